@@ -1,0 +1,170 @@
+"""Panels: one style, the paper's own names, and on every panel what it stands on.
+
+A panel is saved as SVG and PNG under the paper's name (`fig2g`, `ed3n`) with its kind of source stamped in the strip
+above the axes, a description in the file's own metadata, and a sidecar JSON that names every input with its SHA-256.
+The same inputs give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from peled import files
+
+SINGLE, DOUBLE = 89 / 25.4, 183 / 25.4  # widths of one and two journal columns, inch
+STRIP = 0.17  # height of the strip above the axes that carries panel letter, title and stamp, inch
+
+#: Okabe-Ito colours by name; `neat` and `treated` keep one meaning through all figures.
+COLOURS = {
+    "blue": "#0072B2", "orange": "#D55E00", "green": "#009E73", "pink": "#CC79A7", "amber": "#E69F00", "sky": "#56B4E9",
+    "black": "#000000", "brown": "#8C564B", "grey": "#7F7F7F",
+    "neat": "#0072B2", "E+G": "#D55E00", "GL": "#009E73", "EDTA": "#CC79A7",
+}
+
+#: What a panel or verdict can stand on, strongest first, with the colour of its stamp.
+KINDS = {"measured": "#1B7837", "calculated": "#2166AC", "recomputed": "#4D4D4D", "published": "#7B3294", "simulated": "#B35806"}
+
+_PACKAGES = ("numpy", "scipy", "matplotlib", "lmfit")
+
+
+def use_style() -> None:
+    """Set the repository's matplotlib style, for this process."""
+    mpl.rcdefaults()
+    mpl.style.use(Path(__file__).with_name("style") / "peled.mplstyle")
+
+
+def panel_name(paper_name: str) -> str:
+    """File name of a panel of the paper.
+
+    >>> panel_name("2g"), panel_name("ED3n")
+    ('fig2g', 'ed3n')
+    """
+    match = re.fullmatch(r"(?:fig)?(\d+[a-z]*)", paper_name, re.IGNORECASE)
+    return f"fig{match[1].lower()}" if match else paper_name.lower()
+
+
+def panel(name: str, *, width: float = SINGLE, height: float | None = None, title: str = "", **subplots):
+    """A new figure for one panel, with its letter and an optional title in the strip above the axes.
+
+    Parameters
+    ----------
+    name : str
+        Panel name such as `fig2g`.
+    width, height : float
+        Size in inch; `SINGLE` and `DOUBLE` are the journal's column widths. The height is 0.72 of the width by default.
+    title : str
+        A few words beside the letter.
+    **subplots
+        Passed to `matplotlib.pyplot.subplots` (`nrows`, `ncols`, `sharex`, `gridspec_kw`, ...).
+
+    Returns
+    -------
+    figure, axes
+        As `matplotlib.pyplot.subplots` returns them.
+    """
+    height = height or min(width, SINGLE) * 0.72
+    engine = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, rect=(0, 0, 1, 1 - STRIP / height))
+    figure, axes = plt.subplots(figsize=(width, height), layout=engine, **subplots)
+    letter = re.sub(r"^(fig|ed)\d+", "", name)
+    y = 1 - 0.5 * STRIP / height
+    figure.text(0.05 / width, y, letter, weight="bold", size=8.5, va="center", ha="left")
+    if title:
+        figure.text(0.22 / width, y, title, size=6.5, va="center", ha="left")
+    return figure, axes
+
+
+def stamp(figure: Figure, kind: str) -> None:
+    """Write the kind of source into the upper right corner.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is not one of `KINDS`.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"source kind: expected one of {', '.join(KINDS)}, found {kind!r}")
+    width, height = figure.get_size_inches()
+    figure.text(1 - 0.06 / width, 1 - 0.5 * STRIP / height, kind, size=5.5, color="white", va="center", ha="right", gid="source-kind",
+                bbox={"boxstyle": "round,pad=0.25", "facecolor": KINDS[kind], "edgecolor": "none"})
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a panel comes from: the content of its sidecar.
+
+    `inputs` maps displayed paths to SHA-256; `cell` is the identifier of the notebook cell that saved the panel.
+    """
+
+    panel: str
+    kind: str
+    title: str
+    inputs: Mapping[str, str]
+    notebook: str = ""
+    cell: str = ""
+    parameters: Mapping[str, object] = None
+    assumptions: tuple[str, ...] = ()
+
+    def record(self) -> dict:
+        """The sidecar's content, ready for JSON."""
+        return {
+            "panel": self.panel, "source_kind": self.kind, "title": self.title, "inputs": dict(self.inputs), "notebook": self.notebook, "cell": self.cell,
+            "parameters": dict(self.parameters or {}), "assumptions": list(self.assumptions), "packages": package_versions(),
+        }
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of what a figure depends on."""
+    import peled
+
+    found = {"peled": peled.__version__}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # a vendored or system build without metadata
+            found[name] = "unknown"
+    return found
+
+
+def save(figure: Figure, folder: str | Path, provenance: Provenance) -> list[Path]:
+    """Stamp the figure and write `<panel>.svg`, `<panel>.png` and the sidecar `<panel>.json`, each whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If `folder` cannot be written.
+    ValueError
+        If the kind is unknown.
+    """
+    stamp(figure, provenance.kind)
+    record = provenance.record()
+    short = json.dumps({key: record[key] for key in ("panel", "source_kind", "inputs", "notebook", "cell")}, sort_keys=True)
+    title = f"{provenance.panel}: {provenance.title} [{provenance.kind}]"
+    metadata = {
+        "svg": {"Date": None, "Creator": None, "Title": title, "Description": short, "Source": provenance.notebook},
+        "png": {"Software": None, "Title": title, "Description": short, "Source": provenance.notebook},
+    }
+    folder, written = Path(folder), []
+    for suffix, entries in metadata.items():
+        stream = io.BytesIO()
+        figure.savefig(stream, format=suffix, metadata=entries)
+        record.setdefault("sha256", {})[suffix] = _digest(stream.getvalue())
+        written.append(files.write_atomically(folder / f"{provenance.panel}.{suffix}", stream.getvalue()))
+    written.append(files.write_atomically(folder / f"{provenance.panel}.json", files.to_json(record)))
+    return written
+
+
+def _digest(content: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(content).hexdigest()
