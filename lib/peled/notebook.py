@@ -216,6 +216,41 @@ class Room:
         return shown
 
 
+def explore(draw, **controls) -> None:
+    """Sliders in a live notebook; one static rendering where no front end is attached (headless runs, code hosts).
+
+    Parameters
+    ----------
+    draw : callable
+        Called with one keyword a control; draws with pyplot or prints.
+    **controls
+        `(low, high, step, start)` makes a slider, a list makes a choice (its first entry starts), a bool a check box.
+    """
+    starts = {name: c[3] if isinstance(c, tuple) else c[0] if isinstance(c, list) else c for name, c in controls.items()}
+    live = any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG")) and STAGE not in os.environ
+    if not live or _shell() is None:
+        draw(**starts)
+        return
+    import ipywidgets as widgets
+    from IPython.display import display
+
+    def control(name: str, c) -> widgets.Widget:
+        look = {"description": name.replace("_", " "), "style": {"description_width": "initial"}}
+        if isinstance(c, tuple):
+            kind = widgets.IntSlider if all(isinstance(x, int) for x in c) else widgets.FloatSlider
+            return kind(min=c[0], max=c[1], step=c[2], value=c[3], layout={"width": "28em"}, **look)
+        return widgets.Dropdown(options=c, **look) if isinstance(c, list) else widgets.Checkbox(value=c, **look)
+
+    def show(**values) -> None:
+        import matplotlib.pyplot as plt
+
+        draw(**values)
+        plt.show()
+
+    made = {name: control(name, c) for name, c in controls.items()}
+    display(widgets.VBox(list(made.values())), widgets.interactive_output(show, made))
+
+
 class VerdictTable:
     """Verdicts as a table: plain text in a terminal, HTML in a notebook."""
 
