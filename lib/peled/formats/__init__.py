@@ -7,7 +7,9 @@ A reader looks at the content, not only at the suffix, and either returns everyt
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from pathlib import Path
 
 from peled.files import display_path
@@ -57,9 +59,27 @@ def read_bytes(path: str | os.PathLike, *, what: str = "a data file") -> bytes:
     return content
 
 
+_LARGEST_TEXT = 512 * 2**20  # bytes; a small gzip can unfold to more than the memory
+
+
+def _unzipped(path: str | os.PathLike, content: bytes, what: str) -> bytes:
+    try:
+        unfolder = zlib.decompressobj(wbits=31)
+        text = unfolder.decompress(content, _LARGEST_TEXT)
+        if unfolder.unconsumed_tail:
+            raise FormatError(path, expected=f"{what} of at most {_LARGEST_TEXT >> 20} MB", found="more when unzipped")
+        if not unfolder.eof:
+            raise FormatError(path, expected=what, found="a gzip file that breaks off", place=f"byte {len(content)}", advice="copy it again")
+        return text if not unfolder.unused_data else gzip.decompress(content)
+    except (zlib.error, gzip.BadGzipFile, EOFError) as error:
+        raise FormatError(path, expected=what, found=f"a damaged gzip file ({error})", advice="copy it again") from None
+
+
 def read_text(path: str | os.PathLike, *, what: str = "a text file") -> str:
-    """The whole text of a file: UTF-8 or UTF-16 with or without a mark, else Latin-1, with plain newlines."""
+    """The whole text of a file, gzipped or not: UTF-8 or UTF-16 with or without a mark, else Latin-1, with plain newlines."""
     content = read_bytes(path, what=what)
+    if content[:2] == b"\x1f\x8b":
+        content = _unzipped(path, content, what)
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = content.decode("utf-16", errors="replace")
     elif b"\0" in content[:4096]:
