@@ -1,0 +1,283 @@
+"""Do the numbers of a device fit each other? Any three of luminance, current density, spectrum and EQE give the fourth.
+
+Printed numbers carry rounding, measured ones standard errors. Rounding is a bound, not a spread, so an interval here is the
+range over all roundings, widened by z standard errors. `check_column` holds a whole EQE column against the luminance,
+current and spectra beside it and names the shortcut that would explain a constant ratio between the two.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+
+from peled.led import photometry
+from peled.led.photometry import A_M2_PER_MA_CM2, ELEMENTARY_CHARGE, LAMBERTIAN_SR
+
+QUANTITIES = ("luminance_cd_m2", "current_density_mA_cm2", "eqe", "centre_nm")
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A number as stated: value, half of the last digit printed, and standard error."""
+
+    value: float
+    half_width: float = 0.0
+    standard_error: float = 0.0
+
+    @property
+    def corners(self) -> tuple[float, ...]:
+        return (self.value - self.half_width, self.value + self.half_width) if self.half_width else (self.value,)
+
+
+@dataclass(frozen=True)
+class Derived:
+    """The quantity that followed from the three others.
+
+    `low` and `high` bound it over all roundings and ± z standard errors; `standard_error` is without rounding.
+    """
+
+    quantity: str
+    value: float
+    low: float
+    high: float
+    standard_error: float
+
+    def holds(self, value: float, half_width: float = 0.0) -> bool:
+        """Whether a stated value, with its own rounding, meets the interval."""
+        return self.low <= value + half_width and self.high >= value - half_width
+
+
+def solve(*, luminance_cd_m2: Stated | float | None = None, current_density_mA_cm2: Stated | float | None = None, eqe: Stated | float | None = None,
+          centre_nm: Stated | float | None = None, fwhm_nm: float | None = None, spectrum: tuple[np.ndarray, np.ndarray] | None = None,
+          quantity: str = "power", solid_angle_sr: float = LAMBERTIAN_SR, z: float = 1.96, bracket_nm: tuple[float, float] = (560.0, 800.0)) -> Derived:
+    """The one quantity left out, from the three given.
+
+    Parameters
+    ----------
+    luminance_cd_m2, current_density_mA_cm2, eqe : Stated or float, optional
+        EQE as a fraction.
+    centre_nm : Stated or float, optional
+        Centre of a Gaussian band (in power) of width `fwhm_nm`, for devices whose spectrum is only described.
+    spectrum : (wavelength_nm, values), optional
+        The measured spectrum, instead of `centre_nm` and `fwhm_nm`.
+    quantity : "power" or "photons"
+        What the spectrum counts.
+    z : float
+        Standard errors on either side.
+    bracket_nm : (float, float)
+        Where a centre is looked for. Luminance cannot tell the two flanks of V(λ) apart: the bracket must lie on one.
+
+    Returns
+    -------
+    Derived
+
+    Raises
+    ------
+    ValueError
+        If not exactly one quantity is missing, a value is not positive, or no band in the bracket fits.
+    """
+    given = {"luminance_cd_m2": luminance_cd_m2, "current_density_mA_cm2": current_density_mA_cm2, "eqe": eqe}
+    if spectrum is None:
+        given["centre_nm"] = centre_nm
+        if fwhm_nm is None:
+            raise ValueError("solve: expected a spectrum, or the FWHM of the band; found neither")
+    elif centre_nm is not None:
+        raise ValueError("solve: expected either a spectrum or a described band, found both")
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) != 1:
+        raise ValueError(f"solve: expected exactly one of {', '.join(given)} left out, found {len(missing)}: {', '.join(missing) or 'none'}")
+    known = {name: value if isinstance(value, Stated) else Stated(float(value)) for name, value in given.items() if value is not None}
+    for name, value in known.items():
+        if not (math.isfinite(value.value) and value.value - value.half_width > 0):
+            raise ValueError(f"{name}: expected a positive number, found {value.value:g} ± {value.half_width:g}")
+    per_photon = None if spectrum is None else float(photometry.luminous_energy_per_photon(*spectrum, quantity=quantity))
+    target = missing[0]
+
+    def answer(**v: float) -> float:
+        lam = per_photon if per_photon is not None else (_band(v["centre_nm"], fwhm_nm) if "centre_nm" in v else None)
+        scale = A_M2_PER_MA_CM2 / (ELEMENTARY_CHARGE * solid_angle_sr)  # L = eqe * J * scale * lam
+        if target == "luminance_cd_m2":
+            return v["eqe"] * v["current_density_mA_cm2"] * scale * lam
+        if target == "current_density_mA_cm2":
+            return v["luminance_cd_m2"] / (v["eqe"] * scale * lam)
+        if target == "eqe":
+            return v["luminance_cd_m2"] / (v["current_density_mA_cm2"] * scale * lam)
+        return _centre(v["luminance_cd_m2"] / (v["eqe"] * v["current_density_mA_cm2"] * scale), fwhm_nm, bracket_nm)
+
+    value = answer(**{name: entry.value for name, entry in known.items()})
+    corners = [answer(**dict(zip(known, combination, strict=True))) for combination in itertools.product(*(entry.corners for entry in known.values()))]
+    variance = 0.0
+    for name, entry in known.items():
+        if entry.standard_error:
+            step = entry.standard_error
+            moved = [answer(**{n: e.value + (s * step if n == name else 0.0) for n, e in known.items()}) for s in (0.5, -0.5)]
+            variance += (moved[0] - moved[1]) ** 2
+    error = math.sqrt(variance)
+    return Derived(target, value, min(corners) - z * error, max(corners) + z * error, error)
+
+
+def _band(centre_nm: float, fwhm_nm: float) -> float:
+    return float(photometry.luminous_energy_per_photon(*photometry.gaussian_band(centre_nm, fwhm_nm), checked=True))
+
+
+def _centre(per_photon: float, fwhm_nm: float, bracket_nm: tuple[float, float]) -> float:
+    low, high = (_band(end, fwhm_nm) for end in bracket_nm)
+    if not min(low, high) <= per_photon <= max(low, high):
+        raise ValueError(f"centre: expected a band between {bracket_nm[0]:g} and {bracket_nm[1]:g} nm with {per_photon:.3g} lm s per photon, "
+                         f"found {min(low, high):.3g} to {max(low, high):.3g}")
+    return float(brentq(lambda centre: _band(centre, fwhm_nm) - per_photon, *bracket_nm, xtol=1e-6))
+
+
+@dataclass(frozen=True)
+class CommonBand:
+    """Whether one band serves several operating points.
+
+    Attributes
+    ----------
+    centres_nm : array
+        The centre that each point needs when its numbers are taken as exact.
+    ranges_nm : array (points, 2)
+        The centres that each point allows within the rounding of its numbers.
+    low_nm, high_nm : float
+        What all points allow together; `low_nm` > `high_nm` when nothing does.
+    """
+
+    centres_nm: np.ndarray
+    ranges_nm: np.ndarray
+    low_nm: float
+    high_nm: float
+
+    @property
+    def possible(self) -> bool:
+        return self.low_nm <= self.high_nm
+
+
+def common_band(luminance_cd_m2, current_density_mA_cm2, eqe, *, fwhm_nm: float, **options) -> CommonBand:
+    """The centre of a band of given width that several points (sequences of `Stated`) agree on, if any; options as in `solve`."""
+    found = [solve(luminance_cd_m2=lum, current_density_mA_cm2=j, eqe=e, fwhm_nm=fwhm_nm, **options)
+             for lum, j, e in zip(luminance_cd_m2, current_density_mA_cm2, eqe, strict=True)]
+    ranges = np.array([(d.low, d.high) for d in found])
+    return CommonBand(np.array([d.value for d in found]), ranges, float(ranges[:, 0].max()), float(ranges[:, 1].min()))
+
+
+@dataclass(frozen=True)
+class ColumnCheck:
+    """A reported EQE column against the EQE that luminance, current and spectrum give.
+
+    Attributes
+    ----------
+    ratio : array
+        Reported over found, point by point; NaN where not comparable.
+    median, low, high : float
+        Median ratio and its 95 % interval (order statistics, no distribution assumed).
+    trend_per_decade : float
+        Slope of ln(ratio) against log10 J; its standard error in `trend_error`.
+    agrees : bool
+        The interval of the median, widened by `tolerance`, covers 1.
+    tolerance : float
+    explanations : tuple of (name, predicted ratio)
+        Shortcuts that predict the median ratio within its interval (or 0.5 %), the closest first.
+    points : int
+    """
+
+    ratio: np.ndarray
+    median: float
+    low: float
+    high: float
+    trend_per_decade: float
+    trend_error: float
+    agrees: bool
+    tolerance: float
+    explanations: tuple[tuple[str, float], ...]
+    points: int
+
+    def sentence(self) -> str:
+        """The finding in one sentence."""
+        percent = 100 * (self.median - 1)
+        word = "agrees with" if self.agrees else "disagrees with"
+        text = f"reported EQE {word} its own L, J and spectrum: {percent:+.1f} % (95 %: {100 * (self.low - 1):+.1f} to {100 * (self.high - 1):+.1f} %, {self.points} points)"
+        if not self.agrees and self.explanations:
+            text += "; as if " + " or ".join(name for name, _ in self.explanations[:2])
+        return text
+
+
+def shortcuts(wavelength_nm, spectrum, *, quantity: str = "power") -> dict[str, float]:
+    """Ratio (EQE by a common shortcut) / (EQE by the integral) for one spectrum: what each would do to a reported column."""
+    wavelength, values = photometry.check_spectrum(wavelength_nm, spectrum, quantity=quantity)
+    true = float(photometry.luminous_energy_per_photon(wavelength, values, quantity=quantity, checked=True))
+    step = np.gradient(wavelength)
+    photons = values * wavelength if quantity == "power" else values
+    peak = wavelength[np.argmax(values)]
+    centroid = float((photons * wavelength) @ step / (photons @ step))
+
+    def line(wavelength_of_line: float) -> float:
+        energy = photometry.PLANCK * photometry.SPEED_OF_LIGHT / (wavelength_of_line * 1e-9)
+        return photometry.KM_LM_W * float(photometry.photopic_response(wavelength_of_line)) * energy
+
+    other = "photons" if quantity == "power" else "power"
+    return {
+        "V(λ) was taken at the peak instead of over the spectrum": true / line(peak),
+        "V(λ) was taken at the centroid instead of over the spectrum": true / line(centroid),
+        "the spectrum counts photons where power was meant, or the reverse": true / float(photometry.luminous_energy_per_photon(wavelength, values, quantity=other, checked=True)),
+        "V(λ) of CIE 2008 was used": true / float(photometry.luminous_energy_per_photon(wavelength, values, quantity=quantity, observer="CIE 2008", checked=True)),
+        "emission into 2π sr with constant intensity was assumed instead of Lambertian": 2.0,
+        "π was left out": 1 / math.pi,
+        "per cent and fraction were mixed": 100.0, "fraction and per cent were mixed": 0.01,
+        "A m⁻² and mA cm⁻² were mixed": 10.0, "mA cm⁻² and A m⁻² were mixed": 0.1,
+    }
+
+
+def check_column(reported_eqe, luminance_cd_m2, current_density_mA_cm2, wavelength_nm, spectrum, *, quantity: str = "power", solid_angle_sr: float = LAMBERTIAN_SR,
+                 relative_floor: float = 0.02, tolerance: float = 0.03) -> ColumnCheck:
+    """Hold a reported EQE column (fractions) against its own luminance, current density and spectrum.
+
+    Parameters
+    ----------
+    reported_eqe, luminance_cd_m2, current_density_mA_cm2 : array (n,)
+    wavelength_nm, spectrum : array (m,); array (m,) or (n, m)
+    relative_floor : float
+        Points with less than this part of the largest luminance are left out: noise and offsets rule there.
+    tolerance : float
+        Disagreement that is put down to the calibration of luminance meter, area and wavelength.
+
+    Raises
+    ------
+    ValueError
+        If fewer than three points can be compared.
+    """
+    reported, lum, current = (np.asarray(a, float) for a in (reported_eqe, luminance_cd_m2, current_density_mA_cm2))
+    usable = np.isfinite(reported) & np.isfinite(lum) & np.isfinite(current) & (reported > 0) & (current > 0) & (lum > relative_floor * np.nanmax(lum))
+    if usable.sum() < 3:
+        raise ValueError(f"EQE column: expected at least three points with light, current and a reported value, found {int(usable.sum())}")
+    values = np.asarray(spectrum, float)
+    chosen = values[usable] if values.ndim == 2 else values
+    found = photometry.efficiency(lum[usable], current[usable], wavelength_nm, chosen, quantity=quantity, solid_angle_sr=solid_angle_sr).eqe
+    ratio = np.full(reported.shape, np.nan)
+    ratio[usable] = reported[usable] / found
+    r = np.sort(ratio[usable])
+    n = r.size
+    # Distribution-free interval of a median: order statistics around n/2 ± 0.98 sqrt(n).
+    reach = 0.98 * math.sqrt(n)
+    low, high = r[max(int(math.floor(n / 2 - reach)), 0)], r[min(int(math.ceil(n / 2 + reach)), n - 1)]
+    median = float(np.median(r))
+    x, y = np.log10(current[usable]), np.log(ratio[usable])
+    slope, slope_error = _slope(x, y)
+    representative = chosen if chosen.ndim == 1 else chosen[int(np.argmax(lum[usable]))]
+    explanations = sorted(((name, p) for name, p in shortcuts(wavelength_nm, representative, quantity=quantity).items()
+                           if low * 0.995 <= p <= high * 1.005), key=lambda pair: abs(math.log(median / pair[1])))
+    agrees = bool(low - tolerance <= 1 <= high + tolerance)
+    return ColumnCheck(ratio, median, float(low), float(high), slope, slope_error, agrees, tolerance, tuple(explanations), n)
+
+
+def _slope(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    centred = x - x.mean()
+    spread = float(centred @ centred)
+    if x.size < 3 or spread == 0:
+        return 0.0, math.inf
+    slope = float(centred @ y) / spread
+    residual = y - y.mean() - slope * centred
+    return slope, math.sqrt(float(residual @ residual) / (x.size - 2) / spread)

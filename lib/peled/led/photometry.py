@@ -1,0 +1,398 @@
+"""Photometry of a light-emitting device: from current, luminance and spectrum to efficiencies and colour, and back.
+
+Conventions
+-----------
+Spectra are arrays (..., wavelength) in any linear unit; `quantity` says what they count: `"power"` (W nm⁻¹, what a calibrated
+spectroradiometer gives) or `"photons"` (photons s⁻¹ nm⁻¹). Luminance is along the surface normal, in cd m⁻²; current density
+in mA cm⁻² (1 mA cm⁻² = 10 A m⁻²); efficiencies are fractions, not per cent. The observer is CIE 1924 V(λ) with
+K_m = 683.002 lm W⁻¹, chromaticity is CIE 1931, 2°.
+
+The chain is short. A device that emits the photon flux EQE·J/q into the forward half-space with the angular pattern
+I(θ) = I(0)·f(θ) has the normal luminance
+
+    L = EQE · (J/q) · Λ / Ω_f,     Λ = K_m ∫ S V dλ / ∫ S λ/(hc) dλ,     Ω_f = 2π ∫ f(θ) sin θ dθ,
+
+with S the power spectrum and Λ the luminous energy a photon carries on average. A Lambertian emitter (constant radiance,
+intensity ∝ cos θ) has Ω_f = π. Sources: S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
+10.1002/adma.200302151; CIE S 010/ISO 23539 (photometry), CIE 015:2018 (colorimetry).
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from scipy.constants import c as SPEED_OF_LIGHT
+from scipy.constants import e as ELEMENTARY_CHARGE
+from scipy.constants import h as PLANCK
+
+from peled.files import ROOT
+
+KM_LM_W = 683.002  #: maximum luminous efficacy of V(λ) in standard air, lm W⁻¹ (683 lm W⁻¹ at exactly 540 THz)
+A_M2_PER_MA_CM2 = 10.0
+LAMBERTIAN_SR = math.pi  #: effective solid angle of a Lambertian emitter
+REFERENCE = ROOT / "data" / "led"
+OBSERVERS = {"CIE 1924": "cie_1924_photopic.csv", "CIE 2008": "cie_2008_photopic.csv"}
+MATCHING_FILE = "cie_1931_colour_matching.csv"
+
+#: Red primaries (x, y): ITU-R BT.2020, DCI-P3 (SMPTE RP 431-2), sRGB (IEC 61966-2-1).
+RED_PRIMARIES = {"BT.2020": (0.708, 0.292), "DCI-P3": (0.680, 0.320), "sRGB": (0.640, 0.330)}
+
+
+class SpectrumError(ValueError):
+    """A spectrum, or a quantity beside it, with which no photometry can be done."""
+
+
+@lru_cache(maxsize=8)
+def _reference(name: str, folder: Path = REFERENCE) -> np.ndarray:
+    with open(folder / name, encoding="utf-8") as stream:
+        rows = [row for row in csv.reader(stream) if row and not row[0].startswith("#")]
+    table = np.array(rows[1:], dtype=float)
+    table.setflags(write=False)
+    return table
+
+
+def photopic_response(wavelength_nm: np.ndarray, observer: str = "CIE 1924") -> np.ndarray:
+    """V(λ), interpolated linearly in the 1 nm table; 0 outside 360–830 nm, where it is below 4e-6.
+
+    `observer="CIE 2008"` gives the physiologically relevant 2° function, which no luminance meter uses: at 620 nm it is 10 % higher.
+
+    >>> float(photopic_response(620.0))
+    0.381
+    """
+    table = _reference(OBSERVERS[observer])
+    return np.interp(wavelength_nm, table[:, 0], table[:, 1], left=0.0, right=0.0)
+
+
+def matching_functions(wavelength_nm: np.ndarray) -> np.ndarray:
+    """CIE 1931 x̄, ȳ, z̄ at the given wavelengths, shape (3, wavelength)."""
+    table = _reference(MATCHING_FILE)
+    return np.stack([np.interp(wavelength_nm, table[:, 0], table[:, i], left=0.0, right=0.0) for i in (1, 2, 3)])
+
+
+def check_spectrum(wavelength_nm, spectrum, *, quantity: str = "power", edge: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
+    """Refuse a spectrum that cannot be integrated; return it with rising wavelength.
+
+    Parameters
+    ----------
+    wavelength_nm : array (n,)
+    spectrum : array (..., n)
+    quantity : "power" or "photons"
+    edge : float
+        Largest value at either end of the range, relative to the maximum: more means that the range cuts the emission band.
+
+    Raises
+    ------
+    SpectrumError
+        For unequal shapes, fewer than five points, repeated or non-finite values, wavelengths that are not nm, a spectrum without
+        positive signal, or one cut at an end.
+    """
+    wavelength, values = np.asarray(wavelength_nm, float), np.asarray(spectrum, float)
+    if quantity not in ("power", "photons"):
+        raise SpectrumError(f"quantity: expected 'power' or 'photons', found {quantity!r}")
+    if wavelength.ndim != 1 or values.shape[-1:] != wavelength.shape or wavelength.size < 5:
+        raise SpectrumError(f"spectrum: expected (..., n) values over n >= 5 wavelengths, found {values.shape} over {wavelength.shape}")
+    if not (np.isfinite(wavelength).all() and np.isfinite(values).all()):
+        raise SpectrumError("spectrum: expected finite numbers, found NaN or infinity")
+    order = np.argsort(wavelength)
+    wavelength, values = wavelength[order], values[..., order]
+    if (np.diff(wavelength) <= 0).any():
+        raise SpectrumError(f"wavelength: expected each value once, found {wavelength[:-1][np.diff(wavelength) <= 0][0]:g} nm twice")
+    if wavelength[0] < 100 or wavelength[-1] > 5000:
+        raise SpectrumError(f"wavelength: expected nm, found {wavelength[0]:g} to {wavelength[-1]:g}")
+    peak = values.max(axis=-1)
+    if (peak <= 0).any():
+        raise SpectrumError(f"spectrum: expected a positive signal, found a maximum of {float(np.min(peak)):.3g} in spectrum {int(np.argmin(peak))}")
+    # The median of a few points at each end, so that a noisy pixel does not look like a cut band.
+    k = max(1, min(5, wavelength.size // 20))
+    for name, part, end in (("short", values[..., :k], wavelength[0]), ("long", values[..., -k:], wavelength[-1])):
+        height = np.max(np.median(part, axis=-1) / peak)
+        if height > edge:
+            raise SpectrumError(f"spectrum: expected the whole emission band, found {height:.0%} of the maximum still at its {name} end, {end:g} nm; "
+                                "measure a wider range or subtract the background")
+    return wavelength, values
+
+
+def _weights(wavelength_nm: np.ndarray) -> np.ndarray:
+    """Trapezoid weights of an arbitrary rising grid."""
+    step = np.diff(wavelength_nm)
+    return 0.5 * (np.r_[step, 0.0] + np.r_[0.0, step])
+
+
+def _sums(wavelength_nm: np.ndarray, quantity: str, observer: str = "CIE 1924") -> np.ndarray:
+    """Columns that turn a spectrum into luminous flux / K_m and photon number: shape (n, 2)."""
+    step, energy_J = _weights(wavelength_nm), PLANCK * SPEED_OF_LIGHT / (wavelength_nm * 1e-9)
+    v = photopic_response(wavelength_nm, observer)
+    return np.column_stack([step * v, step / energy_J] if quantity == "power" else [step * v * energy_J, step])
+
+
+def luminous_energy_per_photon(wavelength_nm, spectrum, *, quantity: str = "power", observer: str = "CIE 1924", checked: bool = False) -> np.ndarray:
+    """Λ = K_m ⟨h c V/λ⟩ over the photons of a spectrum, in lm s.
+
+    Parameters
+    ----------
+    wavelength_nm : array (n,)
+    spectrum : array (..., n)
+    quantity : "power" or "photons"
+    observer : "CIE 1924" or "CIE 2008"
+    checked : bool
+        The spectra went through `check_spectrum` before.
+
+    Returns
+    -------
+    array (...)
+    """
+    if not checked:
+        wavelength_nm, spectrum = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
+    luminous, photons = np.moveaxis(spectrum @ _sums(wavelength_nm, quantity, observer), -1, 0)
+    return KM_LM_W * luminous / photons
+
+
+def luminous_efficacy_of_radiation(wavelength_nm, spectrum, *, quantity: str = "power") -> np.ndarray:
+    """Lumen per optical watt, K_m ∫ S V dλ / ∫ S dλ."""
+    wavelength, values = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
+    power = values if quantity == "power" else values / wavelength
+    step = _weights(wavelength)
+    return KM_LM_W * (power @ (step * photopic_response(wavelength))) / (power @ step)
+
+
+def effective_solid_angle(angle_deg=None, intensity=None, *, cosine_power: float | None = None) -> float:
+    """Ω_f = 2π ∫ f(θ) sin θ dθ of an angular pattern, in sr.
+
+    Parameters
+    ----------
+    angle_deg, intensity : array, optional
+        A measured pattern: radiant or luminous intensity (projected area included) against the angle from the normal, 0 to about
+        90°; both signs of the angle are averaged.
+    cosine_power : float, optional
+        I ∝ cosⁿθ instead: Ω_f = 2π/(n + 1). A Lambertian emitter has n = 1.
+
+    Raises
+    ------
+    ValueError
+        If the pattern does not reach from the normal to at least 70°, or is negative.
+    """
+    if cosine_power is not None:
+        if cosine_power <= -1:
+            raise ValueError(f"cosine_power: expected more than -1, found {cosine_power:g}")
+        return 2 * math.pi / (cosine_power + 1)
+    if angle_deg is None:
+        return LAMBERTIAN_SR
+    angle, value = np.abs(np.asarray(angle_deg, float)), np.asarray(intensity, float)
+    if angle.shape != value.shape or angle.size < 4 or not np.isfinite(value).all() or (value < 0).any():
+        raise ValueError("pattern: expected at least four finite, non-negative intensities, one for each angle")
+    angles, inverse = np.unique(angle, return_inverse=True)
+    mean = np.bincount(inverse, value) / np.bincount(inverse)
+    if angles[0] > 5 or angles[-1] < 70 or angles[-1] > 90.5 or mean[0] <= 0:
+        raise ValueError(f"pattern: expected angles from the normal to at least 70 deg, found {angles[0]:g} to {angles[-1]:g} deg")
+    from scipy.interpolate import PchipInterpolator
+
+    # Intensity falls to zero at 90° for any flat emitter; a pattern that stops short is carried there.
+    if angles[-1] < 89.5:
+        angles, mean = np.r_[angles, 90.0], np.r_[mean, 0.0]
+    fine = np.linspace(0, np.pi / 2, 1801)
+    f = np.clip(PchipInterpolator(np.radians(angles), mean / mean[0])(np.clip(fine, np.radians(angles[0]), np.radians(angles[-1]))), 0, None)
+    return float(2 * np.pi * np.trapezoid(f * np.sin(fine), fine))
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """Efficiencies at one or many operating points; arrays of one shape, fractions and SI-derived units.
+
+    `eqe_error` is one standard error. `power_efficacy_lm_W` is NaN where no voltage was given.
+    """
+
+    eqe: np.ndarray
+    eqe_error: np.ndarray
+    current_efficiency_cd_A: np.ndarray
+    power_efficacy_lm_W: np.ndarray
+
+
+def _positive(name: str, value, *, zero: bool = False) -> np.ndarray:
+    value = np.asarray(value, float)
+    if not np.isfinite(value).all() or (value < 0).any() or (not zero and (value == 0).any()):
+        bad = value[~np.isfinite(value) | (value < 0) | ((value == 0) & (not zero))]
+        raise ValueError(f"{name}: expected {'non-negative' if zero else 'positive'} finite numbers, found {bad.flat[0]:g}")
+    return value
+
+
+def efficiency(luminance_cd_m2, current_density_mA_cm2, wavelength_nm, spectrum, *, voltage_V=None, quantity: str = "power",
+               solid_angle_sr: float = LAMBERTIAN_SR, luminance_error=0.0, current_relative_error=0.0, wavelength_error_nm: float = 0.0,
+               solid_angle_relative_error: float = 0.0) -> Efficiency:
+    """External quantum efficiency, cd A⁻¹ and lm W⁻¹ from luminance, current density and the spectrum at each point.
+
+    Parameters
+    ----------
+    luminance_cd_m2 : array (...)
+        Along the normal; zero is allowed, negative values are not.
+    current_density_mA_cm2 : array (...)
+    wavelength_nm : array (n,)
+    spectrum : array (n,) or (..., n)
+        One for all points, or one for each: a shoulder of 25 % at 680 nm takes 24 % off the cd A⁻¹ of the same EQE.
+    voltage_V : array (...), optional
+        For lm W⁻¹ = π_f · (cd A⁻¹) / V.
+    quantity : "power" or "photons"
+    solid_angle_sr : float
+        `effective_solid_angle` of the pattern; π (Lambertian) by default.
+    luminance_error : array or float
+        Standard error of the luminance, cd m⁻².
+    current_relative_error, solid_angle_relative_error : float
+        Relative standard errors; that of the area belongs to the current density.
+    wavelength_error_nm : float
+        Standard error of the wavelength scale, shared by all points. At 620 nm 1 nm is 3.0 % of the EQE.
+
+    Returns
+    -------
+    Efficiency
+
+    Raises
+    ------
+    ValueError, SpectrumError
+        For negative or non-finite luminance, current that is not positive, unusable spectra.
+
+    Notes
+    -----
+    First-order propagation with independent inputs.
+    """
+    luminance, current = _positive("luminance", luminance_cd_m2, zero=True), _positive("current density", current_density_mA_cm2)
+    wavelength, values = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
+    per_photon = luminous_energy_per_photon(wavelength, values, quantity=quantity, checked=True)
+    electrons = A_M2_PER_MA_CM2 * current / ELEMENTARY_CHARGE
+    eqe = solid_angle_sr * luminance / (electrons * per_photon)
+    slope = 0.0
+    if wavelength_error_nm:
+        # The whole scale moves: the band is seen by V(λ) half a nanometre up and down.
+        up, down = (luminous_energy_per_photon(wavelength + d, values, quantity=quantity, checked=True) for d in (0.5, -0.5))
+        slope = np.log(up / down)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        from_luminance = np.where(luminance > 0, np.asarray(luminance_error) / luminance, 0.0)
+    relative = np.sqrt(from_luminance**2 + np.asarray(current_relative_error) ** 2 + (slope * wavelength_error_nm) ** 2 + solid_angle_relative_error**2)
+    error = np.where(luminance > 0, eqe * relative, solid_angle_sr * np.asarray(luminance_error) / (electrons * per_photon))
+    cd_A = luminance / (A_M2_PER_MA_CM2 * current)
+    lm_W = np.full(np.shape(eqe), np.nan) if voltage_V is None else solid_angle_sr * cd_A / _positive("voltage", voltage_V)
+    return Efficiency(eqe, np.broadcast_to(error, np.shape(eqe)), np.broadcast_to(cd_A, np.shape(eqe)), np.broadcast_to(lm_W, np.shape(eqe)))
+
+
+def luminance(eqe, current_density_mA_cm2, wavelength_nm, spectrum, *, quantity: str = "power", solid_angle_sr: float = LAMBERTIAN_SR) -> np.ndarray:
+    """Normal luminance in cd m⁻² that an EQE at a current density stands for: the inverse of `efficiency`."""
+    electrons = A_M2_PER_MA_CM2 * _positive("current density", current_density_mA_cm2, zero=True) / ELEMENTARY_CHARGE
+    per_photon = luminous_energy_per_photon(wavelength_nm, spectrum, quantity=quantity)
+    return _positive("EQE", eqe, zero=True) * electrons * per_photon / solid_angle_sr
+
+
+def current_efficiency(eqe, wavelength_nm, spectrum, *, quantity: str = "power", solid_angle_sr: float = LAMBERTIAN_SR) -> np.ndarray:
+    """cd A⁻¹ of an EQE: EQE · Λ / (q Ω_f).
+
+    Examples
+    --------
+    A Gaussian at 550 nm with standard deviation 40 nm in power, 30 %, Lambertian:
+
+    >>> w = np.arange(400.0, 720.0)
+    >>> round(float(current_efficiency(0.3, w, np.exp(-0.5 * ((w - 550) / 40) ** 2))), 1)
+    107.0
+    """
+    return np.asarray(eqe) * luminous_energy_per_photon(wavelength_nm, spectrum, quantity=quantity) / (ELEMENTARY_CHARGE * solid_angle_sr)
+
+
+def eqe_from_photodiode(photocurrent_A, current_A, wavelength_nm, spectrum, responsivity_A_W: np.ndarray | Callable, *, collected: float,
+                        quantity: str = "power") -> np.ndarray:
+    """EQE from the current of a photodiode that collects a known fraction of the forward emission.
+
+    EQE = (I_pd / collected) · ⟨photons⟩ / ⟨A⟩ · q / I, with the responsivity averaged over the device's own spectrum.
+
+    Parameters
+    ----------
+    photocurrent_A, current_A : array (...)
+        Dark-corrected photocurrent; device current.
+    responsivity_A_W : array (n,) or callable
+        At the wavelengths of the spectrum.
+    collected : float
+        Fraction of the forward flux on the diode: 1 for a large diode in contact, `disc_view_factor` at a distance.
+    """
+    wavelength, values = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
+    if not 0 < collected <= 1:
+        raise ValueError(f"collected: expected a fraction between 0 and 1, found {collected:g}")
+    response = responsivity_A_W(wavelength) if callable(responsivity_A_W) else np.asarray(responsivity_A_W, float)
+    if not callable(responsivity_A_W):
+        if response.shape != np.shape(wavelength_nm):
+            raise SpectrumError(f"responsivity: expected {np.shape(wavelength_nm)} values, found {response.shape}")
+        response = response[np.argsort(wavelength_nm)]
+    energy_J = PLANCK * SPEED_OF_LIGHT / (wavelength * 1e-9)
+    step = _weights(wavelength)
+    power = values if quantity == "power" else values * energy_J
+    photons_per_ampere = (power / energy_J) @ step / ((power * response) @ step)
+    return np.asarray(photocurrent_A, float) / collected * photons_per_ampere * ELEMENTARY_CHARGE / _positive("current", current_A)
+
+
+def disc_view_factor(emitter_radius_mm: float, detector_radius_mm: float, distance_mm: float) -> float:
+    """Fraction of a Lambertian disc's emission that falls on a coaxial parallel disc (configuration factor of two discs).
+
+    F₁₂ = (X − √(X² − 4 (r₂/r₁)²)) / 2 with X = 1 + (d² + r₂²)/r₁²; J. R. Howell, A Catalog of Radiation Heat Transfer
+    Configuration Factors, C-41.
+
+    >>> round(disc_view_factor(0.01, 5.0, 5.0), 4)   # a point sees sin² of the half angle
+    0.5
+    """
+    if min(emitter_radius_mm, detector_radius_mm) <= 0 or distance_mm < 0:
+        raise ValueError("disc_view_factor: expected positive radii and a distance that is not negative")
+    ratio2 = (detector_radius_mm / emitter_radius_mm) ** 2
+    x = 1 + (distance_mm / emitter_radius_mm) ** 2 + ratio2
+    # 2 b/(x + sqrt) instead of (x - sqrt)/2: no cancellation for small emitters.
+    return 2 * ratio2 / (x + math.sqrt(max(x**2 - 4 * ratio2, 0.0)))
+
+
+def eqe_from_sphere(wavelength_nm, spectral_flux_W_nm, current_A, *, quantity: str = "power") -> np.ndarray:
+    """EQE from the total spectral flux in an integrating sphere, W nm⁻¹ (or photons s⁻¹ nm⁻¹): photons out per electron in."""
+    wavelength, values = check_spectrum(wavelength_nm, spectral_flux_W_nm, quantity=quantity)
+    return values @ _sums(wavelength, quantity)[:, 1] * ELEMENTARY_CHARGE / _positive("current", current_A)
+
+
+# ---- colour ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Colour:
+    """Chromaticity of one or many spectra, and its distance in u'v' to the red primaries of the display standards."""
+
+    x: np.ndarray
+    y: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    distance: dict[str, np.ndarray]
+
+
+def uv_prime(x, y) -> tuple[np.ndarray, np.ndarray]:
+    """CIE 1976 u', v' from CIE 1931 x, y."""
+    denominator = -2 * np.asarray(x) + 12 * np.asarray(y) + 3
+    return 4 * np.asarray(x) / denominator, 9 * np.asarray(y) / denominator
+
+
+def colour(wavelength_nm, spectrum, *, quantity: str = "power") -> Colour:
+    """CIE 1931 x, y and CIE 1976 u', v' of emission spectra, with Euclidean u'v' distances to `RED_PRIMARIES`."""
+    wavelength, values = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
+    power = values if quantity == "power" else values / wavelength
+    xyz = power @ (matching_functions(wavelength) * _weights(wavelength)).T
+    total = xyz.sum(axis=-1)
+    x, y = xyz[..., 0] / total, xyz[..., 1] / total
+    u, v = uv_prime(x, y)
+    reds = {name: uv_prime(*xy) for name, xy in RED_PRIMARIES.items()}
+    return Colour(x, y, u, v, {name: np.hypot(u - red[0], v - red[1]) for name, red in reds.items()})
+
+
+# ---- stand-ins for a spectrum that is only described -----------------------------------------------------------------
+
+
+def gaussian_band(centre_nm: float, fwhm_nm: float, wavelength_nm=None) -> tuple[np.ndarray, np.ndarray]:
+    """A Gaussian emission band in power, for devices of which only peak and width are printed: wavelengths and spectrum.
+
+    Without `wavelength_nm` on a 0.5 nm grid over ±4 FWHM.
+    """
+    if centre_nm <= 0 or fwhm_nm <= 0:
+        raise ValueError(f"band: expected positive centre and width, found {centre_nm:g}, {fwhm_nm:g} nm")
+    wavelength = np.arange(centre_nm - 4 * fwhm_nm, centre_nm + 4 * fwhm_nm, min(0.5, fwhm_nm / 20)) if wavelength_nm is None else np.asarray(wavelength_nm, float)
+    return wavelength, np.exp(-4 * math.log(2) * ((wavelength - centre_nm) / fwhm_nm) ** 2)
