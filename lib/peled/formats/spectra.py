@@ -183,7 +183,7 @@ def _labels(scan: delimited.Scan, heads: list[str], others: list[int], metadata:
     names = [heads[i] for i in others]
     unit = _value_unit(names + [metadata.get(key, "") for key in ("Yaxis", "Y-axis", "Y Axis")])
     # A row of names or of times above a row of repeated quantities (Edinburgh, Horiba, hand-made tables).
-    generic = len(set(n.lower() for n in names)) < len(names) or all(not n or _value_unit([n]) or delimited._looks_like_unit(n) for n in names)
+    generic = len({n.lower() for n in names}) < len(names) or all(not n or _value_unit([n]) or delimited._looks_like_unit(n) for n in names)
     if generic:
         for i in reversed([i for i in range(scan.start) if scan.lines[i].strip()]):
             cells = _padded(scan, i)
