@@ -1,0 +1,284 @@
+"""VAMAS files (ISO 14976:1998) of photoelectron spectra, regular and irregular scans, with or without CasaXPS comments; a writer too.
+
+Energies come out as binding energies where the file has them or where the photon energy tells them; the kinetic axis is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from peled.formats import FormatError, read_text
+
+UNKNOWN = 1e36  # the standard writes 1E+37 for "not known"
+_SPUTTER_MODES = {"MAPDP", "MAPSVDP", "SDP", "SDPSV"}
+_SPUTTER_TECHNIQUES = {"AES diff", "AES dir", "EDX", "ELS", "UPS", "XPS", "XRF"}
+_ION_TECHNIQUES = {"FABMS", "FABMS energy spec", "ISS", "SIMS", "SIMS energy spec", "SNMS", "SNMS energy spec"}
+_MODES = {"MAP", "MAPDP", "MAPSV", "MAPSVDP", "NORM", "SDP", "SDPSV", "SEM", "NOEXP"}
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """One block of a VAMAS file.
+
+    Attributes
+    ----------
+    name, sample, technique, transition : str
+    source : str
+        Label of the source, such as `Al K alpha` or `He I`.
+    photon_energy_eV : float or None
+    kinetic_energy_eV, binding_energy_eV : (n,) float arrays; NaN-free, in the order of the file
+    counts : (n,) float array
+        Ordinate in the file's unit, summed over scans.
+    count_unit : str
+    transmission : (n,) float array or None
+    collection_time_s : float or None
+        Time a point and scan.
+    scans : int
+    pass_energy_eV, target_bias_V : float or None
+    casa_regions, casa_components : tuple of dict
+        What CasaXPS wrote into the comments.
+    comment : tuple of str
+    variables : dict
+        The experimental variables and numerical parameters.
+    """
+
+    path: Path
+    name: str
+    sample: str
+    technique: str
+    transition: str
+    source: str
+    photon_energy_eV: float | None
+    kinetic_energy_eV: np.ndarray = field(repr=False)
+    binding_energy_eV: np.ndarray = field(repr=False)
+    counts: np.ndarray = field(repr=False)
+    count_unit: str = "counts"
+    transmission: np.ndarray | None = field(repr=False, default=None)
+    collection_time_s: float | None = None
+    scans: int = 1
+    pass_energy_eV: float | None = None
+    target_bias_V: float | None = None
+    casa_regions: tuple[dict, ...] = field(repr=False, default=())
+    casa_components: tuple[dict, ...] = field(repr=False, default=())
+    comment: tuple[str, ...] = field(repr=False, default=())
+    variables: dict = field(repr=False, default_factory=dict)
+
+
+class _Lines:
+    def __init__(self, path: Path, text: str):
+        self.path, self.lines, self.at = path, text.split("\n"), 0
+
+    def text(self, what: str) -> str:
+        if self.at >= len(self.lines):
+            raise FormatError(self.path, place=f"line {self.at + 1}", expected=what, found="the end of the file", advice="the file is cut; export it again")
+        self.at += 1
+        return self.lines[self.at - 1].strip()
+
+    def number(self, what: str) -> float:
+        cell = self.text(what)
+        try:
+            return float(cell.replace(",", "."))
+        except ValueError:
+            raise FormatError(self.path, place=f"line {self.at}", expected=f"a number: {what}", found=repr(cell[:40]),
+                              advice="the file does not follow ISO 14976 here; export it again") from None
+
+    def known(self, what: str) -> float | None:
+        value = self.number(what)
+        return None if abs(value) >= UNKNOWN else value
+
+    def count(self, what: str, most: int = 10_000_000) -> int:
+        value = self.number(what)
+        if value != int(value) or not -1 <= value <= most:
+            raise FormatError(self.path, place=f"line {self.at}", expected=f"a whole number: {what}", found=f"{value:g}")
+        return int(value)
+
+    def texts(self, n: int, what: str) -> tuple[str, ...]:
+        return tuple(self.text(what) for _ in range(n))
+
+
+def is_vamas(path: str | os.PathLike) -> bool:
+    """Whether a file begins as VAMAS files do."""
+    with open(path, "rb") as stream:
+        return b"VAMAS" in stream.readline(200)
+
+
+def read_vamas(path: str | os.PathLike) -> tuple[Spectrum, ...]:
+    """All spectra of a VAMAS file.
+
+    Raises
+    ------
+    FormatError
+        With line, expectation and finding: no VAMAS file, cut, a mapping scan, or a block that does not follow the standard.
+    """
+    path = Path(path)
+    lines = _Lines(path, read_text(path, what="a VAMAS file"))
+    head = lines.text("the VAMAS format identifier")
+    if "VAMAS" not in head:
+        raise FormatError(path, place="line 1", expected="VAMAS Surface Chemical Analysis Standard Data Transfer Format 1988 May 4", found=repr(head[:60]))
+    lines.texts(4, "institution, instrument, operator, experiment")
+    lines.texts(lines.count("number of comment lines"), "comment")
+    mode = lines.text("experiment mode")
+    if mode not in _MODES:
+        raise FormatError(path, place=f"line {lines.at}", expected=f"an experiment mode, one of {', '.join(sorted(_MODES))}", found=repr(mode[:40]))
+    scan = lines.text("scan mode").upper()
+    if scan not in ("REGULAR", "IRREGULAR"):
+        raise FormatError(path, place=f"line {lines.at}", expected="scan mode REGULAR or IRREGULAR", found=repr(scan[:40]), advice="export the spectra of a map one by one")
+    if mode in ("MAP", "MAPDP", "NORM", "SDP"):
+        lines.count("number of spectral regions")
+    if mode in ("MAP", "MAPDP"):
+        [lines.count(what) for what in ("number of analysis positions", "number of x coordinates", "number of y coordinates")]
+    variables = [lines.texts(2, "label and unit of an experimental variable") for _ in range(lines.count("number of experimental variables"))]
+    listed = lines.count("number of entries in the parameter inclusion or exclusion list")
+    if listed:
+        raise FormatError(path, place=f"line {lines.at}", expected="no parameter inclusion or exclusion list", found=f"{listed} entries",
+                          advice="such files leave out parts of each block; export without the list")
+    manual = lines.count("number of manually entered items in a block")
+    lines.texts(manual, "manually entered item")
+    upgrades = lines.count("number of future upgrade experiment entries")
+    block_upgrades = lines.count("number of future upgrade block entries")
+    lines.texts(upgrades, "future upgrade experiment entry")
+    blocks = lines.count("number of blocks", 100_000)
+    if blocks < 1:
+        raise FormatError(path, place=f"line {lines.at}", expected="at least one block", found=str(blocks))
+    found, shared = [], {}
+    for _ in range(blocks):
+        found.append(_block(lines, mode, scan, variables, block_upgrades, shared))
+    return tuple(found)
+
+
+def _block(lines: _Lines, mode: str, scan: str, variables, upgrades: int, shared: dict) -> Spectrum:
+    name, sample = lines.texts(2, "block and sample identifier")
+    [lines.number(what) for what in ("year", "month", "day", "hours", "minutes", "seconds", "GMT offset")]
+    comment = lines.texts(lines.count("number of block comment lines"), "block comment")
+    technique = lines.text("technique")
+    if mode in ("MAP", "MAPDP"):
+        lines.texts(2, "coordinates")
+    values = {label: lines.number(f"value of {label}") for label, _ in variables}
+    source = lines.text("source label")
+    if mode in _SPUTTER_MODES or technique in _ION_TECHNIQUES:
+        lines.texts(3, "sputtering ion")
+    energy = lines.known("source energy")
+    lines.texts(3, "source strength and beam width")
+    if mode in ("MAP", "MAPDP", "MAPSV", "MAPSVDP", "SEM"):
+        lines.texts(2, "field of view")
+    if mode in ("MAPSV", "MAPSVDP", "SEM"):
+        lines.texts(6, "line scan coordinates")
+    lines.texts(2, "angles of incidence")
+    analyser = lines.text("analyser mode")
+    passing = lines.known("pass energy or retard ratio")
+    if technique == "AES diff":
+        lines.text("differential width")
+    lines.texts(2, "magnification and work function")
+    bias = lines.known("target bias")
+    lines.texts(4, "analysis width and take-off angles")
+    species, level = lines.texts(2, "species and transition label")
+    lines.number("charge of the detected particle")
+    if scan == "REGULAR":
+        label, unit = lines.texts(2, "abscissa label and unit")
+        start, step = lines.number("abscissa start"), lines.number("abscissa increment")
+    columns = [lines.texts(2, "label and unit of a corresponding variable") for _ in range(lines.count("number of corresponding variables", 100))]
+    if not columns:
+        raise FormatError(lines.path, place=f"line {lines.at}", expected="at least one corresponding variable", found="none")
+    lines.text("signal mode")
+    seconds = lines.known("collection time")
+    scans = lines.known("number of scans")
+    lines.text("signal time correction")
+    if mode in _SPUTTER_MODES and technique in _SPUTTER_TECHNIQUES:
+        lines.texts(7, "sputtering source")
+    lines.texts(3, "sample tilt and rotation")
+    for _ in range(lines.count("number of additional numerical parameters")):
+        key, _unit = lines.texts(2, "label and unit of a parameter")
+        values[key] = lines.number(f"value of {key}")
+    lines.texts(upgrades, "future upgrade block entry")
+    n = lines.count("number of ordinate values")
+    lines.texts(2 * len(columns), "minimum and maximum")
+    if n < len(columns) or n % len(columns):
+        raise FormatError(lines.path, place=f"block {name!r}", expected=f"a multiple of {len(columns)} ordinate values", found=str(n))
+    first = lines.at
+    cells = lines.texts(n, f"{n} ordinate values")
+    try:
+        table = np.array(cells, dtype=float).reshape(-1, len(columns))
+    except ValueError:
+        bad = next(i for i, cell in enumerate(cells) if not _is_number(cell))
+        raise FormatError(lines.path, place=f"line {first + bad + 1}", expected="an ordinate value", found=repr(cells[bad][:40])) from None
+    labels = [label_.lower() for label_, _ in columns]
+    if scan == "REGULAR":
+        abscissa, abscissa_label = start + step * np.arange(len(table)), label
+    else:
+        axis = next((i for i, text in enumerate(labels) if "energy" in text), None)
+        if axis is None:
+            raise FormatError(lines.path, place=f"block {name!r}", expected="a column with the energy", found=", ".join(labels))
+        abscissa, abscissa_label, unit = table[:, axis], columns[axis][0], columns[axis][1]
+    if unit.lower() not in ("ev", ""):
+        raise FormatError(lines.path, place=f"block {name!r}", expected="an abscissa in eV", found=f"{abscissa_label} in {unit!r}", advice="only photoelectron spectra are read")
+    ordinate = next((i for i, text in enumerate(labels) if "energy" not in text and "transmission" not in text), None)
+    if ordinate is None:
+        raise FormatError(lines.path, place=f"block {name!r}", expected="a column with counts", found=", ".join(labels))
+    transmission = next((table[:, i] for i, text in enumerate(labels) if "transmission" in text), None)
+    if "binding" in abscissa_label.lower():
+        binding, kinetic = abscissa, (energy - abscissa if energy else -abscissa)
+    else:
+        kinetic, binding = abscissa, (energy - abscissa if energy else -abscissa)
+    regions, components = _casa(comment, energy)
+    return Spectrum(lines.path, name, sample, technique, f"{species} {level}".strip(), source, energy, kinetic, binding, table[:, ordinate], columns[ordinate][1], transmission,
+                    seconds, int(scans) if scans and scans > 0 else 1, passing if analyser.upper() == "FAT" else None, bias, regions, components, comment, values)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _casa(comment: tuple[str, ...], energy: float | None) -> tuple[tuple[dict, ...], tuple[dict, ...]]:
+    """Regions and components from CasaXPS comment lines; energies there are kinetic."""
+    regions, components = [], []
+    for line in comment:
+        if match := re.match(r"CASA region \(\*(.*?)\*\) \(\*(.*?)\*\) (\S+) (\S+) (\S+)", line):
+            low, high, rsf = map(float, match.groups()[2:])
+            regions.append({"name": match[1], "background": match[2], "kinetic_range_eV": (low, high), "rsf": rsf,
+                            "binding_range_eV": (energy - high, energy - low) if energy else None})
+        elif match := re.match(r"CASA comp \(\*(.*?)\*\) \(\*(.*?)\*\) Area (\S+) .*?MFWHM (\S+) .*?Position (\S+) .*?RSF (\S+)", line):
+            area, width, position, rsf = map(float, match.groups()[2:])
+            components.append({"name": match[1], "shape": match[2], "area": area, "fwhm_eV": width, "kinetic_energy_eV": position, "rsf": rsf,
+                               "binding_energy_eV": energy - position if energy else None})
+    return tuple(regions), tuple(components)
+
+
+def write_vamas(path: str | os.PathLike, blocks: list[dict], *, comment: tuple[str, ...] = (), irregular: bool = False) -> None:
+    """Write spectra as VAMAS, regular (binding energy start and step) or irregular (kinetic energy, counts, transmission).
+
+    Parameters
+    ----------
+    blocks : list of dict
+        Keys `name`, `sample`, `technique`, `source`, `photon_energy_eV`, `species`, `transition`, `kinetic_energy_eV`, `counts`,
+        and optionally `transmission`, `pass_energy_eV`, `collection_time_s`, `scans`, `target_bias_V`.
+    """
+    from peled import files
+
+    out = ["VAMAS Surface Chemical Analysis Standard Data Transfer Format 1988 May 4", "Not Specified", "Not Specified", "Not Specified", "Not Specified",
+           str(len(comment)), *comment, "NORM", "IRREGULAR" if irregular else "REGULAR", str(len(blocks)), "1", "Exp Variable", "d", "0", "0", "0", "0", str(len(blocks))]
+    for b in blocks:
+        kinetic, counts = np.asarray(b["kinetic_energy_eV"], float), np.asarray(b["counts"], float)
+        out += [b["name"], b["sample"], "2020", "1", "1", "0", "0", "0", "0", "0", b["technique"], "0", b["source"], f"{b['photon_energy_eV']:.6g}", "1e+37", "1e+37", "1e+37",
+                "1e+37", "1e+37", "FAT", f"{b.get('pass_energy_eV', 20):g}", "1e+37", "1e+37", f"{b.get('target_bias_V', 0):g}", "1e+37", "1e+37", "0", "0",
+                b["species"], b["transition"], "-1"]
+        columns = [counts]
+        if irregular:
+            columns = [kinetic, counts] + ([np.asarray(b["transmission"], float)] if "transmission" in b else [])
+            names = [("Kinetic Energy", "eV"), ("Intensity", "d"), ("transmission", "d")][: len(columns)]
+        else:
+            names = [("Intensity", "d")] + ([("transmission", "d")] if "transmission" in b else [])
+            columns += [np.asarray(b["transmission"], float)] if "transmission" in b else []
+            out += ["Kinetic Energy", "eV", f"{kinetic[0]:.6g}", f"{(kinetic[-1] - kinetic[0]) / (len(kinetic) - 1):.8g}"]
+        out += [str(len(columns)), *(x for pair in names for x in pair), "pulse counting", f"{b.get('collection_time_s', 0.1):g}", str(b.get("scans", 1)), "0", "0", "0", "0", "0"]
+        out += [str(len(columns) * len(counts))] + [f"{f(column):.6g}" for column in columns for f in (np.min, np.max)]
+        out += [f"{value:.6g}" for row in zip(*columns, strict=True) for value in row]
+    files.write_atomically(path, "\r\n".join(out) + "\r\nend of experiment\r\n")
