@@ -1,0 +1,563 @@
+"""Least squares and Poisson likelihood for one spectrum or thousands: a batched Levenberg-Marquardt.
+
+All spectra step together on stacked normal equations; those that have converged leave the stack. Convergence is judged
+where it matters: the Newton decrement of the undamped step, i.e. the distance to the optimum in standard errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import linalg, special
+
+from peled.lineshapes.bands import SHAPES
+from peled.lineshapes.model import BandModel
+from peled.lineshapes.starts import guess
+
+_BLOCK = 2**17  # doubles of Jacobian worked on at once: a block stays in the cache
+
+
+@dataclass(frozen=True)
+class SeriesFit:
+    """Fitted parameters of n spectra.
+
+    Attributes
+    ----------
+    model : BandModel
+    values : (n, p) array
+        All parameters, in the order of `names`, fixed and tied ones included.
+    covariance : (n, p, p) array
+        Zero for fixed parameters and for those at a bound (they are held there).
+    chi2 : (n,) array
+        Weighted sum of squares; with Poisson likelihood, the deviance.
+    dof : (n,) array of int
+        Points used minus free parameters (shared ones counted as their share of the series).
+    converged : (n,) array of bool
+        The next undamped step would be smaller than the tolerance in standard errors.
+    at_bound : (n, p) array of bool
+        Free parameters that ended at a bound: their error is undefined (nan in `standard_errors`).
+    degenerate : (n,) array of bool
+        Parameters that the data cannot tell apart (curvature singular to 1e-12); their errors mean nothing.
+    iterations : (n,) array of int
+    """
+
+    model: BandModel
+    values: np.ndarray = field(repr=False)
+    covariance: np.ndarray = field(repr=False)
+    chi2: np.ndarray = field(repr=False)
+    dof: np.ndarray = field(repr=False)
+    converged: np.ndarray = field(repr=False)
+    at_bound: np.ndarray = field(repr=False)
+    degenerate: np.ndarray = field(repr=False)
+    iterations: np.ndarray = field(repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.model.names
+
+    @property
+    def standard_errors(self) -> np.ndarray:
+        """Square roots of the covariance's diagonal (n, p): 0 where fixed, nan where at a bound or degenerate."""
+        errors = np.sqrt(np.maximum(np.diagonal(self.covariance, axis1=1, axis2=2), 0))
+        return np.where(self.at_bound | (self.degenerate[:, None] & (errors > 0)), np.nan, errors)
+
+    @property
+    def ok(self) -> np.ndarray:
+        """Converged, nothing at a bound, nothing degenerate (n,)."""
+        return self.converged & ~self.degenerate & ~self.at_bound.any(axis=1)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Values and standard errors (n,), (n,) of one parameter by name."""
+        column = self.model.index(name)
+        return self.values[:, column], self.standard_errors[:, column]
+
+    def value(self, name: str) -> np.ndarray:
+        """Values (n,) of one parameter."""
+        return self.values[:, self.model.index(name)]
+
+    def error(self, name: str) -> np.ndarray:
+        """Standard errors (n,) of one parameter."""
+        return self.standard_errors[:, self.model.index(name)]
+
+    def derived(self, function) -> tuple[np.ndarray, np.ndarray]:
+        """Values and standard errors (n,), (n,) of `function(values)` with `values` (n, p), by central differences.
+
+        `function` must work row by row, e.g. `lambda v: v[:, 3] / v[:, 0]`.
+        """
+        centre = np.asarray(function(self.values), float)
+        step = 1e-4 * np.sqrt(np.maximum(np.diagonal(self.covariance, axis1=1, axis2=2), 0))
+        gradient = np.zeros_like(self.values)
+        for k in range(self.values.shape[1]):
+            if step[:, k].any():
+                move = np.zeros_like(self.values)
+                move[:, k] = step[:, k]
+                difference = np.asarray(function(self.values + move), float) - np.asarray(function(self.values - move), float)
+                gradient[:, k] = np.divide(difference, 2 * step[:, k], out=np.zeros(len(self)), where=step[:, k] > 0)
+        return centre, np.sqrt(np.maximum(np.einsum("ni,nij,nj->n", gradient, self.covariance, gradient), 0))
+
+    def ratio(self, band: str, *others: str) -> tuple[np.ndarray, np.ndarray]:
+        """Area of `band` over the area of it and `others` together (all bands when none is named), with errors (n,), (n,)."""
+        total = [self.model.index(f"{name}_area") for name in ((band, *others) if others else self.model.bands)]
+        part = self.model.index(f"{band}_area")
+        return self.derived(lambda v: v[:, part] / v[:, total].sum(axis=1))
+
+    def band(self, name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """`area`, `position` (of the maximum), `height` and `fwhm` of one band of any shape: {what: (values, errors)}."""
+        if name not in self.model.bands:
+            raise KeyError(f"no band {name!r}; the bands are {', '.join(self.model.bands)}")
+        shape = SHAPES[self.model.bands[name]]
+        first = self.model.index(f"{name}_area")
+        columns = slice(first + 1, first + 1 + len(shape.parameters))
+        found = {"area": self[f"{name}_area"]}
+        for k, what in enumerate(("position", "height", "fwhm")):
+            scale = (lambda v: v[:, first]) if what == "height" else (lambda v: 1.0)
+            found[what] = self.derived(lambda v, k=k, scale=scale: _profile_summary(shape, v[:, columns])[k] * scale(v))
+        return found
+
+    def evaluate(self, x: np.ndarray) -> np.ndarray:
+        """Fitted spectra (n, m)."""
+        return np.atleast_2d(self.model.evaluate(np.atleast_2d(np.asarray(x, float)), self.values))
+
+
+def fit_series(
+    x: np.ndarray,
+    Y: np.ndarray,
+    model: BandModel,
+    start: Mapping | np.ndarray | None = None,
+    *,
+    variance: np.ndarray | float | None = None,
+    poisson: bool = False,
+    mask: np.ndarray | None = None,
+    shared: Sequence[str] = (),
+    noise_covariance: np.ndarray | None = None,
+    scale_covariance: bool | None = None,
+    max_iterations: int = 200,
+    tolerance: float = 1e-4,
+) -> SeriesFit:
+    """Fit one spectrum or a whole series.
+
+    Parameters
+    ----------
+    x : (m,) or (n, m) array
+        The axis, any unit.
+    Y : (m,) or (n, m) array
+        One spectrum or n.
+    model : BandModel
+    start : mapping of str to float or (n,), or array (p,) or (n, p), optional
+        Start values. Names left out, or everything when None, are read off the data; areas and baseline are in any case
+        started at their linear optimum.
+    variance : float, (m,) or (n, m), optional
+        Variance of each point. Without it all points weigh the same and their variance is taken from the residuals.
+    poisson : bool
+        `Y` are counts: maximise the Poisson likelihood (unbiased at few counts, unlike any weighting by the data).
+    mask : (m,) or (n, m) array of bool, optional
+        True where a point is used.
+    shared : sequence of str
+        Free parameters with one value for the whole series.
+    noise_covariance : (m, m) or (m,) array, optional
+        Covariance of the noise along a spectrum, or its autocovariance from lag 0 where the noise is stationary
+        (processed NMR spectra: neighbours are correlated). The fit stays the same, the errors become right (sandwich).
+    scale_covariance : bool, optional
+        Multiply the covariance by chi2/dof. Default: only where no variance, counts or noise covariance are given.
+    max_iterations : int
+    tolerance : float
+        Distance to the optimum, in standard errors, at which a fit counts as converged.
+
+    Returns
+    -------
+    SeriesFit
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit, values that are not finite, variances that are not positive, negative counts, fewer
+        points than parameters, unknown names; the message says which spectrum and point.
+
+    Notes
+    -----
+    Levenberg-Marquardt with Marquardt's scaling and projection on the bounds (J. SIAM 11 (1963) 431); Poisson deviance by
+    the same steps after Laurence & Chromy (Nat. Methods 7 (2010) 338). Shared parameters by the Schur complement of the
+    arrow-shaped normal equations, so that a long series costs no more than its spectra.
+    """
+    problem, theta = _prepare(x, Y, model, start, variance, poisson, mask)
+    unknown = [name for name in shared if name not in model.free]
+    if unknown:
+        raise ValueError(f"shared: expected free parameters ({', '.join(model.free)}), found {', '.join(unknown)}")
+    common = np.array([name in shared for name in model.free])
+    if common.any():
+        theta[:, common] = theta[:, common].mean(axis=0)
+    theta = _solve_linear(problem, theta, ~common if common.any() else None)
+    theta, converged, iterations = _descend(problem, theta, common, max_iterations, tolerance)
+    return _summarise(problem, theta, common, converged, iterations, noise_covariance, scale_covariance)
+
+
+class _Problem:
+    """Data, weights and model, and their normal equations in cache-sized blocks."""
+
+    def __init__(self, x, y, weights, poisson, model, lower, upper):
+        self.x, self.y, self.weights, self.poisson, self.model, self.lower, self.upper = x, y, weights, poisson, model, lower, upper
+        self.block = max(1, _BLOCK // (y.shape[1] * (len(model.free) + 2)))
+
+    def blocks(self, theta, rows):
+        for first in range(0, len(rows), self.block):
+            part = slice(first, first + self.block)
+            which = rows[part]
+            x = self.x if len(self.x) == 1 else self.x[which]
+            w = self.weights if self.weights is None or len(self.weights) == 1 else self.weights[which]
+            yield part, self.y[which], w, *self.model.evaluate_free(x, theta[part])
+
+    def normal(self, theta, rows):
+        """Cost (k,), curvature (k, q, q) and gradient (k, q) (both of half the cost) of the spectra `rows`."""
+        k, q = theta.shape
+        cost, curvature, gradient = np.empty(k), np.empty((k, q, q)), np.empty((k, q))
+        with np.errstate(all="ignore"):
+            for part, y, w, value, jac in self.blocks(theta, rows):
+                if self.poisson:
+                    use = w if w is not None else 1.0
+                    floor = np.maximum(value, 1e-300)
+                    deviance = 2 * use * (value - y + special.xlogy(y, np.maximum(y, 1e-300) / floor))
+                    cost[part] = np.where((use * value < 0).any(axis=1), np.inf, deviance.sum(axis=1))
+                    root = np.sqrt(use / np.maximum(value, 1e-12 * (1 + y)))
+                    residual = (value - y) * root
+                else:
+                    root = None if w is None else np.sqrt(w)
+                    residual = value - y if root is None else (value - y) * root
+                    cost[part] = np.einsum("nm,nm->n", residual, residual)
+                if root is not None:
+                    jac *= root[:, None, :]
+                curvature[part] = np.matmul(jac, jac.transpose(0, 2, 1))
+                gradient[part] = np.matmul(jac, residual[:, :, None])[:, :, 0]
+        cost[~np.isfinite(cost) | ~np.isfinite(gradient).all(axis=1) | ~np.isfinite(curvature).all(axis=(1, 2))] = np.inf
+        return cost, curvature, gradient
+
+
+def _prepare(x, Y, model, start, variance, poisson, mask):
+    x, y = np.asarray(x, float), np.asarray(Y, float)
+    y = y[None] if y.ndim == 1 else y
+    x = x[None] if x.ndim == 1 else x
+    if y.ndim != 2 or x.ndim != 2 or x.shape[1] != y.shape[1] or x.shape[0] not in (1, y.shape[0]):
+        raise ValueError(f"x, Y: expected shapes (m,) or (n, m) that fit each other, found {np.shape(x)} and {np.shape(Y)}")
+    n, m = y.shape
+    if n == 0:
+        raise ValueError("Y: expected at least one spectrum, found none")
+    _refuse(~np.isfinite(x), "x", "finite values", x)
+    weights = None
+    if variance is not None:
+        variance = np.asarray(variance, float)
+        try:
+            variance = np.broadcast_to(variance, (1, m) if variance.ndim < 2 else (n, m))
+        except ValueError:
+            raise ValueError(f"variance: expected a number or shape ({m},) or ({n}, {m}), found {variance.shape}") from None
+        _refuse(~(variance > 0), "variance", "positive values (leave points out by `mask`)", variance)
+        weights = 1 / variance
+    if poisson and variance is not None:
+        raise ValueError("poisson: expected counts alone, found a variance too; give one or the other")
+    if mask is not None:
+        mask = np.atleast_2d(np.asarray(mask, bool))
+        if mask.shape not in ((1, m), (n, m)):
+            raise ValueError(f"mask: expected shape ({m},) or ({n}, {m}), found {mask.shape}")
+        if len(mask) == 1:
+            x, y = x[:, mask[0]], y[:, mask[0]]
+            weights = weights if weights is None else weights[:, mask[0]]
+        else:
+            weights = np.where(mask, 1.0 if weights is None else weights, 0.0)
+            y = np.where(mask, y, 0.0)
+    _refuse(~np.isfinite(y), "Y", "finite values", y)
+    if poisson:
+        _refuse(y < 0, "Y", "counts, which are not negative", y)
+    used = np.full(n, y.shape[1]) if weights is None else np.broadcast_to((weights > 0).sum(axis=1), n)
+    if used.min() <= len(model.free):
+        raise ValueError(f"Y: spectrum {int(np.argmin(used))}: expected more than {len(model.free)} points for {len(model.free)} free parameters, found {used.min()}")
+    # a band narrower than a thousandth of a point is no band; keeps width parameters off zero, where profiles are undefined
+    spread = np.ptp(x, axis=1).max()
+    if spread == 0:
+        raise ValueError("x: expected an axis, found one value repeated")
+    floor = 1e-3 * spread / y.shape[1]
+    width = np.array([name.rsplit("_", 1)[-1] in ("fwhm", "gauss", "low", "high") for name in model.free])
+    lower = np.where(width, np.maximum(model.lower, np.minimum(floor, 0.5 * (model.upper + np.maximum(model.lower, 0)))), model.lower)
+    problem = _Problem(x, y, weights, poisson, model, lower, model.upper)
+    return problem, np.clip(_start(model, x, y, start), lower, model.upper)
+
+
+def _refuse(bad, what, expected, values):
+    if bad.any():
+        place = np.argwhere(bad)[0]
+        raise ValueError(f"{what}: spectrum {place[0]}, point {place[1]}: expected {expected}, found {values[tuple(place)]}")
+
+
+def _start(model, x, y, start):
+    n = len(y)
+    if start is None:
+        return guess(model, x, y)
+    if isinstance(start, Mapping):
+        unknown = set(start) - set(model.names)
+        if unknown:
+            raise ValueError(f"start: expected names of {', '.join(model.names)}, found {', '.join(sorted(unknown))}")
+        missing = [name for name, linear in zip(model.free, model.linear) if name not in start and model.specification[name].value is None and not linear]
+        theta = guess(model, x, y) if missing else np.zeros((n, len(model.free)))
+        for k, name in enumerate(model.free):
+            given = start.get(name, model.specification[name].value)
+            if given is None and not missing:
+                given = 0.0 if name.startswith("base_") else 1.0
+            if given is not None:
+                theta[:, k] = given
+        return theta
+    start = np.asarray(start, float)
+    if start.shape not in ((len(model.names),), (n, len(model.names))):
+        raise ValueError(f"start: expected shape ({len(model.names)},) or ({n}, {len(model.names)}), found {start.shape}")
+    columns = [model.index(name) for name in model.free]
+    return np.broadcast_to(start[..., columns], (n, len(columns))).astype(float)
+
+
+def _solve_linear(problem, theta, allowed):
+    """Areas and baseline at their (Gauss-Newton) optimum for the start's centres and widths, where that is better."""
+    linear = problem.model.linear if allowed is None else problem.model.linear & allowed
+    if not linear.any():
+        return theta
+    rows = np.arange(len(theta))
+    flat = problem
+    if problem.poisson:  # the likelihood's curvature is useless far away: start from least squares weighted by the data
+        weights = 1 / np.maximum(problem.y, 1.0)
+        flat = _Problem(problem.x, problem.y, weights if problem.weights is None else weights * problem.weights, False, problem.model, problem.lower, problem.upper)
+    cost, curvature, gradient = flat.normal(theta, rows)
+    frozen = np.broadcast_to(~linear, theta.shape)
+    step, _ = _solve(curvature, gradient, frozen, np.full(len(theta), 1e-10))
+    trial = np.clip(theta + step, problem.lower, problem.upper)
+    old, new = problem.normal(theta, rows)[0], problem.normal(trial, rows)[0]
+    theta = np.where((new < old)[:, None], trial, theta)
+    if problem.poisson and (bad := ~np.isfinite(np.minimum(old, new))).any():
+        for k, name in enumerate(problem.model.free):  # positive everywhere: upright bands on a flat floor
+            if name.endswith("_area"):
+                theta[bad, k] = np.clip(np.maximum(trial[bad, k], 1e-2 * problem.y[bad].sum(axis=1) * np.ptp(problem.x) / problem.y.shape[1]), problem.lower[k], problem.upper[k])
+            elif name.startswith("base_"):
+                floor = np.maximum(np.quantile(problem.y[bad], 0.1, axis=1), 0.1)
+                theta[bad, k] = np.clip(floor if name == "base_0" else 0.0, problem.lower[k], problem.upper[k])
+    return theta
+
+
+def _solve(curvature, gradient, frozen, damping):
+    """Damped step and decrement in Marquardt's scaling; frozen parameters stay."""
+    diagonal = np.diagonal(curvature, axis1=1, axis2=2)
+    scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    scaled = curvature / (scale[:, :, None] * scale[:, None, :])
+    right = np.where(frozen, 0.0, gradient / scale)
+    if frozen.any():
+        scaled = np.where(frozen[:, :, None] | frozen[:, None, :], 0.0, scaled)
+    q = curvature.shape[1]
+    dead = frozen | (diagonal <= 0)
+    scaled[:, np.arange(q), np.arange(q)] = np.where(dead, 1.0, 1.0 + damping[:, None])
+    try:
+        step = np.linalg.solve(scaled, -right[:, :, None])[:, :, 0]
+    except np.linalg.LinAlgError:  # exactly singular somewhere: damp a little more
+        scaled[:, np.arange(q), np.arange(q)] += 1e-8
+        step = np.linalg.solve(scaled, -right[:, :, None])[:, :, 0]
+    return step / scale, -np.einsum("nq,nq->n", step, right)
+
+
+def _pushed(theta, gradient, lower, upper):
+    """Parameters at a bound that the gradient pushes against."""
+    return ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0))
+
+
+def _descend(problem, theta, common, max_iterations, tolerance):
+    if common.any():
+        return _descend_shared(problem, theta, common, max_iterations, tolerance)
+    n, q = theta.shape
+    theta, converged, iterations = theta.copy(), np.zeros(n, bool), np.zeros(n, int)
+    rows = np.arange(n)
+    cost, curvature, gradient = problem.normal(theta, rows)
+    if not np.isfinite(cost).all():
+        bad = int(np.flatnonzero(~np.isfinite(cost))[0])
+        raise ValueError(f"start: spectrum {bad}: expected parameters at which the model is finite" + (" and positive" if problem.poisson else "") + f", found {dict(zip(problem.model.free, theta[bad].round(6)))}")
+    damping, now = np.full(n, 1e-3), theta.copy()
+    absolute = problem.poisson or problem.weights is not None
+    dof = max(problem.y.shape[1] - q, 1)
+    # below this no step can show in the sum of squares: exact data
+    ground = 1e-24 * np.einsum("nm,nm->n", problem.y, problem.y) if not absolute else np.zeros(n)
+    for _ in range(max_iterations):
+        frozen = _pushed(now, gradient, problem.lower, problem.upper)
+        step, decrement = _solve(curvature, gradient, frozen, damping)
+        unit = 1.0 if absolute else cost / dof + ground[rows]
+        near = decrement <= tolerance**2 * unit * 100
+        done = np.zeros(len(rows), bool)
+        if near.any():
+            full = _solve(curvature[near], gradient[near], frozen[near], np.full(near.sum(), 1e-13))[1]
+            done[near] = np.abs(full) <= tolerance**2 * (unit if np.isscalar(unit) else unit[near])
+        stalled = damping > 1e14
+        leave = done | stalled
+        trial = np.clip(now + step, problem.lower, problem.upper)
+        if leave.any():
+            theta[rows[leave]] = np.where(done[leave, None], trial[leave], now[leave])  # the last step comes free
+            converged[rows[leave]] = done[leave]
+            keep = ~leave
+            rows, now, cost, curvature, gradient, damping, trial = (a[keep] for a in (rows, now, cost, curvature, gradient, damping, trial))
+            if len(rows) == 0:
+                break
+        iterations[rows] += 1
+        new_cost, new_curvature, new_gradient = problem.normal(trial, rows)
+        better = new_cost <= cost
+        now[better], cost[better], curvature[better], gradient[better] = trial[better], new_cost[better], new_curvature[better], new_gradient[better]
+        damping = np.where(better, np.maximum(damping * 0.1, 1e-12), np.maximum(damping * 8, 1e-6))
+    theta[rows] = now
+    return theta, converged, iterations
+
+
+def _arrow(curvature, gradient, common, frozen, damping):
+    """Step (n, q) and decrement for local and shared parameters by the Schur complement; also the pieces for covariance."""
+    local = ~common
+    diagonal = np.diagonal(curvature, axis1=1, axis2=2).copy()
+    total = diagonal[:, common].sum(axis=0)
+    n, a, b = len(curvature), int(local.sum()), int(common.sum())
+    ll = curvature[:, local][:, :, local].copy()
+    ls = curvature[:, local][:, :, common]
+    ss = curvature[:, common][:, :, common].sum(axis=0)
+    gl, gs = gradient[:, local].copy(), gradient[:, common].sum(axis=0)
+    hold_l, hold_s = frozen[:, local], frozen[0, common]
+    ll[np.broadcast_to(hold_l[:, :, None] | hold_l[:, None, :], ll.shape)] = 0
+    dl = diagonal[:, local]
+    ll[:, np.arange(a), np.arange(a)] = np.where(hold_l | (dl <= 0), 1.0, dl * (1 + damping))
+    ls = np.where(hold_l[:, :, None] | hold_s[None, None, :], 0.0, ls)
+    ss = np.where(hold_s[:, None] | hold_s[None, :], 0.0, ss)
+    ss[np.arange(b), np.arange(b)] = np.where(hold_s | (total <= 0), 1.0, total * (1 + damping))
+    gl, gs = np.where(hold_l, 0.0, gl), np.where(hold_s, 0.0, gs)
+    solved = np.linalg.solve(ll, np.concatenate([ls, gl[:, :, None]], axis=2)) if a else np.zeros((n, 0, b + 1))
+    schur = ss - np.einsum("nab,nac->bc", ls, solved[:, :, :b])
+    step_s = -np.linalg.solve(schur, gs - np.einsum("nab,na->b", ls, solved[:, :, b]))
+    step = np.zeros_like(gradient)
+    step[:, common] = step_s
+    step[:, local] = -solved[:, :, b] - solved[:, :, :b] @ step_s
+    decrement = -float(np.sum(gl * step[:, local]) + gs @ step_s)
+    return step, decrement, (ll, solved[:, :, :b], schur)
+
+
+def _descend_shared(problem, theta, common, max_iterations, tolerance):
+    n = len(theta)
+    rows, damping, converged, count = np.arange(n), 1e-3, False, 0
+    cost, curvature, gradient = problem.normal(theta, rows)
+    absolute = problem.poisson or problem.weights is not None
+    dof = max(problem.y.size - (~common).sum() * n - common.sum(), 1)
+    ground = 0.0 if absolute else 1e-24 * float(np.sum(problem.y**2))
+    if not np.isfinite(cost).all():
+        raise ValueError("start: expected parameters at which the model is finite" + (" and positive" if problem.poisson else ""))
+    for count in range(1, max_iterations + 1):
+        summed = gradient.copy()
+        summed[:, common] = gradient[:, common].sum(axis=0)
+        frozen = _pushed(theta, summed, problem.lower, problem.upper)
+        step, decrement, _ = _arrow(curvature, gradient, common, frozen, damping)
+        unit = 1.0 if absolute else cost.sum() / dof + ground
+        trial = np.clip(theta + step, problem.lower, problem.upper)
+        if decrement <= 100 * tolerance**2 * unit and abs(_arrow(curvature, gradient, common, frozen, 1e-13)[1]) <= tolerance**2 * unit:
+            theta, converged = trial, True
+            break
+        if damping > 1e14:
+            break
+        new = problem.normal(trial, rows)
+        if new[0].sum() <= cost.sum():
+            theta, (cost, curvature, gradient), damping = trial, new, max(damping * 0.1, 1e-12)
+        else:
+            damping = max(damping * 8, 1e-6)
+    return theta, np.full(n, converged), np.full(n, count)
+
+
+def _summarise(problem, theta, common, converged, iterations, noise_covariance, scale_covariance):
+    model, (n, q) = problem.model, theta.shape
+    rows = np.arange(n)
+    cost, curvature, gradient = problem.normal(theta, rows)
+    size = np.maximum(np.abs(theta), 1e-12)
+    bound = (theta - problem.lower <= 1e-9 * size) | (problem.upper - theta <= 1e-9 * size)
+    used = np.full(n, problem.y.shape[1]) if problem.weights is None else np.broadcast_to((problem.weights > 0).sum(axis=1), n)
+    if common.any():
+        _, _, (ll, mixed, schur) = _arrow(curvature, gradient, common, bound, 0.0)
+        inverse, (flat_l, flat_s) = np.zeros((n, q, q)), (_safe_inverse(ll), _safe_inverse(schur[None]))
+        local = np.flatnonzero(~common)
+        shared = np.flatnonzero(common)
+        cross = -mixed @ flat_s[0][0]
+        inverse[np.ix_(rows, local, local)] = flat_l[0] - cross @ mixed.transpose(0, 2, 1)
+        inverse[np.ix_(rows, local, shared)] = cross
+        inverse[np.ix_(rows, shared, local)] = cross.transpose(0, 2, 1)
+        inverse[np.ix_(rows, shared, shared)] = flat_s[0]
+        degenerate = flat_l[1] | flat_s[1]
+        dof = used - len(local) - len(shared) / n
+        scale = np.full(n, cost.sum() / max(dof.sum(), 1))
+        inverse[bound[:, :, None] | bound[:, None, :]] = 0.0
+    else:
+        inverse, degenerate = _safe_inverse(np.where(bound[:, :, None] | bound[:, None, :], 0.0, curvature) + bound[:, :, None] * np.eye(q))
+        inverse[bound[:, :, None] | bound[:, None, :]] = 0.0
+        dof = used - q
+        scale = cost / np.maximum(dof, 1)
+    if noise_covariance is not None:
+        if common.any():
+            raise ValueError("noise_covariance: not available together with shared parameters")
+        inverse = _sandwich(problem, theta, inverse, np.asarray(noise_covariance, float))
+    if scale_covariance is None:
+        scale_covariance = problem.weights is None and not problem.poisson and noise_covariance is None
+        if problem.weights is not None and not problem.poisson and set(np.unique(problem.weights)) <= {0.0, 1.0}:
+            scale_covariance = noise_covariance is None  # a mask is not a variance
+    if scale_covariance:
+        inverse = inverse * scale[:, None, None]
+    transform = model.transform
+    covariance = inverse if model._plain else transform @ inverse @ transform.T
+    at_bound = bound @ (np.abs(transform).T > 0)
+    return SeriesFit(model, model.full(theta), covariance, cost, dof, converged, at_bound, degenerate, iterations)
+
+
+def _safe_inverse(curvature):
+    """Inverse in scaled form and whether it is singular to 1e-12."""
+    diagonal = np.diagonal(curvature, axis1=1, axis2=2)
+    scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    outer = scale[:, :, None] * scale[:, None, :]
+    values, vectors = np.linalg.eigh(curvature / outer)
+    degenerate = (values[:, 0] < 1e-12 * values[:, -1]) | (diagonal <= 0).any(axis=1)
+    values = np.maximum(values, 1e-14 * values[:, -1:])
+    return (vectors / values[:, None, :]) @ vectors.transpose(0, 2, 1) / outer, degenerate
+
+
+def _sandwich(problem, theta, inverse, noise):
+    m = problem.y.shape[1]
+    if noise.shape not in ((m,), (m, m)):
+        raise ValueError(f"noise_covariance: expected shape ({m},) or ({m}, {m}), found {noise.shape}")
+    if noise.ndim == 1:
+        noise = linalg.toeplitz(noise)
+    out = np.empty_like(inverse)
+    for part, _y, w, _value, jac in problem.blocks(theta, np.arange(len(theta))):
+        if w is not None:
+            jac = jac * w[:, None, :]
+        filtered = np.matmul(inverse[part], jac)
+        out[part] = np.matmul(filtered @ noise, filtered.transpose(0, 2, 1))
+    return out
+
+
+def _profile_summary(shape, values):
+    """Position, height (for unit area) and FWHM (each (n,)) of profiles with shape parameters (n, k)."""
+    centre, widths = values[:, 0], values[:, 1:]
+    width = shape.fwhm(*widths.T)
+    shift = widths[:, 1] if shape is SHAPES["exponential_gaussian"] else np.zeros(len(values))
+
+    def profile(at):
+        return shape.function(at, *[values[:, k, None] for k in range(values.shape[1])], derivatives=False)[0]
+
+    if shape is SHAPES["exponential_gaussian"]:
+        # the mode lies between the Gaussian's centre and the mean; the slope in the centre is minus that in x
+        low, high = np.minimum(centre, centre + shift), np.maximum(centre, centre + shift)
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            slope = shape.function(middle[:, None], *[values[:, k, None] for k in range(values.shape[1])])[1][0][:, 0]
+            low, high = np.where(slope < 0, middle, low), np.where(slope < 0, high, middle)
+        mode = 0.5 * (low + high)
+    else:
+        mode = centre
+    height = profile(mode[:, None])[:, 0]
+    edges = []
+    for side in (-1.0, 1.0):
+        inner, outer = mode.copy(), mode + side * 3 * width
+        for _ in range(60):
+            middle = 0.5 * (inner + outer)
+            above = profile(middle[:, None])[:, 0] > 0.5 * height
+            inner, outer = np.where(above, middle, inner), np.where(above, outer, middle)
+        edges.append(0.5 * (inner + outer))
+    return mode, height, edges[1] - edges[0]

@@ -1,0 +1,271 @@
+"""What can be read off a spectrum without a model: centroid, peak, width, area, shoulder, each with its error.
+
+Every quantity is, near the data at hand, a linear function of the points. Its gradient is kept, so errors follow from any
+variance, correlated noise or fitted baseline by one matrix product, and quantities keep their covariance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from peled.lineshapes.spectra import Baseline, _axis, _match, estimate_variance
+from peled.lineshapes.starts import smooth
+
+QUANTITIES = ("area", "centroid", "peak", "fwhm", "shoulder_fraction")
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Area, centroid, peak, FWHM and shoulder fraction of n spectra; scalars for one.
+
+    Attributes
+    ----------
+    area, centroid, peak, fwhm, shoulder_fraction : float or (n,) array
+        In units of x and y. `fwhm` is nan where the half maximum is not reached inside the window, `shoulder_fraction`
+        where no shoulder was asked for.
+    area_se, centroid_se, peak_se, fwhm_se, shoulder_fraction_se : float or (n,) array
+        Standard errors.
+    covariance : (5, 5) or (n, 5, 5) array
+        In the order area, centroid, peak, fwhm, shoulder_fraction; zero where a quantity is nan.
+    height : float or (n,) array
+        Value at the peak.
+    """
+
+    area: np.ndarray
+    centroid: np.ndarray
+    peak: np.ndarray
+    fwhm: np.ndarray
+    shoulder_fraction: np.ndarray
+    area_se: np.ndarray
+    centroid_se: np.ndarray
+    peak_se: np.ndarray
+    fwhm_se: np.ndarray
+    shoulder_fraction_se: np.ndarray
+    height: np.ndarray
+    covariance: np.ndarray = field(repr=False)
+
+
+def moments(
+    x: np.ndarray,
+    y: np.ndarray,
+    variance: np.ndarray | float | None = None,
+    *,
+    window: tuple[float, float] | None = None,
+    shoulder: tuple[float, float] | None = None,
+    baseline: Baseline | None = None,
+    noise_covariance: np.ndarray | None = None,
+) -> Moments:
+    """Measure spectra without a model.
+
+    Parameters
+    ----------
+    x : (m,) array
+        Ascending or descending axis.
+    y : (m,) or (n, m) array
+        One upright band, or several, above a baseline near zero (or with `baseline` to be subtracted).
+    variance : float or array broadcastable to `y`, optional
+        Of each point; for counts, the counts (at least 1). Without it white noise is estimated from the data.
+    window : (low, high), optional
+        Integrate here only. Area and centroid take all noise in the window, so it should not be wider than the emission.
+    shoulder : (low, high), optional
+        The shoulder fraction is the area in here over the area in the window.
+    baseline : Baseline, optional
+        Subtracted, and its error passed on.
+    noise_covariance : (m, m) array, optional
+        Full covariance of the points of a spectrum, in place of `variance`.
+
+    Returns
+    -------
+    Moments
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit, an axis with repeats, an empty window, an area that is not positive.
+
+    Notes
+    -----
+    Area and centroid by the trapezium rule. The peak is the maximum of a quartic through the points above 60 % of the
+    maximum; the half-maximum points come from cubics through the flanks between 25 and 75 %: least squares over many
+    points instead of one noisy maximum, at the price of a bias of about 0.1 % of the FWHM for smooth bands.
+    """
+    x = _axis(x, "x")
+    y = np.asarray(y, float)
+    _match(x, y, "y")
+    table = np.atleast_2d(y)
+    n, m = table.shape
+    if baseline is not None:
+        if np.shape(baseline.values)[-1] != m:
+            raise ValueError(f"baseline: expected {m} points, found {np.shape(baseline.values)[-1]}")
+        table = table - np.atleast_2d(baseline.values)
+    if variance is None and noise_covariance is None:
+        variance = estimate_variance(table)[:, None]
+    order = np.argsort(x)
+    xs, ys = x[order], table[:, order]
+    inside = np.ones(m, bool) if window is None else (xs >= min(window)) & (xs <= max(window))
+    if inside.sum() < 5:
+        raise ValueError(f"window: expected at least 5 points inside {window}, found {int(inside.sum())}")
+    cells = np.zeros(m)
+    cells[inside] = _trapezium(xs[inside])
+    area = ys @ cells
+    if not (area > 0).all():
+        bad = int(np.argmin(area))
+        raise ValueError(f"y: spectrum {bad}: expected a positive area in the window, found {area[bad]:.6g}; subtract the baseline or take another window")
+    gradient = np.zeros((n, 5, m))
+    values = np.full((n, 5), np.nan)
+    values[:, 0], gradient[:, 0] = area, cells
+    values[:, 1] = ys @ (cells * xs) / area
+    gradient[:, 1] = cells * (xs - values[:, 1, None]) / area[:, None]
+    if shoulder is not None:
+        part = _window_cells(xs, min(shoulder), max(shoulder)) * inside
+        values[:, 4] = ys @ part / area
+        gradient[:, 4] = (part - values[:, 4, None] * cells) / area[:, None]
+    height = np.full(n, np.nan)
+    xi, start = xs[inside], int(np.argmax(inside))
+    for i in range(n):
+        peak, top, width, slopes = _peak_and_width(xi, ys[i, inside])
+        values[i, 2], values[i, 3], height[i] = peak, width, top
+        gradient[i, 2:4, start : start + len(xi)] = slopes
+    back = np.empty_like(gradient)
+    back[:, :, order] = gradient
+    if baseline is not None:
+        back = back - (back @ baseline.basis) @ baseline.sensitivity
+    if noise_covariance is not None:
+        noise = np.asarray(noise_covariance, float)
+        if noise.shape != (m, m):
+            raise ValueError(f"noise_covariance: expected shape ({m}, {m}), found {noise.shape}")
+        covariance = back @ noise @ back.transpose(0, 2, 1)
+    else:
+        spread = np.broadcast_to(np.asarray(variance, float), (n, m))
+        if not (np.isfinite(spread) & (spread >= 0)).all():
+            raise ValueError("variance: expected finite values that are not negative")
+        covariance = (back * spread[:, None, :]) @ back.transpose(0, 2, 1)
+    errors = np.where(np.isnan(values), np.nan, np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)))
+    parts = [*values.T, *errors.T, height]
+    if y.ndim == 1:
+        return Moments(*(float(part[0]) for part in parts), covariance[0])
+    return Moments(*parts, covariance)
+
+
+def _trapezium(x):
+    weights = np.zeros(len(x))
+    steps = np.diff(x)
+    weights[:-1] += 0.5 * steps
+    weights[1:] += 0.5 * steps
+    return weights
+
+
+def _window_cells(x, low, high):
+    """Weights that integrate the broken line through the points from `low` to `high` exactly."""
+    weights = np.zeros(len(x))
+    a, b = np.clip(x[:-1], low, high), np.clip(x[1:], low, high)
+    step = np.diff(x)
+    middle = 0.5 * (a + b)
+    weights[:-1] += (b - a) * (x[1:] - middle) / step
+    weights[1:] += (b - a) * (middle - x[:-1]) / step
+    return weights
+
+
+def _peak_and_width(x, y):
+    """Peak, height, FWHM and the gradients (2, m) of peak and FWHM in the points of one spectrum."""
+    m = len(x)
+    calm = y
+    # smooth over about a sixth of the band's own width, found by itself: the flat top of a noisy band has many maxima
+    for _ in range(2):
+        top = int(np.argmax(calm))
+        above = _run(calm > 0.5 * calm[top], top)
+        calm = smooth(y, max(1, (above[1] - above[0]) // 8)) if above[1] - above[0] >= 16 else y
+    top = int(np.argmax(calm))
+    slopes = np.zeros((2, m))
+    # the quartic over the top
+    low, high = _run(calm > 0.6 * calm[top], top)
+    low, high = _at_least(low, high, 5, m)
+    peak, height, in_peak, in_height = _maximum(x[low:high], y[low:high], x[top])
+    full = np.zeros(m)
+    full[low:high] = in_height
+    slopes[0, low:high] = in_peak
+    # the flanks
+    crossings, gradients = [], []
+    for side in (-1, 1):
+        crossing, gradient = _crossing(x, y, calm, top, side, height, full)
+        if crossing is None:
+            return peak, height, np.nan, slopes * np.array([[1.0], [0.0]])
+        crossings.append(crossing)
+        gradients.append(gradient)
+    slopes[1] = gradients[1] - gradients[0]
+    return peak, height, crossings[1] - crossings[0], slopes
+
+
+def _run(condition, at):
+    """First and one past the last index of the unbroken run of True around `at`."""
+    breaks = np.flatnonzero(~condition)
+    before, after = breaks[breaks < at], breaks[breaks > at]
+    return (int(before[-1]) + 1 if len(before) else 0), (int(after[0]) if len(after) else len(condition))
+
+
+def _at_least(low, high, count, m):
+    while high - low < min(count, m):
+        low, high = max(low - 1, 0), min(high + 1, m)
+    return low, high
+
+
+def _maximum(x, y, near):
+    """Maximum of the least-squares quartic through a top (parabola where points are few), with gradients in y."""
+    count = len(x)
+    degree = 4 if count >= 9 else 2
+    middle, half = 0.5 * (x[0] + x[-1]), 0.5 * (x[-1] - x[0])
+    t = (x - middle) / half
+    project = np.linalg.pinv(np.vander(t, degree + 1, increasing=True))
+    c = project @ y
+    first, second = np.polynomial.Polynomial(c).deriv(1), np.polynomial.Polynomial(c).deriv(2)
+    roots = first.roots()
+    roots = roots[np.abs(roots.imag) < 1e-9].real
+    roots = roots[(np.abs(roots) <= 1) & (second(roots) < 0)]
+    polynomial = np.polynomial.Polynomial(c)
+    if len(roots) == 0:  # the maximum is at an end of the window: no free position
+        at = float(np.clip((near - middle) / half, -1, 1))
+        return middle + half * at, float(polynomial(at)), np.zeros(count), at ** np.arange(degree + 1) @ project
+    at = float(roots[np.argmax(polynomial(roots))])
+    powers = np.arange(degree + 1)
+    slope_row = np.where(powers > 0, powers * at ** np.maximum(powers - 1, 0), 0.0)
+    in_peak = -half * (slope_row @ project) / second(at)
+    return middle + half * at, float(polynomial(at)), in_peak, at**powers @ project
+
+
+def _crossing(x, y, calm, top, side, height, in_height):
+    """Where one flank passes half of `height`, and its gradient in the points."""
+    m, half = len(x), 0.5 * height
+    k = top
+    while 0 <= k + side < m and calm[k] > half:
+        k += side
+    if calm[k] > half:
+        return None, None
+    # the flank: from 75 to 25 % of the height around the crossing
+    inner, outer = k, k
+    while inner != top and calm[inner] < 0.75 * height:
+        inner -= side
+    while 0 <= outer + side < m and calm[outer] > 0.25 * height and calm[outer + side] < calm[outer] + 0.1 * height:
+        outer += side
+    low, high = min(inner, outer), max(inner, outer) + 1
+    degree = 3 if high - low >= 8 else 1
+    if high - low < 8:
+        low, high = (k, k + 2) if side < 0 else (k - 1, k + 1)
+    t0, scale = x[k], max(x[high - 1] - x[low], 1e-300)
+    t = (x[low:high] - t0) / scale
+    project = np.linalg.pinv(np.vander(t, degree + 1, increasing=True))
+    c = project @ y[low:high]
+    c[0] -= half
+    roots = np.polynomial.Polynomial(c).roots()
+    roots = roots[np.abs(roots.imag) < 1e-9].real
+    roots = roots[(roots >= t[0] - 0.2) & (roots <= t[-1] + 0.2)]
+    if len(roots) == 0:
+        return None, None
+    at = float(roots[np.argmin(np.abs(roots))])
+    slope = float(np.polynomial.Polynomial(c).deriv()(at)) / scale
+    if slope * side >= 0:
+        return None, None
+    gradient = 0.5 * in_height / slope
+    gradient[low:high] -= at ** np.arange(degree + 1) @ project / slope
+    return t0 + scale * at, gradient
