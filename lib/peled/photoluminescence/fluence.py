@@ -1,0 +1,185 @@
+"""What the yield's dependence on excitation says about traps, and what it cannot say.
+
+Steady state of free electrons n, filled traps n_t and holes p = n + n_t under a generation rate G:
+
+    capture   k_c n (N_t − n_t) = k_d n_t p            (Shockley-Read-Hall with filling)
+    balance   G = k_c n (N_t − n_t) + B n p + C n p²
+    yield     B n p / G
+
+with B the rate of photons that leave (recycling lowers it below the internal one). Given n, all else is algebra, so the
+yield as a function of G is parametrised by n: no root finding. See J. M. Richter et al., Nat. Commun. 7 (2016) 13941.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import least_squares
+
+H_C = 1.98644586e-25  # J m
+PARAMETERS = ("capture_cm3_s", "traps_cm3", "auger_cm6_s")
+_LOG_N = np.linspace(np.log(1e7), np.log(1e20), 520)
+
+
+@dataclass(frozen=True)
+class Recombination:
+    """Fit of a yield series; values and errors in natural logarithms beside the plain values.
+
+    Attributes
+    ----------
+    values : dict of str to float
+        `PARAMETERS`, and `capture_rate_s` = k_c N_t (the rate by which empty traps take a carrier).
+    log_errors : dict of str to float
+        Relative standard errors from the curvature; infinite where the data do not determine the parameter.
+    profiles : dict of str to (ndarray, ndarray)
+        Value and Δχ² of the profile likelihood; below 3.84 is the 95 % interval.
+    intervals : dict of str to (float, float)
+        95 % profile intervals; an end that the scan does not reach is 0 or inf.
+    chi2, dof : float, int
+    converged : bool
+    """
+
+    values: dict
+    log_errors: dict
+    profiles: dict = field(repr=False)
+    intervals: dict
+    chi2: float
+    dof: int
+    converged: bool
+    fixed: dict = field(default_factory=dict)
+
+    def determined(self, name: str) -> bool:
+        """Whether both ends of the 95 % interval lie inside the scan."""
+        low, high = self.intervals[name]
+        return low > 0 and np.isfinite(high)
+
+
+def yield_of_generation(generation_cm3_s: np.ndarray, capture: float, traps: float, auger: float, *, radiative: float, detrap: float) -> np.ndarray:
+    """Yield (n,) at generation rates (n,) in cm⁻³ s⁻¹.
+
+    Parameters
+    ----------
+    capture : float
+        k_c, cm³ s⁻¹.
+    traps : float
+        N_t, cm⁻³.
+    auger : float
+        C, cm⁶ s⁻¹.
+    radiative : float
+        B, cm³ s⁻¹, photons that leave.
+    detrap : float
+        k_d, cm³ s⁻¹, a hole meets a filled trap.
+    """
+    n = np.exp(_LOG_N)
+    b = n * (capture + detrap)
+    filled = 2 * capture * n * traps / (b + np.sqrt(b * b + 4 * detrap * capture * n * traps))
+    p = n + filled
+    light = radiative * n * p
+    total = capture * n * (traps - filled) + light + auger * n * p * p
+    return np.exp(np.interp(np.log(generation_cm3_s), np.log(total), np.log(light / total)))
+
+
+def fit_recombination(generation_cm3_s: np.ndarray, plqy: np.ndarray, covariance: np.ndarray, *, radiative: float, detrap: float, scan: int = 17) -> Recombination:
+    """Fit trap capture, trap density and Auger coefficient to a yield series, and profile each.
+
+    `radiative` and `detrap` are held: a yield in steady state is a ratio and cannot set the clock. The yields enter with
+    their full covariance.
+
+    Parameters
+    ----------
+    generation_cm3_s, plqy : ndarray, shape (k,)
+    covariance : ndarray, shape (k, k)
+    radiative, detrap : float
+        cm³ s⁻¹, see `yield_of_generation`.
+    scan : int
+        Points of each profile.
+
+    Raises
+    ------
+    ValueError
+        Fewer points than parameters, generation not positive, covariance not positive definite.
+    """
+    g, y = np.asarray(generation_cm3_s, dtype=float), np.asarray(plqy, dtype=float)
+    if g.size < 4 or g.shape != y.shape or np.any(g <= 0):
+        raise ValueError(f"yield series: expected at least 4 positive excitation levels with one yield each, found {g.size} and {y.size}")
+    try:
+        root = np.linalg.inv(np.linalg.cholesky(np.asarray(covariance, dtype=float)))
+    except np.linalg.LinAlgError:
+        raise ValueError("covariance: expected a positive definite matrix, found one that is not") from None
+
+    def residual(free, held=None, value=0.0):
+        theta = free if held is None else np.insert(free, held, value)
+        c_nt, traps, auger = np.exp(theta)
+        return root @ (yield_of_generation(g, c_nt / traps, traps, auger, radiative=radiative, detrap=detrap) - y)
+
+    best = None
+    middle = np.sqrt(g.min() * g.max())
+    for density in (3e14, 3e15, 3e16, 3e17):
+        peak = max(float(np.max(y)), 1e-3)
+        start = np.log([np.sqrt(radiative * middle) * (1 - min(peak, 0.98)), density, radiative / 1e18])
+        found = least_squares(residual, start, x_scale=1.0, max_nfev=60, bounds=(np.log([1e1, 1e10, 1e-34]), np.log([1e12, 1e22, 1e-20])))
+        if best is None or found.cost < best.cost:
+            best = found
+    best = least_squares(residual, best.x, max_nfev=200, bounds=(np.log([1e1, 1e10, 1e-34]), np.log([1e12, 1e22, 1e-20])))
+    curvature = best.jac.T @ best.jac
+    with np.errstate(all="ignore"):
+        regular = np.linalg.cond(curvature) < 1e14
+        cov = np.linalg.inv(curvature) if regular else np.full((3, 3), np.inf)
+    chi2 = 2 * best.cost
+    rate, traps, auger = np.exp(best.x)
+    names = ("capture_rate_s", "traps_cm3", "auger_cm6_s")
+    errors = np.sqrt(np.maximum(np.diag(cov), 0))
+    profiles, intervals = {}, {}
+    for k, name in enumerate(names):
+        reach = min(max(4 * errors[k], 0.3), 7.0) if np.isfinite(errors[k]) else 7.0
+        grid = best.x[k] + np.linspace(-reach, reach, scan | 1)
+        delta = np.empty(grid.size)
+        middle_index = grid.size // 2
+        for side in (range(middle_index, grid.size), range(middle_index, -1, -1)):
+            free = np.delete(best.x, k)
+            for i in side:
+                held = least_squares(residual, free, args=(k, grid[i]), max_nfev=40)
+                free, delta[i] = held.x, max(2 * held.cost - chi2, 0.0)
+        profiles[name] = (np.exp(grid), delta)
+        intervals[name] = _crossings(grid, delta, middle_index)
+    values = {"capture_rate_s": rate, "traps_cm3": traps, "auger_cm6_s": auger, "capture_cm3_s": rate / traps}
+    relative = dict(zip(names, errors, strict=True))
+    relative["capture_cm3_s"] = float(np.sqrt(max(cov[0, 0] + cov[1, 1] - 2 * cov[0, 1], 0))) if regular else np.inf
+    return Recombination(values, relative, profiles, intervals, float(chi2), int(g.size - 3), bool(best.success), {"radiative": radiative, "detrap": detrap})
+
+
+def _crossings(grid: np.ndarray, delta: np.ndarray, middle: int) -> tuple[float, float]:
+    """Where Δχ² passes 3.84 on either side, interpolated; 0 or inf where it does not."""
+    high = next((i for i in range(middle, grid.size) if delta[i] > 3.84), None)
+    low = next((i for i in range(middle, -1, -1) if delta[i] > 3.84), None)
+
+    def cross(i, j):
+        return float(np.exp(grid[j] + (grid[i] - grid[j]) * (3.84 - delta[j]) / (delta[i] - delta[j])))
+
+    return (0.0 if low is None else cross(low, low + 1)), (np.inf if high is None else cross(high, high - 1))
+
+
+def generation_rate(intensity_mW_cm2: np.ndarray, absorptance: float, thickness_nm: float, excitation_nm: float) -> np.ndarray:
+    """Carriers made per volume and time, cm⁻³ s⁻¹, from the intensity of a continuous laser.
+
+    Parameters
+    ----------
+    intensity_mW_cm2 : ndarray
+    absorptance : float
+        Absorbed fraction.
+    thickness_nm, excitation_nm : float
+    """
+    photon_J = H_C / (excitation_nm * 1e-9)
+    return np.asarray(intensity_mW_cm2, dtype=float) * 1e-3 / photon_J * absorptance / (thickness_nm * 1e-7)
+
+
+def excitons_per_crystal(intensity_mW_cm2: np.ndarray, *, cross_section_cm2: float, lifetime_ns: float, excitation_nm: float) -> np.ndarray:
+    """Mean number of excitons in one crystal under continuous light: σ I τ/(hν)."""
+    photon_J = H_C / (excitation_nm * 1e-9)
+    return np.asarray(intensity_mW_cm2, dtype=float) * 1e-3 / photon_J * cross_section_cm2 * lifetime_ns * 1e-9
+
+
+def excitons_per_pulse(fluence_uJ_cm2: np.ndarray, *, cross_section_cm2: float, excitation_nm: float) -> np.ndarray:
+    """Mean number of excitons that one pulse makes in one crystal: σ F/(hν)."""
+    return np.asarray(fluence_uJ_cm2, dtype=float) * 1e-6 / (H_C / (excitation_nm * 1e-9)) * cross_section_cm2

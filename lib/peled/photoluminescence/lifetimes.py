@@ -1,0 +1,598 @@
+"""Lifetimes from single-photon counting: Poisson maximum likelihood with reconvolution.
+
+A decay is modelled bin by bin: integral over the bin of instrument response ⊗ decay law, wrapped around the repetition
+period, plus a background, then distorted by pile-up when the number of excitation pulses is known. Counts are Poisson,
+so the deviance is minimised; least squares on counts is biased or misweighted (K. Santra et al., J. Phys. Chem. A 120
+(2016) 2484, doi:10.1021/acs.jpca.6b00728).
+
+Conventions: times in ns, `counts` per bin, amplitudes in counts per ns at time zero of the component.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import fft, special
+
+SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
+
+
+@dataclass(frozen=True)
+class Response:
+    """Instrument response: measured (`counts` on evenly spaced bins from `start_ns`) or a Gaussian of `fwhm_ns`.
+
+    Without either the response is a pulse shorter than a bin.
+    """
+
+    start_ns: float = 0.0
+    counts: np.ndarray | None = field(default=None, repr=False)
+    fwhm_ns: float | None = None
+
+
+@dataclass(frozen=True)
+class DecayFit:
+    """One fitted decay.
+
+    Attributes
+    ----------
+    law : str
+        "1 exponential", "2 exponentials", ..., "stretched exponential".
+    lifetimes_ns, lifetime_errors_ns, amplitudes, amplitude_errors : ndarray, shape (k,)
+        Sorted by lifetime. Errors are NaN where a parameter ended at a bound.
+    beta, beta_error : float
+        Stretching exponent (1 and 0 for exponentials).
+    background, background_error, shift_ns, shift_error_ns : float
+        Counts per bin; shift of the response. Held values have error 0.
+    mean_ns : dict of str to (float, float)
+        `amplitude-weighted` Σaτ/Σa (area over initial height; the one that goes with a yield) and
+        `intensity-weighted` Σaτ²/Σaτ (mean arrival time), with standard errors.
+    fractions : ndarray, shape (k,)
+        Share of each component in the emitted light.
+    deviance, expected_deviance, deviance_sd : float
+        Deviance and what Poisson noise alone would give; few counts per bin do not give 1 a bin.
+    dof, bic, runs_z : int, float, float
+        BIC = deviance + p ln n; z value of the Wald-Wolfowitz test on residual signs (below −2: structure is left).
+    converged, problems : bool, tuple of str
+    time_ns, counts, model : ndarray, shape (n,)
+        Inside the fit window.
+    covariance, parameters : ndarray, tuple of str
+        Of the free parameters, lifetimes as logarithms.
+    """
+
+    law: str
+    lifetimes_ns: np.ndarray
+    lifetime_errors_ns: np.ndarray
+    amplitudes: np.ndarray
+    amplitude_errors: np.ndarray
+    beta: float
+    beta_error: float
+    background: float
+    background_error: float
+    shift_ns: float
+    shift_error_ns: float
+    mean_ns: dict
+    fractions: np.ndarray
+    deviance: float
+    expected_deviance: float
+    deviance_sd: float
+    dof: int
+    bic: float
+    runs_z: float
+    converged: bool
+    problems: tuple[str, ...]
+    time_ns: np.ndarray = field(repr=False)
+    counts: np.ndarray = field(repr=False)
+    model: np.ndarray = field(repr=False)
+    covariance: np.ndarray = field(repr=False)
+    parameters: tuple[str, ...] = field(repr=False)
+
+    @property
+    def goodness_z(self) -> float:
+        """Deviance against its expectation in standard deviations; above 3 the model does not describe the counts."""
+        return (self.deviance - self.expected_deviance) / self.deviance_sd
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """Signed square roots of the deviance of each bin (n,)."""
+        return np.sign(self.counts - self.model) * np.sqrt(_unit_deviance(self.counts, self.model))
+
+
+# ---- the model ---------------------------------------------------------------------------------------------------------
+
+
+def _accumulated(u, lifetime, beta, sigma, period):
+    """Integral from −∞ to u of the decay law (unit height at zero), Gaussian-broadened and periodic where asked."""
+    if beta != 1.0:
+        area = lifetime / beta * special.gamma(1 / beta)
+
+        def single(v):
+            return area * special.gammainc(1 / beta, (np.maximum(v, 0) / lifetime) ** beta)
+    elif sigma > 0:
+
+        def single(v):
+            # Exponentially modified Gaussian, integrated; erfcx keeps it finite where exp and erfc would not be.
+            a = (sigma / lifetime - v / sigma) / np.sqrt(2)
+            gauss = np.exp(-0.5 * (v / sigma) ** 2)
+            with np.errstate(over="ignore", invalid="ignore"):
+                tail = np.where(a > 0, gauss * special.erfcx(np.maximum(a, 0)), np.exp(np.minimum(0.5 * (sigma / lifetime) ** 2 - v / lifetime, 700)) * special.erfc(np.minimum(a, 0)))
+            return lifetime * (special.ndtr(v / sigma) - 0.5 * tail)
+    else:
+
+        def single(v):
+            return -lifetime * np.expm1(-np.maximum(v, 0) / lifetime)
+
+    if period is None:
+        return single(u)
+    if beta == 1.0 and sigma == 0:
+        turn = np.floor(u / period)
+        rest = u - turn * period
+        return lifetime * (turn - np.expm1(-rest / lifetime) / -np.expm1(-period / lifetime))
+    # Earlier pulses one by one; 12 lifetimes back nothing is left of an exponential.
+    back = int(min(np.ceil(12 * lifetime / beta**2 / period) + 2, 60))
+    return sum(single(u + k * period) for k in range(-1, back + 1))
+
+
+class _Model:
+    """Expected counts per bin and their derivatives, for one set of data."""
+
+    def __init__(self, time, bin_ns, response, components, stretched, period, cycles, free_shift, free_width, free_background, background):
+        self.time, self.bin, self.components, self.stretched = time, bin_ns, components, stretched
+        self.period, self.cycles = period, cycles
+        self.free_shift, self.free_width, self.free_background, self.held_background = free_shift, free_width, free_background, background
+        self.width = response.fwhm_ns or 0.0
+        n = time.size
+        if response.counts is not None:
+            kernel = np.asarray(response.counts, dtype=float)
+            self.kernel_size = kernel.size
+            self.lags = (np.arange(n + kernel.size - 1) - (kernel.size - 1)) * bin_ns + (time[0] - response.start_ns) - 0.5 * bin_ns
+            self.length = fft.next_fast_len(n + 2 * kernel.size - 2, real=True)
+            self.kernel = fft.rfft(kernel / kernel.sum(), self.length)
+        else:
+            self.kernel, self.lags = None, time - response.start_ns
+        self.names = tuple([f"ln τ{k + 1}" for k in range(components)] + (["β"] if stretched else []) + (["shift"] if free_shift else []) + (["ln FWHM"] if free_width else [])
+                           + [f"a{k + 1}" for k in range(components)] + (["background"] if free_background else []))
+        self.nonlinear = len(self.names) - components - free_background
+
+    def shapes(self, theta):
+        """Bin integrals (components, n) at unit amplitude."""
+        k = self.components
+        beta = theta[k] if self.stretched else 1.0
+        at = k + self.stretched
+        shift = theta[at] if self.free_shift else 0.0
+        sigma = (np.exp(theta[at + self.free_shift]) if self.free_width else self.width) * SIGMA_PER_FWHM
+        edges = np.append(self.lags, self.lags[-1] + self.bin) - shift
+        rows = []
+        for j in range(k):
+            row = np.diff(_accumulated(edges, np.exp(theta[j]), beta, sigma if self.kernel is None else 0.0, self.period))
+            if self.kernel is not None:
+                row = fft.irfft(fft.rfft(row, self.length) * self.kernel, self.length)[self.kernel_size - 1 : self.kernel_size - 1 + self.time.size]
+            rows.append(np.maximum(row, 0))
+        return np.array(rows)
+
+    def expected(self, theta, shapes=None):
+        shapes = self.shapes(theta) if shapes is None else shapes
+        amplitudes = theta[self.nonlinear : self.nonlinear + self.components]
+        ideal = amplitudes @ shapes + (theta[-1] if self.free_background else self.held_background)
+        return self.piled(ideal)
+
+    def piled(self, ideal):
+        """Counts left when only the first photon of a cycle is timed."""
+        if self.cycles is None:
+            return ideal
+        before = np.concatenate([[0.0], np.cumsum(ideal)]) / self.cycles
+        return -self.cycles * np.diff(np.exp(-before))
+
+    def jacobian(self, theta):
+        shapes = self.shapes(theta)
+        amplitudes = theta[self.nonlinear : self.nonlinear + self.components]
+        columns = []
+        for j in range(self.nonlinear):
+            step = 1e-5 if j < self.components or self.names[j] != "shift" else 1e-3 * self.bin
+            move = np.zeros_like(theta)
+            move[j] = step
+            if j < self.components:  # only one component changes with its own lifetime
+                single = self._only(j, theta)
+                columns.append(amplitudes[j] * (single(theta[j] + step) - single(theta[j] - step)) / (2 * step))
+            else:
+                columns.append(amplitudes @ (self.shapes(theta + move) - self.shapes(theta - move)) / (2 * step))
+        columns += list(shapes) + ([np.ones_like(self.time)] if self.free_background else [])
+        jac = np.array(columns).T
+        ideal = amplitudes @ shapes + (theta[-1] if self.free_background else self.held_background)
+        if self.cycles is None:
+            return ideal, jac
+        before = np.concatenate([[0.0], np.cumsum(ideal)]) / self.cycles
+        sums = np.vstack([np.zeros(jac.shape[1]), np.cumsum(jac, axis=0)])
+        survive = np.exp(-before)
+        return -self.cycles * np.diff(survive), np.diff(survive[:, None] * sums, axis=0)
+
+    def _only(self, j, theta):
+        def row(value):
+            one = _Model.__new__(_Model)
+            one.__dict__ = {**self.__dict__, "components": 1}
+            return one.shapes(np.concatenate([[value], theta[self.components : self.nonlinear]]))[0]
+
+        return row
+
+
+# ---- the fit -----------------------------------------------------------------------------------------------------------
+
+
+def fit_decay(time_ns: np.ndarray, counts: np.ndarray, *, components: int = 1, stretched: bool = False, response: Response | None = None, background: float | None = None,
+              period_ns: float | None = None, cycles: float | None = None, window_ns: tuple[float, float] | None = None, fit_shift: bool | None = None,
+              fit_width: bool = False) -> DecayFit:
+    """Fit a decay law to a TCSPC histogram by Poisson maximum likelihood.
+
+    Parameters
+    ----------
+    time_ns : ndarray, shape (n,)
+        Left edges of evenly spaced bins.
+    counts : ndarray, shape (n,)
+        Raw counts, no background subtracted.
+    components : int
+        Number of exponentials, 1 to 4.
+    stretched : bool
+        One stretched exponential exp(−(t/τ)^β) instead.
+    response : Response, optional
+        On bins of the same width; without it the excitation is a short pulse at the start of the histogram (tail fit).
+    background : float, optional
+        Counts per bin, held; fitted when left out.
+    period_ns : float, optional
+        Time between pulses, for decays longer than that.
+    cycles : float, optional
+        Excitation pulses behind the histogram; turns on the pile-up correction.
+    window_ns : (float, float), optional
+        Bins whose left edge lies in [low, high) are fitted.
+    fit_shift : bool, optional
+        Fit a shift of the response; default yes when there is a response.
+    fit_width : bool
+        Fit the width of a Gaussian response.
+
+    Raises
+    ------
+    ValueError
+        Uneven bins, negative or non-finite counts, no counts, an unsuitable response, fewer bins than parameters.
+    """
+    time, y, bin_ns = _prepared(time_ns, counts)
+    inside = np.ones(time.size, dtype=bool) if window_ns is None else (time >= window_ns[0] - 1e-9) & (time < window_ns[1] - 1e-9)
+    if response is None:
+        response, fit_shift = Response(start_ns=float(time[np.argmax(inside)])), False
+        time, y, inside = time[inside], y[inside], inside[inside]  # a tail fit starts where its window starts
+    _check_response(response, bin_ns, fit_width)
+    if not 1 <= components <= 4:
+        raise ValueError(f"components: expected 1 to 4, found {components}")
+    if stretched:
+        components = 1
+    shift = fit_shift is not False
+    model = _Model(time, bin_ns, response, components, stretched, period_ns, cycles, shift, fit_width, background is None, background or 0.0)
+    if np.count_nonzero(inside) <= len(model.names):
+        raise ValueError(f"window: expected more than {len(model.names)} bins, found {np.count_nonzero(inside)}")
+    if y[inside].sum() < 10 * len(model.names):
+        raise ValueError(f"counts: expected at least {10 * len(model.names)} in the window for {len(model.names)} parameters, found {y[inside].sum():.0f}")
+    best = None
+    for start in _starts(model, y, inside, response):
+        found = _descend(model, y, inside, start)
+        if best is None or found[1] < best[1] - 1e-6:
+            best = found
+    return _summary(model, y, inside, *best)
+
+
+def fit_decays(time_ns: np.ndarray, counts: np.ndarray, laws: Sequence[str] = ("1", "2", "3", "stretched"), **options) -> dict[str, DecayFit]:
+    """The same decay by several laws, best BIC first.
+
+    `laws` are numbers of exponentials as text, or "stretched"; `options` as `fit_decay`. A law that the data cannot
+    support (fewer counts than it needs) is left out.
+    """
+    fits = {}
+    for law in laws:
+        try:
+            fit = fit_decay(time_ns, counts, stretched=law == "stretched", components=1 if law == "stretched" else int(law), **options)
+        except ValueError:
+            if not fits:
+                raise
+            continue
+        fits[fit.law] = fit
+    return dict(sorted(fits.items(), key=lambda item: item[1].bic))
+
+
+def preferred(fits: dict[str, DecayFit]) -> DecayFit:
+    """The law to report: lowest BIC among the fits without problems, or lowest BIC when all have some."""
+    sound = [fit for fit in fits.values() if not fit.problems]
+    return min(sound or fits.values(), key=lambda fit: fit.bic)
+
+
+def _prepared(time_ns, counts):
+    time, y = np.asarray(time_ns, dtype=float), np.asarray(counts, dtype=float)
+    if time.ndim != 1 or time.shape != y.shape or time.size < 8:
+        raise ValueError(f"decay: expected times and counts of one length, at least 8, found {time.shape} and {y.shape}")
+    if not np.all(np.isfinite(y)) or np.any(y < 0):
+        i = int(np.argmax(~np.isfinite(y) | (y < 0)))
+        raise ValueError(f"counts: expected none negative (raw counts, no background subtracted), found {y[i]:g} at {time[i]:g} ns")
+    if y.sum() == 0:
+        raise ValueError("counts: expected some, found none")
+    steps = np.diff(time)
+    bin_ns = (time[-1] - time[0]) / (time.size - 1)
+    # Files round times: the grid must be even on the whole, not in the last digit of each time.
+    if bin_ns <= 0 or np.max(np.abs(time - time[0] - bin_ns * np.arange(time.size))) > 0.51 * bin_ns:
+        raise ValueError(f"times: expected even bins, found steps from {steps.min():g} to {steps.max():g} ns")
+    return time[0] + bin_ns * np.arange(time.size), y, bin_ns
+
+
+def _check_response(response, bin_ns, fit_width):
+    if response.counts is not None:
+        kernel = np.asarray(response.counts, dtype=float)
+        if kernel.ndim != 1 or kernel.size < 1 or not np.all(np.isfinite(kernel)) or np.any(kernel < 0) or kernel.sum() <= 0:
+            raise ValueError("response: expected counts, none negative, with some light")
+        if fit_width:
+            raise ValueError("response: a measured one has no width to fit")
+    elif fit_width and not response.fwhm_ns:
+        raise ValueError("response: expected a first guess of fwhm_ns to fit its width")
+    if response.fwhm_ns is not None and response.fwhm_ns <= 0:
+        raise ValueError(f"response: expected a positive fwhm_ns, found {response.fwhm_ns:g}")
+
+
+def prepare_response(time_ns: np.ndarray, counts: np.ndarray, bin_ns: float, *, trim: float = 1e-4) -> Response:
+    """A measured response ready for reconvolution: background off, cut to where it has light, on bins of `bin_ns`.
+
+    The background is the level of the darkest twentieth of the smoothed bins. Rebinning conserves counts.
+
+    Parameters
+    ----------
+    time_ns, counts : ndarray, shape (n,)
+    bin_ns : float
+        Bin width of the decay it is for.
+    trim : float
+        Fraction of the peak below which bins at the ends are cut.
+    """
+    time, y, width = _prepared(time_ns, counts)
+    top = int(np.argmax(y))
+    # The darkest bins of a smoothed trace, wherever they are: a trace may begin in the rise or end in the tail.
+    floor = float(np.quantile(_smoothed(y), 0.05))
+    y = y - floor
+    noise = 3 * np.sqrt(floor + 1)
+    lit = np.flatnonzero(y > max(trim * y[top], noise))
+    y, time = np.maximum(y[lit[0] : lit[-1] + 1], 0), time[lit[0] : lit[-1] + 1]
+    if abs(width - bin_ns) > 1e-6 * bin_ns:
+        edges = np.append(time, time[-1] + width)
+        total = np.concatenate([[0.0], np.cumsum(y)])
+        first = np.floor(edges[0] / bin_ns) * bin_ns
+        grid = first + bin_ns * np.arange(int(np.ceil((edges[-1] - first) / bin_ns)) + 1)
+        y, time = np.diff(np.interp(grid, edges, total)), grid[:-1]
+    return Response(float(time[0]), y)
+
+
+def _starts(model, y, inside, response):
+    """Start points: lifetimes from the decay's own time scales, amplitudes by non-negative least squares."""
+    from scipy.optimize import nnls
+
+    time = model.time
+    floor = np.quantile(y[inside], 0.05) if model.free_background else model.held_background
+    top = int(np.argmax(np.where(inside, y, 0)))
+    after = np.arange(time.size) >= top
+    light = np.maximum(y - floor, 0) * after * inside
+    total = max(light.sum(), 1e-9)
+    mean = max((light @ (time - time[top])) / total, 0.5 * model.bin)
+    span = time[inside][-1] - time[top] + model.bin
+    mean = min(mean, span)
+    if model.stretched:
+        sets = [[mean * 0.6], [mean]]
+    elif model.components == 1:
+        sets = [[mean]]
+    elif model.components == 2:
+        sets = [[mean * 0.25, mean * 1.5], [mean * 0.05, mean * 1.05]]
+    else:
+        sets = [list(mean * np.geomspace(0.06, 2.2, model.components)), list(mean * np.geomspace(0.2, 1.6, model.components))]
+    # Where the response's light comes and where the decay's begins gives the shift.
+    shift = 0.0
+    if model.free_shift:
+        if response.counts is not None:
+            centre = response.start_ns + model.bin * (0.5 + np.argmax(response.counts))
+        else:
+            centre = response.start_ns
+        rise = np.flatnonzero(y >= floor + 0.5 * (y[top] - floor))
+        shift = time[rise[0]] + 0.5 * model.bin - centre if rise.size else 0.0
+        if abs(shift) < model.bin:
+            shift = 0.0
+    starts = []
+    for lifetimes in sets:
+        theta = np.zeros(len(model.names))
+        theta[: model.components] = np.log(lifetimes)
+        at = model.components
+        if model.stretched:
+            theta[at], at = 0.8, at + 1
+        if model.free_shift:
+            theta[at], at = shift, at + 1
+        if "ln FWHM" in model.names:
+            theta[at] = np.log(model.width)
+        shapes = model.shapes(theta)
+        columns = np.vstack([shapes, np.ones_like(time)]) if model.free_background else shapes
+        weight = 1 / np.sqrt(np.maximum(_smoothed(y), 1.0))[inside]
+        amplitudes, _ = nnls((columns[:, inside] * weight).T, (y if model.free_background else y - model.held_background)[inside] * weight)
+        amplitudes = np.maximum(amplitudes, 1e-3 * max(amplitudes.max(), 1e-12))
+        theta[model.nonlinear :] = amplitudes
+        starts.append(theta)
+    return starts
+
+
+def _smoothed(y):
+    return np.convolve(np.pad(y, 2, mode="edge"), np.full(5, 0.2), mode="valid")
+
+
+def _bounds(model):
+    low, high = np.full(len(model.names), -np.inf), np.full(len(model.names), np.inf)
+    low[: model.components] = np.log(0.02 * model.bin)
+    # A lifetime beyond a hundred windows is a background.
+    high[: model.components] = np.log(100 * (model.time[-1] - model.time[0] + model.bin))
+    low[model.nonlinear :] = 0.0
+    for j, name in enumerate(model.names):
+        if name == "β":
+            low[j], high[j] = 0.15, 1.5
+        if name == "ln FWHM":
+            low[j], high[j] = np.log(0.1 * model.bin), np.log(model.time[-1] - model.time[0])
+    return low, high
+
+
+def _descend(model, y, inside, theta, max_iterations=120):
+    """Fisher scoring with Marquardt damping, projected on the bounds. Returns theta, deviance, converged."""
+    low, high = _bounds(model)
+    theta = np.clip(theta, low, high)
+    data = y[inside]
+    mu, jac = model.jacobian(theta)
+    cost = _deviance(data, mu[inside])
+    damping, converged = 1e-3, False
+    for _ in range(max_iterations):
+        m = np.maximum(mu[inside], 1e-9)
+        j = jac[inside]
+        gradient = j.T @ ((m - data) / m)
+        curvature = (j / m[:, None]).T @ j
+        held = ((theta <= low) & (gradient > 0)) | ((theta >= high) & (gradient < 0))
+        free = ~held
+        scale = np.diag(curvature)[free]
+        if not np.all(scale > 0):
+            free[np.flatnonzero(free)[scale <= 0]] = False
+            scale = np.diag(curvature)[free]
+        if not free.any():
+            return theta, cost, True
+        h, g = curvature[np.ix_(free, free)], gradient[free]
+        s = np.sqrt(scale)
+        h, g = h / np.outer(s, s), g / s
+        undamped = np.linalg.lstsq(h, -g, rcond=1e-13)[0]
+        if -(g @ undamped) < 1e-8:  # squared distance to the optimum in standard errors
+            converged = True
+            break
+        for _ in range(12):
+            step = np.linalg.solve(h + damping * np.eye(len(g)), -g) / s
+            trial = theta.copy()
+            trial[free] += step
+            trial[: model.components] = np.clip(trial[: model.components], theta[: model.components] - 1.5, theta[: model.components] + 1.5)
+            trial = np.clip(trial, low, high)
+            trial_mu = model.expected(trial)
+            trial_cost = _deviance(data, trial_mu[inside])
+            if trial_cost < cost:
+                break
+            damping = max(damping * 6, 1e-6)
+        else:
+            converged = -(g @ undamped) < 1e-4
+            break
+        gain = cost - trial_cost
+        theta, cost = trial, trial_cost
+        damping = max(damping / 8, 1e-9)
+        mu, jac = model.jacobian(theta)
+        if gain < 1e-9 * (1 + abs(cost)) and -(g @ undamped) < 1e-4:
+            converged = True
+            break
+    return theta, cost, converged
+
+
+def _unit_deviance(y, mu):
+    mu = np.maximum(mu, 1e-12)
+    return np.maximum(2 * (special.xlogy(y, np.maximum(y, 1e-300) / mu) - (y - mu)), 0)
+
+
+def _deviance(y, mu):
+    return float(np.sum(_unit_deviance(y, mu))) if np.all(np.isfinite(mu)) else np.inf
+
+
+_GRID = np.geomspace(1e-4, 60, 160)
+
+
+def _expected_unit_deviance(mu):
+    """Mean and variance of a Poisson bin's deviance at its true mean, by summing over the counts (n,)."""
+    global _TABLE
+    if _TABLE is None:
+        k = np.arange(0, 160)[:, None]
+        p = np.exp(special.xlogy(k, _GRID) - _GRID - special.gammaln(k + 1))
+        d = _unit_deviance(k.astype(float), _GRID)
+        mean = (p * d).sum(axis=0)
+        _TABLE = mean, (p * d * d).sum(axis=0) - mean**2
+    mean, variance = _TABLE
+    x = np.log(np.clip(mu, _GRID[0], _GRID[-1]))
+    grid = np.log(_GRID)
+    # Beyond the table: 1 + 1/(6 mu) and 2 to first order.
+    return np.where(mu > 60, 1 + 1 / (6 * np.maximum(mu, 1)), np.interp(x, grid, mean)), np.where(mu > 60, 2.0, np.interp(x, grid, variance))
+
+
+_TABLE = None
+
+
+def _runs_z(residual):
+    signs = residual > 0
+    n1, n2 = int(signs.sum()), int((~signs).sum())
+    if min(n1, n2) < 5:
+        return 0.0
+    runs = 1 + np.count_nonzero(signs[1:] != signs[:-1])
+    mean = 2 * n1 * n2 / (n1 + n2) + 1
+    return float((runs - mean) / np.sqrt((mean - 1) * (mean - 2) / (n1 + n2 - 1)))
+
+
+def _summary(model, y, inside, theta, cost, converged):
+    mu, jac = model.jacobian(theta)
+    data, m, j = y[inside], np.maximum(mu[inside], 1e-9), jac[inside]
+    low, high = _bounds(model)
+    at_bound = (theta <= low) | (theta >= high)
+    curvature = (j / m[:, None]).T @ j
+    free = ~at_bound & (np.diag(curvature) > 0)
+    covariance = np.zeros((theta.size, theta.size))
+    problems = [] if converged else ["not converged"]
+    if free.any():
+        h = curvature[np.ix_(free, free)]
+        s = np.sqrt(np.diag(h))
+        scaled = h / np.outer(s, s)
+        if np.linalg.cond(scaled) > 1e12:
+            problems.append("degenerate: the data cannot tell the parameters apart")
+        covariance[np.ix_(free, free)] = np.linalg.pinv(scaled) / np.outer(s, s)
+    problems += [f"{name} at a bound" for name, b in zip(model.names, at_bound, strict=True) if b and name != "background"]
+    errors = np.where(free, np.sqrt(np.maximum(np.diag(covariance), 0)), np.nan)
+    k, at = model.components, model.nonlinear
+    tau, a = np.exp(theta[:k]), theta[at : at + k]
+    order = np.argsort(tau)
+    if k > 1 and np.any(np.diff(np.log(tau[order])) < 2 * np.sqrt(np.maximum(np.diag(covariance)[:k][order][1:], 0))) and not problems:
+        problems.append("two lifetimes not distinct")
+    beta = theta[k] if model.stretched else 1.0
+
+    def area(t):
+        return np.exp(t[:k]) * (special.gamma(1 + 1 / t[k]) if model.stretched else 1.0)
+
+    def means(t):
+        amp, ar = t[at : at + k], area(t)
+        first = np.exp(2 * t[:k]) * (special.gamma(2 / t[k]) / t[k] if model.stretched else 1.0)  # ∫ t I(t) dt
+        total = amp @ ar
+        return np.array([total / max(amp.sum(), 1e-300), (amp @ first) / max(total, 1e-300)])
+
+    gradient = np.zeros((2, theta.size))
+    for p in np.flatnonzero(free):
+        step = 1e-4 * max(errors[p], 1e-12)
+        up, down = theta.copy(), theta.copy()
+        up[p] += step
+        down[p] -= step
+        gradient[:, p] = (means(up) - means(down)) / (2 * step)
+    mean, mean_error = means(theta), np.sqrt(np.maximum(np.diag(gradient @ covariance @ gradient.T), 0))
+    expected, variance = _expected_unit_deviance(m)
+    lookup = dict(zip(model.names, zip(theta, errors, strict=True), strict=True))
+    light = a * area(theta)
+    count = int(free.sum())
+    return DecayFit(
+        "stretched exponential" if model.stretched else f"{k} exponential{'s' if k > 1 else ''}", tau[order], (tau * errors[:k])[order], a[order], errors[at : at + k][order],
+        float(beta), float(lookup["β"][1]) if model.stretched else 0.0, float(lookup["background"][0]) if model.free_background else float(model.held_background),
+        float(np.nan_to_num(lookup["background"][1])) if model.free_background else 0.0, float(lookup["shift"][0]) if model.free_shift else 0.0,
+        float(lookup["shift"][1]) if model.free_shift else 0.0,
+        {"amplitude-weighted": (float(mean[0]), float(mean_error[0])), "intensity-weighted": (float(mean[1]), float(mean_error[1]))},
+        (light / light.sum())[order], cost, float(expected.sum() - count), float(np.sqrt(variance.sum())), int(inside.sum() - count),
+        float(cost + theta.size * np.log(inside.sum())), _runs_z(data - m), bool(converged), tuple(problems), model.time[inside], data, mu[inside], covariance, model.names,
+    )
+
+
+def least_squares_lifetime(time_ns: np.ndarray, counts: np.ndarray, *, background: float) -> tuple[float, float]:
+    """Lifetime and its claimed standard error by unweighted least squares of one exponential: for comparison only.
+
+    It treats a bin of ten thousand counts as well known as a bin of ten, so its error is not one.
+    """
+    from scipy.optimize import curve_fit
+
+    time, y, _ = _prepared(time_ns, counts)
+    t = time - time[0]
+    mean = max(float(t @ np.maximum(y - background, 0) / max(np.maximum(y - background, 0).sum(), 1e-9)), 1e-6)
+    values, covariance = curve_fit(lambda x, a, log_tau: a * np.exp(-x / np.exp(log_tau)) + background, t, y, p0=(y.max(), np.log(mean)))
+    tau = float(np.exp(values[1]))
+    return tau, float(tau * np.sqrt(covariance[1, 1]))
