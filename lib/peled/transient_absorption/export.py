@@ -1,0 +1,1 @@
+def fit_record(f): return {}

@@ -1,0 +1,726 @@
+"""Global fit of one or several delay × wavelength matrices: lifetimes, response and spectra with their errors.
+
+>>> fit = global_fit(matrix, Model(lifetimes_ps=(0.4, 14, 280)))      # doctest: +SKIP
+>>> fit.lifetimes_ps, fit.spectra("before").values                    # doctest: +SKIP
+
+Lifetimes and widths are searched as logarithms, by variable projection with analytic derivatives (`varpro`). Several
+starts are tried by default; the distinct minima they find are kept in the result.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from peled.transient_absorption import errors
+from peled.transient_absorption.irf import FWHM_PER_SIGMA, MeasuredIRF, columns
+from peled.transient_absorption.preprocess import Matrix, estimate_t0
+from peled.transient_absorption.schemes import Model, Relation, sequential
+from peled.transient_absorption.varpro import DispersedBlock, Minimum, Problem, SharedBlock, minimise
+
+_SCREENED = 20  # candidate starts judged by their cost alone
+_THIN = 48  # wavelengths kept while searching starts of a fit in which every wavelength has a basis of its own
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A non-linear parameter: a value or a relation, within bounds. Times in ps."""
+
+    name: str
+    value: float
+    low: float = -np.inf
+    high: float = np.inf
+    vary: bool = True
+    relation: str = ""
+
+    @property
+    def logarithmic(self) -> bool:
+        return self.name.startswith(("tau", "fwhm"))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A fitted parameter. `standard_error` is None for one that was held, NaN where the data do not determine it."""
+
+    name: str
+    value: float
+    standard_error: float | None
+    unit: str
+    vary: bool
+    at_bound: bool
+    relation: str = ""
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """Linear spectra, shape (components, nw), in the unit of the signal, with standard errors of the same shape."""
+
+    names: tuple[str, ...]
+    wavelength_nm: np.ndarray
+    values: np.ndarray
+    standard_errors: np.ndarray
+    lifetimes_ps: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class GlobalFit:
+    """Result of `global_fit`.
+
+    `ssr` is the sum of squared (weighted) residuals, `degrees_of_freedom` data less parameters less spectra.
+    `covariance` is that of the search coordinates `free` (logarithms of lifetimes and widths), for noise that may be
+    correlated over wavelengths; `covariance_white` for independent noise. `flags` name everything that makes the result doubtful.
+    """
+
+    model: Model
+    matrices: tuple[Matrix, ...]
+    parameters: tuple[Estimate, ...]
+    free: tuple[str, ...]
+    theta: np.ndarray
+    covariance: np.ndarray
+    covariance_white: np.ndarray
+    ssr: float
+    size: int
+    degrees_of_freedom: int
+    minimum: Minimum
+    minima: tuple[tuple[float, tuple[float, ...], int], ...]
+    flags: tuple[str, ...]
+    options: Mapping[str, object] = field(default_factory=dict)
+    setup: "Setup" = field(repr=False, default=None)
+
+    def value(self, name: str) -> float:
+        """Value of one parameter."""
+        return self[name].value
+
+    def __getitem__(self, name: str) -> Estimate:
+        for p in self.parameters:
+            if p.name == name:
+                return p
+        raise KeyError(f"{name}: expected one of {', '.join(p.name for p in self.parameters)}")
+
+    @property
+    def rms(self) -> float:
+        """Standard deviation of the residual, in the unit of the signal (of 1 when weighted)."""
+        return float(np.sqrt(self.ssr / max(self.degrees_of_freedom, 1)))
+
+    @property
+    def converged(self) -> bool:
+        return self.minimum.converged
+
+    @cached_property
+    def _u(self) -> np.ndarray:
+        return self.setup.expand(self.theta)[0]
+
+    def _which(self, matrix: int | str) -> int:
+        if isinstance(matrix, str):
+            names = [m.name for m in self.matrices]
+            if matrix not in names:
+                raise KeyError(f"{matrix}: expected one of {', '.join(names)}")
+            return names.index(matrix)
+        return matrix
+
+    @property
+    def lifetimes_ps(self) -> np.ndarray:
+        """Lifetimes of the first data set's decays, fastest first."""
+        return self.lifetimes(0)
+
+    def lifetimes(self, matrix: int | str = 0) -> np.ndarray:
+        """Lifetimes of one data set's decays, ps."""
+        k, _ = self.setup.segments[self._which(matrix)].rates(self._u)
+        with np.errstate(divide="ignore"):
+            return 1 / k
+
+    def lifetime_errors(self, matrix: int | str = 0) -> np.ndarray:
+        """Standard errors of `lifetimes`, ps; 0 for fixed ones."""
+        segment = self.setup.segments[self._which(matrix)]
+        k, dk = segment.rates(self._u)
+        _, jacobian = self.setup.expand(self.theta)
+        d = dk @ jacobian[segment.kinetic]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.sqrt(np.maximum(np.einsum("ip,pq,iq->i", d, self.covariance, d), 0)) / k**2
+
+    @cached_property
+    def _solved(self):
+        return [block.solve(self._u) for block in self.setup.problem.blocks]
+
+    def fitted(self, matrix: int | str = 0) -> np.ndarray:
+        """The model of one data set, shape (nt, nw), without weights."""
+        i = self._which(matrix)
+        block, rows = self.setup.place[i]
+        a, c, _ = self._solved[block]
+        product = np.einsum("wtn,nw->tw", c, a) if c.ndim == 3 else c[rows] @ a
+        return product / self.setup.segments[i].weights
+
+    def residual(self, matrix: int | str = 0) -> np.ndarray:
+        """Data less model, shape (nt, nw); NaN where the data are missing."""
+        i = self._which(matrix)
+        return self.matrices[i].signal - self.fitted(i)
+
+    def spectra(self, matrix: int | str = 0) -> Spectra:
+        """The linear spectra as fitted: DADS, then infinite component, offset and coherent artefact where there are any."""
+        i = self._which(matrix)
+        values, errors_ = self._linear(i)
+        return Spectra(self.model.spectra, self.matrices[i].wavelength_nm, values, errors_, tuple(self.lifetimes(i)))
+
+    def dads(self, matrix: int | str = 0) -> Spectra:
+        """Decay-associated spectra: the amplitude of each decay."""
+        found = self.spectra(matrix)
+        keep = self._decays
+        return Spectra(found.names[:keep], found.wavelength_nm, found.values[:keep], found.standard_errors[:keep],
+                       found.lifetimes_ps + ((np.inf,) if self.model.infinite else ()))
+
+    @property
+    def _decays(self) -> int:
+        return self.model.components + self.model.infinite
+
+    def eads(self, matrix: int | str = 0) -> Spectra:
+        """Evolution-associated spectra: those of the compartments of 1 → 2 → … in the order of increasing lifetimes."""
+        i = self._which(matrix)
+
+        def transform(u):
+            k, _ = self.setup.segments[i].rates(u)
+            k = np.append(k, 0.0) if self.model.infinite else k
+            order = np.argsort(-k)
+            back = np.linalg.inv(sequential(k[order]))
+            full = np.zeros_like(back)
+            full[:, order] = back
+            return full
+
+        return self._transformed(i, transform, tuple(f"state {j + 1}" for j in range(self._decays)))
+
+    def sads(self, matrix: int | str = 0) -> Spectra:
+        """Species-associated spectra of the model's scheme.
+
+        Raises
+        ------
+        ValueError
+            If the model has no scheme, or its decays do not determine the spectra (two compartments with the same time course).
+        """
+        scheme = self.model.scheme
+        if scheme is None:
+            raise ValueError("species-associated spectra: expected a model with a scheme, found parallel decays; use eads() for a sequential one")
+        i = self._which(matrix)
+        n = self._decays
+
+        def transform(u):
+            t = scheme.rates(np.exp(u[self.setup.segments[i].kinetic]))[2]
+            if np.linalg.cond(t) > 1e10:
+                raise ValueError("species-associated spectra: the compartments' time courses are not independent; the scheme has more species than the decays can tell apart")
+            back = np.eye(n)
+            back[: len(t), : len(t)] = np.linalg.inv(t)
+            return back
+
+        names = (*scheme.compartments, *(("infinite",) if self.model.infinite else ()))
+        return self._transformed(i, transform, names)
+
+    def _transformed(self, i, transform, names) -> Spectra:
+        values, errors_ = self._linear(i, transform)
+        return Spectra(names, self.matrices[i].wavelength_nm, values, errors_, tuple(self.lifetimes(i)))
+
+    def _linear(self, i, transform=None):
+        """Spectra of data set i and their errors, linearly transformed on request."""
+        block_number, _ = self.setup.place[i]
+        block = self.setup.problem.blocks[block_number]
+        a, c, pseudo = self._solved[block_number]
+        u, jacobian = self.setup.expand(self.theta)
+        free = max(block.shape[0] - len(a), 1)
+        n = len(a) if transform is None else self._decays
+        back = np.eye(n) if transform is None else transform(u)
+        if c.ndim == 3:
+            rest = block.data - np.einsum("wtn,nw->tw", c, a)
+            inverse = np.matmul(pseudo, np.swapaxes(pseudo, 1, 2))[:, :n, :n]
+            _, local = block.basis(u, True)
+            slope = -np.matmul(pseudo, local(a.T[:, :, None])).transpose(2, 1, 0)  # (p, n, nw)
+        else:
+            rest = block.data - c @ a
+            inverse = (pseudo @ pseudo.T)[None, :n, :n]
+            _, dc = block.basis(u, True)
+            slope = -np.einsum("nt,ptm,mw->pnw", pseudo, dc, a, optimize=True)
+        slope = np.einsum("pnw,pq->qnw", slope, jacobian[block.index])[:, :n]
+        variance = np.einsum("tw,tw->w", rest, rest) / free
+        slope = np.einsum("ij,pjw->piw", back, slope)
+        if transform is not None:
+            for q in range(len(self.theta)):  # the transformation depends on the lifetimes too: derivative by a central step of 10⁻⁵
+                step = np.zeros(len(self.theta))
+                step[q] = 1e-5
+                up, down = (transform(self.setup.expand(self.theta + sign * step)[0]) for sign in (1, -1))
+                slope[q] += (up - down) / 2e-5 @ a[:n]
+        noise = np.einsum("in,wnm,im->iw", back, np.broadcast_to(inverse, (1 if len(inverse) == 1 else len(variance), n, n)), back) * variance
+        shape = np.einsum("piw,pq,qiw->iw", slope, self.covariance, slope, optimize=True)
+        scale = self.setup.segments[i].wavelength_weight
+        return back @ a[:n] / scale, np.sqrt(np.maximum(noise + shape, 0)) / scale
+
+    def residual_singular_values(self, matrix: int | str = 0):
+        """Singular values of the residual, and its left (delay) and right (wavelength) singular vectors."""
+        left, s, right = np.linalg.svd(np.nan_to_num(self.residual(matrix)), full_matrices=False)
+        return s, left, right
+
+    def record(self) -> dict:
+        """Everything needed to repeat the fit: model, start values, window, results. Plain numbers and text."""
+        from peled.transient_absorption.export import fit_record
+
+        return fit_record(self)
+
+
+class Segment:
+    """One data set inside a block: how its columns follow from the coordinates."""
+
+    def __init__(self, matrix: Matrix, model: Model, position: Mapping[str, int], local: Mapping[str, str], weights, wavelength_weight):
+        self.matrix, self.model = matrix, model
+        self.weights, self.wavelength_weight = weights, wavelength_weight
+        self.kinetic = np.array([position[local[name]] for name in model.kinetic_names], int)
+        self.t0 = position[local["t0"]]
+        self.fwhm = position[local["fwhm"]] if model.irf == "gaussian" else None
+        self.dispersion = np.array([position[local[f"dispersion_{i + 1}"]] for i in range(len(model.dispersion))], int)
+        self.scale = position.get(local.get("scale", ""), None)
+        self.index = np.concatenate([self.kinetic, [self.t0], [] if self.fwhm is None else [self.fwhm], self.dispersion, [] if self.scale is None else [self.scale]]).astype(int)
+        self.terms = model.dispersion_terms(matrix.wavelength_nm)
+
+    def rates(self, u):
+        return self.model.rates(u[self.kinetic])
+
+    def _columns(self, x, u, derivatives):
+        k, dk_du = self.rates(u)
+        s = np.exp(u[self.fwhm]) / FWHM_PER_SIGMA if self.fwhm is not None else None
+        m = self.model
+        irf = m.irf if isinstance(m.irf, MeasuredIRF) else None
+        return dk_du, columns(x, k, s, infinite=m.infinite, offset=m.offset, artefact=m.artefact, period=m.period_ps, irf=irf, derivatives=derivatives)
+
+    def shared(self, u, derivatives):
+        """C (nt, n) and ∂C/∂u (p, nt, n), weighted per delay."""
+        dk_du, (c, dk, dx, ds) = self._columns(self.matrix.delay_ps - u[self.t0], u, derivatives)
+        w = self.delay_weight[:, None]
+        scale = u[self.scale] if self.scale is not None else 1.0
+        if not derivatives:
+            return c * (w * scale), None
+        p, n = len(self.index), dk_du.shape[0]
+        dc = np.zeros((p, *c.shape))
+        if self.model.scheme is None:
+            for i in range(n):
+                dc[i, :, i] = dk[:, i] * dk_du[i, i]
+        elif n:
+            dc[: len(self.kinetic), :, :n] = np.einsum("ti,im->mti", dk, dk_du)
+        at = len(self.kinetic)
+        dc[at] = -dx
+        if self.fwhm is not None:
+            dc[at + 1] = ds
+        dc *= w * scale
+        if self.scale is not None:
+            dc[-1] = c * w
+        return c * (w * scale), dc
+
+    @property
+    def delay_weight(self):
+        return self._delay_weight
+
+    def dispersed(self, u, derivatives):
+        """C (nw, nt, n) and its derivatives applied to spectra, weighted per point."""
+        shift = u[self.t0] + (u[self.dispersion] @ self.terms if len(self.dispersion) else np.zeros(len(self.matrix.wavelength_nm)))
+        dk_du, (c, dk, dx, ds) = self._columns(self.matrix.delay_ps[None, :] - shift[:, None], u, derivatives)
+        w = self._point_weight
+        if w is not None:
+            c = c * w[:, :, None]
+        if not derivatives:
+            return c, None
+        return c, _Derivatives(self, dk, dk_du, dx, ds, w)
+
+
+class _Derivatives:
+    """∂C/∂u of a dispersed segment, applied to spectra (or to any matrix) without being formed."""
+
+    def __init__(self, segment, dk, dk_du, dx, ds, w):
+        self.segment, self.dk, self.dk_du, self.dx, self.ds, self.w = segment, dk, dk_du, dx, ds, w
+
+    def full(self, b):
+        """(∂C/∂u_p)·B for B (nw, n, m): shape (nw, nt, p, m)."""
+        s, n = self.segment, self.dk_du.shape[0]
+        kinetic = len(s.kinetic)
+        shape = (*self.dx.shape[:2], len(s.index), b.shape[2])
+        out = np.empty(shape)
+        if s.model.scheme is None:
+            for i in range(n):
+                out[:, :, i] = (self.dk[:, :, i] * self.dk_du[i, i])[:, :, None] * b[:, i][:, None, :]
+        else:
+            for m in range(kinetic):
+                out[:, :, m] = np.matmul(self.dk * self.dk_du[:, m], b[:, :n])
+        early = -np.matmul(self.dx, b)
+        out[:, :, kinetic] = early
+        at = kinetic + 1
+        if s.fwhm is not None:
+            out[:, :, at] = np.matmul(self.ds, b)
+            at += 1
+        for j in range(len(s.dispersion)):
+            out[:, :, at + j] = early * s.terms[j][:, None, None]
+        if self.w is not None:
+            out *= self.w[:, :, None, None]
+        return out
+
+    def __call__(self, a):
+        return self.full(a)[..., 0]
+
+
+class Setup:
+    """The parameters and blocks of one fit; keeps the translation between names, coordinates and data sets."""
+
+    def __init__(self, matrices: Sequence[Matrix], model: Model, parameters: Sequence[Parameter], locals_: Sequence[Mapping[str, str]], shared_spectra: bool):
+        self.matrices, self.model, self.parameters, self.shared_spectra, self.locals = tuple(matrices), model, tuple(parameters), shared_spectra, tuple(locals_)
+        self.names = [p.name for p in parameters]
+        self.position = {name: i for i, name in enumerate(self.names)}
+        self.logarithmic = np.array([p.logarithmic for p in parameters])
+        self.relations = {i: Relation(p.relation) for i, p in enumerate(parameters) if p.relation}
+        for i, relation in self.relations.items():
+            unknown = [n for n in relation.names if n not in self.position or self.position[n] in self.relations]
+            if unknown:
+                raise ValueError(f"{self.names[i]} = {relation.text}: expected names of independent parameters, found {', '.join(unknown)}")
+        self.free = [i for i, p in enumerate(parameters) if p.vary and not p.relation]
+        self.start = np.array([np.log(p.value) if log else p.value for p, log in zip(parameters, self.logarithmic, strict=True)])
+        low = np.array([p.low for p in parameters], float)
+        high = np.array([p.high for p in parameters], float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.low = np.where(self.logarithmic, np.log(np.maximum(low, 0)), low)[self.free]
+            self.high = np.where(self.logarithmic, np.log(np.maximum(high, 0)), high)[self.free]
+        self.selection = np.zeros((len(parameters), len(self.free)))
+        self.selection[self.free, np.arange(len(self.free))] = 1.0
+        self.segments, self.place, blocks = [], [], []
+        made = [_weighted(m) for m in matrices]
+        for j, (matrix, (data, delay, wavelength, point)) in enumerate(zip(matrices, made, strict=True)):
+            total = delay[:, None] * wavelength[None, :] if point is None else np.where(point.T > 0, point.T, np.nan)
+            segment = Segment(matrix, model, self.position, locals_[j], total, np.ones_like(wavelength) if point is not None else wavelength)
+            segment._delay_weight, segment._point_weight = delay, point
+            segment.data = data
+            self.segments.append(segment)
+        dispersed = bool(model.dispersion) or any(point is not None for *_, point in made)
+        if shared_spectra:
+            if dispersed:
+                raise ValueError("shared spectra: not together with a fitted dispersion or missing points; correct the chirp and mask whole wavelengths first")
+            blocks.append(SharedBlock(np.concatenate([s.data for s in self.segments]), _stacked(self.segments), np.concatenate([s.index for s in self.segments])))
+            row = 0
+            for s in self.segments:
+                self.place.append((0, slice(row, row + len(s.data))))
+                row += len(s.data)
+        else:
+            for j, s in enumerate(self.segments):
+                if model.dispersion or s._point_weight is not None:
+                    if s._point_weight is None and not np.all(s._delay_weight == 1):
+                        s._point_weight = np.broadcast_to(s._delay_weight, (s.data.shape[1], s.data.shape[0]))
+                    blocks.append(DispersedBlock(s.data, s.dispersed, s.index))
+                else:
+                    blocks.append(SharedBlock(s.data, s.shared, s.index))
+                self.place.append((j, slice(None)))
+        self.problem = Problem(blocks, self.expand, self.low, self.high)
+        self.linear = sum(len(model.spectra) * block.shape[1] for block in blocks)
+        self.size = sum(int(np.count_nonzero(s._point_weight)) if s._point_weight is not None else s.data.size for s in self.segments)
+
+    def expand(self, theta):
+        """The full coordinate vector and its Jacobian by the free ones."""
+        u = self.start.copy()
+        u[self.free] = theta
+        if not self.relations:
+            return u, self.selection
+        values = {name: float(np.exp(u[i]) if self.logarithmic[i] else u[i]) for name, i in self.position.items() if i not in self.relations}
+        jacobian = self.selection.copy()
+        for i, relation in self.relations.items():
+            value, slopes = relation.value(values)
+            if self.logarithmic[i] and not value > 0:
+                raise ValueError(f"{self.names[i]} = {relation.text}: expected a positive value, found {value:.4g}")
+            u[i] = np.log(value) if self.logarithmic[i] else value
+            for name, slope in slopes.items():
+                j = self.position[name]
+                jacobian[i] += slope * (values[name] if self.logarithmic[j] else 1.0) / (value if self.logarithmic[i] else 1.0) * self.selection[j]
+        return u, jacobian
+
+
+def _stacked(segments):
+    offsets = np.cumsum([0, *(len(s.index) for s in segments)])
+
+    def basis(u, derivatives):
+        made = [s.shared(u, derivatives) for s in segments]
+        c = np.concatenate([m[0] for m in made])
+        if not derivatives:
+            return c, None
+        dc = np.zeros((offsets[-1], *c.shape))
+        row = 0
+        for j, (part, dpart) in enumerate(made):
+            dc[offsets[j] : offsets[j + 1], row : row + len(part)] = dpart
+            row += len(part)
+        return c, dc
+
+    return basis
+
+
+def _weighted(matrix: Matrix):
+    """Weighted data, weights per delay and per wavelength where they factorise, else per point (nw, nt); missing points weigh nothing."""
+    signal, error = matrix.signal, matrix.standard_error
+    nt, nw = signal.shape
+    missing = ~np.isfinite(signal)
+    if error is None and not missing.any():
+        return signal, np.ones(nt), np.ones(nw), None
+    if error is None:
+        weight = np.ones_like(signal)
+    else:
+        if np.any(~missing & ~(np.isfinite(error) & (error > 0))):
+            raise ValueError(f"{matrix.name}: standard errors: expected positive finite values, found others; mask those points first")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            weight = 1 / error
+        if not missing.any():
+            delay, wavelength = weight[:, 0] / weight[0, 0], weight[0]
+            if np.allclose(weight, delay[:, None] * wavelength, rtol=1e-12, atol=0):
+                return signal * weight, delay, wavelength, None
+    weight = np.where(missing, 0.0, weight)
+    return np.where(missing, 0.0, signal) * weight, np.ones(nt), np.ones(nw), np.ascontiguousarray(weight.T)
+
+
+def parameters_of(model: Model, matrices: Sequence[Matrix], link: Sequence[str] = ("tau", "fwhm", "dispersion"), shared_spectra: bool = False):
+    """The parameters of a fit with start values and default bounds, and each data set's names for them.
+
+    `link` names the groups (`tau`, `t0`, `fwhm`, `dispersion`, or a single name such as `tau_2`) that all data sets share;
+    other parameters get the data set's name as suffix. Default bounds: lifetimes between a hundredth of the smallest step and a
+    thousand windows, the centre inside the window.
+    """
+    bad = [name for name in link if name not in ("tau", "t0", "fwhm", "dispersion") and name not in model.names]
+    if bad:
+        raise ValueError(f"link: expected tau, t0, fwhm, dispersion or names of parameters, found {', '.join(bad)}")
+    parameters: dict[str, Parameter] = {}
+    locals_ = []
+    for j, m in enumerate(matrices):
+        step, span = float(np.diff(m.delay_ps).min()), float(np.ptp(m.delay_ps))
+        t0 = model.t0_ps if model.t0_ps is not None else (estimate_t0(m) if model.irf is not None else float(m.delay_ps[0]))
+        start = {"t0": t0, "fwhm": model.fwhm_ps, **dict(zip(model.kinetic_names, model.kinetic_start, strict=True)),
+                 **{f"dispersion_{i + 1}": d for i, d in enumerate(model.dispersion)}}
+        bounds = {"t0": (float(m.delay_ps[0]) - span, float(m.delay_ps[-1])), "fwhm": (step / 20, span)}
+        local = {}
+        for name in model.names:
+            linked = len(matrices) == 1 or name in link or name.split("_")[0] in link
+            full = name if linked else f"{name}_{_identifier(m.name)}"
+            local[name] = full
+            low, high = model.bounds_ps.get(name, bounds.get(name, (step / 100, span * 1000) if name.startswith("tau") else (-np.inf, np.inf)))
+            if full not in parameters:
+                held = name in model.fixed or (name == "t0" and model.irf is None)
+                widened = (low, high) if name in model.bounds_ps else (min(low, start[name]), max(high, start[name]))
+                parameters[full] = Parameter(full, start[name], *widened, vary=not held)
+        if shared_spectra and j:
+            local["scale"] = f"scale_{_identifier(m.name)}"
+            parameters[local["scale"]] = Parameter(local["scale"], 1.0)
+        locals_.append(local)
+    return list(parameters.values()), locals_
+
+
+def lmfit_parameters(model: Model, data, *, link: Sequence[str] = ("tau", "fwhm", "dispersion"), shared_spectra: bool = False):
+    """The fit's parameters as `lmfit.Parameters`, to set values, bounds and relations and hand them to `global_fit(parameters=...)`."""
+    import lmfit
+
+    found, _ = parameters_of(model, _as_matrices(data), link, shared_spectra)
+    out = lmfit.Parameters()
+    for p in found:
+        out.add(p.name, value=p.value, min=p.low, max=p.high, vary=p.vary)
+    return out
+
+
+def _overridden(parameters, given):
+    """Parameters with values, bounds and relations taken from `lmfit.Parameters` or a mapping name → value."""
+    names = [p.name for p in parameters]
+    strangers = [name for name in given if name not in names]
+    if strangers:
+        raise ValueError(f"parameters: expected {', '.join(names)}; found {', '.join(strangers)}")
+    out = []
+    for p in parameters:
+        g = given.get(p.name)
+        if g is None:
+            out.append(p)
+        elif hasattr(g, "vary"):
+            out.append(Parameter(p.name, float(g.value), float(g.min), float(g.max), bool(g.vary) or bool(g.expr), g.expr or ""))
+        else:
+            out.append(Parameter(p.name, float(g), min(p.low, float(g)), max(p.high, float(g)), p.vary, p.relation))
+    for p in out:
+        if p.logarithmic and not p.relation and not p.value > 0:
+            raise ValueError(f"{p.name}: expected a positive start value, found {p.value}")
+    return out
+
+
+def _identifier(name: str) -> str:
+    text = re.sub(r"\W+", "_", name).strip("_") or "set"
+    return f"set_{text}" if keyword.iskeyword(text) else text
+
+
+def _as_matrices(data) -> list[Matrix]:
+    matrices = [data] if isinstance(data, Matrix) else list(data.values()) if isinstance(data, Mapping) else list(data)
+    if not matrices or not all(isinstance(m, Matrix) for m in matrices):
+        raise ValueError("global fit: expected one Matrix or several, found something else; make one by matrix(delay_ps, wavelength_nm, signal)")
+    names = [_identifier(m.name) for m in matrices]
+    if len(matrices) > 1 and len(set(names)) < len(names):
+        raise ValueError(f"global fit: expected data sets with different names, found {', '.join(names)}")
+    return matrices
+
+
+def global_fit(data, model: Model, *, parameters=None, link: Sequence[str] = ("tau", "fwhm", "dispersion"), shared_spectra: bool = False, starts: int = 2,
+               seed: int = 0, max_evaluations: int = 300, noise: float | None = None, refine: Mapping[str, float] | None = None) -> GlobalFit:
+    """Fit one or several matrices.
+
+    Parameters
+    ----------
+    data : Matrix, or sequence or mapping of them
+    model : Model
+    parameters : lmfit.Parameters or mapping, optional
+        Start values, bounds and relations that replace those of the model; see `lmfit_parameters`.
+    link : names
+        Groups of parameters that several data sets share; t0 is each set's own by default.
+    shared_spectra : bool
+        The data sets (with the same wavelengths) also share their spectra, up to a factor `scale_<name>`.
+    starts : int
+        Further searches, from the most promising of a screen of random starts, beside the one from the model's start. 0: none.
+    seed : int
+        Of the screen.
+    max_evaluations : int
+        Of one search.
+    noise : float, optional
+        Standard deviation of the noise where it is known; a residual significantly above it is flagged.
+
+    Returns
+    -------
+    GlobalFit
+
+    Raises
+    ------
+    ValueError
+        For data that no fit can use: fewer delays than parameters, no signal, unsorted delays.
+    """
+    matrices = _as_matrices(data)
+    found, locals_ = parameters_of(model, matrices, link, shared_spectra)
+    if parameters is not None:
+        found = _overridden(found, parameters)
+    if shared_spectra and any(not np.array_equal(m.wavelength_nm, matrices[0].wavelength_nm) for m in matrices):
+        raise ValueError("shared spectra: expected the same wavelengths in all data sets, found different ones; interpolate or crop first")
+    for m in matrices:
+        needed = len(model.spectra) + len(model.names)
+        if len(m.delay_ps) <= needed:
+            raise ValueError(f"{m.name}: expected more delays than the {needed} parameters per wavelength, found {len(m.delay_ps)}")
+        if not np.nanmax(np.abs(m.signal)) > 0:
+            raise ValueError(f"{m.name}: expected a signal, found zeros only")
+    setup = Setup(matrices, model, found, locals_, shared_spectra)
+    best, minima = _search(setup, starts, seed, max_evaluations)
+    setup, best = _ordered(setup, best, model)
+    return _result(setup, best, minima, matrices, {"link": tuple(link), "shared_spectra": shared_spectra, "starts": starts, "seed": seed, "noise": noise})
+
+
+def _search(setup: Setup, starts: int, seed: int, limit: int):
+    theta0 = setup.start[setup.free]
+    problem = setup.problem
+    if starts == 0 or len(theta0) == 0:
+        found = minimise(problem, theta0, max_evaluations=limit)
+        return found, [found]
+    scout = problem
+    heavy = any(isinstance(b, DispersedBlock) for b in problem.blocks)
+    if heavy:
+        thinned = [_thin(m, _THIN) for m in setup.matrices]
+        scout = Setup(thinned, setup.model, setup.parameters, setup.locals, setup.shared_spectra).problem
+    first = minimise(scout, theta0, max_evaluations=limit)
+    screened = []
+    for theta in _candidates(setup, theta0, first, seed):
+        screened.append((scout.evaluate(np.clip(theta, setup.low, setup.high), derivatives=False).cost, theta))
+    screened.sort(key=lambda pair: pair[0])
+    found = [first]
+    for _, theta in screened[:starts]:
+        found.append(minimise(scout, theta, max_evaluations=limit))
+    found.sort(key=lambda m: m.cost)
+    if heavy:
+        found[0] = minimise(problem, found[0].theta, max_evaluations=limit)
+        scale = problem.total / scout.total
+        found[1:] = [Minimum(m.theta, m.cost * scale, m.evaluations, m.converged, m.decrement, m.gradient_norm, m.at_bound) for m in found[1:]]
+    return found[0], found
+
+
+def _candidates(setup: Setup, theta0, first, seed):
+    """Random starts: lifetimes spread over everything the delays can tell, centre and width as given or as found."""
+    rng = np.random.default_rng(seed)
+    names = [setup.names[i] for i in setup.free]
+    kinetic = np.array([i for i, n in enumerate(names) if n.startswith("tau")], int)
+    if len(kinetic) == 0:
+        return
+    step = min(float(np.diff(m.delay_ps).min()) for m in setup.matrices)
+    last = max(float(m.delay_ps[-1]) for m in setup.matrices)
+    width = setup.model.fwhm_ps if setup.model.irf == "gaussian" else step
+    low, high = np.log(max(step, 0.5 * width)), np.log(max(2 * last, 10 * step))
+    groups: dict[str, list[int]] = {}
+    for i in kinetic:  # sets with lifetimes of their own start alike
+        groups.setdefault("_".join(names[i].split("_")[:2]), []).append(i)
+    for j in range(_SCREENED):
+        theta = theta0.copy() if j % 2 else first.theta.copy()
+        # One lifetime in each of as many equal strata, so that they are apart.
+        edges = np.linspace(low, high, len(groups) + 1)
+        draw = edges[:-1] + rng.random(len(groups)) * np.diff(edges)
+        for members, value in zip(groups.values(), draw, strict=True):
+            theta[members] = value
+        yield theta
+
+
+def _thin(matrix: Matrix, count: int) -> Matrix:
+    if len(matrix.wavelength_nm) <= count:
+        return matrix
+    keep = np.unique(np.linspace(0, len(matrix.wavelength_nm) - 1, count).astype(int))
+    return matrix.take(wavelengths=keep)
+
+
+def _ordered(setup: Setup, best: Minimum, model: Model):
+    """Fastest lifetime first, where the lifetimes are interchangeable (no bounds or relations of their own)."""
+    if model.scheme is not None or setup.relations or len(model.lifetimes_ps) < 2:
+        return setup, best
+    theta = best.theta.copy()
+    place = {setup.names[i]: j for j, i in enumerate(setup.free)}
+    changed = False
+    for local in setup.locals:
+        names = [local[f"tau_{i + 1}"] for i in range(len(model.lifetimes_ps))]
+        mine = [place[n] for n in names if n in place and n.split("_")[0] == "tau" and not any(n.startswith(f"{b}_") or n == b for b in model.bounds_ps)]
+        if len(mine) < len(names) or not (np.ptp(setup.low[mine]) == 0 and np.ptp(setup.high[mine]) == 0):
+            continue
+        order = np.argsort(theta[mine], kind="stable")
+        if np.any(order != np.arange(len(order))):
+            theta[mine] = theta[mine][order]
+            changed = True
+    if changed:
+        check = setup.problem.evaluate(theta, derivatives=False).cost
+        if not abs(check - best.cost) <= 1e-9 * setup.problem.total:  # sets share some lifetimes only: leave them as they are
+            return setup, best
+        at_bound = (theta <= setup.low) | (theta >= setup.high)
+        best = Minimum(theta, best.cost, best.evaluations, best.converged, best.decrement, best.gradient_norm, at_bound)
+    return setup, best
+
+
+def _result(setup: Setup, best: Minimum, minima, matrices, options) -> GlobalFit:
+    now = setup.problem.evaluate(best.theta, covariance=True)
+    dof = setup.size - setup.linear - len(best.theta)
+    covariance, white = errors.covariances(now, best, dof)
+    u, jacobian = setup.expand(best.theta)
+    full = jacobian @ covariance @ jacobian.T
+    estimates = []
+    free = {i: j for j, i in enumerate(setup.free)}
+    for i, p in enumerate(setup.parameters):
+        value = float(np.exp(u[i]) if setup.logarithmic[i] else u[i])
+        error = None
+        if i in free or i in setup.relations:
+            error = float(np.sqrt(max(full[i, i], 0))) * (value if setup.logarithmic[i] else 1.0) if np.isfinite(full[i, i]) else float("nan")
+        at_bound = bool(best.at_bound[free[i]]) if i in free else False
+        estimates.append(Estimate(p.name, value, error, "" if p.name.startswith("scale") else "ps", i in free, at_bound, p.relation))
+    distinct = _distinct(setup, minima)
+    flags = errors.flags(setup, now, best, estimates, dof, options["noise"], distinct)
+    return GlobalFit(setup.model, tuple(matrices), tuple(estimates), tuple(setup.names[i] for i in setup.free), best.theta, covariance, white, now.cost, setup.size, dof,
+                     best, distinct, flags, options, setup)
+
+
+def _distinct(setup, minima):
+    """Cost, lifetimes and count of each different minimum found, best first."""
+    out = []
+    for m in sorted(minima, key=lambda m: m.cost):
+        u, _ = setup.expand(m.theta)
+        with np.errstate(divide="ignore"):
+            tau = tuple(float(x) for x in np.sort(1 / setup.segments[0].rates(u)[0]))
+        for j, (cost, known, count) in enumerate(out):
+            if np.allclose(np.log(known), np.log(tau), atol=0.02) or abs(m.cost - cost) < 1e-7 * cost:
+                out[j] = (cost, known, count + 1)
+                break
+        else:
+            out.append((float(m.cost), tau, 1))
+    return tuple(out)

@@ -1,0 +1,397 @@
+"""From measured matrices to matrices that can be fitted: every step a pure function, recorded in the result's `steps`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from peled.transient_absorption.irf import FWHM_PER_SIGMA, gaussian, gaussian_decay
+
+FEMTOSECOND_SUSPECT = 50000.0  # a mechanical delay line of more than 50 ns (7.5 m of travel) is rarer than a wrong unit
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A difference signal over delays and wavelengths. Make it by `matrix`, which checks it.
+
+    `signal` and `standard_error` have the shape (delays, wavelengths) and the unit `unit`; NaN marks points masked on purpose.
+    """
+
+    delay_ps: np.ndarray
+    wavelength_nm: np.ndarray
+    signal: np.ndarray
+    name: str = "data"
+    standard_error: np.ndarray | None = None
+    unit: str = "dA"
+    steps: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.signal.shape
+
+    def take(self, delays=slice(None), wavelengths=slice(None), step: str = "") -> Matrix:
+        """Rows and columns by index, slice or mask."""
+        error = self.standard_error
+        return replace(self, delay_ps=self.delay_ps[delays], wavelength_nm=self.wavelength_nm[wavelengths], signal=self.signal[delays][:, wavelengths],
+                       standard_error=None if error is None else error[delays][:, wavelengths], steps=self.steps + ((step,) if step else ()))
+
+    def near(self, wavelength_nm: float) -> int:
+        """Index of the nearest wavelength."""
+        return int(np.argmin(np.abs(self.wavelength_nm - wavelength_nm)))
+
+
+def matrix(delay_ps, wavelength_nm, signal, *, name: str = "data", standard_error=None, unit: str = "dA", steps: Sequence[str] = ()) -> Matrix:
+    """A checked matrix, sorted by delay and wavelength.
+
+    Delays that are out of order are sorted and repeated delays averaged; both are recorded. Wavelengths without any finite value are dropped and recorded.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit (a transposed matrix is named as such), NaN on an axis, fewer than three delays, or no finite value at all.
+    """
+    delay, wavelength, signal = (np.array(a, float) for a in (delay_ps, wavelength_nm, signal))
+    error = None if standard_error is None else np.array(standard_error, float)
+    if delay.ndim != 1 or wavelength.ndim != 1 or signal.ndim != 2:
+        raise ValueError(f"{name}: expected delays (nt), wavelengths (nw) and a signal (nt, nw), found shapes {delay.shape}, {wavelength.shape}, {signal.shape}")
+    if signal.shape != (len(delay), len(wavelength)):
+        hint = "; the signal looks transposed, hand over its transpose" if signal.shape == (len(wavelength), len(delay)) else ""
+        raise ValueError(f"{name}: expected a signal of shape {(len(delay), len(wavelength))} (delays, wavelengths), found {signal.shape}{hint}")
+    if error is not None and error.shape != signal.shape:
+        raise ValueError(f"{name}: expected standard errors of shape {signal.shape}, found {error.shape}")
+    for what, axis in (("delays", delay), ("wavelengths", wavelength)):
+        if not np.all(np.isfinite(axis)):
+            raise ValueError(f"{name}: {what}: expected finite numbers, found {np.count_nonzero(~np.isfinite(axis))} that are not, first at position {int(np.argmin(np.isfinite(axis))) + 1}")
+    done, notes = list(steps), []
+    if np.any(np.diff(delay) < 0):
+        done.append("delays sorted")
+    order = np.argsort(delay, kind="stable")
+    delay, signal = delay[order], signal[order]
+    error = None if error is None else error[order]
+    if np.any(np.diff(delay) == 0):
+        unique, first, counts = np.unique(delay, return_index=True, return_counts=True)
+        with np.errstate(invalid="ignore"):
+            present = np.isfinite(signal)
+            number = np.add.reduceat(present, first, axis=0)
+            signal = np.where(number > 0, np.add.reduceat(np.where(present, signal, 0.0), first, axis=0) / np.maximum(number, 1), np.nan)
+            if error is not None:
+                error = np.sqrt(np.add.reduceat(np.where(present, error, 0.0) ** 2, first, axis=0)) / np.maximum(number, 1)
+        done.append(f"{int(np.sum(counts - 1))} repeated delays averaged")
+        delay = unique
+    order = np.argsort(wavelength, kind="stable")
+    if np.any(np.diff(order) != 1):
+        wavelength, signal = wavelength[order], signal[:, order]
+        error = None if error is None else error[:, order]
+    signal = np.where(np.isfinite(signal), signal, np.nan)
+    empty = ~np.isfinite(signal).any(axis=0)
+    if empty.all():
+        raise ValueError(f"{name}: expected a signal, found no finite value")
+    if empty.any():
+        done.append(f"{int(empty.sum())} wavelengths without any value dropped")
+        wavelength, signal = wavelength[~empty], signal[:, ~empty]
+        error = None if error is None else error[:, ~empty]
+    lost = ~np.isfinite(signal).any(axis=1)
+    if lost.any():
+        done.append(f"{int(lost.sum())} delays without any value dropped")
+        delay, signal = delay[~lost], signal[~lost]
+        error = None if error is None else error[~lost]
+    if len(delay) < 3:
+        raise ValueError(f"{name}: expected at least 3 delays, found {len(delay)}")
+    if np.ptp(delay) > FEMTOSECOND_SUSPECT:
+        notes.append(f"delays span {np.ptp(delay):.3g} ps: are they femtoseconds?")
+    return Matrix(delay, wavelength, np.ascontiguousarray(signal), name, error, unit, tuple(done), tuple(notes))
+
+
+def crop(m: Matrix, *, wavelength_nm: tuple[float, float] | None = None, delay_ps: tuple[float, float] | None = None) -> Matrix:
+    """The part inside closed ranges.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left.
+    """
+    rows, columns_ = np.ones(len(m.delay_ps), bool), np.ones(len(m.wavelength_nm), bool)
+    said = []
+    if wavelength_nm is not None:
+        columns_ = (m.wavelength_nm >= wavelength_nm[0]) & (m.wavelength_nm <= wavelength_nm[1])
+        said.append(f"{wavelength_nm[0]:g} to {wavelength_nm[1]:g} nm")
+    if delay_ps is not None:
+        rows = (m.delay_ps >= delay_ps[0]) & (m.delay_ps <= delay_ps[1])
+        said.append(f"{delay_ps[0]:g} to {delay_ps[1]:g} ps")
+    if not rows.any() or not columns_.any():
+        raise ValueError(f"{m.name}: nothing between {' and '.join(said)}; it spans {m.wavelength_nm[0]:g} to {m.wavelength_nm[-1]:g} nm, {m.delay_ps[0]:g} to {m.delay_ps[-1]:g} ps")
+    return m.take(rows, columns_, "cropped to " + ", ".join(said))
+
+
+def subtract_background(m: Matrix, before_ps: float | None = None) -> Matrix:
+    """Subtract each wavelength's mean before zero time.
+
+    Parameters
+    ----------
+    before_ps : float, optional
+        Delays before this count; by default those well before the estimated zero.
+
+    Raises
+    ------
+    ValueError
+        If no delay lies before it.
+    """
+    if before_ps is None:
+        before_ps = estimate_t0(m) - 0.3 * (estimate_t0(m) - m.delay_ps[0])
+    rows = m.delay_ps < before_ps
+    if not rows.any():
+        raise ValueError(f"{m.name}: background: expected delays before {before_ps:g} ps, found none; the first is {m.delay_ps[0]:g} ps")
+    with np.errstate(invalid="ignore"):
+        background = np.nanmean(m.signal[rows], axis=0)
+    background = np.where(np.isfinite(background), background, 0.0)
+    return replace(m, signal=m.signal - background, steps=(*m.steps, f"background: mean of {int(rows.sum())} delays before {before_ps:.4g} ps subtracted"))
+
+
+def mask(m: Matrix, *regions_nm: tuple[float, float]) -> Matrix:
+    """Drop wavelength regions, such as the scattered pump."""
+    keep = np.ones(len(m.wavelength_nm), bool)
+    for low, high in regions_nm:
+        keep &= (m.wavelength_nm < low) | (m.wavelength_nm > high)
+    if not keep.any():
+        raise ValueError(f"{m.name}: the masks leave no wavelength")
+    return m.take(wavelengths=keep, step="masked " + ", ".join(f"{low:g} to {high:g} nm" for low, high in regions_nm)) if not keep.all() else m
+
+
+def find_scatter(m: Matrix, *, threshold: float = 5.0) -> tuple[tuple[float, float], ...]:
+    """Wavelength regions in which the signal before zero time fluctuates or stands far above its neighbours: pump scatter, dead pixels.
+
+    The scale is the median over wavelengths of the standard deviation before zero; a region begins where it is passed `threshold` times.
+    """
+    rows = m.delay_ps < estimate_t0(m) - 0.3 * (estimate_t0(m) - m.delay_ps[0])
+    if rows.sum() < 3:
+        return ()
+    spread = np.nanstd(m.signal[rows], axis=0)
+    scale = np.nanmedian(spread[spread > 0]) if np.any(spread > 0) else 0.0
+    bad = ~np.isfinite(spread) | (spread > threshold * scale)
+    edges = np.flatnonzero(np.diff(np.r_[False, bad, False].astype(int)))
+    return tuple((float(m.wavelength_nm[a]), float(m.wavelength_nm[b - 1])) for a, b in zip(edges[::2], edges[1::2], strict=True))
+
+
+def reject_spikes(m: Matrix, *, threshold: float = 8.0) -> Matrix:
+    """Mask single points that stand out from their neighbours in delay and wavelength by `threshold` robust standard deviations.
+
+    A point is compared with the median of its eight neighbours; the scale is the median deviation over its own delay
+    row, so that the coherent artefact and the rise are not taken for spikes. Masked points are NaN and the fit does not use them.
+    """
+    filled = np.pad(m.signal, 1, mode="reflect")
+    shifts = [filled[1 + i : filled.shape[0] - 1 + i, 1 + j : filled.shape[1] - 1 + j] for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
+    deviation = np.abs(m.signal - np.nanmedian(shifts, axis=0))
+    with np.errstate(invalid="ignore"):
+        scale = 1.4826 * np.maximum(np.nanmedian(deviation, axis=1, keepdims=True), np.nanmedian(deviation, axis=0, keepdims=True))
+        bad = deviation > threshold * np.maximum(scale, 1e-300)
+    # A feature of the sample is several pixels wide: only isolated points go.
+    crowd = sum(np.pad(bad, 1)[1 + i : bad.shape[0] + 1 + i, 1 + j : bad.shape[1] + 1 + j] for i in (-1, 0, 1) for j in (-1, 0, 1))
+    bad &= crowd <= 2
+    if not bad.any():
+        return m
+    return replace(m, signal=np.where(bad, np.nan, m.signal), steps=(*m.steps, f"{int(bad.sum())} spikes masked"))
+
+
+def bad_pixels(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
+    """Wavelengths whose point-to-point noise along the delays is `threshold` times the median, or that never change."""
+    jump = np.nanmedian(np.abs(np.diff(m.signal, n=2, axis=0)), axis=0)
+    scale = np.nanmedian(jump)
+    bad = (jump > threshold * scale) | ~(np.nanstd(m.signal, axis=0) > 0)
+    return tuple(float(w) for w in m.wavelength_nm[bad])
+
+
+def bin_wavelengths(m: Matrix, count: int) -> Matrix:
+    """Mean of each `count` neighbouring wavelengths; an incomplete last group is averaged as it is."""
+    if count < 2:
+        return m
+    starts = np.arange(0, len(m.wavelength_nm), count)
+    number = np.diff(np.r_[starts, len(m.wavelength_nm)])
+    error = None if m.standard_error is None else np.sqrt(np.add.reduceat(m.standard_error**2, starts, axis=1)) / number
+    return replace(m, wavelength_nm=np.add.reduceat(m.wavelength_nm, starts) / number, signal=np.add.reduceat(m.signal, starts, axis=1) / number, standard_error=error,
+                   steps=(*m.steps, f"{count} wavelengths averaged into one"))
+
+
+def band_average(m: Matrix, low_nm: float, high_nm: float, signal=None) -> np.ndarray:
+    """Mean transient over a band of wavelengths, shape (nt,); NaN where the data do not reach into it."""
+    inside = (m.wavelength_nm >= low_nm) & (m.wavelength_nm <= high_nm)
+    signal = m.signal if signal is None else signal
+    if not inside.any():
+        return np.full(len(m.delay_ps), np.nan)
+    return np.nanmean(signal[:, inside], axis=1)
+
+
+def estimate_t0(m: Matrix) -> float:
+    """Zero time from the rise: where the signal over all wavelengths first reaches half of its early maximum."""
+    energy = np.sqrt(np.nanmean(np.square(m.signal), axis=1))
+    baseline = energy[0] if len(energy) < 8 else np.median(energy[: max(3, len(energy) // 20)])
+    rise = np.maximum(energy - baseline, 0)
+    peak = int(np.argmax(rise))
+    if rise[peak] == 0:
+        return float(m.delay_ps[0])
+    at = int(np.argmax(rise >= 0.5 * rise[peak]))
+    if at == 0:
+        return float(m.delay_ps[0])
+    low, high = rise[at - 1], rise[at]
+    fraction = (0.5 * rise[peak] - low) / (high - low) if high > low else 0.5
+    return float(m.delay_ps[at - 1] + fraction * (m.delay_ps[at] - m.delay_ps[at - 1]))
+
+
+@dataclass(frozen=True)
+class Chirp:
+    """Zero time over wavelength, t0(λ) = Σ c_j ξ^j with ξ = 10³/λ − 10³/λ_ref, ps.
+
+    `points` are the rises found at single wavelengths (nm, ps, used or not).
+    """
+
+    coefficients: tuple[float, ...]
+    standard_errors: tuple[float, ...]
+    reference_nm: float
+    fwhm_ps: float
+    points: np.ndarray
+
+    def __call__(self, wavelength_nm):
+        xi = 1e3 / np.asarray(wavelength_nm, float) - 1e3 / self.reference_nm
+        return np.polynomial.polynomial.polyval(xi, self.coefficients)
+
+
+def find_chirp(m: Matrix, *, order: int = 2, fwhm_ps: float = 0.15, reference_nm: float | None = None, window_ps: float = 2.0) -> Chirp:
+    """Zero time at each wavelength from its rise, and a robust polynomial in 1/λ through it.
+
+    Each wavelength's early transient is fitted by two decays, a step and an artefact through a Gaussian response, the centre scanned over a
+    grid and refined; wavelengths with little signal weigh little, and those far off the polynomial (Tukey's biweight) nothing.
+
+    Raises
+    ------
+    ValueError
+        If fewer than `order + 2` wavelengths show a rise.
+    """
+    reference = float(np.median(m.wavelength_nm)) if reference_nm is None else reference_nm
+    centre = estimate_t0(m)
+    early = np.abs(m.delay_ps - centre) < max(window_ps, 4 * fwhm_ps)
+    t = m.delay_ps[early]
+    if len(t) < 8:
+        raise ValueError(f"{m.name}: chirp: expected at least 8 delays within {window_ps:g} ps of the rise, found {len(t)}")
+    groups = max(1, len(m.wavelength_nm) // 96)
+    coarse = bin_wavelengths(m, groups) if groups > 1 else m
+    y = np.nan_to_num(coarse.signal[early])
+    grid = np.linspace(t[0], t[-1], max(60, int(4 * np.ptp(t) / fwhm_ps)))
+    s = fwhm_ps / FWHM_PER_SIGMA
+    costs = np.empty((len(grid), y.shape[1]))
+    for i, g in enumerate(grid):
+        x = (t - g)[:, None]
+        c = np.concatenate([gaussian_decay(x, np.array([0.0, 1 / (4 * fwhm_ps), 0.2]), s), gaussian(x, s) * s, np.ones_like(x)], 1)
+        q, _ = np.linalg.qr(c)
+        costs[i] = np.sum(y**2, 0) - np.sum((q.T @ y) ** 2, 0)
+    best = np.argmin(costs, axis=0)
+    inner = np.clip(best, 1, len(grid) - 2)
+    a, b, c = (costs[inner + d, np.arange(len(best))] for d in (-1, 0, 1))
+    curvature = a - 2 * b + c
+    shift = np.where(curvature > 0, 0.5 * (a - c) / np.where(curvature > 0, curvature, 1), 0.0)
+    rise = grid[inner] + np.clip(shift, -1, 1) * (grid[1] - grid[0])
+    flat = np.sum((y - y.mean(0)) ** 2, 0)
+    strength = np.where((best > 0) & (best < len(grid) - 1), np.maximum(flat - b, 0) / np.maximum(b, 1e-300), 0.0)
+    # Two parameters' worth of improvement is what noise gives; below ten times that there is no rise to be seen.
+    usable = strength > 10.0 * 4 / len(t)
+    if usable.sum() < order + 2:
+        raise ValueError(f"{m.name}: chirp: expected a rise at {order + 2} wavelengths at least, found {int(usable.sum())}; lower the order or give the dispersion")
+    xi = 1e3 / coarse.wavelength_nm - 1e3 / reference
+    design = np.vander(xi, order + 1, increasing=True)
+    weight = np.where(usable, np.sqrt(np.minimum(strength, np.median(strength[usable]))), 0.0)
+    robust = np.ones_like(weight)
+    # Start from the median's neighbourhood so that wavelengths locked to a later feature do not bend the first polynomial.
+    for _ in range(30):
+        w = weight * np.sqrt(robust)
+        coefficients = np.linalg.lstsq(design * w[:, None], rise * w, rcond=None)[0]
+        off = rise - design @ coefficients
+        scale = max(1.4826 * np.median(np.abs(off[usable])), 0.02 * fwhm_ps)
+        robust = np.where(np.abs(off) < 4.7 * scale, (1 - (off / (4.7 * scale)) ** 2) ** 2, 0.0)
+    w = weight * np.sqrt(robust)
+    used = w > 0
+    dof = max(used.sum() - order - 1, 1)
+    covariance = np.linalg.pinv((design * w[:, None]).T @ (design * w[:, None])) * np.sum((w * off) ** 2) / dof
+    return Chirp(tuple(float(x) for x in coefficients), tuple(float(x) for x in np.sqrt(np.diag(covariance))), reference, fwhm_ps, np.column_stack([coarse.wavelength_nm, rise, used]))
+
+
+def correct_chirp(m: Matrix, chirp, *, keep_zero: bool = True) -> Matrix:
+    """The matrix on common delays: each wavelength's transient interpolated (linearly) to t + t0(λ).
+
+    For maps and averages; a fit should rather have the dispersion as parameters, because interpolation smooths the noise.
+    Delays outside what a wavelength has measured become NaN, and delays that no wavelength has are dropped.
+
+    Parameters
+    ----------
+    chirp : Chirp or callable
+        t0(λ) in ps.
+    keep_zero : bool
+        Shift relative to t0 at the middle wavelength, so that zero stays where it was; else to t0 = 0.
+    """
+    t0 = np.asarray(chirp(m.wavelength_nm), float)
+    shift = t0 - (float(np.median(t0)) if keep_zero else 0.0)
+    signal = np.column_stack([np.interp(m.delay_ps + d, m.delay_ps, y, left=np.nan, right=np.nan) for d, y in zip(shift, m.signal.T, strict=True)])
+    # The last delays, far beyond any dynamics on the scale of the chirp, may keep their value.
+    late = (m.delay_ps[:, None] + shift > m.delay_ps[-1]) & (m.delay_ps[:, None] > m.delay_ps[-1] - np.abs(shift).max() - 1e-12)
+    signal = np.where(late, m.signal[-1], signal)
+    keep = np.isfinite(signal).any(axis=1)
+    out = replace(m, delay_ps=m.delay_ps[keep], signal=signal[keep], standard_error=None if m.standard_error is None else m.standard_error[keep])
+    return replace(out, steps=(*m.steps, f"chirp of {np.ptp(t0):.3g} ps corrected by interpolation"))
+
+
+def average_scans(scans, *, threshold: float = 5.0, name: str | None = None) -> Matrix:
+    """Mean of scans on the same axes, with standard errors from their spread; outlying points and scans are left out.
+
+    Parameters
+    ----------
+    scans : sequence of Matrix
+    threshold : float
+        A point further from the median over the scans than this many robust standard deviations is left out.
+
+    Returns
+    -------
+    Matrix
+        With `standard_error`, one number a point, smoothed over neither axis.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two scans or different axes.
+    """
+    scans = list(scans)
+    if len(scans) < 2:
+        raise ValueError(f"scans: expected at least 2, found {len(scans)}")
+    first = scans[0]
+    for s in scans[1:]:
+        if s.shape != first.shape or not np.allclose(s.delay_ps, first.delay_ps, rtol=1e-9, atol=1e-9) or not np.allclose(s.wavelength_nm, first.wavelength_nm, rtol=1e-6):
+            raise ValueError(f"{s.name}: expected the delays and wavelengths of {first.name} ({first.shape}), found others ({s.shape})")
+    stack = np.stack([s.signal for s in scans])
+    median = np.nanmedian(stack, axis=0)
+    spread = 1.4826 * np.nanmedian(np.abs(stack - median), axis=0)
+    scale = np.maximum(spread, np.nanmedian(spread))  # a chance agreement of a few scans must not reject the rest
+    good = np.isfinite(stack) & (np.abs(stack - median) <= threshold * np.maximum(scale, 1e-300))
+    # A scan in which a fifth of the points is off (a blocked beam, a mode hop) is left out as a whole.
+    lost = np.mean(~good, axis=(1, 2)) > 0.2
+    good[lost] = False
+    n = good.sum(0)
+    if np.any(n < 2):
+        raise ValueError(f"{first.name}: scans: expected 2 good values at each point at least, found fewer at {int(np.sum(n < 2))} points")
+    mean = np.where(good, stack, 0).sum(0) / n
+    variance = np.where(good, (stack - mean) ** 2, 0).sum(0) / (n - 1)
+    rejected = int((~good[~lost]).sum())
+    step = f"mean of {len(scans) - int(lost.sum())} scans" + (f", {int(lost.sum())} whole scans left out" if lost.any() else "") + (f", {rejected} outlying points left out" if rejected else "")
+    return replace(first, signal=mean, standard_error=np.sqrt(variance / n), name=name or first.name, steps=(*first.steps, step))
+
+
+def smooth_errors(m: Matrix) -> Matrix:
+    """Standard errors replaced by their best product of a delay and a wavelength profile.
+
+    Errors from few scans scatter, and weighting by them costs efficiency; the product form also keeps the fit's exact data compression.
+    """
+    if m.standard_error is None:
+        return m
+    log = np.log(m.standard_error)
+    profile = log.mean(1, keepdims=True) + log.mean(0, keepdims=True) - log.mean()
+    # The mean of the logarithm of a sample standard deviation lies below the logarithm of its mean: same mean square as found.
+    scale = np.sqrt(np.mean(m.standard_error**2) / np.mean(np.exp(2 * profile)))
+    return replace(m, standard_error=scale * np.exp(profile), steps=(*m.steps, "standard errors smoothed to delay × wavelength profiles"))

@@ -1,0 +1,277 @@
+"""What is fitted: decays, response, dispersion, coherent artefact, and the kinetic scheme behind the decays.
+
+Any linear scheme dc/dt = K·c decays with the eigenvalues of K. Its spectra (SADS) are fixed linear combinations of the
+decay-associated ones (DADS), so every scheme is fitted through its exponentials, and DADS, EADS and SADS of one fit
+describe the data equally well (van Stokkum et al. 2004, DOI 10.1016/j.bbabio.2004.04.011, section 4).
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from peled.transient_absorption.irf import MeasuredIRF
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A first-order kinetic scheme.
+
+    Parameters
+    ----------
+    transfers : mapping
+        `(from, to)` → name of the time constant; `to` None is the decay to the ground state. One name may stand for
+        several transfers.
+    start_ps : mapping
+        Name → start value of the time constant 1/k, ps.
+    initial : mapping
+        Compartment → population at zero time. Others start empty.
+
+    Examples
+    --------
+    >>> Scheme({("hot", "cold"): "cool", ("cold", None): "decay"}, {"cool": 0.4, "decay": 300.0}, {"hot": 1.0}).compartments
+    ('hot', 'cold')
+    """
+
+    transfers: Mapping[tuple[str, str | None], str]
+    start_ps: Mapping[str, float]
+    initial: Mapping[str, float]
+
+    def __post_init__(self):
+        missing = sorted(set(self.transfers.values()) - set(self.start_ps))
+        if missing:
+            raise ValueError(f"scheme: expected a start value for each time constant, found none for {', '.join(missing)}")
+        strangers = sorted(set(self.initial) - set(self.compartments))
+        if strangers or not any(self.initial.values()):
+            raise ValueError(f"scheme: expected initial populations of {', '.join(self.compartments)}, found {dict(self.initial)}")
+        self.rates(np.array([self.start_ps[name] for name in self.names]))
+
+    @property
+    def compartments(self) -> tuple[str, ...]:
+        """Compartments in the order in which the transfers name them."""
+        return tuple(dict.fromkeys(c for pair in self.transfers for c in pair if c is not None))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the time constants."""
+        return tuple(dict.fromkeys(self.transfers.values()))
+
+    def matrix(self, tau_ps) -> tuple[np.ndarray, np.ndarray]:
+        """K (1/ps) and ∂K/∂ln τ, shape (names, n, n)."""
+        where = {c: i for i, c in enumerate(self.compartments)}
+        n = len(where)
+        dk = np.zeros((len(self.names), n, n))
+        for (source, target), name in self.transfers.items():
+            m, rate = self.names.index(name), 1 / tau_ps[self.names.index(name)]
+            dk[m, where[source], where[source]] += rate
+            if target is not None:
+                dk[m, where[target], where[source]] -= rate
+        return -dk.sum(0), dk
+
+    def rates(self, tau_ps):
+        """Decay rates (eigenvalues of −K, fastest first), their derivatives by ln τ, shape (n, names), and the matrix T of `concentrations = decays @ T`.
+
+        Raises
+        ------
+        ValueError
+            If the eigenvalues are complex or coincide: such a scheme is no sum of exponentials.
+        """
+        k, dk = self.matrix(np.asarray(tau_ps, float))
+        values, v = np.linalg.eig(k)
+        scale = np.abs(values).max()
+        if np.abs(values.imag).max() > 1e-10 * scale:
+            raise ValueError("scheme: expected real decay rates, found an oscillating cycle; its transfers do not obey detailed balance")
+        order = np.argsort(values.real)
+        values, v = values.real[order], v.real[:, order]
+        if len(values) > 1 and np.diff(values).min() < 1e-9 * scale:
+            raise ValueError("scheme: expected different decay rates, found two equal ones; choose other start values or merge the compartments")
+        w = np.linalg.inv(v)
+        initial = np.array([self.initial.get(c, 0.0) for c in self.compartments], float)
+        derivatives = -np.einsum("ia,mab,bi->im", w, dk, v)
+        return np.maximum(-values, 0.0), derivatives, (v * (w @ initial)).T
+
+
+def sequential(rates):
+    """The matrix T of `concentrations = decays @ T` for 1 → 2 → … → n, in the order of the given rates.
+
+    T_jl = Π_{m<l} k_m / Π_{i≤l, i≠j} (k_i − k_j); a last rate of 0 is a product that stays.
+    """
+    k = np.asarray(rates, float)
+    n = len(k)
+    t = np.zeros((n, n))
+    for last in range(n):
+        for j in range(last + 1):
+            others = np.delete(k[: last + 1], j) - k[j]
+            t[j, last] = np.prod(k[:last]) / np.prod(others) if last else 1.0
+    return t
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of one or several data sets, with start values.
+
+    Parameters
+    ----------
+    lifetimes_ps : tuple of float
+        Start values, one for each decay (`tau_1`, `tau_2`, ...); not used with `scheme`.
+    scheme : Scheme, optional
+        Gives the decays instead; its time constants are the parameters `tau_<name>`.
+    infinite : bool
+        One more component that does not decay.
+    offset : bool
+        A constant present before zero time as well.
+    artefact : int
+        Columns of the coherent artefact: 0 none, 1 a Gaussian as wide as the response, 2 to 4 with its derivatives.
+    irf : "gaussian", None or MeasuredIRF
+        None: no response; the decays start sharply at `t0_ps`, which is then not fitted.
+    t0_ps, fwhm_ps : float or None
+        Start values of centre and full width at half maximum of the response. None for t0: estimated from the data.
+    dispersion : tuple of float
+        Start values of the coefficients d_j in t0(λ) = t0 + Σ d_j ξ^j, ps; empty: none.
+    reference_nm : float
+        Where ξ = 0.
+    dispersion_axis : "wavenumber" or "wavelength"
+        ξ = 10³/λ − 10³/λ_ref, or (λ − λ_ref)/100.
+    period_ps : float, optional
+        Period of a synchroscan streak camera.
+    fixed : tuple of str
+        Names of parameters that keep their start value.
+    bounds_ps : mapping
+        Parameter → (lowest, highest).
+    """
+
+    lifetimes_ps: tuple[float, ...] = ()
+    scheme: Scheme | None = None
+    infinite: bool = False
+    offset: bool = False
+    artefact: int = 0
+    irf: str | MeasuredIRF | None = "gaussian"
+    t0_ps: float | None = None
+    fwhm_ps: float = 0.1
+    dispersion: tuple[float, ...] = ()
+    reference_nm: float = 600.0
+    dispersion_axis: str = "wavenumber"
+    period_ps: float | None = None
+    fixed: tuple[str, ...] = ()
+    bounds_ps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        object.__setattr__(self, "lifetimes_ps", tuple(float(tau) for tau in np.atleast_1d(self.lifetimes_ps)))
+        object.__setattr__(self, "dispersion", tuple(float(d) for d in np.atleast_1d(self.dispersion)))
+        if self.scheme is None and not self.lifetimes_ps and not self.infinite:
+            raise ValueError("model: expected start lifetimes, a scheme or the infinite component, found none")
+        if any(not (math.isfinite(tau) and tau > 0) for tau in self.lifetimes_ps):
+            raise ValueError(f"model: expected positive start lifetimes in ps, found {self.lifetimes_ps}; for a component that stays use infinite=True")
+        if self.irf is not None and not isinstance(self.irf, MeasuredIRF) and self.irf != "gaussian":
+            raise ValueError(f"model: irf: expected 'gaussian', a MeasuredIRF or None, found {self.irf!r}")
+        if self.irf == "gaussian" and not self.fwhm_ps > 0:
+            raise ValueError(f"model: fwhm_ps: expected a positive width, found {self.fwhm_ps}; use irf=None for none")
+        if self.dispersion_axis not in ("wavenumber", "wavelength"):
+            raise ValueError(f"model: dispersion_axis: expected 'wavenumber' or 'wavelength', found {self.dispersion_axis!r}")
+        if self.artefact and self.irf != "gaussian":
+            raise ValueError("model: a coherent artefact needs the Gaussian response")
+        if not 0 <= self.artefact <= 4:
+            raise ValueError(f"model: artefact: expected 0 to 4 columns, found {self.artefact}")
+        known = set(self.names)
+        strangers = sorted((set(self.fixed) | set(self.bounds_ps)) - known)
+        if strangers:
+            raise ValueError(f"model: expected names among {', '.join(sorted(known))}; found {', '.join(strangers)}")
+
+    @property
+    def kinetic_names(self) -> tuple[str, ...]:
+        """Names of the parameters that set the decays."""
+        if self.scheme is not None:
+            return tuple(f"tau_{name}" for name in self.scheme.names)
+        return tuple(f"tau_{i + 1}" for i in range(len(self.lifetimes_ps)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all non-linear parameters of one data set."""
+        width = ("fwhm",) if self.irf == "gaussian" else ()
+        return (*self.kinetic_names, "t0", *width, *(f"dispersion_{i + 1}" for i in range(len(self.dispersion))))
+
+    @property
+    def kinetic_start(self) -> tuple[float, ...]:
+        return self.lifetimes_ps if self.scheme is None else tuple(self.scheme.start_ps[name] for name in self.scheme.names)
+
+    @property
+    def components(self) -> int:
+        """Number of decays, the infinite one not counted."""
+        return len(self.lifetimes_ps) if self.scheme is None else len(self.scheme.compartments)
+
+    @property
+    def spectra(self) -> tuple[str, ...]:
+        """Names of the linear spectra, in the order of the columns of the model matrix."""
+        decays = tuple(f"decay {i + 1}" for i in range(self.components))
+        return (*decays, *(("infinite",) if self.infinite else ()), *(("offset",) if self.offset else ()), *(f"artefact {i + 1}" for i in range(self.artefact)))
+
+    def rates(self, log_tau):
+        """Decay rates and ∂k/∂ln τ, shape (components, kinetic parameters)."""
+        if self.scheme is None:
+            k = np.exp(-log_tau)
+            return k, -np.diag(k)
+        k, dk, _ = self.scheme.rates(np.exp(log_tau))
+        return k, dk
+
+    def dispersion_terms(self, wavelength_nm):
+        """ξ^j for j = 1 … order, shape (order, nw)."""
+        wavelength_nm = np.asarray(wavelength_nm, float)
+        xi = 1e3 / wavelength_nm - 1e3 / self.reference_nm if self.dispersion_axis == "wavenumber" else (wavelength_nm - self.reference_nm) / 100
+        return np.array([xi ** (j + 1) for j in range(len(self.dispersion))]).reshape(len(self.dispersion), len(wavelength_nm))
+
+
+class Relation:
+    """An arithmetic relation between parameters such as `2*tau_1 + 0.1`, with its exact derivatives; nothing is executed.
+
+    >>> Relation("2*a/b").value({"a": 3.0, "b": 2.0})
+    (3.0, {'a': 1.0, 'b': -1.5})
+    """
+
+    _FUNCTIONS = {
+        "exp": (math.exp, lambda x: math.exp(x)), "log": (math.log, lambda x: 1 / x), "sqrt": (math.sqrt, lambda x: 0.5 / math.sqrt(x)),
+    }
+
+    def __init__(self, text: str):
+        self.text = text
+        try:
+            self.tree = ast.parse(text, mode="eval").body
+        except SyntaxError:
+            raise ValueError(f"relation {text!r}: expected arithmetic of parameter names") from None
+        self.names = tuple(sorted({node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)} - set(self._FUNCTIONS)))
+        self.value(dict.fromkeys(self.names, 1.2345))
+
+    def value(self, at: Mapping[str, float]) -> tuple[float, dict[str, float]]:
+        """Value and derivatives by each name."""
+        return self._walk(self.tree, at)
+
+    def _walk(self, node, at):
+        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
+            return float(node.value), {}
+        if isinstance(node, ast.Name):
+            return float(at[node.id]), {node.id: 1.0}
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+            sign = -1 if isinstance(node.op, ast.USub) else 1
+            v, d = self._walk(node.operand, at)
+            return sign * v, {n: sign * x for n, x in d.items()}
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in self._FUNCTIONS and len(node.args) == 1 and not node.keywords:
+            v, d = self._walk(node.args[0], at)
+            f, slope = self._FUNCTIONS[node.func.id]
+            return f(v), {n: slope(v) * x for n, x in d.items()}
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)):
+            (a, da), (b, db) = self._walk(node.left, at), self._walk(node.right, at)
+            if isinstance(node.op, ast.Add):
+                v, fa, fb = a + b, 1.0, 1.0
+            elif isinstance(node.op, ast.Sub):
+                v, fa, fb = a - b, 1.0, -1.0
+            elif isinstance(node.op, ast.Mult):
+                v, fa, fb = a * b, b, a
+            elif isinstance(node.op, ast.Div):
+                v, fa, fb = a / b, 1 / b, -a / b**2
+            else:
+                v, fa, fb = a**b, b * a ** (b - 1), a**b * math.log(a) if db else 0.0
+            return v, {n: fa * da.get(n, 0.0) + fb * db.get(n, 0.0) for n in {**da, **db}}
+        raise ValueError(f"relation {self.text!r}: expected + - * / **, exp, log, sqrt of parameter names and numbers, found {ast.unparse(node)!r}")
