@@ -417,19 +417,19 @@ def _range_changes(voltage: np.ndarray, density: np.ndarray, current_A: np.ndarr
     with np.errstate(divide="ignore"):
         y = np.log10(np.abs(current_A))
         decade = np.ceil(np.log10(np.abs(current_A) / 1.05))
-    step = np.diff(y)
-    crossing = (np.diff(decade) != 0) & np.isfinite(step) & ~compliance[1:] & ~compliance[:-1]
-    if not crossing.any():
-        return found
-    for i in np.flatnonzero(crossing):
-        around = [k for k in range(max(i - 3, 0), min(i + 4, step.size)) if k != i and np.isfinite(step[k])]
-        if len(around) < 4:
+    usable = np.isfinite(y) & ~compliance
+    for i in np.flatnonzero(np.diff(decade) != 0):
+        around = np.arange(max(i - 4, 0), min(i + 6, voltage.size))
+        around = around[usable[around]]
+        if around.size < 8 or (around <= i).sum() < 3 or (around > i).sum() < 3:
             continue
-        near = step[around]
-        # The step at the crossing against the straight line through its neighbours: their own scatter is the yardstick.
-        fit = np.polyfit(np.array(around) - i, near, 1)
-        scatter = np.std(near - np.polyval(fit, np.array(around) - i), ddof=2) if len(around) > 2 else np.inf
-        if abs(step[i] - fit[1]) > max(6 * scatter, 0.01):
+        # A cubic with a step at the crossing: the step must stand out of the scatter and be more than 2 %.
+        x = (voltage[around] - voltage[i]) / max(np.ptp(voltage[around]), 1e-12)
+        design = np.column_stack([np.ones(x.size), x, x**2, x**3, around > i])
+        coefficients, *_ = np.linalg.lstsq(design, y[around], rcond=None)
+        residual = y[around] - design @ coefficients
+        spread = np.linalg.pinv(design.T @ design)[-1, -1] * (residual @ residual) / (x.size - 5)
+        if abs(coefficients[-1]) > max(6 * np.sqrt(spread), 0.0086):
             found[i + 1] = True
     return found
 
