@@ -1,0 +1,1 @@
+"""NMR: from a free induction decay to a claim with an error."""

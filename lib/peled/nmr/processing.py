@@ -1,0 +1,425 @@
+"""From a free induction decay to a phased spectrum whose noise is known at every point.
+
+Everything done to the decay is linear: window, zero filling, Fourier transform, phase. White noise of the digitiser
+therefore becomes noise with an autocovariance that follows from the window alone, and every later estimate uses it.
+Apodised and zero-filled points are correlated; counting them as independent makes errors 2 to 7 times too small.
+
+Conventions: chemical shift ascending; S = 2 dt sum w_n x_n exp(-2 pi i k n / M), so that the area of an absorption line
+over Hz is the signal's amplitude at time zero; phases in degrees, the first-order one over the whole sweep width with
+its pivot at the receiver frequency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.signal import find_peaks
+
+
+class PhaseError(ValueError):
+    """A spectrum that automatic phasing cannot phase well enough to be used."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Zero- and first-order phase (degrees) and how good they are.
+
+    Attributes
+    ----------
+    p0_deg, p1_deg : float
+        Applied as exp(-i (p0 + p1 (f - carrier) / sweep width)).
+    negative_fraction : float
+        Area below the baseline (beyond three noise standard deviations) over all area, within the signals.
+    spread_deg : float
+        Weighted standard deviation of the lines' own phases about p0 + p1 x.
+    lines : int
+        Lines that were used.
+    accepted : bool
+    """
+
+    p0_deg: float
+    p1_deg: float
+    negative_fraction: float = 0.0
+    spread_deg: float = 0.0
+    lines: int = 0
+    accepted: bool = True
+
+
+@dataclass(frozen=True)
+class Processed:
+    """A spectrum with the covariance of its noise.
+
+    Attributes
+    ----------
+    ppm : ndarray, shape (M,)
+        Chemical shift, ascending.
+    values : ndarray, complex, shape (M,)
+        Phased spectrum; `real` is the absorption part.
+    autocovariance : ndarray, complex, shape (M // 2,)
+        Of the noise: the real part of entry m is the covariance of `real` at points m apart.
+    reference_MHz : float
+        Frequency at 0 ppm: 1 ppm is this many Hz.
+    spectral_width_Hz, carrier_ppm : float
+    points : float
+        Length of the decay in points from its time origin; 0 when not known (a spectrum that somebody else processed).
+    line_broadening_Hz, gaussian_Hz : float
+        Of the window: exp(-pi LB t) exp(-(pi GB t)^2 / (4 ln 2)).
+    phase : Phase
+    nucleus : str
+    """
+
+    ppm: np.ndarray = field(repr=False)
+    values: np.ndarray = field(repr=False)
+    autocovariance: np.ndarray = field(repr=False)
+    reference_MHz: float
+    spectral_width_Hz: float
+    carrier_ppm: float
+    points: float = 0.0
+    line_broadening_Hz: float = 0.0
+    gaussian_Hz: float = 0.0
+    phase: Phase = Phase(0.0, 0.0)
+    nucleus: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def real(self) -> np.ndarray:
+        return self.values.real
+
+    @property
+    def noise_sd(self) -> float:
+        """Standard deviation of one point of `real`."""
+        return float(np.sqrt(self.autocovariance[0].real))
+
+    @property
+    def hz_per_point(self) -> float:
+        return float((self.ppm[1] - self.ppm[0]) * self.reference_MHz)
+
+    def window(self, low_ppm: float, high_ppm: float) -> slice:
+        """Points between two shifts (in either order).
+
+        Raises
+        ------
+        ValueError
+            If fewer than eight points lie inside.
+        """
+        low, high = sorted((low_ppm, high_ppm))
+        a, b = np.searchsorted(self.ppm, [low, high])
+        if b - a < 8:
+            raise ValueError(f"window {low:g} to {high:g} ppm: expected at least 8 points of the spectrum ({self.ppm[0]:.2f} to {self.ppm[-1]:.2f} ppm), found {max(b - a, 0)}")
+        return slice(int(a), int(b))
+
+    def covariance_of(self, operators: np.ndarray, start: int = 0) -> np.ndarray:
+        """Covariance of linear functionals of a stretch of points.
+
+        Parameters
+        ----------
+        operators : ndarray, shape (points, functionals)
+
+        Returns
+        -------
+        ndarray, shape (functionals, functionals)
+            A^T C A with the Toeplitz covariance C of the noise.
+        """
+        from scipy.linalg import matmul_toeplitz
+
+        n = len(operators)
+        lags = np.zeros(n)
+        m = min(n, len(self.autocovariance))
+        lags[:m] = self.autocovariance[:m].real
+        return operators.T @ matmul_toeplitz(lags, operators)
+
+    def independent_points(self, count: int) -> float:
+        """Number of independent noise values that `count` neighbouring points are worth."""
+        lags = self.autocovariance[: min(count, len(self.autocovariance))].real / self.autocovariance[0].real
+        weight = count - np.arange(len(lags))
+        return float(count**2 / (count + 2 * np.sum(weight[1:] * lags[1:] ** 2)))
+
+    def shifted(self, shift_ppm: float) -> Processed:
+        """The same spectrum on an axis moved by `shift_ppm`."""
+        return replace(self, ppm=self.ppm + shift_ppm, carrier_ppm=self.carrier_ppm + shift_ppm)
+
+    def minus(self, baseline: np.ndarray) -> Processed:
+        """The same spectrum less a real baseline."""
+        return replace(self, values=self.values - baseline)
+
+
+def process(fid, *, trace: int = 0, line_broadening_Hz: float = 0.0, gaussian_Hz: float = 0.0, zero_fill: int = 1, phase: tuple[float, float] | str | None = None, strict: bool = True) -> Processed:
+    """Window, zero-fill, transform and phase one decay.
+
+    Parameters
+    ----------
+    fid : peled.formats.nmr.Fid
+    trace : int
+        Row of an arrayed experiment.
+    line_broadening_Hz, gaussian_Hz : float
+        Window, see `Processed`. A negative line broadening with a Gaussian narrows lines.
+    zero_fill : int
+        Times that the length is doubled beyond the next power of two.
+    phase : (p0, p1) in degrees, "auto", or None
+    strict : bool
+        Refuse a spectrum that cannot be phased.
+
+    Returns
+    -------
+    Processed
+
+    Raises
+    ------
+    PhaseError
+        From "auto" with `strict`.
+    ValueError
+        For a decay too short, or one that is not finite.
+    """
+    x = np.asarray(fid.data[trace], complex)
+    if len(x) < 32 or len(x) <= fid.group_delay + 16:
+        raise ValueError(f"{fid.path.name}: expected at least 32 complex points beyond the filter delay of {fid.group_delay:g}, found {len(x)}")
+    if not np.isfinite(x).all() or not np.any(x):
+        raise ValueError(f"{fid.path.name}: trace {trace}: expected a finite signal, found {'zeros only' if not np.any(x) else 'NaN or infinite points'}")
+    dwell, delay = fid.dwell_s, fid.group_delay
+    time = (np.arange(len(x)) - delay) * dwell
+    weight = np.exp(-np.pi * line_broadening_Hz * np.maximum(time, 0) - (np.pi * gaussian_Hz * np.maximum(time, 0)) ** 2 / (4 * np.log(2)))
+    if delay == 0:
+        # The transform of a decay from t = 0 counts its first point by half (trapezoid rule), else the baseline is lifted.
+        weight[0] *= 0.5
+    size = 2 ** (int(np.ceil(np.log2(len(x)))) + zero_fill)
+    offset = np.fft.fftshift(np.fft.fftfreq(size, dwell))
+    values = 2 * dwell * np.fft.fftshift(np.fft.fft(weight * x, size)) * np.exp(2j * np.pi * offset * dwell * delay)
+    sigma = noise_of_decay(x, delay)
+    shape = np.fft.fft(weight**2, size)[: size // 2] * np.exp(2j * np.pi * np.arange(size // 2) * delay / size)
+    autocovariance = (2 * dwell * sigma) ** 2 * shape
+    found = Processed(fid.carrier_ppm + offset / fid.reference_MHz, values, autocovariance, fid.reference_MHz, fid.spectral_width_Hz, fid.carrier_ppm, len(x) - delay, line_broadening_Hz, gaussian_Hz,
+                      Phase(0.0, 0.0), fid.nucleus, fid.notes)
+    if isinstance(phase, str):
+        if phase != "auto":
+            raise ValueError(f"phase: expected two angles, 'auto' or None, found {phase!r}")
+        solution = autophase(found)
+        if strict and not solution.accepted:
+            raise PhaseError(f"{fid.path.name}: automatic phasing: expected lines of one phase with less than 5 % of their area negative, found {solution.negative_fraction:.0%} negative, "
+                             f"{solution.spread_deg:.0f}° spread over {solution.lines} lines; give phase=(p0, p1)")
+        return apply_phase(found, solution)
+    return apply_phase(found, Phase(*phase)) if phase is not None else found
+
+
+def apply_phase(processed: Processed, phase: Phase) -> Processed:
+    """Turn the phase of a spectrum. The noise keeps its variance; a first-order phase shifts its covariance in time."""
+    x = (processed.ppm - processed.carrier_ppm) * processed.reference_MHz / processed.spectral_width_Hz
+    values = processed.values * np.exp(-1j * np.deg2rad(phase.p0_deg + phase.p1_deg * x))
+    turn = np.exp(-1j * np.deg2rad(phase.p1_deg) * np.arange(len(processed.autocovariance)) / len(processed.ppm))
+    return replace(processed, values=values, autocovariance=processed.autocovariance * turn, phase=phase)
+
+
+def noise_of_decay(decay: np.ndarray, group_delay: float = 0.0) -> float:
+    """Standard deviation of the noise in each of the two components of a decay, robust against its signals.
+
+    Taken in the frequency domain, where the unweighted, unfilled spectrum of N points has white noise: median absolute
+    second difference of the quieter stretches of its central part (filters cut the edges).
+    """
+    n = len(decay)
+    spectrum = np.fft.fftshift(np.fft.fft(decay)) / np.sqrt(n)
+    spectrum = spectrum * np.exp(2j * np.pi * np.fft.fftshift(np.fft.fftfreq(n)) * group_delay)
+    middle = spectrum[int(0.08 * n): int(0.92 * n)]
+    # Third differences remove the wings of strong lines; variance factor 20 (squares of 1, 3, 3, 1).
+    difference = np.diff(middle, 3) / np.sqrt(20)
+    block = max(min(len(difference) // 24, 256), 16)
+    rows = difference[: len(difference) // block * block].reshape(-1, block)
+    level = np.median(np.abs(rows), axis=1)
+    quiet = rows[level <= 1.25 * np.quantile(level, 0.2)]
+    # |d| of complex Gaussian noise is Rayleigh: its median is sigma sqrt(2 ln 2).
+    first = float(np.median(np.abs(quiet)) / np.sqrt(2 * np.log(2)))
+    inside = np.abs(rows[level <= 1.35 * first * np.sqrt(2 * np.log(2))])
+    return float(np.median(inside) / np.sqrt(2 * np.log(2))) if inside.size > 200 else first
+
+
+def from_spectrum(spectrum) -> Processed:
+    """A spectrum that somebody else processed, with the covariance of its noise estimated where it is quiet.
+
+    Parameters
+    ----------
+    spectrum : peled.formats.nmr.Spectrum
+
+    Notes
+    -----
+    The autocovariance is the mean over the quietest eighth of stretches of M/64 points, each less a parabola, and is cut
+    where it has fallen into its own uncertainty.
+    """
+    y = np.asarray(spectrum.intensity, float)
+    if not np.isfinite(y).all():
+        raise ValueError(f"{spectrum.path.name}: expected finite intensities, found {int((~np.isfinite(y)).sum())} that are not")
+    length = max(len(y) // 64, 64)
+    rows = y[: len(y) // length * length].reshape(-1, length)
+    x = np.linspace(-1, 1, length)
+    basis = np.linalg.qr(np.vander(x, 3))[0]
+    rows = rows - (rows @ basis) @ basis.T
+    spread = rows.std(axis=1)
+    live = spread > 1e-12 * (np.abs(y).max() or 1.0)  # a stretch set to zero by a vendor's software is not quiet but empty
+    rows = rows[live] if live.any() else rows
+    quiet = rows[np.argsort(rows.std(axis=1))[: max(len(rows) // 8, 3)]]
+    lags = length // 3
+    covariance = np.array([(quiet[:, : length - m] * quiet[:, m:]).sum() / (quiet.shape[0] * (length - m)) for m in range(lags)]) * length / (length - 3)
+    floor = 2 * covariance[0] / np.sqrt(quiet.size)
+    small = np.flatnonzero(np.abs(covariance) < floor)
+    cut = int(small[0]) + 1 if len(small) else lags
+    full = np.zeros(len(y) // 2)
+    full[: min(2 * cut, lags)] = covariance[: min(2 * cut, lags)]
+    values = y + 1j * np.asarray(spectrum.imaginary) if spectrum.imaginary is not None else y.astype(complex)
+    frequency = spectrum.reference_MHz if np.isfinite(spectrum.reference_MHz) else 1.0
+    width = (spectrum.ppm[-1] - spectrum.ppm[0]) * frequency * len(y) / (len(y) - 1)
+    # Area over Hz, as for own spectra, needs no factor: intensities stay in the vendor's units.
+    return Processed(np.asarray(spectrum.ppm, float), values, full, frequency, float(width), float(np.mean(spectrum.ppm[[0, -1]])), 0.0, nucleus=spectrum.nucleus, notes=spectrum.notes)
+
+
+# ---- phase -------------------------------------------------------------------------------------------------------------
+
+
+def autophase(processed: Processed, *, max_lines: int = 40) -> Phase:
+    """Phase from the lines' own phases, refined until the least area is negative, from several starts.
+
+    Complex Lorentzians fitted to all lines together give each line's own phase. These phases are met by p0 + p1 x over a
+    grid of p1 (several turns); the best few are refined on them and on the negative part of the absorption spectrum near
+    the signals, and the best is kept.
+
+    Returns
+    -------
+    Phase
+        `accepted` is False when more than 5 % of the area stays negative, the lines' phases scatter by more than 20°
+        about the solution, or no line stands above ten times the noise.
+    """
+    values, size = processed.values, len(processed.ppm)
+    magnitude, noise = np.abs(values), processed.noise_sd
+    x = (processed.ppm - processed.carrier_ppm) * processed.reference_MHz / processed.spectral_width_Hz
+    peaks, found = find_peaks(magnitude, height=max(10 * noise, 0.01 * magnitude.max()), prominence=max(6 * noise, 0.005 * magnitude.max()))
+    if not len(peaks):
+        return Phase(0.0, 0.0, 1.0, 180.0, 0, False)
+    peaks = np.sort(peaks[np.argsort(found["prominences"])[::-1][:max_lines]])
+    half_widths = np.array([_half_width(magnitude, peak) for peak in peaks])
+    phases, weights = _line_phases(processed, peaks, half_widths)
+    places = x[peaks]
+    candidates = [0.0]
+    if np.ptp(places) > 0.02 and len(peaks) > 1:
+        grid = np.arange(-1440.0, 1441.0, 4.0)
+        agreement = np.abs(np.exp(1j * (phases[None] - np.deg2rad(grid)[:, None] * places[None])) @ weights) / weights.sum()
+        agreement -= 2e-5 * np.abs(grid)  # of two that fit alike, the smaller turn
+        tops, _ = find_peaks(np.concatenate([[0], agreement, [0]]))
+        tops = tops - 1
+        candidates = [float(grid[i]) for i in tops[np.argsort(agreement[tops])[::-1][:5]]] + candidates
+    near = np.zeros(size, bool)
+    for peak, half in zip(peaks, half_widths, strict=True):
+        near[max(peak - int(15 * half) - 8, 0): peak + int(15 * half) + 9] = True
+    index = np.flatnonzero(near)
+    if len(index) > 6000:
+        index = index[:: len(index) // 6000 + 1]
+    part, place = values[index], x[index]
+    scale = np.abs(part).sum()
+
+    def negative(angles: np.ndarray) -> float:
+        real = (part * np.exp(-1j * (angles[0] + angles[1] * place))).real
+        rest = np.cos(phases - angles[0] - angles[1] * places)
+        return float(-np.minimum(real + noise, 0).sum() / scale + 0.5 * (1 - weights @ rest / weights.sum()))
+
+    best = None
+    for p1 in candidates:
+        p0 = np.angle(np.sum(weights * np.exp(1j * (phases - np.deg2rad(p1) * places))))
+        start = np.array([p0, np.deg2rad(p1)])
+        steps = np.array([start, start + [0.15, 0.0], start + [0.0, 0.3]])
+        found = minimize(negative, start, method="Nelder-Mead", options={"initial_simplex": steps, "xatol": 2e-4, "fatol": 1e-7, "maxiter": 150})
+        angles = found.x if np.ptp(places) > 0.02 or len(peaks) > 1 else np.array([found.x[0], 0.0])
+        score = negative(angles)
+        if best is None or score < best[0] - 1e-4:
+            best = (score, angles)
+    angles = best[1]
+    real = (part * np.exp(-1j * (angles[0] + angles[1] * place))).real
+    fraction = float(-np.minimum(real + 3 * noise, 0).sum() / np.abs(real).sum())
+    rest = np.angle(np.exp(1j * (phases - angles[0] - angles[1] * places)))
+    strong = weights >= 0.3 * weights.max()
+    spread = float(np.rad2deg(np.sqrt(np.average(rest[strong] ** 2, weights=weights[strong]))))
+    p0 = float(np.rad2deg(np.angle(np.exp(1j * angles[0]))))
+    return Phase(p0, float(np.rad2deg(angles[1])), fraction, spread, len(peaks), bool(fraction < 0.05 and spread < 20))
+
+
+def _line_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Phase and weight of each line: complex amplitudes of causal Lorentzians 1 / (R + 2 pi i f), fitted all together.
+
+    Together, because the dispersive wings of one line reach under its neighbours.
+    """
+    step = processed.hz_per_point
+    near = np.zeros(len(processed.ppm), bool)
+    for peak, half in zip(peaks, half_widths, strict=True):
+        reach = int(6 * half) + 4
+        near[max(peak - reach, 0): peak + reach + 1] = True
+    index = np.flatnonzero(near)
+    if len(index) > 8000:
+        index = index[:: len(index) // 8000 + 1]
+    # The magnitude of a Lorentzian is sqrt(3) times as wide as its absorption.
+    rate = np.pi * 2 * np.minimum(half_widths, 3 * np.median(half_widths)) * step / np.sqrt(3)
+    # 1/|S|^2 of a Lorentzian is a parabola: its vertex places the line between the points.
+    inverse = 1.0 / np.abs(processed.values[np.clip(peaks[:, None] + [-1, 0, 1], 0, len(processed.ppm) - 1)]) ** 2
+    curve = inverse[:, 0] - 2 * inverse[:, 1] + inverse[:, 2]
+    place = peaks + np.clip(np.where(curve > 0, 0.5 * (inverse[:, 0] - inverse[:, 2]) / np.where(curve > 0, curve, 1.0), 0.0), -0.6, 0.6)
+    columns = 1.0 / (rate[None, :] + 2j * np.pi * (index[:, None] - place[None, :]) * step) * rate[None, :]
+    amplitudes = np.linalg.lstsq(columns, processed.values[index], rcond=1e-6)[0]
+    return np.angle(amplitudes), np.sqrt(np.abs(amplitudes) * rate)
+
+
+def _half_width(magnitude: np.ndarray, peak: int) -> int:
+    """Points from a maximum to where the magnitude has fallen to half, the nearer side."""
+    level, reach = magnitude[peak] / 2, 1
+    limit = min(peak, len(magnitude) - 1 - peak)
+    while reach < limit and magnitude[peak - reach] > level and magnitude[peak + reach] > level:
+        reach += 1
+    return reach
+
+
+# ---- baseline ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A baseline by several methods: their mean, and their spread as a systematic error at each point."""
+
+    mean: np.ndarray = field(repr=False)
+    spread: np.ndarray = field(repr=False)
+    curves: dict[str, np.ndarray] = field(repr=False)
+
+
+def baseline(processed: Processed, *, span_ppm: float | None = None, methods: tuple[str, ...] = ("arpls", "imodpoly", "std_distribution")) -> Baseline:
+    """Baseline by at least three methods, with their spread.
+
+    Parameters
+    ----------
+    processed : Processed
+    span_ppm : float, optional
+        Nothing wider than this counts as a signal; by default a fifth of the sweep.
+    methods : names of `pybaselines`
+        `arpls` (Baek et al. 2015, doi:10.1039/C4AN01061B), `imodpoly` (Zhao et al. 2007, doi:10.1366/000370207782597003),
+        `std_distribution` (Wang et al. 2013, doi:10.1016/j.jmr.2013.09.004, made for NMR), or others.
+
+    Raises
+    ------
+    ValueError
+        For fewer than three methods, or an unknown one.
+    """
+    from pybaselines import Baseline as Methods
+
+    if len(methods) < 3:
+        raise ValueError(f"methods: expected at least three, whose spread is the error, found {len(methods)}")
+    y = processed.real
+    size = min(1024, len(y))
+    step = len(y) // size
+    # A baseline is smooth: it is sought on medians of neighbouring points and read between them.
+    coarse = np.median(y[: size * step].reshape(size, step), axis=1)
+    place = (np.arange(size) + 0.5) * step - 0.5
+    total = processed.ppm[-1] - processed.ppm[0]
+    span = (span_ppm or total / 5) / total * size
+    fitter = Methods(np.arange(size))
+    options = {"arpls": {"lam": max((span / 6.28) ** 4, 1e3)}, "imodpoly": {"poly_order": int(np.clip(1.5 * size / span, 2, 8))}, "std_distribution": {"half_window": max(int(span / 12), 4)},
+               "fabc": {"lam": max((span / 6.28) ** 4, 1e3)}, "aspls": {"lam": max((span / 6.28) ** 4, 1e3)}, "snip": {"max_half_window": max(int(span / 2), 4), "decreasing": True}}
+    curves = {}
+    for method in methods:
+        if not hasattr(fitter, method):
+            raise ValueError(f"methods: expected names of pybaselines, found {method!r}")
+        found, _ = getattr(fitter, method)(coarse, **options.get(method, {}))
+        curves[method] = np.interp(np.arange(len(y)), place, found)
+    stacked = np.array(list(curves.values()))
+    return Baseline(stacked.mean(axis=0), stacked.std(axis=0, ddof=1), curves)
