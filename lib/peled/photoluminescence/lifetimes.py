@@ -134,6 +134,30 @@ def _accumulated(u, lifetime, beta, sigma, period):
     return sum(single(u + k * period) for k in range(-1, back + 1))
 
 
+def _twice_accumulated(u, lifetime, beta, period):
+    """Integral of `_accumulated` (no Gaussian): its second differences spread a response bin and a decay bin evenly."""
+    if beta != 1.0:
+        area = lifetime / beta * special.gamma(1 / beta)
+        moment = lifetime**2 / beta * special.gamma(2 / beta)
+
+        def single(v):
+            v = np.maximum(v, 0)
+            z = (v / lifetime) ** beta
+            return v * area * special.gammainc(1 / beta, z) - moment * special.gammainc(2 / beta, z)
+
+        if period is None:
+            return single(u)
+        back = int(min(np.ceil(12 * lifetime / beta**2 / period) + 2, 60))
+        return sum(single(u + k * period) for k in range(-1, back + 1))
+    if period is None:
+        v = np.maximum(u, 0)
+        return lifetime * (v + lifetime * np.expm1(-v / lifetime))
+    k = np.floor(u / period)
+    rest = u - k * period
+    whole = -np.expm1(-period / lifetime)
+    return lifetime * (period * k * (k - 1) / 2 + k * (period / whole - lifetime) + k * rest + (rest + lifetime * np.expm1(-rest / lifetime)) / whole)
+
+
 class _Model:
     """Expected counts per bin and their derivatives, for one set of data."""
 
@@ -146,7 +170,7 @@ class _Model:
         if response.counts is not None:
             kernel = np.asarray(response.counts, dtype=float)
             self.kernel_size = kernel.size
-            self.lags = (np.arange(n + kernel.size - 1) - (kernel.size - 1)) * bin_ns + (time[0] - response.start_ns) - 0.5 * bin_ns
+            self.lags = (np.arange(n + kernel.size - 1) - (kernel.size - 1)) * bin_ns + (time[0] - response.start_ns)
             self.length = fft.next_fast_len(n + 2 * kernel.size - 2, real=True)
             self.kernel = fft.rfft(kernel / kernel.sum(), self.length)
         else:
@@ -165,8 +189,10 @@ class _Model:
         edges = np.append(self.lags, self.lags[-1] + self.bin) - shift
         rows = []
         for j in range(k):
-            row = np.diff(_accumulated(edges, np.exp(theta[j]), beta, sigma if self.kernel is None else 0.0, self.period))
-            if self.kernel is not None:
+            if self.kernel is None:
+                row = np.diff(_accumulated(edges, np.exp(theta[j]), beta, sigma, self.period))
+            else:
+                row = np.diff(_twice_accumulated(np.append(edges[0] - self.bin, edges), np.exp(theta[j]), beta, self.period), 2) / self.bin
                 row = fft.irfft(fft.rfft(row, self.length) * self.kernel, self.length)[self.kernel_size - 1 : self.kernel_size - 1 + self.time.size]
             rows.append(np.maximum(row, 0))
         return np.array(rows)

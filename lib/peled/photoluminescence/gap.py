@@ -1,0 +1,281 @@
+"""Optical gap from absorption: Tauc and Elliott, each with the spread that the choice of the fit window makes.
+
+Tauc's construction (J. Tauc, R. Grigorovici, A. Vancu, Phys. Status Solidi 15 (1966) 627) assumes bands without
+excitons. In a perovskite the exciton sits below the gap and steepens the edge, so the straight line lands lower:
+Elliott's formula (R. J. Elliott, Phys. Rev. 108 (1957) 1384; broadened as in M. Saba et al., Nat. Commun. 5 (2014) 5049)
+carries the exciton, and the difference is the bias.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import least_squares
+
+POWERS = {"direct": 2.0, "indirect": 0.5, "direct forbidden": 2.0 / 3.0, "indirect forbidden": 1.0 / 3.0}
+
+
+@dataclass(frozen=True)
+class TaucGap:
+    """Gap by a straight line through (absorbance × E)^power.
+
+    Attributes
+    ----------
+    gap_eV, standard_error_eV : float
+        Intercept of the best window and its error by the scatter about the line.
+    window_spread_eV : float
+        Standard deviation of the intercepts of all acceptable windows: the systematic error.
+    window_eV : (float, float)
+    windows : int
+        How many windows were acceptable.
+    slope, intercept : float
+        Of the best line, for drawing it.
+    energy_eV, tauc : ndarray, shape (n,)
+    """
+
+    gap_eV: float
+    standard_error_eV: float
+    window_spread_eV: float
+    window_eV: tuple[float, float]
+    windows: int
+    slope: float
+    intercept: float
+    energy_eV: np.ndarray = field(repr=False)
+    tauc: np.ndarray = field(repr=False)
+
+    @property
+    def total_error_eV(self) -> float:
+        """Statistical and window error together."""
+        return float(np.hypot(self.standard_error_eV, self.window_spread_eV))
+
+
+@dataclass(frozen=True)
+class ElliottGap:
+    """Gap with its exciton.
+
+    Attributes
+    ----------
+    gap_eV, binding_eV, broadening_eV : float
+        Continuum edge, exciton binding energy, width Γ of the sech line.
+    errors_eV : tuple of float
+        Standard errors of these three by the scatter about the fit.
+    window_spread_eV : tuple of float
+        Standard deviations over fit windows: the systematic error.
+    window_eV : (float, float)
+    energy_eV, absorbance, model, continuum : ndarray, shape (n,)
+        Inside the window; `continuum` is the part without bound states, baseline included.
+    converged : bool
+    """
+
+    gap_eV: float
+    binding_eV: float
+    broadening_eV: float
+    errors_eV: tuple[float, float, float]
+    window_spread_eV: tuple[float, float, float]
+    window_eV: tuple[float, float]
+    energy_eV: np.ndarray = field(repr=False)
+    absorbance: np.ndarray = field(repr=False)
+    model: np.ndarray = field(repr=False)
+    continuum: np.ndarray = field(repr=False)
+    converged: bool = True
+
+    @property
+    def exciton_eV(self) -> float:
+        """Energy of the lowest exciton: gap less binding energy."""
+        return self.gap_eV - self.binding_eV
+
+    @property
+    def total_error_eV(self) -> float:
+        """Of the gap, statistical and window error together."""
+        return float(np.hypot(self.errors_eV[0], self.window_spread_eV[0]))
+
+
+def tauc_gap(energy_eV: np.ndarray, absorbance: np.ndarray, *, transition: str = "direct", window_eV: tuple[float, float] | None = None, edge_eV: tuple[float, float] | None = None) -> TaucGap:
+    """Tauc gap, with the fit window given or found and scanned.
+
+    Without a window, lines are put through all stretches of the absorption edge between levels of 10 to 60 % and 40 to
+    100 % of the rise; those that are straight (R² within 1 % of the best) are acceptable, the steepest of the longest is
+    the best. The spread over the acceptable ones is the systematic error. With a window, its two ends are moved by up
+    to a quarter of its width.
+
+    Parameters
+    ----------
+    energy_eV, absorbance : ndarray, shape (n,)
+        Any order of energy.
+    transition : {"direct", "indirect", "direct forbidden", "indirect forbidden"}
+    window_eV : (float, float), optional
+    edge_eV : (float, float), optional
+        Where to look for the edge; the whole spectrum otherwise.
+
+    Raises
+    ------
+    ValueError
+        Unknown transition, too few points, no rise.
+    """
+    if transition not in POWERS:
+        raise ValueError(f"transition: expected one of {', '.join(POWERS)}, found {transition!r}")
+    e, a = _ascending(energy_eV, absorbance)
+    if edge_eV is not None:
+        inside = (e >= edge_eV[0]) & (e <= edge_eV[1])
+        e, a = e[inside], a[inside]
+    if e.size < 12:
+        raise ValueError(f"spectrum: expected at least 12 points, found {e.size}")
+    y = np.maximum(a * e, 0) ** POWERS[transition]
+    candidates = _edge_windows(e, y) if window_eV is None else _moved_windows(e, window_eV)
+    lines = [line for low, high in candidates if (line := _line(e, y, low, high)) is not None and line[0] > 0]
+    if not lines:
+        raise ValueError("spectrum: expected a rising edge, found none" if window_eV is None else f"window: expected a rising stretch of at least 5 points in {window_eV[0]:g} to {window_eV[1]:g} eV")
+    table = np.array(lines)  # slope, intercept, gap, error, r2, low, high
+    straight = table[:, 4] >= table[:, 4].max() - 0.01
+    good = table[straight]
+    best = good[np.argmax(good[:, 0] * np.sqrt(good[:, 6] - good[:, 5]))] if window_eV is None else table[0]
+    return TaucGap(float(best[2]), float(best[3]), float(np.std(good[:, 2])) if len(good) > 1 else 0.0, (float(best[5]), float(best[6])), int(len(good)),
+                   float(best[0]), float(best[1]), e, y)
+
+
+def elliott(energy_eV: np.ndarray, gap_eV: float, binding_eV: float, broadening_eV: float, *, span_eV: float = 1.5, bound_states: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """Absorption of discrete excitons and of the Coulomb-enhanced continuum, each (n,), per unit oscillator strength.
+
+    Broadened by a sech of width Γ = `broadening_eV`; Saba et al. 2014, eq. 2 without the correction for band
+    non-parabolicity. The continuum is integrated on x = E − Eg = s², which removes the root at the edge.
+    """
+    e = np.asarray(energy_eV, dtype=float)[:, None]
+    gamma = broadening_eV
+    order = np.arange(1, bound_states + 1)
+    levels = gap_eV - binding_eV / order**2
+    bound = (2 * binding_eV / order**3 / np.cosh(np.minimum(np.abs(e - levels) / gamma, 300))).sum(axis=1)
+    s = (np.arange(260) + 0.5) / 260 * np.sqrt(span_eV)
+    x = s * s
+    weight = 2 * s * np.sqrt(span_eV) / 260 / -np.expm1(-2 * np.pi * np.sqrt(max(binding_eV, 1e-9) / x))
+    continuum = (weight / np.cosh(np.minimum(np.abs(e - gap_eV - x) / gamma, 300))).sum(axis=1)
+    return bound / (np.pi * gamma), continuum / (np.pi * gamma)
+
+
+def elliott_gap(energy_eV: np.ndarray, absorbance: np.ndarray, *, start_eV: float | None = None, reach_eV: tuple[float, float] = (0.25, 0.35), scan: bool = True) -> ElliottGap:
+    """Fit Elliott's absorption to the edge; strength, offset and slope of a background are solved linearly.
+
+    Parameters
+    ----------
+    energy_eV, absorbance : ndarray, shape (n,)
+    start_eV : float, optional
+        First guess of the gap; the steepest point of the edge otherwise.
+    reach_eV : (float, float)
+        The window reaches this far below and above the first guess.
+    scan : bool
+        Repeat with five other windows (ends moved by 20 %) for the systematic error.
+
+    Raises
+    ------
+    ValueError
+        Too few points in the window.
+    """
+    e, a = _ascending(energy_eV, absorbance)
+    if start_eV is None:
+        start_eV = _steepest(e, a)
+    windows = [(start_eV - reach_eV[0] * p, start_eV + reach_eV[1] * q) for p, q in ((1, 1), (0.8, 1), (1.2, 1), (1, 0.8), (1, 1.2), (0.8, 0.8))][: 6 if scan else 1]
+    fits = []
+    for low, high in windows:
+        inside = (e >= low) & (e <= high)
+        if np.count_nonzero(inside) < 12:
+            if not fits:
+                raise ValueError(f"window: expected at least 12 points from {low:.3g} to {high:.3g} eV, found {np.count_nonzero(inside)}")
+            continue
+        fits.append(_fit_elliott(e[inside], a[inside], start_eV if not fits else fits[0][0]))
+    theta, errors, model, continuum, converged = fits[0]
+    spread = np.std([f[0] for f in fits], axis=0) if len(fits) > 1 else np.zeros(3)
+    inside = (e >= windows[0][0]) & (e <= windows[0][1])
+    return ElliottGap(float(theta[0]), float(theta[1]), float(theta[2]), tuple(map(float, errors)), tuple(map(float, spread)), windows[0], e[inside], a[inside], model, continuum, converged)
+
+
+def _fit_elliott(e, a, start):
+    first = np.array([start + 0.01, 0.025, 0.03]) if np.isscalar(start) else np.asarray(start)
+    background = np.column_stack([np.ones_like(e), e - e.mean()])
+
+    def solve(theta):
+        bound, continuum = elliott(e, *theta, span_eV=e[-1] - theta[0] + 12 * theta[2] if e[-1] > theta[0] else 0.2)
+        basis = np.column_stack([bound + continuum, background])
+        c = np.linalg.lstsq(basis, a, rcond=None)[0]
+        return basis @ c, c[0] * continuum + background @ c[1:]
+
+    found = least_squares(lambda t: solve(t)[0] - a, first, bounds=([e[0], 1e-3, 2e-3], [e[-1], 0.2, 0.15]), x_scale=[0.02, 0.01, 0.01], max_nfev=80)
+    model, continuum = solve(found.x)
+    spread = 2 * found.cost / max(e.size - 6, 1)
+    # Neighbouring residuals of a smooth misfit are not independent: fewer points count than there are.
+    residual = a - model
+    r = np.clip(np.corrcoef(residual[:-1], residual[1:])[0, 1], 0, 0.98) if e.size > 8 else 0.0
+    cov = np.linalg.pinv(found.jac.T @ found.jac) * spread * (1 + r) / (1 - r)
+    return found.x, np.sqrt(np.maximum(np.diag(cov), 0)), model, continuum, bool(found.success)
+
+
+def _ascending(energy, absorbance):
+    e, a = np.asarray(energy, dtype=float), np.asarray(absorbance, dtype=float)
+    if e.ndim != 1 or e.shape != a.shape:
+        raise ValueError(f"spectrum: expected energies and absorbances of one length, found {e.shape} and {a.shape}")
+    if not (np.all(np.isfinite(e)) and np.all(np.isfinite(a))):
+        raise ValueError("spectrum: expected finite numbers, found others")
+    order = np.argsort(e)
+    return e[order], a[order]
+
+
+def _smooth(y, width):
+    width = max(3, width | 1)
+    return np.convolve(np.pad(y, width // 2, mode="edge"), np.full(width, 1 / width), mode="valid")
+
+
+def _steepest(e, a):
+    """Lowest prominent maximum of the slope."""
+    slope = np.gradient(_smooth(a, e.size // 60), e)
+    slope = _smooth(slope, e.size // 60)
+    peaks = np.flatnonzero((slope[1:-1] >= slope[:-2]) & (slope[1:-1] > slope[2:])) + 1
+    strong = [p for p in peaks if slope[p] > 0.35 * slope.max()]
+    return float(e[strong[0]] if strong else e[np.argmax(slope)])
+
+
+def _edge_windows(e, y):
+    """Stretches of the lowest strong rise, by levels between its foot and its end."""
+    s = _smooth(y, e.size // 100)
+    slope = _smooth(np.gradient(s, e), e.size // 60)
+    if slope.max() <= 0:
+        return []
+    peaks = [p for p in range(1, e.size - 1) if slope[p] >= slope[p - 1] and slope[p] > slope[p + 1] and slope[p] > 0.35 * slope.max()]
+    at = peaks[0] if peaks else int(np.argmax(slope))
+    left, right = at, at
+    while left > 0 and slope[left - 1] > 0.05 * slope[at]:
+        left -= 1
+    while right < e.size - 1 and slope[right + 1] > 0.35 * slope[at]:
+        right += 1
+    foot, top = s[left], s[right]
+    windows = []
+    for low in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6):
+        for high in (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
+            if high - low >= 0.28:
+                i = left + int(np.argmax(s[left : right + 1] >= foot + low * (top - foot)))
+                j = left + int(np.argmax(s[left : right + 1] >= foot + high * (top - foot)))
+                windows.append((e[i], e[j]))
+    return windows
+
+
+def _moved_windows(e, window):
+    low, high = sorted(window)
+    step = 0.125 * (high - low)
+    return [(low, high)] + [(low + i * step, high + j * step) for i in (-2, -1, 0, 1, 2) for j in (-2, -1, 0, 1, 2) if (i, j) != (0, 0)]
+
+
+def _line(e, y, low, high):
+    inside = (e >= low - 1e-12) & (e <= high + 1e-12)
+    n = np.count_nonzero(inside)
+    if n < 5:
+        return None
+    x, v = e[inside], y[inside]
+    centre = x.mean()
+    sxx = ((x - centre) ** 2).sum()
+    slope = ((x - centre) @ v) / sxx
+    residual = v - v.mean() - slope * (x - centre)
+    variance = residual @ residual / (n - 2)
+    total = ((v - v.mean()) ** 2).sum()
+    if slope <= 0 or total <= 0:
+        return None
+    gap = centre - v.mean() / slope
+    error = np.sqrt(variance / n / slope**2 + (v.mean() / slope) ** 2 * variance / sxx / slope**2)
+    return slope, v.mean() - slope * centre, gap, error, 1 - residual @ residual / total, low, high

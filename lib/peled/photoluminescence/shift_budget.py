@@ -1,0 +1,141 @@
+"""What could make the emission move: composition, confinement, surroundings, and whether the numbers tell them apart.
+
+Composition: E_g(x) = 1.57 + 0.39 x + 0.33 x² eV for MAPb(I₁₋ₓBrₓ)₃ films (J. H. Noh et al., Nano Lett. 13 (2013) 1764,
+doi:10.1021/nl400349b). Confinement in a cube of edge L: a particle of mass m has its ground level at 3 h²/(8 m L²); in
+weak confinement m is the exciton's mass M (the exciton moves as one), in strong confinement its reduced mass μ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+HC_EV_NM = 1239.841984332
+NOH = (1.57, 0.39, 0.33)
+H2_8M0_EV_NM2 = 0.376030  # h²/(8 m0)
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One cause: the shift in energy, and in wavelength from the start wavelength (blue is positive), with errors."""
+
+    cause: str
+    shift_meV: float
+    error_meV: float
+    shift_nm: float
+    error_nm: float
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Causes added up against an observed shift: `z` is the distance in standard errors."""
+
+    causes: tuple[str, ...]
+    shift_nm: float
+    error_nm: float
+    z: float
+
+    @property
+    def explains(self) -> bool:
+        """Within two standard errors of what is observed."""
+        return abs(self.z) < 2
+
+
+def noh_gap(bromide_fraction):
+    """Gap in eV of MAPb(I₁₋ₓBrₓ)₃ at bromide fraction x (Noh 2013)."""
+    x = np.asarray(bromide_fraction, dtype=float)
+    return NOH[0] + NOH[1] * x + NOH[2] * x * x
+
+
+def emission_wavelength(bromide_fraction):
+    """Wavelength in nm of a photon of Noh's gap."""
+    return HC_EV_NM / noh_gap(bromide_fraction)
+
+
+def bromide_for_wavelength(wavelength_nm):
+    """Bromide fraction whose gap has this wavelength.
+
+    Raises
+    ------
+    ValueError
+        Outside the relation's range, 0 ≤ x ≤ 1.
+    """
+    energy = HC_EV_NM / np.asarray(wavelength_nm, dtype=float)
+    x = (-NOH[1] + np.sqrt(NOH[1] ** 2 - 4 * NOH[2] * (NOH[0] - energy))) / (2 * NOH[2])
+    if np.any(~(x >= -1e-9)) or np.any(x > 1 + 1e-9):
+        raise ValueError(f"wavelength: expected {HC_EV_NM / noh_gap(1.0):.0f} to {HC_EV_NM / noh_gap(0.0):.0f} nm, found {np.atleast_1d(wavelength_nm)[0]:g} nm")
+    return x
+
+
+def cube_energy_meV(edge_nm, mass):
+    """Ground level in meV of a particle of `mass` (in m0) in a cube of edge `edge_nm`."""
+    return 3e3 * H2_8M0_EV_NM2 / mass / np.asarray(edge_nm, dtype=float) ** 2
+
+
+def edge_for_shift(bulk_nm: float, shift_nm: float, mass: float) -> float:
+    """Edge in nm at which confinement moves emission from `bulk_nm` to the blue by `shift_nm`."""
+    energy = HC_EV_NM / (bulk_nm - shift_nm) - HC_EV_NM / bulk_nm
+    return float(np.sqrt(3 * H2_8M0_EV_NM2 / mass / energy))
+
+
+def shift_in_meV(from_nm: float, to_nm: float) -> float:
+    """Energy in meV from one wavelength to another."""
+    return 1e3 * HC_EV_NM * (1 / to_nm - 1 / from_nm)
+
+
+def confinement(from_edge_nm: float, to_edge_nm: float, *, mass: float, start_nm: float, edge_errors_nm: tuple[float, float] = (0.0, 0.0), regime: str = "weak") -> Contribution:
+    """Shift between two cube edges, with the errors of both edges.
+
+    Parameters
+    ----------
+    from_edge_nm, to_edge_nm : float
+    mass : float
+        In units of m0: M for weak, μ for strong confinement.
+    start_nm : float
+        Emission wavelength before.
+    edge_errors_nm : (float, float)
+        Standard errors of the mean edges.
+    regime : str
+        Name to show.
+    """
+    before, after = cube_energy_meV(from_edge_nm, mass), cube_energy_meV(to_edge_nm, mass)
+    error = np.hypot(2 * before / from_edge_nm * edge_errors_nm[0], 2 * after / to_edge_nm * edge_errors_nm[1])
+    return _contribution(f"{regime} confinement", float(after - before), float(error), start_nm)
+
+
+def given(cause: str, shift_nm: float, error_nm: float, start_nm: float) -> Contribution:
+    """A contribution that is stated in nm."""
+    slope = 1e3 * HC_EV_NM / start_nm**2
+    return Contribution(cause, shift_in_meV(start_nm, start_nm - shift_nm), slope * error_nm, shift_nm, error_nm)
+
+
+def combinations(observed_nm: float, observed_error_nm: float, parts: list[Contribution], *, exclusive: tuple[str, ...] = ()) -> list[Combination]:
+    """All sums of contributions against the observed shift, nearest first.
+
+    `exclusive` names causes of which only one can act (weak and strong confinement).
+    """
+    found = []
+    for mask in range(1, 2 ** len(parts)):
+        chosen = [part for i, part in enumerate(parts) if mask >> i & 1]
+        if sum(part.cause in exclusive for part in chosen) > 1:
+            continue
+        total, error = sum(p.shift_nm for p in chosen), float(np.sqrt(sum(p.error_nm**2 for p in chosen) + observed_error_nm**2))
+        found.append(Combination(tuple(p.cause for p in chosen), float(total), error, float((total - observed_nm) / error) if error else np.inf))
+    return sorted(found, key=lambda c: abs(c.z))
+
+
+def _contribution(cause: str, shift_meV: float, error_meV: float, start_nm: float) -> Contribution:
+    after = HC_EV_NM / (HC_EV_NM / start_nm + 1e-3 * shift_meV)
+    return Contribution(cause, shift_meV, error_meV, float(start_nm - after), float(after**2 / HC_EV_NM * 1e-3 * error_meV))
+
+
+def volume_fraction(mass_ratio: float, *, density_crystal: float = 4.01, density_matrix: float = 1.18) -> float:
+    """Volume fraction of crystals in a matrix from their mass ratio; densities in g/cm³."""
+    crystals = mass_ratio / density_crystal
+    return crystals / (crystals + 1 / density_matrix)
+
+
+def mean_spacing_nm(mass_ratio: float, edge_nm: float, **densities: float) -> float:
+    """Cube root of the matrix volume that one crystal has for itself, nm."""
+    return float(edge_nm / volume_fraction(mass_ratio, **densities) ** (1 / 3))
