@@ -219,7 +219,7 @@ def luminous_watt(power: np.ndarray) -> np.ndarray:
     return 683.002 * (power * v).sum(axis=-1) / photons.sum(axis=-1) / np.pi
 
 
-def sweep(device: Device, rng: np.random.Generator, *, step_V: float = 0.1, range_step: float = 5e-4, hysteresis_V: float = 0.02) -> dict[str, np.ndarray]:
+def sweep(device: Device, rng: np.random.Generator, *, step_V: float = 0.05, range_step: float = 5e-4, hysteresis_V: float = 0.02) -> dict[str, np.ndarray]:
     """A sweep up and down: voltage, current (A) as the ranges of the meter show it, luminance."""
     up = np.round(np.arange(0.0, device.v_max + step_V / 2, step_V), 6)
     voltage = np.r_[up, up[-2::-1]]

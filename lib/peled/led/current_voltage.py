@@ -1,0 +1,444 @@
+"""Current-voltage-luminance curves: the J-V model and its fit, turn-on voltage, hysteresis, and the roll-off of efficiency.
+
+The J-V model has four regimes, each one visible as a slope on a log-log plot: leakage (ohmic shunt), injection (diode with
+ideality n), transport (J ∝ V^m, m = 2 space-charge limited, m > 2 with traps or a field-dependent mobility) and series resistance.
+Injection and transport carry the same current, so their voltages add:
+
+    V − J R_s = (n k T/q) ln(1 + J_d/J_0) + (J_d/K)^(1/m),      J = J_d + (V − J R_s)/R_sh.
+
+It is a description with parameters of physical meaning, not a drift-diffusion model (S. M. Sze, Physics of Semiconductor
+Devices; M. A. Lampert, P. Mark, Current Injection in Solids). Current densities are in mA cm⁻², voltages in V.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.constants import Boltzmann, elementary_charge
+from scipy.optimize import least_squares
+
+JV_PARAMETERS = ("log10_saturation", "ideality", "log10_transport", "exponent", "log10_shunt", "log10_series")
+_LOWER = np.array([-40.0, 1.0, -12.0, 1.5, 1.0, -4.0])
+_UPPER = np.array([0.0, 20.0, 8.0, 12.0, 11.0, 4.0])
+
+
+def jv_current(voltage_V: np.ndarray, parameters: Sequence[float], temperature_K: float = 295.0) -> np.ndarray:
+    """Current density (mA cm⁻²) of the model above at positive voltages.
+
+    Parameters
+    ----------
+    voltage_V : array (n,)
+    parameters : sequence of 6
+        log10 J_0 (mA cm⁻²), n, log10 K (mA cm⁻² V⁻ᵐ), m, log10 R_sh and log10 R_s (Ω cm²).
+
+    Notes
+    -----
+    V is explicit in J_d, so the curve is tabulated on a grid of ln J_d and inverted by interpolation; the error is below 1e-4.
+    """
+    log_j0, ideality, log_k, exponent, log_shunt, log_series = parameters
+    thermal = Boltzmann * temperature_K / elementary_charge
+    ln_j = np.linspace(math.log(10) * min(log_j0, -8.0), math.log(1e6), 1400)
+    diode = np.exp(ln_j)
+    inner = ideality * thermal * np.logaddexp(0.0, ln_j - math.log(10) * log_j0) + np.exp((ln_j - math.log(10) * log_k) / exponent)
+    total = diode + 1e3 * inner / 10.0**log_shunt
+    outer = inner + 1e-3 * total * 10.0**log_series
+    voltage = np.asarray(voltage_V, float)
+    return np.exp(np.interp(np.log(np.clip(voltage, 1e-9, None)), np.log(outer), np.log(total)))
+
+
+@dataclass(frozen=True)
+class JVFit:
+    """A fitted J-V curve.
+
+    Attributes
+    ----------
+    values, standard_errors : array (6,)
+        In the order of `JV_PARAMETERS`; an error is NaN where the parameter ended at a bound or the data do not determine it.
+    covariance : array (6, 6)
+    scatter : float
+        Standard deviation of the residuals in log10 J: what the errors were scaled with.
+    runs_z : float
+        Runs test on the signs of the residuals (Wald-Wolfowitz); below −2 the model misses structure and the errors are too small.
+    converged : bool
+    at_bound, undetermined : tuple of str
+    used : array of bool
+        Points of the sweep that were fitted.
+    residual : array
+        log10(J/model), NaN where not used.
+    """
+
+    values: np.ndarray
+    standard_errors: np.ndarray
+    covariance: np.ndarray = field(repr=False)
+    scatter: float
+    runs_z: float
+    converged: bool
+    at_bound: tuple[str, ...]
+    undetermined: tuple[str, ...]
+    used: np.ndarray = field(repr=False)
+    residual: np.ndarray = field(repr=False)
+
+    def __getitem__(self, name: str) -> tuple[float, float]:
+        i = JV_PARAMETERS.index(name)
+        return float(self.values[i]), float(self.standard_errors[i])
+
+
+def fit_jv(voltage_V, current_density_mA_cm2, *, good=None, noise_mA_cm2: float = 1e-6, temperature_K: float = 295.0, min_voltage_V: float = 0.05) -> JVFit:
+    """Fit the J-V model to log10 J.
+
+    Parameters
+    ----------
+    voltage_V, current_density_mA_cm2 : array (n,)
+        One sweep.
+    good : array of bool, optional
+        Points to use (`Sweep.good`: no compliance, no range steps).
+    noise_mA_cm2 : float
+        Noise of the current meter; a point must exceed three times this, and its logarithm is weighted accordingly.
+    min_voltage_V : float
+        Points below are left out: at 0 V a logarithm has nothing to say.
+
+    Raises
+    ------
+    ValueError
+        For unequal lengths, or fewer than nine usable points.
+
+    Notes
+    -----
+    Least squares from three starts. Gain errors of a sourcemeter are relative, so residuals of log J are even over the
+    decades; errors are scaled with the scatter found.
+    """
+    voltage, current = np.asarray(voltage_V, float), np.asarray(current_density_mA_cm2, float)
+    if voltage.shape != current.shape or voltage.ndim != 1:
+        raise ValueError(f"J-V curve: expected two arrays of one length, found {voltage.shape} and {current.shape}")
+    used = np.isfinite(voltage) & np.isfinite(current) & (voltage >= min_voltage_V) & (current > 3 * noise_mA_cm2)
+    if good is not None:
+        used &= np.asarray(good, bool)
+    if used.sum() < len(JV_PARAMETERS) + 3:
+        raise ValueError(f"J-V curve: expected at least {len(JV_PARAMETERS) + 3} points above {min_voltage_V:g} V and {3 * noise_mA_cm2:g} mA cm-2, found {int(used.sum())}")
+    v, target = voltage[used], np.log10(current[used])
+    weight = 1 / np.hypot(1.0, noise_mA_cm2 / (math.log(10) * 10.0**target) / 0.005)
+
+    def residual(p: np.ndarray) -> np.ndarray:
+        return weight * (target - np.log10(jv_current(v, p, temperature_K)))
+
+    shunt = float(np.clip(np.log10(1e3 * v[0] / 10 ** target[0]), _LOWER[4] + 0.1, _UPPER[4] - 0.1))
+    k = float(target[-1] - 2.5 * math.log10(max(v[-1] - 1.5, 0.3)))
+    best = None
+    for ideality, series in ((2.0, 0.0), (2.0, 1.5), (4.0, 0.5)):
+        # The diode carries the steepest part of the curve: start it there.
+        i = int(np.argmax(np.gradient(target, v))) if v.size > 2 else 0
+        j0 = target[i] - v[i] / (ideality * 0.0254 * math.log(10)) + 0.5
+        start = np.clip([j0, ideality, k, 2.5, shunt, series], _LOWER + 0.01, _UPPER - 0.01)
+        got = least_squares(residual, start, bounds=(_LOWER, _UPPER), x_scale=[1, 0.3, 0.3, 0.3, 0.3, 0.5], method="trf", max_nfev=200, ftol=1e-10, xtol=1e-10, gtol=1e-10)
+        if best is None or got.cost < best.cost * (1 - 1e-6):
+            best = got
+    span = _UPPER - _LOWER
+    bound = (best.x - _LOWER < 1e-4 * span) | (_UPPER - best.x < 1e-4 * span)
+    scatter = math.sqrt(2 * best.cost / max(used.sum() - (~bound).sum(), 1))
+    covariance = np.zeros((6, 6))
+    free = np.flatnonzero(~bound)
+    jacobian = best.jac[:, free]
+    scale = np.linalg.norm(jacobian, axis=0)
+    inverse = np.linalg.pinv((jacobian / np.where(scale > 0, scale, 1)).T @ (jacobian / np.where(scale > 0, scale, 1)), rcond=1e-12)
+    covariance[np.ix_(free, free)] = scatter**2 * inverse / np.outer(np.where(scale > 0, scale, 1), np.where(scale > 0, scale, 1))
+    errors = np.sqrt(np.clip(np.diag(covariance), 0, None))
+    loose = (~bound) & ((errors > 0.5 * span) | np.r_[[np.linalg.norm(best.jac[:, i]) < 1e-6 for i in range(6)]])
+    errors = np.where(bound | loose, np.nan, errors)
+    full = np.full(voltage.size, np.nan)
+    full[used] = best.fun / weight
+    return JVFit(best.x, errors, covariance, scatter, _runs_z(best.fun), bool(best.success), tuple(n for n, b in zip(JV_PARAMETERS, bound, strict=True) if b),
+                 tuple(n for n, b in zip(JV_PARAMETERS, loose, strict=True) if b), used, full)
+
+
+def _runs_z(residual: np.ndarray) -> float:
+    signs = residual > 0
+    a, b = int(signs.sum()), int((~signs).sum())
+    if a == 0 or b == 0:
+        return -math.inf
+    runs = 1 + int((signs[1:] != signs[:-1]).sum())
+    mean = 2 * a * b / (a + b) + 1
+    variance = (mean - 1) * (mean - 2) / (a + b - 1)
+    return (runs - mean) / math.sqrt(variance) if variance > 0 else 0.0
+
+
+def regime_slope(voltage_V, current_density_mA_cm2) -> np.ndarray:
+    """Local slope d ln J / d ln V: 1 ohmic, 2 space charge, larger for injection or traps. NaN where J or V is not positive."""
+    v, j = np.asarray(voltage_V, float), np.asarray(current_density_mA_cm2, float)
+    ok = (v > 0) & (j > 0)
+    slope = np.full(v.shape, np.nan)
+    if ok.sum() >= 3:
+        slope[ok] = np.gradient(np.log(j[ok]), np.log(v[ok]))
+    return slope
+
+
+@dataclass(frozen=True)
+class TurnOn:
+    """Voltage at which the luminance passes a threshold; NaN voltage where it never does (`reached` False)."""
+
+    voltage_V: float
+    standard_error_V: float
+    threshold_cd_m2: float
+    reached: bool
+
+
+def turn_on(voltage_V, luminance_cd_m2, *, threshold_cd_m2: float = 1.0, luminance_relative_error: float = 0.03, noise_cd_m2: float = 0.02) -> TurnOn:
+    """Turn-on voltage: log L against V, interpolated linearly through the first pair that stays above the threshold.
+
+    Parameters
+    ----------
+    voltage_V, luminance_cd_m2 : array
+        One sweep up; points without a reading (NaN) are passed over.
+    luminance_relative_error, noise_cd_m2 : float
+        Standard errors of a reading; they are carried to the voltage through the slope.
+    """
+    v, lum = np.asarray(voltage_V, float), np.asarray(luminance_cd_m2, float)
+    order = np.argsort(v, kind="stable")
+    v, lum = v[order], lum[order]
+    keep = np.isfinite(lum)
+    v, lum = v[keep], lum[keep]
+    above = lum >= threshold_cd_m2
+    if not above.any():
+        return TurnOn(math.nan, math.nan, threshold_cd_m2, False)
+    # The first point from which on most readings are above, so that one spike in the dark is no turn-on.
+    starts = [i for i in np.flatnonzero(above) if above[i : i + 3].all()]
+    i = int(starts[0]) if starts else int(np.flatnonzero(above)[0])
+    if i == 0:
+        return TurnOn(float(v[0]), math.nan, threshold_cd_m2, False)
+    low, high = max(float(lum[i - 1]), noise_cd_m2), float(lum[i])
+    a, b = math.log(low), math.log(high)
+    target = math.log(threshold_cd_m2)
+    share = (target - a) / (b - a) if b > a else 0.5
+    step = float(v[i] - v[i - 1])
+    relative = [math.hypot(luminance_relative_error, noise_cd_m2 / x) for x in (low, high)]
+    slope = (b - a) / step if step > 0 else math.inf
+    error = math.hypot((1 - share) * relative[0], share * relative[1]) / slope
+    # Linear interpolation over a step in which the slope changes: at most an eighth of the second difference.
+    bend = 0.0
+    if i + 1 < v.size and lum[i + 1] > 0:
+        after = (math.log(lum[i + 1]) - b) / max(float(v[i + 1] - v[i]), 1e-9)
+        bend = abs(after - slope) * step / 8 / slope * 0.58
+    return TurnOn(float(v[i - 1] + share * step), math.hypot(error, bend), threshold_cd_m2, True)
+
+
+@dataclass(frozen=True)
+class Hysteresis:
+    """Mean and largest |log10(J_down/J_up)| over the common voltages, and the mean shift in voltage that it amounts to."""
+
+    mean_decades: float
+    largest_decades: float
+    shift_V: float
+    points: int
+
+
+def hysteresis(up_voltage_V, up_current, down_voltage_V, down_current, *, noise_mA_cm2: float = 1e-6) -> Hysteresis:
+    """Compare a sweep up with the sweep down that followed.
+
+    Raises
+    ------
+    ValueError
+        If fewer than three voltages are common to both.
+    """
+    up_v, up_j, down_v, down_j = (np.asarray(a, float) for a in (up_voltage_V, up_current, down_voltage_V, down_current))
+    ok_up, ok_down = up_j > 3 * noise_mA_cm2, down_j > 3 * noise_mA_cm2
+    a, b = np.argsort(up_v[ok_up]), np.argsort(down_v[ok_down])
+    x, lj_up, x2, lj_down = up_v[ok_up][a], np.log10(up_j[ok_up])[a], down_v[ok_down][b], np.log10(down_j[ok_down])[b]
+    inside = (x >= x2.min(initial=np.inf)) & (x <= x2.max(initial=-np.inf))
+    if inside.sum() < 3:
+        raise ValueError(f"hysteresis: expected at least three voltages in both sweeps, found {int(inside.sum())}")
+    difference = np.interp(x[inside], x2, lj_down) - lj_up[inside]
+    slope = np.gradient(lj_up, x)[inside]
+    steep = slope > 0.2 * slope.max()
+    return Hysteresis(float(np.mean(np.abs(difference))), float(np.max(np.abs(difference))), float(np.mean(difference[steep] / slope[steep])), int(inside.sum()))
+
+
+# ---- efficiency against current --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The maximum of EQE(J): value, where, and the current density at which the EQE has fallen to half of it.
+
+    `half_current` is NaN (and `half_reached` False) where the sweep ends before; `at_edge` when the maximum is the first or last point.
+    """
+
+    eqe: float
+    eqe_error: float
+    current_density_mA_cm2: float
+    current_error: float
+    half_current_mA_cm2: float
+    half_reached: bool
+    at_edge: bool
+
+
+def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None, *, window_decades: float = 0.5) -> Peak:
+    """Maximum of EQE(J) from a parabola in ln EQE against log10 J around it, weighted with the errors.
+
+    Parameters
+    ----------
+    current_density_mA_cm2, eqe : array (n,)
+        Unsorted is fine.
+    eqe_error : array (n,), optional
+        Independent standard errors; without them the scatter about the parabola is used.
+    window_decades : float
+        Half-width of the window about the maximum.
+
+    Notes
+    -----
+    The largest of many noisy points is biased upwards; a smooth maximum is not. Where fewer than five points lie in the window the
+    largest point is taken, with its own error.
+    """
+    j, q = np.asarray(current_density_mA_cm2, float), np.asarray(eqe, float)
+    e = None if eqe_error is None else np.broadcast_to(np.asarray(eqe_error, float), q.shape)
+    ok = np.isfinite(j) & np.isfinite(q) & (j > 0) & (q > 0)
+    if ok.sum() < 3:
+        raise ValueError(f"EQE(J): expected at least three positive points, found {int(ok.sum())}")
+    order = np.argsort(j[ok])
+    j, q = j[ok][order], q[ok][order]
+    e = None if e is None else np.where(e[ok][order] > 0, e[ok][order], np.nan)
+    # A point counts as the maximum only as far as its error allows: noise at the lowest currents must not win.
+    trust = q if e is None or np.isnan(e).any() else q - 2 * e
+    top = int(np.argmax(trust))
+    x = np.log10(j)
+    near = np.abs(x - x[top]) <= window_decades
+    value, error, where, where_error = float(q[top]), float(e[top]) if e is not None and np.isfinite(e[top]) else math.nan, float(j[top]), math.nan
+    at_edge = top in (0, q.size - 1)
+    if near.sum() >= 5 and not at_edge:
+        u, y = x[near] - x[top], np.log(q[near])
+        w = np.ones(u.size) if e is None or np.isnan(e).any() else q[near] / e[near]
+        design = np.column_stack([np.ones(u.size), u, u**2])
+        c, *_ = np.linalg.lstsq(design * w[:, None], y * w, rcond=None)
+        residual = (y - design @ c) * w
+        reduced = float(residual @ residual) / max(u.size - 3, 1)
+        # Misfit of the parabola counts as noise too.
+        covariance = np.linalg.inv((design * w[:, None]).T @ (design * w[:, None])) * (reduced if e is None or np.isnan(e).any() else max(reduced, 1.0))
+        at = -c[1] / (2 * c[2]) if c[2] < 0 else math.nan
+        if c[2] < 0 and abs(at) <= window_decades:
+            row = np.array([1.0, at, at**2])
+            value = float(np.exp(row @ c))
+            error = value * math.sqrt(float(row @ covariance @ row))
+            where = float(10 ** (x[top] + at))
+            slope = np.array([0.0, -1 / (2 * c[2]), c[1] / (2 * c[2] ** 2)])
+            where_error = where * math.log(10) * math.sqrt(float(slope @ covariance @ slope))
+    half = math.nan
+    below = np.flatnonzero((q <= value / 2) & (np.arange(q.size) > top))
+    if below.size:
+        i = int(below[0])
+        half = float(10 ** np.interp(math.log(value / 2), [math.log(q[i]), math.log(q[i - 1])], [x[i], x[i - 1]]))
+    return Peak(value, error, where, where_error, half, bool(below.size), at_edge)
+
+
+def _quench(j, p):  # bimolecular quenching: g = n + n²
+    x = 8 * j / np.exp(p[1])
+    return p[0] + np.log(2 / (1 + np.sqrt(1 + x)))
+
+
+def _polaron(j, p):  # quenching by charges of density ∝ √J (space-charge limited current)
+    return p[0] - np.log1p(np.sqrt(j / np.exp(p[1])))
+
+
+def _auger(j, p):  # B n² against C n³: J/J₀ = x² + x³, EQE ∝ 1/(1 + x)
+    x = _cubic_root(j / np.exp(p[1]))
+    return p[0] - np.log1p(x)
+
+
+def _exciton_auger(j, p):  # k n against C n³: J/J₀ = x + x³, EQE ∝ 1/(1 + x²)
+    g = j / np.exp(p[1])
+    x = 2 / math.sqrt(3) * np.sinh(np.arcsinh(1.5 * math.sqrt(3) * g) / 3)
+    return p[0] - np.log1p(x**2)
+
+
+def _cubic_root(g):
+    x = np.cbrt(g) / (1 + np.cbrt(g)) + np.sqrt(g) / (1 + np.sqrt(g)) * 0.2
+    x = np.maximum(x, np.minimum(np.sqrt(g), np.cbrt(g)))
+    for _ in range(30):
+        x = x - (x**2 + x**3 - g) / (2 * x + 3 * x**2 + 1e-300)
+    return x
+
+
+#: Roll-off laws: name -> (function(J, (ln EQE₀, ln J₀)) -> ln EQE, limiting log-log slope, source)
+ROLLOFF = {
+    "bimolecular quenching": (_quench, -1 / 2, "M. A. Baldo, C. Adachi, S. R. Forrest, Phys. Rev. B 62, 10967 (2000)"),
+    "charge quenching": (_polaron, -1 / 2, "N. C. Giebink, S. R. Forrest, Phys. Rev. B 77, 235215 (2008)"),
+    "Auger (free carriers)": (_auger, -1 / 3, "ABC model without A: B n² + C n³"),
+    "Auger (excitons)": (_exciton_auger, -2 / 3, "k n + C n³"),
+}
+
+
+@dataclass(frozen=True)
+class RolloffFit:
+    """One law fitted to EQE(J): EQE₀, J₀ (mA cm⁻²) with standard errors, rms relative misfit, BIC."""
+
+    name: str
+    eqe0: float
+    eqe0_error: float
+    j0_mA_cm2: float
+    j0_error: float
+    rms: float
+    largest: float
+    bic: float
+
+
+@dataclass(frozen=True)
+class Rolloff:
+    """All laws, the best first, and whether the data tell them apart.
+
+    `identified` needs at least three points more than parameters and a BIC lead of 6 over the next law (Kass and Raftery, J. Am.
+    Stat. Assoc. 90, 773 (1995)); `why` says what is lacking otherwise.
+    """
+
+    fits: tuple[RolloffFit, ...]
+    identified: bool
+    why: str
+    local_slopes: np.ndarray
+
+    @property
+    def best(self) -> RolloffFit:
+        return self.fits[0]
+
+
+def rolloff(current_density_mA_cm2, eqe, relative_error: float | np.ndarray | None = None) -> Rolloff:
+    """Compare roll-off laws on the falling side of EQE(J).
+
+    Parameters
+    ----------
+    current_density_mA_cm2, eqe : array (n,)
+        From the peak on; at least three points.
+    relative_error : float or array, optional
+        Standard error of ln EQE. Without it the scatter is estimated for each law, and BIC uses n ln(RSS/n).
+    """
+    j, q = np.asarray(current_density_mA_cm2, float), np.asarray(eqe, float)
+    if j.size < 3 or j.shape != q.shape or (j <= 0).any() or (q <= 0).any() or not (np.isfinite(j).all() and np.isfinite(q).all()):
+        raise ValueError(f"roll-off: expected at least three positive points, found {j.size}")
+    order = np.argsort(j)
+    j, y = j[order], np.log(q[order])
+    sigma = None if relative_error is None else np.broadcast_to(np.asarray(relative_error, float), y.shape)[order]
+    weight = np.ones(y.size) if sigma is None else 1 / sigma
+    found = []
+    for name, (law, _, _) in ROLLOFF.items():
+        best = None
+        for start in (np.log(np.median(j)), np.log(j[0]) - 1, np.log(j[-1])):
+            got = least_squares(lambda p, law=law: weight * (law(j, p) - y), [y.max(), start], x_scale=[0.3, 1.0])
+            best = got if best is None or got.cost < best.cost else best
+        n, k = y.size, 2
+        rss = float(best.fun @ best.fun)
+        bic = (n * math.log(max(rss / n, 1e-300)) if sigma is None else rss) + (k + (sigma is None)) * math.log(n)
+        scale = rss / max(n - k, 1) if sigma is None else 1.0
+        error = np.sqrt(np.clip(np.diag(np.linalg.pinv(best.jac.T @ best.jac)) * scale, 0, None))
+        plain = best.fun / weight
+        # A law that fits best with J₀ far outside the data is used only as its limiting power law: J₀ and EQE₀ mean nothing.
+        if not 1e-4 * j[0] < math.exp(best.x[1]) < 1e4 * j[-1]:
+            error = np.full(2, math.nan)
+        found.append(RolloffFit(name, math.exp(best.x[0]), math.exp(best.x[0]) * error[0], math.exp(best.x[1]), math.exp(best.x[1]) * error[1],
+                                float(np.sqrt(np.mean(plain**2))), float(np.max(np.abs(np.expm1(plain)))), bic))
+    found.sort(key=lambda f: f.bic)
+    lead = found[1].bic - found[0].bic
+    if j.size < 5:
+        identified, why = False, f"{j.size} points leave {j.size - 2} degree{'s' if j.size != 3 else ''} of freedom: no mechanism can be told from another"
+    elif lead < 6:
+        identified, why = False, f"{found[0].name} leads {found[1].name} by only {lead:.1f} in BIC"
+    else:
+        identified, why = True, f"{found[0].name} leads by {lead:.1f} in BIC"
+    return Rolloff(tuple(found), identified, why, np.diff(y) / np.diff(np.log(j)))
