@@ -60,7 +60,7 @@ def panel(name: str, *, width: float = SINGLE, height: float | None = None, titl
     Parameters
     ----------
     name : str
-        Panel name such as `fig2g`.
+        Panel name such as `fig2g`; `extra_...` for a figure that the paper does not have.
     width, height : float
         Size in inch; `SINGLE` and `DOUBLE` are the journal's column widths. The height is 0.72 of the width by default.
     title : str
@@ -76,11 +76,12 @@ def panel(name: str, *, width: float = SINGLE, height: float | None = None, titl
     height = height or min(width, SINGLE) * 0.72
     engine = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, rect=(0, 0, 1, 1 - STRIP / height))
     figure, axes = plt.subplots(figsize=(width, height), layout=engine, **subplots)
-    letter = re.sub(r"^(fig|ed)\d+", "", name)
+    letter = "" if name.startswith("extra_") else re.sub(r"^(fig|ed)\d+", "", name)
     y = 1 - 0.5 * STRIP / height
-    figure.text(0.05 / width, y, letter, weight="bold", size=8.5, va="center", ha="left")
+    if letter:
+        figure.text(0.05 / width, y, letter, weight="bold", size=8.5, va="center", ha="left")
     if title:
-        figure.text(0.22 / width, y, title, size=6.5, va="center", ha="left")
+        figure.text((0.22 if letter else 0.05) / width, y, title, size=6.5, va="center", ha="left")
     return figure, axes
 
 

@@ -66,6 +66,11 @@ class Room:
                                          f"data/{self.topic}/README.md describes the files")
         return path
 
+    def file_or_bundled(self, name: str) -> Path:
+        """One data file of this topic, the repository's own where the folder in `data_dir` has none."""
+        path = self.folder / name
+        return path if path.exists() else files.ROOT / "data" / self.topic / name
+
     def files(self, *patterns: str) -> list[Path]:
         """All data files of this topic that match any of the patterns, sorted by name.
 
@@ -111,6 +116,10 @@ class Room:
         )
         figures.save(figure, self.figures_dir, provenance)
         self._figures[name] = {"name": name, "source_kind": kind, "title": provenance.title, "inputs": provenance.inputs, "cell": provenance.cell}
+
+    def write(self, name: str, content: str) -> None:
+        """Write a further result file, such as a table to take away, beside the results as `<topic>_<name>`."""
+        files.write_atomically(self.results_dir / f"{self.topic}_{name}", content)
 
     # ---- results ---------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,106 @@
+# make figures, make test, make lab: each sets up what it needs, inside this folder, from python3 (>= 3.11) and GNU make.
+.SUFFIXES:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := /bin/sh
+
+PYTHON  ?= python3
+VENV    := .venv
+PY      := $(VENV)/bin/python
+OK      := $(VENV)/.ok
+J       ?=
+DATA    ?=
+FIGURES ?=
+ONLY    ?=
+export J
+
+# Nothing of the user's setup leaks in, nothing is kept outside this folder.
+unexport PYTHONPATH PYTHONSTARTUP PYTHONHOME JUPYTER_PATH VIRTUAL_ENV MPLBACKEND
+export PYTHONNOUSERSITE := 1
+export PYTHONHASHSEED   := 0
+export TZ               := UTC
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export MPLCONFIGDIR     := $(CURDIR)/$(VENV)/state/matplotlib
+export IPYTHONDIR       := $(CURDIR)/$(VENV)/state/ipython
+export JUPYTER_CONFIG_DIR := $(CURDIR)/$(VENV)/state/jupyter
+export JUPYTER_DATA_DIR := $(CURDIR)/$(VENV)/state/jupyter-data
+export JUPYTER_RUNTIME_DIR := $(CURDIR)/$(VENV)/state/jupyter-runtime
+export JUPYTER_PLATFORM_DIRS := 1
+export XDG_CACHE_HOME   := $(CURDIR)/$(VENV)/state/cache
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+
+RUN := $(PY) -m peled.run $(if $(J),-j $(J)) $(if $(DATA),--data '$(DATA)') $(if $(FIGURES),--figures '$(FIGURES)')
+
+.PHONY: help figures test lab env notebooks references data datapackage lint bench lock clean distclean
+
+help: ## list the targets
+	@echo 'make TARGET [VARIABLE=value]'; echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+	@echo; echo '  J=2             notebooks at a time (default: the number of cores)'
+	@echo '  DATA=mylab      another data folder, with a subfolder a topic'
+	@echo '  FIGURES=mine    another folder for the panels and results'
+	@echo '  ONLY="04_led"   these notebooks only'
+
+figures: $(OK) ## regenerate every panel whose notebook, code or data has changed
+	@$(RUN) $(ONLY)
+
+test: $(OK) ## all checks: units, physics, notebooks against their stored outputs, figures and numbers against references
+	@$(PY) -m peled.run --quiet $(if $(J),-j $(J))
+	@$(PY) tests/run_all.py
+
+lab: $(VENV)/.lab ## JupyterLab on the notebooks
+	@$(PY) -m jupyterlab --notebook-dir=. --ServerApp.root_dir=. notebooks
+
+notebooks: $(OK) ## execute the notebooks and store their outputs in them
+	@$(PY) -m peled.run.store $(ONLY)
+
+references: $(OK) figures ## accept today's figures and numbers as the references of the tests
+	@$(PY) tests/references.py
+
+data: $(OK) ## write the simulated raw-like files again from their forward models
+	@for m in lib/peled/simulate/[a-z]*; do n=$$(basename $$m .py); grep -q '^def main' $$m $$m/__main__.py 2>/dev/null && echo "$$n" && $(PY) -m peled.simulate.$$n || true; done
+	@$(PY) -m peled.datapackage
+
+datapackage: $(OK) ## write the catalogue of data files
+	@$(PY) -m peled.datapackage
+
+lint: $(OK) ## ruff
+	@$(PY) -m ruff check . && $(PY) -m peled.datapackage --check
+
+bench: $(OK) ## benchmarks, as ratios to a peer in the same run (BENCH=file for one)
+	@$(PY) -m pytest -q -p no:cacheprovider --benchmark-only --benchmark-columns=min,median,rounds --benchmark-storage=build/benchmarks $(or $(BENCH),benchmarks/bench_*.py)
+
+lock: ## make the lock files again from pyproject.toml (needs uv and the network)
+	@rm -f requirements.lock requirements-lab.lock
+	@uv pip compile -q pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes --only-binary :all: --custom-compile-command 'make lock' -o requirements.lock
+	@uv pip compile -q pyproject.toml --extra test --extra lab --universal --python-version 3.11 -c requirements.lock --generate-hashes --only-binary :all: --custom-compile-command 'make lock' -o requirements-lab.lock
+
+env: $(OK) ## the environment in .venv, from the lock (with uv when it is there, else pip)
+
+# $(call install,lock file): exact versions with checked hashes, no cache outside this folder
+define install
+if command -v uv >/dev/null 2>&1; then uv pip install -q --no-cache --no-deps --require-hashes --compile-bytecode --python $(PY) -r $(1); \
+else $(PY) -m pip install -q --disable-pip-version-check --no-input --no-cache-dir --no-deps --only-binary :all: --require-hashes -r $(1); fi
+endef
+
+$(OK): requirements.lock
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo 'peled needs python3 (3.11 or newer); there is no $(PYTHON) on this machine' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "peled needs python3 3.11 or newer; this is $$($(PYTHON) -V 2>&1); name another with make PYTHON=python3.12" >&2; exit 1; }
+	@if [ -x $(PY) ] && [ "$$(cat $@ 2>/dev/null)" = "$$(cksum < requirements.lock) $(CURDIR)" ]; then touch $@; exit 0; fi; \
+	set -e; rm -f $@; echo 'setting up .venv (once)'; \
+	$(PYTHON) -m venv --clear $(VENV) || { echo 'python3 has no venv module; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }; \
+	$(call install,requirements.lock); \
+	$(PY) -c 'import sysconfig, pathlib; pathlib.Path(sysconfig.get_path("purelib"), "peled.pth").write_text(str(pathlib.Path("lib").resolve()) + "\n")'; \
+	$(PY) -c 'import matplotlib.font_manager, peled.run.__main__'; \
+	echo "$$(cksum < requirements.lock) $(CURDIR)" > $@
+
+$(VENV)/.lab: requirements-lab.lock $(OK)
+	@set -e; echo 'adding JupyterLab to .venv (once)'; $(call install,requirements-lab.lock); touch $@
+
+clean: ## remove what was built, keep the environment
+	@rm -rf build figures/results; rm -f figures/*.svg figures/*.png figures/*.json
+
+distclean: clean ## remove the environment too
+	@rm -rf $(VENV)

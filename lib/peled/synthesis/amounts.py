@@ -1,0 +1,167 @@
+"""From what is weighed and pipetted to amounts of substance, with errors that know what they share.
+
+Errors are carried by the `uncertainties` package to first order. Each source (one atomic weight, one balance, one
+bottle) is one variable, so that two masses from the same balance, or two salts of the same element, are correlated.
+Standard atomic weights and their uncertainties are IUPAC's, from `periodictable`. That of lead is 207.2 ± 1.1, wide
+because lead from different ores differs: it limits every amount of lead here to 0.24 %.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from uncertainties import UFloat, ufloat
+
+
+
+class UnitError(ValueError):
+    """A quantity without a unit, with an unknown one, or with one of another dimension."""
+
+
+@lru_cache(maxsize=1)
+def _units():
+    import pint
+
+    return pint.UnitRegistry(cache_folder=None)
+
+
+def parse_quantity(text: str | float, unit: str, *, what: str = "quantity") -> float:
+    """The magnitude of a quantity such as `922 mg` in another unit.
+
+    >>> parse_quantity("0.5 mol/L", "mmol/mL")
+    0.5
+
+    Raises
+    ------
+    UnitError
+        If the text has no number, no unit, an unknown unit or one of another dimension, or is negative where `unit` is not a temperature.
+    """
+    match = re.fullmatch(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*", str(text))
+    if not match:
+        raise UnitError(f"{what}: expected a number with a unit such as '1 {unit}', found {text!r}")
+    if not match[2]:
+        raise UnitError(f"{what}: expected a unit such as {unit}, found the bare number {text!r}")
+    if unit == "rpm" or match[2] == "rpm":  # pint reads rpm as an angular velocity; here it is a setting of a machine
+        if unit != match[2]:
+            raise UnitError(f"{what}: expected a unit like {unit}, found {match[2]!r}")
+        return float(match[1])
+    registry = _units()
+    try:
+        value = registry.Quantity(float(match[1]), match[2]).to(unit).magnitude
+    except Exception as error:  # pint raises several unrelated classes for text that is no unit
+        raise UnitError(f"{what}: expected a unit like {unit}, found {match[2]!r} ({error})") from None
+    if value < 0 and "deg" not in unit:
+        raise UnitError(f"{what}: expected no negative value, found {text!r}")
+    return float(value)
+
+
+@lru_cache(maxsize=None)
+def atomic_weight(symbol: str) -> UFloat:
+    """Standard atomic weight with IUPAC's uncertainty as standard error, g/mol; one variable an element, shared by all formulas."""
+    import periodictable
+
+    element = getattr(periodictable, symbol)
+    return ufloat(element.mass, element._mass_unc, tag=f"atomic weight of {symbol}")
+
+
+@lru_cache(maxsize=None)
+def composition(formula: str) -> tuple[tuple[str, float], ...]:
+    """Elements of a formula with their counts.
+
+    Raises
+    ------
+    ValueError
+        If the formula cannot be read or is empty.
+    """
+    import periodictable
+
+    try:
+        atoms = periodictable.formula(formula).atoms
+    except Exception as error:  # pyparsing's and the library's own classes
+        raise ValueError(f"formula {formula!r}: expected a chemical formula such as PbI2, found {str(error).splitlines()[0]}") from None
+    if not atoms:
+        raise ValueError(f"formula {formula!r}: expected a chemical formula such as PbI2, found none")
+    return tuple((element.symbol, float(count)) for element, count in sorted(atoms.items(), key=lambda item: item[0].symbol))
+
+
+def molar_mass(formula: str) -> UFloat:
+    """Molar mass in g/mol, with the uncertainty of the atomic weights.
+
+    >>> print(f"{molar_mass('PbI2'):.1u}")
+    461.0+/-1.1
+
+    Raises
+    ------
+    ValueError
+        For a formula that cannot be read.
+    """
+    return sum(count * atomic_weight(symbol) for symbol, count in composition(formula))
+
+
+class Laboratory:
+    """The errors of one laboratory's tools; one variable a shared source.
+
+    Parameters
+    ----------
+    balance_calibration : float
+        Relative standard error common to all weighings (one balance).
+    balance_repeatability_mg : float
+        Standard error of each weighing.
+    pipette_calibration : float
+        Relative standard error common to all volumes (one set of pipettes and cylinders).
+    pipette_repeatability : float
+        Relative standard error of each volume.
+    """
+
+    def __init__(self, balance_calibration=1e-4, balance_repeatability_mg=0.3, pipette_calibration=0.005, pipette_repeatability=0.008):
+        for name, value in (("balance_calibration", balance_calibration), ("balance_repeatability_mg", balance_repeatability_mg),
+                            ("pipette_calibration", pipette_calibration), ("pipette_repeatability", pipette_repeatability)):
+            if not value >= 0:
+                raise ValueError(f"laboratory: {name}: expected no negative number, found {value}")
+        self.balance = ufloat(1.0, balance_calibration, tag="balance")
+        self.pipettes = ufloat(1.0, pipette_calibration, tag="pipettes")
+        self.balance_repeatability_mg = balance_repeatability_mg
+        self.pipette_repeatability = pipette_repeatability
+
+    def weighed_mg(self, mass_mg: float, tag: str = "") -> UFloat:
+        """A mass read as `mass_mg`."""
+        return ufloat(mass_mg, self.balance_repeatability_mg, tag=tag) * self.balance
+
+    def measured_mL(self, volume_mL: float, tag: str = "") -> UFloat:
+        """A volume read as `volume_mL`."""
+        return ufloat(volume_mL, abs(volume_mL) * self.pipette_repeatability, tag=tag) * self.pipettes
+
+
+def purity_factor(purity: float, *, at_least: bool = True, tag: str = "") -> UFloat:
+    """Mass fraction of the substance in its bottle.
+
+    A label such as "≥ 98 %" is read as anything from there to pure, all equally likely (mean (p + 1)/2, standard
+    deviation (1 − p)/√12); a technical grade ("70 %") as that value within a tenth of what is missing.
+
+    Raises
+    ------
+    ValueError
+        If the purity is not a fraction in (0, 1].
+    """
+    if not 0 < purity <= 1:
+        raise ValueError(f"purity{' of ' + tag if tag else ''}: expected a fraction above 0 and up to 1, found {purity}")
+    if at_least:
+        return ufloat((1 + purity) / 2, (1 - purity) / 12**0.5, tag=f"purity of {tag}")
+    return ufloat(purity, (1 - purity) / 10, tag=f"purity of {tag}")
+
+
+def amount_mmol(formula: str, mass_mg: UFloat | float, purity: UFloat | float = 1.0) -> UFloat:
+    """Amount of substance in a mass: n = m·p/M.
+
+    Raises
+    ------
+    ValueError
+        For an unknown formula or a negative mass.
+    """
+    if mass_mg < 0:
+        raise ValueError(f"{formula}: mass: expected no negative value, found {mass_mg} mg")
+    return mass_mg * purity / molar_mass(formula)
+
+
+__all__ = ["Laboratory", "UnitError", "amount_mmol", "atomic_weight", "composition", "molar_mass", "parse_quantity", "purity_factor"]
