@@ -95,8 +95,8 @@ def tauc_gap(energy_eV: np.ndarray, absorbance: np.ndarray, *, transition: str =
     """Tauc gap, with the fit window given or found and scanned.
 
     Without a window, lines are put through all stretches of the absorption edge between levels of 10 to 60 % and 40 to
-    100 % of the rise; those that are straight (R² within 1 % of the best) are acceptable, the steepest of the longest is
-    the best. The spread over the acceptable ones is the systematic error. With a window, its two ends are moved by up
+    100 % of the rise; those that are straight (R² within 0.01 of the best) are acceptable, the steepest of the straightest
+    is the best. The spread over the acceptable ones is the systematic error. With a window, its two ends are moved by up
     to a quarter of its width.
 
     Parameters
@@ -129,7 +129,8 @@ def tauc_gap(energy_eV: np.ndarray, absorbance: np.ndarray, *, transition: str =
     table = np.array(lines)  # slope, intercept, gap, error, r2, low, high
     straight = table[:, 4] >= table[:, 4].max() - 0.01
     good = table[straight]
-    best = good[np.argmax(good[:, 0] * np.sqrt(good[:, 6] - good[:, 5]))] if window_eV is None else table[0]
+    straightest = good[good[:, 4] >= good[:, 4].max() - 0.001]
+    best = straightest[np.argmax(straightest[:, 0])] if window_eV is None else table[0]
     return TaucGap(float(best[2]), float(best[3]), float(np.std(good[:, 2])) if len(good) > 1 else 0.0, (float(best[5]), float(best[6])), int(len(good)),
                    float(best[0]), float(best[1]), e, y)
 
@@ -224,27 +225,40 @@ def _smooth(y, width):
 
 
 def _steepest(e, a):
-    """Lowest prominent maximum of the slope."""
-    slope = np.gradient(_smooth(a, e.size // 60), e)
-    slope = _smooth(slope, e.size // 60)
-    peaks = np.flatnonzero((slope[1:-1] >= slope[:-2]) & (slope[1:-1] > slope[2:])) + 1
-    strong = [p for p in peaks if slope[p] > 0.35 * slope.max()]
-    return float(e[strong[0]] if strong else e[np.argmax(slope)])
+    """Energy of the steepest point of the lowest edge."""
+    left, right, slope = _edge(e, a)
+    return float(e[left + int(np.argmax(slope[left : right + 1]))])
+
+
+def _edge(e, y):
+    """Lowest rise that makes up a good part of the spectrum: its first and last index, and the smoothed slope (n,).
+
+    It ends where the slope has fallen to a third of its maximum (above) or a twentieth (below).
+    """
+    slope = _smooth(np.gradient(_smooth(y, e.size // 60), e), e.size // 60)
+    if slope.max() <= 0:
+        raise ValueError("spectrum: expected a rising edge, found none")
+    smooth = _smooth(y, e.size // 60)
+    rises = []
+    for at in range(1, e.size - 1):
+        if slope[at] > 0 and slope[at] >= slope[at - 1] and slope[at] > slope[at + 1]:
+            left, right = at, at
+            while left > 0 and 0.05 * slope[at] < slope[left - 1] <= 1.1 * slope[at]:
+                left -= 1
+            while right < e.size - 1 and 0.35 * slope[at] < slope[right + 1] <= 1.1 * slope[at]:
+                right += 1
+            rises.append((smooth[right] - smooth[left], left, right))
+    if not rises:
+        return 0, e.size - 1, slope
+    largest = max(r[0] for r in rises)
+    _, left, right = next(r for r in rises if r[0] > 0.4 * largest)
+    return left, right, slope
 
 
 def _edge_windows(e, y):
-    """Stretches of the lowest strong rise, by levels between its foot and its end."""
+    """Stretches of the edge, by levels between its foot and its end."""
     s = _smooth(y, e.size // 100)
-    slope = _smooth(np.gradient(s, e), e.size // 60)
-    if slope.max() <= 0:
-        return []
-    peaks = [p for p in range(1, e.size - 1) if slope[p] >= slope[p - 1] and slope[p] > slope[p + 1] and slope[p] > 0.35 * slope.max()]
-    at = peaks[0] if peaks else int(np.argmax(slope))
-    left, right = at, at
-    while left > 0 and slope[left - 1] > 0.05 * slope[at]:
-        left -= 1
-    while right < e.size - 1 and slope[right + 1] > 0.35 * slope[at]:
-        right += 1
+    left, right, _ = _edge(e, y)
     foot, top = s[left], s[right]
     windows = []
     for low in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6):

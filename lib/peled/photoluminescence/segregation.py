@@ -1,0 +1,250 @@
+"""Halide segregation in a series of spectra: two bands whose weights change, one band that moves, or neither.
+
+Illuminated mixed halides form iodide-rich regions that collect the carriers: a red band grows beside the one that was
+there (E. T. Hoke et al., Chem. Sci. 6 (2015) 613). Three accounts of the same series are fitted and compared: nothing
+changes but the brightness; one band moves; two bands stay where they are and trade weight. "No segregation" is an answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from peled import lineshapes
+from peled.lineshapes import HC_EV_NM, BandModel, Parameter
+
+
+# A sloping line per eV stands for a constant dark count per nm.
+_ORIGIN_EV = 1.9
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Weighted straight line through a quantity against time: slope per minute, its error widened by excess scatter."""
+
+    per_minute: float
+    standard_error: float
+    chi2_per_dof: float
+
+    @property
+    def z(self) -> float:
+        return self.per_minute / self.standard_error
+
+
+@dataclass(frozen=True)
+class Segregation:
+    """What a series shows.
+
+    Attributes
+    ----------
+    account : {"steady", "one band moves", "two bands"}
+        The account with the lowest BIC, with `two bands` only when the red share also grows significantly.
+    bic : dict of str to float
+    time_s : ndarray, shape (m,)
+    fraction, fraction_error : ndarray, shape (m,)
+        Share of the red band in the emitted photons.
+    centroid_nm, centroid_error_nm : ndarray, shape (m,)
+    peak_nm, red_nm, red_error_nm : float
+        Maxima of main and red band by the shared fit, at their energies.
+    growth : Drift
+        Of the red share.
+    drift_nm : Drift
+        Of the centroid.
+    blue : Drift
+        Of the share of a third band on the blue side; consistent with zero means that no bromide-rich emission grows.
+    chi2_per_dof : float
+        Of the two-band fit.
+    energy_eV, model : ndarray
+        Axis (n,) and two-band spectra (m, n) per eV.
+    """
+
+    account: str
+    bic: dict
+    time_s: np.ndarray = field(repr=False)
+    fraction: np.ndarray = field(repr=False)
+    fraction_error: np.ndarray = field(repr=False)
+    centroid_nm: np.ndarray = field(repr=False)
+    centroid_error_nm: np.ndarray = field(repr=False)
+    peak_nm: float
+    red_nm: float
+    red_error_nm: float
+    growth: Drift
+    drift_nm: Drift
+    blue: Drift
+    chi2_per_dof: float
+    energy_eV: np.ndarray = field(repr=False)
+    model: np.ndarray = field(repr=False)
+
+    @property
+    def segregates(self) -> bool:
+        return self.account == "two bands"
+
+
+@dataclass(frozen=True)
+class Kinetics:
+    """Rise of the red share under light and its return in the dark; a time that the series does not determine is NaN."""
+
+    initial: float
+    final: float
+    rise_s: float
+    rise_error_s: float
+    recovery_s: float
+    recovery_error_s: float
+    chi2_per_dof: float
+
+    def at(self, time_s: np.ndarray, dark_from_s: float | None = None) -> np.ndarray:
+        """The fitted share at times (k,)."""
+        return _course(np.array([self.initial, self.final - self.initial, self.rise_s, self.recovery_s]), np.asarray(time_s, dtype=float), dark_from_s)
+
+
+def track(wavelength_nm: np.ndarray, counts: np.ndarray, time_s: np.ndarray, *, variance: np.ndarray | None = None, window_nm: tuple[float, float] | None = None) -> Segregation:
+    """Follow a series under illumination.
+
+    Parameters
+    ----------
+    wavelength_nm : ndarray, shape (n,)
+    counts : ndarray, shape (m, n)
+        Photon counts per nm, m >= 4 spectra.
+    time_s : ndarray, shape (m,)
+    variance : ndarray, shape (m, n), optional
+        Of the counts; Poisson when left out, iterated once on the fitted spectra.
+    window_nm : (float, float), optional
+
+    Raises
+    ------
+    ValueError
+        Fewer than four spectra, shapes that do not fit, negative counts beyond noise where Poisson is assumed.
+    """
+    w, y, t = np.asarray(wavelength_nm, dtype=float), np.atleast_2d(np.asarray(counts, dtype=float)), np.asarray(time_s, dtype=float)
+    if y.shape != (t.size, w.size) or t.size < 4:
+        raise ValueError(f"series: expected at least 4 spectra of {w.size} points with one time each, found {y.shape} and {t.size} times")
+    if window_nm is not None:
+        inside = (w >= window_nm[0]) & (w <= window_nm[1])
+        w, y = w[inside], y[:, inside]
+        variance = None if variance is None else np.asarray(variance)[:, inside]
+    if variance is None and np.any(y < 0):
+        i, j = np.argwhere(y < 0)[0]
+        raise ValueError(f"counts: expected none negative for Poisson weights, found {y[i, j]:g} at {w[j]:g} nm, {t[i]:g} s; give their variance")
+    first_variance = np.maximum(_smooth(y), 1.0) if variance is None else np.broadcast_to(variance, y.shape)
+    energy, signal, spread = lineshapes.to_energy(w, y, first_variance)
+    # One scale for all spectra keeps areas near one.
+    scale = np.abs(signal).sum() * abs(np.median(np.diff(energy))) / t.size
+    signal, spread = signal / scale, spread / scale**2
+    jacobian = (HC_EV_NM / energy) ** 2 / HC_EV_NM / scale
+    one, moving, two = _fits(energy, signal, spread, t)
+    if variance is None:
+        # Weights from the fit rather than from the noisy data take the bias out of them.
+        spread = jacobian * np.maximum(two.evaluate(energy), 0.3 * jacobian)
+        one, moving, two = _fits(energy, signal, spread, t)
+    count = np.log(signal.size)
+    bic = {"steady": one.chi2.sum() + count * (3 * t.size + 2), "one band moves": moving.chi2.sum() + count * (4 * t.size + 1),
+           "two bands": two.chi2.sum() + count * (4 * t.size + 4)}
+    fraction, error = two.ratio("red")
+    measured = lineshapes.moments(HC_EV_NM / energy[::-1], (signal / jacobian)[:, ::-1], (spread / jacobian**2)[:, ::-1])
+    growth = drift(t, fraction, error)
+    main, red = float(two.value("main_centre")[0]), float(two.value("red_centre")[0])
+    red_error = float(np.nan_to_num(two.error("red_centre")[0], nan=np.inf))
+    account = min(bic, key=bic.get)
+    if account == "two bands" and (growth.z < 3 or two.degenerate.all()):
+        account = min(("steady", "one band moves"), key=bic.get)
+    return Segregation(account, {k: float(v) for k, v in bic.items()}, t, fraction, error, measured.centroid, measured.centroid_se, HC_EV_NM / main, HC_EV_NM / red,
+                       HC_EV_NM / red**2 * red_error, growth, drift(t, measured.centroid, measured.centroid_se), _blue(energy, signal, spread, two, t),
+                       float(two.chi2.sum() / max(signal.size - 4 * t.size - 4, 1)), energy, two.evaluate(energy) * scale)
+
+
+def _fits(energy, signal, spread, t):
+    first = lineshapes.fit_series(energy, signal[:1], BandModel({"main": "gaussian"}, baseline=1, origin=_ORIGIN_EV), variance=spread[:1])
+    centre, width = float(first.value("main_centre")[0]), float(first.value("main_fwhm")[0])
+    single = BandModel({"main": "gaussian"}, baseline=1, origin=_ORIGIN_EV)
+    start = {"main_centre": centre, "main_fwhm": width}
+    one = lineshapes.fit_series(energy, signal, single, start, variance=spread, shared=("main_centre", "main_fwhm"))
+    moving = lineshapes.fit_series(energy, signal, single, start, variance=spread, shared=("main_fwhm",))
+    model = BandModel({"main": "gaussian", "red": "gaussian"}, baseline=1, origin=_ORIGIN_EV, parameters={
+        "main_centre": Parameter(lower=centre - 0.6 * width, upper=centre + 0.6 * width), "main_fwhm": Parameter(lower=0.5 * width, upper=2 * width),
+        "red_centre": Parameter(lower=centre - 4 * width, upper=centre - 0.3 * width), "red_fwhm": Parameter(lower=0.35 * width, upper=2 * width)})
+    # The change from first to last spectra, where it is positive on the red side, shows where the red band is.
+    k = max(1, t.size // 4)
+    early, late = signal[:k].sum(axis=0), signal[-k:].sum(axis=0)
+    side = (energy < centre - 0.3 * width) & (energy > centre - 4 * width)
+    gain = np.maximum(late / late.sum() - early / early.sum(), 0) * side
+    guess = float(gain @ energy / gain.sum()) if gain.sum() > 0 else centre - width
+    starts = [{"main_centre": centre, "main_fwhm": width, "red_centre": float(np.clip(g, centre - 3.5 * width, centre - 0.35 * width)), "red_fwhm": width} for g in (guess, centre - width)]
+    shared = ("main_centre", "main_fwhm", "red_centre", "red_fwhm")
+    two = min((lineshapes.fit_series(energy, signal, model, s, variance=spread, shared=shared) for s in starts), key=lambda f: f.chi2.sum())
+    return one, moving, two
+
+
+def _blue(energy, signal, spread, two, t) -> Drift:
+    """Drift of the share of a band one FWHM to the blue of the main one, solved linearly with all shapes held."""
+    main, width = float(two.value("main_centre")[0]), float(two.value("main_fwhm")[0])
+    red, red_width = float(two.value("red_centre")[0]), float(two.value("red_fwhm")[0])
+
+    def band(centre, fwhm):
+        sigma = fwhm / 2.35482
+        return np.exp(-0.5 * ((energy - centre) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+
+    basis = np.array([band(main, width), band(red, red_width), band(main + width, width), np.ones_like(energy), energy - _ORIGIN_EV])
+    weighted = basis[None] / spread[:, None, :]
+    normal = weighted @ basis.T
+    areas = np.linalg.solve(normal, (weighted @ signal[:, :, None]))[:, :, 0]
+    cov = np.linalg.inv(normal)
+    total = areas[:, :3].sum(axis=1)
+    share = areas[:, 2] / total
+    gradient = np.stack([-share, -share, 1 - share, 0 * share, 0 * share], axis=1) / total[:, None]
+    return drift(t, share, np.sqrt(np.einsum("mi,mij,mj->m", gradient, cov, gradient)))
+
+
+def drift(time_s: np.ndarray, values: np.ndarray, errors: np.ndarray) -> Drift:
+    """Weighted linear regression; the error is widened by √(χ²/dof) where the points scatter more than their errors."""
+    minutes = np.asarray(time_s, dtype=float) / 60
+    errors = np.where(np.isfinite(errors) & (np.asarray(errors) > 0), errors, np.nan)
+    good = np.isfinite(errors) & np.isfinite(values)
+    if np.count_nonzero(good) < 3:
+        raise ValueError(f"drift: expected at least 3 values with errors, found {np.count_nonzero(good)}")
+    x, v, w = minutes[good], np.asarray(values)[good], 1 / errors[good] ** 2
+    centre = (w @ x) / w.sum()
+    sxx = w @ (x - centre) ** 2
+    slope = float((w * (x - centre)) @ v / sxx)
+    residual = v - (w @ v) / w.sum() - slope * (x - centre)
+    excess = float(w @ residual**2 / (x.size - 2))
+    return Drift(slope, float(np.sqrt(max(excess, 1.0) / sxx)), excess)
+
+
+def fit_kinetics(time_s: np.ndarray, fraction: np.ndarray, error: np.ndarray, *, dark_from_s: float | None = None) -> Kinetics:
+    """Exponential approach of the red share to its end value, and its return in the dark after `dark_from_s`."""
+    t, f = np.asarray(time_s, dtype=float), np.asarray(fraction, dtype=float)
+    s = np.where(np.isfinite(error) & (np.asarray(error) > 0), error, np.nanmax(error))
+    light = t <= (dark_from_s if dark_from_s is not None else np.inf)
+    span = max(np.ptp(t[light]), 1e-9)
+    recovers = dark_from_s is not None and np.count_nonzero(~light) >= 2
+
+    def residual(p):
+        return (_course(np.array([p[0], p[1], np.exp(p[2]), np.exp(p[3]) if recovers else np.nan]), t, dark_from_s) - f) / s
+
+    free = 4 if recovers else 3
+    start = np.array([f[0], f[light][-1] - f[0], np.log(span / 3), np.log(span / 3)])[:free]
+    found = least_squares(residual, start, x_scale=[0.05, 0.1, 0.5, 0.5][:free], max_nfev=200)
+    dof = max(t.size - free, 1)
+    excess = 2 * found.cost / dof
+    cov = np.linalg.pinv(found.jac.T @ found.jac) * max(excess, 1.0)
+    e = np.sqrt(np.maximum(np.diag(cov), 0))
+    rise, rise_error = float(np.exp(found.x[2])), float(np.exp(found.x[2]) * e[2])
+    if e[2] > 1 or abs(found.x[1]) < 2 * e[1]:
+        rise, rise_error = np.nan, np.nan
+    back, back_error = (float(np.exp(found.x[3])), float(np.exp(found.x[3]) * e[3])) if recovers and e[3] < 1 else (np.nan, np.nan)
+    return Kinetics(float(found.x[0]), float(found.x[0] + found.x[1]), rise, rise_error, back, back_error, float(excess))
+
+
+def _course(p, t, dark_from):
+    start, gain, rise, recovery = p
+    light = np.minimum(t, dark_from) if dark_from is not None else t
+    course = gain * -np.expm1(-light / rise)
+    if dark_from is not None and np.isfinite(recovery):
+        course = course * np.exp(-np.maximum(t - dark_from, 0) / recovery)
+    return start + course
+
+
+def _smooth(y):
+    return np.apply_along_axis(lambda row: np.convolve(np.pad(row, 2, mode="edge"), np.full(5, 0.2), mode="valid"), 1, y)
