@@ -192,6 +192,8 @@ def fit_series(
     if common.any():
         theta[:, common] = theta[:, common].mean(axis=0)
     theta = _solve_linear(problem, theta, ~common if common.any() else None)
+    if start is None and len(theta) > 1 and len(problem.x) == 1 and not common.any():
+        theta = _with_series_start(problem, theta)
     theta, converged, iterations = _descend(problem, theta, common, max_iterations, tolerance)
     return _summarise(problem, theta, common, converged, iterations, noise_covariance, scale_covariance)
 
@@ -292,7 +294,7 @@ def _refuse(bad, what, expected, values):
 
 def _start(model, x, y, start):
     n = len(y)
-    if start is None:
+    if start is None or (isinstance(start, Mapping) and not start):
         return guess(model, x, y)
     if isinstance(start, Mapping):
         unknown = set(start) - set(model.names)
@@ -312,6 +314,18 @@ def _start(model, x, y, start):
         raise ValueError(f"start: expected shape ({len(model.names)},) or ({n}, {len(model.names)}), found {start.shape}")
     columns = [model.index(name) for name in model.free]
     return np.broadcast_to(start[..., columns], (n, len(columns))).astype(float)
+
+
+def _with_series_start(problem, theta):
+    """The optimum of the mean spectrum as start where it is no worse than the spectrum's own: keeps bands in one order."""
+    mean = np.average(problem.y, axis=0)[None]
+    flat = _Problem(problem.x, mean, None if problem.weights is None else problem.weights.mean(axis=0)[None], False, problem.model, problem.lower, problem.upper)
+    first = _solve_linear(flat, np.clip(guess(problem.model, problem.x, mean), problem.lower, problem.upper), None)
+    common = _descend(flat, first, np.zeros(theta.shape[1], bool), 100, 1e-2)[0]
+    common = _solve_linear(problem, np.repeat(common, len(theta), axis=0), None)
+    rows = np.arange(len(theta))
+    own, series = problem.normal(theta, rows)[0], problem.normal(common, rows)[0]
+    return np.where((series <= 2 * own)[:, None] & np.isfinite(series)[:, None], common, theta)
 
 
 def _solve_linear(problem, theta, allowed):

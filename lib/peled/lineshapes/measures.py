@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from peled.lineshapes.spectra import Baseline, _axis, _match, estimate_variance
-from peled.lineshapes.starts import smooth
+from peled.lineshapes.starts import calm_and_top, run
 
 QUANTITIES = ("area", "centroid", "peak", "fwhm", "shoulder_fraction")
 
@@ -171,16 +171,10 @@ def _window_cells(x, low, high):
 def _peak_and_width(x, y):
     """Peak, height, FWHM and the gradients (2, m) of peak and FWHM in the points of one spectrum."""
     m = len(x)
-    calm = y
-    # smooth over about a sixth of the band's own width, found by itself: the flat top of a noisy band has many maxima
-    for _ in range(2):
-        top = int(np.argmax(calm))
-        above = _run(calm > 0.5 * calm[top], top)
-        calm = smooth(y, max(1, (above[1] - above[0]) // 8)) if above[1] - above[0] >= 16 else y
-    top = int(np.argmax(calm))
+    calm, top = calm_and_top(y)
     slopes = np.zeros((2, m))
     # the quartic over the top
-    low, high = _run(calm > 0.6 * calm[top], top)
+    low, high = run(calm > 0.6 * calm[top], top)
     low, high = _at_least(low, high, 5, m)
     peak, height, in_peak, in_height = _maximum(x[low:high], y[low:high], x[top])
     full = np.zeros(m)
@@ -196,13 +190,6 @@ def _peak_and_width(x, y):
         gradients.append(gradient)
     slopes[1] = gradients[1] - gradients[0]
     return peak, height, crossings[1] - crossings[0], slopes
-
-
-def _run(condition, at):
-    """First and one past the last index of the unbroken run of True around `at`."""
-    breaks = np.flatnonzero(~condition)
-    before, after = breaks[breaks < at], breaks[breaks > at]
-    return (int(before[-1]) + 1 if len(before) else 0), (int(after[0]) if len(after) else len(condition))
 
 
 def _at_least(low, high, count, m):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import find_peaks, peak_widths
 
 from peled.lineshapes.bands import SHAPES
 from peled.lineshapes.model import BandModel
@@ -16,8 +15,30 @@ def smooth(y: np.ndarray, width: int) -> np.ndarray:
     return y if width == 1 else uniform_filter1d(uniform_filter1d(y, width, axis=-1, mode="nearest"), width, axis=-1, mode="nearest")
 
 
+def calm_and_top(y: np.ndarray) -> tuple[np.ndarray, int]:
+    """One spectrum smoothed over about an eighth of its main band, and the index of its maximum.
+
+    The noisy top of a broad band has many maxima; a line of a few points must not be smoothed at all.
+    """
+    calm = smooth(y, len(y) // 100)
+    for _ in range(2):
+        low, high = run(calm > 0.5 * calm.max(), int(np.argmax(calm)))
+        calm = smooth(y, (high - low) // 8) if high - low >= 16 else y
+    return calm, int(np.argmax(calm))
+
+
+def run(condition: np.ndarray, at: int) -> tuple[int, int]:
+    """First and one past the last index of the unbroken run of True around `at`."""
+    breaks = np.flatnonzero(~condition)
+    place = np.searchsorted(breaks, at)
+    return (int(breaks[place - 1]) + 1 if place > 0 else 0), (int(breaks[place]) if place < len(breaks) else len(condition))
+
+
 def guess(model: BandModel, x: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """Start values (n, q) of the free parameters: what the model states, the rest read off each spectrum's peaks."""
+    """Start values (n, q) of the free parameters: what the model states, the rest read off each spectrum.
+
+    Bands without a stated centre are peeled off from the strongest to the weakest, in the order of the model.
+    """
     rows = np.array([_guess_one(model, x[i if len(x) > 1 else 0], y) for i, y in enumerate(Y)])
     return np.clip(rows, model.lower, model.upper)
 
@@ -32,34 +53,24 @@ def _guess_one(model, x, y):
         left, right = np.median(y[:edge]), np.median(y[-edge:])
         line = np.full(m, min(left, right)) if model.baseline == 0 else left + (right - left) * (x - x[0]) / span
     signal = y - line
-    calm = smooth(signal, m // 60)
-    sign = 1.0 if calm.max() >= -calm.min() else -1.0
-    peaks, properties = find_peaks(sign * calm, prominence=0.02 * np.ptp(calm) if np.ptp(calm) > 0 else None)
-    ranked = list(peaks[np.argsort(-properties["prominences"], kind="stable")]) if len(peaks) else [int(np.argmax(sign * calm))]
+    upright, downward = calm_and_top(signal), calm_and_top(-signal)
+    sign = 1.0 if upright[0].max() >= 0.5 * downward[0].max() else -1.0
+    rest = (upright if sign > 0 else downward)[0].copy()
     spec = model.specification
-    stated = {band: spec[f"{band}_centre"].value for band in model.bands}
-    weight = np.maximum(sign * calm, 0)
-    cumulative = np.cumsum(weight) / max(weight.sum(), 1e-300)
-    found = {}
-    open_bands = [band for band, centre in stated.items() if centre is None and spec[f"{band}_centre"].tie is None]
-    taken = [centre for centre in stated.values() if centre is not None]
-    free_peaks = [p for p in ranked if all(abs(x[p] - c) > 0.02 * span for c in taken)] or ranked
-    for k, band in enumerate(open_bands):
-        if k < len(free_peaks):
-            found[band] = x[free_peaks[k]]
-        else:  # fewer maxima than bands: spread the rest over the intensity
-            found[band] = x[min(np.searchsorted(cumulative, (k - len(free_peaks) + 1) / (len(open_bands) - len(free_peaks) + 1)), m - 1)]
-    start = {}
-    for band, shape in model.bands.items():
-        centre = stated[band] if stated[band] is not None else found.get(band, x[ranked[0]])
-        at = int(np.argmin(np.abs(x - centre)))
-        near = min(peaks, key=lambda p: abs(p - at), default=ranked[0])
-        width = float(peak_widths(sign * calm, [near], rel_height=0.5)[0][0]) * span / max(m - 1, 1) if len(peaks) else 0.0
-        width = width if width > 0 else span / 10
-        height = calm[at] if calm[at] != 0 else sign * np.abs(calm).max()
-        guesses = {"area": height * width * 1.064, "centre": centre, "fwhm": width, "fwhm_gauss": 0.7 * width, "fwhm_lorentz": 0.4 * width,
-                   "fraction": 0.5, "tail": 0.2 * width, "fwhm_low": width, "fwhm_high": width}
-        for parameter in ("area", *SHAPES[shape].parameters):
-            start[f"{band}_{parameter}"] = guesses[parameter]
-    start["base_0"] = float(np.median(line))
+    start = {"base_0": float(np.median(line))}
+    # stated bands first, so that the others are looked for in what they leave
+    for band in sorted(model.bands, key=lambda name: spec[f"{name}_centre"].value is None):
+        shape = SHAPES[model.bands[band]]
+        stated = spec[f"{band}_centre"].value
+        top = int(np.argmax(rest)) if stated is None else int(np.argmin(np.abs(x - stated)))
+        centre, height = (x[top] if stated is None else stated), max(rest[top], 1e-3 * np.abs(signal).max())
+        low, high = run(rest > 0.5 * height, top)
+        # the steeper side belongs to this band, the other may be a neighbour's
+        half = min(x[min(high, m - 1)] - x[top], x[top] - x[max(low - 1, 0)])
+        width = max(2 * half if half > 0 else x[min(high, m - 1)] - x[max(low - 1, 0)], 1.5 * span / m)
+        values = {"area": sign * height * width * 1.064, "centre": centre, "fwhm": width, "fwhm_gauss": 0.7 * width, "fwhm_lorentz": 0.4 * width,
+                  "fraction": 0.5, "tail": 0.2 * width, "fwhm_low": width, "fwhm_high": width}
+        for parameter in ("area", *shape.parameters):
+            start[f"{band}_{parameter}"] = values[parameter]
+        rest -= height * np.exp(-4 * np.log(2) * ((x - centre) / width) ** 2)
     return np.array([spec[name].value if spec[name].value is not None else start.get(name, 0.0) for name in model.free])
