@@ -7,8 +7,8 @@ of the component named, in the unit of `x`. Areas are kept out: a band is `area 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import numpy as np
 from scipy import special

@@ -338,7 +338,7 @@ def _solve_linear(problem, theta, allowed):
     if problem.poisson:  # the likelihood's curvature is useless far away: start from least squares weighted by the data
         weights = 1 / np.maximum(problem.y, 1.0)
         flat = _Problem(problem.x, problem.y, weights if problem.weights is None else weights * problem.weights, False, problem.model, problem.lower, problem.upper)
-    cost, curvature, gradient = flat.normal(theta, rows)
+    _, curvature, gradient = flat.normal(theta, rows)
     frozen = np.broadcast_to(~linear, theta.shape)
     step, _ = _solve(curvature, gradient, frozen, np.full(len(theta), 1e-10))
     trial = np.clip(theta + step, problem.lower, problem.upper)

@@ -95,7 +95,7 @@ class BandModel:
         own = len(names)
         for name, given in self.parameters.items():
             if not isinstance(given, Parameter):
-                raise ValueError(f"parameter {name!r}: expected a Parameter, found {type(given).__name__}")
+                raise TypeError(f"parameter {name!r}: expected a Parameter, found {type(given).__name__}")
             if name not in names:
                 if given.value is None or given.tie:
                     raise ValueError(f"parameter {name!r}: belongs to no band, so it is an extra one and needs a value; the names are {', '.join(names)}")

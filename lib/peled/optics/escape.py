@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -176,7 +177,7 @@ def _cosine_nodes(n_film, outside, nodes):
     t, w = np.polynomial.legendre.leggauss(nodes)
     angle, width = np.pi / 4 * (t + 1), np.pi / 4 * w
     cosine, weight = [], []
-    for a, b in zip(edges[:-1], edges[1:]):
+    for a, b in pairwise(edges):
         cosine.append(a + (b - a) * np.sin(angle) ** 2)
         weight.append(width * (b - a) * np.sin(2 * angle))
     return np.concatenate(cosine), np.concatenate(weight)

@@ -92,7 +92,7 @@ def multilayer(indices, thickness_nm, wavelength_nm, angle=0.0, polarisation: st
 
 def check_layers(indices, thickness_nm):
     """Indices as arrays and thicknesses as floats, refused where they make no stack."""
-    thickness = [np.asarray(value, float) for value in ([thickness_nm] if np.ndim(thickness_nm) == 0 and np.isscalar(thickness_nm) else thickness_nm)]
+    thickness = [np.asarray(value, float) for value in ([thickness_nm] if np.isscalar(thickness_nm) else thickness_nm)]
     if len(indices) != len(thickness) + 2:
         raise ValueError(f"thickness_nm: expected {len(indices) - 2} inner layers for {len(indices)} indices, found {len(thickness)}")
     for k, value in enumerate(thickness):
