@@ -176,12 +176,12 @@ def fit_decay(time, signal) -> DecayFit:
     z = y / top
     lower, upper = np.array([0.5, 0.0, 1e-4 * span, 1e-3 * span, 0.2]), np.array([2.0, 0.9, 0.5 * span, 1e3 * span, 2.5])
 
-    def solve(start, free):
+    def solve(start, free, weight=1.0):
         full = np.array(start, float)
 
         def residual(p):
             full[free] = p
-            return decay_model(t - t[0], full) - z
+            return (decay_model(t - t[0], full) - z) * weight
 
         got = least_squares(residual, full[free], bounds=(lower[free], upper[free]), x_scale=np.clip(np.abs(full[free]), 1e-3, None), max_nfev=400, ftol=1e-13, xtol=1e-13, gtol=1e-13)
         out = full.copy()
@@ -195,13 +195,16 @@ def fit_decay(time, signal) -> DecayFit:
     bic = [n * math.log(2 * g.cost / n + 1e-300) + k * math.log(n) for g, k in ((got_plain, 3), (got, 5))]
     needed = bic[1] < bic[0] - 2
     values, used, free = (best, got, np.arange(5)) if needed else (plain, got_plain, np.array([0, 3, 4]))
+    # Reading noise may be constant or go with the signal: sigma ~ L^p with the p of greatest likelihood, then a weighted fit.
+    shape = np.clip(decay_model(t - t[0], values), 1e-3, None)
+    power = min((0.0, 0.5, 1.0), key=lambda p: 0.5 * n * math.log(float(np.sum((used.fun / shape**p) ** 2)) + 1e-300) + p * float(np.log(shape).sum()))
+    if power:
+        values, used = solve(values, free, shape**-power)
     scatter = math.sqrt(2 * used.cost / (n - free.size))
     covariance = np.zeros((5, 5))
     scale = np.linalg.norm(used.jac, axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    # Sandwich (White, Econometrica 48, 817 (1980)): reading noise falls with the luminance, which equal weights would not see.
-    pseudo = np.linalg.pinv(used.jac / scale, rcond=1e-7)
-    covariance[np.ix_(free, free)] = (pseudo * used.fun**2) @ pseudo.T * n / (n - free.size) / np.outer(scale, scale)
+    covariance[np.ix_(free, free)] = scatter**2 * np.linalg.pinv((used.jac / scale).T @ (used.jac / scale), rcond=1e-14) / np.outer(scale, scale)
     errors = np.sqrt(np.clip(np.diag(covariance), 0, None))
     bound = np.zeros(5, bool)
     bound[free] = used.active_mask != 0

@@ -1,0 +1,209 @@
+"""Does the colour hold? EL spectra followed over time, bias or current: peak, centroid, width, shoulder; drift, growth, recovery.
+
+Peak, centroid and FWHM are read off without a model (`peled.lineshapes.moments`); the shoulder comes from one batched fit of
+the whole series, in which the second band keeps its place and width and only its share moves. A smooth band is never exactly
+its model, so a constant share in all spectra is no shoulder: what counts is growth.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from peled.led.photometry import SpectrumError, check_spectrum
+from peled.lineshapes import BandModel, Parameter, fit_series, moments
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A series of spectra in numbers; arrays over the series, errors are standard errors.
+
+    Attributes
+    ----------
+    parameter : array (m,)
+        Time, bias or current, in the unit given.
+    peak_nm, centroid_nm, fwhm_nm : array (m,)
+    share : array (m,)
+        Area of the second band over both.
+    shoulder_nm, shoulder_error : float
+        Its common place; NaN where the share never grows beyond its error.
+    shoulder_fwhm_nm : float
+    growth, growth_error : array (m,)
+        Share minus share of the first spectrum.
+    grows : bool
+        The largest growth exceeds 3 standard errors and 2 % of the emission.
+    converged : bool
+    notes : tuple of str
+    """
+
+    parameter: np.ndarray
+    peak_nm: np.ndarray
+    peak_error: np.ndarray
+    centroid_nm: np.ndarray
+    centroid_error: np.ndarray
+    fwhm_nm: np.ndarray
+    fwhm_error: np.ndarray
+    share: np.ndarray
+    share_error: np.ndarray
+    shoulder_nm: float
+    shoulder_error: float
+    shoulder_fwhm_nm: float
+    growth: np.ndarray
+    growth_error: np.ndarray
+    grows: bool
+    converged: bool
+    notes: tuple[str, ...] = field(default=())
+
+    def change(self, quantity: str = "peak_nm") -> tuple[float, float]:
+        """Last minus first value of `peak_nm`, `centroid_nm`, `fwhm_nm` or `share`, with its standard error."""
+        values, errors = getattr(self, quantity), getattr(self, quantity.replace("_nm", "") + "_error")
+        return float(values[-1] - values[0]), float(math.hypot(errors[-1], errors[0]))
+
+
+def follow(parameter, wavelength_nm, spectra, *, shoulder_nm: tuple[float, float] | None = None, window_half_maxima: float = 6.0) -> Followed:
+    """Follow a series of EL spectra.
+
+    Parameters
+    ----------
+    parameter : array (m,)
+        What was varied; rising or falling.
+    wavelength_nm : array (n,)
+    spectra : array (m, n)
+        Power or photons per nm, background subtracted.
+    shoulder_nm : (float, float), optional
+        Where the second band may lie; by default 0.8 to 3 FWHM to the red of the first spectrum's peak.
+    window_half_maxima : float
+        Moments are taken over this many half widths about the first peak, wide enough for a shoulder, as narrow as noise asks.
+
+    Raises
+    ------
+    SpectrumError, ValueError
+        For unusable spectra or unequal lengths.
+    """
+    x, y = check_spectrum(wavelength_nm, np.atleast_2d(spectra))
+    at = np.asarray(parameter, float)
+    if at.shape != (y.shape[0],):
+        raise SpectrumError(f"series: expected one parameter a spectrum, found {at.shape} for {y.shape[0]} spectra")
+    y = y / y.max(axis=1, keepdims=True)
+    first = moments(x, y[0])
+    half = 0.5 * (first.fwhm if np.isfinite(first.fwhm) else 40.0)
+    low, high = max(x[0], first.peak - window_half_maxima * half), min(x[-1], first.peak + 1.5 * window_half_maxima * half)
+    seen = moments(x, y, window=(low, high))
+    notes = []
+    share = share_error = np.full(at.size, np.nan)
+    place = place_error = width = math.nan
+    converged = True
+    range_nm = shoulder_nm or (first.peak + 1.6 * half, first.peak + 6.0 * half)
+    if x[-1] > range_nm[0] + half and y.shape[0] >= 3:
+        fit, converged = _two_bands(x, y, float(first.peak), 2 * float(half), range_nm)
+        share, share_error = fit.ratio("side")
+        place, place_error = float(fit.value("side_centre")[0]), float(fit.error("side_centre")[0])
+        width = float(fit.value("side_fwhm")[0])
+        if not converged:
+            notes.append("two-band fit did not converge for every spectrum")
+    else:
+        notes.append("no room for a second band in the range measured, or fewer than three spectra")
+    growth = share - share[0]
+    growth_error = np.hypot(share_error, share_error[0])
+    growth_error = np.where(np.arange(at.size) == 0, 0.0, growth_error)
+    with np.errstate(invalid="ignore"):
+        grows = bool(np.nanmax(np.where(growth > 3 * growth_error, growth, 0.0), initial=0.0) > 0.02)
+    if not grows:
+        place = place_error = width = math.nan
+    return Followed(at, seen.peak, seen.peak_se, seen.centroid, seen.centroid_se, seen.fwhm, seen.fwhm_se, share, share_error, place, place_error, width,
+                    growth, growth_error, grows, converged, tuple(notes))
+
+
+def _two_bands(x, y, peak, fwhm, range_nm):
+    """Exponentially tailed main band, free in each spectrum, and a Gaussian side band with one place and width for the series."""
+    start = {"main_centre": peak, "main_fwhm_gauss": 0.9 * fwhm, "main_tail": 0.15 * fwhm, "side_centre": float(np.clip(peak + 1.7 * fwhm, range_nm[0] + 1, range_nm[1] - 1)),
+             "side_fwhm": 1.2 * fwhm}
+    model = BandModel({"main": "exponential_gaussian", "side": "gaussian"}, parameters={
+        "main_fwhm_gauss": Parameter(lower=0.3 * fwhm, upper=3 * fwhm), "main_tail": Parameter(lower=1e-3 * fwhm, upper=2 * fwhm),
+        "side_centre": Parameter(lower=range_nm[0], upper=range_nm[1]), "side_fwhm": Parameter(lower=0.5 * fwhm, upper=3 * fwhm)})
+    fit = fit_series(x, y, model, start, shared=("side_centre", "side_fwhm", "main_tail"), max_iterations=300)
+    return fit, bool(fit.converged.all())
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Slope of a quantity against time, with standard error; `significant` when above `z` of them; `largest` the largest departure from the first value."""
+
+    rate: float
+    standard_error: float
+    significant: bool
+    largest: float
+    chi2_reduced: float
+
+
+def drift(time, values, errors, *, z: float = 3.0) -> Drift:
+    """Weighted straight line; its error is scaled up where the scatter is larger than the errors say (a course that is no line).
+
+    Raises
+    ------
+    ValueError
+        For fewer than three points or errors that are not positive.
+    """
+    t, v, e = (np.asarray(a, float) for a in (time, values, errors))
+    if t.size < 3 or not (e > 0).all():
+        raise ValueError(f"drift: expected at least three values with positive errors, found {t.size}")
+    w = 1 / e**2
+    centre = (w @ t) / w.sum()
+    spread = float(w @ (t - centre) ** 2)
+    if spread == 0:
+        raise ValueError("drift: expected different times, found one")
+    rate = float(w @ ((t - centre) * v)) / spread
+    residual = v - (w @ v) / w.sum() - rate * (t - centre)
+    chi2 = float(w @ residual**2) / (t.size - 2)
+    error = math.sqrt(max(chi2, 1.0) / spread)
+    return Drift(rate, error, abs(rate) > z * error, float(np.max(np.abs(v - v[0]))), chi2)
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """An exponential approach v(t) = end + (start − end) exp(−t/τ).
+
+    `remaining` is the part of the step |start − end| that is left at the time asked for. `determined` is False where the step does not
+    exceed three standard errors, or τ lies outside the times measured.
+    """
+
+    start: float
+    end: float
+    end_error: float
+    time_constant: float
+    time_constant_error: float
+    remaining: float
+    remaining_error: float
+    determined: bool
+
+
+def relaxation(time, values, errors, *, at: float) -> Relaxation:
+    """Fit a recovery (or growth) and say what is left of it at time `at`.
+
+    Raises
+    ------
+    ValueError
+        For fewer than five points.
+    """
+    t, v, e = (np.asarray(a, float) for a in (time, values, errors))
+    if t.size < 5 or t.shape != v.shape or not (e > 0).all():
+        raise ValueError(f"recovery: expected at least five values with positive errors, found {t.size}")
+    span = float(np.ptp(t))
+
+    def model(p):
+        return p[1] + (p[0] - p[1]) * np.exp(-(t - t[0]) / math.exp(p[2]))
+
+    fits = [least_squares(lambda p: (model(p) - v) / e, [v[0], v[-1], math.log(span * s)], bounds=([-np.inf, -np.inf, math.log(1e-3 * span)], [np.inf, np.inf, math.log(1e2 * span)]), x_scale=[1, 1, 0.5])
+            for s in (0.1, 0.4)]
+    best = min(fits, key=lambda fit: fit.cost)
+    scale = max(2 * best.cost / max(t.size - 3, 1), 1.0)
+    covariance = np.linalg.pinv(best.jac.T @ best.jac) * scale
+    start, end, log_tau = best.x
+    tau = math.exp(log_tau)
+    remaining = math.exp(-(at - t[0]) / tau)
+    step_error = math.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    determined = bool(abs(start - end) > 3 * step_error and 0.01 * span < tau < 3 * span)
+    return Relaxation(float(start), float(end), math.sqrt(covariance[1, 1]), tau, tau * math.sqrt(covariance[2, 2]), remaining, remaining * (at - t[0]) / tau * math.sqrt(covariance[2, 2]), determined)
