@@ -1,0 +1,87 @@
+"""One bromide fraction from several methods, and whether they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import optimize, stats
+
+HC_EV_NM = 1239.84198
+
+
+@dataclass(frozen=True)
+class JointComposition:
+    """Weighted mean of bromide fractions with the tension between them.
+
+    `chi2`, `p_value` test that all estimate one number; `error` is enlarged by sqrt(chi2/(n-1)) where they do not (Birge);
+    `pulls` is each estimate's distance from the mean of the others, in standard errors; `estimates` as given.
+    """
+
+    x_br: float
+    error: float
+    chi2: float
+    p_value: float
+    pulls: dict[str, float]
+    estimates: dict[str, tuple[float, float]] = field(repr=False, default_factory=dict)
+
+    @property
+    def tension_sigma(self) -> float:
+        """The p-value as a number of standard deviations of a normal variable."""
+        return float(stats.norm.isf(max(self.p_value, 1e-300) / 2))
+
+
+def joint_composition(estimates: Mapping[str, tuple[float, float]]) -> JointComposition:
+    """Combine independent estimates (value, standard error).
+
+    Raises
+    ------
+    ValueError
+        For fewer than two estimates or errors that are not positive.
+    """
+    values, errors = np.array(list(estimates.values()), float).T if estimates else (np.empty(0), np.empty(0))
+    if len(values) < 2 or not (errors > 0).all():
+        raise ValueError(f"joint composition: expected at least two estimates with positive errors, found {dict(estimates)}")
+    w = errors**-2.0
+    mean = float(w @ values / w.sum())
+    chi2 = float(w @ (values - mean) ** 2)
+    pulls = {}
+    for i, name in enumerate(estimates):
+        others = np.delete(np.arange(len(values)), i)
+        rest = w[others] @ values[others] / w[others].sum()
+        pulls[name] = float((values[i] - rest) / np.hypot(errors[i], w[others].sum() ** -0.5))
+    return JointComposition(mean, float(w.sum() ** -0.5 * max(1.0, np.sqrt(chi2 / (len(values) - 1)))), chi2, float(stats.chi2.sf(chi2, len(values) - 1)), pulls, dict(estimates))
+
+
+def bulk_gap_eV(x_br, bowing=(1.57, 0.39, 0.33)):
+    """Gap of MAPb(I(1-x)Br(x))3 films, 1.57 + 0.39 x + 0.33 x2 eV (Noh et al., Nano Lett. 13, 1764 (2013))."""
+    x = np.asarray(x_br, float)
+    return bowing[0] + bowing[1] * x + bowing[2] * x**2
+
+
+def bulk_wavelength_nm(x_br, bowing=(1.57, 0.39, 0.33)):
+    """Wavelength of the bulk gap, nm."""
+    return HC_EV_NM / bulk_gap_eV(x_br, bowing)
+
+
+def composition_from_gap(wavelength_nm: float, error_nm: float = 1.0, confinement_eV: float = 0.0, confinement_error_eV: float = 0.0, bowing=(1.57, 0.39, 0.33)) -> tuple[float, float]:
+    """Bromide fraction whose bulk gap, plus a confinement energy, emits at `wavelength_nm`.
+
+    Raises
+    ------
+    ValueError
+        If no fraction between -0.2 and 1.2 does.
+    """
+    energy = HC_EV_NM / wavelength_nm - confinement_eV
+    low, high = bulk_gap_eV(-0.2, bowing), bulk_gap_eV(1.2, bowing)
+    if not low < energy < high:
+        raise ValueError(f"gap: expected an emission between {HC_EV_NM / high:.4g} and {HC_EV_NM / low:.4g} nm, found {wavelength_nm:.4g} nm")
+    x = optimize.brentq(lambda x: bulk_gap_eV(x, bowing) - energy, -0.2, 1.2)
+    slope = bowing[1] + 2 * bowing[2] * x
+    return float(x), float(np.hypot(HC_EV_NM / wavelength_nm**2 * error_nm, confinement_error_eV) / slope)
+
+
+def wavelength_slope_nm(x_br, bowing=(1.57, 0.39, 0.33)):
+    """-d lambda/d x, nm per unit bromide fraction."""
+    return HC_EV_NM / bulk_gap_eV(x_br, bowing) ** 2 * (bowing[1] + 2 * bowing[2] * np.asarray(x_br))

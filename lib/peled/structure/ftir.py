@@ -1,0 +1,176 @@
+"""Infrared spectra of films: baseline, ATR depth correction, bands with errors and assignments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import optimize, signal
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One expected band: range in cm-1, vibration, group and source."""
+
+    low_cm1: float
+    high_cm1: float
+    vibration: str
+    species: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Band:
+    """One fitted band with standard errors and what may cause it."""
+
+    position_cm1: float
+    position_error_cm1: float
+    height: float
+    height_error: float
+    fwhm_cm1: float
+    area: float
+    area_error: float
+    assignments: tuple[Assignment, ...] = ()
+
+
+@dataclass(frozen=True)
+class BandFit:
+    """A corrected spectrum and its bands."""
+
+    label: str
+    wavenumber_cm1: np.ndarray = field(repr=False)
+    absorbance: np.ndarray = field(repr=False)
+    baseline: np.ndarray = field(repr=False)
+    model: np.ndarray = field(repr=False)
+    bands: tuple[Band, ...] = ()
+    noise: float = 0.0
+
+
+def penetration_depth_um(wavenumber_cm1, *, crystal_index: float = 2.40, sample_index: float = 1.8, angle_deg: float = 45.0):
+    """Depth of the evanescent wave, lambda/(2 pi sqrt(n1^2 sin^2 - n2^2)) (Harrick 1967), micrometre.
+
+    Raises
+    ------
+    ValueError
+        Above the critical angle's index: no total reflection.
+    """
+    inside = (crystal_index * np.sin(np.radians(angle_deg))) ** 2 - sample_index**2
+    if inside <= 0:
+        raise ValueError(f"ATR: expected total reflection, found indices {crystal_index} and {sample_index} at {angle_deg} degrees; a germanium crystal (4.0) or a larger angle is needed")
+    return 1e4 / np.asarray(wavenumber_cm1, float) / (2 * np.pi * np.sqrt(inside))
+
+
+def atr_correct(wavenumber_cm1, absorbance, *, reference_cm1: float = 1000.0):
+    """ATR absorbance to transmission-like: divided by the wavelength's share of the depth (thick samples only)."""
+    return np.asarray(absorbance, float) * np.asarray(wavenumber_cm1, float) / reference_cm1
+
+
+def baseline(wavenumber_cm1, absorbance, *, stiffness: float = 1e6) -> np.ndarray:
+    """Asymmetrically reweighted penalised least squares (arPLS: Baek et al., Analyst 140, 250 (2015)), by pybaselines."""
+    from pybaselines import Baseline
+
+    # The penalty acts on points: scaled so that one stiffness means the same at every resolution.
+    spacing = np.median(np.abs(np.diff(wavenumber_cm1)))
+    return Baseline(np.asarray(wavenumber_cm1, float)).arpls(np.asarray(absorbance, float), lam=stiffness * (2.0 / spacing) ** 4, max_iter=100, tol=1e-4)[0]
+
+
+def fit_bands(wavenumber_cm1, absorbance, *, label: str = "", assignments: Sequence[Assignment] = (), prominence: float = 6.0, atr: bool = False,
+              ignore_cm1: Sequence[tuple[float, float]] = ((2280, 2400),), stiffness: float = 1e6, max_bands: int = 40) -> BandFit:
+    """Find and fit the bands of one spectrum.
+
+    Bands are pseudo-Voigt profiles, those that overlap fitted together; errors from the noise of third differences times the misfit.
+
+    Parameters
+    ----------
+    prominence : float
+        Least prominence of a band, in units of the noise and of 1 % of the range, whichever is larger.
+    atr : bool
+        Apply the ATR depth correction first.
+    ignore_cm1 : ranges without bands, by default carbon dioxide.
+
+    Raises
+    ------
+    ValueError
+        For input that is not two equal finite arrays over increasing wavenumber.
+    """
+    x, y = np.asarray(wavenumber_cm1, float), np.asarray(absorbance, float)
+    if x.shape != y.shape or len(x) < 30 or (np.diff(x) <= 0).any() or not np.isfinite(y).all():
+        raise ValueError("infrared spectrum: expected at least 30 finite values over increasing wavenumber")
+    if atr:
+        y = atr_correct(x, y)
+    ground = baseline(x, y, stiffness=stiffness)
+    net = y - ground
+    third = np.convolve(net, [1, -3, 3, -1], "valid")
+    noise = float(np.median(np.abs(third)) / 0.6745 / np.sqrt(20))
+    smooth = signal.savgol_filter(net, 9, 3)
+    peaks, _ = signal.find_peaks(smooth, prominence=max(prominence * noise, 0.012 * np.ptp(net)), width=2)
+    peaks = np.array([p for p in peaks if not any(low < x[p] < high for low, high in ignore_cm1)], int)
+    peaks = np.sort(peaks[np.argsort(-smooth[peaks])][:max_bands])
+    step = np.median(np.diff(x))
+    widths = np.clip(signal.peak_widths(smooth, peaks, 0.5)[0] * step, 4 * step, 250.0) if len(peaks) else np.empty(0)
+    model = np.zeros_like(x)
+    bands = []
+    for group in _groups(x[peaks], widths):
+        found, curve = _fit_group(x, net, x[peaks[group]], widths[group], noise)
+        model += curve
+        bands += found
+    named = tuple(Band(*b, tuple(a for a in assignments if a.low_cm1 - 2 * b[1] <= b[0] <= a.high_cm1 + 2 * b[1])) for b in sorted(bands))
+    return BandFit(label, x, net, ground, model, named, noise)
+
+
+def _groups(centres, widths) -> list[np.ndarray]:
+    groups: list[list[int]] = []
+    for i in range(len(centres)):
+        if groups and centres[i] - centres[groups[-1][-1]] < 1.5 * (widths[i] + widths[groups[-1][-1]]) and len(groups[-1]) < 6:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return [np.array(g) for g in groups]
+
+
+def _profile(x, position, fwhm, fraction):
+    u = (x - position) / fwhm
+    return fraction / (1 + 4 * u**2) + (1 - fraction) * np.exp(-4 * np.log(2) * u**2)
+
+
+def _fit_group(x, y, centres, widths, noise):
+    n = len(centres)
+    near = (x > (centres - 1.6 * widths).min()) & (x < (centres + 1.6 * widths).max())
+    xs, ys = x[near], y[near]
+    if len(xs) < 3 * n + 4:
+        near = (x > centres.min() - 3 * widths.max()) & (x < centres.max() + 3 * widths.max())
+        xs, ys = x[near], y[near]
+    ramp = np.linspace(-1, 1, len(xs))
+
+    def design(p):
+        return np.column_stack([*[_profile(xs, p[i], np.exp(p[n + i]), p[2 * n]) for i in range(n)], np.ones_like(xs), ramp])
+
+    def residual(p):
+        m = design(p)
+        return (ys - m @ np.linalg.lstsq(m, ys, rcond=1e-9)[0]) / noise
+
+    start = np.r_[centres, np.log(widths), 0.5]
+    low = np.r_[centres - widths, np.log(widths) - 1.2, 0.0]
+    high = np.r_[centres + widths, np.log(widths) + 1.2, 1.0]
+    solution = optimize.least_squares(residual, start, bounds=(low, high), x_scale=np.r_[0.2 * widths, np.full(n, 0.2), 0.2], max_nfev=40)
+    p = solution.x
+    m = design(p)
+    c = np.linalg.lstsq(m, ys, rcond=1e-9)[0]
+    h = 1e-4
+    jacobian = np.column_stack([*[(design(p + h * e) - design(p - h * e)) @ c / (2 * h) for e in np.eye(len(p))], m]) / noise
+    scale = np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300)
+    chi2 = float(np.sum(((ys - m @ c) / noise) ** 2) / max(len(xs) - len(p) - n - 2, 1))
+    covariance = np.linalg.pinv((jacobian / scale).T @ (jacobian / scale), rcond=1e-10, hermitian=True) / np.outer(scale, scale) * max(chi2, 1)
+    errors = np.sqrt(np.maximum(np.diag(covariance), 0))
+    found = []
+    for i in range(n):
+        fwhm = float(np.exp(p[n + i]))
+        unit = fwhm * (p[2 * n] * np.pi / 2 + (1 - p[2 * n]) * np.sqrt(np.pi / np.log(2)) / 2)
+        height, height_error = float(c[i]), float(errors[2 * n + 1 + i])
+        area_error = unit * float(np.hypot(height_error, height * errors[n + i]))
+        if height > 3 * noise:
+            found.append((float(p[i]), float(errors[i]), height, height_error, fwhm, height * unit, area_error))
+    curve = np.zeros_like(x)
+    curve[near] = m @ c
+    return found, curve

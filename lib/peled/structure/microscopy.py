@@ -1,0 +1,345 @@
+"""Micrographs of nanocubes: particles and their edges, lattice spacings from the Fourier transform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Particle:
+    """One projected cube: centre (pixels), edge (square root of its area) and the sides of the tightest rectangle, nm, and its rotation, degrees (0 to 90)."""
+
+    row: float
+    column: float
+    edge_nm: float
+    length_nm: float
+    width_nm: float
+    rotation_deg: float
+    solidity: float
+
+    @property
+    def aspect(self) -> float:
+        return self.length_nm / self.width_nm
+
+
+@dataclass(frozen=True)
+class SizeDistribution:
+    """Edges of many particles, nm.
+
+    `mean_nm` with `mean_error_nm` (of the mean, with the error of the pixel size and of the outline inside), `sd_nm` with `sd_error_nm`
+    (of the population, outline error taken out), `edges_nm`, and `notes`.
+    """
+
+    mean_nm: float
+    mean_error_nm: float
+    sd_nm: float
+    sd_error_nm: float
+    edges_nm: np.ndarray = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """Particles found in an image, the label image, and how many were refused (`cut` by the border, `odd` in shape)."""
+
+    particles: tuple[Particle, ...] = field(repr=False)
+    labels: np.ndarray = field(repr=False)
+    cut: int
+    odd: int
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One maximum of the Fourier transform: spatial frequency (1/nm), error, spacing d (nm), error, direction (degrees), strength over the noise there."""
+
+    fx: float
+    fy: float
+    frequency_error: float
+    d_nm: float
+    d_error_nm: float
+    angle_deg: float
+    strength: float
+
+
+@dataclass(frozen=True)
+class LatticeFit:
+    """A square net {100}, {110} fitted to spots.
+
+    `d100_nm`, `d110_nm` with errors from all spots of a family, the pixel size included; `rotation_deg` of the net; `ellipticity` = ratio of
+    the two {100} spacings; `angle_deg` between them (90 for a cube seen along an axis); `spots` with indices.
+    """
+
+    d100_nm: float
+    d100_error_nm: float
+    d110_nm: float
+    d110_error_nm: float
+    rotation_deg: float
+    ellipticity: float
+    ellipticity_error: float
+    angle_deg: float
+    angle_error_deg: float
+    spots: tuple[tuple[tuple[int, int], Spot], ...] = field(repr=False)
+    power: np.ndarray = field(repr=False)
+    frequency_step: float
+
+
+def segment(pixels, pixel_nm: float, *, smallest_nm: float = 4.0, smoothing_nm: float = 0.8, dark: bool | None = None, most_aspect: float = 1.45, least_solidity: float = 0.88) -> Segmentation:
+    """Find cubes: background taken off, smoothed, threshold (Otsu 1979), touching ones parted by watershed on the distance to the outline.
+
+    Parameters
+    ----------
+    pixels : (rows, columns) array
+    pixel_nm : float
+    smallest_nm : float
+        Particles with a shorter edge are noise.
+    dark : bool, optional
+        Particles darker than the film (bright field); decided by the skew of the grey values when None.
+    most_aspect, least_solidity : float
+        Limits of what counts as one cube; the rest is refused as `odd`.
+
+    Raises
+    ------
+    ValueError
+        If nothing stands out of the background.
+    """
+    from scipy import ndimage
+    from skimage import filters, measure, morphology, segmentation
+
+    image = np.asarray(pixels, float)
+    if image.ndim != 2 or not pixel_nm > 0:
+        raise ValueError(f"micrograph: expected a two-dimensional image and a positive pixel size, found shape {image.shape} and {pixel_nm}")
+    smooth = ndimage.gaussian_filter(image, max(smoothing_nm / pixel_nm, 0.7))
+    if dark is None:
+        centred = smooth - np.median(smooth)
+        dark = float(np.mean(centred**3)) < 0
+    if dark:
+        smooth = -smooth
+    smooth = smooth - _plane(smooth)
+    threshold = filters.threshold_otsu(smooth)
+    mask = smooth > threshold
+    low, high = smooth[~mask].mean(), smooth[mask].mean()
+    if not high - low > 3 * smooth[~mask].std() / np.sqrt(2):
+        raise ValueError("micrograph: expected particles that stand out of the film, found no two grey levels")
+    threshold = 0.5 * (low + high)  # the outline of a blurred step lies half-way
+    mask = ndimage.binary_fill_holes(smooth > threshold)
+    mask = ndimage.binary_opening(mask, iterations=max(1, int(round(0.4 / pixel_nm))))
+    distance = ndimage.distance_transform_edt(mask)
+    seeds = morphology.h_maxima(ndimage.gaussian_filter(distance, max(0.3 / pixel_nm, 0.5)), max(0.08 * distance.max(), 0.5))
+    labels = segmentation.watershed(-distance, measure.label(seeds), mask=mask)
+    particles, cut, odd = [], 0, 0
+    rows, columns = image.shape
+    for region in measure.regionprops(labels):
+        top, left, bottom, right = region.bbox
+        edge = np.sqrt(region.area) * pixel_nm
+        if edge < smallest_nm:
+            continue
+        if top == 0 or left == 0 or bottom == rows or right == columns:
+            cut += 1
+            continue
+        length, width, rotation = _tightest_rectangle(region.coords)
+        if region.solidity < least_solidity or length > most_aspect * width or region.area < 0.82 * length * width:
+            odd += 1
+            continue
+        particles.append(Particle(*map(float, region.centroid), float(edge), length * pixel_nm, width * pixel_nm, rotation, float(region.solidity)))
+    return Segmentation(tuple(particles), labels, cut, odd, float(threshold))
+
+
+def _plane(image):
+    """Slow background: a plane through the medians of a 6 x 6 mosaic."""
+    rows, columns = image.shape
+    r, c = np.mgrid[0:rows, 0:columns]
+    blocks = [(rr.mean(), cc.mean(), np.percentile(image[np.ix_(rr, cc)], 30)) for rr in np.array_split(np.arange(rows), 6) for cc in np.array_split(np.arange(columns), 6)]
+    table = np.array(blocks)
+    coefficients = np.linalg.lstsq(np.column_stack([np.ones(len(table)), table[:, :2]]), table[:, 2], rcond=None)[0]
+    return coefficients[0] + coefficients[1] * r + coefficients[2] * c
+
+
+def _tightest_rectangle(coordinates) -> tuple[float, float, float]:
+    """Longer and shorter side (pixels) and rotation (degrees) of the rectangle of least area around the pixels."""
+    angles = np.radians(np.arange(0, 90, 2.0))
+    points = coordinates - coordinates.mean(axis=0)
+    u = points[:, 0, None] * np.cos(angles) + points[:, 1, None] * np.sin(angles)
+    v = -points[:, 0, None] * np.sin(angles) + points[:, 1, None] * np.cos(angles)
+    a, b = np.ptp(u, axis=0) + 1, np.ptp(v, axis=0) + 1
+    i = int(np.argmin(a * b))
+    return float(max(a[i], b[i])), float(min(a[i], b[i])), float(np.degrees(angles[i]))
+
+
+def size_distribution(edges_nm, *, outline_error_nm: float = 0.3, pixel_relative_error: float = 0.01) -> SizeDistribution:
+    """Mean and spread of edges.
+
+    Parameters
+    ----------
+    outline_error_nm : float
+        Standard error of one edge from its outline; taken out of the spread.
+    pixel_relative_error : float
+        Standard error of the pixel size, common to all edges: it does not average out.
+
+    Raises
+    ------
+    ValueError
+        For fewer than three edges.
+    """
+    edges = np.asarray(edges_nm, float)
+    if len(edges) < 3 or not (edges > 0).all():
+        raise ValueError(f"sizes: expected at least three positive edges, found {len(edges)}")
+    n, mean, sd = len(edges), float(edges.mean()), float(edges.std(ddof=1))
+    population = np.sqrt(max(sd**2 - outline_error_nm**2, 0.0))
+    # Student's factor turns the error of few particles into one whose 1.96-fold covers 95 %.
+    from scipy import stats
+
+    student = stats.t.ppf(0.975, n - 1) / 1.959964
+    notes = (f"only {n} particles",) if n < 30 else ()
+    excess = np.mean((edges - mean) ** 4) / sd**4
+    return SizeDistribution(mean, float(np.hypot(student * sd / np.sqrt(n), pixel_relative_error * mean)), float(population),
+                            float(np.hypot(sd * np.sqrt(max(excess - 1, 0.5) / (4 * n)) * student, pixel_relative_error * sd)), edges, notes)
+
+
+@dataclass(frozen=True)
+class SizeChange:
+    """What a change of edge means for cubes of lattice constant a: `ratio` and error, share of volume gone, unit cells along an edge before and after,
+    layers lost on each face, lead atoms before and after, and the difference in units of the two populations' combined spread and of its error."""
+
+    ratio: float
+    ratio_error: float
+    volume_lost: float
+    volume_lost_error: float
+    cells: tuple[float, float]
+    layers_lost: float
+    lead_atoms: tuple[float, float]
+    population_separation: float
+    significance: float
+
+
+def size_change(before: tuple[float, float], after: tuple[float, float], a_A: float, *, errors_nm: tuple[float, float] | None = None) -> SizeChange:
+    """From (mean, spread) of edges in nm before and after; `errors_nm` of the means, where known."""
+    (l1, s1), (l2, s2) = before, after
+    e1, e2 = errors_nm or (0.0, 0.0)
+    q = l2 / l1
+    q_error = q * np.hypot(e1 / l1, e2 / l2)
+    cells = (10 * l1 / a_A, 10 * l2 / a_A)
+    return SizeChange(q, float(q_error), 1 - q**3, float(3 * q**2 * q_error), cells, (cells[0] - cells[1]) / 2, (cells[0] ** 3, cells[1] ** 3),
+                      (l1 - l2) / float(np.hypot(s1, s2)), (l1 - l2) / float(np.hypot(e1, e2)) if e1 or e2 else float("inf"))
+
+
+# ---- lattice from the Fourier transform ---------------------------------------------------------------------------
+
+
+def power_spectrum(pixels, pixel_nm: float) -> tuple[np.ndarray, float]:
+    """Power of the windowed image (Hann), zero frequency in the centre, and the frequency step of the finer padded grid, 1/nm."""
+    image = np.asarray(pixels, float)
+    side = min(image.shape)
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    image = image[top : top + side, left : left + side]
+    window = np.hanning(side)
+    padded = 1 << int(np.ceil(np.log2(2 * side)))
+    transform = np.fft.fftshift(np.fft.fft2((image - image.mean()) * window[:, None] * window, (padded, padded)))
+    return np.abs(transform) ** 2, 1 / (padded * pixel_nm)
+
+
+def find_spots(pixels, pixel_nm: float, *, d_range_nm: tuple[float, float] = (0.18, 0.9), strongest: int = 24, least: float = 12.0, pixel_relative_error: float = 0.0) -> tuple[tuple[Spot, ...], np.ndarray, float]:
+    """Maxima of the power spectrum over its local noise, with positions below the grid step (parabola through the logarithm).
+
+    The error of a frequency is that of a sine wave's in white noise (Rife and Boorstyn, IEEE Trans. Inf. Theory 20, 591 (1974)), widened for the window.
+
+    Returns
+    -------
+    spots, power, frequency step
+    """
+    from scipy import ndimage
+
+    power, step = power_spectrum(pixels, pixel_nm)
+    n = power.shape[0]
+    f = (np.arange(n) - n // 2) * step
+    radius = np.hypot(f[:, None], f[None, :])
+    # Noise falls with frequency (amorphous film, contrast transfer): the median in rings is its level.
+    ring = np.minimum((radius / (8 * step)).astype(int), n // 16)
+    flat = np.argsort(ring, axis=None)
+    counts = np.bincount(ring.ravel())
+    medians = np.array([np.median(part) if len(part) else 1.0 for part in np.split(power.ravel()[flat], np.cumsum(counts)[:-1])])
+    relative = power / (medians[ring] / np.log(2))
+    smooth = ndimage.gaussian_filter(relative, 1.0)
+    peak = (smooth == ndimage.maximum_filter(smooth, size=9)) & (smooth > least) & (radius > 1 / d_range_nm[1]) & (radius < 1 / d_range_nm[0])
+    half = peak & ((f[:, None] > 0) | ((f[:, None] == 0) & (f[None, :] > 0)))  # the other half is the same by symmetry
+    rows, columns = np.nonzero(half)
+    order = np.argsort(-smooth[rows, columns])[:strongest]
+    found = []
+    window_length = min(np.asarray(pixels).shape) * pixel_nm
+    logs = np.log(smooth)
+    for r, c in zip(rows[order], columns[order], strict=True):
+        dr = _vertex(logs[r - 1, c], logs[r, c], logs[r + 1, c])
+        dc = _vertex(logs[r, c - 1], logs[r, c], logs[r, c + 1])
+        fy, fx = f[r] + dr * step, f[c] + dc * step
+        q = float(np.hypot(fx, fy))
+        # Half width of a Hann spectrum line is 2/T; its position is known to that over the amplitude's signal to noise.
+        error = float(np.hypot(0.7 / window_length / np.sqrt(2 * relative[r, c]), pixel_relative_error * q))
+        found.append(Spot(float(fx), float(fy), error, 1 / q, error / q**2, float(np.degrees(np.arctan2(fy, fx)) % 180), float(relative[r, c])))
+    return tuple(found), power, step
+
+
+def _vertex(a: float, b: float, c: float) -> float:
+    bottom = a - 2 * b + c
+    return float(np.clip(0.5 * (a - c) / bottom, -0.5, 0.5)) if bottom < 0 else 0.0
+
+
+def fit_square_lattice(pixels, pixel_nm: float, *, d100_nm: float = 0.605, tolerance: float = 0.08, pixel_relative_error: float = 0.01, **options) -> LatticeFit:
+    """Find a cube's net of {100} and {110} spots near the expected spacing and fit it.
+
+    Raises
+    ------
+    ValueError
+        If two {100} directions about 90 degrees apart are not seen.
+    """
+    spots, power, step = find_spots(pixels, pixel_nm, **options)
+    families = {1: d100_nm, 2: d100_nm / np.sqrt(2)}
+    first = [s for s in spots if abs(s.d_nm / families[1] - 1) < tolerance]
+    best = None
+    for i, a in enumerate(first):
+        for b in first[i + 1 :]:
+            angle = abs(a.angle_deg - b.angle_deg)
+            angle = min(angle, 180 - angle)
+            if abs(angle - 90) < 6 and (best is None or a.strength * b.strength > best[0].strength * best[1].strength):
+                best = (a, b)
+    if best is None:
+        seen = ", ".join(f"{s.d_nm:.3f}" for s in spots[:6]) or "none"
+        raise ValueError(f"lattice: expected two spots of about {d100_nm:.3f} nm at 90 degrees, found spacings {seen} nm; choose a region with one crystal along a cube axis")
+    a, b = best
+    basis = np.array([[a.fx, a.fy], [b.fx, b.fy]])
+    # All members of {100} and {110} near the predicted places refine the two basis vectors.
+    rows, values, weights, members = [], [], [], []
+    for h, k in ((1, 0), (0, 1), (1, 1), (1, -1)):
+        target = np.array([h, k]) @ basis
+        near = [(np.hypot(s.fx - sign * target[0], s.fy - sign * target[1]), sign, s) for s in spots for sign in (1, -1)]
+        near = [x for x in near if x[0] < 0.06 * np.hypot(*target)]
+        if near:
+            _, sign, s = max(near, key=lambda x: x[2].strength)
+            members.append(((h, k), s))
+            rows.append([h, k])
+            values.append([sign * s.fx, sign * s.fy])
+            weights.append(1 / s.frequency_error**2)
+    rows, values, weights = np.array(rows, float), np.array(values), np.array(weights)
+    normal = rows.T @ (weights[:, None] * rows)
+    fitted = np.linalg.solve(normal, rows.T @ (weights[:, None] * values))
+    misfit = float(np.sum(weights[:, None] * (values - rows @ fitted) ** 2) / max(2 * len(rows) - 4, 1))
+    covariance = np.linalg.inv(normal) * max(misfit, 1.0)
+    qa, qb = np.hypot(*fitted[0]), np.hypot(*fitted[1])
+    ea, eb = np.sqrt(covariance[0, 0]), np.sqrt(covariance[1, 1])
+
+    def spacing(n: int) -> tuple[float, float]:
+        use = [s for hk, s in members if hk[0] ** 2 + hk[1] ** 2 == n]
+        if not use:
+            return float("nan"), float("nan")
+        w = np.array([s.frequency_error**-2 for s in use])
+        q = np.array([1 / s.d_nm for s in use])
+        mean = float(w @ q / w.sum())
+        scatter = float(np.std(q, ddof=1) / np.sqrt(len(q))) if len(q) > 1 else 0.0
+        return 1 / mean, float(np.sqrt(1 / w.sum() + scatter**2) / mean**2)
+
+    (d1, e1), (d2, e2) = spacing(1), spacing(2)
+    cosine = fitted[0] @ fitted[1] / (qa * qb)
+    return LatticeFit(d1, float(np.hypot(e1, pixel_relative_error * d1)), d2, float(np.hypot(e2, pixel_relative_error * d2)), float(np.degrees(np.arctan2(fitted[0, 1], fitted[0, 0])) % 90),
+                      float(qb / qa), float(qb / qa * np.hypot(ea / qa, eb / qb)), float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))), float(np.degrees(np.hypot(ea / qa, eb / qb))),
+                      tuple(members), power, step)

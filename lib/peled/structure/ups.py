@@ -1,0 +1,147 @@
+"""Ultraviolet photoelectron spectra: secondary cut-off, valence edge, work function, ionisation energy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from peled.structure.xps import HE_I_EV, edge
+from scipy import optimize
+
+
+@dataclass(frozen=True)
+class Cutoff:
+    """Secondary cut-off: `energy_eV` on the binding energy scale with error, `width_eV` (standard deviation of the edge), and how far the
+    straight-line extrapolation usual in the field would have put it (`extrapolated_eV`)."""
+
+    energy_eV: float
+    error_eV: float
+    width_eV: float
+    extrapolated_eV: float
+    curve: np.ndarray
+
+
+@dataclass(frozen=True)
+class Onset:
+    """Valence edge: straight line against background (`energy_eV`), its error with the scatter over windows (`window_error_eV`) inside `error_eV`,
+    and the edge on a logarithmic scale (`log_energy_eV`), which follows weak states at the top of the band."""
+
+    energy_eV: float
+    error_eV: float
+    window_error_eV: float
+    log_energy_eV: float
+    line: tuple[float, float]
+    baseline: float
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Work function, ionisation energy, valence and conduction edge below vacuum, eV; errors beside."""
+
+    work_function_eV: float
+    work_function_error_eV: float
+    onset_eV: float
+    ionisation_eV: float
+    ionisation_error_eV: float
+    affinity_eV: float
+
+
+def secondary_cutoff(binding_eV, counts, *, bias_V: float = 0.0) -> Cutoff:
+    """Fit the low-energy edge of the secondary electrons: an error-function step times a straight line above a floor.
+
+    `bias_V` (negative on the sample) is added back to the energy.
+
+    Raises
+    ------
+    ValueError
+        If there is no falling edge in the data.
+    """
+    x, y = np.asarray(binding_eV, float) + bias_V, np.asarray(counts, float)
+    order = np.argsort(x)
+    x, y = x[order], y[order]
+    if len(x) < 20:
+        raise ValueError(f"secondary cut-off: expected at least 20 points, found {len(x)}")
+    smooth = np.convolve(y, np.ones(5) / 5, "same")[2:-2]
+    slope = np.gradient(smooth, x[2:-2])
+    at = int(np.argmin(slope))
+    if slope[at] >= 0 or y[-5:].mean() > 0.5 * y.max():
+        raise ValueError("secondary cut-off: expected counts that fall to a floor at high binding energy, found none")
+    centre = x[2:-2][at]
+    near = (x > centre - 0.6) & (x < centre + 0.8)
+    xs, ys = x[near], y[near]
+    sigma = np.sqrt(np.maximum(ys, 1))
+
+    def model(p):
+        m = np.column_stack([edge(xs, p[0], abs(p[1])), edge(xs, p[0], abs(p[1])) * (xs - centre), np.ones_like(xs)])
+        c = np.linalg.lstsq(m / sigma[:, None], ys / sigma, rcond=None)[0]
+        return m @ c
+
+    solution = optimize.least_squares(lambda p: (ys - model(p)) / sigma, [centre, 0.1], diff_step=1e-4, x_scale=[0.05, 0.05])
+    chi2 = 2 * solution.cost / max(len(xs) - 5, 1)
+    covariance = np.linalg.pinv(solution.jac.T @ solution.jac) * max(chi2, 1)
+    i = int(np.argmin(np.gradient(model(solution.x), xs)))
+    fitted = model(solution.x)
+    steep = np.gradient(fitted, xs)[i]
+    extrapolated = xs[i] - (fitted[i] - ys[-5:].mean()) / steep
+    return Cutoff(float(solution.x[0]), float(np.sqrt(covariance[0, 0])), abs(float(solution.x[1])), float(extrapolated), np.column_stack([xs, fitted]))
+
+
+def valence_onset(binding_eV, counts, *, log_threshold: float = 3.0) -> Onset:
+    """Straight-line extrapolation of the first leading edge to the background, over a range of windows; binding energy from the Fermi level.
+
+    Raises
+    ------
+    ValueError
+        If no rising edge with at least six points is found.
+    """
+    x, y = np.asarray(binding_eV, float), np.asarray(counts, float)
+    order = np.argsort(x)
+    x, y = x[order], y[order]
+    ground = x < x[0] + 0.2 * (x[-1] - x[0])
+    if ground.sum() < 5:
+        raise ValueError("valence edge: expected at least five points of background above the edge")
+    baseline, noise = y[ground].mean(), max(y[ground].std(ddof=1), 1e-12)
+    smooth = np.convolve(y, np.ones(5) / 5, "same")
+    first = int(np.argmax((smooth > baseline + 8 * noise) & (x > x[ground][-1])))
+    top = _first_shoulder(x, smooth, first)
+    height = smooth[top] - baseline
+    found = []
+    for low in (0.2, 0.25, 0.3, 0.35):
+        for high in (0.6, 0.65, 0.7, 0.75, 0.8):
+            use = np.flatnonzero((smooth[: top + 1] - baseline > low * height) & (smooth[: top + 1] - baseline < high * height))
+            use = use[use >= first]
+            if len(use) < 6:
+                continue
+            coefficients, covariance = np.polyfit(x[use], y[use], 1, w=1 / np.sqrt(np.maximum(y[use], 1)), cov="unscaled")
+            m, b = coefficients
+            if m <= 0:
+                continue
+            at = (baseline - b) / m
+            gradient = np.array([-at / m, -1 / m])
+            found.append((at, float(gradient @ covariance @ gradient) + (noise / np.sqrt(ground.sum()) / m) ** 2, m, b))
+    if not found:
+        raise ValueError("valence edge: expected a rising edge of at least six points, found none")
+    positions = np.array([f[0] for f in found])
+    middle = found[int(np.argmin(np.abs(positions - np.median(positions))))]
+    above = np.flatnonzero(smooth > baseline + log_threshold * noise)
+    above = above[x[above] > x[ground][-1]]
+    scatter = float(positions.std(ddof=1)) if len(found) > 1 else 0.0
+    return Onset(float(np.median(positions)), float(np.hypot(np.sqrt(middle[1]), scatter)), scatter, float(x[above[0]]) if len(above) else float("nan"), (float(middle[2]), float(middle[3])), float(baseline))
+
+
+def _first_shoulder(x, smooth, first: int) -> int:
+    """Index where the first edge stops rising steeply: the first maximum, or where the slope has fallen to a fifth of its largest."""
+    slope = np.gradient(np.convolve(smooth, np.ones(5) / 5, "same"), x)
+    best = slope[first]
+    for i in range(first, len(x) - 3):
+        best = max(best, slope[i])
+        if slope[i] < 0.2 * best and smooth[i] > smooth[first] * 1.5:
+            return i
+    return len(x) - 3
+
+
+def energy_levels(cutoff: Cutoff, onset: Onset, gap_eV: float, *, photon_eV: float = HE_I_EV, fermi_eV: float = 0.0) -> Levels:
+    """Work function = photon energy - cut-off, ionisation energy = work function + onset, affinity = ionisation energy - gap."""
+    work = photon_eV - (cutoff.energy_eV - fermi_eV)
+    depth = onset.energy_eV - fermi_eV
+    return Levels(work, cutoff.error_eV, depth, work + depth, float(np.hypot(cutoff.error_eV, onset.error_eV)), work + depth - gap_eV)

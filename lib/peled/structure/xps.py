@@ -1,0 +1,294 @@
+"""Photoelectron spectra: backgrounds, spin-orbit doublets, sensitivity, mean free paths, atomic ratios.
+
+Energies are binding energies in eV. Areas are counts x eV above the background, summed over both lines of a doublet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+from scipy import optimize, special
+
+MG_EV, AL_EV, HE_I_EV = 1253.6, 1486.7, 21.218
+_SUBSHELLS = {"1s": ("K",), "2s": ("L1",), "2p": ("L2", "L3"), "3s": ("M1",), "3p": ("M2", "M3"), "3d": ("M4", "M5"), "4s": ("N1",), "4p": ("N2", "N3"), "4d": ("N4", "N5"),
+              "4f": ("N6", "N7"), "5s": ("O1",), "5p": ("O2", "O3"), "5d": ("O4", "O5"), "2p3/2": ("L3",), "3d5/2": ("M5",), "3d3/2": ("M4",), "4d5/2": ("N5",), "4d3/2": ("N4",),
+              "4f7/2": ("N7",), "4f5/2": ("N6",), "5d5/2": ("O5",), "5d3/2": ("O4",)}
+
+
+@dataclass(frozen=True)
+class Doublet:
+    """One core level in a fit. `position_eV` is the stronger line's start; `splitting_eV` and `ratio` (weak : strong) are held; 0 makes a singlet."""
+
+    name: str
+    position_eV: float
+    splitting_eV: float = 0.0
+    ratio: float = 0.0
+    fwhm_eV: float = 1.1
+
+
+@dataclass(frozen=True)
+class LevelFit:
+    """Fitted doublets of one region: `areas`, `area_errors` (counts eV), `positions_eV`, `fwhms_eV` with errors, by name; the joint
+    covariance of the areas; `energy_eV`, `counts`, `background`, `model`, and one curve a doublet in `parts`."""
+
+    names: tuple[str, ...]
+    areas: np.ndarray
+    area_errors: np.ndarray
+    area_covariance: np.ndarray = field(repr=False)
+    positions_eV: np.ndarray
+    position_errors_eV: np.ndarray
+    fwhms_eV: np.ndarray
+    energy_eV: np.ndarray = field(repr=False)
+    counts: np.ndarray = field(repr=False)
+    background: np.ndarray = field(repr=False)
+    model: np.ndarray = field(repr=False)
+    parts: np.ndarray = field(repr=False)
+    chi2_reduced: float = 1.0
+    converged: bool = True
+
+    def area(self, name: str) -> tuple[float, float]:
+        """Area and error of one doublet."""
+        i = self.names.index(name)
+        return float(self.areas[i]), float(self.area_errors[i])
+
+
+def shirley(energy_eV, counts, *, ends: int = 5, tolerance: float = 1e-6) -> np.ndarray:
+    """Background proportional to the signal at lower binding energy (Shirley, Phys. Rev. B 5, 4709 (1972)), iterated.
+
+    Runs from the mean of the first `ends` points to that of the last ones; either order of energy.
+
+    Raises
+    ------
+    ValueError
+        For fewer than 4 `ends` points or arrays that do not fit.
+    """
+    x, y = _sorted(energy_eV, counts)
+    if len(x) < 4 * ends:
+        raise ValueError(f"Shirley background: expected at least {4 * ends} points, found {len(x)}")
+    low, high = y[:ends].mean(), y[-ends:].mean()
+    background = np.linspace(low, high, len(x))
+    for _ in range(100):
+        signal = np.maximum(y - background, 0) if (y - background).sum() > 0 else y - background
+        running = np.concatenate([[0], np.cumsum((signal[1:] + signal[:-1]) / 2 * np.diff(x))])
+        if running[-1] <= 0:
+            break
+        new = low + (high - low) * running / running[-1]
+        done = np.abs(new - background).max() < tolerance * max(abs(high - low), 1e-12)
+        background = new
+        if done:
+            break
+    return background if energy_eV[0] <= energy_eV[-1] else background[::-1]
+
+
+def tougaard(energy_eV, counts, *, b_eV2: float | None = None, c_eV2: float = 1643.0, ends: int = 5) -> np.ndarray:
+    """Inelastic background with Tougaard's universal loss function B T/(C + T2)2 (Surf. Interface Anal. 11, 453 (1988)).
+
+    The lowest level is subtracted first. With `b_eV2` None, B is chosen so that the background meets the high-energy end.
+    """
+    x, y = _sorted(energy_eV, counts)
+    floor = y[:ends].mean()
+    loss = x[:, None] - x[None, :]
+    kernel = np.where(loss > 0, loss / (c_eV2 + loss**2) ** 2, 0.0)
+    shape = kernel @ ((y - floor) * np.gradient(x))
+    if b_eV2 is None:
+        b_eV2 = (y[-ends:].mean() - floor) / max(shape[-ends:].mean(), 1e-300)
+    background = floor + b_eV2 * shape
+    return background if energy_eV[0] <= energy_eV[-1] else background[::-1]
+
+
+def fit_levels(energy_eV, counts, doublets: Sequence[Doublet], *, background: str = "shirley", lorentzian: float = 0.3, window_eV: tuple[float, float] | None = None) -> LevelFit:
+    """Fit the core levels of one region at once, with Poisson weights.
+
+    Each doublet is two sums of Gaussian and Lorentzian (fraction `lorentzian`) with one width, held splitting and ratio.
+    The background is fitted with them: a constant, a slope, and a step that is the running integral of the signal (Shirley's
+    idea, applied to the model) or Tougaard's loss of the signal.
+
+    Raises
+    ------
+    ValueError
+        For unusable input, an unknown background, or a level outside the window.
+    """
+    x, y = _sorted(energy_eV, counts)
+    if window_eV:
+        keep = (x >= window_eV[0]) & (x <= window_eV[1])
+        x, y = x[keep], y[keep]
+    if background not in ("shirley", "tougaard", "linear"):
+        raise ValueError(f"background: expected shirley, tougaard or linear, found {background!r}")
+    if len(x) < 20 or not np.isfinite(y).all():
+        raise ValueError(f"core levels: expected at least 20 finite counts in the window, found {len(x)}")
+    outside = [d.name for d in doublets if not x[0] < d.position_eV < x[-1]]
+    if outside:
+        raise ValueError(f"core levels: expected {', '.join(outside)} between {x[0]:.5g} and {x[-1]:.5g} eV")
+    n = len(doublets)
+    step = np.gradient(x)
+    loss = x[:, None] - x[None, :]
+    tail = {"shirley": (loss > 0) * 1.0, "tougaard": np.where(loss > 0, loss / (1643 + loss**2) ** 2, 0.0) * 1643, "linear": None}[background]
+    ramp = (x - x.mean()) / (x[-1] - x[0])
+
+    def curves(p):
+        position, width = p[:n], np.abs(p[n:])
+        out = np.empty((len(x), n))
+        for i, d in enumerate(doublets):
+            out[:, i] = _gl(x, position[i], width[i], lorentzian)
+            if d.ratio:
+                out[:, i] = (out[:, i] + d.ratio * _gl(x, position[i] + d.splitting_eV, width[i], lorentzian)) / (1 + d.ratio)
+        return out
+
+    sigma = np.sqrt(np.maximum(y, 1))
+    signal = np.maximum(y - np.linspace(y[:5].mean(), y[-5:].mean(), len(y)), 0)
+
+    def design(p, signal):
+        columns = [curves(p), np.ones((len(x), 1)), ramp[:, None]]
+        if tail is not None:
+            columns.append((tail @ (signal * step) / max((signal * step).sum(), 1e-12))[:, None])
+        return np.hstack(columns)
+
+    p = np.array([d.position_eV for d in doublets] + [d.fwhm_eV for d in doublets])
+    converged = True
+    for _ in range(4):  # the loss follows the signal just fitted, and the weights the model
+        def residual(p, signal=signal, sigma=sigma):
+            m = design(p, signal) / sigma[:, None]
+            return y / sigma - m @ np.linalg.lstsq(m, y / sigma, rcond=1e-10)[0]
+
+        solution = optimize.least_squares(residual, p, diff_step=1e-5, max_nfev=40, x_scale=np.r_[np.full(n, 0.1), np.full(n, 0.2)])
+        p, converged = solution.x, solution.success
+        m = design(p, signal)
+        c = np.linalg.lstsq(m / sigma[:, None], y / sigma, rcond=1e-10)[0]
+        signal, sigma = np.maximum(m[:, :n] @ np.maximum(c[:n], 0), 0), np.sqrt(np.maximum(m @ c, 1))
+    h = 1e-4
+    columns = [(design(p + h * e, signal) - design(p - h * e, signal)) @ c / (2 * h) / sigma for e in np.eye(2 * n)]
+    jacobian = np.column_stack([*columns, m / sigma[:, None]])
+    scale = np.linalg.norm(jacobian, axis=0)
+    covariance = np.linalg.pinv((jacobian / scale).T @ (jacobian / scale), rcond=1e-12, hermitian=True) / np.outer(scale, scale)
+    chi2 = float(np.sum(((y - m @ c) / sigma) ** 2) / max(len(x) - 3 * n - 3, 1))
+    covariance *= max(chi2, 1.0)
+    errors = np.sqrt(np.diag(covariance))
+    return LevelFit(tuple(d.name for d in doublets), c[:n], errors[2 * n : 3 * n], covariance[2 * n : 3 * n, 2 * n : 3 * n], p[:n], errors[:n], np.abs(p[n:]), x, y,
+                    m[:, n:] @ c[n:], m @ c, m[:, :n] * c[:n], chi2, converged)
+
+
+def _gl(x, position, fwhm, fraction):
+    u = (x - position) / fwhm
+    gauss = 2 / fwhm * np.sqrt(np.log(2) / np.pi) * np.exp(-4 * np.log(2) * u**2)
+    return (1 - fraction) * gauss + fraction * 2 / (np.pi * fwhm) / (1 + 4 * u**2)
+
+
+def _sorted(energy_eV, counts):
+    x, y = np.asarray(energy_eV, float), np.asarray(counts, float)
+    if x.shape != y.shape or x.ndim != 1:
+        raise ValueError(f"spectrum: expected two arrays of equal length, found {x.shape} and {y.shape}")
+    return (x, y) if x[0] <= x[-1] else (x[::-1], y[::-1])
+
+
+@lru_cache(maxsize=128)
+def sensitivity(element: str, orbital: str, photon_eV: float = AL_EV) -> float:
+    """Photo-ionisation cross-section of a subshell or level (`3d5/2`, `3d`), relative to C 1s: xraylib's partial cross-sections of one
+    electron state times occupancy, which reproduce Scofield's (J. Electron Spectrosc. 8, 129 (1976)).
+
+    Raises
+    ------
+    ValueError
+        For an unknown level or a photon energy too low for it.
+    """
+    import xraylib
+
+    if orbital not in _SUBSHELLS:
+        raise ValueError(f"level: expected one of {', '.join(_SUBSHELLS)}, found {orbital!r}")
+
+    def total(z: int, shells) -> float:
+        return sum(xraylib.CSb_Photo_Partial(z, getattr(xraylib, f"{s}_SHELL"), photon_eV / 1e3) * xraylib.ElectronConfig(z, getattr(xraylib, f"{s}_SHELL")) for s in shells)
+
+    return total(xraylib.SymbolToAtomicNumber(element), _SUBSHELLS[orbital]) / total(6, ("K",))
+
+
+def mean_free_path_nm(kinetic_eV, *, density_g_cm3: float = 4.3, molar_mass: float = 544.8, valence_electrons: float = 40.0, gap_eV: float = 1.93):
+    """Inelastic mean free path by TPP-2M (Tanuma, Powell and Penn, Surf. Interface Anal. 21, 165 (1994)), nm, valid 50 to 2000 eV.
+
+    The defaults are MAPb(I0.4Br0.6)3: 40 valence electrons (cation C 4, N 5, H 6; Pb 4; three halides 7 each).
+    """
+    e = np.asarray(kinetic_eV, float)
+    plasmon2 = 829.4 * valence_electrons * density_g_cm3 / molar_mass
+    u = valence_electrons * density_g_cm3 / molar_mass
+    beta = -0.10 + 0.944 / np.sqrt(plasmon2 + gap_eV**2) + 0.069 * density_g_cm3**0.1
+    gamma = 0.191 / np.sqrt(density_g_cm3)
+    return 0.1 * e / (plasmon2 * (beta * np.log(gamma * e) - (1.97 - 0.91 * u) / e + (53.4 - 20.8 * u) / e**2))
+
+
+@dataclass(frozen=True)
+class Quantification:
+    """Atomic fractions with errors; `corrected` areas are area / (sensitivity x transmission x mean free path)."""
+
+    names: tuple[str, ...]
+    corrected: np.ndarray
+    fractions: np.ndarray
+    fraction_errors: np.ndarray
+
+
+def quantify(areas: Mapping[str, tuple[float, float]], sensitivities: Mapping[str, float], *, transmission: Mapping[str, float] | None = None,
+             mean_free_path: Mapping[str, float] | None = None) -> Quantification:
+    """Atomic fractions from areas (value, standard error), all mappings by the same names.
+
+    Raises
+    ------
+    ValueError
+        If a name has no sensitivity, or a sensitivity, transmission or mean free path is not positive.
+    """
+    names = tuple(areas)
+    divisor = np.ones(len(names))
+    for what, table in (("sensitivity", sensitivities), ("transmission", transmission), ("mean free path", mean_free_path)):
+        if table is None:
+            continue
+        for i, name in enumerate(names):
+            if name not in table or not table[name] > 0:
+                raise ValueError(f"{what} of {name}: expected a positive number, found {table.get(name)}")
+            divisor[i] *= table[name]
+    value, error = np.array([areas[name] for name in names], float).T
+    corrected = value / divisor
+    fractions = corrected / corrected.sum()
+    # d f_i / d c_j = (delta_ij - f_i)/sum
+    gradient = (np.eye(len(names)) - fractions[:, None]) / corrected.sum()
+    return Quantification(names, corrected, fractions, np.sqrt((gradient**2) @ (error / divisor) ** 2))
+
+
+def ratio(first: tuple[float, float], second: tuple[float, float], covariance: float = 0.0) -> tuple[float, float]:
+    """Quotient of two values with errors (and covariance), first order."""
+    q = first[0] / second[0]
+    variance = (first[1] / first[0]) ** 2 + (second[1] / second[0]) ** 2 - 2 * covariance / (first[0] * second[0])
+    return q, abs(q) * np.sqrt(max(variance, 0))
+
+
+@dataclass(frozen=True)
+class HalideRatio:
+    """I:Br with and without mean-free-path correction, each (value, standard error), from one iodine level and Br 3d."""
+
+    iodine_level: str
+    plain: tuple[float, float]
+    corrected: tuple[float, float]
+    bias: float
+
+    def bromide_fraction(self, corrected: bool = True) -> tuple[float, float]:
+        """x_Br = 1/(1 + I:Br) and its standard error."""
+        q, error = self.corrected if corrected else self.plain
+        return 1 / (1 + q), error / (1 + q) ** 2
+
+
+def halide_ratio(iodine: tuple[float, float], bromine: tuple[float, float], iodine_level: str, *, photon_eV: float = AL_EV, iodine_eV: float, bromine_eV: float,
+                 transmission: tuple[float, float] = (1.0, 1.0), covariance: float = 0.0) -> HalideRatio:
+    """I:Br from the area of one iodine level and that of Br 3d.
+
+    The mean-free-path correction takes a thick homogeneous sample: intensity goes as the mean free path of the electrons.
+    """
+    q, error = ratio(iodine, bromine, covariance)
+    level = iodine_level.split()[-1]
+    q_plain = q / sensitivity("I", level, photon_eV) * sensitivity("Br", "3d", photon_eV) / transmission[0] * transmission[1]
+    bias = float(mean_free_path_nm(photon_eV - iodine_eV) / mean_free_path_nm(photon_eV - bromine_eV))
+    relative = error / q
+    return HalideRatio(iodine_level, (q_plain, q_plain * relative), (q_plain / bias, q_plain / bias * relative), 1 / bias)
+
+
+def edge(x, position, width):
+    """Step from 1 to 0 with rising x, of Gaussian width `width` (standard deviation)."""
+    return 0.5 * special.erfc((x - position) / (np.sqrt(2) * width))
