@@ -1,0 +1,69 @@
+"""Image series of a confocal or wide-field microscope as TIFF stacks (ImageJ, OME or plain), through tifffile."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from peled.formats import FormatError, read_bytes
+
+_UM = {"um": 1.0, "µm": 1.0, "\\u00b5m": 1.0, "micron": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "inch": 2.54e4}
+
+
+@dataclass(frozen=True)
+class ImageStack:
+    """Frames (t, y, x) of counts, side of a pixel in µm, time between frames in s; None where the file does not say."""
+
+    path: Path
+    frames: np.ndarray = field(repr=False)
+    pixel_um: float | None
+    interval_s: float | None
+
+
+def read_stack(path: str | os.PathLike, *, pixel_um: float | None = None, interval_s: float | None = None) -> ImageStack:
+    """Read a TIFF stack.
+
+    Parameters
+    ----------
+    path : path-like
+    pixel_um, interval_s : float, optional
+        Take the place of what the file says.
+
+    Raises
+    ------
+    FormatError
+        Not a TIFF, damaged, colour images, or more dimensions than time, y and x.
+    """
+    import tifffile
+
+    path = Path(path)
+    start = read_bytes(path, what="a TIFF image series")[:4]
+    if start[:2] not in (b"II", b"MM"):
+        raise FormatError(path, place="byte 0", expected="a TIFF file", found=repr(start), advice="export the series as TIFF (.czi and .lif files through the microscope's software or Fiji)")
+    try:
+        with tifffile.TiffFile(path) as file:
+            frames = np.squeeze(file.asarray())
+            notes = file.imagej_metadata or {}
+            page = file.pages[0]
+            said_um, said_s = _scale(page, notes), notes.get("finterval")
+    except Exception as error:  # noqa: BLE001  the reader raises many kinds on damaged files
+        raise FormatError(path, expected="a whole TIFF image series", found=f"{type(error).__name__}: {str(error)[:120]}", advice="export it again") from None
+    if frames.ndim == 2:
+        frames = frames[None]
+    if frames.ndim != 3 or frames.shape[-1] in (3, 4):
+        raise FormatError(path, expected="frames of one channel (time, y, x)", found=f"shape {frames.shape}", advice="export one channel and one plane")
+    if not np.all(np.isfinite(frames)):
+        raise FormatError(path, expected="finite counts", found="others")
+    return ImageStack(path, frames.astype(float), pixel_um or said_um, interval_s or (float(said_s) if said_s else None))
+
+
+def _scale(page, notes: dict) -> float | None:
+    try:
+        count, length = page.tags["XResolution"].value
+        factor = _UM.get(str(notes.get("unit", "")).lower()) or {2: 2.54e4, 3: 1e4}.get(int(page.tags["ResolutionUnit"].value))
+        return factor * length / count if factor and count else None
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
