@@ -181,7 +181,7 @@ def _from_table(path: Path, laser, emission) -> tuple[SphereTriple, ...]:
     roles = [_role(label) for label in spectra.labels]
     if None in roles:
         raise FormatError(path, place="column heads", expected="heads that name the run: empty, indirect or direct", found=repr(spectra.labels[roles.index(None)]))
-    keys = [re.sub(r"(?i)empty|blank|reference|in?direct|diffuse|[^0-9A-Za-zµμ./+-]+", " ", label).strip() for label in spectra.labels]
+    keys = [re.sub(r"(?i)empty|blank|reference|(?:in)?direct|diffuse|[^0-9A-Za-zµμ./+-]+", " ", label).strip() for label in spectra.labels]
     columns = {run: {keys[i]: i for i in range(len(keys)) if roles[i] == run} for run in RUNS}
     for run in RUNS:
         if not columns[run]:

@@ -39,11 +39,13 @@ class Spots:
 
     def on_fraction(self) -> np.ndarray:
         """Fraction of spots that shine, by frame (frames,): above half of their own brightest third."""
+        if not len(self):
+            return np.full(len(self.counts), np.nan)
         level = 0.5 * np.quantile(self.counts, 0.8, axis=0)
         return (self.counts > level).mean(axis=1)
 
 
-def find_spots(frames: np.ndarray, *, pixel_um: float | None = None, width_px: float = 4.5, threshold: float = 5.0) -> Spots:
+def find_spots(frames: np.ndarray, *, pixel_um: float | None = None, width_px: float = 4.5, threshold: float = 3.5) -> Spots:
     """Local maxima of the mean image that stand `threshold` standard deviations above the background.
 
     Parameters

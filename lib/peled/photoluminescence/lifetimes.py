@@ -215,14 +215,14 @@ class _Model:
         amplitudes = theta[self.nonlinear : self.nonlinear + self.components]
         columns = []
         for j in range(self.nonlinear):
-            step = 1e-5 if j < self.components or self.names[j] != "shift" else 1e-3 * self.bin
-            move = np.zeros_like(theta)
-            move[j] = step
+            # Forward differences: the step is small beside any standard error, and the shapes at theta are at hand.
+            step = 3e-3 * self.bin if self.names[j] == "shift" else 1e-4
             if j < self.components:  # only one component changes with its own lifetime
-                single = self._only(j, theta)
-                columns.append(amplitudes[j] * (single(theta[j] + step) - single(theta[j] - step)) / (2 * step))
+                columns.append(amplitudes[j] * (self._only(theta[j] + step, theta) - shapes[j]) / step)
             else:
-                columns.append(amplitudes @ (self.shapes(theta + move) - self.shapes(theta - move)) / (2 * step))
+                move = np.zeros_like(theta)
+                move[j] = step
+                columns.append(amplitudes @ (self.shapes(theta + move) - shapes) / step)
         columns += list(shapes) + ([np.ones_like(self.time)] if self.free_background else [])
         jac = np.array(columns).T
         ideal = amplitudes @ shapes + (theta[-1] if self.free_background else self.held_background)
@@ -233,13 +233,10 @@ class _Model:
         survive = np.exp(-before)
         return -self.cycles * np.diff(survive), np.diff(survive[:, None] * sums, axis=0)
 
-    def _only(self, j, theta):
-        def row(value):
-            one = _Model.__new__(_Model)
-            one.__dict__ = {**self.__dict__, "components": 1}
-            return one.shapes(np.concatenate([[value], theta[self.components : self.nonlinear]]))[0]
-
-        return row
+    def _only(self, log_lifetime, theta):
+        one = _Model.__new__(_Model)
+        one.__dict__ = {**self.__dict__, "components": 1}
+        return one.shapes(np.concatenate([[log_lifetime], theta[self.components : self.nonlinear]]))[0]
 
 
 # ---- the fit -----------------------------------------------------------------------------------------------------------
@@ -326,6 +323,36 @@ def preferred(fits: dict[str, DecayFit]) -> DecayFit:
     """The law to report: lowest BIC among the fits without problems, or lowest BIC when all have some."""
     sound = [fit for fit in fits.values() if not fit.problems]
     return min(sound or fits.values(), key=lambda fit: fit.bic)
+
+
+@dataclass(frozen=True)
+class MeanLifetime:
+    """A mean lifetime with its statistical error and the spread over decay laws that describe the counts as well."""
+
+    value_ns: float
+    statistical_ns: float
+    model_ns: float
+    law: str
+
+    @property
+    def error_ns(self) -> float:
+        """Both errors together."""
+        return float(np.hypot(self.statistical_ns, self.model_ns))
+
+
+def mean_lifetime(fits: dict[str, DecayFit], which: str = "amplitude-weighted") -> MeanLifetime:
+    """The mean lifetime of the preferred law; laws within 3 standard deviations of its goodness give the model error.
+
+    Parameters
+    ----------
+    fits : dict
+        From `fit_decays`.
+    which : {"amplitude-weighted", "intensity-weighted"}
+    """
+    best = preferred(fits)
+    value, error = best.mean_ns[which]
+    near = [fit.mean_ns[which][0] for fit in fits.values() if fit.converged and fit.goodness_z < best.goodness_z + 3 and fit.deviance < best.deviance + 12]
+    return MeanLifetime(value, error, float(max(abs(v - value) for v in [*near, value])), best.law)
 
 
 def _prepared(time_ns, counts):
@@ -459,7 +486,7 @@ def _bounds(model):
     return low, high
 
 
-def _descend(model, y, inside, theta, max_iterations=120):
+def _descend(model, y, inside, theta, max_iterations=60):
     """Fisher scoring with Marquardt damping, projected on the bounds. Returns theta, deviance, converged."""
     low, high = _bounds(model)
     theta = np.clip(theta, low, high)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import least_squares
+from scipy.stats import chi2 as chi2_distribution
 
 from peled import lineshapes
 from peled.lineshapes import HC_EV_NM, BandModel, Parameter
@@ -40,7 +41,7 @@ class Segregation:
     Attributes
     ----------
     account : {"steady", "one band moves", "two bands"}
-        The account with the lowest BIC, with `two bands` only when the red share also grows significantly.
+        The account with the lowest BIC; `two bands` only when the red share also changes significantly.
     bic : dict of str to float
     time_s : ndarray, shape (m,)
     fraction, fraction_error : ndarray, shape (m,)
@@ -147,11 +148,21 @@ def track(wavelength_nm: np.ndarray, counts: np.ndarray, time_s: np.ndarray, *, 
     main, red = float(two.value("main_centre")[0]), float(two.value("red_centre")[0])
     red_error = float(np.nan_to_num(two.error("red_centre")[0], nan=np.inf))
     account = min(bic, key=bic.get)
-    if account == "two bands" and (growth.z < 3 or two.degenerate.all()):
+    if account == "two bands" and not _varies(fraction, error):
         account = min(("steady", "one band moves"), key=bic.get)
     return Segregation(account, {k: float(v) for k, v in bic.items()}, t, fraction, error, measured.centroid, measured.centroid_se, HC_EV_NM / main, HC_EV_NM / red,
                        HC_EV_NM / red**2 * red_error, growth, drift(t, measured.centroid, measured.centroid_se), _blue(energy, signal, spread, two, t),
                        float(two.chi2.sum() / max(signal.size - 4 * t.size - 4, 1)), energy, two.evaluate(energy) * scale)
+
+
+def _varies(fraction, error) -> bool:
+    """Whether the red share changes: χ² against a constant one beyond a probability of 1e-4."""
+    good = np.isfinite(error) & (error > 0)
+    if np.count_nonzero(good) < 3:
+        return False
+    weight = 1 / error[good] ** 2
+    mean = weight @ fraction[good] / weight.sum()
+    return bool(chi2_distribution.sf(weight @ (fraction[good] - mean) ** 2, np.count_nonzero(good) - 1) < 1e-4)
 
 
 def _fits(energy, signal, spread, t):

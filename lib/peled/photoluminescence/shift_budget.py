@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-HC_EV_NM = 1239.841984332
-NOH = (1.57, 0.39, 0.33)
+from peled.materials import HC_EV_NM, bulk_gap_eV
+
 H2_8M0_EV_NM2 = 0.376030  # h²/(8 m0)
+_FRACTIONS = np.linspace(0, 1, 101)
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,9 @@ class Combination:
         return abs(self.z) < 2
 
 
-def noh_gap(bromide_fraction):
-    """Gap in eV of MAPb(I₁₋ₓBrₓ)₃ at bromide fraction x (Noh 2013)."""
-    x = np.asarray(bromide_fraction, dtype=float)
-    return NOH[0] + NOH[1] * x + NOH[2] * x * x
-
-
 def emission_wavelength(bromide_fraction):
-    """Wavelength in nm of a photon of Noh's gap."""
-    return HC_EV_NM / noh_gap(bromide_fraction)
+    """Wavelength in nm of a photon of the bulk gap at bromide fraction x (Noh 2013)."""
+    return HC_EV_NM / bulk_gap_eV(bromide_fraction)
 
 
 def bromide_for_wavelength(wavelength_nm):
@@ -61,16 +56,30 @@ def bromide_for_wavelength(wavelength_nm):
     ValueError
         Outside the relation's range, 0 ≤ x ≤ 1.
     """
-    energy = HC_EV_NM / np.asarray(wavelength_nm, dtype=float)
-    x = (-NOH[1] + np.sqrt(NOH[1] ** 2 - 4 * NOH[2] * (NOH[0] - energy))) / (2 * NOH[2])
-    if np.any(~(x >= -1e-9)) or np.any(x > 1 + 1e-9):
-        raise ValueError(f"wavelength: expected {HC_EV_NM / noh_gap(1.0):.0f} to {HC_EV_NM / noh_gap(0.0):.0f} nm, found {np.atleast_1d(wavelength_nm)[0]:g} nm")
+    wavelength = np.asarray(wavelength_nm, dtype=float)
+    low, high = emission_wavelength(1.0), emission_wavelength(0.0)
+    if np.any(~((wavelength >= low - 1e-9) & (wavelength <= high + 1e-9))):
+        raise ValueError(f"wavelength: expected {low:.0f} to {high:.0f} nm, found {np.atleast_1d(wavelength)[0]:g} nm")
+    x = np.interp(-wavelength, -emission_wavelength(_FRACTIONS), _FRACTIONS)
+    for _ in range(3):  # Newton from the table
+        x = x - (bulk_gap_eV(x) - HC_EV_NM / wavelength) / ((bulk_gap_eV(x + 1e-6) - bulk_gap_eV(x - 1e-6)) / 2e-6)
     return x
 
 
 def cube_energy_meV(edge_nm, mass):
     """Ground level in meV of a particle of `mass` (in m0) in a cube of edge `edge_nm`."""
     return 3e3 * H2_8M0_EV_NM2 / mass / np.asarray(edge_nm, dtype=float) ** 2
+
+
+def kane_energy_meV(edge_nm, mass, gap_eV):
+    """As `cube_energy_meV` in a band whose mass grows with energy: E_g/2 (√(1 + 4 E/E_g) − 1) (Kane's two-band model)."""
+    parabolic = cube_energy_meV(edge_nm, mass) * 1e-3
+    return 1e3 * gap_eV / 2 * (np.sqrt(1 + 4 * parabolic / gap_eV) - 1)
+
+
+def linearity(edge_nm: np.ndarray, energy_meV: np.ndarray) -> float:
+    """R² of a straight line of energy against 1/L²."""
+    return float(np.corrcoef(1 / np.asarray(edge_nm, dtype=float) ** 2, energy_meV)[0, 1] ** 2)
 
 
 def edge_for_shift(bulk_nm: float, shift_nm: float, mass: float) -> float:

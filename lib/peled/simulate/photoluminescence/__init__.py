@@ -19,7 +19,7 @@ from peled.simulate.photoluminescence import crystals, segregation, sphere, tcsp
 ASSUMPTIONS = {
     "crystals": "exciton binding 30 meV, homogeneous width 26 meV, Urbach energy 16 meV, exciton mass 0.44 m0, spread of composition 0.015; gaps moved rigidly to the printed emission wavelengths",
     "films": "relative yields neat 0.30, EDTA 0.45, GL 0.50, E+G 0.70 and absorptances 0.20 to 0.23 at 405 nm; only the 0.70 is the paper's",
-    "fluence": "405 nm continuous laser, B = 1e-10 cm3/s (photons that leave), C = 2e-27 cm6/s, detrapping 2e-11 cm3/s, trap density 1e16 cm-3, capture 4.5e-11 (E+G) and 4e-10 cm3/s (neat), 30 nm film; "
+    "fluence": "405 nm continuous laser, B = 1e-10 cm3/s (photons that leave), C = 2e-27 cm6/s, detrapping 2e-11 cm3/s, trap density 1e16 (E+G) and 3e16 cm-3 (neat), capture 4.5e-11 (E+G) and 4e-10 cm3/s (neat), 30 nm film; "
                "E+G reaches the printed 70 %",
     "sphere": "self-absorption 6 %, wall light taken by the sample 5.5 %, stray laser, smooth response, shot noise",
     "lifetimes": "radiative 40 ns (solution) and 30 ns (film), one trap 12 and 8 ns, mean number of traps neat 1.2 and 1.6, E+G 0.25 and 0.35; response 0.12 ns with a 5 % tail of 0.6 ns; 2 MHz, 2 % of cycles counted",
@@ -37,7 +37,7 @@ RED_SHIFT_EV = 0.075
 
 def film_parameters() -> dict[str, sphere.Film]:
     """Recombination of the two films of the fluence series."""
-    return {"neat": sphere.Film(capture=4e-10, traps=1e16, auger=2e-27, absorptance=0.21), "E+G": sphere.Film(capture=4.5e-11, traps=1e16, auger=2e-27, absorptance=0.22)}
+    return {"neat": sphere.Film(capture=4e-10, traps=3e16, auger=2e-27, absorptance=0.21), "E+G": sphere.Film(capture=4.5e-11, traps=1e16, auger=2e-27, absorptance=0.22)}
 
 
 def ensembles() -> dict[str, crystals.Ensemble]:
@@ -53,7 +53,7 @@ def main(folder: Path | None = None) -> None:
     """Write every file of data/photoluminescence, from fixed seeds."""
     folder = folder or files.ROOT / "data" / "photoluminescence"
     made = ensembles()
-    for write in (_absorption, _solution, _films, _sphere, _lifetimes, _transport, _segregation, _confocal):
+    for write in (_absorption, _solution, _films, _sphere, _lifetimes, _transport, _segregation, _confocal, _truth):
         write(folder, made)
 
 
@@ -207,3 +207,22 @@ def _confocal(folder: Path, made) -> None:
         stream = io.BytesIO()
         tifffile.imwrite(stream, stack, imagej=True, resolution=(1 / 0.060, 1 / 0.060), metadata={"axes": "TYX", "unit": "um", "finterval": 30.0}, compression=None)
         files.write_atomically(folder / f"{name}.tif", stream.getvalue())
+
+
+def _truth(folder: Path, made) -> None:
+    """What an analysis of these files should find."""
+    rows = []
+    for place, sets in LIFETIMES.items():
+        rows += [(f"mean_lifetime_{place}_{name}", tcspc.mean_lifetime(*parameters), "ns") for name, parameters in sets.items()]
+    film = LIFETIMES["film"]["E+G"]
+    rows += [(f"mean_lifetime_{name}", tcspc.mean_lifetime(*film, *quench[:2]), "ns") for name, quench in QUENCHERS.items()]
+    for name, parameters in film_parameters().items():
+        levels = np.geomspace(0.1, 300, 12) * 1e-3 / (1.98644586e-25 / 405e-9) * parameters.absorptance / (parameters.thickness_nm * 1e-7)
+        yields = [sphere.steady_yield(g, parameters) for g in levels]
+        rows += [(f"plqy_largest_{name}", max(yields), ""), (f"capture_rate_{name}", parameters.capture * parameters.traps, "1/s"), (f"traps_{name}", parameters.traps, "cm-3"),
+                 (f"absorptance_{name}", parameters.absorptance, "")]
+    for name in ("solution", "E+G"):
+        gap, weight = crystals.gaps(made[name])
+        rows.append((f"gap_{name}", float(weight @ gap), "eV"))
+    rows += [("red_shift", RED_SHIFT_EV, "eV"), ("self_absorption", film_parameters()["E+G"].self_absorption, "")]
+    files.write_atomically(folder / "truth.csv", "name,value,unit\n" + "".join(f"{name},{value:.8g},{unit}\n" for name, value, unit in rows))
