@@ -1,0 +1,182 @@
+"""Panels of transient absorption: a result and a matplotlib `Axes` in, nothing out."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.colors import TwoSlopeNorm
+
+from peled.figures import COLOURS
+from peled.transient_absorption.preprocess import Matrix, band_average, correct_chirp
+
+COMPONENTS = ("blue", "green", "orange", "pink", "amber")
+BANDS = ("blue", "green", "amber", "orange")
+
+
+def time_label(tau_ps: float) -> str:
+    """A lifetime with a fitting unit.
+
+    >>> time_label(0.4), time_label(14.2), time_label(float("inf"))
+    ('400 fs', '14.2 ps', 'stays')
+    """
+    if not np.isfinite(tau_ps):
+        return "stays"
+    return f"{tau_ps * 1e3:.0f} fs" if tau_ps < 1 else f"{tau_ps:.3g} ps" if tau_ps < 1e4 else f"{tau_ps / 1e3:.3g} ns"
+
+
+def draw_spectra(ax, spectra, *, style: str = "-", label: bool = True, unit: float = 1e3, suffix: str = "") -> None:
+    """Spectra with bands of 95 % confidence."""
+    for i, (y, e) in enumerate(zip(spectra.values, spectra.standard_errors, strict=True)):
+        colour = COLOURS[COMPONENTS[i % len(COMPONENTS)]]
+        tau = spectra.lifetimes_ps[i] if i < len(spectra.lifetimes_ps) else np.nan
+        ax.plot(*_broken(spectra.wavelength_nm, y * unit), style, color=colour, lw=1.1, label=(time_label(tau) if np.isfinite(tau) else spectra.names[i]) + suffix if label else None)
+        ax.fill_between(*_broken(spectra.wavelength_nm, (y - 1.96 * e) * unit), _broken(spectra.wavelength_nm, (y + 1.96 * e) * unit)[1], color=colour, alpha=0.18, lw=0)
+    ax.axhline(0, color=COLOURS["grey"], lw=0.5, zorder=0)
+    ax.set(xlabel="Wavelength (nm)", ylabel="Amplitude (mOD)")
+
+
+def draw_pair(ax, before, after, *, edge: float | None = None) -> None:
+    """Decay-associated spectra before (solid) and after (dashed) irradiation, an arrow at the red edge."""
+    draw_spectra(ax, before)
+    if after is not None:
+        draw_spectra(ax, after, style="--", label=False)
+    if edge is not None:
+        low, high = ax.get_ylim()
+        ax.annotate("", (edge, 0.02 * low), (edge, 0.45 * low), arrowprops={"arrowstyle": "->", "color": COLOURS["orange"], "lw": 1.2})
+    ax.plot([], [], "-", color="black", lw=0.8, label="before"), ax.plot([], [], "--", color="black", lw=0.8, label="after")
+    ax.legend(fontsize=5.5, ncols=2, loc="best")
+
+
+def draw_map(ax, m: Matrix, *, linear_ps: float = 1.0, limit: float | None = None, label: str = "ΔA (mOD)") -> None:
+    """The matrix as a map, delays linear up to `linear_ps` and logarithmic beyond; blank where nothing was measured."""
+    z = m.signal.T * 1e3
+    limit = np.nanquantile(np.abs(z), 0.998) if limit is None else limit
+    gaps = np.diff(m.wavelength_nm)
+    cut = np.flatnonzero(gaps > 3 * np.median(gaps)) if len(gaps) else []
+    for part in np.split(np.arange(len(m.wavelength_nm)), np.asarray(cut, int) + 1):
+        if len(part) > 1:
+            mesh = ax.pcolormesh(m.delay_ps, m.wavelength_nm[part], z[part], cmap="RdBu_r", norm=TwoSlopeNorm(0, -limit, limit), shading="nearest", rasterized=True)
+    ax.set_xscale("symlog", linthresh=linear_ps, linscale=0.8)
+    ax.set(xlabel="Delay (ps)", ylabel="Wavelength (nm)", xlim=(m.delay_ps[0], m.delay_ps[-1]))
+    _delay_ticks(ax, m.delay_ps)
+    ax.figure.colorbar(mesh, ax=ax, label=label, pad=0.02)
+
+
+def draw_transients(ax, m: Matrix, fitted, windows_nm, *, chirp=None, span_ps=None, logarithmic: bool = False) -> None:
+    """Averages over bands of wavelengths with the global fit (dashed), after the chirp has been taken out of both."""
+    model = Matrix(m.delay_ps, m.wavelength_nm, fitted, m.name)
+    if chirp is not None:
+        m, model = correct_chirp(m, chirp), correct_chirp(model, chirp)
+    inside = slice(None) if span_ps is None else (m.delay_ps >= span_ps[0]) & (m.delay_ps <= span_ps[1])
+    for (low, high), colour in zip(windows_nm, BANDS, strict=False):
+        y, f = band_average(m, low, high) * 1e3, band_average(model, low, high) * 1e3
+        if not np.isfinite(y).any():
+            continue
+        ax.plot(m.delay_ps[inside], y[inside], ".", ms=3, color=COLOURS[colour], label=f"{low:g}–{high:g} nm")
+        ax.plot(model.delay_ps[inside], f[inside], "--", color="black", lw=0.7)
+    ax.axhline(0, color=COLOURS["grey"], lw=0.5, zorder=0)
+    if logarithmic:
+        ax.set_xscale("log")
+    ax.set(xlabel="Delay (ps)", ylabel="ΔA (mOD)")
+    ax.legend(fontsize=5.5, loc="best")
+
+
+def draw_missing(ax, what: str) -> None:
+    """A panel for which there is no file."""
+    ax.text(0.5, 0.5, f"no file: {what}", ha="center", va="center", transform=ax.transAxes, size=7, color=COLOURS["grey"])
+    ax.set(xticks=[], yticks=[])
+
+
+def draw_timeline(ax, *, scan_s: float, scans_before: int, exposure_s: float, start_s: float, scans_after: int, reexposure_s: dict[str, float], wavelengths_nm: dict[str, tuple[float, float, float]]) -> None:
+    """The procedure on one line, with the PL wavelength before (black) and after (red) exposure.
+
+    `wavelengths_nm` maps a film to (before, after, error).
+    """
+    boxes = [(f"{scans_before} scans\n{scan_s:g} s each", 2.6, "sky"), (f"405 nm\n{exposure_s:g} s", 1.1, "pink"), (f"start\n{start_s:g} s", 0.9, "grey"),
+             ("re-expose\n" + ", ".join(f"{v:g} s {k}" for k, v in reexposure_s.items()), 1.8, "pink"), (f"scan\n{scan_s:g} s", 1.0, "sky")]
+    x = 0.0
+    edges = []
+    for text, width, colour in boxes:
+        ax.add_patch(_box(x, 0.0, width, 0.8, COLOURS[colour]))
+        ax.text(x + width / 2, 0.4, text, ha="center", va="center", size=5)
+        edges.append(x)
+        x += width + 0.12
+    ax.annotate("", (edges[3], -0.18), (x - 0.12, -0.18), arrowprops={"arrowstyle": "->", "lw": 0.8})
+    ax.text((edges[3] + x) / 2, -0.34, f"{scans_after} times", ha="center", va="top", size=5.5)
+    for i, (name, (before, after, error)) in enumerate(wavelengths_nm.items()):
+        y = 1.35 + 0.55 * i
+        ax.text(-0.1, y, name, ha="right", va="center", size=6, color=COLOURS[name])
+        ax.plot(edges[1] - 0.06, y, "o", color="black", ms=4), ax.text(edges[1] - 0.25, y, f"{before:.0f} nm", ha="right", va="center", size=5.5)
+        for at in (edges[2] - 0.06, edges[3] + boxes[3][1] + 0.06, x - 0.05):
+            ax.plot(at, y, "o", color=COLOURS["orange"], ms=4)
+        ax.text(edges[2] + 0.15, y, f"{after:.0f} ± {error:.0f} nm", ha="left", va="center", size=5.5)
+    ax.set(xlim=(-0.9, x + 0.1), ylim=(-0.75, 2.3))
+    ax.axis("off")
+
+
+def draw_table(ax, rows: list[tuple[str, ...]], heads: tuple[str, ...], colours=()) -> None:
+    """A small table; `colours` for the columns after the first."""
+    table = ax.table(cellText=rows, colLabels=heads, loc="center", cellLoc="center", edges="horizontal")
+    table.auto_set_font_size(False)
+    table.set_fontsize(5.5)
+    table.scale(1, 1.5)
+    for j, colour in enumerate(colours):
+        for i in range(len(rows) + 1):
+            table[i, j + 1].get_text().set_color(COLOURS[colour])
+    ax.axis("off")
+
+
+def draw_overview(axes, fit, matrix: int = 0) -> None:
+    """Residual map, residual singular values, first residual vectors: four axes in a row."""
+    residual = fit.residual(matrix)
+    m = fit.matrices[matrix]
+    draw_map(axes[0], Matrix(m.delay_ps, m.wavelength_nm, residual, m.name), label="residual (mOD)")
+    s, left, right = fit.residual_singular_values(matrix)
+    axes[1].semilogy(np.arange(1, 16), s[:15] * 1e3, "o", ms=3, color=COLOURS["blue"])
+    axes[1].set(xlabel="Number", ylabel="Singular value (mOD)")
+    axes[2].plot(m.delay_ps, left[:, 0], "-", lw=0.8, color=COLOURS["blue"])
+    axes[2].set_xscale("symlog", linthresh=1.0)
+    _delay_ticks(axes[2], m.delay_ps)
+    axes[2].set(xlabel="Delay (ps)", ylabel="First left vector")
+    axes[3].plot(*_broken(m.wavelength_nm, right[0]), "-", lw=0.8, color=COLOURS["blue"])
+    axes[3].set(xlabel="Wavelength (nm)", ylabel="First right vector")
+
+
+def draw_density(axes, density) -> None:
+    """Lifetime-density map and the L curve with the chosen strength."""
+    z = density.density.T * 1e3
+    limit = np.quantile(np.abs(z), 0.999)
+    mesh = axes[0].pcolormesh(density.lifetimes_ps, density.wavelength_nm, z, cmap="RdBu_r", norm=TwoSlopeNorm(0, -limit, limit), shading="nearest", rasterized=True)
+    axes[0].set_xscale("log")
+    axes[0].set(xlabel="Lifetime (ps)", ylabel="Wavelength (nm)")
+    axes[0].figure.colorbar(mesh, ax=axes[0], label="Density (mOD)", pad=0.02)
+    axes[1].loglog(density.residual_norms, density.solution_norms, "-", lw=0.9, color=COLOURS["blue"])
+    at = int(np.argmin(np.abs(np.log(density.strengths / density.strength))))
+    axes[1].loglog(density.residual_norms[at], density.solution_norms[at], "o", ms=4, color=COLOURS["orange"], label=f"chosen by {density.chosen_by}")
+    axes[1].set(xlabel="Residual norm", ylabel="Roughness")
+    axes[1].legend(fontsize=5.5)
+
+
+def draw_fluence(ax, pairs, lifetimes, errors) -> None:
+    """Fitted lifetimes against the number of pairs per crystal."""
+    for i in range(lifetimes.shape[1]):
+        ax.errorbar(pairs, lifetimes[:, i], 1.96 * errors[:, i], fmt="o-", ms=3, lw=0.8, color=COLOURS[COMPONENTS[i]], label=f"component {i + 1}")
+    ax.set(xscale="log", yscale="log", xlabel="Pairs per crystal", ylabel="Fitted lifetime (ps)")
+    ax.legend(fontsize=5.5)
+
+
+def _broken(x, y):
+    """A curve with gaps where the wavelengths have been masked."""
+    gaps = np.flatnonzero(np.diff(x) > 3 * np.median(np.diff(x))) if len(x) > 2 else []
+    return np.insert(x, np.asarray(gaps, int) + 1, np.nan), np.insert(y, np.asarray(gaps, int) + 1, np.nan)
+
+
+def _delay_ticks(ax, delay_ps) -> None:
+    ticks = [t for t in (-1, 0, 1, 10, 100, 1000, 10000) if delay_ps[0] <= t <= delay_ps[-1]]
+    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    ax.minorticks_off()
+
+
+def _box(x, y, width, height, colour):
+    from matplotlib.patches import FancyBboxPatch
+
+    return FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=0.08", facecolor=colour, alpha=0.45, edgecolor="none")
