@@ -81,6 +81,7 @@ def draw(ax, molecule: Molecule, *, fontsize: float = 6.5, linewidth: float = 0.
         away = xy[k] - np.mean([xy[j if i == k else i] for i, j, _ in molecule.bonds if k in (i, j)], axis=0)
         away = away / max(np.linalg.norm(away), 1e-9) if np.linalg.norm(away) > 1e-6 else (xy[k] - centre) / max(np.linalg.norm(xy[k] - centre), 1e-9)
         ax.text(*(xy[k] + 0.62 * away), text, ha="center", va="center", fontsize=fontsize, weight="bold", color="#7B3294")
-    ax.set_aspect("equal")
-    ax.margins(0.08)
+    ax.update_datalim([xy.min(axis=0) - 0.75, xy.max(axis=0) + 0.75])  # room for the letters at the ends
+    ax.margins(0)
+    ax.set_aspect("equal", adjustable="datalim")
     ax.axis("off")

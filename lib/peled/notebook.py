@@ -351,16 +351,18 @@ def _tune_inline_backend() -> None:
     shell = _shell()
     if shell is None:
         return
+    from IPython.core.pylabtools import select_figure_formats
     from matplotlib_inline.config import InlineBackend
 
     backend = InlineBackend.instance(parent=shell)
     backend.print_figure_kwargs = {"bbox_inches": None, "metadata": {"Software": None}}
+    select_figure_formats(shell, backend.figure_formats, **backend.print_figure_kwargs)
 
 
 def _refuse_unknown_parameters(topic: str, parameters: dict) -> None:
     """Papermill sets any name it is given. Nothing else has run yet, so an unknown name is a mistyped parameter."""
     shell = _shell()
-    if shell is None or shell.execution_count > 3:
+    if shell is None or shell.execution_count > 4:
         return
     hidden = set(shell.user_ns_hidden) | {"In", "Out", "exit", "quit", "get_ipython", "open"}
     unknown = sorted(name for name, value in shell.user_ns.items()

@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from peled import files
@@ -281,7 +281,7 @@ def _printed(text: str, relation: str = "=") -> Printed:
     return Printed(float(text), half * (2 if relation == "~" else 1), relation)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(value: str, uncertainty: str) -> tuple[str, tuple[Printed, ...]]:
     text = value.strip()
     relation = uncertainty if uncertainty in ("~", "<=", ">=", "<", ">") else "="

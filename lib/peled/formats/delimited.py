@@ -260,7 +260,10 @@ def _heads(found: Scan, width: int) -> list[tuple[str, str]]:
             line = line.removeprefix(mark)
         got = _split(line, found.delimiter)
         if len(got) != width and found.delimiter is None:  # heads with blanks in them over blank-separated numbers
-            got = [cell for cell in re.split(r"\s{2,}|\t|,\s*|;\s*", line.strip()) if cell]
+            for split in (r"\s{2,}|\t|,\s*|;\s*", r"\s+(?![(\[])"):
+                got = [cell for cell in re.split(split, line.strip()) if cell]
+                if len(got) == width:
+                    break
         return got
 
     last = cells(above[-1])

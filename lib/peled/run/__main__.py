@@ -105,7 +105,7 @@ def _literal(value: str) -> object:
 
 def _run(jobs: list[dict], reasons: dict[str, str], options: argparse.Namespace) -> int:
     records.BUILD.mkdir(exist_ok=True)
-    lock = open(records.BUILD / ".lock", "w")  # noqa: SIM115  held until the process ends
+    lock = open(records.BUILD / ".lock", "w")  # held until the process ends
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -63,7 +63,7 @@ class _Hook(DisplayHook):
 
     def write_format_data(self, format_dict, md_dict=None) -> None:
         if format_dict:
-            self.shell.outputs.append(new_output("execute_result", data=_encoded(format_dict), metadata=md_dict or {}, execution_count=self.shell.execution_count))
+            self.shell.outputs.append(new_output("execute_result", data=_encoded(format_dict), metadata=md_dict or {}, execution_count=self.shell.cell_count))
 
     def finish_displayhook(self) -> None:
         """Nothing to end."""
@@ -71,6 +71,7 @@ class _Hook(DisplayHook):
 
 class _Shell(InteractiveShell):
     outputs: list
+    cell_count: int = 0  # of code cells so far; the shell's own count runs ahead while a cell is executed
 
     def __init__(self, **options):
         self.outputs = []
@@ -103,7 +104,7 @@ class ForkEngine(Engine):
                 continue
             manager.cell_start(cell, index)
             count += 1
-            shell.outputs = []
+            shell.outputs, shell.cell_count = [], count
             shell.user_ns["_exit_code"] = 0
             stdout, stderr = sys.stdout, sys.stderr
             sys.stdout, sys.stderr = _Stream(shell, "stdout"), _Stream(shell, "stderr")
@@ -131,18 +132,18 @@ def register() -> None:
     import lmfit  # noqa: F401
     import matplotlib
     import numpy  # noqa: F401
-    import scipy.linalg  # noqa: F401
+    import scipy.linalg
     import scipy.optimize  # noqa: F401
 
     matplotlib.use("agg")
-    import matplotlib.pyplot  # noqa: F401
+    import matplotlib.pyplot
     import matplotlib_inline.backend_inline  # noqa: F401
 
     papermill_engines.register(NAME, ForkEngine)
 
 
 def _make_shell() -> _Shell:
-    import matplotlib.pyplot as plt
+    from IPython.core.pylabtools import activate_matplotlib
     from matplotlib_inline.backend_inline import configure_inline_support
 
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
@@ -151,7 +152,7 @@ def _make_shell() -> _Shell:
     shell.history_manager.enabled = False
     shell.cleanup()
     sys.displayhook = shell.displayhook
-    plt.switch_backend("module://matplotlib_inline.backend_inline")
+    activate_matplotlib("module://matplotlib_inline.backend_inline")
     configure_inline_support(shell, "module://matplotlib_inline.backend_inline")
     return shell
 

@@ -43,7 +43,7 @@ class Job:
 
     @property
     def stage(self) -> Path:
-        return records.BUILD / "stage" / f"{os.getpid() if not _parent else _parent}" / self.stem
+        return records.BUILD / "stage" / f"{_parent or os.getpid()}" / self.stem
 
     @property
     def failed(self) -> Path:
@@ -96,7 +96,7 @@ def run_in_child(job: Job, parent: int) -> int:
         else:
             report = _execute_in_kernel(job, stage, folders)
         _check_results(job, stage)
-    except BaseException as error:  # noqa: BLE001  a notebook may end its process in any way
+    except BaseException as error:  # a notebook may end its process in any way
         message = str(error).strip().splitlines()
         (stage / "failure.txt").write_text(_last_line(message) or repr(error), encoding="utf-8")
         return 1
@@ -207,7 +207,7 @@ def timed(job: Job, parent: int) -> None:
         started = time.perf_counter()
         status = run_in_child(job, parent)
         (job.stage / "seconds.txt").write_text(f"{time.perf_counter() - started:.3f}", encoding="utf-8")
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         print(f"{job.stem}: {error!r}", file=sys.stderr)
     finally:
         sys.stdout.flush()

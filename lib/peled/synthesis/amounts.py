@@ -9,10 +9,9 @@ because lead from different ores differs: it limits every amount of lead here to
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from uncertainties import UFloat, ufloat
-
 
 
 class UnitError(ValueError):
@@ -56,7 +55,7 @@ def parse_quantity(text: str | float, unit: str, *, what: str = "quantity") -> f
     return float(value)
 
 
-@lru_cache(maxsize=None)
+@cache
 def atomic_weight(symbol: str) -> UFloat:
     """Standard atomic weight with IUPAC's uncertainty as standard error, g/mol; one variable an element, shared by all formulas."""
     import periodictable
@@ -65,7 +64,7 @@ def atomic_weight(symbol: str) -> UFloat:
     return ufloat(element.mass, element._mass_unc, tag=f"atomic weight of {symbol}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def composition(formula: str) -> tuple[tuple[str, float], ...]:
     """Elements of a formula with their counts.
 
@@ -133,7 +132,7 @@ class Laboratory:
         return ufloat(volume_mL, abs(volume_mL) * self.pipette_repeatability, tag=tag) * self.pipettes
 
 
-def purity_factor(purity: float, *, at_least: bool = True, tag: str = "") -> UFloat:
+def purity_factor(purity: float, *, at_least: bool = True, tag: str = "") -> UFloat | float:
     """Mass fraction of the substance in its bottle.
 
     A label such as "≥ 98 %" is read as anything from there to pure, all equally likely (mean (p + 1)/2, standard
@@ -146,6 +145,8 @@ def purity_factor(purity: float, *, at_least: bool = True, tag: str = "") -> UFl
     """
     if not 0 < purity <= 1:
         raise ValueError(f"purity{' of ' + tag if tag else ''}: expected a fraction above 0 and up to 1, found {purity}")
+    if purity == 1:
+        return 1.0
     if at_least:
         return ufloat((1 + purity) / 2, (1 - purity) / 12**0.5, tag=f"purity of {tag}")
     return ufloat(purity, (1 - purity) / 10, tag=f"purity of {tag}")
@@ -159,7 +160,7 @@ def amount_mmol(formula: str, mass_mg: UFloat | float, purity: UFloat | float = 
     ValueError
         For an unknown formula or a negative mass.
     """
-    if mass_mg < 0:
+    if getattr(mass_mg, "nominal_value", mass_mg) < 0:
         raise ValueError(f"{formula}: mass: expected no negative value, found {mass_mg} mg")
     return mass_mg * purity / molar_mass(formula)
 

@@ -23,15 +23,20 @@ _STAGES = (("Precursor", "#E8F0F8"), ("Synthesis", "#FBEDE2"), ("treatment", "#E
 def procedure_flow(ax, procedure: Procedure, *, columns: int = 4) -> None:
     """All steps as boxes in reading order, each with its quantities and conditions as the file has them."""
     steps = procedure.steps
-    rows = int(np.ceil(len(steps) / columns))
-    width, height, gap_x, gap_y = 1.0, 0.78, 0.17, 0.16
+    width, gap_x, gap_y, line = 1.0, 0.17, 0.13, 0.072
+    titles = [textwrap.wrap(f"{k + 1}  {step.get('title', step['id'])}", 27) for k, step in enumerate(steps)]
+    texts = [_lines(procedure, step) for step in steps]
+    rows = [range(first, min(first + columns, len(steps))) for first in range(0, len(steps), columns)]
+    heights = [0.1 + line * max(1.15 * len(titles[k]) + len(texts[k]) for k in row) for row in rows]
+    tops = [-sum(heights[:r]) - r * gap_y for r in range(len(rows))]
     for k, step in enumerate(steps):
         row, place = divmod(k, columns)
-        x, y = place * (width + gap_x), -row * (height + gap_y)
+        height = heights[row]
+        x, y = place * (width + gap_x), tops[row] - height
         colour = next((c for word, c in _STAGES if word.lower() in step.get("section", "").lower()), "#F2F2F2")
-        ax.add_patch(FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0.0,rounding_size=0.05", facecolor=colour, edgecolor="#555555", lw=0.6))
-        ax.text(x + 0.04, y + height - 0.045, "\n".join(textwrap.wrap(f"{k + 1}  {step.get('title', step['id'])}", 27)), va="top", ha="left", weight="bold", fontsize=6)
-        ax.text(x + 0.04, y + height - 0.215, "\n".join(_lines(procedure, step)), va="top", ha="left", fontsize=5.6, linespacing=1.25)
+        ax.add_patch(FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0.0,rounding_size=0.04", facecolor=colour, edgecolor="#555555", lw=0.6))
+        ax.text(x + 0.04, y + height - 0.04, "\n".join(titles[k]), va="top", ha="left", weight="bold", fontsize=6)
+        ax.text(x + 0.04, y + height - 0.06 - 1.15 * line * len(titles[k]), "\n".join(texts[k]), va="top", ha="left", fontsize=5.8, linespacing=1.25)
         if k + 1 < len(steps):
             if step.get("alternative") and steps[k + 1].get("alternative"):
                 ax.text(x + width + gap_x / 2, y + height / 2, "or", ha="center", va="center", fontsize=6, style="italic")
@@ -42,7 +47,7 @@ def procedure_flow(ax, procedure: Procedure, *, columns: int = 4) -> None:
             else:
                 _arrow(ax, (x + width, y + height / 2), (x + width + gap_x, y + height / 2))
     ax.set_xlim(-0.03, columns * (width + gap_x) - gap_x + 0.03)
-    ax.set_ylim(-(rows - 1) * (height + gap_y) - 0.04, height + 0.04)
+    ax.set_ylim(tops[-1] - heights[-1] - 0.04, 0.04)
     ax.axis("off")
 
 
@@ -125,7 +130,7 @@ def ligand_structures(axes, procedure: Procedure, drawings: dict[str, molecules.
         chemical = procedure.chemicals[key]
         formula = re.sub(r"(\d+)", r"$_{\1}$", chemical.formula)
         ax.set_title(f"{chemical.name}\n{formula}, {molar_mass(chemical.formula).nominal_value:.2f} g/mol", fontsize=6.2, pad=2)
-        ax.text(0.5, -0.02, "donors: " + ", ".join(donors.get(key, [])), transform=ax.transAxes, ha="center", va="top", fontsize=5.8, color="#7B3294")
+        ax.text(0.5, 0.0, "donors: " + ", ".join(donors.get(key, [])), transform=ax.transAxes, ha="center", va="top", fontsize=5.8, color="#7B3294")
 
 
 def mass_balance(ax, stated_mg: float, bounds: dict[str, float]) -> None:

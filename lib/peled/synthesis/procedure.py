@@ -18,10 +18,18 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from uncertainties import UFloat, ufloat
+from uncertainties import UFloat
 
 from peled.formats import FormatError, read_text
-from peled.synthesis.amounts import Laboratory, UnitError, amount_mmol, composition, molar_mass, parse_quantity, purity_factor
+from peled.synthesis.amounts import (
+    Laboratory,
+    UnitError,
+    amount_mmol,
+    composition,
+    molar_mass,
+    parse_quantity,
+    purity_factor,
+)
 
 ACTIONS = ("add", "transfer", "precipitate", "disperse", "treat")
 _STEP_KEYS = {"id", "title", "section", "note", "conditions", "alternative", *ACTIONS}
@@ -297,7 +305,7 @@ def yield_limit_mmol(amounts: dict[str, UFloat], x_br: float) -> tuple[UFloat, s
     if not 0 <= x_br <= 1:
         raise ValueError(f"x_br: expected a fraction from 0 to 1, found {x_br}")
     needs = {"Pb": 1.0, "I": 3 * (1 - x_br), "Br": 3 * x_br}
-    limits = {component: amounts.get(component, ufloat(0, 0)) / need for component, need in needs.items() if need > 0}
+    limits = {component: amounts.get(component, 0.0) / need for component, need in needs.items() if need > 0}
     limiting = min(limits, key=lambda component: _nominal(limits[component]))
     return limits[limiting], limiting
 

@@ -1,0 +1,57 @@
+"""The data catalogue: complete, up to date, valid by the standard's own tool."""
+
+import shutil
+
+import pytest
+
+from peled import datapackage, files
+
+
+def test_the_catalogue_is_up_to_date_and_lists_every_file():
+    assert (files.ROOT / "data" / "datapackage.json").read_text() == files.to_json(datapackage.build())
+
+
+def test_the_standards_own_tool_accepts_it():
+    import frictionless
+
+    package = frictionless.Package(str(files.ROOT / "data" / "datapackage.json"))
+    report = frictionless.validate(package)
+    assert report.valid, report.flatten(["name", "fieldName", "rowNumber", "message"])[:5]
+    for resource in package.resources:
+        assert resource.custom["sourceKind"] in datapackage.SOURCE_KINDS and resource.custom["made"] and resource.licenses, resource.name
+
+
+def test_the_kind_of_a_file_is_the_catalogues_or_measured(tmp_path):
+    data = files.ROOT / "data"
+    assert datapackage.kind_of(data / "synthesis" / "procedure.yaml") == "published"
+    own = shutil.copy(data / "synthesis" / "procedure.yaml", tmp_path / "procedure.yaml")
+    assert datapackage.kind_of(own) == "measured"
+    assert datapackage.kind_of(own, data / "synthesis" / "procedure.yaml") == "published"
+    with pytest.raises(datapackage.CatalogueError, match=r"nowhere\.csv: not listed"):
+        datapackage.kind_of(data / "synthesis" / "nowhere.csv")
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ("files: [{path: b.csv, title: t, kind: published, made: m}]", "b.csv: expected a file, found none"),
+        ("files: [{path: a.csv, title: t, kind: guessed, made: m}]", "kind: expected one of .* found 'guessed'"),
+        ("files: [{path: a.csv, title: t, kind: published}]", "expected the key 'made'"),
+        ("files: [{path: a.csv, title: t, kind: published, made: m, licence: none}]", "licence: expected one of"),
+        ("files: [{path: a.csv, title: t, kind: published, made: m}, {path: '*.csv', title: t, kind: published, made: m}]", "listed twice"),
+        ("files: [", "expected YAML"),
+    ],
+)
+def test_a_broken_entry_is_named(tmp_path, about, message):
+    (tmp_path / "topic").mkdir()
+    (tmp_path / "topic" / "a.csv").write_text("x\n1\n")
+    (tmp_path / "topic" / "about.yaml").write_text(about)
+    with pytest.raises(datapackage.CatalogueError, match=message):
+        datapackage.build(tmp_path)
+
+
+def test_a_file_that_nobody_lists_is_named(tmp_path):
+    (tmp_path / "topic").mkdir()
+    (tmp_path / "topic" / "stray.csv").write_text("x\n1\n")
+    with pytest.raises(datapackage.CatalogueError, match=r"topic/stray\.csv"):
+        datapackage.build(tmp_path)
