@@ -262,7 +262,7 @@ def check_column(reported_eqe, luminance_cd_m2, current_density_mA_cm2, waveleng
     n = r.size
     # Distribution-free interval of a median: order statistics around n/2 ± 0.98 sqrt(n).
     reach = 0.98 * math.sqrt(n)
-    low, high = r[max(int(math.floor(n / 2 - reach)), 0)], r[min(int(math.ceil(n / 2 + reach)), n - 1)]
+    low, high = r[max(math.floor(n / 2 - reach), 0)], r[min(math.ceil(n / 2 + reach), n - 1)]
     median = float(np.median(r))
     x, y = np.log10(current[usable]), np.log(ratio[usable])
     slope, slope_error = _slope(x, y)

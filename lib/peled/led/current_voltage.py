@@ -274,14 +274,14 @@ class Peak:
 
 
 def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None, *, window_decades: float = 0.5) -> Peak:
-    """Maximum of EQE(J) from a parabola in ln EQE against log10 J around it, weighted with the errors.
+    """Maximum of EQE(J) from a smooth curve in ln EQE against log10 J around it, weighted with the errors.
 
     Parameters
     ----------
     current_density_mA_cm2, eqe : array (n,)
         Unsorted is fine.
     eqe_error : array (n,), optional
-        Independent standard errors; without them the scatter about the parabola is used.
+        Independent standard errors; without them the scatter about the curve is used.
     window_decades : float
         Half-width of the window about the maximum.
 
@@ -307,21 +307,28 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None, *, window_decades: flo
     at_edge = top in (0, q.size - 1)
     if near.sum() >= 5 and not at_edge:
         u, y = x[near] - x[top], np.log(q[near])
-        w = np.ones(u.size) if e is None or np.isnan(e).any() else q[near] / e[near]
-        design = np.column_stack([np.ones(u.size), u, u**2])
+        known = e is not None and not np.isnan(e).any()
+        w = q[near] / e[near] if known else np.ones(u.size)
+        # Leakage cuts one side more steeply than quenching the other: a cubic where there are points for it.
+        degree = 3 if u.size >= 8 else 2
+        design = np.vander(u, degree + 1, increasing=True)
         c, *_ = np.linalg.lstsq(design * w[:, None], y * w, rcond=None)
         residual = (y - design @ c) * w
-        reduced = float(residual @ residual) / max(u.size - 3, 1)
-        # Misfit of the parabola counts as noise too.
-        covariance = np.linalg.inv((design * w[:, None]).T @ (design * w[:, None])) * (reduced if e is None or np.isnan(e).any() else max(reduced, 1.0))
-        at = -c[1] / (2 * c[2]) if c[2] < 0 else math.nan
-        if c[2] < 0 and abs(at) <= window_decades:
-            row = np.array([1.0, at, at**2])
+        reduced = float(residual @ residual) / max(u.size - degree - 1, 1)
+        # Misfit of the curve counts as noise too.
+        covariance = np.linalg.inv((design * w[:, None]).T @ (design * w[:, None])) * (max(reduced, 1.0) if known else reduced)
+        fine = np.linspace(max(u.min(), -0.6 * window_decades), min(u.max(), 0.6 * window_decades), 801)
+        curve = np.polyval(c[::-1], fine)
+        best = int(np.argmax(curve))
+        if 0 < best < fine.size - 1:
+            at = float(fine[best])
+            row = at ** np.arange(degree + 1)
             value = float(np.exp(row @ c))
             error = value * math.sqrt(float(row @ covariance @ row))
             where = float(10 ** (x[top] + at))
-            slope = np.array([0.0, -1 / (2 * c[2]), c[1] / (2 * c[2] ** 2)])
-            where_error = where * math.log(10) * math.sqrt(float(slope @ covariance @ slope))
+            bend = float(np.polyval(np.polyder(c[::-1], 2), at))
+            lean = np.arange(degree + 1) * np.r_[0.0, at ** np.arange(degree)]
+            where_error = where * math.log(10) * math.sqrt(float(lean @ covariance @ lean)) / abs(bend) if bend < 0 else math.nan
     half = math.nan
     below = np.flatnonzero((q <= value / 2) & (np.arange(q.size) > top))
     if below.size:

@@ -34,7 +34,7 @@ class Followed:
     growth, growth_error : array (m,)
         Share minus share of the first spectrum.
     grows : bool
-        The largest growth exceeds 3 standard errors and 2 % of the emission.
+        The largest growth exceeds 3 standard errors and 3 % of the emission, inside the range allowed for its place.
     converged : bool
     notes : tuple of str
     """
@@ -98,9 +98,13 @@ def follow(parameter, wavelength_nm, spectra, *, shoulder_nm: tuple[float, float
     converged = True
     range_nm = shoulder_nm or (first.peak + 1.6 * half, first.peak + 6.0 * half)
     if x[-1] > range_nm[0] + half and y.shape[0] >= 3:
-        fit, converged = _two_bands(x, y, float(first.peak), 2 * float(half), range_nm)
+        fits = [_two_bands(x, y, float(first.peak), 2 * float(half), range_nm, shape) for shape in _SHAPES]
+        fit, other = sorted(fits, key=lambda f: float(f.chi2.sum()))
+        converged = bool(fit.converged.all())
         share, share_error = fit.ratio("side")
-        place, place_error = float(fit.value("side_centre")[0]), float(fit.error("side_centre")[0])
+        place = float(fit.value("side_centre")[0])
+        # Two shapes of the main band that both serve put the shoulder at two places: the difference belongs to the error.
+        place_error = math.hypot(np.nan_to_num(float(fit.error("side_centre")[0])), place - float(other.value("side_centre")[0]))
         width = float(fit.value("side_fwhm")[0])
         if not converged:
             notes.append("two-band fit did not converge for every spectrum")
@@ -110,22 +114,28 @@ def follow(parameter, wavelength_nm, spectra, *, shoulder_nm: tuple[float, float
     growth_error = np.hypot(share_error, share_error[0])
     growth_error = np.where(np.arange(at.size) == 0, 0.0, growth_error)
     with np.errstate(invalid="ignore"):
-        grows = bool(np.nanmax(np.where(growth > 3 * growth_error, growth, 0.0), initial=0.0) > 0.02)
+        grows = bool(np.nanmax(np.where(growth > 3 * growth_error, growth, 0.0), initial=0.0) > 0.03)
+    if grows and min(place - range_nm[0], range_nm[1] - place) < 0.02 * (range_nm[1] - range_nm[0]):
+        grows = False
+        notes.append(f"the second band ran into the end of its range at {place:.0f} nm: the main band changes its form, no band of its own is seen")
     if not grows:
         place = place_error = width = math.nan
     return Followed(at, seen.peak, seen.peak_se, seen.centroid, seen.centroid_se, seen.fwhm, seen.fwhm_se, share, share_error, place, place_error, width,
                     growth, growth_error, grows, converged, tuple(notes))
 
 
-def _two_bands(x, y, peak, fwhm, range_nm):
-    """Exponentially tailed main band, free in each spectrum, and a Gaussian side band with one place and width for the series."""
-    start = {"main_centre": peak, "main_fwhm_gauss": 0.9 * fwhm, "main_tail": 0.15 * fwhm, "side_centre": float(np.clip(peak + 1.7 * fwhm, range_nm[0] + 1, range_nm[1] - 1)),
-             "side_fwhm": 1.2 * fwhm}
-    model = BandModel({"main": "exponential_gaussian", "side": "gaussian"}, parameters={
-        "main_fwhm_gauss": Parameter(lower=0.3 * fwhm, upper=3 * fwhm), "main_tail": Parameter(lower=1e-3 * fwhm, upper=2 * fwhm),
-        "side_centre": Parameter(lower=range_nm[0], upper=range_nm[1]), "side_fwhm": Parameter(lower=0.5 * fwhm, upper=3 * fwhm)})
-    fit = fit_series(x, y, model, start, shared=("side_centre", "side_fwhm", "main_tail"), max_iterations=300)
-    return fit, bool(fit.converged.all())
+#: Shapes of the main band: start values in units of its FWHM.
+_SHAPES = {"exponential_gaussian": {"fwhm_gauss": 0.9, "tail": 0.15}, "split_gaussian": {"fwhm_low": 0.95, "fwhm_high": 1.05}}
+
+
+def _two_bands(x, y, peak, fwhm, range_nm, shape):
+    """An asymmetric main band, free in each spectrum, and a Gaussian side band with one place and width for the series."""
+    start = {"main_centre": peak, "side_centre": float(np.clip(peak + 1.7 * fwhm, range_nm[0] + 1, range_nm[1] - 1)), "side_fwhm": 1.2 * fwhm}
+    start |= {f"main_{name}": factor * fwhm for name, factor in _SHAPES[shape].items()}
+    parameters = {f"main_{name}": Parameter(lower=0.01 * fwhm, upper=3 * fwhm) for name in _SHAPES[shape]}
+    parameters |= {"side_centre": Parameter(lower=range_nm[0], upper=range_nm[1]), "side_fwhm": Parameter(lower=0.5 * fwhm, upper=3 * fwhm)}
+    shared = ("side_centre", "side_fwhm", "main_tail") if shape == "exponential_gaussian" else ("side_centre", "side_fwhm")
+    return fit_series(x, y, BandModel({"main": shape, "side": "gaussian"}, parameters=parameters), start, shared=shared, max_iterations=200)
 
 
 @dataclass(frozen=True)

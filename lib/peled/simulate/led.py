@@ -179,7 +179,7 @@ def driven(name: str, current_mA_cm2: np.ndarray, *, soak: float = 1.0) -> tuple
     return final * weight, shift * weight, broad * weight
 
 
-def noisy(spectra: np.ndarray, rng: np.random.Generator, level: float = 0.002) -> np.ndarray:
+def noisy(spectra: np.ndarray, rng: np.random.Generator, level: float = 0.004) -> np.ndarray:
     """Shot-like and constant noise, relative to the maximum of each spectrum."""
     top = spectra.max(axis=1, keepdims=True)
     return spectra + level * rng.standard_normal(spectra.shape) * np.sqrt(top * np.clip(spectra, 0, None) + 0.1 * top**2)
@@ -302,7 +302,7 @@ def write_spectra(folder: Path) -> None:
     """Spectra against time, bias and current; heads carry the parameter and its unit."""
     note = ["# simulated; spectral radiance, arbitrary units, relative-calibrated (power per nm)"]
 
-    def series(path: str, name: str, share, shift, broad, heads: list[str], number: int, what: str, level: float = 0.002) -> None:
+    def series(path: str, name: str, share, shift, broad, heads: list[str], number: int, what: str, level: float = 0.004) -> None:
         spectra = noisy(emission(EMITTERS[name], share, shift, broad), np.random.default_rng([4, 2, number]), level)
         _write_spectra(folder / path, spectra, heads, [*note, f"# {what}"])
 
