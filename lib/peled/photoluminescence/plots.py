@@ -1,0 +1,256 @@
+"""Panels of the photoluminescence notebook: each function draws a result on given axes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from peled.figures import COLOURS
+from peled.photoluminescence import fluence as rates
+from peled.photoluminescence.emission import by_treatment
+
+_CYCLE = [COLOURS[c] for c in ("blue", "orange", "green", "pink", "amber", "sky", "black", "brown")]
+
+
+def colour(label: str, position: int = 0) -> str:
+    """Colour of a sample: by treatment where its label names one, else by position."""
+    treatment = by_treatment([label])
+    return COLOURS[next(iter(treatment))] if treatment else _CYCLE[position % len(_CYCLE)]
+
+
+def no_file(axes, what: str) -> None:
+    """Empty axes that say what is missing."""
+    for ax in np.atleast_1d(axes).ravel():
+        ax.set_xticks([])
+        ax.set_yticks([])
+    np.atleast_1d(axes).ravel()[0].text(0.5, 0.5, f"no file:\n{what}", ha="center", va="center", transform=np.atleast_1d(axes).ravel()[0].transAxes)
+
+
+def absorption_and_emission(ax, absorbances: dict, emission) -> None:
+    """Absorbance of every sample and one emission spectrum, normalised, against wavelength."""
+    for i, (label, (energy, absorbance)) in enumerate(absorbances.items()):
+        ax.plot(1239.842 / energy, absorbance, color=colour(label, i), ls="--" if i else "-", label=f"absorbance, {label}")
+    ax.set(xlabel="Wavelength (nm)", ylabel="Absorbance")
+    top = max(float(np.max(a[1][1239.842 / a[0] > 430])) if np.any(1239.842 / a[0] > 430) else float(np.max(a[1])) for a in absorbances.values()) if absorbances else 1.0
+    ax.set_ylim(0, 1.25 * top)
+    if emission is not None:
+        right = ax.twinx()
+        keep = np.abs(emission.wavelength_nm - emission.peak_nm) < 120
+        right.fill_between(emission.wavelength_nm[keep], emission.counts[keep] / emission.counts[keep].max(), color=COLOURS["orange"], alpha=0.25, lw=0)
+        right.plot(emission.wavelength_nm[keep], emission.counts[keep] / emission.counts[keep].max(), color=COLOURS["orange"], label="PL")
+        right.set(ylabel="PL (normalised)", ylim=(0, 1.25))
+        right.text(emission.peak_nm + 4, 1.04, f"{emission.peak_nm:.1f} nm", size=6.5, ha="left")
+        right.legend(loc="upper right")
+    ax.set_xlim(430, 770)
+    ax.legend(loc="upper left")
+
+
+def emissions(ax, measured, *, normalised: bool = False, mark_peaks: bool = True) -> None:
+    """Emission spectra of several samples."""
+    top = max(m.counts.max() for m in measured)
+    for i, m in enumerate(measured):
+        scale = m.counts.max() if normalised else top
+        text = f"{m.label}, {m.peak_nm:.1f} nm" if mark_peaks else m.label
+        ax.plot(m.wavelength_nm, m.counts / scale, color=colour(m.label, i), label=text)
+    ax.set(xlabel="Wavelength (nm)", ylabel="PL (normalised)" if normalised else "PL intensity (relative)", ylim=(0, 1.12))
+    middle = float(np.median([m.peak_nm for m in measured]))
+    ax.set_xlim(middle - 75, middle + 105)
+    ax.legend(loc="upper right")
+
+
+def yields(ax, series: dict, *, occupancy=None) -> None:
+    """PLQY against excitation, with fits and, on top, excitons per crystal.
+
+    `series` maps names to (intensity_mW_cm2, PLQY, Recombination or None, generation per mW/cm²).
+    """
+    for i, (name, (intensity, result, fit, per_mW)) in enumerate(series.items()):
+        c = colour(name, i)
+        ax.errorbar(intensity, 100 * result.plqy, 196 * result.standard_error, fmt="o", color=c, label=name, ms=3)
+        if fit is not None:
+            x = np.geomspace(intensity.min() / 1.5, intensity.max() * 1.5, 120)
+            v = fit.values
+            ax.plot(x, 100 * rates.yield_of_generation(x * per_mW, v["capture_cm3_s"], v["traps_cm3"], v["auger_cm6_s"], radiative=fit.fixed["radiative"], detrap=fit.fixed["detrap"]), color=c)
+    ax.set(xscale="log", xlabel="Excitation intensity (mW cm$^{-2}$)", ylabel="PLQY (%)", ylim=(0, 100))
+    if occupancy is not None:
+        ax.tick_params(which="both", top=False)
+        top = ax.secondary_xaxis("top", functions=(lambda x: x * occupancy, lambda x: x / occupancy))
+        top.set_xlabel("Excitons per crystal")
+    ax.legend(loc="upper left")
+
+
+def profiles(axes, fits: dict, true: dict | None = None) -> None:
+    """Profile likelihoods of the recombination parameters, one column each."""
+    titles = {"capture_rate_s": "Capture rate $k_cN_t$ (s$^{-1}$)", "traps_cm3": "Trap density (cm$^{-3}$)", "auger_cm6_s": "Auger (cm$^6$ s$^{-1}$)"}
+    for ax, (name, title) in zip(axes, titles.items(), strict=True):
+        for i, (sample, fit) in enumerate(fits.items()):
+            x, delta = fit.profiles[name]
+            ax.plot(x, delta, color=colour(sample, i), label=sample)
+        ax.axhline(3.84, color=COLOURS["grey"], lw=0.6, ls=":")
+        ax.set(xscale="log", xlabel=title, ylim=(0, 12))
+    axes[0].set_ylabel(r"$\Delta\chi^2$")
+    axes[0].legend(loc="upper center")
+
+
+def decays(ax, fits: dict, response=None, *, legend_lifetimes: bool = True) -> None:
+    """Decays with their fits on a logarithmic scale, each divided by its maximum; `fits` maps labels to DecayFit."""
+    for i, (label, fit) in enumerate(fits.items()):
+        c, top = colour(label, i), fit.model.max()
+        step = max(1, fit.time_ns.size // 500)
+        n = fit.counts.size // step * step
+        t = fit.time_ns[:n].reshape(-1, step).mean(axis=1)
+        y = fit.counts[:n].reshape(-1, step).mean(axis=1)
+        mean, error = fit.mean_ns["amplitude-weighted"]
+        ax.plot(t, np.maximum(y, 0.05) / top, ".", ms=1.2, color=c, alpha=0.55)
+        ax.plot(fit.time_ns, fit.model / top, color=c, lw=0.9, label=f"{label}, {mean:.1f}({error * 10:.0f}) ns" if legend_lifetimes else label)
+    if response is not None:
+        time, counts = response
+        ax.plot(time, np.maximum(counts, 0.05) / counts.max(), color=COLOURS["grey"], lw=0.6, label="IRF", zorder=0)
+    end = max(f.time_ns[-1] for f in fits.values())
+    ax.set(yscale="log", xlabel="Time (ns)", ylabel="PL (normalised)", ylim=(1e-4, 3), xlim=(0, min(end, 260)))
+    ax.legend(loc="upper right")
+
+
+def lifetime_table(ax, rows: list[tuple[str, object]]) -> None:
+    """Lifetimes as a table; `rows` are (sample, DecayFit)."""
+    ax.axis("off")
+    heads = ["sample", "law", "τ (ns) and share of light", r"$\langle\tau\rangle_{amp}$", r"$\langle\tau\rangle_{int}$"]
+    cells = []
+    for name, fit in rows:
+        parts = ", ".join(f"{t:.1f} ({100 * f:.0f} %)" for t, f in zip(fit.lifetimes_ns, fit.fractions, strict=True))
+        law = fit.law.replace("exponentials", "exp").replace("exponential", "exp")
+        cells.append([name, law, parts, *(f"{v:.2f}({100 * e:.0f})" for v, e in (fit.mean_ns["amplitude-weighted"], fit.mean_ns["intensity-weighted"]))])
+    table = ax.table(cells, colLabels=heads, loc="center", cellLoc="left", edges="horizontal", colWidths=[0.2, 0.1, 0.42, 0.14, 0.14])
+    table.auto_set_font_size(False)
+    table.set_fontsize(5.8)
+    table.scale(1, 1.5)
+
+
+def series(ax, spectra, *, track=None, every: int = 1) -> None:
+    """Spectra of a timed series, each divided by its maximum, coloured by time."""
+    import matplotlib as mpl
+
+    times = spectra.time_s
+    norm = mpl.colors.Normalize(times.min(), times.max())
+    chosen = list(range(0, times.size, every))
+    for k in chosen:
+        y = np.convolve(np.pad(spectra.values[k], 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
+        floor = np.quantile(y, 0.05)
+        ax.plot(spectra.wavelength_nm, (y - floor) / (y.max() - floor), color=mpl.colormaps["cividis"](0.92 * norm(times[k])), lw=0.7)
+    bar = ax.figure.colorbar(mpl.cm.ScalarMappable(norm, mpl.colors.ListedColormap(mpl.colormaps["cividis"](np.linspace(0, 0.92, 128)))), ax=ax, pad=0.02, aspect=28)
+    bar.set_label("Time under 405 nm (s)")
+    ax.set(xlabel="Wavelength (nm)", ylabel="PL (normalised)", ylim=(0, 1.25))
+    ax.set_xlim(spectra.wavelength_nm.min() + 15, spectra.wavelength_nm.max() - 10)
+    if track is not None:
+        word = {"two bands": f"red band at {track.red_nm:.0f} nm", "one band moves": f"band moves {track.drift_nm.per_minute:+.2f} nm/min", "steady": "steady"}[track.account]
+        ax.text(0.03, 0.95, word, transform=ax.transAxes, va="top", size=6)
+
+
+def tracks(axes, found: dict, kinetics: dict) -> None:
+    """Red share and centroid against time."""
+    for i, (name, t) in enumerate(found.items()):
+        c = _CYCLE[i % len(_CYCLE)]
+        axes[0].errorbar(t.time_s / 60, 100 * t.fraction, 196 * np.nan_to_num(t.fraction_error), fmt="o", ms=2.5, color=c, label=name)
+        if name in kinetics:
+            k, dark = kinetics[name]
+            x = np.linspace(0, t.time_s.max(), 200)
+            if np.isfinite(k.rise_s):
+                axes[0].plot(x / 60, 100 * k.at(x, dark), color=c, lw=0.8)
+        axes[1].errorbar(t.time_s / 60, t.centroid_nm, 1.96 * t.centroid_error_nm, fmt="o-", ms=2.5, lw=0.5, color=c)
+    axes[0].set(xlabel="Time (min)", ylabel="Share of the red band (%)")
+    axes[1].set(xlabel="Time (min)", ylabel="Centroid (nm)")
+    axes[0].legend(loc="best")
+
+
+def images(axes, stack, spots=None) -> None:
+    """Frames of a confocal series, one scale of brightness, a scale bar in the first."""
+    frames = stack.frames
+    chosen = np.linspace(0, len(frames) - 1, len(axes)).round().astype(int)
+    low, high = np.quantile(frames, [0.01, 0.998])
+    for ax, k in zip(axes, chosen, strict=True):
+        ax.imshow(frames[k], cmap="inferno", vmin=low, vmax=high, interpolation="nearest")
+        ax.set_xticks([])
+        ax.set_yticks([])
+        label = f"{k * stack.interval_s:.0f} s" if stack.interval_s else f"frame {k + 1}"
+        ax.text(0.04, 0.94, label, color="white", transform=ax.transAxes, va="top", size=6)
+    if spots is not None and len(spots):
+        axes[0].plot(spots.x_px, spots.y_px, "o", mfc="none", mec="white", ms=5, mew=0.4)
+    if stack.pixel_um:
+        length = 1.0 / stack.pixel_um
+        y = frames.shape[1] * 0.93
+        axes[0].plot([frames.shape[2] * 0.06, frames.shape[2] * 0.06 + length], [y, y], color="white", lw=1.6)
+        axes[0].text(frames.shape[2] * 0.06 + length / 2, y - 3, "1 µm", color="white", ha="center", va="bottom", size=6)
+
+
+def optical_gap(ax, tauc, elliott, label: str) -> None:
+    """Tauc plot with its line and window, and Elliott's gap."""
+    keep = (tauc.energy_eV > tauc.gap_eV - 0.2) & (tauc.energy_eV < tauc.gap_eV + 0.35)
+    e, y = tauc.energy_eV[keep], tauc.tauc[keep]
+    scale = y.max()
+    c = colour(label)
+    ax.plot(e, y / scale, color=c, lw=1.0)
+    x = np.array([tauc.gap_eV, tauc.window_eV[1] + 0.02])
+    ax.plot(x, (tauc.slope * x + tauc.intercept) / scale, color=COLOURS["black"], lw=0.7, ls="--")
+    ax.axvspan(*tauc.window_eV, color=COLOURS["grey"], alpha=0.18, lw=0)
+    ax.axvspan(tauc.gap_eV - tauc.total_error_eV, tauc.gap_eV + tauc.total_error_eV, color=COLOURS["black"], alpha=0.10, lw=0)
+    ax.axvline(elliott.gap_eV, color=COLOURS["green"], lw=0.8)
+    ax.text(0.97, 0.08, f"Tauc {tauc.gap_eV:.3f} ± {tauc.total_error_eV:.3f} eV\nElliott {elliott.gap_eV:.3f} ± {elliott.total_error_eV:.3f} eV\nexciton {elliott.exciton_eV:.3f} eV",
+            transform=ax.transAxes, ha="right", va="bottom", size=6)
+    ax.set(xlabel="Photon energy (eV)", ylabel=r"$(A\,h\nu)^2$ (normalised)", ylim=(0, 1.1), xlim=(e.min(), e.max()))
+    inset = ax.inset_axes([0.10, 0.60, 0.36, 0.36])
+    inset.plot(elliott.energy_eV, elliott.absorbance, ".", ms=1, color=c)
+    inset.plot(elliott.energy_eV, elliott.model, color=COLOURS["black"], lw=0.6)
+    inset.plot(elliott.energy_eV, elliott.continuum, color=COLOURS["green"], lw=0.6, ls=":")
+    inset.tick_params(labelsize=4.5)
+    inset.set_yticks([])
+    inset.set_title("Elliott", size=5.5, pad=2)
+
+
+def intensity_bars(ax, ratios: dict) -> None:
+    """Relative intensities with errors as an inset of bars: {label: (value, error)}."""
+    names = list(ratios)
+    inset = ax.inset_axes([0.66, 0.34, 0.32, 0.30])
+    inset.bar(range(len(names)), [ratios[n][0] for n in names], yerr=[1.96 * ratios[n][1] for n in names], color=[colour(n, i) for i, n in enumerate(names)], width=0.7)
+    inset.set_xticks([])
+    inset.tick_params(labelsize=4.5)
+    inset.set_title("area", size=5.5, pad=2)
+
+
+def optical_models(ax, models: list, external: float) -> None:
+    """The three (and more) optical models: escape probability and the internal yield each implies."""
+    names = [m.name for m in models]
+    y = np.arange(len(models))[::-1]
+    ax.barh(y + 0.18, [100 * m.escape for m in models], 0.34, color=COLOURS["sky"], label="escape")
+    ax.barh(y - 0.18, [100 * m.internal(external) for m in models], 0.34, color=COLOURS["blue"], label=rf"$\eta_{{int}}$ for $\eta_{{ext}}$ = {100 * external:.0f} %")
+    for yi, m in zip(y, models, strict=True):
+        ax.text(100 * m.escape + 1, yi + 0.18, f"{100 * m.escape:.1f}", va="center", size=5.5)
+        ax.text(100 * m.internal(external) + 1, yi - 0.18, f"{100 * m.internal(external):.1f}", va="center", size=5.5)
+    ax.set_yticks(y, names)
+    ax.set(xlabel="%", xlim=(0, 112))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+
+
+def shift_combinations(ax, found: list, observed_nm: float, observed_error_nm: float) -> None:
+    """Sums of causes against the observed shift."""
+    y = np.arange(len(found))[::-1]
+    ax.axvspan(observed_nm - 2 * observed_error_nm, observed_nm + 2 * observed_error_nm, color=COLOURS["grey"], alpha=0.2, lw=0)
+    ax.axvline(observed_nm, color=COLOURS["grey"], lw=0.8)
+    for yi, c in zip(y, found, strict=True):
+        ax.errorbar(c.shift_nm, yi, xerr=2 * c.error_nm, fmt="o", ms=3, color=COLOURS["green"] if c.explains else COLOURS["orange"])
+    ax.set_yticks(y, [" + ".join(c.causes) for c in found])
+    ax.set(xlabel="Blue-shift (nm)")
+
+
+def wavelength_colour(wavelength_nm: float, width_nm: float = 30.0) -> tuple[float, float, float]:
+    """sRGB of a Gaussian band, for a patch of colour: CIE 1931 by the fits of C. Wyman et al., JCGT 2 (2013) 1."""
+    w = np.arange(400.0, 801.0, 2.0)
+    band = np.exp(-0.5 * ((w - wavelength_nm) / (width_nm / 2.35482)) ** 2)
+
+    def lobe(centre, low, high):
+        return np.exp(-0.5 * ((w - centre) * np.where(w < centre, low, high)) ** 2)
+
+    x = 0.362 * lobe(442.0, 0.0624, 0.0374) + 1.056 * lobe(599.8, 0.0264, 0.0323) - 0.065 * lobe(501.1, 0.0490, 0.0382)
+    y = 0.821 * lobe(568.8, 0.0213, 0.0247) + 0.286 * lobe(530.9, 0.0613, 0.0322)
+    z = 1.217 * lobe(437.0, 0.0845, 0.0278) + 0.681 * lobe(459.0, 0.0385, 0.0725)
+    xyz = np.array([band @ x, band @ y, band @ z])
+    rgb = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]) @ (xyz / xyz.sum())
+    rgb = np.clip(rgb / max(rgb.max(), 1e-9), 0, 1)
+    return tuple(float(v) for v in np.where(rgb <= 0.0031308, 12.92 * rgb, 1.055 * rgb ** (1 / 2.4) - 0.055))
