@@ -1,0 +1,25 @@
+"""What `make test` runs, as one pytest session: all tests, and nbval over all notebooks in real kernels."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(arguments: list[str]) -> int:
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT / "tests"))
+    os.environ["PYTHONPATH"] = str(ROOT / "tests")  # for the workers
+    os.environ["PELED_STAGE"] = str(ROOT / "build" / "nbval")  # notebooks run by nbval write here, not into figures/
+    jobs = os.environ.get("J") or str(os.cpu_count() or 1)
+    return pytest.main([
+        "-q", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", "--nbval-sanitize-with", "tests/nbval_sanitize.cfg",
+        "-n", jobs, "--dist", "loadscope", "--durations=12", "--benchmark-disable", "-p", "no:cacheprovider", "tests", "notebooks", *arguments,
+    ])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
