@@ -9,7 +9,18 @@ from peled.lineshapes.fit import SeriesFit, fit_series
 from peled.lineshapes.interactive import to_lmfit
 from peled.lineshapes.measures import Moments, moments
 from peled.lineshapes.model import BandModel, Parameter
-from peled.lineshapes.spectra import BASELINES, HC_EV_NM, Baseline, Despiked, EnergySpectrum, baseline, despike, estimate_variance, to_energy, to_wavelength
+from peled.lineshapes.spectra import (
+    BASELINES,
+    HC_EV_NM,
+    Baseline,
+    Despiked,
+    EnergySpectrum,
+    baseline,
+    despike,
+    estimate_variance,
+    to_energy,
+    to_wavelength,
+)
 
 __all__ = [
     "BASELINES", "HC_EV_NM", "SHAPES", "BandModel", "Baseline", "Despiked", "EnergySpectrum", "Moments", "Parameter", "SeriesFit",

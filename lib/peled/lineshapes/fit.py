@@ -458,7 +458,8 @@ def _descend_shared(problem, theta, common, max_iterations, tolerance):
     ground = 0.0 if absolute else 1e-24 * float(np.sum(problem.y**2))
     if not np.isfinite(cost).all():
         raise ValueError("start: expected parameters at which the model is finite" + (" and positive" if problem.poisson else ""))
-    for count in range(1, max_iterations + 1):
+    while count < max_iterations:
+        count += 1
         summed = gradient.copy()
         summed[:, common] = gradient[:, common].sum(axis=0)
         frozen = _pushed(theta, summed, problem.lower, problem.upper)

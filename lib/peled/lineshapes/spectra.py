@@ -87,7 +87,9 @@ def despike(signal: np.ndarray, *, variance: np.ndarray | float | None = None, t
 
     A point is a spike when it stands more than `threshold` noise standard deviations above the median of its
     neighbourhood and, in a series of three spectra or more, as much above the same point of its neighbours in the series;
-    so a sharp line that is in all of them stays. Spikes are replaced by a straight line between the points next to them.
+    so a sharp line that is in all of them stays. In a single spectrum a spike must instead rise or fall by 60 % of its
+    height from one point to the next, which no line resolved by three points or more does. Spikes are replaced by a
+    straight line between the points next to them.
 
     Parameters
     ----------
@@ -135,6 +137,8 @@ def despike(signal: np.ndarray, *, variance: np.ndarray | float | None = None, t
             before, after = np.roll(work, 1, axis=0), np.roll(work, -1, axis=0)
             before[0], after[-1] = work[2], work[-3]
             bright &= work - np.maximum(before, after) > threshold * noise
+        else:
+            bright = np.array([_abrupt(row, mask, excess) for row, mask, excess in zip(work, bright, residual)])
         if not bright.any():
             break
         spikes |= bright
@@ -144,6 +148,18 @@ def despike(signal: np.ndarray, *, variance: np.ndarray | float | None = None, t
             good = ~bad
             work[row, bad] = np.interp(np.flatnonzero(bad), np.flatnonzero(good), table[row, good])
     return Despiked(work.reshape(y.shape), spikes.reshape(y.shape))
+
+
+def _abrupt(y, bright, residual):
+    """Of the runs of bright points, those with a step of 60 % of their height at one side or the other."""
+    keep = bright.copy()
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], bright, [False]]).astype(int)))
+    steps = np.abs(np.diff(y, prepend=y[0], append=y[-1]))
+    for low, high in zip(edges[::2], edges[1::2]):
+        near = slice(max(low - 1, 0), min(high + 2, len(steps)))
+        if steps[near].max() < 0.6 * residual[low:high].max():
+            keep[low:high] = False
+    return keep
 
 
 def _beside(bright, residual, limit, width):

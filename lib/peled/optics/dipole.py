@@ -397,7 +397,7 @@ class _Stack:
             there = np.abs((y[0] - free) / (y[0] + free)) ** 2
             waves = cascade(y, [np.exp(1j * self.k0 * kz[j + 1] * self.d[j]) for j in range(count)])
             steps = waves.fluxes(y) / y[0].real
-        escaping = (N < outside) & (N < self.n[0].real)
+        escaping = min(outside, self.n[0].real.item()) > N
         here = np.abs(waves.r[0]) ** 2
         bounces = np.where(escaping, bottom / (1 - np.where(escaping, there * here, 0.0)), 0.0)
         out[2] += bounces * (1 - there)
