@@ -89,7 +89,8 @@ class _Shell(InteractiveShell):
         """No event loop to enable."""
 
     def _showtraceback(self, etype, evalue, stb) -> None:
-        self.outputs.append(new_output("error", ename="NotebookExit" if issubclass(etype, SystemExit) else etype.__name__, evalue=str(evalue), traceback=list(stb)))
+        name, text = _said(evalue)
+        self.outputs.append(new_output("error", ename=name, evalue=text, traceback=list(stb)))
 
 
 class ForkEngine(Engine):
@@ -118,13 +119,19 @@ class ForkEngine(Engine):
                 error = RuntimeError(f"a shell line failed with status {shell.user_ns['_exit_code']}")
             if error is not None:
                 if not any(output.output_type == "error" for output in cell.outputs):
-                    name = "NotebookExit" if isinstance(error, SystemExit) else type(error).__name__
-                    text = "the cell ended the notebook: exit() called" if isinstance(error, SystemExit) else str(error)
+                    name, text = _said(error)
                     cell.outputs.append(new_output("error", ename=name, evalue=text, traceback=traceback.format_exception(error)))
                 manager.cell_exception(cell, index)
                 manager.cell_complete(cell, index)
                 return
             manager.cell_complete(cell, index)
+
+
+def _said(error: BaseException) -> tuple[str, str]:
+    """Name and text of an error for the notebook; papermill would take `SystemExit: 0` for success."""
+    if isinstance(error, SystemExit):
+        return "NotebookExit", f"the cell called exit({error.code if error.code is not None else ''})"
+    return type(error).__name__, str(error)
 
 
 def register() -> None:

@@ -1,0 +1,508 @@
+"""Line shapes: every derivative, the optimum against lmfit's, coverage of every error, and honest refusals."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate
+
+from peled import lineshapes
+from peled.lineshapes import BandModel, Parameter, baseline, despike, fit_series, moments, to_energy, to_wavelength
+
+X = np.linspace(540.0, 720.0, 241)
+SETS = 2000  # of each coverage test: the share inside 95 % intervals is then known to 0.5 %
+
+WIDTHS = {
+    "gaussian": (30.0,), "lorentzian": (20.0,), "pseudo_voigt": (25.0, 0.4), "voigt": (20.0, 12.0),
+    "exponential_gaussian": (22.0, -11.0), "split_gaussian": (24.0, 36.0),
+}
+
+
+def inside(values, errors, truth):
+    """Share of 95 % intervals that contain the truth."""
+    return np.mean(np.abs(np.asarray(values) - truth) < 1.959964 * np.asarray(errors))
+
+
+def assert_covers(values, errors, truth):
+    share = inside(values, errors, truth)
+    assert 0.93 <= share <= 0.97, f"{share:.3f} of the 95 % intervals contain {truth}"
+
+
+# --- profiles -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", lineshapes.SHAPES)
+def test_profiles_have_unit_area(shape):
+    values, _ = lineshapes.SHAPES[shape].function(np.linspace(-40000, 40000, 2_000_001)[None], *(np.array([[v]]) for v in (3.0, *WIDTHS[shape])))
+    assert integrate.trapezoid(values[0], dx=0.04) == pytest.approx(1, abs=3e-4)  # the rest is in the Lorentzian's wings
+
+
+@pytest.mark.parametrize("shape,widths", [*WIDTHS.items(), ("exponential_gaussian", (22.0, 0.0)), ("exponential_gaussian", (22.0, 0.05)),
+                                          ("exponential_gaussian", (8.0, 60.0)), ("voigt", (0.02, 15.0)), ("voigt", (20.0, 0.0))])
+def test_jacobian_is_the_derivative(shape, widths):
+    model = BandModel({"a": shape}, baseline=2, origin=630.0)
+    values = np.array([50.0, 626.3, *widths, 0.3, 0.01, 1e-4])
+    analytic = model.jacobian(X, values)
+    for k in range(len(values)):
+        h = 1e-5 * max(abs(values[k]), 0.3)
+        move = np.zeros_like(values)
+        move[k] = h
+        numeric = (model.evaluate(X, values + move) - model.evaluate(X, values - move)) / (2 * h)
+        kink = (np.abs(X - 626.3) < 1) if shape == "split_gaussian" else np.zeros(len(X), bool)
+        np.testing.assert_allclose(analytic[k][~kink], numeric[~kink], atol=2e-6 * np.abs(numeric).max() + 1e-12)
+
+
+def test_voigt_limits_and_convolution():
+    x = np.linspace(-60, 60, 1201)[None]
+    c, wide, narrow = np.zeros((1, 1)), np.full((1, 1), 9.0), np.full((1, 1), 1e-3)
+    shapes = {name: shape.function for name, shape in lineshapes.SHAPES.items()}
+    np.testing.assert_allclose(shapes["voigt"](x, c, wide, 0 * narrow)[0], shapes["gaussian"](x, c, wide)[0], rtol=1e-12)
+    np.testing.assert_allclose(shapes["voigt"](x, c, narrow, wide)[0], shapes["lorentzian"](x, c, wide)[0], rtol=1e-5)
+    gauss = shapes["gaussian"](x, c, wide)[0][0]
+    far = np.linspace(-3000, 3000, 60001)
+    sharp = shapes["lorentzian"](far[None], c, wide)[0][0]
+    convolved = [np.trapezoid(shapes["gaussian"](t - far[None], c, wide)[0][0] * sharp, far) for t in (0.0, 5.0, 20.0)]
+    np.testing.assert_allclose(shapes["voigt"](np.array([[0.0, 5.0, 20.0]]), c, wide, wide)[0][0], convolved, rtol=1e-9)
+    assert gauss.max() == pytest.approx(2 * np.sqrt(np.log(2) / np.pi) / 9)
+
+
+def test_exponential_gaussian_mean_and_variance():
+    x = np.linspace(-100, 300, 40001)
+    y = BandModel({"a": "exponential_gaussian"}).evaluate(x, np.array([1.0, 10.0, 12.0, 15.0]))
+    mean = np.trapezoid(x * y, x)
+    assert mean == pytest.approx(25.0, rel=1e-6)
+    assert np.trapezoid((x - mean) ** 2 * y, x) == pytest.approx((12 / 2.3548200450309493) ** 2 + 15**2, rel=1e-6)
+
+
+# --- fits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", lineshapes.SHAPES)
+def test_exact_data_are_recovered_from_the_data_alone(shape):
+    model = BandModel({"a": shape}, baseline=1, origin=630.0)
+    truth = np.array([[900.0, 622.0, *WIDTHS[shape], 1.5, 0.02], [400.0, 640.0, *WIDTHS[shape], 0.5, -0.01]])
+    fit = fit_series(X, model.evaluate(X, truth), model)
+    assert fit.converged.all()
+    np.testing.assert_allclose(fit.values, truth, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", ["gaussian", "lorentzian", "voigt", "exponential_gaussian", "split_gaussian"])
+def test_same_optimum_and_errors_as_lmfit(shape):
+    rng = np.random.default_rng(11)
+    model = BandModel({"a": shape, "b": "gaussian"}, baseline=0)
+    truth = np.array([900.0, 622.0, *WIDTHS[shape], 250.0, 668.0, 26.0, 1.0])
+    sigma = 0.4
+    y = model.evaluate(X, truth) + rng.normal(0, sigma, len(X))
+    ours = fit_series(X, y, model, variance=sigma**2)
+    theirs = lineshapes.to_lmfit(model, dict(zip(model.names, truth))).fit(y, x=X, weights=np.full(len(X), 1 / sigma), scale_covar=False,
+                                                                          fit_kws={"ftol": 1e-13, "xtol": 1e-13, "gtol": 1e-13})
+    assert ours.ok.all()
+    best = np.array([theirs.params[name].value for name in model.names])
+    np.testing.assert_allclose((ours.values[0] - best) / ours.standard_errors[0], 0, atol=1e-3)
+    np.testing.assert_allclose(ours.standard_errors[0], [theirs.params[name].stderr for name in model.names], rtol=2e-2)
+    assert ours.chi2[0] == pytest.approx(theirs.chisqr, rel=1e-9)
+
+
+def test_ties_bounds_and_fixed_values_agree_with_lmfit():
+    rng = np.random.default_rng(3)
+    ties = {"b_centre": Parameter(tie={"a_centre": 1.0}, offset=30.0), "b_fwhm": Parameter(tie={"a_fwhm": 1.0}),
+            "b_area": Parameter(tie={"a_area": 2 / 3}), "base_0": Parameter(1.0, fixed=True), "a_fwhm": Parameter(20.0, upper=40.0)}
+    model = BandModel({"a": "gaussian", "b": "gaussian"}, baseline=1, parameters=ties, origin=630.0)
+    truth = {"a_area": 600.0, "a_centre": 610.0, "a_fwhm": 24.0, "base_1": 0.002}
+    y = model.evaluate(X, truth) + rng.normal(0, 0.3, len(X))
+    fit = fit_series(X, y, model, {"a_centre": 612.0}, variance=0.09)
+    theirs = lineshapes.to_lmfit(model, truth).fit(y, x=X, weights=np.full(len(X), 1 / 0.3), scale_covar=False)
+    for name in model.names:
+        error = max(fit.error(name)[0], 1e-9)
+        assert abs(fit.value(name)[0] - theirs.params[name].value) < 2e-3 * error
+    assert fit.error("base_0")[0] == 0
+    assert fit.error("b_area")[0] == pytest.approx(2 / 3 * fit.error("a_area")[0])
+    assert fit.value("b_centre")[0] - fit.value("a_centre")[0] == pytest.approx(30.0)
+
+
+def test_extra_parameter_links_many_lines():
+    """Sidebands at multiples of one spacing that is fitted itself."""
+    rng = np.random.default_rng(8)
+    bands = {f"s{k}": "lorentzian" for k in range(3)}
+    links = {f"s{k}_centre": Parameter(tie={"first": 1.0, "spacing": float(k)}) for k in range(3)}
+    model = BandModel(bands, parameters={**links, "first": Parameter(580.0), "spacing": Parameter(38.0)})
+    start = {name: 8.0 for name in model.free if name.endswith("fwhm")}
+    y = model.evaluate(X, {**{f"s{k}_area": 300.0 for k in range(3)}, **{f"s{k}_fwhm": 7.0 for k in range(3)}, "first": 582.0, "spacing": 40.0}) + rng.normal(0, 0.5, len(X))
+    fit = fit_series(X, y, model, start, variance=0.25)
+    assert fit.ok.all()
+    value, error = fit["spacing"]
+    assert abs(value[0] - 40.0) < 4 * error[0] < 1.0
+
+
+def test_parameter_at_its_bound_is_named():
+    model = BandModel({"a": "gaussian"}, parameters={"a_fwhm": Parameter(22.0, upper=25.0)})
+    fit = fit_series(X, BandModel({"a": "gaussian"}).evaluate(X, np.array([900.0, 630.0, 32.0])), model)
+    assert fit.converged[0]
+    assert dict(zip(fit.names, fit.at_bound[0])) == {"a_area": False, "a_centre": False, "a_fwhm": True}
+    assert fit.value("a_fwhm")[0] == pytest.approx(25.0)
+    assert np.isnan(fit.error("a_fwhm")[0]) and np.isfinite(fit.error("a_centre")[0])
+    assert not fit.ok[0]
+
+
+def test_indistinguishable_parameters_are_called_degenerate():
+    model = BandModel({"a": "gaussian", "b": "gaussian"})
+    y = BandModel({"a": "gaussian"}).evaluate(X, np.array([900.0, 630.0, 32.0]))
+    same = {"a_area": 450.0, "b_area": 450.0, "a_centre": 630.0, "b_centre": 630.0, "a_fwhm": 32.0, "b_fwhm": 32.0}
+    fit = fit_series(X, y, model, same, variance=1.0)
+    assert fit.degenerate[0] and not fit.ok[0]
+
+
+def test_a_fit_cut_short_is_not_called_converged():
+    rng = np.random.default_rng(1)
+    model = BandModel({"a": "voigt"}, baseline=1)
+    y = model.evaluate(X, np.array([900.0, 630.0, 20.0, 12.0, 3.0, 0.0])) + rng.normal(0, 0.1, len(X))
+    start = {"a_centre": 600.0, "a_fwhm_gauss": 60.0, "a_fwhm_lorentz": 60.0}
+    assert not fit_series(X, y, model, start, max_iterations=2).converged[0]
+    assert fit_series(X, y, model, start).converged[0]
+
+
+@pytest.mark.parametrize("noise", ["known", "unknown", "poisson"])
+def test_coverage_of_fitted_bands(noise):
+    rng = np.random.default_rng(["known", "unknown", "poisson"].index(noise))
+    model = BandModel({"a": "gaussian"}, baseline=0)
+    truth = np.array([500.0, 627.0, 32.0, 2.0])
+    y = model.evaluate(X, truth)
+    if noise == "poisson":  # peak of 16 counts on 2
+        fit = fit_series(X, rng.poisson(y, (SETS, len(X))), model, poisson=True)
+    else:
+        fit = fit_series(X, y + rng.normal(0, 1.5, (SETS, len(X))), model, variance=2.25 if noise == "known" else None)
+    assert fit.converged.all()
+    for k, name in enumerate(model.names):
+        assert_covers(*fit[name], truth[k])
+    for what, true in (("position", 627.0), ("fwhm", 32.0), ("height", 500.0 / 32.0 * 2 * np.sqrt(np.log(2) / np.pi))):
+        assert_covers(*fit.band("a")[what], true)
+
+
+def test_coverage_of_asymmetric_bands_and_their_ratio():
+    rng = np.random.default_rng(21)
+    model = BandModel({"main": "exponential_gaussian", "side": "gaussian"})
+    truth = np.array([900.0, 615.0, 24.0, 9.0, 250.0, 672.0, 34.0])
+    y = model.evaluate(X, truth)
+    fit = fit_series(X, y + rng.normal(0, 0.35, (SETS, len(X))), model, truth, variance=0.35**2)
+    assert fit.converged.mean() > 0.999
+    fine = np.linspace(560, 680, 240_001)
+    main = model.components(fine, truth)["main"]
+    above = fine[main > main.max() / 2]
+    assert_covers(*fit.band("main")["fwhm"], above[-1] - above[0])
+    assert_covers(*fit.band("main")["position"], fine[main.argmax()])
+    assert_covers(*fit.ratio("side"), 250 / 1150)
+
+
+def test_weights_by_the_data_are_biased_and_the_likelihood_is_not():
+    rng = np.random.default_rng(2)
+    model = BandModel({"a": "gaussian"}, baseline=0)
+    truth = np.array([150.0, 627.0, 32.0, 1.0])
+    counts = rng.poisson(model.evaluate(X, truth), (400, len(X)))
+    likelihood = fit_series(X, counts, model, poisson=True)["a_area"]
+    weighted = fit_series(X, counts, model, variance=np.maximum(counts, 1))["a_area"]
+    mean_error = likelihood[1].mean() / np.sqrt(400)
+    assert abs(likelihood[0].mean() - 150) < 4 * mean_error
+    assert abs(weighted[0].mean() - 150) > 8 * mean_error
+
+
+def test_shared_parameters_have_one_value_and_covered_errors():
+    rng = np.random.default_rng(4)
+    model = BandModel({"a": "gaussian"}, baseline=0)
+    shared_width, centres, errors = [], [], []
+    for _ in range(300):
+        truth = np.column_stack([rng.uniform(300, 600, 6), rng.normal(627, 2, 6), np.full(6, 32.0), rng.uniform(0, 2, 6)])
+        fit = fit_series(X[::4], model.evaluate(X[::4], truth) + rng.normal(0, 1.0, (6, 61)), model, {"a_fwhm": 30.0}, variance=1.0, shared=["a_fwhm"])
+        assert fit.converged.all() and np.ptp(fit.value("a_fwhm")) == 0
+        shared_width.append((fit.value("a_fwhm")[0] - 32.0, fit.error("a_fwhm")[0]))
+        centres.append(fit.value("a_area") - truth[:, 0])
+        errors.append(fit.error("a_area"))
+    pull = np.array(shared_width)[:, 0] / np.array(shared_width)[:, 1]
+    assert 0.92 <= np.mean(np.abs(pull) < 1.96) <= 0.975  # 300 sets: +-1.3 %
+    assert_covers(np.concatenate(centres), np.concatenate(errors), 0.0)
+
+
+def test_shared_fit_equals_one_large_least_squares():
+    from scipy.optimize import least_squares
+
+    rng = np.random.default_rng(9)
+    model = BandModel({"a": "gaussian"})
+    truth = np.array([[300.0, 620.0, 30.0], [500.0, 630.0, 30.0]])
+    y = model.evaluate(X, truth) + rng.normal(0, 0.5, (2, len(X)))
+    fit = fit_series(X, y, model, truth, variance=0.25, shared=["a_fwhm"])
+
+    def residual(p):
+        return ((model.evaluate(X, np.array([[p[0], p[1], p[4]], [p[2], p[3], p[4]]])) - y) / 0.5).ravel()
+
+    other = least_squares(residual, [300, 620, 500, 630, 30], xtol=1e-14, ftol=1e-14, gtol=1e-14, x_scale="jac")
+    covariance = np.linalg.inv(other.jac.T @ other.jac)
+    np.testing.assert_allclose(fit.values.ravel()[[0, 1, 3, 4, 2]], other.x, rtol=1e-7)
+    np.testing.assert_allclose(fit.standard_errors.ravel()[[0, 1, 3, 4, 2]], np.sqrt(np.diag(covariance)), rtol=1e-4)
+    assert fit.covariance[0][0, 2] == pytest.approx(covariance[0, 4], rel=1e-4)
+
+
+def test_correlated_noise_needs_its_covariance():
+    rng = np.random.default_rng(5)
+    kernel = np.exp(-0.5 * (np.arange(-9, 10) / 3.0) ** 2)
+    kernel /= np.sqrt(np.sum(kernel**2))
+    white = rng.normal(0, 1.0, (SETS, len(X) + 18))
+    noise = np.apply_along_axis(np.convolve, 1, white, kernel, mode="valid")
+    autocovariance = np.zeros(len(X))
+    autocovariance[:19] = np.correlate(kernel, kernel, "full")[18:]
+    model = BandModel({"a": "gaussian"})
+    y = model.evaluate(X, np.array([500.0, 627.0, 32.0])) + noise
+    assert inside(*fit_series(X, y, model, variance=1.0)["a_centre"], 627.0) < 0.8
+    assert_covers(*fit_series(X, y, model, noise_covariance=autocovariance)["a_centre"], 627.0)
+    assert_covers(*fit_series(X, y, model, noise_covariance=autocovariance)["a_area"], 500.0)
+
+
+def test_each_spectrum_is_fitted_as_if_alone():
+    rng = np.random.default_rng(6)
+    model = BandModel({"a": "gaussian", "b": "gaussian"}, baseline=0)
+    truth = np.column_stack([rng.uniform(300, 600, 30), rng.normal(615, 3, 30), rng.normal(28, 1, 30), rng.uniform(100, 200, 30), rng.normal(670, 3, 30), rng.normal(35, 2, 30), np.ones(30)])
+    y = model.evaluate(X, truth) + rng.normal(0, 0.3, (30, len(X)))
+    together = fit_series(X, y, model, variance=0.09)
+    for k in (0, 7, 29):
+        alone = fit_series(X, y[k], model, variance=0.09)
+        np.testing.assert_allclose(alone.values[0] - together.values[k], 0, atol=2e-3 * together.standard_errors[k].max())
+    order = rng.permutation(30)
+    np.testing.assert_allclose(fit_series(X, y[order], model, variance=0.09).values, together.values[order], rtol=1e-5)
+
+
+def test_masked_points_do_not_count():
+    rng = np.random.default_rng(7)
+    model = BandModel({"a": "gaussian"}, baseline=0)
+    y = model.evaluate(X, np.array([500.0, 627.0, 32.0, 1.0])) + rng.normal(0, 0.5, (3, len(X)))
+    spoiled = y.copy()
+    spoiled[:, 40:60] = 1e4
+    use = np.ones(len(X), bool)
+    use[40:60] = False
+    clean = fit_series(X[use], y[:, use], model)
+    for mask in (use, np.tile(use, (3, 1))):
+        fit = fit_series(X, spoiled, model, mask=mask)
+        np.testing.assert_allclose(fit.values, clean.values, rtol=1e-6)
+        np.testing.assert_allclose(fit.standard_errors, clean.standard_errors, rtol=1e-5)
+        assert (fit.dof == use.sum() - 4).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(scale=st.floats(1e-9, 1e9), shift=st.floats(-1e4, 1e4), stretch=st.floats(1e-3, 1e3), seed=st.integers(0, 99))
+def test_fits_do_not_depend_on_units(scale, shift, stretch, seed):
+    """Other units of intensity and axis give the same fit in those units."""
+    rng = np.random.default_rng(seed)
+    x = np.linspace(-40, 40, 121)
+    model = BandModel({"a": "gaussian"}, baseline=0)
+    truth = np.array([rng.uniform(50, 200), rng.uniform(-15, 15), rng.uniform(8, 25), rng.uniform(0, 1)])
+    y = model.evaluate(x, truth) + rng.normal(0, 0.1, len(x))
+    one, other = fit_series(x, y, model), fit_series(shift + stretch * x, scale * y, model)
+    assert one.converged[0] and other.converged[0]
+    back = (other.values[0] - np.array([0, shift, 0, 0])) / np.array([scale * stretch, stretch, stretch, scale])
+    np.testing.assert_allclose(back, one.values[0], atol=2e-3 * one.standard_errors[0].max() + 1e-9 * abs(shift) / stretch)
+
+
+@pytest.mark.parametrize("arguments,words", [
+    ({"Y": np.zeros((2, 5))}, "shapes"), ({"Y": np.full(241, np.nan)}, "spectrum 0, point 0: expected finite"),
+    ({"variance": 0.0}, "variance: spectrum 0, point 0: expected positive"), ({"variance": np.ones(7)}, "variance: expected a number or shape"),
+    ({"Y": -np.ones(241), "poisson": True}, "not negative"), ({"poisson": True, "variance": 1.0}, "one or the other"),
+    ({"shared": ["a_colour"]}, "shared: expected free parameters"), ({"start": {"a_colour": 1.0}}, "start: expected names"),
+    ({"mask": np.arange(241) < 3}, "more than 4 points"), ({"start": np.ones(3)}, "start: expected shape"), ({"mask": np.ones(5, bool)}, "mask: expected shape"),
+    ({"noise_covariance": np.ones(3)}, "noise_covariance: expected shape"), ({"x": np.full(241, 3.0)}, "one value repeated"),
+])
+def test_fit_refuses_what_it_cannot_use(arguments, words):
+    call = {"x": X, "Y": np.ones(241), "model": BandModel({"a": "gaussian"}, baseline=0)} | arguments
+    with pytest.raises(ValueError, match=words):
+        fit_series(**call)
+
+
+@pytest.mark.parametrize("arguments,words", [
+    (({"a": "square"},), "expected a shape of gaussian"), (({"1a": "gaussian"},), "expected a name"), (({"a": "gaussian"}, 20), "baseline: expected a degree"),
+    (({"a": "gaussian"}, None, {"a_fwhm": Parameter(fixed=True)}), "fixed, so expected a value"),
+    (({"a": "gaussian"}, None, {"b_fwhm": Parameter()}), "belongs to no band"),
+    (({"a": "gaussian"}, None, {"a_fwhm": Parameter(tie={"b_fwhm": 1.0})}), "not a parameter of the model"),
+    (({"a": "gaussian"}, None, {"a_fwhm": Parameter(9.0, upper=5.0)}), "expected a value from"),
+    (({"a": "gaussian"}, None, {"a_fwhm": Parameter(lower=9.0, upper=5.0)}), "lower < upper"),
+])
+def test_model_refuses_what_makes_no_sense(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        BandModel(*arguments)
+
+
+# --- axis, spikes, baselines ----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=50, deadline=None)
+@given(centre=st.floats(450, 800), width=st.floats(5, 60))
+def test_energy_axis_keeps_the_area(centre, width):
+    wavelength = np.linspace(300, 1100, 4001)
+    signal = np.exp(-0.5 * ((wavelength - centre) / width) ** 2)
+    energy = to_energy(wavelength, signal)
+    assert (np.diff(energy.energy_eV) > 0).all()
+    assert np.trapezoid(energy.signal, energy.energy_eV) == pytest.approx(np.trapezoid(signal, wavelength), rel=2e-3)
+    back = to_wavelength(*energy[:2])
+    np.testing.assert_allclose(back[1], signal, rtol=1e-9, atol=1e-300)
+
+
+def test_energy_axis_scales_the_variance_by_the_square():
+    wavelength = np.array([500.0, 400.0, 600.0])
+    energy = to_energy(wavelength, np.array([[1.0, 2.0, 3.0], [2.0, 2.0, 2.0]]), np.array([4.0, 1.0, 9.0]))
+    jacobian = np.array([600.0, 500.0, 400.0]) ** 2 / lineshapes.HC_EV_NM
+    np.testing.assert_allclose(energy.energy_eV, lineshapes.HC_EV_NM / np.array([600.0, 500.0, 400.0]))
+    np.testing.assert_allclose(energy.signal[0], jacobian * [3.0, 1.0, 2.0])
+    np.testing.assert_allclose(energy.variance[1], jacobian**2 * [9.0, 4.0, 1.0])
+    # signal over its error is the same per nm and per eV
+    np.testing.assert_allclose(energy.signal[0] / np.sqrt(energy.variance[0]), [1.0, 0.5, 2.0])
+
+
+@pytest.mark.parametrize("wavelength,signal,words", [
+    ([500.0, 500.0, 600.0], [1, 2, 3], "distinct"), ([0.0, 500.0, 600.0], [1, 2, 3], "positive wavelengths"), ([np.nan, 500.0, 600.0], [1, 2, 3], "point 0: expected finite"),
+    ([400.0, 500.0, 600.0], [1, 2], "expected shape"), ([400.0, 500.0, 600.0], [1, np.inf, 3], "point 1: expected finite"), ([400.0], [1.0], "at least 2"),
+])
+def test_energy_axis_refuses(wavelength, signal, words):
+    with pytest.raises(ValueError, match=words):
+        to_energy(wavelength, signal)
+
+
+@pytest.mark.parametrize("options", [{}, {"series": False}, {"variance": "counts"}])
+def test_cosmic_rays_go_and_lines_stay(options):
+    rng = np.random.default_rng(12)
+    model = BandModel({"broad": "gaussian", "line": "gaussian"})
+    counts = rng.poisson(model.evaluate(X, np.array([20000, 625, 35, 1500, 680, 4.0])) + 100, (100, len(X))).astype(float)
+    dirty, hit = counts.copy(), np.zeros(counts.shape, bool)
+    for row in range(100):
+        at, length = rng.integers(6, len(X) - 6), rng.integers(1, 4)
+        dirty[row, at : at + length] += rng.uniform(400, 5000)
+        hit[row, at : at + length] = True
+    if "variance" in options:
+        options = {"variance": np.maximum(median_along(dirty), 1)}
+    clean = despike(dirty, **options)
+    assert clean.spikes[hit].mean() > 0.97
+    assert clean.spikes[~hit].mean() < 1e-3
+    line = np.abs(X - 680) < 4
+    assert clean.spikes[:, line][~hit[:, line]].mean() < 0.02
+    found = clean.spikes & hit
+    assert np.abs(clean.signal - counts)[found].max() < 0.25 * dirty[found].max()
+    assert (clean.signal[~clean.spikes] == dirty[~clean.spikes]).all()
+
+
+def median_along(spectra):
+    return np.median(spectra, axis=0)[None].repeat(len(spectra), axis=0)
+
+
+def test_despiking_refuses_short_or_broken_input():
+    with pytest.raises(ValueError, match="at least"):
+        despike(np.ones(10))
+    with pytest.raises(ValueError, match="finite"):
+        despike(np.full(200, np.nan))
+
+
+@pytest.mark.parametrize("kind", lineshapes.BASELINES)
+def test_baselines_are_recovered_exactly_without_noise(kind):
+    x = np.linspace(500, 800, 301)
+    from scipy.special import erf
+
+    under = {"constant": np.full(301, 3.0), "linear": 3 + 0.01 * x, "quadratic": 3 + 1e-4 * (x - 620) ** 2,
+             "filter edge": 2 + 4 * 0.5 * (1 + erf((x - 550) / (np.sqrt(2) * 4))), "laser tail": 1 + 50 * np.exp(-(x - 450) / 30)}[kind]
+    band = BandModel({"a": "gaussian"}).evaluate(x, np.array([900.0, 650.0, 25.0]))
+    regions = [(500, 590), (720, 800)]
+    found = baseline(x, under + band * 0, kind, regions=regions, edge=(550, 4), laser=450.0)
+    np.testing.assert_allclose(found.values, under, atol=1e-6)
+    found = baseline(x, under + band, kind, regions=regions, edge=(550, 4), laser=450.0)
+    np.testing.assert_allclose(found.values, under, atol=1e-2)
+
+
+@pytest.mark.parametrize("kind,options,words", [("cubic", {}, "expected one of"), ("filter edge", {}, "edge: expected"), ("laser tail", {}, "laser: expected"),
+                                                 ("linear", {"regions": [(0, 1)]}, "more than 2 points")])
+def test_baseline_refuses(kind, options, words):
+    with pytest.raises(ValueError, match=words):
+        baseline(X, np.ones(241), kind, **options)
+
+
+# --- moments --------------------------------------------------------------------------------------------------------
+
+
+def truth_of(model, values, x, window=None, shoulder=None):
+    """Moments of the exact curve: sums as the analysis defines them on `x`, shape from a fine grid."""
+    fine = np.linspace(x[0], x[-1], 400_001)
+    y, yf = model.evaluate(x, values), model.evaluate(fine, values)
+    use = np.ones(len(x), bool) if window is None else (x >= window[0]) & (x <= window[1])
+    area = np.trapezoid(y[use], x[use])
+    above = fine[yf > yf.max() / 2]
+    found = {"area": area, "centroid": np.trapezoid((x * y)[use], x[use]) / area, "peak": fine[yf.argmax()], "fwhm": above[-1] - above[0]}
+    if shoulder:
+        part, whole = (fine >= shoulder[0]) & (fine <= shoulder[1]), (fine >= window[0]) & (fine <= window[1])
+        found["shoulder_fraction"] = np.trapezoid(yf[part], fine[part]) / np.trapezoid(yf[whole], fine[whole])
+    return found
+
+
+@pytest.mark.parametrize("shape,centre,widths", [("gaussian", 627.3, (32.0,)), ("exponential_gaussian", 620.0, (28.0, 10.0)), ("gaussian", 640.0, (4.0,))])
+def test_coverage_of_moments_of_counts(shape, centre, widths):
+    rng = np.random.default_rng(13)
+    model = BandModel({"a": shape})
+    values = np.array([300.0 * widths[0], centre, *widths])
+    x = X[np.abs(X - centre) <= 4 * widths[0]]
+    counts = rng.poisson(model.evaluate(x, values) + 15, (1000, len(x)))
+    found = moments(x, counts - 15.0, np.maximum(counts, 1))
+    for name, true in truth_of(model, values, x).items():
+        assert_covers(getattr(found, name), getattr(found, f"{name}_se"), true)
+
+
+def test_coverage_of_moments_over_a_fitted_baseline_with_unknown_noise():
+    rng = np.random.default_rng(14)
+    x = np.linspace(480, 800, 481)
+    model = BandModel({"a": "gaussian", "b": "gaussian"})
+    values, window, shoulder = np.array([2000.0, 620.0, 35.0, 500.0, 665.0, 40.0]), (540.0, 740.0), (660.0, 740.0)
+    y = model.evaluate(x, values) + 8 + 0.03 * (x - 630) + rng.normal(0, 1.5, (1000, len(x)))
+    under = baseline(x, y, "linear", regions=[(480, 530), (750, 800)])
+    found = moments(x, y, window=window, shoulder=shoulder, baseline=under)
+    for name, true in truth_of(model, values, x, window, shoulder).items():
+        assert_covers(getattr(found, name), getattr(found, f"{name}_se"), true)
+    free = moments(x, y - under.values, window=window)  # forgetting the baseline's error shows
+    assert (free.area_se < 0.75 * found.area_se).all()
+
+
+def test_moments_know_their_covariance():
+    rng = np.random.default_rng(15)
+    model = BandModel({"a": "gaussian"})
+    y = model.evaluate(X, np.array([9000.0, 627.0, 32.0]))
+    found = moments(X, y + rng.normal(0, 3.0, (1500, len(X))), 9.0)
+    names = ("area", "centroid", "peak", "fwhm")
+    scatter = np.corrcoef([getattr(found, name) for name in names])
+    stated = found.covariance.mean(axis=0)[:4, :4]
+    stated /= np.sqrt(np.outer(np.diag(stated), np.diag(stated)))
+    np.testing.assert_allclose(scatter, stated, atol=0.1)
+
+
+def test_full_noise_covariance_replaces_the_variance():
+    y = BandModel({"a": "gaussian"}).evaluate(X, np.array([9000.0, 627.0, 32.0]))
+    plain, full = moments(X, y, 4.0), moments(X, y, noise_covariance=4.0 * np.eye(len(X)))
+    np.testing.assert_allclose(full.covariance, plain.covariance, rtol=1e-9, atol=1e-12)
+    together = moments(X, y, noise_covariance=4.0 * np.ones((len(X), len(X))))  # one common offset moves the area most
+    assert together.area_se == pytest.approx(2.0 * np.ptp(X))
+
+
+@settings(max_examples=40, deadline=None)
+@given(centre=st.floats(600, 660), width=st.floats(15, 50), scale=st.floats(1e-6, 1e9), shift=st.floats(-500, 500))
+def test_moments_move_with_the_axis_and_not_with_the_scale(centre, width, scale, shift):
+    y = BandModel({"a": "gaussian"}).evaluate(X, np.array([1000.0, centre, width]))
+    one, other = moments(X, y, 1e-4), moments((X + shift)[::-1], scale * y[::-1], 1e-4 * scale**2)
+    assert other.peak - shift == pytest.approx(one.peak, abs=1e-6)
+    assert other.centroid - shift == pytest.approx(one.centroid, abs=1e-6)
+    assert other.fwhm == pytest.approx(one.fwhm, rel=1e-6)
+    assert other.area == pytest.approx(scale * one.area, rel=1e-9)
+    assert other.fwhm_se == pytest.approx(one.fwhm_se, rel=1e-5)
+    assert one.peak == pytest.approx(centre, abs=0.01 * width) and one.fwhm == pytest.approx(width, rel=0.01)
+
+
+def test_half_maximum_outside_the_window_gives_no_width():
+    y = BandModel({"a": "gaussian"}).evaluate(X, np.array([1000.0, 545.0, 60.0]))
+    found = moments(X, y, 1e-6)
+    assert np.isnan(found.fwhm) and np.isnan(found.fwhm_se) and np.isfinite(found.peak)
+
+
+@pytest.mark.parametrize("arguments,words", [
+    ({"y": -np.ones(241)}, "positive area"), ({"window": (1.0, 2.0)}, "at least 5 points"), ({"y": np.ones(7)}, "expected shape"),
+    ({"variance": -1.0}, "not negative"), ({"noise_covariance": np.eye(3)}, "expected shape"), ({"x": np.full(241, 2.0)}, "distinct"),
+])
+def test_moments_refuse(arguments, words):
+    call = {"x": X, "y": np.ones(241), "variance": 1.0} | arguments
+    with pytest.raises(ValueError, match=words):
+        moments(**call)

@@ -1,0 +1,223 @@
+"""The headless runner on a toy paper in a repository of its own: whole or nothing, only what changed, failures by name."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from peled import files, paper
+
+CLAIMS = """C001,abstract,fig1a,length,The stick is two metres long,2.0,,m,,{topic},recompute,,
+C002,abstract,,colour,The stick is red,red,,,,{topic},transcribe,,
+C003,methods,fig1a,weight,The stick weighs ten grams,10,~,g,,{topic},recover,,"""
+
+
+def cell(source, name, tags=()):
+    return {"cell_type": "code", "id": name, "metadata": {"tags": list(tags)} if tags else {}, "execution_count": None, "outputs": [], "source": source}
+
+
+def notebook(topic, middle="", panel="fig1a"):
+    parameters = 'data_dir = "data"\nfigures_dir = "figures"\nresults_dir = "figures/results"\nquick = False'
+    setup = (
+        f"import sys, os\nfrom peled.notebook import open_room\nroom = open_room('{topic}', data_dir=data_dir, figures_dir=figures_dir, results_dir=results_dir, quick=quick)\n"
+        f"values = [float(p.read_text()) for p in room.files('*.txt')]\nprint('sum', sum(values))"
+    )
+    draw = f"fig, ax = room.panel('{panel}')\nax.plot(values)\nroom.save(fig, '{panel}', inputs=room.files('*.txt'))"
+    judge = "room.check('{0}1', sum(values), 0.01, kind='recomputed'); room.not_testable('{0}2', 'no picture'); room.check('{0}3', 10, kind='simulated')\nroom.finish()"
+    prefix = {"stick": "C00", "stone": "C10"}[topic]
+    cells = [cell(parameters, "parameters", ["parameters"]), cell(setup, "setup"), cell(middle or "pass", "middle"), cell(draw, "draw"), cell(judge.format(prefix), "finish")]
+    return json.dumps({"cells": cells, "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}, "nbformat": 4, "nbformat_minor": 5})
+
+
+class Toy:
+    """A small repository with two notebooks, and ways to run it."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        shutil.copytree(files.ROOT / "lib", root / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+        (root / "lib" / "peled" / "toy_stick.py").write_text("COLOUR = 'red'\n")
+        shutil.copy(files.ROOT / "requirements.lock", root)
+        (root / "notebooks").mkdir()
+        claims = CLAIMS.format(topic="stick") + "\n" + CLAIMS.format(topic="stone").replace("C00", "C10").replace("fig1a", "fig1b")
+        published = root / "data" / "published"
+        published.mkdir(parents=True)
+        (published / "claims.csv").write_text(",".join(paper.Claim.__dataclass_fields__) + "\n" + claims + "\n")
+        (published / "panels.csv").write_text(",".join(paper.Panel.__dataclass_fields__) + "\n1a,fig1a,a stick,stick,plot,C001,,,,,\n1b,fig1b,a stone,stone,plot,C101,,,,,\n")
+        for topic, panel in (("stick", "fig1a"), ("stone", "fig1b")):
+            (root / "data" / topic).mkdir()
+            (root / "data" / topic / "a.txt").write_text("2.0")
+            self.write(topic, panel=panel, middle="from peled import toy_stick" if topic == "stick" else "")
+        (root / "figures").mkdir()
+
+    def write(self, topic, middle="", panel=None):
+        number = {"stick": "01", "stone": "02"}[topic]
+        (self.root / "notebooks" / f"{number}_{topic}.ipynb").write_text(notebook(topic, middle, panel or {"stick": "fig1a", "stone": "fig1b"}[topic]))
+
+    def environment(self):
+        drop = {"PELED_STAGE", "PELED_PUBLISHED", "PYTHONPATH"}
+        return {**{k: v for k, v in os.environ.items() if k not in drop}, "PYTHONPATH": str(self.root / "lib"), "COLUMNS": "200"}
+
+    def start(self, *arguments):
+        return subprocess.Popen([sys.executable, "-m", "peled.run", *arguments], cwd=self.root, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def run(self, *arguments, status=0):
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == status, out + err
+        self.out, self.err = out, err
+        ran = [line.split(":")[0] for line in out.splitlines() if " panels in " in line]
+        return sorted(ran)
+
+    def figures(self):
+        return {p.relative_to(self.root).as_posix(): files.sha256(p) for p in sorted((self.root / "figures").rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def toy(tmp_path):
+    return Toy(tmp_path / "toy")
+
+
+def test_a_notebook_runs_when_what_it_read_has_changed_and_only_then(toy):
+    assert toy.run("-j2") == ["01_stick", "02_stone"]
+    first = toy.figures()
+    assert {"figures/fig1a.svg", "figures/fig1a.png", "figures/fig1a.json", "figures/fig1b.svg", "figures/results/stick.json"} <= set(first)
+    verdicts = {v["claim_id"]: v["verdict"] for v in json.loads((toy.root / "figures/results/stick.json").read_text())["verdicts"]}
+    assert verdicts == {"C001": "agrees", "C002": "not testable", "C003": "pipeline recovers"}
+
+    assert toy.run() == [] and "up to date" in toy.out
+    for path in [*toy.root.glob("data/*/*.txt"), *toy.root.glob("notebooks/*"), *toy.root.rglob("lib/**/*.py"), toy.root / "requirements.lock"]:
+        path.touch()
+    assert toy.run() == [], "dates alone changed"
+
+    (toy.root / "lib/peled/toy_stick.py").write_text("COLOUR = 'blue'\n")
+    assert toy.run() == ["01_stick"], "a module that only one notebook imports"
+    (toy.root / "data/stone/a.txt").write_text("2.00")
+    assert toy.run() == ["02_stone"], "a data file"
+    (toy.root / "data/stone/b.txt").write_text("0.001")
+    assert toy.run() == ["02_stone"] and "files came or went" in toy.out, "a new file in a folder that was listed"
+    (toy.root / "figures/fig1a.png").unlink()
+    assert toy.run() == ["01_stick"], "a figure deleted"
+    (toy.root / "figures/fig1b.svg").write_text("altered")
+    assert toy.run() == ["02_stone"], "a figure altered"
+    assert toy.run("-p", "quick", "True") == ["01_stick", "02_stone"], "parameters"
+    assert toy.run("-p", "quick", "True") == []
+    with (toy.root / "requirements.lock").open("a") as stream:
+        stream.write("# changed\n")
+    assert toy.run("-p", "quick", "True") == ["01_stick", "02_stone"], "the lock"
+
+
+def test_one_build_or_two_at_a_time_or_real_kernels_give_the_same_bytes(toy):
+    toy.run("-j1")
+    first, executed = toy.figures(), (toy.root / "build/executed/01_stick.ipynb").read_text()
+    shutil.rmtree(toy.root / "figures")
+    shutil.rmtree(toy.root / "build")
+    toy.run("-j2")
+    assert toy.figures() == first
+    toy.run("--engine", "kernel", "--force", "-j2")
+    assert toy.figures() == first
+    outputs = [[c.get("outputs") for c in json.loads(text)["cells"]] for text in (executed, (toy.root / "build/executed/01_stick.ipynb").read_text())]
+    assert outputs[0] == outputs[1]
+    record = json.loads((toy.root / "build/records/01_stick.json").read_text())
+    assert {"data/stick/a.txt", "lib/peled/toy_stick.py", "notebooks/01_stick.ipynb", "requirements.lock"} <= set(record["inputs"]), "a watched kernel sees what was read"
+    assert toy.run() == [], "records of either engine serve the other"
+
+
+FAILURES = {
+    "a failing cell": ("raise ValueError('no stick')", "ValueError: no stick"),
+    "exit": ("sys.exit(0)", "exit"),
+    "the process ends": ("os._exit(0)", "ended early with status 0"),
+    "a crash": ("import ctypes; ctypes.string_at(0)", "killed by signal 11"),
+    "a shell line": ("!false", "shell line failed with status 1"),
+    "network": ("import urllib.request; urllib.request.urlopen('http://192.0.2.1/', timeout=5)", "network access is off"),
+    "no results": ("room.finish = lambda: None", "no stick.json was written"),
+    "a bad figure name": ("room.save(room.panel('x')[0], 'not a panel', kind='recomputed')", "stick: results"),
+}
+
+
+def test_a_failing_notebook_is_named_and_leaves_the_last_good_figures(toy):
+    toy.run()
+    good = toy.figures()
+    for what, (source, message) in FAILURES.items():
+        toy.write("stick", middle=source)
+        (toy.root / "data/stone/a.txt").write_text("2.0" + "0" * len(what))
+        assert toy.run("-j2", status=1) == ["02_stone"], f"{what}: the other notebook still runs"
+        assert message in toy.err, f"{what}: {toy.err}"
+        assert toy.err.strip().splitlines()[-1] == "1 of 2 notebooks failed: 01_stick"
+        assert {k: v for k, v in toy.figures().items() if "fig1a" in k or "stick" in k} == {k: v for k, v in good.items() if "fig1a" in k or "stick" in k}, what
+        if what in ("a failing cell", "exit", "a shell line"):
+            assert '"output_type": "error"' in (toy.root / "build/failed/01_stick.ipynb").read_text(), what
+    toy.write("stick")
+    assert toy.run() == ["01_stick"] and not (toy.root / "build/failed/01_stick.ipynb").exists()
+
+
+def test_unusable_arguments_are_said(toy):
+    toy.run("-p", "data_dri", "elsewhere", status=1)
+    assert "unknown parameter data_dri; it knows data_dir" in toy.err
+    toy.run("--data", "nowhere", status=2)
+    assert "expected a folder, found nothing at nowhere" in toy.err
+    toy.run("09_moon", status=2)
+    assert "expected one of 01_stick, 02_stone" in toy.err
+    shutil.rmtree(toy.root / "figures")
+    (toy.root / "figures").write_text("not a folder")
+    toy.run(status=2)
+    assert "figures" in toy.err and "can be written" in toy.err and "Traceback" not in toy.err
+
+
+def test_missing_data_is_named(toy):
+    (toy.root / "data/stick/a.txt").unlink()
+    toy.run(status=1)
+    assert "data/stick: expected files like *.txt, found none" in toy.err
+
+
+def test_another_data_folder(toy, tmp_path):
+    own = tmp_path / "mylab" / "stick"
+    own.mkdir(parents=True)
+    (own / "mine.txt").write_text("1.5")
+    assert toy.run("--data", str(own.parent), "--figures", str(tmp_path / "mine")) == ["01_stick"]
+    assert "no data folder for 02_stone: left out" in toy.out
+    results = json.loads((tmp_path / "mine/results/stick.json").read_text())
+    assert results["verdicts"][0]["verdict"] == "disagrees" and results["figures"][0]["source_kind"] == "measured"
+    assert str(tmp_path) not in json.dumps(results), "no machine's folders in results"
+    assert toy.run("--data", str(own.parent), "--figures", str(tmp_path / "mine")) == []
+    (own / "mine.txt").write_text("2.0")
+    assert toy.run("--data", str(own.parent), "--figures", str(tmp_path / "mine")) == ["01_stick"]
+    assert toy.run("01", "--data", str(own), "--figures", str(tmp_path / "flat")) == ["01_stick"], "a plain folder of files serves a named notebook"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_killed_at_any_moment_it_leaves_nothing_half_written_and_completes_next_time(toy, number):
+    toy.run()
+    good = toy.figures()
+    toy.write("stick", middle="import time; (room.figures_dir / 'started').write_text(''); time.sleep(60)")
+    process = toy.start("-j1")
+    deadline = time.time() + 60
+    while not list((toy.root / "build/stage").rglob("started")) and time.time() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    process.wait(timeout=20)
+    assert process.returncode != 0
+    assert toy.figures() == good
+    toy.write("stick", middle="pass # again")
+    assert toy.run() == ["01_stick"]
+    assert not list(toy.root.rglob("*.part")) and not list((toy.root / "build/stage").rglob("started"))
+
+
+def test_a_notebook_that_hangs_is_ended(toy):
+    toy.write("stick", middle="import time; time.sleep(60)")
+    toy.run("01", "--timeout", "4", status=1)
+    assert "not finished after 4 s" in toy.err
+
+
+def test_stored_outputs_are_the_same_every_time(toy):
+    command = [sys.executable, "-m", "peled.run.store"]
+    texts = []
+    for _ in range(2):
+        subprocess.run(command, cwd=toy.root, env=toy.environment(), check=True, capture_output=True)
+        texts.append((toy.root / "notebooks/01_stick.ipynb").read_text())
+    assert texts[0] == texts[1] and "sum 2.0" in texts[0] and "image/png" in texts[0] and str(toy.root) not in texts[0]
