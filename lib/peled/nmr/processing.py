@@ -276,7 +276,7 @@ def from_spectrum(spectrum) -> Processed:
 def autophase(processed: Processed, *, max_lines: int = 40) -> Phase:
     """Phase from the lines' own phases, refined until the least area is negative, from several starts.
 
-    Complex Lorentzians fitted to all lines together give each line's own phase. These phases are met by p0 + p1 x over a
+    The dispersive wings of each group of lines give its own phase. These phases are met by p0 + p1 x over a
     grid of p1 (several turns); the best few are refined on them and on the negative part of the absorption spectrum near
     the signals, and the best is kept.
 
@@ -292,10 +292,15 @@ def autophase(processed: Processed, *, max_lines: int = 40) -> Phase:
     peaks, found = find_peaks(magnitude, height=max(10 * noise, 0.01 * magnitude.max()), prominence=max(6 * noise, 0.005 * magnitude.max()))
     if not len(peaks):
         return Phase(0.0, 0.0, 1.0, 180.0, 0, False)
-    peaks = np.sort(peaks[np.argsort(found["prominences"])[::-1][:max_lines]])
+    # Shoulders have no phase of their own: lines that stand out from what is around them come first.
+    standing = found["prominences"] > 0.5 * magnitude[peaks]
+    if standing.sum() >= 3:
+        peaks, found = peaks[standing], {"prominences": found["prominences"][standing]}
+    order = np.sort(np.argsort(found["prominences"])[::-1][:max_lines])
+    peaks = peaks[order]
     half_widths = np.array([_half_width(magnitude, peak) for peak in peaks])
-    phases, weights = _line_phases(processed, peaks, half_widths)
-    places = x[peaks]
+    centres, phases, errors = _group_phases(processed, peaks, half_widths)
+    places, weights = np.interp(centres, np.arange(size), x), 1.0 / np.minimum(errors, np.pi) ** 2
     candidates = [0.0]
     if np.ptp(places) > 0.02 and len(peaks) > 1:
         grid = np.arange(-1440.0, 1441.0, 4.0)
@@ -332,34 +337,57 @@ def autophase(processed: Processed, *, max_lines: int = 40) -> Phase:
     real = (part * np.exp(-1j * (angles[0] + angles[1] * place))).real
     fraction = float(-np.minimum(real + 3 * noise, 0).sum() / np.abs(real).sum())
     rest = np.angle(np.exp(1j * (phases - angles[0] - angles[1] * places)))
-    strong = weights >= 0.3 * weights.max()
-    spread = float(np.rad2deg(np.sqrt(np.average(rest[strong] ** 2, weights=weights[strong]))))
+    spread = float(np.rad2deg(np.sqrt(np.average(rest**2, weights=weights))))
     p0 = float(np.rad2deg(np.angle(np.exp(1j * angles[0]))))
     return Phase(p0, float(np.rad2deg(angles[1])), fraction, spread, len(peaks), bool(fraction < 0.05 and spread < 20))
 
 
-def _line_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Phase and weight of each line: complex amplitudes of causal Lorentzians 1 / (R + 2 pi i f), fitted all together.
+def _group_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Place (points), phase and its standard error (rad) of each group of lines, from its wings.
 
-    Together, because the dispersive wings of one line reach under its neighbours.
+    Far from a group of lines of any shape the spectrum is its area over 2 pi i (f - f0): pure dispersion, with the
+    group's phase. Between the groups the spectrum is therefore a sum of such hyperbolas and a smooth baseline, and one
+    linear fit gives all complex areas. Absorption falls off as 1/f^2 and is even about the group: it hardly enters.
     """
-    step = processed.hz_per_point
-    near = np.zeros(len(processed.ppm), bool)
-    for peak, half in zip(peaks, half_widths, strict=True):
-        reach = int(6 * half) + 4
-        near[max(peak - reach, 0): peak + reach + 1] = True
-    index = np.flatnonzero(near)
-    if len(index) > 8000:
-        index = index[:: len(index) // 8000 + 1]
-    # The magnitude of a Lorentzian is sqrt(3) times as wide as its absorption.
-    rate = np.pi * 2 * np.minimum(half_widths, 3 * np.median(half_widths)) * step / np.sqrt(3)
-    # 1/|S|^2 of a Lorentzian is a parabola: its vertex places the line between the points.
-    inverse = 1.0 / np.abs(processed.values[np.clip(peaks[:, None] + [-1, 0, 1], 0, len(processed.ppm) - 1)]) ** 2
-    curve = inverse[:, 0] - 2 * inverse[:, 1] + inverse[:, 2]
-    place = peaks + np.clip(np.where(curve > 0, 0.5 * (inverse[:, 0] - inverse[:, 2]) / np.where(curve > 0, curve, 1.0), 0.0), -0.6, 0.6)
-    columns = 1.0 / (rate[None, :] + 2j * np.pi * (index[:, None] - place[None, :]) * step) * rate[None, :]
-    amplitudes = np.linalg.lstsq(columns, processed.values[index], rcond=1e-6)[0]
-    return np.angle(amplitudes), np.sqrt(np.abs(amplitudes) * rate)
+    size = len(processed.ppm)
+    order = np.argsort(peaks)
+    peaks, half_widths = peaks[order], half_widths[order].astype(float)
+    groups: list[list[int]] = []
+    for i in range(len(peaks)):
+        if groups and peaks[i] - peaks[groups[-1][-1]] < 7 * max(half_widths[i], half_widths[groups[-1]].max()):
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    power = np.abs(processed.values) ** 2
+    far, near = np.ones(size, bool), np.zeros(size, bool)
+    centres, widths = [], []
+    for group in groups:
+        half = half_widths[group].max()
+        low, high = int(max(peaks[group[0]] - 3 * half, 0)), int(min(peaks[group[-1]] + 3 * half, size - 1))
+        inside = np.arange(low, high + 1)
+        centres.append(np.average(inside, weights=power[inside]) if len(group) == 1 else np.average(peaks[group], weights=half_widths[group] * np.sqrt(power[peaks[group]])))
+        widths.append(0.5 * (high - low))
+        far[low: high + 1] = False
+        reach = int(5 * (high - low) + 40)
+        near[max(low - reach, 0): high + reach] = True
+    centres, widths = np.array(centres), np.array(widths)
+    index = np.flatnonzero(far & near)
+    if len(index) < 4 * (len(groups) + 3):
+        index = np.flatnonzero(far)
+    if len(index) > 12000:
+        index = index[:: len(index) // 12000 + 1]
+    x = (index - size / 2) / size
+    distance = index[:, None] - centres[None, :]
+    columns = np.hstack([widths / (2j * np.pi * distance), np.vander(x, 3).astype(complex)])
+    # Close to a group the hyperbola is only roughly right: give points there less weight.
+    weight = 1.0 / np.sqrt(1.0 + np.sum((np.abs(processed.values[peaks[[g[0] for g in groups]]]) / processed.noise_sd * (widths / np.abs(distance)) ** 2 * 0.03) ** 2, axis=1))
+    weighted = columns * weight[:, None]
+    values = processed.values[index] * weight
+    amplitudes, *_ = np.linalg.lstsq(weighted, values, rcond=1e-10)
+    rest = np.abs(values - weighted @ amplitudes)
+    error = np.sqrt(np.maximum(np.diag(np.linalg.pinv(weighted.conj().T @ weighted).real), 0)) * np.sqrt(np.mean(rest**2)) * np.sqrt(max(len(index) / processed.independent_points(len(index)), 1.0))
+    count = len(groups)
+    return centres, np.angle(amplitudes[:count]), error[:count] / np.maximum(np.abs(amplitudes[:count]), 1e-300) + np.deg2rad(1.5)
 
 
 def _half_width(magnitude: np.ndarray, peak: int) -> int:

@@ -125,10 +125,11 @@ def segment(pixels, pixel_nm: float, *, smallest_nm: float = 4.0, smoothing_nm: 
         raise ValueError("micrograph: expected particles that stand out of the film, found no two grey levels")
     threshold = 0.5 * (low + high)  # the outline of a blurred step lies half-way
     mask = ndimage.binary_fill_holes(smooth > threshold)
-    mask = ndimage.binary_opening(mask, iterations=max(1, int(round(0.4 / pixel_nm))))
+    mask = ndimage.binary_opening(mask, iterations=max(1, round(0.4 / pixel_nm)))
     distance = ndimage.distance_transform_edt(mask)
     seeds = morphology.h_maxima(ndimage.gaussian_filter(distance, max(0.3 / pixel_nm, 0.5)), max(0.08 * distance.max(), 0.5))
     labels = segmentation.watershed(-distance, measure.label(seeds), mask=mask)
+    labels = _outline_each(smooth, labels, distance, low, pixel_nm)
     particles, cut, odd = [], 0, 0
     rows, columns = image.shape
     for region in measure.regionprops(labels):
@@ -145,6 +146,23 @@ def segment(pixels, pixel_nm: float, *, smallest_nm: float = 4.0, smoothing_nm: 
             continue
         particles.append(Particle(*map(float, region.centroid), float(edge), length * pixel_nm, width * pixel_nm, rotation, float(region.solidity)))
     return Segmentation(tuple(particles), labels, cut, odd, float(threshold))
+
+
+def _outline_each(smooth, labels, distance, background: float, pixel_nm: float):
+    """Each particle outlined half-way between its own level and the film: thick cubes are darker, and one threshold for all
+    would draw them too large and thin ones too small."""
+    from scipy import ndimage
+    from skimage import segmentation
+
+    count = int(labels.max())
+    if count == 0:
+        return labels
+    index = np.arange(1, count + 1)
+    deepest = ndimage.maximum(distance, labels, index)
+    core = np.where(distance > 0.4 * np.concatenate([[np.inf], deepest])[labels], labels, 0)
+    level = np.concatenate([[np.inf], ndimage.mean(smooth, core, index)])
+    wide = segmentation.expand_labels(labels, distance=1.2 / pixel_nm)
+    return np.where(smooth > 0.5 * (background + level[wide]), wide, 0)
 
 
 def _plane(image):

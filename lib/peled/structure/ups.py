@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from peled.structure.xps import HE_I_EV, edge
 from scipy import optimize
+
+from peled.structure.xps import HE_I_EV, edge
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,14 @@ class Levels:
 def secondary_cutoff(binding_eV, counts, *, bias_V: float = 0.0) -> Cutoff:
     """Fit the low-energy edge of the secondary electrons: an error-function step times a straight line above a floor.
 
-    `bias_V` (negative on the sample) is added back to the energy.
+    `bias_V` is the potential of the sample (usually negative); it moves all binding energies and is taken back.
 
     Raises
     ------
     ValueError
         If there is no falling edge in the data.
     """
-    x, y = np.asarray(binding_eV, float) + bias_V, np.asarray(counts, float)
+    x, y = np.asarray(binding_eV, float) - bias_V, np.asarray(counts, float)
     order = np.argsort(x)
     x, y = x[order], y[order]
     if len(x) < 20:

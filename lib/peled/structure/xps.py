@@ -99,10 +99,10 @@ def tougaard(energy_eV, counts, *, b_eV2: float | None = None, c_eV2: float = 16
     return background if energy_eV[0] <= energy_eV[-1] else background[::-1]
 
 
-def fit_levels(energy_eV, counts, doublets: Sequence[Doublet], *, background: str = "shirley", lorentzian: float = 0.3, window_eV: tuple[float, float] | None = None) -> LevelFit:
+def fit_levels(energy_eV, counts, doublets: Sequence[Doublet], *, background: str = "shirley", window_eV: tuple[float, float] | None = None) -> LevelFit:
     """Fit the core levels of one region at once, with Poisson weights.
 
-    Each doublet is two sums of Gaussian and Lorentzian (fraction `lorentzian`) with one width, held splitting and ratio.
+    Each doublet is two sums of Gaussian and Lorentzian with one width, held splitting and ratio; their mixing is one for all.
     The background is fitted with them: a constant, a slope, and a step that is the running integral of the signal (Shirley's
     idea, applied to the model) or Tougaard's loss of the signal.
 
@@ -129,12 +129,12 @@ def fit_levels(energy_eV, counts, doublets: Sequence[Doublet], *, background: st
     ramp = (x - x.mean()) / (x[-1] - x[0])
 
     def curves(p):
-        position, width = p[:n], np.abs(p[n:])
+        position, width = p[:n], np.abs(p[n : 2 * n])
         out = np.empty((len(x), n))
         for i, d in enumerate(doublets):
-            out[:, i] = _gl(x, position[i], width[i], lorentzian)
+            out[:, i] = _gl(x, position[i], width[i], p[-1])
             if d.ratio:
-                out[:, i] = (out[:, i] + d.ratio * _gl(x, position[i] + d.splitting_eV, width[i], lorentzian)) / (1 + d.ratio)
+                out[:, i] = (out[:, i] + d.ratio * _gl(x, position[i] + d.splitting_eV, width[i], p[-1])) / (1 + d.ratio)
         return out
 
     sigma = np.sqrt(np.maximum(y, 1))
@@ -146,27 +146,28 @@ def fit_levels(energy_eV, counts, doublets: Sequence[Doublet], *, background: st
             columns.append((tail @ (signal * step) / max((signal * step).sum(), 1e-12))[:, None])
         return np.hstack(columns)
 
-    p = np.array([d.position_eV for d in doublets] + [d.fwhm_eV for d in doublets])
+    p = np.array([d.position_eV for d in doublets] + [d.fwhm_eV for d in doublets] + [0.3])
     converged = True
     for _ in range(4):  # the loss follows the signal just fitted, and the weights the model
         def residual(p, signal=signal, sigma=sigma):
             m = design(p, signal) / sigma[:, None]
             return y / sigma - m @ np.linalg.lstsq(m, y / sigma, rcond=1e-10)[0]
 
-        solution = optimize.least_squares(residual, p, diff_step=1e-5, max_nfev=40, x_scale=np.r_[np.full(n, 0.1), np.full(n, 0.2)])
+        solution = optimize.least_squares(residual, p, diff_step=1e-5, max_nfev=40, x_scale=np.r_[np.full(n, 0.1), np.full(n, 0.2), 0.2],
+                                           bounds=(np.r_[p[:-1] - 5, 0.0], np.r_[p[:-1] + 5, 1.0]))
         p, converged = solution.x, solution.success
         m = design(p, signal)
         c = np.linalg.lstsq(m / sigma[:, None], y / sigma, rcond=1e-10)[0]
         signal, sigma = np.maximum(m[:, :n] @ np.maximum(c[:n], 0), 0), np.sqrt(np.maximum(m @ c, 1))
     h = 1e-4
-    columns = [(design(p + h * e, signal) - design(p - h * e, signal)) @ c / (2 * h) / sigma for e in np.eye(2 * n)]
+    columns = [(design(p + h * e, signal) - design(p - h * e, signal)) @ c / (2 * h) / sigma for e in np.eye(2 * n + 1)]
     jacobian = np.column_stack([*columns, m / sigma[:, None]])
     scale = np.linalg.norm(jacobian, axis=0)
     covariance = np.linalg.pinv((jacobian / scale).T @ (jacobian / scale), rcond=1e-12, hermitian=True) / np.outer(scale, scale)
-    chi2 = float(np.sum(((y - m @ c) / sigma) ** 2) / max(len(x) - 3 * n - 3, 1))
+    chi2 = float(np.sum(((y - m @ c) / sigma) ** 2) / max(len(x) - 3 * n - 4, 1))
     covariance *= max(chi2, 1.0)
     errors = np.sqrt(np.diag(covariance))
-    return LevelFit(tuple(d.name for d in doublets), c[:n], errors[2 * n : 3 * n], covariance[2 * n : 3 * n, 2 * n : 3 * n], p[:n], errors[:n], np.abs(p[n:]), x, y,
+    return LevelFit(tuple(d.name for d in doublets), c[:n], errors[2 * n + 1 : 3 * n + 1], covariance[2 * n + 1 : 3 * n + 1, 2 * n + 1 : 3 * n + 1], p[:n], errors[:n], np.abs(p[n : 2 * n]), x, y,
                     m[:, n:] @ c[n:], m @ c, m[:, :n] * c[:n], chi2, converged)
 
 

@@ -93,7 +93,7 @@ def write_photoelectrons(folder: Path, seed: int = 703) -> None:
 
 def write_spectra(folder: Path, seed: int = 704) -> None:
     rng = np.random.default_rng(seed)
-    e = np.round(np.arange(1.40, 2.6001, 0.01), 4)
+    e = np.round(np.arange(1.40, 2.6001, 0.005), 4)
     columns = []
     for t in TRUTH.values():
         s = spectra.photothermal(e, gap_eV=t["gap_eV"], urbach_meV=t["urbach_meV"])

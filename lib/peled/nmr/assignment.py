@@ -1,0 +1,126 @@
+"""Assignment by shift: candidates ranked by distance over combined error, never asserted; collisions shown."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from peled.formats import FormatError
+
+COLUMNS = ("nucleus", "molecule", "site", "shift_ppm", "spread_ppm", "medium", "source")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A shift from the literature: value, spread (media, ionisation, solid against solution), where it is from."""
+
+    nucleus: str
+    molecule: str
+    site: str
+    shift_ppm: float
+    spread_ppm: float
+    medium: str
+    source: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.molecule} {self.site}"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One reading of a line. `z` is the distance over the combined error; `weight` the share of its likelihood."""
+
+    label: str
+    shift_ppm: float
+    distance_ppm: float
+    combined_error_ppm: float
+    z: float
+    weight: float
+    is_sideband: bool = False
+
+
+def read_references(path) -> list[Reference]:
+    """The table of reference shifts (columns `COLUMNS`).
+
+    Raises
+    ------
+    FormatError
+        Naming line and column.
+    """
+    path = Path(path)
+    with open(path, newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+        if missing:
+            raise FormatError(path, place="line 1", expected=f"the columns {', '.join(COLUMNS)}", found=f"no {', '.join(missing)}")
+        found = []
+        for row in reader:
+            try:
+                spread = float(row["spread_ppm"])
+                if not spread > 0:
+                    raise ValueError(f"spread {spread}")
+                found.append(Reference(row["nucleus"], row["molecule"], row["site"], float(row["shift_ppm"]), spread, row["medium"], row["source"]))
+            except (TypeError, ValueError) as error:
+                raise FormatError(path, place=f"line {reader.line_num}", expected="numbers in shift_ppm and spread_ppm (positive)", found=str(error)) from None
+    return found
+
+
+def sidebands(lines: Sequence[tuple[str, float]], mas_rate_Hz: float, reference_MHz: float, *, orders: int = 2) -> list[tuple[str, float]]:
+    """Where the spinning sidebands of lines lie: (label, shift) for each order, delta +- k nu_r / nu_0."""
+    step = mas_rate_Hz / reference_MHz
+    return [(f"{name} sideband {order:+d}", shift + order * step) for name, shift in lines for order in range(-orders, orders + 1) if order]
+
+
+def rank(position_ppm: float, error_ppm: float, references: Sequence[Reference], *, extra: Sequence[tuple[str, float, float]] = (), largest_z: float = 3.0) -> list[Candidate]:
+    """Candidates for a line, best first.
+
+    Parameters
+    ----------
+    position_ppm, error_ppm : float
+        The line, with the error of referencing.
+    extra : sequence of (label, shift_ppm, error_ppm)
+        Spinning sidebands and other artefacts, which compete on equal terms.
+    largest_z : float
+        Candidates further away are left out.
+
+    Notes
+    -----
+    Weights are Gaussian likelihoods normalised to one: a flat prior over the candidates listed. They say how much the
+    shift alone tells them apart, not which is true.
+    """
+    rows = [(r.label, r.shift_ppm, r.spread_ppm, False) for r in references] + [(label, shift, error, True) for label, shift, error in extra]
+    found = []
+    for label, shift, spread, artefact in rows:
+        combined = float(np.hypot(error_ppm, spread))
+        z = (position_ppm - shift) / combined
+        if abs(z) <= largest_z:
+            found.append((label, shift, position_ppm - shift, combined, z, artefact, np.exp(-0.5 * z**2) / combined))
+    total = sum(row[-1] for row in found) or 1.0
+    ranked = [Candidate(label, shift, distance, combined, float(z), float(density / total), artefact) for label, shift, distance, combined, z, artefact, density in found]
+    return sorted(ranked, key=lambda c: abs(c.z))
+
+
+@dataclass(frozen=True)
+class Collision:
+    """Two expected lines that a spectrum cannot tell apart: closer than their spreads and the line width."""
+
+    first: str
+    second: str
+    distance_ppm: float
+    limit_ppm: float
+
+
+def collisions(lines: Sequence[tuple[str, float, float]], width_ppm: float) -> list[Collision]:
+    """Pairs of (label, shift, spread) closer than the larger of the line width and their combined spread, nearest first."""
+    found = []
+    for i, (a, x, s) in enumerate(lines):
+        for b, y, t in lines[i + 1:]:
+            limit = max(width_ppm, float(np.hypot(s, t)))
+            if abs(x - y) < limit:
+                found.append(Collision(a, b, abs(x - y), limit))
+    return sorted(found, key=lambda c: c.distance_ppm)

@@ -1,0 +1,333 @@
+"""Shifts and widths along a titration: which line is which, what moves, what only broadens, and a binding model.
+
+Concentrations in mol/L; ratios are metal to ligand. In the fast limit the observed shift is the mean over free and
+bound ligand, and exchange adds to the width 4 pi p_f^2 p_b dnu^2 / k_off (Hz; Leigh 1971, doi:10.1016/0022-2364(71)90044-6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import least_squares, linear_sum_assignment, minimize_scalar
+from scipy.stats import chi2
+
+
+# ---- which line is which -----------------------------------------------------------------------------------------------
+
+
+def track(positions_ppm: Sequence[np.ndarray], areas: Sequence[np.ndarray] | None = None, *, reach_ppm: float = 0.1) -> np.ndarray:
+    """Follow lines along a series by the cheapest assignment of each spectrum's lines to the lines before.
+
+    Each line is expected where its last two places point; missing it costs as much as a step of `reach_ppm`.
+
+    Parameters
+    ----------
+    positions_ppm : sequence of ndarray
+        Line positions of each spectrum, in any order and number.
+    areas : sequence of ndarray, optional
+        A line that changes its area by e costs like one that moves by half of `reach_ppm`.
+    reach_ppm : float
+        Largest step of a line between neighbours.
+
+    Returns
+    -------
+    ndarray of int, shape (spectra, lines of the first)
+        Index into each spectrum's lines; -1 where a line was not found.
+    """
+    first = np.asarray(positions_ppm[0], float)
+    found = np.full((len(positions_ppm), len(first)), -1)
+    found[0] = np.arange(len(first))
+    last, drift = first.copy(), np.zeros(len(first))
+    last_area = None if areas is None else np.asarray(areas[0], float).copy()
+    for k in range(1, len(positions_ppm)):
+        now = np.asarray(positions_ppm[k], float)
+        cost = ((now[None, :] - (last + drift)[:, None]) / reach_ppm) ** 2
+        if areas is not None:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                change = np.log(np.abs(np.asarray(areas[k], float))[None, :] / np.abs(last_area)[:, None])
+            cost = cost + np.where(np.isfinite(change), (0.5 * change) ** 2, 4.0)
+        allowed = np.abs(now[None, :] - last[:, None]) <= reach_ppm
+        cost = np.where(allowed, cost, 1e6)
+        padded = np.hstack([cost, np.full((len(first), len(first)), 1.0)])
+        rows, columns = linear_sum_assignment(padded)
+        for row, column in zip(rows, columns, strict=True):
+            if column < len(now) and cost[row, column] < 1e6:
+                step = now[column] - last[row]
+                drift[row] = step if found[k - 1, row] >= 0 else 0.0
+                last[row] = now[column]
+                if areas is not None:
+                    last_area[row] = areas[k][column]
+                found[k, row] = column
+    return found
+
+
+@dataclass(frozen=True)
+class Trend:
+    """How one line answers to a titration.
+
+    `kind` is "shift and broadening", "shift only", "broadening only", "narrowing" or "unchanged", at `z` standard errors.
+    """
+
+    name: str
+    shift_ppm: float
+    shift_error_ppm: float
+    broadening_Hz: float
+    broadening_error_Hz: float
+    kind: str
+    largest_shift_ppm: float
+
+
+def trend(name: str, ratio: np.ndarray, shift_ppm: np.ndarray, shift_error_ppm: np.ndarray, width_Hz: np.ndarray, width_error_Hz: np.ndarray, *, z: float = 3.0) -> Trend:
+    """Change of shift and width from the start of the series to its end.
+
+    The change is that of a straight line in ratio / (1 + ratio), which any saturating isotherm follows closely enough to
+    tell its sign; its error is scaled up where the points scatter more than their errors.
+
+    Parameters
+    ----------
+    shift_error_ppm : ndarray
+        With the error of referencing, which every spectrum has anew.
+    """
+    x = np.asarray(ratio, float)
+    x = x / (1 + x)
+    moved, moved_error = _slope(x, shift_ppm, shift_error_ppm)
+    broader, broader_error = _slope(x, width_Hz, width_error_Hz)
+    moves, broadens = abs(moved) > z * moved_error, abs(broader) > z * broader_error
+    if moves and broadens and broader > 0:
+        kind = "shift and broadening"
+    elif moves:
+        kind = "shift only"
+    elif broadens:
+        kind = "broadening only" if broader > 0 else "narrowing"
+    else:
+        kind = "unchanged"
+    difference = np.asarray(shift_ppm, float) - np.asarray(shift_ppm, float)[0]
+    return Trend(name, moved, moved_error, broader, broader_error, kind, float(difference[np.argmax(np.abs(difference))]))
+
+
+def _slope(x, y, error) -> tuple[float, float]:
+    y, error = np.asarray(y, float), np.asarray(error, float)
+    ok = np.isfinite(y) & np.isfinite(error) & (error > 0)
+    x, y, error = x[ok], y[ok], error[ok]
+    if len(y) < 2 or np.ptp(x) == 0:
+        return 0.0, np.inf
+    design = np.column_stack([np.ones(len(x)), x]) / error[:, None]
+    solution, *_ = np.linalg.lstsq(design, y / error, rcond=None)
+    covariance = np.linalg.inv(design.T @ design)
+    reduced = np.sum((y / error - design @ solution) ** 2) / max(len(y) - 2, 1)
+    span = np.ptp(x)
+    return float(solution[1] * span), float(np.sqrt(covariance[1, 1] * max(reduced, 1.0)) * span)
+
+
+# ---- binding -----------------------------------------------------------------------------------------------------------
+
+
+def bound_fractions(ligand: np.ndarray, metal: np.ndarray, constants: Sequence[float]) -> np.ndarray:
+    """Fractions of the ligand in ML and, with two constants, in ML2.
+
+    Parameters
+    ----------
+    ligand, metal : ndarray
+        Total concentrations, mol/L.
+    constants : (K1,) or (K1, K2)
+        Stepwise association constants, L/mol.
+
+    Returns
+    -------
+    ndarray, shape (len(constants), points)
+
+    Notes
+    -----
+    Free ligand x solves x + M (K1 x + 2 K1 K2 x^2) / (1 + K1 x + K1 K2 x^2) = L; it is bracketed in (0, L) and found by
+    bisection, which cannot fail.
+    """
+    ligand, metal = np.broadcast_arrays(np.asarray(ligand, float), np.asarray(metal, float))
+    k1, k12 = constants[0], constants[0] * constants[1] if len(constants) == 2 else 0.0
+    low, high = np.zeros_like(ligand), ligand.copy()
+    for _ in range(60):
+        x = 0.5 * (low + high)
+        total = x + metal * (k1 * x + 2 * k12 * x**2) / (1 + k1 * x + k12 * x**2)
+        low, high = np.where(total < ligand, x, low), np.where(total < ligand, high, x)
+    x = 0.5 * (low + high)
+    partition = 1 + k1 * x + k12 * x**2
+    rows = [metal * k1 * x / partition / ligand]
+    if len(constants) == 2:
+        rows.append(2 * metal * k12 * x**2 / partition / ligand)
+    return np.array(rows)
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A binding model fitted to the shifts of one or several lines.
+
+    Attributes
+    ----------
+    model : "1:1" or "1:2"
+    log10_K : tuple of float
+    log10_K_intervals : tuple of (low, high)
+        95 % profile intervals; an end at the limit of the search (0 and 8) means the data set no bound there.
+    free_ppm, bound_ppm : ndarray
+        Limiting shifts of each line: free (lines,), bound (states, lines).
+    bound_errors_ppm : ndarray
+        With the constants held.
+    chi2, bic : float
+    fitted_ppm : ndarray, shape (points, lines)
+    """
+
+    model: str
+    log10_K: tuple[float, ...]
+    log10_K_intervals: tuple[tuple[float, float], ...]
+    free_ppm: np.ndarray
+    bound_ppm: np.ndarray
+    bound_errors_ppm: np.ndarray
+    chi2: float
+    bic: float
+    freedom: int
+    fitted_ppm: np.ndarray = field(repr=False)
+
+
+LOG_K_RANGE = (0.0, 8.0)
+
+
+def fit_binding(ligand: np.ndarray, metal: np.ndarray, shifts_ppm: np.ndarray, errors_ppm: np.ndarray, *, model: str = "1:1") -> Binding:
+    """Fit shifts in fast exchange by an isotherm; all lines share the constants.
+
+    Parameters
+    ----------
+    ligand, metal : ndarray, shape (points,)
+    shifts_ppm, errors_ppm : ndarray, shape (points,) or (points, lines)
+    model : "1:1" (ML) or "1:2" (ML and ML2)
+
+    Raises
+    ------
+    ValueError
+        For an unknown model or fewer points than parameters.
+    """
+    if model not in ("1:1", "1:2"):
+        raise ValueError(f"model: expected 1:1 or 1:2, found {model!r}")
+    y = np.asarray(shifts_ppm, float)
+    y = y[:, None] if y.ndim == 1 else y
+    e = np.broadcast_to(np.asarray(errors_ppm, float).reshape(len(y), -1), y.shape)
+    states = 1 if model == "1:1" else 2
+    count = y.size
+    parameters = states + (1 + states) * y.shape[1]
+    if count <= parameters:
+        raise ValueError(f"{model}: expected more than {parameters} shifts, found {count}")
+
+    def solve(logs):
+        fractions = bound_fractions(ligand, metal, [10**v for v in logs])
+        design = np.column_stack([np.ones(len(y)), *fractions])
+        fitted = np.empty_like(y)
+        coefficients, errors = [], []
+        for j in range(y.shape[1]):
+            scaled = design / e[:, j, None]
+            solution, *_ = np.linalg.lstsq(scaled, y[:, j] / e[:, j], rcond=1e-12)
+            fitted[:, j] = design @ solution
+            coefficients.append(solution)
+            errors.append(np.sqrt(np.diag(np.linalg.pinv(scaled.T @ scaled))))
+        return fitted, np.array(coefficients).T, np.array(errors).T
+
+    def residual(logs):
+        return ((solve(logs)[0] - y) / e).ravel()
+
+    def total(logs):
+        return float(np.sum(residual(logs) ** 2))
+
+    low, high = LOG_K_RANGE
+    if states == 1:
+        grid = np.linspace(low, high, 33)
+        values = [total([v]) for v in grid]
+        k = int(np.argmin(values))
+        best = minimize_scalar(lambda v: total([v]), bounds=(grid[max(k - 1, 0)], grid[min(k + 1, 32)]), method="bounded", options={"xatol": 1e-5})
+        logs = np.array([best.x])
+    else:
+        starts = [(a, b) for a in (1.5, 3.0, 5.0) for b in (1.0, 2.5, 4.5)]
+        fits = [least_squares(residual, s, bounds=([low] * 2, [high] * 2), xtol=1e-8) for s in starts]
+        logs = min(fits, key=lambda f: f.cost).x
+    fitted, coefficients, errors = solve(logs)
+    chi = total(logs)
+    threshold = chi + chi2.ppf(0.95, 1) * max(chi / max(count - parameters, 1), 1.0)
+    intervals = tuple(_profile(total, logs, i, threshold) for i in range(states))
+    free = coefficients[0]
+    bound = free[None] + coefficients[1:]
+    return Binding(model, tuple(float(v) for v in logs), intervals, free, bound, errors[1:], chi, float(chi + parameters * np.log(count)), count - parameters, fitted)
+
+
+def _profile(total, logs, index, threshold) -> tuple[float, float]:
+    """Where the profile of chi-square passes the threshold on each side; the limit of the search where it does not."""
+    low, high = LOG_K_RANGE
+
+    def profile(value):
+        if len(logs) == 1:
+            return total([value])
+        other = 1 - index
+        best = minimize_scalar(lambda v: total([value, v] if index == 0 else [v, value]), bounds=(max(logs[other] - 3, low), min(logs[other] + 3, high)), method="bounded", options={"xatol": 1e-3})
+        return best.fun
+
+    ends = []
+    for edge in (low, high):
+        inside, outside = logs[index], edge
+        if profile(edge) < threshold:
+            ends.append(edge)
+            continue
+        for _ in range(18):
+            middle = 0.5 * (inside + outside)
+            if profile(middle) < threshold:
+                inside = middle
+            else:
+                outside = middle
+        ends.append(0.5 * (inside + outside))
+    return ends[0], ends[1]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Rate of leaving the complex from the widths of one line in fast exchange; `fast` tells whether that limit holds."""
+
+    k_off_s: float
+    k_off_error_s: float
+    width_free_Hz: float
+    width_bound_Hz: float
+    chi2_reduced: float
+    fast: bool
+
+
+def fit_exchange(fraction_bound: np.ndarray, difference_Hz: float, width_Hz: np.ndarray, error_Hz: np.ndarray) -> Exchange:
+    """Fit widths by free and bound width and two-site exchange broadening 4 pi p_f^2 p_b dnu^2 / k_off.
+
+    The rate is held not to be negative; `fast` is k_ex > 2 pi |dnu| at every point of the series.
+    """
+    p = np.asarray(fraction_bound, float)
+    y, e = np.asarray(width_Hz, float), np.asarray(error_Hz, float)
+    exchange = 4 * np.pi * (1 - p) ** 2 * p * difference_Hz**2
+    design = np.column_stack([1 - p, p, exchange]) / e[:, None]
+    size = np.sqrt((design**2).sum(axis=0))
+    size[size == 0] = 1.0
+    solution = np.linalg.lstsq(design / size, y / e, rcond=1e-10)[0] / size
+    inverse = np.linalg.pinv((design / size).T @ (design / size)) / np.outer(size, size)
+    freedom = max(len(y) - 3, 1)
+    reduced = float(np.sum((y / e - design @ solution) ** 2) / freedom)
+    error = np.sqrt(np.diag(inverse) * max(reduced, 1.0))
+    slow = solution[2]
+    rate = 1 / slow if slow > 0 else np.inf
+    rate_error = error[2] / slow**2 if slow > 0 else np.inf
+    free = np.maximum(1 - p, 1e-9)
+    fast = bool(np.isinf(rate) or np.all(rate / free > 2 * np.pi * abs(difference_Hz)))
+    return Exchange(float(rate), float(rate_error), float(solution[0]), float(solution[1]), reduced, fast)
+
+
+def two_site(offset_Hz: np.ndarray, fraction_bound: float, free_Hz: float, bound_Hz: float, k_ex_s: float, width_free_Hz: float, width_bound_Hz: float) -> np.ndarray:
+    """Absorption of unit area over Hz of one spin that exchanges between two sites, at any rate.
+
+    McConnell, J. Chem. Phys. 28, 430 (1958), doi:10.1063/1.1744152: S = Re 1'(R + i(w - W) - K)^-1 p, the 2 x 2 inverse
+    written out. `k_ex_s` is the sum of the rates both ways.
+    """
+    w = 2 * np.pi * np.asarray(offset_Hz, float)
+    pf, pb = 1 - fraction_bound, fraction_bound
+    to_bound, to_free = k_ex_s * pb, k_ex_s * pf
+    a = np.pi * width_free_Hz + 1j * (w - 2 * np.pi * free_Hz) + to_bound
+    b = np.pi * width_bound_Hz + 1j * (w - 2 * np.pi * bound_Hz) + to_free
+    total = (pf * (b + to_bound) + pb * (a + to_free)) / (a * b - to_bound * to_free)
+    return 2 * total.real

@@ -1,0 +1,3 @@
+from peled.simulate.nmr import main
+
+main()

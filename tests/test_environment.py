@@ -1,0 +1,143 @@
+"""One source of dependencies, and everything made from it says the same: pyproject, locks, environment.yml, Makefile."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from peled import __version__, files
+
+ROOT = files.ROOT
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
+
+
+def locked(name):
+    """Requirement lines of a lock file with their hashes, by package and marker."""
+    text = re.sub(r"\\\n\s*", " ", (ROOT / name).read_text())
+    found = {}
+    for line in text.splitlines():
+        if line and not line.startswith(("#", " ")):
+            requirement, *hashes = re.split(r"\s--hash=", line)
+            parsed = Requirement(requirement.strip())
+            found[canonicalize_name(parsed.name), str(parsed.marker or "")] = (str(parsed.specifier), sorted(h.strip() for h in hashes))
+    return found
+
+
+HEADLESS, LAB = locked("requirements.lock"), locked("requirements-lab.lock")
+
+
+def test_every_locked_package_has_hashes_and_no_registry_is_named():
+    for lock in (HEADLESS, LAB):
+        assert all(specifier.startswith("==") and hashes for specifier, hashes in lock.values())
+    for name in ("requirements.lock", "requirements-lab.lock"):
+        assert not re.search(r"https?://|--(extra-)?index-url|--find-links", (ROOT / name).read_text())
+
+
+def test_the_locks_hold_what_pyproject_asks_for():
+    for lock, extras in ((HEADLESS, ["test"]), (LAB, ["test", "lab"])):
+        wanted = PROJECT["dependencies"] + [r for extra in extras for r in PROJECT["optional-dependencies"][extra]]
+        versions = {}
+        for (name, _), (specifier, _) in lock.items():
+            versions.setdefault(name, []).append(specifier.removeprefix("=="))
+        for requirement in map(Requirement, wanted):
+            assert all(requirement.specifier.contains(v, prereleases=True) for v in versions[canonicalize_name(requirement.name)]), requirement
+
+
+def test_jupyterlab_comes_on_top_of_the_same_packages():
+    assert not any(name == "jupyterlab" for name, _ in HEADLESS) and any(name == "jupyterlab" for name, _ in LAB)
+    by_name = {}
+    for (name, _), (specifier, hashes) in LAB.items():
+        by_name.setdefault(name, set()).update((specifier, h) for h in hashes)
+    for (name, _), (specifier, hashes) in HEADLESS.items():
+        assert {(specifier, h) for h in hashes} <= by_name.get(name, set()), f"{name} differs between the locks: run `make lock`"
+
+
+def test_this_environment_is_the_locked_one():
+    from packaging.markers import Marker
+
+    for (name, marker), (specifier, _) in HEADLESS.items():
+        if not marker or Marker(marker).evaluate():
+            assert version(name) == specifier.removeprefix("=="), name
+
+
+def test_conda_installs_python_pip_and_the_lock():
+    plain = [d for d in CONDA["dependencies"] if isinstance(d, str)]
+    nested = [d["pip"] for d in CONDA["dependencies"] if isinstance(d, dict)]
+    assert [re.split(r"[=<> ]", d)[0] for d in plain] == ["python", "pip"] and nested == [["-r requirements-lab.lock"]]
+    python = re.search(r"python=([\d.]+)", " ".join(plain))[1]
+    assert SpecifierSet(PROJECT["requires-python"]).contains(python)
+
+
+def channel(folder, pythons):
+    """A conda channel of records only, enough for a solver."""
+    def record(name, number, depends):
+        return {"name": name, "version": number, "build": "0", "build_number": 0, "depends": depends, "subdir": "linux-64", "md5": "0" * 32, "sha256": "0" * 64, "size": 1, "timestamp": 0}
+
+    packages = {f"python-{v}-0.tar.bz2": record("python", v, []) for v in pythons} | {"pip-26.0-0.tar.bz2": record("pip", "26.0", ["python >=3.10"])}
+    for subdir, content in (("linux-64", packages), ("noarch", {})):
+        (folder / subdir).mkdir(parents=True)
+        (folder / subdir / "repodata.json").write_text(json.dumps({"info": {"subdir": subdir}, "packages": content, "packages.conda": {}, "removed": [], "repodata_version": 1}))
+    return folder
+
+
+@pytest.mark.parametrize(("pythons", "solvable"), [(["3.11.9", "3.12.8", "3.13.1"], True), (["3.9.1", "3.10.4"], False)])
+def test_a_real_conda_solver_accepts_the_environment_file(tmp_path, pythons, solvable):
+    import rattler
+
+    source = rattler.Channel(channel(tmp_path / "conda-forge", pythons).as_uri())
+    specs = [rattler.MatchSpec(d) for d in CONDA["dependencies"] if isinstance(d, str)]
+    solving = rattler.solve([source], specs, platforms=["linux-64", "noarch"], gateway=rattler.Gateway(cache_dir=tmp_path / "cache"))
+    if solvable:
+        solved = {r.name.normalized: str(r.version) for r in asyncio.run(_awaited(solving))}
+        assert set(solved) == {"python", "pip"} and SpecifierSet(PROJECT["requires-python"]).contains(solved["python"])
+    else:
+        with pytest.raises(rattler.exceptions.SolverError):
+            asyncio.run(_awaited(solving))
+
+
+async def _awaited(solving):
+    return await solving
+
+
+def test_versions_agree():
+    assert PROJECT["version"] == __version__
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == __version__
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def make(*arguments, **environment):
+    return subprocess.run(["make", "-C", str(ROOT), *arguments], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", **environment})
+
+
+def test_a_missing_or_old_python_is_said_in_one_line(tmp_path):
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\n[ \"$1\" = -V ] && echo 'Python 3.8.10' && exit 0\nexit 1\n")
+    old.chmod(0o755)
+    for python, message in (("no-such-python3", "there is no no-such-python3 on this machine"), (str(old), "3.11 or newer; this is Python 3.8.10")):
+        done = make("-B", "-n", f"PYTHON={python}", ".venv/.ok")
+        recipe = done.stdout
+        assert "command -v" in recipe
+        check = subprocess.run(["sh", "-c", "\n".join(line for line in recipe.splitlines() if "command -v " + python in line or "version_info" in line)], capture_output=True, text=True)
+        assert check.returncode and message in check.stderr and len(check.stderr.strip().splitlines()) == 1
+
+
+def test_help_lists_every_target():
+    text = (ROOT / "Makefile").read_text()
+    phony = re.search(r"\.PHONY: (.*)", text)[1].split()
+    shown = make("help").stdout
+    assert all(re.search(rf"^  {target}\s", shown, re.M) for target in phony if target != "help"), shown
+
+
+def test_python_is_new_enough():
+    assert SpecifierSet(PROJECT["requires-python"]).contains(".".join(map(str, sys.version_info[:3])))
