@@ -67,7 +67,7 @@ def test_voigt_limits_and_convolution():
 
 
 def test_exponential_gaussian_mean_and_variance():
-    x = np.linspace(-100, 300, 40001)
+    x = np.linspace(-100, 700, 80001)
     y = BandModel({"a": "exponential_gaussian"}).evaluate(x, np.array([1.0, 10.0, 12.0, 15.0]))
     mean = np.trapezoid(x * y, x)
     assert mean == pytest.approx(25.0, rel=1e-6)

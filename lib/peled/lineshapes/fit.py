@@ -392,7 +392,7 @@ def _descend(problem, theta, common, max_iterations, tolerance):
     absolute = problem.poisson or problem.weights is not None
     dof = max(problem.y.shape[1] - q, 1)
     # below this no step can show in the sum of squares: exact data
-    ground = 1e-24 * np.einsum("nm,nm->n", problem.y, problem.y) if not absolute else np.zeros(n)
+    ground = 1e-20 * np.einsum("nm,nm->n", problem.y, problem.y) if not absolute else np.zeros(n)
     for _ in range(max_iterations):
         frozen = _pushed(now, gradient, problem.lower, problem.upper)
         step, decrement = _solve(curvature, gradient, frozen, damping)
@@ -455,7 +455,7 @@ def _descend_shared(problem, theta, common, max_iterations, tolerance):
     cost, curvature, gradient = problem.normal(theta, rows)
     absolute = problem.poisson or problem.weights is not None
     dof = max(problem.y.size - (~common).sum() * n - common.sum(), 1)
-    ground = 0.0 if absolute else 1e-24 * float(np.sum(problem.y**2))
+    ground = 0.0 if absolute else 1e-20 * float(np.sum(problem.y**2))
     if not np.isfinite(cost).all():
         raise ValueError("start: expected parameters at which the model is finite" + (" and positive" if problem.poisson else ""))
     while count < max_iterations:
