@@ -2,7 +2,9 @@
 
 Minimises |D − C·X|² + λ²|L·X|² per wavelength, C the decays of a grid of lifetimes through the response, L the identity or
 the second difference over ln τ (Slavov, Hartmann, Wachtveitl, Anal. Chem. 87, 2328 (2015), DOI 10.1021/ac504348h). λ by
-generalised cross-validation (Golub, Heath, Wahba, Technometrics 21, 215 (1979)) or by the corner of the L curve.
+generalised cross-validation (Golub, Heath, Wahba, Technometrics 21, 215 (1979)), by the corner of the L curve, or so that the
+residual is as large as the noise (discrepancy principle), which is the safest where the noise is known: cross-validation follows every trace of structure in
+very good data, the L curve may have a corner far from either.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class LifetimeDensity:
         return self.lifetimes_ps[inner]
 
 
-def lifetime_density(m: Matrix, *, t0_ps: float, fwhm_ps: float, lifetimes_ps=None, strength: float | str = "gcv", penalty: str = "second difference", offset: bool = False,
+def lifetime_density(m: Matrix, *, t0_ps: float, fwhm_ps: float, lifetimes_ps=None, strength: float | str = "gcv", noise: float | None = None, penalty: str = "second difference", offset: bool = False,
                      artefact: int = 0, t0_of=None) -> LifetimeDensity:
     """The lifetime-density map of one matrix.
 
@@ -51,7 +53,9 @@ def lifetime_density(m: Matrix, *, t0_ps: float, fwhm_ps: float, lifetimes_ps=No
         Of the Gaussian response.
     lifetimes_ps : array, optional
         Grid; 80 values from half the response to three times the longest delay by default.
-    strength : float, "gcv" or "lcurve"
+    strength : float, "gcv", "lcurve" or "discrepancy"
+    noise : float, optional
+        Standard deviation of the noise, for "discrepancy".
     penalty : "second difference" or "identity"
     offset, artefact
         Unpenalised columns, projected out first.
@@ -92,8 +96,13 @@ def lifetime_density(m: Matrix, *, t0_ps: float, fwhm_ps: float, lifetimes_ps=No
         chosen = float(strengths[np.argmin(gcv)])
     elif strength == "lcurve":
         chosen = float(strengths[_corner(np.log(residual), np.log(solution))])
+    elif strength == "discrepancy":
+        if noise is None or not noise > 0:
+            raise ValueError(f"strength 'discrepancy': expected the noise, found {noise!r}")
+        allowed = residual <= noise * np.sqrt(free * d.shape[1])
+        chosen = float(strengths[allowed].max()) if allowed.any() else float(strengths[0])
     elif isinstance(strength, str):
-        raise ValueError(f"strength: expected a number, 'gcv' or 'lcurve', found {strength!r}")
+        raise ValueError(f"strength: expected a number, 'gcv', 'lcurve' or 'discrepancy', found {strength!r}")
     else:
         chosen = float(strength)
     x = back @ (right.T @ ((s / (s**2 + chosen**2))[:, None] * beta))

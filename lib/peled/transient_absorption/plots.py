@@ -100,7 +100,7 @@ def draw_timeline(ax, *, scan_s: float, scans_before: int, exposure_s: float, st
         ax.text(x + width / 2, 0.4, text, ha="center", va="center", size=5)
         edges.append(x)
         x += width + 0.12
-    ax.annotate("", (edges[3], -0.18), (x - 0.12, -0.18), arrowprops={"arrowstyle": "->", "lw": 0.8})
+    ax.annotate("", (edges[3], -0.18), (x - 0.12, -0.18), arrowprops={"arrowstyle": "|-|", "lw": 0.8, "mutation_scale": 2})
     ax.text((edges[3] + x) / 2, -0.34, f"{scans_after} times", ha="center", va="top", size=5.5)
     for i, (name, (before, after, error)) in enumerate(wavelengths_nm.items()):
         y = 1.35 + 0.55 * i

@@ -175,21 +175,28 @@ def find_scatter(m: Matrix, *, threshold: float = 5.0) -> tuple[tuple[float, flo
     return tuple((float(m.wavelength_nm[a]), float(m.wavelength_nm[b - 1])) for a, b in zip(edges[::2], edges[1::2], strict=True))
 
 
-def reject_spikes(m: Matrix, *, threshold: float = 8.0) -> Matrix:
-    """Mask single points that stand out from their neighbours in delay and wavelength by `threshold` robust standard deviations.
+def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
+    """Mask single points that stand out from their neighbours by `threshold` robust standard deviations.
 
-    A point is compared with the median of its eight neighbours; the scale is the median deviation over its own delay
-    row, so that the coherent artefact and the rise are not taken for spikes. Masked points are NaN and the fit does not use them.
+    A point must stand out against the mean of its two neighbours in delay *and* of those in wavelength: the rise and the
+    coherent artefact are steep in delay but smooth in wavelength, a narrow band the reverse. The scale of each is the median over the row and the column.
+    Masked points are NaN and the fit does not use them.
     """
-    filled = np.pad(m.signal, 1, mode="reflect")
-    shifts = [filled[1 + i : filled.shape[0] - 1 + i, 1 + j : filled.shape[1] - 1 + j] for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
-    deviation = np.abs(m.signal - np.nanmedian(shifts, axis=0))
+    if min(m.shape) < 5:
+        return m
+    y = np.pad(m.signal, 1, mode="reflect")
+    deviations = [np.abs(m.signal - 0.5 * (a + b)) for a, b in ((y[:-2, 1:-1], y[2:, 1:-1]), (y[1:-1, :-2], y[1:-1, 2:]))]
+    bad = np.ones(m.shape, bool)
     with np.errstate(invalid="ignore"):
-        scale = 1.4826 * np.maximum(np.nanmedian(deviation, axis=1, keepdims=True), np.nanmedian(deviation, axis=0, keepdims=True))
-        bad = deviation > threshold * np.maximum(scale, 1e-300)
-    # A feature of the sample is several pixels wide: only isolated points go.
-    crowd = sum(np.pad(bad, 1)[1 + i : bad.shape[0] + 1 + i, 1 + j : bad.shape[1] + 1 + j] for i in (-1, 0, 1) for j in (-1, 0, 1))
-    bad &= crowd <= 2
+        for d in deviations:
+            finite = np.where(np.isfinite(d), d, 0.0)
+            scale = 1.4826 * np.maximum(np.median(finite, axis=1, keepdims=True), np.median(finite, axis=0, keepdims=True))
+            bad &= d > threshold * np.maximum(scale, 1e-300)
+    # The neighbours of a spike deviate by half of it: only the largest of a neighbourhood goes.
+    height = np.where(bad, deviations[0] + deviations[1], 0.0)
+    around = np.pad(height, 1)
+    largest = np.max([around[1 + i : height.shape[0] + 1 + i, 1 + j : height.shape[1] + 1 + j] for i in (-1, 0, 1) for j in (-1, 0, 1)], axis=0)
+    bad &= height >= largest
     if not bad.any():
         return m
     return replace(m, signal=np.where(bad, np.nan, m.signal), steps=(*m.steps, f"{int(bad.sum())} spikes masked"))
@@ -220,7 +227,9 @@ def band_average(m: Matrix, low_nm: float, high_nm: float, signal=None) -> np.nd
     signal = m.signal if signal is None else signal
     if not inside.any():
         return np.full(len(m.delay_ps), np.nan)
-    return np.nanmean(signal[:, inside], axis=1)
+    part = signal[:, inside]
+    number = np.isfinite(part).sum(1)
+    return np.where(number > 0, np.nansum(part, axis=1) / np.maximum(number, 1), np.nan)
 
 
 def estimate_t0(m: Matrix) -> float:

@@ -107,6 +107,25 @@ def start_model(m: Matrix, *, lifetimes_ps: Sequence[float], fwhm_ps: float, dis
     return Model(tuple(lifetimes_ps), fwhm_ps=fwhm_ps, artefact=artefact, t0_ps=chirp.coefficients[0], dispersion=chirp.coefficients[1:], reference_nm=chirp.reference_nm), chirp
 
 
+def common_dispersion(matrices: Sequence[Matrix], model: Model, *, wavelengths: int = 40) -> GlobalFit | None:
+    """One fit of all sets with a common response and dispersion, lifetimes and zero times their own, on neighbouring wavelengths averaged to about `wavelengths`.
+
+    The group delay of the probe belongs to the instrument; one set alone may not show it where it has no signal. None without dispersion.
+    """
+    if not model.dispersion:
+        return None
+    coarse = [preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // wavelengths)) for m in matrices]
+    return global_fit(coarse, model, link=("t0", "fwhm", "dispersion"), starts=0)
+
+
+def with_dispersion(model: Model, joint: GlobalFit | None) -> Model:
+    """The model with the dispersion of a fit, kept, and its response as start."""
+    if joint is None:
+        return model
+    names = [f"dispersion_{i + 1}" for i in range(len(model.dispersion))]
+    return replace(model, t0_ps=joint.value("t0"), fwhm_ps=joint.value("fwhm"), dispersion=tuple(joint.value(n) for n in names), fixed=(*model.fixed, *names))
+
+
 def fitted_chirp(fit: GlobalFit, matrix: int = 0):
     """t0(λ) of a fit as a function of wavelength."""
     segment = fit.setup.segments[matrix]
