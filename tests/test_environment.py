@@ -93,6 +93,7 @@ def channel(folder, pythons):
 @pytest.mark.parametrize(("pythons", "solvable"), [(["3.11.9", "3.12.8", "3.13.1"], True), (["3.9.1", "3.10.4"], False)])
 def test_a_real_conda_solver_accepts_the_environment_file(tmp_path, pythons, solvable):
     import rattler
+    from rattler.exceptions import SolverError
 
     source = rattler.Channel(channel(tmp_path / "conda-forge", pythons).as_uri())
     specs = [rattler.MatchSpec(d) for d in CONDA["dependencies"] if isinstance(d, str)]
@@ -101,7 +102,7 @@ def test_a_real_conda_solver_accepts_the_environment_file(tmp_path, pythons, sol
         solved = {r.name.normalized: str(r.version) for r in asyncio.run(_awaited(solving))}
         assert set(solved) == {"python", "pip"} and SpecifierSet(PROJECT["requires-python"]).contains(solved["python"])
     else:
-        with pytest.raises(rattler.exceptions.SolverError):
+        with pytest.raises(SolverError):
             asyncio.run(_awaited(solving))
 
 
