@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 
+#: Area that the half-way contour of a Gaussian-blurred right-angled corner loses, in units of the blur's variance:
+#: the integral of probit(1/(2 Phi(y))) over y from 0 to infinity.
+CORNER = 0.86477
+
+
 @dataclass(frozen=True)
 class Particle:
     """One projected cube: centre (pixels), edge (square root of its area) and the sides of the tightest rectangle, nm, and its rotation, degrees (0 to 90)."""
@@ -111,7 +116,8 @@ def segment(pixels, pixel_nm: float, *, smallest_nm: float = 4.0, smoothing_nm: 
     image = np.asarray(pixels, float)
     if image.ndim != 2 or not pixel_nm > 0:
         raise ValueError(f"micrograph: expected a two-dimensional image and a positive pixel size, found shape {image.shape} and {pixel_nm}")
-    smooth = ndimage.gaussian_filter(image, max(smoothing_nm / pixel_nm, 0.7))
+    blur_nm = max(smoothing_nm, 0.7 * pixel_nm)
+    smooth = ndimage.gaussian_filter(image, blur_nm / pixel_nm)
     if dark is None:
         centred = smooth - np.median(smooth)
         dark = float(np.mean(centred**3)) < 0
@@ -123,6 +129,8 @@ def segment(pixels, pixel_nm: float, *, smallest_nm: float = 4.0, smoothing_nm: 
     low, high = smooth[~mask].mean(), smooth[mask].mean()
     if not high - low > 3 * smooth[~mask].std() / np.sqrt(2):
         raise ValueError("micrograph: expected particles that stand out of the film, found no two grey levels")
+    away = ~ndimage.binary_dilation(mask, iterations=max(1, round(2 * blur_nm / pixel_nm)))
+    low = float(np.mean(smooth[away])) if away.sum() > 100 else low  # the film away from blurred outlines
     threshold = 0.5 * (low + high)  # the outline of a blurred step lies half-way
     mask = ndimage.binary_fill_holes(smooth > threshold)
     mask = ndimage.binary_opening(mask, iterations=max(1, round(0.4 / pixel_nm)))
@@ -134,7 +142,7 @@ def segment(pixels, pixel_nm: float, *, smallest_nm: float = 4.0, smoothing_nm: 
     rows, columns = image.shape
     for region in measure.regionprops(labels):
         top, left, bottom, right = region.bbox
-        edge = np.sqrt(region.area) * pixel_nm
+        edge = np.sqrt(region.area * pixel_nm**2 + 4 * CORNER * blur_nm**2)
         if edge < smallest_nm:
             continue
         if top == 0 or left == 0 or bottom == rows or right == columns:

@@ -503,7 +503,10 @@ def pawley_fit(two_theta_deg, intensity, sigma=None, *, a_A: float | None = None
         return np.column_stack([lines, *extra, chebyshev])
 
     offset = np.array([start[name] for name in names])
-    penalty = lambda p: np.array([(p[i] * scale[i] + offset[i] - mean) / sd for i, mean, sd in priors])
+
+    def penalty(p):
+        return np.array([(p[i] * scale[i] + offset[i] - mean) / sd for i, mean, sd in priors])
+
     weights = 1 / sigma
 
     def residual(p):
