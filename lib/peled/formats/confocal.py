@@ -49,7 +49,7 @@ def read_stack(path: str | os.PathLike, *, pixel_um: float | None = None, interv
             notes = file.imagej_metadata or {}
             page = file.pages[0]
             said_um, said_s = _scale(page, notes), notes.get("finterval")
-    except Exception as error:  # noqa: BLE001  the reader raises many kinds on damaged files
+    except Exception as error:
         raise FormatError(path, expected="a whole TIFF image series", found=f"{type(error).__name__}: {str(error)[:120]}", advice="export it again") from None
     if frames.ndim == 2:
         frames = frames[None]

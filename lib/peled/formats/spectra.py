@@ -371,9 +371,9 @@ def _axis(path: Path, x: np.ndarray, head: str, unit: str, metadata: dict, asked
             said = "eV"
     if not said:
         low, high = float(np.min(x)), float(np.max(x))
-        if 0.2 <= low and high <= 10 and high > low:
+        if low >= 0.2 and high <= 10 and high > low:
             said = "eV"
-        elif 150 <= low and high <= 4000 and high > low:
+        elif low >= 150 and high <= 4000 and high > low:
             said = "nm"
         else:
             raise FormatError(path, place=f"line {line}, column 1", expected="an axis in nm (150 to 4000) or eV (0.2 to 10), or its unit in the head",

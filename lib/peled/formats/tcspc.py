@@ -123,7 +123,7 @@ def _picoquant(path: Path) -> Histogram:
                 labels = tuple(f"channel {file.active_channels[i] + 1}" if i < len(file.active_channels) else f"channel {i + 1}" for i in used)
     except FormatError:
         raise
-    except Exception as error:  # noqa: BLE001  the reader raises many kinds on damaged files
+    except Exception as error:
         raise FormatError(path, expected="a whole PicoQuant file", found=f"{type(error).__name__}: {str(error)[:120]}", advice="export it again") from None
     if not curves:
         raise FormatError(path, expected="at least one decay", found="none")
@@ -153,7 +153,7 @@ def _becker_hickl(path: Path) -> Histogram:
                 data = [d.reshape(-1, d.shape[-1]).sum(axis=0, keepdims=True) for d in data]  # an image: the decay of all pixels
     except FormatError:
         raise
-    except Exception as error:  # noqa: BLE001  as above
+    except Exception as error:
         raise FormatError(path, expected="a whole Becker & Hickl .sdt file", found=f"{type(error).__name__}: {str(error)[:120]}", advice="export it again") from None
     size = data[0].shape[-1]
     if any(d.shape[-1] != size for d in data):

@@ -5,18 +5,41 @@ runs; `fit_decay` and `fit_decays` take TCSPC histograms; `tauc_gap` and `elliot
 `fit_kinetics` take series under light; `recycling` turns an external yield into an internal one, by named optics.
 """
 
-from peled.photoluminescence import confocal, plots, recycling, shift_budget
+from peled.photoluminescence import confocal, plots, recycling, shift_budget, verdicts
 from peled.photoluminescence.emission import Emission, by_treatment, measure, measure_all
-from peled.photoluminescence.fluence import Recombination, excitons_per_crystal, excitons_per_pulse, fit_recombination, generation_rate
+from peled.photoluminescence.fluence import (
+    Recombination,
+    excitons_per_crystal,
+    excitons_per_pulse,
+    fit_recombination,
+    generation_rate,
+)
 from peled.photoluminescence.gap import ElliottGap, TaucGap, elliott_gap, tauc_gap
-from peled.photoluminescence.lifetimes import DecayFit, MeanLifetime, Response, fit_decay, fit_decays, least_squares_lifetime, mean_lifetime, preferred, prepare_response
+from peled.photoluminescence.lifetimes import (
+    DecayFit,
+    MeanLifetime,
+    Response,
+    fit_decay,
+    fit_decays,
+    least_squares_lifetime,
+    mean_lifetime,
+    preferred,
+    prepare_response,
+)
 from peled.photoluminescence.loading import Collection, absorbance_by_label, collect, read_truth
-from peled.photoluminescence.plqy import PLQY, Noise, estimate_noise, photon_weights, quantum_yield, self_absorbed_fraction
+from peled.photoluminescence.plqy import (
+    PLQY,
+    Noise,
+    estimate_noise,
+    photon_weights,
+    quantum_yield,
+    self_absorbed_fraction,
+)
 from peled.photoluminescence.segregation import Kinetics, Segregation, drift, fit_kinetics, track
 
 __all__ = [
     "PLQY", "Collection", "DecayFit", "ElliottGap", "Emission", "Kinetics", "MeanLifetime", "Noise", "Recombination", "Response", "Segregation", "TaucGap",
     "absorbance_by_label", "by_treatment", "collect", "confocal", "drift", "elliott_gap", "estimate_noise", "excitons_per_crystal", "excitons_per_pulse", "fit_decay", "fit_decays",
     "fit_kinetics", "fit_recombination", "generation_rate", "least_squares_lifetime", "mean_lifetime", "measure", "measure_all", "photon_weights", "plots", "preferred",
-    "prepare_response", "quantum_yield", "read_truth", "recycling", "self_absorbed_fraction", "shift_budget", "tauc_gap", "track",
+    "prepare_response", "quantum_yield", "read_truth", "recycling", "self_absorbed_fraction", "shift_budget", "tauc_gap", "track", "verdicts",
 ]

@@ -72,7 +72,7 @@ def find_spots(frames: np.ndarray, *, pixel_um: float | None = None, width_px: f
     noise = 1.4826 * np.median(np.abs(smooth - np.median(smooth)))
     peaks = (smooth == ndimage.maximum_filter(smooth, size=int(width_px) | 1)) & (smooth > np.median(smooth) + threshold * max(noise, 1e-12))
     y, x = np.nonzero(peaks)
-    half = int(round(width_px / 2))
+    half = round(width_px / 2)
     inside = (x >= half) & (x < mean.shape[1] - half) & (y >= half) & (y < mean.shape[0] - half)
     x, y = x[inside], y[inside]
     background = float(np.quantile(mean, 0.1))
@@ -85,7 +85,7 @@ def find_spots(frames: np.ndarray, *, pixel_um: float | None = None, width_px: f
 
 def _width(image, x, y, width):
     """FWHM of isolated spots by Gaussian fits: mean and its error."""
-    reach = int(round(1.6 * width))
+    reach = round(1.6 * width)
     found = []
     yy, xx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     for i, j in zip(x, y, strict=True):

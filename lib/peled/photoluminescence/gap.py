@@ -131,7 +131,7 @@ def tauc_gap(energy_eV: np.ndarray, absorbance: np.ndarray, *, transition: str =
     good = table[straight]
     straightest = good[good[:, 4] >= good[:, 4].max() - 0.001]
     best = straightest[np.argmax(straightest[:, 0])] if window_eV is None else table[0]
-    return TaucGap(float(best[2]), float(best[3]), float(np.std(good[:, 2])) if len(good) > 1 else 0.0, (float(best[5]), float(best[6])), int(len(good)),
+    return TaucGap(float(best[2]), float(best[3]), float(np.std(good[:, 2])) if len(good) > 1 else 0.0, (float(best[5]), float(best[6])), len(good),
                    float(best[0]), float(best[1]), e, y)
 
 

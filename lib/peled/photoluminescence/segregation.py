@@ -16,7 +16,6 @@ from scipy.stats import chi2 as chi2_distribution
 from peled import lineshapes
 from peled.lineshapes import HC_EV_NM, BandModel, Parameter
 
-
 # A sloping line per eV stands for a constant dark count per nm.
 _ORIGIN_EV = 1.9
 
