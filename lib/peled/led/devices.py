@@ -177,3 +177,10 @@ def current_ratio(first: Device, second: Device, *, from_V: float | None = None)
     a = np.interp(v, first.voltage_V, np.log(np.clip(first.current_density_mA_cm2, 1e-12, None)))
     b = np.interp(v, second.voltage_V, np.log(np.clip(second.current_density_mA_cm2, 1e-12, None)))
     return float(np.exp(np.mean(a - b))), float(np.exp(np.std(a - b)))
+
+
+def current_at(device: Device, voltage_V) -> np.ndarray:
+    """Current density (mA cm⁻²) of a device's sweep at other voltages, interpolated in log J."""
+    forward = device.current_density_mA_cm2 > 0
+    order = np.argsort(device.voltage_V[forward])
+    return np.exp(np.interp(voltage_V, device.voltage_V[forward][order], np.log(device.current_density_mA_cm2[forward][order])))

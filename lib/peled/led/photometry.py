@@ -35,6 +35,7 @@ from peled.files import ROOT
 
 KM_LM_W = 683.002  #: maximum luminous efficacy of V(λ) in standard air, lm W⁻¹ (683 lm W⁻¹ at exactly 540 THz)
 A_M2_PER_MA_CM2 = 10.0
+WIDE_GRID_NM = np.arange(450.0, 850.5, 0.5)  #: a grid that holds a red band and its shoulder
 LAMBERTIAN_SR = math.pi  #: effective solid angle of a Lambertian emitter
 REFERENCE = ROOT / "data" / "led"
 OBSERVERS = {"CIE 1924": "cie_1924_photopic.csv", "CIE 2008": "cie_2008_photopic.csv"}

@@ -340,7 +340,7 @@ def write_spectra(folder: Path) -> None:
             weight = current / (current + 1.5)
             course = grown(at, weight, tau * 2, 0.3)
             heads = [f"T{s} @ {t:.2f} min" for s, t in zip(steps, at, strict=True)]
-            series(f"ed8_{surface}_{current:g}mA.csv", surface, final * course, shift * course, broad * course, heads, number, f"constant current {current:g} mA/cm2, at steps of the luminance")
+            series(f"ed8_{surface}_{current:g}mA_steps.csv", surface, final * course, shift * course, broad * course, heads, number, f"constant current {current:g} mA/cm2, at steps of the luminance")
             number += 1
 
 
