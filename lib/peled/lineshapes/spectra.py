@@ -138,7 +138,7 @@ def despike(signal: np.ndarray, *, variance: np.ndarray | float | None = None, t
             before[0], after[-1] = work[2], work[-3]
             bright &= work - np.maximum(before, after) > threshold * noise
         else:
-            bright = np.array([_abrupt(row, mask, rise) for row, mask, rise in zip(work, bright, work - around)])
+            bright = np.array([_abrupt(row, mask, rise, sd) for row, mask, rise, sd in zip(work, bright, work - around, noise)])
         if not bright.any():
             break
         spikes |= bright
@@ -150,14 +150,14 @@ def despike(signal: np.ndarray, *, variance: np.ndarray | float | None = None, t
     return Despiked(work.reshape(y.shape), spikes.reshape(y.shape))
 
 
-def _abrupt(y, bright, height):
-    """Of the runs of bright points, those with a step of 60 % of their height at one side or the other."""
+def _abrupt(y, bright, height, noise):
+    """Of the runs of bright points, those with a step of 60 % of their height, and what noise adds, at either side."""
     keep = bright.copy()
     edges = np.flatnonzero(np.diff(np.concatenate([[False], bright, [False]]).astype(int)))
     steps = np.abs(np.diff(y, prepend=y[0], append=y[-1]))
     for low, high in zip(edges[::2], edges[1::2]):
         near = slice(max(low - 1, 0), min(high + 2, len(steps)))
-        if steps[near].max() < 0.6 * height[low:high].max():
+        if steps[near].max() < 0.6 * height[low:high].max() + 2 * noise[low:high].max():
             keep[low:high] = False
     return keep
 
