@@ -179,7 +179,7 @@ def dipole_emission(
     mean = [np.sum(stack.weights[:, None] * part, axis=0) for part in (total, counted, reference)]
     by_layer = np.sum(share * (inside + back), axis=1)
     result = [mean[0], *parts, by_layer, mean[1] / mean[2] - 1]
-    return DipoleEmission(*((part[..., 0] if stack.single else part) for part in result))
+    return DipoleEmission(*((part[..., 0] if part.ndim > 1 else float(part[0])) if stack.single else part for part in result))
 
 
 def power_spectrum(indices, thickness_nm, emitter, wavelength_nm, effective_index, *, depth=0.5, orientation="isotropic") -> tuple[np.ndarray, np.ndarray]:
