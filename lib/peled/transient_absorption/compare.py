@@ -49,7 +49,7 @@ class PairTest:
 
 
 def before_after(before: Matrix, after: Matrix, model: Model, **options) -> PairTest:
-    """Fit two matrices with nothing, lifetimes, or lifetimes and spectra shared, and compare the ways.
+    """Fit two matrices with nothing, lifetimes, spectra, or both shared, and compare the ways.
 
     Each set is weighted with its own residual noise (they may differ in the number of scans). χ² counts wavelengths by their
     effective independent number, so that noise common to many pixels does not make every difference significant. Sharing spectra
@@ -74,7 +74,7 @@ def before_after(before: Matrix, after: Matrix, model: Model, **options) -> Pair
     # By default nothing but the kinetics is compared: width and dispersion may be each set's own in all hypotheses.
     ways = [("nothing", (), False), ("lifetimes", ("tau",), False)]
     if not model.dispersion:
-        ways.append(("lifetimes and spectra", ("tau",), True))
+        ways += [("spectra", (), True), ("lifetimes and spectra", ("tau",), True)]
     rows, fits = [], []
     for name, link, spectra in ways:
         fit = global_fit(scaled, start, link=link, shared_spectra=spectra, **{"starts": 0, **options})

@@ -1,0 +1,178 @@
+"""Readers of transient-absorption files: every format gives the same matrix; damage is named with its place."""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from peled.formats import FormatError
+from peled.formats.tas import read_tas, write_glotaran, write_matrix, write_ufs
+
+T = np.r_[-1.0, -0.5, 0.0, 0.1, 0.2, 1.0, 10.0, 100.0]
+W = np.linspace(500.0, 700.0, 6)
+X = np.random.default_rng(0).normal(size=(8, 6)) * 1e-3
+
+
+def same(r, digits=1e-6):
+    assert np.allclose(r.delay_ps, T) and np.allclose(r.wavelength_nm, W) and np.allclose(r.signal, X, rtol=1e-4, atol=digits)
+    assert r.missing == 0
+
+
+def test_ufs_is_exact_and_keeps_its_notes(tmp_path):
+    write_ufs(tmp_path / "a.ufs", T, W, X, metadata="Pump: 520 nm\nNumber of scans: 3")
+    r = read_tas(tmp_path / "a.ufs")
+    assert np.array_equal(r.signal, X) and np.array_equal(r.delay_ps, T) and r.format == "Ultrafast Systems ufs"
+    assert r.metadata["Pump"] == "520 nm" and r.metadata["Number of scans"] == "3" and r.signal_unit == "DA"
+
+
+def test_ufs_layout_byte_by_byte(tmp_path):
+    """Written by hand from the description of the format, not by our writer; time in fs."""
+
+    def text(s):
+        return struct.pack(">i", len(s)) + s.encode("latin-1")
+
+    body = text("Version2") + text("Wavelength") + text("nm") + struct.pack(">i2d", 2, 500.0, 600.0) + text("Time") + text("fs") + struct.pack(">i3d", 3, -100.0, 0.0, 250.0)
+    body += text("DA") + struct.pack(">iii", 0, 2, 3) + struct.pack(">6d", 1, 2, 3, 4, 5, 6) + text("µ notes")
+    (tmp_path / "no_suffix").write_bytes(body)
+    r = read_tas(tmp_path / "no_suffix")
+    assert np.allclose(r.delay_ps, [-0.1, 0, 0.25]) and np.array_equal(r.signal, [[1, 4], [2, 5], [3, 6]])
+
+
+@settings(max_examples=60, deadline=None)
+@given(cut=st.integers(1, 700), junk=st.binary(max_size=4))
+def test_truncated_or_damaged_ufs_is_a_format_error(tmp_path_factory, cut, junk):
+    folder = tmp_path_factory.mktemp("ufs")
+    write_ufs(folder / "a.ufs", T, W, X)
+    content = (folder / "a.ufs").read_bytes()
+    (folder / "b.ufs").write_bytes(content[: min(cut, len(content) - 5)] + junk)
+    try:
+        read_tas(folder / "b.ufs")
+    except FormatError as error:
+        assert "b.ufs" in str(error)
+
+
+@settings(max_examples=60, deadline=None)
+@given(at=st.integers(0, 180), value=st.integers(0, 255))
+def test_one_wrong_byte_in_the_ufs_header_never_escapes(tmp_path_factory, at, value):
+    folder = tmp_path_factory.mktemp("ufs")
+    write_ufs(folder / "a.ufs", T, W, X)
+    content = bytearray((folder / "a.ufs").read_bytes())
+    content[at] = value
+    (folder / "a.ufs").write_bytes(bytes(content))
+    try:
+        r = read_tas(folder / "a.ufs")
+        assert r.signal.shape == (len(r.delay_ps), len(r.wavelength_nm))
+    except FormatError:
+        pass
+
+
+@pytest.mark.parametrize("explicit", ["time", "wavelength"])
+def test_glotaran(tmp_path, explicit):
+    write_glotaran(tmp_path / "a.ascii", T, W, X, explicit=explicit, title="film 3")
+    r = read_tas(tmp_path / "a.ascii")
+    same(r)
+    assert explicit in r.format and r.metadata["Original filename"] == "film 3"
+    lines = (tmp_path / "a.ascii").read_text().splitlines()
+    (tmp_path / "b.ascii").write_text("\n".join(lines[:-1] + [lines[-1].rsplit("\t", 1)[0]]))
+    with pytest.raises(FormatError, match=f"line {len(lines)}: expected"):
+        read_tas(tmp_path / "b.ascii")
+
+
+def test_glotaran_sample(samples):
+    r = read_tas(samples / "tas" / "rc_dcm_raw.ascii")
+    assert r.signal.shape == (335, 369) and r.wavelength_nm[0] == pytest.approx(363.32144) and r.delay_ps[0] == pytest.approx(-0.00105)
+
+
+@pytest.mark.parametrize("delays", ["down", "across"])
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", " "])
+def test_text_matrices_in_either_orientation(tmp_path, delays, delimiter):
+    write_matrix(tmp_path / "a.txt", T, W, X, delays=delays, delimiter=delimiter)
+    same(read_tas(tmp_path / "a.txt"), 1e-8)
+
+
+def test_decimal_comma_footer_blank_corner_and_comments(tmp_path):
+    write_matrix(tmp_path / "a.csv", T, W, X, delays="across", footer="File info\nSample,Perovskite film\nTime units: ps\n")
+    r = read_tas(tmp_path / "a.csv")
+    same(r)
+    assert r.format == "Surface Xplorer csv" and r.metadata["Sample"] == "Perovskite film"
+    plain = (tmp_path / "a.csv").read_text().split("File")[0]
+    (tmp_path / "b.csv").write_text(plain.replace(",", ";").replace(".", ","))
+    same(read_tas(tmp_path / "b.csv"))
+    first, rest = plain.split("\n", 1)
+    (tmp_path / "c.csv").write_text("# made by hand\n" + first.split(",", 1)[1] + "\n" + rest)  # no corner cell
+    same(read_tas(tmp_path / "c.csv"))
+    (tmp_path / "d.lvm").write_text("LabVIEW Measurement\nWriter_Version\t2\nDelimiter\tTab\n***End_of_Header***\n\n" + plain.replace(",", "\t"))
+    r = read_tas(tmp_path / "d.lvm")
+    same(r)
+    assert r.format == "LabVIEW lvm"
+
+
+def test_nan_cells_are_kept_and_counted(tmp_path):
+    write_matrix(tmp_path / "a.csv", T, W, np.where(X == X[3, 2], np.nan, X), delays="across")
+    r = read_tas(tmp_path / "a.csv")
+    assert r.missing == 1 and np.isnan(r.signal[3, 2])
+
+
+def test_units_are_converted_where_the_file_says_so_or_the_user_does(tmp_path):
+    write_matrix(tmp_path / "a.csv", T * 1e3, W, X)
+    text = (tmp_path / "a.csv").read_text().replace("delay (ps)", "delay (fs)")
+    (tmp_path / "a.csv").write_text(text)
+    same(read_tas(tmp_path / "a.csv"))
+    write_matrix(tmp_path / "b.csv", T, 1e7 / W, X)
+    same(read_tas(tmp_path / "b.csv", spectral_unit="cm-1", orientation="delays down"))
+    np.savez(tmp_path / "c.npz", delay_fs=T * 1e3, wavelength_nm=W, signal=np.stack([X.T] * 4))
+    r = read_tas(tmp_path / "c.npz")
+    same(r)
+    assert r.scans.shape == (4, 8, 6)
+
+
+def test_npz_with_several_matrices_or_pickles(tmp_path):
+    np.savez(tmp_path / "a.npz", t=T, wl=W, one=X, two=2 * X)
+    with pytest.raises(FormatError, match="key="):
+        read_tas(tmp_path / "a.npz")
+    assert np.array_equal(read_tas(tmp_path / "a.npz", key="two").signal, 2 * X)
+    np.savez(tmp_path / "b.npz", t=T, wl=W, signal=X, junk=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(FormatError, match="pickled"):
+        read_tas(tmp_path / "b.npz")
+    (tmp_path / "c.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:200])
+    with pytest.raises(FormatError, match="c.npz"):
+        read_tas(tmp_path / "c.npz")
+
+
+def test_damage_in_text_is_named_with_line_and_column(tmp_path):
+    write_matrix(tmp_path / "a.csv", T, W, X)
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    cases = {
+        "word": (lines[:4] + [lines[4].rsplit(",", 1)[0] + ",oops"] + lines[5:], r"line 5, column 7: expected a number, found 'oops'"),
+        "short": (lines[:4] + [lines[4].rsplit(",", 2)[0]] + lines[5:], r"line 5: expected"),
+        "note": (lines[:4] + ["laser mode-locked again"] + lines[4:], r"line 5: expected a row"),
+        "hole": (lines[:4] + [lines[4].replace(lines[4].split(",")[3], "")] + lines[5:], r"line 5, column 4: expected a number, found an empty cell"),
+        "words only": (["nothing", "to see", "here"], "matrix of numbers"),
+    }
+    for name, (content, message) in cases.items():
+        (tmp_path / "b.csv").write_text("\n".join(content))
+        with pytest.raises(FormatError, match=message):
+            read_tas(tmp_path / "b.csv")
+        assert name
+
+
+def test_axes_that_could_be_either_are_refused(tmp_path):
+    write_matrix(tmp_path / "a.csv", np.linspace(500, 620, 7), np.linspace(480, 700, 9), np.ones((7, 9)))
+    text = (tmp_path / "a.csv").read_text().replace("delay (ps)\\wavelength (nm)", "")
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(FormatError, match="either could be both"):
+        read_tas(tmp_path / "a.csv")
+    assert read_tas(tmp_path / "a.csv", orientation="delays across").signal.shape == (9, 7)
+
+
+def test_not_a_matrix_file(tmp_path):
+    for name, content in (("empty.ufs", b""), ("a.bin", bytes(range(256)) * 4)):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(FormatError):
+            read_tas(tmp_path / name)
+    with pytest.raises(FormatError, match="no such file"):
+        read_tas(tmp_path / "missing.ufs")
+    with pytest.raises(ValueError, match="delay_unit"):
+        read_tas(tmp_path / "a.bin", delay_unit="parsec")
