@@ -155,8 +155,9 @@ def judge(room, claim_id: str, store: Mapping, names: str | tuple[str, ...], fou
 def draw_series(room, panel: str, data: Collection, *names: str, titles: tuple[str, ...] = (), title: str = "", labels=None) -> None:
     """One panel of EL spectra, a column of axes for each named series; says "no file" where it is missing."""
     width = 3.5 if len(names) == 1 else 5.4
+    titles = titles or tuple(plots.label_of(name) for name in names)
     fig, axes = room.panel(panel, ncols=len(names), title=title, width=width, height=2.3, squeeze=False)
-    for ax, name, text in zip(axes[0], names, titles or tuple(plots.label_of(n) for n in names), strict=True):
+    for ax, name, text in zip(axes[0], names, titles, strict=True):
         if name in data.spectra:
             plots.spectra(ax, data.spectra[name], title=text, labels=labels)
         else:
@@ -171,4 +172,4 @@ def order_of(values: Mapping[str, float]) -> str:
 
 def relative_peak_shift(followed: Mapping[str, Followed], *names: str) -> dict[str, float]:
     """Largest move of the centroid (nm) in each named series: it counts shift, broadening to one side and shoulder alike."""
-    return {plots.label_of(name).replace(" + time", ""): float(np.max(np.abs(followed[name].centroid_nm - followed[name].centroid_nm[0]))) for name in names}
+    return {plots.label_of(name): float(np.max(np.abs(followed[name].centroid_nm - followed[name].centroid_nm[0]))) for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -20,8 +21,8 @@ CHANNELS = {"air_bottom": ("air", "amber"), "substrate": ("glass", "sky"), "guid
 def label_of(name: str) -> str:
     """`fig3_EG` -> `E+G`, `ed5_EDTA_ADAC` -> `EDTA + ADAC`; other names stay."""
     parts = name.split("_")
-    if parts[0][:2] in ("fi", "ed") and len(parts) > 1:
-        parts = parts[1:]
+    if len(parts) > 1 and re.fullmatch(r"(fig|ed)\d+", parts[0]):  # the paper's names; one's own stay as they are
+        parts = [part for part in parts[1:] if part not in ("voltage", "current", "time", "drive", "rest", "steps") and not part.endswith("mA")]
     return " + ".join("E+G" if p == "EG" else p for p in parts)
 
 
@@ -61,11 +62,12 @@ def stack_to_scale(ax, stack: Stack, *, other_emitter_nm: float | None = None, t
     for (y, text), place in zip(labels, places, strict=True):
         ax.plot([1.0, 1.06, 1.12], [y, place, place], color="0.4", lw=0.5)
         ax.text(1.14, place, text, va="center", fontsize=6)
-    ax.annotate("light", (0.5, -0.16 * bottom), (0.5, -0.06 * bottom), ha="center", va="top", fontsize=6, arrowprops={"arrowstyle": "<-", "color": COLOURS["orange"]}, color=COLOURS["orange"])
+    ax.annotate("", (0.5, -0.24 * bottom), (0.5, -0.07 * bottom), arrowprops={"arrowstyle": "->", "color": COLOURS["orange"], "lw": 1.2, "shrinkA": 0, "shrinkB": 0})
+    ax.text(0.56, -0.17 * bottom, "light", fontsize=6, color=COLOURS["orange"], va="center")
     if thickness_known:
         ax.plot([-0.08, -0.08], [0, 50], color="k", lw=1)
         ax.text(-0.11, 25, "50 nm", rotation=90, ha="right", va="center", fontsize=6)
-    ax.set(xlim=(-0.3, 3.3), ylim=(-0.22 * bottom, bottom * 1.03))
+    ax.set(xlim=(-0.3, 3.3), ylim=(-0.25 * bottom, bottom * 1.03))
     ax.set_axis_off()
 
 
@@ -230,17 +232,18 @@ def drive_and_rest(axes, drive: tuple, rest: tuple, fit: tuple | None, name: str
 
 def lifetimes(ax, logs: Mapping, crossings: Mapping, fits: Mapping, model) -> None:
     """L/L0 against time with fits and the crossing of one half."""
-    for (name, log), colour in zip(logs.items(), (COLOURS["blue"], COLOURS["green"], COLOURS["orange"], COLOURS["pink"], COLOURS["grey"]), strict=False):
+    ordered = sorted(logs.items(), key=lambda item: item[1].current_density_mA_cm2 or 0.0)
+    for (name, log), colour in zip(ordered, (COLOURS["blue"], COLOURS["green"], COLOURS["orange"], COLOURS["pink"], COLOURS["grey"]), strict=False):
         start = log.initial_luminance_cd_m2 or float(log.signal[0])
-        minutes = log.time_s / 60
+        after = log.time_s > 0  # a logarithmic axis has no place for zero
+        minutes = log.time_s[after] / 60
         text = f"{log.current_density_mA_cm2:g} mA cm$^{{-2}}$" if log.current_density_mA_cm2 else name
-        ax.plot(minutes, log.signal / start, ".", ms=1.2, color=colour)
+        ax.plot(minutes, log.signal[after] / start, ".", ms=1.2, color=colour)
         c = crossings[name]
         ax.plot([], [], "-", color=colour, label=f"{text}: " + (f"T50 > {c.time:.0f} min" if c.censored else f"T50 = {c.time:.3g} min"))
         ax.plot(minutes, model(minutes, np.nan_to_num(fits[name].values, nan=1.0)) / start, "-", lw=0.8, color=colour)
     ax.axhline(0.5, color="0.6", lw=0.6, ls=":")
     ax.set(xlabel="time (min)", ylabel="L / L$_0$", xscale="log", ylim=(0.25, 1.05))
-    ax.set_xlim(left=0.1)
     ax.legend(frameon=False, fontsize=5.5, loc="lower left")
 
 
