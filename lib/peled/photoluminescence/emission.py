@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.ndimage import median_filter
 
 from peled import lineshapes
 
@@ -73,7 +74,9 @@ def measure(wavelength_nm: np.ndarray, counts: np.ndarray, *, label: str = "", w
     if poisson and np.any(y < 0):
         i = int(np.argmax(y < 0))
         raise ValueError(f"{label or 'spectrum'}: expected raw counts, none negative, found {y[i]:g} at {w[i]:g} nm; give raw counts or poisson=False")
-    cleaned = lineshapes.despike(y)
+    # The level without spikes gives the noise: a spike must not vouch for itself, nor the top of a band be taken for one.
+    level = median_filter(y, size=9, mode="nearest")
+    cleaned = lineshapes.despike(y, variance=np.maximum(level, 1.0) + 1e-4 * level**2 if poisson else None, threshold=7.0)
     y = cleaned.signal
     variance = np.maximum(np.convolve(np.pad(y, 2, mode="edge"), np.full(5, 0.2), mode="valid"), 1.0) if poisson else float(lineshapes.estimate_variance(y))
     low, high = window_nm or _emission_window(w, y, laser_nm)

@@ -247,11 +247,13 @@ def _edge(e, y):
                 left -= 1
             while right < e.size - 1 and 0.35 * slope[at] < slope[right + 1] <= 1.1 * slope[at]:
                 right += 1
-            rises.append((smooth[right] - smooth[left], left, right))
+            rises.append((smooth[right] - smooth[left], slope[at], left, right))
+    rises = [r for r in rises if r[0] > 0.1 * np.ptp(smooth)]
     if not rises:
         return 0, e.size - 1, slope
-    largest = max(r[0] for r in rises)
-    _, left, right = next(r for r in rises if r[0] > 0.4 * largest)
+    # The lowest steep one: an exciton's edge rises less than the continuum behind it, but steeper.
+    steepest = max(r[1] for r in rises)
+    _, _, left, right = next(r for r in rises if r[1] > 0.4 * steepest)
     return left, right, slope
 
 

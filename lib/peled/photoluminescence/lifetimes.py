@@ -341,7 +341,7 @@ class MeanLifetime:
 
 
 def mean_lifetime(fits: dict[str, DecayFit], which: str = "amplitude-weighted") -> MeanLifetime:
-    """The mean lifetime of the preferred law; laws within 3 standard deviations of its goodness give the model error.
+    """The mean lifetime of the preferred law; the farthest of the laws that describe the counts as well gives the model error.
 
     Parameters
     ----------
@@ -351,7 +351,9 @@ def mean_lifetime(fits: dict[str, DecayFit], which: str = "amplitude-weighted") 
     """
     best = preferred(fits)
     value, error = best.mean_ns[which]
-    near = [fit.mean_ns[which][0] for fit in fits.values() if fit.converged and fit.goodness_z < best.goodness_z + 3 and fit.deviance < best.deviance + 12]
+    bin_ns = best.time_ns[1] - best.time_ns[0]
+    # A component shorter than two bins is a correction to the response, not a lifetime: its amplitude is unbounded.
+    near = [fit.mean_ns[which][0] for fit in fits.values() if fit.converged and fit.deviance < best.deviance + 12 and fit.lifetimes_ns[0] > 2 * bin_ns]
     return MeanLifetime(value, error, float(max(abs(v - value) for v in [*near, value])), best.law)
 
 
@@ -600,6 +602,8 @@ def _summary(model, y, inside, theta, cost, converged):
     k, at = model.components, model.nonlinear
     tau, a = np.exp(theta[:k]), theta[at : at + k]
     order = np.argsort(tau)
+    if k > 1 and converged and np.any(errors[at : at + k] > 0.5 * a):
+        problems.append("a component is not significant")
     if k > 1 and np.any(np.diff(np.log(tau[order])) < 2 * np.sqrt(np.maximum(np.diag(covariance)[:k][order][1:], 0))) and not problems:
         problems.append("two lifetimes not distinct")
     beta = theta[k] if model.stretched else 1.0

@@ -94,7 +94,7 @@ def decays(ax, fits: dict, response=None, *, legend_lifetimes: bool = True) -> N
     """Decays with their fits on a logarithmic scale, each divided by its maximum; `fits` maps labels to DecayFit."""
     for i, (label, fit) in enumerate(fits.items()):
         c, top = colour(label, i), fit.model.max()
-        step = max(1, fit.time_ns.size // 500)
+        step = max(1, fit.time_ns.size // 350)
         n = fit.counts.size // step * step
         t = fit.time_ns[:n].reshape(-1, step).mean(axis=1)
         y = fit.counts[:n].reshape(-1, step).mean(axis=1)
@@ -112,13 +112,12 @@ def decays(ax, fits: dict, response=None, *, legend_lifetimes: bool = True) -> N
 def lifetime_table(ax, rows: list[tuple[str, object]]) -> None:
     """Lifetimes as a table; `rows` are (sample, DecayFit)."""
     ax.axis("off")
-    heads = ["sample", "law", "τ (ns) and share of light", r"$\langle\tau\rangle_{amp}$", r"$\langle\tau\rangle_{int}$"]
+    heads = ["sample", "τ in ns (share of light in %)", r"$\langle\tau\rangle_{amp}$", r"$\langle\tau\rangle_{int}$"]
     cells = []
     for name, fit in rows:
-        parts = ", ".join(f"{t:.1f} ({100 * f:.0f} %)" for t, f in zip(fit.lifetimes_ns, fit.fractions, strict=True))
-        law = fit.law.replace("exponentials", "exp").replace("exponential", "exp")
-        cells.append([name, law, parts, *(f"{v:.2f}({100 * e:.0f})" for v, e in (fit.mean_ns["amplitude-weighted"], fit.mean_ns["intensity-weighted"]))])
-    table = ax.table(cells, colLabels=heads, loc="center", cellLoc="left", edges="horizontal", colWidths=[0.2, 0.1, 0.42, 0.14, 0.14])
+        parts = ", ".join(f"{t:.1f} ({100 * f:.0f})" for t, f in zip(fit.lifetimes_ns, fit.fractions, strict=True)) + (f", β {fit.beta:.2f}" if fit.beta != 1 else "")
+        cells.append([name, parts, *(f"{v:.2f}({100 * e:.0f})" for v, e in (fit.mean_ns["amplitude-weighted"], fit.mean_ns["intensity-weighted"]))])
+    table = ax.table(cells, colLabels=heads, loc="center", cellLoc="left", edges="horizontal", colWidths=[0.22, 0.44, 0.17, 0.17])
     table.auto_set_font_size(False)
     table.set_fontsize(5.8)
     table.scale(1, 1.5)
@@ -129,14 +128,14 @@ def series(ax, spectra, *, track=None, every: int = 1) -> None:
     import matplotlib as mpl
 
     times = spectra.time_s
-    norm = mpl.colors.Normalize(times.min(), times.max())
     chosen = list(range(0, times.size, every))
+    labelled = {chosen[i] for i in np.unique(np.linspace(0, len(chosen) - 1, 5).round().astype(int))}
     for k in chosen:
         y = np.convolve(np.pad(spectra.values[k], 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
         floor = np.quantile(y, 0.05)
-        ax.plot(spectra.wavelength_nm, (y - floor) / (y.max() - floor), color=mpl.colormaps["cividis"](0.92 * norm(times[k])), lw=0.7)
-    bar = ax.figure.colorbar(mpl.cm.ScalarMappable(norm, mpl.colors.ListedColormap(mpl.colormaps["cividis"](np.linspace(0, 0.92, 128)))), ax=ax, pad=0.02, aspect=28)
-    bar.set_label("Time under 405 nm (s)")
+        shade = mpl.colormaps["cividis"](0.92 * (chosen.index(k) / max(len(chosen) - 1, 1)))
+        ax.plot(spectra.wavelength_nm, (y - floor) / (y.max() - floor), color=shade, lw=0.7, label=f"{times[k]:g} s" if k in labelled else None)
+    ax.legend(loc="upper right", title="under 405 nm", title_fontsize=6)
     ax.set(xlabel="Wavelength (nm)", ylabel="PL (normalised)", ylim=(0, 1.25))
     ax.set_xlim(spectra.wavelength_nm.min() + 15, spectra.wavelength_nm.max() - 10)
     if track is not None:
@@ -161,7 +160,7 @@ def tracks(axes, found: dict, kinetics: dict) -> None:
 
 
 def images(axes, stack, spots=None) -> None:
-    """Frames of a confocal series, one scale of brightness, a scale bar in the first."""
+    """Frames of a confocal series, one scale of brightness, a scale bar in the last."""
     frames = stack.frames
     chosen = np.linspace(0, len(frames) - 1, len(axes)).round().astype(int)
     low, high = np.quantile(frames, [0.01, 0.998])
@@ -176,18 +175,18 @@ def images(axes, stack, spots=None) -> None:
     if stack.pixel_um:
         length = 1.0 / stack.pixel_um
         y = frames.shape[1] * 0.93
-        axes[0].plot([frames.shape[2] * 0.06, frames.shape[2] * 0.06 + length], [y, y], color="white", lw=1.6)
-        axes[0].text(frames.shape[2] * 0.06 + length / 2, y - 3, "1 µm", color="white", ha="center", va="bottom", size=6)
+        axes[-1].plot([frames.shape[2] * 0.06, frames.shape[2] * 0.06 + length], [y, y], color="white", lw=1.6)
+        axes[-1].text(frames.shape[2] * 0.06 + length / 2, y - 3, "1 µm", color="white", ha="center", va="bottom", size=6)
 
 
 def optical_gap(ax, tauc, elliott, label: str) -> None:
     """Tauc plot with its line and window, and Elliott's gap."""
-    keep = (tauc.energy_eV > tauc.gap_eV - 0.2) & (tauc.energy_eV < tauc.gap_eV + 0.35)
+    keep = (tauc.energy_eV > tauc.gap_eV - 0.28) & (tauc.energy_eV < tauc.gap_eV + 0.30)
     e, y = tauc.energy_eV[keep], tauc.tauc[keep]
     scale = y.max()
     c = colour(label)
     ax.plot(e, y / scale, color=c, lw=1.0)
-    x = np.array([tauc.gap_eV, tauc.window_eV[1] + 0.02])
+    x = np.array([tauc.gap_eV, tauc.window_eV[1] + 0.25 * (tauc.window_eV[1] - tauc.window_eV[0])])
     ax.plot(x, (tauc.slope * x + tauc.intercept) / scale, color=COLOURS["black"], lw=0.7, ls="--")
     ax.axvspan(*tauc.window_eV, color=COLOURS["grey"], alpha=0.18, lw=0)
     ax.axvspan(tauc.gap_eV - tauc.total_error_eV, tauc.gap_eV + tauc.total_error_eV, color=COLOURS["black"], alpha=0.10, lw=0)
@@ -195,7 +194,7 @@ def optical_gap(ax, tauc, elliott, label: str) -> None:
     ax.text(0.97, 0.08, f"Tauc {tauc.gap_eV:.3f} ± {tauc.total_error_eV:.3f} eV\nElliott {elliott.gap_eV:.3f} ± {elliott.total_error_eV:.3f} eV\nexciton {elliott.exciton_eV:.3f} eV",
             transform=ax.transAxes, ha="right", va="bottom", size=6)
     ax.set(xlabel="Photon energy (eV)", ylabel=r"$(A\,h\nu)^2$ (normalised)", ylim=(0, 1.1), xlim=(e.min(), e.max()))
-    inset = ax.inset_axes([0.10, 0.60, 0.36, 0.36])
+    inset = ax.inset_axes([0.03, 0.50, 0.27, 0.40])
     inset.plot(elliott.energy_eV, elliott.absorbance, ".", ms=1, color=c)
     inset.plot(elliott.energy_eV, elliott.model, color=COLOURS["black"], lw=0.6)
     inset.plot(elliott.energy_eV, elliott.continuum, color=COLOURS["green"], lw=0.6, ls=":")

@@ -60,8 +60,9 @@ def spectra(rng: np.random.Generator, wavelength_nm: np.ndarray, times_s: np.nda
 def confocal(rng: np.random.Generator, frames: int, pixels: int, pixel_nm: float, *, spacing_nm: float, layer_nm: float, psf_fwhm_nm: float, photons: float, dark: float, bleach_frames: float, dense: bool = False) -> np.ndarray:
     """Image stack (frames, pixels, pixels) of crystals at random places in a thin layer, blurred, blinking, counted."""
     side = pixels * pixel_nm
-    number = rng.poisson(side**2 * layer_nm / spacing_nm**3)
-    x, y = rng.uniform(0, side, (2, number))
+    margin = 2 * psf_fwhm_nm  # crystals just outside shine into the frame
+    number = rng.poisson((side + 2 * margin) ** 2 * layer_nm / spacing_nm**3)
+    x, y = rng.uniform(-margin, side + margin, (2, number))
     bright = photons * rng.gamma(4.0, 0.25, number) * (0.15 if dense else 1.0)
     end = rng.exponential(bleach_frames / np.log(2), number)
     sigma = psf_fwhm_nm / 2.35482
