@@ -51,7 +51,7 @@ test: $(OK) ## all checks: units, physics, notebooks against their stored output
 	@$(PY) tests/run_all.py
 
 lab: $(VENV)/.lab ## JupyterLab on the notebooks
-	@$(PY) -m jupyterlab --notebook-dir=. --ServerApp.root_dir=. notebooks
+	@$(PY) -m jupyterlab --ServerApp.root_dir='$(CURDIR)' --LabApp.default_url=/lab/tree/notebooks/01_synthesis.ipynb $$([ "$$(id -u)" = 0 ] && echo --allow-root) $(ARGS)
 
 notebooks: $(OK) ## execute the notebooks and store their outputs in them
 	@$(PY) -m peled.run.store $(ONLY)
