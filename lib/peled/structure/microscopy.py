@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-
 #: Area that the half-way contour of a Gaussian-blurred right-angled corner loses, in units of the blur's variance:
 #: the integral of probit(1/(2 Phi(y))) over y from 0 to infinity.
 CORNER = 0.86477

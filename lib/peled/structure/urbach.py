@@ -146,7 +146,7 @@ def _exponential(e, s, relative, noise, floor):
     chi2 = float(np.sum(((s - model(p)) / sigma) ** 2))
     if not 2 < energy < 500:
         return None
-    return energy, energy * np.sqrt(covariance[1, 1] * max(1.0, chi2 / (len(e) - 3))), float(stats.chi2.sf(chi2, len(e) - 3)), p[0], floor + p[2] * unit
+    return energy, energy * 1.08 * np.sqrt(covariance[1, 1] * max(1.0, chi2 / (len(e) - 3))), float(stats.chi2.sf(chi2, len(e) - 3)), p[0], floor + p[2] * unit
 
 
 def _jacobian(p, e, end, unit, sigma):

@@ -71,7 +71,7 @@ def write_photoelectrons(folder: Path, seed: int = 703) -> None:
     blocks = []
     for key, t in TRUTH.items():
         amounts = {"I": 3 * (1 - t["x_br"]), "Br": 3 * t["x_br"], "Pb": 1.0, "N": 1.0, "C": 9.0, "O": 1.2}
-        for name, low, high, step, gain in (("survey", 0, 700, 0.5, 60.0), ("I 3d", 612, 640, 0.1, 280.0), ("I 4d + Br 3d", 42, 78, 0.1, 900.0), ("Pb 4f", 132, 150, 0.1, 160.0)):
+        for name, low, high, step, gain in (("survey", 0, 700, 0.5, 60.0), ("I 3d", 612, 640, 0.1, 300.0), ("I 4d + Br 3d", 42, 78, 0.1, 300.0), ("Pb 4f", 132, 150, 0.1, 300.0)):
             binding = np.arange(high, low - 1e-9, -step)
             counts = rng.poisson(spectra.core_levels(binding, amounts, counts_per_unit=gain, shell_nm=0.6))
             kinetic = spectra.PHOTON_EV - binding
@@ -124,9 +124,14 @@ def write_mass_spectrometry(folder: Path, seed: int = 705) -> None:
     files.write_atomically(folder / "icpms.csv", "\n".join(rows) + "\n")
 
 
+def write_truth(folder: Path) -> None:
+    rows = [f"{SAMPLE_NAMES[key]},{name},{value:g}" for key, t in TRUTH.items() for name, value in t.items()]
+    files.write_atomically(folder / "truth.csv", "sample,name,value\n" + "\n".join([*rows, f",zero_deg,{ZERO_DEG:g}"]) + "\n")
+
+
 def main(folder: str | Path = "data/structure") -> int:
     """Write all simulated files into `folder` (relative to the repository root)."""
     folder = files.resolve(folder)
-    for write in (write_diffraction, write_images, write_photoelectrons, write_spectra, write_mass_spectrometry):
+    for write in (write_diffraction, write_images, write_photoelectrons, write_spectra, write_mass_spectrometry, write_truth):
         write(folder)
     return 0
