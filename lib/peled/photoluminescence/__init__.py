@@ -6,7 +6,14 @@ runs; `fit_decay` and `fit_decays` take TCSPC histograms; `tauc_gap` and `elliot
 """
 
 from peled.photoluminescence import confocal, plots, recycling, shift_budget, verdicts
-from peled.photoluminescence.emission import Emission, by_treatment, measure, measure_all
+from peled.photoluminescence.emission import (
+    Emission,
+    by_treatment,
+    looks_like_counts,
+    measure,
+    measure_all,
+    per_nanometre,
+)
 from peled.photoluminescence.fluence import (
     Recombination,
     excitons_per_crystal,
@@ -40,6 +47,6 @@ from peled.photoluminescence.segregation import Kinetics, Segregation, drift, fi
 __all__ = [
     "PLQY", "Collection", "DecayFit", "ElliottGap", "Emission", "Kinetics", "MeanLifetime", "Noise", "Recombination", "Response", "Segregation", "TaucGap",
     "absorbance_by_label", "by_treatment", "collect", "confocal", "drift", "elliott_gap", "estimate_noise", "excitons_per_crystal", "excitons_per_pulse", "fit_decay", "fit_decays",
-    "fit_kinetics", "fit_recombination", "generation_rate", "least_squares_lifetime", "mean_lifetime", "measure", "measure_all", "photon_weights", "plots", "preferred",
+    "fit_histogram", "fit_kinetics", "fit_recombination", "generation_rate", "least_squares_lifetime", "looks_like_counts", "mean_lifetime", "measure", "measure_all", "per_nanometre", "photon_weights", "plots", "preferred",
     "prepare_response", "quantum_yield", "read_truth", "recycling", "self_absorbed_fraction", "shift_budget", "tauc_gap", "track", "verdicts",
 ]

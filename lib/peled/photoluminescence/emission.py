@@ -48,7 +48,7 @@ class Emission:
     counts: np.ndarray = field(repr=False)
 
 
-def measure(wavelength_nm: np.ndarray, counts: np.ndarray, *, label: str = "", window_nm: tuple[float, float] | None = None, laser_nm: float | None = None, poisson: bool = True) -> Emission:
+def measure(wavelength_nm: np.ndarray, counts: np.ndarray, *, label: str = "", window_nm: tuple[float, float] | None = None, laser_nm: float | None = None, poisson: bool | None = None) -> Emission:
     """Clean and measure one emission spectrum.
 
     Cosmic rays are replaced, a laser tail or a constant is fitted outside the emission and taken off, the emission is
@@ -62,8 +62,9 @@ def measure(wavelength_nm: np.ndarray, counts: np.ndarray, *, label: str = "", w
         Where the emission is; ±3 FWHM about the maximum otherwise.
     laser_nm : float, optional
         Position of the laser whose tail reaches into the spectrum.
-    poisson : bool
-        Counts have their Poisson variance; otherwise the noise is estimated from the data.
+    poisson : bool, optional
+        Counts have their Poisson variance; otherwise the noise is estimated from the data. Left out, whole numbers that
+        are not negative count as counts.
 
     Raises
     ------
@@ -71,12 +72,13 @@ def measure(wavelength_nm: np.ndarray, counts: np.ndarray, *, label: str = "", w
         Negative counts where Poisson is asked, no emission in the window.
     """
     w, y = np.asarray(wavelength_nm, dtype=float), np.asarray(counts, dtype=float)
+    poisson = looks_like_counts(y) if poisson is None else poisson
     if poisson and np.any(y < 0):
         i = int(np.argmax(y < 0))
         raise ValueError(f"{label or 'spectrum'}: expected raw counts, none negative, found {y[i]:g} at {w[i]:g} nm; give raw counts or poisson=False")
     # The level without spikes gives the noise: a spike must not vouch for itself, nor the top of a band be taken for one.
     level = median_filter(y, size=9, mode="nearest")
-    cleaned = lineshapes.despike(y, variance=np.maximum(level, 1.0) + 1e-4 * level**2 if poisson else None, threshold=7.0)
+    cleaned = lineshapes.despike(y, variance=np.maximum(level, 1.0) + 1e-4 * level**2 if poisson else None, threshold=7.0 if poisson else 12.0)
     y = cleaned.signal
     variance = np.maximum(np.convolve(np.pad(y, 2, mode="edge"), np.full(5, 0.2), mode="valid"), 1.0) if poisson else float(lineshapes.estimate_variance(y))
     low, high = window_nm or _emission_window(w, y, laser_nm)
@@ -96,8 +98,24 @@ def measure(wavelength_nm: np.ndarray, counts: np.ndarray, *, label: str = "", w
 
 
 def measure_all(spectra, **options) -> list[Emission]:
-    """`measure` for every spectrum of a `peled.formats.spectra.Spectra`."""
-    return [measure(spectra.wavelength_nm, row, label=label, **options) for row, label in zip(spectra.values, spectra.labels, strict=True)]
+    """`measure` for every spectrum of a `peled.formats.spectra.Spectra`; densities per eV become densities per nm first."""
+    wavelength, table = per_nanometre(spectra)
+    return [measure(wavelength, row, label=label, **options) for row, label in zip(table, spectra.labels, strict=True)]
+
+
+def per_nanometre(spectra) -> tuple[np.ndarray, np.ndarray]:
+    """Wavelengths (n,), ascending, and spectra (m, n) per nm of a `Spectra` on either axis."""
+    if spectra.x_unit == "nm":
+        return spectra.x, spectra.values
+    order = np.argsort(spectra.wavelength_nm)
+    wavelength = spectra.wavelength_nm[order]
+    return wavelength, spectra.values[:, order] * lineshapes.HC_EV_NM / wavelength**2
+
+
+def looks_like_counts(values: np.ndarray) -> bool:
+    """Whole numbers, none negative, and more than a few of them: what a photon counter writes before anybody scales it."""
+    y = np.asarray(values, dtype=float)
+    return bool(np.all(y >= 0) and np.all(np.abs(y - np.round(y)) < 1e-6) and y.max(initial=0) >= 10)
 
 
 def by_treatment(labels: Sequence[str]) -> dict[str, int]:

@@ -41,7 +41,8 @@ def absorption_and_emission(ax, absorbances: dict, emission) -> None:
         right.text(emission.peak_nm + 4, 1.04, f"{emission.peak_nm:.1f} nm", size=6.5, ha="left")
         right.legend(loc="upper right")
     ax.set_xlim(430, 770)
-    ax.legend(loc="upper left")
+    if absorbances:
+        ax.legend(loc="upper left")
 
 
 def emissions(ax, measured, *, normalised: bool = False, mark_peaks: bool = True) -> None:

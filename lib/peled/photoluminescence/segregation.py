@@ -15,6 +15,7 @@ from scipy.stats import chi2 as chi2_distribution
 
 from peled import lineshapes
 from peled.lineshapes import HC_EV_NM, BandModel, Parameter
+from peled.photoluminescence.emission import looks_like_counts
 
 # A sloping line per eV stands for a constant dark count per nm.
 _ORIGIN_EV = 1.9
@@ -109,13 +110,14 @@ def track(wavelength_nm: np.ndarray, counts: np.ndarray, time_s: np.ndarray, *, 
         Photon counts per nm, m >= 4 spectra.
     time_s : ndarray, shape (m,)
     variance : ndarray, shape (m, n), optional
-        Of the counts; Poisson when left out, iterated once on the fitted spectra.
+        Of the counts. When left out: Poisson, iterated once on the fitted spectra, for raw counts; else estimated from
+        the scatter of each spectrum.
     window_nm : (float, float), optional
 
     Raises
     ------
     ValueError
-        Fewer than four spectra, shapes that do not fit, negative counts beyond noise where Poisson is assumed.
+        Fewer than four spectra, shapes that do not fit, numbers that are not finite.
     """
     w, y, t = np.asarray(wavelength_nm, dtype=float), np.atleast_2d(np.asarray(counts, dtype=float)), np.asarray(time_s, dtype=float)
     if y.shape != (t.size, w.size) or t.size < 4:
@@ -124,9 +126,10 @@ def track(wavelength_nm: np.ndarray, counts: np.ndarray, time_s: np.ndarray, *, 
         inside = (w >= window_nm[0]) & (w <= window_nm[1])
         w, y = w[inside], y[:, inside]
         variance = None if variance is None else np.asarray(variance)[:, inside]
-    if variance is None and np.any(y < 0):
-        i, j = np.argwhere(y < 0)[0]
-        raise ValueError(f"counts: expected none negative for Poisson weights, found {y[i, j]:g} at {w[j]:g} nm, {t[i]:g} s; give their variance")
+    if not np.all(np.isfinite(y)):
+        raise ValueError("counts: expected finite numbers, found others")
+    if variance is None and not looks_like_counts(y):
+        variance = np.repeat(lineshapes.estimate_variance(y)[:, None], w.size, axis=1)
     first_variance = np.maximum(_smooth(y), 1.0) if variance is None else np.broadcast_to(variance, y.shape)
     energy, signal, spread = lineshapes.to_energy(w, y, first_variance)
     # One scale for all spectra keeps areas near one.
