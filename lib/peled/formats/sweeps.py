@@ -243,8 +243,11 @@ def _unit(unit: str) -> str:
     """A unit in one spelling: `mA/cm²`, `mA cm^-2`, `mA/cm2`, `mA·cm⁻²` are all `macm-2`."""
     text = unit.lower().replace("µ", "u").replace("μ", "u").replace("²", "2").replace("⁻", "-").replace("−", "-").replace("¹", "1")
     text = re.sub(r"[\s^{}·*().]+", "", text)
-    match = re.fullmatch(r"(.+?)/(.+?)(\d?)", text)
-    return f"{match[1]}{match[2]}-{match[3] or '1'}" if match else text
+    if match := re.fullmatch(r"(.+?)/(.+?)(\d?)", text):
+        return f"{match[1]}{match[2]}-{match[3] or '1'}"
+    # `mA_cm2`, `cd m2`, `cd A` in column names leave out the stroke.
+    text = re.sub(r"^([kmun]?a|k?cd)(c?m)2$", r"\1\2-2", text)
+    return {"cda": "cda-1", "lmw": "lmw-1"}.get(text, text)
 
 
 def _scaled(path: Path, quantity: str, column: Column, unit: str, notes: list[str]) -> np.ndarray:
@@ -273,7 +276,7 @@ def _devices(table: Table):
         if quantity is None:
             continue
         if quantity in groups[-1]:
-            if quantity == "voltage":
+            if quantity == "voltage" and {"current", "current_density"} & set(groups[-1]):
                 groups.append({})
             else:
                 # A second column of the same kind in one device: the one that says it was measured wins.
@@ -291,10 +294,15 @@ def _devices(table: Table):
 
 
 def _area(table: Table) -> float | None:
-    for key, value in table.metadata.items():
-        if re.search(r"\barea\b", key, re.IGNORECASE) and (match := re.search(r"[-+]?\d+[.,]?\d*(?:[eE][-+]?\d+)?", value)):
-            unit = _unit(re.search(r"(mm|cm|um|µm|m)\s*\^?\s*[2²]", key + " " + value)[0]) if re.search(r"(mm|cm|um|µm|m)\s*\^?\s*[2²]", key + " " + value) else "cm2"
-            return float(match[0].replace(",", ".")) * {"mm2": 1e-2, "cm2": 1.0, "um2": 1e-8, "m2": 1e4}[unit]
+    lines = [*table.header, *table.footer, *(f"{key} {value}" for key, value in table.metadata.items())]
+    for line in lines:
+        if not (word := re.search(r"\barea\b", line.replace("_", " "), re.IGNORECASE)):
+            continue
+        rest = line[word.end() :]
+        unit = re.search(r"(mm|cm|um|µm|μm|m)\s*\^?\s*[2²]", rest)
+        number = re.search(r"[-+]?(\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?", rest.replace(unit[0], " ") if unit else rest)
+        if number and (value := float(number[0].replace(",", "."))) > 0:
+            return value * {"mm": 1e-2, "cm": 1.0, "um": 1e-8, "µm": 1e-8, "μm": 1e-8, "m": 1e4}[unit[1] if unit else "cm"]
     return None
 
 
