@@ -9,6 +9,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from peled import lineshapes
+from peled.photoluminescence.plqy import estimate_noise
 
 #: How samples of the paper are named in heads of columns, most specific first.
 TREATMENTS = {"E+G": r"E ?\+ ?G|(?<![A-Z])EG(?![A-Z])|EDTA ?\+ ?GL", "GL": r"(?<![A-Z])GL(?![A-Z])|glutathione", "EDTA": r"EDTA", "neat": r"neat|control|untreated|pristine|as.synth|OA"}
@@ -80,7 +81,7 @@ def measure(wavelength_nm: np.ndarray, counts: np.ndarray, *, label: str = "", w
     level = median_filter(y, size=9, mode="nearest")
     cleaned = lineshapes.despike(y, variance=np.maximum(level, 1.0) + 1e-4 * level**2 if poisson else None, threshold=7.0 if poisson else 12.0)
     y = cleaned.signal
-    variance = np.maximum(np.convolve(np.pad(y, 2, mode="edge"), np.full(5, 0.2), mode="valid"), 1.0) if poisson else float(lineshapes.estimate_variance(y))
+    variance = np.maximum(np.convolve(np.pad(y, 2, mode="edge"), np.full(5, 0.2), mode="valid"), 1.0) if poisson else estimate_noise(y).variance(y)
     low, high = window_nm or _emission_window(w, y, laser_nm)
     outside = [(a, b) for a, b in ((w.min(), low), (high, w.max())) if np.count_nonzero((w >= a) & (w <= b)) >= 6]
     base = None

@@ -16,6 +16,7 @@ from scipy.stats import chi2 as chi2_distribution
 from peled import lineshapes
 from peled.lineshapes import HC_EV_NM, BandModel, Parameter
 from peled.photoluminescence.emission import looks_like_counts
+from peled.photoluminescence.plqy import estimate_noise
 
 # A sloping line per eV stands for a constant dark count per nm.
 _ORIGIN_EV = 1.9
@@ -129,7 +130,7 @@ def track(wavelength_nm: np.ndarray, counts: np.ndarray, time_s: np.ndarray, *, 
     if not np.all(np.isfinite(y)):
         raise ValueError("counts: expected finite numbers, found others")
     if variance is None and not looks_like_counts(y):
-        variance = np.repeat(lineshapes.estimate_variance(y)[:, None], w.size, axis=1)
+        variance = np.array([estimate_noise(row).variance(row) for row in y])
     first_variance = np.maximum(_smooth(y), 1.0) if variance is None else np.broadcast_to(variance, y.shape)
     energy, signal, spread = lineshapes.to_energy(w, y, first_variance)
     # One scale for all spectra keeps areas near one.
