@@ -1,1 +1,22 @@
-"""NMR: from a free induction decay to a claim with an error."""
+"""NMR: from a free induction decay to a claim with an error.
+
+`processing` (window, transform, phase, baseline, noise covariance), `referencing`, `lines` (lines, multiplets, sidebands),
+`spins` (strong coupling), `integrals`, `detection` (limits, cross polarisation), `titration` (tracking, binding,
+exchange), `assignment`, `series` (lists of experiments), `plots`.
+"""
+
+from peled.nmr.assignment import Candidate, Reference, collisions, rank, read_references, sidebands
+from peled.nmr.detection import build_up, fit_build_up, limit_at
+from peled.nmr.integrals import integrate
+from peled.nmr.lines import Component, Line, LineFit, choose_lines, fit_lines, pick_peaks
+from peled.nmr.processing import Phase, PhaseError, Processed, apply_phase, autophase, baseline, from_spectrum, process
+from peled.nmr.referencing import Standard, read_standards, reference
+from peled.nmr.series import Experiment, Study, follow, load, load_study, read_experiments, read_resonances
+from peled.nmr.spins import fit_spin_system, transitions
+from peled.nmr.titration import bound_fractions, fit_binding, fit_exchange, track, trend, two_site
+
+__all__ = [
+    "Candidate", "Component", "Experiment", "Line", "LineFit", "Phase", "PhaseError", "Processed", "Reference", "Standard", "Study", "apply_phase", "autophase", "baseline", "bound_fractions", "build_up",
+    "choose_lines", "collisions", "fit_binding", "fit_build_up", "fit_exchange", "fit_lines", "fit_spin_system", "follow", "from_spectrum", "integrate", "limit_at", "load", "load_study", "pick_peaks", "process",
+    "rank", "read_experiments", "read_references", "read_resonances", "read_standards", "reference", "sidebands", "track", "transitions", "trend", "two_site",
+]

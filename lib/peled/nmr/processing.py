@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from scipy.signal import find_peaks
 
 
@@ -33,7 +33,7 @@ class Phase:
     negative_fraction : float
         Area below the baseline (beyond three noise standard deviations) over all area, within the signals.
     spread_deg : float
-        Weighted standard deviation of the lines' own phases about p0 + p1 x.
+        Scatter of the lines' own phases about p0 + p1 x (1.48 times the weighted median deviation).
     lines : int
         Lines that were used.
     accepted : bool
@@ -145,7 +145,7 @@ class Processed:
         return replace(self, values=self.values - baseline)
 
 
-def process(fid, *, trace: int = 0, line_broadening_Hz: float = 0.0, gaussian_Hz: float = 0.0, zero_fill: int = 1, phase: tuple[float, float] | str | None = None, strict: bool = True) -> Processed:
+def process(fid, *, trace: int = 0, line_broadening_Hz: float = 0.0, gaussian_Hz: float = 0.0, zero_fill: int = 1, phase: tuple[float, float] | str | None = None, p1_deg: float | None = None, phase_window_ppm: tuple[float, float] | None = None, strict: bool = True) -> Processed:
     """Window, zero-fill, transform and phase one decay.
 
     Parameters
@@ -158,6 +158,10 @@ def process(fid, *, trace: int = 0, line_broadening_Hz: float = 0.0, gaussian_Hz
     zero_fill : int
         Times that the length is doubled beyond the next power of two.
     phase : (p0, p1) in degrees, "auto", or None
+    p1_deg : float, optional
+        With "auto": a first-order phase that is known.
+    phase_window_ppm : (low, high), optional
+        With "auto": the lines to phase by.
     strict : bool
         Refuse a spectrum that cannot be phased.
 
@@ -194,7 +198,7 @@ def process(fid, *, trace: int = 0, line_broadening_Hz: float = 0.0, gaussian_Hz
     if isinstance(phase, str):
         if phase != "auto":
             raise ValueError(f"phase: expected two angles, 'auto' or None, found {phase!r}")
-        solution = autophase(found)
+        solution = autophase(found, p1_deg=p1_deg, window_ppm=phase_window_ppm)
         if strict and not solution.accepted:
             raise PhaseError(f"{fid.path.name}: automatic phasing: expected lines of one phase with less than 5 % of their area negative, found {solution.negative_fraction:.0%} negative, "
                              f"{solution.spread_deg:.0f}° spread over {solution.lines} lines; give phase=(p0, p1)")
@@ -273,7 +277,31 @@ def from_spectrum(spectrum) -> Processed:
 # ---- phase -------------------------------------------------------------------------------------------------------------
 
 
-def autophase(processed: Processed, *, max_lines: int = 40) -> Phase:
+def autophase(processed: Processed, *, p1_deg: float | None = None, window_ppm: tuple[float, float] | None = None, max_lines: int = 40) -> Phase:
+    """Phase without a hand on the mouse.
+
+    Sought in two passes: a large first-order turn also turns the baseline, which the second pass then finds flat.
+
+    Parameters
+    ----------
+    p1_deg : float, optional
+        A first-order phase that is known (a receiver's dead time is the same for all its spectra); only p0 is sought.
+    window_ppm : (low, high), optional
+        Use only lines between these shifts: sharp ones, where the rest of the spectrum is broad.
+
+    See Also
+    --------
+    _one_pass : how.
+    """
+    first = _one_pass(processed, p1_deg, window_ppm, max_lines)
+    if not first.lines:
+        return first
+    second = _one_pass(apply_phase(processed, first), None if p1_deg is None else 0.0, window_ppm, max_lines)
+    p0 = (first.p0_deg + second.p0_deg + 180) % 360 - 180
+    return replace(second, p0_deg=p0, p1_deg=first.p1_deg + second.p1_deg)
+
+
+def _one_pass(processed: Processed, p1_deg: float | None, window_ppm: tuple[float, float] | None, max_lines: int) -> Phase:
     """Phase from the lines' own phases, refined until the least area is negative, from several starts.
 
     The dispersive wings of each group of lines give its own phase. These phases are met by p0 + p1 x over a
@@ -290,6 +318,9 @@ def autophase(processed: Processed, *, max_lines: int = 40) -> Phase:
     magnitude, noise = np.abs(values), processed.noise_sd
     x = (processed.ppm - processed.carrier_ppm) * processed.reference_MHz / processed.spectral_width_Hz
     peaks, found = find_peaks(magnitude, height=max(10 * noise, 0.01 * magnitude.max()), prominence=max(6 * noise, 0.005 * magnitude.max()))
+    if window_ppm is not None:
+        inside = (processed.ppm[peaks] >= min(window_ppm)) & (processed.ppm[peaks] <= max(window_ppm))
+        peaks, found = peaks[inside], {"prominences": found["prominences"][inside]}
     if not len(peaks):
         return Phase(0.0, 0.0, 1.0, 180.0, 0, False)
     # Shoulders have no phase of their own: lines that stand out from what is around them come first.
@@ -300,9 +331,13 @@ def autophase(processed: Processed, *, max_lines: int = 40) -> Phase:
     peaks = peaks[order]
     half_widths = np.array([_half_width(magnitude, peak) for peak in peaks])
     centres, phases, errors = _group_phases(processed, peaks, half_widths)
-    places, weights = np.interp(centres, np.arange(size), x), 1.0 / np.minimum(errors, np.pi) ** 2
-    candidates = [0.0]
-    if np.ptp(places) > 0.02 and len(peaks) > 1:
+    # Two readings of the phase, each blind to what disturbs the other: wings to line shape, cores to overlap and baseline.
+    places = np.concatenate([np.interp(centres, np.arange(size), x), x[peaks]])
+    phases = np.concatenate([phases, _line_phases(processed, peaks, half_widths)])
+    weights = np.concatenate([1.0 / (np.minimum(errors, np.pi) ** 2 + 0.08**2), np.full(len(peaks), 1.0 / 0.25**2) * (found["prominences"][order] / found["prominences"].max()) ** 0.5])
+    candidates = [0.0 if p1_deg is None else p1_deg]
+    free = p1_deg is None and len(peaks) > 1 and np.ptp(places) > 0.02
+    if free:
         grid = np.arange(-1440.0, 1441.0, 4.0)
         agreement = np.abs(np.exp(1j * (phases[None] - np.deg2rad(grid)[:, None] * places[None])) @ weights) / weights.sum()
         agreement -= 2e-5 * np.abs(grid)  # of two that fit alike, the smaller turn
@@ -327,9 +362,12 @@ def autophase(processed: Processed, *, max_lines: int = 40) -> Phase:
     for p1 in candidates:
         p0 = np.angle(np.sum(weights * np.exp(1j * (phases - np.deg2rad(p1) * places))))
         start = np.array([p0, np.deg2rad(p1)])
-        steps = np.array([start, start + [0.15, 0.0], start + [0.0, 0.3]])
-        found = minimize(negative, start, method="Nelder-Mead", options={"initial_simplex": steps, "xatol": 2e-4, "fatol": 1e-7, "maxiter": 150})
-        angles = found.x if np.ptp(places) > 0.02 or len(peaks) > 1 else np.array([found.x[0], 0.0])
+        if free:
+            steps = np.array([start, start + [0.15, 0.0], start + [0.0, 0.3]])
+            angles = minimize(negative, start, method="Nelder-Mead", options={"initial_simplex": steps, "xatol": 2e-4, "fatol": 1e-7, "maxiter": 150}).x
+        else:
+            only = minimize_scalar(lambda a: negative((a, start[1])), bounds=(p0 - 0.6, p0 + 0.6), method="bounded", options={"xatol": 1e-4})  # noqa: B023
+            angles = np.array([only.x, start[1]])
         score = negative(angles)
         if best is None or score < best[0] - 1e-4:
             best = (score, angles)
@@ -337,7 +375,9 @@ def autophase(processed: Processed, *, max_lines: int = 40) -> Phase:
     real = (part * np.exp(-1j * (angles[0] + angles[1] * place))).real
     fraction = float(-np.minimum(real + 3 * noise, 0).sum() / np.abs(real).sum())
     rest = np.angle(np.exp(1j * (phases - angles[0] - angles[1] * places)))
-    spread = float(np.rad2deg(np.sqrt(np.average(rest**2, weights=weights))))
+    ranked = np.argsort(np.abs(rest))
+    share = np.cumsum(weights[ranked]) / weights.sum()
+    spread = float(1.4826 * np.rad2deg(np.abs(rest)[ranked][np.searchsorted(share, 0.5)]))
     p0 = float(np.rad2deg(np.angle(np.exp(1j * angles[0]))))
     return Phase(p0, float(np.rad2deg(angles[1])), fraction, spread, len(peaks), bool(fraction < 0.05 and spread < 20))
 
@@ -390,6 +430,25 @@ def _group_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarr
     return centres, np.angle(amplitudes[:count]), error[:count] / np.maximum(np.abs(amplitudes[:count]), 1e-300) + np.deg2rad(1.5)
 
 
+def _line_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarray) -> np.ndarray:
+    """Phase of each line: complex amplitudes of causal Lorentzians 1 / (R + 2 pi i f), fitted all together."""
+    step = processed.hz_per_point
+    near = np.zeros(len(processed.ppm), bool)
+    for peak, half in zip(peaks, half_widths, strict=True):
+        near[max(peak - 6 * half - 4, 0): peak + 6 * half + 5] = True
+    index = np.flatnonzero(near)
+    if len(index) > 8000:
+        index = index[:: len(index) // 8000 + 1]
+    # The magnitude of a Lorentzian is sqrt(3) times as wide as its absorption.
+    rate = np.pi * 2 * half_widths * step / np.sqrt(3)
+    # 1/|S|^2 of a Lorentzian is a parabola: its vertex places the line between the points.
+    inverse = 1.0 / np.maximum(np.abs(processed.values[np.clip(peaks[:, None] + [-1, 0, 1], 0, len(processed.ppm) - 1)]) ** 2, 1e-300)
+    curve = inverse[:, 0] - 2 * inverse[:, 1] + inverse[:, 2]
+    place = peaks + np.clip(np.where(curve > 0, 0.5 * (inverse[:, 0] - inverse[:, 2]) / np.where(curve > 0, curve, 1.0), 0.0), -0.6, 0.6)
+    columns = 1.0 / (rate[None, :] + 2j * np.pi * (index[:, None] - place[None, :]) * step) * rate[None, :]
+    return np.angle(np.linalg.lstsq(columns, processed.values[index], rcond=1e-6)[0])
+
+
 def _half_width(magnitude: np.ndarray, peak: int) -> int:
     """Points from a maximum to where the magnitude has fallen to half, the nearer side."""
     level, reach = magnitude[peak] / 2, 1
@@ -421,7 +480,7 @@ def baseline(processed: Processed, *, span_ppm: float | None = None, methods: tu
         Nothing wider than this counts as a signal; by default a fifth of the sweep.
     methods : names of `pybaselines`
         `arpls` (Baek et al. 2015, doi:10.1039/C4AN01061B), `imodpoly` (Zhao et al. 2007, doi:10.1366/000370207782597003),
-        `std_distribution` (Wang et al. 2013, doi:10.1016/j.jmr.2013.09.004, made for NMR), or others.
+        `std_distribution` (Wang et al. 2013, doi:10.1021/ac303233c, made for NMR), or others.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Shifts and widths along a titration: which line is which, what moves, what only broadens, and a binding model.
 
 Concentrations in mol/L; ratios are metal to ligand. In the fast limit the observed shift is the mean over free and
-bound ligand, and exchange adds to the width 4 pi p_f^2 p_b dnu^2 / k_off (Hz; Leigh 1971, doi:10.1016/0022-2364(71)90044-6).
+bound ligand, and exchange adds to the width 4 pi p_f^2 p_b dnu^2 / k_off (Hz; Leigh, J. Magn. Reson. 4, 308 (1971)).
 """
 
 from __future__ import annotations
@@ -80,10 +80,11 @@ class Trend:
 
 
 def trend(name: str, ratio: np.ndarray, shift_ppm: np.ndarray, shift_error_ppm: np.ndarray, width_Hz: np.ndarray, width_error_Hz: np.ndarray, *, z: float = 3.0) -> Trend:
-    """Change of shift and width from the start of the series to its end.
+    """Change of shift from the start of a series to its end, and of width from its start to the rest.
 
-    The change is that of a straight line in ratio / (1 + ratio), which any saturating isotherm follows closely enough to
-    tell its sign; its error is scaled up where the points scatter more than their errors.
+    The change of shift is that of a straight line in ratio / (1 + ratio), which any saturating isotherm follows closely
+    enough to tell its sign; its error is scaled up where the points scatter more than their errors. Exchange broadening
+    rises and falls again, so the width of the first spectrum is compared with the mean of the others.
 
     Parameters
     ----------
@@ -93,7 +94,10 @@ def trend(name: str, ratio: np.ndarray, shift_ppm: np.ndarray, shift_error_ppm: 
     x = np.asarray(ratio, float)
     x = x / (1 + x)
     moved, moved_error = _slope(x, shift_ppm, shift_error_ppm)
-    broader, broader_error = _slope(x, width_Hz, width_error_Hz)
+    w, e = np.asarray(width_Hz, float), np.asarray(width_error_Hz, float)
+    later = np.isfinite(w[1:]) & np.isfinite(e[1:])
+    broader = float(np.mean(w[1:][later]) - w[0]) if later.any() and np.isfinite(w[0]) else 0.0
+    broader_error = float(np.hypot(e[0], np.sqrt(np.sum(e[1:][later] ** 2)) / max(later.sum(), 1))) if later.any() and np.isfinite(w[0]) else np.inf
     moves, broadens = abs(moved) > z * moved_error, abs(broader) > z * broader_error
     if moves and broadens and broader > 0:
         kind = "shift and broadening"

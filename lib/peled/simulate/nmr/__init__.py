@@ -51,8 +51,7 @@ def proton(name: str, ratio: float, solvent: str, rng: np.random.Generator, *, d
         pairs = ((samples.EDTA_D2O[0], None, 8), (samples.EDTA_D2O[1], None, 4)) if solvent == "D2O" else ((samples.EDTA_A, samples.EDTA_A_BOUND, 8), (samples.EDTA_B, samples.EDTA_B_BOUND, 4))
         for free, complexed, protons in pairs:
             signal += protons * solution.decay(time, free, complexed, f if complexed else 0.0, rate, CARRIER_1H_ppm, base)
-    stored, _ = receiver.store(signal, rng)
-    return stored, receiver, base
+    return receiver.store(signal, rng), receiver, base
 
 
 def colloid(free_share: float, rng: np.random.Generator) -> tuple[np.ndarray, Receiver, float]:
@@ -71,14 +70,14 @@ def colloid(free_share: float, rng: np.random.Generator) -> tuple[np.ndarray, Re
     signal += free_share * solution.decay(time, free, None, 0.0, 0.0, CARRIER_1H_ppm, samples.BASE_1H_MHz)
     for shift, protons, width in ((1.36, 22, 7.0), (0.92, 3, 4.0)):
         signal += free_share * solution.exponential(time, shift, protons, width, **place)
-    return receiver.store(signal, rng)[0], receiver, samples.BASE_1H_MHz
+    return receiver.store(signal, rng), receiver, samples.BASE_1H_MHz
 
 
-def carbon(sites: list[solid.Site], rng: np.random.Generator, *, contact_s: float = samples.CONTACT_s, points: int = 2048, noise: float = 0.085, mas_rate_Hz: float = samples.MAS_RATE_Hz) -> tuple[np.ndarray, Receiver, float]:
+def carbon(sites: list[solid.Site], rng: np.random.Generator, *, contact_s: float = samples.CONTACT_s, points: int = 2048, noise: float = 0.07, mas_rate_Hz: float = samples.MAS_RATE_Hz) -> tuple[np.ndarray, Receiver, float]:
     """One 13C CP-MAS decay."""
     receiver = Receiver(40000.0, points, noise, rng.uniform(-160, 160), 1 / 40000 / OVERSAMPLING, 0.01, 20e-6)
     signal = solid.decay(receiver.times(), sites, contact_s=contact_s, mas_rate_Hz=mas_rate_Hz, carrier_ppm=CARRIER_13C_ppm, reference_MHz=samples.BASE_13C_MHz)
-    return receiver.store(signal, rng)[0], receiver, samples.BASE_13C_MHz
+    return receiver.store(signal, rng), receiver, samples.BASE_13C_MHz
 
 
 def write(folder: Path, data: np.ndarray, receiver: Receiver, base_MHz: float, carrier_ppm: float, nucleus: str, *, moved_ppm: float = 0.0, **options) -> None:

@@ -48,7 +48,7 @@ class Receiver:
         """Times at which the digitiser looks, seconds after the receiver opens."""
         return np.arange(self.points * OVERSAMPLING) / (self.sweep_Hz * OVERSAMPLING) + self.dead_time_s
 
-    def store(self, signal: np.ndarray, rng: np.random.Generator, *, full_scale: float = 2**22) -> np.ndarray:
+    def store(self, signal: np.ndarray, rng: np.random.Generator, *, step: float | None = None) -> np.ndarray:
         """Digitise, filter, decimate.
 
         Parameters
@@ -56,10 +56,13 @@ class Receiver:
         signal : ndarray, complex, shape (points * OVERSAMPLING,)
             At `times()`.
 
+        step : float, optional
+            Size of the digitiser's unit; spectra of one series share it. By default an eighth of its noise.
+
         Returns
         -------
         ndarray, complex, shape (points,)
-            In digitiser units; the largest possible value is about `full_scale`.
+            In digitiser units.
         """
         taps = firwin(TAPS, 0.96 / OVERSAMPLING, window=("kaiser", 9.0))
         fine_noise = self.noise / np.sqrt(np.sum(taps**2))
@@ -67,11 +70,8 @@ class Receiver:
         analogue = signal * np.exp(1j * np.deg2rad(self.phase_deg)) + self.ring_down * abs(signal[0]) * np.exp(-time / self.ring_time_s)
         analogue = analogue + fine_noise * (rng.standard_normal(len(signal)) + 1j * rng.standard_normal(len(signal)))
         # Signal averaging rounds in units of the sum of scans: a step well below the noise, as on any healthy instrument.
-        step = min(fine_noise / 8, np.abs(analogue).max() / 2**20)
+        step = step or fine_noise / 8
         digital = np.rint(analogue.real / step) + 1j * np.rint(analogue.imag / step)
         size = 2 ** int(np.ceil(np.log2(len(digital) + TAPS)))
         filtered = np.fft.ifft(np.fft.fft(digital, size) * np.fft.fft(taps, size))[: len(digital): OVERSAMPLING]
-        gain = min(1.0, full_scale / np.abs(filtered).max())
-        # One gain for a whole file would do; powers of two keep the noise level readable.
-        gain = 2.0 ** np.floor(np.log2(gain)) if gain < 1 else 1.0
-        return np.rint(filtered.real * gain) + 1j * np.rint(filtered.imag * gain), step / gain
+        return np.rint(filtered.real) + 1j * np.rint(filtered.imag)

@@ -15,8 +15,8 @@ ASSUMPTIONS = (
     "1H shifts of the ligands: D2O as Govindaraju, Young and Maudsley 2000; DMSO values estimated, as the paper prints none",
     "changes on binding lead (signs as the paper reports, sizes assumed), 1:1 complexes, log K and k_off assumed",
     "10 mmol/L of each ligand; lead to ligand 0 to 2",
-    "13C: contact time 2 ms, T_IS and T1rho of each carbon, tensors and widths assumed; 0.35 GL per oleyl chain; EDTA 0.004 per chain",
-    "the carbon at 38 ppm is put in as GSSG C-beta of 12 % of the GL, shifted from its solution value by the solid",
+    "13C: contact time 2 ms, T_IS and T1rho of each carbon, tensors and widths assumed; 0.6 GL per oleyl chain; EDTA 0.004 per chain",
+    "the carbon at 38 ppm is put in as C-beta of the half of the GL that is oxidised, shifted from its solution value by the solid",
     "methylammonium in the NCs at 30.4 ppm; oleylammonium C1 broad at 40 ppm",
     "free fraction of the oleyl ligands in toluene 4 % before and 30 % after treatment",
 )
@@ -56,7 +56,7 @@ def oleyl() -> list[Site]:
         Site("CH2 w-2", 32.1, 1.0, 40, 60, 16, 0.5, 0.30e-3, 9e-3),
         Site("CH2 w-1", 22.9, 1.0, 35, 50, 15, 0.5, 0.40e-3, 10e-3),
         Site("CH3", 14.4, 1.0, 30, 45, 15, 0.3, 0.80e-3, 12e-3),
-        Site("C1 ammonium", 40.0, 0.55, 120, 330, 25, 0.5, 0.15e-3, 5e-3),
+        Site("C1 ammonium", 40.0, 0.35, 120, 330, 25, 0.5, 0.15e-3, 5e-3),
         Site("C1 carboxylate", 181.0, 0.45, 120, 320, -75, 0.7, 1.2e-3, 6e-3),
         Site("methylammonium", 30.4, 1.5, 20, 40, 2, 0.0, 4.0e-3, 20e-3),
     ]
@@ -97,7 +97,7 @@ def adamantane() -> list[Site]:
 
 SOLIDS = {
     "neat": oleyl(),
-    "GL": oleyl() + glutathione(0.35, 0.30),
+    "GL": oleyl() + glutathione(0.60, 0.50),
     "EDTA": oleyl() + edta(0.004),
-    "E+G": oleyl() + glutathione(0.30, 0.30) + edta(0.003),
+    "E+G": oleyl() + glutathione(0.50, 0.50) + edta(0.003),
 }

@@ -85,13 +85,13 @@ def polarised(site: Site, contact_s: float) -> float:
 def decay(time_s: np.ndarray, sites: list[Site], *, contact_s: float, mas_rate_Hz: float, carrier_ppm: float, reference_MHz: float) -> np.ndarray:
     """Signal of all sites; amplitude at time zero is the polarised amount."""
     step = time_s[1] - time_s[0]
-    per_turn = int(round(1 / (mas_rate_Hz * step)))
+    per_turn = round(1 / (mas_rate_Hz * step))
     if abs(per_turn * step * mas_rate_Hz - 1) > 1e-9:
         raise ValueError(f"time step: expected a whole fraction of the rotor period {1 / mas_rate_Hz:g} s, found {step:g} s")
     total = np.zeros(len(time_s), complex)
     for site in sites:
         echoes = rotor_echoes(site.anisotropy_ppm, site.asymmetry, reference_MHz, mas_rate_Hz, per_turn)
-        echoes = np.roll(echoes, -int(round(time_s[0] / step)))
+        echoes = np.roll(echoes, -round(time_s[0] / step))
         line = np.exp(2j * np.pi * (site.shift_ppm - carrier_ppm) * reference_MHz * time_s - np.pi * site.lorentz_Hz * time_s - (np.pi * site.gauss_Hz * time_s) ** 2 / (4 * np.log(2)))
         total += site.amount * polarised(site, contact_s) * line * np.resize(echoes, len(time_s))
     return total

@@ -1,0 +1,136 @@
+"""Plots of NMR results: a result and a matplotlib Axes in, artists out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from peled.figures import COLOURS
+from peled.nmr.lines import LineFit
+from peled.nmr.processing import Processed
+
+
+def no_file(axes, what: str = "no file in data_dir") -> None:
+    """An empty panel that says why."""
+    for ax in np.atleast_1d(axes):
+        ax.set_axis_off()
+        ax.text(0.5, 0.5, what, ha="center", va="center", transform=ax.transAxes)
+
+
+def stack(ax, spectra: Sequence[tuple[str, Processed, str]], window_ppm: tuple[float, float], *, step: float = 1.0, clip: float | None = None, scale_window_ppm=None, nucleus: str = "", label_at: float = 0.99) -> None:
+    """Spectra one above the other, each scaled to its highest point in a window.
+
+    Parameters
+    ----------
+    spectra : sequence of (label, Processed, colour), from bottom to top
+    step : float
+        Offset between neighbours in units of the scaled height.
+    clip : float, optional
+        Cut taller signals (solvent) at this height.
+    """
+    low, high = sorted(window_ppm)
+    for i, (label, spectrum, colour) in enumerate(spectra):
+        part = spectrum.window(low, high)
+        unit = spectrum.real[spectrum.window(*(scale_window_ppm or window_ppm))].max()
+        y = spectrum.real[part] / unit
+        if clip is not None:
+            y = np.minimum(y, clip)
+        ax.plot(spectrum.ppm[part], y + i * step, color=colour, lw=0.6)
+        ax.text(label_at, i * step + 0.08 * step, label, color=colour, transform=ax.get_yaxis_transform(), ha="right", va="bottom", size=6)
+    ax.set_xlim(high, low)
+    ax.set_ylim(-0.12 * step, (len(spectra) - 1) * step + (clip or 1.0) * 1.08)
+    ax.set_yticks([])
+    ax.set_xlabel(f"{nucleus} chemical shift (ppm)".strip())
+
+
+def mark(ax, ppm: float, text: str, *, y: float, colour: str = "black", size: float = 5.5) -> None:
+    """A label with a short tick above a line (y in axes fraction)."""
+    ax.annotate(text, (ppm, y), xycoords=("data", "axes fraction"), xytext=(0, 5), textcoords="offset points", ha="center", va="bottom", size=size, color=colour, arrowprops={"arrowstyle": "-", "lw": 0.5, "color": colour})
+
+
+def fit(ax, result: LineFit, *, colours: Sequence[str] = ("#7F7F7F", "#D55E00", "#009E73", "#CC79A7"), scale: float | None = None, offset: float = 0.0, labels: bool = True) -> None:
+    """Data, model and components of a fit."""
+    unit = scale or np.abs(result.data).max()
+    ax.plot(result.ppm, result.data / unit + offset, color="black", lw=0.5, label="data" if labels else None)
+    ax.plot(result.ppm, result.model / unit + offset, color=COLOURS["orange"], lw=0.8, label="fit" if labels else None)
+    for curve, line, colour in zip(result.curves, result.lines, colours, strict=False):
+        ax.fill_between(result.ppm, offset + result.baseline / unit, offset + (curve + result.baseline) / unit, color=colour, alpha=0.3, lw=0, label=line.name if labels else None)
+    ax.set_xlim(result.ppm[-1], result.ppm[0])
+    ax.set_yticks([])
+    ax.set_xlabel("chemical shift (ppm)")
+
+
+def molecule(ax, drawing: dict, *, origin: tuple[float, float] = (0, 0), size: float = 1.0, turn_deg: float = 0.0, colours: dict | None = None, text: float = 6.0, labels: bool = True) -> np.ndarray:
+    """Draw a molecule from its 2-D coordinates and bonds; labelled carbons carry a coloured name.
+
+    Returns
+    -------
+    ndarray, shape (atoms, 2)
+        Where the atoms stand.
+    """
+    atoms = drawing["atoms"]
+    xy = np.array([(a["x"], a["y"]) for a in atoms])
+    xy = xy - xy.mean(axis=0)
+    c, s = np.cos(np.deg2rad(turn_deg)), np.sin(np.deg2rad(turn_deg))
+    xy = size * xy @ np.array([[c, s], [-s, c]]) + np.array(origin)
+    for i, j, order in drawing["bonds"]:
+        along = (xy[j] - xy[i]) / np.hypot(*(xy[j] - xy[i]))
+        across = np.array([-along[1], along[0]]) * 0.09 * size
+        short_i, short_j = (0.0 if atoms[k]["element"] == "C" else 0.32 * size for k in (i, j))
+        a, b = xy[i] + along * short_i, xy[j] - along * short_j
+        for shift in [0.0] if order == 1 else [-1.0, 1.0]:
+            ax.plot(*np.array([a + shift * across, b + shift * across]).T, color="black", lw=0.8, solid_capstyle="round")
+    centre = xy.mean(axis=0)
+    for k, (a, p) in enumerate(zip(atoms, xy, strict=True)):
+        if a["element"] != "C":
+            bonds = [xy[j if i == k else i] for i, j, _ in drawing["bonds"] if k in (i, j)]
+            hydrogens = "" if not a["hydrogens"] else "H" if a["hydrogens"] == 1 else f"H$_{a['hydrogens']}$"
+            left = len(bonds) == 1 and bonds[0][0] > p[0] + 0.2 * size
+            word = hydrogens + a["element"] if left and hydrogens else a["element"] + hydrogens
+            colour = {"O": "#C0392B", "N": "#1F4E9E", "S": "#9A7D0A"}.get(a["element"], "black")
+            ax.text(*p, word, ha="center" if not hydrogens else "right" if left else "left", va="center", size=text, color=colour).set_position(p + np.array([0.16 if left else -0.16, 0.0]) * size * bool(hydrogens))
+        if labels and a.get("label"):
+            bonds = np.array([xy[j if i == k else i] for i, j, _ in drawing["bonds"] if k in (i, j)])
+            away = p - bonds.mean(axis=0)
+            if np.hypot(*away) < 0.1 * size:
+                away = p - centre
+            away = away / (np.hypot(*away) or 1.0)
+            ax.text(*(p + 0.62 * size * away), a["label"], ha="center", va="center", size=text, weight="bold", color=(colours or {}).get(a["label"], COLOURS["blue"]))
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    return xy
+
+
+def surface(ax, drawings: dict) -> None:
+    """The proposed binding: carboxylates, thiol and amide of GL and the carboxylates of EDTA on lead of the NC surface."""
+    for column in range(11):
+        for row in range(2):
+            lead = (column + row) % 2 == 0
+            ax.scatter(1.35 * column, -1.2 * row, s=70 if lead else 110, color="#6D6D6D" if lead else "#8E44AD", alpha=1 if row == 0 else 0.45, edgecolor="none", zorder=3)
+            if lead and row == 0:
+                ax.text(1.35 * column, 0, "Pb", ha="center", va="center", size=4.5, color="white", zorder=4)
+    left = molecule(ax, drawings["GL"], origin=(3.2, 4.4), size=0.62, labels=False, text=5)
+    right = molecule(ax, drawings["EDTA"], origin=(10.6, 4.4), size=0.62, labels=False, text=5)
+    leads = np.array([(1.35 * c, 0.0) for c in range(0, 11, 2)])
+    for xy, drawing, elements, count in ((left, drawings["GL"], ("S", "O", "N"), 3), (right, drawings["EDTA"], ("O",), 3)):
+        donors = sorted((k for k, a in enumerate(drawing["atoms"]) if a["element"] in elements), key=lambda k: (drawing["atoms"][k]["element"] != "S", xy[k][1]))[:count]
+        for k in donors:
+            target = leads[np.argmin(np.abs(leads[:, 0] - xy[k][0]))]
+            ax.plot(*np.array([xy[k] - [0, 0.15], target + [0, 0.35]]).T, ls=":", lw=1.0, color=COLOURS["orange"], zorder=2)
+    ax.text(3.2, 7.0, "GL", ha="center", size=7, color=COLOURS["GL"], weight="bold")
+    ax.text(10.6, 7.0, "EDTA", ha="center", size=7, color=COLOURS["EDTA"], weight="bold")
+    ax.text(6.75, -2.35, "lead-halide surface; dotted: lead to carboxylate, thiolate, amide", ha="center", size=5.5)
+    ax.set_xlim(-1.2, 14.7)
+    ax.set_ylim(-2.8, 7.6)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+
+
+def shift_curves(ax, ratio: np.ndarray, shift_ppm: np.ndarray, error_ppm: np.ndarray, label: str, colour: str, model: tuple[np.ndarray, np.ndarray] | None = None) -> None:
+    """Change of shift along a titration, with the fitted isotherm."""
+    ax.errorbar(ratio, shift_ppm - shift_ppm[0], error_ppm, fmt="o", ms=2.5, color=colour, label=label, lw=0.6)
+    if model is not None:
+        ax.plot(model[0], model[1] - shift_ppm[0], color=colour, lw=0.7)
+    ax.set_xlabel("PbI$_2$ : ligand")
+    ax.set_ylabel("change of shift (ppm)")
