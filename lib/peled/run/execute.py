@@ -111,8 +111,8 @@ def publish(job: Job, seconds: float) -> int:
     report = json.loads((stage / "reads.json").read_text(encoding="utf-8"))
     executed = records.BUILD / "executed" / f"{job.stem}.ipynb"
     moves = {stage / "executed.ipynb": executed}
-    moves |= {path: job.figures_dir / path.name for path in sorted((stage / "figures").iterdir())}
-    moves |= {path: job.results_dir / path.name for path in sorted((stage / "results").iterdir())}
+    for made, target in ((stage / "figures", job.figures_dir), (stage / "results", job.results_dir)):
+        moves |= {path: target / path.relative_to(made) for path in sorted(made.rglob("*")) if path.is_file()}
     old = records.load(job.record)
     for source, target in moves.items():
         target.parent.mkdir(parents=True, exist_ok=True)
