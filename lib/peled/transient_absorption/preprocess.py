@@ -192,6 +192,9 @@ def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
             finite = np.where(np.isfinite(d), d, 0.0)
             scale = 1.4826 * np.maximum(np.median(finite, axis=1, keepdims=True), np.median(finite, axis=0, keepdims=True))
             bad &= d > threshold * np.maximum(scale, 1e-300)
+        # Nor is anything a spike that its own neighbours nearly reach.
+        beside = np.stack([y[:-2, 1:-1], y[2:, 1:-1], y[1:-1, :-2], y[1:-1, 2:]])
+        bad &= np.minimum(*deviations) > 2 * (np.fmax.reduce(beside) - np.fmin.reduce(beside))
     # The neighbours of a spike deviate by half of it: only the largest of a neighbourhood goes.
     height = np.where(bad, deviations[0] + deviations[1], 0.0)
     around = np.pad(height, 1)
