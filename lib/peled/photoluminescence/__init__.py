@@ -28,6 +28,7 @@ from peled.photoluminescence.lifetimes import (
     Response,
     fit_decay,
     fit_decays,
+    fit_histogram,
     least_squares_lifetime,
     mean_lifetime,
     preferred,
@@ -45,8 +46,5 @@ from peled.photoluminescence.plqy import (
 from peled.photoluminescence.segregation import Kinetics, Segregation, drift, fit_kinetics, track
 
 __all__ = [
-    "PLQY", "Collection", "DecayFit", "ElliottGap", "Emission", "Kinetics", "MeanLifetime", "Noise", "Recombination", "Response", "Segregation", "TaucGap",
-    "absorbance_by_label", "by_treatment", "collect", "confocal", "drift", "elliott_gap", "estimate_noise", "excitons_per_crystal", "excitons_per_pulse", "fit_decay", "fit_decays",
-    "fit_histogram", "fit_kinetics", "fit_recombination", "generation_rate", "least_squares_lifetime", "looks_like_counts", "mean_lifetime", "measure", "measure_all", "per_nanometre", "photon_weights", "plots", "preferred",
-    "prepare_response", "quantum_yield", "read_truth", "recycling", "self_absorbed_fraction", "shift_budget", "tauc_gap", "track", "verdicts",
+    "Collection", "DecayFit", "ElliottGap", "Emission", "Kinetics", "MeanLifetime", "Noise", "PLQY", "Recombination", "Response", "Segregation", "TaucGap", "absorbance_by_label", "by_treatment", "collect", "confocal", "drift", "elliott_gap", "estimate_noise", "excitons_per_crystal", "excitons_per_pulse", "fit_decay", "fit_decays", "fit_histogram", "fit_kinetics", "fit_recombination", "generation_rate", "least_squares_lifetime", "looks_like_counts", "mean_lifetime", "measure", "measure_all", "per_nanometre", "photon_weights", "plots", "preferred", "prepare_response", "quantum_yield", "read_truth", "recycling", "self_absorbed_fraction", "shift_budget", "tauc_gap", "track", "verdicts",
 ]
