@@ -26,6 +26,8 @@ COMMON_PARAMETERS = {"data_dir": "data", "figures_dir": "figures", "results_dir"
 
 #: Names the folder in which a headless run collects its outputs before they are renamed into place.
 STAGE = "PELED_STAGE"
+#: Names the folder of results that a notebook reads which gathers those of the others; by default its own `results_dir`.
+RESULTS = "PELED_RESULTS"
 
 
 class Room:

@@ -27,12 +27,18 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    todo = {job["notebook"].stem: reason for job in jobs if (reason := "asked for" if options.force else records.whats_changed(job["record"], job["parameters"]))}
+    todo = _reasons(jobs, options)
     if not todo:
         if not options.quiet:
             print(f"figures are up to date ({len(jobs)} notebooks)")
         return 0
-    return _run([job for job in jobs if job["notebook"].stem in todo], todo, options)
+    return _run(jobs, todo, options)
+
+
+def _reasons(jobs: list[dict], options: argparse.Namespace) -> dict[str, str]:
+    """Why notebooks must run, by stem; those that need not are not in it."""
+    reasons = {job["notebook"].stem: "asked for" if options.force else records.whats_changed(job["record"], job["parameters"]) for job in jobs}
+    return {stem: reason for stem, reason in reasons.items() if reason}
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -42,6 +48,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", default="", help="another data folder with a subfolder a topic; topics without one are left out")
     parser.add_argument("--figures", default="figures", help="where panels go (default: figures)")
     parser.add_argument("--results", default="", help="where results go (default: results inside the figures folder)")
+    parser.add_argument("--gather", default="", help="the results that gathering notebooks read (default: those of this run)")
     parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter for the notebooks; several may be given")
     parser.add_argument("--engine", choices=("fork", "kernel"), default="fork", help="fork: one forked child a notebook (default); kernel: papermill's own, a Jupyter kernel each")
     parser.add_argument("--force", action="store_true", help="run even what is up to date")
@@ -90,8 +97,9 @@ def _jobs(options: argparse.Namespace) -> list[dict]:
             if left and not options.quiet:
                 print(f"no data folder for {', '.join(left)}: left out")
             chosen = here
+    gathered = files.resolve(options.gather) if options.gather else results_dir
     return [{"notebook": path, "parameters": dict(parameters), "figures_dir": figures_dir, "results_dir": results_dir, "engine": options.engine,
-             "record": records.record_path(path.stem, figures_dir)} for path in chosen]
+             "record": records.record_path(path.stem, figures_dir), "gathers": gathered if records.runs_after_all(path) else None} for path in chosen]
 
 
 def _literal(value: str) -> object:
@@ -117,7 +125,8 @@ def _run(jobs: list[dict], reasons: dict[str, str], options: argparse.Namespace)
 
     from peled.run import execute
 
-    made = [execute.Job(**{key: value for key, value in job.items() if key != "record"}) for job in jobs]
+    # What gathers results is asked again when the others are done: by then they may have changed.
+    made = [execute.Job(**{key: value for key, value in job.items() if key != "record"}) for job in jobs if job["gathers"] or job["notebook"].stem in reasons]
     failed: dict[str, str] = {}
     for job in list(made):
         try:
@@ -145,7 +154,13 @@ def _run(jobs: list[dict], reasons: dict[str, str], options: argparse.Namespace)
         import papermill  # noqa: F401
     # The longest first, so that the last to end is a short one.
     made.sort(key=lambda job: -(old.seconds if (old := records.load(job.record)) else 1e9))
-    failed |= _schedule(made, reasons, options)
+    gathering = [job for job in made if job.gathers]
+    failed |= _schedule([job for job in made if not job.gathers], reasons, options)
+    if failed and gathering:
+        print(f"not run, for it gathers the results of all: {', '.join(job.stem for job in gathering)}", file=sys.stderr)
+    elif gathering:
+        late = _reasons([job for job in jobs if job["gathers"]], options)
+        failed |= _schedule([job for job in gathering if job.stem in late], late, options)
     if failed:
         print(f"{len(failed)} of {len(jobs)} notebooks failed: {', '.join(sorted(failed))}", file=sys.stderr)
         return 1

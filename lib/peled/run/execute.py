@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peled import files
-from peled.notebook import COMMON_PARAMETERS, STAGE, results_schema
+from peled.notebook import COMMON_PARAMETERS, RESULTS, STAGE, results_schema
 from peled.run import records
 from peled.run.watch import Watch
 
@@ -21,13 +21,14 @@ PASSED = 77
 
 @dataclass(frozen=True)
 class Job:
-    """A notebook with its parameters and where its outputs go."""
+    """A notebook with its parameters and where its outputs go; `gathers` is the folder of results that it reads, if it does."""
 
     notebook: Path
     parameters: dict
     figures_dir: Path
     results_dir: Path
     engine: str = "fork"
+    gathers: Path | None = None
 
     @property
     def stem(self) -> str:
@@ -86,6 +87,8 @@ def run_in_child(job: Job, parent: int) -> int:
     (stage / "figures").mkdir(parents=True)
     (stage / "results").mkdir()
     os.environ[STAGE] = str(stage)
+    if job.gathers:
+        os.environ[RESULTS] = str(job.gathers)
     os.chdir(files.ROOT / "notebooks")
     folders = _data_folders(job)
     try:
@@ -126,7 +129,7 @@ def publish(job: Job, seconds: float) -> int:
     record = records.Record(
         parameters=job.parameters, inputs=inputs, outputs=outputs, seconds=round(seconds, 3),
         listings={records.key(Path(path)): records.listing(Path(path)) for path in report["listings"]},
-        absent=[records.key(Path(path)) for path in report["absent"]],
+        absent=[records.key(Path(path)) for path in report["absent"]], commit=records.commit(),
     )
     record.stats = {name: records.stat_of(files.ROOT / name) for name in {**inputs, **outputs}}
     record.save(job.record)
@@ -193,7 +196,8 @@ def _check_results(job: Job, stage: Path) -> None:
 
 def _data_folders(job: Job) -> tuple[Path, ...]:
     folder = files.resolve(job.parameters.get("data_dir", COMMON_PARAMETERS["data_dir"]))
-    return () if folder.is_relative_to(files.ROOT / "data") else (folder,)
+    own = () if folder.is_relative_to(files.ROOT / "data") else (folder,)
+    return own + ((job.gathers,) if job.gathers else ())
 
 
 def _last_line(lines: list[str]) -> str:

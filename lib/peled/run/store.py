@@ -34,8 +34,9 @@ def cleaned(executed: dict) -> dict:
             for output in kept["outputs"]:
                 output.get("metadata", {}).clear()
         cells.append(kept)
+    declared = executed["metadata"].get("peled", {}).get("after")
     notebook = {"cells": cells, "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}
-    notebook["metadata"]["peled"] = {"sources_sha256": source_digest(notebook)}
+    notebook["metadata"]["peled"] = {"sources_sha256": source_digest(notebook)} | ({"after": declared} if declared else {})
     return notebook
 
 
@@ -44,7 +45,8 @@ def store(names: list[str] | None = None) -> int:
     import nbformat
 
     with tempfile.TemporaryDirectory(prefix=".store-", dir=_made(records.BUILD)) as scratch:
-        status = runner.main([*(names or []), "--force", "--figures", scratch])
+        # A gathering notebook reads what is published, unless all the others are run here as well.
+        status = runner.main([*(names or []), "--force", "--figures", scratch, *(["--gather", "figures/results"] if names else [])])
         if status:
             return status
         for path in runner.notebooks(names):

@@ -22,7 +22,10 @@ class NetworkError(RuntimeError):
 
 
 class Watch:
-    """Records this process's reads from the moment it is made. `folders` lists further places that count, such as `data_dir`."""
+    """Records this process's reads from the moment it is made.
+
+    `folders` lists further places that count: a `data_dir` elsewhere, or the folder of results for a notebook that gathers them.
+    """
 
     def __init__(self, folders: tuple[Path, ...] = ()):
         self.roots = (files.ROOT, *folders)
