@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from peled.files import ROOT
 from peled.formats import FormatError
-from peled.formats.nmr import Fid, PeakTable, read
+from peled.formats.nmr import GYROMAGNETIC_MHz_T, Fid, PeakTable, read  # noqa: F401  (the constants are part of the notebook's desk)
 from peled.nmr.lines import Component, Line, fit_lines, multiplet, shape_columns
 from peled.nmr.processing import Processed, autophase, from_spectrum, process
 from peled.nmr.referencing import Standard, reference
+from peled.nmr.spins import fit_spin_system
 
 COLUMNS = ("folder", "experiment", "sample", "solvent", "ligand_mM", "PbI2_mM")
 
@@ -236,6 +238,40 @@ def _groups(place: np.ndarray, reach: Sequence[float]) -> list[list[int]]:
         else:
             groups.append([int(i)])
     return groups
+
+
+def bundled(folder: Path, name: str) -> Path:
+    """A reference table: the one in the user's folder, else the repository's own."""
+    own = Path(folder) / name
+    return own if own.exists() else ROOT / "data" / "nmr" / name
+
+
+def follow_geminal(spectra: Sequence[Processed], system: dict) -> tuple[np.ndarray, np.ndarray, list]:
+    """Geminal coupling of the beta protons of a spin system along a series: |2J| (Hz), its errors, the fits.
+
+    Parameters
+    ----------
+    system : dict
+        `shifts_ppm`, `couplings_Hz` as [i, j, J], `window_ppm`; the coupling of spins 1 and 2 is fitted with their shifts
+        and width, all others are held.
+    """
+    shifts, couplings = np.array(system["shifts_ppm"], float), np.zeros((len(system["shifts_ppm"]),) * 2)
+    for i, j, value in system["couplings_Hz"]:
+        couplings[i, j] = value
+    fits, width = [], 1.5
+    for spectrum in spectra:
+        # Strongly coupled patterns have false minima in J: start again from other couplings when the fit is poor.
+        fit = None
+        for factor in (1.0, 0.93, 0.86, 1.07):
+            start = couplings.copy()
+            start[1, 2] *= factor
+            trial = fit_spin_system(spectrum, tuple(system["window_ppm"]), shifts, start, width_Hz=width, free_couplings=[(1, 2)])
+            fit = trial if fit is None or trial.misfit < fit.misfit else fit
+            if fit.misfit < 5:
+                break
+        shifts, couplings, width = fit.shifts_ppm, fit.couplings_Hz, fit.width_Hz
+        fits.append(fit)
+    return np.array([abs(f.couplings_Hz[1, 2]) for f in fits]), np.array([f.coupling_errors_Hz[1, 2] for f in fits]), fits
 
 
 # ---- a whole study -----------------------------------------------------------------------------------------------------
