@@ -110,7 +110,7 @@ def segment(pixels, pixel_nm: float, *, smallest_nm: float = 4.0, smoothing_nm: 
         If nothing stands out of the background.
     """
     from scipy import ndimage
-    from skimage import filters, measure, morphology, segmentation
+    from skimage import filters, measure, segmentation
 
     image = np.asarray(pixels, float)
     if image.ndim != 2 or not pixel_nm > 0:
@@ -134,8 +134,7 @@ def segment(pixels, pixel_nm: float, *, smallest_nm: float = 4.0, smoothing_nm: 
     mask = ndimage.binary_fill_holes(smooth > threshold)
     mask = ndimage.binary_opening(mask, iterations=max(1, round(0.4 / pixel_nm)))
     distance = ndimage.distance_transform_edt(mask)
-    seeds = morphology.h_maxima(ndimage.gaussian_filter(distance, max(0.3 / pixel_nm, 0.5)), max(0.08 * distance.max(), 0.5))
-    labels = segmentation.watershed(-distance, measure.label(seeds), mask=mask)
+    labels = segmentation.watershed(-distance, _seeds(distance, pixel_nm), mask=mask)
     labels = _outline_each(smooth, labels, distance, low, pixel_nm)
     particles, cut, odd = [], 0, 0
     rows, columns = image.shape
@@ -147,12 +146,25 @@ def segment(pixels, pixel_nm: float, *, smallest_nm: float = 4.0, smoothing_nm: 
         if top == 0 or left == 0 or bottom == rows or right == columns:
             cut += 1
             continue
-        length, width, rotation = _tightest_rectangle(region.coords)
+        length, width, rotation = _tightest_rectangle(_rim(region.image))
         if region.solidity < least_solidity or length > most_aspect * width or region.area < 0.82 * length * width:
             odd += 1
             continue
         particles.append(Particle(*map(float, region.centroid), float(edge), length * pixel_nm, width * pixel_nm, rotation, float(region.solidity)))
     return Segmentation(tuple(particles), labels, cut, odd, float(threshold))
+
+
+def _seeds(distance, pixel_nm: float):
+    """One seed a cube: maxima of the distance to the outline that stand a tenth of the deepest one above their saddles (h-maxima,
+    on every second pixel, which is much faster and as good)."""
+    from scipy import ndimage
+    from skimage import measure, morphology
+
+    smooth = ndimage.gaussian_filter(distance, max(0.3 / pixel_nm, 0.5))[::2, ::2]
+    labels = measure.label(morphology.h_maxima(smooth, max(0.08 * distance.max(), 0.5)))
+    seeds = np.zeros(distance.shape, int)
+    seeds[::2, ::2] = labels
+    return seeds
 
 
 def _outline_each(smooth, labels, distance, background: float, pixel_nm: float):
@@ -180,6 +192,13 @@ def _plane(image):
     table = np.array(blocks)
     coefficients = np.linalg.lstsq(np.column_stack([np.ones(len(table)), table[:, :2]]), table[:, 2], rcond=None)[0]
     return coefficients[0] + coefficients[1] * r + coefficients[2] * c
+
+
+def _rim(mask) -> np.ndarray:
+    """First and last pixel of every row: enough for the rectangle around them."""
+    rows = np.arange(mask.shape[0])
+    first, last = mask.argmax(axis=1), mask.shape[1] - 1 - mask[:, ::-1].argmax(axis=1)
+    return np.vstack([np.column_stack([rows, first]), np.column_stack([rows, last])]).astype(float)
 
 
 def _tightest_rectangle(coordinates) -> tuple[float, float, float]:

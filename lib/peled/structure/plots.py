@@ -46,9 +46,8 @@ def micrograph(ax, image, segmentation=None, *, bar_nm: float = 20.0) -> None:
     width, height = image.extent_nm
     ax.imshow(image.pixels, cmap="gray", vmin=low, vmax=high, extent=(0, width, height, 0), interpolation="nearest", rasterized=True)
     if segmentation is not None:
-        kept = np.zeros_like(segmentation.labels, bool)
-        for p in segmentation.particles:
-            kept |= segmentation.labels == segmentation.labels[round(p.row), round(p.column)]
+        names = [segmentation.labels[round(p.row), round(p.column)] for p in segmentation.particles]
+        kept = np.isin(segmentation.labels, names)
         rows, columns = kept.shape
         ax.contour(np.linspace(0, width, columns), np.linspace(0, height, rows), kept, levels=[0.5], colors=COLOURS["amber"], linewidths=0.5)
     x = 0.05 * width
