@@ -300,7 +300,7 @@ def _area(table: Table) -> float | None:
             continue
         rest = line[word.end() :]
         unit = re.search(r"(mm|cm|um|µm|μm|m)\s*\^?\s*[2²]", rest)
-        number = re.search(r"[-+]?(\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?", rest.replace(unit[0], " ") if unit else rest)
+        number = re.search(r"[-+]?(\d+[.,]?\d*|\.\d+)(?:[eE][-+]?\d+)?", rest.replace(unit[0], " ") if unit else rest)
         if number and (value := float(number[0].replace(",", "."))) > 0:
             return value * {"mm": 1e-2, "cm": 1.0, "um": 1e-8, "µm": 1e-8, "μm": 1e-8, "m": 1e4}[unit[1] if unit else "cm"]
     return None

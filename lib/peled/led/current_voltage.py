@@ -36,17 +36,28 @@ def jv_current(voltage_V: np.ndarray, parameters: Sequence[float], temperature_K
 
     Notes
     -----
-    V is explicit in J_d, so the curve is tabulated on a grid of ln J_d and inverted by interpolation; the error is below 1e-4.
+    V is explicit in J_d: a coarse table gives a start, three Newton steps in ln V the rest, so that the current is smooth in the
+    parameters (an interpolated table is not, and spoils the derivatives of a fit).
     """
     log_j0, ideality, log_k, exponent, log_shunt, log_series = parameters
-    thermal = Boltzmann * temperature_K / elementary_charge
-    ln_j = np.linspace(math.log(10) * min(log_j0, -8.0), math.log(1e6), 1400)
-    diode = np.exp(ln_j)
-    inner = ideality * thermal * np.logaddexp(0.0, ln_j - math.log(10) * log_j0) + np.exp((ln_j - math.log(10) * log_k) / exponent)
-    total = diode + 1e3 * inner / 10.0**log_shunt
-    outer = inner + 1e-3 * total * 10.0**log_series
-    voltage = np.asarray(voltage_V, float)
-    return np.exp(np.interp(np.log(np.clip(voltage, 1e-9, None)), np.log(outer), np.log(total)))
+    thermal = ideality * Boltzmann * temperature_K / elementary_charge
+    ln_j0, ln_k, shunt_mS, series_kOhm = math.log(10) * log_j0, math.log(10) * log_k, 10.0 ** (3 - log_shunt), 10.0 ** (log_series - 3)
+
+    def outer(ln_j):
+        """Terminal voltage, its derivative in ln J_d, and the total current."""
+        transport = np.exp((ln_j - ln_k) / exponent)
+        inner = thermal * np.logaddexp(0.0, ln_j - ln_j0) + transport
+        slope = thermal / (1 + np.exp(np.clip(ln_j0 - ln_j, -700, 700))) + transport / exponent
+        diode = np.exp(ln_j)
+        return inner + series_kOhm * (diode + shunt_mS * inner), slope + series_kOhm * (diode + shunt_mS * slope), diode + shunt_mS * inner
+
+    ln_v = np.log(np.clip(np.asarray(voltage_V, float), 1e-9, None))
+    table = np.linspace(min(ln_j0, -20.0) - 12.0, 16.0, 240)
+    ln_j = np.interp(ln_v, np.log(outer(table)[0]), table)
+    for _ in range(3):
+        v, slope, _ = outer(ln_j)
+        ln_j = ln_j - np.clip((np.log(v) - ln_v) * v / slope, -2.0, 2.0)
+    return outer(ln_j)[2]
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,8 @@ class JVFit:
     Attributes
     ----------
     values, standard_errors : array (6,)
-        In the order of `JV_PARAMETERS`; an error is NaN where the parameter ended at a bound or the data do not determine it.
+        In the order of `JV_PARAMETERS`; an error is NaN where the parameter ended at a bound or the data do not determine it. With a
+        parameter at a bound (usually a series resistance too small to see) the other errors hold only given that bound.
     covariance : array (6, 6)
     scatter : float
         Standard deviation of the residuals in log10 J: what the errors were scaled with.
@@ -132,9 +144,10 @@ def fit_jv(voltage_V, current_density_mA_cm2, *, good=None, noise_mA_cm2: float 
         i = int(np.argmax(np.gradient(target, v))) if v.size > 2 else 0
         j0 = target[i] - v[i] / (ideality * 0.0254 * math.log(10)) + 0.5
         start = np.clip([j0, ideality, k, 2.5, shunt, series], _LOWER + 0.01, _UPPER - 0.01)
-        got = least_squares(residual, start, bounds=(_LOWER, _UPPER), x_scale=[1, 0.3, 0.3, 0.3, 0.3, 0.5], method="trf", max_nfev=200, ftol=1e-10, xtol=1e-10, gtol=1e-10)
+        got = least_squares(residual, start, bounds=(_LOWER, _UPPER), x_scale="jac", max_nfev=20)
         if best is None or got.cost < best.cost * (1 - 1e-6):
             best = got
+    best = least_squares(residual, best.x, bounds=(_LOWER, _UPPER), x_scale="jac", max_nfev=60, ftol=1e-8, xtol=1e-9, gtol=1e-9)
     span = _UPPER - _LOWER
     bound = (best.x - _LOWER < 1e-4 * span) | (_UPPER - best.x < 1e-4 * span)
     scatter = math.sqrt(2 * best.cost / max(used.sum() - (~bound).sum(), 1))
