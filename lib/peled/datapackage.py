@@ -130,6 +130,8 @@ def _kind(path: Path) -> str:
             if inside:
                 return max(inside, key=WEAKEST_LAST.index)
             raise CatalogueError(f"{files.display_path(path)}: not listed in {files.display_path(folder / CATALOGUE)}; run `make datapackage`")
+    if path.is_relative_to(files.ROOT / "data"):  # nothing of this repository may pass for a measurement for want of a list
+        raise CatalogueError(f"{files.display_path(path)}: expected data/{CATALOGUE}, found none; run `make datapackage`")
     return "measured"
 
 

@@ -96,7 +96,7 @@ def make_recipe(x_br: float, *, lead_mol_L: float = 0.5, volume_mL: float = 4.0,
     for salt, n in amounts.items():
         # x = Br/(I + Br); the total of halide is 3 n(Pb)
         slope = (SALTS[salt].get("Br", 0) * (1 - x_br) - SALTS[salt].get("I", 0) * x_br) / (3 * lead) / molar_mass(salt).nominal_value
-        limits = [tolerance_x * slack / abs(slope)] if slope else []
+        limits = [tolerance_x * slack / abs(slope)] if abs(slope) > 1e-9 else []
         if "Pb" in SALTS[salt]:
             limits.append(tolerance_lead * slack * lead * molar_mass(salt).nominal_value)
         weighings.append(Weighing(SHOWN[salt], n, masses[salt], min(limits) if limits else tolerance_lead * masses[salt]))
