@@ -17,15 +17,16 @@ from peled.transient_absorption import (
     before_after,
     bootstrap,
     carriers_per_crystal,
+    export,
     global_fit,
     lifetime_density,
     lmfit_parameters,
     matrix,
     number_of_components,
+    preprocess,
     profile,
     shape_change,
 )
-from peled.transient_absorption import export, preprocess
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, columns, gaussian, gaussian_decay
 from peled.transient_absorption.schemes import Relation, sequential
 
@@ -99,7 +100,7 @@ def test_decay_never_overflows(x, k, s):
 
 
 def check_derivatives(x, rates, s, **options):
-    c, dk, dx, ds = columns(x, rates, s, **options)
+    _c, dk, dx, ds = columns(x, rates, s, **options)
     h = 1e-6
     n = len(rates)
     for i in range(n):
@@ -303,9 +304,9 @@ def test_sequential_scheme_three_ways():
 def test_branching_scheme_recovers_its_spectra_and_conserves_population():
     scheme = Scheme({("hot", "band"): "cool", ("hot", "trap"): "trap", ("band", None): "rad", ("trap", None): "slow"}, {"cool": 0.5, "trap": 2.0, "rad": 30.0, "slow": 400.0}, {"hot": 1.0})
     tau = np.array([0.5, 2.0, 30.0, 400.0])
-    k, dk = scheme.matrix(tau)
+    k, _dk = scheme.matrix(tau)
     assert np.allclose(k.sum(0), [0, -1 / 30, -1 / 400])
-    values, derivatives, t = scheme.rates(tau)
+    _values, derivatives, t = scheme.rates(tau)
     assert np.allclose(t.sum(0), [1, 0, 0])  # all population is hot at zero time
     h = 1e-6
     for i in range(4):

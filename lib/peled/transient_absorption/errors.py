@@ -13,6 +13,7 @@ independent. For independent noise and strong signals this is the textbook formu
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +72,7 @@ def flags(setup, now, best, estimates, dof, noise, minima) -> tuple[str, ...]:
         window = segment.matrix.delay_ps[-1] - t0
         fwhm = float(np.exp(u[segment.fwhm])) if segment.fwhm is not None else 0.0
         step = float(np.diff(segment.matrix.delay_ps).min())
-        for a, b in zip(tau, tau[1:], strict=False):
+        for a, b in itertools.pairwise(tau):
             if b < 1.5 * a:
                 said.append(f"{name}coalescing lifetimes: {a:.4g} and {b:.4g} ps")
         for t in tau:
@@ -424,7 +425,7 @@ def number_of_components(data, model, *, most: int = 5, noise: float | None = No
         bad = tuple(f for f in fit.flags if any(word in f for word in ("coalescing", "spike", "runaway", "at bound", "not converged")))
         rows.append(Candidate(i + 1, tuple(fit.lifetimes_ps), fit.rms, float(np.sqrt(np.linalg.eigvalsh(gram)[-1]) / edge), p, float(bic), bad))
     supported = 1
-    for before, row in zip(rows, rows[1:], strict=False):
+    for before, row in itertools.pairwise(rows):
         if row.p_value < 0.01 and row.bic < before.bic and not row.flags:
             supported = row.components
         else:

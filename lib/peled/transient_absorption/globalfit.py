@@ -90,7 +90,7 @@ class GlobalFit:
     minima: tuple[tuple[float, tuple[float, ...], int], ...]
     flags: tuple[str, ...]
     options: Mapping[str, object] = field(default_factory=dict)
-    setup: "Setup" = field(repr=False, default=None)
+    setup: Setup = field(repr=False, default=None)
 
     def value(self, name: str) -> float:
         """Value of one parameter."""

@@ -40,7 +40,7 @@ def draw_pair(ax, before, after, *, edge: float | None = None) -> None:
     if after is not None:
         draw_spectra(ax, after, style="--", label=False)
     if edge is not None:
-        low, high = ax.get_ylim()
+        low, _high = ax.get_ylim()
         ax.annotate("", (edge, 0.02 * low), (edge, 0.45 * low), arrowprops={"arrowstyle": "->", "color": COLOURS["orange"], "lw": 1.2})
     ax.plot([], [], "-", color="black", lw=0.8, label="before"), ax.plot([], [], "--", color="black", lw=0.8, label="after")
     ax.legend(fontsize=5.5, ncols=2, loc="best")
@@ -160,8 +160,8 @@ def draw_fluence(ax, pairs, lifetimes, errors) -> None:
     """Fitted lifetimes against the number of pairs per crystal."""
     for i in range(lifetimes.shape[1]):
         ax.errorbar(pairs, lifetimes[:, i], 1.96 * errors[:, i], fmt="o-", ms=3, lw=0.8, color=COLOURS[COMPONENTS[i]], label=f"component {i + 1}")
-    ax.set(xscale="log", yscale="log", xlabel="Pairs per crystal", ylabel="Fitted lifetime (ps)")
-    ax.legend(fontsize=5.5)
+    ax.set(xscale="log", yscale="log", xlabel="Pairs per crystal", ylabel="Fitted lifetime (ps)", ylim=(0.5 * lifetimes.min(), 5 * lifetimes.max()))
+    ax.legend(fontsize=5.5, ncols=lifetimes.shape[1], loc="upper right")
 
 
 def _broken(x, y):
