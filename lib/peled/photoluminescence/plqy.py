@@ -81,11 +81,15 @@ def estimate_noise(*signals: np.ndarray) -> Noise:
     v = np.array([(1.4826 * np.median(spread[g])) ** 2 for g in groups])
     if len(groups) < 3 or x[-1] <= 0 or not np.any(v > 0):
         return Noise(float(np.mean(v)), 0.0)
-    # Relative least squares, both terms kept from being negative.
+    # Relative least squares with both terms kept from being negative. The weights come from the fit of the round before:
+    # weighting by the scattered variances themselves would favour the small ones.
     from scipy.optimize import nnls
 
-    scale = 1 / np.maximum(v, 1e-3 * v.max())
-    offset, slope = nnls(np.column_stack([np.ones_like(x), x / x[-1]]) * scale[:, None], v * scale)[0]
+    basis, model = np.column_stack([np.ones_like(x), x / x[-1]]), np.full_like(v, v.mean())
+    for _ in range(6):
+        weight = np.sqrt([g.size for g in groups]) / np.maximum(model, 1e-6 * v.max())
+        offset, slope = nnls(basis * weight[:, None], v * weight)[0]
+        model = basis @ [offset, slope]
     return Noise(float(offset), float(slope / x[-1]))
 
 

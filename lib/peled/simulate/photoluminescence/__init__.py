@@ -22,7 +22,7 @@ ASSUMPTIONS = {
     "fluence": "405 nm continuous laser, B = 1e-10 cm3/s (photons that leave), C = 2e-27 cm6/s, detrapping 2e-11 cm3/s, trap density 1e16 (E+G) and 3e16 cm-3 (neat), capture 4.5e-11 (E+G) and 4e-10 cm3/s (neat), 30 nm film; "
                "E+G reaches the printed 70 %",
     "sphere": "self-absorption 6 %, wall light taken by the sample 5.5 %, stray laser, smooth response, shot noise",
-    "lifetimes": "radiative 40 ns (solution) and 30 ns (film), one trap 12 and 8 ns, mean number of traps neat 1.2 and 1.6, E+G 0.25 and 0.35; response 0.12 ns with a 5 % tail of 0.6 ns; 2 MHz, 2 % of cycles counted",
+    "lifetimes": "radiative 40 ns (solution) and 30 ns (film), one trap 12 and 8 ns, mean number of traps neat 1.2 and 1.6, E+G 0.25 and 0.35; response 0.40 ns with a 5 % tail of 0.6 ns; 2 MHz, 2 % of cycles counted",
     "transport layers": "share of crystals that quench into the layer and how fast: poly-TPD 50 %, 6 ns; PEDOT:PSS 35 %, 10 ns; TFB 25 %, 15 ns; TPBi 3 %, 15 ns; transmission of the layers at 350 nm 0.75, 0.97, 0.93",
     "segregation": "times to nucleate, shares, red shift 75 meV, bleaching; the same for all concentrations, as the paper finds; nothing grows to the blue",
     "confocal": "PSF 260 nm, 60 nm pixels, layer 100 nm thick, mean spacing from the mass ratio 0.001, blinking and bleaching",

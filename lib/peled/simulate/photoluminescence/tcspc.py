@@ -8,8 +8,8 @@ import numpy as np
 
 
 def response_delays(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Delays in ns drawn from the instrument response: a 0.12 ns core, a 5 % diffusion tail of 0.6 ns."""
-    delay = rng.normal(2.0, 0.12 / 2.35482, count)
+    """Delays in ns drawn from the instrument response: a 0.40 ns core, a 5 % diffusion tail of 0.6 ns."""
+    delay = rng.normal(2.0, 0.40 / 2.35482, count)
     tail = rng.random(count) < 0.05
     return delay + np.where(tail, rng.exponential(0.6, count), 0.0)
 
