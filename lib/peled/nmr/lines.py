@@ -233,7 +233,7 @@ def fit_separable(design: Callable[[np.ndarray], np.ndarray], start: np.ndarray,
 
     if len(start):
         low, high = bounds if bounds is not None else (np.full(len(start), -np.inf), np.full(len(start), np.inf))
-        found = least_squares(residual, np.clip(start, low, high), jac=jacobian, bounds=(low, high), x_scale=scale, xtol=1e-10, ftol=1e-11, gtol=1e-12, max_nfev=max_evaluations)
+        found = least_squares(residual, np.clip(start, low, high), jac=jacobian, bounds=(low, high), x_scale=scale, xtol=1e-8, ftol=1e-9, gtol=1e-10, max_nfev=max_evaluations)
         p, converged = found.x, bool(found.status > 0)
     else:
         p, converged = start, True

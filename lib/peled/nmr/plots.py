@@ -81,7 +81,6 @@ def molecule(ax, drawing: dict, *, origin: tuple[float, float] = (0, 0), size: f
         a, b = xy[i] + along * short_i, xy[j] - along * short_j
         for shift in [0.0] if order == 1 else [-1.0, 1.0]:
             ax.plot(*np.array([a + shift * across, b + shift * across]).T, color="black", lw=0.8, solid_capstyle="round")
-    centre = xy.mean(axis=0)
     for k, (a, p) in enumerate(zip(atoms, xy, strict=True)):
         if a["element"] != "C":
             bonds = [xy[j if i == k else i] for i, j, _ in drawing["bonds"] if k in (i, j)]
@@ -91,12 +90,13 @@ def molecule(ax, drawing: dict, *, origin: tuple[float, float] = (0, 0), size: f
             colour = {"O": "#C0392B", "N": "#1F4E9E", "S": "#9A7D0A"}.get(a["element"], "black")
             ax.text(*p, word, ha="center" if not hydrogens else "right" if left else "left", va="center", size=text, color=colour).set_position(p + np.array([0.16 if left else -0.16, 0.0]) * size * bool(hydrogens))
         if labels and a.get("label"):
-            bonds = np.array([xy[j if i == k else i] for i, j, _ in drawing["bonds"] if k in (i, j)])
-            away = p - bonds.mean(axis=0)
-            if np.hypot(*away) < 0.1 * size:
-                away = p - centre
-            away = away / (np.hypot(*away) or 1.0)
-            ax.text(*(p + 0.62 * size * away), a["label"], ha="center", va="center", size=text, weight="bold", color=(colours or {}).get(a["label"], COLOURS["blue"]))
+            # Into the widest gap between the bonds.
+            bonds = np.array([xy[j if i == k else i] for i, j, _ in drawing["bonds"] if k in (i, j)]) - p
+            angles = np.sort(np.arctan2(bonds[:, 1], bonds[:, 0]))
+            gaps = np.diff(np.append(angles, angles[0] + 2 * np.pi))
+            angle = angles[gaps.argmax()] + gaps.max() / 2
+            away = np.array([np.cos(angle), np.sin(angle)])
+            ax.text(*(p + 0.6 * size * away), a["label"], ha="center" if abs(away[0]) < 0.5 else "left" if away[0] > 0 else "right", va="center", size=text, weight="bold", color=(colours or {}).get(a["label"], COLOURS["blue"]))
     ax.set_aspect("equal")
     ax.set_axis_off()
     return xy
@@ -104,25 +104,25 @@ def molecule(ax, drawing: dict, *, origin: tuple[float, float] = (0, 0), size: f
 
 def surface(ax, drawings: dict) -> None:
     """The proposed binding: carboxylates, thiol and amide of GL and the carboxylates of EDTA on lead of the NC surface."""
-    for column in range(11):
+    for column in range(12):
         for row in range(2):
             lead = (column + row) % 2 == 0
             ax.scatter(1.35 * column, -1.2 * row, s=70 if lead else 110, color="#6D6D6D" if lead else "#8E44AD", alpha=1 if row == 0 else 0.45, edgecolor="none", zorder=3)
             if lead and row == 0:
                 ax.text(1.35 * column, 0, "Pb", ha="center", va="center", size=4.5, color="white", zorder=4)
-    left = molecule(ax, drawings["GL"], origin=(3.2, 4.4), size=0.62, labels=False, text=5)
-    right = molecule(ax, drawings["EDTA"], origin=(10.6, 4.4), size=0.62, labels=False, text=5)
-    leads = np.array([(1.35 * c, 0.0) for c in range(0, 11, 2)])
+    left = molecule(ax, drawings["GL"], origin=(3.2, 4.0), size=0.52, labels=False, text=5)
+    right = molecule(ax, drawings["EDTA"], origin=(11.2, 4.0), size=0.52, labels=False, text=5)
+    leads = np.array([(1.35 * c, 0.0) for c in range(0, 12, 2)])
     for xy, drawing, elements, count in ((left, drawings["GL"], ("S", "O", "N"), 3), (right, drawings["EDTA"], ("O",), 3)):
         donors = sorted((k for k, a in enumerate(drawing["atoms"]) if a["element"] in elements), key=lambda k: (drawing["atoms"][k]["element"] != "S", xy[k][1]))[:count]
         for k in donors:
             target = leads[np.argmin(np.abs(leads[:, 0] - xy[k][0]))]
             ax.plot(*np.array([xy[k] - [0, 0.15], target + [0, 0.35]]).T, ls=":", lw=1.0, color=COLOURS["orange"], zorder=2)
-    ax.text(3.2, 7.0, "GL", ha="center", size=7, color=COLOURS["GL"], weight="bold")
-    ax.text(10.6, 7.0, "EDTA", ha="center", size=7, color=COLOURS["EDTA"], weight="bold")
-    ax.text(6.75, -2.35, "lead-halide surface; dotted: lead to carboxylate, thiolate, amide", ha="center", size=5.5)
-    ax.set_xlim(-1.2, 14.7)
-    ax.set_ylim(-2.8, 7.6)
+    ax.text(3.2, 7.2, "GL", ha="center", size=7, color=COLOURS["GL"], weight="bold")
+    ax.text(11.2, 7.2, "EDTA", ha="center", size=7, color=COLOURS["EDTA"], weight="bold")
+    ax.text(7.4, -2.4, "lead-halide surface; dotted: lead to carboxylate, thiolate, amide", ha="center", size=5.5)
+    ax.set_xlim(-1.5, 16.2)
+    ax.set_ylim(-2.8, 7.9)
     ax.set_aspect("equal")
     ax.set_axis_off()
 

@@ -267,7 +267,7 @@ def _profile(total, logs, index, threshold) -> tuple[float, float]:
         if len(logs) == 1:
             return total([value])
         other = 1 - index
-        best = minimize_scalar(lambda v: total([value, v] if index == 0 else [v, value]), bounds=(max(logs[other] - 3, low), min(logs[other] + 3, high)), method="bounded", options={"xatol": 1e-3})
+        best = minimize_scalar(lambda v: total([value, v] if index == 0 else [v, value]), bounds=(max(logs[other] - 3, low), min(logs[other] + 3, high)), method="bounded", options={"xatol": 2e-2})
         return best.fun
 
     ends = []
@@ -276,7 +276,7 @@ def _profile(total, logs, index, threshold) -> tuple[float, float]:
         if profile(edge) < threshold:
             ends.append(edge)
             continue
-        for _ in range(18):
+        for _ in range(11):
             middle = 0.5 * (inside + outside)
             if profile(middle) < threshold:
                 inside = middle
