@@ -5,10 +5,11 @@
 """
 
 from peled.lineshapes.bands import SHAPES
-from peled.lineshapes.fit import SeriesFit, fit_series
+from peled.lineshapes.fit import fit_series
 from peled.lineshapes.interactive import to_lmfit
 from peled.lineshapes.measures import Moments, moments
 from peled.lineshapes.model import BandModel, Parameter
+from peled.lineshapes.result import SeriesFit
 from peled.lineshapes.spectra import (
     BASELINES,
     HC_EV_NM,

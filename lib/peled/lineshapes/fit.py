@@ -7,121 +7,15 @@ where it matters: the Newton decrement of the undamped step, i.e. the distance t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import linalg, special
 
-from peled.lineshapes.bands import SHAPES
 from peled.lineshapes.model import BandModel
+from peled.lineshapes.result import SeriesFit
 from peled.lineshapes.starts import guess
 
-_BLOCK = 2**17  # doubles of Jacobian worked on at once: a block stays in the cache
-
-
-@dataclass(frozen=True)
-class SeriesFit:
-    """Fitted parameters of n spectra.
-
-    Attributes
-    ----------
-    model : BandModel
-    values : (n, p) array
-        All parameters, in the order of `names`, fixed and tied ones included.
-    covariance : (n, p, p) array
-        Zero for fixed parameters and for those at a bound (they are held there).
-    chi2 : (n,) array
-        Weighted sum of squares; with Poisson likelihood, the deviance.
-    dof : (n,) array of int
-        Points used minus free parameters (shared ones counted as their share of the series).
-    converged : (n,) array of bool
-        The next undamped step would be smaller than the tolerance in standard errors.
-    at_bound : (n, p) array of bool
-        Free parameters that ended at a bound: their error is undefined (nan in `standard_errors`).
-    degenerate : (n,) array of bool
-        Parameters that the data cannot tell apart (curvature singular to 1e-12); their errors mean nothing.
-    iterations : (n,) array of int
-    """
-
-    model: BandModel
-    values: np.ndarray = field(repr=False)
-    covariance: np.ndarray = field(repr=False)
-    chi2: np.ndarray = field(repr=False)
-    dof: np.ndarray = field(repr=False)
-    converged: np.ndarray = field(repr=False)
-    at_bound: np.ndarray = field(repr=False)
-    degenerate: np.ndarray = field(repr=False)
-    iterations: np.ndarray = field(repr=False)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.model.names
-
-    @property
-    def standard_errors(self) -> np.ndarray:
-        """Square roots of the covariance's diagonal (n, p): 0 where fixed, nan where at a bound or degenerate."""
-        errors = np.sqrt(np.maximum(np.diagonal(self.covariance, axis1=1, axis2=2), 0))
-        return np.where(self.at_bound | (self.degenerate[:, None] & (errors > 0)), np.nan, errors)
-
-    @property
-    def ok(self) -> np.ndarray:
-        """Converged, nothing at a bound, nothing degenerate (n,)."""
-        return self.converged & ~self.degenerate & ~self.at_bound.any(axis=1)
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Values and standard errors (n,), (n,) of one parameter by name."""
-        column = self.model.index(name)
-        return self.values[:, column], self.standard_errors[:, column]
-
-    def value(self, name: str) -> np.ndarray:
-        """Values (n,) of one parameter."""
-        return self.values[:, self.model.index(name)]
-
-    def error(self, name: str) -> np.ndarray:
-        """Standard errors (n,) of one parameter."""
-        return self.standard_errors[:, self.model.index(name)]
-
-    def derived(self, function) -> tuple[np.ndarray, np.ndarray]:
-        """Values and standard errors (n,), (n,) of `function(values)` with `values` (n, p), by central differences.
-
-        `function` must work row by row, e.g. `lambda v: v[:, 3] / v[:, 0]`.
-        """
-        centre = np.asarray(function(self.values), float)
-        step = 1e-4 * np.sqrt(np.maximum(np.diagonal(self.covariance, axis1=1, axis2=2), 0))
-        gradient = np.zeros_like(self.values)
-        for k in range(self.values.shape[1]):
-            if step[:, k].any():
-                move = np.zeros_like(self.values)
-                move[:, k] = step[:, k]
-                difference = np.asarray(function(self.values + move), float) - np.asarray(function(self.values - move), float)
-                gradient[:, k] = np.divide(difference, 2 * step[:, k], out=np.zeros(len(self)), where=step[:, k] > 0)
-        return centre, np.sqrt(np.maximum(np.einsum("ni,nij,nj->n", gradient, self.covariance, gradient), 0))
-
-    def ratio(self, band: str, *others: str) -> tuple[np.ndarray, np.ndarray]:
-        """Area of `band` over the area of it and `others` together (all bands when none is named), with errors (n,), (n,)."""
-        total = [self.model.index(f"{name}_area") for name in ((band, *others) if others else self.model.bands)]
-        part = self.model.index(f"{band}_area")
-        return self.derived(lambda v: v[:, part] / v[:, total].sum(axis=1))
-
-    def band(self, name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """`area`, `position` (of the maximum), `height` and `fwhm` of one band of any shape: {what: (values, errors)}."""
-        if name not in self.model.bands:
-            raise KeyError(f"no band {name!r}; the bands are {', '.join(self.model.bands)}")
-        shape = SHAPES[self.model.bands[name]]
-        first = self.model.index(f"{name}_area")
-        columns = slice(first + 1, first + 1 + len(shape.parameters))
-        found = {"area": self[f"{name}_area"]}
-        for k, what in enumerate(("position", "height", "fwhm")):
-            scale = (lambda v: v[:, first]) if what == "height" else (lambda v: 1.0)
-            found[what] = self.derived(lambda v, k=k, scale=scale: _profile_summary(shape, v[:, columns])[k] * scale(v))
-        return found
-
-    def evaluate(self, x: np.ndarray) -> np.ndarray:
-        """Fitted spectra (n, m)."""
-        return np.atleast_2d(self.model.evaluate(np.atleast_2d(np.asarray(x, float)), self.values))
+_BLOCK = 2**16  # doubles of Jacobian worked on at once: a block stays in the cache
 
 
 def fit_series(
@@ -191,10 +85,10 @@ def fit_series(
     common = np.array([name in shared for name in model.free])
     if common.any():
         theta[:, common] = theta[:, common].mean(axis=0)
-    theta = _solve_linear(problem, theta, ~common if common.any() else None)
+    theta, state = _solve_linear(problem, theta, ~common if common.any() else None)
     if start is None and len(theta) > 1 and len(problem.x) == 1 and not common.any():
-        theta = _with_series_start(problem, theta)
-    theta, converged, iterations = _descend(problem, theta, common, max_iterations, tolerance)
+        theta, state = _with_series_start(problem, theta, state)
+    theta, converged, iterations = _descend(problem, theta, common, max_iterations, tolerance, state)
     return _summarise(problem, theta, common, converged, iterations, noise_covariance, scale_covariance)
 
 
@@ -316,42 +210,51 @@ def _start(model, x, y, start):
     return np.broadcast_to(start[..., columns], (n, len(columns))).astype(float)
 
 
-def _with_series_start(problem, theta):
+def _with_series_start(problem, theta, own):
     """The optimum of the mean spectrum as start where it is no worse than the spectrum's own: keeps bands in one order."""
     mean = np.average(problem.y, axis=0)[None]
     flat = _Problem(problem.x, mean, None if problem.weights is None else problem.weights.mean(axis=0)[None], False, problem.model, problem.lower, problem.upper)
-    first = _solve_linear(flat, np.clip(guess(problem.model, problem.x, mean), problem.lower, problem.upper), None)
-    common = _descend(flat, first, np.zeros(theta.shape[1], bool), 100, 1e-2)[0]
-    common = _solve_linear(problem, np.repeat(common, len(theta), axis=0), None)
-    rows = np.arange(len(theta))
-    own, series = problem.normal(theta, rows)[0], problem.normal(common, rows)[0]
-    return np.where((series <= 2 * own)[:, None] & np.isfinite(series)[:, None], common, theta)
+    first, state = _solve_linear(flat, np.clip(guess(problem.model, problem.x, mean), problem.lower, problem.upper), None)
+    common = _descend(flat, first, np.zeros(theta.shape[1], bool), 100, 1e-2, state)[0]
+    common, series = _solve_linear(problem, np.repeat(common, len(theta), axis=0), None)
+    take = (series[0] <= 2 * own[0]) & np.isfinite(series[0])
+    return _pick(take, common, theta), tuple(_pick(take, *pair) for pair in zip(series, own))
+
+
+def _pick(rows, there, here):
+    """`there` in the given rows, `here` in the others."""
+    return np.where(rows.reshape(-1, *[1] * (here.ndim - 1)), there, here)
 
 
 def _solve_linear(problem, theta, allowed):
-    """Areas and baseline at their (Gauss-Newton) optimum for the start's centres and widths, where that is better."""
+    """Areas and baseline at their (Gauss-Newton) optimum for the start's centres and widths, where that is better.
+
+    Returns the parameters, and their cost, curvature and gradient.
+    """
+    rows = np.arange(len(theta))
+    here = problem.normal(theta, rows)
     linear = problem.model.linear if allowed is None else problem.model.linear & allowed
     if not linear.any():
-        return theta
-    rows = np.arange(len(theta))
-    flat = problem
+        return theta, here
+    slope = here
     if problem.poisson:  # the likelihood's curvature is useless far away: start from least squares weighted by the data
         weights = 1 / np.maximum(problem.y, 1.0)
-        flat = _Problem(problem.x, problem.y, weights if problem.weights is None else weights * problem.weights, False, problem.model, problem.lower, problem.upper)
-    _, curvature, gradient = flat.normal(theta, rows)
-    frozen = np.broadcast_to(~linear, theta.shape)
-    step, _ = _solve(curvature, gradient, frozen, np.full(len(theta), 1e-10))
+        slope = _Problem(problem.x, problem.y, weights if problem.weights is None else weights * problem.weights, False, problem.model, problem.lower, problem.upper).normal(theta, rows)
+    step, _ = _solve(slope[1], slope[2], np.broadcast_to(~linear, theta.shape), np.full(len(theta), 1e-10))
     trial = np.clip(theta + step, problem.lower, problem.upper)
-    old, new = problem.normal(theta, rows)[0], problem.normal(trial, rows)[0]
-    theta = np.where((new < old)[:, None], trial, theta)
-    if problem.poisson and (bad := ~np.isfinite(np.minimum(old, new))).any():
+    there = problem.normal(trial, rows)
+    better = there[0] < here[0]
+    theta, state = _pick(better, trial, theta), tuple(_pick(better, *pair) for pair in zip(there, here))
+    if problem.poisson and (bad := ~np.isfinite(state[0])).any():
         for k, name in enumerate(problem.model.free):  # positive everywhere: upright bands on a flat floor
             if name.endswith("_area"):
-                theta[bad, k] = np.clip(np.maximum(trial[bad, k], 1e-2 * problem.y[bad].sum(axis=1) * np.ptp(problem.x) / problem.y.shape[1]), problem.lower[k], problem.upper[k])
+                upright = np.maximum(trial[bad, k], 1e-2 * problem.y[bad].sum(axis=1) * np.ptp(problem.x) / problem.y.shape[1])
+                theta[bad, k] = np.clip(upright, problem.lower[k], problem.upper[k])
             elif name.startswith("base_"):
                 floor = np.maximum(np.quantile(problem.y[bad], 0.1, axis=1), 0.1)
                 theta[bad, k] = np.clip(floor if name == "base_0" else 0.0, problem.lower[k], problem.upper[k])
-    return theta
+        state = problem.normal(theta, rows)
+    return theta, state
 
 
 def _solve(curvature, gradient, frozen, damping):
@@ -378,13 +281,13 @@ def _pushed(theta, gradient, lower, upper):
     return ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0))
 
 
-def _descend(problem, theta, common, max_iterations, tolerance):
+def _descend(problem, theta, common, max_iterations, tolerance, state):
     if common.any():
-        return _descend_shared(problem, theta, common, max_iterations, tolerance)
+        return _descend_shared(problem, theta, common, max_iterations, tolerance, state)
     n, q = theta.shape
     theta, converged, iterations = theta.copy(), np.zeros(n, bool), np.zeros(n, int)
     rows = np.arange(n)
-    cost, curvature, gradient = problem.normal(theta, rows)
+    cost, curvature, gradient = state
     if not np.isfinite(cost).all():
         bad = int(np.flatnonzero(~np.isfinite(cost))[0])
         raise ValueError(f"start: spectrum {bad}: expected parameters at which the model is finite" + (" and positive" if problem.poisson else "") + f", found {dict(zip(problem.model.free, theta[bad].round(6)))}")
@@ -449,10 +352,10 @@ def _arrow(curvature, gradient, common, frozen, damping):
     return step, decrement, (ll, solved[:, :, :b], schur)
 
 
-def _descend_shared(problem, theta, common, max_iterations, tolerance):
+def _descend_shared(problem, theta, common, max_iterations, tolerance, state):
     n = len(theta)
     rows, damping, converged, count = np.arange(n), 1e-3, False, 0
-    cost, curvature, gradient = problem.normal(theta, rows)
+    cost, curvature, gradient = state
     absolute = problem.poisson or problem.weights is not None
     dof = max(problem.y.size - (~common).sum() * n - common.sum(), 1)
     ground = 0.0 if absolute else 1e-20 * float(np.sum(problem.y**2))
@@ -545,34 +448,3 @@ def _sandwich(problem, theta, inverse, noise):
         filtered = np.matmul(inverse[part], jac)
         out[part] = np.matmul(filtered @ noise, filtered.transpose(0, 2, 1))
     return out
-
-
-def _profile_summary(shape, values):
-    """Position, height (for unit area) and FWHM (each (n,)) of profiles with shape parameters (n, k)."""
-    centre, widths = values[:, 0], values[:, 1:]
-    width = shape.fwhm(*widths.T)
-    shift = widths[:, 1] if shape is SHAPES["exponential_gaussian"] else np.zeros(len(values))
-
-    def profile(at):
-        return shape.function(at, *[values[:, k, None] for k in range(values.shape[1])], derivatives=False)[0]
-
-    if shape is SHAPES["exponential_gaussian"]:
-        # the mode lies between the Gaussian's centre and the mean; the slope in the centre is minus that in x
-        low, high = np.minimum(centre, centre + shift), np.maximum(centre, centre + shift)
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            slope = shape.function(middle[:, None], *[values[:, k, None] for k in range(values.shape[1])])[1][0][:, 0]
-            low, high = np.where(slope < 0, middle, low), np.where(slope < 0, high, middle)
-        mode = 0.5 * (low + high)
-    else:
-        mode = centre
-    height = profile(mode[:, None])[:, 0]
-    edges = []
-    for side in (-1.0, 1.0):
-        inner, outer = mode.copy(), mode + side * 3 * width
-        for _ in range(60):
-            middle = 0.5 * (inner + outer)
-            above = profile(middle[:, None])[:, 0] > 0.5 * height
-            inner, outer = np.where(above, middle, inner), np.where(above, outer, middle)
-        edges.append(0.5 * (inner + outer))
-    return mode, height, edges[1] - edges[0]
