@@ -12,6 +12,7 @@ import csv
 import io
 import zipfile
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -82,14 +83,14 @@ def current_density(voltage_V: np.ndarray, device: Diode, temperature_K: float =
 
     def diode(inner: np.ndarray) -> np.ndarray:
         low, high = np.zeros_like(inner), np.maximum(inner, 0.0)
-        for _ in range(70):
+        for _ in range(48):
             middle = 0.5 * (low + high)
             too_much = through(middle) > transported(inner - middle)
             low, high = np.where(too_much, low, middle), np.where(too_much, middle, high)
         return through(0.5 * (low + high))
 
     low, high = np.minimum(voltage, 0.0), np.maximum(voltage, 0.0)
-    for _ in range(60):
+    for _ in range(48):
         inner = 0.5 * (low + high)
         excess = inner + 1e-3 * (diode(inner) + beside(inner)) * device.series_Ohm_cm2 > voltage
         low, high = np.where(excess, low, inner), np.where(excess, inner, high)
@@ -110,6 +111,7 @@ def emitted_fraction(current_mA_cm2: np.ndarray, *, quench_mA_cm2: float, leak_m
     return np.where(g > 0, n / np.where(g > 0, g, 1.0), 1.0) * np.abs(current) / (np.abs(current) + leak_mA_cm2)
 
 
+@lru_cache(maxsize=64)
 def peaked(peak_eqe: float, peak_mA_cm2: float, quench_mA_cm2: float) -> dict[str, float]:
     """Leakage and scale that put the maximum of `emitted_fraction` at the given point."""
     grid = peak_mA_cm2 * np.geomspace(0.5, 2.0, 401)
@@ -210,20 +212,29 @@ DEVICES = {
 }
 
 
+@lru_cache(maxsize=1)
+def _photopic() -> np.ndarray:
+    with open(ROOT / "data" / "led" / "cie_1924_photopic.csv", encoding="utf-8") as stream:
+        return np.array([row for row in csv.reader(line for line in stream if not line.startswith("#"))][1:], float)
+
+
 def luminous_watt(power: np.ndarray) -> np.ndarray:
     """Luminance of a Lambertian emitter per emitted photon rate density, cd m-2 per (photons s-1 m-2), from the CIE table."""
-    with open(ROOT / "data" / "led" / "cie_1924_photopic.csv", encoding="utf-8") as stream:
-        table = np.array([row for row in csv.reader(line for line in stream if not line.startswith("#"))][1:], float)
+    table = _photopic()
     v = np.interp(WAVELENGTH_NM, table[:, 0], table[:, 1])
     photons = power * WAVELENGTH_NM * 1e-9 / (constants.h * constants.c)
     return 683.002 * (power * v).sum(axis=-1) / photons.sum(axis=-1) / np.pi
 
 
+@lru_cache(maxsize=64)
+def _currents(diode: Diode, v_max: float, step_V: float, hysteresis_V: float) -> tuple[np.ndarray, np.ndarray]:
+    up = np.round(np.arange(0.0, v_max + step_V / 2, step_V), 6)
+    return np.r_[up, up[-2::-1]], current_density(np.r_[up, up[-2::-1] + hysteresis_V], diode)
+
+
 def sweep(device: Device, rng: np.random.Generator, *, step_V: float = 0.05, range_step: float = 5e-4, hysteresis_V: float = 0.02) -> dict[str, np.ndarray]:
     """A sweep up and down: voltage, current (A) as the ranges of the meter show it, luminance."""
-    up = np.round(np.arange(0.0, device.v_max + step_V / 2, step_V), 6)
-    voltage = np.r_[up, up[-2::-1]]
-    true = current_density(np.r_[up, up[-2::-1] + hysteresis_V], device.diode)
+    voltage, true = _currents(device.diode, device.v_max, step_V, hysteresis_V)
     current = true * 1e-3 * AREA_CM2
     decade = np.ceil(np.log10(np.clip(np.abs(current), 1e-9, None) / 1.05))
     gain = 1 + range_step * np.where(decade == -5, 1.0, 0.05 * np.sin(3.1 * decade))
