@@ -627,9 +627,14 @@ def _search(setup: Setup, starts: int, seed: int, limit: int):
         found.append(minimise(scout, theta, max_evaluations=limit))
     found.sort(key=lambda m: m.cost)
     if heavy:
-        found[0] = minimise(problem, found[0].theta, max_evaluations=limit)
-        scale = problem.total / scout.total
-        found[1:] = [Minimum(m.theta, m.cost * scale, m.evaluations, m.converged, m.decrement, m.gradient_norm, m.at_bound) for m in found[1:]]
+        # The thinned data may rank minima otherwise than all: each of the best few different ones is followed on the full data.
+        followed = []
+        for m in found:
+            near = any(abs(m.cost - k.cost) < 1e-6 * k.cost for k in followed)
+            if not near and len(followed) < 3 and m.cost < 1.5 * found[0].cost:
+                followed.append(m)
+        found = [minimise(problem, m.theta, max_evaluations=limit) for m in followed]
+        found.sort(key=lambda m: m.cost)
     return found[0], found
 
 
