@@ -49,9 +49,9 @@ class Block:
     def number(self, *labels: str) -> float | None:
         """The first of these labels that is present, as a number."""
         for label in labels:
-            if found := self.records.get(normalise(label)):
-                if match := _NUMBER.search(found[0].text):
-                    return float(match[0])
+            found = self.records.get(normalise(label))
+            if found and (match := _NUMBER.search(found[0].text)):
+                return float(match[0])
         return None
 
     def list(self, label: str) -> list[str]:
@@ -180,7 +180,7 @@ def _decode_line(body: str, previous: float | None) -> tuple[list[float], bool]:
             for _ in range(int(_DUP[sign] + digits) - 1):
                 values.append(values[-1] + last if differences else last)
         elif digits or sign in _SQZ:
-            text = (_SQZ[sign] if sign in _SQZ else "") + digits
+            text = _SQZ.get(sign, "") + digits
             if text in ("", "+", "-"):
                 continue
             last, differences = float(text), False

@@ -166,7 +166,7 @@ def _heads(scan: delimited.Scan, width: int) -> list[str]:
         cells = _padded(scan, i)
         if len(cells) != width and scan.delimiter is None:
             cells = [c for c in re.split(r"\s{2,}|\t|\"\s+\"", scan.lines[i].strip().strip('"#% ')) if c]
-        if len(cells) == width and any(parse_number(c, scan.decimal) is None for c in cells):
+        if len(cells) == width and any(parse_number(c, scan.decimal) is None for c in cells) and not cells[0].endswith(("=", ":")):  # metadata is no head
             return cells
     return [""] * width
 

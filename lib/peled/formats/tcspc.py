@@ -86,7 +86,7 @@ def read_histogram(path: str | os.PathLike, *, time_unit: str | None = None) -> 
     start = read_bytes(path, what="a TCSPC histogram")[:4096]
     if start[:6] in (b"PQTTTR", b"PQHIST"):
         return _checked(_picoquant(path))
-    if start[14:16] == b"\x55\x55" or path.suffix.lower() == ".sdt":
+    if start[32:34] == b"\x55\x55" or path.suffix.lower() == ".sdt":
         return _checked(_becker_hickl(path))
     lines = read_text(path, what="a TCSPC histogram").split("\n")
     for sniffed in (_picoquant_text, _becker_hickl_text, _metrotrpl):

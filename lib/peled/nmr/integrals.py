@@ -80,7 +80,7 @@ def integrate(processed: Processed, regions_ppm: Sequence[tuple[float, float]], 
         operator[part] = step
         flank = flank_ppm if flank_ppm is not None else 0.0 if base is not None else (high - low) / 5
         systematic = 0.0
-        width = int(round(flank / (processed.ppm[1] - processed.ppm[0])))
+        width = round(float(flank / (processed.ppm[1] - processed.ppm[0])))
         if width >= 3:
             without = _line_under(part, size, width, step)
             operator -= without

@@ -11,7 +11,7 @@ import numpy as np
 
 from peled.files import ROOT
 from peled.formats import FormatError
-from peled.formats.nmr import GYROMAGNETIC_MHz_T, Fid, PeakTable, read  # noqa: F401  (the constants are part of the notebook's desk)
+from peled.formats.nmr import Fid, GYROMAGNETIC_MHz_T, PeakTable, read  # noqa: F401  (the constants are part of the notebook's desk)
 from peled.nmr.lines import Component, Line, fit_lines, multiplet, shape_columns
 from peled.nmr.processing import Processed, autophase, from_spectrum, process
 from peled.nmr.referencing import Standard, reference

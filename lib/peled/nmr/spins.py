@@ -174,7 +174,7 @@ def fit_spin_system(processed: Processed, window_ppm: tuple[float, float], shift
         order = np.argsort(place[inside])
         place, weight = place[inside][order], found.intensity[inside][order]
         bins = np.floor((place - low) * frequency / (0.01 * (width + processed.line_broadening_Hz))).astype(np.int64) if len(place) > 64 else np.arange(len(place))
-        _, first, inverse = np.unique(bins, return_index=True, return_inverse=True)
+        _, inverse = np.unique(bins, return_inverse=True)
         total = np.bincount(inverse, weight)
         centre = np.bincount(inverse, weight * place) / np.maximum(total, 1e-300)
         shape = shape_columns(processed, ppm, centre, width) @ total if len(total) else np.zeros(len(ppm))

@@ -13,7 +13,6 @@ import numpy as np
 from scipy.optimize import least_squares, linear_sum_assignment, minimize_scalar
 from scipy.stats import chi2
 
-
 # ---- which line is which -----------------------------------------------------------------------------------------------
 
 
