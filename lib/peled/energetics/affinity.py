@@ -1,0 +1,78 @@
+"""How strongly two chelators hold lead: energies of complexes in vacuum against stability constants in water.
+
+A difference of binding energies dE is worth dE / (kT ln 10) units of log K if entropies and solvation were equal.
+In water they are not: protons compete for the donors. The conditional constant at a pH counts them,
+K' = K / alpha with alpha = sum over j of 10^(sum of the j highest pKa - j pH) (Ringbom, Complexation in Analytical Chemistry, 1963).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+
+from peled.energetics.frenkel import K_EV
+
+
+def log_units(energy_eV: ArrayLike, temperature_K: float = 300.0) -> np.ndarray:
+    """Energy in units of log10 K.
+
+    >>> float(log_units(0.80).round(2))
+    13.44
+    """
+    return np.asarray(energy_eV, float) / (K_EV * temperature_K * np.log(10))
+
+
+def log_alpha(pH: ArrayLike, pKa: Sequence[float]) -> np.ndarray:
+    """log10 of the side-reaction coefficient of a ligand with protons: total over fully deprotonated ligand."""
+    descending = np.sort(np.asarray(pKa, float))[::-1]
+    steps = np.concatenate([[0.0], np.cumsum(descending)])
+    exponents = steps - np.arange(len(steps)) * np.asarray(pH, float)[..., None]
+    top = exponents.max(axis=-1, keepdims=True)
+    return (top + np.log10(np.sum(10 ** (exponents - top), axis=-1, keepdims=True)))[..., 0]
+
+
+def conditional_log_k(log_k: ArrayLike, pH: ArrayLike, pKa: Sequence[float]) -> np.ndarray:
+    """log10 of the constant that counts all uncomplexed ligand, protonated or not."""
+    return np.asarray(log_k, float) - log_alpha(pH, pKa)
+
+
+@dataclass(frozen=True)
+class Speciation:
+    """Equilibrium of one metal with several ligands, one to one (all mol/L): free metal and each complex."""
+
+    free_metal: float
+    complexes: tuple[float, ...]
+
+
+def speciation(metal: float, ligands: Sequence[float], conditional: Sequence[float]) -> Speciation:
+    """Distribution of a metal over competing ligands.
+
+    Parameters
+    ----------
+    metal : float
+        Total metal, mol/L.
+    ligands : sequence of float
+        Total of each ligand, mol/L.
+    conditional : sequence of float
+        log10 of each conditional constant.
+
+    Raises
+    ------
+    ValueError
+        For negative totals or no metal.
+    """
+    if metal <= 0 or min(ligands, default=0) < 0 or len(ligands) != len(conditional):
+        raise ValueError(f"expected metal > 0, ligands >= 0 and a constant for each, found {metal}, {list(ligands)}, {list(conditional)}")
+    k, total = 10.0 ** np.asarray(conditional, float), np.asarray(ligands, float)
+
+    def surplus(log_free: float) -> float:
+        free = 10.0**log_free
+        return np.log(free + np.sum(total * k * free / (1 + k * free))) - np.log(metal)
+
+    low = np.log10(metal) - max(0.0, np.log10(1 + np.sum(k * total))) - 1
+    free = 10.0 ** brentq(surplus, low, np.log10(metal) + 1e-12, xtol=1e-14, rtol=1e-14)
+    return Speciation(float(free), tuple(float(x) for x in total * k * free / (1 + k * free)))

@@ -1,0 +1,126 @@
+"""Frenkel pairs (iodide vacancy and interstitial) in equilibrium, and what an error of the formation energy makes of them.
+
+Mass action for n pairs on N lattice sites and m N interstitial sites: x² / ((1 - x)(m - x)) = exp(-E/kT), x = n/N. Far below
+saturation this is x = sqrt(m) exp(-E/2kT) (Ashcroft & Mermin, Solid State Physics, ch. 30). Entropies of vibration are left out, as the paper
+leaves them out; they cancel in ratios as far as they are equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special, stats
+
+K_EV = 8.617333262e-5  #: Boltzmann constant, eV/K
+
+
+def dilute_fraction(energy_eV: ArrayLike, temperature_K: ArrayLike = 300.0, *, interstitials: float = 1.0) -> np.ndarray:
+    """sqrt(m) exp(-E/2kT): displaced iodides per lattice site where pairs are few.
+
+    >>> float(dilute_fraction(0.15).round(4))
+    0.055
+    """
+    return np.sqrt(interstitials) * np.exp(-np.asarray(energy_eV, float) / (2 * K_EV * np.asarray(temperature_K, float)))
+
+
+def pair_fraction(energy_eV: ArrayLike, temperature_K: ArrayLike = 300.0, *, interstitials: float = 1.0) -> np.ndarray:
+    """Displaced iodides per lattice site with sites that fill up; never above 1 or above the number of interstitial sites.
+
+    >>> float(pair_fraction(0.0).round(4))     # no cost: half of the ions are displaced
+    0.5
+    """
+    if interstitials <= 0:
+        raise ValueError(f"interstitials: expected a positive number of sites per lattice site, found {interstitials}")
+    temperature = np.asarray(temperature_K, float)
+    if np.any(temperature <= 0):
+        raise ValueError(f"temperature_K: expected positive temperatures, found {temperature_K}")
+    m, k = interstitials, np.exp(-np.asarray(energy_eV, float) / (K_EV * temperature))
+    # The smaller root of (1 - K) x² + K (1 + m) x - K m = 0, written so that nothing cancels for small K.
+    b = k * (1 + m)
+    return 2 * k * m / (b + np.sqrt(b**2 + 4 * (1 - k) * k * m))
+
+
+def pairs_per_crystal(energy_eV: ArrayLike, sites: ArrayLike, temperature_K: ArrayLike = 300.0, *, interstitials: float = 1.0) -> np.ndarray:
+    """Mean number of pairs in a crystal that cannot exchange ions with others.
+
+    Vacancies and interstitials of one crystal come in equal number. With weights y^(2n)/(n!)² the mean is
+    y I1(2y)/I0(2y), where y is the mass-action number: y for a large crystal, y² when less than one pair is expected. So in
+    a small crystal the Boltzmann factor counts with E/kT, not E/2kT.
+    """
+    y = np.asarray(sites, float) * pair_fraction(energy_eV, temperature_K, interstitials=interstitials)
+    return y * special.i1e(2 * y) / special.i0e(2 * y)
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """How much rarer pairs are on one surface than on another.
+
+    `factor` is the ratio of pair numbers (reference over treated), `low` and `high` its 95 % interval, `probability` that the treated
+    surface truly has the higher formation energy, `difference_eV` and `difference_se_eV` the difference and its standard error.
+    """
+
+    factor: float
+    low: float
+    high: float
+    probability: float
+    difference_eV: float
+    difference_se_eV: float
+
+
+def difference_error_eV(error_eV: float, correlation: float = 0.5) -> float:
+    """Standard error of a difference of two formation energies with equal errors: s sqrt(2 (1 - r)).
+
+    The same functional errs alike on similar surfaces, so part of the error cancels: r is the correlation.
+    """
+    if error_eV < 0 or not -1 <= correlation <= 1:
+        raise ValueError(f"expected error_eV >= 0 and correlation within -1 and 1, found {error_eV} and {correlation}")
+    return float(error_eV * np.sqrt(2 * (1 - correlation)))
+
+
+def suppression(reference_eV: float, treated_eV: float, *, error_eV: float, correlation: float = 0.5, temperature_K: float = 300.0,
+                interstitials: float = 1.0, sites: float | None = None, dilute: bool = True) -> Suppression:
+    """Ratio of pair numbers of two surfaces with the error of their energies.
+
+    Parameters
+    ----------
+    reference_eV, treated_eV : float
+        Formation energies.
+    error_eV : float
+        Standard error of each, from the method (functional, dispersion, cutoff, missing entropy).
+    correlation : float
+        Of the two errors.
+    temperature_K, interstitials : float
+        See `pair_fraction`.
+    sites : float, optional
+        Lattice sites of a crystal; then numbers per crystal are compared.
+    dilute : bool
+        Use exp(-E/2kT), for which the interval is exact; otherwise filled sites count and the interval is of the
+        energies' joint normal distribution by quadrature over 41 x 41 points.
+    """
+    s = difference_error_eV(error_eV, correlation)
+    difference = treated_eV - reference_eV
+    probability = float(stats.norm.cdf(difference / s)) if s > 0 else float(difference > 0)
+    if dilute and sites is None:
+        centre, width = difference / (2 * K_EV * temperature_K), 1.959963985 * s / (2 * K_EV * temperature_K)
+        return Suppression(float(np.exp(centre)), float(np.exp(centre - width)), float(np.exp(centre + width)), probability, difference, s)
+
+    def ratio(e0, e1):
+        if sites is None:
+            return pair_fraction(e0, temperature_K, interstitials=interstitials) / pair_fraction(e1, temperature_K, interstitials=interstitials)
+        return pairs_per_crystal(e0, sites, temperature_K, interstitials=interstitials) / pairs_per_crystal(e1, sites, temperature_K, interstitials=interstitials)
+
+    z = stats.norm.ppf((np.arange(201) + 0.5) / 201)  # equal-probability points of both errors
+    common, own = np.sqrt(max(correlation, 0.0)) * error_eV, np.sqrt(1 - max(correlation, 0.0)) * error_eV
+    # Shared part, and the two own parts reduced to sum and difference: three normals on a coarse grid of the first two.
+    shared = z[::10][:, None, None] * common
+    a, b = z[::5][None, :, None] * own, z[::5][None, None, :] * own
+    drawn = np.sort(np.ravel(ratio(reference_eV + shared + a, treated_eV + shared + b)))
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Suppression(float(ratio(reference_eV, treated_eV)), float(low), float(high), probability, difference, s)
+
+
+def energy_for_error(ratio: float, temperature_K: float = 300.0) -> float:
+    """The energy error (eV) that moves a pair concentration by `ratio`: 2 kT ln(ratio)."""
+    return float(2 * K_EV * temperature_K * np.log(ratio))

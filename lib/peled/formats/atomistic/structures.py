@@ -1,0 +1,263 @@
+"""Atoms in a cell from XYZ, extended XYZ, POSCAR/CONTCAR, CIF and Quantum ESPRESSO input."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from peled.formats import FormatError, read_text
+
+BOHR_ANGSTROM = 0.529177210544  # CODATA 2022
+_FLOAT = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?"
+#: Element symbols, hydrogen first; deuterium is read as hydrogen.
+ELEMENTS = ("H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe "
+            "Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm").split()
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Atoms: symbols, positions (atoms, 3) in angstrom, and the cell's rows (3, 3) or None for a molecule."""
+
+    symbols: tuple[str, ...]
+    positions: np.ndarray = field(repr=False)
+    cell: np.ndarray | None = field(default=None, repr=False)
+    info: dict = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    @property
+    def composition(self) -> Counter:
+        """Number of atoms by element."""
+        return Counter(self.symbols)
+
+
+def formula(composition: Counter) -> str:
+    """Composition in Hill order: carbon and hydrogen first, then the alphabet.
+
+    >>> formula(Counter({"O": 2, "H": 4, "C": 2}))
+    'C2H4O2'
+    """
+    first = [s for s in ("C", "H") if s in composition and "C" in composition]
+    order = first + sorted(s for s in composition if s not in first)
+    return "".join(s + (str(composition[s]) if composition[s] != 1 else "") for s in order)
+
+
+def element(label: str) -> str | None:
+    """The element of an atom label (`Pb`, `PB`, `C12`, `H_ca`, `O1-`, `Pb.pbe`), or None."""
+    if not (match := re.match(r"([A-Za-z]{1,2})(.*)$", label.strip())):
+        return None
+    two, rest = match[1].capitalize(), match[2]
+    if two == "D" or (label.strip() in ("T",)):
+        return "H"
+    if two in ELEMENTS and (len(two) == 1 or not label[1].isupper() or not rest or not rest[0].isalpha()):
+        return two
+    return two[0] if two[0] in ELEMENTS else None
+
+
+def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
+    """Read the atoms of a structure file; outputs of programs are read by `read_calculation`.
+
+    Parameters
+    ----------
+    path : path-like
+        XYZ, extended XYZ, POSCAR/CONTCAR (VASP 5), CIF, or Quantum ESPRESSO input.
+    frame : int
+        Which frame of an XYZ with several.
+
+    Raises
+    ------
+    FormatError
+        For what is none of these, cut short, without elements, or holds positions that are no numbers.
+    """
+    path = Path(path)
+    text = read_text(path, what="a structure (XYZ, POSCAR, CIF or Quantum ESPRESSO input)")
+    lines = text.split("\n")
+    if re.search(r"^\s*data_\S*", text, re.M) and "_cell_length_a" in text:
+        return _read_cif(path, text)
+    if re.search(r"^\s*ATOMIC_POSITIONS", text, re.M | re.I):
+        return read_espresso_cards(path, text)
+    if re.fullmatch(r"\s*\d+\s*", lines[0]):
+        frames = xyz_frames(path, lines)
+        try:
+            return frames[frame]
+        except IndexError:
+            raise FormatError(path, expected=f"frame {frame}", found=f"{len(frames)} frames") from None
+    if len(lines) > 7 and re.fullmatch(rf"\s*{_FLOAT}(\s+{_FLOAT}\s+{_FLOAT})?\s*", lines[1]):
+        return _read_poscar(path, lines)
+    raise FormatError(path, expected="XYZ, POSCAR/CONTCAR, CIF or Quantum ESPRESSO input", found=f"{lines[0][:60]!r} as the first line")
+
+
+def numbers(path: Path, line: str, count: int, at: int, what: str) -> list[float]:
+    """The first `count` finite numbers of a line, or FormatError."""
+    parts = line.replace("D", "E").replace("d", "e").split()
+    try:
+        found = [float(p) for p in parts[:count]]
+    except ValueError:
+        found = []
+    if len(found) < count or not np.all(np.isfinite(found)):
+        raise FormatError(path, place=f"line {at}", expected=f"{count} numbers ({what})", found=repr(line.strip()[:60]))
+    return found
+
+
+def symbol(path: Path, label: str, at: int) -> str:
+    """The element of a label, or FormatError."""
+    if label.isdigit() and 0 < int(label) <= len(ELEMENTS):
+        return ELEMENTS[int(label) - 1]
+    if (found := element(label)) is None:
+        raise FormatError(path, place=f"line {at}", expected="an element symbol", found=repr(label))
+    return found
+
+
+def xyz_frames(path: Path, lines: list[str]) -> list[Structure]:
+    """All frames of an XYZ file."""
+    frames, start = [], 0
+    while start < len(lines):
+        if not lines[start].strip():
+            start += 1
+            continue
+        if not re.fullmatch(r"\s*\d+\s*", lines[start]) or int(lines[start]) == 0:
+            raise FormatError(path, place=f"line {start + 1}", expected="the number of atoms of a frame", found=repr(lines[start][:40]))
+        count = int(lines[start])
+        body = lines[start + 2 : start + 2 + count]
+        if len(body) < count or (body and not body[-1].strip()):
+            raise FormatError(path, place=f"line {start + 1}", expected=f"{count} atoms", found=f"{sum(bool(b.strip()) for b in body)}", advice="the file is cut short")
+        info = comment_keys(lines[start + 1])
+        names, places = _columns(path, info, start + 2)
+        symbols, positions = [], []
+        for k, row in enumerate(body):
+            parts = row.split()
+            if len(parts) < places + 3:
+                raise FormatError(path, place=f"line {start + 3 + k}", expected="an element and three coordinates", found=repr(row[:60]))
+            symbols.append(symbol(path, parts[names], start + 3 + k))
+            positions.append(numbers(path, " ".join(parts[places : places + 3]), 3, start + 3 + k, "x y z in angstrom"))
+        cell = None
+        if lattice := info.get("Lattice"):
+            cell = np.array(numbers(path, lattice, 9, start + 2, "Lattice")).reshape(3, 3)
+        frames.append(Structure(tuple(symbols), np.array(positions), cell, info))
+        start += 2 + count
+    return frames
+
+
+def _columns(path: Path, info: dict, at: int) -> tuple[int, int]:
+    """Columns of species and position from the Properties of extended XYZ."""
+    if not (properties := info.get("Properties")):
+        return 0, 1
+    fields, column, found = properties.split(":"), 0, {}
+    try:
+        for name, _, count in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
+            found[name.lower()] = column
+            column += int(count)
+        return found.get("species", found.get("element", 0)), found["pos"]
+    except (ValueError, KeyError):
+        raise FormatError(path, place=f"line {at}", expected="Properties=species:S:1:pos:R:3...", found=properties) from None
+
+
+def comment_keys(line: str) -> dict:
+    """`key=value` pairs of an extended-XYZ comment line; quoted values may hold blanks."""
+    try:
+        words = shlex.split(line)
+    except ValueError:  # an apostrophe in a plain comment
+        return {"comment": line.strip()}
+    return {k: v for k, eq, v in (w.partition("=") for w in words) if eq and k} | {"comment": line.strip()}
+
+
+def _read_poscar(path: Path, lines: list[str]) -> Structure:
+    scale = numbers(path, lines[1], 1, 2, "the scale")[0]
+    cell = np.array([numbers(path, lines[k], 3, k + 1, "a lattice vector") for k in (2, 3, 4)])
+    names = lines[5].split()
+    if not names or names[0].isdigit():
+        raise FormatError(path, place="line 6", expected="element symbols (VASP 5)", found=repr(lines[5][:40]), advice="VASP 4 files do not name their elements; add the line")
+    kinds = [symbol(path, name.split("_")[0].split("/")[0], 6) for name in names]
+    try:
+        counts = [int(c) for c in lines[6].split()]
+    except ValueError:
+        counts = []
+    if len(counts) != len(kinds) or not counts:
+        raise FormatError(path, place="line 7", expected=f"{len(kinds)} atom counts", found=repr(lines[6][:40]))
+    volume = abs(np.linalg.det(cell))
+    if volume < 1e-6:
+        raise FormatError(path, place="line 3", expected="lattice vectors that span a volume", found=f"{volume:.1e}")
+    scale = (-scale / volume) ** (1 / 3) if scale < 0 else scale  # a negative scale is the volume
+    at = 7
+    if lines[at].strip()[:1] in ("S", "s"):
+        at += 1
+    cartesian = lines[at].strip()[:1] in ("C", "c", "K", "k")
+    rows = [numbers(path, lines[k] if k < len(lines) else "", 3, k + 1, "a position") for k in range(at + 1, at + 1 + sum(counts))]
+    positions = np.array(rows) * scale if cartesian else np.array(rows) @ (cell * scale)
+    return Structure(tuple(s for s, n in zip(kinds, counts, strict=True) for _ in range(n)), positions, cell * scale, {"comment": lines[0].strip()})
+
+
+def _read_cif(path: Path, text: str) -> Structure:
+    import gemmi
+
+    try:
+        small = gemmi.make_small_structure_from_block(gemmi.cif.read_string(text).sole_block())
+    except (RuntimeError, ValueError) as error:
+        raise FormatError(path, expected="a CIF with one crystal structure", found=str(error).split("\n")[0][:120]) from None
+    sites = list(small.get_all_unit_cell_sites())
+    if not sites or small.cell.volume < 1:
+        raise FormatError(path, expected="a cell and atom sites", found=f"{len(sites)} sites in {small.cell.volume:.1f} cubic angstrom")
+    if any(site.element.name == "X" for site in sites):
+        raise FormatError(path, expected="sites of known elements", found=next(s.label for s in sites if s.element.name == "X"))
+    info = {"spacegroup": small.spacegroup_hm, "partial occupancy": any(site.occ < 0.999 for site in sites)}
+    positions = np.array([list(small.cell.orthogonalize(site.fract)) for site in sites])
+    return Structure(tuple(site.element.name.capitalize().replace("D", "H") if site.element.name == "D" else site.element.name for site in sites), positions, np.array(small.cell.orth.mat).T, info)
+
+
+def read_espresso_cards(path: Path, text: str, *, cell: np.ndarray | None = None, alat: float | None = None) -> Structure:
+    """The last CELL_PARAMETERS and ATOMIC_POSITIONS cards of a Quantum ESPRESSO input or output."""
+    lines = text.split("\n")
+    if alat is None:
+        if match := re.search(rf"celldm\s*\(\s*1\s*\)\s*=\s*({_FLOAT})", text, re.I):
+            alat = float(match[1].lower().replace("d", "e")) * BOHR_ANGSTROM
+        elif match := re.search(rf"^\s*A\s*=\s*({_FLOAT})", text, re.M):
+            alat = float(match[1].lower().replace("d", "e"))
+    cells = [k for k, line in enumerate(lines) if line.strip().upper().startswith("CELL_PARAMETERS")]
+    if cells:
+        at = cells[-1]
+        unit = _unit(lines[at], "alat")
+        factor = {"angstrom": 1.0, "bohr": BOHR_ANGSTROM}.get(unit)
+        if match := re.search(rf"alat\s*=\s*({_FLOAT})", lines[at]):
+            factor = float(match[1]) * BOHR_ANGSTROM
+        elif factor is None:
+            factor = alat
+        if factor is None:
+            raise FormatError(path, place=f"line {at + 1}", expected="a unit of CELL_PARAMETERS, or celldm(1)", found=lines[at].strip())
+        cell = np.array([numbers(path, lines[at + k], 3, at + k + 1, "a lattice vector") for k in (1, 2, 3)]) * factor
+    places = [k for k, line in enumerate(lines) if line.strip().upper().startswith("ATOMIC_POSITIONS")]
+    if not places:
+        raise FormatError(path, expected="ATOMIC_POSITIONS", found="none")
+    at = places[-1]
+    unit = _unit(lines[at], "alat")
+    symbols, rows = [], []
+    for k in range(at + 1, len(lines)):
+        parts = lines[k].split()
+        if len(parts) < 4 or not re.fullmatch(_FLOAT, parts[1]):
+            if lines[k].strip() and not lines[k].strip().startswith(("!", "#")):
+                break
+            if rows and not lines[k].strip():
+                break
+            continue
+        symbols.append(symbol(path, parts[0], k + 1))
+        rows.append(numbers(path, " ".join(parts[1:4]), 3, k + 1, "a position"))
+    if not rows:
+        raise FormatError(path, place=f"line {at + 1}", expected="positions after ATOMIC_POSITIONS", found="none")
+    if unit == "crystal" and cell is None:
+        raise FormatError(path, place=f"line {at + 1}", expected="CELL_PARAMETERS beside crystal positions", found="none", advice="ibrav cells are not expanded; write the cell out")
+    factor = {"angstrom": 1.0, "bohr": BOHR_ANGSTROM, "alat": alat}.get(unit, 1.0)
+    if factor is None:
+        raise FormatError(path, place=f"line {at + 1}", expected="celldm(1) or A for positions in alat", found="neither")
+    positions = np.array(rows) @ cell if unit == "crystal" else np.array(rows) * factor
+    return Structure(tuple(symbols), positions, cell, {})
+
+
+def _unit(line: str, default: str) -> str:
+    match = re.search(r"(alat|bohr|angstrom|crystal)", line.lower().split("s", 1)[-1])
+    return match[1] if match else default

@@ -1,0 +1,5 @@
+import sys
+
+from peled.simulate.energetics.files import main
+
+sys.exit(main())
