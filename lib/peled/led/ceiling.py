@@ -21,6 +21,7 @@ import numpy as np
 
 from peled.formats import FormatError
 from peled.optics.dipole import DipoleEmission, dipole_emission
+from peled.optics.indices import index_table, read_index
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Stack:
 
 
 def read_stack(path: str | Path) -> Stack:
-    """A stack from YAML: `wavelength_nm`, `stack` (a list from the substrate up) and, for drawing, `levels`.
+    """A stack from YAML: `wavelength_nm`, `stack` (a list from the substrate up; each layer with n and k or an `index_table`) and, for drawing, `levels`.
 
     Raises
     ------
@@ -101,6 +102,7 @@ def read_stack(path: str | Path) -> Stack:
     for number, entry in enumerate(found["stack"], 1):
         place = f"stack, layer {number} ({entry.get('name', 'no name')})"
         thickness = entry.get("thickness_nm")
+        entry = _with_index(path, place, entry, float(found.get("wavelength_nm", 620)), number == 1)
         needed = ("name", "n", "role") + (() if number == 1 else ("thickness_nm",))
         if missing := [key for key in needed if key not in entry]:
             raise FormatError(path, place=place, expected=f"the keys {', '.join(needed)}", found=f"no {', '.join(missing)}")
@@ -112,6 +114,21 @@ def read_stack(path: str | Path) -> Stack:
     if sum(layer.role == "emitter" for layer in layers) != 1:
         raise FormatError(path, place="stack", expected="one layer with the role emitter", found=str(sum(layer.role == "emitter" for layer in layers)))
     return Stack(tuple(layers), float(found.get("wavelength_nm", 620)), tuple(found.get("levels", ())), tuple(found.get("earlier_stack", ())))
+
+
+def _with_index(path: Path, place: str, entry: Mapping, wavelength_nm: float, substrate: bool) -> dict:
+    """The entry with n and k from its table, which lies beside the stack's file or among the repository's."""
+    if "index_table" not in entry:
+        return dict(entry)
+    name = str(entry["index_table"])
+    beside = path.parent / f"{name}.yml"
+    try:
+        found = read_index(beside) if beside.is_file() else index_table(name)
+        value = complex(found(wavelength_nm))
+    except (ValueError, OSError) as error:
+        raise FormatError(path, place=place, expected=f"a table of n and k named {name}", found=str(error)) from None
+    # A thick window absorbs nothing that matters here, and an absorbing outer medium has no far field.
+    return {**entry, "n": value.real, "k": 0.0 if substrate else value.imag, "index_source": " ".join(found.source.split())}
 
 
 def emission(stack: Stack, *, orientation: str | float = "isotropic", wavelength_nm: float | None = None, layers: bool = False, tolerance: float = 1e-5, depth=None) -> DipoleEmission:
@@ -155,9 +172,9 @@ class Ceiling:
         return q * self.central, q * self.low, q * self.high
 
 
-#: What is varied about the printed stack: emitter thickness (both printed values), hole layers, emitter index, charge-layer index, dipoles.
+#: What is varied about the printed stack: emitter thickness (both printed values), hole layers, ITO, organic index, dipoles.
 VARIED = {
-    "emitter_nm": (20.0, 30.0), "hole_nm": (0.5, 30.0, 60.0, 90.0), "ito_nm": (100.0, 150.0), "organic_index": (1.65, 1.70, 1.80), "vertical": (1 / 3, 0.2),
+    "emitter_nm": (20.0, 30.0), "hole_nm": (0.5, 30.0, 60.0, 90.0), "ito_nm": (100.0, 150.0), "organic_index": (1.60, 1.70, 1.80), "vertical": (1 / 3, 0.2), "ito_index": (1.75, 1.95),
 }
 
 
@@ -168,8 +185,8 @@ def ceiling(stack: Stack, varied: Mapping[str, Sequence[float]] | None = None, *
     ----------
     stack : Stack
     varied : mapping, optional
-        Values for `emitter_nm`, `hole_nm`, `ito_nm`, `organic_index` (TPBi and the hole polymers together) and `vertical` (fraction
-        of vertical dipoles); `VARIED` by default. The hole layers are scanned in one call each.
+        Values for `emitter_nm`, `hole_nm`, `ito_nm`, `organic_index` (TPBi and the hole polymers together), `vertical` (fraction
+        of vertical dipoles) and, alone only, `ito_index`; `VARIED` by default. The hole layers are scanned in one call each.
     """
     options = {**VARIED, **(varied or {})}
     centre = emission(stack, tolerance=tolerance)
@@ -197,6 +214,7 @@ def ceiling(stack: Stack, varied: Mapping[str, Sequence[float]] | None = None, *
     note("emitter {:g} nm", emitter, _scan(stack, "emitter", emitter, tolerance))
     note("hole layers {:g} nm together", hole, emission(made(hole=hole), tolerance=tolerance).outcoupling)
     note("ITO {:g} nm", options["ito_nm"], [emission(made(ito=v), tolerance=tolerance).outcoupling for v in options["ito_nm"]])
+    note("ITO index {:.2f}", options["ito_index"], [emission(stack.change("anode", n=v), tolerance=tolerance).outcoupling for v in options["ito_index"]])
     note("organic index {:.2f}", options["organic_index"], [emission(made(index=v), tolerance=tolerance).outcoupling for v in options["organic_index"]])
     note("vertical dipole share {:.2f}", options["vertical"], [emission(stack, orientation=v, tolerance=tolerance).outcoupling for v in options["vertical"]])
     everything = [emission(made(e, hole, i, n), orientation=v, tolerance=tolerance).outcoupling

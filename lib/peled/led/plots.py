@@ -258,7 +258,7 @@ def loss_channels(ax, thickness_nm, emission, xlabel: str, *, mark: Sequence[flo
     ax.legend(handles[::-1], labels[::-1], frameon=True, fontsize=5.5, loc="upper right")
 
 
-def ceilings(ax, found, internal_yield: float, printed: Mapping[str, float]) -> None:
+def ceilings(ax, found, printed: Mapping[str, float]) -> None:
     """Outcoupling by assumption, as a list of points, with the values that the paper's numbers stand for."""
     labels = [label for label, _ in found.table]
     values = 100 * np.array([value for _, value in found.table])
