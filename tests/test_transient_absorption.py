@@ -346,6 +346,59 @@ def test_relation_is_arithmetic_only():
             Relation(text)
 
 
+def test_scheme_weights_derivative():
+    scheme = Scheme({("a", "b"): "ab", ("b", "c"): "bc", ("b", None): "b", ("c", None): "c"}, {"ab": 0.3, "bc": 9.0, "b": 20.0, "c": 300.0}, {"a": 1.0})
+    tau, h = np.array([0.3, 9.0, 20.0, 300.0]), 1e-6
+    t, dt = scheme.weights(tau)
+    assert np.allclose(t, scheme.rates(tau)[2])
+    for i in range(4):
+        up, down = (scheme.weights(tau * np.exp(s * h * np.eye(4)[i]))[0] for s in (1, -1))
+        assert np.allclose((up - down) / (2 * h), dt[i], rtol=1e-5, atol=1e-8)
+
+
+def emission(seed, sigma=0.02):
+    """A sequential emitter whose decay-associated spectra are partly negative, its species' spectra never."""
+    wavelength = np.linspace(550, 730, 60)
+    states = np.stack([np.exp(-0.5 * ((wavelength - c) / 14) ** 2) for c in (590, 640, 690)])
+    decays = np.column_stack([gaussian_decay(DELAYS - T0, 1 / t, FWHM / FWHM_PER_SIGMA) for t in TAU])
+    d = decays @ sequential(1 / np.array(TAU)) @ states
+    return matrix(DELAYS, wavelength, d + sigma * np.random.default_rng(seed).standard_normal(d.shape)), states
+
+
+def test_non_negative_species_spectra():
+    from scipy.optimize import nnls
+
+    m, states = emission(0)
+    scheme = Scheme({("1", "2"): "a", ("2", "3"): "b", ("3", None): "c"}, {"a": 0.3, "b": 10.0, "c": 400.0}, {"1": 1.0})
+    model = replace(MODEL, lifetimes_ps=(), scheme=scheme, non_negative=True)
+    gradient_check(model, m)
+    fit, free = global_fit(m, model), global_fit(m, replace(model, non_negative=False))
+    sads = fit.sads()
+    assert fit.converged and sads.values.min() > -1e-9 and free.sads().values.min() < -0.005
+    assert np.allclose(np.log(fit.lifetimes_ps / TAU), 0, atol=4 * fit.lifetime_errors() / fit.lifetimes_ps)
+    assert np.abs(sads.values - states).mean() < np.abs(free.sads().values - states).mean()
+    assert fit.ssr >= free.ssr
+    columns_, _ = fit.setup.segments[0].species(fit._u, False)
+    expected = sum(nnls(columns_, y)[1] ** 2 for y in m.signal.T)
+    assert fit.ssr == pytest.approx(expected, rel=1e-9)
+    assert fit.ssr == pytest.approx(float(np.sum(fit.residual() ** 2)), rel=1e-9)
+    # Amplitudes of a parallel model: bounded below as well.
+    plain = global_fit(m, replace(MODEL, non_negative=True))
+    assert plain.dads().values.min() > -1e-12 and plain.ssr > 2 * fit.ssr
+    with pytest.raises(ValueError, match="not together"):
+        replace(MODEL, non_negative=True, dispersion=(0.1,))
+
+
+def test_non_negative_lifetimes_have_honest_errors():
+    scheme = Scheme({("1", "2"): "a", ("2", "3"): "b", ("3", None): "c"}, dict(zip("abc", TAU, strict=True)), {"1": 1.0})
+    model = Model(scheme=scheme, t0_ps=T0, fwhm_ps=FWHM, non_negative=True)
+    hits = []
+    for seed in range(100):
+        fit = global_fit(emission(seed)[0], model, starts=0)
+        hits.append(np.abs(np.log(fit.lifetimes_ps / TAU)) < 1.96 * fit.lifetime_errors() / fit.lifetimes_ps)
+    assert 0.9 <= np.mean(hits) <= 0.99
+
+
 # ---- trust -------------------------------------------------------------------------------------------------------------
 
 

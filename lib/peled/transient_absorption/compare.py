@@ -142,7 +142,7 @@ def band_amplitude(fit: GlobalFit, component: int, low_nm: float, high_nm: float
         rest = block.data - np.einsum("wtn,nw->tw", c, a)
         terms = np.einsum("w,wt,tw->t", w, pseudo[:, i], rest)
         noise = float(terms @ terms) * nt / max(nt - len(a), 1)
-        _, local = block.basis(u, True)
+        local = block.local(u)
         slope = -np.einsum("w,wt,wtp->p", w, pseudo[:, i], local(a.T[:, :, None]))
     else:
         rest = (block.data - c @ a) @ w

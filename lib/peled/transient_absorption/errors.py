@@ -120,7 +120,11 @@ def _residual_structure(setup, segment, best, name):
 
 def residual_gram(block, u) -> np.ndarray:
     """Residual times its transpose, shape (nt, nt), without forming the residual where the block is compressed."""
-    _, c, pseudo = (None, *_model_matrix(block, u))
+    if hasattr(block, "bounded"):
+        a, c, _ = block.solve(u)
+        rest = block.data - c[0] @ a
+        return rest @ rest.T
+    c, pseudo = _model_matrix(block, u)
     if c.ndim == 3:
         rest = block.data - np.einsum("wtn,wn->tw", c, np.matmul(pseudo, block.columns)[:, :, 0])
         return rest @ rest.T

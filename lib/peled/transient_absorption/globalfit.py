@@ -21,7 +21,7 @@ from peled.transient_absorption import errors
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, MeasuredIRF, columns
 from peled.transient_absorption.preprocess import Matrix, estimate_t0
 from peled.transient_absorption.schemes import Model, Relation, sequential
-from peled.transient_absorption.varpro import DispersedBlock, Minimum, Problem, SharedBlock, minimise
+from peled.transient_absorption.varpro import DispersedBlock, Minimum, NonNegativeBlock, Problem, SharedBlock, minimise
 
 _SCREENED = 20  # candidate starts judged by their cost alone
 _THIN = 48  # wavelengths kept while searching starts of a fit in which every wavelength has a basis of its own
@@ -233,7 +233,7 @@ class GlobalFit:
         if c.ndim == 3:
             rest = block.data - np.einsum("wtn,nw->tw", c, a)
             inverse = np.matmul(pseudo, np.swapaxes(pseudo, 1, 2))[:, :n, :n]
-            _, local = block.basis(u, True)
+            local = block.local(u)
             slope = -np.matmul(pseudo, local(a.T[:, :, None])).transpose(2, 1, 0)  # (p, n, nw)
         else:
             rest = block.data - c @ a
@@ -312,6 +312,24 @@ class Segment:
         if self.scale is not None:
             dc[-1] = c * w
         return c * (w * scale), dc
+
+    def decays(self, u):
+        """Columns of the plain decays, their derivatives, and the matrix that makes the species' columns of them."""
+        c, dc = self.shared(u, True)
+        t = np.eye(c.shape[1])
+        n = self.model.components
+        t[:n, :n] = self.model.scheme.weights(np.exp(u[self.kinetic]))[0]
+        return c, dc, t
+
+    def species(self, u, derivatives):
+        """Columns of the scheme's species and their derivatives."""
+        c, dc, t = self.decays(u)
+        if not derivatives:
+            return c @ t, None
+        made = dc @ t
+        n = self.model.components
+        made[: len(self.kinetic), :, :n] += c[:, :n] @ self.model.scheme.weights(np.exp(u[self.kinetic]))[1]
+        return c @ t, made
 
     @property
     def delay_weight(self):
@@ -394,6 +412,8 @@ class Setup:
             segment.data = data
             self.segments.append(segment)
         dispersed = bool(model.dispersion) or any(point is not None for *_, point in made)
+        if model.non_negative and (dispersed or shared_spectra):
+            raise ValueError("non-negative spectra: not together with shared spectra, fitted dispersion or missing points")
         if shared_spectra:
             if dispersed:
                 raise ValueError("shared spectra: not together with a fitted dispersion or missing points; correct the chirp and mask whole wavelengths first")
@@ -408,6 +428,9 @@ class Setup:
                     if s._point_weight is None and not np.all(s._delay_weight == 1):
                         s._point_weight = np.broadcast_to(s._delay_weight, (s.data.shape[1], s.data.shape[0]))
                     blocks.append(DispersedBlock(s.data, s.dispersed, s.index))
+                elif model.non_negative:
+                    species = model.scheme is not None
+                    blocks.append(NonNegativeBlock(s.data, s.species if species else s.shared, s.index, model.components + model.infinite, s.decays if species else None))
                 else:
                     blocks.append(SharedBlock(s.data, s.shared, s.index))
                 self.place.append((j, slice(None)))

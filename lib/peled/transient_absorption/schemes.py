@@ -95,6 +95,20 @@ class Scheme:
         return np.maximum(-values, 0.0), derivatives, (v * (w @ initial)).T
 
 
+    def weights(self, tau_ps):
+        """T of `concentrations = decays @ T` and ∂T/∂ln τ, shape (names, n, n), by first-order perturbation of the eigenvectors."""
+        k, dk = self.matrix(np.asarray(tau_ps, float))
+        values, v = np.linalg.eig(k)
+        order = np.argsort(values.real)
+        values, v = values.real[order], v.real[:, order]
+        w = np.linalg.inv(v)
+        initial = np.array([self.initial.get(c, 0.0) for c in self.compartments], float)
+        gap = values[None, :] - values[:, None] + np.eye(len(values))
+        x = np.einsum("ja,mab,bi->mji", w, dk, v) / gap * (1 - np.eye(len(values)))
+        dv, dw = v @ x, -x @ w
+        return (v * (w @ initial)).T, np.swapaxes(dv * (w @ initial) + v * (dw @ initial)[:, None, :], 1, 2)
+
+
 def sequential(rates):
     """The matrix T of `concentrations = decays @ T` for 1 → 2 → … → n, in the order of the given rates.
 
@@ -142,6 +156,9 @@ class Model:
         Names of parameters that keep their start value.
     bounds_ps : mapping
         Parameter → (lowest, highest).
+    non_negative : bool
+        No spectrum of a decay below zero: the species' spectra with a scheme, else the decay-associated ones. For emission; not together
+        with dispersion.
     """
 
     lifetimes_ps: tuple[float, ...] = ()
@@ -158,6 +175,7 @@ class Model:
     period_ps: float | None = None
     fixed: tuple[str, ...] = ()
     bounds_ps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    non_negative: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "lifetimes_ps", tuple(float(tau) for tau in np.atleast_1d(self.lifetimes_ps)))
@@ -176,6 +194,8 @@ class Model:
             raise ValueError("model: a coherent artefact needs the Gaussian response")
         if not 0 <= self.artefact <= 4:
             raise ValueError(f"model: artefact: expected 0 to 4 columns, found {self.artefact}")
+        if self.non_negative and self.dispersion:
+            raise ValueError("model: non-negative spectra: not together with a fitted dispersion; correct the chirp first")
         known = set(self.names)
         strangers = sorted((set(self.fixed) | set(self.bounds_ps)) - known)
         if strangers:

@@ -141,6 +141,10 @@ class DispersedBlock:
     def exact(self) -> None:
         """Nothing to do: the data themselves are used."""
 
+    def local(self, u):
+        """(∂C/∂u_p)·A for A (nw, n, 1): shape (nw, nt, p)."""
+        return self.basis(u, True)[1]
+
     def _project(self, c):
         """Orthonormal basis, inverse of the triangular factor with the column scales, rank lost or not: batched."""
         scale = np.sqrt(np.einsum("wij,wij->wj", c, c))
@@ -194,6 +198,95 @@ class DispersedBlock:
         q, inverse = self._project(c)
         pseudo = np.matmul(inverse, np.swapaxes(q, 1, 2))
         return np.matmul(pseudo, self.columns)[:, :, 0].T, c, pseudo
+
+
+class NonNegativeBlock:
+    """Data with one model matrix for all wavelengths, and some spectra that must not be negative.
+
+    For each wavelength the best non-negative spectra are ordinary least squares on their positive set; with a handful
+    of columns all sets are tried and the best feasible one is the answer. Wavelengths with the same set form a `SharedBlock` each.
+
+    Parameters
+    ----------
+    data, basis, index
+        As for `SharedBlock`; the columns of the basis are those whose spectra are bounded.
+    bounded : int
+        The first so many columns.
+    decays : callable, optional
+        `decays(u)` returns C and ∂C/∂u of the plain decays and T with `basis = C·T`; spectra are handed out for the decays.
+    """
+
+    def __init__(self, data, basis, index, bounded: int, decays=None):
+        self.data, self.basis, self.index, self.bounded, self.decays = data, basis, np.asarray(index, int), bounded, decays
+        self.shape, self.size, self.total = data.shape, data.size, float(np.sum(data**2))
+        if bounded > 8:
+            raise ValueError(f"non-negative spectra: expected at most 8 of them, found {bounded}")
+
+    def exact(self) -> None:
+        """Nothing to do: the data themselves are used."""
+
+    def _sets(self, c):
+        """For each wavelength the number of its positive set, and the sets as column indices."""
+        n = c.shape[1]
+        scale = np.linalg.norm(c, axis=0)
+        scale[scale == 0] = 1.0
+        gram, right = (c / scale).T @ (c / scale), (c / scale).T @ self.data
+        always = list(range(self.bounded, n))
+        sets = [[j for j in range(self.bounded) if number >> j & 1] + always for number in range(2**self.bounded)]
+        best, chosen = np.full(self.shape[1], -np.inf), np.zeros(self.shape[1], int)
+        for number, keep in enumerate(sets):
+            gain, feasible = np.zeros(self.shape[1]), np.ones(self.shape[1], bool)
+            if keep:
+                a = np.linalg.lstsq(gram[np.ix_(keep, keep)], right[keep], rcond=1e-13)[0]
+                gain = np.einsum("nw,nw->w", a, right[keep])
+                feasible = (a[: len(keep) - len(always)] >= 0).all(axis=0)
+            better = feasible & (gain > best)
+            best[better], chosen[better] = gain[better], number
+        return chosen, sets
+
+    def evaluate(self, u, derivatives=True, covariance=False) -> Evaluation:
+        c, dc = self.basis(u, derivatives)
+        chosen, sets = self._sets(c)
+        p, nt = len(self.index), self.shape[0]
+        out = Evaluation(0.0, np.zeros(p), np.zeros((p, p)), np.zeros((p, p)), np.zeros((p, p)), np.zeros((p, nt)))
+        for number in np.unique(chosen):
+            keep, data = sets[number], self.data[:, chosen == number]
+            if not keep:
+                out.cost += float(np.sum(data**2))
+                continue
+            group = SharedBlock.__new__(SharedBlock)
+            group.compressed, group.basis = data, lambda u, d, keep=keep: (c[:, keep], dc[:, :, keep] if d else None)
+            part = group.evaluate(u, derivatives, covariance)
+            out.cost += part.cost
+            if derivatives:
+                out.gradient, out.hessian, out.rank = out.gradient + part.gradient, out.hessian + part.hessian, max(out.rank, part.rank)
+            if covariance:
+                out.floor, out.delay_scores = out.floor + part.floor, out.delay_scores + part.delay_scores
+        if covariance:  # from the sums over all wavelengths at each delay: their correlation across groups counts
+            out.score = out.delay_scores @ out.delay_scores.T * nt / max(nt - c.shape[1], 1)
+        return out
+
+    def solve(self, u):
+        """The best spectra of the decays (n, nw), their C (nw, nt, n), and C⁺ (nw, n, nt) at u."""
+        c, _ = self.basis(u, False)
+        chosen, sets = self._sets(c)
+        n, (nt, nw) = c.shape[1], self.shape
+        pseudo = np.zeros((nw, n, nt))
+        for number in np.unique(chosen):
+            keep = sets[number]
+            if keep:
+                full = np.zeros((n, nt))
+                full[keep] = np.linalg.pinv(c[:, keep])
+                pseudo[chosen == number] = full
+        if self.decays is not None:
+            c, _, t = self.decays(u)
+            pseudo = t @ pseudo
+        return np.einsum("wnt,tw->nw", pseudo, self.data), np.broadcast_to(c, (nw, nt, n)), pseudo
+
+    def local(self, u):
+        """(∂C/∂u_p)·A of the plain decays for A (nw, n, 1): shape (nw, nt, p)."""
+        dc = self.decays(u)[1] if self.decays is not None else self.basis(u, True)[1]
+        return lambda a: np.einsum("ptn,wn->wtp", dc, a[:, :, 0], optimize=True)
 
 
 def _cholesky_qr(c, scale):
