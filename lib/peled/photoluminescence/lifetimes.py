@@ -665,7 +665,8 @@ def _summary(model, y, inside, theta, cost, converged):
         up[p] += step
         down[p] -= step
         gradient[:, p] = (means(up) - means(down)) / (2 * step)
-    mean, mean_error = means(theta), np.sqrt(np.maximum(np.diag(gradient @ covariance @ gradient.T), 0))
+    with np.errstate(all="ignore"):  # a component without width or amplitude can make these overflow; it is reported above
+        mean, mean_error = means(theta), np.sqrt(np.maximum(np.nan_to_num(np.diag(gradient @ covariance @ gradient.T), nan=np.inf), 0))
     expected, variance = _expected_unit_deviance(m)
     lookup = dict(zip(model.names, zip(theta, errors, strict=True), strict=True))
     light = a * area(theta)

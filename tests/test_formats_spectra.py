@@ -1,0 +1,160 @@
+"""Spectra in the layouts of instruments, and what a damaged file is told."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from peled.formats import FormatError
+from peled.formats.confocal import read_stack
+from peled.formats.spectra import HC_EV_NM, read_each, read_spectra
+
+W = np.arange(500.0, 700.0, 4.0)
+Y = np.round(1000 * np.exp(-((W - 620) ** 2) / 800) + 3, 2)
+
+
+def _columns(*columns, delimiter=",", form="{:.4f}"):
+    return "\n".join(delimiter.join(form.format(v) for v in row) for row in zip(*columns, strict=True)) + "\n"
+
+
+LAYOUTS = {
+    "plain comma": "Wavelength (nm),Counts\n" + _columns(W, Y),
+    "no head, blanks": _columns(W, Y, delimiter="  "),
+    "tab, descending": "nm\tcounts\n" + _columns(W[::-1], Y[::-1], delimiter="\t"),
+    "decimal comma": "Wellenlänge (nm);Intensität\n" + _columns(W, Y, delimiter=";").replace(".", ","),
+    "micrometre": "Wavelength (µm),Signal\n" + _columns(W / 1e3, Y, form="{:.6f}"),
+    "Ocean Optics": "Data from a.txt Node\n\nDate: Mon Jan 1 2020\nIntegration Time (sec): 1.0E-1\n>>>>>Begin Spectral Data<<<<<\n" + _columns(W, Y, delimiter="\t") + ">>>>>End Spectral Data<<<<<\n",
+    "Edinburgh": "Labels,film,\nType,Emission Scan,\nXaxis,Wavelength,\nYaxis,Counts,\n\n" + "".join(f"{x:.2f},{y:.2f},\n" for x, y in zip(W, Y, strict=True)),
+    "Horiba": "Wavelength\tS1c / R1c\nnm\tCPS / MicroAmps\n" + _columns(W, Y, delimiter="\t"),
+    "Shimadzu": '"film - RawData"\n"Wavelength nm." "Abs."\n' + _columns(W, Y, delimiter=" "),
+    "LabSpec header": "#Acq. time (s)=\t1\n#AxisUnit[0]=\tnm\n" + _columns(W, Y, delimiter="\t"),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_single_spectrum_layouts(tmp_path, name):
+    path = tmp_path / "film.txt"
+    path.write_text(LAYOUTS[name], encoding="utf-8")
+    found = read_spectra(path)
+    assert found.x_unit == "nm" and len(found) == 1
+    np.testing.assert_allclose(found.x, W, atol=1e-6)
+    np.testing.assert_allclose(found.values[0], Y, atol=1e-6)
+
+
+@pytest.mark.parametrize("head, x, unit", [("Energy (eV)", HC_EV_NM / W, 1.0), ("Wavenumber (cm-1)", 1e7 / W, 1.0), ("Energy (meV)", 1e3 * HC_EV_NM / W, 1.0)])
+def test_energy_axes_come_back_in_ev_ascending(tmp_path, head, x, unit):
+    path = tmp_path / "pl.csv"
+    path.write_text(f"{head},PL\n" + _columns(x, Y, form="{:.8g}"))
+    found = read_spectra(path)
+    assert found.x_unit == "eV" and np.all(np.diff(found.x) > 0)
+    np.testing.assert_allclose(np.sort(found.wavelength_nm), W, rtol=1e-6)
+
+
+def test_axis_without_unit_is_told_from_its_range(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text(_columns(HC_EV_NM / W[::-1], Y[::-1], form="{:.8g}"))
+    assert read_spectra(path).x_unit == "eV"
+    path.write_text(_columns(np.arange(50.0), np.arange(50.0)))
+    with pytest.raises(FormatError, match="without a unit"):
+        read_spectra(path)
+    assert read_spectra_shifted(tmp_path).x_unit == "nm"
+
+
+def read_spectra_shifted(folder):
+    path = folder / "b.txt"
+    path.write_text(_columns(np.arange(20.0, 70.0), np.arange(50.0)))
+    return read_spectra(path, x_unit="nm")
+
+
+def test_cary_pairs_with_different_lengths_and_footer(tmp_path):
+    rows = [f"{x:.1f},{y:.4f},{x:.1f},{2 * y:.4f}," for x, y in zip(W[::-1], Y[::-1], strict=True)]
+    rows[-3:] = [",".join(r.split(",")[:2]) + ",,," for r in rows[-3:]]
+    path = tmp_path / "scan.csv"
+    path.write_text("neat,,E+G,,\nWavelength (nm),Abs,Wavelength (nm),Abs,\n" + "\n".join(rows) + "\n\nneat\nCollection Time: 1/1/2020 10:00:00 AM\nScan Software Version: 3.00\n")
+    first, second = read_each(path)
+    assert first.labels == ("neat",) and second.labels == ("E+G",) and first.value_unit == "absorbance"
+    assert first.x.size == W.size and second.x.size == W.size - 3
+    with pytest.raises(FormatError, match="2 axes"):
+        read_spectra(path)
+    path.write_text(path.read_text().replace(rows[4], rows[4].replace(f"{Y[-5]:.4f}", "abc", 1)))
+    with pytest.raises(FormatError, match="line 7, column 2.*'abc'"):
+        read_each(path)
+
+
+@pytest.mark.parametrize("heads, values, unit", [
+    (["0 s", "10 s", "0.5 min"], [0, 10, 30], "s"), (["2.6 V", "3 V", "3.4V"], [2.6, 3, 3.4], "V"), (["0.1 mA/cm2", "1 mA/cm2", "10 mA/cm2"], [0.1, 1, 10], "mA/cm2"),
+    (["12:00:05", "12:00:15", "12:01:05"], [0, 10, 60], "s"), (["t = 0 s", "t = 5 s", "t = 9 s"], [0, 5, 9], "s")])
+def test_series_in_columns_know_what_was_varied(tmp_path, heads, values, unit):
+    path = tmp_path / "series.csv"
+    path.write_text("Wavelength (nm)," + ",".join(heads) + "\n" + _columns(W, Y, 2 * Y, 3 * Y))
+    found = read_spectra(path)
+    np.testing.assert_allclose(found.parameter, values)
+    assert found.parameter_unit == unit and found.values.shape == (3, W.size)
+
+
+def test_series_with_numbers_in_a_corner_head(tmp_path):
+    path = tmp_path / "series.csv"
+    path.write_text("wavelength_nm \\ time_s,0,5,10\n" + _columns(W, Y, 2 * Y, 3 * Y))
+    np.testing.assert_allclose(read_spectra(path).time_s, [0, 5, 10])
+
+
+def test_matrices_with_the_axis_along_the_first_row(tmp_path):
+    axis, row = "\t".join(f"{x:.2f}" for x in W), "\t".join(f"{y:.2f}" for y in Y)
+    path = tmp_path / "m.txt"
+    path.write_text("#AxisUnit[1]=\tnm\n\t" + axis + "\n" + "".join(f"{t}\t{row}\n" for t in (0, 2, 4)))
+    labspec = read_spectra(path)
+    path.write_text("Data\n>>>>>Begin Spectral Data<<<<<\n\t\t" + axis + "\n" + "".join(f"2020-01-01 23:59:{s}.000\t1577\t{row}\n" for s in (50, 55)) + f"2020-01-02 00:00:05.000\t1577\t{row}\n")
+    ocean = read_spectra(path)
+    np.testing.assert_allclose(labspec.time_s, [0, 2, 4])
+    np.testing.assert_allclose(ocean.time_s, [0, 5, 15])
+    assert labspec.values.shape == ocean.values.shape == (3, W.size)
+
+
+def test_times_are_refused_where_there_are_none(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("Wavelength (nm),neat,treated\n" + _columns(W, Y, Y))
+    with pytest.raises(FormatError, match="series of spectra with times"):
+        _ = read_spectra(path).time_s
+
+
+@pytest.mark.parametrize("text, said", [
+    ("", "empty file"), ("c\n500\n501\n502\n", "two columns"), ("Wavelength (nm),c\n500,1\n501,abc\n502,3\n503,1\n", "line 3, column 2.*'abc'"),
+    ("Wavelength (nm),c\n500,1\n501,2\n501,3\n502,1\n", "line 4.*repeated"), ("Wavelength (nm),c\n500,1\n501,2\n499,3\n502,1\n", "line 4.*turns back"),
+    ("hello\nworld\n", "rows of numbers"), ("Time (ns),c\n1,1\n2,2\n3,3\n", "wavelength or energy axis"), ("Wavelength (nm),c\n-5,1\n1,2\n2,3\n", "positive axis")])
+def test_bad_files_are_told_what_and_where(tmp_path, text, said):
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    with pytest.raises(FormatError, match=said) as raised:
+        read_spectra(path)
+    assert "bad.csv" in str(raised.value)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6, allow_nan=False), min_size=6, max_size=30), st.sampled_from([",", ";", "\t", " "]))
+def test_whatever_is_written_is_read(tmp_path_factory, values, delimiter):
+    path = tmp_path_factory.mktemp("s") / "x.txt"
+    x = 400.0 + np.arange(len(values))
+    path.write_text(f"Wavelength (nm){delimiter if delimiter != ' ' else '  '}signal\n" + "".join(f"{a!r}{delimiter}{b!r}\n" for a, b in zip(x.tolist(), values, strict=True)))
+    found = read_spectra(path)
+    np.testing.assert_array_equal(found.values[0], values)
+
+
+def test_real_absorbance_export(samples):
+    found = read_spectra(samples / "tauc" / "spectrum_1.txt")
+    assert found.value_unit == "absorbance" and found.x[0] == 250 and found.x[-1] == 800
+
+
+def test_image_stacks_keep_their_scale(tmp_path):
+    import tifffile
+
+    path = tmp_path / "stack.tif"
+    frames = np.arange(2 * 30 * 30, dtype=np.uint16).reshape(2, 30, 30)
+    tifffile.imwrite(path, frames, imagej=True, resolution=(1 / 0.05, 1 / 0.05), metadata={"axes": "TYX", "unit": "um", "finterval": 3.0})
+    stack = read_stack(path)
+    assert stack.pixel_um == pytest.approx(0.05) and stack.interval_s == 3.0
+    np.testing.assert_array_equal(stack.frames, frames)
+    (tmp_path / "broken.tif").write_bytes(path.read_bytes()[:100])
+    (tmp_path / "other.tif").write_bytes(b"not a tiff at all")
+    for name in ("broken.tif", "other.tif"):
+        with pytest.raises(FormatError, match=name):
+            read_stack(tmp_path / name)
