@@ -64,7 +64,7 @@ def read_image(path: str | os.PathLike, *, pixel_nm: float | None = None) -> Ima
             raise FormatError(path, place="byte 0", expected="a .tif, .dm3, .dm4 or .mrc image", found=repr(head[:8]), advice="save it as .tif with its scale")
     except FormatError:
         raise
-    except Exception as error:  # noqa: BLE001  the libraries raise whatever the damaged bytes lead to
+    except Exception as error:  # the libraries raise whatever the damaged bytes lead to
         raise FormatError(path, expected="a whole image", found=f"{type(error).__name__}: {error}", advice="the file is cut or damaged; copy it again") from None
     pixels = np.asarray(pixels)
     if pixels.ndim == 3 and pixels.shape[-1] in (3, 4) and pixels.shape[0] > 4:
@@ -119,7 +119,7 @@ def _fei(tif) -> float | None:
 def _sis(tif) -> float | None:
     try:
         sis = tif.sis_metadata
-    except Exception:  # noqa: BLE001  other programs write tags that only look like it
+    except Exception:  # other programs write tags that only look like it
         return None
     return float(sis["pixelsizex"]) * 1e9 if sis and sis.get("pixelsizex") else None
 

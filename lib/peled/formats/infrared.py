@@ -80,7 +80,7 @@ def _ordered(s: InfraredSpectrum) -> InfraredSpectrum:
 
 def _quantity(text: str, values: np.ndarray) -> str:
     text = text.lower()
-    if "transm" in text or re.search(r"%\s*t\b", text) or text.strip() in ("t", "t(%)"):
+    if "transm" in text or re.search(r"%\s*t\b|^t\s*[(\[]?\s*%?\s*[)\]]?$", text.strip()):
         return "transmittance, %" if "%" in text or "percent" in text or values.max() > 5 else "transmittance"
     if "reflect" in text and "log" not in text:
         return "reflectance"
@@ -164,8 +164,11 @@ def _decode(path: Path, body: str) -> np.ndarray:
     """The ASDF forms of JCAMP-DX 4.24 (McDonald and Wilks, Appl. Spectrosc. 42, 151 (1988)): AFFN, PAC, SQZ, DIF, DUP."""
     values: list[float] = []
     last_was_difference = False
+    # E is a digit in squeezed forms and an exponent in plain ones: there only when it carries a sign, or no other letter is about.
+    exponent = r"(?:[eE][+-]\d+)?" if re.search(r"[@%A-DF-Za-df-s]", body) else r"(?:[eE][+-]?\d+)?"
+    pattern = re.compile(r"[+-]?\d+\.?\d*" + exponent + r"|[@A-Ia-i%J-Rj-rS-Zs]\d*\.?\d*")
     for number, line in enumerate(body.split("\n"), 1):
-        tokens = re.findall(r"[@A-Ia-i%J-Rj-rS-Zs]\d*\.?\d*|[+-]?\d+\.?\d*(?:[eE][+-]?\d+)?", line.strip())
+        tokens = pattern.findall(line.strip())
         if not tokens:
             continue
         tokens, step, row = tokens[1:], None, []  # the first number is the abscissa

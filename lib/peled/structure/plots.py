@@ -118,7 +118,7 @@ def cutoffs(ax, results: dict, spectra: dict) -> None:
         unit = cutoff.curve[:, 1].max()
         ax.plot(x[near], s.counts[near] / unit, ".", ms=2, color=colour(sample))
         ax.plot(cutoff.curve[:, 0], cutoff.curve[:, 1] / unit, color="black", lw=0.6)
-        ax.axvline(cutoff.energy_eV, color=colour(sample), lw=0.6, ls="--", label=f"{NAMES.get(sample, sample)}: {cutoff.energy_eV:.2f} eV, work function {levels.work_function_eV:.2f} eV")
+        ax.axvline(cutoff.energy_eV, ymax=0.72, color=colour(sample), lw=0.6, ls="--", label=f"{NAMES.get(sample, sample)}: {cutoff.energy_eV:.2f} eV, work function {levels.work_function_eV:.2f} eV")
     ax.set(xlabel="binding energy (eV, bias removed)", ylabel="counts (norm.)", ylim=(-0.03, 1.45))
     ax.invert_xaxis()
     ax.legend(loc="upper left", fontsize=5.5)
@@ -162,9 +162,9 @@ def tails(ax, fits: dict, data: dict) -> None:
         ax.semilogy(e, np.maximum(s, 1e-12) / unit, ".", ms=1.8, color=colour(sample))
         ax.plot(fit.curve[:, 0], fit.curve[:, 1] / unit, color="black", lw=0.6)
         ax.plot([], [], ".", color=colour(sample), label=f"{NAMES.get(sample, sample)}: {fit.energy_meV:.1f} ± {fit.error_meV:.1f} (window {fit.window_error_meV:.1f}) meV")
-    ax.set(xlabel="photon energy (eV)", ylabel="PDS signal (norm.)", ylim=(1.2e-4, 3))
+    ax.set(xlabel="photon energy (eV)", ylabel="PDS signal (norm.)", ylim=(1.2e-4, 60))
     ax.legend(loc="upper left", fontsize=5.5)
-    inset = ax.inset_axes([0.64, 0.14, 0.33, 0.36])
+    inset = ax.inset_axes([0.66, 0.14, 0.31, 0.34])
     for sample, fit in fits.items():
         inset.errorbar(fit.scan[:, 0], fit.scan[:, 1], fit.scan[:, 2], fmt=".", ms=2, lw=0.4, color=colour(sample))
     inset.set_xlabel("upper end of window (eV)", size=5, labelpad=1)
@@ -176,9 +176,12 @@ def calibration(ax, line, contents: dict, ceilings: dict) -> None:
     """Lead contents beside the stoichiometric ceilings."""
     names = [n for n in contents if contents[n].value > 5]
     ax.bar(range(len(names)), [contents[n].value for n in names], yerr=[1.96 * contents[n].standard_error for n in names], color=[COLOURS.get(n, COLOURS["grey"]) for n in names], width=0.6, capsize=2)
-    for name, value in ceilings.items():
-        ax.axhline(value, lw=0.6, ls="--", color=COLOURS["grey"])
-        ax.text(len(names) - 0.45, value, f"{name} {value:.0f}", size=5, va="center")
+    groups: list[list[tuple[str, float]]] = []
+    for name, value in sorted(ceilings.items(), key=lambda item: item[1]):  # ceilings closer than a label's height share one
+        groups.append([(name, value)]) if not groups or value - groups[-1][-1][1] > 25 else groups[-1].append((name, value))
+        ax.axhline(value, lw=0.5, ls="--", color=COLOURS["grey"])
+    for group in groups:
+        ax.text(len(names) - 0.45, np.mean([v for _, v in group]), "\n".join(f"{n} {v:.0f}" for n, v in reversed(group)), size=5, va="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
     ax.set(xticks=range(len(names)), xticklabels=names, ylabel="Pb (µg per mg)", xlim=(-0.6, len(names) + 0.9))
 
 
