@@ -284,6 +284,26 @@ def test_missing_points_do_not_count():
     assert np.allclose(np.log(fit.lifetimes_ps), np.log(whole.lifetimes_ps), atol=0.02)
 
 
+@pytest.mark.parametrize("fastest", [0.002, 0.03, 0.4])
+def test_columns_of_a_chirped_set_are_those_of_each_wavelength(fastest):
+    m = noisy(9, 0.1, 5)
+    model = Model((fastest, 14.0, 280.0), t0_ps=0.1, fwhm_ps=0.12, dispersion=(0.9, 0.4), reference_nm=640.0, infinite=True, offset=True, artefact=3)
+    segment = global_fit(m, model, starts=0, max_evaluations=2).setup.segments[0]
+    u = np.log(np.array([fastest, 14.0, 280.0, np.e, 0.12, np.e, np.e]))
+    u[3], u[5:] = 0.1, (0.9, 0.4)
+    c, local = segment.dispersed(u, True)
+    full = local.full(np.broadcast_to(np.eye(8), (9, 8, 8)))
+    for j, w in enumerate(m.wavelength_nm):
+        xi = 1e3 / w - 1e3 / 640.0
+        x = DELAYS - (0.1 + 0.9 * xi + 0.4 * xi**2)
+        rates = 1 / np.array([fastest, 14.0, 280.0])
+        e, dk, dx, ds = columns(x, rates, 0.12 / FWHM_PER_SIGMA, infinite=True, offset=True, artefact=3)
+        assert np.allclose(c[j], e, rtol=1e-10, atol=1e-14)
+        assert np.allclose(full[j, :, 1, 1], -dk[:, 1] * rates[1], rtol=1e-9, atol=1e-14)
+        assert np.allclose(full[j, :, 3], -dx, rtol=1e-9, atol=1e-11) and np.allclose(full[j, :, 4], ds, rtol=1e-9, atol=1e-11)
+        assert np.allclose(full[j, :, 6], -dx * xi**2, rtol=1e-9, atol=1e-11)
+
+
 # ---- schemes and parameters --------------------------------------------------------------------------------------------
 
 

@@ -335,10 +335,49 @@ class Segment:
     def delay_weight(self):
         return self._delay_weight
 
+    def _chirped_columns(self, shift, u, derivatives):
+        """`_columns` for every wavelength's own centre; the special functions only for delays that any response reaches.
+
+        Before all responses everything is zero. 13 standard deviations after all of them a decay is exp(k²s²/2 − kx) to double precision
+        (a rate above 8/s leaves nothing there), which is a product of a delay and a wavelength factor.
+        """
+        t, m = self.matrix.delay_ps, self.model
+        if self.fwhm is None or m.period_ps is not None:
+            return self._columns(t[None, :] - shift[:, None], u, derivatives)
+        s = np.exp(u[self.fwhm]) / FWHM_PER_SIGMA
+        first, last = np.searchsorted(t, [shift.min() - 9.5 * s, shift.max() + 13 * s])
+        dk_du, near = self._columns(t[None, first:last] - shift[:, None], u, derivatives)
+        if first == 0 and last == len(t):
+            return dk_du, near
+        k, _ = self.rates(u)
+        n, nw = len(k), len(shift)
+        late, latest = t[last:], shift.max()
+        factor = np.where(k * s < 8, np.exp((shift[:, None] - latest) * k + 0.5 * np.minimum(k * s, 8) ** 2), 0.0)
+        decay = np.exp(-(late[:, None] - latest) * k)[None] * factor[:, None, :]
+
+        def whole(part, columns_):
+            if part is None:
+                return None
+            out = np.zeros((nw, len(t), columns_))
+            out[:, first:last] = part
+            return out
+
+        c, dk, dx, ds = (whole(part, n if i == 1 else len(m.spectra)) for i, part in enumerate(near))
+        c[:, last:, :n] = decay
+        if m.infinite:
+            c[:, last:, n] = 1.0
+        if m.offset:
+            c[:, :, n + m.infinite] = 1.0
+        if derivatives:
+            dk[:, last:] = (k * s * s - (late[None, :] - shift[:, None])[:, :, None]) * decay
+            dx[:, last:, :n] = -k * decay
+            ds[:, last:, :n] = (s * k) ** 2 * decay
+        return dk_du, (c, dk, dx, ds)
+
     def dispersed(self, u, derivatives):
         """C (nw, nt, n) and its derivatives applied to spectra, weighted per point."""
         shift = u[self.t0] + (u[self.dispersion] @ self.terms if len(self.dispersion) else np.zeros(len(self.matrix.wavelength_nm)))
-        dk_du, (c, dk, dx, ds) = self._columns(self.matrix.delay_ps[None, :] - shift[:, None], u, derivatives)
+        dk_du, (c, dk, dx, ds) = self._chirped_columns(shift, u, derivatives)
         w = self._point_weight
         if w is not None:
             c = c * w[:, :, None]

@@ -417,12 +417,11 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
             moved = trial - theta
             promised = -(2 * now.gradient @ moved + moved @ now.hessian @ moved)
             used += 1
-            cost = problem.evaluate(trial, derivatives=False).cost
-            if np.isfinite(cost) and cost < now.cost:
-                ratio = (now.cost - cost) / promised if promised > 0 else 0.5
+            then = problem.evaluate(trial)  # nearly every trial is accepted, so its derivatives are made at once
+            if np.isfinite(then.cost) and then.cost < now.cost:
+                ratio = (now.cost - then.cost) / promised if promised > 0 else 0.5
                 damping = max(damping * (0.1 if ratio > 0.5 else 0.5 if ratio > 0.2 else 2.0), 1e-12)
-                theta, improved = trial, True
-                now = problem.evaluate(theta)
+                theta, now, improved = trial, then, True
                 break
             damping *= 8.0
             if damping > 1e12 or promised < tolerance * floor:
