@@ -415,10 +415,11 @@ class Choice:
     f_p_values: tuple[float, ...]
 
 
-def choose_lines(processed: Processed, window_ppm: tuple[float, float], *, max_lines: int = 4, width_Hz: float | None = None, shape: str = "lorentz", baseline_order: int = 1) -> Choice:
-    """Add lines one by one where the residual is largest, as long as BIC falls.
+def choose_lines(processed: Processed, window_ppm: tuple[float, float], *, max_lines: int = 4, width_Hz: float | None = None, shape: str = "lorentz", baseline_order: int = 1, significance: float = 0.002) -> Choice:
+    """Add lines one by one where the residual is largest, as long as BIC falls and the F test finds the step worth it.
 
-    The F test compares each fit with the one before, with the counts of independent points, not of points.
+    The F test compares each fit with the one before, with the counts of independent points, not of points; a step
+    needs p < `significance`, less than one in 20, as the new line's place was looked for.
     """
     part = processed.window(*window_ppm)
     ppm = processed.ppm[part]
@@ -446,7 +447,11 @@ def choose_lines(processed: Processed, window_ppm: tuple[float, float], *, max_l
         components = [replace(c, centre_ppm=line.position_ppm, width_Hz=line.width_Hz or c.width_Hz, gauss_Hz=line.gauss_Hz) for c, line in zip(components, fit.lines, strict=True)]
         width = min(c.width_Hz for c in components)
         rest = fit.data - fit.model
-    best = min(fits, key=lambda fit: fit.bic)
+    best = fits[0]
+    for fit, p in zip(fits[1:], p_values, strict=True):
+        if fit.bic >= best.bic or p >= significance:
+            break
+        best = fit
     return Choice(best, tuple(fits), tuple(p_values))
 
 

@@ -230,10 +230,20 @@ def noise_of_decay(decay: np.ndarray, group_delay: float = 0.0) -> float:
     rows = difference[: len(difference) // block * block].reshape(-1, block)
     level = np.median(np.abs(rows), axis=1)
     quiet = rows[level <= 1.25 * np.quantile(level, 0.2)]
-    # |d| of complex Gaussian noise is Rayleigh: its median is sigma sqrt(2 ln 2).
-    first = float(np.median(np.abs(quiet)) / np.sqrt(2 * np.log(2)))
-    inside = np.abs(rows[level <= 1.35 * first * np.sqrt(2 * np.log(2))])
-    return float(np.median(inside) / np.sqrt(2 * np.log(2))) if inside.size > 200 else first
+    # |d| of complex Gaussian noise is Rayleigh: its median is sigma sqrt(2 ln 2). From the quiet stretches the estimate
+    # starts low; all differences below 2.5 sigma, with the variance that this cut takes away, make it consistent.
+    sigma = float(np.median(np.abs(quiet)) / np.sqrt(2 * np.log(2)))
+    squares, cut = np.abs(difference) ** 2, 2.5
+    kept = 2 * (1 - (1 + cut**2 / 2) * np.exp(-(cut**2) / 2)) / (1 - np.exp(-(cut**2) / 2))
+    for _ in range(60):
+        inside = squares[squares < (cut * sigma) ** 2]
+        if len(inside) < 32:
+            break
+        new = float(np.sqrt(inside.mean() / kept))
+        if abs(new / sigma - 1) < 1e-4:
+            break
+        sigma = new
+    return sigma
 
 
 def from_spectrum(spectrum) -> Processed:

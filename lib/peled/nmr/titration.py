@@ -212,7 +212,8 @@ def fit_binding(ligand: np.ndarray, metal: np.ndarray, shifts_ppm: np.ndarray, e
         raise ValueError(f"model: expected 1:1 or 1:2, found {model!r}")
     y = np.asarray(shifts_ppm, float)
     y = y[:, None] if y.ndim == 1 else y
-    e = np.broadcast_to(np.asarray(errors_ppm, float).reshape(len(y), -1), y.shape)
+    e = np.asarray(errors_ppm, float)
+    e = np.broadcast_to(e[:, None] if e.ndim == 1 else e, y.shape)
     states = 1 if model == "1:1" else 2
     count = y.size
     parameters = states + (1 + states) * y.shape[1]
