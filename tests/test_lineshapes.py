@@ -506,3 +506,43 @@ def test_moments_refuse(arguments, words):
     call = {"x": X, "y": np.ones(241), "variance": 1.0} | arguments
     with pytest.raises(ValueError, match=words):
         moments(**call)
+
+
+# --- odd data -------------------------------------------------------------------------------------------------------
+
+
+def test_counts_without_background_let_the_baseline_touch_zero():
+    """The likelihood has an edge where the model reaches zero; the fit must neither stop there nor jump off it."""
+    rng = np.random.default_rng(16)
+    model = BandModel({"a": "gaussian"}, baseline=1, origin=630.0)
+    counts = rng.poisson(BandModel({"a": "gaussian"}).evaluate(X, np.array([700.0, 630.0, 30.0])), (200, len(X)))
+    fit = fit_series(X, counts, model, poisson=True)
+    assert fit.converged.mean() > 0.97
+    assert_covers_loosely(*fit["a_centre"], 630.0)
+    assert np.abs(fit.value("a_area")[fit.converged].mean() - 700) < 3
+
+
+def assert_covers_loosely(values, errors, truth):
+    assert 0.90 <= inside(values, errors, truth) <= 0.985
+
+
+def test_a_dark_spectrum_spoils_only_itself():
+    rng = np.random.default_rng(17)
+    model = BandModel({"a": "gaussian"}, baseline=0)
+    counts = rng.poisson(model.evaluate(X, np.array([900.0, 630.0, 30.0, 2.0])), (5, len(X))).astype(float)
+    alone = fit_series(X, counts, model, poisson=True)
+    fit = fit_series(X, np.vstack([counts, np.zeros(len(X))]), model, poisson=True)
+    np.testing.assert_allclose(fit.values[:5], alone.values, rtol=1e-4)
+    assert fit.chi2[5] < 1e-3 * len(X) + 1e-6  # a thousandth of a count a point is where the deviance turns into its parabola
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), shape=st.sampled_from(sorted(lineshapes.SHAPES)), bands=st.integers(1, 2), poisson=st.booleans())
+def test_whatever_the_data_the_answer_is_finite(seed, shape, bands, poisson):
+    rng = np.random.default_rng(seed)
+    kinds = [np.zeros(241), np.full(241, 5.0), 100.0 * np.eye(241)[90], rng.normal(0, 1, 241), X - 540, 1e-12 * rng.random(241), 1.0 * (np.abs(X - 630) < 20)]
+    y = kinds[seed % len(kinds)]
+    y = np.abs(y) if poisson else y
+    model = BandModel({f"b{k}": shape for k in range(bands)}, baseline=0)
+    fit = fit_series(X, y, model, poisson=poisson, max_iterations=30)
+    assert np.isfinite(fit.values).all() and np.isfinite(fit.chi2).all() and np.isfinite(fit.covariance).all()

@@ -355,6 +355,31 @@ def test_efficiency_weighs_the_yield_by_the_rate():
     assert found.efficiency(0.5) == pytest.approx(found.purcell / (1 + found.purcell) * found.outcoupling)
 
 
+def test_reabsorption_out_of_the_slide():
+    stack = ([1.5, 1.82, 1.0], [30.0], 1, 620.0)
+    k = 0.02 * np.log(10) * 620 / (4 * np.pi * 30)
+    assert optics.substrate_reabsorption(*stack, 0.0) == 0
+    assert optics.substrate_reabsorption(*stack, k, radius_mm=1e6) == pytest.approx(1, abs=1e-6)
+    usual = [optics.substrate_reabsorption(*stack, k, radius_mm=radius) for radius in (2.0, 6.0, 20.0)]
+    assert usual == sorted(usual) and 0 < usual[0] < usual[-1] < 1
+    assert optics.substrate_reabsorption(*stack, k, nodes=800) == pytest.approx(usual[1], abs=1e-4)
+    with pytest.raises(ValueError, match="below the substrate"):
+        optics.substrate_reabsorption(*stack, k, outside=1.6)
+
+
+def test_reabsorption_of_a_thick_film_is_that_of_rays():
+    """Film of the glass's own index: each visit is two slanted passes, and interference averages out."""
+    glass, density, nodes = 1.5, 0.05, 400
+    waves = []
+    for thickness in np.linspace(20_000, 20_400, 21):
+        k = density * np.log(10) * 620 / (4 * np.pi * thickness)
+        waves.append(optics.substrate_reabsorption([glass, glass, 1.0], [thickness], 1, 620.0, k, radius_mm=5.0, orientation="isotropic", depth=(np.arange(25) + 0.5) / 25, nodes=nodes))
+    cosine = np.linspace(1e-6, np.sqrt(1 - 1 / glass**2), 20001)
+    visits = 5.0 / (2 * np.sqrt(1 - cosine**2) / cosine)
+    rays = 1 - np.mean(10 ** (-2 * density / cosine * visits))
+    assert np.mean(waves) == pytest.approx(rays, rel=0.05)  # what is left of the fringes
+
+
 @pytest.mark.parametrize("arguments,words", [
     (dict(emitter=7), "emitter: expected a medium"), (dict(depth=1.2), "fractions of the emitter"), (dict(orientation="sideways"), "orientation: expected"),
     (dict(orientation=1.4), "orientation: expected"), (dict(wavelength_nm=0.0), "positive wavelength"), (dict(emitter=0), "depth: expected the distance"),

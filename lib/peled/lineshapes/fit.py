@@ -15,6 +15,7 @@ from peled.lineshapes.model import BandModel
 from peled.lineshapes.result import SeriesFit
 from peled.lineshapes.starts import guess
 
+_FEW_COUNTS = 1e-3  # see _deviance
 _BLOCK = 2**16  # doubles of Jacobian worked on at once: a block stays in the cache
 
 
@@ -114,12 +115,11 @@ class _Problem:
         with np.errstate(all="ignore"):
             for part, y, w, value, jac in self.blocks(theta, rows):
                 if self.poisson:
-                    use = w if w is not None else 1.0
-                    floor = np.maximum(value, 1e-300)
-                    deviance = 2 * use * (value - y + special.xlogy(y, np.maximum(y, 1e-300) / floor))
-                    cost[part] = np.where((use * value < 0).any(axis=1), np.inf, deviance.sum(axis=1))
-                    root = np.sqrt(use / np.maximum(value, 1e-12 * (1 + y)))
-                    residual = (value - y) * root
+                    deviance, slope, bend = _deviance(value, y)
+                    use = 1.0 if w is None else w
+                    cost[part] = (use * deviance).sum(axis=1)
+                    root = np.sqrt(use * bend)
+                    residual = use * slope / np.where(root > 0, root, 1.0)
                 else:
                     root = None if w is None else np.sqrt(w)
                     residual = value - y if root is None else (value - y) * root
@@ -130,6 +130,25 @@ class _Problem:
                 gradient[part] = np.matmul(jac, residual[:, :, None])[:, :, 0]
         cost[~np.isfinite(cost) | ~np.isfinite(gradient).all(axis=1) | ~np.isfinite(curvature).all(axis=(1, 2))] = np.inf
         return cost, curvature, gradient
+
+
+def _deviance(mean, counts):
+    """Poisson deviance of each point, half its slope and half its (expected) curvature in the mean.
+
+    Below a thousandth of a count the deviance goes on as its parabola: a baseline may touch zero, where the likelihood
+    itself has an edge and no step could be judged.
+    """
+    low = mean < _FEW_COUNTS
+    safe = np.where(low, _FEW_COUNTS, mean)
+    deviance = 2 * (safe - counts + special.xlogy(counts, np.maximum(counts, 1e-300) / safe))
+    slope, bend = 1 - counts / safe, 1 / safe
+    if low.any():
+        steep = (counts + _FEW_COUNTS) / _FEW_COUNTS**2
+        below = np.where(low, mean - _FEW_COUNTS, 0.0)
+        deviance += below * (2 * slope + steep * below)
+        slope = slope + np.where(low, steep * below, 0.0)
+        bend = np.where(low, steep, bend)
+    return deviance, slope, bend
 
 
 def _prepare(x, Y, model, start, variance, poisson, mask):
@@ -245,15 +264,6 @@ def _solve_linear(problem, theta, allowed):
     there = problem.normal(trial, rows)
     better = there[0] < here[0]
     theta, state = _pick(better, trial, theta), tuple(_pick(better, *pair) for pair in zip(there, here))
-    if problem.poisson and (bad := ~np.isfinite(state[0])).any():
-        for k, name in enumerate(problem.model.free):  # positive everywhere: upright bands on a flat floor
-            if name.endswith("_area"):
-                upright = np.maximum(trial[bad, k], 1e-2 * problem.y[bad].sum(axis=1) * np.ptp(problem.x) / problem.y.shape[1])
-                theta[bad, k] = np.clip(upright, problem.lower[k], problem.upper[k])
-            elif name.startswith("base_"):
-                floor = np.maximum(np.quantile(problem.y[bad], 0.1, axis=1), 0.1)
-                theta[bad, k] = np.clip(floor if name == "base_0" else 0.0, problem.lower[k], problem.upper[k])
-        state = problem.normal(theta, rows)
     return theta, state
 
 
@@ -276,6 +286,11 @@ def _solve(curvature, gradient, frozen, damping):
     return step / scale, -np.einsum("nq,nq->n", step, right)
 
 
+def _rounding(problem):
+    """Differences of cost that are only rounding: deviances are small differences of terms as large as the counts."""
+    return 1e-15 * problem.y.sum(axis=1) if problem.poisson else np.zeros(len(problem.y))
+
+
 def _pushed(theta, gradient, lower, upper):
     """Parameters at a bound that the gradient pushes against."""
     return ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0))
@@ -294,6 +309,7 @@ def _descend(problem, theta, common, max_iterations, tolerance, state):
     damping, now = np.full(n, 1e-3), theta.copy()
     absolute = problem.poisson or problem.weights is not None
     dof = max(problem.y.shape[1] - q, 1)
+    slack = _rounding(problem)
     # below this no step can show in the sum of squares: exact data
     ground = 1e-20 * np.einsum("nm,nm->n", problem.y, problem.y) if not absolute else np.zeros(n)
     for _ in range(max_iterations):
@@ -317,7 +333,7 @@ def _descend(problem, theta, common, max_iterations, tolerance, state):
                 break
         iterations[rows] += 1
         new_cost, new_curvature, new_gradient = problem.normal(trial, rows)
-        better = new_cost <= cost
+        better = new_cost <= cost + slack[rows]
         now[better], cost[better], curvature[better], gradient[better] = trial[better], new_cost[better], new_curvature[better], new_gradient[better]
         damping = np.where(better, np.maximum(damping * 0.1, 1e-12), np.maximum(damping * 8, 1e-6))
     theta[rows] = now
@@ -356,6 +372,7 @@ def _descend_shared(problem, theta, common, max_iterations, tolerance, state):
     n = len(theta)
     rows, damping, converged, count = np.arange(n), 1e-3, False, 0
     cost, curvature, gradient = state
+    slack = float(_rounding(problem).sum())
     absolute = problem.poisson or problem.weights is not None
     dof = max(problem.y.size - (~common).sum() * n - common.sum(), 1)
     ground = 0.0 if absolute else 1e-20 * float(np.sum(problem.y**2))
@@ -375,7 +392,7 @@ def _descend_shared(problem, theta, common, max_iterations, tolerance, state):
         if damping > 1e14:
             break
         new = problem.normal(trial, rows)
-        if new[0].sum() <= cost.sum():
+        if new[0].sum() <= cost.sum() + slack:
             theta, (cost, curvature, gradient), damping = trial, new, max(damping * 0.1, 1e-12)
         else:
             damping = max(damping * 8, 1e-6)
