@@ -72,7 +72,7 @@ def test_current_without_area_is_an_error(tmp_path):
 
 def test_current_and_density_that_disagree_are_refused(tmp_path):
     path = write(tmp_path / "d.csv", table(("Voltage (V)", "Current (A)", "Current density (mA/cm2)"), (V, J * 1e-3 * 0.045, J), header=["Area (cm2): 0.09"]))
-    with pytest.raises(FormatError, match="0.045 cm2 between the two columns"):
+    with pytest.raises(FormatError, match=r"0.045 cm2 between the two columns"):
         read_sweeps(path)
 
 
@@ -113,6 +113,15 @@ def test_keithley_without_heads(tmp_path):
     assert sweep.time_s[-1] == pytest.approx(0.1 * (V.size - 1))
     np.testing.assert_array_equal(sweep.compliance, V >= 4.5)
     assert sweep.good.sum() == (V < 4.5).sum()
+
+
+def test_keithley_2450_buffer(tmp_path):
+    lines = ["Index,Buffer,Channel,Reading,Unit,Source Value,Source Unit,Relative Time"]
+    lines += [f"{i},defbuffer1,0,{j * 45e-6:.6e},Amp DC,{v:.4f},Volt DC,{0.1 * i:.3f}" for i, (v, j) in enumerate(zip(V, J, strict=True), 1)]
+    sweep = read_sweep(write(tmp_path / "k.csv", "\n".join(lines)), area_cm2=0.045)
+    np.testing.assert_allclose(sweep.current_density_mA_cm2, J, rtol=1e-5)
+    np.testing.assert_allclose(sweep.voltage_V, V)
+    assert sweep.time_s is not None
 
 
 def test_compliance_seen_in_the_current_alone(tmp_path):

@@ -271,7 +271,7 @@ def test_own_files_in_other_formats(tmp_path, flat):
     (tmp_path / "broken.csv").write_text("nothing here")
     own = desk.collect(tmp_path, aliases={"fig3_EG": "mine_fig3_EG"})
     assert {"fig3_EG", "mine_fig3_neat"} <= set(own.sweeps) and any("broken.csv" in p for p in own.problems)
-    mine, problems = desk.analyse_all(own.sweeps, {**own.spectra, "fig3_EG_current": own.spectra["mine_fig3_EG_current"]})
+    mine, _ = desk.analyse_all(own.sweeps, {**own.spectra, "fig3_EG_current": own.spectra["mine_fig3_EG_current"]})
     bundled, _ = desk.analyse_all(data.sweeps, data.spectra)
     assert mine["fig3_EG"].peak.eqe == pytest.approx(bundled["fig3_EG"].peak.eqe, rel=1e-3)
     assert mine["mine_fig3_neat"].peak.eqe == pytest.approx(bundled["fig3_neat"].peak.eqe, rel=1e-3)
@@ -287,9 +287,23 @@ def test_device_without_spectra_says_what_stands_in(tmp_path):
     assert not nothing and "luminance" in problems[0]
 
 
+def test_flat_folder_tells_lifetime_logs_and_single_spectra_from_sweeps(tmp_path):
+    t = np.arange(0, 60.0, 2)
+    (tmp_path / "aging.csv").write_text("\n".join(["Time (min),Voltage (V),Current density (mA/cm2),Luminance (cd/m2)"] + [f"{x},{3 + x / 100},1.0,{100 * np.exp(-x / 50)}" for x in t]))
+    (tmp_path / "el.txt").write_text("\n".join(["Wavelength (nm)\tIntensity"] + [f"{w}\t{np.exp(-(((w - 620) / 20) ** 2)):.6f}" for w in range(520, 740, 2)]))
+    v = np.arange(0, 5, 0.2)
+    (tmp_path / "jvl.csv").write_text("\n".join(["Voltage (V),Current density (mA/cm2),Luminance (cd/m2)"] + [f"{x:.2f},{1e-3 * np.exp(2 * x):.6g},{0.2 * np.exp(2 * x) if x > 2 else 0:.6g}" for x in v]))
+    data = desk.collect(tmp_path)
+    assert (set(data.lifetimes), set(data.spectra), set(data.sweeps)) == ({"aging"}, {"el"}, {"jvl"})
+    found, _ = desk.analyse_all(data.sweeps, data.spectra)
+    assert "one spectrum for all points" in found["jvl"].notes
+    expected = photometry.efficiency(200.0, 1.0, data.spectra["el"].wavelength_nm, data.spectra["el"].values[0]).eqe
+    assert found["jvl"].peak.eqe == pytest.approx(float(expected), rel=0.02)
+
+
 def test_empty_folder_is_a_clear_error(tmp_path):
     (tmp_path / "notes.csv").write_text("no numbers")
-    with pytest.raises(MissingDataError, match="expected sweeps.*notes.csv"):
+    with pytest.raises(MissingDataError, match=r"expected sweeps.*notes.csv"):
         desk.collect(tmp_path)
 
 

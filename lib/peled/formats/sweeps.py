@@ -148,7 +148,7 @@ def _tables(path: Path):
     table = delimited.read_table(path, allow_missing=True)
     if not any(table.names):
         table = _headless(table)
-    yield "", table
+    yield "", _buffer_export(table)
 
 
 def _headless(table: Table) -> Table:
@@ -160,6 +160,27 @@ def _headless(table: Table) -> Table:
         return Table(table.path, tuple(Column(n, u, c.values) for n, u, c in zip(names, units, table.columns, strict=False)), table.header, table.footer, table.metadata, table.first_line)
     raise FormatError(table.path, expected="column heads such as Voltage (V), Current density (mA/cm2), Luminance (cd/m2)", found=f"{width} columns without names",
                       place=f"line {table.first_line}", advice="add a line of heads with units above the numbers")
+
+
+def _buffer_export(table: Table) -> Table:
+    """A Keithley 2450 buffer names its columns Reading and Source Value and says in text columns which is volt and which ampere."""
+    lower = [name.strip().lower() for name in table.names]
+    source = next((i for i, name in enumerate(lower) if name in ("source value", "source reading", "source")), None)
+    if source is None or "reading" not in lower:
+        return table
+    columns = list(table.columns)
+    for value, unit_names in ((lower.index("reading"), ("unit", "reading unit", "units")), (source, ("source unit", "source units"))):
+        units = next((columns[i] for i, name in enumerate(lower) if name in unit_names and columns[i].values.dtype.kind != "f"), None)
+        word = str(units.values[0]).lower() if units is not None else ("v" if value == source else "a")
+        if units is not None and len(set(units.values)) > 1:
+            raise FormatError(table.path, place=f"column {units.name!r}", expected="one unit for all readings", found=", ".join(sorted(set(map(str, units.values)))), advice="export the sweep alone")
+        name, unit = ("Voltage", "V") if word.startswith("v") else ("Current", "A")
+        columns[value] = Column(name, unit, columns[value].values)
+    for i, name in enumerate(lower):
+        if name == "relative time":
+            columns[i] = Column("Time", "s", columns[i].values)
+    keep = [column for i, column in enumerate(columns) if i in (lower.index("reading"), source) or _identify(column)[0] not in ("voltage", "current")]
+    return Table(table.path, tuple(keep), table.header, table.footer, table.metadata, table.first_line)
 
 
 def _excel(path: Path):

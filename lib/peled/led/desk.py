@@ -98,7 +98,10 @@ def _keep(kept, paths, problems, path: Path, kinds: tuple[str, ...], area_cm2: f
     errors = []
     for kind in kinds:
         try:
-            kept[kind][path.stem] = readers[kind](path)
+            found = readers[kind](path)
+            if kind == "sweeps" and "lifetime" in kinds and _is_constant_drive(found):
+                kind, found = "lifetime", read_lifetime(path)
+            kept[kind][path.stem] = found
             # Batch and sweeps may bear the same names; the plain name belongs to whoever comes first.
             paths.setdefault(path.stem, path)
             return
@@ -107,10 +110,19 @@ def _keep(kept, paths, problems, path: Path, kinds: tuple[str, ...], area_cm2: f
     problems.append(errors[0])
 
 
+def _is_constant_drive(sweeps: tuple[Sweep, ...]) -> bool:
+    """A log with times whose current stands still is a lifetime test, whatever its voltage does."""
+    current = np.concatenate([s.current_density_mA_cm2 for s in sweeps])
+    return all(s.time_s is not None for s in sweeps) and float(np.ptp(current)) < 0.05 * float(np.max(np.abs(current)))
+
+
 def analyse_all(sweeps: Mapping[str, tuple[Sweep, ...]], spectra: Mapping[str, Spectra], *, shared: str | None = None, band: tuple[float, float] = (620.0, 35.0),
                 readings: Readings | None = None, turn_on_cd_m2: float = 1.0) -> tuple[dict[str, Device], tuple[str, ...]]:
     """All devices, each with its own series (`<name>_voltage`, `<name>_current`, else `<name>` itself) or the shared one; and the reasons for those left out."""
     found, problems = {}, []
+    single = [name for name, s in spectra.items() if len(s) == 1]
+    if not shared and len(single) == 1:  # the only single spectrum of the folder is everybody's
+        shared = single[0]
     for name, sets in sweeps.items():
         series = next((spectra[key] for key in (f"{name}_current", f"{name}_voltage", f"{name}_spectrum", shared) if key in spectra), None)
         try:
