@@ -77,7 +77,7 @@ def test_cary_pairs_with_different_lengths_and_footer(tmp_path):
     with pytest.raises(FormatError, match="2 axes"):
         read_spectra(path)
     path.write_text(path.read_text().replace(rows[4], rows[4].replace(f"{Y[-5]:.4f}", "abc", 1)))
-    with pytest.raises(FormatError, match="line 7, column 2.*'abc'"):
+    with pytest.raises(FormatError, match=r"line 7, column 2.*'abc'"):
         read_each(path)
 
 

@@ -18,7 +18,8 @@ import numpy as np
 from scipy.optimize import least_squares
 
 H_C = 1.98644586e-25  # J m
-PARAMETERS = ("capture_cm3_s", "traps_cm3", "auger_cm6_s")
+PARAMETERS = ("capture_rate_s", "traps_cm3", "auger_cm6_s")
+_LIMITS = np.log([1e1, 1e10, 1e-34]), np.log([1e12, 1e22, 1e-20])  # capture rate, traps, Auger
 _LOG_N = np.linspace(np.log(1e7), np.log(1e20), 520)
 
 
@@ -29,7 +30,8 @@ class Recombination:
     Attributes
     ----------
     values : dict of str to float
-        `PARAMETERS`, and `capture_rate_s` = k_c N_t (the rate by which empty traps take a carrier).
+        `PARAMETERS`, of which `capture_rate_s` = k_c N_t is the rate by which empty traps take a carrier, and
+        `capture_cm3_s` = k_c.
     log_errors : dict of str to float
         Relative standard errors from the curvature; infinite where the data do not determine the parameter.
     profiles : dict of str to (ndarray, ndarray)
@@ -109,7 +111,8 @@ def fit_recombination(generation_cm3_s: np.ndarray, plqy: np.ndarray, covariance
         raise ValueError("covariance: expected a positive definite matrix, found one that is not") from None
 
     def residual(free, held=None, value=0.0):
-        theta = free if held is None else np.insert(free, held, value)
+        # A profile may run off along a direction that the data leave open: outside these limits nothing changes any more.
+        theta = np.clip(free if held is None else np.insert(free, held, value), *_LIMITS)
         c_nt, traps, auger = np.exp(theta)
         return root @ (yield_of_generation(g, c_nt / traps, traps, auger, radiative=radiative, detrap=detrap) - y)
 
@@ -118,17 +121,17 @@ def fit_recombination(generation_cm3_s: np.ndarray, plqy: np.ndarray, covariance
     for density in (3e14, 3e15, 3e16, 3e17):
         peak = max(float(np.max(y)), 1e-3)
         start = np.log([np.sqrt(radiative * middle) * (1 - min(peak, 0.98)), density, radiative / 1e18])
-        found = least_squares(residual, start, x_scale=1.0, max_nfev=60, bounds=(np.log([1e1, 1e10, 1e-34]), np.log([1e12, 1e22, 1e-20])))
+        found = least_squares(residual, start, x_scale=1.0, max_nfev=60, bounds=_LIMITS)
         if best is None or found.cost < best.cost:
             best = found
-    best = least_squares(residual, best.x, max_nfev=200, bounds=(np.log([1e1, 1e10, 1e-34]), np.log([1e12, 1e22, 1e-20])))
+    best = least_squares(residual, best.x, max_nfev=200, bounds=_LIMITS)
     curvature = best.jac.T @ best.jac
     with np.errstate(all="ignore"):
         regular = np.linalg.cond(curvature) < 1e14
         cov = np.linalg.inv(curvature) if regular else np.full((3, 3), np.inf)
     chi2 = 2 * best.cost
     rate, traps, auger = np.exp(best.x)
-    names = ("capture_rate_s", "traps_cm3", "auger_cm6_s")
+    names = PARAMETERS
     errors = np.sqrt(np.maximum(np.diag(cov), 0))
     profiles, intervals = {}, {}
     for k, name in enumerate(names):

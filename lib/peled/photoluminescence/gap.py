@@ -136,7 +136,7 @@ def tauc_gap(energy_eV: np.ndarray, absorbance: np.ndarray, *, transition: str =
 
 
 def elliott(energy_eV: np.ndarray, gap_eV: float, binding_eV: float, broadening_eV: float, *, span_eV: float = 1.5, bound_states: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """Absorption of discrete excitons and of the Coulomb-enhanced continuum, each (n,), per unit oscillator strength.
+    """Absorption of discrete excitons and of the Coulomb-enhanced continuum, each (n,), to one common factor.
 
     Broadened by a sech of width Γ = `broadening_eV`; Saba et al. 2014, eq. 2 without the correction for band
     non-parabolicity. The continuum is integrated on x = E − Eg = s², which removes the root at the edge.
