@@ -193,7 +193,7 @@ def _probabilities(first, escape, reabsorbed):
     first, escape = np.asarray(first, float), np.asarray(escape, float)
     rest = 1 - escape if reabsorbed is None else np.asarray(reabsorbed, float)
     for name, value in (("yield", first), ("escape", escape), ("reabsorbed", rest)):
-        if not ((value >= 0) & (value <= 1)).all():
+        if not ((value >= -1e-9) & (value <= 1 + 1e-9)).all():
             raise ValueError(f"{name}: expected probabilities from 0 to 1, found {np.ravel(value)[0]:.6g}")
     if (escape + rest > 1 + 1e-12).any():
         raise ValueError("escape, reabsorbed: expected a sum of at most 1")
