@@ -1,5 +1,6 @@
 """Readers of NMR files: what instruments write, and what they write when something went wrong."""
 
+import itertools
 import json
 import shutil
 import struct
@@ -83,7 +84,7 @@ def test_truncated_fid(tmp_path):
 def test_truncated_series(tmp_path):
     folder = bruker(tmp_path / "1", np.array([decay(300)] * 3), contact_times_s=np.array([1, 2, 3]) * 1e-3)
     (folder / "ser").write_bytes((folder / "ser").read_bytes()[:-2000])
-    with pytest.raises(FormatError, match="ser.*whole rows of TD"):
+    with pytest.raises(FormatError, match=r"ser.*whole rows of TD"):
         nmr.read(folder)
 
 
@@ -204,7 +205,7 @@ def test_jcamp_unsupported_form_and_other_techniques(tmp_path):
     with pytest.raises(FormatError, match="without compression"):
         nmr.read(path)
     path.write_text(spectrum_file(tmp_path / "y.dx", "9 1 2", count=2, first=9, last=8).read_text().replace("NMR SPECTRUM", "INFRARED SPECTRUM"))
-    with pytest.raises(FormatError, match="DATA TYPE.*INFRARED"):
+    with pytest.raises(FormatError, match=r"DATA TYPE.*INFRARED"):
         nmr.read(path)
     path.write_text("##TITLE= x\n##DATA TYPE= NMR SPECTRUM\n")
     with pytest.raises(FormatError, match="END"):
@@ -234,7 +235,7 @@ def difdup(values, per_line=17):
         start = at if at == 0 else at - 1  # the check value: the last ordinate of the line before
         chunk = values[start: at + per_line]
         text, previous, repeat = str(start) + squeeze(chunk[0]), None, 1
-        for a, b in zip(chunk[:-1], chunk[1:], strict=True):
+        for a, b in itertools.pairwise(chunk):
             if previous is not None and b - a == previous:
                 repeat += 1
                 continue

@@ -403,8 +403,9 @@ def test_series_in_another_format_gives_the_same_shifts(tmp_path, root):
         if k % 2:
             (tmp_path / name).write_text(f"# frequency: {spectrum.reference_MHz:.6f} MHz\n# nucleus: 1H\nppm,intensity\n" + "\n".join(f"{a:.6f},{b:.8g}" for a, b in zip(x, y, strict=True)))
         else:
-            (tmp_path / name).write_text("##TITLE= x\n##JCAMP-DX= 5.0\n##DATA TYPE= NMR SPECTRUM\n##.OBSERVE FREQUENCY= %.6f\n##.OBSERVE NUCLEUS= ^1H\n##XUNITS= PPM\n##YUNITS= A\n##XFACTOR= 1\n##YFACTOR= 1\n"
-                                         "##FIRSTX= %.8f\n##LASTX= %.8f\n##NPOINTS= %d\n##XYPOINTS= (XY..XY)\n%s\n##END=\n" % (spectrum.reference_MHz, x[0], x[-1], len(x), "\n".join(f"{a:.8f}, {b:.8g}" for a, b in zip(x, y, strict=True))))
+            head = f"##TITLE= x\n##JCAMP-DX= 5.0\n##DATA TYPE= NMR SPECTRUM\n##.OBSERVE FREQUENCY= {spectrum.reference_MHz:.6f}\n##.OBSERVE NUCLEUS= ^1H\n##XUNITS= PPM\n##YUNITS= A\n##XFACTOR= 1\n##YFACTOR= 1\n"
+            head += f"##FIRSTX= {x[0]:.8f}\n##LASTX= {x[-1]:.8f}\n##NPOINTS= {len(x)}\n##XYPOINTS= (XY..XY)\n"
+            (tmp_path / name).write_text(head + "\n".join(f"{a:.8f}, {b:.8g}" for a, b in zip(x, y, strict=True)) + "\n##END=\n")
         lines.append(f"{name},1H titration,EDTA,DMSO-d6,{e.ligand_mM},{e.lead_mM}")
     (tmp_path / "experiments.csv").write_text("\n".join(lines))
     resonances = [r for r in nmr.read_resonances(root / "data/nmr/resonances.csv") if r.ligand == "EDTA"]
@@ -419,7 +420,7 @@ def test_series_in_another_format_gives_the_same_shifts(tmp_path, root):
 def test_lists_of_experiments_that_cannot_be_used(tmp_path):
     path = tmp_path / "experiments.csv"
     path.write_text("folder,experiment,sample,solvent,ligand_mM,PbI2_mM\nnowhere,1H titration,GL,DMSO,10,0\n")
-    with pytest.raises(ValueError, match="line 2, column folder.*nowhere"):
+    with pytest.raises(ValueError, match=r"line 2, column folder.*nowhere"):
         nmr.read_experiments(path)
     path.write_text("folder,sample\n")
     with pytest.raises(ValueError, match="no experiment"):
