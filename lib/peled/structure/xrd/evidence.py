@@ -1,0 +1,105 @@
+"""What a fitted pattern says: phase, change of the lattice, composition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+from peled.structure.xrd.crystal import CU_KALPHA_A, line_strength
+from peled.structure.xrd.pawley import PawleyFit, pawley_fit
+
+
+@dataclass(frozen=True)
+class PhaseTest:
+    """Cubic against tetragonal.
+
+    `superlattice_ratio` is the (211) line of the tetragonal cell, near 23.4 degrees, over the strongest line (integrated
+    intensities); `delta_bic_superlattice` and `delta_bic_split` are BIC(cubic) - BIC(with those freedoms): positive speaks
+    for tetragonal, above 10 strongly.
+    """
+
+    superlattice_ratio: float
+    superlattice_error: float
+    delta_bic_superlattice: float
+    delta_bic_split: float
+
+    @property
+    def verdict(self) -> str:
+        """`tetragonal`, `cubic` or `undecided`, at five standard errors or Delta BIC of 10.
+
+        A line that is absent speaks for cubic only when one of 0.08 (as in MAPbI3) would have been seen.
+        """
+        if self.superlattice_ratio > 5 * self.superlattice_error and self.superlattice_ratio > 0.01 and self.delta_bic_superlattice > 10:
+            return "tetragonal"
+        return "cubic" if self.superlattice_ratio + 3 * self.superlattice_error < 0.04 and self.delta_bic_split < 10 else "undecided"
+
+
+def phase_test(two_theta_deg, intensity, sigma=None, **options) -> PhaseTest:
+    """Fit a pattern as cubic, with superlattice lines, and with c/a free; options as `pawley_fit`."""
+    cubic = pawley_fit(two_theta_deg, intensity, sigma, **options)
+    options = options | {"a_A": cubic.a_A}
+    tilted = pawley_fit(two_theta_deg, intensity, sigma, superlattice=True, **options)
+    # At c/a = 1 the split is of second order only and the iteration creeps: few steps are enough to see whether it pays.
+    split = pawley_fit(two_theta_deg, intensity, sigma, tetragonal=True, **options | {"max_evaluations": 8})
+    # From intensities over s to integrated intensities over 2theta, as the pattern shows them.
+    sums = np.array([sum(i * i for i in hkl) for hkl in tilted.indices])
+    theta = np.arcsin(np.sqrt(sums) * options.get("wavelengths_A", CU_KALPHA_A)[0] / (2 * tilted.a_A))
+    over_angle = (1 + np.cos(2 * theta) ** 2) / (sums * np.cos(theta))
+    i = tilted.indices.index((1.5, 0.5, 0.5))
+    strongest = (tilted.intensities * over_angle)[: len(cubic.indices)].max()
+    value, error = tilted.intensities[i] * over_angle[i], tilted.intensity_errors[i] * over_angle[i]
+    # Misfit inflates every chi-square alike; it must not count as evidence.
+    scale = max(cubic.chi2_reduced, 1.0)
+    return PhaseTest(value / strongest, error / strongest, (cubic.bic - tilted.bic) / scale, (cubic.bic - split.bic) / scale)
+
+
+def lattice_change(first: PawleyFit, second: PawleyFit) -> tuple[float, float]:
+    """Difference second - first of two lattice constants and its standard error, ångström, as independent fits."""
+    return second.a_A - first.a_A, float(np.hypot(first.a_error_A, second.a_error_A))
+
+
+def composition_from_intensities(fit: PawleyFit, *, texture: bool = True, hkls: Sequence[tuple] = ((1, 0, 0), (1, 1, 0), (1, 1, 1), (2, 0, 0), (2, 1, 0), (2, 1, 1), (2, 2, 0))) -> tuple[float, float, float, float]:
+    """Bromide fraction from line intensities, with a March-Dollase texture along <100> (Dollase, J. Appl. Cryst. 19, 267 (1986)).
+
+    Returns
+    -------
+    x_br, error, r, r_error
+        r = 1 without texture, below 1 for plates lying flat on their cube faces.
+
+    Raises
+    ------
+    ValueError
+        If fewer than three of the lines were fitted.
+    """
+    use = [hkl for hkl in hkls if hkl in fit.indices]
+    if len(use) < 3:
+        raise ValueError(f"composition from intensities: expected at least three of the lines, found {len(use)}")
+    measured = np.array([fit.intensity(*hkl) for hkl in use])
+    grid = np.linspace(0, 1, 21)
+    table = np.array([[line_strength(hkl, x) for hkl in use] for x in grid])
+
+    def predict(p):
+        f = np.array([np.interp(p[0], grid, column) for column in table.T])
+        return f * np.array([_march_dollase(hkl, p[1]) for hkl in use])
+
+    errors = np.hypot(measured[:, 1], 0.02 * measured[:, 0])  # 2 %: Debye-Waller factors, absorption
+
+    def residual(p):
+        full = predict([p[0], p[1] if texture else 1.0])
+        scale = (full / errors) @ (measured[:, 0] / errors) / ((full / errors) @ (full / errors))
+        return (measured[:, 0] - scale * full) / errors
+
+    solution = optimize.least_squares(residual, [0.5, 1.0], bounds=([0, 0.2], [1, 3]), diff_step=1e-3)
+    j = solution.jac[:, : 2 if texture else 1]
+    freedom = max(len(use) - 3, 1)
+    covariance = np.linalg.pinv(j.T @ j) * max(1.0, 2 * solution.cost / freedom)
+    return float(solution.x[0]), float(np.sqrt(covariance[0, 0])), float(solution.x[1]) if texture else 1.0, float(np.sqrt(covariance[1, 1])) if texture else 0.0
+
+
+def _march_dollase(hkl: tuple, r: float) -> float:
+    v = np.abs(np.array(hkl, float)) / np.linalg.norm(hkl)
+    cos2 = v**2
+    return float(np.mean((r**2 * cos2 + (1 - cos2) / r) ** -1.5))

@@ -1,0 +1,367 @@
+"""Whole-pattern fits with free line intensities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import optimize
+
+from peled.structure.xrd.crystal import CU_KALPHA_A, KALPHA2_RATIO, lines_in, reflection_families, two_theta
+from peled.structure.xrd.profiles import Profiles
+
+#: What the line profile of cubes misses against exact Debye sums (12 to 16 nm, sample height free): a is found up to 0.012 ångström nm / L
+#: too small, L within 0.4 %. Added in quadrature to the standard errors of `shape="cube"` fits.
+MODEL_ERROR = (0.012, 0.004)
+
+
+@dataclass(frozen=True)
+class PawleyFit:
+    """A whole-pattern fit.
+
+    Attributes
+    ----------
+    a_A, a_error_A : float
+        Lattice constant and standard error, ångström; the cube root of the cell volume when c/a is free.
+    zero_deg, zero_error_deg, displacement_mm, displacement_error_mm : float
+        Zero error of the goniometer and sample height; an error of 0 means held.
+    size_nm, size_error_nm : float
+        Edge of the cube (`shape="cube"`) or volume-weighted column length (`shape="lorentzian"`).
+    strain, strain_error : float
+        Root mean square microstrain.
+    instrument_fwhm_deg : float
+        Gaussian width beyond size and strain, held or fitted.
+    tetragonality, tetragonality_error : float
+        c/a - 1 of the pseudo-cubic cell.
+    indices : tuple of (h, k, l)
+    intensities, intensity_errors : (m,) float arrays
+        Integrated intensities (over s, including multiplicity), in the unit of the pattern.
+    model, background : (n,) float arrays
+    two_theta_deg, observed, sigma : (n,) float arrays
+    chi2_reduced, bic : float
+    error_scale : float
+        Factor by which standard errors were enlarged for misfit and serially correlated residuals.
+    names : tuple of str
+    covariance : (p, p) float array
+        Of the non-linear parameters `names`.
+    converged : bool
+    notes : tuple of str
+        What a reader should doubt.
+    """
+
+    a_A: float
+    a_error_A: float
+    zero_deg: float
+    zero_error_deg: float
+    displacement_mm: float
+    displacement_error_mm: float
+    size_nm: float
+    size_error_nm: float
+    strain: float
+    strain_error: float
+    instrument_fwhm_deg: float
+    tetragonality: float
+    tetragonality_error: float
+    indices: tuple
+    intensities: np.ndarray = field(repr=False)
+    intensity_errors: np.ndarray = field(repr=False)
+    model: np.ndarray = field(repr=False)
+    background: np.ndarray = field(repr=False)
+    two_theta_deg: np.ndarray = field(repr=False)
+    observed: np.ndarray = field(repr=False)
+    sigma: np.ndarray = field(repr=False)
+    chi2_reduced: float = 0.0
+    bic: float = 0.0
+    error_scale: float = 1.0
+    names: tuple = ()
+    covariance: np.ndarray = field(repr=False, default=None)
+    converged: bool = True
+    notes: tuple = ()
+
+    def intensity(self, *hkl) -> tuple[float, float]:
+        """Integrated intensity and error of one reflection family."""
+        i = self.indices.index(tuple(hkl))
+        return float(self.intensities[i]), float(self.intensity_errors[i])
+
+
+def noise_of(intensity) -> np.ndarray:
+    """Standard error of each point of a pattern that is not given in counts.
+
+    The scatter of third differences is regressed on the local intensity: variance = floor + gain * intensity.
+    """
+    y = np.asarray(intensity, float)
+    third = np.convolve(y, [1, -3, 3, -1], "valid") ** 2 / 20
+    level = np.convolve(y, np.full(9, 1 / 9), "same")[1:-2]
+    order = np.argsort(level)
+    groups = np.array_split(order, max(8, min(40, len(order) // 25)))
+    # The median of a squared normal variable is 0.455 of its mean, and lines bend the mean, not the median.
+    v = np.array([np.median(third[g]) / 0.455 for g in groups])
+    m = np.array([level[g].mean() for g in groups])
+    weights = 1 / np.maximum(v, np.median(v) * 0.1)
+    gain, floor = optimize.nnls(np.column_stack([m - m.min(), np.ones_like(m)]) * weights[:, None], v * weights)[0]
+    return np.sqrt(np.maximum(floor + gain * (np.maximum(y, m.min()) - m.min()), 0.1 * np.median(v)) + 1e-300)
+
+
+def find_cubic_cell(two_theta_deg, intensity, *, wavelength_A: float = CU_KALPHA_A[0], a_range_A: tuple[float, float] = (3.4, 6.9)) -> float:
+    """A first lattice constant, ångström: the primitive cubic cell that explains most of the strongest lines with few absent ones.
+
+    Raises
+    ------
+    ValueError
+        If there are no lines, or no cell in the range explains half of what stands in them.
+    """
+    from scipy.signal import find_peaks, savgol_filter
+
+    x, y = np.asarray(two_theta_deg, float), np.asarray(intensity, float)
+    keep = x > max(8.0 * wavelength_A / CU_KALPHA_A[0], x[0])
+    x, y = x[keep], y[keep]
+    smooth = savgol_filter(y, min(7, len(y) // 2 * 2 - 1), 2)
+    floor = np.array([np.percentile(smooth[max(0, i - len(x) // 12): i + len(x) // 12 + 1], 15) for i in range(len(x))])
+    net = smooth - floor
+    peaks, _ = find_peaks(net, prominence=max(0.03 * net.max(), 5 * np.median(noise_of(y)) * 0.4))
+    if len(peaks) < 2:
+        raise ValueError(f"powder pattern: expected at least two lines, found {len(peaks)}")
+    heights = np.sqrt(net[peaks])  # the strongest line must not decide alone
+    d = wavelength_A / (2 * np.sin(np.radians(x[peaks]) / 2))
+    sums = np.array([sum(i * i for i in hkl) for hkl in reflection_families(48)])
+    best, best_score = None, 0.0
+    for i in np.argsort(-heights)[:4]:
+        for n in (1, 2, 3, 4, 5, 6, 8):
+            a = d[i] * np.sqrt(n)
+            if not a_range_A[0] <= a <= a_range_A[1]:
+                continue
+            lines = two_theta(a, np.sqrt(sums)[:, None], wavelength_A)
+            lines = lines[np.isfinite(lines) & (lines > x[0]) & (lines < x[-1])]
+            if not len(lines):
+                continue
+            distance = np.abs(x[peaks][:, None] - lines[None, :])
+            tolerance = 0.25 + 0.004 * x[peaks]
+            explained = heights[distance.min(axis=1) < tolerance].sum() / heights.sum()
+            seen = (distance.min(axis=0) < 0.3 + 0.004 * lines)[: max(4, len(lines) // 2)].mean()
+            if explained * (0.4 + 0.6 * seen) > best_score:
+                best, best_score, best_explained = a, explained * (0.4 + 0.6 * seen), explained
+    if best is None or best_explained < 0.5:
+        raise ValueError(f"powder pattern: expected a primitive cubic cell between {a_range_A[0]} and {a_range_A[1]} ångström, found none that explains half of the lines")
+    return float(best)
+
+
+def pawley_fit(two_theta_deg, intensity, sigma=None, *, a_A: float | None = None, wavelengths_A: Sequence[float] = CU_KALPHA_A, kalpha2_ratio: float = KALPHA2_RATIO,
+               radius_mm: float = 240.0, zero_deg: float | tuple[float, float] = 0.0, displacement_mm: float | tuple[float, float] | None = None,
+               shape: str = "lorentzian", size_relative_sd: float = 0.0, instrument_fwhm_deg: float | None = None, fit_strain: bool = False, tetragonal: bool = False,
+               superlattice: bool = False, extra_d_A: Sequence[float] = (), background_order: int | None = None, polarised: float = 1.0, thin_film: bool = False, falloff_A2: float = 4.0, window_deg: tuple[float, float] | None = None, max_evaluations: int = 60) -> PawleyFit:
+    """Fit a whole pattern of a primitive cubic crystal with free line intensities (Pawley, J. Appl. Cryst. 14, 357 (1981)).
+
+    Intensities and background are linear and solved for at every step (variable projection); lattice constant, zero,
+    sample height, size, strain and instrument width are iterated.
+
+    Parameters
+    ----------
+    two_theta_deg, intensity : (n,) arrays
+    sigma : (n,) array, optional
+        Standard errors. Without them whole numbers are taken as counts, others by `noise_of`.
+    a_A : float, optional
+        Start of the lattice constant, by default from `find_cubic_cell`.
+    wavelengths_A, kalpha2_ratio : Kalpha1 and, if not removed, Kalpha2 with its ratio.
+    radius_mm : goniometer radius.
+    zero_deg, displacement_mm : float, (mean, sd) or None
+        Held at a value, fitted with a prior, or (None) fitted freely.
+    shape : "lorentzian" or "cube"
+        Size broadening: Lorentzian lines, or the exact lines of cubes with edges of relative spread `size_relative_sd`.
+    instrument_fwhm_deg : float, optional
+        Gaussian width of the instrument; fitted when None.
+    fit_strain, tetragonal, superlattice : bool
+        Also fit microstrain; c/a; the lines (h/2 k/2 l/2) of octahedra tilted in antiphase (tetragonal (211) and its kin).
+    extra_d_A : sequence of float
+        Spacings of lines of other phases, fitted in intensity only.
+    background_order : int, optional
+        Of the Chebyshev polynomial; by default one order for every 8 degrees.
+    polarised : float
+        1 without monochromator, cos2(2 theta_M) with one.
+    thin_film : bool
+        The film is much thinner than the X-rays' path: its lit volume goes as 1/sin(theta), which tilts broad lines further.
+    falloff_A2 : float
+        Decay of |F|2 with s2 across one line (form factors and thermal motion), exp(-falloff s2); 4 for lead halides.
+    window_deg : (low, high), optional
+        Part of the pattern to fit; by default from 10 degrees (less for shorter wavelengths).
+
+    max_evaluations : int
+        Most steps of the iteration.
+
+    Returns
+    -------
+    PawleyFit
+
+    Raises
+    ------
+    ValueError
+        If the input is unusable or no cell is found.
+    """
+    x, y = np.asarray(two_theta_deg, float), np.asarray(intensity, float)
+    if x.shape != y.shape or x.ndim != 1 or len(x) < 30:
+        raise ValueError(f"powder pattern: expected two arrays of equal length, at least 30, found {x.shape} and {y.shape}")
+    if not (np.isfinite(x).all() and np.isfinite(y).all() and (np.diff(x) > 0).all()):
+        raise ValueError("powder pattern: expected finite intensities over increasing 2theta")
+    if shape not in ("lorentzian", "cube"):
+        raise ValueError(f"shape: expected lorentzian or cube, found {shape!r}")
+    counting = sigma is None and y.min() >= 0 and y.max() >= 20 and np.abs(y - np.round(y)).max() < 1e-6
+    if sigma is None:
+        sigma = np.sqrt(np.maximum(y, 1)) if counting else noise_of(y)
+    a = a_A or find_cubic_cell(x, y, wavelength_A=wavelengths_A[0])
+    low, high = window_deg or (10.0 * wavelengths_A[0] / CU_KALPHA_A[0], 150.0)
+    inside = (x >= low) & (x <= high)
+    x, y, sigma = x[inside], y[inside], np.asarray(sigma, float)[inside]
+    if len(x) < 30 or not (sigma > 0).all():
+        raise ValueError(f"powder pattern: expected at least 30 points with positive errors between {low} and {high} degrees, found {len(x)}")
+    hkls = lines_in(a, x, wavelengths_A[0])
+    if superlattice:
+        hkls += tuple(tuple(i / 2 for i in hkl) for hkl in ((3, 1, 1), (3, 3, 1), (5, 1, 1), (5, 3, 1)) if two_theta(a, np.array(hkl) / 2, wavelengths_A[0]) < x[-1] - 0.3)
+    profiles = Profiles(x, hkls, wavelengths_A, kalpha2_ratio, radius_mm, shape, size_relative_sd, polarised, thin_film, falloff_A2)
+    order = background_order if background_order is not None else int(np.clip((x[-1] - x[0]) / 8, 3, 14))
+    chebyshev = np.polynomial.chebyshev.chebvander(2 * (x - x[0]) / (x[-1] - x[0]) - 1, order)
+
+    width = _typical_width(x, y, a, wavelengths_A[0])
+    table = {  # name: start, free, prior (mean, sd), scale
+        "a": (a, True, None, 1e-3 * a), "zero": _freedom(zero_deg, 0.02), "displacement": _freedom(displacement_mm, 0.05),
+        "log size": (np.log(_start_size(width, wavelengths_A[0], instrument_fwhm_deg, shape)), True, None, 0.1),
+        "strain": (2e-3 if fit_strain else 0.0, fit_strain, None, 5e-4),
+        "fwhm": (instrument_fwhm_deg if instrument_fwhm_deg is not None else 0.5 * width, instrument_fwhm_deg is None, None, 0.2 * width),
+        "tetragonality": (0.01 if tetragonal else 0.0, tetragonal, None, 1e-3),
+    }
+    names = [name for name, entry in table.items() if entry[1]]
+    start = {name: entry[0] for name, entry in table.items()}
+    scale = np.array([table[name][3] for name in names])
+    priors = [(i, *table[name][2]) for i, name in enumerate(names) if table[name][2]]
+
+    def design(p):
+        v = start | dict(zip(names, np.asarray(p) * scale + offset, strict=True))
+        lines = profiles.matrix(v["a"], v["zero"], v["displacement"], np.exp(v["log size"]), abs(v["strain"]), abs(v["fwhm"]), v["tetragonality"])
+        extra = [_extra_line(x, d, v, profiles, width) for d in extra_d_A]
+        return np.column_stack([lines, *extra, chebyshev])
+
+    offset = np.array([start[name] for name in names])
+
+    def penalty(p):
+        return np.array([(p[i] * scale[i] + offset[i] - mean) / sd for i, mean, sd in priors])
+
+    weights = 1 / sigma
+
+    def residual(p):
+        matrix = design(p) * weights[:, None]
+        coefficients = np.linalg.lstsq(matrix, y * weights, rcond=1e-10)[0]
+        return np.concatenate([y * weights - matrix @ coefficients, penalty(p)])
+
+    solution = optimize.least_squares(residual, np.zeros(len(names)), method="trf", x_scale=1.0, diff_step=1e-4, max_nfev=max_evaluations, ftol=1e-7, xtol=1e-6)
+    if counting:  # Poisson weights from the model: weights from the data pull every level down
+        matrix = design(solution.x)
+        model = matrix @ np.linalg.lstsq(matrix * weights[:, None], y * weights, rcond=1e-10)[0]
+        weights = 1 / np.sqrt(np.maximum(model, 1))
+        solution = optimize.least_squares(residual, solution.x, diff_step=1e-4, max_nfev=max(max_evaluations // 2, 5), ftol=1e-7, xtol=1e-6)
+    return _report(x, y, weights, solution, design, names, scale, offset, start, priors, hkls, len(extra_d_A), shape, chebyshev.shape[1])
+
+
+def _freedom(value, scale: float):
+    if value is None:
+        return 0.0, True, None, scale
+    if np.ndim(value) == 0:
+        return float(value), False, None, scale
+    mean, sd = value
+    return float(mean), True, (float(mean), float(sd)), scale
+
+
+def _typical_width(x, y, a, wavelength) -> float:
+    """Full width at half maximum of the strongest indexed line, degrees."""
+    lines = [two_theta(a, hkl, wavelength) for hkl in lines_in(a, x, wavelength)]
+    step = np.median(np.diff(x))
+    best, width = -np.inf, 10 * step
+    for line in lines:
+        near = np.abs(x - line) < 1.5
+        if near.sum() < 5:
+            continue
+        part = y[near] - np.percentile(y[near], 10)
+        if part.max() > best:
+            best, top = part.max(), int(np.argmax(part))
+            above = part > part.max() / 2
+            left, right = top, top
+            while left > 0 and above[left - 1]:
+                left -= 1
+            while right < len(part) - 1 and above[right + 1]:
+                right += 1
+            width = max((right - left + 1) * step, 2 * step)
+    return float(width)
+
+
+def _start_size(width_deg: float, wavelength: float, instrument: float | None, shape: str) -> float:
+    excess = np.sqrt(max(width_deg**2 - (instrument or 0.5 * width_deg) ** 2, (0.3 * width_deg) ** 2))
+    return float((0.886 if shape == "cube" else 0.64) * wavelength / np.radians(excess))
+
+
+def _extra_line(x, d, v, profiles: Profiles, width: float) -> np.ndarray:
+    centre = 2 * np.degrees(np.arcsin(profiles.lines[0][0] / (2 * d)))
+    shift = v["zero"] - np.degrees(2 * v["displacement"] / profiles.radius) * np.cos(np.radians(centre) / 2)
+    u = (x - centre - shift) / (0.5 * width)
+    return 0.5 / (1 + u**2) + 0.5 * np.exp(-np.log(2) * u**2)
+
+
+def _report(x, y, weights, solution, design, names, scale, offset, start, priors, hkls, extras, shape, background_terms) -> PawleyFit:
+    p = solution.x
+    matrix = design(p)
+    weighted = matrix * weights[:, None]
+    coefficients = np.linalg.lstsq(weighted, y * weights, rcond=1e-10)[0]
+    model = matrix @ coefficients
+    # The full Jacobian, linear and non-linear columns together, gives the joint covariance.
+    step = 1e-3
+    columns = [(design(p + step * e) - design(p - step * e)) @ coefficients / (2 * step) * weights for e in np.eye(len(names))]
+    jacobian = np.column_stack([*columns, weighted])
+    information = jacobian.T @ jacobian
+    for i, _mean, sd in priors:
+        information[i, i] += (scale[i] / sd) ** 2
+    norm = np.sqrt(np.maximum(np.diag(information), 1e-300))
+    covariance = np.linalg.pinv(information / np.outer(norm, norm), rcond=1e-12, hermitian=True) / np.outer(norm, norm)
+    residual = (y - model) * weights
+    freedom = max(len(y) - len(coefficients) - len(names), 1)
+    chi2 = float(residual @ residual)
+    factor = np.sqrt(max(1.0, chi2 / freedom)) * _serial_factor(residual)
+    covariance = covariance * factor**2
+    n = len(names)
+    values = start | dict(zip(names, p * scale + offset, strict=True))
+    errors = dict.fromkeys(start, 0.0) | dict(zip(names, np.sqrt(np.diag(covariance)[:n]) * scale, strict=True))
+    size = float(np.exp(values["log size"])) / 10
+    m = len(hkls)
+    line_errors = np.sqrt(np.diag(covariance)[n : n + m])
+    notes = []
+    if not solution.success:
+        notes.append("the fit has not converged")
+    if errors["log size"] > 0.5 or size > 500:
+        notes.append("the lines are as narrow as the instrument: the size is a lower bound")
+    if chi2 / freedom > 4:
+        notes.append(f"reduced chi-square {chi2 / freedom:.3g}: the model misses something in the pattern")
+    if errors["zero"] and errors["displacement"]:
+        i, j = names.index("zero"), names.index("displacement")
+        correlation = covariance[i, j] / np.sqrt(covariance[i, i] * covariance[j, j])
+        if abs(correlation) > 0.98:
+            notes.append(f"zero and sample height are hardly told apart (correlation {correlation:.3f}); a prior on one is needed")
+    if shape == "cube":  # see MODEL_ERROR
+        errors["a"] = np.hypot(errors["a"], MODEL_ERROR[0] / size)
+        errors["log size"] = np.hypot(errors["log size"], MODEL_ERROR[1])
+    scaled = np.outer(scale, scale) * covariance[:n, :n]
+    return PawleyFit(
+        float(values["a"]), float(errors["a"]), float(values["zero"]), float(errors["zero"]), float(values["displacement"]), float(errors["displacement"]),
+        size, size * float(errors["log size"]), abs(float(values["strain"])), float(errors["strain"]), abs(float(values["fwhm"])), float(values["tetragonality"]), float(errors["tetragonality"]),
+        tuple(hkls), coefficients[:m], line_errors, model, matrix[:, m + extras :] @ coefficients[m + extras :], x, y, 1 / weights,
+        chi2 / freedom, chi2 + (n + len(coefficients)) * np.log(len(y)), float(factor), tuple(names), scaled, bool(solution.success), tuple(notes))
+
+
+def _serial_factor(residual: np.ndarray) -> float:
+    """Enlargement for serially correlated residuals of a real pattern (after Bérar and Lelann, J. Appl. Cryst. 24, 1 (1991)).
+
+    sqrt of 1 + 2 sum of the autocorrelations that stand clear of noise; 1 for white residuals.
+    """
+    r = residual - residual.mean()
+    n, total, power = len(r), 0.0, r @ r
+    for lag in range(1, min(60, n // 8)):
+        rho = (r[:-lag] @ r[lag:]) / power
+        if rho < 3 / np.sqrt(n):
+            break
+        total += rho
+    return float(np.sqrt(1 + 2 * total))

@@ -1,0 +1,141 @@
+"""Line profiles over s, and the pattern they make over 2theta."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special
+
+from peled.structure.xrd.crystal import (
+    CU_KALPHA_A,
+    KALPHA2_RATIO,
+    line_strength,
+    lines_in,
+    same_length,
+    vegard_lattice_A,
+)
+
+_HERMITE = np.polynomial.hermite_e.hermegauss(5)
+
+
+def cube_transform(t, edge, directions, relative_sd: float = 0.0):
+    """Fourier transform of the size profile of cubes: common volume of a cube and its copy shifted by t along a line normal.
+
+    V(t)/V(0) = product over axes of max(0, 1 - |n_i| t/L) (Wilson, X-ray Optics, 1962), averaged over a normal distribution
+    of edges by volume with five Gauss-Hermite nodes, and over `directions`, the line normals of the family.
+
+    Parameters
+    ----------
+    t : (n,) array, same unit as `edge`
+    directions : (m, 3) array of unit vectors
+    """
+    nodes, weights = _HERMITE if relative_sd else (np.zeros(1), np.ones(1))
+    edges = edge * np.maximum(1 + relative_sd * nodes, 0.05)
+    volume = weights * edges**3
+    shifted = np.abs(directions)[:, None, :, None] * t / edges[None, :, None, None]
+    return (np.prod(np.maximum(0, 1 - shifted), axis=2).mean(axis=0) * volume[:, None]).sum(axis=0) / volume.sum()
+
+
+def streaks(t, edge, s0):
+    """Factor to the transform of a line for each axis normal to it: the powder average cuts a cube's streaks on a sphere.
+
+    A cube's intensity runs out along its axes as 1/q2; where such a streak stands across a line's direction the sphere of
+    radius s meets it at s > s0 only, so the line leans to high angles. With sinc2 across,
+    <exp(i pi t q2/s0)> = 1 - sqrt(t/(s0 L2)) exp(-i pi/4)/pi for t << s0 L2 (Fresnel integral). Without it a is found 0.02 ångström nm/L too large.
+    """
+    return 1 - np.sqrt(np.maximum(t, 0) / (s0 * edge**2)) * np.exp(-0.25j * np.pi) / np.pi
+
+
+def _direction(hkl) -> np.ndarray:
+    v = np.sort(np.abs(np.array(hkl, float)))[::-1]
+    return (v / np.linalg.norm(v))[None, :]
+
+
+class Profiles:
+    """The lines of a pattern as columns of a matrix, for given non-linear parameters."""
+
+    def __init__(self, x, hkls, wavelengths, ratio, radius, shape, relative_sd, polarised, thin_film, falloff_A2):
+        self.x, self.hkls, self.shape, self.relative_sd = x, hkls, shape, relative_sd
+        self.lines = [(wavelengths[0], 1.0)] + ([(wavelengths[1], ratio)] if len(wavelengths) > 1 and ratio else [])
+        self.norm = sum(weight for _, weight in self.lines)
+        self.radius, self.polarised, self.thin_film, self.falloff = radius, polarised, thin_film, falloff_A2
+        self.sums = np.array([sum(i * i for i in hkl) for hkl in hkls], float)
+        # A tetragonal distortion splits a family by l2: share of the equivalents with each l2.
+        self.splits = []
+        for hkl in hkls:
+            integer = all(float(i).is_integer() for i in hkl)
+            members = [m for f in same_length(tuple(int(i) for i in hkl)) for m in f] if integer else [hkl]
+            l2 = np.array([m[2] ** 2 for m in members], float)
+            values, counts = np.unique(l2, return_counts=True)
+            self.splits.append(tuple(zip(values, counts / counts.sum(), strict=True)))
+        self.directions = [_direction(hkl) for hkl in hkls]
+        self.cache: dict = {}
+
+    def matrix(self, a, zero, displacement, size_A, strain, fwhm, tetragonality) -> np.ndarray:
+        columns = np.empty((len(self.x), len(self.hkls)))
+        # The measured angle, taken back to the Bragg angle.
+        true = self.x - zero + np.degrees(2 * displacement / self.radius) * np.cos(np.radians(self.x) / 2)
+        theta = np.radians(true) / 2
+        # The mean edge of the distorted cell is kept: (a a c)^(1/3), so that a and c/a stay independent.
+        edge = a * (1 + tetragonality) ** (-1 / 3)
+        film = 1 / np.maximum(np.sin(theta), 0.02) if self.thin_film else 1.0
+        columns[:] = 0
+        sines = []
+        for wavelength, weight in self.lines:
+            s = 2 * np.sin(theta) / wavelength
+            sines.append((wavelength, weight / self.norm, s, (1 + self.polarised * np.cos(2 * theta) ** 2) / (1 + self.polarised) / np.maximum(s, 1e-3) * film * np.exp(-self.falloff * s**2)))
+        for j in range(len(self.hkls)):
+            for l2, share in self.splits[j] if tetragonality else ((0.0, 1.0),):
+                s0 = np.sqrt((self.sums[j] - l2) / edge**2 + l2 / (edge * (1 + tetragonality)) ** 2) if tetragonality else np.sqrt(self.sums[j]) / a
+                first = self.lines[0][0]
+                cosine = np.sqrt(max(1 - (s0 * first / 2) ** 2, 1e-6))
+                gauss = np.hypot(np.radians(fwhm) * cosine / first, 2 * np.sqrt(2 * np.log(2)) * strain * s0)
+                reach, scale = self._reach(size_A, gauss), share / s0 * np.exp(self.falloff * s0**2)
+                for wavelength, weight, s, factor in sines:
+                    if s0 * wavelength >= 2:
+                        continue
+                    near = slice(*np.searchsorted(s, (s0 - reach, s0 + reach)))
+                    if near.stop > near.start:
+                        columns[near, j] += weight * scale * factor[near] * self._line(s[near] - s0, size_A, gauss, j, s0)
+        return columns
+
+    def _reach(self, size_A, gauss) -> float:
+        return max(5 * gauss, 12 / size_A) if self.shape == "cube" else max(6 * gauss, 40 / size_A)
+
+    def _cube_line(self, size_A, gauss, j, s0):
+        """The line of cubes on a fine axis of s - s0, by FFT; kept until its parameters change."""
+        key = (size_A, round(gauss, 7), round(s0, 7))
+        if self.cache.get(j, (None,))[0] != key:
+            points, n = 81, 4096
+            t = np.linspace(0, size_A * (1 + 2.9 * self.relative_sd) / self.directions[j].max(), points)
+            transform = cube_transform(t, size_A, self.directions[j], self.relative_sd) * np.exp(-((np.pi * gauss * t) ** 2) / (4 * np.log(2)))
+            transform = transform * streaks(t, size_A, s0) ** int((self.directions[j] < 1e-9).sum())
+            transform[[0, -1]] /= 2  # trapezium rule
+            values = np.fft.fftshift(2 * t[1] * np.fft.fft(transform, n).real)
+            self.cache[j] = key, (np.fft.fftshift(np.fft.fftfreq(n, t[1])), values)
+        return self.cache[j][1]
+
+    def _line(self, ds, size_A, gauss, j, s0):
+        """Line of unit area in s."""
+        if self.shape == "cube":
+            grid, values = self._cube_line(size_A, gauss, j, s0)
+            return np.interp(ds, grid, values)
+        # Voigt: Gaussian width, and a Lorentzian of integral breadth 1/size.
+        return special.voigt_profile(ds, max(gauss, 1e-9) / (2 * np.sqrt(2 * np.log(2))), 1 / (np.pi * size_A))
+
+
+def model_pattern(two_theta_deg, *, edge_nm: float, x_br: float, displacement_mm: float = 0.0, zero_deg: float = 0.0, instrument_fwhm_deg: float = 0.08, relative_sd: float = 0.13, radius_mm: float = 240.0) -> np.ndarray:
+    """Pattern of a film of cubes with calculated intensities, lattice constant by Vegard, no background: to look at, not to fit.
+
+    Raises
+    ------
+    ValueError
+        If `x_br` is not a fraction or the edge not positive.
+    """
+    if not edge_nm > 0:
+        raise ValueError(f"edge_nm: expected a positive number, found {edge_nm}")
+    x, a = np.asarray(two_theta_deg, float), float(vegard_lattice_A(x_br))
+    hkls = lines_in(a, x, CU_KALPHA_A[0])
+    # Calculated intensities vary smoothly with composition: a coarse grid is kept, so that a slider answers at once.
+    grid = np.round(x_br, 1)
+    profiles = Profiles(x, hkls, CU_KALPHA_A, KALPHA2_RATIO, radius_mm, "cube", relative_sd, 1.0, True, 4.0)
+    return profiles.matrix(a, zero_deg, displacement_mm, 10 * edge_nm, 0.0, instrument_fwhm_deg, 0.0) @ np.array([line_strength(hkl, float(grid)) for hkl in hkls])
