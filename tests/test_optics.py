@@ -330,6 +330,13 @@ def test_random_stacks_balance_and_turn_over(seed):
     np.testing.assert_allclose(down.layers[::-1], up.layers, atol=1e-4)
 
 
+def test_layers_of_no_thickness_are_not_there():
+    bare = dipole_emission([1.5, 1.82, 1.0], [120.0], 1, 620.0, layers=True)
+    for ghost in (1.3 + 7.4j, 2.2 + 0.1j):
+        found = dipole_emission([1.5, ghost, 1.82, 1.0], [0.0, 120.0], 2, 620.0, layers=True)
+        assert found.fractions() == pytest.approx(bare.fractions(), abs=1e-4) and abs(found.balance) < 1e-4
+
+
 def test_far_field_integrates_to_the_channels():
     indices = led_indices()
     nodes, weights = np.polynomial.legendre.leggauss(200)

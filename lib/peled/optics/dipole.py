@@ -295,7 +295,7 @@ class _Stack:
         self.e, self.k0 = emitter, 2 * np.pi / wavelength_nm
         n[emitter] = np.asarray(n[emitter].real + 0j)
         self.n, self.ne, self.d = n, n[emitter].real.item(), [np.atleast_1d(value)[:, None] for value in d]
-        self.lossy = any(value.imag > 0 for value in n)
+        self.lossy = any(value.imag > 0 and self._present(k) for k, value in enumerate(n))
         names = {"isotropic": 1 / 3, "horizontal": 0.0, "vertical": 1.0}
         vertical = names.get(orientation, orientation)
         if isinstance(vertical, str) or not 0 <= vertical <= 1:
@@ -323,6 +323,10 @@ class _Stack:
             thickness = self.d[self.e - 1][None]
             self.up, self.down = (1 - depth) * thickness, depth * thickness
 
+    def _present(self, k):
+        """Whether medium k has any thickness."""
+        return k in (0, len(self.n) - 1) or self.d[k - 1].max() > 0
+
     def radiating(self):
         """Largest effective index that reaches a lossless outer medium."""
         outer = [value.real.item() for value in (self.n[0], self.n[-1]) if value.imag == 0]
@@ -343,7 +347,7 @@ class _Stack:
         """Index of the dielectric that a metal's plasmon is bound to, on the emitter's side; None without a metal."""
         found = []
         for k, value in enumerate(self.n):
-            if (value.item() ** 2).real < 0 and k != self.e:
+            if (value.item() ** 2).real < 0 and k != self.e and self._present(k):
                 step = 1 if self.e > k else -1
                 j = k + step
                 while j != self.e and ((self.n[j].item() ** 2).real < 0 or self.d[j - 1].max() < _THIN_NM):
