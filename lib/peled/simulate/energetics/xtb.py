@@ -13,7 +13,7 @@ doi:10.1021/acs.jctc.8b01176) and GFN1-xTB (Grimme, Bannwarth, Shushkov 2017, do
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -161,16 +161,18 @@ def write_frame(path: Path, job: Job, outcome: tuple[float, bool, int, float, np
     path.write_text("\n".join([str(len(rows)), comment, *rows]) + "\n", encoding="utf-8")
 
 
-def main(molecules: Path, out: Path, *, only_missing: bool = True) -> None:
-    """Run all jobs, one file each under `out`; files that exist are kept."""
+def main(molecules: Path, out: Path) -> None:
+    """Run all jobs, one file each under `out`; files of converged starts are kept, others continued from their last geometry."""
     from importlib.metadata import version
 
     program = f"tblite {version('tblite')}, ASE {version('ase')}"
     out.mkdir(parents=True, exist_ok=True)
     for job in jobs(molecules):
         path = out / f"{job.name}.{job.method.split('-')[0].lower()}.xyz"
-        if only_missing and path.exists():
-            continue
+        if path.exists():
+            if "converged=F" not in path.read_text(encoding="utf-8").split("\n", 2)[1]:
+                continue
+            job = replace(job, positions=read_frames(path)[-1][1], steps=300)
         try:
             outcome = run(job)
         except Exception as error:  # one start that fails must not end an hour's work; a missing file says so

@@ -1,0 +1,21 @@
+"""Energetics: binding of ligands to the surface and to lead, and the cost of iodide Frenkel pairs.
+
+intervals  what follows from rounded numbers and inequalities
+binding    sign convention, pair interactions, the table of binding energies with its unpublished cells as bounds
+frenkel    formation energies to numbers of pairs, in bulk and in one small crystal, with the error of the energies
+affinity   vacuum energies against stability constants, protons, competition for lead
+outputs    a folder of outputs and a table that says which belong together, to checked energy differences
+draw       ball-and-stick pictures
+plots      the panels
+verdicts   the paper's claims
+"""
+
+from peled.energetics.binding import Cell, binding_energy_eV, pair_interaction_eV, table_cells
+from peled.energetics.frenkel import Suppression, dilute_fraction, pair_fraction, pairs_per_crystal, suppression
+from peled.energetics.intervals import Interval
+from peled.energetics.outputs import BookkeepingError, EnergyRow, read_table, to_csv
+
+__all__ = [
+    "BookkeepingError", "Cell", "EnergyRow", "Interval", "Suppression", "binding_energy_eV", "dilute_fraction", "pair_fraction",
+    "pair_interaction_eV", "pairs_per_crystal", "read_table", "suppression", "table_cells", "to_csv",
+]
