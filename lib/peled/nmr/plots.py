@@ -61,7 +61,7 @@ def fit(ax, result: LineFit, *, colours: Sequence[str] = ("#7F7F7F", "#D55E00", 
     ax.set_xlabel("chemical shift (ppm)")
 
 
-def molecule(ax, drawing: dict, *, origin: tuple[float, float] = (0, 0), size: float = 1.0, turn_deg: float = 0.0, colours: dict | None = None, text: float = 6.0, labels: bool = True) -> np.ndarray:
+def molecule(ax, drawing: dict, *, origin: tuple[float, float] = (0, 0), size: float = 1.0, turn_deg: float = 0.0, flip: bool = False, colours: dict | None = None, text: float = 6.0, labels: bool = True) -> np.ndarray:
     """Draw a molecule from its 2-D coordinates and bonds; labelled carbons carry a coloured name.
 
     Returns
@@ -71,7 +71,7 @@ def molecule(ax, drawing: dict, *, origin: tuple[float, float] = (0, 0), size: f
     """
     atoms = drawing["atoms"]
     xy = np.array([(a["x"], a["y"]) for a in atoms])
-    xy = xy - xy.mean(axis=0)
+    xy = (xy - xy.mean(axis=0)) * [1, -1 if flip else 1]
     c, s = np.cos(np.deg2rad(turn_deg)), np.sin(np.deg2rad(turn_deg))
     xy = size * xy @ np.array([[c, s], [-s, c]]) + np.array(origin)
     for i, j, order in drawing["bonds"]:
@@ -110,21 +110,39 @@ def surface(ax, drawings: dict) -> None:
             ax.scatter(1.35 * column, -1.2 * row, s=70 if lead else 110, color="#6D6D6D" if lead else "#8E44AD", alpha=1 if row == 0 else 0.45, edgecolor="none", zorder=3)
             if lead and row == 0:
                 ax.text(1.35 * column, 0, "Pb", ha="center", va="center", size=4.5, color="white", zorder=4)
-    left = molecule(ax, drawings["GL"], origin=(3.2, 4.0), size=0.52, labels=False, text=5)
-    right = molecule(ax, drawings["EDTA"], origin=(11.2, 4.0), size=0.52, labels=False, text=5)
+    left = molecule(ax, drawings["GL"], origin=(3.2, 4.0), size=0.52, flip=True, labels=False, text=5)
+    right = molecule(ax, drawings["EDTA"], origin=(11.5, 4.0), size=0.52, labels=False, text=5)
     leads = np.array([(1.35 * c, 0.0) for c in range(0, 12, 2)])
-    for xy, drawing, elements, count in ((left, drawings["GL"], ("S", "O", "N"), 3), (right, drawings["EDTA"], ("O",), 3)):
-        donors = sorted((k for k, a in enumerate(drawing["atoms"]) if a["element"] in elements), key=lambda k: (drawing["atoms"][k]["element"] != "S", xy[k][1]))[:count]
+    for xy, donors in ((left, _donors(drawings["GL"], ("S", "Glu α", "Cys α"))), (right, sorted((k for k, a in enumerate(drawings["EDTA"]["atoms"]) if a["element"] == "O"), key=lambda k: right[k][1])[:3])):
         for k in donors:
             target = leads[np.argmin(np.abs(leads[:, 0] - xy[k][0]))]
-            ax.plot(*np.array([xy[k] - [0, 0.15], target + [0, 0.35]]).T, ls=":", lw=1.0, color=COLOURS["orange"], zorder=2)
+            ax.plot(*np.array([xy[k] - [0, 0.2], target + [0, 0.35]]).T, ls=":", lw=1.0, color=COLOURS["orange"], zorder=2)
     ax.text(3.2, 7.2, "GL", ha="center", size=7, color=COLOURS["GL"], weight="bold")
-    ax.text(11.2, 7.2, "EDTA", ha="center", size=7, color=COLOURS["EDTA"], weight="bold")
+    ax.text(11.5, 7.2, "EDTA", ha="center", size=7, color=COLOURS["EDTA"], weight="bold")
     ax.text(7.4, -2.4, "lead-halide surface; dotted: lead to carboxylate, thiolate, amide", ha="center", size=5.5)
-    ax.set_xlim(-1.5, 16.2)
+    ax.set_xlim(-1.5, 16.5)
     ax.set_ylim(-2.8, 7.9)
     ax.set_aspect("equal")
     ax.set_axis_off()
+
+
+def _donors(drawing: dict, wanted: Sequence[str]) -> list[int]:
+    """Atoms that the paper has on lead: an element, the carboxyl oxygen beside a labelled carbon, or the nitrogen on it."""
+    atoms, bonds = drawing["atoms"], drawing["bonds"]
+
+    def around(k: int) -> list[int]:
+        return [j if i == k else i for i, j, _ in bonds if k in (i, j)]
+
+    found = []
+    for name in wanted:
+        for k, atom in enumerate(atoms):
+            if atom["element"] == name:
+                found.append(k)
+            elif atom["label"] == name == "Glu α":
+                found += [o for c in around(k) for o in around(c) if atoms[o]["element"] == "O"][:1]
+            elif atom["label"] == name == "Cys α":
+                found += [n for n in around(k) if atoms[n]["element"] == "N"]
+    return found
 
 
 def shift_curves(ax, ratio: np.ndarray, shift_ppm: np.ndarray, error_ppm: np.ndarray, label: str, colour: str, model: tuple[np.ndarray, np.ndarray] | None = None) -> None:
