@@ -248,3 +248,21 @@ def test_lifetime_clock_stamps(tmp_path):
 def test_broken_lifetime_logs(tmp_path, heads, times, message):
     with pytest.raises(FormatError, match=message):
         read_lifetime(write(tmp_path / "l.csv", table(heads, (times, 100 - times))))
+
+
+@pytest.mark.parametrize("heads", [
+    "V,J(mA/cm2),L(cd/m2),EQE(%),CE(cd/A),PE(lm/W)",
+    "Voltage / V,Current density / mA cm-2,Luminance / cd m-2,EQE / %,CE / cd A-1,PE / lm W-1",
+    "Voltage[V],Current Density[mA/cm²],Luminance[cd/m²],External Quantum Efficiency[%],Luminance Efficiency[cd/A],Power Efficacy[lm/W]",
+    "voltage,current_density,luminance,eqe,ce,pe",
+    "Voltage (V),Current Density (mA/cm2),Luminance (Cd/m2),EQE (%),Current Efficiency (Cd/A),Luminous Efficacy (lm/W)",
+    "Bias,Jd (mA/cm2),Brightness (nit),EQE,LE (cd/A),PE (lm/W)",
+    "Vdev (V),Jdev (mA/cm2),Lum (cd/m2),EQE (%),CE (cd/A),PE (lm/W)",
+])
+def test_heads_as_laboratories_write_them(tmp_path, heads):
+    lit = V > 1
+    columns = (V[lit], J[lit], L[lit], np.full(lit.sum(), 5.0), np.full(lit.sum(), 2.0), np.full(lit.sum(), 1.5))
+    sweep = read_sweep(write(tmp_path / "d.csv", heads + "\n" + table((), columns)))
+    np.testing.assert_allclose(sweep.luminance_cd_m2, L[lit], rtol=1e-6)
+    np.testing.assert_allclose(sweep.reported_eqe, 0.05)
+    np.testing.assert_allclose(sweep.reported_cd_A, 2.0)

@@ -301,6 +301,21 @@ def test_flat_folder_tells_lifetime_logs_and_single_spectra_from_sweeps(tmp_path
     assert found["jvl"].peak.eqe == pytest.approx(float(expected), rel=0.02)
 
 
+def test_reported_columns_are_held_against_the_data(tmp_path):
+    v = np.arange(2.0, 5, 0.1)
+    j = 1e-3 * np.exp(1.5 * v)
+    spectrum = photometry.gaussian_band(620, 35)
+    lum = photometry.luminance(np.full(v.size, 0.1), j, *spectrum)
+    rows = [f"{a:.3f},{b:.8g},{c:.8g},{11.1},{1.05 * c / b / 10:.8g}" for a, b, c in zip(v, j, lum, strict=True)]
+    (tmp_path / "oled.csv").write_text("\n".join(["Voltage (V),J (mA/cm2),L (cd/m2),EQE (%),CE (cd/A)", *rows]))
+    device = devices.analyse("oled", read_sweeps(tmp_path / "oled.csv"))
+    assert not device.reported.agrees and device.reported.median == pytest.approx(1.11, abs=1e-3)
+    assert any("+11.0 %" in note for note in device.notes) and any("+5.0 % off L/J" in note for note in device.notes)
+    rows = [row.split(",") for row in rows]
+    (tmp_path / "no_lum.csv").write_text("\n".join(["Voltage (V),J (mA/cm2),CE (cd/A)", *(f"{r[0]},{r[1]},{r[4]}" for r in rows)]))
+    assert devices.analyse("no_lum", read_sweeps(tmp_path / "no_lum.csv")).peak.eqe == pytest.approx(0.105, rel=1e-3)
+
+
 def test_empty_folder_is_a_clear_error(tmp_path):
     (tmp_path / "notes.csv").write_text("no numbers")
     with pytest.raises(MissingDataError, match=r"expected sweeps.*notes.csv"):

@@ -27,8 +27,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "current_efficiency": (r"^(ce|le)\b", r"(current|luminous|luminance|cd).{0,3}eff", r"^cd/a"),
     "eqe": (r"\beqe\b", r"external quantum", r"^eta.?ext", r"^η"),
     "photocurrent": (r"photo.?(diode|current)", r"\bi?.?pd\b", r"detector", r"^ph\b", r"^smu ?b.*i"),
-    "luminance": (r"^lum(inance)?\b", r"\bluminance\b", r"^brightness", r"^l_?v?$", r"^lv\b", r"^l$"),
-    "current_density": (r"current ?dens", r"^j\b", r"^j_", r"^cd$", r"\bj$"),
+    "luminance": (r"^lum(inance)?\b", r"\bluminance\b", r"^lumi?$", r"^brightness", r"^l_?v?$", r"^lv\b", r"^l$"),
+    "current_density": (r"curr(ent)?[ .]?dens", r"^j\b", r"^j_", r"^jd(ev)?$", r"^cd$", r"\bj$"),
     "voltage": (r"volt", r"^v\b", r"^v_", r"^bias", r"^u$", r"\bv$", r"^vmeas"),
     "current": (r"curr", r"^i\b", r"^i_", r"^amps?\b", r"\bi$", r"^imeas"),
     "time": (r"^time", r"^t$", r"elapsed", r"^timestamp"),
@@ -249,15 +249,14 @@ def _identify(column: Column) -> tuple[str | None, str]:
     if not unit and (match := re.fullmatch(r"(.+?)[_ ](m?V|[mµunp]?A|[mµun]?A[_ /]?cm-?2|A[_ /]?m-?2|cd[_ /]?m-?2|cd[_ /]?A|lm[_ /]?W|s|min|h|percent|%)", name)):
         name, unit = match[1], match[2].replace("_", " ")
     flat = re.sub(r"[_\s]+", " ", name.lower()).strip()
-    density = _unit(unit) in _FACTORS["current_density"]
+    # Some units belong to one quantity only; the others need the name.
+    for quantity in ("power_efficacy", "current_efficiency", "luminance", "current_density"):
+        if unit and _unit(unit) in _FACTORS[quantity]:
+            return quantity, unit
     for quantity, patterns in _NAMES.items():
         if any(re.search(pattern, flat) for pattern in patterns):
-            if quantity == "current" and density:
-                return "current_density", unit
-            if quantity == "luminance" and unit and _unit(unit) in _FACTORS["current_efficiency"]:
-                return "current_efficiency", unit
             return quantity, unit
-    return None, unit
+    return {"v": "voltage", "mv": "voltage", "a": "current", "ma": "current", "ua": "current", "na": "current"}.get(_unit(unit)), unit
 
 
 def _unit(unit: str) -> str:

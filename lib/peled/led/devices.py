@@ -88,7 +88,7 @@ def analyse(name: str, sweeps: Sequence, series=None, *, band: tuple[float, floa
     Parameters
     ----------
     sweeps : sequence of Sweep
-        The first sweep up is analysed; the first down, if any, is used for the hysteresis.
+        The first sweep up is analysed (else the first down, which is said); the first down is used for the hysteresis.
     series : Spectra, optional
         With `wavelength_nm`, `values`, `parameter`, `parameter_unit` (`peled.formats.spectra`); a single spectrum serves all points.
     band : (centre_nm, fwhm_nm)
@@ -97,15 +97,25 @@ def analyse(name: str, sweeps: Sequence, series=None, *, band: tuple[float, floa
     Raises
     ------
     ValueError
-        If no sweep up is there, or it has no luminance.
+        If no sweep is there, or it has neither luminance nor cd/A, or hardly any light.
     """
     readings = readings or Readings()
     up = next((s for s in sweeps if s.direction == "up"), None)
+    notes = []
     if up is None:
-        raise ValueError(f"{name}: expected a sweep up, found {', '.join(s.direction for s in sweeps) or 'none'}")
-    if up.luminance_cd_m2 is None:
+        up = next((s for s in sweeps if s.direction == "down"), None)
+        notes.append("swept down only")
+    if up is None:
+        raise ValueError(f"{name}: expected a sweep, found {', '.join(s.direction for s in sweeps) or 'none'}")
+    voltage, current, lum = up.voltage_V, up.current_density_mA_cm2, up.luminance_cd_m2
+    notes = [*up.notes, *notes]
+    if lum is None and up.reported_cd_A is not None:
+        lum = up.reported_cd_A * current * photometry.A_M2_PER_MA_CM2
+        notes.append("no luminance column: luminance from the reported cd/A and the current")
+    elif lum is None:
         raise ValueError(f"{name}: expected a luminance column, found none; EQE from a photodiode needs photometry.eqe_from_photodiode and its calibration")
-    voltage, current, lum, notes = up.voltage_V, up.current_density_mA_cm2, up.luminance_cd_m2, list(up.notes)
+    elif up.reported_cd_A is not None:
+        notes += _check_cd_A(up.reported_cd_A, lum, current)
     if series is None:
         wavelength, spectra = photometry.gaussian_band(*band)
         notes.append(f"no spectra: a Gaussian band at {band[0]:g} nm, {band[1]:g} nm wide, stands in")
@@ -134,7 +144,7 @@ def analyse(name: str, sweeps: Sequence, series=None, *, band: tuple[float, floa
     peak = Peak(peak.eqe, math.hypot(np.nan_to_num(peak.eqe_error), shared * peak.eqe), *(getattr(peak, n) for n in ("current_density_mA_cm2", "current_error", "half_current_mA_cm2", "half_reached", "at_edge")))
     down = next((s for s in sweeps if s.direction == "down"), None)
     between = None
-    if down is not None and len(down) > 3:
+    if down is not None and down is not up and len(down) > 3:
         between = hysteresis(voltage, current, down.voltage_V, down.current_density_mA_cm2)
     reported = None
     if up.reported_eqe is not None:
@@ -147,6 +157,16 @@ def analyse(name: str, sweeps: Sequence, series=None, *, band: tuple[float, floa
                   turn_on(voltage, lum, threshold_cd_m2=turn_on_cd_m2, luminance_relative_error=readings.luminance_relative, noise_cd_m2=readings.luminance_noise_cd_m2),
                   float(np.nanmax(lum)), float(np.max(got.current_efficiency_cd_A)), float(np.max(got.power_efficacy_lm_W)), float(wavelength[np.argmax(reference)]),
                   photometry.colour(wavelength, reference), between, reported, up.good, tuple(dict.fromkeys(notes)))
+
+
+def _check_cd_A(reported, luminance_cd_m2, current_density_mA_cm2) -> list[str]:
+    """Whether a reported cd/A column is the luminance over the current beside it."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = reported * current_density_mA_cm2 * photometry.A_M2_PER_MA_CM2 / luminance_cd_m2
+    lit = np.isfinite(ratio) & (luminance_cd_m2 > 0.02 * np.nanmax(luminance_cd_m2)) & (current_density_mA_cm2 > 0)
+    if lit.sum() < 3 or abs(np.median(ratio[lit]) - 1) < 0.02:
+        return []
+    return [f"reported cd/A is {100 * (np.median(ratio[lit]) - 1):+.1f} % off L/J"]
 
 
 def _shared_error(wavelength, spectrum, readings: Readings) -> float:
