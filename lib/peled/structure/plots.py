@@ -178,7 +178,7 @@ def calibration(ax, line, contents: dict, ceilings: dict) -> None:
     ax.bar(range(len(names)), [contents[n].value for n in names], yerr=[1.96 * contents[n].standard_error for n in names], color=[COLOURS.get(n, COLOURS["grey"]) for n in names], width=0.6, capsize=2)
     groups: list[list[tuple[str, float]]] = []
     for name, value in sorted(ceilings.items(), key=lambda item: item[1]):  # ceilings closer than a label's height share one
-        groups.append([(name, value)]) if not groups or value - groups[-1][-1][1] > 25 else groups[-1].append((name, value))
+        groups.append([(name, value)]) if not groups or value - groups[-1][-1][1] > 45 else groups[-1].append((name, value))
         ax.axhline(value, lw=0.5, ls="--", color=COLOURS["grey"])
     for group in groups:
         ax.text(len(names) - 0.45, np.mean([v for _, v in group]), "\n".join(f"{n} {v:.0f}" for n, v in reversed(group)), size=5, va="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})

@@ -80,13 +80,14 @@ def urbach_energy(energy_eV, signal, relative_error: float | None = None, *, upp
         relative_error = float(np.sqrt(np.median(third**2) / 0.455 / 20))
     limit = min(upper_eV or np.inf, limit)
     ends = np.flatnonzero((e <= limit) & (s > floor + 10 * noise))
-    scan = []
+    scan, start = [], None
     for end in ends:
         if np.log10(max(s[end] - floor, 1e-300) / max(noise * 3, 1e-300)) < min_decades:
             continue
-        fitted = _exponential(e[: end + 1], s[: end + 1], relative_error, noise, floor)
+        fitted = _exponential(e[: end + 1], s[: end + 1], relative_error, noise, floor, start)
         if fitted is not None:
             scan.append((e[end], *fitted))
+            start = np.log(fitted[0] / 1e3)  # the next window differs little
     if not scan:
         raise ValueError("sub-gap absorption: expected an exponential tail over a decade above the noise floor, found none")
     table = np.array([row[:4] for row in scan])
@@ -127,17 +128,17 @@ def _ground(e, s) -> np.ndarray:
     return out
 
 
-def _exponential(e, s, relative, noise, floor):
+def _exponential(e, s, relative, noise, floor, start=None):
     """Weighted fit of f + exp(a + (E - E_end)/E_U), weights from the model; (energy meV, error, p, a, f) or None."""
     end = e[-1]
-    p = np.array([np.log(max(s[-1] - floor, 1e-300)), np.log(0.02), 0.0])
+    p = np.array([np.log(max(s[-1] - floor, 1e-300)), np.log(0.02) if start is None else start, 0.0])
     unit = max(noise, 1e-12 * abs(s[-1]))
 
     def model(p):
         return floor + p[2] * unit + np.exp(p[0] + np.clip((e - end) / np.exp(p[1]), -200, 50))
 
     sigma = np.hypot(relative * s, noise)
-    for _ in range(3):
+    for _ in range(2 if start is not None else 3):
         solution = optimize.least_squares(lambda p, sigma=sigma: (s - model(p)) / sigma, p, jac=lambda p, sigma=sigma: _jacobian(p, e, end, unit, sigma), method="lm", max_nfev=100)
         p = solution.x
         sigma = np.sqrt((relative * (model(p) - floor - p[2] * unit)) ** 2 + noise**2)
