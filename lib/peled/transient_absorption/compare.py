@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from peled.transient_absorption.errors import effective_wavelengths, residual_gram
+from peled.transient_absorption.errors import effective_wavelengths, residual_gram, small_p
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
 from peled.transient_absorption.preprocess import Matrix
 from peled.transient_absorption.schemes import Model
@@ -44,7 +44,7 @@ class PairTest:
         lowest = min(h.bic for h in self.hypotheses)
         lines = ["shared                   chi2 - lowest   free   BIC - lowest   p against nothing shared"]
         base = min(h.chi2 for h in self.hypotheses)
-        lines += [f"{h.name:<24s} {h.chi2 - base:<15.1f} {h.free:<6.0f} {h.bic - lowest:<14.1f} {h.p_value:.2g}" for h in self.hypotheses]
+        lines += [f"{h.name:<24s} {h.chi2 - base:<15.0f} {h.free:<6.0f} {h.bic - lowest:<14.0f} {small_p(h.p_value)}" for h in self.hypotheses]
         return "\n".join(lines)
 
 

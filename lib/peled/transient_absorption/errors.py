@@ -357,6 +357,15 @@ def _rows(rng, nt: int, block: int) -> np.ndarray:
 # ---- number of components ----------------------------------------------------------------------------------------------
 
 
+def small_p(p: float) -> str:
+    """A p value as text; below 10⁻¹⁰ its size says nothing.
+
+    >>> small_p(0.0312), small_p(1e-40)
+    ('0.031', '< 1e-10')
+    """
+    return "< 1e-10" if p < 1e-10 else f"{p:.2g}"
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One number of components: the fit's cost, the residual's largest singular value over what noise makes, F test against one fewer, BIC."""
@@ -382,8 +391,8 @@ class ComponentTable:
     def __str__(self) -> str:
         head = "components  rms         residual SVD / noise  F test p   BIC - lowest  lifetimes (ps)"
         lowest = min(r.bic for r in self.rows)
-        return "\n".join([head, *(f"{r.components:<11d} {r.rms:<11.3e} {r.largest_singular_value:<21.2f} {r.p_value:<10.2g} {r.bic - lowest:<13.1f} "
-                                  + ", ".join(f"{t:.3g}" for t in r.lifetimes_ps) for r in self.rows)])
+        return "\n".join([head, *(f"{r.components:<11d} {r.rms:<11.3e} {r.largest_singular_value:<21.2f} {small_p(r.p_value):<10s} {r.bic - lowest:<13.0f} "
+                                  + ", ".join(f"{float(f'{t:.2g}'):g}" for t in r.lifetimes_ps) for r in self.rows)])
 
 
 def number_of_components(data, model, *, most: int = 5, noise: float | None = None, **options) -> ComponentTable:

@@ -24,6 +24,7 @@ from peled.transient_absorption.schemes import Model, Relation, sequential
 from peled.transient_absorption.varpro import DispersedBlock, Minimum, NonNegativeBlock, Problem, SharedBlock, minimise
 
 _SCREENED = 20  # candidate starts judged by their cost alone
+_CHUNK = 96  # wavelengths whose model matrices fit a processor's cache
 _THIN = 48  # wavelengths kept while searching starts of a fit in which every wavelength has a basis of its own
 
 
@@ -466,7 +467,7 @@ class Setup:
                 if model.dispersion or s._point_weight is not None:
                     if s._point_weight is None and not np.all(s._delay_weight == 1):
                         s._point_weight = np.broadcast_to(s._delay_weight, (s.data.shape[1], s.data.shape[0]))
-                    blocks.append(DispersedBlock(s.data, s.dispersed, s.index))
+                    blocks.append(DispersedBlock(s.data, s.dispersed, s.index, _chunks(s, lambda part, j=j: Segment(part, model, self.position, locals_[j], None, None))))
                 elif model.non_negative:
                     species = model.scheme is not None
                     blocks.append(NonNegativeBlock(s.data, s.species if species else s.shared, s.index, model.components + model.infinite, s.decays if species else None))
@@ -494,6 +495,19 @@ class Setup:
                 j = self.position[name]
                 jacobian[i] += slope * (values[name] if self.logarithmic[j] else 1.0) / (value if self.logarithmic[i] else 1.0) * self.selection[j]
         return u, jacobian
+
+
+def _chunks(segment, make) -> list[DispersedBlock]:
+    """A wide segment in parts of about `_CHUNK` wavelengths."""
+    nw = segment.data.shape[1]
+    if nw < 2 * _CHUNK:
+        return []
+    blocks = []
+    for columns_ in np.array_split(np.arange(nw), nw // _CHUNK):
+        part = make(segment.matrix.take(wavelengths=columns_))
+        part._delay_weight, part._point_weight = segment._delay_weight, None if segment._point_weight is None else segment._point_weight[columns_]
+        blocks.append(DispersedBlock(segment.data[:, columns_], part.dispersed, part.index))
+    return blocks
 
 
 def _stacked(segments):

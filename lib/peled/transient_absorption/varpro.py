@@ -130,10 +130,12 @@ class DispersedBlock:
     basis : callable
         `basis(u, derivatives)` returns C (nw, nt, n), weighted like the data, and an object that called with A (nw, n, 1)
         gives (∂C/∂u_p)·A (nw, nt, p), and whose `full(B)` gives (∂C/∂u_p)·B (nw, nt, p, m).
+    chunks : sequence of DispersedBlock
+        The same data in parts that fit a processor's cache; steps are summed over them.
     """
 
-    def __init__(self, data, basis, index):
-        self.data, self.basis, self.index = data, basis, np.asarray(index, int)
+    def __init__(self, data, basis, index, chunks=()):
+        self.data, self.basis, self.index, self.chunks = data, basis, np.asarray(index, int), tuple(chunks)
         self.shape, self.size = data.shape, data.size
         self.columns = np.ascontiguousarray(data.T)[:, :, None]
         self.total = float(np.sum(data**2))
@@ -159,6 +161,12 @@ class DispersedBlock:
         return q, inverse
 
     def evaluate(self, u, derivatives=True, covariance=False) -> Evaluation:
+        if self.chunks and not covariance:
+            parts = [chunk.evaluate(u, derivatives) for chunk in self.chunks]
+            cost = sum(part.cost for part in parts)
+            if not derivatives:
+                return Evaluation(cost)
+            return Evaluation(cost, sum(part.gradient for part in parts), sum(part.hessian for part in parts), rank=parts[0].rank)
         c, local = self.basis(u, derivatives)
         q, inverse = self._project(c)
         qtd = np.matmul(np.swapaxes(q, 1, 2), self.columns)
@@ -442,7 +450,7 @@ def _stationarity(now: Evaluation, theta, low, high):
     if not free.any():
         return held, 0.0, 0.0
     h = now.hessian[np.ix_(free, free)]
-    scale = np.sqrt(np.maximum(np.diag(h), 1e-300))
+    scale = np.sqrt(np.maximum(np.diag(h), max(1e-28 * np.diag(h).max(), 1e-200)))
     scaled = g[free] / scale
     step = np.linalg.lstsq(h / np.outer(scale, scale), scaled, rcond=1e-14)[0]
     norm = float(np.linalg.norm(scaled) / np.sqrt(max(now.cost, 1e-300)))
