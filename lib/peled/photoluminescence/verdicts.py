@@ -219,8 +219,12 @@ def _largest_difference(a, b) -> float:
     return float(np.max(np.abs(a.fraction[i] - b.fraction[j]) / spread)) if times.size else float("nan")
 
 
-def optics(room, *, n_film: float, n_glass: float, optical_density: float, thickness_nm: float, wavelength_nm: float) -> None:
-    """Escape, recycling, internal yield and the limit of the EQE."""
+def optics(room, *, n_film: float, n_glass: float, optical_density: float, thickness_nm: float, wavelength_nm: float, slide=None) -> None:
+    """Escape, recycling, internal yield and the limit of the EQE.
+
+    `slide` is what a ray tracing found for the film on a slide of finite size (`escape` and `reabsorption`, each with
+    its standard error), or None.
+    """
     external = _number("C148") / 100
     decadic, natural = recycling.paper_model(n_film, n_glass, optical_density), recycling.paper_model(n_film, n_glass, optical_density, base=np.e)
     rays, wave = recycling.ray_model(n_film, n_glass, optical_density), recycling.wave_optics(n_film, n_glass, thickness_nm, wavelength_nm)
@@ -252,13 +256,19 @@ def optics(room, *, n_film: float, n_glass: float, optical_density: float, thick
         room.check(claim_id, scale * rounded, kind="recomputed", route="0.70 and 0.324", note="two values are printed for one quantity, 87.6 and 87.8 %" if claim_id == "C149" else "")
         room.check(claim_id, scale * rays.internal(external), kind="calculated", route="exact rays")
     room.check("C149", 100 * natural.internal(external), kind="recomputed", route="attenuation to base e", note="an absorbance used as if it were natural gives the first quotation")
+    if slide is not None:
+        in_slide = recycling.OpticalModel("slide", slide.escape[0], slide.reabsorption[0]).internal(external)
+        error = external * (1 - external) / (slide.escape[0] + external * slide.reabsorption[0]) ** 2 * slide.escape[1]
+        room.check("C167", in_slide, float(error), kind="calculated", route="rays traced in a 1 mm slide",
+                   note="light trapped in the glass returns to the film and is mostly re-absorbed: the paper's number comes near for another reason than the paper's")
     band = [100 * wave.model(f).internal(external) for f in (0.0, 1.0)]
     room.check("C151", f"{band[0]:.0f} to {band[1]:.0f} %", kind="calculated", route="wave optics", holds="partly" if band[0] <= _number("C151") <= band[1] + 1 else False,
                note="set by how much of the light trapped in the glass is re-absorbed before it leaves by the edges")
     path = recycling.optical_density_of_path(optical_density, thickness_nm, np.array([30.0]))[0]
     mostly_glass = wave.glass > wave.guided
     room.check("C154", f"{100 * path:.0f} % within 30 µm inside the film; {100 * wave.guided:.0f} % of the light is guided there", kind="calculated", route="path in the film", holds="partly" if path > 0.9 and mostly_glass else bool(path > 0.9),
-               note="true of a ray in the film, but a film this thin guides none; light in the 1 mm slide crosses the film once per millimetres, not per micrometres")
+               note="true of a ray in the film, but a film this thin guides none; light in the 1 mm slide crosses the film once per millimetres, not per micrometres"
+               + (f"; traced in such a slide, {100 * slide.edge / max(slide.escaped, 1):.0f} % of the light that leaves does so by its edges, not very little" if slide is not None else ""))
     observed, limit = _number("C056"), _number("C152")
     room.check("C145", observed, kind="recomputed", route="20.3 %")
     room.check("C153", observed, kind="recomputed", half_width=0.5, route="20.3 %", note="rounded down")
