@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-HC_EV_NM = 1239.841984  #: h c / e in eV nm (exact in the SI of 2019)
+HC_EV_NM = 1239.841984332003  #: h c / e in eV nm (exact in the SI of 2019)
 KT_EV_300K = 8.617333262e-5 * 300  #: thermal energy at 300 K, eV
 AVOGADRO = 6.02214076e23  #: 1/mol (exact)
 

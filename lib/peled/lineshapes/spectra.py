@@ -10,7 +10,7 @@ import numpy as np
 from scipy import optimize, special
 from scipy.ndimage import median_filter
 
-HC_EV_NM = 1239.841984332003  # h c / e, exact in the SI of 2019
+from peled.materials import HC_EV_NM
 
 
 class EnergySpectrum(NamedTuple):
