@@ -1,0 +1,181 @@
+"""Tables of device measurements, from text or Excel: what each column is, by its name and unit, and its values in stated units."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from peled.formats import FormatError, delimited, read_bytes
+from peled.formats.delimited import Column, Table, split_unit
+
+#: Quantity: patterns of column names (after lower-casing), first match wins.
+_NAMES: dict[str, tuple[str, ...]] = {
+    "status": (r"^stat(us)?\b", r"^compliance"),
+    "power_efficacy": (r"^pe\b", r"power eff", r"lm/w"),
+    "current_efficiency": (r"^(ce|le)\b", r"(current|luminous|luminance|cd).{0,3}eff", r"^cd/a"),
+    "eqe": (r"\beqe\b", r"external quantum", r"^eta.?ext", r"^η"),
+    "photocurrent": (r"photo.?(diode|current)", r"\bi?.?pd\b", r"detector", r"^ph\b", r"^smu ?b.*i"),
+    "luminance": (r"^lum(inance)?\b", r"\bluminance\b", r"^lumi?$", r"^brightness", r"^l_?v?$", r"^lv\b", r"^l$"),
+    "current_density": (r"curr(ent)?[ .]?dens", r"^j\b", r"^j_", r"^jd(ev)?$", r"^cd$", r"\bj$"),
+    "voltage": (r"volt", r"^v\b", r"^v_", r"^bias", r"^u$", r"\bv$", r"^vmeas"),
+    "current": (r"curr", r"^i\b", r"^i_", r"^amps?\b", r"\bi$", r"^imeas"),
+    "time": (r"^time", r"^t$", r"elapsed", r"^timestamp"),
+}
+FACTORS: dict[str, dict[str, float]] = {
+    "voltage": {"v": 1.0, "volt": 1.0, "volts": 1.0, "mv": 1e-3},
+    "current": {"a": 1.0, "amp": 1.0, "ma": 1e-3, "ua": 1e-6, "na": 1e-9, "pa": 1e-12},
+    "current_density": {"macm-2": 1.0, "acm-2": 1e3, "uacm-2": 1e-3, "nacm-2": 1e-6, "am-2": 0.1},
+    "luminance": {"cdm-2": 1.0, "nit": 1.0, "nits": 1.0, "kcdm-2": 1e3, "cdcm-2": 1e4, "fl": 3.4262591},
+    "eqe": {"%": 0.01, "percent": 0.01, "": 1.0, "1": 1.0, "fraction": 1.0},
+    "current_efficiency": {"cda-1": 1.0}, "power_efficacy": {"lmw-1": 1.0},
+    "time": {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "min": 60.0, "mins": 60.0, "minutes": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0, "hours": 3600.0,
+             "d": 86400.0, "day": 86400.0, "days": 86400.0},
+}
+FACTORS["photocurrent"] = FACTORS["current"]
+_DEFAULT_UNIT = {"voltage": "V", "current": "A", "photocurrent": "A", "current_density": "mA cm-2", "luminance": "cd m-2", "current_efficiency": "cd A-1", "power_efficacy": "lm W-1", "time": "s"}
+_KEITHLEY_NAN = 9.91e37  # what a 2400 writes for a function that was not measured
+
+
+def read_tables(path: Path):
+    """Each table of a text file or workbook with its name ("" where there is only one)."""
+    if read_bytes(path, what="a sweep as text or .xlsx")[:4] == b"PK\x03\x04":
+        yield from _excel(path)
+        return
+    table = delimited.read_table(path, allow_missing=True)
+    if not any(table.names):
+        table = _headless(table)
+    yield "", _buffer_export(table)
+
+
+def _headless(table: Table) -> Table:
+    """A Keithley 2400 without heads streams V, I, R, time, status; R is not measured and reads 9.91E37."""
+    width = len(table.columns)
+    if width in (4, 5) and np.all(table.columns[2].values >= _KEITHLEY_NAN):
+        names = ["Voltage", "Current", "Resistance", "Time", "Status"][:width]
+        units = ["V", "A", "Ohm", "s", ""]
+        return Table(table.path, tuple(Column(n, u, c.values) for n, u, c in zip(names, units, table.columns, strict=False)), table.header, table.footer, table.metadata, table.first_line)
+    raise FormatError(table.path, expected="column heads such as Voltage (V), Current density (mA/cm2), Luminance (cd/m2)", found=f"{width} columns without names",
+                      place=f"line {table.first_line}", advice="add a line of heads with units above the numbers")
+
+
+def _buffer_export(table: Table) -> Table:
+    """A Keithley 2450 buffer names its columns Reading and Source Value and says in text columns which is volt and which ampere."""
+    lower = [name.strip().lower() for name in table.names]
+    source = next((i for i, name in enumerate(lower) if name in ("source value", "source reading", "source")), None)
+    if source is None or "reading" not in lower:
+        return table
+    columns = list(table.columns)
+    for value, unit_names in ((lower.index("reading"), ("unit", "reading unit", "units")), (source, ("source unit", "source units"))):
+        units = next((columns[i] for i, name in enumerate(lower) if name in unit_names and columns[i].values.dtype.kind != "f"), None)
+        word = str(units.values[0]).lower() if units is not None else ("v" if value == source else "a")
+        if units is not None and len(set(units.values)) > 1:
+            raise FormatError(table.path, place=f"column {units.name!r}", expected="one unit for all readings", found=", ".join(sorted(set(map(str, units.values)))), advice="export the sweep alone")
+        name, unit = ("Voltage", "V") if word.startswith("v") else ("Current", "A")
+        columns[value] = Column(name, unit, columns[value].values)
+    for i, name in enumerate(lower):
+        if name == "relative time":
+            columns[i] = Column("Time", "s", columns[i].values)
+    keep = [column for i, column in enumerate(columns) if i in (lower.index("reading"), source) or identify(column)[0] not in ("voltage", "current")]
+    return Table(table.path, tuple(keep), table.header, table.footer, table.metadata, table.first_line)
+
+
+def _excel(path: Path):
+    import zipfile
+
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=False, data_only=True)
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+        raise FormatError(path, expected="an Excel workbook (.xlsx)", found=f"a file that does not open ({error})", advice="save it again as .xlsx or .csv") from None
+    got = 0
+    for sheet in book.worksheets:
+        rows = [[cell for cell in row] for row in sheet.iter_rows(values_only=True)]
+        table = _sheet_table(path, sheet.title, rows)
+        if table is not None:
+            got += 1
+            yield (sheet.title if len(book.worksheets) > 1 else ""), table
+    if not got:
+        raise FormatError(path, expected="a sheet with columns of numbers", found=f"none in {len(book.worksheets)} sheets")
+
+
+def _sheet_table(path: Path, title: str, rows: list[list]) -> Table | None:
+    def is_number(cell) -> bool:
+        return isinstance(cell, (int, float)) and not isinstance(cell, bool)
+
+    start = next((i for i in range(len(rows) - 1) if sum(map(is_number, rows[i])) >= 2 and sum(map(is_number, rows[i + 1])) >= 2), None)
+    if start is None:
+        return None
+    heads_row = next((i for i in range(start - 1, -1, -1) if any(isinstance(cell, str) for cell in rows[i])), None)
+    stop = start
+    while stop < len(rows) and any(is_number(cell) for cell in rows[stop]):
+        stop += 1
+    used = [j for j in range(len(rows[start])) if any(j < len(row) and row[j] is not None for row in rows[start:stop])]
+    columns = []
+    for j in used:
+        head = str(rows[heads_row][j] or "") if heads_row is not None else ""
+        values = []
+        for i in range(start, stop):
+            cell = rows[i][j]
+            if cell is not None and not is_number(cell) and not isinstance(cell, str):
+                cell = str(cell)
+            if isinstance(cell, str):
+                number = delimited.parse_number(cell, "," if "," in cell and "." not in cell else ".")
+                if number is None and cell.strip().lower() not in delimited._MISSING:
+                    values = None
+                    break
+                cell = np.nan if number is None else number
+            values.append(np.nan if cell is None else float(cell))
+        if values is not None:
+            columns.append(Column(*split_unit(head), np.array(values)))
+        else:  # a column of words: kept as text
+            columns.append(Column(*split_unit(head), np.array([str(rows[i][j]) for i in range(start, stop)])))
+    above = rows[: heads_row if heads_row is not None else start]
+    metadata = {str(row[0]).strip().rstrip(":="): str(next((c for c in row[1:] if c is not None), "")) for row in above if row and row[0] is not None}
+    return Table(path, tuple(columns), tuple(" ".join(str(c) for c in row if c is not None) for row in above), (), metadata, start + 1)
+
+
+def identify(column: Column) -> tuple[str | None, str]:
+    """The quantity of a column by its name, and its unit; units may hide in the name (`J_mA_cm2`, `V_V`)."""
+    name, unit = column.name.strip(), column.unit.strip()
+    if not unit and (match := re.fullmatch(r"(.+?)[_ ](m?V|[mµunp]?A|[mµun]?A[_ /]?cm-?2|A[_ /]?m-?2|cd[_ /]?m-?2|cd[_ /]?A|lm[_ /]?W|s|min|h|percent|%)", name)):
+        name, unit = match[1], match[2].replace("_", " ")
+    flat = re.sub(r"[_\s]+", " ", name.lower()).strip()
+    # Some units belong to one quantity only; the others need the name.
+    for quantity in ("power_efficacy", "current_efficiency", "luminance", "current_density"):
+        if unit and unit_key(unit) in FACTORS[quantity]:
+            return quantity, unit
+    for quantity, patterns in _NAMES.items():
+        if any(re.search(pattern, flat) for pattern in patterns):
+            return quantity, unit
+    return {"v": "voltage", "mv": "voltage", "a": "current", "ma": "current", "ua": "current", "na": "current"}.get(unit_key(unit)), unit
+
+
+def unit_key(unit: str) -> str:
+    """A unit in one spelling: `mA/cm²`, `mA cm^-2`, `mA/cm2`, `mA·cm⁻²` are all `macm-2`."""
+    text = unit.lower().replace("µ", "u").replace("μ", "u").replace("²", "2").replace("⁻", "-").replace("−", "-").replace("¹", "1")
+    text = re.sub(r"[\s^{}·*().]+", "", text)
+    if match := re.fullmatch(r"(.+?)/(.+?)(\d?)", text):
+        return f"{match[1]}{match[2]}-{match[3] or '1'}"
+    # `mA_cm2`, `cd m2`, `cd A` in column names leave out the stroke.
+    text = re.sub(r"^([kmun]?a|k?cd)(c?m)2$", r"\1\2-2", text)
+    return {"cda": "cda-1", "lmw": "lmw-1"}.get(text, text)
+
+
+def scaled(path: Path, quantity: str, column: Column, unit: str, notes: list[str]) -> np.ndarray:
+    values = np.asarray(column.values, float)
+    if quantity == "eqe" and not unit:
+        percent = np.nanmax(values, initial=0.0) > 1.0
+        notes.append(f"{column.name}: no unit; taken as {'per cent' if percent else 'a fraction'}")
+        return values * (0.01 if percent else 1.0)
+    if not unit:
+        notes.append(f"{column.name}: no unit; taken as {_DEFAULT_UNIT[quantity]}")
+        return values
+    known = FACTORS[quantity]
+    if unit_key(unit) not in known:
+        raise FormatError(path, place=f"column {column.name!r}", expected=f"a unit of {quantity.replace('_', ' ')} ({', '.join(k for k in known if k)})", found=repr(unit),
+                          advice="correct the unit in the head of the column")
+    return values * known[unit_key(unit)]

@@ -1,0 +1,281 @@
+"""J-V-L sweeps: directions kept apart, compliance, range steps and repeated points flagged."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from peled.formats import FormatError
+from peled.formats.delimited import Column, Table
+from peled.formats.sweeps.columns import identify, read_tables, scaled
+
+_COMPLIANCE_BITS = (1 << 3) | (1 << 16)  # status word of the 2400: compliance, range compliance (user's manual, table 18-4)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One sweep in one direction. Arrays have one length; those the file does not hold are None.
+
+    Attributes
+    ----------
+    path : Path
+    label : str
+        Sheet, block or column-group name; "" where there is only one.
+    direction : {"up", "down", "hold"}
+    voltage_V, current_density_mA_cm2 : ndarray
+    luminance_cd_m2, photocurrent_A, reported_eqe, reported_cd_A, time_s : ndarray or None
+        `reported_eqe` as a fraction; NaN in `luminance_cd_m2` stands for "no reading" and is said in `notes`.
+    compliance, range_change, repeated : ndarray of bool
+        The source limited; the current range of the meter changed here with a visible step; the bias point stood before.
+    area_cm2 : float or None
+    notes : tuple of str
+        Everything assumed or noticed.
+    metadata : dict
+    """
+
+    path: Path
+    label: str
+    direction: str
+    voltage_V: np.ndarray = field(repr=False)
+    current_density_mA_cm2: np.ndarray = field(repr=False)
+    luminance_cd_m2: np.ndarray | None = field(default=None, repr=False)
+    photocurrent_A: np.ndarray | None = field(default=None, repr=False)
+    reported_eqe: np.ndarray | None = field(default=None, repr=False)
+    reported_cd_A: np.ndarray | None = field(default=None, repr=False)
+    time_s: np.ndarray | None = field(default=None, repr=False)
+    compliance: np.ndarray = field(default=None, repr=False)
+    range_change: np.ndarray = field(default=None, repr=False)
+    repeated: np.ndarray = field(default=None, repr=False)
+    area_cm2: float | None = None
+    notes: tuple[str, ...] = ()
+    metadata: dict = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return self.voltage_V.size
+
+    @property
+    def good(self) -> np.ndarray:
+        """Points that a fit may use: not in compliance, not at a range step."""
+        return ~(self.compliance | self.range_change)
+
+
+def read_sweeps(path: str | os.PathLike, *, area_cm2: float | None = None) -> tuple[Sweep, ...]:
+    """All sweeps of a file, in their order, split where the direction turns.
+
+    Parameters
+    ----------
+    path : path-like
+        Text or .xlsx. Several devices may stand side by side: each voltage column begins a new one.
+    area_cm2 : float, optional
+        Device area. Needed where the file gives a current and no area; it overrules an area in the header.
+
+    Raises
+    ------
+    FormatError
+        Naming the place: no voltage or current column, an unknown unit, a current without an area, current and current density that
+        do not fit the area, negative luminance beyond noise, missing numbers in voltage or current, fewer than three points.
+    """
+    path = Path(path)
+    if area_cm2 is not None and not 0 < area_cm2 < 1e4:
+        raise FormatError(path, expected="a device area in cm² above 0", found=f"{area_cm2:g}", place="parameter area_cm2")
+    found: list[Sweep] = []
+    for label, table in read_tables(path):
+        for name, columns in _devices(table):
+            found += _split(table, " ".join(filter(None, (label, name))), columns, area_cm2)
+    return tuple(found)
+
+
+def read_sweep(path: str | os.PathLike, *, area_cm2: float | None = None, direction: str = "up") -> Sweep:
+    """The one sweep of a file in the given direction.
+
+    Raises
+    ------
+    FormatError
+        If there is none or there are several; and as `read_sweeps`.
+    """
+    sweeps = read_sweeps(path, area_cm2=area_cm2)
+    chosen = [sweep for sweep in sweeps if sweep.direction == direction]
+    if len(chosen) != 1:
+        raise FormatError(path, expected=f"one sweep {direction}", found=f"{len(chosen)} among {', '.join(s.label + ' ' + s.direction if s.label else s.direction for s in sweeps)}",
+                          advice="use read_sweeps")
+    return chosen[0]
+
+
+def _devices(table: Table):
+    """Groups of columns, one a device: every further voltage column begins a new group."""
+    groups: list[dict[str, tuple[Column, str]]] = [{}]
+    for column in table.columns:
+        if column.values.dtype.kind != "f" and identify(column)[0] != "status":
+            continue
+        quantity, unit = identify(column)
+        if quantity is None:
+            continue
+        if quantity in groups[-1]:
+            if quantity == "voltage" and {"current", "current_density"} & set(groups[-1]):
+                groups.append({})
+            else:
+                # A second column of the same kind in one device: the one that says it was measured wins.
+                first, second = groups[-1][quantity][0], column
+                if re.search(r"meas|sense", second.name, re.IGNORECASE) and not re.search(r"meas|sense", first.name, re.IGNORECASE):
+                    groups[-1][quantity] = (column, unit)
+                    continue
+                if re.search(r"meas|sense", first.name, re.IGNORECASE) or re.search(r"source|set|prog", second.name, re.IGNORECASE):
+                    continue
+                raise FormatError(table.path, place="column heads", expected=f"one column of {quantity.replace('_', ' ')}", found=f"{first.name!r} and {second.name!r}",
+                                  advice="rename the one that is not meant")
+        groups[-1][quantity] = (column, unit)
+    for number, group in enumerate(groups, 1):
+        yield (f"device {number}" if len(groups) > 1 else ""), group
+
+
+def _area(table: Table) -> float | None:
+    lines = [*table.header, *table.footer, *(f"{key} {value}" for key, value in table.metadata.items())]
+    for line in lines:
+        if not (word := re.search(r"\barea\b", line.replace("_", " "), re.IGNORECASE)):
+            continue
+        rest = line[word.end() :]
+        unit = re.search(r"(mm|cm|um|µm|μm|m)\s*\^?\s*[2²]", rest)
+        number = re.search(r"[-+]?(\d+[.,]?\d*|\.\d+)(?:[eE][-+]?\d+)?", rest.replace(unit[0], " ") if unit else rest)
+        if number and (value := float(number[0].replace(",", "."))) > 0:
+            return value * {"mm": 1e-2, "cm": 1.0, "um": 1e-8, "µm": 1e-8, "μm": 1e-8, "m": 1e4}[unit[1] if unit else "cm"]
+    return None
+
+
+def _split(table: Table, label: str, columns: dict[str, tuple[Column, str]], area_cm2: float | None) -> list[Sweep]:
+    path, notes = table.path, []
+    place = f"{label or 'column heads'}"
+    if "voltage" not in columns:
+        raise FormatError(path, place=place, expected="a voltage column such as Voltage (V)", found=", ".join(map(repr, table.names)), advice="name it in the head of the column")
+    if not {"current", "current_density"} & set(columns):
+        raise FormatError(path, place=place, expected="a column of current (A) or current density (mA/cm2)", found=", ".join(map(repr, table.names)), advice="name it in the head of the column")
+    got = {q: scaled(path, q, *columns[q], notes) for q in columns if q != "status"}
+    area = area_cm2 if area_cm2 is not None else _area(table)
+    if area_cm2 is None and area is not None:
+        notes.append(f"device area {area:g} cm² from the header")
+    if "current_density" in got:
+        density = got["current_density"]
+        if "current" in got and area is not None:
+            _refuse_unfit_area(path, place, got["current"], density, area)
+    elif area is None:
+        raise FormatError(path, place=place, expected="a device area beside a current in A", found="none in the header or the parameters", advice="give area_cm2, or a line 'Area (cm2): 0.045' above the columns")
+    else:
+        density = got["current"] * 1e3 / area
+    voltage = got["voltage"]
+    for name, values in (("voltage", voltage), ("current", density)):
+        bad = np.flatnonzero(~np.isfinite(values) | (np.abs(values) > 1e30))
+        if bad.size:
+            raise FormatError(path, place=f"line {table.first_line + bad[0]}, {name}", expected="a number", found="none" if np.isnan(values[bad[0]]) else f"{values[bad[0]]:.3g} (overflow)", advice="remove the row or measure it again")
+    lum = got.get("luminance")
+    if lum is not None:
+        lum = np.where(np.abs(lum) > 1e30, np.nan, lum)
+        empty = int(np.isnan(lum).sum())
+        if empty:
+            notes.append(f"luminance: {empty} of {lum.size} points without a reading")
+        # Noise about zero in the dark is real and kept; more than 1 % of the maximum below zero is a wrong sign or offset.
+        if np.nanmin(lum, initial=0.0) < -0.01 * max(np.nanmax(lum, initial=0.0), 0.0) - 0.5:
+            worst = int(np.nanargmin(lum))
+            raise FormatError(path, place=f"line {table.first_line + worst}, luminance", expected="no luminance below the noise about zero", found=f"{lum[worst]:.3g} cd/m2", advice="check sign and dark offset")
+    if voltage.size < 3:
+        raise FormatError(path, place=place, expected="at least three bias points", found=f"{voltage.size}")
+    compliance = _compliance(columns.get("status"), voltage, density)
+    if compliance.any():
+        notes.append(f"{int(compliance.sum())} points in compliance")
+    current_A = got["current"] if "current" in got else density * 1e-3 * (area or np.nan)
+    sweeps = []
+    for direction, part in _directions(voltage):
+        steps = _range_changes(voltage[part], density[part], current_A[part], compliance[part])
+        repeated = np.r_[False, np.abs(np.diff(voltage[part])) < 1e-9] if part.stop - part.start > 1 else np.zeros(1, bool)
+        own = list(notes)
+        if steps.any():
+            own.append(f"{int(steps.sum())} points at a step between current ranges")
+        if repeated.any() and direction != "hold":
+            own.append(f"{int(repeated.sum())} repeated bias points")
+        if direction == "hold":
+            own.append("bias held: no sweep in this part")
+
+        def cut(values, part=part):
+            return None if values is None else values[part]
+
+        sweeps.append(Sweep(path, label, direction, voltage[part], density[part], cut(lum), cut(got.get("photocurrent")), cut(got.get("eqe")), cut(got.get("current_efficiency")), cut(got.get("time")),
+                            compliance[part], steps, repeated, area, tuple(own), dict(table.metadata)))
+    return sweeps
+
+
+def _refuse_unfit_area(path: Path, place: str, current_A: np.ndarray, density: np.ndarray, area: float) -> None:
+    large = np.abs(density) > 0.01 * np.nanmax(np.abs(density))
+    if large.any():
+        implied = float(np.median(current_A[large] * 1e3 / density[large]))
+        if not 0.98 < implied / area < 1.02:
+            raise FormatError(path, place=place, expected=f"current and current density that fit the area {area:g} cm2", found=f"an area of {implied:.4g} cm2 between the two columns",
+                              advice="correct the area, or the units of one of the columns")
+
+
+def _compliance(status: tuple[Column, str] | None, voltage: np.ndarray, density: np.ndarray) -> np.ndarray:
+    """From the status column where there is one, and from a current that stands still at its maximum while the voltage goes on."""
+    found = np.zeros(voltage.size, bool)
+    if status is not None:
+        values = status[0].values
+        if values.dtype.kind == "f":
+            word = np.nan_to_num(values).astype(np.int64)
+            # A column of 0 and 1 is a flag, not the 24-bit word of a 2400.
+            found |= word == 1 if word.max(initial=0) <= 1 else (word & _COMPLIANCE_BITS) > 0
+        else:
+            found |= np.array([bool(re.search(r"compl|limit|^c$|^true$", str(v), re.IGNORECASE)) for v in values])
+    top = np.nanmax(np.abs(density))
+    flat = (np.abs(np.abs(density) / top - 1) < 2e-4) & (top > 0)
+    run = np.flatnonzero(flat)
+    if run.size >= 3 and np.ptp(voltage[run]) > 0:
+        found |= flat
+    return found
+
+
+def _directions(voltage: np.ndarray):
+    """Slices of one direction each. A turn is where the voltage goes back by more than half a typical step."""
+    step = np.diff(voltage)
+    moving = np.abs(step[np.abs(step) > 1e-12])
+    if moving.size == 0:
+        return [("hold", slice(0, voltage.size))]
+    threshold = 0.5 * float(np.median(moving))
+    parts, start, extreme, sign = [], 0, 0, 0.0
+    for i in range(1, voltage.size):
+        if sign == 0.0:
+            if abs(voltage[i] - voltage[start]) > threshold:
+                sign, extreme = np.sign(voltage[i] - voltage[start]), i
+        elif sign * (voltage[i] - voltage[extreme]) >= 0:
+            extreme = i
+        elif sign * (voltage[extreme] - voltage[i]) > threshold:
+            # A point measured twice at the turn belongs half to each side.
+            turn = extreme - 1 if extreme > start and abs(voltage[extreme] - voltage[extreme - 1]) < 1e-9 else extreme
+            parts.append((sign, start, turn + 1))
+            start, sign, extreme = turn + 1, -sign, i
+    parts.append((sign, start, voltage.size))
+    return [("up" if s > 0 else "down" if s < 0 else "hold", slice(a, b)) for s, a, b in parts]
+
+
+def _range_changes(voltage: np.ndarray, density: np.ndarray, current_A: np.ndarray, compliance: np.ndarray) -> np.ndarray:
+    """Points where |I| passes a range end (decades × 1.05 of a 2400) and log|I| steps out of line with its neighbours."""
+    found = np.zeros(voltage.size, bool)
+    if voltage.size < 9 or not np.isfinite(current_A).all():
+        return found
+    with np.errstate(divide="ignore"):
+        y = np.log10(np.abs(current_A))
+        decade = np.ceil(np.log10(np.abs(current_A) / 1.05))
+    usable = np.isfinite(y) & ~compliance
+    for i in np.flatnonzero(np.diff(decade) != 0):
+        around = np.arange(max(i - 4, 0), min(i + 6, voltage.size))
+        around = around[usable[around]]
+        if around.size < 8 or (around <= i).sum() < 3 or (around > i).sum() < 3:
+            continue
+        # A cubic with a step at the crossing: the step must stand out of the scatter and be more than 2 %.
+        x = (voltage[around] - voltage[i]) / max(np.ptp(voltage[around]), 1e-12)
+        design = np.column_stack([np.ones(x.size), x, x**2, x**3, around > i])
+        coefficients, *_ = np.linalg.lstsq(design, y[around], rcond=None)
+        residual = y[around] - design @ coefficients
+        spread = np.linalg.pinv(design.T @ design)[-1, -1] * (residual @ residual) / (x.size - 5)
+        if abs(coefficients[-1]) > max(6 * np.sqrt(spread), 0.0086):
+            found[i + 1] = True
+    return found
