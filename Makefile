@@ -33,7 +33,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 RUN := $(PY) -m peled.run $(if $(J),-j $(J)) $(if $(DATA),--data '$(DATA)') $(if $(FIGURES),--figures '$(FIGURES)')
 
-.PHONY: help figures test lab env notebooks references data datapackage lint bench lock clean distclean
+.PHONY: help figures test verify site test-browser lab env notebooks references data datapackage lint bench lock clean distclean
 
 help: ## list the targets
 	@echo 'make TARGET [VARIABLE=value]'; echo
@@ -49,6 +49,15 @@ figures: $(OK) ## regenerate every panel whose notebook, code or data has change
 test: $(OK) ## all checks: units, physics, notebooks against their stored outputs, figures and numbers against references
 	@$(PY) -m peled.run --quiet $(if $(J),-j $(J))
 	@$(PY) tests/run_all.py
+
+verify: $(OK) ## hold every figure against the data, code and picture it was saved with
+	@$(PY) -m peled.run.verify $(if $(FIGURES),--figures '$(FIGURES)')
+
+site: $(VENV)/.lab figures ## a static site of all claims, panels, notebooks and data, in build/site/index.html
+	@$(PY) -m peled.site $(if $(FIGURES),--figures '$(FIGURES)')
+
+test-browser: $(VENV)/.lab site ## a notebook in JupyterLab and the site, driven in headless Chromium (skipped where there is none)
+	@$(PY) -m pytest -q -rs -p no:cacheprovider tests/test_browser.py tests/test_site.py
 
 lab: $(VENV)/.lab ## JupyterLab on the notebooks
 	@$(PY) -m jupyterlab --ServerApp.root_dir='$(CURDIR)' --LabApp.default_url=/lab/tree/notebooks/01_synthesis.ipynb $$([ "$$(id -u)" = 0 ] && echo --allow-root) $(ARGS)

@@ -7,7 +7,7 @@ plots       the scoreboard, found over printed, what each panel stands on
 Nothing here knows a topic: the ledgers say which there are.
 """
 
-from peled.claims.gather import Gathered, IncompleteResults, gather, problems, results_folder
+from peled.claims.gather import Gathered, IncompleteResults, gather, problems, results_folder, topics
 from peled.claims.scoreboard import (
     Contradiction,
     Row,
@@ -24,5 +24,5 @@ from peled.claims.scoreboard import (
 
 __all__ = [
     "Contradiction", "Gathered", "IncompleteResults", "Row", "Table", "board", "contradictions", "counts", "deviation", "found_of", "gather",
-    "panels_of", "problems", "results_folder", "shown", "untested",
+    "panels_of", "problems", "results_folder", "shown", "topics", "untested",
 ]

@@ -9,6 +9,7 @@ import shutil
 import struct
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 from peled import claims, files, paper
 from peled.claims import IncompleteResults
@@ -134,7 +135,7 @@ def _links(body: str, site: Path, home: Path, here: str) -> str:
     for anchor in soup.select("a[href]"):
         href = anchor["href"]
         if re.match(r"[a-z]+:", href) or href.startswith("#"):
-            if href.startswith("#") and not soup.find(id=href[1:]):
+            if href.startswith("#") and not soup.find(id=unquote(href[1:])):
                 anchor.unwrap()
             continue
         path, _, fragment = href.partition("#")

@@ -64,8 +64,6 @@ def notebook_body(path: Path, pictures: Path, alt: dict[str, str]) -> tuple[str,
                     part.decompose()
     for pre in soup.select("pre > span:empty"):
         pre.decompose()
-    for heading in soup.select("a.anchor-link"):
-        heading["aria-label"] = "link to this heading"
     _own_ids(soup)
     _formulas(soup, pictures)
     return title, str(soup)
@@ -107,6 +105,9 @@ def _own_ids(soup) -> None:
             name = f"{base}-{n}"
         seen.add(name)
         element["id"] = name
+    for anchor in soup.select("a.anchor-link"):
+        anchor["aria-label"] = "link to this heading"
+        anchor["href"] = "#" + anchor.find_parent(["h1", "h2", "h3", "h4", "h5", "h6"])["id"]
 
 
 def _heading_before(cell) -> str:
