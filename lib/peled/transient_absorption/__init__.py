@@ -7,10 +7,11 @@ the result carries; `plots` and `export` show and keep it.
 from peled.transient_absorption.compare import band_amplitude, before_after, carriers_per_crystal, shape_change
 from peled.transient_absorption.density import lifetime_density
 from peled.transient_absorption.errors import bootstrap, number_of_components, profile
-from peled.transient_absorption.globalfit import GlobalFit, global_fit, lmfit_parameters
+from peled.transient_absorption.globalfit import GlobalFit, global_fit
 from peled.transient_absorption.irf import MeasuredIRF
 from peled.transient_absorption.preprocess import Chirp, Matrix, matrix
 from peled.transient_absorption.schemes import Model, Scheme
+from peled.transient_absorption.setup import lmfit_parameters
 
 __all__ = ["Chirp", "GlobalFit", "Matrix", "MeasuredIRF", "Model", "Scheme", "band_amplitude", "before_after", "bootstrap", "carriers_per_crystal", "global_fit", "lifetime_density",
            "lmfit_parameters", "matrix", "number_of_components", "profile", "shape_change"]

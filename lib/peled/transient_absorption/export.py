@@ -70,9 +70,10 @@ def repeat(record: dict, data):
     ValueError
         If the data are not those of the record (their shape or window differ).
     """
-    from peled.transient_absorption.globalfit import _as_matrices, global_fit
+    from peled.transient_absorption.globalfit import global_fit
+    from peled.transient_absorption.setup import as_matrices
 
-    matrices = _as_matrices(data)
+    matrices = as_matrices(data)
     for m, known in zip(matrices, record["data"], strict=True):
         if [len(m.delay_ps), len(m.wavelength_nm)] != [known["delays"], known["wavelengths"]]:
             raise ValueError(f"{m.name}: expected {known['delays']} delays × {known['wavelengths']} wavelengths as in the record, found {len(m.delay_ps)} × {len(m.wavelength_nm)}")
