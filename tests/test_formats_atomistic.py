@@ -1,0 +1,259 @@
+"""Readers of atomistic outputs and structures: the right number in the right unit, and nothing that did not converge."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from peled.formats import FormatError
+from peled.formats.atomistic import formula, read_calculation, read_structure
+from peled.formats.atomistic.outputs import HARTREE_EV, RYDBERG_EV
+from peled.formats.atomistic.structures import BOHR_ANGSTROM, element
+from peled.simulate.energetics import espresso
+
+VASP = """ vasp.5.4.1 24Jun15 (build Jan 02 2020 16:21:29) gamma-only
+   VRHFIN =N: s2p3
+   LEXCH  = PE
+   VRHFIN =H: ultrasoft test
+   LEXCH  = PE
+   k-points           NKPTS =      1   k-points in BZ     NKDIM =      1   number of bands    NBANDS=     32
+   ions per type =               1   3
+   ENCUT  = 400.0 eV  29.40 Ry    5.42 a.u.
+   NSW    =     10    number of steps for IOM
+   IBRION =      2    ionic relax: 0-MD 1-quasi-New 2-CG
+   IVDW   = 11
+   GGA     =    --    GGA type
+   LEXCH   =     8    internal setting for exchange type
+  energy without entropy =      408.28018356  energy(sigma->0) =      408.28018356
+ aborting loop because EDIFF is reached
+      direct lattice vectors                 reciprocal lattice vectors
+    10.000000000  0.000000000  0.000000000     0.100000000  0.000000000  0.000000000
+     0.000000000 10.000000000  0.000000000     0.000000000  0.100000000  0.000000000
+     0.000000000  0.000000000 10.000000000     0.000000000  0.000000000  0.100000000
+ POSITION                                       TOTAL-FORCE (eV/Angst)
+ -----------------------------------------------------------------------------------
+      5.00000      5.00000      5.00000         0.0 0.0 0.0
+      5.94000      5.00000      4.70000         0.0 0.0 0.0
+      4.53000      5.81400      4.70000         0.0 0.0 0.0
+      4.53000      4.18600      4.70000         0.0 0.0 0.0
+  free  energy   TOTEN  =       -19.50000000 eV
+  energy  without entropy=      -19.54000000  energy(sigma->0) =      -19.52000000
+ reached required accuracy - stopping structural energy minimisation
+ General timing and accounting informations for this job:
+"""
+VASPRUN = """<?xml version="1.0"?>
+<modeling><incar><i name="NELM">60</i><i name="ENCUT">400.0</i><i name="IBRION">-1</i></incar>
+<kpoints><varray name="kpointlist"><v>0 0 0</v></varray></kpoints>
+<atominfo><array name="atoms"><set><rc><c>Pb</c><c>1</c></rc><rc><c>I </c><c>2</c></rc></set></array></atominfo>
+<calculation>{steps}<energy><i name="e_fr_energy">-5.1</i><i name="e_0_energy">-5.0</i></energy></calculation>
+<structure name="finalpos"><crystal><varray name="basis"><v>6 0 0</v><v>0 6 0</v><v>0 0 6</v></varray></crystal><varray name="positions"><v>0 0 0</v><v>0.5 0 0</v></varray></structure>
+</modeling>"""
+CP2K = """ CP2K| version string:                                          CP2K version 9.1
+ DFT| Charge                                                                   0
+ FUNCTIONAL| PBE:
+ QS| Density cutoff [a.u.]:                                                150.0
+  *** SCF run converged in    12 steps ***
+ ENERGY| Total FORCE_EVAL ( QS ) energy {unit}             -17.200000000000000
+ PROGRAM ENDED AT                                        2022-01-01 12:00:00
+"""
+ORCA = """                                 * O   R   C   A *
+|  1> ! B3LYP def2-SVP D3BJ TightSCF Opt
+ Total Charge           Charge          ....    2
+                *                SCF CONVERGED AFTER  12 CYCLES                 *
+---------------------------------
+CARTESIAN COORDINATES (ANGSTROEM)
+---------------------------------
+  O      0.000000    0.000000    0.117000
+  H      0.000000    0.757000   -0.470000
+  H      0.000000   -0.757000   -0.470000
+
+FINAL SINGLE POINT ENERGY       -76.321000000000
+                             ****ORCA TERMINATED NORMALLY****
+"""
+XTB = """      |                           x T B                           |
+   * xtb version 6.5.1
+          :  Hamiltonian                  GFN2-xTB          :
+          :  net charge                          0          :
+   *** convergence criteria satisfied after 12 iterations ***
+   *** GEOMETRY OPTIMIZATION CONVERGED AFTER 20 ITERATIONS ***
+          | TOTAL ENERGY               -5.070544440612 Eh   |
+ normal termination of xtb
+"""
+QEXML = """<?xml version="1.0"?><qes:espresso xmlns:qes="http://www.quantum-espresso.org/ns/qes/qes-1.0"><output>
+<convergence_info><scf_conv><convergence_achieved>{done}</convergence_achieved></scf_conv></convergence_info>
+<atomic_structure nat="1"><atomic_positions><atom name="Pb" index="1">0 0 1</atom></atomic_positions><cell><a1>10 0 0</a1><a2>0 10 0</a2><a3>0 0 10</a3></cell></atomic_structure>
+<basis_set><ecutwfc>12.5</ecutwfc><ecutrho>100</ecutrho></basis_set><dft><functional>PBE</functional></dft><total_energy><etot>-3.5</etot></total_energy><band_structure><nks>4</nks></band_structure></output></qes:espresso>"""
+
+
+def put(folder, name, text):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def pw(energy_eV=-1000.0, **options):
+    return espresso.relaxation(["Pb", "I", "I"], np.array([[0.0, 0, 0], [3, 0, 0], [0, 3, 0]]), np.diag([17.71, 17.71, 30.0]), energy_eV, **options)
+
+
+def test_espresso_energy_settings_and_atoms(tmp_path):
+    found = read_calculation(put(tmp_path, "a.out", pw(-1234.5)))
+    assert found.program == "Quantum ESPRESSO"
+    assert found.energy_eV == pytest.approx(-1234.5, abs=1e-6)
+    assert found.scf_converged and found.geometry_converged and found.finished and not found.complaints
+    assert found.settings["cutoff_eV"] == pytest.approx(25 * RYDBERG_EV, abs=1e-3)
+    assert found.settings["functional"] == "PBE" and found.settings["dispersion"] == "DFT-D3"
+    assert found.composition == Counter({"Pb": 1, "I": 2})
+    assert np.allclose(np.diag(found.structure.cell), [17.71, 17.71, 30.0], atol=2e-3)
+    assert np.allclose(found.structure.positions[1], [3, 0, 0])
+
+
+def test_unconverged_self_consistency_is_refused_unless_asked_for(tmp_path):
+    path = put(tmp_path, "a.out", pw(converged=False))
+    with pytest.raises(FormatError, match="converged self-consistency"):
+        read_calculation(path)
+    assert "self-consistency not reached" in read_calculation(path, allow_unconverged=True).complaints
+
+
+def test_interrupted_run_says_so(tmp_path):
+    found = read_calculation(put(tmp_path, "a.out", pw(complete=False)))
+    assert not found.finished and found.geometry_converged is False
+
+
+def test_last_of_two_self_consistencies_counts(tmp_path):
+    # the first failed and the second converged: usable; the other way round: not
+    good, bad = pw(-10.0), pw(-20.0, converged=False)
+    assert read_calculation(put(tmp_path, "a.out", bad + good)).energy_eV == pytest.approx(-10.0, abs=1e-6)
+    with pytest.raises(FormatError):
+        read_calculation(put(tmp_path, "b.out", good + bad))
+
+
+@pytest.mark.parametrize(("done", "fine"), [("true", True), ("false", False)])
+def test_espresso_xml_is_in_hartree_and_bohr(tmp_path, done, fine):
+    found = read_calculation(put(tmp_path, "a.xml", QEXML.format(done=done)), allow_unconverged=True)
+    assert found.energy_eV == pytest.approx(-3.5 * HARTREE_EV)
+    assert found.settings["cutoff_eV"] == pytest.approx(25 * RYDBERG_EV, abs=1e-3)
+    assert found.structure.positions[0][2] == pytest.approx(BOHR_ANGSTROM)
+    assert found.scf_converged is fine
+
+
+def test_xml_with_entities_is_refused(tmp_path):
+    bomb = '<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "aaaa">]><modeling>&a;</modeling>'
+    with pytest.raises(FormatError, match="entities"):
+        read_calculation(put(tmp_path, "vasprun.xml", bomb))
+
+
+def test_outcar_takes_the_ionic_energy_not_an_iteration(tmp_path):
+    found = read_calculation(put(tmp_path, "OUTCAR", VASP))
+    assert found.energy_eV == -19.52
+    assert found.settings == {"cutoff_eV": 400.0, "kpoints": 1.0, "functional": "PBE", "dispersion": "DFT-D3"}
+    assert found.composition == Counter({"N": 1, "H": 3}) and found.geometry_converged and found.finished
+    assert found.structure.positions[1][0] == 5.94
+    worse = VASP.replace("aborting loop because EDIFF is reached", "aborting loop EDIFF was not reached (unconverged)")
+    with pytest.raises(FormatError, match="converged"):
+        read_calculation(put(tmp_path, "OUTCAR2", worse))
+    assert read_calculation(put(tmp_path, "OUTCAR3", VASP.replace("reached required accuracy", "stopped"))).geometry_converged is False
+
+
+def test_vasprun_counts_its_iterations(tmp_path):
+    found = read_calculation(put(tmp_path, "vasprun.xml", VASPRUN.format(steps="<scstep/>" * 12)))
+    assert found.energy_eV == -5.0 and found.composition == Counter({"Pb": 1, "I": 1})
+    assert np.allclose(found.structure.positions[1], [3, 0, 0])
+    with pytest.raises(FormatError):
+        read_calculation(put(tmp_path, "stuck.xml", VASPRUN.format(steps="<scstep/>" * 60)))
+    with pytest.raises(FormatError, match="complete XML"):
+        read_calculation(put(tmp_path, "cut.xml", VASPRUN[:300]))
+
+
+@pytest.mark.parametrize("unit", ["[a.u.]:", "[hartree]", "(a.u.):"])
+def test_cp2k_in_all_its_spellings(tmp_path, unit):
+    found = read_calculation(put(tmp_path, "cp2k.out", CP2K.format(unit=unit)))
+    assert found.energy_eV == pytest.approx(-17.2 * HARTREE_EV) and found.settings["functional"] == "PBE" and found.finished
+    with pytest.raises(FormatError):
+        read_calculation(put(tmp_path, "bad.out", CP2K.format(unit=unit).replace("SCF run converged in    12 steps", "SCF run NOT converged")))
+
+
+def test_orca(tmp_path):
+    found = read_calculation(put(tmp_path, "orca.out", ORCA))
+    assert found.energy_eV == pytest.approx(-76.321 * HARTREE_EV) and found.settings == {"method": "b3lyp def2-svp d3bj", "charge": 2}
+    assert formula(found.composition) == "H2O" and found.geometry_converged is None
+    with pytest.raises(FormatError):
+        read_calculation(put(tmp_path, "bad.out", ORCA.replace("SCF CONVERGED", "SCF NOT CONVERGED")))
+
+
+def test_xtb(tmp_path):
+    found = read_calculation(put(tmp_path, "xtb.out", XTB))
+    assert found.energy_eV == pytest.approx(-5.070544440612 * HARTREE_EV)
+    assert found.geometry_converged and found.settings["method"] == "GFN2-xTB" and found.finished
+    assert read_calculation(put(tmp_path, "b.out", XTB.replace("CONVERGED AFTER", "stopped"))).geometry_converged is False
+
+
+def test_extended_xyz_with_and_without_an_energy(tmp_path):
+    text = '2\nProperties=species:S:1:pos:R:3 energy=-3.25 method=GFN2-xTB charge=-1 converged=F Lattice="4 0 0 0 4 0 0 0 9"\nPb 0 0 0\nI 0 0 3\n'
+    found = read_calculation(put(tmp_path, "a.xyz", text))
+    assert found.energy_eV == -3.25 and found.geometry_converged is False and found.settings["charge"] == -1
+    assert np.allclose(found.structure.cell, np.diag([4, 4, 9]))
+    with pytest.raises(FormatError, match="energy="):
+        read_calculation(put(tmp_path, "b.xyz", text.replace("energy=-3.25 ", "")))
+
+
+@pytest.mark.parametrize("text", ["", "hello\n", "Program PWSCF v.6\n stopped\n", "CP2K| version\n", "3\nenergy=1\nPb 0 0 0\n", "1\nenergy=nan\nPb 0 0 0\n"])
+def test_useless_outputs_are_refused_by_name(tmp_path, text):
+    with pytest.raises(FormatError, match="useless.out"):
+        read_calculation(put(tmp_path, "useless.out", text))
+
+
+# ---- structures ---------------------------------------------------------------------------------------------------------
+
+PBI2 = {
+    "a.xyz": '3\nLattice="4.5 0 0 0 4.5 0 0 0 7" Properties=species:S:1:pos:R:3\nPb 0 0 0\nI 2.25 0 1.5\nI 0 2.25 5.5\n',
+    "POSCAR": "PbI2\n1.0\n4.5 0 0\n0 4.5 0\n0 0 7\nPb I\n1 2\nSelective dynamics\nDirect\n0 0 0 T T T\n0.5 0 0.2142857142857 T T T\n0 0.5 0.7857142857143 F F F\n",
+    "CONTCAR": "PbI2\n2.0\n2.25 0 0\n0 2.25 0\n0 0 3.5\nPb I\n1 2\nCartesian\n0 0 0\n1.125 0 0.75\n0 1.125 2.75\n",
+    "pw.in": "&system\n ibrav=0\n/\nCELL_PARAMETERS angstrom\n4.5 0 0\n0 4.5 0\n0 0 7\nATOMIC_POSITIONS (crystal)\nPb 0 0 0\nI 0.5 0 0.2142857142857 0 0 1\nI 0 0.5 0.7857142857143\n\nK_POINTS gamma\n",
+    "b.cif": "data_x\n_cell_length_a 4.5\n_cell_length_b 4.5\n_cell_length_c 7\n_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n_symmetry_space_group_name_H-M 'P 1'\nloop_\n_atom_site_label\n"
+             "_atom_site_type_symbol\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nPb1 Pb 0 0 0\nI1 I 0.5 0 0.2142857142857\nI2 I 0 0.5 0.7857142857143\n",
+}
+
+
+@pytest.mark.parametrize("name", PBI2)
+def test_one_structure_in_five_formats(tmp_path, name):
+    found = read_structure(put(tmp_path, name, PBI2[name]))
+    assert found.symbols == ("Pb", "I", "I")
+    assert np.allclose(found.positions, [[0, 0, 0], [2.25, 0, 1.5], [0, 2.25, 5.5]], atol=1e-5)
+    assert np.allclose(found.cell, np.diag([4.5, 4.5, 7]))
+
+
+def test_poscar_with_a_volume_for_a_scale(tmp_path):
+    found = read_structure(put(tmp_path, "POSCAR", PBI2["POSCAR"].replace("\n1.0\n", f"\n{-8 * 4.5 * 4.5 * 7}\n")))
+    assert np.allclose(found.cell, np.diag([9, 9, 14]))
+
+
+def test_cif_symmetry_is_applied(tmp_path):
+    text = PBI2["b.cif"].replace("'P 1'", "'P -1'").replace("I2 I 0 0.5 0.7857142857143\n", "")
+    assert sorted(read_structure(put(tmp_path, "c.cif", text)).symbols) == ["I", "I", "Pb"]
+
+
+@pytest.mark.parametrize(("name", "old", "new", "what"), [
+    ("a.xyz", "I 0 2.25 5.5\n", "", "3 atoms"), ("a.xyz", "Pb 0 0 0", "Pb 0 x 0", "3 numbers"), ("a.xyz", "Pb 0", "?? 0", "element"),
+    ("POSCAR", "Pb I\n", "1 2\n", "element symbols"), ("POSCAR", "1 2\nSel", "1\nSel", "2 atom counts"), ("POSCAR", "0 4.5 0\n", "9 0 0\n", "span a volume"),
+    ("pw.in", "CELL_PARAMETERS angstrom\n4.5 0 0\n0 4.5 0\n0 0 7\n", "", "CELL_PARAMETERS"), ("b.cif", "Pb1 Pb 0 0 0\nI1 I 0.5 0 0.2142857142857\nI2 I 0 0.5 0.7857142857143\n", "", "CIF|sites"),
+])
+def test_broken_structures_are_refused(tmp_path, name, old, new, what):
+    assert old in PBI2[name]
+    with pytest.raises(FormatError, match=what):
+        read_structure(put(tmp_path, name, PBI2[name].replace(old, new)))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["Pb", "I", "C", "N", "H", "Cs"]), *[st.floats(-50, 50)] * 3), min_size=1, max_size=12))
+@settings(max_examples=40, deadline=None)
+def test_what_is_written_as_xyz_is_read_back(tmp_path_factory, atoms):
+    text = f"{len(atoms)}\nany comment, even 'this\n" + "".join(f"{s} {x:.8f} {y:.8f} {z:.8f}\n" for s, x, y, z in atoms)
+    found = read_structure(put(tmp_path_factory.mktemp("x"), "a.xyz", text))
+    assert found.symbols == tuple(a[0] for a in atoms)
+    assert np.allclose(found.positions, [a[1:] for a in atoms], atol=1e-7)
+
+
+@pytest.mark.parametrize(("label", "symbol"), [("Pb", "Pb"), ("PB", "Pb"), ("C12", "C"), ("H_ca", "H"), ("I1-", "I"), ("Cs", "Cs"), ("D", "H"), ("Pb.pbe", "Pb"), ("12", None)])
+def test_elements_of_labels(label, symbol):
+    assert element(label) == symbol
