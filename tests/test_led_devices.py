@@ -316,6 +316,18 @@ def test_reported_columns_are_held_against_the_data(tmp_path):
     assert devices.analyse("no_lum", read_sweeps(tmp_path / "no_lum.csv")).peak.eqe == pytest.approx(0.105, rel=1e-3)
 
 
+def test_spectra_against_photon_energy_take_the_jacobian(tmp_path):
+    nm = np.arange(540.0, 760.0)
+    per_nm = np.exp(-0.5 * ((nm - 620) / 15) ** 2)
+    energy = 1239.841984 / nm
+    rows = [f"{e:.7f}\t{y * n**2:.8g}" for e, y, n in zip(energy[::-1], per_nm[::-1], nm[::-1], strict=True)]
+    (tmp_path / "el.txt").write_text("\n".join(["Energy (eV)\tEL", *rows]))
+    series = desk.collect(tmp_path).spectra["el"]
+    assert series.x_unit == "nm"
+    found = photometry.luminous_energy_per_photon(series.wavelength_nm, series.values[0])
+    assert float(found) == pytest.approx(float(photometry.luminous_energy_per_photon(nm, per_nm)), rel=1e-4)
+
+
 def test_empty_folder_is_a_clear_error(tmp_path):
     (tmp_path / "notes.csv").write_text("no numbers")
     with pytest.raises(MissingDataError, match=r"expected sweeps.*notes.csv"):

@@ -7,7 +7,7 @@ as. The spectra of a device are those whose names begin with its own: `X.csv` wi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from peled.led import plots
 from peled.led.devices import Device, Readings, analyse
 from peled.led.photometry import REFERENCE
 from peled.led.stability import Followed, follow
+from peled.lineshapes import to_wavelength
 
 SUBFOLDERS = ("sweeps", "spectra", "lifetime", "batch")
 _SUFFIXES = {".csv", ".tsv", ".txt", ".dat", ".xlsx", ".asc"}
@@ -101,13 +102,21 @@ def _keep(kept, paths, problems, path: Path, kinds: tuple[str, ...], area_cm2: f
             found = readers[kind](path)
             if kind == "sweeps" and "lifetime" in kinds and _is_constant_drive(found):
                 kind, found = "lifetime", read_lifetime(path)
-            kept[kind][path.stem] = found
+            kept[kind][path.stem] = _per_nanometre(found) if kind == "spectra" else found
             # Batch and sweeps may bear the same names; the plain name belongs to whoever comes first.
             paths.setdefault(path.stem, path)
             return
         except FormatError as error:
             errors.append(str(error))
     problems.append(errors[0])
+
+
+def _per_nanometre(series: Spectra) -> Spectra:
+    """A series measured per eV as one per nm: the density takes the Jacobian with it."""
+    if series.x_unit == "nm":
+        return series
+    wavelength, values, _ = to_wavelength(series.x, series.values)
+    return replace(series, x=wavelength, x_unit="nm", values=values)
 
 
 def _is_constant_drive(sweeps: tuple[Sweep, ...]) -> bool:
