@@ -1,0 +1,374 @@
+"""Energetics: bookkeeping, Frenkel pairs, affinity, tables of outputs, the drawn structures, the notebook's verdicts."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from peled import paper
+from peled.energetics import (BookkeepingError, Cell, Interval, dilute_fraction, draw, loading, pair_fraction, pair_interaction_eV, pairs_per_crystal, plots, read_table,
+                              suppression, table_cells, to_csv, verdicts)
+from peled.energetics import affinity, frenkel
+from peled.formats import FormatError
+from peled.notebook import open_room
+from peled.simulate.energetics import crystals, espresso, structures, xtb
+from peled.simulate.energetics import files as written
+
+FINITE = st.floats(-1e3, 1e3)
+
+
+# ---- intervals and binding ----------------------------------------------------------------------------------------------
+
+
+@given(FINITE, FINITE, FINITE, FINITE, st.floats(0, 1), st.floats(0, 1), st.floats(-10, 10))
+def test_interval_arithmetic_contains_every_member(a, b, c, d, u, v, factor):
+    x, y = Interval(min(a, b), max(a, b)), Interval(min(c, d), max(c, d))
+    p, q = x.low + u * (x.high - x.low), y.low + v * (y.high - y.low)
+    for interval, value in ((x + y, p + q), (x - y, p - q), (x * factor, p * factor), (-x, -p)):
+        assert interval.low - 1e-6 <= value <= interval.high + 1e-6
+
+
+def test_intervals_that_exclude_each_other_and_undecided_orders():
+    with pytest.raises(ValueError, match="exclude"):
+        Interval(0, 1) & Interval(2, 3)
+    with pytest.raises(ValueError, match="low <= high"):
+        Interval(1, 0)
+    assert Interval(0, 1).below(Interval(2, 3)) is True
+    assert Interval(2, 3).below(Interval(0, 1)) is False
+    assert Interval(0, 2).below(Interval(1, 3)) is None
+
+
+def test_table_of_the_paper():
+    told = verdicts.published()
+    assert told.interaction.middle == pytest.approx(-1.0) and told.interaction.half_width == pytest.approx(0.015)
+    gl2, edta2 = told.cells["GL+GL"].energy_eV, told.cells["EDTA+EDTA"].energy_eV
+    assert (gl2.low, gl2.high) == pytest.approx((-4.455, -3.69)) and (edta2.low, edta2.high) == pytest.approx((-4.455, -3.19))
+    assert told.cells["tertiary amine"].energy_eV.low == -math.inf
+    assert told.cells["GL+EDTA"].per_molecule_eV.middle == pytest.approx(-2.225)
+    # two GL cannot attract each other as much as E+G does; for two EDTA the text does not say
+    e_and_g = told.interaction
+    assert e_and_g.below(pair_interaction_eV(gl2, *[told.cells["GL"].energy_eV] * 2)) is True
+    assert e_and_g.below(pair_interaction_eV(edta2, *[told.cells["EDTA"].energy_eV] * 2)) is None
+
+
+def test_inequalities_that_cannot_hold_are_found():
+    with pytest.raises(ValueError, match="exclude"):  # a pair weaker than twice GL cannot be the strongest
+        table_cells(gl=Interval(-1.9, -1.8), edta=Interval(-1.6, -1.6), pair=Interval(-3.0, -3.0), acid=Interval(-0.6, -0.6), amine=Interval(-0.8, -0.8))
+
+
+@pytest.mark.parametrize(("cell", "text"), [(Cell("a", Interval(-1.605, -1.595)), "-1.60"), (Cell("b", Interval(-math.inf, -0.575), printed=False), "below -0.57")])
+def test_quoting(cell, text):
+    assert plots.quoted(cell).startswith(text[:-1])
+
+
+# ---- Frenkel pairs ------------------------------------------------------------------------------------------------------
+
+
+def test_limits_of_the_pair_fraction():
+    assert pair_fraction(0.0) == pytest.approx(0.5)
+    assert pair_fraction(0.0, interstitials=3.0) == pytest.approx(0.75)  # ions spread evenly over 1 + 3 sites
+    assert pair_fraction(0.8) == pytest.approx(float(dilute_fraction(0.8)), rel=1e-5)
+    assert pair_fraction(-2.0) == pytest.approx(1.0, abs=1e-8)
+    assert pair_fraction(-2.0, interstitials=0.4) == pytest.approx(0.4, abs=1e-8)
+    with pytest.raises(ValueError, match="positive"):
+        pair_fraction(0.1, 0.0)
+    with pytest.raises(ValueError, match="interstitials"):
+        pair_fraction(0.1, interstitials=0)
+
+
+@given(st.floats(-0.5, 1.0), st.floats(100, 600), st.floats(0.2, 4.0))
+@settings(deadline=None)
+def test_mass_action_holds(energy, temperature, m):
+    x = float(pair_fraction(energy, temperature, interstitials=m))
+    assert 0 <= x <= min(1.0, m)
+    if 1e-6 < x < 0.999 * min(1, m):
+        assert math.log(x * x / ((1 - x) * (m - x))) == pytest.approx(-energy / (frenkel.K_EV * temperature), abs=1e-4)
+
+
+@pytest.mark.parametrize("energy", [0.03, 0.15, 0.3, 0.45, 0.84])
+@pytest.mark.parametrize("sites", [60, 1000])
+def test_pairs_of_one_crystal_against_counting_its_states(energy, sites):
+    probability = crystals.pair_distribution(energy, sites, sites)
+    counted = probability @ np.arange(len(probability))
+    assert pairs_per_crystal(energy, sites) == pytest.approx(counted, rel=0.03)
+
+
+def test_a_walk_of_single_ions_finds_the_same_mean():
+    counted = crystals.pair_distribution(0.15, 60, 60) @ np.arange(61)
+    assert crystals.hopping(0.15, 60, 60, sweeps=1500, seed=3) == pytest.approx(counted, rel=0.05)
+
+
+def test_in_a_closed_small_crystal_the_exponent_doubles():
+    slope = np.log(pairs_per_crystal(0.80, 1000) / pairs_per_crystal(0.82, 1000)) / 0.02 * frenkel.K_EV * 300
+    bulk = np.log(pair_fraction(0.80) / pair_fraction(0.82)) / 0.02 * frenkel.K_EV * 300
+    assert slope == pytest.approx(1.0, abs=0.01) and bulk == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9])
+def test_suppression_intervals_cover_the_truth(correlation):
+    true = np.array([0.10, 0.25])
+    factor = float(dilute_fraction(true[0]) / dilute_fraction(true[1]))
+    sets = crystals.noisy_energies(true, error_eV=0.05, shared=correlation, sets=600, seed=8)
+    hits = sum(s.low <= factor <= s.high for s in (suppression(a, b, error_eV=0.05, correlation=correlation) for a, b in sets))
+    assert 0.925 <= hits / 600 <= 0.972
+
+
+def test_saturated_suppression_covers_and_is_smaller():
+    true = np.array([0.03, 0.18])
+    factor = float(pair_fraction(true[0]) / pair_fraction(true[1]))
+    sets = crystals.noisy_energies(true, error_eV=0.05, shared=0.5, sets=400, seed=4)
+    found = [suppression(a, b, error_eV=0.05, correlation=0.5, dilute=False) for a, b in sets]
+    assert 0.92 <= np.mean([s.low <= factor <= s.high for s in found]) <= 0.98
+    assert suppression(*true, error_eV=0.05, dilute=False).factor < suppression(*true, error_eV=0.05).factor
+
+
+def test_three_hundredths_of_an_electronvolt_decide_nothing():
+    s = suppression(0.15, 0.18, error_eV=0.05, correlation=0.5)
+    assert s.low < 1 < s.high and 0.7 < s.probability < 0.75
+    assert suppression(0.15, 0.18, error_eV=0.0).probability == 1.0
+    with pytest.raises(ValueError, match="correlation"):
+        suppression(0.1, 0.2, error_eV=0.05, correlation=1.5)
+
+
+# ---- affinity -----------------------------------------------------------------------------------------------------------
+
+
+def test_protons_against_a_titration_done_by_hand():
+    assert affinity.log_alpha(4.76, [4.76]) == pytest.approx(math.log10(2))
+    assert affinity.log_alpha(13.0, [4.0, 5.0]) == pytest.approx(0.0, abs=1e-6)
+    assert affinity.log_alpha(0.0, [4.0, 5.0]) == pytest.approx(9.0, abs=1e-3)
+    assert affinity.conditional_log_k(18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0]).tolist() == sorted(affinity.conditional_log_k(18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0]))
+
+
+@given(st.floats(1e-6, 1e-1), st.lists(st.tuples(st.floats(0, 0.1), st.floats(-5, 20)), min_size=1, max_size=4))
+@settings(deadline=None, max_examples=60)
+def test_speciation_conserves_and_obeys_mass_action(metal, ligands):
+    totals, constants = zip(*ligands, strict=True)
+    found = affinity.speciation(metal, totals, constants)
+    assert found.free_metal + sum(found.complexes) == pytest.approx(metal, rel=1e-6)
+    for total, log_k, bound in zip(totals, constants, found.complexes, strict=True):
+        assert bound <= total * (1 + 1e-9)
+        if 1e-9 * total < bound < 0.99 * total:
+            assert math.log10(bound / (found.free_metal * (total - bound))) == pytest.approx(log_k, abs=1e-5)
+
+
+def test_eighty_hundredths_are_thirteen_powers_of_ten():
+    assert affinity.log_units(0.80, 300.0) == pytest.approx(13.44, abs=0.01)
+
+
+# ---- tables of outputs --------------------------------------------------------------------------------------------------
+
+CELL = np.diag([10.0, 10.0, 20.0])
+AT = {"surface": (["Pb", "I"], np.array([[0.0, 0, 0], [3, 0, 0]])), "ligand": (["O", "H"], np.array([[0.0, 0, 5], [0, 0, 6]]))}
+
+
+def lab(folder, *, whole=-111.5, table="name,complex,parts,molecules\nGL,both.out,ligand.out + surface.out,1\n", **options):
+    folder.mkdir(exist_ok=True)
+    (s, p), (t, q) = AT["surface"], AT["ligand"]
+    (folder / "surface.out").write_text(espresso.relaxation(s, p, CELL, -100.0))
+    (folder / "ligand.out").write_text(espresso.relaxation(t, q, CELL, -10.0, **options))
+    (folder / "both.out").write_text(espresso.relaxation(s + t, np.vstack([p, q]), CELL, whole))
+    (folder / "table.csv").write_text(table)
+    return folder / "table.csv"
+
+
+def test_binding_energy_of_three_outputs(tmp_path):
+    (row,) = read_table(lab(tmp_path))
+    assert row.energy_eV == pytest.approx(-1.5, abs=1e-6) and row.warnings == () and row.molecules == 1
+    assert "-144.7" in to_csv([row])  # kJ/mol
+
+
+@pytest.mark.parametrize(("options", "word"), [({"cutoff_Ry": 30.0}, "cutoff_eV"), ({"functional": "PBESOL"}, "functional"), ({"dispersion": False}, "dispersion"), ({"density_Ry": 300.0}, "density_cutoff")])
+def test_settings_that_differ_are_named(tmp_path, options, word):
+    (row,) = read_table(lab(tmp_path, **options))
+    assert any(word in w and "ligand.out" in w for w in row.warnings)
+
+
+def test_unconverged_members_are_refused_and_unconverged_starts_left_out(tmp_path):
+    with pytest.raises(BookkeepingError, match="ligand.out .*self-consistency"):
+        read_table(lab(tmp_path, converged=False))
+    path = lab(tmp_path, table="name,complex,parts\nGL,both*.out,ligand.out + surface.out\n")
+    (s, p), (t, q) = AT["surface"], AT["ligand"]
+    for k, (energy, fine) in enumerate([(-111.9, True), (-113.0, False), (-111.2, True)]):
+        (tmp_path / f"both{k}.out").write_text(espresso.relaxation(s + t, np.vstack([p, q]), CELL, energy, converged=fine))
+    (row,) = read_table(path)
+    assert row.energy_eV == pytest.approx(-1.9, abs=1e-6) and row.unconverged == 1 and row.spread_eV == pytest.approx(0.35, abs=1e-6)
+
+
+@pytest.mark.parametrize(("table", "error", "what"), [
+    ("name,complex,parts\nGL,both.out,2*ligand.out + surface.out\n", BookkeepingError, "atoms do not balance"),
+    ("name,complex,parts\nGL,both.out,nothing.out\n", FormatError, "nothing.out"),
+    ("name,complex,parts\nGL,both.out,/etc/passwd\n", FormatError, "files like"),
+    ("name,complex,parts\nGL,../*.out,surface.out\n", FormatError, "files like"),
+    ("name,complex\nGL,both.out\n", FormatError, "columns"),
+    ("name,complex,parts\n", FormatError, "at least one row"),
+    ("name,complex,parts,molecules\nGL,both.out,ligand.out + surface.out,two\n", FormatError, "molecules"),
+])
+def test_tables_that_do_not_add_up(tmp_path, table, error, what):
+    path = lab(tmp_path / "lab", table=table)
+    with pytest.raises(error, match=what):
+        read_table(path)
+
+
+def test_charges_must_balance(tmp_path):
+    for name, body, charge in (("ion", "Pb 0 0 0", 2), ("ligand", "O 0 0 3", 0), ("both", "Pb 0 0 0\nO 0 0 2", 0)):
+        (tmp_path / f"{name}.xyz").write_text(f"{body.count(chr(10)) + 1}\nProperties=species:S:1:pos:R:3 energy=-1 charge={charge}\n{body}\n")
+    (tmp_path / "table.csv").write_text("name,complex,parts\nPb,both.xyz,ion.xyz + ligand.xyz\n")
+    with pytest.raises(BookkeepingError, match="charge"):
+        read_table(tmp_path / "table.csv")
+
+
+def test_bundled_outputs_carry_the_published_energies(root):
+    rows = {r.name: r for r in read_table(root / "data/energetics/espresso/table.csv")}
+    for name, claim_id in verdicts._ROW_CLAIMS.items():
+        assert rows[name].energy_eV == pytest.approx(paper.claim(claim_id).number, abs=0.005)
+    told = verdicts.published()
+    assert all(rows[name].energy_eV in told.cells[name].energy_eV for name in ("amide", "tertiary amine", "GL+GL", "EDTA+EDTA"))
+
+
+def test_cluster_table_adds_up(root):
+    rows = {r.name: r for r in read_table(root / "data/energetics/xtb/table.csv")}
+    assert all(r.energy_eV < 0 for r in rows.values()) and not any(r.warnings for r in rows.values())
+
+
+# ---- geometries ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layers", [2, 3, 4])
+def test_slab_is_neutral_symmetric_and_has_the_crystals_distances(layers):
+    symbols, at, period = structures.slab(repeat=2, lead_layers=layers)
+    count = Counter(symbols)
+    assert 2 * count["Pb"] - count["I"] + count["N"] == 0 and count["N"] == count["C"] == 16 * (layers - 1) / 2
+    assert count["Pb"] == 8 * layers
+    heavy = np.array([s in ("Pb", "I") for s in symbols])
+    z = at[heavy, 2]
+    assert np.allclose(np.sort(z - z.mean()), np.sort(z.mean() - z), atol=1e-9)
+    lead = at[[s == "Pb" for s in symbols]]
+    iodide = at[[s == "I" for s in symbols]]
+    delta = lead[:, None] - iodide[None]
+    delta[..., :2] -= period * np.round(delta[..., :2] / period)
+    near = np.sort(np.linalg.norm(delta, axis=2), axis=1)
+    assert np.allclose(near[:, :4], structures.CELL_A / np.sqrt(8), atol=0.05)  # four in the plane, 3.13 angstrom
+    carbon_to_nitrogen = sum((1 if s == "N" else -1) * z for s, z in zip(symbols, at[:, 2], strict=True) if s in "CN")
+    assert abs(carbon_to_nitrogen) < 1e-9  # no net dipole of the cations
+
+
+def test_cluster_is_neutral():
+    for size in ((2, 2), (2, 3), (3, 3)):
+        count = Counter(structures.cluster(*size)[0])
+        assert 2 * count["Pb"] + count["Cs"] == count["I"]
+
+
+@given(st.integers(0, 1000))
+@settings(deadline=None, max_examples=25)
+def test_rotations_keep_lengths(seed):
+    rng = np.random.default_rng(seed)
+    r = structures.rotation(rng)
+    assert np.allclose(r @ r.T, np.eye(3)) and np.linalg.det(r) == pytest.approx(1)
+    a, b = rng.normal(size=(2, 3))
+    assert np.allclose(structures.turned(a, b) @ a / np.linalg.norm(a), b / np.linalg.norm(b))
+
+
+def test_displaced_iodide_touches_nothing(root):
+    picture = loading.read_structure(root / "data/energetics/structures/frenkel_bare.xyz")
+    k = int(picture.info["interstitial"])
+    heavy = [i for i, s in enumerate(picture.symbols) if s in ("Pb", "I") and i != k]
+    assert picture.symbols[k] == "I"
+    assert np.linalg.norm(picture.positions[heavy] - picture.positions[k], axis=1).min() > 3.2
+    assert np.linalg.norm(picture.positions - [float(x) for x in picture.info["vacancy"].split()], axis=1).min() > 2.5
+
+
+def test_simulation_writes_the_same_bytes(tmp_path, root):
+    import shutil
+
+    shutil.copytree(root / "data/energetics/molecules", tmp_path / "molecules")
+    written.write_all(tmp_path)
+    for name in ("espresso/slab.out", "espresso/gl@slab.out", "structures/frenkel_gl.xyz", "espresso/table.csv"):
+        assert (tmp_path / name).read_bytes() == (root / "data/energetics" / name).read_bytes()
+
+
+def test_jobs_of_the_cluster_balance(root):
+    names = {j.name: j for j in xtb.jobs(root / "data/energetics/molecules") if j.method == "GFN2-xTB"}
+    whole, ligand, surface = (Counter(names[k].symbols) for k in ("glutathione+edta@surface-0", "glutathione-0", "surface-0"))
+    assert whole - surface - ligand == Counter(names["edta-0"].symbols)
+    at = names["glutathione+edta@surface-0"].positions
+    assert min(np.linalg.norm(at[names["surface-0"].frozen:][:, None] - at[None, : names["surface-0"].frozen], axis=2).min(), 9) > 2.0
+
+
+# ---- pictures -----------------------------------------------------------------------------------------------------------
+
+
+def test_bonds_and_hydrogen_bonds_of_the_acid_dimer(root):
+    from peled.formats.atomistic import read_calculation
+
+    dimer = read_calculation(root / "data/energetics/xtb/acetic_acid+acetic_acid-0.gfn2.xyz")
+    s = dimer.structure
+    assert len(draw.bonds(s.symbols, s.positions)) == 14  # seven in each molecule
+    groups = np.repeat([0, 1], 8)
+    assert len(draw.hydrogen_bonds(s.symbols, s.positions, groups)) == 2
+    one = read_calculation(root / "data/energetics/xtb/acetic_acid-0.gfn2.xyz").energy_eV
+    assert -0.85 < dimer.energy_eV - 2 * one < -0.6  # experiment and CCSD(T): about -0.7 to -0.8 eV (S22)
+
+
+def test_projection_keeps_distances_in_three_dimensions():
+    at = np.random.default_rng(0).normal(size=(6, 3))
+    view = draw.project(at, tilt_deg=33, turn_deg=71)
+    assert np.allclose(np.linalg.norm(at[:, None] - at[None], axis=2), np.linalg.norm(view[:, None] - view[None], axis=2))
+
+
+# ---- the room -----------------------------------------------------------------------------------------------------------
+
+
+def open_here(tmp_path, data_dir):
+    return open_room("energetics", data_dir=str(data_dir), figures_dir=str(tmp_path / "f"), results_dir=str(tmp_path / "r"), quick=True)
+
+
+def judge(room, held):
+    told = verdicts.published()
+    verdicts.judge_arithmetic(room, told)
+    verdicts.judge_cluster(room, held.cluster)
+    verdicts.judge_outputs(room, held.rows, held.rows_kind)
+    verdicts.judge_affinity(room, held.constants)
+    above = {k: loading.ligands_above(held.picture(k)) for k in ("GL", "EDTA")}
+    verdicts.judge_method(room, held.citations, verdicts.as_slab(held.picture("bare")), {k: v for k, v in above.items() if v is not None}, next(iter(held.rows.values())).complex.settings, held.rows_kind)
+    return {(v.claim_id, v.route): v for v in room.verdicts().rows}
+
+
+def test_every_claim_gets_its_verdict(tmp_path, root):
+    room = open_here(tmp_path, root / "data")
+    found = judge(room, loading.load(room))
+    assert room.missing_claims() == []
+    assert found["C076", ""].verdict == "partly" and found["C083", ""].verdict == "agrees"
+    assert found["C088", "like with like"].verdict == "partly" and found["C213", ""].verdict == "disagrees"
+    assert found["C077", "outputs"].verdict == "pipeline recovers"
+
+
+def test_ones_own_outputs_replace_the_bundled_ones_and_count_as_measured(tmp_path):
+    folder = tmp_path / "mine"
+    lab(folder, whole=-111.85)
+    room = open_here(tmp_path, folder)
+    held = loading.load(room)
+    assert held.own and held.rows_kind == "measured"
+    found = judge(room, held)
+    assert found["C077", "outputs"].verdict == "agrees" and found["C077", "outputs"].source_kind == "measured"
+    assert room.missing_claims() == []
+    assert held.picture("GL").kind == "measured" and held.picture("EDTA") is not None
+
+
+def test_ones_own_outputs_that_disagree(tmp_path):
+    folder = tmp_path / "mine"
+    lab(folder, whole=-112.4)
+    room = open_here(tmp_path, folder)
+    assert judge(room, loading.load(room))["C077", "outputs"].verdict == "disagrees"
+
+
+@pytest.mark.parametrize("change", [{"log_k": [18, 17]}, {"pKa": ["x"]}, {"source": ""}])
+def test_constants_that_make_no_sense(tmp_path, change):
+    path = tmp_path / "stability.yaml"
+    path.write_text(yaml.safe_dump({"EDTA": {"log_k": [17.9, 18.1], "pKa": [10.2], "source": "s"} | change}))
+    with pytest.raises(FormatError, match="stability.yaml"):
+        loading.constants(path)
