@@ -10,9 +10,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peled import paper
-from peled.energetics import (BookkeepingError, Cell, Interval, dilute_fraction, draw, loading, pair_fraction, pair_interaction_eV, pairs_per_crystal, plots, read_table,
-                              suppression, table_cells, to_csv, verdicts)
-from peled.energetics import affinity, frenkel
+from peled.energetics import (
+    BookkeepingError,
+    Cell,
+    Interval,
+    affinity,
+    dilute_fraction,
+    draw,
+    frenkel,
+    loading,
+    pair_fraction,
+    pair_interaction_eV,
+    pairs_per_crystal,
+    plots,
+    read_table,
+    suppression,
+    table_cells,
+    to_csv,
+    verdicts,
+)
+from peled.energetics.outputs import covalent_bonds
 from peled.formats import FormatError
 from peled.notebook import open_room
 from peled.simulate.energetics import crystals, espresso, structures, xtb
@@ -189,7 +206,7 @@ def test_settings_that_differ_are_named(tmp_path, options, word):
 
 
 def test_unconverged_members_are_refused_and_unconverged_starts_left_out(tmp_path):
-    with pytest.raises(BookkeepingError, match="ligand.out .*self-consistency"):
+    with pytest.raises(BookkeepingError, match=r"ligand.out .*self-consistency"):
         read_table(lab(tmp_path, converged=False))
     path = lab(tmp_path, table="name,complex,parts\nGL,both*.out,ligand.out + surface.out\n")
     (s, p), (t, q) = AT["surface"], AT["ligand"]
@@ -197,6 +214,29 @@ def test_unconverged_members_are_refused_and_unconverged_starts_left_out(tmp_pat
         (tmp_path / f"both{k}.out").write_text(espresso.relaxation(s + t, np.vstack([p, q]), CELL, energy, converged=fine))
     (row,) = read_table(path)
     assert row.energy_eV == pytest.approx(-1.9, abs=1e-6) and row.unconverged == 1 and row.spread_eV == pytest.approx(0.35, abs=1e-6)
+
+
+def test_a_start_that_reacted_is_left_out_where_others_did_not(tmp_path):
+    def put(name, energy, *rows):
+        (tmp_path / f"{name}.xyz").write_text("\n".join([str(len(rows)), f"Properties=species:S:1:pos:R:3 energy={energy}", *rows]) + "\n")
+
+    water = ("O 0 0 {0}", "H 0.76 0 {1}", "H -0.76 0 {1}")
+    put("lead", -10.0, "Pb 0 0 0")
+    put("water", -5.0, *(w.format(9, 9.6) for w in water))
+    put("a0", -15.5, "Pb 0 0 0", *(w.format(2.4, 3.0) for w in water))
+    put("a1", -17.0, "Pb 0 0 0", "O 0 0 2.2", "H 0 0 3.2", "H 4 0 0")  # a proton has left
+    (tmp_path / "table.csv").write_text("name,complex,parts\nPb,a*.xyz,lead.xyz + water.xyz\nreacted,a1.xyz,lead.xyz + water.xyz\n")
+    both, only = read_table(tmp_path / "table.csv")
+    assert both.energy_eV == pytest.approx(-0.5) and both.reacted == 1
+    assert only.energy_eV == pytest.approx(-2.0) and any("covalent bonds" in w for w in only.warnings)
+
+
+def test_bonds_across_the_cell_are_counted():
+    from peled.formats.atomistic import Structure
+
+    split = Structure(("C", "O"), np.array([[0.1, 0, 0], [9.1, 0, 0]]), np.diag([10.0, 10, 10]))
+    assert covalent_bonds(split) == Counter({("C", "O"): 1})
+    assert covalent_bonds(Structure(split.symbols, split.positions)) == Counter()
 
 
 @pytest.mark.parametrize(("table", "error", "what"), [
@@ -370,5 +410,5 @@ def test_ones_own_outputs_that_disagree(tmp_path):
 def test_constants_that_make_no_sense(tmp_path, change):
     path = tmp_path / "stability.yaml"
     path.write_text(yaml.safe_dump({"EDTA": {"log_k": [17.9, 18.1], "pKa": [10.2], "source": "s"} | change}))
-    with pytest.raises(FormatError, match="stability.yaml"):
+    with pytest.raises(FormatError, match=r"stability\.yaml"):
         loading.constants(path)

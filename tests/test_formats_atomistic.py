@@ -200,7 +200,7 @@ def test_extended_xyz_with_and_without_an_energy(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "hello\n", "Program PWSCF v.6\n stopped\n", "CP2K| version\n", "3\nenergy=1\nPb 0 0 0\n", "1\nenergy=nan\nPb 0 0 0\n"])
 def test_useless_outputs_are_refused_by_name(tmp_path, text):
-    with pytest.raises(FormatError, match="useless.out"):
+    with pytest.raises(FormatError, match=r"useless\.out"):
         read_calculation(put(tmp_path, "useless.out", text))
 
 

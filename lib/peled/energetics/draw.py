@@ -109,7 +109,7 @@ def atoms(ax, symbols: Sequence[str], positions: np.ndarray, *, tilt_deg: float 
     pad = 0.9
     ax.set_xlim(view[:, 0].min() - pad, view[:, 0].max() + pad)
     ax.set_ylim(view[:, 1].min() - pad, view[:, 1].max() + pad)
-    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_aspect("equal", adjustable="box")
     ax.axis("off")
     return view
 

@@ -39,7 +39,7 @@ def pair_fraction(energy_eV: ArrayLike, temperature_K: ArrayLike = 300.0, *, int
     m, k = interstitials, np.exp(-np.asarray(energy_eV, float) / (K_EV * temperature))
     # The smaller root of (1 - K) x² + K (1 + m) x - K m = 0, written so that nothing cancels for small K.
     b = k * (1 + m)
-    return 2 * k * m / (b + np.sqrt(b**2 + 4 * (1 - k) * k * m))
+    return np.minimum(2 * k * m / (b + np.sqrt(b**2 + 4 * (1 - k) * k * m)), min(1.0, m))  # the last digit may round beyond the limit
 
 
 def pairs_per_crystal(energy_eV: ArrayLike, sites: ArrayLike, temperature_K: ArrayLike = 300.0, *, interstitials: float = 1.0) -> np.ndarray:
@@ -74,8 +74,8 @@ def difference_error_eV(error_eV: float, correlation: float = 0.5) -> float:
 
     The same functional errs alike on similar surfaces, so part of the error cancels: r is the correlation.
     """
-    if error_eV < 0 or not -1 <= correlation <= 1:
-        raise ValueError(f"expected error_eV >= 0 and correlation within -1 and 1, found {error_eV} and {correlation}")
+    if error_eV < 0 or not 0 <= correlation <= 1:
+        raise ValueError(f"expected error_eV >= 0 and correlation from 0 to 1, found {error_eV} and {correlation}")
     return float(error_eV * np.sqrt(2 * (1 - correlation)))
 
 
@@ -97,7 +97,7 @@ def suppression(reference_eV: float, treated_eV: float, *, error_eV: float, corr
         Lattice sites of a crystal; then numbers per crystal are compared.
     dilute : bool
         Use exp(-E/2kT), for which the interval is exact; otherwise filled sites count and the interval is of the
-        energies' joint normal distribution by quadrature over 41 x 41 points.
+        energies' joint normal distribution, by quadrature over its equal-probability points.
     """
     s = difference_error_eV(error_eV, correlation)
     difference = treated_eV - reference_eV
@@ -112,8 +112,7 @@ def suppression(reference_eV: float, treated_eV: float, *, error_eV: float, corr
         return pairs_per_crystal(e0, sites, temperature_K, interstitials=interstitials) / pairs_per_crystal(e1, sites, temperature_K, interstitials=interstitials)
 
     z = stats.norm.ppf((np.arange(201) + 0.5) / 201)  # equal-probability points of both errors
-    common, own = np.sqrt(max(correlation, 0.0)) * error_eV, np.sqrt(1 - max(correlation, 0.0)) * error_eV
-    # Shared part, and the two own parts reduced to sum and difference: three normals on a coarse grid of the first two.
+    common, own = np.sqrt(correlation) * error_eV, np.sqrt(1 - correlation) * error_eV
     shared = z[::10][:, None, None] * common
     a, b = z[::5][None, :, None] * own, z[::5][None, None, :] * own
     drawn = np.sort(np.ravel(ratio(reference_eV + shared + a, treated_eV + shared + b)))

@@ -7,8 +7,8 @@ A CSV says which outputs belong together:
     GL+GL,glgl_on_slab*.out,2*gl.out + slab.out,2
     Frenkel bare,slab_defect.out,slab.out,0
 
-A pattern (`*`) takes several starts of one system: the lowest converged energy counts, the others show the spread. Atoms
-must balance; settings that differ between members of one difference are reported, since their energies do not subtract.
+A pattern (`*`) takes several starts of one system: the lowest converged energy counts, the others show the spread. A
+start in which covalent bonds broke or formed has become another substance and is left out where others did not. Atoms must balance; settings that differ between members of one difference are reported, since their energies do not subtract.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from pathlib import Path
 
 import numpy as np
 
+from peled.energetics.draw import COVALENT
 from peled.formats import FormatError, read_text
-from peled.formats.atomistic import Calculation, formula, read_calculation
+from peled.formats.atomistic import Calculation, Structure, formula, read_calculation
 
+_LIGHT = ("H", "C", "N", "O", "S")
 _COMPARED = ("functional", "method", "dispersion", "cutoff_eV", "density_cutoff_eV", "solvation")
 
 
@@ -38,7 +40,7 @@ class EnergyRow:
     """One difference of total energies.
 
     `energy_eV` is that of the lowest converged starts, `starts_eV` those of all converged starts of the complex, lowest first; `unconverged`
-    counts starts left out; `warnings` says what makes the difference doubtful.
+    and `reacted` count starts left out; `warnings` says what makes the difference doubtful.
     """
 
     name: str
@@ -49,6 +51,7 @@ class EnergyRow:
     warnings: tuple[str, ...]
     complex: Calculation = field(repr=False)
     files: tuple[Path, ...] = field(repr=False)
+    reacted: int = 0
 
     @property
     def spread_eV(self) -> float:
@@ -98,17 +101,51 @@ def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
         if not any(_usable(c) for c in calculations):
             names = ", ".join(f"{c.path.name} ({'; '.join(c.complaints)})" for c in calculations)
             raise BookkeepingError(f"{path.name}, line {line}: {row['name']}: expected a converged calculation, found {names}")
-    best = _lowest(whole)
     members = [(count, _lowest(calculations)) for count, calculations in parts]
+    usable = [c for c in whole if _usable(c)]
+    intact = [c for c in usable if _intact(c, members)]
+    kept = intact or usable
+    best = min(kept, key=lambda c: c.energy_eV)
     _balance(path, line, row["name"], best, members)
     reference = sum(count * c.energy_eV for count, c in members)
-    starts = tuple(sorted(c.energy_eV - reference for c in whole if _usable(c)))
+    starts = tuple(sorted(c.energy_eV - reference for c in kept))
     used = tuple(dict.fromkeys(c.path for c in (*whole, *(c for _, cs in parts for c in cs))))
-    return EnergyRow(row["name"], starts[0], starts, sum(not _usable(c) for c in whole), molecules, _warnings(best, [c for _, c in members]), best, used)
+    warnings = _warnings(best, [c for _, c in members]) + (() if intact else (f"{best.path.name}: covalent bonds differ from those of the parts",))
+    return EnergyRow(row["name"], starts[0], starts, len(whole) - len(usable), molecules, warnings, best, used, len(usable) - len(kept))
 
 
 def _usable(c: Calculation) -> bool:
     return c.scf_converged and c.geometry_converged is not False
+
+
+def covalent_bonds(structure: Structure) -> Counter:
+    """Number of bonds between light atoms by the pair of elements, across cell boundaries where there is a cell.
+
+    Bonded is what is nearer than 1.2 times the sum of the covalent radii; metals and heavy halides are left out, since adsorbing
+    is making bonds to them.
+    """
+    light = [k for k, s in enumerate(structure.symbols) if s in _LIGHT]
+    if len(light) < 2:
+        return Counter()
+    at, names = structure.positions[light], [structure.symbols[k] for k in light]
+    delta = at[:, None] - at[None]
+    if structure.cell is not None:
+        fractions = delta @ np.linalg.inv(structure.cell)
+        delta = (fractions - np.round(fractions)) @ structure.cell
+    radius = np.array([COVALENT[s] for s in names])
+    near = np.triu(np.linalg.norm(delta, axis=2) < 1.2 * (radius[:, None] + radius[None]), 1)
+    return Counter(tuple(sorted((names[i], names[j]))) for i, j in np.argwhere(near) if not names[i] == names[j] == "H")
+
+
+def _intact(whole: Calculation, members: list[tuple[int, Calculation]]) -> bool:
+    """Whether the complex has the covalent bonds of its parts; unknown structures pass."""
+    if whole.structure is None or any(c.structure is None for _, c in members):
+        return True
+    total: Counter = Counter()
+    for count, c in members:
+        for pair, n in covalent_bonds(c.structure).items():
+            total[pair] += count * n
+    return covalent_bonds(whole.structure) == total
 
 
 def _lowest(calculations: list[Calculation]) -> Calculation:
@@ -179,9 +216,9 @@ def to_csv(rows: list[EnergyRow]) -> str:
     """The table to take away: energies in eV and kJ/mol, per molecule, spread over starts, warnings."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["name", "energy_eV", "energy_kJ_mol", "per_molecule_eV", "starts", "spread_eV", "unconverged", "warnings"])
+    writer.writerow(["name", "energy_eV", "energy_kJ_mol", "per_molecule_eV", "starts", "spread_eV", "unconverged", "reacted", "warnings"])
     for r in rows:
         per = f"{r.energy_eV / r.molecules:.3f}" if r.molecules else ""
         spread = f"{r.spread_eV:.3f}" if len(r.starts_eV) > 1 else ""
-        writer.writerow([r.name, f"{r.energy_eV:.3f}", f"{r.energy_eV * 96.48533212:.1f}", per, len(r.starts_eV), spread, r.unconverged, "; ".join(r.warnings)])
+        writer.writerow([r.name, f"{r.energy_eV:.3f}", f"{r.energy_eV * 96.48533212:.1f}", per, len(r.starts_eV), spread, r.unconverged, r.reacted, "; ".join(r.warnings)])
     return stream.getvalue()

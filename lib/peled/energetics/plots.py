@@ -8,7 +8,6 @@ import numpy as np
 
 from peled.energetics import affinity, draw, frenkel
 from peled.energetics.binding import Cell
-from peled.energetics.intervals import Interval
 from peled.energetics.outputs import EnergyRow
 from peled.figures import COLOURS
 from peled.formats.atomistic import Structure
@@ -19,6 +18,7 @@ _SURFACE_COLOURS = {"bare": COLOURS["neat"], "GL": COLOURS["GL"], "GL+EDTA": COL
 def quoted(cell: Cell, digits: int = 2) -> str:
     """An energy as printed, or its bounds.
 
+    >>> from peled.energetics.intervals import Interval
     >>> quoted(Cell("GL+GL", Interval(-4.455, -3.69), printed=False))
     '-4.46 to -3.69'
     """
@@ -115,6 +115,9 @@ def fragments(axes, structures: Mapping[str, Structure], captions: Mapping[str, 
         lying = centred @ np.linalg.svd(centred, full_matrices=False)[2].T
         flat = lying[:, [0, 2, 1]]  # longest axis across, second upright
         draw.atoms(ax, structure.symbols, flat, tilt_deg=8, turn_deg=0, fade=0.3)
+        half = 7.0 if len(structure) > 20 else 4.5  # one scale for the ligands, one for the fragments
+        middle = np.mean(ax.get_ylim())
+        ax.set(xlim=(-half, half), ylim=(middle - 0.52 * half, middle + 0.52 * half))
         _caption(ax, captions[name].split("\n"))
 
 
@@ -167,7 +170,7 @@ def pairs_against_energy(ax, energies: Mapping[str, float], *, temperature_K: fl
         n = frenkel.pairs_per_crystal(energy, sites, temperature_K)
         low, high = (frenkel.pairs_per_crystal(energy + s * 1.96 * error_eV, sites, temperature_K) for s in (1, -1))
         ax.errorbar(energy, n, yerr=[[n - low], [high - n]], fmt="o", ms=4, lw=0.9, capsize=2, color=_SURFACE_COLOURS.get(name, "black"))
-        ax.annotate(name, (energy, n), xytext=(5, 5), textcoords="offset points", fontsize=6, color=_SURFACE_COLOURS.get(name, "black"))
+        ax.annotate(name, (energy, n), xytext=(-12, -12) if name == "GL" else (5, 6), textcoords="offset points", fontsize=6, color=_SURFACE_COLOURS.get(name, "black"))
     if marked_eV is not None:
         n = float(frenkel.pairs_per_crystal(marked_eV, sites, temperature_K))
         ax.plot(marked_eV, n, "*", ms=9, color=COLOURS["amber"], zorder=6)
@@ -179,7 +182,7 @@ def pairs_against_energy(ax, energies: Mapping[str, float], *, temperature_K: fl
 
 def suppression_chart(ax, found: Mapping[str, tuple[frenkel.Suppression, frenkel.Suppression]], errors: tuple[float, float]) -> None:
     """Suppression factors with 95 % intervals for two errors of the energies."""
-    for k, (name, pair) in enumerate(found.items()):
+    for k, pair in enumerate(found.values()):
         for s, shift, colour, error in zip(pair, (-0.13, 0.13), (COLOURS["blue"], COLOURS["amber"]), errors, strict=True):
             ax.plot([s.low, s.high], [k + shift] * 2, color=colour, lw=2, label=f"± {error:g} eV each" if not k else None)
             ax.plot(s.factor, k + shift, "o", ms=3.5, color=colour)

@@ -90,7 +90,7 @@ def _judge_frenkel(room, told: Published) -> None:
     quoted = paper.claim("C087").number
     fair = math.isclose(quoted, up["GL+EDTA"], abs_tol=0.005)
     room.check("C088", f"increases {up['GL']:.2f} (GL), {up['GL+EDTA']:.2f} (E+G) against {told.ether_increase_eV:.2f} eV", kind="recomputed", route="like with like",
-               holds=fair if up["GL+EDTA"] > told.ether_increase_eV else False if not fair else "partly",
+               holds=False if up["GL+EDTA"] <= told.ether_increase_eV else True if fair else "partly",
                note=f"the text sets the formation energy {quoted:.2f} beside an increase of {told.ether_increase_eV:.2f}; increase against increase E+G is {like['GL+EDTA']:.1f} times, GL {like['GL']:.1f} times PEO's")
     share = up["GL+EDTA"] / up["MAI"]
     room.check("C213", f"{100 * share:.0f} % of MAI's increase", kind="recomputed", holds=share > 0.5,
@@ -124,7 +124,7 @@ def _judge_cell(room, slab, adsorbates) -> None:
         for claim_id in ("C221", "C222", "C223"):
             room.not_testable(claim_id, "no slab or no adsorbed ligand in data_dir")
         return
-    symbols, positions, period = slab
+    symbols, positions, _ = slab
     longest = max(float(np.linalg.norm(a[:, None] - a[None], axis=2).max()) for a in adsorbates.values())
     lateral = 2 * paper_cell_a()
     room.check("C221", f"{lateral:.2f} angstrom against a ligand {longest:.1f} long", kind="calculated", holds=longest + 3.0 < lateral if lateral > longest else False,
@@ -158,9 +158,13 @@ def judge_cluster(room, found: Mapping[str, EnergyRow]) -> None:
         if name in found:
             row = found[name]
             spread = 0.0 if math.isnan(row.spread_eV) or name not in ("GL", "EDTA") else row.spread_eV
-            room.check(_ROW_CLAIMS[name], row.energy_eV, math.hypot(CLUSTER_ERROR_EV, spread), kind="calculated", route="GFN2-xTB cluster",
-                       note=f"{len(row.starts_eV)} converged starts; frozen 2x2 lead cluster; {CLUSTER_ERROR_EV} eV taken for the method" + (f", {spread:.2f} for the starts" if spread else ""))
-    surface = [row for name, row in found.items() if not name.startswith("Pb ")]
+            error = math.hypot(CLUSTER_ERROR_EV, spread)
+            near = abs(row.energy_eV - paper.claim(_ROW_CLAIMS[name]).number) <= 1.96 * error
+            # Four lead atoms cannot offer a whole ligand all its contacts: for those the cluster gives a sign and a lower bound of the strength.
+            holds = near or ("partly" if name in ("GL", "EDTA") and row.energy_eV < 0 else False)
+            room.check(_ROW_CLAIMS[name], row.energy_eV, error, kind="calculated", route="GFN2-xTB cluster", holds=holds,
+                       note=("" if near else "bound, less strongly: the cluster is smaller than the ligand; ") +f"{len(row.starts_eV)} converged starts; frozen 2x2 lead cluster; {CLUSTER_ERROR_EV} eV taken for the method" + (f", {spread:.2f} for the starts" if spread else ""))
+    surface = [row for name, row in found.items() if not name.startswith(("Pb ", "acid dimer"))]
     if surface:
         room.check("C081", f"{sum(r.energy_eV < 0 for r in surface)} of {len(surface)} negative", kind="calculated", holds=all(r.energy_eV < 0 for r in surface), route="GFN2-xTB cluster",
                    note="the equation makes a bound ligand negative; atoms balance in every row")
@@ -172,15 +176,13 @@ def judge_cluster(room, found: Mapping[str, EnergyRow]) -> None:
         gap = found["GL"].energy_eV - found["EDTA"].energy_eV
         room.check("C204", f"GL {found['GL'].energy_eV:.2f}, EDTA {found['EDTA'].energy_eV:.2f} eV", kind="calculated", route="order on the cluster",
                    holds=_resolved(gap, math.hypot(found["GL"].spread_eV, found["EDTA"].spread_eV)), note="order only: a 4-lead cluster is too small for the whole of either ligand")
-    pairs = {k: found[k].energy_eV for k in ("GL+EDTA", "GL+GL", "EDTA+EDTA") if k in found}
-    if len(pairs) == 3:
-        lowest = min(pairs, key=pairs.get)
-        room.check("C084", ", ".join(f"{k} {v:.2f}" for k, v in pairs.items()), kind="calculated", route="GFN2-xTB cluster", holds=_resolved(pairs["GL+EDTA"] - min(pairs["GL+GL"], pairs["EDTA+EDTA"]), 0.3),
-                   note=f"{lowest} lowest; one start each, 0.3 eV taken for that")
     if {"Pb GL", "Pb EDTA"} <= set(found):
         gap, spread = lead_preference(found)
+        error = math.hypot(CLUSTER_ERROR_EV, spread)
         for claim_id in ("C175", "C274"):
-            room.check(claim_id, gap, math.hypot(CLUSTER_ERROR_EV, spread), kind="calculated", route="GFN2-xTB, free complexes", note="E(Pb-GL) - E(Pb-EDTA), neutral ligands, lowest of the starts; the error is what leaving out starts does to it")
+            near, zero = (abs(gap - value) <= 1.96 * error for value in (paper.claim(claim_id).number, 0.0))
+            room.check(claim_id, gap, error, kind="calculated", route="GFN2-xTB, free complexes", holds="partly" if near and zero else near,
+                       note="E(Pb-GL) - E(Pb-EDTA), neutral ligands, lowest of the starts, resampled" + ("; too uncertain to tell the paper's value from none" if near and zero else ""))
 
 
 def lead_preference(found: Mapping[str, EnergyRow], *, trials: int = 400) -> tuple[float, float]:

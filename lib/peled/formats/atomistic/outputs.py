@@ -17,7 +17,14 @@ from xml.etree import ElementTree
 import numpy as np
 
 from peled.formats import FormatError, read_text
-from peled.formats.atomistic.structures import BOHR_ANGSTROM, Structure, comment_keys, read_espresso_cards, symbol, xyz_frames
+from peled.formats.atomistic.structures import (
+    BOHR_ANGSTROM,
+    Structure,
+    comment_keys,
+    read_espresso_cards,
+    symbol,
+    xyz_frames,
+)
 
 HARTREE_EV = 27.211386245981  # CODATA 2022
 RYDBERG_EV = HARTREE_EV / 2
@@ -133,7 +140,7 @@ def _espresso(path: Path, text: str) -> Calculation:
     settings |= {f"pseudopotential {found[1]}": Path(found[2].strip()).name for found in re.finditer(r"PseudoPot\. #\s*\d+ for\s+(\w+)\s+read from file:?\s*\n?\s*(\S+)", text)}
     geometry = None
     if "BFGS Geometry Optimization" in text or "bfgs" in text.lower():
-        geometry = "End of BFGS Geometry Optimization" in text and "The maximum number of steps has been reached" not in text or bool(re.search(r"bfgs converged in", text))
+        geometry = "bfgs converged in" in text or ("End of BFGS Geometry Optimization" in text and "The maximum number of steps has been reached" not in text)
         geometry = geometry and "bfgs failed" not in text and "history already reset" not in text
     structure = _espresso_structure(path, text)
     return Calculation(path, "Quantum ESPRESSO", energy, reached > failed, geometry, "JOB DONE" in text, settings, structure, structure.composition if structure else Counter())

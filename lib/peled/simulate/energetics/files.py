@@ -23,25 +23,28 @@ _ATOM_EV = {"H": -15.9, "C": -154.3, "N": -268.1, "O": -431.0, "S": -310.7, "I":
 VACUUM = 10.0
 
 
-def adsorbed(name: str, at: np.ndarray, molecules: dict, rng: np.random.Generator, places) -> tuple[list[str], np.ndarray]:
+def adsorbed(name: str, at: np.ndarray, molecules: dict, places) -> tuple[list[str], np.ndarray]:
     """Molecules of `name` (joined by +) laid on the slab one after the other, not relaxed."""
     symbols, positions = [], np.empty((0, 3))
     for part, place in zip(name.split("+"), places, strict=True):
         kind, free = molecules[_SIZE.get(part, part)][0]
-        laid = xtb._lying(free, np.vstack([at, positions]), rng)
-        laid = laid - [*laid.mean(axis=0)[:2], laid[:, 2].min()] + [*place, 0.0]
-        laid = structures.above(np.vstack([at, positions]), laid, np.asarray(place), 2.5)
+        laid = structures.side_by_side(free, np.vstack([at, positions]), np.asarray(place))
         symbols, positions = symbols + list(kind), np.vstack([positions, laid])
     return symbols, positions
 
 
 def defect(symbols: list[str], positions: np.ndarray, site: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Move the surface iodide nearest to `site` onto the neighbouring hollow: positions, vacancy, index of the interstitial."""
+    """Move the surface iodide nearest to `site` onto the neighbouring hollow nearer to the middle of the cell: positions, vacancy, index of the interstitial."""
+    lead = np.array([positions[k] for k, s in enumerate(symbols) if s == "Pb" and abs(positions[k][2]) < 0.1])
     top = [k for k, s in enumerate(symbols) if s == "I" and abs(positions[k][2]) < 0.1]
     k = min(top, key=lambda i: np.linalg.norm(positions[i][:2] - site))
     vacancy = positions[k].copy()
+    along = (lead[np.argmin(np.linalg.norm(lead - vacancy, axis=1))] - vacancy)[:2]
+    across = np.array([-along[1], along[0]])  # hollows lie across the Pb-I-Pb line, as far from it as the lead is
+    middle = positions[:, :2].mean(axis=0)
+    hollow = min((vacancy[:2] + across, vacancy[:2] - across), key=lambda h: np.linalg.norm(h - middle))
     moved = positions.copy()
-    moved[k] = vacancy + [structures.CELL_A / 4, -structures.CELL_A / 4, 1.7]  # over the empty A site, raised until no iodide is nearer than 3.5 angstrom
+    moved[k] = [*hollow, 1.7]  # raised until no iodide is nearer than 3.5 angstrom
     return moved, vacancy, k
 
 
@@ -60,7 +63,7 @@ def write_all(folder: Path) -> None:
     rng = np.random.default_rng(2021)
     symbols, at, period = structures.slab()
     middle = period / 2
-    places = {1: [middle], 2: [middle - [0, 3.6], middle + [0, 3.6]]}
+    places = {1: [middle], 2: [middle - [0, 3.8], middle + [0, 3.8]]}
     cell = np.diag([*period, np.ptp(at[:, 2]) + VACUUM + 6.0])
     box = np.diag([22.0, 22.0, 22.0])
     total = {s: _ATOM_EV[s] for s in _ATOM_EV}
@@ -80,7 +83,7 @@ def write_all(folder: Path) -> None:
     claims = {"acetic_acid": "C078", "methylamine": "C079", "gl": "C077", "edta": "C080", "gl+edta": "C082"}
     for name, binding in (BINDING | DRAWN).items():
         parts = name.split("+")
-        extra, where = adsorbed(name, at, molecules, rng, places[len(parts)])
+        extra, where = adsorbed(name, at, molecules, places[len(parts)])
         stem = name.replace("+", "_")
         whole[name] = surface_eV + sum(free[p] for p in parts) + binding + rng.uniform(-0.004, 0.004)
         files.write_atomically(out / f"{stem}@slab.out", espresso.relaxation(symbols + extra, np.vstack([at, where]), cell, whole[name]))
@@ -91,8 +94,8 @@ def write_all(folder: Path) -> None:
         if name in ("mai", "ether"):
             continue
         parts = [] if name == "bare" else name.split("+")
-        extra, where = adsorbed(name, at, molecules, rng, places[len(parts)]) if parts else ([], np.empty((0, 3)))
-        moved, vacancy, k = defect(symbols, at, middle + [4.4, 0.5])
+        extra, where = adsorbed(name, at, molecules, places[len(parts)]) if parts else ([], np.empty((0, 3)))
+        moved, vacancy, k = defect(symbols, at, middle - [2.0, 8.8])
         base = surface_eV if name == "bare" else whole[name]
         stem = name.replace("+", "_")
         files.write_atomically(out / f"frenkel_{stem}.out", espresso.relaxation(symbols + extra, np.vstack([moved, where]), cell, base + formation + rng.uniform(-0.004, 0.004)))

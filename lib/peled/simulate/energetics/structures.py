@@ -148,3 +148,13 @@ def above(surface: np.ndarray, molecule: np.ndarray, xy: np.ndarray, clearance: 
         if np.linalg.norm(moved[:, None] - surface[None], axis=2).min() < clearance:
             return at + [0, 0, height + 0.05]
     return at
+
+
+def side_by_side(free: np.ndarray, surface: np.ndarray, xy: np.ndarray, clearance: float = 2.5) -> np.ndarray:
+    """The molecule over `xy` with its longest axis along x and its shortest upright, `clearance` from `surface`: neighbours along y stay apart."""
+    centred = free - free.mean(axis=0)
+    axes = np.linalg.svd(centred, full_matrices=False)[2]
+    axes[2] *= np.sign(np.linalg.det(axes))
+    # The second axis is upright for wide molecules, so that two fit beside each other.
+    upright = axes[[0, 2, 1]] * np.array([[1], [-1], [1]])
+    return above(surface, centred @ upright.T, xy, clearance)

@@ -23,6 +23,7 @@ from peled.simulate.energetics import structures
 FRAGMENTS = ("acetic_acid", "methylamine", "n_methylacetamide", "trimethylamine", "methanethiol", "dimethyl_ether")
 LIGANDS = ("glutathione", "edta")
 FORCE_LIMIT = 0.05  # eV/angstrom
+_MIDDLE = structures.CELL_A / np.sqrt(2) / 2  # of the 2x2 cluster, along x and y
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def jobs(molecules: Path, *, starts: int = 4, seed: int = 11) -> Iterator[Job]:
         if method == "GFN2-xTB":
             yield from _ligands(frames, surface, at, method, rng)
     yield from _free_and_chelates(frames, "GFN1-xTB", rng, range(3))
-    yield from _pairs(frames, surface, at, "GFN2-xTB", rng)
+    yield from _pairs(frames, surface, at, "GFN2-xTB")
     yield from further_chelates(frames, seed + 1)
 
 
@@ -103,23 +104,22 @@ def _free_and_chelates(frames, method, rng, chelates: range) -> Iterator[Job]:
             yield Job(f"{name}@lead_ion-{k}", method, ("Pb", *symbols), np.vstack([site, free]), charge=2, steps=400)
 
 
-def _pairs(frames, surface, at, method, rng) -> Iterator[Job]:
+def _pairs(frames, surface, at, method) -> Iterator[Job]:
     for one, other in (("glutathione", "edta"), ("edta", "edta"), ("glutathione", "glutathione")):
         (s1, p1), (s2, p2) = frames[one][1], frames[other][2]
-        first = _lying(p1, at, rng) - [0, 3.2, 0]
-        second = _lying(p2, np.vstack([at, first]), rng, shift=(0, 3.2))
-        yield Job(f"{one}+{other}@surface-0", method, (*surface, *s1, *s2), np.vstack([at, first, second]), frozen=len(surface), steps=120)
+        first = structures.side_by_side(p1, at, np.array([_MIDDLE, _MIDDLE - 3.4]))
+        second = structures.side_by_side(p2, np.vstack([at, first]), np.array([_MIDDLE, _MIDDLE + 3.4]))
+        yield Job(f"{one}+{other}@surface-0", method, (*surface, *s1, *s2), np.vstack([at, first, second]), frozen=len(surface), steps=150)
 
 
-def _lying(free: np.ndarray, surface: np.ndarray, rng: np.random.Generator, shift=(0.0, 0.0)) -> np.ndarray:
+def _lying(free: np.ndarray, surface: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The molecule flat on the surface (its longest axes in the plane), turned about the normal at random."""
     centred = free - free.mean(axis=0)
     axes = np.linalg.svd(centred, full_matrices=False)[2]
     axes[2] *= np.sign(np.linalg.det(axes))
     spin = rng.uniform(0, 2 * np.pi)
     turn = np.array([[np.cos(spin), -np.sin(spin), 0], [np.sin(spin), np.cos(spin), 0], [0, 0, 1]])
-    middle = surface[: 4].mean(axis=0)[:2] * 0 + structures.CELL_A / np.sqrt(2) / 2
-    return structures.above(surface, centred @ axes.T @ turn.T, middle + shift, 2.4)
+    return structures.above(surface, centred @ axes.T @ turn.T, np.array([_MIDDLE, _MIDDLE]), 2.4)
 
 
 def _pocket(symbols, free, rng, tries: int = 4000) -> np.ndarray:
