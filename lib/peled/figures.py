@@ -148,6 +148,8 @@ def save(figure: Figure, folder: str | Path, provenance: Provenance) -> list[Pat
         If the kind is unknown.
     """
     stamp(figure, provenance.kind)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once for SVG, PNG and the notebook's own picture
     record = provenance.record()
     short = json.dumps({key: record[key] for key in ("panel", "source_kind", "inputs", "notebook", "cell")}, sort_keys=True)
     title = f"{provenance.panel}: {provenance.title} [{provenance.kind}]"

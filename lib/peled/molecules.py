@@ -1,7 +1,7 @@
 """Skeletal structures from stored 2-D coordinates, drawn with matplotlib: no chemistry library is needed to look at them.
 
-A drawing file (JSON) holds, under `molecules`, atoms (`element`, `hydrogens`, `x`, `y` in units of about 1.5 per bond)
-and bonds (`[i, j, order]`) by name. It is made once from SMILES by RDKit.
+A drawing file (JSON) holds, under `molecules`, atoms (`element`, `hydrogens`, `x`, `y` in units of about 1.5 per bond, and
+optionally a `label`) and bonds (`[i, j, order]`) by name. It is made once from SMILES by RDKit.
 """
 
 from __future__ import annotations
@@ -20,13 +20,18 @@ ELEMENT_COLOURS = {"O": "#C0392B", "N": "#0072B2", "S": "#B8860B", "Pb": "#40404
 
 @dataclass(frozen=True)
 class Molecule:
-    """A drawn molecule: elements and hydrogens by atom, positions (n, 2), bonds (i, j, order)."""
+    """A drawn molecule: elements, hydrogens and labels by atom, positions (n, 2), bonds (i, j, order)."""
 
     name: str
     elements: tuple[str, ...]
     hydrogens: tuple[int, ...]
     positions: np.ndarray
     bonds: tuple[tuple[int, int, int], ...]
+    labels: tuple[str, ...]
+
+    def neighbours(self, atom: int) -> list[int]:
+        """Atoms bonded to `atom`."""
+        return [j if i == atom else i for i, j, _ in self.bonds if atom in (i, j)]
 
 
 def read_molecules(path: str | os.PathLike) -> dict[str, Molecule]:
@@ -41,7 +46,8 @@ def read_molecules(path: str | os.PathLike) -> dict[str, Molecule]:
         content = json.loads(read_text(path, what="molecule drawings in JSON"))["molecules"]
         found = {
             name: Molecule(name, tuple(a["element"] for a in m["atoms"]), tuple(int(a["hydrogens"]) for a in m["atoms"]),
-                           np.array([(a["x"], a["y"]) for a in m["atoms"]], float), tuple((int(i), int(j), int(order)) for i, j, order in m["bonds"]))
+                           np.array([(a["x"], a["y"]) for a in m["atoms"]], float), tuple((int(i), int(j), int(order)) for i, j, order in m["bonds"]),
+                           tuple(a.get("label", "") for a in m["atoms"]))
             for name, m in content.items()
         }
     except (ValueError, KeyError, TypeError) as error:
@@ -53,35 +59,63 @@ def read_molecules(path: str | os.PathLike) -> dict[str, Molecule]:
     return found
 
 
-def draw(ax, molecule: Molecule, *, fontsize: float = 6.5, linewidth: float = 0.9, labels: dict[int, str] | None = None) -> None:
-    """Draw a skeletal structure into an Axes: carbons as corners, other atoms by symbol with their hydrogens.
+def draw(ax, molecule: Molecule, *, origin: tuple[float, float] | None = None, size: float = 1.0, flip: bool = False, labels: bool = True,
+         colours: dict[str, str] | None = None, fontsize: float = 6.5, linewidth: float = 0.9) -> np.ndarray:
+    """Draw a skeletal structure: carbons as corners, other atoms by symbol with their hydrogens, labels in bold.
 
-    `labels` writes further text beside atoms, such as the letter of an NMR peak.
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    molecule : Molecule
+    origin : pair of float, optional
+        Where its centre stands; without one the molecule fills the Axes.
+    size : float
+        Scale.
+    flip : bool
+        Upside down.
+    labels : bool
+        Whether labels are written.
+    colours : dict, optional
+        Colour by label.
+    fontsize, linewidth : float
+
+    Returns
+    -------
+    ndarray, shape (atoms, 2)
+        Where the atoms stand.
     """
-    xy = molecule.positions
+    xy = size * (molecule.positions - molecule.positions.mean(axis=0)) * [1, -1 if flip else 1] + np.array(origin or (0.0, 0.0))
     named = [element != "C" for element in molecule.elements]
-    centre = xy.mean(axis=0)
     for i, j, order in molecule.bonds:
         direction = (xy[j] - xy[i]) / np.linalg.norm(xy[j] - xy[i])
-        start, end = xy[i] + 0.34 * named[i] * direction, xy[j] - 0.34 * named[j] * direction
         normal = np.array([-direction[1], direction[0]])
-        offsets = {1: (0.0,), 2: (-0.09, 0.09), 3: (-0.14, 0.0, 0.14)}[order]
-        for offset in offsets:
-            ax.plot(*np.transpose([start + offset * normal, end + offset * normal]), color="black", lw=linewidth, solid_capstyle="round")
+        start, end = xy[i] + 0.33 * size * named[i] * direction, xy[j] - 0.33 * size * named[j] * direction
+        for offset in {1: (0.0,), 2: (-0.09, 0.09), 3: (-0.14, 0.0, 0.14)}[order]:
+            ax.plot(*np.transpose([start + offset * size * normal, end + offset * size * normal]), color="black", lw=linewidth, solid_capstyle="round")
     for k, element in enumerate(molecule.elements):
+        bonds = xy[molecule.neighbours(k)] - xy[k]
         if named[k]:
-            neighbours = [xy[j if i == k else i] for i, j, _ in molecule.bonds if k in (i, j)]
-            left = bool(neighbours) and np.mean([n[0] for n in neighbours]) > xy[k][0] + 0.3
             count = molecule.hydrogens[k]
             hydrogens = "" if not count else "H" if count == 1 else f"H$_{count}$"
-            text = hydrogens + element if left else element + hydrogens
-            shift = (-0.17 if left else 0.17) * len(hydrogens.strip("$_{}")) ** 0.5 if hydrogens else 0.0
-            ax.text(xy[k][0] + shift, xy[k][1], text, color=ELEMENT_COLOURS.get(element, "black"), ha="center", va="center", fontsize=fontsize)
-    for k, text in (labels or {}).items():
-        away = xy[k] - np.mean([xy[j if i == k else i] for i, j, _ in molecule.bonds if k in (i, j)], axis=0)
-        away = away / max(np.linalg.norm(away), 1e-9) if np.linalg.norm(away) > 1e-6 else (xy[k] - centre) / max(np.linalg.norm(xy[k] - centre), 1e-9)
-        ax.text(*(xy[k] + 0.62 * away), text, ha="center", va="center", fontsize=fontsize, weight="bold", color="#7B3294")
-    ax.update_datalim([xy.min(axis=0) - 0.75, xy.max(axis=0) + 0.75])  # room for the letters at the ends
-    ax.margins(0)
-    ax.set_aspect("equal", adjustable="datalim")
+            left = len(bonds) == 1 and bonds[0][0] > 0.2 * size
+            place = xy[k] + np.array([0.16 if left else -0.16, 0.0]) * size * bool(hydrogens)
+            ax.text(*place, hydrogens + element if left else element + hydrogens, color=ELEMENT_COLOURS.get(element, "black"),
+                    ha="center" if not hydrogens else "right" if left else "left", va="center", fontsize=fontsize)
+        if labels and molecule.labels[k]:
+            away = _widest_gap(bonds)
+            ax.text(*(xy[k] + 0.6 * size * away), molecule.labels[k], ha="center" if abs(away[0]) < 0.5 else "left" if away[0] > 0 else "right", va="center",
+                    fontsize=fontsize, weight="bold", color=(colours or {}).get(molecule.labels[k], "#0072B2"))
+    if origin is None:
+        ax.update_datalim([xy.min(axis=0) - 0.75 * size, xy.max(axis=0) + 0.75 * size])  # room for the letters at the ends
+        ax.margins(0)
+        ax.set_aspect("equal", adjustable="datalim")
     ax.axis("off")
+    return xy
+
+
+def _widest_gap(bonds: np.ndarray) -> np.ndarray:
+    """Unit vector into the widest gap between bonds."""
+    angles = np.sort(np.arctan2(bonds[:, 1], bonds[:, 0]))
+    gaps = np.diff(np.append(angles, angles[0] + 2 * np.pi))
+    angle = angles[gaps.argmax()] + gaps.max() / 2
+    return np.array([np.cos(angle), np.sin(angle)])

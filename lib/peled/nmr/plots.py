@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from peled import molecules
 from peled.figures import COLOURS
 from peled.nmr.lines import LineFit
 from peled.nmr.processing import Processed
@@ -61,48 +62,7 @@ def fit(ax, result: LineFit, *, colours: Sequence[str] = ("#7F7F7F", "#D55E00", 
     ax.set_xlabel("chemical shift (ppm)")
 
 
-def molecule(ax, drawing: dict, *, origin: tuple[float, float] = (0, 0), size: float = 1.0, turn_deg: float = 0.0, flip: bool = False, colours: dict | None = None, text: float = 6.0, labels: bool = True) -> np.ndarray:
-    """Draw a molecule from its 2-D coordinates and bonds; labelled carbons carry a coloured name.
-
-    Returns
-    -------
-    ndarray, shape (atoms, 2)
-        Where the atoms stand.
-    """
-    atoms = drawing["atoms"]
-    xy = np.array([(a["x"], a["y"]) for a in atoms])
-    xy = (xy - xy.mean(axis=0)) * [1, -1 if flip else 1]
-    c, s = np.cos(np.deg2rad(turn_deg)), np.sin(np.deg2rad(turn_deg))
-    xy = size * xy @ np.array([[c, s], [-s, c]]) + np.array(origin)
-    for i, j, order in drawing["bonds"]:
-        along = (xy[j] - xy[i]) / np.hypot(*(xy[j] - xy[i]))
-        across = np.array([-along[1], along[0]]) * 0.09 * size
-        short_i, short_j = (0.0 if atoms[k]["element"] == "C" else 0.32 * size for k in (i, j))
-        a, b = xy[i] + along * short_i, xy[j] - along * short_j
-        for shift in [0.0] if order == 1 else [-1.0, 1.0]:
-            ax.plot(*np.array([a + shift * across, b + shift * across]).T, color="black", lw=0.8, solid_capstyle="round")
-    for k, (a, p) in enumerate(zip(atoms, xy, strict=True)):
-        if a["element"] != "C":
-            bonds = [xy[j if i == k else i] for i, j, _ in drawing["bonds"] if k in (i, j)]
-            hydrogens = "" if not a["hydrogens"] else "H" if a["hydrogens"] == 1 else f"H$_{a['hydrogens']}$"
-            left = len(bonds) == 1 and bonds[0][0] > p[0] + 0.2 * size
-            word = hydrogens + a["element"] if left and hydrogens else a["element"] + hydrogens
-            colour = {"O": "#C0392B", "N": "#1F4E9E", "S": "#9A7D0A"}.get(a["element"], "black")
-            ax.text(*p, word, ha="center" if not hydrogens else "right" if left else "left", va="center", size=text, color=colour).set_position(p + np.array([0.16 if left else -0.16, 0.0]) * size * bool(hydrogens))
-        if labels and a.get("label"):
-            # Into the widest gap between the bonds.
-            bonds = np.array([xy[j if i == k else i] for i, j, _ in drawing["bonds"] if k in (i, j)]) - p
-            angles = np.sort(np.arctan2(bonds[:, 1], bonds[:, 0]))
-            gaps = np.diff(np.append(angles, angles[0] + 2 * np.pi))
-            angle = angles[gaps.argmax()] + gaps.max() / 2
-            away = np.array([np.cos(angle), np.sin(angle)])
-            ax.text(*(p + 0.6 * size * away), a["label"], ha="center" if abs(away[0]) < 0.5 else "left" if away[0] > 0 else "right", va="center", size=text, weight="bold", color=(colours or {}).get(a["label"], COLOURS["blue"]))
-    ax.set_aspect("equal")
-    ax.set_axis_off()
-    return xy
-
-
-def surface(ax, drawings: dict) -> None:
+def surface(ax, drawings: dict[str, molecules.Molecule]) -> None:
     """The proposed binding: carboxylates, thiol and amide of GL and the carboxylates of EDTA on lead of the NC surface."""
     for column in range(12):
         for row in range(2):
@@ -110,10 +70,10 @@ def surface(ax, drawings: dict) -> None:
             ax.scatter(1.35 * column, -1.2 * row, s=70 if lead else 110, color="#6D6D6D" if lead else "#8E44AD", alpha=1 if row == 0 else 0.45, edgecolor="none", zorder=3)
             if lead and row == 0:
                 ax.text(1.35 * column, 0, "Pb", ha="center", va="center", size=4.5, color="white", zorder=4)
-    left = molecule(ax, drawings["GL"], origin=(3.2, 4.0), size=0.52, flip=True, labels=False, text=5)
-    right = molecule(ax, drawings["EDTA"], origin=(11.5, 4.0), size=0.52, labels=False, text=5)
+    left = molecules.draw(ax, drawings["GL"], origin=(3.2, 4.0), size=0.52, flip=True, labels=False, fontsize=5, linewidth=0.8)
+    right = molecules.draw(ax, drawings["EDTA"], origin=(11.5, 4.0), size=0.52, labels=False, fontsize=5, linewidth=0.8)
     leads = np.array([(1.35 * c, 0.0) for c in range(0, 12, 2)])
-    for xy, donors in ((left, _donors(drawings["GL"], ("S", "Glu α", "Cys α"))), (right, sorted((k for k, a in enumerate(drawings["EDTA"]["atoms"]) if a["element"] == "O"), key=lambda k: right[k][1])[:3])):
+    for xy, donors in ((left, _donors(drawings["GL"], ("S", "Glu α", "Cys α"))), (right, sorted((k for k, e in enumerate(drawings["EDTA"].elements) if e == "O"), key=lambda k: right[k][1])[:3])):
         for k in donors:
             target = leads[np.argmin(np.abs(leads[:, 0] - xy[k][0]))]
             ax.plot(*np.array([xy[k] - [0, 0.2], target + [0, 0.35]]).T, ls=":", lw=1.0, color=COLOURS["orange"], zorder=2)
@@ -126,22 +86,17 @@ def surface(ax, drawings: dict) -> None:
     ax.set_axis_off()
 
 
-def _donors(drawing: dict, wanted: Sequence[str]) -> list[int]:
+def _donors(drawing: molecules.Molecule, wanted: Sequence[str]) -> list[int]:
     """Atoms that the paper has on lead: an element, the carboxyl oxygen beside a labelled carbon, or the nitrogen on it."""
-    atoms, bonds = drawing["atoms"], drawing["bonds"]
-
-    def around(k: int) -> list[int]:
-        return [j if i == k else i for i, j, _ in bonds if k in (i, j)]
-
     found = []
     for name in wanted:
-        for k, atom in enumerate(atoms):
-            if atom["element"] == name:
+        for k, (element, label) in enumerate(zip(drawing.elements, drawing.labels, strict=True)):
+            if element == name:
                 found.append(k)
-            elif atom["label"] == name == "Glu α":
-                found += [o for c in around(k) for o in around(c) if atoms[o]["element"] == "O"][:1]
-            elif atom["label"] == name == "Cys α":
-                found += [n for n in around(k) if atoms[n]["element"] == "N"]
+            elif label == name == "Glu α":
+                found += [o for c in drawing.neighbours(k) for o in drawing.neighbours(c) if drawing.elements[o] == "O"][:1]
+            elif label == name == "Cys α":
+                found += [n for n in drawing.neighbours(k) if drawing.elements[n] == "N"]
     return found
 
 

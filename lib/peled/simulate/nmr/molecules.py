@@ -49,7 +49,7 @@ def main(folder: Path | None = None) -> None:
         rdMolDraw2D.PrepareAndDrawMolecule(drawing, molecule)
         drawing.FinishDrawing()
         write_atomically(folder / f"{name}.svg", drawing.GetDrawingText())
-    write_atomically(folder / "molecules.json", to_json(found))
+    write_atomically(folder / "molecules.json", to_json({"molecules": found}))
 
 
 if __name__ == "__main__":
