@@ -30,6 +30,7 @@ from peled.energetics import (
     verdicts,
 )
 from peled.energetics.outputs import covalent_bonds
+from peled.files import MissingDataError
 from peled.formats import FormatError
 from peled.notebook import open_room
 from peled.simulate.energetics import crystals, espresso, structures, xtb
@@ -397,6 +398,31 @@ def test_ones_own_outputs_replace_the_bundled_ones_and_count_as_measured(tmp_pat
     assert found["C077", "outputs"].verdict == "agrees" and found["C077", "outputs"].source_kind == "measured"
     assert room.missing_claims() == []
     assert held.picture("GL").kind == "measured" and held.picture("EDTA") is not None
+
+
+def test_outputs_of_another_program_give_the_same_table(tmp_path, root):
+    """The bundled outputs as extended XYZ: the same energies through another reader."""
+    from peled.formats.atomistic import read_calculation
+
+    bundled = root / "data/energetics/espresso"
+    for path in bundled.glob("*.out"):
+        c = read_calculation(path)
+        rows = [f"{s} {x:.6f} {y:.6f} {z:.6f}" for s, (x, y, z) in zip(c.structure.symbols, c.structure.positions, strict=True)]
+        lattice = " ".join(f"{v:.6f}" for v in c.structure.cell.ravel())
+        (tmp_path / f"{path.stem}.xyz").write_text("\n".join([str(len(rows)), f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 energy={c.energy_eV:.8f}', *rows]) + "\n")
+    (tmp_path / "table.csv").write_text((bundled / "table.csv").read_text().replace(".out", ".xyz"))
+    room = open_here(tmp_path, tmp_path)
+    held = loading.load(room)
+    assert held.rows_kind == "measured"
+    for ours, theirs in zip(held.rows.values(), read_table(bundled / "table.csv"), strict=True):
+        assert ours.energy_eV == pytest.approx(theirs.energy_eV, abs=1e-6) and ours.name == theirs.name
+    assert held.picture("Frenkel GL").kind == "measured"
+
+
+def test_a_folder_without_anything_of_this_room_is_an_error(tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(MissingDataError, match=r"table\.csv"):
+        loading.load(open_here(tmp_path, tmp_path))
 
 
 def test_ones_own_outputs_that_disagree(tmp_path):

@@ -67,9 +67,13 @@ def load(room) -> Holdings:
 
     Raises
     ------
+    MissingDataError
+        If the folder has nothing of this room.
     FormatError, BookkeepingError
         For a table or an output that cannot be used.
     """
+    if not any((room.folder / name).exists() for name in ("table.csv", "espresso/table.csv", "xtb/table.csv", "stability.yaml", "structures", "molecules")):
+        room.file("table.csv")  # says what is missing and where it is described
     own_table, bundled = room.folder / "table.csv", room.file_or_bundled("espresso/table.csv")
     own = own_table.exists()
     table = own_table if own else bundled

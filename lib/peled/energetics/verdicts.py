@@ -17,10 +17,12 @@ from peled.energetics import affinity, frenkel
 from peled.energetics.binding import Cell, like_sign, pair_interaction_eV, table_cells
 from peled.energetics.intervals import Interval
 from peled.energetics.outputs import EnergyRow
+from peled.formats.atomistic.outputs import RYDBERG_EV
 
 #: Standard error of a GFN2-xTB adsorption energy on a lead-halide cluster (eV): an assumption, from the few tenths of an eV
 #: by which the method misses non-covalent energies of heavy elements (Bannwarth et al. 2019, doi:10.1021/acs.jctc.8b01176).
 CLUSTER_ERROR_EV = 0.2
+CELL_A_ANGSTROM = 8.855  #: lateral constant of tetragonal MAPbI3 that the paper fixes, Poglitsch & Weber 1987, doi:10.1063/1.453467
 _RESTATED = {"C202": "C077", "C206": "C082", "C208": "C085", "C210": "C086", "C211": "C087", "C212": "C088", "C274": "C175", "C077": "C202", "C082": "C206", "C085": "C208",
              "C086": "C210", "C087": "C211", "C088": "C212", "C175": "C274"}
 _ROW_CLAIMS = {"GL": "C077", "EDTA": "C080", "acetic acid": "C078", "methylamine": "C079", "GL+EDTA": "C082", "Frenkel bare": "C085", "Frenkel GL": "C086", "Frenkel GL+EDTA": "C087"}
@@ -105,9 +107,9 @@ def judge_method(room, citations: list[dict], slab, adsorbates: Mapping[str, np.
     ratio = paper.claim("C218").number / paper.claim("C217").number
     room.check("C218", f"{ratio:.0f} times the wavefunction cutoff", kind="recomputed", holds=8 <= ratio <= 12, note="ultrasoft pseudopotentials want 8 to 12 times")
     if "cutoff_eV" in settings:
-        room.check("C217", settings["cutoff_eV"] / (frenkel_rydberg := 13.605693123), kind=kind, route="outputs", note=f"{settings['cutoff_eV']:.0f} eV at {frenkel_rydberg:.4f} eV per Ry")
+        room.check("C217", settings["cutoff_eV"] / RYDBERG_EV, kind=kind, route="outputs", note=f"{settings['cutoff_eV']:.0f} eV at {RYDBERG_EV:.4f} eV per Ry")
     else:
-        room.not_testable("C217", f"{paper.claim('C217').number * 13.605693123:.0f} eV; no output states it")
+        room.not_testable("C217", f"{paper.claim('C217').number * RYDBERG_EV:.0f} eV; no output states it")
     wrong = [c for c in citations if c["reference_is"] != c["statement_needs"]]
     named = [c["statement"] for c in wrong]
     d3 = any("D3" in n for n in named)
@@ -126,7 +128,7 @@ def _judge_cell(room, slab, adsorbates) -> None:
         return
     symbols, positions, _ = slab
     longest = max(float(np.linalg.norm(a[:, None] - a[None], axis=2).max()) for a in adsorbates.values())
-    lateral = 2 * paper_cell_a()
+    lateral = 2 * CELL_A_ANGSTROM
     room.check("C221", f"{lateral:.2f} angstrom against a ligand {longest:.1f} long", kind="calculated", holds=longest + 3.0 < lateral if lateral > longest else False,
                note="room for one ligand and 3 angstrom to its image; slab thickness and k-points are not stated")
     height = max(float(a[:, 2].max()) for a in adsorbates.values())
@@ -145,11 +147,6 @@ def as_slab(picture):
     if picture is None or picture.structure.cell is None:
         return None
     return picture.structure.symbols, picture.structure.positions, np.diag(picture.structure.cell)[:2]
-
-
-def paper_cell_a() -> float:
-    """Lateral constant of the tetragonal cell that the paper fixes (Poglitsch & Weber 1987), angstrom."""
-    return 8.855
 
 
 def judge_cluster(room, found: Mapping[str, EnergyRow]) -> None:

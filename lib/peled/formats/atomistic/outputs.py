@@ -297,7 +297,7 @@ def _cp2k(path: Path, text: str) -> Calculation:
 def _orca(path: Path, text: str) -> Calculation:
     energy = _energy(path, _last(rf"FINAL SINGLE POINT ENERGY\s+(?:\([^)\n]*\)\s*)?{_NUMBER}", text), HARTREE_EV, "a line 'FINAL SINGLE POINT ENERGY'")
     failed = max(_position(text, "SCF NOT CONVERGED AFTER"), _position(text, "Wavefunction not fully converged"))
-    reached = max(_position(text, "SCF CONVERGED AFTER"), _position(text, "SUCCESS"))
+    reached = _position(text, "SCF CONVERGED AFTER")
     settings: dict = {}
     if lines := re.findall(r"\|\s*\d+>\s*!([^\n]*)", text):
         words = " ".join(lines).lower().split()

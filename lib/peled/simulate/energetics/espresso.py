@@ -28,12 +28,16 @@ def relaxation(symbols: list[str], positions: np.ndarray, cell: np.ndarray, ener
              "     convergence threshold     =      1.0E-06", f"     Exchange-correlation      = {functional}", "     nstep                     =           50", ""]
     if dispersion:
         lines += ["     -------------------------------------------------", "     Parameters for Dispersion (Grimme-D3) Correction:", "     -------------------------------------------------", ""]
+    lines += [f"     celldm(1)= {alat:10.6f}  celldm(2)=   0.000000  celldm(3)=   0.000000", "     celldm(4)=   0.000000  celldm(5)=   0.000000  celldm(6)=   0.000000", ""]
     lines += ["     crystal axes: (cart. coord. in units of alat)"]
     lines += [f"               a({k + 1}) = ( {v[0]:10.6f} {v[1]:10.6f} {v[2]:10.6f} )  " for k, v in enumerate(np.asarray(cell) / cell[0][0])]
     lines.append("")
     for k, kind in enumerate(kinds):
         lines += [f"     PseudoPot. #{k + 1:2d} for {kind:2s} read from file:", f"     ./pseudo/{PSEUDO[kind]}", ""]
-    lines += ["     number of k points=     1", "                       cart. coord. in units 2pi/alat", "        k(    1) = (   0.0000000   0.0000000   0.0000000), wk =   2.0000000", ""]
+    lines += ["     atomic species   valence    mass     pseudopotential", *(f"        {k:2s}            {VALENCE[k]:5.2f}     1.00000     {k:2s}( 1.00)" for k in kinds), "",
+              "     No symmetry found", "", "   Cartesian axes", "", "     site n.     atom                  positions (alat units)"]
+    lines += [f"     {n + 1:5d}           {s:2s}  tau({n + 1:4d}) = ({x:12.7f}{y:12.7f}{z:12.7f}  )" for n, (s, (x, y, z)) in enumerate(zip(symbols, np.asarray(positions) / cell[0][0], strict=True))]
+    lines += ["", "     number of k points=     1", "                       cart. coord. in units 2pi/alat", "        k(    1) = (   0.0000000   0.0000000   0.0000000), wk =   2.0000000", ""]
     for step, value in enumerate((energy + 0.0312, energy)):
         last = step == 1
         lines += ["     Self-consistent Calculation", ""]
@@ -41,7 +45,8 @@ def relaxation(symbols: list[str], positions: np.ndarray, cell: np.ndarray, ener
             lines += [f"     iteration # {iteration:2d}     ecut={cutoff_Ry:10.2f} Ry     beta= 0.40", f"     total energy              ={value + 0.3 / 10**iteration:17.8f} Ry", ""]
         if last and not converged:
             return "\n".join([*lines, f"     total energy              ={value:17.8f} Ry", "", "     convergence NOT achieved after 100 iterations: stopping", ""])
-        lines += ["     End of self-consistent calculation", "", f"!    total energy              ={value:17.8f} Ry", f"     estimated scf accuracy    <{4e-7:17.8f} Ry", "",
+        lines += ["     End of self-consistent calculation", "", "          k = 0.0000 0.0000 0.0000 ( 99999 PWs)   bands (ev):", "", "   -12.0000  -3.0000", "",
+                  "     highest occupied level (ev):    -3.0000", "", f"!    total energy              ={value:17.8f} Ry", f"     estimated scf accuracy    <{4e-7:17.8f} Ry", "",
                   f"     convergence has been achieved in {12 - step:3d} iterations", ""]
         if not step:
             lines += ["     BFGS Geometry Optimization", "     number of scf cycles    =   1", ""]
