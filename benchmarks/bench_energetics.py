@@ -8,7 +8,7 @@ from peled.files import ROOT
 from peled.formats.atomistic import read_calculation
 from peled.simulate.energetics import crystals
 
-OUTPUT = ROOT / "data/energetics/espresso/gl@slab.out"
+OUTPUT = ROOT / "data/energetics/espresso/gl_on_slab.out"
 ENERGIES = np.linspace(0.02, 0.9, 40)
 
 
@@ -21,7 +21,7 @@ def test_peled_reads_an_output(benchmark):
 def test_ase_reads_an_output(benchmark):
     io = pytest.importorskip("ase.io")
     found = benchmark(lambda: io.read(OUTPUT, format="espresso-out"))
-    assert found.get_potential_energy() == pytest.approx(read_calculation(OUTPUT).energy_eV, abs=1e-3)
+    assert found.get_potential_energy() == pytest.approx(read_calculation(OUTPUT).energy_eV, abs=0.02)  # ASE converts with older constants
 
 
 @pytest.mark.benchmark(group="pairs in a crystal of 1000 sites at 40 energies")

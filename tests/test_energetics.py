@@ -328,15 +328,15 @@ def test_simulation_writes_the_same_bytes(tmp_path, root):
 
     shutil.copytree(root / "data/energetics/molecules", tmp_path / "molecules")
     written.write_all(tmp_path)
-    for name in ("espresso/slab.out", "espresso/gl@slab.out", "structures/frenkel_gl.xyz", "espresso/table.csv"):
+    for name in ("espresso/slab.out", "espresso/gl_on_slab.out", "structures/frenkel_gl.xyz", "espresso/table.csv"):
         assert (tmp_path / name).read_bytes() == (root / "data/energetics" / name).read_bytes()
 
 
 def test_jobs_of_the_cluster_balance(root):
     names = {j.name: j for j in xtb.jobs(root / "data/energetics/molecules") if j.method == "GFN2-xTB"}
-    whole, ligand, surface = (Counter(names[k].symbols) for k in ("glutathione+edta@surface-0", "glutathione-0", "surface-0"))
+    whole, ligand, surface = (Counter(names[k].symbols) for k in ("glutathione+edta_on_surface-0", "glutathione-0", "surface-0"))
     assert whole - surface - ligand == Counter(names["edta-0"].symbols)
-    at = names["glutathione+edta@surface-0"].positions
+    at = names["glutathione+edta_on_surface-0"].positions
     assert min(np.linalg.norm(at[names["surface-0"].frozen:][:, None] - at[None, : names["surface-0"].frozen], axis=2).min(), 9) > 2.0
 
 

@@ -15,7 +15,7 @@ from peled.formats.atomistic import Structure, read_calculation, read_structure
 
 _STEMS = {"GL": "gl", "EDTA": "edta", "GL+EDTA": "gl_edta", "GL+GL": "gl_gl", "EDTA+EDTA": "edta_edta", "Frenkel bare": "frenkel_bare", "Frenkel GL": "frenkel_gl",
           "Frenkel GL+EDTA": "frenkel_gl_edta", "bare": "slab"}
-_CLUSTER = {"GL+EDTA": "glutathione+edta@surface-0.gfn2.xyz", "GL+GL": "glutathione+glutathione@surface-0.gfn2.xyz", "EDTA+EDTA": "edta+edta@surface-0.gfn2.xyz"}
+_CLUSTER = {"GL+EDTA": "glutathione+edta_on_surface-0.gfn2.xyz", "GL+GL": "glutathione+glutathione_on_surface-0.gfn2.xyz", "EDTA+EDTA": "edta+edta_on_surface-0.gfn2.xyz"}
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ def relaxation(symbols: list[str], positions: np.ndarray, cell: np.ndarray, ener
               "     No symmetry found", "", "   Cartesian axes", "", "     site n.     atom                  positions (alat units)"]
     lines += [f"     {n + 1:5d}           {s:2s}  tau({n + 1:4d}) = ({x:12.7f}{y:12.7f}{z:12.7f}  )" for n, (s, (x, y, z)) in enumerate(zip(symbols, np.asarray(positions) / cell[0][0], strict=True))]
     lines += ["", "     number of k points=     1", "                       cart. coord. in units 2pi/alat", "        k(    1) = (   0.0000000   0.0000000   0.0000000), wk =   2.0000000", ""]
+    rows = [f"{s:4s} {x:14.7f} {y:14.7f} {z:14.7f}" for s, (x, y, z) in zip(symbols, positions, strict=True)]
     for step, value in enumerate((energy + 0.0312, energy)):
         last = step == 1
         lines += ["     Self-consistent Calculation", ""]
@@ -49,11 +50,11 @@ def relaxation(symbols: list[str], positions: np.ndarray, cell: np.ndarray, ener
                   "     highest occupied level (ev):    -3.0000", "", f"!    total energy              ={value:17.8f} Ry", f"     estimated scf accuracy    <{4e-7:17.8f} Ry", "",
                   f"     convergence has been achieved in {12 - step:3d} iterations", ""]
         if not step:
-            lines += ["     BFGS Geometry Optimization", "     number of scf cycles    =   1", ""]
+            lines += ["     BFGS Geometry Optimization", "     number of scf cycles    =   1", "", "ATOMIC_POSITIONS (angstrom)", *rows, ""]
         if last and not complete:
             return "\n".join(lines)
     lines += ["     bfgs converged in   2 scf cycles and   1 bfgs steps", "     End of BFGS Geometry Optimization", "", f"     Final energy   = {energy:18.10f} Ry", "Begin final coordinates", "",
               "ATOMIC_POSITIONS (angstrom)"]
-    lines += [f"{s:4s} {x:14.7f} {y:14.7f} {z:14.7f}" for s, (x, y, z) in zip(symbols, positions, strict=True)]
+    lines += rows
     lines += ["End final coordinates", "", "     PWSCF        :     2h13m CPU     2h20m WALL", "", "   JOB DONE.", ""]
     return "\n".join(lines)

@@ -86,8 +86,8 @@ def write_all(folder: Path) -> None:
         extra, where = adsorbed(name, at, molecules, places[len(parts)])
         stem = name.replace("+", "_")
         whole[name] = surface_eV + sum(free[p] for p in parts) + binding + rng.uniform(-0.004, 0.004)
-        files.write_atomically(out / f"{stem}@slab.out", espresso.relaxation(symbols + extra, np.vstack([at, where]), cell, whole[name]))
-        lines.append(f"{label(name)},{stem}@slab.out,{' + '.join(f'{p}.out' for p in parts)} + slab.out,{len(parts)},{claims.get(name, '')}")
+        files.write_atomically(out / f"{stem}_on_slab.out", espresso.relaxation(symbols + extra, np.vstack([at, where]), cell, whole[name]))
+        lines.append(f"{label(name)},{stem}_on_slab.out,{' + '.join(f'{p}.out' for p in parts)} + slab.out,{len(parts)},{claims.get(name, '')}")
         if name in ("gl", "edta", "gl+edta", "gl+gl", "edta+edta"):
             write_structure(folder / "structures" / f"{stem}.xyz", symbols + extra, np.vstack([at, where]), period, built="ideal I4/mcm positions, ligands laid on, not relaxed")
     for name, formation in FRENKEL.items():
@@ -99,7 +99,7 @@ def write_all(folder: Path) -> None:
         base = surface_eV if name == "bare" else whole[name]
         stem = name.replace("+", "_")
         files.write_atomically(out / f"frenkel_{stem}.out", espresso.relaxation(symbols + extra, np.vstack([moved, where]), cell, base + formation + rng.uniform(-0.004, 0.004)))
-        reference = "slab.out" if name == "bare" else f"{stem}@slab.out"
+        reference = "slab.out" if name == "bare" else f"{stem}_on_slab.out"
         lines.append(f"Frenkel {label(name)},frenkel_{stem}.out,{reference},0,{ {'bare': 'C085', 'gl': 'C086', 'gl+edta': 'C087'}[name]}")
         write_structure(folder / "structures" / f"frenkel_{stem}.xyz", symbols + extra, np.vstack([moved, where]), period, vacancy=" ".join(f"{x:.3f}" for x in vacancy), interstitial=k,
                         built="ideal I4/mcm positions, one surface iodide moved by hand, ligands laid on, not relaxed")

@@ -65,10 +65,10 @@ def jobs(molecules: Path, *, starts: int = 4, seed: int = 11) -> Iterator[Job]:
             for k in range(starts if method == "GFN2-xTB" else 2):
                 donor = donors[k % len(donors)]
                 placed = structures.donor_down(symbols, free, donor, spin=rng.uniform(0, 2 * np.pi))
-                yield Job(f"{name}@surface-{k}", method, (*surface, *symbols), np.vstack([at, placed + [0, 0, 2.7]]), frozen=len(surface))
+                yield Job(f"{name}_on_surface-{k}", method, (*surface, *symbols), np.vstack([at, placed + [0, 0, 2.7]]), frozen=len(surface))
             for k, donor in enumerate(donors):
                 placed = structures.donor_down(symbols, free, donor)
-                yield Job(f"{name}@lead_ion-{k}", method, ("Pb", *symbols), np.vstack([[[0.0, 0, 0]], placed + [0, 0, 2.5]]), charge=2)
+                yield Job(f"{name}_on_lead_ion-{k}", method, ("Pb", *symbols), np.vstack([[[0.0, 0, 0]], placed + [0, 0, 2.5]]), charge=2)
         if method == "GFN2-xTB":
             yield from _ligands(frames, surface, at, method, rng)
     yield from _free_and_chelates(frames, "GFN1-xTB", rng, range(3))
@@ -92,7 +92,7 @@ def _ligands(frames, surface, at, method, rng) -> Iterator[Job]:
     for k in range(4):
         for name in LIGANDS:
             symbols, free = frames[name][k]
-            yield Job(f"{name}@surface-{k}", method, (*surface, *symbols), np.vstack([at, _lying(free, at, rng)]), frozen=len(surface), steps=150)
+            yield Job(f"{name}_on_surface-{k}", method, (*surface, *symbols), np.vstack([at, _lying(free, at, rng)]), frozen=len(surface), steps=150)
 
 
 def _free_and_chelates(frames, method, rng, chelates: range) -> Iterator[Job]:
@@ -101,7 +101,7 @@ def _free_and_chelates(frames, method, rng, chelates: range) -> Iterator[Job]:
             symbols, free = frames[name][k]
             yield Job(f"{name}-{k}", method, tuple(symbols), free, steps=300)
             site = _pocket(symbols, free, rng)
-            yield Job(f"{name}@lead_ion-{k}", method, ("Pb", *symbols), np.vstack([site, free]), charge=2, steps=400)
+            yield Job(f"{name}_on_lead_ion-{k}", method, ("Pb", *symbols), np.vstack([site, free]), charge=2, steps=400)
 
 
 def _pairs(frames, surface, at, method) -> Iterator[Job]:
@@ -109,7 +109,7 @@ def _pairs(frames, surface, at, method) -> Iterator[Job]:
         (s1, p1), (s2, p2) = frames[one][1], frames[other][2]
         first = structures.side_by_side(p1, at, np.array([_MIDDLE, _MIDDLE - 3.4]))
         second = structures.side_by_side(p2, np.vstack([at, first]), np.array([_MIDDLE, _MIDDLE + 3.4]))
-        yield Job(f"{one}+{other}@surface-0", method, (*surface, *s1, *s2), np.vstack([at, first, second]), frozen=len(surface), steps=150)
+        yield Job(f"{one}+{other}_on_surface-0", method, (*surface, *s1, *s2), np.vstack([at, first, second]), frozen=len(surface), steps=150)
 
 
 def _lying(free: np.ndarray, surface: np.ndarray, rng: np.random.Generator) -> np.ndarray:
