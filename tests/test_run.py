@@ -1,81 +1,15 @@
 """The headless runner on a toy paper in a repository of its own: whole or nothing, only what changed, failures by name."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from peled import files, paper
-
-CLAIMS = """C001,abstract,fig1a,length,The stick is two metres long,2.0,,m,,{topic},recompute,,
-C002,abstract,,colour,The stick is red,red,,,,{topic},transcribe,,
-C003,methods,fig1a,weight,The stick weighs ten grams,10,~,g,,{topic},recover,,"""
-
-
-def cell(source, name, tags=()):
-    return {"cell_type": "code", "id": name, "metadata": {"tags": list(tags)} if tags else {}, "execution_count": None, "outputs": [], "source": source}
-
-
-def notebook(topic, middle="", panel="fig1a"):
-    parameters = 'data_dir = "data"\nfigures_dir = "figures"\nresults_dir = "figures/results"\nquick = False'
-    setup = (
-        f"import sys, os\nfrom peled.notebook import open_room\nroom = open_room('{topic}', data_dir=data_dir, figures_dir=figures_dir, results_dir=results_dir, quick=quick)\n"
-        f"values = [float(p.read_text()) for p in room.files('*.txt')]\nprint('sum', sum(values))"
-    )
-    draw = f"fig, ax = room.panel('{panel}')\nax.plot(values)\nroom.save(fig, '{panel}', inputs=room.files('*.txt'))"
-    judge = "room.check('{0}1', sum(values), 0.01, kind='recomputed'); room.not_testable('{0}2', 'no picture'); room.check('{0}3', 10, kind='simulated')\nroom.finish()"
-    prefix = {"stick": "C00", "stone": "C10"}[topic]
-    cells = [cell(parameters, "parameters", ["parameters"]), cell(setup, "setup"), cell(middle or "pass", "middle"), cell(draw, "draw"), cell(judge.format(prefix), "finish")]
-    return json.dumps({"cells": cells, "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}, "nbformat": 4, "nbformat_minor": 5})
-
-
-class Toy:
-    """A small repository with two notebooks, and ways to run it."""
-
-    def __init__(self, root: Path):
-        self.root = root
-        shutil.copytree(files.ROOT / "lib", root / "lib", ignore=shutil.ignore_patterns("__pycache__"))
-        (root / "lib" / "peled" / "toy_stick.py").write_text("COLOUR = 'red'\n")
-        shutil.copy(files.ROOT / "requirements.lock", root)
-        (root / "notebooks").mkdir()
-        claims = CLAIMS.format(topic="stick") + "\n" + CLAIMS.format(topic="stone").replace("C00", "C10").replace("fig1a", "fig1b")
-        published = root / "data" / "published"
-        published.mkdir(parents=True)
-        (published / "claims.csv").write_text(",".join(paper.Claim.__dataclass_fields__) + "\n" + claims + "\n")
-        (published / "panels.csv").write_text(",".join(paper.Panel.__dataclass_fields__) + "\n1a,fig1a,a stick,stick,plot,C001,,,,,\n1b,fig1b,a stone,stone,plot,C101,,,,,\n")
-        for topic, panel in (("stick", "fig1a"), ("stone", "fig1b")):
-            (root / "data" / topic).mkdir()
-            (root / "data" / topic / "a.txt").write_text("2.0")
-            self.write(topic, panel=panel, middle="from peled import toy_stick" if topic == "stick" else "")
-        (root / "figures").mkdir()
-
-    def write(self, topic, middle="", panel=None):
-        number = {"stick": "01", "stone": "02"}[topic]
-        (self.root / "notebooks" / f"{number}_{topic}.ipynb").write_text(notebook(topic, middle, panel or {"stick": "fig1a", "stone": "fig1b"}[topic]))
-
-    def environment(self):
-        drop = {"PELED_STAGE", "PELED_PUBLISHED", "PYTHONPATH"}
-        return {**{k: v for k, v in os.environ.items() if k not in drop}, "PYTHONPATH": str(self.root / "lib"), "COLUMNS": "200"}
-
-    def start(self, *arguments):
-        return subprocess.Popen([sys.executable, "-m", "peled.run", *arguments], cwd=self.root, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def run(self, *arguments, status=0):
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == status, out + err
-        self.out, self.err = out, err
-        ran = [line.split(":")[0] for line in out.splitlines() if " panels in " in line]
-        return sorted(ran)
-
-    def figures(self):
-        return {p.relative_to(self.root).as_posix(): files.sha256(p) for p in sorted((self.root / "figures").rglob("*")) if p.is_file()}
+from toy import Toy
 
 
 @pytest.fixture

@@ -158,9 +158,9 @@ def deviation(verdict: paper.Verdict) -> tuple[float, float]:
         return math.nan, math.nan
     found, error = float(verdict.found), float(verdict.standard_error or 0)
     if len(entry.printed) == 2 and entry.shape == "range":
-        low, high = sorted(p.value for p in entry.printed)
-        nearest = min(max(found, low), high)
-        half = max(p.half_width for p in entry.printed)
+        low, high = sorted(entry.printed, key=lambda p: p.value)
+        end = low if found < (low.value + high.value) / 2 else high
+        nearest, half = min(max(found, low.value), high.value), end.half_width
     elif len(entry.printed) == 1:
         nearest, half = entry.number, entry.printed[0].half_width
     else:
