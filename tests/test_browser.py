@@ -1,0 +1,131 @@
+"""In a real browser: a notebook in JupyterLab is run and its slider moved; the site is searched, sorted and filtered.
+
+`make test-browser` runs it. It needs Chromium and its driver (Debian, Ubuntu: `apt-get install chromium chromium-driver`; on GitHub's
+Ubuntu runners both are there) and JupyterLab (`make lab` installs it); without them it is skipped and says so.
+"""
+
+import importlib.util
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from browser import Browser, free_port, programs
+from peled import files
+
+pytestmark = pytest.mark.skipif(programs() is None, reason="no browser: needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)")
+NOTEBOOK = "01_synthesis.ipynb"
+SITE = files.ROOT / "build" / "site" / "index.html"
+IDLE = ("const p = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]; return p.length > 5 && p.every(x => !/\\*/.test(x.innerText))")
+LAST_SLIDER = "const s = document.querySelectorAll('.jp-OutputArea .widget-slider .noUi-handle, .jp-OutputArea .widget-slider [role=slider]'); "
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """JupyterLab on loopback with a token, on a copy of the notebook; yields its address."""
+    if importlib.util.find_spec("jupyterlab") is None:
+        pytest.skip("JupyterLab is not installed: `make test-browser` installs it")
+    (tmp_path / "root").mkdir()
+    shutil.copy(files.ROOT / "notebooks" / NOTEBOOK, tmp_path / "root")
+    port, token = free_port(), secrets.token_hex(16)
+    environment = {k: v for k, v in os.environ.items() if k not in ("PELED_STAGE", "PELED_PUBLISHED")}
+    environment |= {f"JUPYTER_{name}_DIR": str(tmp_path / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")} | {"IPYTHONDIR": str(tmp_path / "ipython")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
+         f"--ServerApp.root_dir={tmp_path / 'root'}", "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
+        env=environment, stdout=(tmp_path / "log").open("w"), stderr=subprocess.STDOUT)
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}", timeout=5)
+                break
+            except OSError:
+                assert process.poll() is None, (tmp_path / "log").read_text()
+                time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}/lab/tree/{NOTEBOOK}?token={token}&reset"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def test_a_notebook_runs_in_jupyterlab_and_its_slider_moves_the_figure(lab, tmp_path):
+    with Browser(tmp_path / "profile") as page:
+        page.open(lab)
+        page.wait("return document.querySelectorAll('.jp-Notebook .jp-Cell').length > 5", 120, "the notebook opens")
+        page.wait("return /Idle/.test(document.querySelector('.jp-NotebookPanel-toolbar')?.innerText + document.querySelector('#jp-bottom-panel, .jp-StatusBar-Widget')?.innerText)", 120, "the kernel is ready")
+        page.run("for (const b of document.querySelectorAll('.jp-toast-button, .Toastify__close-button')) b.click();")
+        page.run("document.querySelector('.jp-Notebook .jp-Cell').click();")
+        menu_run_all(page)
+        page.wait(LAST_SLIDER + "return s.length > 0", 180, "a slider appears")
+        picture = "const c = [...document.querySelectorAll('.jp-Cell')].find(c => c.querySelector('.widget-slider')); const i = c && c.querySelector('.jupyter-widgets img, .widget-output img, .jp-OutputArea img'); return i ? i.src : ''"
+        page.run("[...document.querySelectorAll('.jp-Cell')].find(c => c.querySelector('.widget-slider')).scrollIntoView()")
+        page.wait(IDLE, 180, "all cells have run")
+        before = page.wait(picture, 60, "a picture beside the slider")
+        page.run(LAST_SLIDER + "s[0].focus()")
+        page.keys("\ue014" * 4)  # arrow to the right
+        end = time.monotonic() + 30
+        while (after := page.run(picture)) in ("", before):
+            assert time.monotonic() < end, "the figure follows the slider"
+            time.sleep(0.2)
+        assert after != before
+        assert not page.run("return [...document.querySelectorAll('.jp-OutputArea-output[data-mime-type=\"application/vnd.jupyter.stderr\"], .jp-RenderedText[data-mime-type*=error]')].map(e => e.innerText).join('')")
+
+
+def menu_run_all(page):
+    """Run > Run All Cells, as a person does it."""
+    page.wait("const m = [...document.querySelectorAll('.lm-MenuBar-item')].find(i => i.innerText.trim() === 'Run'); return m ? 1 : 0", 60, "the menu")
+    for kind in ("mousedown", "mouseup"):
+        page.run("const m = [...document.querySelectorAll('.lm-MenuBar-item')].find(i => i.innerText.trim() === 'Run'); const r = m.getBoundingClientRect();"
+                 f"m.dispatchEvent(new MouseEvent('{kind}', {{bubbles: true, clientX: r.x + 5, clientY: r.y + 5, button: 0}}));")
+    page.wait("return [...document.querySelectorAll('.lm-Menu-item')].some(i => /^Run All Cells/.test(i.innerText.trim()))", 30, "the menu opens")
+    for kind in ("mousemove", "mousedown", "mouseup"):
+        page.run("const m = [...document.querySelectorAll('.lm-Menu-item')].find(i => /^Run All Cells/.test(i.innerText.trim())); const r = m.getBoundingClientRect();"
+                 f"m.dispatchEvent(new MouseEvent('{kind}', {{bubbles: true, clientX: r.x + 5, clientY: r.y + 5, button: 0}}));")
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (420, False), (420, True)])
+def test_the_site_is_searched_sorted_and_filtered_offline(tmp_path, width, dark):
+    if not SITE.is_file():
+        pytest.skip("no site here: `make site` writes it")
+    visible = "return [...document.querySelectorAll('#claims tbody tr')].filter(r => !r.hidden)"
+    with Browser(tmp_path / "profile", width=width, dark=dark) as page:
+        page.open(SITE.as_uri())
+        total = page.run("return document.querySelectorAll('#claims tbody tr').length")
+        assert total > 0 and page.run("return document.documentElement.scrollWidth <= window.innerWidth"), "nothing sticks out sideways"
+        assert page.run("return matchMedia('(prefers-color-scheme: dark)').matches") == dark
+
+        page.click(".tile[data-verdict=disagrees]")
+        shown = page.run(visible + ".map(r => r.dataset.verdict)")
+        assert 0 < len(shown) < total and set(shown) == {"disagrees"}
+        assert page.run("return document.getElementById('count').textContent") == f"{len(shown)} of {total} claims"
+        page.click("#filters button[type=reset]")
+        page.wait(visible + f".length === {total}", 5, "the filter is cleared")
+
+        page.type("#search", "c028")
+        assert page.run(visible + ".map(r => r.id)")[:1] and "C028" in page.run(visible + ".map(r => r.id)")
+        page.type("#search", " nosuchword")
+        assert page.run(visible + ".length") == 0 and not page.run("return document.getElementById('none').hidden")
+        page.click("#clear")
+        page.wait(visible + f".length === {total}", 5, "all are shown")
+
+        if width > 700:
+            for order in ("ascending", "descending"):
+                page.click("th[data-key=id] button")
+                ids = page.run(visible + ".map(r => r.id)")
+                assert ids == sorted(ids, reverse=order == "descending")
+                assert page.run("return document.querySelector('th[data-key=id]').getAttribute('aria-sort')") == order
+            page.run("document.querySelector('th[data-key=verdict] button').focus()")
+            page.keys("\ue007")
+            assert page.run("return document.querySelector('th[data-key=verdict]').getAttribute('aria-sort')") == "ascending", "by keyboard"
+        figure = page.run("return document.querySelector('figure.card').id")
+        page.open(f"{SITE.as_uri()}#{figure}")
+        page.wait(f"const i = document.querySelector('#{figure} img'); i.scrollIntoView(); return i.complete && i.naturalWidth > 0", 20, "the picture is there")
+        assert page.run(f"return document.querySelector('#{figure} details').open"), "a link to a panel opens its provenance"
+        assert not [message for message in page.console() if "favicon" not in message]
+        if folder := os.environ.get("PELED_SCREENSHOTS"):
+            page.screenshot(files.resolve(folder) / f"panel-{width}-{'dark' if dark else 'light'}.png")
