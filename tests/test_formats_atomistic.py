@@ -109,6 +109,11 @@ def test_espresso_energy_settings_and_atoms(tmp_path):
     assert np.allclose(found.structure.positions[1], [3, 0, 0])
 
 
+@pytest.mark.parametrize("spelt", ["SLA  PW   PBE  PBE ( 1  4  3  4 0 0)", "PBE\n                           (   1   4   3   4   0   0   0)"])
+def test_functional_in_the_spelling_of_older_and_newer_versions(tmp_path, spelt):
+    assert read_calculation(put(tmp_path, "a.out", pw(functional=spelt))).settings["functional"] == "PBE"
+
+
 def test_unconverged_self_consistency_is_refused_unless_asked_for(tmp_path):
     path = put(tmp_path, "a.out", pw(converged=False))
     with pytest.raises(FormatError, match="converged self-consistency"):

@@ -115,7 +115,7 @@ def fragments(axes, structures: Mapping[str, Structure], captions: Mapping[str, 
         lying = centred @ np.linalg.svd(centred, full_matrices=False)[2].T
         flat = lying[:, [0, 2, 1]]  # longest axis across, second upright
         draw.atoms(ax, structure.symbols, flat, tilt_deg=8, turn_deg=0, fade=0.3)
-        half = 7.0 if len(structure) > 20 else 4.5  # one scale for the ligands, one for the fragments
+        half = 8.5 if len(structure) > 20 else 4.5  # one scale for the ligands, one for the fragments
         middle = np.mean(ax.get_ylim())
         ax.set(xlim=(-half, half), ylim=(middle - 0.52 * half, middle + 0.52 * half))
         _caption(ax, captions[name].split("\n"))

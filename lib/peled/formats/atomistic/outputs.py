@@ -132,7 +132,8 @@ def _espresso(path: Path, text: str) -> Calculation:
         if found := re.search(pattern, text):
             settings[name] = round(_float(found[1]) * unit, 3)
     if found := re.search(r"Exchange-correlation\s*=\s*([^\n(]+)", text):
-        settings["functional"] = " ".join(found[1].split())
+        name = " ".join(found[1].split())
+        settings["functional"] = {"SLA PW PBE PBE": "PBE", "SLA PW PSX PSC": "PBESOL"}.get(name, name)  # older versions spell the parts out
     if found := re.search(r"(DFT-D3|Grimme-D3|DFT-D2|Grimme-D2|XDM|Tkatchenko-Scheffler|many-body dispersion)", text, re.I):
         settings["dispersion"] = found[1].upper().replace("GRIMME-", "DFT-").replace("TKATCHENKO-SCHEFFLER", "TS")
     elif "Dispersion" not in text:

@@ -1,11 +1,12 @@
 """Tight-binding energies (GFN-xTB) of the fragments and ligands on a surface cluster and on a free lead ion.
 
 This is the independent calculation of the energetics room. It needs the optional packages `ase` and `tblite` (and
-nothing of them at import) and takes about an hour on one core:
+nothing of them at import) and takes about half an hour on one core:
 
     python -m peled.simulate.energetics --xtb
 
-Every start geometry is optimised; its energy, whether it converged, and its last geometry are written, failures too.
+Every start geometry is optimised; its energy, whether it converged, and its last geometry are written, also where it did not converge. A
+second run continues those. One start whose self-consistency failed has no file.
 Surface atoms stay where the crystal has them, adsorbates are free. Methods: GFN2-xTB (Bannwarth, Ehlert, Grimme 2019,
 doi:10.1021/acs.jctc.8b01176) and GFN1-xTB (Grimme, Bannwarth, Shushkov 2017, doi:10.1021/acs.jctc.7b00118).
 """
