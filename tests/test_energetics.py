@@ -135,12 +135,13 @@ def test_suppression_intervals_cover_the_truth(correlation):
     assert 0.925 <= hits / 600 <= 0.972
 
 
-def test_saturated_suppression_covers_and_is_smaller():
+@pytest.mark.parametrize("sites", [None, 1000])
+def test_saturated_suppression_covers_and_is_smaller(sites):
     true = np.array([0.03, 0.18])
-    factor = float(pair_fraction(true[0]) / pair_fraction(true[1]))
-    sets = crystals.noisy_energies(true, error_eV=0.05, shared=0.5, sets=400, seed=4)
-    found = [suppression(a, b, error_eV=0.05, correlation=0.5, dilute=False) for a, b in sets]
-    assert 0.92 <= np.mean([s.low <= factor <= s.high for s in found]) <= 0.98
+    numbers = [float(pair_fraction(e) if sites is None else pairs_per_crystal(e, sites)) for e in true]
+    sets = crystals.noisy_energies(true, error_eV=0.05, shared=0.5, sets=600, seed=4)
+    found = [suppression(a, b, error_eV=0.05, correlation=0.5, dilute=False, sites=sites) for a, b in sets]
+    assert 0.925 <= np.mean([s.low <= numbers[0] / numbers[1] <= s.high for s in found]) <= 0.97
     assert suppression(*true, error_eV=0.05, dilute=False).factor < suppression(*true, error_eV=0.05).factor
 
 
