@@ -57,7 +57,7 @@ site: $(VENV)/.lab figures ## a static site of all claims, panels, notebooks and
 	@$(PY) -m peled.site $(if $(FIGURES),--figures '$(FIGURES)')
 
 test-browser: $(VENV)/.lab site ## a notebook in JupyterLab and the site, driven in headless Chromium (skipped where there is none)
-	@$(PY) -m pytest -q -rs -p no:cacheprovider tests/test_browser.py tests/test_site.py
+	@PELED_SITE=build/site $(PY) -m pytest -q -rs -p no:cacheprovider tests/test_browser.py tests/test_site.py
 
 lab: $(VENV)/.lab ## JupyterLab on the notebooks
 	@$(PY) -m jupyterlab --ServerApp.root_dir='$(CURDIR)' --LabApp.default_url=/lab/tree/notebooks/01_synthesis.ipynb $$([ "$$(id -u)" = 0 ] && echo --allow-root) $(ARGS)

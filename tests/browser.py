@@ -78,7 +78,8 @@ class Browser:
         return found
 
     def find(self, selector: str) -> str:
-        return self._do("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT]
+        """The first element that fits a CSS selector, or an XPath that begins with `//`."""
+        return self._do("POST", "/element", {"using": "xpath" if selector.startswith("//") else "css selector", "value": selector})[ELEMENT]
 
     def click(self, selector: str) -> None:
         self._do("POST", f"/element/{self.find(selector)}/click", {})

@@ -49,7 +49,7 @@ class Toy:
             (root / "data" / topic).mkdir()
             (root / "data" / topic / "a.txt").write_text("2.0")
             self.write(topic, panel=panel, middle="from peled import toy_stick" if topic == "stick" else "")
-        listed = [{"path": f"{topic}/{name}.txt", "sourceKind": "measured"} for topic in ("stick", "stone") for name in "ab"]
+        listed = [{"path": f"{topic}/{name}.txt", "title": f"a {topic}", "sourceKind": "measured", "made": "with a ruler", "bytes": 3, "hash": "sha256:" + 64 * "0"} for topic in ("stick", "stone") for name in "ab"]
         (root / "data" / "datapackage.json").write_text(json.dumps({"resources": listed}))
         (root / "figures").mkdir()
 

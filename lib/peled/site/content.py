@@ -71,7 +71,8 @@ def cards(figures_dir: Path, gathered: claims.Gathered) -> list[PanelCard]:
         for name in names:
             of_panel.setdefault(name, []).append(claim_id)
     runs = _runs()
-    order = [name for name in ledger if name in gathered.figures] + sorted(name for name in gathered.figures if name not in ledger)
+    beyond = {name for name in gathered.figures if name not in ledger} | {path.stem for path in figures_dir.glob("extra_*.json")}  # those of the scoreboard, too
+    order = [name for name in ledger if name in gathered.figures] + sorted(beyond)
     made = []
     for name in order:
         sidecar = figures_dir / f"{name}.json"

@@ -45,6 +45,7 @@ def notebook_body(path: Path, pictures: Path, alt: dict[str, str]) -> tuple[str,
     logging.getLogger("traitlets").setLevel(logging.ERROR)  # alternative texts are given below
     body, _ = HTMLExporter(template_name="basic").from_notebook_node(nbformat.read(with_outputs(path), as_version=4))
     soup = BeautifulSoup(body, "html.parser")
+    _inert(soup)
     title = soup.h1.get_text().removesuffix("¶").strip() if soup.h1 else path.stem
     for cell in soup.select("div.cell"):
         cell["id"] = cell.get("id", "").removeprefix("cell-id=")
@@ -87,11 +88,23 @@ def markdown(text: str, pictures: Path) -> str:
     except ImportError as error:
         raise SiteError(f"Markdown is rendered by nbconvert, which is not installed ({error.name}); `make site` installs it") from None
     soup = BeautifulSoup(markdown2html(text), "html.parser")
+    _inert(soup)
     for wide in soup.select("pre"):
         wide["tabindex"], wide["role"], wide["aria-label"] = "0", "region", "example"
     _own_ids(soup)
     _formulas(soup, pictures)
     return str(soup)
+
+
+def _inert(soup) -> None:
+    """Nothing that a notebook or document brings along is executed or loaded."""
+    for element in soup.select("script, iframe, object, embed, link, base, meta, form"):
+        element.decompose()
+    for element in soup.find_all(True):
+        for name in [name for name in element.attrs if name.lower().startswith("on")]:
+            del element[name]
+        if str(element.get("href", "")).strip().lower().startswith(("javascript:", "data:", "vbscript:")):
+            del element["href"]
 
 
 def _own_ids(soup) -> None:
