@@ -15,10 +15,23 @@ def test_the_standards_own_tool_accepts_it():
     import frictionless
 
     package = frictionless.Package(str(files.ROOT / "data" / "datapackage.json"))
-    report = frictionless.validate(package)
-    assert report.valid, report.flatten(["name", "fieldName", "rowNumber", "message"])[:5]
+    report = package.validate()
+    assert len(report.tasks) == len(package.resources) > 10
+    assert report.valid, [(task.place, [error.message for error in task.errors][:2]) for task in report.tasks if not task.valid][:5]
     for resource in package.resources:
         assert resource.custom["sourceKind"] in datapackage.SOURCE_KINDS and resource.custom["made"] and resource.licenses, resource.name
+
+
+def test_the_standards_own_tool_finds_an_altered_file(tmp_path):
+    import frictionless
+
+    shutil.copytree(files.ROOT / "data" / "synthesis", tmp_path / "synthesis")
+    package = datapackage.build(tmp_path)
+    (tmp_path / "datapackage.json").write_text(files.to_json(package))
+    assert frictionless.Package(str(tmp_path / "datapackage.json")).validate().valid
+    with (tmp_path / "synthesis" / "procedure.yaml").open("a") as stream:
+        stream.write("# altered")
+    assert not frictionless.Package(str(tmp_path / "datapackage.json")).validate().valid
 
 
 def test_the_kind_of_a_file_is_the_catalogues_or_measured(tmp_path):

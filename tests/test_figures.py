@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from peled import files, figures
+from peled import figures, files
 
 
 def draw(folder, kind="recomputed", name="fig2g"):
@@ -57,7 +57,7 @@ def test_sidecar_and_embedded_metadata_tell_what_the_panel_stands_on(tmp_path):
 def test_every_kind_has_its_stamp_and_no_other(tmp_path):
     for kind in figures.KINDS:
         draw(tmp_path, kind=kind, name=f"fig1{kind[0]}")
-    with pytest.raises(ValueError, match="source kind.*guessed"):
+    with pytest.raises(ValueError, match=r"source kind.*guessed"):
         draw(tmp_path, kind="guessed")
 
 

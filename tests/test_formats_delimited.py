@@ -95,7 +95,7 @@ def test_missing_values_are_kept_only_when_asked(tmp_path):
 def test_files_that_are_no_text(tmp_path):
     binary = tmp_path / "x.bin"
     binary.write_bytes(b"abc\0def" * 10)
-    with pytest.raises(FormatError, match="byte 3: expected .*binary"):
+    with pytest.raises(FormatError, match=r"byte 3: expected .*binary"):
         read_text(binary)
     with pytest.raises(FormatError, match="no such file"):
         read_table(tmp_path / "none.csv")

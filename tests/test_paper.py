@@ -92,7 +92,7 @@ def test_combined_verdicts():
 def test_refusals_name_what_is_wrong():
     with pytest.raises(paper.LedgerError, match="C999"):
         paper.claim("C999")
-    with pytest.raises(ValueError, match="source kind.*guessed"):
+    with pytest.raises(ValueError, match=r"source kind.*guessed"):
         paper.judge("C028", 2.0, kind="guessed")
     with pytest.raises(paper.LedgerError, match="tetragonal"):
         paper.judge("C114", 2.0, kind="recomputed")

@@ -28,7 +28,7 @@ def results(topic):
 
 
 def test_every_notebook_has_references():
-    assert TOPICS == sorted(path.stem[3:] for path in (files.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    assert sorted(path.stem[3:] for path in (files.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")) == TOPICS
 
 
 @pytest.mark.parametrize("topic", TOPICS)

@@ -18,6 +18,7 @@ from peled.paper import SOURCE_KINDS
 CATALOGUE = "datapackage.json"
 LICENCES = {
     "CC-BY-4.0": {"name": "CC-BY-4.0", "title": "Creative Commons Attribution 4.0", "path": "https://creativecommons.org/licenses/by/4.0/"},
+    "BSD-3-Clause": {"name": "BSD-3-Clause", "title": "BSD 3-Clause", "path": "https://opensource.org/license/bsd-3-clause"},
     "CC0-1.0": {"name": "CC0-1.0", "title": "Creative Commons Zero 1.0", "path": "https://creativecommons.org/publicdomain/zero/1.0/"},
 }
 #: A derived panel is as strong as its weakest input.
@@ -105,8 +106,10 @@ def _resource(entry: dict, defaults: dict, path: Path, name: str, place: str) ->
         resource |= {"type": "table", "profile": "tabular-data-resource", "encoding": "utf-8", "schema": {"fields": fields}}
         if dialect := entry.get("dialect"):
             resource["dialect"] = dialect
-    elif units := entry.get("units"):
-        resource["units"] = units
+    else:
+        resource["type"] = "file"  # an instrument's own layout, not a plain table
+        if units := entry.get("units"):
+            resource["units"] = units
     return resource
 
 
