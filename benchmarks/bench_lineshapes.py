@@ -19,7 +19,9 @@ START = {"a_area": 50.0, "a_centre": 620.0, "a_fwhm": 30.0, "b_area": 25.0, "b_c
 def series():
     rng = np.random.default_rng(0)
     n = 300
-    truth = np.column_stack([rng.uniform(50, 60, n), rng.normal(620, 3, n), rng.normal(36, 1, n), rng.uniform(20, 30, n), rng.normal(675, 3, n), rng.normal(45, 2, n)])
+    truth = np.column_stack(
+        [rng.uniform(50, 60, n), rng.normal(620, 3, n), rng.normal(36, 1, n), rng.uniform(20, 30, n), rng.normal(675, 3, n), rng.normal(45, 2, n)]
+    )
     return MODEL.evaluate(X, truth) + rng.normal(0, 0.02, (n, len(X)))
 
 

@@ -59,7 +59,13 @@ def test_lifetimes_with_lmfit(benchmark, decay):
 @pytest.fixture(scope="module")
 def series():
     w, t = np.arange(560.0, 760.0), np.linspace(0, 600, 60)
-    return w, t, segregation.spectra(np.random.default_rng(2), w, t, crystals=4000, peak_nm=649.0, red_shift_eV=0.075, nucleation_s=140.0, extent=0.4, bleach_s=5000.0, counts=3000)
+    return (
+        w,
+        t,
+        segregation.spectra(
+            np.random.default_rng(2), w, t, crystals=4000, peak_nm=649.0, red_shift_eV=0.075, nucleation_s=140.0, extent=0.4, bleach_s=5000.0, counts=3000
+        ),
+    )
 
 
 @pytest.mark.benchmark(group="two bands in 60 spectra")
@@ -79,7 +85,9 @@ def test_track_with_lmfit(benchmark, series):
     model = lmfit.models.GaussianModel(prefix="main_") + lmfit.models.GaussianModel(prefix="red_") + lmfit.models.LinearModel()
 
     def fit():
-        start = model.make_params(main_center=1.91, main_sigma=0.035, main_amplitude=1e6, red_center=1.836, red_sigma=0.035, red_amplitude=1e6, slope=0, intercept=0)
+        start = model.make_params(
+            main_center=1.91, main_sigma=0.035, main_amplitude=1e6, red_center=1.836, red_sigma=0.035, red_amplitude=1e6, slope=0, intercept=0
+        )
         last = model.fit(table[-1], start, x=energy)
         for name in ("main_center", "main_sigma", "red_center", "red_sigma"):
             last.params[name].vary = False

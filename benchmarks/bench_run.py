@@ -16,13 +16,31 @@ NOTEBOOKS = sorted((files.ROOT / "notebooks").glob("0[1-7]_*.ipynb"))
 
 
 def runner(folder):
-    subprocess.run([sys.executable, "-m", "peled.run", *(p.stem for p in NOTEBOOKS), "--force", "--figures", str(folder / "figures")], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "peled.run", *(p.stem for p in NOTEBOOKS), "--force", "--figures", str(folder / "figures")], check=True, capture_output=True
+    )
 
 
 def papermill_cli(folder):
     for path in NOTEBOOKS:
-        subprocess.run([sys.executable, "-m", "papermill", str(path), str(folder / path.name), "-p", "figures_dir", str(folder / "figures"), "-p", "results_dir", str(folder / "results")],
-                       check=True, capture_output=True, cwd=files.ROOT / "notebooks")
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "papermill",
+                str(path),
+                str(folder / path.name),
+                "-p",
+                "figures_dir",
+                str(folder / "figures"),
+                "-p",
+                "results_dir",
+                str(folder / "results"),
+            ],
+            check=True,
+            capture_output=True,
+            cwd=files.ROOT / "notebooks",
+        )
 
 
 def plain_scripts(folder):
@@ -30,7 +48,13 @@ def plain_scripts(folder):
         cells = ["".join(c["source"]) for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
         script = folder / f"{path.stem}.py"
         script.write_text("\n\n".join(cells))
-        subprocess.run([sys.executable, str(script)], check=True, capture_output=True, env={**os.environ, "MPLBACKEND": "agg", "PELED_STAGE": str(folder)}, cwd=files.ROOT / "notebooks")
+        subprocess.run(
+            [sys.executable, str(script)],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "MPLBACKEND": "agg", "PELED_STAGE": str(folder)},
+            cwd=files.ROOT / "notebooks",
+        )
 
 
 @pytest.mark.benchmark(group="all notebooks, headless")

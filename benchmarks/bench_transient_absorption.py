@@ -51,7 +51,9 @@ def data(nw, chirp):
     def band(c, w):
         return np.exp(-0.5 * ((wavelength - c) / w) ** 2)
 
-    spectra = np.stack([0.006 * band(655, 14) - 0.005 * band(615, 16), -0.004 * band(630, 17) + 0.001 * band(590, 25), -0.010 * band(638, 13) + 0.0015 * band(600, 30)])
+    spectra = np.stack(
+        [0.006 * band(655, 14) - 0.005 * band(615, 16), -0.004 * band(630, 17) + 0.001 * band(590, 25), -0.010 * band(638, 13) + 0.0015 * band(600, 30)]
+    )
     xi = 1e3 / wavelength - 1e3 / 640
     t0 = 0.9 * xi + 0.3 * xi**2 if chirp else np.zeros(nw)
     s = TRUE["fwhm"] / FWHM_PER_SIGMA
@@ -73,8 +75,13 @@ def cpu_of(call, repeats):
 
 def peer(tmp_path, m, chirp, repeats):
     np.savez(tmp_path / "set.npz", t=m.delay_ps, wl=m.wavelength_nm, D=m.signal, tau=START["tau"], t0=START["t0"], fwhm=START["fwhm"], d=[0.7, 0.2])
-    run = subprocess.run([PEER, "-c", PEER_PROGRAM, str(tmp_path / "set.npz"), "chirp" if chirp else "plain", str(repeats)], capture_output=True, text=True, timeout=900,
-                         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"})
+    run = subprocess.run(
+        [PEER, "-c", PEER_PROGRAM, str(tmp_path / "set.npz"), "chirp" if chirp else "plain", str(repeats)],
+        capture_output=True,
+        text=True,
+        timeout=900,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"},
+    )
     if run.returncode:
         raise RuntimeError(run.stderr[-2000:])
     return json.loads(run.stdout.splitlines()[-1])
@@ -99,7 +106,9 @@ def test_global_fit(benchmark, tmp_path, nw, chirp):
     benchmark.pedantic(one_start, rounds=5, warmup_rounds=1)
     cpu, (fit, *_) = cpu_of(one_start, 7)
     cpu_default, (best, *_) = cpu_of(several_starts, 5)
-    optimum = global_fit(m, Model(TRUE["tau"], t0_ps=0.0, fwhm_ps=0.1, **({"dispersion": (0.9, 0.3), "reference_nm": 640.0, "artefact": 3} if chirp else {}))).ssr
+    optimum = global_fit(
+        m, Model(TRUE["tau"], t0_ps=0.0, fwhm_ps=0.1, **({"dispersion": (0.9, 0.3), "reference_nm": 640.0, "artefact": 3} if chirp else {}))
+    ).ssr
     assert best.ssr == pytest.approx(optimum, rel=1e-9)
     if not chirp:  # zero time and the artefact's derivatives can trade places: one start may end in a neighbouring minimum
         assert fit.ssr == pytest.approx(optimum, rel=1e-9)

@@ -15,10 +15,27 @@ def main(arguments: list[str]) -> int:
     os.environ["PYTHONPATH"] = str(ROOT / "tests")  # for the workers
     os.environ["PELED_STAGE"] = str(ROOT / "build" / "nbval")  # notebooks run by nbval write here, not into figures/
     jobs = os.environ.get("J") or str(os.cpu_count() or 1)
-    return pytest.main([
-        "-q", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", "--nbval-sanitize-with", "tests/nbval_sanitize.cfg",
-        "-n", jobs, "--dist", "loadscope", "--durations=12", "--benchmark-disable", "-p", "no:cacheprovider", "tests", "notebooks", *arguments,
-    ])
+    return pytest.main(
+        [
+            "-q",
+            "--nbval",
+            "--nbval-current-env",
+            "--nbval-cell-timeout=120",
+            "--nbval-sanitize-with",
+            "tests/nbval_sanitize.cfg",
+            "-n",
+            jobs,
+            "--dist",
+            "loadscope",
+            "--durations=12",
+            "--benchmark-disable",
+            "-p",
+            "no:cacheprovider",
+            "tests",
+            "notebooks",
+            *arguments,
+        ]
+    )
 
 
 if __name__ == "__main__":

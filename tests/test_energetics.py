@@ -78,7 +78,9 @@ def test_inequalities_that_cannot_hold_are_found():
         table_cells(gl=Interval(-1.9, -1.8), edta=Interval(-1.6, -1.6), pair=Interval(-3.0, -3.0), acid=Interval(-0.6, -0.6), amine=Interval(-0.8, -0.8))
 
 
-@pytest.mark.parametrize(("cell", "text"), [(Cell("a", Interval(-1.605, -1.595)), "-1.60"), (Cell("b", Interval(-math.inf, -0.575), printed=False), "below -0.57")])
+@pytest.mark.parametrize(
+    ("cell", "text"), [(Cell("a", Interval(-1.605, -1.595)), "-1.60"), (Cell("b", Interval(-math.inf, -0.575), printed=False), "below -0.57")]
+)
 def test_quoting(cell, text):
     assert plots.quoted(cell).startswith(text[:-1])
 
@@ -160,7 +162,9 @@ def test_protons_against_a_titration_done_by_hand():
     assert affinity.log_alpha(4.76, [4.76]) == pytest.approx(math.log10(2))
     assert affinity.log_alpha(13.0, [4.0, 5.0]) == pytest.approx(0.0, abs=1e-6)
     assert affinity.log_alpha(0.0, [4.0, 5.0]) == pytest.approx(9.0, abs=1e-3)
-    assert affinity.conditional_log_k(18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0]).tolist() == sorted(affinity.conditional_log_k(18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0]))
+    assert affinity.conditional_log_k(18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0]).tolist() == sorted(
+        affinity.conditional_log_k(18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0])
+    )
 
 
 @given(st.floats(1e-6, 1e-1), st.lists(st.tuples(st.one_of(st.just(0.0), st.floats(1e-9, 0.1)), st.floats(-5, 20)), min_size=1, max_size=4))
@@ -201,7 +205,15 @@ def test_binding_energy_of_three_outputs(tmp_path):
     assert "-144.7" in to_csv([row])  # kJ/mol
 
 
-@pytest.mark.parametrize(("options", "word"), [({"cutoff_Ry": 30.0}, "cutoff_eV"), ({"functional": "PBESOL"}, "functional"), ({"dispersion": False}, "dispersion"), ({"density_Ry": 300.0}, "density_cutoff")])
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"cutoff_Ry": 30.0}, "cutoff_eV"),
+        ({"functional": "PBESOL"}, "functional"),
+        ({"dispersion": False}, "dispersion"),
+        ({"density_Ry": 300.0}, "density_cutoff"),
+    ],
+)
 def test_settings_that_differ_are_named(tmp_path, options, word):
     (row,) = read_table(lab(tmp_path, **options))
     assert any(word in w and "ligand.out" in w for w in row.warnings)
@@ -241,15 +253,18 @@ def test_bonds_across_the_cell_are_counted():
     assert covalent_bonds(Structure(split.symbols, split.positions)) == Counter()
 
 
-@pytest.mark.parametrize(("table", "error", "what"), [
-    ("name,complex,parts\nGL,both.out,2*ligand.out + surface.out\n", BookkeepingError, "atoms do not balance"),
-    ("name,complex,parts\nGL,both.out,nothing.out\n", FormatError, "nothing.out"),
-    ("name,complex,parts\nGL,both.out,/etc/passwd\n", FormatError, "files like"),
-    ("name,complex,parts\nGL,../*.out,surface.out\n", FormatError, "files like"),
-    ("name,complex\nGL,both.out\n", FormatError, "columns"),
-    ("name,complex,parts\n", FormatError, "at least one row"),
-    ("name,complex,parts,molecules\nGL,both.out,ligand.out + surface.out,two\n", FormatError, "molecules"),
-])
+@pytest.mark.parametrize(
+    ("table", "error", "what"),
+    [
+        ("name,complex,parts\nGL,both.out,2*ligand.out + surface.out\n", BookkeepingError, "atoms do not balance"),
+        ("name,complex,parts\nGL,both.out,nothing.out\n", FormatError, "nothing.out"),
+        ("name,complex,parts\nGL,both.out,/etc/passwd\n", FormatError, "files like"),
+        ("name,complex,parts\nGL,../*.out,surface.out\n", FormatError, "files like"),
+        ("name,complex\nGL,both.out\n", FormatError, "columns"),
+        ("name,complex,parts\n", FormatError, "at least one row"),
+        ("name,complex,parts,molecules\nGL,both.out,ligand.out + surface.out,two\n", FormatError, "molecules"),
+    ],
+)
 def test_tables_that_do_not_add_up(tmp_path, table, error, what):
     path = lab(tmp_path / "lab", table=table)
     with pytest.raises(error, match=what):
@@ -338,7 +353,7 @@ def test_jobs_of_the_cluster_balance(root):
     whole, ligand, surface = (Counter(names[k].symbols) for k in ("glutathione+edta_on_surface-0", "glutathione-0", "surface-0"))
     assert whole - surface - ligand == Counter(names["edta-0"].symbols)
     at = names["glutathione+edta_on_surface-0"].positions
-    assert min(np.linalg.norm(at[names["surface-0"].frozen:][:, None] - at[None, : names["surface-0"].frozen], axis=2).min(), 9) > 2.0
+    assert min(np.linalg.norm(at[names["surface-0"].frozen :][:, None] - at[None, : names["surface-0"].frozen], axis=2).min(), 9) > 2.0
 
 
 # ---- pictures -----------------------------------------------------------------------------------------------------------
@@ -376,7 +391,14 @@ def judge(room, held):
     verdicts.judge_outputs(room, held.rows, held.rows_kind)
     verdicts.judge_affinity(room, held.constants)
     above = {k: loading.ligands_above(held.picture(k)) for k in ("GL", "EDTA")}
-    verdicts.judge_method(room, held.citations, verdicts.as_slab(held.picture("bare")), {k: v for k, v in above.items() if v is not None}, next(iter(held.rows.values())).complex.settings, held.rows_kind)
+    verdicts.judge_method(
+        room,
+        held.citations,
+        verdicts.as_slab(held.picture("bare")),
+        {k: v for k, v in above.items() if v is not None},
+        next(iter(held.rows.values())).complex.settings,
+        held.rows_kind,
+    )
     return {(v.claim_id, v.route): v for v in room.verdicts().rows}
 
 
@@ -410,7 +432,9 @@ def test_outputs_of_another_program_give_the_same_table(tmp_path, root):
         c = read_calculation(path)
         rows = [f"{s} {x:.6f} {y:.6f} {z:.6f}" for s, (x, y, z) in zip(c.structure.symbols, c.structure.positions, strict=True)]
         lattice = " ".join(f"{v:.6f}" for v in c.structure.cell.ravel())
-        (tmp_path / f"{path.stem}.xyz").write_text("\n".join([str(len(rows)), f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 energy={c.energy_eV:.8f}', *rows]) + "\n")
+        (tmp_path / f"{path.stem}.xyz").write_text(
+            "\n".join([str(len(rows)), f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 energy={c.energy_eV:.8f}', *rows]) + "\n"
+        )
     (tmp_path / "table.csv").write_text((bundled / "table.csv").read_text().replace(".out", ".xyz"))
     room = open_here(tmp_path, tmp_path)
     held = loading.load(room)

@@ -80,13 +80,27 @@ def test_conda_installs_python_pip_and_the_lock():
 
 def channel(folder, pythons):
     """A conda channel of records only, enough for a solver."""
+
     def record(name, number, depends):
-        return {"name": name, "version": number, "build": "0", "build_number": 0, "depends": depends, "subdir": "linux-64", "md5": "0" * 32, "sha256": "0" * 64, "size": 1, "timestamp": 0}
+        return {
+            "name": name,
+            "version": number,
+            "build": "0",
+            "build_number": 0,
+            "depends": depends,
+            "subdir": "linux-64",
+            "md5": "0" * 32,
+            "sha256": "0" * 64,
+            "size": 1,
+            "timestamp": 0,
+        }
 
     packages = {f"python-{v}-0.tar.bz2": record("python", v, []) for v in pythons} | {"pip-26.0-0.tar.bz2": record("pip", "26.0", ["python >=3.10"])}
     for subdir, content in (("linux-64", packages), ("noarch", {})):
         (folder / subdir).mkdir(parents=True)
-        (folder / subdir / "repodata.json").write_text(json.dumps({"info": {"subdir": subdir}, "packages": content, "packages.conda": {}, "removed": [], "repodata_version": 1}))
+        (folder / subdir / "repodata.json").write_text(
+            json.dumps({"info": {"subdir": subdir}, "packages": content, "packages.conda": {}, "removed": [], "repodata_version": 1})
+        )
     return folder
 
 
@@ -129,7 +143,11 @@ def test_a_missing_or_old_python_is_said_in_one_line(tmp_path):
         done = make("-B", "-n", f"PYTHON={python}", ".venv/.ok")
         recipe = done.stdout
         assert "command -v" in recipe
-        check = subprocess.run(["sh", "-c", "\n".join(line for line in recipe.splitlines() if "command -v " + python in line or "version_info" in line)], capture_output=True, text=True)
+        check = subprocess.run(
+            ["sh", "-c", "\n".join(line for line in recipe.splitlines() if "command -v " + python in line or "version_info" in line)],
+            capture_output=True,
+            text=True,
+        )
         assert check.returncode and message in check.stderr and len(check.stderr.strip().splitlines()) == 1
 
 

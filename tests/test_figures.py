@@ -21,7 +21,9 @@ def draw(folder, kind="recomputed", name="fig2g"):
     ax.pcolormesh([0, 1], [0, 1], [[1.0]], rasterized=True)
     ax.legend()
     ax.set_xlabel("delay (ps)")
-    figures.save(fig, folder, figures.Provenance(name, kind, "decay", {"data/x.csv": "0" * 64}, "notebooks/03.ipynb", "fig-2g", {"quick": False}, ("tau is 1 ps",)))
+    figures.save(
+        fig, folder, figures.Provenance(name, kind, "decay", {"data/x.csv": "0" * 64}, "notebooks/03.ipynb", "fig-2g", {"quick": False}, ("tau is 1 ps",))
+    )
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
 
 
@@ -33,7 +35,9 @@ def test_the_same_content_gives_the_same_bytes_also_in_another_process(tmp_path)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     first = draw(tmp_path / "a")
-    code = f"import sys; sys.path.insert(0, {str(files.ROOT / 'tests')!r}); import pathlib, test_figures; test_figures.draw(pathlib.Path({str(tmp_path / 'b')!r}))"
+    code = (
+        f"import sys; sys.path.insert(0, {str(files.ROOT / 'tests')!r}); import pathlib, test_figures; test_figures.draw(pathlib.Path({str(tmp_path / 'b')!r}))"
+    )
     environment = {**os.environ, "MPLBACKEND": "agg", "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
     second = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted((tmp_path / "b").iterdir())}

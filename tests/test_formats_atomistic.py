@@ -217,7 +217,7 @@ PBI2 = {
     "CONTCAR": "PbI2\n2.0\n2.25 0 0\n0 2.25 0\n0 0 3.5\nPb I\n1 2\nCartesian\n0 0 0\n1.125 0 0.75\n0 1.125 2.75\n",
     "pw.in": "&system\n ibrav=0\n/\nCELL_PARAMETERS angstrom\n4.5 0 0\n0 4.5 0\n0 0 7\nATOMIC_POSITIONS (crystal)\nPb 0 0 0\nI 0.5 0 0.2142857142857 0 0 1\nI 0 0.5 0.7857142857143\n\nK_POINTS gamma\n",
     "b.cif": "data_x\n_cell_length_a 4.5\n_cell_length_b 4.5\n_cell_length_c 7\n_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n_symmetry_space_group_name_H-M 'P 1'\nloop_\n_atom_site_label\n"
-             "_atom_site_type_symbol\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nPb1 Pb 0 0 0\nI1 I 0.5 0 0.2142857142857\nI2 I 0 0.5 0.7857142857143\n",
+    "_atom_site_type_symbol\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nPb1 Pb 0 0 0\nI1 I 0.5 0 0.2142857142857\nI2 I 0 0.5 0.7857142857143\n",
 }
 
 
@@ -239,11 +239,19 @@ def test_cif_symmetry_is_applied(tmp_path):
     assert sorted(read_structure(put(tmp_path, "c.cif", text)).symbols) == ["I", "I", "Pb"]
 
 
-@pytest.mark.parametrize(("name", "old", "new", "what"), [
-    ("a.xyz", "I 0 2.25 5.5\n", "", "3 atoms"), ("a.xyz", "Pb 0 0 0", "Pb 0 x 0", "3 numbers"), ("a.xyz", "Pb 0", "?? 0", "element"),
-    ("POSCAR", "Pb I\n", "1 2\n", "element symbols"), ("POSCAR", "1 2\nSel", "1\nSel", "2 atom counts"), ("POSCAR", "0 4.5 0\n", "9 0 0\n", "span a volume"),
-    ("pw.in", "CELL_PARAMETERS angstrom\n4.5 0 0\n0 4.5 0\n0 0 7\n", "", "CELL_PARAMETERS"), ("b.cif", "Pb1 Pb 0 0 0\nI1 I 0.5 0 0.2142857142857\nI2 I 0 0.5 0.7857142857143\n", "", "CIF|sites"),
-])
+@pytest.mark.parametrize(
+    ("name", "old", "new", "what"),
+    [
+        ("a.xyz", "I 0 2.25 5.5\n", "", "3 atoms"),
+        ("a.xyz", "Pb 0 0 0", "Pb 0 x 0", "3 numbers"),
+        ("a.xyz", "Pb 0", "?? 0", "element"),
+        ("POSCAR", "Pb I\n", "1 2\n", "element symbols"),
+        ("POSCAR", "1 2\nSel", "1\nSel", "2 atom counts"),
+        ("POSCAR", "0 4.5 0\n", "9 0 0\n", "span a volume"),
+        ("pw.in", "CELL_PARAMETERS angstrom\n4.5 0 0\n0 4.5 0\n0 0 7\n", "", "CELL_PARAMETERS"),
+        ("b.cif", "Pb1 Pb 0 0 0\nI1 I 0.5 0 0.2142857142857\nI2 I 0 0.5 0.7857142857143\n", "", "CIF|sites"),
+    ],
+)
 def test_broken_structures_are_refused(tmp_path, name, old, new, what):
     assert old in PBI2[name]
     with pytest.raises(FormatError, match=what):
@@ -259,6 +267,8 @@ def test_what_is_written_as_xyz_is_read_back(tmp_path_factory, atoms):
     assert np.allclose(found.positions, [a[1:] for a in atoms], atol=1e-7)
 
 
-@pytest.mark.parametrize(("label", "symbol"), [("Pb", "Pb"), ("PB", "Pb"), ("C12", "C"), ("H_ca", "H"), ("I1-", "I"), ("Cs", "Cs"), ("D", "H"), ("Pb.pbe", "Pb"), ("12", None)])
+@pytest.mark.parametrize(
+    ("label", "symbol"), [("Pb", "Pb"), ("PB", "Pb"), ("C12", "C"), ("H_ca", "H"), ("I1-", "I"), ("Cs", "Cs"), ("D", "H"), ("Pb.pbe", "Pb"), ("12", None)]
+)
 def test_elements_of_labels(label, symbol):
     assert element(label) == symbol

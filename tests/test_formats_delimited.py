@@ -44,7 +44,9 @@ def test_encodings_and_newlines(tmp_path, encoding, newline):
 @settings(max_examples=60)
 @given(
     rows=st.lists(st.tuples(st.floats(-1e12, 1e12), st.floats(-1e-3, 1e3), st.floats(0, 1)), min_size=2, max_size=20),
-    delimiter=st.sampled_from(["\t", ";", " "]), comma=st.booleans(), lead=st.integers(0, 30),
+    delimiter=st.sampled_from(["\t", ";", " "]),
+    comma=st.booleans(),
+    lead=st.integers(0, 30),
 )
 def test_numbers_survive_a_round_trip(tmp_path_factory, rows, delimiter, comma, lead):
     lines = [f"Remark {i}: free text" for i in range(lead)] + [delimiter.join(repr(v) for v in row) for row in rows]

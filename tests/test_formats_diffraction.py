@@ -16,7 +16,16 @@ WAVES = (1.5405929, 1.5444274)
 
 
 def raw1(path):
-    header = b"RAW " + struct.pack("<Iff", len(X), 1.0, 0.05) + struct.pack("<II", 0, 0) + struct.pack("<ffff", 10, 5, 0, 0) + b"film".ljust(32, b"\0") + struct.pack("<ff", *WAVES) + bytes(72) + struct.pack("<I", 0)
+    header = (
+        b"RAW "
+        + struct.pack("<Iff", len(X), 1.0, 0.05)
+        + struct.pack("<II", 0, 0)
+        + struct.pack("<ffff", 10, 5, 0, 0)
+        + b"film".ljust(32, b"\0")
+        + struct.pack("<ff", *WAVES)
+        + bytes(72)
+        + struct.pack("<I", 0)
+    )
     path.write_bytes(header + Y.astype("<f4").tobytes())
 
 
@@ -65,19 +74,32 @@ def xrdml(path, counts=Y):
 
 def ras(path):
     rows = "\r\n".join(f"{a:.4f} {b:.4f} 1.0000" for a, b in zip(X, Y, strict=True))
-    path.write_bytes(f'*RAS_DATA_START\r\n*RAS_HEADER_START\r\n*FILE_SAMPLE "film"\r\n*HW_XG_WAVE_LENGTH_ALPHA1 "{WAVES[0]}"\r\n*HW_XG_WAVE_LENGTH_ALPHA2 "{WAVES[1]}"\r\n*MEAS_SCAN_UNIT_Y "counts"\r\n'
-                     f"*RAS_HEADER_END\r\n*RAS_INT_START\r\n{rows}\r\n*RAS_INT_END\r\n*RAS_DATA_END\r\n".encode("latin-1"))
+    path.write_bytes(
+        f'*RAS_DATA_START\r\n*RAS_HEADER_START\r\n*FILE_SAMPLE "film"\r\n*HW_XG_WAVE_LENGTH_ALPHA1 "{WAVES[0]}"\r\n*HW_XG_WAVE_LENGTH_ALPHA2 "{WAVES[1]}"\r\n*MEAS_SCAN_UNIT_Y "counts"\r\n'
+        f"*RAS_HEADER_END\r\n*RAS_INT_START\r\n{rows}\r\n*RAS_INT_END\r\n*RAS_DATA_END\r\n".encode("latin-1")
+    )
 
 
 def brml(path):
     data = "".join(f"<Datum>1,1,{a:.4f},{a / 2:.4f},{b:.0f}</Datum>" for a, b in zip(X, Y, strict=True))
-    text = (f'<RawData><WaveLengthAlpha1 Value="{WAVES[0]}"/><WaveLengthAlpha2 Value="{WAVES[1]}"/><ScanInformation><ScanAxes><ScanAxisInfo AxisId="TwoTheta"/><ScanAxisInfo AxisId="Theta"/></ScanAxes>'
-            f"</ScanInformation><DataRoutes>{data}</DataRoutes></RawData>")
+    text = (
+        f'<RawData><WaveLengthAlpha1 Value="{WAVES[0]}"/><WaveLengthAlpha2 Value="{WAVES[1]}"/><ScanInformation><ScanAxes><ScanAxisInfo AxisId="TwoTheta"/><ScanAxisInfo AxisId="Theta"/></ScanAxes>'
+        f"</ScanInformation><DataRoutes>{data}</DataRoutes></RawData>"
+    )
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("Experiment0/RawData0.xml", text)
 
 
-WRITERS = {"a.raw": raw1, "b.raw": raw2, "c.raw": raw3, "d.raw": raw4, "e.xrdml": xrdml, "f.ras": ras, "g.brml": brml, "h.xy": lambda p: write_xy(p, X, Y, comment="film")}
+WRITERS = {
+    "a.raw": raw1,
+    "b.raw": raw2,
+    "c.raw": raw3,
+    "d.raw": raw4,
+    "e.xrdml": xrdml,
+    "f.ras": ras,
+    "g.brml": brml,
+    "h.xy": lambda p: write_xy(p, X, Y, comment="film"),
+}
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -117,7 +139,11 @@ def test_attenuated_counts_keep_their_poisson_error(tmp_path):
     path = tmp_path / "a.xrdml"
     xrdml(path)
     factors = np.where(Y > 500, 10.0, 1.0)
-    text = path.read_text().replace("<intensities unit=\"counts\">", "<beamAttenuationFactors>" + " ".join(map(str, factors)) + "</beamAttenuationFactors><counts unit=\"counts\">").replace("</intensities>", "</counts>")
+    text = (
+        path.read_text()
+        .replace('<intensities unit="counts">', "<beamAttenuationFactors>" + " ".join(map(str, factors)) + '</beamAttenuationFactors><counts unit="counts">')
+        .replace("</intensities>", "</counts>")
+    )
     path.write_text(text)
     p = read_pattern(path)
     assert np.array_equal(p.intensity, Y * factors)

@@ -41,7 +41,9 @@ def test_standard_tags_and_print_resolutions(tmp_path):
 
 def test_ome(tmp_path):
     path = tmp_path / "a.ome.tif"
-    tifffile.imwrite(path, PIXELS, metadata={"axes": "YX", "PhysicalSizeX": 0.0002, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.0002, "PhysicalSizeYUnit": "µm"})
+    tifffile.imwrite(
+        path, PIXELS, metadata={"axes": "YX", "PhysicalSizeX": 0.0002, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.0002, "PhysicalSizeYUnit": "µm"}
+    )
     assert read_image(path).pixel_nm == pytest.approx(0.2)
 
 

@@ -105,7 +105,12 @@ def test_series_of_unequal_width(tmp_path):
 def test_sequential_acquisition_and_odd_parameters(tmp_path):
     folder = bruker(tmp_path / "1")
     original = (folder / "acqus").read_text()
-    for old, new, message in (("AQ_mod= 3", "AQ_mod= 2", "AQ_mod"), ("TD= 1024", "TD= minus", "parameter TD"), ("DTYPA= 0", "DTYPA= 7", "DTYPA"), ("SW_h= 4000.0", "SW_h= -3", "parameter SW|SW_h")):
+    for old, new, message in (
+        ("AQ_mod= 3", "AQ_mod= 2", "AQ_mod"),
+        ("TD= 1024", "TD= minus", "parameter TD"),
+        ("DTYPA= 0", "DTYPA= 7", "DTYPA"),
+        ("SW_h= 4000.0", "SW_h= -3", "parameter SW|SW_h"),
+    ):
         (folder / "acqus").write_text(original.replace(old, new))
         if message.startswith("parameter SW|"):
             assert nmr.read(folder).spectral_width_Hz == pytest.approx(4000.0)  # SW in ppm and SFO1 serve
@@ -170,7 +175,10 @@ HEAD = "##TITLE= t\n##JCAMP-DX= 5.0\n##DATA TYPE= NMR {kind}\n##ORIGIN= x\n##OWN
 
 def test_jcamp_peak_table_is_not_nothing(tmp_path):
     path = tmp_path / "p.jdx"
-    path.write_text(HEAD.format(kind="PEAK TABLE") + "##DATA CLASS= PEAK TABLE\n##XUNITS= HZ\n##YUNITS= ARBITRARY UNITS\n##NPOINTS= 3\n##PEAK TABLE= (XY..XY)\n2904.0, 10.0\n940.0, 5.0; 500.0, 2.5\n##END=\n")
+    path.write_text(
+        HEAD.format(kind="PEAK TABLE")
+        + "##DATA CLASS= PEAK TABLE\n##XUNITS= HZ\n##YUNITS= ARBITRARY UNITS\n##NPOINTS= 3\n##PEAK TABLE= (XY..XY)\n2904.0, 10.0\n940.0, 5.0; 500.0, 2.5\n##END=\n"
+    )
     table = nmr.read(path)
     assert isinstance(table, nmr.PeakTable)
     np.testing.assert_allclose(table.ppm, [1.25, 2.35, 7.26])
@@ -178,14 +186,21 @@ def test_jcamp_peak_table_is_not_nothing(tmp_path):
 
 
 def spectrum_file(path, body, *, count, first=4000.0, last=0.0, unit="HZ", extra=""):
-    path.write_text(HEAD.format(kind="SPECTRUM") + f"##XUNITS= {unit}\n##YUNITS= ARBITRARY UNITS\n##XFACTOR= 1.0\n##YFACTOR= 0.5\n##FIRSTX= {first}\n##LASTX= {last}\n##NPOINTS= {count}\n{extra}##XYDATA= (X++(Y..Y))\n{body}\n##END=\n")
+    path.write_text(
+        HEAD.format(kind="SPECTRUM")
+        + f"##XUNITS= {unit}\n##YUNITS= ARBITRARY UNITS\n##XFACTOR= 1.0\n##YFACTOR= 0.5\n##FIRSTX= {first}\n##LASTX= {last}\n##NPOINTS= {count}\n{extra}##XYDATA= (X++(Y..Y))\n{body}\n##END=\n"
+    )
     return path
 
 
 def test_jcamp_all_compressions_give_one_spectrum(tmp_path):
     # The worked example of the standard's forms: 1 2 3 3 2 1 0 -1 -2 -3
     bodies = {
-        "AFFN": "9 1 2 3 3 2 1 0 -1 -2 -3", "PAC": "9+1+2+3+3+2+1+0-1-2-3", "SQZ": "9ABCCBA@abc", "DIF": "9AJJ%jjjjjj", "DIFDUP": "9AJT%jX",
+        "AFFN": "9 1 2 3 3 2 1 0 -1 -2 -3",
+        "PAC": "9+1+2+3+3+2+1+0-1-2-3",
+        "SQZ": "9ABCCBA@abc",
+        "DIF": "9AJJ%jjjjjj",
+        "DIFDUP": "9AJT%jX",
     }
     for name, body in bodies.items():
         found = nmr.read(spectrum_file(tmp_path / f"{name}.dx", body, count=10, first=9, last=0))
@@ -194,7 +209,12 @@ def test_jcamp_all_compressions_give_one_spectrum(tmp_path):
 
 def test_jcamp_damage_is_refused_with_its_line(tmp_path):
     good = "9AJT%\n5Cjjjj\n1aj"
-    for body, count, message in ((good.replace("5C", "5D"), 8, r"line 17: expected the check value 3"), ("9 1 2 3", 10, "10 points"), ("9A&B", 3, "line 16: expected numbers in one of"), ("9 1 2 3\n2 4 5 6 7 8 9 9", 10, "abscissa")):
+    for body, count, message in (
+        (good.replace("5C", "5D"), 8, r"line 17: expected the check value 3"),
+        ("9 1 2 3", 10, "10 points"),
+        ("9A&B", 3, "line 16: expected numbers in one of"),
+        ("9 1 2 3\n2 4 5 6 7 8 9 9", 10, "abscissa"),
+    ):
         with pytest.raises(FormatError, match=message):
             nmr.read(spectrum_file(tmp_path / "x.dx", body, count=count, first=9, last=0 if count == 10 else 10 - count))
 
@@ -233,7 +253,7 @@ def difdup(values, per_line=17):
     lines, at = [], 0
     while at < len(values):
         start = at if at == 0 else at - 1  # the check value: the last ordinate of the line before
-        chunk = values[start: at + per_line]
+        chunk = values[start : at + per_line]
         text, previous, repeat = str(start) + squeeze(chunk[0]), None, 1
         for a, b in itertools.pairwise(chunk):
             if previous is not None and b - a == previous:

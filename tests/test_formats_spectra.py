@@ -23,7 +23,9 @@ LAYOUTS = {
     "tab, descending": "nm\tcounts\n" + _columns(W[::-1], Y[::-1], delimiter="\t"),
     "decimal comma": "Wellenlänge (nm);Intensität\n" + _columns(W, Y, delimiter=";").replace(".", ","),
     "micrometre": "Wavelength (µm),Signal\n" + _columns(W / 1e3, Y, form="{:.6f}"),
-    "Ocean Optics": "Data from a.txt Node\n\nDate: Mon Jan 1 2020\nIntegration Time (sec): 1.0E-1\n>>>>>Begin Spectral Data<<<<<\n" + _columns(W, Y, delimiter="\t") + ">>>>>End Spectral Data<<<<<\n",
+    "Ocean Optics": "Data from a.txt Node\n\nDate: Mon Jan 1 2020\nIntegration Time (sec): 1.0E-1\n>>>>>Begin Spectral Data<<<<<\n"
+    + _columns(W, Y, delimiter="\t")
+    + ">>>>>End Spectral Data<<<<<\n",
     "Edinburgh": "Labels,film,\nType,Emission Scan,\nXaxis,Wavelength,\nYaxis,Counts,\n\n" + "".join(f"{x:.2f},{y:.2f},\n" for x, y in zip(W, Y, strict=True)),
     "Horiba": "Wavelength\tS1c / R1c\nnm\tCPS / MicroAmps\n" + _columns(W, Y, delimiter="\t"),
     "Shimadzu": '"film - RawData"\n"Wavelength nm." "Abs."\n' + _columns(W, Y, delimiter=" "),
@@ -70,7 +72,11 @@ def test_cary_pairs_with_different_lengths_and_footer(tmp_path):
     rows = [f"{x:.1f},{y:.4f},{x:.1f},{2 * y:.4f}," for x, y in zip(W[::-1], Y[::-1], strict=True)]
     rows[-3:] = [",".join(r.split(",")[:2]) + ",,," for r in rows[-3:]]
     path = tmp_path / "scan.csv"
-    path.write_text("neat,,E+G,,\nWavelength (nm),Abs,Wavelength (nm),Abs,\n" + "\n".join(rows) + "\n\nneat\nCollection Time: 1/1/2020 10:00:00 AM\nScan Software Version: 3.00\n")
+    path.write_text(
+        "neat,,E+G,,\nWavelength (nm),Abs,Wavelength (nm),Abs,\n"
+        + "\n".join(rows)
+        + "\n\nneat\nCollection Time: 1/1/2020 10:00:00 AM\nScan Software Version: 3.00\n"
+    )
     first, second = read_each(path)
     assert first.labels == ("neat",) and second.labels == ("E+G",) and first.value_unit == "absorbance"
     assert first.x.size == W.size and second.x.size == W.size - 3
@@ -81,9 +87,16 @@ def test_cary_pairs_with_different_lengths_and_footer(tmp_path):
         read_each(path)
 
 
-@pytest.mark.parametrize("heads, values, unit", [
-    (["0 s", "10 s", "0.5 min"], [0, 10, 30], "s"), (["2.6 V", "3 V", "3.4V"], [2.6, 3, 3.4], "V"), (["0.1 mA/cm2", "1 mA/cm2", "10 mA/cm2"], [0.1, 1, 10], "mA/cm2"),
-    (["12:00:05", "12:00:15", "12:01:05"], [0, 10, 60], "s"), (["t = 0 s", "t = 5 s", "t = 9 s"], [0, 5, 9], "s")])
+@pytest.mark.parametrize(
+    "heads, values, unit",
+    [
+        (["0 s", "10 s", "0.5 min"], [0, 10, 30], "s"),
+        (["2.6 V", "3 V", "3.4V"], [2.6, 3, 3.4], "V"),
+        (["0.1 mA/cm2", "1 mA/cm2", "10 mA/cm2"], [0.1, 1, 10], "mA/cm2"),
+        (["12:00:05", "12:00:15", "12:01:05"], [0, 10, 60], "s"),
+        (["t = 0 s", "t = 5 s", "t = 9 s"], [0, 5, 9], "s"),
+    ],
+)
 def test_series_in_columns_know_what_was_varied(tmp_path, heads, values, unit):
     path = tmp_path / "series.csv"
     path.write_text("Wavelength (nm)," + ",".join(heads) + "\n" + _columns(W, Y, 2 * Y, 3 * Y))
@@ -103,7 +116,13 @@ def test_matrices_with_the_axis_along_the_first_row(tmp_path):
     path = tmp_path / "m.txt"
     path.write_text("#AxisUnit[1]=\tnm\n\t" + axis + "\n" + "".join(f"{t}\t{row}\n" for t in (0, 2, 4)))
     labspec = read_spectra(path)
-    path.write_text("Data\n>>>>>Begin Spectral Data<<<<<\n\t\t" + axis + "\n" + "".join(f"2020-01-01 23:59:{s}.000\t1577\t{row}\n" for s in (50, 55)) + f"2020-01-02 00:00:05.000\t1577\t{row}\n")
+    path.write_text(
+        "Data\n>>>>>Begin Spectral Data<<<<<\n\t\t"
+        + axis
+        + "\n"
+        + "".join(f"2020-01-01 23:59:{s}.000\t1577\t{row}\n" for s in (50, 55))
+        + f"2020-01-02 00:00:05.000\t1577\t{row}\n"
+    )
     ocean = read_spectra(path)
     np.testing.assert_allclose(labspec.time_s, [0, 2, 4])
     np.testing.assert_allclose(ocean.time_s, [0, 5, 15])
@@ -117,10 +136,19 @@ def test_times_are_refused_where_there_are_none(tmp_path):
         _ = read_spectra(path).time_s
 
 
-@pytest.mark.parametrize("text, said", [
-    ("", "empty file"), ("c\n500\n501\n502\n", "two columns"), ("Wavelength (nm),c\n500,1\n501,abc\n502,3\n503,1\n", "line 3, column 2.*'abc'"),
-    ("Wavelength (nm),c\n500,1\n501,2\n501,3\n502,1\n", "line 4.*repeated"), ("Wavelength (nm),c\n500,1\n501,2\n499,3\n502,1\n", "line 4.*turns back"),
-    ("hello\nworld\n", "rows of numbers"), ("Time (ns),c\n1,1\n2,2\n3,3\n", "wavelength or energy axis"), ("Wavelength (nm),c\n-5,1\n1,2\n2,3\n", "positive axis")])
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("", "empty file"),
+        ("c\n500\n501\n502\n", "two columns"),
+        ("Wavelength (nm),c\n500,1\n501,abc\n502,3\n503,1\n", "line 3, column 2.*'abc'"),
+        ("Wavelength (nm),c\n500,1\n501,2\n501,3\n502,1\n", "line 4.*repeated"),
+        ("Wavelength (nm),c\n500,1\n501,2\n499,3\n502,1\n", "line 4.*turns back"),
+        ("hello\nworld\n", "rows of numbers"),
+        ("Time (ns),c\n1,1\n2,2\n3,3\n", "wavelength or energy axis"),
+        ("Wavelength (nm),c\n-5,1\n1,2\n2,3\n", "positive axis"),
+    ],
+)
 def test_bad_files_are_told_what_and_where(tmp_path, text, said):
     path = tmp_path / "bad.csv"
     path.write_text(text)
@@ -134,7 +162,10 @@ def test_bad_files_are_told_what_and_where(tmp_path, text, said):
 def test_whatever_is_written_is_read(tmp_path_factory, values, delimiter):
     path = tmp_path_factory.mktemp("s") / "x.txt"
     x = 400.0 + np.arange(len(values))
-    path.write_text(f"Wavelength (nm){delimiter if delimiter != ' ' else '  '}signal\n" + "".join(f"{a!r}{delimiter}{b!r}\n" for a, b in zip(x.tolist(), values, strict=True)))
+    path.write_text(
+        f"Wavelength (nm){delimiter if delimiter != ' ' else '  '}signal\n"
+        + "".join(f"{a!r}{delimiter}{b!r}\n" for a, b in zip(x.tolist(), values, strict=True))
+    )
     found = read_spectra(path)
     np.testing.assert_array_equal(found.values[0], values)
 

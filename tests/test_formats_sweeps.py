@@ -29,14 +29,17 @@ def write(path, text, encoding="utf-8"):
     return path
 
 
-@pytest.mark.parametrize("heads,factor_j,factor_l,area", [
-    (("Voltage (V)", "Current density (mA/cm2)", "Luminance (cd/m2)"), 1, 1, None),
-    (("V [V]", "J [A/m^2]", "L [cd/m²]"), 10, 1, None),
-    (("Bias (mV)", "Current Density (A cm-2)", "Brightness (nits)"), 1e-3, 1, None),
-    (("Voltage_V", "J_mA_cm2", "Luminance_cd_m2"), 1, 1, None),
-    (("Voltage (V)", "Current (mA)", "Lv (kcd/m2)"), 0.045, 1e-3, 0.045),
-    (("U (V)", "I (µA)", "L (cd m⁻²)"), 45, 1, 0.045),
-])
+@pytest.mark.parametrize(
+    "heads,factor_j,factor_l,area",
+    [
+        (("Voltage (V)", "Current density (mA/cm2)", "Luminance (cd/m2)"), 1, 1, None),
+        (("V [V]", "J [A/m^2]", "L [cd/m²]"), 10, 1, None),
+        (("Bias (mV)", "Current Density (A cm-2)", "Brightness (nits)"), 1e-3, 1, None),
+        (("Voltage_V", "J_mA_cm2", "Luminance_cd_m2"), 1, 1, None),
+        (("Voltage (V)", "Current (mA)", "Lv (kcd/m2)"), 0.045, 1e-3, 0.045),
+        (("U (V)", "I (µA)", "L (cd m⁻²)"), 45, 1, 0.045),
+    ],
+)
 def test_units_and_names(tmp_path, heads, factor_j, factor_l, area):
     volts = V * 1e3 if "mV" in heads[0] else V
     sweep = read_sweep(write(tmp_path / "d.csv", table(heads, (volts, J * factor_j, L * factor_l))), area_cm2=area)
@@ -149,7 +152,17 @@ def test_devices_side_by_side(tmp_path):
 
 
 def test_reported_columns_and_hamamatsu_heads(tmp_path):
-    heads = ("No.", "Voltage[V]", "Current[mA]", "Current Density[mA/cm2]", "Luminance[cd/m2]", "Luminance Efficiency[cd/A]", "External Quantum Efficiency[%]", "x", "y")
+    heads = (
+        "No.",
+        "Voltage[V]",
+        "Current[mA]",
+        "Current Density[mA/cm2]",
+        "Luminance[cd/m2]",
+        "Luminance Efficiency[cd/A]",
+        "External Quantum Efficiency[%]",
+        "x",
+        "y",
+    )
     lit = V > 2
     n = np.arange(lit.sum())
     columns = (n, V[lit], J[lit] * 0.045, J[lit], L[lit], L[lit] / J[lit] / 10, 5 + 0 * n, 0.68 + 0 * n, 0.32 + 0 * n)
@@ -184,17 +197,20 @@ def test_missing_luminance_readings_are_said(tmp_path):
     assert np.isnan(sweep.luminance_cd_m2).sum() == 1 and any("without a reading" in note for note in sweep.notes)
 
 
-@pytest.mark.parametrize("change,message", [
-    (lambda t: t.replace("Voltage (V)", "Voltage (furlong)"), "unit of voltage"),
-    (lambda t: t.replace("Voltage (V)", "Length (m)"), "voltage column"),
-    (lambda t: t.replace("J (mA/cm2)", "Depth (m)"), "current"),
-    (lambda t: "\n".join([*t.split("\n")[:8], "1.9,oops,3", *t.split("\n")[8:]]), "line 9, column 2"),
-    (lambda t: "\n".join([*t.split("\n")[:8], "1.9,,3", *t.split("\n")[8:]]), "current"),
-    (lambda t: "\n".join([*t.split("\n")[:8], "1.9,0.1,-50", *t.split("\n")[8:]]), "luminance"),
-    (lambda t: "\n".join(t.split("\n")[:3]), "three bias points"),
-    (lambda t: "", "empty"),
-    (lambda t: "only words here", "rows of numbers"),
-])
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        (lambda t: t.replace("Voltage (V)", "Voltage (furlong)"), "unit of voltage"),
+        (lambda t: t.replace("Voltage (V)", "Length (m)"), "voltage column"),
+        (lambda t: t.replace("J (mA/cm2)", "Depth (m)"), "current"),
+        (lambda t: "\n".join([*t.split("\n")[:8], "1.9,oops,3", *t.split("\n")[8:]]), "line 9, column 2"),
+        (lambda t: "\n".join([*t.split("\n")[:8], "1.9,,3", *t.split("\n")[8:]]), "current"),
+        (lambda t: "\n".join([*t.split("\n")[:8], "1.9,0.1,-50", *t.split("\n")[8:]]), "luminance"),
+        (lambda t: "\n".join(t.split("\n")[:3]), "three bias points"),
+        (lambda t: "", "empty"),
+        (lambda t: "only words here", "rows of numbers"),
+    ],
+)
 def test_broken_files_are_refused_with_the_place(tmp_path, change, message):
     path = write(tmp_path / "d.csv", change(table(("Voltage (V)", "J (mA/cm2)", "Luminance (cd/m2)"), (V, J, L))))
     with pytest.raises(FormatError, match=message) as caught:
@@ -229,7 +245,12 @@ def test_cs2000_export(tmp_path):
 @pytest.mark.parametrize("head,factor", [("Time (s)", 1), ("Time (min)", 60), ("Elapsed time [h]", 3600)])
 def test_lifetime_units(tmp_path, head, factor):
     t = np.linspace(0, 10, 30)
-    log = read_lifetime(write(tmp_path / "l.csv", table((head, "Luminance (cd/m2)"), (t, 100 * np.exp(-t / 10)), header=["Current density (mA/cm2): 1.5", "Initial luminance (cd/m2): 100"])))
+    log = read_lifetime(
+        write(
+            tmp_path / "l.csv",
+            table((head, "Luminance (cd/m2)"), (t, 100 * np.exp(-t / 10)), header=["Current density (mA/cm2): 1.5", "Initial luminance (cd/m2): 100"]),
+        )
+    )
     np.testing.assert_allclose(log.time_s, t * factor)
     assert (log.current_density_mA_cm2, log.initial_luminance_cd_m2, log.signal_unit) == (1.5, 100.0, "cd m-2")
 
@@ -239,26 +260,32 @@ def test_lifetime_clock_stamps(tmp_path):
     np.testing.assert_allclose(read_lifetime(write(tmp_path / "l.csv", "\n".join(lines))).time_s, 300 * np.arange(10))
 
 
-@pytest.mark.parametrize("heads,times,message", [
-    (("Time", "Luminance (cd/m2)"), np.arange(10.0), "time unit"),
-    (("Time (s)", "Luminance (cd/m2)"), np.r_[0, 1, 2, 1.5, 3, 4], "time after 2 s"),
-    (("Depth (m)", "Luminance (cd/m2)"), np.arange(10.0), "time column"),
-    (("Time (s)", "Depth (m)"), np.arange(10.0), "luminance"),
-])
+@pytest.mark.parametrize(
+    "heads,times,message",
+    [
+        (("Time", "Luminance (cd/m2)"), np.arange(10.0), "time unit"),
+        (("Time (s)", "Luminance (cd/m2)"), np.r_[0, 1, 2, 1.5, 3, 4], "time after 2 s"),
+        (("Depth (m)", "Luminance (cd/m2)"), np.arange(10.0), "time column"),
+        (("Time (s)", "Depth (m)"), np.arange(10.0), "luminance"),
+    ],
+)
 def test_broken_lifetime_logs(tmp_path, heads, times, message):
     with pytest.raises(FormatError, match=message):
         read_lifetime(write(tmp_path / "l.csv", table(heads, (times, 100 - times))))
 
 
-@pytest.mark.parametrize("heads", [
-    "V,J(mA/cm2),L(cd/m2),EQE(%),CE(cd/A),PE(lm/W)",
-    "Voltage / V,Current density / mA cm-2,Luminance / cd m-2,EQE / %,CE / cd A-1,PE / lm W-1",
-    "Voltage[V],Current Density[mA/cm²],Luminance[cd/m²],External Quantum Efficiency[%],Luminance Efficiency[cd/A],Power Efficacy[lm/W]",
-    "voltage,current_density,luminance,eqe,ce,pe",
-    "Voltage (V),Current Density (mA/cm2),Luminance (Cd/m2),EQE (%),Current Efficiency (Cd/A),Luminous Efficacy (lm/W)",
-    "Bias,Jd (mA/cm2),Brightness (nit),EQE,LE (cd/A),PE (lm/W)",
-    "Vdev (V),Jdev (mA/cm2),Lum (cd/m2),EQE (%),CE (cd/A),PE (lm/W)",
-])
+@pytest.mark.parametrize(
+    "heads",
+    [
+        "V,J(mA/cm2),L(cd/m2),EQE(%),CE(cd/A),PE(lm/W)",
+        "Voltage / V,Current density / mA cm-2,Luminance / cd m-2,EQE / %,CE / cd A-1,PE / lm W-1",
+        "Voltage[V],Current Density[mA/cm²],Luminance[cd/m²],External Quantum Efficiency[%],Luminance Efficiency[cd/A],Power Efficacy[lm/W]",
+        "voltage,current_density,luminance,eqe,ce,pe",
+        "Voltage (V),Current Density (mA/cm2),Luminance (Cd/m2),EQE (%),Current Efficiency (Cd/A),Luminous Efficacy (lm/W)",
+        "Bias,Jd (mA/cm2),Brightness (nit),EQE,LE (cd/A),PE (lm/W)",
+        "Vdev (V),Jdev (mA/cm2),Lum (cd/m2),EQE (%),CE (cd/A),PE (lm/W)",
+    ],
+)
 def test_heads_as_laboratories_write_them(tmp_path, heads):
     lit = V > 1
     columns = (V[lit], J[lit], L[lit], np.full(lit.sum(), 5.0), np.full(lit.sum(), 2.0), np.full(lit.sum(), 1.5))

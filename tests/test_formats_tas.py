@@ -33,7 +33,15 @@ def test_ufs_layout_byte_by_byte(tmp_path):
     def text(s):
         return struct.pack(">i", len(s)) + s.encode("latin-1")
 
-    body = text("Version2") + text("Wavelength") + text("nm") + struct.pack(">i2d", 2, 500.0, 600.0) + text("Time") + text("fs") + struct.pack(">i3d", 3, -100.0, 0.0, 250.0)
+    body = (
+        text("Version2")
+        + text("Wavelength")
+        + text("nm")
+        + struct.pack(">i2d", 2, 500.0, 600.0)
+        + text("Time")
+        + text("fs")
+        + struct.pack(">i3d", 3, -100.0, 0.0, 250.0)
+    )
     body += text("DA") + struct.pack(">iii", 0, 2, 3) + struct.pack(">6d", 1, 2, 3, 4, 5, 6) + text("µ notes")
     (tmp_path / "no_suffix").write_bytes(body)
     r = read_tas(tmp_path / "no_suffix")

@@ -20,7 +20,9 @@ def _text(time, counts, head="Time (ns)\tneat\n"):
 
 
 LAYOUTS = {
-    "nanoseconds": _text(T, C), "picoseconds": _text(T * 1e3, C, "Time [ps]\tneat\n"), "seconds": "Time (s),neat\n" + "".join(f"{t:.4e},{c}\n" for t, c in zip(T * 1e-9, C, strict=True)),
+    "nanoseconds": _text(T, C),
+    "picoseconds": _text(T * 1e3, C, "Time [ps]\tneat\n"),
+    "seconds": "Time (s),neat\n" + "".join(f"{t:.4e},{c}\n" for t, c in zip(T * 1e-9, C, strict=True)),
     "Edinburgh": "Labels,neat,\nXaxis,Time,\nYaxis,Counts,\n\n" + "".join(f"{t:.3f},{c},\n" for t, c in zip(T, C, strict=True)),
     "DataStation": "Time Calibration = 5.0E-10 sec/ch\n\nChan\tneat\n" + "".join(f"{i}\t{c}\n" for i, c in enumerate(C)),
     "PicoHarp ASCII": "#PicoHarp 300  Histogram data\n#channels per curve\n64\n#ns/channel\n0.5\n#counts\n" + "".join(f"{c}\n" for c in C),
@@ -59,6 +61,7 @@ def test_phu_through_ptufile(tmp_path):
 
 def _ptu(counts, resolution_s=5e-10, sync_Hz=2e6):
     """A T3 file of a HydraHarp 2: one photon a sync pulse."""
+
     def tag(name, kind, value):
         return struct.pack("<32siI8s", name.encode(), -1, kind, value)
 
@@ -76,9 +79,18 @@ def _ptu(counts, resolution_s=5e-10, sync_Hz=2e6):
             records.append((1 << 31) | (63 << 25) | 1)
             overflow += 1024
         records.append((int(d) << 10) | (int(n) - overflow))
-    header = [integer("TTResultFormat_TTTRRecType", 0x01010304), integer("TTResultFormat_BitsPerRecord", 32), integer("Measurement_Mode", 3), integer("Measurement_SubMode", 0),
-              real("MeasDesc_Resolution", resolution_s), real("MeasDesc_GlobalResolution", 1 / sync_Hz), integer("MeasDesc_AcquisitionTime", 1000), integer("TTResult_SyncRate", int(sync_Hz)),
-              integer("TTResult_NumberOfRecords", len(records)), tag("Header_End", 0xFFFF0008, b"\0" * 8)]
+    header = [
+        integer("TTResultFormat_TTTRRecType", 0x01010304),
+        integer("TTResultFormat_BitsPerRecord", 32),
+        integer("Measurement_Mode", 3),
+        integer("Measurement_SubMode", 0),
+        real("MeasDesc_Resolution", resolution_s),
+        real("MeasDesc_GlobalResolution", 1 / sync_Hz),
+        integer("MeasDesc_AcquisitionTime", 1000),
+        integer("TTResult_SyncRate", int(sync_Hz)),
+        integer("TTResult_NumberOfRecords", len(records)),
+        tag("Header_End", 0xFFFF0008, b"\0" * 8),
+    ]
     return b"PQTTTR\0\0" + b"1.0.00\0\0" + b"".join(header) + np.array(records, dtype="<u4").tobytes()
 
 
@@ -120,14 +132,18 @@ def test_sdt_through_sdtfile(tmp_path):
         read_histogram(path)
 
 
-@pytest.mark.parametrize("text, said", [
-    ("Time (ns)\tc\n" + "".join(f"{t}\t{c}\n" for t, c in zip(T, np.r_[C[:10], -3, C[11:]], strict=True)), "none negative.*-3"),
-    ("c\n" + "".join(f"{c}\n" for c in C), "time per channel"),
-    ("Chan\tc\n" + "".join(f"{i}\t{c}\n" for i, c in enumerate(C)), "time per channel"),
-    (_text(np.r_[T[:30], T[29:-1]], C), "times that rise"),
-    (_text(np.r_[T[:32], T[32] + 4 * (T[32:] - T[32])], C), "even bins"),
-    (_text(T[:5], C[:5]), "at least 8 bins"),
-    ("", "empty")])
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("Time (ns)\tc\n" + "".join(f"{t}\t{c}\n" for t, c in zip(T, np.r_[C[:10], -3, C[11:]], strict=True)), "none negative.*-3"),
+        ("c\n" + "".join(f"{c}\n" for c in C), "time per channel"),
+        ("Chan\tc\n" + "".join(f"{i}\t{c}\n" for i, c in enumerate(C)), "time per channel"),
+        (_text(np.r_[T[:30], T[29:-1]], C), "times that rise"),
+        (_text(np.r_[T[:32], T[32] + 4 * (T[32:] - T[32])], C), "even bins"),
+        (_text(T[:5], C[:5]), "at least 8 bins"),
+        ("", "empty"),
+    ],
+)
 def test_bad_histograms_are_told_what_and_where(tmp_path, text, said):
     path = tmp_path / "bad.txt"
     path.write_text(text)
@@ -183,12 +199,16 @@ def test_sphere_folder_of_real_runs(samples):
     assert triple.empty.emission is None and triple.empty.laser.counts.size == 21 and triple.direct.emission.counts.size == 302
 
 
-@pytest.mark.parametrize("text, options, said", [
-    (_table(("empty", "indirect", "extra")), {}, "name the run"),
-    (_table(("empty", "indirect", "indirect 2")), {}, "none for direct"),
-    (_table(columns=[0 * WS + np.random.default_rng(1).normal(0, 1, WS.size)] * 3), {}, "laser line in the empty run"),
-    (_table(), {"laser_band_nm": (300.0, 330.0)}, "laser band 300 to 330"),
-    (_table(), {"laser_band_nm": (398.0, 640.0), "emission_band_nm": (560.0, 700.0)}, "do not overlap")])
+@pytest.mark.parametrize(
+    "text, options, said",
+    [
+        (_table(("empty", "indirect", "extra")), {}, "name the run"),
+        (_table(("empty", "indirect", "indirect 2")), {}, "none for direct"),
+        (_table(columns=[0 * WS + np.random.default_rng(1).normal(0, 1, WS.size)] * 3), {}, "laser line in the empty run"),
+        (_table(), {"laser_band_nm": (300.0, 330.0)}, "laser band 300 to 330"),
+        (_table(), {"laser_band_nm": (398.0, 640.0), "emission_band_nm": (560.0, 700.0)}, "do not overlap"),
+    ],
+)
 def test_bad_sphere_tables(tmp_path, text, options, said):
     path = tmp_path / "film.csv"
     path.write_text(text)

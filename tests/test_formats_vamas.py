@@ -10,8 +10,20 @@ from peled.formats.vamas import is_vamas, read_vamas, write_vamas
 def blocks():
     kinetic = np.arange(1400, 1445, 0.1)
     counts = np.random.default_rng(0).poisson(500, len(kinetic))
-    one = {"name": "neat Br 3d", "sample": "neat", "technique": "XPS", "source": "Al K alpha", "photon_energy_eV": 1486.7, "species": "Br", "transition": "3d", "kinetic_energy_eV": kinetic,
-           "counts": counts, "pass_energy_eV": 20, "scans": 4, "target_bias_V": -5}
+    one = {
+        "name": "neat Br 3d",
+        "sample": "neat",
+        "technique": "XPS",
+        "source": "Al K alpha",
+        "photon_energy_eV": 1486.7,
+        "species": "Br",
+        "transition": "3d",
+        "kinetic_energy_eV": kinetic,
+        "counts": counts,
+        "pass_energy_eV": 20,
+        "scans": 4,
+        "target_bias_V": -5,
+    }
     return [one, one | {"name": "E+G Br 3d", "sample": "E+G", "transmission": np.linspace(2, 1, len(kinetic))}]
 
 
@@ -44,9 +56,16 @@ def test_real_irregular_file_with_casaxps_blocks(samples):
     assert [round(c["binding_energy_eV"], 1) for c in s.casa_components] == [709.0, 716.0, 722.1, 729.9]
 
 
-@pytest.mark.parametrize(("old", "new", "expected"), [
-    ("IRREGULAR", "MAPPING", "REGULAR or IRREGULAR"), ("NORM", "WHATEVER", "experiment mode"), ("VAMAS Surface", "Some other", "VAMAS"),
-    ("pulse counting\r\n", "pulse counting\r\nextra line\r\n", "a number"), ("Kinetic Energy\r\neV", "Mass\r\namu", "energy")])
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("IRREGULAR", "MAPPING", "REGULAR or IRREGULAR"),
+        ("NORM", "WHATEVER", "experiment mode"),
+        ("VAMAS Surface", "Some other", "VAMAS"),
+        ("pulse counting\r\n", "pulse counting\r\nextra line\r\n", "a number"),
+        ("Kinetic Energy\r\neV", "Mass\r\namu", "energy"),
+    ],
+)
 def test_what_does_not_follow_the_standard_is_refused(tmp_path, old, new, expected):
     path = tmp_path / "a.vms"
     write_vamas(path, blocks()[:1], irregular=True)

@@ -169,14 +169,17 @@ def test_propagated_error_is_the_scatter_of_many_measurements():
     assert float(found.eqe_error) == pytest.approx(scatter, rel=0.05)
 
 
-@pytest.mark.parametrize("spectrum,wavelength,message", [
-    (gaussian(620, 15)[:230], W[:230], "long end"),
-    (gaussian(620, 15) * 0, W, "positive signal"),
-    (np.where(W == 600, np.nan, gaussian(620, 15)), W, "finite"),
-    (gaussian(620, 15), W * 1e-3, "expected nm"),
-    (gaussian(620, 15), np.r_[W[:-1], W[-2]], "twice"),
-    (gaussian(620, 15)[:10], W, "spectrum: expected"),
-])
+@pytest.mark.parametrize(
+    "spectrum,wavelength,message",
+    [
+        (gaussian(620, 15)[:230], W[:230], "long end"),
+        (gaussian(620, 15) * 0, W, "positive signal"),
+        (np.where(W == 600, np.nan, gaussian(620, 15)), W, "finite"),
+        (gaussian(620, 15), W * 1e-3, "expected nm"),
+        (gaussian(620, 15), np.r_[W[:-1], W[-2]], "twice"),
+        (gaussian(620, 15)[:10], W, "spectrum: expected"),
+    ],
+)
 def test_unusable_spectra(spectrum, wavelength, message):
     with pytest.raises(SpectrumError, match=message):
         photometry.efficiency(1, 1, wavelength, spectrum)

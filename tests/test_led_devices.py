@@ -58,10 +58,16 @@ def test_censored_runs_are_bounds():
     assert lifetime.crossing_time(t, once_low, 0.5).censored
 
 
-@pytest.mark.parametrize("t,y,fraction,message", [
-    ([0, 1, 1, 2], [4, 3, 2, 1], 0.5, "rising times"), ([0, 1, 2], [3, 2, 1], 0.5, "at least four"),
-    ([0, 1, 2, 3], [0, 2, 1, 1], 0.5, "positive initial"), ([0, 1, 2, 3], [4, 3, 2, 1], 1.5, "between 0 and 1"), ([0, 1, 2, 3], [4, 3, np.nan, 1], 0.5, "finite"),
-])
+@pytest.mark.parametrize(
+    "t,y,fraction,message",
+    [
+        ([0, 1, 1, 2], [4, 3, 2, 1], 0.5, "rising times"),
+        ([0, 1, 2], [3, 2, 1], 0.5, "at least four"),
+        ([0, 1, 2, 3], [0, 2, 1, 1], 0.5, "positive initial"),
+        ([0, 1, 2, 3], [4, 3, 2, 1], 1.5, "between 0 and 1"),
+        ([0, 1, 2, 3], [4, 3, np.nan, 1], 0.5, "finite"),
+    ],
+)
 def test_unusable_lifetimes(t, y, fraction, message):
     with pytest.raises(ValueError, match=message):
         lifetime.crossing_time(t, y, fraction)
@@ -189,13 +195,16 @@ def test_recycling_inverts_its_series():
     assert ceiling.implied_outcoupling(0.324, 0.878) == pytest.approx(0.369, abs=5e-4)
 
 
-@pytest.mark.parametrize("change,message", [
-    (lambda t: t.replace("role: emitter", "role: hole"), "one layer with the role emitter"),
-    (lambda t: t.replace("thickness_nm: 70", "thickness_nm: thick"), "TPBi.*thickness_nm as a number"),
-    (lambda t: t.replace("name: TPBi, thickness_nm: 70,", "name: TPBi,"), "TPBi.*thickness_nm"),
-    (lambda t: "stack: [1, 2", "YAML"),
-    (lambda t: "levels: []", "'stack'"),
-])
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        (lambda t: t.replace("role: emitter", "role: hole"), "one layer with the role emitter"),
+        (lambda t: t.replace("thickness_nm: 70", "thickness_nm: thick"), "TPBi.*thickness_nm as a number"),
+        (lambda t: t.replace("name: TPBi, thickness_nm: 70,", "name: TPBi,"), "TPBi.*thickness_nm"),
+        (lambda t: "stack: [1, 2", "YAML"),
+        (lambda t: "levels: []", "'stack'"),
+    ],
+)
 def test_broken_stacks(tmp_path, change, message):
     path = tmp_path / "device.yaml"
     path.write_text(change(STACK.read_text(encoding="utf-8")), encoding="utf-8")
@@ -247,7 +256,9 @@ def test_peak_efficiency_covers_over_many_devices():
         j, v, lum = got["current_A"][half] * 1e3 / simulate.AREA_CM2, got["voltage_V"][half], got["luminance_cd_m2"][half]
         spectra = devices.spectra_at(v, j, [0.1, 1.0, 10.0], "mA/cm2", spectrum)
         lit = (lum > 0.1) & (j > 0)
-        eff = photometry.efficiency(lum[lit], j[lit], simulate.WAVELENGTH_NM, spectra[lit], luminance_error=np.hypot(0.01 * lum[lit], 0.02), current_relative_error=0.002)
+        eff = photometry.efficiency(
+            lum[lit], j[lit], simulate.WAVELENGTH_NM, spectra[lit], luminance_error=np.hypot(0.01 * lum[lit], 0.02), current_relative_error=0.002
+        )
         peak = devices.peak_eqe(j[lit], eff.eqe, eff.eqe_error)
         hits += abs(peak.eqe - got["true_eqe"].max()) < 1.96 * peak.eqe_error + 0.001 * peak.eqe  # the gain steps of the ranges are 0.1 %
     assert hits / n > 0.88
@@ -261,12 +272,16 @@ def test_own_files_in_other_formats(tmp_path, flat):
         up = data.sweeps[stem][0]
         target = tmp_path if flat else tmp_path / "sweeps"
         target.mkdir(exist_ok=True)
-        rows = ["Bias [V];J [A/m^2];Brightness [cd/m²]"] + [f"{v:.3f};{10 * j:.8e};{lum:.6e}" for v, j, lum in zip(up.voltage_V, up.current_density_mA_cm2, up.luminance_cd_m2, strict=True)]
+        rows = ["Bias [V];J [A/m^2];Brightness [cd/m²]"] + [
+            f"{v:.3f};{10 * j:.8e};{lum:.6e}" for v, j, lum in zip(up.voltage_V, up.current_density_mA_cm2, up.luminance_cd_m2, strict=True)
+        ]
         (target / f"mine_{stem}.txt").write_text("\n".join([rows[0], *(r.replace(".", ",") for r in rows[1:])]), encoding="utf-8")
         series = data.spectra[f"{stem}_current"]
         target = tmp_path if flat else tmp_path / "spectra"
         target.mkdir(exist_ok=True)
-        lines = ["wavelength (nm)\t" + "\t".join(f"{p:g} mA/cm2" for p in series.parameter)] + ["\t".join(f"{x:.6g}" for x in row) for row in np.column_stack([series.x, series.values.T])]
+        lines = ["wavelength (nm)\t" + "\t".join(f"{p:g} mA/cm2" for p in series.parameter)] + [
+            "\t".join(f"{x:.6g}" for x in row) for row in np.column_stack([series.x, series.values.T])
+        ]
         (target / f"mine_{stem}_current.dat").write_text("\n".join(lines))
     (tmp_path / "broken.csv").write_text("nothing here")
     own = desk.collect(tmp_path, aliases={"fig3_EG": "mine_fig3_EG"})
@@ -289,10 +304,17 @@ def test_device_without_spectra_says_what_stands_in(tmp_path):
 
 def test_flat_folder_tells_lifetime_logs_and_single_spectra_from_sweeps(tmp_path):
     t = np.arange(0, 60.0, 2)
-    (tmp_path / "aging.csv").write_text("\n".join(["Time (min),Voltage (V),Current density (mA/cm2),Luminance (cd/m2)"] + [f"{x},{3 + x / 100},1.0,{100 * np.exp(-x / 50)}" for x in t]))
+    (tmp_path / "aging.csv").write_text(
+        "\n".join(["Time (min),Voltage (V),Current density (mA/cm2),Luminance (cd/m2)"] + [f"{x},{3 + x / 100},1.0,{100 * np.exp(-x / 50)}" for x in t])
+    )
     (tmp_path / "el.txt").write_text("\n".join(["Wavelength (nm)\tIntensity"] + [f"{w}\t{np.exp(-(((w - 620) / 20) ** 2)):.6f}" for w in range(520, 740, 2)]))
     v = np.arange(0, 5, 0.2)
-    (tmp_path / "jvl.csv").write_text("\n".join(["Voltage (V),Current density (mA/cm2),Luminance (cd/m2)"] + [f"{x:.2f},{1e-3 * np.exp(2 * x):.6g},{0.2 * np.exp(2 * x) if x > 2 else 0:.6g}" for x in v]))
+    (tmp_path / "jvl.csv").write_text(
+        "\n".join(
+            ["Voltage (V),Current density (mA/cm2),Luminance (cd/m2)"]
+            + [f"{x:.2f},{1e-3 * np.exp(2 * x):.6g},{0.2 * np.exp(2 * x) if x > 2 else 0:.6g}" for x in v]
+        )
+    )
     data = desk.collect(tmp_path)
     assert (set(data.lifetimes), set(data.spectra), set(data.sweeps)) == ({"aging"}, {"el"}, {"jvl"})
     found, _ = desk.analyse_all(data.sweeps, data.spectra)
@@ -347,7 +369,9 @@ def test_spectra_between_points_are_mixtures_and_units_are_checked():
 
 def test_forward_models_import_no_analysis():
     tree = ast.parse((ROOT / "lib" / "peled" / "simulate" / "led.py").read_text(encoding="utf-8"))
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names} | {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names} | {
+        node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+    }
     assert not {name for name in names if name and name.startswith("peled") and name != "peled.files"}
 
 

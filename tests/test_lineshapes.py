@@ -13,8 +13,12 @@ X = np.linspace(540.0, 720.0, 241)
 SETS = 2000  # of each coverage test: the share inside 95 % intervals is then known to 0.5 %
 
 WIDTHS = {
-    "gaussian": (30.0,), "lorentzian": (20.0,), "pseudo_voigt": (25.0, 0.4), "voigt": (20.0, 12.0),
-    "exponential_gaussian": (22.0, -11.0), "split_gaussian": (24.0, 36.0),
+    "gaussian": (30.0,),
+    "lorentzian": (20.0,),
+    "pseudo_voigt": (25.0, 0.4),
+    "voigt": (20.0, 12.0),
+    "exponential_gaussian": (22.0, -11.0),
+    "split_gaussian": (24.0, 36.0),
 }
 
 
@@ -37,8 +41,17 @@ def test_profiles_have_unit_area(shape):
     assert integrate.trapezoid(values[0], dx=0.04) == pytest.approx(1, abs=3e-4)  # the rest is in the Lorentzian's wings
 
 
-@pytest.mark.parametrize("shape,widths", [*WIDTHS.items(), ("exponential_gaussian", (22.0, 0.0)), ("exponential_gaussian", (22.0, 0.05)),
-                                          ("exponential_gaussian", (8.0, 60.0)), ("voigt", (0.02, 15.0)), ("voigt", (20.0, 0.0))])
+@pytest.mark.parametrize(
+    "shape,widths",
+    [
+        *WIDTHS.items(),
+        ("exponential_gaussian", (22.0, 0.0)),
+        ("exponential_gaussian", (22.0, 0.05)),
+        ("exponential_gaussian", (8.0, 60.0)),
+        ("voigt", (0.02, 15.0)),
+        ("voigt", (20.0, 0.0)),
+    ],
+)
 def test_jacobian_is_the_derivative(shape, widths):
     model = BandModel({"a": shape}, baseline=2, origin=630.0)
     values = np.array([50.0, 626.3, *widths, 0.3, 0.01, 1e-4])
@@ -94,8 +107,9 @@ def test_same_optimum_and_errors_as_lmfit(shape):
     sigma = 0.4
     y = model.evaluate(X, truth) + rng.normal(0, sigma, len(X))
     ours = fit_series(X, y, model, variance=sigma**2)
-    theirs = lineshapes.to_lmfit(model, dict(zip(model.names, truth))).fit(y, x=X, weights=np.full(len(X), 1 / sigma), scale_covar=False,
-                                                                          fit_kws={"ftol": 1e-13, "xtol": 1e-13, "gtol": 1e-13})
+    theirs = lineshapes.to_lmfit(model, dict(zip(model.names, truth))).fit(
+        y, x=X, weights=np.full(len(X), 1 / sigma), scale_covar=False, fit_kws={"ftol": 1e-13, "xtol": 1e-13, "gtol": 1e-13}
+    )
     assert ours.ok.all()
     best = np.array([theirs.params[name].value for name in model.names])
     np.testing.assert_allclose((ours.values[0] - best) / ours.standard_errors[0], 0, atol=1e-3)
@@ -105,8 +119,13 @@ def test_same_optimum_and_errors_as_lmfit(shape):
 
 def test_ties_bounds_and_fixed_values_agree_with_lmfit():
     rng = np.random.default_rng(3)
-    ties = {"b_centre": Parameter(tie={"a_centre": 1.0}, offset=30.0), "b_fwhm": Parameter(tie={"a_fwhm": 1.0}),
-            "b_area": Parameter(tie={"a_area": 2 / 3}), "base_0": Parameter(1.0, fixed=True), "a_fwhm": Parameter(20.0, upper=40.0)}
+    ties = {
+        "b_centre": Parameter(tie={"a_centre": 1.0}, offset=30.0),
+        "b_fwhm": Parameter(tie={"a_fwhm": 1.0}),
+        "b_area": Parameter(tie={"a_area": 2 / 3}),
+        "base_0": Parameter(1.0, fixed=True),
+        "a_fwhm": Parameter(20.0, upper=40.0),
+    }
     model = BandModel({"a": "gaussian", "b": "gaussian"}, baseline=1, parameters=ties, origin=630.0)
     truth = {"a_area": 600.0, "a_centre": 610.0, "a_fwhm": 24.0, "base_1": 0.002}
     y = model.evaluate(X, truth) + rng.normal(0, 0.3, len(X))
@@ -127,7 +146,9 @@ def test_extra_parameter_links_many_lines():
     links = {f"s{k}_centre": Parameter(tie={"first": 1.0, "spacing": float(k)}) for k in range(3)}
     model = BandModel(bands, parameters={**links, "first": Parameter(580.0), "spacing": Parameter(38.0)})
     start = {name: 8.0 for name in model.free if name.endswith("fwhm")}
-    y = model.evaluate(X, {**{f"s{k}_area": 300.0 for k in range(3)}, **{f"s{k}_fwhm": 7.0 for k in range(3)}, "first": 582.0, "spacing": 40.0}) + rng.normal(0, 0.5, len(X))
+    y = model.evaluate(X, {**{f"s{k}_area": 300.0 for k in range(3)}, **{f"s{k}_fwhm": 7.0 for k in range(3)}, "first": 582.0, "spacing": 40.0}) + rng.normal(
+        0, 0.5, len(X)
+    )
     fit = fit_series(X, y, model, start, variance=0.25)
     assert fit.ok.all()
     value, error = fit["spacing"]
@@ -258,7 +279,17 @@ def test_correlated_noise_needs_its_covariance():
 def test_each_spectrum_is_fitted_as_if_alone():
     rng = np.random.default_rng(6)
     model = BandModel({"a": "gaussian", "b": "gaussian"}, baseline=0)
-    truth = np.column_stack([rng.uniform(300, 600, 30), rng.normal(615, 3, 30), rng.normal(28, 1, 30), rng.uniform(100, 200, 30), rng.normal(670, 3, 30), rng.normal(35, 2, 30), np.ones(30)])
+    truth = np.column_stack(
+        [
+            rng.uniform(300, 600, 30),
+            rng.normal(615, 3, 30),
+            rng.normal(28, 1, 30),
+            rng.uniform(100, 200, 30),
+            rng.normal(670, 3, 30),
+            rng.normal(35, 2, 30),
+            np.ones(30),
+        ]
+    )
     y = model.evaluate(X, truth) + rng.normal(0, 0.3, (30, len(X)))
     together = fit_series(X, y, model, variance=0.09)
     for k in (0, 7, 29):
@@ -299,28 +330,43 @@ def test_fits_do_not_depend_on_units(scale, shift, stretch, seed):
     np.testing.assert_allclose(back, one.values[0], atol=2e-3 * one.standard_errors[0].max() + 1e-9 * abs(shift) / stretch)
 
 
-@pytest.mark.parametrize("arguments,words", [
-    ({"Y": np.zeros((2, 5))}, "shapes"), ({"Y": np.full(241, np.nan)}, "spectrum 0, point 0: expected finite"),
-    ({"variance": 0.0}, "variance: spectrum 0, point 0: expected positive"), ({"variance": np.ones(7)}, "variance: expected a number or shape"),
-    ({"Y": -np.ones(241), "poisson": True}, "not negative"), ({"poisson": True, "variance": 1.0}, "one or the other"),
-    ({"shared": ["a_colour"]}, "shared: expected free parameters"), ({"start": {"a_colour": 1.0}}, "start: expected names"),
-    ({"mask": np.arange(241) < 3}, "more than 4 points"), ({"start": np.ones(3)}, "start: expected shape"), ({"mask": np.ones(5, bool)}, "mask: expected shape"),
-    ({"noise_covariance": np.ones(3)}, "noise_covariance: expected shape"), ({"x": np.full(241, 3.0)}, "one value repeated"),
-])
+@pytest.mark.parametrize(
+    "arguments,words",
+    [
+        ({"Y": np.zeros((2, 5))}, "shapes"),
+        ({"Y": np.full(241, np.nan)}, "spectrum 0, point 0: expected finite"),
+        ({"variance": 0.0}, "variance: spectrum 0, point 0: expected positive"),
+        ({"variance": np.ones(7)}, "variance: expected a number or shape"),
+        ({"Y": -np.ones(241), "poisson": True}, "not negative"),
+        ({"poisson": True, "variance": 1.0}, "one or the other"),
+        ({"shared": ["a_colour"]}, "shared: expected free parameters"),
+        ({"start": {"a_colour": 1.0}}, "start: expected names"),
+        ({"mask": np.arange(241) < 3}, "more than 4 points"),
+        ({"start": np.ones(3)}, "start: expected shape"),
+        ({"mask": np.ones(5, bool)}, "mask: expected shape"),
+        ({"noise_covariance": np.ones(3)}, "noise_covariance: expected shape"),
+        ({"x": np.full(241, 3.0)}, "one value repeated"),
+    ],
+)
 def test_fit_refuses_what_it_cannot_use(arguments, words):
     call = {"x": X, "Y": np.ones(241), "model": BandModel({"a": "gaussian"}, baseline=0)} | arguments
     with pytest.raises(ValueError, match=words):
         fit_series(**call)
 
 
-@pytest.mark.parametrize("arguments,words", [
-    (({"a": "square"},), "expected a shape of gaussian"), (({"1a": "gaussian"},), "expected a name"), (({"a": "gaussian"}, 20), "baseline: expected a degree"),
-    (({"a": "gaussian"}, None, {"a_fwhm": Parameter(fixed=True)}), "fixed, so expected a value"),
-    (({"a": "gaussian"}, None, {"b_fwhm": Parameter()}), "belongs to no band"),
-    (({"a": "gaussian"}, None, {"a_fwhm": Parameter(tie={"b_fwhm": 1.0})}), "not a parameter of the model"),
-    (({"a": "gaussian"}, None, {"a_fwhm": Parameter(9.0, upper=5.0)}), "expected a value from"),
-    (({"a": "gaussian"}, None, {"a_fwhm": Parameter(lower=9.0, upper=5.0)}), "lower < upper"),
-])
+@pytest.mark.parametrize(
+    "arguments,words",
+    [
+        (({"a": "square"},), "expected a shape of gaussian"),
+        (({"1a": "gaussian"},), "expected a name"),
+        (({"a": "gaussian"}, 20), "baseline: expected a degree"),
+        (({"a": "gaussian"}, None, {"a_fwhm": Parameter(fixed=True)}), "fixed, so expected a value"),
+        (({"a": "gaussian"}, None, {"b_fwhm": Parameter()}), "belongs to no band"),
+        (({"a": "gaussian"}, None, {"a_fwhm": Parameter(tie={"b_fwhm": 1.0})}), "not a parameter of the model"),
+        (({"a": "gaussian"}, None, {"a_fwhm": Parameter(9.0, upper=5.0)}), "expected a value from"),
+        (({"a": "gaussian"}, None, {"a_fwhm": Parameter(lower=9.0, upper=5.0)}), "lower < upper"),
+    ],
+)
 def test_model_refuses_what_makes_no_sense(arguments, words):
     with pytest.raises(ValueError, match=words):
         BandModel(*arguments)
@@ -352,10 +398,17 @@ def test_energy_axis_scales_the_variance_by_the_square():
     np.testing.assert_allclose(energy.signal[0] / np.sqrt(energy.variance[0]), [1.0, 0.5, 2.0])
 
 
-@pytest.mark.parametrize("wavelength,signal,words", [
-    ([500.0, 500.0, 600.0], [1, 2, 3], "distinct"), ([0.0, 500.0, 600.0], [1, 2, 3], "positive wavelengths"), ([np.nan, 500.0, 600.0], [1, 2, 3], "point 0: expected finite"),
-    ([400.0, 500.0, 600.0], [1, 2], "expected shape"), ([400.0, 500.0, 600.0], [1, np.inf, 3], "point 1: expected finite"), ([400.0], [1.0], "at least 2"),
-])
+@pytest.mark.parametrize(
+    "wavelength,signal,words",
+    [
+        ([500.0, 500.0, 600.0], [1, 2, 3], "distinct"),
+        ([0.0, 500.0, 600.0], [1, 2, 3], "positive wavelengths"),
+        ([np.nan, 500.0, 600.0], [1, 2, 3], "point 0: expected finite"),
+        ([400.0, 500.0, 600.0], [1, 2], "expected shape"),
+        ([400.0, 500.0, 600.0], [1, np.inf, 3], "point 1: expected finite"),
+        ([400.0], [1.0], "at least 2"),
+    ],
+)
 def test_energy_axis_refuses(wavelength, signal, words):
     with pytest.raises(ValueError, match=words):
         to_energy(wavelength, signal)
@@ -399,8 +452,13 @@ def test_baselines_are_recovered_exactly_without_noise(kind):
     x = np.linspace(500, 800, 301)
     from scipy.special import erf
 
-    under = {"constant": np.full(301, 3.0), "linear": 3 + 0.01 * x, "quadratic": 3 + 1e-4 * (x - 620) ** 2,
-             "filter edge": 2 + 4 * 0.5 * (1 + erf((x - 550) / (np.sqrt(2) * 4))), "laser tail": 1 + 50 * np.exp(-(x - 450) / 30)}[kind]
+    under = {
+        "constant": np.full(301, 3.0),
+        "linear": 3 + 0.01 * x,
+        "quadratic": 3 + 1e-4 * (x - 620) ** 2,
+        "filter edge": 2 + 4 * 0.5 * (1 + erf((x - 550) / (np.sqrt(2) * 4))),
+        "laser tail": 1 + 50 * np.exp(-(x - 450) / 30),
+    }[kind]
     band = BandModel({"a": "gaussian"}).evaluate(x, np.array([900.0, 650.0, 25.0]))
     regions = [(500, 590), (720, 800)]
     found = baseline(x, under + band * 0, kind, regions=regions, edge=(550, 4), laser=450.0)
@@ -409,8 +467,15 @@ def test_baselines_are_recovered_exactly_without_noise(kind):
     np.testing.assert_allclose(found.values, under, atol=1e-2)
 
 
-@pytest.mark.parametrize("kind,options,words", [("cubic", {}, "expected one of"), ("filter edge", {}, "edge: expected"), ("laser tail", {}, "laser: expected"),
-                                                 ("linear", {"regions": [(0, 1)]}, "more than 2 points")])
+@pytest.mark.parametrize(
+    "kind,options,words",
+    [
+        ("cubic", {}, "expected one of"),
+        ("filter edge", {}, "edge: expected"),
+        ("laser tail", {}, "laser: expected"),
+        ("linear", {"regions": [(0, 1)]}, "more than 2 points"),
+    ],
+)
 def test_baseline_refuses(kind, options, words):
     with pytest.raises(ValueError, match=words):
         baseline(X, np.ones(241), kind, **options)
@@ -498,10 +563,17 @@ def test_half_maximum_outside_the_window_gives_no_width():
     assert np.isnan(found.fwhm) and np.isnan(found.fwhm_se) and np.isfinite(found.peak)
 
 
-@pytest.mark.parametrize("arguments,words", [
-    ({"y": -np.ones(241)}, "positive area"), ({"window": (1.0, 2.0)}, "at least 5 points"), ({"y": np.ones(7)}, "expected shape"),
-    ({"variance": -1.0}, "not negative"), ({"noise_covariance": np.eye(3)}, "expected shape"), ({"x": np.full(241, 2.0)}, "distinct"),
-])
+@pytest.mark.parametrize(
+    "arguments,words",
+    [
+        ({"y": -np.ones(241)}, "positive area"),
+        ({"window": (1.0, 2.0)}, "at least 5 points"),
+        ({"y": np.ones(7)}, "expected shape"),
+        ({"variance": -1.0}, "not negative"),
+        ({"noise_covariance": np.eye(3)}, "expected shape"),
+        ({"x": np.full(241, 2.0)}, "distinct"),
+    ],
+)
 def test_moments_refuse(arguments, words):
     call = {"x": X, "y": np.ones(241), "variance": 1.0} | arguments
     with pytest.raises(ValueError, match=words):

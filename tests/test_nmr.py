@@ -73,7 +73,9 @@ def test_line_fit_intervals_cover(broadening, fill, truncated):
         fit = nmr.fit_lines(nmr.process(fid, trace=i, line_broadening_Hz=broadening, zero_fill=fill), (-0.12, 0.13), start)
         for k, (name, truth) in enumerate((("a", (0.0, 2.0, 1.0)), ("b", (0.012, 3.0, 0.6)))):
             line = fit[name]
-            for j, (value, error) in enumerate(((line.position_ppm, line.position_error_ppm), (line.width_Hz, line.width_error_Hz), (line.area, line.area_error))):
+            for j, (value, error) in enumerate(
+                ((line.position_ppm, line.position_error_ppm), (line.width_Hz, line.width_error_Hz), (line.area, line.area_error))
+            ):
                 hits[i, 3 * k + j] = abs(value - truth[j]) < 1.96 * error
     assert 0.93 < hits.mean() < 0.97
     assert (hits.mean(axis=0) > 0.90).all()
@@ -401,7 +403,10 @@ def test_series_in_another_format_gives_the_same_shifts(tmp_path, root):
         x, y = spectrum.ppm[part][::-1], spectrum.real[part][::-1]
         name = f"{k}.csv" if k % 2 else f"{k}.dx"
         if k % 2:
-            (tmp_path / name).write_text(f"# frequency: {spectrum.reference_MHz:.6f} MHz\n# nucleus: 1H\nppm,intensity\n" + "\n".join(f"{a:.6f},{b:.8g}" for a, b in zip(x, y, strict=True)))
+            (tmp_path / name).write_text(
+                f"# frequency: {spectrum.reference_MHz:.6f} MHz\n# nucleus: 1H\nppm,intensity\n"
+                + "\n".join(f"{a:.6f},{b:.8g}" for a, b in zip(x, y, strict=True))
+            )
         else:
             head = f"##TITLE= x\n##JCAMP-DX= 5.0\n##DATA TYPE= NMR SPECTRUM\n##.OBSERVE FREQUENCY= {spectrum.reference_MHz:.6f}\n##.OBSERVE NUCLEUS= ^1H\n##XUNITS= PPM\n##YUNITS= A\n##XFACTOR= 1\n##YFACTOR= 1\n"
             head += f"##FIRSTX= {x[0]:.8f}\n##LASTX= {x[-1]:.8f}\n##NPOINTS= {len(x)}\n##XYPOINTS= (XY..XY)\n"

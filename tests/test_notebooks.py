@@ -41,7 +41,9 @@ def test_title_parameters_sections(path):
     assert "parameters" in cells[1]["metadata"].get("tags", []), "the second cell is tagged `parameters`"
     assigned = {t.id: n.value for n in ast.parse("".join(cells[1]["source"])).body if isinstance(n, ast.Assign) for t in n.targets}
     assert {name: ast.literal_eval(assigned[name]) for name in COMMON_PARAMETERS} == COMMON_PARAMETERS
-    headings = [line[3:].strip() for cell in cells if cell["cell_type"] == "markdown" for line in "".join(cell["source"]).splitlines() if line.startswith("## ")]
+    headings = [
+        line[3:].strip() for cell in cells if cell["cell_type"] == "markdown" for line in "".join(cell["source"]).splitlines() if line.startswith("## ")
+    ]
     assert headings == SECTIONS
     assert "".join(code(path)[-1]["source"]).strip().endswith("room.finish()")
 

@@ -16,12 +16,18 @@ EMITTER = 5
 
 
 def led_indices(wavelength_nm=620.0):
-    return [complex(optics.index_table(name)(wavelength_nm).real if name == "soda-lime_Rubin" else optics.index_table(name)(wavelength_nm)) if name else 1.82
-            for name in LED] + [1.0]
+    return [
+        complex(optics.index_table(name)(wavelength_nm).real if name == "soda-lime_Rubin" else optics.index_table(name)(wavelength_nm)) if name else 1.82
+        for name in LED
+    ] + [1.0]
 
 
 def random_stack(rng, layers, absorbing=True):
-    indices = [rng.uniform(1, 2.2)] + [rng.uniform(1, 3) + (1j * rng.uniform(0, 3) if absorbing and rng.random() < 0.5 else 0) for _ in range(layers)] + [rng.uniform(1, 2.2)]
+    indices = (
+        [rng.uniform(1, 2.2)]
+        + [rng.uniform(1, 3) + (1j * rng.uniform(0, 3) if absorbing and rng.random() < 0.5 else 0) for _ in range(layers)]
+        + [rng.uniform(1, 2.2)]
+    )
     return indices, list(rng.uniform(1, 300, layers))
 
 
@@ -86,11 +92,19 @@ def test_known_special_cases():
     assert frustrated[0] == pytest.approx(1) and frustrated == sorted(frustrated, reverse=True) and 0 <= frustrated[-1] < 1e-12
 
 
-@pytest.mark.parametrize("arguments,words", [
-    (([1.0, 1.5, 1.0], [], 600.0), "expected 1 inner layers"), (([1.0, 1.5, 1.0], [-3.0], 600.0), "layer 1"), (([1.0, 1.5 - 0.1j, 1.0], [3.0], 600.0), "medium 1"),
-    (([1.0 + 0.1j, 1.5], [], 600.0), "lossless medium of incidence"), (([1.0, 1.5], [], -600.0), "positive wavelengths"), (([1.0, 1.5], [], 600.0, 1.6), "below pi/2"),
-    (([1.0, 1.5], [], 600.0, 0.0, "x"), "polarisation"), (([1.0, [1.4, 1.5]], [], [500.0, 600.0, 700.0]), "one number or 3"),
-])
+@pytest.mark.parametrize(
+    "arguments,words",
+    [
+        (([1.0, 1.5, 1.0], [], 600.0), "expected 1 inner layers"),
+        (([1.0, 1.5, 1.0], [-3.0], 600.0), "layer 1"),
+        (([1.0, 1.5 - 0.1j, 1.0], [3.0], 600.0), "medium 1"),
+        (([1.0 + 0.1j, 1.5], [], 600.0), "lossless medium of incidence"),
+        (([1.0, 1.5], [], -600.0), "positive wavelengths"),
+        (([1.0, 1.5], [], 600.0, 1.6), "below pi/2"),
+        (([1.0, 1.5], [], 600.0, 0.0, "x"), "polarisation"),
+        (([1.0, [1.4, 1.5]], [], [500.0, 600.0, 700.0]), "one number or 3"),
+    ],
+)
 def test_plane_waves_refuse(arguments, words):
     with pytest.raises(ValueError, match=words):
         multilayer(*arguments)
@@ -107,6 +121,7 @@ def test_small_angle_formulas():
 
 def test_escape_through_one_face_by_adaptive_quadrature():
     for outside in (1.0, 1.5):
+
         def integrand(cosine, outside=outside):
             return sum(optics.fresnel_transmittance(1.82, outside, cosine)) / 4
 
@@ -175,10 +190,17 @@ def test_error_of_the_internal_yield_is_covered():
     assert 0.94 < np.mean(np.abs(optics.internal_yield(external, escape) - truth) < 1.96 * error) < 0.96
 
 
-@pytest.mark.parametrize("call", [
-    lambda: optics.internal_yield(1.2, 0.3), lambda: optics.external_yield(0.5, 0.7, 0.5), lambda: film_escape(1.8, 1, 1.5, -1),
-    lambda: optics.escape_fresnel(-1.0), lambda: optics.waveguide_cutoff(1.4, 1.5, 1.0, 620.0, "s"), lambda: optics.waveguide_cutoff(1.8, 1.5, 1.0, 620.0, "TE"),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: optics.internal_yield(1.2, 0.3),
+        lambda: optics.external_yield(0.5, 0.7, 0.5),
+        lambda: film_escape(1.8, 1, 1.5, -1),
+        lambda: optics.escape_fresnel(-1.0),
+        lambda: optics.waveguide_cutoff(1.4, 1.5, 1.0, 620.0, "s"),
+        lambda: optics.waveguide_cutoff(1.8, 1.5, 1.0, 620.0, "TE"),
+    ],
+)
 def test_rays_refuse(call):
     with pytest.raises(ValueError, match="expected"):
         call()
@@ -380,19 +402,32 @@ def test_reabsorption_of_a_thick_film_is_that_of_rays():
     waves = []
     for thickness in np.linspace(20_000, 20_400, 21):
         k = density * np.log(10) * 620 / (4 * np.pi * thickness)
-        waves.append(optics.substrate_reabsorption([glass, glass, 1.0], [thickness], 1, 620.0, k, radius_mm=5.0, orientation="isotropic", depth=(np.arange(25) + 0.5) / 25, nodes=nodes))
+        waves.append(
+            optics.substrate_reabsorption(
+                [glass, glass, 1.0], [thickness], 1, 620.0, k, radius_mm=5.0, orientation="isotropic", depth=(np.arange(25) + 0.5) / 25, nodes=nodes
+            )
+        )
     cosine = np.linspace(1e-6, np.sqrt(1 - 1 / glass**2), 20001)
     visits = 5.0 / (2 * np.sqrt(1 - cosine**2) / cosine)
     rays = 1 - np.mean(10 ** (-2 * density / cosine * visits))
     assert np.mean(waves) == pytest.approx(rays, rel=0.05)  # what is left of the fringes
 
 
-@pytest.mark.parametrize("arguments,words", [
-    (dict(emitter=7), "emitter: expected a medium"), (dict(depth=1.2), "fractions of the emitter"), (dict(orientation="sideways"), "orientation: expected"),
-    (dict(orientation=1.4), "orientation: expected"), (dict(wavelength_nm=0.0), "positive wavelength"), (dict(emitter=0), "depth: expected the distance"),
-    (dict(thickness_nm=[30.0, 2.0]), "inner layers"), (dict(indices=[1.5, 1.82 - 0.1j, 1.0]), "k >= 0"), (dict(indices=[1.5 + 1j, 1.82, 1 + 5j]), "at least one lossless outer"),
-    (dict(indices=[1.5, [1.8, 1.9], 1.0]), "one number a medium"),
-])
+@pytest.mark.parametrize(
+    "arguments,words",
+    [
+        (dict(emitter=7), "emitter: expected a medium"),
+        (dict(depth=1.2), "fractions of the emitter"),
+        (dict(orientation="sideways"), "orientation: expected"),
+        (dict(orientation=1.4), "orientation: expected"),
+        (dict(wavelength_nm=0.0), "positive wavelength"),
+        (dict(emitter=0), "depth: expected the distance"),
+        (dict(thickness_nm=[30.0, 2.0]), "inner layers"),
+        (dict(indices=[1.5, 1.82 - 0.1j, 1.0]), "k >= 0"),
+        (dict(indices=[1.5 + 1j, 1.82, 1 + 5j]), "at least one lossless outer"),
+        (dict(indices=[1.5, [1.8, 1.9], 1.0]), "one number a medium"),
+    ],
+)
 def test_dipoles_refuse(arguments, words):
     call = dict(indices=[1.5, 1.82, 1.0], thickness_nm=[30.0], emitter=1, wavelength_nm=620.0) | arguments
     with pytest.raises(ValueError, match=words):
@@ -429,25 +464,42 @@ def test_tables_interpolate_between_their_points(tmp_path):
     assert read_index(microns)(550.0) == pytest.approx(1.525)
 
 
-@pytest.mark.parametrize("formula,coefficients,wavelength,expected", [
-    (1, "0 1.03961212 0.0774642 0.231792344 0.1414847 1.01046945 10.176475", 0.5876, 1.51680), (2, "0 1.03961212 0.00600069867 0.231792344 0.0200179144 1.01046945 103.560653", 0.5876, 1.51680),  # BK7, twice
-    (3, "2.25 0.01 -2", 0.5, np.sqrt(2.29)), (5, "1.5 0.004 -2", 0.5, 1.516), (6, "0 0.05792105 238.0185 0.00167917 57.362", 0.5876, 1.00027717),  # air
-    (4, "1 1.0 0 0.1 2 0 0 0 0 0.01 2", 0.5, np.sqrt(1 + 1 / (0.25 - 0.01) + 0.0025)),
-])
+@pytest.mark.parametrize(
+    "formula,coefficients,wavelength,expected",
+    [
+        (1, "0 1.03961212 0.0774642 0.231792344 0.1414847 1.01046945 10.176475", 0.5876, 1.51680),
+        (2, "0 1.03961212 0.00600069867 0.231792344 0.0200179144 1.01046945 103.560653", 0.5876, 1.51680),  # BK7, twice
+        (3, "2.25 0.01 -2", 0.5, np.sqrt(2.29)),
+        (5, "1.5 0.004 -2", 0.5, 1.516),
+        (6, "0 0.05792105 238.0185 0.00167917 57.362", 0.5876, 1.00027717),  # air
+        (4, "1 1.0 0 0.1 2 0 0 0 0 0.01 2", 0.5, np.sqrt(1 + 1 / (0.25 - 0.01) + 0.0025)),
+    ],
+)
 def test_dispersion_formulas(tmp_path, formula, coefficients, wavelength, expected):
     path = tmp_path / "formula.yml"
     path.write_text(f"DATA:\n  - type: formula {formula}\n    wavelength_range: 0.3 1.0\n    coefficients: {coefficients}\n")
     assert read_index(path)(1000 * wavelength).real == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("content,words", [
-    ("", "empty file"), ("a: [", "YAML"), ("just text", "list DATA"), ("DATA: []", "list DATA"),
-    ("DATA:\n  - type: magic\n", "DATA block 1: expected tabulated nk"), ("DATA:\n  - type: tabulated nk\n    data: |\n        0.5 1.5\n", "3 columns"),
-    ("DATA:\n  - type: tabulated nk\n    data: |\n        0.5 1.5 x\n", "rows of numbers"), ("DATA:\n  - type: tabulated n\n    data: |\n        0.5 1.5\n        0.5 1.6\n", "each once"),
-    ("DATA:\n  - type: tabulated k\n    data: |\n        0.5 0.1\n        0.6 0.1\n", "n beside k"), ("DATA:\n  - type: tabulated nk\n    data: |\n        0.5 1.5 -1\n        0.6 1.5 0\n", "k of 0 or more"),
-    ("DATA:\n  - type: formula 5\n    coefficients: 1.5\n", "wavelength_range"), ("DATA:\n  - type: formula 9\n    wavelength_range: 0.3 1\n    coefficients: 1.5\n", "formula 1 to 6"),
-    ("DATA:\n  - type: tabulated n\n    data: |\n        0.5 1.5\n        0.6 nan\n", "finite"), ("!!python/object/apply:os.system ['true']", "YAML"),
-])
+@pytest.mark.parametrize(
+    "content,words",
+    [
+        ("", "empty file"),
+        ("a: [", "YAML"),
+        ("just text", "list DATA"),
+        ("DATA: []", "list DATA"),
+        ("DATA:\n  - type: magic\n", "DATA block 1: expected tabulated nk"),
+        ("DATA:\n  - type: tabulated nk\n    data: |\n        0.5 1.5\n", "3 columns"),
+        ("DATA:\n  - type: tabulated nk\n    data: |\n        0.5 1.5 x\n", "rows of numbers"),
+        ("DATA:\n  - type: tabulated n\n    data: |\n        0.5 1.5\n        0.5 1.6\n", "each once"),
+        ("DATA:\n  - type: tabulated k\n    data: |\n        0.5 0.1\n        0.6 0.1\n", "n beside k"),
+        ("DATA:\n  - type: tabulated nk\n    data: |\n        0.5 1.5 -1\n        0.6 1.5 0\n", "k of 0 or more"),
+        ("DATA:\n  - type: formula 5\n    coefficients: 1.5\n", "wavelength_range"),
+        ("DATA:\n  - type: formula 9\n    wavelength_range: 0.3 1\n    coefficients: 1.5\n", "formula 1 to 6"),
+        ("DATA:\n  - type: tabulated n\n    data: |\n        0.5 1.5\n        0.6 nan\n", "finite"),
+        ("!!python/object/apply:os.system ['true']", "YAML"),
+    ],
+)
 def test_broken_tables_are_refused_with_the_place(tmp_path, content, words):
     path = tmp_path / "broken.yml"
     path.write_text(content)

@@ -52,8 +52,12 @@ def test_yield_of_an_ideal_sphere_is_exact(true, absorptance, wall):
     line = np.exp(-0.5 * ((W - 405) / 0.9) ** 2)
     line /= np.trapezoid(line, W)
     taken = {"empty": (1.0, 0.0), "indirect": (1 - wall, wall), "direct": ((1 - absorptance) * (1 - wall), absorptance + (1 - absorptance) * wall)}
-    counts = {run: 1e8 * (left * line / np.trapezoid(line[LASER], W[LASER]) + true * absorbed * emission / np.trapezoid(emission[EMISSION], W[EMISSION])) * sphere.response(W)
-              for run, (left, absorbed) in taken.items()}
+    counts = {
+        run: 1e8
+        * (left * line / np.trapezoid(line[LASER], W[LASER]) + true * absorbed * emission / np.trapezoid(emission[EMISSION], W[EMISSION]))
+        * sphere.response(W)
+        for run, (left, absorbed) in taken.items()
+    }
     calibration = Calibration(None, W, 1 / sphere.response(W), "photons")
     result = pl.quantum_yield([_triple(counts)], calibration, noise=pl.Noise(0, 1))
     assert result.plqy[0] == pytest.approx(true, rel=1e-9) and result.absorptance[0] == pytest.approx(absorptance, rel=1e-6)
@@ -119,7 +123,14 @@ def test_self_absorption_is_found_and_corrected():
     corrected = pl.quantum_yield([_triple(counts)], CALIBRATION, self_absorption=(lost, 0.01))
     assert apparent.plqy[0] < 0.59 and abs(corrected.plqy[0] - 0.6) < 3 * corrected.standard_error[0]
     seen, bare = 1e5 * emission * (1 - taken), 1e5 * emission
-    a, error = pl.self_absorbed_fraction(W[EMISSION], rng.poisson(seen[EMISSION]), rng.poisson(bare[EMISSION]), tail_nm=(690, 740), sphere_variance=seen[EMISSION], reference_variance=bare[EMISSION])
+    a, error = pl.self_absorbed_fraction(
+        W[EMISSION],
+        rng.poisson(seen[EMISSION]),
+        rng.poisson(bare[EMISSION]),
+        tail_nm=(690, 740),
+        sphere_variance=seen[EMISSION],
+        reference_variance=bare[EMISSION],
+    )
     assert abs(a - lost) < 4 * error + 0.02 and error > 0
 
 

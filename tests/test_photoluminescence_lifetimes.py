@@ -27,7 +27,10 @@ def _coverage(values, errors, true):
 
 def test_lifetime_interval_covers_with_response_pile_up_and_background(response):
     rng = np.random.default_rng(3)
-    fits = [pl.fit_decay(T, tcspc.histogram(rng, BINS, BIN, 1_000_000, 20_000, np.array([9.0]), 0.5), response=response, period_ns=100.0, cycles=1_000_000) for _ in range(400)]
+    fits = [
+        pl.fit_decay(T, tcspc.histogram(rng, BINS, BIN, 1_000_000, 20_000, np.array([9.0]), 0.5), response=response, period_ns=100.0, cycles=1_000_000)
+        for _ in range(400)
+    ]
     assert all(f.converged for f in fits)
     assert 0.925 <= _coverage([f.lifetimes_ns[0] for f in fits], [f.lifetime_errors_ns[0] for f in fits], 9.0) <= 0.975
     z = np.array([f.goodness_z for f in fits])
@@ -37,7 +40,10 @@ def test_lifetime_interval_covers_with_response_pile_up_and_background(response)
 
 def test_mean_lifetime_of_two_components_covers(response):
     rng, pool = np.random.default_rng(4), np.concatenate([np.full(30, 2.0), np.full(70, 10.0)])
-    fits = [pl.fit_decay(T, tcspc.histogram(rng, BINS, BIN, 10_000_000, 40_000, pool, 0.5), components=2, response=response, period_ns=100.0, cycles=10_000_000) for _ in range(300)]
+    fits = [
+        pl.fit_decay(T, tcspc.histogram(rng, BINS, BIN, 10_000_000, 40_000, pool, 0.5), components=2, response=response, period_ns=100.0, cycles=10_000_000)
+        for _ in range(300)
+    ]
     share = np.array([0.3 / 2, 0.7 / 10])
     true = float(share @ [2, 10] / share.sum())
     assert 0.91 <= _coverage([f.mean_ns["amplitude-weighted"][0] for f in fits], [f.mean_ns["amplitude-weighted"][1] for f in fits], true) <= 0.985
@@ -81,7 +87,9 @@ def test_gaussian_response_equals_a_finely_measured_one():
     time, width = np.arange(400) * 0.05, 0.05
     fine = np.exp(-0.5 * ((np.arange(81) - 40) * width / 0.2) ** 2)
     theta = np.array([np.log(2.5), 0.0, 1.0, 0.0])
-    measured = lifetimes._Model(time, width, lifetimes.Response(3.0 - 40 * width - 0.5 * width, fine), 1, False, None, None, True, False, True, 0.0).shapes(theta)[0]
+    measured = lifetimes._Model(time, width, lifetimes.Response(3.0 - 40 * width - 0.5 * width, fine), 1, False, None, None, True, False, True, 0.0).shapes(
+        theta
+    )[0]
     closed = lifetimes._Model(time, width, lifetimes.Response(3.0, None, 0.2 * 2.35482), 1, False, None, None, True, False, True, 0.0).shapes(theta)[0]
     np.testing.assert_allclose(measured, closed, atol=2e-3 * closed.max())
 
@@ -96,7 +104,7 @@ def test_model_selection_finds_the_number_of_components(response):
 
 def test_stretched_exponential_is_recovered():
     t = np.arange(600) * 0.2
-    counts = np.random.default_rng(8).poisson(8000 * np.exp(-((t + 0.1) / 12) ** 0.6) + 3)
+    counts = np.random.default_rng(8).poisson(8000 * np.exp(-(((t + 0.1) / 12) ** 0.6)) + 3)
     found = pl.fit_decay(t, counts, stretched=True)
     assert abs(found.beta - 0.6) < 4 * found.beta_error + 0.01 and found.lifetimes_ns[0] == pytest.approx(12, rel=0.05)
     assert found.mean_ns["amplitude-weighted"][0] == pytest.approx(12 / 0.6 * math.gamma(1 / 0.6), rel=0.05)  # τ/β Γ(1/β)
@@ -121,10 +129,19 @@ def test_unweighted_least_squares_is_not_to_be_trusted():
     assert np.std(pulls) > 1.5
 
 
-@pytest.mark.parametrize("change, said", [
-    ({"counts": np.r_[-1.0, np.ones(99)]}, "none negative"), ({"counts": np.zeros(100)}, "found none"), ({"counts": np.ones(100)}, "at least"), ({"components": 7}, "1 to 4"),
-    ({"time_ns": np.geomspace(1, 100, 100)}, "even bins"), ({"window_ns": (0.0, 2.0)}, "more than"), ({"response": lifetimes.Response(0.0, -np.ones(4))}, "none negative"),
-    ({"response": lifetimes.Response(0.0), "fit_width": True}, "fwhm_ns")])
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"counts": np.r_[-1.0, np.ones(99)]}, "none negative"),
+        ({"counts": np.zeros(100)}, "found none"),
+        ({"counts": np.ones(100)}, "at least"),
+        ({"components": 7}, "1 to 4"),
+        ({"time_ns": np.geomspace(1, 100, 100)}, "even bins"),
+        ({"window_ns": (0.0, 2.0)}, "more than"),
+        ({"response": lifetimes.Response(0.0, -np.ones(4))}, "none negative"),
+        ({"response": lifetimes.Response(0.0), "fit_width": True}, "fwhm_ns"),
+    ],
+)
 def test_bad_decays_are_refused(change, said):
     given_ = {"time_ns": np.arange(100.0), "counts": np.round(50 * np.exp(-np.arange(100) / 20) + (change.get("counts") is None))} | change
     if said == "at least":

@@ -32,10 +32,15 @@ def _write_other_formats(bundled, folder):
     np.savetxt(folder / "sphere_calibration.txt", np.column_stack([calibration.wavelength_nm, calibration.factor]))
     decays = bundled.get("trpl_film")
     table = "\n".join("\t".join(str(int(v)) for v in row) for row in decays.counts.T)
-    (folder / "trpl_film.dat").write_text(f"#PicoHarp 300  Histogram data\n#channels per curve\n{decays.time_ns.size}\n#ns/channel\n0.128\t0.128\t0.128\n#counts\n{table}\n")
+    (folder / "trpl_film.dat").write_text(
+        f"#PicoHarp 300  Histogram data\n#channels per curve\n{decays.time_ns.size}\n#ns/channel\n0.128\t0.128\t0.128\n#counts\n{table}\n"
+    )
     series = bundled.get("segregation_pmma_0.006")
     lines = ["Data from x", ">>>>>Begin Spectral Data<<<<<", "\t\t" + "\t".join(f"{x:.2f}" for x in series.wavelength_nm)]
-    lines += [f"2021-01-01 12:{int(t // 60):02d}:{t % 60:06.3f}\t16000{int(t)}\t" + "\t".join(f"{v:.0f}" for v in row) for t, row in zip(series.time_s, series.values, strict=True)]
+    lines += [
+        f"2021-01-01 12:{int(t // 60):02d}:{t % 60:06.3f}\t16000{int(t)}\t" + "\t".join(f"{v:.0f}" for v in row)
+        for t, row in zip(series.time_s, series.values, strict=True)
+    ]
     (folder / "segregation_pmma_0.006.txt").write_text("\n".join(lines))
 
 
@@ -45,7 +50,10 @@ def test_other_formats_give_the_same_answers(bundled, tmp_path):
     assert set(own.data) == {"pl_films", "sphere_EG", "sphere_calibration", "trpl_film", "segregation_pmma_0.006"} and "pl_solution" in own.missing()
     for mine, theirs in zip(pl.measure_all(own.get("pl_films")), pl.measure_all(bundled.get("pl_films")), strict=True):
         assert mine.label == theirs.label and mine.peak_nm == pytest.approx(theirs.peak_nm, abs=0.05) and 0.3 < mine.peak_error_nm / theirs.peak_error_nm < 3
-    yields = [pl.quantum_yield([t], c.get("sphere_calibration"), noise=pl.Noise(60, 1)).plqy[0] for t, c in ((own.get("sphere_EG")[0], own), (bundled.get("sphere_EG")[9], bundled))]
+    yields = [
+        pl.quantum_yield([t], c.get("sphere_calibration"), noise=pl.Noise(60, 1)).plqy[0]
+        for t, c in ((own.get("sphere_EG")[0], own), (bundled.get("sphere_EG")[9], bundled))
+    ]
     assert yields[0] == pytest.approx(yields[1], abs=1e-3)
     fits, response = pl.fit_histogram(own.get("trpl_film"), ("2",), ["IRF", "neat", "E+G"])
     assert set(fits) == {"neat", "E+G"} and response is not None
@@ -101,6 +109,8 @@ def test_bundled_files_give_back_what_went_in(bundled):
         top = int(np.argmax(found.plqy))
         assert abs(found.plqy[top] - truth[f"plqy_largest_{name}"]) < 3 * found.standard_error[top]
         level = np.array([t.parameter for t in bundled.get(file)])
-        fit = pl.fit_recombination(level * pl.generation_rate(1.0, truth[f"absorptance_{name}"], 30.0, 405.0), found.plqy, found.covariance, radiative=1e-10, detrap=2e-11)
+        fit = pl.fit_recombination(
+            level * pl.generation_rate(1.0, truth[f"absorptance_{name}"], 30.0, 405.0), found.plqy, found.covariance, radiative=1e-10, detrap=2e-11
+        )
         low, high = fit.intervals["capture_rate_s"]
         assert 0.97 * low < truth[f"capture_rate_{name}"] < 1.03 * high

@@ -87,10 +87,18 @@ def test_recycled_light_is_redder():
     assert_near(plain.escaped_nm.mean(), 14 / np.sqrt(40_000), mean)
 
 
-@pytest.mark.parametrize("arguments,words", [
-    ({"photons": 0}, "at least 1"), ({"n_film": -1.0}, "n_film"), ({"internal_yield": 1.2}, "probability"), ({"optical_density": -0.1}, "0 or more"),
-    ({"optical_density": 0.0, "max_events": 50}, "some absorption"), ({"wavelength_nm": np.arange(3.0), "emission": np.ones(2)}, "one value"), ({"glass_mm": 0.0}, "glass_mm"),
-])
+@pytest.mark.parametrize(
+    "arguments,words",
+    [
+        ({"photons": 0}, "at least 1"),
+        ({"n_film": -1.0}, "n_film"),
+        ({"internal_yield": 1.2}, "probability"),
+        ({"optical_density": -0.1}, "0 or more"),
+        ({"optical_density": 0.0, "max_events": 50}, "some absorption"),
+        ({"wavelength_nm": np.arange(3.0), "emission": np.ones(2)}, "one value"),
+        ({"glass_mm": 0.0}, "glass_mm"),
+    ],
+)
 def test_refusals(arguments, words):
     with pytest.raises(ValueError, match=words):
         trace(**({"photons": 100} | arguments))

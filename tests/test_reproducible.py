@@ -41,7 +41,13 @@ def test_a_second_build_gives_the_same_numbers(second_build):
 
 def test_the_procedure_in_other_units_and_as_json_gives_the_same_synthesis(tmp_path):
     text = (files.ROOT / "data" / "synthesis" / "procedure.yaml").read_text()
-    for old, new in (("922 mg", "0.922 g"), ("223 mg", "223000 ug"), ("volume: 0.2 mL", "volume: 200 uL"), ("volume: 20 mL", "volume: 0.02 L"), ("2 mmol", "0.002 mol")):
+    for old, new in (
+        ("922 mg", "0.922 g"),
+        ("223 mg", "223000 ug"),
+        ("volume: 0.2 mL", "volume: 200 uL"),
+        ("volume: 20 mL", "volume: 0.02 L"),
+        ("2 mmol", "0.002 mol"),
+    ):
         assert old in text
         text = text.replace(old, new)
     (tmp_path / "mylab").mkdir()

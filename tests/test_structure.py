@@ -60,7 +60,9 @@ def test_mean_edge_covers_the_truth(outlined):
 
 def test_mean_edge_coverage_of_populations():
     rng = np.random.default_rng(4)
-    inside = [abs((d := microscopy.size_distribution(rng.normal(16.3, 2, 40), pixel_relative_error=0.0)).mean_nm - 16.3) < 1.96 * d.mean_error_nm for _ in range(2000)]
+    inside = [
+        abs((d := microscopy.size_distribution(rng.normal(16.3, 2, 40), pixel_relative_error=0.0)).mean_nm - 16.3) < 1.96 * d.mean_error_nm for _ in range(2000)
+    ]
     assert 0.93 <= np.mean(inside) <= 0.97
 
 
@@ -150,7 +152,9 @@ def test_coverage_of_the_halide_ratio():
     inside = []
     for _ in range(300):
         fit = xps.fit_levels(x, rng.poisson(mu), doublets)
-        r = xps.halide_ratio(fit.area("I 4d"), fit.area("Br 3d"), "I 4d", iodine_eV=49.4, bromine_eV=68.4, transmission=transmission, covariance=float(fit.area_covariance[0, 1]))
+        r = xps.halide_ratio(
+            fit.area("I 4d"), fit.area("Br 3d"), "I 4d", iodine_eV=49.4, bromine_eV=68.4, transmission=transmission, covariance=float(fit.area_covariance[0, 1])
+        )
         inside.append(abs(r.corrected[0] - 2 / 3) < 1.96 * r.corrected[1])
     assert 0.92 <= np.mean(inside) <= 0.98, np.mean(inside)
 
@@ -291,7 +295,9 @@ def test_own_files_in_other_formats(tmp_path):
         rows = "\n".join(f"{e:.2f};{c / t:.1f}".replace(".", ",") for e, c, t in zip(s.binding_energy_eV, s.counts, s.transmission, strict=True))
         (tmp_path / f"xps_{sample}_{name}.csv").write_text("Binding energy (eV);counts\n" + rows)
     for sample, (e, y) in bundled.pds.items():
-        (tmp_path / f"pds_{sample}.txt").write_text("wavelength (nm)\tsignal\n" + "\n".join(f"{1239.84198 / a:.4f}\t{b:.6e}" for a, b in zip(e, y, strict=True)))
+        (tmp_path / f"pds_{sample}.txt").write_text(
+            "wavelength (nm)\tsignal\n" + "\n".join(f"{1239.84198 / a:.4f}\t{b:.6e}" for a, b in zip(e, y, strict=True))
+        )
     own = reading.survey(tmp_path)
     assert own.standard is None and not own.images and not own.ups
     assert own.patterns["neat"].intensity == pytest.approx(bundled.patterns["neat"].intensity)

@@ -43,7 +43,9 @@ def test_debye_intensities_agree_with_structure_factors():
     """Two roads to one pattern: pairs of atoms (Debye) fitted line by line, and |F|2 of the cell from gemmi."""
     x = np.arange(10, 60, 0.05)
     mu = diffraction.film_pattern(x, a_A=6.05, mean_nm=16.3, sd_nm=2.0, x_br=0.6)
-    fit = xrd.pawley_fit(x, mu, np.sqrt(mu), a_A=6.05, shape="cube", size_relative_sd=2 / 16.3, thin_film=True, instrument_fwhm_deg=0.08, displacement_mm=0.0, background_order=8)
+    fit = xrd.pawley_fit(
+        x, mu, np.sqrt(mu), a_A=6.05, shape="cube", size_relative_sd=2 / 16.3, thin_film=True, instrument_fwhm_deg=0.08, displacement_mm=0.0, background_order=8
+    )
     expected = {hkl: xrd.line_strength(hkl, 0.6) / xrd.line_strength((2, 0, 0), 0.6) for hkl in ((1, 0, 0), (1, 1, 0), (1, 1, 1), (2, 1, 0), (2, 2, 0))}
     for hkl, value in expected.items():
         assert fit.intensity(*hkl)[0] / fit.intensity(2, 0, 0)[0] == pytest.approx(value, rel=0.05, abs=0.01), hkl
@@ -76,8 +78,21 @@ def repeated_fits():
     rng = np.random.default_rng(11)
     x = np.arange(11.5, 34.5, 0.08)
     mu = diffraction.film_pattern(x, a_A=6.05, mean_nm=12, sd_nm=1.7, x_br=0.6, zero_deg=0.02, displacement_mm=0.06, peak_counts=1500, background_counts=150)
-    return [xrd.pawley_fit(x, rng.poisson(mu).astype(float), a_A=6.05, zero_deg=(0.02 + rng.normal(0, 0.003), 0.003), shape="cube", size_relative_sd=1.7 / 12, thin_film=True,
-                           instrument_fwhm_deg=0.08, background_order=4, max_evaluations=20) for _ in range(300)]
+    return [
+        xrd.pawley_fit(
+            x,
+            rng.poisson(mu).astype(float),
+            a_A=6.05,
+            zero_deg=(0.02 + rng.normal(0, 0.003), 0.003),
+            shape="cube",
+            size_relative_sd=1.7 / 12,
+            thin_film=True,
+            instrument_fwhm_deg=0.08,
+            background_order=4,
+            max_evaluations=20,
+        )
+        for _ in range(300)
+    ]
 
 
 @pytest.mark.parametrize(("value", "error", "truth"), [("a_A", "a_error_A", 6.05), ("size_nm", "size_error_nm", 12.0)])
@@ -146,7 +161,21 @@ def test_scaling_the_counts_keeps_the_lattice(scale):
     x = np.arange(11.5, 34.5, 0.08)
     mu = xrd.model_pattern(x, edge_nm=12, x_br=0.6)
     y = mu / mu.max() * 1000 + 50
-    a = [xrd.pawley_fit(x, y * k, np.sqrt(y) * k, a_A=6.06, shape="cube", size_relative_sd=0.13, thin_film=True, instrument_fwhm_deg=0.08, background_order=2, displacement_mm=0.0).a_A for k in (1, scale)]
+    a = [
+        xrd.pawley_fit(
+            x,
+            y * k,
+            np.sqrt(y) * k,
+            a_A=6.06,
+            shape="cube",
+            size_relative_sd=0.13,
+            thin_film=True,
+            instrument_fwhm_deg=0.08,
+            background_order=2,
+            displacement_mm=0.0,
+        ).a_A
+        for k in (1, scale)
+    ]
     assert a[0] == pytest.approx(a[1], abs=2e-5)
     assert a[0] == pytest.approx(float(xrd.vegard_lattice_A(0.6)), abs=1e-3)
 
@@ -157,7 +186,9 @@ def test_vegard_and_gap_of_the_ledger():
     assert 0.005 < error < 0.03
     assert composition.bulk_wavelength_nm(0.66) == pytest.approx(629, abs=0.5)
     assert composition.composition_from_gap(float(composition.bulk_wavelength_nm(0.4)))[0] == pytest.approx(0.4, abs=1e-9)
-    assert composition.wavelength_slope_nm(0.6) == pytest.approx((composition.bulk_wavelength_nm(0.599) - composition.bulk_wavelength_nm(0.601)) / 0.002, rel=1e-4)
+    assert composition.wavelength_slope_nm(0.6) == pytest.approx(
+        (composition.bulk_wavelength_nm(0.599) - composition.bulk_wavelength_nm(0.601)) / 0.002, rel=1e-4
+    )
 
 
 def test_tension_is_a_normal_deviate_for_two_estimates():

@@ -74,12 +74,18 @@ def test_the_papers_mass_balance(pure):
 def test_the_procedure_file_holds_the_papers_printed_numbers():
     facts = verdicts.Facts(PROCEDURE)
     printed = {
-        "C096": facts.quantity("precursor", "add", "mg", "lead_iodide"), "C097": facts.quantity("precursor", "add", "mg", "methylammonium_bromide"),
-        "C098": facts.quantity("precursor", "add", "mL", "acetonitrile"), "C100": facts.quantity("injection", "transfer", "mL"),
-        "C102": facts.quantity("ligand-bath", "add", "mL", "oleic_acid"), "C103": facts.quantity("ligand-bath", "add", "mL", "oleylamine"),
-        "C107": facts.quantity("precipitation-1", "add", "mL"), "C110": facts.quantity("redispersion", "add", "mL"),
-        "C111": facts.quantity("precipitation-2", "add", "mL"), "C116": facts.quantity("stock", "disperse", "mL"),
-        "C122": facts.quantity("treatment-GL", "treat", "mmol"), "C123": facts.quantity("treatment-GL", "transfer", "mL"),
+        "C096": facts.quantity("precursor", "add", "mg", "lead_iodide"),
+        "C097": facts.quantity("precursor", "add", "mg", "methylammonium_bromide"),
+        "C098": facts.quantity("precursor", "add", "mL", "acetonitrile"),
+        "C100": facts.quantity("injection", "transfer", "mL"),
+        "C102": facts.quantity("ligand-bath", "add", "mL", "oleic_acid"),
+        "C103": facts.quantity("ligand-bath", "add", "mL", "oleylamine"),
+        "C107": facts.quantity("precipitation-1", "add", "mL"),
+        "C110": facts.quantity("redispersion", "add", "mL"),
+        "C111": facts.quantity("precipitation-2", "add", "mL"),
+        "C116": facts.quantity("stock", "disperse", "mL"),
+        "C122": facts.quantity("treatment-GL", "treat", "mmol"),
+        "C123": facts.quantity("treatment-GL", "transfer", "mL"),
         "C105": facts.steps["injection"]["transfer"]["times"],
     }
     for claim_id, value in printed.items():
@@ -94,15 +100,25 @@ def test_components_are_conserved_through_the_papers_procedure():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    masses=st.tuples(st.floats(1, 2000), st.floats(1, 2000)), volume=st.floats(1, 20), share=st.floats(0.01, 0.99), times=st.integers(1, 5),
+    masses=st.tuples(st.floats(1, 2000), st.floats(1, 2000)),
+    volume=st.floats(1, 20),
+    share=st.floats(0.01, 0.99),
+    times=st.integers(1, 5),
     keep=st.dictionaries(st.sampled_from(["Pb", "I", "Br", "MA"]), st.floats(0, 1)),
 )
 def test_components_are_conserved_through_any_procedure(tmp_path_factory, masses, volume, share, times, keep):
     content = {
-        "title": "random", "chemicals": {k: CONTENT["chemicals"][k] for k in ("lead_iodide", "methylammonium_bromide", "acetonitrile")},
+        "title": "random",
+        "chemicals": {k: CONTENT["chemicals"][k] for k in ("lead_iodide", "methylammonium_bromide", "acetonitrile")},
         "steps": [
-            {"id": "a", "add": [{"chemical": "lead_iodide", "mass": f"{masses[0]} mg", "to": "A"}, {"chemical": "methylammonium_bromide", "mass": f"{masses[1]} mg", "to": "A"},
-                                {"chemical": "acetonitrile", "volume": f"{volume} mL", "to": "A"}]},
+            {
+                "id": "a",
+                "add": [
+                    {"chemical": "lead_iodide", "mass": f"{masses[0]} mg", "to": "A"},
+                    {"chemical": "methylammonium_bromide", "mass": f"{masses[1]} mg", "to": "A"},
+                    {"chemical": "acetonitrile", "volume": f"{volume} mL", "to": "A"},
+                ],
+            },
             {"id": "b", "transfer": {"from": "A", "to": "B", "volume": f"{share * volume / times} mL", "times": times}},
             {"id": "c", "precipitate": {"vessel": "B", "keep": keep}},
             {"id": "d", "disperse": {"vessel": "B", "volume": "3 mL"}},
@@ -234,7 +250,13 @@ def test_quantities_and_units():
     assert parse_quantity("922 mg", "g") == pytest.approx(0.922)
     assert parse_quantity("0.5 mol/L", "mmol/mL") == pytest.approx(0.5)
     assert parse_quantity("8000 rpm", "rpm") == 8000
-    for text, message in (("922", "bare number"), ("922 mL", "unit like mg"), ("922 furlong/cup", "unit like mg"), ("-1 mg", "no negative"), ("some mg", "a number with a unit")):
+    for text, message in (
+        ("922", "bare number"),
+        ("922 mL", "unit like mg"),
+        ("922 furlong/cup", "unit like mg"),
+        ("-1 mg", "no negative"),
+        ("some mg", "a number with a unit"),
+    ):
         with pytest.raises(UnitError, match=message):
             parse_quantity(text, "mg")
 
@@ -287,7 +309,12 @@ def test_three_treatments_do_not_fit_into_half_the_stock():
 
 
 def test_what_is_no_procedure_is_refused(tmp_path):
-    for text, message in (("a: [", "expected YAML"), ("- 1\n- 2\n", "expected a mapping"), ("", "an empty file"), ("!!python/object/apply:os.system ['true']", "expected YAML")):
+    for text, message in (
+        ("a: [", "expected YAML"),
+        ("- 1\n- 2\n", "expected a mapping"),
+        ("", "an empty file"),
+        ("!!python/object/apply:os.system ['true']", "expected YAML"),
+    ):
         (tmp_path / "p.yaml").write_text(text)
         with pytest.raises(ProcedureError if text else ValueError, match=message):
             load_procedure(tmp_path / "p.yaml")

@@ -199,7 +199,11 @@ def test_known_answer_simulated_sets(samples):
     assert fit.ssr == pytest.approx(838.7457896967, rel=1e-10)
     assert np.allclose(fit.lifetimes_ps, [0.50075, 2.00159, 20.0045], rtol=0, atol=[4e-5, 9e-5, 1.2e-4])
     assert np.allclose(np.sqrt(np.diag(fit.covariance_white))[:3] * fit.lifetimes_ps, [0.00039, 0.00093, 0.0012], rtol=0.04)
-    linked = global_fit([matrix(z["t"], np.arange(51) + 400.0, z[k], name=k) for k in ("Da", "Db", "Dc")], Model((0.3, 3.0, 30.0), t0_ps=0.3, fwhm_ps=0.2), link=("tau", "t0", "fwhm"))
+    linked = global_fit(
+        [matrix(z["t"], np.arange(51) + 400.0, z[k], name=k) for k in ("Da", "Db", "Dc")],
+        Model((0.3, 3.0, 30.0), t0_ps=0.3, fwhm_ps=0.2),
+        link=("tau", "t0", "fwhm"),
+    )
     assert linked.ssr == pytest.approx(fit.ssr, rel=1e-10)
 
 
@@ -218,7 +222,9 @@ def test_known_answer_chirp_and_artefact(samples):
     r = read_tas(samples / "tas" / "rc_dcm_raw.ascii")
     m = preprocess.crop(matrix(r.delay_ps, r.wavelength_nm, r.signal * 1000), wavelength_nm=(430, 850))
     m = preprocess.subtract_background(m, 0.6).take(wavelengths=slice(None, None, 2))
-    fit = global_fit(m, Model((0.129, 0.634, 6.63, 1749.0), artefact=3, t0_ps=1.21, fwhm_ps=0.0505 * FWHM_PER_SIGMA, dispersion=(-0.84, -0.3545), reference_nm=550.0))
+    fit = global_fit(
+        m, Model((0.129, 0.634, 6.63, 1749.0), artefact=3, t0_ps=1.21, fwhm_ps=0.0505 * FWHM_PER_SIGMA, dispersion=(-0.84, -0.3545), reference_nm=550.0)
+    )
     assert fit.ssr == pytest.approx(7057.620, rel=1e-7)
     assert np.allclose(fit.lifetimes_ps, [0.25004, 4.1556, 362.75, 2763], rtol=0, atol=[4e-4, 4e-3, 1.2, 6.5])
     assert fit.value("fwhm") == pytest.approx(0.116457, abs=2e-6) and fit.value("t0") == pytest.approx(1.21647, abs=1e-5)
@@ -322,7 +328,11 @@ def test_sequential_scheme_three_ways():
 
 
 def test_branching_scheme_recovers_its_spectra_and_conserves_population():
-    scheme = Scheme({("hot", "band"): "cool", ("hot", "trap"): "trap", ("band", None): "rad", ("trap", None): "slow"}, {"cool": 0.5, "trap": 2.0, "rad": 30.0, "slow": 400.0}, {"hot": 1.0})
+    scheme = Scheme(
+        {("hot", "band"): "cool", ("hot", "trap"): "trap", ("band", None): "rad", ("trap", None): "slow"},
+        {"cool": 0.5, "trap": 2.0, "rad": 30.0, "slow": 400.0},
+        {"hot": 1.0},
+    )
     tau = np.array([0.5, 2.0, 30.0, 400.0])
     k, _dk = scheme.matrix(tau)
     assert np.allclose(k.sum(0), [0, -1 / 30, -1 / 400])
@@ -498,7 +508,9 @@ def test_flags_name_what_is_wrong():
     assert "structure" in flags((0.4, 14.0, 280.0), replace(MODEL, lifetimes_ps=(1.0, 100.0)))
     assert "times the stated noise" in flags(TAU, MODEL, noise=0.01)
     assert "not converged" in flags(TAU, replace(MODEL, lifetimes_ps=(0.01, 0.05, 3000.0)), max_evaluations=3, starts=0)
-    assert "femtoseconds" in flags((400.0, 14000.0, 280000.0), replace(MODEL, lifetimes_ps=(400.0, 14000.0, 280000.0), fwhm_ps=120.0, t0_ps=20.0), delays=DELAYS * 1e3)
+    assert "femtoseconds" in flags(
+        (400.0, 14000.0, 280000.0), replace(MODEL, lifetimes_ps=(400.0, 14000.0, 280000.0), fwhm_ps=120.0, t0_ps=20.0), delays=DELAYS * 1e3
+    )
     assert flags(TAU, MODEL) == ""
 
 
@@ -514,7 +526,9 @@ def test_distinct_minima_are_listed_best_first():
 
 def test_before_after_tells_change_from_none():
     model = Model(TAU, t0_ps=T0, fwhm_ps=FWHM)
-    same = [before_after(replace(noisy(30, 0.2, s, 0.6), name="before"), replace(noisy(30, 0.2, s + 500, 0.6), name="after"), model, starts=0) for s in range(60)]
+    same = [
+        before_after(replace(noisy(30, 0.2, s, 0.6), name="before"), replace(noisy(30, 0.2, s + 500, 0.6), name="after"), model, starts=0) for s in range(60)
+    ]
     assert np.mean([t.lifetimes_p < 0.05 for t in same]) < 0.15
     assert all(t.best == "lifetimes and spectra" for t in same)
     slower = before_after(replace(noisy(30, 0.2, 1), name="before"), replace(noisy(30, 0.2, 2, tau=(0.4, 14.0, 320.0)), name="after"), model)
@@ -559,7 +573,11 @@ def test_lifetime_density_peaks_at_the_lifetimes(penalty):
 
 def test_record_repeats_the_fit():
     data = noisy(20, 0.1, 5)
-    for model in (MODEL, replace(MODEL, dispersion=(0.05,), artefact=2), replace(MODEL, lifetimes_ps=(), scheme=Scheme({("a", "b"): "x", ("b", None): "y"}, {"x": 3.0, "y": 200.0}, {"a": 1.0}))):
+    for model in (
+        MODEL,
+        replace(MODEL, dispersion=(0.05,), artefact=2),
+        replace(MODEL, lifetimes_ps=(), scheme=Scheme({("a", "b"): "x", ("b", None): "y"}, {"x": 3.0, "y": 200.0}, {"a": 1.0})),
+    ):
         fit = global_fit(data, model)
         record = json.loads(json.dumps(fit.record(), allow_nan=False))
         again = export.repeat(record, data)

@@ -62,7 +62,7 @@ def test_background_scatter_spikes_and_bad_pixels():
     signal[:, 40:44] += 5 * rng.standard_normal((len(DELAYS), 1))
     signal[100, 90] += 40.0
     dirty = replace(m, signal=signal)
-    (low, high), = preprocess.find_scatter(dirty)
+    ((low, high),) = preprocess.find_scatter(dirty)
     assert low == pytest.approx(WAVELENGTH[40]) and high == pytest.approx(WAVELENGTH[43])
     assert set(WAVELENGTH[40:44]) <= set(preprocess.bad_pixels(dirty))
     out = workflow.prepare(dirty, window_nm=(485, 715), masks_nm=[(low, high)], background_before_ps=-1.0)
@@ -181,12 +181,22 @@ def test_own_files_in_other_formats_give_the_same_lifetimes(tmp_path, form):
     elif form == "npz scans":
         np.savez(tmp_path / "mine.npz", delay_ps=t, wavelength_nm=w, dA=np.stack([d] * 3))
     else:
-        write_matrix(tmp_path / ("mine.SIA" if form == "SIA" else "mine.csv"), t, w, d, delays="across" if "across" in form else "down", delimiter="\t" if form == "SIA" else ",", digits=8)
+        write_matrix(
+            tmp_path / ("mine.SIA" if form == "SIA" else "mine.csv"),
+            t,
+            w,
+            d,
+            delays="across" if "across" in form else "down",
+            delimiter="\t" if form == "SIA" else ",",
+            digits=8,
+        )
     sets = workflow.load_sets(tmp_path, {"neat before": "mine.*", "neat after": ""})
     assert list(sets) == ["neat before"]
     m = workflow.prepare(sets["neat before"].matrix, window_nm=(545, 740), background_before_ps=-0.7)
     direct = workflow.prepare(matrix(t, w, d), window_nm=(545, 740), background_before_ps=-0.7)
-    fits = [global_fit(x, Model((0.4, 14.0, 280.0), fwhm_ps=0.1, t0_ps=0.05, artefact=3, dispersion=(1.0, 0.3), reference_nm=630.0), starts=0) for x in (m, direct)]
+    fits = [
+        global_fit(x, Model((0.4, 14.0, 280.0), fwhm_ps=0.1, t0_ps=0.05, artefact=3, dispersion=(1.0, 0.3), reference_nm=630.0), starts=0) for x in (m, direct)
+    ]
     assert np.allclose(fits[0].lifetimes_ps, fits[1].lifetimes_ps, rtol=1e-3)
 
 
@@ -212,10 +222,15 @@ def test_several_files_of_one_set_are_averaged_as_scans(tmp_path):
 
 def test_the_forward_model_shows_what_the_notebook_says():
     """The low-energy bleach appears in the neat film only; constants fall with fluence; alternating order cancels drift."""
+
     def fitted(name):
         r = read_tas(DATA / name)
         m = workflow.prepare(matrix(r.delay_ps, r.wavelength_nm, r.signal, name=name), window_nm=(545, 740), background_before_ps=-0.7)
-        return global_fit(m, Model((0.4, 14.0, 280.0), fwhm_ps=0.1, t0_ps=0.05, artefact=3, dispersion=(1.0, 0.3), reference_nm=630.0, fixed=("dispersion_1", "dispersion_2")), starts=0)
+        return global_fit(
+            m,
+            Model((0.4, 14.0, 280.0), fwhm_ps=0.1, t0_ps=0.05, artefact=3, dispersion=(1.0, 0.3), reference_nm=630.0, fixed=("dispersion_1", "dispersion_2")),
+            starts=0,
+        )
 
     red = workflow.red_edge({k: fitted(f"neat_{k}.ufs") for k in ("before", "after")}, 675, 705)
     assert red["before"][0] > 0 > red["after"][0] + 5 * red["after"][1]

@@ -74,12 +74,17 @@ def build(data: Path | None = None) -> dict:
                 resources[name] = _resource(entry, entries, path, name, place)
     present = {p.relative_to(data).as_posix() for p in data.rglob("*") if p.is_file() and p.name not in _IGNORED and not p.name.startswith(".")}
     if unlisted := sorted(present - set(resources)):
-        raise CatalogueError(f"{data.name}: not listed in any about.yaml: {', '.join(unlisted[:5])}" + (f" and {len(unlisted) - 5} more" if len(unlisted) > 5 else ""))
+        raise CatalogueError(
+            f"{data.name}: not listed in any about.yaml: {', '.join(unlisted[:5])}" + (f" and {len(unlisted) - 5} more" if len(unlisted) > 5 else "")
+        )
     return {
-        "name": "peled", "title": "Data of the executable perovskite-LED paper", "profile": "data-package",
+        "name": "peled",
+        "title": "Data of the executable perovskite-LED paper",
+        "profile": "data-package",
         "homepage": "https://doi.org/10.1038/s41586-021-03217-8",
         "description": "Numbers transcribed from the paper, reference tables, and raw-like files from stated forward models. The authors' raw files are not public; no file here is one.",
-        "licenses": [LICENCES["CC-BY-4.0"]], "resources": [resources[name] for name in sorted(resources)],
+        "licenses": [LICENCES["CC-BY-4.0"]],
+        "resources": [resources[name] for name in sorted(resources)],
     }
 
 
@@ -97,8 +102,15 @@ def _resource(entry: dict, defaults: dict, path: Path, name: str, place: str) ->
         raise CatalogueError(f"{place}: {name}: licence: expected one of {', '.join(LICENCES)}, found {licence!r}")
     slug = "".join(c if c.isalnum() and c.isascii() else "-" for c in name.lower()).strip("-")
     resource = {
-        "name": slug, "path": name, "title": value("title"), "sourceKind": kind, "made": value("made"), "licenses": [LICENCES[licence]],
-        "bytes": path.stat().st_size, "hash": "sha256:" + files.sha256(path), "format": path.suffix.lstrip(".").lower() or path.name,
+        "name": slug,
+        "path": name,
+        "title": value("title"),
+        "sourceKind": kind,
+        "made": value("made"),
+        "licenses": [LICENCES[licence]],
+        "bytes": path.stat().st_size,
+        "hash": "sha256:" + files.sha256(path),
+        "format": path.suffix.lstrip(".").lower() or path.name,
     }
     if sources := value("sources", False):
         resource["sources"] = [source if isinstance(source, dict) else {"title": source} for source in sources]

@@ -27,9 +27,19 @@ STRIP = 0.17  # height of the strip above the axes that carries panel letter, ti
 
 #: Okabe-Ito colours by name; `neat` and `treated` keep one meaning through all figures.
 COLOURS = {
-    "blue": "#0072B2", "orange": "#D55E00", "green": "#009E73", "pink": "#CC79A7", "amber": "#E69F00", "sky": "#56B4E9",
-    "black": "#000000", "brown": "#8C564B", "grey": "#7F7F7F",
-    "neat": "#0072B2", "E+G": "#D55E00", "GL": "#009E73", "EDTA": "#CC79A7",
+    "blue": "#0072B2",
+    "orange": "#D55E00",
+    "green": "#009E73",
+    "pink": "#CC79A7",
+    "amber": "#E69F00",
+    "sky": "#56B4E9",
+    "black": "#000000",
+    "brown": "#8C564B",
+    "grey": "#7F7F7F",
+    "neat": "#0072B2",
+    "E+G": "#D55E00",
+    "GL": "#009E73",
+    "EDTA": "#CC79A7",
 }
 
 #: What a panel or verdict can stand on, strongest first, with the colour of its stamp.
@@ -96,8 +106,17 @@ def stamp(figure: Figure, kind: str) -> None:
     if kind not in KINDS:
         raise ValueError(f"source kind: expected one of {', '.join(KINDS)}, found {kind!r}")
     width, height = figure.get_size_inches()
-    figure.text(1 - 0.06 / width, 1 - 0.5 * STRIP / height, kind, size=5.5, color="white", va="center", ha="right", gid="source-kind",
-                bbox={"boxstyle": "round,pad=0.25", "facecolor": KINDS[kind], "edgecolor": "none"})
+    figure.text(
+        1 - 0.06 / width,
+        1 - 0.5 * STRIP / height,
+        kind,
+        size=5.5,
+        color="white",
+        va="center",
+        ha="right",
+        gid="source-kind",
+        bbox={"boxstyle": "round,pad=0.25", "facecolor": KINDS[kind], "edgecolor": "none"},
+    )
 
 
 @dataclass(frozen=True)
@@ -119,8 +138,15 @@ class Provenance:
     def record(self) -> dict:
         """The sidecar's content, ready for JSON."""
         return {
-            "panel": self.panel, "source_kind": self.kind, "title": self.title, "inputs": dict(self.inputs), "notebook": self.notebook, "cell": self.cell,
-            "parameters": dict(self.parameters or {}), "assumptions": list(self.assumptions), "packages": package_versions(),
+            "panel": self.panel,
+            "source_kind": self.kind,
+            "title": self.title,
+            "inputs": dict(self.inputs),
+            "notebook": self.notebook,
+            "cell": self.cell,
+            "parameters": dict(self.parameters or {}),
+            "assumptions": list(self.assumptions),
+            "packages": package_versions(),
         }
 
 

@@ -51,8 +51,7 @@ def topic_folder(data_dir: str | os.PathLike, topic: str) -> Path:
     if folder.is_dir():
         return folder
     raise MissingDataError(
-        f"data_dir: expected a folder with {topic} files, found nothing at {data_dir!s}; "
-        "give an existing folder, absolute or relative to the repository root"
+        f"data_dir: expected a folder with {topic} files, found nothing at {data_dir!s}; give an existing folder, absolute or relative to the repository root"
     )
 
 

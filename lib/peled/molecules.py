@@ -45,9 +45,14 @@ def read_molecules(path: str | os.PathLike) -> dict[str, Molecule]:
     try:
         content = json.loads(read_text(path, what="molecule drawings in JSON"))["molecules"]
         found = {
-            name: Molecule(name, tuple(a["element"] for a in m["atoms"]), tuple(int(a["hydrogens"]) for a in m["atoms"]),
-                           np.array([(a["x"], a["y"]) for a in m["atoms"]], float), tuple((int(i), int(j), int(order)) for i, j, order in m["bonds"]),
-                           tuple(a.get("label", "") for a in m["atoms"]))
+            name: Molecule(
+                name,
+                tuple(a["element"] for a in m["atoms"]),
+                tuple(int(a["hydrogens"]) for a in m["atoms"]),
+                np.array([(a["x"], a["y"]) for a in m["atoms"]], float),
+                tuple((int(i), int(j), int(order)) for i, j, order in m["bonds"]),
+                tuple(a.get("label", "") for a in m["atoms"]),
+            )
             for name, m in content.items()
         }
     except (ValueError, KeyError, TypeError) as error:
@@ -59,8 +64,18 @@ def read_molecules(path: str | os.PathLike) -> dict[str, Molecule]:
     return found
 
 
-def draw(ax, molecule: Molecule, *, origin: tuple[float, float] | None = None, size: float = 1.0, flip: bool = False, labels: bool = True,
-         colours: dict[str, str] | None = None, fontsize: float = 6.5, linewidth: float = 0.9) -> np.ndarray:
+def draw(
+    ax,
+    molecule: Molecule,
+    *,
+    origin: tuple[float, float] | None = None,
+    size: float = 1.0,
+    flip: bool = False,
+    labels: bool = True,
+    colours: dict[str, str] | None = None,
+    fontsize: float = 6.5,
+    linewidth: float = 0.9,
+) -> np.ndarray:
     """Draw a skeletal structure: carbons as corners, other atoms by symbol with their hydrogens, labels in bold.
 
     Parameters
@@ -99,12 +114,25 @@ def draw(ax, molecule: Molecule, *, origin: tuple[float, float] | None = None, s
             hydrogens = "" if not count else "H" if count == 1 else f"H$_{count}$"
             left = len(bonds) == 1 and bonds[0][0] > 0.2 * size
             place = xy[k] + np.array([0.16 if left else -0.16, 0.0]) * size * bool(hydrogens)
-            ax.text(*place, hydrogens + element if left else element + hydrogens, color=ELEMENT_COLOURS.get(element, "black"),
-                    ha="center" if not hydrogens else "right" if left else "left", va="center", fontsize=fontsize)
+            ax.text(
+                *place,
+                hydrogens + element if left else element + hydrogens,
+                color=ELEMENT_COLOURS.get(element, "black"),
+                ha="center" if not hydrogens else "right" if left else "left",
+                va="center",
+                fontsize=fontsize,
+            )
         if labels and molecule.labels[k]:
             away = _widest_gap(bonds)
-            ax.text(*(xy[k] + 0.6 * size * away), molecule.labels[k], ha="center" if abs(away[0]) < 0.5 else "left" if away[0] > 0 else "right", va="center",
-                    fontsize=fontsize, weight="bold", color=(colours or {}).get(molecule.labels[k], "#0072B2"))
+            ax.text(
+                *(xy[k] + 0.6 * size * away),
+                molecule.labels[k],
+                ha="center" if abs(away[0]) < 0.5 else "left" if away[0] > 0 else "right",
+                va="center",
+                fontsize=fontsize,
+                weight="bold",
+                color=(colours or {}).get(molecule.labels[k], "#0072B2"),
+            )
     if origin is None:
         ax.update_datalim([xy.min(axis=0) - 0.75 * size, xy.max(axis=0) + 0.75 * size])  # room for the letters at the ends
         ax.margins(0)

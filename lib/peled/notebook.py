@@ -64,8 +64,10 @@ class Room:
         path = self.folder / name
         if not path.exists():
             there = sorted(p.name for p in self.folder.iterdir())[:8]
-            raise files.MissingDataError(f"{files.display_path(self.folder)}: expected the file {name}, found {', '.join(there) or 'an empty folder'}; "
-                                         f"data/{self.topic}/README.md describes the files")
+            raise files.MissingDataError(
+                f"{files.display_path(self.folder)}: expected the file {name}, found {', '.join(there) or 'an empty folder'}; "
+                f"data/{self.topic}/README.md describes the files"
+            )
         return path
 
     def file_or_bundled(self, name: str) -> Path:
@@ -83,7 +85,9 @@ class Room:
         """
         found = sorted({path for pattern in patterns for path in self.folder.glob(pattern) if not path.name.startswith(".")})
         if not found:
-            raise files.MissingDataError(f"{files.display_path(self.folder)}: expected files like {' or '.join(patterns)}, found none; data/{self.topic}/README.md describes the files")
+            raise files.MissingDataError(
+                f"{files.display_path(self.folder)}: expected files like {' or '.join(patterns)}, found none; data/{self.topic}/README.md describes the files"
+            )
         return found
 
     # ---- figures ---------------------------------------------------------------------------------------------------
@@ -113,8 +117,14 @@ class Room:
         kind = kind or datapackage.kind_of(*inputs)
         known = paper.panels().get(name)
         provenance = figures.Provenance(
-            panel=name, kind=kind, title=title or (known.plotted if known else name), inputs=dict(sorted(_digests(inputs))),
-            notebook=self.notebook, cell=self._cell(), parameters=self._shown_parameters(), assumptions=tuple(assumptions),
+            panel=name,
+            kind=kind,
+            title=title or (known.plotted if known else name),
+            inputs=dict(sorted(_digests(inputs))),
+            notebook=self.notebook,
+            cell=self._cell(),
+            parameters=self._shown_parameters(),
+            assumptions=tuple(assumptions),
         )
         figures.save(figure, self.figures_dir, provenance)
         self._figures[name] = {"name": name, "source_kind": kind, "title": provenance.title, "inputs": provenance.inputs, "cell": provenance.cell}
@@ -172,7 +182,9 @@ class Room:
     def results(self) -> dict:
         """The notebook's results: `quantities`, `verdicts`, `figures`, in a fixed order."""
         return {
-            "topic": self.topic, "notebook": self.notebook, "parameters": self._shown_parameters(),
+            "topic": self.topic,
+            "notebook": self.notebook,
+            "parameters": self._shown_parameters(),
             "quantities": list(self._quantities.values()),
             "verdicts": [v.record() for v in self.verdicts().rows],
             "figures": [self._figures[name] for name in sorted(self._figures)],
@@ -282,7 +294,9 @@ class VerdictTable:
         return [(v.claim_id, v.verdict, v.source_kind, v.published or "(statement)", _found(v), ": ".join(filter(None, (v.route, v.note)))) for v in self.rows]
 
     def __repr__(self) -> str:
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row[:5], (5, 17, 10, 24, 24), strict=True)).rstrip() for row in [self.HEAD, *self._cells()])
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row[:5], (5, 17, 10, 24, 24), strict=True)).rstrip() for row in [self.HEAD, *self._cells()]
+        )
 
     def _repr_html_(self) -> str:
         def row(cells, tag):
@@ -367,7 +381,10 @@ def _refuse_unknown_parameters(topic: str, parameters: dict) -> None:
     if shell is None or shell.execution_count > 4:
         return
     hidden = set(shell.user_ns_hidden) | {"In", "Out", "exit", "quit", "get_ipython", "open"}
-    unknown = sorted(name for name, value in shell.user_ns.items()
-                     if not name.startswith("_") and name not in hidden and name not in parameters and isinstance(value, (str, int, float, bool, list, dict, type(None))))
+    unknown = sorted(
+        name
+        for name, value in shell.user_ns.items()
+        if not name.startswith("_") and name not in hidden and name not in parameters and isinstance(value, (str, int, float, bool, list, dict, type(None)))
+    )
     if unknown:
         raise TypeError(f"{topic}: unknown parameter: {', '.join(unknown)}; this notebook knows {', '.join(parameters)}")

@@ -162,7 +162,9 @@ def claim(claim_id: str) -> Claim:
     return found[claim_id]
 
 
-def compare(entry: Claim, found: float | Sequence[float], standard_error: float | Sequence[float] = 0.0, *, z: float = 1.96, half_width: float | None = None) -> bool:
+def compare(
+    entry: Claim, found: float | Sequence[float], standard_error: float | Sequence[float] = 0.0, *, z: float = 1.96, half_width: float | None = None
+) -> bool:
     """Whether `found` is what the claim prints, within rounding, printed uncertainty and `z` standard errors.
 
     A printed number v of half-width h with printed uncertainty u holds when \\|found − v\\| ≤ h + z·√(u² + s²); a printed
@@ -205,8 +207,18 @@ def combine(verdicts: Sequence[str]) -> str:
     return "pipeline misses" if all(v.startswith("pipeline") for v in tests) else "partly"
 
 
-def judge(claim_id: str, found=None, standard_error=0.0, *, kind: str, holds: bool | str | None = None, route: str = "", note: str = "",
-          half_width: float | None = None, z: float = 1.96) -> Verdict:
+def judge(
+    claim_id: str,
+    found=None,
+    standard_error=0.0,
+    *,
+    kind: str,
+    holds: bool | str | None = None,
+    route: str = "",
+    note: str = "",
+    half_width: float | None = None,
+    z: float = 1.96,
+) -> Verdict:
     """The verdict on one claim by one route.
 
     Parameters
@@ -246,8 +258,17 @@ def judge(claim_id: str, found=None, standard_error=0.0, *, kind: str, holds: bo
             verdict = "pipeline recovers" if verdict == "agrees" else "pipeline misses"
     numeric = isinstance(found, Sequence) and not isinstance(found, str)
     error = standard_error if not isinstance(standard_error, Sequence) else max(map(float, standard_error))
-    return Verdict(claim_id, route, verdict, kind, entry.as_printed(), [float(x) for x in found] if numeric else found if isinstance(found, str) or found is None else float(found),
-                   None if found is None or isinstance(found, str) else float(error), entry.unit, note)
+    return Verdict(
+        claim_id,
+        route,
+        verdict,
+        kind,
+        entry.as_printed(),
+        [float(x) for x in found] if numeric else found if isinstance(found, str) or found is None else float(found),
+        None if found is None or isinstance(found, str) else float(error),
+        entry.unit,
+        note,
+    )
 
 
 def not_testable(claim_id: str, why: str, *, kind: str = "published") -> Verdict:
@@ -340,5 +361,7 @@ def _rows(path: Path, names: list[str]):
             raise LedgerError(f"{files.display_path(path)}, line 1: expected the columns {', '.join(names)}; missing: {', '.join(missing)}")
         for row in reader:
             if None in row or None in row.values():
-                raise LedgerError(f"{files.display_path(path)}, line {reader.line_num}: expected {len(reader.fieldnames)} cells, found {'more' if None in row else 'fewer'}")
+                raise LedgerError(
+                    f"{files.display_path(path)}, line {reader.line_num}: expected {len(reader.fieldnames)} cells, found {'more' if None in row else 'fewer'}"
+                )
             yield reader.line_num, row

@@ -16,6 +16,18 @@ from peled.energetics.intervals import Interval
 from peled.energetics.outputs import BookkeepingError, EnergyRow, read_table, to_csv
 
 __all__ = [
-    "BookkeepingError", "Cell", "EnergyRow", "Interval", "Suppression", "binding_energy_eV", "dilute_fraction", "pair_fraction",
-    "pair_interaction_eV", "pairs_per_crystal", "read_table", "suppression", "table_cells", "to_csv",
+    "BookkeepingError",
+    "Cell",
+    "EnergyRow",
+    "Interval",
+    "Suppression",
+    "binding_energy_eV",
+    "dilute_fraction",
+    "pair_fraction",
+    "pair_interaction_eV",
+    "pairs_per_crystal",
+    "read_table",
+    "suppression",
+    "table_cells",
+    "to_csv",
 ]

@@ -9,7 +9,16 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 
 #: Colour and drawn radius (angstrom) of the elements here; colours keep the repository's meaning of I and Pb.
-LOOK = {"H": ("#E8E8E8", 0.28), "C": ("#505050", 0.42), "N": ("#0072B2", 0.45), "O": ("#C0392B", 0.43), "S": ("#D4AC0D", 0.55), "I": ("#7B3294", 0.85), "Pb": ("#2F2F2F", 0.75), "Cs": ("#B9D7EA", 0.8)}
+LOOK = {
+    "H": ("#E8E8E8", 0.28),
+    "C": ("#505050", 0.42),
+    "N": ("#0072B2", 0.45),
+    "O": ("#C0392B", 0.43),
+    "S": ("#D4AC0D", 0.55),
+    "I": ("#7B3294", 0.85),
+    "Pb": ("#2F2F2F", 0.75),
+    "Cs": ("#B9D7EA", 0.8),
+}
 #: Covalent radii, Cordero et al. 2008, doi:10.1039/b801115j (angstrom).
 COVALENT = {"H": 0.31, "C": 0.76, "N": 0.71, "O": 0.66, "S": 1.05, "I": 1.39, "Pb": 1.46, "Cs": 2.44}
 _CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 25)[:-1]), np.sin(np.linspace(0, 2 * np.pi, 25)[:-1])], axis=1)
@@ -35,7 +44,9 @@ def hydrogen_bonds(symbols: Sequence[str], positions: np.ndarray, groups: np.nda
     distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)
     polar = np.isin(symbols, ["N", "O"])
     donors = [h for h in np.flatnonzero(symbols == "H") if np.any(polar & (distance[h] < 1.25))]
-    found = [(h, a) for h in donors for a in np.flatnonzero(polar) if groups[h] != groups[a] and groups[h] >= 0 and groups[a] >= 0 and distance[h, a] <= longest]
+    found = [
+        (h, a) for h in donors for a in np.flatnonzero(polar) if groups[h] != groups[a] and groups[h] >= 0 and groups[a] >= 0 and distance[h, a] <= longest
+    ]
     return np.array(found, int).reshape(-1, 2)
 
 
@@ -48,8 +59,19 @@ def project(positions: np.ndarray, *, tilt_deg: float, turn_deg: float) -> np.nd
     return np.stack([x, z * np.cos(tilt) + y * np.sin(tilt), -y * np.cos(tilt) + z * np.sin(tilt)], axis=1)
 
 
-def atoms(ax, symbols: Sequence[str], positions: np.ndarray, *, tilt_deg: float = 12.0, turn_deg: float = 20.0, colours: Mapping[int, str] | None = None,
-          sizes: Mapping[int, float] | None = None, fade: float = 0.55, dashed: np.ndarray | None = None, scale: float = 1.0) -> np.ndarray:
+def atoms(
+    ax,
+    symbols: Sequence[str],
+    positions: np.ndarray,
+    *,
+    tilt_deg: float = 12.0,
+    turn_deg: float = 20.0,
+    colours: Mapping[int, str] | None = None,
+    sizes: Mapping[int, float] | None = None,
+    fade: float = 0.55,
+    dashed: np.ndarray | None = None,
+    scale: float = 1.0,
+) -> np.ndarray:
     """Draw atoms and bonds; returns the projected positions (atoms, 3), for labels.
 
     Parameters
@@ -103,7 +125,9 @@ def atoms(ax, symbols: Sequence[str], positions: np.ndarray, *, tilt_deg: float 
         edges.append(faces[-1])
         order.append(depth[k] + 0.06)
     rank = np.argsort(order, kind="stable")
-    ax.add_collection(PolyCollection([polygons[k] for k in rank], facecolors=[faces[k] for k in rank], edgecolors=[np.clip(edges[k], 0, 1) for k in rank], linewidths=0.25))
+    ax.add_collection(
+        PolyCollection([polygons[k] for k in rank], facecolors=[faces[k] for k in rank], edgecolors=[np.clip(edges[k], 0, 1) for k in rank], linewidths=0.25)
+    )
     for i, j in dashed if dashed is not None else ():
         ax.plot(*view[[i, j], :2].T, color="#009E73", lw=0.9, ls=(0, (2, 1.5)))
     pad = 0.9

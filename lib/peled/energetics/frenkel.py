@@ -79,8 +79,17 @@ def difference_error_eV(error_eV: float, correlation: float = 0.5) -> float:
     return float(error_eV * np.sqrt(2 * (1 - correlation)))
 
 
-def suppression(reference_eV: float, treated_eV: float, *, error_eV: float, correlation: float = 0.5, temperature_K: float = 300.0,
-                interstitials: float = 1.0, sites: float | None = None, dilute: bool = True) -> Suppression:
+def suppression(
+    reference_eV: float,
+    treated_eV: float,
+    *,
+    error_eV: float,
+    correlation: float = 0.5,
+    temperature_K: float = 300.0,
+    interstitials: float = 1.0,
+    sites: float | None = None,
+    dilute: bool = True,
+) -> Suppression:
     """Ratio of pair numbers of two surfaces with the error of their energies.
 
     Parameters

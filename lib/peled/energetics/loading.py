@@ -13,9 +13,22 @@ from peled.energetics.outputs import EnergyRow, read_table
 from peled.formats import FormatError
 from peled.formats.atomistic import Structure, read_calculation, read_structure
 
-_STEMS = {"GL": "gl", "EDTA": "edta", "GL+EDTA": "gl_edta", "GL+GL": "gl_gl", "EDTA+EDTA": "edta_edta", "Frenkel bare": "frenkel_bare", "Frenkel GL": "frenkel_gl",
-          "Frenkel GL+EDTA": "frenkel_gl_edta", "bare": "slab"}
-_CLUSTER = {"GL+EDTA": "glutathione+edta_on_surface-0.gfn2.xyz", "GL+GL": "glutathione+glutathione_on_surface-0.gfn2.xyz", "EDTA+EDTA": "edta+edta_on_surface-0.gfn2.xyz"}
+_STEMS = {
+    "GL": "gl",
+    "EDTA": "edta",
+    "GL+EDTA": "gl_edta",
+    "GL+GL": "gl_gl",
+    "EDTA+EDTA": "edta_edta",
+    "Frenkel bare": "frenkel_bare",
+    "Frenkel GL": "frenkel_gl",
+    "Frenkel GL+EDTA": "frenkel_gl_edta",
+    "bare": "slab",
+}
+_CLUSTER = {
+    "GL+EDTA": "glutathione+edta_on_surface-0.gfn2.xyz",
+    "GL+GL": "glutathione+glutathione_on_surface-0.gfn2.xyz",
+    "EDTA+EDTA": "edta+edta_on_surface-0.gfn2.xyz",
+}
 
 
 @dataclass(frozen=True)
@@ -85,9 +98,19 @@ def load(room) -> Holdings:
         path = room.file_or_bundled(f"molecules/{name}.xyz")
         molecules[name] = read_structure(path, frame=0)
         files[name] = path
-    return Holdings(table, rows, datapackage.kind_of(table), {row.name: row for row in read_table(cluster_table)}, cluster_table,
-                    constants(files["stability.yaml"]), yaml.safe_load(files["citations.yaml"].read_text(encoding="utf-8")), molecules, files, own,
-                    room.file_or_bundled("structures/slab.xyz").parent)
+    return Holdings(
+        table,
+        rows,
+        datapackage.kind_of(table),
+        {row.name: row for row in read_table(cluster_table)},
+        cluster_table,
+        constants(files["stability.yaml"]),
+        yaml.safe_load(files["citations.yaml"].read_text(encoding="utf-8")),
+        molecules,
+        files,
+        own,
+        room.file_or_bundled("structures/slab.xyz").parent,
+    )
 
 
 def constants(path: Path) -> dict:

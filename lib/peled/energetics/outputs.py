@@ -174,7 +174,9 @@ def _balance(path: Path, line: int, name: str, whole: Calculation, members: list
         for symbol, n in c.composition.items():
             total[symbol] += count * n
     if total != whole.composition:
-        raise BookkeepingError(f"{path.name}, line {line}: {name}: atoms do not balance: {whole.path.name} is {formula(whole.composition)}, its parts are {formula(total)}")
+        raise BookkeepingError(
+            f"{path.name}, line {line}: {name}: atoms do not balance: {whole.path.name} is {formula(whole.composition)}, its parts are {formula(total)}"
+        )
     charges = [c.settings.get("charge") for _, c in members]
     if whole.settings.get("charge") is not None and None not in charges:
         sum_of_parts = sum(n * q for (n, _), q in zip(members, charges, strict=True))
@@ -220,5 +222,7 @@ def to_csv(rows: list[EnergyRow]) -> str:
     for r in rows:
         per = f"{r.energy_eV / r.molecules:.3f}" if r.molecules else ""
         spread = f"{r.spread_eV:.3f}" if len(r.starts_eV) > 1 else ""
-        writer.writerow([r.name, f"{r.energy_eV:.3f}", f"{r.energy_eV * 96.48533212:.1f}", per, len(r.starts_eV), spread, r.unconverged, r.reacted, "; ".join(r.warnings)])
+        writer.writerow(
+            [r.name, f"{r.energy_eV:.3f}", f"{r.energy_eV * 96.48533212:.1f}", per, len(r.starts_eV), spread, r.unconverged, r.reacted, "; ".join(r.warnings)]
+        )
     return stream.getvalue()

@@ -104,7 +104,12 @@ def frenkel_pair(ax, structure: Structure, caption: Sequence[str], *, tilt_deg: 
     if vacancy is not None:
         ax.plot(*view[-1, :2], "o", ms=9, mfc="none", mec="#C0392B", mew=1.1, ls="", zorder=5)
         ax.plot(*view[moved, :2], "o", ms=11, mfc="none", mec="#0072B2", mew=1.1, ls="", zorder=5)
-        ax.annotate("", xy=view[moved, :2], xytext=view[-1, :2], arrowprops={"arrowstyle": "-|>", "lw": 0.9, "color": "#C0392B", "shrinkA": 4.5, "shrinkB": 5.5, "mutation_scale": 6})
+        ax.annotate(
+            "",
+            xy=view[moved, :2],
+            xytext=view[-1, :2],
+            arrowprops={"arrowstyle": "-|>", "lw": 0.9, "color": "#C0392B", "shrinkA": 4.5, "shrinkB": 5.5, "mutation_scale": 6},
+        )
     _caption(ax, caption)
 
 
@@ -130,12 +135,28 @@ def binding_table(ax, cells: Mapping[str, Cell], computed: Mapping[str, EnergyRo
         per = quoted(Cell(name, cell.per_molecule_eV, printed=cell.printed)) if cell.molecules > 1 else ""
         found = computed.get(name)
         spread = f" ± {found.spread_eV:.2f}" if found and len(found.starts_eV) > 1 else ""
-        rows.append((name, quoted(cell), f"({per})" if per else "", "printed in text" if cell.printed else "bounds only", f"{found.energy_eV:.2f}{spread}" if found else ""))
+        rows.append(
+            (
+                name,
+                quoted(cell),
+                f"({per})" if per else "",
+                "printed in text" if cell.printed else "bounds only",
+                f"{found.energy_eV:.2f}{spread}" if found else "",
+            )
+        )
     for k, row in enumerate([head, *rows]):
         y = 1 - (k + 0.5) / (len(rows) + 1)
         for x, text in zip(left, row, strict=True):
-            ax.text(x, y, text.replace("-", "\u2212") if k and text[:1] in "-(b" and any(c.isdigit() for c in text) else text, fontsize=6, va="center", weight="bold" if not k else "normal",
-                    color="#7B3294" if k and row[3] == "bounds only" else "black", transform=ax.transAxes)
+            ax.text(
+                x,
+                y,
+                text.replace("-", "\u2212") if k and text[:1] in "-(b" and any(c.isdigit() for c in text) else text,
+                fontsize=6,
+                va="center",
+                weight="bold" if not k else "normal",
+                color="#7B3294" if k and row[3] == "bounds only" else "black",
+                transform=ax.transAxes,
+            )
     ax.axhline(1 - 1 / (len(rows) + 1), color="black", lw=0.6)
     ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.axis("off")
@@ -149,12 +170,22 @@ def binding_chart(ax, cells: Mapping[str, Cell], computed: Mapping[str, EnergyRo
         if cells[name].printed:
             ax.plot(e.middle, k, "D", color="black", ms=4, label="paper" if not k else None)
         else:
-            ax.plot([max(e.low, -5.0), e.high], [k, k], color=COLOURS["pink"], lw=3.5, solid_capstyle="butt", alpha=0.6, label="bounds from the text" if name == "amide" else None)
+            ax.plot(
+                [max(e.low, -5.0), e.high],
+                [k, k],
+                color=COLOURS["pink"],
+                lw=3.5,
+                solid_capstyle="butt",
+                alpha=0.6,
+                label="bounds from the text" if name == "amide" else None,
+            )
             if np.isinf(e.low):
                 ax.annotate("", xy=(-5.05, k), xytext=(-4.7, k), arrowprops={"arrowstyle": "-|>", "color": COLOURS["pink"], "lw": 1})
         if row := computed.get(name):
             ax.plot(row.starts_eV, np.full(len(row.starts_eV), k - 0.22), "|", color=COLOURS["sky"], ms=5)
-            ax.errorbar(row.energy_eV, k - 0.22, xerr=method_error_eV, fmt="o", ms=3, color=COLOURS["blue"], lw=0.8, label="cluster, GFN2-xTB" if not k else None)
+            ax.errorbar(
+                row.energy_eV, k - 0.22, xerr=method_error_eV, fmt="o", ms=3, color=COLOURS["blue"], lw=0.8, label="cluster, GFN2-xTB" if not k else None
+            )
     ax.set(yticks=range(len(names)), yticklabels=names, xlabel="binding energy (eV)", xlim=(-5.1, 0.1))
     ax.invert_yaxis()
     ax.legend(fontsize=5.5, loc="upper left")
@@ -170,12 +201,19 @@ def pairs_against_energy(ax, energies: Mapping[str, float], *, temperature_K: fl
         n = frenkel.pairs_per_crystal(energy, sites, temperature_K)
         low, high = (frenkel.pairs_per_crystal(energy + s * 1.96 * error_eV, sites, temperature_K) for s in (1, -1))
         ax.errorbar(energy, n, yerr=[[n - low], [high - n]], fmt="o", ms=4, lw=0.9, capsize=2, color=_SURFACE_COLOURS.get(name, "black"))
-        ax.annotate(name, (energy, n), xytext=(-12, -12) if name == "GL" else (5, 6), textcoords="offset points", fontsize=6, color=_SURFACE_COLOURS.get(name, "black"))
+        ax.annotate(
+            name, (energy, n), xytext=(-12, -12) if name == "GL" else (5, 6), textcoords="offset points", fontsize=6, color=_SURFACE_COLOURS.get(name, "black")
+        )
     if marked_eV is not None:
         n = float(frenkel.pairs_per_crystal(marked_eV, sites, temperature_K))
         ax.plot(marked_eV, n, "*", ms=9, color=COLOURS["amber"], zorder=6)
         ax.annotate(f"{n:.2g} pairs", (marked_eV, n), xytext=(6, -10), textcoords="offset points", fontsize=6)
-    ax.set(xlabel="formation energy (eV)", ylabel=f"pairs per crystal of {sites} surface I", xlim=(-0.02, 0.92), ylim=(max(1e-9, 1e-3 * float(frenkel.pairs_per_crystal(0.9, sites, temperature_K))), 3 * sites))
+    ax.set(
+        xlabel="formation energy (eV)",
+        ylabel=f"pairs per crystal of {sites} surface I",
+        xlim=(-0.02, 0.92),
+        ylim=(max(1e-9, 1e-3 * float(frenkel.pairs_per_crystal(0.9, sites, temperature_K))), 3 * sites),
+    )
     ax.text(0.98, 0.97, f"{temperature_K:.0f} K", transform=ax.transAxes, ha="right", va="top", fontsize=6)
     ax.legend(fontsize=5.5, loc="lower left")
 

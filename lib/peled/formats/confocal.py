@@ -42,7 +42,13 @@ def read_stack(path: str | os.PathLike, *, pixel_um: float | None = None, interv
     path = Path(path)
     start = read_bytes(path, what="a TIFF image series")[:4]
     if start[:2] not in (b"II", b"MM"):
-        raise FormatError(path, place="byte 0", expected="a TIFF file", found=repr(start), advice="export the series as TIFF (.czi and .lif files through the microscope's software or Fiji)")
+        raise FormatError(
+            path,
+            place="byte 0",
+            expected="a TIFF file",
+            found=repr(start),
+            advice="export the series as TIFF (.czi and .lif files through the microscope's software or Fiji)",
+        )
     try:
         with tifffile.TiffFile(path) as file:
             frames = np.squeeze(file.asarray())

@@ -78,10 +78,20 @@ class Table:
             if len(found) == 1:
                 return found[0]
             if found:
-                raise FormatError(self.path, expected=f"one column named like {pattern!r}", place="column heads",
-                                  found=", ".join(repr(column.name) for column in found), advice="rename all but one")
-        raise FormatError(self.path, expected="a column named like " + " or ".join(map(repr, patterns)), place="column heads",
-                          found=", ".join(repr(name) for name in self.names) or "no names", advice="name it in the head of the column")
+                raise FormatError(
+                    self.path,
+                    expected=f"one column named like {pattern!r}",
+                    place="column heads",
+                    found=", ".join(repr(column.name) for column in found),
+                    advice="rename all but one",
+                )
+        raise FormatError(
+            self.path,
+            expected="a column named like " + " or ".join(map(repr, patterns)),
+            place="column heads",
+            found=", ".join(repr(name) for name in self.names) or "no names",
+            advice="name it in the head of the column",
+        )
 
     def numbers(self) -> np.ndarray:
         """All numeric columns side by side, shape (rows, columns)."""
@@ -195,16 +205,26 @@ def read_table(path: str | os.PathLike, *, names: tuple[str, ...] | None = None,
             continue
         cells = found.cells(i)
         if len(cells) != width:
-            raise FormatError(path, place=f"line {i + 1}", expected=f"{width} cells between {DELIMITER_NAMES[found.delimiter]}s as on line {found.start + 1}",
-                              found=f"{len(cells)}: {lines[i].strip()[:60]!r}", advice="mend or remove the line")
+            raise FormatError(
+                path,
+                place=f"line {i + 1}",
+                expected=f"{width} cells between {DELIMITER_NAMES[found.delimiter]}s as on line {found.start + 1}",
+                found=f"{len(cells)}: {lines[i].strip()[:60]!r}",
+                advice="mend or remove the line",
+            )
         row = []
         for j, cell in enumerate(cells):
             value = cell if text_columns[j] else found.number(cell)
             if value is None:
                 missing = cell.lower() in _MISSING
                 if not (missing and allow_missing):
-                    raise FormatError(path, place=f"line {i + 1}, column {j + 1}", expected="a number",
-                                      found="an empty cell" if not cell else repr(cell), advice="fill or remove the row" if missing else "mend the cell")
+                    raise FormatError(
+                        path,
+                        place=f"line {i + 1}, column {j + 1}",
+                        expected="a number",
+                        found="an empty cell" if not cell else repr(cell),
+                        advice="fill or remove the row" if missing else "mend the cell",
+                    )
                 value = np.nan
             row.append(value)
         rows.append(row)
@@ -244,8 +264,13 @@ def _refuse_stray_rows(found: Scan, width: int, text_columns: list[bool]) -> Non
             bad = [j for j, cell in enumerate(cells) if not text_columns[j] and found.number(cell) is None]
             leads = found.number(cells[0]) is not None
             if leads and bad:
-                raise FormatError(found.path, place=f"line {i + 1}, column {bad[0] + 1}", expected="a number", found=repr(cells[bad[0]]),
-                                  advice="mend the cell, or mark the line as a comment with #")
+                raise FormatError(
+                    found.path,
+                    place=f"line {i + 1}, column {bad[0] + 1}",
+                    expected="a number",
+                    found=repr(cells[bad[0]]),
+                    advice="mend the cell, or mark the line as a comment with #",
+                )
 
 
 def _heads(found: Scan, width: int) -> list[tuple[str, str]]:
@@ -277,8 +302,14 @@ def _heads(found: Scan, width: int) -> list[tuple[str, str]]:
 
 
 def _looks_like_unit(cell: str) -> bool:
-    return bool(re.fullmatch(r"[\[(]?(nm|um|µm|cm\^?-1|1/cm|eV|meV|ps|ns|fs|us|µs|s|min|h|V|mV|A|mA|uA|µA|mA/?cm\^?-?2|cd/?m\^?-?2|ppm|Hz|deg|°|"
-                             r"a\.?u\.?|arb\.? ?u\.?|counts|cts|%|W|mW|OD|mOD|-|)[\])]?", cell, re.IGNORECASE))
+    return bool(
+        re.fullmatch(
+            r"[\[(]?(nm|um|µm|cm\^?-1|1/cm|eV|meV|ps|ns|fs|us|µs|s|min|h|V|mV|A|mA|uA|µA|mA/?cm\^?-?2|cd/?m\^?-?2|ppm|Hz|deg|°|"
+            r"a\.?u\.?|arb\.? ?u\.?|counts|cts|%|W|mW|OD|mOD|-|)[\])]?",
+            cell,
+            re.IGNORECASE,
+        )
+    )
 
 
 def _metadata(lines) -> dict[str, str]:

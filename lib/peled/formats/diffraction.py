@@ -110,8 +110,13 @@ def _checked(pattern: Pattern) -> Pattern:
         raise FormatError(pattern.path, place=f"point {bad + 1}", expected="finite 2theta and intensity", found=f"{x[bad]}, {y[bad]}")
     if (np.diff(x) <= 0).any():
         bad = int(np.flatnonzero(np.diff(x) <= 0)[0])
-        raise FormatError(pattern.path, place=f"point {bad + 2}", expected=f"2theta above {x[bad]:.5g} degrees", found=f"{x[bad + 1]:.5g}",
-                          advice="sort the rows, or split the scans into files")
+        raise FormatError(
+            pattern.path,
+            place=f"point {bad + 2}",
+            expected=f"2theta above {x[bad]:.5g} degrees",
+            found=f"{x[bad + 1]:.5g}",
+            advice="sort the rows, or split the scans into files",
+        )
     if x[0] < -10 or x[-1] > 180:
         raise FormatError(pattern.path, expected="2theta in degrees, -10 to 180", found=f"{x[0]:.5g} to {x[-1]:.5g}", advice=_ADVICE)
     return pattern
@@ -127,16 +132,34 @@ def _sigma(counts: np.ndarray, factor=1.0) -> np.ndarray | None:
 def _read_columns(path: Path) -> list[Pattern]:
     table = read_table(path)
     if len(table.columns) < 2 or any(c.values.dtype.kind != "f" for c in table.columns):
-        raise FormatError(path, expected="columns of numbers: 2theta, then one or more intensities", found=f"{len(table.columns)} columns",
-                          place=f"line {table.first_line}", advice=_ADVICE)
+        raise FormatError(
+            path,
+            expected="columns of numbers: 2theta, then one or more intensities",
+            found=f"{len(table.columns)} columns",
+            place=f"line {table.first_line}",
+            advice=_ADVICE,
+        )
     columns = list(table.columns[1:])
     # A third column of an .xye file is the error of the second.
     errors = None
     if len(columns) == 2 and (path.suffix.lower() == ".xye" or re.search(r"err|sigma|esd|std|^s\.?e", columns[1].name, re.IGNORECASE)):
         errors = columns.pop().values
-    wavelength = next((parse_number(v.split()[0]) for k, v in table.metadata.items() if re.search(r"wavelength|lambda|alpha ?1", k, re.IGNORECASE) and v.split()), None)
-    return [Pattern(path, c.name, table.columns[0].values, c.values, "counts" if _sigma(c.values) is not None else c.unit or "arb. unit",
-                    errors if errors is not None else _sigma(c.values), (wavelength,) if wavelength and 0.1 < wavelength < 3 else (), table.metadata) for c in columns]
+    wavelength = next(
+        (parse_number(v.split()[0]) for k, v in table.metadata.items() if re.search(r"wavelength|lambda|alpha ?1", k, re.IGNORECASE) and v.split()), None
+    )
+    return [
+        Pattern(
+            path,
+            c.name,
+            table.columns[0].values,
+            c.values,
+            "counts" if _sigma(c.values) is not None else c.unit or "arb. unit",
+            errors if errors is not None else _sigma(c.values),
+            (wavelength,) if wavelength and 0.1 < wavelength < 3 else (),
+            table.metadata,
+        )
+        for c in columns
+    ]
 
 
 def _local(tag: str) -> str:
@@ -149,7 +172,9 @@ def _parse_xml(path: Path, content: bytes, what: str):
     try:
         return ElementTree.fromstring(content)
     except ElementTree.ParseError as error:
-        raise FormatError(path, place=f"line {error.position[0]}", expected=what, found=str(error), advice="the file is damaged or cut; export it again") from None
+        raise FormatError(
+            path, place=f"line {error.position[0]}", expected=what, found=str(error), advice="the file is damaged or cut; export it again"
+        ) from None
 
 
 def _numbers(path: Path, text: str | None, place: str) -> np.ndarray:
@@ -182,7 +207,9 @@ def _read_xrdml(path: Path, content: bytes) -> list[Pattern]:
         else:
             raise FormatError(path, place=f"scan {len(found) + 1}", expected="start and end, or a list, of 2Theta positions", found=", ".join(inside))
         if len(x) != len(y):
-            raise FormatError(path, place=f"scan {len(found) + 1}", expected=f"{len(x)} intensities", found=f"{len(y)}", advice="the file is cut; export it again")
+            raise FormatError(
+                path, place=f"scan {len(found) + 1}", expected=f"{len(x)} intensities", found=f"{len(y)}", advice="the file is cut; export it again"
+            )
         unit = data.get("unit", "counts")
         seconds = _numbers(path, values["commonCountingTime"].text, "commonCountingTime")[0] if "commonCountingTime" in values else 1.0
         if "beamAttenuationFactors" in values and _local(data.tag) == "counts":
@@ -190,7 +217,18 @@ def _read_xrdml(path: Path, content: bytes) -> list[Pattern]:
             found.append(Pattern(path, sample, x, y * factors, "counts", _sigma(y, factors), tuple(waves.values()), {"counting time, s": seconds}))
         else:
             scale = 1.0 if unit == "counts" else 1 / seconds
-            found.append(Pattern(path, sample, x, y, "counts" if unit == "counts" else "counts/s", _sigma(y / scale, scale), tuple(waves.values()), {"counting time, s": seconds}))
+            found.append(
+                Pattern(
+                    path,
+                    sample,
+                    x,
+                    y,
+                    "counts" if unit == "counts" else "counts/s",
+                    _sigma(y / scale, scale),
+                    tuple(waves.values()),
+                    {"counting time, s": seconds},
+                )
+            )
     if not found:
         raise FormatError(path, expected="a scan with data points", found="none")
     return found
@@ -219,7 +257,13 @@ def _read_ras(path: Path) -> list[Pattern]:
         elif match := re.match(r'\*(\S+)\s+"(.*)"\s*$', line):
             header[match[1]] = match[2]
     if rows is not None:
-        raise FormatError(path, place=f"line {len(lines)}", expected=f"*RAS_INT_END after line {first}", found="the end of the file", advice="the file is cut; export it again")
+        raise FormatError(
+            path,
+            place=f"line {len(lines)}",
+            expected=f"*RAS_INT_END after line {first}",
+            found="the end of the file",
+            advice="the file is cut; export it again",
+        )
     if not found:
         raise FormatError(path, expected="*RAS_INT_START and rows of numbers", found="none")
     return found
@@ -279,7 +323,9 @@ def _brml_pattern(path: Path, name: str, root, cells: np.ndarray, waves: tuple[f
             raise FormatError(path, place=name, expected="start and stop of the axis", found=", ".join(info), advice=_ADVICE)
         x = np.linspace(float(info["Start"]), float(info["Stop"]), len(y))
     else:
-        raise FormatError(path, place=name, expected="a column with 2theta", found=f"{cells.shape[1]} columns, axes {', '.join(axes) or 'unnamed'}", advice=_ADVICE)
+        raise FormatError(
+            path, place=name, expected="a column with 2theta", found=f"{cells.shape[1]} columns, axes {', '.join(axes) or 'unnamed'}", advice=_ADVICE
+        )
     return Pattern(path, "", x, y, "counts", _sigma(y), waves, {"axes": axes})
 
 
@@ -293,15 +339,26 @@ class _Cursor:
         at = self.at if at is None else at
         size = struct.calcsize("<" + code)
         if at < 0 or at + size > len(self.content):
-            raise FormatError(self.path, place=f"byte {at}", expected=f"{size} bytes of a Bruker .raw file", found=f"the end of the file at {len(self.content)}",
-                              advice="the file is cut; copy it again")
+            raise FormatError(
+                self.path,
+                place=f"byte {at}",
+                expected=f"{size} bytes of a Bruker .raw file",
+                found=f"the end of the file at {len(self.content)}",
+                advice="the file is cut; copy it again",
+            )
         values = struct.unpack_from("<" + code, self.content, at)
         self.at = at + size
         return values[0] if len(values) == 1 else values
 
     def floats(self, n: int, at: int) -> np.ndarray:
         if n <= 0 or n > 10_000_000 or at + 4 * n > len(self.content):
-            raise FormatError(self.path, place=f"byte {at}", expected=f"{n} intensities", found=f"{max(len(self.content) - at, 0) // 4}", advice="the file is cut; copy it again")
+            raise FormatError(
+                self.path,
+                place=f"byte {at}",
+                expected=f"{n} intensities",
+                found=f"{max(len(self.content) - at, 0) // 4}",
+                advice="the file is cut; copy it again",
+            )
         self.at = at + 4 * n
         return np.frombuffer(self.content, "<f4", n, at).astype(float)
 

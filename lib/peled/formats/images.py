@@ -15,8 +15,27 @@ import numpy as np
 
 from peled.formats import FormatError, read_bytes
 
-_NM = {"nm": 1.0, "nanometer": 1.0, "nanometre": 1.0, "µm": 1e3, "um": 1e3, "μm": 1e3, "micron": 1e3, "microns": 1e3, "micrometer": 1e3, "a": 0.1, "å": 0.1, "angstrom": 0.1,
-       "angstroms": 0.1, "ångström": 0.1, "pm": 1e-3, "m": 1e9, "cm": 1e7, "mm": 1e6, "\\u00b5m": 1e3}
+_NM = {
+    "nm": 1.0,
+    "nanometer": 1.0,
+    "nanometre": 1.0,
+    "µm": 1e3,
+    "um": 1e3,
+    "μm": 1e3,
+    "micron": 1e3,
+    "microns": 1e3,
+    "micrometer": 1e3,
+    "a": 0.1,
+    "å": 0.1,
+    "angstrom": 0.1,
+    "angstroms": 0.1,
+    "ångström": 0.1,
+    "pm": 1e-3,
+    "m": 1e9,
+    "cm": 1e7,
+    "mm": 1e6,
+    "\\u00b5m": 1e3,
+}
 _INSTRUMENT_LIMIT_NM = 50.0  # a coarser pixel comes from a print resolution (72 dpi and the like), not from a microscope
 
 
@@ -65,11 +84,15 @@ def read_image(path: str | os.PathLike, *, pixel_nm: float | None = None) -> Ima
 
             pixels, size, metadata = imread(path), None, {}  # a picture: its pixel size must be given
         else:
-            raise FormatError(path, place="byte 0", expected="a .tif, .dm3, .dm4, .mrc or .png image", found=repr(head[:8]), advice="save it as .tif with its scale")
+            raise FormatError(
+                path, place="byte 0", expected="a .tif, .dm3, .dm4, .mrc or .png image", found=repr(head[:8]), advice="save it as .tif with its scale"
+            )
     except FormatError:
         raise
     except Exception as error:  # the libraries raise whatever the damaged bytes lead to
-        raise FormatError(path, expected="a whole image", found=f"{type(error).__name__}: {error}", advice="the file is cut or damaged; copy it again") from None
+        raise FormatError(
+            path, expected="a whole image", found=f"{type(error).__name__}: {error}", advice="the file is cut or damaged; copy it again"
+        ) from None
     pixels = np.asarray(pixels)
     if pixels.ndim == 3 and pixels.shape[-1] in (3, 4) and pixels.shape[0] > 4:
         pixels = pixels[..., :3].mean(axis=-1)
@@ -96,7 +119,17 @@ def write_tiff(path: str | os.PathLike, pixels: np.ndarray, pixel_nm: float) -> 
     stream = io.BytesIO()
     # An ImageJ file may not be compressed with metadata in every reader: the scale goes into the standard tags and the description.
     description = f"ImageJ=1.53\nunit=nm\nmin={int(pixels.min())}\nmax={int(pixels.max())}\n"
-    tifffile.imwrite(stream, pixels, resolution=(1 / pixel_nm, 1 / pixel_nm), resolutionunit=1, description=description, compression="zlib", predictor=True, metadata=None, software=False)
+    tifffile.imwrite(
+        stream,
+        pixels,
+        resolution=(1 / pixel_nm, 1 / pixel_nm),
+        resolutionunit=1,
+        description=description,
+        compression="zlib",
+        predictor=True,
+        metadata=None,
+        software=False,
+    )
     files.write_atomically(path, stream.getvalue())
 
 

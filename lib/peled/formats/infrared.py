@@ -39,7 +39,9 @@ class InfraredSpectrum:
         if self.quantity.startswith("transmittance"):
             fraction = self.values / (100 if self.quantity.endswith("%") else 1)
             if (fraction <= 0).any():
-                raise FormatError(self.path, expected="positive transmittance", found=f"{fraction.min():.3g}", advice="measure the background again, or cut the range")
+                raise FormatError(
+                    self.path, expected="positive transmittance", found=f"{fraction.min():.3g}", advice="measure the background again, or cut the range"
+                )
             return -np.log10(fraction)
         raise FormatError(self.path, expected="absorbance or transmittance", found=self.quantity)
 
@@ -72,7 +74,12 @@ def _ordered(s: InfraredSpectrum) -> InfraredSpectrum:
         x, y, step = x[::-1], y[::-1], np.diff(x[::-1])
     if len(x) < 10 or not (step > 0).all():
         bad = int(np.argmin(step > 0)) if len(x) >= 10 else 0
-        raise FormatError(s.path, place=f"point {bad + 2}", expected="wavenumbers in one order, at least 10", found=f"{x[bad]:.6g} then {x[min(bad + 1, len(x) - 1)]:.6g}" if len(x) else "none")
+        raise FormatError(
+            s.path,
+            place=f"point {bad + 2}",
+            expected="wavenumbers in one order, at least 10",
+            found=f"{x[bad]:.6g} then {x[min(bad + 1, len(x) - 1)]:.6g}" if len(x) else "none",
+        )
     if x[0] < 0 or x[-1] > 20000:
         raise FormatError(s.path, expected="wavenumbers in cm-1 between 0 and 20000", found=f"{x[0]:.5g} to {x[-1]:.5g}")
     return InfraredSpectrum(s.path, s.label, x, y, s.quantity, s.metadata)
@@ -90,7 +97,9 @@ def _quantity(text: str, values: np.ndarray) -> str:
 def _read_columns(path: Path) -> list[InfraredSpectrum]:
     table = read_table(path)
     if len(table.columns) < 2 or any(c.values.dtype.kind != "f" for c in table.columns):
-        raise FormatError(path, expected="columns of numbers: wavenumber, then one or more spectra", found=f"{len(table.columns)} columns", place=f"line {table.first_line}")
+        raise FormatError(
+            path, expected="columns of numbers: wavenumber, then one or more spectra", found=f"{len(table.columns)} columns", place=f"line {table.first_line}"
+        )
     x = table.columns[0].values
     if re.search(r"µm|um|micro", table.columns[0].unit + table.columns[0].name, re.IGNORECASE):
         x = 1e4 / x
@@ -106,11 +115,19 @@ def _read_spa(path: Path, content: bytes) -> InfraredSpectrum:
         sections.setdefault(content[at], (address, size))
         at += 16
     if 2 not in sections or 3 not in sections:
-        raise FormatError(path, place="byte 304", expected="sections 2 (header) and 3 (values)", found=", ".join(map(str, sections)) or "none", advice="export it as CSV")
+        raise FormatError(
+            path, place="byte 304", expected="sections 2 (header) and 3 (values)", found=", ".join(map(str, sections)) or "none", advice="export it as CSV"
+        )
     head, (address, size) = sections[2][0], sections[3]
     if head + 40 > len(content) or address + size > len(content):
-        raise FormatError(path, place=f"byte {len(content)}", expected=f"{address + size} bytes", found=f"{len(content)}", advice="the file is cut; copy it again")
-    n, (kind_x, kind_y), (first, last) = struct.unpack_from("<I", content, head + 4)[0], (content[head + 8], content[head + 12]), struct.unpack_from("<ff", content, head + 16)
+        raise FormatError(
+            path, place=f"byte {len(content)}", expected=f"{address + size} bytes", found=f"{len(content)}", advice="the file is cut; copy it again"
+        )
+    n, (kind_x, kind_y), (first, last) = (
+        struct.unpack_from("<I", content, head + 4)[0],
+        (content[head + 8], content[head + 12]),
+        struct.unpack_from("<ff", content, head + 16),
+    )
     if n < 2 or size < 4 * n:
         raise FormatError(path, place=f"byte {head + 4}", expected=f"{size // 4} values", found=f"{n} in the header")
     if kind_x not in (1, 32):
@@ -127,7 +144,9 @@ def _read_jcamp(path: Path) -> InfraredSpectrum:
         labels.setdefault(re.sub(r"[ \-_/]", "", match[1]).upper(), match[2].strip())
     kind, block = next(((k, labels[k]) for k in ("XYDATA", "XYPOINTS", "PEAKTABLE") if k in labels), ("", ""))
     if "END" not in labels and not re.search(r"^##END", text, re.MULTILINE):
-        raise FormatError(path, place=f"line {text.count(chr(10)) + 1}", expected="##END=", found="the end of the file", advice="the file is cut; export it again")
+        raise FormatError(
+            path, place=f"line {text.count(chr(10)) + 1}", expected="##END=", found="the end of the file", advice="the file is cut; export it again"
+        )
     if not block:
         raise FormatError(path, expected="##XYDATA= or ##XYPOINTS=", found=", ".join(list(labels)[:8]))
 
@@ -149,7 +168,9 @@ def _read_jcamp(path: Path) -> InfraredSpectrum:
         y = _decode(path, body) * fy
         x = np.linspace(number("FIRSTX"), number("LASTX"), len(y))
         if labels.get("NPOINTS") and int(number("NPOINTS")) != len(y):
-            raise FormatError(path, place="##NPOINTS=", expected=labels["NPOINTS"], found=f"{len(y)} values", advice="the file is cut or edited; export it again")
+            raise FormatError(
+                path, place="##NPOINTS=", expected=labels["NPOINTS"], found=f"{len(y)} values", advice="the file is cut or edited; export it again"
+            )
     if "MICRO" in labels.get("XUNITS", "").upper():
         x = 1e4 / x
     return InfraredSpectrum(path, labels.get("TITLE", ""), x, y, _quantity(labels.get("YUNITS", ""), y), labels)
@@ -188,7 +209,13 @@ def _decode(path: Path, body: str) -> np.ndarray:
             raise FormatError(path, place=f"data line {number}", expected="JCAMP-DX values", found=repr(line[:40])) from None
         if last_was_difference and values and row:  # a line after differences repeats the last value as a check
             if abs(values[-1] - row[0]) > 1.5:
-                raise FormatError(path, place=f"data line {number}", expected=f"the check value {values[-1]:g}", found=f"{row[0]:g}", advice="the file is damaged; export it again")
+                raise FormatError(
+                    path,
+                    place=f"data line {number}",
+                    expected=f"the check value {values[-1]:g}",
+                    found=f"{row[0]:g}",
+                    advice="the file is damaged; export it again",
+                )
             row = row[1:]
         values += row
         last_was_difference = step is not None

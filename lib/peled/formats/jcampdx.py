@@ -106,7 +106,13 @@ def read_blocks(path: str | os.PathLike) -> list[Block]:
     if not blocks:
         raise FormatError(path, expected="a JCAMP-DX block (##TITLE= ... ##END=)", found="none")
     if stack:
-        raise FormatError(path, place=f"line {text.count(chr(10)) + 1}", expected=f"##END= for {len(stack)} block(s)", found="the end of the file", advice="the file is truncated: export it again")
+        raise FormatError(
+            path,
+            place=f"line {text.count(chr(10)) + 1}",
+            expected=f"##END= for {len(stack)} block(s)",
+            found="the end of the file",
+            advice="the file is truncated: export it again",
+        )
     return blocks
 
 
@@ -135,27 +141,51 @@ def decode(path: Path, record: Record, *, first_x: float | None = None, step: fl
         head = _FIRST.match(line)
         if not head:
             raise FormatError(path, place=place, expected="an abscissa at the start of the line", found=repr(line[:30]))
-        body = line[head.end():].strip()
+        body = line[head.end() :].strip()
         try:
             decoded, differences = _decode_line(body, values[-1] if last_was_difference else None)
         except ValueError as error:
-            raise FormatError(path, place=place, expected="numbers in one of the JCAMP-DX forms (AFFN, PAC, SQZ, DIF, DUP)", found=str(error), advice="export without compression") from None
+            raise FormatError(
+                path,
+                place=place,
+                expected="numbers in one of the JCAMP-DX forms (AFFN, PAC, SQZ, DIF, DUP)",
+                found=str(error),
+                advice="export without compression",
+            ) from None
         if last_was_difference and decoded:
             if check and abs(decoded[0] - values[-1]) > 1e-6 * max(abs(values[-1]), 1.0):
-                raise FormatError(path, place=place, expected=f"the check value {values[-1]:g} of the line before", found=f"{decoded[0]:g}", advice="the table is damaged: export it again")
+                raise FormatError(
+                    path,
+                    place=place,
+                    expected=f"the check value {values[-1]:g} of the line before",
+                    found=f"{decoded[0]:g}",
+                    advice="the table is damaged: export it again",
+                )
             decoded = decoded[1:]
         if check and first_x is not None and step and decoded:
             at = len(values) - (1 if last_was_difference else 0)
             expected = first_x + step * at
             # Writers round the abscissa of a line: half a per cent of the span is damage, less is rounding.
             if abs(float(head[1]) - expected) > max(1.5 * abs(step), 0.005 * abs(step) * max(count or 0, 200)):
-                raise FormatError(path, place=place, expected=f"the abscissa {expected:.6g} after {at} points", found=head[1], advice="points are missing or doubled before this line")
+                raise FormatError(
+                    path,
+                    place=place,
+                    expected=f"the abscissa {expected:.6g} after {at} points",
+                    found=head[1],
+                    advice="points are missing or doubled before this line",
+                )
         values.extend(decoded)
         last_was_difference = differences
     if count is not None and len(values) == count + 1 and last_was_difference:
         values.pop()  # a lone check value closes the table
     if count is not None and len(values) != count:
-        raise FormatError(path, place=f"line {record.line}", expected=f"{count} points, as the header says", found=str(len(values)), advice="the file is truncated or damaged: export it again")
+        raise FormatError(
+            path,
+            place=f"line {record.line}",
+            expected=f"{count} points, as the header says",
+            found=str(len(values)),
+            advice="the file is truncated or damaged: export it again",
+        )
     return np.array(values, float)
 
 
@@ -168,7 +198,7 @@ def _decode_line(body: str, previous: float | None) -> tuple[list[float], bool]:
     position = 0
     for match in re.finditer(r"([@A-Ia-i%J-Rj-rS-Zs+\-]|\s|,|(?<=[\s,]))(\d*\.?\d*)", body):
         if match.start() != position:
-            raise ValueError(repr(body[position: position + 12]))
+            raise ValueError(repr(body[position : position + 12]))
         position = match.end()
         sign, digits = match[1], match[2]
         if sign in _DIF and sign:
@@ -186,7 +216,7 @@ def _decode_line(body: str, previous: float | None) -> tuple[list[float], bool]:
             last, differences = float(text), False
             values.append(last)
     if position != len(body):
-        raise ValueError(repr(body[position: position + 12]))
+        raise ValueError(repr(body[position : position + 12]))
     return values, differences
 
 
@@ -213,7 +243,9 @@ def pairs(path: Path, record: Record) -> tuple[np.ndarray, np.ndarray, list[str]
         else:
             numbers = _NUMBER.findall(line)
         if len(numbers) % width:
-            raise FormatError(path, place=f"line {record.line + offset}", expected=f"groups of {width} numbers {lines[0].strip()}", found=repr(line.strip()[:40]))
+            raise FormatError(
+                path, place=f"line {record.line + offset}", expected=f"groups of {width} numbers {lines[0].strip()}", found=repr(line.strip()[:40])
+            )
         try:
             xs += [float(v) for v in numbers[0::width]]
             ys += [float(v) for v in numbers[1::width]]

@@ -22,7 +22,17 @@ from peled.formats import FormatError, jcampdx, read_bytes, read_text
 from peled.formats.delimited import read_table
 
 #: Gyromagnetic ratio over 2 pi in MHz/T (CODATA 2018 for the proton; Harris et al., Pure Appl. Chem. 73, 1795 (2001), doi:10.1351/pac200173111795).
-GYROMAGNETIC_MHz_T = {"1H": 42.577478518, "2H": 6.53590, "13C": 10.70840, "15N": 4.31727, "19F": 40.07757, "31P": 17.25144, "207Pb": 8.8816, "29Si": 8.4655, "11B": 13.6630}
+GYROMAGNETIC_MHz_T = {
+    "1H": 42.577478518,
+    "2H": 6.53590,
+    "13C": 10.70840,
+    "15N": 4.31727,
+    "19F": 40.07757,
+    "31P": 17.25144,
+    "207Pb": 8.8816,
+    "29Si": 8.4655,
+    "11B": 13.6630,
+}
 #: Frequencies at 0 ppm relative to 1H of TMS, Xi/100 (same source).
 XI = {"1H": 1.0, "2H": 0.15350609, "13C": 0.25145020, "15N": 0.10136767, "19F": 0.94094011, "31P": 0.40480742}
 
@@ -142,8 +152,11 @@ def read(path: str | os.PathLike, *, processed: bool = False) -> Fid | Spectrum 
             return read_bruker(path)
         if (path / "pdata").is_dir() or path.parent.name == "pdata":
             return read_bruker_processed(path)
-        raise FormatError(path, expected="a Bruker experiment (acqus and fid or ser, or pdata) or a Varian folder (procpar and fid)",
-                          found=", ".join(sorted(p.name for p in path.iterdir())[:6]) or "an empty folder")
+        raise FormatError(
+            path,
+            expected="a Bruker experiment (acqus and fid or ser, or pdata) or a Varian folder (procpar and fid)",
+            found=", ".join(sorted(p.name for p in path.iterdir())[:6]) or "an empty folder",
+        )
     head = read_bytes(path, what="an NMR file")[:400].lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith((b"##", b"$$")):
         return read_jcamp(path)
@@ -162,12 +175,19 @@ def read_fids(paths, *, same_width: bool = True) -> list[Fid]:
     for path in paths:
         fid = read(path)
         if not isinstance(fid, Fid):
-            raise FormatError(path, expected="a raw FID, as the rest of the series", found="a processed spectrum" if isinstance(fid, Spectrum) else "a peak table")
+            raise FormatError(
+                path, expected="a raw FID, as the rest of the series", found="a processed spectrum" if isinstance(fid, Spectrum) else "a peak table"
+            )
         if series and same_width:
             first = series[0]
             if abs(fid.spectral_width_Hz / first.spectral_width_Hz - 1) > 1e-6:
-                raise FormatError(path, place="parameter SW_h", expected=f"{first.spectral_width_Hz:.2f} Hz as in {first.path.name}", found=f"{fid.spectral_width_Hz:.2f} Hz",
-                                  advice="a series must share its sweep width; process the files one by one")
+                raise FormatError(
+                    path,
+                    place="parameter SW_h",
+                    expected=f"{first.spectral_width_Hz:.2f} Hz as in {first.path.name}",
+                    found=f"{fid.spectral_width_Hz:.2f} Hz",
+                    advice="a series must share its sweep width; process the files one by one",
+                )
             if fid.nucleus != first.nucleus:
                 raise FormatError(path, place="parameter NUC1", expected=f"{first.nucleus} as in {first.path.name}", found=fid.nucleus or "none")
         series.append(fid)
@@ -195,7 +215,9 @@ def read_bruker_parameters(path: str | os.PathLike) -> dict:
         else:
             found[name] = _bruker_value(value)
     if not any(name in found for name in ("TD", "SI", "SF", "SW_h", "SW_p", "BF1")):
-        raise FormatError(path, expected="Bruker parameters (##$TD=, ##$SW_h=, ...)", found=f"{len(found)} other entries", advice="copy the file again from the spectrometer")
+        raise FormatError(
+            path, expected="Bruker parameters (##$TD=, ##$SW_h=, ...)", found=f"{len(found)} other entries", advice="copy the file again from the spectrometer"
+        )
     return found
 
 
@@ -214,7 +236,9 @@ def _bruker_value(text: str):
 def _need(parameters: dict, path: Path, name: str, *, positive: bool = False) -> float:
     value = parameters.get(name)
     if not isinstance(value, (int, float)) or not np.isfinite(value) or (positive and value <= 0):
-        raise FormatError(path, place=f"parameter {name}", expected="a positive number" if positive else "a number", found="none" if value is None else repr(value))
+        raise FormatError(
+            path, place=f"parameter {name}", expected="a positive number" if positive else "a number", found="none" if value is None else repr(value)
+        )
     return value
 
 
@@ -233,16 +257,28 @@ def read_bruker(path: str | os.PathLike) -> Fid:
     path = Path(path)
     acqus_path = path / "acqus"
     if not acqus_path.exists():
-        raise FormatError(acqus_path, expected="Bruker acquisition parameters beside the raw data", found="no such file", advice="copy the whole experiment folder")
+        raise FormatError(
+            acqus_path, expected="Bruker acquisition parameters beside the raw data", found="no such file", advice="copy the whole experiment folder"
+        )
     acqus = read_bruker_parameters(acqus_path)
     arrayed = (path / "ser").exists() and not (path / "fid").exists()
     raw_path = path / ("ser" if arrayed else "fid")
     size = int(_need(acqus, acqus_path, "TD", positive=True))
-    width_Hz = float(acqus["SW_h"]) if isinstance(acqus.get("SW_h"), (int, float)) and acqus["SW_h"] > 0 else _need(acqus, acqus_path, "SW", positive=True) * _need(acqus, acqus_path, "SFO1", positive=True)
+    width_Hz = (
+        float(acqus["SW_h"])
+        if isinstance(acqus.get("SW_h"), (int, float)) and acqus["SW_h"] > 0
+        else _need(acqus, acqus_path, "SW", positive=True) * _need(acqus, acqus_path, "SFO1", positive=True)
+    )
     carrier = float(_need(acqus, acqus_path, "SFO1", positive=True))
     mode = acqus.get("AQ_mod", 3)
     if mode not in (1, 3):
-        raise FormatError(acqus_path, place="parameter AQ_mod", expected="1 (qsim) or 3 (DQD): complex points", found=f"{mode} (real points in sequence)", advice="use the processed spectrum in pdata")
+        raise FormatError(
+            acqus_path,
+            place="parameter AQ_mod",
+            expected="1 (qsim) or 3 (DQD): complex points",
+            found=f"{mode} (real points in sequence)",
+            advice="use the processed spectrum in pdata",
+        )
     data = _bruker_binary(raw_path, size, acqus, acqus_path, arrayed)
     notes = []
     base = float(acqus["BF1"]) if isinstance(acqus.get("BF1"), (int, float)) else carrier
@@ -269,8 +305,22 @@ def read_bruker(path: str | os.PathLike) -> Fid:
     rate = acqus.get("MASR")
     title_file = path / "pdata" / "1" / "title"
     title = read_text(title_file).strip() if title_file.exists() and title_file.stat().st_size else ""
-    return Fid(path, data, float(width_Hz), carrier, reference, nucleus, _group_delay(acqus, acqus_path), _bruker_list(path), float(rate) if isinstance(rate, (int, float)) and rate > 0 else None,
-               str(acqus.get("SOLVENT", "")), title, int(acqus.get("NS", 1) or 1), acqus, tuple(notes))
+    return Fid(
+        path,
+        data,
+        float(width_Hz),
+        carrier,
+        reference,
+        nucleus,
+        _group_delay(acqus, acqus_path),
+        _bruker_list(path),
+        float(rate) if isinstance(rate, (int, float)) and rate > 0 else None,
+        str(acqus.get("SOLVENT", "")),
+        title,
+        int(acqus.get("NS", 1) or 1),
+        acqus,
+        tuple(notes),
+    )
 
 
 def _field_notes(nucleus: str, carrier_MHz: float, parameters: dict) -> list[str]:
@@ -297,21 +347,38 @@ def _bruker_binary(path: Path, size: int, acqus: dict, acqus_path: Path, arrayed
     row = -(-size // block) * block if arrayed else size
     if arrayed:
         if count < size or (count % row and (count + row - size) % row):
-            raise FormatError(path, place=f"byte {len(content)}", expected=f"whole rows of TD = {size} values, padded to 1 kB", found=f"{count} values", advice="the file is truncated: copy it again")
+            raise FormatError(
+                path,
+                place=f"byte {len(content)}",
+                expected=f"whole rows of TD = {size} values, padded to 1 kB",
+                found=f"{count} values",
+                advice="the file is truncated: copy it again",
+            )
         rows = (count + row - size) // row
         values = np.frombuffer(content, dtype, count)
         values = np.concatenate([values, np.zeros(rows * row - count, dtype)]) if count < rows * row else values[: rows * row]
         values = values.reshape(rows, row)[:, :size]
     else:
         if count < size:
-            raise FormatError(path, place=f"byte {len(content)}", expected=f"TD = {size} values ({size * dtype.itemsize} bytes)", found=f"{count} values ({len(content)} bytes)", advice="the file is truncated: copy it again")
+            raise FormatError(
+                path,
+                place=f"byte {len(content)}",
+                expected=f"TD = {size} values ({size * dtype.itemsize} bytes)",
+                found=f"{count} values ({len(content)} bytes)",
+                advice="the file is truncated: copy it again",
+            )
         values = np.frombuffer(content, dtype, size)[None]
     if size % 2:
         raise FormatError(acqus_path, place="parameter TD", expected="an even number (real and imaginary parts)", found=str(size))
     probe = values.ravel()[:65536]
     if _looks_swapped(probe):
-        raise FormatError(acqus_path, place="parameter BYTORDA", expected="the byte order of the raw data", found=f"{order}, with which the data are noise of full scale and without which they are not",
-                          advice=f"set BYTORDA= {1 - order}")
+        raise FormatError(
+            acqus_path,
+            place="parameter BYTORDA",
+            expected="the byte order of the raw data",
+            found=f"{order}, with which the data are noise of full scale and without which they are not",
+            advice=f"set BYTORDA= {1 - order}",
+        )
     return values[:, 0::2].astype(float) + 1j * values[:, 1::2].astype(float)
 
 
@@ -337,7 +404,12 @@ def _group_delay(acqus: dict, path: Path) -> float:
     try:
         return float(bruker_dsp_table[int(firmware)][int(decimation)])
     except KeyError:
-        raise FormatError(path, place="parameters DECIM, DSPFVS", expected="a digital filter whose delay is tabulated, or GRPDLY", found=f"DECIM {decimation}, DSPFVS {firmware}") from None
+        raise FormatError(
+            path,
+            place="parameters DECIM, DSPFVS",
+            expected="a digital filter whose delay is tabulated, or GRPDLY",
+            found=f"DECIM {decimation}, DSPFVS {firmware}",
+        ) from None
 
 
 def _bruker_list(path: Path) -> np.ndarray | None:
@@ -371,8 +443,12 @@ def read_bruker_processed(path: str | os.PathLike) -> Spectrum:
         candidates = sorted((p for p in (path / "pdata").iterdir() if p.is_dir()), key=lambda p: (len(p.name), p.name))
         filled = [p for p in candidates if (p / "1r").exists()]
         if not filled:
-            raise FormatError(path / "pdata", expected="a processing folder with procs and 1r", found="empty folders: " + ", ".join(p.name for p in candidates) if candidates else "an empty folder",
-                              advice="process the data, or read the raw fid")
+            raise FormatError(
+                path / "pdata",
+                expected="a processing folder with procs and 1r",
+                found="empty folders: " + ", ".join(p.name for p in candidates) if candidates else "an empty folder",
+                advice="process the data, or read the raw fid",
+            )
         path = filled[0]
     procs_path = path / "procs"
     if not procs_path.exists() or not (path / "1r").exists():
@@ -388,7 +464,13 @@ def read_bruker_processed(path: str | os.PathLike) -> Spectrum:
     def part(name: str) -> np.ndarray:
         content = read_bytes(path / name, what="processed Bruker data")
         if len(content) < size * dtype.itemsize:
-            raise FormatError(path / name, place=f"byte {len(content)}", expected=f"SI = {size} values ({size * dtype.itemsize} bytes)", found=f"{len(content)} bytes", advice="the file is truncated")
+            raise FormatError(
+                path / name,
+                place=f"byte {len(content)}",
+                expected=f"SI = {size} values ({size * dtype.itemsize} bytes)",
+                found=f"{len(content)} bytes",
+                advice="the file is truncated",
+            )
         values = np.frombuffer(content, dtype, size)
         if _looks_swapped(values):
             raise FormatError(procs_path, place="parameter BYTORDP", expected="the byte order of the data", found=repr(procs.get("BYTORDP", 0)))
@@ -400,12 +482,31 @@ def read_bruker_processed(path: str | os.PathLike) -> Spectrum:
         if above.exists():
             acqus = read_bruker_parameters(above)
     nucleus = str(acqus.get("NUC1") or acqus.get("NUCLEUS") or procs.get("AXNUC") or "")
-    return Spectrum(path, ppm, part("1r"), reference, nucleus, part("1i") if (path / "1i").exists() else None, str(acqus.get("SOLVENT", "")), parameters={**acqus, **procs})
+    return Spectrum(
+        path, ppm, part("1r"), reference, nucleus, part("1i") if (path / "1i").exists() else None, str(acqus.get("SOLVENT", "")), parameters={**acqus, **procs}
+    )
 
 
-def write_bruker(folder: str | os.PathLike, data: np.ndarray, *, spectral_width_Hz: float, base_MHz: float, carrier_MHz: float, reference_MHz: float, nucleus: str,
-                 group_delay: float = 0.0, scans: int = 1, solvent: str = "", title: str = "", pulse_program: str = "zg", mas_rate_Hz: float | None = None,
-                 contact_times_s: np.ndarray | None = None, second_nucleus: str = "", second_MHz: float = 0.0, origin: str = "simulated") -> Path:
+def write_bruker(
+    folder: str | os.PathLike,
+    data: np.ndarray,
+    *,
+    spectral_width_Hz: float,
+    base_MHz: float,
+    carrier_MHz: float,
+    reference_MHz: float,
+    nucleus: str,
+    group_delay: float = 0.0,
+    scans: int = 1,
+    solvent: str = "",
+    title: str = "",
+    pulse_program: str = "zg",
+    mas_rate_Hz: float | None = None,
+    contact_times_s: np.ndarray | None = None,
+    second_nucleus: str = "",
+    second_MHz: float = 0.0,
+    origin: str = "simulated",
+) -> Path:
     """Write free induction decays as a Bruker experiment folder (32-bit integers, little endian).
 
     Parameters
@@ -429,12 +530,37 @@ def write_bruker(folder: str | os.PathLike, data: np.ndarray, *, spectral_width_
     values = np.zeros((len(data), row), "<i4")
     values[:, 0:size:2], values[:, 1:size:2] = np.rint(data.real), np.rint(data.imag)
     acqus = {
-        "AQ_mod": 3, "BF1": base_MHz, "BYTORDA": 0, "DECIM": 1 if not group_delay else 2000, "DSPFVS": 21 if group_delay else 0, "DTYPA": 0, "GRPDLY": group_delay if group_delay else -1,
-        "MASR": mas_rate_Hz or 0, "NS": scans, "NUC1": f"<{nucleus}>", "NUC2": f"<{second_nucleus or 'off'}>", "O1": round((carrier_MHz - base_MHz) * 1e6, 6), "PULPROG": f"<{pulse_program}>",
-        "SFO1": carrier_MHz, "SFO2": second_MHz, "SOLVENT": f"<{solvent}>", "SW": spectral_width_Hz / carrier_MHz, "SW_h": spectral_width_Hz, "TD": size,
+        "AQ_mod": 3,
+        "BF1": base_MHz,
+        "BYTORDA": 0,
+        "DECIM": 1 if not group_delay else 2000,
+        "DSPFVS": 21 if group_delay else 0,
+        "DTYPA": 0,
+        "GRPDLY": group_delay if group_delay else -1,
+        "MASR": mas_rate_Hz or 0,
+        "NS": scans,
+        "NUC1": f"<{nucleus}>",
+        "NUC2": f"<{second_nucleus or 'off'}>",
+        "O1": round((carrier_MHz - base_MHz) * 1e6, 6),
+        "PULPROG": f"<{pulse_program}>",
+        "SFO1": carrier_MHz,
+        "SFO2": second_MHz,
+        "SOLVENT": f"<{solvent}>",
+        "SW": spectral_width_Hz / carrier_MHz,
+        "SW_h": spectral_width_Hz,
+        "TD": size,
     }
     edge = (carrier_MHz - reference_MHz) / reference_MHz * 1e6 + spectral_width_Hz / 2 / reference_MHz
-    procs = {"AXNUC": f"<{nucleus}>", "BYTORDP": 0, "DTYPP": 0, "NC_proc": 0, "OFFSET": round(edge, 7), "SF": reference_MHz, "SI": size // 2, "SW_p": spectral_width_Hz}
+    procs = {
+        "AXNUC": f"<{nucleus}>",
+        "BYTORDP": 0,
+        "DTYPP": 0,
+        "NC_proc": 0,
+        "OFFSET": round(edge, 7),
+        "SF": reference_MHz,
+        "SI": size // 2,
+        "SW_p": spectral_width_Hz,
+    }
     write_atomically(folder / ("ser" if arrayed else "fid"), values.tobytes())
     write_atomically(folder / "acqus", _bruker_text(acqus, origin))
     write_atomically(folder / "pdata" / "1" / "procs", _bruker_text(procs, origin))
@@ -477,9 +603,21 @@ def read_varian(path: str | os.PathLike) -> Fid:
     expected = 32 + int(head[0]) * int(head[5])
     actual = (path / "fid").stat().st_size
     if head[0] <= 0 or head[2] <= 0 or head[3] not in (2, 4):
-        raise FormatError(path / "fid", place="byte 0", expected="a Varian file header (blocks, traces, points, bytes a point)", found=str(head[:4].tolist()), advice="wrong byte order or another format")
+        raise FormatError(
+            path / "fid",
+            place="byte 0",
+            expected="a Varian file header (blocks, traces, points, bytes a point)",
+            found=str(head[:4].tolist()),
+            advice="wrong byte order or another format",
+        )
     if actual < expected:
-        raise FormatError(path / "fid", place=f"byte {actual}", expected=f"{expected} bytes in {head[0]} blocks", found=f"{actual} bytes", advice="the file is truncated: copy it again")
+        raise FormatError(
+            path / "fid",
+            place=f"byte {actual}",
+            expected=f"{expected} bytes in {head[0]} blocks",
+            found=f"{actual} bytes",
+            advice="the file is truncated: copy it again",
+        )
     try:
         _, data = nmrglue.varian.read_fid(str(path / "fid"), as_2d=True)
     except Exception as error:
@@ -510,14 +648,29 @@ def read_varian(path: str | os.PathLike) -> Fid:
     nucleus = f"{element[2]}{element[1].capitalize()}" if element else text("tn")
     data = np.conj(np.atleast_2d(np.asarray(data, complex)))
     if number("lsfid"):
-        data = data[:, int(number("lsfid")):]
+        data = data[:, int(number("lsfid")) :]
     arrayed = text("array")
     delays = None
     if arrayed and arrayed in procpar:
         values = [float(v) for v in procpar[arrayed]["values"]]
         delays = np.array(values) if len(values) == len(data) else None
     parameters = {name: (entry["values"][0] if len(entry["values"]) == 1 else entry["values"]) for name, entry in procpar.items() if entry.get("values")}
-    return Fid(path, data, width, carrier, reference, nucleus, 0.0, delays, number("srate") or None, text("solvent"), text("comment"), int(number("ct") or number("nt") or 1), parameters, tuple(notes))
+    return Fid(
+        path,
+        data,
+        width,
+        carrier,
+        reference,
+        nucleus,
+        0.0,
+        delays,
+        number("srate") or None,
+        text("solvent"),
+        text("comment"),
+        int(number("ct") or number("nt") or 1),
+        parameters,
+        tuple(notes),
+    )
 
 
 # ---- ppm tables --------------------------------------------------------------------------------------------------------
@@ -540,7 +693,12 @@ def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = Non
     step = np.diff(numeric[0])
     if not (np.all(step > 0) or np.all(step < 0)):
         bad = int(np.argmax(np.sign(step) != np.sign(np.median(step))))
-        raise FormatError(path, place=f"line {table.first_line + bad + 1}", expected="a chemical shift that only rises or only falls", found=f"{numeric[0][bad]:g} then {numeric[0][bad + 1]:g}")
+        raise FormatError(
+            path,
+            place=f"line {table.first_line + bad + 1}",
+            expected="a chemical shift that only rises or only falls",
+            found=f"{numeric[0][bad]:g} then {numeric[0][bad + 1]:g}",
+        )
     unit = table.columns[0].unit.lower() or table.columns[0].name.lower()
     frequency = reference_MHz
     for name, value in table.metadata.items():
@@ -548,12 +706,22 @@ def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = Non
             frequency = float(match[0])
     if unit == "hz":
         if not frequency:
-            raise FormatError(path, place="header", expected="the spectrometer frequency, since the axis is in Hz", found="none", advice="add a line `frequency: 400.13 MHz`")
+            raise FormatError(
+                path, place="header", expected="the spectrometer frequency, since the axis is in Hz", found="none", advice="add a line `frequency: 400.13 MHz`"
+            )
         numeric[0] = numeric[0] / frequency
     order = slice(None, None, -1) if step[0] < 0 else slice(None)
     nucleus = next((v for k, v in table.metadata.items() if k.lower() == "nucleus"), "")
-    return Spectrum(Path(path), numeric[0][order], numeric[1][order], frequency or float("nan"), nucleus, numeric[2][order] if len(numeric) > 2 else None, parameters=table.metadata,
-                    notes=() if frequency else ("no spectrometer frequency in the file: widths and couplings stay in ppm",))
+    return Spectrum(
+        Path(path),
+        numeric[0][order],
+        numeric[1][order],
+        frequency or float("nan"),
+        nucleus,
+        numeric[2][order] if len(numeric) > 2 else None,
+        parameters=table.metadata,
+        notes=() if frequency else ("no spectrometer frequency in the file: widths and couplings stay in ppm",),
+    )
 
 
 # ---- JCAMP-DX ----------------------------------------------------------------------------------------------------------
@@ -572,7 +740,11 @@ def read_jcamp(path: str | os.PathLike) -> Fid | Spectrum | PeakTable:
         frequency.
     """
     path = Path(path)
-    blocks = [block for block in jcampdx.read_blocks(path) if any(label in block.records for label in ("XYDATA", "XYPOINTS", "PEAKTABLE", "PEAKASSIGNMENTS", "DATATABLE"))]
+    blocks = [
+        block
+        for block in jcampdx.read_blocks(path)
+        if any(label in block.records for label in ("XYDATA", "XYPOINTS", "PEAKTABLE", "PEAKASSIGNMENTS", "DATATABLE"))
+    ]
     if not blocks:
         raise FormatError(path, expected="a data table (XYDATA, XYPOINTS, NTUPLES, PEAK TABLE)", found="labels only")
 
@@ -595,7 +767,18 @@ def read_jcamp(path: str | os.PathLike) -> Fid | Spectrum | PeakTable:
     x = np.linspace(first, last, len(real))
     ppm = _jcamp_shift_axis(path, block, x, unit, reference, notes)
     order = slice(None, None, -1) if ppm[0] > ppm[-1] else slice(None)
-    return Spectrum(path, ppm[order], real[order], reference or float("nan"), nucleus, None if imaginary is None else imaginary[order], block.text(".SOLVENT NAME"), block.text("TITLE"), block.parameters(), tuple(notes))
+    return Spectrum(
+        path,
+        ppm[order],
+        real[order],
+        reference or float("nan"),
+        nucleus,
+        None if imaginary is None else imaginary[order],
+        block.text(".SOLVENT NAME"),
+        block.text("TITLE"),
+        block.parameters(),
+        tuple(notes),
+    )
 
 
 def _jcamp_columns(path: Path, block: jcampdx.Block):
@@ -619,11 +802,19 @@ def _jcamp_columns(path: Path, block: jcampdx.Block):
                 raise FormatError(path, place=f"line {record.line}", expected="a table X++(R..R) or X++(I..I)", found=repr(record.text.split("\n")[0]))
             symbol = match[1].upper()
             if symbol in columns:
-                raise FormatError(path, place=f"line {record.line}", expected="one page for each variable (a one-dimensional spectrum)", found=f"a second page for {symbol}", advice="export the rows of a 2D set one by one")
+                raise FormatError(
+                    path,
+                    place=f"line {record.line}",
+                    expected="one page for each variable (a one-dimensional spectrum)",
+                    found=f"a second page for {symbol}",
+                    advice="export the rows of a 2D set one by one",
+                )
             factor = entry("FACTOR", x_symbol)
             count = int(entry("VAR_DIM", symbol))
             step = (entry("LAST", x_symbol) - entry("FIRST", x_symbol)) / max(count - 1, 1) / factor if factor else None
-            columns[symbol] = jcampdx.decode(path, record, first_x=entry("FIRST", x_symbol) / factor if factor else None, step=step, count=count) * entry("FACTOR", symbol)
+            columns[symbol] = jcampdx.decode(path, record, first_x=entry("FIRST", x_symbol) / factor if factor else None, step=step, count=count) * entry(
+                "FACTOR", symbol
+            )
         real = columns.get("R", columns.get("Y"))
         if real is None:
             raise FormatError(path, place="label SYMBOL", expected="a real part R or Y", found=", ".join(columns))
@@ -679,7 +870,11 @@ def _jcamp_shift_axis(path: Path, block: jcampdx.Block, x: np.ndarray, unit: str
     used = next(name for name in (".SHIFT REFERENCE", "OFFSET", "the abscissa") if name in axes)
     for name, axis in axes.items():
         # An abscissa from 0 to the sweep width is how many writers leave it: no contradiction.
-        if name != used and abs(axis[0] - axes[used][0]) > 0.05 and not (name == "the abscissa" and unit != "PPM" and min(abs(plain[0]), abs(plain[-1])) < 1e-6 * abs(plain).max()):
+        if (
+            name != used
+            and abs(axis[0] - axes[used][0]) > 0.05
+            and not (name == "the abscissa" and unit != "PPM" and min(abs(plain[0]), abs(plain[-1])) < 1e-6 * abs(plain).max())
+        ):
             notes.append(f"{name} places the spectrum {axis[0] - axes[used][0]:+.3f} ppm from where {used} does; {used} is used")
     return axes[used]
 
@@ -694,12 +889,27 @@ def _jcamp_peaks(path: Path, block: jcampdx.Block, frequency: float | None, nucl
             raise FormatError(path, place="label .OBSERVE FREQUENCY", expected="the spectrometer frequency, since the positions are in Hz", found="none")
         x = x / frequency
     order = np.argsort(x, kind="stable")
-    return PeakTable(path, x[order], (y * (block.number("YFACTOR") or 1.0))[order], frequency, nucleus, tuple(labels[i] for i in order) if len(labels) == len(x) else (), block.text("TITLE"), block.parameters())
+    return PeakTable(
+        path,
+        x[order],
+        (y * (block.number("YFACTOR") or 1.0))[order],
+        frequency,
+        nucleus,
+        tuple(labels[i] for i in order) if len(labels) == len(x) else (),
+        block.text("TITLE"),
+        block.parameters(),
+    )
 
 
 def _jcamp_fid(path: Path, block: jcampdx.Block, real, imaginary, first, last, frequency, nucleus, notes) -> Fid:
     if imaginary is None:
-        raise FormatError(path, place="label SYMBOL", expected="real and imaginary parts of the FID", found="the real part alone", advice="export the FID as NTUPLES, or the spectrum")
+        raise FormatError(
+            path,
+            place="label SYMBOL",
+            expected="real and imaginary parts of the FID",
+            found="the real part alone",
+            advice="export the FID as NTUPLES, or the spectrum",
+        )
     if not frequency:
         raise FormatError(path, place="label .OBSERVE FREQUENCY", expected="the spectrometer frequency", found="none")
     width = block.number("$SW_h") or ((len(real) - 1) / (last - first) if last > first else None)
@@ -717,8 +927,35 @@ def _jcamp_fid(path: Path, block: jcampdx.Block, real, imaginary, first, last, f
         reference = (carrier + width / 2 * 1e-6) / (1 + float(stated[3]) * 1e-6)
     if reference is None:
         notes.append("no frequency at 0 ppm ($SF, $BF1, .SHIFT REFERENCE): the carrier is taken as 0 ppm")
-    return Fid(path, (real + 1j * imaginary)[None], float(width), carrier, reference or carrier, nucleus, delay, solvent=block.text(".SOLVENT NAME"), title=block.text("TITLE"),
-               scans=int(block.number(".AVERAGES") or 1), parameters=block.parameters(), notes=tuple(notes))
+    return Fid(
+        path,
+        (real + 1j * imaginary)[None],
+        float(width),
+        carrier,
+        reference or carrier,
+        nucleus,
+        delay,
+        solvent=block.text(".SOLVENT NAME"),
+        title=block.text("TITLE"),
+        scans=int(block.number(".AVERAGES") or 1),
+        parameters=block.parameters(),
+        notes=tuple(notes),
+    )
 
 
-__all__ = ["GYROMAGNETIC_MHz_T", "XI", "Fid", "PeakTable", "Spectrum", "read", "read_bruker", "read_bruker_parameters", "read_bruker_processed", "read_fids", "read_jcamp", "read_ppm_table", "read_varian", "write_bruker"]
+__all__ = [
+    "GYROMAGNETIC_MHz_T",
+    "XI",
+    "Fid",
+    "PeakTable",
+    "Spectrum",
+    "read",
+    "read_bruker",
+    "read_bruker_parameters",
+    "read_bruker_processed",
+    "read_fids",
+    "read_jcamp",
+    "read_ppm_table",
+    "read_varian",
+    "write_bruker",
+]

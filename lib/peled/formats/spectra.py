@@ -20,14 +20,37 @@ from peled.formats import FormatError, delimited, read_text
 from peled.formats.delimited import parse_number, split_unit
 
 HC_EV_NM = 1239.841984332  # h c, exact in the SI, in eV nm
-_TO_AXIS = {"nm": ("nm", 1.0), "um": ("nm", 1e3), "µm": ("nm", 1e3), "μm": ("nm", 1e3), "å": ("nm", 0.1), "a": ("nm", 0.1), "ev": ("eV", 1.0),
-            "mev": ("eV", 1e-3), "cm-1": ("eV", 1e7 ** -1 * HC_EV_NM), "1/cm": ("eV", 1e-7 * HC_EV_NM)}
+_TO_AXIS = {
+    "nm": ("nm", 1.0),
+    "um": ("nm", 1e3),
+    "µm": ("nm", 1e3),
+    "μm": ("nm", 1e3),
+    "å": ("nm", 0.1),
+    "a": ("nm", 0.1),
+    "ev": ("eV", 1.0),
+    "mev": ("eV", 1e-3),
+    "cm-1": ("eV", 1e7**-1 * HC_EV_NM),
+    "1/cm": ("eV", 1e-7 * HC_EV_NM),
+}
 _AXIS_WORD = re.compile(r"wave ?length|wavelength|lambda|λ|energy|wave ?number|photon|^nm\.?$|^ev$|^e$|^x$", re.IGNORECASE)
 _UNIT_WORD = re.compile(r"(?<![A-Za-z])(nm|µm|μm|um|Å|meV|eV|cm\^?[-−]1|cm⁻¹|1/cm)(?![A-Za-z])")
 _SERIES = re.compile(
     r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|"
-    r"[mµu]?A[ /]?cm(?:\^?[-−]?2|⁻²|²)|[mµu]?W[ /]?cm(?:\^?[-−]?2|⁻²|²)|[µu]J[ /]?cm(?:\^?[-−]?2|⁻²|²)|K|°C|nm)?\s*\)?$")
-_SECONDS = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "secs": 1.0, "seconds": 1.0, "min": 60.0, "mins": 60.0, "minutes": 60.0, "h": 3600.0, "hour": 3600.0, "hours": 3600.0}
+    r"[mµu]?A[ /]?cm(?:\^?[-−]?2|⁻²|²)|[mµu]?W[ /]?cm(?:\^?[-−]?2|⁻²|²)|[µu]J[ /]?cm(?:\^?[-−]?2|⁻²|²)|K|°C|nm)?\s*\)?$"
+)
+_SECONDS = {
+    "ms": 1e-3,
+    "s": 1.0,
+    "sec": 1.0,
+    "secs": 1.0,
+    "seconds": 1.0,
+    "min": 60.0,
+    "mins": 60.0,
+    "minutes": 60.0,
+    "h": 3600.0,
+    "hour": 3600.0,
+    "hours": 3600.0,
+}
 
 
 @dataclass(frozen=True)
@@ -87,8 +110,13 @@ class Spectra:
             If the file does not give any.
         """
         if self.parameter is None or self.parameter_unit != "s":
-            raise FormatError(self.path, expected="a series of spectra with times, such as columns headed '0 s', '10 s'", place="column heads",
-                              found=", ".join(map(repr, self.labels[:4])), advice="head each spectrum with its time and unit")
+            raise FormatError(
+                self.path,
+                expected="a series of spectra with times, such as columns headed '0 s', '10 s'",
+                place="column heads",
+                found=", ".join(map(repr, self.labels[:4])),
+                advice="head each spectrum with its time and unit",
+            )
         return self.parameter
 
     def spectrum(self, which: int | str = 0) -> np.ndarray:
@@ -119,7 +147,9 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
     groups = read_each(path, x_unit=x_unit)
     if len(groups) > 1:
         spans = "; ".join(f"{g.labels[0]}: {g.x[0]:g} to {g.x[-1]:g} {g.x_unit}, {g.x.size} points" for g in groups[:3])
-        raise FormatError(path, expected="spectra on one common axis", found=f"{len(groups)} axes ({spans})", advice="export them on one grid, or read them with read_each")
+        raise FormatError(
+            path, expected="spectra on one common axis", found=f"{len(groups)} axes ({spans})", advice="export them on one grid, or read them with read_each"
+        )
     return groups[0]
 
 
@@ -142,8 +172,13 @@ def _columns(path: Path, lines: list[str], x_unit: str | None) -> Spectra:
     table = delimited.read_table(path)
     numeric = [c for c in table.columns if c.values.dtype.kind == "f"]
     if len(numeric) < 2:
-        raise FormatError(path, place=f"line {table.first_line}", expected="at least two columns: axis and signal", found=f"{len(numeric)}: {lines[table.first_line - 1].strip()[:60]!r}",
-                          advice="export the axis beside the signal")
+        raise FormatError(
+            path,
+            place=f"line {table.first_line}",
+            expected="at least two columns: axis and signal",
+            found=f"{len(numeric)}: {lines[table.first_line - 1].strip()[:60]!r}",
+            advice="export the axis beside the signal",
+        )
     scan = delimited.scan(path)
     heads = _heads(scan, len(table.columns))
     numeric_index = [i for i, c in enumerate(table.columns) if c.values.dtype.kind == "f"]
@@ -189,7 +224,13 @@ def _labels(scan: delimited.Scan, heads: list[str], others: list[int], metadata:
             cells = _padded(scan, i)
             while len(cells) > len(heads) and not cells[-1]:
                 cells.pop()
-            if len(cells) == len(heads) and (row := [cells[j] for j in others]) != names and all(row) and len(set(row)) == len(row) and re.match(r"labels?|time|sample|name|$|\W*$|wave", cells[0], re.IGNORECASE):
+            if (
+                len(cells) == len(heads)
+                and (row := [cells[j] for j in others]) != names
+                and all(row)
+                and len(set(row)) == len(row)
+                and re.match(r"labels?|time|sample|name|$|\W*$|wave", cells[0], re.IGNORECASE)
+            ):
                 return tuple(row), unit, bool(re.match(r"time", cells[0], re.IGNORECASE))
     stem = scan.path.name.split(".")[0]
     if len(names) == 1 and generic:
@@ -232,13 +273,20 @@ def _series_by_row(path: Path, lines: list[str], x_unit: str | None) -> tuple[Sp
         lead -= 1
     if len(body) < 1 or lead < 1 or lead > 3:
         return None
-    if lead == 1 and len(body) > 1 and _looks_like_axis([parse_number(c[0], decimal) for _, c in body]) and not _rising([parse_number(a, decimal) for a in axis], 100):
+    if (
+        lead == 1
+        and len(body) > 1
+        and _looks_like_axis([parse_number(c[0], decimal) for _, c in body])
+        and not _rising([parse_number(a, decimal) for a in axis], 100)
+    ):
         return None  # spectra in columns headed by numbers
     x = np.array([parse_number(c, decimal) for c in axis], dtype=object)
     values, stamps = [], []
     for i, c in body:
         if len(c) != lead + len(axis):
-            raise FormatError(path, place=f"line {i + 1}", expected=f"{lead + len(axis)} cells as the first spectrum has", found=f"{len(c)}", advice="mend or remove the line")
+            raise FormatError(
+                path, place=f"line {i + 1}", expected=f"{lead + len(axis)} cells as the first spectrum has", found=f"{len(c)}", advice="mend or remove the line"
+            )
         numbers = [parse_number(v, decimal) for v in c[lead:]]
         if None in numbers:
             j = numbers.index(None)
@@ -342,13 +390,29 @@ def _read_pairs(path: Path, lines: list[str], head: int, delimiter: str, heads: 
             pairs.append(numbers)
             lines_of.append(i + 1)
         if len(pairs) < 2:
-            raise FormatError(path, place=f"column {j + 1}", expected="at least two points", found=f"{len(pairs)}", advice="export the sample again or remove its columns")
+            raise FormatError(
+                path, place=f"column {j + 1}", expected="at least two points", found=f"{len(pairs)}", advice="export the sample again or remove its columns"
+            )
         x, unit = _axis(path, np.array([p[0] for p in pairs]), heads[j], split_unit(heads[j])[1], metadata, x_unit, lines_of[0])
         label = (above[j] if j < len(above) else "") or f"{path.name.split('.')[0]} {k + 1}"
-        found.append(_ordered(Spectra(path, x, unit, np.array([[p[1] for p in pairs]]), (label,), _value_unit([heads[j + 1]] if j + 1 < len(heads) else []), metadata=metadata), lines_of[0]))
+        found.append(
+            _ordered(
+                Spectra(
+                    path, x, unit, np.array([[p[1] for p in pairs]]), (label,), _value_unit([heads[j + 1]] if j + 1 < len(heads) else []), metadata=metadata
+                ),
+                lines_of[0],
+            )
+        )
     groups: list[Spectra] = []
     for one in found:
-        at = next((g for g, other in enumerate(groups) if other.x_unit == one.x_unit and other.x.shape == one.x.shape and np.allclose(other.x, one.x, rtol=0, atol=1e-6)), None)
+        at = next(
+            (
+                g
+                for g, other in enumerate(groups)
+                if other.x_unit == one.x_unit and other.x.shape == one.x.shape and np.allclose(other.x, one.x, rtol=0, atol=1e-6)
+            ),
+            None,
+        )
         if at is None:
             groups.append(one)
         else:
@@ -376,15 +440,28 @@ def _axis(path: Path, x: np.ndarray, head: str, unit: str, metadata: dict, asked
         elif low >= 150 and high <= 4000 and high > low:
             said = "nm"
         else:
-            raise FormatError(path, place=f"line {line}, column 1", expected="an axis in nm (150 to 4000) or eV (0.2 to 10), or its unit in the head",
-                              found=f"numbers from {low:g} to {high:g} without a unit", advice="name the unit in the column's head or pass x_unit")
+            raise FormatError(
+                path,
+                place=f"line {line}, column 1",
+                expected="an axis in nm (150 to 4000) or eV (0.2 to 10), or its unit in the head",
+                found=f"numbers from {low:g} to {high:g} without a unit",
+                advice="name the unit in the column's head or pass x_unit",
+            )
     key = said.lower().replace("^", "").replace("−", "-").replace("⁻¹", "-1").strip()
     if key not in _TO_AXIS:
-        raise FormatError(path, place=f"line {line}, column 1", expected="nm, µm, Å, eV, meV or cm-1", found=repr(said), advice="name the unit in the column's head or pass x_unit")
+        raise FormatError(
+            path,
+            place=f"line {line}, column 1",
+            expected="nm, µm, Å, eV, meV or cm-1",
+            found=repr(said),
+            advice="name the unit in the column's head or pass x_unit",
+        )
     unit, factor = _TO_AXIS[key]
     x = np.asarray(x, dtype=float) * factor
     if np.any(x <= 0):
-        raise FormatError(path, place=f"line {line + int(np.argmax(x <= 0))}, column 1", expected=f"a positive axis in {unit}", found=f"{x[np.argmax(x <= 0)]:g}")
+        raise FormatError(
+            path, place=f"line {line + int(np.argmax(x <= 0))}, column 1", expected=f"a positive axis in {unit}", found=f"{x[np.argmax(x <= 0)]:g}"
+        )
     return x, unit
 
 
@@ -398,8 +475,13 @@ def _ordered(spectra: Spectra, line: int) -> Spectra:
     if bad.size:
         i = bad[0]
         what = "a repeated value" if steps[i] == 0 else "one that turns back"
-        raise FormatError(spectra.path, place=f"line {line + i + 1}, column 1", expected="an axis that rises or falls throughout",
-                          found=f"{what}: {spectra.x[i]:g} then {spectra.x[i + 1]:g} {spectra.x_unit}", advice="sort the file and merge repeated rows")
+        raise FormatError(
+            spectra.path,
+            place=f"line {line + i + 1}, column 1",
+            expected="an axis that rises or falls throughout",
+            found=f"{what}: {spectra.x[i]:g} then {spectra.x[i + 1]:g} {spectra.x_unit}",
+            advice="sort the file and merge repeated rows",
+        )
     if not np.all(np.isfinite(spectra.values)):
         raise FormatError(spectra.path, expected="finite numbers", found="a value that is not")
     return spectra

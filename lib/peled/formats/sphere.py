@@ -88,10 +88,19 @@ class Calibration:
         w = np.asarray(wavelength_nm, dtype=float)
         where = self.path or Path("calibration")
         if w.min() < self.wavelength_nm[0] - 1e-9 or w.max() > self.wavelength_nm[-1] + 1e-9:
-            raise FormatError(where, expected=f"a calibration from {w.min():g} to {w.max():g} nm", found=f"one from {self.wavelength_nm[0]:g} to {self.wavelength_nm[-1]:g} nm")
+            raise FormatError(
+                where,
+                expected=f"a calibration from {w.min():g} to {w.max():g} nm",
+                found=f"one from {self.wavelength_nm[0]:g} to {self.wavelength_nm[-1]:g} nm",
+            )
         factor = np.interp(w, self.wavelength_nm, self.factor)
         if np.any(factor <= 0):
-            raise FormatError(where, place=f"{w[np.argmax(factor <= 0)]:g} nm", expected="a positive calibration factor in the bands used", found=f"{factor[np.argmax(factor <= 0)]:g}")
+            raise FormatError(
+                where,
+                place=f"{w[np.argmax(factor <= 0)]:g} nm",
+                expected="a positive calibration factor in the bands used",
+                found=f"{factor[np.argmax(factor <= 0)]:g}",
+            )
         return factor
 
 
@@ -112,14 +121,21 @@ def read_calibration(path: str | os.PathLike, *, quantity: str | None = None) ->
     spectra = read_spectra(path)
     said = quantity or next((v.strip().lower() for k, v in spectra.metadata.items() if k.lower() == "quantity"), "")
     if said not in ("energy", "photons"):
-        raise FormatError(path, place="header", expected="'quantity: energy' or 'quantity: photons'", found=repr(said) if said else "neither",
-                          advice="say which in the header or by the argument quantity: a yield counts photons")
+        raise FormatError(
+            path,
+            place="header",
+            expected="'quantity: energy' or 'quantity: photons'",
+            found=repr(said) if said else "neither",
+            advice="say which in the header or by the argument quantity: a yield counts photons",
+        )
     error = next((float(v) for k, v in spectra.metadata.items() if k.lower() == "relative error"), 0.0)
     order = np.argsort(spectra.wavelength_nm)
     return Calibration(Path(path), spectra.wavelength_nm[order], spectra.values[0][order], said, error)
 
 
-def read_sphere(path: str | os.PathLike, *, laser_band_nm: tuple[float, float] | None = None, emission_band_nm: tuple[float, float] | None = None) -> tuple[SphereTriple, ...]:
+def read_sphere(
+    path: str | os.PathLike, *, laser_band_nm: tuple[float, float] | None = None, emission_band_nm: tuple[float, float] | None = None
+) -> tuple[SphereTriple, ...]:
     """The triples of a folder or a table; one, or a series.
 
     Parameters
@@ -153,7 +169,12 @@ def _from_folder(folder: Path, laser, emission) -> SphereTriple:
             found[run].append(read_spectra(file))
     missing = [run for run in RUNS if not found[run]]
     if missing:
-        raise FormatError(folder, expected="files of the runs empty (A), indirect (B) and direct (C)", found=f"none for {', '.join(missing)}", advice="name each file by its run")
+        raise FormatError(
+            folder,
+            expected="files of the runs empty (A), indirect (B) and direct (C)",
+            found=f"none for {', '.join(missing)}",
+            advice="name each file by its run",
+        )
     if any(len(spectra) > 2 for spectra in found.values()):
         run = next(r for r, spectra in found.items() if len(spectra) > 2)
         raise FormatError(folder, expected="one file a run, or one each for laser and emission band", found=f"{len(found[run])} for {run}")
@@ -180,7 +201,9 @@ def _from_table(path: Path, laser, emission) -> tuple[SphereTriple, ...]:
     spectra = read_spectra(path)
     roles = [_role(label) for label in spectra.labels]
     if None in roles:
-        raise FormatError(path, place="column heads", expected="heads that name the run: empty, indirect or direct", found=repr(spectra.labels[roles.index(None)]))
+        raise FormatError(
+            path, place="column heads", expected="heads that name the run: empty, indirect or direct", found=repr(spectra.labels[roles.index(None)])
+        )
     keys = [re.sub(r"(?i)empty|blank|reference|(?:in)?direct|diffuse|[^0-9A-Za-zµμ./+-]+", " ", label).strip() for label in spectra.labels]
     columns = {run: {keys[i]: i for i in range(len(keys)) if roles[i] == run} for run in RUNS}
     for run in RUNS:
@@ -200,8 +223,16 @@ def _from_table(path: Path, laser, emission) -> tuple[SphereTriple, ...]:
         bands = _bands(spectra, spectra.values[index["empty"]], laser, emission)
         runs = {run: _split(spectra.labels[i], spectra, i, *bands) for run, i in index.items()}
         number = re.search(r"([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(\S.*)?$", key)
-        triples.append(SphereTriple(path, key or path.name.split(".")[0], **runs, parameter=float(number[1]) if number else None,
-                                    parameter_unit=(number[2] or "") if number else "", metadata=spectra.metadata))
+        triples.append(
+            SphereTriple(
+                path,
+                key or path.name.split(".")[0],
+                **runs,
+                parameter=float(number[1]) if number else None,
+                parameter_unit=(number[2] or "") if number else "",
+                metadata=spectra.metadata,
+            )
+        )
     return tuple(triples)
 
 
@@ -216,8 +247,12 @@ def _bands(spectra: Spectra, empty: np.ndarray, laser, emission) -> tuple[tuple[
         noise = 1.4826 * np.median(np.abs(np.diff(y))) / np.sqrt(2) + 1e-300
         top = int(np.argmax(y))
         if y[top] - floor < 20 * noise or y[top] <= 0:
-            raise FormatError(spectra.path, expected="a laser line in the empty run", found=f"no peak above 20 times the noise ({w[0]:g} to {w[-1]:g} nm)",
-                              advice="include the laser wavelength, or pass laser_band_nm")
+            raise FormatError(
+                spectra.path,
+                expected="a laser line in the empty run",
+                found=f"no peak above 20 times the noise ({w[0]:g} to {w[-1]:g} nm)",
+                advice="include the laser wavelength, or pass laser_band_nm",
+            )
         # To where the line has sunk into the floor, and half as far again for its wings.
         low_enough = y < floor + max(1e-3 * (y[top] - floor), 3 * noise)
         left = top - int(np.argmax(low_enough[top::-1])) if low_enough[: top + 1].any() else 0
@@ -228,8 +263,12 @@ def _bands(spectra: Spectra, empty: np.ndarray, laser, emission) -> tuple[tuple[
     for name, (low, high) in (("laser", laser), ("emission", emission)):
         inside = np.count_nonzero((w >= low) & (w <= high))
         if inside < 3:
-            raise FormatError(spectra.path, expected=f"a {name} band {low:g} to {high:g} nm inside the data", found=f"{inside} points there; data from {w[0]:g} to {w[-1]:g} nm",
-                              advice=f"export the {name} band or pass {name}_band_nm")
+            raise FormatError(
+                spectra.path,
+                expected=f"a {name} band {low:g} to {high:g} nm inside the data",
+                found=f"{inside} points there; data from {w[0]:g} to {w[-1]:g} nm",
+                advice=f"export the {name} band or pass {name}_band_nm",
+            )
     if laser[1] > emission[0]:
         raise FormatError(spectra.path, expected="bands that do not overlap", found=f"laser to {laser[1]:g} nm, emission from {emission[0]:g} nm")
     return laser, emission
@@ -266,5 +305,10 @@ def _same_grid(folder: Path, runs: dict[str, SphereRun]) -> None:
 
 def _same_axis(path: Path, found: np.ndarray, expected: np.ndarray, what: str) -> None:
     if found.shape != expected.shape or not np.allclose(found, expected, rtol=0, atol=1e-3):
-        raise FormatError(path, place=what, expected=f"the wavelengths of the other runs ({expected.size} points, {expected.min():g} to {expected.max():g} nm)",
-                          found=f"{found.size} points, {found.min():g} to {found.max():g} nm in {display_path(path)}", advice="record all three runs with one setting")
+        raise FormatError(
+            path,
+            place=what,
+            expected=f"the wavelengths of the other runs ({expected.size} points, {expected.min():g} to {expected.max():g} nm)",
+            found=f"{found.size} points, {found.min():g} to {found.max():g} nm in {display_path(path)}",
+            advice="record all three runs with one setting",
+        )

@@ -49,7 +49,9 @@ class TransientMap:
         return int(np.count_nonzero(~np.isfinite(self.signal)))
 
 
-def read_tas(path: str | os.PathLike, *, orientation: str | None = None, delay_unit: str | None = None, spectral_unit: str | None = None, key: str | None = None) -> TransientMap:
+def read_tas(
+    path: str | os.PathLike, *, orientation: str | None = None, delay_unit: str | None = None, spectral_unit: str | None = None, key: str | None = None
+) -> TransientMap:
     """Read one matrix.
 
     Parameters
@@ -108,8 +110,13 @@ class _Cursor:
 
     def take(self, count: int, what: str) -> bytes:
         if count < 0 or self.at + count > len(self.content):
-            raise FormatError(self.path, place=f"byte {self.at}", expected=f"{what} ({count} bytes)", found=f"{len(self.content) - self.at} bytes to the end of the file",
-                              advice="the file is truncated or damaged: copy or export it again")
+            raise FormatError(
+                self.path,
+                place=f"byte {self.at}",
+                expected=f"{what} ({count} bytes)",
+                found=f"{len(self.content) - self.at} bytes to the end of the file",
+                advice="the file is truncated or damaged: copy or export it again",
+            )
         self.at += count
         return self.content[self.at - count : self.at]
 
@@ -120,7 +127,9 @@ class _Cursor:
         place = self.at
         length = self.integer(f"the length of {what}")
         if not 0 <= length <= limit:
-            raise FormatError(self.path, place=f"byte {place}", expected=f"{what}, up to {limit} characters", found=f"a length of {length}", advice="the file is damaged")
+            raise FormatError(
+                self.path, place=f"byte {place}", expected=f"{what}, up to {limit} characters", found=f"a length of {length}", advice="the file is damaged"
+            )
         return self.take(length, what).decode("latin-1")
 
     def doubles(self, count: int, what: str) -> np.ndarray:
@@ -151,7 +160,13 @@ def _read_ufs(path, content, delay_unit, spectral_unit) -> TransientMap:
     place = c.at
     n, m = c.count("wavelengths"), c.count("delays")
     if (n, m) != (len(wavelength), len(delay)):
-        raise FormatError(path, place=f"byte {place}", expected=f"a matrix of {len(wavelength)} wavelengths × {len(delay)} delays", found=f"{n} × {m}", advice="the file is damaged")
+        raise FormatError(
+            path,
+            place=f"byte {place}",
+            expected=f"a matrix of {len(wavelength)} wavelengths × {len(delay)} delays",
+            found=f"{n} × {m}",
+            advice="the file is damaged",
+        )
     data = c.doubles(n * m, "the matrix").reshape(n, m)
     metadata = {"version": version}
     if c.at < len(content):
@@ -160,7 +175,17 @@ def _read_ufs(path, content, delay_unit, spectral_unit) -> TransientMap:
         if len(rest) >= 4 and struct.unpack(">i", rest[:4])[0] == len(rest) - 4:
             rest = rest[4:]
         metadata |= _notes(rest.decode("latin-1").replace("\r", "\n").split("\n"))
-    return _finish(path, "Ultrafast Systems ufs", delay, wavelength, data.T, delay_unit or _unit(path, time_unit, "ps"), spectral_unit or wave_unit or "nm", signal_name, metadata)
+    return _finish(
+        path,
+        "Ultrafast Systems ufs",
+        delay,
+        wavelength,
+        data.T,
+        delay_unit or _unit(path, time_unit, "ps"),
+        spectral_unit or wave_unit or "nm",
+        signal_name,
+        metadata,
+    )
 
 
 def write_ufs(path: str | os.PathLike, delay_ps, wavelength_nm, signal, *, metadata: str = "") -> None:
@@ -177,7 +202,13 @@ def write_ufs(path: str | os.PathLike, delay_ps, wavelength_nm, signal, *, metad
     signal = np.asarray(signal, float)
     if signal.shape != (len(delay_ps), len(wavelength_nm)):
         raise ValueError(f"ufs: expected a signal of shape {(len(delay_ps), len(wavelength_nm))}, found {signal.shape}")
-    body = text("Version2") + axis("Wavelength", "nm", wavelength_nm) + axis("Time", "ps", delay_ps) + text("DA") + struct.pack(">iii", 0, len(wavelength_nm), len(delay_ps))
+    body = (
+        text("Version2")
+        + axis("Wavelength", "nm", wavelength_nm)
+        + axis("Time", "ps", delay_ps)
+        + text("DA")
+        + struct.pack(">iii", 0, len(wavelength_nm), len(delay_ps))
+    )
     write_atomically(path, body + np.ascontiguousarray(signal.T, ">f8").tobytes() + text(metadata))
 
 
@@ -193,7 +224,9 @@ def _read_glotaran(path, lines, delay_unit, spectral_unit) -> TransientMap:
             count, at = int(match[1]), i + 1
             break
     if kind is None or count is None:
-        raise FormatError(path, place="header", expected="the lines 'Time explicit' or 'Wavelength explicit' and 'Intervalnr <n>'", found=repr(" / ".join(lines[:5])[:80]))
+        raise FormatError(
+            path, place="header", expected="the lines 'Time explicit' or 'Wavelength explicit' and 'Intervalnr <n>'", found=repr(" / ".join(lines[:5])[:80])
+        )
     explicit: list[float] = []
     while len(explicit) < count and at < len(lines):
         explicit += [_cell(path, cell, at, j, ".") for j, cell in enumerate(lines[at].split())]
@@ -207,7 +240,13 @@ def _read_glotaran(path, lines, delay_unit, spectral_unit) -> TransientMap:
             continue
         values = [_cell(path, cell, i, j, ".") for j, cell in enumerate(cells)]
         if len(values) != count + 1:
-            raise FormatError(path, place=f"line {i + 1}", expected=f"{count + 1} numbers (axis value and {count} signals)", found=str(len(values)), advice="mend or remove the line")
+            raise FormatError(
+                path,
+                place=f"line {i + 1}",
+                expected=f"{count + 1} numbers (axis value and {count} signals)",
+                found=str(len(values)),
+                advice="mend or remove the line",
+            )
         other.append(values[0])
         rows.append(values[1:])
     if not rows:
@@ -228,7 +267,13 @@ def write_glotaran(path: str | os.PathLike, delay_ps, wavelength_nm, signal, *, 
     if explicit not in ("time", "wavelength"):
         raise ValueError(f"explicit: expected 'time' or 'wavelength', found {explicit!r}")
     across, down, data = (delay_ps, wavelength_nm, np.asarray(signal).T) if explicit == "time" else (wavelength_nm, delay_ps, np.asarray(signal))
-    lines = ["Header", f"Original filename: {title}", f"{explicit.capitalize()} explicit", f"Intervalnr {len(across)}", "\t" + "\t".join(f"{x:.10g}" for x in across)]
+    lines = [
+        "Header",
+        f"Original filename: {title}",
+        f"{explicit.capitalize()} explicit",
+        f"Intervalnr {len(across)}",
+        "\t" + "\t".join(f"{x:.10g}" for x in across),
+    ]
     lines += [f"{y:.10g}\t" + "\t".join(f"{v:.8g}" for v in row) for y, row in zip(down, data, strict=True)]
     write_atomically(path, "\n".join(lines) + "\n")
 
@@ -253,7 +298,13 @@ def _read_text_matrix(path, lines, orientation, delay_unit, spectral_unit) -> Tr
         if len(cells) > width and all(not c for c in cells[width:]):
             cells = cells[:width]
         if len(cells) != width:
-            raise FormatError(path, place=f"line {i + 1}", expected=f"{width} cells, as in most rows", found=f"{len(cells)}: {lines[i].strip()[:50]!r}", advice="mend or remove the line")
+            raise FormatError(
+                path,
+                place=f"line {i + 1}",
+                expected=f"{width} cells, as in most rows",
+                found=f"{len(cells)}: {lines[i].strip()[:50]!r}",
+                advice="mend or remove the line",
+            )
         grid.append([_cell(path, cell, i, j, decimal) for j, cell in enumerate(cells)])
     grid = np.array(grid)
     if labview and width > 3 and not np.isfinite(grid[1:, 0]).any():  # an empty X column before the data
@@ -261,17 +312,35 @@ def _read_text_matrix(path, lines, orientation, delay_unit, spectral_unit) -> Tr
     across, down, data = grid[0, 1:], grid[1:, 0], grid[1:, 1:]
     for what, axis in (("first row", across), ("first column", down)):
         if not np.all(np.isfinite(axis)):
-            raise FormatError(path, place=what, expected="numbers of an axis", found=f"{int(np.sum(~np.isfinite(axis)))} cells without a number",
-                              advice="the matrix needs delays and wavelengths as its first row and first column")
+            raise FormatError(
+                path,
+                place=what,
+                expected="numbers of an axis",
+                found=f"{int(np.sum(~np.isfinite(axis)))} cells without a number",
+                advice="the matrix needs delays and wavelengths as its first row and first column",
+            )
     header, footer = [line for line in lines[:first] if line.strip()], [line for line in lines[last:] if line.strip()]
     words = " ".join([*header[-6:], corner])
     down_is_delay = _delays_down(path, down, across, words, corner, orientation)
     delay, wavelength, signal = (down, across, data) if down_is_delay else (across, down, data.T)
     metadata = _notes([*header, *footer])
-    unit = delay_unit or _said_time_unit(corner) or _said_time_unit(" ".join(f"{k} {v}" for k, v in metadata.items() if re.search("time|delay", k, re.IGNORECASE))) or _said_time_unit(
-        " ".join(h for h in header if _DELAY_WORD.search(h))) or "ps"
+    unit = (
+        delay_unit
+        or _said_time_unit(corner)
+        or _said_time_unit(" ".join(f"{k} {v}" for k, v in metadata.items() if re.search("time|delay", k, re.IGNORECASE)))
+        or _said_time_unit(" ".join(h for h in header if _DELAY_WORD.search(h)))
+        or "ps"
+    )
     spectral = spectral_unit or _said_spectral_unit(words) or "nm"
-    name = "LabVIEW lvm" if labview else "Surface Xplorer csv" if footer and not down_is_delay and delimiter == "," else "SIA" if path.suffix.lower() == ".sia" else "text matrix"
+    name = (
+        "LabVIEW lvm"
+        if labview
+        else "Surface Xplorer csv"
+        if footer and not down_is_delay and delimiter == ","
+        else "SIA"
+        if path.suffix.lower() == ".sia"
+        else "text matrix"
+    )
     return _finish(path, name, delay, wavelength, signal, unit, spectral, "", metadata)
 
 
@@ -311,7 +380,12 @@ def _find_block(path, lines, start):
                 if best is None or score > best[0]:
                     best = (score, delimiter, decimal, width)
     if best is None:
-        raise FormatError(path, expected="a matrix of numbers with delays and wavelengths as first row and column", found=f"none in {len(lines)} lines", advice="export the matrix with both axes")
+        raise FormatError(
+            path,
+            expected="a matrix of numbers with delays and wavelengths as first row and column",
+            found=f"none in {len(lines)} lines",
+            advice="export the matrix with both axes",
+        )
     _, delimiter, decimal, width = best
 
     def fits(i: int) -> bool:
@@ -330,7 +404,13 @@ def _find_block(path, lines, start):
     inside = set(rows)
     for i in range(first, last):
         if lines[i].strip() and i not in inside and not lines[i].lstrip().startswith(COMMENT):
-            raise FormatError(path, place=f"line {i + 1}", expected=f"a row of {width} numbers", found=repr(lines[i].strip()[:50]), advice="mend the line, or move notes to the end of the file")
+            raise FormatError(
+                path,
+                place=f"line {i + 1}",
+                expected=f"a row of {width} numbers",
+                found=repr(lines[i].strip()[:50]),
+                advice="mend the line, or move notes to the end of the file",
+            )
     return delimiter, decimal, first, last, width
 
 
@@ -339,7 +419,13 @@ def _cell(path, cell: str, line: int, column: int, decimal: str) -> float:
     if value is None and not cell and (line, column) != (0, 0):
         value = float("nan") if column == 0 else None
     if value is None:
-        raise FormatError(path, place=f"line {line + 1}, column {column + 1}", expected="a number", found=repr(cell[:30]) if cell else "an empty cell", advice="mend the cell, or write NaN")
+        raise FormatError(
+            path,
+            place=f"line {line + 1}, column {column + 1}",
+            expected="a number",
+            found=repr(cell[:30]) if cell else "an empty cell",
+            advice="mend the cell, or write NaN",
+        )
     return value if np.isfinite(value) else float("nan")
 
 
@@ -354,8 +440,13 @@ def _delays_down(path, down, across, words, corner, orientation) -> bool:
         return bool(d)
     score = _delay_likeness(down) - _delay_likeness(across)
     if abs(score) < 0.5:
-        raise FormatError(path, place="axes", expected="one axis of delays and one of wavelengths", found=f"{down[0]:g} … {down[-1]:g} down, {across[0]:g} … {across[-1]:g} across: either could be both",
-                          advice="hand over orientation='delays down' or 'delays across'")
+        raise FormatError(
+            path,
+            place="axes",
+            expected="one axis of delays and one of wavelengths",
+            found=f"{down[0]:g} … {down[-1]:g} down, {across[0]:g} … {across[-1]:g} across: either could be both",
+            advice="hand over orientation='delays down' or 'delays across'",
+        )
     return score > 0
 
 
@@ -387,7 +478,13 @@ def _read_npz(path, delay_unit, spectral_unit, key) -> TransientMap:
                 try:
                     arrays[name] = archive[name]
                 except ValueError:
-                    raise FormatError(path, place=f"entry {name!r}", expected="numbers or text", found="pickled Python objects", advice="save plain arrays: np.savez(path, delay_ps=..., wavelength_nm=..., signal=...)") from None
+                    raise FormatError(
+                        path,
+                        place=f"entry {name!r}",
+                        expected="numbers or text",
+                        found="pickled Python objects",
+                        advice="save plain arrays: np.savez(path, delay_ps=..., wavelength_nm=..., signal=...)",
+                    ) from None
     except (zipfile.BadZipFile, OSError, EOFError, KeyError, struct.error) as error:
         raise FormatError(path, expected="a numpy .npz archive", found=str(error)[:80], advice="the file is truncated or damaged") from None
     axes = {name: a.astype(float) for name, a in arrays.items() if a.ndim == 1 and a.dtype.kind in "fiu"}
@@ -395,7 +492,12 @@ def _read_npz(path, delay_unit, spectral_unit, key) -> TransientMap:
     def axis(what, pattern):
         found = [name for name in axes if re.search(pattern, name, re.IGNORECASE)]
         if len(found) != 1:
-            raise FormatError(path, expected=f"one entry of {what}", found=", ".join(found or arrays) or "an empty archive", advice="name them delay_ps, wavelength_nm and signal")
+            raise FormatError(
+                path,
+                expected=f"one entry of {what}",
+                found=", ".join(found or arrays) or "an empty archive",
+                advice="name them delay_ps, wavelength_nm and signal",
+            )
         return found[0]
 
     w = axis("wavelengths", r"^(wl|wls|wn)$|wave|lambda|lam$|nm$|energy")
@@ -408,8 +510,12 @@ def _read_npz(path, delay_unit, spectral_unit, key) -> TransientMap:
             raise FormatError(path, place=f"entry {key!r}", expected=f"a matrix of {nt} × {nw}", found=", ".join(fits) or "none")
         fits = {key: fits[key]}
     if len(fits) != 1:
-        raise FormatError(path, expected=f"one matrix of {nt} delays × {nw} wavelengths", found=", ".join(fits) or "none that fits: " + ", ".join(f"{k} {a.shape}" for k, a in arrays.items()),
-                          advice="hand over key='<name>'" if fits else "")
+        raise FormatError(
+            path,
+            expected=f"one matrix of {nt} delays × {nw} wavelengths",
+            found=", ".join(fits) or "none that fits: " + ", ".join(f"{k} {a.shape}" for k, a in arrays.items()),
+            advice="hand over key='<name>'" if fits else "",
+        )
     name, data = next(iter(fits.items()))
     data = data.astype(float)
     if data.shape[-2:] != (nt, nw):
@@ -424,7 +530,9 @@ def _read_npz(path, delay_unit, spectral_unit, key) -> TransientMap:
 # ---- common ------------------------------------------------------------------------------------------------------------
 
 
-def write_matrix(path: str | os.PathLike, delay_ps, wavelength_nm, signal, *, delays: str = "down", delimiter: str = ",", footer: str = "", digits: int = 6) -> None:
+def write_matrix(
+    path: str | os.PathLike, delay_ps, wavelength_nm, signal, *, delays: str = "down", delimiter: str = ",", footer: str = "", digits: int = 6
+) -> None:
     """Write a matrix of text with both axes: `delays` "down" (first column; SIA with tabs) or "across" (first row; Surface Xplorer with commas)."""
     from peled.files import write_atomically
 
@@ -451,10 +559,18 @@ def _finish(path, form, delay, wavelength, signal, time_unit, spectral_unit, sig
     else:
         raise FormatError(path, place="wavelengths", expected="the unit nm, um, cm-1 or eV", found=repr(spectral_unit), advice="hand over spectral_unit='nm'")
     if np.any(nm <= 0) or not np.all(np.isfinite(nm)):
-        raise FormatError(path, place="wavelengths", expected="positive numbers", found=f"{wavelength.min():g} … {wavelength.max():g}", advice="delays and wavelengths may be exchanged: hand over orientation")
+        raise FormatError(
+            path,
+            place="wavelengths",
+            expected="positive numbers",
+            found=f"{wavelength.min():g} … {wavelength.max():g}",
+            advice="delays and wavelengths may be exchanged: hand over orientation",
+        )
     if not np.isfinite(signal).any():
         raise FormatError(path, place="matrix", expected="numbers", found="no finite value")
-    return TransientMap(Path(path), form, delay * TIME_UNITS_PS[time_unit], nm, np.ascontiguousarray(signal, float), signal_unit, time_unit, spectral_unit, metadata, scans)
+    return TransientMap(
+        Path(path), form, delay * TIME_UNITS_PS[time_unit], nm, np.ascontiguousarray(signal, float), signal_unit, time_unit, spectral_unit, metadata, scans
+    )
 
 
 def _unit(path, text: str, default: str) -> str:

@@ -154,7 +154,9 @@ def _becker_hickl(path: Path) -> Histogram:
     except FormatError:
         raise
     except Exception as error:
-        raise FormatError(path, expected="a whole Becker & Hickl .sdt file", found=f"{type(error).__name__}: {str(error)[:120]}", advice="export it again") from None
+        raise FormatError(
+            path, expected="a whole Becker & Hickl .sdt file", found=f"{type(error).__name__}: {str(error)[:120]}", advice="export it again"
+        ) from None
     size = data[0].shape[-1]
     if any(d.shape[-1] != size for d in data):
         raise FormatError(path, expected="decays of one length", found=", ".join(str(d.shape[-1]) for d in data), advice="export them one by one")
@@ -213,9 +215,17 @@ def _becker_hickl_text(path: Path, lines: list[str]) -> Histogram | None:
         if block.shape[1] > 1:
             axis = block[:, 0]
     if axis is None:
-        match = next((m for line in lines[: starts[0]] if (m := re.search(r"SP_TAC_TC,F,([\d.eE+-]+)|time per channel\D*([\d.]+)\s*(ps|ns)", line, re.IGNORECASE))), None)
+        match = next(
+            (m for line in lines[: starts[0]] if (m := re.search(r"SP_TAC_TC,F,([\d.eE+-]+)|time per channel\D*([\d.]+)\s*(ps|ns)", line, re.IGNORECASE))), None
+        )
         if match is None:
-            raise FormatError(path, place=f"line {starts[0] + 2}", expected="time and counts", found="counts alone and no time per channel in the header", advice="export with the time axis")
+            raise FormatError(
+                path,
+                place=f"line {starts[0] + 2}",
+                expected="time and counts",
+                found="counts alone and no time per channel in the header",
+                advice="export with the time axis",
+            )
         step = float(match[1]) * 1e9 if match[1] else float(match[2]) * _TO_NS[match[3].lower()]
         axis = np.arange(len(blocks[0])) * step
     if len({b.size for b in blocks}) > 1:
@@ -237,8 +247,15 @@ def _metrotrpl(path: Path, lines: list[str]) -> Histogram | None:
             body.append(row)
     table = np.array(body).T
     head = np.array(rows[:3])[:, 1:]
-    return Histogram(path, table[0], table[1:], tuple(f"power {p:.3g}, filter {f:.3g}" for p, f in zip(*head[:2], strict=True)), float(np.median(np.diff(table[0]))),
-                     background=head[2], metadata={"power": head[0].tolist(), "filter": head[1].tolist(), "time unit": "ns"})
+    return Histogram(
+        path,
+        table[0],
+        table[1:],
+        tuple(f"power {p:.3g}, filter {f:.3g}" for p, f in zip(*head[:2], strict=True)),
+        float(np.median(np.diff(table[0]))),
+        background=head[2],
+        metadata={"power": head[0].tolist(), "filter": head[1].tolist(), "time unit": "ns"},
+    )
 
 
 def _table(path: Path, lines: list[str], time_unit: str | None) -> Histogram:
@@ -248,44 +265,90 @@ def _table(path: Path, lines: list[str], time_unit: str | None) -> Histogram:
     width = _bin_width(said, lines)
     if len(numeric) == 1:
         if width is None:
-            raise FormatError(path, place=f"line {table.first_line}", expected="a time and a counts column, or a time per channel in the header",
-                              found="one column", advice="export with the time axis")
+            raise FormatError(
+                path,
+                place=f"line {table.first_line}",
+                expected="a time and a counts column, or a time per channel in the header",
+                found="one column",
+                advice="export with the time axis",
+            )
         time, decays = np.arange(len(table)) * width, numeric
     else:
         axis, decays = numeric[0], numeric[1:]
         repeats = [c for c in decays if re.match(r"time|chan", c.name, re.IGNORECASE)]
         if repeats and any(not np.array_equal(c.values, axis.values) for c in repeats):
-            raise FormatError(path, place="column heads", expected="one time axis", found=f"{1 + len(repeats)} different ones", advice="export the decays one by one")
+            raise FormatError(
+                path, place="column heads", expected="one time axis", found=f"{1 + len(repeats)} different ones", advice="export the decays one by one"
+            )
         decays = [c for c in decays if c not in repeats and not re.match(r"fit|resid", c.name, re.IGNORECASE)]
         if re.match(r"chan", axis.name, re.IGNORECASE):
             if width is None:
-                raise FormatError(path, place="header", expected="a time per channel beside a column of channels", found="none", advice="write 'Time calibration = 2.7e-11 sec/ch' above")
+                raise FormatError(
+                    path,
+                    place="header",
+                    expected="a time per channel beside a column of channels",
+                    found="none",
+                    advice="write 'Time calibration = 2.7e-11 sec/ch' above",
+                )
             time = axis.values * width
         else:
             head = f"{axis.name} {axis.unit} {said.get('xaxis', '')}"
             unit = time_unit or axis.unit or next(iter(re.findall(r"(?<![A-Za-z])(ps|ns|us|µs|μs|ms|s)(?![A-Za-z])", head)), "") or "ns"
             if unit.lower() not in _TO_NS:
-                raise FormatError(path, place="column heads", expected="a time in ps, ns, µs, ms or s", found=repr(unit), advice="name the unit in the column's head or pass time_unit")
+                raise FormatError(
+                    path,
+                    place="column heads",
+                    expected="a time in ps, ns, µs, ms or s",
+                    found=repr(unit),
+                    advice="name the unit in the column's head or pass time_unit",
+                )
             time = axis.values * _TO_NS[unit.lower()]
     stem = path.name.split(".")[0]
     names = [c.name for c in decays]
     if "labels" in said and len(said["labels"].strip(",").split(",")) == len(decays):
         names = [n.strip() for n in said["labels"].strip(",").split(",")]
-    labels = tuple(n if n and not re.fullmatch(r"counts?|intensity|y|decay", n, re.IGNORECASE) else (stem if len(decays) == 1 else f"{stem} {k + 1}") for k, n in enumerate(names))
+    labels = tuple(
+        n if n and not re.fullmatch(r"counts?|intensity|y|decay", n, re.IGNORECASE) else (stem if len(decays) == 1 else f"{stem} {k + 1}")
+        for k, n in enumerate(names)
+    )
     steps = np.diff(time)
     if steps.size == 0 or not np.all(steps > 0):
         i = int(np.argmax(steps <= 0)) if steps.size else 0
-        raise FormatError(path, place=f"line {table.first_line + i + 1}, column 1", expected="times that rise", found=f"{time[i]:g} then {time[min(i + 1, len(time) - 1)]:g} ns")
-    cycles = next((float(m[0]) for k, v in said.items() if re.search(r"excitation (pulses|cycles)|^cycles", k) and (m := re.search(r"[\d.]+(e[+-]?\d+)?", v, re.IGNORECASE))), None)
-    return Histogram(path, time, np.array([c.values for c in decays]), labels, float(np.median(steps)), _period(said),
-                     None if cycles is None else np.full(len(decays), cycles), metadata=table.metadata)
+        raise FormatError(
+            path,
+            place=f"line {table.first_line + i + 1}, column 1",
+            expected="times that rise",
+            found=f"{time[i]:g} then {time[min(i + 1, len(time) - 1)]:g} ns",
+        )
+    cycles = next(
+        (
+            float(m[0])
+            for k, v in said.items()
+            if re.search(r"excitation (pulses|cycles)|^cycles", k) and (m := re.search(r"[\d.]+(e[+-]?\d+)?", v, re.IGNORECASE))
+        ),
+        None,
+    )
+    return Histogram(
+        path,
+        time,
+        np.array([c.values for c in decays]),
+        labels,
+        float(np.median(steps)),
+        _period(said),
+        None if cycles is None else np.full(len(decays), cycles),
+        metadata=table.metadata,
+    )
 
 
 def _bin_width(said: dict, lines: list[str]) -> float | None:
     for line in lines[:60]:
         if m := re.search(r"time[ /](?:cal\w*|per ch\w*)\D*?([\d.]+(?:[eE][+-]?\d+)?)\s*(ps|ns|us|µs|s)?", line, re.IGNORECASE):
             return float(m[1]) * _TO_NS[(m[2] or "s").lower()]
-        if m := re.search(r"(?:ch\w*\.? ?width|bin ?width|resolution)\W*([\d.]+(?:[eE][+-]?\d+)?)?\s*\(?(ps|ns|us|µs)?\)?\W*([\d.]+(?:[eE][+-]?\d+)?)?\s*(ps|ns|us|µs)?", line, re.IGNORECASE):
+        if m := re.search(
+            r"(?:ch\w*\.? ?width|bin ?width|resolution)\W*([\d.]+(?:[eE][+-]?\d+)?)?\s*\(?(ps|ns|us|µs)?\)?\W*([\d.]+(?:[eE][+-]?\d+)?)?\s*(ps|ns|us|µs)?",
+            line,
+            re.IGNORECASE,
+        ):
             number, unit = m[1] or m[3], m[2] or m[4]
             if number and unit:
                 return float(number) * _TO_NS[unit.lower()]
@@ -311,11 +374,22 @@ def _checked(histogram: Histogram) -> Histogram:
     bad = np.argwhere(~np.isfinite(counts) | (counts < 0))
     if bad.size:
         m, i = bad[0]
-        raise FormatError(histogram.path, place=f"{histogram.labels[m]}, {time[i]:g} ns", expected="counts, none negative", found=f"{counts[m, i]:g}",
-                          advice="export raw counts, without subtracting a background: the statistics need them")
+        raise FormatError(
+            histogram.path,
+            place=f"{histogram.labels[m]}, {time[i]:g} ns",
+            expected="counts, none negative",
+            found=f"{counts[m, i]:g}",
+            advice="export raw counts, without subtracting a background: the statistics need them",
+        )
     steps = np.diff(time)
     # Rounded times may differ in their last digit; a changed bin width may not.
     if np.max(np.abs(time - (time[0] + np.arange(time.size) * (time[-1] - time[0]) / (time.size - 1)))) > 0.51 * histogram.bin_ns:
         i = int(np.argmax(np.abs(steps - histogram.bin_ns)))
-        raise FormatError(histogram.path, place=f"{time[i]:g} ns", expected=f"even bins of {histogram.bin_ns:g} ns", found=f"a step of {steps[i]:g} ns", advice="export one time range")
+        raise FormatError(
+            histogram.path,
+            place=f"{time[i]:g} ns",
+            expected=f"even bins of {histogram.bin_ns:g} ns",
+            found=f"a step of {steps[i]:g} ns",
+            advice="export one time range",
+        )
     return histogram

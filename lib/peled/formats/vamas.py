@@ -84,8 +84,13 @@ class _Lines:
         try:
             return float(cell.replace(",", "."))
         except ValueError:
-            raise FormatError(self.path, place=f"line {self.at}", expected=f"a number: {what}", found=repr(cell[:40]),
-                              advice="the file does not follow ISO 14976 here; export it again") from None
+            raise FormatError(
+                self.path,
+                place=f"line {self.at}",
+                expected=f"a number: {what}",
+                found=repr(cell[:40]),
+                advice="the file does not follow ISO 14976 here; export it again",
+            ) from None
 
     def known(self, what: str) -> float | None:
         value = self.number(what)
@@ -127,7 +132,9 @@ def read_vamas(path: str | os.PathLike) -> tuple[Spectrum, ...]:
         raise FormatError(path, place=f"line {lines.at}", expected=f"an experiment mode, one of {', '.join(sorted(_MODES))}", found=repr(mode[:40]))
     scan = lines.text("scan mode").upper()
     if scan not in ("REGULAR", "IRREGULAR"):
-        raise FormatError(path, place=f"line {lines.at}", expected="scan mode REGULAR or IRREGULAR", found=repr(scan[:40]), advice="export the spectra of a map one by one")
+        raise FormatError(
+            path, place=f"line {lines.at}", expected="scan mode REGULAR or IRREGULAR", found=repr(scan[:40]), advice="export the spectra of a map one by one"
+        )
     if mode in ("MAP", "MAPDP", "NORM", "SDP"):
         lines.count("number of spectral regions")
     if mode in ("MAP", "MAPDP"):
@@ -135,8 +142,13 @@ def read_vamas(path: str | os.PathLike) -> tuple[Spectrum, ...]:
     variables = [lines.texts(2, "label and unit of an experimental variable") for _ in range(lines.count("number of experimental variables"))]
     listed = lines.count("number of entries in the parameter inclusion or exclusion list")
     if listed:
-        raise FormatError(path, place=f"line {lines.at}", expected="no parameter inclusion or exclusion list", found=f"{listed} entries",
-                          advice="such files leave out parts of each block; export without the list")
+        raise FormatError(
+            path,
+            place=f"line {lines.at}",
+            expected="no parameter inclusion or exclusion list",
+            found=f"{listed} entries",
+            advice="such files leave out parts of each block; export without the list",
+        )
     manual = lines.count("number of manually entered items in a block")
     lines.texts(manual, "manually entered item")
     upgrades = lines.count("number of future upgrade experiment entries")
@@ -215,7 +227,13 @@ def _block(lines: _Lines, mode: str, scan: str, variables, upgrades: int, shared
             raise FormatError(lines.path, place=f"block {name!r}", expected="a column with the energy", found=", ".join(labels))
         abscissa, abscissa_label, unit = table[:, axis], columns[axis][0], columns[axis][1]
     if unit.lower() not in ("ev", ""):
-        raise FormatError(lines.path, place=f"block {name!r}", expected="an abscissa in eV", found=f"{abscissa_label} in {unit!r}", advice="only photoelectron spectra are read")
+        raise FormatError(
+            lines.path,
+            place=f"block {name!r}",
+            expected="an abscissa in eV",
+            found=f"{abscissa_label} in {unit!r}",
+            advice="only photoelectron spectra are read",
+        )
     ordinate = next((i for i, text in enumerate(labels) if "energy" not in text and "transmission" not in text), None)
     if ordinate is None:
         raise FormatError(lines.path, place=f"block {name!r}", expected="a column with counts", found=", ".join(labels))
@@ -225,8 +243,28 @@ def _block(lines: _Lines, mode: str, scan: str, variables, upgrades: int, shared
     else:
         kinetic, binding = abscissa, (energy - abscissa if energy else -abscissa)
     regions, components = _casa(comment, energy)
-    return Spectrum(lines.path, name, sample, technique, f"{species} {level}".strip(), source, energy, kinetic, binding, table[:, ordinate], columns[ordinate][1], transmission,
-                    seconds, int(scans) if scans and scans > 0 else 1, passing if analyser.upper() == "FAT" else None, bias, regions, components, comment, values)
+    return Spectrum(
+        lines.path,
+        name,
+        sample,
+        technique,
+        f"{species} {level}".strip(),
+        source,
+        energy,
+        kinetic,
+        binding,
+        table[:, ordinate],
+        columns[ordinate][1],
+        transmission,
+        seconds,
+        int(scans) if scans and scans > 0 else 1,
+        passing if analyser.upper() == "FAT" else None,
+        bias,
+        regions,
+        components,
+        comment,
+        values,
+    )
 
 
 def _is_number(cell: str) -> bool:
@@ -243,12 +281,28 @@ def _casa(comment: tuple[str, ...], energy: float | None) -> tuple[tuple[dict, .
     for line in comment:
         if match := re.match(r"CASA region \(\*(.*?)\*\) \(\*(.*?)\*\) (\S+) (\S+) (\S+)", line):
             low, high, rsf = map(float, match.groups()[2:])
-            regions.append({"name": match[1], "background": match[2], "kinetic_range_eV": (low, high), "rsf": rsf,
-                            "binding_range_eV": (energy - high, energy - low) if energy else None})
+            regions.append(
+                {
+                    "name": match[1],
+                    "background": match[2],
+                    "kinetic_range_eV": (low, high),
+                    "rsf": rsf,
+                    "binding_range_eV": (energy - high, energy - low) if energy else None,
+                }
+            )
         elif match := re.match(r"CASA comp \(\*(.*?)\*\) \(\*(.*?)\*\) Area (\S+) .*?MFWHM (\S+) .*?Position (\S+) .*?RSF (\S+)", line):
             area, width, position, rsf = map(float, match.groups()[2:])
-            components.append({"name": match[1], "shape": match[2], "area": area, "fwhm_eV": width, "kinetic_energy_eV": position, "rsf": rsf,
-                               "binding_energy_eV": energy - position if energy else None})
+            components.append(
+                {
+                    "name": match[1],
+                    "shape": match[2],
+                    "area": area,
+                    "fwhm_eV": width,
+                    "kinetic_energy_eV": position,
+                    "rsf": rsf,
+                    "binding_energy_eV": energy - position if energy else None,
+                }
+            )
     return tuple(regions), tuple(components)
 
 
@@ -263,13 +317,61 @@ def write_vamas(path: str | os.PathLike, blocks: list[dict], *, comment: tuple[s
     """
     from peled import files
 
-    out = ["VAMAS Surface Chemical Analysis Standard Data Transfer Format 1988 May 4", "Not Specified", "Not Specified", "Not Specified", "Not Specified",
-           str(len(comment)), *comment, "NORM", "IRREGULAR" if irregular else "REGULAR", str(len(blocks)), "1", "Exp Variable", "d", "0", "0", "0", "0", str(len(blocks))]
+    out = [
+        "VAMAS Surface Chemical Analysis Standard Data Transfer Format 1988 May 4",
+        "Not Specified",
+        "Not Specified",
+        "Not Specified",
+        "Not Specified",
+        str(len(comment)),
+        *comment,
+        "NORM",
+        "IRREGULAR" if irregular else "REGULAR",
+        str(len(blocks)),
+        "1",
+        "Exp Variable",
+        "d",
+        "0",
+        "0",
+        "0",
+        "0",
+        str(len(blocks)),
+    ]
     for b in blocks:
         kinetic, counts = np.asarray(b["kinetic_energy_eV"], float), np.asarray(b["counts"], float)
-        out += [b["name"], b["sample"], "2020", "1", "1", "0", "0", "0", "0", "0", b["technique"], "0", b["source"], f"{b['photon_energy_eV']:.6g}", "1e+37", "1e+37", "1e+37",
-                "1e+37", "1e+37", "FAT", f"{b.get('pass_energy_eV', 20):g}", "1e+37", "1e+37", f"{b.get('target_bias_V', 0):g}", "1e+37", "1e+37", "0", "0",
-                b["species"], b["transition"], "-1"]
+        out += [
+            b["name"],
+            b["sample"],
+            "2020",
+            "1",
+            "1",
+            "0",
+            "0",
+            "0",
+            "0",
+            "0",
+            b["technique"],
+            "0",
+            b["source"],
+            f"{b['photon_energy_eV']:.6g}",
+            "1e+37",
+            "1e+37",
+            "1e+37",
+            "1e+37",
+            "1e+37",
+            "FAT",
+            f"{b.get('pass_energy_eV', 20):g}",
+            "1e+37",
+            "1e+37",
+            f"{b.get('target_bias_V', 0):g}",
+            "1e+37",
+            "1e+37",
+            "0",
+            "0",
+            b["species"],
+            b["transition"],
+            "-1",
+        ]
         columns = [counts]
         if irregular:
             columns = [kinetic, counts] + ([np.asarray(b["transmission"], float)] if "transmission" in b else [])
@@ -278,7 +380,18 @@ def write_vamas(path: str | os.PathLike, blocks: list[dict], *, comment: tuple[s
             names = [("Intensity", "d")] + ([("transmission", "d")] if "transmission" in b else [])
             columns += [np.asarray(b["transmission"], float)] if "transmission" in b else []
             out += ["Kinetic Energy", "eV", f"{kinetic[0]:.6g}", f"{(kinetic[-1] - kinetic[0]) / (len(kinetic) - 1):.8g}"]
-        out += [str(len(columns)), *(x for pair in names for x in pair), "pulse counting", f"{b.get('collection_time_s', 0.1):g}", str(b.get("scans", 1)), "0", "0", "0", "0", "0"]
+        out += [
+            str(len(columns)),
+            *(x for pair in names for x in pair),
+            "pulse counting",
+            f"{b.get('collection_time_s', 0.1):g}",
+            str(b.get("scans", 1)),
+            "0",
+            "0",
+            "0",
+            "0",
+            "0",
+        ]
         out += [str(len(columns) * len(counts))] + [f"{f(column):.6g}" for column in columns for f in (np.min, np.max)]
         out += [f"{value:.6g}" for row in zip(*columns, strict=True) for value in row]
     files.write_atomically(path, "\r\n".join(out) + "\r\nend of experiment\r\n")

@@ -13,5 +13,25 @@ from peled.led.lifetime import acceleration, crossing_time, fit_decay
 from peled.led.photometry import colour, efficiency, gaussian_band, luminance
 from peled.led.stability import drift, follow, relaxation
 
-__all__ = ["acceleration", "analyse", "check_column", "colour", "common_band", "crossing_time", "drift", "efficiency", "fit_decay", "fit_jv", "follow", "gaussian_band",
-           "luminance", "peak_eqe", "read_stack", "relaxation", "rolloff", "solve", "table", "turn_on"]
+__all__ = [
+    "acceleration",
+    "analyse",
+    "check_column",
+    "colour",
+    "common_band",
+    "crossing_time",
+    "drift",
+    "efficiency",
+    "fit_decay",
+    "fit_jv",
+    "follow",
+    "gaussian_band",
+    "luminance",
+    "peak_eqe",
+    "read_stack",
+    "relaxation",
+    "rolloff",
+    "solve",
+    "table",
+    "turn_on",
+]

@@ -74,7 +74,12 @@ class Stack:
             raise KeyError(f"stack: expected layers with the role {role!r}, found {', '.join({layer.role for layer in self.layers})}")
         now = sum(layer.thickness_nm for layer in members)
         share = {layer.name: layer.thickness_nm / now for layer in members}
-        return replace(self, layers=tuple(replace(layer, thickness_nm=share[layer.name] * np.asarray(total_nm, float)) if layer.role == role else layer for layer in self.layers))
+        return replace(
+            self,
+            layers=tuple(
+                replace(layer, thickness_nm=share[layer.name] * np.asarray(total_nm, float)) if layer.role == role else layer for layer in self.layers
+            ),
+        )
 
     def only(self, names: Sequence[str]) -> Stack:
         """The stack reduced to the named layers."""
@@ -97,7 +102,9 @@ def read_stack(path: str | Path) -> Stack:
     except yaml.YAMLError as error:
         raise FormatError(path, expected="YAML", found=str(error).split("\n")[0]) from None
     if not isinstance(found, dict) or not isinstance(found.get("stack"), list) or len(found["stack"]) < 3:
-        raise FormatError(path, expected="a key 'stack' with at least three layers", found=", ".join(found) if isinstance(found, dict) else type(found).__name__)
+        raise FormatError(
+            path, expected="a key 'stack' with at least three layers", found=", ".join(found) if isinstance(found, dict) else type(found).__name__
+        )
     layers = []
     for number, entry in enumerate(found["stack"], 1):
         place = f"stack, layer {number} ({entry.get('name', 'no name')})"
@@ -109,8 +116,17 @@ def read_stack(path: str | Path) -> Stack:
         for key, value, least in (("n", entry["n"], 0.01), ("k", entry.get("k", 0.0), 0.0), ("thickness_nm", 1.0 if thickness is None else thickness, 0.0)):
             if not isinstance(value, (int, float)) or not np.isfinite(value) or value < least:
                 raise FormatError(path, place=place, expected=f"{key} as a number from {least:g}", found=repr(value))
-        layers.append(Layer(str(entry["name"]), float(entry["n"]), float(entry.get("k", 0.0)), None if thickness is None else float(thickness), str(entry["role"]),
-                            str(entry.get("thickness_source", "")), str(entry.get("index_source", ""))))
+        layers.append(
+            Layer(
+                str(entry["name"]),
+                float(entry["n"]),
+                float(entry.get("k", 0.0)),
+                None if thickness is None else float(thickness),
+                str(entry["role"]),
+                str(entry.get("thickness_source", "")),
+                str(entry.get("index_source", "")),
+            )
+        )
     if sum(layer.role == "emitter" for layer in layers) != 1:
         raise FormatError(path, place="stack", expected="one layer with the role emitter", found=str(sum(layer.role == "emitter" for layer in layers)))
     return Stack(tuple(layers), float(found.get("wavelength_nm", 620)), tuple(found.get("levels", ())), tuple(found.get("earlier_stack", ())))
@@ -131,13 +147,25 @@ def _with_index(path: Path, place: str, entry: Mapping, wavelength_nm: float, su
     return {**entry, "n": value.real, "k": 0.0 if substrate else value.imag, "index_source": " ".join(found.source.split())}
 
 
-def emission(stack: Stack, *, orientation: str | float = "isotropic", wavelength_nm: float | None = None, layers: bool = False, tolerance: float = 1e-5, depth=None) -> DipoleEmission:
+def emission(
+    stack: Stack, *, orientation: str | float = "isotropic", wavelength_nm: float | None = None, layers: bool = False, tolerance: float = 1e-5, depth=None
+) -> DipoleEmission:
     """Dipole emission of the stack's emitter by channel; thicknesses may be arrays of one length."""
     indices = [layer.index for layer in stack.layers] + [1.0]
     thickness = list(np.broadcast_arrays(*(np.asarray(layer.thickness_nm, float) for layer in stack.layers[1:])))
     if thickness[0].ndim == 0:
         thickness = [float(value) for value in thickness]
-    return dipole_emission(indices, thickness, stack.index("emitter"), wavelength_nm or stack.wavelength_nm, outside=1.0, orientation=orientation, layers=layers, tolerance=tolerance, depth=depth)
+    return dipole_emission(
+        indices,
+        thickness,
+        stack.index("emitter"),
+        wavelength_nm or stack.wavelength_nm,
+        outside=1.0,
+        orientation=orientation,
+        layers=layers,
+        tolerance=tolerance,
+        depth=depth,
+    )
 
 
 @dataclass(frozen=True)
@@ -174,7 +202,12 @@ class Ceiling:
 
 #: What is varied about the printed stack: emitter thickness (both printed values), hole layers, ITO, organic index, dipoles.
 VARIED = {
-    "emitter_nm": (20.0, 30.0), "hole_nm": (0.5, 30.0, 60.0, 90.0), "ito_nm": (100.0, 150.0), "organic_index": (1.60, 1.70, 1.80), "vertical": (1 / 3, 0.2), "ito_index": (1.75, 1.95),
+    "emitter_nm": (20.0, 30.0),
+    "hole_nm": (0.5, 30.0, 60.0, 90.0),
+    "ito_nm": (100.0, 150.0),
+    "organic_index": (1.60, 1.70, 1.80),
+    "vertical": (1 / 3, 0.2),
+    "ito_index": (1.75, 1.95),
 }
 
 
@@ -217,8 +250,10 @@ def ceiling(stack: Stack, varied: Mapping[str, Sequence[float]] | None = None, *
     note("ITO index {:.2f}", options["ito_index"], [emission(stack.change("anode", n=v), tolerance=tolerance).outcoupling for v in options["ito_index"]])
     note("organic index {:.2f}", options["organic_index"], [emission(made(index=v), tolerance=tolerance).outcoupling for v in options["organic_index"]])
     note("vertical dipole share {:.2f}", options["vertical"], [emission(stack, orientation=v, tolerance=tolerance).outcoupling for v in options["vertical"]])
-    everything = [emission(made(e, hole, i, n), orientation=v, tolerance=tolerance).outcoupling
-                  for e, i, n, v in itertools.product(emitter, options["ito_nm"], options["organic_index"], options["vertical"])]
+    everything = [
+        emission(made(e, hole, i, n), orientation=v, tolerance=tolerance).outcoupling
+        for e, i, n, v in itertools.product(emitter, options["ito_nm"], options["organic_index"], options["vertical"])
+    ]
     alone = [value for label, value in table if not label.startswith("vertical")]
     return Ceiling(central, min(alone), max(alone), float(np.min(everything)), float(np.max(everything)), tuple(table), float(centre.purcell))
 

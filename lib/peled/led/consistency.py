@@ -51,9 +51,19 @@ class Derived:
         return self.low <= value + half_width and self.high >= value - half_width
 
 
-def solve(*, luminance_cd_m2: Stated | float | None = None, current_density_mA_cm2: Stated | float | None = None, eqe: Stated | float | None = None,
-          centre_nm: Stated | float | None = None, fwhm_nm: float | None = None, spectrum: tuple[np.ndarray, np.ndarray] | None = None,
-          quantity: str = "power", solid_angle_sr: float = LAMBERTIAN_SR, z: float = 1.96, bracket_nm: tuple[float, float] = (560.0, 800.0)) -> Derived:
+def solve(
+    *,
+    luminance_cd_m2: Stated | float | None = None,
+    current_density_mA_cm2: Stated | float | None = None,
+    eqe: Stated | float | None = None,
+    centre_nm: Stated | float | None = None,
+    fwhm_nm: float | None = None,
+    spectrum: tuple[np.ndarray, np.ndarray] | None = None,
+    quantity: str = "power",
+    solid_angle_sr: float = LAMBERTIAN_SR,
+    z: float = 1.96,
+    bracket_nm: tuple[float, float] = (560.0, 800.0),
+) -> Derived:
     """The one quantity left out, from the three given.
 
     Parameters
@@ -127,8 +137,10 @@ def _band(centre_nm: float, fwhm_nm: float) -> float:
 def _centre(per_photon: float, fwhm_nm: float, bracket_nm: tuple[float, float]) -> float:
     low, high = (_band(end, fwhm_nm) for end in bracket_nm)
     if not min(low, high) <= per_photon <= max(low, high):
-        raise ValueError(f"centre: expected a band between {bracket_nm[0]:g} and {bracket_nm[1]:g} nm with {per_photon:.3g} lm s per photon, "
-                         f"found {min(low, high):.3g} to {max(low, high):.3g}")
+        raise ValueError(
+            f"centre: expected a band between {bracket_nm[0]:g} and {bracket_nm[1]:g} nm with {per_photon:.3g} lm s per photon, "
+            f"found {min(low, high):.3g} to {max(low, high):.3g}"
+        )
     return float(brentq(lambda centre: _band(centre, fwhm_nm) - per_photon, *bracket_nm, xtol=1e-6))
 
 
@@ -158,8 +170,10 @@ class CommonBand:
 
 def common_band(luminance_cd_m2, current_density_mA_cm2, eqe, *, fwhm_nm: float, **options) -> CommonBand:
     """The centre of a band of given width that several points (sequences of `Stated`) agree on, if any; options as in `solve`."""
-    found = [solve(luminance_cd_m2=lum, current_density_mA_cm2=j, eqe=e, fwhm_nm=fwhm_nm, **options)
-             for lum, j, e in zip(luminance_cd_m2, current_density_mA_cm2, eqe, strict=True)]
+    found = [
+        solve(luminance_cd_m2=lum, current_density_mA_cm2=j, eqe=e, fwhm_nm=fwhm_nm, **options)
+        for lum, j, e in zip(luminance_cd_m2, current_density_mA_cm2, eqe, strict=True)
+    ]
     ranges = np.array([(d.low, d.high) for d in found])
     return CommonBand(np.array([d.value for d in found]), ranges, float(ranges[:, 0].max()), float(ranges[:, 1].min()))
 
@@ -222,17 +236,31 @@ def shortcuts(wavelength_nm, spectrum, *, quantity: str = "power") -> dict[str, 
     return {
         "V(λ) was taken at the peak instead of over the spectrum": true / line(peak),
         "V(λ) was taken at the centroid instead of over the spectrum": true / line(centroid),
-        "the spectrum counts photons where power was meant, or the reverse": true / float(photometry.luminous_energy_per_photon(wavelength, values, quantity=other, checked=True)),
-        "V(λ) of CIE 2008 was used": true / float(photometry.luminous_energy_per_photon(wavelength, values, quantity=quantity, observer="CIE 2008", checked=True)),
+        "the spectrum counts photons where power was meant, or the reverse": true
+        / float(photometry.luminous_energy_per_photon(wavelength, values, quantity=other, checked=True)),
+        "V(λ) of CIE 2008 was used": true
+        / float(photometry.luminous_energy_per_photon(wavelength, values, quantity=quantity, observer="CIE 2008", checked=True)),
         "emission into 2π sr with constant intensity was assumed instead of Lambertian": 2.0,
         "π was left out": 1 / math.pi,
-        "per cent and fraction were mixed": 100.0, "fraction and per cent were mixed": 0.01,
-        "A m⁻² and mA cm⁻² were mixed": 10.0, "mA cm⁻² and A m⁻² were mixed": 0.1,
+        "per cent and fraction were mixed": 100.0,
+        "fraction and per cent were mixed": 0.01,
+        "A m⁻² and mA cm⁻² were mixed": 10.0,
+        "mA cm⁻² and A m⁻² were mixed": 0.1,
     }
 
 
-def check_column(reported_eqe, luminance_cd_m2, current_density_mA_cm2, wavelength_nm, spectrum, *, quantity: str = "power", solid_angle_sr: float = LAMBERTIAN_SR,
-                 relative_floor: float = 0.02, tolerance: float = 0.03) -> ColumnCheck:
+def check_column(
+    reported_eqe,
+    luminance_cd_m2,
+    current_density_mA_cm2,
+    wavelength_nm,
+    spectrum,
+    *,
+    quantity: str = "power",
+    solid_angle_sr: float = LAMBERTIAN_SR,
+    relative_floor: float = 0.02,
+    tolerance: float = 0.03,
+) -> ColumnCheck:
     """Hold a reported EQE column (fractions) against its own luminance, current density and spectrum.
 
     Parameters
@@ -267,8 +295,10 @@ def check_column(reported_eqe, luminance_cd_m2, current_density_mA_cm2, waveleng
     x, y = np.log10(current[usable]), np.log(ratio[usable])
     slope, slope_error = _slope(x, y)
     representative = chosen if chosen.ndim == 1 else chosen[int(np.argmax(lum[usable]))]
-    explanations = sorted(((name, p) for name, p in shortcuts(wavelength_nm, representative, quantity=quantity).items()
-                           if low * 0.995 <= p <= high * 1.005), key=lambda pair: abs(math.log(median / pair[1])))
+    explanations = sorted(
+        ((name, p) for name, p in shortcuts(wavelength_nm, representative, quantity=quantity).items() if low * 0.995 <= p <= high * 1.005),
+        key=lambda pair: abs(math.log(median / pair[1])),
+    )
     agrees = bool(low - tolerance <= 1 <= high + tolerance)
     return ColumnCheck(ratio, median, float(low), float(high), slope, slope_error, agrees, tolerance, tuple(explanations), n)
 

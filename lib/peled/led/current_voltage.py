@@ -129,7 +129,9 @@ def fit_jv(voltage_V, current_density_mA_cm2, *, good=None, noise_mA_cm2: float 
     if good is not None:
         used &= np.asarray(good, bool)
     if used.sum() < len(JV_PARAMETERS) + 3:
-        raise ValueError(f"J-V curve: expected at least {len(JV_PARAMETERS) + 3} points above {min_voltage_V:g} V and {3 * noise_mA_cm2:g} mA cm-2, found {int(used.sum())}")
+        raise ValueError(
+            f"J-V curve: expected at least {len(JV_PARAMETERS) + 3} points above {min_voltage_V:g} V and {3 * noise_mA_cm2:g} mA cm-2, found {int(used.sum())}"
+        )
     v, target = voltage[used], np.log10(current[used])
     weight = 1 / np.hypot(1.0, noise_mA_cm2 / (math.log(10) * 10.0**target) / 0.005)
 
@@ -162,8 +164,18 @@ def fit_jv(voltage_V, current_density_mA_cm2, *, good=None, noise_mA_cm2: float 
     errors = np.where(bound | loose, np.nan, errors)
     full = np.full(voltage.size, np.nan)
     full[used] = best.fun / weight
-    return JVFit(best.x, errors, covariance, scatter, _runs_z(best.fun), bool(best.success), tuple(n for n, b in zip(JV_PARAMETERS, bound, strict=True) if b),
-                 tuple(n for n, b in zip(JV_PARAMETERS, loose, strict=True) if b), used, full)
+    return JVFit(
+        best.x,
+        errors,
+        covariance,
+        scatter,
+        _runs_z(best.fun),
+        bool(best.success),
+        tuple(n for n, b in zip(JV_PARAMETERS, bound, strict=True) if b),
+        tuple(n for n, b in zip(JV_PARAMETERS, loose, strict=True) if b),
+        used,
+        full,
+    )
 
 
 def _runs_z(residual: np.ndarray) -> float:
@@ -264,7 +276,9 @@ def hysteresis(up_voltage_V, up_current, down_voltage_V, down_current, *, noise_
     difference = np.interp(x[inside], x2, lj_down) - lj_up[inside]
     slope = np.gradient(lj_up, x)[inside]
     steep = slope > 0.2 * slope.max()
-    return Hysteresis(float(np.mean(np.abs(difference))), float(np.max(np.abs(difference))), float(np.mean(difference[steep] / slope[steep])), int(inside.sum()))
+    return Hysteresis(
+        float(np.mean(np.abs(difference))), float(np.max(np.abs(difference))), float(np.mean(difference[steep] / slope[steep])), int(inside.sum())
+    )
 
 
 # ---- efficiency against current --------------------------------------------------------------------------------------
@@ -451,8 +465,18 @@ def rolloff(current_density_mA_cm2, eqe, relative_error: float | np.ndarray | No
         # A law that fits best with J₀ far outside the data is used only as its limiting power law: J₀ and EQE₀ mean nothing.
         if not 1e-4 * j[0] < math.exp(best.x[1]) < 1e4 * j[-1]:
             error = np.full(2, math.nan)
-        found.append(RolloffFit(name, math.exp(best.x[0]), math.exp(best.x[0]) * error[0], math.exp(best.x[1]), math.exp(best.x[1]) * error[1],
-                                float(np.sqrt(np.mean(plain**2))), float(np.max(np.abs(np.expm1(plain)))), bic))
+        found.append(
+            RolloffFit(
+                name,
+                math.exp(best.x[0]),
+                math.exp(best.x[0]) * error[0],
+                math.exp(best.x[1]),
+                math.exp(best.x[1]) * error[1],
+                float(np.sqrt(np.mean(plain**2))),
+                float(np.max(np.abs(np.expm1(plain)))),
+                bic,
+            )
+        )
     found.sort(key=lambda f: f.bic)
     lead = found[1].bic - found[0].bic
     if j.size < 5:

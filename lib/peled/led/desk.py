@@ -86,7 +86,10 @@ def collect(folder: Path, *, area_cm2: float | None = None, aliases: Mapping[str
         if stem in own:
             paths[own[stem]] = paths.pop(stem)
     if not any(kept.values()):
-        raise MissingDataError(f"{display_path(folder)}: expected sweeps, spectra or lifetime logs, found none that can be read" + (": " + "; ".join(problems[:3]) if problems else ""))
+        raise MissingDataError(
+            f"{display_path(folder)}: expected sweeps, spectra or lifetime logs, found none that can be read"
+            + (": " + "; ".join(problems[:3]) if problems else "")
+        )
     return Collection(folder, kept["sweeps"], kept["spectra"], kept["lifetime"], kept["batch"], paths, tuple(problems))
 
 
@@ -95,7 +98,12 @@ def _data_files(found) -> list[Path]:
 
 
 def _keep(kept, paths, problems, path: Path, kinds: tuple[str, ...], area_cm2: float | None) -> None:
-    readers = {"sweeps": lambda p: read_sweeps(p, area_cm2=area_cm2), "batch": lambda p: read_sweeps(p, area_cm2=area_cm2), "lifetime": read_lifetime, "spectra": read_spectra}
+    readers = {
+        "sweeps": lambda p: read_sweeps(p, area_cm2=area_cm2),
+        "batch": lambda p: read_sweeps(p, area_cm2=area_cm2),
+        "lifetime": read_lifetime,
+        "spectra": read_spectra,
+    }
     errors = []
     for kind in kinds:
         try:
@@ -125,8 +133,15 @@ def _is_constant_drive(sweeps: tuple[Sweep, ...]) -> bool:
     return all(s.time_s is not None for s in sweeps) and float(np.ptp(current)) < 0.05 * float(np.max(np.abs(current)))
 
 
-def analyse_all(sweeps: Mapping[str, tuple[Sweep, ...]], spectra: Mapping[str, Spectra], *, shared: str | None = None, band: tuple[float, float] = (620.0, 35.0),
-                readings: Readings | None = None, turn_on_cd_m2: float = 1.0) -> tuple[dict[str, Device], tuple[str, ...]]:
+def analyse_all(
+    sweeps: Mapping[str, tuple[Sweep, ...]],
+    spectra: Mapping[str, Spectra],
+    *,
+    shared: str | None = None,
+    band: tuple[float, float] = (620.0, 35.0),
+    readings: Readings | None = None,
+    turn_on_cd_m2: float = 1.0,
+) -> tuple[dict[str, Device], tuple[str, ...]]:
     """All devices, each with its own series (`<name>_voltage`, `<name>_current`, else `<name>` itself) or the shared one; and the reasons for those left out."""
     found, problems = {}, []
     single = [name for name, s in spectra.items() if len(s) == 1]

@@ -81,8 +81,16 @@ def spectra_at(voltage_V, current_density_mA_cm2, parameter, parameter_unit: str
     return (1 - share) * values[low] + share * values[np.minimum(low + 1, grid.size - 1)]
 
 
-def analyse(name: str, sweeps: Sequence, series=None, *, band: tuple[float, float] = (620.0, 35.0), readings: Readings | None = None, solid_angle_sr: float = photometry.LAMBERTIAN_SR,
-            turn_on_cd_m2: float = 1.0) -> Device:
+def analyse(
+    name: str,
+    sweeps: Sequence,
+    series=None,
+    *,
+    band: tuple[float, float] = (620.0, 35.0),
+    readings: Readings | None = None,
+    solid_angle_sr: float = photometry.LAMBERTIAN_SR,
+    turn_on_cd_m2: float = 1.0,
+) -> Device:
     """One device from its sweeps (`peled.formats.sweeps.Sweep`) and, if there is one, its spectral series.
 
     Parameters
@@ -128,8 +136,16 @@ def analyse(name: str, sweeps: Sequence, series=None, *, band: tuple[float, floa
     light = np.isfinite(lum) & (lum > 5 * readings.luminance_noise_cd_m2) & (current > 0) & (voltage > 0)
     if light.sum() < 3:
         raise ValueError(f"{name}: expected at least three points with light, found {int(light.sum())} above {5 * readings.luminance_noise_cd_m2:g} cd m-2")
-    got = photometry.efficiency(lum[light], current[light], wavelength, spectra[light] if spectra.ndim == 2 else spectra, voltage_V=voltage[light], solid_angle_sr=solid_angle_sr,
-                                luminance_error=np.hypot(readings.luminance_relative * lum[light], readings.luminance_noise_cd_m2), current_relative_error=readings.current_relative)
+    got = photometry.efficiency(
+        lum[light],
+        current[light],
+        wavelength,
+        spectra[light] if spectra.ndim == 2 else spectra,
+        voltage_V=voltage[light],
+        solid_angle_sr=solid_angle_sr,
+        luminance_error=np.hypot(readings.luminance_relative * lum[light], readings.luminance_noise_cd_m2),
+        current_relative_error=readings.current_relative,
+    )
 
     def spread(values: np.ndarray) -> np.ndarray:
         full = np.full(voltage.shape, np.nan)
@@ -141,7 +157,11 @@ def analyse(name: str, sweeps: Sequence, series=None, *, band: tuple[float, floa
         notes.append("the largest EQE is at an end of the sweep")
     reference = spectra if spectra.ndim == 1 else spectra[int(np.argmin(np.abs(np.log(np.clip(current, 1e-12, None) / peak.current_density_mA_cm2))))]
     shared = _shared_error(wavelength, reference, readings)
-    peak = Peak(peak.eqe, math.hypot(np.nan_to_num(peak.eqe_error), shared * peak.eqe), *(getattr(peak, n) for n in ("current_density_mA_cm2", "current_error", "half_current_mA_cm2", "half_reached", "at_edge")))
+    peak = Peak(
+        peak.eqe,
+        math.hypot(np.nan_to_num(peak.eqe_error), shared * peak.eqe),
+        *(getattr(peak, n) for n in ("current_density_mA_cm2", "current_error", "half_current_mA_cm2", "half_reached", "at_edge")),
+    )
     down = next((s for s in sweeps if s.direction == "down"), None)
     between = None
     if down is not None and down is not up and len(down) > 3:
@@ -153,10 +173,24 @@ def analyse(name: str, sweeps: Sequence, series=None, *, band: tuple[float, floa
     unusable = int((~up.good).sum())
     if unusable:
         notes.append(f"{unusable} points in compliance or at range steps: shown, not fitted")
-    return Device(name, voltage, current, lum, Efficiency(spread(got.eqe), spread(got.eqe_error), spread(got.current_efficiency_cd_A), spread(got.power_efficacy_lm_W)), peak,
-                  turn_on(voltage, lum, threshold_cd_m2=turn_on_cd_m2, luminance_relative_error=readings.luminance_relative, noise_cd_m2=readings.luminance_noise_cd_m2),
-                  float(np.nanmax(lum)), float(np.max(got.current_efficiency_cd_A)), float(np.max(got.power_efficacy_lm_W)), float(wavelength[np.argmax(reference)]),
-                  photometry.colour(wavelength, reference), between, reported, up.good, tuple(dict.fromkeys(notes)))
+    return Device(
+        name,
+        voltage,
+        current,
+        lum,
+        Efficiency(spread(got.eqe), spread(got.eqe_error), spread(got.current_efficiency_cd_A), spread(got.power_efficacy_lm_W)),
+        peak,
+        turn_on(voltage, lum, threshold_cd_m2=turn_on_cd_m2, luminance_relative_error=readings.luminance_relative, noise_cd_m2=readings.luminance_noise_cd_m2),
+        float(np.nanmax(lum)),
+        float(np.max(got.current_efficiency_cd_A)),
+        float(np.max(got.power_efficacy_lm_W)),
+        float(wavelength[np.argmax(reference)]),
+        photometry.colour(wavelength, reference),
+        between,
+        reported,
+        up.good,
+        tuple(dict.fromkeys(notes)),
+    )
 
 
 def _check_cd_A(reported, luminance_cd_m2, current_density_mA_cm2) -> list[str]:
@@ -183,8 +217,19 @@ def table(devices: Mapping[str, Device]) -> list[tuple[str, ...]]:
     rows = []
     for name, d in devices.items():
         half = f"{d.peak.half_current_mA_cm2:.2g}" if d.peak.half_reached else "beyond"
-        rows.append((name, f"{d.turn_on.voltage_V:.2f}" if d.turn_on.reached else "not reached", f"{d.largest_luminance_cd_m2:.0f}", f"{d.largest_cd_A:.1f}", f"{d.largest_lm_W:.1f}",
-                     f"{100 * d.peak.eqe:.1f} ± {100 * d.peak.eqe_error:.1f}", f"{d.peak.current_density_mA_cm2:.2g}", half, f"{float(d.colour.x):.3f}, {float(d.colour.y):.3f}"))
+        rows.append(
+            (
+                name,
+                f"{d.turn_on.voltage_V:.2f}" if d.turn_on.reached else "not reached",
+                f"{d.largest_luminance_cd_m2:.0f}",
+                f"{d.largest_cd_A:.1f}",
+                f"{d.largest_lm_W:.1f}",
+                f"{100 * d.peak.eqe:.1f} ± {100 * d.peak.eqe_error:.1f}",
+                f"{d.peak.current_density_mA_cm2:.2g}",
+                half,
+                f"{float(d.colour.x):.3f}, {float(d.colour.y):.3f}",
+            )
+        )
     return rows
 
 

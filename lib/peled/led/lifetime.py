@@ -183,7 +183,16 @@ def fit_decay(time, signal) -> DecayFit:
             full[free] = p
             return (decay_model(t - t[0], full) - z) * weight
 
-        got = least_squares(residual, full[free], bounds=(lower[free], upper[free]), x_scale=np.clip(np.abs(full[free]), 1e-3, None), max_nfev=400, ftol=1e-13, xtol=1e-13, gtol=1e-13)
+        got = least_squares(
+            residual,
+            full[free],
+            bounds=(lower[free], upper[free]),
+            x_scale=np.clip(np.abs(full[free]), 1e-3, None),
+            max_nfev=400,
+            ftol=1e-13,
+            xtol=1e-13,
+            gtol=1e-13,
+        )
         out = full.copy()
         out[free] = got.x
         return out, got
@@ -269,7 +278,9 @@ class Acceleration:
     largest_difference_sigma: float
 
 
-def acceleration(drive: Sequence[float], lifetime: Sequence[float], lifetime_error: Sequence[float], drive_error: Sequence[float] | None = None) -> Acceleration:
+def acceleration(
+    drive: Sequence[float], lifetime: Sequence[float], lifetime_error: Sequence[float], drive_error: Sequence[float] | None = None
+) -> Acceleration:
     """Local acceleration exponents and whether one power law T ∝ drive^(−n) will do.
 
     Parameters

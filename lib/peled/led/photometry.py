@@ -114,8 +114,10 @@ def check_spectrum(wavelength_nm, spectrum, *, quantity: str = "power", edge: fl
     for name, part, end in (("short", values[..., :k], wavelength[0]), ("long", values[..., -k:], wavelength[-1])):
         height = np.max(np.median(part, axis=-1) / peak)
         if height > edge:
-            raise SpectrumError(f"spectrum: expected the whole emission band, found {height:.0%} of the maximum still at its {name} end, {end:g} nm; "
-                                "measure a wider range or subtract the background")
+            raise SpectrumError(
+                f"spectrum: expected the whole emission band, found {height:.0%} of the maximum still at its {name} end, {end:g} nm; "
+                "measure a wider range or subtract the background"
+            )
     return wavelength, values
 
 
@@ -222,9 +224,20 @@ def _positive(name: str, value, *, zero: bool = False) -> np.ndarray:
     return value
 
 
-def efficiency(luminance_cd_m2, current_density_mA_cm2, wavelength_nm, spectrum, *, voltage_V=None, quantity: str = "power",
-               solid_angle_sr: float = LAMBERTIAN_SR, luminance_error=0.0, current_relative_error=0.0, wavelength_error_nm: float = 0.0,
-               solid_angle_relative_error: float = 0.0) -> Efficiency:
+def efficiency(
+    luminance_cd_m2,
+    current_density_mA_cm2,
+    wavelength_nm,
+    spectrum,
+    *,
+    voltage_V=None,
+    quantity: str = "power",
+    solid_angle_sr: float = LAMBERTIAN_SR,
+    luminance_error=0.0,
+    current_relative_error=0.0,
+    wavelength_error_nm: float = 0.0,
+    solid_angle_relative_error: float = 0.0,
+) -> Efficiency:
     """External quantum efficiency, cd A⁻¹ and lm W⁻¹ from luminance, current density and the spectrum at each point.
 
     Parameters
@@ -300,8 +313,9 @@ def current_efficiency(eqe, wavelength_nm, spectrum, *, quantity: str = "power",
     return np.asarray(eqe) * luminous_energy_per_photon(wavelength_nm, spectrum, quantity=quantity) / (ELEMENTARY_CHARGE * solid_angle_sr)
 
 
-def eqe_from_photodiode(photocurrent_A, current_A, wavelength_nm, spectrum, responsivity_A_W: np.ndarray | Callable, *, collected: float,
-                        quantity: str = "power") -> np.ndarray:
+def eqe_from_photodiode(
+    photocurrent_A, current_A, wavelength_nm, spectrum, responsivity_A_W: np.ndarray | Callable, *, collected: float, quantity: str = "power"
+) -> np.ndarray:
     """EQE from the current of a photodiode that collects a known fraction of the forward emission.
 
     EQE = (I_pd / collected) · ⟨photons⟩ / ⟨A⟩ · q / I, with the responsivity averaged over the device's own spectrum.
@@ -395,5 +409,7 @@ def gaussian_band(centre_nm: float, fwhm_nm: float, wavelength_nm=None) -> tuple
     """
     if centre_nm <= 0 or fwhm_nm <= 0:
         raise ValueError(f"band: expected positive centre and width, found {centre_nm:g}, {fwhm_nm:g} nm")
-    wavelength = np.arange(centre_nm - 4 * fwhm_nm, centre_nm + 4 * fwhm_nm, min(0.5, fwhm_nm / 20)) if wavelength_nm is None else np.asarray(wavelength_nm, float)
+    wavelength = (
+        np.arange(centre_nm - 4 * fwhm_nm, centre_nm + 4 * fwhm_nm, min(0.5, fwhm_nm / 20)) if wavelength_nm is None else np.asarray(wavelength_nm, float)
+    )
     return wavelength, np.exp(-4 * math.log(2) * ((wavelength - centre_nm) / fwhm_nm) ** 2)

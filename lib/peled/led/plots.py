@@ -14,8 +14,24 @@ from peled.led.ceiling import Stack
 
 #: One colour for one surface through all panels.
 SURFACES = {"neat": "neat", "OA": "neat", "EG": "E+G", "E+G": "E+G", "EDTA": "EDTA", "GL": "GL"}
-LAYER_COLOURS = {"glass": "#E8F1F5", "ITO": "#B9D3E0", "PEDOT:PSS": "#8FA8C8", "poly-TPD": "#C9B6D9", "TFB": "#E3CFE8", "nanocrystals": "#E4572E", "TPBi": "#B7D8B0", "LiF": "#F5E6A8", "Al": "#9C9C9C"}
-CHANNELS = {"air_bottom": ("air", "amber"), "substrate": ("glass", "sky"), "guided": ("guided", "green"), "plasmon": ("plasmon", "pink"), "absorbed": ("absorbed", "grey")}
+LAYER_COLOURS = {
+    "glass": "#E8F1F5",
+    "ITO": "#B9D3E0",
+    "PEDOT:PSS": "#8FA8C8",
+    "poly-TPD": "#C9B6D9",
+    "TFB": "#E3CFE8",
+    "nanocrystals": "#E4572E",
+    "TPBi": "#B7D8B0",
+    "LiF": "#F5E6A8",
+    "Al": "#9C9C9C",
+}
+CHANNELS = {
+    "air_bottom": ("air", "amber"),
+    "substrate": ("glass", "sky"),
+    "guided": ("guided", "green"),
+    "plasmon": ("plasmon", "pink"),
+    "absorbed": ("absorbed", "grey"),
+}
 
 
 def label_of(name: str) -> str:
@@ -62,7 +78,9 @@ def stack_to_scale(ax, stack: Stack, *, other_emitter_nm: float | None = None, t
     for (y, text), place in zip(labels, places, strict=True):
         ax.plot([1.0, 1.06, 1.12], [y, place, place], color="0.4", lw=0.5)
         ax.text(1.14, place, text, va="center", fontsize=6)
-    ax.annotate("", (0.5, -0.24 * bottom), (0.5, -0.07 * bottom), arrowprops={"arrowstyle": "->", "color": COLOURS["orange"], "lw": 1.2, "shrinkA": 0, "shrinkB": 0})
+    ax.annotate(
+        "", (0.5, -0.24 * bottom), (0.5, -0.07 * bottom), arrowprops={"arrowstyle": "->", "color": COLOURS["orange"], "lw": 1.2, "shrinkA": 0, "shrinkB": 0}
+    )
     ax.text(0.56, -0.17 * bottom, "light", fontsize=6, color=COLOURS["orange"], va="center")
     if thickness_known:
         ax.plot([-0.08, -0.08], [0, 50], color="k", lw=1)
@@ -115,7 +133,16 @@ def current_and_luminance(ax, devices: Mapping, *, current: bool = True, light: 
             ax.plot(d.voltage_V[bad], d.current_density_mA_cm2[bad], "x", ms=4, color="k", label="range step" if bad.any() else None)
         if light:
             lit = np.isfinite(d.luminance_cd_m2) & (d.luminance_cd_m2 > 0.1)
-            right.plot(d.voltage_V[lit], d.luminance_cd_m2[lit], "^" if current else "o", ms=2.2 if current else 1.8, mfc="none" if current else colour, mew=0.5, color=colour, label=None if current else label_of(name))
+            right.plot(
+                d.voltage_V[lit],
+                d.luminance_cd_m2[lit],
+                "^" if current else "o",
+                ms=2.2 if current else 1.8,
+                mfc="none" if current else colour,
+                mew=0.5,
+                color=colour,
+                label=None if current else label_of(name),
+            )
     ax.set(xlabel="voltage (V)", yscale="log")
     if current:
         ax.set(ylabel="J (mA cm$^{-2}$)", ylim=(1e-6, 1e3))
@@ -152,7 +179,9 @@ def device_table(ax, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None
     """The performance table, transposed: a column a device."""
     ax.set_axis_off()
     cells = [[row[i] for row in rows] for i in range(1, len(head))]
-    drawn = ax.table(cells, rowLabels=list(head[1:]), colLabels=[label_of(row[0]) for row in rows], loc="center", cellLoc="center", bbox=(0.34, 0.02, 0.66, 0.96))
+    drawn = ax.table(
+        cells, rowLabels=list(head[1:]), colLabels=[label_of(row[0]) for row in rows], loc="center", cellLoc="center", bbox=(0.34, 0.02, 0.66, 0.96)
+    )
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(6)
     for cell in drawn.get_celld().values():
@@ -193,11 +222,15 @@ def spectra(ax, series, *, title: str = "", most: int = 7, labels: Sequence[str]
     for k, shade in zip(pick, shades, strict=True):
         text = labels[k] if labels else (_shown(series.parameter[k], series.parameter_unit) if series.parameter is not None else series.labels[k])
         ax.plot(series.wavelength_nm, values[k], color=shade, lw=0.8, label=text)
-    ax.set(xlabel="wavelength (nm)", ylabel="normalised EL", ylim=(-0.03, 1.08), xlim=(max(series.wavelength_nm.min(), 545), min(series.wavelength_nm.max(), 780)))
+    ax.set(
+        xlabel="wavelength (nm)", ylabel="normalised EL", ylim=(-0.03, 1.08), xlim=(max(series.wavelength_nm.min(), 545), min(series.wavelength_nm.max(), 780))
+    )
     ax.legend(frameon=False, fontsize=5.2, title=title or None, title_fontsize=6, handlelength=1.2, loc="upper right", labelspacing=0.25)
 
 
-def peak_course(ax, courses: Mapping[str, tuple], *, xlabel: str, ylabel: str = "EL peak (nm)", log: bool = False, fits: Mapping[str, tuple] | None = None) -> None:
+def peak_course(
+    ax, courses: Mapping[str, tuple], *, xlabel: str, ylabel: str = "EL peak (nm)", log: bool = False, fits: Mapping[str, tuple] | None = None
+) -> None:
     """Peak (or width) against time or current, with errors; `courses` maps a name to (x, y, error), `fits` to (x, y)."""
     for name, (x, y, e) in courses.items():
         ax.errorbar(x, y, e, fmt="o-", ms=2, lw=0.6, color=colour_of(name), label=label_of(name))

@@ -120,8 +120,25 @@ def follow(parameter, wavelength_nm, spectra, *, shoulder_nm: tuple[float, float
         notes.append(f"the second band ran into the end of its range at {place:.0f} nm: the main band changes its form, no band of its own is seen")
     if not grows:
         place = place_error = width = math.nan
-    return Followed(at, seen.peak, seen.peak_se, seen.centroid, seen.centroid_se, seen.fwhm, seen.fwhm_se, share, share_error, place, place_error, width,
-                    growth, growth_error, grows, converged, tuple(notes))
+    return Followed(
+        at,
+        seen.peak,
+        seen.peak_se,
+        seen.centroid,
+        seen.centroid_se,
+        seen.fwhm,
+        seen.fwhm_se,
+        share,
+        share_error,
+        place,
+        place_error,
+        width,
+        growth,
+        growth_error,
+        grows,
+        converged,
+        tuple(notes),
+    )
 
 
 #: Shapes of the main band: start values in units of its FWHM.
@@ -206,8 +223,15 @@ def relaxation(time, values, errors, *, at: float) -> Relaxation:
     def model(p):
         return p[1] + (p[0] - p[1]) * np.exp(-(t - t[0]) / math.exp(p[2]))
 
-    fits = [least_squares(lambda p: (model(p) - v) / e, [v[0], v[-1], math.log(span * s)], bounds=([-np.inf, -np.inf, math.log(1e-3 * span)], [np.inf, np.inf, math.log(1e2 * span)]), x_scale=[1, 1, 0.5])
-            for s in (0.1, 0.4)]
+    fits = [
+        least_squares(
+            lambda p: (model(p) - v) / e,
+            [v[0], v[-1], math.log(span * s)],
+            bounds=([-np.inf, -np.inf, math.log(1e-3 * span)], [np.inf, np.inf, math.log(1e2 * span)]),
+            x_scale=[1, 1, 0.5],
+        )
+        for s in (0.1, 0.4)
+    ]
     best = min(fits, key=lambda fit: fit.cost)
     scale = max(2 * best.cost / max(t.size - 3, 1), 1.0)
     covariance = np.linalg.pinv(best.jac.T @ best.jac) * scale
@@ -216,4 +240,13 @@ def relaxation(time, values, errors, *, at: float) -> Relaxation:
     remaining = math.exp(-(at - t[0]) / tau)
     step_error = math.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     determined = bool(abs(start - end) > 3 * step_error and 0.01 * span < tau < 3 * span)
-    return Relaxation(float(start), float(end), math.sqrt(covariance[1, 1]), tau, tau * math.sqrt(covariance[2, 2]), remaining, remaining * (at - t[0]) / tau * math.sqrt(covariance[2, 2]), determined)
+    return Relaxation(
+        float(start),
+        float(end),
+        math.sqrt(covariance[1, 1]),
+        tau,
+        tau * math.sqrt(covariance[2, 2]),
+        remaining,
+        remaining * (at - t[0]) / tau * math.sqrt(covariance[2, 2]),
+        determined,
+    )

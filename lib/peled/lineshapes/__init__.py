@@ -24,6 +24,22 @@ from peled.lineshapes.spectra import (
 )
 
 __all__ = [
-    "BASELINES", "HC_EV_NM", "SHAPES", "BandModel", "Baseline", "Despiked", "EnergySpectrum", "Moments", "Parameter", "SeriesFit",
-    "baseline", "despike", "estimate_variance", "fit_series", "moments", "to_energy", "to_lmfit", "to_wavelength",
+    "BASELINES",
+    "HC_EV_NM",
+    "SHAPES",
+    "BandModel",
+    "Baseline",
+    "Despiked",
+    "EnergySpectrum",
+    "Moments",
+    "Parameter",
+    "SeriesFit",
+    "baseline",
+    "despike",
+    "estimate_variance",
+    "fit_series",
+    "moments",
+    "to_energy",
+    "to_lmfit",
+    "to_wavelength",
 ]

@@ -187,7 +187,9 @@ def _prepare(x, Y, model, start, variance, poisson, mask):
         _refuse(y < 0, "Y", "counts, which are not negative", y)
     used = np.full(n, y.shape[1]) if weights is None else np.broadcast_to((weights > 0).sum(axis=1), n)
     if used.min() <= len(model.free):
-        raise ValueError(f"Y: spectrum {int(np.argmin(used))}: expected more than {len(model.free)} points for {len(model.free)} free parameters, found {used.min()}")
+        raise ValueError(
+            f"Y: spectrum {int(np.argmin(used))}: expected more than {len(model.free)} points for {len(model.free)} free parameters, found {used.min()}"
+        )
     # a band narrower than a thousandth of a point is no band; keeps width parameters off zero, where profiles are undefined
     spread = np.ptp(x, axis=1).max()
     if spread == 0:
@@ -232,7 +234,9 @@ def _start(model, x, y, start):
 def _with_series_start(problem, theta, own):
     """The optimum of the mean spectrum as start where it is no worse than the spectrum's own: keeps bands in one order."""
     mean = np.average(problem.y, axis=0)[None]
-    flat = _Problem(problem.x, mean, None if problem.weights is None else problem.weights.mean(axis=0)[None], False, problem.model, problem.lower, problem.upper)
+    flat = _Problem(
+        problem.x, mean, None if problem.weights is None else problem.weights.mean(axis=0)[None], False, problem.model, problem.lower, problem.upper
+    )
     first, state = _solve_linear(flat, np.clip(guess(problem.model, problem.x, mean), problem.lower, problem.upper), None)
     common = _descend(flat, first, np.zeros(theta.shape[1], bool), 100, 1e-2, state)[0]
     common, series = _solve_linear(problem, np.repeat(common, len(theta), axis=0), None)
@@ -258,7 +262,9 @@ def _solve_linear(problem, theta, allowed):
     slope = here
     if problem.poisson:  # the likelihood's curvature is useless far away: start from least squares weighted by the data
         weights = 1 / np.maximum(problem.y, 1.0)
-        slope = _Problem(problem.x, problem.y, weights if problem.weights is None else weights * problem.weights, False, problem.model, problem.lower, problem.upper).normal(theta, rows)
+        slope = _Problem(
+            problem.x, problem.y, weights if problem.weights is None else weights * problem.weights, False, problem.model, problem.lower, problem.upper
+        ).normal(theta, rows)
     step, _ = _solve(slope[1], slope[2], np.broadcast_to(~linear, theta.shape), np.full(len(theta), 1e-10))
     trial = np.clip(theta + step, problem.lower, problem.upper)
     there = problem.normal(trial, rows)
@@ -305,7 +311,11 @@ def _descend(problem, theta, common, max_iterations, tolerance, state):
     cost, curvature, gradient = state
     if not np.isfinite(cost).all():
         bad = int(np.flatnonzero(~np.isfinite(cost))[0])
-        raise ValueError(f"start: spectrum {bad}: expected parameters at which the model is finite" + (" and positive" if problem.poisson else "") + f", found {dict(zip(problem.model.free, theta[bad].round(6)))}")
+        raise ValueError(
+            f"start: spectrum {bad}: expected parameters at which the model is finite"
+            + (" and positive" if problem.poisson else "")
+            + f", found {dict(zip(problem.model.free, theta[bad].round(6)))}"
+        )
     damping, now = np.full(n, 1e-3), theta.copy()
     absolute = problem.poisson or problem.weights is not None
     dof = max(problem.y.shape[1] - q, 1)

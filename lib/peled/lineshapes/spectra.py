@@ -109,7 +109,10 @@ def despike(signal: np.ndarray, *, variance: np.ndarray | float | None = None, t
     y = np.asarray(signal, float)
     table = np.atleast_2d(y)
     if table.ndim != 2 or not np.isfinite(table).all():
-        raise ValueError(f"signal: expected finite values of shape (m,) or (n, m), found shape {y.shape}" + ("" if np.isfinite(table).all() else " with values that are not finite"))
+        raise ValueError(
+            f"signal: expected finite values of shape (m,) or (n, m), found shape {y.shape}"
+            + ("" if np.isfinite(table).all() else " with values that are not finite")
+        )
     n, m = table.shape
     size = 2 * int(width) + 3
     if m < 2 * size:
@@ -131,7 +134,7 @@ def despike(signal: np.ndarray, *, variance: np.ndarray | float | None = None, t
         # the flank of a narrow line also stands above its median: a spike rises within `width` points, whatever the curvature
         reach = int(width) + 1
         padded = np.pad(work, ((0, 0), (reach, reach)), mode="edge")
-        around = np.maximum(padded[:, : m], padded[:, 2 * reach :])
+        around = np.maximum(padded[:, :m], padded[:, 2 * reach :])
         bright &= work - around > threshold * noise
         if series and n >= 3:
             before, after = np.roll(work, 1, axis=0), np.roll(work, -1, axis=0)
@@ -261,7 +264,9 @@ def baseline(
     sensitivity = _weighted_projection(basis[None], weights)
     coefficients = np.einsum("nkm,nm->nk", np.broadcast_to(sensitivity, (n, *sensitivity.shape[1:])), table)
     values = coefficients @ basis.T
-    return Baseline(values.reshape(y.shape), np.broadcast_to(basis, (n, *basis.shape)), np.broadcast_to(sensitivity, (n, *sensitivity.shape[1:])), coefficients, kind)
+    return Baseline(
+        values.reshape(y.shape), np.broadcast_to(basis, (n, *basis.shape)), np.broadcast_to(sensitivity, (n, *sensitivity.shape[1:])), coefficients, kind
+    )
 
 
 def _weighted_projection(basis, weights):
@@ -287,7 +292,9 @@ def _laser_tail(x, table, weights, use, laser, shape):
 
         grid = np.linspace(np.log(2 * step), np.log(span), 25)
         best = grid[int(np.argmin([linear(g)[0] for g in grid]))]
-        log_length = optimize.minimize_scalar(lambda g: linear(g)[0], bounds=(best - (grid[1] - grid[0]), best + (grid[1] - grid[0])), method="bounded", options={"xatol": 1e-10}).x
+        log_length = optimize.minimize_scalar(
+            lambda g: linear(g)[0], bounds=(best - (grid[1] - grid[0]), best + (grid[1] - grid[0])), method="bounded", options={"xatol": 1e-10}
+        ).x
         _, basis, c = linear(log_length)
         full = np.concatenate([basis, (c[1] * basis[:, 1] * (away - away[use].min()) / np.exp(log_length))[:, None]], axis=1)
         rows.append((basis @ c, full, _weighted_projection(full[None], w[None])[0], np.append(c, np.exp(log_length))))

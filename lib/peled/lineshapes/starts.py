@@ -74,8 +74,17 @@ def _guess_one(model, x, y):
         # the steeper side belongs to this band, the other may be a neighbour's
         half = min(x[min(high, m - 1)] - x[top], x[top] - x[max(low - 1, 0)])
         width = max(2 * half if half > 0 else x[min(high, m - 1)] - x[max(low - 1, 0)], 1.5 * span / m)
-        values = {"area": sign * height * width * 1.064, "centre": centre, "fwhm": width, "fwhm_gauss": 0.7 * width, "fwhm_lorentz": 0.4 * width,
-                  "fraction": 0.5, "tail": 0.2 * width, "fwhm_low": width, "fwhm_high": width}
+        values = {
+            "area": sign * height * width * 1.064,
+            "centre": centre,
+            "fwhm": width,
+            "fwhm_gauss": 0.7 * width,
+            "fwhm_lorentz": 0.4 * width,
+            "fraction": 0.5,
+            "tail": 0.2 * width,
+            "fwhm_low": width,
+            "fwhm_high": width,
+        }
         for parameter in ("area", *shape.parameters):
             start[f"{band}_{parameter}"] = values[parameter]
         rest -= height * np.exp(-4 * np.log(2) * ((x - centre) / width) ** 2)

@@ -76,7 +76,9 @@ def sidebands(lines: Sequence[tuple[str, float]], mas_rate_Hz: float, reference_
     return [(f"{name} sideband {order:+d}", shift + order * step) for name, shift in lines for order in range(-orders, orders + 1) if order]
 
 
-def rank(position_ppm: float, error_ppm: float, references: Sequence[Reference], *, extra: Sequence[tuple[str, float, float]] = (), largest_z: float = 3.0) -> list[Candidate]:
+def rank(
+    position_ppm: float, error_ppm: float, references: Sequence[Reference], *, extra: Sequence[tuple[str, float, float]] = (), largest_z: float = 3.0
+) -> list[Candidate]:
     """Candidates for a line, best first.
 
     Parameters
@@ -101,7 +103,10 @@ def rank(position_ppm: float, error_ppm: float, references: Sequence[Reference],
         if abs(z) <= largest_z:
             found.append((label, shift, position_ppm - shift, combined, z, artefact, np.exp(-0.5 * z**2) / combined))
     total = sum(row[-1] for row in found) or 1.0
-    ranked = [Candidate(label, shift, distance, combined, float(z), float(density / total), artefact) for label, shift, distance, combined, z, artefact, density in found]
+    ranked = [
+        Candidate(label, shift, distance, combined, float(z), float(density / total), artefact)
+        for label, shift, distance, combined, z, artefact, density in found
+    ]
     return sorted(ranked, key=lambda c: abs(c.z))
 
 
@@ -119,7 +124,7 @@ def collisions(lines: Sequence[tuple[str, float, float]], width_ppm: float) -> l
     """Pairs of (label, shift, spread) closer than the larger of the line width and their combined spread, nearest first."""
     found = []
     for i, (a, x, s) in enumerate(lines):
-        for b, y, t in lines[i + 1:]:
+        for b, y, t in lines[i + 1 :]:
             limit = max(width_ppm, float(np.hypot(s, t)))
             if abs(x - y) < limit:
                 found.append(Collision(a, b, abs(x - y), limit))

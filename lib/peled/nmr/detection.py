@@ -38,8 +38,17 @@ class Limit:
     detected: bool
 
 
-def limit_at(processed: Processed, shifts_ppm: Sequence[float], width_Hz: float, *, window_ppm: tuple[float, float] | None = None, weights: Sequence[float] | None = None,
-             nuisance: Sequence[tuple[float, float]] = (), baseline_order: int = 2, gauss_Hz: float = 0.0) -> Limit:
+def limit_at(
+    processed: Processed,
+    shifts_ppm: Sequence[float],
+    width_Hz: float,
+    *,
+    window_ppm: tuple[float, float] | None = None,
+    weights: Sequence[float] | None = None,
+    nuisance: Sequence[tuple[float, float]] = (),
+    baseline_order: int = 2,
+    gauss_Hz: float = 0.0,
+) -> Limit:
     """Estimate the area of lines of known place and width, seen or not.
 
     Parameters

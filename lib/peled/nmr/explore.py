@@ -14,7 +14,9 @@ from peled.nmr.titration import bound_fractions, two_site
 def phase_view(path, *, points: int = 4000) -> Callable:
     """A drawing of one spectrum for given phases (relative to the automatic p0) and polynomial baseline."""
     content = read(path)
-    spectrum = process(content, line_broadening_Hz=0.3 if content.nucleus == "1H" else 20.0, zero_fill=0) if isinstance(content, Fid) else from_spectrum(content)
+    spectrum = (
+        process(content, line_broadening_Hz=0.3 if content.nucleus == "1H" else 20.0, zero_fill=0) if isinstance(content, Fid) else from_spectrum(content)
+    )
     automatic = autophase(spectrum)
 
     def draw(p0_deg: float, p1_deg: float, baseline_order: int) -> None:

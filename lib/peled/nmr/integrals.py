@@ -99,7 +99,9 @@ def integrate(processed: Processed, regions_ppm: Sequence[tuple[float, float]], 
     first = min(int(np.flatnonzero(o)[0]) for o in operators)
     last = max(int(np.flatnonzero(o)[-1]) for o in operators) + 1
     covariance = processed.covariance_of(np.array(operators)[:, first:last].T)
-    regions = tuple(Integral(low, high, area, float(np.sqrt(max(covariance[i, i], 0))), float(systematic)) for i, (low, high, area, systematic) in enumerate(found))
+    regions = tuple(
+        Integral(low, high, area, float(np.sqrt(max(covariance[i, i], 0))), float(systematic)) for i, (low, high, area, systematic) in enumerate(found)
+    )
     return Integrals(regions, covariance)
 
 
@@ -124,4 +126,4 @@ def _noise_variance(processed: Processed, operator: np.ndarray) -> float:
     inside = np.flatnonzero(operator)
     if not len(inside):
         return 0.0
-    return float(processed.covariance_of(operator[inside[0]: inside[-1] + 1, None])[0, 0])
+    return float(processed.covariance_of(operator[inside[0] : inside[-1] + 1, None])[0, 0])

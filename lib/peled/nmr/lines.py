@@ -190,7 +190,16 @@ def multiplet(couplings_Hz: Sequence[float], partners: Sequence[int]) -> tuple[n
     return offsets, weights
 
 
-def fit_separable(design: Callable[[np.ndarray], np.ndarray], start: np.ndarray, data: np.ndarray, processed: Processed, *, bounds=None, scale: np.ndarray | None = None, max_evaluations: int = 200) -> SeparableFit:
+def fit_separable(
+    design: Callable[[np.ndarray], np.ndarray],
+    start: np.ndarray,
+    data: np.ndarray,
+    processed: Processed,
+    *,
+    bounds=None,
+    scale: np.ndarray | None = None,
+    max_evaluations: int = 200,
+) -> SeparableFit:
     """Fit data = design(p) a for p and a, with the covariance of the processed noise.
 
     Parameters
@@ -233,7 +242,9 @@ def fit_separable(design: Callable[[np.ndarray], np.ndarray], start: np.ndarray,
 
     if len(start):
         low, high = bounds if bounds is not None else (np.full(len(start), -np.inf), np.full(len(start), np.inf))
-        found = least_squares(residual, np.clip(start, low, high), jac=jacobian, bounds=(low, high), x_scale=scale, xtol=1e-8, ftol=1e-9, gtol=1e-10, max_nfev=max_evaluations)
+        found = least_squares(
+            residual, np.clip(start, low, high), jac=jacobian, bounds=(low, high), x_scale=scale, xtol=1e-8, ftol=1e-9, gtol=1e-10, max_nfev=max_evaluations
+        )
         p, converged = found.x, bool(found.status > 0)
     else:
         p, converged = start, True
@@ -308,13 +319,15 @@ def fit_lines(processed: Processed, window_ppm: tuple[float, float], components:
     area_jacobian = np.zeros((len(components), len(found.covariance)))
     curves = []
     for i, columns in enumerate(layout.column_slices):
-        area_jacobian[i, k + columns.start: k + columns.stop] = 1.0
+        area_jacobian[i, k + columns.start : k + columns.stop] = 1.0
         curves.append(found.design[:, columns] @ found.linear[columns])
     area_covariance = area_jacobian @ found.covariance @ area_jacobian.T
-    under = polynomial @ found.linear[layout.columns:]
+    under = polynomial @ found.linear[layout.columns :]
     independent, parameters = found.independent_points, k + len(found.linear)
     bic = independent * np.log(found.rss / len(data)) + parameters * np.log(independent)
-    return LineFit(lines, area_covariance, ppm, data, found.model, under, np.array(curves), found.misfit, float(bic), independent, parameters, found.rss, found.converged)
+    return LineFit(
+        lines, area_covariance, ppm, data, found.model, under, np.array(curves), found.misfit, float(bic), independent, parameters, found.rss, found.converged
+    )
 
 
 class _Layout:
@@ -397,9 +410,22 @@ class _Layout:
             def of(index, factor=1.0):
                 return 0.0 if index is None else float(error[index] * factor)
 
-            out.append(Line(c.name, float(centre), of(place["centre"], 1 / self.processed.reference_MHz), float(width), of(place["width"], width), float(areas.sum()),
-                            float(np.sqrt(max(found.covariance[block, block].sum(), 0))), float(gauss), of(place["gauss"], gauss), tuple(abs(float(j)) for j in couplings),
-                            tuple(of(k) for k in place["couplings"]), tuple(float(a) for a in areas) if c.sidebands else ()))
+            out.append(
+                Line(
+                    c.name,
+                    float(centre),
+                    of(place["centre"], 1 / self.processed.reference_MHz),
+                    float(width),
+                    of(place["width"], width),
+                    float(areas.sum()),
+                    float(np.sqrt(max(found.covariance[block, block].sum(), 0))),
+                    float(gauss),
+                    of(place["gauss"], gauss),
+                    tuple(abs(float(j)) for j in couplings),
+                    tuple(of(k) for k in place["couplings"]),
+                    tuple(float(a) for a in areas) if c.sidebands else (),
+                )
+            )
         return tuple(out)
 
 
@@ -415,7 +441,16 @@ class Choice:
     f_p_values: tuple[float, ...]
 
 
-def choose_lines(processed: Processed, window_ppm: tuple[float, float], *, max_lines: int = 4, width_Hz: float | None = None, shape: str = "lorentz", baseline_order: int = 1, significance: float = 0.05) -> Choice:
+def choose_lines(
+    processed: Processed,
+    window_ppm: tuple[float, float],
+    *,
+    max_lines: int = 4,
+    width_Hz: float | None = None,
+    shape: str = "lorentz",
+    baseline_order: int = 1,
+    significance: float = 0.05,
+) -> Choice:
     """Add lines one by one where the residual is largest, as long as BIC falls and the F test finds the step worth it.
 
     The F test compares each fit with the one before, with the counts of independent points, not of points; a step
@@ -429,7 +464,10 @@ def choose_lines(processed: Processed, window_ppm: tuple[float, float], *, max_l
     maxima = maxima[np.argsort(rest[maxima])[::-1]]
 
     def attempt(places, widths):
-        lines = [Component(f"line {i + 1}", float(place), float(w), float(w) if shape != "lorentz" else 0.0, shape) for i, (place, w) in enumerate(zip(places, widths, strict=True))]
+        lines = [
+            Component(f"line {i + 1}", float(place), float(w), float(w) if shape != "lorentz" else 0.0, shape)
+            for i, (place, w) in enumerate(zip(places, widths, strict=True))
+        ]
         try:
             return fit_lines(processed, window_ppm, lines, baseline_order=baseline_order)
         except ValueError:
@@ -441,7 +479,12 @@ def choose_lines(processed: Processed, window_ppm: tuple[float, float], *, max_l
         # Two starts: a new line where the last fit misses most, and all lines on the highest maxima.
         old = fits[-1].lines if fits else ()
         missed = ppm[int(np.argmax(np.convolve(rest, np.ones(3) / 3, mode="same")))]
-        trials = [attempt([*(line.position_ppm for line in old), missed], [*(max(line.width_Hz, line.gauss_Hz) for line in old), min([narrow, *(max(line.width_Hz, line.gauss_Hz) for line in old)])])]
+        trials = [
+            attempt(
+                [*(line.position_ppm for line in old), missed],
+                [*(max(line.width_Hz, line.gauss_Hz) for line in old), min([narrow, *(max(line.width_Hz, line.gauss_Hz) for line in old)])],
+            )
+        ]
         if count > 1 and len(maxima) >= count:
             trials.append(attempt(ppm[maxima[:count]], [_local_width(processed, rest, m) for m in maxima[:count]]))
         trials = [trial for trial in trials if trial is not None]

@@ -19,7 +19,17 @@ def no_file(axes, what: str = "no file in data_dir") -> None:
         ax.text(0.5, 0.5, what, ha="center", va="center", transform=ax.transAxes)
 
 
-def stack(ax, spectra: Sequence[tuple[str, Processed, str]], window_ppm: tuple[float, float], *, step: float = 1.0, clip: float | None = None, scale_window_ppm=None, nucleus: str = "", label_at: float = 0.99) -> None:
+def stack(
+    ax,
+    spectra: Sequence[tuple[str, Processed, str]],
+    window_ppm: tuple[float, float],
+    *,
+    step: float = 1.0,
+    clip: float | None = None,
+    scale_window_ppm=None,
+    nucleus: str = "",
+    label_at: float = 0.99,
+) -> None:
     """Spectra one above the other, each scaled to its highest point in a window.
 
     Parameters
@@ -47,16 +57,43 @@ def stack(ax, spectra: Sequence[tuple[str, Processed, str]], window_ppm: tuple[f
 
 def mark(ax, ppm: float, text: str, *, y: float, colour: str = "black", size: float = 5.5) -> None:
     """A label with a short tick above a line (y in axes fraction)."""
-    ax.annotate(text, (ppm, y), xycoords=("data", "axes fraction"), xytext=(0, 5), textcoords="offset points", ha="center", va="bottom", size=size, color=colour, arrowprops={"arrowstyle": "-", "lw": 0.5, "color": colour})
+    ax.annotate(
+        text,
+        (ppm, y),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 5),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        size=size,
+        color=colour,
+        arrowprops={"arrowstyle": "-", "lw": 0.5, "color": colour},
+    )
 
 
-def fit(ax, result: LineFit, *, colours: Sequence[str] = ("#7F7F7F", "#D55E00", "#009E73", "#CC79A7"), scale: float | None = None, offset: float = 0.0, labels: bool = True) -> None:
+def fit(
+    ax,
+    result: LineFit,
+    *,
+    colours: Sequence[str] = ("#7F7F7F", "#D55E00", "#009E73", "#CC79A7"),
+    scale: float | None = None,
+    offset: float = 0.0,
+    labels: bool = True,
+) -> None:
     """Data, model and components of a fit."""
     unit = scale or np.abs(result.data).max()
     ax.plot(result.ppm, result.data / unit + offset, color="black", lw=0.5, label="data" if labels else None)
     ax.plot(result.ppm, result.model / unit + offset, color=COLOURS["orange"], lw=0.8, label="fit" if labels else None)
     for curve, line, colour in zip(result.curves, result.lines, colours, strict=False):
-        ax.fill_between(result.ppm, offset + result.baseline / unit, offset + (curve + result.baseline) / unit, color=colour, alpha=0.3, lw=0, label=line.name if labels else None)
+        ax.fill_between(
+            result.ppm,
+            offset + result.baseline / unit,
+            offset + (curve + result.baseline) / unit,
+            color=colour,
+            alpha=0.3,
+            lw=0,
+            label=line.name if labels else None,
+        )
     ax.set_xlim(result.ppm[-1], result.ppm[0])
     ax.set_yticks([])
     ax.set_xlabel("chemical shift (ppm)")
@@ -67,13 +104,24 @@ def surface(ax, drawings: dict[str, molecules.Molecule]) -> None:
     for column in range(12):
         for row in range(2):
             lead = (column + row) % 2 == 0
-            ax.scatter(1.35 * column, -1.2 * row, s=70 if lead else 110, color="#6D6D6D" if lead else "#8E44AD", alpha=1 if row == 0 else 0.45, edgecolor="none", zorder=3)
+            ax.scatter(
+                1.35 * column,
+                -1.2 * row,
+                s=70 if lead else 110,
+                color="#6D6D6D" if lead else "#8E44AD",
+                alpha=1 if row == 0 else 0.45,
+                edgecolor="none",
+                zorder=3,
+            )
             if lead and row == 0:
                 ax.text(1.35 * column, 0, "Pb", ha="center", va="center", size=4.5, color="white", zorder=4)
     left = molecules.draw(ax, drawings["GL"], origin=(3.2, 4.0), size=0.52, flip=True, labels=False, fontsize=5, linewidth=0.8)
     right = molecules.draw(ax, drawings["EDTA"], origin=(11.5, 4.0), size=0.52, labels=False, fontsize=5, linewidth=0.8)
     leads = np.array([(1.35 * c, 0.0) for c in range(0, 12, 2)])
-    for xy, donors in ((left, _donors(drawings["GL"], ("S", "Glu α", "Cys α"))), (right, sorted((k for k, e in enumerate(drawings["EDTA"].elements) if e == "O"), key=lambda k: right[k][1])[:3])):
+    for xy, donors in (
+        (left, _donors(drawings["GL"], ("S", "Glu α", "Cys α"))),
+        (right, sorted((k for k, e in enumerate(drawings["EDTA"].elements) if e == "O"), key=lambda k: right[k][1])[:3]),
+    ):
         for k in donors:
             target = leads[np.argmin(np.abs(leads[:, 0] - xy[k][0]))]
             ax.plot(*np.array([xy[k] - [0, 0.2], target + [0, 0.35]]).T, ls=":", lw=1.0, color=COLOURS["orange"], zorder=2)
@@ -100,7 +148,9 @@ def _donors(drawing: molecules.Molecule, wanted: Sequence[str]) -> list[int]:
     return found
 
 
-def shift_curves(ax, ratio: np.ndarray, shift_ppm: np.ndarray, error_ppm: np.ndarray, label: str, colour: str, model: tuple[np.ndarray, np.ndarray] | None = None) -> None:
+def shift_curves(
+    ax, ratio: np.ndarray, shift_ppm: np.ndarray, error_ppm: np.ndarray, label: str, colour: str, model: tuple[np.ndarray, np.ndarray] | None = None
+) -> None:
     """Change of shift along a titration, with the fitted isotherm."""
     ax.errorbar(ratio, shift_ppm - shift_ppm[0], error_ppm, fmt="o", ms=2.5, color=colour, label=label, lw=0.6)
     if model is not None:

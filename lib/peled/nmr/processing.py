@@ -107,7 +107,9 @@ class Processed:
         low, high = sorted((low_ppm, high_ppm))
         a, b = np.searchsorted(self.ppm, [low, high])
         if b - a < 8:
-            raise ValueError(f"window {low:g} to {high:g} ppm: expected at least 8 points of the spectrum ({self.ppm[0]:.2f} to {self.ppm[-1]:.2f} ppm), found {max(b - a, 0)}")
+            raise ValueError(
+                f"window {low:g} to {high:g} ppm: expected at least 8 points of the spectrum ({self.ppm[0]:.2f} to {self.ppm[-1]:.2f} ppm), found {max(b - a, 0)}"
+            )
         return slice(int(a), int(b))
 
     def covariance_of(self, operators: np.ndarray, start: int = 0) -> np.ndarray:
@@ -145,7 +147,18 @@ class Processed:
         return replace(self, values=self.values - baseline)
 
 
-def process(fid, *, trace: int = 0, line_broadening_Hz: float = 0.0, gaussian_Hz: float = 0.0, zero_fill: int = 1, phase: tuple[float, float] | str | None = None, p1_deg: float | None = None, phase_window_ppm: tuple[float, float] | None = None, strict: bool = True) -> Processed:
+def process(
+    fid,
+    *,
+    trace: int = 0,
+    line_broadening_Hz: float = 0.0,
+    gaussian_Hz: float = 0.0,
+    zero_fill: int = 1,
+    phase: tuple[float, float] | str | None = None,
+    p1_deg: float | None = None,
+    phase_window_ppm: tuple[float, float] | None = None,
+    strict: bool = True,
+) -> Processed:
     """Window, zero-fill, transform and phase one decay.
 
     Parameters
@@ -193,15 +206,29 @@ def process(fid, *, trace: int = 0, line_broadening_Hz: float = 0.0, gaussian_Hz
     sigma = noise_of_decay(x, delay)
     shape = np.fft.fft(weight**2, size)[: size // 2] * np.exp(2j * np.pi * np.arange(size // 2) * delay / size)
     autocovariance = (2 * dwell * sigma) ** 2 * shape
-    found = Processed(fid.carrier_ppm + offset / fid.reference_MHz, values, autocovariance, fid.reference_MHz, fid.spectral_width_Hz, fid.carrier_ppm, len(x) - delay, line_broadening_Hz, gaussian_Hz,
-                      Phase(0.0, 0.0), fid.nucleus, fid.notes)
+    found = Processed(
+        fid.carrier_ppm + offset / fid.reference_MHz,
+        values,
+        autocovariance,
+        fid.reference_MHz,
+        fid.spectral_width_Hz,
+        fid.carrier_ppm,
+        len(x) - delay,
+        line_broadening_Hz,
+        gaussian_Hz,
+        Phase(0.0, 0.0),
+        fid.nucleus,
+        fid.notes,
+    )
     if isinstance(phase, str):
         if phase != "auto":
             raise ValueError(f"phase: expected two angles, 'auto' or None, found {phase!r}")
         solution = autophase(found, p1_deg=p1_deg, window_ppm=phase_window_ppm)
         if strict and not solution.accepted:
-            raise PhaseError(f"{fid.path.name}: automatic phasing: expected lines of one phase with less than 5 % of their area negative, found {solution.negative_fraction:.0%} negative, "
-                             f"{solution.spread_deg:.0f}° spread over {solution.lines} lines; give phase=(p0, p1)")
+            raise PhaseError(
+                f"{fid.path.name}: automatic phasing: expected lines of one phase with less than 5 % of their area negative, found {solution.negative_fraction:.0%} negative, "
+                f"{solution.spread_deg:.0f}° spread over {solution.lines} lines; give phase=(p0, p1)"
+            )
         return apply_phase(found, solution)
     return apply_phase(found, Phase(*phase)) if phase is not None else found
 
@@ -223,7 +250,7 @@ def noise_of_decay(decay: np.ndarray, group_delay: float = 0.0) -> float:
     n = len(decay)
     spectrum = np.fft.fftshift(np.fft.fft(decay)) / np.sqrt(n)
     spectrum = spectrum * np.exp(2j * np.pi * np.fft.fftshift(np.fft.fftfreq(n)) * group_delay)
-    middle = spectrum[int(0.08 * n): int(0.92 * n)]
+    middle = spectrum[int(0.08 * n) : int(0.92 * n)]
     # Third differences remove the wings of strong lines; variance factor 20 (squares of 1, 3, 3, 1).
     difference = np.diff(middle, 3) / np.sqrt(20)
     block = max(min(len(difference) // 24, 256), 16)
@@ -281,7 +308,17 @@ def from_spectrum(spectrum) -> Processed:
     frequency = spectrum.reference_MHz if np.isfinite(spectrum.reference_MHz) else 1.0
     width = (spectrum.ppm[-1] - spectrum.ppm[0]) * frequency * len(y) / (len(y) - 1)
     # Area over Hz, as for own spectra, needs no factor: intensities stay in the vendor's units.
-    return Processed(np.asarray(spectrum.ppm, float), values, full, frequency, float(width), float(np.mean(spectrum.ppm[[0, -1]])), 0.0, nucleus=spectrum.nucleus, notes=spectrum.notes)
+    return Processed(
+        np.asarray(spectrum.ppm, float),
+        values,
+        full,
+        frequency,
+        float(width),
+        float(np.mean(spectrum.ppm[[0, -1]])),
+        0.0,
+        nucleus=spectrum.nucleus,
+        notes=spectrum.notes,
+    )
 
 
 # ---- phase -------------------------------------------------------------------------------------------------------------
@@ -344,7 +381,12 @@ def _one_pass(processed: Processed, p1_deg: float | None, window_ppm: tuple[floa
     # Two readings of the phase, each blind to what disturbs the other: wings to line shape, cores to overlap and baseline.
     places = np.concatenate([np.interp(centres, np.arange(size), x), x[peaks]])
     phases = np.concatenate([phases, _line_phases(processed, peaks, half_widths)])
-    weights = np.concatenate([1.0 / (np.minimum(errors, np.pi) ** 2 + 0.08**2), np.full(len(peaks), 1.0 / 0.25**2) * (found["prominences"][order] / found["prominences"].max()) ** 0.5])
+    weights = np.concatenate(
+        [
+            1.0 / (np.minimum(errors, np.pi) ** 2 + 0.08**2),
+            np.full(len(peaks), 1.0 / 0.25**2) * (found["prominences"][order] / found["prominences"].max()) ** 0.5,
+        ]
+    )
     candidates = [0.0 if p1_deg is None else p1_deg]
     free = p1_deg is None and len(peaks) > 1 and np.ptp(places) > 0.02
     if free:
@@ -356,7 +398,7 @@ def _one_pass(processed: Processed, p1_deg: float | None, window_ppm: tuple[floa
         candidates = [float(grid[i]) for i in tops[np.argsort(agreement[tops])[::-1][:5]]] + candidates
     near = np.zeros(size, bool)
     for peak, half in zip(peaks, half_widths, strict=True):
-        near[max(peak - int(15 * half) - 8, 0): peak + int(15 * half) + 9] = True
+        near[max(peak - int(15 * half) - 8, 0) : peak + int(15 * half) + 9] = True
     index = np.flatnonzero(near)
     if len(index) > 6000:
         index = index[:: len(index) // 6000 + 1]
@@ -415,11 +457,15 @@ def _group_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarr
         half = half_widths[group].max()
         low, high = int(max(peaks[group[0]] - 3 * half, 0)), int(min(peaks[group[-1]] + 3 * half, size - 1))
         inside = np.arange(low, high + 1)
-        centres.append(np.average(inside, weights=power[inside]) if len(group) == 1 else np.average(peaks[group], weights=half_widths[group] * np.sqrt(power[peaks[group]])))
+        centres.append(
+            np.average(inside, weights=power[inside])
+            if len(group) == 1
+            else np.average(peaks[group], weights=half_widths[group] * np.sqrt(power[peaks[group]]))
+        )
         widths.append(0.5 * (high - low))
-        far[low: high + 1] = False
+        far[low : high + 1] = False
         reach = int(5 * (high - low) + 40)
-        near[max(low - reach, 0): high + reach] = True
+        near[max(low - reach, 0) : high + reach] = True
     centres, widths = np.array(centres), np.array(widths)
     index = np.flatnonzero(far & near)
     if len(index) < 4 * (len(groups) + 3):
@@ -430,12 +476,18 @@ def _group_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarr
     distance = index[:, None] - centres[None, :]
     columns = np.hstack([widths / (2j * np.pi * distance), np.vander(x, 3).astype(complex)])
     # Close to a group the hyperbola is only roughly right: give points there less weight.
-    weight = 1.0 / np.sqrt(1.0 + np.sum((np.abs(processed.values[peaks[[g[0] for g in groups]]]) / processed.noise_sd * (widths / np.abs(distance)) ** 2 * 0.03) ** 2, axis=1))
+    weight = 1.0 / np.sqrt(
+        1.0 + np.sum((np.abs(processed.values[peaks[[g[0] for g in groups]]]) / processed.noise_sd * (widths / np.abs(distance)) ** 2 * 0.03) ** 2, axis=1)
+    )
     weighted = columns * weight[:, None]
     values = processed.values[index] * weight
     amplitudes, *_ = np.linalg.lstsq(weighted, values, rcond=1e-10)
     rest = np.abs(values - weighted @ amplitudes)
-    error = np.sqrt(np.maximum(np.diag(np.linalg.pinv(weighted.conj().T @ weighted).real), 0)) * np.sqrt(np.mean(rest**2)) * np.sqrt(max(len(index) / processed.independent_points(len(index)), 1.0))
+    error = (
+        np.sqrt(np.maximum(np.diag(np.linalg.pinv(weighted.conj().T @ weighted).real), 0))
+        * np.sqrt(np.mean(rest**2))
+        * np.sqrt(max(len(index) / processed.independent_points(len(index)), 1.0))
+    )
     count = len(groups)
     return centres, np.angle(amplitudes[:count]), error[:count] / np.maximum(np.abs(amplitudes[:count]), 1e-300) + np.deg2rad(1.5)
 
@@ -445,7 +497,7 @@ def _line_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarra
     step = processed.hz_per_point
     near = np.zeros(len(processed.ppm), bool)
     for peak, half in zip(peaks, half_widths, strict=True):
-        near[max(peak - 6 * half - 4, 0): peak + 6 * half + 5] = True
+        near[max(peak - 6 * half - 4, 0) : peak + 6 * half + 5] = True
     index = np.flatnonzero(near)
     if len(index) > 8000:
         index = index[:: len(index) // 8000 + 1]
@@ -510,8 +562,14 @@ def baseline(processed: Processed, *, span_ppm: float | None = None, methods: tu
     total = processed.ppm[-1] - processed.ppm[0]
     span = (span_ppm or total / 5) / total * size
     fitter = Methods(np.arange(size))
-    options = {"arpls": {"lam": max((span / 6.28) ** 4, 1e3)}, "imodpoly": {"poly_order": int(np.clip(1.5 * size / span, 2, 8))}, "std_distribution": {"half_window": max(int(span / 12), 4)},
-               "fabc": {"lam": max((span / 6.28) ** 4, 1e3)}, "aspls": {"lam": max((span / 6.28) ** 4, 1e3)}, "snip": {"max_half_window": max(int(span / 2), 4), "decreasing": True}}
+    options = {
+        "arpls": {"lam": max((span / 6.28) ** 4, 1e3)},
+        "imodpoly": {"poly_order": int(np.clip(1.5 * size / span, 2, 8))},
+        "std_distribution": {"half_window": max(int(span / 12), 4)},
+        "fabc": {"lam": max((span / 6.28) ** 4, 1e3)},
+        "aspls": {"lam": max((span / 6.28) ** 4, 1e3)},
+        "snip": {"max_half_window": max(int(span / 2), 4), "decreasing": True},
+    }
     curves = {}
     for method in methods:
         if not hasattr(fitter, method):

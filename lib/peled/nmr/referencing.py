@@ -49,9 +49,19 @@ def read_standards(path) -> dict[str, Standard]:
         found = {}
         for row in reader:
             try:
-                found[row["name"]] = Standard(row["name"], row["nucleus"], float(row["shift_ppm"]), float(row["error_ppm"]), int(row["partners"]), float(row["coupling_Hz"]), row["source"])
+                found[row["name"]] = Standard(
+                    row["name"],
+                    row["nucleus"],
+                    float(row["shift_ppm"]),
+                    float(row["error_ppm"]),
+                    int(row["partners"]),
+                    float(row["coupling_Hz"]),
+                    row["source"],
+                )
             except (KeyError, TypeError, ValueError) as error:
-                raise FormatError(path, place=f"line {reader.line_num}", expected="name, nucleus, shift_ppm, error_ppm, partners, coupling_Hz, source", found=repr(error)) from None
+                raise FormatError(
+                    path, place=f"line {reader.line_num}", expected="name, nucleus, shift_ppm, error_ppm, partners, coupling_Hz, source", found=repr(error)
+                ) from None
     return found
 
 
@@ -76,8 +86,16 @@ def reference(processed: Processed, standard: Standard, *, search_ppm: float = 0
     place = float(peaks.ppm[peaks.height.argmax()])
     half = (4 * standard.coupling_Hz * max(standard.partners, 1) + 12 * (width_Hz + processed.line_broadening_Hz)) / processed.reference_MHz
     couplings, partners = ((standard.coupling_Hz,), (standard.partners,)) if standard.partners else ((), ())
-    fit = fit_lines(processed, (place - half, place + half), [Component("standard", place, width_Hz, couplings_Hz=couplings, partners=partners, fixed=("couplings",))])
+    fit = fit_lines(
+        processed, (place - half, place + half), [Component("standard", place, width_Hz, couplings_Hz=couplings, partners=partners, fixed=("couplings",))]
+    )
     line = fit["standard"]
     moved = standard.shift_ppm - line.position_ppm
     error = (line.position_error_ppm**2 + standard.error_ppm**2) ** 0.5
-    return Referenced(replace(processed.shifted(moved), notes=(*processed.notes, f"referenced to {standard.name} at {standard.shift_ppm:g} ppm, moved by {moved:+.4f} ppm")), standard, moved, error, fit)
+    return Referenced(
+        replace(processed.shifted(moved), notes=(*processed.notes, f"referenced to {standard.name} at {standard.shift_ppm:g} ppm, moved by {moved:+.4f} ppm")),
+        standard,
+        moved,
+        error,
+        fit,
+    )

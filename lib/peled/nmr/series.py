@@ -63,7 +63,16 @@ def read_experiments(path) -> list[Experiment]:
     return found
 
 
-def load(experiment: Experiment | Path, *, line_broadening_Hz: float, p1_deg: float | None = None, phase_window_ppm=None, standard: Standard | None = None, trace: int = 0, strict: bool = False) -> Processed:
+def load(
+    experiment: Experiment | Path,
+    *,
+    line_broadening_Hz: float,
+    p1_deg: float | None = None,
+    phase_window_ppm=None,
+    standard: Standard | None = None,
+    trace: int = 0,
+    strict: bool = False,
+) -> Processed:
     """Read, process and reference one experiment; a spectrum that came processed is taken as it is.
 
     A spectrum that cannot be phased keeps the best phase found and says so in its notes (with `strict`, it is refused).
@@ -73,7 +82,9 @@ def load(experiment: Experiment | Path, *, line_broadening_Hz: float, p1_deg: fl
     if isinstance(content, PeakTable):
         raise FormatError(path, expected="a spectrum or FID", found="a peak table")
     if isinstance(content, Fid):
-        found = process(content, trace=trace, line_broadening_Hz=line_broadening_Hz, phase="auto", p1_deg=p1_deg, phase_window_ppm=phase_window_ppm, strict=strict)
+        found = process(
+            content, trace=trace, line_broadening_Hz=line_broadening_Hz, phase="auto", p1_deg=p1_deg, phase_window_ppm=phase_window_ppm, strict=strict
+        )
         if not found.phase.accepted:
             found = replace(found, notes=(*found.notes, f"phase uncertain: lines scatter by {found.phase.spread_deg:.0f}°"))
     else:
@@ -120,9 +131,13 @@ def read_resonances(path) -> list[Resonance]:
                 partners = tuple(int(v) for v in row["partners"].split(";") if v.strip())
                 if len(couplings) != len(partners):
                     raise ValueError(f"{len(couplings)} couplings and {len(partners)} counts of partners")
-                found.append(Resonance(row["ligand"], row["name"], float(row["shift_ppm"]), couplings, partners, float(row["width_Hz"]), float(row["reach_ppm"])))
+                found.append(
+                    Resonance(row["ligand"], row["name"], float(row["shift_ppm"]), couplings, partners, float(row["width_Hz"]), float(row["reach_ppm"]))
+                )
             except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise FormatError(path, place=f"line {reader.line_num}", expected="ligand, name, shift_ppm, couplings_Hz, partners, width_Hz, reach_ppm", found=str(error)) from None
+                raise FormatError(
+                    path, place=f"line {reader.line_num}", expected="ligand, name, shift_ppm, couplings_Hz, partners, width_Hz, reach_ppm", found=str(error)
+                ) from None
     return found
 
 
@@ -143,7 +158,9 @@ class Followed:
         return self.names.index(name)
 
 
-def follow(spectra: Sequence[Processed], ratios: Sequence[float], resonances: Sequence[Resonance], *, reference_error_ppm: float = 0.001, step_ppm: float = 0.12) -> Followed:
+def follow(
+    spectra: Sequence[Processed], ratios: Sequence[float], resonances: Sequence[Resonance], *, reference_error_ppm: float = 0.001, step_ppm: float = 0.12
+) -> Followed:
     """Fit resonances in every spectrum, each sought where its last places point.
 
     Lines whose windows meet are fitted together. A line is looked for within `step_ppm` of where it is expected by the
@@ -162,13 +179,23 @@ def follow(spectra: Sequence[Processed], ratios: Sequence[float], resonances: Se
     for k, spectrum in enumerate(spectra):
         # The first step is the largest and has no history; later ones are expected where the last step points.
         seek = [0.05 if k == 0 else step_ppm if k == 1 else min(step_ppm, max(0.02, 0.7 * abs(d) + 0.01)) for d in drift]
-        sought = np.array([_pattern(spectrum, p, c, r.partners, w, reach, a) for p, c, r, w, reach, a in zip(place + drift, couplings, resonances, width, seek, area, strict=True)])
+        sought = np.array(
+            [
+                _pattern(spectrum, p, c, r.partners, w, reach, a)
+                for p, c, r, w, reach, a in zip(place + drift, couplings, resonances, width, seek, area, strict=True)
+            ]
+        )
         guess, start = sought[:, 0], sought[:, 1]
         # A broad line needs a wide window; neighbours whose windows meet are fitted together.
-        reach = [max(r.reach_ppm, (np.abs(multiplet(c, r.partners)[0]).max() + 5 * w) / spectrum.reference_MHz) for r, c, w in zip(resonances, couplings, start, strict=True)]
+        reach = [
+            max(r.reach_ppm, (np.abs(multiplet(c, r.partners)[0]).max() + 5 * w) / spectrum.reference_MHz)
+            for r, c, w in zip(resonances, couplings, start, strict=True)
+        ]
         for group in _groups(guess, reach):
             low, high = min(guess[i] - reach[i] for i in group), max(guess[i] + reach[i] for i in group)
-            components = [Component(resonances[i].name, guess[i], max(start[i], 0.5), couplings_Hz=couplings[i], partners=resonances[i].partners) for i in group]
+            components = [
+                Component(resonances[i].name, guess[i], max(start[i], 0.5), couplings_Hz=couplings[i], partners=resonances[i].partners) for i in group
+            ]
             try:
                 fit = fit_lines(spectrum, (low, high), components, baseline_order=1)
             except ValueError:
@@ -184,7 +211,16 @@ def follow(spectra: Sequence[Processed], ratios: Sequence[float], resonances: Se
         place = np.where(found, table["shift"][k], place)
         width = np.where(found, table["width"][k], width)
         area = np.where(found, table["area"][k], area)
-    return Followed(tuple(r.name for r in resonances), np.asarray(ratios, float), table["shift"], table["shift_error"], table["width"], table["width_error"], table["area"], table["area_error"])
+    return Followed(
+        tuple(r.name for r in resonances),
+        np.asarray(ratios, float),
+        table["shift"],
+        table["shift_error"],
+        table["width"],
+        table["width_error"],
+        table["area"],
+        table["area_error"],
+    )
 
 
 def _keep(table, k: int, i: int, line: Line, reference_error_ppm: float) -> None:
@@ -314,7 +350,9 @@ class Study:
         return sorted(e.path for (kind, _), rows in self.spectra.items() if kind in experiments for e, _ in rows)
 
 
-def load_study(experiments: Sequence[Experiment], standards: dict[str, Standard], *, proton_broadening_Hz: float = 0.3, carbon_broadening_Hz: float = 20.0) -> Study:
+def load_study(
+    experiments: Sequence[Experiment], standards: dict[str, Standard], *, proton_broadening_Hz: float = 0.3, carbon_broadening_Hz: float = 20.0
+) -> Study:
     """Process and reference everything in a list of experiments.
 
     The first-order phase of each nucleus comes from its spectrum with the clearest phase. Protons are referenced to their
@@ -338,7 +376,12 @@ def load_study(experiments: Sequence[Experiment], standards: dict[str, Standard]
     for e in experiments:
         nucleus = getattr(contents[e.path], "nucleus", "") or ("13C" if e.experiment.startswith("13C") else "1H")
         colloid = e.solvent.startswith("toluene")
-        spectrum = load(e, line_broadening_Hz=carbon_broadening_Hz if nucleus == "13C" else proton_broadening_Hz, p1_deg=p1.get(nucleus), phase_window_ppm=(6.5, 7.5) if colloid else None)
+        spectrum = load(
+            e,
+            line_broadening_Hz=carbon_broadening_Hz if nucleus == "13C" else proton_broadening_Hz,
+            p1_deg=p1.get(nucleus),
+            phase_window_ppm=(6.5, 7.5) if colloid else None,
+        )
         if e.experiment == "13C standard":
             line = reference(load(e, line_broadening_Hz=2.0, p1_deg=p1.get(nucleus)), standards["adamantane CH2"], search_ppm=3.0, width_Hz=6.0)
             shift, error = line.moved_ppm, line.error_ppm

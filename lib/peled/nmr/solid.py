@@ -44,7 +44,12 @@ def fit_vinyl(spectrum: Processed, mas_rate_Hz: float, *, shift_ppm: float = 130
             continue
         sidebands[order] = (side.area, side.area_error)
         if side.area > 5 * side.area_error and abs(side.position_ppm - place) < 1.0:
-            places.append((order * (side.position_ppm - line.position_ppm) * spectrum.reference_MHz, np.hypot(side.position_error_ppm, line.position_error_ppm) * spectrum.reference_MHz))
+            places.append(
+                (
+                    order * (side.position_ppm - line.position_ppm) * spectrum.reference_MHz,
+                    np.hypot(side.position_error_ppm, line.position_error_ppm) * spectrum.reference_MHz,
+                )
+            )
     rate, error = float("nan"), float("inf")
     if places:
         values, errors = np.array(places).T
@@ -65,7 +70,11 @@ def fit_chain(spectrum: Processed) -> LineFit:
 
 def fit_oxidised(spectrum: Processed, *, near_ppm: float = 38.0) -> LineFit:
     """What lies between 35.5 and 47 ppm: a line near 38, the broad carbon beside the ammonium group, the glycine alpha carbon."""
-    components = [Component("near 38", near_ppm, 130, 130, "gauss"), Component("C1 ammonium", 40.2, 330, 330, "gauss", fixed=("width",)), Component("Gly alpha", 43.6, 130, 130, "gauss")]
+    components = [
+        Component("near 38", near_ppm, 130, 130, "gauss"),
+        Component("C1 ammonium", 40.2, 330, 330, "gauss", fixed=("width",)),
+        Component("Gly alpha", 43.6, 130, 130, "gauss"),
+    ]
     return fit_lines(spectrum, (35.3, 48.0), components)
 
 
@@ -78,10 +87,23 @@ class Evidence:
     corrected: Limit
 
 
-def evidence(spectrum: Processed, shifts_ppm: Sequence[float], width_Hz: float, window_ppm: tuple[float, float], *, sideband: tuple[float, float] | None = None, gauss_Hz: float = 0.0, others: Sequence[tuple[float, float]] = ()) -> Evidence:
+def evidence(
+    spectrum: Processed,
+    shifts_ppm: Sequence[float],
+    width_Hz: float,
+    window_ppm: tuple[float, float],
+    *,
+    sideband: tuple[float, float] | None = None,
+    gauss_Hz: float = 0.0,
+    others: Sequence[tuple[float, float]] = (),
+) -> Evidence:
     """Area of ligand lines in a window, first ignoring, then fitting the sideband (shift, width) beside them."""
     options = {"window_ppm": window_ppm, "baseline_order": 1, "gauss_Hz": gauss_Hz}
-    return Evidence(window_ppm, limit_at(spectrum, shifts_ppm, width_Hz, nuisance=others, **options), limit_at(spectrum, shifts_ppm, width_Hz, nuisance=(*others, *((sideband,) if sideband else ())), **options))
+    return Evidence(
+        window_ppm,
+        limit_at(spectrum, shifts_ppm, width_Hz, nuisance=others, **options),
+        limit_at(spectrum, shifts_ppm, width_Hz, nuisance=(*others, *((sideband,) if sideband else ())), **options),
+    )
 
 
 @dataclass(frozen=True)
@@ -94,7 +116,15 @@ class Amount:
     corrected_error: float
 
 
-def per_chain(area: float, area_error: float, carbons: int, vinyl: Vinyl, *, efficiency: tuple[float, float] = (1.0, 0.0), vinyl_efficiency: tuple[float, float] = (1.0, 0.0)) -> Amount:
+def per_chain(
+    area: float,
+    area_error: float,
+    carbons: int,
+    vinyl: Vinyl,
+    *,
+    efficiency: tuple[float, float] = (1.0, 0.0),
+    vinyl_efficiency: tuple[float, float] = (1.0, 0.0),
+) -> Amount:
     """Moles of a ligand per mole of oleyl chains from its area and that of the two vinyl carbons with their sidebands.
 
     Parameters

@@ -123,8 +123,17 @@ class SpinFit:
     model: np.ndarray = field(repr=False)
 
 
-def fit_spin_system(processed: Processed, window_ppm: tuple[float, float], shifts_ppm: Sequence[float], couplings_Hz: np.ndarray, *, width_Hz: float = 1.0, equivalent: Sequence[Sequence[int]] = (),
-                    free_couplings: Sequence[tuple[int, int]] | None = None, baseline_order: int = 1) -> SpinFit:
+def fit_spin_system(
+    processed: Processed,
+    window_ppm: tuple[float, float],
+    shifts_ppm: Sequence[float],
+    couplings_Hz: np.ndarray,
+    *,
+    width_Hz: float = 1.0,
+    equivalent: Sequence[Sequence[int]] = (),
+    free_couplings: Sequence[tuple[int, int]] | None = None,
+    baseline_order: int = 1,
+) -> SpinFit:
     """Fit shifts, couplings and one width of a spin system to a window.
 
     Parameters
@@ -146,7 +155,11 @@ def fit_spin_system(processed: Processed, window_ppm: tuple[float, float], shift
     low, high = sorted(window_ppm)
     group_of = {i: min(group) for group in equivalent for i in group}
     leaders = [i for i in range(n) if group_of.get(i, i) == i and low <= shifts[i] <= high]
-    pairs = [(min(i, j), max(i, j)) for i, j in free_couplings] if free_couplings is not None else [(i, j) for i in range(n) for j in range(i + 1, n) if start[i, j] or start[j, i]]
+    pairs = (
+        [(min(i, j), max(i, j)) for i, j in free_couplings]
+        if free_couplings is not None
+        else [(i, j) for i in range(n) for j in range(i + 1, n) if start[i, j] or start[j, i]]
+    )
     base_j = np.triu(np.where(np.triu(start, 1) != 0, start, start.T), 1)
     x = np.linspace(-1, 1, len(ppm))
     polynomial = np.vander(x, baseline_order + 1, increasing=True) if baseline_order >= 0 else np.empty((len(ppm), 0))
@@ -173,7 +186,9 @@ def fit_spin_system(processed: Processed, window_ppm: tuple[float, float], shift
         # Degenerate transitions are drawn once: lines closer than a hundredth of the width are one.
         order = np.argsort(place[inside])
         place, weight = place[inside][order], found.intensity[inside][order]
-        bins = np.floor((place - low) * frequency / (0.01 * (width + processed.line_broadening_Hz))).astype(np.int64) if len(place) > 64 else np.arange(len(place))
+        bins = (
+            np.floor((place - low) * frequency / (0.01 * (width + processed.line_broadening_Hz))).astype(np.int64) if len(place) > 64 else np.arange(len(place))
+        )
         _, inverse = np.unique(bins, return_inverse=True)
         total = np.bincount(inverse, weight)
         centre = np.bincount(inverse, weight * place) / np.maximum(total, 1e-300)
@@ -193,4 +208,18 @@ def fit_spin_system(processed: Processed, window_ppm: tuple[float, float], shift
     for k, (a, b) in enumerate(pairs):
         coupling_errors[a, b] = error[len(leaders) + k]
     k = len(found.nonlinear)
-    return SpinFit(s, shift_errors, j, coupling_errors, width, float(error[k - 1] * width), float(found.linear[0]), float(error[k]), found.misfit, found.converged, ppm, data, found.model)
+    return SpinFit(
+        s,
+        shift_errors,
+        j,
+        coupling_errors,
+        width,
+        float(error[k - 1] * width),
+        float(found.linear[0]),
+        float(error[k]),
+        found.misfit,
+        found.converged,
+        ppm,
+        data,
+        found.model,
+    )

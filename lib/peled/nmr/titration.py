@@ -78,7 +78,9 @@ class Trend:
     largest_shift_ppm: float
 
 
-def trend(name: str, ratio: np.ndarray, shift_ppm: np.ndarray, shift_error_ppm: np.ndarray, width_Hz: np.ndarray, width_error_Hz: np.ndarray, *, z: float = 3.0) -> Trend:
+def trend(
+    name: str, ratio: np.ndarray, shift_ppm: np.ndarray, shift_error_ppm: np.ndarray, width_Hz: np.ndarray, width_error_Hz: np.ndarray, *, z: float = 3.0
+) -> Trend:
     """Change of shift from the start of a series to its end, and of width from its start to the rest.
 
     The change of shift is that of a straight line in ratio / (1 + ratio), which any saturating isotherm follows closely
@@ -256,7 +258,9 @@ def fit_binding(ligand: np.ndarray, metal: np.ndarray, shifts_ppm: np.ndarray, e
     intervals = tuple(_profile(total, logs, i, threshold) for i in range(states))
     free = coefficients[0]
     bound = free[None] + coefficients[1:]
-    return Binding(model, tuple(float(v) for v in logs), intervals, free, bound, errors[1:], chi, float(chi + parameters * np.log(count)), count - parameters, fitted)
+    return Binding(
+        model, tuple(float(v) for v in logs), intervals, free, bound, errors[1:], chi, float(chi + parameters * np.log(count)), count - parameters, fitted
+    )
 
 
 def _profile(total, logs, index, threshold) -> tuple[float, float]:
@@ -267,7 +271,12 @@ def _profile(total, logs, index, threshold) -> tuple[float, float]:
         if len(logs) == 1:
             return total([value])
         other = 1 - index
-        best = minimize_scalar(lambda v: total([value, v] if index == 0 else [v, value]), bounds=(max(logs[other] - 3, low), min(logs[other] + 3, high)), method="bounded", options={"xatol": 2e-2})
+        best = minimize_scalar(
+            lambda v: total([value, v] if index == 0 else [v, value]),
+            bounds=(max(logs[other] - 3, low), min(logs[other] + 3, high)),
+            method="bounded",
+            options={"xatol": 2e-2},
+        )
         return best.fun
 
     ends = []
@@ -322,7 +331,9 @@ def fit_exchange(fraction_bound: np.ndarray, difference_Hz: float, width_Hz: np.
     return Exchange(float(rate), float(rate_error), float(solution[0]), float(solution[1]), reduced, fast)
 
 
-def two_site(offset_Hz: np.ndarray, fraction_bound: float, free_Hz: float, bound_Hz: float, k_ex_s: float, width_free_Hz: float, width_bound_Hz: float) -> np.ndarray:
+def two_site(
+    offset_Hz: np.ndarray, fraction_bound: float, free_Hz: float, bound_Hz: float, k_ex_s: float, width_free_Hz: float, width_bound_Hz: float
+) -> np.ndarray:
     """Absorption of unit area over Hz of one spin that exchanges between two sites, at any rate.
 
     McConnell, J. Chem. Phys. 28, 430 (1958), doi:10.1063/1.1744152: S = Re 1'(R + i(w - W) - K)^-1 p, the 2 x 2 inverse

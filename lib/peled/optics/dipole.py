@@ -195,7 +195,9 @@ def power_spectrum(indices, thickness_nm, emitter, wavelength_nm, effective_inde
     return (s, p) if np.iscomplexobj(effective_index) else (s.real, p.real)
 
 
-def far_field(indices, thickness_nm, emitter, wavelength_nm, angle, *, side="bottom", outside=None, depth=None, orientation="isotropic") -> tuple[np.ndarray, np.ndarray]:
+def far_field(
+    indices, thickness_nm, emitter, wavelength_nm, angle, *, side="bottom", outside=None, depth=None, orientation="isotropic"
+) -> tuple[np.ndarray, np.ndarray]:
     """Power per solid angle (1/sr, of the dipole's power in its unbounded medium), s and p polarised, against angle.
 
     Parameters
@@ -226,7 +228,9 @@ def far_field(indices, thickness_nm, emitter, wavelength_nm, angle, *, side="bot
     return found[0], found[1]
 
 
-def substrate_reabsorption(indices, thickness_nm, emitter, wavelength_nm, k, *, substrate_mm=1.0, radius_mm=6.0, outside=1.0, depth=None, orientation="isotropic", nodes=200) -> float:
+def substrate_reabsorption(
+    indices, thickness_nm, emitter, wavelength_nm, k, *, substrate_mm=1.0, radius_mm=6.0, outside=1.0, depth=None, orientation="isotropic", nodes=200
+) -> float:
     """Fraction of the light trapped in a thick substrate that the emitter layer absorbs before the light reaches the rim.
 
     A ray at angle theta in the substrate meets the stack radius / (2 thickness tan theta) times, counted as a real number,

@@ -50,7 +50,9 @@ class IndexTable:
         low, high = self.range_nm
         outside = ~((wavelength >= low * (1 - 1e-9)) & (wavelength <= high * (1 + 1e-9)))
         if outside.any():
-            raise ValueError(f"{self.name}: expected wavelengths from {low:.6g} to {high:.6g} nm, found {np.ravel(wavelength[outside])[0]:.6g} nm; take another table")
+            raise ValueError(
+                f"{self.name}: expected wavelengths from {low:.6g} to {high:.6g} nm, found {np.ravel(wavelength[outside])[0]:.6g} nm; take another table"
+            )
         value = np.zeros(wavelength.shape, complex)
         for part in self.parts:
             value = value + part(wavelength)

@@ -79,7 +79,9 @@ def find_spots(frames: np.ndarray, *, pixel_um: float | None = None, width_px: f
     inside = (x >= half) & (x < mean.shape[1] - half) & (y >= half) & (y < mean.shape[0] - half)
     x, y = x[inside], y[inside]
     background = float(np.quantile(mean, 0.1))
-    counts = np.array([[frame[j - half : j + half + 1, i - half : i + half + 1].sum() for i, j in zip(x, y, strict=True)] for frame in frames]).reshape(len(frames), len(x))
+    counts = np.array([[frame[j - half : j + half + 1, i - half : i + half + 1].sum() for i, j in zip(x, y, strict=True)] for frame in frames]).reshape(
+        len(frames), len(x)
+    )
     counts = counts - background * (2 * half + 1) ** 2
     fwhm, error = _width(mean, x, y, width_px)
     area = mean.size * pixel_um**2 if pixel_um else np.nan

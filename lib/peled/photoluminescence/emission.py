@@ -12,7 +12,12 @@ from peled import lineshapes
 from peled.photoluminescence.plqy import estimate_noise
 
 #: How samples of the paper are named in heads of columns, most specific first.
-TREATMENTS = {"E+G": r"E ?\+ ?G|(?<![A-Z])EG(?![A-Z])|EDTA ?\+ ?GL", "GL": r"(?<![A-Z])GL(?![A-Z])|glutathione", "EDTA": r"EDTA", "neat": r"neat|control|untreated|pristine|as.synth|OA"}
+TREATMENTS = {
+    "E+G": r"E ?\+ ?G|(?<![A-Z])EG(?![A-Z])|EDTA ?\+ ?GL",
+    "GL": r"(?<![A-Z])GL(?![A-Z])|glutathione",
+    "EDTA": r"EDTA",
+    "neat": r"neat|control|untreated|pristine|as.synth|OA",
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,15 @@ class Emission:
     counts: np.ndarray = field(repr=False)
 
 
-def measure(wavelength_nm: np.ndarray, counts: np.ndarray, *, label: str = "", window_nm: tuple[float, float] | None = None, laser_nm: float | None = None, poisson: bool | None = None) -> Emission:
+def measure(
+    wavelength_nm: np.ndarray,
+    counts: np.ndarray,
+    *,
+    label: str = "",
+    window_nm: tuple[float, float] | None = None,
+    laser_nm: float | None = None,
+    poisson: bool | None = None,
+) -> Emission:
     """Clean and measure one emission spectrum.
 
     Cosmic rays are replaced, a laser tail or a constant is fitted outside the emission and taken off, the emission is
@@ -94,8 +107,22 @@ def measure(wavelength_nm: np.ndarray, counts: np.ndarray, *, label: str = "", w
     found = lineshapes.moments(w, y, variance, window=(low, high), baseline=base)
     energy = lineshapes.to_energy(w, y_off, variance)
     peak = lineshapes.moments(energy.energy_eV, energy.signal, energy.variance, window=(lineshapes.HC_EV_NM / high, lineshapes.HC_EV_NM / low))
-    return Emission(label, found.peak, found.peak_se, found.centroid, found.centroid_se, found.fwhm, found.fwhm_se, found.area, found.area_se, peak.peak, peak.peak_se,
-                    int(np.count_nonzero(cleaned.spikes)), w, y_off)
+    return Emission(
+        label,
+        found.peak,
+        found.peak_se,
+        found.centroid,
+        found.centroid_se,
+        found.fwhm,
+        found.fwhm_se,
+        found.area,
+        found.area_se,
+        peak.peak,
+        peak.peak_se,
+        int(np.count_nonzero(cleaned.spikes)),
+        w,
+        y_off,
+    )
 
 
 def measure_all(spectra, **options) -> list[Emission]:

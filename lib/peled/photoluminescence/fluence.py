@@ -82,7 +82,9 @@ def yield_of_generation(generation_cm3_s: np.ndarray, capture: float, traps: flo
     return np.exp(np.interp(np.log(generation_cm3_s), np.log(total), np.log(light / total)))
 
 
-def fit_recombination(generation_cm3_s: np.ndarray, plqy: np.ndarray, covariance: np.ndarray, *, radiative: float, detrap: float, scan: int = 17) -> Recombination:
+def fit_recombination(
+    generation_cm3_s: np.ndarray, plqy: np.ndarray, covariance: np.ndarray, *, radiative: float, detrap: float, scan: int = 17
+) -> Recombination:
     """Fit trap capture, trap density and Auger coefficient to a yield series, and profile each.
 
     `radiative` and `detrap` are held: a yield in steady state is a ratio and cannot set the clock. The yields enter with

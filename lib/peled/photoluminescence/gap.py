@@ -91,7 +91,14 @@ class ElliottGap:
         return float(np.hypot(self.errors_eV[0], self.window_spread_eV[0]))
 
 
-def tauc_gap(energy_eV: np.ndarray, absorbance: np.ndarray, *, transition: str = "direct", window_eV: tuple[float, float] | None = None, edge_eV: tuple[float, float] | None = None) -> TaucGap:
+def tauc_gap(
+    energy_eV: np.ndarray,
+    absorbance: np.ndarray,
+    *,
+    transition: str = "direct",
+    window_eV: tuple[float, float] | None = None,
+    edge_eV: tuple[float, float] | None = None,
+) -> TaucGap:
     """Tauc gap, with the fit window given or found and scanned.
 
     Without a window, lines are put through all stretches of the absorption edge between levels of 10 to 60 % and 40 to
@@ -125,17 +132,32 @@ def tauc_gap(energy_eV: np.ndarray, absorbance: np.ndarray, *, transition: str =
     candidates = _edge_windows(e, y) if window_eV is None else _moved_windows(e, window_eV)
     lines = [line for low, high in candidates if (line := _line(e, y, low, high)) is not None and line[0] > 0]
     if not lines:
-        raise ValueError("spectrum: expected a rising edge, found none" if window_eV is None else f"window: expected a rising stretch of at least 5 points in {window_eV[0]:g} to {window_eV[1]:g} eV")
+        raise ValueError(
+            "spectrum: expected a rising edge, found none"
+            if window_eV is None
+            else f"window: expected a rising stretch of at least 5 points in {window_eV[0]:g} to {window_eV[1]:g} eV"
+        )
     table = np.array(lines)  # slope, intercept, gap, error, r2, low, high
     straight = table[:, 4] >= table[:, 4].max() - 0.01
     good = table[straight]
     straightest = good[good[:, 4] >= good[:, 4].max() - 0.001]
     best = straightest[np.argmax(straightest[:, 0])] if window_eV is None else table[0]
-    return TaucGap(float(best[2]), float(best[3]), float(np.std(good[:, 2])) if len(good) > 1 else 0.0, (float(best[5]), float(best[6])), len(good),
-                   float(best[0]), float(best[1]), e, y)
+    return TaucGap(
+        float(best[2]),
+        float(best[3]),
+        float(np.std(good[:, 2])) if len(good) > 1 else 0.0,
+        (float(best[5]), float(best[6])),
+        len(good),
+        float(best[0]),
+        float(best[1]),
+        e,
+        y,
+    )
 
 
-def elliott(energy_eV: np.ndarray, gap_eV: float, binding_eV: float, broadening_eV: float, *, span_eV: float = 1.5, bound_states: int = 6) -> tuple[np.ndarray, np.ndarray]:
+def elliott(
+    energy_eV: np.ndarray, gap_eV: float, binding_eV: float, broadening_eV: float, *, span_eV: float = 1.5, bound_states: int = 6
+) -> tuple[np.ndarray, np.ndarray]:
     """Absorption of discrete excitons and of the Coulomb-enhanced continuum, each (n,), to one common factor.
 
     Broadened by a sech of width Γ = `broadening_eV`; Saba et al. 2014, eq. 2 without the correction for band
@@ -153,7 +175,9 @@ def elliott(energy_eV: np.ndarray, gap_eV: float, binding_eV: float, broadening_
     return bound / (np.pi * gamma), continuum / (np.pi * gamma)
 
 
-def elliott_gap(energy_eV: np.ndarray, absorbance: np.ndarray, *, start_eV: float | None = None, reach_eV: tuple[float, float] = (0.25, 0.35), scan: bool = True) -> ElliottGap:
+def elliott_gap(
+    energy_eV: np.ndarray, absorbance: np.ndarray, *, start_eV: float | None = None, reach_eV: tuple[float, float] = (0.25, 0.35), scan: bool = True
+) -> ElliottGap:
     """Fit Elliott's absorption to the edge; strength, offset and slope of a background are solved linearly.
 
     Parameters
@@ -174,7 +198,9 @@ def elliott_gap(energy_eV: np.ndarray, absorbance: np.ndarray, *, start_eV: floa
     e, a = _ascending(energy_eV, absorbance)
     if start_eV is None:
         start_eV = _steepest(e, a)
-    windows = [(start_eV - reach_eV[0] * p, start_eV + reach_eV[1] * q) for p, q in ((1, 1), (0.8, 1), (1.2, 1), (1, 0.8), (1, 1.2), (0.8, 0.8))][: 6 if scan else 1]
+    windows = [(start_eV - reach_eV[0] * p, start_eV + reach_eV[1] * q) for p, q in ((1, 1), (0.8, 1), (1.2, 1), (1, 0.8), (1, 1.2), (0.8, 0.8))][
+        : 6 if scan else 1
+    ]
     fits = []
     for low, high in windows:
         inside = (e >= low) & (e <= high)
@@ -186,7 +212,19 @@ def elliott_gap(energy_eV: np.ndarray, absorbance: np.ndarray, *, start_eV: floa
     theta, errors, model, continuum, converged = fits[0]
     spread = np.std([f[0] for f in fits], axis=0) if len(fits) > 1 else np.zeros(3)
     inside = (e >= windows[0][0]) & (e <= windows[0][1])
-    return ElliottGap(float(theta[0]), float(theta[1]), float(theta[2]), tuple(map(float, errors)), tuple(map(float, spread)), windows[0], e[inside], a[inside], model, continuum, converged)
+    return ElliottGap(
+        float(theta[0]),
+        float(theta[1]),
+        float(theta[2]),
+        tuple(map(float, errors)),
+        tuple(map(float, spread)),
+        windows[0],
+        e[inside],
+        a[inside],
+        model,
+        continuum,
+        converged,
+    )
 
 
 def _fit_elliott(e, a, start):

@@ -117,7 +117,11 @@ def _accumulated(u, lifetime, beta, sigma, period):
             a = (sigma / lifetime - v / sigma) / np.sqrt(2)
             gauss = np.exp(-0.5 * (v / sigma) ** 2)
             with np.errstate(over="ignore", invalid="ignore"):
-                tail = np.where(a > 0, gauss * special.erfcx(np.maximum(a, 0)), np.exp(np.minimum(0.5 * (sigma / lifetime) ** 2 - v / lifetime, 700)) * special.erfc(np.minimum(a, 0)))
+                tail = np.where(
+                    a > 0,
+                    gauss * special.erfcx(np.maximum(a, 0)),
+                    np.exp(np.minimum(0.5 * (sigma / lifetime) ** 2 - v / lifetime, 700)) * special.erfc(np.minimum(a, 0)),
+                )
             return lifetime * (special.ndtr(v / sigma) - 0.5 * tail)
     else:
 
@@ -176,8 +180,14 @@ class _Model:
             self.kernel = fft.rfft(kernel / kernel.sum(), self.length)
         else:
             self.kernel, self.lags = None, time - response.start_ns
-        self.names = tuple([f"ln τ{k + 1}" for k in range(components)] + (["β"] if stretched else []) + (["shift"] if free_shift else []) + (["ln FWHM"] if free_width else [])
-                           + [f"a{k + 1}" for k in range(components)] + (["background"] if free_background else []))
+        self.names = tuple(
+            [f"ln τ{k + 1}" for k in range(components)]
+            + (["β"] if stretched else [])
+            + (["shift"] if free_shift else [])
+            + (["ln FWHM"] if free_width else [])
+            + [f"a{k + 1}" for k in range(components)]
+            + (["background"] if free_background else [])
+        )
         self.nonlinear = len(self.names) - components - free_background
 
     def shapes(self, theta):
@@ -243,9 +253,20 @@ class _Model:
 # ---- the fit -----------------------------------------------------------------------------------------------------------
 
 
-def fit_decay(time_ns: np.ndarray, counts: np.ndarray, *, components: int = 1, stretched: bool = False, response: Response | None = None, background: float | None = None,
-              period_ns: float | None = None, cycles: float | None = None, window_ns: tuple[float, float] | None = None, fit_shift: bool | None = None,
-              fit_width: bool = False) -> DecayFit:
+def fit_decay(
+    time_ns: np.ndarray,
+    counts: np.ndarray,
+    *,
+    components: int = 1,
+    stretched: bool = False,
+    response: Response | None = None,
+    background: float | None = None,
+    period_ns: float | None = None,
+    cycles: float | None = None,
+    window_ns: tuple[float, float] | None = None,
+    fit_shift: bool | None = None,
+    fit_width: bool = False,
+) -> DecayFit:
     """Fit a decay law to a TCSPC histogram by Poisson maximum likelihood.
 
     Parameters
@@ -320,7 +341,9 @@ def fit_decays(time_ns: np.ndarray, counts: np.ndarray, laws: Sequence[str] = ("
     return dict(sorted(fits.items(), key=lambda item: item[1].bic))
 
 
-def fit_histogram(histogram, laws: Sequence[str] = ("1", "2", "3", "stretched"), names: Sequence[str] = ()) -> tuple[dict[str, dict[str, DecayFit]], tuple[np.ndarray, np.ndarray] | None]:
+def fit_histogram(
+    histogram, laws: Sequence[str] = ("1", "2", "3", "stretched"), names: Sequence[str] = ()
+) -> tuple[dict[str, dict[str, DecayFit]], tuple[np.ndarray, np.ndarray] | None]:
     """All decays of a file by several laws, with the response that the file holds.
 
     Parameters
@@ -354,9 +377,16 @@ def fit_histogram(histogram, laws: Sequence[str] = ("1", "2", "3", "stretched"),
         if i == irf:
             continue
         window = None if response else (histogram.time_ns[np.argmax(histogram.counts[i])], np.inf)
-        fits[label] = fit_decays(histogram.time_ns, histogram.counts[i], laws, response=response, period_ns=histogram.period_ns, window_ns=window,
-                                 background=None if histogram.background is None else float(histogram.background[i]),
-                                 cycles=None if histogram.cycles is None else float(histogram.cycles[i]))
+        fits[label] = fit_decays(
+            histogram.time_ns,
+            histogram.counts[i],
+            laws,
+            response=response,
+            period_ns=histogram.period_ns,
+            window_ns=window,
+            background=None if histogram.background is None else float(histogram.background[i]),
+            cycles=None if histogram.cycles is None else float(histogram.cycles[i]),
+        )
     return fits, (histogram.time_ns, histogram.counts[irf]) if irf is not None else None
 
 
@@ -672,13 +702,32 @@ def _summary(model, y, inside, theta, cost, converged):
     light = a * area(theta)
     count = int(free.sum())
     return DecayFit(
-        "stretched exponential" if model.stretched else f"{k} exponential{'s' if k > 1 else ''}", tau[order], (tau * errors[:k])[order], a[order], errors[at : at + k][order],
-        float(beta), float(lookup["β"][1]) if model.stretched else 0.0, float(lookup["background"][0]) if model.free_background else float(model.held_background),
-        float(np.nan_to_num(lookup["background"][1])) if model.free_background else 0.0, float(lookup["shift"][0]) if model.free_shift else 0.0,
+        "stretched exponential" if model.stretched else f"{k} exponential{'s' if k > 1 else ''}",
+        tau[order],
+        (tau * errors[:k])[order],
+        a[order],
+        errors[at : at + k][order],
+        float(beta),
+        float(lookup["β"][1]) if model.stretched else 0.0,
+        float(lookup["background"][0]) if model.free_background else float(model.held_background),
+        float(np.nan_to_num(lookup["background"][1])) if model.free_background else 0.0,
+        float(lookup["shift"][0]) if model.free_shift else 0.0,
         float(lookup["shift"][1]) if model.free_shift else 0.0,
         {"amplitude-weighted": (float(mean[0]), float(mean_error[0])), "intensity-weighted": (float(mean[1]), float(mean_error[1]))},
-        (light / light.sum())[order], cost, float(expected.sum() - count), float(np.sqrt(variance.sum())), int(inside.sum() - count),
-        float(cost + theta.size * np.log(inside.sum())), _runs_z(data - m), bool(converged), tuple(problems), model.time[inside], data, mu[inside], covariance, model.names,
+        (light / light.sum())[order],
+        cost,
+        float(expected.sum() - count),
+        float(np.sqrt(variance.sum())),
+        int(inside.sum() - count),
+        float(cost + theta.size * np.log(inside.sum())),
+        _runs_z(data - m),
+        bool(converged),
+        tuple(problems),
+        model.time[inside],
+        data,
+        mu[inside],
+        covariance,
+        model.names,
     )
 
 

@@ -13,11 +13,26 @@ from peled.formats.tcspc import read_histogram
 
 #: Name of each set (a file of that name with any suffix, or a folder for sphere runs), and its reader.
 SETS = {
-    "absorption_solution": read_each, "pl_solution": read_spectra, "pl_films": read_spectra, "sphere_neat": read_sphere, "sphere_EG": read_sphere, "sphere_calibration": read_calibration,
-    "trpl_solution": read_histogram, "trpl_film": read_histogram, "trpl_transport": read_histogram, "trpl_hole_transport": read_histogram,
-    "pl_transport_350nm": read_spectra, "pl_hole_transport_450nm": read_spectra,
-    "segregation_pmma_1.03": read_spectra, "segregation_pmma_0.006": read_spectra, "segregation_neat_film": read_spectra, "segregation_single": read_spectra,
-    "segregation_recovery": read_spectra, "segregation_EG_film": read_spectra, "confocal_neat_film": read_stack, "confocal_pmma_0.001": read_stack,
+    "absorption_solution": read_each,
+    "pl_solution": read_spectra,
+    "pl_films": read_spectra,
+    "sphere_neat": read_sphere,
+    "sphere_EG": read_sphere,
+    "sphere_calibration": read_calibration,
+    "trpl_solution": read_histogram,
+    "trpl_film": read_histogram,
+    "trpl_transport": read_histogram,
+    "trpl_hole_transport": read_histogram,
+    "pl_transport_350nm": read_spectra,
+    "pl_hole_transport_450nm": read_spectra,
+    "segregation_pmma_1.03": read_spectra,
+    "segregation_pmma_0.006": read_spectra,
+    "segregation_neat_film": read_spectra,
+    "segregation_single": read_spectra,
+    "segregation_recovery": read_spectra,
+    "segregation_EG_film": read_spectra,
+    "confocal_neat_film": read_stack,
+    "confocal_pmma_0.001": read_stack,
 }
 
 
@@ -66,8 +81,12 @@ def collect(folder: Path, *, calibration_quantity: str | None = None) -> Collect
             data[name] = reader(found[0], quantity=calibration_quantity) if name == "sphere_calibration" else reader(found[0])
             paths[name] = found[0]
     if not data:
-        raise FormatError(folder, expected="files named " + ", ".join(list(SETS)[:4]) + ", ...", found=", ".join(sorted(p.name for p in folder.iterdir())[:6]) or "an empty folder",
-                          advice="data/photoluminescence/README.md names the files")
+        raise FormatError(
+            folder,
+            expected="files named " + ", ".join(list(SETS)[:4]) + ", ...",
+            found=", ".join(sorted(p.name for p in folder.iterdir())[:6]) or "an empty folder",
+            advice="data/photoluminescence/README.md names the files",
+        )
     return Collection(data, paths)
 
 

@@ -30,7 +30,11 @@ def absorption_and_emission(ax, absorbances: dict, emission) -> None:
     for i, (label, (energy, absorbance)) in enumerate(absorbances.items()):
         ax.plot(1239.842 / energy, absorbance, color=colour(label, i), ls="--" if i else "-", label=f"absorbance, {label}")
     ax.set(xlabel="Wavelength (nm)", ylabel="Absorbance")
-    top = max(float(np.max(a[1][1239.842 / a[0] > 430])) if np.any(1239.842 / a[0] > 430) else float(np.max(a[1])) for a in absorbances.values()) if absorbances else 1.0
+    top = (
+        max(float(np.max(a[1][1239.842 / a[0] > 430])) if np.any(1239.842 / a[0] > 430) else float(np.max(a[1])) for a in absorbances.values())
+        if absorbances
+        else 1.0
+    )
     ax.set_ylim(0, 1.25 * top)
     if emission is not None:
         right = ax.twinx()
@@ -69,7 +73,14 @@ def yields(ax, series: dict, *, occupancy=None) -> None:
         if fit is not None:
             x = np.geomspace(intensity.min() / 1.5, intensity.max() * 1.5, 120)
             v = fit.values
-            ax.plot(x, 100 * rates.yield_of_generation(x * per_mW, v["capture_cm3_s"], v["traps_cm3"], v["auger_cm6_s"], radiative=fit.fixed["radiative"], detrap=fit.fixed["detrap"]), color=c)
+            ax.plot(
+                x,
+                100
+                * rates.yield_of_generation(
+                    x * per_mW, v["capture_cm3_s"], v["traps_cm3"], v["auger_cm6_s"], radiative=fit.fixed["radiative"], detrap=fit.fixed["detrap"]
+                ),
+                color=c,
+            )
     ax.set(xscale="log", xlabel="Excitation intensity (mW cm$^{-2}$)", ylabel="PLQY (%)", ylim=(0, 100))
     if occupancy is not None:
         ax.tick_params(which="both", top=False)
@@ -116,7 +127,9 @@ def lifetime_table(ax, rows: list[tuple[str, object]]) -> None:
     heads = ["sample", "τ in ns (share of light in %)", r"$\langle\tau\rangle_{amp}$", r"$\langle\tau\rangle_{int}$"]
     cells = []
     for name, fit in rows:
-        parts = ", ".join(f"{t:.1f} ({100 * f:.0f})" for t, f in zip(fit.lifetimes_ns, fit.fractions, strict=True)) + (f", β {fit.beta:.2f}" if fit.beta != 1 else "")
+        parts = ", ".join(f"{t:.1f} ({100 * f:.0f})" for t, f in zip(fit.lifetimes_ns, fit.fractions, strict=True)) + (
+            f", β {fit.beta:.2f}" if fit.beta != 1 else ""
+        )
         cells.append([name, parts, *(f"{v:.2f}({100 * e:.0f})" for v, e in (fit.mean_ns["amplitude-weighted"], fit.mean_ns["intensity-weighted"]))])
     table = ax.table(cells, colLabels=heads, loc="center", cellLoc="left", edges="horizontal", colWidths=[0.22, 0.44, 0.17, 0.17])
     table.auto_set_font_size(False)
@@ -140,7 +153,9 @@ def series(ax, spectra, *, track=None, every: int = 1) -> None:
     ax.set(xlabel="Wavelength (nm)", ylabel="PL (normalised)", ylim=(0, 1.25))
     ax.set_xlim(spectra.wavelength_nm.min() + 15, spectra.wavelength_nm.max() - 10)
     if track is not None:
-        word = {"two bands": f"red band at {track.red_nm:.0f} nm", "one band moves": f"band moves {track.drift_nm.per_minute:+.2f} nm/min", "steady": "steady"}[track.account]
+        word = {"two bands": f"red band at {track.red_nm:.0f} nm", "one band moves": f"band moves {track.drift_nm.per_minute:+.2f} nm/min", "steady": "steady"}[
+            track.account
+        ]
         ax.text(0.03, 0.95, word, transform=ax.transAxes, va="top", size=6)
 
 
@@ -192,8 +207,15 @@ def optical_gap(ax, tauc, elliott, label: str) -> None:
     ax.axvspan(*tauc.window_eV, color=COLOURS["grey"], alpha=0.18, lw=0)
     ax.axvspan(tauc.gap_eV - tauc.total_error_eV, tauc.gap_eV + tauc.total_error_eV, color=COLOURS["black"], alpha=0.10, lw=0)
     ax.axvline(elliott.gap_eV, color=COLOURS["green"], lw=0.8)
-    ax.text(0.97, 0.08, f"Tauc {tauc.gap_eV:.3f} ± {tauc.total_error_eV:.3f} eV\nElliott {elliott.gap_eV:.3f} ± {elliott.total_error_eV:.3f} eV\nexciton {elliott.exciton_eV:.3f} eV",
-            transform=ax.transAxes, ha="right", va="bottom", size=6)
+    ax.text(
+        0.97,
+        0.08,
+        f"Tauc {tauc.gap_eV:.3f} ± {tauc.total_error_eV:.3f} eV\nElliott {elliott.gap_eV:.3f} ± {elliott.total_error_eV:.3f} eV\nexciton {elliott.exciton_eV:.3f} eV",
+        transform=ax.transAxes,
+        ha="right",
+        va="bottom",
+        size=6,
+    )
     ax.set(xlabel="Photon energy (eV)", ylabel=r"$(A\,h\nu)^2$ (normalised)", ylim=(0, 1.1), xlim=(e.min(), e.max()))
     inset = ax.inset_axes([0.03, 0.50, 0.27, 0.40])
     inset.plot(elliott.energy_eV, elliott.absorbance, ".", ms=1, color=c)
@@ -208,7 +230,13 @@ def intensity_bars(ax, ratios: dict) -> None:
     """Relative intensities with errors as an inset of bars: {label: (value, error)}."""
     names = list(ratios)
     inset = ax.inset_axes([0.66, 0.34, 0.32, 0.30])
-    inset.bar(range(len(names)), [ratios[n][0] for n in names], yerr=[1.96 * ratios[n][1] for n in names], color=[colour(n, i) for i, n in enumerate(names)], width=0.7)
+    inset.bar(
+        range(len(names)),
+        [ratios[n][0] for n in names],
+        yerr=[1.96 * ratios[n][1] for n in names],
+        color=[colour(n, i) for i, n in enumerate(names)],
+        width=0.7,
+    )
     inset.set_xticks([])
     inset.tick_params(labelsize=4.5)
     inset.set_title("area", size=5.5, pad=2)
@@ -219,7 +247,13 @@ def optical_models(ax, models: list, external: float) -> None:
     names = [m.name for m in models]
     y = np.arange(len(models))[::-1]
     ax.barh(y + 0.18, [100 * m.escape for m in models], 0.34, color=COLOURS["sky"], label="escape")
-    ax.barh(y - 0.18, [100 * m.internal(external) for m in models], 0.34, color=COLOURS["blue"], label=rf"$\eta_{{int}}$ for $\eta_{{ext}}$ = {100 * external:.0f} %")
+    ax.barh(
+        y - 0.18,
+        [100 * m.internal(external) for m in models],
+        0.34,
+        color=COLOURS["blue"],
+        label=rf"$\eta_{{int}}$ for $\eta_{{ext}}$ = {100 * external:.0f} %",
+    )
     for yi, m in zip(y, models, strict=True):
         ax.text(100 * m.escape + 1, yi + 0.18, f"{100 * m.escape:.1f}", va="center", size=5.5)
         ax.text(100 * m.internal(external) + 1, yi - 0.18, f"{100 * m.internal(external):.1f}", va="center", size=5.5)

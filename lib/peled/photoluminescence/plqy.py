@@ -113,8 +113,9 @@ def photon_weights(wavelength_nm: np.ndarray, calibration) -> np.ndarray:
     return step * calibration.at(w) * (w if calibration.quantity == "energy" else 1.0)
 
 
-def quantum_yield(triples: Sequence, calibration, *, noise: Noise | None = None, subtract_blank: bool = True,
-                  self_absorption: tuple[float, float] | None = None) -> PLQY:
+def quantum_yield(
+    triples: Sequence, calibration, *, noise: Noise | None = None, subtract_blank: bool = True, self_absorption: tuple[float, float] | None = None
+) -> PLQY:
     """Quantum yields of one or more sphere triples, analysed together.
 
     A = 1 − L_d/L_i and PLQY = [E_d − (1 − A) E_i]/(L_e A) with L, E the photons in laser and emission band of the empty,
@@ -195,18 +196,37 @@ def quantum_yield(triples: Sequence, calibration, *, noise: Noise | None = None,
     covariance = (jacobian * variance) @ jacobian.T + np.outer(common, common) + np.outer(extra, extra)
     error = np.sqrt(np.diag(covariance))
     budget = {
-        "laser": np.sqrt((jacobian**2 * variance * is_laser).sum(axis=1)), "emission": np.sqrt((jacobian**2 * variance * ~is_laser).sum(axis=1)),
-        "calibration": np.abs(common), "self-absorption": np.abs(extra),
+        "laser": np.sqrt((jacobian**2 * variance * is_laser).sum(axis=1)),
+        "emission": np.sqrt((jacobian**2 * variance * ~is_laser).sum(axis=1)),
+        "calibration": np.abs(common),
+        "self-absorption": np.abs(extra),
     }
     error_a = np.sqrt((jacobian_a**2 * variance).sum(axis=1))
-    flags = tuple("; ".join(filter(None, ("PLQY not significant (below 3 standard errors)" if abs(y) < 3 * s else "",
-                                          "absorptance not significant" if a < 3 * sa else "", "PLQY above 1" if y > 1 + 3 * s else "")))
-                  for y, s, a, sa in zip(value, error, absorbed, error_a, strict=True))
+    flags = tuple(
+        "; ".join(
+            filter(
+                None,
+                (
+                    "PLQY not significant (below 3 standard errors)" if abs(y) < 3 * s else "",
+                    "absorptance not significant" if a < 3 * sa else "",
+                    "PLQY above 1" if y > 1 + 3 * s else "",
+                ),
+            )
+        )
+        for y, s, a, sa in zip(value, error, absorbed, error_a, strict=True)
+    )
     return PLQY(value, error, covariance, absorbed, error_a, budget, flags)
 
 
-def self_absorbed_fraction(wavelength_nm: np.ndarray, sphere: np.ndarray, reference: np.ndarray, *, tail_nm: tuple[float, float],
-                           sphere_variance: np.ndarray, reference_variance: np.ndarray) -> tuple[float, float]:
+def self_absorbed_fraction(
+    wavelength_nm: np.ndarray,
+    sphere: np.ndarray,
+    reference: np.ndarray,
+    *,
+    tail_nm: tuple[float, float],
+    sphere_variance: np.ndarray,
+    reference_variance: np.ndarray,
+) -> tuple[float, float]:
     """Fraction of the emission that the sample re-absorbs inside the sphere, and its standard error.
 
     Both spectra (n,), photons per nm, are scaled to each other in the red tail, where nothing is re-absorbed; what the

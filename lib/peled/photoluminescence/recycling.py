@@ -52,7 +52,9 @@ class WaveOptics:
     def model(self, reabsorbed_in_glass: float) -> OpticalModel:
         """The optical model when this fraction of the light trapped in the glass is re-absorbed, the rest leaving by the edges."""
         back = reabsorbed_in_glass * self.glass + self.guided
-        return OpticalModel(f"wave optics, {100 * reabsorbed_in_glass:.0f} % of the glass modes re-absorbed", self.air + (1 - reabsorbed_in_glass) * self.glass, back)
+        return OpticalModel(
+            f"wave optics, {100 * reabsorbed_in_glass:.0f} % of the glass modes re-absorbed", self.air + (1 - reabsorbed_in_glass) * self.glass, back
+        )
 
 
 def paper_model(n_film: float, n_glass: float, optical_density: float, *, base: float = 10.0, rounded: bool = False) -> OpticalModel:

@@ -101,7 +101,9 @@ class Kinetics:
         return _course(np.array([self.initial, self.final - self.initial, self.rise_s, self.recovery_s]), np.asarray(time_s, dtype=float), dark_from_s)
 
 
-def track(wavelength_nm: np.ndarray, counts: np.ndarray, time_s: np.ndarray, *, variance: np.ndarray | None = None, window_nm: tuple[float, float] | None = None) -> Segregation:
+def track(
+    wavelength_nm: np.ndarray, counts: np.ndarray, time_s: np.ndarray, *, variance: np.ndarray | None = None, window_nm: tuple[float, float] | None = None
+) -> Segregation:
     """Follow a series under illumination.
 
     Parameters
@@ -143,8 +145,11 @@ def track(wavelength_nm: np.ndarray, counts: np.ndarray, time_s: np.ndarray, *, 
         spread = jacobian * np.maximum(two.evaluate(energy), 0.3 * jacobian)
         one, moving, two = _fits(energy, signal, spread, t)
     count = np.log(signal.size)
-    bic = {"steady": one.chi2.sum() + count * (3 * t.size + 2), "one band moves": moving.chi2.sum() + count * (4 * t.size + 1),
-           "two bands": two.chi2.sum() + count * (4 * t.size + 4)}
+    bic = {
+        "steady": one.chi2.sum() + count * (3 * t.size + 2),
+        "one band moves": moving.chi2.sum() + count * (4 * t.size + 1),
+        "two bands": two.chi2.sum() + count * (4 * t.size + 4),
+    }
     fraction, error = two.ratio("red")
     measured = lineshapes.moments(HC_EV_NM / energy[::-1], (signal / jacobian)[:, ::-1], (spread / jacobian**2)[:, ::-1])
     growth = drift(t, fraction, error)
@@ -153,9 +158,24 @@ def track(wavelength_nm: np.ndarray, counts: np.ndarray, time_s: np.ndarray, *, 
     account = min(bic, key=bic.get)
     if account == "two bands" and not _varies(fraction, error):
         account = min(("steady", "one band moves"), key=bic.get)
-    return Segregation(account, {k: float(v) for k, v in bic.items()}, t, fraction, error, measured.centroid, measured.centroid_se, HC_EV_NM / main, HC_EV_NM / red,
-                       HC_EV_NM / red**2 * red_error, growth, drift(t, measured.centroid, measured.centroid_se), _blue(energy, signal, spread, two, t),
-                       float(two.chi2.sum() / max(signal.size - 4 * t.size - 4, 1)), energy, two.evaluate(energy) * scale)
+    return Segregation(
+        account,
+        {k: float(v) for k, v in bic.items()},
+        t,
+        fraction,
+        error,
+        measured.centroid,
+        measured.centroid_se,
+        HC_EV_NM / main,
+        HC_EV_NM / red,
+        HC_EV_NM / red**2 * red_error,
+        growth,
+        drift(t, measured.centroid, measured.centroid_se),
+        _blue(energy, signal, spread, two, t),
+        float(two.chi2.sum() / max(signal.size - 4 * t.size - 4, 1)),
+        energy,
+        two.evaluate(energy) * scale,
+    )
 
 
 def _varies(fraction, error) -> bool:
@@ -175,16 +195,27 @@ def _fits(energy, signal, spread, t):
     start = {"main_centre": centre, "main_fwhm": width}
     one = lineshapes.fit_series(energy, signal, single, start, variance=spread, shared=("main_centre", "main_fwhm"))
     moving = lineshapes.fit_series(energy, signal, single, start, variance=spread, shared=("main_fwhm",))
-    model = BandModel({"main": "gaussian", "red": "gaussian"}, baseline=1, origin=_ORIGIN_EV, parameters={
-        "main_centre": Parameter(lower=centre - 0.6 * width, upper=centre + 0.6 * width), "main_fwhm": Parameter(lower=0.5 * width, upper=2 * width),
-        "red_centre": Parameter(lower=centre - 4 * width, upper=centre - 0.3 * width), "red_fwhm": Parameter(lower=0.35 * width, upper=2 * width)})
+    model = BandModel(
+        {"main": "gaussian", "red": "gaussian"},
+        baseline=1,
+        origin=_ORIGIN_EV,
+        parameters={
+            "main_centre": Parameter(lower=centre - 0.6 * width, upper=centre + 0.6 * width),
+            "main_fwhm": Parameter(lower=0.5 * width, upper=2 * width),
+            "red_centre": Parameter(lower=centre - 4 * width, upper=centre - 0.3 * width),
+            "red_fwhm": Parameter(lower=0.35 * width, upper=2 * width),
+        },
+    )
     # The change from first to last spectra, where it is positive on the red side, shows where the red band is.
     k = max(1, t.size // 4)
     early, late = signal[:k].sum(axis=0), signal[-k:].sum(axis=0)
     side = (energy < centre - 0.3 * width) & (energy > centre - 4 * width)
     gain = np.maximum(late / late.sum() - early / early.sum(), 0) * side
     guess = float(gain @ energy / gain.sum()) if gain.sum() > 0 else centre - width
-    starts = [{"main_centre": centre, "main_fwhm": width, "red_centre": float(np.clip(g, centre - 3.5 * width, centre - 0.35 * width)), "red_fwhm": width} for g in (guess, centre - width)]
+    starts = [
+        {"main_centre": centre, "main_fwhm": width, "red_centre": float(np.clip(g, centre - 3.5 * width, centre - 0.35 * width)), "red_fwhm": width}
+        for g in (guess, centre - width)
+    ]
     shared = ("main_centre", "main_fwhm", "red_centre", "red_fwhm")
     two = min((lineshapes.fit_series(energy, signal, model, s, variance=spread, shared=shared) for s in starts), key=lambda f: f.chi2.sum())
     return one, moving, two

@@ -93,7 +93,9 @@ def shift_in_meV(from_nm: float, to_nm: float) -> float:
     return 1e3 * HC_EV_NM * (1 / to_nm - 1 / from_nm)
 
 
-def confinement(from_edge_nm: float, to_edge_nm: float, *, mass: float, start_nm: float, edge_errors_nm: tuple[float, float] = (0.0, 0.0), regime: str = "weak") -> Contribution:
+def confinement(
+    from_edge_nm: float, to_edge_nm: float, *, mass: float, start_nm: float, edge_errors_nm: tuple[float, float] = (0.0, 0.0), regime: str = "weak"
+) -> Contribution:
     """Shift between two cube edges, with the errors of both edges.
 
     Parameters

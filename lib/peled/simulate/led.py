@@ -25,9 +25,13 @@ AREA_CM2 = 0.045
 
 #: Printed in the paper (main text, Extended Data Figs. 7, 8); everything else is an assumption.
 PUBLISHED = {
-    "peak EQE": 0.203, "current density of peak, mA cm-2": 0.1, "EL peak, nm": 620.0, "shoulder, nm": 680.0,
+    "peak EQE": 0.203,
+    "current density of peak, mA cm-2": 0.1,
+    "EL peak, nm": 620.0,
+    "shoulder, nm": 680.0,
     "lifetime series (J mA cm-2, L0 cd m-2, EQE0, T50 min)": ((0.1, 30.0, 0.164, 340.0), (1.0, 150.0, 0.091, 130.0), (10.0, 600.0, 0.033, 16.0)),
-    "drive and rest": (0.5, 60.0, 360.0), "devices in the histogram": 25,
+    "drive and rest": (0.5, 60.0, 360.0),
+    "devices in the histogram": 25,
 }
 
 ASSUMPTIONS = (
@@ -162,15 +166,26 @@ def emission(emitter: Emitter, share: np.ndarray, shift_nm: np.ndarray, broadeni
 
 def grown(time_min: np.ndarray, final: float, time_constant_min: float, delay_min: float = 0.0, exponent: float = 0.8) -> np.ndarray:
     """Delayed stretched exponential from 0 to `final`."""
-    return final * (1 - np.exp(-(np.clip(np.asarray(time_min, float) - delay_min, 0, None) / time_constant_min) ** exponent))
+    return final * (1 - np.exp(-((np.clip(np.asarray(time_min, float) - delay_min, 0, None) / time_constant_min) ** exponent)))
 
 
 #: Per surface: final I-rich share, shift (nm), broadening (nm) of the mixed band under 10 mA cm-2, time constant (min).
 SEGREGATION = {
-    "neat": (0.38, 5.0, 6.0, 6.0), "OA": (0.30, 12.0, 5.0, 9.0), "EDTA": (0.012, 0.7, 3.2, 8.0), "GL": (0.002, 0.15, 0.3, 8.0), "EG": (0.003, 0.25, 0.6, 8.0),
-    "EDTA_ADAC": (0.16, 6.0, 7.0, 6.0), "GL_ADAC": (0.004, 0.35, 0.6, 8.0), "EG_ADAC": (0.11, 4.5, 5.5, 7.0),
+    "neat": (0.38, 5.0, 6.0, 6.0),
+    "OA": (0.30, 12.0, 5.0, 9.0),
+    "EDTA": (0.012, 0.7, 3.2, 8.0),
+    "GL": (0.002, 0.15, 0.3, 8.0),
+    "EG": (0.003, 0.25, 0.6, 8.0),
+    "EDTA_ADAC": (0.16, 6.0, 7.0, 6.0),
+    "GL_ADAC": (0.004, 0.35, 0.6, 8.0),
+    "EG_ADAC": (0.11, 4.5, 5.5, 7.0),
 }
-EMITTERS = {name: Emitter() for name in SEGREGATION} | {"neat": Emitter(634.0, 40.0), "OA": Emitter(632.0, 39.0), "EDTA": Emitter(622.0, 37.0), "EDTA_ADAC": Emitter(622.0, 38.0)}
+EMITTERS = {name: Emitter() for name in SEGREGATION} | {
+    "neat": Emitter(634.0, 40.0),
+    "OA": Emitter(632.0, 39.0),
+    "EDTA": Emitter(622.0, 37.0),
+    "EDTA_ADAC": Emitter(622.0, 38.0),
+}
 
 
 def driven(name: str, current_mA_cm2: np.ndarray, *, soak: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -301,12 +316,22 @@ def write_sweeps(folder: Path) -> None:
     for number, (name, device) in enumerate(DEVICES.items()):
         got = sweep(device, np.random.default_rng([4, 1, number]), range_step=0.08 if name == "ed5_GL" else 5e-4)
         if name.startswith("ed7"):
-            columns = {"Voltage (V)": got["voltage_V"], "Current density (mA/cm2)": got["current_A"] * 1e3 / AREA_CM2, "Luminance (cd/m2)": got["luminance_cd_m2"]}
+            columns = {
+                "Voltage (V)": got["voltage_V"],
+                "Current density (mA/cm2)": got["current_A"] * 1e3 / AREA_CM2,
+                "Luminance (cd/m2)": got["luminance_cd_m2"],
+            }
             _write_xlsx(folder / f"{name}.xlsx", "JVL", [("Device", name), ("Area (cm2)", AREA_CM2)], columns)
             continue
         columns = {"Voltage (V)": got["voltage_V"], "Current (A)": got["current_A"], "Luminance (cd/m2)": got["luminance_cd_m2"]}
         header = [f"# simulated; Keithley 2400 with CS-2000; {name}", f"Area (cm2): {AREA_CM2}"]
-        _write_csv(folder / f"{name}{'.tsv' if name.startswith('ed5') else '.csv'}", header, columns, "\t" if name.startswith("ed5") else ",", {"Current (A)": ".6e", "Voltage (V)": ".3f"})
+        _write_csv(
+            folder / f"{name}{'.tsv' if name.startswith('ed5') else '.csv'}",
+            header,
+            columns,
+            "\t" if name.startswith("ed5") else ",",
+            {"Current (A)": ".6e", "Voltage (V)": ".3f"},
+        )
 
 
 def write_spectra(folder: Path) -> None:
@@ -323,17 +348,55 @@ def write_spectra(folder: Path) -> None:
     for surface in ("neat", "EG"):
         final, shift, broad, tau = SEGREGATION[surface]
         course = grown(times, 1.0, tau * 1.6, 0.5)
-        series(f"fig3_{surface}_time.csv", surface, 0.65 * final * course, 0.65 * shift * course, 0.65 * broad * course, [f"{t:g} min" for t in times], number, "constant current 1.5 mA/cm2")
-        series(f"fig3_{surface}_current.csv", surface, *driven(surface, currents), [f"{j:g} mA/cm2" for j in currents], number + 1, "spectra at rising current density")
+        series(
+            f"fig3_{surface}_time.csv",
+            surface,
+            0.65 * final * course,
+            0.65 * shift * course,
+            0.65 * broad * course,
+            [f"{t:g} min" for t in times],
+            number,
+            "constant current 1.5 mA/cm2",
+        )
+        series(
+            f"fig3_{surface}_current.csv",
+            surface,
+            *driven(surface, currents),
+            [f"{j:g} mA/cm2" for j in currents],
+            number + 1,
+            "spectra at rising current density",
+        )
         number += 2
     biases = np.array([2.6, 2.8, 3.0, 3.25, 3.5, 3.75, 4.0, 4.5, 5.0])
-    for stem, surface, device in (("ed5_EDTA", "EDTA", "ed5_EDTA"), ("ed5_GL", "GL", "ed5_GL"), ("ed5_EG", "EG", "fig3_EG"), ("ed7_OA", "OA", "ed7_OA"), ("ed7_EG", "EG", "ed7_EG")):
-        series(f"{stem}_voltage.csv", surface, *driven(surface, current_density(biases, DEVICES[device].diode)), [f"{v:g} V" for v in biases], number, "spectra at rising bias")
+    for stem, surface, device in (
+        ("ed5_EDTA", "EDTA", "ed5_EDTA"),
+        ("ed5_GL", "GL", "ed5_GL"),
+        ("ed5_EG", "EG", "fig3_EG"),
+        ("ed7_OA", "OA", "ed7_OA"),
+        ("ed7_EG", "EG", "ed7_EG"),
+    ):
+        series(
+            f"{stem}_voltage.csv",
+            surface,
+            *driven(surface, current_density(biases, DEVICES[device].diode)),
+            [f"{v:g} V" for v in biases],
+            number,
+            "spectra at rising bias",
+        )
         number += 1
     for surface in ("EDTA", "GL", "EG", "EDTA_ADAC", "GL_ADAC", "EG_ADAC"):
         final, shift, broad, tau = SEGREGATION[surface]
         course = grown(times, 1.0, tau, 0.3)
-        series(f"ed5_{surface}_time.csv", surface, final * course, shift * course, broad * course, [f"{t:g} min" for t in times], number, "constant current 10 mA/cm2")
+        series(
+            f"ed5_{surface}_time.csv",
+            surface,
+            final * course,
+            shift * course,
+            broad * course,
+            [f"{t:g} min" for t in times],
+            number,
+            "constant current 10 mA/cm2",
+        )
         number += 1
     drive = np.array([0, 1, 2, 4, 6, 8, 10, 15, 20, 25, 30, 40, 50, 60.0])
     rest = np.array([0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8.0])
@@ -341,7 +404,16 @@ def write_spectra(folder: Path) -> None:
         course = grown(drive, moved, 18.0, 0.0, 0.9)
         series(f"ed7_{surface}_drive.csv", surface, 0 * course, course, 0.2 * course, [f"{t:g} min" for t in drive], number, "constant current 0.5 mA/cm2")
         left = course[-1] * np.exp(-rest / 1.4)
-        series(f"ed7_{surface}_rest.csv", surface, 0 * left, left, 0.2 * left, [f"{t:g} h" for t in rest], number + 1, "same device, at rest in the glovebox, probed briefly")
+        series(
+            f"ed7_{surface}_rest.csv",
+            surface,
+            0 * left,
+            left,
+            0.2 * left,
+            [f"{t:g} h" for t in rest],
+            number + 1,
+            "same device, at rest in the glovebox, probed briefly",
+        )
         number += 2
     for surface in ("neat", "EG"):
         final, shift, broad, tau = SEGREGATION[surface]
@@ -351,7 +423,16 @@ def write_spectra(folder: Path) -> None:
             weight = current / (current + 1.5)
             course = grown(at, weight, tau * 2, 0.3)
             heads = [f"T{s} @ {t:.2f} min" for s, t in zip(steps, at, strict=True)]
-            series(f"ed8_{surface}_{current:g}mA_steps.csv", surface, final * course, shift * course, broad * course, heads, number, f"constant current {current:g} mA/cm2, at steps of the luminance")
+            series(
+                f"ed8_{surface}_{current:g}mA_steps.csv",
+                surface,
+                final * course,
+                shift * course,
+                broad * course,
+                heads,
+                number,
+                f"constant current {current:g} mA/cm2, at steps of the luminance",
+            )
             number += 1
 
 
@@ -375,7 +456,12 @@ def write_lifetime(folder: Path) -> None:
         lum = lum0 * decay(time, t50) * (1 + 0.004 * rng.standard_normal(time.size))
         lum[0] = lum0
         header = ["# simulated; constant current, in air", f"Current density (mA/cm2): {current:g}", f"Initial luminance (cd/m2): {lum0:g}"]
-        _write_csv(folder / f"ed8_EG_{current:g}mA.csv", header, {"Time (min)": time, "Luminance (cd/m2)": lum}, formats={"Time (min)": ".4f", "Luminance (cd/m2)": ".5g"})
+        _write_csv(
+            folder / f"ed8_EG_{current:g}mA.csv",
+            header,
+            {"Time (min)": time, "Luminance (cd/m2)": lum},
+            formats={"Time (min)": ".4f", "Luminance (cd/m2)": ".5g"},
+        )
 
 
 def write_batch(folder: Path) -> None:
@@ -387,11 +473,18 @@ def write_batch(folder: Path) -> None:
     peaks[int(np.argmax(peaks))] = PUBLISHED["peak EQE"]
     base = DEVICES["fig3_EG"]
     for i, peak in enumerate(peaks):
-        diode = replace(base.diode, saturation=base.diode.saturation * 10 ** rng.normal(0, 0.3), mobility_cm2_Vs=base.diode.mobility_cm2_Vs * 10 ** rng.normal(0, 0.08))
+        diode = replace(
+            base.diode, saturation=base.diode.saturation * 10 ** rng.normal(0, 0.3), mobility_cm2_Vs=base.diode.mobility_cm2_Vs * 10 ** rng.normal(0, 0.08)
+        )
         got = sweep(replace(base, diode=diode, peak_eqe=float(peak), v_max=5.0), rng, step_V=0.1)
         part = slice(0, (got["voltage_V"].size + 1) // 2)
         columns = {"Voltage (V)": got["voltage_V"][part], "Current (A)": got["current_A"][part], "Luminance (cd/m2)": got["luminance_cd_m2"][part]}
-        _write_csv(folder / f"EG_{i + 1:02d}.csv", [f"Area (cm2): {AREA_CM2}"], columns, formats={"Voltage (V)": ".2f", "Current (A)": ".5e", "Luminance (cd/m2)": ".5g"})
+        _write_csv(
+            folder / f"EG_{i + 1:02d}.csv",
+            [f"Area (cm2): {AREA_CM2}"],
+            columns,
+            formats={"Voltage (V)": ".2f", "Current (A)": ".5e", "Luminance (cd/m2)": ".5g"},
+        )
 
 
 def main() -> None:

@@ -146,8 +146,15 @@ def trace(
         heading = 2 * np.pi * random.random(count)
         colour = np.searchsorted(ladder, random.random(count)) if spectral else np.zeros(count, int)
         return {
-            "depth": depth[shine], "x": place[0, shine], "y": place[1, shine], "generation": generation[shine], "up": 2 * random.random(count) - 1,
-            "cx": np.cos(heading), "cy": np.sin(heading), "tm": random.random(count) < 0.5, "colour": colour,
+            "depth": depth[shine],
+            "x": place[0, shine],
+            "y": place[1, shine],
+            "generation": generation[shine],
+            "up": 2 * random.random(count) - 1,
+            "cx": np.cos(heading),
+            "cy": np.sin(heading),
+            "tm": random.random(count) < 0.5,
+            "colour": colour,
         }
 
     def leave(photon, where, rows):
@@ -176,7 +183,9 @@ def trace(
         # at a face: leave, turn back, or visit the glass
         front = photon["up"] > 0
         angle = np.arccos(np.clip(np.abs(photon["up"]), 0, 1))
-        passes = random.random(len(angle)) >= np.where(front, _reflectance(angle, n_film, n_front, photon["tm"]), _reflectance(angle, n_film, n_glass, photon["tm"]))
+        passes = random.random(len(angle)) >= np.where(
+            front, _reflectance(angle, n_film, n_front, photon["tm"]), _reflectance(angle, n_film, n_glass, photon["tm"])
+        )
         photon["depth"] = np.where(front, 0.0, 1.0)
         gone = passes & front
         leave(photon, "front", gone)
@@ -191,8 +200,10 @@ def trace(
         if fresh is not None:
             photon = {name: np.concatenate([values, fresh[name]]) for name, values in photon.items()}
     else:
-        raise ValueError(f"optical_density: expected every photon to end within {max_events} steps, found {len(photon['depth'])} still on their way; "
-                         "light that is trapped needs some absorption or a rim")
+        raise ValueError(
+            f"optical_density: expected every photon to end within {max_events} steps, found {len(photon['depth'])} still on their way; "
+            "light that is trapped needs some absorption or a rim"
+        )
     left = np.concatenate(generations) if generations else np.zeros(0, int)
     return Fates(photons, **counts, by_generation=np.bincount(left), escaped_nm=np.concatenate(colours) if spectral and colours else None)
 
@@ -243,7 +254,13 @@ def _reflectance(angle, n_in, n_out, tm):
 def _check(photons, n_film, n_front, n_glass, internal_yield, glass_mm, radius_mm):
     if photons < 1:
         raise ValueError(f"photons: expected at least 1, found {photons}")
-    for name, value in (("n_film", n_film), ("n_front", n_front), ("n_glass", n_glass), ("radius_mm", radius_mm), ("glass_mm", 1.0 if glass_mm is None else glass_mm)):
+    for name, value in (
+        ("n_film", n_film),
+        ("n_front", n_front),
+        ("n_glass", n_glass),
+        ("radius_mm", radius_mm),
+        ("glass_mm", 1.0 if glass_mm is None else glass_mm),
+    ):
         if not (np.isfinite(value) and value > 0):
             raise ValueError(f"{name}: expected a positive number, found {value}")
     if not 0 <= internal_yield <= 1:

@@ -45,7 +45,9 @@ class Bench:
     evaporation: float = 0.0
 
 
-def precursor(trials: int, *, mass_pbi2_mg: float, mass_mabr_mg: float, volume_mL: float, injected_mL: float, batches: int, bench: Bench, seed: int) -> dict[str, np.ndarray]:
+def precursor(
+    trials: int, *, mass_pbi2_mg: float, mass_mabr_mg: float, volume_mL: float, injected_mL: float, batches: int, bench: Bench, seed: int
+) -> dict[str, np.ndarray]:
     """Make the precursor solution `trials` times and inject it.
 
     Returns
@@ -73,8 +75,12 @@ def precursor(trials: int, *, mass_pbi2_mg: float, mass_mabr_mg: float, volume_m
         solvent = solvent * (1 - np.minimum(rng.exponential(bench.evaporation, trials), 0.5))
     concentration = lead / solvent
     return {
-        "n_pbi2_mmol": lead, "n_mabr_mmol": bromide, "iodide_to_bromide": 2 * lead / bromide, "x_iodide": 2 * lead / (2 * lead + bromide),
-        "lead_mol_L": concentration, "injected_lead_mmol": concentration * batches * volume(injected_mL),
+        "n_pbi2_mmol": lead,
+        "n_mabr_mmol": bromide,
+        "iodide_to_bromide": 2 * lead / bromide,
+        "x_iodide": 2 * lead / (2 * lead + bromide),
+        "lead_mol_L": concentration,
+        "injected_lead_mmol": concentration * batches * volume(injected_mL),
     }
 
 

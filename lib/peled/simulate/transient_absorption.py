@@ -282,10 +282,22 @@ def main(folder: Path | None = None) -> None:
     for pairs in (0.5, 1.5, 5.0, 15.0, 36.0):
         f = film("neat", "before", pairs=pairs)
         mean = scans(f, delay, coarse, 1, int(300 + 10 * pairs), noise=3e-5, drift=0.0, spikes=False, scatter=False)[0]
-        write_ufs(folder / f"fluence_{pairs:04.1f}_pairs.ufs", delay, coarse, mean, metadata=f"Average pairs per crystal: {pairs}\nOrigin: forward model, not a measurement\n")
+        write_ufs(
+            folder / f"fluence_{pairs:04.1f}_pairs.ufs",
+            delay,
+            coarse,
+            mean,
+            metadata=f"Average pairs per crystal: {pairs}\nOrigin: forward model, not a measurement\n",
+        )
     for name, order, drift in (("alternating", "alternating", -0.1), ("ascending", "ascending", -0.1), ("steady", "alternating", 0.0)):
         mean = scans(film("neat", "before"), delay, coarse, 1, 400, noise=3e-5, drift=drift, order=order, spikes=False, scatter=False)[0]
-        write_ufs(folder / f"order_{name}.ufs", delay, coarse, mean, metadata=f"Order of delays: {order}\nDrift: {drift * 100:.0f} % per scan\nOrigin: forward model, not a measurement\n")
+        write_ufs(
+            folder / f"order_{name}.ufs",
+            delay,
+            coarse,
+            mean,
+            metadata=f"Order of delays: {order}\nDrift: {drift * 100:.0f} % per scan\nOrigin: forward model, not a measurement\n",
+        )
     nm = np.arange(580.0, 740.1, 1.0)
     for i, sample in enumerate(("neat", "E+G")):
         counts = photoluminescence(sample, nm, np.random.default_rng(500 + i))

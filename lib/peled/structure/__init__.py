@@ -11,5 +11,25 @@ from peled.structure.reading import survey
 from peled.structure.urbach import urbach_energy
 from peled.structure.xrd import pawley_fit, phase_test, powder_pattern
 
-__all__ = ["composition", "films", "ftir", "icpms", "joint_composition", "microscopy", "pawley_fit", "phase_test", "plots", "powder_pattern", "reading", "segment", "size_change",
-           "size_distribution", "survey", "ups", "urbach", "urbach_energy", "xps", "xrd"]
+__all__ = [
+    "composition",
+    "films",
+    "ftir",
+    "icpms",
+    "joint_composition",
+    "microscopy",
+    "pawley_fit",
+    "phase_test",
+    "plots",
+    "powder_pattern",
+    "reading",
+    "segment",
+    "size_change",
+    "size_distribution",
+    "survey",
+    "ups",
+    "urbach",
+    "urbach_energy",
+    "xps",
+    "xrd",
+]

@@ -51,7 +51,9 @@ def joint_composition(estimates: Mapping[str, tuple[float, float]]) -> JointComp
         others = np.delete(np.arange(len(values)), i)
         rest = w[others] @ values[others] / w[others].sum()
         pulls[name] = float((values[i] - rest) / np.hypot(errors[i], w[others].sum() ** -0.5))
-    return JointComposition(mean, float(w.sum() ** -0.5 * max(1.0, np.sqrt(chi2 / (len(values) - 1)))), chi2, float(stats.chi2.sf(chi2, len(values) - 1)), pulls, dict(estimates))
+    return JointComposition(
+        mean, float(w.sum() ** -0.5 * max(1.0, np.sqrt(chi2 / (len(values) - 1)))), chi2, float(stats.chi2.sf(chi2, len(values) - 1)), pulls, dict(estimates)
+    )
 
 
 def bulk_gap_eV(x_br, bowing=(1.57, 0.39, 0.33)):
@@ -65,7 +67,9 @@ def bulk_wavelength_nm(x_br, bowing=(1.57, 0.39, 0.33)):
     return HC_EV_NM / bulk_gap_eV(x_br, bowing)
 
 
-def composition_from_gap(wavelength_nm: float, error_nm: float = 1.0, confinement_eV: float = 0.0, confinement_error_eV: float = 0.0, bowing=(1.57, 0.39, 0.33)) -> tuple[float, float]:
+def composition_from_gap(
+    wavelength_nm: float, error_nm: float = 1.0, confinement_eV: float = 0.0, confinement_error_eV: float = 0.0, bowing=(1.57, 0.39, 0.33)
+) -> tuple[float, float]:
     """Bromide fraction whose bulk gap, plus a confinement energy, emits at `wavelength_nm`.
 
     Raises

@@ -38,8 +38,15 @@ def calibrate_diffractometer(standard: Pattern | None) -> Instrument:
 
 def film_options(instrument: Instrument, relative_sd: float, radius_mm: float = 240.0) -> dict:
     """Options of `xrd.pawley_fit` for a film of nanocubes."""
-    return {"zero_deg": (instrument.zero_deg, instrument.zero_error_deg), "displacement_mm": None, "shape": "cube", "size_relative_sd": relative_sd, "instrument_fwhm_deg": instrument.fwhm_deg or 0.08,
-            "thin_film": True, "radius_mm": radius_mm}
+    return {
+        "zero_deg": (instrument.zero_deg, instrument.zero_error_deg),
+        "displacement_mm": None,
+        "shape": "cube",
+        "size_relative_sd": relative_sd,
+        "instrument_fwhm_deg": instrument.fwhm_deg or 0.08,
+        "thin_film": True,
+        "radius_mm": radius_mm,
+    }
 
 
 def fit_film(pattern: Pattern, options: dict) -> xrd.PawleyFit:
@@ -90,15 +97,29 @@ def halides(spectra: dict[tuple[str, str], Spectrum], sample: str, background: s
         other = xps.fit_levels(x, shallow.counts, doublets, background="tougaard" if background == "shirley" else "shirley")
         quotients = [f.area("I 4d")[0] / f.area("Br 3d")[0] for f in (fits["Br 3d"], other)]
         shift = abs(quotients[1] / quotients[0] - 1)
-        found["I 4d"] = xps.halide_ratio(fits["Br 3d"].area("I 4d"), bromine, "I 4d", iodine_eV=at["I 4d"], bromine_eV=at["Br 3d"],
-                                         transmission=(_transmission(shallow, at["I 4d"]), _transmission(shallow, at["Br 3d"])), covariance=float(fits["Br 3d"].area_covariance[0, 1]))
+        found["I 4d"] = xps.halide_ratio(
+            fits["Br 3d"].area("I 4d"),
+            bromine,
+            "I 4d",
+            iodine_eV=at["I 4d"],
+            bromine_eV=at["Br 3d"],
+            transmission=(_transmission(shallow, at["I 4d"]), _transmission(shallow, at["Br 3d"])),
+            covariance=float(fits["Br 3d"].area_covariance[0, 1]),
+        )
     deep = region(spectra, sample, "I", "3d")
     deep = None if deep is shallow else deep
     if deep is not None:
         fits["I 3d"] = xps.fit_levels(deep.binding_energy_eV, deep.counts, [xps.Doublet("I 3d", at["I 3d"], 11.50, 0.69)], background=background)
         time = [(s.collection_time_s or 1.0) * s.scans for s in (deep, shallow)]
         area = tuple(v * time[1] / time[0] for v in fits["I 3d"].area("I 3d"))
-        found["I 3d"] = xps.halide_ratio(area, bromine, "I 3d", iodine_eV=at["I 3d"], bromine_eV=at["Br 3d"], transmission=(_transmission(deep, at["I 3d"]), _transmission(shallow, at["Br 3d"])))
+        found["I 3d"] = xps.halide_ratio(
+            area,
+            bromine,
+            "I 3d",
+            iodine_eV=at["I 3d"],
+            bromine_eV=at["Br 3d"],
+            transmission=(_transmission(deep, at["I 3d"]), _transmission(shallow, at["Br 3d"])),
+        )
     lead = region(spectra, sample, "Pb", "4f")
     if lead is not None:
         fits["Pb 4f"] = xps.fit_levels(lead.binding_energy_eV, lead.counts, [xps.Doublet("Pb 4f", at["Pb 4f"], 4.87, 0.786)], background=background)

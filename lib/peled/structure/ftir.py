@@ -57,7 +57,9 @@ def penetration_depth_um(wavenumber_cm1, *, crystal_index: float = 2.40, sample_
     """
     inside = (crystal_index * np.sin(np.radians(angle_deg))) ** 2 - sample_index**2
     if inside <= 0:
-        raise ValueError(f"ATR: expected total reflection, found indices {crystal_index} and {sample_index} at {angle_deg} degrees; a germanium crystal (4.0) or a larger angle is needed")
+        raise ValueError(
+            f"ATR: expected total reflection, found indices {crystal_index} and {sample_index} at {angle_deg} degrees; a germanium crystal (4.0) or a larger angle is needed"
+        )
     return 1e4 / np.asarray(wavenumber_cm1, float) / (2 * np.pi * np.sqrt(inside))
 
 
@@ -75,8 +77,18 @@ def baseline(wavenumber_cm1, absorbance, *, stiffness: float = 1e6) -> np.ndarra
     return Baseline(np.asarray(wavenumber_cm1, float)).arpls(np.asarray(absorbance, float), lam=stiffness * (2.0 / spacing) ** 4, max_iter=100, tol=1e-4)[0]
 
 
-def fit_bands(wavenumber_cm1, absorbance, *, label: str = "", assignments: Sequence[Assignment] = (), prominence: float = 6.0, atr: bool = False,
-              ignore_cm1: Sequence[tuple[float, float]] = ((2280, 2400),), stiffness: float = 1e6, max_bands: int = 40) -> BandFit:
+def fit_bands(
+    wavenumber_cm1,
+    absorbance,
+    *,
+    label: str = "",
+    assignments: Sequence[Assignment] = (),
+    prominence: float = 6.0,
+    atr: bool = False,
+    ignore_cm1: Sequence[tuple[float, float]] = ((2280, 2400),),
+    stiffness: float = 1e6,
+    max_bands: int = 40,
+) -> BandFit:
     """Find and fit the bands of one spectrum.
 
     Bands are pseudo-Voigt profiles, those that overlap fitted together; errors from the noise of third differences times the misfit.

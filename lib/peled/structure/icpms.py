@@ -53,7 +53,17 @@ def calibrate(concentration, signal, signal_error) -> Calibration:
     return Calibration(float(a), float(b), covariance * max(chi2, 1.0), chi2, c, y, (float(c.min()), float(c.max())))
 
 
-def lead_content(calibration: Calibration, signal: float, signal_error: float, *, volume_ml: float, dilution: float, mass_mg: float, mass_error_mg: float = 0.0, dilution_relative_error: float = 0.0) -> Content:
+def lead_content(
+    calibration: Calibration,
+    signal: float,
+    signal_error: float,
+    *,
+    volume_ml: float,
+    dilution: float,
+    mass_mg: float,
+    mass_error_mg: float = 0.0,
+    dilution_relative_error: float = 0.0,
+) -> Content:
     """Lead per mass of a solid from a digested sample: concentration (microgram per litre) x volume x dilution / mass, all errors first order.
 
     Raises
@@ -83,7 +93,8 @@ def stoichiometric_ceilings() -> dict[str, float]:
     """Lead contents of the pure solids one could think of, microgram per milligram."""
     both = sum(LIGANDS.values())
     return {"Pb-GL 1:1": ceiling(LIGANDS["GL"]), "Pb-EDTA 1:1": ceiling(LIGANDS["EDTA"]), "Pb-E+G 1:1": ceiling(both, lead=2, ligands=1)} | {
-        name: 1000 * PB / mass for name, mass in PEROVSKITE.items()}
+        name: 1000 * PB / mass for name, mass in PEROVSKITE.items()
+    }
 
 
 def lead_per_ligand(content_ug_mg: float, ligand_mass: float) -> float:

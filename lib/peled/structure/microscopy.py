@@ -90,7 +90,16 @@ class LatticeFit:
     frequency_step: float
 
 
-def segment(pixels, pixel_nm: float, *, smallest_nm: float = 4.0, smoothing_nm: float = 0.8, dark: bool | None = None, most_aspect: float = 1.45, least_solidity: float = 0.88) -> Segmentation:
+def segment(
+    pixels,
+    pixel_nm: float,
+    *,
+    smallest_nm: float = 4.0,
+    smoothing_nm: float = 0.8,
+    dark: bool | None = None,
+    most_aspect: float = 1.45,
+    least_solidity: float = 0.88,
+) -> Segmentation:
     """Find cubes: background taken off, smoothed, threshold (Otsu 1979), touching ones parted by watershed on the distance to the outline.
 
     Parameters
@@ -189,7 +198,11 @@ def _plane(image):
     """Slow background: a plane through the medians of a 6 x 6 mosaic."""
     rows, columns = image.shape
     r, c = np.mgrid[0:rows, 0:columns]
-    blocks = [(rr.mean(), cc.mean(), np.percentile(image[np.ix_(rr, cc)], 30)) for rr in np.array_split(np.arange(rows), 6) for cc in np.array_split(np.arange(columns), 6)]
+    blocks = [
+        (rr.mean(), cc.mean(), np.percentile(image[np.ix_(rr, cc)], 30))
+        for rr in np.array_split(np.arange(rows), 6)
+        for cc in np.array_split(np.arange(columns), 6)
+    ]
     table = np.array(blocks)
     coefficients = np.linalg.lstsq(np.column_stack([np.ones(len(table)), table[:, :2]]), table[:, 2], rcond=None)[0]
     return coefficients[0] + coefficients[1] * r + coefficients[2] * c
@@ -239,8 +252,14 @@ def size_distribution(edges_nm, *, outline_error_nm: float = 0.3, pixel_relative
     student = stats.t.ppf(0.975, n - 1) / 1.959964
     notes = (f"only {n} particles",) if n < 30 else ()
     excess = np.mean((edges - mean) ** 4) / sd**4
-    return SizeDistribution(mean, float(np.hypot(student * sd / np.sqrt(n), pixel_relative_error * mean)), float(population),
-                            float(np.hypot(sd * np.sqrt(max(excess - 1, 0.5) / (4 * n)) * student, pixel_relative_error * sd)), edges, notes)
+    return SizeDistribution(
+        mean,
+        float(np.hypot(student * sd / np.sqrt(n), pixel_relative_error * mean)),
+        float(population),
+        float(np.hypot(sd * np.sqrt(max(excess - 1, 0.5) / (4 * n)) * student, pixel_relative_error * sd)),
+        edges,
+        notes,
+    )
 
 
 @dataclass(frozen=True)
@@ -266,8 +285,17 @@ def size_change(before: tuple[float, float], after: tuple[float, float], a_A: fl
     q = l2 / l1
     q_error = q * np.hypot(e1 / l1, e2 / l2)
     cells = (10 * l1 / a_A, 10 * l2 / a_A)
-    return SizeChange(q, float(q_error), 1 - q**3, float(3 * q**2 * q_error), cells, (cells[0] - cells[1]) / 2, (cells[0] ** 3, cells[1] ** 3),
-                      (l1 - l2) / float(np.hypot(s1, s2)), (l1 - l2) / float(np.hypot(e1, e2)) if e1 or e2 else float("inf"))
+    return SizeChange(
+        q,
+        float(q_error),
+        1 - q**3,
+        float(3 * q**2 * q_error),
+        cells,
+        (cells[0] - cells[1]) / 2,
+        (cells[0] ** 3, cells[1] ** 3),
+        (l1 - l2) / float(np.hypot(s1, s2)),
+        (l1 - l2) / float(np.hypot(e1, e2)) if e1 or e2 else float("inf"),
+    )
 
 
 # ---- lattice from the Fourier transform ---------------------------------------------------------------------------
@@ -285,7 +313,9 @@ def power_spectrum(pixels, pixel_nm: float) -> tuple[np.ndarray, float]:
     return np.abs(transform) ** 2, 1 / (padded * pixel_nm)
 
 
-def find_spots(pixels, pixel_nm: float, *, d_range_nm: tuple[float, float] = (0.18, 0.9), strongest: int = 24, least: float = 12.0, pixel_relative_error: float = 0.0) -> tuple[tuple[Spot, ...], np.ndarray, float]:
+def find_spots(
+    pixels, pixel_nm: float, *, d_range_nm: tuple[float, float] = (0.18, 0.9), strongest: int = 24, least: float = 12.0, pixel_relative_error: float = 0.0
+) -> tuple[tuple[Spot, ...], np.ndarray, float]:
     """Maxima of the power spectrum over its local noise, with positions below the grid step (parabola through the logarithm).
 
     The error of a frequency is that of a sine wave's in white noise (Rife and Boorstyn, IEEE Trans. Inf. Theory 20, 591 (1974)), widened for the window.
@@ -330,7 +360,9 @@ def _vertex(a: float, b: float, c: float) -> float:
     return float(np.clip(0.5 * (a - c) / bottom, -0.5, 0.5)) if bottom < 0 else 0.0
 
 
-def fit_square_lattice(pixels, pixel_nm: float, *, d100_nm: float = 0.605, tolerance: float = 0.08, pixel_relative_error: float = 0.01, **options) -> LatticeFit:
+def fit_square_lattice(
+    pixels, pixel_nm: float, *, d100_nm: float = 0.605, tolerance: float = 0.08, pixel_relative_error: float = 0.01, **options
+) -> LatticeFit:
     """Find a cube's net of {100} and {110} spots near the expected spacing and fit it.
 
     Raises
@@ -350,7 +382,9 @@ def fit_square_lattice(pixels, pixel_nm: float, *, d100_nm: float = 0.605, toler
                 best = (a, b)
     if best is None:
         seen = ", ".join(f"{s.d_nm:.3f}" for s in spots[:6]) or "none"
-        raise ValueError(f"lattice: expected two spots of about {d100_nm:.3f} nm at 90 degrees, found spacings {seen} nm; choose a region with one crystal along a cube axis")
+        raise ValueError(
+            f"lattice: expected two spots of about {d100_nm:.3f} nm at 90 degrees, found spacings {seen} nm; choose a region with one crystal along a cube axis"
+        )
     a, b = best
     basis = np.array([[a.fx, a.fy], [b.fx, b.fy]])
     # All members of {100} and {110} near the predicted places refine the two basis vectors.
@@ -385,6 +419,17 @@ def fit_square_lattice(pixels, pixel_nm: float, *, d100_nm: float = 0.605, toler
 
     (d1, e1), (d2, e2) = spacing(1), spacing(2)
     cosine = fitted[0] @ fitted[1] / (qa * qb)
-    return LatticeFit(d1, float(np.hypot(e1, pixel_relative_error * d1)), d2, float(np.hypot(e2, pixel_relative_error * d2)), float(np.degrees(np.arctan2(fitted[0, 1], fitted[0, 0])) % 90),
-                      float(qb / qa), float(qb / qa * np.hypot(ea / qa, eb / qb)), float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))), float(np.degrees(np.hypot(ea / qa, eb / qb))),
-                      tuple(members), power, step)
+    return LatticeFit(
+        d1,
+        float(np.hypot(e1, pixel_relative_error * d1)),
+        d2,
+        float(np.hypot(e2, pixel_relative_error * d2)),
+        float(np.degrees(np.arctan2(fitted[0, 1], fitted[0, 0])) % 90),
+        float(qb / qa),
+        float(qb / qa * np.hypot(ea / qa, eb / qb)),
+        float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))),
+        float(np.degrees(np.hypot(ea / qa, eb / qb))),
+        tuple(members),
+        power,
+        step,
+    )

@@ -29,7 +29,15 @@ def patterns(ax, fits: dict) -> None:
         ax.plot(fit.two_theta_deg, base + (fit.observed - fit.background) / unit, ".", ms=1.0, color=colour(sample), alpha=0.55, rasterized=True)
         ax.plot(fit.two_theta_deg, base + (fit.model - fit.background) / unit, color="black", lw=0.6)
         ax.plot(fit.two_theta_deg, base - 0.16 + (fit.observed - fit.model) / unit * 0.9, color=COLOURS["grey"], lw=0.35)
-        ax.text(58.5, base + 0.30, f"{NAMES.get(sample, sample)}: a = {fit.a_A:.4f}({round(fit.a_error_A * 1e4):.0f}) Å\nL = {fit.size_nm:.1f} ± {fit.size_error_nm:.1f} nm", ha="right", va="bottom", size=5.5, color=colour(sample))
+        ax.text(
+            58.5,
+            base + 0.30,
+            f"{NAMES.get(sample, sample)}: a = {fit.a_A:.4f}({round(fit.a_error_A * 1e4):.0f}) Å\nL = {fit.size_nm:.1f} ± {fit.size_error_nm:.1f} nm",
+            ha="right",
+            va="bottom",
+            size=5.5,
+            color=colour(sample),
+        )
         top = base + 0.85
     from peled.structure.xrd import two_theta
 
@@ -37,7 +45,13 @@ def patterns(ax, fits: dict) -> None:
         at = two_theta(fit.a_A, hkl)
         if at < fit.two_theta_deg[-1] - 2 and sum(i * i for i in hkl) in (1, 2, 3, 4, 5, 6, 8, 9, 12, 13):
             ax.text(at, top + 0.24, "".join(f"{i:.0f}" for i in hkl), ha="center", va="bottom", size=5, rotation=90)
-    ax.set(xlabel="2θ (degrees, Cu Kα)", ylabel="counts above background (norm.)", yticks=[], ylim=(0, top + 0.62), xlim=(fit.two_theta_deg[0], fit.two_theta_deg[-1]))
+    ax.set(
+        xlabel="2θ (degrees, Cu Kα)",
+        ylabel="counts above background (norm.)",
+        yticks=[],
+        ylim=(0, top + 0.62),
+        xlim=(fit.two_theta_deg[0], fit.two_theta_deg[-1]),
+    )
 
 
 def micrograph(ax, image, segmentation=None, *, bar_nm: float = 20.0) -> None:
@@ -52,7 +66,16 @@ def micrograph(ax, image, segmentation=None, *, bar_nm: float = 20.0) -> None:
         ax.contour(np.linspace(0, width, columns), np.linspace(0, height, rows), kept, levels=[0.5], colors=COLOURS["amber"], linewidths=0.5)
     x = 0.05 * width
     ax.plot([x, x + bar_nm], [0.93 * height] * 2, color="white", lw=3, solid_capstyle="butt")
-    ax.text(x + bar_nm / 2, 0.91 * height, f"{bar_nm:g} nm", color="white", ha="center", va="bottom", size=6.5, bbox={"facecolor": "black", "alpha": 0.5, "pad": 0.8, "edgecolor": "none"})
+    ax.text(
+        x + bar_nm / 2,
+        0.91 * height,
+        f"{bar_nm:g} nm",
+        color="white",
+        ha="center",
+        va="bottom",
+        size=6.5,
+        bbox={"facecolor": "black", "alpha": 0.5, "pad": 0.8, "edgecolor": "none"},
+    )
     ax.set(xticks=[], yticks=[])
 
 
@@ -62,7 +85,14 @@ def histogram(ax, distribution, sample: str) -> None:
     ax.hist(edges, bins=np.arange(np.floor(edges.min()), np.ceil(edges.max()) + 1), color=colour(sample), alpha=0.75, edgecolor="white", lw=0.3)
     ax.axvline(distribution.mean_nm, color="black", lw=0.8)
     ax.set(xlabel="edge (nm)", ylabel="cubes")
-    ax.text(0.03, 0.97, f"{distribution.mean_nm:.1f} ± {distribution.sd_nm:.1f} nm\n(mean ± {distribution.mean_error_nm:.2f})\n{len(edges)} cubes", transform=ax.transAxes, va="top", size=5.5)
+    ax.text(
+        0.03,
+        0.97,
+        f"{distribution.mean_nm:.1f} ± {distribution.sd_nm:.1f} nm\n(mean ± {distribution.mean_error_nm:.2f})\n{len(edges)} cubes",
+        transform=ax.transAxes,
+        va="top",
+        size=5.5,
+    )
 
 
 def transform(ax, lattice, sample: str, *, reach: float = 4.0) -> None:
@@ -78,7 +108,14 @@ def transform(ax, lattice, sample: str, *, reach: float = 4.0) -> None:
     ax.text(0.02, 0.98, f"{{100}} {lattice.d100_nm:.3f} ± {lattice.d100_error_nm:.3f} nm", color=COLOURS["amber"], transform=ax.transAxes, va="top", size=6)
     if np.isfinite(lattice.d110_nm):
         ax.text(0.02, 0.91, f"{{110}} {lattice.d110_nm:.3f} ± {lattice.d110_error_nm:.3f} nm", color=COLOURS["sky"], transform=ax.transAxes, va="top", size=6)
-    ax.text(0.02, 0.02, f"rotation {lattice.rotation_deg:.1f}°, axes {lattice.ellipticity:.3f} : 1 at {lattice.angle_deg:.1f}°", color="white", transform=ax.transAxes, size=5.5)
+    ax.text(
+        0.02,
+        0.02,
+        f"rotation {lattice.rotation_deg:.1f}°, axes {lattice.ellipticity:.3f} : 1 at {lattice.angle_deg:.1f}°",
+        color="white",
+        transform=ax.transAxes,
+        size=5.5,
+    )
     ax.set(xlabel="1/nm", ylabel="1/nm")
 
 
@@ -104,7 +141,14 @@ def core_levels(axes, results: dict, spectra: dict) -> None:
             ax.plot(fit.energy_eV, (fit.model - fit.background.min()) / unit + 1.1 * i, color="black", lw=0.5)
             ax.plot(fit.energy_eV, (fit.background - fit.background.min()) / unit + 1.1 * i, color=COLOURS["grey"], lw=0.5, ls="--")
         ax.set(xlabel="binding energy (eV)", yticks=[], xlim=ax.get_xlim()[::-1], ylim=(-0.05, 2.45))
-        ax.text(0.04, 0.97, "I 4d, Br 3d" if name == "Br 3d" and any("I 4d" in r.ratios for r in results.values()) else name, transform=ax.transAxes, va="top", size=6)
+        ax.text(
+            0.04,
+            0.97,
+            "I 4d, Br 3d" if name == "Br 3d" and any("I 4d" in r.ratios for r in results.values()) else name,
+            transform=ax.transAxes,
+            va="top",
+            size=6,
+        )
 
 
 def cutoffs(ax, results: dict, spectra: dict) -> None:
@@ -118,7 +162,14 @@ def cutoffs(ax, results: dict, spectra: dict) -> None:
         unit = cutoff.curve[:, 1].max()
         ax.plot(x[near], s.counts[near] / unit, ".", ms=2, color=colour(sample))
         ax.plot(cutoff.curve[:, 0], cutoff.curve[:, 1] / unit, color="black", lw=0.6)
-        ax.axvline(cutoff.energy_eV, ymax=0.72, color=colour(sample), lw=0.6, ls="--", label=f"{NAMES.get(sample, sample)}: {cutoff.energy_eV:.2f} eV, work function {levels.work_function_eV:.2f} eV")
+        ax.axvline(
+            cutoff.energy_eV,
+            ymax=0.72,
+            color=colour(sample),
+            lw=0.6,
+            ls="--",
+            label=f"{NAMES.get(sample, sample)}: {cutoff.energy_eV:.2f} eV, work function {levels.work_function_eV:.2f} eV",
+        )
     ax.set(xlabel="binding energy (eV, bias removed)", ylabel="counts (norm.)", ylim=(-0.03, 1.45))
     ax.invert_xaxis()
     ax.legend(loc="upper left", fontsize=5.5)
@@ -136,7 +187,13 @@ def valence(ax, results: dict, spectra: dict) -> None:
         line = np.array([onset.energy_eV - 0.05, onset.energy_eV + 0.9])
         ax.plot(line, (onset.line[0] * line + onset.line[1]) / unit + 0.5 * i, color="black", lw=0.6)
         ax.axhline(onset.baseline / unit + 0.5 * i, color=COLOURS["grey"], lw=0.4)
-        ax.plot([], [], ".", color=colour(sample), label=f"{NAMES.get(sample, sample)}: edge {onset.energy_eV:.2f} ± {onset.error_eV:.2f} eV, ionisation {levels.ionisation_eV:.2f} eV")
+        ax.plot(
+            [],
+            [],
+            ".",
+            color=colour(sample),
+            label=f"{NAMES.get(sample, sample)}: edge {onset.energy_eV:.2f} ± {onset.error_eV:.2f} eV, ionisation {levels.ionisation_eV:.2f} eV",
+        )
     ax.set(xlabel="binding energy (eV from the Fermi level)", ylabel="counts (norm., shifted)", xlim=(5.5, -1), ylim=(-0.05, 1.95), yticks=[])
     ax.legend(loc="upper right", fontsize=5.5)
 
@@ -161,7 +218,13 @@ def tails(ax, fits: dict, data: dict) -> None:
         unit = s.max()
         ax.semilogy(e, np.maximum(s, 1e-12) / unit, ".", ms=1.8, color=colour(sample))
         ax.plot(fit.curve[:, 0], fit.curve[:, 1] / unit, color="black", lw=0.6)
-        ax.plot([], [], ".", color=colour(sample), label=f"{NAMES.get(sample, sample)}: {fit.energy_meV:.1f} ± {fit.error_meV:.1f} (window {fit.window_error_meV:.1f}) meV")
+        ax.plot(
+            [],
+            [],
+            ".",
+            color=colour(sample),
+            label=f"{NAMES.get(sample, sample)}: {fit.energy_meV:.1f} ± {fit.error_meV:.1f} (window {fit.window_error_meV:.1f}) meV",
+        )
     ax.set(xlabel="photon energy (eV)", ylabel="PDS signal (norm.)", ylim=(1.2e-4, 60))
     ax.legend(loc="upper left", fontsize=5.5)
     inset = ax.inset_axes([0.66, 0.14, 0.31, 0.34])
@@ -175,13 +238,27 @@ def tails(ax, fits: dict, data: dict) -> None:
 def calibration(ax, line, contents: dict, ceilings: dict) -> None:
     """Lead contents beside the stoichiometric ceilings."""
     names = [n for n in contents if contents[n].value > 5]
-    ax.bar(range(len(names)), [contents[n].value for n in names], yerr=[1.96 * contents[n].standard_error for n in names], color=[COLOURS.get(n, COLOURS["grey"]) for n in names], width=0.6, capsize=2)
+    ax.bar(
+        range(len(names)),
+        [contents[n].value for n in names],
+        yerr=[1.96 * contents[n].standard_error for n in names],
+        color=[COLOURS.get(n, COLOURS["grey"]) for n in names],
+        width=0.6,
+        capsize=2,
+    )
     groups: list[list[tuple[str, float]]] = []
     for name, value in sorted(ceilings.items(), key=lambda item: item[1]):  # ceilings closer than a label's height share one
         groups.append([(name, value)]) if not groups or value - groups[-1][-1][1] > 45 else groups[-1].append((name, value))
         ax.axhline(value, lw=0.5, ls="--", color=COLOURS["grey"])
     for group in groups:
-        ax.text(len(names) - 0.45, np.mean([v for _, v in group]), "\n".join(f"{n} {v:.0f}" for n, v in reversed(group)), size=5, va="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+        ax.text(
+            len(names) - 0.45,
+            np.mean([v for _, v in group]),
+            "\n".join(f"{n} {v:.0f}" for n, v in reversed(group)),
+            size=5,
+            va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )
     ax.set(xticks=range(len(names)), xticklabels=names, ylabel="Pb (µg per mg)", xlim=(-0.6, len(names) + 0.9))
 
 

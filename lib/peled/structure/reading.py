@@ -37,8 +37,15 @@ class Holdings:
 
     def summary(self) -> str:
         """One line a technique."""
-        rows = [("powder patterns", [*self.patterns] + (["standard"] if self.standard else [])), ("micrographs", [f"{s} {k}" for s, k in self.images]), ("XPS regions", [f"{s} {k}" for s, k in self.xps]),
-                ("UPS regions", [f"{s} {k}" for s, k in self.ups]), ("infrared", [*self.infrared]), ("PDS", [*self.pds]), ("ICP-MS", [self.icpms.name] if self.icpms else [])]
+        rows = [
+            ("powder patterns", [*self.patterns] + (["standard"] if self.standard else [])),
+            ("micrographs", [f"{s} {k}" for s, k in self.images]),
+            ("XPS regions", [f"{s} {k}" for s, k in self.xps]),
+            ("UPS regions", [f"{s} {k}" for s, k in self.ups]),
+            ("infrared", [*self.infrared]),
+            ("PDS", [*self.pds]),
+            ("ICP-MS", [self.icpms.name] if self.icpms else []),
+        ]
         return "\n".join(f"{name:16s} {', '.join(found) or 'none'}" for name, found in rows)
 
 
@@ -56,10 +63,16 @@ def survey(folder: Path, before: str = "neat", after: str = "EG") -> Holdings:
         From the readers, naming the file; or when the folder holds no structure file at all.
     """
     samples = (before, after)
-    found = {t: sorted(p for p in folder.glob(f"{t}*") if p.is_file() and not p.name.startswith(".")) for t in ("xrd", "tem", "xps", "ups", "ftir", "pds", "icpms")}
+    found = {
+        t: sorted(p for p in folder.glob(f"{t}*") if p.is_file() and not p.name.startswith(".")) for t in ("xrd", "tem", "xps", "ups", "ftir", "pds", "icpms")
+    }
     if not any(found.values()):
-        raise FormatError(folder, expected="files such as xrd_neat.xy, tem_neat_overview.tif, xps.vms, ups.vms, ftir_OA.dpt, pds.csv or icpms.csv", found="none",
-                          advice="data/structure/README.md names the files")
+        raise FormatError(
+            folder,
+            expected="files such as xrd_neat.xy, tem_neat_overview.tif, xps.vms, ups.vms, ftir_OA.dpt, pds.csv or icpms.csv",
+            found="none",
+            advice="data/structure/README.md names the files",
+        )
     standard = next((p for p in found["xrd"] if "standard" in p.stem.lower()), None)
     patterns = {s: p for s in samples for p in found["xrd"] if key(p.stem) == "xrd" + key(s)}
     images = {}
@@ -68,9 +81,17 @@ def survey(folder: Path, before: str = "neat", after: str = "EG") -> Holdings:
         if sample:
             images[sample, re.sub(rf"^tem_?{re.escape(sample)}_?", "", path.stem, flags=re.IGNORECASE) or "overview"] = read_image(path)
     return Holdings(
-        samples, {s: read_pattern(p) for s, p in patterns.items()}, read_pattern(standard) if standard else None, images,
-        _photoelectrons(found["xps"], samples), _photoelectrons(found["ups"], samples), {re.sub(r"^ftir_?", "", p.stem, flags=re.IGNORECASE) or p.stem: read_infrared(p)[0] for p in found["ftir"] if p.stem != "ftir_bands"},
-        _deflection(found["pds"], samples), found["icpms"][0] if found["icpms"] else None, found)
+        samples,
+        {s: read_pattern(p) for s, p in patterns.items()},
+        read_pattern(standard) if standard else None,
+        images,
+        _photoelectrons(found["xps"], samples),
+        _photoelectrons(found["ups"], samples),
+        {re.sub(r"^ftir_?", "", p.stem, flags=re.IGNORECASE) or p.stem: read_infrared(p)[0] for p in found["ftir"] if p.stem != "ftir_bands"},
+        _deflection(found["pds"], samples),
+        found["icpms"][0] if found["icpms"] else None,
+        found,
+    )
 
 
 def _sample_of(text: str, samples) -> str | None:
@@ -86,7 +107,9 @@ def _photoelectrons(paths: list[Path], samples) -> dict[tuple[str, str], Spectru
             order = list(dict.fromkeys(s.sample for s in spectra))
             for s in spectra:
                 # By name; else the first sample of a file is the one before treatment, the second the one after.
-                sample = next((name for name in samples if key(name) in (key(s.sample), *map(key, s.name.split()))), None) or samples[min(order.index(s.sample), 1)]
+                sample = (
+                    next((name for name in samples if key(name) in (key(s.sample), *map(key, s.name.split()))), None) or samples[min(order.index(s.sample), 1)]
+                )
                 region = s.name
                 for word in (s.sample, sample):
                     region = re.sub(rf"^{re.escape(word)}\s+", "", region, flags=re.IGNORECASE)
@@ -147,8 +170,20 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
 
     standards = [i for i, row in enumerate(rows) if row["kind"].strip() == "standard"]
     line = calibrate(*([number(i, name) for i in standards] for name in ("concentration_ug_L", "signal_ratio", "signal_ratio_sd")))
-    contents = {rows[i]["sample"]: lead_content(line, number(i, "signal_ratio"), number(i, "signal_ratio_sd"), volume_ml=number(i, "volume_mL"), dilution=number(i, "dilution"), mass_mg=number(i, "mass_mg"),
-                                                mass_error_mg=0.01, dilution_relative_error=0.005) for i, row in enumerate(rows) if row["kind"].strip() == "sample"}
+    contents = {
+        rows[i]["sample"]: lead_content(
+            line,
+            number(i, "signal_ratio"),
+            number(i, "signal_ratio_sd"),
+            volume_ml=number(i, "volume_mL"),
+            dilution=number(i, "dilution"),
+            mass_mg=number(i, "mass_mg"),
+            mass_error_mg=0.01,
+            dilution_relative_error=0.005,
+        )
+        for i, row in enumerate(rows)
+        if row["kind"].strip() == "sample"
+    }
     return line, contents
 
 

@@ -127,7 +127,14 @@ def valence_onset(binding_eV, counts, *, log_threshold: float = 3.0) -> Onset:
     above = np.flatnonzero(smooth > baseline + log_threshold * noise)
     above = above[x[above] > x[ground][-1]]
     scatter = float(positions.std(ddof=1)) if len(found) > 1 else 0.0
-    return Onset(float(np.median(positions)), float(np.hypot(np.sqrt(middle[1]), scatter)), scatter, float(x[above[0]]) if len(above) else float("nan"), (float(middle[2]), float(middle[3])), float(baseline))
+    return Onset(
+        float(np.median(positions)),
+        float(np.hypot(np.sqrt(middle[1]), scatter)),
+        scatter,
+        float(x[above[0]]) if len(above) else float("nan"),
+        (float(middle[2]), float(middle[3])),
+        float(baseline),
+    )
 
 
 def _first_shoulder(x, smooth, first: int) -> int:

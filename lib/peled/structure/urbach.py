@@ -113,8 +113,19 @@ def urbach_energy(energy_eV, signal, relative_error: float | None = None, *, upp
     if value < 26 * 0.5:
         notes.append("below half of kT at room temperature: instrument resolution or a wrong window")
     decades = float(np.log10(np.exp((end - start) / (value / 1e3))))
-    return UrbachFit(float(value), float(error), spread, (float(start), float(end)), float(fitted_floor), saturation, decades, float(p), table,
-                     np.column_stack([curve, fitted_floor + np.exp(amplitude + (curve - end) / (value / 1e3))]), tuple(notes))
+    return UrbachFit(
+        float(value),
+        float(error),
+        spread,
+        (float(start), float(end)),
+        float(fitted_floor),
+        saturation,
+        decades,
+        float(p),
+        table,
+        np.column_stack([curve, fitted_floor + np.exp(amplitude + (curve - end) / (value / 1e3))]),
+        tuple(notes),
+    )
 
 
 def _ground(e, s) -> np.ndarray:
@@ -139,7 +150,9 @@ def _exponential(e, s, relative, noise, floor, start=None):
 
     sigma = np.hypot(relative * s, noise)
     for _ in range(2 if start is not None else 3):
-        solution = optimize.least_squares(lambda p, sigma=sigma: (s - model(p)) / sigma, p, jac=lambda p, sigma=sigma: _jacobian(p, e, end, unit, sigma), method="lm", max_nfev=100)
+        solution = optimize.least_squares(
+            lambda p, sigma=sigma: (s - model(p)) / sigma, p, jac=lambda p, sigma=sigma: _jacobian(p, e, end, unit, sigma), method="lm", max_nfev=100
+        )
         p = solution.x
         sigma = np.sqrt((relative * (model(p) - floor - p[2] * unit)) ** 2 + noise**2)
     covariance = np.linalg.pinv(solution.jac.T @ solution.jac)

@@ -13,9 +13,30 @@ import numpy as np
 from scipy import optimize, special
 
 MG_EV, AL_EV, HE_I_EV = 1253.6, 1486.7, 21.218
-_SUBSHELLS = {"1s": ("K",), "2s": ("L1",), "2p": ("L2", "L3"), "3s": ("M1",), "3p": ("M2", "M3"), "3d": ("M4", "M5"), "4s": ("N1",), "4p": ("N2", "N3"), "4d": ("N4", "N5"),
-              "4f": ("N6", "N7"), "5s": ("O1",), "5p": ("O2", "O3"), "5d": ("O4", "O5"), "2p3/2": ("L3",), "3d5/2": ("M5",), "3d3/2": ("M4",), "4d5/2": ("N5",), "4d3/2": ("N4",),
-              "4f7/2": ("N7",), "4f5/2": ("N6",), "5d5/2": ("O5",), "5d3/2": ("O4",)}
+_SUBSHELLS = {
+    "1s": ("K",),
+    "2s": ("L1",),
+    "2p": ("L2", "L3"),
+    "3s": ("M1",),
+    "3p": ("M2", "M3"),
+    "3d": ("M4", "M5"),
+    "4s": ("N1",),
+    "4p": ("N2", "N3"),
+    "4d": ("N4", "N5"),
+    "4f": ("N6", "N7"),
+    "5s": ("O1",),
+    "5p": ("O2", "O3"),
+    "5d": ("O4", "O5"),
+    "2p3/2": ("L3",),
+    "3d5/2": ("M5",),
+    "3d3/2": ("M4",),
+    "4d5/2": ("N5",),
+    "4d3/2": ("N4",),
+    "4f7/2": ("N7",),
+    "4f5/2": ("N6",),
+    "5d5/2": ("O5",),
+    "5d3/2": ("O4",),
+}
 
 
 @dataclass(frozen=True)
@@ -149,12 +170,19 @@ def fit_levels(energy_eV, counts, doublets: Sequence[Doublet], *, background: st
     p = np.array([d.position_eV for d in doublets] + [d.fwhm_eV for d in doublets] + [0.3])
     converged = True
     for _ in range(4):  # the loss follows the signal just fitted, and the weights the model
+
         def residual(p, signal=signal, sigma=sigma):
             m = design(p, signal) / sigma[:, None]
             return y / sigma - m @ np.linalg.lstsq(m, y / sigma, rcond=1e-10)[0]
 
-        solution = optimize.least_squares(residual, p, diff_step=1e-5, max_nfev=40, x_scale=np.r_[np.full(n, 0.1), np.full(n, 0.2), 0.2],
-                                           bounds=(np.r_[p[:-1] - 5, 0.0], np.r_[p[:-1] + 5, 1.0]))
+        solution = optimize.least_squares(
+            residual,
+            p,
+            diff_step=1e-5,
+            max_nfev=40,
+            x_scale=np.r_[np.full(n, 0.1), np.full(n, 0.2), 0.2],
+            bounds=(np.r_[p[:-1] - 5, 0.0], np.r_[p[:-1] + 5, 1.0]),
+        )
         p, converged = solution.x, solution.success
         m = design(p, signal)
         c = np.linalg.lstsq(m / sigma[:, None], y / sigma, rcond=1e-10)[0]
@@ -167,8 +195,22 @@ def fit_levels(energy_eV, counts, doublets: Sequence[Doublet], *, background: st
     chi2 = float(np.sum(((y - m @ c) / sigma) ** 2) / max(len(x) - 3 * n - 4, 1))
     covariance *= max(chi2, 1.0)
     errors = np.sqrt(np.diag(covariance))
-    return LevelFit(tuple(d.name for d in doublets), c[:n], errors[2 * n + 1 : 3 * n + 1], covariance[2 * n + 1 : 3 * n + 1, 2 * n + 1 : 3 * n + 1], p[:n], errors[:n], np.abs(p[n : 2 * n]), x, y,
-                    m[:, n:] @ c[n:], m @ c, m[:, :n] * c[:n], chi2, converged)
+    return LevelFit(
+        tuple(d.name for d in doublets),
+        c[:n],
+        errors[2 * n + 1 : 3 * n + 1],
+        covariance[2 * n + 1 : 3 * n + 1, 2 * n + 1 : 3 * n + 1],
+        p[:n],
+        errors[:n],
+        np.abs(p[n : 2 * n]),
+        x,
+        y,
+        m[:, n:] @ c[n:],
+        m @ c,
+        m[:, :n] * c[:n],
+        chi2,
+        converged,
+    )
 
 
 def _gl(x, position, fwhm, fraction):
@@ -200,7 +242,10 @@ def sensitivity(element: str, orbital: str, photon_eV: float = AL_EV) -> float:
         raise ValueError(f"level: expected one of {', '.join(_SUBSHELLS)}, found {orbital!r}")
 
     def total(z: int, shells) -> float:
-        return sum(xraylib.CSb_Photo_Partial(z, getattr(xraylib, f"{s}_SHELL"), photon_eV / 1e3) * xraylib.ElectronConfig(z, getattr(xraylib, f"{s}_SHELL")) for s in shells)
+        return sum(
+            xraylib.CSb_Photo_Partial(z, getattr(xraylib, f"{s}_SHELL"), photon_eV / 1e3) * xraylib.ElectronConfig(z, getattr(xraylib, f"{s}_SHELL"))
+            for s in shells
+        )
 
     return total(xraylib.SymbolToAtomicNumber(element), _SUBSHELLS[orbital]) / total(6, ("K",))
 
@@ -228,8 +273,13 @@ class Quantification:
     fraction_errors: np.ndarray
 
 
-def quantify(areas: Mapping[str, tuple[float, float]], sensitivities: Mapping[str, float], *, transmission: Mapping[str, float] | None = None,
-             mean_free_path: Mapping[str, float] | None = None) -> Quantification:
+def quantify(
+    areas: Mapping[str, tuple[float, float]],
+    sensitivities: Mapping[str, float],
+    *,
+    transmission: Mapping[str, float] | None = None,
+    mean_free_path: Mapping[str, float] | None = None,
+) -> Quantification:
     """Atomic fractions from areas (value, standard error), all mappings by the same names.
 
     Raises
@@ -276,8 +326,17 @@ class HalideRatio:
         return 1 / (1 + q), error / (1 + q) ** 2
 
 
-def halide_ratio(iodine: tuple[float, float], bromine: tuple[float, float], iodine_level: str, *, photon_eV: float = AL_EV, iodine_eV: float, bromine_eV: float,
-                 transmission: tuple[float, float] = (1.0, 1.0), covariance: float = 0.0) -> HalideRatio:
+def halide_ratio(
+    iodine: tuple[float, float],
+    bromine: tuple[float, float],
+    iodine_level: str,
+    *,
+    photon_eV: float = AL_EV,
+    iodine_eV: float,
+    bromine_eV: float,
+    transmission: tuple[float, float] = (1.0, 1.0),
+    covariance: float = 0.0,
+) -> HalideRatio:
     """I:Br from the area of one iodine level and that of Br 3d.
 
     The mean-free-path correction takes a thick homogeneous sample: intensity goes as the mean free path of the electrons.

@@ -13,6 +13,18 @@ from peled.synthesis.procedure import Outcome, Procedure, ProcedureError, load_p
 from peled.synthesis.recipe import Recipe, make_recipe
 
 __all__ = [
-    "CrystalPopulation", "Laboratory", "Outcome", "Procedure", "ProcedureError", "Recipe", "UnitError",
-    "amount_mmol", "lead_complex_ceiling", "load_procedure", "make_recipe", "molar_mass", "parse_quantity", "run_procedure",
+    "CrystalPopulation",
+    "Laboratory",
+    "Outcome",
+    "Procedure",
+    "ProcedureError",
+    "Recipe",
+    "UnitError",
+    "amount_mmol",
+    "lead_complex_ceiling",
+    "load_procedure",
+    "make_recipe",
+    "molar_mass",
+    "parse_quantity",
+    "run_procedure",
 ]

@@ -114,8 +114,12 @@ class Laboratory:
     """
 
     def __init__(self, balance_calibration=1e-4, balance_repeatability_mg=0.3, pipette_calibration=0.005, pipette_repeatability=0.008):
-        for name, value in (("balance_calibration", balance_calibration), ("balance_repeatability_mg", balance_repeatability_mg),
-                            ("pipette_calibration", pipette_calibration), ("pipette_repeatability", pipette_repeatability)):
+        for name, value in (
+            ("balance_calibration", balance_calibration),
+            ("balance_repeatability_mg", balance_repeatability_mg),
+            ("pipette_calibration", pipette_calibration),
+            ("pipette_repeatability", pipette_repeatability),
+        ):
             if not value >= 0:
                 raise ValueError(f"laboratory: {name}: expected no negative number, found {value}")
         self.balance = ufloat(1.0, balance_calibration, tag="balance")

@@ -122,7 +122,9 @@ def lead_complex_ceiling(ligand_formulas: dict[str, float], lead_per_ligand: flo
     return float((1000 * lead / (lead + ligand - lead_per_ligand * protons_lost * molar_mass("H"))).nominal_value)
 
 
-def sedimentation_mm(diameter_nm: float, *, density_g_cm3: float, rpm: float, minutes: float, rotor_mm: float, liquid_g_cm3: float = 0.87, viscosity_mPa_s: float = 0.56) -> float:
+def sedimentation_mm(
+    diameter_nm: float, *, density_g_cm3: float, rpm: float, minutes: float, rotor_mm: float, liquid_g_cm3: float = 0.87, viscosity_mPa_s: float = 0.56
+) -> float:
     """How far a sphere sinks in a centrifuge: Stokes' law at constant radius, v = Δρ d² ω² r/(18 η).
 
     The liquid is toluene at 25 °C by default. Good while the path is short against the rotor's radius.

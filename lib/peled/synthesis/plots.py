@@ -84,7 +84,9 @@ def lead_flow(ax, outcome: Outcome, *, component: str = "Pb", names: dict[str, s
     The columns are the vessels in the order they are first filled; what stays in a vessel ends there.
     """
     names = names or {}
-    flows = [(f.source, f.target, f.amounts[component].nominal_value) for f in outcome.flows if component in f.amounts and f.amounts[component].nominal_value > 1e-9]
+    flows = [
+        (f.source, f.target, f.amounts[component].nominal_value) for f in outcome.flows if component in f.amounts and f.amounts[component].nominal_value > 1e-9
+    ]
     order: list[str] = []
     for source, target, _ in flows:
         order += [name for name in (source, target) if name not in order]
@@ -110,14 +112,38 @@ def lead_flow(ax, outcome: Outcome, *, component: str = "Pb", names: dict[str, s
         given[target] += amount
         x0, x1 = depth[source] + bar, depth[target]
         middle = (x0 + x1) / 2
-        vertices = [(x0, y0), (middle, y0), (middle, y1), (x1, y1), (x1, y1 - amount), (middle, y1 - amount), (middle, y0 - amount), (x0, y0 - amount), (x0, y0)]
-        codes = [Outline.MOVETO, Outline.CURVE4, Outline.CURVE4, Outline.CURVE4, Outline.LINETO, Outline.CURVE4, Outline.CURVE4, Outline.CURVE4, Outline.CLOSEPOLY]
+        vertices = [
+            (x0, y0),
+            (middle, y0),
+            (middle, y1),
+            (x1, y1),
+            (x1, y1 - amount),
+            (middle, y1 - amount),
+            (middle, y0 - amount),
+            (x0, y0 - amount),
+            (x0, y0),
+        ]
+        codes = [
+            Outline.MOVETO,
+            Outline.CURVE4,
+            Outline.CURVE4,
+            Outline.CURVE4,
+            Outline.LINETO,
+            Outline.CURVE4,
+            Outline.CURVE4,
+            Outline.CURVE4,
+            Outline.CLOSEPOLY,
+        ]
         ax.add_patch(PathPatch(Outline(vertices, codes), facecolor=COLOURS["sky"], alpha=0.45, edgecolor="none"))
     for name in order:
-        ax.add_patch(FancyBboxPatch((depth[name], place[name] - size[name]), bar, size[name], boxstyle="square,pad=0", facecolor=COLOURS["blue"], edgecolor="none"))
+        ax.add_patch(
+            FancyBboxPatch((depth[name], place[name] - size[name]), bar, size[name], boxstyle="square,pad=0", facecolor=COLOURS["blue"], edgecolor="none")
+        )
         stays = size[name] - outflow[name]
         held = f"\n{stays:.3f} left" if 1e-6 < stays < size[name] - 1e-9 else ""
-        ax.text(depth[name] + bar / 2, place[name] + 0.012 * total, f"{names.get(name, name)}\n{size[name]:.3f} mmol{held}", ha="center", va="bottom", fontsize=5.6)
+        ax.text(
+            depth[name] + bar / 2, place[name] + 0.012 * total, f"{names.get(name, name)}\n{size[name]:.3f} mmol{held}", ha="center", va="bottom", fontsize=5.6
+        )
     ax.set_xlim(-0.35, max(depth.values()) + 0.45)
     ax.set_ylim(min(place[n] - size[n] for n in order) - 0.04 * total, 0.24 * total)
     ax.axis("off")
@@ -151,7 +177,18 @@ def weighing_table(ax, recipe: Recipe) -> None:
     table = ax.table(cells, colLabels=["salt", "mmol", "mg", "tolerance (mg)"], loc="center", cellLoc="right", bbox=[0.0, 0.05, 1.0, 0.62])
     table.auto_set_font_size(False)
     table.set_fontsize(6.5)
-    ax.text(0.0, 0.98, f"x_Br = {recipe.x_br:.3f}: bulk gap {recipe.gap_eV:.3f} eV, {recipe.wavelength_nm:.0f} nm, a = {recipe.a_angstrom:.3f} Å\n"
-                       f"{recipe.volume_mL:g} mL at {recipe.lead_mol_L:g} mol/L lead; at most {recipe.largest_yield_mg:.0f} mg of crystals", transform=ax.transAxes, va="top", fontsize=6.5)
-    ax.add_patch(FancyBboxPatch((0.9, 0.8), 0.09, 0.15, boxstyle="round,pad=0.005", transform=ax.transAxes, facecolor=wavelength_rgb(recipe.wavelength_nm), edgecolor="none"))
+    ax.text(
+        0.0,
+        0.98,
+        f"x_Br = {recipe.x_br:.3f}: bulk gap {recipe.gap_eV:.3f} eV, {recipe.wavelength_nm:.0f} nm, a = {recipe.a_angstrom:.3f} Å\n"
+        f"{recipe.volume_mL:g} mL at {recipe.lead_mol_L:g} mol/L lead; at most {recipe.largest_yield_mg:.0f} mg of crystals",
+        transform=ax.transAxes,
+        va="top",
+        fontsize=6.5,
+    )
+    ax.add_patch(
+        FancyBboxPatch(
+            (0.9, 0.8), 0.09, 0.15, boxstyle="round,pad=0.005", transform=ax.transAxes, facecolor=wavelength_rgb(recipe.wavelength_nm), edgecolor="none"
+        )
+    )
     ax.axis("off")

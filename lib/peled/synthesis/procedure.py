@@ -160,7 +160,9 @@ def run_procedure(procedure: Procedure, laboratory: Laboratory | None = None, *,
 class _Runner:
     def __init__(self, procedure: Procedure, laboratory: Laboratory, with_purity: bool):
         self.procedure, self.laboratory = procedure, laboratory
-        self.purity = {key: purity_factor(c.purity, at_least=c.at_least, tag=key) if with_purity and c.purity else 1.0 for key, c in procedure.chemicals.items()}
+        self.purity = {
+            key: purity_factor(c.purity, at_least=c.at_least, tag=key) if with_purity and c.purity else 1.0 for key, c in procedure.chemicals.items()
+        }
         self.vessels: dict[str, Vessel] = defaultdict(Vessel)
         self.added: dict[str, UFloat] = defaultdict(float)
         self.flows: list[Flow] = []
@@ -208,8 +210,13 @@ class _Runner:
         else:
             volume = self.laboratory.measured_mL(parse_quantity(entry["volume"], "mL", what=place), tag=place) * times
             if _nominal(volume) > _nominal(source.volume_mL) * (1 + 1e-9):
-                raise ProcedureError(self.procedure.path, place=place, expected=f"at most {_nominal(source.volume_mL):.4g} mL, which is all that {entry['from']} holds",
-                                     found=f"{_nominal(volume):.4g} mL taken", advice="take less or make more")
+                raise ProcedureError(
+                    self.procedure.path,
+                    place=place,
+                    expected=f"at most {_nominal(source.volume_mL):.4g} mL, which is all that {entry['from']} holds",
+                    found=f"{_nominal(volume):.4g} mL taken",
+                    advice="take less or make more",
+                )
             fraction = volume / source.volume_mL
         amounts = {component: amount * fraction for component, amount in source.amounts.items()}
         self._move(step, entry["from"], entry["to"], amounts)
@@ -243,7 +250,9 @@ class _Runner:
 
     def _existing(self, place: str, name: str) -> Vessel:
         if name not in self.vessels:
-            raise ProcedureError(self.procedure.path, place=place, expected=f"a vessel filled before ({', '.join(self.vessels) or 'none yet'})", found=repr(name))
+            raise ProcedureError(
+                self.procedure.path, place=place, expected=f"a vessel filled before ({', '.join(self.vessels) or 'none yet'})", found=repr(name)
+            )
         return self.vessels[name]
 
 
@@ -260,7 +269,9 @@ def _chemical(path: Path, key: str, entry: dict) -> Chemical:
     if not isinstance(entry, dict) or "formula" not in entry:
         raise ProcedureError(path, place=place, expected="the key 'formula'", found=str(entry))
     if unknown := set(entry) - {"name", "formula", "releases", "purity", "grade", "density", "smiles", "donors", "supplier", "source"}:
-        raise ProcedureError(path, place=place, expected="name, formula, releases, purity, grade, density, smiles, donors, supplier, source", found=", ".join(sorted(unknown)))
+        raise ProcedureError(
+            path, place=place, expected="name, formula, releases, purity, grade, density, smiles, donors, supplier, source", found=", ".join(sorted(unknown))
+        )
     try:
         composition(entry["formula"])
         purity = None if entry.get("purity") is None else parse_quantity(entry["purity"], "percent", what="purity") / 100
@@ -269,7 +280,16 @@ def _chemical(path: Path, key: str, entry: dict) -> Chemical:
         density = None if entry.get("density") is None else parse_quantity(entry["density"], "g/mL", what="density")
     except (ValueError, UnitError) as error:
         raise ProcedureError(path, place=place, expected="a formula, a purity in % and a density that can be used", found=str(error)) from None
-    return Chemical(key, entry.get("name", key), entry["formula"], {c: float(n) for c, n in entry.get("releases", {}).items()}, purity, entry.get("grade", "at least") == "at least", density, tuple(entry.get("donors", ())))
+    return Chemical(
+        key,
+        entry.get("name", key),
+        entry["formula"],
+        {c: float(n) for c, n in entry.get("releases", {}).items()},
+        purity,
+        entry.get("grade", "at least") == "at least",
+        density,
+        tuple(entry.get("donors", ())),
+    )
 
 
 def _check_step(path: Path, number: int, step: dict, chemicals: dict[str, Chemical]) -> None:
@@ -280,7 +300,13 @@ def _check_step(path: Path, number: int, step: dict, chemicals: dict[str, Chemic
         raise ProcedureError(path, place=place, expected=", ".join(sorted(_STEP_KEYS)), found=", ".join(sorted(unknown)))
     for action in ACTIONS:
         for entry in step.get(action, []) if isinstance(step.get(action), list) else [step[action]] if action in step else []:
-            needed = {"add": ("chemical", "to"), "treat": ("chemical", "to"), "transfer": ("from", "to", "volume"), "precipitate": ("vessel",), "disperse": ("vessel", "volume")}[action]
+            needed = {
+                "add": ("chemical", "to"),
+                "treat": ("chemical", "to"),
+                "transfer": ("from", "to", "volume"),
+                "precipitate": ("vessel",),
+                "disperse": ("vessel", "volume"),
+            }[action]
             for key in needed:
                 if key not in entry:
                     raise ProcedureError(path, place=f"{place}: {action}", expected=f"the key {key!r}", found=", ".join(entry))

@@ -53,7 +53,10 @@ class Recipe:
 
     def to_html(self) -> str:
         """The weighing sheet as a page to print."""
-        rows = "".join(f"<tr><td>{html.escape(w.salt)}</td><td>{w.amount_mmol:.4f}</td><td>{w.mass_mg:.2f}</td><td>± {w.tolerance_mg:.2f}</td><td></td></tr>" for w in self.weighings)
+        rows = "".join(
+            f"<tr><td>{html.escape(w.salt)}</td><td>{w.amount_mmol:.4f}</td><td>{w.mass_mg:.2f}</td><td>± {w.tolerance_mg:.2f}</td><td></td></tr>"
+            for w in self.weighings
+        )
         return (
             "<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>Weighing sheet</title><style>body{font:12pt sans-serif;max-width:42em;margin:2em auto}"
             "table{border-collapse:collapse;width:100%}td,th{border:1px solid #555;padding:.4em;text-align:right}td:first-child,th:first-child{text-align:left}"
@@ -66,8 +69,16 @@ class Recipe:
         )
 
 
-def make_recipe(x_br: float, *, lead_mol_L: float = 0.5, volume_mL: float = 4.0, batches: int = 6, batch_volume_mL: float = 0.2,
-                tolerance_x: float = 0.005, tolerance_lead: float = 0.01) -> Recipe:
+def make_recipe(
+    x_br: float,
+    *,
+    lead_mol_L: float = 0.5,
+    volume_mL: float = 4.0,
+    batches: int = 6,
+    batch_volume_mL: float = 0.2,
+    tolerance_x: float = 0.005,
+    tolerance_lead: float = 0.01,
+) -> Recipe:
     """Masses for a precursor of MAPb(I1-xBrx)3 with MA:Pb = 1.
 
     Up to x_Br = 1/3 all lead comes as PbI2 and the bromide as MABr; above, PbBr2 replaces part of it (the paper used none).
@@ -103,4 +114,15 @@ def make_recipe(x_br: float, *, lead_mol_L: float = 0.5, volume_mL: float = 4.0,
     gap = float(bulk_gap_eV(x_br))
     used = lead * batches * batch_volume_mL / volume_mL
     perovskite = sum(masses.values()) / lead * used
-    return Recipe(x_br, lead_mol_L, volume_mL, batches, batch_volume_mL, tuple(weighings), gap, float(photon_energy_eV(gap)), float(lattice_constant_angstrom(x_br)), perovskite)
+    return Recipe(
+        x_br,
+        lead_mol_L,
+        volume_mL,
+        batches,
+        batch_volume_mL,
+        tuple(weighings),
+        gap,
+        float(photon_energy_eV(gap)),
+        float(lattice_constant_angstrom(x_br)),
+        perovskite,
+    )

@@ -55,7 +55,14 @@ def mass_balance(outcome: Outcome, *, vessel: str, volume_mL: float, concentrati
     injected = {component: sum((f.amounts.get(component, 0) for f in outcome.flows if f.target == vessel), 0) for component in ("Pb", "I", "Br", "MA")}
     lead, _ = yield_limit_mmol({**injected, "I": injected["Pb"] * 1e3, "Br": injected["Pb"] * 1e3}, x_br_precursor)
     halide, limiting = yield_limit_mmol(injected, x_br)
-    return MassBalance(volume_mL * concentration_mg_mL, lead * molar_mass(perovskite_formula(x_br_precursor)), halide * molar_mass(perovskite_formula(x_br)), limiting, injected, volume_mL)
+    return MassBalance(
+        volume_mL * concentration_mg_mL,
+        lead * molar_mass(perovskite_formula(x_br_precursor)),
+        halide * molar_mass(perovskite_formula(x_br)),
+        limiting,
+        injected,
+        volume_mL,
+    )
 
 
 class Facts:
@@ -79,7 +86,16 @@ class Facts:
         return sum(action in step for step in self.procedure.steps)
 
 
-def judge_all(room, procedure: Procedure, pure: Outcome, balance: MassBalance, neat: CrystalPopulation, treated: CrystalPopulation, *, rotor_mm: tuple[float, float] = (50.0, 120.0)) -> None:
+def judge_all(
+    room,
+    procedure: Procedure,
+    pure: Outcome,
+    balance: MassBalance,
+    neat: CrystalPopulation,
+    treated: CrystalPopulation,
+    *,
+    rotor_mm: tuple[float, float] = (50.0, 120.0),
+) -> None:
     """Give a verdict on every claim of the synthesis room.
 
     Parameters
@@ -117,10 +133,16 @@ def judge_all(room, procedure: Procedure, pure: Outcome, balance: MassBalance, n
     _balance(check, balance, neat, treated, facts)
     _spins(check, neat, treated, rotor_mm, printed)
     transcribed = {
-        "C090": "a label; at 99.99 % it moves no number here", "C091": "a label; the acid is in 60-fold excess over lead",
-        "C092": "a label; technical grade, so a third of the amine's mass is something else", "C093": "the procedure bubbles dry gas; no step uses the solution",
-        "C094": "a label; the ligand is in excess", "C095": "a label; the ligand is in excess", "C101": "nothing printed depends on the temperature",
-        "C104": "sizes against growth time would settle it", "C106": "the volume of a batch is not printed", "C110": "the second antisolvent ratio rests on it (see there)",
+        "C090": "a label; at 99.99 % it moves no number here",
+        "C091": "a label; the acid is in 60-fold excess over lead",
+        "C092": "a label; technical grade, so a third of the amine's mass is something else",
+        "C093": "the procedure bubbles dry gas; no step uses the solution",
+        "C094": "a label; the ligand is in excess",
+        "C095": "a label; the ligand is in excess",
+        "C101": "nothing printed depends on the temperature",
+        "C104": "sizes against growth time would settle it",
+        "C106": "the volume of a batch is not printed",
+        "C110": "the second antisolvent ratio rests on it (see there)",
         "C124": "spectra against stirring time would settle it",
     }
     for claim_id, why in transcribed.items():
@@ -128,21 +150,32 @@ def judge_all(room, procedure: Procedure, pure: Outcome, balance: MassBalance, n
 
 
 def _composition(check, lead, bromide, iodide_fraction, pure) -> None:
-    check("C006", lambda: (abs(iodide_fraction.nominal_value - 0.5) < 1e-3, f"x = {iodide_fraction.nominal_value:.3f} is iodide in one spelling, bromide in the other"),
-          note="MAPb(IxBr1-x)3 and MAPb(I1-xBrx)3 name one compound only at x = 1/2; x_I or x_Br is named every time here")
+    check(
+        "C006",
+        lambda: (abs(iodide_fraction.nominal_value - 0.5) < 1e-3, f"x = {iodide_fraction.nominal_value:.3f} is iodide in one spelling, bromide in the other"),
+        note="MAPb(IxBr1-x)3 and MAPb(I1-xBrx)3 name one compound only at x = 1/2; x_I or x_Br is named every time here",
+    )
     check("C028", lambda: 2 * lead / bromide, note="2 n(PbI2)/n(MABr), both bottles taken as pure")
     check("C226", lambda: iodide_fraction, note="iodide fraction of the halide in the precursor")
     check("C096", lambda: bromide * molar_mass("PbI2"), note="PbI2 that makes I:Br 2:1 with the MABr weighed; most of the error is lead's atomic weight")
     check("C097", lambda: lead * molar_mass("CH3NH3Br"), note="MABr that makes I:Br 2:1 with the PbI2 weighed")
     ligands = {"EDTA": "EDTA", "GL": "GL"}
-    check("C023", lambda: pure.added[ligands["GL"]] / pure.added[ligands["EDTA"]], half_width=0.05,
-          note=f"equimolar is {float((molar_mass('C10H17N3O6S') / molar_mass('C10H16N2O8')).nominal_value):.3f} g of GL to 1 g of EDTA")
+    check(
+        "C023",
+        lambda: pure.added[ligands["GL"]] / pure.added[ligands["EDTA"]],
+        half_width=0.05,
+        note=f"equimolar is {float((molar_mass('C10H17N3O6S') / molar_mass('C10H16N2O8')).nominal_value):.3f} g of GL to 1 g of EDTA",
+    )
 
     def electrons(formula: str) -> int:
         return int(sum(_Z[symbol] * count for symbol, count in composition(formula)))
 
-    check("C099", lambda: (electrons("CH3NH3") % 2 == 0, f"CH3NH3 has {electrons('CH3NH3')} electrons, CH3NH2 {electrons('CH3NH2')}"), kind="calculated",
-          note="a neutral gas of closed-shell molecules has an even count: methylamine is CH3NH2")
+    check(
+        "C099",
+        lambda: (electrons("CH3NH3") % 2 == 0, f"CH3NH3 has {electrons('CH3NH3')} electrons, CH3NH2 {electrons('CH3NH2')}"),
+        kind="calculated",
+        note="a neutral gas of closed-shell molecules has an even count: methylamine is CH3NH2",
+    )
 
 
 def _volumes(check, facts: Facts, printed, lead, room) -> None:
@@ -150,19 +183,41 @@ def _volumes(check, facts: Facts, printed, lead, room) -> None:
         return facts.quantity(step, action, "mL", chemical)
 
     batches = facts.steps.get("injection", {}).get("transfer", {}).get("times")
-    check("C098", lambda: lead / 0.5, half_width=0.05, note="acetonitrile for 0.50 mol/L of lead, the round number the masses point to; the salts' own volume is left out")
-    check("C100", lambda: (batches * volume("injection", "transfer") <= volume("precursor", "add", "acetonitrile"),
-                           f"{batches} injections use {batches * volume('injection', 'transfer'):.1f} of {volume('precursor', 'add', 'acetonitrile'):.0f} mL"),
-          note="0.1 mmol of lead a batch; 70 % of the solution is left for other syntheses")
+    check(
+        "C098",
+        lambda: lead / 0.5,
+        half_width=0.05,
+        note="acetonitrile for 0.50 mol/L of lead, the round number the masses point to; the salts' own volume is left out",
+    )
+    check(
+        "C100",
+        lambda: (
+            batches * volume("injection", "transfer") <= volume("precursor", "add", "acetonitrile"),
+            f"{batches} injections use {batches * volume('injection', 'transfer'):.1f} of {volume('precursor', 'add', 'acetonitrile'):.0f} mL",
+        ),
+        note="0.1 mmol of lead a batch; 70 % of the solution is left for other syntheses",
+    )
     for claim_id, chemical in (("C102", "oleic_acid"), ("C103", "oleylamine")):
+
         def fits(chemical=chemical):
             batch = printed("C106") * 3 / printed("C105")
             rest = batch - sum(volume("ligand-bath", "add", c) for c in ("oleic_acid", "oleylamine")) - volume("injection", "transfer")
             return rest > 0, f"{volume('ligand-bath', 'add', chemical):g} mL of a {batch:.0f} mL batch, {rest:.1f} mL left for toluene"
+
         check(claim_id, fits, note="the batch volume follows from three tubes of 10 mL for six batches; the volume of toluene is not printed")
     check("C105", lambda: volume("control", "transfer") * 2 / volume("stock", "disperse"), half_width=0.05, note="12 mL of stock from 2 mL a batch")
-    check("C107", lambda: printed("C106") * printed("C111") / printed("C110"), half_width=0.5, note="the antisolvent ratio of the second wash, 2:1, applied to the first")
-    check("C111", lambda: printed("C110") * printed("C107") / printed("C106"), half_width=0.5, note="the antisolvent ratio of the first wash, 2:1, applied to the second")
+    check(
+        "C107",
+        lambda: printed("C106") * printed("C111") / printed("C110"),
+        half_width=0.5,
+        note="the antisolvent ratio of the second wash, 2:1, applied to the first",
+    )
+    check(
+        "C111",
+        lambda: printed("C110") * printed("C107") / printed("C106"),
+        half_width=0.5,
+        note="the antisolvent ratio of the first wash, 2:1, applied to the second",
+    )
     check("C115", lambda: float(facts.count("precipitate")), half_width=0.05, note="precipitations counted in the synthesis section")
     check("C116", lambda: printed("C117") / printed("C105"), half_width=0.05, note="12 mL for six batches")
     check("C117", lambda: printed("C105") * printed("C116"), half_width=0.05, note="six batches of 2 mL")
@@ -179,17 +234,33 @@ def _volumes(check, facts: Facts, printed, lead, room) -> None:
 
 
 def _balance(check, balance: MassBalance, neat: CrystalPopulation, treated: CrystalPopulation, facts: Facts) -> None:
-    check("C112", lambda: balance.closing_concentration_mg_mL, note="largest concentration that the injected lead allows in 12 mL; 40 mg/mL needs 1.4 times the lead, or 28 % of ligand in the solid")
+    check(
+        "C112",
+        lambda: balance.closing_concentration_mg_mL,
+        note="largest concentration that the injected lead allows in 12 mL; 40 mg/mL needs 1.4 times the lead, or 28 % of ligand in the solid",
+    )
     check("C118", lambda: balance.lead_limit_mg, route="lead", note="all the lead of six batches as MAPbI2Br")
-    check("C118", lambda: balance.halide_limit_mg, route="bromide", note=f"for the composition measured in the product {balance.limiting} limits: 2.7 times less than stated")
+    check(
+        "C118",
+        lambda: balance.halide_limit_mg,
+        route="bromide",
+        note=f"for the composition measured in the product {balance.limiting} limits: 2.7 times less than stated",
+    )
 
     def enough():
         mass = facts.quantity("treatment-GL", "transfer", "mL") * 40
         freed = neat.lead_mmol(mass) * neat.lost_fraction(treated)
         ligand = facts.quantity("treatment-GL", "treat", "mmol")
-        return ligand >= freed, f"{ligand:g} mmol of ligand, {freed:.3f} mmol of lead freed when all crystals shrink from {neat.edge_nm:g} to {treated.edge_nm:g} nm"
+        return (
+            ligand >= freed,
+            f"{ligand:g} mmol of ligand, {freed:.3f} mmol of lead freed when all crystals shrink from {neat.edge_nm:g} to {treated.edge_nm:g} nm",
+        )
 
-    check("C122", enough, note="enough to complex all lead that the shrinkage frees, 15 times over; for E+G the text does not say whether 2 mmol is the sum or each")
+    check(
+        "C122",
+        enough,
+        note="enough to complex all lead that the shrinkage frees, 15 times over; for E+G the text does not say whether 2 mmol is the sum or each",
+    )
 
 
 def _spins(check, neat: CrystalPopulation, treated: CrystalPopulation, rotor_mm: tuple[float, float], printed) -> None:
@@ -211,5 +282,9 @@ def _spins(check, neat: CrystalPopulation, treated: CrystalPopulation, rotor_mm:
     check("C119", lambda: stays(neat, "C119", printed("C120")), **options)
     check("C120", lambda: stays(neat, "C119", printed("C120")), **options)
     check("C125", lambda: stays(treated, "C125", 10.0), **options)
-    check("C126", lambda: (treated.edge_nm * 3**0.5 + 4 < printed("C126") * 1000, f"a crystal is {treated.edge_nm * 3**0.5 + 4:.0f} nm across its corners with ligands"), kind="calculated",
-          note="single crystals pass the filter; what it stops are aggregates and powder")
+    check(
+        "C126",
+        lambda: (treated.edge_nm * 3**0.5 + 4 < printed("C126") * 1000, f"a crystal is {treated.edge_nm * 3**0.5 + 4:.0f} nm across its corners with ligands"),
+        kind="calculated",
+        note="single crystals pass the filter; what it stops are aggregates and powder",
+    )

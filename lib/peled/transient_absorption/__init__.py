@@ -13,5 +13,22 @@ from peled.transient_absorption.preprocess import Chirp, Matrix, matrix
 from peled.transient_absorption.schemes import Model, Scheme
 from peled.transient_absorption.setup import lmfit_parameters
 
-__all__ = ["Chirp", "GlobalFit", "Matrix", "MeasuredIRF", "Model", "Scheme", "band_amplitude", "before_after", "bootstrap", "carriers_per_crystal", "global_fit", "lifetime_density",
-           "lmfit_parameters", "matrix", "number_of_components", "profile", "shape_change"]
+__all__ = [
+    "Chirp",
+    "GlobalFit",
+    "Matrix",
+    "MeasuredIRF",
+    "Model",
+    "Scheme",
+    "band_amplitude",
+    "before_after",
+    "bootstrap",
+    "carriers_per_crystal",
+    "global_fit",
+    "lifetime_density",
+    "lmfit_parameters",
+    "matrix",
+    "number_of_components",
+    "profile",
+    "shape_change",
+]

@@ -103,7 +103,13 @@ def _start(model: Model, fit: GlobalFit) -> Model:
     if model.scheme is not None:
         return model
     width = {"fwhm_ps": fit.value("fwhm")} if model.irf == "gaussian" else {}
-    return replace(model, lifetimes_ps=tuple(fit.lifetimes_ps), t0_ps=fit.value("t0"), dispersion=tuple(fit.value(f"dispersion_{i + 1}") for i in range(len(model.dispersion))), **width)
+    return replace(
+        model,
+        lifetimes_ps=tuple(fit.lifetimes_ps),
+        t0_ps=fit.value("t0"),
+        dispersion=tuple(fit.value(f"dispersion_{i + 1}") for i in range(len(model.dispersion))),
+        **width,
+    )
 
 
 @dataclass(frozen=True)

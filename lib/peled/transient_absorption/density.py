@@ -41,8 +41,19 @@ class LifetimeDensity:
         return self.lifetimes_ps[inner]
 
 
-def lifetime_density(m: Matrix, *, t0_ps: float, fwhm_ps: float, lifetimes_ps=None, strength: float | str = "gcv", noise: float | None = None, penalty: str = "second difference", offset: bool = False,
-                     artefact: int = 0, t0_of=None) -> LifetimeDensity:
+def lifetime_density(
+    m: Matrix,
+    *,
+    t0_ps: float,
+    fwhm_ps: float,
+    lifetimes_ps=None,
+    strength: float | str = "gcv",
+    noise: float | None = None,
+    penalty: str = "second difference",
+    offset: bool = False,
+    artefact: int = 0,
+    t0_of=None,
+) -> LifetimeDensity:
     """The lifetime-density map of one matrix.
 
     Parameters

@@ -95,8 +95,11 @@ def flags(setup, now, best, estimates, dof, noise, minima) -> tuple[str, ...]:
 
 
 def _nearly_free(estimates):
-    return [f"undetermined: {e.name} = {e.value:.3g} ± {e.standard_error:.2g}" for e in estimates
-            if e.name.startswith("tau") and e.standard_error is not None and np.isfinite(e.standard_error) and e.standard_error > 0.5 * e.value]
+    return [
+        f"undetermined: {e.name} = {e.value:.3g} ± {e.standard_error:.2g}"
+        for e in estimates
+        if e.name.startswith("tau") and e.standard_error is not None and np.isfinite(e.standard_error) and e.standard_error > 0.5 * e.value
+    ]
 
 
 def _residual_structure(setup, segment, best, name):
@@ -391,8 +394,16 @@ class ComponentTable:
     def __str__(self) -> str:
         head = "components  rms         residual SVD / noise  F test p   BIC - lowest  lifetimes (ps)"
         lowest = min(r.bic for r in self.rows)
-        return "\n".join([head, *(f"{r.components:<11d} {r.rms:<11.3e} {r.largest_singular_value:<21.2f} {small_p(r.p_value):<10s} {r.bic - lowest:<13.0f} "
-                                  + ", ".join(f"{float(f'{t:.2g}'):g}" for t in r.lifetimes_ps) for r in self.rows)])
+        return "\n".join(
+            [
+                head,
+                *(
+                    f"{r.components:<11d} {r.rms:<11.3e} {r.largest_singular_value:<21.2f} {small_p(r.p_value):<10s} {r.bic - lowest:<13.0f} "
+                    + ", ".join(f"{float(f'{t:.2g}'):g}" for t in r.lifetimes_ps)
+                    for r in self.rows
+                ),
+            ]
+        )
 
 
 def number_of_components(data, model, *, most: int = 5, noise: float | None = None, **options) -> ComponentTable:
@@ -416,7 +427,11 @@ def number_of_components(data, model, *, most: int = 5, noise: float | None = No
     low = max(2 * model.fwhm_ps if model.irf == "gaussian" else 0.0, 2 * float(np.diff(data.delay_ps).min()))
     for n in range(1, most + 1):
         start = tuple(np.geomspace(low, last / 2, n + 2)[1:-1])
-        fits.append(global_fit(data, replace(model, lifetimes_ps=start, fixed=tuple(f for f in model.fixed if not f.startswith("tau")), bounds_ps={}), noise=noise, **options))
+        fits.append(
+            global_fit(
+                data, replace(model, lifetimes_ps=start, fixed=tuple(f for f in model.fixed if not f.startswith("tau")), bounds_ps={}), noise=noise, **options
+            )
+        )
     grams = [residual_gram(f.setup.problem.blocks[0], f.setup.expand(f.theta)[0]) for f in fits]
     nt, nw = data.shape
     independent = min(effective_wavelengths(grams[-1]), nw)

@@ -16,14 +16,22 @@ def spectra_csv(spectra) -> str:
     heads = ["wavelength (nm)"]
     for name in spectra.names:
         heads += [name, f"{name} standard error"]
-    rows = [[w, *(x for pair in zip(v, e, strict=True) for x in pair)] for w, v, e in zip(spectra.wavelength_nm, spectra.values.T, spectra.standard_errors.T, strict=True)]
+    rows = [
+        [w, *(x for pair in zip(v, e, strict=True) for x in pair)]
+        for w, v, e in zip(spectra.wavelength_nm, spectra.values.T, spectra.standard_errors.T, strict=True)
+    ]
     return "\n".join([",".join(heads), *(",".join(f"{x:.7g}" for x in row) for row in rows)]) + "\n"
 
 
 def matrix_csv(m) -> str:
     """A matrix with delays down and wavelengths across; missing points are empty-free `NaN`."""
     head = ",".join(["delay (ps)\\wavelength (nm)", *(f"{w:.7g}" for w in m.wavelength_nm)])
-    return "\n".join([head, *(",".join([f"{t:.7g}", *("NaN" if not np.isfinite(v) else f"{v:.6g}" for v in row)]) for t, row in zip(m.delay_ps, m.signal, strict=True))]) + "\n"
+    return (
+        "\n".join(
+            [head, *(",".join([f"{t:.7g}", *("NaN" if not np.isfinite(v) else f"{v:.6g}" for v in row)]) for t, row in zip(m.delay_ps, m.signal, strict=True))]
+        )
+        + "\n"
+    )
 
 
 def fit_record(fit) -> dict:
@@ -37,14 +45,35 @@ def fit_record(fit) -> dict:
     model = {k: list(v) if isinstance(v, tuple) else {n: list(b) for n, b in v.items()} if k == "bounds_ps" else v for k, v in model.items()}
     return {
         "model": model,
-        "start": [{"name": p.name, "value": p.value, "low": _plain(p.low), "high": _plain(p.high), "vary": p.vary, "relation": p.relation} for p in fit.setup.parameters],
+        "start": [
+            {"name": p.name, "value": p.value, "low": _plain(p.low), "high": _plain(p.high), "vary": p.vary, "relation": p.relation}
+            for p in fit.setup.parameters
+        ],
         "options": {k: list(v) if isinstance(v, tuple) else v for k, v in fit.options.items()},
-        "data": [{"name": m.name, "unit": m.unit, "delays": len(m.delay_ps), "wavelengths": len(m.wavelength_nm), "delay_window_ps": [float(m.delay_ps[0]), float(m.delay_ps[-1])],
-                  "wavelength_window_nm": [float(m.wavelength_nm[0]), float(m.wavelength_nm[-1])], "steps": list(m.steps), "weighted": m.standard_error is not None} for m in fit.matrices],
+        "data": [
+            {
+                "name": m.name,
+                "unit": m.unit,
+                "delays": len(m.delay_ps),
+                "wavelengths": len(m.wavelength_nm),
+                "delay_window_ps": [float(m.delay_ps[0]), float(m.delay_ps[-1])],
+                "wavelength_window_nm": [float(m.wavelength_nm[0]), float(m.wavelength_nm[-1])],
+                "steps": list(m.steps),
+                "weighted": m.standard_error is not None,
+            }
+            for m in fit.matrices
+        ],
         "result": {
-            "parameters": [{k: _plain(v) for k, v in asdict(p).items()} for p in fit.parameters], "ssr": fit.ssr, "degrees_of_freedom": fit.degrees_of_freedom, "noise": fit.rms,
-            "converged": fit.converged, "scaled_gradient_norm": fit.minimum.gradient_norm, "minima": [[c, list(map(_plain, t)), n] for c, t, n in fit.minima], "flags": list(fit.flags),
-            "free": list(fit.free), "covariance_of_logarithms": [[_plain(x) for x in row] for row in fit.covariance],
+            "parameters": [{k: _plain(v) for k, v in asdict(p).items()} for p in fit.parameters],
+            "ssr": fit.ssr,
+            "degrees_of_freedom": fit.degrees_of_freedom,
+            "noise": fit.rms,
+            "converged": fit.converged,
+            "scaled_gradient_norm": fit.minimum.gradient_norm,
+            "minima": [[c, list(map(_plain, t)), n] for c, t, n in fit.minima],
+            "flags": list(fit.flags),
+            "free": list(fit.free),
+            "covariance_of_logarithms": [[_plain(x) for x in row] for row in fit.covariance],
         },
         "versions": {name: _version(name) for name in ("numpy", "scipy", "peled")},
     }
@@ -76,7 +105,9 @@ def repeat(record: dict, data):
     matrices = as_matrices(data)
     for m, known in zip(matrices, record["data"], strict=True):
         if [len(m.delay_ps), len(m.wavelength_nm)] != [known["delays"], known["wavelengths"]]:
-            raise ValueError(f"{m.name}: expected {known['delays']} delays × {known['wavelengths']} wavelengths as in the record, found {len(m.delay_ps)} × {len(m.wavelength_nm)}")
+            raise ValueError(
+                f"{m.name}: expected {known['delays']} delays × {known['wavelengths']} wavelengths as in the record, found {len(m.delay_ps)} × {len(m.wavelength_nm)}"
+            )
     given = {p["name"]: _Given(p["value"], _bound(p["low"], -1), _bound(p["high"], 1), p["vary"], p["relation"]) for p in record["start"]}
     options = {k: tuple(v) if isinstance(v, list) else v for k, v in record["options"].items()}
     return global_fit(matrices, model_from_record(record), parameters=given, **options)

@@ -152,8 +152,13 @@ class GlobalFit:
         """Decay-associated spectra: the amplitude of each decay."""
         found = self.spectra(matrix)
         keep = self._decays
-        return Spectra(found.names[:keep], found.wavelength_nm, found.values[:keep], found.standard_errors[:keep],
-                       found.lifetimes_ps + ((np.inf,) if self.model.infinite else ()))
+        return Spectra(
+            found.names[:keep],
+            found.wavelength_nm,
+            found.values[:keep],
+            found.standard_errors[:keep],
+            found.lifetimes_ps + ((np.inf,) if self.model.infinite else ()),
+        )
 
     @property
     def _decays(self) -> int:
@@ -191,7 +196,9 @@ class GlobalFit:
         def transform(u):
             t = scheme.rates(np.exp(u[self.setup.segments[i].kinetic]))[2]
             if np.linalg.cond(t) > 1e10:
-                raise ValueError("species-associated spectra: the compartments' time courses are not independent; the scheme has more species than the decays can tell apart")
+                raise ValueError(
+                    "species-associated spectra: the compartments' time courses are not independent; the scheme has more species than the decays can tell apart"
+                )
             back = np.eye(n)
             back[: len(t), : len(t)] = np.linalg.inv(t)
             return back
@@ -248,8 +255,19 @@ class GlobalFit:
         return fit_record(self)
 
 
-def global_fit(data, model: Model, *, parameters=None, link: Sequence[str] = ("tau", "fwhm", "dispersion"), shared_spectra: bool = False, starts: int = 2,
-               seed: int = 0, max_evaluations: int = 300, noise: float | None = None, refine: Mapping[str, float] | None = None) -> GlobalFit:
+def global_fit(
+    data,
+    model: Model,
+    *,
+    parameters=None,
+    link: Sequence[str] = ("tau", "fwhm", "dispersion"),
+    shared_spectra: bool = False,
+    starts: int = 2,
+    seed: int = 0,
+    max_evaluations: int = 300,
+    noise: float | None = None,
+    refine: Mapping[str, float] | None = None,
+) -> GlobalFit:
     """Fit one or several matrices.
 
     Parameters
@@ -403,8 +421,23 @@ def _result(setup: Setup, best: Minimum, minima, matrices, options) -> GlobalFit
         estimates.append(Estimate(p.name, value, error, "" if p.name.startswith("scale") else "ps", i in free, at_bound, p.relation))
     distinct = _distinct(setup, minima)
     flags = errors.flags(setup, now, best, estimates, dof, options["noise"], distinct)
-    return GlobalFit(setup.model, tuple(matrices), tuple(estimates), tuple(setup.names[i] for i in setup.free), best.theta, covariance, white, now.cost, setup.size, dof,
-                     best, distinct, flags, options, setup)
+    return GlobalFit(
+        setup.model,
+        tuple(matrices),
+        tuple(estimates),
+        tuple(setup.names[i] for i in setup.free),
+        best.theta,
+        covariance,
+        white,
+        now.cost,
+        setup.size,
+        dof,
+        best,
+        distinct,
+        flags,
+        options,
+        setup,
+    )
 
 
 def _distinct(setup, minima):

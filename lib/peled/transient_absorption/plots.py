@@ -28,8 +28,16 @@ def draw_spectra(ax, spectra, *, style: str = "-", label: bool = True, unit: flo
     for i, (y, e) in enumerate(zip(spectra.values, spectra.standard_errors, strict=True)):
         colour = COLOURS[COMPONENTS[i % len(COMPONENTS)]]
         tau = spectra.lifetimes_ps[i] if i < len(spectra.lifetimes_ps) else np.nan
-        ax.plot(*_broken(spectra.wavelength_nm, y * unit), style, color=colour, lw=1.1, label=(time_label(tau) if np.isfinite(tau) else spectra.names[i]) + suffix if label else None)
-        ax.fill_between(*_broken(spectra.wavelength_nm, (y - 1.96 * e) * unit), _broken(spectra.wavelength_nm, (y + 1.96 * e) * unit)[1], color=colour, alpha=0.18, lw=0)
+        ax.plot(
+            *_broken(spectra.wavelength_nm, y * unit),
+            style,
+            color=colour,
+            lw=1.1,
+            label=(time_label(tau) if np.isfinite(tau) else spectra.names[i]) + suffix if label else None,
+        )
+        ax.fill_between(
+            *_broken(spectra.wavelength_nm, (y - 1.96 * e) * unit), _broken(spectra.wavelength_nm, (y + 1.96 * e) * unit)[1], color=colour, alpha=0.18, lw=0
+        )
     ax.axhline(0, color=COLOURS["grey"], lw=0.5, zorder=0)
     ax.set(xlabel="Wavelength (nm)", ylabel="Amplitude (mOD)")
 
@@ -54,7 +62,9 @@ def draw_map(ax, m: Matrix, *, linear_ps: float = 1.0, limit: float | None = Non
     cut = np.flatnonzero(gaps > 3 * np.median(gaps)) if len(gaps) else []
     for part in np.split(np.arange(len(m.wavelength_nm)), np.asarray(cut, int) + 1):
         if len(part) > 1:
-            mesh = ax.pcolormesh(m.delay_ps, m.wavelength_nm[part], z[part], cmap="RdBu_r", norm=TwoSlopeNorm(0, -limit, limit), shading="nearest", rasterized=True)
+            mesh = ax.pcolormesh(
+                m.delay_ps, m.wavelength_nm[part], z[part], cmap="RdBu_r", norm=TwoSlopeNorm(0, -limit, limit), shading="nearest", rasterized=True
+            )
     ax.set_xscale("symlog", linthresh=linear_ps, linscale=0.8)
     ax.set(xlabel="Delay (ps)", ylabel="Wavelength (nm)", xlim=(m.delay_ps[0], m.delay_ps[-1]))
     _delay_ticks(ax, m.delay_ps)
@@ -86,13 +96,28 @@ def draw_missing(ax, what: str) -> None:
     ax.set(xticks=[], yticks=[])
 
 
-def draw_timeline(ax, *, scan_s: float, scans_before: int, exposure_s: float, start_s: float, scans_after: int, reexposure_s: dict[str, float], wavelengths_nm: dict[str, tuple[float, float, float]]) -> None:
+def draw_timeline(
+    ax,
+    *,
+    scan_s: float,
+    scans_before: int,
+    exposure_s: float,
+    start_s: float,
+    scans_after: int,
+    reexposure_s: dict[str, float],
+    wavelengths_nm: dict[str, tuple[float, float, float]],
+) -> None:
     """The procedure on one line, with the PL wavelength before (black) and after (red) exposure.
 
     `wavelengths_nm` maps a film to (before, after, error).
     """
-    boxes = [(f"{scans_before} scans\n{scan_s:g} s each", 2.6, "sky"), (f"405 nm\n{exposure_s:g} s", 1.1, "pink"), (f"start\n{start_s:g} s", 0.9, "grey"),
-             ("re-expose\n" + ", ".join(f"{v:g} s {k}" for k, v in reexposure_s.items()), 1.8, "pink"), (f"scan\n{scan_s:g} s", 1.0, "sky")]
+    boxes = [
+        (f"{scans_before} scans\n{scan_s:g} s each", 2.6, "sky"),
+        (f"405 nm\n{exposure_s:g} s", 1.1, "pink"),
+        (f"start\n{start_s:g} s", 0.9, "grey"),
+        ("re-expose\n" + ", ".join(f"{v:g} s {k}" for k, v in reexposure_s.items()), 1.8, "pink"),
+        (f"scan\n{scan_s:g} s", 1.0, "sky"),
+    ]
     x = 0.0
     edges = []
     for text, width, colour in boxes:
@@ -145,7 +170,9 @@ def draw_density(axes, density) -> None:
     """Lifetime-density map and the L curve with the chosen strength."""
     z = density.density.T * 1e3
     limit = np.quantile(np.abs(z), 0.999)
-    mesh = axes[0].pcolormesh(density.lifetimes_ps, density.wavelength_nm, z, cmap="RdBu_r", norm=TwoSlopeNorm(0, -limit, limit), shading="nearest", rasterized=True)
+    mesh = axes[0].pcolormesh(
+        density.lifetimes_ps, density.wavelength_nm, z, cmap="RdBu_r", norm=TwoSlopeNorm(0, -limit, limit), shading="nearest", rasterized=True
+    )
     axes[0].set_xscale("log")
     axes[0].set(xlabel="Lifetime (ps)", ylabel="Wavelength (nm)")
     axes[0].figure.colorbar(mesh, ax=axes[0], label="Density (mOD)", pad=0.02)

@@ -35,8 +35,14 @@ class Matrix:
     def take(self, delays=slice(None), wavelengths=slice(None), step: str = "") -> Matrix:
         """Rows and columns by index, slice or mask."""
         error = self.standard_error
-        return replace(self, delay_ps=self.delay_ps[delays], wavelength_nm=self.wavelength_nm[wavelengths], signal=self.signal[delays][:, wavelengths],
-                       standard_error=None if error is None else error[delays][:, wavelengths], steps=self.steps + ((step,) if step else ()))
+        return replace(
+            self,
+            delay_ps=self.delay_ps[delays],
+            wavelength_nm=self.wavelength_nm[wavelengths],
+            signal=self.signal[delays][:, wavelengths],
+            standard_error=None if error is None else error[delays][:, wavelengths],
+            steps=self.steps + ((step,) if step else ()),
+        )
 
     def near(self, wavelength_nm: float) -> int:
         """Index of the nearest wavelength."""
@@ -56,7 +62,9 @@ def matrix(delay_ps, wavelength_nm, signal, *, name: str = "data", standard_erro
     delay, wavelength, signal = (np.array(a, float) for a in (delay_ps, wavelength_nm, signal))
     error = None if standard_error is None else np.array(standard_error, float)
     if delay.ndim != 1 or wavelength.ndim != 1 or signal.ndim != 2:
-        raise ValueError(f"{name}: expected delays (nt), wavelengths (nw) and a signal (nt, nw), found shapes {delay.shape}, {wavelength.shape}, {signal.shape}")
+        raise ValueError(
+            f"{name}: expected delays (nt), wavelengths (nw) and a signal (nt, nw), found shapes {delay.shape}, {wavelength.shape}, {signal.shape}"
+        )
     if signal.shape != (len(delay), len(wavelength)):
         hint = "; the signal looks transposed, hand over its transpose" if signal.shape == (len(wavelength), len(delay)) else ""
         raise ValueError(f"{name}: expected a signal of shape {(len(delay), len(wavelength))} (delays, wavelengths), found {signal.shape}{hint}")
@@ -64,7 +72,9 @@ def matrix(delay_ps, wavelength_nm, signal, *, name: str = "data", standard_erro
         raise ValueError(f"{name}: expected standard errors of shape {signal.shape}, found {error.shape}")
     for what, axis in (("delays", delay), ("wavelengths", wavelength)):
         if not np.all(np.isfinite(axis)):
-            raise ValueError(f"{name}: {what}: expected finite numbers, found {np.count_nonzero(~np.isfinite(axis))} that are not, first at position {int(np.argmin(np.isfinite(axis))) + 1}")
+            raise ValueError(
+                f"{name}: {what}: expected finite numbers, found {np.count_nonzero(~np.isfinite(axis))} that are not, first at position {int(np.argmin(np.isfinite(axis))) + 1}"
+            )
     done, notes = list(steps), []
     if np.any(np.diff(delay) < 0):
         done.append("delays sorted")
@@ -122,7 +132,9 @@ def crop(m: Matrix, *, wavelength_nm: tuple[float, float] | None = None, delay_p
         rows = (m.delay_ps >= delay_ps[0]) & (m.delay_ps <= delay_ps[1])
         said.append(f"{delay_ps[0]:g} to {delay_ps[1]:g} ps")
     if not rows.any() or not columns_.any():
-        raise ValueError(f"{m.name}: nothing between {' and '.join(said)}; it spans {m.wavelength_nm[0]:g} to {m.wavelength_nm[-1]:g} nm, {m.delay_ps[0]:g} to {m.delay_ps[-1]:g} ps")
+        raise ValueError(
+            f"{m.name}: nothing between {' and '.join(said)}; it spans {m.wavelength_nm[0]:g} to {m.wavelength_nm[-1]:g} nm, {m.delay_ps[0]:g} to {m.delay_ps[-1]:g} ps"
+        )
     return m.take(rows, columns_, "cropped to " + ", ".join(said))
 
 
@@ -220,8 +232,13 @@ def bin_wavelengths(m: Matrix, count: int) -> Matrix:
     starts = np.arange(0, len(m.wavelength_nm), count)
     number = np.diff(np.r_[starts, len(m.wavelength_nm)])
     error = None if m.standard_error is None else np.sqrt(np.add.reduceat(m.standard_error**2, starts, axis=1)) / number
-    return replace(m, wavelength_nm=np.add.reduceat(m.wavelength_nm, starts) / number, signal=np.add.reduceat(m.signal, starts, axis=1) / number, standard_error=error,
-                   steps=(*m.steps, f"{count} wavelengths averaged into one"))
+    return replace(
+        m,
+        wavelength_nm=np.add.reduceat(m.wavelength_nm, starts) / number,
+        signal=np.add.reduceat(m.signal, starts, axis=1) / number,
+        standard_error=error,
+        steps=(*m.steps, f"{count} wavelengths averaged into one"),
+    )
 
 
 def band_average(m: Matrix, low_nm: float, high_nm: float, signal=None) -> np.ndarray:
@@ -308,7 +325,9 @@ def find_chirp(m: Matrix, *, order: int = 2, fwhm_ps: float = 0.15, reference_nm
     # Two parameters' worth of improvement is what noise gives; below ten times that there is no rise to be seen.
     usable = strength > 10.0 * 4 / len(t)
     if usable.sum() < order + 2:
-        raise ValueError(f"{m.name}: chirp: expected a rise at {order + 2} wavelengths at least, found {int(usable.sum())}; lower the order or give the dispersion")
+        raise ValueError(
+            f"{m.name}: chirp: expected a rise at {order + 2} wavelengths at least, found {int(usable.sum())}; lower the order or give the dispersion"
+        )
     xi = 1e3 / coarse.wavelength_nm - 1e3 / reference
     design = np.vander(xi, order + 1, increasing=True)
     weight = np.where(usable, np.sqrt(np.minimum(strength, np.median(strength[usable]))), 0.0)
@@ -324,7 +343,13 @@ def find_chirp(m: Matrix, *, order: int = 2, fwhm_ps: float = 0.15, reference_nm
     used = w > 0
     dof = max(used.sum() - order - 1, 1)
     covariance = np.linalg.pinv((design * w[:, None]).T @ (design * w[:, None])) * np.sum((w * off) ** 2) / dof
-    return Chirp(tuple(float(x) for x in coefficients), tuple(float(x) for x in np.sqrt(np.diag(covariance))), reference, fwhm_ps, np.column_stack([coarse.wavelength_nm, rise, used]))
+    return Chirp(
+        tuple(float(x) for x in coefficients),
+        tuple(float(x) for x in np.sqrt(np.diag(covariance))),
+        reference,
+        fwhm_ps,
+        np.column_stack([coarse.wavelength_nm, rise, used]),
+    )
 
 
 def correct_chirp(m: Matrix, chirp, *, keep_zero: bool = True) -> Matrix:
@@ -375,7 +400,11 @@ def average_scans(scans, *, threshold: float = 5.0, name: str | None = None) -> 
         raise ValueError(f"scans: expected at least 2, found {len(scans)}")
     first = scans[0]
     for s in scans[1:]:
-        if s.shape != first.shape or not np.allclose(s.delay_ps, first.delay_ps, rtol=1e-9, atol=1e-9) or not np.allclose(s.wavelength_nm, first.wavelength_nm, rtol=1e-6):
+        if (
+            s.shape != first.shape
+            or not np.allclose(s.delay_ps, first.delay_ps, rtol=1e-9, atol=1e-9)
+            or not np.allclose(s.wavelength_nm, first.wavelength_nm, rtol=1e-6)
+        ):
             raise ValueError(f"{s.name}: expected the delays and wavelengths of {first.name} ({first.shape}), found others ({s.shape})")
     stack = np.stack([s.signal for s in scans])
     median = np.nanmedian(stack, axis=0)
@@ -391,7 +420,11 @@ def average_scans(scans, *, threshold: float = 5.0, name: str | None = None) -> 
     mean = np.where(good, stack, 0).sum(0) / n
     variance = np.where(good, (stack - mean) ** 2, 0).sum(0) / (n - 1)
     rejected = int((~good[~lost]).sum())
-    step = f"mean of {len(scans) - int(lost.sum())} scans" + (f", {int(lost.sum())} whole scans left out" if lost.any() else "") + (f", {rejected} outlying points left out" if rejected else "")
+    step = (
+        f"mean of {len(scans) - int(lost.sum())} scans"
+        + (f", {int(lost.sum())} whole scans left out" if lost.any() else "")
+        + (f", {rejected} outlying points left out" if rejected else "")
+    )
     return replace(first, signal=mean, standard_error=np.sqrt(variance / n), name=name or first.name, steps=(*first.steps, step))
 
 

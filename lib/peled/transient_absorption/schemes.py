@@ -94,7 +94,6 @@ class Scheme:
         derivatives = -np.einsum("ia,mab,bi->im", w, dk, v)
         return np.maximum(-values, 0.0), derivatives, (v * (w @ initial)).T
 
-
     def weights(self, tau_ps):
         """T of `concentrations = decays @ T` and ∂T/∂ln τ, shape (names, n, n), by first-order perturbation of the eigenvectors."""
         k, dk = self.matrix(np.asarray(tau_ps, float))
@@ -252,7 +251,9 @@ class Relation:
     """
 
     _FUNCTIONS = {
-        "exp": (math.exp, lambda x: math.exp(x)), "log": (math.log, lambda x: 1 / x), "sqrt": (math.sqrt, lambda x: 0.5 / math.sqrt(x)),
+        "exp": (math.exp, lambda x: math.exp(x)),
+        "log": (math.log, lambda x: 1 / x),
+        "sqrt": (math.sqrt, lambda x: 0.5 / math.sqrt(x)),
     }
 
     def __init__(self, text: str):

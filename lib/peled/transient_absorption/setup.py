@@ -47,7 +47,9 @@ class Segment:
         self.fwhm = position[local["fwhm"]] if model.irf == "gaussian" else None
         self.dispersion = np.array([position[local[f"dispersion_{i + 1}"]] for i in range(len(model.dispersion))], int)
         self.scale = position.get(local.get("scale", ""), None)
-        self.index = np.concatenate([self.kinetic, [self.t0], [] if self.fwhm is None else [self.fwhm], self.dispersion, [] if self.scale is None else [self.scale]]).astype(int)
+        self.index = np.concatenate(
+            [self.kinetic, [self.t0], [] if self.fwhm is None else [self.fwhm], self.dispersion, [] if self.scale is None else [self.scale]]
+        ).astype(int)
         self.terms = model.dispersion_terms(matrix.wavelength_nm)
 
     def rates(self, u):
@@ -226,7 +228,9 @@ class Setup:
         if shared_spectra:
             if dispersed:
                 raise ValueError("shared spectra: not together with a fitted dispersion or missing points; correct the chirp and mask whole wavelengths first")
-            blocks.append(SharedBlock(np.concatenate([s.data for s in self.segments]), _stacked(self.segments), np.concatenate([s.index for s in self.segments])))
+            blocks.append(
+                SharedBlock(np.concatenate([s.data for s in self.segments]), _stacked(self.segments), np.concatenate([s.index for s in self.segments]))
+            )
             row = 0
             for s in self.segments:
                 self.place.append((0, slice(row, row + len(s.data))))
@@ -236,10 +240,14 @@ class Setup:
                 if model.dispersion or s._point_weight is not None:
                     if s._point_weight is None and not np.all(s._delay_weight == 1):
                         s._point_weight = np.broadcast_to(s._delay_weight, (s.data.shape[1], s.data.shape[0]))
-                    blocks.append(DispersedBlock(s.data, s.dispersed, s.index, _chunks(s, lambda part, j=j: Segment(part, model, self.position, locals_[j], None, None))))
+                    blocks.append(
+                        DispersedBlock(s.data, s.dispersed, s.index, _chunks(s, lambda part, j=j: Segment(part, model, self.position, locals_[j], None, None)))
+                    )
                 elif model.non_negative:
                     species = model.scheme is not None
-                    blocks.append(NonNegativeBlock(s.data, s.species if species else s.shared, s.index, model.components + model.infinite, s.decays if species else None))
+                    blocks.append(
+                        NonNegativeBlock(s.data, s.species if species else s.shared, s.index, model.components + model.infinite, s.decays if species else None)
+                    )
                 else:
                     blocks.append(SharedBlock(s.data, s.shared, s.index))
                 self.place.append((j, slice(None)))
@@ -334,8 +342,12 @@ def parameters_of(model: Model, matrices: Sequence[Matrix], link: Sequence[str] 
     for j, m in enumerate(matrices):
         step, span = float(np.diff(m.delay_ps).min()), float(np.ptp(m.delay_ps))
         t0 = model.t0_ps if model.t0_ps is not None else (estimate_t0(m) if model.irf is not None else float(m.delay_ps[0]))
-        start = {"t0": t0, "fwhm": model.fwhm_ps, **dict(zip(model.kinetic_names, model.kinetic_start, strict=True)),
-                 **{f"dispersion_{i + 1}": d for i, d in enumerate(model.dispersion)}}
+        start = {
+            "t0": t0,
+            "fwhm": model.fwhm_ps,
+            **dict(zip(model.kinetic_names, model.kinetic_start, strict=True)),
+            **{f"dispersion_{i + 1}": d for i, d in enumerate(model.dispersion)},
+        }
         bounds = {"t0": (float(m.delay_ps[0]) - span, float(m.delay_ps[-1])), "fwhm": (step / 20, span)}
         local = {}
         for name in model.names:

@@ -64,7 +64,9 @@ def load_sets(folder: Path, patterns: Mapping[str, str], **reading) -> dict[str,
                 if path.suffix.lower() not in (".csv", ".txt", ".dat", ".asc"):  # other tables may lie about
                     raise
     if not found:
-        raise files.MissingDataError(f"{files.display_path(folder)}: expected delay × wavelength matrices ({', '.join(SUFFIXES)}), found none; data/transient_absorption/README.md describes them")
+        raise files.MissingDataError(
+            f"{files.display_path(folder)}: expected delay × wavelength matrices ({', '.join(SUFFIXES)}), found none; data/transient_absorption/README.md describes them"
+        )
     return found
 
 
@@ -81,7 +83,9 @@ def scans_of(m: TransientMap, name: str, unit: float = 1.0) -> list[Matrix]:
     return [preprocess.matrix(m.delay_ps, m.wavelength_nm, scan * unit, name=name) for scan in stack]
 
 
-def prepare(m: Matrix, *, window_nm: Sequence[float] | None, masks_nm: Sequence[Sequence[float]] = (), background_before_ps: float | None = None, spikes: bool = True) -> Matrix:
+def prepare(
+    m: Matrix, *, window_nm: Sequence[float] | None, masks_nm: Sequence[Sequence[float]] = (), background_before_ps: float | None = None, spikes: bool = True
+) -> Matrix:
     """Crop, mask scatter, subtract the background and reject spikes, in this order; what does not apply to the data is left out."""
     if window_nm:
         low, high = max(window_nm[0], m.wavelength_nm[0]), min(window_nm[1], m.wavelength_nm[-1])
@@ -104,7 +108,9 @@ def start_model(m: Matrix, *, lifetimes_ps: Sequence[float], fwhm_ps: float, dis
             chirp = None
     if chirp is None:
         return Model(tuple(lifetimes_ps), fwhm_ps=fwhm_ps, artefact=artefact), None
-    return Model(tuple(lifetimes_ps), fwhm_ps=fwhm_ps, artefact=artefact, t0_ps=chirp.coefficients[0], dispersion=chirp.coefficients[1:], reference_nm=chirp.reference_nm), chirp
+    return Model(
+        tuple(lifetimes_ps), fwhm_ps=fwhm_ps, artefact=artefact, t0_ps=chirp.coefficients[0], dispersion=chirp.coefficients[1:], reference_nm=chirp.reference_nm
+    ), chirp
 
 
 def common_dispersion(matrices: Sequence[Matrix], model: Model, *, wavelengths: int = 40) -> GlobalFit | None:

@@ -88,11 +88,18 @@ def read_calculation(path: str | os.PathLike, *, allow_unconverged: bool = False
         if re.fullmatch(r"\s*\d+\s*", text.split("\n", 1)[0]):
             found = _extended_xyz(path, text)
         else:
-            raise FormatError(path, expected="an output of Quantum ESPRESSO, VASP, CP2K, ORCA or xtb, or extended XYZ with an energy", found=repr(text.strip()[:60]))
+            raise FormatError(
+                path, expected="an output of Quantum ESPRESSO, VASP, CP2K, ORCA or xtb, or extended XYZ with an energy", found=repr(text.strip()[:60])
+            )
     if not math.isfinite(found.energy_eV):
         raise FormatError(path, expected="a finite total energy", found=str(found.energy_eV))
     if not found.scf_converged and not allow_unconverged:
-        raise FormatError(path, expected="a converged self-consistency", found="the last one was not converged", advice="continue the calculation, or read with allow_unconverged=True")
+        raise FormatError(
+            path,
+            expected="a converged self-consistency",
+            found="the last one was not converged",
+            advice="continue the calculation, or read with allow_unconverged=True",
+        )
     return found
 
 
@@ -127,8 +134,11 @@ def _espresso(path: Path, text: str) -> Calculation:
         match = _last(rf"^\s+total energy\s*=\s*{_NUMBER}\s*Ry", text, re.M)
     energy = _energy(path, match, RYDBERG_EV, "a line '!    total energy'")
     settings: dict = {}
-    for name, pattern, unit in (("cutoff_eV", rf"kinetic-energy cutoff\s*=\s*{_NUMBER}\s*Ry", RYDBERG_EV), ("density_cutoff_eV", rf"charge density cutoff\s*=\s*{_NUMBER}\s*Ry", RYDBERG_EV),
-                                ("kpoints", r"number of k points=\s*(\d+)", 1)):
+    for name, pattern, unit in (
+        ("cutoff_eV", rf"kinetic-energy cutoff\s*=\s*{_NUMBER}\s*Ry", RYDBERG_EV),
+        ("density_cutoff_eV", rf"charge density cutoff\s*=\s*{_NUMBER}\s*Ry", RYDBERG_EV),
+        ("kpoints", r"number of k points=\s*(\d+)", 1),
+    ):
         if found := re.search(pattern, text):
             settings[name] = round(_float(found[1]) * unit, 3)
     if found := re.search(r"Exchange-correlation\s*=\s*([^\n(]+)", text):
@@ -138,13 +148,18 @@ def _espresso(path: Path, text: str) -> Calculation:
         settings["dispersion"] = found[1].upper().replace("GRIMME-", "DFT-").replace("TKATCHENKO-SCHEFFLER", "TS")
     elif "Dispersion" not in text:
         settings["dispersion"] = "none"
-    settings |= {f"pseudopotential {found[1]}": Path(found[2].strip()).name for found in re.finditer(r"PseudoPot\. #\s*\d+ for\s+(\w+)\s+read from file:?\s*\n?\s*(\S+)", text)}
+    settings |= {
+        f"pseudopotential {found[1]}": Path(found[2].strip()).name
+        for found in re.finditer(r"PseudoPot\. #\s*\d+ for\s+(\w+)\s+read from file:?\s*\n?\s*(\S+)", text)
+    }
     geometry = None
     if "BFGS Geometry Optimization" in text or "bfgs" in text.lower():
         geometry = "bfgs converged in" in text or ("End of BFGS Geometry Optimization" in text and "The maximum number of steps has been reached" not in text)
         geometry = geometry and "bfgs failed" not in text and "history already reset" not in text
     structure = _espresso_structure(path, text)
-    return Calculation(path, "Quantum ESPRESSO", energy, reached > failed, geometry, "JOB DONE" in text, settings, structure, structure.composition if structure else Counter())
+    return Calculation(
+        path, "Quantum ESPRESSO", energy, reached > failed, geometry, "JOB DONE" in text, settings, structure, structure.composition if structure else Counter()
+    )
 
 
 def _espresso_structure(path: Path, text: str) -> Structure | None:
@@ -182,7 +197,11 @@ def _espresso_xml(path: Path, text: str) -> Calculation:
     if (etot := value("total_energy/etot")) is None:
         raise FormatError(path, expected="total_energy/etot", found="none")
     settings: dict = {}
-    for name, place, unit in (("cutoff_eV", "basis_set/ecutwfc", HARTREE_EV), ("density_cutoff_eV", "basis_set/ecutrho", HARTREE_EV), ("kpoints", "band_structure/nks", 1)):
+    for name, place, unit in (
+        ("cutoff_eV", "basis_set/ecutwfc", HARTREE_EV),
+        ("density_cutoff_eV", "basis_set/ecutrho", HARTREE_EV),
+        ("kpoints", "band_structure/nks", 1),
+    ):
         if (found := value(place)) is not None:
             settings[name] = round(float(found) * unit, 3)
     if (found := value("dft/functional")) is not None:
@@ -193,16 +212,29 @@ def _espresso_xml(path: Path, text: str) -> Calculation:
     structure = None
     if (atoms := output.find("atomic_structure/atomic_positions")) is not None:
         cell = np.array([[float(x) for x in output.find(f"atomic_structure/cell/a{k}").text.split()] for k in (1, 2, 3)]) * BOHR_ANGSTROM
-        structure = Structure(tuple(symbol(path, a.get("name"), 0) for a in atoms), np.array([[float(x) for x in a.text.split()] for a in atoms]) * BOHR_ANGSTROM, cell)
-    return Calculation(path, "Quantum ESPRESSO", float(etot) * HARTREE_EV, scf == "true", None if geometry is None else geometry == "true", True, settings, structure,
-                       structure.composition if structure else Counter())
+        structure = Structure(
+            tuple(symbol(path, a.get("name"), 0) for a in atoms), np.array([[float(x) for x in a.text.split()] for a in atoms]) * BOHR_ANGSTROM, cell
+        )
+    return Calculation(
+        path,
+        "Quantum ESPRESSO",
+        float(etot) * HARTREE_EV,
+        scf == "true",
+        None if geometry is None else geometry == "true",
+        True,
+        settings,
+        structure,
+        structure.composition if structure else Counter(),
+    )
 
 
 # ---- VASP --------------------------------------------------------------------------------------------------------------
 
 
 def _outcar(path: Path, text: str) -> Calculation:
-    match = _last(rf"energy  without entropy\s*=\s*\S+\s+energy\(sigma->0\)\s*=\s*{_NUMBER}", text) or _last(rf"free\s+energy\s+TOTEN\s*=\s*{_NUMBER}\s*eV", text)
+    match = _last(rf"energy  without entropy\s*=\s*\S+\s+energy\(sigma->0\)\s*=\s*{_NUMBER}", text) or _last(
+        rf"free\s+energy\s+TOTEN\s*=\s*{_NUMBER}\s*eV", text
+    )
     # Two blanks mark the energy of an ionic step; with one blank it is an iteration's, not yet converged.
     energy = _energy(path, match, 1.0, "a total energy (energy(sigma->0) or TOTEN)")
     failed, reached = _position(text, "aborting loop EDIFF was not reached"), _position(text, "aborting loop because EDIFF is reached")
@@ -247,7 +279,9 @@ def _vasprun(path: Path, text: str) -> Calculation:
     energies = steps[-1].findall("energy/i") if steps else []
     found = {e.get("name"): e.text for e in energies}
     if "e_0_energy" not in found:
-        raise FormatError(path, expected="a calculation with e_0_energy", found=f"{len(steps)} calculations", advice="the run stopped before its first self-consistency")
+        raise FormatError(
+            path, expected="a calculation with e_0_energy", found=f"{len(steps)} calculations", advice="the run stopped before its first self-consistency"
+        )
     incar = {i.get("name"): (i.text or "").strip() for i in root.iter("i") if i.get("name")}
     last, limit = len(steps[-1].findall("scstep")), int(incar.get("NELM", 60))
     settings: dict = {}
@@ -268,7 +302,9 @@ def _vasprun(path: Path, text: str) -> Calculation:
         structure = Structure(tuple(symbol(path, s, 0) for s in symbols), fractions @ cell, cell)
     nsw = int(incar.get("NSW", 0) or 0)
     geometry = len(steps) < nsw if nsw > 1 and incar.get("IBRION", "-1") in ("1", "2", "3") else None
-    return Calculation(path, "VASP", float(found["e_0_energy"]), last < limit, geometry, True, settings, structure, Counter(structure.symbols if structure else symbols))
+    return Calculation(
+        path, "VASP", float(found["e_0_energy"]), last < limit, geometry, True, settings, structure, Counter(structure.symbols if structure else symbols)
+    )
 
 
 # ---- molecular programs ------------------------------------------------------------------------------------------------
@@ -277,7 +313,9 @@ def _vasprun(path: Path, text: str) -> Calculation:
 def _cp2k(path: Path, text: str) -> Calculation:
     match = _last(rf"ENERGY\|\s*Total FORCE_EVAL\s*\(\s*QS\s*\)\s*energy\s*[\[(](?:a\.u\.|hartree)[\])]:?\s*{_NUMBER}", text)
     energy = _energy(path, match, HARTREE_EV, "a line 'ENERGY| Total FORCE_EVAL ( QS ) energy'")
-    failed = max(_position(text, "SCF run NOT converged"), _position(text, "Leaving inner SCF loop after reaching") if "outer SCF loop converged" not in text else -1)
+    failed = max(
+        _position(text, "SCF run NOT converged"), _position(text, "Leaving inner SCF loop after reaching") if "outer SCF loop converged" not in text else -1
+    )
     reached = max(_position(text, "SCF run converged"), _position(text, "outer SCF loop converged"))
     settings: dict = {}
     if found := re.search(rf"(?:QS\||MULTIGRID INFO)[^\n]*?[Cc]utoff \[a\.u\.\]:?\s*{_NUMBER}", text):
@@ -312,7 +350,17 @@ def _orca(path: Path, text: str) -> Calculation:
     if block := _last(r"CARTESIAN COORDINATES \(ANGSTROEM\)\n-+\n((?:\s+[A-Za-z]{1,2}\s+\S+\s+\S+\s+\S+\n)+)", text):
         rows = [row.split() for row in block[1].strip().split("\n")]
         structure = Structure(tuple(symbol(path, r[0], 0) for r in rows), np.array([[_float(x) for x in r[1:4]] for r in rows]))
-    return Calculation(path, "ORCA", energy, reached > failed, geometry, "ORCA TERMINATED NORMALLY" in text, settings, structure, structure.composition if structure else Counter())
+    return Calculation(
+        path,
+        "ORCA",
+        energy,
+        reached > failed,
+        geometry,
+        "ORCA TERMINATED NORMALLY" in text,
+        settings,
+        structure,
+        structure.composition if structure else Counter(),
+    )
 
 
 def _xtb(path: Path, text: str) -> Calculation:
@@ -350,7 +398,17 @@ def _extended_xyz(path: Path, text: str) -> Calculation:
         if key in info:
             settings[key] = int(float(info[key]))
     told = {"T": True, "True": True, "true": True, "F": False, "False": False, "false": False}
-    return Calculation(path, info.get("program", "extended XYZ"), energy, told.get(info.get("scf_converged"), True), told.get(info.get("converged")), True, settings, structure, structure.composition)
+    return Calculation(
+        path,
+        info.get("program", "extended XYZ"),
+        energy,
+        told.get(info.get("scf_converged"), True),
+        told.get(info.get("converged")),
+        True,
+        settings,
+        structure,
+        structure.composition,
+    )
 
 
 _READERS = (

@@ -16,7 +16,104 @@ from peled.formats import FormatError, read_text
 BOHR_ANGSTROM = 0.529177210544  # CODATA 2022
 _FLOAT = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?"
 #: Element symbols, hydrogen first; deuterium is read as hydrogen.
-ELEMENTS = ["H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "Ar", "K", "Ca", "Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Ga", "Ge", "As", "Se", "Br", "Kr", "Rb", "Sr", "Y", "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag", "Cd", "In", "Sn", "Sb", "Te", "I", "Xe", "Cs", "Ba", "La", "Ce", "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu", "Hf", "Ta", "W", "Re", "Os", "Ir", "Pt", "Au", "Hg", "Tl", "Pb", "Bi", "Po", "At", "Rn", "Fr", "Ra", "Ac", "Th", "Pa", "U", "Np", "Pu", "Am", "Cm"]
+ELEMENTS = [
+    "H",
+    "He",
+    "Li",
+    "Be",
+    "B",
+    "C",
+    "N",
+    "O",
+    "F",
+    "Ne",
+    "Na",
+    "Mg",
+    "Al",
+    "Si",
+    "P",
+    "S",
+    "Cl",
+    "Ar",
+    "K",
+    "Ca",
+    "Sc",
+    "Ti",
+    "V",
+    "Cr",
+    "Mn",
+    "Fe",
+    "Co",
+    "Ni",
+    "Cu",
+    "Zn",
+    "Ga",
+    "Ge",
+    "As",
+    "Se",
+    "Br",
+    "Kr",
+    "Rb",
+    "Sr",
+    "Y",
+    "Zr",
+    "Nb",
+    "Mo",
+    "Tc",
+    "Ru",
+    "Rh",
+    "Pd",
+    "Ag",
+    "Cd",
+    "In",
+    "Sn",
+    "Sb",
+    "Te",
+    "I",
+    "Xe",
+    "Cs",
+    "Ba",
+    "La",
+    "Ce",
+    "Pr",
+    "Nd",
+    "Pm",
+    "Sm",
+    "Eu",
+    "Gd",
+    "Tb",
+    "Dy",
+    "Ho",
+    "Er",
+    "Tm",
+    "Yb",
+    "Lu",
+    "Hf",
+    "Ta",
+    "W",
+    "Re",
+    "Os",
+    "Ir",
+    "Pt",
+    "Au",
+    "Hg",
+    "Tl",
+    "Pb",
+    "Bi",
+    "Po",
+    "At",
+    "Rn",
+    "Fr",
+    "Ra",
+    "Ac",
+    "Th",
+    "Pa",
+    "U",
+    "Np",
+    "Pu",
+    "Am",
+    "Cm",
+]
 
 
 @dataclass(frozen=True)
@@ -126,7 +223,9 @@ def xyz_frames(path: Path, lines: list[str]) -> list[Structure]:
         count = int(lines[start])
         body = lines[start + 2 : start + 2 + count]
         if len(body) < count or (body and not body[-1].strip()):
-            raise FormatError(path, place=f"line {start + 1}", expected=f"{count} atoms", found=f"{sum(bool(b.strip()) for b in body)}", advice="the file is cut short")
+            raise FormatError(
+                path, place=f"line {start + 1}", expected=f"{count} atoms", found=f"{sum(bool(b.strip()) for b in body)}", advice="the file is cut short"
+            )
         info = comment_keys(lines[start + 1])
         names, places = _columns(path, info, start + 2)
         symbols, positions = [], []
@@ -172,7 +271,9 @@ def _read_poscar(path: Path, lines: list[str]) -> Structure:
     cell = np.array([numbers(path, lines[k], 3, k + 1, "a lattice vector") for k in (2, 3, 4)])
     names = lines[5].split()
     if not names or names[0].isdigit():
-        raise FormatError(path, place="line 6", expected="element symbols (VASP 5)", found=repr(lines[5][:40]), advice="VASP 4 files do not name their elements; add the line")
+        raise FormatError(
+            path, place="line 6", expected="element symbols (VASP 5)", found=repr(lines[5][:40]), advice="VASP 4 files do not name their elements; add the line"
+        )
     kinds = [symbol(path, name.split("_")[0].split("/")[0], 6) for name in names]
     try:
         counts = [int(c) for c in lines[6].split()]
@@ -207,7 +308,12 @@ def _read_cif(path: Path, text: str) -> Structure:
         raise FormatError(path, expected="sites of known elements", found=next(s.label for s in sites if s.element.name == "X"))
     info = {"spacegroup": small.spacegroup_hm, "partial occupancy": any(site.occ < 0.999 for site in sites)}
     positions = np.array([list(small.cell.orthogonalize(site.fract)) for site in sites])
-    return Structure(tuple(site.element.name.capitalize().replace("D", "H") if site.element.name == "D" else site.element.name for site in sites), positions, np.array(small.cell.orth.mat).T, info)
+    return Structure(
+        tuple(site.element.name.capitalize().replace("D", "H") if site.element.name == "D" else site.element.name for site in sites),
+        positions,
+        np.array(small.cell.orth.mat).T,
+        info,
+    )
 
 
 def read_espresso_cards(path: Path, text: str, *, cell: np.ndarray | None = None, alat: float | None = None) -> Structure:
@@ -249,7 +355,13 @@ def read_espresso_cards(path: Path, text: str, *, cell: np.ndarray | None = None
     if not rows:
         raise FormatError(path, place=f"line {at + 1}", expected="positions after ATOMIC_POSITIONS", found="none")
     if unit == "crystal" and cell is None:
-        raise FormatError(path, place=f"line {at + 1}", expected="CELL_PARAMETERS beside crystal positions", found="none", advice="ibrav cells are not expanded; write the cell out")
+        raise FormatError(
+            path,
+            place=f"line {at + 1}",
+            expected="CELL_PARAMETERS beside crystal positions",
+            found="none",
+            advice="ibrav cells are not expanded; write the cell out",
+        )
     factor = {"angstrom": 1.0, "bohr": BOHR_ANGSTROM, "alat": alat}.get(unit, 1.0)
     if factor is None:
         raise FormatError(path, place=f"line {at + 1}", expected="celldm(1) or A for positions in alat", found="neither")

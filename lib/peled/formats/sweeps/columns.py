@@ -29,12 +29,37 @@ FACTORS: dict[str, dict[str, float]] = {
     "current_density": {"macm-2": 1.0, "acm-2": 1e3, "uacm-2": 1e-3, "nacm-2": 1e-6, "am-2": 0.1},
     "luminance": {"cdm-2": 1.0, "nit": 1.0, "nits": 1.0, "kcdm-2": 1e3, "cdcm-2": 1e4, "fl": 3.4262591},
     "eqe": {"%": 0.01, "percent": 0.01, "": 1.0, "1": 1.0, "fraction": 1.0},
-    "current_efficiency": {"cda-1": 1.0}, "power_efficacy": {"lmw-1": 1.0},
-    "time": {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "min": 60.0, "mins": 60.0, "minutes": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0, "hours": 3600.0,
-             "d": 86400.0, "day": 86400.0, "days": 86400.0},
+    "current_efficiency": {"cda-1": 1.0},
+    "power_efficacy": {"lmw-1": 1.0},
+    "time": {
+        "s": 1.0,
+        "sec": 1.0,
+        "second": 1.0,
+        "seconds": 1.0,
+        "ms": 1e-3,
+        "min": 60.0,
+        "mins": 60.0,
+        "minutes": 60.0,
+        "h": 3600.0,
+        "hr": 3600.0,
+        "hour": 3600.0,
+        "hours": 3600.0,
+        "d": 86400.0,
+        "day": 86400.0,
+        "days": 86400.0,
+    },
 }
 FACTORS["photocurrent"] = FACTORS["current"]
-_DEFAULT_UNIT = {"voltage": "V", "current": "A", "photocurrent": "A", "current_density": "mA cm-2", "luminance": "cd m-2", "current_efficiency": "cd A-1", "power_efficacy": "lm W-1", "time": "s"}
+_DEFAULT_UNIT = {
+    "voltage": "V",
+    "current": "A",
+    "photocurrent": "A",
+    "current_density": "mA cm-2",
+    "luminance": "cd m-2",
+    "current_efficiency": "cd A-1",
+    "power_efficacy": "lm W-1",
+    "time": "s",
+}
 _KEITHLEY_NAN = 9.91e37  # what a 2400 writes for a function that was not measured
 
 
@@ -55,9 +80,21 @@ def _headless(table: Table) -> Table:
     if width in (4, 5) and np.all(table.columns[2].values >= _KEITHLEY_NAN):
         names = ["Voltage", "Current", "Resistance", "Time", "Status"][:width]
         units = ["V", "A", "Ohm", "s", ""]
-        return Table(table.path, tuple(Column(n, u, c.values) for n, u, c in zip(names, units, table.columns, strict=False)), table.header, table.footer, table.metadata, table.first_line)
-    raise FormatError(table.path, expected="column heads such as Voltage (V), Current density (mA/cm2), Luminance (cd/m2)", found=f"{width} columns without names",
-                      place=f"line {table.first_line}", advice="add a line of heads with units above the numbers")
+        return Table(
+            table.path,
+            tuple(Column(n, u, c.values) for n, u, c in zip(names, units, table.columns, strict=False)),
+            table.header,
+            table.footer,
+            table.metadata,
+            table.first_line,
+        )
+    raise FormatError(
+        table.path,
+        expected="column heads such as Voltage (V), Current density (mA/cm2), Luminance (cd/m2)",
+        found=f"{width} columns without names",
+        place=f"line {table.first_line}",
+        advice="add a line of heads with units above the numbers",
+    )
 
 
 def _buffer_export(table: Table) -> Table:
@@ -71,7 +108,13 @@ def _buffer_export(table: Table) -> Table:
         units = next((columns[i] for i, name in enumerate(lower) if name in unit_names and columns[i].values.dtype.kind != "f"), None)
         word = str(units.values[0]).lower() if units is not None else ("v" if value == source else "a")
         if units is not None and len(set(units.values)) > 1:
-            raise FormatError(table.path, place=f"column {units.name!r}", expected="one unit for all readings", found=", ".join(sorted(set(map(str, units.values)))), advice="export the sweep alone")
+            raise FormatError(
+                table.path,
+                place=f"column {units.name!r}",
+                expected="one unit for all readings",
+                found=", ".join(sorted(set(map(str, units.values)))),
+                advice="export the sweep alone",
+            )
         name, unit = ("Voltage", "V") if word.startswith("v") else ("Current", "A")
         columns[value] = Column(name, unit, columns[value].values)
     for i, name in enumerate(lower):
@@ -90,7 +133,9 @@ def _excel(path: Path):
     try:
         book = openpyxl.load_workbook(path, read_only=False, data_only=True)
     except (InvalidFileException, zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
-        raise FormatError(path, expected="an Excel workbook (.xlsx)", found=f"a file that does not open ({error})", advice="save it again as .xlsx or .csv") from None
+        raise FormatError(
+            path, expected="an Excel workbook (.xlsx)", found=f"a file that does not open ({error})", advice="save it again as .xlsx or .csv"
+        ) from None
     got = 0
     for sheet in book.worksheets:
         rows = [[cell for cell in row] for row in sheet.iter_rows(values_only=True)]
@@ -141,7 +186,9 @@ def _sheet_table(path: Path, title: str, rows: list[list]) -> Table | None:
 def identify(column: Column) -> tuple[str | None, str]:
     """The quantity of a column by its name, and its unit; units may hide in the name (`J_mA_cm2`, `V_V`)."""
     name, unit = column.name.strip(), column.unit.strip()
-    if not unit and (match := re.fullmatch(r"(.+?)[_ ](m?V|[mµunp]?A|[mµun]?A[_ /]?cm-?2|A[_ /]?m-?2|cd[_ /]?m-?2|cd[_ /]?A|lm[_ /]?W|s|min|h|percent|%)", name)):
+    if not unit and (
+        match := re.fullmatch(r"(.+?)[_ ](m?V|[mµunp]?A|[mµun]?A[_ /]?cm-?2|A[_ /]?m-?2|cd[_ /]?m-?2|cd[_ /]?A|lm[_ /]?W|s|min|h|percent|%)", name)
+    ):
         name, unit = match[1], match[2].replace("_", " ")
     flat = re.sub(r"[_\s]+", " ", name.lower()).strip()
     # Some units belong to one quantity only; the others need the name.
@@ -176,6 +223,11 @@ def scaled(path: Path, quantity: str, column: Column, unit: str, notes: list[str
         return values
     known = FACTORS[quantity]
     if unit_key(unit) not in known:
-        raise FormatError(path, place=f"column {column.name!r}", expected=f"a unit of {quantity.replace('_', ' ')} ({', '.join(k for k in known if k)})", found=repr(unit),
-                          advice="correct the unit in the head of the column")
+        raise FormatError(
+            path,
+            place=f"column {column.name!r}",
+            expected=f"a unit of {quantity.replace('_', ' ')} ({', '.join(k for k in known if k)})",
+            found=repr(unit),
+            advice="correct the unit in the head of the column",
+        )
     return values * known[unit_key(unit)]

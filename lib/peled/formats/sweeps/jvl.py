@@ -100,8 +100,12 @@ def read_sweep(path: str | os.PathLike, *, area_cm2: float | None = None, direct
     sweeps = read_sweeps(path, area_cm2=area_cm2)
     chosen = [sweep for sweep in sweeps if sweep.direction == direction]
     if len(chosen) != 1:
-        raise FormatError(path, expected=f"one sweep {direction}", found=f"{len(chosen)} among {', '.join(s.label + ' ' + s.direction if s.label else s.direction for s in sweeps)}",
-                          advice="use read_sweeps")
+        raise FormatError(
+            path,
+            expected=f"one sweep {direction}",
+            found=f"{len(chosen)} among {', '.join(s.label + ' ' + s.direction if s.label else s.direction for s in sweeps)}",
+            advice="use read_sweeps",
+        )
     return chosen[0]
 
 
@@ -125,8 +129,13 @@ def _devices(table: Table):
                     continue
                 if re.search(r"meas|sense", first.name, re.IGNORECASE) or re.search(r"source|set|prog", second.name, re.IGNORECASE):
                     continue
-                raise FormatError(table.path, place="column heads", expected=f"one column of {quantity.replace('_', ' ')}", found=f"{first.name!r} and {second.name!r}",
-                                  advice="rename the one that is not meant")
+                raise FormatError(
+                    table.path,
+                    place="column heads",
+                    expected=f"one column of {quantity.replace('_', ' ')}",
+                    found=f"{first.name!r} and {second.name!r}",
+                    advice="rename the one that is not meant",
+                )
         groups[-1][quantity] = (column, unit)
     for number, group in enumerate(groups, 1):
         yield (f"device {number}" if len(groups) > 1 else ""), group
@@ -149,9 +158,21 @@ def _split(table: Table, label: str, columns: dict[str, tuple[Column, str]], are
     path, notes = table.path, []
     place = f"{label or 'column heads'}"
     if "voltage" not in columns:
-        raise FormatError(path, place=place, expected="a voltage column such as Voltage (V)", found=", ".join(map(repr, table.names)), advice="name it in the head of the column")
+        raise FormatError(
+            path,
+            place=place,
+            expected="a voltage column such as Voltage (V)",
+            found=", ".join(map(repr, table.names)),
+            advice="name it in the head of the column",
+        )
     if not {"current", "current_density"} & set(columns):
-        raise FormatError(path, place=place, expected="a column of current (A) or current density (mA/cm2)", found=", ".join(map(repr, table.names)), advice="name it in the head of the column")
+        raise FormatError(
+            path,
+            place=place,
+            expected="a column of current (A) or current density (mA/cm2)",
+            found=", ".join(map(repr, table.names)),
+            advice="name it in the head of the column",
+        )
     got = {q: scaled(path, q, *columns[q], notes) for q in columns if q != "status"}
     area = area_cm2 if area_cm2 is not None else _area(table)
     if area_cm2 is None and area is not None:
@@ -161,14 +182,26 @@ def _split(table: Table, label: str, columns: dict[str, tuple[Column, str]], are
         if "current" in got and area is not None:
             _refuse_unfit_area(path, place, got["current"], density, area)
     elif area is None:
-        raise FormatError(path, place=place, expected="a device area beside a current in A", found="none in the header or the parameters", advice="give area_cm2, or a line 'Area (cm2): 0.045' above the columns")
+        raise FormatError(
+            path,
+            place=place,
+            expected="a device area beside a current in A",
+            found="none in the header or the parameters",
+            advice="give area_cm2, or a line 'Area (cm2): 0.045' above the columns",
+        )
     else:
         density = got["current"] * 1e3 / area
     voltage = got["voltage"]
     for name, values in (("voltage", voltage), ("current", density)):
         bad = np.flatnonzero(~np.isfinite(values) | (np.abs(values) > 1e30))
         if bad.size:
-            raise FormatError(path, place=f"line {table.first_line + bad[0]}, {name}", expected="a number", found="none" if np.isnan(values[bad[0]]) else f"{values[bad[0]]:.3g} (overflow)", advice="remove the row or measure it again")
+            raise FormatError(
+                path,
+                place=f"line {table.first_line + bad[0]}, {name}",
+                expected="a number",
+                found="none" if np.isnan(values[bad[0]]) else f"{values[bad[0]]:.3g} (overflow)",
+                advice="remove the row or measure it again",
+            )
     lum = got.get("luminance")
     if lum is not None:
         lum = np.where(np.abs(lum) > 1e30, np.nan, lum)
@@ -178,7 +211,13 @@ def _split(table: Table, label: str, columns: dict[str, tuple[Column, str]], are
         # Noise about zero in the dark is real and kept; more than 1 % of the maximum below zero is a wrong sign or offset.
         if np.nanmin(lum, initial=0.0) < -0.01 * max(np.nanmax(lum, initial=0.0), 0.0) - 0.5:
             worst = int(np.nanargmin(lum))
-            raise FormatError(path, place=f"line {table.first_line + worst}, luminance", expected="no luminance below the noise about zero", found=f"{lum[worst]:.3g} cd/m2", advice="check sign and dark offset")
+            raise FormatError(
+                path,
+                place=f"line {table.first_line + worst}, luminance",
+                expected="no luminance below the noise about zero",
+                found=f"{lum[worst]:.3g} cd/m2",
+                advice="check sign and dark offset",
+            )
     if voltage.size < 3:
         raise FormatError(path, place=place, expected="at least three bias points", found=f"{voltage.size}")
     compliance = _compliance(columns.get("status"), voltage, density)
@@ -200,8 +239,26 @@ def _split(table: Table, label: str, columns: dict[str, tuple[Column, str]], are
         def cut(values, part=part):
             return None if values is None else values[part]
 
-        sweeps.append(Sweep(path, label, direction, voltage[part], density[part], cut(lum), cut(got.get("photocurrent")), cut(got.get("eqe")), cut(got.get("current_efficiency")), cut(got.get("time")),
-                            compliance[part], steps, repeated, area, tuple(own), dict(table.metadata)))
+        sweeps.append(
+            Sweep(
+                path,
+                label,
+                direction,
+                voltage[part],
+                density[part],
+                cut(lum),
+                cut(got.get("photocurrent")),
+                cut(got.get("eqe")),
+                cut(got.get("current_efficiency")),
+                cut(got.get("time")),
+                compliance[part],
+                steps,
+                repeated,
+                area,
+                tuple(own),
+                dict(table.metadata),
+            )
+        )
     return sweeps
 
 
@@ -210,8 +267,13 @@ def _refuse_unfit_area(path: Path, place: str, current_A: np.ndarray, density: n
     if large.any():
         implied = float(np.median(current_A[large] * 1e3 / density[large]))
         if not 0.98 < implied / area < 1.02:
-            raise FormatError(path, place=place, expected=f"current and current density that fit the area {area:g} cm2", found=f"an area of {implied:.4g} cm2 between the two columns",
-                              advice="correct the area, or the units of one of the columns")
+            raise FormatError(
+                path,
+                place=place,
+                expected=f"current and current density that fit the area {area:g} cm2",
+                found=f"an area of {implied:.4g} cm2 between the two columns",
+                advice="correct the area, or the units of one of the columns",
+            )
 
 
 def _compliance(status: tuple[Column, str] | None, voltage: np.ndarray, density: np.ndarray) -> np.ndarray:

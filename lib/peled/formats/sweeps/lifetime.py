@@ -68,11 +68,23 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
         if quantity:
             roles.setdefault(quantity, (column, unit))
     if "time" not in roles:
-        raise FormatError(path, place="column heads", expected="a time column such as Time (min)", found=", ".join(map(repr, table.names)), advice="name it in the head of the column")
+        raise FormatError(
+            path,
+            place="column heads",
+            expected="a time column such as Time (min)",
+            found=", ".join(map(repr, table.names)),
+            advice="name it in the head of the column",
+        )
     time = _times(path, *roles["time"], time_unit, table.first_line)
     which = next((q for q in ("luminance", "relative", "photocurrent") if q in roles), None)
     if which is None:
-        raise FormatError(path, place="column heads", expected="a column of luminance (cd/m2), L/L0 or photodiode current", found=", ".join(map(repr, table.names)), advice="name it in the head of the column")
+        raise FormatError(
+            path,
+            place="column heads",
+            expected="a column of luminance (cd/m2), L/L0 or photodiode current",
+            found=", ".join(map(repr, table.names)),
+            advice="name it in the head of the column",
+        )
     column, unit = roles[which]
     signal = np.asarray(column.values, float) * (0.01 if unit == "%" else 1.0) if which == "relative" else scaled(path, which, column, unit, notes)
     bad = np.flatnonzero(~np.isfinite(signal))
@@ -81,18 +93,39 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
     back = np.flatnonzero(np.diff(time) <= 0)
     if back.size:
         i = int(back[0])
-        raise FormatError(path, place=f"line {table.first_line + i + 1}", expected=f"time after {time[i]:g} s", found=f"{time[i + 1]:g} s", advice="sort the log, or split it where the run was restarted")
+        raise FormatError(
+            path,
+            place=f"line {table.first_line + i + 1}",
+            expected=f"time after {time[i]:g} s",
+            found=f"{time[i + 1]:g} s",
+            advice="sort the log, or split it where the run was restarted",
+        )
     if time.size < 4:
         raise FormatError(path, expected="at least four times", found=f"{time.size}")
-    return LifetimeLog(path, time - time[0], signal, {"luminance": "cd m-2", "photocurrent": "A"}.get(which, ""), scaled(path, "voltage", *roles["voltage"], notes) if "voltage" in roles else None,
-                       _stated(table, r"current density|^j\b"), _stated(table, r"initial luminance|^l_?0\b"), tuple(notes), dict(table.metadata))
+    return LifetimeLog(
+        path,
+        time - time[0],
+        signal,
+        {"luminance": "cd m-2", "photocurrent": "A"}.get(which, ""),
+        scaled(path, "voltage", *roles["voltage"], notes) if "voltage" in roles else None,
+        _stated(table, r"current density|^j\b"),
+        _stated(table, r"initial luminance|^l_?0\b"),
+        tuple(notes),
+        dict(table.metadata),
+    )
 
 
 def _times(path: Path, column: Column, unit: str, asked: str | None, first_line: int) -> np.ndarray:
     if column.values.dtype.kind == "f":
         unit = asked or unit
         if unit_key(unit) not in FACTORS["time"]:
-            raise FormatError(path, place=f"column {column.name!r}", expected="a time unit (s, min, h)", found=repr(unit) if unit else "none", advice="head it 'Time (min)', or give time_unit")
+            raise FormatError(
+                path,
+                place=f"column {column.name!r}",
+                expected="a time unit (s, min, h)",
+                found=repr(unit) if unit else "none",
+                advice="head it 'Time (min)', or give time_unit",
+            )
         return np.asarray(column.values, float) * FACTORS["time"][unit_key(unit)]
     stamps = []
     for i, text in enumerate(column.values):

@@ -72,5 +72,7 @@ def read_radiances(path: str | os.PathLike) -> Radiances:
     if luminance is not None:
         parsed = [delimited.parse_number(cell, decimal) for cell in luminance]
         lum = np.array(parsed, float) if None not in parsed and len(parsed) == len(values[0]) else None
-    labels = next((head[key] for key in head if re.search(r"data.?name|sample|^no\.?$|comment", key, re.IGNORECASE)), tuple(str(i + 1) for i in range(len(values[0]))))
+    labels = next(
+        (head[key] for key in head if re.search(r"data.?name|sample|^no\.?$|comment", key, re.IGNORECASE)), tuple(str(i + 1) for i in range(len(values[0])))
+    )
     return Radiances(path, np.array(wavelength)[order], np.array(values, float)[order].T.copy(), lum, tuple(labels), head)

@@ -89,7 +89,13 @@ def write_all(folder: Path) -> None:
         files.write_atomically(out / f"{stem}_on_slab.out", espresso.relaxation(symbols + extra, np.vstack([at, where]), cell, whole[name]))
         lines.append(f"{label(name)},{stem}_on_slab.out,{' + '.join(f'{p}.out' for p in parts)} + slab.out,{len(parts)},{claims.get(name, '')}")
         if name in ("gl", "edta", "gl+edta", "gl+gl", "edta+edta"):
-            write_structure(folder / "structures" / f"{stem}.xyz", symbols + extra, np.vstack([at, where]), period, built="ideal I4/mcm positions, ligands laid on, not relaxed")
+            write_structure(
+                folder / "structures" / f"{stem}.xyz",
+                symbols + extra,
+                np.vstack([at, where]),
+                period,
+                built="ideal I4/mcm positions, ligands laid on, not relaxed",
+            )
     for name, formation in FRENKEL.items():
         if name in ("mai", "ether"):
             continue
@@ -98,19 +104,36 @@ def write_all(folder: Path) -> None:
         moved, vacancy, k = defect(symbols, at, middle - [2.0, 8.8])
         base = surface_eV if name == "bare" else whole[name]
         stem = name.replace("+", "_")
-        files.write_atomically(out / f"frenkel_{stem}.out", espresso.relaxation(symbols + extra, np.vstack([moved, where]), cell, base + formation + rng.uniform(-0.004, 0.004)))
+        files.write_atomically(
+            out / f"frenkel_{stem}.out", espresso.relaxation(symbols + extra, np.vstack([moved, where]), cell, base + formation + rng.uniform(-0.004, 0.004))
+        )
         reference = "slab.out" if name == "bare" else f"{stem}_on_slab.out"
-        lines.append(f"Frenkel {label(name)},frenkel_{stem}.out,{reference},0,{ {'bare': 'C085', 'gl': 'C086', 'gl+edta': 'C087'}[name]}")
-        write_structure(folder / "structures" / f"frenkel_{stem}.xyz", symbols + extra, np.vstack([moved, where]), period, vacancy=" ".join(f"{x:.3f}" for x in vacancy), interstitial=k,
-                        built="ideal I4/mcm positions, one surface iodide moved by hand, ligands laid on, not relaxed")
+        lines.append(f"Frenkel {label(name)},frenkel_{stem}.out,{reference},0,{ {'bare': 'C085', 'gl': 'C086', 'gl+edta': 'C087'}[name] }")
+        write_structure(
+            folder / "structures" / f"frenkel_{stem}.xyz",
+            symbols + extra,
+            np.vstack([moved, where]),
+            period,
+            vacancy=" ".join(f"{x:.3f}" for x in vacancy),
+            interstitial=k,
+            built="ideal I4/mcm positions, one surface iodide moved by hand, ligands laid on, not relaxed",
+        )
     write_structure(folder / "structures" / "slab.xyz", symbols, at, period, built="ideal I4/mcm positions, not relaxed")
     files.write_atomically(out / "table.csv", "\n".join(lines) + "\n")
 
 
 def label(name: str) -> str:
     """The name of a row as the paper calls it."""
-    return {"acetic_acid": "acetic acid", "n_methylacetamide": "amide", "trimethylamine": "tertiary amine", "gl": "GL", "edta": "EDTA", "gl+edta": "GL+EDTA", "gl+gl": "GL+GL",
-            "edta+edta": "EDTA+EDTA"}.get(name, name)
+    return {
+        "acetic_acid": "acetic acid",
+        "n_methylacetamide": "amide",
+        "trimethylamine": "tertiary amine",
+        "gl": "GL",
+        "edta": "EDTA",
+        "gl+edta": "GL+EDTA",
+        "gl+gl": "GL+GL",
+        "edta+edta": "EDTA+EDTA",
+    }.get(name, name)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -128,7 +128,7 @@ def _pocket(symbols, free, rng, tries: int = 4000) -> np.ndarray:
     donors = free[[k for k, s in enumerate(symbols) if s in structures.DONORS]]
     sites = donors[rng.integers(len(donors), size=tries)] + rng.normal(size=(tries, 3)) * 2.0
     nearest = np.linalg.norm(sites[:, None] - free[None], axis=2).min(axis=1)
-    reach = np.exp(-((np.linalg.norm(sites[:, None] - donors[None], axis=2) - 2.6) / 0.6) ** 2).sum(axis=1)
+    reach = np.exp(-(((np.linalg.norm(sites[:, None] - donors[None], axis=2) - 2.6) / 0.6) ** 2)).sum(axis=1)
     return sites[np.argmax(np.where(nearest > 2.1, reach, -1))][None]
 
 
@@ -156,8 +156,10 @@ def run(job: Job) -> tuple[float, bool, int, float, np.ndarray]:
 def write_frame(path: Path, job: Job, outcome: tuple[float, bool, int, float, np.ndarray], program: str) -> None:
     """One extended-XYZ file: the last geometry, with energy, method and convergence in its comment line."""
     energy, converged, taken, force, positions = outcome
-    comment = (f'Properties=species:S:1:pos:R:3 energy={energy:.8f} method={job.method} charge={job.charge} converged={"T" if converged else "F"} '
-               f'steps={taken} max_force={force:.4f} frozen={job.frozen} program="{program}" pbc="F F F"')
+    comment = (
+        f"Properties=species:S:1:pos:R:3 energy={energy:.8f} method={job.method} charge={job.charge} converged={'T' if converged else 'F'} "
+        f'steps={taken} max_force={force:.4f} frozen={job.frozen} program="{program}" pbc="F F F"'
+    )
     rows = [f"{s:2s} {x:12.6f} {y:12.6f} {z:12.6f}" for s, (x, y, z) in zip(job.symbols, positions, strict=True)]
     path.write_text("\n".join([str(len(rows)), comment, *rows]) + "\n", encoding="utf-8")
 

@@ -73,5 +73,5 @@ class Receiver:
         step = step or fine_noise / 8
         digital = np.rint(analogue.real / step) + 1j * np.rint(analogue.imag / step)
         size = 2 ** int(np.ceil(np.log2(len(digital) + TAPS)))
-        filtered = np.fft.ifft(np.fft.fft(digital, size) * np.fft.fft(taps, size))[: len(digital): OVERSAMPLING]
+        filtered = np.fft.ifft(np.fft.fft(digital, size) * np.fft.fft(taps, size))[: len(digital) : OVERSAMPLING]
         return np.rint(filtered.real) + 1j * np.rint(filtered.imag)

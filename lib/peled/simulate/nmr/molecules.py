@@ -16,7 +16,14 @@ SMILES = {
 #: Labels of carbons by SMARTS: the first atom of each match is labelled.
 LABELS = {
     "EDTA": (("[CH2]C(=O)O", "a"), ("[CH2]([N])[CH2]N", "b")),
-    "GL": (("[CH1](N)(C(=O)[OH])", "Glu α"), ("[CH2]([CH1])[CH2]C(=O)N", "Glu β"), ("[CH2]([CH2])C(=O)N", "Glu γ"), ("[CH1](N)(CS)", "Cys α"), ("[CH2](S)", "Cys β"), ("[CH2](N)C(=O)[OH]", "Gly α")),
+    "GL": (
+        ("[CH1](N)(C(=O)[OH])", "Glu α"),
+        ("[CH2]([CH1])[CH2]C(=O)N", "Glu β"),
+        ("[CH2]([CH2])C(=O)N", "Glu γ"),
+        ("[CH1](N)(CS)", "Cys α"),
+        ("[CH2](S)", "Cys β"),
+        ("[CH2](N)C(=O)[OH]", "Gly α"),
+    ),
 }
 
 
@@ -40,7 +47,16 @@ def main(folder: Path | None = None) -> None:
         Chem.Kekulize(molecule)
         found[name] = {
             "smiles": smiles,
-            "atoms": [{"element": a.GetSymbol(), "hydrogens": a.GetTotalNumHs(), "x": round(float(place[i, 0]), 3), "y": round(float(place[i, 1]), 3), "label": labels.get(i, "")} for i, a in enumerate(molecule.GetAtoms())],
+            "atoms": [
+                {
+                    "element": a.GetSymbol(),
+                    "hydrogens": a.GetTotalNumHs(),
+                    "x": round(float(place[i, 0]), 3),
+                    "y": round(float(place[i, 1]), 3),
+                    "label": labels.get(i, ""),
+                }
+                for i, a in enumerate(molecule.GetAtoms())
+            ],
             "bonds": [[b.GetBeginAtomIdx(), b.GetEndAtomIdx(), int(b.GetBondTypeAsDouble())] for b in molecule.GetBonds()],
         }
         drawing = rdMolDraw2D.MolDraw2DSVG(420, 260)

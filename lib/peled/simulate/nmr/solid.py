@@ -92,6 +92,10 @@ def decay(time_s: np.ndarray, sites: list[Site], *, contact_s: float, mas_rate_H
     for site in sites:
         echoes = rotor_echoes(site.anisotropy_ppm, site.asymmetry, reference_MHz, mas_rate_Hz, per_turn)
         echoes = np.roll(echoes, -round(time_s[0] / step))
-        line = np.exp(2j * np.pi * (site.shift_ppm - carrier_ppm) * reference_MHz * time_s - np.pi * site.lorentz_Hz * time_s - (np.pi * site.gauss_Hz * time_s) ** 2 / (4 * np.log(2)))
+        line = np.exp(
+            2j * np.pi * (site.shift_ppm - carrier_ppm) * reference_MHz * time_s
+            - np.pi * site.lorentz_Hz * time_s
+            - (np.pi * site.gauss_Hz * time_s) ** 2 / (4 * np.log(2))
+        )
         total += site.amount * polarised(site, contact_s) * line * np.resize(echoes, len(time_s))
     return total

@@ -68,7 +68,7 @@ def decay(time_s: np.ndarray, free: Spins, bound: Spins | None, fraction_bound: 
         power = small
         while filled < stride:
             width = min(filled, stride - filled)
-            states_in[:, filled: filled + width] = power @ states_in[:, :width]
+            states_in[:, filled : filled + width] = power @ states_in[:, :width]
             filled += width
             power = power @ power
         large = np.linalg.matrix_power(small, stride)
@@ -113,7 +113,9 @@ def _blocks(state: Spins, carrier_ppm: float, reference_MHz: float):
     return found
 
 
-def exponential(time_s: np.ndarray, shift_ppm: float, protons: float, width_Hz: float, carrier_ppm: float, reference_MHz: float, *, gauss_Hz: float = 0.0) -> np.ndarray:
+def exponential(
+    time_s: np.ndarray, shift_ppm: float, protons: float, width_Hz: float, carrier_ppm: float, reference_MHz: float, *, gauss_Hz: float = 0.0
+) -> np.ndarray:
     """An uncoupled line with Lorentzian and Gaussian decay."""
     t = time_s
     return protons * np.exp(2j * np.pi * (shift_ppm - carrier_ppm) * reference_MHz * t - np.pi * width_Hz * t - (np.pi * gauss_Hz * t) ** 2 / (4 * np.log(2)))

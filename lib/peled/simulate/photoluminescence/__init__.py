@@ -20,7 +20,7 @@ ASSUMPTIONS = {
     "crystals": "exciton binding 30 meV, homogeneous width 26 meV, Urbach energy 16 meV, exciton mass 0.44 m0, spread of composition 0.015; gaps moved rigidly to the printed emission wavelengths",
     "films": "relative yields neat 0.30, EDTA 0.45, GL 0.50, E+G 0.70 and absorptances 0.20 to 0.23 at 405 nm; only the 0.70 is the paper's",
     "fluence": "405 nm continuous laser, B = 1e-10 cm3/s (photons that leave), C = 2e-27 cm6/s, detrapping 2e-11 cm3/s, trap density 1e16 (E+G) and 3e16 cm-3 (neat), capture 4.5e-11 (E+G) and 4e-10 cm3/s (neat), 30 nm film; "
-               "E+G reaches the printed 70 %",
+    "E+G reaches the printed 70 %",
     "sphere": "self-absorption 6 %, wall light taken by the sample 5.5 %, stray laser, smooth response, shot noise",
     "lifetimes": "radiative 40 ns (solution) and 30 ns (film), one trap 12 and 8 ns, mean number of traps neat 1.2 and 1.6, E+G 0.25 and 0.35; response 0.40 ns with a 5 % tail of 0.6 ns; 2 MHz, 2 % of cycles counted",
     "transport layers": "share of crystals that quench into the layer and how fast: poly-TPD 50 %, 6 ns; PEDOT:PSS 35 %, 10 ns; TFB 25 %, 15 ns; TPBi 3 %, 15 ns; transmission of the layers at 350 nm 0.75, 0.97, 0.93",
@@ -30,14 +30,23 @@ ASSUMPTIONS = {
 WAVELENGTH = np.arange(540.0, 780.01, 0.5)
 TREATMENTS = {"neat": (0.30, 0.210), "GL": (0.50, 0.205), "EDTA": (0.45, 0.215), "E+G": (0.70, 0.220)}
 LIFETIMES = {"solution": {"neat": (40.0, 12.0, 1.2), "E+G": (40.0, 12.0, 0.25)}, "film": {"neat": (30.0, 8.0, 1.6), "E+G": (30.0, 8.0, 0.35)}}
-QUENCHERS = {"PNCs": (np.inf, 0.0, 1.0), "PD/PNCs": (10.0, 0.35, 0.97), "P-TPD/PNCs": (6.0, 0.50, 0.75), "PNCs/TPBi": (15.0, 0.03, 0.93), "TFB/PNCs": (15.0, 0.25, 0.80)}
+QUENCHERS = {
+    "PNCs": (np.inf, 0.0, 1.0),
+    "PD/PNCs": (10.0, 0.35, 0.97),
+    "P-TPD/PNCs": (6.0, 0.50, 0.75),
+    "PNCs/TPBi": (15.0, 0.03, 0.93),
+    "TFB/PNCs": (15.0, 0.25, 0.80),
+}
 CYCLES, PERIOD_NS = 15_000_000, 500.0
 RED_SHIFT_EV = 0.075
 
 
 def film_parameters() -> dict[str, sphere.Film]:
     """Recombination of the two films of the fluence series."""
-    return {"neat": sphere.Film(capture=4e-10, traps=3e16, auger=2e-27, absorptance=0.21), "E+G": sphere.Film(capture=4.5e-11, traps=1e16, auger=2e-27, absorptance=0.22)}
+    return {
+        "neat": sphere.Film(capture=4e-10, traps=3e16, auger=2e-27, absorptance=0.21),
+        "E+G": sphere.Film(capture=4.5e-11, traps=1e16, auger=2e-27, absorptance=0.22),
+    }
 
 
 def ensembles() -> dict[str, crystals.Ensemble]:
@@ -68,7 +77,17 @@ def _absorption(folder: Path, made) -> None:
         columns.append(a + 0.012 * (500 / w) ** 3 + rng.normal(0, 4e-4, w.size) * 10 ** (a / 2))
     lines = ["neat,,E+G,,", "Wavelength (nm),Abs,Wavelength (nm),Abs,"]
     lines += [f"{x:.2f},{a:.6f},{x:.2f},{b:.6f}," for x, a, b in zip(w, *columns, strict=True)]
-    lines += ["", "neat", "Instrument: simulated UV-Vis photometer", "Scan range (nm): 800.00 to 380.00", "Data interval (nm): 0.50", "", "E+G", "Same settings", ""]
+    lines += [
+        "",
+        "neat",
+        "Instrument: simulated UV-Vis photometer",
+        "Scan range (nm): 800.00 to 380.00",
+        "Data interval (nm): 0.50",
+        "",
+        "E+G",
+        "Same settings",
+        "",
+    ]
     files.write_atomically(folder / "absorption_solution.csv", "\r\n".join(lines))
 
 
@@ -80,8 +99,16 @@ def _solution(folder: Path, made) -> None:
     counts = rng.poisson(expected) + rng.poisson(120, w.size)
     hit = rng.choice(np.flatnonzero((w < 570) | (w > 720)), 3, replace=False)
     counts[hit] += rng.integers(2500, 9000, hit.size)  # cosmic rays
-    head = ["Data from solution_neat.txt Node", "", "Integration Time (sec): 5.000000E-1", "Scans to average: 1", "Electric dark correction enabled: false", "XAxis mode: Wavelengths",
-            f"Number of Pixels in Spectrum: {w.size}", ">>>>>Begin Spectral Data<<<<<"]
+    head = [
+        "Data from solution_neat.txt Node",
+        "",
+        "Integration Time (sec): 5.000000E-1",
+        "Scans to average: 1",
+        "Electric dark correction enabled: false",
+        "XAxis mode: Wavelengths",
+        f"Number of Pixels in Spectrum: {w.size}",
+        ">>>>>Begin Spectral Data<<<<<",
+    ]
     files.write_atomically(folder / "pl_solution.txt", "\n".join(head + [f"{x:.3f}\t{c:d}" for x, c in zip(w, counts, strict=True)]) + "\n")
 
 
@@ -93,8 +120,16 @@ def _films(folder: Path, made) -> None:
         quantum_yield, absorptance = TREATMENTS[name]
         photons = crystals.emission_nm(WAVELENGTH, made[name])
         columns.append(rng.poisson(4.5e6 * photons * quantum_yield * absorptance + 15))
-    head = ["Labels," + ",".join(names) + ",", "Type," + "Emission Scan," * 4, "Excitation wavelength," + "405," * 4, "Absorptance," + "".join(f"{TREATMENTS[n][1]:.3f}," for n in names),
-            "Dark counts," + "15," * 4, "Xaxis," + "Wavelength," * 4, "Yaxis," + "Counts," * 4, ""]
+    head = [
+        "Labels," + ",".join(names) + ",",
+        "Type," + "Emission Scan," * 4,
+        "Excitation wavelength," + "405," * 4,
+        "Absorptance," + "".join(f"{TREATMENTS[n][1]:.3f}," for n in names),
+        "Dark counts," + "15," * 4,
+        "Xaxis," + "Wavelength," * 4,
+        "Yaxis," + "Counts," * 4,
+        "",
+    ]
     rows = [f"{x:.2f}," + "".join(f"{c[i]:d}," for c in columns) for i, x in enumerate(WAVELENGTH)]
     files.write_atomically(folder / "pl_films.txt", "\n".join(head + rows) + "\n")
 
@@ -104,7 +139,9 @@ def _sphere(folder: Path, made) -> None:
     knots = np.arange(380.0, 800.1, 5.0)
     factor = crystals.HC / knots / sphere.response(knots)
     lines = ["# quantity: energy", "# relative error: 0.015", "# counts x factor is proportional to power per nm", "wavelength_nm,factor"]
-    files.write_atomically(folder / "sphere_calibration.csv", "\n".join(lines + [f"{x:.1f},{f / factor[0]:.6f}" for x, f in zip(knots, factor, strict=True)]) + "\n")
+    files.write_atomically(
+        folder / "sphere_calibration.csv", "\n".join(lines + [f"{x:.1f},{f / factor[0]:.6f}" for x, f in zip(knots, factor, strict=True)]) + "\n"
+    )
     intensities = np.geomspace(0.1, 300, 12)
     for seed, (name, film) in enumerate(film_parameters().items()):
         rng = np.random.default_rng(2110 + seed)
@@ -116,11 +153,20 @@ def _sphere(folder: Path, made) -> None:
         columns, heads = [], []
         for intensity in intensities:
             generation = intensity * 1e-3 / (1.98644586e-25 / 405e-9) * film.absorptance / (film.thickness_nm * 1e-7)
-            found = sphere.runs(rng, w, spectrum, np.clip(taken, 0, 1), sphere.steady_yield(generation, film), film, 1.2e6 * min(1.0, (intensity / 3) ** 0.5) / 0.2)
+            found = sphere.runs(
+                rng, w, spectrum, np.clip(taken, 0, 1), sphere.steady_yield(generation, film), film, 1.2e6 * min(1.0, (intensity / 3) ** 0.5) / 0.2
+            )
             for run, counts in found.items():
                 columns.append(counts)
                 heads.append(f"{run} {intensity:.4g} mW/cm2")
-        head = [f"# Sample: {name} film on glass", "# Laser band (nm): 398-412", "# Emission band (nm): 540-780", "# Excitation (nm): 405", f"# Film thickness (nm): {film.thickness_nm:g}", "# Dark counts subtracted"]
+        head = [
+            f"# Sample: {name} film on glass",
+            "# Laser band (nm): 398-412",
+            "# Emission band (nm): 540-780",
+            "# Excitation (nm): 405",
+            f"# Film thickness (nm): {film.thickness_nm:g}",
+            "# Dark counts subtracted",
+        ]
         rows = [f"{x:.2f}," + ",".join(f"{c[i]:.0f}" for c in columns) for i, x in enumerate(w)]
         files.write_atomically(folder / f"sphere_{name.replace('+', '')}.csv", "\n".join([*head, "Wavelength (nm)," + ",".join(heads), *rows]) + "\n")
 
@@ -132,7 +178,12 @@ def _decays(rng, sets: dict, photons: int, bins: int, bin_ns: float, dark: float
 
 
 def _timed_text(decays: dict[str, np.ndarray], bin_ns: float, excitation: str) -> str:
-    head = [f"# Excitation: {excitation}", f"# Repetition rate (MHz): {1e3 / PERIOD_NS:g} MHz", f"# Excitation pulses: {CYCLES:.3e}", "Time (ns)\t" + "\t".join(decays)]
+    head = [
+        f"# Excitation: {excitation}",
+        f"# Repetition rate (MHz): {1e3 / PERIOD_NS:g} MHz",
+        f"# Excitation pulses: {CYCLES:.3e}",
+        "Time (ns)\t" + "\t".join(decays),
+    ]
     table = np.array(list(decays.values())).T
     return "\n".join(head + [f"{i * bin_ns:.4f}\t" + "\t".join(str(c) for c in row) for i, row in enumerate(table)]) + "\n"
 
@@ -147,7 +198,9 @@ def _lifetimes(folder: Path, made) -> None:
 
 def _transport(folder: Path, made) -> None:
     film = LIFETIMES["film"]["E+G"]
-    for seed, (stem, names) in enumerate((("transport", ("PNCs", "PD/PNCs", "P-TPD/PNCs", "PNCs/TPBi")), ("hole_transport", ("PNCs", "P-TPD/PNCs", "TFB/PNCs")))):
+    for seed, (stem, names) in enumerate(
+        (("transport", ("PNCs", "PD/PNCs", "P-TPD/PNCs", "PNCs/TPBi")), ("hole_transport", ("PNCs", "P-TPD/PNCs", "TFB/PNCs")))
+    ):
         rng = np.random.default_rng(2130 + seed)
         sets = {name: (*film, *QUENCHERS[name][:2]) for name in names}
         text = _timed_text(_decays(rng, sets, 250_000, 2000, 0.128, 1.0), 0.128, "450 nm")
@@ -180,8 +233,10 @@ def _segregation(folder: Path, made) -> None:
         "segregation_pmma_0.006": (times, {"crystals": 6000, "counts": 2500, "bleach_s": 1500.0}),
         "segregation_neat_film": (times, {"crystals": 40000, "counts": 8000, "bleach_s": 9000.0}),
         "segregation_single": (np.arange(0, 301, 15.0), {"crystals": 14, "counts": 420, "bleach_s": 500.0, "blinking": True}),
-        "segregation_recovery": (np.concatenate([times[times <= 300], 300 + np.array([60, 180, 360, 720, 1200, 1800.0])]),
-                                 {"crystals": 40000, "counts": 6000, "bleach_s": 9000.0, "dark_from_s": 300.0, "recovery_s": 600.0}),
+        "segregation_recovery": (
+            np.concatenate([times[times <= 300], 300 + np.array([60, 180, 360, 720, 1200, 1800.0])]),
+            {"crystals": 40000, "counts": 6000, "bleach_s": 9000.0, "dark_from_s": 300.0, "recovery_s": 600.0},
+        ),
         "segregation_EG_film": (times, {"crystals": 40000, "counts": 8000, "bleach_s": 9000.0, "peak_nm": 630.0, "extent": 1e-9}),
     }
     for seed, (name, (t, options)) in enumerate(sets.items()):
@@ -192,7 +247,9 @@ def _segregation(folder: Path, made) -> None:
             files.write_atomically(folder / f"{name}.txt", "\n".join(lines) + "\n")
             continue
         head = ["# Excitation: 405 nm continuous", "# Dark counts: 20"] + (["# Dark from (s): 300"] if "dark_from_s" in options else [])
-        lines = [*head, "Wavelength (nm)," + ",".join(f"{s:g} s" for s in t)] + [f"{x:.1f}," + ",".join(f"{c:.0f}" for c in column) for x, column in zip(w, counts.T, strict=True)]
+        lines = [*head, "Wavelength (nm)," + ",".join(f"{s:g} s" for s in t)] + [
+            f"{x:.1f}," + ",".join(f"{c:.0f}" for c in column) for x, column in zip(w, counts.T, strict=True)
+        ]
         files.write_atomically(folder / f"{name}.csv", "\n".join(lines) + "\n")
 
 
@@ -200,12 +257,16 @@ def _confocal(folder: Path, made) -> None:
     import tifffile
 
     spacing = (1.18 / 4.01 * 0.001 / (1 + 1.18 / 4.01 * 0.001)) ** (-1 / 3) * 16.3  # nm, one crystal per this cube
-    sets = {"confocal_neat_film": {"spacing_nm": 60.0, "layer_nm": 30.0, "photons": 180.0, "dark": 4.0, "bleach_frames": 60.0, "dense": True},
-            "confocal_pmma_0.001": {"spacing_nm": spacing, "layer_nm": 100.0, "photons": 160.0, "dark": 4.0, "bleach_frames": 14.0}}
+    sets = {
+        "confocal_neat_film": {"spacing_nm": 60.0, "layer_nm": 30.0, "photons": 180.0, "dark": 4.0, "bleach_frames": 60.0, "dense": True},
+        "confocal_pmma_0.001": {"spacing_nm": spacing, "layer_nm": 100.0, "photons": 160.0, "dark": 4.0, "bleach_frames": 14.0},
+    }
     for seed, (name, options) in enumerate(sets.items()):
         stack = segregation.confocal(np.random.default_rng(2150 + seed), 8, 96, 60.0, psf_fwhm_nm=260.0, **options)
         stream = io.BytesIO()
-        tifffile.imwrite(stream, stack, imagej=True, resolution=(1 / 0.060, 1 / 0.060), metadata={"axes": "TYX", "unit": "um", "finterval": 30.0}, compression=None)
+        tifffile.imwrite(
+            stream, stack, imagej=True, resolution=(1 / 0.060, 1 / 0.060), metadata={"axes": "TYX", "unit": "um", "finterval": 30.0}, compression=None
+        )
         files.write_atomically(folder / f"{name}.tif", stream.getvalue())
 
 
@@ -219,8 +280,12 @@ def _truth(folder: Path, made) -> None:
     for name, parameters in film_parameters().items():
         levels = np.geomspace(0.1, 300, 12) * 1e-3 / (1.98644586e-25 / 405e-9) * parameters.absorptance / (parameters.thickness_nm * 1e-7)
         yields = [sphere.steady_yield(g, parameters) for g in levels]
-        rows += [(f"plqy_largest_{name}", max(yields), ""), (f"capture_rate_{name}", parameters.capture * parameters.traps, "1/s"), (f"traps_{name}", parameters.traps, "cm-3"),
-                 (f"absorptance_{name}", parameters.absorptance, "")]
+        rows += [
+            (f"plqy_largest_{name}", max(yields), ""),
+            (f"capture_rate_{name}", parameters.capture * parameters.traps, "1/s"),
+            (f"traps_{name}", parameters.traps, "cm-3"),
+            (f"absorptance_{name}", parameters.absorptance, ""),
+        ]
     for name in ("solution", "E+G"):
         gap, weight = crystals.gaps(made[name])
         rows.append((f"gap_{name}", float(weight @ gap), "eV"))

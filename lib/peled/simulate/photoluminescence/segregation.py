@@ -12,8 +12,25 @@ import numpy as np
 from peled.simulate.photoluminescence.crystals import HC
 
 
-def spectra(rng: np.random.Generator, wavelength_nm: np.ndarray, times_s: np.ndarray, *, crystals: int, peak_nm: float, red_shift_eV: float, nucleation_s: float, extent: float, bleach_s: float,
-            counts: float, spread_eV: float = 0.018, width_eV: float = 0.032, blinking: bool = False, dark: float = 20.0, dark_from_s: float = np.inf, recovery_s: float = 600.0) -> np.ndarray:
+def spectra(
+    rng: np.random.Generator,
+    wavelength_nm: np.ndarray,
+    times_s: np.ndarray,
+    *,
+    crystals: int,
+    peak_nm: float,
+    red_shift_eV: float,
+    nucleation_s: float,
+    extent: float,
+    bleach_s: float,
+    counts: float,
+    spread_eV: float = 0.018,
+    width_eV: float = 0.032,
+    blinking: bool = False,
+    dark: float = 20.0,
+    dark_from_s: float = np.inf,
+    recovery_s: float = 600.0,
+) -> np.ndarray:
     """Photon counts (m, n) at m times.
 
     Parameters
@@ -57,7 +74,20 @@ def spectra(rng: np.random.Generator, wavelength_nm: np.ndarray, times_s: np.nda
     return out
 
 
-def confocal(rng: np.random.Generator, frames: int, pixels: int, pixel_nm: float, *, spacing_nm: float, layer_nm: float, psf_fwhm_nm: float, photons: float, dark: float, bleach_frames: float, dense: bool = False) -> np.ndarray:
+def confocal(
+    rng: np.random.Generator,
+    frames: int,
+    pixels: int,
+    pixel_nm: float,
+    *,
+    spacing_nm: float,
+    layer_nm: float,
+    psf_fwhm_nm: float,
+    photons: float,
+    dark: float,
+    bleach_frames: float,
+    dense: bool = False,
+) -> np.ndarray:
     """Image stack (frames, pixels, pixels) of crystals at random places in a thin layer, blurred, blinking, counted."""
     side = pixels * pixel_nm
     margin = 2 * psf_fwhm_nm  # crystals just outside shine into the frame

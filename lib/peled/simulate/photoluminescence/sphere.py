@@ -31,6 +31,7 @@ class Film:
 
 def steady_yield(generation: float, film: Film) -> float:
     """External yield in steady state: rate equations integrated until nothing changes."""
+
     def rates(_, y):
         n, filled = np.exp(y[0]), film.traps / (1 + np.exp(-y[1]))
         p = n + filled
@@ -49,7 +50,9 @@ def response(wavelength_nm: np.ndarray) -> np.ndarray:
     return 0.62 * np.exp(-(((w - 580) / 260) ** 2)) + 0.12
 
 
-def runs(rng: np.random.Generator, wavelength_nm: np.ndarray, emission: np.ndarray, self_absorbed: np.ndarray, plqy: float, film: Film, laser_photons: float) -> dict[str, np.ndarray]:
+def runs(
+    rng: np.random.Generator, wavelength_nm: np.ndarray, emission: np.ndarray, self_absorbed: np.ndarray, plqy: float, film: Film, laser_photons: float
+) -> dict[str, np.ndarray]:
     """Counts (n,) of the empty, indirect and direct run.
 
     Parameters

@@ -14,7 +14,9 @@ def response_delays(rng: np.random.Generator, count: int) -> np.ndarray:
     return delay + np.where(tail, rng.exponential(0.6, count), 0.0)
 
 
-def trapped_lifetimes(rng: np.random.Generator, count: int, radiative_ns: float, trap_ns: float, mean_traps: float, quench_ns: float = np.inf, quenched: float = 0.0) -> np.ndarray:
+def trapped_lifetimes(
+    rng: np.random.Generator, count: int, radiative_ns: float, trap_ns: float, mean_traps: float, quench_ns: float = np.inf, quenched: float = 0.0
+) -> np.ndarray:
     """Lifetimes in ns of crystals with a Poisson number of traps (P. P. Infelta, M. Grätzel, J. Phys. Chem. 83 (1979)
     78 kinetics), a share `quenched` of which also loses carriers to an interface, weighted by the photons they give."""
     traps = rng.poisson(mean_traps, count)
@@ -52,6 +54,7 @@ def mean_lifetime(radiative_ns: float, trap_ns: float, mean_traps: float, quench
 
 def phu_file(curves: list[np.ndarray], bin_ns: float, sync_Hz: float, seconds: float, comment: str) -> bytes:
     """Histograms as a PicoQuant .phu file (unified tags, version 1.0)."""
+
     def tag(name: str, kind: int, value: bytes, index: int = -1, extra: bytes = b"") -> bytes:
         return struct.pack("<32siI8s", name.encode(), index, kind, value) + extra
 
@@ -67,13 +70,27 @@ def phu_file(curves: list[np.ndarray], bin_ns: float, sync_Hz: float, seconds: f
         return tag(name, 0x4001FFFF, struct.pack("<q", len(raw)), extra=raw)
 
     def build(offset: int) -> bytes:
-        parts = [text("File_GUID", "{5f1d6c1e-2f0b-4c46-9a0e-0c6d1a2b3c4d}"), text("File_Comment", comment), integer("Measurement_Mode", 0), integer("Measurement_SubMode", 0),
-                 real("MeasDesc_Resolution", bin_ns * 1e-9), integer("MeasDesc_AcquisitionTime", int(seconds * 1e3)), integer("HistoResult_NumberOfCurves", len(curves)),
-                 integer("HistoResult_BitsPerBin", 32)]
+        parts = [
+            text("File_GUID", "{5f1d6c1e-2f0b-4c46-9a0e-0c6d1a2b3c4d}"),
+            text("File_Comment", comment),
+            integer("Measurement_Mode", 0),
+            integer("Measurement_SubMode", 0),
+            real("MeasDesc_Resolution", bin_ns * 1e-9),
+            integer("MeasDesc_AcquisitionTime", int(seconds * 1e3)),
+            integer("HistoResult_NumberOfCurves", len(curves)),
+            integer("HistoResult_BitsPerBin", 32),
+        ]
         for k, curve in enumerate(curves):
-            parts += [integer("HistResDscr_CurveIndex", k, k), integer("HistResDscr_DataOffset", offset + sum(4 * c.size for c in curves[:k]), k),
-                      integer("HistResDscr_HistogramBins", curve.size, k), real("HistResDscr_HWBaseResolution", bin_ns * 1e-9, k), real("HistResDscr_MDescResolution", bin_ns * 1e-9, k),
-                      integer("HistResDscr_MDescStopAfter", int(seconds * 1e3), k), integer("HistResDscr_SyncRate", int(sync_Hz), k), integer("HistResDscr_IntegralCount", int(curve.sum()), k)]
+            parts += [
+                integer("HistResDscr_CurveIndex", k, k),
+                integer("HistResDscr_DataOffset", offset + sum(4 * c.size for c in curves[:k]), k),
+                integer("HistResDscr_HistogramBins", curve.size, k),
+                real("HistResDscr_HWBaseResolution", bin_ns * 1e-9, k),
+                real("HistResDscr_MDescResolution", bin_ns * 1e-9, k),
+                integer("HistResDscr_MDescStopAfter", int(seconds * 1e3), k),
+                integer("HistResDscr_SyncRate", int(sync_Hz), k),
+                integer("HistResDscr_IntegralCount", int(curve.sum()), k),
+            ]
         parts.append(tag("Header_End", 0xFFFF0008, b"\0" * 8))
         return b"PQHISTO\0" + b"1.0\0\0\0\0\0" + b"".join(parts)
 

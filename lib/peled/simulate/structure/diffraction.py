@@ -18,7 +18,7 @@ def pair_histograms(a_A: float, mean_nm: float, sd_nm: float, bin_A: float = 0.0
     cells = np.arange(1, int((mean_nm + 4 * sd_nm) * 10 / a_A) + 2)
     weight = np.exp(-0.5 * ((cells * a_A / 10 - mean_nm) / sd_nm) ** 2)
     weight = weight[weight > 1e-5 * weight.max()] / weight.sum()
-    cells = cells[-len(weight):] if len(weight) < len(cells) else cells
+    cells = cells[-len(weight) :] if len(weight) < len(cells) else cells
     top = cells.max()
     i = np.arange(-top, top + 1)
     overlap = np.maximum(0, cells[:, None] - np.abs(i)[None, :]).astype(float)  # (size, shift)
@@ -53,8 +53,11 @@ def debye_intensity(q_A: np.ndarray, a_A: float, mean_nm: float, sd_nm: float, x
         fp, fpp = gemmi.cromer_liberman(z=gemmi.Element(element).atomic_number, energy=8047.8)
         return np.array([gemmi.Element(element).it92.calculate_sf(stol2=s) for s in s2]) + fp + 1j * fpp
 
-    factors = {"Pb": amplitude("Pb") * np.exp(-1.5 * s2), "X": ((1 - x_br) * amplitude("I") + x_br * amplitude("Br")) * np.exp(-3.0 * s2),
-               "MA": (amplitude("C") + amplitude("N")) * np.exp(-5.0 * s2 - 0.5 * (0.75**2 / 3) * q_A**2)}
+    factors = {
+        "Pb": amplitude("Pb") * np.exp(-1.5 * s2),
+        "X": ((1 - x_br) * amplitude("I") + x_br * amplitude("Br")) * np.exp(-3.0 * s2),
+        "MA": (amplitude("C") + amplitude("N")) * np.exp(-5.0 * s2 - 0.5 * (0.75**2 / 3) * q_A**2),
+    }
     # The sine transform of n(r)/r on a fine q grid by FFT, read off at the q wanted.
     n = 1 << int(np.ceil(np.log2(4 * len(r))))
     fine_q = 2 * np.pi * np.arange(n // 2 + 1) / (n * r[1])
@@ -67,8 +70,20 @@ def debye_intensity(q_A: np.ndarray, a_A: float, mean_nm: float, sd_nm: float, x
     return np.maximum(total, 0)
 
 
-def film_pattern(two_theta_deg, *, a_A: float, mean_nm: float, sd_nm: float, x_br: float, zero_deg: float = 0.0, displacement_mm: float = 0.0,
-                 instrument_fwhm_deg: float = 0.08, peak_counts: float = 4000.0, background_counts: float = 300.0, thin_film: bool = True) -> np.ndarray:
+def film_pattern(
+    two_theta_deg,
+    *,
+    a_A: float,
+    mean_nm: float,
+    sd_nm: float,
+    x_br: float,
+    zero_deg: float = 0.0,
+    displacement_mm: float = 0.0,
+    instrument_fwhm_deg: float = 0.08,
+    peak_counts: float = 4000.0,
+    background_counts: float = 300.0,
+    thin_film: bool = True,
+) -> np.ndarray:
     """Expected counts of a film of nanocubes on a Bragg-Brentano diffractometer, before counting noise."""
     x = np.asarray(two_theta_deg, float)
     # Where each reading really looks; the arm stands zero too far, and a low sample lowers every angle.
@@ -92,8 +107,16 @@ def film_pattern(two_theta_deg, *, a_A: float, mean_nm: float, sd_nm: float, x_b
     return signal + background_counts * (0.35 + 1.2 * np.exp(-(x - 5) / 9) + 0.45 * np.exp(-0.5 * ((x - 22.5) / 6) ** 2))
 
 
-def standard_pattern(two_theta_deg, *, a_A: float = 4.156826, zero_deg: float = 0.0, displacement_mm: float = 0.0, gauss_fwhm_deg: float = 0.08,
-                     lorentz_fwhm_deg: float = 0.015, peak_counts: float = 20000.0) -> np.ndarray:
+def standard_pattern(
+    two_theta_deg,
+    *,
+    a_A: float = 4.156826,
+    zero_deg: float = 0.0,
+    displacement_mm: float = 0.0,
+    gauss_fwhm_deg: float = 0.08,
+    lorentz_fwhm_deg: float = 0.015,
+    peak_counts: float = 20000.0,
+) -> np.ndarray:
     """Expected counts of lanthanum hexaboride (NIST SRM 660c: a = 4.156826 ångström): Voigt lines with tabulated-like intensities."""
     from scipy.special import voigt_profile
 

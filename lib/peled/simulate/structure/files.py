@@ -13,8 +13,28 @@ from peled.simulate.structure import diffraction, microscopy, spectra
 
 #: Truth of the two samples. Sizes, lattice constant and composition near 2:3 are the paper's; the rest is assumed.
 TRUTH = {
-    "neat": {"edge_nm": 16.3, "edge_sd_nm": 2.0, "a_A": 6.050, "x_br": 0.600, "work_function_eV": 4.55, "onset_eV": 1.15, "urbach_meV": 22.0, "gap_eV": 1.960, "height_mm": 0.06},
-    "EG": {"edge_nm": 12.0, "edge_sd_nm": 1.7, "a_A": 6.050, "x_br": 0.630, "work_function_eV": 4.35, "onset_eV": 1.35, "urbach_meV": 18.0, "gap_eV": 1.995, "height_mm": -0.04},
+    "neat": {
+        "edge_nm": 16.3,
+        "edge_sd_nm": 2.0,
+        "a_A": 6.050,
+        "x_br": 0.600,
+        "work_function_eV": 4.55,
+        "onset_eV": 1.15,
+        "urbach_meV": 22.0,
+        "gap_eV": 1.960,
+        "height_mm": 0.06,
+    },
+    "EG": {
+        "edge_nm": 12.0,
+        "edge_sd_nm": 1.7,
+        "a_A": 6.050,
+        "x_br": 0.630,
+        "work_function_eV": 4.35,
+        "onset_eV": 1.35,
+        "urbach_meV": 18.0,
+        "gap_eV": 1.995,
+        "height_mm": -0.04,
+    },
 }
 ZERO_DEG = 0.020
 SAMPLE_NAMES = {"neat": "neat", "EG": "E+G"}
@@ -43,7 +63,9 @@ def write_diffraction(folder: Path, seed: int = 701) -> None:
     rng = np.random.default_rng(seed)
     x = np.round(np.arange(10.0, 60.001, 0.03), 4)
     for key, t in TRUTH.items():
-        expected = diffraction.film_pattern(x, a_A=t["a_A"], mean_nm=t["edge_nm"], sd_nm=t["edge_sd_nm"], x_br=t["x_br"], zero_deg=ZERO_DEG, displacement_mm=t["height_mm"], peak_counts=6000)
+        expected = diffraction.film_pattern(
+            x, a_A=t["a_A"], mean_nm=t["edge_nm"], sd_nm=t["edge_sd_nm"], x_br=t["x_br"], zero_deg=ZERO_DEG, displacement_mm=t["height_mm"], peak_counts=6000
+        )
         _xrdml(folder / f"xrd_{key}.xrdml", x, rng.poisson(expected), SAMPLE_NAMES[key])
     x = np.round(np.arange(20.0, 80.001, 0.02), 4)
     _xrdml(folder / "xrd_standard_LaB6.xrdml", x, rng.poisson(diffraction.standard_pattern(x, zero_deg=ZERO_DEG, displacement_mm=0.0)), "LaB6 SRM 660c")
@@ -58,12 +80,20 @@ def write_images(folder: Path, seed: int = 702) -> None:
             write_tiff(folder / f"tem_{key}_{name}.tif", microscopy.to_8bit(microscopy.micrograph(rng, (n, n), pixel, cubes, dose_per_nm2=dose)), pixel)
         n, pixel = 512, 0.10
         cubes = microscopy.place_cubes(rng, (n * pixel, n * pixel), edge, sd, touching=0.2)
-        write_tiff(folder / f"tem_{key}_medium.tif", microscopy.to_8bit(microscopy.micrograph(rng, (n, n), pixel, cubes, dose_per_nm2=6000, lattice_contrast=1.0)), pixel)
+        write_tiff(
+            folder / f"tem_{key}_medium.tif",
+            microscopy.to_8bit(microscopy.micrograph(rng, (n, n), pixel, cubes, dose_per_nm2=6000, lattice_contrast=1.0)),
+            pixel,
+        )
         n, pixel = 448, 0.048
         middle = n * pixel / 2
         angle = np.radians({"neat": 21.0, "EG": 37.0}[key])
         cubes = np.array([[middle, middle, edge, angle], [middle + 0.5 * edge + 7, middle + 9, edge, angle + 0.5]])
-        write_tiff(folder / f"tem_{key}_zoom.tif", microscopy.to_8bit(microscopy.micrograph(rng, (n, n), pixel, cubes, dose_per_nm2=16000, lattice_contrast=1.0)), pixel)
+        write_tiff(
+            folder / f"tem_{key}_zoom.tif",
+            microscopy.to_8bit(microscopy.micrograph(rng, (n, n), pixel, cubes, dose_per_nm2=16000, lattice_contrast=1.0)),
+            pixel,
+        )
 
 
 def write_photoelectrons(folder: Path, seed: int = 703) -> None:
@@ -71,23 +101,57 @@ def write_photoelectrons(folder: Path, seed: int = 703) -> None:
     blocks = []
     for key, t in TRUTH.items():
         amounts = {"I": 3 * (1 - t["x_br"]), "Br": 3 * t["x_br"], "Pb": 1.0, "N": 1.0, "C": 9.0, "O": 1.2}
-        for name, low, high, step, gain in (("survey", 0, 700, 0.5, 60.0), ("I 3d", 612, 640, 0.1, 300.0), ("I 4d + Br 3d", 42, 78, 0.1, 300.0), ("Pb 4f", 132, 150, 0.1, 300.0)):
+        for name, low, high, step, gain in (
+            ("survey", 0, 700, 0.5, 60.0),
+            ("I 3d", 612, 640, 0.1, 300.0),
+            ("I 4d + Br 3d", 42, 78, 0.1, 300.0),
+            ("Pb 4f", 132, 150, 0.1, 300.0),
+        ):
             binding = np.arange(high, low - 1e-9, -step)
             counts = rng.poisson(spectra.core_levels(binding, amounts, counts_per_unit=gain, shell_nm=0.6))
             kinetic = spectra.PHOTON_EV - binding
             element, _, level = name.partition(" ")
-            blocks.append({"name": f"{SAMPLE_NAMES[key]} {name}", "sample": SAMPLE_NAMES[key], "technique": "XPS", "source": "Al K alpha", "photon_energy_eV": spectra.PHOTON_EV,
-                           "species": element, "transition": level or "none", "kinetic_energy_eV": kinetic, "counts": counts, "transmission": spectra.transmission(kinetic),
-                           "pass_energy_eV": 20, "scans": 10})
+            blocks.append(
+                {
+                    "name": f"{SAMPLE_NAMES[key]} {name}",
+                    "sample": SAMPLE_NAMES[key],
+                    "technique": "XPS",
+                    "source": "Al K alpha",
+                    "photon_energy_eV": spectra.PHOTON_EV,
+                    "species": element,
+                    "transition": level or "none",
+                    "kinetic_energy_eV": kinetic,
+                    "counts": counts,
+                    "transmission": spectra.transmission(kinetic),
+                    "pass_energy_eV": 20,
+                    "scans": 10,
+                }
+            )
     write_vamas(folder / "xps.vms", blocks, comment=("simulated by peled.simulate.structure",), irregular=True)
     blocks = []
     for key, t in TRUTH.items():
         high = np.arange(18.4, 15.4, -0.02)
         low = np.arange(6.0, -1.0, -0.03)
         bias = -5.0
-        for name, binding, expected in (("secondary cut-off", high, spectra.secondary_edge(high, work_function_eV=t["work_function_eV"])), ("valence", low, spectra.valence_region(low, onset_eV=t["onset_eV"]))):
-            blocks.append({"name": f"{SAMPLE_NAMES[key]} {name}", "sample": SAMPLE_NAMES[key], "technique": "UPS", "source": "He I", "photon_energy_eV": 21.218, "species": name, "transition": "none",
-                           "kinetic_energy_eV": 21.218 - (binding - 0) - bias, "counts": rng.poisson(expected), "target_bias_V": bias, "pass_energy_eV": 5})
+        for name, binding, expected in (
+            ("secondary cut-off", high, spectra.secondary_edge(high, work_function_eV=t["work_function_eV"])),
+            ("valence", low, spectra.valence_region(low, onset_eV=t["onset_eV"])),
+        ):
+            blocks.append(
+                {
+                    "name": f"{SAMPLE_NAMES[key]} {name}",
+                    "sample": SAMPLE_NAMES[key],
+                    "technique": "UPS",
+                    "source": "He I",
+                    "photon_energy_eV": 21.218,
+                    "species": name,
+                    "transition": "none",
+                    "kinetic_energy_eV": 21.218 - (binding - 0) - bias,
+                    "counts": rng.poisson(expected),
+                    "target_bias_V": bias,
+                    "pass_energy_eV": 5,
+                }
+            )
     write_vamas(folder / "ups.vms", blocks, comment=("simulated by peled.simulate.structure; sample at -5 V",))
 
 
@@ -101,7 +165,12 @@ def write_spectra(folder: Path, seed: int = 704) -> None:
     rows = "\n".join(f"{a:.4f},{b:.6g},{c:.6g}" for a, b, c in zip(e, *columns, strict=True))
     files.write_atomically(folder / "pds.csv", "Photon energy (eV),neat (arb. u.),E+G (arb. u.)\n" + rows + "\n")
     x = np.arange(600.0, 4000.1, 2.0)
-    parts = {"OA": {"oleic": 1.0, "MA": 0.6}, "EDTA": {"oleic": 0.45, "MA": 0.6, "EDTA": 0.5}, "GL": {"oleic": 0.45, "MA": 0.6, "GL": 0.5}, "EG": {"oleic": 0.35, "MA": 0.6, "EDTA": 0.3, "GL": 0.3}}
+    parts = {
+        "OA": {"oleic": 1.0, "MA": 0.6},
+        "EDTA": {"oleic": 0.45, "MA": 0.6, "EDTA": 0.5},
+        "GL": {"oleic": 0.45, "MA": 0.6, "GL": 0.5},
+        "EG": {"oleic": 0.35, "MA": 0.6, "EDTA": 0.3, "GL": 0.3},
+    }
     for name, mixture in parts.items():
         y = spectra.infrared_film(x, mixture, rng)
         files.write_atomically(folder / f"ftir_{name}.dpt", "\n".join(f"{a:.4f},{b:.6f}" for a, b in zip(x[::-1], y[::-1], strict=True)) + "\n")

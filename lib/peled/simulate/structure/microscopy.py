@@ -20,7 +20,9 @@ def transfer(shape, pixel_nm: float, *, defocus_nm: float = -60.0, cs_mm: float 
     return np.sin(chi) * np.exp(-((np.pi * envelope_nm) ** 2) * k2)
 
 
-def place_cubes(rng, extent_nm: tuple[float, float], mean_nm: float, sd_nm: float, *, gap_nm: float = 3.0, touching: float = 0.15, rotation_deg: float | None = None) -> np.ndarray:
+def place_cubes(
+    rng, extent_nm: tuple[float, float], mean_nm: float, sd_nm: float, *, gap_nm: float = 3.0, touching: float = 0.15, rotation_deg: float | None = None
+) -> np.ndarray:
     """Cubes on a disordered square lattice: rows of (x, y, edge, rotation in radians). A share of pairs touches face to face."""
     pitch = mean_nm + gap_nm + 1.2 * sd_nm + 0.17 * mean_nm
     found = []
@@ -39,8 +41,19 @@ def place_cubes(rng, extent_nm: tuple[float, float], mean_nm: float, sd_nm: floa
     return cubes
 
 
-def micrograph(rng, shape, pixel_nm: float, cubes, *, a_nm: float = 0.605, dose_per_nm2: float = 3000.0, film_contrast: float = 0.05, thickness_contrast: float = 0.35,
-               lattice_contrast: float = 0.35, **optics) -> np.ndarray:
+def micrograph(
+    rng,
+    shape,
+    pixel_nm: float,
+    cubes,
+    *,
+    a_nm: float = 0.605,
+    dose_per_nm2: float = 3000.0,
+    film_contrast: float = 0.05,
+    thickness_contrast: float = 0.35,
+    lattice_contrast: float = 0.35,
+    **optics,
+) -> np.ndarray:
     """Counts of electrons, float array; rows are y."""
     rows, columns = shape
     y, x = np.mgrid[0:rows, 0:columns] * pixel_nm
@@ -48,7 +61,10 @@ def micrograph(rng, shape, pixel_nm: float, cubes, *, a_nm: float = 0.605, dose_
     mean_edge = np.mean(cubes[:, 2])
     for cx, cy, edge, angle in cubes:
         r = edge
-        window = (slice(max(int((cy - r) / pixel_nm), 0), max(int((cy + r) / pixel_nm) + 1, 0)), slice(max(int((cx - r) / pixel_nm), 0), max(int((cx + r) / pixel_nm) + 1, 0)))
+        window = (
+            slice(max(int((cy - r) / pixel_nm), 0), max(int((cy + r) / pixel_nm) + 1, 0)),
+            slice(max(int((cx - r) / pixel_nm), 0), max(int((cx + r) / pixel_nm) + 1, 0)),
+        )
         dx, dy = x[window] - cx, y[window] - cy
         if dx.size == 0:
             continue
@@ -66,6 +82,7 @@ def micrograph(rng, shape, pixel_nm: float, cubes, *, a_nm: float = 0.605, dose_
 
 def _columns(u, v, a_nm: float) -> np.ndarray:
     """Projected potential along [001]: lead with halide at corners, halide at edge centres, as sums of Gaussians on the repeated cell."""
+
     def column(du, dv, weight, width_nm):
         pu, pv = (u - du + 0.5) % 1 - 0.5, (v - dv + 0.5) % 1 - 0.5
         return weight * np.exp(-0.5 * (pu**2 + pv**2) * (a_nm / width_nm) ** 2)

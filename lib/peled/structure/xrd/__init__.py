@@ -27,4 +27,27 @@ from peled.structure.xrd.evidence import PhaseTest, composition_from_intensities
 from peled.structure.xrd.pawley import PawleyFit, find_cubic_cell, noise_of, pawley_fit
 from peled.structure.xrd.profiles import cube_transform, model_pattern, streaks
 
-__all__ = ["CU_KALPHA_A", "KALPHA2_RATIO", "PawleyFit", "PhaseTest", "VEGARD_A", "composition_from_intensities", "cube_transform", "find_cubic_cell", "lattice_change", "lattice_constant", "line_strength", "model_pattern", "noise_of", "pawley_fit", "phase_test", "powder_pattern", "reflection_families", "scherrer_fwhm_deg", "streaks", "two_theta", "vegard_composition", "vegard_lattice_A"]
+__all__ = [
+    "CU_KALPHA_A",
+    "KALPHA2_RATIO",
+    "PawleyFit",
+    "PhaseTest",
+    "VEGARD_A",
+    "composition_from_intensities",
+    "cube_transform",
+    "find_cubic_cell",
+    "lattice_change",
+    "lattice_constant",
+    "line_strength",
+    "model_pattern",
+    "noise_of",
+    "pawley_fit",
+    "phase_test",
+    "powder_pattern",
+    "reflection_families",
+    "scherrer_fwhm_deg",
+    "streaks",
+    "two_theta",
+    "vegard_composition",
+    "vegard_lattice_A",
+]

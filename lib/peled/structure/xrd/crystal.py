@@ -54,8 +54,15 @@ def members(hkl: tuple) -> tuple:
     return tuple(sorted({tuple(s * i for s, i in zip(signs, order, strict=True)) for order in permutations(hkl) for signs in product((1, -1), repeat=3)}))
 
 
-def powder_pattern(x_br: float, a_A: float | None = None, *, hkls: Sequence[tuple] | None = None, anomalous: bool = True,
-                   b_iso_A2: tuple[float, float, float] = (1.5, 3.0, 5.0), wavelength_A: float = CU_KALPHA_A[0]) -> dict[tuple, float]:
+def powder_pattern(
+    x_br: float,
+    a_A: float | None = None,
+    *,
+    hkls: Sequence[tuple] | None = None,
+    anomalous: bool = True,
+    b_iso_A2: tuple[float, float, float] = (1.5, 3.0, 5.0),
+    wavelength_A: float = CU_KALPHA_A[0],
+) -> dict[tuple, float]:
     """Relative integrated intensities m |F|2 LP of cubic MAPb(I,Br)3 (Pm-3m, random powder), by reflection.
 
     Structure factors from gemmi (International Tables C form factors, Cromer-Liberman anomalous dispersion).
@@ -143,7 +150,9 @@ def vegard_lattice_A(x_br, ends_A: tuple[float, float] = VEGARD_A):
     return ends_A[0] + (ends_A[1] - ends_A[0]) * np.asarray(x_br)
 
 
-def vegard_composition(a_A: float, a_error_A: float, ends_A: tuple[float, float] = VEGARD_A, ends_error_A: tuple[float, float] = (0.005, 0.005)) -> tuple[float, float]:
+def vegard_composition(
+    a_A: float, a_error_A: float, ends_A: tuple[float, float] = VEGARD_A, ends_error_A: tuple[float, float] = (0.005, 0.005)
+) -> tuple[float, float]:
     """Bromide fraction from the lattice constant, with the errors of all three cells propagated."""
     span = ends_A[0] - ends_A[1]
     x = (ends_A[0] - a_A) / span

@@ -61,7 +61,9 @@ def lattice_change(first: PawleyFit, second: PawleyFit) -> tuple[float, float]:
     return second.a_A - first.a_A, float(np.hypot(first.a_error_A, second.a_error_A))
 
 
-def composition_from_intensities(fit: PawleyFit, *, texture: bool = True, hkls: Sequence[tuple] = ((1, 0, 0), (1, 1, 0), (1, 1, 1), (2, 0, 0), (2, 1, 0), (2, 1, 1), (2, 2, 0))) -> tuple[float, float, float, float]:
+def composition_from_intensities(
+    fit: PawleyFit, *, texture: bool = True, hkls: Sequence[tuple] = ((1, 0, 0), (1, 1, 0), (1, 1, 1), (2, 0, 0), (2, 1, 0), (2, 1, 1), (2, 2, 0))
+) -> tuple[float, float, float, float]:
     """Bromide fraction from line intensities, with a March-Dollase texture along <100> (Dollase, J. Appl. Cryst. 19, 267 (1986)).
 
     Returns
@@ -96,7 +98,12 @@ def composition_from_intensities(fit: PawleyFit, *, texture: bool = True, hkls: 
     j = solution.jac[:, : 2 if texture else 1]
     freedom = max(len(use) - 3, 1)
     covariance = np.linalg.pinv(j.T @ j) * max(1.0, 2 * solution.cost / freedom)
-    return float(solution.x[0]), float(np.sqrt(covariance[0, 0])), float(solution.x[1]) if texture else 1.0, float(np.sqrt(covariance[1, 1])) if texture else 0.0
+    return (
+        float(solution.x[0]),
+        float(np.sqrt(covariance[0, 0])),
+        float(solution.x[1]) if texture else 1.0,
+        float(np.sqrt(covariance[1, 1])) if texture else 0.0,
+    )
 
 
 def _march_dollase(hkl: tuple, r: float) -> float:

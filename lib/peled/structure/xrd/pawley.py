@@ -117,7 +117,7 @@ def find_cubic_cell(two_theta_deg, intensity, *, wavelength_A: float = CU_KALPHA
     keep = x > max(8.0 * wavelength_A / CU_KALPHA_A[0], x[0])
     x, y = x[keep], y[keep]
     smooth = savgol_filter(y, min(7, len(y) // 2 * 2 - 1), 2)
-    floor = np.array([np.percentile(smooth[max(0, i - len(x) // 12): i + len(x) // 12 + 1], 15) for i in range(len(x))])
+    floor = np.array([np.percentile(smooth[max(0, i - len(x) // 12) : i + len(x) // 12 + 1], 15) for i in range(len(x))])
     net = smooth - floor
     peaks, _ = find_peaks(net, prominence=max(0.03 * net.max(), 5 * np.median(noise_of(y)) * 0.4))
     if len(peaks) < 2:
@@ -142,14 +142,37 @@ def find_cubic_cell(two_theta_deg, intensity, *, wavelength_A: float = CU_KALPHA
             if explained * (0.4 + 0.6 * seen) > best_score:
                 best, best_score, best_explained = a, explained * (0.4 + 0.6 * seen), explained
     if best is None or best_explained < 0.5:
-        raise ValueError(f"powder pattern: expected a primitive cubic cell between {a_range_A[0]} and {a_range_A[1]} ångström, found none that explains half of the lines")
+        raise ValueError(
+            f"powder pattern: expected a primitive cubic cell between {a_range_A[0]} and {a_range_A[1]} ångström, found none that explains half of the lines"
+        )
     return float(best)
 
 
-def pawley_fit(two_theta_deg, intensity, sigma=None, *, a_A: float | None = None, wavelengths_A: Sequence[float] = CU_KALPHA_A, kalpha2_ratio: float = KALPHA2_RATIO,
-               radius_mm: float = 240.0, zero_deg: float | tuple[float, float] = 0.0, displacement_mm: float | tuple[float, float] | None = None,
-               shape: str = "lorentzian", size_relative_sd: float = 0.0, instrument_fwhm_deg: float | None = None, fit_strain: bool = False, tetragonal: bool = False,
-               superlattice: bool = False, extra_d_A: Sequence[float] = (), background_order: int | None = None, polarised: float = 1.0, thin_film: bool = False, falloff_A2: float = 4.0, window_deg: tuple[float, float] | None = None, max_evaluations: int = 60) -> PawleyFit:
+def pawley_fit(
+    two_theta_deg,
+    intensity,
+    sigma=None,
+    *,
+    a_A: float | None = None,
+    wavelengths_A: Sequence[float] = CU_KALPHA_A,
+    kalpha2_ratio: float = KALPHA2_RATIO,
+    radius_mm: float = 240.0,
+    zero_deg: float | tuple[float, float] = 0.0,
+    displacement_mm: float | tuple[float, float] | None = None,
+    shape: str = "lorentzian",
+    size_relative_sd: float = 0.0,
+    instrument_fwhm_deg: float | None = None,
+    fit_strain: bool = False,
+    tetragonal: bool = False,
+    superlattice: bool = False,
+    extra_d_A: Sequence[float] = (),
+    background_order: int | None = None,
+    polarised: float = 1.0,
+    thin_film: bool = False,
+    falloff_A2: float = 4.0,
+    window_deg: tuple[float, float] | None = None,
+    max_evaluations: int = 60,
+) -> PawleyFit:
     """Fit a whole pattern of a primitive cubic crystal with free line intensities (Pawley, J. Appl. Cryst. 14, 357 (1981)).
 
     Intensities and background are linear and solved for at every step (variable projection); lattice constant, zero,
@@ -215,14 +238,18 @@ def pawley_fit(two_theta_deg, intensity, sigma=None, *, a_A: float | None = None
         raise ValueError(f"powder pattern: expected at least 30 points with positive errors between {low} and {high} degrees, found {len(x)}")
     hkls = lines_in(a, x, wavelengths_A[0])
     if superlattice:
-        hkls += tuple(tuple(i / 2 for i in hkl) for hkl in ((3, 1, 1), (3, 3, 1), (5, 1, 1), (5, 3, 1)) if two_theta(a, np.array(hkl) / 2, wavelengths_A[0]) < x[-1] - 0.3)
+        hkls += tuple(
+            tuple(i / 2 for i in hkl) for hkl in ((3, 1, 1), (3, 3, 1), (5, 1, 1), (5, 3, 1)) if two_theta(a, np.array(hkl) / 2, wavelengths_A[0]) < x[-1] - 0.3
+        )
     profiles = Profiles(x, hkls, wavelengths_A, kalpha2_ratio, radius_mm, shape, size_relative_sd, polarised, thin_film, falloff_A2)
     order = background_order if background_order is not None else int(np.clip((x[-1] - x[0]) / 8, 3, 14))
     chebyshev = np.polynomial.chebyshev.chebvander(2 * (x - x[0]) / (x[-1] - x[0]) - 1, order)
 
     width = _typical_width(x, y, a, wavelengths_A[0])
     table = {  # name: start, free, prior (mean, sd), scale
-        "a": (a, True, None, 1e-3 * a), "zero": _freedom(zero_deg, 0.02), "displacement": _freedom(displacement_mm, 0.05),
+        "a": (a, True, None, 1e-3 * a),
+        "zero": _freedom(zero_deg, 0.02),
+        "displacement": _freedom(displacement_mm, 0.05),
         "log size": (np.log(_start_size(width, wavelengths_A[0], instrument_fwhm_deg, shape)), True, None, 0.1),
         "strain": (2e-3 if fit_strain else 0.0, fit_strain, None, 5e-4),
         "fwhm": (instrument_fwhm_deg if instrument_fwhm_deg is not None else 0.5 * width, instrument_fwhm_deg is None, None, 0.2 * width),
@@ -346,10 +373,35 @@ def _report(x, y, weights, solution, design, names, scale, offset, start, priors
         errors["log size"] = np.hypot(errors["log size"], MODEL_ERROR[1])
     scaled = np.outer(scale, scale) * covariance[:n, :n]
     return PawleyFit(
-        float(values["a"]), float(errors["a"]), float(values["zero"]), float(errors["zero"]), float(values["displacement"]), float(errors["displacement"]),
-        size, size * float(errors["log size"]), abs(float(values["strain"])), float(errors["strain"]), abs(float(values["fwhm"])), float(values["tetragonality"]), float(errors["tetragonality"]),
-        tuple(hkls), coefficients[:m], line_errors, model, matrix[:, m + extras :] @ coefficients[m + extras :], x, y, 1 / weights,
-        chi2 / freedom, chi2 + (n + len(coefficients)) * np.log(len(y)), float(factor), tuple(names), scaled, bool(solution.success), tuple(notes))
+        float(values["a"]),
+        float(errors["a"]),
+        float(values["zero"]),
+        float(errors["zero"]),
+        float(values["displacement"]),
+        float(errors["displacement"]),
+        size,
+        size * float(errors["log size"]),
+        abs(float(values["strain"])),
+        float(errors["strain"]),
+        abs(float(values["fwhm"])),
+        float(values["tetragonality"]),
+        float(errors["tetragonality"]),
+        tuple(hkls),
+        coefficients[:m],
+        line_errors,
+        model,
+        matrix[:, m + extras :] @ coefficients[m + extras :],
+        x,
+        y,
+        1 / weights,
+        chi2 / freedom,
+        chi2 + (n + len(coefficients)) * np.log(len(y)),
+        float(factor),
+        tuple(names),
+        scaled,
+        bool(solution.success),
+        tuple(notes),
+    )
 
 
 def _serial_factor(residual: np.ndarray) -> float:

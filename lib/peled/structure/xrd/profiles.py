@@ -82,7 +82,14 @@ class Profiles:
         sines = []
         for wavelength, weight in self.lines:
             s = 2 * np.sin(theta) / wavelength
-            sines.append((wavelength, weight / self.norm, s, (1 + self.polarised * np.cos(2 * theta) ** 2) / (1 + self.polarised) / np.maximum(s, 1e-3) * film * np.exp(-self.falloff * s**2)))
+            sines.append(
+                (
+                    wavelength,
+                    weight / self.norm,
+                    s,
+                    (1 + self.polarised * np.cos(2 * theta) ** 2) / (1 + self.polarised) / np.maximum(s, 1e-3) * film * np.exp(-self.falloff * s**2),
+                )
+            )
         for j in range(len(self.hkls)):
             for l2, share in self.splits[j] if tetragonality else ((0.0, 1.0),):
                 s0 = np.sqrt((self.sums[j] - l2) / edge**2 + l2 / (edge * (1 + tetragonality)) ** 2) if tetragonality else np.sqrt(self.sums[j]) / a
@@ -123,7 +130,17 @@ class Profiles:
         return special.voigt_profile(ds, max(gauss, 1e-9) / (2 * np.sqrt(2 * np.log(2))), 1 / (np.pi * size_A))
 
 
-def model_pattern(two_theta_deg, *, edge_nm: float, x_br: float, displacement_mm: float = 0.0, zero_deg: float = 0.0, instrument_fwhm_deg: float = 0.08, relative_sd: float = 0.13, radius_mm: float = 240.0) -> np.ndarray:
+def model_pattern(
+    two_theta_deg,
+    *,
+    edge_nm: float,
+    x_br: float,
+    displacement_mm: float = 0.0,
+    zero_deg: float = 0.0,
+    instrument_fwhm_deg: float = 0.08,
+    relative_sd: float = 0.13,
+    radius_mm: float = 240.0,
+) -> np.ndarray:
     """Pattern of a film of cubes with calculated intensities, lattice constant by Vegard, no background: to look at, not to fit.
 
     Raises
@@ -138,4 +155,6 @@ def model_pattern(two_theta_deg, *, edge_nm: float, x_br: float, displacement_mm
     # Calculated intensities vary smoothly with composition: a coarse grid is kept, so that a slider answers at once.
     grid = np.round(x_br, 1)
     profiles = Profiles(x, hkls, CU_KALPHA_A, KALPHA2_RATIO, radius_mm, "cube", relative_sd, 1.0, True, 4.0)
-    return profiles.matrix(a, zero_deg, displacement_mm, 10 * edge_nm, 0.0, instrument_fwhm_deg, 0.0) @ np.array([line_strength(hkl, float(grid)) for hkl in hkls])
+    return profiles.matrix(a, zero_deg, displacement_mm, 10 * edge_nm, 0.0, instrument_fwhm_deg, 0.0) @ np.array(
+        [line_strength(hkl, float(grid)) for hkl in hkls]
+    )
