@@ -13,6 +13,8 @@ from pathlib import Path
 from peled import files
 from peled.run import records
 
+_FORMULA_PT = 11
+
 
 class SiteError(RuntimeError):
     """The site cannot be made; the message says what is missing."""
@@ -161,17 +163,20 @@ def _formulas(soup, pictures: Path) -> None:
 
 
 def _formula(source: str, pictures: Path) -> str:
+    import matplotlib as mpl
     from matplotlib import font_manager, mathtext
 
     latex = source.strip("$").strip()
     name = "formula-" + hashlib.sha256(latex.encode()).hexdigest()[:12] + ".svg"
+    font = font_manager.FontProperties(family="DejaVu Sans", math_fontfamily="dejavusans", size=_FORMULA_PT)
     try:
-        if not (pictures / name).exists():
+        with mpl.rc_context({"savefig.transparent": True, "svg.hashsalt": "peled", "svg.fonttype": "path", "savefig.bbox": None}):
             stream = io.BytesIO()
-            mathtext.math_to_image(f"${latex}$", stream, prop=font_manager.FontProperties(family="DejaVu Sans", math_fontfamily="dejavusans", size=11), format="svg", dpi=72)
-            files.write_atomically(pictures / name, stream.getvalue())
-        width = re.search(r'<svg[^>]*? height="([\d.]+)pt"', (pictures / name).read_text(encoding="utf-8"))
-        height = f' style="height:{float(width[1]) / 11:.2f}em"' if width else ""
+            depth = mathtext.math_to_image(f"${latex}$", stream, prop=font, format="svg", dpi=72)
     except (ValueError, RuntimeError):  # beyond the subset of TeX that matplotlib draws
         return f"<code>{html.escape(latex)}</code>"
-    return f'<img class="formula" src="img/{name}" alt="{html.escape(latex)}"{height}>'
+    drawing = re.sub(r"<dc:date>.*?</dc:date>", "", stream.getvalue().decode("utf-8"))
+    files.write_atomically(pictures / name, drawing)
+    height = float(re.search(r'<svg[^>]*? height="([\d.]+)pt"', drawing)[1])
+    style = f"height:{height / _FORMULA_PT:.2f}em;vertical-align:{-depth / _FORMULA_PT:.2f}em"
+    return f'<img class="formula" src="img/{name}" alt="{html.escape(latex)}" style="{style}">'
