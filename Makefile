@@ -33,7 +33,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 RUN := $(PY) -m peled.run $(if $(J),-j $(J)) $(if $(DATA),--data '$(DATA)') $(if $(FIGURES),--figures '$(FIGURES)')
 
-.PHONY: help figures test verify site test-browser lab env notebooks references data datapackage lint bench lock clean distclean
+.PHONY: help figures test verify site test-browser lab env notebooks references data datapackage lint bench overview lock clean distclean
 
 help: ## list the targets
 	@echo 'make TARGET [VARIABLE=value]'; echo
@@ -77,6 +77,9 @@ datapackage: $(OK) ## write the catalogue of data files
 
 lint: $(OK) ## ruff
 	@$(PY) -m ruff check . && $(PY) -m peled.datapackage --check
+
+overview: $(OK) figures ## the picture in the README, from the panels
+	@$(PY) docs/overview.py
 
 bench: $(OK) ## benchmarks, as ratios to a peer in the same run (BENCH=file for one)
 	@$(PY) -m pytest -q -p no:cacheprovider --benchmark-only --benchmark-columns=min,median,rounds --benchmark-storage=build/benchmarks $(or $(BENCH),benchmarks/bench_*.py)

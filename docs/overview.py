@@ -29,7 +29,7 @@ def main() -> None:
     for strip in strips:
         sheet.paste(strip, (0, y))
         y += strip.height + GAP
-    sheet.quantize(128, dither=Image.Dither.NONE).save(Path(__file__).with_name("overview.png"), optimize=True)
+    sheet.quantize(256, dither=Image.Dither.NONE).save(Path(__file__).with_name("overview.png"), optimize=True)
 
 
 if __name__ == "__main__":
