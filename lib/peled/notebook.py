@@ -151,20 +151,19 @@ class Room:
             raise ValueError(f"quantity {name!r}: source kind: expected one of {', '.join(paper.SOURCE_KINDS)}, found {kind!r}")
         self._quantities[name] = {"name": name, "value": value, "standard_error": error, "unit": unit, "source_kind": kind}
 
-    def check(self, claim_id: str, found=None, standard_error=0.0, *, kind: str, **options) -> str:
-        """Judge a claim and keep the verdict; see `peled.paper.judge` for the parameters. Returns the verdict's word."""
-        return self._keep(paper.judge(claim_id, found, standard_error, kind=kind, **options))
+    def check(self, claim_id: str, found=None, standard_error=0.0, *, kind: str, **options) -> None:
+        """Judge a claim and keep the verdict; see `peled.paper.judge` for the parameters."""
+        self._keep(paper.judge(claim_id, found, standard_error, kind=kind, **options))
 
-    def not_testable(self, claim_id: str, why: str) -> str:
+    def not_testable(self, claim_id: str, why: str) -> None:
         """Keep that a claim cannot be tested here, and why."""
-        return self._keep(paper.not_testable(claim_id, why))
+        self._keep(paper.not_testable(claim_id, why))
 
-    def _keep(self, verdict: paper.Verdict) -> str:
+    def _keep(self, verdict: paper.Verdict) -> None:
         entry = paper.claim(verdict.claim_id)
         if entry.topic != self.topic:
             raise paper.LedgerError(f"{verdict.claim_id}: belongs to {entry.topic}, not to {self.topic}")
         self._verdicts[verdict.claim_id, verdict.route] = verdict
-        return verdict.verdict
 
     def verdicts(self) -> VerdictTable:
         """All verdicts so far, as a table that a notebook shows."""

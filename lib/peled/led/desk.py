@@ -184,8 +184,9 @@ def judge(room, claim_id: str, store: Mapping, names: str | tuple[str, ...], fou
     names = (names,) if isinstance(names, str) else names
     missing = [name for name in names if name not in store]
     if missing:
-        return room.not_testable(claim_id, f"no such file in data_dir: {', '.join(missing)}")
-    return room.check(claim_id, kind=data.kind(*names), **found(*(store[name] for name in names)), **options)
+        room.not_testable(claim_id, f"no such file in data_dir: {', '.join(missing)}")
+        return
+    room.check(claim_id, kind=data.kind(*names), **found(*(store[name] for name in names)), **options)
 
 
 def draw_series(room, panel: str, data: Collection, *names: str, titles: tuple[str, ...] = (), title: str = "", labels=None) -> None:

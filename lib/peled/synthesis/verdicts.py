@@ -182,7 +182,6 @@ def _volumes(check, facts: Facts, printed, lead, room) -> None:
     def volume(step: str, action: str, chemical: str | None = None) -> float:
         return facts.quantity(step, action, "mL", chemical)
 
-    batches = facts.steps.get("injection", {}).get("transfer", {}).get("times")
     check(
         "C098",
         lambda: lead / 0.5,
@@ -191,20 +190,26 @@ def _volumes(check, facts: Facts, printed, lead, room) -> None:
     )
     check(
         "C100",
-        lambda: (
-            batches * volume("injection", "transfer") <= volume("precursor", "add", "acetonitrile"),
-            f"{batches} injections use {batches * volume('injection', 'transfer'):.1f} of {volume('precursor', 'add', 'acetonitrile'):.0f} mL",
-        ),
-        note="0.1 mmol of lead a batch; 70 % of the solution is left for other syntheses",
+        lambda: 0.1 / (lead / volume("precursor", "add", "acetonitrile")),
+        half_width=0.005,
+        note="precursor for 0.100 mmol of lead a batch, the round number; six injections use 1.2 of 4 mL",
     )
-    for claim_id, chemical in (("C102", "oleic_acid"), ("C103", "oleylamine")):
 
-        def fits(chemical=chemical):
-            batch = printed("C106") * 3 / printed("C105")
-            rest = batch - sum(volume("ligand-bath", "add", c) for c in ("oleic_acid", "oleylamine")) - volume("injection", "transfer")
-            return rest > 0, f"{volume('ligand-bath', 'add', chemical):g} mL of a {batch:.0f} mL batch, {rest:.1f} mL left for toluene"
+    def fits():
+        batch = printed("C106") * 3 / printed("C105")
+        rest = batch - printed("C102") - printed("C103") - printed("C100")
+        return rest > 0, f"{rest:.1f} mL of a {batch:.0f} mL batch left for toluene"
 
-        check(claim_id, fits, note="the batch volume follows from three tubes of 10 mL for six batches; the volume of toluene is not printed")
+    batch_note = "the batch follows from three tubes of 10 mL for six batches; the volume of toluene is not printed"
+    for claim_id, other, factor in (("C102", "C103", 10), ("C103", "C102", 0.1)):
+        check(claim_id, fits, route="room in the batch", note=batch_note)
+        check(
+            claim_id,
+            lambda other=other, factor=factor: factor * printed(other),
+            half_width=0.005 * max(factor, 1),
+            route="acid to amine",
+            note="ten parts of acid to one of amine by volume, 14.7 to 1 in moles",
+        )
     check("C105", lambda: volume("control", "transfer") * 2 / volume("stock", "disperse"), half_width=0.05, note="12 mL of stock from 2 mL a batch")
     check(
         "C107",
@@ -223,14 +228,20 @@ def _volumes(check, facts: Facts, printed, lead, room) -> None:
     check("C117", lambda: printed("C105") * printed("C116"), half_width=0.05, note="six batches of 2 mL")
 
     treatments = [step for step in facts.procedure.steps if step.get("alternative")]
-    portion = volume("control", "transfer")
 
     def shared():
-        needed = sum(parse_quantity(step["transfer"]["volume"], "mL") for step in treatments)
-        return (True if needed <= portion else "partly"), f"{len(treatments)} treatments need {needed:.0f} mL, half of the stock is {portion:.0f} mL"
+        portion = printed("C117") / printed("C121")
+        needed = len(treatments) * printed("C123")
+        return (True if needed <= portion else "partly"), f"{len(treatments)} treatments need {needed:.0f} mL, a portion of the stock is {portion:.0f} mL"
 
-    check("C121", shared, note="two portions of 6 mL, but GL, EDTA and E+G at 3 mL each do not fit into one: a second preparation is implied")
-    check("C123", shared, note="fits twice into the treated half, not three times")
+    for claim_id, found in (("C121", lambda: printed("C117") / (2 * printed("C123"))), ("C123", lambda: printed("C117") / (2 * printed("C121")))):
+        check(claim_id, found, half_width=0.05, route="two treatments", note="two treatments of 3 mL use up one of two portions of a 12 mL stock")
+        check(
+            claim_id,
+            shared,
+            route="three treatments",
+            note="GL, EDTA and E+G at 3 mL each do not fit into one portion: a second preparation is implied",
+        )
 
 
 def _balance(check, balance: MassBalance, neat: CrystalPopulation, treated: CrystalPopulation, facts: Facts) -> None:
@@ -248,9 +259,9 @@ def _balance(check, balance: MassBalance, neat: CrystalPopulation, treated: Crys
     )
 
     def enough():
-        mass = facts.quantity("treatment-GL", "transfer", "mL") * 40
+        mass = paper.claim("C123").number * paper.claim("C112").number
         freed = neat.lead_mmol(mass) * neat.lost_fraction(treated)
-        ligand = facts.quantity("treatment-GL", "treat", "mmol")
+        ligand = paper.claim("C122").number
         return (
             ligand >= freed,
             f"{ligand:g} mmol of ligand, {freed:.3f} mmol of lead freed when all crystals shrink from {neat.edge_nm:g} to {treated.edge_nm:g} nm",
@@ -269,7 +280,7 @@ def _spins(check, neat: CrystalPopulation, treated: CrystalPopulation, rotor_mm:
 
     def pellet():
         size = max(sedimenting_diameter_nm(40, density_g_cm3=density, rpm=printed("C108"), minutes=printed("C109"), rotor_mm=r) for r in rotor_mm)
-        return size < 1000, f"flocs above {size:.0f} nm reach the bottom"
+        return size < 1000 * printed("C126"), f"flocs above {size:.0f} nm reach the bottom"
 
     def stays(crystals: CrystalPopulation, rpm: str, minutes: float):
         size = crystals.edge_nm * (6 / 3.141592653589793) ** (1 / 3) + 3.5  # a sphere of equal volume with its ligand shell
