@@ -176,7 +176,7 @@ def pick(store: Mapping, *names: str, otherwise: int = 0) -> dict:
     return found or dict(list(store.items())[:otherwise])
 
 
-def judge(room, claim_id: str, store: Mapping, names: str | tuple[str, ...], found: Callable[..., Mapping], data: Collection, **options) -> str:
+def judge(room, claim_id: str, store: Mapping, names: str | tuple[str, ...], found: Callable[..., Mapping], data: Collection, **options) -> None:
     """Judge a claim on the named entries of a store, or say which file is missing.
 
     `found(*entries)` returns the keywords of `room.check` (found, standard_error, holds, note).

@@ -270,7 +270,7 @@ def _balance(check, balance: MassBalance, neat: CrystalPopulation, treated: Crys
     check(
         "C122",
         enough,
-        note="enough to complex all lead that the shrinkage frees, 15 times over; for E+G the text does not say whether 2 mmol is the sum or each",
+        note="in more than ten-fold excess over all the lead that the shrinkage frees; for E+G the text does not say whether 2 mmol is the sum or each",
     )
 
 
