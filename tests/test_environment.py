@@ -131,6 +131,17 @@ def test_versions_agree():
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
+def test_the_citation_file_is_valid():
+    """Against the Citation File Format's own schema, version 1.2.0 (CC-BY-4.0, doi:10.5281/zenodo.5171937)."""
+    import jsonschema
+
+    schema = json.loads((ROOT / "tests" / "cff-1.2.0.schema.json").read_text())
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    jsonschema.validate(citation, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({k: v for k, v in citation.items() if k != "authors"}, schema)
+
+
 def make(*arguments, **environment):
     return subprocess.run(["make", "-C", str(ROOT), *arguments], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", **environment})
 
