@@ -341,8 +341,16 @@ def _found(v: paper.Verdict) -> str:
     if isinstance(v.found, str):
         return v.found
     values = v.found if isinstance(v.found, list) else [v.found]
-    text = "; ".join(f"{x:.4g}" for x in values)
+    text = "; ".join(_rounded(x, v.standard_error) for x in values)
     return f"{text} ± {v.standard_error:.2g} {v.unit}".strip() if v.standard_error else f"{text} {v.unit}".strip()
+
+
+def _rounded(value: float, standard_error: float | None) -> str:
+    """A number to the second digit of its standard error: digits beyond it differ between machines and mean nothing."""
+    if not standard_error or not 1e-4 < standard_error < 1e4:
+        return f"{value:.4g}"
+    decimals = max(0, 1 - math.floor(math.log10(standard_error)))
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"
 
 
 def _digests(paths: list[Path]):
