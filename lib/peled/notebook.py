@@ -290,7 +290,7 @@ class VerdictTable:
         return ", ".join(f"{combined.count(word)} {word}" for word in paper.VERDICTS if word in combined)
 
     def _cells(self) -> list[tuple[str, ...]]:
-        return [(v.claim_id, v.verdict, v.source_kind, v.published or "(statement)", _found(v), ": ".join(filter(None, (v.route, v.note)))) for v in self.rows]
+        return [(v.claim_id, v.verdict, v.source_kind, v.published or "(statement)", shown(v), ": ".join(filter(None, (v.route, v.note)))) for v in self.rows]
 
     def __repr__(self) -> str:
         return "\n".join(
@@ -335,7 +335,8 @@ def results_schema() -> dict:
     return json.loads((Path(__file__).with_name("schemas") / "results.schema.json").read_text(encoding="utf-8"))
 
 
-def _found(v: paper.Verdict) -> str:
+def shown(v: paper.Verdict) -> str:
+    """What was found, to the digits that its standard error carries, with its unit."""
     if v.found is None:
         return ""
     if isinstance(v.found, str):

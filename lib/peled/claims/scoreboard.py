@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from peled import paper
 from peled.claims.gather import Gathered
+from peled.notebook import shown
 
 #: Kinds of source that put the paper itself to the test.
 TESTING = ("measured", "calculated", "recomputed")
@@ -188,17 +189,6 @@ def contradictions(rows: Sequence[Row]) -> list[Contradiction]:
 
 def _order(x: float) -> float:
     return 0.0 if math.isnan(x) else x
-
-
-def shown(verdict: paper.Verdict) -> str:
-    """What was found, rounded to what its standard error carries."""
-    if verdict.found is None:
-        return ""
-    if isinstance(verdict.found, str):
-        return verdict.found
-    values = verdict.found if isinstance(verdict.found, list) else [verdict.found]
-    text = "; ".join(f"{value:.4g}" for value in values)
-    return f"{text} ± {verdict.standard_error:.2g} {verdict.unit}".strip() if verdict.standard_error else f"{text} {verdict.unit}".strip()
 
 
 def found_of(row: Row) -> str:
