@@ -7,6 +7,7 @@ The same inputs give the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -187,13 +188,7 @@ def save(figure: Figure, folder: str | Path, provenance: Provenance) -> list[Pat
     for suffix, entries in metadata.items():
         stream = io.BytesIO()
         figure.savefig(stream, format=suffix, metadata=entries)
-        record.setdefault("sha256", {})[suffix] = _digest(stream.getvalue())
+        record.setdefault("sha256", {})[suffix] = hashlib.sha256(stream.getvalue()).hexdigest()
         written.append(files.write_atomically(folder / f"{provenance.panel}.{suffix}", stream.getvalue()))
     written.append(files.write_atomically(folder / f"{provenance.panel}.json", files.to_json(record)))
     return written
-
-
-def _digest(content: bytes) -> str:
-    import hashlib
-
-    return hashlib.sha256(content).hexdigest()

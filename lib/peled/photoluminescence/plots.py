@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from peled.figures import COLOURS
+from peled.materials import HC_EV_NM
 from peled.photoluminescence import fluence as rates
 from peled.photoluminescence.emission import by_treatment
 
@@ -28,10 +29,10 @@ def no_file(axes, what: str) -> None:
 def absorption_and_emission(ax, absorbances: dict, emission) -> None:
     """Absorbance of every sample and one emission spectrum, normalised, against wavelength."""
     for i, (label, (energy, absorbance)) in enumerate(absorbances.items()):
-        ax.plot(1239.842 / energy, absorbance, color=colour(label, i), ls="--" if i else "-", label=f"absorbance, {label}")
+        ax.plot(HC_EV_NM / energy, absorbance, color=colour(label, i), ls="--" if i else "-", label=f"absorbance, {label}")
     ax.set(xlabel="Wavelength (nm)", ylabel="Absorbance")
     top = (
-        max(float(np.max(a[1][1239.842 / a[0] > 430])) if np.any(1239.842 / a[0] > 430) else float(np.max(a[1])) for a in absorbances.values())
+        max(float(np.max(a[1][HC_EV_NM / a[0] > 430])) if np.any(HC_EV_NM / a[0] > 430) else float(np.max(a[1])) for a in absorbances.values())
         if absorbances
         else 1.0
     )

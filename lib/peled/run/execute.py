@@ -145,11 +145,10 @@ def keep_failure(job: Job, status: str) -> str:
         message = (stage / "failure.txt").read_text(encoding="utf-8") or status
     except OSError:
         pass
-    for name in ("executed.ipynb",):
-        if (stage / name).exists():
-            job.failed.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(stage / name, job.failed)
-            message += f" (see {files.display_path(job.failed)})"
+    if (stage / "executed.ipynb").exists():
+        job.failed.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(stage / "executed.ipynb", job.failed)
+        message += f" (see {files.display_path(job.failed)})"
     shutil.rmtree(stage, ignore_errors=True)
     return message
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import optimize, stats
 
-HC_EV_NM = 1239.84198
+from peled.materials import HC_EV_NM
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from peled.formats.diffraction import Pattern, read_pattern
 from peled.formats.images import Image, read_image
 from peled.formats.infrared import InfraredSpectrum, read_infrared
 from peled.formats.vamas import Spectrum, is_vamas, read_vamas
+from peled.materials import HC_EV_NM
 from peled.structure.ftir import Assignment
 from peled.structure.icpms import Calibration, Content, calibrate, lead_content
 
@@ -140,7 +141,7 @@ def _deflection(paths: list[Path], samples) -> dict[str, tuple[np.ndarray, np.nd
         table = read_table(path)
         x = table.columns[0].values
         if x.min() > 50:  # wavelength
-            x = 1239.84198 / x
+            x = HC_EV_NM / x
         order = np.argsort(x)
         for i, column in enumerate(table.columns[1:]):
             name = next((s for s in samples if key(s) == key(column.name)), None) or _sample_of(path.stem, samples) or (samples[i] if i < 2 else column.name)
