@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pwscf_text as espresso
 from peled.formats import FormatError
 from peled.formats.atomistic import formula, read_calculation, read_structure
 from peled.formats.atomistic.outputs import HARTREE_EV, RYDBERG_EV
 from peled.formats.atomistic.structures import BOHR_ANGSTROM, element
-from peled.simulate.energetics import espresso
 
 VASP = """ vasp.5.4.1 24Jun15 (build Jan 02 2020 16:21:29) gamma-only
    VRHFIN =N: s2p3
@@ -80,6 +80,7 @@ XTB = """      |                           x T B                           |
    *** GEOMETRY OPTIMIZATION CONVERGED AFTER 20 ITERATIONS ***
           | TOTAL ENERGY               -5.070544440612 Eh   |
  normal termination of xtb
+ * finished run on 2022/01/01 at 12:00:00.000
 """
 QEXML = """<?xml version="1.0"?><qes:espresso xmlns:qes="http://www.quantum-espresso.org/ns/qes/qes-1.0"><output>
 <convergence_info><scf_conv><convergence_achieved>{done}</convergence_achieved></scf_conv></convergence_info>
@@ -122,7 +123,10 @@ def test_unconverged_self_consistency_is_refused_unless_asked_for(tmp_path):
 
 
 def test_interrupted_run_says_so(tmp_path):
-    found = read_calculation(put(tmp_path, "a.out", pw(complete=False)))
+    path = put(tmp_path, "a.out", pw(complete=False))
+    with pytest.raises(FormatError, match="did not finish"):
+        read_calculation(path)
+    found = read_calculation(path, allow_unconverged=True)
     assert not found.finished and found.geometry_converged is False
 
 
@@ -152,7 +156,7 @@ def test_xml_with_entities_is_refused(tmp_path):
 def test_outcar_takes_the_ionic_energy_not_an_iteration(tmp_path):
     found = read_calculation(put(tmp_path, "OUTCAR", VASP))
     assert found.energy_eV == -19.52
-    assert found.settings == {"cutoff_eV": 400.0, "kpoints": 1.0, "functional": "PBE", "dispersion": "DFT-D3"}
+    assert found.settings == {"cutoff_eV": 400.0, "kpoints": "Gamma", "functional": "PBE", "dispersion": "DFT-D3"}
     assert found.composition == Counter({"N": 1, "H": 3}) and found.geometry_converged and found.finished
     assert found.structure.positions[1][0] == 5.94
     worse = VASP.replace("aborting loop because EDIFF is reached", "aborting loop EDIFF was not reached (unconverged)")
@@ -215,7 +219,7 @@ PBI2 = {
     "a.xyz": '3\nLattice="4.5 0 0 0 4.5 0 0 0 7" Properties=species:S:1:pos:R:3\nPb 0 0 0\nI 2.25 0 1.5\nI 0 2.25 5.5\n',
     "POSCAR": "PbI2\n1.0\n4.5 0 0\n0 4.5 0\n0 0 7\nPb I\n1 2\nSelective dynamics\nDirect\n0 0 0 T T T\n0.5 0 0.2142857142857 T T T\n0 0.5 0.7857142857143 F F F\n",
     "CONTCAR": "PbI2\n2.0\n2.25 0 0\n0 2.25 0\n0 0 3.5\nPb I\n1 2\nCartesian\n0 0 0\n1.125 0 0.75\n0 1.125 2.75\n",
-    "pw.in": "&system\n ibrav=0\n/\nCELL_PARAMETERS angstrom\n4.5 0 0\n0 4.5 0\n0 0 7\nATOMIC_POSITIONS (crystal)\nPb 0 0 0\nI 0.5 0 0.2142857142857 0 0 1\nI 0 0.5 0.7857142857143\n\nK_POINTS gamma\n",
+    "pw.in": "&control\n/\n&system\n ibrav=0, nat=3, ntyp=2\n/\nATOMIC_SPECIES\nPb 207.2 Pb.UPF\nI 126.9 I.UPF\nCELL_PARAMETERS angstrom\n4.5 0 0\n0 4.5 0\n0 0 7\nATOMIC_POSITIONS (crystal)\nPb 0 0 0\nI 0.5 0 0.2142857142857 0 0 1\nI 0 0.5 0.7857142857143\n\nK_POINTS gamma\n",
     "b.cif": "data_x\n_cell_length_a 4.5\n_cell_length_b 4.5\n_cell_length_c 7\n_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n_symmetry_space_group_name_H-M 'P 1'\nloop_\n_atom_site_label\n"
     "_atom_site_type_symbol\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nPb1 Pb 0 0 0\nI1 I 0.5 0 0.2142857142857\nI2 I 0 0.5 0.7857142857143\n",
 }
@@ -248,7 +252,9 @@ def test_cif_symmetry_is_applied(tmp_path):
         ("POSCAR", "Pb I\n", "1 2\n", "element symbols"),
         ("POSCAR", "1 2\nSel", "1\nSel", "2 atom counts"),
         ("POSCAR", "0 4.5 0\n", "9 0 0\n", "span a volume"),
-        ("pw.in", "CELL_PARAMETERS angstrom\n4.5 0 0\n0 4.5 0\n0 0 7\n", "", "CELL_PARAMETERS"),
+        ("pw.in", "CELL_PARAMETERS angstrom\n4.5 0 0\n0 4.5 0\n0 0 7\n", "", "input of Quantum ESPRESSO"),
+        ("POSCAR", "0 0.5 0.7857142857143 F F F\n", "", "POSCAR"),
+        ("POSCAR", "0.5 0 0.2142857142857", "0.5 nan 0.2142857142857", "no numbers"),
         ("b.cif", "Pb1 Pb 0 0 0\nI1 I 0.5 0 0.2142857142857\nI2 I 0 0.5 0.7857142857143\n", "", "CIF|sites"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
@@ -10,110 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import periodictable
 
 from peled.formats import FormatError, read_text
 
 BOHR_ANGSTROM = 0.529177210544  # CODATA 2022
 _FLOAT = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?"
 #: Element symbols, hydrogen first; deuterium is read as hydrogen.
-ELEMENTS = [
-    "H",
-    "He",
-    "Li",
-    "Be",
-    "B",
-    "C",
-    "N",
-    "O",
-    "F",
-    "Ne",
-    "Na",
-    "Mg",
-    "Al",
-    "Si",
-    "P",
-    "S",
-    "Cl",
-    "Ar",
-    "K",
-    "Ca",
-    "Sc",
-    "Ti",
-    "V",
-    "Cr",
-    "Mn",
-    "Fe",
-    "Co",
-    "Ni",
-    "Cu",
-    "Zn",
-    "Ga",
-    "Ge",
-    "As",
-    "Se",
-    "Br",
-    "Kr",
-    "Rb",
-    "Sr",
-    "Y",
-    "Zr",
-    "Nb",
-    "Mo",
-    "Tc",
-    "Ru",
-    "Rh",
-    "Pd",
-    "Ag",
-    "Cd",
-    "In",
-    "Sn",
-    "Sb",
-    "Te",
-    "I",
-    "Xe",
-    "Cs",
-    "Ba",
-    "La",
-    "Ce",
-    "Pr",
-    "Nd",
-    "Pm",
-    "Sm",
-    "Eu",
-    "Gd",
-    "Tb",
-    "Dy",
-    "Ho",
-    "Er",
-    "Tm",
-    "Yb",
-    "Lu",
-    "Hf",
-    "Ta",
-    "W",
-    "Re",
-    "Os",
-    "Ir",
-    "Pt",
-    "Au",
-    "Hg",
-    "Tl",
-    "Pb",
-    "Bi",
-    "Po",
-    "At",
-    "Rn",
-    "Fr",
-    "Ra",
-    "Ac",
-    "Th",
-    "Pa",
-    "U",
-    "Np",
-    "Pu",
-    "Am",
-    "Cm",
-]
+ELEMENTS = [periodictable.elements[z].symbol for z in range(1, 97)]
 
 
 @dataclass(frozen=True)
@@ -178,7 +83,7 @@ def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
     if re.search(r"^\s*data_\S*", text, re.M) and "_cell_length_a" in text:
         return _read_cif(path, text)
     if re.search(r"^\s*ATOMIC_POSITIONS", text, re.M | re.I):
-        return read_espresso_cards(path, text)
+        return with_ase(path, text, "espresso-in", "an input of Quantum ESPRESSO's pw.x")
     if re.fullmatch(r"\s*\d+\s*", lines[0]):
         frames = xyz_frames(path, lines)
         try:
@@ -186,7 +91,7 @@ def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
         except IndexError:
             raise FormatError(path, expected=f"frame {frame}", found=f"{len(frames)} frames") from None
     if len(lines) > 7 and re.fullmatch(rf"\s*{_FLOAT}(\s+{_FLOAT}\s+{_FLOAT})?\s*", lines[1]):
-        return _read_poscar(path, lines)
+        return _read_poscar(path, text)
     raise FormatError(path, expected="XYZ, POSCAR/CONTCAR, CIF or Quantum ESPRESSO input", found=f"{lines[0][:60]!r} as the first line")
 
 
@@ -212,7 +117,10 @@ def symbol(path: Path, label: str, at: int) -> str:
 
 
 def xyz_frames(path: Path, lines: list[str]) -> list[Structure]:
-    """All frames of an XYZ file."""
+    """All frames of an XYZ file.
+
+    Not by ASE: it takes `nan` for a position, knows no labels (`C12`, `82`, `D`) and does not say which line is wrong.
+    """
     frames, start = [], 0
     while start < len(lines):
         if not lines[start].strip():
@@ -266,36 +174,47 @@ def comment_keys(line: str) -> dict:
     return {k: v for k, eq, v in (w.partition("=") for w in words) if eq and k} | {"comment": line.strip()}
 
 
-def _read_poscar(path: Path, lines: list[str]) -> Structure:
-    scale = numbers(path, lines[1], 1, 2, "the scale")[0]
-    cell = np.array([numbers(path, lines[k], 3, k + 1, "a lattice vector") for k in (2, 3, 4)])
-    names = lines[5].split()
+def _read_poscar(path: Path, text: str) -> Structure:
+    # ASE would take missing elements from the title or from other files of the folder, and leave out atoms where counts are missing.
+    names, counts = (line.split("!")[0].split() for line in text.split("\n")[5:7])
     if not names or names[0].isdigit():
         raise FormatError(
-            path, place="line 6", expected="element symbols (VASP 5)", found=repr(lines[5][:40]), advice="VASP 4 files do not name their elements; add the line"
+            path,
+            place="line 6",
+            expected="element symbols (VASP 5)",
+            found=repr(" ".join(names)[:40]),
+            advice="VASP 4 files do not name their elements; add the line",
         )
-    kinds = [symbol(path, name.split("_")[0].split("/")[0], 6) for name in names]
+    if len(counts) != len(names) or not all(c.isdigit() for c in counts):
+        raise FormatError(path, place="line 7", expected=f"{len(names)} atom counts", found=repr(" ".join(counts)[:40]))
+    found = with_ase(path, text, "vasp", "a POSCAR or CONTCAR of VASP 5")
+    if abs(np.linalg.det(found.cell)) < 1e-3:
+        raise FormatError(path, place="line 3", expected="lattice vectors that span a volume", found=f"{abs(np.linalg.det(found.cell)):.1e} cubic angstrom")
+    return found
+
+
+def with_ase(path: Path, text: str, name: str, what: str) -> Structure:
+    """The last structure that ASE (doi:10.1088/1361-648X/aa680e) finds in a text of the format it calls `name`.
+
+    Raises
+    ------
+    FormatError
+        Whatever ASE fails with, and for atoms that are nowhere.
+    """
+    from ase.io import read  # half a second to import, so only where it is needed
+
     try:
-        counts = [int(c) for c in lines[6].split()]
-    except ValueError:
-        counts = []
-    if len(counts) != len(kinds) or not counts:
-        raise FormatError(path, place="line 7", expected=f"{len(kinds)} atom counts", found=repr(lines[6][:40]))
-    volume = abs(np.linalg.det(cell))
-    if volume < 1e-6:
-        raise FormatError(path, place="line 3", expected="lattice vectors that span a volume", found=f"{volume:.1e}")
-    scale = (-scale / volume) ** (1 / 3) if scale < 0 else scale  # a negative scale is the volume
-    at = 7
-    if lines[at].strip()[:1] in ("S", "s"):
-        at += 1
-    cartesian = lines[at].strip()[:1] in ("C", "c", "K", "k")
-    rows = [numbers(path, lines[k] if k < len(lines) else "", 3, k + 1, "a position") for k in range(at + 1, at + 1 + sum(counts))]
-    positions = np.array(rows) * scale if cartesian else np.array(rows) @ (cell * scale)
-    return Structure(tuple(s for s, n in zip(kinds, counts, strict=True) for _ in range(n)), positions, cell * scale, {"comment": lines[0].strip()})
+        atoms = read(io.StringIO(text), format=name, index=-1)
+    except Exception as error:  # ASE's readers raise anything: assertions, StopIteration, KeyError
+        raise FormatError(path, expected=what, found=f"what ASE cannot read ({type(error).__name__}: {str(error)[:80]})".replace(": )", ")")) from None
+    cell = atoms.cell.array if atoms.cell.rank else None
+    if not len(atoms) or not np.isfinite(atoms.positions).all() or (cell is not None and not np.isfinite(cell).all()):
+        raise FormatError(path, expected=what, found="no atoms" if not len(atoms) else "positions that are no numbers")
+    return Structure(tuple(atoms.get_chemical_symbols()), atoms.positions.copy(), None if cell is None else cell.copy())
 
 
 def _read_cif(path: Path, text: str) -> Structure:
-    import gemmi
+    import gemmi  # and not ASE, which keeps one element of a site that two share
 
     try:
         small = gemmi.make_small_structure_from_block(gemmi.cif.read_string(text).sole_block())
@@ -314,61 +233,3 @@ def _read_cif(path: Path, text: str) -> Structure:
         np.array(small.cell.orth.mat).T,
         info,
     )
-
-
-def read_espresso_cards(path: Path, text: str, *, cell: np.ndarray | None = None, alat: float | None = None) -> Structure:
-    """The last CELL_PARAMETERS and ATOMIC_POSITIONS cards of a Quantum ESPRESSO input or output."""
-    lines = text.split("\n")
-    if alat is None:
-        if match := re.search(rf"celldm\s*\(\s*1\s*\)\s*=\s*({_FLOAT})", text, re.I):
-            alat = float(match[1].lower().replace("d", "e")) * BOHR_ANGSTROM
-        elif match := re.search(rf"^\s*A\s*=\s*({_FLOAT})", text, re.M):
-            alat = float(match[1].lower().replace("d", "e"))
-    cells = [k for k, line in enumerate(lines) if line.strip().upper().startswith("CELL_PARAMETERS")]
-    if cells:
-        at = cells[-1]
-        unit = _unit(lines[at], "alat")
-        factor = {"angstrom": 1.0, "bohr": BOHR_ANGSTROM}.get(unit)
-        if match := re.search(rf"alat\s*=\s*({_FLOAT})", lines[at]):
-            factor = float(match[1]) * BOHR_ANGSTROM
-        elif factor is None:
-            factor = alat
-        if factor is None:
-            raise FormatError(path, place=f"line {at + 1}", expected="a unit of CELL_PARAMETERS, or celldm(1)", found=lines[at].strip())
-        cell = np.array([numbers(path, lines[at + k], 3, at + k + 1, "a lattice vector") for k in (1, 2, 3)]) * factor
-    places = [k for k, line in enumerate(lines) if line.strip().upper().startswith("ATOMIC_POSITIONS")]
-    if not places:
-        raise FormatError(path, expected="ATOMIC_POSITIONS", found="none")
-    at = places[-1]
-    unit = _unit(lines[at], "alat")
-    symbols, rows = [], []
-    for k in range(at + 1, len(lines)):
-        parts = lines[k].split()
-        if len(parts) < 4 or not re.fullmatch(_FLOAT, parts[1]):
-            if lines[k].strip() and not lines[k].strip().startswith(("!", "#")):
-                break
-            if rows and not lines[k].strip():
-                break
-            continue
-        symbols.append(symbol(path, parts[0], k + 1))
-        rows.append(numbers(path, " ".join(parts[1:4]), 3, k + 1, "a position"))
-    if not rows:
-        raise FormatError(path, place=f"line {at + 1}", expected="positions after ATOMIC_POSITIONS", found="none")
-    if unit == "crystal" and cell is None:
-        raise FormatError(
-            path,
-            place=f"line {at + 1}",
-            expected="CELL_PARAMETERS beside crystal positions",
-            found="none",
-            advice="ibrav cells are not expanded; write the cell out",
-        )
-    factor = {"angstrom": 1.0, "bohr": BOHR_ANGSTROM, "alat": alat}.get(unit, 1.0)
-    if factor is None:
-        raise FormatError(path, place=f"line {at + 1}", expected="celldm(1) or A for positions in alat", found="neither")
-    positions = np.array(rows) @ cell if unit == "crystal" else np.array(rows) * factor
-    return Structure(tuple(symbols), positions, cell, {})
-
-
-def _unit(line: str, default: str) -> str:
-    match = re.search(r"(alat|bohr|angstrom|crystal)", line.lower().split("s", 1)[-1])
-    return match[1] if match else default

@@ -1,0 +1,87 @@
+"""One finished calculation: its total energy and what that rests on."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from peled.formats import FormatError
+from peled.formats.atomistic.structures import Structure
+
+HARTREE_EV = 27.211386245981  # CODATA 2022
+RYDBERG_EV = HARTREE_EV / 2
+NUMBER = r"([+-]?\d+\.?\d*(?:[eEdD][+-]?\d+)?)"
+
+
+@dataclass(frozen=True)
+class Calculation:
+    """One calculation.
+
+    `scf_converged` speaks of the last self-consistency, `geometry_converged` of an optimisation (None where there was
+    none), `finished` of the program having said good-bye. `settings` holds what must be equal for two energies to be
+    subtracted; what an output does not say is not in it. Keys: functional, method, dispersion, cutoff_eV,
+    density_cutoff_eV, basis, ecp, density_fitting, medium, kpoints, charge, spin, and `pseudopotential <element>`.
+    """
+
+    path: Path
+    program: str
+    energy_eV: float
+    scf_converged: bool
+    geometry_converged: bool | None
+    finished: bool
+    settings: dict = field(default_factory=dict)
+    structure: Structure | None = field(default=None, repr=False)
+    composition: Counter = field(default_factory=Counter)
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """What speaks against using the energy."""
+        said = []
+        if not self.scf_converged:
+            said.append("self-consistency not reached")
+        if self.geometry_converged is False:
+            said.append("geometry not converged")
+        if not self.finished:
+            said.append("the program did not finish")
+        return tuple(said)
+
+    @property
+    def label(self) -> str:
+        """Method, basis or cutoffs, sampling and medium in a few words, as stands beside a number.
+
+        >>> Calculation(Path("a"), "Quantum ESPRESSO", -1.0, True, None, True, {"functional": "PBE", "dispersion": "DFT-D3", "cutoff_eV": 25 * RYDBERG_EV,
+        ...             "density_cutoff_eV": 200 * RYDBERG_EV, "kpoints": "Gamma"}).label
+        'PBE-D3, 25/200 Ry, Gamma'
+        """
+        get = self.settings.get
+        model = get("functional") or get("method") or self.program
+        if get("functional") and get("dispersion", "none") != "none":
+            model += "-" + get("dispersion").removeprefix("DFT-")
+        if get("basis"):
+            model += "/" + get("basis")
+        cutoffs = [f"{round(get(key) / RYDBERG_EV, 1):g}" for key in ("cutoff_eV", "density_cutoff_eV") if get(key)]
+        sampling = get("kpoints") if cutoffs or get("kpoints") != "Gamma" else None
+        medium = get("medium") if get("medium") != "vacuum" or get("basis") else None
+        return ", ".join(part for part in (model, f"{'/'.join(cutoffs)} Ry" if cutoffs else None, sampling, medium) if part)
+
+
+def last(pattern: str, text: str, flags: int = 0) -> re.Match | None:
+    """The last match of a pattern."""
+    found = None
+    for found in re.finditer(pattern, text, flags):  # noqa: B007  the last match is wanted
+        pass
+    return found
+
+
+def to_float(number: str) -> float:
+    """A number as Fortran prints it."""
+    return float(number.lower().replace("d", "e"))
+
+
+def energy(path: Path, match: re.Match | None, unit_eV: float, what: str) -> float:
+    """The energy of a match in eV, or FormatError."""
+    if match is None:
+        raise FormatError(path, expected=what, found="none", advice="the run stopped before its first self-consistency")
+    return to_float(match[1]) * unit_eV

@@ -1,0 +1,231 @@
+"""Outputs of the plane-wave programs: Quantum ESPRESSO (text and XML) and VASP (OUTCAR and vasprun.xml)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from peled.formats import FormatError
+from peled.formats.atomistic.calculation import HARTREE_EV, NUMBER, RYDBERG_EV, Calculation, energy, last, to_float
+from peled.formats.atomistic.structures import BOHR_ANGSTROM, Structure, symbol
+
+_THREE = rf"\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}"
+
+# ---- Quantum ESPRESSO --------------------------------------------------------------------------------------------------
+
+
+def espresso(path: Path, text: str) -> Calculation:
+    """Text of pw.x; not by ASE, which gives energies of unfinished runs without a word and none of the settings."""
+    text = text[max(text.rfind("     Program PWSCF"), 0) :]  # a continued run may have been appended
+    match = last(rf"^!+\s*total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
+    failed, reached = text.rfind("convergence NOT achieved"), text.rfind("convergence has been achieved")
+    if match is None and failed >= 0:
+        match = last(rf"^\s+total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
+    energy_eV = energy(path, match, RYDBERG_EV, "a line '!    total energy'")
+    # "End of BFGS Geometry Optimization" also stands where the steps ran out.
+    geometry = "bfgs converged" in text if "bfgs" in text.lower() else None
+    sites = Counter(re.findall(r"^\s+\d+\s+(\w+)\s+tau\(", text, re.M))
+    composition = Counter()
+    for label, count in sites.items():
+        composition[symbol(path, label, 0)] += count
+    structure = _espresso_structure(path, text)
+    return Calculation(
+        path, "Quantum ESPRESSO", energy_eV, reached > failed, geometry, "JOB DONE" in text, _espresso_settings(text, sites), structure, composition
+    )
+
+
+def _espresso_structure(path: Path, text: str) -> Structure | None:
+    """The last positions and cell; not by ASE, which needs every blank line and every step of an output, so that a shortened one fails."""
+    alat, axes = re.search(rf"lattice parameter \(alat\)\s*=\s*{NUMBER}", text), re.findall(rf"a\(\d\) = \({_THREE}\s*\)", text)
+    if not alat or len(axes) < 3:
+        return None
+    unit = {"alat": to_float(alat[1]) * BOHR_ANGSTROM, "bohr": BOHR_ANGSTROM, "angstrom": 1.0}
+    cell = _numbers(axes[:3]) * unit["alat"]
+    if block := last(rf"^CELL_PARAMETERS\s*\(?(angstrom|bohr|alat)(?:\s*=\s*{NUMBER})?\)?\s*\n((?:{_THREE}\s*\n){{3}})", text, re.M):
+        factor = to_float(block[2]) * BOHR_ANGSTROM if block[2] else unit[block[1]]
+        cell = _numbers(row.split() for row in block[3].strip().split("\n")) * factor
+    if block := last(rf"^ATOMIC_POSITIONS\s*\(?(angstrom|bohr|alat|crystal)\)?\s*\n((?:\s*[A-Za-z]\w*{_THREE}(?:\s+[01]){{0,3}}\s*\n)+)", text, re.M):
+        rows = [row.split() for row in block[2].strip().split("\n")]
+        at = _numbers(row[1:4] for row in rows)
+        return Structure(tuple(symbol(path, row[0], 0) for row in rows), at @ cell if block[1] == "crystal" else at * unit[block[1]], cell)
+    sites = re.findall(rf"^\s+\d+\s+(\w+)\s+tau\(\s*\d+\)\s*=\s*\({_THREE}\s*\)", text, re.M)
+    return Structure(tuple(symbol(path, s[0], 0) for s in sites), _numbers(s[1:] for s in sites) * unit["alat"], cell) if sites else None
+
+
+def _numbers(rows) -> np.ndarray:
+    return np.array([[to_float(x) for x in row] for row in rows])
+
+
+def _espresso_settings(text: str, sites: Counter) -> dict:
+    settings: dict = {}
+    for name, pattern in (("cutoff_eV", "kinetic-energy cutoff"), ("density_cutoff_eV", "charge density cutoff")):
+        if found := re.search(rf"{pattern}\s*=\s*{NUMBER}\s*Ry", text):
+            settings[name] = round(to_float(found[1]) * RYDBERG_EV, 3)
+    if found := re.search(r"number of k points=\s*(\d+)", text):
+        first = re.search(rf"k\(\s*1\) = \(\s*{NUMBER}\s+{NUMBER}\s+{NUMBER}\s*\)", text)
+        gamma = found[1] == "1" and (first is None or not any(to_float(x) for x in first.groups()))
+        settings["kpoints"] = "Gamma" if gamma else f"{found[1]} irreducible k-points"
+    if found := re.search(r"Exchange-correlation\s*=\s*([^\n(]+)", text):
+        name = " ".join(found[1].split())
+        settings["functional"] = {"SLA PW PBE PBE": "PBE", "SLA PW PSX PSC": "PBESOL"}.get(name, name)  # older versions spell the parts out
+    if found := re.search(r"(DFT-D3|Grimme-D3|DFT-D2|Grimme-D2|XDM|Tkatchenko-Scheffler|many-body dispersion)", text, re.I):
+        settings["dispersion"] = found[1].upper().replace("GRIMME-", "DFT-").replace("TKATCHENKO-SCHEFFLER", "TS")
+    elif "Dispersion" not in text:
+        settings["dispersion"] = "none"
+    valence = dict(re.findall(rf"^\s+(\w+)\s+{NUMBER}\s+\d+\.\d+\s+\w+\s*\(\s*\d\.\d+\)", text, re.M))
+    valence |= re.findall(rf"PseudoPot\. #\s*\d+ for\s+(\w+)\s[\s\S]{{0,400}}?Zval\s*=\s*{NUMBER}", text)
+    if (found := re.search(rf"number of electrons\s*=\s*{NUMBER}", text)) and sites and set(sites) <= set(valence):
+        settings["charge"] = round(sum(n * to_float(valence[label]) for label, n in sites.items()) - to_float(found[1]), 3)
+    return settings | {
+        f"pseudopotential {found[1]}": Path(found[2].strip()).name
+        for found in re.finditer(r"PseudoPot\. #\s*\d+ for\s+(\w+)\s+read from file:?\s*\n?\s*(\S+)", text)
+    }
+
+
+def _xml(path: Path, text: str) -> ElementTree.Element:
+    if "<!ENTITY" in text or "<!DOCTYPE" in text:
+        raise FormatError(path, expected="plain XML", found="a document type with entities", advice="such files can unfold without end; remove the declaration")
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise FormatError(path, place=f"line {error.position[0]}", expected="complete XML", found=str(error), advice="the run may have been stopped") from None
+
+
+def _xml_charge(text: str) -> float | None:
+    found = re.search(rf"<tot_charge>\s*{NUMBER}", text)  # stands in the copy of the input only
+    return to_float(found[1]) if found else None
+
+
+def espresso_xml(path: Path, text: str) -> Calculation:
+    """data-file-schema.xml of pw.x, in hartree and bohr."""
+    output = _xml(path, text).find("output")
+    if output is None:
+        raise FormatError(path, expected="an element 'output'", found="none", advice="the run stopped before it wrote one")
+
+    def value(place: str) -> str | None:
+        return None if (found := output.find(place)) is None or found.text is None else found.text.strip()
+
+    if (etot := value("total_energy/etot")) is None:
+        raise FormatError(path, expected="total_energy/etot", found="none")
+    settings: dict = {}
+    for name, place in (("cutoff_eV", "basis_set/ecutwfc"), ("density_cutoff_eV", "basis_set/ecutrho")):
+        if (found := value(place)) is not None:
+            settings[name] = round(float(found) * HARTREE_EV, 3)
+    if (grid := output.find("band_structure/starting_k_points/monkhorst_pack")) is not None:
+        numbers = "x".join(grid.get(f"nk{k}", "?") for k in (1, 2, 3))
+        shifted = any(grid.get(f"k{k}", "0") != "0" for k in (1, 2, 3))
+        settings["kpoints"] = "Gamma" if numbers == "1x1x1" and not shifted else f"{numbers} k-points" + (", shifted" if shifted else "")
+    elif (points := value("band_structure/nks")) is not None:
+        settings["kpoints"] = "Gamma" if value("basis_set/gamma_only") == "true" else f"{points} irreducible k-points"
+    if (found := value("dft/functional")) is not None:
+        settings["functional"] = found
+    if (charge := _xml_charge(text)) is not None:
+        settings["charge"] = charge
+    settings["dispersion"] = (value("dft/vdW/vdw_corr") or "none").upper().replace("GRIMME-", "DFT-").replace("NONE", "none")
+    if settings["dispersion"] == "DFT-D3" and value("dft/vdW/dftd3_version") == "4":
+        settings["dispersion"] = "DFT-D3(BJ)"
+    for species in output.findall("atomic_species/species"):
+        settings[f"pseudopotential {species.get('name')}"] = Path(species.findtext("pseudo_file", "").strip()).name
+    scf = value("convergence_info/scf_conv/convergence_achieved")
+    geometry = value("convergence_info/opt_conv/convergence_achieved")
+    structure = None
+    if (atoms := output.find("atomic_structure/atomic_positions")) is not None:
+        cell = np.array([[float(x) for x in output.find(f"atomic_structure/cell/a{k}").text.split()] for k in (1, 2, 3)]) * BOHR_ANGSTROM
+        structure = Structure(
+            tuple(symbol(path, a.get("name"), 0) for a in atoms), np.array([[float(x) for x in a.text.split()] for a in atoms]) * BOHR_ANGSTROM, cell
+        )
+    return Calculation(
+        path,
+        "Quantum ESPRESSO",
+        float(etot) * HARTREE_EV,
+        scf == "true",
+        None if geometry is None else geometry == "true",
+        True,
+        settings,
+        structure,
+        structure.composition if structure else Counter(),
+    )
+
+
+# ---- VASP --------------------------------------------------------------------------------------------------------------
+
+
+def outcar(path: Path, text: str) -> Calculation:
+    """OUTCAR of VASP."""
+    match = last(rf"energy  without entropy\s*=\s*\S+\s+energy\(sigma->0\)\s*=\s*{NUMBER}", text) or last(rf"free\s+energy\s+TOTEN\s*=\s*{NUMBER}\s*eV", text)
+    # Two blanks mark the energy of an ionic step; with one blank it is an iteration's, not yet converged.
+    energy_eV = energy(path, match, 1.0, "a total energy (energy(sigma->0) or TOTEN)")
+    failed, reached = text.rfind("aborting loop EDIFF was not reached"), text.rfind("aborting loop because EDIFF is reached")
+    finished = "General timing and accounting" in text
+    settings: dict = {}
+    if found := re.search(rf"ENCUT\s*=\s*{NUMBER}\s*eV", text):
+        settings["cutoff_eV"] = to_float(found[1])
+    if found := re.search(r"NKPTS\s*=\s*(\d+)", text):
+        settings["kpoints"] = "Gamma" if found[1] == "1" else f"{found[1]} irreducible k-points"
+    gga, lexch = re.search(r"\n\s*GGA\s*=\s*(\S+)", text), re.search(r"LEXCH\s*=\s*(\w+)", text)
+    name = gga[1] if gga and gga[1] not in ("--", "type") else lexch[1] if lexch else None
+    if name:
+        settings["functional"] = {"PE": "PBE", "8": "PBE", "CA": "LDA", "PS": "PBEsol", "91": "PW91"}.get(name, name)
+    if found := re.search(r"IVDW\s*=\s*(\d+)", text):
+        settings["dispersion"] = {"0": "none", "1": "DFT-D2", "10": "DFT-D2", "11": "DFT-D3", "12": "DFT-D3(BJ)"}.get(found[1], f"IVDW {found[1]}")
+    ibrion, nsw = re.search(r"IBRION\s*=\s*(-?\d+)", text), re.search(r"NSW\s*=\s*(\d+)", text)
+    geometry = None
+    if ibrion and int(ibrion[1]) in (1, 2, 3) and nsw and int(nsw[1]) > 0:
+        geometry = "reached required accuracy" in text
+    kinds = re.findall(r"VRHFIN\s*=\s*(\w+)\s*:", text)
+    counts = re.search(r"ions per type\s*=\s*([\d ]+)", text)
+    symbols = [symbol(path, k, 0) for k, n in zip(kinds, counts[1].split(), strict=False) for _ in range(int(n))] if counts else []
+    structure = _outcar_structure(text, symbols)
+    return Calculation(path, "VASP", energy_eV, reached > failed, geometry, finished, settings, structure, Counter(symbols))
+
+
+def _outcar_structure(text: str, symbols: list[str]) -> Structure | None:
+    cells = list(re.finditer(r"direct lattice vectors\s+reciprocal lattice vectors\n((?:[^\n]*\n){3})", text))
+    at = text.rfind("POSITION                                       TOTAL-FORCE")
+    if not cells or at < 0:
+        return None
+    try:
+        cell = np.array([[float(x) for x in line.split()[:3]] for line in cells[-1][1].strip().split("\n")])
+        rows = np.array([[float(x) for x in line.split()[:3]] for line in text[at:].split("\n")[2 : 2 + len(symbols)]])
+        return Structure(tuple(symbols), rows.reshape(-1, 3), cell) if len(rows) == len(symbols) and symbols else None
+    except ValueError:  # numbers that run into each other; the energy is what matters
+        return None
+
+
+def vasprun(path: Path, text: str) -> Calculation:
+    """vasprun.xml of VASP; one without an end is not XML and refused."""
+    root = _xml(path, text)
+    steps = root.findall("calculation")
+    energies = steps[-1].findall("energy/i") if steps else []
+    found = {e.get("name"): e.text for e in energies}
+    if "e_0_energy" not in found:
+        raise FormatError(
+            path, expected="a calculation with e_0_energy", found=f"{len(steps)} calculations", advice="the run stopped before its first self-consistency"
+        )
+    incar = {i.get("name"): (i.text or "").strip() for i in root.iter("i") if i.get("name")}
+    last, limit = len(steps[-1].findall("scstep")), int(incar.get("NELM", 60))
+    settings: dict = {}
+    if incar.get("ENMAX") or incar.get("ENCUT"):
+        settings["cutoff_eV"] = float(incar.get("ENMAX") or incar["ENCUT"])
+    if (points := root.find("kpoints/varray[@name='kpointlist']")) is not None:
+        settings["kpoints"] = "Gamma" if len(points) == 1 else f"{len(points)} irreducible k-points"
+    if incar.get("GGA") and incar["GGA"] != "--":
+        settings["functional"] = {"PE": "PBE", "PS": "PBEsol"}.get(incar["GGA"], incar["GGA"])
+    if incar.get("IVDW"):
+        settings["dispersion"] = {"0": "none", "11": "DFT-D3", "12": "DFT-D3(BJ)"}.get(incar["IVDW"], f"IVDW {incar['IVDW']}")
+    symbols = [row.findtext("c", "").strip() for row in root.findall("atominfo/array[@name='atoms']/set/rc")]
+    structure = None
+    places = root.findall("structure[@name='finalpos']") or steps[-1].findall("structure")
+    if places and symbols:
+        cell = np.array([[float(x) for x in v.text.split()] for v in places[-1].findall("crystal/varray[@name='basis']/v")])
+        fractions = np.array([[float(x) for x in v.text.split()] for v in places[-1].findall("varray[@name='positions']/v")])
+        structure = Structure(tuple(symbol(path, s, 0) for s in symbols), fractions @ cell, cell)
+    nsw = int(incar.get("NSW", 0) or 0)
+    geometry = len(steps) < nsw if nsw > 1 and incar.get("IBRION", "-1") in ("1", "2", "3") else None
+    return Calculation(
+        path, "VASP", float(found["e_0_energy"]), last < limit, geometry, True, settings, structure, Counter(structure.symbols if structure else symbols)
+    )

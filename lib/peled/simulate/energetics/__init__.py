@@ -1,1 +1,0 @@
-"""Forward side of the energetics room: geometries, tight-binding energies, outputs as programs write them, crystals counted one by one."""
