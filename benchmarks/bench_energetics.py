@@ -6,7 +6,7 @@ import pytest
 from peled.energetics import pairs_per_crystal
 from peled.files import ROOT
 from peled.formats.atomistic import read_calculation
-from peled.simulate.energetics import crystals
+from peled.simulate import energetics as crystals
 
 OUTPUT = ROOT / "data/energetics/espresso/gl_on_slab.out"
 ENERGIES = np.linspace(0.02, 0.9, 40)

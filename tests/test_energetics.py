@@ -1,6 +1,7 @@
 """Energetics: bookkeeping, Frenkel pairs, affinity, tables of outputs, the drawn structures, the notebook's verdicts."""
 
 import math
+import re
 from collections import Counter
 
 import numpy as np
@@ -9,16 +10,17 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peled import paper
+import pwscf_text as espresso
 from peled.energetics import (
-    BookkeepingError,
     Cell,
     Interval,
     affinity,
+    calculated,
     dilute_fraction,
     draw,
     frenkel,
     loading,
+    methods,
     pair_fraction,
     pair_interaction_eV,
     pairs_per_crystal,
@@ -32,9 +34,9 @@ from peled.energetics import (
 from peled.energetics.outputs import covalent_bonds
 from peled.files import MissingDataError
 from peled.formats import FormatError
+from peled.formats.atomistic import read_calculation
 from peled.notebook import open_room
-from peled.simulate.energetics import crystals, espresso, structures, xtb
-from peled.simulate.energetics import files as written
+from peled.simulate import energetics as crystals
 
 FINITE = st.floats(-1e3, 1e3)
 
@@ -200,9 +202,10 @@ def lab(folder, *, whole=-111.5, table="name,complex,parts,molecules\nGL,both.ou
 
 
 def test_binding_energy_of_three_outputs(tmp_path):
-    (row,) = read_table(lab(tmp_path))
-    assert row.energy_eV == pytest.approx(-1.5, abs=1e-6) and row.warnings == () and row.molecules == 1
+    (row,), refused = read_table(lab(tmp_path))
+    assert row.energy_eV == pytest.approx(-1.5, abs=1e-6) and row.warnings == () and row.molecules == 1 and not refused
     assert "-144.7" in to_csv([row])  # kJ/mol
+    assert row.caption == "PBE-D3, 25/200 Ry, Gamma; 4 atoms; 1 start"
 
 
 @pytest.mark.parametrize(
@@ -214,19 +217,19 @@ def test_binding_energy_of_three_outputs(tmp_path):
         ({"density_Ry": 300.0}, "density_cutoff"),
     ],
 )
-def test_settings_that_differ_are_named(tmp_path, options, word):
-    (row,) = read_table(lab(tmp_path, **options))
-    assert any(word in w and "ligand.out" in w for w in row.warnings)
+def test_settings_that_differ_are_refused_and_named(tmp_path, options, word):
+    rows, refused = read_table(lab(tmp_path, **options))
+    assert not rows and "ligand.out" in refused["GL"] and "both.out" in refused["GL"] and word in refused["GL"]
 
 
 def test_unconverged_members_are_refused_and_unconverged_starts_left_out(tmp_path):
-    with pytest.raises(BookkeepingError, match=r"ligand.out .*self-consistency"):
-        read_table(lab(tmp_path, converged=False))
+    rows, refused = read_table(lab(tmp_path, converged=False))
+    assert not rows and re.search(r"ligand.out .*self-consistency", refused["GL"])
     path = lab(tmp_path, table="name,complex,parts\nGL,both*.out,ligand.out + surface.out\n")
     (s, p), (t, q) = AT["surface"], AT["ligand"]
     for k, (energy, fine) in enumerate([(-111.9, True), (-113.0, False), (-111.2, True)]):
         (tmp_path / f"both{k}.out").write_text(espresso.relaxation(s + t, np.vstack([p, q]), CELL, energy, converged=fine))
-    (row,) = read_table(path)
+    ((row,), _) = read_table(path)
     assert row.energy_eV == pytest.approx(-1.9, abs=1e-6) and row.unconverged == 1 and row.spread_eV == pytest.approx(0.35, abs=1e-6)
 
 
@@ -240,7 +243,7 @@ def test_a_start_that_reacted_is_left_out_where_others_did_not(tmp_path):
     put("a0", -15.5, "Pb 0 0 0", *(w.format(2.4, 3.0) for w in water))
     put("a1", -17.0, "Pb 0 0 0", "O 0 0 2.2", "H 0 0 3.2", "H 4 0 0")  # a proton has left
     (tmp_path / "table.csv").write_text("name,complex,parts\nPb,a*.xyz,lead.xyz + water.xyz\nreacted,a1.xyz,lead.xyz + water.xyz\n")
-    both, only = read_table(tmp_path / "table.csv")
+    both, only = read_table(tmp_path / "table.csv").rows
     assert both.energy_eV == pytest.approx(-0.5) and both.reacted == 1
     assert only.energy_eV == pytest.approx(-2.0) and any("covalent bonds" in w for w in only.warnings)
 
@@ -254,120 +257,49 @@ def test_bonds_across_the_cell_are_counted():
 
 
 @pytest.mark.parametrize(
-    ("table", "error", "what"),
+    ("row", "what"),
     [
-        ("name,complex,parts\nGL,both.out,2*ligand.out + surface.out\n", BookkeepingError, "atoms do not balance"),
-        ("name,complex,parts\nGL,both.out,nothing.out\n", FormatError, "nothing.out"),
-        ("name,complex,parts\nGL,both.out,/etc/passwd\n", FormatError, "files like"),
-        ("name,complex,parts\nGL,../*.out,surface.out\n", FormatError, "files like"),
-        ("name,complex\nGL,both.out\n", FormatError, "columns"),
-        ("name,complex,parts\n", FormatError, "at least one row"),
-        ("name,complex,parts,molecules\nGL,both.out,ligand.out + surface.out,two\n", FormatError, "molecules"),
+        ("bad,both.out,2*ligand.out + surface.out,1", "atoms do not balance"),
+        ("bad,both.out,nothing.out,1", "nothing.out"),
+        ("bad,both.out,/etc/passwd,1", "files like"),
+        ("bad,../*.out,surface.out,1", "files like"),
+        ("bad,both.out,ligand.out + surface.out,two", "molecules"),
+        ("bad,cut.out,ligand.out + surface.out,1", "total energy"),
+        ("bad,both.out,,1", "parts like"),
     ],
 )
-def test_tables_that_do_not_add_up(tmp_path, table, error, what):
-    path = lab(tmp_path / "lab", table=table)
-    with pytest.raises(error, match=what):
-        read_table(path)
+def test_a_row_that_does_not_add_up_is_refused_and_the_others_stand(tmp_path, row, what):
+    path = lab(tmp_path / "lab", table=f"name,complex,parts,molecules\nGL,both.out,ligand.out + surface.out,1\n{row}\n")
+    (path.parent / "cut.out").write_text((path.parent / "both.out").read_text()[:1500])
+    rows, refused = read_table(path)
+    assert [r.name for r in rows] == ["GL"] and what in refused["bad"]
+    assert "bad" in to_csv(rows, refused) and what in to_csv(rows, refused)
+
+
+@pytest.mark.parametrize(("table", "what"), [("name,complex\nGL,both.out\n", "columns"), ("name,complex,parts\n", "at least one row")])
+def test_tables_without_columns_or_rows(tmp_path, table, what):
+    with pytest.raises(FormatError, match=what):
+        read_table(lab(tmp_path / "lab", table=table))
 
 
 def test_charges_must_balance(tmp_path):
     for name, body, charge in (("ion", "Pb 0 0 0", 2), ("ligand", "O 0 0 3", 0), ("both", "Pb 0 0 0\nO 0 0 2", 0)):
         (tmp_path / f"{name}.xyz").write_text(f"{body.count(chr(10)) + 1}\nProperties=species:S:1:pos:R:3 energy=-1 charge={charge}\n{body}\n")
     (tmp_path / "table.csv").write_text("name,complex,parts\nPb,both.xyz,ion.xyz + ligand.xyz\n")
-    with pytest.raises(BookkeepingError, match="charge"):
-        read_table(tmp_path / "table.csv")
-
-
-def test_bundled_outputs_carry_the_published_energies(root):
-    rows = {r.name: r for r in read_table(root / "data/energetics/espresso/table.csv")}
-    for name, claim_id in verdicts._ROW_CLAIMS.items():
-        assert rows[name].energy_eV == pytest.approx(paper.claim(claim_id).number, abs=0.005)
-    told = verdicts.published()
-    assert all(rows[name].energy_eV in told.cells[name].energy_eV for name in ("amide", "tertiary amine", "GL+GL", "EDTA+EDTA"))
-
-
-def test_cluster_table_adds_up(root):
-    rows = {r.name: r for r in read_table(root / "data/energetics/xtb/table.csv")}
-    assert all(r.energy_eV < 0 for r in rows.values()) and not any(r.warnings for r in rows.values())
-
-
-# ---- geometries ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("layers", [2, 3, 4])
-def test_slab_is_neutral_symmetric_and_has_the_crystals_distances(layers):
-    symbols, at, period = structures.slab(repeat=2, lead_layers=layers)
-    count = Counter(symbols)
-    assert 2 * count["Pb"] - count["I"] + count["N"] == 0 and count["N"] == count["C"] == 16 * (layers - 1) / 2
-    assert count["Pb"] == 8 * layers
-    heavy = np.array([s in ("Pb", "I") for s in symbols])
-    z = at[heavy, 2]
-    assert np.allclose(np.sort(z - z.mean()), np.sort(z.mean() - z), atol=1e-9)
-    lead = at[[s == "Pb" for s in symbols]]
-    iodide = at[[s == "I" for s in symbols]]
-    delta = lead[:, None] - iodide[None]
-    delta[..., :2] -= period * np.round(delta[..., :2] / period)
-    near = np.sort(np.linalg.norm(delta, axis=2), axis=1)
-    assert np.allclose(near[:, :4], structures.CELL_A / np.sqrt(8), atol=0.05)  # four in the plane, 3.13 angstrom
-    carbon_to_nitrogen = sum((1 if s == "N" else -1) * z for s, z in zip(symbols, at[:, 2], strict=True) if s in "CN")
-    assert abs(carbon_to_nitrogen) < 1e-9  # no net dipole of the cations
-
-
-def test_cluster_is_neutral():
-    for size in ((2, 2), (2, 3), (3, 3)):
-        count = Counter(structures.cluster(*size)[0])
-        assert 2 * count["Pb"] + count["Cs"] == count["I"]
-
-
-@given(st.integers(0, 1000))
-@settings(deadline=None, max_examples=25)
-def test_rotations_keep_lengths(seed):
-    rng = np.random.default_rng(seed)
-    r = structures.rotation(rng)
-    assert np.allclose(r @ r.T, np.eye(3)) and np.linalg.det(r) == pytest.approx(1)
-    a, b = rng.normal(size=(2, 3))
-    assert np.allclose(structures.turned(a, b) @ a / np.linalg.norm(a), b / np.linalg.norm(b))
-
-
-def test_displaced_iodide_touches_nothing(root):
-    picture = loading.read_structure(root / "data/energetics/structures/frenkel_bare.xyz")
-    k = int(picture.info["interstitial"])
-    heavy = [i for i, s in enumerate(picture.symbols) if s in ("Pb", "I") and i != k]
-    assert picture.symbols[k] == "I"
-    assert np.linalg.norm(picture.positions[heavy] - picture.positions[k], axis=1).min() > 3.2
-    assert np.linalg.norm(picture.positions - [float(x) for x in picture.info["vacancy"].split()], axis=1).min() > 2.5
-
-
-def test_simulation_writes_the_same_bytes(tmp_path, root):
-    import shutil
-
-    shutil.copytree(root / "data/energetics/molecules", tmp_path / "molecules")
-    written.write_all(tmp_path)
-    for name in ("espresso/slab.out", "espresso/gl_on_slab.out", "structures/frenkel_gl.xyz", "espresso/table.csv"):
-        assert (tmp_path / name).read_bytes() == (root / "data/energetics" / name).read_bytes()
-
-
-def test_jobs_of_the_cluster_balance(root):
-    names = {j.name: j for j in xtb.jobs(root / "data/energetics/molecules") if j.method == "GFN2-xTB"}
-    whole, ligand, surface = (Counter(names[k].symbols) for k in ("glutathione+edta_on_surface-0", "glutathione-0", "surface-0"))
-    assert whole - surface - ligand == Counter(names["edta-0"].symbols)
-    at = names["glutathione+edta_on_surface-0"].positions
-    assert min(np.linalg.norm(at[names["surface-0"].frozen :][:, None] - at[None, : names["surface-0"].frozen], axis=2).min(), 9) > 2.0
+    assert "charge" in read_table(tmp_path / "table.csv").refused["Pb"]
 
 
 # ---- pictures -----------------------------------------------------------------------------------------------------------
 
 
-def test_bonds_and_hydrogen_bonds_of_the_acid_dimer(root):
-    from peled.formats.atomistic import read_calculation
-
-    dimer = read_calculation(root / "data/energetics/xtb/acetic_acid+acetic_acid-0.gfn2.xyz")
+def test_the_acid_dimer_has_two_hydrogen_bonds_and_the_known_energy(root):
+    kept = root / "data/energetics"
+    dimer = read_calculation(kept / "tight_binding/acetic_acid_dimer-0.gfn2.xyz")
     s = dimer.structure
     assert len(draw.bonds(s.symbols, s.positions)) == 14  # seven in each molecule
     groups = np.repeat([0, 1], 8)
     assert len(draw.hydrogen_bonds(s.symbols, s.positions, groups)) == 2
-    one = read_calculation(root / "data/energetics/xtb/acetic_acid-0.gfn2.xyz").energy_eV
+    one = read_calculation(kept / "molecules/acetic_acid.xyz").energy_eV
     assert -0.85 < dimer.energy_eV - 2 * one < -0.6  # experiment and CCSD(T): about -0.7 to -0.8 eV (S22)
 
 
@@ -386,62 +318,68 @@ def open_here(tmp_path, data_dir):
 
 def judge(room, held):
     told = verdicts.published()
+    errors = {loading.GFN1: 0.2, loading.GFN2: 0.2, loading.DFT: 0.1}
+    gaps = methods.lead_gaps(held.lead, trials=50)
     verdicts.judge_arithmetic(room, told)
-    verdicts.judge_cluster(room, held.cluster)
-    verdicts.judge_outputs(room, held.rows, held.rows_kind)
+    calculated.judge_methods(room, held, errors)
+    calculated.judge_own(room, held)
+    calculated.judge_cutoffs(room, held)
+    calculated.judge_lead(room, gaps, next(iter(gaps)))
     verdicts.judge_affinity(room, held.constants)
     above = {k: loading.ligands_above(held.picture(k)) for k in ("GL", "EDTA")}
-    verdicts.judge_method(
-        room,
-        held.citations,
-        verdicts.as_slab(held.picture("bare")),
-        {k: v for k, v in above.items() if v is not None},
-        next(iter(held.rows.values())).complex.settings,
-        held.rows_kind,
-    )
+    verdicts.judge_method(room, held.citations, verdicts.as_slab(held.picture("bare")), {k: v for k, v in above.items() if v is not None}, held.potentials)
     return {(v.claim_id, v.route): v for v in room.verdicts().rows}
 
 
 def test_every_claim_gets_its_verdict(tmp_path, root):
     room = open_here(tmp_path, root / "data")
-    found = judge(room, loading.load(room))
+    held = loading.load(room)
+    assert not held.refused
+    found = judge(room, held)
     assert room.missing_claims() == []
     assert found["C076", ""].verdict == "partly" and found["C083", ""].verdict == "agrees"
     assert found["C088", "like with like"].verdict == "partly" and found["C213", ""].verdict == "disagrees"
-    assert found["C077", "outputs"].verdict == "pipeline recovers"
+    assert found["C079", "GFN2-xTB on the slab"].verdict == "agrees" and found["C079", "GFN2-xTB on the slab"].source_kind == "calculated"
+    assert found["C216", "potentials made here"].verdict == "agrees"
 
 
-def test_ones_own_outputs_replace_the_bundled_ones_and_count_as_measured(tmp_path):
+def test_ones_own_outputs_stand_beside_the_kept_ones_and_count_as_measured(tmp_path):
     folder = tmp_path / "mine"
     lab(folder, whole=-111.85)
     room = open_here(tmp_path, folder)
     held = loading.load(room)
-    assert held.own and held.rows_kind == "measured"
+    assert held.own and held.kind(loading.OWN) == "measured"
     found = judge(room, held)
-    assert found["C077", "outputs"].verdict == "agrees" and found["C077", "outputs"].source_kind == "measured"
+    assert found["C077", "own outputs"].verdict == "agrees" and found["C077", "own outputs"].source_kind == "measured"
     assert room.missing_claims() == []
-    assert held.picture("GL").kind == "measured" and held.picture("EDTA") is not None
+    assert held.picture("GL").kind == "measured" and held.picture("EDTA").kind == "calculated"
 
 
 def test_outputs_of_another_program_give_the_same_table(tmp_path, root):
-    """The bundled outputs as extended XYZ: the same energies through another reader."""
-    from peled.formats.atomistic import read_calculation
+    """Kept tight-binding frames as POSCAR-like files of another program would be: here as QCSchema records, energies in hartree."""
+    import json
 
-    bundled = root / "data/energetics/espresso"
-    for path in bundled.glob("*.out"):
-        c = read_calculation(path)
-        rows = [f"{s} {x:.6f} {y:.6f} {z:.6f}" for s, (x, y, z) in zip(c.structure.symbols, c.structure.positions, strict=True)]
-        lattice = " ".join(f"{v:.6f}" for v in c.structure.cell.ravel())
-        (tmp_path / f"{path.stem}.xyz").write_text(
-            "\n".join([str(len(rows)), f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 energy={c.energy_eV:.8f}', *rows]) + "\n"
-        )
-    (tmp_path / "table.csv").write_text((bundled / "table.csv").read_text().replace(".out", ".xyz"))
-    room = open_here(tmp_path, tmp_path)
-    held = loading.load(room)
-    assert held.rows_kind == "measured"
-    for ours, theirs in zip(held.rows.values(), read_table(bundled / "table.csv"), strict=True):
-        assert ours.energy_eV == pytest.approx(theirs.energy_eV, abs=1e-6) and ours.name == theirs.name
-    assert held.picture("Frenkel GL").kind == "measured"
+    from peled.formats.atomistic.calculation import HARTREE_EV
+    from peled.formats.atomistic.structures import BOHR_ANGSTROM
+
+    kept = root / "data/energetics"
+    names = {"both": "tight_binding/methylamine_on_pbi2-0.gfn2.xyz", "ligand": "molecules/methylamine.xyz", "surface": "tight_binding/pbi2-0.gfn2.xyz"}
+    for name, path in names.items():
+        c = read_calculation(kept / path)
+        record = {
+            "molecule": {"symbols": list(c.structure.symbols), "geometry": (c.structure.positions / BOHR_ANGSTROM).ravel().tolist(), "molecular_charge": 0},
+            "driver": "energy",
+            "model": {"method": "GFN2-xTB", "basis": None},
+            "provenance": {"creator": "tblite"},
+            "return_result": c.energy_eV / HARTREE_EV,
+            "success": True,
+        }
+        (tmp_path / f"{name}.json").write_text(json.dumps(record))
+    (tmp_path / "table.csv").write_text("name,complex,parts,molecules\nmethylamine,both.json,ligand.json + surface.json,1\n")
+    held = loading.load(open_here(tmp_path, tmp_path))
+    wanted = {r.name: r.energy_eV for r in read_table(kept / "gfn2.csv").rows}["methylamine on PbI2"]
+    assert held.methods[loading.OWN]["methylamine"].energy_eV == pytest.approx(wanted, abs=1e-6)
+    assert held.picture("methylamine").kind == "measured"
 
 
 def test_a_folder_without_anything_of_this_room_is_an_error(tmp_path):
@@ -454,7 +392,7 @@ def test_ones_own_outputs_that_disagree(tmp_path):
     folder = tmp_path / "mine"
     lab(folder, whole=-112.4)
     room = open_here(tmp_path, folder)
-    assert judge(room, loading.load(room))["C077", "outputs"].verdict == "disagrees"
+    assert judge(room, loading.load(room))["C077", "own outputs"].verdict == "disagrees"
 
 
 @pytest.mark.parametrize("change", [{"log_k": [18, 17]}, {"pKa": ["x"]}, {"source": ""}])

@@ -1,7 +1,8 @@
-"""What a folder of the energetics room holds: one's own table of outputs, or the bundled ones, and the cluster's results beside either."""
+"""What a folder of the energetics room holds: one's own table of outputs where there is one, and beside it the kept calculations."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,22 +14,12 @@ from peled.energetics.outputs import EnergyRow, read_table
 from peled.formats import FormatError
 from peled.formats.atomistic import Structure, read_calculation, read_structure
 
-_STEMS = {
-    "GL": "gl",
-    "EDTA": "edta",
-    "GL+EDTA": "gl_edta",
-    "GL+GL": "gl_gl",
-    "EDTA+EDTA": "edta_edta",
-    "Frenkel bare": "frenkel_bare",
-    "Frenkel GL": "frenkel_gl",
-    "Frenkel GL+EDTA": "frenkel_gl_edta",
-    "bare": "slab",
-}
-_CLUSTER = {
-    "GL+EDTA": "glutathione+edta_on_surface-0.gfn2.xyz",
-    "GL+GL": "glutathione+glutathione_on_surface-0.gfn2.xyz",
-    "EDTA+EDTA": "edta+edta_on_surface-0.gfn2.xyz",
-}
+OWN = "own outputs"
+GFN2, GFN1, DFT = "GFN2-xTB", "GFN1-xTB", "PBE-D3, 25/200 Ry"
+#: Kept tables by what the notebook calls their method, the best last; a folder of one's own adds `OWN`.
+TABLES = {GFN1: "gfn1.csv", GFN2: "gfn2.csv", DFT: "dft.csv"}
+_STEMS = {"GL": "gl", "EDTA": "edta", "GL+EDTA": "gl_edta", "GL+GL": "gl_gl", "EDTA+EDTA": "edta_edta", "bare": "slab"}
+_MOLECULES = ("glutathione", "edta", "acetic_acid", "methylamine", "n_methylacetamide", "trimethylamine", "methanethiol", "dimethyl_ether")
 
 
 @dataclass(frozen=True)
@@ -43,74 +34,112 @@ class Picture:
 
 @dataclass(frozen=True)
 class Holdings:
-    """Everything the notebook works on. `rows` and `rows_kind` are the table of outputs, `cluster` the tight-binding rows."""
+    """Everything the notebook works on.
 
-    table: Path | None
-    rows: dict[str, EnergyRow]
-    rows_kind: str
-    cluster: dict[str, EnergyRow]
-    cluster_table: Path
+    Attributes
+    ----------
+    methods : dict
+        By method, then by system, the energy differences; `OWN` among them when `data_dir` has a table.csv.
+    refused : dict
+        By table and system, why a row was not computed.
+    lead, box : dict
+        Complexes of free lead, and adducts of PbI2 in a box, by name (`Pb GL | PBE-D3/def2-SVP; vacuum`; `acetic acid | hard | 25`).
+    potentials : dict
+        By element, the occupied shells of the pseudopotentials that were made for these calculations.
+    """
+
+    methods: dict[str, dict[str, EnergyRow]]
+    refused: dict[str, str]
+    lead: dict[str, EnergyRow]
+    box: dict[str, EnergyRow]
+    tables: dict[str, Path]
     constants: dict
     citations: list
     molecules: dict[str, Structure]
     files: dict[str, Path] = field(default_factory=dict)
-    own: bool = False
-    structures_folder: Path | None = None
+    folder: Path = Path()
+    potentials: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def own(self) -> bool:
+        return OWN in self.methods
+
+    def kind(self, method: str) -> str:
+        """Kind of source of a method's table."""
+        return datapackage.kind_of(self.tables[method])
 
     def picture(self, name: str) -> Picture | None:
-        """The best structure of a system: one's own output, one's own structure file, the relaxed cluster, else the built slab."""
-        if self.own and name in self.rows and self.rows[name].complex.structure is not None:
-            row = self.rows[name]
-            return Picture(row.complex.structure, row.complex.path, self.rows_kind, row.complex.program)
-        stem = _STEMS.get(name, name)
-        if self.own and (found := sorted(self.table.parent.glob(f"structures/{stem}.*")) if self.table else []):
-            return Picture(read_structure(found[0]), found[0], self.rows_kind, "your structure")
-        if name in self.cluster:
-            c = self.cluster[name].complex
-            return Picture(c.structure, c.path, "calculated", "relaxed on a frozen cluster, GFN2-xTB")
-        if name in _CLUSTER and (path := self.cluster_table.parent / _CLUSTER[name]).exists():
-            c = read_calculation(path, allow_unconverged=True)
-            return Picture(c.structure, path, "calculated", "cluster, GFN2-xTB" + ("" if c.geometry_converged else ", not fully relaxed"))
-        path = (self.structures_folder or Path()) / f"{stem}.xyz"
-        return Picture(read_structure(path), path, "simulated", "built, not relaxed") if path.exists() else None
+        """The best structure of a system: one's own output, one's own structure file, else the kept tight-binding geometry."""
+        if self.own:
+            row = self.methods[OWN].get(name)
+            if row is not None and row.complex.structure is not None:
+                return Picture(row.complex.structure, row.complex.path, self.kind(OWN), row.complex.program)
+            stem = _STEMS.get(name, name.lower().replace(" ", "_").replace("+", "_"))
+            if found := sorted(self.folder.glob(f"structures/{stem}.*")):
+                return Picture(read_structure(found[0]), found[0], self.kind(OWN), "your structure")
+        row = self.methods[GFN2].get(name)
+        if row is not None:
+            origin = "GFN2-xTB" + ("" if row.complex.geometry_converged else ", not fully relaxed")
+            return Picture(row.complex.structure, row.complex.path, "calculated", origin)
+        if name == "bare":
+            path = self.files["slab"]
+            return Picture(read_calculation(path, allow_unconverged=True).structure, path, "calculated", "GFN2-xTB")
+        return None
 
 
 def load(room) -> Holdings:
-    """Read the folder: `table.csv` there is one's own; without it the bundled outputs stand in.
+    """Read the folder: `table.csv` there is one's own; the kept tables stand beside it.
 
     Raises
     ------
     MissingDataError
         If the folder has nothing of this room.
-    FormatError, BookkeepingError
-        For a table or an output that cannot be used.
+    FormatError
+        For a table that cannot be read; what is wrong with a single row is in `refused`.
     """
-    if not any((room.folder / name).exists() for name in ("table.csv", "espresso/table.csv", "xtb/table.csv", "stability.yaml", "structures", "molecules")):
+    if not any((room.folder / name).exists() for name in ("table.csv", *TABLES.values(), "stability.yaml", "structures")):
         room.file("table.csv")  # says what is missing and where it is described
-    own_table, bundled = room.folder / "table.csv", room.file_or_bundled("espresso/table.csv")
-    own = own_table.exists()
-    table = own_table if own else bundled
-    rows = {row.name: row for row in read_table(table)}
-    cluster_table = room.file_or_bundled("xtb/table.csv")
+    tables = {method: room.file_or_bundled(name) for method, name in TABLES.items()} | {
+        "lead": room.file_or_bundled("lead.csv"),
+        "box": room.file_or_bundled("box.csv"),
+    }
+    if (room.folder / "table.csv").exists():
+        tables[OWN] = room.folder / "table.csv"
+    read, refused = {}, {}
+    for method, path in tables.items():
+        rows, failed = read_table(path)
+        read[method] = {row.name: row for row in rows}
+        refused |= {f"{path.name}: {name}": why for name, why in failed.items()}
     files = {name: room.file_or_bundled(name) for name in ("stability.yaml", "citations.yaml")}
+    files["thermal"] = room.file_or_bundled("lead/thermal")
+    files["slab"] = room.file_or_bundled("tight_binding/slab-0.gfn2.xyz")
     molecules = {}
-    for name in ("glutathione", "edta", "acetic_acid", "methylamine", "n_methylacetamide", "trimethylamine"):
-        path = room.file_or_bundled(f"molecules/{name}.xyz")
-        molecules[name] = read_structure(path, frame=0)
-        files[name] = path
+    for name in _MOLECULES:
+        files[name] = room.file_or_bundled(f"molecules/{name}.xyz")
+        molecules[name] = read_structure(files[name], frame=0)
+    lead, box = read.pop("lead"), read.pop("box")
     return Holdings(
-        table,
-        rows,
-        datapackage.kind_of(table),
-        {row.name: row for row in read_table(cluster_table)},
-        cluster_table,
+        read,
+        refused,
+        lead,
+        box,
+        tables,
         constants(files["stability.yaml"]),
         yaml.safe_load(files["citations.yaml"].read_text(encoding="utf-8")),
         molecules,
         files,
-        own,
-        room.file_or_bundled("structures/slab.xyz").parent,
+        room.folder,
+        shells(room.file_or_bundled("espresso/pseudo")),
     )
+
+
+def shells(folder: Path) -> dict[str, str]:
+    """Occupied shells by element of the inputs of `ld1.x` in a folder (`Pb.pbe-dn.in` and so on), such as `5d 6p 6s`."""
+    found: dict[str, set[str]] = {}
+    for path in sorted(folder.glob("*.in")):
+        rows = re.findall(r"^(\d[SPDF])\s+\d\s+\d\s+(\d+\.?\d*)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        found.setdefault(path.name.split(".")[0], set()).update(shell.lower() for shell, occupied in rows if float(occupied) > 0)
+    return {element: " ".join(sorted(names)) for element, names in found.items()}
 
 
 def constants(path: Path) -> dict:
@@ -142,3 +171,21 @@ def ligands_above(picture: Picture | None) -> np.ndarray | None:
     top = at[symbols == "Pb", 2].max()
     light = np.isin(symbols, list("HCNOS")) & (at[:, 2] > top + 0.5)
     return at[light] - [0, 0, top] if light.any() else None
+
+
+def convergence(box: dict[str, EnergyRow]) -> dict[tuple[str, str], list[tuple[float, EnergyRow]]]:
+    """Rows of the box by (system, potentials), each a list of (cutoff in Ry, row), ascending; names are `system | potentials | cutoff`."""
+    found: dict[tuple[str, str], list[tuple[float, EnergyRow]]] = {}
+    for name, row in box.items():
+        if match := re.fullmatch(r"(.+?) \| (.+?) \| ([\d.]+)", name):
+            found.setdefault((match[1], match[2]), []).append((float(match[3]), row))
+    return {key: sorted(rows, key=lambda r: r[0]) for key, rows in found.items()}
+
+
+def frenkel_rows(rows: dict[str, EnergyRow]) -> dict[str, list[EnergyRow]]:
+    """Formation energies by surface (`bare`, `GL`, ...), all sites of it, lowest first."""
+    found: dict[str, list[EnergyRow]] = {}
+    for name, row in rows.items():
+        if match := re.fullmatch(r"Frenkel (\S+)(?: \S+ site)?", name):
+            found.setdefault(match[1], []).append(row)
+    return {surface: sorted(sites, key=lambda r: r.energy_eV) for surface, sites in found.items()}

@@ -7,8 +7,11 @@ A CSV says which outputs belong together:
     GL+GL,glgl_on_slab*.out,2*gl.out + slab.out,2
     Frenkel bare,slab_defect.out,slab.out,0
 
-A pattern (`*`) takes several starts of one system: the lowest converged energy counts, the others show the spread. A
-start in which covalent bonds broke or formed has become another substance and is left out where others did not. Atoms must balance; settings that differ between members of one difference are reported, since their energies do not subtract.
+A pattern (`*`) takes several starts of one system, as does an extended XYZ of several conformers: the lowest converged
+energy counts, the others show the spread. A start in which covalent bonds broke or formed has become another substance
+and is left out where others did not. A row is only computed from comparable calculations (`comparability`): what differs
+in settings, breaks off, did not converge or does not balance is refused with the reason, and the other rows stand. An optional
+column `accept` with the word `geometry` takes geometries that are not fully relaxed, and the row says so.
 """
 
 from __future__ import annotations
@@ -20,19 +23,14 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
-
-from peled.energetics.draw import COVALENT
+from peled.energetics.bonding import light, links
+from peled.energetics.comparability import BookkeepingError, compare
 from peled.formats import FormatError, read_text
-from peled.formats.atomistic import Calculation, Structure, formula, read_calculation
+from peled.formats.atomistic import Calculation, Structure, formula, read_calculations
 
-_LIGHT = ("H", "C", "N", "O", "S")
-_COMPARED = ("functional", "method", "dispersion", "cutoff_eV", "density_cutoff_eV", "solvation")
-
-
-class BookkeepingError(ValueError):
-    """A table of outputs whose rows do not add up."""
+__all__ = ["BookkeepingError", "EnergyRow", "EnergyTable", "covalent_bonds", "read_table", "to_csv"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class EnergyRow:
     """One difference of total energies.
 
     `energy_eV` is that of the lowest converged starts, `starts_eV` those of all converged starts of the complex, lowest first; `unconverged`
-    and `reacted` count starts left out; `warnings` says what makes the difference doubtful.
+    (or not readable) and `reacted` count starts left out; `warnings` says what makes the difference doubtful, `notes` what differs between its members without harm.
     """
 
     name: str
@@ -52,37 +50,64 @@ class EnergyRow:
     complex: Calculation = field(repr=False)
     files: tuple[Path, ...] = field(repr=False)
     reacted: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def spread_eV(self) -> float:
-        """Half the range of the converged starts: how far the answer hangs on where one begins."""
+        """Half the range of the converged starts: how far the answer hangs on where one begins; nan for a single start."""
         return (self.starts_eV[-1] - self.starts_eV[0]) / 2 if len(self.starts_eV) > 1 else float("nan")
 
+    @property
+    def method(self) -> str:
+        """Method, basis or cutoffs, sampling, medium: `PBE-D3, 25/200 Ry, Gamma`."""
+        return self.complex.label
 
-def read_table(path: str | os.PathLike) -> list[EnergyRow]:
-    """All rows of a table of outputs, computed.
+    @property
+    def atoms(self) -> int:
+        """Number of atoms of the complex, 0 where its output does not say."""
+        return sum(self.complex.composition.values())
+
+    @property
+    def caption(self) -> str:
+        """What stands beside the number: method, size, starts and their spread."""
+        starts = f"{len(self.starts_eV)} starts, ± {self.spread_eV:.2f} eV" if len(self.starts_eV) > 1 else "1 start"
+        return f"{self.method}; {self.atoms} atoms; {starts}"
+
+
+class EnergyTable(NamedTuple):
+    """Rows that could be computed, and for every other row (by name) why not."""
+
+    rows: list[EnergyRow]
+    refused: dict[str, str]
+
+
+def read_table(path: str | os.PathLike) -> EnergyTable:
+    """All rows of a table of outputs: those computed, and those refused with their reasons.
 
     Raises
     ------
     FormatError
-        For a table without the columns, a pattern without files, or an output that cannot be used.
-    BookkeepingError
-        When the atoms of a row do not balance, or nothing of it converged.
+        For a table without the columns or without rows; what is wrong with a single row is in `refused`.
     """
     path = Path(path)
     reader = csv.DictReader(io.StringIO(read_text(path, what="a table of outputs")))
     missing = [c for c in ("name", "complex", "parts") if c not in (reader.fieldnames or [])]
     if missing:
         raise FormatError(path, place="line 1", expected="the columns name, complex, parts", found=", ".join(reader.fieldnames or []) or "none")
-    cache: dict[Path, Calculation] = {}
-    rows = []
+    cache: dict[Path, list[Calculation] | FormatError] = {}
+    rows: list[EnergyRow] = []
+    refused: dict[str, str] = {}
     for row in reader:
         if not (row["name"] or "").strip() or row["name"].lstrip().startswith("#"):
             continue
-        rows.append(_row(path, reader.line_num, {k: (v or "").strip() for k, v in row.items() if isinstance(v, str) or v is None}, cache))
-    if not rows:
+        entry = {k: (v or "").strip() for k, v in row.items() if isinstance(v, str) or v is None}
+        try:
+            rows.append(_row(path, reader.line_num, entry, cache))
+        except (FormatError, BookkeepingError) as error:
+            refused[entry["name"]] = str(error)
+    if not rows and not refused:
         raise FormatError(path, expected="at least one row", found="none")
-    return rows
+    return EnergyTable(rows, refused)
 
 
 def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
@@ -90,51 +115,82 @@ def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
         molecules = int(row.get("molecules") or 1)
     except ValueError:
         raise FormatError(path, place=f"line {line}", expected="a whole number of molecules", found=repr(row["molecules"])) from None
-    whole = _calculations(path, line, row["complex"], cache)
-    parts = []
+    accept = (row.get("accept") or "").split()
+    if set(accept) - {"geometry"}:
+        raise FormatError(path, place=f"line {line}", expected="accept: geometry, or nothing", found=repr(row["accept"]))
+    unrelaxed = bool(accept)
+    whole, unread = _calculations(path, line, row["complex"], cache)
+    parts, broken = [], list(unread)
     for term in row["parts"].split(" + "):
         match = re.fullmatch(r"(?:(\d+)\s*\*\s*)?(\S.*)", term.strip())
         if not match:
             raise FormatError(path, place=f"line {line}", expected="parts like 'a.out + 2*b.out'", found=repr(row["parts"]))
-        parts.append((int(match[1] or 1), _calculations(path, line, match[2], cache)))
+        found, others = _calculations(path, line, match[2], cache)
+        parts.append((int(match[1] or 1), found))
+        broken += others
     for calculations in (whole, *(c for _, c in parts)):
-        if not any(_usable(c) for c in calculations):
-            names = ", ".join(f"{c.path.name} ({'; '.join(c.complaints)})" for c in calculations)
+        if not any(_usable(c, unrelaxed) for c in calculations):
+            names = ", ".join(dict.fromkeys(f"{c.path.name} ({'; '.join(c.complaints)})" for c in calculations))
             raise BookkeepingError(f"{path.name}, line {line}: {row['name']}: expected a converged calculation, found {names}")
-    members = [(count, _lowest(calculations)) for count, calculations in parts]
-    usable = [c for c in whole if _usable(c)]
+    usable = [c for c in whole if _usable(c, unrelaxed)]
+    parts = [(count, _of_one_level(usable[0], [c for c in cs if _usable(c, unrelaxed)])) for count, cs in parts]
+    _alike(path, line, row["name"], [usable, *(cs for _, cs in parts)])
+    members = [(count, min(cs, key=lambda c: c.energy_eV)) for count, cs in parts]
     intact = [c for c in usable if _intact(c, members)]
     kept = intact or usable
     best = min(kept, key=lambda c: c.energy_eV)
     _balance(path, line, row["name"], best, members)
+    notes = [str(error) for error in broken]
+    for _, part in members:
+        found = compare(best, part)
+        if found.differences:
+            raise BookkeepingError(f"{path.name}, line {line}: {row['name']}: not comparable: {'; '.join(found.differences)}")
+        notes += found.notes
+    notes += [f"{c.path.name}: geometry not converged, accepted by the table" for c in (best, *(c for _, c in members)) if c.geometry_converged is False]
     reference = sum(count * c.energy_eV for count, c in members)
     starts = tuple(sorted(c.energy_eV - reference for c in kept))
     used = tuple(dict.fromkeys(c.path for c in (*whole, *(c for _, cs in parts for c in cs))))
-    warnings = _warnings(best, [c for _, c in members]) + (() if intact else (f"{best.path.name}: covalent bonds differ from those of the parts",))
-    return EnergyRow(row["name"], starts[0], starts, len(whole) - len(usable), molecules, warnings, best, used, len(usable) - len(kept))
+    warnings = () if intact else (f"{best.path.name}: covalent bonds differ from those of the parts",)
+    counts = {"unconverged": len(whole) - len(usable) + len(unread), "reacted": len(usable) - len(kept)}
+    return EnergyRow(
+        row["name"], starts[0], starts, molecules=molecules, warnings=warnings, complex=best, files=used, notes=tuple(dict.fromkeys(notes)), **counts
+    )
 
 
-def _usable(c: Calculation) -> bool:
-    return c.scf_converged and c.geometry_converged is not False
+def _usable(c: Calculation, unrelaxed: bool) -> bool:
+    return c.scf_converged and c.finished and (unrelaxed or c.geometry_converged is not False)
+
+
+def _of_one_level(whole: Calculation, part: list[Calculation]) -> list[Calculation]:
+    """Of a file that holds one system at several levels (vacuum and water, say) only the frames at the level of the whole, if there are any."""
+    kept = []
+    for path in dict.fromkeys(c.path for c in part):
+        frames = [c for c in part if c.path == path]
+        fitting = [c for c in frames if not compare(whole, c).differences] if len(frames) > 1 else []
+        kept += fitting or frames
+    return kept
+
+
+def _alike(path: Path, line: int, name: str, sets: list[list[Calculation]]) -> None:
+    """The starts of one system must have one composition and one setting, else the lowest means nothing."""
+    for first, *others in sets:
+        for other in others:
+            if first.composition and other.composition and first.composition != other.composition:
+                found = f"{first.path.name} is {formula(first.composition)}, {other.path.name} is {formula(other.composition)}"
+                raise BookkeepingError(f"{path.name}, line {line}: {name}: starts of one system differ: {found}")
+            found = compare(first, other, same_system=True)
+            if found.differences:
+                raise BookkeepingError(f"{path.name}, line {line}: {name}: starts of one system differ: {'; '.join(found.differences)}")
 
 
 def covalent_bonds(structure: Structure) -> Counter:
     """Number of bonds between light atoms by the pair of elements, across cell boundaries where there is a cell.
 
-    Bonded is what is nearer than 1.2 times the sum of the covalent radii; metals and heavy halides are left out, since adsorbing
-    is making bonds to them.
+    Metals and heavy halides are left out, since adsorbing is making bonds to them.
     """
-    light = [k for k, s in enumerate(structure.symbols) if s in _LIGHT]
-    if len(light) < 2:
-        return Counter()
-    at, names = structure.positions[light], [structure.symbols[k] for k in light]
-    delta = at[:, None] - at[None]
-    if structure.cell is not None:
-        fractions = delta @ np.linalg.inv(structure.cell)
-        delta = (fractions - np.round(fractions)) @ structure.cell
-    radius = np.array([COVALENT[s] for s in names])
-    near = np.triu(np.linalg.norm(delta, axis=2) < 1.2 * (radius[:, None] + radius[None]), 1)
-    return Counter(tuple(sorted((names[i], names[j]))) for i, j in np.argwhere(near) if not names[i] == names[j] == "H")
+    organic, names = light(structure.symbols), structure.symbols
+    found = links(names, structure.positions, structure.cell)
+    return Counter(tuple(sorted((names[b.i], names[b.j]))) for b in found if organic[b.i] and organic[b.j])
 
 
 def _intact(whole: Calculation, members: list[tuple[int, Calculation]]) -> bool:
@@ -148,22 +204,29 @@ def _intact(whole: Calculation, members: list[tuple[int, Calculation]]) -> bool:
     return covalent_bonds(whole.structure) == total
 
 
-def _lowest(calculations: list[Calculation]) -> Calculation:
-    return min((c for c in calculations if _usable(c)), key=lambda c: c.energy_eV)
-
-
-def _calculations(path: Path, line: int, pattern: str, cache: dict) -> list[Calculation]:
+def _calculations(path: Path, line: int, pattern: str, cache: dict) -> tuple[list[Calculation], list[FormatError]]:
+    """The calculations of all files that fit, and why others could not be read."""
     root = path.parent.resolve()
     try:
         found = sorted(p for p in path.parent.glob(pattern) if p.is_file() and root in p.resolve().parents)
-    except (ValueError, NotImplementedError):  # an empty or absolute pattern
+    except (ValueError, NotImplementedError, IndexError):  # an empty or absolute pattern
         found = []
     if not found:
         raise FormatError(path, place=f"line {line}", expected=f"files like {pattern!r} beside the table", found="none")
+    calculations, broken = [], []
     for p in found:
         if p not in cache:
-            cache[p] = read_calculation(p, allow_unconverged=True)
-    return [cache[p] for p in found]
+            try:
+                cache[p] = read_calculations(p, allow_unconverged=True)
+            except FormatError as error:
+                cache[p] = error
+        if isinstance(cache[p], FormatError):
+            broken.append(cache[p])
+        else:
+            calculations += cache[p]
+    if not calculations:
+        raise broken[0]
+    return calculations, broken
 
 
 def _balance(path: Path, line: int, name: str, whole: Calculation, members: list[tuple[int, Calculation]]) -> None:
@@ -180,49 +243,21 @@ def _balance(path: Path, line: int, name: str, whole: Calculation, members: list
     charges = [c.settings.get("charge") for _, c in members]
     if whole.settings.get("charge") is not None and None not in charges:
         sum_of_parts = sum(n * q for (n, _), q in zip(members, charges, strict=True))
-        if whole.settings["charge"] != sum_of_parts:
+        if abs(whole.settings["charge"] - sum_of_parts) > 1e-3:
             raise BookkeepingError(f"{path.name}, line {line}: {name}: charge does not balance: {whole.settings['charge']} against {sum_of_parts}")
 
 
-def _warnings(whole: Calculation, parts: list[Calculation]) -> tuple[str, ...]:
-    said = []
-    for part in parts:
-        if part.program != whole.program:
-            said.append(f"{part.path.name}: {part.program}, not {whole.program}")
-        for key in _COMPARED:
-            a, b = whole.settings.get(key), part.settings.get(key)
-            if a is not None and b is not None and not (np.isclose(a, b, rtol=1e-4) if isinstance(a, float) and isinstance(b, float) else a == b):
-                said.append(f"{part.path.name}: {key} {b}, not {a}")
-        for key in (k for k in whole.settings if k.startswith("pseudopotential ")):
-            if key in part.settings and part.settings[key] != whole.settings[key]:
-                said.append(f"{part.path.name}: {key} {part.settings[key]}, not {whole.settings[key]}")
-        said += _cell_warnings(whole, part)
-    for c in (whole, *parts):
-        said += [f"{c.path.name}: {complaint}" for complaint in c.complaints if complaint == "the program did not finish"]
-    return tuple(dict.fromkeys(said))
-
-
-def _cell_warnings(whole: Calculation, part: Calculation) -> list[str]:
-    a, b = whole.structure, part.structure
-    if a is None or b is None or a.cell is None or b.cell is None:
-        return []
-    same = np.allclose(a.cell, b.cell, atol=1e-3)
-    if len(b) > len(a) / 2 and not same:  # the surface; a molecule may have a box of its own
-        return [f"{part.path.name}: another cell than {whole.path.name}"]
-    if same and whole.settings.get("kpoints") != part.settings.get("kpoints"):
-        return [f"{part.path.name}: {part.settings.get('kpoints')} k-points, not {whole.settings.get('kpoints')}"]
-    return []
-
-
-def to_csv(rows: list[EnergyRow]) -> str:
-    """The table to take away: energies in eV and kJ/mol, per molecule, spread over starts, warnings."""
+def to_csv(rows: list[EnergyRow], refused: dict[str, str] | None = None) -> str:
+    """The table to take away: energies in eV and kJ/mol, per molecule, method, size, spread over starts, warnings; refused rows last, with reasons."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["name", "energy_eV", "energy_kJ_mol", "per_molecule_eV", "starts", "spread_eV", "unconverged", "reacted", "warnings"])
+    head = ["name", "energy_eV", "energy_kJ_mol", "per_molecule_eV", "method", "atoms", "starts", "spread_eV", "unconverged", "reacted", "warnings"]
+    writer.writerow(head)
     for r in rows:
         per = f"{r.energy_eV / r.molecules:.3f}" if r.molecules else ""
         spread = f"{r.spread_eV:.3f}" if len(r.starts_eV) > 1 else ""
-        writer.writerow(
-            [r.name, f"{r.energy_eV:.3f}", f"{r.energy_eV * 96.48533212:.1f}", per, len(r.starts_eV), spread, r.unconverged, r.reacted, "; ".join(r.warnings)]
-        )
+        energies = [f"{r.energy_eV:.3f}", f"{r.energy_eV * 96.48533212:.1f}", per]
+        writer.writerow([r.name, *energies, r.method, r.atoms, len(r.starts_eV), spread, r.unconverged, r.reacted, "; ".join(r.warnings)])
+    for name, reason in (refused or {}).items():
+        writer.writerow([name, *[""] * (len(head) - 2), f"refused: {reason}"])
     return stream.getvalue()

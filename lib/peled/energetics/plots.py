@@ -8,6 +8,7 @@ import numpy as np
 
 from peled.energetics import affinity, draw, frenkel
 from peled.energetics.binding import Cell
+from peled.energetics.methods import LeadGap
 from peled.energetics.outputs import EnergyRow
 from peled.figures import COLOURS
 from peled.formats.atomistic import Structure
@@ -36,49 +37,17 @@ def no_file(ax, text: str) -> None:
     ax.axis("off")
 
 
-def near(structure: Structure, *, depth: float = 4.0, reach: float | None = None) -> Structure:
-    """The top of a slab: what lies above `depth` angstrom under the top lead, within `reach` of the adsorbate's middle."""
-    symbols, at = np.array(structure.symbols), structure.positions
-    top = at[symbols == "Pb", 2].max()
-    keep = at[:, 2] > top - depth
-    if reach is not None:
-        light = (at[:, 2] > top + 1.0) & ~np.isin(symbols, ["Pb", "I"])
-        middle = at[light, :2].mean(axis=0) if light.any() else at[:, :2].mean(axis=0)
-        keep &= np.linalg.norm(at[:, :2] - middle, axis=1) < reach
-    index = np.flatnonzero(keep)
-    return Structure(tuple(symbols[index]), at[index], None, structure.info | {"kept": index})
+def adsorbate(axes, structure: Structure, caption: Sequence[str], *, depth_angstrom: float = 4.2, turn_deg: float = 0.0) -> None:
+    """Adsorbed molecules from the side and from above with contacts to lead and hydrogen bonds dashed, their lengths in angstrom, and text below."""
+    drawn, _ = draw.two_views(axes, structure, turn_deg=turn_deg, depth_angstrom=depth_angstrom, fontsize=5)
+    draw.legend(axes[1], drawn.structure.symbols, [c.kind for c in drawn.contacts], fontsize=5, ncols=5)
+    axes[0].text(0.5, -0.02, "\n".join(caption), transform=axes[0].transAxes, ha="center", va="top", fontsize=6, linespacing=1.3)
 
 
-def molecules_above(structure: Structure) -> np.ndarray:
-    """A number for each molecule above the surface (connected light atoms over the top lead), -1 for the rest."""
-    symbols, at = structure.symbols, structure.positions
-    lead = at[[s == "Pb" for s in symbols], 2]
-    light = np.array([s in "HCNOS" for s in symbols]) & (at[:, 2] > (lead.max() if len(lead) else -np.inf) + 0.8)
-    groups = np.full(len(symbols), -1)
-    neighbours: dict[int, list[int]] = {k: [] for k in np.flatnonzero(light)}
-    for i, j in draw.bonds(symbols, at):
-        if light[i] and light[j]:
-            neighbours[i].append(j)
-            neighbours[j].append(i)
-    count = 0
-    for start in neighbours:
-        if groups[start] >= 0:
-            continue
-        stack = [start]
-        while stack:
-            k = stack.pop()
-            if groups[k] < 0:
-                groups[k] = count
-                stack += neighbours[k]
-        count += 1
-    return groups
-
-
-def adsorbate(ax, structure: Structure, caption: Sequence[str], *, tilt_deg: float = 12.0, turn_deg: float = 20.0, scale: float = 1.0) -> None:
-    """Adsorbed molecules with hydrogen bonds between them dashed, and lines of text below."""
-    groups = molecules_above(structure)
-    links = draw.hydrogen_bonds(structure.symbols, structure.positions, groups)
-    draw.atoms(ax, structure.symbols, structure.positions, tilt_deg=tilt_deg, turn_deg=turn_deg, dashed=links, scale=scale)
+def complex_of_lead(ax, structure: Structure, caption: Sequence[str]) -> None:
+    """A free complex with the lengths of its bonds to lead, from where they are seen best, and text below."""
+    tilt_deg, turn_deg = draw.clearest(structure)
+    draw.structure(ax, structure, tilt_deg=tilt_deg, turn_deg=turn_deg, fontsize=5)
     _caption(ax, caption)
 
 
@@ -89,27 +58,21 @@ def _caption(ax, lines: Sequence[str]) -> None:
     ax.text(0.5, 0.0, "\n".join(lines), transform=ax.transAxes, ha="center", va="bottom", fontsize=6, linespacing=1.3)
 
 
-def frenkel_pair(ax, structure: Structure, caption: Sequence[str], *, tilt_deg: float = 28.0, turn_deg: float = 20.0) -> None:
-    """A slab with its displaced iodide in yellow and the empty site circled; both come from the structure's own comment line."""
-    top = near(structure, depth=4.0)
-    kept = list(top.info["kept"])
-    colours, vacancy = {}, None
+def frenkel_pair(ax, structure: Structure, caption: Sequence[str], *, tilt_deg: float = 35.0, turn_deg: float = 0.0) -> None:
+    """A slab with its displaced iodide in yellow (blue circle) and the place it came from circled red; both from the structure's own comment line."""
+    symbols, at = np.array(structure.symbols), structure.positions
+    keep = np.flatnonzero(at[:, 2] > np.sort(at[symbols == "Pb", 2])[-4] - 1.5)
+    top = Structure(tuple(symbols[keep]), at[keep], structure.cell, structure.info)
+    colours, vacancy, moved = {}, None, None
     if "interstitial" in structure.info:
-        moved = kept.index(int(structure.info["interstitial"]))
+        moved = int(np.flatnonzero(keep == int(structure.info["interstitial"]))[0])
         colours[moved] = "#F1C40F"
         vacancy = np.array([float(x) for x in structure.info["vacancy"].split()])
-    at = top.positions if vacancy is None else np.vstack([top.positions, vacancy])
-    view = draw.project(at, tilt_deg=tilt_deg, turn_deg=turn_deg)
-    draw.atoms(ax, top.symbols, top.positions, tilt_deg=tilt_deg, turn_deg=turn_deg, colours=colours)
+    view = draw.atoms(ax, top.symbols, top.positions, cell=top.cell, tilt_deg=tilt_deg, turn_deg=turn_deg, colours=colours)
     if vacancy is not None:
-        ax.plot(*view[-1, :2], "o", ms=9, mfc="none", mec="#C0392B", mew=1.1, ls="", zorder=5)
-        ax.plot(*view[moved, :2], "o", ms=11, mfc="none", mec="#0072B2", mew=1.1, ls="", zorder=5)
-        ax.annotate(
-            "",
-            xy=view[moved, :2],
-            xytext=view[-1, :2],
-            arrowprops={"arrowstyle": "-|>", "lw": 0.9, "color": "#C0392B", "shrinkA": 4.5, "shrinkB": 5.5, "mutation_scale": 6},
-        )
+        there = draw.project(vacancy[None], tilt_deg=tilt_deg, turn_deg=turn_deg)[0]
+        ax.plot(*there[:2], "o", ms=10, mfc="none", mec="#C0392B", mew=1.2, ls="", zorder=5)
+        ax.plot(*view[moved, :2], "o", ms=11, mfc="none", mec="#0072B2", mew=1.2, ls="", zorder=5)
     _caption(ax, caption)
 
 
@@ -126,35 +89,36 @@ def fragments(axes, structures: Mapping[str, Structure], captions: Mapping[str, 
         _caption(ax, captions[name].split("\n"))
 
 
-def binding_table(ax, cells: Mapping[str, Cell], computed: Mapping[str, EnergyRow]) -> None:
-    """Table of binding energies: printed, bounds for what is not printed, and the independent cluster's."""
-    head = ("molecule", "BE (eV)", "per molecule", "stands on", "cluster (eV)")
-    left = (0.0, 0.25, 0.49, 0.67, 0.86)
+def _minus(text: str) -> str:
+    return text.replace("-", "\u2212")
+
+
+def binding_table(ax, cells: Mapping[str, Cell], computed: Mapping[str, Mapping[str, EnergyRow]]) -> None:
+    """Table of binding energies: printed, bounds for what is not printed, and one column for each method of `computed`."""
+    head = ("molecule", "BE, paper (eV)", "per molecule", *computed)
+    left = (0.0, 0.18, 0.37, *np.linspace(0.54, 0.84, len(computed)))
     rows = []
     for name, cell in cells.items():
-        per = quoted(Cell(name, cell.per_molecule_eV, printed=cell.printed)) if cell.molecules > 1 else ""
-        found = computed.get(name)
-        spread = f" ± {found.spread_eV:.2f}" if found and len(found.starts_eV) > 1 else ""
-        rows.append(
-            (
-                name,
-                quoted(cell),
-                f"({per})" if per else "",
-                "printed in text" if cell.printed else "bounds only",
-                f"{found.energy_eV:.2f}{spread}" if found else "",
-            )
-        )
+        per = f"({quoted(Cell(name, cell.per_molecule_eV, printed=cell.printed))})" if cell.molecules > 1 else ""
+        found = []
+        for rows_of in computed.values():
+            row = rows_of.get(name)
+            spread = f" ± {row.spread_eV:.2f}" if row and len(row.starts_eV) > 1 else ""
+            each = f" ({row.energy_eV / row.molecules:.2f})" if row and row.molecules > 1 else ""
+            found.append(_minus(f"{row.energy_eV:.2f}{spread}{each}") if row else "\u2013")
+        rows.append((name, _minus(quoted(cell)), _minus(per), *found))
     for k, row in enumerate([head, *rows]):
         y = 1 - (k + 0.5) / (len(rows) + 1)
-        for x, text in zip(left, row, strict=True):
+        bounds_only = k and not list(cells.values())[k - 1].printed
+        for column, (x, text) in enumerate(zip(left, row, strict=True)):
             ax.text(
                 x,
                 y,
-                text.replace("-", "\u2212") if k and text[:1] in "-(b" and any(c.isdigit() for c in text) else text,
+                text,
                 fontsize=6,
                 va="center",
-                weight="bold" if not k else "normal",
-                color="#7B3294" if k and row[3] == "bounds only" else "black",
+                weight="normal" if k else "bold",
+                color="#7B3294" if bounds_only and column in (1, 2) else "black",
                 transform=ax.transAxes,
             )
     ax.axhline(1 - 1 / (len(rows) + 1), color="black", lw=0.6)
@@ -162,33 +126,63 @@ def binding_table(ax, cells: Mapping[str, Cell], computed: Mapping[str, EnergyRo
     ax.axis("off")
 
 
-def binding_chart(ax, cells: Mapping[str, Cell], computed: Mapping[str, EnergyRow], *, method_error_eV: float) -> None:
-    """Printed energies, bounds, and the cluster's energies with all starts, on one axis."""
-    names = list(cells)
+_METHOD_LOOK = (("o", COLOURS["grey"]), ("o", COLOURS["blue"]), ("s", COLOURS["orange"]), ("^", COLOURS["amber"]))
+
+
+def binding_chart(ax, cells: Mapping[str, Cell], computed: Mapping[str, Mapping[str, EnergyRow]], errors: Mapping[str, float]) -> None:
+    """Printed energies, bounds, and each method's energy with its standard error and all starts, on one axis."""
+    names = [*cells, *(n for n in ("acetamide", "thiol", "ether") if any(n in rows for rows in computed.values()))]
     for k, name in enumerate(names):
-        e = cells[name].energy_eV
-        if cells[name].printed:
-            ax.plot(e.middle, k, "D", color="black", ms=4, label="paper" if not k else None)
-        else:
-            ax.plot(
-                [max(e.low, -5.0), e.high],
-                [k, k],
-                color=COLOURS["pink"],
-                lw=3.5,
-                solid_capstyle="butt",
-                alpha=0.6,
-                label="bounds from the text" if name == "amide" else None,
-            )
-            if np.isinf(e.low):
-                ax.annotate("", xy=(-5.05, k), xytext=(-4.7, k), arrowprops={"arrowstyle": "-|>", "color": COLOURS["pink"], "lw": 1})
-        if row := computed.get(name):
-            ax.plot(row.starts_eV, np.full(len(row.starts_eV), k - 0.22), "|", color=COLOURS["sky"], ms=5)
-            ax.errorbar(
-                row.energy_eV, k - 0.22, xerr=method_error_eV, fmt="o", ms=3, color=COLOURS["blue"], lw=0.8, label="cluster, GFN2-xTB" if not k else None
-            )
-    ax.set(yticks=range(len(names)), yticklabels=names, xlabel="binding energy (eV)", xlim=(-5.1, 0.1))
+        if name in cells:
+            e = cells[name].energy_eV
+            if cells[name].printed:
+                ax.plot(e.middle, k - 0.28, "D", color="black", ms=3.6)
+            else:
+                ax.plot([max(e.low, -5.3), e.high], [k - 0.28] * 2, color=COLOURS["pink"], lw=3, solid_capstyle="butt", alpha=0.6)
+                if np.isinf(e.low):
+                    ax.annotate("", xy=(-5.4, k - 0.28), xytext=(-5.0, k - 0.28), arrowprops={"arrowstyle": "-|>", "color": COLOURS["pink"], "lw": 1})
+        for (_method, rows), (marker, colour), shift in zip(computed.items(), _METHOD_LOOK, (0.22, 0.0, 0.42, 0.55), strict=False):
+            if row := rows.get(name):
+                ax.plot(row.starts_eV, np.full(len(row.starts_eV), k + shift), "|", color=colour, ms=4.5, alpha=0.8)
+                ax.errorbar(row.energy_eV, k + shift, xerr=errors[_method], fmt=marker, ms=3, color=colour, lw=0.8)
+    for label, style in (("paper", {"marker": "D", "ls": "", "color": "black"}), ("bounds from the text", {"color": COLOURS["pink"], "lw": 3, "alpha": 0.6})):
+        ax.plot([], [], label=label, ms=3.6, **style)
+    for method, (marker, colour) in zip(computed, _METHOD_LOOK, strict=False):
+        ax.plot([], [], marker=marker, ls="", ms=3, color=colour, label=method)
+    ax.set(yticks=range(len(names)), yticklabels=names, xlabel="binding energy (eV)", xlim=(-5.5, 0.1))
     ax.invert_yaxis()
-    ax.legend(fontsize=5.5, loc="upper left")
+    ax.legend(fontsize=5.5, loc="lower left" if len(names) > 9 else "upper left")
+
+
+def cutoff_chart(axes, found: Mapping[tuple[str, str], Sequence[tuple[float, EnergyRow]]], references: Mapping[str, EnergyRow], *, paper_Ry: float) -> None:
+    """Binding energy against cutoff for each kind of potentials, one Axes a system; dashed what a Gaussian basis gives in the same geometry."""
+    systems = list(dict.fromkeys(system for system, _ in found))
+    looks = {"soft": ("o", COLOURS["blue"]), "hard": ("s", COLOURS["orange"])}
+    for ax, system in zip(axes, systems, strict=False):
+        for (name, potentials), rows in found.items():
+            if name == system:
+                marker, colour = looks.get(potentials, ("^", COLOURS["grey"]))
+                ax.plot([c for c, _ in rows], [r.energy_eV for _, r in rows], marker=marker, color=colour, ms=3.5, lw=0.9, label=f"{potentials} potentials")
+        if system in references:
+            ax.axhline(references[system].energy_eV, color="black", lw=0.8, ls="--", label="PySCF, def2-TZVP")
+        ax.axvline(paper_Ry, color="grey", lw=0.6, ls=":")
+        ax.set(title=f"{system} on PbI$_2$", xlabel="wavefunction cutoff (Ry)")
+        ax.title.set_fontsize(6.5)
+    axes[0].set_ylabel("binding energy (eV)")
+    axes[0].legend(fontsize=5.5, loc="lower right")
+
+
+def lead_chart(ax, gaps: Mapping[str, LeadGap], printed_eV: float) -> None:
+    """By how much EDTA holds free lead more strongly than glutathione, by method and medium, against the printed value."""
+    for k, g in enumerate(gaps.values()):
+        ax.errorbar(g.gap_eV, k, xerr=1.96 * g.error_eV, fmt="o", ms=3.2, lw=0.8, color=COLOURS["blue"] if "xTB" not in g.method else COLOURS["grey"])
+        ax.annotate(f"{g.gap_eV:+.2f}".replace("-", "\u2212"), (g.gap_eV, k), xytext=(0, 4), textcoords="offset points", fontsize=5.5, ha="center")
+    ax.axvline(0, color="grey", lw=0.6)
+    ax.axvline(printed_eV, color="black", lw=0.8, ls="--")
+    ax.text(printed_eV, 1.0, "paper", transform=ax.get_xaxis_transform(), fontsize=5.5, ha="center", va="bottom")
+    ax.set(yticks=range(len(gaps)), yticklabels=list(gaps), xlabel="E$_b$(GL) \u2212 E$_b$(EDTA) on Pb$^{2+}$ (eV)")
+    ax.set_ylim(len(gaps) - 0.5, -0.7)
+    ax.tick_params(axis="y", labelsize=5.5)
 
 
 def pairs_against_energy(ax, energies: Mapping[str, float], *, temperature_K: float, sites: int, error_eV: float, marked_eV: float | None = None) -> None:
@@ -244,3 +238,44 @@ def conditional_constants(ax, constants: Mapping[str, dict], gap_log: float) -> 
     ax.set(xlabel="pH", ylabel="log K' (water)", xlim=(0, 13))
     ax.axhline(0, color="black", lw=0.4)
     ax.legend(fontsize=5.5, loc="upper left")
+
+
+def ladder(ax, name: str, rows: Mapping[str, EnergyRow], cells: Mapping[str, Cell], error_eV: float) -> None:
+    """Energy levels from apart to adsorbed: members alone, then together for a pair; all starts thin, the paper's level dashed.
+
+    Parameters
+    ----------
+    name : str
+        A system of the table, `GL` or `GL+EDTA`.
+    error_eV : float
+        Standard error of the method, drawn on the lowest level.
+    """
+    members = name.split("+")
+    levels: list[tuple[str, float, Sequence[float], float | None]] = [("apart", 0.0, (), 0.0)]
+    if len(members) > 1 and all(m in rows for m in members):
+        printed = [cells[m].energy_eV.middle for m in members] if all(m in cells and cells[m].printed for m in members) else None
+        levels.append(("each alone", sum(rows[m].energy_eV for m in members), (), sum(printed) if printed else None))
+    if name in rows:
+        cell = cells.get(name)
+        levels.append(
+            (
+                "together" if len(members) > 1 else "adsorbed",
+                rows[name].energy_eV,
+                rows[name].starts_eV,
+                cell.energy_eV.middle if cell and cell.printed else None,
+            )
+        )
+    for k, (_label, value, starts, printed) in enumerate(levels):
+        ax.hlines(starts, k - 0.3, k + 0.3, color=COLOURS["sky"], lw=0.6)
+        ax.hlines(value, k - 0.3, k + 0.3, color=COLOURS["blue"], lw=2)
+        ax.annotate(_minus(f"{value:.2f}"), (k, value), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=6)
+        if printed is not None and k:
+            ax.hlines(printed, k - 0.3, k + 0.3, color="black", lw=0.9, ls="--")
+        if k:
+            ax.plot([k - 0.7, k - 0.3], [levels[k - 1][1], value], color="grey", lw=0.6, ls=":")
+    if len(levels) > 1:
+        ax.errorbar(len(levels) - 0.62, levels[-1][1], yerr=error_eV, color=COLOURS["blue"], lw=0.8, capsize=2)
+    ax.plot([], [], color="black", lw=0.9, ls="--", label="paper")
+    ax.set(xticks=range(len(levels)), xticklabels=[level[0] for level in levels], ylabel="energy (eV)", title=name)
+    ax.margins(y=0.15)
+    ax.legend(fontsize=5.5, loc="lower left")

@@ -1,12 +1,12 @@
 """The paper's claims on energies: which hold, by which route.
 
-Routes: the paper's own arithmetic (`recomputed`), the tight-binding cluster (`calculated`), the outputs in the folder
-(`simulated` for the bundled ones, `measured` for one's own).
+Routes: the paper's own arithmetic (`recomputed`); kept calculations on the slab, of free lead and of cutoffs (`calculated`); one's own outputs.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,12 +16,7 @@ from peled import paper
 from peled.energetics import affinity, frenkel
 from peled.energetics.binding import Cell, like_sign, pair_interaction_eV, table_cells
 from peled.energetics.intervals import Interval
-from peled.energetics.outputs import EnergyRow
-from peled.formats.atomistic.outputs import RYDBERG_EV
 
-#: Standard error of a GFN2-xTB adsorption energy on a lead-halide cluster (eV): an assumption, from the few tenths of an eV
-#: by which the method misses non-covalent energies of heavy elements (Bannwarth et al. 2019, doi:10.1021/acs.jctc.8b01176).
-CLUSTER_ERROR_EV = 0.2
 CELL_A_ANGSTROM = 8.855  #: lateral constant of tetragonal MAPbI3 that the paper fixes, Poglitsch & Weber 1987, doi:10.1063/1.453467
 _RESTATED = {
     "C202": "C077",
@@ -38,16 +33,6 @@ _RESTATED = {
     "C087": "C211",
     "C088": "C212",
     "C175": "C274",
-}
-_ROW_CLAIMS = {
-    "GL": "C077",
-    "EDTA": "C080",
-    "acetic acid": "C078",
-    "methylamine": "C079",
-    "GL+EDTA": "C082",
-    "Frenkel bare": "C085",
-    "Frenkel GL": "C086",
-    "Frenkel GL+EDTA": "C087",
 }
 
 
@@ -160,22 +145,24 @@ def _judge_frenkel(room, told: Published) -> None:
     room.not_testable("C209", f"no other number depends on it; it is the largest increase of the set, {up['MAI']:.2f} eV, and the main text leaves it out")
 
 
-def judge_method(room, citations: list[dict], slab, adsorbates: Mapping[str, np.ndarray], settings: Mapping[str, float], kind: str) -> None:
-    """Claims on how the calculations were done. `slab` is (symbols, positions, periods) or None; `adsorbates` positions of ligands, z from the surface."""
-    for claim_id, why in (
-        ("C214", "a name; an output file would say it"),
-        ("C215", "a name; an output file would say it"),
-        ("C216", "pseudopotential files would settle it"),
-    ):
-        room.not_testable(claim_id, why)
+def judge_method(room, citations: list[dict], slab, adsorbates: Mapping[str, np.ndarray], potentials: Mapping[str, str]) -> None:
+    """Claims on how the calculations were done.
+
+    Parameters
+    ----------
+    slab : (symbols, positions, lateral periods) or None
+    adsorbates : mapping
+        Positions of ligands on it, z from the top lead.
+    potentials : mapping
+        By element, the valence shells of the potentials that were made here; empty without them.
+    """
+    for claim_id in ("C214", "C215"):
+        room.not_testable(claim_id, "a name; an output file would say it")
+    _judge_shells(room, potentials)
     ratio = paper.claim("C218").number / paper.claim("C217").number
     room.check(
         "C218", f"{ratio:.0f} times the wavefunction cutoff", kind="recomputed", holds=8 <= ratio <= 12, note="ultrasoft pseudopotentials want 8 to 12 times"
     )
-    if "cutoff_eV" in settings:
-        room.check("C217", settings["cutoff_eV"] / RYDBERG_EV, kind=kind, route="outputs", note=f"{settings['cutoff_eV']:.0f} eV at {RYDBERG_EV:.4f} eV per Ry")
-    else:
-        room.not_testable("C217", f"{paper.claim('C217').number * RYDBERG_EV:.0f} eV; no output states it")
     wrong = [c for c in citations if c["reference_is"] != c["statement_needs"]]
     named = [c["statement"] for c in wrong]
     d3 = any("D3" in n for n in named)
@@ -196,6 +183,39 @@ def judge_method(room, citations: list[dict], slab, adsorbates: Mapping[str, np.
         note="Quantum ESPRESSO's own citation is right; glycine carries its number, dispersion that of PBE",
     )
     _judge_cell(room, slab, adsorbates)
+
+
+def _judge_shells(room, potentials: Mapping[str, str]) -> None:
+    """Whether the shells the paper lists make potentials at all: each was generated with just these and passed its tests."""
+    listed = _shells(paper.claim("C216").statement)
+    if not potentials or not listed:
+        room.not_testable("C216", "pseudopotential files would settle it")
+        return
+    made = {element: frozenset(shells.split()) for element, shells in potentials.items()}
+    same = [element for element in listed if made.get(element) == listed[element]]
+    room.check(
+        "C216",
+        f"{len(same)} of {len(listed)} elements",
+        kind="calculated",
+        holds=True if len(same) == len(listed) else "partly" if same else False,
+        route="potentials made here",
+        note="ultrasoft potentials with exactly these shells exist and pass their tests; which ones the paper used it does not say",
+    )
+
+
+def _shells(statement: str) -> dict[str, frozenset[str]]:
+    """`I 5s5p, N/C 2s2p` to shells by element.
+
+    >>> sorted(_shells("Valence shells: N/C 2s2p")["C"])
+    ['2p', '2s']
+    """
+    found = {}
+    for entry in statement.split(":")[-1].split(","):
+        match = re.fullmatch(r"\s*([A-Z][A-Za-z/]*)\s+((?:\d[spdf])+)\s*", entry)
+        if match:
+            for element in match[1].split("/"):
+                found[element] = frozenset(re.findall(r"\d[spdf]", match[2]))
+    return found
 
 
 def _judge_cell(room, slab, adsorbates) -> None:
@@ -240,115 +260,6 @@ def as_slab(picture):
     if picture is None or picture.structure.cell is None:
         return None
     return picture.structure.symbols, picture.structure.positions, np.diag(picture.structure.cell)[:2]
-
-
-def judge_cluster(room, found: Mapping[str, EnergyRow]) -> None:
-    """The independent calculation: sign, size and order on a small cluster."""
-    for name in ("acetic acid", "methylamine", "GL", "EDTA"):
-        if name in found:
-            row = found[name]
-            spread = 0.0 if math.isnan(row.spread_eV) or name not in ("GL", "EDTA") else row.spread_eV
-            error = math.hypot(CLUSTER_ERROR_EV, spread)
-            near = abs(row.energy_eV - paper.claim(_ROW_CLAIMS[name]).number) <= 1.96 * error
-            # Four lead atoms cannot offer a whole ligand all its contacts: for those the cluster gives a sign and a lower bound of the strength.
-            holds = near or ("partly" if name in ("GL", "EDTA") and row.energy_eV < 0 else False)
-            room.check(
-                _ROW_CLAIMS[name],
-                row.energy_eV,
-                error,
-                kind="calculated",
-                route="GFN2-xTB cluster",
-                holds=holds,
-                note=("" if near else "bound, less strongly: the cluster is smaller than the ligand; ")
-                + f"{len(row.starts_eV)} converged starts; frozen 2x2 lead cluster; {CLUSTER_ERROR_EV} eV taken for the method"
-                + (f", {spread:.2f} for the starts" if spread else ""),
-            )
-    surface = [row for name, row in found.items() if not name.startswith(("Pb ", "acid dimer"))]
-    if surface:
-        room.check(
-            "C081",
-            f"{sum(r.energy_eV < 0 for r in surface)} of {len(surface)} negative",
-            kind="calculated",
-            holds=all(r.energy_eV < 0 for r in surface),
-            route="GFN2-xTB cluster",
-            note="the equation makes a bound ligand negative; atoms balance in every row",
-        )
-    else:
-        room.not_testable("C081", "no total energies")
-    _order(room, "C203", found, "amide", ("acetic acid", "methylamine"), "the strongest of GL's fragments")
-    _order(room, "C205", found, "tertiary amine", ("acetic acid",), "stronger than COOH where nothing is in the way")
-    if {"GL", "EDTA"} <= set(found):
-        gap = found["GL"].energy_eV - found["EDTA"].energy_eV
-        room.check(
-            "C204",
-            f"GL {found['GL'].energy_eV:.2f}, EDTA {found['EDTA'].energy_eV:.2f} eV",
-            kind="calculated",
-            route="order on the cluster",
-            holds=_resolved(gap, math.hypot(found["GL"].spread_eV, found["EDTA"].spread_eV)),
-            note="order only: a 4-lead cluster is too small for the whole of either ligand",
-        )
-    if {"Pb GL", "Pb EDTA"} <= set(found):
-        gap, spread = lead_preference(found)
-        error = math.hypot(CLUSTER_ERROR_EV, spread)
-        for claim_id in ("C175", "C274"):
-            near, zero = (abs(gap - value) <= 1.96 * error for value in (paper.claim(claim_id).number, 0.0))
-            room.check(
-                claim_id,
-                gap,
-                error,
-                kind="calculated",
-                route="GFN2-xTB, free complexes",
-                holds="partly" if near and zero else near,
-                note="E(Pb-GL) - E(Pb-EDTA), neutral ligands, lowest of the starts, resampled"
-                + ("; too uncertain to tell the paper's value from none" if near and zero else ""),
-            )
-
-
-def lead_preference(found: Mapping[str, EnergyRow], *, trials: int = 400) -> tuple[float, float]:
-    """By how much EDTA holds free Pb2+ more strongly than GL (eV), and the standard error from resampling the starts."""
-    gl, edta = (np.array(found[k].starts_eV) for k in ("Pb GL", "Pb EDTA"))
-    rng = np.random.default_rng(5)
-    drawn = rng.choice(gl, (trials, len(gl))).min(axis=1) - rng.choice(edta, (trials, len(edta))).min(axis=1)
-    return float(gl.min() - edta.min()), float(drawn.std(ddof=1))
-
-
-def _resolved(gap: float, error: float) -> bool | str:
-    """True when `gap` is negative by more than its error, False when positive by more, else "partly"."""
-    return True if gap < -error else False if gap > error else "partly"
-
-
-def _order(room, claim_id: str, found, name: str, others: tuple[str, ...], what: str) -> None:
-    if not {name, *others} <= set(found):
-        room.not_testable(claim_id, "no calculation of these fragments in data_dir; the value stands in an image")
-        return
-    strongest = min(others, key=lambda k: found[k].energy_eV)
-    gap = found[name].energy_eV - found[strongest].energy_eV
-    error = CLUSTER_ERROR_EV / 2  # fragments of one cluster share most of the method's error
-    room.check(
-        claim_id,
-        f"{name} {found[name].energy_eV:.2f}, {strongest} {found[strongest].energy_eV:.2f} eV",
-        kind="calculated",
-        holds=_resolved(gap, error),
-        route="GFN2-xTB cluster",
-        note=f"{what}; differences under {error:.1f} eV decide nothing",
-    )
-
-
-def judge_outputs(room, rows: Mapping[str, EnergyRow], kind: str) -> None:
-    """The table of outputs in the folder: recovered when bundled, a test when one's own."""
-    for name, claim_id in _ROW_CLAIMS.items():
-        if name in rows:
-            row = rows[name]
-            spread = 0.0 if math.isnan(row.spread_eV) else row.spread_eV
-            room.check(
-                claim_id,
-                row.energy_eV,
-                spread,
-                kind=kind,
-                route="outputs",
-                half_width=0.005,
-                note=f"from {row.complex.path.name}" + ("; " + "; ".join(row.warnings) if row.warnings else ""),
-            )
 
 
 def judge_affinity(room, constants: Mapping[str, dict], temperature_K: float = 298.15) -> None:

@@ -1,0 +1,235 @@
+"""Who is bound to whom: covalent bonds, contacts to the surface and hydrogen bonds, across cell boundaries where there is a cell.
+
+Positions have shape (atoms, 3) and are in angstrom; a cell has its vectors as rows (3, 3), or is None. A link is (i, j, shift):
+atom j, moved by `shift` (three integers) cell vectors, is the partner of atom i.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+
+from peled.formats.atomistic import Structure
+
+#: Covalent radii, Cordero et al. 2008, doi:10.1039/b801115j (angstrom).
+COVALENT = {"H": 0.31, "C": 0.76, "N": 0.71, "O": 0.66, "S": 1.05, "I": 1.39, "Pb": 1.46, "Cs": 2.44}
+#: Longest contact of a ligand's donor to lead that is drawn (angstrom): about the first-shell limits of Pb(II) in crystals.
+LONGEST_TO_LEAD = {"N": 3.1, "O": 3.1, "S": 3.4}
+#: Longest H...acceptor distance called a hydrogen bond (angstrom); the one to iodide is drawn only on request.
+LONGEST_HYDROGEN = {"N": 2.1, "O": 2.1, "S": 2.6, "I": 2.9}
+_SHIFTS = np.array(list(product((-1, 0, 1), repeat=3)))
+
+
+@dataclass(frozen=True)
+class Link:
+    """Atoms i and j, the cell vectors by which j is moved, their distance in angstrom, and what binds: `bond`, `lead` or `hydrogen`."""
+
+    i: int
+    j: int
+    shift: tuple[int, int, int] = (0, 0, 0)
+    distance_angstrom: float = field(default=float("nan"), compare=False)
+    kind: str = "bond"
+
+
+def near_pairs(positions: np.ndarray, cell: np.ndarray | None, limit: np.ndarray) -> list[tuple[int, int, tuple[int, int, int], float]]:
+    """Pairs i <= j with distance below `limit[i, j]`, with the shift of j and the distance; neighbouring cells included once each."""
+    positions, found = np.asarray(positions, float), []
+    shifts = _SHIFTS if cell is not None else np.zeros((1, 3), int)
+    home = np.zeros((len(positions), 3), int)
+    if cell is not None:  # what lies outside the cell is brought in first, so that one shell of cells is enough
+        fractions = positions @ np.linalg.inv(cell)
+        home = np.floor(fractions + 1e-9).astype(int)
+        positions = (fractions - home) @ cell
+    reach = float(np.max(limit, initial=0.0))
+    low, high = (positions.min(axis=0, initial=np.inf) - reach, positions.max(axis=0, initial=-np.inf) + reach)
+    for shift in shifts:
+        moved = positions + (shift @ cell if cell is not None else 0.0)
+        inside = np.flatnonzero(((moved >= low) & (moved <= high)).all(axis=1))
+        distance = np.linalg.norm(positions[:, None] - moved[None, inside], axis=2)
+        for i, column in np.argwhere(distance < limit[:, inside]):
+            j = inside[column]
+            if i < j or (i == j and tuple(shift) > (0, 0, 0)):
+                found.append((int(i), int(j), tuple(int(x) for x in shift - home[j] + home[i]), float(distance[i, column])))
+    return sorted(found)
+
+
+def links(symbols: Sequence[str], positions: np.ndarray, cell: np.ndarray | None = None, *, slack: float = 1.2) -> list[Link]:
+    """Bonds: pairs nearer than `slack` times the sum of their covalent radii. Caesium and pairs of hydrogens are left unbound."""
+    radius = np.array([COVALENT.get(s, 1.2) if s != "Cs" else -9.0 for s in symbols])
+    hydrogen = np.array([s == "H" for s in symbols], bool)
+    limit = np.where(hydrogen[:, None] & hydrogen[None], 0.0, slack * (radius[:, None] + radius[None]))
+    return [Link(i, j, s, d) for i, j, s, d in near_pairs(positions, cell, limit)]
+
+
+def bonds(symbols: Sequence[str], positions: np.ndarray, *, slack: float = 1.2) -> np.ndarray:
+    """Bonds inside the cell as pairs of indices, shape (bonds, 2).
+
+    >>> bonds(["O", "H", "H"], np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])).tolist()
+    [[0, 1], [0, 2]]
+    """
+    return np.array([(b.i, b.j) for b in links(symbols, positions, slack=slack)], int).reshape(-1, 2)
+
+
+def hydrogen_bonds(symbols: Sequence[str], positions: np.ndarray, groups: np.ndarray, *, longest: float = 2.1) -> np.ndarray:
+    """Pairs (H, acceptor) between different `groups` (one integer an atom) with H on N or O and H...acceptor up to `longest` angstrom."""
+    symbols, groups = np.asarray(symbols), np.asarray(groups)
+    distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)
+    polar = np.isin(symbols, ["N", "O"])
+    donors = (symbols == "H") & (polar[None] & (distance < 1.25)).any(axis=1) & (groups >= 0)
+    fit = donors[:, None] & (polar & (groups >= 0))[None] & (groups[:, None] != groups[None]) & (distance <= longest)
+    return np.argwhere(fit)
+
+
+def components(count: int, bound: Sequence[Link]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Connected parts: a number for each atom, the shift that makes each part whole, and whether each part repeats without end.
+
+    Returns
+    -------
+    part : ndarray of int, shape (atoms,)
+    shift : ndarray of int, shape (atoms, 3)
+        Cell vectors to add to an atom so that it lies beside those it is bound to.
+    endless : ndarray of bool, shape (parts,)
+        True where a part is bound to its own periodic image (a slab, a crystal).
+    """
+    neighbours: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(count)]
+    for b in bound:
+        neighbours[b.i].append((b.j, np.array(b.shift)))
+        neighbours[b.j].append((b.i, -np.array(b.shift)))
+    part, shift, endless = np.full(count, -1), np.zeros((count, 3), int), []
+    for start in range(count):
+        if part[start] >= 0:
+            continue
+        part[start], stack = len(endless), [start]
+        endless.append(False)
+        while stack:
+            k = stack.pop()
+            for other, by in neighbours[k]:
+                if part[other] < 0:
+                    part[other], shift[other] = part[k], shift[k] + by
+                    stack.append(other)
+                elif np.any(shift[other] != shift[k] + by):
+                    endless[part[k]] = True
+    return part, shift, np.array(endless, bool)
+
+
+def light(symbols: Sequence[str]) -> np.ndarray:
+    """Which atoms are H, C, N, O or S."""
+    return np.isin(np.asarray(symbols), ["H", "C", "N", "O", "S"])
+
+
+def molecules(structure: Structure, bound: Sequence[Link] | None = None) -> np.ndarray:
+    """The number of the molecule of light atoms to which each atom belongs, -1 for Pb, I and Cs; `bound` are its `links` if they are known."""
+    organic = light(structure.symbols)
+    part = components(len(structure), _organic_links(structure, organic, bound))[0]
+    return np.where(organic, np.searchsorted(np.unique(part[organic]), part), -1)
+
+
+def _organic_links(structure: Structure, organic: np.ndarray, bound: Sequence[Link] | None) -> list[Link]:
+    bound = links(structure.symbols, structure.positions, structure.cell) if bound is None else bound
+    return [b for b in bound if organic[b.i] and organic[b.j]]
+
+
+def arranged(structure: Structure, bound: Sequence[Link] | None = None) -> Structure:
+    """The same periodic structure written so that it can be looked at: molecules whole, the vacuum at the cell's faces, ligands in its middle.
+
+    Every atom is moved by whole cell vectors only, so all distances between nearest images stay. Along an axis with a gap of
+    more than 4 angstrom the cell is cut in the gap; along the others ligands come to the middle.
+    """
+    if structure.cell is None:
+        return structure
+    bound = links(structure.symbols, structure.positions, structure.cell) if bound is None else bound
+    part, shift, _ = components(len(structure), _organic_links(structure, light(structure.symbols), bound))
+    fractions = structure.positions @ np.linalg.inv(structure.cell)
+    heights = 1 / np.linalg.norm(np.linalg.inv(structure.cell), axis=0)  # distances between opposite faces
+    cut, gapped = np.zeros(3), np.zeros(3, bool)
+    for axis in range(3):
+        ordered = np.sort(fractions[:, axis] % 1.0)
+        gaps = np.diff([*ordered, ordered[0] + 1.0])
+        if gaps.max() * heights[axis] > 4.0:
+            gapped[axis], cut[axis] = True, ordered[gaps.argmax()] + gaps.max() / 2
+
+    def placed(origin: np.ndarray) -> np.ndarray:
+        whole = fractions + shift - origin
+        for p in np.unique(part):
+            whole[part == p] -= np.floor(whole[part == p].mean(axis=0) + 1e-6)
+        return whole
+
+    whole = placed(cut)
+    first = Structure(structure.symbols, whole @ structure.cell, structure.cell, structure.info)
+    group = molecules(structure, bound)
+    ligands = np.isin(group, adsorbed(first, group))
+    if ligands.any() and not ligands.all():
+        turns = np.exp(2j * np.pi * whole[ligands]).mean(axis=0)
+        middle = np.angle(turns) / (2 * np.pi) - 0.5
+        whole = placed(np.where(gapped, cut, cut + middle))
+    return Structure(structure.symbols, whole @ structure.cell, structure.cell, structure.info)
+
+
+def isolated(structure: Structure) -> bool:
+    """Whether nothing in a structure is bound to its own image: a molecule in a box rather than a surface or a crystal."""
+    if structure.cell is None:
+        return True
+    return not components(len(structure), links(structure.symbols, structure.positions, structure.cell))[2].any()
+
+
+def adsorbed(structure: Structure, group: np.ndarray) -> np.ndarray:
+    """Which molecules (by number) are ligands: light molecules reaching more than 0.8 angstrom above the topmost lead, or all without lead.
+
+    Cations of the A site lie between the lead layers and are none.
+    """
+    lead = structure.positions[[s == "Pb" for s in structure.symbols], 2]
+    top = lead.max() + 0.8 if len(lead) > 1 else -np.inf
+    numbers = np.unique(group[group >= 0])
+    return np.array([n for n in numbers if structure.positions[group == n, 2].mean() > top], int)
+
+
+def contacts(structure: Structure, *, iodide: bool = False) -> list[Link]:
+    """Donor-lead contacts of adsorbed molecules and hydrogen bonds between molecules, with lengths.
+
+    Parameters
+    ----------
+    structure : Structure
+        With a cell, the nearest images count.
+    iodide : bool
+        Also N-H, O-H and S-H to iodide.
+    """
+    symbols = np.asarray(structure.symbols)
+    bound = links(structure.symbols, structure.positions, structure.cell)
+    group = molecules(structure, bound)
+    ligands = np.isin(group, adsorbed(arranged(structure, bound), group))
+    limit = np.zeros((len(symbols), len(symbols)))
+    for name, longest in LONGEST_TO_LEAD.items():
+        pair = (ligands & (symbols == name))[:, None] & (symbols == "Pb")[None]
+        limit[pair | pair.T] = longest
+    donor = np.zeros(len(symbols), bool)
+    for b in bound:
+        for h, other in ((b.i, b.j), (b.j, b.i)):
+            donor[h] |= bool(symbols[h] == "H" and symbols[other] in ("N", "O", "S") and ligands[h])
+    for name, longest in LONGEST_HYDROGEN.items():
+        if name == "I" and not iodide:
+            continue
+        accepts = (symbols == name) & (ligands | (symbols == "I"))
+        pair = donor[:, None] & accepts[None] & (group[:, None] != group[None])
+        limit[pair | pair.T] = longest
+    return [
+        Link(i, j, shift, d, "lead" if "Pb" in (symbols[i], symbols[j]) else "hydrogen")
+        for i, j, shift, d in near_pairs(structure.positions, structure.cell, limit)
+    ]
+
+
+def cropped(structure: Structure, depth_angstrom: float | None, *, iodide: bool = False) -> tuple[Structure, list[Link]]:
+    """What lies no deeper than `depth_angstrom` under the topmost lead (everything for None), and the contacts among it.
+
+    Contacts are found in the whole structure; `info["kept"]` of the result names the indices of the atoms that stay.
+    """
+    found = contacts(structure, iodide=iodide)
+    if depth_angstrom is None or "Pb" not in structure.symbols:
+        return structure, found
+    top = structure.positions[[s == "Pb" for s in structure.symbols], 2].max()
+    keep = np.flatnonzero(structure.positions[:, 2] > top - depth_angstrom)
+    new = {int(old): k for k, old in enumerate(keep)}
+    kept = [Link(new[c.i], new[c.j], c.shift, c.distance_angstrom, c.kind) for c in found if c.i in new and c.j in new]
+    return Structure(tuple(structure.symbols[k] for k in keep), structure.positions[keep], structure.cell, structure.info | {"kept": keep}), kept

@@ -1,0 +1,141 @@
+"""What several methods say of one quantity: their disagreement as the error of the lesser one, differences of rows, the spread of starts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from peled.energetics.outputs import EnergyRow
+
+#: Standard error of a tight-binding adsorption energy where nothing better is at hand to compare with (eV): the few tenths by which GFN2-xTB
+#: misses non-covalent energies of heavy elements (Bannwarth et al. 2019, doi:10.1021/acs.jctc.8b01176).
+ASSUMED_ERROR_EV = 0.2
+#: Standard error of the preference of lead in PBE-D3/def2-SVP (eV): for single donors on Pb2+ the step to def2-TZVP, summed over the contacts of the two chelates, lowers
+#: it by 0.1 and the counterpoise raises it by 0.2; adding donors up is itself an assumption.
+BASIS_ERROR_EV = 0.2
+#: Standard error of a PBE-D3 energy at a geometry that PBE-D3 did not relax, and of poses of one rigid fragment (eV): an assumption.
+GEOMETRY_ERROR_EV = 0.1
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with a standard error and where the error comes from (eV)."""
+
+    value_eV: float
+    error_eV: float
+    made_of: str
+
+    def agrees_with(self, other_eV: float) -> bool:
+        """Within 1.96 standard errors."""
+        return abs(self.value_eV - other_eV) <= 1.96 * self.error_eV
+
+
+def on_slab(name: str) -> bool:
+    """Whether a row is of ligands adsorbed on the slab: no defect, no molecules by themselves, no single PbI2."""
+    return not name.startswith("Frenkel") and " on " not in name and name != "acid dimer"
+
+
+def method_error_eV(rows: Mapping[str, EnergyRow], reference: Mapping[str, EnergyRow]) -> tuple[float, int]:
+    """Root mean square difference of two methods over the adducts both have, and how many those are.
+
+    Frenkel pairs and molecules without a surface are left out. With fewer than three the assumed error is returned.
+    """
+    shared = [n for n in rows if n in reference and on_slab(n)]
+    if len(shared) < 3:
+        return ASSUMED_ERROR_EV, len(shared)
+    return float(np.sqrt(np.mean([(rows[n].energy_eV - reference[n].energy_eV) ** 2 for n in shared]))), len(shared)
+
+
+def spread(row: EnergyRow) -> float:
+    """Half the range of the starts, 0 for one start."""
+    return 0.0 if math.isnan(row.spread_eV) else row.spread_eV
+
+
+def estimate(row: EnergyRow, error_eV: float, what: str) -> Estimate:
+    """A row with the error of its method and the spread of its starts."""
+    s = spread(row)
+    return Estimate(row.energy_eV, math.hypot(error_eV, s), f"{what} {error_eV:.2f}" + (f", starts {s:.2f}" if s else ""))
+
+
+def interaction(rows: Mapping[str, EnergyRow], pair: str, error_eV: float) -> Estimate | None:
+    """Energy of a pair `A+B` beyond A and B adsorbed alone; None where one of the three is missing.
+
+    The surface contacts are alike in the three, so the method's error counts once for what is new, not for each.
+    """
+    names = pair.split("+")
+    if pair not in rows or any(n not in rows for n in names):
+        return None
+    starts = math.sqrt(sum(spread(rows[n]) ** 2 for n in (pair, *names)))
+    value = rows[pair].energy_eV - sum(rows[n].energy_eV for n in names)
+    return Estimate(value, math.hypot(error_eV, starts), f"method {error_eV:.2f}, starts {starts:.2f}")
+
+
+@dataclass(frozen=True)
+class LeadGap:
+    """By how much EDTA holds lead more strongly than glutathione (eV), in one method and medium, with the standard error of the conformer searches and the basis."""
+
+    method: str
+    gap_eV: float
+    error_eV: float
+    edta_eV: float
+    gl_eV: float
+    conformers: tuple[int, int]
+
+
+def lead_gap(edta: EnergyRow, gl: EnergyRow, method: str, *, trials: int = 400) -> LeadGap:
+    """E(Pb GL) - E(Pb EDTA); the error from drawing the starts again with replacement and taking the lowest of each draw, and from a small basis."""
+    rng = np.random.default_rng(5)
+    drawn = [rng.choice(np.array(row.starts_eV), (trials, len(row.starts_eV))).min(axis=1) for row in (gl, edta)]
+    error = math.hypot(float((drawn[0] - drawn[1]).std(ddof=1)), BASIS_ERROR_EV if "def2-SVP" in method else 0.0)
+    return LeadGap(method, gl.energy_eV - edta.energy_eV, error, edta.energy_eV, gl.energy_eV, (len(edta.starts_eV), len(gl.starts_eV)))
+
+
+def lead_gaps(lead: Mapping[str, EnergyRow], *, trials: int = 400) -> dict[str, LeadGap]:
+    """Every pair of rows `Pb EDTA<form> | <method>`, `Pb GL<form> | <method>` of the same method and form (`` neutral, `2-`, ...)."""
+    found = {}
+    for name, row in lead.items():
+        species, _, method = name.partition(" | ")
+        if not species.startswith("Pb EDTA"):
+            continue
+        form = species.removeprefix("Pb EDTA").strip()
+        for partner in _partners(form):
+            other = f"Pb GL{' ' + partner if partner else ''} | {method}"
+            if other in lead:
+                label = method if not form else f"{method}, EDTA {form} and GL {partner}"
+                found[label] = lead_gap(row, lead[other], label, trials=trials)
+    return found
+
+
+def _partners(form: str) -> tuple[str, ...]:
+    """Which form of glutathione is set beside a form of EDTA: neutral beside neutral, the anions of water beside each other."""
+    return {"": ("",), "2-": ("2-",), "4-": ("3-",)}.get(form, ())
+
+
+@dataclass(frozen=True)
+class Thermal:
+    """What vibration, rotation and translation add to the preference of lead for EDTA over glutathione (eV): Gibbs energy, and T S in it."""
+
+    gibbs_eV: float
+    entropy_eV: float
+    temperature_K: float
+
+
+def thermal_preference(folder: Path) -> Thermal | None:
+    """From the kept records `edta.json`, `glutathione.json` and of both complexes; None where one is missing.
+
+    The sign is that of the gap: positive where it helps EDTA. The lead ion is on both sides and cancels.
+    """
+    paths = [folder / f"{name}.json" for name in ("edta", "glutathione", "edta_on_lead_ion", "glutathione_on_lead_ion")]
+    if not all(p.exists() for p in paths):
+        return None
+    edta, gl, pb_edta, pb_gl = (json.loads(p.read_text(encoding="utf-8")) for p in paths)
+
+    def change(key: str) -> float:
+        return (pb_gl[key] - gl[key]) - (pb_edta[key] - edta[key])
+
+    return Thermal(change("gibbs_correction_eV"), change("temperature_times_entropy_eV"), float(edta["temperature_K"]))

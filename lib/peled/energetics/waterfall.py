@@ -1,0 +1,108 @@
+"""A binding energy as the sum of its contributions, drawn as a waterfall."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from peled.figures import COLOURS
+
+#: Colours of contributions by kind.
+KINDS = {
+    "GL": COLOURS["GL"],
+    "EDTA": COLOURS["EDTA"],
+    "intermolecular": COLOURS["amber"],
+    "total": COLOURS["E+G"],
+    "other": COLOURS["grey"],
+}
+
+
+class Step(NamedTuple):
+    """One contribution: name, energy in eV, its error in eV or None, and a kind of `KINDS`."""
+
+    label: str
+    value_eV: float
+    error_eV: float | None = None
+    kind: str = "other"
+
+
+class Bar(NamedTuple):
+    """A bar of the running total: where it starts and ends, and its error or None (eV)."""
+
+    label: str
+    start_eV: float
+    end_eV: float
+    error_eV: float | None
+    kind: str
+
+
+def running(steps: Sequence[Step], *, total: str = "total", total_eV: float | None = None, total_error_eV: float | None = None) -> list[Bar]:
+    """The bars of a waterfall and that of the total.
+
+    Parameters
+    ----------
+    steps : sequence of Step or of tuples (label, value_eV, error_eV, kind)
+    total : str
+        Name of the last bar; empty for none.
+    total_eV : float, optional
+        The total where it was calculated by itself. What the steps leave of it becomes a bar `rest` if it is more than 5 meV.
+    total_error_eV : float, optional
+        Its error. None is made up from those of the steps: a step that is itself a difference (the intermolecular part) is not independent of them.
+
+    >>> [round(b.end_eV, 2) for b in running([("GL", -1.85, None, "GL"), ("EDTA", -1.6, None, "EDTA"), ("GL-EDTA", -1.0, None, "intermolecular")])]
+    [-1.85, -3.45, -4.45, -4.45]
+    """
+    bars, at = [], 0.0
+    for step in (Step(*s) for s in steps):
+        if not math.isfinite(step.value_eV):
+            raise ValueError(f"{step.label}: expected a finite energy, found {step.value_eV}")
+        if step.kind not in KINDS:
+            raise ValueError(f"{step.label}: expected a kind of {', '.join(KINDS)}, found {step.kind!r}")
+        bars.append(Bar(step.label, at, at + step.value_eV, step.error_eV, step.kind))
+        at += step.value_eV
+    if total_eV is not None and abs(total_eV - at) > 0.005:
+        bars.append(Bar("rest", at, total_eV, None, "other"))
+    if total:
+        bars.append(Bar(total, 0.0, at if total_eV is None else total_eV, total_error_eV, "total"))
+    return bars
+
+
+def waterfall(ax, series: Mapping[str, Sequence[Step]], *, total: str = "total", totals_eV: Mapping[str, tuple[float, float | None]] | None = None) -> None:
+    """Waterfalls side by side, one for each source (paper, tight binding, DFT): contributions, running total, values and errors.
+
+    Parameters
+    ----------
+    ax : Axes
+    series : mapping of str to steps
+        By source the steps, tuples (label, value_eV, error_eV or None, kind); error bars are drawn where an error is known.
+    total : str
+        Name of the last bar of each.
+    totals_eV : mapping, optional
+        By source (value, error or None) of a total that was calculated by itself.
+    """
+    left, ticks, low, high = 0.0, [], 0.0, 0.0
+    for name, steps in series.items():
+        value, error = (totals_eV or {}).get(name, (None, None))
+        bars = running(steps, total=total, total_eV=value, total_error_eV=error)
+        for k, bar in enumerate(bars):
+            x = left + k
+            ax.bar(x, bar.end_eV - bar.start_eV, bottom=bar.start_eV, width=0.72, color=KINDS[bar.kind], alpha=1.0 if bar.kind == "total" else 0.75, zorder=2)
+            if k + 1 < len(bars):
+                ax.plot([x + 0.36, x + 0.64], [bar.end_eV] * 2, color="black", lw=0.5, ls=":", zorder=1)
+            if bar.error_eV is not None:
+                ax.errorbar(x, bar.end_eV, yerr=bar.error_eV, color="black", lw=0.8, capsize=1.8, capthick=0.8, zorder=3)
+            size = bar.end_eV - bar.start_eV
+            text = f"{size:+.2f}" if bar.kind != "total" else f"{size:.2f}"
+            text += f"\n\u00b1 {bar.error_eV:.2f}" if bar.error_eV is not None else ""
+            lowest = min(bar.start_eV, bar.end_eV) - (bar.error_eV or 0.0)
+            gap = {"xy": (x, lowest), "xytext": (0, -2), "textcoords": "offset points"}
+            ax.annotate(text.replace("-", "\u2212"), **gap, ha="center", va="top", fontsize=5.5, linespacing=1.0, zorder=4)
+            ticks.append((x, bar.label))
+            low, high = min(low, lowest), max(high, bar.start_eV, bar.end_eV + (bar.error_eV or 0.0))
+        ax.text(left + (len(bars) - 1) / 2, 1.0, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=6.5)
+        left += len(bars) + 0.6
+    ax.axhline(0, color="black", lw=0.6)
+    ax.set_xticks([x for x, _ in ticks], [label for _, label in ticks], rotation=40, ha="right", rotation_mode="anchor", fontsize=6)
+    ax.tick_params(axis="x", length=0)
+    ax.set(ylabel="energy (eV)", xlim=(-0.7, left - 0.9), ylim=(low - 0.17 * (high - low), high + 0.06 * (high - low)))
