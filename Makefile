@@ -33,7 +33,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 RUN := $(PY) -m peled.run $(if $(J),-j $(J)) $(if $(DATA),--data '$(DATA)') $(if $(FIGURES),--figures '$(FIGURES)')
 
-.PHONY: help figures test verify site test-browser lab env notebooks references data datapackage lint bench overview lock clean distclean
+.PHONY: help figures test verify site test-browser lab energetics energetics-env env notebooks references data datapackage lint bench overview lock clean distclean
 
 help: ## list the targets
 	@echo 'make TARGET [VARIABLE=value]'; echo
@@ -85,9 +85,10 @@ bench: $(OK) ## benchmarks, as ratios to a peer in the same run (BENCH=file for 
 	@$(PY) -m pytest -q -p no:cacheprovider --benchmark-only --benchmark-columns=min,median,rounds --benchmark-storage=build/benchmarks $(or $(BENCH),benchmarks/bench_*.py)
 
 lock: ## make the lock files again from pyproject.toml (needs uv and the network)
-	@rm -f requirements.lock requirements-lab.lock
+	@rm -f requirements.lock requirements-lab.lock requirements-energetics.lock
 	@uv pip compile -q pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes --only-binary :all: --custom-compile-command 'make lock' -o requirements.lock
 	@uv pip compile -q pyproject.toml --extra test --extra lab --universal --python-version 3.11 -c requirements.lock --generate-hashes --only-binary :all: --custom-compile-command 'make lock' -o requirements-lab.lock
+	@uv pip compile -q pyproject.toml --extra test --extra energetics --universal --python-version 3.11 -c requirements.lock --generate-hashes --only-binary :all: --custom-compile-command 'make lock' -o requirements-energetics.lock
 
 env: $(OK) ## the environment in .venv, from the lock (with uv when it is there, else pip)
 
@@ -108,8 +109,16 @@ $(OK): requirements.lock
 	$(PY) -c 'import matplotlib.font_manager, peled.run.__main__'; \
 	echo "$$(cksum < requirements.lock) $(CURDIR)" > $@
 
+$(VENV)/.energetics: requirements-energetics.lock $(OK)
+	@set -e; echo 'adding tblite, RDKit and PySCF to .venv (once)'; $(call install,requirements-energetics.lock); touch $@
+
 $(VENV)/.lab: requirements-lab.lock $(OK)
 	@set -e; echo 'adding JupyterLab to .venv (once)'; $(call install,requirements-lab.lock); touch $@
+
+energetics-env: $(VENV)/.energetics ## what recomputing the energies of 06 needs: tblite, RDKit, PySCF (Quantum ESPRESSO is the system's)
+
+energetics: $(VENV)/.energetics ## recompute kept energies of 06: ONLY='tight_binding/methylamine*'; without ONLY, list them
+	@$(PY) -m peled.recompute $(foreach name,$(ONLY),'$(name)')
 
 clean: ## remove what was built, keep the environment
 	@rm -rf build figures/results; rm -f figures/*.svg figures/*.png figures/*.json
