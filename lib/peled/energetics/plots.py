@@ -151,7 +151,7 @@ def binding_chart(ax, cells: Mapping[str, Cell], computed: Mapping[str, Mapping[
         ax.plot([], [], marker=marker, ls="", ms=3, color=colour, label=method)
     ax.set(yticks=range(len(names)), yticklabels=names, xlabel="binding energy (eV)", xlim=(-5.5, 0.1))
     ax.invert_yaxis()
-    ax.legend(fontsize=5.5, loc="lower left" if len(names) > 9 else "upper left")
+    ax.legend(fontsize=5.5, loc="upper left")
 
 
 def cutoff_chart(axes, found: Mapping[tuple[str, str], Sequence[tuple[float, EnergyRow]]], references: Mapping[str, EnergyRow], *, paper_Ry: float) -> None:
