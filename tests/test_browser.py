@@ -57,7 +57,7 @@ def test_a_notebook_runs_in_jupyterlab_and_its_slider_moves_the_figure(lab, tmp_
     with Browser(tmp_path / "profile") as page:
         page.open(lab)
         page.wait("return document.querySelectorAll('.jp-Notebook .jp-Cell').length > 5", 120, "the notebook opens")
-        page.wait("return /Idle/.test(document.querySelector('.jp-NotebookPanel-toolbar')?.innerText + document.querySelector('#jp-bottom-panel, .jp-StatusBar-Widget')?.innerText)", 120, "the kernel is ready")
+        page.wait("return document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'", 120, "the kernel is ready")
         page.run("document.querySelector('.jp-Notebook .jp-Cell').click();")
         menu_run_all(page)
         try:

@@ -79,3 +79,13 @@ def test_every_panel_of_its_topic_is_saved_by_it(path):
         saved = {figure["name"] for figure in json.loads(results.read_text())["figures"]}
         missing = [p.name for p in paper.panels().values() if p.topic == topic and not p.plotted.startswith("not described") and p.name not in saved]
     assert not missing
+
+
+def test_its_panels_are_its_own(path):
+    """Two notebooks that save a panel of one name would overwrite each other's file, and neither would ever be up to date."""
+
+    def saved(notebook):
+        return set(re.findall(r"room\.save\(\s*\w+,\s*\"(\w+)\"", "\n".join("".join(cell["source"]) for cell in code(notebook))))
+
+    for other in NOTEBOOKS:
+        assert other == path or not saved(path) & saved(other), other.stem
