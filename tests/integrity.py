@@ -37,7 +37,10 @@ def alterations(claim, verdicts: list[dict]) -> list[tuple[str, str]]:
 def _numbers(claim) -> list[float]:
     import re
 
-    return [float(x) for x in re.findall(r"(?<![\d.eE])[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", claim.value.replace("-", " ") if claim.shape == "range" else claim.value)]
+    return [
+        float(x)
+        for x in re.findall(r"(?<![\d.eE])[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", claim.value.replace("-", " ") if claim.shape == "range" else claim.value)
+    ]
 
 
 def _scaled(claim, factor: float) -> str:

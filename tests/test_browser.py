@@ -21,7 +21,7 @@ from peled import files
 pytestmark = pytest.mark.skipif(programs() is None, reason="no browser: needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)")
 NOTEBOOK = "01_synthesis.ipynb"
 SITE = files.ROOT / "build" / "site" / "index.html"
-IDLE = ("const p = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]; return p.length > 5 && p.every(x => !/\\*/.test(x.innerText))")
+IDLE = "const p = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]; return p.length > 5 && p.every(x => !/\\*/.test(x.innerText))"
 LAST_SLIDER = "const s = document.querySelectorAll('.jp-OutputArea .widget-slider .noUi-handle, .jp-OutputArea .widget-slider [role=slider]'); "
 
 
@@ -36,9 +36,24 @@ def lab(tmp_path):
     environment = {k: v for k, v in os.environ.items() if k not in ("PELED_STAGE", "PELED_PUBLISHED")}
     environment |= {f"JUPYTER_{name}_DIR": str(tmp_path / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")} | {"IPYTHONDIR": str(tmp_path / "ipython")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
-         f"--ServerApp.root_dir={tmp_path / 'root'}", "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
-        env=environment, stdout=(tmp_path / "log").open("w"), stderr=subprocess.STDOUT)
+        [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={port}",
+            "--ServerApp.port_retries=0",
+            f"--IdentityProvider.token={token}",
+            f"--ServerApp.root_dir={tmp_path / 'root'}",
+            "--LabApp.news_url=",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        ],
+        env=environment,
+        stdout=(tmp_path / "log").open("w"),
+        stderr=subprocess.STDOUT,
+    )
     try:
         for _ in range(300):
             try:
@@ -76,7 +91,9 @@ def test_a_notebook_runs_in_jupyterlab_and_its_slider_moves_the_figure(lab, tmp_
             assert time.monotonic() < end, "the figure follows the slider"
             time.sleep(0.2)
         assert after != before
-        assert not page.run("return [...document.querySelectorAll('.jp-OutputArea-output[data-mime-type=\"application/vnd.jupyter.stderr\"], .jp-RenderedText[data-mime-type*=error]')].map(e => e.innerText).join('')")
+        assert not page.run(
+            "return [...document.querySelectorAll('.jp-OutputArea-output[data-mime-type=\"application/vnd.jupyter.stderr\"], .jp-RenderedText[data-mime-type*=error]')].map(e => e.innerText).join('')"
+        )
 
 
 def menu_run_all(page):

@@ -25,9 +25,35 @@ NOTEBOOKS = {path.stem[3:]: path for path in sorted((files.ROOT / "notebooks").g
 # ---- another paper ------------------------------------------------------------------------------------------------------
 
 PAPER = [
-    {"id": "C001", "section": "abstract", "figure": "fig1a", "quantity": "length", "statement": "The stick is two metres long", "value": "2.0", "unit": "m", "topic": "stick"},
-    {"id": "C002", "section": "main text, Fig. 1", "quantity": "area", "statement": "A square on it has five square metres", "value": "5.0", "unit": "m2", "topic": "stick"},
-    {"id": "C003", "section": "Methods, Weighing", "quantity": "weight", "statement": "It weighs ten grams", "value": "10", "uncertainty": "~", "unit": "g", "topic": "stick"},
+    {
+        "id": "C001",
+        "section": "abstract",
+        "figure": "fig1a",
+        "quantity": "length",
+        "statement": "The stick is two metres long",
+        "value": "2.0",
+        "unit": "m",
+        "topic": "stick",
+    },
+    {
+        "id": "C002",
+        "section": "main text, Fig. 1",
+        "quantity": "area",
+        "statement": "A square on it has five square metres",
+        "value": "5.0",
+        "unit": "m2",
+        "topic": "stick",
+    },
+    {
+        "id": "C003",
+        "section": "Methods, Weighing",
+        "quantity": "weight",
+        "statement": "It weighs ten grams",
+        "value": "10",
+        "uncertainty": "~",
+        "unit": "g",
+        "topic": "stick",
+    },
 ]
 
 
@@ -50,7 +76,9 @@ def three_claims(tmp_path_factory):
     notebook["cells"][-1] = cell(
         "from peled import paper\nlength = sum(values)\nroom.check('C001', length, 0.01, kind='measured')\n"
         "room.check('C002', paper.claim('C001').number ** 2, kind='recomputed', note='two metres squared are four square metres')\n"
-        "room.not_testable('C003', 'a balance reading would settle it')\nroom.finish()", "finish")
+        "room.not_testable('C003', 'a balance reading would settle it')\nroom.finish()",
+        "finish",
+    )
     (toy.root / "notebooks" / "01_stick.ipynb").write_text(json.dumps(notebook))
     toy.gather()
     return toy
@@ -62,7 +90,9 @@ def test_a_paper_of_three_claims_has_its_scoreboard(three_claims):
     board = {q["name"]: q["value"] for q in json.loads((toy.root / "figures/results/claims.json").read_text())["quantities"]}
     assert board["claims"] == 3 and board["claims: agrees"] == board["claims: disagrees"] == board["claims: not testable"] == 1
     assert board["panels made"] == 1 and board["contradictions"] == 1
-    said = "".join("".join(o.get("text", "")) for c in json.loads((toy.root / "build/executed/08_claims.ipynb").read_text())["cells"] for o in c.get("outputs", []))
+    said = "".join(
+        "".join(o.get("text", "")) for c in json.loads((toy.root / "build/executed/08_claims.ipynb").read_text())["cells"] for o in c.get("outputs", [])
+    )
     assert "1. C002 area (main text, Fig. 1; disagrees, recomputed)" in said and "printed 5.0 m2; found 4 m2" in said and "two metres squared" in said
     assert toy.run() == [] and "up to date" in toy.out
 
@@ -137,11 +167,19 @@ def test_verify_says_what_is_stale_or_altered(tmp_path):
 
 # ---- rows, ranks, distances ---------------------------------------------------------------------------------------------
 
+
 def results_of(topic):
     """Results for a topic of the real ledger in which nothing could be tested."""
     entries = [c for c in paper.claims().values() if c.topic == topic]
     figures = [{"name": p.name, "source_kind": "published", "title": "", "inputs": {}, "cell": ""} for p in paper.panels().values() if p.topic == topic]
-    return {"topic": topic, "notebook": "", "parameters": {}, "quantities": [], "verdicts": [paper.not_testable(c.id, "why").record() for c in entries], "figures": figures}
+    return {
+        "topic": topic,
+        "notebook": "",
+        "parameters": {},
+        "quantities": [],
+        "verdicts": [paper.not_testable(c.id, "why").record() for c in entries],
+        "figures": figures,
+    }
 
 
 @pytest.fixture
@@ -157,16 +195,19 @@ def test_no_claim_without_a_row(folder):
     assert sum(claims.counts(rows).values()) == len(rows) and len(claims.untested(rows)) == len(rows)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda r: r["verdicts"].pop(), "led: no verdict on C"),
-    (lambda r: r["verdicts"][0].update(published="99 %"), r"led: stale: the ledger prints other values now for C001"),
-    (lambda r: r["figures"].pop(0), "led: no panel fig3a"),
-    (lambda r: r["figures"][0].update(inputs={"data/published/claims.csv": "0" * 64}), "led: stale: made from another data/published/claims.csv"),
-    (lambda r: r["figures"][0].update(inputs={"data/led/nothing.csv": "0" * 64}), r"led: stale: made from another data/led/nothing.csv \(gone\)"),
-    (lambda r: r["verdicts"][0].update(source_kind="simulated", verdict="agrees"), "led: does not fit the schema"),
-    (lambda r: r.update(topic="nmr"), "expected the results of led, found those of nmr"),
-    (lambda r: r["verdicts"].append({**r["verdicts"][0], "claim_id": "C999"}), "claims that are not of this topic: C999"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r["verdicts"].pop(), "led: no verdict on C"),
+        (lambda r: r["verdicts"][0].update(published="99 %"), r"led: stale: the ledger prints other values now for C001"),
+        (lambda r: r["figures"].pop(0), "led: no panel fig3a"),
+        (lambda r: r["figures"][0].update(inputs={"data/published/claims.csv": "0" * 64}), "led: stale: made from another data/published/claims.csv"),
+        (lambda r: r["figures"][0].update(inputs={"data/led/nothing.csv": "0" * 64}), r"led: stale: made from another data/led/nothing.csv \(gone\)"),
+        (lambda r: r["verdicts"][0].update(source_kind="simulated", verdict="agrees"), "led: does not fit the schema"),
+        (lambda r: r.update(topic="nmr"), "expected the results of led, found those of nmr"),
+        (lambda r: r["verdicts"].append({**r["verdicts"][0], "claim_id": "C999"}), "claims that are not of this topic: C999"),
+    ],
+)
 def test_missing_and_stale_results_are_refused_by_name(folder, change, message):
     content = results_of("led")
     change(content)
@@ -208,11 +249,24 @@ def test_what_changes_most_comes_first():
         entry = replace(paper.claim("C118"), section=section)
         return scoreboard.Row(entry, verdict, "recomputed", (replace(paper.judge("C118", found, kind="recomputed"), verdict=verdict),), panels, "")
 
-    rows = [row("Methods, Synthesis", "disagrees", 100.0), row("main text, Fig. 2", "partly", 470.0), row("main text, Fig. 2", "disagrees", 470.0), row("abstract", "partly", 470.0),
-            row("main text, Fig. 2", "disagrees", 470.0, ("fig2a",)), row("main text, Fig. 2", "disagrees", 100.0), row("abstract", "agrees", 480.0)]
+    rows = [
+        row("Methods, Synthesis", "disagrees", 100.0),
+        row("main text, Fig. 2", "partly", 470.0),
+        row("main text, Fig. 2", "disagrees", 470.0),
+        row("abstract", "partly", 470.0),
+        row("main text, Fig. 2", "disagrees", 470.0, ("fig2a",)),
+        row("main text, Fig. 2", "disagrees", 100.0),
+        row("abstract", "agrees", 480.0),
+    ]
     ranked = [(c.row.claim.section, c.row.verdict, c.row.panels, round(c.ratio, 2)) for c in claims.contradictions(rows)]
-    assert ranked == [("abstract", "partly", (), 0.98), ("main text, Fig. 2", "disagrees", ("fig2a",), 0.98), ("main text, Fig. 2", "disagrees", (), 0.21),
-                      ("main text, Fig. 2", "disagrees", (), 0.98), ("main text, Fig. 2", "partly", (), 0.98), ("Methods, Synthesis", "disagrees", (), 0.21)]
+    assert ranked == [
+        ("abstract", "partly", (), 0.98),
+        ("main text, Fig. 2", "disagrees", ("fig2a",), 0.98),
+        ("main text, Fig. 2", "disagrees", (), 0.21),
+        ("main text, Fig. 2", "disagrees", (), 0.98),
+        ("main text, Fig. 2", "partly", (), 0.98),
+        ("Methods, Synthesis", "disagrees", (), 0.21),
+    ]
 
 
 def test_simulated_data_contradict_nothing():
@@ -222,6 +276,7 @@ def test_simulated_data_contradict_nothing():
 
 
 # ---- the real results ---------------------------------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def real():
@@ -244,7 +299,9 @@ def test_every_claim_and_every_described_panel_is_there(real):
 
 #: Checks (claim and route) that no alteration of their printed number turns, found by the test below. The list may only shrink.
 CANNOT_FAIL = {
-    **dict.fromkeys(["C003 common band of L0, J, EQE0", "C056 against the lifetime device", "C056 optical ceiling", "C066"], "compares other numbers than the one it judges"),
+    **dict.fromkeys(
+        ["C003 common band of L0, J, EQE0", "C056 against the lifetime device", "C056 optical ceiling", "C066"], "compares other numbers than the one it judges"
+    ),
     **dict.fromkeys([f"C{n} from L0 and J at 620 nm, 35 nm" for n in (259, 260, 261)], "judged by other numbers of the same device"),
     **dict.fromkeys([f"C{n} from EQE0 and J at 620 nm, 35 nm" for n in (262, 263, 264)], "judged by other numbers of the same device"),
     **dict.fromkeys(["C029 which sample", "C035 printed precision", "C225 which sample"], "judges how the number is used, not the number"),
@@ -262,7 +319,9 @@ def test_every_check_can_fail(topic, tmp_path):
         pytest.fail("; ".join(problems))
     environment = {k: v for k, v in os.environ.items() if k not in ("PELED_STAGE", "PELED_PUBLISHED")} | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
     report = tmp_path / "report.json"
-    done = subprocess.run([sys.executable, str(Path(integrity.__file__)), str(NOTEBOOKS[topic]), str(report)], env=environment, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [sys.executable, str(Path(integrity.__file__)), str(NOTEBOOKS[topic]), str(report)], env=environment, capture_output=True, text=True, timeout=600
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(report.read_text())
     assert not found["error"]
@@ -276,7 +335,9 @@ def test_a_check_that_cannot_fail_is_found(tmp_path):
     notebook = json.loads((toy.root / "notebooks/01_stick.ipynb").read_text())
     notebook["cells"][-1] = cell(
         "from peled import paper\nroom.check('C001', sum(values), 0.01, kind='recomputed')\nroom.check('C002', 'red', kind='recomputed', holds=True)\n"
-        "room.check('C003', paper.claim('C003').number, kind='recomputed')\nroom.check('C003', 10, kind='recomputed', holds=True, route='written down')\nroom.finish()", "finish")
+        "room.check('C003', paper.claim('C003').number, kind='recomputed')\nroom.check('C003', 10, kind='recomputed', holds=True, route='written down')\nroom.finish()",
+        "finish",
+    )
     (toy.root / "notebooks/01_stick.ipynb").write_text(json.dumps(notebook))
     toy.run("01")
     shutil.copy(integrity.__file__, toy.root)

@@ -272,6 +272,28 @@ def test_pbe_gives_the_kept_lead_ion_again(records):
     assert again["energy_eV"] == pytest.approx(records["lead_ion-0.def2-svp.vacuum"]["energy_eV"], abs=1e-6)
 
 
+def test_stored_integrals_change_nothing_of_pyscfs_own_solvent():
+    pytest.importorskip("pyscf")
+    from pyscf import dft, gto
+
+    from peled.recompute.solvent import stored_pcm
+
+    molecule = gto.M(atom="O 0 0 0; H 0.96 0 0; H -0.24 0.93 0", basis="def2-svp", charge=0, verbose=0)
+    field = dft.RKS(molecule, xc="pbe").density_fit()
+    field.grids.level, field.conv_tol = 0, 1e-10
+    own = field.PCM()
+    own.with_solvent.method, own.with_solvent.eps, own.with_solvent.lebedev_order = "IEF-PCM", 46.826, 11
+    ours = stored_pcm(field, 46.826, surface_order=11)
+    assert ours.kernel() == pytest.approx(own.kernel(), abs=1e-9)
+    assert ours.with_solvent.v == pytest.approx(own.with_solvent.v, abs=1e-7)
+    # Born: the charge of an ion in the middle of its sphere is screened by the whole of it, -(1 - 1/eps) q^2 / 2R less IEF's small volume term.
+    ion = gto.M(atom="Na 0 0 0", basis="def2-svp", charge=1, verbose=0)
+    bare = dft.RKS(ion, xc="pbe").density_fit()
+    wet = stored_pcm(dft.RKS(ion, xc="pbe").density_fit(), 78.355, surface_order=17)
+    radius = np.linalg.norm((wet.kernel(), wet.with_solvent.surface["grid_coords"])[1], axis=1).mean()
+    assert wet.e_tot - bare.kernel() == pytest.approx(-(1 - 1 / 78.355) / (2 * radius), rel=0.02)
+
+
 def test_every_smiles_has_its_charge_and_survives_embedding():
     chem = pytest.importorskip("rdkit.Chem")
     for smiles in molecules.SMILES.values():

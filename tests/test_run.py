@@ -58,7 +58,9 @@ def test_one_build_or_two_at_a_time_or_real_kernels_give_the_same_bytes(toy):
     outputs = [[c.get("outputs") for c in json.loads(text)["cells"]] for text in (executed, (toy.root / "build/executed/01_stick.ipynb").read_text())]
     assert outputs[0] == outputs[1]
     record = json.loads((toy.root / "build/records/01_stick.json").read_text())
-    assert {"data/stick/a.txt", "lib/peled/toy_stick.py", "notebooks/01_stick.ipynb", "requirements.lock"} <= set(record["inputs"]), "a watched kernel sees what was read"
+    assert {"data/stick/a.txt", "lib/peled/toy_stick.py", "notebooks/01_stick.ipynb", "requirements.lock"} <= set(record["inputs"]), (
+        "a watched kernel sees what was read"
+    )
     assert toy.run() == [], "records of either engine serve the other"
 
 

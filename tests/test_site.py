@@ -14,25 +14,28 @@ from toy import Toy
 GOOD = '<!DOCTYPE html><html lang="en"><head><title>t</title></head><body><main id="m"><p id="a">x <a href="#a">y</a></p></main></body></html>'
 
 
-@pytest.mark.parametrize(("old", "new", "message"), [
-    ("<!DOCTYPE html>", "", "DOCTYPE"),
-    (' lang="en"', "", "a language"),
-    ("</p>", "", "closes <p>"),
-    ("x <a", "<div>x</div> <a", "<div> stands in <p>"),
-    ("x <a", '<a href="#m"></a></a> <a', "closes"),
-    ('id="m"', 'id="a"', "used twice"),
-    ("x <a", '<img src="data:,"> <a', "without alternative text"),
-    ("x <a", "<input> <a", "without a label"),
-    ("x <a", "<blink>x</blink> <a", "unknown element"),
-    ("x <a", '<button type="button"></button> <a', "says nothing"),
-    ("#a", "#b", "names no place"),
-    ("#a", "other.html", "leads nowhere"),
-    ("#a", "../../etc/passwd", "leads out of the site"),
-    ("#a", "/absolute", "leads out of the site"),
-    ("x <a", '<img alt="x" src="https://example.org/x.png"> <a', "from the network"),
-    ("<p id", "<li>x</li><p id", "<li> stands in <main>"),
-    ("</title>", '</title><script src="https://example.org/x.js"></script>', "from the network"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("<!DOCTYPE html>", "", "DOCTYPE"),
+        (' lang="en"', "", "a language"),
+        ("</p>", "", "closes <p>"),
+        ("x <a", "<div>x</div> <a", "<div> stands in <p>"),
+        ("x <a", '<a href="#m"></a></a> <a', "closes"),
+        ('id="m"', 'id="a"', "used twice"),
+        ("x <a", '<img src="data:,"> <a', "without alternative text"),
+        ("x <a", "<input> <a", "without a label"),
+        ("x <a", "<blink>x</blink> <a", "unknown element"),
+        ("x <a", '<button type="button"></button> <a', "says nothing"),
+        ("#a", "#b", "names no place"),
+        ("#a", "other.html", "leads nowhere"),
+        ("#a", "../../etc/passwd", "leads out of the site"),
+        ("#a", "/absolute", "leads out of the site"),
+        ("x <a", '<img alt="x" src="https://example.org/x.png"> <a', "from the network"),
+        ("<p id", "<li>x</li><p id", "<li> stands in <main>"),
+        ("</title>", '</title><script src="https://example.org/x.js"></script>', "from the network"),
+    ],
+)
 def test_faults_of_pages_are_found(tmp_path, old, new, message):
     (tmp_path / "page.html").write_text(GOOD)
     assert not check.site(tmp_path)
@@ -56,6 +59,7 @@ def test_colours_can_be_read():
 
 def contrast(a, b):
     """Contrast ratio of two sRGB colours (WCAG 2.2)."""
+
     def luminance(colour):
         parts = [int(colour[i : i + 2], 16) / 255 for i in (0, 2, 4)]
         return sum(w * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for w, c in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
@@ -75,7 +79,15 @@ def site(tmp_path_factory):
     toy = Toy(tmp_path_factory.mktemp("site") / "toy")
     toy.gather()
     notebook = json.loads((toy.root / "notebooks/01_stick.ipynb").read_text())
-    notebook["cells"].insert(0, {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# 01 Stick\n\nIts mass is $m = \\rho V$ <script>alert(1)</script><b onclick='alert(2)'>x</b><a href='javascript:alert(3)'>y</a>. See [the other](02_stone.ipynb), [the code](../lib/x.py)."})
+    notebook["cells"].insert(
+        0,
+        {
+            "cell_type": "markdown",
+            "id": "title",
+            "metadata": {},
+            "source": "# 01 Stick\n\nIts mass is $m = \\rho V$ <script>alert(1)</script><b onclick='alert(2)'>x</b><a href='javascript:alert(3)'>y</a>. See [the other](02_stone.ipynb), [the code](../lib/x.py).",
+        },
+    )
     (toy.root / "notebooks/01_stick.ipynb").write_text(json.dumps(notebook))
     toy.run()
     toy.said = toy.python("-m", "peled.site")

@@ -27,8 +27,16 @@ def notebook(topic, middle="", panel="fig1a"):
     draw = f"fig, ax = room.panel('{panel}')\nax.plot(values)\nroom.save(fig, '{panel}', inputs=room.files('*.txt'))"
     judge = "room.check('{0}1', sum(values), 0.01, kind='recomputed'); room.not_testable('{0}2', 'no picture'); room.check('{0}3', 10, kind='simulated')\nroom.finish()"
     prefix = {"stick": "C00", "stone": "C10"}[topic]
-    cells = [cell(parameters, "parameters", ["parameters"]), cell(setup, "setup"), cell(middle or "pass", "middle"), cell(draw, "draw"), cell(judge.format(prefix), "finish")]
-    return json.dumps({"cells": cells, "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}, "nbformat": 4, "nbformat_minor": 5})
+    cells = [
+        cell(parameters, "parameters", ["parameters"]),
+        cell(setup, "setup"),
+        cell(middle or "pass", "middle"),
+        cell(draw, "draw"),
+        cell(judge.format(prefix), "finish"),
+    ]
+    return json.dumps(
+        {"cells": cells, "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}, "nbformat": 4, "nbformat_minor": 5}
+    )
 
 
 class Toy:
@@ -44,12 +52,18 @@ class Toy:
         published = root / "data" / "published"
         published.mkdir(parents=True)
         (published / "claims.csv").write_text(",".join(paper.Claim.__dataclass_fields__) + "\n" + claims + "\n")
-        (published / "panels.csv").write_text(",".join(paper.Panel.__dataclass_fields__) + "\n1a,fig1a,a stick,stick,plot,C001,,,,,\n1b,fig1b,a stone,stone,plot,C101,,,,,\n")
+        (published / "panels.csv").write_text(
+            ",".join(paper.Panel.__dataclass_fields__) + "\n1a,fig1a,a stick,stick,plot,C001,,,,,\n1b,fig1b,a stone,stone,plot,C101,,,,,\n"
+        )
         for topic, panel in (("stick", "fig1a"), ("stone", "fig1b")):
             (root / "data" / topic).mkdir()
             (root / "data" / topic / "a.txt").write_text("2.0")
             self.write(topic, panel=panel, middle="from peled import toy_stick" if topic == "stick" else "")
-        listed = [{"path": f"{topic}/{name}.txt", "title": f"a {topic}", "sourceKind": "measured", "made": "with a ruler", "bytes": 3, "hash": "sha256:" + 64 * "0"} for topic in ("stick", "stone") for name in "ab"]
+        listed = [
+            {"path": f"{topic}/{name}.txt", "title": f"a {topic}", "sourceKind": "measured", "made": "with a ruler", "bytes": 3, "hash": "sha256:" + 64 * "0"}
+            for topic in ("stick", "stone")
+            for name in "ab"
+        ]
         (root / "data" / "datapackage.json").write_text(json.dumps({"resources": listed}))
         (root / "figures").mkdir()
 
@@ -62,7 +76,9 @@ class Toy:
         return {**{k: v for k, v in os.environ.items() if k not in drop}, "PYTHONPATH": str(self.root / "lib"), "COLUMNS": "200"}
 
     def start(self, *arguments):
-        return subprocess.Popen([sys.executable, "-m", "peled.run", *arguments], cwd=self.root, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            [sys.executable, "-m", "peled.run", *arguments], cwd=self.root, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
 
     def run(self, *arguments, status=0):
         process = self.start(*arguments)

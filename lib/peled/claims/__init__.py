@@ -23,6 +23,21 @@ from peled.claims.scoreboard import (
 )
 
 __all__ = [
-    "Contradiction", "Gathered", "IncompleteResults", "Row", "Table", "board", "contradictions", "counts", "deviation", "found_of", "gather",
-    "panels_of", "problems", "results_folder", "shown", "topics", "untested",
+    "Contradiction",
+    "Gathered",
+    "IncompleteResults",
+    "Row",
+    "Table",
+    "board",
+    "contradictions",
+    "counts",
+    "deviation",
+    "found_of",
+    "gather",
+    "panels_of",
+    "problems",
+    "results_folder",
+    "shown",
+    "topics",
+    "untested",
 ]

@@ -47,7 +47,9 @@ class Gathered:
     @property
     def figures(self) -> dict[str, dict]:
         """All saved panels by name, each with its topic and notebook."""
-        return {figure["name"]: {**figure, "topic": topic, "notebook": result["notebook"]} for topic, result in self.results.items() for figure in result["figures"]}
+        return {
+            figure["name"]: {**figure, "topic": topic, "notebook": result["notebook"]} for topic, result in self.results.items() for figure in result["figures"]
+        }
 
 
 def results_folder(results_dir: str | os.PathLike) -> Path:
@@ -59,7 +61,7 @@ def topics() -> list[str]:
     """The topics of the ledgers, in the order of the notebooks, then of first mention."""
     named = dict.fromkeys([entry.topic for entry in paper.claims().values()] + [panel.topic for panel in paper.panels().values()])
     order = [path.stem[3:] for path in sorted((files.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))]
-    return sorted(named, key=lambda topic: (order.index(topic) if topic in order else len(order)))
+    return sorted(named, key=lambda topic: order.index(topic) if topic in order else len(order))
 
 
 def gather(folder: str | os.PathLike, *, accept_missing: bool = False) -> Gathered:
@@ -95,7 +97,9 @@ def gather(folder: str | os.PathLike, *, accept_missing: bool = False) -> Gather
     if missing and not accept_missing:
         wrong = [f"{topic}: no results ({topic}.json is not there)" for topic in missing] + wrong
     if wrong or not results:
-        raise IncompleteResults(f"results in {files.display_path(folder)}: " + ("; ".join(wrong) or "expected one JSON file a topic, found none") + ". Run `make figures` first")
+        raise IncompleteResults(
+            f"results in {files.display_path(folder)}: " + ("; ".join(wrong) or "expected one JSON file a topic, found none") + ". Run `make figures` first"
+        )
     return Gathered(results, tuple(missing), tuple(sorted(set(unchecked))))
 
 

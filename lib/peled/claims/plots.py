@@ -12,8 +12,14 @@ from peled.claims.scoreboard import TESTING, Row, counts, deviation
 from peled.figures import COLOURS, KINDS
 
 #: Colour-blind-safe, and told apart by their words everywhere.
-VERDICT_COLOURS = {"agrees": COLOURS["blue"], "partly": COLOURS["amber"], "disagrees": COLOURS["orange"], "pipeline recovers": COLOURS["green"],
-                   "pipeline misses": COLOURS["pink"], "not testable": "#9A9A9A"}
+VERDICT_COLOURS = {
+    "agrees": COLOURS["blue"],
+    "partly": COLOURS["amber"],
+    "disagrees": COLOURS["orange"],
+    "pipeline recovers": COLOURS["green"],
+    "pipeline misses": COLOURS["pink"],
+    "not testable": "#9A9A9A",
+}
 
 
 def scoreboard(ax, rows: Sequence[Row]) -> None:
@@ -24,8 +30,16 @@ def scoreboard(ax, rows: Sequence[Row]) -> None:
         for x, verdict in enumerate(paper.VERDICTS):
             kinds = {kind: found.get((topic, verdict, kind), 0) for kind in KINDS}
             total = sum(kinds.values())
-            ax.text(x, y - 0.08, f"{total}" if total else "·", ha="center", va="center", fontsize=8 if total else 6, weight="bold" if total else "normal",
-                    color="black" if total else "#8A8A8A")
+            ax.text(
+                x,
+                y - 0.08,
+                f"{total}" if total else "·",
+                ha="center",
+                va="center",
+                fontsize=8 if total else 6,
+                weight="bold" if total else "normal",
+                color="black" if total else "#8A8A8A",
+            )
             left = x - 0.36
             for kind, n in kinds.items():
                 if n:
@@ -64,15 +78,28 @@ def found_over_printed(ax, rows: Sequence[Row], *, labels: int = 8) -> None:
     for topic in topics:
         named = [f"{row.claim.id} {ratio:.2g}" for row, _, ratio in sorted(worst, key=lambda p: p[2]) if row.claim.topic == topic]
         if named:
-            ax.annotate(", ".join(dict.fromkeys(named)), (1, topics.index(topic)), xycoords=("axes fraction", "data"), xytext=(-3, 9), textcoords="offset points",
-                        fontsize=5, ha="right", va="center", color="#333333", bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8})
+            ax.annotate(
+                ", ".join(dict.fromkeys(named)),
+                (1, topics.index(topic)),
+                xycoords=("axes fraction", "data"),
+                xytext=(-3, 9),
+                textcoords="offset points",
+                fontsize=5,
+                ha="right",
+                va="center",
+                color="#333333",
+                bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
+            )
     ax.set_xscale("log", base=2)
     ax.set_xticks([0.25, 0.5, 1, 2, 4], ["≤ 1/4", "1/2", "1", "2", "≥ 4"])
     ax.minorticks_off()
     ax.set_yticks(range(len(topics)), [topic.replace("_", " ") for topic in topics])
     ax.set(xlim=(low / 1.1, high * 1.1), ylim=(len(topics) - 0.45, -0.55), xlabel="found / printed")
     ax.tick_params(axis="y", length=0, right=False)
-    handles = [ax.plot([], [], marker, ms=3, color=VERDICT_COLOURS[word], mec="black", mew=0.3, label=word)[0] for word, marker in (("agrees", "o"), ("partly", "D"), ("disagrees", "s"))]
+    handles = [
+        ax.plot([], [], marker, ms=3, color=VERDICT_COLOURS[word], mec="black", mew=0.3, label=word)[0]
+        for word, marker in (("agrees", "o"), ("partly", "D"), ("disagrees", "s"))
+    ]
     ax.legend(handles=handles, loc="lower left", fontsize=5.5)
 
 
@@ -87,7 +114,7 @@ def panel_kinds(ax, figures: Mapping[str, Mapping]) -> None:
         for x, name in enumerate(names):
             kind = figures[name]["source_kind"] if name in figures else None
             ax.add_patch(_tile(x, y, KINDS[kind] if kind else "white"))
-            ax.text(x, y, name[len(group):], ha="center", va="center", fontsize=6, color="white" if kind else "#777777")
+            ax.text(x, y, name[len(group) :], ha="center", va="center", fontsize=6, color="white" if kind else "#777777")
     ax.set_yticks(range(len(groups)), [group.replace("fig", "Fig. ").replace("ed", "ED ") for group in groups])
     ax.set(xlim=(-0.6, max(map(len, groups.values())) - 0.4), ylim=(len(groups) - 0.4, -0.6), xticks=[])
     ax.tick_params(length=0, right=False)

@@ -184,7 +184,9 @@ def contradictions(rows: Sequence[Row]) -> list[Contradiction]:
         worst = max(against, key=lambda route: _order(deviation(route)[1]))
         ratio, excess = deviation(worst)
         found.append(Contradiction(row, place_of(row.claim.section), ratio, excess, _comparison(row.claim, worst, ratio, excess), _why(worst)))
-    return sorted(found, key=lambda c: (-c.place, c.row.verdict != "disagrees", -len(c.row.panels), -abs(_order(math.log(c.ratio)) if c.ratio > 0 else 0), c.row.claim.id))
+    return sorted(
+        found, key=lambda c: (-c.place, c.row.verdict != "disagrees", -len(c.row.panels), -abs(_order(math.log(c.ratio)) if c.ratio > 0 else 0), c.row.claim.id)
+    )
 
 
 def _order(x: float) -> float:

@@ -21,9 +21,12 @@ import io
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from peled.energetics.bonding import light, links
 from peled.energetics.comparability import BookkeepingError, compare
@@ -54,8 +57,8 @@ class EnergyRow:
 
     @property
     def spread_eV(self) -> float:
-        """Half the range of the converged starts: how far the answer hangs on where one begins; nan for a single start."""
-        return (self.starts_eV[-1] - self.starts_eV[0]) / 2 if len(self.starts_eV) > 1 else float("nan")
+        """How far the answer hangs on where one begins: `error_of_minimum` of the starts; nan for a single start."""
+        return error_of_minimum(self.starts_eV)
 
     @property
     def method(self) -> str:
@@ -72,6 +75,20 @@ class EnergyRow:
         """What stands beside the number: method, size, starts and their spread."""
         starts = f"{len(self.starts_eV)} starts, ± {self.spread_eV:.2f} eV" if len(self.starts_eV) > 1 else "1 start"
         return f"{self.method}; {self.atoms} atoms; {starts}"
+
+
+def error_of_minimum(starts_eV: Sequence[float]) -> float:
+    """Standard deviation of the lowest of n energies under redrawing all n with replacement (bootstrap, in closed form); nan for one.
+
+    The k-th lowest of n is the lowest of a redraw with probability ((n - k)^n - (n - k - 1)^n) / n^n, k from 0. Unlike the range, it does not grow with
+    every bad start that is added. It measures how well the search agrees with itself; that all starts missed the minimum it cannot see.
+    """
+    n = len(starts_eV)
+    if n < 2:
+        return float("nan")
+    energies, left = np.sort(starts_eV), np.arange(n, -1, -1) / n
+    chance = -np.diff(left**n)
+    return float(np.sqrt(chance @ (energies - chance @ energies) ** 2))
 
 
 class EnergyTable(NamedTuple):

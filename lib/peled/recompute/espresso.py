@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -54,7 +54,9 @@ class Settings:
 PAPER = Settings()
 
 
-def pw_input(structure: Structure, settings: Settings = PAPER, *, calculation: str = "scf", title: str = "", steps: int = 100) -> str:
+def pw_input(
+    structure: Structure, settings: Settings = PAPER, *, calculation: str = "scf", title: str = "", steps: int = 100, moving: Sequence[int] | None = None
+) -> str:
     """The input of `pw.x`; potentials are looked for beside it.
 
     Parameters
@@ -62,11 +64,13 @@ def pw_input(structure: Structure, settings: Settings = PAPER, *, calculation: s
     structure : Structure
         With a cell.
     calculation : {"scf", "relax"}
-        All atoms move in a relaxation, within the given cell.
+        In a relaxation atoms move within the given cell.
     title : str
         Printed by `pw.x`: which geometry this is.
     steps : int
         Limit of a relaxation.
+    moving : sequence of int, optional
+        The atoms that move in it; all by default.
 
     Raises
     ------
@@ -83,6 +87,7 @@ def pw_input(structure: Structure, settings: Settings = PAPER, *, calculation: s
     if (near := closest(structure)) < 0.5:
         raise ValueError(f"{title or 'structure'}: expected atoms further apart than 0.5 angstrom, found {near:.2f}")
     kinds = [s for s in potentials if s in structure.symbols]
+    free = set(range(len(structure)) if moving is None else moving)
     lines = [
         "&control",
         f"  calculation = '{calculation}', title = '{title}', prefix = 'x', outdir = './out', pseudo_dir = './',",
@@ -96,14 +101,17 @@ def pw_input(structure: Structure, settings: Settings = PAPER, *, calculation: s
         "&electrons",
         f"  conv_thr = {settings.threshold_Ry:g}, mixing_mode = '{settings.mixing}', mixing_beta = {settings.mixing_beta:g}, electron_maxstep = 80",
         "/",
-        *(["&ions", "  ion_dynamics = 'bfgs'", "/"] if calculation == "relax" else []),
+        *(["&ions", "  ion_dynamics = 'bfgs', pot_extrapolation = 'second_order', wfc_extrapolation = 'second_order'", "/"] if calculation == "relax" else []),
         "ATOMIC_SPECIES",
         *(f"  {s:2} {MASS[s]:8.3f} {potentials[s]}.UPF" for s in kinds),
         "K_POINTS gamma",
         "CELL_PARAMETERS angstrom",
         *("  " + " ".join(f"{x:14.8f}" for x in row) for row in structure.cell),
         "ATOMIC_POSITIONS angstrom",
-        *(f"  {s:2} " + " ".join(f"{x:14.8f}" for x in at) for s, at in zip(structure.symbols, structure.positions, strict=True)),
+        *(
+            f"  {s:2} " + " ".join(f"{x:14.8f}" for x in at) + ("" if k in free else "  0 0 0")
+            for k, (s, at) in enumerate(zip(structure.symbols, structure.positions, strict=True))
+        ),
     ]
     return "\n".join(lines) + "\n"
 
@@ -129,8 +137,8 @@ def boxed(structure: Structure, cell: np.ndarray) -> Structure:
 # ---- running -----------------------------------------------------------------------------------------------------------
 
 
-def run(structure: Structure, settings: Settings, scratch: Path, *, calculation: str = "scf", title: str = "", steps: int = 100) -> str:
-    """Run `pw.x` in `scratch` on one core and return its trimmed output.
+def run(structure: Structure, settings: Settings, scratch: Path, **options) -> str:
+    """Run `pw.x` in `scratch` on one core and return its trimmed output; `options` are those of `pw_input`. A relaxation may end at its last step.
 
     Raises
     ------
@@ -142,7 +150,8 @@ def run(structure: Structure, settings: Settings, scratch: Path, *, calculation:
     if shutil.which("pw.x") is None:
         raise MissingProgram("pw.x: not installed here; Debian: apt install quantum-espresso")
     pseudopotentials.provide((pseudopotentials.SETS[settings.potentials][s] for s in set(structure.symbols)), scratch)
-    (scratch / "pw.in").write_text(pw_input(structure, settings, calculation=calculation, title=title, steps=steps))
+    title = options.get("title", "")
+    (scratch / "pw.in").write_text(pw_input(structure, settings, **options))
     with open(scratch / "pw.out", "w") as out:
         subprocess.run(["pw.x", "-in", "pw.in"], cwd=scratch, env=os.environ | ENVIRONMENT, stdout=out, stderr=subprocess.STDOUT, check=False)
     said = (scratch / "pw.out").read_text(errors="replace")
@@ -234,6 +243,9 @@ ADSORBED = {
     "glutathione+edta": ("glutathione", "edta"),
     "n_methylacetamide": ("n_methylacetamide",),
 }
+#: What is relaxed in `pw.x` too, ligand only, and for how many steps; the molecule alone likewise. Forces want a tighter density than energies.
+RELAXED, RELAX_STEPS = ("methylamine", "acetic_acid"), 6
+RELAX_SETTINGS = replace(SLAB_SETTINGS, threshold_Ry=3e-5)
 LABELS = {"glutathione": "GL", "edta": "EDTA", "glutathione+edta": "GL+EDTA", "acetic_acid": "acetic acid", "n_methylacetamide": "amide"}
 
 
@@ -274,6 +286,14 @@ def _run_slab(scratch: Path, *, system: str, target: Path) -> None:
     write_atomically(target, run(structure, SLAB_SETTINGS, scratch, title=title))
 
 
+def _relax_slab(scratch: Path, *, system: str, target: Path) -> None:
+    structure, title = slab_geometry(system)
+    below = len(slab_geometry("slab")[0]) if system.endswith("_on_slab") else 0
+    moving = range(below, len(structure))
+    text = run(structure, RELAX_SETTINGS, scratch, calculation="relax", title=f"{title}, ligand relaxed", steps=RELAX_STEPS, moving=moving)
+    write_atomically(target, text)
+
+
 def slab_table(folder: Path = SLAB) -> str:
     """The bookkeeping of what is in `folder`: name, complex, parts, molecules."""
     rows = ["name,complex,parts,molecules"]
@@ -304,6 +324,11 @@ def jobs() -> list[Job]:
         on_slab = "slab" in name
         after = (f"tight_binding/{name}-0.gfn2",) if on_slab else (f"molecules/{name}",)
         found.append(Job(f"espresso/slab/{name}", act, (target,), programs=("pw.x", "ld1.x"), after=after, minutes=15.0 if on_slab else 3.0))
+    for name in (n for m in RELAXED for n in (m, f"{m}_on_slab")):
+        target = SLAB / f"{name}.relaxed.out"
+        act = partial(_relax_slab, system=name, target=target)
+        minutes = 60.0 if "slab" in name else 10.0
+        found.append(Job(f"espresso/slab/{name}.relaxed", act, (target,), programs=("pw.x", "ld1.x"), after=(f"espresso/slab/{name}",), minutes=minutes))
     found.append(Job("espresso/slab/table", _run_table, (SLAB / "table.csv",), after=tuple(f"espresso/slab/{n}" for n in names), minutes=0.01))
     found.append(Job("espresso/inputs", _run_inputs, (GROUP / "inputs" / "slab-0.gfn2.in",), after=("tight_binding/slab-0.gfn2",), minutes=0.01))
     return found

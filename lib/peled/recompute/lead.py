@@ -24,6 +24,7 @@ from peled.files import write_atomically
 from peled.recompute import molecules
 from peled.recompute.jobs import FOLDER, Job
 from peled.recompute.molecules import HARTREE_EV, SEED, SMILES, Frame, Search
+from peled.recompute.solvent import stored_pcm
 
 HERE = FOLDER / "lead"
 DONORS = ("N", "O", "S")
@@ -235,8 +236,7 @@ def pbe(frame: Frame, basis: str, medium: str = VACUUM, *, ghosts: Sequence[int]
         mf.with_df = fitting
         mf.init_guess, mf.grids.level, mf.max_cycle, mf.conv_tol, mf.conv_check = "atom", grid, 150, 1e-4 if grid == 0 else 1e-6, False
         if grid and medium != VACUUM:
-            mf = mf.PCM()
-            mf.with_solvent.method, mf.with_solvent.eps, mf.with_solvent.lebedev_order = "IEF-PCM", PERMITTIVITY[medium], SURFACE_ORDER
+            mf = stored_pcm(mf, PERMITTIVITY[medium], method="IEF-PCM", surface_order=SURFACE_ORDER)
         if grid and dispersion:
             mf.disp = "d3bj"
         energy = float(mf.kernel(dm0=density))

@@ -19,6 +19,7 @@ TILT_DEG = 9.0
 HEIGHT = 24.0
 BOTTOM = 1.5
 TOP = BOTTOM + CELL_C / 2
+TOP_THIN = 5.0  # the same of the stand-in (`thin`)
 _BOND_CN, _BOND_CH, _BOND_NH = 1.49, 1.09, 1.03
 
 
@@ -55,7 +56,7 @@ def slab(repeat: int = 2, lead_sheets: int = 2, *, height: float | None = None):
     repeat : int
         Cells along a and along b.
     lead_sheets : int
-        At least 2. The top sheet is at z = `TOP` and turned alike for any number.
+        At least 2. The top sheet is turned alike for any number; every further one lifts it by half of `CELL_C`.
     height : float, optional
         Period along z; by default the one of two sheets and as much more as the slab is thicker.
 
@@ -111,7 +112,7 @@ def thin(atoms):
     Returns
     -------
     ase.Atoms
-        Ligands last, in their order; period 32 angstrom, lower by `TOP` - 5.
+        Ligands last, in their order; period 32 angstrom, the sheet at z = `TOP_THIN`.
     """
     from ase import Atoms
 
@@ -120,7 +121,7 @@ def thin(atoms):
     nitrogen, carbon = ([a.position for a in atoms if a.symbol == s and a.tag == 1] for s in ("N", "C"))
     cations = Atoms("Cs" * len(nitrogen), positions=(np.array(nitrogen) + np.array(carbon)) / 2, tags=[1] * len(nitrogen))
     found = top + cations + atoms[tags >= 10]
-    found.positions[:, 2] -= TOP - 5.0
+    found.positions[:, 2] -= TOP - TOP_THIN
     found.cell = [*atoms.cell.lengths()[:2], 32.0]
     found.pbc = True
     return found

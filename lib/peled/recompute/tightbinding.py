@@ -99,19 +99,29 @@ def model_hessian(atoms, *, soft: float = 3.0) -> np.ndarray:
     return blocks.transpose(0, 2, 1, 3).reshape(3 * count, 3 * count)
 
 
-def settle(atoms, method: str, steps: int) -> None:
-    """Move the ligands of `atoms` (tags from 10) to where they relax on the thin stand-in of the slab."""
+STAND_IN_FORCE = 0.08  # eV/angstrom, where relaxing on the stand-in ends
+
+
+def relax_stand_in(small, method: str, steps: int) -> int:
+    """Relax the ligands (tags from 10) of a stand-in of the slab, which stays; returns the steps taken. The calculator and the constraint stay with it."""
     from ase.constraints import FixAtoms
     from ase.optimize import BFGS
 
-    small = surface.thin(atoms)
-    ligand = np.flatnonzero(small.get_tags() >= 10)
     small.set_constraint(FixAtoms(np.flatnonzero(small.get_tags() < 10)))
     small.calc = calculator(method, 20.0)
+    if not steps:
+        return 0
     optimiser = BFGS(small, logfile=None, maxstep=0.2)
     optimiser.H0 = model_hessian(small)
-    optimiser.run(fmax=0.08, steps=steps)
-    atoms.positions[atoms.get_tags() >= 10] = small.positions[ligand] + [0, 0, surface.TOP - 5.0]
+    optimiser.run(fmax=STAND_IN_FORCE, steps=steps)
+    return optimiser.get_number_of_steps()
+
+
+def settle(atoms, method: str, steps: int) -> None:
+    """Move the ligands of `atoms` (tags from 10) to where they relax on the thin stand-in of the slab."""
+    small = surface.thin(atoms)
+    relax_stand_in(small, method, steps)
+    atoms.positions[atoms.get_tags() >= 10] = small.positions[small.get_tags() >= 10] + [0, 0, surface.TOP - surface.TOP_THIN]
 
 
 def relax(job: Relaxation) -> None:
@@ -204,7 +214,11 @@ def acid_dimer():
 SMALLEST = ("methylamine", "acetic_acid")
 FRAGMENTS = ("acetic_acid", "methylamine", "acetamide", "n_methylacetamide", "methanethiol", "trimethylamine", "dimethyl_ether")
 LIGANDS = ("glutathione", "edta")
-POSES = {**dict.fromkeys(FRAGMENTS, 2), **dict.fromkeys(LIGANDS, 3)}
+POSES = {**dict.fromkeys(FRAGMENTS, 2), **dict.fromkeys(LIGANDS, 2)}
+DOCKED = 12  # poses kept of each docking, best first
+#: Starts from the search of `poses`: how many a ligand or pair; their numbers begin at `SEARCHED`.
+FROM_SEARCH = {"glutathione": 2, "edta": 2, "glutathione+edta": 2, "glutathione+glutathione": 1, "edta+edta": 1}
+SEARCHED = 10
 
 
 def bare(method: str = "gfn2"):
@@ -243,11 +257,12 @@ def adduct(on, symbols, positions):
 @cache
 def docked(name: str, under: str = "", between: bool = False) -> tuple:
     """Poses of one ligand on the bare slab, or beside what lies on it in the kept adduct `under`, looking for hydrogen bonds to it or not."""
-    on = _tagged(load(OUT / f"{under}.gfn2.xyz")) if under else bare()
-    return tuple(surface.dock(conformers(name), on, count=6, trials=30 if name in LIGANDS else 60, seed=7, between=between))
+    on = tagged(load(OUT / f"{under}.gfn2.xyz")) if under else bare()
+    return tuple(surface.dock(conformers(name), on, count=DOCKED, trials=30 if name in LIGANDS else 60, seed=7, between=between))
 
 
-def _tagged(atoms):
+def tagged(atoms):
+    """An adduct with the tags of the slab and 10 for everything on it."""
     tags = np.full(len(atoms), 10)
     clean = surface.slab().get_tags()
     tags[: len(clean)] = clean
@@ -309,7 +324,7 @@ def refine(stem: str, count: int) -> None:
             Relaxation(
                 names[0],
                 "gfn2",
-                lambda n=names[0]: _tagged(load(OUT / f"{n}.gfn2.xyz")),
+                lambda n=names[0]: tagged(load(OUT / f"{n}.gfn2.xyz")),
                 below,
                 MOST,
                 f"docked pose {names[0].rsplit(chr(45), 1)[1]}, relaxed on",
@@ -330,7 +345,30 @@ def _posed(name: str, k: int, under: str = "", between: bool = False):
             return adduct(bare(), conformers(name)[pose.conformer][0], pose.positions)
         first = lowest(under)
         pose = docked(name, first, between)[k]
-        return adduct(_tagged(load(OUT / f"{first}.gfn2.xyz")), conformers(name)[pose.conformer][0], pose.positions)
+        return adduct(tagged(load(OUT / f"{first}.gfn2.xyz")), conformers(name)[pose.conformer][0], pose.positions)
+
+    return build
+
+
+def _searched(name: str, rank: int):
+    def build():
+        from peled.recompute import poses  # which builds its own starts with this module
+
+        frame = poses.best(name, rank)
+        return adduct(bare(), frame.symbols, frame.positions)
+
+    return build
+
+
+def _on_three_sheets(name: str):
+    """The lowest kept fragment on the slab, on a slab of three sheets instead."""
+
+    def build():
+        on, thick = tagged(load(OUT / f"{lowest(f'{name}_on_slab')}.gfn2.xyz")), load(OUT / "slab_three-0.gfn2.xyz")
+        ligand = on[on.get_tags() >= 10]
+        ligand.positions[:, 2] += thick.positions[thick.numbers == 82, 2].max() - on.positions[on.numbers == 82, 2].max()
+        thick.set_tags(surface.slab(lead_sheets=3).get_tags())
+        return adduct(thick, ligand.get_chemical_symbols(), ligand.positions)
 
     return build
 
@@ -340,7 +378,7 @@ def _defect(stem: str, k: int):
 
     Iodides nearest to a ligand come first, since it is the ligand's effect that is asked for.
     """
-    perfect = bare() if stem == "slab" else _tagged(load(OUT / f"{lowest(stem)}.gfn2.xyz"))
+    perfect = bare() if stem == "slab" else tagged(load(OUT / f"{lowest(stem)}.gfn2.xyz"))
     top = [i for i, a in enumerate(perfect) if a.symbol == "I" and a.tag == 0]
     ligand = np.flatnonzero(perfect.get_tags() >= 10)
     if len(ligand):
@@ -393,7 +431,7 @@ def _retried(stem: str, method: str):
     """The lowest GFN2 geometry of `stem`, to be relaxed in another method."""
 
     def build():
-        return _tagged(load(OUT / f"{lowest(stem)}.gfn2.xyz"))
+        return tagged(load(OUT / f"{lowest(stem)}.gfn2.xyz"))
 
     return build
 
@@ -419,6 +457,11 @@ def relaxations() -> list[Relaxation]:
             note = f"{upper} docked beside the lowest {lower}" + (" for hydrogen bonds" if between else "")
             build = _posed(upper, k, f"{lower}_on_slab", between)
             found.append(Relaxation(f"{one}+{other}_on_slab-{number}", "gfn2", build, below, SCREENED, note, pose_steps=70))
+    for name, count in FROM_SEARCH.items():
+        note = "pose {} of the search on the stand-in"
+        found += [Relaxation(f"{name}_on_slab-{SEARCHED + k}", "gfn2", _searched(name, k), below, SCREENED, note.format(k)) for k in range(count)]
+    found.append(Relaxation("slab_three-0", "gfn2", lambda: surface.slab(lead_sheets=3), framework, 80, built + ", three sheets", 0.03))
+    found += [Relaxation(f"{n}_on_slab_three-0", "gfn2", _on_three_sheets(n), below, 60, "pose of two sheets") for n in SMALLEST]
     for stem in ("slab", "glutathione_on_slab", "edta_on_slab", "glutathione+edta_on_slab"):
         found += [_frenkel(stem, k, displaced) for k in range(2) for displaced in (True, False)]
     for stem in ("slab", *(f"{n}_on_slab" for n in (*FRAGMENTS, *LIGANDS, "glutathione+edta"))):

@@ -42,15 +42,24 @@ def _reasons(jobs: list[dict], options: argparse.Namespace) -> dict[str, str]:
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m peled.run", description="Run the notebooks whose inputs have changed and publish their figures and results.")
+    parser = argparse.ArgumentParser(
+        prog="python -m peled.run", description="Run the notebooks whose inputs have changed and publish their figures and results."
+    )
     parser.add_argument("names", nargs="*", help="notebooks, such as 04_led or led; all by default")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="notebooks at a time (default: the number of cores)")
     parser.add_argument("--data", default="", help="another data folder with a subfolder a topic; topics without one are left out")
     parser.add_argument("--figures", default="figures", help="where panels go (default: figures)")
     parser.add_argument("--results", default="", help="where results go (default: results inside the figures folder)")
     parser.add_argument("--gather", default="", help="the results that gathering notebooks read (default: those of this run)")
-    parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter for the notebooks; several may be given")
-    parser.add_argument("--engine", choices=("fork", "kernel"), default="fork", help="fork: one forked child a notebook (default); kernel: papermill's own, a Jupyter kernel each")
+    parser.add_argument(
+        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter for the notebooks; several may be given"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("fork", "kernel"),
+        default="fork",
+        help="fork: one forked child a notebook (default); kernel: papermill's own, a Jupyter kernel each",
+    )
     parser.add_argument("--force", action="store_true", help="run even what is up to date")
     parser.add_argument("--timeout", type=float, default=600, help="seconds after which a notebook has failed (default: 600)")
     parser.add_argument("--quiet", action="store_true", help="say nothing when there is nothing to do")
@@ -91,15 +100,27 @@ def _jobs(options: argparse.Namespace) -> list[dict]:
         if not options.names:
             here = [path for path in chosen if (files.resolve(data) / path.stem[3:]).is_dir()]
             if not here:
-                raise ValueError(f"data folder {options.data}: expected a subfolder named {', '.join(path.stem[3:] for path in chosen)}, found none; "
-                                 "name the notebook to run it on a plain folder of files")
+                raise ValueError(
+                    f"data folder {options.data}: expected a subfolder named {', '.join(path.stem[3:] for path in chosen)}, found none; "
+                    "name the notebook to run it on a plain folder of files"
+                )
             left = [path.stem for path in chosen if path not in here]
             if left and not options.quiet:
                 print(f"no data folder for {', '.join(left)}: left out")
             chosen = here
     gathered = files.resolve(options.gather) if options.gather else results_dir
-    return [{"notebook": path, "parameters": dict(parameters), "figures_dir": figures_dir, "results_dir": results_dir, "engine": options.engine,
-             "record": records.record_path(path.stem, figures_dir), "gathers": gathered if records.runs_after_all(path) else None} for path in chosen]
+    return [
+        {
+            "notebook": path,
+            "parameters": dict(parameters),
+            "figures_dir": figures_dir,
+            "results_dir": results_dir,
+            "engine": options.engine,
+            "record": records.record_path(path.stem, figures_dir),
+            "gathers": gathered if records.runs_after_all(path) else None,
+        }
+        for path in chosen
+    ]
 
 
 def _literal(value: str) -> object:
@@ -132,7 +153,9 @@ def _run(jobs: list[dict], reasons: dict[str, str], options: argparse.Namespace)
         try:
             unknown = set(job.parameters) - execute.tagged_parameters(job.notebook)
             if unknown:
-                raise execute.NotebookFailed(f"unknown parameter {', '.join(sorted(unknown))}; it knows {', '.join(sorted(execute.tagged_parameters(job.notebook)))}")
+                raise execute.NotebookFailed(
+                    f"unknown parameter {', '.join(sorted(unknown))}; it knows {', '.join(sorted(execute.tagged_parameters(job.notebook)))}"
+                )
         except execute.NotebookFailed as error:
             failed[job.stem] = str(error)
             print(f"FAILED {job.stem}: {error}", file=sys.stderr, flush=True)
@@ -143,7 +166,9 @@ def _run(jobs: list[dict], reasons: dict[str, str], options: argparse.Namespace)
             files.write_atomically(folder / ".writable", "")
             (folder / ".writable").unlink()
         except OSError as error:
-            print(f"error: figures folder {files.display_path(folder)}: expected a folder that can be written, found: {error.strerror or error}", file=sys.stderr)
+            print(
+                f"error: figures folder {files.display_path(folder)}: expected a folder that can be written, found: {error.strerror or error}", file=sys.stderr
+            )
             return 2
     logging.getLogger("papermill").setLevel(logging.ERROR)
     if options.engine == "fork" and made:

@@ -127,9 +127,13 @@ def publish(job: Job, seconds: float) -> int:
         (files.ROOT / name).unlink(missing_ok=True)
     inputs = {records.key(Path(path)): files.sha256(path) for path in report["inputs"]}
     record = records.Record(
-        parameters=job.parameters, inputs=inputs, outputs=outputs, seconds=round(seconds, 3),
+        parameters=job.parameters,
+        inputs=inputs,
+        outputs=outputs,
+        seconds=round(seconds, 3),
         listings={records.key(Path(path)): records.listing(Path(path)) for path in report["listings"]},
-        absent=[records.key(Path(path)) for path in report["absent"]], commit=records.commit(),
+        absent=[records.key(Path(path)) for path in report["absent"]],
+        commit=records.commit(),
     )
     record.stats = {name: records.stat_of(files.ROOT / name) for name in {**inputs, **outputs}}
     record.save(job.record)
@@ -160,8 +164,18 @@ def _execute(job: Job, stage: Path, **options) -> None:
 
     options.setdefault("engine_name", engine.NAME)
     try:
-        papermill.execute_notebook(str(job.notebook), str(stage / "executed.ipynb"), parameters=job.parameters or None, kernel_name="python3", progress_bar=False,
-                                   log_output=False, request_save_on_cell_execute=False, autosave_cell_every=0, cwd=str(files.ROOT / "notebooks"), **options)
+        papermill.execute_notebook(
+            str(job.notebook),
+            str(stage / "executed.ipynb"),
+            parameters=job.parameters or None,
+            kernel_name="python3",
+            progress_bar=False,
+            log_output=False,
+            request_save_on_cell_execute=False,
+            autosave_cell_every=0,
+            cwd=str(files.ROOT / "notebooks"),
+            **options,
+        )
     except papermill.PapermillExecutionError as error:
         place = f"cell {error.cell_index}" + (f" [{error.exec_count}]" if error.exec_count else "")
         raise NotebookFailed(f"{place}: {error.ename}: {error.evalue}".strip()) from None
@@ -172,7 +186,9 @@ def _execute_in_kernel(job: Job, stage: Path, folders: tuple[Path, ...]) -> dict
     startup = stage / "ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
     report = stage / "kernel.json"
-    (startup / "00-watch.py").write_text(f"from peled.run.watch import start_in_kernel\nstart_in_kernel({str(report)!r}, {[str(f) for f in folders]!r})\ndel start_in_kernel\n", encoding="utf-8")
+    (startup / "00-watch.py").write_text(
+        f"from peled.run.watch import start_in_kernel\nstart_in_kernel({str(report)!r}, {[str(f) for f in folders]!r})\ndel start_in_kernel\n", encoding="utf-8"
+    )
     os.environ["IPYTHONDIR"] = str(stage / "ipython")
     _execute(job, stage, engine_name=None)
     found = json.loads(report.read_text(encoding="utf-8"))

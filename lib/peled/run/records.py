@@ -151,8 +151,10 @@ def commit() -> str:
     import subprocess
 
     try:
-        said = [subprocess.run(["git", "-C", str(files.ROOT), *arguments], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
-                for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))]
+        said = [
+            subprocess.run(["git", "-C", str(files.ROOT), *arguments], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+            for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        ]
     except (OSError, subprocess.SubprocessError):
         return ""
     return said[0] + ("+" if said[1] else "")

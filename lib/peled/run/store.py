@@ -35,7 +35,12 @@ def cleaned(executed: dict) -> dict:
                 output.get("metadata", {}).clear()
         cells.append(kept)
     declared = executed["metadata"].get("peled", {}).get("after")
-    notebook = {"cells": cells, "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}
+    notebook = {
+        "cells": cells,
+        "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
     notebook["metadata"]["peled"] = {"sources_sha256": source_digest(notebook)} | ({"after": declared} if declared else {})
     return notebook
 

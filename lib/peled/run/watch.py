@@ -64,8 +64,11 @@ class Watch:
             "inputs": [str(path) for path in inside if path.is_file()],
             "absent": [str(path) for path in inside if not path.exists()],
             # Python's import system lists lib/ and a notebook looks up its own name: neither is data.
-            "listings": [str(path) for path in sorted(map(Path, self.listed)) if self._counts(path) and path.is_dir() and not path.is_relative_to(files.ROOT / "lib")
-                         and path not in (files.ROOT, files.ROOT / "notebooks")],
+            "listings": [
+                str(path)
+                for path in sorted(map(Path, self.listed))
+                if self._counts(path) and path.is_dir() and not path.is_relative_to(files.ROOT / "lib") and path not in (files.ROOT, files.ROOT / "notebooks")
+            ],
         }
         self.on = True
         return found

@@ -59,7 +59,13 @@ def _write(folder: Path, figures_dir: Path, gathered: claims.Gathered, limit: in
     notes = _notes(write)
     _data(write)
     write.page("methods.html", "methods.html.j2", title="Method notes", groups=content.methods(), notes=notes)
-    write.page("notebooks.html", "list.html.j2", title="Notebooks", paragraphs=["The notebooks with their outputs, as stored in the repository. They run with any data folder by parameters alone."], entries=notebooks)
+    write.page(
+        "notebooks.html",
+        "list.html.j2",
+        title="Notebooks",
+        paragraphs=["The notebooks with their outputs, as stored in the repository. They run with any data folder by parameters alone."],
+        entries=notebooks,
+    )
     large = _vectors(folder, cards, figures_dir, limit)
     _index(write, gathered, cards, large)
     for name in ("site.css",):
@@ -67,7 +73,12 @@ def _write(folder: Path, figures_dir: Path, gathered: claims.Gathered, limit: in
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if size > limit:
         raise SiteError(f"the site has {size / 1e6:.1f} MB; it should stay below {limit / 1e6:.0f} MB")
-    return {"claims": sum(len({v["claim_id"] for v in r["verdicts"]}) for r in gathered.results.values()), "panels": len(cards), "notebooks": len(notebooks), "bytes": size}
+    return {
+        "claims": sum(len({v["claim_id"] for v in r["verdicts"]}) for r in gathered.results.values()),
+        "panels": len(cards),
+        "notebooks": len(notebooks),
+        "bytes": size,
+    }
 
 
 class _Writer:
@@ -83,7 +94,9 @@ class _Writer:
 
     def page(self, name: str, template: str, **values) -> None:
         up = "../" * name.count("/")
-        text = self.environment.get_template(template).render(**self.common, **{"up": up, "page": name.removesuffix(".html") if name == "index.html" else name, **values})
+        text = self.environment.get_template(template).render(
+            **self.common, **{"up": up, "page": name.removesuffix(".html") if name == "index.html" else name, **values}
+        )
         files.write_atomically(self.folder / name, text)
 
 
@@ -106,7 +119,9 @@ def _notebooks(write: _Writer, cards: list[content.PanelCard]) -> list[dict]:
             if card.notebook == place and card.cell:
                 alt[card.cell] = " ".join(filter(None, [alt.get(card.cell), card.alt]))
         title, body = notebook_body(path, write.folder / "notebooks" / "img", alt)
-        made.append({"href": f"notebooks/{path.stem}.html", "text": title, "about": "", "stem": path.stem, "body": _links(body, write.folder, path.parent, "notebooks")})
+        made.append(
+            {"href": f"notebooks/{path.stem}.html", "text": title, "about": "", "stem": path.stem, "body": _links(body, write.folder, path.parent, "notebooks")}
+        )
     for page in made:
         contents = [{"href": f"{other['stem']}.html", "text": other["text"], "current": other is page} for other in made]
         write.page(page["href"], "page.html.j2", title=page["text"], kind="notebook", body=page["body"], contents=contents, contents_label="Notebooks")
@@ -195,8 +210,20 @@ def _index(write: _Writer, gathered: claims.Gathered, cards: list[content.PanelC
     for place, row in enumerate(board):
         cell = content.cell_of_claim(row.claim.id, row.notebook)
         link = f"notebooks/{Path(row.notebook).stem}.html" + (f"#{cell}" if cell else "") if row.notebook else ""
-        rows.append({"claim": row.claim, "verdict": row.verdict, "kind": row.kind, "routes": row.routes, "panels": row.panels, "place": place, "link": link,
-                     "found": claims.found_of(row), "order": row.claim.printed[0].value if row.claim.printed else 1e300, "verdict_order": paper.VERDICTS.index(row.verdict)})
+        rows.append(
+            {
+                "claim": row.claim,
+                "verdict": row.verdict,
+                "kind": row.kind,
+                "routes": row.routes,
+                "panels": row.panels,
+                "place": place,
+                "link": link,
+                "found": claims.found_of(row),
+                "order": row.claim.printed[0].value if row.claim.printed else 1e300,
+                "verdict_order": paper.VERDICTS.index(row.verdict),
+            }
+        )
     groups: dict[str, dict] = {}
     for card in cards:
         match = re.match(r"(fig|ed)(\d+)", card.name)
@@ -204,15 +231,44 @@ def _index(write: _Writer, gathered: claims.Gathered, cards: list[content.PanelC
         title = {"fig": "Figure ", "ed": "Extended Data Figure "}[match[1]] + match[2] if match else "Beyond the paper"
         width, height = _png_size(write.folder / "figures" / f"{card.name}.png")
         link = f"notebooks/{Path(card.notebook).stem}.html" + (f"#{card.cell}" if card.cell else "") if card.notebook else "notebooks.html"
-        groups.setdefault(key, {"id": f"group-{key}", "title": title, "cards": []})["cards"].append({**card.__dict__, "large": large[card.name], "width": width, "height": height, "link": link})
+        groups.setdefault(key, {"id": f"group-{key}", "title": title, "cards": []})["cards"].append(
+            {**card.__dict__, "large": large[card.name], "width": width, "height": height, "link": link}
+        )
     totals = [(word, sum(row.verdict == word for row in board)) for word in paper.VERDICTS]
-    choices = [("topic", list(gathered.results)), ("verdict", [word for word, n in totals if n]), ("kind", [kind for kind in paper.SOURCE_KINDS if any(row.kind == kind for row in board)])]
-    columns = [("id", "Claim"), ("what", "What"), ("printed", "Printed"), ("found", "Found"), ("verdict", "Verdict"), ("kind", "Kind"), ("topic", "Topic"), ("where", "Where")]
+    choices = [
+        ("topic", list(gathered.results)),
+        ("verdict", [word for word, n in totals if n]),
+        ("kind", [kind for kind in paper.SOURCE_KINDS if any(row.kind == kind for row in board)]),
+    ]
+    columns = [
+        ("id", "Claim"),
+        ("what", "What"),
+        ("printed", "Printed"),
+        ("found", "Found"),
+        ("verdict", "Verdict"),
+        ("kind", "Kind"),
+        ("topic", "Topic"),
+        ("where", "Where"),
+    ]
     heading = write.common["citation"].get("title", "An executable paper")
     write.page(
-        "index.html", "index.html.j2", title=heading, heading=heading, rows=rows, totals=totals, choices=choices, columns=columns, contradictions=claims.contradictions(board),
-        untested=claims.untested(board), groups=list(groups.values()), made={card.name for card in cards}, panel_count=sum(card.name in paper.panels() for card in cards), missing=gathered.missing,
-        undescribed=[name for name, panel in paper.panels().items() if panel.plotted.startswith("not described")], shown=claims.shown, script=_script(),
+        "index.html",
+        "index.html.j2",
+        title=heading,
+        heading=heading,
+        rows=rows,
+        totals=totals,
+        choices=choices,
+        columns=columns,
+        contradictions=claims.contradictions(board),
+        untested=claims.untested(board),
+        groups=list(groups.values()),
+        made={card.name for card in cards},
+        panel_count=sum(card.name in paper.panels() for card in cards),
+        missing=gathered.missing,
+        undescribed=[name for name, panel in paper.panels().items() if panel.plotted.startswith("not described")],
+        shown=claims.shown,
+        script=_script(),
     )
 
 
@@ -239,5 +295,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (IncompleteResults, SiteError, OSError) as error:
         print(f"site: {error}", file=sys.stderr)
         return 1
-    print(f"{files.display_path(target)}/index.html: {said['claims']} claims, {said['panels']} panels, {said['notebooks']} notebooks, {said['bytes'] / 1e6:.1f} MB")
+    print(
+        f"{files.display_path(target)}/index.html: {said['claims']} claims, {said['panels']} panels, {said['notebooks']} notebooks, {said['bytes'] / 1e6:.1f} MB"
+    )
     return 0

@@ -12,11 +12,133 @@ from urllib.parse import unquote, urlsplit
 
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 _PHRASING_ONLY = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "span", "strong", "em", "code", "button", "summary", "label"}
-_BLOCK = {"p", "div", "section", "article", "nav", "header", "footer", "main", "table", "ul", "ol", "dl", "pre", "figure", "form", "details", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote"}
+_BLOCK = {
+    "p",
+    "div",
+    "section",
+    "article",
+    "nav",
+    "header",
+    "footer",
+    "main",
+    "table",
+    "ul",
+    "ol",
+    "dl",
+    "pre",
+    "figure",
+    "form",
+    "details",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "blockquote",
+}
 _HEADINGS_ALLOWED = {"summary"}
-_INSIDE = {"tr": {"thead", "tbody", "tfoot", "table"}, "td": {"tr"}, "th": {"tr"}, "li": {"ul", "ol", "menu"}, "dt": {"dl", "div"}, "dd": {"dl", "div"}, "option": {"select", "datalist", "optgroup"},
-           "figcaption": {"figure"}, "summary": {"details"}, "thead": {"table"}, "tbody": {"table"}}
-_KNOWN = set(["a", "abbr", "article", "aside", "b", "blockquote", "body", "br", "button", "caption", "cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "div", "dl", "dt", "em", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "i", "img", "input", "ins", "kbd", "label", "legend", "fieldset", "li", "link", "main", "mark", "meta", "nav", "ol", "optgroup", "option", "output", "p", "pre", "q", "s", "samp", "script", "section", "select", "small", "span", "strong", "style", "sub", "summary", "sup", "svg", "path", "table", "tbody", "td", "textarea", "tfoot", "th", "thead", "time", "title", "tr", "u", "ul", "var"])
+_INSIDE = {
+    "tr": {"thead", "tbody", "tfoot", "table"},
+    "td": {"tr"},
+    "th": {"tr"},
+    "li": {"ul", "ol", "menu"},
+    "dt": {"dl", "div"},
+    "dd": {"dl", "div"},
+    "option": {"select", "datalist", "optgroup"},
+    "figcaption": {"figure"},
+    "summary": {"details"},
+    "thead": {"table"},
+    "tbody": {"table"},
+}
+_KNOWN = set(
+    [
+        "a",
+        "abbr",
+        "article",
+        "aside",
+        "b",
+        "blockquote",
+        "body",
+        "br",
+        "button",
+        "caption",
+        "cite",
+        "code",
+        "col",
+        "colgroup",
+        "dd",
+        "del",
+        "details",
+        "dfn",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "head",
+        "header",
+        "hr",
+        "html",
+        "i",
+        "img",
+        "input",
+        "ins",
+        "kbd",
+        "label",
+        "legend",
+        "fieldset",
+        "li",
+        "link",
+        "main",
+        "mark",
+        "meta",
+        "nav",
+        "ol",
+        "optgroup",
+        "option",
+        "output",
+        "p",
+        "pre",
+        "q",
+        "s",
+        "samp",
+        "script",
+        "section",
+        "select",
+        "small",
+        "span",
+        "strong",
+        "style",
+        "sub",
+        "summary",
+        "sup",
+        "svg",
+        "path",
+        "table",
+        "tbody",
+        "td",
+        "textarea",
+        "tfoot",
+        "th",
+        "thead",
+        "time",
+        "title",
+        "tr",
+        "u",
+        "ul",
+        "var",
+    ]
+)
 
 
 class Page(HTMLParser):
@@ -54,7 +176,11 @@ class Page(HTMLParser):
             self._fault(f"unknown element <{tag}>")
         if tag in _INSIDE and (not parents or parents[-1] not in _INSIDE[tag]):
             self._fault(f"<{tag}> stands in <{parents[-1] if parents else 'nothing'}>")
-        if tag in _BLOCK and (within := next((p for p in reversed(parents) if p in _PHRASING_ONLY), None)) and not (within in _HEADINGS_ALLOWED and re.fullmatch(r"h\d", tag)):
+        if (
+            tag in _BLOCK
+            and (within := next((p for p in reversed(parents) if p in _PHRASING_ONLY), None))
+            and not (within in _HEADINGS_ALLOWED and re.fullmatch(r"h\d", tag))
+        ):
             self._fault(f"<{tag}> stands in <{within}>")
         if tag in ("a", "button") and any(p in ("a", "button") for p in parents):
             self._fault(f"<{tag}> stands in another link or button")

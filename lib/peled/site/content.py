@@ -71,7 +71,9 @@ def cards(figures_dir: Path, gathered: claims.Gathered) -> list[PanelCard]:
         for name in names:
             of_panel.setdefault(name, []).append(claim_id)
     runs = _runs()
-    beyond = {name for name in gathered.figures if name not in ledger} | {path.stem for path in figures_dir.glob("extra_*.json")}  # those of the scoreboard, too
+    beyond = {name for name in gathered.figures if name not in ledger} | {
+        path.stem for path in figures_dir.glob("extra_*.json")
+    }  # those of the scoreboard, too
     order = [name for name in ledger if name in gathered.figures] + sorted(beyond)
     made = []
     for name in order:
@@ -81,10 +83,21 @@ def cards(figures_dir: Path, gathered: claims.Gathered) -> list[PanelCard]:
         known = ledger.get(name)
         title = known.plotted if known else record["title"]
         code = {path: digest for path, digest in (run.inputs if run else {}).items() if path.startswith(("lib/", "notebooks/")) or path.endswith(".lock")}
-        made.append(PanelCard(
-            name, panel_letter(name), title, record["source_kind"], f"{panel_letter(name)}: {title}. Drawn from {record['source_kind']} values.", record["notebook"], record["cell"],
-            record, tuple(sorted(of_panel.get(name, ()))), code, run.commit if run else "",
-        ))
+        made.append(
+            PanelCard(
+                name,
+                panel_letter(name),
+                title,
+                record["source_kind"],
+                f"{panel_letter(name)}: {title}. Drawn from {record['source_kind']} values.",
+                record["notebook"],
+                record["cell"],
+                record,
+                tuple(sorted(of_panel.get(name, ()))),
+                code,
+                run.commit if run else "",
+            )
+        )
     return made
 
 

@@ -159,7 +159,12 @@ def _formulas(soup, pictures: Path) -> None:
         if len(parts) == 1:
             continue
         made = "".join(_formula(part, pictures) if part.startswith("$") and len(part) > 2 else html.escape(part, quote=False) for part in parts)
-        text.replace_with(*[child.extract() if not isinstance(child, NavigableString) else NavigableString(child) for child in list(BeautifulSoup(made, "html.parser").contents)])
+        text.replace_with(
+            *[
+                child.extract() if not isinstance(child, NavigableString) else NavigableString(child)
+                for child in list(BeautifulSoup(made, "html.parser").contents)
+            ]
+        )
 
 
 def _formula(source: str, pictures: Path) -> str:

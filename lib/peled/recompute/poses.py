@@ -1,0 +1,168 @@
+"""Search for poses of flexible ligands and of pairs: docked, relaxed and shaken on the thin stand-in of the slab (`surface.thin`), ranked by its energy.
+
+A free ligand's conformers are searched by metadynamics (`molecules`), so an adsorbed one that was only docked would come out too weakly bound. Here the lowest
+docked poses are heated, cooled and relaxed again. Hydrogen moves as a mass of 4 u, which lets a step be 2 fs and changes no minimum. The lowest poses
+then go to the slab itself (`tightbinding`).
+
+Kept: `tight_binding/poses/<name>.xyz`, the ligands' atoms in the slab's frame, one frame a try in the order of trying, energies of the stand-in with all its atoms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from peled.recompute import molecules, surface
+from peled.recompute import tightbinding as tb
+from peled.recompute.jobs import Job
+from peled.recompute.molecules import Frame
+
+OUT = tb.OUT / "poses"
+SEED = 20211
+MASS_H = 4.0  # u
+STEP_FS, HOT_K, COLD_K, FRICTION_PER_FS = 2.0, 500.0, 50.0, 0.02
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is tried: docked poses and steps of relaxing each; the lowest of these that are shaken, and steps of dynamics each."""
+
+    docked: int
+    relax_steps: int
+    shaken: int
+    shake_steps: int
+
+
+EFFORT = {
+    "glutathione": Effort(10, 40, 2, 240),
+    "edta": Effort(10, 40, 2, 240),
+    "glutathione+edta": Effort(8, 40, 2, 240),
+    "glutathione+glutathione": Effort(6, 40, 1, 240),
+    "edta+edta": Effort(6, 40, 1, 240),
+}
+
+
+def path(name: str) -> Path:
+    return OUT / f"{name}.xyz"
+
+
+def starts(name: str) -> Iterator:
+    """Docked starts on the slab, best first: a ligand on the bare slab, or each of a pair beside the lowest kept pose of the other, in turn."""
+    members = name.split("+")
+    if len(members) == 1:
+        for pose in tb.docked(name):
+            yield tb.adduct(tb.bare(), tb.conformers(name)[pose.conformer][0], pose.positions)
+        return
+    orders = dict.fromkeys([tuple(members), tuple(members[::-1])])
+    on = {lower: tb.tagged(tb.load(tb.OUT / f"{tb.lowest(lower + '_on_slab')}.gfn2.xyz")) for lower in members}
+    poses = {(upper, lower): tb.docked(upper, tb.lowest(f"{lower}_on_slab"), True) for upper, lower in orders}
+    for k in range(min(map(len, poses.values()))):
+        for upper, lower in orders:
+            pose = poses[upper, lower][k]
+            whole = tb.adduct(on[lower], tb.conformers(upper)[pose.conformer][0], pose.positions)
+            if upper == members[0] != lower:
+                # The lower one stands before the upper; frames hold the members in the order of the name.
+                tags = whole.get_tags()
+                whole = whole[np.r_[np.flatnonzero(tags < 10), np.flatnonzero(tags == 11), np.flatnonzero(tags == 10)]]
+            yield whole
+
+
+def shake(small, steps: int, rng: np.random.Generator) -> None:
+    """Langevin dynamics of the ligands of a stand-in with its calculator, cooling evenly from `HOT_K` to `COLD_K`."""
+    from ase import units
+    from ase.md.langevin import Langevin
+    from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+
+    masses = small.get_masses()
+    masses[small.numbers == 1] = MASS_H
+    small.set_masses(masses)
+    MaxwellBoltzmannDistribution(small, temperature_K=HOT_K, rng=rng)
+    walk = Langevin(small, STEP_FS * units.fs, temperature_K=HOT_K, friction=FRICTION_PER_FS / units.fs, fixcm=False, rng=rng)
+    for temperature in np.linspace(HOT_K, COLD_K, max(steps // 20, 1)):
+        walk.set_temperature(temperature_K=temperature)
+        walk.run(20)
+
+
+def _frame(small, steps: int) -> Frame:
+    ligand = small.get_tags() >= 10
+    force = float(np.linalg.norm(small.get_forces()[ligand], axis=1).max())
+    return Frame(
+        tuple(np.array(small.get_chemical_symbols())[ligand]),
+        small.positions[ligand] + [0, 0, surface.TOP - surface.TOP_THIN],
+        energy_eV=float(small.get_potential_energy()),
+        method=tb.METHODS["gfn2"],
+        converged=force <= 1.2 * tb.STAND_IN_FORCE,
+        steps=steps,
+        max_force=force,
+        medium="stand-in",
+    )
+
+
+def search(name: str, scratch: Path) -> None:
+    """Try what `EFFORT` says, keeping every try beside the target, so that an interrupted search goes on; write all tries."""
+    effort, part = EFFORT[name], OUT / f".{name}.part.xyz"
+    notes = {"docked": effort.docked, "shaken": effort.shaken, "hot_K": HOT_K, "shake_fs": effort.shake_steps * STEP_FS, "program": molecules.program()}
+    tried = molecules.read_frames(part) if part.exists() else []
+    whole = None
+    for k, whole in enumerate(starts(name)):
+        if len(tried) <= k < effort.docked:
+            small = surface.thin(whole)
+            tried.append(_frame(small, tb.relax_stand_in(small, "gfn2", effort.relax_steps)))
+            molecules.write_frames(part, tried, **notes)
+            print(f"  {name}: pose {k}, {tried[-1].energy_eV:.3f} eV", flush=True)
+    docked = sorted(tried[: effort.docked], key=lambda f: f.energy_eV)
+    for k in range(len(tried) - len(docked), effort.shaken):
+        small = surface.thin(whole)
+        small.positions[small.get_tags() >= 10] = docked[k].positions - [0, 0, surface.TOP - surface.TOP_THIN]
+        tb.relax_stand_in(small, "gfn2", 0)
+        shake(small, effort.shake_steps, np.random.default_rng([SEED, k]))
+        tried.append(_frame(small, tb.relax_stand_in(small, "gfn2", effort.relax_steps)))
+        molecules.write_frames(part, tried, **notes)
+        print(f"  {name}: pose {k} shaken, {docked[k].energy_eV:.3f} to {tried[-1].energy_eV:.3f} eV", flush=True)
+    molecules.write_frames(path(name), tried, **notes)
+    part.unlink(missing_ok=True)
+
+
+def intact(frame: Frame, name: str) -> bool:
+    """Whether the atoms of `frame` are bonded as in the ligands of `name`."""
+    free = [molecules.read_frames(molecules.FOLDER / "molecules" / f"{member}.xyz")[0] for member in name.split("+")]
+    # The free ligands side by side, too far apart for a bond.
+    symbols = tuple(s for f in free for s in f.symbols)
+    positions = np.vstack([f.positions - f.positions.mean(axis=0) + [100.0 * k, 0, 0] for k, f in enumerate(free)])
+    mine, theirs = (molecules.graph_key(s, molecules.bonds(s, at)) for s, at in ((frame.symbols, frame.positions), (symbols, positions)))
+    return mine == theirs
+
+
+def best(name: str, rank: int, apart: float = 0.5) -> Frame:
+    """The lowest kept pose (rank 0) of intact ligands, or the next one that differs from all lower ones by more than `apart` (root mean square angstrom).
+
+    Raises
+    ------
+    FileNotFoundError
+        Before `search`.
+    ValueError
+        When there are not so many.
+    """
+    if not path(name).exists():
+        raise FileNotFoundError(f"{name}: no poses yet; make energetics ONLY='tight_binding/{name}_on_slab.poses'")
+    taken: list[Frame] = []
+    for frame in sorted(molecules.read_frames(path(name)), key=lambda f: f.energy_eV):
+        if intact(frame, name) and all(np.sqrt(((f.positions - frame.positions) ** 2).sum(axis=1).mean()) > apart for f in taken):
+            taken.append(frame)
+        if len(taken) > rank:
+            return taken[rank]
+    raise ValueError(f"{name}: {len(taken)} poses that differ, number {rank + 1} asked for")
+
+
+def jobs() -> list[Job]:
+    """One search a ligand or pair; those of pairs want the lowest poses of their members kept."""
+    found = []
+    for name, effort in EFFORT.items():
+        minutes = (effort.docked * effort.relax_steps + effort.shaken * (effort.shake_steps + effort.relax_steps)) / (60 if "+" not in name else 40)
+        after = tuple(f"tight_binding/{m}_on_slab.refine" for m in dict.fromkeys(name.split("+"))) if "+" in name else ("tight_binding/slab-0.gfn2",)
+        found.append(Job(f"tight_binding/{name}_on_slab.poses", partial(search, name), (path(name),), tb.PACKAGES, after=after, minutes=round(minutes)))
+    return found
