@@ -2,16 +2,18 @@
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from peled.energetics import read_table
 from peled.formats.atomistic import read_calculations
-from peled.recompute import jobs, surface, tables, thermal, tightbinding
+from peled.recompute import adsorption, jobs, molecules, poses, surface, tables, thermal, tightbinding
 
 KEPT = jobs.FOLDER / "tight_binding"
 SLABS = sorted(p.name for p in KEPT.glob("[a-z]*slab*.xyz"))
@@ -62,7 +64,7 @@ def test_one_sheet_is_refused():
 def test_stand_in_is_neutral_and_keeps_the_contacts_of_the_ligand():
     bare = surface.slab()
     at = bare.positions[0] + [0, 0, 2.6]
-    whole = tightbinding.adduct(bare, ["N", "H"], np.array([at, at + [0, 0, 1.0]]))
+    whole = adsorption.adduct(bare, ["N", "H"], np.array([at, at + [0, 0, 1.0]]))
     small = surface.thin(whole)
     count = Counter(small.get_chemical_symbols())
     assert 2 * count["Pb"] + count["Cs"] == count["I"]
@@ -83,7 +85,7 @@ def test_docked_amine_reaches_lead_with_its_nitrogen_and_stays_rigid():
     poses = surface.dock([AMINE], bare, count=3, trials=12, seed=3)
     assert len(poses) == 3 and [p.score_eV for p in poses] == sorted(p.score_eV for p in poses)
     for pose in poses:
-        whole = tightbinding.adduct(bare, AMINE[0], pose.positions)
+        whole = adsorption.adduct(bare, AMINE[0], pose.positions)
         ligand = range(len(bare), len(whole))
         d = whole.get_all_distances(mic=True)[np.ix_(ligand, range(len(bare)))]
         lead = np.array(bare.get_chemical_symbols()) == "Pb"
@@ -99,12 +101,12 @@ def test_docked_amine_reaches_lead_with_its_nitrogen_and_stays_rigid():
 def test_docking_beside_a_ligand_finds_hydrogen_bonds_when_asked_to():
     bare = surface.slab()
     carbonyl = bare.positions[0] + np.array([[0, 0, 2.6], [0, 0, 3.8], [0.9, 0, 4.4], [-0.9, 0, 4.4]])
-    on = tightbinding.adduct(bare, ["O", "C", "H", "H"], carbonyl)
+    on = adsorption.adduct(bare, ["O", "C", "H", "H"], carbonyl)
     water = (("O", "H", "H"), np.array([[0, 0, 0], [0.76, 0.59, 0], [-0.76, 0.59, 0]]), 0.0)
 
     def nearest(between: bool) -> float:
         poses = surface.dock([water], on, count=1, trials=80, seed=1, between=between)
-        whole = tightbinding.adduct(on, water[0], poses[0].positions)
+        whole = adsorption.adduct(on, water[0], poses[0].positions)
         return min(whole.get_distance(len(on) + h, len(bare), mic=True) for h in (1, 2))
 
     assert 1.5 < nearest(True) < 2.1
@@ -142,6 +144,65 @@ def test_model_hessian_is_positive_and_costs_nothing_beyond_the_background_for_a
     assert shift @ h @ shift == pytest.approx(3.0 * shift @ shift)
 
 
+# ---- searching poses --------------------------------------------------------------------------------------------------------
+
+
+def _amine_on_stand_in():
+    free = molecules.read_frames(jobs.FOLDER / "molecules" / "methylamine.xyz")[0]
+    bare = surface.slab(1)
+    lead = next(a.position for a in bare if a.symbol == "Pb" and a.tag == 0)
+    nitrogen = free.symbols.index("N")
+    rest = np.delete(free.positions, nitrogen, axis=0).mean(axis=0) - free.positions[nitrogen]
+    turned = Rotation.align_vectors([[0, 0, 1.0]], [rest])[0].apply(free.positions - free.positions[nitrogen])
+    small = surface.thin(adsorption.adduct(bare, free.symbols, turned + lead + [0, 0, 2.7]))
+    small.pbc, small.cell = False, None  # without images, for speed
+    return small, free
+
+
+def test_shaking_moves_the_ligand_only_leaves_it_whole_and_can_be_repeated():
+    pytest.importorskip("tblite")
+    ends = []
+    for _ in range(2):
+        small, free = _amine_on_stand_in()
+        before = small.copy()
+        tightbinding.relax_stand_in(small, "gfn2", 0)
+        poses.shake(small, 10, np.random.default_rng(3))
+        ligand = small.get_tags() >= 10
+        assert np.array_equal(small.positions[~ligand], before.positions[~ligand])
+        assert np.linalg.norm(small.positions[ligand] - before.positions[ligand], axis=1).max() > 0.05
+        edges = molecules.bonds(free.symbols, small.positions[ligand])
+        assert molecules.graph_key(free.symbols, edges) == molecules.graph_key(free.symbols, molecules.bonds(free.symbols, free.positions))
+        ends.append(small.positions)
+    assert ends[0] == pytest.approx(ends[1], abs=1e-6)
+
+
+def test_best_poses_are_the_lowest_that_differ_and_are_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(poses, "OUT", tmp_path)
+    free = molecules.read_frames(jobs.FOLDER / "molecules" / "edta.xyz")[0]
+    with pytest.raises(FileNotFoundError, match=r"ONLY='tight_binding/edta_on_slab\.poses'"):
+        poses.best("edta", 0)
+    broken = free.positions.copy()
+    broken[free.symbols.index("H")] += [0, 0, 9.0]
+    tries = [(free.positions, -3.0), (free.positions + 0.1, -2.9), (broken, -9.0), (free.positions + [5, 0, 0], -2.5)]
+    molecules.write_frames(tmp_path / "edta.xyz", [replace(free, positions=p, energy_eV=e) for p, e in tries])
+    assert [poses.best("edta", k).energy_eV for k in range(2)] == [-3.0, -2.5]
+    with pytest.raises(ValueError, match="2 poses that differ, number 3 asked for"):
+        poses.best("edta", 2)
+
+
+@pytest.mark.parametrize("name", [n for n in poses.EFFORT if poses.path(n).exists()])
+def test_kept_poses_are_whole_lie_on_the_surface_and_were_tried_as_often_as_said(name):
+    found, effort = molecules.read_frames(poses.path(name)), poses.EFFORT[name]
+    assert len(found) == effort.docked + effort.shaken
+    members = [molecules.read_frames(jobs.FOLDER / "molecules" / f"{m}.xyz")[0] for m in name.split("+")]
+    for frame in found:
+        assert sorted(frame.symbols) == sorted(s for m in members for s in m.symbols)
+        first = len(members[0].symbols)  # the members in the order of the name
+        assert Counter(frame.symbols[:first]) == Counter(members[0].symbols)
+        assert 1.5 < frame.positions[:, 2].min() - surface.TOP < 3.5
+    assert poses.intact(poses.best(name, 0), name)
+
+
 # ---- what is kept ---------------------------------------------------------------------------------------------------------
 
 
@@ -156,7 +217,7 @@ def test_kept_slabs_have_no_overlapping_atoms_and_the_frozen_framework(name):
     assert d[~light][:, light].min() > 1.9
     if "free" not in name and not name.startswith(("frenkel", "perfect")):
         start, n = surface.slab(), len(surface.slab())
-        fixed = tightbinding.framework(start)
+        fixed = adsorption.framework(start)
         shift = atoms.positions[:n][fixed] - start.positions[fixed]
         assert np.abs(shift).max() < 1e-5
 
@@ -222,7 +283,7 @@ def test_a_job_held_by_another_process_is_left_to_it(tmp_path, monkeypatch):
 
 
 def test_patterns_that_match_nothing_are_an_error():
-    listed = tightbinding.jobs()
+    listed = adsorption.jobs()
     assert len({j.name for j in listed}) == len(listed)
     assert [j.name for j in jobs.chosen(listed, ["tight_binding/methylamine_on_pbi2*"])] == ["tight_binding/methylamine_on_pbi2-0.gfn2"]
     with pytest.raises(ValueError, match="no calculation is called"):
@@ -262,7 +323,7 @@ def test_methylamine_on_lead_iodide_from_scratch(tmp_path, monkeypatch):
     wanted = {r.name: r.energy_eV for r in read_table(jobs.FOLDER / "gfn2.csv").rows}["methylamine on PbI2"]
     monkeypatch.setattr(tightbinding, "OUT", tmp_path)
     names = ("pbi2-0", "methylamine_on_pbi2-0")
-    for relaxation in tightbinding.relaxations():
+    for relaxation in adsorption.relaxations():
         if relaxation.name in names and relaxation.method == "gfn2":
             tightbinding.relax(relaxation)
     energy = {}

@@ -45,6 +45,8 @@ class Settings:
     #: Local Thomas-Fermi screening: half as many iterations as plain mixing for molecules in a box.
     mixing: str = "local-TF"
     mixing_beta: float = 0.7
+    #: Empty bands: without any, a crowded top of the valence band can lose one of its states to the one above.
+    empty_bands: int = 0
 
     @property
     def name(self) -> str:
@@ -88,6 +90,7 @@ def pw_input(
         raise ValueError(f"{title or 'structure'}: expected atoms further apart than 0.5 angstrom, found {near:.2f}")
     kinds = [s for s in potentials if s in structure.symbols]
     free = set(range(len(structure)) if moving is None else moving)
+    bands = f", nbnd = {sum(pseudopotentials.VALENCE[s] for s in structure.symbols) // 2 + settings.empty_bands}" if settings.empty_bands else ""
     lines = [
         "&control",
         f"  calculation = '{calculation}', title = '{title}', prefix = 'x', outdir = './out', pseudo_dir = './',",
@@ -96,7 +99,7 @@ def pw_input(
         "/",
         "&system",
         f"  ibrav = 0, nat = {len(structure)}, ntyp = {len(kinds)}, ecutwfc = {settings.cutoff_Ry:g}, ecutrho = {settings.density_cutoff_Ry:g},",
-        f"  input_dft = 'PBE', vdw_corr = '{settings.dispersion}'",
+        f"  input_dft = 'PBE', vdw_corr = '{settings.dispersion}'{bands}",
         "/",
         "&electrons",
         f"  conv_thr = {settings.threshold_Ry:g}, mixing_mode = '{settings.mixing}', mixing_beta = {settings.mixing_beta:g}, electron_maxstep = 80",
@@ -231,7 +234,7 @@ def write_inputs(folder: Path = GROUP / "inputs") -> list[Path]:
 
 SLAB = GROUP / "slab"
 #: Energies to a few meV, in half the iterations of the tighter threshold; plain mixing takes fewer of them here than screened.
-SLAB_SETTINGS = replace(PAPER, threshold_Ry=3e-4, mixing="plain")
+SLAB_SETTINGS = replace(PAPER, threshold_Ry=3e-4, mixing="plain", empty_bands=16)
 #: Period along z of our own runs, angstrom: 13.7 of vacuum at the bare slab, 8 to 9 above one ligand, 7.6 above two; inputs keep the geometries' 24.
 HEIGHT = 20.0
 #: What lies on the slab, in order of running, and the molecules it is made of.
