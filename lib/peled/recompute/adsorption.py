@@ -95,7 +95,8 @@ def docked(name: str, under: str = "", between: bool = False) -> tuple:
 
 
 AROUND = 4.0  # angstrom
-DEFECT_STEPS = 40  # the same for the defect and the surface without it, which goes on relaxing slowly
+DEFECT_STEPS, DEFECT_MOST = 40, 150  # at first and at most, for the defect and the surface without it
+DEFECTIVE = ("slab", "glutathione_on_slab", "edta_on_slab", "glutathione+edta_on_slab")
 
 
 def framework(atoms) -> np.ndarray:
@@ -251,6 +252,27 @@ def _frenkel(stem: str, k: int, displaced: bool) -> Relaxation:
     )
 
 
+def _unsettled(stem: str) -> list[str]:
+    """Kept Frenkel pairs of `stem` and surfaces without them that are not relaxed yet."""
+    both = [(steps, name) for kind in ("frenkel", "perfect") for _, done, steps, name in kept(f"{kind}_{stem}") if not done]
+    return [name for steps, name in both if steps < DEFECT_MOST]
+
+
+def refine_defects(stem: str) -> None:
+    """Relax the kept Frenkel pairs of `stem`, and the surfaces without them, until they converge."""
+    for name in _unsettled(stem):
+        begun = tagged(load(tb.OUT / f"{name}.gfn2.xyz"))
+        other = load(tb.OUT / f"{name.replace(*_OTHER[name.split('_')[0]])}.gfn2.xyz")
+        # What has not moved apart was frozen in both; `lowest` may since have become another pose, so this is not built again.
+        same = np.flatnonzero(np.abs(begun.positions - other.positions).max(axis=1) < 1e-5)
+        if len(same) != int(begun.info["frozen"]):
+            raise RuntimeError(f"{name}: expected {begun.info['frozen']} frozen atoms, found {len(same)} alike with and without the defect")
+        relax(Relaxation(name, "gfn2", lambda a=begun: a, lambda atoms, s=same: s, DEFECT_MOST, f"{begun.info['start']}, relaxed on"))
+
+
+_OTHER = {"frenkel": ("frenkel", "perfect"), "perfect": ("perfect", "frenkel")}
+
+
 def _retried(stem: str, method: str):
     """The lowest GFN2 geometry of `stem`, to be relaxed in another method."""
 
@@ -286,7 +308,7 @@ def relaxations() -> list[Relaxation]:
         found += [Relaxation(f"{name}_on_slab-{SEARCHED + k}", "gfn2", _searched(name, k), below, SCREENED, note.format(k)) for k in range(count)]
     found.append(Relaxation("slab_three-0", "gfn2", lambda: surface.slab(lead_sheets=3), framework, 80, built + ", three sheets", 0.03))
     found += [Relaxation(f"{n}_on_slab_three-0", "gfn2", _on_three_sheets(n), below, 60, "pose of two sheets") for n in SMALLEST]
-    for stem in ("slab", "glutathione_on_slab", "edta_on_slab", "glutathione+edta_on_slab"):
+    for stem in DEFECTIVE:
         found += [_frenkel(stem, k, displaced) for k in range(2) for displaced in (True, False)]
     for stem in ("slab", *(f"{n}_on_slab" for n in (*FRAGMENTS, *LIGANDS, "glutathione+edta"))):
         # The slab stays as GFN2-xTB left it, with its adducts: so the ligand alone answers to the other method.
@@ -325,5 +347,14 @@ def jobs() -> list[Job]:
                 minutes=15,
                 finished=lambda s=stem, c=count: bool(kept(s)) and not _refinable(s, c),
             ),
+        )
+    for stem in DEFECTIVE:
+        after = tuple(f"tight_binding/{kind}_{stem}-0.gfn2" for kind in ("frenkel", "perfect"))
+
+        def finished(s=stem):
+            return bool(kept(f"frenkel_{s}")) and not _unsettled(s)
+
+        found.append(
+            Job(f"tight_binding/frenkel_{stem}.refine", lambda scratch, s=stem: refine_defects(s), (), PACKAGES, after=after, minutes=15, finished=finished)
         )
     return found

@@ -20,6 +20,8 @@ FRAGMENTS = {
 }
 LIGANDS = {"GL": "glutathione", "EDTA": "edta"}
 PAIRS = {"GL+EDTA": "glutathione+edta", "GL+GL": "glutathione+glutathione", "EDTA+EDTA": "edta+edta"}
+#: Ends of the names of rows that vary one thing: a third sheet in the slab, the ligand relaxed in the program that gives the energy.
+THICKER, RELAXED = "; three sheets", "; ligand relaxed"
 _HEAD = "name,complex,parts,molecules,accept"
 
 
@@ -46,6 +48,10 @@ def tight_binding(folder: Path, method: str) -> list[str]:
     rows = _slab_rows(
         folder, lambda s: f"tight_binding/{s}_on_slab-*.{method}.xyz", lambda m: f"molecules/{m}{suffix}.xyz", f"tight_binding/slab-0.{method}.xyz"
     )
+    for name, stem in FRAGMENTS.items():
+        thick = [f"tight_binding/{stem}_on_slab_three-0.{method}.xyz", f"molecules/{stem}{suffix}.xyz", f"tight_binding/slab_three-0.{method}.xyz"]
+        if all((folder / f).exists() for f in thick):
+            rows.append(f"{name}{THICKER},{thick[0]},{thick[1]} + {thick[2]},1,")
     stems = {"bare": "slab", **{name: f"{stem}_on_slab" for name, stem in (LIGANDS | PAIRS).items()}}
     for name, stem in stems.items():
         for k, site in enumerate(("", " second site", " third site")):
@@ -61,8 +67,14 @@ def tight_binding(folder: Path, method: str) -> list[str]:
 
 
 def plane_waves(folder: Path) -> list[str]:
-    """Adducts in Quantum ESPRESSO at the paper's settings."""
-    return _slab_rows(folder, lambda s: f"espresso/slab/{s}_on_slab.out", lambda m: f"espresso/slab/{m}.out", "espresso/slab/slab.out")
+    """Adducts in Quantum ESPRESSO at the paper's settings, in the tight-binding geometries and with the ligand relaxed in `pw.x`."""
+    slab = "espresso/slab/slab.out"
+    rows = _slab_rows(folder, lambda s: f"espresso/slab/{s}_on_slab.out", lambda m: f"espresso/slab/{m}.out", slab)
+    for name, stem in FRAGMENTS.items():
+        files = [f"espresso/slab/{stem}_on_slab.relaxed.out", f"espresso/slab/{stem}.relaxed.out"]
+        if all((folder / f).exists() for f in files):
+            rows.append(f"{name}{RELAXED},{files[0]},{files[1]} + {slab},1,geometry")
+    return rows
 
 
 def lead(folder: Path) -> list[str]:
