@@ -32,6 +32,12 @@ def test_method_error_is_the_root_mean_square_of_what_both_have():
     assert methods.method_error_eV(a, rows(x=-1.0)) == (methods.ASSUMED_ERROR_EV, 1)
 
 
+def test_variants_are_compared_with_what_they_vary_and_are_no_rows_of_their_own():
+    a = rows(x=-1.0, y=-2.0, z=-3.0) | {"x; three sheets": row("t", -1.25), "w; three sheets": row("u", -9.0)}
+    assert methods.changes(a) == {"x; three sheets": pytest.approx(-0.25)}
+    assert methods.method_error_eV(a, a | {"x; three sheets": row("t", 5.0)}) == (0.0, 3)
+
+
 def test_interaction_counts_the_spread_of_all_three_and_is_zero_for_molecules_that_ignore_each_other():
     found = methods.interaction(rows(GL=(-1.8, -1.4), EDTA=-1.6, GL_and_EDTA=(-4.4, -4.0)), "GL+EDTA", 0.1)
     assert found.value_eV == pytest.approx(-1.0)

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from peled.energetics import read_table
 from peled.formats.atomistic import read_calculations
-from peled.recompute import adsorption, jobs, molecules, poses, surface, tables, thermal, tightbinding
+from peled.recompute import adsorbates, adsorption, jobs, molecules, poses, surface, tables, thermal, tightbinding
 
 KEPT = jobs.FOLDER / "tight_binding"
 SLABS = sorted(p.name for p in KEPT.glob("[a-z]*slab*.xyz"))
@@ -64,7 +64,7 @@ def test_one_sheet_is_refused():
 def test_stand_in_is_neutral_and_keeps_the_contacts_of_the_ligand():
     bare = surface.slab()
     at = bare.positions[0] + [0, 0, 2.6]
-    whole = adsorption.adduct(bare, ["N", "H"], np.array([at, at + [0, 0, 1.0]]))
+    whole = adsorbates.adduct(bare, ["N", "H"], np.array([at, at + [0, 0, 1.0]]))
     small = surface.thin(whole)
     count = Counter(small.get_chemical_symbols())
     assert 2 * count["Pb"] + count["Cs"] == count["I"]
@@ -85,7 +85,7 @@ def test_docked_amine_reaches_lead_with_its_nitrogen_and_stays_rigid():
     poses = surface.dock([AMINE], bare, count=3, trials=12, seed=3)
     assert len(poses) == 3 and [p.score_eV for p in poses] == sorted(p.score_eV for p in poses)
     for pose in poses:
-        whole = adsorption.adduct(bare, AMINE[0], pose.positions)
+        whole = adsorbates.adduct(bare, AMINE[0], pose.positions)
         ligand = range(len(bare), len(whole))
         d = whole.get_all_distances(mic=True)[np.ix_(ligand, range(len(bare)))]
         lead = np.array(bare.get_chemical_symbols()) == "Pb"
@@ -101,12 +101,12 @@ def test_docked_amine_reaches_lead_with_its_nitrogen_and_stays_rigid():
 def test_docking_beside_a_ligand_finds_hydrogen_bonds_when_asked_to():
     bare = surface.slab()
     carbonyl = bare.positions[0] + np.array([[0, 0, 2.6], [0, 0, 3.8], [0.9, 0, 4.4], [-0.9, 0, 4.4]])
-    on = adsorption.adduct(bare, ["O", "C", "H", "H"], carbonyl)
+    on = adsorbates.adduct(bare, ["O", "C", "H", "H"], carbonyl)
     water = (("O", "H", "H"), np.array([[0, 0, 0], [0.76, 0.59, 0], [-0.76, 0.59, 0]]), 0.0)
 
     def nearest(between: bool) -> float:
         poses = surface.dock([water], on, count=1, trials=80, seed=1, between=between)
-        whole = adsorption.adduct(on, water[0], poses[0].positions)
+        whole = adsorbates.adduct(on, water[0], poses[0].positions)
         return min(whole.get_distance(len(on) + h, len(bare), mic=True) for h in (1, 2))
 
     assert 1.5 < nearest(True) < 2.1
@@ -154,7 +154,7 @@ def _amine_on_stand_in():
     nitrogen = free.symbols.index("N")
     rest = np.delete(free.positions, nitrogen, axis=0).mean(axis=0) - free.positions[nitrogen]
     turned = Rotation.align_vectors([[0, 0, 1.0]], [rest])[0].apply(free.positions - free.positions[nitrogen])
-    small = surface.thin(adsorption.adduct(bare, free.symbols, turned + lead + [0, 0, 2.7]))
+    small = surface.thin(adsorbates.adduct(bare, free.symbols, turned + lead + [0, 0, 2.7]))
     small.pbc, small.cell = False, None  # without images, for speed
     return small, free
 
@@ -217,7 +217,7 @@ def test_kept_slabs_have_no_overlapping_atoms_and_the_frozen_framework(name):
     assert d[~light][:, light].min() > 1.9
     if "free" not in name and not name.startswith(("frenkel", "perfect")):
         start, n = surface.slab(), len(surface.slab())
-        fixed = adsorption.framework(start)
+        fixed = adsorbates.framework(start)
         shift = atoms.positions[:n][fixed] - start.positions[fixed]
         assert np.abs(shift).max() < 1e-5
 

@@ -269,7 +269,7 @@ def test_a_run_that_does_not_converge_is_not_kept(tmp_path, monkeypatch):
 
 
 def test_jobs_have_their_own_names_and_places():
-    jobs = espresso.jobs()
+    jobs = [*pseudopotentials.jobs(), *espresso_box.jobs(), *espresso.jobs()]
     assert len({job.name for job in jobs}) == len(jobs)
     outputs = [path for job in jobs for path in job.outputs]
     assert len(set(outputs)) == len(outputs)

@@ -36,8 +36,14 @@ class Estimate:
 
 
 def on_slab(name: str) -> bool:
-    """Whether a row is of ligands adsorbed on the slab: no defect, no molecules by themselves, no single PbI2."""
-    return not name.startswith("Frenkel") and " on " not in name and name != "acid dimer"
+    """Whether a row is of ligands adsorbed on the slab: no defect, no molecules by themselves, no single PbI2, no variant (`changes`)."""
+    return not name.startswith("Frenkel") and " on " not in name and "; " not in name and name != "acid dimer"
+
+
+def changes(rows: Mapping[str, EnergyRow]) -> dict[str, float]:
+    """By variant (`methylamine; three sheets`), by how much it differs from the row it varies (eV): what one choice in the model is worth."""
+    found = {name: name.partition("; ")[0] for name in rows if "; " in name}
+    return {name: rows[name].energy_eV - rows[base].energy_eV for name, base in found.items() if base in rows}
 
 
 def method_error_eV(rows: Mapping[str, EnergyRow], reference: Mapping[str, EnergyRow]) -> tuple[float, int]:

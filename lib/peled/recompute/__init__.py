@@ -9,7 +9,8 @@ file is there, so a run that was interrupted goes on where it was.
 jobs         the calculations by name, and running them
 molecules    ligands and fragments from SMILES, conformers
 surface      crystal, slab, adsorbates, Frenkel pairs
-tightbinding GFN-xTB, relaxations that resume; adsorption: what is relaxed on the slab; poses: where ligands may lie on it
+tightbinding GFN-xTB, relaxations that resume
+adsorbates   molecules on the slab; poses: searching where they may lie; adsorption: what is relaxed there, Frenkel pairs
 lead         complexes of free Pb2+: conformer search and PBE-D3
 thermal      their free-energy corrections
 espresso     inputs of Quantum ESPRESSO, runs, trimmed outputs; espresso_box: cutoff convergence; pseudopotentials: made and tested

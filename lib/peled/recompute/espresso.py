@@ -234,7 +234,7 @@ def write_inputs(folder: Path = GROUP / "inputs") -> list[Path]:
 
 SLAB = GROUP / "slab"
 #: Energies to a few meV, in half the iterations of the tighter threshold; plain mixing takes fewer of them here than screened.
-SLAB_SETTINGS = replace(PAPER, threshold_Ry=3e-4, mixing="plain", empty_bands=16)
+SLAB_SETTINGS = replace(PAPER, threshold_Ry=3e-4, mixing="plain", mixing_beta=0.3, empty_bands=4)
 #: Period along z of our own runs, angstrom: 13.7 of vacuum at the bare slab, 8 to 9 above one ligand, 7.6 above two; inputs keep the geometries' 24.
 HEIGHT = 20.0
 #: What lies on the slab, in order of running, and the molecules it is made of.
@@ -316,10 +316,8 @@ def _run_inputs(scratch: Path) -> None:
 
 
 def jobs() -> list[Job]:
-    """Potentials' tests, cutoff convergence, the slab at the paper's settings, inputs for a cluster."""
-    from peled.recompute import espresso_box
-
-    found = [*pseudopotentials.jobs(), *espresso_box.jobs()]
+    """The slab at the paper's settings, inputs for a cluster."""
+    found = []
     names = ["slab", *(n for ligands, molecules in ADSORBED.items() for n in (*molecules, f"{ligands}_on_slab"))]
     for name in dict.fromkeys(names):
         target = SLAB / f"{name}.out"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.recompute import adsorption, molecules, surface
+from peled.recompute import adsorbates, molecules, surface
 from peled.recompute import tightbinding as tb
 from peled.recompute.jobs import Job
 from peled.recompute.molecules import Frame
@@ -54,16 +54,16 @@ def starts(name: str) -> Iterator:
     """Docked starts on the slab, best first: a ligand on the bare slab, or each of a pair beside the lowest kept pose of the other, in turn."""
     members = name.split("+")
     if len(members) == 1:
-        for pose in adsorption.docked(name):
-            yield adsorption.adduct(adsorption.bare(), adsorption.conformers(name)[pose.conformer][0], pose.positions)
+        for pose in adsorbates.docked(name):
+            yield adsorbates.adduct(adsorbates.bare(), adsorbates.conformers(name)[pose.conformer][0], pose.positions)
         return
     orders = dict.fromkeys([tuple(members), tuple(members[::-1])])
-    on = {lower: tb.tagged(tb.load(tb.OUT / f"{adsorption.lowest(lower + '_on_slab')}.gfn2.xyz")) for lower in members}
-    poses = {(upper, lower): adsorption.docked(upper, adsorption.lowest(f"{lower}_on_slab"), True) for upper, lower in orders}
+    on = {lower: tb.tagged(tb.load(tb.OUT / f"{adsorbates.lowest(lower + '_on_slab')}.gfn2.xyz")) for lower in members}
+    poses = {(upper, lower): adsorbates.docked(upper, adsorbates.lowest(f"{lower}_on_slab"), True) for upper, lower in orders}
     for k in range(min(map(len, poses.values()))):
         for upper, lower in orders:
             pose = poses[upper, lower][k]
-            whole = adsorption.adduct(on[lower], adsorption.conformers(upper)[pose.conformer][0], pose.positions)
+            whole = adsorbates.adduct(on[lower], adsorbates.conformers(upper)[pose.conformer][0], pose.positions)
             if upper == members[0] != lower:
                 # The lower one stands before the upper; frames hold the members in the order of the name.
                 tags = whole.get_tags()
@@ -115,7 +115,7 @@ def search(name: str, scratch: Path) -> None:
             print(f"  {name}: pose {k}, {tried[-1].energy_eV:.3f} eV", flush=True)
     docked = sorted(tried[: effort.docked], key=lambda f: f.energy_eV)
     for k in range(len(tried) - len(docked), effort.shaken):
-        small = surface.thin(adsorption.adduct(adsorption.bare(), docked[k].symbols, docked[k].positions))
+        small = surface.thin(adsorbates.adduct(adsorbates.bare(), docked[k].symbols, docked[k].positions))
         tb.relax_stand_in(small, "gfn2", 0)
         shake(small, effort.shake_steps, np.random.default_rng([SEED, k]))
         tried.append(_frame(small, tb.relax_stand_in(small, "gfn2", effort.relax_steps)))
