@@ -13,6 +13,7 @@ from peled import paper
 from peled.energetics import binding, calculated, methods, plots, verdicts
 from peled.energetics.loading import convergence, frenkel_rows, shells
 from peled.energetics.outputs import EnergyRow
+from peled.files import ROOT
 
 
 def row(name: str, *starts: float, molecules: int = 1) -> EnergyRow:
@@ -59,6 +60,16 @@ def test_lead_gap_is_antisymmetric_and_its_error_covers_the_search():
     assert 0.5 < np.median([g.error_eV for g in found]) / real < 2.0
 
 
+def test_counterpoise_is_what_both_halves_borrow_and_positive_in_the_kept_records(tmp_path):
+    energies = {"x-1.ligand.b": -10.0, "x-1.ligand+ghost.b": -10.3, "x-1.lead+ghost.b": -5.05, "lead_ion-0.b": -5.0}
+    for name, energy in energies.items():
+        assert methods.counterpoise_eV(tmp_path, "x", "b") is None  # until all four are there
+        (tmp_path / f"{name}.vacuum.json").write_text(json.dumps({"energy_eV": energy}))
+    assert methods.counterpoise_eV(tmp_path, "x", "b") == pytest.approx(0.35)
+    kept = {b: methods.counterpoise_eV(ROOT / "data/energetics/lead/pbe", "methylamine_on_lead_ion", b) for b in ("def2-svp", "def2-tzvp")}
+    assert 0 < kept["def2-tzvp"] < kept["def2-svp"] < 1  # the larger basis has less to borrow
+
+
 def test_gaps_are_formed_only_within_one_method_and_form():
     lead = {
         n: row(n, e)
@@ -71,6 +82,9 @@ def test_gaps_are_formed_only_within_one_method_and_form():
             "Pb GL 3- | A; water": -9.0,
         }.items()
     }
+    searched = {"Pb EDTA | C; vacuum": row("e", -3.0, -2.6), "Pb GL | C; vacuum": row("g", -2.0)}
+    few = methods.lead_gaps(lead | searched)
+    assert few["A; vacuum"].error_eV == few["C; vacuum"].error_eV == pytest.approx(np.sqrt(0.75 * 0.25) * 0.4)  # a single conformer takes the search of others
     gaps = methods.lead_gaps(lead)
     assert {k: round(g.gap_eV, 9) for k, g in gaps.items()} == {"A; vacuum": 0.5, "A; water, EDTA 2- and GL 2-": 0.6}
 

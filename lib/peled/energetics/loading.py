@@ -111,7 +111,7 @@ def load(room) -> Holdings:
         read[method] = {row.name: row for row in rows}
         refused |= {f"{path.name}: {name}": why for name, why in failed.items()}
     files = {name: room.file_or_bundled(name) for name in ("stability.yaml", "citations.yaml")}
-    files["thermal"] = room.file_or_bundled("lead/thermal")
+    files |= {name: room.file_or_bundled(f"lead/{name}") for name in ("thermal", "pbe")}
     files["slab"] = room.file_or_bundled("tight_binding/slab-0.gfn2.xyz")
     molecules = {}
     for name in _MOLECULES:

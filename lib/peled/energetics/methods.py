@@ -93,14 +93,22 @@ class LeadGap:
     conformers: tuple[int, int]
 
 
-def lead_gap(edta: EnergyRow, gl: EnergyRow, method: str) -> LeadGap:
-    """E(Pb GL) - E(Pb EDTA); the error from the spread of both searches, and from a small basis."""
-    error = math.hypot(spread(edta), spread(gl), BASIS_ERROR_EV if "def2-SVP" in method else 0.0)
+def lead_gap(edta: EnergyRow, gl: EnergyRow, method: str, searches_eV: tuple[float, float] | None = None) -> LeadGap:
+    """E(Pb GL) - E(Pb EDTA); the error from the spread of both searches (those of `searches_eV` where a method has one conformer only), and from a small basis."""
+    found = [spread(row) if len(row.starts_eV) > 1 or searches_eV is None else searches_eV[k] for k, row in enumerate((edta, gl))]
+    error = math.hypot(*found, BASIS_ERROR_EV if "def2-SVP" in method else 0.0)
     return LeadGap(method, gl.energy_eV - edta.energy_eV, error, edta.energy_eV, gl.energy_eV, (len(edta.starts_eV), len(gl.starts_eV)))
 
 
 def lead_gaps(lead: Mapping[str, EnergyRow]) -> dict[str, LeadGap]:
-    """Every pair of rows `Pb EDTA<form> | <method>`, `Pb GL<form> | <method>` of the same method and form (`` neutral, `2-`, ...)."""
+    """Every pair of rows `Pb EDTA<form> | <method>`, `Pb GL<form> | <method>` of the same method and form (`` neutral, `2-`, ...).
+
+    A larger basis or a solvent is given to the lowest conformer only; its error is then the widest that a search among conformers of the same species left.
+    """
+    searches: dict[str, float] = {}
+    for name, row in lead.items():
+        species = name.partition(" | ")[0]
+        searches[species] = max(searches.get(species, 0.0), spread(row))
     found = {}
     for name, row in lead.items():
         species, _, method = name.partition(" | ")
@@ -108,16 +116,35 @@ def lead_gaps(lead: Mapping[str, EnergyRow]) -> dict[str, LeadGap]:
             continue
         form = species.removeprefix("Pb EDTA").strip()
         for partner in _partners(form):
-            other = f"Pb GL{' ' + partner if partner else ''} | {method}"
-            if other in lead:
+            twin = f"Pb GL{' ' + partner if partner else ''}"
+            if f"{twin} | {method}" in lead:
                 label = method if not form else f"{method}, EDTA {form} and GL {partner}"
-                found[label] = lead_gap(row, lead[other], label)
+                found[label] = lead_gap(row, lead[f"{twin} | {method}"], label, (searches[species], searches[twin]))
     return found
 
 
 def _partners(form: str) -> tuple[str, ...]:
     """Which form of glutathione is set beside a form of EDTA: neutral beside neutral, the anions of water beside each other."""
     return {"": ("",), "2-": ("2-",), "4-": ("3-",)}.get(form, ())
+
+
+def counterpoise_eV(folder: Path, system: str, basis: str = "def2-svp") -> float | None:
+    """By how much a complex of lead is too strongly bound because its halves borrow each other's basis functions (positive, eV); None without the records.
+
+    Boys & Bernardi 1970, doi:10.1080/00268977000101561: each half alone less the same with the other's functions on ghost atoms, at the geometry of the
+    complex, from the kept records `<system>-<conformer>.<part>.<basis>.vacuum.json` and `lead_ion-0.<basis>.vacuum.json`.
+    """
+    found = {}
+    for part in ("ligand", "ligand+ghost", "lead+ghost"):
+        paths = sorted(folder.glob(f"{system}-[0-9].{part}.{basis}.vacuum.json"))
+        if len(paths) != 1:
+            return None
+        found[part] = json.loads(paths[0].read_text(encoding="utf-8"))["energy_eV"]
+    ion = folder / f"lead_ion-0.{basis}.vacuum.json"
+    if not ion.exists():
+        return None
+    alone = found["ligand"] + json.loads(ion.read_text(encoding="utf-8"))["energy_eV"]
+    return alone - found["ligand+ghost"] - found["lead+ghost"]
 
 
 @dataclass(frozen=True)
