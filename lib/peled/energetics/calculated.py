@@ -36,10 +36,12 @@ def judge_methods(room, held: Holdings, errors: Mapping[str, float]) -> None:
         if method == GFN1:
             continue  # a second model of the same family shows what a model can change; it is no better witness than the first
         rows, route, kind = held.methods.get(method, {}), _route(method), held.kind(method)
+        # Single points in geometries of another search carry that search's error.
+        searched = held.methods.get(GFN2, {}) if method == DFT else {}
         what = "method" if method != DFT else "geometry"
         for name in ROW_CLAIMS:
             if name in rows and not name.startswith("Frenkel"):
-                _judge_energy(room, name, methods.estimate(rows[name], error, what), rows[name], route, kind)
+                _judge_energy(room, name, methods.estimate(rows[name], error, what, searched.get(name)), rows[name], route, kind)
         surface = [row for name, row in rows.items() if methods.on_slab(name)]
         if surface:
             room.check(
@@ -57,15 +59,16 @@ def judge_methods(room, held: Holdings, errors: Mapping[str, float]) -> None:
         _order(room, "C205", rows, "tertiary amine", ("acetic acid",), shared, "stronger than COOH where nothing is in the way", route, kind)
         if {"GL", "EDTA"} <= set(rows):
             gap = rows["GL"].energy_eV - rows["EDTA"].energy_eV
+            found = [methods.estimate(rows[n], error, what, searched.get(n)).error_eV for n in ("GL", "EDTA")]  # unlike ligands, so the method errs for each
             room.check(
                 "C204",
                 f"GL {rows['GL'].energy_eV:.2f}, EDTA {rows['EDTA'].energy_eV:.2f} eV",
                 kind=kind,
                 route=f"order, {route}",
-                holds=_resolved(gap, math.hypot(methods.spread(rows["GL"]), methods.spread(rows["EDTA"]), shared)),
-                note=f"order only, GL minus EDTA {gap:+.2f} eV; a gap within the spread of the starts decides nothing",
+                holds=_resolved(gap, math.hypot(*found)),
+                note=f"order only, GL minus EDTA {gap:+.2f} ± {math.hypot(*found):.2f} eV; a gap below 1.96 times its error decides nothing",
             )
-        _judge_pairs(room, rows, error, route, kind)
+        _judge_pairs(room, rows, error, route, kind, searched)
     if GFN2 in held.methods:
         _judge_calculated_frenkel(room, held.methods[GFN2], held.kind(GFN2))
 
@@ -92,8 +95,8 @@ def _judge_energy(room, name: str, found: methods.Estimate, row: EnergyRow, rout
     )
 
 
-def _judge_pairs(room, rows: Mapping[str, EnergyRow], error: float, route: str, kind: str) -> None:
-    found = {pair: methods.interaction(rows, pair, error / 2) for pair in ("GL+EDTA", "GL+GL", "EDTA+EDTA")}
+def _judge_pairs(room, rows: Mapping[str, EnergyRow], error: float, route: str, kind: str, searched: Mapping[str, EnergyRow]) -> None:
+    found = {pair: methods.interaction(rows, pair, error / 2, searched) for pair in ("GL+EDTA", "GL+GL", "EDTA+EDTA")}
     found = {pair: e for pair, e in found.items() if e is not None}
     mixed = found.get("GL+EDTA")
     if mixed is not None:
@@ -122,7 +125,7 @@ def _judge_pairs(room, rows: Mapping[str, EnergyRow], error: float, route: str, 
         )
     if len(found) == 3:
         totals = {pair: rows[pair].energy_eV for pair in found}
-        error_of = {pair: methods.spread(rows[pair]) for pair in found}
+        error_of = {pair: methods.spread(rows[pair], searched.get(pair)) for pair in found}
         behind = [_resolved(totals["GL+EDTA"] - totals[p], math.hypot(error / 2, error_of[p], error_of["GL+EDTA"])) for p in ("GL+GL", "EDTA+EDTA")]
         room.check(
             "C084",
@@ -186,8 +189,8 @@ def judge_lead(room, gaps: Mapping[str, methods.LeadGap], best: str) -> None:
 
 
 def _resolved(gap: float, error: float) -> bool | str:
-    """True when `gap` is negative by more than its error, False when positive by more, else "partly"."""
-    return True if gap < -error else False if gap > error else "partly"
+    """True when `gap` is negative by more than 1.96 times its standard error, False when positive by more, else "partly"."""
+    return True if gap < -1.96 * error else False if gap > 1.96 * error else "partly"
 
 
 def _order(room, claim_id: str, found, name: str, others: tuple[str, ...], error: float, what: str, route: str, kind: str) -> None:
@@ -203,7 +206,7 @@ def _order(room, claim_id: str, found, name: str, others: tuple[str, ...], error
         kind=kind,
         holds=_resolved(found[name].energy_eV - found[strongest].energy_eV, error),
         route=route,
-        note=f"{what}; differences under {error:.2f} eV decide nothing",
+        note=f"{what}; differences under {1.96 * error:.2f} eV decide nothing",
     )
 
 

@@ -57,26 +57,28 @@ def method_error_eV(rows: Mapping[str, EnergyRow], reference: Mapping[str, Energ
     return float(np.sqrt(np.mean([(rows[n].energy_eV - reference[n].energy_eV) ** 2 for n in shared]))), len(shared)
 
 
-def spread(row: EnergyRow) -> float:
-    """Standard error of the lowest start (`outputs.error_of_minimum`), 0 for one start."""
-    return 0.0 if math.isnan(row.spread_eV) else row.spread_eV
+def spread(row: EnergyRow, searched: EnergyRow | None = None) -> float:
+    """Standard error of the lowest start (`outputs.error_of_minimum`); of a single start that of the search it came from, else 0."""
+    if len(row.starts_eV) > 1:
+        return row.spread_eV
+    return spread(searched) if searched is not None else 0.0
 
 
-def estimate(row: EnergyRow, error_eV: float, what: str) -> Estimate:
-    """A row with the error of its method and the spread of its starts."""
-    s = spread(row)
+def estimate(row: EnergyRow, error_eV: float, what: str, searched: EnergyRow | None = None) -> Estimate:
+    """A row with the error of its method and the spread of its starts (`searched`: see `spread`)."""
+    s = spread(row, searched)
     return Estimate(row.energy_eV, math.hypot(error_eV, s), f"{what} {error_eV:.2f}" + (f", starts {s:.2f}" if s else ""))
 
 
-def interaction(rows: Mapping[str, EnergyRow], pair: str, error_eV: float) -> Estimate | None:
-    """Energy of a pair `A+B` beyond A and B adsorbed alone; None where one of the three is missing.
+def interaction(rows: Mapping[str, EnergyRow], pair: str, error_eV: float, searched: Mapping[str, EnergyRow] | None = None) -> Estimate | None:
+    """Energy of a pair `A+B` beyond A and B adsorbed alone; None where one of the three is missing (`searched`: rows of the search, see `spread`).
 
     The surface contacts are alike in the three, so the method's error counts once for what is new, not for each.
     """
     names = pair.split("+")
     if pair not in rows or any(n not in rows for n in names):
         return None
-    starts = math.sqrt(sum(spread(rows[n]) ** 2 for n in (pair, *names)))
+    starts = math.sqrt(sum(spread(rows[n], (searched or {}).get(n)) ** 2 for n in (pair, *names)))
     value = rows[pair].energy_eV - sum(rows[n].energy_eV for n in names)
     return Estimate(value, math.hypot(error_eV, starts), f"method {error_eV:.2f}, starts {starts:.2f}")
 

@@ -46,7 +46,7 @@ def acid_dimer():
 SMALLEST = ("methylamine", "acetic_acid")
 POSES = {**dict.fromkeys(FRAGMENTS, 2), **dict.fromkeys(LIGANDS, 2)}
 #: Starts from the search of `poses`: how many a ligand or pair; their numbers begin at `SEARCHED`.
-FROM_SEARCH = {"glutathione": 2, "edta": 2, "glutathione+edta": 2, "glutathione+glutathione": 1, "edta+edta": 1}
+FROM_SEARCH = {"glutathione": 2, "edta": 2, "glutathione+edta": 1, "glutathione+glutathione": 1, "edta+edta": 1}
 SEARCHED = 10
 
 

@@ -9,6 +9,7 @@ Kept: `tight_binding/poses/<name>.xyz`, the ligands' atoms in the slab's frame, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +30,7 @@ STEP_FS, HOT_K, COLD_K, FRICTION_PER_FS = 2.0, 500.0, 50.0, 0.02
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is tried: docked poses and steps of relaxing each; the lowest of these that are shaken, and steps of dynamics each."""
+    """How much is tried: docked poses and steps of relaxing each; the lowest of all that are shaken, and steps of dynamics each."""
 
     docked: int
     relax_steps: int
@@ -40,7 +41,7 @@ class Effort:
 EFFORT = {
     "glutathione": Effort(12, 40, 2, 240),
     "edta": Effort(12, 40, 2, 240),
-    "glutathione+edta": Effort(8, 40, 2, 240),
+    "glutathione+edta": Effort(8, 40, 1, 240),
     "glutathione+glutathione": Effort(6, 40, 1, 240),
     "edta+edta": Effort(6, 40, 1, 240),
 }
@@ -50,25 +51,39 @@ def path(name: str) -> Path:
     return OUT / f"{name}.xyz"
 
 
-def starts(name: str) -> Iterator:
-    """Docked starts on the slab, best first: a ligand on the bare slab, or each of a pair beside the lowest kept pose of the other, in turn."""
+def starts(name: str, count: int) -> Iterator:
+    """`count` docked starts on the slab, best first: a ligand on the bare slab, or each of a pair beside the lowest kept pose of the other, in turn.
+
+    Of a pair the lowest start that is kept already is one more.
+    """
     members = name.split("+")
     if len(members) == 1:
-        for pose in adsorbates.docked(name):
+        for pose in adsorbates.docked(name)[:count]:
             yield adsorbates.adduct(adsorbates.bare(), adsorbates.conformers(name)[pose.conformer][0], pose.positions)
         return
-    orders = dict.fromkeys([tuple(members), tuple(members[::-1])])
-    on = {lower: tb.tagged(tb.load(tb.OUT / f"{adsorbates.lowest(lower + '_on_slab')}.gfn2.xyz")) for lower in members}
-    poses = {(upper, lower): adsorbates.docked(upper, adsorbates.lowest(f"{lower}_on_slab"), True) for upper, lower in orders}
-    for k in range(min(map(len, poses.values()))):
-        for upper, lower in orders:
-            pose = poses[upper, lower][k]
-            whole = adsorbates.adduct(on[lower], adsorbates.conformers(upper)[pose.conformer][0], pose.positions)
-            if upper == members[0] != lower:
-                # The lower one stands before the upper; frames hold the members in the order of the name.
-                tags = whole.get_tags()
-                whole = whole[np.r_[np.flatnonzero(tags < 10), np.flatnonzero(tags == 11), np.flatnonzero(tags == 10)]]
-            yield whole
+    orders = list(dict.fromkeys([tuple(members), tuple(members[::-1])]))
+    for k in range(count):
+        upper, lower = orders[k % len(orders)]
+        under = adsorbates.lowest(f"{lower}_on_slab")
+        pose = adsorbates.docked(upper, under, True)[k // len(orders)]
+        on = tb.tagged(tb.load(tb.OUT / f"{under}.gfn2.xyz"))
+        yield _ordered(adsorbates.adduct(on, adsorbates.conformers(upper)[pose.conformer][0], pose.positions), members)
+    if found := adsorbates.kept(f"{name}_on_slab"):
+        yield _ordered(tb.tagged(tb.load(tb.OUT / f"{found[0][-1]}.gfn2.xyz")), members)
+
+
+def _ordered(whole, members: list[str]):
+    """The same with the ligands in the order of `members`: where one was put beside another, the lower one stands first."""
+    first = Counter(_free(members[0]).symbols)
+    ligands = np.flatnonzero(whole.get_tags() >= 10)
+    size = first.total()
+    if Counter(np.array(whole.get_chemical_symbols())[ligands[:size]]) == first:
+        return whole
+    return whole[np.r_[np.flatnonzero(whole.get_tags() < 10), ligands[-size:], ligands[:-size]]]
+
+
+def _free(member: str) -> Frame:
+    return molecules.read_frames(molecules.FOLDER / "molecules" / f"{member}.xyz")[0]
 
 
 def shake(small, steps: int, rng: np.random.Generator) -> None:
@@ -107,27 +122,28 @@ def search(name: str, scratch: Path) -> None:
     effort, part = EFFORT[name], OUT / f".{name}.part.xyz"
     notes = {"docked": effort.docked, "shaken": effort.shaken, "hot_K": HOT_K, "shake_fs": effort.shake_steps * STEP_FS, "program": molecules.program()}
     tried = molecules.read_frames(part) if part.exists() else []
-    for k, whole in enumerate(starts(name) if len(tried) < effort.docked else ()):
-        if len(tried) <= k < effort.docked:
+    first = effort.docked + (1 if "+" in name and adsorbates.kept(f"{name}_on_slab") else 0)
+    for k, whole in enumerate(starts(name, effort.docked) if len(tried) < first else ()):
+        if len(tried) <= k:
             small = surface.thin(whole)
             tried.append(_frame(small, tb.relax_stand_in(small, "gfn2", effort.relax_steps)))
             molecules.write_frames(part, tried, **notes)
             print(f"  {name}: pose {k}, {tried[-1].energy_eV:.3f} eV", flush=True)
-    docked = sorted(tried[: effort.docked], key=lambda f: f.energy_eV)
-    for k in range(len(tried) - len(docked), effort.shaken):
-        small = surface.thin(adsorbates.adduct(adsorbates.bare(), docked[k].symbols, docked[k].positions))
+    lowest = sorted(tried[:first], key=lambda f: f.energy_eV)
+    for k in range(len(tried) - first, effort.shaken):
+        small = surface.thin(adsorbates.adduct(adsorbates.bare(), lowest[k].symbols, lowest[k].positions))
         tb.relax_stand_in(small, "gfn2", 0)
         shake(small, effort.shake_steps, np.random.default_rng([SEED, k]))
         tried.append(_frame(small, tb.relax_stand_in(small, "gfn2", effort.relax_steps)))
         molecules.write_frames(part, tried, **notes)
-        print(f"  {name}: pose {k} shaken, {docked[k].energy_eV:.3f} to {tried[-1].energy_eV:.3f} eV", flush=True)
+        print(f"  {name}: pose {k} shaken, {lowest[k].energy_eV:.3f} to {tried[-1].energy_eV:.3f} eV", flush=True)
     molecules.write_frames(path(name), tried, **notes)
     part.unlink(missing_ok=True)
 
 
 def intact(frame: Frame, name: str) -> bool:
     """Whether the atoms of `frame` are bonded as in the ligands of `name`."""
-    free = [molecules.read_frames(molecules.FOLDER / "molecules" / f"{member}.xyz")[0] for member in name.split("+")]
+    free = [_free(member) for member in name.split("+")]
     # The free ligands side by side, too far apart for a bond.
     symbols = tuple(s for f in free for s in f.symbols)
     positions = np.vstack([f.positions - f.positions.mean(axis=0) + [100.0 * k, 0, 0] for k, f in enumerate(free)])
