@@ -158,8 +158,9 @@ def test_kept_outputs_are_whole_small_and_say_their_settings(path):
     text = path.read_text()
     assert len(text) < 40_000
     assert not re.search(r"/(tmp|home|root|usr|work)/|\.so\b|starts on", text)
-    found = read_calculation(path)
-    assert found.complaints == ()
+    relaxed = path.stem.endswith(".relaxed")
+    found = read_calculation(path, allow_unconverged=relaxed)
+    assert set(found.complaints) <= ({"geometry not converged"} if relaxed else set())
     assert found.settings["functional"] == "PBE"
     assert found.settings["dispersion"] == "DFT-D3"
     assert found.settings["kpoints"] == "Gamma"
@@ -181,14 +182,21 @@ def test_box_outputs_are_of_the_kept_geometries(path):
 
 @pytest.mark.parametrize("path", [p for p in OUTPUTS if p.parent.name == "slab"], ids=lambda p: p.stem)
 def test_slab_outputs_name_their_geometry_and_share_the_cell(path):
-    found = read_calculation(path)
+    stem, relaxed = path.stem.removesuffix(".relaxed"), path.stem.endswith(".relaxed")
+    found = read_calculation(path, allow_unconverged=relaxed)
     np.testing.assert_allclose(np.diag(found.structure.cell), [17.71, 17.71, espresso.HEIGHT], atol=1e-4)
     title = path.read_text().split("Title:")[1].split("\n")[1].strip()
-    if "slab" in path.stem:
-        given = read_structure(espresso.GEOMETRIES / f"{title}.xyz")
-        np.testing.assert_allclose(found.structure.positions, given.positions, atol=5e-5)  # pw.x prints seven digits of the cell's length
-    else:
-        assert title.startswith(f"{path.stem} conformer ")
+    assert title.endswith(", ligand relaxed") == relaxed
+    title = title.removesuffix(", ligand relaxed")
+    if "slab" not in stem:
+        assert title.startswith(f"{stem} conformer ")
+        return
+    given = read_structure(espresso.GEOMETRIES / f"{title}.xyz")
+    moved = np.abs(found.structure.positions - given.positions).max(axis=1)
+    below = len(read_structure(espresso.GEOMETRIES / "slab-0.gfn2.xyz"))
+    assert moved[:below].max() < 5e-5  # pw.x prints seven digits of the cell's length
+    if len(moved) > below:
+        assert 0.001 < moved[below:].max() < 1.0 if relaxed else moved[below:].max() < 5e-5
 
 
 def test_broken_outputs_are_refused(tmp_path):
