@@ -51,7 +51,7 @@ def tight_binding(folder: Path, method: str) -> list[str]:
     for name, stem in FRAGMENTS.items():
         thick = [f"tight_binding/{stem}_on_slab_three-0.{method}.xyz", f"molecules/{stem}{suffix}.xyz", f"tight_binding/slab_three-0.{method}.xyz"]
         if all((folder / f).exists() for f in thick):
-            rows.append(f"{name}{THICKER},{thick[0]},{thick[1]} + {thick[2]},1,")
+            rows.append(f"{name}{THICKER},{thick[0]},{thick[1]} + {thick[2]},1,geometry")
     stems = {"bare": "slab", **{name: f"{stem}_on_slab" for name, stem in (LIGANDS | PAIRS).items()}}
     for name, stem in stems.items():
         for k, site in enumerate(("", " second site", " third site")):
