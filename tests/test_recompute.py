@@ -193,13 +193,13 @@ def test_best_poses_are_the_lowest_that_differ_and_are_whole(tmp_path, monkeypat
 @pytest.mark.parametrize("name", [n for n in poses.EFFORT if poses.path(n).exists()])
 def test_kept_poses_are_whole_lie_on_the_surface_and_were_tried_as_often_as_said(name):
     found, effort = molecules.read_frames(poses.path(name)), poses.EFFORT[name]
-    assert len(found) == effort.docked + effort.shaken
+    assert len(found) == effort.docked + effort.shaken + ("+" in name)  # of a pair the start that was kept before is one more
     members = [molecules.read_frames(jobs.FOLDER / "molecules" / f"{m}.xyz")[0] for m in name.split("+")]
     for frame in found:
         assert sorted(frame.symbols) == sorted(s for m in members for s in m.symbols)
         first = len(members[0].symbols)  # the members in the order of the name
         assert Counter(frame.symbols[:first]) == Counter(members[0].symbols)
-        assert 1.5 < frame.positions[:, 2].min() - surface.TOP < 3.5
+        assert 1.0 < frame.positions[:, 2].min() - surface.TOP < 3.5
     assert poses.intact(poses.best(name, 0), name)
 
 
@@ -216,10 +216,31 @@ def test_kept_slabs_have_no_overlapping_atoms_and_the_frozen_framework(name):
     assert d[~light][:, ~light].min() > 2.5
     assert d[~light][:, light].min() > 1.9
     if "free" not in name and not name.startswith(("frenkel", "perfect")):
-        start, n = surface.slab(), len(surface.slab())
+        start = surface.slab(lead_sheets=3 if "three" in name else 2)
+        n = len(start)
         fixed = adsorbates.framework(start)
         shift = atoms.positions[:n][fixed] - start.positions[fixed]
         assert np.abs(shift).max() < 1e-5
+
+
+def test_the_freed_slab_is_held_by_its_symmetry_only():
+    """Bare, it relaxes a little and every lead keeps its five iodides; with methylamine on it, it falls several electronvolts and most are left with three."""
+    freed, held, with_amine = (tightbinding.load(KEPT / f"{name}.gfn2.xyz") for name in ("slab_free-0", "slab-0", "methylamine_on_slab_free-0"))
+
+    def iodides(atoms):
+        return (atoms.get_all_distances(mic=True)[np.ix_(atoms.numbers == 82, atoms.numbers == 53)] < 3.6).sum(axis=1)
+
+    assert set(iodides(held)) == set(iodides(freed)) == {5} and np.median(iodides(with_amine)) == 3
+    assert -4.0 < float(freed.info["energy"]) - float(held.info["energy"]) < 0.0
+    rows = {r.name: r.energy_eV for r in read_table(jobs.FOLDER / "gfn2.csv").rows}
+    assert rows["methylamine; free slab"] < rows["methylamine"] - 5.0
+
+
+def test_pairs_of_like_ligands_reach_what_the_ligands_have_alone(root):
+    """A pair whose ligands lie where each lies alone is among the starts, so only what they do to each other can be missing."""
+    rows = {r.name: r.energy_eV for r in read_table(root / "data/energetics/gfn2.csv").rows}
+    for pair in ("GL+EDTA", "GL+GL", "EDTA+EDTA"):
+        assert rows[pair] < sum(rows[n] for n in pair.split("+")) + 0.15, pair
 
 
 def test_every_kept_frame_says_how_it_was_made():

@@ -15,9 +15,8 @@ from peled.energetics.outputs import EnergyRow
 #: Standard error of a tight-binding adsorption energy where nothing better is at hand to compare with (eV): the few tenths by which GFN2-xTB
 #: misses non-covalent energies of heavy elements (Bannwarth et al. 2019, doi:10.1021/acs.jctc.8b01176).
 ASSUMED_ERROR_EV = 0.2
-#: Standard error of the preference of lead in PBE-D3/def2-SVP (eV): for single donors on Pb2+ the step to def2-TZVP, summed over the contacts of the two chelates, lowers
-#: it by 0.1 and the counterpoise raises it by 0.2; adding donors up is itself an assumption.
-BASIS_ERROR_EV = 0.2
+#: Standard error of the preference of lead in PBE-D3/def2-SVP (eV): for the neutral chelates the step to def2-TZVP lowers it by 0.05 and the counterpoise by 0.07.
+BASIS_ERROR_EV = 0.1
 #: Standard error of a PBE-D3 energy at a geometry that PBE-D3 did not relax, and of poses of one rigid fragment (eV): an assumption.
 GEOMETRY_ERROR_EV = 0.1
 

@@ -1,7 +1,8 @@
 """What is relaxed on the slab in tight binding: the slab itself, fragments, ligands and pairs from docked and searched poses, Frenkel pairs.
 
-Lead and iodide stay where the crystal has them: freed, the bare slab of two sheets falls apart in GFN2-xTB (`slab_free`: every lead keeps three
-iodides). In the bare slab the cations are free; adducts start from it and only the ligands move. For Frenkel pairs the displaced iodide and what is
+Lead and iodide stay where the crystal has them. Freed, the bare slab of two sheets keeps its symmetry and relaxes a little (`slab_free`), but the first molecule that breaks
+it, methylamine, sends it several electronvolts lower (`methylamine_on_slab_free`): in GFN2-xTB this slab is no minimum, and adsorption energies on it
+would be those of its collapse. In the bare slab the cations are free; adducts start from it and only the ligands move. For Frenkel pairs the displaced iodide and what is
 within `AROUND` of its old and new place are free, in the slab without the defect too.
 """
 
@@ -48,6 +49,8 @@ POSES = {**dict.fromkeys(FRAGMENTS, 2), **dict.fromkeys(LIGANDS, 2)}
 #: Starts from the search of `poses`: how many a ligand or pair; their numbers begin at `SEARCHED`.
 FROM_SEARCH = {"glutathione": 2, "edta": 2, "glutathione+edta": 1, "glutathione+glutathione": 1, "edta+edta": 1}
 SEARCHED = 10
+PAIRS = (("glutathione", "edta"), ("glutathione", "glutathione"), ("edta", "edta"))
+BESIDE = 20  # number of the start with each ligand where it lies alone
 
 
 AROUND = 4.0  # angstrom
@@ -100,6 +103,40 @@ def _searched(name: str, rank: int):
     def build():
         frame = poses.best(name, rank)
         return adduct(bare(), frame.symbols, frame.positions)
+
+    return build
+
+
+def _side_by_side(one: str, other: str):
+    """Each ligand where it lies alone, the second moved by lattice vectors of the crystal to where it is farthest from the first: what a pair has for nothing."""
+
+    def build():
+        first, second = (tagged(load(tb.OUT / f"{lowest(f'{n}_on_slab')}.gfn2.xyz")) for n in (one, other))
+        here, there = (a[a.get_tags() >= 10] for a in (first, second))
+        period = first.cell.lengths()[:2]
+
+        def apart(shift) -> float:
+            d = here.positions[:, None] - there.positions[None] - [*shift, 0.0]
+            d[..., :2] -= period * np.round(d[..., :2] / period)
+            return float(np.linalg.norm(d, axis=2).min())
+
+        shifts = [(i * surface.CELL_A, j * surface.CELL_A) for i in (0, 1) for j in (0, 1)]
+        best = max(shifts, key=apart)
+        if apart(best) < 1.8:
+            raise ValueError(f"{one} and {other}: no two places that do not touch")
+        return adduct(first, there.get_chemical_symbols(), there.positions + [*best, 0.0])
+
+    return build
+
+
+def _on_free_slab(stem: str):
+    """The lowest kept `stem`, its ligand on the freed slab instead."""
+
+    def build():
+        on, free = tagged(load(tb.OUT / f"{lowest(f'{stem}_on_slab')}.gfn2.xyz")), load(tb.OUT / "slab_free-0.gfn2.xyz")
+        free.set_tags(surface.slab().get_tags())
+        ligand = on[on.get_tags() >= 10]
+        return adduct(free, ligand.get_chemical_symbols(), ligand.positions)
 
     return build
 
@@ -214,7 +251,7 @@ def relaxations() -> list[Relaxation]:
         found += [Relaxation(f"{name}_on_slab-{k}", "gfn2", _posed(name, k), below, 150, f"docked pose {k}") for k in range(POSES[name])]
     for name in LIGANDS:
         found += [Relaxation(f"{name}_on_slab-{k}", "gfn2", _posed(name, k), below, SCREENED, f"docked pose {k}", pose_steps=70) for k in range(POSES[name])]
-    for one, other in (("glutathione", "edta"), ("glutathione", "glutathione"), ("edta", "edta")):
+    for one, other in PAIRS:
         starts = [(one, other, 0), (one, other, 0)] if one == other else [(one, other, 0), (other, one, 0), (other, one, 0), (one, other, 1)]
         for number, (upper, lower, k) in enumerate(starts):
             # The first of like pairs and the second of the unlike were docked without, the others with hydrogen bonds between ligands.
@@ -225,8 +262,12 @@ def relaxations() -> list[Relaxation]:
     for name, count in FROM_SEARCH.items():
         note = "pose {} of the search on the stand-in"
         found += [Relaxation(f"{name}_on_slab-{SEARCHED + k}", "gfn2", _searched(name, k), below, SCREENED, note.format(k)) for k in range(count)]
+    for one, other in PAIRS:
+        found.append(Relaxation(f"{one}+{other}_on_slab-{BESIDE}", "gfn2", _side_by_side(one, other), below, 40, "each where it lies alone"))
     found.append(Relaxation("slab_three-0", "gfn2", lambda: surface.slab(lead_sheets=3), framework, 80, built + ", three sheets", 0.03))
     found += [Relaxation(f"{n}_on_slab_three-0", "gfn2", _on_three_sheets(n), below, 60, "pose of two sheets") for n in SMALLEST]
+    # One is enough to show that the slab does not stay.
+    found.append(Relaxation("methylamine_on_slab_free-0", "gfn2", _on_free_slab("methylamine"), None, 80, "lowest pose of the still slab, all atoms free"))
     for stem in DEFECTIVE:
         found += [_frenkel(stem, k, displaced) for k in range(2) for displaced in (True, False)]
     for stem in ("slab", *(f"{n}_on_slab" for n in (*FRAGMENTS, *LIGANDS, "glutathione+edta"))):

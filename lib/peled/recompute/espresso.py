@@ -247,7 +247,7 @@ ADSORBED = {
     "n_methylacetamide": ("n_methylacetamide",),
 }
 #: What is relaxed in `pw.x` too, ligand only, and for how many steps; the molecule alone likewise. Forces want a tighter density than energies.
-RELAXED, RELAX_STEPS = ("methylamine", "acetic_acid"), 4
+RELAXED, RELAX_STEPS = ("methylamine", "acetic_acid"), 3
 RELAX_SETTINGS = replace(SLAB_SETTINGS, threshold_Ry=3e-5)
 LABELS = {"glutathione": "GL", "edta": "EDTA", "glutathione+edta": "GL+EDTA", "acetic_acid": "acetic acid", "n_methylacetamide": "amide"}
 

@@ -20,8 +20,8 @@ FRAGMENTS = {
 }
 LIGANDS = {"GL": "glutathione", "EDTA": "edta"}
 PAIRS = {"GL+EDTA": "glutathione+edta", "GL+GL": "glutathione+glutathione", "EDTA+EDTA": "edta+edta"}
-#: Ends of the names of rows that vary one thing: a third sheet in the slab, the ligand relaxed in the program that gives the energy.
-THICKER, RELAXED = "; three sheets", "; ligand relaxed"
+#: Ends of the names of rows that vary one thing: a third sheet in the slab, all its atoms free, the ligand relaxed in the program that gives the energy.
+THICKER, FREE, RELAXED = "; three sheets", "; free slab", "; ligand relaxed"
 _HEAD = "name,complex,parts,molecules,accept"
 
 
@@ -48,10 +48,13 @@ def tight_binding(folder: Path, method: str) -> list[str]:
     rows = _slab_rows(
         folder, lambda s: f"tight_binding/{s}_on_slab-*.{method}.xyz", lambda m: f"molecules/{m}{suffix}.xyz", f"tight_binding/slab-0.{method}.xyz"
     )
-    for name, stem in FRAGMENTS.items():
-        thick = [f"tight_binding/{stem}_on_slab_three-0.{method}.xyz", f"molecules/{stem}{suffix}.xyz", f"tight_binding/slab_three-0.{method}.xyz"]
-        if all((folder / f).exists() for f in thick):
-            rows.append(f"{name}{THICKER},{thick[0]},{thick[1]} + {thick[2]},1,geometry")
+    for end, slab in ((THICKER, "slab_three"), (FREE, "slab_free")):
+        for name, stem in {**FRAGMENTS, **LIGANDS, **PAIRS}.items():
+            whole, parts = f"tight_binding/{stem}_on_{slab}-0.{method}.xyz", stem.split("+")
+            if (folder / whole).exists():
+                rows.append(
+                    f"{name}{end},{whole},{_sum(f'molecules/{m}{suffix}.xyz' for m in parts)} + tight_binding/{slab}-0.{method}.xyz,{len(parts)},geometry"
+                )
     stems = {"bare": "slab", **{name: f"{stem}_on_slab" for name, stem in (LIGANDS | PAIRS).items()}}
     for name, stem in stems.items():
         for k, site in enumerate(("", " second site", " third site")):
