@@ -94,10 +94,9 @@ class LeadGap:
     conformers: tuple[int, int]
 
 
-def lead_gap(edta: EnergyRow, gl: EnergyRow, method: str, searches_eV: tuple[float, float] | None = None) -> LeadGap:
-    """E(Pb GL) - E(Pb EDTA); the error from the spread of both searches (those of `searches_eV` where a method has one conformer only), and from a small basis."""
-    found = [spread(row) if len(row.starts_eV) > 1 or searches_eV is None else searches_eV[k] for k, row in enumerate((edta, gl))]
-    error = math.hypot(*found, BASIS_ERROR_EV if "def2-SVP" in method else 0.0)
+def lead_gap(edta: EnergyRow, gl: EnergyRow, method: str, searched: tuple[EnergyRow | None, EnergyRow | None] = (None, None)) -> LeadGap:
+    """E(Pb GL) - E(Pb EDTA); the error from the spread of both searches (`searched`: see `spread`), and from a small basis."""
+    error = math.hypot(spread(edta, searched[0]), spread(gl, searched[1]), BASIS_ERROR_EV if "def2-SVP" in method else 0.0)
     return LeadGap(method, gl.energy_eV - edta.energy_eV, error, edta.energy_eV, gl.energy_eV, (len(edta.starts_eV), len(gl.starts_eV)))
 
 
@@ -106,10 +105,8 @@ def lead_gaps(lead: Mapping[str, EnergyRow]) -> dict[str, LeadGap]:
 
     A larger basis or a solvent is given to the lowest conformer only; its error is then the widest that a search among conformers of the same species left.
     """
-    searches: dict[str, float] = {}
-    for name, row in lead.items():
-        species = name.partition(" | ")[0]
-        searches[species] = max(searches.get(species, 0.0), spread(row))
+    # Ascending, so that the widest stays.
+    searches = {name.partition(" | ")[0]: row for name, row in sorted(lead.items(), key=lambda item: spread(item[1]))}
     found = {}
     for name, row in lead.items():
         species, _, method = name.partition(" | ")

@@ -45,7 +45,7 @@ class Settings:
     #: Local Thomas-Fermi screening: half as many iterations as plain mixing for molecules in a box.
     mixing: str = "local-TF"
     mixing_beta: float = 0.7
-    #: Empty bands: without any, a crowded top of the valence band can lose one of its states to the one above.
+    #: Bands beside the occupied ones, so that the highest of these are told from the next.
     empty_bands: int = 0
 
     @property
