@@ -10,6 +10,8 @@ takes from the claim moves along, as it should not. The ledger is altered by `PE
 from __future__ import annotations
 
 import csv
+import importlib
+import inspect
 import json
 import os
 import shutil
@@ -53,6 +55,17 @@ def _text(claim, found: list[float]) -> str:
     if claim.shape == "range" and len(found) == 1:
         found = found * 2
     return {"range": "-", "list": "; "}.get(claim.shape, "").join(f"{x:.6g}" for x in found) if len(found) == len(claim.printed) else ""
+
+
+def undraw(notebook: Path) -> None:
+    """Functions of the room's `plots` that return nothing do nothing: half the time of a child is drawing, and no verdict can come of it."""
+    try:
+        plots = importlib.import_module(f"peled.{notebook.stem[3:]}.plots")
+    except ModuleNotFoundError:
+        return
+    for name, function in inspect.getmembers(plots, inspect.isfunction):
+        if function.__module__ == plots.__name__ and function.__annotations__.get("return") in (None, "None") and "return" in function.__annotations__:
+            setattr(plots, name, lambda *a, **k: None)
 
 
 def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
@@ -126,6 +139,7 @@ def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
     desk.Room.save = lambda self, figure, name, **k: self._figures.setdefault(name, {"name": name})
     desk.Room.write = lambda *a, **k: None
     desk.Room.finish = lambda self: None
+    undraw(notebook)
     made = desk.Room.__init__
 
     def init(self, *arguments):

@@ -18,6 +18,7 @@ from peled.formats import FormatError
 from peled.formats.atomistic import Structure, formula, read_calculation, read_calculations, read_structure
 from peled.formats.atomistic.outputs import HARTREE_EV, RYDBERG_EV, Calculation
 from peled.formats.atomistic.structures import BOHR_ANGSTROM
+from peled.recompute import espresso
 from slabs import CELL, adduct, ligand, sheet
 
 HERE = Path(__file__).parent / "atomistic"
@@ -104,6 +105,61 @@ def test_a_shortened_output_keeps_its_atoms(tmp_path):
     short = "\n".join(line for line in text.split("\n") if line.strip() and "G-vectors" not in line)
     short, whole = read_calculation(put(tmp_path, "a.out", short)), read_calculation(HERE / "pw_relax.out")
     assert np.array_equal(short.structure.positions, whole.structure.positions) and short.settings == whole.settings
+
+
+def test_atoms_named_again_in_crystal_coordinates_are_counted_once(tmp_path):
+    """`verbosity = 'high'`, and versions up to 5 for small cells, print the table of atoms twice."""
+    text = (HERE / "pw_charged_kpoints.out").read_text()
+    table = re.search(r"( +site n\..*\n)((?: +\d+ +\w+ +tau\(.*\n)+)", text)
+    again = table[1].replace("(alat units)", "(cryst. coord.)") + re.sub(r"\d\.\d+", "0.2500000", table[2])
+    found = read_calculation(put(tmp_path, "a.out", text.replace(table[0], f"{table[0]}\n   Crystallographic axes\n\n{again}")))
+    whole = read_calculation(HERE / "pw_charged_kpoints.out")
+    assert found.composition == whole.composition and found.settings == whole.settings
+    assert np.array_equal(found.structure.positions, whole.structure.positions)
+
+
+def test_the_geometry_is_that_of_the_last_energy_and_not_the_next_one(tmp_path):
+    """Where the steps ran out, and in molecular dynamics, the last positions printed are those of a step that was not calculated."""
+    text = (HERE / "pw_relax.out").read_text()
+    blocks = [m.start() for m in re.finditer("ATOMIC_POSITIONS", text)]
+    third = text.index("!    total energy", blocks[1])  # two steps of the relaxation done, positions for the fourth energy printed
+    stopped = text[: text.index("\n\n", blocks[2])] + "\n     The maximum number of steps has been reached.\n\n   JOB DONE.\n"
+    found = read_calculation(put(tmp_path, "a.out", stopped))
+    assert found.complaints == ("geometry not converged",) and found.energy_eV == pytest.approx(-34.25171278 * RYDBERG_EV, abs=1e-6)
+    rows = text[blocks[1] : third].split("\n")[1:4]
+    assert found.structure.positions == pytest.approx(np.array([[float(x) for x in row.split()[1:4]] for row in rows]))
+    assert np.array_equal(read_calculation(put(tmp_path, "b.out", espresso.trim(stopped))).structure.positions, found.structure.positions)
+    whole = read_calculation(HERE / "pw_relax.out")
+    assert np.array_equal(read_calculation(put(tmp_path, "c.out", espresso.trim(text))).structure.positions, whole.structure.positions)
+
+
+def test_molecular_dynamics_is_no_relaxed_geometry(tmp_path):
+    text = (HERE / "pw_relax.out").read_text().replace("bfgs", "x").replace("BFGS Geometry Optimization", "Molecular Dynamics Calculation")
+    assert read_calculation(put(tmp_path, "a.out", text)).geometry_converged is False
+
+
+@pytest.mark.parametrize(
+    ("line", "dispersion"),
+    [
+        ("     DFT-D3  stress (kbar)      0.00      0.00      0.00", "none"),  # in every table of stresses of some versions
+        ("     Parameters for DFT-D3 Dispersion Correction:\n     DFT-D3  stress (kbar)      0.00      0.00      0.00", "DFT-D3"),
+        ("     Parameters for Dispersion (Grimme-D2) Correction:", "DFT-D2"),
+        ("     TS-vdW initialization\n     Dispersion T-S Correction =      -0.04110649 Ry", "TS"),
+        ("* XDM dispersion\n     Dispersion XDM Correction =      -0.03716184 Ry", "XDM"),
+    ],
+)
+def test_dispersion_is_what_was_used(tmp_path, line, dispersion):
+    text = re.sub(r".*(DFT-D3|Dispersion).*\n", "", (HERE / "pw_relax.out").read_text())
+    at = text.index("     site n.")
+    found = read_calculation(put(tmp_path, "a.out", text[:at] + line + "\n" + text[at:]))
+    assert found.settings["dispersion"] == dispersion
+    # Dispersion by XDM joins the energy after the last iteration, which is then no step of the self-consistency.
+    assert (found.scf_step_eV is None) == (dispersion == "XDM")
+
+
+def test_bands_have_no_energy_and_the_reader_says_where_it_is(tmp_path):
+    with pytest.raises(FormatError, match="a calculation of bands"):
+        read_calculation(put(tmp_path, "a.out", "     Program PWSCF v.6.7\n     Band Structure Calculation\n     JOB DONE.\n"))
 
 
 def test_units_and_geometries_against_ase():

@@ -35,6 +35,7 @@ from peled.energetics.outputs import covalent_bonds, error_of_minimum
 from peled.files import MissingDataError
 from peled.formats import FormatError
 from peled.formats.atomistic import read_calculation
+from peled.formats.atomistic.calculation import RYDBERG_EV
 from peled.notebook import open_room
 from peled.simulate import energetics as crystals
 
@@ -250,6 +251,18 @@ def test_unconverged_members_are_refused_and_unconverged_starts_left_out(tmp_pat
     # Of the 27 redraws of three, 19 hold the lowest, 7 more the next, one the highest three times.
     redrawn = np.repeat([-1.9, -1.5, -1.2], [19, 7, 1])
     assert row.spread_eV == pytest.approx(redrawn.std(), abs=1e-6)
+
+
+def test_a_total_energy_that_still_moves_is_warned_of(tmp_path):
+    """Mixing can deceive the estimate by which a program calls itself converged; the energies of its last two iterations cannot."""
+    path = lab(tmp_path)
+    text = (tmp_path / "ligand.out").read_text()
+    before = re.findall(r"^ +total energy +=.*$", text, re.M)[-1]
+    (tmp_path / "ligand.out").write_text(before.replace(re.search(r"-[\d.]+", before)[0], "-0.73").join(text.rsplit(before, 1)))
+    ((row,), _) = read_table(path)
+    assert row.energy_eV == pytest.approx(-1.5, abs=1e-6)
+    (said,) = row.warnings
+    assert said.startswith("ligand.out") and f"{-10.0 + 0.73 * RYDBERG_EV:+.2f} eV" in said
 
 
 def test_a_start_that_reacted_is_left_out_where_others_did_not(tmp_path):

@@ -136,10 +136,21 @@ def verdict_of(energy: float, error: float, name: str = "GL") -> str:
 
 def test_a_search_that_binds_too_weakly_is_half_an_answer_and_too_strongly_a_whole_one():
     assert verdict_of(-1.80, 0.1) == "agrees"
-    assert verdict_of(-1.2, 0.1) == "partly"  # a better pose may be missing
+    assert verdict_of(-1.2, 0.1) == "partly"  # the surface may follow, a better pose be missing
     assert verdict_of(-2.6, 0.1) == "disagrees"  # none can be missing that binds less
     assert verdict_of(-0.2, 0.1, "methylamine") == "disagrees"  # a rigid fragment has no pose to miss
     assert verdict_of(+0.3, 0.1) == "disagrees"
+
+
+@pytest.mark.parametrize(
+    ("beyond", "error", "verdict"),
+    [(-1.0, 0.2, "agrees"), (-0.1, 0.1, "disagrees"), (-0.5, 0.1, "partly"), (-2.0, 0.1, "partly"), (-0.6, 0.8, "partly"), (0.3, 0.1, "disagrees")],
+)
+def test_attraction_of_the_pair(beyond, error, verdict):
+    """Of the printed size; none; some of another size (both ways); too uncertain to tell; repulsion."""
+    desk, held = Desk(), rows(GL=-1.3, EDTA=-1.4, GL_and_EDTA=-2.7 + beyond)
+    calculated._judge_pairs(desk, held, 2 * error, "r", "calculated", {})
+    assert desk.found["C083", "r"] == verdict
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pwscf_text as espresso
+from peled.energetics.comparability import compare
 from peled.formats import FormatError
 from peled.formats.atomistic import formula, read_calculation, read_structure
 from peled.formats.atomistic.outputs import HARTREE_EV, RYDBERG_EV
@@ -110,7 +111,15 @@ def test_espresso_energy_settings_and_atoms(tmp_path):
     assert np.allclose(found.structure.positions[1], [3, 0, 0])
 
 
-@pytest.mark.parametrize("spelt", ["SLA  PW   PBE  PBE ( 1  4  3  4 0 0)", "PBE\n                           (   1   4   3   4   0   0   0)"])
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "SLA  PW   PBE  PBE ( 1  4  3  4 0 0)",
+        "SLA PW PBX PBC ( 1  4  3  4 0 0)",
+        "SLA+PW+PBX+PBC",
+        "PBE\n                           (   1   4   3   4   0   0   0)",
+    ],
+)
 def test_functional_in_the_spelling_of_older_and_newer_versions(tmp_path, spelt):
     assert read_calculation(put(tmp_path, "a.out", pw(functional=spelt))).settings["functional"] == "PBE"
 
@@ -145,6 +154,27 @@ def test_espresso_xml_is_in_hartree_and_bohr(tmp_path, done, fine):
     assert found.settings["cutoff_eV"] == pytest.approx(25 * RYDBERG_EV, abs=1e-3)
     assert found.structure.positions[0][2] == pytest.approx(BOHR_ANGSTROM)
     assert found.scf_converged is fine
+
+
+@pytest.mark.parametrize(("error", "fine"), [("0.9e-8", True), ("1.1e-6", False)])
+def test_old_xml_says_by_its_error_whether_it_converged(tmp_path, error, fine):
+    told = "<convergence_achieved>true</convergence_achieved>"
+    text = QEXML.format(done="true").replace(told, f"<scf_error>{error}</scf_error>")
+    assert told not in text
+    text = text.replace("<output>", "<input><electron_control><conv_thr>1.0e-7</conv_thr></electron_control></input><output>")
+    assert read_calculation(put(tmp_path, "data-file-schema.xml", text), allow_unconverged=True).scf_converged is fine
+
+
+def test_potentials_of_vasp_are_settings(tmp_path):
+    """Pb and Pb_d must not be subtracted from each other."""
+    titles = "   TITEL  = PAW_PBE N 08Apr2002\n   TITEL  = PAW_PBE H 15Jun2001\n"
+    found = read_calculation(put(tmp_path, "OUTCAR", VASP.replace("   ions per type", titles + "   ions per type")))
+    assert found.settings["pseudopotential N"] == "PAW_PBE N 08Apr2002" and found.settings["pseudopotential H"] == "PAW_PBE H 15Jun2001"
+    types = '<array name="atomtypes"><set><rc><c>1</c><c>Pb</c><c>207.2</c><c>16.</c><c>  PAW_PBE Pb_d 06Sep2000 </c></rc></set></array></atominfo>'
+    text = VASPRUN.format(steps="<scstep/>" * 12)
+    deep, shallow = (read_calculation(put(tmp_path, "vasprun.xml", text.replace("</atominfo>", t))) for t in (types, types.replace("Pb_d", "Pb")))
+    assert deep.settings["pseudopotential Pb"] == "PAW_PBE Pb_d 06Sep2000" and deep.composition == Counter({"Pb": 1, "I": 1})
+    assert any("pseudopotential Pb" in d for d in compare(deep, shallow).differences)
 
 
 def test_xml_with_entities_is_refused(tmp_path):

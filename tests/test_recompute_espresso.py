@@ -10,6 +10,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
+from peled.energetics.outputs import SETTLED_EV
 from peled.formats import FormatError
 from peled.formats.atomistic import read_calculation
 from peled.formats.atomistic.structures import Structure, read_structure
@@ -197,6 +198,12 @@ def test_slab_outputs_name_their_geometry_and_share_the_cell(path):
     assert moved[:below].max() < 5e-5  # pw.x prints seven digits of the cell's length
     if len(moved) > below:
         assert 0.001 < moved[below:].max() < 1.0 if relaxed else moved[below:].max() < 5e-5
+
+
+def test_every_kept_self_consistency_came_to_rest():
+    """Plain mixing stops with energies that still move by hundredths of an electronvolt while the estimated accuracy is a hundred times smaller."""
+    steps = {path.name: abs(read_calculation(path, allow_unconverged=True).scf_step_eV or 0.0) for path in OUTPUTS}
+    assert max(steps.values()) < SETTLED_EV, max(steps, key=steps.get)
 
 
 def test_broken_outputs_are_refused(tmp_path):

@@ -81,7 +81,7 @@ def _judge_energy(room, name: str, found: methods.Estimate, row: EnergyRow, rout
     printed = paper.claim(ROW_CLAIMS[name]).number
     near = found.agrees_with(printed)
     flexible = name in ("GL", "EDTA", "GL+EDTA")
-    # A search can only miss: the lowest pose it did not find would bind more. So too weak is half an answer, too strong is one.
+    # A pose that was not found would bind more, and so would a surface that may follow. So too weak is half an answer, too strong is one.
     weaker = found.value_eV > printed
     room.check(
         ROW_CLAIMS[name],
@@ -90,7 +90,7 @@ def _judge_energy(room, name: str, found: methods.Estimate, row: EnergyRow, rout
         kind=kind,
         route=route,
         holds=near or ("partly" if flexible and weaker and found.value_eV < 0 else False),
-        note=("" if near else "bound, less strongly; a pose that was not found would bind more: " if flexible and weaker else "")
+        note=("" if near else "bound, less strongly; a surface that follows and a pose that was not found would bind more: " if flexible and weaker else "")
         + f"{row.caption}; standard error of {found.made_of} eV",
     )
 
@@ -102,14 +102,14 @@ def _judge_pairs(room, rows: Mapping[str, EnergyRow], error: float, route: str, 
     if mixed is not None:
         printed = paper.claim("C083").number
         near, none = mixed.agrees_with(printed), mixed.agrees_with(0.0)
-        # A pose of the pair that was not found would bind more, so too little is half an answer; so is what cannot be told from nothing.
+        # What the still surface costs is in the pair as in the singles, so here it is no excuse: an attraction of another size is half an answer, none is no answer.
         room.check(
             "C083",
             mixed.value_eV,
             mixed.error_eV,
             kind=kind,
             route=route,
-            holds="partly" if none or (not near and mixed.value_eV > printed) else near,
+            holds=True if near and not none else "partly" if near or (mixed.value_eV < 0 and not none) else False,
             note=f"pair minus singles, {len(rows['GL+EDTA'].starts_eV)} starts of the pair; {mixed.made_of} eV"
             + ("; cannot be told from none" if none else ""),
         )

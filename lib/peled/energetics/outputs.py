@@ -35,6 +35,9 @@ from peled.formats.atomistic import Calculation, Structure, formula, read_calcul
 
 __all__ = ["BookkeepingError", "EnergyRow", "EnergyTable", "covalent_bonds", "read_table", "to_csv"]
 
+#: A self-consistency whose last iteration moved the total energy by more (eV) is warned of: programs judge by an estimate that mixing can deceive.
+SETTLED_EV = 0.01
+
 
 @dataclass(frozen=True)
 class EnergyRow:
@@ -168,10 +171,15 @@ def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
     starts = tuple(sorted(c.energy_eV - reference for c in kept))
     used = tuple(dict.fromkeys(c.path for c in (*whole, *(c for _, cs in parts for c in cs))))
     warnings = () if intact else (f"{best.path.name}: covalent bonds differ from those of the parts",)
+    warnings += tuple(_unsettled(c) for c in (best, *(c for _, c in members)) if abs(c.scf_step_eV or 0) > SETTLED_EV)
     counts = {"unconverged": len(whole) - len(usable) + len(unread), "reacted": len(usable) - len(kept)}
     return EnergyRow(
         row["name"], starts[0], starts, molecules=molecules, warnings=warnings, complex=best, files=used, notes=tuple(dict.fromkeys(notes)), **counts
     )
+
+
+def _unsettled(c: Calculation) -> str:
+    return f"{c.path.name}: the last iteration moved the total energy by {c.scf_step_eV:+.2f} eV, although the program calls it converged"
 
 
 def _usable(c: Calculation, unrelaxed: bool) -> bool:

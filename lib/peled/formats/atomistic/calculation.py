@@ -23,6 +23,7 @@ class Calculation:
     none), `finished` of the program having said good-bye. `settings` holds what must be equal for two energies to be
     subtracted; what an output does not say is not in it. Keys: functional, method, dispersion, cutoff_eV,
     density_cutoff_eV, basis, ecp, density_fitting, medium, kpoints, charge, spin, and `pseudopotential <element>`.
+    `scf_step_eV` is what the last iteration of the self-consistency still moved the energy by (None where the output does not say).
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Calculation:
     settings: dict = field(default_factory=dict)
     structure: Structure | None = field(default=None, repr=False)
     composition: Counter = field(default_factory=Counter)
+    scf_step_eV: float | None = None
 
     @property
     def complaints(self) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from peled.formats import FormatError
 from peled.formats.atomistic.calculation import HARTREE_EV, NUMBER, RYDBERG_EV, Calculation, energy, last, to_float
 from peled.formats.atomistic.structures import BOHR_ANGSTROM, Structure, symbol
 
+#: Parts of a functional, which older versions of pw.x spell out.
+_SPELT_OUT = {"SLA PW PBE PBE": "PBE", "SLA PW PBX PBC": "PBE", "SLA PW PSX PSC": "PBESOL", "SLA PZ NOGX NOGC": "PZ", "SLA LYP B88 BLYP": "BLYP"}
 _THREE = rf"\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}"
 
 # ---- Quantum ESPRESSO --------------------------------------------------------------------------------------------------
@@ -25,35 +27,78 @@ def espresso(path: Path, text: str) -> Calculation:
     failed, reached = text.rfind("convergence NOT achieved"), text.rfind("convergence has been achieved")
     if match is None and failed >= 0:
         match = last(rf"^\s+total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
+    if match is None and re.search(r"Band Structure Calculation", text):
+        raise FormatError(
+            path, expected="a line '!    total energy'", found="a calculation of bands", advice="the energy stands in the output of the scf before it"
+        )
     energy_eV = energy(path, match, RYDBERG_EV, "a line '!    total energy'")
     # "End of BFGS Geometry Optimization" also stands where the steps ran out.
-    geometry = "bfgs converged" in text if "bfgs" in text.lower() else None
-    sites = Counter(re.findall(r"^\s+\d+\s+(\w+)\s+tau\(", text, re.M))
-    composition = Counter()
-    for label, count in sites.items():
-        composition[symbol(path, label, 0)] += count
-    structure = _espresso_structure(path, text)
+    relaxed = re.search(r"bfgs converged|Damped Dynamics: convergence achieved|convergence achieved, Efinal", text) is not None
+    moving = relaxed or re.search(r"BFGS Geometry Optimization|Damped (Cell )?Dynamics|Molecular Dynamics Calculation|number of bfgs steps", text) is not None
+    sites = _espresso_sites(text)
+    composition = Counter(symbol(path, label, 0) for label, *_ in sites)
+    structure = _espresso_structure(path, text, sites, match.end(), relaxed)
+    labels, finished = Counter(label for label, *_ in sites), "JOB DONE" in text
     return Calculation(
-        path, "Quantum ESPRESSO", energy_eV, reached > failed, geometry, "JOB DONE" in text, _espresso_settings(text, sites), structure, composition
+        path,
+        "Quantum ESPRESSO",
+        energy_eV,
+        reached > failed,
+        relaxed if moving else None,
+        finished,
+        _espresso_settings(text, labels),
+        structure,
+        composition,
+        _espresso_step_eV(text),
     )
 
 
-def _espresso_structure(path: Path, text: str) -> Structure | None:
-    """The last positions and cell; not by ASE, which needs every blank line and every step of an output, so that a shortened one fails."""
-    alat, axes = re.search(rf"lattice parameter \(alat\)\s*=\s*{NUMBER}", text), re.findall(rf"a\(\d\) = \({_THREE}\s*\)", text)
+def _espresso_sites(text: str) -> list[tuple[str, ...]]:
+    """Label and coordinates (units of alat) of every atom at the start; the table in crystal coordinates that may follow names the same atoms again."""
+    row = rf"\s+\d+\s+(\w+)\s+tau\(\s*\d+\)\s*=\s*\({_THREE}\s*\)"
+    table = re.search(rf"positions \((?!cryst)[^\n]*\n((?:{row}[^\n]*\n)+)", text)
+    return re.findall(row, table[1]) if table else []
+
+
+def _espresso_step_eV(text: str) -> float | None:
+    """Change of the total energy in the last iteration of the last self-consistency that ended; None if that took one, or dispersion was added at the end."""
+    if re.search(r"Dispersion XDM|XDM dispersion|MBD", text):
+        return None
+    found = re.findall(rf"^(!?)\s+total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
+    ended = max((k for k, (mark, _) in enumerate(found) if mark), default=0)
+    return (to_float(found[ended][1]) - to_float(found[ended - 1][1])) * RYDBERG_EV if ended and not found[ended - 1][0] else None
+
+
+def _espresso_structure(path: Path, text: str, sites: list[tuple[str, ...]], end: int, relaxed: bool) -> Structure | None:
+    """Positions and cell of the last energy, which ends at `end`; not by ASE, which needs every blank line and every step of an output, so that a shortened
+    one fails.
+
+    Steps that ran out, and molecular dynamics, print last the positions that were to come next. A shortened output of a finished relaxation may hold no
+    others than the final ones.
+    """
+    alat, axes = re.search(rf"lattice parameter \((?:alat|a_0)\)\s*=\s*{NUMBER}", text), re.findall(rf"a\(\d\) = \({_THREE}\s*\)", text)
     if not alat or len(axes) < 3:
         return None
     unit = {"alat": to_float(alat[1]) * BOHR_ANGSTROM, "bohr": BOHR_ANGSTROM, "angstrom": 1.0}
     cell = _numbers(axes[:3]) * unit["alat"]
-    if block := last(rf"^CELL_PARAMETERS\s*\(?(angstrom|bohr|alat)(?:\s*=\s*{NUMBER})?\)?\s*\n((?:{_THREE}\s*\n){{3}})", text, re.M):
-        factor = to_float(block[2]) * BOHR_ANGSTROM if block[2] else unit[block[1]]
-        cell = _numbers(row.split() for row in block[3].strip().split("\n")) * factor
-    if block := last(rf"^ATOMIC_POSITIONS\s*\(?(angstrom|bohr|alat|crystal)\)?\s*\n((?:\s*[A-Za-z]\w*{_THREE}(?:\s+[01]){{0,3}}\s*\n)+)", text, re.M):
+    block, box = _blocks(text[:end])
+    if block is None and relaxed:
+        block, box = _blocks(text)
+    if box:
+        factor = to_float(box[2]) * BOHR_ANGSTROM if box[2] else unit[box[1]]
+        cell = _numbers(row.split() for row in box[3].strip().split("\n")) * factor
+    if block:
         rows = [row.split() for row in block[2].strip().split("\n")]
         at = _numbers(row[1:4] for row in rows)
         return Structure(tuple(symbol(path, row[0], 0) for row in rows), at @ cell if block[1] == "crystal" else at * unit[block[1]], cell)
-    sites = re.findall(rf"^\s+\d+\s+(\w+)\s+tau\(\s*\d+\)\s*=\s*\({_THREE}\s*\)", text, re.M)
     return Structure(tuple(symbol(path, s[0], 0) for s in sites), _numbers(s[1:] for s in sites) * unit["alat"], cell) if sites else None
+
+
+def _blocks(text: str) -> tuple[re.Match | None, re.Match | None]:
+    """The last cards of positions and of the cell."""
+    positions = last(rf"^ATOMIC_POSITIONS\s*\(?(angstrom|bohr|alat|crystal)\)?\s*\n((?:\s*[A-Za-z]\w*{_THREE}(?:\s+[01]){{0,3}}\s*\n)+)", text, re.M)
+    cell = last(rf"^CELL_PARAMETERS\s*\(?(angstrom|bohr|alat)(?:\s*=\s*{NUMBER})?\)?\s*\n((?:{_THREE}\s*\n){{3}})", text, re.M)
+    return positions, cell
 
 
 def _numbers(rows) -> np.ndarray:
@@ -71,9 +116,13 @@ def _espresso_settings(text: str, sites: Counter) -> dict:
         settings["kpoints"] = "Gamma" if gamma else f"{found[1]} irreducible k-points"
     if found := re.search(r"Exchange-correlation\s*=\s*([^\n(]+)", text):
         name = " ".join(found[1].split())
-        settings["functional"] = {"SLA PW PBE PBE": "PBE", "SLA PW PSX PSC": "PBESOL"}.get(name, name)  # older versions spell the parts out
-    if found := re.search(r"(DFT-D3|Grimme-D3|DFT-D2|Grimme-D2|XDM|Tkatchenko-Scheffler|many-body dispersion)", text, re.I):
-        settings["dispersion"] = found[1].upper().replace("GRIMME-", "DFT-").replace("TKATCHENKO-SCHEFFLER", "TS")
+        settings["functional"] = _SPELT_OUT.get(name.replace("+", " "), name)
+    # Not in the tables of stress, which name corrections that were not used.
+    if found := re.search(
+        r"^(?!.*stress).*?(DFT-D3|Grimme-D3|DFT-D2|Grimme-D2|XDM|Tkatchenko-Scheffler|T-S(?= Correction)|TS-vdW|many-body dispersion)", text, re.I | re.M
+    ):
+        name = found[1].upper()
+        settings["dispersion"] = "TS" if name in ("TKATCHENKO-SCHEFFLER", "T-S", "TS-VDW") else name.replace("GRIMME-", "DFT-")
     elif "Dispersion" not in text:
         settings["dispersion"] = "none"
     valence = dict(re.findall(rf"^\s+(\w+)\s+{NUMBER}\s+\d+\.\d+\s+\w+\s*\(\s*\d\.\d+\)", text, re.M))
@@ -102,7 +151,8 @@ def _xml_charge(text: str) -> float | None:
 
 def espresso_xml(path: Path, text: str) -> Calculation:
     """data-file-schema.xml of pw.x, in hartree and bohr."""
-    output = _xml(path, text).find("output")
+    root = _xml(path, text)
+    output = root.find("output")
     if output is None:
         raise FormatError(path, expected="an element 'output'", found="none", advice="the run stopped before it wrote one")
 
@@ -131,6 +181,9 @@ def espresso_xml(path: Path, text: str) -> Calculation:
     for species in output.findall("atomic_species/species"):
         settings[f"pseudopotential {species.get('name')}"] = Path(species.findtext("pseudo_file", "").strip()).name
     scf = value("convergence_info/scf_conv/convergence_achieved")
+    if scf is None:  # version 6.1 and older
+        error, limit = value("convergence_info/scf_conv/scf_error"), root.findtext("input/electron_control/conv_thr")
+        scf = str(error is not None and limit is not None and to_float(error) <= to_float(limit)).lower()
     geometry = value("convergence_info/opt_conv/convergence_achieved")
     structure = None
     if (atoms := output.find("atomic_structure/atomic_positions")) is not None:
@@ -154,6 +207,10 @@ def espresso_xml(path: Path, text: str) -> Calculation:
 # ---- VASP --------------------------------------------------------------------------------------------------------------
 
 
+_VASP_FUNCTIONAL = {"PE": "PBE", "8": "PBE", "CA": "LDA", "PS": "PBEsol", "91": "PW91"}
+_VASP_DISPERSION = {"0": "none", "1": "DFT-D2", "10": "DFT-D2", "11": "DFT-D3", "12": "DFT-D3(BJ)"}
+
+
 def outcar(path: Path, text: str) -> Calculation:
     """OUTCAR of VASP."""
     match = last(rf"energy  without entropy\s*=\s*\S+\s+energy\(sigma->0\)\s*=\s*{NUMBER}", text) or last(rf"free\s+energy\s+TOTEN\s*=\s*{NUMBER}\s*eV", text)
@@ -169,16 +226,19 @@ def outcar(path: Path, text: str) -> Calculation:
     gga, lexch = re.search(r"\n\s*GGA\s*=\s*(\S+)", text), re.search(r"LEXCH\s*=\s*(\w+)", text)
     name = gga[1] if gga and gga[1] not in ("--", "type") else lexch[1] if lexch else None
     if name:
-        settings["functional"] = {"PE": "PBE", "8": "PBE", "CA": "LDA", "PS": "PBEsol", "91": "PW91"}.get(name, name)
+        settings["functional"] = _VASP_FUNCTIONAL.get(name, name)
     if found := re.search(r"IVDW\s*=\s*(\d+)", text):
-        settings["dispersion"] = {"0": "none", "1": "DFT-D2", "10": "DFT-D2", "11": "DFT-D3", "12": "DFT-D3(BJ)"}.get(found[1], f"IVDW {found[1]}")
+        settings["dispersion"] = _VASP_DISPERSION.get(found[1], f"IVDW {found[1]}")
     ibrion, nsw = re.search(r"IBRION\s*=\s*(-?\d+)", text), re.search(r"NSW\s*=\s*(\d+)", text)
     geometry = None
     if ibrion and int(ibrion[1]) in (1, 2, 3) and nsw and int(nsw[1]) > 0:
         geometry = "reached required accuracy" in text
-    kinds = re.findall(r"VRHFIN\s*=\s*(\w+)\s*:", text)
     counts = re.search(r"ions per type\s*=\s*([\d ]+)", text)
-    symbols = [symbol(path, k, 0) for k, n in zip(kinds, counts[1].split(), strict=False) for _ in range(int(n))] if counts else []
+    numbers = counts[1].split() if counts else []
+    titles = [t.split() for t in re.findall(r"TITEL\s*=\s*(\S[^\n]*)", text) or re.findall(r"POTCAR:\s*(\S[^\n]*)", text)[: len(numbers)]]
+    kinds = re.findall(r"VRHFIN\s*=\s*(\w+)\s*:", text) or [t[1].partition("_")[0] for t in titles if len(t) > 1]
+    settings |= {f"pseudopotential {kind}": " ".join(title) for kind, title in zip(kinds, titles, strict=False)}
+    symbols = [symbol(path, k, 0) for k, n in zip(kinds, numbers, strict=False) for _ in range(int(n))]
     structure = _outcar_structure(text, symbols)
     return Calculation(path, "VASP", energy_eV, reached > failed, geometry, finished, settings, structure, Counter(symbols))
 
@@ -214,9 +274,13 @@ def vasprun(path: Path, text: str) -> Calculation:
     if (points := root.find("kpoints/varray[@name='kpointlist']")) is not None:
         settings["kpoints"] = "Gamma" if len(points) == 1 else f"{len(points)} irreducible k-points"
     if incar.get("GGA") and incar["GGA"] != "--":
-        settings["functional"] = {"PE": "PBE", "PS": "PBEsol"}.get(incar["GGA"], incar["GGA"])
+        settings["functional"] = _VASP_FUNCTIONAL.get(incar["GGA"], incar["GGA"])
     if incar.get("IVDW"):
-        settings["dispersion"] = {"0": "none", "11": "DFT-D3", "12": "DFT-D3(BJ)"}.get(incar["IVDW"], f"IVDW {incar['IVDW']}")
+        settings["dispersion"] = _VASP_DISPERSION.get(incar["IVDW"], f"IVDW {incar['IVDW']}")
+    for row in root.findall("atominfo/array[@name='atomtypes']/set/rc"):
+        cells = [(c.text or "").strip() for c in row.findall("c")]
+        if len(cells) >= 5:
+            settings[f"pseudopotential {cells[1]}"] = " ".join(cells[4].split())
     symbols = [row.findtext("c", "").strip() for row in root.findall("atominfo/array[@name='atoms']/set/rc")]
     structure = None
     places = root.findall("structure[@name='finalpos']") or steps[-1].findall("structure")
