@@ -144,6 +144,7 @@ def test_molecular_dynamics_is_no_relaxed_geometry(tmp_path):
         ("     DFT-D3  stress (kbar)      0.00      0.00      0.00", "none"),  # in every table of stresses of some versions
         ("     Parameters for DFT-D3 Dispersion Correction:\n     DFT-D3  stress (kbar)      0.00      0.00      0.00", "DFT-D3"),
         ("     Parameters for Dispersion (Grimme-D2) Correction:", "DFT-D2"),
+        ("     Parameters for Dispersion Correction:\n     Dispersion Correction     =      -0.02256198 Ry", "DFT-D2"),
         ("     TS-vdW initialization\n     Dispersion T-S Correction =      -0.04110649 Ry", "TS"),
         ("* XDM dispersion\n     Dispersion XDM Correction =      -0.03716184 Ry", "XDM"),
     ],
@@ -288,11 +289,14 @@ def test_k_points_must_agree_for_a_slab_and_need_not_for_a_molecule(root):
         ("density_cutoff_eV", 2000.0),
         ("pseudopotential C", "C.other.UPF"),
         ("medium", "water (ALPB)"),
+        ("exact_exchange", "0.25, 1 q-points"),
+        ("spin_orbit", "yes"),
+        ("precision", "low"),
     ],
 )
 def test_settings_that_forbid_a_difference(root, setting, value):
     whole, _, molecule = members(root)
-    whole.settings.setdefault("density_cutoff_eV", 2721.1)
+    whole.settings.update({"density_cutoff_eV": 2721.1, "exact_exchange": "none", "spin_orbit": "no", "precision": "accura"})
     found = compare(whole, calculation("gl.out", molecule.structure, **{"density_cutoff_eV": 2721.1, setting: value}))
     assert len(found.differences) == 1 and setting in found.differences[0] and "gl.out" in found.differences[0] and "both.out" in found.differences[0]
 
@@ -302,8 +306,87 @@ def test_potentials_of_elements_that_are_not_shared_do_not_matter_and_silence_is
     without = calculation("gl.out", molecule.structure, **{"pseudopotential Pb": None})
     assert not compare(whole, without).differences
     silent = compare(whole, calculation("gl.out", molecule.structure, functional=None))
-    assert not silent.differences and "gl.out does not state functional" in silent.notes
+    assert not silent.differences and "gl.out does not state functional" in silent.doubts
     assert "program" in compare(whole, calculation("gl.xyz", molecule.structure, program="tblite 0.8.0")).differences[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "of_whole", "of_part"),
+    [("occupations", "gaussian 0.01 Ry", "fixed"), ("field", "dipole correction", "none"), ("isolation", "none", "Martyna-Tuckerman")],
+)
+def test_a_molecule_may_have_its_own_occupations_and_corrections_and_a_slab_may_not(root, setting, of_whole, of_part):
+    whole, slab, molecule = members(root)
+    whole.settings[setting] = of_whole
+    other_slab, other_molecule = (calculation(c.path.name, c.structure, **{setting: of_part}) for c in (slab, molecule))
+    assert any(setting in d for d in compare(whole, other_slab).differences)
+    found = compare(whole, other_molecule)
+    assert not found.differences and any(setting in n for n in found.notes)
+    # Two starts of one molecule must be alike, and so must a molecule and its halves.
+    assert compare(other_molecule, calculation("x.out", molecule.structure, **{setting: of_whole}), same_system=True).differences
+    assert compare(calculation("x.out", molecule.structure, **{setting: of_whole}), other_molecule).differences
+
+
+def test_spin_of_a_surface_is_doubtful_and_of_a_molecule_its_own_affair(root):
+    whole, slab, molecule = members(root)
+    whole.settings["spin"] = "none"
+    doubtful = compare(whole, calculation("slab.out", slab.structure, spin="polarised"))
+    assert not doubtful.differences and any("spin" in d for d in doubtful.doubts)
+    assert not compare(whole, calculation("gl.out", molecule.structure, spin="polarised")).doubts
+
+
+def test_hubbard_u_counts_where_its_element_is(root):
+    whole, slab, molecule = members(root)
+    whole.settings["Hubbard Pb"] = "4 eV"
+    assert "Hubbard Pb is none in slab.out, 4 eV in both.out" in compare(whole, slab).differences
+    assert not compare(whole, molecule).differences
+
+
+#: Settings of real outputs of pw.x 6.7 and VASP, by what stands in the text.
+SAID = {
+    "occupations": ("     number of k points=     1  Marzari-Vanderbilt smearing, width (Ry)=  0.0500", "marzari-vanderbilt 0.05 Ry"),
+    "spin_orbit": ("     Noncollinear calculation with spin-orbit", "yes"),
+    "isolation": ("     Assuming isolated system, Martyna-Tuckerman method", "Martyna-Tuckerman"),
+    "field": ("     Adding external electric field", "external"),
+    "exact_exchange": ("     EXX-fraction              =        0.25\n  EXX: setup a grid of 8 q-points centered on each k-point", "0.25, 8 q-points"),
+    "Hubbard Fe": (
+        "     Simplified LDA+U calculation (l_max = 2) with parameters (eV):\n     atomic species    L          U    alpha       J0     beta\n        Fe1            2     4.3000   0.0000   0.0000   0.0000\n\n",
+        "4.3 eV",
+    ),
+}
+
+
+@pytest.mark.parametrize("setting", SAID)
+def test_what_was_turned_on_is_read(tmp_path, setting):
+    line, value = SAID[setting]
+    text = (HERE / "pw_relax.out").read_text()
+    if setting == "occupations":
+        text = re.sub(r"     number of k points=.*", line, text)
+    else:
+        at = text.index("     site n.")
+        text = text[:at] + line + "\n" + text[at:]
+    found = read_calculation(put(tmp_path, "a.out", text))
+    plain = read_calculation(HERE / "pw_relax.out")
+    assert found.settings[setting] == value and plain.settings.get(setting) != value
+    assert {k: v for k, v in found.settings.items() if k not in (setting, "spin")} == {k: v for k, v in plain.settings.items() if k not in (setting, "spin")}
+
+
+def test_radii_are_those_of_the_table():
+    from ase.data import chemical_symbols, covalent_radii
+
+    assert {s: pytest.approx(float(covalent_radii[chemical_symbols.index(s)])) for s in bonding.COVALENT} == bonding.COVALENT
+
+
+@pytest.mark.parametrize(("metal", "halide", "length"), [("Sn", "I", 3.11), ("Sn", "Br", 2.90), ("Ge", "I", 2.98), ("Pb", "Cl", 2.86), ("Bi", "I", 3.07)])
+def test_surfaces_of_other_perovskites_are_no_molecules(metal, halide, length):
+    s, p = sheet()
+    scale = length / (0.25 * 8.855 * 2**0.5)
+    names = tuple({"Pb": metal, "I": halide}[x] for x in s)
+    assert not bonding.isolated(Structure(names, p * [scale, scale, 1], CELL * [[scale], [scale], [1]]))
+
+
+def test_ions_without_bonds_that_fill_their_cell_are_no_molecule():
+    at = np.array([[0.0, 0, 0], [2.1, 2.1, 2.1]])
+    assert not bonding.isolated(Structure(("Cs", "I"), at, 4.2 * np.eye(3)))
 
 
 def test_what_is_isolated(root):

@@ -1,5 +1,6 @@
 """Energetics: bookkeeping, Frenkel pairs, affinity, tables of outputs, the drawn structures, the notebook's verdicts."""
 
+import dataclasses
 import math
 import re
 from collections import Counter
@@ -34,7 +35,7 @@ from peled.energetics import (
 from peled.energetics.outputs import covalent_bonds, error_of_minimum
 from peled.files import MissingDataError
 from peled.formats import FormatError
-from peled.formats.atomistic import read_calculation
+from peled.formats.atomistic import read_calculation, read_structure
 from peled.formats.atomistic.calculation import RYDBERG_EV
 from peled.notebook import open_room
 from peled.simulate import energetics as crystals
@@ -189,12 +190,14 @@ def test_eighty_hundredths_are_thirteen_powers_of_ten():
 # ---- tables of outputs --------------------------------------------------------------------------------------------------
 
 CELL = np.diag([10.0, 10.0, 20.0])
+#: Atoms of glutathione, put on a line: only their number matters.
+GLUTATHIONE = (list("C" * 10 + "H" * 17 + "N" * 3 + "O" * 6 + "S"), np.array([[5.0, 5.0, 5.0 + 0.3 * k] for k in range(37)]))
 AT = {"surface": (["Pb", "I"], np.array([[0.0, 0, 0], [3, 0, 0]])), "ligand": (["O", "H"], np.array([[0.0, 0, 5], [0, 0, 6]]))}
 
 
-def lab(folder, *, whole=-111.5, table="name,complex,parts,molecules\nGL,both.out,ligand.out + surface.out,1\n", **options):
+def lab(folder, *, whole=-111.5, table="name,complex,parts,molecules\nGL,both.out,ligand.out + surface.out,1\n", ligand=AT["ligand"], **options):
     folder.mkdir(exist_ok=True)
-    (s, p), (t, q) = AT["surface"], AT["ligand"]
+    (s, p), (t, q) = AT["surface"], ligand
     (folder / "surface.out").write_text(espresso.relaxation(s, p, CELL, -100.0))
     (folder / "ligand.out").write_text(espresso.relaxation(t, q, CELL, -10.0, **options))
     (folder / "both.out").write_text(espresso.relaxation(s + t, np.vstack([p, q]), CELL, whole))
@@ -377,7 +380,7 @@ def test_every_claim_gets_its_verdict(tmp_path, root):
 
 def test_ones_own_outputs_stand_beside_the_kept_ones_and_count_as_measured(tmp_path):
     folder = tmp_path / "mine"
-    lab(folder, whole=-111.85)
+    lab(folder, whole=-111.85, ligand=GLUTATHIONE)
     room = open_here(tmp_path, folder)
     held = loading.load(room)
     assert held.own and held.kind(loading.OWN) == "measured"
@@ -385,6 +388,48 @@ def test_ones_own_outputs_stand_beside_the_kept_ones_and_count_as_measured(tmp_p
     assert found["C077", "own outputs"].verdict == "agrees" and found["C077", "own outputs"].source_kind == "measured"
     assert room.missing_claims() == []
     assert held.picture("GL").kind == "measured" and held.picture("EDTA").kind == "calculated"
+
+
+def test_names_are_recognised_and_held_against_what_adsorbs(tmp_path, root):
+    """The paper's names in any spelling; a row named after another molecule is refused, an anion of it is not."""
+    known = {name: read_structure(root / f"data/energetics/molecules/{name}.xyz", frame=0) for name in ("glutathione", "edta", "acetic_acid")}
+    formulas = {name: known[name].composition for name in known}
+    both = formulas["glutathione"] + formulas["edta"]
+
+    def row(name, adsorbed):
+        return dataclasses.replace(read_table(lab(tmp_path)).rows[0], name=name, adsorbed=adsorbed)
+
+    given = [
+        ("E+G", both),
+        ("Acetic Acid", formulas["acetic_acid"] - Counter("H")),
+        ("edta", formulas["acetic_acid"]),
+        ("GL / EDTA", both),
+        ("oleate", Counter("C")),
+    ]
+    found, refused = loading.recognised({name: row(name, adsorbed) for name, adsorbed in given}, known)
+    assert set(found) == {"GL+EDTA", "acetic acid", "oleate"}
+    assert "C2H4O2" in refused["edta"] and "C10H16N2O8" in refused["edta"] and "second row" in refused["GL / EDTA"]
+
+
+def test_rows_of_one_name_are_not_taken_for_each_other(tmp_path):
+    rows, refused = read_table(lab(tmp_path, table="name,complex,parts\nGL,both.out,ligand.out + surface.out\nGL,surface.out,surface.out\n"))
+    assert [r.energy_eV for r in rows] == [pytest.approx(-1.5, abs=1e-6)] and "second row" in refused["GL, line 3"]
+
+
+@pytest.mark.parametrize(
+    ("table", "advice"),
+    [
+        ("name;complex;parts\nGL;both.out;ligand.out + surface.out\n", "commas"),
+        ("name,complex,parts\nGL,both.out,ligand.out+surface.out\n", r"'a\.out \+ b\.out'"),
+    ],
+)
+def test_what_tables_are_mistyped_as(tmp_path, table, advice):
+    path = lab(tmp_path, table=table)
+    try:
+        said = read_table(path).refused["GL"]
+    except FormatError as error:
+        said = str(error)
+    assert re.search(advice, said)
 
 
 def test_outputs_of_another_program_give_the_same_table(tmp_path, root):
@@ -422,7 +467,7 @@ def test_a_folder_without_anything_of_this_room_is_an_error(tmp_path):
 
 def test_ones_own_outputs_that_disagree(tmp_path):
     folder = tmp_path / "mine"
-    lab(folder, whole=-112.4)
+    lab(folder, whole=-112.4, ligand=GLUTATHIONE)
     room = open_here(tmp_path, folder)
     assert judge(room, loading.load(room))["C077", "own outputs"].verdict == "disagrees"
 

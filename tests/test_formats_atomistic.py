@@ -186,13 +186,52 @@ def test_xml_with_entities_is_refused(tmp_path):
 def test_outcar_takes_the_ionic_energy_not_an_iteration(tmp_path):
     found = read_calculation(put(tmp_path, "OUTCAR", VASP))
     assert found.energy_eV == -19.52
-    assert found.settings == {"cutoff_eV": 400.0, "kpoints": "Gamma", "functional": "PBE", "dispersion": "DFT-D3"}
+    told = {"cutoff_eV": 400.0, "kpoints": "Gamma", "functional": "PBE", "dispersion": "DFT-D3"}
+    assert told.items() <= found.settings.items() and found.settings["exact_exchange"] == "none"
     assert found.composition == Counter({"N": 1, "H": 3}) and found.geometry_converged and found.finished
     assert found.structure.positions[1][0] == 5.94
     worse = VASP.replace("aborting loop because EDIFF is reached", "aborting loop EDIFF was not reached (unconverged)")
     with pytest.raises(FormatError, match="converged"):
         read_calculation(put(tmp_path, "OUTCAR2", worse))
     assert read_calculation(put(tmp_path, "OUTCAR3", VASP.replace("reached required accuracy", "stopped"))).geometry_converged is False
+
+
+@pytest.mark.parametrize(
+    ("line", "setting", "value"),
+    [
+        ("   LSORBIT =      T    spin-orbit coupling", "spin_orbit", "yes"),
+        ("   LHFCALC =     T    Hartree Fock is set to\n   AEXX    =    0.2500 exact\n   HFSCREEN=    0.2000", "exact_exchange", "0.25, screening 0.2"),
+        ("   METAGGA=      SCAN  ", "functional", "SCAN"),
+        ("   ISPIN  =      2    spin polarized calculation?", "spin", "polarised"),
+        ("   ISMEAR =     0;   SIGMA  =   0.05  broadening", "occupations", "gaussian 0.05 eV"),
+        ("   LDIPOL =      T    correct potential", "field", "dipole correction"),
+        ("   IVDW   = 12", "dispersion", "DFT-D3(BJ)"),
+        ("   PREC   = low    ", "precision", "low"),
+    ],
+)
+def test_what_vasp_was_told(tmp_path, line, setting, value):
+    plain = VASP.replace("   IVDW   = 11\n", "")
+    text = plain.replace("   NSW    =", f"{line}\n   NSW    =")
+    found, before = (read_calculation(put(tmp_path, name, t)) for name, t in (("OUTCAR", text), ("OUTCAR0", plain)))
+    assert found.settings[setting] == value != before.settings.get(setting)
+    assert before.settings["dispersion"] == "none"  # VASP prints IVDW only where it was set
+
+
+def test_vasp_charge_and_machine_learning(tmp_path):
+    valence = "  Ionic Valenz\n   ZVAL   =   5.00  1.00\n   NELECT =       7.0000    total number of electrons\n"
+    assert read_calculation(put(tmp_path, "OUTCAR", VASP.replace("   ENCUT", valence + "   ENCUT"))).settings["charge"] == 1.0
+    learnt = VASP.replace(" reached required", "  ML energy  without entropy=      -19.54000000  ML energy(sigma->0) =      -19.50000000\n reached required")
+    with pytest.raises(FormatError, match="machine-learned"):
+        read_calculation(put(tmp_path, "OUTCAR2", learnt))
+
+
+def test_vasprun_of_version_5_has_its_energy_in_the_last_iteration(tmp_path):
+    """Its e_0_energy of the step is the entropy term; a later parameter of the name NELM belongs to the response functions."""
+    inner = '<energy><i name="e_fr_energy">-33.3690</i><i name="e_0_energy">-33.3684</i></energy>'
+    text = VASPRUN.replace("-5.1", "-33.3690").replace("-5.0", "0.0006").format(steps="<scstep/>" * 11 + f"<scstep>{inner}</scstep>")
+    text = text.replace("</incar>", '</incar><parameters><i name="NELM">1</i></parameters>')
+    found = read_calculation(put(tmp_path, "vasprun.xml", text))
+    assert found.energy_eV == pytest.approx(-33.3684, abs=1e-9) and found.scf_converged
 
 
 def test_vasprun_counts_its_iterations(tmp_path):

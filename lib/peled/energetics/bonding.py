@@ -13,9 +13,18 @@ from itertools import product
 import numpy as np
 
 from peled.formats.atomistic import Structure
+from peled.formats.atomistic.structures import ELEMENTS
 
 #: Covalent radii, Cordero et al. 2008, doi:10.1039/b801115j (angstrom).
-COVALENT = {"H": 0.31, "C": 0.76, "N": 0.71, "O": 0.66, "S": 1.05, "I": 1.39, "Pb": 1.46, "Cs": 2.44}
+_RADII_H_TO_CM = (
+    "0.31 0.28 1.28 0.96 0.84 0.76 0.71 0.66 0.57 0.58 1.66 1.41 1.21 1.11 1.07 1.05 1.02 1.06 2.03 1.76 1.70 1.60 1.53 1.39 1.39 1.32 1.26 1.24 1.32 1.22 "
+    "1.22 1.20 1.19 1.20 1.20 1.16 2.20 1.95 1.90 1.75 1.64 1.54 1.47 1.46 1.42 1.39 1.45 1.44 1.42 1.39 1.39 1.38 1.39 1.40 2.44 2.15 2.07 2.04 2.03 2.01 "
+    "1.99 1.98 1.98 1.96 1.94 1.92 1.92 1.89 1.90 1.87 1.87 1.75 1.70 1.62 1.51 1.44 1.41 1.36 1.36 1.32 1.45 1.46 1.48 1.40 1.50 1.50 2.60 2.21 2.15 2.06 "
+    "2.00 1.96 1.90 1.87 1.80 1.69"
+)
+COVALENT = dict(zip(ELEMENTS, map(float, _RADII_H_TO_CM.split()), strict=True))
+#: Cations of the A site, which are bound to nothing.
+_FREE_CATIONS = ("Cs", "Rb", "K")
 #: Longest contact of a ligand's donor to lead that is drawn (angstrom): about the first-shell limits of Pb(II) in crystals.
 LONGEST_TO_LEAD = {"N": 3.1, "O": 3.1, "S": 3.4}
 #: Longest H...acceptor distance called a hydrogen bond (angstrom); the one to iodide is drawn only on request.
@@ -58,7 +67,7 @@ def near_pairs(positions: np.ndarray, cell: np.ndarray | None, limit: np.ndarray
 
 def links(symbols: Sequence[str], positions: np.ndarray, cell: np.ndarray | None = None, *, slack: float = 1.2) -> list[Link]:
     """Bonds: pairs nearer than `slack` times the sum of their covalent radii. Caesium and pairs of hydrogens are left unbound."""
-    radius = np.array([COVALENT.get(s, 1.2) if s != "Cs" else -9.0 for s in symbols])
+    radius = np.array([COVALENT[s] if s not in _FREE_CATIONS else -9.0 for s in symbols])
     hydrogen = np.array([s == "H" for s in symbols], bool)
     limit = np.where(hydrogen[:, None] & hydrogen[None], 0.0, slack * (radius[:, None] + radius[None]))
     return [Link(i, j, s, d) for i, j, s, d in near_pairs(positions, cell, limit)]
@@ -168,10 +177,22 @@ def arranged(structure: Structure, bound: Sequence[Link] | None = None) -> Struc
     return Structure(structure.symbols, whole @ structure.cell, structure.cell, structure.info)
 
 
+#: Gap to its own images in all directions that a molecule in a box has at least (angstrom).
+LEAST_GAP = 3.5
+
+
 def isolated(structure: Structure) -> bool:
-    """Whether nothing in a structure is bound to its own image: a molecule in a box rather than a surface or a crystal."""
+    """A molecule in a box rather than a surface or a crystal: nothing is bound to its own image, and along every axis there is a gap of `LEAST_GAP`.
+
+    The gap keeps out what is layered or ionic, where no bond is seen.
+    """
     if structure.cell is None:
         return True
+    inverse = np.linalg.inv(structure.cell)
+    fractions, heights = np.sort((structure.positions @ inverse) % 1.0, axis=0), 1 / np.linalg.norm(inverse, axis=0)
+    gaps = np.diff(np.vstack([fractions, fractions[:1] + 1.0]), axis=0).max(axis=0) * heights
+    if gaps.min() < LEAST_GAP:
+        return False
     return not components(len(structure), links(structure.symbols, structure.positions, structure.cell))[2].any()
 
 

@@ -1,8 +1,10 @@
 """Whether two total energies may stand in one difference.
 
-Comparable means: the same program, functional or method, dispersion correction, cutoffs, basis, potentials of the elements
-that both contain, and medium. A periodic part (a slab) must have the cell and the k-points of the whole. An isolated
-molecule may have a box of its own, sampled at Gamma only: its bands are flat, so k-points cancel nothing there.
+Comparable means: the same program, functional or method, exact exchange, spin-orbit coupling, dispersion correction, cutoffs,
+precision, basis, potentials and Hubbard U of the elements that both contain, and medium. A periodic part (a slab) must have the
+cell, the k-points, the occupations and the fields of the whole. An isolated molecule may have a box of its own, sampled at Gamma
+only and filled sharply: its bands are flat, so k-points and smearing cancel nothing there; and a correction for what its images
+do to each other. Spin may differ where the part is a molecule; of a surface it is doubtful.
 """
 
 from __future__ import annotations
@@ -16,7 +18,23 @@ from peled.formats.atomistic import Calculation
 from peled.formats.atomistic.calculation import RYDBERG_EV
 from peled.formats.atomistic.structures import ELEMENTS
 
-_COMPARED = ("functional", "method", "dispersion", "cutoff_eV", "density_cutoff_eV", "ecp", "density_fitting", "medium")
+_COMPARED = (
+    "functional",
+    "method",
+    "exact_exchange",
+    "spin_orbit",
+    "dispersion",
+    "cutoff_eV",
+    "density_cutoff_eV",
+    "precision",
+    "ecp",
+    "density_fitting",
+    "medium",
+)
+#: What an isolated molecule may have otherwise than the surface it adsorbs on.
+_OF_THE_CELL = ("occupations", "field", "isolation")
+#: What every energy hangs on: where one output does not state it, the difference is doubtful.
+_VITAL = ("functional", "method", "dispersion", "cutoff_eV")
 
 
 class BookkeepingError(ValueError):
@@ -25,15 +43,16 @@ class BookkeepingError(ValueError):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What forbids a difference, and what differs without harm."""
+    """What forbids a difference, what differs or is missing without much harm, and what makes it doubtful."""
 
     differences: tuple[str, ...]
     notes: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
 
 def compare(whole: Calculation, part: Calculation, *, same_system: bool = False) -> Comparison:
     """What differs between a calculation and a part of it (or, with `same_system`, another start of it): file, setting, both values."""
-    differences, notes = [], []
+    differences, notes, doubts = [], [], []
 
     def differ(setting: str, a, b) -> None:
         differences.append(f"{setting} is {_shown(setting, b)} in {part.path.name}, {_shown(setting, a)} in {whole.path.name}")
@@ -54,11 +73,32 @@ def compare(whole: Calculation, part: Calculation, *, same_system: bool = False)
             continue  # there is nothing in it that a core potential would stand for
         if a is None or b is None:
             silent = whole if a is None else part
-            notes.append(f"{silent.path.name} does not state {key.removesuffix('_eV')}")
+            (doubts if key in _VITAL else notes).append(f"{silent.path.name} does not state {key.removesuffix('_eV')}")
         elif not _equal(a, b):
             differ(key, a, b)
+    for name in sorted(part.composition or whole.composition):
+        a, b = (c.settings.get(f"Hubbard {name}", "none") for c in (whole, part))
+        if a != b:
+            differ(f"Hubbard {name}", a, b)
     _compare_cells(whole, part, same_system, differ, notes)
-    return Comparison(tuple(dict.fromkeys(differences)), tuple(dict.fromkeys(notes)))
+    _compare_surroundings(whole, part, same_system, differ, notes, doubts)
+    return Comparison(*(tuple(dict.fromkeys(found)) for found in (differences, notes, doubts)))
+
+
+def _compare_surroundings(whole: Calculation, part: Calculation, same_system: bool, differ, notes: list[str], doubts: list[str]) -> None:
+    """Spin, occupations, fields and corrections for images."""
+    free = not same_system and (part.structure is None or isolated(part.structure)) and not (whole.structure is not None and isolated(whole.structure))
+    for key in (*_OF_THE_CELL, "spin"):
+        a, b = whole.settings.get(key), part.settings.get(key)
+        if a is None or b is None or a == b:
+            continue
+        said = f"{key} is {b} in {part.path.name}, {a} in {whole.path.name}"
+        if free:
+            notes.append(said)
+        elif key == "spin" and not same_system:
+            doubts.append(said)
+        else:
+            differ(key, a, b)
 
 
 def _compare_cells(whole: Calculation, part: Calculation, same_system: bool, differ, notes: list[str]) -> None:

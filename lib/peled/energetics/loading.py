@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import yaml
 from peled import datapackage
 from peled.energetics.outputs import EnergyRow, read_table
 from peled.formats import FormatError
-from peled.formats.atomistic import Structure, read_calculation, read_structure
+from peled.formats.atomistic import Structure, formula, read_calculation, read_structure
 
 OWN = "own outputs"
 GFN2, GFN1, DFT = "GFN2-xTB", "GFN1-xTB", "PBE-D3, 25/200 Ry"
@@ -117,6 +118,9 @@ def load(room) -> Holdings:
     for name in _MOLECULES:
         files[name] = room.file_or_bundled(f"molecules/{name}.xyz")
         molecules[name] = read_structure(files[name], frame=0)
+    if OWN in read:
+        read[OWN], misnamed = recognised(read[OWN], molecules)
+        refused |= {f"{tables[OWN].name}: {name}": why for name, why in misnamed.items()}
     lead, box = read.pop("lead"), read.pop("box")
     return Holdings(
         read,
@@ -131,6 +135,51 @@ def load(room) -> Holdings:
         room.folder,
         shells(room.file_or_bundled("espresso/pseudo")),
     )
+
+
+#: The names the notebook knows, and the molecules they stand for.
+NAMES = {
+    "GL": ("glutathione",),
+    "EDTA": ("edta",),
+    "GL+EDTA": ("glutathione", "edta"),
+    "GL+GL": ("glutathione", "glutathione"),
+    "EDTA+EDTA": ("edta", "edta"),
+    "acetic acid": ("acetic_acid",),
+    "methylamine": ("methylamine",),
+    "amide": ("n_methylacetamide",),
+    "tertiary amine": ("trimethylamine",),
+    "thiol": ("methanethiol",),
+    "ether": ("dimethyl_ether",),
+    "Frenkel bare": (),
+    "Frenkel GL": (),
+    "Frenkel GL+EDTA": (),
+}
+_SPELLINGS = {name.casefold(): name for name in NAMES} | {
+    "e+g": "GL+EDTA",
+    "edta+gl": "GL+EDTA",
+    "glutathione": "GL",
+    "frenkel e+g": "Frenkel GL+EDTA",
+    "frenkel edta+gl": "Frenkel GL+EDTA",
+}
+
+
+def recognised(rows: dict[str, EnergyRow], molecules: dict[str, Structure]) -> tuple[dict[str, EnergyRow], dict[str, str]]:
+    """Rows of one's own under the names the notebook knows, whatever their case, and those refused because they hold something else.
+
+    Hydrogen may be missing or in excess (a ligand can adsorb as its anion); any other element must be as in the molecule of that name.
+    """
+    found, refused = {}, {}
+    for given, row in rows.items():
+        name = _SPELLINGS.get(re.sub(r"\s*([+/])\s*", "+", given.strip()).casefold(), given)
+        wanted = sum((molecules[m].composition for m in NAMES.get(name, ()) if m in molecules), Counter())
+        heavy = [Counter({k: n for k, n in c.items() if k != "H"}) for c in (wanted, row.adsorbed)]
+        if wanted and row.adsorbed and heavy[0] != heavy[1]:
+            refused[given] = f"{given} is {formula(wanted)}, but what adsorbs in {row.complex.path.name} is {formula(row.adsorbed)}"
+        elif name in found:
+            refused[given] = f"{given}: a second row for {name}"
+        else:
+            found[name] = row
+    return found, refused
 
 
 def shells(folder: Path) -> dict[str, str]:

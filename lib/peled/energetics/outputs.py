@@ -32,6 +32,7 @@ from peled.energetics.bonding import light, links
 from peled.energetics.comparability import BookkeepingError, compare
 from peled.formats import FormatError, read_text
 from peled.formats.atomistic import Calculation, Structure, formula, read_calculations
+from peled.formats.atomistic.structures import ELEMENTS
 
 __all__ = ["BookkeepingError", "EnergyRow", "EnergyTable", "covalent_bonds", "read_table", "to_csv"]
 
@@ -44,7 +45,7 @@ class EnergyRow:
     """One difference of total energies.
 
     `energy_eV` is that of the lowest converged starts, `starts_eV` those of all converged starts of the complex, lowest first; `unconverged`
-    (or not readable) and `reacted` count starts left out; `warnings` says what makes the difference doubtful, `notes` what differs between its members without harm.
+    (or not readable) and `reacted` count starts left out; `adsorbed` is the complex less its surface, the part with most heavy atoms; `warnings` says what makes the difference doubtful, `notes` what differs between its members without harm.
     """
 
     name: str
@@ -57,6 +58,7 @@ class EnergyRow:
     files: tuple[Path, ...] = field(repr=False)
     reacted: int = 0
     notes: tuple[str, ...] = ()
+    adsorbed: Counter = field(default_factory=Counter, repr=False)
 
     @property
     def spread_eV(self) -> float:
@@ -113,7 +115,9 @@ def read_table(path: str | os.PathLike) -> EnergyTable:
     reader = csv.DictReader(io.StringIO(read_text(path, what="a table of outputs")))
     missing = [c for c in ("name", "complex", "parts") if c not in (reader.fieldnames or [])]
     if missing:
-        raise FormatError(path, place="line 1", expected="the columns name, complex, parts", found=", ".join(reader.fieldnames or []) or "none")
+        head = ", ".join(reader.fieldnames or []) or "none"
+        advice = "separate columns by commas" if any(c in head for c in ";\t") else ""
+        raise FormatError(path, place="line 1", expected="the columns name, complex, parts", found=head, advice=advice)
     cache: dict[Path, list[Calculation] | FormatError] = {}
     rows: list[EnergyRow] = []
     refused: dict[str, str] = {}
@@ -121,6 +125,11 @@ def read_table(path: str | os.PathLike) -> EnergyTable:
         if not (row["name"] or "").strip() or row["name"].lstrip().startswith("#"):
             continue
         entry = {k: (v or "").strip() for k, v in row.items() if isinstance(v, str) or v is None}
+        if entry["name"] in {r.name for r in rows} or entry["name"] in refused:
+            refused[f"{entry['name']}, line {reader.line_num}"] = (
+                f"{path.name}, line {reader.line_num}: a second row of this name; several starts go into one row, as a pattern"
+            )
+            continue
         try:
             rows.append(_row(path, reader.line_num, entry, cache))
         except (FormatError, BookkeepingError) as error:
@@ -160,26 +169,43 @@ def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
     kept = intact or usable
     best = min(kept, key=lambda c: c.energy_eV)
     _balance(path, line, row["name"], best, members)
-    notes = [str(error) for error in broken]
+    notes, doubts = [str(error) for error in broken], []
     for _, part in members:
         found = compare(best, part)
         if found.differences:
             raise BookkeepingError(f"{path.name}, line {line}: {row['name']}: not comparable: {'; '.join(found.differences)}")
         notes += found.notes
+        doubts += found.doubts
     notes += [f"{c.path.name}: geometry not converged, accepted by the table" for c in (best, *(c for _, c in members)) if c.geometry_converged is False]
     reference = sum(count * c.energy_eV for count, c in members)
     starts = tuple(sorted(c.energy_eV - reference for c in kept))
     used = tuple(dict.fromkeys(c.path for c in (*whole, *(c for _, cs in parts for c in cs))))
     warnings = () if intact else (f"{best.path.name}: covalent bonds differ from those of the parts",)
+    warnings += tuple(dict.fromkeys(doubts))
     warnings += tuple(_unsettled(c) for c in (best, *(c for _, c in members)) if abs(c.scf_step_eV or 0) > SETTLED_EV)
+    surface = max((c.composition for _, c in members), key=_mineral)
     counts = {"unconverged": len(whole) - len(usable) + len(unread), "reacted": len(usable) - len(kept)}
     return EnergyRow(
-        row["name"], starts[0], starts, molecules=molecules, warnings=warnings, complex=best, files=used, notes=tuple(dict.fromkeys(notes)), **counts
+        row["name"],
+        starts[0],
+        starts,
+        molecules=molecules,
+        warnings=warnings,
+        complex=best,
+        files=used,
+        notes=tuple(dict.fromkeys(notes)),
+        adsorbed=best.composition - surface,
+        **counts,
     )
 
 
 def _unsettled(c: Calculation) -> str:
     return f"{c.path.name}: the last iteration moved the total energy by {c.scf_step_eV:+.2f} eV, although the program calls it converged"
+
+
+def _mineral(composition: Counter) -> tuple[int, int]:
+    """How much like a surface: atoms beyond argon, then all."""
+    return sum(n for s, n in composition.items() if ELEMENTS.index(s) > 17), sum(composition.values())
 
 
 def _usable(c: Calculation, unrelaxed: bool) -> bool:
@@ -237,7 +263,8 @@ def _calculations(path: Path, line: int, pattern: str, cache: dict) -> tuple[lis
     except (ValueError, NotImplementedError, IndexError):  # an empty or absolute pattern
         found = []
     if not found:
-        raise FormatError(path, place=f"line {line}", expected=f"files like {pattern!r} beside the table", found="none")
+        advice = "a sum is written with blanks, 'a.out + b.out'" if "+" in pattern else ""
+        raise FormatError(path, place=f"line {line}", expected=f"files like {pattern!r} beside the table", found="none", advice=advice)
     calculations, broken = [], []
     for p in found:
         if p not in cache:

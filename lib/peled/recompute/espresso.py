@@ -54,7 +54,15 @@ PAPER = Settings()
 
 
 def pw_input(
-    structure: Structure, settings: Settings = PAPER, *, calculation: str = "scf", title: str = "", steps: int = 100, moving: Sequence[int] | None = None
+    structure: Structure,
+    settings: Settings = PAPER,
+    *,
+    calculation: str = "scf",
+    title: str = "",
+    steps: int = 100,
+    moving: Sequence[int] | None = None,
+    go_on: bool = False,
+    keep: bool = False,
 ) -> str:
     """The input of `pw.x`; potentials are looked for beside it.
 
@@ -70,6 +78,8 @@ def pw_input(
         Limit of a relaxation.
     moving : sequence of int, optional
         The atoms that move in it; all by default.
+    go_on, keep : bool
+        Start from the density and the wave functions that a run before left in the same folder; leave them there.
 
     Raises
     ------
@@ -90,7 +100,7 @@ def pw_input(
     lines = [
         "&control",
         f"  calculation = '{calculation}', title = '{title}', prefix = 'x', outdir = './out', pseudo_dir = './',",
-        f"  disk_io = '{'none' if calculation == 'scf' else 'low'}', tprnfor = .{str(calculation == 'relax').lower()}.,"
+        f"  disk_io = '{'low' if keep or calculation == 'relax' else 'none'}', tprnfor = .{str(calculation == 'relax').lower()}.,"
         + (f" nstep = {steps}, forc_conv_thr = {FORCE_RY_BOHR:g}, etot_conv_thr = 1e-4" if calculation == "relax" else ""),
         "/",
         "&system",
@@ -98,7 +108,7 @@ def pw_input(
         f"  input_dft = 'PBE', vdw_corr = '{settings.dispersion}'",
         "/",
         "&electrons",
-        f"  conv_thr = {settings.threshold_Ry:g}, {MIXING}, electron_maxstep = 80",
+        f"  conv_thr = {settings.threshold_Ry:g}, {MIXING}, electron_maxstep = 80" + (", startingpot = 'file', startingwfc = 'file'" if go_on else ""),
         "/",
         *(["&ions", "  ion_dynamics = 'bfgs', pot_extrapolation = 'second_order', wfc_extrapolation = 'second_order'", "/"] if calculation == "relax" else []),
         "ATOMIC_SPECIES",
@@ -247,7 +257,8 @@ ADSORBED = {
     "glutathione+edta": ("glutathione", "edta"),
     "n_methylacetamide": ("n_methylacetamide",),
 }
-#: What is relaxed in `pw.x` too, ligand only, and for how many steps; the molecule alone likewise. Forces want a tighter density than energies.
+#: What is relaxed in `pw.x` too, ligand only, and in how many steps (the first is the given geometry); the molecule alone likewise. Forces want a tighter
+#: density than energies.
 RELAXED, RELAX_STEPS = ("methylamine", "acetic_acid"), 3
 RELAX_SETTINGS = replace(SLAB_SETTINGS, threshold_Ry=3e-5)
 LABELS = {"glutathione": "GL", "edta": "EDTA", "glutathione+edta": "GL+EDTA", "acetic_acid": "acetic acid", "n_methylacetamide": "amide"}
@@ -290,12 +301,14 @@ def _run_slab(scratch: Path, *, system: str, target: Path) -> None:
     write_atomically(target, run(structure, SLAB_SETTINGS, scratch, title=title))
 
 
-def _relax_slab(scratch: Path, *, system: str, target: Path) -> None:
+def _run_and_relax_slab(scratch: Path, *, system: str, target: Path, relaxed: Path) -> None:
+    """The single point, and from its density some steps of the ligand."""
     structure, title = slab_geometry(system)
+    write_atomically(target, run(structure, SLAB_SETTINGS, scratch, title=title, keep=True))
     below = len(slab_geometry("slab")[0]) if system.endswith("_on_slab") else 0
     moving = range(below, len(structure))
-    text = run(structure, RELAX_SETTINGS, scratch, calculation="relax", title=f"{title}, ligand relaxed", steps=RELAX_STEPS, moving=moving)
-    write_atomically(target, text)
+    text = run(structure, RELAX_SETTINGS, scratch, calculation="relax", title=f"{title}, ligand relaxed", steps=RELAX_STEPS, moving=moving, go_on=True)
+    write_atomically(relaxed, text)
 
 
 def slab_table(folder: Path = SLAB) -> str:
@@ -321,16 +334,16 @@ def jobs() -> list[Job]:
     found = []
     names = ["slab", *(n for ligands, molecules in ADSORBED.items() for n in (*molecules, f"{ligands}_on_slab"))]
     for name in dict.fromkeys(names):
-        target = SLAB / f"{name}.out"
-        act = partial(_run_slab, system=name, target=target)
+        target, relaxed = SLAB / f"{name}.out", SLAB / f"{name}.relaxed.out"
         on_slab = "slab" in name
         after = (f"tight_binding/{name}-0.gfn2",) if on_slab else (f"molecules/{name}",)
-        found.append(Job(f"espresso/slab/{name}", act, (target,), programs=("pw.x", "ld1.x"), after=after, minutes=15.0 if on_slab else 3.0))
-    for name in (n for m in RELAXED for n in (m, f"{m}_on_slab")):
-        target = SLAB / f"{name}.relaxed.out"
-        act = partial(_relax_slab, system=name, target=target)
-        minutes = 60.0 if "slab" in name else 10.0
-        found.append(Job(f"espresso/slab/{name}.relaxed", act, (target,), programs=("pw.x", "ld1.x"), after=(f"espresso/slab/{name}",), minutes=minutes))
+        minutes = 15.0 if on_slab else 3.0
+        if name.removesuffix("_on_slab") in RELAXED:
+            act = partial(_run_and_relax_slab, system=name, target=target, relaxed=relaxed)
+            found.append(Job(f"espresso/slab/{name}", act, (target, relaxed), programs=("pw.x", "ld1.x"), after=after, minutes=3 * minutes))
+        else:
+            act = partial(_run_slab, system=name, target=target)
+            found.append(Job(f"espresso/slab/{name}", act, (target,), programs=("pw.x", "ld1.x"), after=after, minutes=minutes))
     found.append(Job("espresso/slab/table", _run_table, (SLAB / "table.csv",), after=tuple(f"espresso/slab/{n}" for n in names), minutes=0.01))
     found.append(Job("espresso/inputs", _run_inputs, (GROUP / "inputs" / "slab-0.gfn2.in",), after=("tight_binding/slab-0.gfn2",), minutes=0.01))
     return found

@@ -21,8 +21,9 @@ class Calculation:
 
     `scf_converged` speaks of the last self-consistency, `geometry_converged` of an optimisation (None where there was
     none), `finished` of the program having said good-bye. `settings` holds what must be equal for two energies to be
-    subtracted; what an output does not say is not in it. Keys: functional, method, dispersion, cutoff_eV,
-    density_cutoff_eV, basis, ecp, density_fitting, medium, kpoints, charge, spin, and `pseudopotential <element>`.
+    subtracted; what an output does not say is not in it. Keys: functional, method, exact_exchange, dispersion, cutoff_eV,
+    density_cutoff_eV, precision, basis, ecp, density_fitting, medium, kpoints, occupations, charge, spin, spin_orbit, field,
+    isolation, and by element `pseudopotential <element>`, `basis <element>` and `Hubbard <element>`.
     `scf_step_eV` is what the last iteration of the self-consistency still moved the energy by (None where the output does not say).
     """
 
@@ -59,6 +60,12 @@ class Calculation:
         """
         get = self.settings.get
         model = get("functional") or get("method") or self.program
+        if get("exact_exchange", "none") != "none":
+            model += "+exact exchange"
+        if any(key.startswith("Hubbard") for key in self.settings):
+            model += "+U"
+        if get("spin_orbit") == "yes":
+            model += "+spin-orbit"
         if get("functional") and get("dispersion", "none") != "none":
             model += "-" + get("dispersion").removeprefix("DFT-")
         if get("basis"):
