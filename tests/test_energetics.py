@@ -166,8 +166,8 @@ def test_protons_against_a_titration_done_by_hand():
     assert affinity.log_alpha(4.76, [4.76]) == pytest.approx(math.log10(2))
     assert affinity.log_alpha(13.0, [4.0, 5.0]) == pytest.approx(0.0, abs=1e-6)
     assert affinity.log_alpha(0.0, [4.0, 5.0]) == pytest.approx(9.0, abs=1e-3)
-    assert affinity.conditional_log_k(18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0]).tolist() == sorted(
-        affinity.conditional_log_k(18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0])
+    assert affinity.conditional_log_k(18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0], ()).tolist() == sorted(
+        affinity.conditional_log_k(18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0], ())
     )
 
 
@@ -181,6 +181,16 @@ def test_speciation_conserves_and_obeys_mass_action(metal, ligands):
         assert bound <= total * (1 + 1e-9)
         if 0 < 1e-9 * total < bound < 0.99 * total:
             assert math.log10(bound / (found.free_metal * (total - bound))) == pytest.approx(log_k, abs=1e-5)
+
+
+def test_hydroxide_takes_lead_where_the_solution_is_basic():
+    assert affinity.log_alpha_metal(7.71, [-7.71]) == pytest.approx(math.log10(2))
+    assert affinity.log_alpha_metal(np.array([2.0, 5.0])) == pytest.approx(0.0, abs=0.01)
+    # Far above every step only the last complex is left: slope 3 in pH, intercept its constant.
+    assert affinity.log_alpha_metal(13.5) == pytest.approx(3 * 13.5 + affinity.LEAD_HYDROLYSIS[-1], abs=0.01)
+    pH = np.linspace(0, 13, 131)
+    best = pH[np.argmax(affinity.conditional_log_k(18.0, pH, [10.2, 6.1, 2.7, 2.0, 1.5]))]
+    assert 7.5 < best < 9.5  # protons on one side, hydroxide on the other
 
 
 def test_eighty_hundredths_are_thirteen_powers_of_ten():

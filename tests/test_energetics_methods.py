@@ -149,7 +149,7 @@ def test_a_search_that_binds_too_weakly_is_half_an_answer_and_too_strongly_a_who
 def test_attraction_of_the_pair(beyond, error, verdict):
     """Of the printed size; none; some of another size (both ways); too uncertain to tell; repulsion."""
     desk, held = Desk(), rows(GL=-1.3, EDTA=-1.4, GL_and_EDTA=-2.7 + beyond)
-    calculated._judge_pairs(desk, held, 2 * error, "r", "calculated", {})
+    calculated._judge_pairs(desk, held, error, "r", "calculated", {})
     assert desk.found["C083", "r"] == verdict
 
 
@@ -173,6 +173,30 @@ def test_cutoffs_are_judged_by_what_they_do_to_a_binding_energy():
     desk = Desk()
     calculated.judge_cutoffs(desk, SimpleNamespace(box={}))
     assert desk.found["C217", ""] == "not testable"
+
+
+def test_each_kind_of_potentials_is_held_against_its_own_highest_cutoff():
+    """What two kinds of potentials differ by at their best is no error of the cutoff."""
+    desk = Desk()
+    box = {"a | soft | 25": row("x", -0.80), "a | soft | 45": row("x", -0.80), "a | hard | 25": row("x", -0.74), "a | hard | 60": row("x", -0.74)}
+    calculated.judge_cutoffs(desk, SimpleNamespace(box=box))
+    assert desk.found["C217", "convergence in a box"] == "agrees"
+
+
+@pytest.mark.parametrize(
+    ("bare", "gl", "verdicts"),
+    [
+        (0.07, 0.23, ("partly", "partly")),
+        (0.07, 0.90, ("partly", "disagrees")),
+        (0.60, 0.70, ("disagrees", "partly")),
+        (0.60, 0.20, ("disagrees", "disagrees")),
+    ],
+)
+def test_frenkel_energies_smaller_than_the_error_are_never_confirmed(bare, gl, verdicts):
+    desk = Desk()
+    held = {"Frenkel bare": row("b", bare), "Frenkel bare second site": row("b2", bare + 0.1), "Frenkel GL": row("g", gl)}
+    calculated._judge_calculated_frenkel(desk, held, "calculated")
+    assert tuple(desk.found[claim, "GFN2-xTB on the slab"] for claim in ("C085", "C086")) == verdicts
 
 
 def test_shells_that_differ_from_the_list_are_noticed():

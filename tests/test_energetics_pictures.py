@@ -108,6 +108,18 @@ def test_hydrogen_bonds_of_a_dimer_and_to_iodide():
     assert not bonding.contacts(salt) and [c.distance_angstrom for c in bonding.contacts(salt, iodide=True)] == [pytest.approx(2.6)]
 
 
+@pytest.mark.parametrize(("angle_deg", "count"), [(180, 1), (130, 1), (110, 0), (90, 0)])
+def test_a_hydrogen_bond_is_straight_enough(angle_deg, count):
+    """Donor O-H with an acceptor 2.2 angstrom from the hydrogen, at an angle."""
+    turn = np.deg2rad(180 - angle_deg)
+    at = np.array(
+        [[0.0, 0, 0], [0.97, 0, 0], [0.97 + 2.2 * np.cos(turn), 2.2 * np.sin(turn), 0], [0.97 + 3.63 * np.cos(turn), 3.63 * np.sin(turn), 0], [-1.43, 0, 0]]
+    )
+    symbols = ("O", "H", "O", "C", "C")
+    assert len(bonding.contacts(Structure(symbols, at))) == count
+    assert len(bonding.hydrogen_bonds(symbols, at, np.array([0, 0, 1, 1, 0]))) == count
+
+
 def test_clearest_view_looks_at_a_flat_molecule_from_its_face():
     ring = np.array([[1.4 * np.cos(t), 0.0, 1.4 * np.sin(t)] for t in np.arange(6) * np.pi / 3])
     for turn in (0.0, 50.0):

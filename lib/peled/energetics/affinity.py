@@ -3,6 +3,7 @@
 A difference of binding energies dE is worth dE / (kT ln 10) units of log K if entropies and solvation were equal.
 In water they are not: protons compete for the donors. The conditional constant at a pH counts them,
 K' = K / alpha with alpha = sum over j of 10^(sum of the j highest pKa - j pH) (Ringbom, Complexation in Analytical Chemistry, 1963).
+Above pH 8 lead itself takes hydroxide, which a second coefficient counts.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from peled.energetics.frenkel import K_EV
+
+#: log10 of the hydrolysis constants of Pb2+, to Pb(OH)+, Pb(OH)2 and Pb(OH)3-, at 25 C and zero ionic strength (Baes & Mesmer, The Hydrolysis of Cations, 1976).
+LEAD_HYDROLYSIS = (-7.71, -17.12, -28.06)
 
 
 def log_units(energy_eV: ArrayLike, temperature_K: float = 300.0) -> np.ndarray:
@@ -35,9 +39,15 @@ def log_alpha(pH: ArrayLike, pKa: Sequence[float]) -> np.ndarray:
     return (top + np.log10(np.sum(10 ** (exponents - top), axis=-1, keepdims=True)))[..., 0]
 
 
-def conditional_log_k(log_k: ArrayLike, pH: ArrayLike, pKa: Sequence[float]) -> np.ndarray:
-    """log10 of the constant that counts all uncomplexed ligand, protonated or not."""
-    return np.asarray(log_k, float) - log_alpha(pH, pKa)
+def log_alpha_metal(pH: ArrayLike, hydrolysis: Sequence[float] = LEAD_HYDROLYSIS) -> np.ndarray:
+    """log10 of the side-reaction coefficient of a metal ion with hydroxide: total over free aqua ion, from log10 of M + q H2O = M(OH)q + q H."""
+    steps = np.concatenate([[0.0], np.asarray(hydrolysis, float)])
+    return np.log10(np.sum(10 ** (steps + np.arange(len(steps)) * np.asarray(pH, float)[..., None]), axis=-1))
+
+
+def conditional_log_k(log_k: ArrayLike, pH: ArrayLike, pKa: Sequence[float], hydrolysis: Sequence[float] = LEAD_HYDROLYSIS) -> np.ndarray:
+    """log10 of the constant that counts all uncomplexed ligand, protonated or not, and all uncomplexed metal, hydrolysed or not."""
+    return np.asarray(log_k, float) - log_alpha(pH, pKa) - log_alpha_metal(pH, hydrolysis)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,10 @@ _FREE_CATIONS = ("Cs", "Rb", "K")
 #: Longest contact of a ligand's donor to lead that is drawn (angstrom): about the first-shell limits of Pb(II) in crystals.
 LONGEST_TO_LEAD = {"N": 3.1, "O": 3.1, "S": 3.4}
 #: Longest H...acceptor distance called a hydrogen bond (angstrom); the one to iodide is drawn only on request.
-LONGEST_HYDROGEN = {"N": 2.1, "O": 2.1, "S": 2.6, "I": 2.9}
+LONGEST_HYDROGEN = {"N": 2.5, "O": 2.5, "S": 2.9, "I": 2.9}
+#: Smallest angle donor-H...acceptor of a hydrogen bond (degrees); with the lengths, the usual geometric criterion (Steiner 2002,
+#: doi:10.1002/1521-3773(20020104)41:1<48::AID-ANIE48>3.0.CO;2-U).
+LEAST_ANGLE_DEG = 120.0
 _SHIFTS = np.array(list(product((-1, 0, 1), repeat=3)))
 
 
@@ -82,14 +85,20 @@ def bonds(symbols: Sequence[str], positions: np.ndarray, *, slack: float = 1.2) 
     return np.array([(b.i, b.j) for b in links(symbols, positions, slack=slack)], int).reshape(-1, 2)
 
 
-def hydrogen_bonds(symbols: Sequence[str], positions: np.ndarray, groups: np.ndarray, *, longest: float = 2.1) -> np.ndarray:
-    """Pairs (H, acceptor) between different `groups` (one integer an atom) with H on N or O and H...acceptor up to `longest` angstrom."""
+def hydrogen_bonds(symbols: Sequence[str], positions: np.ndarray, groups: np.ndarray, *, longest: float = LONGEST_HYDROGEN["O"]) -> np.ndarray:
+    """Pairs (H, acceptor) between different `groups` (one integer an atom) with H on N or O, H...acceptor up to `longest` angstrom, and straight enough."""
     symbols, groups = np.asarray(symbols), np.asarray(groups)
     distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)
     polar = np.isin(symbols, ["N", "O"])
     donors = (symbols == "H") & (polar[None] & (distance < 1.25)).any(axis=1) & (groups >= 0)
     fit = donors[:, None] & (polar & (groups >= 0))[None] & (groups[:, None] != groups[None]) & (distance <= longest)
-    return np.argwhere(fit)
+    heavy = np.where(polar[None], distance, np.inf).argmin(axis=1)
+    return np.array([(h, a) for h, a in np.argwhere(fit) if _straight(positions[heavy[h]], positions[h], positions[a])], int).reshape(-1, 2)
+
+
+def _straight(donor: np.ndarray, hydrogen: np.ndarray, acceptor: np.ndarray) -> bool:
+    back, on = donor - hydrogen, acceptor - hydrogen
+    return bool(back @ on <= np.cos(np.deg2rad(LEAST_ANGLE_DEG)) * np.linalg.norm(back) * np.linalg.norm(on))
 
 
 def components(count: int, bound: Sequence[Link]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -225,20 +234,28 @@ def contacts(structure: Structure, *, iodide: bool = False) -> list[Link]:
     for name, longest in LONGEST_TO_LEAD.items():
         pair = (ligands & (symbols == name))[:, None] & (symbols == "Pb")[None]
         limit[pair | pair.T] = longest
-    donor = np.zeros(len(symbols), bool)
+    heavy: dict[int, np.ndarray] = {}  # of a hydrogen that can be given, where what it sits on is
+    cell = np.zeros((3, 3)) if structure.cell is None else structure.cell
     for b in bound:
-        for h, other in ((b.i, b.j), (b.j, b.i)):
-            donor[h] |= bool(symbols[h] == "H" and symbols[other] in ("N", "O", "S") and ligands[h])
+        for h, other, sign in ((b.i, b.j, 1), (b.j, b.i, -1)):
+            if symbols[h] == "H" and symbols[other] in ("N", "O", "S") and ligands[h]:
+                heavy[h] = structure.positions[other] + sign * np.array(b.shift) @ cell
+    donor = np.isin(np.arange(len(symbols)), list(heavy))
     for name, longest in LONGEST_HYDROGEN.items():
         if name == "I" and not iodide:
             continue
         accepts = (symbols == name) & (ligands | (symbols == "I"))
         pair = donor[:, None] & accepts[None] & (group[:, None] != group[None])
         limit[pair | pair.T] = longest
-    return [
-        Link(i, j, shift, d, "lead" if "Pb" in (symbols[i], symbols[j]) else "hydrogen")
-        for i, j, shift, d in near_pairs(structure.positions, structure.cell, limit)
-    ]
+    found = []
+    for i, j, shift, d in near_pairs(structure.positions, structure.cell, limit):
+        if "Pb" in (symbols[i], symbols[j]):
+            found.append(Link(i, j, shift, d, "lead"))
+            continue
+        h, acceptor, sign = (i, j, 1) if i in heavy else (j, i, -1)
+        if _straight(heavy[h], structure.positions[h], structure.positions[acceptor] + sign * np.array(shift) @ cell):
+            found.append(Link(i, j, shift, d, "hydrogen"))
+    return found
 
 
 def cropped(structure: Structure, depth_angstrom: float | None, *, iodide: bool = False) -> tuple[Structure, list[Link]]:

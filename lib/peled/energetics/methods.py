@@ -56,6 +56,12 @@ def method_error_eV(rows: Mapping[str, EnergyRow], reference: Mapping[str, Energ
     return float(np.sqrt(np.mean([(rows[n].energy_eV - reference[n].energy_eV) ** 2 for n in shared]))), len(shared)
 
 
+def mean_difference_eV(rows: Mapping[str, EnergyRow], reference: Mapping[str, EnergyRow]) -> float:
+    """Mean of what `method_error_eV` is the root mean square of: the part of the error that has one sign; nan where nothing is shared."""
+    shared = [rows[n].energy_eV - reference[n].energy_eV for n in rows if n in reference and on_slab(n)]
+    return float(np.mean(shared)) if shared else math.nan
+
+
 def spread(row: EnergyRow, searched: EnergyRow | None = None) -> float:
     """Standard error of the lowest start (`outputs.error_of_minimum`); of a single start that of the search it came from, else 0."""
     if len(row.starts_eV) > 1:
@@ -72,7 +78,7 @@ def estimate(row: EnergyRow, error_eV: float, what: str, searched: EnergyRow | N
 def interaction(rows: Mapping[str, EnergyRow], pair: str, error_eV: float, searched: Mapping[str, EnergyRow] | None = None) -> Estimate | None:
     """Energy of a pair `A+B` beyond A and B adsorbed alone; None where one of the three is missing (`searched`: rows of the search, see `spread`).
 
-    The surface contacts are alike in the three, so the method's error counts once for what is new, not for each.
+    The surface contacts are alike in the three, so the method's error counts once, not for each.
     """
     names = pair.split("+")
     if pair not in rows or any(n not in rows for n in names):

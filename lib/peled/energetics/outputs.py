@@ -78,7 +78,8 @@ class EnergyRow:
     @property
     def caption(self) -> str:
         """What stands beside the number: method, size, starts and their spread."""
-        starts = f"{len(self.starts_eV)} starts, ± {self.spread_eV:.2f} eV" if len(self.starts_eV) > 1 else "1 start"
+        reach = self.starts_eV[-1] - self.starts_eV[0]
+        starts = f"{len(self.starts_eV)} starts over {reach:.2f} eV, lowest ± {self.spread_eV:.2f} eV" if len(self.starts_eV) > 1 else "1 start"
         return f"{self.method}; {self.atoms} atoms; {starts}"
 
 
@@ -300,16 +301,16 @@ def _balance(path: Path, line: int, name: str, whole: Calculation, members: list
 
 
 def to_csv(rows: list[EnergyRow], refused: dict[str, str] | None = None) -> str:
-    """The table to take away: energies in eV and kJ/mol, per molecule, method, size, spread over starts, warnings; refused rows last, with reasons."""
+    """The table to take away: energies in eV and kJ/mol, per molecule, method, size, spread over starts, warnings, notes; refused rows last, with reasons."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    head = ["name", "energy_eV", "energy_kJ_mol", "per_molecule_eV", "method", "atoms", "starts", "spread_eV", "unconverged", "reacted", "warnings"]
+    head = ["name", "energy_eV", "energy_kJ_mol", "per_molecule_eV", "method", "atoms", "starts", "spread_eV", "unconverged", "reacted", "warnings", "notes"]
     writer.writerow(head)
     for r in rows:
         per = f"{r.energy_eV / r.molecules:.3f}" if r.molecules else ""
         spread = f"{r.spread_eV:.3f}" if len(r.starts_eV) > 1 else ""
         energies = [f"{r.energy_eV:.3f}", f"{r.energy_eV * 96.48533212:.1f}", per]
-        writer.writerow([r.name, *energies, r.method, r.atoms, len(r.starts_eV), spread, r.unconverged, r.reacted, "; ".join(r.warnings)])
+        writer.writerow([r.name, *energies, r.method, r.atoms, len(r.starts_eV), spread, r.unconverged, r.reacted, "; ".join(r.warnings), "; ".join(r.notes)])
     for name, reason in (refused or {}).items():
-        writer.writerow([name, *[""] * (len(head) - 2), f"refused: {reason}"])
+        writer.writerow([name, *[""] * (len(head) - 3), f"refused: {reason}", ""])
     return stream.getvalue()

@@ -73,6 +73,8 @@ def frenkel_pair(ax, structure: Structure, caption: Sequence[str], *, tilt_deg: 
         there = draw.project(vacancy[None], tilt_deg=tilt_deg, turn_deg=turn_deg)[0]
         ax.plot(*there[:2], "o", ms=10, mfc="none", mec="#C0392B", mew=1.2, ls="", zorder=5)
         ax.plot(*view[moved, :2], "o", ms=11, mfc="none", mec="#0072B2", mew=1.2, ls="", zorder=5)
+        apart = (top.positions[moved] - vacancy) @ np.linalg.inv(top.cell)
+        caption = [*caption, f"{np.linalg.norm((apart - np.round(apart)) @ top.cell):.1f} \u00c5 from its site"]
     _caption(ax, caption)
 
 
@@ -149,7 +151,7 @@ def binding_chart(ax, cells: Mapping[str, Cell], computed: Mapping[str, Mapping[
         ax.plot([], [], label=label, ms=3.6, **style)
     for method, (marker, colour) in zip(computed, _METHOD_LOOK, strict=False):
         ax.plot([], [], marker=marker, ls="", ms=3, color=colour, label=method)
-    ax.set(yticks=range(len(names)), yticklabels=names, xlabel="binding energy (eV)", xlim=(-5.5, 0.1))
+    ax.set(yticks=range(len(names)), yticklabels=names, xlabel="binding energy (eV); bars: standard error of the method", xlim=(-5.5, 0.1))
     ax.invert_yaxis()
     ax.legend(fontsize=5.5, loc="upper left")
 
@@ -180,7 +182,7 @@ def lead_chart(ax, gaps: Mapping[str, LeadGap], printed_eV: float) -> None:
     ax.axvline(0, color="grey", lw=0.6)
     ax.axvline(printed_eV, color="black", lw=0.8, ls="--")
     ax.text(printed_eV, 1.0, "paper", transform=ax.get_xaxis_transform(), fontsize=5.5, ha="center", va="bottom")
-    ax.set(yticks=range(len(gaps)), yticklabels=list(gaps), xlabel="E$_b$(GL) \u2212 E$_b$(EDTA) on Pb$^{2+}$ (eV)")
+    ax.set(yticks=range(len(gaps)), yticklabels=list(gaps), xlabel="E$_b$(GL) \u2212 E$_b$(EDTA) on Pb$^{2+}$ (eV); bars: 95 %")
     ax.set_ylim(len(gaps) - 0.5, -0.7)
     ax.tick_params(axis="y", labelsize=5.5)
 
@@ -226,7 +228,7 @@ def suppression_chart(ax, found: Mapping[str, tuple[frenkel.Suppression, frenkel
 
 
 def conditional_constants(ax, constants: Mapping[str, dict], gap_log: float) -> None:
-    """log K' against pH for each chelator (a band where the literature scatters), and what the vacuum difference would mean."""
+    """log K' against pH for each chelator (a band over the range of its constant), lead's hydroxides counted, and what the vacuum difference would mean."""
     pH = np.linspace(0, 13, 131)
     for name, entry in constants.items():
         low, high = entry["log_k"]

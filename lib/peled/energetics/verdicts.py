@@ -90,7 +90,7 @@ def judge_arithmetic(room, told: Published) -> None:
     room.check(
         "C083",
         told.interaction.middle,
-        told.interaction.half_width / 1.96,
+        told.interaction.half_width / 3,  # three uniform roundings
         kind="recomputed",
         note="-4.45 + 1.85 + 1.60; two roundings of the singles and one of the pair, ±0.015 eV",
     )
@@ -142,7 +142,9 @@ def _judge_frenkel(room, told: Published) -> None:
         holds=share > 0.5,
         note=f"{up['GL+EDTA']:.2f} eV against {up['MAI']:.2f} eV for full MAI in the same paragraph; {quoted / frenkel.K_EV / 300:.0f} kT in absolute terms",
     )
-    room.not_testable("C209", f"no other number depends on it; it is the largest increase of the set, {up['MAI']:.2f} eV, and the main text leaves it out")
+    room.not_testable(
+        "C209", f"only the adjective (C213) depends on it; it is the largest increase of the set, {up['MAI']:.2f} eV, and the main text leaves it out"
+    )
 
 
 def judge_method(room, citations: list[dict], slab, adsorbates: Mapping[str, np.ndarray], potentials: Mapping[str, str]) -> None:
@@ -276,5 +278,5 @@ def judge_affinity(room, constants: Mapping[str, dict], temperature_K: float = 2
         kind="calculated",
         route="stability constants in water",
         holds="partly" if energy.low > 0 else False,
-        note=f"same order, smaller: {water.low:.0f} to {water.high:.0f} log units ({energy.low:.2f} to {energy.high:.2f} eV) against {units:.1f} for {gap:.2f} eV; water and charges are not in the vacuum number",
+        note=f"same order, smaller: {water.low:.0f} to {water.high:.0f} log units ({energy.low:.2f} to {energy.high:.2f} eV) against {units:.1f} for {gap:.2f} eV; water and charges are not in the vacuum number; GL's constant is an assumed range",
     )

@@ -233,9 +233,18 @@ def inputs(paths: Iterable[Path], settings: Settings = PAPER) -> dict[str, str]:
 
 
 def write_inputs(folder: Path = GROUP / "inputs") -> list[Path]:
-    """Inputs of every periodic tight-binding system from its lowest start; removes those of other starts and returns what was written."""
-    systems = dict.fromkeys(re.sub(r"-\d+\.gfn2\.xyz$", "", path.name) for path in periodic())
-    written = [write_atomically(folder / name, text) for name, text in inputs(lowest(s, unfinished=True) for s in systems).items()]
+    """Inputs of every periodic tight-binding system from its lowest start, and of the molecules alone in the cell of the slab; removes those of other starts.
+
+    Slabs whose lead and iodide were freed are left out: they are no start for anybody. Returns what was written.
+    """
+    systems = [s for s in dict.fromkeys(re.sub(r"-\d+\.gfn2\.xyz$", "", path.name) for path in periodic()) if not s.endswith("_free")]
+    texts = inputs(lowest(s, unfinished=True) for s in systems)
+    cell = read_structure(lowest("slab")).cell
+    for molecule in sorted({m for s in systems if s.endswith("_on_slab") for m in s.removesuffix("_on_slab").split("+")}):
+        if (FOLDER / "molecules" / f"{molecule}.xyz").exists():
+            found, frame = lowest_conformer(molecule)
+            texts[f"{molecule}.in"] = pw_input(boxed(found, cell), calculation="relax", title=f"{molecule} conformer {frame}")
+    written = [write_atomically(folder / name, text) for name, text in texts.items()]
     for path in set(folder.glob("*.in")) - set(written):
         path.unlink()
     return written
