@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 from peled.formats import FormatError
-from peled.formats.atomistic.structures import Structure
+from peled.formats.atomistic.structures import Structure, element
 
 HARTREE_EV = 27.211386245981  # CODATA 2022
 RYDBERG_EV = HARTREE_EV / 2
@@ -94,3 +95,20 @@ def energy(path: Path, match: re.Match | None, unit_eV: float, what: str) -> flo
     if match is None:
         raise FormatError(path, expected=what, found="none", advice="the run stopped before its first self-consistency")
     return to_float(match[1]) * unit_eV
+
+
+def by_element(what: str, found: list[tuple[str, str]]) -> dict[str, str]:
+    """Values by element, of labels that need not be elements (`Fe1`, `hy`)."""
+    values: dict[str, set[str]] = {}
+    for label, value in found:
+        values.setdefault(element(label) or label, set()).add(value)
+    return {f"{what} {name}": " and ".join(sorted(v)) for name, v in values.items()}
+
+
+def xml_root(path: Path, text: str) -> ElementTree.Element:
+    if "<!ENTITY" in text or "<!DOCTYPE" in text:
+        raise FormatError(path, expected="plain XML", found="a document type with entities", advice="such files can unfold without end; remove the declaration")
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise FormatError(path, place=f"line {error.position[0]}", expected="complete XML", found=str(error), advice="the run may have been stopped") from None

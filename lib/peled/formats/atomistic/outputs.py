@@ -14,9 +14,10 @@ from pathlib import Path
 
 from peled.formats import FormatError, read_text
 from peled.formats.atomistic.calculation import HARTREE_EV, RYDBERG_EV, Calculation
+from peled.formats.atomistic.espresso import espresso, espresso_xml
 from peled.formats.atomistic.molecular import cp2k, orca, xtb
-from peled.formats.atomistic.planewave import espresso, espresso_xml, outcar, vasprun
 from peled.formats.atomistic.records import extended_xyz, json_record
+from peled.formats.atomistic.vasp import outcar, vasprun
 
 _WHAT = "an output of Quantum ESPRESSO, VASP, CP2K, ORCA or xtb, a JSON record, or extended XYZ with an energy"
 _READERS = (
