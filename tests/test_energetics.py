@@ -264,6 +264,7 @@ def test_unconverged_members_are_refused_and_unconverged_starts_left_out(tmp_pat
     # Of the 27 redraws of three, 19 hold the lowest, 7 more the next, one the highest three times.
     redrawn = np.repeat([-1.9, -1.5, -1.2], [19, 7, 1])
     assert row.spread_eV == pytest.approx(redrawn.std(), abs=1e-6)
+    assert row.caption == f"PBE-D3, 25/200 Ry, Gamma; 4 atoms; 3 starts over 0.70 eV, lowest ± {redrawn.std():.2f} eV"
 
 
 def test_a_total_energy_that_still_moves_is_warned_of(tmp_path):

@@ -1,5 +1,6 @@
 """Several methods on one quantity: the error they leave, pair interactions, lead's preference, cutoffs, what the drawn ladder says."""
 
+import dataclasses
 import json
 from collections import Counter
 from pathlib import Path
@@ -31,6 +32,11 @@ def test_method_error_is_the_root_mean_square_of_what_both_have():
     error, shared = methods.method_error_eV(a, b)
     assert shared == 3 and error == pytest.approx(np.sqrt((0.01 + 0.01 + 0.04) / 3))
     assert methods.method_error_eV(a, rows(x=-1.0)) == (methods.ASSUMED_ERROR_EV, 1)
+    # The part of one sign: a constant offset is all mean, and no mean exceeds the root of the mean square.
+    assert methods.mean_difference_eV(a, b) == pytest.approx((0.1 - 0.1 + 0.2) / 3)
+    shifted = {name: dataclasses.replace(r, energy_eV=r.energy_eV - 0.3) for name, r in a.items()}
+    assert methods.mean_difference_eV(a, shifted) == pytest.approx(0.3) == methods.method_error_eV(a, shifted)[0]
+    assert np.isnan(methods.mean_difference_eV(a, {}))
 
 
 def test_variants_are_compared_with_what_they_vary_and_are_no_rows_of_their_own():
