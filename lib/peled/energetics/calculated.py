@@ -113,7 +113,7 @@ def _judge_pairs(room, rows: Mapping[str, EnergyRow], error: float, route: str, 
             kind=kind,
             route=route,
             holds=True if near and not none else "partly" if near or (mixed.value_eV < 0 and not none) else False,
-            note=f"pair minus singles, {len(rows['GL+EDTA'].starts_eV)} starts of the pair; {mixed.made_of} eV"
+            note=f"pair minus singles, {len(rows['GL+EDTA'].starts_eV)} start(s) of the pair; {mixed.made_of} eV"
             + ("; cannot be told from none" if none else ""),
         )
     if found:

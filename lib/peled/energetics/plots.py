@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -41,7 +42,7 @@ def adsorbate(axes, structure: Structure, caption: Sequence[str], *, depth_angst
     """Adsorbed molecules from the side and from above with contacts to lead and hydrogen bonds dashed, their lengths in angstrom, and text below."""
     drawn, _ = draw.two_views(axes, structure, turn_deg=turn_deg, depth_angstrom=depth_angstrom, fontsize=5)
     draw.legend(axes[1], drawn.structure.symbols, [c.kind for c in drawn.contacts], fontsize=5, ncols=5)
-    axes[0].text(0.5, -0.02, "\n".join(caption), transform=axes[0].transAxes, ha="center", va="top", fontsize=6, linespacing=1.3)
+    axes[0].text(0.5, -0.02, _minus("\n".join(caption)), transform=axes[0].transAxes, ha="center", va="top", fontsize=6, linespacing=1.3)
 
 
 def complex_of_lead(ax, structure: Structure, caption: Sequence[str]) -> None:
@@ -55,7 +56,7 @@ def _caption(ax, lines: Sequence[str]) -> None:
     low, high = ax.get_ylim()
     room = 0.085 * len(lines)
     ax.set_ylim(low - room / (1 - room) * (high - low), high)
-    ax.text(0.5, 0.0, "\n".join(lines), transform=ax.transAxes, ha="center", va="bottom", fontsize=6, linespacing=1.3)
+    ax.text(0.5, 0.0, _minus("\n".join(lines)), transform=ax.transAxes, ha="center", va="bottom", fontsize=6, linespacing=1.3)
 
 
 def frenkel_pair(ax, structure: Structure, caption: Sequence[str], *, tilt_deg: float = 35.0, turn_deg: float = 0.0) -> None:
@@ -92,7 +93,8 @@ def fragments(axes, structures: Mapping[str, Structure], captions: Mapping[str, 
 
 
 def _minus(text: str) -> str:
-    return text.replace("-", "\u2212")
+    """A minus sign for every hyphen before a digit."""
+    return re.sub(r"(?<![\w])-(?=\d)", "\u2212", text)
 
 
 def binding_table(ax, cells: Mapping[str, Cell], computed: Mapping[str, Mapping[str, EnergyRow]]) -> None:
@@ -239,7 +241,7 @@ def conditional_constants(ax, constants: Mapping[str, dict], gap_log: float) -> 
     ax.plot(pH, edta - gap_log, color="grey", ls="--", lw=0.9, label=f"EDTA less {gap_log:.1f} (0.80 eV)")
     ax.set(xlabel="pH", ylabel="log K' (water)", xlim=(0, 13))
     ax.axhline(0, color="black", lw=0.4)
-    ax.legend(fontsize=5.5, loc="upper left")
+    ax.legend(fontsize=5.5, loc="lower right")
 
 
 def ladder(ax, name: str, rows: Mapping[str, EnergyRow], cells: Mapping[str, Cell], error_eV: float) -> None:

@@ -201,7 +201,7 @@ def _judge_shells(room, potentials: Mapping[str, str]) -> None:
         kind="calculated",
         holds=True if len(same) == len(listed) else "partly" if same else False,
         route="potentials made here",
-        note="ultrasoft potentials with exactly these shells exist and pass their tests; which ones the paper used it does not say",
+        note="ultrasoft potentials with exactly these shells exist, their tests beside them; which ones the paper used it does not say",
     )
 
 
