@@ -104,8 +104,7 @@ def lead(folder: Path) -> list[str]:
     for level in levels:
         basis, medium = level.split(".")
         for name, (stem, _) in forms.items():
-            patterns = [f"lead/pbe/{stem}_on_lead_ion-?.{level}.json", f"lead/pbe/{stem}*-?.{level}.json", f"lead/pbe/lead_ion-0.{level}.json"]
-            patterns[1] = f"lead/pbe/{stem}-?.{level}.json"
+            patterns = [f"lead/pbe/{part}.{level}.json" for part in (f"{stem}_on_lead_ion-?", f"{stem}-?", "lead_ion-0")]
             if all(any(folder.glob(p)) for p in patterns):
                 label = f"PBE-D3/{basis.replace('svp', 'SVP').replace('tzvp', 'TZVP')}; {medium}"
                 rows.append(f"Pb {name} | {label},{patterns[0]},{patterns[1]} + {patterns[2]},1,geometry")
