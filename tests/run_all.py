@@ -27,6 +27,8 @@ def main(arguments: list[str]) -> int:
             jobs,
             "--dist",
             "loadscope",
+            # Not by their number of tests: the longest of all, a second build, is one of few and would come last and alone.
+            "--no-loadscope-reorder",
             "--durations=12",
             "--benchmark-disable",
             "-p",
