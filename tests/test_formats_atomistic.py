@@ -170,6 +170,11 @@ def test_potentials_of_vasp_are_settings(tmp_path):
     titles = "   TITEL  = PAW_PBE N 08Apr2002\n   TITEL  = PAW_PBE H 15Jun2001\n"
     found = read_calculation(put(tmp_path, "OUTCAR", VASP.replace("   ions per type", titles + "   ions per type")))
     assert found.settings["pseudopotential N"] == "PAW_PBE N 08Apr2002" and found.settings["pseudopotential H"] == "PAW_PBE H 15Jun2001"
+    # Where the elements are not spelt out, the titles name them.
+    listed = " POTCAR:    PAW_PBE N_s 08Apr2002\n POTCAR:    PAW_PBE H 15Jun2001\n"
+    text = "\n".join(line for line in VASP.split("\n") if "VRHFIN" not in line).replace("   ions per type", listed + "   ions per type")
+    bare = read_calculation(put(tmp_path, "OUTCAR1", text))
+    assert bare.composition == Counter({"N": 1, "H": 3}) and bare.settings["pseudopotential N"] == "PAW_PBE N_s 08Apr2002"
     types = '<array name="atomtypes"><set><rc><c>1</c><c>Pb</c><c>207.2</c><c>16.</c><c>  PAW_PBE Pb_d 06Sep2000 </c></rc></set></array></atominfo>'
     text = VASPRUN.format(steps="<scstep/>" * 12)
     deep, shallow = (read_calculation(put(tmp_path, "vasprun.xml", text.replace("</atominfo>", t))) for t in (types, types.replace("Pb_d", "Pb")))

@@ -69,7 +69,7 @@ def near_pairs(positions: np.ndarray, cell: np.ndarray | None, limit: np.ndarray
 
 
 def links(symbols: Sequence[str], positions: np.ndarray, cell: np.ndarray | None = None, *, slack: float = 1.2) -> list[Link]:
-    """Bonds: pairs nearer than `slack` times the sum of their covalent radii. Caesium and pairs of hydrogens are left unbound."""
+    """Bonds: pairs nearer than `slack` times the sum of their covalent radii. Cations of the A site and pairs of hydrogens are left unbound."""
     radius = np.array([COVALENT[s] if s not in _FREE_CATIONS else -9.0 for s in symbols])
     hydrogen = np.array([s == "H" for s in symbols], bool)
     limit = np.where(hydrogen[:, None] & hydrogen[None], 0.0, slack * (radius[:, None] + radius[None]))
@@ -150,6 +150,16 @@ def _organic_links(structure: Structure, organic: np.ndarray, bound: Sequence[Li
     return [b for b in bound if organic[b.i] and organic[b.j]]
 
 
+def _widest_gaps(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
+    """Along each axis of the cell the widest slab without atoms (angstrom), and where its middle is (fraction of the cell)."""
+    inverse = np.linalg.inv(structure.cell)
+    ordered = np.sort((structure.positions @ inverse) % 1.0, axis=0)
+    gaps = np.diff(np.vstack([ordered, ordered[:1] + 1.0]), axis=0)
+    heights = 1 / np.linalg.norm(inverse, axis=0)  # distances between opposite faces
+    widest = gaps.max(axis=0)
+    return widest * heights, ordered[gaps.argmax(axis=0), range(3)] + widest / 2
+
+
 def arranged(structure: Structure, bound: Sequence[Link] | None = None) -> Structure:
     """The same periodic structure written so that it can be looked at: molecules whole, the vacuum at the cell's faces, ligands in its middle.
 
@@ -161,13 +171,9 @@ def arranged(structure: Structure, bound: Sequence[Link] | None = None) -> Struc
     bound = links(structure.symbols, structure.positions, structure.cell) if bound is None else bound
     part, shift, _ = components(len(structure), _organic_links(structure, light(structure.symbols), bound))
     fractions = structure.positions @ np.linalg.inv(structure.cell)
-    heights = 1 / np.linalg.norm(np.linalg.inv(structure.cell), axis=0)  # distances between opposite faces
-    cut, gapped = np.zeros(3), np.zeros(3, bool)
-    for axis in range(3):
-        ordered = np.sort(fractions[:, axis] % 1.0)
-        gaps = np.diff([*ordered, ordered[0] + 1.0])
-        if gaps.max() * heights[axis] > 4.0:
-            gapped[axis], cut[axis] = True, ordered[gaps.argmax()] + gaps.max() / 2
+    gaps, middles = _widest_gaps(structure)
+    gapped = gaps > 4.0
+    cut = np.where(gapped, middles, 0.0)
 
     def placed(origin: np.ndarray) -> np.ndarray:
         whole = fractions + shift - origin
@@ -197,10 +203,7 @@ def isolated(structure: Structure) -> bool:
     """
     if structure.cell is None:
         return True
-    inverse = np.linalg.inv(structure.cell)
-    fractions, heights = np.sort((structure.positions @ inverse) % 1.0, axis=0), 1 / np.linalg.norm(inverse, axis=0)
-    gaps = np.diff(np.vstack([fractions, fractions[:1] + 1.0]), axis=0).max(axis=0) * heights
-    if gaps.min() < LEAST_GAP:
+    if _widest_gaps(structure)[0].min() < LEAST_GAP:
         return False
     return not components(len(structure), links(structure.symbols, structure.positions, structure.cell))[2].any()
 

@@ -16,20 +16,22 @@ _VASP_FUNCTIONAL = {"PE": "PBE", "8": "PBE", "CA": "LDA", "PS": "PBEsol", "91": 
 _VASP_DISPERSION = {"0": "none", "1": "DFT-D2", "10": "DFT-D2", "11": "DFT-D3", "12": "DFT-D3(BJ)"}
 
 
+def _on(get, tag: str) -> bool:
+    """Whether a logical tag is true, as Fortran writes it (`T`, `.TRUE.`)."""
+    return (get(tag) or "").strip(". ").upper().startswith("T")
+
+
 def _vasp_physics(get) -> dict[str, str]:
     """Settings by tag, `get(tag)` being its text or None; what is not in it has VASP's default, which prints IVDW only where it was set."""
-
-    def on(tag: str) -> bool:
-        return (get(tag) or "").strip(". ").upper().startswith("T")
 
     def number(tag: str) -> float:
         return to_float(get(tag) or "0")
 
-    settings = {"spin": "noncollinear" if on("LNONCOLLINEAR") else "polarised" if get("ISPIN") == "2" else "none"}
-    settings["spin_orbit"] = "yes" if on("LSORBIT") else "no"
-    settings["dispersion"] = "DFT-D2" if on("LVDW") else _VASP_DISPERSION.get(get("IVDW") or "0", f"IVDW {get('IVDW')}")
-    settings["exact_exchange"] = f"{number('AEXX'):g}, screening {number('HFSCREEN'):g}" if on("LHFCALC") else "none"
-    settings["field"] = "external" if number("EFIELD") else "dipole correction" if on("LDIPOL") else "none"
+    settings = {"spin": "noncollinear" if _on(get, "LNONCOLLINEAR") else "polarised" if get("ISPIN") == "2" else "none"}
+    settings["spin_orbit"] = "yes" if _on(get, "LSORBIT") else "no"
+    settings["dispersion"] = "DFT-D2" if _on(get, "LVDW") else _VASP_DISPERSION.get(get("IVDW") or "0", f"IVDW {get('IVDW')}")
+    settings["exact_exchange"] = f"{number('AEXX'):g}, screening {number('HFSCREEN'):g}" if _on(get, "LHFCALC") else "none"
+    settings["field"] = "external" if number("EFIELD") else "dipole correction" if _on(get, "LDIPOL") else "none"
     if prec := get("PREC"):
         settings["precision"] = prec.lower()[:6]
     if kind := get("ISMEAR"):
@@ -43,7 +45,7 @@ def _vasp_functional(get) -> str | None:
     meta = (get("METAGGA") or "--").upper()
     name = get("GGA") if get("GGA") not in (None, "--", "type") else get("LEXCH")
     name = _VASP_FUNCTIONAL.get(name, name) if meta in ("--", "F", "NONE") else meta
-    return f"{name}+vdW" if name and (get("LUSE_VDW") or "").strip(". ").upper().startswith("T") else name
+    return f"{name}+vdW" if name and _on(get, "LUSE_VDW") else name
 
 
 def outcar(path: Path, text: str) -> Calculation:
@@ -142,7 +144,7 @@ def vasprun(path: Path, text: str) -> Calculation:
     types = [t for t in types if len(t) >= 5]
     settings |= by_element("pseudopotential", [(t[1], " ".join(t[4].split())) for t in types])
     repulsion = root.find(".//v[@name='LDAUU']")
-    if repulsion is not None and incar.get("LDAU", "F").strip(". ").upper().startswith("T"):
+    if repulsion is not None and _on(incar.get, "LDAU"):
         settings |= by_element("Hubbard", [(t[1], f"{to_float(u):g} eV") for t, u in zip(types, (repulsion.text or "").split(), strict=False) if to_float(u)])
     if types and incar.get("NELECT"):
         settings["charge"] = round(sum(int(t[0]) * to_float(t[3]) for t in types) - to_float(incar["NELECT"]), 3)
