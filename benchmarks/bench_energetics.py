@@ -21,7 +21,9 @@ def test_peled_reads_an_output(benchmark):
 def test_ase_reads_an_output(benchmark):
     io = pytest.importorskip("ase.io")
     found = benchmark(lambda: io.read(OUTPUT, format="espresso-out"))
-    assert found.get_potential_energy() == pytest.approx(read_calculation(OUTPUT).energy_eV, abs=0.02)  # ASE converts with older constants
+    assert found.get_potential_energy() == pytest.approx(
+        read_calculation(OUTPUT).energy_eV, abs=0.02
+    )  # ASE converts with older constants
 
 
 @pytest.mark.benchmark(group="pairs in a crystal of 1000 sites at 40 energies")
@@ -31,4 +33,6 @@ def test_closed_form(benchmark):
 
 @pytest.mark.benchmark(group="pairs in a crystal of 1000 sites at 40 energies")
 def test_counting_states(benchmark):
-    benchmark(lambda: [crystals.pair_distribution(e, 1000, 1000) @ np.arange(1001) for e in ENERGIES])
+    benchmark(
+        lambda: [crystals.pair_distribution(e, 1000, 1000) @ np.arange(1001) for e in ENERGIES]
+    )

@@ -13,7 +13,9 @@ SPECTRA = np.exp(-0.5 * ((NM[None] - np.linspace(600, 650, 1000)[:, None]) / 15)
 @pytest.mark.benchmark(group="chromaticity and luminous energy of spectra")
 def test_peled_1000_spectra(benchmark):
     benchmark.extra_info["spectra"] = 1000
-    benchmark(lambda: (photometry.luminous_energy_per_photon(NM, SPECTRA), photometry.colour(NM, SPECTRA)))
+    benchmark(
+        lambda: (photometry.luminous_energy_per_photon(NM, SPECTRA), photometry.colour(NM, SPECTRA))
+    )
 
 
 @pytest.mark.benchmark(group="chromaticity and luminous energy of spectra")
@@ -23,7 +25,13 @@ def test_colour_science_10_spectra(benchmark):
     benchmark.extra_info["spectra"] = 10
 
     def run():
-        return [colour.XYZ_to_xy(xyz) for xyz in colour.msds_to_XYZ(colour.MultiSpectralDistributions(SPECTRA[:10].T, shape.wavelengths), method="Integration")]
+        return [
+            colour.XYZ_to_xy(xyz)
+            for xyz in colour.msds_to_XYZ(
+                colour.MultiSpectralDistributions(SPECTRA[:10].T, shape.wavelengths),
+                method="Integration",
+            )
+        ]
 
     found = np.array(benchmark(run))
     ours = photometry.colour(NM, SPECTRA[:10])

@@ -12,7 +12,14 @@ from peled.lineshapes import BandModel, fit_series, moments, to_lmfit
 
 X = np.linspace(500.0, 800.0, 401)
 MODEL = BandModel({"a": "gaussian", "b": "gaussian"})
-START = {"a_area": 50.0, "a_centre": 620.0, "a_fwhm": 30.0, "b_area": 25.0, "b_centre": 670.0, "b_fwhm": 40.0}
+START = {
+    "a_area": 50.0,
+    "a_centre": 620.0,
+    "a_fwhm": 30.0,
+    "b_area": 25.0,
+    "b_centre": 670.0,
+    "b_fwhm": 40.0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +27,14 @@ def series():
     rng = np.random.default_rng(0)
     n = 300
     truth = np.column_stack(
-        [rng.uniform(50, 60, n), rng.normal(620, 3, n), rng.normal(36, 1, n), rng.uniform(20, 30, n), rng.normal(675, 3, n), rng.normal(45, 2, n)]
+        [
+            rng.uniform(50, 60, n),
+            rng.normal(620, 3, n),
+            rng.normal(36, 1, n),
+            rng.uniform(20, 30, n),
+            rng.normal(675, 3, n),
+            rng.normal(45, 2, n),
+        ]
     )
     return MODEL.evaluate(X, truth) + rng.normal(0, 0.02, (n, len(X)))
 
@@ -41,7 +55,14 @@ def lmfit_own(series):
 
     model = lmfit.models.GaussianModel(prefix="a_") + lmfit.models.GaussianModel(prefix="b_")
     sigma = 1 / 2.3548200450309493
-    start = model.make_params(a_amplitude=50, a_center=620, a_sigma=30 * sigma, b_amplitude=25, b_center=670, b_sigma=40 * sigma)
+    start = model.make_params(
+        a_amplitude=50,
+        a_center=620,
+        a_sigma=30 * sigma,
+        b_amplitude=25,
+        b_center=670,
+        b_sigma=40 * sigma,
+    )
     return [model.fit(y, start, x=X) for y in series]
 
 
@@ -50,10 +71,20 @@ def test_batched_fit_of_300_spectra(benchmark, series):
     theirs = best_of(lambda: lmfit_own(series), 2)
     results = lmfit_own(series[:20])
     for k, result in enumerate(results):  # the same answer, else speed means nothing
-        best = [result.params[name].value for name in ("a_amplitude", "a_center", "b_amplitude", "b_center")]
-        assert np.abs((ours.values[k, [0, 1, 3, 4]] - best) / ours.standard_errors[k, [0, 1, 3, 4]]).max() < 1e-2
+        best = [
+            result.params[name].value
+            for name in ("a_amplitude", "a_center", "b_amplitude", "b_center")
+        ]
+        assert (
+            np.abs(
+                (ours.values[k, [0, 1, 3, 4]] - best) / ours.standard_errors[k, [0, 1, 3, 4]]
+            ).max()
+            < 1e-2
+        )
     benchmark.extra_info["ratio to lmfit.Model.fit"] = ratio = theirs / benchmark.stats.stats.min
-    print(f"\n300 spectra: batched {1e3 * benchmark.stats.stats.min:.0f} ms, lmfit loop {theirs:.2f} s, ratio {ratio:.0f}")
+    print(
+        f"\n300 spectra: batched {1e3 * benchmark.stats.stats.min:.0f} ms, lmfit loop {theirs:.2f} s, ratio {ratio:.0f}"
+    )
 
 
 def test_batched_poisson_fit(benchmark, series):
@@ -64,7 +95,13 @@ def test_batched_poisson_fit(benchmark, series):
 
 def test_batched_voigt_fit(benchmark, series):
     model = BandModel({"a": "voigt", "b": "gaussian"}, baseline=0)
-    start = {"a_centre": 620.0, "a_fwhm_gauss": 30.0, "a_fwhm_lorentz": 5.0, "b_centre": 670.0, "b_fwhm": 40.0}
+    start = {
+        "a_centre": 620.0,
+        "a_fwhm_gauss": 30.0,
+        "a_fwhm_lorentz": 5.0,
+        "b_centre": 670.0,
+        "b_fwhm": 40.0,
+    }
     assert benchmark(fit_series, X, series, model, start).converged.mean() > 0.95
 
 

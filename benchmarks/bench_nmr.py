@@ -24,14 +24,21 @@ def test_phase_peled(benchmark, spectrum):
 @pytest.mark.benchmark(group="automatic phase")
 def test_phase_nmrglue(benchmark, spectrum):
     nmrglue = pytest.importorskip("nmrglue")
-    benchmark.pedantic(nmrglue.process.proc_autophase.autops, args=(spectrum.values.copy(), "acme"), kwargs={"disp": False}, rounds=2)
+    benchmark.pedantic(
+        nmrglue.process.proc_autophase.autops,
+        args=(spectrum.values.copy(), "acme"),
+        kwargs={"disp": False},
+        rounds=2,
+    )
 
 
 @pytest.mark.benchmark(group="multiplet fit")
 def test_fit_peled(benchmark, spectrum):
     line = nmr.Component("NH", 8.28, 2.5, couplings_Hz=(8.0,), partners=(1,))
     referenced = spectrum.shifted(0.0)
-    fit = benchmark(nmr.fit_lines, nmr.apply_phase(referenced, nmr.autophase(referenced)), (8.2, 8.36), [line])
+    fit = benchmark(
+        nmr.fit_lines, nmr.apply_phase(referenced, nmr.autophase(referenced)), (8.2, 8.36), [line]
+    )
     assert fit.converged
 
 
@@ -41,8 +48,21 @@ def test_fit_lmfit(benchmark, spectrum):
     turned = nmr.apply_phase(spectrum, nmr.autophase(spectrum))
     part = turned.window(8.2, 8.36)
     x, y = (turned.ppm[part] - 8.28) * 400.13, turned.real[part]
-    model = lmfit.models.LorentzianModel(prefix="a_") + lmfit.models.LorentzianModel(prefix="b_") + lmfit.models.LinearModel()
-    start = model.make_params(a_center=-4, b_center=4, a_sigma=1.4, b_sigma=1.4, a_amplitude=y.max() * 4, b_amplitude=y.max() * 4, slope=0, intercept=0)
+    model = (
+        lmfit.models.LorentzianModel(prefix="a_")
+        + lmfit.models.LorentzianModel(prefix="b_")
+        + lmfit.models.LinearModel()
+    )
+    start = model.make_params(
+        a_center=-4,
+        b_center=4,
+        a_sigma=1.4,
+        b_sigma=1.4,
+        a_amplitude=y.max() * 4,
+        b_amplitude=y.max() * 4,
+        slope=0,
+        intercept=0,
+    )
     result = benchmark(model.fit, y, start, x=x)
     assert np.isfinite(result.chisqr)
 

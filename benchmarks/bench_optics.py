@@ -10,7 +10,18 @@ import pytest
 
 from peled.optics import dipole_emission, film_escape, multilayer, power_spectrum
 
-INDICES = [1.522, 1.795 + 0.0032j, 1.505 + 0.0123j, 1.68, 1.68, 1.82, 1.70, 1.3915, 1.366 + 7.406j, 1.0]
+INDICES = [
+    1.522,
+    1.795 + 0.0032j,
+    1.505 + 0.0123j,
+    1.68,
+    1.68,
+    1.82,
+    1.70,
+    1.3915,
+    1.366 + 7.406j,
+    1.0,
+]
 THICKNESS = [150.0, 16.0, 7.0, 7.0, 20.0, 70.0, 1.0, 80.0]
 
 
@@ -53,4 +64,6 @@ def test_plane_waves_against_tmm(benchmark):
     loop = time.perf_counter() - begin
     np.testing.assert_allclose(ours.R, theirs, atol=1e-10)
     benchmark.extra_info["ratio to tmm.coh_tmm"] = loop / benchmark.stats.stats.min
-    print(f"\n200 angles: {1e3 * benchmark.stats.stats.min:.2f} ms, tmm loop {1e3 * loop:.0f} ms, ratio {loop / benchmark.stats.stats.min:.0f}")
+    print(
+        f"\n200 angles: {1e3 * benchmark.stats.stats.min:.2f} ms, tmm loop {1e3 * loop:.0f} ms, ratio {loop / benchmark.stats.stats.min:.0f}"
+    )

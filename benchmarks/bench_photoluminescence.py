@@ -17,7 +17,9 @@ T = np.arange(BINS) * BIN
 def decay():
     rng = np.random.default_rng(1)
     response = tcspc.response_histogram(rng, BINS, BIN, 400_000, 0.3)
-    return response, tcspc.histogram(rng, BINS, BIN, 10_000_000, 100_000, np.array([2.0, 10.0]), 0.5)
+    return response, tcspc.histogram(
+        rng, BINS, BIN, 10_000_000, 100_000, np.array([2.0, 10.0]), 0.5
+    )
 
 
 @pytest.mark.benchmark(group="two exponentials, reconvolution, 1024 bins")
@@ -44,11 +46,19 @@ def test_lifetimes_with_lmfit(benchmark, decay):
     def residual(p):
         mu = np.maximum(model(p), 1e-9)
         y = decay[1]
-        return np.sign(y - mu) * np.sqrt(np.maximum(2 * (np.where(y > 0, y * np.log(np.maximum(y, 1) / mu), 0) - (y - mu)), 0))
+        return np.sign(y - mu) * np.sqrt(
+            np.maximum(2 * (np.where(y > 0, y * np.log(np.maximum(y, 1) / mu), 0) - (y - mu)), 0)
+        )
 
     def fit():
         p = lmfit.Parameters()
-        for name, value, low in (("a1", 500, 0), ("t1", 1.5, 0.05), ("a2", 500, 0), ("t2", 12, 0.05), ("background", 0.5, 0)):
+        for name, value, low in (
+            ("a1", 500, 0),
+            ("t1", 1.5, 0.05),
+            ("a2", 500, 0),
+            ("t2", 12, 0.05),
+            ("background", 0.5, 0),
+        ):
             p.add(name, value, min=low)
         p.add("shift", 0.0, min=-0.5, max=0.5)
         return lmfit.minimize(residual, p)
@@ -63,7 +73,16 @@ def series():
         w,
         t,
         segregation.spectra(
-            np.random.default_rng(2), w, t, crystals=4000, peak_nm=649.0, red_shift_eV=0.075, nucleation_s=140.0, extent=0.4, bleach_s=5000.0, counts=3000
+            np.random.default_rng(2),
+            w,
+            t,
+            crystals=4000,
+            peak_nm=649.0,
+            red_shift_eV=0.075,
+            nucleation_s=140.0,
+            extent=0.4,
+            bleach_s=5000.0,
+            counts=3000,
         ),
     )
 
@@ -82,11 +101,22 @@ def test_track_with_lmfit(benchmark, series):
     w, _, counts = series
     energy = 1239.842 / w[::-1]
     table = counts[:, ::-1] * (1239.842 / energy**2)
-    model = lmfit.models.GaussianModel(prefix="main_") + lmfit.models.GaussianModel(prefix="red_") + lmfit.models.LinearModel()
+    model = (
+        lmfit.models.GaussianModel(prefix="main_")
+        + lmfit.models.GaussianModel(prefix="red_")
+        + lmfit.models.LinearModel()
+    )
 
     def fit():
         start = model.make_params(
-            main_center=1.91, main_sigma=0.035, main_amplitude=1e6, red_center=1.836, red_sigma=0.035, red_amplitude=1e6, slope=0, intercept=0
+            main_center=1.91,
+            main_sigma=0.035,
+            main_amplitude=1e6,
+            red_center=1.836,
+            red_sigma=0.035,
+            red_amplitude=1e6,
+            slope=0,
+            intercept=0,
         )
         last = model.fit(table[-1], start, x=energy)
         for name in ("main_center", "main_sigma", "red_center", "red_sigma"):

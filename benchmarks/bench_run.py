@@ -17,7 +17,17 @@ NOTEBOOKS = sorted((files.ROOT / "notebooks").glob("0[1-7]_*.ipynb"))
 
 def runner(folder):
     subprocess.run(
-        [sys.executable, "-m", "peled.run", *(p.stem for p in NOTEBOOKS), "--force", "--figures", str(folder / "figures")], check=True, capture_output=True
+        [
+            sys.executable,
+            "-m",
+            "peled.run",
+            *(p.stem for p in NOTEBOOKS),
+            "--force",
+            "--figures",
+            str(folder / "figures"),
+        ],
+        check=True,
+        capture_output=True,
     )
 
 
@@ -45,7 +55,11 @@ def papermill_cli(folder):
 
 def plain_scripts(folder):
     for path in NOTEBOOKS:
-        cells = ["".join(c["source"]) for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
+        cells = [
+            "".join(c["source"])
+            for c in json.loads(path.read_text())["cells"]
+            if c["cell_type"] == "code"
+        ]
         script = folder / f"{path.stem}.py"
         script.write_text("\n\n".join(cells))
         subprocess.run(

@@ -45,14 +45,22 @@ print(json.dumps({"cpu": min(cpu), "ssr": float((r.data["d"].residual ** 2).sum(
 
 
 def data(nw, chirp):
-    delay = np.unique(np.round(np.r_[np.arange(-1, -0.3, 0.1), np.arange(-0.3, 1.0, 0.02), np.geomspace(1, 800, 77)], 6))
+    delay = np.unique(
+        np.round(
+            np.r_[np.arange(-1, -0.3, 0.1), np.arange(-0.3, 1.0, 0.02), np.geomspace(1, 800, 77)], 6
+        )
+    )
     wavelength = np.linspace(550.0, 730.0, nw)
 
     def band(c, w):
         return np.exp(-0.5 * ((wavelength - c) / w) ** 2)
 
     spectra = np.stack(
-        [0.006 * band(655, 14) - 0.005 * band(615, 16), -0.004 * band(630, 17) + 0.001 * band(590, 25), -0.010 * band(638, 13) + 0.0015 * band(600, 30)]
+        [
+            0.006 * band(655, 14) - 0.005 * band(615, 16),
+            -0.004 * band(630, 17) + 0.001 * band(590, 25),
+            -0.010 * band(638, 13) + 0.0015 * band(600, 30),
+        ]
     )
     xi = 1e3 / wavelength - 1e3 / 640
     t0 = 0.9 * xi + 0.3 * xi**2 if chirp else np.zeros(nw)
@@ -74,13 +82,34 @@ def cpu_of(call, repeats):
 
 
 def peer(tmp_path, m, chirp, repeats):
-    np.savez(tmp_path / "set.npz", t=m.delay_ps, wl=m.wavelength_nm, D=m.signal, tau=START["tau"], t0=START["t0"], fwhm=START["fwhm"], d=[0.7, 0.2])
+    np.savez(
+        tmp_path / "set.npz",
+        t=m.delay_ps,
+        wl=m.wavelength_nm,
+        D=m.signal,
+        tau=START["tau"],
+        t0=START["t0"],
+        fwhm=START["fwhm"],
+        d=[0.7, 0.2],
+    )
     run = subprocess.run(
-        [PEER, "-c", PEER_PROGRAM, str(tmp_path / "set.npz"), "chirp" if chirp else "plain", str(repeats)],
+        [
+            PEER,
+            "-c",
+            PEER_PROGRAM,
+            str(tmp_path / "set.npz"),
+            "chirp" if chirp else "plain",
+            str(repeats),
+        ],
         capture_output=True,
         text=True,
         timeout=900,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"},
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "NUMBA_NUM_THREADS": "1",
+        },
     )
     if run.returncode:
         raise RuntimeError(run.stderr[-2000:])
@@ -93,7 +122,12 @@ def test_global_fit(benchmark, tmp_path, nw, chirp):
     if chirp and nw > 1000:
         pytest.skip("one size is enough")
     m = data(nw, chirp)
-    model = Model(START["tau"], t0_ps=START["t0"], fwhm_ps=START["fwhm"], **({"dispersion": (0.7, 0.2), "reference_nm": 640.0, "artefact": 3} if chirp else {}))
+    model = Model(
+        START["tau"],
+        t0_ps=START["t0"],
+        fwhm_ps=START["fwhm"],
+        **({"dispersion": (0.7, 0.2), "reference_nm": 640.0, "artefact": 3} if chirp else {}),
+    )
 
     def one_start():
         fit = global_fit(m, model, starts=0)
@@ -107,7 +141,13 @@ def test_global_fit(benchmark, tmp_path, nw, chirp):
     cpu, (fit, *_) = cpu_of(one_start, 7)
     cpu_default, (best, *_) = cpu_of(several_starts, 5)
     optimum = global_fit(
-        m, Model(TRUE["tau"], t0_ps=0.0, fwhm_ps=0.1, **({"dispersion": (0.9, 0.3), "reference_nm": 640.0, "artefact": 3} if chirp else {}))
+        m,
+        Model(
+            TRUE["tau"],
+            t0_ps=0.0,
+            fwhm_ps=0.1,
+            **({"dispersion": (0.9, 0.3), "reference_nm": 640.0, "artefact": 3} if chirp else {}),
+        ),
     ).ssr
     assert best.ssr == pytest.approx(optimum, rel=1e-9)
     if not chirp:  # zero time and the artefact's derivatives can trade places: one start may end in a neighbouring minimum
@@ -116,13 +156,17 @@ def test_global_fit(benchmark, tmp_path, nw, chirp):
     line = f"\n{nw} wavelengths, {'chirp and artefact' if chirp else 'plain'}: {1e3 * cpu:.1f} ms CPU, with multi-start {1e3 * cpu_default:.1f} ms"
     if PEER:
         theirs = peer(tmp_path, m, chirp, 2)
-        assert theirs["ssr"] == pytest.approx(fit.ssr, rel=1e-4)  # the same model, else speed means nothing
+        assert theirs["ssr"] == pytest.approx(
+            fit.ssr, rel=1e-4
+        )  # the same model, else speed means nothing
         benchmark.extra_info["ratio to pyglotaran"] = theirs["cpu"] / cpu
         line += f"; pyglotaran {1e3 * theirs['cpu']:.0f} ms, ratio {theirs['cpu'] / cpu:.0f} (multi-start {theirs['cpu'] / cpu_default:.0f}); SSR {fit.ssr / theirs['ssr'] - 1:+.1e}"
     print(line)
 
 
 def test_bootstrap_of_1000_refits(benchmark):
-    fit = global_fit(data(200, False), Model(START["tau"], t0_ps=START["t0"], fwhm_ps=START["fwhm"]))
+    fit = global_fit(
+        data(200, False), Model(START["tau"], t0_ps=START["t0"], fwhm_ps=START["fwhm"])
+    )
     draws = benchmark.pedantic(lambda: bootstrap(fit, 1000), rounds=1)
     assert draws.failed == 0

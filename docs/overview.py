@@ -22,14 +22,18 @@ def main() -> None:
         height = int((WIDTH - GAP * (len(panels) - 1)) / sum(shares))
         strip, x = Image.new("RGB", (WIDTH, height), "white"), 0
         for panel, share in zip(panels, shares, strict=True):
-            strip.paste(panel.resize((int(height * share), height), Image.Resampling.LANCZOS), (x, 0))
+            strip.paste(
+                panel.resize((int(height * share), height), Image.Resampling.LANCZOS), (x, 0)
+            )
             x += int(height * share) + GAP
         strips.append(strip)
     sheet, y = Image.new("RGB", (WIDTH, sum(s.height + GAP for s in strips) - GAP), "white"), 0
     for strip in strips:
         sheet.paste(strip, (0, y))
         y += strip.height + GAP
-    sheet.quantize(256, dither=Image.Dither.NONE).save(Path(__file__).with_name("overview.png"), optimize=True)
+    sheet.quantize(256, dither=Image.Dither.NONE).save(
+        Path(__file__).with_name("overview.png"), optimize=True
+    )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,10 @@ QUIET = [
 
 def programs() -> tuple[str, str] | None:
     """Paths of Chromium and its driver; None where either is missing."""
-    browser, driver = next(filter(None, map(shutil.which, CHROMIUM)), None), shutil.which("chromedriver")
+    browser, driver = (
+        next(filter(None, map(shutil.which, CHROMIUM)), None),
+        shutil.which("chromedriver"),
+    )
     return (browser, driver) if browser and driver else None
 
 
@@ -47,12 +50,22 @@ class Browser:
     def __init__(self, profile: Path, width: int = 1280, height: int = 900, dark: bool = False):
         chromium, driver = programs()
         self.port = free_port()
-        self.process = subprocess.Popen([driver, f"--port={self.port}", "--allowed-ips=127.0.0.1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            [driver, f"--port={self.port}", "--allowed-ips=127.0.0.1"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         self.session = ""
-        arguments = [*QUIET, f"--user-data-dir={profile}", f"--window-size={width},{height}"] + (["--blink-settings=preferredColorScheme=0"] if dark else [])
+        arguments = [*QUIET, f"--user-data-dir={profile}", f"--window-size={width},{height}"] + (
+            ["--blink-settings=preferredColorScheme=0"] if dark else []
+        )
         wanted = {
             "capabilities": {
-                "alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": {"binary": chromium, "args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}}
+                "alwaysMatch": {
+                    "browserName": "chrome",
+                    "goog:chromeOptions": {"binary": chromium, "args": arguments},
+                    "goog:loggingPrefs": {"browser": "ALL"},
+                }
             }
         }
         for _ in range(100):
@@ -99,7 +112,11 @@ class Browser:
 
     def find(self, selector: str) -> str:
         """The first element that fits a CSS selector, or an XPath that begins with `//`."""
-        return self._do("POST", "/element", {"using": "xpath" if selector.startswith("//") else "css selector", "value": selector})[ELEMENT]
+        return self._do(
+            "POST",
+            "/element",
+            {"using": "xpath" if selector.startswith("//") else "css selector", "value": selector},
+        )[ELEMENT]
 
     def click(self, selector: str) -> None:
         self._do("POST", f"/element/{self.find(selector)}/click", {})
@@ -111,11 +128,17 @@ class Browser:
     def keys(self, text: str) -> None:
         """Press keys, wherever the focus is."""
         actions = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
-        self._do("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
+        self._do(
+            "POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]}
+        )
 
     def console(self) -> list[str]:
         """Errors that the page has logged."""
-        return [entry["message"] for entry in self._do("POST", "/se/log", {"type": "browser"}) if entry["level"] == "SEVERE"]
+        return [
+            entry["message"]
+            for entry in self._do("POST", "/se/log", {"type": "browser"})
+            if entry["level"] == "SEVERE"
+        ]
 
     def screenshot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self._do("GET", "/screenshot")))

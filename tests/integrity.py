@@ -31,9 +31,19 @@ def alterations(claim, verdicts: list[dict]) -> list[tuple[str, str]]:
     """Altered values of a claim, each with a name; `verdicts` are today's, by every route."""
     if claim.shape == "text":
         return [("text", OTHER_TEXT)] if claim.value else []
-    found = [v["found"] for v in verdicts if v["verdict"] in ("disagrees", "partly") and isinstance(v["found"], (int, float, list))]
-    values = [("found", _text(claim, f if isinstance(f, list) else [f])) for f in found if claim.shape != "ratio"]
-    return [(f"x{factor:g}", _scaled(claim, factor)) for factor in FACTORS] + [v for v in values if v[1]]
+    found = [
+        v["found"]
+        for v in verdicts
+        if v["verdict"] in ("disagrees", "partly") and isinstance(v["found"], (int, float, list))
+    ]
+    values = [
+        ("found", _text(claim, f if isinstance(f, list) else [f]))
+        for f in found
+        if claim.shape != "ratio"
+    ]
+    return [(f"x{factor:g}", _scaled(claim, factor)) for factor in FACTORS] + [
+        v for v in values if v[1]
+    ]
 
 
 def _numbers(claim) -> list[float]:
@@ -41,20 +51,30 @@ def _numbers(claim) -> list[float]:
 
     return [
         float(x)
-        for x in re.findall(r"(?<![\d.eE])[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", claim.value.replace("-", " ") if claim.shape == "range" else claim.value)
+        for x in re.findall(
+            r"(?<![\d.eE])[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?",
+            claim.value.replace("-", " ") if claim.shape == "range" else claim.value,
+        )
     ]
 
 
 def _scaled(claim, factor: float) -> str:
     prefix = claim.value[: len(claim.value) - len(claim.value.lstrip("<>=~ "))]
-    numbers = [f"{x * (factor if i == 0 or claim.shape != 'ratio' else 1):.6g}" for i, x in enumerate(_numbers(claim))]
+    numbers = [
+        f"{x * (factor if i == 0 or claim.shape != 'ratio' else 1):.6g}"
+        for i, x in enumerate(_numbers(claim))
+    ]
     return prefix + {"range": "-", "ratio": ":", "list": "; "}.get(claim.shape, "").join(numbers)
 
 
 def _text(claim, found: list[float]) -> str:
     if claim.shape == "range" and len(found) == 1:
         found = found * 2
-    return {"range": "-", "list": "; "}.get(claim.shape, "").join(f"{x:.6g}" for x in found) if len(found) == len(claim.printed) else ""
+    return (
+        {"range": "-", "list": "; "}.get(claim.shape, "").join(f"{x:.6g}" for x in found)
+        if len(found) == len(claim.printed)
+        else ""
+    )
 
 
 def undraw(notebook: Path) -> None:
@@ -64,7 +84,11 @@ def undraw(notebook: Path) -> None:
     except ModuleNotFoundError:
         return
     for name, function in inspect.getmembers(plots, inspect.isfunction):
-        if function.__module__ == plots.__name__ and function.__annotations__.get("return") in (None, "None") and "return" in function.__annotations__:
+        if (
+            function.__module__ == plots.__name__
+            and function.__annotations__.get("return") in (None, "None")
+            and "return" in function.__annotations__
+        ):
             setattr(plots, name, lambda *a, **k: None)
 
 
@@ -83,7 +107,9 @@ def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
     rooms: list = []
 
     def alter(claim_id: str, value: str) -> None:
-        shutil.copytree(files.ROOT / "data" / "published", scratch / "published", dirs_exist_ok=True)
+        shutil.copytree(
+            files.ROOT / "data" / "published", scratch / "published", dirs_exist_ok=True
+        )
         path = scratch / "published" / "claims.csv"
         with path.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
@@ -104,7 +130,11 @@ def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
         if child or claim_id in seen:
             return
         seen.add(claim_id)
-        checked = [v for v in today.get(claim_id, ()) if v["source_kind"] in ("recomputed", "calculated") and v["verdict"] != "not testable"]
+        checked = [
+            v
+            for v in today.get(claim_id, ())
+            if v["source_kind"] in ("recomputed", "calculated") and v["verdict"] != "not testable"
+        ]
         own = {key for key in words(checked)}
         flipped: set[str] = set()
         for name, value in alterations(read(claim_id), checked):
@@ -118,10 +148,16 @@ def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
                 alter(claim_id, value)
                 return
             os.waitpid(pid, 0)
-            said = json.loads(answer.read_text()) if answer.exists() else {"error": "the process ended"}
+            said = (
+                json.loads(answer.read_text())
+                if answer.exists()
+                else {"error": "the process ended"}
+            )
             outcomes.append({"claim": claim_id, "alteration": name, **said})
             now = said.get("verdicts", {})
-            flipped |= {key for key in own if "error" in said or now.get(key) != words(checked)[key]}
+            flipped |= {
+                key for key in own if "error" in said or now.get(key) != words(checked)[key]
+            }
 
     def claim(claim_id):
         first_use(claim_id)
@@ -165,7 +201,9 @@ def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
         error = f"{type(raised).__name__}: {raised}"
     found = words(v.record() for v in rooms[-1].verdicts().rows) if rooms else {}
     if child:
-        (scratch / "answer.json").write_text(json.dumps({"error": error} if error else {"verdicts": found}))
+        (scratch / "answer.json").write_text(
+            json.dumps({"error": error} if error else {"verdicts": found})
+        )
         os._exit(0)
     report.write_text(json.dumps({"error": error, "baseline": found, "outcomes": outcomes}))
     shutil.rmtree(scratch, ignore_errors=True)
@@ -181,15 +219,35 @@ def judge(baseline: list[dict], report: dict) -> dict[str, list[str]]:
     """
     from peled import paper
 
-    groups: dict[str, list[str]] = {name: [] for name in ("flips", "blunt", "others", "agrees with what was found", "stands on data", "cannot fail")}
+    groups: dict[str, list[str]] = {
+        name: []
+        for name in (
+            "flips",
+            "blunt",
+            "others",
+            "agrees with what was found",
+            "stands on data",
+            "cannot fail",
+        )
+    }
     for v in baseline:
         if v["source_kind"] not in ("recomputed", "calculated") or v["verdict"] == "not testable":
             continue
         key, entry = f"{v['claim_id']} {v['route']}", paper.claim(v["claim_id"])
         before = report["baseline"].get(key, v["verdict"])
-        changed = [o for o in report["outcomes"] if o.get("error") or o["verdicts"].get(key, before) != before]
+        changed = [
+            o
+            for o in report["outcomes"]
+            if o.get("error") or o["verdicts"].get(key, before) != before
+        ]
         own = [o["alteration"] for o in changed if o["claim"] == v["claim_id"]]
-        agreed = [o for o in report["outcomes"] if o["claim"] == v["claim_id"] and o["alteration"] == "found" and o.get("verdicts", {}).get(key) == "agrees"]
+        agreed = [
+            o
+            for o in report["outcomes"]
+            if o["claim"] == v["claim_id"]
+            and o["alteration"] == "found"
+            and o.get("verdicts", {}).get(key) == "agrees"
+        ]
         if before != "agrees" and agreed:
             groups["agrees with what was found"].append(key)
         elif "x1.2" in own or "text" in own:

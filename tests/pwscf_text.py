@@ -71,13 +71,23 @@ def relaxation(
         "",
     ]
     lines += ["     crystal axes: (cart. coord. in units of alat)"]
-    lines += [f"               a({k + 1}) = ( {v[0]:10.6f} {v[1]:10.6f} {v[2]:10.6f} )  " for k, v in enumerate(np.asarray(cell) / cell[0][0])]
+    lines += [
+        f"               a({k + 1}) = ( {v[0]:10.6f} {v[1]:10.6f} {v[2]:10.6f} )  "
+        for k, v in enumerate(np.asarray(cell) / cell[0][0])
+    ]
     lines.append("")
     for k, kind in enumerate(kinds):
-        lines += [f"     PseudoPot. #{k + 1:2d} for {kind:2s} read from file:", f"     ./pseudo/{PSEUDO[kind]}", ""]
+        lines += [
+            f"     PseudoPot. #{k + 1:2d} for {kind:2s} read from file:",
+            f"     ./pseudo/{PSEUDO[kind]}",
+            "",
+        ]
     lines += [
         "     atomic species   valence    mass     pseudopotential",
-        *(f"        {k:2s}            {VALENCE[k]:5.2f}     1.00000     {k:2s}( 1.00)" for k in kinds),
+        *(
+            f"        {k:2s}            {VALENCE[k]:5.2f}     1.00000     {k:2s}( 1.00)"
+            for k in kinds
+        ),
         "",
         "     No symmetry found",
         "",
@@ -87,7 +97,9 @@ def relaxation(
     ]
     lines += [
         f"     {n + 1:5d}           {s:2s}  tau({n + 1:4d}) = ({x:12.7f}{y:12.7f}{z:12.7f}  )"
-        for n, (s, (x, y, z)) in enumerate(zip(symbols, np.asarray(positions) / cell[0][0], strict=True))
+        for n, (s, (x, y, z)) in enumerate(
+            zip(symbols, np.asarray(positions) / cell[0][0], strict=True)
+        )
     ]
     lines += [
         "",
@@ -96,7 +108,10 @@ def relaxation(
         "        k(    1) = (   0.0000000   0.0000000   0.0000000), wk =   2.0000000",
         "",
     ]
-    rows = [f"{s:4s} {x:14.7f} {y:14.7f} {z:14.7f}" for s, (x, y, z) in zip(symbols, positions, strict=True)]
+    rows = [
+        f"{s:4s} {x:14.7f} {y:14.7f} {z:14.7f}"
+        for s, (x, y, z) in zip(symbols, positions, strict=True)
+    ]
     for step, value in enumerate((energy + 0.0312, energy)):
         last = step == 1
         lines += ["     Self-consistent Calculation", ""]
@@ -108,7 +123,13 @@ def relaxation(
             ]
         if last and not converged:
             return "\n".join(
-                [*lines, f"     total energy              ={value:17.8f} Ry", "", "     convergence NOT achieved after 100 iterations: stopping", ""]
+                [
+                    *lines,
+                    f"     total energy              ={value:17.8f} Ry",
+                    "",
+                    "     convergence NOT achieved after 100 iterations: stopping",
+                    "",
+                ]
             )
         lines += [
             "     End of self-consistent calculation",
@@ -126,7 +147,14 @@ def relaxation(
             "",
         ]
         if not step:
-            lines += ["     BFGS Geometry Optimization", "     number of scf cycles    =   1", "", "ATOMIC_POSITIONS (angstrom)", *rows, ""]
+            lines += [
+                "     BFGS Geometry Optimization",
+                "     number of scf cycles    =   1",
+                "",
+                "ATOMIC_POSITIONS (angstrom)",
+                *rows,
+                "",
+            ]
         if last and not complete:
             return "\n".join(lines)
     lines += [
@@ -139,5 +167,12 @@ def relaxation(
         "ATOMIC_POSITIONS (angstrom)",
     ]
     lines += rows
-    lines += ["End final coordinates", "", "     PWSCF        :     2h13m CPU     2h20m WALL", "", "   JOB DONE.", ""]
+    lines += [
+        "End final coordinates",
+        "",
+        "     PWSCF        :     2h13m CPU     2h20m WALL",
+        "",
+        "   JOB DONE.",
+        "",
+    ]
     return "\n".join(lines)

@@ -21,11 +21,17 @@ SIZE = (160, 120)
 
 def numbers(results: dict) -> dict[str, dict]:
     """All numbers of a results file by name."""
-    found = {f"quantity: {q['name']}": {"value": [q["value"]], "standard_error": q["standard_error"]} for q in results["quantities"]}
+    found = {
+        f"quantity: {q['name']}": {"value": [q["value"]], "standard_error": q["standard_error"]}
+        for q in results["quantities"]
+    }
     for v in results["verdicts"]:
         entry = {"verdict": v["verdict"]}
         if isinstance(v["found"], (int, float, list)):
-            entry |= {"value": v["found"] if isinstance(v["found"], list) else [v["found"]], "standard_error": v["standard_error"]}
+            entry |= {
+                "value": v["found"] if isinstance(v["found"], list) else [v["found"]],
+                "standard_error": v["standard_error"],
+            }
         found[f"verdict: {v['claim_id']} {v['route']}".strip()] = entry
     return found
 
@@ -51,13 +57,23 @@ def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     for results in sorted((files.ROOT / "figures" / "results").glob("*.json")):
         content = json.loads(results.read_text(encoding="utf-8"))
-        panels = {figure["name"]: digest(files.ROOT / "figures" / f"{figure['name']}.svg") for figure in content["figures"]}
-        files.write_atomically(FOLDER / f"{results.stem}.json", files.to_json({"numbers": numbers(content), "panels": panels}))
+        panels = {
+            figure["name"]: digest(files.ROOT / "figures" / f"{figure['name']}.svg")
+            for figure in content["figures"]
+        }
+        files.write_atomically(
+            FOLDER / f"{results.stem}.json",
+            files.to_json({"numbers": numbers(content), "panels": panels}),
+        )
         for name in panels:
             stream = io.BytesIO()
-            thumbnail(files.ROOT / "figures" / f"{name}.png").save(stream, format="PNG", optimize=True)
+            thumbnail(files.ROOT / "figures" / f"{name}.png").save(
+                stream, format="PNG", optimize=True
+            )
             files.write_atomically(FOLDER / results.stem / f"{name}.png", stream.getvalue())
-        print(f"{results.stem}: {len(content['quantities'])} quantities, {len(content['verdicts'])} verdicts, {len(panels)} panels")
+        print(
+            f"{results.stem}: {len(content['quantities'])} quantities, {len(content['verdicts'])} verdicts, {len(panels)} panels"
+        )
 
 
 if __name__ == "__main__":

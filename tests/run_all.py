@@ -13,7 +13,9 @@ def main(arguments: list[str]) -> int:
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT / "tests"))
     os.environ["PYTHONPATH"] = str(ROOT / "tests")  # for the workers
-    os.environ["PELED_STAGE"] = str(ROOT / "build" / "nbval")  # notebooks run by nbval write here, not into figures/
+    os.environ["PELED_STAGE"] = str(
+        ROOT / "build" / "nbval"
+    )  # notebooks run by nbval write here, not into figures/
     jobs = os.environ.get("J") or str(os.cpu_count() or 1)
     return pytest.main(
         [

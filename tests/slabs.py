@@ -13,7 +13,14 @@ def sheet():
     symbols, at = [], []
     for i in range(2):
         for j in range(2):
-            for s, x, y in (("Pb", 0, 0), ("Pb", 0.5, 0.5), ("I", 0.25, 0.25), ("I", 0.75, 0.75), ("I", 0.25, 0.75), ("I", 0.75, 0.25)):
+            for s, x, y in (
+                ("Pb", 0, 0),
+                ("Pb", 0.5, 0.5),
+                ("I", 0.25, 0.25),
+                ("I", 0.75, 0.75),
+                ("I", 0.25, 0.75),
+                ("I", 0.75, 0.25),
+            ):
                 symbols.append(s)
                 at.append([(i + x) * A, (j + y) * A, 12.0])
     return tuple(symbols), np.array(at)

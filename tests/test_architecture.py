@@ -35,7 +35,9 @@ def test_imports_run_one_way(path):
     if parts[0] == "simulate":
         assert not rooms, "a forward model that shares the analysis' formulas proves nothing"
     elif parts[0] in ROOMS:
-        assert rooms <= {parts[0]}, "topics never import each other: what two need belongs into the corridor"
+        assert rooms <= {parts[0]}, (
+            "topics never import each other: what two need belongs into the corridor"
+        )
     elif parts[0] not in ("claims", "site"):
         assert not rooms, "the corridor knows no room"
 
@@ -46,6 +48,15 @@ def test_nothing_from_a_file_is_executed():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func)
-                assert name not in ("eval", "exec", "pickle.load", "pickle.loads", "yaml.load", "yaml.unsafe_load"), f"{path.name}, line {node.lineno}: {name}"
+                assert name not in (
+                    "eval",
+                    "exec",
+                    "pickle.load",
+                    "pickle.loads",
+                    "yaml.load",
+                    "yaml.unsafe_load",
+                ), f"{path.name}, line {node.lineno}: {name}"
                 allowed = [k.value for k in node.keywords if k.arg == "allow_pickle"]
-                assert all(isinstance(v, ast.Constant) and v.value is False for v in allowed), f"{path.name}, line {node.lineno}: allow_pickle"
+                assert all(isinstance(v, ast.Constant) and v.value is False for v in allowed), (
+                    f"{path.name}, line {node.lineno}: allow_pickle"
+                )

@@ -18,7 +18,10 @@ import pytest
 from browser import Browser, free_port, programs
 from peled import files
 
-pytestmark = pytest.mark.skipif(programs() is None, reason="no browser: needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)")
+pytestmark = pytest.mark.skipif(
+    programs() is None,
+    reason="no browser: needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)",
+)
 NOTEBOOK = "01_synthesis.ipynb"
 SITE = files.ROOT / "build" / "site" / "index.html"
 IDLE = "const p = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]; return p.length > 5 && p.every(x => !/\\*/.test(x.innerText))"
@@ -33,8 +36,13 @@ def lab(tmp_path):
     (tmp_path / "root").mkdir()
     shutil.copy(files.ROOT / "notebooks" / NOTEBOOK, tmp_path / "root")
     port, token = free_port(), secrets.token_hex(16)
-    environment = {k: v for k, v in os.environ.items() if k not in ("PELED_STAGE", "PELED_PUBLISHED")}
-    environment |= {f"JUPYTER_{name}_DIR": str(tmp_path / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")} | {"IPYTHONDIR": str(tmp_path / "ipython")}
+    environment = {
+        k: v for k, v in os.environ.items() if k not in ("PELED_STAGE", "PELED_PUBLISHED")
+    }
+    environment |= {
+        f"JUPYTER_{name}_DIR": str(tmp_path / name.lower())
+        for name in ("CONFIG", "DATA", "RUNTIME")
+    } | {"IPYTHONDIR": str(tmp_path / "ipython")}
     process = subprocess.Popen(
         [
             sys.executable,
@@ -71,8 +79,16 @@ def lab(tmp_path):
 def test_a_notebook_runs_in_jupyterlab_and_its_slider_moves_the_figure(lab, tmp_path):
     with Browser(tmp_path / "profile") as page:
         page.open(lab)
-        page.wait("return document.querySelectorAll('.jp-Notebook .jp-Cell').length > 5", 120, "the notebook opens")
-        page.wait("return document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'", 120, "the kernel is ready")
+        page.wait(
+            "return document.querySelectorAll('.jp-Notebook .jp-Cell').length > 5",
+            120,
+            "the notebook opens",
+        )
+        page.wait(
+            "return document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'",
+            120,
+            "the kernel is ready",
+        )
         page.run("document.querySelector('.jp-Notebook .jp-Cell').click();")
         menu_run_all(page)
         try:
@@ -81,7 +97,9 @@ def test_a_notebook_runs_in_jupyterlab_and_its_slider_moves_the_figure(lab, tmp_
             if folder := os.environ.get("PELED_SCREENSHOTS"):
                 page.screenshot(files.resolve(folder) / "lab.png")
         picture = "const c = [...document.querySelectorAll('.jp-Cell')].find(c => c.querySelector('.widget-slider')); const i = c && c.querySelector('.jupyter-widgets img, .widget-output img, .jp-OutputArea img'); return i ? i.src : ''"
-        page.run("[...document.querySelectorAll('.jp-Cell')].find(c => c.querySelector('.widget-slider')).scrollIntoView()")
+        page.run(
+            "[...document.querySelectorAll('.jp-Cell')].find(c => c.querySelector('.widget-slider')).scrollIntoView()"
+        )
         page.wait(IDLE, 180, "all cells have run")
         before = page.wait(picture, 60, "a picture beside the slider")
         page.run(LAST_SLIDER + "s[0].focus()")
@@ -110,7 +128,9 @@ def menu_run_all(page):
     raise last
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (420, False), (420, True)])
+@pytest.mark.parametrize(
+    ("width", "dark"), [(1280, False), (1280, True), (420, False), (420, True)]
+)
 def test_the_site_is_searched_sorted_and_filtered_offline(tmp_path, width, dark):
     if "PELED_SITE" not in os.environ:
         pytest.skip("no fresh site here: `make test-browser` makes it first")
@@ -118,20 +138,29 @@ def test_the_site_is_searched_sorted_and_filtered_offline(tmp_path, width, dark)
     with Browser(tmp_path / "profile", width=width, dark=dark) as page:
         page.open(SITE.as_uri())
         total = page.run("return document.querySelectorAll('#claims tbody tr').length")
-        assert total > 0 and page.run("return document.documentElement.scrollWidth <= window.innerWidth"), "nothing sticks out sideways"
+        assert total > 0 and page.run(
+            "return document.documentElement.scrollWidth <= window.innerWidth"
+        ), "nothing sticks out sideways"
         assert page.run("return matchMedia('(prefers-color-scheme: dark)').matches") == dark
 
         page.click(".tile[data-verdict=disagrees]")
         shown = page.run(visible + ".map(r => r.dataset.verdict)")
         assert 0 < len(shown) < total and set(shown) == {"disagrees"}
-        assert page.run("return document.getElementById('count').textContent") == f"{len(shown)} of {total} claims"
+        assert (
+            page.run("return document.getElementById('count').textContent")
+            == f"{len(shown)} of {total} claims"
+        )
         page.click("#filters button[type=reset]")
         page.wait(visible + f".length === {total}", 5, "the filter is cleared")
 
         page.type("#search", "c028")
-        assert page.run(visible + ".map(r => r.id)")[:1] and "C028" in page.run(visible + ".map(r => r.id)")
+        assert page.run(visible + ".map(r => r.id)")[:1] and "C028" in page.run(
+            visible + ".map(r => r.id)"
+        )
         page.type("#search", " nosuchword")
-        assert page.run(visible + ".length") == 0 and not page.run("return document.getElementById('none').hidden")
+        assert page.run(visible + ".length") == 0 and not page.run(
+            "return document.getElementById('none').hidden"
+        )
         page.click("#clear")
         page.wait(visible + f".length === {total}", 5, "all are shown")
 
@@ -140,14 +169,32 @@ def test_the_site_is_searched_sorted_and_filtered_offline(tmp_path, width, dark)
                 page.click("th[data-key=id] button")
                 ids = page.run(visible + ".map(r => r.id)")
                 assert ids == sorted(ids, reverse=order == "descending")
-                assert page.run("return document.querySelector('th[data-key=id]').getAttribute('aria-sort')") == order
+                assert (
+                    page.run(
+                        "return document.querySelector('th[data-key=id]').getAttribute('aria-sort')"
+                    )
+                    == order
+                )
             page.run("document.querySelector('th[data-key=verdict] button').focus()")
             page.keys("\ue007")
-            assert page.run("return document.querySelector('th[data-key=verdict]').getAttribute('aria-sort')") == "ascending", "by keyboard"
+            assert (
+                page.run(
+                    "return document.querySelector('th[data-key=verdict]').getAttribute('aria-sort')"
+                )
+                == "ascending"
+            ), "by keyboard"
         figure = page.run("return document.querySelector('figure.card').id")
         page.open(f"{SITE.as_uri()}#{figure}")
-        page.wait(f"const i = document.querySelector('#{figure} img'); i.scrollIntoView(); return i.complete && i.naturalWidth > 0", 20, "the picture is there")
-        assert page.run(f"return document.querySelector('#{figure} details').open"), "a link to a panel opens its provenance"
+        page.wait(
+            f"const i = document.querySelector('#{figure} img'); i.scrollIntoView(); return i.complete && i.naturalWidth > 0",
+            20,
+            "the picture is there",
+        )
+        assert page.run(f"return document.querySelector('#{figure} details').open"), (
+            "a link to a panel opens its provenance"
+        )
         assert not [message for message in page.console() if "favicon" not in message]
         if folder := os.environ.get("PELED_SCREENSHOTS"):
-            page.screenshot(files.resolve(folder) / f"panel-{width}-{'dark' if dark else 'light'}.png")
+            page.screenshot(
+                files.resolve(folder) / f"panel-{width}-{'dark' if dark else 'light'}.png"
+            )

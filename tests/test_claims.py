@@ -19,7 +19,9 @@ from peled.run import records
 from toy import Toy, cell
 
 RESULTS = files.ROOT / "figures" / "results"
-NOTEBOOKS = {path.stem[3:]: path for path in sorted((files.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
+NOTEBOOKS = {
+    path.stem[3:]: path for path in sorted((files.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+}
 
 
 # ---- another paper ------------------------------------------------------------------------------------------------------
@@ -71,7 +73,15 @@ def three_claims(tmp_path_factory):
     with (published / "panels.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, paper.Panel.__dataclass_fields__, restval="")
         writer.writeheader()
-        writer.writerow({"panel": "1a", "name": "fig1a", "plotted": "the stick's length", "topic": "stick", "claims": "C001"})
+        writer.writerow(
+            {
+                "panel": "1a",
+                "name": "fig1a",
+                "plotted": "the stick's length",
+                "topic": "stick",
+                "claims": "C001",
+            }
+        )
     notebook = json.loads((toy.root / "notebooks" / "01_stick.ipynb").read_text())
     notebook["cells"][-1] = cell(
         "from peled import paper\nlength = sum(values)\nroom.check('C001', length, 0.01, kind='measured')\n"
@@ -87,13 +97,28 @@ def three_claims(tmp_path_factory):
 def test_a_paper_of_three_claims_has_its_scoreboard(three_claims):
     toy = three_claims
     assert toy.run("-j1") == ["01_stick", "08_claims"]
-    board = {q["name"]: q["value"] for q in json.loads((toy.root / "figures/results/claims.json").read_text())["quantities"]}
-    assert board["claims"] == 3 and board["claims: agrees"] == board["claims: disagrees"] == board["claims: not testable"] == 1
+    board = {
+        q["name"]: q["value"]
+        for q in json.loads((toy.root / "figures/results/claims.json").read_text())["quantities"]
+    }
+    assert (
+        board["claims"] == 3
+        and board["claims: agrees"]
+        == board["claims: disagrees"]
+        == board["claims: not testable"]
+        == 1
+    )
     assert board["panels made"] == 1 and board["contradictions"] == 1
     said = "".join(
-        "".join(o.get("text", "")) for c in json.loads((toy.root / "build/executed/08_claims.ipynb").read_text())["cells"] for o in c.get("outputs", [])
+        "".join(o.get("text", ""))
+        for c in json.loads((toy.root / "build/executed/08_claims.ipynb").read_text())["cells"]
+        for o in c.get("outputs", [])
     )
-    assert "1. C002 area (main text, Fig. 1; disagrees, recomputed)" in said and "printed 5.0 m2; found 4 m2" in said and "two metres squared" in said
+    assert (
+        "1. C002 area (main text, Fig. 1; disagrees, recomputed)" in said
+        and "printed 5.0 m2; found 4 m2" in said
+        and "two metres squared" in said
+    )
     assert toy.run() == [] and "up to date" in toy.out
 
 
@@ -101,11 +126,17 @@ def test_the_gathering_notebook_runs_after_the_others_and_when_they_change(three
     toy = three_claims
     toy.run()
     record = json.loads((toy.root / "build/records/08_claims.json").read_text())
-    assert "figures/results/stick.json" in record["inputs"] and "figures/results/claims.json" not in record["inputs"]
+    assert (
+        "figures/results/stick.json" in record["inputs"]
+        and "figures/results/claims.json" not in record["inputs"]
+    )
     text = toy.root / "data/stick/a.txt"
     text.write_text("3.0")
     assert toy.run("-j2") == ["01_stick", "08_claims"], "in one go, one after the other"
-    assert {q["name"]: q["value"] for q in json.loads((toy.root / "figures/results/claims.json").read_text())["quantities"]}["claims: disagrees"] == 2
+    assert {
+        q["name"]: q["value"]
+        for q in json.loads((toy.root / "figures/results/claims.json").read_text())["quantities"]
+    }["claims: disagrees"] == 2
     text.write_text("2.0")
     toy.run("08", status=1)
     assert "stick: stale: made from another data/stick/a.txt" in toy.err
@@ -120,7 +151,10 @@ def test_the_gathering_notebook_runs_after_the_others_and_when_they_change(three
     assert toy.run() == ["01_stick", "08_claims"] or toy.run() == []
     toy.write("stick", middle="raise ValueError('no stick')")
     toy.run(status=1)
-    assert "not run, for it gathers the results of all: 08_claims" in toy.err and "1 of 2 notebooks failed: 01_stick" in toy.err
+    assert (
+        "not run, for it gathers the results of all: 08_claims" in toy.err
+        and "1 of 2 notebooks failed: 01_stick" in toy.err
+    )
 
 
 def test_engines_and_stored_outputs_agree_for_the_gathering_notebook(tmp_path):
@@ -136,8 +170,20 @@ def test_engines_and_stored_outputs_agree_for_the_gathering_notebook(tmp_path):
         toy.run()
         toy.python("-m", "peled.run.store", *names)
         stored = json.loads((toy.root / "notebooks/08_claims.ipynb").read_text())
-        assert stored["metadata"]["peled"]["after"] == "all" and "6 of 6 claims have a row" in json.dumps(stored)
-    toy.python("-m", "papermill", "notebooks/08_claims.ipynb", str(tmp_path / "out.ipynb"), "-k", "python3", "-p", "figures_dir", str(tmp_path / "own"))
+        assert stored["metadata"]["peled"][
+            "after"
+        ] == "all" and "6 of 6 claims have a row" in json.dumps(stored)
+    toy.python(
+        "-m",
+        "papermill",
+        "notebooks/08_claims.ipynb",
+        str(tmp_path / "out.ipynb"),
+        "-k",
+        "python3",
+        "-p",
+        "figures_dir",
+        str(tmp_path / "own"),
+    )
     assert (tmp_path / "own" / "extra_scoreboard.svg").is_file()
 
 
@@ -147,20 +193,37 @@ def test_verify_says_what_is_stale_or_altered(tmp_path):
     toy.run()
     assert "2 figures: 2 good" in toy.python("-m", "peled.run.verify")
     (toy.root / "data/stick/a.txt").write_text("2.5")
-    assert "stale    fig1a: data/stick/a.txt has changed" in (said := toy.python("-m", "peled.run.verify", status=1)) and "1 good, 1 stale" in said
+    assert (
+        "stale    fig1a: data/stick/a.txt has changed"
+        in (said := toy.python("-m", "peled.run.verify", status=1))
+        and "1 good, 1 stale" in said
+    )
     (toy.root / "data/stick/a.txt").write_text("2.0")
     (toy.root / "lib/peled/toy_stick.py").write_text("COLOUR = 'green'\n")
-    assert "stale    fig1a: input lib/peled/toy_stick.py has changed" in toy.python("-m", "peled.run.verify", status=1)
+    assert "stale    fig1a: input lib/peled/toy_stick.py has changed" in toy.python(
+        "-m", "peled.run.verify", status=1
+    )
     (toy.root / "lib/peled/toy_stick.py").write_text("COLOUR = 'red'\n")
     picture = toy.root / "figures/fig1b.png"
     kept = picture.read_bytes()
     picture.write_bytes(kept + b" ")
-    assert "altered  fig1b: fig1b.png is not the file that was saved" in toy.python("-m", "peled.run.verify", status=1)
+    assert "altered  fig1b: fig1b.png is not the file that was saved" in toy.python(
+        "-m", "peled.run.verify", status=1
+    )
     picture.write_bytes(kept)
     sidecar = toy.root / "figures/fig1b.json"
     record = json.loads(sidecar.read_text())
-    sidecar.write_text(json.dumps({**record, "source_kind": "measured" if record["source_kind"] != "measured" else "published"}))
-    assert "fig1b.json says something else than fig1b.svg says of itself" in toy.python("-m", "peled.run.verify", status=1)
+    sidecar.write_text(
+        json.dumps(
+            {
+                **record,
+                "source_kind": "measured" if record["source_kind"] != "measured" else "published",
+            }
+        )
+    )
+    assert "fig1b.json says something else than fig1b.svg says of itself" in toy.python(
+        "-m", "peled.run.verify", status=1
+    )
     sidecar.unlink()
     assert "unknown  fig1b: no sidecar" in toy.python("-m", "peled.run.verify", status=1)
 
@@ -171,7 +234,11 @@ def test_verify_says_what_is_stale_or_altered(tmp_path):
 def results_of(topic):
     """Results for a topic of the real ledger in which nothing could be tested."""
     entries = [c for c in paper.claims().values() if c.topic == topic]
-    figures = [{"name": p.name, "source_kind": "published", "title": "", "inputs": {}, "cell": ""} for p in paper.panels().values() if p.topic == topic]
+    figures = [
+        {"name": p.name, "source_kind": "published", "title": "", "inputs": {}, "cell": ""}
+        for p in paper.panels().values()
+        if p.topic == topic
+    ]
     return {
         "topic": topic,
         "notebook": "",
@@ -192,20 +259,37 @@ def folder(tmp_path):
 def test_no_claim_without_a_row(folder):
     rows = claims.board(claims.gather(folder))
     assert [row.claim.id for row in rows] == list(paper.claims())
-    assert sum(claims.counts(rows).values()) == len(rows) and len(claims.untested(rows)) == len(rows)
+    assert sum(claims.counts(rows).values()) == len(rows) and len(claims.untested(rows)) == len(
+        rows
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda r: r["verdicts"].pop(), "led: no verdict on C"),
-        (lambda r: r["verdicts"][0].update(published="99 %"), r"led: stale: the ledger prints other values now for C001"),
+        (
+            lambda r: r["verdicts"][0].update(published="99 %"),
+            r"led: stale: the ledger prints other values now for C001",
+        ),
         (lambda r: r["figures"].pop(0), "led: no panel fig3a"),
-        (lambda r: r["figures"][0].update(inputs={"data/published/claims.csv": "0" * 64}), "led: stale: made from another data/published/claims.csv"),
-        (lambda r: r["figures"][0].update(inputs={"data/led/nothing.csv": "0" * 64}), r"led: stale: made from another data/led/nothing.csv \(gone\)"),
-        (lambda r: r["verdicts"][0].update(source_kind="simulated", verdict="agrees"), "led: does not fit the schema"),
+        (
+            lambda r: r["figures"][0].update(inputs={"data/published/claims.csv": "0" * 64}),
+            "led: stale: made from another data/published/claims.csv",
+        ),
+        (
+            lambda r: r["figures"][0].update(inputs={"data/led/nothing.csv": "0" * 64}),
+            r"led: stale: made from another data/led/nothing.csv \(gone\)",
+        ),
+        (
+            lambda r: r["verdicts"][0].update(source_kind="simulated", verdict="agrees"),
+            "led: does not fit the schema",
+        ),
         (lambda r: r.update(topic="nmr"), "expected the results of led, found those of nmr"),
-        (lambda r: r["verdicts"].append({**r["verdicts"][0], "claim_id": "C999"}), "claims that are not of this topic: C999"),
+        (
+            lambda r: r["verdicts"].append({**r["verdicts"][0], "claim_id": "C999"}),
+            "claims that are not of this topic: C999",
+        ),
     ],
 )
 def test_missing_and_stale_results_are_refused_by_name(folder, change, message):
@@ -219,11 +303,15 @@ def test_missing_and_stale_results_are_refused_by_name(folder, change, message):
 def test_missing_topics_are_all_named_or_accepted(folder):
     (folder / "nmr.json").unlink()
     (folder / "led.json").write_text("{")
-    with pytest.raises(claims.IncompleteResults, match=r"nmr: no results.*led: led.json: expected JSON"):
+    with pytest.raises(
+        claims.IncompleteResults, match=r"nmr: no results.*led: led.json: expected JSON"
+    ):
         claims.gather(folder)
     (folder / "led.json").unlink()
     found = claims.gather(folder, accept_missing=True)
-    assert set(found.missing) == {"led", "nmr"} and all(row.claim.topic not in found.missing for row in claims.board(found))
+    assert set(found.missing) == {"led", "nmr"} and all(
+        row.claim.topic not in found.missing for row in claims.board(found)
+    )
 
 
 def test_inputs_elsewhere_are_counted_not_trusted(folder):
@@ -239,15 +327,26 @@ def test_distances_are_those_of_the_comparison():
         entry = paper.claim(claim_id)
         for error in (0.0, 0.3):
             for factor in (0.2, 0.9, 0.97, 0.999, 1.0, 1.001, 1.03, 1.1, 5.0):
-                verdict = paper.judge(claim_id, entry.printed[0].value * factor, error, kind="recomputed")
+                verdict = paper.judge(
+                    claim_id, entry.printed[0].value * factor, error, kind="recomputed"
+                )
                 ratio, excess = claims.deviation(verdict)
-                assert math.isfinite(ratio) and (excess <= 1 + 1e-9) == (verdict.verdict == "agrees"), (claim_id, factor, excess)
+                assert math.isfinite(ratio) and (excess <= 1 + 1e-9) == (
+                    verdict.verdict == "agrees"
+                ), (claim_id, factor, excess)
 
 
 def test_what_changes_most_comes_first():
     def row(section, verdict, found, panels=()):
         entry = replace(paper.claim("C118"), section=section)
-        return scoreboard.Row(entry, verdict, "recomputed", (replace(paper.judge("C118", found, kind="recomputed"), verdict=verdict),), panels, "")
+        return scoreboard.Row(
+            entry,
+            verdict,
+            "recomputed",
+            (replace(paper.judge("C118", found, kind="recomputed"), verdict=verdict),),
+            panels,
+            "",
+        )
 
     rows = [
         row("Methods, Synthesis", "disagrees", 100.0),
@@ -258,7 +357,10 @@ def test_what_changes_most_comes_first():
         row("main text, Fig. 2", "disagrees", 100.0),
         row("abstract", "agrees", 480.0),
     ]
-    ranked = [(c.row.claim.section, c.row.verdict, c.row.panels, round(c.ratio, 2)) for c in claims.contradictions(rows)]
+    ranked = [
+        (c.row.claim.section, c.row.verdict, c.row.panels, round(c.ratio, 2))
+        for c in claims.contradictions(rows)
+    ]
     assert ranked == [
         ("abstract", "partly", (), 0.98),
         ("main text, Fig. 2", "disagrees", ("fig2a",), 0.98),
@@ -272,7 +374,9 @@ def test_what_changes_most_comes_first():
 def test_simulated_data_contradict_nothing():
     verdict = paper.judge("C118", 100.0, kind="simulated")
     assert verdict.verdict == "pipeline misses"
-    assert not claims.contradictions([scoreboard.Row(paper.claim("C118"), "pipeline misses", "simulated", (verdict,), (), "")])
+    assert not claims.contradictions(
+        [scoreboard.Row(paper.claim("C118"), "pipeline misses", "simulated", (verdict,), (), "")]
+    )
 
 
 # ---- the real results ---------------------------------------------------------------------------------------------------
@@ -291,24 +395,49 @@ def real():
 def test_every_claim_and_every_described_panel_is_there(real):
     rows = claims.board(real)
     assert len(rows) == len(paper.claims())
-    described = {name for name, panel in paper.panels().items() if not panel.plotted.startswith("not described")}
+    described = {
+        name
+        for name, panel in paper.panels().items()
+        if not panel.plotted.startswith("not described")
+    }
     assert {name for name in real.figures if name in paper.panels()} == described
     assert set(paper.panels()) - described == {"ed8e", "ed8f", "ed8g"}
-    assert all(v.verdict in ("pipeline recovers", "pipeline misses", "not testable") for v in real.verdicts if v.source_kind == "simulated")
+    assert all(
+        v.verdict in ("pipeline recovers", "pipeline misses", "not testable")
+        for v in real.verdicts
+        if v.source_kind == "simulated"
+    )
 
 
 #: Checks (claim and route) that no alteration of their printed number turns, found by the test below. The list may only shrink.
 CANNOT_FAIL = {
     **dict.fromkeys(
-        ["C003 common band of L0, J, EQE0", "C056 against the lifetime device", "C056 optical ceiling", "C066"], "compares other numbers than the one it judges"
+        [
+            "C003 common band of L0, J, EQE0",
+            "C056 against the lifetime device",
+            "C056 optical ceiling",
+            "C066",
+        ],
+        "compares other numbers than the one it judges",
     ),
-    **dict.fromkeys([f"C{n} from L0 and J at 620 nm, 35 nm" for n in (259, 260, 261)], "judged by other numbers of the same device"),
-    **dict.fromkeys([f"C{n} from EQE0 and J at 620 nm, 35 nm" for n in (262, 263, 264)], "judged by other numbers of the same device"),
-    **dict.fromkeys(["C029 which sample", "C035 printed precision", "C225 which sample"], "judges how the number is used, not the number"),
+    **dict.fromkeys(
+        [f"C{n} from L0 and J at 620 nm, 35 nm" for n in (259, 260, 261)],
+        "judged by other numbers of the same device",
+    ),
+    **dict.fromkeys(
+        [f"C{n} from EQE0 and J at 620 nm, 35 nm" for n in (262, 263, 264)],
+        "judged by other numbers of the same device",
+    ),
+    **dict.fromkeys(
+        ["C029 which sample", "C035 printed precision", "C225 which sample"],
+        "judges how the number is used, not the number",
+    ),
 }
 
 
-@pytest.mark.parametrize("topic", [topic for topic in NOTEBOOKS if not records.runs_after_all(NOTEBOOKS[topic])])
+@pytest.mark.parametrize(
+    "topic", [topic for topic in NOTEBOOKS if not records.runs_after_all(NOTEBOOKS[topic])]
+)
 def test_every_check_can_fail(topic, tmp_path):
     """Each recomputed or calculated verdict on a printed number changes when that number is altered."""
     results = RESULTS / f"{topic}.json"
@@ -317,16 +446,24 @@ def test_every_check_can_fail(topic, tmp_path):
     content = json.loads(results.read_text())
     if problems := claims.problems(topic, content)[0]:
         pytest.fail("; ".join(problems))
-    environment = {k: v for k, v in os.environ.items() if k not in ("PELED_STAGE", "PELED_PUBLISHED")} | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    environment = {
+        k: v for k, v in os.environ.items() if k not in ("PELED_STAGE", "PELED_PUBLISHED")
+    } | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
     report = tmp_path / "report.json"
     done = subprocess.run(
-        [sys.executable, str(Path(integrity.__file__)), str(NOTEBOOKS[topic]), str(report)], env=environment, capture_output=True, text=True, timeout=600
+        [sys.executable, str(Path(integrity.__file__)), str(NOTEBOOKS[topic]), str(report)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(report.read_text())
     assert not found["error"]
     groups = integrity.judge(content["verdicts"], found)
-    assert {key.strip() for key in groups["cannot fail"]} <= set(CANNOT_FAIL), set(map(str.strip, groups["cannot fail"])) - set(CANNOT_FAIL)
+    assert {key.strip() for key in groups["cannot fail"]} <= set(CANNOT_FAIL), set(
+        map(str.strip, groups["cannot fail"])
+    ) - set(CANNOT_FAIL)
 
 
 def test_a_check_that_cannot_fail_is_found(tmp_path):
@@ -341,5 +478,11 @@ def test_a_check_that_cannot_fail_is_found(tmp_path):
     (toy.root / "notebooks/01_stick.ipynb").write_text(json.dumps(notebook))
     toy.run("01")
     shutil.copy(integrity.__file__, toy.root)
-    groups = json.loads(toy.python("integrity.py", "notebooks/01_stick.ipynb", "report.json", "show"))
-    assert groups["flips"] == ["C001 "] and groups["stands on data"] == ["C002 "] and groups["cannot fail"] == ["C003 ", "C003 written down"]
+    groups = json.loads(
+        toy.python("integrity.py", "notebooks/01_stick.ipynb", "report.json", "show")
+    )
+    assert (
+        groups["flips"] == ["C001 "]
+        and groups["stands on data"] == ["C002 "]
+        and groups["cannot fail"] == ["C003 ", "C003 written down"]
+    )

@@ -8,7 +8,9 @@ from peled import datapackage, files
 
 
 def test_the_catalogue_is_up_to_date_and_lists_every_file():
-    assert (files.ROOT / "data" / "datapackage.json").read_text() == files.to_json(datapackage.build())
+    assert (files.ROOT / "data" / "datapackage.json").read_text() == files.to_json(
+        datapackage.build()
+    )
 
 
 def test_the_standards_own_tool_accepts_it():
@@ -17,9 +19,17 @@ def test_the_standards_own_tool_accepts_it():
     package = frictionless.Package(str(files.ROOT / "data" / "datapackage.json"))
     report = package.validate()
     assert len(report.tasks) == len(package.resources) > 10
-    assert report.valid, [(task.place, [error.message for error in task.errors][:2]) for task in report.tasks if not task.valid][:5]
+    assert report.valid, [
+        (task.place, [error.message for error in task.errors][:2])
+        for task in report.tasks
+        if not task.valid
+    ][:5]
     for resource in package.resources:
-        assert resource.custom["sourceKind"] in datapackage.SOURCE_KINDS and resource.custom["made"] and resource.licenses, resource.name
+        assert (
+            resource.custom["sourceKind"] in datapackage.SOURCE_KINDS
+            and resource.custom["made"]
+            and resource.licenses
+        ), resource.name
 
 
 def test_the_standards_own_tool_finds_an_altered_file(tmp_path):
@@ -47,11 +57,23 @@ def test_the_kind_of_a_file_is_the_catalogues_or_measured(tmp_path):
 @pytest.mark.parametrize(
     ("about", "message"),
     [
-        ("files: [{path: b.csv, title: t, kind: published, made: m}]", "b.csv: expected a file, found none"),
-        ("files: [{path: a.csv, title: t, kind: guessed, made: m}]", "kind: expected one of .* found 'guessed'"),
+        (
+            "files: [{path: b.csv, title: t, kind: published, made: m}]",
+            "b.csv: expected a file, found none",
+        ),
+        (
+            "files: [{path: a.csv, title: t, kind: guessed, made: m}]",
+            "kind: expected one of .* found 'guessed'",
+        ),
         ("files: [{path: a.csv, title: t, kind: published}]", "expected the key 'made'"),
-        ("files: [{path: a.csv, title: t, kind: published, made: m, licence: none}]", "licence: expected one of"),
-        ("files: [{path: a.csv, title: t, kind: published, made: m}, {path: '*.csv', title: t, kind: published, made: m}]", "listed twice"),
+        (
+            "files: [{path: a.csv, title: t, kind: published, made: m, licence: none}]",
+            "licence: expected one of",
+        ),
+        (
+            "files: [{path: a.csv, title: t, kind: published, made: m}, {path: '*.csv', title: t, kind: published, made: m}]",
+            "listed twice",
+        ),
         ("files: [", "expected YAML"),
     ],
 )

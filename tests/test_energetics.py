@@ -66,9 +66,14 @@ def test_intervals_that_exclude_each_other_and_undecided_orders():
 
 def test_table_of_the_paper():
     told = verdicts.published()
-    assert told.interaction.middle == pytest.approx(-1.0) and told.interaction.half_width == pytest.approx(0.015)
+    assert told.interaction.middle == pytest.approx(
+        -1.0
+    ) and told.interaction.half_width == pytest.approx(0.015)
     gl2, edta2 = told.cells["GL+GL"].energy_eV, told.cells["EDTA+EDTA"].energy_eV
-    assert (gl2.low, gl2.high) == pytest.approx((-4.455, -3.69)) and (edta2.low, edta2.high) == pytest.approx((-4.455, -3.19))
+    assert (gl2.low, gl2.high) == pytest.approx((-4.455, -3.69)) and (
+        edta2.low,
+        edta2.high,
+    ) == pytest.approx((-4.455, -3.19))
     assert told.cells["tertiary amine"].energy_eV.low == -math.inf
     assert told.cells["GL+EDTA"].per_molecule_eV.middle == pytest.approx(-2.225)
     # two GL cannot attract each other as much as E+G does; for two EDTA the text does not say
@@ -78,12 +83,24 @@ def test_table_of_the_paper():
 
 
 def test_inequalities_that_cannot_hold_are_found():
-    with pytest.raises(ValueError, match="exclude"):  # a pair weaker than twice GL cannot be the strongest
-        table_cells(gl=Interval(-1.9, -1.8), edta=Interval(-1.6, -1.6), pair=Interval(-3.0, -3.0), acid=Interval(-0.6, -0.6), amine=Interval(-0.8, -0.8))
+    with pytest.raises(
+        ValueError, match="exclude"
+    ):  # a pair weaker than twice GL cannot be the strongest
+        table_cells(
+            gl=Interval(-1.9, -1.8),
+            edta=Interval(-1.6, -1.6),
+            pair=Interval(-3.0, -3.0),
+            acid=Interval(-0.6, -0.6),
+            amine=Interval(-0.8, -0.8),
+        )
 
 
 @pytest.mark.parametrize(
-    ("cell", "text"), [(Cell("a", Interval(-1.605, -1.595)), "-1.60"), (Cell("b", Interval(-math.inf, -0.575), printed=False), "below -0.57")]
+    ("cell", "text"),
+    [
+        (Cell("a", Interval(-1.605, -1.595)), "-1.60"),
+        (Cell("b", Interval(-math.inf, -0.575), printed=False), "below -0.57"),
+    ],
 )
 def test_quoting(cell, text):
     assert plots.quoted(cell).startswith(text[:-1])
@@ -94,7 +111,9 @@ def test_quoting(cell, text):
 
 def test_limits_of_the_pair_fraction():
     assert pair_fraction(0.0) == pytest.approx(0.5)
-    assert pair_fraction(0.0, interstitials=3.0) == pytest.approx(0.75)  # ions spread evenly over 1 + 3 sites
+    assert pair_fraction(0.0, interstitials=3.0) == pytest.approx(
+        0.75
+    )  # ions spread evenly over 1 + 3 sites
     assert pair_fraction(0.8) == pytest.approx(float(dilute_fraction(0.8)), rel=1e-5)
     assert pair_fraction(-2.0) == pytest.approx(1.0, abs=1e-8)
     assert pair_fraction(-2.0, interstitials=0.4) == pytest.approx(0.4, abs=1e-8)
@@ -110,7 +129,9 @@ def test_mass_action_holds(energy, temperature, m):
     x = float(pair_fraction(energy, temperature, interstitials=m))
     assert 0 <= x <= min(1.0, m)
     if 1e-6 < x < 0.999 * min(1, m):
-        assert math.log(x * x / ((1 - x) * (m - x))) == pytest.approx(-energy / (frenkel.K_EV * temperature), abs=1e-4)
+        assert math.log(x * x / ((1 - x) * (m - x))) == pytest.approx(
+            -energy / (frenkel.K_EV * temperature), abs=1e-4
+        )
 
 
 @pytest.mark.parametrize("energy", [0.03, 0.15, 0.3, 0.45, 0.84])
@@ -127,7 +148,12 @@ def test_a_walk_of_single_ions_finds_the_same_mean():
 
 
 def test_in_a_closed_small_crystal_the_exponent_doubles():
-    slope = np.log(pairs_per_crystal(0.80, 1000) / pairs_per_crystal(0.82, 1000)) / 0.02 * frenkel.K_EV * 300
+    slope = (
+        np.log(pairs_per_crystal(0.80, 1000) / pairs_per_crystal(0.82, 1000))
+        / 0.02
+        * frenkel.K_EV
+        * 300
+    )
     bulk = np.log(pair_fraction(0.80) / pair_fraction(0.82)) / 0.02 * frenkel.K_EV * 300
     assert slope == pytest.approx(1.0, abs=0.01) and bulk == pytest.approx(0.5, abs=0.01)
 
@@ -137,18 +163,29 @@ def test_suppression_intervals_cover_the_truth(correlation):
     true = np.array([0.10, 0.25])
     factor = float(dilute_fraction(true[0]) / dilute_fraction(true[1]))
     sets = crystals.noisy_energies(true, error_eV=0.05, shared=correlation, sets=600, seed=8)
-    hits = sum(s.low <= factor <= s.high for s in (suppression(a, b, error_eV=0.05, correlation=correlation) for a, b in sets))
+    hits = sum(
+        s.low <= factor <= s.high
+        for s in (suppression(a, b, error_eV=0.05, correlation=correlation) for a, b in sets)
+    )
     assert 0.925 <= hits / 600 <= 0.972
 
 
 @pytest.mark.parametrize("sites", [None, 1000])
 def test_saturated_suppression_covers_and_is_smaller(sites):
     true = np.array([0.03, 0.18])
-    numbers = [float(pair_fraction(e) if sites is None else pairs_per_crystal(e, sites)) for e in true]
+    numbers = [
+        float(pair_fraction(e) if sites is None else pairs_per_crystal(e, sites)) for e in true
+    ]
     sets = crystals.noisy_energies(true, error_eV=0.05, shared=0.5, sets=600, seed=4)
-    found = [suppression(a, b, error_eV=0.05, correlation=0.5, dilute=False, sites=sites) for a, b in sets]
+    found = [
+        suppression(a, b, error_eV=0.05, correlation=0.5, dilute=False, sites=sites)
+        for a, b in sets
+    ]
     assert 0.925 <= np.mean([s.low <= numbers[0] / numbers[1] <= s.high for s in found]) <= 0.97
-    assert suppression(*true, error_eV=0.05, dilute=False).factor < suppression(*true, error_eV=0.05).factor
+    assert (
+        suppression(*true, error_eV=0.05, dilute=False).factor
+        < suppression(*true, error_eV=0.05).factor
+    )
 
 
 def test_three_hundredths_of_an_electronvolt_decide_nothing():
@@ -166,12 +203,21 @@ def test_protons_against_a_titration_done_by_hand():
     assert affinity.log_alpha(4.76, [4.76]) == pytest.approx(math.log10(2))
     assert affinity.log_alpha(13.0, [4.0, 5.0]) == pytest.approx(0.0, abs=1e-6)
     assert affinity.log_alpha(0.0, [4.0, 5.0]) == pytest.approx(9.0, abs=1e-3)
-    assert affinity.conditional_log_k(18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0], ()).tolist() == sorted(
+    assert affinity.conditional_log_k(
+        18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0], ()
+    ).tolist() == sorted(
         affinity.conditional_log_k(18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0], ())
     )
 
 
-@given(st.floats(1e-6, 1e-1), st.lists(st.tuples(st.one_of(st.just(0.0), st.floats(1e-9, 0.1)), st.floats(-5, 20)), min_size=1, max_size=4))
+@given(
+    st.floats(1e-6, 1e-1),
+    st.lists(
+        st.tuples(st.one_of(st.just(0.0), st.floats(1e-9, 0.1)), st.floats(-5, 20)),
+        min_size=1,
+        max_size=4,
+    ),
+)
 @settings(deadline=None, max_examples=60)
 def test_speciation_conserves_and_obeys_mass_action(metal, ligands):
     totals, constants = zip(*ligands, strict=True)
@@ -180,14 +226,18 @@ def test_speciation_conserves_and_obeys_mass_action(metal, ligands):
     for total, log_k, bound in zip(totals, constants, found.complexes, strict=True):
         assert bound <= total * (1 + 1e-9)
         if 0 < 1e-9 * total < bound < 0.99 * total:
-            assert math.log10(bound / (found.free_metal * (total - bound))) == pytest.approx(log_k, abs=1e-5)
+            assert math.log10(bound / (found.free_metal * (total - bound))) == pytest.approx(
+                log_k, abs=1e-5
+            )
 
 
 def test_hydroxide_takes_lead_where_the_solution_is_basic():
     assert affinity.log_alpha_metal(7.71, [-7.71]) == pytest.approx(math.log10(2))
     assert affinity.log_alpha_metal(np.array([2.0, 5.0])) == pytest.approx(0.0, abs=0.01)
     # Far above every step only the last complex is left: slope 3 in pH, intercept its constant.
-    assert affinity.log_alpha_metal(13.5) == pytest.approx(3 * 13.5 + affinity.LEAD_HYDROLYSIS[-1], abs=0.01)
+    assert affinity.log_alpha_metal(13.5) == pytest.approx(
+        3 * 13.5 + affinity.LEAD_HYDROLYSIS[-1], abs=0.01
+    )
     pH = np.linspace(0, 13, 131)
     best = pH[np.argmax(affinity.conditional_log_k(18.0, pH, [10.2, 6.1, 2.7, 2.0, 1.5]))]
     assert 7.5 < best < 9.5  # protons on one side, hydroxide on the other
@@ -201,11 +251,24 @@ def test_eighty_hundredths_are_thirteen_powers_of_ten():
 
 CELL = np.diag([10.0, 10.0, 20.0])
 #: Atoms of glutathione, put on a line: only their number matters.
-GLUTATHIONE = (list("C" * 10 + "H" * 17 + "N" * 3 + "O" * 6 + "S"), np.array([[5.0, 5.0, 5.0 + 0.3 * k] for k in range(37)]))
-AT = {"surface": (["Pb", "I"], np.array([[0.0, 0, 0], [3, 0, 0]])), "ligand": (["O", "H"], np.array([[0.0, 0, 5], [0, 0, 6]]))}
+GLUTATHIONE = (
+    list("C" * 10 + "H" * 17 + "N" * 3 + "O" * 6 + "S"),
+    np.array([[5.0, 5.0, 5.0 + 0.3 * k] for k in range(37)]),
+)
+AT = {
+    "surface": (["Pb", "I"], np.array([[0.0, 0, 0], [3, 0, 0]])),
+    "ligand": (["O", "H"], np.array([[0.0, 0, 5], [0, 0, 6]])),
+}
 
 
-def lab(folder, *, whole=-111.5, table="name,complex,parts,molecules\nGL,both.out,ligand.out + surface.out,1\n", ligand=AT["ligand"], **options):
+def lab(
+    folder,
+    *,
+    whole=-111.5,
+    table="name,complex,parts,molecules\nGL,both.out,ligand.out + surface.out,1\n",
+    ligand=AT["ligand"],
+    **options,
+):
     folder.mkdir(exist_ok=True)
     (s, p), (t, q) = AT["surface"], ligand
     (folder / "surface.out").write_text(espresso.relaxation(s, p, CELL, -100.0))
@@ -217,7 +280,12 @@ def lab(folder, *, whole=-111.5, table="name,complex,parts,molecules\nGL,both.ou
 
 def test_binding_energy_of_three_outputs(tmp_path):
     (row,), refused = read_table(lab(tmp_path))
-    assert row.energy_eV == pytest.approx(-1.5, abs=1e-6) and row.warnings == () and row.molecules == 1 and not refused
+    assert (
+        row.energy_eV == pytest.approx(-1.5, abs=1e-6)
+        and row.warnings == ()
+        and row.molecules == 1
+        and not refused
+    )
     assert "-144.7" in to_csv([row])  # kJ/mol
     assert row.caption == "PBE-D3, 25/200 Ry, Gamma; 4 atoms; 1 start"
 
@@ -233,7 +301,12 @@ def test_binding_energy_of_three_outputs(tmp_path):
 )
 def test_settings_that_differ_are_refused_and_named(tmp_path, options, word):
     rows, refused = read_table(lab(tmp_path, **options))
-    assert not rows and "ligand.out" in refused["GL"] and "both.out" in refused["GL"] and word in refused["GL"]
+    assert (
+        not rows
+        and "ligand.out" in refused["GL"]
+        and "both.out" in refused["GL"]
+        and word in refused["GL"]
+    )
 
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=6))
@@ -258,13 +331,18 @@ def test_unconverged_members_are_refused_and_unconverged_starts_left_out(tmp_pat
     path = lab(tmp_path, table="name,complex,parts\nGL,both*.out,ligand.out + surface.out\n")
     (s, p), (t, q) = AT["surface"], AT["ligand"]
     for k, (energy, fine) in enumerate([(-111.9, True), (-113.0, False), (-111.2, True)]):
-        (tmp_path / f"both{k}.out").write_text(espresso.relaxation(s + t, np.vstack([p, q]), CELL, energy, converged=fine))
+        (tmp_path / f"both{k}.out").write_text(
+            espresso.relaxation(s + t, np.vstack([p, q]), CELL, energy, converged=fine)
+        )
     ((row,), _) = read_table(path)
     assert row.energy_eV == pytest.approx(-1.9, abs=1e-6) and row.unconverged == 1
     # Of the 27 redraws of three, 19 hold the lowest, 7 more the next, one the highest three times.
     redrawn = np.repeat([-1.9, -1.5, -1.2], [19, 7, 1])
     assert row.spread_eV == pytest.approx(redrawn.std(), abs=1e-6)
-    assert row.caption == f"PBE-D3, 25/200 Ry, Gamma; 4 atoms; 3 starts over 0.70 eV, lowest ± {redrawn.std():.2f} eV"
+    assert (
+        row.caption
+        == f"PBE-D3, 25/200 Ry, Gamma; 4 atoms; 3 starts over 0.70 eV, lowest ± {redrawn.std():.2f} eV"
+    )
 
 
 def test_a_total_energy_that_still_moves_is_warned_of(tmp_path):
@@ -272,7 +350,9 @@ def test_a_total_energy_that_still_moves_is_warned_of(tmp_path):
     path = lab(tmp_path)
     text = (tmp_path / "ligand.out").read_text()
     before = re.findall(r"^ +total energy +=.*$", text, re.M)[-1]
-    (tmp_path / "ligand.out").write_text(before.replace(re.search(r"-[\d.]+", before)[0], "-0.73").join(text.rsplit(before, 1)))
+    (tmp_path / "ligand.out").write_text(
+        before.replace(re.search(r"-[\d.]+", before)[0], "-0.73").join(text.rsplit(before, 1))
+    )
     ((row,), _) = read_table(path)
     assert row.energy_eV == pytest.approx(-1.5, abs=1e-6)
     (said,) = row.warnings
@@ -281,17 +361,24 @@ def test_a_total_energy_that_still_moves_is_warned_of(tmp_path):
 
 def test_a_start_that_reacted_is_left_out_where_others_did_not(tmp_path):
     def put(name, energy, *rows):
-        (tmp_path / f"{name}.xyz").write_text("\n".join([str(len(rows)), f"Properties=species:S:1:pos:R:3 energy={energy}", *rows]) + "\n")
+        (tmp_path / f"{name}.xyz").write_text(
+            "\n".join([str(len(rows)), f"Properties=species:S:1:pos:R:3 energy={energy}", *rows])
+            + "\n"
+        )
 
     water = ("O 0 0 {0}", "H 0.76 0 {1}", "H -0.76 0 {1}")
     put("lead", -10.0, "Pb 0 0 0")
     put("water", -5.0, *(w.format(9, 9.6) for w in water))
     put("a0", -15.5, "Pb 0 0 0", *(w.format(2.4, 3.0) for w in water))
     put("a1", -17.0, "Pb 0 0 0", "O 0 0 2.2", "H 0 0 3.2", "H 4 0 0")  # a proton has left
-    (tmp_path / "table.csv").write_text("name,complex,parts\nPb,a*.xyz,lead.xyz + water.xyz\nreacted,a1.xyz,lead.xyz + water.xyz\n")
+    (tmp_path / "table.csv").write_text(
+        "name,complex,parts\nPb,a*.xyz,lead.xyz + water.xyz\nreacted,a1.xyz,lead.xyz + water.xyz\n"
+    )
     both, only = read_table(tmp_path / "table.csv").rows
     assert both.energy_eV == pytest.approx(-0.5) and both.reacted == 1
-    assert only.energy_eV == pytest.approx(-2.0) and any("covalent bonds" in w for w in only.warnings)
+    assert only.energy_eV == pytest.approx(-2.0) and any(
+        "covalent bonds" in w for w in only.warnings
+    )
 
 
 def test_bonds_across_the_cell_are_counted():
@@ -315,22 +402,34 @@ def test_bonds_across_the_cell_are_counted():
     ],
 )
 def test_a_row_that_does_not_add_up_is_refused_and_the_others_stand(tmp_path, row, what):
-    path = lab(tmp_path / "lab", table=f"name,complex,parts,molecules\nGL,both.out,ligand.out + surface.out,1\n{row}\n")
+    path = lab(
+        tmp_path / "lab",
+        table=f"name,complex,parts,molecules\nGL,both.out,ligand.out + surface.out,1\n{row}\n",
+    )
     (path.parent / "cut.out").write_text((path.parent / "both.out").read_text()[:1500])
     rows, refused = read_table(path)
     assert [r.name for r in rows] == ["GL"] and what in refused["bad"]
     assert "bad" in to_csv(rows, refused) and what in to_csv(rows, refused)
 
 
-@pytest.mark.parametrize(("table", "what"), [("name,complex\nGL,both.out\n", "columns"), ("name,complex,parts\n", "at least one row")])
+@pytest.mark.parametrize(
+    ("table", "what"),
+    [("name,complex\nGL,both.out\n", "columns"), ("name,complex,parts\n", "at least one row")],
+)
 def test_tables_without_columns_or_rows(tmp_path, table, what):
     with pytest.raises(FormatError, match=what):
         read_table(lab(tmp_path / "lab", table=table))
 
 
 def test_charges_must_balance(tmp_path):
-    for name, body, charge in (("ion", "Pb 0 0 0", 2), ("ligand", "O 0 0 3", 0), ("both", "Pb 0 0 0\nO 0 0 2", 0)):
-        (tmp_path / f"{name}.xyz").write_text(f"{body.count(chr(10)) + 1}\nProperties=species:S:1:pos:R:3 energy=-1 charge={charge}\n{body}\n")
+    for name, body, charge in (
+        ("ion", "Pb 0 0 0", 2),
+        ("ligand", "O 0 0 3", 0),
+        ("both", "Pb 0 0 0\nO 0 0 2", 0),
+    ):
+        (tmp_path / f"{name}.xyz").write_text(
+            f"{body.count(chr(10)) + 1}\nProperties=species:S:1:pos:R:3 energy=-1 charge={charge}\n{body}\n"
+        )
     (tmp_path / "table.csv").write_text("name,complex,parts\nPb,both.xyz,ion.xyz + ligand.xyz\n")
     assert "charge" in read_table(tmp_path / "table.csv").refused["Pb"]
 
@@ -346,20 +445,31 @@ def test_the_acid_dimer_has_two_hydrogen_bonds_and_the_known_energy(root):
     groups = np.repeat([0, 1], 8)
     assert len(draw.hydrogen_bonds(s.symbols, s.positions, groups)) == 2
     one = read_calculation(kept / "molecules/acetic_acid.xyz").energy_eV
-    assert -0.85 < dimer.energy_eV - 2 * one < -0.6  # experiment and CCSD(T): about -0.7 to -0.8 eV (S22)
+    assert (
+        -0.85 < dimer.energy_eV - 2 * one < -0.6
+    )  # experiment and CCSD(T): about -0.7 to -0.8 eV (S22)
 
 
 def test_projection_keeps_distances_in_three_dimensions():
     at = np.random.default_rng(0).normal(size=(6, 3))
     view = draw.project(at, tilt_deg=33, turn_deg=71)
-    assert np.allclose(np.linalg.norm(at[:, None] - at[None], axis=2), np.linalg.norm(view[:, None] - view[None], axis=2))
+    assert np.allclose(
+        np.linalg.norm(at[:, None] - at[None], axis=2),
+        np.linalg.norm(view[:, None] - view[None], axis=2),
+    )
 
 
 # ---- the room -----------------------------------------------------------------------------------------------------------
 
 
 def open_here(tmp_path, data_dir):
-    return open_room("energetics", data_dir=str(data_dir), figures_dir=str(tmp_path / "f"), results_dir=str(tmp_path / "r"), quick=True)
+    return open_room(
+        "energetics",
+        data_dir=str(data_dir),
+        figures_dir=str(tmp_path / "f"),
+        results_dir=str(tmp_path / "r"),
+        quick=True,
+    )
 
 
 def judge(room, held):
@@ -373,7 +483,13 @@ def judge(room, held):
     calculated.judge_lead(room, gaps, next(iter(gaps)))
     verdicts.judge_affinity(room, held.constants)
     above = {k: loading.ligands_above(held.picture(k)) for k in ("GL", "EDTA")}
-    verdicts.judge_method(room, held.citations, verdicts.as_slab(held.picture("bare")), {k: v for k, v in above.items() if v is not None}, held.potentials)
+    verdicts.judge_method(
+        room,
+        held.citations,
+        verdicts.as_slab(held.picture("bare")),
+        {k: v for k, v in above.items() if v is not None},
+        held.potentials,
+    )
     return {(v.claim_id, v.route): v for v in room.verdicts().rows}
 
 
@@ -384,8 +500,14 @@ def test_every_claim_gets_its_verdict(tmp_path, root):
     found = judge(room, held)
     assert room.missing_claims() == []
     assert found["C076", ""].verdict == "partly" and found["C083", ""].verdict == "agrees"
-    assert found["C088", "like with like"].verdict == "partly" and found["C213", ""].verdict == "disagrees"
-    assert found["C079", "GFN2-xTB on the slab"].verdict == "agrees" and found["C079", "GFN2-xTB on the slab"].source_kind == "calculated"
+    assert (
+        found["C088", "like with like"].verdict == "partly"
+        and found["C213", ""].verdict == "disagrees"
+    )
+    assert (
+        found["C079", "GFN2-xTB on the slab"].verdict == "agrees"
+        and found["C079", "GFN2-xTB on the slab"].source_kind == "calculated"
+    )
     assert found["C216", "potentials made here"].verdict == "agrees"
 
 
@@ -396,14 +518,20 @@ def test_ones_own_outputs_stand_beside_the_kept_ones_and_count_as_measured(tmp_p
     held = loading.load(room)
     assert held.own and held.kind(loading.OWN) == "measured"
     found = judge(room, held)
-    assert found["C077", "own outputs"].verdict == "agrees" and found["C077", "own outputs"].source_kind == "measured"
+    assert (
+        found["C077", "own outputs"].verdict == "agrees"
+        and found["C077", "own outputs"].source_kind == "measured"
+    )
     assert room.missing_claims() == []
     assert held.picture("GL").kind == "measured" and held.picture("EDTA").kind == "calculated"
 
 
 def test_names_are_recognised_and_held_against_what_adsorbs(tmp_path, root):
     """The paper's names in any spelling; a row named after another molecule is refused, an anion of it is not."""
-    known = {name: read_structure(root / f"data/energetics/molecules/{name}.xyz", frame=0) for name in ("glutathione", "edta", "acetic_acid")}
+    known = {
+        name: read_structure(root / f"data/energetics/molecules/{name}.xyz", frame=0)
+        for name in ("glutathione", "edta", "acetic_acid")
+    }
     formulas = {name: known[name].composition for name in known}
     both = formulas["glutathione"] + formulas["edta"]
 
@@ -417,14 +545,27 @@ def test_names_are_recognised_and_held_against_what_adsorbs(tmp_path, root):
         ("GL / EDTA", both),
         ("oleate", Counter("C")),
     ]
-    found, refused = loading.recognised({name: row(name, adsorbed) for name, adsorbed in given}, known)
+    found, refused = loading.recognised(
+        {name: row(name, adsorbed) for name, adsorbed in given}, known
+    )
     assert set(found) == {"GL+EDTA", "acetic acid", "oleate"}
-    assert "C2H4O2" in refused["edta"] and "C10H16N2O8" in refused["edta"] and "second row" in refused["GL / EDTA"]
+    assert (
+        "C2H4O2" in refused["edta"]
+        and "C10H16N2O8" in refused["edta"]
+        and "second row" in refused["GL / EDTA"]
+    )
 
 
 def test_rows_of_one_name_are_not_taken_for_each_other(tmp_path):
-    rows, refused = read_table(lab(tmp_path, table="name,complex,parts\nGL,both.out,ligand.out + surface.out\nGL,surface.out,surface.out\n"))
-    assert [r.energy_eV for r in rows] == [pytest.approx(-1.5, abs=1e-6)] and "second row" in refused["GL, line 3"]
+    rows, refused = read_table(
+        lab(
+            tmp_path,
+            table="name,complex,parts\nGL,both.out,ligand.out + surface.out\nGL,surface.out,surface.out\n",
+        )
+    )
+    assert [r.energy_eV for r in rows] == [
+        pytest.approx(-1.5, abs=1e-6)
+    ] and "second row" in refused["GL, line 3"]
 
 
 @pytest.mark.parametrize(
@@ -451,11 +592,19 @@ def test_outputs_of_another_program_give_the_same_table(tmp_path, root):
     from peled.formats.atomistic.structures import BOHR_ANGSTROM
 
     kept = root / "data/energetics"
-    names = {"both": "tight_binding/methylamine_on_pbi2-0.gfn2.xyz", "ligand": "molecules/methylamine.xyz", "surface": "tight_binding/pbi2-0.gfn2.xyz"}
+    names = {
+        "both": "tight_binding/methylamine_on_pbi2-0.gfn2.xyz",
+        "ligand": "molecules/methylamine.xyz",
+        "surface": "tight_binding/pbi2-0.gfn2.xyz",
+    }
     for name, path in names.items():
         c = read_calculation(kept / path)
         record = {
-            "molecule": {"symbols": list(c.structure.symbols), "geometry": (c.structure.positions / BOHR_ANGSTROM).ravel().tolist(), "molecular_charge": 0},
+            "molecule": {
+                "symbols": list(c.structure.symbols),
+                "geometry": (c.structure.positions / BOHR_ANGSTROM).ravel().tolist(),
+                "molecular_charge": 0,
+            },
             "driver": "energy",
             "model": {"method": "GFN2-xTB", "basis": None},
             "provenance": {"creator": "tblite"},
@@ -463,9 +612,13 @@ def test_outputs_of_another_program_give_the_same_table(tmp_path, root):
             "success": True,
         }
         (tmp_path / f"{name}.json").write_text(json.dumps(record))
-    (tmp_path / "table.csv").write_text("name,complex,parts,molecules\nmethylamine,both.json,ligand.json + surface.json,1\n")
+    (tmp_path / "table.csv").write_text(
+        "name,complex,parts,molecules\nmethylamine,both.json,ligand.json + surface.json,1\n"
+    )
     held = loading.load(open_here(tmp_path, tmp_path))
-    wanted = {r.name: r.energy_eV for r in read_table(kept / "gfn2.csv").rows}["methylamine on PbI2"]
+    wanted = {r.name: r.energy_eV for r in read_table(kept / "gfn2.csv").rows}[
+        "methylamine on PbI2"
+    ]
     assert held.methods[loading.OWN]["methylamine"].energy_eV == pytest.approx(wanted, abs=1e-6)
     assert held.picture("methylamine").kind == "measured"
 
@@ -486,6 +639,8 @@ def test_ones_own_outputs_that_disagree(tmp_path):
 @pytest.mark.parametrize("change", [{"log_k": [18, 17]}, {"pKa": ["x"]}, {"source": ""}])
 def test_constants_that_make_no_sense(tmp_path, change):
     path = tmp_path / "stability.yaml"
-    path.write_text(yaml.safe_dump({"EDTA": {"log_k": [17.9, 18.1], "pKa": [10.2], "source": "s"} | change}))
+    path.write_text(
+        yaml.safe_dump({"EDTA": {"log_k": [17.9, 18.1], "pKa": [10.2], "source": "s"} | change})
+    )
     with pytest.raises(FormatError, match=r"stability\.yaml"):
         loading.constants(path)

@@ -18,40 +18,65 @@ from peled.files import ROOT
 
 
 def row(name: str, *starts: float, molecules: int = 1) -> EnergyRow:
-    calculation = SimpleNamespace(label="method", composition=Counter(C=1), path=Path(name), geometry_converged=True)
+    calculation = SimpleNamespace(
+        label="method", composition=Counter(C=1), path=Path(name), geometry_converged=True
+    )
     return EnergyRow(name, min(starts), tuple(sorted(starts)), 0, molecules, (), calculation, ())
 
 
 def rows(**energies) -> dict:
-    return {name.replace("_and_", "+"): row(name, *np.atleast_1d(e)) for name, e in energies.items()}
+    return {
+        name.replace("_and_", "+"): row(name, *np.atleast_1d(e)) for name, e in energies.items()
+    }
 
 
 def test_method_error_is_the_root_mean_square_of_what_both_have():
-    a = rows(x=-1.0, y=-2.0, z=-3.0, only=-9.0) | {"Frenkel bare": row("f", 5.0), "acid on PbI2": row("m", 7.0)}
-    b = rows(x=-1.1, y=-1.9, z=-3.2) | {"Frenkel bare": row("f", 0.0), "acid on PbI2": row("m", 0.0)}
+    a = rows(x=-1.0, y=-2.0, z=-3.0, only=-9.0) | {
+        "Frenkel bare": row("f", 5.0),
+        "acid on PbI2": row("m", 7.0),
+    }
+    b = rows(x=-1.1, y=-1.9, z=-3.2) | {
+        "Frenkel bare": row("f", 0.0),
+        "acid on PbI2": row("m", 0.0),
+    }
     error, shared = methods.method_error_eV(a, b)
     assert shared == 3 and error == pytest.approx(np.sqrt((0.01 + 0.01 + 0.04) / 3))
     assert methods.method_error_eV(a, rows(x=-1.0)) == (methods.ASSUMED_ERROR_EV, 1)
     # The part of one sign: a constant offset is all mean, and no mean exceeds the root of the mean square.
     assert methods.mean_difference_eV(a, b) == pytest.approx((0.1 - 0.1 + 0.2) / 3)
     shifted = {name: dataclasses.replace(r, energy_eV=r.energy_eV - 0.3) for name, r in a.items()}
-    assert methods.mean_difference_eV(a, shifted) == pytest.approx(0.3) == methods.method_error_eV(a, shifted)[0]
+    assert (
+        methods.mean_difference_eV(a, shifted)
+        == pytest.approx(0.3)
+        == methods.method_error_eV(a, shifted)[0]
+    )
     assert np.isnan(methods.mean_difference_eV(a, {}))
 
 
 def test_variants_are_compared_with_what_they_vary_and_are_no_rows_of_their_own():
-    a = rows(x=-1.0, y=-2.0, z=-3.0) | {"x; three sheets": row("t", -1.25), "w; three sheets": row("u", -9.0)}
+    a = rows(x=-1.0, y=-2.0, z=-3.0) | {
+        "x; three sheets": row("t", -1.25),
+        "w; three sheets": row("u", -9.0),
+    }
     assert methods.changes(a) == {"x; three sheets": pytest.approx(-0.25)}
     assert methods.method_error_eV(a, a | {"x; three sheets": row("t", 5.0)}) == (0.0, 3)
 
 
 def test_interaction_counts_the_spread_of_all_three_and_is_zero_for_molecules_that_ignore_each_other():
-    found = methods.interaction(rows(GL=(-1.8, -1.4), EDTA=-1.6, GL_and_EDTA=(-4.4, -4.0)), "GL+EDTA", 0.1)
+    found = methods.interaction(
+        rows(GL=(-1.8, -1.4), EDTA=-1.6, GL_and_EDTA=(-4.4, -4.0)), "GL+EDTA", 0.1
+    )
     assert found.value_eV == pytest.approx(-1.0)
-    assert found.error_eV == pytest.approx(np.sqrt(0.1**2 + 2 * 0.75 * 0.25 * 0.4**2))  # of two starts the lower is drawn three times in four
-    assert methods.interaction(rows(GL=-1.85, EDTA=-1.6, GL_and_EDTA=-3.45), "GL+EDTA", 0.1).value_eV == pytest.approx(0)
+    assert found.error_eV == pytest.approx(
+        np.sqrt(0.1**2 + 2 * 0.75 * 0.25 * 0.4**2)
+    )  # of two starts the lower is drawn three times in four
+    assert methods.interaction(
+        rows(GL=-1.85, EDTA=-1.6, GL_and_EDTA=-3.45), "GL+EDTA", 0.1
+    ).value_eV == pytest.approx(0)
     assert methods.interaction(rows(GL=-1.85, GL_and_EDTA=-3.45), "GL+EDTA", 0.1) is None
-    assert methods.interaction(rows(GL=-1.0, GL_and_GL=-3.0), "GL+GL", 0.0).value_eV == pytest.approx(-1.0)
+    assert methods.interaction(
+        rows(GL=-1.0, GL_and_GL=-3.0), "GL+GL", 0.0
+    ).value_eV == pytest.approx(-1.0)
 
 
 def test_lead_gap_is_antisymmetric_and_its_error_covers_the_search():
@@ -61,18 +86,31 @@ def test_lead_gap_is_antisymmetric_and_its_error_covers_the_search():
     assert methods.lead_gap(gl, edta, "m").gap_eV == pytest.approx(-0.8)
     # Many searches of n starts from one known distribution: the error of the lowest is of the size of its real scatter.
     rng = np.random.default_rng(4)
-    found = [methods.lead_gap(row("e", *rng.exponential(0.3, 12)), row("g", *rng.exponential(0.3, 12)), "m") for _ in range(150)]
+    found = [
+        methods.lead_gap(
+            row("e", *rng.exponential(0.3, 12)), row("g", *rng.exponential(0.3, 12)), "m"
+        )
+        for _ in range(150)
+    ]
     real = np.std([g.gap_eV for g in found])
     assert 0.5 < np.median([g.error_eV for g in found]) / real < 2.0
 
 
 def test_counterpoise_is_what_both_halves_borrow_and_positive_in_the_kept_records(tmp_path):
-    energies = {"x-1.ligand.b": -10.0, "x-1.ligand+ghost.b": -10.3, "x-1.lead+ghost.b": -5.05, "lead_ion-0.b": -5.0}
+    energies = {
+        "x-1.ligand.b": -10.0,
+        "x-1.ligand+ghost.b": -10.3,
+        "x-1.lead+ghost.b": -5.05,
+        "lead_ion-0.b": -5.0,
+    }
     for name, energy in energies.items():
         assert methods.counterpoise_eV(tmp_path, "x", "b") is None  # until all four are there
         (tmp_path / f"{name}.vacuum.json").write_text(json.dumps({"energy_eV": energy}))
     assert methods.counterpoise_eV(tmp_path, "x", "b") == pytest.approx(0.35)
-    kept = {b: methods.counterpoise_eV(ROOT / "data/energetics/lead/pbe", "methylamine_on_lead_ion", b) for b in ("def2-svp", "def2-tzvp")}
+    kept = {
+        b: methods.counterpoise_eV(ROOT / "data/energetics/lead/pbe", "methylamine_on_lead_ion", b)
+        for b in ("def2-svp", "def2-tzvp")
+    }
     assert 0 < kept["def2-tzvp"] < kept["def2-svp"] < 1  # the larger basis has less to borrow
 
 
@@ -90,21 +128,48 @@ def test_gaps_are_formed_only_within_one_method_and_form():
     }
     searched = {"Pb EDTA | C; vacuum": row("e", -3.0, -2.6), "Pb GL | C; vacuum": row("g", -2.0)}
     few = methods.lead_gaps(lead | searched)
-    assert few["A; vacuum"].error_eV == few["C; vacuum"].error_eV == pytest.approx(np.sqrt(0.75 * 0.25) * 0.4)  # a single conformer takes the search of others
+    assert (
+        few["A; vacuum"].error_eV
+        == few["C; vacuum"].error_eV
+        == pytest.approx(np.sqrt(0.75 * 0.25) * 0.4)
+    )  # a single conformer takes the search of others
     gaps = methods.lead_gaps(lead)
-    assert {k: round(g.gap_eV, 9) for k, g in gaps.items()} == {"A; vacuum": 0.5, "A; water, EDTA 2- and GL 2-": 0.6}
+    assert {k: round(g.gap_eV, 9) for k, g in gaps.items()} == {
+        "A; vacuum": 0.5,
+        "A; water, EDTA 2- and GL 2-": 0.6,
+    }
 
 
 def test_rows_of_the_box_and_of_frenkel_pairs_are_found_by_their_names():
-    box = {n: row(n, -1.0) for n in ("acetic acid | hard | 60", "acetic acid | hard | 25", "acetic acid | soft | 25", "acetic acid | PySCF")}
+    box = {
+        n: row(n, -1.0)
+        for n in (
+            "acetic acid | hard | 60",
+            "acetic acid | hard | 25",
+            "acetic acid | soft | 25",
+            "acetic acid | PySCF",
+        )
+    }
     found = convergence(box)
-    assert [c for c, _ in found["acetic acid", "hard"]] == [25, 60] and set(found) == {("acetic acid", "hard"), ("acetic acid", "soft")}
-    sites = frenkel_rows({"Frenkel GL": row("a", 0.4), "Frenkel GL second site": row("b", 0.2), "Frenkel GL+EDTA": row("c", 0.9), "GL": row("d", -1.0)})
+    assert [c for c, _ in found["acetic acid", "hard"]] == [25, 60] and set(found) == {
+        ("acetic acid", "hard"),
+        ("acetic acid", "soft"),
+    }
+    sites = frenkel_rows(
+        {
+            "Frenkel GL": row("a", 0.4),
+            "Frenkel GL second site": row("b", 0.2),
+            "Frenkel GL+EDTA": row("c", 0.9),
+            "GL": row("d", -1.0),
+        }
+    )
     assert [r.energy_eV for r in sites["GL"]] == [0.2, 0.4] and set(sites) == {"GL", "GL+EDTA"}
 
 
 def test_occupied_shells_of_potential_inputs(tmp_path):
-    (tmp_path / "Pb.made.in").write_text("&input\n/\n3\n6S 1 0 2.00 0.0\n6P 2 1 2.00 0.0\n5D 3 2 10.00 0.0\n")
+    (tmp_path / "Pb.made.in").write_text(
+        "&input\n/\n3\n6S 1 0 2.00 0.0\n6P 2 1 2.00 0.0\n5D 3 2 10.00 0.0\n"
+    )
     (tmp_path / "S.made.in").write_text("3S 1 0 2.0\n3P 2 1 4.0\n3D 3 2 -1.0\n")
     assert shells(tmp_path) == {"Pb": "5d 6p 6s", "S": "3p 3s"}
     assert shells(tmp_path / "absent") == {}
@@ -112,10 +177,25 @@ def test_occupied_shells_of_potential_inputs(tmp_path):
 
 def test_thermal_preference_is_the_difference_of_the_two_reactions(tmp_path):
     assert methods.thermal_preference(tmp_path) is None
-    for name, gibbs, entropy in (("edta", 6.0, 1.5), ("glutathione", 7.0, 1.7), ("edta_on_lead_ion", 6.3, 1.55), ("glutathione_on_lead_ion", 7.1, 1.85)):
-        (tmp_path / f"{name}.json").write_text(json.dumps({"gibbs_correction_eV": gibbs, "temperature_times_entropy_eV": entropy, "temperature_K": 298.15}))
+    for name, gibbs, entropy in (
+        ("edta", 6.0, 1.5),
+        ("glutathione", 7.0, 1.7),
+        ("edta_on_lead_ion", 6.3, 1.55),
+        ("glutathione_on_lead_ion", 7.1, 1.85),
+    ):
+        (tmp_path / f"{name}.json").write_text(
+            json.dumps(
+                {
+                    "gibbs_correction_eV": gibbs,
+                    "temperature_times_entropy_eV": entropy,
+                    "temperature_K": 298.15,
+                }
+            )
+        )
     found = methods.thermal_preference(tmp_path)
-    assert found.gibbs_eV == pytest.approx(0.1 - 0.3) and found.entropy_eV == pytest.approx(0.15 - 0.05)
+    assert found.gibbs_eV == pytest.approx(0.1 - 0.3) and found.entropy_eV == pytest.approx(
+        0.15 - 0.05
+    )
 
 
 # ---- verdicts ---------------------------------------------------------------------------------------------------------------
@@ -128,7 +208,9 @@ class Desk:
         self.found = {}
 
     def check(self, claim_id, value=None, error=0.0, **options):
-        self.found[claim_id, options.get("route", "")] = paper.judge(claim_id, value, error, **options).verdict
+        self.found[claim_id, options.get("route", "")] = paper.judge(
+            claim_id, value, error, **options
+        ).verdict
 
     def not_testable(self, claim_id, why):
         self.found[claim_id, ""] = "not testable"
@@ -136,7 +218,9 @@ class Desk:
 
 def verdict_of(energy: float, error: float, name: str = "GL") -> str:
     desk = Desk()
-    calculated._judge_energy(desk, name, methods.Estimate(energy, error, "x"), row(name, energy), "r", "calculated")
+    calculated._judge_energy(
+        desk, name, methods.Estimate(energy, error, "x"), row(name, energy), "r", "calculated"
+    )
     return next(iter(desk.found.values()))
 
 
@@ -144,13 +228,22 @@ def test_a_search_that_binds_too_weakly_is_half_an_answer_and_too_strongly_a_who
     assert verdict_of(-1.80, 0.1) == "agrees"
     assert verdict_of(-1.2, 0.1) == "partly"  # the surface may follow, a better pose be missing
     assert verdict_of(-2.6, 0.1) == "disagrees"  # none can be missing that binds less
-    assert verdict_of(-0.2, 0.1, "methylamine") == "disagrees"  # a rigid fragment has no pose to miss
+    assert (
+        verdict_of(-0.2, 0.1, "methylamine") == "disagrees"
+    )  # a rigid fragment has no pose to miss
     assert verdict_of(+0.3, 0.1) == "disagrees"
 
 
 @pytest.mark.parametrize(
     ("beyond", "error", "verdict"),
-    [(-1.0, 0.2, "agrees"), (-0.1, 0.1, "disagrees"), (-0.5, 0.1, "partly"), (-2.0, 0.1, "partly"), (-0.6, 0.8, "partly"), (0.3, 0.1, "disagrees")],
+    [
+        (-1.0, 0.2, "agrees"),
+        (-0.1, 0.1, "disagrees"),
+        (-0.5, 0.1, "partly"),
+        (-2.0, 0.1, "partly"),
+        (-0.6, 0.8, "partly"),
+        (0.3, 0.1, "disagrees"),
+    ],
 )
 def test_attraction_of_the_pair(beyond, error, verdict):
     """Of the printed size; none; some of another size (both ways); too uncertain to tell; repulsion."""
@@ -160,18 +253,34 @@ def test_attraction_of_the_pair(beyond, error, verdict):
 
 
 @pytest.mark.parametrize(
-    ("gap", "error", "verdict"), [(0.8, 0.05, "agrees"), (0.4, 0.05, "partly"), (0.05, 0.05, "disagrees"), (-0.3, 0.05, "disagrees"), (0.5, 0.4, "partly")]
+    ("gap", "error", "verdict"),
+    [
+        (0.8, 0.05, "agrees"),
+        (0.4, 0.05, "partly"),
+        (0.05, 0.05, "disagrees"),
+        (-0.3, 0.05, "disagrees"),
+        (0.5, 0.4, "partly"),
+    ],
 )
 def test_preference_of_lead(gap, error, verdict):
     desk = Desk()
-    calculated.judge_lead(desk, {"m; vacuum": methods.LeadGap("m; vacuum", gap, error, -10 - gap, -10.0, (3, 3))}, "m; vacuum")
+    calculated.judge_lead(
+        desk,
+        {"m; vacuum": methods.LeadGap("m; vacuum", gap, error, -10 - gap, -10.0, (3, 3))},
+        "m; vacuum",
+    )
     assert set(desk.found.values()) == {verdict}
 
 
 def test_cutoffs_are_judged_by_what_they_do_to_a_binding_energy():
     def judged(hard_at_25):
         desk = Desk()
-        box = {"a | soft | 25": row("x", -0.80), "a | soft | 60": row("x", -0.81), "a | hard | 25": row("x", hard_at_25), "a | hard | 60": row("x", -0.8)}
+        box = {
+            "a | soft | 25": row("x", -0.80),
+            "a | soft | 60": row("x", -0.81),
+            "a | hard | 25": row("x", hard_at_25),
+            "a | hard | 60": row("x", -0.8),
+        }
         calculated.judge_cutoffs(desk, SimpleNamespace(box=box))
         return desk.found["C217", "convergence in a box"]
 
@@ -184,7 +293,12 @@ def test_cutoffs_are_judged_by_what_they_do_to_a_binding_energy():
 def test_each_kind_of_potentials_is_held_against_its_own_highest_cutoff():
     """What two kinds of potentials differ by at their best is no error of the cutoff."""
     desk = Desk()
-    box = {"a | soft | 25": row("x", -0.80), "a | soft | 45": row("x", -0.80), "a | hard | 25": row("x", -0.74), "a | hard | 60": row("x", -0.74)}
+    box = {
+        "a | soft | 25": row("x", -0.80),
+        "a | soft | 45": row("x", -0.80),
+        "a | hard | 25": row("x", -0.74),
+        "a | hard | 60": row("x", -0.74),
+    }
     calculated.judge_cutoffs(desk, SimpleNamespace(box=box))
     assert desk.found["C217", "convergence in a box"] == "agrees"
 
@@ -200,14 +314,32 @@ def test_each_kind_of_potentials_is_held_against_its_own_highest_cutoff():
 )
 def test_frenkel_energies_smaller_than_the_error_are_never_confirmed(bare, gl, verdicts):
     desk = Desk()
-    held = {"Frenkel bare": row("b", bare), "Frenkel bare second site": row("b2", bare + 0.1), "Frenkel GL": row("g", gl)}
+    held = {
+        "Frenkel bare": row("b", bare),
+        "Frenkel bare second site": row("b2", bare + 0.1),
+        "Frenkel GL": row("g", gl),
+    }
     calculated._judge_calculated_frenkel(desk, held, "calculated")
-    assert tuple(desk.found[claim, "GFN2-xTB on the slab"] for claim in ("C085", "C086")) == verdicts
+    assert (
+        tuple(desk.found[claim, "GFN2-xTB on the slab"] for claim in ("C085", "C086")) == verdicts
+    )
 
 
 def test_shells_that_differ_from_the_list_are_noticed():
-    listed = {"I": "5p 5s", "N": "2p 2s", "C": "2p 2s", "O": "2p 2s", "H": "1s", "Pb": "5d 6p 6s", "S": "3p 3s"}
-    for potentials, verdict in ((listed, "agrees"), (listed | {"Pb": "6p 6s"}, "partly"), ({}, "not testable")):
+    listed = {
+        "I": "5p 5s",
+        "N": "2p 2s",
+        "C": "2p 2s",
+        "O": "2p 2s",
+        "H": "1s",
+        "Pb": "5d 6p 6s",
+        "S": "3p 3s",
+    }
+    for potentials, verdict in (
+        (listed, "agrees"),
+        (listed | {"Pb": "6p 6s"}, "partly"),
+        ({}, "not testable"),
+    ):
         desk = Desk()
         verdicts._judge_shells(desk, potentials)
         assert set(desk.found.values()) == {verdict}
@@ -217,19 +349,33 @@ def test_shells_that_differ_from_the_list_are_noticed():
 
 
 def test_ladder_stands_at_the_energies():
-    cells = {k: binding.Cell(k, binding.Interval(e, e)) for k, e in {"GL": -1.85, "EDTA": -1.6, "GL+EDTA": -4.45}.items()}
+    cells = {
+        k: binding.Cell(k, binding.Interval(e, e))
+        for k, e in {"GL": -1.85, "EDTA": -1.6, "GL+EDTA": -4.45}.items()
+    }
     fig, ax = plt.subplots()
     plots.ladder(ax, "GL+EDTA", rows(GL=-1.5, EDTA=-1.2, GL_and_EDTA=(-3.4, -3.0)), cells, 0.1)
-    heights = {round(float(y), 6) for c in ax.collections for y in np.unique([s[:, 1] for s in c.get_segments()])}
+    heights = {
+        round(float(y), 6)
+        for c in ax.collections
+        for y in np.unique([s[:, 1] for s in c.get_segments()])
+    }
     assert {0.0, -2.7, -3.4, -3.0, -3.45, -4.45} <= heights
     assert [t.get_text() for t in ax.get_xticklabels()] == ["apart", "each alone", "together"]
     plt.close(fig)
 
 
 def test_binding_table_has_a_column_for_each_method_and_marks_what_is_absent():
-    cells = {"GL": binding.Cell("GL", binding.Interval(-1.85, -1.85)), "GL+EDTA": binding.Cell("GL+EDTA", binding.Interval(-4.45, -4.45), molecules=2)}
+    cells = {
+        "GL": binding.Cell("GL", binding.Interval(-1.85, -1.85)),
+        "GL+EDTA": binding.Cell("GL+EDTA", binding.Interval(-4.45, -4.45), molecules=2),
+    }
     fig, ax = plt.subplots()
     plots.binding_table(ax, cells, {"A": rows(GL=(-1.5, -1.1)), "B": {}})
     texts = [t.get_text() for t in ax.texts]
-    assert "\u22121.50 ± 0.17" in texts and texts.count("\u2013") == 3 and "(\u22122.23)" in "".join(texts).replace("\u22122.225", "\u22122.23")
+    assert (
+        "\u22121.50 ± 0.17" in texts
+        and texts.count("\u2013") == 3
+        and "(\u22122.23)" in "".join(texts).replace("\u22122.225", "\u22122.23")
+    )
     plt.close(fig)

@@ -24,7 +24,10 @@ from slabs import CELL, A, adduct, sheet
 
 
 def bound_pairs(structure):
-    return [(b.i, b.j, round(b.distance_angstrom, 6)) for b in bonding.links(structure.symbols, structure.positions, structure.cell)]
+    return [
+        (b.i, b.j, round(b.distance_angstrom, 6))
+        for b in bonding.links(structure.symbols, structure.positions, structure.cell)
+    ]
 
 
 def drawn(structure, **options):
@@ -32,7 +35,9 @@ def drawn(structure, **options):
     return ax, draw.structure(ax, structure, **options)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(seed=st.integers(0, 10**6))
 def test_moving_and_wrapping_atoms_changes_neither_bonds_nor_lengths_nor_the_picture(root, seed):
     rng, before = np.random.default_rng(seed), adduct(root)
@@ -40,7 +45,9 @@ def test_moving_and_wrapping_atoms_changes_neither_bonds_nor_lengths_nor_the_pic
     wrapped = (fractions - np.floor(fractions) + rng.integers(-2, 3, (len(before), 3))) @ CELL
     after = Structure(before.symbols, wrapped, CELL)
     assert bound_pairs(after) == bound_pairs(before)
-    lengths = [sorted(f"{c.distance_angstrom:.6f}" for c in bonding.contacts(s)) for s in (before, after)]
+    lengths = [
+        sorted(f"{c.distance_angstrom:.6f}" for c in bonding.contacts(s)) for s in (before, after)
+    ]
     assert lengths[0] == lengths[1] and lengths[0]
     shift = bonding.arranged(after).positions - bonding.arranged(before).positions
     assert np.allclose(shift, shift[0], atol=1e-6)
@@ -48,13 +55,21 @@ def test_moving_and_wrapping_atoms_changes_neither_bonds_nor_lengths_nor_the_pic
 
 def test_molecules_are_whole_and_above_the_surface_after_arranging(root):
     before = adduct(root)
-    torn = Structure(before.symbols, (before.positions + [6.0, -3.0, 17.0]) % [2 * A, 2 * A, 30.0], CELL)
+    torn = Structure(
+        before.symbols, (before.positions + [6.0, -3.0, 17.0]) % [2 * A, 2 * A, 30.0], CELL
+    )
     shown = bonding.arranged(torn)
     light = bonding.light(shown.symbols)
-    inside = [b for b in bonding.links(shown.symbols, shown.positions, CELL) if light[b.i] and light[b.j]]
-    assert len(inside) == len(before.symbols) - 24 - 1 and not any(any(b.shift) for b in inside)  # an open chain: one bond less than atoms
+    inside = [
+        b for b in bonding.links(shown.symbols, shown.positions, CELL) if light[b.i] and light[b.j]
+    ]
+    assert len(inside) == len(before.symbols) - 24 - 1 and not any(
+        any(b.shift) for b in inside
+    )  # an open chain: one bond less than atoms
     assert shown.positions[light, 2].min() > shown.positions[~light, 2].max()
-    assert np.allclose(shown.positions[light].mean(axis=0)[:2], [A, A], atol=2.5)  # in the middle of the cell
+    assert np.allclose(
+        shown.positions[light].mean(axis=0)[:2], [A, A], atol=2.5
+    )  # in the middle of the cell
 
 
 def test_no_stick_crosses_the_cell_and_none_is_lost(root):
@@ -65,34 +80,52 @@ def test_no_stick_crosses_the_cell_and_none_is_lost(root):
     assert max(np.ptp(v, axis=0).max() for v in four) < 2.0
     marked = {(c.i, c.j) for c in bonding.contacts(shown)}
     flat = draw.project(shown.positions, tilt_deg=90, turn_deg=0)
-    bound = [b for b in bonding.links(shown.symbols, shown.positions, CELL) if (b.i, b.j) not in marked]
-    upright = sum(not any(b.shift) and np.linalg.norm(flat[b.i, :2] - flat[b.j, :2]) < 1e-6 for b in bound)
+    bound = [
+        b for b in bonding.links(shown.symbols, shown.positions, CELL) if (b.i, b.j) not in marked
+    ]
+    upright = sum(
+        not any(b.shift) and np.linalg.norm(flat[b.i, :2] - flat[b.j, :2]) < 1e-6 for b in bound
+    )
     assert len(four) == 2 * (len(bound) - upright)
     assert sum(any(b.shift) for b in bound) == 7  # the sheet goes on through both pairs of faces
 
 
 def overlap(a, b):
-    return abs(a.x - b.x) < (a.width + b.width) / 2 - 1e-9 and abs(a.y - b.y) < (a.height + b.height) / 2 - 1e-9
+    return (
+        abs(a.x - b.x) < (a.width + b.width) / 2 - 1e-9
+        and abs(a.y - b.y) < (a.height + b.height) / 2 - 1e-9
+    )
 
 
 def test_written_lengths_are_the_distances_and_do_not_overlap():
-    oxygen = [[2.4 * np.cos(t), 2.4 * np.sin(t), 0.05 * k] for k, t in enumerate(np.linspace(0, 2 * np.pi, 9)[:-1])]
+    oxygen = [
+        [2.4 * np.cos(t), 2.4 * np.sin(t), 0.05 * k]
+        for k, t in enumerate(np.linspace(0, 2 * np.pi, 9)[:-1])
+    ]
     crowd = Structure(("Pb", *"O" * 8, "O"), np.array([[0.0, 0, 0], *oxygen, [0.3, 0.3, 2.75]]))
     ax, found = drawn(crowd, tilt_deg=80, fontsize=9)
     at = crowd.positions
-    assert sorted(x.text for x in found.labels) == sorted(f"{np.linalg.norm(at[k] - at[0]):.2f}" for k in range(1, 10))
+    assert sorted(x.text for x in found.labels) == sorted(
+        f"{np.linalg.norm(at[k] - at[0]):.2f}" for k in range(1, 10)
+    )
     assert not any(overlap(a, b) for k, a in enumerate(found.labels) for b in found.labels[k + 1 :])
     written = [t for t in ax.texts if t.get_gid() == "length"]
     assert [t.get_text() for t in written] == [x.text for x in found.labels]
     renderer = FigureCanvasAgg(ax.figure).get_renderer()
     boxes = [t.get_window_extent(renderer) for t in written]
-    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[k + 1 :])  # as they come out on the page
+    assert not any(
+        a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[k + 1 :]
+    )  # as they come out on the page
 
 
-@pytest.mark.parametrize(("donor", "near", "far"), [("O", 3.05, 3.15), ("N", 3.05, 3.15), ("S", 3.35, 3.45)])
+@pytest.mark.parametrize(
+    ("donor", "near", "far"), [("O", 3.05, 3.15), ("N", 3.05, 3.15), ("S", 3.35, 3.45)]
+)
 def test_contacts_end_at_their_limits(donor, near, far):
     for distance, count in ((near, 1), (far, 0)):
-        s = Structure(("Pb", donor, "C"), np.array([[0.0, 0, 0], [0, 0, distance], [0, 0, distance + 1.45]]))
+        s = Structure(
+            ("Pb", donor, "C"), np.array([[0.0, 0, 0], [0, 0, distance], [0, 0, distance + 1.45]])
+        )
         assert [c.kind for c in bonding.contacts(s)] == ["lead"] * count
 
 
@@ -100,12 +133,22 @@ def test_hydrogen_bonds_of_a_dimer_and_to_iodide():
     water = np.array([[0.0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
     dimer = Structure(("O", "H", "H") * 2, np.vstack([water, water + [2.9, 0, 0]]))
     (only,) = bonding.contacts(dimer)
-    assert (only.i, only.j, only.kind) == (1, 3, "hydrogen") and only.distance_angstrom == pytest.approx(1.94)
-    boxed = Structure(dimer.symbols, np.vstack([water, water - [7.1, 0, 0]]), np.diag([10.0, 10, 10]))
+    assert (only.i, only.j, only.kind) == (
+        1,
+        3,
+        "hydrogen",
+    ) and only.distance_angstrom == pytest.approx(1.94)
+    boxed = Structure(
+        dimer.symbols, np.vstack([water, water - [7.1, 0, 0]]), np.diag([10.0, 10, 10])
+    )
     (through,) = bonding.contacts(boxed)  # the same bond, through a face
     assert through.distance_angstrom == pytest.approx(1.94) and any(through.shift)
-    salt = Structure(("I", "H", "O", "C"), np.array([[0.0, 0, 0], [0, 0, 2.6], [0, 0, 3.57], [0, 1.3, 4.0]]))
-    assert not bonding.contacts(salt) and [c.distance_angstrom for c in bonding.contacts(salt, iodide=True)] == [pytest.approx(2.6)]
+    salt = Structure(
+        ("I", "H", "O", "C"), np.array([[0.0, 0, 0], [0, 0, 2.6], [0, 0, 3.57], [0, 1.3, 4.0]])
+    )
+    assert not bonding.contacts(salt) and [
+        c.distance_angstrom for c in bonding.contacts(salt, iodide=True)
+    ] == [pytest.approx(2.6)]
 
 
 @pytest.mark.parametrize(("angle_deg", "count"), [(180, 1), (130, 1), (110, 0), (90, 0)])
@@ -113,7 +156,13 @@ def test_a_hydrogen_bond_is_straight_enough(angle_deg, count):
     """Donor O-H with an acceptor 2.2 angstrom from the hydrogen, at an angle."""
     turn = np.deg2rad(180 - angle_deg)
     at = np.array(
-        [[0.0, 0, 0], [0.97, 0, 0], [0.97 + 2.2 * np.cos(turn), 2.2 * np.sin(turn), 0], [0.97 + 3.63 * np.cos(turn), 3.63 * np.sin(turn), 0], [-1.43, 0, 0]]
+        [
+            [0.0, 0, 0],
+            [0.97, 0, 0],
+            [0.97 + 2.2 * np.cos(turn), 2.2 * np.sin(turn), 0],
+            [0.97 + 3.63 * np.cos(turn), 3.63 * np.sin(turn), 0],
+            [-1.43, 0, 0],
+        ]
     )
     symbols = ("O", "H", "O", "C", "C")
     assert len(bonding.contacts(Structure(symbols, at))) == count
@@ -135,10 +184,17 @@ def test_two_views_have_one_scale(root):
     side, top = draw.two_views(axes, adduct(root))
     spans = [(np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())) for ax in axes]
     assert spans[0] == pytest.approx(spans[1])
-    assert np.allclose(side.view[:, 0], top.view[:, 0]) and np.allclose(top.view[:, 1], top.structure.positions[:, 1])
+    assert np.allclose(side.view[:, 0], top.view[:, 0]) and np.allclose(
+        top.view[:, 1], top.structure.positions[:, 1]
+    )
     bars = [line for line in axes[0].lines if line.get_color() == "black"]
     assert np.ptp(bars[0].get_xdata()) == pytest.approx(2.0)
-    words = [t.get_text() for t in draw.legend(axes[0], side.structure.symbols, [c.kind for c in side.contacts]).get_texts()]
+    words = [
+        t.get_text()
+        for t in draw.legend(
+            axes[0], side.structure.symbols, [c.kind for c in side.contacts]
+        ).get_texts()
+    ]
     assert words[:7] == ["H", "C", "N", "O", "S", "I", "Pb"] and "Pb" in words[7]
 
 
@@ -170,10 +226,18 @@ def test_turning_picture_is_one_piece_small_and_the_same_each_time(root):
     assert len(one.html.encode()) < 25_000
     outer = Tags(one.html)
     (frame,), (picture,) = outer.of("iframe"), outer.of("img")
-    assert not outer.open and frame["sandbox"] == "allow-scripts" and picture["alt"] == one.description
+    assert (
+        not outer.open and frame["sandbox"] == "allow-scripts" and picture["alt"] == one.description
+    )
     inner = Tags(frame["srcdoc"])
-    assert not inner.open and inner.of("canvas")[0]["tabindex"] == "0" and one.description in inner.of("canvas")[0]["aria-label"]
-    assert set(re.findall(r"https?:[^'\"\s>]*", one.html)) <= {"http://www.w3.org/2000/svg"}  # the name of SVG, fetched by nobody
+    assert (
+        not inner.open
+        and inner.of("canvas")[0]["tabindex"] == "0"
+        and one.description in inner.of("canvas")[0]["aria-label"]
+    )
+    assert set(re.findall(r"https?:[^'\"\s>]*", one.html)) <= {
+        "http://www.w3.org/2000/svg"
+    }  # the name of SVG, fetched by nobody
     for word in ("import(", "fetch(", "XMLHttp", "<link", 'src="http'):
         assert word not in one.html
 
@@ -186,15 +250,23 @@ def test_turning_picture_holds_the_atoms_and_lengths_of_the_structure(root):
     assert np.allclose(at - at[0], ours - ours[0], atol=0.011)
     assert tuple(data["e"][k][0] for k in data["s"]) == found.structure.symbols
     for (i, x, y, z, _, text), c in zip(data["c"], bonding.contacts(found.structure), strict=True):
-        assert i == c.i and text == f"{c.distance_angstrom:.2f}" and np.linalg.norm([x, y, z]) / 100 == pytest.approx(c.distance_angstrom, abs=0.02)
+        assert (
+            i == c.i
+            and text == f"{c.distance_angstrom:.2f}"
+            and np.linalg.norm([x, y, z]) / 100 == pytest.approx(c.distance_angstrom, abs=0.02)
+        )
     sticks = len(data["b"]) // 2 + len(data["h"]) // 8
-    assert sticks == len(bonding.links(ours_symbols := found.structure.symbols, ours, CELL)) - sum(1 for c in found.contacts if within(c, ours_symbols))
+    assert sticks == len(bonding.links(ours_symbols := found.structure.symbols, ours, CELL)) - sum(
+        1 for c in found.contacts if within(c, ours_symbols)
+    )
 
 
 def within(contact, symbols):
     """Whether a contact is short enough to be a bond as well (and then is not drawn as a stick)."""
     radius = bonding.COVALENT
-    return contact.distance_angstrom < 1.2 * (radius[symbols[contact.i]] + radius[symbols[contact.j]])
+    return contact.distance_angstrom < 1.2 * (
+        radius[symbols[contact.i]] + radius[symbols[contact.j]]
+    )
 
 
 def test_still_picture_is_an_svg_and_stays_when_the_frame_is_taken_out(root):
@@ -202,7 +274,9 @@ def test_still_picture_is_an_svg_and_stays_when_the_frame_is_taken_out(root):
 
     found = view3d.view(adduct(root), 'a "title" <b>&')
     drawing = ElementTree.fromstring(found.svg)
-    assert drawing.tag.endswith("svg") and all(t in found.svg for t in (f"{c.distance_angstrom:.2f}" for c in found.contacts))
+    assert drawing.tag.endswith("svg") and all(
+        t in found.svg for t in (f"{c.distance_angstrom:.2f}" for c in found.contacts)
+    )
     source = Tags(found.html).of("img")[0]["src"]
     assert unquote(source.removeprefix("data:image/svg+xml,")) == found.svg
     assert "<b>" not in found.html.replace(found.svg, "") and "&lt;b&gt;" in found.html
@@ -212,48 +286,75 @@ def test_cropped_picture_keeps_the_numbers_that_atoms_have_in_the_file(root):
     (s, p), shown = sheet(), adduct(root)
     deeper = Structure(s + shown.symbols, np.vstack([p - [0, 0, 6.3], shown.positions]), CELL)
     found = view3d.view(deeper, depth_angstrom=3.0)
-    assert list(found.structure.info["kept"]) == list(range(len(s), len(deeper))) and '"k":[24,' in found.page.replace("'", '"')
+    assert list(found.structure.info["kept"]) == list(
+        range(len(s), len(deeper))
+    ) and '"k":[24,' in found.page.replace("'", '"')
 
 
 @pytest.mark.skipif(programs() is None, reason="no browser: needs chromium and chromedriver")
 def test_in_a_browser_it_turns_by_keys_and_mouse_and_names_its_atoms(root, tmp_path):
     found = view3d.view(adduct(root))
     (tmp_path / "page.html").write_text(found.page, encoding="utf-8")
-    (tmp_path / "outer.html").write_text(f"<!DOCTYPE html><meta charset='utf-8'>{found.html}", encoding="utf-8")
+    (tmp_path / "outer.html").write_text(
+        f"<!DOCTYPE html><meta charset='utf-8'>{found.html}", encoding="utf-8"
+    )
     picture, said = "return c.toDataURL()", "return o.textContent"
     press = "c.dispatchEvent(new KeyboardEvent('keydown',{key:arguments[0]}));" + picture
-    move = "c.dispatchEvent(new PointerEvent('pointermove',{clientX:arguments[0],clientY:arguments[1]}));" + said
+    move = (
+        "c.dispatchEvent(new PointerEvent('pointermove',{clientX:arguments[0],clientY:arguments[1]}));"
+        + said
+    )
     with Browser(tmp_path / "profile") as page:
         page.open((tmp_path / "page.html").as_uri())
         first = page.run(picture)
         turned = page.run(press, "ArrowLeft")
-        assert turned != first and page.run(press, "ArrowRight") != turned and page.run(press, "+") != turned
+        assert (
+            turned != first
+            and page.run(press, "ArrowRight") != turned
+            and page.run(press, "+") != turned
+        )
         assert page.run(press, "Home") == first
         pixels, *middle = found.scale
         top = int(np.argmax(found.structure.positions[:, 2]))
-        x, y, _ = draw.project((found.structure.positions[top] - middle)[None], tilt_deg=8, turn_deg=0)[0] * pixels
-        assert f"{found.structure.symbols[top]}, atom {top} " in page.run(move, 240 + float(x), 181 - float(y))
+        x, y, _ = (
+            draw.project((found.structure.positions[top] - middle)[None], tilt_deg=8, turn_deg=0)[0]
+            * pixels
+        )
+        assert f"{found.structure.symbols[top]}, atom {top} " in page.run(
+            move, 240 + float(x), 181 - float(y)
+        )
         assert "turns" in page.run(move, 3.0, 3.0)
         page.open((tmp_path / "outer.html").as_uri())
-        assert page.run("const i=document.querySelector('img');return i.complete&&i.naturalWidth") == 480
+        assert (
+            page.run("const i=document.querySelector('img');return i.complete&&i.naturalWidth")
+            == 480
+        )
         assert not page.console()
 
 
 # ---- waterfall ----------------------------------------------------------------------------------------------------------
 
-STEPS = [("GL", -1.85, 0.1, "GL"), ("EDTA", -1.60, None, "EDTA"), ("GL\u2013EDTA", -1.00, 0.2, "intermolecular")]
+STEPS = [
+    ("GL", -1.85, 0.1, "GL"),
+    ("EDTA", -1.60, None, "EDTA"),
+    ("GL\u2013EDTA", -1.00, 0.2, "intermolecular"),
+]
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=6), st.floats(-10, 10))
 def test_bars_join_and_end_at_the_total(values, total):
     bars = running([("s", v, None, "other") for v in values], total_eV=total)
     assert all(a.end_eV == b.start_eV for a, b in pairwise(bars[:-1]))
-    assert (bars[-1].start_eV, bars[-1].end_eV) == (0.0, total) and bars[-2].end_eV == pytest.approx(total, abs=0.006)
+    assert (bars[-1].start_eV, bars[-1].end_eV) == (0.0, total) and bars[
+        -2
+    ].end_eV == pytest.approx(total, abs=0.006)
 
 
 def test_waterfall_prints_its_values_and_marks_errors_that_are_known():
     ax = Figure().subplots()
-    waterfall(ax, {"paper": STEPS, "PBE-D3": STEPS}, total="E+G", totals_eV={"PBE-D3": (-4.20, 0.3)})
+    waterfall(
+        ax, {"paper": STEPS, "PBE-D3": STEPS}, total="E+G", totals_eV={"PBE-D3": (-4.20, 0.3)}
+    )
     printed = [t.get_text().replace("\u2212", "-") for t in ax.texts]
     assert [p for p in printed if p.startswith(("+", "-"))] == [
         "-1.85\n± 0.10", "-1.60", "-1.00\n± 0.20", "-4.45", "-1.85\n± 0.10", "-1.60", "-1.00\n± 0.20", "+0.25", "-4.20\n± 0.30",

@@ -29,7 +29,10 @@ def locked(name):
         if line and not line.startswith(("#", " ")):
             requirement, *hashes = re.split(r"\s--hash=", line)
             parsed = Requirement(requirement.strip())
-            found[canonicalize_name(parsed.name), str(parsed.marker or "")] = (str(parsed.specifier), sorted(h.strip() for h in hashes))
+            found[canonicalize_name(parsed.name), str(parsed.marker or "")] = (
+                str(parsed.specifier),
+                sorted(h.strip() for h in hashes),
+            )
     return found
 
 
@@ -40,26 +43,37 @@ def test_every_locked_package_has_hashes_and_no_registry_is_named():
     for lock in (HEADLESS, LAB):
         assert all(specifier.startswith("==") and hashes for specifier, hashes in lock.values())
     for name in ("requirements.lock", "requirements-lab.lock"):
-        assert not re.search(r"https?://|--(extra-)?index-url|--find-links", (ROOT / name).read_text())
+        assert not re.search(
+            r"https?://|--(extra-)?index-url|--find-links", (ROOT / name).read_text()
+        )
 
 
 def test_the_locks_hold_what_pyproject_asks_for():
     for lock, extras in ((HEADLESS, ["test"]), (LAB, ["test", "lab"])):
-        wanted = PROJECT["dependencies"] + [r for extra in extras for r in PROJECT["optional-dependencies"][extra]]
+        wanted = PROJECT["dependencies"] + [
+            r for extra in extras for r in PROJECT["optional-dependencies"][extra]
+        ]
         versions = {}
         for (name, _), (specifier, _) in lock.items():
             versions.setdefault(name, []).append(specifier.removeprefix("=="))
         for requirement in map(Requirement, wanted):
-            assert all(requirement.specifier.contains(v, prereleases=True) for v in versions[canonicalize_name(requirement.name)]), requirement
+            assert all(
+                requirement.specifier.contains(v, prereleases=True)
+                for v in versions[canonicalize_name(requirement.name)]
+            ), requirement
 
 
 def test_jupyterlab_comes_on_top_of_the_same_packages():
-    assert not any(name == "jupyterlab" for name, _ in HEADLESS) and any(name == "jupyterlab" for name, _ in LAB)
+    assert not any(name == "jupyterlab" for name, _ in HEADLESS) and any(
+        name == "jupyterlab" for name, _ in LAB
+    )
     by_name = {}
     for (name, _), (specifier, hashes) in LAB.items():
         by_name.setdefault(name, set()).update((specifier, h) for h in hashes)
     for (name, _), (specifier, hashes) in HEADLESS.items():
-        assert {(specifier, h) for h in hashes} <= by_name.get(name, set()), f"{name} differs between the locks: run `make lock`"
+        assert {(specifier, h) for h in hashes} <= by_name.get(name, set()), (
+            f"{name} differs between the locks: run `make lock`"
+        )
 
 
 def test_this_environment_is_the_locked_one():
@@ -73,7 +87,9 @@ def test_this_environment_is_the_locked_one():
 def test_conda_installs_python_pip_and_the_lock():
     plain = [d for d in CONDA["dependencies"] if isinstance(d, str)]
     nested = [d["pip"] for d in CONDA["dependencies"] if isinstance(d, dict)]
-    assert [re.split(r"[=<> ]", d)[0] for d in plain] == ["python", "pip"] and nested == [["-r requirements-lab.lock"]]
+    assert [re.split(r"[=<> ]", d)[0] for d in plain] == ["python", "pip"] and nested == [
+        ["-r requirements-lab.lock"]
+    ]
     python = re.search(r"python=([\d.]+)", " ".join(plain))[1]
     assert SpecifierSet(PROJECT["requires-python"]).contains(python)
 
@@ -95,26 +111,45 @@ def channel(folder, pythons):
             "timestamp": 0,
         }
 
-    packages = {f"python-{v}-0.tar.bz2": record("python", v, []) for v in pythons} | {"pip-26.0-0.tar.bz2": record("pip", "26.0", ["python >=3.10"])}
+    packages = {f"python-{v}-0.tar.bz2": record("python", v, []) for v in pythons} | {
+        "pip-26.0-0.tar.bz2": record("pip", "26.0", ["python >=3.10"])
+    }
     for subdir, content in (("linux-64", packages), ("noarch", {})):
         (folder / subdir).mkdir(parents=True)
         (folder / subdir / "repodata.json").write_text(
-            json.dumps({"info": {"subdir": subdir}, "packages": content, "packages.conda": {}, "removed": [], "repodata_version": 1})
+            json.dumps(
+                {
+                    "info": {"subdir": subdir},
+                    "packages": content,
+                    "packages.conda": {},
+                    "removed": [],
+                    "repodata_version": 1,
+                }
+            )
         )
     return folder
 
 
-@pytest.mark.parametrize(("pythons", "solvable"), [(["3.11.9", "3.12.8", "3.13.1"], True), (["3.9.1", "3.10.4"], False)])
+@pytest.mark.parametrize(
+    ("pythons", "solvable"), [(["3.11.9", "3.12.8", "3.13.1"], True), (["3.9.1", "3.10.4"], False)]
+)
 def test_a_real_conda_solver_accepts_the_environment_file(tmp_path, pythons, solvable):
     import rattler
     from rattler.exceptions import SolverError
 
     source = rattler.Channel(channel(tmp_path / "conda-forge", pythons).as_uri())
     specs = [rattler.MatchSpec(d) for d in CONDA["dependencies"] if isinstance(d, str)]
-    solving = rattler.solve([source], specs, platforms=["linux-64", "noarch"], gateway=rattler.Gateway(cache_dir=tmp_path / "cache"))
+    solving = rattler.solve(
+        [source],
+        specs,
+        platforms=["linux-64", "noarch"],
+        gateway=rattler.Gateway(cache_dir=tmp_path / "cache"),
+    )
     if solvable:
         solved = {r.name.normalized: str(r.version) for r in asyncio.run(_awaited(solving))}
-        assert set(solved) == {"python", "pip"} and SpecifierSet(PROJECT["requires-python"]).contains(solved["python"])
+        assert set(solved) == {"python", "pip"} and SpecifierSet(
+            PROJECT["requires-python"]
+        ).contains(solved["python"])
     else:
         with pytest.raises(SolverError):
             asyncio.run(_awaited(solving))
@@ -143,31 +178,55 @@ def test_the_citation_file_is_valid():
 
 
 def make(*arguments, **environment):
-    return subprocess.run(["make", "-C", str(ROOT), *arguments], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", **environment})
+    return subprocess.run(
+        ["make", "-C", str(ROOT), *arguments],
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", **environment},
+    )
 
 
 def test_a_missing_or_old_python_is_said_in_one_line(tmp_path):
     old = tmp_path / "python3"
     old.write_text("#!/bin/sh\n[ \"$1\" = -V ] && echo 'Python 3.8.10' && exit 0\nexit 1\n")
     old.chmod(0o755)
-    for python, message in (("no-such-python3", "there is no no-such-python3 on this machine"), (str(old), "3.11 or newer; this is Python 3.8.10")):
+    for python, message in (
+        ("no-such-python3", "there is no no-such-python3 on this machine"),
+        (str(old), "3.11 or newer; this is Python 3.8.10"),
+    ):
         done = make("-B", "-n", f"PYTHON={python}", ".venv/.ok")
         recipe = done.stdout
         assert "command -v" in recipe
         check = subprocess.run(
-            ["sh", "-c", "\n".join(line for line in recipe.splitlines() if "command -v " + python in line or "version_info" in line)],
+            [
+                "sh",
+                "-c",
+                "\n".join(
+                    line
+                    for line in recipe.splitlines()
+                    if "command -v " + python in line or "version_info" in line
+                ),
+            ],
             capture_output=True,
             text=True,
         )
-        assert check.returncode and message in check.stderr and len(check.stderr.strip().splitlines()) == 1
+        assert (
+            check.returncode
+            and message in check.stderr
+            and len(check.stderr.strip().splitlines()) == 1
+        )
 
 
 def test_help_lists_every_target():
     text = (ROOT / "Makefile").read_text()
     phony = re.search(r"\.PHONY: (.*)", text)[1].split()
     shown = make("help").stdout
-    assert all(re.search(rf"^  {target}\s", shown, re.M) for target in phony if target != "help"), shown
+    assert all(re.search(rf"^  {target}\s", shown, re.M) for target in phony if target != "help"), (
+        shown
+    )
 
 
 def test_python_is_new_enough():
-    assert SpecifierSet(PROJECT["requires-python"]).contains(".".join(map(str, sys.version_info[:3])))
+    assert SpecifierSet(PROJECT["requires-python"]).contains(
+        ".".join(map(str, sys.version_info[:3]))
+    )

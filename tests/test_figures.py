@@ -22,22 +22,51 @@ def draw(folder, kind="recomputed", name="fig2g"):
     ax.legend()
     ax.set_xlabel("delay (ps)")
     figures.save(
-        fig, folder, figures.Provenance(name, kind, "decay", {"data/x.csv": "0" * 64}, "notebooks/03.ipynb", "fig-2g", {"quick": False}, ("tau is 1 ps",))
+        fig,
+        folder,
+        figures.Provenance(
+            name,
+            kind,
+            "decay",
+            {"data/x.csv": "0" * 64},
+            "notebooks/03.ipynb",
+            "fig-2g",
+            {"quick": False},
+            ("tau is 1 ps",),
+        ),
     )
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
 
 
 def test_names_are_the_papers():
-    assert [figures.panel_name(n) for n in ("1a", "2g", "ED3n", "fig4", "ED10k")] == ["fig1a", "fig2g", "ed3n", "fig4", "ed10k"]
+    assert [figures.panel_name(n) for n in ("1a", "2g", "ED3n", "fig4", "ED10k")] == [
+        "fig1a",
+        "fig2g",
+        "ed3n",
+        "fig4",
+        "ed10k",
+    ]
 
 
 def test_the_same_content_gives_the_same_bytes_in_every_process(tmp_path):
     found = []
-    for name, environment in (("a", {"PYTHONHASHSEED": "1"}), ("b", {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"})):
+    for name, environment in (
+        ("a", {"PYTHONHASHSEED": "1"}),
+        ("b", {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}),
+    ):
         (tmp_path / name).mkdir()
         code = f"import sys, pathlib; sys.path.insert(0, {str(files.ROOT / 'tests')!r}); import test_figures; test_figures.draw(pathlib.Path({str(tmp_path / name)!r}))"
-        subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "MPLBACKEND": "agg", **environment})
-        found.append({p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted((tmp_path / name).iterdir())})
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            env={**os.environ, "MPLBACKEND": "agg", **environment},
+        )
+        found.append(
+            {
+                p.name: hashlib.sha256(p.read_bytes()).hexdigest()
+                for p in sorted((tmp_path / name).iterdir())
+            }
+        )
     assert found[0] == found[1] and set(found[0]) == {"fig2g.svg", "fig2g.png", "fig2g.json"}
 
 
@@ -45,8 +74,15 @@ def test_sidecar_and_embedded_metadata_tell_what_the_panel_stands_on(tmp_path):
     draw(tmp_path, kind="simulated")
     sidecar = json.loads((tmp_path / "fig2g.json").read_text())
     assert sidecar["source_kind"] == "simulated" and sidecar["inputs"] == {"data/x.csv": "0" * 64}
-    assert sidecar["cell"] == "fig-2g" and sidecar["assumptions"] == ["tau is 1 ps"] and "numpy" in sidecar["packages"]
-    assert sidecar["sha256"]["svg"] == hashlib.sha256((tmp_path / "fig2g.svg").read_bytes()).hexdigest()
+    assert (
+        sidecar["cell"] == "fig-2g"
+        and sidecar["assumptions"] == ["tau is 1 ps"]
+        and "numpy" in sidecar["packages"]
+    )
+    assert (
+        sidecar["sha256"]["svg"]
+        == hashlib.sha256((tmp_path / "fig2g.svg").read_bytes()).hexdigest()
+    )
     svg = (tmp_path / "fig2g.svg").read_text()
     assert "simulated" in svg and 'id="source-kind"' in svg and "<dc:date>" not in svg
     from PIL import Image

@@ -96,14 +96,22 @@ def put(folder, name, text):
 
 
 def pw(energy_eV=-1000.0, **options):
-    return espresso.relaxation(["Pb", "I", "I"], np.array([[0.0, 0, 0], [3, 0, 0], [0, 3, 0]]), np.diag([17.71, 17.71, 30.0]), energy_eV, **options)
+    return espresso.relaxation(
+        ["Pb", "I", "I"],
+        np.array([[0.0, 0, 0], [3, 0, 0], [0, 3, 0]]),
+        np.diag([17.71, 17.71, 30.0]),
+        energy_eV,
+        **options,
+    )
 
 
 def test_espresso_energy_settings_and_atoms(tmp_path):
     found = read_calculation(put(tmp_path, "a.out", pw(-1234.5)))
     assert found.program == "Quantum ESPRESSO"
     assert found.energy_eV == pytest.approx(-1234.5, abs=1e-6)
-    assert found.scf_converged and found.geometry_converged and found.finished and not found.complaints
+    assert (
+        found.scf_converged and found.geometry_converged and found.finished and not found.complaints
+    )
     assert found.settings["cutoff_eV"] == pytest.approx(25 * RYDBERG_EV, abs=1e-3)
     assert found.settings["functional"] == "PBE" and found.settings["dispersion"] == "DFT-D3"
     assert found.composition == Counter({"Pb": 1, "I": 2})
@@ -121,14 +129,19 @@ def test_espresso_energy_settings_and_atoms(tmp_path):
     ],
 )
 def test_functional_in_the_spelling_of_older_and_newer_versions(tmp_path, spelt):
-    assert read_calculation(put(tmp_path, "a.out", pw(functional=spelt))).settings["functional"] == "PBE"
+    assert (
+        read_calculation(put(tmp_path, "a.out", pw(functional=spelt))).settings["functional"]
+        == "PBE"
+    )
 
 
 def test_unconverged_self_consistency_is_refused_unless_asked_for(tmp_path):
     path = put(tmp_path, "a.out", pw(converged=False))
     with pytest.raises(FormatError, match="converged self-consistency"):
         read_calculation(path)
-    assert "self-consistency not reached" in read_calculation(path, allow_unconverged=True).complaints
+    assert (
+        "self-consistency not reached" in read_calculation(path, allow_unconverged=True).complaints
+    )
 
 
 def test_interrupted_run_says_so(tmp_path):
@@ -142,14 +155,18 @@ def test_interrupted_run_says_so(tmp_path):
 def test_last_of_two_self_consistencies_counts(tmp_path):
     # the first failed and the second converged: usable; the other way round: not
     good, bad = pw(-10.0), pw(-20.0, converged=False)
-    assert read_calculation(put(tmp_path, "a.out", bad + good)).energy_eV == pytest.approx(-10.0, abs=1e-6)
+    assert read_calculation(put(tmp_path, "a.out", bad + good)).energy_eV == pytest.approx(
+        -10.0, abs=1e-6
+    )
     with pytest.raises(FormatError):
         read_calculation(put(tmp_path, "b.out", good + bad))
 
 
 @pytest.mark.parametrize(("done", "fine"), [("true", True), ("false", False)])
 def test_espresso_xml_is_in_hartree_and_bohr(tmp_path, done, fine):
-    found = read_calculation(put(tmp_path, "a.xml", QEXML.format(done=done)), allow_unconverged=True)
+    found = read_calculation(
+        put(tmp_path, "a.xml", QEXML.format(done=done)), allow_unconverged=True
+    )
     assert found.energy_eV == pytest.approx(-3.5 * HARTREE_EV)
     assert found.settings["cutoff_eV"] == pytest.approx(25 * RYDBERG_EV, abs=1e-3)
     assert found.structure.positions[0][2] == pytest.approx(BOHR_ANGSTROM)
@@ -161,24 +178,47 @@ def test_old_xml_says_by_its_error_whether_it_converged(tmp_path, error, fine):
     told = "<convergence_achieved>true</convergence_achieved>"
     text = QEXML.format(done="true").replace(told, f"<scf_error>{error}</scf_error>")
     assert told not in text
-    text = text.replace("<output>", "<input><electron_control><conv_thr>1.0e-7</conv_thr></electron_control></input><output>")
-    assert read_calculation(put(tmp_path, "data-file-schema.xml", text), allow_unconverged=True).scf_converged is fine
+    text = text.replace(
+        "<output>",
+        "<input><electron_control><conv_thr>1.0e-7</conv_thr></electron_control></input><output>",
+    )
+    assert (
+        read_calculation(
+            put(tmp_path, "data-file-schema.xml", text), allow_unconverged=True
+        ).scf_converged
+        is fine
+    )
 
 
 def test_potentials_of_vasp_are_settings(tmp_path):
     """Pb and Pb_d must not be subtracted from each other."""
     titles = "   TITEL  = PAW_PBE N 08Apr2002\n   TITEL  = PAW_PBE H 15Jun2001\n"
-    found = read_calculation(put(tmp_path, "OUTCAR", VASP.replace("   ions per type", titles + "   ions per type")))
-    assert found.settings["pseudopotential N"] == "PAW_PBE N 08Apr2002" and found.settings["pseudopotential H"] == "PAW_PBE H 15Jun2001"
+    found = read_calculation(
+        put(tmp_path, "OUTCAR", VASP.replace("   ions per type", titles + "   ions per type"))
+    )
+    assert (
+        found.settings["pseudopotential N"] == "PAW_PBE N 08Apr2002"
+        and found.settings["pseudopotential H"] == "PAW_PBE H 15Jun2001"
+    )
     # Where the elements are not spelt out, the titles name them.
     listed = " POTCAR:    PAW_PBE N_s 08Apr2002\n POTCAR:    PAW_PBE H 15Jun2001\n"
-    text = "\n".join(line for line in VASP.split("\n") if "VRHFIN" not in line).replace("   ions per type", listed + "   ions per type")
+    text = "\n".join(line for line in VASP.split("\n") if "VRHFIN" not in line).replace(
+        "   ions per type", listed + "   ions per type"
+    )
     bare = read_calculation(put(tmp_path, "OUTCAR1", text))
-    assert bare.composition == Counter({"N": 1, "H": 3}) and bare.settings["pseudopotential N"] == "PAW_PBE N_s 08Apr2002"
+    assert (
+        bare.composition == Counter({"N": 1, "H": 3})
+        and bare.settings["pseudopotential N"] == "PAW_PBE N_s 08Apr2002"
+    )
     types = '<array name="atomtypes"><set><rc><c>1</c><c>Pb</c><c>207.2</c><c>16.</c><c>  PAW_PBE Pb_d 06Sep2000 </c></rc></set></array></atominfo>'
     text = VASPRUN.format(steps="<scstep/>" * 12)
-    deep, shallow = (read_calculation(put(tmp_path, "vasprun.xml", text.replace("</atominfo>", t))) for t in (types, types.replace("Pb_d", "Pb")))
-    assert deep.settings["pseudopotential Pb"] == "PAW_PBE Pb_d 06Sep2000" and deep.composition == Counter({"Pb": 1, "I": 1})
+    deep, shallow = (
+        read_calculation(put(tmp_path, "vasprun.xml", text.replace("</atominfo>", t)))
+        for t in (types, types.replace("Pb_d", "Pb"))
+    )
+    assert deep.settings[
+        "pseudopotential Pb"
+    ] == "PAW_PBE Pb_d 06Sep2000" and deep.composition == Counter({"Pb": 1, "I": 1})
     assert any("pseudopotential Pb" in d for d in compare(deep, shallow).differences)
 
 
@@ -193,19 +233,35 @@ def test_outcar_takes_the_ionic_energy_not_an_iteration(tmp_path):
     assert found.energy_eV == -19.52
     told = {"cutoff_eV": 400.0, "kpoints": "Gamma", "functional": "PBE", "dispersion": "DFT-D3"}
     assert told.items() <= found.settings.items() and found.settings["exact_exchange"] == "none"
-    assert found.composition == Counter({"N": 1, "H": 3}) and found.geometry_converged and found.finished
+    assert (
+        found.composition == Counter({"N": 1, "H": 3})
+        and found.geometry_converged
+        and found.finished
+    )
     assert found.structure.positions[1][0] == 5.94
-    worse = VASP.replace("aborting loop because EDIFF is reached", "aborting loop EDIFF was not reached (unconverged)")
+    worse = VASP.replace(
+        "aborting loop because EDIFF is reached",
+        "aborting loop EDIFF was not reached (unconverged)",
+    )
     with pytest.raises(FormatError, match="converged"):
         read_calculation(put(tmp_path, "OUTCAR2", worse))
-    assert read_calculation(put(tmp_path, "OUTCAR3", VASP.replace("reached required accuracy", "stopped"))).geometry_converged is False
+    assert (
+        read_calculation(
+            put(tmp_path, "OUTCAR3", VASP.replace("reached required accuracy", "stopped"))
+        ).geometry_converged
+        is False
+    )
 
 
 @pytest.mark.parametrize(
     ("line", "setting", "value"),
     [
         ("   LSORBIT =      T    spin-orbit coupling", "spin_orbit", "yes"),
-        ("   LHFCALC =     T    Hartree Fock is set to\n   AEXX    =    0.2500 exact\n   HFSCREEN=    0.2000", "exact_exchange", "0.25, screening 0.2"),
+        (
+            "   LHFCALC =     T    Hartree Fock is set to\n   AEXX    =    0.2500 exact\n   HFSCREEN=    0.2000",
+            "exact_exchange",
+            "0.25, screening 0.2",
+        ),
         ("   METAGGA=      SCAN  ", "functional", "SCAN"),
         ("   ISPIN  =      2    spin polarized calculation?", "spin", "polarised"),
         ("   ISMEAR =     0;   SIGMA  =   0.05  broadening", "occupations", "gaussian 0.05 eV"),
@@ -217,15 +273,26 @@ def test_outcar_takes_the_ionic_energy_not_an_iteration(tmp_path):
 def test_what_vasp_was_told(tmp_path, line, setting, value):
     plain = VASP.replace("   IVDW   = 11\n", "")
     text = plain.replace("   NSW    =", f"{line}\n   NSW    =")
-    found, before = (read_calculation(put(tmp_path, name, t)) for name, t in (("OUTCAR", text), ("OUTCAR0", plain)))
+    found, before = (
+        read_calculation(put(tmp_path, name, t))
+        for name, t in (("OUTCAR", text), ("OUTCAR0", plain))
+    )
     assert found.settings[setting] == value != before.settings.get(setting)
     assert before.settings["dispersion"] == "none"  # VASP prints IVDW only where it was set
 
 
 def test_vasp_charge_and_machine_learning(tmp_path):
     valence = "  Ionic Valenz\n   ZVAL   =   5.00  1.00\n   NELECT =       7.0000    total number of electrons\n"
-    assert read_calculation(put(tmp_path, "OUTCAR", VASP.replace("   ENCUT", valence + "   ENCUT"))).settings["charge"] == 1.0
-    learnt = VASP.replace(" reached required", "  ML energy  without entropy=      -19.54000000  ML energy(sigma->0) =      -19.50000000\n reached required")
+    assert (
+        read_calculation(
+            put(tmp_path, "OUTCAR", VASP.replace("   ENCUT", valence + "   ENCUT"))
+        ).settings["charge"]
+        == 1.0
+    )
+    learnt = VASP.replace(
+        " reached required",
+        "  ML energy  without entropy=      -19.54000000  ML energy(sigma->0) =      -19.50000000\n reached required",
+    )
     with pytest.raises(FormatError, match="machine-learned"):
         read_calculation(put(tmp_path, "OUTCAR2", learnt))
 
@@ -233,7 +300,11 @@ def test_vasp_charge_and_machine_learning(tmp_path):
 def test_vasprun_of_version_5_has_its_energy_in_the_last_iteration(tmp_path):
     """Its e_0_energy of the step is the entropy term; a later parameter of the name NELM belongs to the response functions."""
     inner = '<energy><i name="e_fr_energy">-33.3690</i><i name="e_0_energy">-33.3684</i></energy>'
-    text = VASPRUN.replace("-5.1", "-33.3690").replace("-5.0", "0.0006").format(steps="<scstep/>" * 11 + f"<scstep>{inner}</scstep>")
+    text = (
+        VASPRUN.replace("-5.1", "-33.3690")
+        .replace("-5.0", "0.0006")
+        .format(steps="<scstep/>" * 11 + f"<scstep>{inner}</scstep>")
+    )
     text = text.replace("</incar>", '</incar><parameters><i name="NELM">1</i></parameters>')
     found = read_calculation(put(tmp_path, "vasprun.xml", text))
     assert found.energy_eV == pytest.approx(-33.3684, abs=1e-9) and found.scf_converged
@@ -252,36 +323,72 @@ def test_vasprun_counts_its_iterations(tmp_path):
 @pytest.mark.parametrize("unit", ["[a.u.]:", "[hartree]", "(a.u.):"])
 def test_cp2k_in_all_its_spellings(tmp_path, unit):
     found = read_calculation(put(tmp_path, "cp2k.out", CP2K.format(unit=unit)))
-    assert found.energy_eV == pytest.approx(-17.2 * HARTREE_EV) and found.settings["functional"] == "PBE" and found.finished
+    assert (
+        found.energy_eV == pytest.approx(-17.2 * HARTREE_EV)
+        and found.settings["functional"] == "PBE"
+        and found.finished
+    )
     with pytest.raises(FormatError):
-        read_calculation(put(tmp_path, "bad.out", CP2K.format(unit=unit).replace("SCF run converged in    12 steps", "SCF run NOT converged")))
+        read_calculation(
+            put(
+                tmp_path,
+                "bad.out",
+                CP2K.format(unit=unit).replace(
+                    "SCF run converged in    12 steps", "SCF run NOT converged"
+                ),
+            )
+        )
 
 
 def test_orca(tmp_path):
     found = read_calculation(put(tmp_path, "orca.out", ORCA))
-    assert found.energy_eV == pytest.approx(-76.321 * HARTREE_EV) and found.settings == {"method": "b3lyp def2-svp d3bj", "charge": 2}
+    assert found.energy_eV == pytest.approx(-76.321 * HARTREE_EV) and found.settings == {
+        "method": "b3lyp def2-svp d3bj",
+        "charge": 2,
+    }
     assert formula(found.composition) == "H2O" and found.geometry_converged is None
     with pytest.raises(FormatError):
-        read_calculation(put(tmp_path, "bad.out", ORCA.replace("SCF CONVERGED", "SCF NOT CONVERGED")))
+        read_calculation(
+            put(tmp_path, "bad.out", ORCA.replace("SCF CONVERGED", "SCF NOT CONVERGED"))
+        )
 
 
 def test_xtb(tmp_path):
     found = read_calculation(put(tmp_path, "xtb.out", XTB))
     assert found.energy_eV == pytest.approx(-5.070544440612 * HARTREE_EV)
     assert found.geometry_converged and found.settings["method"] == "GFN2-xTB" and found.finished
-    assert read_calculation(put(tmp_path, "b.out", XTB.replace("CONVERGED AFTER", "stopped"))).geometry_converged is False
+    assert (
+        read_calculation(
+            put(tmp_path, "b.out", XTB.replace("CONVERGED AFTER", "stopped"))
+        ).geometry_converged
+        is False
+    )
 
 
 def test_extended_xyz_with_and_without_an_energy(tmp_path):
     text = '2\nProperties=species:S:1:pos:R:3 energy=-3.25 method=GFN2-xTB charge=-1 converged=F Lattice="4 0 0 0 4 0 0 0 9"\nPb 0 0 0\nI 0 0 3\n'
     found = read_calculation(put(tmp_path, "a.xyz", text))
-    assert found.energy_eV == -3.25 and found.geometry_converged is False and found.settings["charge"] == -1
+    assert (
+        found.energy_eV == -3.25
+        and found.geometry_converged is False
+        and found.settings["charge"] == -1
+    )
     assert np.allclose(found.structure.cell, np.diag([4, 4, 9]))
     with pytest.raises(FormatError, match="energy="):
         read_calculation(put(tmp_path, "b.xyz", text.replace("energy=-3.25 ", "")))
 
 
-@pytest.mark.parametrize("text", ["", "hello\n", "Program PWSCF v.6\n stopped\n", "CP2K| version\n", "3\nenergy=1\nPb 0 0 0\n", "1\nenergy=nan\nPb 0 0 0\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hello\n",
+        "Program PWSCF v.6\n stopped\n",
+        "CP2K| version\n",
+        "3\nenergy=1\nPb 0 0 0\n",
+        "1\nenergy=nan\nPb 0 0 0\n",
+    ],
+)
 def test_useless_outputs_are_refused_by_name(tmp_path, text):
     with pytest.raises(FormatError, match=r"useless\.out"):
         read_calculation(put(tmp_path, "useless.out", text))
@@ -308,7 +415,9 @@ def test_one_structure_in_five_formats(tmp_path, name):
 
 
 def test_poscar_with_a_volume_for_a_scale(tmp_path):
-    found = read_structure(put(tmp_path, "POSCAR", PBI2["POSCAR"].replace("\n1.0\n", f"\n{-8 * 4.5 * 4.5 * 7}\n")))
+    found = read_structure(
+        put(tmp_path, "POSCAR", PBI2["POSCAR"].replace("\n1.0\n", f"\n{-8 * 4.5 * 4.5 * 7}\n"))
+    )
     assert np.allclose(found.cell, np.diag([9, 9, 14]))
 
 
@@ -326,10 +435,20 @@ def test_cif_symmetry_is_applied(tmp_path):
         ("POSCAR", "Pb I\n", "1 2\n", "element symbols"),
         ("POSCAR", "1 2\nSel", "1\nSel", "2 atom counts"),
         ("POSCAR", "0 4.5 0\n", "9 0 0\n", "span a volume"),
-        ("pw.in", "CELL_PARAMETERS angstrom\n4.5 0 0\n0 4.5 0\n0 0 7\n", "", "input of Quantum ESPRESSO"),
+        (
+            "pw.in",
+            "CELL_PARAMETERS angstrom\n4.5 0 0\n0 4.5 0\n0 0 7\n",
+            "",
+            "input of Quantum ESPRESSO",
+        ),
         ("POSCAR", "0 0.5 0.7857142857143 F F F\n", "", "POSCAR"),
         ("POSCAR", "0.5 0 0.2142857142857", "0.5 nan 0.2142857142857", "no numbers"),
-        ("b.cif", "Pb1 Pb 0 0 0\nI1 I 0.5 0 0.2142857142857\nI2 I 0 0.5 0.7857142857143\n", "", "CIF|sites"),
+        (
+            "b.cif",
+            "Pb1 Pb 0 0 0\nI1 I 0.5 0 0.2142857142857\nI2 I 0 0.5 0.7857142857143\n",
+            "",
+            "CIF|sites",
+        ),
     ],
 )
 def test_broken_structures_are_refused(tmp_path, name, old, new, what):
@@ -338,17 +457,36 @@ def test_broken_structures_are_refused(tmp_path, name, old, new, what):
         read_structure(put(tmp_path, name, PBI2[name].replace(old, new)))
 
 
-@given(st.lists(st.tuples(st.sampled_from(["Pb", "I", "C", "N", "H", "Cs"]), *[st.floats(-50, 50)] * 3), min_size=1, max_size=12))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["Pb", "I", "C", "N", "H", "Cs"]), *[st.floats(-50, 50)] * 3),
+        min_size=1,
+        max_size=12,
+    )
+)
 @settings(max_examples=40, deadline=None)
 def test_what_is_written_as_xyz_is_read_back(tmp_path_factory, atoms):
-    text = f"{len(atoms)}\nany comment, even 'this\n" + "".join(f"{s} {x:.8f} {y:.8f} {z:.8f}\n" for s, x, y, z in atoms)
+    text = f"{len(atoms)}\nany comment, even 'this\n" + "".join(
+        f"{s} {x:.8f} {y:.8f} {z:.8f}\n" for s, x, y, z in atoms
+    )
     found = read_structure(put(tmp_path_factory.mktemp("x"), "a.xyz", text))
     assert found.symbols == tuple(a[0] for a in atoms)
     assert np.allclose(found.positions, [a[1:] for a in atoms], atol=1e-7)
 
 
 @pytest.mark.parametrize(
-    ("label", "symbol"), [("Pb", "Pb"), ("PB", "Pb"), ("C12", "C"), ("H_ca", "H"), ("I1-", "I"), ("Cs", "Cs"), ("D", "H"), ("Pb.pbe", "Pb"), ("12", None)]
+    ("label", "symbol"),
+    [
+        ("Pb", "Pb"),
+        ("PB", "Pb"),
+        ("C12", "C"),
+        ("H_ca", "H"),
+        ("I1-", "I"),
+        ("Cs", "Cs"),
+        ("D", "H"),
+        ("Pb.pbe", "Pb"),
+        ("12", None),
+    ],
 )
 def test_elements_of_labels(label, symbol):
     assert element(label) == symbol

@@ -20,11 +20,25 @@ def write(tmp_path, text, name="file.txt", encoding="utf-8"):
 
 @pytest.mark.parametrize("delimiter", ["\t", ";", ",", " ", "   ", " | ", ", "])
 @pytest.mark.parametrize("decimal", [".", ","])
-@pytest.mark.parametrize("header", ["", "Wavelength (nm){d}Counts\n", "# made by hand\n# Date: 2021-03-03\n\nWavelength (nm){d}Counts\n"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Wavelength (nm){d}Counts\n",
+        "# made by hand\n# Date: 2021-03-03\n\nWavelength (nm){d}Counts\n",
+    ],
+)
 def test_every_common_layout_gives_the_same_numbers(tmp_path, delimiter, decimal, header):
     if decimal == "," and "," in delimiter:
         pytest.skip("a comma cannot be both")
-    text = header.format(d=delimiter) + "\n".join(delimiter.join(f"{v:.6g}".replace(".", decimal) for v in row) for row in zip(X, Y, strict=True)) + "\n"
+    text = (
+        header.format(d=delimiter)
+        + "\n".join(
+            delimiter.join(f"{v:.6g}".replace(".", decimal) for v in row)
+            for row in zip(X, Y, strict=True)
+        )
+        + "\n"
+    )
     table = read_table(write(tmp_path, text))
     np.testing.assert_allclose(table.numbers(), np.column_stack([X, Y]))
     if header:
@@ -43,13 +57,19 @@ def test_encodings_and_newlines(tmp_path, encoding, newline):
 
 @settings(max_examples=60)
 @given(
-    rows=st.lists(st.tuples(st.floats(-1e12, 1e12), st.floats(-1e-3, 1e3), st.floats(0, 1)), min_size=2, max_size=20),
+    rows=st.lists(
+        st.tuples(st.floats(-1e12, 1e12), st.floats(-1e-3, 1e3), st.floats(0, 1)),
+        min_size=2,
+        max_size=20,
+    ),
     delimiter=st.sampled_from(["\t", ";", " "]),
     comma=st.booleans(),
     lead=st.integers(0, 30),
 )
 def test_numbers_survive_a_round_trip(tmp_path_factory, rows, delimiter, comma, lead):
-    lines = [f"Remark {i}: free text" for i in range(lead)] + [delimiter.join(repr(v) for v in row) for row in rows]
+    lines = [f"Remark {i}: free text" for i in range(lead)] + [
+        delimiter.join(repr(v) for v in row) for row in rows
+    ]
     text = "\n".join(lines)
     if comma:
         text = text.replace(".", ",")
@@ -59,11 +79,20 @@ def test_numbers_survive_a_round_trip(tmp_path_factory, rows, delimiter, comma, 
 
 def test_units_in_a_row_of_their_own(tmp_path):
     table = read_table(write(tmp_path, "V,J,L\nV,mA/cm2,cd/m2\n0,0.1,0\n1,0.2,5\n"))
-    assert [(c.name, c.unit) for c in table.columns] == [("V", "V"), ("J", "mA/cm2"), ("L", "cd/m2")]
+    assert [(c.name, c.unit) for c in table.columns] == [
+        ("V", "V"),
+        ("J", "mA/cm2"),
+        ("L", "cd/m2"),
+    ]
 
 
 def test_text_columns_and_metadata_and_footer(tmp_path):
-    table = read_table(write(tmp_path, "Device: 7\nVoltage (V),direction,J\n0,up,1\n1,up,2\n0.5,down,3\nEnd of data\n"))
+    table = read_table(
+        write(
+            tmp_path,
+            "Device: 7\nVoltage (V),direction,J\n0,up,1\n1,up,2\n0.5,down,3\nEnd of data\n",
+        )
+    )
     assert table.metadata["Device"] == "7"
     assert list(table.column("direction").values) == ["up", "up", "down"]
     assert table.footer == ("End of data",)
@@ -117,7 +146,9 @@ def test_named_columns(tmp_path):
 def test_numbers_and_units():
     assert parse_number("1.0D-3") == 1e-3
     assert parse_number("1,5", ",") == 1.5
-    assert parse_number("0x10") is None and parse_number("nan") is None and parse_number("1 2") is None
+    assert (
+        parse_number("0x10") is None and parse_number("nan") is None and parse_number("1 2") is None
+    )
     assert split_unit("Energy [eV]") == ("Energy", "eV")
 
 
@@ -125,4 +156,8 @@ def test_an_error_can_cross_processes():
     import pickle
 
     error = FormatError("a/b.csv", expected="x", found="y", place="line 3", advice="z")
-    assert str(pickle.loads(pickle.dumps(error))) == str(error) == "a/b.csv, line 3: expected x, found y; z"
+    assert (
+        str(pickle.loads(pickle.dumps(error)))
+        == str(error)
+        == "a/b.csv, line 3: expected x, found y; z"
+    )

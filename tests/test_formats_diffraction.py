@@ -11,7 +11,11 @@ from peled.formats import FormatError
 from peled.formats.diffraction import read_pattern, read_patterns, write_xy
 
 X = np.round(np.arange(10, 40, 0.05), 4)
-Y = np.random.default_rng(0).poisson(100 + 900 * np.exp(-0.5 * ((X - 14.6) / 0.2) ** 2)).astype(float)
+Y = (
+    np.random.default_rng(0)
+    .poisson(100 + 900 * np.exp(-0.5 * ((X - 14.6) / 0.2) ** 2))
+    .astype(float)
+)
 WAVES = (1.5405929, 1.5444274)
 
 
@@ -76,12 +80,16 @@ def ras(path):
     rows = "\r\n".join(f"{a:.4f} {b:.4f} 1.0000" for a, b in zip(X, Y, strict=True))
     path.write_bytes(
         f'*RAS_DATA_START\r\n*RAS_HEADER_START\r\n*FILE_SAMPLE "film"\r\n*HW_XG_WAVE_LENGTH_ALPHA1 "{WAVES[0]}"\r\n*HW_XG_WAVE_LENGTH_ALPHA2 "{WAVES[1]}"\r\n*MEAS_SCAN_UNIT_Y "counts"\r\n'
-        f"*RAS_HEADER_END\r\n*RAS_INT_START\r\n{rows}\r\n*RAS_INT_END\r\n*RAS_DATA_END\r\n".encode("latin-1")
+        f"*RAS_HEADER_END\r\n*RAS_INT_START\r\n{rows}\r\n*RAS_INT_END\r\n*RAS_DATA_END\r\n".encode(
+            "latin-1"
+        )
     )
 
 
 def brml(path):
-    data = "".join(f"<Datum>1,1,{a:.4f},{a / 2:.4f},{b:.0f}</Datum>" for a, b in zip(X, Y, strict=True))
+    data = "".join(
+        f"<Datum>1,1,{a:.4f},{a / 2:.4f},{b:.0f}</Datum>" for a, b in zip(X, Y, strict=True)
+    )
     text = (
         f'<RawData><WaveLengthAlpha1 Value="{WAVES[0]}"/><WaveLengthAlpha2 Value="{WAVES[1]}"/><ScanInformation><ScanAxes><ScanAxisInfo AxisId="TwoTheta"/><ScanAxisInfo AxisId="Theta"/></ScanAxes>'
         f"</ScanInformation><DataRoutes>{data}</DataRoutes></RawData>"
@@ -141,7 +149,12 @@ def test_attenuated_counts_keep_their_poisson_error(tmp_path):
     factors = np.where(Y > 500, 10.0, 1.0)
     text = (
         path.read_text()
-        .replace('<intensities unit="counts">', "<beamAttenuationFactors>" + " ".join(map(str, factors)) + '</beamAttenuationFactors><counts unit="counts">')
+        .replace(
+            '<intensities unit="counts">',
+            "<beamAttenuationFactors>"
+            + " ".join(map(str, factors))
+            + '</beamAttenuationFactors><counts unit="counts">',
+        )
         .replace("</intensities>", "</counts>")
     )
     path.write_text(text)
@@ -152,7 +165,10 @@ def test_attenuated_counts_keep_their_poisson_error(tmp_path):
 
 def test_columns_become_patterns(tmp_path):
     path = tmp_path / "films.csv"
-    path.write_text("two_theta_deg,neat,E+G\n" + "\n".join(f"{a:.2f},{b:.4f},{2 * b:.4f}" for a, b in zip(X, Y / Y.max(), strict=True)))
+    path.write_text(
+        "two_theta_deg,neat,E+G\n"
+        + "\n".join(f"{a:.2f},{b:.4f},{2 * b:.4f}" for a, b in zip(X, Y / Y.max(), strict=True))
+    )
     first, second = read_patterns(path)
     assert (first.label, second.label) == ("neat", "E+G")
     assert first.sigma is None and first.unit == "arb. unit"
@@ -163,13 +179,17 @@ def test_columns_become_patterns(tmp_path):
 
 def test_errors_of_xye(tmp_path):
     path = tmp_path / "film.xye"
-    path.write_text("\n".join(f"{a:.2f} {b:.4f} {0.1 + b / 50:.4f}" for a, b in zip(X, Y, strict=True)))
+    path.write_text(
+        "\n".join(f"{a:.2f} {b:.4f} {0.1 + b / 50:.4f}" for a, b in zip(X, Y, strict=True))
+    )
     assert read_pattern(path).sigma == pytest.approx(0.1 + Y / 50, abs=1e-4)
 
 
 def test_entities_are_not_expanded(tmp_path):
     path = tmp_path / "bomb.xrdml"
-    path.write_text('<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]><xrdMeasurements><xrdMeasurement>&a;</xrdMeasurement></xrdMeasurements>')
+    path.write_text(
+        '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]><xrdMeasurements><xrdMeasurement>&a;</xrdMeasurement></xrdMeasurements>'
+    )
     with pytest.raises(FormatError, match="entities"):
         read_patterns(path)
 

@@ -22,10 +22,19 @@ def test_own_tiff_round_trip(tmp_path):
     assert image.extent_nm == pytest.approx((80 * 0.0483, 64 * 0.0483))
 
 
-@pytest.mark.parametrize(("unit", "per_pixel", "expected"), [("nm", 0.1, 0.1), ("micron", 2e-4, 0.2), ("\\u00B5m", 5e-4, 0.5)])
+@pytest.mark.parametrize(
+    ("unit", "per_pixel", "expected"),
+    [("nm", 0.1, 0.1), ("micron", 2e-4, 0.2), ("\\u00B5m", 5e-4, 0.5)],
+)
 def test_imagej_scales(tmp_path, unit, per_pixel, expected):
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, PIXELS.astype(np.uint16), imagej=True, resolution=(1 / per_pixel, 1 / per_pixel), metadata={"unit": unit})
+    tifffile.imwrite(
+        path,
+        PIXELS.astype(np.uint16),
+        imagej=True,
+        resolution=(1 / per_pixel, 1 / per_pixel),
+        metadata={"unit": unit},
+    )
     assert read_image(path).pixel_nm == pytest.approx(expected, rel=1e-4)
 
 
@@ -42,7 +51,15 @@ def test_standard_tags_and_print_resolutions(tmp_path):
 def test_ome(tmp_path):
     path = tmp_path / "a.ome.tif"
     tifffile.imwrite(
-        path, PIXELS, metadata={"axes": "YX", "PhysicalSizeX": 0.0002, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.0002, "PhysicalSizeYUnit": "µm"}
+        path,
+        PIXELS,
+        metadata={
+            "axes": "YX",
+            "PhysicalSizeX": 0.0002,
+            "PhysicalSizeXUnit": "µm",
+            "PhysicalSizeY": 0.0002,
+            "PhysicalSizeYUnit": "µm",
+        },
     )
     assert read_image(path).pixel_nm == pytest.approx(0.2)
 
@@ -75,7 +92,9 @@ def test_cut_tiff(tmp_path, share):
 
 def test_stacks_and_strangers(tmp_path):
     stack, other = tmp_path / "stack.tif", tmp_path / "photo.jpg"
-    tifffile.imwrite(stack, np.zeros((5, 40, 40), np.uint8), photometric="minisblack", planarconfig="separate")
+    tifffile.imwrite(
+        stack, np.zeros((5, 40, 40), np.uint8), photometric="minisblack", planarconfig="separate"
+    )
     with pytest.raises(FormatError, match="two-dimensional"):
         read_image(stack, pixel_nm=1)
     other.write_bytes(b"\xff\xd8\xff\xe0" + bytes(100))

@@ -43,8 +43,14 @@ def affn():
 
 def difdup():
     """Differences, with runs of equal differences counted, and the check value at the head of each line."""
-    sqz = lambda n: ("@ABCDEFGHI"[int(str(abs(n))[0])] if n >= 0 else "_abcdefghi"[int(str(abs(n))[0])]) + str(abs(n))[1:]  # noqa: E731
-    dif = lambda n: ("%JKLMNOPQR"[int(str(abs(n))[0])] if n >= 0 else "_jklmnopqr"[int(str(abs(n))[0])]) + str(abs(n))[1:]  # noqa: E731
+    sqz = lambda n: (
+        ("@ABCDEFGHI"[int(str(abs(n))[0])] if n >= 0 else "_abcdefghi"[int(str(abs(n))[0])])
+        + str(abs(n))[1:]
+    )  # noqa: E731
+    dif = lambda n: (
+        ("%JKLMNOPQR"[int(str(abs(n))[0])] if n >= 0 else "_jklmnopqr"[int(str(abs(n))[0])])
+        + str(abs(n))[1:]
+    )  # noqa: E731
     v, lines, i = [int(n) for n in integers()], [], 0
     while i < len(v) - 1:
         stop = min(i + 10, len(v) - 1)
@@ -93,13 +99,20 @@ def test_jcamp_packings(tmp_path, packing):
 
 def test_jcamp_transmittance(tmp_path):
     path = tmp_path / "a.jdx"
-    jcamp(path, "\n".join(f"{x:.1f} {t:.8f}" for x, t in zip(X, 10**-Y, strict=True)), 1.0, "TRANSMITTANCE")
+    jcamp(
+        path,
+        "\n".join(f"{x:.1f} {t:.8f}" for x, t in zip(X, 10**-Y, strict=True)),
+        1.0,
+        "TRANSMITTANCE",
+    )
     check(path)
 
 
 def test_text_with_decimal_commas(tmp_path):
     path = tmp_path / "a.dpt"
-    path.write_text("\n".join(f"{x:.2f};{y:.7f}".replace(".", ",") for x, y in zip(X, Y, strict=True)))
+    path.write_text(
+        "\n".join(f"{x:.2f};{y:.7f}".replace(".", ",") for x, y in zip(X, Y, strict=True))
+    )
     check(path)
 
 
@@ -115,7 +128,9 @@ def test_damaged_differences_are_noticed(tmp_path):
 
 def test_axes_that_turn_back_and_transmittance_below_zero(tmp_path):
     path = tmp_path / "a.csv"
-    path.write_text("wavenumber,T (%)\n" + "\n".join(f"{x},{100 if i else -1}" for i, x in enumerate(X)))
+    path.write_text(
+        "wavenumber,T (%)\n" + "\n".join(f"{x},{100 if i else -1}" for i, x in enumerate(X))
+    )
     with pytest.raises(FormatError, match="positive transmittance"):
         read_infrared(path)[0].absorbance  # noqa: B018
     x = X.copy()

@@ -19,7 +19,13 @@ def decay(points=512, width=4000.0, lines=((500.0, 1.0), (-900.0, 0.5)), rate=8.
 
 
 def bruker(folder, data=None, **options):
-    settings = {"spectral_width_Hz": 4000.0, "base_MHz": 400.13, "carrier_MHz": 400.132, "reference_MHz": 400.13, "nucleus": "1H"}
+    settings = {
+        "spectral_width_Hz": 4000.0,
+        "base_MHz": 400.13,
+        "carrier_MHz": 400.132,
+        "reference_MHz": 400.13,
+        "nucleus": "1H",
+    }
     return nmr.write_bruker(folder, decay() if data is None else data, **{**settings, **options})
 
 
@@ -31,9 +37,18 @@ def highest(fid):
 
 def test_bruker_written_and_read_is_the_same(tmp_path):
     data = np.rint(decay().real) + 1j * np.rint(decay().imag)
-    fid = nmr.read(bruker(tmp_path / "1", data, group_delay=67.5, solvent="DMSO", scans=16, title="a title"))
+    fid = nmr.read(
+        bruker(tmp_path / "1", data, group_delay=67.5, solvent="DMSO", scans=16, title="a title")
+    )
     np.testing.assert_array_equal(fid.data[0], data)
-    assert (fid.spectral_width_Hz, fid.group_delay, fid.nucleus, fid.solvent, fid.scans, fid.title) == (4000.0, 67.5, "1H", "DMSO", 16, "a title")
+    assert (
+        fid.spectral_width_Hz,
+        fid.group_delay,
+        fid.nucleus,
+        fid.solvent,
+        fid.scans,
+        fid.title,
+    ) == (4000.0, 67.5, "1H", "DMSO", 16, "a title")
     assert highest(fid) == pytest.approx((2000 + 500) / 400.13, abs=0.003)
 
 
@@ -48,10 +63,14 @@ def test_bruker_reference_by_SF_even_12_ppm_from_BF1(tmp_path):
 
 def test_bruker_series_with_times(tmp_path):
     times = np.array([1e-4, 5e-4, 2e-3])
-    fid = nmr.read(bruker(tmp_path / "1", np.array([decay(300) * k for k in (1, 2, 3)]), contact_times_s=times))
+    fid = nmr.read(
+        bruker(tmp_path / "1", np.array([decay(300) * k for k in (1, 2, 3)]), contact_times_s=times)
+    )
     assert fid.data.shape == (3, 300)
     np.testing.assert_allclose(fid.delays_s, times)
-    np.testing.assert_allclose(np.abs(fid.data[:, 0]) / np.abs(fid.data[0, 0]), [1, 2, 3], rtol=1e-4)
+    np.testing.assert_allclose(
+        np.abs(fid.data[:, 0]) / np.abs(fid.data[0, 0]), [1, 2, 3], rtol=1e-4
+    )
 
 
 def test_big_endian_and_old_filter_table(tmp_path):
@@ -60,7 +79,13 @@ def test_big_endian_and_old_filter_table(tmp_path):
     (folder / "fid").write_bytes(values.astype(">i4").tobytes())
     with pytest.raises(FormatError, match=r"acqus, parameter BYTORDA.*set BYTORDA= 1"):
         nmr.read(folder)
-    text = (folder / "acqus").read_text().replace("BYTORDA= 0", "BYTORDA= 1").replace("DECIM= 1", "DECIM= 24").replace("DSPFVS= 0", "DSPFVS= 12")
+    text = (
+        (folder / "acqus")
+        .read_text()
+        .replace("BYTORDA= 0", "BYTORDA= 1")
+        .replace("DECIM= 1", "DECIM= 24")
+        .replace("DSPFVS= 0", "DSPFVS= 12")
+    )
     (folder / "acqus").write_text(text)
     fid = nmr.read(folder)
     np.testing.assert_array_equal(fid.data[0].real, values[0::2])
@@ -70,7 +95,9 @@ def test_big_endian_and_old_filter_table(tmp_path):
 def test_missing_acqus(tmp_path):
     folder = bruker(tmp_path / "1")
     (folder / "acqus").unlink()
-    with pytest.raises(FormatError, match=r"acqus: expected Bruker acquisition parameters.*no such file"):
+    with pytest.raises(
+        FormatError, match=r"acqus: expected Bruker acquisition parameters.*no such file"
+    ):
         nmr.read(folder)
 
 
@@ -82,7 +109,9 @@ def test_truncated_fid(tmp_path):
 
 
 def test_truncated_series(tmp_path):
-    folder = bruker(tmp_path / "1", np.array([decay(300)] * 3), contact_times_s=np.array([1, 2, 3]) * 1e-3)
+    folder = bruker(
+        tmp_path / "1", np.array([decay(300)] * 3), contact_times_s=np.array([1, 2, 3]) * 1e-3
+    )
     (folder / "ser").write_bytes((folder / "ser").read_bytes()[:-2000])
     with pytest.raises(FormatError, match=r"ser.*whole rows of TD"):
         nmr.read(folder)
@@ -98,7 +127,9 @@ def test_empty_processed_folder(tmp_path):
 
 def test_series_of_unequal_width(tmp_path):
     paths = [bruker(tmp_path / "1"), bruker(tmp_path / "2", spectral_width_Hz=5000.0)]
-    with pytest.raises(FormatError, match=r"2, parameter SW_h: expected 4000.00 Hz as in 1, found 5000.00 Hz"):
+    with pytest.raises(
+        FormatError, match=r"2, parameter SW_h: expected 4000.00 Hz as in 1, found 5000.00 Hz"
+    ):
         nmr.read_fids(paths)
 
 
@@ -113,7 +144,9 @@ def test_sequential_acquisition_and_odd_parameters(tmp_path):
     ):
         (folder / "acqus").write_text(original.replace(old, new))
         if message.startswith("parameter SW|"):
-            assert nmr.read(folder).spectral_width_Hz == pytest.approx(4000.0)  # SW in ppm and SFO1 serve
+            assert nmr.read(folder).spectral_width_Hz == pytest.approx(
+                4000.0
+            )  # SW in ppm and SFO1 serve
             continue
         with pytest.raises(FormatError, match=message):
             nmr.read(folder)
@@ -134,8 +167,21 @@ def varian(folder, data, *, sw=4000.0, sfrq=400.132, **extra):
     """A minimal Varian folder, as VnmrJ lays it out (values: floats 1 1, strings 2 2)."""
     folder.mkdir(parents=True)
     lines = []
-    numbers = {"sw": sw, "sfrq": sfrq, "np": 2 * len(data), "nt": 1, "ct": 1, **{k: v for k, v in extra.items() if not isinstance(v, str)}}
-    words = {"tn": "H1", "solvent": "D2O", "comment": "x", "array": "", **{k: v for k, v in extra.items() if isinstance(v, str)}}
+    numbers = {
+        "sw": sw,
+        "sfrq": sfrq,
+        "np": 2 * len(data),
+        "nt": 1,
+        "ct": 1,
+        **{k: v for k, v in extra.items() if not isinstance(v, str)},
+    }
+    words = {
+        "tn": "H1",
+        "solvent": "D2O",
+        "comment": "x",
+        "array": "",
+        **{k: v for k, v in extra.items() if isinstance(v, str)},
+    }
     for name, value in numbers.items():
         lines += [f"{name} 1 1 1000000000 0 0 2 1 0 1 64", f"1 {value!r} ", "0 "]
     for name, value in words.items():
@@ -143,7 +189,9 @@ def varian(folder, data, *, sw=4000.0, sfrq=400.132, **extra):
     (folder / "procpar").write_text("\n".join(lines) + "\n")
     raw = np.empty(2 * len(data), ">f4")
     raw[0::2], raw[1::2] = data.real, -data.imag  # the opposite sense of rotation
-    head = struct.pack(">6i2hi", 1, 1, 2 * len(data), 4, 8 * len(data), 8 * len(data) + 28, 0, 0x45 | 0x8, 1)
+    head = struct.pack(
+        ">6i2hi", 1, 1, 2 * len(data), 4, 8 * len(data), 8 * len(data) + 28, 0, 0x45 | 0x8, 1
+    )
     block = struct.pack(">4hi4f", 1, 0x45 | 0x8, 0, 0, 1, 0, 0, 0, 0)
     (folder / "fid").write_bytes(head + block + raw.tobytes())
     return folder
@@ -204,7 +252,9 @@ def test_jcamp_all_compressions_give_one_spectrum(tmp_path):
     }
     for name, body in bodies.items():
         found = nmr.read(spectrum_file(tmp_path / f"{name}.dx", body, count=10, first=9, last=0))
-        np.testing.assert_allclose(found.intensity[::-1], 0.5 * np.array([1, 2, 3, 3, 2, 1, 0, -1, -2, -3]), err_msg=name)
+        np.testing.assert_allclose(
+            found.intensity[::-1], 0.5 * np.array([1, 2, 3, 3, 2, 1, 0, -1, -2, -3]), err_msg=name
+        )
 
 
 def test_jcamp_damage_is_refused_with_its_line(tmp_path):
@@ -216,7 +266,15 @@ def test_jcamp_damage_is_refused_with_its_line(tmp_path):
         ("9 1 2 3\n2 4 5 6 7 8 9 9", 10, "abscissa"),
     ):
         with pytest.raises(FormatError, match=message):
-            nmr.read(spectrum_file(tmp_path / "x.dx", body, count=count, first=9, last=0 if count == 10 else 10 - count))
+            nmr.read(
+                spectrum_file(
+                    tmp_path / "x.dx",
+                    body,
+                    count=count,
+                    first=9,
+                    last=0 if count == 10 else 10 - count,
+                )
+            )
 
 
 def test_jcamp_unsupported_form_and_other_techniques(tmp_path):
@@ -224,7 +282,11 @@ def test_jcamp_unsupported_form_and_other_techniques(tmp_path):
     path.write_text(path.read_text().replace("(X++(Y..Y))", "(BINARY HUFFMAN)"))
     with pytest.raises(FormatError, match="without compression"):
         nmr.read(path)
-    path.write_text(spectrum_file(tmp_path / "y.dx", "9 1 2", count=2, first=9, last=8).read_text().replace("NMR SPECTRUM", "INFRARED SPECTRUM"))
+    path.write_text(
+        spectrum_file(tmp_path / "y.dx", "9 1 2", count=2, first=9, last=8)
+        .read_text()
+        .replace("NMR SPECTRUM", "INFRARED SPECTRUM")
+    )
     with pytest.raises(FormatError, match=r"DATA TYPE.*INFRARED"):
         nmr.read(path)
     path.write_text("##TITLE= x\n##DATA TYPE= NMR SPECTRUM\n")
@@ -234,7 +296,17 @@ def test_jcamp_unsupported_form_and_other_techniques(tmp_path):
 
 def test_jcamp_misreferenced_says_so(tmp_path):
     body = "\n".join(f"{x} {y}" for x, y in zip(np.linspace(10, 0, 11), range(11), strict=True))
-    found = nmr.read(spectrum_file(tmp_path / "x.dx", body, count=11, first=10, last=0, unit="PPM", extra="##.SHIFT REFERENCE= INTERNAL, TMS, 1, 10.6\n"))
+    found = nmr.read(
+        spectrum_file(
+            tmp_path / "x.dx",
+            body,
+            count=11,
+            first=10,
+            last=0,
+            unit="PPM",
+            extra="##.SHIFT REFERENCE= INTERNAL, TMS, 1, 10.6\n",
+        )
+    )
     assert found.ppm[-1] == pytest.approx(10.6)
     assert any("-0.600 ppm" in note and "SHIFT REFERENCE" in note for note in found.notes)
 
@@ -248,8 +320,12 @@ def test_jcamp_difference_form_returns_what_was_written(values):
 
 def difdup(values, per_line=17):
     """The compressed form of the standard, written independently of the reader."""
-    squeeze = lambda v: ("@ABCDEFGHI" if v >= 0 else "@abcdefghi")[int(str(abs(v))[0])] + str(abs(v))[1:]  # noqa: E731
-    differ = lambda v: ("%JKLMNOPQR" if v >= 0 else "%jklmnopqr")[int(str(abs(v))[0])] + str(abs(v))[1:]  # noqa: E731
+    squeeze = lambda v: (
+        ("@ABCDEFGHI" if v >= 0 else "@abcdefghi")[int(str(abs(v))[0])] + str(abs(v))[1:]
+    )  # noqa: E731
+    differ = lambda v: (
+        ("%JKLMNOPQR" if v >= 0 else "%jklmnopqr")[int(str(abs(v))[0])] + str(abs(v))[1:]
+    )  # noqa: E731
     lines, at = [], 0
     while at < len(values):
         start = at if at == 0 else at - 1  # the check value: the last ordinate of the line before
@@ -276,7 +352,10 @@ def dup(count):
 
 def test_text_table(tmp_path):
     path = tmp_path / "s.csv"
-    path.write_text("# frequency: 400.13 MHz\n# nucleus: 1H\nppm;intensity\n" + "\n".join(f"{10 - 0.01 * k:.2f};{k}".replace(".", ",") for k in range(100)))
+    path.write_text(
+        "# frequency: 400.13 MHz\n# nucleus: 1H\nppm;intensity\n"
+        + "\n".join(f"{10 - 0.01 * k:.2f};{k}".replace(".", ",") for k in range(100))
+    )
     found = nmr.read(path)
     assert found.reference_MHz == 400.13 and found.nucleus == "1H"
     assert found.ppm[0] < found.ppm[-1] and found.intensity[-1] == 0
@@ -299,7 +378,10 @@ def test_sample_bruker_raw_and_processed_agree(samples):
 
 
 def test_sample_jcamp_fid_and_spectrum_agree(samples):
-    fid, done = nmr.read(samples / "nmr/aspirin_jcamp/1h.fid.dx"), nmr.read(samples / "nmr/aspirin_jcamp/1h.dx")
+    fid, done = (
+        nmr.read(samples / "nmr/aspirin_jcamp/1h.fid.dx"),
+        nmr.read(samples / "nmr/aspirin_jcamp/1h.dx"),
+    )
     assert fid.data.shape == (1, 8192) and len(done.ppm) == 32768 and done.imaginary is not None
     assert highest(fid) == pytest.approx(done.ppm[done.intensity.argmax()], abs=0.002)
     assert not fid.notes and not done.notes

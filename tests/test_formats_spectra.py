@@ -14,19 +14,24 @@ Y = np.round(1000 * np.exp(-((W - 620) ** 2) / 800) + 3, 2)
 
 
 def _columns(*columns, delimiter=",", form="{:.4f}"):
-    return "\n".join(delimiter.join(form.format(v) for v in row) for row in zip(*columns, strict=True)) + "\n"
+    return (
+        "\n".join(delimiter.join(form.format(v) for v in row) for row in zip(*columns, strict=True))
+        + "\n"
+    )
 
 
 LAYOUTS = {
     "plain comma": "Wavelength (nm),Counts\n" + _columns(W, Y),
     "no head, blanks": _columns(W, Y, delimiter="  "),
     "tab, descending": "nm\tcounts\n" + _columns(W[::-1], Y[::-1], delimiter="\t"),
-    "decimal comma": "Wellenlänge (nm);Intensität\n" + _columns(W, Y, delimiter=";").replace(".", ","),
+    "decimal comma": "Wellenlänge (nm);Intensität\n"
+    + _columns(W, Y, delimiter=";").replace(".", ","),
     "micrometre": "Wavelength (µm),Signal\n" + _columns(W / 1e3, Y, form="{:.6f}"),
     "Ocean Optics": "Data from a.txt Node\n\nDate: Mon Jan 1 2020\nIntegration Time (sec): 1.0E-1\n>>>>>Begin Spectral Data<<<<<\n"
     + _columns(W, Y, delimiter="\t")
     + ">>>>>End Spectral Data<<<<<\n",
-    "Edinburgh": "Labels,film,\nType,Emission Scan,\nXaxis,Wavelength,\nYaxis,Counts,\n\n" + "".join(f"{x:.2f},{y:.2f},\n" for x, y in zip(W, Y, strict=True)),
+    "Edinburgh": "Labels,film,\nType,Emission Scan,\nXaxis,Wavelength,\nYaxis,Counts,\n\n"
+    + "".join(f"{x:.2f},{y:.2f},\n" for x, y in zip(W, Y, strict=True)),
     "Horiba": "Wavelength\tS1c / R1c\nnm\tCPS / MicroAmps\n" + _columns(W, Y, delimiter="\t"),
     "Shimadzu": '"film - RawData"\n"Wavelength nm." "Abs."\n' + _columns(W, Y, delimiter=" "),
     "LabSpec header": "#Acq. time (s)=\t1\n#AxisUnit[0]=\tnm\n" + _columns(W, Y, delimiter="\t"),
@@ -43,7 +48,14 @@ def test_single_spectrum_layouts(tmp_path, name):
     np.testing.assert_allclose(found.values[0], Y, atol=1e-6)
 
 
-@pytest.mark.parametrize("head, x, unit", [("Energy (eV)", HC_EV_NM / W, 1.0), ("Wavenumber (cm-1)", 1e7 / W, 1.0), ("Energy (meV)", 1e3 * HC_EV_NM / W, 1.0)])
+@pytest.mark.parametrize(
+    "head, x, unit",
+    [
+        ("Energy (eV)", HC_EV_NM / W, 1.0),
+        ("Wavenumber (cm-1)", 1e7 / W, 1.0),
+        ("Energy (meV)", 1e3 * HC_EV_NM / W, 1.0),
+    ],
+)
 def test_energy_axes_come_back_in_ev_ascending(tmp_path, head, x, unit):
     path = tmp_path / "pl.csv"
     path.write_text(f"{head},PL\n" + _columns(x, Y, form="{:.8g}"))
@@ -78,7 +90,9 @@ def test_cary_pairs_with_different_lengths_and_footer(tmp_path):
         + "\n\nneat\nCollection Time: 1/1/2020 10:00:00 AM\nScan Software Version: 3.00\n"
     )
     first, second = read_each(path)
-    assert first.labels == ("neat",) and second.labels == ("E+G",) and first.value_unit == "absorbance"
+    assert (
+        first.labels == ("neat",) and second.labels == ("E+G",) and first.value_unit == "absorbance"
+    )
     assert first.x.size == W.size and second.x.size == W.size - 3
     with pytest.raises(FormatError, match="2 axes"):
         read_spectra(path)
@@ -114,7 +128,9 @@ def test_series_with_numbers_in_a_corner_head(tmp_path):
 def test_matrices_with_the_axis_along_the_first_row(tmp_path):
     axis, row = "\t".join(f"{x:.2f}" for x in W), "\t".join(f"{y:.2f}" for y in Y)
     path = tmp_path / "m.txt"
-    path.write_text("#AxisUnit[1]=\tnm\n\t" + axis + "\n" + "".join(f"{t}\t{row}\n" for t in (0, 2, 4)))
+    path.write_text(
+        "#AxisUnit[1]=\tnm\n\t" + axis + "\n" + "".join(f"{t}\t{row}\n" for t in (0, 2, 4))
+    )
     labspec = read_spectra(path)
     path.write_text(
         "Data\n>>>>>Begin Spectral Data<<<<<\n\t\t"
@@ -158,7 +174,10 @@ def test_bad_files_are_told_what_and_where(tmp_path, text, said):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.floats(-1e6, 1e6, allow_nan=False), min_size=6, max_size=30), st.sampled_from([",", ";", "\t", " "]))
+@given(
+    st.lists(st.floats(-1e6, 1e6, allow_nan=False), min_size=6, max_size=30),
+    st.sampled_from([",", ";", "\t", " "]),
+)
 def test_whatever_is_written_is_read(tmp_path_factory, values, delimiter):
     path = tmp_path_factory.mktemp("s") / "x.txt"
     x = 400.0 + np.arange(len(values))
@@ -180,7 +199,13 @@ def test_image_stacks_keep_their_scale(tmp_path):
 
     path = tmp_path / "stack.tif"
     frames = np.arange(2 * 30 * 30, dtype=np.uint16).reshape(2, 30, 30)
-    tifffile.imwrite(path, frames, imagej=True, resolution=(1 / 0.05, 1 / 0.05), metadata={"axes": "TYX", "unit": "um", "finterval": 3.0})
+    tifffile.imwrite(
+        path,
+        frames,
+        imagej=True,
+        resolution=(1 / 0.05, 1 / 0.05),
+        metadata={"axes": "TYX", "unit": "um", "finterval": 3.0},
+    )
     stack = read_stack(path)
     assert stack.pixel_um == pytest.approx(0.05) and stack.interval_s == 3.0
     np.testing.assert_array_equal(stack.frames, frames)

@@ -16,15 +16,27 @@ X = np.random.default_rng(0).normal(size=(8, 6)) * 1e-3
 
 
 def same(r, digits=1e-6):
-    assert np.allclose(r.delay_ps, T) and np.allclose(r.wavelength_nm, W) and np.allclose(r.signal, X, rtol=1e-4, atol=digits)
+    assert (
+        np.allclose(r.delay_ps, T)
+        and np.allclose(r.wavelength_nm, W)
+        and np.allclose(r.signal, X, rtol=1e-4, atol=digits)
+    )
     assert r.missing == 0
 
 
 def test_ufs_is_exact_and_keeps_its_notes(tmp_path):
     write_ufs(tmp_path / "a.ufs", T, W, X, metadata="Pump: 520 nm\nNumber of scans: 3")
     r = read_tas(tmp_path / "a.ufs")
-    assert np.array_equal(r.signal, X) and np.array_equal(r.delay_ps, T) and r.format == "Ultrafast Systems ufs"
-    assert r.metadata["Pump"] == "520 nm" and r.metadata["Number of scans"] == "3" and r.signal_unit == "DA"
+    assert (
+        np.array_equal(r.signal, X)
+        and np.array_equal(r.delay_ps, T)
+        and r.format == "Ultrafast Systems ufs"
+    )
+    assert (
+        r.metadata["Pump"] == "520 nm"
+        and r.metadata["Number of scans"] == "3"
+        and r.signal_unit == "DA"
+    )
 
 
 def test_ufs_layout_byte_by_byte(tmp_path):
@@ -42,10 +54,17 @@ def test_ufs_layout_byte_by_byte(tmp_path):
         + text("fs")
         + struct.pack(">i3d", 3, -100.0, 0.0, 250.0)
     )
-    body += text("DA") + struct.pack(">iii", 0, 2, 3) + struct.pack(">6d", 1, 2, 3, 4, 5, 6) + text("µ notes")
+    body += (
+        text("DA")
+        + struct.pack(">iii", 0, 2, 3)
+        + struct.pack(">6d", 1, 2, 3, 4, 5, 6)
+        + text("µ notes")
+    )
     (tmp_path / "no_suffix").write_bytes(body)
     r = read_tas(tmp_path / "no_suffix")
-    assert np.allclose(r.delay_ps, [-0.1, 0, 0.25]) and np.array_equal(r.signal, [[1, 4], [2, 5], [3, 6]])
+    assert np.allclose(r.delay_ps, [-0.1, 0, 0.25]) and np.array_equal(
+        r.signal, [[1, 4], [2, 5], [3, 6]]
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -90,7 +109,11 @@ def test_glotaran(tmp_path, explicit):
 
 def test_glotaran_sample(samples):
     r = read_tas(samples / "tas" / "rc_dcm_raw.ascii")
-    assert r.signal.shape == (335, 369) and r.wavelength_nm[0] == pytest.approx(363.32144) and r.delay_ps[0] == pytest.approx(-0.00105)
+    assert (
+        r.signal.shape == (335, 369)
+        and r.wavelength_nm[0] == pytest.approx(363.32144)
+        and r.delay_ps[0] == pytest.approx(-0.00105)
+    )
 
 
 @pytest.mark.parametrize("delays", ["down", "across"])
@@ -101,7 +124,14 @@ def test_text_matrices_in_either_orientation(tmp_path, delays, delimiter):
 
 
 def test_decimal_comma_footer_blank_corner_and_comments(tmp_path):
-    write_matrix(tmp_path / "a.csv", T, W, X, delays="across", footer="File info\nSample,Perovskite film\nTime units: ps\n")
+    write_matrix(
+        tmp_path / "a.csv",
+        T,
+        W,
+        X,
+        delays="across",
+        footer="File info\nSample,Perovskite film\nTime units: ps\n",
+    )
     r = read_tas(tmp_path / "a.csv")
     same(r)
     assert r.format == "Surface Xplorer csv" and r.metadata["Sample"] == "Perovskite film"
@@ -109,9 +139,14 @@ def test_decimal_comma_footer_blank_corner_and_comments(tmp_path):
     (tmp_path / "b.csv").write_text(plain.replace(",", ";").replace(".", ","))
     same(read_tas(tmp_path / "b.csv"))
     first, rest = plain.split("\n", 1)
-    (tmp_path / "c.csv").write_text("# made by hand\n" + first.split(",", 1)[1] + "\n" + rest)  # no corner cell
+    (tmp_path / "c.csv").write_text(
+        "# made by hand\n" + first.split(",", 1)[1] + "\n" + rest
+    )  # no corner cell
     same(read_tas(tmp_path / "c.csv"))
-    (tmp_path / "d.lvm").write_text("LabVIEW Measurement\nWriter_Version\t2\nDelimiter\tTab\n***End_of_Header***\n\n" + plain.replace(",", "\t"))
+    (tmp_path / "d.lvm").write_text(
+        "LabVIEW Measurement\nWriter_Version\t2\nDelimiter\tTab\n***End_of_Header***\n\n"
+        + plain.replace(",", "\t")
+    )
     r = read_tas(tmp_path / "d.lvm")
     same(r)
     assert r.format == "LabVIEW lvm"
@@ -153,10 +188,16 @@ def test_damage_in_text_is_named_with_line_and_column(tmp_path):
     write_matrix(tmp_path / "a.csv", T, W, X)
     lines = (tmp_path / "a.csv").read_text().splitlines()
     cases = {
-        "word": (lines[:4] + [lines[4].rsplit(",", 1)[0] + ",oops"] + lines[5:], r"line 5, column 7: expected a number, found 'oops'"),
+        "word": (
+            lines[:4] + [lines[4].rsplit(",", 1)[0] + ",oops"] + lines[5:],
+            r"line 5, column 7: expected a number, found 'oops'",
+        ),
         "short": (lines[:4] + [lines[4].rsplit(",", 2)[0]] + lines[5:], r"line 5: expected"),
         "note": (lines[:4] + ["laser mode-locked again"] + lines[4:], r"line 5: expected a row"),
-        "hole": (lines[:4] + [lines[4].replace(lines[4].split(",")[3], "")] + lines[5:], r"line 5, column 4: expected a number, found an empty cell"),
+        "hole": (
+            lines[:4] + [lines[4].replace(lines[4].split(",")[3], "")] + lines[5:],
+            r"line 5, column 4: expected a number, found an empty cell",
+        ),
         "words only": (["nothing", "to see", "here"], "matrix of numbers"),
     }
     for name, (content, message) in cases.items():
@@ -167,7 +208,9 @@ def test_damage_in_text_is_named_with_line_and_column(tmp_path):
 
 
 def test_axes_that_could_be_either_are_refused(tmp_path):
-    write_matrix(tmp_path / "a.csv", np.linspace(500, 620, 7), np.linspace(480, 700, 9), np.ones((7, 9)))
+    write_matrix(
+        tmp_path / "a.csv", np.linspace(500, 620, 7), np.linspace(480, 700, 9), np.ones((7, 9))
+    )
     text = (tmp_path / "a.csv").read_text().replace("delay (ps)\\wavelength (nm)", "")
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(FormatError, match="either could be both"):

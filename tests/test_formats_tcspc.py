@@ -22,11 +22,17 @@ def _text(time, counts, head="Time (ns)\tneat\n"):
 LAYOUTS = {
     "nanoseconds": _text(T, C),
     "picoseconds": _text(T * 1e3, C, "Time [ps]\tneat\n"),
-    "seconds": "Time (s),neat\n" + "".join(f"{t:.4e},{c}\n" for t, c in zip(T * 1e-9, C, strict=True)),
-    "Edinburgh": "Labels,neat,\nXaxis,Time,\nYaxis,Counts,\n\n" + "".join(f"{t:.3f},{c},\n" for t, c in zip(T, C, strict=True)),
-    "DataStation": "Time Calibration = 5.0E-10 sec/ch\n\nChan\tneat\n" + "".join(f"{i}\t{c}\n" for i, c in enumerate(C)),
-    "PicoHarp ASCII": "#PicoHarp 300  Histogram data\n#channels per curve\n64\n#ns/channel\n0.5\n#counts\n" + "".join(f"{c}\n" for c in C),
-    "SPCM ASCII": "  SPCM data\n*BLOCK neat  ( t= 0.0 s )\n" + "".join(f"{t:.4f} {c}\n" for t, c in zip(T, C, strict=True)) + "*END\n",
+    "seconds": "Time (s),neat\n"
+    + "".join(f"{t:.4e},{c}\n" for t, c in zip(T * 1e-9, C, strict=True)),
+    "Edinburgh": "Labels,neat,\nXaxis,Time,\nYaxis,Counts,\n\n"
+    + "".join(f"{t:.3f},{c},\n" for t, c in zip(T, C, strict=True)),
+    "DataStation": "Time Calibration = 5.0E-10 sec/ch\n\nChan\tneat\n"
+    + "".join(f"{i}\t{c}\n" for i, c in enumerate(C)),
+    "PicoHarp ASCII": "#PicoHarp 300  Histogram data\n#channels per curve\n64\n#ns/channel\n0.5\n#counts\n"
+    + "".join(f"{c}\n" for c in C),
+    "SPCM ASCII": "  SPCM data\n*BLOCK neat  ( t= 0.0 s )\n"
+    + "".join(f"{t:.4f} {c}\n" for t, c in zip(T, C, strict=True))
+    + "*END\n",
 }
 
 
@@ -52,7 +58,11 @@ def test_phu_through_ptufile(tmp_path):
     path = tmp_path / "d.phu"
     path.write_bytes(phu_file([C, 2 * C], 0.5, 2e6, 10.0, "IRF|neat"))
     found = read_histogram(path)
-    assert found.labels == ("IRF", "neat") and found.period_ns == pytest.approx(500) and found.cycles[1] == pytest.approx(2e7)
+    assert (
+        found.labels == ("IRF", "neat")
+        and found.period_ns == pytest.approx(500)
+        and found.cycles[1] == pytest.approx(2e7)
+    )
     np.testing.assert_array_equal(found.decay("neat"), 2 * C)
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(FormatError, match=r"d\.phu"):
@@ -91,7 +101,9 @@ def _ptu(counts, resolution_s=5e-10, sync_Hz=2e6):
         integer("TTResult_NumberOfRecords", len(records)),
         tag("Header_End", 0xFFFF0008, b"\0" * 8),
     ]
-    return b"PQTTTR\0\0" + b"1.0.00\0\0" + b"".join(header) + np.array(records, dtype="<u4").tobytes()
+    return (
+        b"PQTTTR\0\0" + b"1.0.00\0\0" + b"".join(header) + np.array(records, dtype="<u4").tobytes()
+    )
 
 
 def test_ptu_through_ptufile(tmp_path):
@@ -105,7 +117,9 @@ def test_ptu_through_ptufile(tmp_path):
 def _sdt(counts, range_s=64 * 0.5e-9):
     from sdtfile import sdtfile
 
-    info = b"*IDENTIFICATION\r\n  ID        : SPC Setup & Data File\r\n  Title     : test\r\n*END\r\n"
+    info = (
+        b"*IDENTIFICATION\r\n  ID        : SPC Setup & Data File\r\n  Title     : test\r\n*END\r\n"
+    )
     dtype = np.dtype(sdtfile.MEASURE_INFO)
     measure = np.zeros(1, dtype)
     measure["tac_r"], measure["tac_g"], measure["adc_re"] = range_s, 1, counts.size
@@ -113,12 +127,26 @@ def _sdt(counts, range_s=64 * 0.5e-9):
     block = np.zeros(1, np.dtype(sdtfile.BLOCK_HEADER).newbyteorder("<"))
     size = header.itemsize
     header["revision"], header["info_offs"], header["info_length"] = 0x28F, size, len(info)
-    header["meas_desc_block_offs"], header["no_of_meas_desc_blocks"], header["meas_desc_block_length"] = size + len(info), 1, measure.itemsize
+    (
+        header["meas_desc_block_offs"],
+        header["no_of_meas_desc_blocks"],
+        header["meas_desc_block_length"],
+    ) = size + len(info), 1, measure.itemsize
     header["data_block_offs"], header["no_of_data_blocks"] = size + len(info) + measure.itemsize, 1
     header["header_valid"], header["chksum"] = 0x5555, 0x55AA
     start = int(header["data_block_offs"][0]) + block.itemsize
-    block["data_offs"], block["next_block_offs"], block["block_length"] = start, start + 2 * counts.size, 2 * counts.size
-    return header.tobytes() + info + measure.tobytes() + block.tobytes() + counts.astype("<u2").tobytes()
+    block["data_offs"], block["next_block_offs"], block["block_length"] = (
+        start,
+        start + 2 * counts.size,
+        2 * counts.size,
+    )
+    return (
+        header.tobytes()
+        + info
+        + measure.tobytes()
+        + block.tobytes()
+        + counts.astype("<u2").tobytes()
+    )
 
 
 def test_sdt_through_sdtfile(tmp_path):
@@ -135,7 +163,11 @@ def test_sdt_through_sdtfile(tmp_path):
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("Time (ns)\tc\n" + "".join(f"{t}\t{c}\n" for t, c in zip(T, np.r_[C[:10], -3, C[11:]], strict=True)), "none negative.*-3"),
+        (
+            "Time (ns)\tc\n"
+            + "".join(f"{t}\t{c}\n" for t, c in zip(T, np.r_[C[:10], -3, C[11:]], strict=True)),
+            "none negative.*-3",
+        ),
         ("c\n" + "".join(f"{c}\n" for c in C), "time per channel"),
         ("Chan\tc\n" + "".join(f"{i}\t{c}\n" for i, c in enumerate(C)), "time per channel"),
         (_text(np.r_[T[:30], T[29:-1]], C), "times that rise"),
@@ -161,7 +193,11 @@ def test_truncated_gzip_is_named(tmp_path):
 
 def test_real_metrotrpl_table(samples):
     found = read_histogram(samples / "trpl" / "sample1.csv.gz")
-    assert found.counts.shape == (5, 5604) and found.background[0] == pytest.approx(0.69294, abs=1e-4) and found.time_ns[0] == 0
+    assert (
+        found.counts.shape == (5, 5604)
+        and found.background[0] == pytest.approx(0.69294, abs=1e-4)
+        and found.time_ns[0] == 0
+    )
 
 
 # ---- the sphere --------------------------------------------------------------------------------------------------------
@@ -170,25 +206,51 @@ WS = np.concatenate([np.arange(396.0, 416.0, 0.5), np.arange(416.0, 760.0, 2.0)]
 
 
 def _run(laser, emission):
-    return 1e5 * laser * np.exp(-0.5 * ((WS - 405) / 1.0) ** 2) + 900 * emission * np.exp(-0.5 * ((WS - 630) / 12) ** 2) + 2.0
+    return (
+        1e5 * laser * np.exp(-0.5 * ((WS - 405) / 1.0) ** 2)
+        + 900 * emission * np.exp(-0.5 * ((WS - 630) / 12) ** 2)
+        + 2.0
+    )
 
 
 def _table(heads=("empty", "indirect", "direct"), columns=None, extra=""):
     columns = columns or [_run(1, 0), _run(0.95, 0.2), _run(0.7, 1)]
-    return extra + "Wavelength (nm)," + ",".join(heads) + "\n" + "\n".join(",".join(f"{v:.3f}" for v in row) for row in zip(WS, *columns, strict=True)) + "\n"
+    return (
+        extra
+        + "Wavelength (nm),"
+        + ",".join(heads)
+        + "\n"
+        + "\n".join(",".join(f"{v:.3f}" for v in row) for row in zip(WS, *columns, strict=True))
+        + "\n"
+    )
 
 
 def test_sphere_table_finds_laser_and_emission_by_itself(tmp_path):
     path = tmp_path / "film.csv"
     path.write_text(_table())
     (triple,) = read_sphere(path)
-    assert 396 <= triple.empty.laser.wavelength_nm[0] < 403 < 408 < triple.empty.laser.wavelength_nm[-1] < 420
-    assert triple.direct.emission.wavelength_nm[0] < 590 and triple.direct.emission.wavelength_nm[-1] == WS[-1]
+    assert (
+        396
+        <= triple.empty.laser.wavelength_nm[0]
+        < 403
+        < 408
+        < triple.empty.laser.wavelength_nm[-1]
+        < 420
+    )
+    assert (
+        triple.direct.emission.wavelength_nm[0] < 590
+        and triple.direct.emission.wavelength_nm[-1] == WS[-1]
+    )
 
 
 def test_sphere_series_shares_a_run_that_stands_once(tmp_path):
     path = tmp_path / "film.csv"
-    path.write_text(_table(("empty", "indirect", "direct 1 mW/cm2", "direct 10 mW/cm2"), [_run(1, 0), _run(0.95, 0.2), _run(0.7, 1), _run(0.7, 1.2)]))
+    path.write_text(
+        _table(
+            ("empty", "indirect", "direct 1 mW/cm2", "direct 10 mW/cm2"),
+            [_run(1, 0), _run(0.95, 0.2), _run(0.7, 1), _run(0.7, 1.2)],
+        )
+    )
     first, second = read_sphere(path)
     assert (first.parameter, second.parameter, first.parameter_unit) == (1, 10, "mW/cm2")
     np.testing.assert_array_equal(first.empty.laser.counts, second.empty.laser.counts)
@@ -196,7 +258,11 @@ def test_sphere_series_shares_a_run_that_stands_once(tmp_path):
 
 def test_sphere_folder_of_real_runs(samples):
     (triple,) = read_sphere(samples / "plqy_sphere" / "1")
-    assert triple.empty.emission is None and triple.empty.laser.counts.size == 21 and triple.direct.emission.counts.size == 302
+    assert (
+        triple.empty.emission is None
+        and triple.empty.laser.counts.size == 21
+        and triple.direct.emission.counts.size == 302
+    )
 
 
 @pytest.mark.parametrize(
@@ -204,9 +270,17 @@ def test_sphere_folder_of_real_runs(samples):
     [
         (_table(("empty", "indirect", "extra")), {}, "name the run"),
         (_table(("empty", "indirect", "indirect 2")), {}, "none for direct"),
-        (_table(columns=[0 * WS + np.random.default_rng(1).normal(0, 1, WS.size)] * 3), {}, "laser line in the empty run"),
+        (
+            _table(columns=[0 * WS + np.random.default_rng(1).normal(0, 1, WS.size)] * 3),
+            {},
+            "laser line in the empty run",
+        ),
         (_table(), {"laser_band_nm": (300.0, 330.0)}, "laser band 300 to 330"),
-        (_table(), {"laser_band_nm": (398.0, 640.0), "emission_band_nm": (560.0, 700.0)}, "do not overlap"),
+        (
+            _table(),
+            {"laser_band_nm": (398.0, 640.0), "emission_band_nm": (560.0, 700.0)},
+            "do not overlap",
+        ),
     ],
 )
 def test_bad_sphere_tables(tmp_path, text, options, said):
@@ -218,7 +292,10 @@ def test_bad_sphere_tables(tmp_path, text, options, said):
 
 def test_bad_sphere_folders(tmp_path):
     for name, w in (("empty", WS), ("indirect", WS), ("direct", WS + 0.1)):
-        (tmp_path / f"{name}.csv").write_text("Wavelength (nm),Counts\n" + "\n".join(f"{a:.3f},{b:.3f}" for a, b in zip(w, _run(0.9, 0.5), strict=True)))
+        (tmp_path / f"{name}.csv").write_text(
+            "Wavelength (nm),Counts\n"
+            + "\n".join(f"{a:.3f},{b:.3f}" for a, b in zip(w, _run(0.9, 0.5), strict=True))
+        )
     with pytest.raises(FormatError, match="wavelengths of the other runs"):
         read_sphere(tmp_path)
     (tmp_path / "direct.csv").unlink()

@@ -24,7 +24,11 @@ def blocks():
         "scans": 4,
         "target_bias_V": -5,
     }
-    return [one, one | {"name": "E+G Br 3d", "sample": "E+G", "transmission": np.linspace(2, 1, len(kinetic))}]
+    return [
+        one,
+        one
+        | {"name": "E+G Br 3d", "sample": "E+G", "transmission": np.linspace(2, 1, len(kinetic))},
+    ]
 
 
 @pytest.mark.parametrize("irregular", [False, True])
@@ -33,10 +37,17 @@ def test_round_trip(tmp_path, irregular):
     write_vamas(path, blocks(), comment=("made for a test", "two lines"), irregular=irregular)
     assert is_vamas(path)
     first, second = read_vamas(path)
-    assert (first.sample, second.sample, first.transition, first.source) == ("neat", "E+G", "Br 3d", "Al K alpha")
+    assert (first.sample, second.sample, first.transition, first.source) == (
+        "neat",
+        "E+G",
+        "Br 3d",
+        "Al K alpha",
+    )
     assert first.counts == pytest.approx(blocks()[0]["counts"])
     assert first.kinetic_energy_eV == pytest.approx(blocks()[0]["kinetic_energy_eV"], abs=0.01)
-    assert first.binding_energy_eV + first.kinetic_energy_eV == pytest.approx(np.full(len(first.counts), 1486.7))
+    assert first.binding_energy_eV + first.kinetic_energy_eV == pytest.approx(
+        np.full(len(first.counts), 1486.7)
+    )
     assert first.transmission is None
     assert second.transmission == pytest.approx(np.linspace(2, 1, len(second.counts)), rel=1e-5)
     assert (first.scans, first.pass_energy_eV, first.target_bias_V) == (4, 20, -5)
@@ -53,7 +64,12 @@ def test_real_irregular_file_with_casaxps_blocks(samples):
     assert s.counts[0] == pytest.approx(12516.9)
     assert s.casa_regions[0]["background"] == "U 3 Tougaard"
     assert s.casa_regions[0]["rsf"] == pytest.approx(16.42)
-    assert [round(c["binding_energy_eV"], 1) for c in s.casa_components] == [709.0, 716.0, 722.1, 729.9]
+    assert [round(c["binding_energy_eV"], 1) for c in s.casa_components] == [
+        709.0,
+        716.0,
+        722.1,
+        729.9,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,17 @@ def test_tables_are_those_of_the_colour_library():
     v = colour.SDS_LEFS["CIE 1924 Photopic Standard Observer"]
     cmf = colour.MSDS_CMFS["CIE 1931 2 Degree Standard Observer"]
     nm = np.arange(360, 831)
-    np.testing.assert_allclose(photometry.photopic_response(nm), [v[float(k)] for k in nm], rtol=1e-9)
-    np.testing.assert_allclose(photometry.matching_functions(nm).T, [cmf[float(k)] for k in nm], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        photometry.photopic_response(nm), [v[float(k)] for k in nm], rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        photometry.matching_functions(nm).T, [cmf[float(k)] for k in nm], rtol=1e-9, atol=1e-12
+    )
     nm = np.arange(390, 831)
     newer = colour.SDS_LEFS["CIE 2008 2 Degree Physiologically Relevant LEF"]
-    np.testing.assert_allclose(photometry.photopic_response(nm, "CIE 2008"), [newer[float(k)] for k in nm], rtol=1e-9)
+    np.testing.assert_allclose(
+        photometry.photopic_response(nm, "CIE 2008"), [newer[float(k)] for k in nm], rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize("quantity,cd_A", [("power", 107.005), ("photons", 106.461)])
@@ -39,7 +45,13 @@ def test_known_candela_per_ampere(quantity, cd_A):
     """Gaussian at 550 nm, standard deviation 40 nm, Lambertian, 30 %: summed here by hand at 1 nm."""
     nm = np.arange(360.0, 831.0)
     photons = gaussian(550, 40, nm) * (nm if quantity == "power" else 1.0)
-    by_hand = 0.3 * 683.002 * np.sum(photons * h * c / (nm * 1e-9) * photometry.photopic_response(nm)) / photons.sum() / (e * np.pi)
+    by_hand = (
+        0.3
+        * 683.002
+        * np.sum(photons * h * c / (nm * 1e-9) * photometry.photopic_response(nm))
+        / photons.sum()
+        / (e * np.pi)
+    )
     found = photometry.current_efficiency(0.3, nm, gaussian(550, 40, nm), quantity=quantity)
     assert found == pytest.approx(by_hand, rel=1e-4)
     assert found == pytest.approx(cd_A, abs=0.02)
@@ -49,7 +61,10 @@ def test_half_width_at_one_over_e_of_40_nm_gives_the_other_known_value():
     """exp(−((λ − 550)/40)²), whose standard deviation is 28.3 nm: 122.2 (photons) to 122.6 cd/A (power)."""
     nm = np.arange(360.0, 831.0)
     spectrum = np.exp(-(((nm - 550) / 40) ** 2))
-    low, high = (float(photometry.current_efficiency(0.3, nm, spectrum, quantity=q)) for q in ("photons", "power"))
+    low, high = (
+        float(photometry.current_efficiency(0.3, nm, spectrum, quantity=q))
+        for q in ("photons", "power")
+    )
     assert low < 122.33 < high and high - low < 0.4
 
 
@@ -72,7 +87,9 @@ def test_luminance_and_efficiency_are_inverse(centre, sd, eqe, current):
     spectrum = gaussian(centre, sd, np.arange(centre - 6 * sd, centre + 6 * sd, sd / 10))
     nm = np.arange(centre - 6 * sd, centre + 6 * sd, sd / 10)
     lum = photometry.luminance(eqe, current, nm, spectrum)
-    assert float(photometry.efficiency(lum, current, nm, spectrum).eqe) == pytest.approx(eqe, rel=1e-9)
+    assert float(photometry.efficiency(lum, current, nm, spectrum).eqe) == pytest.approx(
+        eqe, rel=1e-9
+    )
 
 
 @given(st.floats(0.01, 1e6), st.booleans())
@@ -81,15 +98,22 @@ def test_scale_order_and_representation_of_the_spectrum_do_not_matter(scale, bac
     band = gaussian(620, 15)
     reference = photometry.luminous_energy_per_photon(W, band)
     nm, values = (W[::-1], scale * band[::-1]) if backwards else (W, scale * band)
-    assert photometry.luminous_energy_per_photon(nm, values) == pytest.approx(float(reference), rel=1e-12)
+    assert photometry.luminous_energy_per_photon(nm, values) == pytest.approx(
+        float(reference), rel=1e-12
+    )
     photons = values * nm
-    assert photometry.luminous_energy_per_photon(nm, photons, quantity="photons") == pytest.approx(float(reference), rel=1e-9)
+    assert photometry.luminous_energy_per_photon(nm, photons, quantity="photons") == pytest.approx(
+        float(reference), rel=1e-9
+    )
 
 
 def test_each_point_with_its_own_spectrum():
     spectra = np.stack([gaussian(620, 15), gaussian(640, 20), gaussian(600, 10)])
     together = photometry.efficiency([10, 20, 30], [1, 1, 1], W, spectra).eqe
-    alone = [float(photometry.efficiency(lum, 1, W, s).eqe) for lum, s in zip((10, 20, 30), spectra, strict=True)]
+    alone = [
+        float(photometry.efficiency(lum, 1, W, s).eqe)
+        for lum, s in zip((10, 20, 30), spectra, strict=True)
+    ]
     np.testing.assert_allclose(together, alone, rtol=1e-12)
 
 
@@ -97,7 +121,9 @@ def test_shoulder_takes_a_quarter_of_the_candela():
     nm = photometry.WIDE_GRID_NM
     main, rich = photometry.gaussian_band(620, 35, nm)[1], photometry.gaussian_band(680, 45, nm)[1]
     mixed = 0.75 * main / main.sum() + 0.25 * rich / rich.sum()
-    ratio = photometry.luminous_energy_per_photon(nm, mixed) / photometry.luminous_energy_per_photon(nm, main)
+    ratio = photometry.luminous_energy_per_photon(
+        nm, mixed
+    ) / photometry.luminous_energy_per_photon(nm, main)
     assert ratio == pytest.approx(0.752, abs=0.002)
 
 
@@ -108,7 +134,9 @@ def test_effective_solid_angles():
     assert photometry.effective_solid_angle(cosine_power=0) == pytest.approx(2 * np.pi)
     for power in (0.7, 1.0, 1.6):
         measured = np.cos(np.radians(angle)) ** power
-        assert photometry.effective_solid_angle(angle, measured) == pytest.approx(2 * np.pi / (power + 1), rel=3e-3)
+        assert photometry.effective_solid_angle(angle, measured) == pytest.approx(
+            2 * np.pi / (power + 1), rel=3e-3
+        )
     with pytest.raises(ValueError, match="70 deg"):
         photometry.effective_solid_angle(np.arange(0, 61, 5), np.ones(13))
 
@@ -124,9 +152,13 @@ def test_photodiode_sphere_and_luminance_agree():
     responsivity = 0.4 * W / 620
     view = photometry.disc_view_factor(1.2, 5.0, 12.0)
     photocurrent = (spectral_flux * responsivity * step).sum() * view
-    assert photometry.eqe_from_photodiode(photocurrent, current_A, W, band, responsivity, collected=view) == pytest.approx(eqe, rel=1e-6)
+    assert photometry.eqe_from_photodiode(
+        photocurrent, current_A, W, band, responsivity, collected=view
+    ) == pytest.approx(eqe, rel=1e-6)
     lumens = 683.002 * (spectral_flux * photometry.photopic_response(W)).sum()
-    found = photometry.efficiency(lumens / (np.pi * area_m2), current_A / area_m2 * 0.1, W, band).eqe
+    found = photometry.efficiency(
+        lumens / (np.pi * area_m2), current_A / area_m2 * 0.1, W, band
+    ).eqe
     assert found == pytest.approx(eqe, rel=1e-6)
 
 
@@ -139,14 +171,19 @@ def test_view_factor_limits_and_monte_carlo():
     sin2, psi = rng.random(n), 2 * np.pi * rng.random(n)
     reach = 6 * np.sqrt(sin2 / (1 - sin2))
     x, y = r * np.cos(phi) + reach * np.cos(psi), r * np.sin(phi) + reach * np.sin(psi)
-    assert photometry.disc_view_factor(2, 4, 6) == pytest.approx(np.mean(x**2 + y**2 < 16), abs=4e-3)
+    assert photometry.disc_view_factor(2, 4, 6) == pytest.approx(
+        np.mean(x**2 + y**2 < 16), abs=4e-3
+    )
 
 
 def test_colour_matches_the_colour_library():
     colour = pytest.importorskip("colour")
     nm = np.arange(380, 781)
     spectrum = gaussian(620, 15, nm) + 0.2 * gaussian(680, 20, nm)
-    xyz = colour.sd_to_XYZ(colour.SpectralDistribution(dict(zip(nm.tolist(), spectrum.tolist(), strict=True))), method="Integration")
+    xyz = colour.sd_to_XYZ(
+        colour.SpectralDistribution(dict(zip(nm.tolist(), spectrum.tolist(), strict=True))),
+        method="Integration",
+    )
     xy = colour.XYZ_to_xy(xyz)
     found = photometry.colour(nm.astype(float), spectrum)
     np.testing.assert_allclose([found.x, found.y], xy, atol=2e-4)
@@ -162,10 +199,22 @@ def test_red_primaries_lie_on_themselves():
 def test_propagated_error_is_the_scatter_of_many_measurements():
     rng = np.random.default_rng(5)
     n = 4000
-    lum, j, shift = 30 + 0.6 * rng.normal(size=n), 0.1 * (1 + 0.01 * rng.normal(size=n)), 0.5 * rng.normal(size=n)
+    lum, j, shift = (
+        30 + 0.6 * rng.normal(size=n),
+        0.1 * (1 + 0.01 * rng.normal(size=n)),
+        0.5 * rng.normal(size=n),
+    )
     spectra = np.exp(-0.5 * ((W[None] - 620 - shift[:, None]) / 15) ** 2)
     scatter = photometry.efficiency(lum, j, W, spectra).eqe.std()
-    found = photometry.efficiency(30, 0.1, W, gaussian(620, 15), luminance_error=0.6, current_relative_error=0.01, wavelength_error_nm=0.5)
+    found = photometry.efficiency(
+        30,
+        0.1,
+        W,
+        gaussian(620, 15),
+        luminance_error=0.6,
+        current_relative_error=0.01,
+        wavelength_error_nm=0.5,
+    )
     assert float(found.eqe_error) == pytest.approx(scatter, rel=0.05)
 
 
@@ -185,7 +234,15 @@ def test_unusable_spectra(spectrum, wavelength, message):
         photometry.efficiency(1, 1, wavelength, spectrum)
 
 
-@pytest.mark.parametrize("lum,current,message", [(-1, 1, "luminance"), (1, 0, "current density"), (np.nan, 1, "luminance"), (1, -2, "current density")])
+@pytest.mark.parametrize(
+    "lum,current,message",
+    [
+        (-1, 1, "luminance"),
+        (1, 0, "current density"),
+        (np.nan, 1, "luminance"),
+        (1, -2, "current density"),
+    ],
+)
 def test_unusable_readings(lum, current, message):
     with pytest.raises(ValueError, match=message):
         photometry.efficiency(lum, current, W, gaussian(620, 15))
@@ -197,8 +254,15 @@ def test_unusable_readings(lum, current, message):
 @given(st.floats(1, 1e4), st.floats(1e-3, 100), st.floats(590, 680), st.floats(15, 60))
 @settings(max_examples=25, deadline=None)
 def test_any_three_give_the_fourth(lum, current, centre, fwhm):
-    eqe = consistency.solve(luminance_cd_m2=lum, current_density_mA_cm2=current, centre_nm=centre, fwhm_nm=fwhm).value
-    known = {"luminance_cd_m2": lum, "current_density_mA_cm2": current, "eqe": eqe, "centre_nm": centre}
+    eqe = consistency.solve(
+        luminance_cd_m2=lum, current_density_mA_cm2=current, centre_nm=centre, fwhm_nm=fwhm
+    ).value
+    known = {
+        "luminance_cd_m2": lum,
+        "current_density_mA_cm2": current,
+        "eqe": eqe,
+        "centre_nm": centre,
+    }
     for name in known:
         rest = {key: value for key, value in known.items() if key != name}
         assert consistency.solve(fwhm_nm=fwhm, **rest).value == pytest.approx(known[name], rel=1e-6)
@@ -209,7 +273,9 @@ def test_paper_points_need_different_bands_unless_rounded():
     exact = consistency.common_band([Stated(v) for v in lum], j, eqe, fwhm_nm=35)
     np.testing.assert_allclose(exact.centres_nm, [617.60, 621.11, 617.81], atol=0.02)
     assert not exact.possible
-    rounded = consistency.common_band([Stated(v, r) for v, r in zip(lum, (5, 5, 50), strict=True)], j, eqe, fwhm_nm=35)
+    rounded = consistency.common_band(
+        [Stated(v, r) for v, r in zip(lum, (5, 5, 50), strict=True)], j, eqe, fwhm_nm=35
+    )
     assert rounded.possible and 619 < rounded.low_nm < 620 < rounded.high_nm < 622
 
 
@@ -220,9 +286,16 @@ def test_interval_covers_rounding_and_noise():
         truth = rng.uniform(20, 80)
         measured_j = 0.1 * (1 + 0.03 * rng.normal())
         eqe = float(photometry.efficiency(truth, 0.1, *photometry.gaussian_band(620, 35)).eqe)
-        found = consistency.solve(luminance_cd_m2=Stated(round(truth, -1), 5), current_density_mA_cm2=Stated(measured_j, 0, 0.003), centre_nm=620.0, fwhm_nm=35)
+        found = consistency.solve(
+            luminance_cd_m2=Stated(round(truth, -1), 5),
+            current_density_mA_cm2=Stated(measured_j, 0, 0.003),
+            centre_nm=620.0,
+            fwhm_nm=35,
+        )
         inside += found.low <= eqe <= found.high
-    assert inside / 300 >= 0.95  # rounding bounds are never exceeded, so the interval covers at least its level
+    assert (
+        inside / 300 >= 0.95
+    )  # rounding bounds are never exceeded, so the interval covers at least its level
 
 
 def test_solve_refuses_what_is_over_or_underdetermined():
@@ -234,13 +307,18 @@ def test_solve_refuses_what_is_over_or_underdetermined():
         consistency.solve(luminance_cd_m2=1e6, eqe=0.1, current_density_mA_cm2=0.001, fwhm_nm=35)
 
 
-@pytest.mark.parametrize("factor,word", [(1.0, None), (0.9038, "CIE 2008"), (0.1, "A m"), (2.0, "Lambertian"), (1.0291, "peak")])
+@pytest.mark.parametrize(
+    "factor,word",
+    [(1.0, None), (0.9038, "CIE 2008"), (0.1, "A m"), (2.0, "Lambertian"), (1.0291, "peak")],
+)
 def test_reported_column_is_judged_and_explained(factor, word):
     rng = np.random.default_rng(2)
     nm, band = photometry.gaussian_band(620, 35)
     j = np.geomspace(0.01, 30, 40)
     lum = photometry.luminance(0.1 / (1 + j), j, nm, band)
-    check = consistency.check_column(factor * 0.1 / (1 + j) * (1 + 0.005 * rng.normal(size=40)), lum, j, nm, band, tolerance=0.01)
+    check = consistency.check_column(
+        factor * 0.1 / (1 + j) * (1 + 0.005 * rng.normal(size=40)), lum, j, nm, band, tolerance=0.01
+    )
     assert check.median == pytest.approx(factor, rel=0.01)
     assert check.agrees == (word is None)
     if word:
@@ -252,7 +330,11 @@ def test_column_ten_per_cent_off_says_so_and_its_interval_is_tight():
     j = np.geomspace(0.1, 10, 25)
     lum = photometry.luminance(np.full(25, 0.2), j, nm, band)
     check = consistency.check_column(0.2 * 1.11 * np.ones(25), lum, j, nm, band)
-    assert not check.agrees and check.low == pytest.approx(1.11, rel=1e-6) and "+11.0 %" in check.sentence()
+    assert (
+        not check.agrees
+        and check.low == pytest.approx(1.11, rel=1e-6)
+        and "+11.0 %" in check.sentence()
+    )
 
 
 def test_median_interval_of_the_column_covers():
@@ -262,7 +344,9 @@ def test_median_interval_of_the_column_covers():
     lum = photometry.luminance(np.full(41, 0.1), j, nm, band)
     hits = 0
     for _ in range(300):
-        check = consistency.check_column(0.11 * np.exp(0.03 * rng.normal(size=41)), lum, j, nm, band)
+        check = consistency.check_column(
+            0.11 * np.exp(0.03 * rng.normal(size=41)), lum, j, nm, band
+        )
         hits += check.low <= 1.1 <= check.high
     assert 0.93 <= hits / 300 <= 0.99
 
@@ -323,7 +407,9 @@ def test_turn_on_of_an_exponential_is_exact_and_spikes_do_not_count():
     assert found.voltage_V == pytest.approx(2.34, abs=1e-6)
     spiky = lum.copy()
     spiky[3] = 50
-    assert current_voltage.turn_on(v, spiky, noise_cd_m2=1e-6).voltage_V == pytest.approx(2.34, abs=1e-6)
+    assert current_voltage.turn_on(v, spiky, noise_cd_m2=1e-6).voltage_V == pytest.approx(
+        2.34, abs=1e-6
+    )
     assert not current_voltage.turn_on(v, lum * 1e-30).reached
 
 
@@ -340,8 +426,12 @@ def test_turn_on_error_covers():
 
 def test_hysteresis_measures_a_voltage_shift():
     v = np.arange(0.5, 4, 0.1)
-    found = current_voltage.hysteresis(v, 1e-4 * np.exp(3 * v), v[::-1], 1e-4 * np.exp(3 * (v[::-1] + 0.05)))
-    assert found.shift_V == pytest.approx(0.05, rel=0.05) and found.mean_decades == pytest.approx(0.15 / math.log(10), rel=0.02)
+    found = current_voltage.hysteresis(
+        v, 1e-4 * np.exp(3 * v), v[::-1], 1e-4 * np.exp(3 * (v[::-1] + 0.05))
+    )
+    assert found.shift_V == pytest.approx(0.05, rel=0.05) and found.mean_decades == pytest.approx(
+        0.15 / math.log(10), rel=0.02
+    )
 
 
 # ---- EQE(J) ------------------------------------------------------------------------------------------------------------
@@ -356,7 +446,9 @@ def test_peak_is_not_biased_by_noise_and_covers():
         p = current_voltage.peak_eqe(j, true * (1 + 0.02 * rng.normal(size=80)), 0.02 * true)
         value.append(p.eqe)
         hits += abs(p.eqe - 0.2) < 1.96 * p.eqe_error
-    assert np.mean(value) == pytest.approx(0.2, rel=0.006)  # the largest of the points would be 3 % too high
+    assert np.mean(value) == pytest.approx(
+        0.2, rel=0.006
+    )  # the largest of the points would be 3 % too high
     assert 0.91 <= hits / 400 <= 0.98
 
 
@@ -375,7 +467,9 @@ def test_rolloff_laws_are_told_apart_on_many_points_with_their_limiting_slope(na
     assert np.diff(law(far, (0.0, 0.0)))[0] / math.log(1.2) == pytest.approx(slope, abs=0.01)
     rng = np.random.default_rng(9)
     j = np.geomspace(0.02, 200, 60)
-    found = current_voltage.rolloff(j, np.exp(law(j, (math.log(0.2), 0.0)) + 0.01 * rng.normal(size=60)))
+    found = current_voltage.rolloff(
+        j, np.exp(law(j, (math.log(0.2), 0.0)) + 0.01 * rng.normal(size=60))
+    )
     assert found.best.name == name and found.identified
     assert abs(found.best.j0_mA_cm2 - 1.0) < 3 * found.best.j0_error
 
@@ -383,7 +477,9 @@ def test_rolloff_laws_are_told_apart_on_many_points_with_their_limiting_slope(na
 def test_three_points_identify_nothing():
     found = current_voltage.rolloff([0.1, 1, 10], [0.164, 0.091, 0.033])
     assert not found.identified and "3 points" in found.why
-    assert found.best.name == "bimolecular quenching" and found.best.j0_mA_cm2 == pytest.approx(0.63, abs=0.01)
+    assert found.best.name == "bimolecular quenching" and found.best.j0_mA_cm2 == pytest.approx(
+        0.63, abs=0.01
+    )
     np.testing.assert_allclose(found.local_slopes, [-0.256, -0.441], atol=1e-3)
 
 

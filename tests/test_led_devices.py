@@ -36,7 +36,9 @@ def test_decay_fit_covers_and_finds_the_burn_in():
     rng = np.random.default_rng(2)
     t, hits, burn = np.linspace(0, 208, 150), 0, 0
     for _ in range(200):
-        fit = lifetime.fit_decay(t, 150 * simulate.decay(t, 130) * (1 + 0.005 * rng.normal(size=t.size)))
+        fit = lifetime.fit_decay(
+            t, 150 * simulate.decay(t, 130) * (1 + 0.005 * rng.normal(size=t.size))
+        )
         hits += abs(fit.t50 - 130) < 1.96 * fit.t50_error
         burn += fit.burn_in_needed
     assert 0.91 <= hits / 200 <= 0.99 and burn == 200
@@ -44,9 +46,13 @@ def test_decay_fit_covers_and_finds_the_burn_in():
 
 def test_plain_exponential_needs_no_burn_in_and_extrapolates():
     t = np.linspace(0, 50, 120)
-    fit = lifetime.fit_decay(t, 100 * np.exp(-t / 100) * (1 + 1e-3 * np.random.default_rng(0).normal(size=120)))
+    fit = lifetime.fit_decay(
+        t, 100 * np.exp(-t / 100) * (1 + 1e-3 * np.random.default_rng(0).normal(size=120))
+    )
     assert not fit.burn_in_needed and fit.extrapolated
-    assert fit.t50 == pytest.approx(100 * math.log(2), abs=4 * fit.t50_error) and fit.values[4] == pytest.approx(1.0, abs=0.05)
+    assert fit.t50 == pytest.approx(100 * math.log(2), abs=4 * fit.t50_error) and fit.values[
+        4
+    ] == pytest.approx(1.0, abs=0.05)
 
 
 def test_censored_runs_are_bounds():
@@ -75,13 +81,21 @@ def test_unusable_lifetimes(t, y, fraction, message):
 
 def test_printed_lifetimes_obey_no_single_power_law():
     half = np.array([5, 5, 0.5]) / 3**0.5
-    found = lifetime.acceleration([30, 150, 600], [340, 130, 16], half, np.array([5, 5, 50]) / 3**0.5)
-    np.testing.assert_allclose(found.exponents, [math.log(340 / 130) / math.log(5), math.log(130 / 16) / math.log(4)])
+    found = lifetime.acceleration(
+        [30, 150, 600], [340, 130, 16], half, np.array([5, 5, 50]) / 3**0.5
+    )
+    np.testing.assert_allclose(
+        found.exponents, [math.log(340 / 130) / math.log(5), math.log(130 / 16) / math.log(4)]
+    )
     np.testing.assert_allclose(found.exponents, [0.597, 1.511], atol=1e-3)
     assert not found.single_law and found.largest_difference_sigma > 8
     routes = lifetime.lifetime_at(100, found)
-    assert routes["interpolated"] == pytest.approx(165.6, abs=0.1) and routes["power law"] == pytest.approx(124.4, abs=0.1)
-    np.testing.assert_allclose(lifetime.charge_to([0.1, 1, 10], 60 * np.array([340, 130, 16])), [2.04, 7.8, 9.6])
+    assert routes["interpolated"] == pytest.approx(165.6, abs=0.1) and routes[
+        "power law"
+    ] == pytest.approx(124.4, abs=0.1)
+    np.testing.assert_allclose(
+        lifetime.charge_to([0.1, 1, 10], 60 * np.array([340, 130, 16])), [2.04, 7.8, 9.6]
+    )
 
 
 def test_one_law_is_accepted_when_there_is_one_at_the_right_rate():
@@ -92,7 +106,9 @@ def test_one_law_is_accepted_when_there_is_one_at_the_right_rate():
         found = lifetime.acceleration(drive, true * (1 + 0.03 * rng.normal(size=3)), 0.03 * true)
         accepted += found.single_law
         inside += np.sum(np.abs(found.exponents - 1.4) < 1.96 * found.exponent_errors)
-    assert accepted / 500 == pytest.approx(0.954, abs=0.03) and inside / 1000 == pytest.approx(0.95, abs=0.025)
+    assert accepted / 500 == pytest.approx(0.954, abs=0.03) and inside / 1000 == pytest.approx(
+        0.95, abs=0.025
+    )
 
 
 # ---- stability ---------------------------------------------------------------------------------------------------------
@@ -100,7 +116,9 @@ def test_one_law_is_accepted_when_there_is_one_at_the_right_rate():
 
 def series(share, shift=0.0, rng=None, level=0.004, surface="neat"):
     share = np.asarray(share, float)
-    spectra = simulate.emission(simulate.EMITTERS[surface], share, shift * share / max(share.max(), 1e-9), 0 * share)
+    spectra = simulate.emission(
+        simulate.EMITTERS[surface], share, shift * share / max(share.max(), 1e-9), 0 * share
+    )
     return simulate.noisy(spectra, rng or np.random.default_rng(0), level)
 
 
@@ -116,7 +134,9 @@ def test_growing_shoulder_is_found_in_place_and_size():
 def test_stable_series_has_no_shoulder_and_no_significant_drift():
     rng, false = np.random.default_rng(3), 0
     for _ in range(40):
-        found = stability.follow(np.arange(8.0), simulate.WAVELENGTH_NM, series(np.zeros(8), rng=rng, surface="EG"))
+        found = stability.follow(
+            np.arange(8.0), simulate.WAVELENGTH_NM, series(np.zeros(8), rng=rng, surface="EG")
+        )
         assert not found.grows
         false += stability.drift(found.parameter, found.peak_nm, found.peak_error).significant
     assert false <= 2
@@ -129,7 +149,9 @@ def test_drift_error_covers():
     for _ in range(1000):
         d = stability.drift(t, 620 + 0.05 * t + 0.1 * rng.normal(size=14), np.full(14, 0.1))
         hits += abs(d.rate - 0.05) < 1.96 * d.standard_error
-    assert 0.94 <= hits / 1000 <= 0.985  # errors are only ever scaled up, which widens them a little
+    assert (
+        0.94 <= hits / 1000 <= 0.985
+    )  # errors are only ever scaled up, which widens them a little
 
 
 def test_relaxation_covers_and_says_when_there_is_nothing():
@@ -137,11 +159,15 @@ def test_relaxation_covers_and_says_when_there_is_nothing():
     t = np.array([0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8.0])
     hits = 0
     for _ in range(300):
-        r = stability.relaxation(t, 630 + 10 * np.exp(-t / 1.4) + 0.1 * rng.normal(size=11), np.full(11, 0.1), at=6)
+        r = stability.relaxation(
+            t, 630 + 10 * np.exp(-t / 1.4) + 0.1 * rng.normal(size=11), np.full(11, 0.1), at=6
+        )
         hits += abs(r.time_constant - 1.4) < 1.96 * r.time_constant_error
     assert 0.93 <= hits / 300 <= 0.99
     assert r.remaining == pytest.approx(math.exp(-6 / 1.4), abs=0.005) and r.determined
-    assert not stability.relaxation(t, 630 + 0.1 * rng.normal(size=11), np.full(11, 0.1), at=6).determined
+    assert not stability.relaxation(
+        t, 630 + 0.1 * rng.normal(size=11), np.full(11, 0.1), at=6
+    ).determined
 
 
 def test_series_that_do_not_fit_are_refused():
@@ -161,16 +187,26 @@ def test_energy_is_conserved_in_the_full_stack():
 def test_outcoupling_of_the_paper_stack_and_the_shortcut():
     stack = ceiling.read_stack(STACK)
     found = ceiling.ceiling(stack, {"hole_nm": (0.5, 30.0, 60.0), "organic_index": (1.65, 1.8)})
-    assert 0.24 < found.central < 0.31 and found.lowest <= found.low < found.central < found.high <= found.highest
+    assert (
+        0.24 < found.central < 0.31
+        and found.lowest <= found.low < found.central < found.high <= found.highest
+    )
     assert 0.22 < found.eqe(0.878)[0] < 0.27
-    assert ceiling.half_stack_outcoupling(stack) / found.central - 1 == pytest.approx(-0.075, abs=0.02)
+    assert ceiling.half_stack_outcoupling(stack) / found.central - 1 == pytest.approx(
+        -0.075, abs=0.02
+    )
 
 
 def test_nothing_is_lost_where_there_is_nothing_to_lose_it_in():
     """Emitter and substrate of index 1 in air: rate and outcoupling of free space, both sides alike."""
-    layers = (ceiling.Layer("nothing", 1.0, 0, None, "substrate"), ceiling.Layer("film", 1.0, 0, 50.0, "emitter"))
+    layers = (
+        ceiling.Layer("nothing", 1.0, 0, None, "substrate"),
+        ceiling.Layer("film", 1.0, 0, 50.0, "emitter"),
+    )
     found = ceiling.emission(ceiling.Stack(layers, 620.0))
-    assert float(found.purcell) == pytest.approx(1.0, abs=1e-4) and float(found.outcoupling) == pytest.approx(1.0, abs=1e-4)
+    assert float(found.purcell) == pytest.approx(1.0, abs=1e-4) and float(
+        found.outcoupling
+    ) == pytest.approx(1.0, abs=1e-4)
     assert float(found.air_top) == pytest.approx(float(found.air_bottom), abs=1e-4)
 
 
@@ -199,7 +235,10 @@ def test_recycling_inverts_its_series():
     "change,message",
     [
         (lambda t: t.replace("role: emitter", "role: hole"), "one layer with the role emitter"),
-        (lambda t: t.replace("thickness_nm: 70", "thickness_nm: thick"), "TPBi.*thickness_nm as a number"),
+        (
+            lambda t: t.replace("thickness_nm: 70", "thickness_nm: thick"),
+            "TPBi.*thickness_nm as a number",
+        ),
         (lambda t: t.replace("name: TPBi, thickness_nm: 70,", "name: TPBi,"), "TPBi.*thickness_nm"),
         (lambda t: "stack: [1, 2", "YAML"),
         (lambda t: "levels: []", "'stack'"),
@@ -217,7 +256,12 @@ def test_broken_stacks(tmp_path, change, message):
 
 def test_bootstrap_interval_of_the_mean_covers():
     rng = np.random.default_rng(10)
-    hits = sum(b.mean[1] <= 0.165 <= b.mean[2] for b in (batch(0.165 + 0.02 * rng.normal(size=25), resamples=400, seed=i) for i in range(300)))
+    hits = sum(
+        b.mean[1] <= 0.165 <= b.mean[2]
+        for b in (
+            batch(0.165 + 0.02 * rng.normal(size=25), resamples=400, seed=i) for i in range(300)
+        )
+    )
     assert 0.90 <= hits / 300 <= 0.98  # BCa at n = 25 is known to fall short by about 2 %
 
 
@@ -225,7 +269,9 @@ def test_outlier_and_expected_champion():
     rng = np.random.default_rng(11)
     tops = [v.max() for v in rng.normal(size=(4000, 25))]
     plain = batch(np.linspace(-1.9, 1.9, 25))
-    assert plain.champion_expected / plain.standard_deviation == pytest.approx(np.mean(tops), abs=0.03)
+    assert plain.champion_expected / plain.standard_deviation == pytest.approx(
+        np.mean(tops), abs=0.03
+    )
     assert plain.grubbs_p > 0.3
     assert batch(np.r_[rng.normal(size=24), 8.0]).grubbs_p < 1e-3
     assert np.trapezoid(plain.density, plain.density_at) == pytest.approx(1.0, abs=0.02)
@@ -243,24 +289,41 @@ def test_peak_of_the_simulated_champion_is_recovered():
     champion = found["fig3_EG"]
     assert champion.peak.eqe == pytest.approx(0.203, abs=1.96 * champion.peak.eqe_error)
     ratio, spread = devices.current_ratio(champion, found["fig3_neat"])
-    assert ratio > 1.5 and spread < 1.5 and champion.hysteresis.shift_V == pytest.approx(0.02, abs=0.005)
+    assert (
+        ratio > 1.5
+        and spread < 1.5
+        and champion.hysteresis.shift_V == pytest.approx(0.02, abs=0.005)
+    )
 
 
 def test_peak_efficiency_covers_over_many_devices():
     hits, n = 0, 120
     device = simulate.DEVICES["fig3_EG"]
-    spectrum = simulate.emission(simulate.EMITTERS["EG"], *simulate.driven("EG", np.array([0.1, 1.0, 10.0])))
+    spectrum = simulate.emission(
+        simulate.EMITTERS["EG"], *simulate.driven("EG", np.array([0.1, 1.0, 10.0]))
+    )
     for seed in range(n):
         got = simulate.sweep(device, np.random.default_rng(seed))
         half = slice(0, (got["voltage_V"].size + 1) // 2)
-        j, v, lum = got["current_A"][half] * 1e3 / simulate.AREA_CM2, got["voltage_V"][half], got["luminance_cd_m2"][half]
+        j, v, lum = (
+            got["current_A"][half] * 1e3 / simulate.AREA_CM2,
+            got["voltage_V"][half],
+            got["luminance_cd_m2"][half],
+        )
         spectra = devices.spectra_at(v, j, [0.1, 1.0, 10.0], "mA/cm2", spectrum)
         lit = (lum > 0.1) & (j > 0)
         eff = photometry.efficiency(
-            lum[lit], j[lit], simulate.WAVELENGTH_NM, spectra[lit], luminance_error=np.hypot(0.01 * lum[lit], 0.02), current_relative_error=0.002
+            lum[lit],
+            j[lit],
+            simulate.WAVELENGTH_NM,
+            spectra[lit],
+            luminance_error=np.hypot(0.01 * lum[lit], 0.02),
+            current_relative_error=0.002,
         )
         peak = devices.peak_eqe(j[lit], eff.eqe, eff.eqe_error)
-        hits += abs(peak.eqe - got["true_eqe"].max()) < 1.96 * peak.eqe_error + 0.001 * peak.eqe  # the gain steps of the ranges are 0.1 %
+        hits += (
+            abs(peak.eqe - got["true_eqe"].max()) < 1.96 * peak.eqe_error + 0.001 * peak.eqe
+        )  # the gain steps of the ranges are 0.1 %
     assert hits / n > 0.88
 
 
@@ -273,20 +336,30 @@ def test_own_files_in_other_formats(tmp_path, flat):
         target = tmp_path if flat else tmp_path / "sweeps"
         target.mkdir(exist_ok=True)
         rows = ["Bias [V];J [A/m^2];Brightness [cd/m²]"] + [
-            f"{v:.3f};{10 * j:.8e};{lum:.6e}" for v, j, lum in zip(up.voltage_V, up.current_density_mA_cm2, up.luminance_cd_m2, strict=True)
+            f"{v:.3f};{10 * j:.8e};{lum:.6e}"
+            for v, j, lum in zip(
+                up.voltage_V, up.current_density_mA_cm2, up.luminance_cd_m2, strict=True
+            )
         ]
-        (target / f"mine_{stem}.txt").write_text("\n".join([rows[0], *(r.replace(".", ",") for r in rows[1:])]), encoding="utf-8")
+        (target / f"mine_{stem}.txt").write_text(
+            "\n".join([rows[0], *(r.replace(".", ",") for r in rows[1:])]), encoding="utf-8"
+        )
         series = data.spectra[f"{stem}_current"]
         target = tmp_path if flat else tmp_path / "spectra"
         target.mkdir(exist_ok=True)
         lines = ["wavelength (nm)\t" + "\t".join(f"{p:g} mA/cm2" for p in series.parameter)] + [
-            "\t".join(f"{x:.6g}" for x in row) for row in np.column_stack([series.x, series.values.T])
+            "\t".join(f"{x:.6g}" for x in row)
+            for row in np.column_stack([series.x, series.values.T])
         ]
         (target / f"mine_{stem}_current.dat").write_text("\n".join(lines))
     (tmp_path / "broken.csv").write_text("nothing here")
     own = desk.collect(tmp_path, aliases={"fig3_EG": "mine_fig3_EG"})
-    assert {"fig3_EG", "mine_fig3_neat"} <= set(own.sweeps) and any("broken.csv" in p for p in own.problems)
-    mine, _ = desk.analyse_all(own.sweeps, {**own.spectra, "fig3_EG_current": own.spectra["mine_fig3_EG_current"]})
+    assert {"fig3_EG", "mine_fig3_neat"} <= set(own.sweeps) and any(
+        "broken.csv" in p for p in own.problems
+    )
+    mine, _ = desk.analyse_all(
+        own.sweeps, {**own.spectra, "fig3_EG_current": own.spectra["mine_fig3_EG_current"]}
+    )
     bundled, _ = desk.analyse_all(data.sweeps, data.spectra)
     assert mine["fig3_EG"].peak.eqe == pytest.approx(bundled["fig3_EG"].peak.eqe, rel=1e-3)
     assert mine["mine_fig3_neat"].peak.eqe == pytest.approx(bundled["fig3_neat"].peak.eqe, rel=1e-3)
@@ -297,7 +370,12 @@ def test_device_without_spectra_says_what_stands_in(tmp_path):
     data = desk.collect(ROOT / "data" / "led")
     found, _ = desk.analyse_all({"fig3_EG": data.sweeps["fig3_EG"]}, {}, band=(620.0, 35.0))
     assert any("stands in" in note for note in found["fig3_EG"].notes)
-    dark = [s.__class__(**{**{f: getattr(s, f) for f in s.__dataclass_fields__}, "luminance_cd_m2": None}) for s in data.sweeps["fig3_EG"]]
+    dark = [
+        s.__class__(
+            **{**{f: getattr(s, f) for f in s.__dataclass_fields__}, "luminance_cd_m2": None}
+        )
+        for s in data.sweeps["fig3_EG"]
+    ]
     nothing, problems = desk.analyse_all({"dark": tuple(dark)}, {})
     assert not nothing and "luminance" in problems[0]
 
@@ -305,21 +383,38 @@ def test_device_without_spectra_says_what_stands_in(tmp_path):
 def test_flat_folder_tells_lifetime_logs_and_single_spectra_from_sweeps(tmp_path):
     t = np.arange(0, 60.0, 2)
     (tmp_path / "aging.csv").write_text(
-        "\n".join(["Time (min),Voltage (V),Current density (mA/cm2),Luminance (cd/m2)"] + [f"{x},{3 + x / 100},1.0,{100 * np.exp(-x / 50)}" for x in t])
+        "\n".join(
+            ["Time (min),Voltage (V),Current density (mA/cm2),Luminance (cd/m2)"]
+            + [f"{x},{3 + x / 100},1.0,{100 * np.exp(-x / 50)}" for x in t]
+        )
     )
-    (tmp_path / "el.txt").write_text("\n".join(["Wavelength (nm)\tIntensity"] + [f"{w}\t{np.exp(-(((w - 620) / 20) ** 2)):.6f}" for w in range(520, 740, 2)]))
+    (tmp_path / "el.txt").write_text(
+        "\n".join(
+            ["Wavelength (nm)\tIntensity"]
+            + [f"{w}\t{np.exp(-(((w - 620) / 20) ** 2)):.6f}" for w in range(520, 740, 2)]
+        )
+    )
     v = np.arange(0, 5, 0.2)
     (tmp_path / "jvl.csv").write_text(
         "\n".join(
             ["Voltage (V),Current density (mA/cm2),Luminance (cd/m2)"]
-            + [f"{x:.2f},{1e-3 * np.exp(2 * x):.6g},{0.2 * np.exp(2 * x) if x > 2 else 0:.6g}" for x in v]
+            + [
+                f"{x:.2f},{1e-3 * np.exp(2 * x):.6g},{0.2 * np.exp(2 * x) if x > 2 else 0:.6g}"
+                for x in v
+            ]
         )
     )
     data = desk.collect(tmp_path)
-    assert (set(data.lifetimes), set(data.spectra), set(data.sweeps)) == ({"aging"}, {"el"}, {"jvl"})
+    assert (set(data.lifetimes), set(data.spectra), set(data.sweeps)) == (
+        {"aging"},
+        {"el"},
+        {"jvl"},
+    )
     found, _ = desk.analyse_all(data.sweeps, data.spectra)
     assert "one spectrum for all points" in found["jvl"].notes
-    expected = photometry.efficiency(200.0, 1.0, data.spectra["el"].wavelength_nm, data.spectra["el"].values[0]).eqe
+    expected = photometry.efficiency(
+        200.0, 1.0, data.spectra["el"].wavelength_nm, data.spectra["el"].values[0]
+    ).eqe
     assert found["jvl"].peak.eqe == pytest.approx(float(expected), rel=0.02)
 
 
@@ -328,26 +423,42 @@ def test_reported_columns_are_held_against_the_data(tmp_path):
     j = 1e-3 * np.exp(1.5 * v)
     spectrum = photometry.gaussian_band(620, 35)
     lum = photometry.luminance(np.full(v.size, 0.1), j, *spectrum)
-    rows = [f"{a:.3f},{b:.8g},{c:.8g},{11.1},{1.05 * c / b / 10:.8g}" for a, b, c in zip(v, j, lum, strict=True)]
-    (tmp_path / "oled.csv").write_text("\n".join(["Voltage (V),J (mA/cm2),L (cd/m2),EQE (%),CE (cd/A)", *rows]))
+    rows = [
+        f"{a:.3f},{b:.8g},{c:.8g},{11.1},{1.05 * c / b / 10:.8g}"
+        for a, b, c in zip(v, j, lum, strict=True)
+    ]
+    (tmp_path / "oled.csv").write_text(
+        "\n".join(["Voltage (V),J (mA/cm2),L (cd/m2),EQE (%),CE (cd/A)", *rows])
+    )
     device = devices.analyse("oled", read_sweeps(tmp_path / "oled.csv"))
     assert not device.reported.agrees and device.reported.median == pytest.approx(1.11, abs=1e-3)
-    assert any("+11.0 %" in note for note in device.notes) and any("+5.0 % off L/J" in note for note in device.notes)
+    assert any("+11.0 %" in note for note in device.notes) and any(
+        "+5.0 % off L/J" in note for note in device.notes
+    )
     rows = [row.split(",") for row in rows]
-    (tmp_path / "no_lum.csv").write_text("\n".join(["Voltage (V),J (mA/cm2),CE (cd/A)", *(f"{r[0]},{r[1]},{r[4]}" for r in rows)]))
-    assert devices.analyse("no_lum", read_sweeps(tmp_path / "no_lum.csv")).peak.eqe == pytest.approx(0.105, rel=1e-3)
+    (tmp_path / "no_lum.csv").write_text(
+        "\n".join(["Voltage (V),J (mA/cm2),CE (cd/A)", *(f"{r[0]},{r[1]},{r[4]}" for r in rows)])
+    )
+    assert devices.analyse(
+        "no_lum", read_sweeps(tmp_path / "no_lum.csv")
+    ).peak.eqe == pytest.approx(0.105, rel=1e-3)
 
 
 def test_spectra_against_photon_energy_take_the_jacobian(tmp_path):
     nm = np.arange(540.0, 760.0)
     per_nm = np.exp(-0.5 * ((nm - 620) / 15) ** 2)
     energy = 1239.841984 / nm
-    rows = [f"{e:.7f}\t{y * n**2:.8g}" for e, y, n in zip(energy[::-1], per_nm[::-1], nm[::-1], strict=True)]
+    rows = [
+        f"{e:.7f}\t{y * n**2:.8g}"
+        for e, y, n in zip(energy[::-1], per_nm[::-1], nm[::-1], strict=True)
+    ]
     (tmp_path / "el.txt").write_text("\n".join(["Energy (eV)\tEL", *rows]))
     series = desk.collect(tmp_path).spectra["el"]
     assert series.x_unit == "nm"
     found = photometry.luminous_energy_per_photon(series.wavelength_nm, series.values[0])
-    assert float(found) == pytest.approx(float(photometry.luminous_energy_per_photon(nm, per_nm)), rel=1e-4)
+    assert float(found) == pytest.approx(
+        float(photometry.luminous_energy_per_photon(nm, per_nm)), rel=1e-4
+    )
 
 
 def test_empty_folder_is_a_clear_error(tmp_path):
@@ -358,8 +469,14 @@ def test_empty_folder_is_a_clear_error(tmp_path):
 
 def test_spectra_between_points_are_mixtures_and_units_are_checked():
     spectra = np.array([[1.0, 0.0], [0.0, 1.0]])
-    np.testing.assert_allclose(devices.spectra_at([2.0, 2.5, 3.0, 9.0], [1, 1, 1, 1], [2.0, 3.0], "V", spectra), [[1, 0], [0.5, 0.5], [0, 1], [0, 1]])
-    np.testing.assert_allclose(devices.spectra_at([0, 0], [1.0, 10**0.5], [1.0, 10.0], "mA/cm2", spectra), [[1, 0], [0.5, 0.5]])
+    np.testing.assert_allclose(
+        devices.spectra_at([2.0, 2.5, 3.0, 9.0], [1, 1, 1, 1], [2.0, 3.0], "V", spectra),
+        [[1, 0], [0.5, 0.5], [0, 1], [0, 1]],
+    )
+    np.testing.assert_allclose(
+        devices.spectra_at([0, 0], [1.0, 10**0.5], [1.0, 10.0], "mA/cm2", spectra),
+        [[1, 0], [0.5, 0.5]],
+    )
     with pytest.raises(ValueError, match="bias"):
         devices.spectra_at([1], [1], [1, 2], "s", spectra)
 
@@ -369,16 +486,23 @@ def test_spectra_between_points_are_mixtures_and_units_are_checked():
 
 def test_forward_models_import_no_analysis():
     tree = ast.parse((ROOT / "lib" / "peled" / "simulate" / "led.py").read_text(encoding="utf-8"))
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names} | {
-        node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+    names = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    } | {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not {
+        name for name in names if name and name.startswith("peled") and name != "peled.files"
     }
-    assert not {name for name in names if name and name.startswith("peled") and name != "peled.files"}
 
 
 def test_simulated_current_obeys_kirchhoff_and_its_limits():
     device = simulate.Diode(trap_leakage=0.0)
     v = np.array([0.2, 0.4])
-    np.testing.assert_allclose(simulate.current_density(v, device), 1e3 * v / device.shunt_Ohm_cm2, rtol=1e-3)
+    np.testing.assert_allclose(
+        simulate.current_density(v, device), 1e3 * v / device.shunt_Ohm_cm2, rtol=1e-3
+    )
     steep = simulate.Diode(mobility_cm2_Vs=1e4, series_Ohm_cm2=50.0)
     j = simulate.current_density(np.array([8.0, 9.0]), steep)
     assert (j[1] - j[0]) * 1e-3 * 50 == pytest.approx(1.0, rel=0.05)
@@ -395,7 +519,9 @@ def test_files_are_the_same_bytes_each_time(tmp_path):
         (tmp_path / folder).mkdir()
         getattr(simulate, f"write_{folder}")(tmp_path / folder)
         for path in sorted((tmp_path / folder).iterdir()):
-            assert path.read_bytes() == (ROOT / "data" / "led" / folder / path.name).read_bytes(), path.name
+            assert path.read_bytes() == (ROOT / "data" / "led" / folder / path.name).read_bytes(), (
+                path.name
+            )
 
 
 def test_bundled_sweeps_have_both_directions_and_the_planted_range_step():

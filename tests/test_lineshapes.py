@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from scipy import integrate
 
 from peled import lineshapes
-from peled.lineshapes import BandModel, Parameter, baseline, despike, fit_series, moments, to_energy, to_wavelength
+from peled.lineshapes import (
+    BandModel,
+    Parameter,
+    baseline,
+    despike,
+    fit_series,
+    moments,
+    to_energy,
+    to_wavelength,
+)
 
 X = np.linspace(540.0, 720.0, 241)
 SETS = 2000  # of each coverage test: the share inside 95 % intervals is then known to 0.5 %
@@ -37,8 +46,13 @@ def assert_covers(values, errors, truth):
 
 @pytest.mark.parametrize("shape", lineshapes.SHAPES)
 def test_profiles_have_unit_area(shape):
-    values, _ = lineshapes.SHAPES[shape].function(np.linspace(-40000, 40000, 2_000_001)[None], *(np.array([[v]]) for v in (3.0, *WIDTHS[shape])))
-    assert integrate.trapezoid(values[0], dx=0.04) == pytest.approx(1, abs=3e-4)  # the rest is in the Lorentzian's wings
+    values, _ = lineshapes.SHAPES[shape].function(
+        np.linspace(-40000, 40000, 2_000_001)[None],
+        *(np.array([[v]]) for v in (3.0, *WIDTHS[shape])),
+    )
+    assert integrate.trapezoid(values[0], dx=0.04) == pytest.approx(
+        1, abs=3e-4
+    )  # the rest is in the Lorentzian's wings
 
 
 @pytest.mark.parametrize(
@@ -62,20 +76,31 @@ def test_jacobian_is_the_derivative(shape, widths):
         move[k] = h
         numeric = (model.evaluate(X, values + move) - model.evaluate(X, values - move)) / (2 * h)
         kink = (np.abs(X - 626.3) < 1) if shape == "split_gaussian" else np.zeros(len(X), bool)
-        np.testing.assert_allclose(analytic[k][~kink], numeric[~kink], atol=2e-6 * np.abs(numeric).max() + 1e-12)
+        np.testing.assert_allclose(
+            analytic[k][~kink], numeric[~kink], atol=2e-6 * np.abs(numeric).max() + 1e-12
+        )
 
 
 def test_voigt_limits_and_convolution():
     x = np.linspace(-60, 60, 1201)[None]
     c, wide, narrow = np.zeros((1, 1)), np.full((1, 1), 9.0), np.full((1, 1), 1e-3)
     shapes = {name: shape.function for name, shape in lineshapes.SHAPES.items()}
-    np.testing.assert_allclose(shapes["voigt"](x, c, wide, 0 * narrow)[0], shapes["gaussian"](x, c, wide)[0], rtol=1e-12)
-    np.testing.assert_allclose(shapes["voigt"](x, c, narrow, wide)[0], shapes["lorentzian"](x, c, wide)[0], rtol=1e-5)
+    np.testing.assert_allclose(
+        shapes["voigt"](x, c, wide, 0 * narrow)[0], shapes["gaussian"](x, c, wide)[0], rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        shapes["voigt"](x, c, narrow, wide)[0], shapes["lorentzian"](x, c, wide)[0], rtol=1e-5
+    )
     gauss = shapes["gaussian"](x, c, wide)[0][0]
     far = np.linspace(-3000, 3000, 60001)
     sharp = shapes["lorentzian"](far[None], c, wide)[0][0]
-    convolved = [np.trapezoid(shapes["gaussian"](t - far[None], c, wide)[0][0] * sharp, far) for t in (0.0, 5.0, 20.0)]
-    np.testing.assert_allclose(shapes["voigt"](np.array([[0.0, 5.0, 20.0]]), c, wide, wide)[0][0], convolved, rtol=1e-9)
+    convolved = [
+        np.trapezoid(shapes["gaussian"](t - far[None], c, wide)[0][0] * sharp, far)
+        for t in (0.0, 5.0, 20.0)
+    ]
+    np.testing.assert_allclose(
+        shapes["voigt"](np.array([[0.0, 5.0, 20.0]]), c, wide, wide)[0][0], convolved, rtol=1e-9
+    )
     assert gauss.max() == pytest.approx(2 * np.sqrt(np.log(2) / np.pi) / 9)
 
 
@@ -84,7 +109,9 @@ def test_exponential_gaussian_mean_and_variance():
     y = BandModel({"a": "exponential_gaussian"}).evaluate(x, np.array([1.0, 10.0, 12.0, 15.0]))
     mean = np.trapezoid(x * y, x)
     assert mean == pytest.approx(25.0, rel=1e-6)
-    assert np.trapezoid((x - mean) ** 2 * y, x) == pytest.approx((12 / 2.3548200450309493) ** 2 + 15**2, rel=1e-6)
+    assert np.trapezoid((x - mean) ** 2 * y, x) == pytest.approx(
+        (12 / 2.3548200450309493) ** 2 + 15**2, rel=1e-6
+    )
 
 
 # --- fits -----------------------------------------------------------------------------------------------------------
@@ -93,13 +120,17 @@ def test_exponential_gaussian_mean_and_variance():
 @pytest.mark.parametrize("shape", lineshapes.SHAPES)
 def test_exact_data_are_recovered_from_the_data_alone(shape):
     model = BandModel({"a": shape}, baseline=1, origin=630.0)
-    truth = np.array([[900.0, 622.0, *WIDTHS[shape], 1.5, 0.02], [400.0, 640.0, *WIDTHS[shape], 0.5, -0.01]])
+    truth = np.array(
+        [[900.0, 622.0, *WIDTHS[shape], 1.5, 0.02], [400.0, 640.0, *WIDTHS[shape], 0.5, -0.01]]
+    )
     fit = fit_series(X, model.evaluate(X, truth), model)
     assert fit.converged.all()
     np.testing.assert_allclose(fit.values, truth, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("shape", ["gaussian", "lorentzian", "voigt", "exponential_gaussian", "split_gaussian"])
+@pytest.mark.parametrize(
+    "shape", ["gaussian", "lorentzian", "voigt", "exponential_gaussian", "split_gaussian"]
+)
 def test_same_optimum_and_errors_as_lmfit(shape):
     rng = np.random.default_rng(11)
     model = BandModel({"a": shape, "b": "gaussian"}, baseline=0)
@@ -108,12 +139,18 @@ def test_same_optimum_and_errors_as_lmfit(shape):
     y = model.evaluate(X, truth) + rng.normal(0, sigma, len(X))
     ours = fit_series(X, y, model, variance=sigma**2)
     theirs = lineshapes.to_lmfit(model, dict(zip(model.names, truth))).fit(
-        y, x=X, weights=np.full(len(X), 1 / sigma), scale_covar=False, fit_kws={"ftol": 1e-13, "xtol": 1e-13, "gtol": 1e-13}
+        y,
+        x=X,
+        weights=np.full(len(X), 1 / sigma),
+        scale_covar=False,
+        fit_kws={"ftol": 1e-13, "xtol": 1e-13, "gtol": 1e-13},
     )
     assert ours.ok.all()
     best = np.array([theirs.params[name].value for name in model.names])
     np.testing.assert_allclose((ours.values[0] - best) / ours.standard_errors[0], 0, atol=1e-3)
-    np.testing.assert_allclose(ours.standard_errors[0], [theirs.params[name].stderr for name in model.names], rtol=2e-2)
+    np.testing.assert_allclose(
+        ours.standard_errors[0], [theirs.params[name].stderr for name in model.names], rtol=2e-2
+    )
     assert ours.chi2[0] == pytest.approx(theirs.chisqr, rel=1e-9)
 
 
@@ -130,7 +167,9 @@ def test_ties_bounds_and_fixed_values_agree_with_lmfit():
     truth = {"a_area": 600.0, "a_centre": 610.0, "a_fwhm": 24.0, "base_1": 0.002}
     y = model.evaluate(X, truth) + rng.normal(0, 0.3, len(X))
     fit = fit_series(X, y, model, {"a_centre": 612.0}, variance=0.09)
-    theirs = lineshapes.to_lmfit(model, truth).fit(y, x=X, weights=np.full(len(X), 1 / 0.3), scale_covar=False)
+    theirs = lineshapes.to_lmfit(model, truth).fit(
+        y, x=X, weights=np.full(len(X), 1 / 0.3), scale_covar=False
+    )
     for name in model.names:
         error = max(fit.error(name)[0], 1e-9)
         assert abs(fit.value(name)[0] - theirs.params[name].value) < 2e-3 * error
@@ -144,11 +183,19 @@ def test_extra_parameter_links_many_lines():
     rng = np.random.default_rng(8)
     bands = {f"s{k}": "lorentzian" for k in range(3)}
     links = {f"s{k}_centre": Parameter(tie={"first": 1.0, "spacing": float(k)}) for k in range(3)}
-    model = BandModel(bands, parameters={**links, "first": Parameter(580.0), "spacing": Parameter(38.0)})
-    start = {name: 8.0 for name in model.free if name.endswith("fwhm")}
-    y = model.evaluate(X, {**{f"s{k}_area": 300.0 for k in range(3)}, **{f"s{k}_fwhm": 7.0 for k in range(3)}, "first": 582.0, "spacing": 40.0}) + rng.normal(
-        0, 0.5, len(X)
+    model = BandModel(
+        bands, parameters={**links, "first": Parameter(580.0), "spacing": Parameter(38.0)}
     )
+    start = {name: 8.0 for name in model.free if name.endswith("fwhm")}
+    y = model.evaluate(
+        X,
+        {
+            **{f"s{k}_area": 300.0 for k in range(3)},
+            **{f"s{k}_fwhm": 7.0 for k in range(3)},
+            "first": 582.0,
+            "spacing": 40.0,
+        },
+    ) + rng.normal(0, 0.5, len(X))
     fit = fit_series(X, y, model, start, variance=0.25)
     assert fit.ok.all()
     value, error = fit["spacing"]
@@ -157,9 +204,15 @@ def test_extra_parameter_links_many_lines():
 
 def test_parameter_at_its_bound_is_named():
     model = BandModel({"a": "gaussian"}, parameters={"a_fwhm": Parameter(22.0, upper=25.0)})
-    fit = fit_series(X, BandModel({"a": "gaussian"}).evaluate(X, np.array([900.0, 630.0, 32.0])), model)
+    fit = fit_series(
+        X, BandModel({"a": "gaussian"}).evaluate(X, np.array([900.0, 630.0, 32.0])), model
+    )
     assert fit.converged[0]
-    assert dict(zip(fit.names, fit.at_bound[0])) == {"a_area": False, "a_centre": False, "a_fwhm": True}
+    assert dict(zip(fit.names, fit.at_bound[0])) == {
+        "a_area": False,
+        "a_centre": False,
+        "a_fwhm": True,
+    }
     assert fit.value("a_fwhm")[0] == pytest.approx(25.0)
     assert np.isnan(fit.error("a_fwhm")[0]) and np.isfinite(fit.error("a_centre")[0])
     assert not fit.ok[0]
@@ -168,7 +221,14 @@ def test_parameter_at_its_bound_is_named():
 def test_indistinguishable_parameters_are_called_degenerate():
     model = BandModel({"a": "gaussian", "b": "gaussian"})
     y = BandModel({"a": "gaussian"}).evaluate(X, np.array([900.0, 630.0, 32.0]))
-    same = {"a_area": 450.0, "b_area": 450.0, "a_centre": 630.0, "b_centre": 630.0, "a_fwhm": 32.0, "b_fwhm": 32.0}
+    same = {
+        "a_area": 450.0,
+        "b_area": 450.0,
+        "a_centre": 630.0,
+        "b_centre": 630.0,
+        "a_fwhm": 32.0,
+        "b_fwhm": 32.0,
+    }
     fit = fit_series(X, y, model, same, variance=1.0)
     assert fit.degenerate[0] and not fit.ok[0]
 
@@ -176,7 +236,9 @@ def test_indistinguishable_parameters_are_called_degenerate():
 def test_a_fit_cut_short_is_not_called_converged():
     rng = np.random.default_rng(1)
     model = BandModel({"a": "voigt"}, baseline=1)
-    y = model.evaluate(X, np.array([900.0, 630.0, 20.0, 12.0, 3.0, 0.0])) + rng.normal(0, 0.1, len(X))
+    y = model.evaluate(X, np.array([900.0, 630.0, 20.0, 12.0, 3.0, 0.0])) + rng.normal(
+        0, 0.1, len(X)
+    )
     start = {"a_centre": 600.0, "a_fwhm_gauss": 60.0, "a_fwhm_lorentz": 60.0}
     assert not fit_series(X, y, model, start, max_iterations=2).converged[0]
     assert fit_series(X, y, model, start).converged[0]
@@ -191,11 +253,20 @@ def test_coverage_of_fitted_bands(noise):
     if noise == "poisson":  # peak of 16 counts on 2
         fit = fit_series(X, rng.poisson(y, (SETS, len(X))), model, poisson=True)
     else:
-        fit = fit_series(X, y + rng.normal(0, 1.5, (SETS, len(X))), model, variance=2.25 if noise == "known" else None)
+        fit = fit_series(
+            X,
+            y + rng.normal(0, 1.5, (SETS, len(X))),
+            model,
+            variance=2.25 if noise == "known" else None,
+        )
     assert fit.converged.all()
     for k, name in enumerate(model.names):
         assert_covers(*fit[name], truth[k])
-    for what, true in (("position", 627.0), ("fwhm", 32.0), ("height", 500.0 / 32.0 * 2 * np.sqrt(np.log(2) / np.pi))):
+    for what, true in (
+        ("position", 627.0),
+        ("fwhm", 32.0),
+        ("height", 500.0 / 32.0 * 2 * np.sqrt(np.log(2) / np.pi)),
+    ):
         assert_covers(*fit.band("a")[what], true)
 
 
@@ -231,8 +302,22 @@ def test_shared_parameters_have_one_value_and_covered_errors():
     model = BandModel({"a": "gaussian"}, baseline=0)
     shared_width, centres, errors = [], [], []
     for _ in range(300):
-        truth = np.column_stack([rng.uniform(300, 600, 6), rng.normal(627, 2, 6), np.full(6, 32.0), rng.uniform(0, 2, 6)])
-        fit = fit_series(X[::4], model.evaluate(X[::4], truth) + rng.normal(0, 1.0, (6, 61)), model, {"a_fwhm": 30.0}, variance=1.0, shared=["a_fwhm"])
+        truth = np.column_stack(
+            [
+                rng.uniform(300, 600, 6),
+                rng.normal(627, 2, 6),
+                np.full(6, 32.0),
+                rng.uniform(0, 2, 6),
+            ]
+        )
+        fit = fit_series(
+            X[::4],
+            model.evaluate(X[::4], truth) + rng.normal(0, 1.0, (6, 61)),
+            model,
+            {"a_fwhm": 30.0},
+            variance=1.0,
+            shared=["a_fwhm"],
+        )
         assert fit.converged.all() and np.ptp(fit.value("a_fwhm")) == 0
         shared_width.append((fit.value("a_fwhm")[0] - 32.0, fit.error("a_fwhm")[0]))
         centres.append(fit.value("a_area") - truth[:, 0])
@@ -252,12 +337,18 @@ def test_shared_fit_equals_one_large_least_squares():
     fit = fit_series(X, y, model, truth, variance=0.25, shared=["a_fwhm"])
 
     def residual(p):
-        return ((model.evaluate(X, np.array([[p[0], p[1], p[4]], [p[2], p[3], p[4]]])) - y) / 0.5).ravel()
+        return (
+            (model.evaluate(X, np.array([[p[0], p[1], p[4]], [p[2], p[3], p[4]]])) - y) / 0.5
+        ).ravel()
 
-    other = least_squares(residual, [300, 620, 500, 630, 30], xtol=1e-14, ftol=1e-14, gtol=1e-14, x_scale="jac")
+    other = least_squares(
+        residual, [300, 620, 500, 630, 30], xtol=1e-14, ftol=1e-14, gtol=1e-14, x_scale="jac"
+    )
     covariance = np.linalg.inv(other.jac.T @ other.jac)
     np.testing.assert_allclose(fit.values.ravel()[[0, 1, 3, 4, 2]], other.x, rtol=1e-7)
-    np.testing.assert_allclose(fit.standard_errors.ravel()[[0, 1, 3, 4, 2]], np.sqrt(np.diag(covariance)), rtol=1e-4)
+    np.testing.assert_allclose(
+        fit.standard_errors.ravel()[[0, 1, 3, 4, 2]], np.sqrt(np.diag(covariance)), rtol=1e-4
+    )
     assert fit.covariance[0][0, 2] == pytest.approx(covariance[0, 4], rel=1e-4)
 
 
@@ -294,9 +385,13 @@ def test_each_spectrum_is_fitted_as_if_alone():
     together = fit_series(X, y, model, variance=0.09)
     for k in (0, 7, 29):
         alone = fit_series(X, y[k], model, variance=0.09)
-        np.testing.assert_allclose(alone.values[0] - together.values[k], 0, atol=2e-3 * together.standard_errors[k].max())
+        np.testing.assert_allclose(
+            alone.values[0] - together.values[k], 0, atol=2e-3 * together.standard_errors[k].max()
+        )
     order = rng.permutation(30)
-    np.testing.assert_allclose(fit_series(X, y[order], model, variance=0.09).values, together.values[order], rtol=1e-5)
+    np.testing.assert_allclose(
+        fit_series(X, y[order], model, variance=0.09).values, together.values[order], rtol=1e-5
+    )
 
 
 def test_masked_points_do_not_count():
@@ -316,18 +411,29 @@ def test_masked_points_do_not_count():
 
 
 @settings(max_examples=40, deadline=None)
-@given(scale=st.floats(1e-9, 1e9), shift=st.floats(-1e4, 1e4), stretch=st.floats(1e-3, 1e3), seed=st.integers(0, 99))
+@given(
+    scale=st.floats(1e-9, 1e9),
+    shift=st.floats(-1e4, 1e4),
+    stretch=st.floats(1e-3, 1e3),
+    seed=st.integers(0, 99),
+)
 def test_fits_do_not_depend_on_units(scale, shift, stretch, seed):
     """Other units of intensity and axis give the same fit in those units."""
     rng = np.random.default_rng(seed)
     x = np.linspace(-40, 40, 121)
     model = BandModel({"a": "gaussian"}, baseline=0)
-    truth = np.array([rng.uniform(50, 200), rng.uniform(-15, 15), rng.uniform(8, 25), rng.uniform(0, 1)])
+    truth = np.array(
+        [rng.uniform(50, 200), rng.uniform(-15, 15), rng.uniform(8, 25), rng.uniform(0, 1)]
+    )
     y = model.evaluate(x, truth) + rng.normal(0, 0.1, len(x))
     one, other = fit_series(x, y, model), fit_series(shift + stretch * x, scale * y, model)
     assert one.converged[0] and other.converged[0]
-    back = (other.values[0] - np.array([0, shift, 0, 0])) / np.array([scale * stretch, stretch, stretch, scale])
-    np.testing.assert_allclose(back, one.values[0], atol=2e-3 * one.standard_errors[0].max() + 1e-9 * abs(shift) / stretch)
+    back = (other.values[0] - np.array([0, shift, 0, 0])) / np.array(
+        [scale * stretch, stretch, stretch, scale]
+    )
+    np.testing.assert_allclose(
+        back, one.values[0], atol=2e-3 * one.standard_errors[0].max() + 1e-9 * abs(shift) / stretch
+    )
 
 
 @pytest.mark.parametrize(
@@ -349,7 +455,11 @@ def test_fits_do_not_depend_on_units(scale, shift, stretch, seed):
     ],
 )
 def test_fit_refuses_what_it_cannot_use(arguments, words):
-    call = {"x": X, "Y": np.ones(241), "model": BandModel({"a": "gaussian"}, baseline=0)} | arguments
+    call = {
+        "x": X,
+        "Y": np.ones(241),
+        "model": BandModel({"a": "gaussian"}, baseline=0),
+    } | arguments
     with pytest.raises(ValueError, match=words):
         fit_series(**call)
 
@@ -360,9 +470,15 @@ def test_fit_refuses_what_it_cannot_use(arguments, words):
         (({"a": "square"},), "expected a shape of gaussian"),
         (({"1a": "gaussian"},), "expected a name"),
         (({"a": "gaussian"}, 20), "baseline: expected a degree"),
-        (({"a": "gaussian"}, None, {"a_fwhm": Parameter(fixed=True)}), "fixed, so expected a value"),
+        (
+            ({"a": "gaussian"}, None, {"a_fwhm": Parameter(fixed=True)}),
+            "fixed, so expected a value",
+        ),
         (({"a": "gaussian"}, None, {"b_fwhm": Parameter()}), "belongs to no band"),
-        (({"a": "gaussian"}, None, {"a_fwhm": Parameter(tie={"b_fwhm": 1.0})}), "not a parameter of the model"),
+        (
+            ({"a": "gaussian"}, None, {"a_fwhm": Parameter(tie={"b_fwhm": 1.0})}),
+            "not a parameter of the model",
+        ),
         (({"a": "gaussian"}, None, {"a_fwhm": Parameter(9.0, upper=5.0)}), "expected a value from"),
         (({"a": "gaussian"}, None, {"a_fwhm": Parameter(lower=9.0, upper=5.0)}), "lower < upper"),
     ],
@@ -382,16 +498,22 @@ def test_energy_axis_keeps_the_area(centre, width):
     signal = np.exp(-0.5 * ((wavelength - centre) / width) ** 2)
     energy = to_energy(wavelength, signal)
     assert (np.diff(energy.energy_eV) > 0).all()
-    assert np.trapezoid(energy.signal, energy.energy_eV) == pytest.approx(np.trapezoid(signal, wavelength), rel=2e-3)
+    assert np.trapezoid(energy.signal, energy.energy_eV) == pytest.approx(
+        np.trapezoid(signal, wavelength), rel=2e-3
+    )
     back = to_wavelength(*energy[:2])
     np.testing.assert_allclose(back[1], signal, rtol=1e-9, atol=1e-300)
 
 
 def test_energy_axis_scales_the_variance_by_the_square():
     wavelength = np.array([500.0, 400.0, 600.0])
-    energy = to_energy(wavelength, np.array([[1.0, 2.0, 3.0], [2.0, 2.0, 2.0]]), np.array([4.0, 1.0, 9.0]))
+    energy = to_energy(
+        wavelength, np.array([[1.0, 2.0, 3.0], [2.0, 2.0, 2.0]]), np.array([4.0, 1.0, 9.0])
+    )
     jacobian = np.array([600.0, 500.0, 400.0]) ** 2 / lineshapes.HC_EV_NM
-    np.testing.assert_allclose(energy.energy_eV, lineshapes.HC_EV_NM / np.array([600.0, 500.0, 400.0]))
+    np.testing.assert_allclose(
+        energy.energy_eV, lineshapes.HC_EV_NM / np.array([600.0, 500.0, 400.0])
+    )
     np.testing.assert_allclose(energy.signal[0], jacobian * [3.0, 1.0, 2.0])
     np.testing.assert_allclose(energy.variance[1], jacobian**2 * [9.0, 4.0, 1.0])
     # signal over its error is the same per nm and per eV
@@ -418,7 +540,9 @@ def test_energy_axis_refuses(wavelength, signal, words):
 def test_cosmic_rays_go_and_lines_stay(options):
     rng = np.random.default_rng(12)
     model = BandModel({"broad": "gaussian", "line": "gaussian"})
-    counts = rng.poisson(model.evaluate(X, np.array([20000, 625, 35, 1500, 680, 4.0])) + 100, (100, len(X))).astype(float)
+    counts = rng.poisson(
+        model.evaluate(X, np.array([20000, 625, 35, 1500, 680, 4.0])) + 100, (100, len(X))
+    ).astype(float)
     dirty, hit = counts.copy(), np.zeros(counts.shape, bool)
     for row in range(100):
         at, length = rng.integers(6, len(X) - 6), rng.integers(1, 4)
@@ -491,14 +615,31 @@ def truth_of(model, values, x, window=None, shoulder=None):
     use = np.ones(len(x), bool) if window is None else (x >= window[0]) & (x <= window[1])
     area = np.trapezoid(y[use], x[use])
     above = fine[yf > yf.max() / 2]
-    found = {"area": area, "centroid": np.trapezoid((x * y)[use], x[use]) / area, "peak": fine[yf.argmax()], "fwhm": above[-1] - above[0]}
+    found = {
+        "area": area,
+        "centroid": np.trapezoid((x * y)[use], x[use]) / area,
+        "peak": fine[yf.argmax()],
+        "fwhm": above[-1] - above[0],
+    }
     if shoulder:
-        part, whole = (fine >= shoulder[0]) & (fine <= shoulder[1]), (fine >= window[0]) & (fine <= window[1])
-        found["shoulder_fraction"] = np.trapezoid(yf[part], fine[part]) / np.trapezoid(yf[whole], fine[whole])
+        part, whole = (
+            (fine >= shoulder[0]) & (fine <= shoulder[1]),
+            (fine >= window[0]) & (fine <= window[1]),
+        )
+        found["shoulder_fraction"] = np.trapezoid(yf[part], fine[part]) / np.trapezoid(
+            yf[whole], fine[whole]
+        )
     return found
 
 
-@pytest.mark.parametrize("shape,centre,widths", [("gaussian", 627.3, (32.0,)), ("exponential_gaussian", 620.0, (28.0, 10.0)), ("gaussian", 640.0, (4.0,))])
+@pytest.mark.parametrize(
+    "shape,centre,widths",
+    [
+        ("gaussian", 627.3, (32.0,)),
+        ("exponential_gaussian", 620.0, (28.0, 10.0)),
+        ("gaussian", 640.0, (4.0,)),
+    ],
+)
 def test_coverage_of_moments_of_counts(shape, centre, widths):
     rng = np.random.default_rng(13)
     model = BandModel({"a": shape})
@@ -514,7 +655,11 @@ def test_coverage_of_moments_over_a_fitted_baseline_with_unknown_noise():
     rng = np.random.default_rng(14)
     x = np.linspace(480, 800, 481)
     model = BandModel({"a": "gaussian", "b": "gaussian"})
-    values, window, shoulder = np.array([2000.0, 620.0, 35.0, 500.0, 665.0, 40.0]), (540.0, 740.0), (660.0, 740.0)
+    values, window, shoulder = (
+        np.array([2000.0, 620.0, 35.0, 500.0, 665.0, 40.0]),
+        (540.0, 740.0),
+        (660.0, 740.0),
+    )
     y = model.evaluate(x, values) + 8 + 0.03 * (x - 630) + rng.normal(0, 1.5, (1000, len(x)))
     under = baseline(x, y, "linear", regions=[(480, 530), (750, 800)])
     found = moments(x, y, window=window, shoulder=shoulder, baseline=under)
@@ -540,12 +685,19 @@ def test_full_noise_covariance_replaces_the_variance():
     y = BandModel({"a": "gaussian"}).evaluate(X, np.array([9000.0, 627.0, 32.0]))
     plain, full = moments(X, y, 4.0), moments(X, y, noise_covariance=4.0 * np.eye(len(X)))
     np.testing.assert_allclose(full.covariance, plain.covariance, rtol=1e-9, atol=1e-12)
-    together = moments(X, y, noise_covariance=4.0 * np.ones((len(X), len(X))))  # one common offset moves the area most
+    together = moments(
+        X, y, noise_covariance=4.0 * np.ones((len(X), len(X)))
+    )  # one common offset moves the area most
     assert together.area_se == pytest.approx(2.0 * np.ptp(X))
 
 
 @settings(max_examples=40, deadline=None)
-@given(centre=st.floats(600, 660), width=st.floats(15, 50), scale=st.floats(1e-6, 1e9), shift=st.floats(-500, 500))
+@given(
+    centre=st.floats(600, 660),
+    width=st.floats(15, 50),
+    scale=st.floats(1e-6, 1e9),
+    shift=st.floats(-500, 500),
+)
 def test_moments_move_with_the_axis_and_not_with_the_scale(centre, width, scale, shift):
     y = BandModel({"a": "gaussian"}).evaluate(X, np.array([1000.0, centre, width]))
     one, other = moments(X, y, 1e-4), moments((X + shift)[::-1], scale * y[::-1], 1e-4 * scale**2)
@@ -554,7 +706,9 @@ def test_moments_move_with_the_axis_and_not_with_the_scale(centre, width, scale,
     assert other.fwhm == pytest.approx(one.fwhm, rel=1e-6)
     assert other.area == pytest.approx(scale * one.area, rel=1e-9)
     assert other.fwhm_se == pytest.approx(one.fwhm_se, rel=1e-5)
-    assert one.peak == pytest.approx(centre, abs=0.01 * width) and one.fwhm == pytest.approx(width, rel=0.01)
+    assert one.peak == pytest.approx(centre, abs=0.01 * width) and one.fwhm == pytest.approx(
+        width, rel=0.01
+    )
 
 
 def test_half_maximum_outside_the_window_gives_no_width():
@@ -587,7 +741,9 @@ def test_counts_without_background_let_the_baseline_touch_zero():
     """The likelihood has an edge where the model reaches zero; the fit must neither stop there nor jump off it."""
     rng = np.random.default_rng(16)
     model = BandModel({"a": "gaussian"}, baseline=1, origin=630.0)
-    counts = rng.poisson(BandModel({"a": "gaussian"}).evaluate(X, np.array([700.0, 630.0, 30.0])), (200, len(X)))
+    counts = rng.poisson(
+        BandModel({"a": "gaussian"}).evaluate(X, np.array([700.0, 630.0, 30.0])), (200, len(X))
+    )
     fit = fit_series(X, counts, model, poisson=True)
     assert fit.converged.mean() > 0.97
     assert_covers_loosely(*fit["a_centre"], 630.0)
@@ -601,20 +757,41 @@ def assert_covers_loosely(values, errors, truth):
 def test_a_dark_spectrum_spoils_only_itself():
     rng = np.random.default_rng(17)
     model = BandModel({"a": "gaussian"}, baseline=0)
-    counts = rng.poisson(model.evaluate(X, np.array([900.0, 630.0, 30.0, 2.0])), (5, len(X))).astype(float)
+    counts = rng.poisson(
+        model.evaluate(X, np.array([900.0, 630.0, 30.0, 2.0])), (5, len(X))
+    ).astype(float)
     alone = fit_series(X, counts, model, poisson=True)
     fit = fit_series(X, np.vstack([counts, np.zeros(len(X))]), model, poisson=True)
     np.testing.assert_allclose(fit.values[:5], alone.values, rtol=1e-4)
-    assert fit.chi2[5] < 1e-3 * len(X) + 1e-6  # a thousandth of a count a point is where the deviance turns into its parabola
+    assert (
+        fit.chi2[5] < 1e-3 * len(X) + 1e-6
+    )  # a thousandth of a count a point is where the deviance turns into its parabola
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10**6), shape=st.sampled_from(sorted(lineshapes.SHAPES)), bands=st.integers(1, 2), poisson=st.booleans())
+@given(
+    seed=st.integers(0, 10**6),
+    shape=st.sampled_from(sorted(lineshapes.SHAPES)),
+    bands=st.integers(1, 2),
+    poisson=st.booleans(),
+)
 def test_whatever_the_data_the_answer_is_finite(seed, shape, bands, poisson):
     rng = np.random.default_rng(seed)
-    kinds = [np.zeros(241), np.full(241, 5.0), 100.0 * np.eye(241)[90], rng.normal(0, 1, 241), X - 540, 1e-12 * rng.random(241), 1.0 * (np.abs(X - 630) < 20)]
+    kinds = [
+        np.zeros(241),
+        np.full(241, 5.0),
+        100.0 * np.eye(241)[90],
+        rng.normal(0, 1, 241),
+        X - 540,
+        1e-12 * rng.random(241),
+        1.0 * (np.abs(X - 630) < 20),
+    ]
     y = kinds[seed % len(kinds)]
     y = np.abs(y) if poisson else y
     model = BandModel({f"b{k}": shape for k in range(bands)}, baseline=0)
     fit = fit_series(X, y, model, poisson=poisson, max_iterations=30)
-    assert np.isfinite(fit.values).all() and np.isfinite(fit.chi2).all() and np.isfinite(fit.covariance).all()
+    assert (
+        np.isfinite(fit.values).all()
+        and np.isfinite(fit.chi2).all()
+        and np.isfinite(fit.covariance).all()
+    )

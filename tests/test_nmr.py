@@ -21,7 +21,9 @@ MHZ = 400.0
 def make(signal, *, noise=0.0, rng=None, width=2000.0, delay=0.0, carrier=0.0, nucleus="1H"):
     signal = np.atleast_2d(signal)
     if noise:
-        signal = signal + noise * (rng.standard_normal(signal.shape) + 1j * rng.standard_normal(signal.shape))
+        signal = signal + noise * (
+            rng.standard_normal(signal.shape) + 1j * rng.standard_normal(signal.shape)
+        )
     return Fid(Path("made"), signal, width, MHZ * (1 + carrier * 1e-6), MHZ, nucleus, delay)
 
 
@@ -34,33 +36,56 @@ def decay(lines, points=1024, width=2000.0):
 # ---- noise -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("broadening", "fill"), [(0.0, 0), (0.0, 1), (1.0, 1), (5.0, 2), (20.0, 1)])
+@pytest.mark.parametrize(
+    ("broadening", "fill"), [(0.0, 0), (0.0, 1), (1.0, 1), (5.0, 2), (20.0, 1)]
+)
 def test_noise_covariance_is_that_of_the_processed_noise(broadening, fill):
     rng = np.random.default_rng(1)
     fid = make(np.zeros((300, 512), complex), noise=1.0, rng=rng)
-    rows = [nmr.process(fid, trace=i, line_broadening_Hz=broadening, zero_fill=fill) for i in range(300)]
+    rows = [
+        nmr.process(fid, trace=i, line_broadening_Hz=broadening, zero_fill=fill) for i in range(300)
+    ]
     values = np.array([row.real for row in rows])
     found = [np.mean(values[:, 50:-50] * np.roll(values, -m, axis=1)[:, 50:-50]) for m in range(5)]
-    np.testing.assert_allclose(found, np.mean([row.autocovariance[:5].real for row in rows], axis=0), atol=0.04 * found[0])
+    np.testing.assert_allclose(
+        found, np.mean([row.autocovariance[:5].real for row in rows], axis=0), atol=0.04 * found[0]
+    )
 
 
-@pytest.mark.parametrize(("broadening", "fill"), [(0.0, 0), (0.3, 1), (1.0, 1), (3.0, 2), (10.0, 1)])
+@pytest.mark.parametrize(
+    ("broadening", "fill"), [(0.0, 0), (0.3, 1), (1.0, 1), (3.0, 2), (10.0, 1)]
+)
 def test_integral_pulls(broadening, fill):
     """Pull standard deviation 0.9 to 1.1 for any line broadening and zero filling."""
     rng = np.random.default_rng(int(10 * broadening) + fill)
     clean = decay([(0.3, 2.0, 1.0), (-0.7, 4.0, 0.5)])
     region = [(0.2, 0.4)]
-    truth = nmr.integrate(nmr.process(make(clean), line_broadening_Hz=broadening, zero_fill=fill), region, flank_ppm=0.05).regions[0].area
+    truth = (
+        nmr.integrate(
+            nmr.process(make(clean), line_broadening_Hz=broadening, zero_fill=fill),
+            region,
+            flank_ppm=0.05,
+        )
+        .regions[0]
+        .area
+    )
     fid = make(np.repeat(clean[None], SETS, 0), noise=0.05, rng=rng)
     pulls = []
     for i in range(SETS):
-        found = nmr.integrate(nmr.process(fid, trace=i, line_broadening_Hz=broadening, zero_fill=fill), region, flank_ppm=0.05).regions[0]
+        found = nmr.integrate(
+            nmr.process(fid, trace=i, line_broadening_Hz=broadening, zero_fill=fill),
+            region,
+            flank_ppm=0.05,
+        ).regions[0]
         pulls.append((found.area - truth) / found.noise_error)
     assert 0.9 < np.std(pulls) < 1.1
     assert abs(np.mean(pulls)) < 4 / np.sqrt(SETS)
 
 
-@pytest.mark.parametrize(("broadening", "fill", "truncated"), [(0.0, 0, False), (1.0, 1, False), (4.0, 2, False), (0.5, 1, True)])
+@pytest.mark.parametrize(
+    ("broadening", "fill", "truncated"),
+    [(0.0, 0, False), (1.0, 1, False), (4.0, 2, False), (0.5, 1, True)],
+)
 def test_line_fit_intervals_cover(broadening, fill, truncated):
     """95 % intervals of position, width and area hold the truth 93 to 97 % of the time, with truncated decays too."""
     rng = np.random.default_rng(5 + fill)
@@ -70,11 +95,19 @@ def test_line_fit_intervals_cover(broadening, fill, truncated):
     start = [nmr.Component("a", 0.0005, 2.3), nmr.Component("b", 0.0115, 2.5)]
     hits = np.zeros((SETS, 6), bool)
     for i in range(SETS):
-        fit = nmr.fit_lines(nmr.process(fid, trace=i, line_broadening_Hz=broadening, zero_fill=fill), (-0.12, 0.13), start)
+        fit = nmr.fit_lines(
+            nmr.process(fid, trace=i, line_broadening_Hz=broadening, zero_fill=fill),
+            (-0.12, 0.13),
+            start,
+        )
         for k, (name, truth) in enumerate((("a", (0.0, 2.0, 1.0)), ("b", (0.012, 3.0, 0.6)))):
             line = fit[name]
             for j, (value, error) in enumerate(
-                ((line.position_ppm, line.position_error_ppm), (line.width_Hz, line.width_error_Hz), (line.area, line.area_error))
+                (
+                    (line.position_ppm, line.position_error_ppm),
+                    (line.width_Hz, line.width_error_Hz),
+                    (line.area, line.area_error),
+                )
             ):
                 hits[i, 3 * k + j] = abs(value - truth[j]) < 1.96 * error
     assert 0.93 < hits.mean() < 0.97
@@ -88,7 +121,11 @@ def test_independent_errors_would_be_too_small():
         spectrum = nmr.process(fid, line_broadening_Hz=broadening, zero_fill=1)
         found = nmr.integrate(spectrum, [(-0.1, 0.1)], flank_ppm=0).regions[0]
         count = np.sum(np.abs(spectrum.ppm) <= 0.1)
-        assert low < found.noise_error / (spectrum.noise_sd * np.sqrt(count) * spectrum.hz_per_point) < high
+        assert (
+            low
+            < found.noise_error / (spectrum.noise_sd * np.sqrt(count) * spectrum.hz_per_point)
+            < high
+        )
 
 
 def test_limits_cover_and_false_alarms_are_five_percent():
@@ -96,10 +133,19 @@ def test_limits_cover_and_false_alarms_are_five_percent():
     strong = decay([(0.5, 3.0, 2.0)])
     alarms, covered = [], []
     for true in (0.0, 0.05):
-        fid = make(np.repeat((strong + decay([(0.0, 5.0, true)]))[None], SETS, 0), noise=0.1, rng=rng)
+        fid = make(
+            np.repeat((strong + decay([(0.0, 5.0, true)]))[None], SETS, 0), noise=0.1, rng=rng
+        )
         for i in range(SETS):
-            found = nmr.limit_at(nmr.process(fid, trace=i, line_broadening_Hz=2.0), [0.0], 5.0, window_ppm=(-0.25, 0.25))
-            (alarms if not true else covered).append(found.detected if not true else true < found.upper_limit)
+            found = nmr.limit_at(
+                nmr.process(fid, trace=i, line_broadening_Hz=2.0),
+                [0.0],
+                5.0,
+                window_ppm=(-0.25, 0.25),
+            )
+            (alarms if not true else covered).append(
+                found.detected if not true else true < found.upper_limit
+            )
     assert 0.02 < np.mean(alarms) < 0.08
     assert 0.92 < np.mean(covered) < 0.98
 
@@ -129,7 +175,9 @@ def test_automatic_phase_finds_any_turn(p1):
 
 def test_automatic_phase_refuses_what_has_none():
     rng = np.random.default_rng(4)
-    mixed = decay([(-1.5, 2, 1.0), (-0.5, 2, -1.0j), (0.4, 2, -1.0), (1.2, 2, 1.0j), (2.0, 2, -1.0)], 4096)
+    mixed = decay(
+        [(-1.5, 2, 1.0), (-0.5, 2, -1.0j), (0.4, 2, -1.0), (1.2, 2, 1.0j), (2.0, 2, -1.0)], 4096
+    )
     for signal in (mixed, np.zeros(4096, complex)):
         fid = make(signal, noise=0.02, rng=rng)
         with pytest.raises(nmr.PhaseError, match=r"made: automatic phasing.*give phase="):
@@ -139,7 +187,10 @@ def test_automatic_phase_refuses_what_has_none():
 
 def test_baseline_methods_disagree_honestly():
     rng = np.random.default_rng(6)
-    spectrum = nmr.process(make(decay([(1.0, 3, 1.0), (-1.0, 3, 1.0)], 4096), noise=0.01, rng=rng), line_broadening_Hz=1.0)
+    spectrum = nmr.process(
+        make(decay([(1.0, 3, 1.0), (-1.0, 3, 1.0)], 4096), noise=0.01, rng=rng),
+        line_broadening_Hz=1.0,
+    )
     bend = 0.02 * (spectrum.ppm / 2.5) ** 2
     bent = spectrum.minus(-bend)
     found = nmr.baseline(bent)
@@ -166,11 +217,19 @@ def test_process_refuses():
 
 def test_number_of_lines():
     rng = np.random.default_rng(7)
-    for truth in ([(0.0, 3, 1.0)], [(0.0, 3, 1.0), (0.02, 3, 0.8)], [(-0.03, 3, 1.0), (0.0, 3, 0.7), (0.03, 3, 0.9)]):
+    for truth in (
+        [(0.0, 3, 1.0)],
+        [(0.0, 3, 1.0), (0.02, 3, 0.8)],
+        [(-0.03, 3, 1.0), (0.0, 3, 0.7), (0.03, 3, 0.9)],
+    ):
         spectrum = nmr.process(make(decay(truth), noise=0.03, rng=rng), line_broadening_Hz=0.5)
         found = nmr.choose_lines(spectrum, (-0.15, 0.15))
         assert len(found.best.lines) == len(truth)
-        np.testing.assert_allclose(sorted(line.position_ppm for line in found.best.lines), [d for d, *_ in truth], atol=0.002)
+        np.testing.assert_allclose(
+            sorted(line.position_ppm for line in found.best.lines),
+            [d for d, *_ in truth],
+            atol=0.002,
+        )
 
 
 def test_ab_quartet_in_closed_form():
@@ -179,8 +238,12 @@ def test_ab_quartet_in_closed_form():
     found = nmr.transitions([0.0, dnu / MHZ], np.array([[0, j], [0, 0]]), MHZ)
     c = np.hypot(dnu, j)
     order = np.argsort(found.frequency_Hz)
-    np.testing.assert_allclose(found.frequency_Hz[order], dnu / 2 + np.array([-(c + j), -(c - j), c - j, c + j]) / 2)
-    np.testing.assert_allclose(found.intensity[order][1] / found.intensity[order][0], (c + j) / (c - j))
+    np.testing.assert_allclose(
+        found.frequency_Hz[order], dnu / 2 + np.array([-(c + j), -(c - j), c - j, c + j]) / 2
+    )
+    np.testing.assert_allclose(
+        found.intensity[order][1] / found.intensity[order][0], (c + j) / (c - j)
+    )
 
 
 def test_spins_conserve_intensity_and_centre_and_tend_to_first_order():
@@ -190,16 +253,24 @@ def test_spins_conserve_intensity_and_centre_and_tend_to_first_order():
         found = nmr.transitions(shifts, j, MHZ, smallest=0)
         assert found.intensity.sum() == pytest.approx(n)
         assert np.sum(found.intensity * found.frequency_Hz) == pytest.approx(shifts.sum() * MHZ)
-    weak = nmr.transitions([0.0, 100.0, 100.0], np.array([[0, 7.0, 7.0], [0, 0, -12.0], [0, 0, 0]]), MHZ)
+    weak = nmr.transitions(
+        [0.0, 100.0, 100.0], np.array([[0, 7.0, 7.0], [0, 0, -12.0], [0, 0, 0]]), MHZ
+    )
     first = np.abs(weak.frequency_Hz) < 100
-    np.testing.assert_allclose([weak.intensity[first & (np.abs(weak.frequency_Hz - f) < 0.5)].sum() for f in (-7, 0, 7)], [0.25, 0.5, 0.25], atol=1e-3)
+    np.testing.assert_allclose(
+        [weak.intensity[first & (np.abs(weak.frequency_Hz - f) < 0.5)].sum() for f in (-7, 0, 7)],
+        [0.25, 0.5, 0.25],
+        atol=1e-3,
+    )
     with pytest.raises(ValueError, match="1 to 8"):
         nmr.transitions(np.zeros(9), np.zeros((9, 9)), MHZ)
 
 
 def test_propagated_density_matrix_and_diagonalised_hamiltonian_agree():
     """The forward model (time steps in Liouville space) against the analysis (transitions): no shared formula."""
-    spins = solution.Spins((1.93, 1.82, 2.34), {(0, 1): -14.5, (0, 2): 6.7, (1, 2): 7.6}, (1.0, 1.0, 1.0))
+    spins = solution.Spins(
+        (1.93, 1.82, 2.34), {(0, 1): -14.5, (0, 2): 6.7, (1, 2): 7.6}, (1.0, 1.0, 1.0)
+    )
     time = np.arange(8192) / 2000.0
     signal = solution.decay(time, spins, None, 0.0, 0.0, 2.0, MHZ)
     assert signal[0].real == pytest.approx(3.0)
@@ -214,13 +285,19 @@ def test_propagated_density_matrix_and_diagonalised_hamiltonian_agree():
 
 
 def test_spin_system_fit_recovers_couplings_within_errors():
-    spins = solution.Spins((1.93, 1.82, 2.34), {(0, 1): -14.5, (0, 2): 6.7, (1, 2): 7.6}, (1.2, 1.2, 1.2))
+    spins = solution.Spins(
+        (1.93, 1.82, 2.34), {(0, 1): -14.5, (0, 2): 6.7, (1, 2): 7.6}, (1.2, 1.2, 1.2)
+    )
     signal = solution.decay(np.arange(4096) / 2000.0, spins, None, 0.0, 0.0, 2.0, MHZ)
-    spectrum = nmr.process(make(signal, noise=0.02, rng=np.random.default_rng(9), carrier=2.0), line_broadening_Hz=0.3)
+    spectrum = nmr.process(
+        make(signal, noise=0.02, rng=np.random.default_rng(9), carrier=2.0), line_broadening_Hz=0.3
+    )
     start = np.array([[0, -14.2, 6.4], [0, 0, 7.8], [0, 0, 0.0]])
     fit = nmr.fit_spin_system(spectrum, (1.75, 2.45), [1.931, 1.819, 2.341], start)
     for (a, b), truth in spins.couplings_Hz.items():
-        assert abs(abs(fit.couplings_Hz[a, b]) - abs(truth)) < 4 * fit.coupling_errors_Hz[a, b] + 0.005
+        assert (
+            abs(abs(fit.couplings_Hz[a, b]) - abs(truth)) < 4 * fit.coupling_errors_Hz[a, b] + 0.005
+        )
     np.testing.assert_allclose(fit.shifts_ppm, spins.shifts_ppm, atol=5e-4)
     assert fit.misfit < 1.2
 
@@ -238,15 +315,22 @@ def test_two_site_exchange_against_the_time_domain():
         part = np.abs(offset) < 300
         model = nmr.two_site(offset[part], fraction, 0.0, 80.0, k_off / (1 - fraction), 2.0, 5.0)
         np.testing.assert_allclose(model, spectrum.real[part], atol=0.01 * model.max())
-        assert np.trapezoid(nmr.two_site(np.linspace(-2e5, 2e5, 400001), fraction, 0.0, 80.0, k_off, 2.0, 5.0), dx=1.0) == pytest.approx(1, abs=0.01)
+        assert np.trapezoid(
+            nmr.two_site(np.linspace(-2e5, 2e5, 400001), fraction, 0.0, 80.0, k_off, 2.0, 5.0),
+            dx=1.0,
+        ) == pytest.approx(1, abs=0.01)
 
 
 def test_bound_fractions_limits_and_the_quadratic():
     ligand, metal, k = 0.01, np.array([0.0, 0.002, 0.01, 0.05]), 500.0
     b = ligand + metal + 1 / k
     complexed = (b - np.sqrt(b**2 - 4 * ligand * metal)) / 2
-    np.testing.assert_allclose(bound_fractions(ligand, metal, [k])[0], complexed / ligand, atol=1e-9)
-    np.testing.assert_allclose(bound_fractions(ligand, metal, [1e10])[0], np.minimum(metal / ligand, 1), atol=1e-3)
+    np.testing.assert_allclose(
+        bound_fractions(ligand, metal, [k])[0], complexed / ligand, atol=1e-9
+    )
+    np.testing.assert_allclose(
+        bound_fractions(ligand, metal, [1e10])[0], np.minimum(metal / ligand, 1), atol=1e-3
+    )
     one, two = bound_fractions(ligand, metal, [k, 1e-12])
     np.testing.assert_allclose(one, complexed / ligand, atol=1e-6)
     np.testing.assert_allclose(two, 0, atol=1e-6)
@@ -258,7 +342,9 @@ def test_binding_intervals_cover():
     truth = 3.0 + np.outer(bound_fractions(ligand, metal, [10**2.7])[0], [0.2, -0.15])
     hits = []
     for _ in range(150):
-        fit = nmr.fit_binding(ligand, metal, truth + 0.002 * rng.standard_normal(truth.shape), 0.002)
+        fit = nmr.fit_binding(
+            ligand, metal, truth + 0.002 * rng.standard_normal(truth.shape), 0.002
+        )
         low, high = fit.log10_K_intervals[0]
         hits.append(low <= 2.7 <= high)
     assert 0.90 < np.mean(hits) <= 1.0
@@ -286,17 +372,33 @@ def test_tracking_survives_crossing_lines():
     areas = [np.array([1.0, 4.0])] * 9
     rng = np.random.default_rng(0)
     shuffled = [rng.permutation(2) for _ in steps]
-    found = nmr.track([p[o] for p, o in zip(places, shuffled, strict=True)], [a[o] for a, o in zip(areas, shuffled, strict=True)])
+    found = nmr.track(
+        [p[o] for p, o in zip(places, shuffled, strict=True)],
+        [a[o] for a, o in zip(areas, shuffled, strict=True)],
+    )
     for k, order in enumerate(shuffled):
         assert list(order[found[k]]) == list(shuffled[0][found[0]])
 
 
 def test_broadening_only_is_reported_as_such():
     ratio, error = np.array([0, 0.5, 1, 2.0]), np.full(4, 0.001)
-    t = nmr.trend("x", ratio, np.array([3.0, 3.0005, 2.9996, 3.0002]), error, np.array([1.0, 4, 5, 4]), np.full(4, 0.1))
+    t = nmr.trend(
+        "x",
+        ratio,
+        np.array([3.0, 3.0005, 2.9996, 3.0002]),
+        error,
+        np.array([1.0, 4, 5, 4]),
+        np.full(4, 0.1),
+    )
     assert t.kind == "broadening only"
-    assert nmr.trend("x", ratio, 3 + 0.1 * ratio, error, np.full(4, 2.0), np.full(4, 0.1)).kind == "shift only"
-    assert nmr.trend("x", ratio, np.full(4, 3.0), error, np.full(4, 2.0), np.full(4, 0.1)).kind == "unchanged"
+    assert (
+        nmr.trend("x", ratio, 3 + 0.1 * ratio, error, np.full(4, 2.0), np.full(4, 0.1)).kind
+        == "shift only"
+    )
+    assert (
+        nmr.trend("x", ratio, np.full(4, 3.0), error, np.full(4, 2.0), np.full(4, 0.1)).kind
+        == "unchanged"
+    )
 
 
 # ---- solids ------------------------------------------------------------------------------------------------------------
@@ -307,8 +409,13 @@ def test_contact_times_recovered_from_integrated_rate_equations():
     site = solid_model.Site("x", 0, 1.0, 50, 50, 0, 0, 0.35e-3, 9e-3)
     y = np.array([solid_model.polarised(site, t) for t in times])
     np.testing.assert_allclose(nmr.build_up(times, 1.0, 0.35e-3, 9e-3), y, rtol=2e-3)
-    fit = nmr.fit_build_up(times, y + 0.01 * np.random.default_rng(1).standard_normal(8), np.full(8, 0.01))
-    assert abs(fit.t_is_s - 0.35e-3) < 4 * fit.errors[1] and abs(fit.t1rho_s - 9e-3) < 4 * fit.errors[2]
+    fit = nmr.fit_build_up(
+        times, y + 0.01 * np.random.default_rng(1).standard_normal(8), np.full(8, 0.01)
+    )
+    assert (
+        abs(fit.t_is_s - 0.35e-3) < 4 * fit.errors[1]
+        and abs(fit.t1rho_s - 9e-3) < 4 * fit.errors[2]
+    )
     with pytest.raises(ValueError, match="at least four"):
         nmr.fit_build_up(times[:3], y[:3], np.full(3, 0.1))
 
@@ -318,7 +425,9 @@ def test_rotor_echoes_are_physical():
     assert echoes[0] == pytest.approx(1)
     sidebands = np.fft.fft(echoes) / 40
     assert (sidebands.real > -1e-6).all() and sidebands.real.sum() == pytest.approx(1)
-    assert solid_model.rotor_echoes(105, 0.85, 100.6, 1e6, 40).real.min() > 0.99  # fast spinning: no sidebands
+    assert (
+        solid_model.rotor_echoes(105, 0.85, 100.6, 1e6, 40).real.min() > 0.99
+    )  # fast spinning: no sidebands
     # Second moment of the sidebands is that of the tensor: delta^2 (1 + eta^2 / 3) / 5 (Maricq and Waugh 1979)
     orders = np.fft.fftfreq(40, 1 / 40)
     moment = np.sum(sidebands.real * (orders * 8000) ** 2)
@@ -328,7 +437,9 @@ def test_rotor_echoes_are_physical():
 def test_sideband_of_the_double_bond_is_not_taken_for_an_alpha_carbon(root):
     experiments = nmr.read_experiments(root / "data/nmr/experiments.csv")
     path = next(e.path for e in experiments if e.experiment == "13C CP-MAS" and e.sample == "neat")
-    spectrum = nmr.load(path, line_broadening_Hz=20, p1_deg=45.0).shifted(-tubes.MISREFERENCE_13C_ppm)
+    spectrum = nmr.load(path, line_broadening_Hz=20, p1_deg=45.0).shifted(
+        -tubes.MISREFERENCE_13C_ppm
+    )
     vinyl = solid.fit_vinyl(spectrum, 8000.0)
     assert vinyl.rate_Hz == pytest.approx(8000, abs=5 * vinyl.rate_error_Hz + 1)
     assert vinyl.position_ppm == pytest.approx(130.2, abs=0.03)
@@ -336,12 +447,16 @@ def test_sideband_of_the_double_bond_is_not_taken_for_an_alpha_carbon(root):
     assert side == pytest.approx(50.7, abs=0.1)
     naive = nmr.limit_at(spectrum, [50.7], 100, window_ppm=(46, 64))
     assert naive.detected
-    found = solid.evidence(spectrum, [56.4, 54.5], 60, (46, 64), sideband=(side, 100.0), gauss_Hz=130)
+    found = solid.evidence(
+        spectrum, [56.4, 54.5], 60, (46, 64), sideband=(side, 100.0), gauss_Hz=130
+    )
     assert found.corrected.area < 3 * found.corrected.area_error
 
 
 def test_the_38_ppm_line_is_ranked_not_asserted(root):
-    references = [r for r in nmr.read_references(root / "data/nmr/shifts.csv") if r.nucleus == "13C"]
+    references = [
+        r for r in nmr.read_references(root / "data/nmr/shifts.csv") if r.nucleus == "13C"
+    ]
     found = nmr.rank(38.0, 0.3, references)
     labels = [c.label for c in found]
     assert {"GSSG Cys C beta", "oleylammonium C1", "GSH Glu C gamma"} <= set(labels)
@@ -363,9 +478,15 @@ def test_ketobutyrate_positions_and_couplings(samples):
     peaks = nmr.pick_peaks(spectrum, threshold=20)
     for ppm, _ in answer["peaks_ppm_intensity"]:
         assert np.abs(peaks.ppm - ppm).min() < 0.005
-    triplet = nmr.fit_lines(spectrum, (1.0, 1.1), [nmr.Component("t", 1.053, 1.0, couplings_Hz=(7.2,), partners=(2,))])["t"]
-    quartet = nmr.fit_lines(spectrum, (2.68, 2.81), [nmr.Component("q", 2.744, 1.0, couplings_Hz=(7.2,), partners=(3,))])["q"]
-    assert triplet.position_ppm == pytest.approx(1.0533, abs=0.002) and quartet.position_ppm == pytest.approx(2.744, abs=0.002)
+    triplet = nmr.fit_lines(
+        spectrum, (1.0, 1.1), [nmr.Component("t", 1.053, 1.0, couplings_Hz=(7.2,), partners=(2,))]
+    )["t"]
+    quartet = nmr.fit_lines(
+        spectrum, (2.68, 2.81), [nmr.Component("q", 2.744, 1.0, couplings_Hz=(7.2,), partners=(3,))]
+    )["q"]
+    assert triplet.position_ppm == pytest.approx(
+        1.0533, abs=0.002
+    ) and quartet.position_ppm == pytest.approx(2.744, abs=0.002)
     for line in (triplet, quartet):
         assert line.couplings_Hz[0] == pytest.approx(7.297, abs=0.05)
         assert line.coupling_errors_Hz[0] < 0.1
@@ -373,18 +494,27 @@ def test_ketobutyrate_positions_and_couplings(samples):
 
 def test_vendor_processed_spectrum_gives_the_same(samples):
     done = nmr.from_spectrum(read(samples / "nmr" / "bmse000325_1h_bruker", processed=True))
-    quartet = nmr.fit_lines(done, (2.68, 2.81), [nmr.Component("q", 2.744, 2.0, couplings_Hz=(7.2,), partners=(3,))])["q"]
-    assert quartet.position_ppm == pytest.approx(2.744, abs=0.002) and quartet.couplings_Hz[0] == pytest.approx(7.30, abs=0.1)
+    quartet = nmr.fit_lines(
+        done, (2.68, 2.81), [nmr.Component("q", 2.744, 2.0, couplings_Hz=(7.2,), partners=(3,))]
+    )["q"]
+    assert quartet.position_ppm == pytest.approx(2.744, abs=0.002) and quartet.couplings_Hz[
+        0
+    ] == pytest.approx(7.30, abs=0.1)
 
 
 def test_aspirin_integrals_and_fid_against_spectrum(samples):
     regions = [(2.15, 2.42), (6.95, 7.17), (7.2, 7.38), (7.42, 7.65), (7.95, 8.12)]
-    mine = nmr.process(read(samples / "nmr/aspirin_jcamp/1h.fid.dx"), line_broadening_Hz=0.3, phase="auto")
+    mine = nmr.process(
+        read(samples / "nmr/aspirin_jcamp/1h.fid.dx"), line_broadening_Hz=0.3, phase="auto"
+    )
     vendor = nmr.from_spectrum(read(samples / "nmr/aspirin_jcamp/1h.dx"))
     for spectrum in (mine, vendor):
         areas = [r.area for r in nmr.integrate(spectrum, regions, flank_ppm=0).regions]
         assert areas[0] / sum(areas[1:]) == pytest.approx(3 / 4, rel=0.05)  # CH3 : aromatic H
-    a, b = mine.real / mine.real.max(), np.interp(mine.ppm, vendor.ppm, vendor.real / vendor.real.max())
+    a, b = (
+        mine.real / mine.real.max(),
+        np.interp(mine.ppm, vendor.ppm, vendor.real / vendor.real.max()),
+    )
     inside = (mine.ppm > 6.5) & (mine.ppm < 8.5)
     assert np.corrcoef(a[inside], b[inside])[0, 1] > 0.99
 
@@ -394,7 +524,11 @@ def test_aspirin_integrals_and_fid_against_spectrum(samples):
 
 def test_series_in_another_format_gives_the_same_shifts(tmp_path, root):
     """The titration written as JCAMP-DX spectra and text tables takes the same way."""
-    rows = [e for e in nmr.read_experiments(root / "data/nmr/experiments.csv") if e.experiment == "1H titration" and e.sample == "EDTA"]
+    rows = [
+        e
+        for e in nmr.read_experiments(root / "data/nmr/experiments.csv")
+        if e.experiment == "1H titration" and e.sample == "EDTA"
+    ]
     standards = nmr.read_standards(root / "data/nmr/standards.csv")
     lines = ["folder,experiment,sample,solvent,ligand_mM,PbI2_mM"]
     for k, e in enumerate(rows):
@@ -410,10 +544,16 @@ def test_series_in_another_format_gives_the_same_shifts(tmp_path, root):
         else:
             head = f"##TITLE= x\n##JCAMP-DX= 5.0\n##DATA TYPE= NMR SPECTRUM\n##.OBSERVE FREQUENCY= {spectrum.reference_MHz:.6f}\n##.OBSERVE NUCLEUS= ^1H\n##XUNITS= PPM\n##YUNITS= A\n##XFACTOR= 1\n##YFACTOR= 1\n"
             head += f"##FIRSTX= {x[0]:.8f}\n##LASTX= {x[-1]:.8f}\n##NPOINTS= {len(x)}\n##XYPOINTS= (XY..XY)\n"
-            (tmp_path / name).write_text(head + "\n".join(f"{a:.8f}, {b:.8g}" for a, b in zip(x, y, strict=True)) + "\n##END=\n")
+            (tmp_path / name).write_text(
+                head
+                + "\n".join(f"{a:.8f}, {b:.8g}" for a, b in zip(x, y, strict=True))
+                + "\n##END=\n"
+            )
         lines.append(f"{name},1H titration,EDTA,DMSO-d6,{e.ligand_mM},{e.lead_mM}")
     (tmp_path / "experiments.csv").write_text("\n".join(lines))
-    resonances = [r for r in nmr.read_resonances(root / "data/nmr/resonances.csv") if r.ligand == "EDTA"]
+    resonances = [
+        r for r in nmr.read_resonances(root / "data/nmr/resonances.csv") if r.ligand == "EDTA"
+    ]
     found = []
     for listing in (rows, nmr.read_experiments(tmp_path / "experiments.csv")):
         study = nmr.load_study(listing, standards)
@@ -424,7 +564,9 @@ def test_series_in_another_format_gives_the_same_shifts(tmp_path, root):
 
 def test_lists_of_experiments_that_cannot_be_used(tmp_path):
     path = tmp_path / "experiments.csv"
-    path.write_text("folder,experiment,sample,solvent,ligand_mM,PbI2_mM\nnowhere,1H titration,GL,DMSO,10,0\n")
+    path.write_text(
+        "folder,experiment,sample,solvent,ligand_mM,PbI2_mM\nnowhere,1H titration,GL,DMSO,10,0\n"
+    )
     with pytest.raises(ValueError, match=r"line 2, column folder.*nowhere"):
         nmr.read_experiments(path)
     path.write_text("folder,sample\n")
@@ -438,5 +580,8 @@ def test_simulation_is_deterministic(tmp_path, root):
     name = "1h_dmso/EDTA_0.50"
     rng = np.random.default_rng([20210304, *name.encode()])
     write(tmp_path / "x", *proton("EDTA", 0.5, "DMSO", rng), CARRIER_1H_ppm, "1H")
-    a, b = (np.frombuffer((f / "fid").read_bytes(), "<i4") for f in (tmp_path / "x", root / "data" / "nmr" / name))
+    a, b = (
+        np.frombuffer((f / "fid").read_bytes(), "<i4")
+        for f in (tmp_path / "x", root / "data" / "nmr" / name)
+    )
     assert np.abs(a - b).max() <= 1  # another processor may round the last digit

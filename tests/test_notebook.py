@@ -11,7 +11,14 @@ from peled.notebook import COMMON_PARAMETERS, open_room
 @pytest.fixture
 def room(tmp_path, monkeypatch):
     monkeypatch.delenv("PELED_STAGE", raising=False)
-    return open_room("synthesis", **{**COMMON_PARAMETERS, "figures_dir": str(tmp_path / "figures"), "results_dir": str(tmp_path / "results")})
+    return open_room(
+        "synthesis",
+        **{
+            **COMMON_PARAMETERS,
+            "figures_dir": str(tmp_path / "figures"),
+            "results_dir": str(tmp_path / "results"),
+        },
+    )
 
 
 def test_files_are_found_in_a_topic_folder_or_a_plain_one(room, tmp_path):
@@ -20,12 +27,18 @@ def test_files_are_found_in_a_topic_folder_or_a_plain_one(room, tmp_path):
     (tmp_path / "mine" / "procedure.yaml").write_text("x")
     own = open_room("synthesis", **{**COMMON_PARAMETERS, "data_dir": str(tmp_path / "mine")})
     assert own.file("procedure.yaml").parent == tmp_path / "mine"
-    assert own.file_or_bundled("molecules.json") == files.ROOT / "data" / "synthesis" / "molecules.json"
+    assert (
+        own.file_or_bundled("molecules.json")
+        == files.ROOT / "data" / "synthesis" / "molecules.json"
+    )
     assert str(tmp_path) not in json.dumps(own._shown_parameters())
 
 
 def test_missing_files_and_folders_are_named(room, tmp_path):
-    with pytest.raises(files.MissingDataError, match=r"data/synthesis: expected the file nothing\.csv, found .*README"):
+    with pytest.raises(
+        files.MissingDataError,
+        match=r"data/synthesis: expected the file nothing\.csv, found .*README",
+    ):
         room.file("nothing.csv")
     with pytest.raises(files.MissingDataError, match=r"expected files like \*\.ufs"):
         room.files("*.ufs")
@@ -47,9 +60,22 @@ def test_results_are_refused_until_they_are_whole_and_then_fit_the_schema(room, 
     room.quantity("length", 2.0, 0.1, "m")
     room.finish()
     results = json.loads((room.results_dir / "synthesis.json").read_text())
-    assert results["quantities"] == [{"name": "length", "value": 2.0, "standard_error": 0.1, "unit": "m", "source_kind": "recomputed"}]
-    assert len(results["verdicts"]) == 39 and {f["name"] for f in results["figures"]} == {"fig1a", "fig1b"}
-    assert results["figures"][0]["inputs"] == {"data/synthesis/procedure.yaml": files.sha256(room.file("procedure.yaml"))}
+    assert results["quantities"] == [
+        {
+            "name": "length",
+            "value": 2.0,
+            "standard_error": 0.1,
+            "unit": "m",
+            "source_kind": "recomputed",
+        }
+    ]
+    assert len(results["verdicts"]) == 39 and {f["name"] for f in results["figures"]} == {
+        "fig1a",
+        "fig1b",
+    }
+    assert results["figures"][0]["inputs"] == {
+        "data/synthesis/procedure.yaml": files.sha256(room.file("procedure.yaml"))
+    }
     assert "39 not testable" in capsys.readouterr().out
 
 
@@ -78,7 +104,9 @@ def test_exploring_without_a_front_end_draws_once_with_the_starting_values(monke
     for name in ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG"):
         monkeypatch.delenv(name, raising=False)
     calls = []
-    notebook.explore(lambda **values: calls.append(values), x=(0.0, 1.0, 0.1, 0.3), kind=["a", "b"], log=True)
+    notebook.explore(
+        lambda **values: calls.append(values), x=(0.0, 1.0, 0.1, 0.3), kind=["a", "b"], log=True
+    )
     assert calls == [{"x": 0.3, "kind": "a", "log": True}]
 
 

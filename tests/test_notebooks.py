@@ -27,7 +27,9 @@ def code(path):
 
 
 def text_of(output):
-    parts = [output.get("text", "")] + [value for kind, value in output.get("data", {}).items() if kind.startswith("text/")]
+    parts = [output.get("text", "")] + [
+        value for kind, value in output.get("data", {}).items() if kind.startswith("text/")
+    ]
     return "".join("".join(part) for part in parts)
 
 
@@ -37,12 +39,27 @@ def test_it_is_a_valid_notebook(path):
 
 def test_title_parameters_sections(path):
     cells = load(path)["cells"]
-    assert cells[0]["cell_type"] == "markdown" and "".join(cells[0]["source"]).startswith(f"# {path.stem[:2]} ")
-    assert "parameters" in cells[1]["metadata"].get("tags", []), "the second cell is tagged `parameters`"
-    assigned = {t.id: n.value for n in ast.parse("".join(cells[1]["source"])).body if isinstance(n, ast.Assign) for t in n.targets}
-    assert {name: ast.literal_eval(assigned[name]) for name in COMMON_PARAMETERS} == COMMON_PARAMETERS
+    assert cells[0]["cell_type"] == "markdown" and "".join(cells[0]["source"]).startswith(
+        f"# {path.stem[:2]} "
+    )
+    assert "parameters" in cells[1]["metadata"].get("tags", []), (
+        "the second cell is tagged `parameters`"
+    )
+    assigned = {
+        t.id: n.value
+        for n in ast.parse("".join(cells[1]["source"])).body
+        if isinstance(n, ast.Assign)
+        for t in n.targets
+    }
+    assert {
+        name: ast.literal_eval(assigned[name]) for name in COMMON_PARAMETERS
+    } == COMMON_PARAMETERS
     headings = [
-        line[3:].strip() for cell in cells if cell["cell_type"] == "markdown" for line in "".join(cell["source"]).splitlines() if line.startswith("## ")
+        line[3:].strip()
+        for cell in cells
+        if cell["cell_type"] == "markdown"
+        for line in "".join(cell["source"]).splitlines()
+        if line.startswith("## ")
     ]
     assert headings == SECTIONS
     assert "".join(code(path)[-1]["source"]).strip().endswith("room.finish()")
@@ -51,20 +68,30 @@ def test_title_parameters_sections(path):
 def test_cells_are_short_and_need_no_shell(path):
     for cell in code(path):
         lines = [line for line in "".join(cell["source"]).splitlines() if line.strip()]
-        assert len(lines) <= LONGEST_CELL, f"cell {cell['id']} has {len(lines)} lines; what is longer belongs into the module"
-        assert not any(re.match(r"\s*[!%]", line) for line in lines), f"cell {cell['id']} calls a shell or a magic"
+        assert len(lines) <= LONGEST_CELL, (
+            f"cell {cell['id']} has {len(lines)} lines; what is longer belongs into the module"
+        )
+        assert not any(re.match(r"\s*[!%]", line) for line in lines), (
+            f"cell {cell['id']} calls a shell or a magic"
+        )
 
 
 def test_stored_outputs_are_its_own_and_clean(path):
     notebook = load(path)
-    assert notebook["metadata"].get("peled", {}).get("sources_sha256") == source_digest(notebook), "stale or missing outputs: run `make notebooks`"
+    assert notebook["metadata"].get("peled", {}).get("sources_sha256") == source_digest(notebook), (
+        "stale or missing outputs: run `make notebooks`"
+    )
     assert [cell["execution_count"] for cell in code(path)] == list(range(1, len(code(path)) + 1))
     for cell in code(path):
         for output in cell["outputs"]:
             assert output["output_type"] != "error", cell["id"]
-            assert output.get("name") != "stderr", f"cell {cell['id']} warns: {text_of(output)[:200]}"
+            assert output.get("name") != "stderr", (
+                f"cell {cell['id']} warns: {text_of(output)[:200]}"
+            )
             text = text_of(output)
-            assert not re.search(r"(?:^|[\s'\"(=])/(?:[\w.-]+/)+|[A-Z]:\\\\|0x[0-9a-f]{8,}", text), f"cell {cell['id']} prints a path or an address"
+            assert not re.search(
+                r"(?:^|[\s'\"(=])/(?:[\w.-]+/)+|[A-Z]:\\\\|0x[0-9a-f]{8,}", text
+            ), f"cell {cell['id']} prints a path or an address"
             assert not re.search(r"\d\d:\d\d:\d\d", text), f"cell {cell['id']} prints a time"
     assert path.stat().st_size < 3_000_000
 
@@ -72,12 +99,28 @@ def test_stored_outputs_are_its_own_and_clean(path):
 def test_every_panel_of_its_topic_is_saved_by_it(path):
     topic = path.stem[3:]
     source = "\n".join("".join(cell["source"]) for cell in code(path))
-    module = "\n".join(p.read_text(encoding="utf-8") for p in (files.ROOT / "lib" / "peled").rglob("*.py") if topic in p.as_posix())
-    missing = [p.name for p in paper.panels().values() if p.topic == topic and not p.plotted.startswith("not described") and p.name not in source + module]
+    module = "\n".join(
+        p.read_text(encoding="utf-8")
+        for p in (files.ROOT / "lib" / "peled").rglob("*.py")
+        if topic in p.as_posix()
+    )
+    missing = [
+        p.name
+        for p in paper.panels().values()
+        if p.topic == topic
+        and not p.plotted.startswith("not described")
+        and p.name not in source + module
+    ]
     results = files.ROOT / "figures" / "results" / f"{topic}.json"
     if results.exists():
         saved = {figure["name"] for figure in json.loads(results.read_text())["figures"]}
-        missing = [p.name for p in paper.panels().values() if p.topic == topic and not p.plotted.startswith("not described") and p.name not in saved]
+        missing = [
+            p.name
+            for p in paper.panels().values()
+            if p.topic == topic
+            and not p.plotted.startswith("not described")
+            and p.name not in saved
+        ]
     assert not missing
 
 
@@ -85,7 +128,12 @@ def test_its_panels_are_its_own(path):
     """Two notebooks that save a panel of one name would overwrite each other's file, and neither would ever be up to date."""
 
     def saved(notebook):
-        return set(re.findall(r"room\.save\(\s*\w+,\s*\"(\w+)\"", "\n".join("".join(cell["source"]) for cell in code(notebook))))
+        return set(
+            re.findall(
+                r"room\.save\(\s*\w+,\s*\"(\w+)\"",
+                "\n".join("".join(cell["source"]) for cell in code(notebook)),
+            )
+        )
 
     for other in NOTEBOOKS:
         assert other == path or not saved(path) & saved(other), other.stem

@@ -8,16 +8,39 @@ from scipy import integrate
 
 from peled import optics
 from peled.formats import FormatError
-from peled.optics import dipole_emission, far_field, film_escape, multilayer, power_spectrum, read_index
+from peled.optics import (
+    dipole_emission,
+    far_field,
+    film_escape,
+    multilayer,
+    power_spectrum,
+    read_index,
+)
 
-LED = ("soda-lime_Rubin", "ITO_assumed", "PEDOT-PSS_Chen", "poly-TPD_assumed", "TFB_assumed", None, "TPBi_assumed", "LiF_Li", "Al_Rakic")
+LED = (
+    "soda-lime_Rubin",
+    "ITO_assumed",
+    "PEDOT-PSS_Chen",
+    "poly-TPD_assumed",
+    "TFB_assumed",
+    None,
+    "TPBi_assumed",
+    "LiF_Li",
+    "Al_Rakic",
+)
 LED_NM = [150.0, 16.0, 7.0, 7.0, 20.0, 70.0, 1.0, 80.0]
 EMITTER = 5
 
 
 def led_indices(wavelength_nm=620.0):
     return [
-        complex(optics.index_table(name)(wavelength_nm).real if name == "soda-lime_Rubin" else optics.index_table(name)(wavelength_nm)) if name else 1.82
+        complex(
+            optics.index_table(name)(wavelength_nm).real
+            if name == "soda-lime_Rubin"
+            else optics.index_table(name)(wavelength_nm)
+        )
+        if name
+        else 1.82
         for name in LED
     ] + [1.0]
 
@@ -25,7 +48,10 @@ def led_indices(wavelength_nm=620.0):
 def random_stack(rng, layers, absorbing=True):
     indices = (
         [rng.uniform(1, 2.2)]
-        + [rng.uniform(1, 3) + (1j * rng.uniform(0, 3) if absorbing and rng.random() < 0.5 else 0) for _ in range(layers)]
+        + [
+            rng.uniform(1, 3) + (1j * rng.uniform(0, 3) if absorbing and rng.random() < 0.5 else 0)
+            for _ in range(layers)
+        ]
         + [rng.uniform(1, 2.2)]
     )
     return indices, list(rng.uniform(1, 300, layers))
@@ -45,11 +71,15 @@ def test_plane_waves_agree_with_tmm(polarisation):
         wavelength, angles = rng.uniform(350, 900), rng.uniform(0, 1.55, 3)
         found = multilayer(indices, thickness, wavelength, angles, polarisation)
         for k, angle in enumerate(angles):
-            other = tmm.coh_tmm(polarisation, indices, [np.inf, *thickness, np.inf], angle, wavelength)
+            other = tmm.coh_tmm(
+                polarisation, indices, [np.inf, *thickness, np.inf], angle, wavelength
+            )
             assert found.R[k] == pytest.approx(other["R"], abs=1e-10)
             assert found.T[k] == pytest.approx(other["T"], abs=1e-10)
             assert abs(found.r[k] - other["r"]) < 1e-10
-            np.testing.assert_allclose(found.layers[:, k], tmm.absorp_in_each_layer(other)[1:-1], atol=1e-9)
+            np.testing.assert_allclose(
+                found.layers[:, k], tmm.absorp_in_each_layer(other)[1:-1], atol=1e-9
+            )
 
 
 def test_plane_waves_over_wavelength_and_angle_at_once():
@@ -62,7 +92,11 @@ def test_plane_waves_over_wavelength_and_angle_at_once():
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10_000), angle=st.floats(0, 1.5), polarisation=st.sampled_from(["s", "p", "unpolarised"]))
+@given(
+    seed=st.integers(0, 10_000),
+    angle=st.floats(0, 1.5),
+    polarisation=st.sampled_from(["s", "p", "unpolarised"]),
+)
 def test_energy_is_conserved_and_absorption_positive(seed, angle, polarisation):
     rng = np.random.default_rng(seed)
     indices, thickness = random_stack(rng, 4)
@@ -72,13 +106,19 @@ def test_energy_is_conserved_and_absorption_positive(seed, angle, polarisation):
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10_000), fraction=st.floats(0, 0.95), polarisation=st.sampled_from(["s", "p"]))
+@given(
+    seed=st.integers(0, 10_000),
+    fraction=st.floats(0, 0.95),
+    polarisation=st.sampled_from(["s", "p"]),
+)
 def test_transmission_is_reciprocal(seed, fraction, polarisation):
     rng = np.random.default_rng(seed)
     indices, thickness = random_stack(rng, 4)
     sine = fraction * min(indices[0], indices[-1])  # the same effective index from either side
     there = multilayer(indices, thickness, 600.0, np.arcsin(sine / indices[0]), polarisation)
-    back = multilayer(indices[::-1], thickness[::-1], 600.0, np.arcsin(sine / indices[-1]), polarisation)
+    back = multilayer(
+        indices[::-1], thickness[::-1], 600.0, np.arcsin(sine / indices[-1]), polarisation
+    )
     assert pytest.approx(back.T, abs=1e-10) == there.T
 
 
@@ -86,10 +126,19 @@ def test_known_special_cases():
     assert pytest.approx(0.04) == multilayer([1.0, 1.5], [], 600.0).R
     brewster = np.arctan(1.5)
     assert pytest.approx(0, abs=1e-15) == multilayer([1.0, 1.5], [], 600.0, brewster, "p").R
-    assert pytest.approx(0, abs=1e-15) == multilayer([1.0, np.sqrt(1.5), 1.5], [600 / 4 / np.sqrt(1.5)], 600.0).R
+    assert (
+        pytest.approx(0, abs=1e-15)
+        == multilayer([1.0, np.sqrt(1.5), 1.5], [600 / 4 / np.sqrt(1.5)], 600.0).R
+    )
     assert pytest.approx(1) == multilayer([1.5, 1.0], [], 600.0, 1.2, "s").R
-    frustrated = [multilayer([1.5, 1.0, 1.5], [gap], 600.0, 1.0, "s").T for gap in (0.0, 50.0, 200.0, 5000.0)]
-    assert frustrated[0] == pytest.approx(1) and frustrated == sorted(frustrated, reverse=True) and 0 <= frustrated[-1] < 1e-12
+    frustrated = [
+        multilayer([1.5, 1.0, 1.5], [gap], 600.0, 1.0, "s").T for gap in (0.0, 50.0, 200.0, 5000.0)
+    ]
+    assert (
+        frustrated[0] == pytest.approx(1)
+        and frustrated == sorted(frustrated, reverse=True)
+        and 0 <= frustrated[-1] < 1e-12
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,12 +195,22 @@ def test_film_without_absorption_empties_its_escape_cones():
 
 
 @settings(max_examples=40, deadline=None)
-@given(film=st.floats(1.2, 3.5), front=st.floats(1.0, 2.5), back=st.floats(1.0, 2.5), density=st.floats(1e-4, 3.0))
+@given(
+    film=st.floats(1.2, 3.5),
+    front=st.floats(1.0, 2.5),
+    back=st.floats(1.0, 2.5),
+    density=st.floats(1e-4, 3.0),
+)
 def test_film_escape_is_a_probability_and_falls_with_absorption(film, front, back, density):
-    one, more = film_escape(film, front, back, density), film_escape(film, front, back, 1.3 * density)
+    one, more = (
+        film_escape(film, front, back, density),
+        film_escape(film, front, back, 1.3 * density),
+    )
     assert 0 < more.total < one.total <= 1 + 1e-12
     assert film_escape(film, back, front, density).front == pytest.approx(one.back, rel=1e-9)
-    assert one.total == pytest.approx(film_escape(film, front, back, density, nodes=200).total, abs=1e-6)
+    assert one.total == pytest.approx(
+        film_escape(film, front, back, density, nodes=200).total, abs=1e-6
+    )
     assert one.front + one.back + one.absorbed + one.trapped == pytest.approx(1)
 
 
@@ -163,14 +222,18 @@ def test_thick_absorber_emits_only_from_its_skin():
         return sum(optics.fresnel_transmittance(1.82, 1.0, c)) / 4 * c / (density * np.log(10))
 
     skin = integrate.quad(integrand, np.sqrt(1 - 1 / 1.82**2), 1)[0]
-    assert film.front == pytest.approx(skin, rel=1e-6) and film.back == pytest.approx(skin, rel=1e-6)
+    assert film.front == pytest.approx(skin, rel=1e-6) and film.back == pytest.approx(
+        skin, rel=1e-6
+    )
 
 
 def test_recycling_relation_sums_the_generations():
     inside, escape, again = 0.9, 0.3, 0.5
     generations = sum(inside * escape * (inside * again) ** k for k in range(400))
     assert optics.external_yield(inside, escape, again) == pytest.approx(generations, rel=1e-12)
-    assert optics.external_yield(1.0, 0.05) == pytest.approx(1.0)  # nothing is lost, so all leaves in the end
+    assert optics.external_yield(1.0, 0.05) == pytest.approx(
+        1.0
+    )  # nothing is lost, so all leaves in the end
 
 
 @settings(max_examples=60, deadline=None)
@@ -187,7 +250,11 @@ def test_error_of_the_internal_yield_is_covered():
     truth = optics.internal_yield(0.70, 0.41)
     external, escape = rng.normal(0.70, 0.02, 4000), rng.normal(0.41, 0.015, 4000)
     error = optics.internal_yield_error(external, escape, external_se=0.02, escape_se=0.015)
-    assert 0.94 < np.mean(np.abs(optics.internal_yield(external, escape) - truth) < 1.96 * error) < 0.96
+    assert (
+        0.94
+        < np.mean(np.abs(optics.internal_yield(external, escape) - truth) < 1.96 * error)
+        < 0.96
+    )
 
 
 @pytest.mark.parametrize(
@@ -224,14 +291,21 @@ def test_waveguide_cutoffs_and_modes():
 def test_homogeneous_medium_gives_one(orientation):
     found = dipole_emission([1.82, 1.82, 1.82], [30.0], 1, 620.0, orientation=orientation)
     assert found.purcell == pytest.approx(1, abs=1e-6)
-    assert found.air_top == pytest.approx(0.5, abs=1e-6) and found.substrate == pytest.approx(0.5, abs=1e-6)
+    assert found.air_top == pytest.approx(0.5, abs=1e-6) and found.substrate == pytest.approx(
+        0.5, abs=1e-6
+    )
 
 
 def test_half_space_escape_is_the_fresnel_average():
     for depth in (0.0, 130.0, 2000.0):
         found = dipole_emission([1.82, 1.0], [], 0, 620.0, depth=depth)
         assert found.air_top * found.purcell == pytest.approx(0.0706874, abs=2e-7)
-    average = np.mean([dipole_emission([1.82, 1.0], [], 0, 620.0, depth=z).purcell for z in np.linspace(8000, 8000 + 620 / 1.82 / 2, 40, endpoint=False)])
+    average = np.mean(
+        [
+            dipole_emission([1.82, 1.0], [], 0, 620.0, depth=z).purcell
+            for z in np.linspace(8000, 8000 + 620 / 1.82 / 2, 40, endpoint=False)
+        ]
+    )
     assert average == pytest.approx(1, abs=2e-3)  # interference with the mirror image dies out
 
 
@@ -242,8 +316,14 @@ def test_mirror_closed_form(distance):
     parallel = 1 - 1.5 * (np.sin(x) / x + np.cos(x) / x**2 - np.sin(x) / x**3)
     upright = 1 - 3 * (np.cos(x) / x**2 - np.sin(x) / x**3)
     mirror = 1e-4 + 1e5j
-    for orientation, closed in (("horizontal", parallel), ("vertical", upright), ("isotropic", (2 * parallel + upright) / 3)):
-        found = dipole_emission([1.5, mirror], [], 0, 600.0, depth=distance, orientation=orientation)
+    for orientation, closed in (
+        ("horizontal", parallel),
+        ("vertical", upright),
+        ("isotropic", (2 * parallel + upright) / 3),
+    ):
+        found = dipole_emission(
+            [1.5, mirror], [], 0, 600.0, depth=distance, orientation=orientation
+        )
         assert found.purcell == pytest.approx(closed, rel=2e-4, abs=1e-5)
 
 
@@ -279,10 +359,23 @@ def test_guided_power_is_the_residue_of_the_mode():
     """The contour's guided share against the pole of TE0 alone, found by an independent mode solver."""
     indices, thickness = [1.5, 1.82, 1.0], [100.0]
     (mode,) = optics.slab_modes(1.82, 1.5, 1.0, 100.0, 620.0, "s")
-    found = dipole_emission(indices, thickness, 1, 620.0, orientation="horizontal", depth=0.5, tolerance=1e-8)
+    found = dipole_emission(
+        indices, thickness, 1, 620.0, orientation="horizontal", depth=0.5, tolerance=1e-8
+    )
     # near the pole K is residue / (N - mode); on the contour's side of the axis each crossing gives pi times it
     shifts = np.array([1e-3, 2e-3])
-    lorentz = [power_spectrum(indices, thickness, 1, 620.0, np.array([mode - 1j * shift]), orientation="horizontal", depth=0.5)[0][0] for shift in shifts]
+    lorentz = [
+        power_spectrum(
+            indices,
+            thickness,
+            1,
+            620.0,
+            np.array([mode - 1j * shift]),
+            orientation="horizontal",
+            depth=0.5,
+        )[0][0]
+        for shift in shifts
+    ]
     residue = [value * shift for value, shift in zip(lorentz, shifts)]
     power = np.pi * (2 * residue[0] - residue[1]).real  # linear extrapolation to the axis
     assert found.guided * found.purcell == pytest.approx(power, rel=5e-3)
@@ -291,27 +384,38 @@ def test_guided_power_is_the_residue_of_the_mode():
 def test_thick_film_tends_to_rays():
     """Averaged over fringes a film of many wavelengths escapes as rays do."""
     thickness = np.linspace(6000, 6400, 41)
-    found = dipole_emission([1.5, 1.82, 1.0], [thickness], 1, 620.0, depth=np.linspace(0.05, 0.95, 9), tolerance=1e-3)
+    found = dipole_emission(
+        [1.5, 1.82, 1.0], [thickness], 1, 620.0, depth=np.linspace(0.05, 0.95, 9), tolerance=1e-3
+    )
     rays = film_escape(1.82, 1.0, 1.5, 0.0)
     assert np.mean(found.air_top + found.substrate) == pytest.approx(rays.total, abs=0.01)
 
 
 def test_thick_glass_splits_by_what_the_full_stack_reflects():
-    bare, glass = dipole_emission([1.5, 1.82, 1.0], [30.0], 1, 620.0), dipole_emission([1.5, 1.82, 1.0], [30.0], 1, 620.0, outside=1.0)
+    bare, glass = (
+        dipole_emission([1.5, 1.82, 1.0], [30.0], 1, 620.0),
+        dipole_emission([1.5, 1.82, 1.0], [30.0], 1, 620.0, outside=1.0),
+    )
     assert glass.purcell == pytest.approx(bare.purcell)
     assert glass.air_top + glass.air_bottom + glass.substrate == pytest.approx(1, abs=1e-5)
     assert glass.air_top > bare.air_top  # light comes back from the glass through the film
     assert glass.substrate == pytest.approx(0.66, abs=0.01)  # two thirds stay in the glass
     matched = dipole_emission([1.5, 1.82, 1.0], [30.0], 1, 620.0, outside=1.5)
-    assert matched.substrate == pytest.approx(0, abs=1e-6) and matched.air_bottom == pytest.approx(bare.substrate, abs=1e-6)
+    assert matched.substrate == pytest.approx(0, abs=1e-6) and matched.air_bottom == pytest.approx(
+        bare.substrate, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("orientation", ["isotropic", "horizontal", "vertical"])
 def test_full_led_balances(orientation):
-    found = dipole_emission(led_indices(), LED_NM, EMITTER, 620.0, orientation=orientation, outside=1.0, layers=True)
+    found = dipole_emission(
+        led_indices(), LED_NM, EMITTER, 620.0, orientation=orientation, outside=1.0, layers=True
+    )
     assert abs(found.balance) < 1e-5
     assert sum(found.fractions().values()) == pytest.approx(1, abs=1e-9)
-    assert found.air_bottom + found.substrate + found.layers.sum() + found.air_top == pytest.approx(1, abs=1e-4)
+    assert found.air_bottom + found.substrate + found.layers.sum() + found.air_top == pytest.approx(
+        1, abs=1e-4
+    )
     assert min(found.fractions().values()) > -1e-6
     lossless = [k for k, index in enumerate(led_indices()[1:-1]) if np.imag(index) == 0]
     np.testing.assert_allclose(found.layers[lossless], 0, atol=1e-9)
@@ -326,9 +430,13 @@ def test_led_channels_do_not_depend_on_the_tolerance():
 
 def test_scan_equals_single_calls():
     thickness = np.array([40.0, 70.0, 110.0])
-    scanned = dipole_emission(led_indices(), [*LED_NM[:5], thickness, *LED_NM[6:]], EMITTER, 620.0, outside=1.0)
+    scanned = dipole_emission(
+        led_indices(), [*LED_NM[:5], thickness, *LED_NM[6:]], EMITTER, 620.0, outside=1.0
+    )
     for k, value in enumerate(thickness):
-        single = dipole_emission(led_indices(), [*LED_NM[:5], value, *LED_NM[6:]], EMITTER, 620.0, outside=1.0)
+        single = dipole_emission(
+            led_indices(), [*LED_NM[:5], value, *LED_NM[6:]], EMITTER, 620.0, outside=1.0
+        )
         assert scanned.outcoupling[k] == pytest.approx(single.outcoupling, abs=2e-5)
         assert scanned.purcell[k] == pytest.approx(single.purcell, rel=2e-5)
 
@@ -340,7 +448,13 @@ def test_random_stacks_balance_and_turn_over(seed):
     rng = np.random.default_rng(seed)
     indices, thickness = random_stack(rng, 3)
     indices[2] = rng.uniform(1.4, 2.4)
-    assume(all(abs(a - b) > 0.02 for k, a in enumerate(map(np.real, indices)) for b in map(np.real, indices[:k])))
+    assume(
+        all(
+            abs(a - b) > 0.02
+            for k, a in enumerate(map(np.real, indices))
+            for b in map(np.real, indices[:k])
+        )
+    )
     for k in (1, 3):  # k enough that guided peaks have a width
         indices[k] = complex(np.real(indices[k]), max(np.imag(indices[k]), 0.01))
     thickness[1] += 20
@@ -356,7 +470,10 @@ def test_layers_of_no_thickness_are_not_there():
     bare = dipole_emission([1.5, 1.82, 1.0], [120.0], 1, 620.0, layers=True)
     for ghost in (1.3 + 7.4j, 2.2 + 0.1j):
         found = dipole_emission([1.5, ghost, 1.82, 1.0], [0.0, 120.0], 2, 620.0, layers=True)
-        assert found.fractions() == pytest.approx(bare.fractions(), abs=1e-4) and abs(found.balance) < 1e-4
+        assert (
+            found.fractions() == pytest.approx(bare.fractions(), abs=1e-4)
+            and abs(found.balance) < 1e-4
+        )
 
 
 def test_far_field_integrates_to_the_channels():
@@ -365,10 +482,14 @@ def test_far_field_integrates_to_the_channels():
     angle, weight = np.pi / 4 * (nodes + 1), np.pi / 4 * weights
     found = dipole_emission(indices, LED_NM, EMITTER, 620.0, outside=1.0, depth=0.5)
     s, p = far_field(indices, LED_NM, EMITTER, 620.0, angle, outside=1.0, depth=0.5)
-    assert 2 * np.pi * np.sum(weight * np.sin(angle) * (s + p)) == pytest.approx(found.air_bottom * found.purcell, rel=1e-3)
+    assert 2 * np.pi * np.sum(weight * np.sin(angle) * (s + p)) == pytest.approx(
+        found.air_bottom * found.purcell, rel=1e-3
+    )
     film = dipole_emission([1.5, 1.82, 1.0], [30.0], 1, 620.0, depth=0.5)
     s, p = far_field([1.5, 1.82, 1.0], [30.0], 1, 620.0, angle, side="top", depth=0.5)
-    assert 2 * np.pi * np.sum(weight * np.sin(angle) * (s + p)) == pytest.approx(film.air_top * film.purcell, rel=1e-3)
+    assert 2 * np.pi * np.sum(weight * np.sin(angle) * (s + p)) == pytest.approx(
+        film.air_top * film.purcell, rel=1e-3
+    )
 
 
 def test_power_spectrum_integrates_to_the_rate():
@@ -381,7 +502,9 @@ def test_power_spectrum_integrates_to_the_rate():
 def test_efficiency_weighs_the_yield_by_the_rate():
     found = dipole_emission(led_indices(), LED_NM, EMITTER, 620.0, outside=1.0)
     assert found.efficiency(1.0) == pytest.approx(found.outcoupling)
-    assert found.efficiency(0.5) == pytest.approx(found.purcell / (1 + found.purcell) * found.outcoupling)
+    assert found.efficiency(0.5) == pytest.approx(
+        found.purcell / (1 + found.purcell) * found.outcoupling
+    )
 
 
 def test_reabsorption_out_of_the_slide():
@@ -389,7 +512,9 @@ def test_reabsorption_out_of_the_slide():
     k = 0.02 * np.log(10) * 620 / (4 * np.pi * 30)
     assert optics.substrate_reabsorption(*stack, 0.0) == 0
     assert optics.substrate_reabsorption(*stack, k, radius_mm=1e6) == pytest.approx(1, abs=1e-6)
-    usual = [optics.substrate_reabsorption(*stack, k, radius_mm=radius) for radius in (2.0, 6.0, 20.0)]
+    usual = [
+        optics.substrate_reabsorption(*stack, k, radius_mm=radius) for radius in (2.0, 6.0, 20.0)
+    ]
     assert usual == sorted(usual) and 0 < usual[0] < usual[-1] < 1
     assert optics.substrate_reabsorption(*stack, k, nodes=800) == pytest.approx(usual[1], abs=1e-4)
     with pytest.raises(ValueError, match="below the substrate"):
@@ -404,7 +529,15 @@ def test_reabsorption_of_a_thick_film_is_that_of_rays():
         k = density * np.log(10) * 620 / (4 * np.pi * thickness)
         waves.append(
             optics.substrate_reabsorption(
-                [glass, glass, 1.0], [thickness], 1, 620.0, k, radius_mm=5.0, orientation="isotropic", depth=(np.arange(25) + 0.5) / 25, nodes=nodes
+                [glass, glass, 1.0],
+                [thickness],
+                1,
+                620.0,
+                k,
+                radius_mm=5.0,
+                orientation="isotropic",
+                depth=(np.arange(25) + 0.5) / 25,
+                nodes=nodes,
             )
         )
     cosine = np.linspace(1e-6, np.sqrt(1 - 1 / glass**2), 20001)
@@ -429,7 +562,10 @@ def test_reabsorption_of_a_thick_film_is_that_of_rays():
     ],
 )
 def test_dipoles_refuse(arguments, words):
-    call = dict(indices=[1.5, 1.82, 1.0], thickness_nm=[30.0], emitter=1, wavelength_nm=620.0) | arguments
+    call = (
+        dict(indices=[1.5, 1.82, 1.0], thickness_nm=[30.0], emitter=1, wavelength_nm=620.0)
+        | arguments
+    )
     with pytest.raises(ValueError, match=words):
         dipole_emission(**call)
 
@@ -445,7 +581,10 @@ def test_tables_of_the_led_cover_its_emission(name):
 
 
 def test_a_table_ends_where_it_ends():
-    with pytest.raises(ValueError, match=r"Al_Rakic: expected wavelengths from 364\.66 to 1033\.2 nm, found 2000 nm"):
+    with pytest.raises(
+        ValueError,
+        match=r"Al_Rakic: expected wavelengths from 364\.66 to 1033\.2 nm, found 2000 nm",
+    ):
         optics.index_table("Al_Rakic")([620.0, 2000.0])
     with pytest.raises(FormatError, match="a material of Al_Rakic"):
         optics.index_table("unobtainium")
@@ -453,7 +592,9 @@ def test_a_table_ends_where_it_ends():
 
 def test_tables_interpolate_between_their_points(tmp_path):
     path = tmp_path / "glass.yml"
-    path.write_text("DATA:\n  - type: tabulated nk\n    data: |\n        0.7 1.6 0.2\n        0.5 1.5 0.1\n")
+    path.write_text(
+        "DATA:\n  - type: tabulated nk\n    data: |\n        0.7 1.6 0.2\n        0.5 1.5 0.1\n"
+    )
     assert read_index(path)(600.0) == pytest.approx(1.55 + 0.15j)
     assert read_index(path).range_nm == (500.0, 700.0)
     table = tmp_path / "own.csv"
@@ -468,7 +609,12 @@ def test_tables_interpolate_between_their_points(tmp_path):
     "formula,coefficients,wavelength,expected",
     [
         (1, "0 1.03961212 0.0774642 0.231792344 0.1414847 1.01046945 10.176475", 0.5876, 1.51680),
-        (2, "0 1.03961212 0.00600069867 0.231792344 0.0200179144 1.01046945 103.560653", 0.5876, 1.51680),  # BK7, twice
+        (
+            2,
+            "0 1.03961212 0.00600069867 0.231792344 0.0200179144 1.01046945 103.560653",
+            0.5876,
+            1.51680,
+        ),  # BK7, twice
         (3, "2.25 0.01 -2", 0.5, np.sqrt(2.29)),
         (5, "1.5 0.004 -2", 0.5, 1.516),
         (6, "0 0.05792105 238.0185 0.00167917 57.362", 0.5876, 1.00027717),  # air
@@ -477,7 +623,9 @@ def test_tables_interpolate_between_their_points(tmp_path):
 )
 def test_dispersion_formulas(tmp_path, formula, coefficients, wavelength, expected):
     path = tmp_path / "formula.yml"
-    path.write_text(f"DATA:\n  - type: formula {formula}\n    wavelength_range: 0.3 1.0\n    coefficients: {coefficients}\n")
+    path.write_text(
+        f"DATA:\n  - type: formula {formula}\n    wavelength_range: 0.3 1.0\n    coefficients: {coefficients}\n"
+    )
     assert read_index(path)(1000 * wavelength).real == pytest.approx(expected, abs=1e-5)
 
 
@@ -491,11 +639,23 @@ def test_dispersion_formulas(tmp_path, formula, coefficients, wavelength, expect
         ("DATA:\n  - type: magic\n", "DATA block 1: expected tabulated nk"),
         ("DATA:\n  - type: tabulated nk\n    data: |\n        0.5 1.5\n", "3 columns"),
         ("DATA:\n  - type: tabulated nk\n    data: |\n        0.5 1.5 x\n", "rows of numbers"),
-        ("DATA:\n  - type: tabulated n\n    data: |\n        0.5 1.5\n        0.5 1.6\n", "each once"),
-        ("DATA:\n  - type: tabulated k\n    data: |\n        0.5 0.1\n        0.6 0.1\n", "n beside k"),
-        ("DATA:\n  - type: tabulated nk\n    data: |\n        0.5 1.5 -1\n        0.6 1.5 0\n", "k of 0 or more"),
+        (
+            "DATA:\n  - type: tabulated n\n    data: |\n        0.5 1.5\n        0.5 1.6\n",
+            "each once",
+        ),
+        (
+            "DATA:\n  - type: tabulated k\n    data: |\n        0.5 0.1\n        0.6 0.1\n",
+            "n beside k",
+        ),
+        (
+            "DATA:\n  - type: tabulated nk\n    data: |\n        0.5 1.5 -1\n        0.6 1.5 0\n",
+            "k of 0 or more",
+        ),
         ("DATA:\n  - type: formula 5\n    coefficients: 1.5\n", "wavelength_range"),
-        ("DATA:\n  - type: formula 9\n    wavelength_range: 0.3 1\n    coefficients: 1.5\n", "formula 1 to 6"),
+        (
+            "DATA:\n  - type: formula 9\n    wavelength_range: 0.3 1\n    coefficients: 1.5\n",
+            "formula 1 to 6",
+        ),
         ("DATA:\n  - type: tabulated n\n    data: |\n        0.5 1.5\n        0.6 nan\n", "finite"),
         ("!!python/object/apply:os.system ['true']", "YAML"),
     ],
@@ -513,6 +673,15 @@ def test_tables_of_others_are_read(samples):
         table = read_index(path)
         low, high = table.range_nm
         value = table(np.linspace(low, high, 500))
-        assert np.isfinite(value).all() and (value.real > 0).all() and (value.imag >= 0).all() and table.source
-    assert read_index(samples / "refractive_index" / "Al_Rakic.yml")(619.93) == pytest.approx(1.3660 + 7.4052j, abs=1e-4)
-    assert read_index(samples / "refractive_index" / "soda-lime_Rubin-clear.yml")(620.0).real == pytest.approx(1.52209, abs=1e-5)
+        assert (
+            np.isfinite(value).all()
+            and (value.real > 0).all()
+            and (value.imag >= 0).all()
+            and table.source
+        )
+    assert read_index(samples / "refractive_index" / "Al_Rakic.yml")(619.93) == pytest.approx(
+        1.3660 + 7.4052j, abs=1e-4
+    )
+    assert read_index(samples / "refractive_index" / "soda-lime_Rubin-clear.yml")(
+        620.0
+    ).real == pytest.approx(1.52209, abs=1e-5)

@@ -20,7 +20,15 @@ def test_the_ledgers_are_whole():
     assert len(CLAIMS) == 276
     panels = paper.panels()
     assert len(panels) == 114
-    topics = {"synthesis", "photoluminescence", "transient_absorption", "led", "nmr", "energetics", "structure"}
+    topics = {
+        "synthesis",
+        "photoluminescence",
+        "transient_absorption",
+        "led",
+        "nmr",
+        "energetics",
+        "structure",
+    }
     assert {c.topic for c in CLAIMS.values()} == topics == {p.topic for p in panels.values()}
     for p in panels.values():
         assert set(p.claims) <= set(CLAIMS), p.name

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from peled import paper
 from peled import photoluminescence as pl
 from peled.formats.spectra import HC_EV_NM, read_spectra
-from peled.formats.sphere import RUNS, Band, Calibration, SphereRun, SphereTriple, read_calibration, read_sphere
+from peled.formats.sphere import (
+    RUNS,
+    Band,
+    Calibration,
+    SphereRun,
+    SphereTriple,
+    read_calibration,
+    read_sphere,
+)
 from peled.photoluminescence import confocal, fluence, gap, recycling, shift_budget
 from peled.simulate.photoluminescence import crystals, film_parameters, segregation, sphere
 
@@ -23,7 +31,16 @@ CALIBRATION = Calibration(None, KNOTS, HC_EV_NM / KNOTS / sphere.response(KNOTS)
 
 
 def _triple(counts, name="x"):
-    return SphereTriple(Path(name), name, *(SphereRun(run, Band(W[LASER], counts[run][LASER]), Band(W[EMISSION], counts[run][EMISSION])) for run in RUNS))
+    return SphereTriple(
+        Path(name),
+        name,
+        *(
+            SphereRun(
+                run, Band(W[LASER], counts[run][LASER]), Band(W[EMISSION], counts[run][EMISSION])
+            )
+            for run in RUNS
+        ),
+    )
 
 
 def _film_emission():
@@ -37,7 +54,9 @@ def test_yield_intervals_cover(true):
     rng, emission, film = np.random.default_rng(3), _film_emission(), film_parameters()["E+G"]
     found = []
     for _ in range(400):
-        result = pl.quantum_yield([_triple(sphere.runs(rng, W, emission, np.zeros_like(W), true, film, 4e5))], CALIBRATION)
+        result = pl.quantum_yield(
+            [_triple(sphere.runs(rng, W, emission, np.zeros_like(W), true, film, 4e5))], CALIBRATION
+        )
         found.append((result.plqy[0], result.standard_error[0]))
     value, error = np.array(found).T
     assert 0.925 <= np.mean(np.abs(value - true) < 1.96 * error) <= 0.975
@@ -51,35 +70,56 @@ def test_yield_of_an_ideal_sphere_is_exact(true, absorptance, wall):
     emission = _film_emission()
     line = np.exp(-0.5 * ((W - 405) / 0.9) ** 2)
     line /= np.trapezoid(line, W)
-    taken = {"empty": (1.0, 0.0), "indirect": (1 - wall, wall), "direct": ((1 - absorptance) * (1 - wall), absorptance + (1 - absorptance) * wall)}
+    taken = {
+        "empty": (1.0, 0.0),
+        "indirect": (1 - wall, wall),
+        "direct": ((1 - absorptance) * (1 - wall), absorptance + (1 - absorptance) * wall),
+    }
     counts = {
         run: 1e8
-        * (left * line / np.trapezoid(line[LASER], W[LASER]) + true * absorbed * emission / np.trapezoid(emission[EMISSION], W[EMISSION]))
+        * (
+            left * line / np.trapezoid(line[LASER], W[LASER])
+            + true * absorbed * emission / np.trapezoid(emission[EMISSION], W[EMISSION])
+        )
         * sphere.response(W)
         for run, (left, absorbed) in taken.items()
     }
     calibration = Calibration(None, W, 1 / sphere.response(W), "photons")
     result = pl.quantum_yield([_triple(counts)], calibration, noise=pl.Noise(0, 1))
-    assert result.plqy[0] == pytest.approx(true, rel=1e-9) and result.absorptance[0] == pytest.approx(absorptance, rel=1e-6)
+    assert result.plqy[0] == pytest.approx(true, rel=1e-9) and result.absorptance[
+        0
+    ] == pytest.approx(absorptance, rel=1e-6)
 
 
 def test_photon_weight_is_in_the_calibration():
     band = np.linspace(400, 420, 21)
     flat = np.ones(2)
-    energy, photons = (Calibration(None, np.array([300.0, 900.0]), flat, q) for q in ("energy", "photons"))
-    np.testing.assert_allclose(pl.photon_weights(band, energy) / pl.photon_weights(band, photons), band)
+    energy, photons = (
+        Calibration(None, np.array([300.0, 900.0]), flat, q) for q in ("energy", "photons")
+    )
+    np.testing.assert_allclose(
+        pl.photon_weights(band, energy) / pl.photon_weights(band, photons), band
+    )
     with pytest.raises(TypeError):
         pl.photon_weights(band)
     with pytest.raises(ValueError, match="ascending"):
         pl.photon_weights(band[::-1], photons)
 
 
-@pytest.mark.parametrize("folder, plqy, absorptance", [("1", 0.93386, 0.64594), ("2", 0.90843, 0.64879)])
+@pytest.mark.parametrize(
+    "folder, plqy, absorptance", [("1", 0.93386, 0.64594), ("2", 0.90843, 0.64879)]
+)
 def test_real_sphere_runs(samples, folder, plqy, absorptance):
     triples = read_sphere(samples / "plqy_sphere" / folder)
-    right = pl.quantum_yield(triples, read_calibration(samples / "plqy_sphere" / "CF.txt", quantity="energy"))
-    wrong = pl.quantum_yield(triples, read_calibration(samples / "plqy_sphere" / "CF.txt", quantity="photons"))
-    assert right.plqy[0] == pytest.approx(plqy, abs=2e-5) and right.absorptance[0] == pytest.approx(absorptance, abs=2e-5)
+    right = pl.quantum_yield(
+        triples, read_calibration(samples / "plqy_sphere" / "CF.txt", quantity="energy")
+    )
+    wrong = pl.quantum_yield(
+        triples, read_calibration(samples / "plqy_sphere" / "CF.txt", quantity="photons")
+    )
+    assert right.plqy[0] == pytest.approx(plqy, abs=2e-5) and right.absorptance[0] == pytest.approx(
+        absorptance, abs=2e-5
+    )
     assert 0.001 < right.standard_error[0] < 0.03 and wrong.plqy[0] < 0.6
 
 
@@ -90,27 +130,44 @@ def test_shared_runs_and_calibration_correlate_a_series():
     apart = [_triple(r, name) for r, name in zip(runs, "ab", strict=True)]
     noise = pl.Noise(120, 1)
     assert pl.quantum_yield(shared, CALIBRATION, noise=noise).covariance[0, 1] > 0
-    assert pl.quantum_yield(apart, CALIBRATION, noise=noise).covariance[0, 1] == pytest.approx(0, abs=1e-12)
+    assert pl.quantum_yield(apart, CALIBRATION, noise=noise).covariance[0, 1] == pytest.approx(
+        0, abs=1e-12
+    )
     # The shared covariance is what repeated experiments scatter by.
     values = []
     for _ in range(250):
         first = sphere.runs(rng, W, emission, np.zeros_like(W), 0.5, film, 4e5)
         second = sphere.runs(rng, W, emission, np.zeros_like(W), 0.5, film, 4e5)
-        values.append(pl.quantum_yield([_triple(first), _triple({**first, "direct": second["direct"]})], CALIBRATION, noise=noise).plqy)
+        values.append(
+            pl.quantum_yield(
+                [_triple(first), _triple({**first, "direct": second["direct"]})],
+                CALIBRATION,
+                noise=noise,
+            ).plqy
+        )
     scatter = np.cov(np.array(values).T)[0, 1]
-    assert scatter == pytest.approx(pl.quantum_yield(shared, CALIBRATION, noise=pl.Noise(60, 1)).covariance[0, 1], rel=0.5)
+    assert scatter == pytest.approx(
+        pl.quantum_yield(shared, CALIBRATION, noise=pl.Noise(60, 1)).covariance[0, 1], rel=0.5
+    )
     doubtful = Calibration(None, KNOTS, CALIBRATION.factor, "energy", relative_error=0.05)
     result = pl.quantum_yield(apart, doubtful, noise=noise)
-    assert result.covariance[0, 1] == pytest.approx(result.plqy[0] * result.plqy[1] * 0.05**2, rel=1e-6)
+    assert result.covariance[0, 1] == pytest.approx(
+        result.plqy[0] * result.plqy[1] * 0.05**2, rel=1e-6
+    )
 
 
 def test_weak_yield_is_flagged_and_blank_subtraction_matters():
     rng, emission, film = np.random.default_rng(6), _film_emission(), film_parameters()["E+G"]
-    weak = pl.quantum_yield([_triple(sphere.runs(rng, W, emission, np.zeros_like(W), 1e-4, film, 4e4))], CALIBRATION)
+    weak = pl.quantum_yield(
+        [_triple(sphere.runs(rng, W, emission, np.zeros_like(W), 1e-4, film, 4e4))], CALIBRATION
+    )
     assert "not significant" in weak.flags[0]
     counts = sphere.runs(rng, W, emission, np.zeros_like(W), 0.3, film, 4e5)
     counts = {run: c + 200 * EMISSION for run, c in counts.items()}  # a lamp left on
-    with_blank, without = (pl.quantum_yield([_triple(counts)], CALIBRATION, subtract_blank=b).plqy[0] for b in (True, False))
+    with_blank, without = (
+        pl.quantum_yield([_triple(counts)], CALIBRATION, subtract_blank=b).plqy[0]
+        for b in (True, False)
+    )
     assert with_blank == pytest.approx(0.3, abs=0.05) and without > with_blank + 0.05
 
 
@@ -121,7 +178,9 @@ def test_self_absorption_is_found_and_corrected():
     counts = sphere.runs(rng, W, emission, taken, 0.6, film, 4e6)
     apparent = pl.quantum_yield([_triple(counts)], CALIBRATION)
     corrected = pl.quantum_yield([_triple(counts)], CALIBRATION, self_absorption=(lost, 0.01))
-    assert apparent.plqy[0] < 0.59 and abs(corrected.plqy[0] - 0.6) < 3 * corrected.standard_error[0]
+    assert (
+        apparent.plqy[0] < 0.59 and abs(corrected.plqy[0] - 0.6) < 3 * corrected.standard_error[0]
+    )
     seen, bare = 1e5 * emission * (1 - taken), 1e5 * emission
     a, error = pl.self_absorbed_fraction(
         W[EMISSION],
@@ -139,7 +198,9 @@ def test_noise_of_a_detector_is_found():
     level = 50 + 4000 * np.exp(-0.5 * ((np.arange(2000) - 1000) / 180) ** 2)
     noise = pl.estimate_noise(level + rng.normal(0, np.sqrt(25 + 2.5 * level)))
     assert noise.per_count == pytest.approx(2.5, rel=0.2)
-    np.testing.assert_allclose(noise.variance(level)[[1000, 20]], [25 + 2.5 * 4050, 25 + 2.5 * 50], rtol=0.35)
+    np.testing.assert_allclose(
+        noise.variance(level)[[1000, 20]], [25 + 2.5 * 4050, 25 + 2.5 * 50], rtol=0.35
+    )
 
 
 # ---- fluence series ----------------------------------------------------------------------------------------------------
@@ -148,20 +209,43 @@ def test_noise_of_a_detector_is_found():
 def test_steady_state_algebra_agrees_with_rate_equations_in_time():
     film = sphere.Film(capture=2e-10, traps=2e16)
     generation = np.geomspace(1e19, 1e23, 7)
-    algebra = fluence.yield_of_generation(generation, film.capture, film.traps, film.auger, radiative=film.radiative, detrap=film.detrap)
-    np.testing.assert_allclose(algebra, [sphere.steady_yield(g, film) for g in generation], rtol=2e-3)
+    algebra = fluence.yield_of_generation(
+        generation,
+        film.capture,
+        film.traps,
+        film.auger,
+        radiative=film.radiative,
+        detrap=film.detrap,
+    )
+    np.testing.assert_allclose(
+        algebra, [sphere.steady_yield(g, film) for g in generation], rtol=2e-3
+    )
 
 
 def test_recombination_is_recovered_and_what_is_not_determined_is_said():
     rng = np.random.default_rng(4)
     generation = np.geomspace(1e19, 5e22, 12)
-    clean = fluence.yield_of_generation(generation, 1e-10, 1e16, 2e-27, radiative=1e-10, detrap=2e-11)
-    fit = pl.fit_recombination(generation, clean * (1 + rng.normal(0, 0.01, clean.size)), np.diag((0.01 * clean) ** 2), radiative=1e-10, detrap=2e-11)
+    clean = fluence.yield_of_generation(
+        generation, 1e-10, 1e16, 2e-27, radiative=1e-10, detrap=2e-11
+    )
+    fit = pl.fit_recombination(
+        generation,
+        clean * (1 + rng.normal(0, 0.01, clean.size)),
+        np.diag((0.01 * clean) ** 2),
+        radiative=1e-10,
+        detrap=2e-11,
+    )
     for name, true in (("capture_rate_s", 1e6), ("traps_cm3", 1e16), ("auger_cm6_s", 2e-27)):
         low, high = fit.intervals[name]
         assert 0.8 * low < true < 1.2 * high and fit.determined(name)
     weak = slice(0, 6)  # too weak for Auger: nothing above says how much of it there is
-    poor = pl.fit_recombination(generation[weak], clean[weak], np.diag((0.03 * clean[weak]) ** 2), radiative=1e-10, detrap=2e-11)
+    poor = pl.fit_recombination(
+        generation[weak],
+        clean[weak],
+        np.diag((0.03 * clean[weak]) ** 2),
+        radiative=1e-10,
+        detrap=2e-11,
+    )
     assert not poor.determined("auger_cm6_s") and poor.intervals["auger_cm6_s"][0] == 0.0
     with pytest.raises(ValueError, match="at least 4"):
         pl.fit_recombination(generation[:2], clean[:2], np.eye(2), radiative=1e-10, detrap=2e-11)
@@ -173,14 +257,25 @@ def test_recombination_is_recovered_and_what_is_not_determined_is_said():
 def test_peak_and_width_intervals_cover():
     rng, w = np.random.default_rng(11), np.arange(540.0, 760.0, 0.5)
     expected = 3000 * np.exp(-0.5 * ((w - 640) / 12) ** 2) + 15
-    found = np.array([(m.peak_nm, m.peak_error_nm, m.fwhm_nm, m.fwhm_error_nm) for m in (pl.measure(w, rng.poisson(expected)) for _ in range(400))])
+    found = np.array(
+        [
+            (m.peak_nm, m.peak_error_nm, m.fwhm_nm, m.fwhm_error_nm)
+            for m in (pl.measure(w, rng.poisson(expected)) for _ in range(400))
+        ]
+    )
     assert 0.925 <= np.mean(np.abs(found[:, 0] - 640) < 1.96 * found[:, 1]) <= 0.975
-    assert 0.925 <= np.mean(np.abs(found[:, 2] - 12 * np.sqrt(8 * np.log(2))) < 1.96 * found[:, 3]) <= 0.975
+    assert (
+        0.925
+        <= np.mean(np.abs(found[:, 2] - 12 * np.sqrt(8 * np.log(2))) < 1.96 * found[:, 3])
+        <= 0.975
+    )
 
 
 def test_cosmic_rays_and_laser_tail_do_not_move_the_peak():
     rng, w = np.random.default_rng(12), np.arange(420.0, 780.0, 0.5)
-    counts = rng.poisson(20000 * np.exp(-0.5 * ((w - 640) / 12) ** 2) + 3000 * np.exp(-(w - 420) / 12) + 100)
+    counts = rng.poisson(
+        20000 * np.exp(-0.5 * ((w - 640) / 12) ** 2) + 3000 * np.exp(-(w - 420) / 12) + 100
+    )
     counts[[430, 560, 700]] += 9000
     found = pl.measure(w, counts, laser_nm=405.0)
     assert abs(found.peak_nm - 640) < 4 * found.peak_error_nm + 0.05 and found.spikes >= 3
@@ -197,7 +292,12 @@ def test_poisson_needs_raw_counts():
 
 
 def test_treatments_are_told_by_their_names():
-    assert pl.by_treatment(["OA-capped", "GL", "EDTA", "EDTA+GL"]) == {"neat": 0, "GL": 1, "EDTA": 2, "E+G": 3}
+    assert pl.by_treatment(["OA-capped", "GL", "EDTA", "EDTA+GL"]) == {
+        "neat": 0,
+        "GL": 1,
+        "EDTA": 2,
+        "E+G": 3,
+    }
     assert pl.by_treatment(["EG film", "neat film", "toluene"]) == {"E+G": 0, "neat": 1}
 
 
@@ -220,17 +320,25 @@ def test_elliott_series_and_continuum_join_at_the_gap():
     total = bound + continuum
     assert np.max(np.abs(np.diff(total[np.abs(energy - 2.0) < 0.012]))) < 0.03 * total.max()
     free = gap.elliott(np.array([2.4]), 2.0, 1e-7, 0.004)[1][0]
-    assert free == pytest.approx(np.sqrt(0.4 / 1e-7) / (2 * np.pi), rel=0.02)  # without Coulomb attraction: the root of free bands
+    assert free == pytest.approx(
+        np.sqrt(0.4 / 1e-7) / (2 * np.pi), rel=0.02
+    )  # without Coulomb attraction: the root of free bands
 
 
 def test_elliott_recovers_an_ensemble_and_tauc_is_low():
     ensemble = crystals.tuned(crystals.Ensemble(), 640.0)
     energy = np.linspace(1.6, 2.8, 600)
-    absorbance = 0.3 * crystals.absorption(energy, ensemble) + np.random.default_rng(3).normal(0, 1e-3, energy.size)
+    absorbance = 0.3 * crystals.absorption(energy, ensemble) + np.random.default_rng(3).normal(
+        0, 1e-3, energy.size
+    )
     values, weights = crystals.gaps(ensemble)
     true = float(weights @ values)
     found = pl.elliott_gap(energy, absorbance)
-    assert found.gap_eV == pytest.approx(true, abs=0.012) and found.binding_eV == pytest.approx(0.030, abs=0.008) and found.converged
+    assert (
+        found.gap_eV == pytest.approx(true, abs=0.012)
+        and found.binding_eV == pytest.approx(0.030, abs=0.008)
+        and found.converged
+    )
     assert pl.tauc_gap(energy, absorbance).gap_eV < true - 0.03
 
 
@@ -251,11 +359,21 @@ def test_falling_absorbance_has_no_edge():
 
 
 def test_three_optical_models_of_the_film():
-    decadic, natural, rays = recycling.paper_model(1.82, 1.5, 0.02), recycling.paper_model(1.82, 1.5, 0.02, base=np.e), recycling.ray_model(1.82, 1.5, 0.02)
+    decadic, natural, rays = (
+        recycling.paper_model(1.82, 1.5, 0.02),
+        recycling.paper_model(1.82, 1.5, 0.02, base=np.e),
+        recycling.ray_model(1.82, 1.5, 0.02),
+    )
     wave = recycling.wave_optics(1.82, 1.5, 30.0, 620.0)
-    assert decadic.internal(0.7) == pytest.approx(0.878, abs=5e-4) and natural.internal(0.7) == pytest.approx(0.876, abs=5e-4)
-    assert recycling.paper_model(1.82, 1.5, 0.02, rounded=True).escape == pytest.approx(0.3240, abs=5e-5)
-    assert rays.escape == pytest.approx(0.4075, abs=5e-4) and rays.internal(0.7) == pytest.approx(0.851, abs=1e-3)
+    assert decadic.internal(0.7) == pytest.approx(0.878, abs=5e-4) and natural.internal(
+        0.7
+    ) == pytest.approx(0.876, abs=5e-4)
+    assert recycling.paper_model(1.82, 1.5, 0.02, rounded=True).escape == pytest.approx(
+        0.3240, abs=5e-5
+    )
+    assert rays.escape == pytest.approx(0.4075, abs=5e-4) and rays.internal(0.7) == pytest.approx(
+        0.851, abs=1e-3
+    )
     assert recycling.ray_model(1.82, 1.5, 0.0).escape == pytest.approx(0.434, abs=1e-3)
     assert wave.guided < 1e-3 and 0.6 < wave.glass < 0.72
     band = [wave.model(f).internal(0.7) for f in (0.0, 1.0)]
@@ -270,7 +388,11 @@ def test_internal_yield_inverts_the_rounds_of_recycling(internal, escape, share)
     external = sum(internal * escape * (internal * reabsorbed) ** k for k in range(3000))
     assert model.internal(external) == pytest.approx(internal, rel=1e-6)
     step = 1e-6
-    slope = (model.internal(external + step) - model.internal(external - step)) / (2 * step) if external + step < escape else None
+    slope = (
+        (model.internal(external + step) - model.internal(external - step)) / (2 * step)
+        if external + step < escape
+        else None
+    )
     assert slope is None or model.internal_error(external, 1.0) == pytest.approx(slope, rel=1e-3)
 
 
@@ -279,9 +401,13 @@ def test_internal_yield_inverts_the_rounds_of_recycling(internal, escape, share)
 
 def test_shift_budget_numbers():
     assert float(shift_budget.emission_wavelength(0.6)) == pytest.approx(644.8, abs=0.1)
-    np.testing.assert_allclose(shift_budget.bromide_for_wavelength(np.array([647.0, 655.0])), [0.59, 0.56], atol=0.005)
+    np.testing.assert_allclose(
+        shift_budget.bromide_for_wavelength(np.array([647.0, 655.0])), [0.59, 0.56], atol=0.005
+    )
     weak = shift_budget.confinement(16.3, 12.0, mass=0.44, start_nm=642.0)
-    assert weak.shift_meV == pytest.approx(8.15, abs=0.02) and shift_budget.shift_in_meV(642, 630) == pytest.approx(36.8, abs=0.1)
+    assert weak.shift_meV == pytest.approx(8.15, abs=0.02) and shift_budget.shift_in_meV(
+        642, 630
+    ) == pytest.approx(36.8, abs=0.1)
     assert shift_budget.edge_for_shift(780, 80, 0.11) < 7.7
     assert shift_budget.mean_spacing_nm(0.001, 16.3) == pytest.approx(245, abs=1)
     with pytest.raises(ValueError, match="541 to 790"):
@@ -290,11 +416,17 @@ def test_shift_budget_numbers():
 
 @given(st.floats(0.0, 1.0))
 def test_bromide_and_wavelength_are_inverse(x):
-    assert float(shift_budget.bromide_for_wavelength(shift_budget.emission_wavelength(x))) == pytest.approx(x, abs=1e-6)
+    assert float(
+        shift_budget.bromide_for_wavelength(shift_budget.emission_wavelength(x))
+    ) == pytest.approx(x, abs=1e-6)
 
 
 def test_combinations_respect_exclusive_causes():
-    parts = [shift_budget.given("a", 8, 1, 642), shift_budget.given("b", 4, 1, 642), shift_budget.given("c", 3, 1, 642)]
+    parts = [
+        shift_budget.given("a", 8, 1, 642),
+        shift_budget.given("b", 4, 1, 642),
+        shift_budget.given("c", 3, 1, 642),
+    ]
     found = shift_budget.combinations(12, 1.0, parts, exclusive=("b", "c"))
     assert found[0].causes == ("a", "b") and found[0].explains and len(found) == 5
 
@@ -306,11 +438,22 @@ def test_colour_patch_is_red_at_640_and_green_at_530():
 
 # ---- segregation -------------------------------------------------------------------------------------------------------
 
-WAVE, TIMES = np.arange(560.0, 760.0), np.array([0, 10, 20, 40, 60, 90, 120, 180, 240, 300, 420, 600.0])
+WAVE, TIMES = (
+    np.arange(560.0, 760.0),
+    np.array([0, 10, 20, 40, 60, 90, 120, 180, 240, 300, 420, 600.0]),
+)
 
 
 def _series(seed, **options):
-    defaults = {"crystals": 20000, "peak_nm": 649.0, "red_shift_eV": 0.075, "nucleation_s": 140.0, "extent": 0.4, "bleach_s": 5000.0, "counts": 4000}
+    defaults = {
+        "crystals": 20000,
+        "peak_nm": 649.0,
+        "red_shift_eV": 0.075,
+        "nucleation_s": 140.0,
+        "extent": 0.4,
+        "bleach_s": 5000.0,
+        "counts": 4000,
+    }
     return segregation.spectra(np.random.default_rng(seed), WAVE, TIMES, **(defaults | options))
 
 
@@ -319,7 +462,9 @@ def test_growing_red_band_is_found_with_its_time():
     assert found.segregates and found.growth.z > 3 and found.blue.z < 3
     assert HC_EV_NM / found.red_nm == pytest.approx(HC_EV_NM / found.peak_nm - 0.075, abs=0.006)
     kinetics = pl.fit_kinetics(TIMES, found.fraction, found.fraction_error)
-    assert kinetics.rise_s == pytest.approx(140, rel=0.15) and kinetics.final == pytest.approx(0.4, abs=0.04)
+    assert kinetics.rise_s == pytest.approx(140, rel=0.15) and kinetics.final == pytest.approx(
+        0.4, abs=0.04
+    )
 
 
 def test_no_segregation_is_an_answer():
@@ -330,21 +475,41 @@ def test_no_segregation_is_an_answer():
 
 def test_moving_band_is_not_called_two_bands():
     rng, energy = np.random.default_rng(9), HC_EV_NM / WAVE
-    counts = np.array([rng.poisson(4000 * np.exp(-0.5 * ((energy - 1.91 + 0.02 * t / 600) / 0.035) ** 2) + 20) for t in TIMES])
+    counts = np.array(
+        [
+            rng.poisson(4000 * np.exp(-0.5 * ((energy - 1.91 + 0.02 * t / 600) / 0.035) ** 2) + 20)
+            for t in TIMES
+        ]
+    )
     assert pl.track(WAVE, counts, TIMES).account == "one band moves"
 
 
 def test_reversible_kinetics():
     t = np.concatenate([np.linspace(0, 300, 12), 300 + np.array([60, 200, 500, 900, 1500.0])])
-    true = np.where(t <= 300, 0.4 * -np.expm1(-t / 100), 0.4 * -np.expm1(-3.0) * np.exp(-(t - 300) / 500))
-    found = pl.fit_kinetics(t, true + np.random.default_rng(1).normal(0, 0.004, t.size), np.full(t.size, 0.004), dark_from_s=300)
-    assert abs(found.rise_s - 100) < 3 * found.rise_error_s and abs(found.recovery_s - 500) < 3 * found.recovery_error_s
+    true = np.where(
+        t <= 300, 0.4 * -np.expm1(-t / 100), 0.4 * -np.expm1(-3.0) * np.exp(-(t - 300) / 500)
+    )
+    found = pl.fit_kinetics(
+        t,
+        true + np.random.default_rng(1).normal(0, 0.004, t.size),
+        np.full(t.size, 0.004),
+        dark_from_s=300,
+    )
+    assert (
+        abs(found.rise_s - 100) < 3 * found.rise_error_s
+        and abs(found.recovery_s - 500) < 3 * found.recovery_error_s
+    )
 
 
 def test_drift_error_covers_and_widens_with_scatter():
     rng, t = np.random.default_rng(5), np.linspace(0, 600, 15)
-    slopes = [pl.drift(t, 650 + 0.1 * t / 60 + rng.normal(0, 0.2, t.size), np.full(t.size, 0.2)) for _ in range(400)]
-    assert 0.93 <= np.mean([abs(s.per_minute - 0.1) < 1.96 * s.standard_error for s in slopes]) <= 0.99
+    slopes = [
+        pl.drift(t, 650 + 0.1 * t / 60 + rng.normal(0, 0.2, t.size), np.full(t.size, 0.2))
+        for _ in range(400)
+    ]
+    assert (
+        0.93 <= np.mean([abs(s.per_minute - 0.1) < 1.96 * s.standard_error for s in slopes]) <= 0.99
+    )
     wide = pl.drift(t, 650 + rng.normal(0, 2.0, t.size), np.full(t.size, 0.2))
     assert wide.chi2_per_dof > 20 and wide.standard_error > 5 * slopes[0].standard_error
 
@@ -362,7 +527,9 @@ def test_spots_are_found_and_measured():
     places = [(12, 15), (30, 70), (60, 30), (80, 80), (45, 50), (20, 45)]
     image = 5 + sum(150 * np.exp(-0.5 * ((x - b) ** 2 + (y - a) ** 2) / 1.9**2) for a, b in places)
     found = confocal.find_spots(rng.poisson(image, (6, 96, 96)), pixel_um=0.06)
-    assert {(int(a), int(b)) for a, b in zip(found.y_px, found.x_px, strict=True)} >= set(places) or len(found) >= 6
+    assert {(int(a), int(b)) for a, b in zip(found.y_px, found.x_px, strict=True)} >= set(
+        places
+    ) or len(found) >= 6
     assert found.fwhm_px == pytest.approx(1.9 * 2.355, rel=0.05)
     assert len(confocal.find_spots(rng.poisson(5.0, (6, 96, 96)))) <= 12
 
@@ -376,7 +543,9 @@ def test_emission_of_the_forward_model_peaks_where_it_is_told_and_obeys_detailed
     assert w[np.argmax(crystals.emission_nm(w, ensemble))] == pytest.approx(642, abs=0.1)
     single = crystals.Ensemble(edge_sd_nm=1e-9, bromide_sd=0.0, nodes=1)
     energy = np.linspace(1.75, 2.0, 200)
-    ratio = np.log(crystals.emission(energy, single) / crystals.absorption(energy, single) / energy**2)
+    ratio = np.log(
+        crystals.emission(energy, single) / crystals.absorption(energy, single) / energy**2
+    )
     assert np.polyfit(energy, ratio, 1)[0] == pytest.approx(-1 / crystals.KT_EV, rel=1e-3)
 
 
@@ -387,4 +556,7 @@ def test_files_are_the_same_every_time(tmp_path):
     main(tmp_path)
     for path in tmp_path.iterdir():
         if path.suffix in (".csv", ".txt", ".phu"):
-            assert path.read_bytes() == (files.ROOT / "data" / "photoluminescence" / path.name).read_bytes(), path.name
+            assert (
+                path.read_bytes()
+                == (files.ROOT / "data" / "photoluminescence" / path.name).read_bytes()
+            ), path.name

@@ -18,7 +18,9 @@ T = np.arange(BINS) * BIN
 
 @pytest.fixture(scope="module")
 def response():
-    return pl.prepare_response(T, tcspc.response_histogram(np.random.default_rng(1), BINS, BIN, 400_000, 0.3), BIN)
+    return pl.prepare_response(
+        T, tcspc.response_histogram(np.random.default_rng(1), BINS, BIN, 400_000, 0.3), BIN
+    )
 
 
 def _coverage(values, errors, true):
@@ -28,11 +30,23 @@ def _coverage(values, errors, true):
 def test_lifetime_interval_covers_with_response_pile_up_and_background(response):
     rng = np.random.default_rng(3)
     fits = [
-        pl.fit_decay(T, tcspc.histogram(rng, BINS, BIN, 1_000_000, 20_000, np.array([9.0]), 0.5), response=response, period_ns=100.0, cycles=1_000_000)
+        pl.fit_decay(
+            T,
+            tcspc.histogram(rng, BINS, BIN, 1_000_000, 20_000, np.array([9.0]), 0.5),
+            response=response,
+            period_ns=100.0,
+            cycles=1_000_000,
+        )
         for _ in range(400)
     ]
     assert all(f.converged for f in fits)
-    assert 0.925 <= _coverage([f.lifetimes_ns[0] for f in fits], [f.lifetime_errors_ns[0] for f in fits], 9.0) <= 0.975
+    assert (
+        0.925
+        <= _coverage(
+            [f.lifetimes_ns[0] for f in fits], [f.lifetime_errors_ns[0] for f in fits], 9.0
+        )
+        <= 0.975
+    )
     z = np.array([f.goodness_z for f in fits])
     assert abs(z.mean()) < 0.5 and 0.85 < z.std() < 1.15  # the deviance is what Poisson noise gives
     assert 0.85 < np.std([f.runs_z for f in fits]) < 1.15
@@ -41,21 +55,50 @@ def test_lifetime_interval_covers_with_response_pile_up_and_background(response)
 def test_mean_lifetime_of_two_components_covers(response):
     rng, pool = np.random.default_rng(4), np.concatenate([np.full(30, 2.0), np.full(70, 10.0)])
     fits = [
-        pl.fit_decay(T, tcspc.histogram(rng, BINS, BIN, 10_000_000, 40_000, pool, 0.5), components=2, response=response, period_ns=100.0, cycles=10_000_000)
+        pl.fit_decay(
+            T,
+            tcspc.histogram(rng, BINS, BIN, 10_000_000, 40_000, pool, 0.5),
+            components=2,
+            response=response,
+            period_ns=100.0,
+            cycles=10_000_000,
+        )
         for _ in range(300)
     ]
     share = np.array([0.3 / 2, 0.7 / 10])
     true = float(share @ [2, 10] / share.sum())
-    assert 0.91 <= _coverage([f.mean_ns["amplitude-weighted"][0] for f in fits], [f.mean_ns["amplitude-weighted"][1] for f in fits], true) <= 0.985
-    assert 0.92 <= _coverage([f.lifetimes_ns[1] for f in fits], [f.lifetime_errors_ns[1] for f in fits], 10.0) <= 0.985
-    assert all(f.mean_ns["intensity-weighted"][0] > f.mean_ns["amplitude-weighted"][0] for f in fits)
+    assert (
+        0.91
+        <= _coverage(
+            [f.mean_ns["amplitude-weighted"][0] for f in fits],
+            [f.mean_ns["amplitude-weighted"][1] for f in fits],
+            true,
+        )
+        <= 0.985
+    )
+    assert (
+        0.92
+        <= _coverage(
+            [f.lifetimes_ns[1] for f in fits], [f.lifetime_errors_ns[1] for f in fits], 10.0
+        )
+        <= 0.985
+    )
+    assert all(
+        f.mean_ns["intensity-weighted"][0] > f.mean_ns["amplitude-weighted"][0] for f in fits
+    )
 
 
 def test_pile_up_biases_when_it_is_left_out(response):
-    counts = tcspc.histogram(np.random.default_rng(5), BINS, BIN, 400_000, 200_000, np.array([9.0]), 0.2)
-    with_it, without = (pl.fit_decay(T, counts, response=response, cycles=c) for c in (400_000, None))
+    counts = tcspc.histogram(
+        np.random.default_rng(5), BINS, BIN, 400_000, 200_000, np.array([9.0]), 0.2
+    )
+    with_it, without = (
+        pl.fit_decay(T, counts, response=response, cycles=c) for c in (400_000, None)
+    )
     assert abs(with_it.lifetimes_ns[0] - 9) < 4 * with_it.lifetime_errors_ns[0]
-    assert without.lifetimes_ns[0] < 9 - 10 * without.lifetime_errors_ns[0] and without.goodness_z > 5
+    assert (
+        without.lifetimes_ns[0] < 9 - 10 * without.lifetime_errors_ns[0] and without.goodness_z > 5
+    )
 
 
 def test_wrap_around_of_long_decays():
@@ -63,8 +106,13 @@ def test_wrap_around_of_long_decays():
     arrival = (rng.exponential(30.0, 300_000) + 3.0) % 50.0
     counts = np.histogram(arrival, bins=np.arange(0, 50.01, 0.1))[0]
     t = np.arange(counts.size) * 0.1
-    found = pl.fit_decay(t, counts, response=lifetimes.Response(3.0), period_ns=50.0, fit_shift=False, background=0.0)
-    assert abs(found.lifetimes_ns[0] - 30) < 4 * found.lifetime_errors_ns[0] and abs(found.goodness_z) < 4
+    found = pl.fit_decay(
+        t, counts, response=lifetimes.Response(3.0), period_ns=50.0, fit_shift=False, background=0.0
+    )
+    assert (
+        abs(found.lifetimes_ns[0] - 30) < 4 * found.lifetime_errors_ns[0]
+        and abs(found.goodness_z) < 4
+    )
 
 
 @given(st.floats(0.3, 40.0), st.floats(-0.4, 0.4))
@@ -74,30 +122,64 @@ def test_bin_integrals_conserve_counts_and_shift(lifetime, shift):
     n, width = 4096, 0.1
     time = np.arange(n) * width
     kernel = np.exp(-0.5 * ((np.arange(21) - 10) / 3.0) ** 2)
-    model = lifetimes._Model(time, width, lifetimes.Response(5.0, kernel), 1, False, None, None, True, False, True, 0.0)
+    model = lifetimes._Model(
+        time, width, lifetimes.Response(5.0, kernel), 1, False, None, None, True, False, True, 0.0
+    )
     row = model.shapes(np.array([np.log(lifetime), shift, 1.0, 0.0]))[0]
     left = np.exp(-(time[-1] - 6.0) / lifetime)
     assert row.sum() == pytest.approx(lifetime * (1 - left), rel=2e-3)
     centre = (row @ (time + 0.5 * width)) / row.sum()
     if left < 1e-6:  # mean of the response, plus half a bin, plus the lifetime, plus the shift
-        assert centre == pytest.approx(5.0 + 10 * width + 0.5 * width + lifetime + shift, abs=2e-3 * lifetime + 1e-3)
+        assert centre == pytest.approx(
+            5.0 + 10 * width + 0.5 * width + lifetime + shift, abs=2e-3 * lifetime + 1e-3
+        )
 
 
 def test_gaussian_response_equals_a_finely_measured_one():
     time, width = np.arange(400) * 0.05, 0.05
     fine = np.exp(-0.5 * ((np.arange(81) - 40) * width / 0.2) ** 2)
     theta = np.array([np.log(2.5), 0.0, 1.0, 0.0])
-    measured = lifetimes._Model(time, width, lifetimes.Response(3.0 - 40 * width - 0.5 * width, fine), 1, False, None, None, True, False, True, 0.0).shapes(
-        theta
-    )[0]
-    closed = lifetimes._Model(time, width, lifetimes.Response(3.0, None, 0.2 * 2.35482), 1, False, None, None, True, False, True, 0.0).shapes(theta)[0]
+    measured = lifetimes._Model(
+        time,
+        width,
+        lifetimes.Response(3.0 - 40 * width - 0.5 * width, fine),
+        1,
+        False,
+        None,
+        None,
+        True,
+        False,
+        True,
+        0.0,
+    ).shapes(theta)[0]
+    closed = lifetimes._Model(
+        time,
+        width,
+        lifetimes.Response(3.0, None, 0.2 * 2.35482),
+        1,
+        False,
+        None,
+        None,
+        True,
+        False,
+        True,
+        0.0,
+    ).shapes(theta)[0]
     np.testing.assert_allclose(measured, closed, atol=2e-3 * closed.max())
 
 
 def test_model_selection_finds_the_number_of_components(response):
     rng = np.random.default_rng(7)
-    one = pl.fit_decays(T, tcspc.histogram(rng, BINS, BIN, 10_000_000, 60_000, np.array([8.0]), 0.5), response=response)
-    two = pl.fit_decays(T, tcspc.histogram(rng, BINS, BIN, 10_000_000, 60_000, np.array([1.5, 9.0]), 0.5), response=response)
+    one = pl.fit_decays(
+        T,
+        tcspc.histogram(rng, BINS, BIN, 10_000_000, 60_000, np.array([8.0]), 0.5),
+        response=response,
+    )
+    two = pl.fit_decays(
+        T,
+        tcspc.histogram(rng, BINS, BIN, 10_000_000, 60_000, np.array([1.5, 9.0]), 0.5),
+        response=response,
+    )
     assert pl.preferred(one).law == "1 exponential" and pl.preferred(two).law == "2 exponentials"
     assert two["1 exponential"].runs_z < -3 and two["1 exponential"].goodness_z > 5
 
@@ -106,8 +188,12 @@ def test_stretched_exponential_is_recovered():
     t = np.arange(600) * 0.2
     counts = np.random.default_rng(8).poisson(8000 * np.exp(-(((t + 0.1) / 12) ** 0.6)) + 3)
     found = pl.fit_decay(t, counts, stretched=True)
-    assert abs(found.beta - 0.6) < 4 * found.beta_error + 0.01 and found.lifetimes_ns[0] == pytest.approx(12, rel=0.05)
-    assert found.mean_ns["amplitude-weighted"][0] == pytest.approx(12 / 0.6 * math.gamma(1 / 0.6), rel=0.05)  # τ/β Γ(1/β)
+    assert abs(found.beta - 0.6) < 4 * found.beta_error + 0.01 and found.lifetimes_ns[
+        0
+    ] == pytest.approx(12, rel=0.05)
+    assert found.mean_ns["amplitude-weighted"][0] == pytest.approx(
+        12 / 0.6 * math.gamma(1 / 0.6), rel=0.05
+    )  # τ/β Γ(1/β)
 
 
 def test_trapped_crystals_by_their_mean(response):
@@ -116,7 +202,11 @@ def test_trapped_crystals_by_their_mean(response):
     pool, bins = tcspc.trapped_lifetimes(rng, 200_000, *parameters), 2800
     time = np.arange(bins) * BIN
     counts = tcspc.histogram(rng, bins, BIN, 15_000_000, 300_000, pool, 1.2)
-    mean = pl.mean_lifetime(pl.fit_decays(time, counts, ("2", "3"), response=response, period_ns=500.0, cycles=15_000_000))
+    mean = pl.mean_lifetime(
+        pl.fit_decays(
+            time, counts, ("2", "3"), response=response, period_ns=500.0, cycles=15_000_000
+        )
+    )
     assert abs(mean.value_ns - tcspc.mean_lifetime(*parameters)) < 3.5 * mean.error_ns
 
 
@@ -124,7 +214,9 @@ def test_unweighted_least_squares_is_not_to_be_trusted():
     rng, t = np.random.default_rng(10), np.arange(400) * 0.25
     pulls = []
     for _ in range(60):
-        tau, error = pl.least_squares_lifetime(t, rng.poisson(2000 * np.exp(-t / 8) + 1.0), background=1.0)
+        tau, error = pl.least_squares_lifetime(
+            t, rng.poisson(2000 * np.exp(-t / 8) + 1.0), background=1.0
+        )
         pulls.append((tau - 8) / error)
     assert np.std(pulls) > 1.5
 
@@ -143,7 +235,10 @@ def test_unweighted_least_squares_is_not_to_be_trusted():
     ],
 )
 def test_bad_decays_are_refused(change, said):
-    given_ = {"time_ns": np.arange(100.0), "counts": np.round(50 * np.exp(-np.arange(100) / 20) + (change.get("counts") is None))} | change
+    given_ = {
+        "time_ns": np.arange(100.0),
+        "counts": np.round(50 * np.exp(-np.arange(100) / 20) + (change.get("counts") is None)),
+    } | change
     if said == "at least":
         given_["counts"] = np.r_[3.0, np.zeros(99)]
     with pytest.raises(ValueError, match=said):
@@ -152,17 +247,34 @@ def test_bad_decays_are_refused(change, said):
 
 def test_real_decay_by_likelihood_and_by_least_squares(samples):
     file = read_histogram(samples / "trpl" / "sample1.csv.gz")
-    found = pl.fit_decay(file.time_ns, file.counts[0], background=float(file.background[0]), window_ns=(0, 200))
-    assert found.lifetimes_ns[0] == pytest.approx(6.0616, abs=0.0131) and found.lifetime_errors_ns[0] == pytest.approx(0.0263, abs=3e-4)
+    found = pl.fit_decay(
+        file.time_ns, file.counts[0], background=float(file.background[0]), window_ns=(0, 200)
+    )
+    assert found.lifetimes_ns[0] == pytest.approx(6.0616, abs=0.0131) and found.lifetime_errors_ns[
+        0
+    ] == pytest.approx(0.0263, abs=3e-4)
     early = file.time_ns < 200
-    assert pl.least_squares_lifetime(file.time_ns[early], file.counts[0][early], background=float(file.background[0]))[0] == pytest.approx(6.127, abs=1e-3)
+    assert pl.least_squares_lifetime(
+        file.time_ns[early], file.counts[0][early], background=float(file.background[0])
+    )[0] == pytest.approx(6.127, abs=1e-3)
 
 
 def test_real_response_serves_a_simulated_decay(samples):
     irf = read_histogram(samples / "trpl" / "irf_520nm.csv")
     rng = np.random.default_rng(11)
     clean = np.maximum(irf.counts[0] - 20, 0)
-    arrival = rng.exponential(5.0, 100_000) + rng.choice(irf.time_ns, 100_000, p=clean / clean.sum()) + rng.uniform(0, irf.bin_ns, 100_000) + 2.0
+    arrival = (
+        rng.exponential(5.0, 100_000)
+        + rng.choice(irf.time_ns, 100_000, p=clean / clean.sum())
+        + rng.uniform(0, irf.bin_ns, 100_000)
+        + 2.0
+    )
     counts = np.histogram(arrival, bins=np.arange(0, 40.01, 0.05))[0]
-    found = pl.fit_decay(np.arange(counts.size) * 0.05, counts, response=pl.prepare_response(irf.time_ns, irf.counts[0], 0.05))
-    assert abs(found.lifetimes_ns[0] - 5) < 4 * found.lifetime_errors_ns[0] and found.shift_ns == pytest.approx(2.0, abs=0.03)
+    found = pl.fit_decay(
+        np.arange(counts.size) * 0.05,
+        counts,
+        response=pl.prepare_response(irf.time_ns, irf.counts[0], 0.05),
+    )
+    assert abs(found.lifetimes_ns[0] - 5) < 4 * found.lifetime_errors_ns[
+        0
+    ] and found.shift_ns == pytest.approx(2.0, abs=0.03)

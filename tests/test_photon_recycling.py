@@ -13,11 +13,18 @@ def assert_near(found, error, expected):
     assert abs(found - expected) < 4 * error, f"{found:.5f} +- {error:.5f} against {expected:.5f}"
 
 
-@pytest.mark.parametrize("n_film,n_glass,density", [(1.82, 1.5, 0.02), (1.82, 1.5, 0.5), (2.2, 1.5, 0.1), (1.4, 1.6, 0.05)])
+@pytest.mark.parametrize(
+    "n_film,n_glass,density",
+    [(1.82, 1.5, 0.02), (1.82, 1.5, 0.5), (2.2, 1.5, 0.1), (1.4, 1.6, 0.05)],
+)
 def test_first_escape_is_the_exact_ray_formula(n_film, n_glass, density):
     fates = trace(PHOTONS, n_film=n_film, n_glass=n_glass, optical_density=density, seed=1)
     first = fates.by_generation[0] / PHOTONS
-    assert_near(first, np.sqrt(first * (1 - first) / PHOTONS), optics.film_escape(n_film, 1.0, n_glass, density).total)
+    assert_near(
+        first,
+        np.sqrt(first * (1 - first) / PHOTONS),
+        optics.film_escape(n_film, 1.0, n_glass, density).total,
+    )
 
 
 def test_each_face_gets_its_share():
@@ -47,7 +54,9 @@ def test_generations_fall_geometrically():
     fates = trace(PHOTONS, internal_yield=0.8, seed=5)
     film = optics.film_escape(1.82, 1.0, 1.5, 0.02)
     ratio = fates.by_generation[1:5] / fates.by_generation[:4]
-    np.testing.assert_allclose(ratio, 0.8 * (1 - film.total), atol=4 * np.sqrt(2 / fates.by_generation[4]))
+    np.testing.assert_allclose(
+        ratio, 0.8 * (1 - film.total), atol=4 * np.sqrt(2 / fates.by_generation[4])
+    )
 
 
 def test_nothing_is_lost_without_losses():
@@ -64,14 +73,22 @@ def test_the_books_balance():
 
 
 def test_a_wide_slide_gives_its_trapped_light_back_to_the_film():
-    narrow, wide = (trace(20_000, glass_mm=1.0, radius_mm=radius, internal_yield=0.85, seed=8) for radius in (2.0, 50.0))
+    narrow, wide = (
+        trace(20_000, glass_mm=1.0, radius_mm=radius, internal_yield=0.85, seed=8)
+        for radius in (2.0, 50.0)
+    )
     assert wide.reabsorption[0] > narrow.reabsorption[0] and wide.edge < narrow.edge
     for fates in (narrow, wide):  # the relation holds with the losses and returns of any geometry
-        assert_near(*fates.external_yield, optics.external_yield(0.85, fates.escape[0], fates.reabsorption[0]))
+        assert_near(
+            *fates.external_yield,
+            optics.external_yield(0.85, fates.escape[0], fates.reabsorption[0]),
+        )
 
 
 def test_a_slide_without_absorption_empties_by_its_cones_and_its_rim():
-    fates = trace(PHOTONS, n_film=1.5, n_glass=1.5, optical_density=0.0, glass_mm=1.0, radius_mm=100.0, seed=9)
+    fates = trace(
+        PHOTONS, n_film=1.5, n_glass=1.5, optical_density=0.0, glass_mm=1.0, radius_mm=100.0, seed=9
+    )
     cone = 1 - np.sqrt(1 - 1 / 1.5**2)
     assert_near((fates.front + fates.back) / PHOTONS, np.sqrt(cone / PHOTONS), cone)
 
@@ -80,10 +97,19 @@ def test_recycled_light_is_redder():
     wavelength = np.linspace(580, 680, 201)
     emission = np.exp(-0.5 * ((wavelength - 625) / 14) ** 2)
     density = 0.5 / (1 + np.exp((wavelength - 618) / 6))
-    fates = trace(40_000, optical_density=density, wavelength_nm=wavelength, emission=emission, seed=10)
+    fates = trace(
+        40_000, optical_density=density, wavelength_nm=wavelength, emission=emission, seed=10
+    )
     mean = np.sum(wavelength * emission) / emission.sum()
     assert fates.escaped_nm.mean() > mean + 2
-    plain = trace(40_000, optical_density=0.0, n_glass=1.9, wavelength_nm=wavelength, emission=emission, seed=11)
+    plain = trace(
+        40_000,
+        optical_density=0.0,
+        n_glass=1.9,
+        wavelength_nm=wavelength,
+        emission=emission,
+        seed=11,
+    )
     assert_near(plain.escaped_nm.mean(), 14 / np.sqrt(40_000), mean)
 
 

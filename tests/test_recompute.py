@@ -13,7 +13,17 @@ from scipy.spatial.transform import Rotation
 
 from peled.energetics import read_table
 from peled.formats.atomistic import read_calculations
-from peled.recompute import adsorbates, adsorption, jobs, molecules, poses, surface, tables, thermal, tightbinding
+from peled.recompute import (
+    adsorbates,
+    adsorption,
+    jobs,
+    molecules,
+    poses,
+    surface,
+    tables,
+    thermal,
+    tightbinding,
+)
 
 KEPT = jobs.FOLDER / "tight_binding"
 SLABS = sorted(p.name for p in KEPT.glob("[a-z]*slab*.xyz"))
@@ -35,7 +45,12 @@ def test_slab_is_neutral_its_own_mirror_image_and_has_no_dipole(sheets):
         z = np.sort(heights[np.array(atoms.get_chemical_symbols()) == element] - middle)
         assert z == pytest.approx(-z[::-1], abs=1e-9)
     # The paper's vacuum is there above a ligand of 7.5 angstrom.
-    assert atoms.cell.lengths()[2] - np.ptp(heights[np.isin(atoms.get_chemical_symbols(), ["Pb", "I"])]) - 7.5 > 10
+    assert (
+        atoms.cell.lengths()[2]
+        - np.ptp(heights[np.isin(atoms.get_chemical_symbols(), ["Pb", "I"])])
+        - 7.5
+        > 10
+    )
 
 
 def test_slab_has_the_crystals_distances():
@@ -49,10 +64,21 @@ def test_slab_has_the_crystals_distances():
 
     in_crystal = np.sort(bonds(crystal), axis=1)[:, :6]
     assert in_crystal.min() == pytest.approx(surface.CELL_C / 4, abs=1e-6)  # apical
-    assert in_crystal.max() == pytest.approx(surface.CELL_A / np.sqrt(8) / np.cos(np.deg2rad(surface.TILT_DEG)), abs=1e-6)  # in the plane
+    assert in_crystal.max() == pytest.approx(
+        surface.CELL_A / np.sqrt(8) / np.cos(np.deg2rad(surface.TILT_DEG)), abs=1e-6
+    )  # in the plane
     in_slab = bonds(slab)
-    middle = np.abs(slab.positions[np.array(slab.get_chemical_symbols()) == "Pb", 2] - surface.BOTTOM - surface.CELL_C / 2) < 0.1
-    assert np.sort(in_slab[middle], axis=1)[:, :6] == pytest.approx(np.sort(in_crystal, axis=1)[:1].repeat(middle.sum(), axis=0), abs=1e-6)
+    middle = (
+        np.abs(
+            slab.positions[np.array(slab.get_chemical_symbols()) == "Pb", 2]
+            - surface.BOTTOM
+            - surface.CELL_C / 2
+        )
+        < 0.1
+    )
+    assert np.sort(in_slab[middle], axis=1)[:, :6] == pytest.approx(
+        np.sort(in_crystal, axis=1)[:1].repeat(middle.sum(), axis=0), abs=1e-6
+    )
     assert np.all((in_slab < 3.3).sum(axis=1)[~middle] == 5)  # the surface leads lack one iodide
 
 
@@ -75,7 +101,17 @@ def test_stand_in_is_neutral_and_keeps_the_contacts_of_the_ligand():
 
 AMINE = (
     ("C", "N", "H", "H", "H", "H", "H"),
-    np.array([[0, 0, 0], [1.46, 0, 0], [-0.4, 1.0, 0], [-0.4, -0.5, 0.9], [-0.4, -0.5, -0.9], [1.8, -0.5, 0.8], [1.8, -0.5, -0.8]]),
+    np.array(
+        [
+            [0, 0, 0],
+            [1.46, 0, 0],
+            [-0.4, 1.0, 0],
+            [-0.4, -0.5, 0.9],
+            [-0.4, -0.5, -0.9],
+            [1.8, -0.5, 0.8],
+            [1.8, -0.5, -0.8],
+        ]
+    ),
     0.0,
 )
 
@@ -93,14 +129,18 @@ def test_docked_amine_reaches_lead_with_its_nitrogen_and_stays_rigid():
         assert 2.3 < to_lead[AMINE[0].index("N")] < 3.0 < to_lead[AMINE[0].index("C")]
         assert d.min() > 2.0
         inside = np.linalg.norm(pose.positions[:, None] - pose.positions[None], axis=2)
-        assert inside == pytest.approx(np.linalg.norm(AMINE[1][:, None] - AMINE[1][None], axis=2), abs=1e-9)  # rigid
+        assert inside == pytest.approx(
+            np.linalg.norm(AMINE[1][:, None] - AMINE[1][None], axis=2), abs=1e-9
+        )  # rigid
     again = surface.dock([AMINE], bare, count=3, trials=12, seed=3)
     assert again[0].positions == pytest.approx(poses[0].positions)
 
 
 def test_docking_beside_a_ligand_finds_hydrogen_bonds_when_asked_to():
     bare = surface.slab()
-    carbonyl = bare.positions[0] + np.array([[0, 0, 2.6], [0, 0, 3.8], [0.9, 0, 4.4], [-0.9, 0, 4.4]])
+    carbonyl = bare.positions[0] + np.array(
+        [[0, 0, 2.6], [0, 0, 3.8], [0.9, 0, 4.4], [-0.9, 0, 4.4]]
+    )
     on = adsorbates.adduct(bare, ["O", "C", "H", "H"], carbonyl)
     water = (("O", "H", "H"), np.array([[0, 0, 0], [0.76, 0.59, 0], [-0.76, 0.59, 0]]), 0.0)
 
@@ -153,7 +193,9 @@ def _amine_on_stand_in():
     lead = next(a.position for a in bare if a.symbol == "Pb" and a.tag == 0)
     nitrogen = free.symbols.index("N")
     rest = np.delete(free.positions, nitrogen, axis=0).mean(axis=0) - free.positions[nitrogen]
-    turned = Rotation.align_vectors([[0, 0, 1.0]], [rest])[0].apply(free.positions - free.positions[nitrogen])
+    turned = Rotation.align_vectors([[0, 0, 1.0]], [rest])[0].apply(
+        free.positions - free.positions[nitrogen]
+    )
     small = surface.thin(adsorbates.adduct(bare, free.symbols, turned + lead + [0, 0, 2.7]))
     small.pbc, small.cell = False, None  # without images, for speed
     return small, free
@@ -169,9 +211,13 @@ def test_shaking_moves_the_ligand_only_leaves_it_whole_and_can_be_repeated():
         poses.shake(small, 10, np.random.default_rng(3))
         ligand = small.get_tags() >= 10
         assert np.array_equal(small.positions[~ligand], before.positions[~ligand])
-        assert np.linalg.norm(small.positions[ligand] - before.positions[ligand], axis=1).max() > 0.05
+        assert (
+            np.linalg.norm(small.positions[ligand] - before.positions[ligand], axis=1).max() > 0.05
+        )
         edges = molecules.bonds(free.symbols, small.positions[ligand])
-        assert molecules.graph_key(free.symbols, edges) == molecules.graph_key(free.symbols, molecules.bonds(free.symbols, free.positions))
+        assert molecules.graph_key(free.symbols, edges) == molecules.graph_key(
+            free.symbols, molecules.bonds(free.symbols, free.positions)
+        )
         ends.append(small.positions)
     assert ends[0] == pytest.approx(ends[1], abs=1e-6)
 
@@ -183,8 +229,15 @@ def test_best_poses_are_the_lowest_that_differ_and_are_whole(tmp_path, monkeypat
         poses.best("edta", 0)
     broken = free.positions.copy()
     broken[free.symbols.index("H")] += [0, 0, 9.0]
-    tries = [(free.positions, -3.0), (free.positions + 0.1, -2.9), (broken, -9.0), (free.positions + [5, 0, 0], -2.5)]
-    molecules.write_frames(tmp_path / "edta.xyz", [replace(free, positions=p, energy_eV=e) for p, e in tries])
+    tries = [
+        (free.positions, -3.0),
+        (free.positions + 0.1, -2.9),
+        (broken, -9.0),
+        (free.positions + [5, 0, 0], -2.5),
+    ]
+    molecules.write_frames(
+        tmp_path / "edta.xyz", [replace(free, positions=p, energy_eV=e) for p, e in tries]
+    )
     assert [poses.best("edta", k).energy_eV for k in range(2)] == [-3.0, -2.5]
     with pytest.raises(ValueError, match="2 poses that differ, number 3 asked for"):
         poses.best("edta", 2)
@@ -193,8 +246,12 @@ def test_best_poses_are_the_lowest_that_differ_and_are_whole(tmp_path, monkeypat
 @pytest.mark.parametrize("name", [n for n in poses.EFFORT if poses.path(n).exists()])
 def test_kept_poses_are_whole_lie_on_the_surface_and_were_tried_as_often_as_said(name):
     found, effort = molecules.read_frames(poses.path(name)), poses.EFFORT[name]
-    assert len(found) == effort.docked + effort.shaken + ("+" in name)  # of a pair the start that was kept before is one more
-    members = [molecules.read_frames(jobs.FOLDER / "molecules" / f"{m}.xyz")[0] for m in name.split("+")]
+    assert len(found) == effort.docked + effort.shaken + (
+        "+" in name
+    )  # of a pair the start that was kept before is one more
+    members = [
+        molecules.read_frames(jobs.FOLDER / "molecules" / f"{m}.xyz")[0] for m in name.split("+")
+    ]
     for frame in found:
         assert sorted(frame.symbols) == sorted(s for m in members for s in m.symbols)
         first = len(members[0].symbols)  # the members in the order of the name
@@ -225,13 +282,22 @@ def test_kept_slabs_have_no_overlapping_atoms_and_the_frozen_framework(name):
 
 def test_the_freed_slab_is_held_by_its_symmetry_only():
     """Bare, it relaxes a little and every lead keeps its five iodides; with methylamine on it, it falls several electronvolts and most are left with three."""
-    freed, held, with_amine = (tightbinding.load(KEPT / f"{name}.gfn2.xyz") for name in ("slab_free-0", "slab-0", "methylamine_on_slab_free-0"))
+    freed, held, with_amine = (
+        tightbinding.load(KEPT / f"{name}.gfn2.xyz")
+        for name in ("slab_free-0", "slab-0", "methylamine_on_slab_free-0")
+    )
 
     def iodides(atoms):
-        return (atoms.get_all_distances(mic=True)[np.ix_(atoms.numbers == 82, atoms.numbers == 53)] < 3.6).sum(axis=1)
+        return (
+            atoms.get_all_distances(mic=True)[np.ix_(atoms.numbers == 82, atoms.numbers == 53)]
+            < 3.6
+        ).sum(axis=1)
 
     assert set(iodides(held)) == set(iodides(freed)) == {5} and np.median(iodides(with_amine)) == 3
-    low, high = (read_calculations(KEPT / f"{name}.gfn2.xyz")[0].energy_eV for name in ("slab_free-0", "slab-0"))
+    low, high = (
+        read_calculations(KEPT / f"{name}.gfn2.xyz")[0].energy_eV
+        for name in ("slab_free-0", "slab-0")
+    )
     assert -4.0 < low - high < 0.0
     rows = {r.name: r.energy_eV for r in read_table(jobs.FOLDER / "gfn2.csv").rows}
     assert rows["methylamine; free slab"] < rows["methylamine"] - 5.0
@@ -256,7 +322,11 @@ def test_tables_name_what_is_kept_and_add_up(root, tmp_path):
     for name in ("gfn2", "gfn1", "dft", "lead", "box"):
         rows, refused = read_table(root / f"data/energetics/{name}.csv")
         assert rows and not refused, (name, refused)
-    made = {"gfn2": tables.tight_binding(jobs.FOLDER, "gfn2"), "gfn1": tables.tight_binding(jobs.FOLDER, "gfn1"), "dft": tables.plane_waves(jobs.FOLDER)}
+    made = {
+        "gfn2": tables.tight_binding(jobs.FOLDER, "gfn2"),
+        "gfn1": tables.tight_binding(jobs.FOLDER, "gfn1"),
+        "dft": tables.plane_waves(jobs.FOLDER),
+    }
     for name, rows in made.items():
         assert (root / f"data/energetics/{name}.csv").read_text().splitlines()[1:] == rows
     assert tables.tight_binding(tmp_path, "gfn2") == []
@@ -267,7 +337,9 @@ def test_tables_name_what_is_kept_and_add_up(root, tmp_path):
 
 def _job(folder: Path, name: str, **options) -> jobs.Job:
     path = folder / f"{name}.txt"
-    return jobs.Job(name, lambda scratch: path.write_text(str(len(os.listdir(scratch)))), (path,), **options)
+    return jobs.Job(
+        name, lambda scratch: path.write_text(str(len(os.listdir(scratch)))), (path,), **options
+    )
 
 
 def test_only_what_is_missing_runs_and_a_failure_does_not_stop_the_rest(tmp_path):
@@ -275,7 +347,11 @@ def test_only_what_is_missing_runs_and_a_failure_does_not_stop_the_rest(tmp_path
         raise RuntimeError("no convergence")
 
     said = []
-    listed = [_job(tmp_path, "one"), jobs.Job("two", fails, (tmp_path / "two.txt",)), _job(tmp_path, "three")]
+    listed = [
+        _job(tmp_path, "one"),
+        jobs.Job("two", fails, (tmp_path / "two.txt",)),
+        _job(tmp_path, "three"),
+    ]
     assert jobs.run_all(listed, say=said.append) == ["two"]
     assert [j.done for j in listed] == [True, False, True]
     assert any("two" in s and "no convergence" in s for s in said)
@@ -307,7 +383,9 @@ def test_a_job_held_by_another_process_is_left_to_it(tmp_path, monkeypatch):
 def test_patterns_that_match_nothing_are_an_error():
     listed = adsorption.jobs()
     assert len({j.name for j in listed}) == len(listed)
-    assert [j.name for j in jobs.chosen(listed, ["tight_binding/methylamine_on_pbi2*"])] == ["tight_binding/methylamine_on_pbi2-0.gfn2"]
+    assert [j.name for j in jobs.chosen(listed, ["tight_binding/methylamine_on_pbi2*"])] == [
+        "tight_binding/methylamine_on_pbi2-0.gfn2"
+    ]
     with pytest.raises(ValueError, match="no calculation is called"):
         jobs.chosen(listed, ["tight_binding/benzene"])
 
@@ -319,7 +397,9 @@ def test_thermochemistry_of_a_printout():
          :: G(RRHO) contrib.            0.039712044159 Eh   ::
 """
     found = thermal.corrections(text)
-    assert found["gibbs_correction_eV"] == pytest.approx(found["enthalpy_correction_eV"] - found["temperature_times_entropy_eV"], abs=1e-4)
+    assert found["gibbs_correction_eV"] == pytest.approx(
+        found["enthalpy_correction_eV"] - found["temperature_times_entropy_eV"], abs=1e-4
+    )
     # Ideal-gas methylamine: about 243 J/(mol K) from calorimetry and spectra (Aston, Siller & Messerly 1937, doi:10.1021/ja01288a053).
     assert found["temperature_times_entropy_eV"] == pytest.approx(243 * 298.15 / 96485.3, rel=0.03)
     with pytest.raises(ValueError, match="thermochemistry"):
@@ -331,7 +411,10 @@ def test_listing_says_what_is_kept_and_a_wrong_name_is_an_error(capsys):
 
     assert main([]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("kept") and "tight_binding/methylamine_on_pbi2-0.gfn2" in line for line in lines)
+    assert any(
+        line.startswith("kept") and "tight_binding/methylamine_on_pbi2-0.gfn2" in line
+        for line in lines
+    )
     assert main(["tight_binding/benzene"]) == 2
 
 
@@ -342,7 +425,9 @@ def test_methylamine_on_lead_iodide_from_scratch(tmp_path, monkeypatch):
     """Conformer, placement and relaxation again, to the kept energy; needs the packages of `make energetics-env`."""
     for package in ("tblite", "rdkit"):
         pytest.importorskip(package, reason="make energetics-env installs what recomputing needs")
-    wanted = {r.name: r.energy_eV for r in read_table(jobs.FOLDER / "gfn2.csv").rows}["methylamine on PbI2"]
+    wanted = {r.name: r.energy_eV for r in read_table(jobs.FOLDER / "gfn2.csv").rows}[
+        "methylamine on PbI2"
+    ]
     monkeypatch.setattr(tightbinding, "OUT", tmp_path)
     names = ("pbi2-0", "methylamine_on_pbi2-0")
     for relaxation in adsorption.relaxations():

@@ -17,9 +17,13 @@ from peled.formats.atomistic.structures import Structure, read_structure
 from peled.recompute import espresso, espresso_box, pseudopotentials
 from peled.recompute.jobs import MissingProgram
 
-OUTPUTS = sorted(path for folder in (espresso_box.BOX, espresso.SLAB) for path in folder.rglob("*.out"))
+OUTPUTS = sorted(
+    path for folder in (espresso_box.BOX, espresso.SLAB) for path in folder.rglob("*.out")
+)
 BOND = pseudopotentials.INPUTS / "lead_iodide_bond.csv"
-needs_programs = pytest.mark.skipif(not (shutil.which("pw.x") and shutil.which("ld1.x")), reason="pw.x and ld1.x are not installed")
+needs_programs = pytest.mark.skipif(
+    not (shutil.which("pw.x") and shutil.which("ld1.x")), reason="pw.x and ld1.x are not installed"
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +43,8 @@ def binding(folder: str) -> dict[str, float]:
         return suffix_energy.setdefault(name, read_calculation(where / name).energy_eV)
 
     return {
-        row["name"]: energy(row["complex"]) - sum(energy(part.strip()) for part in row["parts"].split(" + "))
+        row["name"]: energy(row["complex"])
+        - sum(energy(part.strip()) for part in row["parts"].split(" + "))
         for row in csv.DictReader((where / "table.csv").read_text().splitlines())
     }
 
@@ -57,7 +62,11 @@ def test_every_potential_was_tested_on_atoms(checks):
 def test_potentials_reproduce_the_atom_they_were_made_for(checks):
     for name, rows in checks.items():
         ground = pseudopotentials.ATOMS[pseudopotentials.element_of(name)].configurations[0]
-        worst = max(abs(float(r["error_meV"])) for r in rows if r["configuration"] == ground and r["quantity"].startswith("eigenvalue"))
+        worst = max(
+            abs(float(r["error_meV"]))
+            for r in rows
+            if r["configuration"] == ground and r["quantity"].startswith("eigenvalue")
+        )
         # The shipped carbon was made without relativity, on a coarser mesh; the others meet their own reference.
         assert worst < (10 if name == "C.pbe-rrkjus" else 1), name
 
@@ -114,10 +123,20 @@ def test_input_read_back_is_the_structure(tmp_path):
 
 def test_input_states_the_settings_of_the_paper():
     text = espresso.pw_input(espresso.boxed(espresso_box.geometry("lead_iodide"), np.eye(3) * 11))
-    for piece in ("ecutwfc = 25,", "ecutrho = 200,", "input_dft = 'PBE'", "vdw_corr = 'dft-d3'", "K_POINTS gamma", "Pb.pbe-dn.UPF", "nat = 3, ntyp = 2"):
+    for piece in (
+        "ecutwfc = 25,",
+        "ecutrho = 200,",
+        "input_dft = 'PBE'",
+        "vdw_corr = 'dft-d3'",
+        "K_POINTS gamma",
+        "Pb.pbe-dn.UPF",
+        "nat = 3, ntyp = 2",
+    ):
         assert piece in text
     assert "&ions" not in text
-    assert "&ions" in espresso.pw_input(espresso.boxed(espresso_box.geometry("lead_iodide"), np.eye(3) * 11), calculation="relax")
+    assert "&ions" in espresso.pw_input(
+        espresso.boxed(espresso_box.geometry("lead_iodide"), np.eye(3) * 11), calculation="relax"
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,7 +144,11 @@ def test_input_states_the_settings_of_the_paper():
     [
         (Structure(("H",), np.zeros((1, 3))), "scf", "periodic cell"),
         (Structure(("Xe",), np.zeros((1, 3)), np.eye(3) * 5), "scf", "no potential for Xe"),
-        (Structure(("H", "H"), np.array([[0.0, 0, 0.1], [0, 0, 5.8]]), np.eye(3) * 6), "scf", "found 0.30"),
+        (
+            Structure(("H", "H"), np.array([[0.0, 0, 0.1], [0, 0, 5.8]]), np.eye(3) * 6),
+            "scf",
+            "found 0.30",
+        ),
         (Structure(("H",), np.zeros((1, 3)), np.eye(3) * 5), "md", "scf or relax"),
     ],
 )
@@ -146,16 +169,30 @@ def test_kept_inputs_are_those_of_the_geometries():
     names = {path.name.split("-")[0].removesuffix(".in") for path in kept}
     for path in kept:
         found = read_structure(path)
-        if "_on_slab" not in path.name and "slab" not in path.name:  # a molecule, in the cell of the slab
-            given = espresso.boxed(espresso.lowest_conformer(path.stem)[0], read_structure(espresso.lowest("slab")).cell)
+        if (
+            "_on_slab" not in path.name and "slab" not in path.name
+        ):  # a molecule, in the cell of the slab
+            given = espresso.boxed(
+                espresso.lowest_conformer(path.stem)[0],
+                read_structure(espresso.lowest("slab")).cell,
+            )
         else:
             given = read_structure(espresso.GEOMETRIES / path.name.replace(".in", ".xyz"))
             # Whatever adsorbs, its binding energy can be formed from these inputs alone.
-            assert set(path.name.split("_on_slab")[0].split("+")) <= names or path.name.startswith(("slab", "perfect", "frenkel")), path.name
+            assert set(path.name.split("_on_slab")[0].split("+")) <= names or path.name.startswith(
+                ("slab", "perfect", "frenkel")
+            ), path.name
         assert found.symbols == given.symbols, path.name
         np.testing.assert_allclose(found.positions, given.positions, atol=1e-6, err_msg=path.name)
         np.testing.assert_allclose(found.cell, given.cell, atol=1e-6, err_msg=path.name)
-    assert {"slab", "glutathione", "edta", "glutathione_on_slab", "edta_on_slab", "glutathione+edta_on_slab"} <= names
+    assert {
+        "slab",
+        "glutathione",
+        "edta",
+        "glutathione_on_slab",
+        "edta_on_slab",
+        "glutathione+edta_on_slab",
+    } <= names
     assert not any(name.endswith("_free") for name in names)
 
 
@@ -174,14 +211,29 @@ def test_kept_outputs_are_whole_small_and_say_their_settings(path):
     assert found.settings["dispersion"] == "DFT-D3"
     assert found.settings["kpoints"] == "Gamma"
     assert found.settings["charge"] == 0
-    potentials, cutoff = ("soft", 25.0) if path.parent.name in ("slab", "small") else (path.parent.name.split("-")[0], float(path.parent.name.split("-")[1]))
-    assert found.settings["cutoff_eV"] == pytest.approx(cutoff * pseudopotentials.RYDBERG_EV, abs=2e-3)
-    assert found.settings["density_cutoff_eV"] == pytest.approx(8 * cutoff * pseudopotentials.RYDBERG_EV, abs=2e-3)
+    potentials, cutoff = (
+        ("soft", 25.0)
+        if path.parent.name in ("slab", "small")
+        else (path.parent.name.split("-")[0], float(path.parent.name.split("-")[1]))
+    )
+    assert found.settings["cutoff_eV"] == pytest.approx(
+        cutoff * pseudopotentials.RYDBERG_EV, abs=2e-3
+    )
+    assert found.settings["density_cutoff_eV"] == pytest.approx(
+        8 * cutoff * pseudopotentials.RYDBERG_EV, abs=2e-3
+    )
     for symbol in set(found.structure.symbols):
-        assert found.settings[f"pseudopotential {symbol}"] == pseudopotentials.SETS[potentials][symbol] + ".UPF"
+        assert (
+            found.settings[f"pseudopotential {symbol}"]
+            == pseudopotentials.SETS[potentials][symbol] + ".UPF"
+        )
 
 
-@pytest.mark.parametrize("path", [p for p in OUTPUTS if p.parent.name not in ("slab", "small")], ids=lambda p: f"{p.parent.name}/{p.stem}")
+@pytest.mark.parametrize(
+    "path",
+    [p for p in OUTPUTS if p.parent.name not in ("slab", "small")],
+    ids=lambda p: f"{p.parent.name}/{p.stem}",
+)
 def test_box_outputs_are_of_the_kept_geometries(path):
     found, given = read_calculation(path).structure, espresso_box.geometry(path.stem)
     assert found.symbols == given.symbols
@@ -189,11 +241,15 @@ def test_box_outputs_are_of_the_kept_geometries(path):
     np.testing.assert_allclose(found.positions - shift, given.positions, atol=1e-5)
 
 
-@pytest.mark.parametrize("path", [p for p in OUTPUTS if p.parent.name == "slab"], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [p for p in OUTPUTS if p.parent.name == "slab"], ids=lambda p: p.stem
+)
 def test_slab_outputs_name_their_geometry_and_share_the_cell(path):
     stem, relaxed = path.stem.removesuffix(".relaxed"), path.stem.endswith(".relaxed")
     found = read_calculation(path, allow_unconverged=relaxed)
-    np.testing.assert_allclose(np.diag(found.structure.cell), [17.71, 17.71, espresso.HEIGHT], atol=1e-4)
+    np.testing.assert_allclose(
+        np.diag(found.structure.cell), [17.71, 17.71, espresso.HEIGHT], atol=1e-4
+    )
     title = path.read_text().split("Title:")[1].split("\n")[1].strip()
     assert title.endswith(", ligand relaxed") == relaxed
     title = title.removesuffix(", ligand relaxed")
@@ -210,7 +266,10 @@ def test_slab_outputs_name_their_geometry_and_share_the_cell(path):
 
 def test_every_kept_self_consistency_came_to_rest():
     """Plain mixing stops with energies that still move by hundredths of an electronvolt while the estimated accuracy is a hundred times smaller."""
-    steps = {path.name: abs(read_calculation(path, allow_unconverged=True).scf_step_eV or 0.0) for path in OUTPUTS}
+    steps = {
+        path.name: abs(read_calculation(path, allow_unconverged=True).scf_step_eV or 0.0)
+        for path in OUTPUTS
+    }
     assert max(steps.values()) < SETTLED_EV, max(steps, key=steps.get)
 
 
@@ -221,7 +280,9 @@ def test_broken_outputs_are_refused(tmp_path):
     with pytest.raises(FormatError):
         read_calculation(tmp_path / "begun.out")
     (tmp_path / "unconverged.out").write_text(
-        text.replace("convergence has been achieved in", "convergence NOT achieved after").replace("!    total", "     total")
+        text.replace("convergence has been achieved in", "convergence NOT achieved after").replace(
+            "!    total", "     total"
+        )
     )
     with pytest.raises(FormatError):
         read_calculation(tmp_path / "unconverged.out")
@@ -233,8 +294,12 @@ def test_broken_outputs_are_refused(tmp_path):
 def test_trimming_keeps_what_is_read_and_drops_paths(tmp_path):
     text = (espresso_box.BOX / "soft-25" / "lead_iodide.out").read_text()
     assert espresso.trim(text) == text
-    noisy = text.replace("Program PWSCF v.6.7MaX", "Program PWSCF v.6.7MaX starts on 22Nov2026 at 12: 0: 0 ")
-    noisy = noisy.replace("     Pb.pbe-dn.UPF", "     /home/someone/pseudo/Pb.pbe-dn.UPF\n     MD5 check sum: 1234")
+    noisy = text.replace(
+        "Program PWSCF v.6.7MaX", "Program PWSCF v.6.7MaX starts on 22Nov2026 at 12: 0: 0 "
+    )
+    noisy = noisy.replace(
+        "     Pb.pbe-dn.UPF", "     /home/someone/pseudo/Pb.pbe-dn.UPF\n     MD5 check sum: 1234"
+    )
     noisy += "     Writing output data file /home/someone/out/x.save/\n     init_run     :      2.02s CPU\n"
     assert espresso.trim(noisy) == text
 
@@ -263,7 +328,9 @@ def test_lead_iodide_bond_is_that_of_gaussians():
     found = {}
     for program in {row["program"] for row in rows}:
         mine = [row for row in rows if row["program"] == program]
-        found[program], curvature = espresso_box.bond_length([float(r["length_angstrom"]) for r in mine], [float(r["energy_eV"]) for r in mine])
+        found[program], curvature = espresso_box.bond_length(
+            [float(r["length_angstrom"]) for r in mine], [float(r["energy_eV"]) for r in mine]
+        )
         assert curvature > 0
         assert 2.7 < found[program] < 2.95
     assert len(found) == 2
@@ -279,13 +346,19 @@ def test_the_smallest_run_gives_its_kept_energy(tmp_path):
     (tmp_path / "scratch").mkdir()
     espresso_box._run_small(tmp_path / "scratch", target=tmp_path / "again.out")
     # The density is converged to 2e-6 Ry.
-    assert read_calculation(tmp_path / "again.out").energy_eV == pytest.approx(read_calculation(kept).energy_eV, abs=5e-5)
+    assert read_calculation(tmp_path / "again.out").energy_eV == pytest.approx(
+        read_calculation(kept).energy_eV, abs=5e-5
+    )
 
 
 @needs_programs
 def test_a_run_that_does_not_converge_is_not_kept(tmp_path, monkeypatch):
     whole = espresso.pw_input
-    monkeypatch.setattr(espresso, "pw_input", lambda *a, **k: whole(*a, **k).replace("electron_maxstep = 80", "electron_maxstep = 1"))
+    monkeypatch.setattr(
+        espresso,
+        "pw_input",
+        lambda *a, **k: whole(*a, **k).replace("electron_maxstep = 80", "electron_maxstep = 1"),
+    )
     with pytest.raises(RuntimeError, match="converged"):
         espresso_box._run_small(tmp_path, target=tmp_path / "kept.out")
     assert not (tmp_path / "kept.out").exists()
@@ -296,4 +369,6 @@ def test_jobs_have_their_own_names_and_places():
     assert len({job.name for job in jobs}) == len(jobs)
     outputs = [path for job in jobs for path in job.outputs]
     assert len(set(outputs)) == len(outputs)
-    assert {"espresso/box/soft-25/acetic_acid", "espresso/slab/methylamine_on_slab"} <= {job.name for job in jobs}
+    assert {"espresso/box/soft-25/acetic_acid", "espresso/slab/methylamine_on_slab"} <= {
+        job.name for job in jobs
+    }

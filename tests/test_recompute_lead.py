@@ -12,7 +12,9 @@ import pytest
 from peled.recompute import lead, molecules
 from peled.recompute.molecules import Frame
 
-KEPT_MOLECULES = [name for name in molecules.SMILES if molecules.charge_of(molecules.SMILES[name]) >= 0]
+KEPT_MOLECULES = [
+    name for name in molecules.SMILES if molecules.charge_of(molecules.SMILES[name]) >= 0
+]
 LIGANDS = {ligand.name: ligand for ligand in lead.LIGANDS}
 
 
@@ -22,7 +24,10 @@ def frames_of(system):
 
 @pytest.fixture(scope="module")
 def records():
-    return {path.stem: json.loads(path.read_text()) for path in sorted((lead.HERE / "pbe").glob("*.json"))}
+    return {
+        path.stem: json.loads(path.read_text())
+        for path in sorted((lead.HERE / "pbe").glob("*.json"))
+    }
 
 
 # ---- telling substances apart -------------------------------------------------------------------------------------------------
@@ -59,16 +64,27 @@ def test_proton_on_the_other_oxygen_of_the_same_acid_is_the_same_substance(acid)
 
 def test_a_moved_proton_is_another_substance(acid):
     h, _, _ = hydroxyl(acid)
-    carbon = next(k for k in range(len(acid.symbols)) if acid.symbols[k] == "C" and not {"O"} & {acid.symbols[j] for j in neighbours(acid, k)})
+    carbon = next(
+        k
+        for k in range(len(acid.symbols))
+        if acid.symbols[k] == "C" and not {"O"} & {acid.symbols[j] for j in neighbours(acid, k)}
+    )
     moved = acid.positions.copy()
     away = acid.positions[carbon] - acid.positions.mean(axis=0)
     moved[h] = acid.positions[carbon] + 1.1 * away / np.linalg.norm(away)
-    keys = {molecules.graph_key(acid.symbols, molecules.bonds(acid.symbols, p)) for p in (acid.positions, moved)}
+    keys = {
+        molecules.graph_key(acid.symbols, molecules.bonds(acid.symbols, p))
+        for p in (acid.positions, moved)
+    }
     assert len(keys) == 2
 
 
 def neighbours(frame, k):
-    return [j if i == k else i for i, j in molecules.bonds(frame.symbols, frame.positions) if k in (i, j)]
+    return [
+        j if i == k else i
+        for i, j in molecules.bonds(frame.symbols, frame.positions)
+        if k in (i, j)
+    ]
 
 
 def test_a_hydrogen_bond_is_no_bond():
@@ -77,14 +93,21 @@ def test_a_hydrogen_bond_is_no_bond():
     for gap in (1.6, 1.4):  # from the first water's proton to the second oxygen
         second = water @ np.diag([1, 1, -1]) + [0.96 + gap, 0, 0]
         second[1:] = second[0] + [[0.24, 0.66, 0.66], [0.24, -0.66, 0.66]]
-        assert molecules.bonds(symbols, np.vstack([water, second])) == {(0, 1), (0, 2), (3, 4), (3, 5)}
+        assert molecules.bonds(symbols, np.vstack([water, second])) == {
+            (0, 1),
+            (0, 2),
+            (3, 4),
+            (3, 5),
+        }
 
 
 def test_the_mirror_image_has_the_other_hand():
     at = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1.0], [-1, -1, -1]])
     centres = [(0, 1, 2, 3)]
     mirrored = at * [1, 1, -1]
-    assert molecules.handedness("CCCCC", at, centres) != molecules.handedness("CCCCC", mirrored, centres)
+    assert molecules.handedness("CCCCC", at, centres) != molecules.handedness(
+        "CCCCC", mirrored, centres
+    )
 
 
 def test_distinct_keeps_the_lowest_of_like_frames_and_all_unlike_ones(acid):
@@ -99,7 +122,14 @@ def test_frames_survive_their_file(tmp_path, acid):
     molecules.write_frames(tmp_path / "f.xyz", [there, acid], program="a; b 1")
     back = molecules.read_frames(tmp_path / "f.xyz")
     assert len(back) == 2 and np.array_equal(back[0].positions, np.round(there.positions, 8))
-    assert (back[0].charge, back[0].energy_eV, back[0].steps, back[0].max_force, back[0].medium, back[0].converged) == (-1, -12.5, 7, 0.0123, "water", True)
+    assert (
+        back[0].charge,
+        back[0].energy_eV,
+        back[0].steps,
+        back[0].max_force,
+        back[0].medium,
+        back[0].converged,
+    ) == (-1, -12.5, 7, 0.0123, "water", True)
 
 
 def test_the_pocket_touches_donors_and_nothing_else():
@@ -117,7 +147,10 @@ def test_a_neutral_complex_without_protons_is_the_anions(name):
     bare = lead.deprotonated(whole, name)
     substance, _ = molecules.embedded(molecules.SMILES[name], 2)
     lost = -molecules.charge_of(molecules.SMILES[name])
-    assert Counter(whole.symbols) - Counter(bare.symbols) == Counter(H=lost) and bare.charge == whole.charge - lost
+    assert (
+        Counter(whole.symbols) - Counter(bare.symbols) == Counter(H=lost)
+        and bare.charge == whole.charge - lost
+    )
     assert bare.symbols[1:] == substance.symbols and substance.holds(bare.positions[1:])
     with pytest.raises(ValueError, match="heavy atoms"):
         lead.deprotonated(whole, "edta_2-" if name.startswith("glutathione") else "glutathione_2-")
@@ -135,11 +168,19 @@ def test_unlike_frames_leave_out_twins(acid):
 
 def kept_systems():
     free = [name for ligand in lead.LIGANDS for name in ligand.free]
-    return [s for s in (*KEPT_MOLECULES, *free, *(x.complex for x in lead.LIGANDS)) if kept_file(s).exists()]
+    return [
+        s
+        for s in (*KEPT_MOLECULES, *free, *(x.complex for x in lead.LIGANDS))
+        if kept_file(s).exists()
+    ]
 
 
 def kept_file(system):
-    return molecules.FOLDER / "molecules" / f"{system}.xyz" if system in KEPT_MOLECULES else lead.geometry_file(system)
+    return (
+        molecules.FOLDER / "molecules" / f"{system}.xyz"
+        if system in KEPT_MOLECULES
+        else lead.geometry_file(system)
+    )
 
 
 @pytest.mark.parametrize("system", sorted(set(kept_systems())))
@@ -153,7 +194,9 @@ def test_kept_geometries_are_relaxed_whole_and_in_order(system):
         energies = [f.energy_eV for f in frames]
         assert energies == sorted(energies) and energies[-1] - energies[0] < 2.5
         for f in frames:
-            distances = np.linalg.norm(f.positions[:, None] - f.positions[None], axis=2) + 9 * np.eye(len(f.symbols))
+            distances = np.linalg.norm(
+                f.positions[:, None] - f.positions[None], axis=2
+            ) + 9 * np.eye(len(f.symbols))
             assert distances.min() > 0.9
             if "Pb" in f.symbols:
                 assert distances[f.symbols.index("Pb")].min() > 1.9
@@ -161,7 +204,13 @@ def test_kept_geometries_are_relaxed_whole_and_in_order(system):
 
 
 @pytest.mark.parametrize(
-    "ligand", [x for x in lead.LIGANDS if lead.geometry_file(x.complex).exists() and lead.geometry_file(x.name).exists()], ids=lambda x: x.name
+    "ligand",
+    [
+        x
+        for x in lead.LIGANDS
+        if lead.geometry_file(x.complex).exists() and lead.geometry_file(x.name).exists()
+    ],
+    ids=lambda x: x.name,
 )
 def test_complexes_are_lead_and_the_intact_ligand(ligand):
     charge = molecules.charge_of(molecules.SMILES[ligand.name])
@@ -178,14 +227,24 @@ def test_forms_of_a_ligand_are_tautomers():
     for ligand in lead.LIGANDS:
         found = [frames_of(name)[0] for name in ligand.free if lead.geometry_file(name).exists()]
         assert len({(f.charge, tuple(sorted(f.symbols))) for f in found}) <= 1
-        assert len({molecules.graph_key(f.symbols, molecules.bonds(f.symbols, f.positions)) for f in found}) == len(found)
+        assert len(
+            {molecules.graph_key(f.symbols, molecules.bonds(f.symbols, f.positions)) for f in found}
+        ) == len(found)
 
 
 def test_records_say_what_was_calculated(records):
     assert {"lead_ion-0.def2-svp.vacuum", "edta_on_lead_ion-0.def2-svp.vacuum"} <= set(records)
     for name, r in records.items():
-        assert r["converged"] and r["functional"] == "PBE" and r["density_fitting"] and np.isfinite(r["energy_eV"]), name
-        assert name == f"{r['system']}-{r['conformer']}{'' if r['part'] == 'whole' else '.' + r['part']}.{r['basis']}.{r['medium'].split()[0]}"
+        assert (
+            r["converged"]
+            and r["functional"] == "PBE"
+            and r["density_fitting"]
+            and np.isfinite(r["energy_eV"])
+        ), name
+        assert (
+            name
+            == f"{r['system']}-{r['conformer']}{'' if r['part'] == 'whole' else '.' + r['part']}.{r['basis']}.{r['medium'].split()[0]}"
+        )
         real = [s for k, s in enumerate(r["symbols"]) if k not in r["ghost_atoms"]]
         assert (r["ecp"] == "none") == ("Pb" not in real), name
         assert r["dispersion"] == ("D3(BJ)" if r["part"] == "whole" else "none"), name
@@ -202,7 +261,11 @@ def test_records_say_what_was_calculated(records):
 def test_a_larger_basis_and_a_solvent_lower_the_energy(records):
     for name, r in records.items():
         stem = name.split(".def2-")[0]
-        if larger := records.get(name.replace("def2-svp", "def2-tzvp")) if r["basis"] == "def2-svp" else None:
+        if (
+            larger := records.get(name.replace("def2-svp", "def2-tzvp"))
+            if r["basis"] == "def2-svp"
+            else None
+        ):
             assert larger["energy_eV"] < r["energy_eV"], name
         vacuum = records.get(f"{stem}.{r['basis']}.vacuum")
         if r["medium"] != "vacuum" and vacuum:
@@ -212,7 +275,11 @@ def test_a_larger_basis_and_a_solvent_lower_the_energy(records):
 def test_ghost_functions_lower_a_fragment(records):
     for name, r in records.items():
         if r["part"].endswith("+ghost"):
-            alone = records["lead_ion-0.def2-svp.vacuum".replace("def2-svp", r["basis"]) if r["part"].startswith("lead") else name.replace("+ghost", "")]
+            alone = records[
+                "lead_ion-0.def2-svp.vacuum".replace("def2-svp", r["basis"])
+                if r["part"].startswith("lead")
+                else name.replace("+ghost", "")
+            ]
             assert 0 < alone["energy_eV"] - r["energy_eV"] < 1.0, name
 
 
@@ -220,11 +287,17 @@ def test_lead_is_bound_in_every_model(records):
     for ligand in ("edta", "glutathione"):
         for suffix in (".xyz", ".gfn1.xyz"):
             free, whole, ion = (
-                molecules.read_frames(lead.geometry_file(s).with_suffix(suffix))[0].energy_eV for s in (ligand, f"{ligand}_on_lead_ion", "lead_ion")
+                molecules.read_frames(lead.geometry_file(s).with_suffix(suffix))[0].energy_eV
+                for s in (ligand, f"{ligand}_on_lead_ion", "lead_ion")
             )
             assert -20 < whole - free - ion < -5
         lowest = {
-            s: min(r["energy_eV"] for r in records.values() if (r["system"], r["basis"], r["medium"], r["part"]) == (s, "def2-svp", "vacuum", "whole"))
+            s: min(
+                r["energy_eV"]
+                for r in records.values()
+                if (r["system"], r["basis"], r["medium"], r["part"])
+                == (s, "def2-svp", "vacuum", "whole")
+            )
             for s in (ligand, f"{ligand}_on_lead_ion", "lead_ion")
         }
         assert -20 < lowest[f"{ligand}_on_lead_ion"] - lowest[ligand] - lowest["lead_ion"] < -5
@@ -234,20 +307,38 @@ def test_solvation_starts_from_the_kept_energies():
     kept = json.loads((lead.HERE / "solvation.json").read_text())
     assert {r["medium"] for r in kept["rows"]} == {"vacuum", "water", "dmso"}
     for r in kept["rows"]:
-        same = {x["medium"]: x["energy_eV"] for x in kept["rows"] if (x["system"], x["conformer"]) == (r["system"], r["conformer"])}
-        assert same["vacuum"] == pytest.approx(frames_of(r["system"])[r["conformer"]].energy_eV, abs=1e-6)
+        same = {
+            x["medium"]: x["energy_eV"]
+            for x in kept["rows"]
+            if (x["system"], x["conformer"]) == (r["system"], r["conformer"])
+        }
+        assert same["vacuum"] == pytest.approx(
+            frames_of(r["system"])[r["conformer"]].energy_eV, abs=1e-6
+        )
         assert same["water"] < same["vacuum"] and same["dmso"] < same["vacuum"]
 
 
 def test_the_larger_basis_is_asked_for_the_lowest_only(tmp_path, monkeypatch, records):
-    first = [p for p in lead.points() if p.system == "edta_on_lead_ion" and p.basis == lead.TZVP and p.medium == lead.VACUUM and not p.part]
+    first = [
+        p
+        for p in lead.points()
+        if p.system == "edta_on_lead_ion"
+        and p.basis == lead.TZVP
+        and p.medium == lead.VACUUM
+        and not p.part
+    ]
     energies = {
         r["conformer"]: r["energy_eV"]
         for r in records.values()
-        if r["system"] == "edta_on_lead_ion" and r["basis"] == lead.SVP and r["medium"] == "vacuum" and r["part"] == "whole"
+        if r["system"] == "edta_on_lead_ion"
+        and r["basis"] == lead.SVP
+        and r["medium"] == "vacuum"
+        and r["part"] == "whole"
     }
     assert [p.frame for p in first] == sorted(energies, key=energies.get)[: lead.BEST]
-    shutil.copytree(lead.HERE, tmp_path / "lead", ignore=lambda folder, names: [n for n in names if n == "pbe"])
+    shutil.copytree(
+        lead.HERE, tmp_path / "lead", ignore=lambda folder, names: [n for n in names if n == "pbe"]
+    )
     monkeypatch.setattr(lead, "HERE", tmp_path / "lead")
     assert {p.basis for p in lead.points() if p.system == "edta_on_lead_ion"} == {lead.SVP}
 
@@ -269,7 +360,9 @@ def test_tight_binding_gives_the_kept_energy_again(name):
 def test_pbe_gives_the_kept_lead_ion_again(records):
     pytest.importorskip("pyscf")
     again = lead.pbe(lead.lead_ion(), lead.SVP)
-    assert again["energy_eV"] == pytest.approx(records["lead_ion-0.def2-svp.vacuum"]["energy_eV"], abs=1e-6)
+    assert again["energy_eV"] == pytest.approx(
+        records["lead_ion-0.def2-svp.vacuum"]["energy_eV"], abs=1e-6
+    )
 
 
 def test_stored_integrals_change_nothing_of_pyscfs_own_solvent():
@@ -278,11 +371,17 @@ def test_stored_integrals_change_nothing_of_pyscfs_own_solvent():
 
     from peled.recompute.solvent import stored_pcm
 
-    molecule = gto.M(atom="O 0 0 0; H 0.96 0 0; H -0.24 0.93 0", basis="def2-svp", charge=0, verbose=0)
+    molecule = gto.M(
+        atom="O 0 0 0; H 0.96 0 0; H -0.24 0.93 0", basis="def2-svp", charge=0, verbose=0
+    )
     field = dft.RKS(molecule, xc="pbe").density_fit()
     field.grids.level, field.conv_tol = 0, 1e-10
     own = field.PCM()
-    own.with_solvent.method, own.with_solvent.eps, own.with_solvent.lebedev_order = "IEF-PCM", 46.826, 11
+    own.with_solvent.method, own.with_solvent.eps, own.with_solvent.lebedev_order = (
+        "IEF-PCM",
+        46.826,
+        11,
+    )
     ours = stored_pcm(field, 46.826, surface_order=11)
     assert ours.kernel() == pytest.approx(own.kernel(), abs=1e-9)
     assert ours.with_solvent.v == pytest.approx(own.with_solvent.v, abs=1e-7)
@@ -290,7 +389,9 @@ def test_stored_integrals_change_nothing_of_pyscfs_own_solvent():
     ion = gto.M(atom="Na 0 0 0", basis="def2-svp", charge=1, verbose=0)
     bare = dft.RKS(ion, xc="pbe").density_fit()
     wet = stored_pcm(dft.RKS(ion, xc="pbe").density_fit(), 78.355, surface_order=17)
-    radius = np.linalg.norm((wet.kernel(), wet.with_solvent.surface["grid_coords"])[1], axis=1).mean()
+    radius = np.linalg.norm(
+        (wet.kernel(), wet.with_solvent.surface["grid_coords"])[1], axis=1
+    ).mean()
     assert wet.e_tot - bare.kernel() == pytest.approx(-(1 - 1 / 78.355) / (2 * radius), rel=0.02)
 
 

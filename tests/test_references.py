@@ -28,7 +28,10 @@ def results(topic):
 
 
 def test_every_notebook_has_references():
-    assert sorted(path.stem[3:] for path in (files.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")) == TOPICS
+    assert (
+        sorted(path.stem[3:] for path in (files.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+        == TOPICS
+    )
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -41,7 +44,9 @@ def test_numbers(topic):
         if old.get("verdict") != new.get("verdict"):
             moved.append(f"{name}: {old.get('verdict')} -> {new.get('verdict')}")
         for a, b in zip(old.get("value", []), new.get("value", []), strict=True):
-            if abs(a - b) > max(RELATIVE * abs(a), OF_STANDARD_ERROR * (old.get("standard_error") or 0), 1e-12):
+            if abs(a - b) > max(
+                RELATIVE * abs(a), OF_STANDARD_ERROR * (old.get("standard_error") or 0), 1e-12
+            ):
                 moved.append(f"{name}: {a!r} -> {b!r}")
     assert not moved, "\n".join(moved[:20])
 
@@ -53,7 +58,10 @@ def test_panels(topic):
     moved = []
     for name, old in expected.items():
         if digest(files.ROOT / "figures" / f"{name}.svg") != old:
-            rms = distance(thumbnail(files.ROOT / "figures" / f"{name}.png"), Image.open(FOLDER / topic / f"{name}.png"))
+            rms = distance(
+                thumbnail(files.ROOT / "figures" / f"{name}.png"),
+                Image.open(FOLDER / topic / f"{name}.png"),
+            )
             if rms > RMS:
                 moved.append(f"{name}: {rms:.3f}")
     assert not moved, "panels that look different (root mean square): " + ", ".join(moved)

@@ -13,7 +13,13 @@ from peled import files
 
 def run(*arguments):
     environment = {k: v for k, v in os.environ.items() if k not in ("PELED_STAGE", "PYTHONPATH")}
-    done = subprocess.run([sys.executable, "-m", "peled.run", *map(str, arguments)], capture_output=True, text=True, env=environment, cwd=files.ROOT)
+    done = subprocess.run(
+        [sys.executable, "-m", "peled.run", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=files.ROOT,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
@@ -26,10 +32,21 @@ def second_build(tmp_path_factory):
 
 
 def test_a_second_build_gives_the_same_bytes(second_build):
-    first = {p.relative_to(files.ROOT / "figures"): files.sha256(p) for p in (files.ROOT / "figures").rglob("*") if p.suffix in (".svg", ".png")}
-    second = {p.relative_to(second_build): files.sha256(p) for p in second_build.rglob("*") if p.suffix in (".svg", ".png")}
+    first = {
+        p.relative_to(files.ROOT / "figures"): files.sha256(p)
+        for p in (files.ROOT / "figures").rglob("*")
+        if p.suffix in (".svg", ".png")
+    }
+    second = {
+        p.relative_to(second_build): files.sha256(p)
+        for p in second_build.rglob("*")
+        if p.suffix in (".svg", ".png")
+    }
     # The scoreboard's own pictures name the results they were made from, which here stand in another folder.
-    gathered = {figure["name"] for figure in json.loads((second_build / "results" / "claims.json").read_text())["figures"]}
+    gathered = {
+        figure["name"]
+        for figure in json.loads((second_build / "results" / "claims.json").read_text())["figures"]
+    }
     second = {name: digest for name, digest in second.items() if name.stem not in gathered}
     assert set(second) <= set(first) and len(second) > 200
     assert [str(name) for name, digest in second.items() if first[name] != digest] == []
@@ -39,7 +56,9 @@ def test_a_second_build_gives_the_same_numbers(second_build):
     for path in sorted((second_build / "results").glob("*.json")):
         first = json.loads((files.ROOT / "figures" / "results" / path.name).read_text())
         second = json.loads(path.read_text())
-        assert second["quantities"] == first["quantities"] and second["verdicts"] == first["verdicts"], path.name
+        assert (
+            second["quantities"] == first["quantities"] and second["verdicts"] == first["verdicts"]
+        ), path.name
 
 
 def test_the_procedure_in_other_units_and_as_json_gives_the_same_synthesis(tmp_path):

@@ -20,12 +20,26 @@ def toy(tmp_path):
 def test_a_notebook_runs_when_what_it_read_has_changed_and_only_then(toy):
     assert toy.run("-j2") == ["01_stick", "02_stone"]
     first = toy.figures()
-    assert {"figures/fig1a.svg", "figures/fig1a.png", "figures/fig1a.json", "figures/fig1b.svg", "figures/results/stick.json"} <= set(first)
-    verdicts = {v["claim_id"]: v["verdict"] for v in json.loads((toy.root / "figures/results/stick.json").read_text())["verdicts"]}
+    assert {
+        "figures/fig1a.svg",
+        "figures/fig1a.png",
+        "figures/fig1a.json",
+        "figures/fig1b.svg",
+        "figures/results/stick.json",
+    } <= set(first)
+    verdicts = {
+        v["claim_id"]: v["verdict"]
+        for v in json.loads((toy.root / "figures/results/stick.json").read_text())["verdicts"]
+    }
     assert verdicts == {"C001": "agrees", "C002": "not testable", "C003": "pipeline recovers"}
 
     assert toy.run() == [] and "up to date" in toy.out
-    for path in [*toy.root.glob("data/*/*.txt"), *toy.root.glob("notebooks/*"), *toy.root.rglob("lib/**/*.py"), toy.root / "requirements.lock"]:
+    for path in [
+        *toy.root.glob("data/*/*.txt"),
+        *toy.root.glob("notebooks/*"),
+        *toy.root.rglob("lib/**/*.py"),
+        toy.root / "requirements.lock",
+    ]:
         path.touch()
     assert toy.run() == [], "dates alone changed"
 
@@ -34,7 +48,9 @@ def test_a_notebook_runs_when_what_it_read_has_changed_and_only_then(toy):
     (toy.root / "data/stone/a.txt").write_text("2.00")
     assert toy.run() == ["02_stone"], "a data file"
     (toy.root / "data/stone/b.txt").write_text("0.001")
-    assert toy.run() == ["02_stone"] and "files came or went" in toy.out, "a new file in a folder that was listed"
+    assert toy.run() == ["02_stone"] and "files came or went" in toy.out, (
+        "a new file in a folder that was listed"
+    )
     (toy.root / "figures/fig1a.png").unlink()
     assert toy.run() == ["01_stick"], "a figure deleted"
     (toy.root / "figures/fig1b.svg").write_text("altered")
@@ -55,12 +71,18 @@ def test_one_build_or_two_at_a_time_or_real_kernels_give_the_same_bytes(toy):
     assert toy.figures() == first
     toy.run("--engine", "kernel", "--force", "-j2")
     assert toy.figures() == first
-    outputs = [[c.get("outputs") for c in json.loads(text)["cells"]] for text in (executed, (toy.root / "build/executed/01_stick.ipynb").read_text())]
+    outputs = [
+        [c.get("outputs") for c in json.loads(text)["cells"]]
+        for text in (executed, (toy.root / "build/executed/01_stick.ipynb").read_text())
+    ]
     assert outputs[0] == outputs[1]
     record = json.loads((toy.root / "build/records/01_stick.json").read_text())
-    assert {"data/stick/a.txt", "lib/peled/toy_stick.py", "notebooks/01_stick.ipynb", "requirements.lock"} <= set(record["inputs"]), (
-        "a watched kernel sees what was read"
-    )
+    assert {
+        "data/stick/a.txt",
+        "lib/peled/toy_stick.py",
+        "notebooks/01_stick.ipynb",
+        "requirements.lock",
+    } <= set(record["inputs"]), "a watched kernel sees what was read"
     assert toy.run() == [], "records of either engine serve the other"
 
 
@@ -70,9 +92,15 @@ FAILURES = {
     "the process ends": ("os._exit(0)", "ended early with status 0"),
     "a crash": ("import ctypes; ctypes.string_at(0)", "killed by signal 11"),
     "a shell line": ("!false", "shell line failed with status 1"),
-    "network": ("import urllib.request; urllib.request.urlopen('http://192.0.2.1/', timeout=5)", "network access is off"),
+    "network": (
+        "import urllib.request; urllib.request.urlopen('http://192.0.2.1/', timeout=5)",
+        "network access is off",
+    ),
     "no results": ("room.finish = lambda: None", "no stick.json was written"),
-    "a bad figure name": ("room.save(room.panel('x')[0], 'not a panel', kind='recomputed')", "stick: results"),
+    "a bad figure name": (
+        "room.save(room.panel('x')[0], 'not a panel', kind='recomputed')",
+        "stick: results",
+    ),
 }
 
 
@@ -85,9 +113,13 @@ def test_a_failing_notebook_is_named_and_leaves_the_last_good_figures(toy):
         assert toy.run("-j2", status=1) == ["02_stone"], f"{what}: the other notebook still runs"
         assert message in toy.err, f"{what}: {toy.err}"
         assert toy.err.strip().splitlines()[-1] == "1 of 2 notebooks failed: 01_stick"
-        assert {k: v for k, v in toy.figures().items() if "fig1a" in k or "stick" in k} == {k: v for k, v in good.items() if "fig1a" in k or "stick" in k}, what
+        assert {k: v for k, v in toy.figures().items() if "fig1a" in k or "stick" in k} == {
+            k: v for k, v in good.items() if "fig1a" in k or "stick" in k
+        }, what
         if what in ("a failing cell", "exit", "a shell line"):
-            assert '"output_type": "error"' in (toy.root / "build/failed/01_stick.ipynb").read_text(), what
+            assert (
+                '"output_type": "error"' in (toy.root / "build/failed/01_stick.ipynb").read_text()
+            ), what
     toy.write("stick")
     assert toy.run() == ["01_stick"] and not (toy.root / "build/failed/01_stick.ipynb").exists()
 
@@ -118,19 +150,26 @@ def test_another_data_folder(toy, tmp_path):
     assert toy.run("--data", str(own.parent), "--figures", str(tmp_path / "mine")) == ["01_stick"]
     assert "no data folder for 02_stone: left out" in toy.out
     results = json.loads((tmp_path / "mine/results/stick.json").read_text())
-    assert results["verdicts"][0]["verdict"] == "disagrees" and results["figures"][0]["source_kind"] == "measured"
+    assert (
+        results["verdicts"][0]["verdict"] == "disagrees"
+        and results["figures"][0]["source_kind"] == "measured"
+    )
     assert str(tmp_path) not in json.dumps(results), "no machine's folders in results"
     assert toy.run("--data", str(own.parent), "--figures", str(tmp_path / "mine")) == []
     (own / "mine.txt").write_text("2.0")
     assert toy.run("--data", str(own.parent), "--figures", str(tmp_path / "mine")) == ["01_stick"]
-    assert toy.run("01", "--data", str(own), "--figures", str(tmp_path / "flat")) == ["01_stick"], "a plain folder of files serves a named notebook"
+    assert toy.run("01", "--data", str(own), "--figures", str(tmp_path / "flat")) == ["01_stick"], (
+        "a plain folder of files serves a named notebook"
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_killed_at_any_moment_it_leaves_nothing_half_written_and_completes_next_time(toy, number):
     toy.run()
     good = toy.figures()
-    toy.write("stick", middle="import time; (room.figures_dir / 'started').write_text(''); time.sleep(60)")
+    toy.write(
+        "stick", middle="import time; (room.figures_dir / 'started').write_text(''); time.sleep(60)"
+    )
     process = toy.start("-j1")
     deadline = time.time() + 60
     while not list((toy.root / "build/stage").rglob("started")) and time.time() < deadline:
@@ -141,7 +180,9 @@ def test_killed_at_any_moment_it_leaves_nothing_half_written_and_completes_next_
     assert toy.figures() == good
     toy.write("stick", middle="pass # again")
     assert toy.run() == ["01_stick"]
-    assert not list(toy.root.rglob("*.part")) and not list((toy.root / "build/stage").rglob("started"))
+    assert not list(toy.root.rglob("*.part")) and not list(
+        (toy.root / "build/stage").rglob("started")
+    )
 
 
 def test_a_notebook_that_hangs_is_ended(toy):
@@ -154,6 +195,13 @@ def test_stored_outputs_are_the_same_every_time(toy):
     command = [sys.executable, "-m", "peled.run.store"]
     texts = []
     for _ in range(2):
-        subprocess.run(command, cwd=toy.root, env=toy.environment(), check=True, capture_output=True)
+        subprocess.run(
+            command, cwd=toy.root, env=toy.environment(), check=True, capture_output=True
+        )
         texts.append((toy.root / "notebooks/01_stick.ipynb").read_text())
-    assert texts[0] == texts[1] and "sum 2.0" in texts[0] and "image/png" in texts[0] and str(toy.root) not in texts[0]
+    assert (
+        texts[0] == texts[1]
+        and "sum 2.0" in texts[0]
+        and "image/png" in texts[0]
+        and str(toy.root) not in texts[0]
+    )

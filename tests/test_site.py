@@ -33,7 +33,11 @@ GOOD = '<!DOCTYPE html><html lang="en"><head><title>t</title></head><body><main 
         ("#a", "/absolute", "leads out of the site"),
         ("x <a", '<img alt="x" src="https://example.org/x.png"> <a', "from the network"),
         ("<p id", "<li>x</li><p id", "<li> stands in <main>"),
-        ("</title>", '</title><script src="https://example.org/x.js"></script>', "from the network"),
+        (
+            "</title>",
+            '</title><script src="https://example.org/x.js"></script>',
+            "from the network",
+        ),
     ],
 )
 def test_faults_of_pages_are_found(tmp_path, old, new, message):
@@ -47,11 +51,16 @@ def test_colours_can_be_read():
     """Every badge: white on its colour with the contrast that WCAG 2.2 asks of text (4.5)."""
     css = (files.ROOT / "lib/peled/site/templates/site.css").read_text()
     badges = re.findall(r"\.([vk]-[a-z-]+) \{ background: #([0-9a-f]{6})", css)
-    assert {"v-" + word.replace(" ", "-") for word in paper.VERDICTS} | {"k-" + kind for kind in paper.SOURCE_KINDS} == {name for name, _ in badges}
+    assert {"v-" + word.replace(" ", "-") for word in paper.VERDICTS} | {
+        "k-" + kind for kind in paper.SOURCE_KINDS
+    } == {name for name, _ in badges}
     for name, colour in badges:
         assert contrast("ffffff", colour) >= 4.5, (name, contrast("ffffff", colour))
     for block in re.findall(r":root \{[^}]*\}", css)[:2]:
-        shade = {k: v if len(v) == 6 else "".join(c * 2 for c in v) for k, v in re.findall(r"--(\w+): #([0-9a-f]{3,6})", block)}
+        shade = {
+            k: v if len(v) == 6 else "".join(c * 2 for c in v)
+            for k, v in re.findall(r"--(\w+): #([0-9a-f]{3,6})", block)
+        }
         for text in ("fore", "soft", "link"):
             for back in ("back", "tint"):
                 assert contrast(shade[text], shade[back]) >= 4.5, (text, back)
@@ -62,20 +71,29 @@ def contrast(a, b):
 
     def luminance(colour):
         parts = [int(colour[i : i + 2], 16) / 255 for i in (0, 2, 4)]
-        return sum(w * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for w, c in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
+        return sum(
+            w * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4)
+            for w, c in zip((0.2126, 0.7152, 0.0722), parts, strict=True)
+        )
 
     light, dark = sorted((luminance(a), luminance(b)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
 def test_names_of_panels():
-    assert [content.panel_letter(name) for name in ("fig2g", "ed10k", "extra_lead_flow")] == ["Fig. 2g", "Extended Data Fig. 10k", "lead flow"]
+    assert [content.panel_letter(name) for name in ("fig2g", "ed10k", "extra_lead_flow")] == [
+        "Fig. 2g",
+        "Extended Data Fig. 10k",
+        "lead flow",
+    ]
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The site of a toy paper."""
-    pytest.importorskip("nbconvert", reason="nbconvert comes with `make lab`; `make test-browser` runs these tests")
+    pytest.importorskip(
+        "nbconvert", reason="nbconvert comes with `make lab`; `make test-browser` runs these tests"
+    )
     toy = Toy(tmp_path_factory.mktemp("site") / "toy")
     toy.gather()
     notebook = json.loads((toy.root / "notebooks/01_stick.ipynb").read_text())
@@ -98,10 +116,20 @@ def test_the_site_of_a_toy_is_in_order(site):
     folder = site.root / "build/site"
     assert "6 claims, 5 panels, 3 notebooks" in site.said and not check.site(folder)
     index = (folder / "index.html").read_text()
-    assert all(f'id="C{n:03d}"' in index for n in (1, 2, 3, 101, 102, 103)) and 'id="fig1a"' in index and 'alt="Fig. 1a: a stick.' in index
-    assert files.sha256(site.root / "data/stick/a.txt")[:12] in index and "lib/peled/toy_stick.py" in index
+    assert (
+        all(f'id="C{n:03d}"' in index for n in (1, 2, 3, 101, 102, 103))
+        and 'id="fig1a"' in index
+        and 'alt="Fig. 1a: a stick.' in index
+    )
+    assert (
+        files.sha256(site.root / "data/stick/a.txt")[:12] in index
+        and "lib/peled/toy_stick.py" in index
+    )
     page = (folder / "notebooks/01_stick.html").read_text()
-    assert '<a href="02_stone.html">the other</a>' in page and "<a" not in page[page.index("the code") - 30 : page.index("the code")]
+    assert (
+        '<a href="02_stone.html">the other</a>' in page
+        and "<a" not in page[page.index("the code") - 30 : page.index("the code")]
+    )
     assert not any(f"alert({n})" in page for n in (1, 2, 3)), "nothing from a notebook is executed"
     assert 'class="formula"' in page and 'alt="m = \\rho V"' in page
     assert "No description has been provided" not in page and str(site.root) not in index + page
@@ -116,10 +144,14 @@ def test_an_unfinished_site_leaves_the_last_one(site):
     (site.root / "data/stick/a.txt").write_text("2.5")
     assert "stick: stale" in site.python("-m", "peled.site", status=1)
     (site.root / "data/stick/a.txt").write_text("2.0")
-    assert (site.root / "build/site/index.html").read_bytes() == before and not list((site.root / "build").glob(".site*"))
+    assert (site.root / "build/site/index.html").read_bytes() == before and not list(
+        (site.root / "build").glob(".site*")
+    )
     shutil.rmtree(site.root / "build/site")
     site.python("-m", "peled.site")
-    assert (site.root / "build/site/index.html").read_bytes() == before, "the same inputs give the same pages"
+    assert (site.root / "build/site/index.html").read_bytes() == before, (
+        "the same inputs give the same pages"
+    )
 
 
 def test_the_real_site_is_in_order_and_small():
@@ -130,5 +162,9 @@ def test_the_real_site_is_in_order_and_small():
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 20_000_000
     index = (folder / "index.html").read_text()
     assert all(f'<tr id="{claim_id}"' in index for claim_id in paper.claims())
-    described = [name for name, panel in paper.panels().items() if not panel.plotted.startswith("not described")]
+    described = [
+        name
+        for name, panel in paper.panels().items()
+        if not panel.plotted.startswith("not described")
+    ]
     assert all(f'<figure id="{name}"' in index for name in described)

@@ -52,7 +52,9 @@ def test_mean_edge_covers_the_truth(outlined):
     """24 independent image halves would be too few for a percentage: the pulls must be of unit size, and no more than one beyond two."""
     pulls = []
     for _, segmentation in outlined:
-        d = microscopy.size_distribution([p.edge_nm for p in segmentation.particles], pixel_relative_error=0.0)
+        d = microscopy.size_distribution(
+            [p.edge_nm for p in segmentation.particles], pixel_relative_error=0.0
+        )
         pulls.append((d.mean_nm - 12.0) / d.mean_error_nm)
     assert np.sum(np.abs(pulls) > 1.96) <= 2
     assert 0.5 < np.std(pulls) < 1.6
@@ -61,7 +63,14 @@ def test_mean_edge_covers_the_truth(outlined):
 def test_mean_edge_coverage_of_populations():
     rng = np.random.default_rng(4)
     inside = [
-        abs((d := microscopy.size_distribution(rng.normal(16.3, 2, 40), pixel_relative_error=0.0)).mean_nm - 16.3) < 1.96 * d.mean_error_nm for _ in range(2000)
+        abs(
+            (
+                d := microscopy.size_distribution(rng.normal(16.3, 2, 40), pixel_relative_error=0.0)
+            ).mean_nm
+            - 16.3
+        )
+        < 1.96 * d.mean_error_nm
+        for _ in range(2000)
     ]
     assert 0.93 <= np.mean(inside) <= 0.97
 
@@ -76,7 +85,9 @@ def test_magnification_error_does_not_average_out():
 def test_lattice_of_a_rotated_cube(angle, a):
     rng = np.random.default_rng(int(angle * 1000))
     cubes = np.array([[11.0, 11.0, 15.0, np.radians(angle)]])
-    image = render.micrograph(rng, (440, 440), 0.05, cubes, a_nm=a, dose_per_nm2=16000, lattice_contrast=1.0)
+    image = render.micrograph(
+        rng, (440, 440), 0.05, cubes, a_nm=a, dose_per_nm2=16000, lattice_contrast=1.0
+    )
     fit = microscopy.fit_square_lattice(image, 0.05, pixel_relative_error=0.0)
     assert fit.d100_nm == pytest.approx(a, rel=0.01)
     assert fit.d110_nm == pytest.approx(a / np.sqrt(2), rel=0.01)
@@ -87,7 +98,11 @@ def test_lattice_of_a_rotated_cube(angle, a):
 def test_elliptical_image_is_reported():
     """A scan that is stretched by 3 % along one axis shows in the axes' ratio."""
     y, x = np.mgrid[0:400, 0:400] * 0.05
-    image = np.cos(2 * np.pi * x / 0.605) + np.cos(2 * np.pi * y / (0.605 * 1.03)) + np.random.default_rng(0).normal(0, 1, (400, 400))
+    image = (
+        np.cos(2 * np.pi * x / 0.605)
+        + np.cos(2 * np.pi * y / (0.605 * 1.03))
+        + np.random.default_rng(0).normal(0, 1, (400, 400))
+    )
     fit = microscopy.fit_square_lattice(image, 0.05)
     assert max(fit.ellipticity, 1 / fit.ellipticity) == pytest.approx(1.03, abs=0.004)
 
@@ -114,13 +129,18 @@ def test_size_change_arithmetic():
 # ---- photoelectrons -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("element", "level", "scofield"), [("I", "3d5/2", 19.87), ("Br", "3d", 2.84), ("Pb", "4f7/2", 12.74), ("C", "1s", 1.0)])
+@pytest.mark.parametrize(
+    ("element", "level", "scofield"),
+    [("I", "3d5/2", 19.87), ("Br", "3d", 2.84), ("Pb", "4f7/2", 12.74), ("C", "1s", 1.0)],
+)
 def test_cross_sections_are_scofields(element, level, scofield):
     assert xps.sensitivity(element, level, 1486.6) == pytest.approx(scofield, abs=0.006)
 
 
 def test_mean_free_path_bias_of_iodine_3d():
-    assert xps.mean_free_path_nm(1486.7 - 68.4) / xps.mean_free_path_nm(1486.7 - 619) == pytest.approx(1.46, abs=0.01)
+    assert xps.mean_free_path_nm(1486.7 - 68.4) / xps.mean_free_path_nm(
+        1486.7 - 619
+    ) == pytest.approx(1.46, abs=0.01)
 
 
 def test_shirley_limits():
@@ -129,7 +149,9 @@ def test_shirley_limits():
     assert xps.shirley(x, flat) == pytest.approx(flat)
     peak = np.exp(-0.5 * ((x - 20) / 1.5) ** 2)
     stepped = 100 * peak + 5 + 20 * np.cumsum(peak) / peak.sum()
-    assert np.trapezoid(stepped - xps.shirley(x, stepped), x) == pytest.approx(100 * 1.5 * np.sqrt(2 * np.pi), rel=0.01)
+    assert np.trapezoid(stepped - xps.shirley(x, stepped), x) == pytest.approx(
+        100 * 1.5 * np.sqrt(2 * np.pi), rel=0.01
+    )
     assert xps.shirley(x[::-1], stepped[::-1])[::-1] == pytest.approx(xps.shirley(x, stepped))
 
 
@@ -139,7 +161,9 @@ def test_tougaard_recovers_a_line_under_its_own_losses():
     t = x[:, None] - x[None, :]
     losses = np.where(t > 0, 600 * t / (1643 + t**2) ** 2, 0) @ line * 0.25
     background = xps.tougaard(x, line + losses, b_eV2=None)
-    assert np.trapezoid(line + losses - background, x) == pytest.approx(np.trapezoid(line, x), rel=0.06)
+    assert np.trapezoid(line + losses - background, x) == pytest.approx(
+        np.trapezoid(line, x), rel=0.06
+    )
 
 
 def test_coverage_of_the_halide_ratio():
@@ -153,7 +177,13 @@ def test_coverage_of_the_halide_ratio():
     for _ in range(300):
         fit = xps.fit_levels(x, rng.poisson(mu), doublets)
         r = xps.halide_ratio(
-            fit.area("I 4d"), fit.area("Br 3d"), "I 4d", iodine_eV=49.4, bromine_eV=68.4, transmission=transmission, covariance=float(fit.area_covariance[0, 1])
+            fit.area("I 4d"),
+            fit.area("Br 3d"),
+            "I 4d",
+            iodine_eV=49.4,
+            bromine_eV=68.4,
+            transmission=transmission,
+            covariance=float(fit.area_covariance[0, 1]),
         )
         inside.append(abs(r.corrected[0] - 2 / 3) < 1.96 * r.corrected[1])
     assert 0.92 <= np.mean(inside) <= 0.98, np.mean(inside)
@@ -163,7 +193,9 @@ def test_iodine_3d_needs_the_mean_free_path():
     s = {k: v for k, v in reading.survey(DATA).xps.items() if k[0] == "neat"}
     ratio = films.halides(s, "neat").ratios["I 3d"]
     assert ratio.plain[0] < 0.75 * 2 / 3
-    assert ratio.corrected[0] == pytest.approx(2 / 3, rel=0.12)  # the ligand shell, left out, costs some I 3d
+    assert ratio.corrected[0] == pytest.approx(
+        2 / 3, rel=0.12
+    )  # the ligand shell, left out, costs some I 3d
     assert ratio.bias == pytest.approx(1.46, abs=0.01)
 
 
@@ -176,8 +208,13 @@ def test_quantification_reproduces_casaxps(samples):
     areas = {709.03: 63400.62, 715.73: 29867.34, 722.18: 42839.74, 730.22: 15954.51}
     order = np.argsort(s.binding_energy_eV)
     names = {str(k): (v, 0.01 * v) for k, v in areas.items()}
-    transmission = {str(k): float(np.interp(k, s.binding_energy_eV[order], s.transmission[order])) for k in areas}
-    q = xps.quantify(names, dict.fromkeys(names, s.casa_regions[0]["rsf"]), transmission=transmission)
+    transmission = {
+        str(k): float(np.interp(k, s.binding_energy_eV[order], s.transmission[order]))
+        for k in areas
+    }
+    q = xps.quantify(
+        names, dict.fromkeys(names, s.casa_regions[0]["rsf"]), transmission=transmission
+    )
     assert q.corrected == pytest.approx([1430.56, 670.996, 958.374, 355.028], rel=2e-5)
     assert 100 * q.fractions == pytest.approx([41.89, 19.65, 28.06, 10.40], abs=0.006)
     with pytest.raises(ValueError, match="positive"):
@@ -186,9 +223,19 @@ def test_quantification_reproduces_casaxps(samples):
 
 def test_fractions_have_the_errors_of_repeated_measurement():
     rng = np.random.default_rng(1)
-    areas, sensitivities = {"a": (100.0, 3.0), "b": (300.0, 5.0), "c": (50.0, 2.0)}, {"a": 1.0, "b": 2.0, "c": 0.5}
+    areas, sensitivities = (
+        {"a": (100.0, 3.0), "b": (300.0, 5.0), "c": (50.0, 2.0)},
+        {"a": 1.0, "b": 2.0, "c": 0.5},
+    )
     q = xps.quantify(areas, sensitivities)
-    draws = np.array([xps.quantify({k: (rng.normal(*v), 1) for k, v in areas.items()}, sensitivities).fractions for _ in range(3000)])
+    draws = np.array(
+        [
+            xps.quantify(
+                {k: (rng.normal(*v), 1) for k, v in areas.items()}, sensitivities
+            ).fractions
+            for _ in range(3000)
+        ]
+    )
     assert draws.std(axis=0) == pytest.approx(q.fraction_errors, rel=0.06)
 
 
@@ -219,14 +266,20 @@ def test_coverage_of_the_urbach_energy():
     for tail in (15, 18, 22, 30):
         mu = spectra.photothermal(e, gap_eV=1.96, urbach_meV=tail)
         for _ in range(75):
-            f = urbach.urbach_energy(e, mu * (1 + 0.02 * rng.normal(size=len(e))) + 2e-5 * rng.normal(size=len(e)))
+            f = urbach.urbach_energy(
+                e, mu * (1 + 0.02 * rng.normal(size=len(e))) + 2e-5 * rng.normal(size=len(e))
+            )
             inside.append(abs(f.energy_meV - tail) < 1.96 * f.error_meV)
     assert 0.92 <= np.mean(inside) <= 0.98, np.mean(inside)
 
 
 def test_pure_tail_is_exact():
     e = np.linspace(1.4, 1.9, 101)
-    f = urbach.urbach_energy(e, 1e-4 + np.exp((e - 1.9) / 0.02) * (1 + 1e-3 * np.sin(40 * np.arange(101))), relative_error=0.01)
+    f = urbach.urbach_energy(
+        e,
+        1e-4 + np.exp((e - 1.9) / 0.02) * (1 + 1e-3 * np.sin(40 * np.arange(101))),
+        relative_error=0.01,
+    )
     assert f.energy_meV == pytest.approx(20, rel=2e-3)
     assert np.isnan(f.saturation_eV)
     with pytest.raises(ValueError, match="exponential tail"):
@@ -239,7 +292,12 @@ def test_bands_are_found_where_they_are():
     x = np.arange(600.0, 4000, 2)
     rng = np.random.default_rng(3)
     truth = ((2924, 26, 0.2), (2853, 20, 0.15), (1640, 40, 0.1), (1545, 44, 0.12), (911, 22, 0.08))
-    y = sum(h / (1 + 4 * ((x - c) / w) ** 2) for c, w, h in truth) + 0.02 + 2e-9 * (4000 - x) ** 2 + rng.normal(0, 3e-4, len(x))
+    y = (
+        sum(h / (1 + 4 * ((x - c) / w) ** 2) for c, w, h in truth)
+        + 0.02
+        + 2e-9 * (4000 - x) ** 2
+        + rng.normal(0, 3e-4, len(x))
+    )
     found = ftir.fit_bands(x, y)
     for centre, width, height in truth:
         band = min(found.bands, key=lambda b: abs(b.position_cm1 - centre))
@@ -251,18 +309,26 @@ def test_bands_are_found_where_they_are():
 
 
 def test_atr_depth():
-    assert ftir.penetration_depth_um(1000.0, crystal_index=2.4, sample_index=1.5) == pytest.approx(2.01, abs=0.02)
-    assert ftir.atr_correct(np.array([1000.0, 3000.0]), np.array([1.0, 1.0])) == pytest.approx([1, 3])
+    assert ftir.penetration_depth_um(1000.0, crystal_index=2.4, sample_index=1.5) == pytest.approx(
+        2.01, abs=0.02
+    )
+    assert ftir.atr_correct(np.array([1000.0, 3000.0]), np.array([1.0, 1.0])) == pytest.approx(
+        [1, 3]
+    )
     with pytest.raises(ValueError, match="total reflection"):
         ftir.penetration_depth_um(1000.0, sample_index=1.8)
 
 
 def test_stoichiometric_ceilings_and_mass_balance():
     c = icpms.stoichiometric_ceilings()
-    assert [c["Pb-GL 1:1"], c["Pb-EDTA 1:1"], c["Pb-E+G 1:1"], c["PbI2"]] == pytest.approx([404, 417, 410, 449], abs=0.6)
+    assert [c["Pb-GL 1:1"], c["Pb-EDTA 1:1"], c["Pb-E+G 1:1"], c["PbI2"]] == pytest.approx(
+        [404, 417, 410, 449], abs=0.6
+    )
     assert icpms.mass_balance(ligand_mmol={"GL": 2.0}) == pytest.approx(66, abs=0.5)
     for name, mass in icpms.LIGANDS.items():
-        assert icpms.lead_per_ligand(icpms.ceiling(mass), mass) == pytest.approx(1.0, abs=1e-12), name
+        assert icpms.lead_per_ligand(icpms.ceiling(mass), mass) == pytest.approx(1.0, abs=1e-12), (
+            name
+        )
 
 
 def test_coverage_of_lead_contents():
@@ -276,7 +342,15 @@ def test_coverage_of_lead_contents():
         mass = 2.0 + rng.normal(0, 0.01)
         signal = 0.004 + 0.0213 * (428 * 2.0 * 1000 / 50 / 500)
         s = float(np.hypot(0.008 * signal, 3e-4))
-        found = icpms.lead_content(line, signal + rng.normal(0, s), s, volume_ml=50, dilution=500, mass_mg=mass, mass_error_mg=0.01)
+        found = icpms.lead_content(
+            line,
+            signal + rng.normal(0, s),
+            s,
+            volume_ml=50,
+            dilution=500,
+            mass_mg=mass,
+            mass_error_mg=0.01,
+        )
         inside.append(abs(found.value - 428) < 1.96 * found.standard_error)
     assert 0.93 <= np.mean(inside) <= 0.98
     with pytest.raises(ValueError, match="three standards"):
@@ -292,11 +366,15 @@ def test_own_files_in_other_formats(tmp_path):
     for sample, p in bundled.patterns.items():
         write_xy(tmp_path / f"xrd_{sample}.xy", p.two_theta_deg, p.intensity)
     for (sample, name), s in bundled.xps.items():
-        rows = "\n".join(f"{e:.2f};{c / t:.1f}".replace(".", ",") for e, c, t in zip(s.binding_energy_eV, s.counts, s.transmission, strict=True))
+        rows = "\n".join(
+            f"{e:.2f};{c / t:.1f}".replace(".", ",")
+            for e, c, t in zip(s.binding_energy_eV, s.counts, s.transmission, strict=True)
+        )
         (tmp_path / f"xps_{sample}_{name}.csv").write_text("Binding energy (eV);counts\n" + rows)
     for sample, (e, y) in bundled.pds.items():
         (tmp_path / f"pds_{sample}.txt").write_text(
-            "wavelength (nm)\tsignal\n" + "\n".join(f"{1239.84198 / a:.4f}\t{b:.6e}" for a, b in zip(e, y, strict=True))
+            "wavelength (nm)\tsignal\n"
+            + "\n".join(f"{1239.84198 / a:.4f}\t{b:.6e}" for a, b in zip(e, y, strict=True))
         )
     own = reading.survey(tmp_path)
     assert own.standard is None and not own.images and not own.ups
@@ -319,7 +397,9 @@ def test_simulated_files_are_what_is_committed(tmp_path):
     simulated_files.write_mass_spectrometry(tmp_path)
     for name in ("pds.csv", "icpms.csv", "ftir_GL.dpt"):
         assert (tmp_path / name).read_bytes() == (DATA / name).read_bytes(), name
-    assert read_pattern(DATA / "xrd_neat.xrdml").wavelengths_A == pytest.approx((1.5405929, 1.5444274))
+    assert read_pattern(DATA / "xrd_neat.xrdml").wavelengths_A == pytest.approx(
+        (1.5405929, 1.5444274)
+    )
     assert read_image(DATA / "tem_neat_zoom.tif").pixel_nm == pytest.approx(0.048)
 
 

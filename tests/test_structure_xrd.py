@@ -44,11 +44,25 @@ def test_debye_intensities_agree_with_structure_factors():
     x = np.arange(10, 60, 0.05)
     mu = diffraction.film_pattern(x, a_A=6.05, mean_nm=16.3, sd_nm=2.0, x_br=0.6)
     fit = xrd.pawley_fit(
-        x, mu, np.sqrt(mu), a_A=6.05, shape="cube", size_relative_sd=2 / 16.3, thin_film=True, instrument_fwhm_deg=0.08, displacement_mm=0.0, background_order=8
+        x,
+        mu,
+        np.sqrt(mu),
+        a_A=6.05,
+        shape="cube",
+        size_relative_sd=2 / 16.3,
+        thin_film=True,
+        instrument_fwhm_deg=0.08,
+        displacement_mm=0.0,
+        background_order=8,
     )
-    expected = {hkl: xrd.line_strength(hkl, 0.6) / xrd.line_strength((2, 0, 0), 0.6) for hkl in ((1, 0, 0), (1, 1, 0), (1, 1, 1), (2, 1, 0), (2, 2, 0))}
+    expected = {
+        hkl: xrd.line_strength(hkl, 0.6) / xrd.line_strength((2, 0, 0), 0.6)
+        for hkl in ((1, 0, 0), (1, 1, 0), (1, 1, 1), (2, 1, 0), (2, 2, 0))
+    }
     for hkl, value in expected.items():
-        assert fit.intensity(*hkl)[0] / fit.intensity(2, 0, 0)[0] == pytest.approx(value, rel=0.05, abs=0.01), hkl
+        assert fit.intensity(*hkl)[0] / fit.intensity(2, 0, 0)[0] == pytest.approx(
+            value, rel=0.05, abs=0.01
+        ), hkl
 
 
 def test_composition_gauge_and_anomalous_dispersion():
@@ -63,8 +77,17 @@ def test_composition_gauge_and_anomalous_dispersion():
 
 def test_height_of_the_sample_moves_the_lattice_constant():
     x = np.arange(13, 35, 0.03)
-    mu = diffraction.film_pattern(x, a_A=6.05, mean_nm=16.3, sd_nm=2.0, x_br=0.6, displacement_mm=0.1)
-    options = {"a_A": 6.05, "shape": "cube", "size_relative_sd": 2 / 16.3, "thin_film": True, "instrument_fwhm_deg": 0.08, "background_order": 4}
+    mu = diffraction.film_pattern(
+        x, a_A=6.05, mean_nm=16.3, sd_nm=2.0, x_br=0.6, displacement_mm=0.1
+    )
+    options = {
+        "a_A": 6.05,
+        "shape": "cube",
+        "size_relative_sd": 2 / 16.3,
+        "thin_film": True,
+        "instrument_fwhm_deg": 0.08,
+        "background_order": 4,
+    }
     ignored = xrd.pawley_fit(x, mu, np.sqrt(mu), displacement_mm=0.0, **options)
     fitted = xrd.pawley_fit(x, mu, np.sqrt(mu), displacement_mm=None, **options)
     assert 0.012 < ignored.a_A - 6.05 < 0.035
@@ -77,7 +100,17 @@ def repeated_fits():
     """300 counted patterns of 12 nm cubes; zero error known to 0.003 degrees, height free."""
     rng = np.random.default_rng(11)
     x = np.arange(11.5, 34.5, 0.08)
-    mu = diffraction.film_pattern(x, a_A=6.05, mean_nm=12, sd_nm=1.7, x_br=0.6, zero_deg=0.02, displacement_mm=0.06, peak_counts=1500, background_counts=150)
+    mu = diffraction.film_pattern(
+        x,
+        a_A=6.05,
+        mean_nm=12,
+        sd_nm=1.7,
+        x_br=0.6,
+        zero_deg=0.02,
+        displacement_mm=0.06,
+        peak_counts=1500,
+        background_counts=150,
+    )
     return [
         xrd.pawley_fit(
             x,
@@ -95,16 +128,22 @@ def repeated_fits():
     ]
 
 
-@pytest.mark.parametrize(("value", "error", "truth"), [("a_A", "a_error_A", 6.05), ("size_nm", "size_error_nm", 12.0)])
+@pytest.mark.parametrize(
+    ("value", "error", "truth"), [("a_A", "a_error_A", 6.05), ("size_nm", "size_error_nm", 12.0)]
+)
 def test_coverage_of_lattice_constant_and_edge(repeated_fits, value, error, truth):
-    inside = np.mean([abs(getattr(f, value) - truth) < 1.96 * getattr(f, error) for f in repeated_fits])
+    inside = np.mean(
+        [abs(getattr(f, value) - truth) < 1.96 * getattr(f, error) for f in repeated_fits]
+    )
     assert 0.93 <= inside <= 0.975, inside  # binomial scatter of 300 sets is 0.0126
 
 
 def test_standard_to_a_thousandth():
     rng = np.random.default_rng(5)
     x = np.arange(20, 100, 0.02)
-    counts = rng.poisson(diffraction.standard_pattern(x, zero_deg=0.03, displacement_mm=0.05)).astype(float)
+    counts = rng.poisson(
+        diffraction.standard_pattern(x, zero_deg=0.03, displacement_mm=0.05)
+    ).astype(float)
     fit = xrd.pawley_fit(x, counts, zero_deg=None)
     assert fit.a_A == pytest.approx(4.156826, abs=0.0008)
     assert abs(fit.a_A - 4.156826) < 3 * fit.a_error_A
@@ -117,20 +156,36 @@ def test_phases_of_the_bundled_films_and_of_a_tilted_one():
     rng = np.random.default_rng(2)
     options = {"a_A": 6.28, "shape": "lorentzian", "background_order": 6}
     assert xrd.phase_test(x, rng.poisson(mu).astype(float), **options).verdict == "cubic"
-    extra = 0.08 * mu.max() * np.exp(-0.5 * ((x - xrd.two_theta(6.28, (1.5, 0.5, 0.5))) / 0.15) ** 2)
-    assert xrd.phase_test(x, rng.poisson(mu + extra).astype(float), **options).verdict == "tetragonal"
+    extra = (
+        0.08 * mu.max() * np.exp(-0.5 * ((x - xrd.two_theta(6.28, (1.5, 0.5, 0.5))) / 0.15) ** 2)
+    )
+    assert (
+        xrd.phase_test(x, rng.poisson(mu + extra).astype(float), **options).verdict == "tetragonal"
+    )
 
 
 def test_texture_is_told_from_composition():
     x = np.arange(11, 50, 0.05)
     mu = diffraction.film_pattern(x, a_A=6.05, mean_nm=16.3, sd_nm=2.0, x_br=0.6)
-    fit = xrd.pawley_fit(x, mu, np.sqrt(mu), a_A=6.05, shape="cube", size_relative_sd=2 / 16.3, thin_film=True, instrument_fwhm_deg=0.08)
+    fit = xrd.pawley_fit(
+        x,
+        mu,
+        np.sqrt(mu),
+        a_A=6.05,
+        shape="cube",
+        size_relative_sd=2 / 16.3,
+        thin_film=True,
+        instrument_fwhm_deg=0.08,
+    )
     x_br, error, r, _ = xrd.composition_from_intensities(fit)
     assert x_br == pytest.approx(0.6, abs=max(2 * error, 0.05))
     assert r == pytest.approx(1, abs=0.1)
 
 
-@pytest.mark.parametrize(("label", "a", "error", "superlattice"), [("MAPbI3", 6.280, 0.010, True), ("FAPbI3", 6.346, 0.004, False)])
+@pytest.mark.parametrize(
+    ("label", "a", "error", "superlattice"),
+    [("MAPbI3", 6.280, 0.010, True), ("FAPbI3", 6.346, 0.004, False)],
+)
 def test_real_films(samples, label, a, error, superlattice):
     path = samples / "xrd" / "perovskite_films.csv"
     if not path.is_file():
@@ -185,9 +240,12 @@ def test_vegard_and_gap_of_the_ledger():
     assert x == pytest.approx(0.661, abs=5e-4)
     assert 0.005 < error < 0.03
     assert composition.bulk_wavelength_nm(0.66) == pytest.approx(629, abs=0.5)
-    assert composition.composition_from_gap(float(composition.bulk_wavelength_nm(0.4)))[0] == pytest.approx(0.4, abs=1e-9)
+    assert composition.composition_from_gap(float(composition.bulk_wavelength_nm(0.4)))[
+        0
+    ] == pytest.approx(0.4, abs=1e-9)
     assert composition.wavelength_slope_nm(0.6) == pytest.approx(
-        (composition.bulk_wavelength_nm(0.599) - composition.bulk_wavelength_nm(0.601)) / 0.002, rel=1e-4
+        (composition.bulk_wavelength_nm(0.599) - composition.bulk_wavelength_nm(0.601)) / 0.002,
+        rel=1e-4,
     )
 
 

@@ -39,7 +39,14 @@ def pure():
 
 
 def test_molar_masses_are_the_books():
-    books = {"PbI2": 461.01, "CH3NH3Br": 111.97, "C10H16N2O8": 292.24, "C10H17N3O6S": 307.32, "C18H34O2": 282.47, "C18H37N": 267.50}
+    books = {
+        "PbI2": 461.01,
+        "CH3NH3Br": 111.97,
+        "C10H16N2O8": 292.24,
+        "C10H17N3O6S": 307.32,
+        "C18H34O2": 282.47,
+        "C18H37N": 267.50,
+    }
     for formula, mass in books.items():
         assert molar_mass(formula).nominal_value == pytest.approx(mass, abs=0.01), formula
 
@@ -47,7 +54,10 @@ def test_molar_masses_are_the_books():
 def test_atomic_weights_of_analysis_and_forward_model_are_the_same():
     for symbol, (value, error) in bench.ATOMIC_WEIGHTS.items():
         found = molar_mass(symbol)
-        assert (found.nominal_value, found.std_dev) == (pytest.approx(value, abs=1e-4), pytest.approx(error, rel=0.6))
+        assert (found.nominal_value, found.std_dev) == (
+            pytest.approx(value, abs=1e-4),
+            pytest.approx(error, rel=0.6),
+        )
 
 
 def test_the_papers_amounts(pure):
@@ -60,14 +70,20 @@ def test_the_papers_amounts(pure):
 
 
 def test_the_papers_mass_balance(pure):
-    balance = verdicts.mass_balance(pure, vessel="batches", volume_mL=12, concentration_mg_mL=40, x_br=0.6)
+    balance = verdicts.mass_balance(
+        pure, vessel="batches", volume_mL=12, concentration_mg_mL=40, x_br=0.6
+    )
     assert balance.stated_mg == 480
     assert balance.lead_limit_mg.nominal_value == pytest.approx(343.8, abs=0.1)
     assert balance.halide_limit_mg.nominal_value == pytest.approx(177.7, abs=0.1)
     assert balance.limiting == "Br"
     # what closes it closes it: the concentration, the shell, and the number of batches are three views of one gap
-    assert balance.closing_concentration_mg_mL.nominal_value * 12 == pytest.approx(balance.lead_limit_mg.nominal_value)
-    assert 480 * (1 - balance.closing_shell_fraction) == pytest.approx(balance.lead_limit_mg.nominal_value)
+    assert balance.closing_concentration_mg_mL.nominal_value * 12 == pytest.approx(
+        balance.lead_limit_mg.nominal_value
+    )
+    assert 480 * (1 - balance.closing_shell_fraction) == pytest.approx(
+        balance.lead_limit_mg.nominal_value
+    )
     assert balance.closing_batches == pytest.approx(480 / 343.8, rel=1e-3)
 
 
@@ -106,10 +122,15 @@ def test_components_are_conserved_through_the_papers_procedure():
     times=st.integers(1, 5),
     keep=st.dictionaries(st.sampled_from(["Pb", "I", "Br", "MA"]), st.floats(0, 1)),
 )
-def test_components_are_conserved_through_any_procedure(tmp_path_factory, masses, volume, share, times, keep):
+def test_components_are_conserved_through_any_procedure(
+    tmp_path_factory, masses, volume, share, times, keep
+):
     content = {
         "title": "random",
-        "chemicals": {k: CONTENT["chemicals"][k] for k in ("lead_iodide", "methylammonium_bromide", "acetonitrile")},
+        "chemicals": {
+            k: CONTENT["chemicals"][k]
+            for k in ("lead_iodide", "methylammonium_bromide", "acetonitrile")
+        },
         "steps": [
             {
                 "id": "a",
@@ -119,7 +140,15 @@ def test_components_are_conserved_through_any_procedure(tmp_path_factory, masses
                     {"chemical": "acetonitrile", "volume": f"{volume} mL", "to": "A"},
                 ],
             },
-            {"id": "b", "transfer": {"from": "A", "to": "B", "volume": f"{share * volume / times} mL", "times": times}},
+            {
+                "id": "b",
+                "transfer": {
+                    "from": "A",
+                    "to": "B",
+                    "volume": f"{share * volume / times} mL",
+                    "times": times,
+                },
+            },
             {"id": "c", "precipitate": {"vessel": "B", "keep": keep}},
             {"id": "d", "disperse": {"vessel": "B", "volume": "3 mL"}},
             {"id": "e", "transfer": {"from": "B", "to": "C", "volume": "all"}},
@@ -129,12 +158,32 @@ def test_components_are_conserved_through_any_procedure(tmp_path_factory, masses
     path.write_text(yaml.safe_dump(content))
     outcome = run_procedure(load_procedure(path))
     assert max(outcome.imbalance().values()) < 1e-12
-    assert all(amount.nominal_value >= -1e-12 for vessel in outcome.vessels.values() for amount in vessel.amounts.values() if hasattr(amount, "nominal_value"))
+    assert all(
+        amount.nominal_value >= -1e-12
+        for vessel in outcome.vessels.values()
+        for amount in vessel.amounts.values()
+        if hasattr(amount, "nominal_value")
+    )
 
 
 def test_propagated_errors_are_those_of_the_monte_carlo():
-    tools = bench.Bench(balance_calibration=3e-3, balance_repeatability_mg=2.0, pipette_calibration=0.01, pipette_repeatability=0.02, purity_pbi2=0.97)
-    trials = bench.precursor(200_000, mass_pbi2_mg=922, mass_mabr_mg=223, volume_mL=4, injected_mL=0.2, batches=6, bench=tools, seed=3)
+    tools = bench.Bench(
+        balance_calibration=3e-3,
+        balance_repeatability_mg=2.0,
+        pipette_calibration=0.01,
+        pipette_repeatability=0.02,
+        purity_pbi2=0.97,
+    )
+    trials = bench.precursor(
+        200_000,
+        mass_pbi2_mg=922,
+        mass_mabr_mg=223,
+        volume_mL=4,
+        injected_mL=0.2,
+        batches=6,
+        bench=tools,
+        seed=3,
+    )
     content = copy.deepcopy(CONTENT)
     content["chemicals"]["lead_iodide"]["purity"] = "97 %"
     path = DATA / "procedure.yaml"
@@ -143,8 +192,15 @@ def test_propagated_errors_are_those_of_the_monte_carlo():
     bromide = amount_mmol("CH3NH3Br", laboratory.weighed_mg(223))
     solvent = laboratory.measured_mL(4)
     injected = lead / solvent * 6 * laboratory.measured_mL(0.2)
-    for found, key in ((lead, "n_pbi2_mmol"), (2 * lead / bromide, "iodide_to_bromide"), (lead / solvent, "lead_mol_L"), (injected, "injected_lead_mmol")):
-        assert found.nominal_value == pytest.approx(trials[key].mean(), abs=0.02 * trials[key].std() + 1e-3 * found.nominal_value), key
+    for found, key in (
+        (lead, "n_pbi2_mmol"),
+        (2 * lead / bromide, "iodide_to_bromide"),
+        (lead / solvent, "lead_mol_L"),
+        (injected, "injected_lead_mmol"),
+    ):
+        assert found.nominal_value == pytest.approx(
+            trials[key].mean(), abs=0.02 * trials[key].std() + 1e-3 * found.nominal_value
+        ), key
         assert found.std_dev == pytest.approx(trials[key].std(), rel=0.02), key
     assert path.exists()
 
@@ -157,7 +213,9 @@ def test_masses_from_one_balance_share_its_error():
 
 def test_crystals_are_counted_over_the_distribution():
     neat, treated = CrystalPopulation(16.3, 2.0, 0.6, 6.05), CrystalPopulation(12.0, 1.7, 0.6, 6.05)
-    assert neat.lead_atoms(16.3) == pytest.approx(19557, abs=1) and treated.lead_atoms(12.0) == pytest.approx(7803, abs=1)
+    assert neat.lead_atoms(16.3) == pytest.approx(19557, abs=1) and treated.lead_atoms(
+        12.0
+    ) == pytest.approx(7803, abs=1)
     # E[L³] = μ³ + 3 μ σ²
     assert neat.mean(neat.lead_atoms) == pytest.approx((16.3**3 + 3 * 16.3 * 4) / 0.605**3)
     assert neat.lost_fraction(treated) == pytest.approx(0.595, abs=0.002)
@@ -184,14 +242,22 @@ def test_ceilings_of_lead_complexes():
     assert lead_complex_ceiling({gl: 1}) == pytest.approx(404, abs=0.6)
     assert lead_complex_ceiling({edta: 1}) == pytest.approx(417, abs=0.6)
     assert lead_complex_ceiling({gl: 0.5, edta: 0.5}) == pytest.approx(410, abs=0.6)
-    assert lead_complex_ceiling({"I": 2}, protons_lost=0) == pytest.approx(1000 * 207.2 / 461.01, abs=0.1)  # PbI2 as a check
+    assert lead_complex_ceiling({"I": 2}, protons_lost=0) == pytest.approx(
+        1000 * 207.2 / 461.01, abs=0.1
+    )  # PbI2 as a check
 
 
 @settings(max_examples=100)
 @given(x=st.floats(0, 1), lead=st.floats(0.01, 2), volume=st.floats(1, 100))
 def test_any_recipe_has_the_composition_it_was_made_for(x, lead, volume):
-    recipe = make_recipe(x, lead_mol_L=lead, volume_mL=volume, batches=2, batch_volume_mL=volume / 4)
-    amounts = {w.salt: w.mass_mg / molar_mass({"MAI": "CH3NH3I", "MABr": "CH3NH3Br"}.get(w.salt, w.salt)).nominal_value for w in recipe.weighings}
+    recipe = make_recipe(
+        x, lead_mol_L=lead, volume_mL=volume, batches=2, batch_volume_mL=volume / 4
+    )
+    amounts = {
+        w.salt: w.mass_mg
+        / molar_mass({"MAI": "CH3NH3I", "MABr": "CH3NH3Br"}.get(w.salt, w.salt)).nominal_value
+        for w in recipe.weighings
+    }
     bromide = 2 * amounts.get("PbBr2", 0) + amounts.get("MABr", 0)
     iodide = 2 * amounts.get("PbI2", 0) + amounts.get("MAI", 0)
     plumbum = amounts.get("PbBr2", 0) + amounts.get("PbI2", 0)
@@ -204,7 +270,11 @@ def test_any_recipe_has_the_composition_it_was_made_for(x, lead, volume):
 def test_a_recipe_of_the_paper_is_the_papers():
     recipe = make_recipe(1 / 3)
     masses = {w.salt: w.mass_mg for w in recipe.weighings}
-    assert masses["PbI2"] == pytest.approx(922, abs=0.5) and masses["MABr"] == pytest.approx(224, abs=0.5) and set(masses) == {"PbI2", "MABr"}
+    assert (
+        masses["PbI2"] == pytest.approx(922, abs=0.5)
+        and masses["MABr"] == pytest.approx(224, abs=0.5)
+        and set(masses) == {"PbI2", "MABr"}
+    )
     assert recipe.largest_yield_mg == pytest.approx(343.8, rel=2e-3)
 
 
@@ -212,14 +282,21 @@ def test_tolerances_keep_the_target():
     recipe = make_recipe(0.2, tolerance_x=0.004)
     rng = np.random.default_rng(1)
     formulas = {"MAI": "CH3NH3I", "MABr": "CH3NH3Br", "PbI2": "PbI2"}
-    moles = {w.salt: rng.normal(w.mass_mg, w.tolerance_mg, 100_000) / molar_mass(formulas[w.salt]).nominal_value for w in recipe.weighings}
+    moles = {
+        w.salt: rng.normal(w.mass_mg, w.tolerance_mg, 100_000)
+        / molar_mass(formulas[w.salt]).nominal_value
+        for w in recipe.weighings
+    }
     x = moles["MABr"] / (moles["MABr"] + moles["MAI"] + 2 * moles["PbI2"])
     assert 0.5 * 0.004 < x.std() <= 0.004 * 1.01
 
 
 def test_weighing_sheets():
     recipe = make_recipe(0.6)
-    assert recipe.to_csv().splitlines()[0].startswith("salt,") and len(recipe.to_csv().splitlines()) == 4
+    assert (
+        recipe.to_csv().splitlines()[0].startswith("salt,")
+        and len(recipe.to_csv().splitlines()) == 4
+    )
     assert "PbBr2" in recipe.to_html() and recipe.to_html().startswith("<!DOCTYPE html>")
 
 
@@ -242,8 +319,12 @@ def test_stokes_law_and_its_inverse():
 
 def test_relations_of_the_material():
     x = np.linspace(0, 1, 21)
-    np.testing.assert_allclose(materials.bromide_fraction_of_gap(materials.bulk_gap_eV(x)), x, atol=1e-12)
-    np.testing.assert_allclose(materials.bromide_fraction_of_lattice(materials.lattice_constant_angstrom(x)), x, atol=1e-12)
+    np.testing.assert_allclose(
+        materials.bromide_fraction_of_gap(materials.bulk_gap_eV(x)), x, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        materials.bromide_fraction_of_lattice(materials.lattice_constant_angstrom(x)), x, atol=1e-12
+    )
 
 
 def test_quantities_and_units():
@@ -277,19 +358,52 @@ def change(path, value):
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (change(["chemicals", "lead_iodide", "formula"], "Qq7"), r"procedure\.yaml, chemicals: lead_iodide: .*unknown element Qq"),
-        (change(["chemicals", "lead_iodide", "formula"], KeyError), "chemicals: lead_iodide: expected the key 'formula'"),
-        (change(["chemicals", "oleic_acid", "purity"], "130 %"), "purity.*fraction above 0 and up to 1"),
-        (change(["chemicals", "oleic_acid", "density"], KeyError), r"step 2 \(ligand-bath\): oleic_acid: expected a density"),
+        (
+            change(["chemicals", "lead_iodide", "formula"], "Qq7"),
+            r"procedure\.yaml, chemicals: lead_iodide: .*unknown element Qq",
+        ),
+        (
+            change(["chemicals", "lead_iodide", "formula"], KeyError),
+            "chemicals: lead_iodide: expected the key 'formula'",
+        ),
+        (
+            change(["chemicals", "oleic_acid", "purity"], "130 %"),
+            "purity.*fraction above 0 and up to 1",
+        ),
+        (
+            change(["chemicals", "oleic_acid", "density"], KeyError),
+            r"step 2 \(ligand-bath\): oleic_acid: expected a density",
+        ),
         (change(["chemicals", "lead_iodide", "smell"], "none"), "found smell"),
-        (change(["steps", 0, "add", 0, "mass"], "-922 mg"), r"step 1 \(precursor\): add: .*no negative value"),
-        (change(["steps", 0, "add", 0, "mass"], "922"), r"step 1 \(precursor\): add: .*bare number"),
-        (change(["steps", 0, "add", 0, "mass"], "922 mL"), r"step 1 \(precursor\): add: .*unit like mg"),
+        (
+            change(["steps", 0, "add", 0, "mass"], "-922 mg"),
+            r"step 1 \(precursor\): add: .*no negative value",
+        ),
+        (
+            change(["steps", 0, "add", 0, "mass"], "922"),
+            r"step 1 \(precursor\): add: .*bare number",
+        ),
+        (
+            change(["steps", 0, "add", 0, "mass"], "922 mL"),
+            r"step 1 \(precursor\): add: .*unit like mg",
+        ),
         (change(["steps", 0, "add", 0, "chemical"], "lead"), r"step 1 .*a listed chemical"),
-        (change(["steps", 2, "transfer", "volume"], "0.9 mL"), r"step 3 \(injection\): expected at most 4 mL.*found 5.4 mL"),
-        (change(["steps", 2, "transfer", "from"], "bucket"), r"step 3 \(injection\): expected a vessel filled before.*'bucket'"),
-        (change(["steps", 2, "transfer", "to"], KeyError), r"step 3 \(injection\): transfer: expected the key 'to'"),
-        (change(["steps", 4, "precipitate", "keep", "Pb"], 1.5), r"step 5 \(precipitation-1\): keep: Pb: expected a fraction"),
+        (
+            change(["steps", 2, "transfer", "volume"], "0.9 mL"),
+            r"step 3 \(injection\): expected at most 4 mL.*found 5.4 mL",
+        ),
+        (
+            change(["steps", 2, "transfer", "from"], "bucket"),
+            r"step 3 \(injection\): expected a vessel filled before.*'bucket'",
+        ),
+        (
+            change(["steps", 2, "transfer", "to"], KeyError),
+            r"step 3 \(injection\): transfer: expected the key 'to'",
+        ),
+        (
+            change(["steps", 4, "precipitate", "keep", "Pb"], 1.5),
+            r"step 5 \(precipitation-1\): keep: Pb: expected a fraction",
+        ),
         (change(["steps", 1, "stir"], True), r"step 2 \(ligand-bath\): .*found stir"),
         (change(["steps"], KeyError), "expected the key 'steps'"),
     ],
@@ -320,7 +434,10 @@ def test_what_is_no_procedure_is_refused(tmp_path):
             load_procedure(tmp_path / "p.yaml")
 
 
-@pytest.mark.parametrize("arguments", [{"x_br": 1.2}, {"x_br": -0.1}, {"x_br": 0.5, "lead_mol_L": 0}, {"x_br": 0.5, "batches": 100}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"x_br": 1.2}, {"x_br": -0.1}, {"x_br": 0.5, "lead_mol_L": 0}, {"x_br": 0.5, "batches": 100}],
+)
 def test_impossible_recipes_are_refused(arguments):
     with pytest.raises(ValueError, match="expected"):
         make_recipe(**arguments)
@@ -335,13 +452,17 @@ def test_impossible_crystals_are_refused():
 def test_drawings_are_the_molecules_of_the_procedure():
     drawings = molecules.read_molecules(DATA / "molecules.json")
     for key, molecule in drawings.items():
-        counts = {e: molecule.elements.count(e) for e in set(molecule.elements)} | {"H": sum(molecule.hydrogens)}
+        counts = {e: molecule.elements.count(e) for e in set(molecule.elements)} | {
+            "H": sum(molecule.hydrogens)
+        }
         from peled.synthesis.amounts import composition
 
         assert counts == dict(composition(PROCEDURE.chemicals[key].formula)), key
 
 
 def test_a_broken_drawing_is_refused(tmp_path):
-    (tmp_path / "m.json").write_text('{"molecules": {"x": {"atoms": [{"element": "C", "hydrogens": 4, "x": 0, "y": 0}], "bonds": [[0, 3, 1]]}}}')
+    (tmp_path / "m.json").write_text(
+        '{"molecules": {"x": {"atoms": [{"element": "C", "hydrogens": 4, "x": 0, "y": 0}], "bonds": [[0, 3, 1]]}}}'
+    )
     with pytest.raises(ValueError, match="x: expected bonds between atoms 0 to 0, found atom 3"):
         molecules.read_molecules(tmp_path / "m.json")

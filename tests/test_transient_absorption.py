@@ -31,14 +31,24 @@ from peled.transient_absorption.irf import FWHM_PER_SIGMA, columns, gaussian, ga
 from peled.transient_absorption.schemes import Relation, sequential
 
 TAU, T0, FWHM = (0.4, 14.0, 280.0), 0.02, 0.12
-DELAYS = np.unique(np.round(np.r_[np.arange(-1, -0.3, 0.2), np.arange(-0.3, 1.0, 0.04), np.geomspace(1, 800, 40)], 6))
+DELAYS = np.unique(
+    np.round(
+        np.r_[np.arange(-1, -0.3, 0.2), np.arange(-0.3, 1.0, 0.04), np.geomspace(1, 800, 40)], 6
+    )
+)
 
 
 def spectra(wavelength):
     def band(c, w):
         return np.exp(-0.5 * ((wavelength - c) / w) ** 2)
 
-    return np.stack([6 * band(655, 14) - 5 * band(615, 16), -4 * band(630, 17) + band(590, 25), -10 * band(638, 13) + 1.5 * band(600, 30)])
+    return np.stack(
+        [
+            6 * band(655, 14) - 5 * band(615, 16),
+            -4 * band(630, 17) + band(590, 25),
+            -10 * band(638, 13) + 1.5 * band(600, 30),
+        ]
+    )
 
 
 def convolved(x, tau, fwhm):
@@ -52,7 +62,9 @@ def convolved(x, tau, fwhm):
 
 
 def clean(wavelength, tau=TAU, t0=T0, fwhm=FWHM, delays=DELAYS):
-    return np.column_stack([gaussian_decay(delays - t0, 1 / t, fwhm / FWHM_PER_SIGMA) for t in tau]) @ spectra(wavelength)
+    return np.column_stack(
+        [gaussian_decay(delays - t0, 1 / t, fwhm / FWHM_PER_SIGMA) for t in tau]
+    ) @ spectra(wavelength)
 
 
 def noisy(nw, sigma, seed, correlated=0.0, **kw):
@@ -62,7 +74,11 @@ def noisy(nw, sigma, seed, correlated=0.0, **kw):
     noise = rng.standard_normal(d.shape) * np.sqrt(1 - correlated)
     if correlated:
         k = np.exp(-0.5 * ((wavelength[:, None] - wavelength) / 25) ** 2)
-        noise += np.sqrt(correlated) * rng.standard_normal(d.shape) @ np.linalg.cholesky(k + 1e-9 * np.eye(nw)).T
+        noise += (
+            np.sqrt(correlated)
+            * rng.standard_normal(d.shape)
+            @ np.linalg.cholesky(k + 1e-9 * np.eye(nw)).T
+        )
     return matrix(kw.get("delays", DELAYS), wavelength, d + sigma * noise, name="set")
 
 
@@ -72,13 +88,22 @@ MODEL = Model((0.2, 5.0, 500.0), t0_ps=0.04, fwhm_ps=0.15)
 # ---- response ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("tau", "fwhm"), [(0.01, 0.1), (0.1, 0.1), (0.4, 0.1), (14.0, 0.3), (1e6, 0.1)])
+@pytest.mark.parametrize(
+    ("tau", "fwhm"), [(0.01, 0.1), (0.1, 0.1), (0.4, 0.1), (14.0, 0.3), (1e6, 0.1)]
+)
 def test_decay_is_the_convolution(tau, fwhm):
     s = fwhm / FWHM_PER_SIGMA
     for x in (-0.3, -0.05, 0.0, 0.07, 0.4, 3.0):
         low = max(0.0, x - 12 * s)
         high = max(low, x + 12 * s)
-        expected = quad(lambda u, x=x: np.exp(-u / tau) * gaussian(x - u, s), low, high, points=[min(max(x, low), high)], epsabs=1e-14, limit=200)[0]
+        expected = quad(
+            lambda u, x=x: np.exp(-u / tau) * gaussian(x - u, s),
+            low,
+            high,
+            points=[min(max(x, low), high)],
+            epsabs=1e-14,
+            limit=200,
+        )[0]
         assert gaussian_decay(x, 1 / tau, s) == pytest.approx(expected, rel=1e-8, abs=1e-12)
 
 
@@ -104,12 +129,24 @@ def check_derivatives(x, rates, s, **options):
     h = 1e-6
     n = len(rates)
     for i in range(n):
-        up, down = (columns(x, rates + sign * h * rates[i] * np.eye(n)[i], s, derivatives=False, **options)[0] for sign in (1, -1))
-        assert np.allclose((up - down)[..., i] / (2 * h * rates[i]), dk[..., i], rtol=1e-5, atol=1e-7)
-    up, down = (columns(x + sign * h, rates, s, derivatives=False, **options)[0] for sign in (1, -1))
+        up, down = (
+            columns(x, rates + sign * h * rates[i] * np.eye(n)[i], s, derivatives=False, **options)[
+                0
+            ]
+            for sign in (1, -1)
+        )
+        assert np.allclose(
+            (up - down)[..., i] / (2 * h * rates[i]), dk[..., i], rtol=1e-5, atol=1e-7
+        )
+    up, down = (
+        columns(x + sign * h, rates, s, derivatives=False, **options)[0] for sign in (1, -1)
+    )
     assert np.allclose((up - down) / (2 * h), dx, rtol=1e-5, atol=1e-6)
     if s is not None and ds is not None:
-        up, down = (columns(x, rates, s * np.exp(sign * h), derivatives=False, **options)[0] for sign in (1, -1))
+        up, down = (
+            columns(x, rates, s * np.exp(sign * h), derivatives=False, **options)[0]
+            for sign in (1, -1)
+        )
         assert np.allclose((up - down) / (2 * h), ds, rtol=1e-5, atol=1e-7)
 
 
@@ -118,7 +155,9 @@ def test_analytic_derivatives():
     check_derivatives(x, rates, 0.05, infinite=True, offset=True, artefact=4)
     check_derivatives(x, rates, 0.05, period=13.0)
     t = np.linspace(-0.3, 0.5, 60)
-    check_derivatives(x, rates, None, irf=MeasuredIRF(t, np.exp(-0.5 * (t / 0.06) ** 2) * (1 + 0.4 * t)))
+    check_derivatives(
+        x, rates, None, irf=MeasuredIRF(t, np.exp(-0.5 * (t / 0.06) ** 2) * (1 + 0.4 * t))
+    )
 
 
 def test_measured_response_equals_gaussian_and_conserves_area():
@@ -129,7 +168,9 @@ def test_measured_response_equals_gaussian_and_conserves_area():
         assert np.allclose(irf.decay(x, k)[0], gaussian_decay(x, k, 0.06), atol=2e-5)
     odd = MeasuredIRF(np.array([-0.1, 0.0, 0.05, 0.4]), np.array([0.0, 3.0, 1.0, 0.0]))
     x = np.linspace(-1, 30, 200001)
-    assert np.trapezoid(odd.decay(x, 1.0)[0], x) == pytest.approx(1.0, rel=1e-4)  # area of the response times lifetime
+    assert np.trapezoid(odd.decay(x, 1.0)[0], x) == pytest.approx(
+        1.0, rel=1e-4
+    )  # area of the response times lifetime
 
 
 def test_streak_period_sums_all_earlier_pulses():
@@ -137,7 +178,11 @@ def test_streak_period_sums_all_earlier_pulses():
     c = columns(x, k, 0.05, period=period, derivatives=False)[0][:, 0]
     m = np.arange(1, 400)[:, None]
     # Forward sweeps every period; the backward sweep passes the same spot half a period after the mirrored time.
-    expected = np.exp(-k * x) + np.exp(-k * (x + m * period)).sum(0) + np.exp(-k * (period / 2 - x + (m - 1) * period)).sum(0)
+    expected = (
+        np.exp(-k * x)
+        + np.exp(-k * (x + m * period)).sum(0)
+        + np.exp(-k * (period / 2 - x + (m - 1) * period)).sum(0)
+    )
     assert np.allclose(c, expected, rtol=1e-5)  # the response multiplies by exp(k²s²/2)
 
 
@@ -147,12 +192,17 @@ def test_streak_period_sums_all_earlier_pulses():
 def gradient_check(fit_model, data, theta_shift=0.05, **options):
     fit = global_fit(data, fit_model, starts=0, max_evaluations=3, **options)
     problem = fit.setup.problem
-    theta = fit.theta + theta_shift * np.random.default_rng(0).standard_normal(len(fit.theta)) * np.minimum(1, np.sqrt(np.diag(fit.covariance_white)) * 20)
+    theta = fit.theta + theta_shift * np.random.default_rng(0).standard_normal(
+        len(fit.theta)
+    ) * np.minimum(1, np.sqrt(np.diag(fit.covariance_white)) * 20)
     now = problem.evaluate(theta)
     for i in range(len(theta)):
         h = 1e-5
         step = h * np.eye(len(theta))[i]
-        numeric = (problem.evaluate(theta + step, derivatives=False).cost - problem.evaluate(theta - step, derivatives=False).cost) / (2 * h)
+        numeric = (
+            problem.evaluate(theta + step, derivatives=False).cost
+            - problem.evaluate(theta - step, derivatives=False).cost
+        ) / (2 * h)
         assert 2 * now.gradient[i] == pytest.approx(numeric, rel=2e-4, abs=1e-6 * now.cost)
     assert np.all(np.linalg.eigvalsh(now.hessian) > 0)
 
@@ -162,9 +212,15 @@ def test_gradient_of_every_kind_of_fit():
     gradient_check(MODEL, data)
     gradient_check(replace(MODEL, artefact=3, infinite=True, offset=True), data)
     gradient_check(replace(MODEL, dispersion=(0.1, 0.05), artefact=2), data)
-    scheme = Scheme({("a", "b"): "ab", ("b", "c"): "bc", ("b", None): "b", ("c", None): "c"}, {"ab": 0.3, "bc": 9.0, "b": 20.0, "c": 300.0}, {"a": 1.0})
+    scheme = Scheme(
+        {("a", "b"): "ab", ("b", "c"): "bc", ("b", None): "b", ("c", None): "c"},
+        {"ab": 0.3, "bc": 9.0, "b": 20.0, "c": 300.0},
+        {"a": 1.0},
+    )
     gradient_check(replace(MODEL, lifetimes_ps=(), scheme=scheme, fixed=("tau_b",)), data)
-    gradient_check(replace(MODEL, lifetimes_ps=(), scheme=scheme, fixed=("tau_b",), dispersion=(0.1,)), data)
+    gradient_check(
+        replace(MODEL, lifetimes_ps=(), scheme=scheme, fixed=("tau_b",), dispersion=(0.1,)), data
+    )
     gradient_check(MODEL, [data, replace(noisy(12, 0.05, 2), name="other")], shared_spectra=True)
 
 
@@ -175,14 +231,18 @@ def test_compression_is_exact():
     compressed = block.evaluate(fit.setup.expand(fit.theta)[0]).cost
     assert compressed == pytest.approx(float(np.sum(fit.residual() ** 2)), rel=1e-10)
     block.exact()
-    assert block.evaluate(fit.setup.expand(fit.theta)[0]).cost == pytest.approx(compressed, rel=1e-10)
+    assert block.evaluate(fit.setup.expand(fit.theta)[0]).cost == pytest.approx(
+        compressed, rel=1e-10
+    )
 
 
 def test_noise_free_data_are_recovered_to_many_digits():
     wavelength = np.linspace(550, 730, 120)
     fit = global_fit(matrix(DELAYS, wavelength, clean(wavelength)), MODEL)
     assert np.allclose(fit.lifetimes_ps, TAU, rtol=1e-7)
-    assert fit.value("t0") == pytest.approx(T0, abs=1e-8) and fit.value("fwhm") == pytest.approx(FWHM, rel=1e-7)
+    assert fit.value("t0") == pytest.approx(T0, abs=1e-8) and fit.value("fwhm") == pytest.approx(
+        FWHM, rel=1e-7
+    )
     assert np.allclose(fit.dads().values, spectra(wavelength), atol=1e-5)
 
 
@@ -195,10 +255,19 @@ def test_fit_of_data_convolved_by_quadrature():
 
 def test_known_answer_simulated_sets(samples):
     z = np.load(samples / "tas" / "glot_sim3d.npz")
-    fit = global_fit(matrix(z["t"], np.arange(153) + 400.0, np.concatenate([z["Da"], z["Db"], z["Dc"]], 1)), Model((0.3, 3.0, 30.0), t0_ps=0.3, fwhm_ps=0.2))
+    fit = global_fit(
+        matrix(z["t"], np.arange(153) + 400.0, np.concatenate([z["Da"], z["Db"], z["Dc"]], 1)),
+        Model((0.3, 3.0, 30.0), t0_ps=0.3, fwhm_ps=0.2),
+    )
     assert fit.ssr == pytest.approx(838.7457896967, rel=1e-10)
-    assert np.allclose(fit.lifetimes_ps, [0.50075, 2.00159, 20.0045], rtol=0, atol=[4e-5, 9e-5, 1.2e-4])
-    assert np.allclose(np.sqrt(np.diag(fit.covariance_white))[:3] * fit.lifetimes_ps, [0.00039, 0.00093, 0.0012], rtol=0.04)
+    assert np.allclose(
+        fit.lifetimes_ps, [0.50075, 2.00159, 20.0045], rtol=0, atol=[4e-5, 9e-5, 1.2e-4]
+    )
+    assert np.allclose(
+        np.sqrt(np.diag(fit.covariance_white))[:3] * fit.lifetimes_ps,
+        [0.00039, 0.00093, 0.0012],
+        rtol=0.04,
+    )
     linked = global_fit(
         [matrix(z["t"], np.arange(51) + 400.0, z[k], name=k) for k in ("Da", "Db", "Dc")],
         Model((0.3, 3.0, 30.0), t0_ps=0.3, fwhm_ps=0.2),
@@ -209,7 +278,10 @@ def test_known_answer_simulated_sets(samples):
 
 def test_known_answer_fixed_lifetime_and_artefact(samples):
     z = np.load(samples / "tas" / "skultrafast_disp_corrected.npz")
-    fit = global_fit(matrix(z["t"], z["wl"], z["D"]), Model((1.0, 20.0, 1000.0), fixed=("tau_3",), artefact=3, fwhm_ps=0.2))
+    fit = global_fit(
+        matrix(z["t"], z["wl"], z["D"]),
+        Model((1.0, 20.0, 1000.0), fixed=("tau_3",), artefact=3, fwhm_ps=0.2),
+    )
     assert fit.ssr == pytest.approx(92080.060, rel=1e-7)
     assert np.allclose(fit.lifetimes_ps[:2], [1.4677, 32.506], rtol=0, atol=[6e-4, 0.044])
     assert fit.value("fwhm") == pytest.approx(0.24770, abs=1e-5)
@@ -220,14 +292,28 @@ def test_known_answer_chirp_and_artefact(samples):
     from peled.formats.tas import read_tas
 
     r = read_tas(samples / "tas" / "rc_dcm_raw.ascii")
-    m = preprocess.crop(matrix(r.delay_ps, r.wavelength_nm, r.signal * 1000), wavelength_nm=(430, 850))
+    m = preprocess.crop(
+        matrix(r.delay_ps, r.wavelength_nm, r.signal * 1000), wavelength_nm=(430, 850)
+    )
     m = preprocess.subtract_background(m, 0.6).take(wavelengths=slice(None, None, 2))
     fit = global_fit(
-        m, Model((0.129, 0.634, 6.63, 1749.0), artefact=3, t0_ps=1.21, fwhm_ps=0.0505 * FWHM_PER_SIGMA, dispersion=(-0.84, -0.3545), reference_nm=550.0)
+        m,
+        Model(
+            (0.129, 0.634, 6.63, 1749.0),
+            artefact=3,
+            t0_ps=1.21,
+            fwhm_ps=0.0505 * FWHM_PER_SIGMA,
+            dispersion=(-0.84, -0.3545),
+            reference_nm=550.0,
+        ),
     )
     assert fit.ssr == pytest.approx(7057.620, rel=1e-7)
-    assert np.allclose(fit.lifetimes_ps, [0.25004, 4.1556, 362.75, 2763], rtol=0, atol=[4e-4, 4e-3, 1.2, 6.5])
-    assert fit.value("fwhm") == pytest.approx(0.116457, abs=2e-6) and fit.value("t0") == pytest.approx(1.21647, abs=1e-5)
+    assert np.allclose(
+        fit.lifetimes_ps, [0.25004, 4.1556, 362.75, 2763], rtol=0, atol=[4e-4, 4e-3, 1.2, 6.5]
+    )
+    assert fit.value("fwhm") == pytest.approx(0.116457, abs=2e-6) and fit.value(
+        "t0"
+    ) == pytest.approx(1.21647, abs=1e-5)
     assert any("longer than the window" in f for f in fit.flags)
 
 
@@ -238,7 +324,11 @@ def test_random_starts_find_the_global_minimum():
     found = 0
     for i in range(300):
         tau = np.array(TAU) * 10 ** rng.uniform(-1, 1, 3)
-        start = Model(tuple(tau), t0_ps=rng.uniform(-0.1, 0.1), fwhm_ps=10 ** rng.uniform(np.log10(0.03), np.log10(0.3)))
+        start = Model(
+            tuple(tau),
+            t0_ps=rng.uniform(-0.1, 0.1),
+            fwhm_ps=10 ** rng.uniform(np.log10(0.03), np.log10(0.3)),
+        )
         found += global_fit(data, start, starts=1, seed=i).ssr < best * (1 + 1e-9)
     assert found >= 297
 
@@ -257,7 +347,9 @@ def test_invariances():
     linked = global_fit(halves, MODEL, link=("tau", "t0", "fwhm"))
     for other in (mixed, scaled, shifted, linked):
         assert np.allclose(other.lifetimes_ps, fit.lifetimes_ps, rtol=1e-6)
-    assert mixed.ssr == pytest.approx(fit.ssr, rel=1e-10) and linked.ssr == pytest.approx(fit.ssr, rel=1e-10)
+    assert mixed.ssr == pytest.approx(fit.ssr, rel=1e-10) and linked.ssr == pytest.approx(
+        fit.ssr, rel=1e-10
+    )
     assert scaled.ssr == pytest.approx(1e-6 * fit.ssr, rel=1e-10)
     assert shifted.value("t0") == pytest.approx(fit.value("t0") + 5, abs=1e-7)
     assert np.allclose(scaled.lifetime_errors(), fit.lifetime_errors(), rtol=1e-4)
@@ -293,7 +385,16 @@ def test_missing_points_do_not_count():
 @pytest.mark.parametrize("fastest", [0.002, 0.03, 0.4])
 def test_columns_of_a_chirped_set_are_those_of_each_wavelength(fastest):
     m = noisy(9, 0.1, 5)
-    model = Model((fastest, 14.0, 280.0), t0_ps=0.1, fwhm_ps=0.12, dispersion=(0.9, 0.4), reference_nm=640.0, infinite=True, offset=True, artefact=3)
+    model = Model(
+        (fastest, 14.0, 280.0),
+        t0_ps=0.1,
+        fwhm_ps=0.12,
+        dispersion=(0.9, 0.4),
+        reference_nm=640.0,
+        infinite=True,
+        offset=True,
+        artefact=3,
+    )
     segment = global_fit(m, model, starts=0, max_evaluations=2).setup.segments[0]
     u = np.log(np.array([fastest, 14.0, 280.0, np.e, 0.12, np.e, np.e]))
     u[3], u[5:] = 0.1, (0.9, 0.4)
@@ -303,10 +404,14 @@ def test_columns_of_a_chirped_set_are_those_of_each_wavelength(fastest):
         xi = 1e3 / w - 1e3 / 640.0
         x = DELAYS - (0.1 + 0.9 * xi + 0.4 * xi**2)
         rates = 1 / np.array([fastest, 14.0, 280.0])
-        e, dk, dx, ds = columns(x, rates, 0.12 / FWHM_PER_SIGMA, infinite=True, offset=True, artefact=3)
+        e, dk, dx, ds = columns(
+            x, rates, 0.12 / FWHM_PER_SIGMA, infinite=True, offset=True, artefact=3
+        )
         assert np.allclose(c[j], e, rtol=1e-10, atol=1e-14)
         assert np.allclose(full[j, :, 1, 1], -dk[:, 1] * rates[1], rtol=1e-9, atol=1e-14)
-        assert np.allclose(full[j, :, 3], -dx, rtol=1e-9, atol=1e-11) and np.allclose(full[j, :, 4], ds, rtol=1e-9, atol=1e-11)
+        assert np.allclose(full[j, :, 3], -dx, rtol=1e-9, atol=1e-11) and np.allclose(
+            full[j, :, 4], ds, rtol=1e-9, atol=1e-11
+        )
         assert np.allclose(full[j, :, 6], -dx * xi**2, rtol=1e-9, atol=1e-11)
 
 
@@ -315,21 +420,39 @@ def test_columns_of_a_chirped_set_are_those_of_each_wavelength(fastest):
 
 def test_sequential_scheme_three_ways():
     rates = 1 / np.array(TAU)
-    scheme = Scheme({("1", "2"): "a", ("2", "3"): "b", ("3", None): "c"}, dict(zip("abc", TAU, strict=True)), {"1": 1.0})
+    scheme = Scheme(
+        {("1", "2"): "a", ("2", "3"): "b", ("3", None): "c"},
+        dict(zip("abc", TAU, strict=True)),
+        {"1": 1.0},
+    )
     assert np.allclose(scheme.rates(np.array(TAU))[2], sequential(rates), rtol=1e-10)
     wavelength = np.linspace(550, 730, 40)
     states = np.stack([np.exp(-0.5 * ((wavelength - c) / 20) ** 2) for c in (600, 630, 660)])
     decays = np.column_stack([gaussian_decay(DELAYS - T0, k, FWHM / FWHM_PER_SIGMA) for k in rates])
     m = matrix(DELAYS, wavelength, decays @ sequential(rates) @ states)
     eads = global_fit(m, MODEL).eads()
-    sads = global_fit(m, replace(MODEL, lifetimes_ps=(), scheme=replace(scheme, start_ps={"a": 0.2, "b": 5.0, "c": 500.0}))).sads()
-    assert np.allclose(eads.values, states, atol=1e-4) and np.allclose(sads.values, states, atol=1e-4)
+    sads = global_fit(
+        m,
+        replace(
+            MODEL,
+            lifetimes_ps=(),
+            scheme=replace(scheme, start_ps={"a": 0.2, "b": 5.0, "c": 500.0}),
+        ),
+    ).sads()
+    assert np.allclose(eads.values, states, atol=1e-4) and np.allclose(
+        sads.values, states, atol=1e-4
+    )
     assert sads.names == ("1", "2", "3")
 
 
 def test_branching_scheme_recovers_its_spectra_and_conserves_population():
     scheme = Scheme(
-        {("hot", "band"): "cool", ("hot", "trap"): "trap", ("band", None): "rad", ("trap", None): "slow"},
+        {
+            ("hot", "band"): "cool",
+            ("hot", "trap"): "trap",
+            ("band", None): "rad",
+            ("trap", None): "slow",
+        },
         {"cool": 0.5, "trap": 2.0, "rad": 30.0, "slow": 400.0},
         {"hot": 1.0},
     )
@@ -370,14 +493,20 @@ def test_relations_bounds_and_lmfit_parameters():
 def test_relation_is_arithmetic_only():
     value, slopes = Relation("exp(a)/b**2 - sqrt(4)").value({"a": 0.5, "b": 3.0})
     assert value == pytest.approx(np.exp(0.5) / 9 - 2)
-    assert slopes["a"] == pytest.approx(np.exp(0.5) / 9) and slopes["b"] == pytest.approx(-2 * np.exp(0.5) / 27)
+    assert slopes["a"] == pytest.approx(np.exp(0.5) / 9) and slopes["b"] == pytest.approx(
+        -2 * np.exp(0.5) / 27
+    )
     for text in ("__import__('os')", "a if b else c", "open(a)", "a.b", "[a]"):
         with pytest.raises(ValueError, match="relation"):
             Relation(text)
 
 
 def test_scheme_weights_derivative():
-    scheme = Scheme({("a", "b"): "ab", ("b", "c"): "bc", ("b", None): "b", ("c", None): "c"}, {"ab": 0.3, "bc": 9.0, "b": 20.0, "c": 300.0}, {"a": 1.0})
+    scheme = Scheme(
+        {("a", "b"): "ab", ("b", "c"): "bc", ("b", None): "b", ("c", None): "c"},
+        {"ab": 0.3, "bc": 9.0, "b": 20.0, "c": 300.0},
+        {"a": 1.0},
+    )
     tau, h = np.array([0.3, 9.0, 20.0, 300.0]), 1e-6
     t, dt = scheme.weights(tau)
     assert np.allclose(t, scheme.rates(tau)[2])
@@ -390,22 +519,32 @@ def emission(seed, sigma=0.02):
     """A sequential emitter whose decay-associated spectra are partly negative, its species' spectra never."""
     wavelength = np.linspace(550, 730, 60)
     states = np.stack([np.exp(-0.5 * ((wavelength - c) / 14) ** 2) for c in (590, 640, 690)])
-    decays = np.column_stack([gaussian_decay(DELAYS - T0, 1 / t, FWHM / FWHM_PER_SIGMA) for t in TAU])
+    decays = np.column_stack(
+        [gaussian_decay(DELAYS - T0, 1 / t, FWHM / FWHM_PER_SIGMA) for t in TAU]
+    )
     d = decays @ sequential(1 / np.array(TAU)) @ states
-    return matrix(DELAYS, wavelength, d + sigma * np.random.default_rng(seed).standard_normal(d.shape)), states
+    return matrix(
+        DELAYS, wavelength, d + sigma * np.random.default_rng(seed).standard_normal(d.shape)
+    ), states
 
 
 def test_non_negative_species_spectra():
     from scipy.optimize import nnls
 
     m, states = emission(0)
-    scheme = Scheme({("1", "2"): "a", ("2", "3"): "b", ("3", None): "c"}, {"a": 0.3, "b": 10.0, "c": 400.0}, {"1": 1.0})
+    scheme = Scheme(
+        {("1", "2"): "a", ("2", "3"): "b", ("3", None): "c"},
+        {"a": 0.3, "b": 10.0, "c": 400.0},
+        {"1": 1.0},
+    )
     model = replace(MODEL, lifetimes_ps=(), scheme=scheme, non_negative=True)
     gradient_check(model, m)
     fit, free = global_fit(m, model), global_fit(m, replace(model, non_negative=False))
     sads = fit.sads()
     assert fit.converged and sads.values.min() > -1e-9 and free.sads().values.min() < -0.005
-    assert np.allclose(np.log(fit.lifetimes_ps / TAU), 0, atol=4 * fit.lifetime_errors() / fit.lifetimes_ps)
+    assert np.allclose(
+        np.log(fit.lifetimes_ps / TAU), 0, atol=4 * fit.lifetime_errors() / fit.lifetimes_ps
+    )
     assert np.abs(sads.values - states).mean() < np.abs(free.sads().values - states).mean()
     assert fit.ssr >= free.ssr
     columns_, _ = fit.setup.segments[0].species(fit._u, False)
@@ -420,19 +559,27 @@ def test_non_negative_species_spectra():
 
 
 def test_non_negative_lifetimes_have_honest_errors():
-    scheme = Scheme({("1", "2"): "a", ("2", "3"): "b", ("3", None): "c"}, dict(zip("abc", TAU, strict=True)), {"1": 1.0})
+    scheme = Scheme(
+        {("1", "2"): "a", ("2", "3"): "b", ("3", None): "c"},
+        dict(zip("abc", TAU, strict=True)),
+        {"1": 1.0},
+    )
     model = Model(scheme=scheme, t0_ps=T0, fwhm_ps=FWHM, non_negative=True)
     hits = []
     for seed in range(100):
         fit = global_fit(emission(seed)[0], model, starts=0)
-        hits.append(np.abs(np.log(fit.lifetimes_ps / TAU)) < 1.96 * fit.lifetime_errors() / fit.lifetimes_ps)
+        hits.append(
+            np.abs(np.log(fit.lifetimes_ps / TAU)) < 1.96 * fit.lifetime_errors() / fit.lifetimes_ps
+        )
     assert 0.9 <= np.mean(hits) <= 0.99
 
 
 # ---- trust -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("nw", "sigma", "correlated"), [(16, 0.3, 0.0), (16, 0.3, 0.85), (200, 2.0, 0.0)])
+@pytest.mark.parametrize(
+    ("nw", "sigma", "correlated"), [(16, 0.3, 0.0), (16, 0.3, 0.85), (200, 2.0, 0.0)]
+)
 def test_coverage_of_lifetimes_and_spectra(nw, sigma, correlated):
     """95 % intervals hold the truth for independent noise, for noise shared by pixels, and for many noisy pixels."""
     truth = np.log(np.array(TAU))
@@ -474,20 +621,28 @@ def test_bootstrap_agrees_with_the_covariance():
     fit = global_fit(noisy(24, 0.2, 8, 0.7), Model(TAU, t0_ps=T0, fwhm_ps=FWHM))
     draws = bootstrap(fit, 300)
     assert draws.failed == 0
-    assert np.allclose(np.log(draws.lifetimes).std(0), fit.lifetime_errors() / fit.lifetimes_ps, rtol=0.3)
+    assert np.allclose(
+        np.log(draws.lifetimes).std(0), fit.lifetime_errors() / fit.lifetimes_ps, rtol=0.3
+    )
     low, high = draws.band()
     assert np.mean((low < fit.dads().values) & (fit.dads().values < high)) > 0.97
     rng = np.random.default_rng(0)
     base = noisy(24, 0.0, 8).signal
     scans = base + 0.8 * rng.standard_normal((16, *base.shape))
-    mean = global_fit(matrix(DELAYS, np.linspace(550, 730, 24), scans.mean(0)), Model(TAU, t0_ps=T0, fwhm_ps=FWHM))
+    mean = global_fit(
+        matrix(DELAYS, np.linspace(550, 730, 24), scans.mean(0)), Model(TAU, t0_ps=T0, fwhm_ps=FWHM)
+    )
     by_scans = bootstrap(mean, 120, scans=scans)
-    assert np.allclose(np.log(by_scans.lifetimes).std(0), mean.lifetime_errors() / mean.lifetimes_ps, rtol=0.45)
+    assert np.allclose(
+        np.log(by_scans.lifetimes).std(0), mean.lifetime_errors() / mean.lifetimes_ps, rtol=0.45
+    )
 
 
 @pytest.mark.parametrize("correlated", [0.0, 0.9])
 def test_number_of_components(correlated):
-    table = number_of_components(noisy(40, 0.05, 9, correlated), Model(TAU, t0_ps=T0, fwhm_ps=FWHM), most=5)
+    table = number_of_components(
+        noisy(40, 0.05, 9, correlated), Model(TAU, t0_ps=T0, fwhm_ps=FWHM), most=5
+    )
     assert table.supported == 3
     assert table.rows[1].largest_singular_value > 2 * table.rows[2].largest_singular_value
     assert table.rows[2].bic == min(r.bic for r in table.rows)
@@ -499,17 +654,37 @@ def test_flags_name_what_is_wrong():
     rng = np.random.default_rng(2)
 
     def flags(tau, model, sigma=0.05, delays=DELAYS, **kw):
-        d = np.column_stack([gaussian_decay(delays - T0, 1 / t, FWHM / FWHM_PER_SIGMA) for t in tau]) @ spectra(wavelength)[: len(tau)]
-        return " | ".join(global_fit(matrix(delays, wavelength, d + sigma * rng.standard_normal(d.shape)), model, **kw).flags)
+        d = (
+            np.column_stack(
+                [gaussian_decay(delays - T0, 1 / t, FWHM / FWHM_PER_SIGMA) for t in tau]
+            )
+            @ spectra(wavelength)[: len(tau)]
+        )
+        return " | ".join(
+            global_fit(
+                matrix(delays, wavelength, d + sigma * rng.standard_normal(d.shape)), model, **kw
+            ).flags
+        )
 
     assert "longer than the window" in flags((0.4, 14.0, 5000.0), MODEL)
-    assert "spike" in flags((0.03, 14.0, 280.0), replace(MODEL, lifetimes_ps=(0.04, 14.0, 280.0), fixed=("fwhm", "t0"), fwhm_ps=FWHM, t0_ps=T0))
-    assert "coalescing" in flags((10.0, 11.0), replace(MODEL, lifetimes_ps=(10.0, 11.0)), sigma=0.0001)
+    assert "spike" in flags(
+        (0.03, 14.0, 280.0),
+        replace(
+            MODEL, lifetimes_ps=(0.04, 14.0, 280.0), fixed=("fwhm", "t0"), fwhm_ps=FWHM, t0_ps=T0
+        ),
+    )
+    assert "coalescing" in flags(
+        (10.0, 11.0), replace(MODEL, lifetimes_ps=(10.0, 11.0)), sigma=0.0001
+    )
     assert "structure" in flags((0.4, 14.0, 280.0), replace(MODEL, lifetimes_ps=(1.0, 100.0)))
     assert "times the stated noise" in flags(TAU, MODEL, noise=0.01)
-    assert "not converged" in flags(TAU, replace(MODEL, lifetimes_ps=(0.01, 0.05, 3000.0)), max_evaluations=3, starts=0)
+    assert "not converged" in flags(
+        TAU, replace(MODEL, lifetimes_ps=(0.01, 0.05, 3000.0)), max_evaluations=3, starts=0
+    )
     assert "femtoseconds" in flags(
-        (400.0, 14000.0, 280000.0), replace(MODEL, lifetimes_ps=(400.0, 14000.0, 280000.0), fwhm_ps=120.0, t0_ps=20.0), delays=DELAYS * 1e3
+        (400.0, 14000.0, 280000.0),
+        replace(MODEL, lifetimes_ps=(400.0, 14000.0, 280000.0), fwhm_ps=120.0, t0_ps=20.0),
+        delays=DELAYS * 1e3,
     )
     assert flags(TAU, MODEL) == ""
 
@@ -527,16 +702,35 @@ def test_distinct_minima_are_listed_best_first():
 def test_before_after_tells_change_from_none():
     model = Model(TAU, t0_ps=T0, fwhm_ps=FWHM)
     same = [
-        before_after(replace(noisy(30, 0.2, s, 0.6), name="before"), replace(noisy(30, 0.2, s + 500, 0.6), name="after"), model, starts=0) for s in range(60)
+        before_after(
+            replace(noisy(30, 0.2, s, 0.6), name="before"),
+            replace(noisy(30, 0.2, s + 500, 0.6), name="after"),
+            model,
+            starts=0,
+        )
+        for s in range(60)
     ]
     assert np.mean([t.lifetimes_p < 0.05 for t in same]) < 0.15
     assert all(t.best == "lifetimes and spectra" for t in same)
-    slower = before_after(replace(noisy(30, 0.2, 1), name="before"), replace(noisy(30, 0.2, 2, tau=(0.4, 14.0, 320.0)), name="after"), model)
+    slower = before_after(
+        replace(noisy(30, 0.2, 1), name="before"),
+        replace(noisy(30, 0.2, 2, tau=(0.4, 14.0, 320.0)), name="after"),
+        model,
+    )
     assert slower.lifetimes_p < 1e-4 and slower.best == "spectra"
-    assert slower.log_ratio[2] == pytest.approx(np.log(320 / 280), abs=4 * slower.log_ratio_error[2])
+    assert slower.log_ratio[2] == pytest.approx(
+        np.log(320 / 280), abs=4 * slower.log_ratio_error[2]
+    )
     changed = noisy(30, 0.2, 3)
-    new_band = np.outer(gaussian_decay(DELAYS - T0, 1 / 280, FWHM / FWHM_PER_SIGMA), -1.5 * np.exp(-0.5 * ((changed.wavelength_nm - 690) / 12) ** 2))
-    spectral = before_after(replace(noisy(30, 0.2, 1), name="before"), replace(changed, name="after", signal=changed.signal + new_band), model)
+    new_band = np.outer(
+        gaussian_decay(DELAYS - T0, 1 / 280, FWHM / FWHM_PER_SIGMA),
+        -1.5 * np.exp(-0.5 * ((changed.wavelength_nm - 690) / 12) ** 2),
+    )
+    spectral = before_after(
+        replace(noisy(30, 0.2, 1), name="before"),
+        replace(changed, name="after", signal=changed.signal + new_band),
+        model,
+    )
     assert spectral.best == "lifetimes" and spectral.lifetimes_p > 1e-3
     assert "p against" in str(spectral)
 
@@ -546,9 +740,14 @@ def test_shape_change():
     a = -np.exp(-0.5 * ((w - 650) / 10) ** 2)
     e = np.full_like(w, 1e-3)
     same = shape_change(w, a, 0.7 * a, e, e)
-    assert same.scale == pytest.approx(0.7) and same.difference < 1e-12 and abs(same.shift_nm) < 1e-9
+    assert (
+        same.scale == pytest.approx(0.7) and same.difference < 1e-12 and abs(same.shift_nm) < 1e-9
+    )
     moved = shape_change(w, a, -np.exp(-0.5 * ((w - 652) / 10) ** 2), e, e)
-    assert moved.shift_nm == pytest.approx(2.0, abs=0.05) and moved.difference > 10 * moved.expected_difference
+    assert (
+        moved.shift_nm == pytest.approx(2.0, abs=0.05)
+        and moved.difference > 10 * moved.expected_difference
+    )
 
 
 def test_carriers_per_crystal():
@@ -560,13 +759,19 @@ def test_carriers_per_crystal():
 @pytest.mark.parametrize("penalty", ["identity", "second difference"])
 def test_lifetime_density_peaks_at_the_lifetimes(penalty):
     m = noisy(40, 0.01, 4, tau=(0.5, 14.0, 400.0))
-    density = lifetime_density(m, t0_ps=T0, fwhm_ps=FWHM, strength="discrepancy", noise=0.0102, penalty=penalty)
+    density = lifetime_density(
+        m, t0_ps=T0, fwhm_ps=FWHM, strength="discrepancy", noise=0.0102, penalty=penalty
+    )
     peaks = density.peaks(least=0.15)
     for tau in (14.0, 400.0):
         assert np.min(np.abs(np.log(peaks / tau))) < 0.25
-    assert np.all(np.diff(density.residual_norms) >= -1e-9) and np.all(np.diff(density.solution_norms) <= 1e-9)
+    assert np.all(np.diff(density.residual_norms) >= -1e-9) and np.all(
+        np.diff(density.solution_norms) <= 1e-9
+    )
     # Total amplitude at a wavelength is that of the decays.
-    assert density.density[:, 20].sum() == pytest.approx(spectra(m.wavelength_nm)[:, 20].sum(), abs=0.3)
+    assert density.density[:, 20].sum() == pytest.approx(
+        spectra(m.wavelength_nm)[:, 20].sum(), abs=0.3
+    )
     with pytest.raises(ValueError, match="strength"):
         lifetime_density(m, t0_ps=T0, fwhm_ps=FWHM, strength="guess")
 
@@ -576,12 +781,18 @@ def test_record_repeats_the_fit():
     for model in (
         MODEL,
         replace(MODEL, dispersion=(0.05,), artefact=2),
-        replace(MODEL, lifetimes_ps=(), scheme=Scheme({("a", "b"): "x", ("b", None): "y"}, {"x": 3.0, "y": 200.0}, {"a": 1.0})),
+        replace(
+            MODEL,
+            lifetimes_ps=(),
+            scheme=Scheme({("a", "b"): "x", ("b", None): "y"}, {"x": 3.0, "y": 200.0}, {"a": 1.0}),
+        ),
     ):
         fit = global_fit(data, model)
         record = json.loads(json.dumps(fit.record(), allow_nan=False))
         again = export.repeat(record, data)
-        assert again.ssr == pytest.approx(fit.ssr, rel=1e-12) and np.allclose(again.theta, fit.theta, rtol=1e-9)
+        assert again.ssr == pytest.approx(fit.ssr, rel=1e-12) and np.allclose(
+            again.theta, fit.theta, rtol=1e-9
+        )
     with pytest.raises(ValueError, match="as in the record"):
         export.repeat(record, data.take(wavelengths=slice(5)))
     rows = export.spectra_csv(fit.spectra()).splitlines()
@@ -620,10 +831,24 @@ def test_unsorted_and_repeated_delays_and_empty_columns_are_mended_and_recorded(
     w = np.linspace(550, 730, 10)
     d = clean(w)
     order = np.random.default_rng(0).permutation(len(DELAYS))
-    m = matrix(np.r_[DELAYS[order], DELAYS[5]], np.r_[w[::-1], 800.0], np.c_[np.r_[d[order], d[5:6] + 2.0][:, ::-1], np.full(len(DELAYS) + 1, np.nan)])
-    assert m.shape == d.shape and np.all(np.diff(m.delay_ps) > 0) and np.all(np.diff(m.wavelength_nm) > 0)
-    assert np.allclose(np.delete(m.signal, 5, 0), np.delete(d, 5, 0)) and np.allclose(m.signal[5], d[5] + 1.0)
-    assert any("sorted" in s for s in m.steps) and any("repeated" in s for s in m.steps) and any("without any value" in s for s in m.steps)
+    m = matrix(
+        np.r_[DELAYS[order], DELAYS[5]],
+        np.r_[w[::-1], 800.0],
+        np.c_[np.r_[d[order], d[5:6] + 2.0][:, ::-1], np.full(len(DELAYS) + 1, np.nan)],
+    )
+    assert (
+        m.shape == d.shape
+        and np.all(np.diff(m.delay_ps) > 0)
+        and np.all(np.diff(m.wavelength_nm) > 0)
+    )
+    assert np.allclose(np.delete(m.signal, 5, 0), np.delete(d, 5, 0)) and np.allclose(
+        m.signal[5], d[5] + 1.0
+    )
+    assert (
+        any("sorted" in s for s in m.steps)
+        and any("repeated" in s for s in m.steps)
+        and any("without any value" in s for s in m.steps)
+    )
 
 
 @settings(max_examples=15, deadline=None)
@@ -631,7 +856,9 @@ def test_unsorted_and_repeated_delays_and_empty_columns_are_mended_and_recorded(
 def test_any_noise_ends_with_numbers_or_a_clear_error(seed, log_scale, chirp):
     """Pure noise at any scale: no hang, no NaN where a number is promised."""
     rng = np.random.default_rng(seed)
-    m = matrix(DELAYS, np.linspace(500, 700, 7), 10**log_scale * rng.standard_normal((len(DELAYS), 7)))
+    m = matrix(
+        DELAYS, np.linspace(500, 700, 7), 10**log_scale * rng.standard_normal((len(DELAYS), 7))
+    )
     fit = global_fit(m, replace(MODEL, dispersion=(0.1,) if chirp else ()), max_evaluations=60)
     assert np.all(np.isfinite(fit.lifetimes_ps)) and np.isfinite(fit.ssr)
     assert np.all(np.isfinite(fit.spectra().values))

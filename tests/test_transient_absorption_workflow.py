@@ -28,7 +28,9 @@ def chirped(total_ps, noise=0.05, seed=0, quiet_red=False):
     if not quiet_red:
         b = b - 1.0
     d = gaussian_decay(x, 1 / 0.8, s) * a + gaussian_decay(x, 1 / 60, s) * b
-    return matrix(DELAYS, WAVELENGTH, d + noise * np.random.default_rng(seed).standard_normal(d.shape)), t0
+    return matrix(
+        DELAYS, WAVELENGTH, d + noise * np.random.default_rng(seed).standard_normal(d.shape)
+    ), t0
 
 
 # ---- preparation -------------------------------------------------------------------------------------------------------
@@ -39,7 +41,9 @@ def test_chirp_is_found_and_fitted(total):
     m, t0 = chirped(total)
     chirp = preprocess.find_chirp(m, order=2, fwhm_ps=0.1, window_ps=4.0)
     assert np.max(np.abs(chirp(WAVELENGTH) - t0)) < 0.06
-    model, found = workflow.start_model(m, lifetimes_ps=(1.0, 30.0), fwhm_ps=0.12, dispersion_order=2, artefact=0)
+    model, found = workflow.start_model(
+        m, lifetimes_ps=(1.0, 30.0), fwhm_ps=0.12, dispersion_order=2, artefact=0
+    )
     fit = global_fit(m, model)
     assert found is not None and np.max(np.abs(workflow.fitted_chirp(fit)(WAVELENGTH) - t0)) < 0.01
     assert np.allclose(fit.lifetimes_ps, [0.8, 60.0], rtol=0.02)
@@ -51,7 +55,9 @@ def test_chirp_is_found_and_fitted(total):
 
 def test_start_without_any_rise_has_no_dispersion():
     m = matrix(DELAYS, WAVELENGTH[:20], np.random.default_rng(0).standard_normal((len(DELAYS), 20)))
-    model, chirp = workflow.start_model(m, lifetimes_ps=(1.0,), fwhm_ps=0.1, dispersion_order=2, artefact=0)
+    model, chirp = workflow.start_model(
+        m, lifetimes_ps=(1.0,), fwhm_ps=0.1, dispersion_order=2, artefact=0
+    )
     assert chirp is None and model.dispersion == ()
 
 
@@ -65,7 +71,9 @@ def test_background_scatter_spikes_and_bad_pixels():
     ((low, high),) = preprocess.find_scatter(dirty)
     assert low == pytest.approx(WAVELENGTH[40]) and high == pytest.approx(WAVELENGTH[43])
     assert set(WAVELENGTH[40:44]) <= set(preprocess.bad_pixels(dirty))
-    out = workflow.prepare(dirty, window_nm=(485, 715), masks_nm=[(low, high)], background_before_ps=-1.0)
+    out = workflow.prepare(
+        dirty, window_nm=(485, 715), masks_nm=[(low, high)], background_before_ps=-1.0
+    )
     i, j = int(np.argmin(np.abs(out.delay_ps - DELAYS[100]))), out.near(WAVELENGTH[90])
     assert np.isnan(out.signal[i, j]) and np.isnan(out.signal).sum() == 1
     assert np.abs(np.nanmean(out.signal[out.delay_ps < -1.0], axis=0)).max() < 1e-12
@@ -78,15 +86,24 @@ def test_scans_are_averaged_without_their_outliers():
     m, _ = chirped(0.3, noise=0.0)
     rng = np.random.default_rng(3)
     scans = [replace(m, signal=m.signal + 0.5 * rng.standard_normal(m.shape)) for _ in range(30)]
-    scans[4] = replace(scans[4], signal=scans[4].signal + np.where(np.arange(len(DELAYS)) == 50, 30.0, 0.0)[:, None])
+    scans[4] = replace(
+        scans[4],
+        signal=scans[4].signal + np.where(np.arange(len(DELAYS)) == 50, 30.0, 0.0)[:, None],
+    )
     scans[9] = replace(scans[9], signal=0 * m.signal + 20 * rng.standard_normal(m.shape))
     mean = preprocess.average_scans(scans)
-    assert "1 whole scans left out" in mean.steps[-1] and "outlying points left out" in mean.steps[-1]
+    assert (
+        "1 whole scans left out" in mean.steps[-1] and "outlying points left out" in mean.steps[-1]
+    )
     pull = (mean.signal - m.signal) / mean.standard_error
-    assert np.std(pull) == pytest.approx(np.sqrt(27 / 25), rel=0.03)  # Student's t with about 28 degrees of freedom
+    assert np.std(pull) == pytest.approx(
+        np.sqrt(27 / 25), rel=0.03
+    )  # Student's t with about 28 degrees of freedom
     assert np.median(mean.standard_error) == pytest.approx(0.5 / np.sqrt(29), rel=0.03)
     smooth = preprocess.smooth_errors(mean)
-    fit = global_fit(replace(smooth, name="s"), Model((0.5, 30.0), dispersion=(0.2,), reference_nm=600.0))
+    fit = global_fit(
+        replace(smooth, name="s"), Model((0.5, 30.0), dispersion=(0.2,), reference_nm=600.0)
+    )
     assert fit.ssr / fit.degrees_of_freedom == pytest.approx(1.0, abs=0.15)
     with pytest.raises(ValueError, match="expected the delays"):
         preprocess.average_scans([m, m.take(wavelengths=slice(5))])
@@ -96,7 +113,10 @@ def test_bins_and_bands():
     m, _ = chirped(0.0)
     binned = preprocess.bin_wavelengths(m, 7)
     assert binned.shape[1] == 18 and np.allclose(binned.signal[:, 0], m.signal[:, :7].mean(1))
-    assert np.allclose(preprocess.band_average(m, 500, 520), m.signal[:, (WAVELENGTH >= 500) & (WAVELENGTH <= 520)].mean(1))
+    assert np.allclose(
+        preprocess.band_average(m, 500, 520),
+        m.signal[:, (WAVELENGTH >= 500) & (WAVELENGTH <= 520)].mean(1),
+    )
     assert np.isnan(preprocess.band_average(m, 900, 950)).all()
     with pytest.raises(ValueError, match="nothing between"):
         preprocess.crop(m, wavelength_nm=(900, 950))
@@ -109,7 +129,9 @@ def test_bins_and_bands():
 
 def test_forward_model_imports_no_analysis():
     tree = ast.parse((ROOT / "lib" / "peled" / "simulate" / "transient_absorption.py").read_text())
-    names = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)} | {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    names = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)} | {
+        a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names
+    }
     assert not any(n and n.startswith("peled.transient_absorption") for n in names)
 
 
@@ -122,7 +144,9 @@ def test_populations_conserve_crystals_and_have_known_limits():
     assert p[0, 0] == pytest.approx(np.exp(-3.0), rel=1e-2)
     # Without Auger recombination the mean decays with the single-pair lifetime.
     slow = simulate.populations(replace(f, tau_auger_ps=1e12), t)
-    assert np.allclose(slow @ np.arange(slow.shape[1]), 3.0 * np.exp(-t / f.tau_single_ps), rtol=2e-3)
+    assert np.allclose(
+        slow @ np.arange(slow.shape[1]), 3.0 * np.exp(-t / f.tau_single_ps), rtol=2e-3
+    )
     # Long after, crystals hold one pair or none: those that held any decay alike.
     late = simulate.populations(f, np.array([1500.0, 1800.0]))
     assert late[1, 1] / late[0, 1] == pytest.approx(np.exp(-1.0), rel=1e-3)
@@ -132,7 +156,9 @@ def test_group_delay_and_order_of_delays():
     # Slope of the delay over angular frequency at 800 nm: fused silica has 36.16 fs² per millimetre.
     omega = 2 * np.pi * 299.792458 / 800.0  # 1/fs
     nm = 2 * np.pi * 299.792458 / (omega + np.array([0.01, -0.01]))
-    assert np.diff(simulate.group_delay_ps(nm, millimetres=1.0))[0] * 1e3 / -0.02 == pytest.approx(36.16, rel=0.01)
+    assert np.diff(simulate.group_delay_ps(nm, millimetres=1.0))[0] * 1e3 / -0.02 == pytest.approx(
+        36.16, rel=0.01
+    )
     when = simulate.visiting_time(9)
     assert sorted(when) == pytest.approx(np.linspace(0, 1, 9))
     assert np.all(np.diff(when[::2]) > 0) and np.all(np.diff(when[1::2]) < 0)
@@ -144,7 +170,9 @@ def test_response_is_a_bleach_at_the_edge_that_grows_with_cooling():
     time, signal = simulate.response(f, w)
     edge = int(np.argmin(signal[np.searchsorted(time, 2.0)]))
     assert abs(w[edge] - 1239.84 / f.gap_eV) < 15
-    assert signal[0, edge] > 0.8 * signal[np.searchsorted(time, 2.0), edge]  # weaker bleach while hot
+    assert (
+        signal[0, edge] > 0.8 * signal[np.searchsorted(time, 2.0), edge]
+    )  # weaker bleach while hot
     assert np.abs(signal[-1]).max() < 0.1 * np.abs(signal).max()
     after = simulate.response(simulate.film("neat", "after"), w)[1]
     red = w > 675
@@ -161,7 +189,9 @@ def test_committed_files_are_those_of_the_forward_model(tmp_path):
             assert (tmp_path / name).read_text() == (DATA / name).read_text()
         else:
             a, b = read_tas(tmp_path / name), read_tas(DATA / name)
-            assert np.allclose(a.signal, b.signal, rtol=0, atol=1e-6 * np.abs(b.signal).max())  # other processors round the last digit
+            assert np.allclose(
+                a.signal, b.signal, rtol=0, atol=1e-6 * np.abs(b.signal).max()
+            )  # other processors round the last digit
 
 
 # ---- a whole analysis --------------------------------------------------------------------------------------------------
@@ -192,10 +222,24 @@ def test_own_files_in_other_formats_give_the_same_lifetimes(tmp_path, form):
         )
     sets = workflow.load_sets(tmp_path, {"neat before": "mine.*", "neat after": ""})
     assert list(sets) == ["neat before"]
-    m = workflow.prepare(sets["neat before"].matrix, window_nm=(545, 740), background_before_ps=-0.7)
+    m = workflow.prepare(
+        sets["neat before"].matrix, window_nm=(545, 740), background_before_ps=-0.7
+    )
     direct = workflow.prepare(matrix(t, w, d), window_nm=(545, 740), background_before_ps=-0.7)
     fits = [
-        global_fit(x, Model((0.4, 14.0, 280.0), fwhm_ps=0.1, t0_ps=0.05, artefact=3, dispersion=(1.0, 0.3), reference_nm=630.0), starts=0) for x in (m, direct)
+        global_fit(
+            x,
+            Model(
+                (0.4, 14.0, 280.0),
+                fwhm_ps=0.1,
+                t0_ps=0.05,
+                artefact=3,
+                dispersion=(1.0, 0.3),
+                reference_nm=630.0,
+            ),
+            starts=0,
+        )
+        for x in (m, direct)
     ]
     assert np.allclose(fits[0].lifetimes_ps, fits[1].lifetimes_ps, rtol=1e-3)
 
@@ -215,9 +259,13 @@ def test_several_files_of_one_set_are_averaged_as_scans(tmp_path):
     t, w, d = small("neat_before.ufs")
     rng = np.random.default_rng(0)
     for i in range(6):
-        write_matrix(tmp_path / f"control_{i}.csv", t, w, d + 1e-4 * rng.standard_normal(d.shape), digits=8)
+        write_matrix(
+            tmp_path / f"control_{i}.csv", t, w, d + 1e-4 * rng.standard_normal(d.shape), digits=8
+        )
     found = workflow.load_sets(tmp_path, {"neat before": "control*.csv"})["neat before"]
-    assert len(found.paths) == 6 and np.std(found.matrix.signal - d) == pytest.approx(1e-4 / np.sqrt(6), rel=0.1)
+    assert len(found.paths) == 6 and np.std(found.matrix.signal - d) == pytest.approx(
+        1e-4 / np.sqrt(6), rel=0.1
+    )
 
 
 def test_the_forward_model_shows_what_the_notebook_says():
@@ -225,19 +273,38 @@ def test_the_forward_model_shows_what_the_notebook_says():
 
     def fitted(name):
         r = read_tas(DATA / name)
-        m = workflow.prepare(matrix(r.delay_ps, r.wavelength_nm, r.signal, name=name), window_nm=(545, 740), background_before_ps=-0.7)
+        m = workflow.prepare(
+            matrix(r.delay_ps, r.wavelength_nm, r.signal, name=name),
+            window_nm=(545, 740),
+            background_before_ps=-0.7,
+        )
         return global_fit(
             m,
-            Model((0.4, 14.0, 280.0), fwhm_ps=0.1, t0_ps=0.05, artefact=3, dispersion=(1.0, 0.3), reference_nm=630.0, fixed=("dispersion_1", "dispersion_2")),
+            Model(
+                (0.4, 14.0, 280.0),
+                fwhm_ps=0.1,
+                t0_ps=0.05,
+                artefact=3,
+                dispersion=(1.0, 0.3),
+                reference_nm=630.0,
+                fixed=("dispersion_1", "dispersion_2"),
+            ),
             starts=0,
         )
 
     red = workflow.red_edge({k: fitted(f"neat_{k}.ufs") for k in ("before", "after")}, 675, 705)
     assert red["before"][0] > 0 > red["after"][0] + 5 * red["after"][1]
-    low, high = fitted("fluence_00.5_pairs.ufs").lifetimes_ps, fitted("fluence_36.0_pairs.ufs").lifetimes_ps
+    low, high = (
+        fitted("fluence_00.5_pairs.ufs").lifetimes_ps,
+        fitted("fluence_36.0_pairs.ufs").lifetimes_ps,
+    )
     assert high[1] < 0.7 * low[1] and high[2] < 0.8 * low[2]
-    order = {k: fitted(f"order_{k}.ufs").lifetimes_ps[2] for k in ("steady", "alternating", "ascending")}
-    assert abs(order["alternating"] / order["steady"] - 1) < 0.3 * abs(order["ascending"] / order["steady"] - 1)
+    order = {
+        k: fitted(f"order_{k}.ufs").lifetimes_ps[2] for k in ("steady", "alternating", "ascending")
+    }
+    assert abs(order["alternating"] / order["steady"] - 1) < 0.3 * abs(
+        order["ascending"] / order["steady"] - 1
+    )
 
 
 def test_pl_series_recovers_the_published_means():

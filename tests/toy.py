@@ -15,11 +15,20 @@ C003,methods,fig1a,weight,The stick weighs ten grams,10,~,g,,{topic},recover,,""
 
 
 def cell(source, name, tags=()):
-    return {"cell_type": "code", "id": name, "metadata": {"tags": list(tags)} if tags else {}, "execution_count": None, "outputs": [], "source": source}
+    return {
+        "cell_type": "code",
+        "id": name,
+        "metadata": {"tags": list(tags)} if tags else {},
+        "execution_count": None,
+        "outputs": [],
+        "source": source,
+    }
 
 
 def notebook(topic, middle="", panel="fig1a"):
-    parameters = 'data_dir = "data"\nfigures_dir = "figures"\nresults_dir = "figures/results"\nquick = False'
+    parameters = (
+        'data_dir = "data"\nfigures_dir = "figures"\nresults_dir = "figures/results"\nquick = False'
+    )
     setup = (
         f"import sys, os\nfrom peled.notebook import open_room\nroom = open_room('{topic}', data_dir=data_dir, figures_dir=figures_dir, results_dir=results_dir, quick=quick)\n"
         f"values = [float(p.read_text()) for p in room.files('*.txt')]\nprint('sum', sum(values))"
@@ -35,7 +44,14 @@ def notebook(topic, middle="", panel="fig1a"):
         cell(judge.format(prefix), "finish"),
     ]
     return json.dumps(
-        {"cells": cells, "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}, "nbformat": 4, "nbformat_minor": 5}
+        {
+            "cells": cells,
+            "metadata": {
+                "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+            },
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
     )
 
 
@@ -44,23 +60,41 @@ class Toy:
 
     def __init__(self, root: Path):
         self.root = root
-        shutil.copytree(files.ROOT / "lib", root / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            files.ROOT / "lib", root / "lib", ignore=shutil.ignore_patterns("__pycache__")
+        )
         (root / "lib" / "peled" / "toy_stick.py").write_text("COLOUR = 'red'\n")
         shutil.copy(files.ROOT / "requirements.lock", root)
         (root / "notebooks").mkdir()
-        claims = CLAIMS.format(topic="stick") + "\n" + CLAIMS.format(topic="stone").replace("C00", "C10").replace("fig1a", "fig1b")
+        claims = (
+            CLAIMS.format(topic="stick")
+            + "\n"
+            + CLAIMS.format(topic="stone").replace("C00", "C10").replace("fig1a", "fig1b")
+        )
         published = root / "data" / "published"
         published.mkdir(parents=True)
-        (published / "claims.csv").write_text(",".join(paper.Claim.__dataclass_fields__) + "\n" + claims + "\n")
+        (published / "claims.csv").write_text(
+            ",".join(paper.Claim.__dataclass_fields__) + "\n" + claims + "\n"
+        )
         (published / "panels.csv").write_text(
-            ",".join(paper.Panel.__dataclass_fields__) + "\n1a,fig1a,a stick,stick,plot,C001,,,,,\n1b,fig1b,a stone,stone,plot,C101,,,,,\n"
+            ",".join(paper.Panel.__dataclass_fields__)
+            + "\n1a,fig1a,a stick,stick,plot,C001,,,,,\n1b,fig1b,a stone,stone,plot,C101,,,,,\n"
         )
         for topic, panel in (("stick", "fig1a"), ("stone", "fig1b")):
             (root / "data" / topic).mkdir()
             (root / "data" / topic / "a.txt").write_text("2.0")
-            self.write(topic, panel=panel, middle="from peled import toy_stick" if topic == "stick" else "")
+            self.write(
+                topic, panel=panel, middle="from peled import toy_stick" if topic == "stick" else ""
+            )
         listed = [
-            {"path": f"{topic}/{name}.txt", "title": f"a {topic}", "sourceKind": "measured", "made": "with a ruler", "bytes": 3, "hash": "sha256:" + 64 * "0"}
+            {
+                "path": f"{topic}/{name}.txt",
+                "title": f"a {topic}",
+                "sourceKind": "measured",
+                "made": "with a ruler",
+                "bytes": 3,
+                "hash": "sha256:" + 64 * "0",
+            }
             for topic in ("stick", "stone")
             for name in "ab"
         ]
@@ -69,15 +103,26 @@ class Toy:
 
     def write(self, topic, middle="", panel=None):
         number = {"stick": "01", "stone": "02"}[topic]
-        (self.root / "notebooks" / f"{number}_{topic}.ipynb").write_text(notebook(topic, middle, panel or {"stick": "fig1a", "stone": "fig1b"}[topic]))
+        (self.root / "notebooks" / f"{number}_{topic}.ipynb").write_text(
+            notebook(topic, middle, panel or {"stick": "fig1a", "stone": "fig1b"}[topic])
+        )
 
     def environment(self):
         drop = {"PELED_STAGE", "PELED_PUBLISHED", "PYTHONPATH"}
-        return {**{k: v for k, v in os.environ.items() if k not in drop}, "PYTHONPATH": str(self.root / "lib"), "COLUMNS": "200"}
+        return {
+            **{k: v for k, v in os.environ.items() if k not in drop},
+            "PYTHONPATH": str(self.root / "lib"),
+            "COLUMNS": "200",
+        }
 
     def start(self, *arguments):
         return subprocess.Popen(
-            [sys.executable, "-m", "peled.run", *arguments], cwd=self.root, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "peled.run", *arguments],
+            cwd=self.root,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def run(self, *arguments, status=0):
@@ -90,7 +135,14 @@ class Toy:
 
     def python(self, *arguments, status=0, executable=None):
         """Run this Python in the repository; returns what it says."""
-        done = subprocess.run([executable or sys.executable, *arguments], cwd=self.root, env=self.environment(), capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            [executable or sys.executable, *arguments],
+            cwd=self.root,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -99,4 +151,8 @@ class Toy:
         shutil.copy(files.ROOT / "notebooks" / "08_claims.ipynb", self.root / "notebooks")
 
     def figures(self):
-        return {p.relative_to(self.root).as_posix(): files.sha256(p) for p in sorted((self.root / "figures").rglob("*")) if p.is_file()}
+        return {
+            p.relative_to(self.root).as_posix(): files.sha256(p)
+            for p in sorted((self.root / "figures").rglob("*"))
+            if p.is_file()
+        }

@@ -17,9 +17,21 @@ from peled.paper import SOURCE_KINDS
 
 CATALOGUE = "datapackage.json"
 LICENCES = {
-    "CC-BY-4.0": {"name": "CC-BY-4.0", "title": "Creative Commons Attribution 4.0", "path": "https://creativecommons.org/licenses/by/4.0/"},
-    "BSD-3-Clause": {"name": "BSD-3-Clause", "title": "BSD 3-Clause", "path": "https://opensource.org/license/bsd-3-clause"},
-    "CC0-1.0": {"name": "CC0-1.0", "title": "Creative Commons Zero 1.0", "path": "https://creativecommons.org/publicdomain/zero/1.0/"},
+    "CC-BY-4.0": {
+        "name": "CC-BY-4.0",
+        "title": "Creative Commons Attribution 4.0",
+        "path": "https://creativecommons.org/licenses/by/4.0/",
+    },
+    "BSD-3-Clause": {
+        "name": "BSD-3-Clause",
+        "title": "BSD 3-Clause",
+        "path": "https://opensource.org/license/bsd-3-clause",
+    },
+    "CC0-1.0": {
+        "name": "CC0-1.0",
+        "title": "Creative Commons Zero 1.0",
+        "path": "https://creativecommons.org/publicdomain/zero/1.0/",
+    },
 }
 #: A derived panel is as strong as its weakest input.
 WEAKEST_LAST = ("measured", "calculated", "recomputed", "published", "simulated")
@@ -72,10 +84,15 @@ def build(data: Path | None = None) -> dict:
                 if name in resources:
                     raise CatalogueError(f"{place}: {name}: listed twice")
                 resources[name] = _resource(entry, entries, path, name, place)
-    present = {p.relative_to(data).as_posix() for p in data.rglob("*") if p.is_file() and p.name not in _IGNORED and not p.name.startswith(".")}
+    present = {
+        p.relative_to(data).as_posix()
+        for p in data.rglob("*")
+        if p.is_file() and p.name not in _IGNORED and not p.name.startswith(".")
+    }
     if unlisted := sorted(present - set(resources)):
         raise CatalogueError(
-            f"{data.name}: not listed in any about.yaml: {', '.join(unlisted[:5])}" + (f" and {len(unlisted) - 5} more" if len(unlisted) > 5 else "")
+            f"{data.name}: not listed in any about.yaml: {', '.join(unlisted[:5])}"
+            + (f" and {len(unlisted) - 5} more" if len(unlisted) > 5 else "")
         )
     return {
         "name": "peled",
@@ -97,9 +114,13 @@ def _resource(entry: dict, defaults: dict, path: Path, name: str, place: str) ->
 
     kind, licence = value("kind"), value("licence", False) or "CC-BY-4.0"
     if kind not in SOURCE_KINDS:
-        raise CatalogueError(f"{place}: {name}: kind: expected one of {', '.join(SOURCE_KINDS)}, found {kind!r}")
+        raise CatalogueError(
+            f"{place}: {name}: kind: expected one of {', '.join(SOURCE_KINDS)}, found {kind!r}"
+        )
     if licence not in LICENCES:
-        raise CatalogueError(f"{place}: {name}: licence: expected one of {', '.join(LICENCES)}, found {licence!r}")
+        raise CatalogueError(
+            f"{place}: {name}: licence: expected one of {', '.join(LICENCES)}, found {licence!r}"
+        )
     slug = "".join(c if c.isalnum() and c.isascii() else "-" for c in name.lower()).strip("-")
     resource = {
         "name": slug,
@@ -113,9 +134,16 @@ def _resource(entry: dict, defaults: dict, path: Path, name: str, place: str) ->
         "format": path.suffix.lstrip(".").lower() or path.name,
     }
     if sources := value("sources", False):
-        resource["sources"] = [source if isinstance(source, dict) else {"title": source} for source in sources]
+        resource["sources"] = [
+            source if isinstance(source, dict) else {"title": source} for source in sources
+        ]
     if fields := entry.get("fields"):
-        resource |= {"type": "table", "profile": "tabular-data-resource", "encoding": "utf-8", "schema": {"fields": fields}}
+        resource |= {
+            "type": "table",
+            "profile": "tabular-data-resource",
+            "encoding": "utf-8",
+            "schema": {"fields": fields},
+        }
         if dialect := entry.get("dialect"):
             resource["dialect"] = dialect
     else:
@@ -131,7 +159,11 @@ def _catalogue(folder: Path) -> dict[str, str] | None:
     if not path.is_file():
         return None
     resources = json.loads(path.read_text(encoding="utf-8")).get("resources", [])
-    return {resource["path"]: resource["sourceKind"] for resource in resources if "sourceKind" in resource}
+    return {
+        resource["path"]: resource["sourceKind"]
+        for resource in resources
+        if "sourceKind" in resource
+    }
 
 
 def _kind(path: Path) -> str:
@@ -141,12 +173,20 @@ def _kind(path: Path) -> str:
             name = path.relative_to(folder).as_posix()
             if name in kinds:
                 return kinds[name]
-            inside = {kind for known, kind in kinds.items() if known.startswith(name + "/")}  # a folder such as a Bruker experiment
+            inside = {
+                kind for known, kind in kinds.items() if known.startswith(name + "/")
+            }  # a folder such as a Bruker experiment
             if inside:
                 return max(inside, key=WEAKEST_LAST.index)
-            raise CatalogueError(f"{files.display_path(path)}: not listed in {files.display_path(folder / CATALOGUE)}; run `make datapackage`")
-    if path.is_relative_to(files.ROOT / "data"):  # nothing of this repository may pass for a measurement for want of a list
-        raise CatalogueError(f"{files.display_path(path)}: expected data/{CATALOGUE}, found none; run `make datapackage`")
+            raise CatalogueError(
+                f"{files.display_path(path)}: not listed in {files.display_path(folder / CATALOGUE)}; run `make datapackage`"
+            )
+    if path.is_relative_to(
+        files.ROOT / "data"
+    ):  # nothing of this repository may pass for a measurement for want of a list
+        raise CatalogueError(
+            f"{files.display_path(path)}: expected data/{CATALOGUE}, found none; run `make datapackage`"
+        )
     return "measured"
 
 
@@ -161,7 +201,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     if "--check" in arguments:
         same = path.is_file() and path.read_text(encoding="utf-8") == text
-        print("data catalogue: up to date" if same else "data catalogue: out of date; run `make datapackage`")
+        print(
+            "data catalogue: up to date"
+            if same
+            else "data catalogue: out of date; run `make datapackage`"
+        )
         return 0 if same else 1
     files.write_atomically(path, text)
     return 0

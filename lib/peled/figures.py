@@ -44,7 +44,13 @@ COLOURS = {
 }
 
 #: What a panel or verdict can stand on, strongest first, with the colour of its stamp.
-KINDS = {"measured": "#1B7837", "calculated": "#2166AC", "recomputed": "#4D4D4D", "published": "#7B3294", "simulated": "#B35806"}
+KINDS = {
+    "measured": "#1B7837",
+    "calculated": "#2166AC",
+    "recomputed": "#4D4D4D",
+    "published": "#7B3294",
+    "simulated": "#B35806",
+}
 
 _PACKAGES = ("numpy", "scipy", "matplotlib", "lmfit")
 
@@ -65,7 +71,9 @@ def panel_name(paper_name: str) -> str:
     return f"fig{match[1].lower()}" if match else paper_name.lower()
 
 
-def panel(name: str, *, width: float = SINGLE, height: float | None = None, title: str = "", **subplots):
+def panel(
+    name: str, *, width: float = SINGLE, height: float | None = None, title: str = "", **subplots
+):
     """A new figure for one panel, with its letter and an optional title in the strip above the axes.
 
     Parameters
@@ -178,17 +186,35 @@ def save(figure: Figure, folder: str | Path, provenance: Provenance) -> list[Pat
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once for SVG, PNG and the notebook's own picture
     record = provenance.record()
-    short = json.dumps({key: record[key] for key in ("panel", "source_kind", "inputs", "notebook", "cell")}, sort_keys=True)
+    short = json.dumps(
+        {key: record[key] for key in ("panel", "source_kind", "inputs", "notebook", "cell")},
+        sort_keys=True,
+    )
     title = f"{provenance.panel}: {provenance.title} [{provenance.kind}]"
     metadata = {
-        "svg": {"Date": None, "Creator": None, "Title": title, "Description": short, "Source": provenance.notebook},
-        "png": {"Software": None, "Title": title, "Description": short, "Source": provenance.notebook},
+        "svg": {
+            "Date": None,
+            "Creator": None,
+            "Title": title,
+            "Description": short,
+            "Source": provenance.notebook,
+        },
+        "png": {
+            "Software": None,
+            "Title": title,
+            "Description": short,
+            "Source": provenance.notebook,
+        },
     }
     folder, written = Path(folder), []
     for suffix, entries in metadata.items():
         stream = io.BytesIO()
         figure.savefig(stream, format=suffix, metadata=entries)
         record.setdefault("sha256", {})[suffix] = hashlib.sha256(stream.getvalue()).hexdigest()
-        written.append(files.write_atomically(folder / f"{provenance.panel}.{suffix}", stream.getvalue()))
-    written.append(files.write_atomically(folder / f"{provenance.panel}.json", files.to_json(record)))
+        written.append(
+            files.write_atomically(folder / f"{provenance.panel}.{suffix}", stream.getvalue())
+        )
+    written.append(
+        files.write_atomically(folder / f"{provenance.panel}.json", files.to_json(record))
+    )
     return written

@@ -77,7 +77,9 @@ def write_atomically(path: str | os.PathLike, content: str | bytes) -> Path:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, f"cannot write {path.name} into {path.parent}: {error.strerror}") from error
+        raise OSError(
+            error.errno, f"cannot write {path.name} into {path.parent}: {error.strerror}"
+        ) from error
     return path
 
 

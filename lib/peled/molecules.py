@@ -15,7 +15,14 @@ import numpy as np
 from peled.formats import FormatError, read_text
 
 #: Colours of donor atoms; carbon is the line.
-ELEMENT_COLOURS = {"O": "#C0392B", "N": "#0072B2", "S": "#B8860B", "Pb": "#404040", "I": "#7B3294", "Br": "#8C564B"}
+ELEMENT_COLOURS = {
+    "O": "#C0392B",
+    "N": "#0072B2",
+    "S": "#B8860B",
+    "Pb": "#404040",
+    "I": "#7B3294",
+    "Br": "#8C564B",
+}
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,20 @@ def read_molecules(path: str | os.PathLike) -> dict[str, Molecule]:
             for name, m in content.items()
         }
     except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(path, expected="`molecules` with atoms (element, hydrogens, x, y) and bonds [i, j, order]", found=repr(error)) from None
+        raise FormatError(
+            path,
+            expected="`molecules` with atoms (element, hydrogens, x, y) and bonds [i, j, order]",
+            found=repr(error),
+        ) from None
     for molecule in found.values():
         worst = max((max(i, j) for i, j, _ in molecule.bonds), default=-1)
         if worst >= len(molecule.elements):
-            raise FormatError(path, place=molecule.name, expected=f"bonds between atoms 0 to {len(molecule.elements) - 1}", found=f"atom {worst}")
+            raise FormatError(
+                path,
+                place=molecule.name,
+                expected=f"bonds between atoms 0 to {len(molecule.elements) - 1}",
+                found=f"atom {worst}",
+            )
     return found
 
 
@@ -99,14 +115,25 @@ def draw(
     ndarray, shape (atoms, 2)
         Where the atoms stand.
     """
-    xy = size * (molecule.positions - molecule.positions.mean(axis=0)) * [1, -1 if flip else 1] + np.array(origin or (0.0, 0.0))
+    xy = size * (molecule.positions - molecule.positions.mean(axis=0)) * [
+        1,
+        -1 if flip else 1,
+    ] + np.array(origin or (0.0, 0.0))
     named = [element != "C" for element in molecule.elements]
     for i, j, order in molecule.bonds:
         direction = (xy[j] - xy[i]) / np.linalg.norm(xy[j] - xy[i])
         normal = np.array([-direction[1], direction[0]])
-        start, end = xy[i] + 0.33 * size * named[i] * direction, xy[j] - 0.33 * size * named[j] * direction
+        start, end = (
+            xy[i] + 0.33 * size * named[i] * direction,
+            xy[j] - 0.33 * size * named[j] * direction,
+        )
         for offset in {1: (0.0,), 2: (-0.09, 0.09), 3: (-0.14, 0.0, 0.14)}[order]:
-            ax.plot(*np.transpose([start + offset * size * normal, end + offset * size * normal]), color="black", lw=linewidth, solid_capstyle="round")
+            ax.plot(
+                *np.transpose([start + offset * size * normal, end + offset * size * normal]),
+                color="black",
+                lw=linewidth,
+                solid_capstyle="round",
+            )
     for k, element in enumerate(molecule.elements):
         bonds = xy[molecule.neighbours(k)] - xy[k]
         if named[k]:
@@ -134,7 +161,9 @@ def draw(
                 color=(colours or {}).get(molecule.labels[k], "#0072B2"),
             )
     if origin is None:
-        ax.update_datalim([xy.min(axis=0) - 0.75 * size, xy.max(axis=0) + 0.75 * size])  # room for the letters at the ends
+        ax.update_datalim(
+            [xy.min(axis=0) - 0.75 * size, xy.max(axis=0) + 0.75 * size]
+        )  # room for the letters at the ends
         ax.margins(0)
         ax.set_aspect("equal", adjustable="datalim")
     ax.axis("off")

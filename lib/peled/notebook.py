@@ -22,7 +22,12 @@ from pathlib import Path
 from peled import datapackage, figures, files, paper
 
 #: Parameters that every notebook has, with their defaults.
-COMMON_PARAMETERS = {"data_dir": "data", "figures_dir": "figures", "results_dir": "figures/results", "quick": False}
+COMMON_PARAMETERS = {
+    "data_dir": "data",
+    "figures_dir": "figures",
+    "results_dir": "figures/results",
+    "quick": False,
+}
 
 #: Names the folder in which a headless run collects its outputs before they are renamed into place.
 STAGE = "PELED_STAGE"
@@ -38,8 +43,12 @@ class Room:
         self.parameters = dict(parameters)
         self.quick = bool(parameters["quick"])
         stage = os.environ.get(STAGE)
-        self.figures_dir = Path(stage) / "figures" if stage else files.resolve(parameters["figures_dir"])
-        self.results_dir = Path(stage) / "results" if stage else files.resolve(parameters["results_dir"])
+        self.figures_dir = (
+            Path(stage) / "figures" if stage else files.resolve(parameters["figures_dir"])
+        )
+        self.results_dir = (
+            Path(stage) / "results" if stage else files.resolve(parameters["results_dir"])
+        )
         self._quantities: dict[str, dict] = {}
         self._verdicts: dict[tuple[str, str], paper.Verdict] = {}
         self._figures: dict[str, dict] = {}
@@ -83,7 +92,14 @@ class Room:
         MissingDataError
             If none matches.
         """
-        found = sorted({path for pattern in patterns for path in self.folder.glob(pattern) if not path.name.startswith(".")})
+        found = sorted(
+            {
+                path
+                for pattern in patterns
+                for path in self.folder.glob(pattern)
+                if not path.name.startswith(".")
+            }
+        )
         if not found:
             raise files.MissingDataError(
                 f"{files.display_path(self.folder)}: expected files like {' or '.join(patterns)}, found none; data/{self.topic}/README.md describes the files"
@@ -96,7 +112,16 @@ class Room:
         """A new figure for a panel; see `peled.figures.panel`."""
         return figures.panel(name, **options)
 
-    def save(self, figure, name: str, *, inputs: Iterable[str | Path] = (), kind: str | None = None, title: str = "", assumptions: Iterable[str] = ()) -> None:
+    def save(
+        self,
+        figure,
+        name: str,
+        *,
+        inputs: Iterable[str | Path] = (),
+        kind: str | None = None,
+        title: str = "",
+        assumptions: Iterable[str] = (),
+    ) -> None:
         """Save a panel as SVG, PNG and sidecar.
 
         Parameters
@@ -127,7 +152,13 @@ class Room:
             assumptions=tuple(assumptions),
         )
         figures.save(figure, self.figures_dir, provenance)
-        self._figures[name] = {"name": name, "source_kind": kind, "title": provenance.title, "inputs": provenance.inputs, "cell": provenance.cell}
+        self._figures[name] = {
+            "name": name,
+            "source_kind": kind,
+            "title": provenance.title,
+            "inputs": provenance.inputs,
+            "cell": provenance.cell,
+        }
 
     def write(self, name: str, content: str) -> None:
         """Write a further result file, such as a table to take away, beside the results as `<topic>_<name>`."""
@@ -135,7 +166,14 @@ class Room:
 
     # ---- results ---------------------------------------------------------------------------------------------------
 
-    def quantity(self, name: str, value: float, standard_error: float | None = None, unit: str = "", kind: str = "recomputed") -> None:
+    def quantity(
+        self,
+        name: str,
+        value: float,
+        standard_error: float | None = None,
+        unit: str = "",
+        kind: str = "recomputed",
+    ) -> None:
         """Keep one fitted or computed number for the results.
 
         Raises
@@ -145,11 +183,23 @@ class Room:
         """
         value = float(value)
         error = None if standard_error is None else float(standard_error)
-        if not math.isfinite(value) or (error is not None and not (math.isfinite(error) and error >= 0)):
-            raise ValueError(f"quantity {name!r}: expected a finite value and standard error, found {value} ± {error}")
+        if not math.isfinite(value) or (
+            error is not None and not (math.isfinite(error) and error >= 0)
+        ):
+            raise ValueError(
+                f"quantity {name!r}: expected a finite value and standard error, found {value} ± {error}"
+            )
         if kind not in paper.SOURCE_KINDS:
-            raise ValueError(f"quantity {name!r}: source kind: expected one of {', '.join(paper.SOURCE_KINDS)}, found {kind!r}")
-        self._quantities[name] = {"name": name, "value": value, "standard_error": error, "unit": unit, "source_kind": kind}
+            raise ValueError(
+                f"quantity {name!r}: source kind: expected one of {', '.join(paper.SOURCE_KINDS)}, found {kind!r}"
+            )
+        self._quantities[name] = {
+            "name": name,
+            "value": value,
+            "standard_error": error,
+            "unit": unit,
+            "source_kind": kind,
+        }
 
     def check(self, claim_id: str, found=None, standard_error=0.0, *, kind: str, **options) -> None:
         """Judge a claim and keep the verdict; see `peled.paper.judge` for the parameters."""
@@ -162,7 +212,9 @@ class Room:
     def _keep(self, verdict: paper.Verdict) -> None:
         entry = paper.claim(verdict.claim_id)
         if entry.topic != self.topic:
-            raise paper.LedgerError(f"{verdict.claim_id}: belongs to {entry.topic}, not to {self.topic}")
+            raise paper.LedgerError(
+                f"{verdict.claim_id}: belongs to {entry.topic}, not to {self.topic}"
+            )
         self._verdicts[verdict.claim_id, verdict.route] = verdict
 
     def verdicts(self) -> VerdictTable:
@@ -172,11 +224,21 @@ class Room:
     def missing_claims(self) -> list[str]:
         """Claims of this topic without any verdict yet."""
         judged = {claim_id for claim_id, _ in self._verdicts}
-        return [entry.id for entry in paper.claims().values() if entry.topic == self.topic and entry.id not in judged]
+        return [
+            entry.id
+            for entry in paper.claims().values()
+            if entry.topic == self.topic and entry.id not in judged
+        ]
 
     def missing_panels(self) -> list[str]:
         """Panels of this topic, described in the paper, that have not been saved yet."""
-        return [p.name for p in paper.panels().values() if p.topic == self.topic and p.name not in self._figures and not p.plotted.startswith("not described")]
+        return [
+            p.name
+            for p in paper.panels().values()
+            if p.topic == self.topic
+            and p.name not in self._figures
+            and not p.plotted.startswith("not described")
+        ]
 
     def results(self) -> dict:
         """The notebook's results: `quantities`, `verdicts`, `figures`, in a fixed order."""
@@ -201,14 +263,18 @@ class Room:
 
         missing = self.missing_claims() + self.missing_panels()
         if missing:
-            raise ValueError(f"{self.topic}: expected a verdict on every claim and a file for every panel; missing: {', '.join(missing)}")
+            raise ValueError(
+                f"{self.topic}: expected a verdict on every claim and a file for every panel; missing: {', '.join(missing)}"
+            )
         results = self.results()
         try:
             jsonschema.validate(results, results_schema())
         except jsonschema.ValidationError as error:
             raise ValueError(f"{self.topic}: results, {error.json_path}: {error.message}") from None
         files.write_atomically(self.results_dir / f"{self.topic}.json", files.to_json(results))
-        print(f"{len(results['figures'])} panels, {len(results['quantities'])} quantities; claims: {self.verdicts().summary()}")
+        print(
+            f"{len(results['figures'])} panels, {len(results['quantities'])} quantities; claims: {self.verdicts().summary()}"
+        )
 
     # ---- where it runs ---------------------------------------------------------------------------------------------
 
@@ -224,7 +290,11 @@ class Room:
         if not self.notebook:
             return {}
         cells = json.loads((files.ROOT / self.notebook).read_text(encoding="utf-8"))["cells"]
-        return {"".join(cell["source"]).strip(): cell.get("id", str(i)) for i, cell in enumerate(cells) if cell["cell_type"] == "code"}
+        return {
+            "".join(cell["source"]).strip(): cell.get("id", str(i))
+            for i, cell in enumerate(cells)
+            if cell["cell_type"] == "code"
+        }
 
     def _cell(self) -> str:
         shell = _shell()
@@ -248,8 +318,14 @@ def explore(draw, **controls) -> None:
     **controls
         `(low, high, step, start)` makes a slider, a list makes a choice (its first entry starts), a bool a check box.
     """
-    starts = {name: c[3] if isinstance(c, tuple) else c[0] if isinstance(c, list) else c for name, c in controls.items()}
-    live = any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG")) and STAGE not in os.environ
+    starts = {
+        name: c[3] if isinstance(c, tuple) else c[0] if isinstance(c, list) else c
+        for name, c in controls.items()
+    }
+    live = (
+        any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG"))
+        and STAGE not in os.environ
+    )
     if not live or _shell() is None:
         draw(**starts)
         return
@@ -261,7 +337,11 @@ def explore(draw, **controls) -> None:
         if isinstance(c, tuple):
             kind = widgets.IntSlider if all(isinstance(x, int) for x in c) else widgets.FloatSlider
             return kind(min=c[0], max=c[1], step=c[2], value=c[3], layout={"width": "28em"}, **look)
-        return widgets.Dropdown(options=c, **look) if isinstance(c, list) else widgets.Checkbox(value=c, **look)
+        return (
+            widgets.Dropdown(options=c, **look)
+            if isinstance(c, list)
+            else widgets.Checkbox(value=c, **look)
+        )
 
     def show(**values) -> None:
         import matplotlib.pyplot as plt
@@ -287,21 +367,47 @@ class VerdictTable:
         for row in self.rows:
             routes.setdefault(row.claim_id, []).append(row.verdict)
         combined = [paper.combine(verdicts) for verdicts in routes.values()]
-        return ", ".join(f"{combined.count(word)} {word}" for word in paper.VERDICTS if word in combined)
+        return ", ".join(
+            f"{combined.count(word)} {word}" for word in paper.VERDICTS if word in combined
+        )
 
     def _cells(self) -> list[tuple[str, ...]]:
-        return [(v.claim_id, v.verdict, v.source_kind, v.published or "(statement)", shown(v), ": ".join(filter(None, (v.route, v.note)))) for v in self.rows]
+        return [
+            (
+                v.claim_id,
+                v.verdict,
+                v.source_kind,
+                v.published or "(statement)",
+                shown(v),
+                ": ".join(filter(None, (v.route, v.note))),
+            )
+            for v in self.rows
+        ]
 
     def __repr__(self) -> str:
         return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row[:5], (5, 17, 10, 24, 24), strict=True)).rstrip() for row in [self.HEAD, *self._cells()]
+            "  ".join(
+                cell.ljust(width) for cell, width in zip(row[:5], (5, 17, 10, 24, 24), strict=True)
+            ).rstrip()
+            for row in [self.HEAD, *self._cells()]
         )
 
     def _repr_html_(self) -> str:
         def row(cells, tag):
-            return "<tr>" + "".join(f'<{tag} style="text-align:left">{html.escape(cell)}</{tag}>' for cell in cells) + "</tr>"
+            return (
+                "<tr>"
+                + "".join(
+                    f'<{tag} style="text-align:left">{html.escape(cell)}</{tag}>' for cell in cells
+                )
+                + "</tr>"
+            )
 
-        return "<table>" + row(self.HEAD, "th") + "".join(row(cells, "td") for cells in self._cells()) + "</table>"
+        return (
+            "<table>"
+            + row(self.HEAD, "th")
+            + "".join(row(cells, "td") for cells in self._cells())
+            + "</table>"
+        )
 
 
 def open_room(topic: str, **parameters) -> Room:
@@ -323,7 +429,9 @@ def open_room(topic: str, **parameters) -> Room:
     """
     lacking = [name for name in COMMON_PARAMETERS if name not in parameters]
     if lacking:
-        raise TypeError(f"{topic}: parameters: expected {', '.join(COMMON_PARAMETERS)}; missing: {', '.join(lacking)}")
+        raise TypeError(
+            f"{topic}: parameters: expected {', '.join(COMMON_PARAMETERS)}; missing: {', '.join(lacking)}"
+        )
     _refuse_unknown_parameters(topic, parameters)
     room = Room(topic, parameters)
     room.folder  # noqa: B018  a wrong data_dir is said at once
@@ -332,7 +440,9 @@ def open_room(topic: str, **parameters) -> Room:
 
 def results_schema() -> dict:
     """The JSON schema of a notebook's results."""
-    return json.loads((Path(__file__).with_name("schemas") / "results.schema.json").read_text(encoding="utf-8"))
+    return json.loads(
+        (Path(__file__).with_name("schemas") / "results.schema.json").read_text(encoding="utf-8")
+    )
 
 
 def shown(v: paper.Verdict) -> str:
@@ -343,7 +453,11 @@ def shown(v: paper.Verdict) -> str:
         return v.found
     values = v.found if isinstance(v.found, list) else [v.found]
     text = "; ".join(_rounded(x, v.standard_error) for x in values)
-    return f"{text} ± {v.standard_error:.2g} {v.unit}".strip() if v.standard_error else f"{text} {v.unit}".strip()
+    return (
+        f"{text} ± {v.standard_error:.2g} {v.unit}".strip()
+        if v.standard_error
+        else f"{text} {v.unit}".strip()
+    )
 
 
 def _rounded(value: float, standard_error: float | None) -> str:
@@ -392,7 +506,12 @@ def _refuse_unknown_parameters(topic: str, parameters: dict) -> None:
     unknown = sorted(
         name
         for name, value in shell.user_ns.items()
-        if not name.startswith("_") and name not in hidden and name not in parameters and isinstance(value, (str, int, float, bool, list, dict, type(None)))
+        if not name.startswith("_")
+        and name not in hidden
+        and name not in parameters
+        and isinstance(value, (str, int, float, bool, list, dict, type(None)))
     )
     if unknown:
-        raise TypeError(f"{topic}: unknown parameter: {', '.join(unknown)}; this notebook knows {', '.join(parameters)}")
+        raise TypeError(
+            f"{topic}: unknown parameter: {', '.join(unknown)}; this notebook knows {', '.join(parameters)}"
+        )

@@ -158,12 +158,19 @@ def claim(claim_id: str) -> Claim:
     """
     found = _read_claims(published_folder() / "claims.csv")
     if claim_id not in found:
-        raise LedgerError(f"claim {claim_id!r}: expected an id of the ledger ({min(found)} to {max(found)}), found none such")
+        raise LedgerError(
+            f"claim {claim_id!r}: expected an id of the ledger ({min(found)} to {max(found)}), found none such"
+        )
     return found[claim_id]
 
 
 def compare(
-    entry: Claim, found: float | Sequence[float], standard_error: float | Sequence[float] = 0.0, *, z: float = 1.96, half_width: float | None = None
+    entry: Claim,
+    found: float | Sequence[float],
+    standard_error: float | Sequence[float] = 0.0,
+    *,
+    z: float = 1.96,
+    half_width: float | None = None,
 ) -> bool:
     """Whether `found` is what the claim prints, within rounding, printed uncertainty and `z` standard errors.
 
@@ -178,19 +185,41 @@ def compare(
         If the claim prints no number, or `found` has another count of values than the list.
     """
     found = [float(x) for x in (found if isinstance(found, Sequence) else (found,))]
-    errors = [float(x) for x in (standard_error if isinstance(standard_error, Sequence) else (standard_error,) * len(found))]
+    errors = [
+        float(x)
+        for x in (
+            standard_error
+            if isinstance(standard_error, Sequence)
+            else (standard_error,) * len(found)
+        )
+    ]
     if not entry.printed:
-        raise LedgerError(f"{entry.id}: expected a printed number to compare {found} with, found the text {entry.value!r}")
+        raise LedgerError(
+            f"{entry.id}: expected a printed number to compare {found} with, found the text {entry.value!r}"
+        )
     if not all(map(math.isfinite, found + errors)):
-        raise LedgerError(f"{entry.id}: expected finite numbers to compare, found {found} ± {errors}")
-    numbers = entry.printed if half_width is None else tuple(replace(p, half_width=half_width) for p in entry.printed)
+        raise LedgerError(
+            f"{entry.id}: expected finite numbers to compare, found {found} ± {errors}"
+        )
+    numbers = (
+        entry.printed
+        if half_width is None
+        else tuple(replace(p, half_width=half_width) for p in entry.printed)
+    )
     if entry.shape == "range" and len(found) == 1:
         low, high = numbers
         margin = z * errors[0]
-        return low.value - low.half_width - margin <= found[0] <= high.value + high.half_width + margin
+        return (
+            low.value - low.half_width - margin <= found[0] <= high.value + high.half_width + margin
+        )
     if len(found) != len(entry.printed):
-        raise LedgerError(f"{entry.id}: expected {len(entry.printed)} values for {entry.value!r}, found {len(found)}")
-    return all(_holds(p, x, math.hypot(entry.printed_uncertainty, s), z) for p, x, s in zip(numbers, found, errors, strict=True))
+        raise LedgerError(
+            f"{entry.id}: expected {len(entry.printed)} values for {entry.value!r}, found {len(found)}"
+        )
+    return all(
+        _holds(p, x, math.hypot(entry.printed_uncertainty, s), z)
+        for p, x, s in zip(numbers, found, errors, strict=True)
+    )
 
 
 def combine(verdicts: Sequence[str]) -> str:
@@ -246,25 +275,37 @@ def judge(
     """
     entry = claim(claim_id)
     if kind not in SOURCE_KINDS:
-        raise ValueError(f"{claim_id}: source kind: expected one of {', '.join(SOURCE_KINDS)}, found {kind!r}")
+        raise ValueError(
+            f"{claim_id}: source kind: expected one of {', '.join(SOURCE_KINDS)}, found {kind!r}"
+        )
     if kind == "published":
         verdict = "not testable"
         note = note or "transcribed from the paper; nothing else printed depends on it"
     else:
         if holds is None:
             holds = compare(entry, found, standard_error, z=z, half_width=half_width)
-        verdict = {True: "agrees", False: "disagrees", "partly": "partly"}[holds if holds == "partly" else bool(holds)]
+        verdict = {True: "agrees", False: "disagrees", "partly": "partly"}[
+            holds if holds == "partly" else bool(holds)
+        ]
         if kind == "simulated":
             verdict = "pipeline recovers" if verdict == "agrees" else "pipeline misses"
     numeric = isinstance(found, Sequence) and not isinstance(found, str)
-    error = standard_error if not isinstance(standard_error, Sequence) else max(map(float, standard_error))
+    error = (
+        standard_error
+        if not isinstance(standard_error, Sequence)
+        else max(map(float, standard_error))
+    )
     return Verdict(
         claim_id,
         route,
         verdict,
         kind,
         entry.as_printed(),
-        [float(x) for x in found] if numeric else found if isinstance(found, str) or found is None else float(found),
+        [float(x) for x in found]
+        if numeric
+        else found
+        if isinstance(found, str) or found is None
+        else float(found),
         None if found is None or isinstance(found, str) else float(error),
         entry.unit,
         note,
@@ -274,7 +315,9 @@ def judge(
 def not_testable(claim_id: str, why: str, *, kind: str = "published") -> Verdict:
     """A claim that nothing at hand can test, and why."""
     entry = claim(claim_id)
-    return Verdict(claim_id, "", "not testable", kind, entry.as_printed(), None, None, entry.unit, why)
+    return Verdict(
+        claim_id, "", "not testable", kind, entry.as_printed(), None, None, entry.unit, why
+    )
 
 
 def _holds(p: Printed, found: float, error: float, z: float) -> bool:
@@ -329,9 +372,13 @@ def _read_claims(path: Path) -> dict[str, Claim]:
     for line, row in _rows(path, names):
         entry = Claim(**{name: row[name].strip() for name in names})
         if not re.fullmatch(r"C\d{3,}", entry.id):
-            raise LedgerError(f"{files.display_path(path)}, line {line}: id: expected C and three digits, found {entry.id!r}")
+            raise LedgerError(
+                f"{files.display_path(path)}, line {line}: id: expected C and three digits, found {entry.id!r}"
+            )
         if entry.id in found:
-            raise LedgerError(f"{files.display_path(path)}, line {line}: id: expected a new one, found {entry.id} again")
+            raise LedgerError(
+                f"{files.display_path(path)}, line {line}: id: expected a new one, found {entry.id} again"
+            )
         found[entry.id] = entry
     return found
 
@@ -344,7 +391,9 @@ def _read_panels(path: Path) -> dict[str, Panel]:
         values = {name: row[name].strip() for name in names}
         values["claims"] = tuple(values["claims"].split())
         if values["name"] in found:
-            raise LedgerError(f"{files.display_path(path)}, line {line}: name: expected a new one, found {values['name']} again")
+            raise LedgerError(
+                f"{files.display_path(path)}, line {line}: name: expected a new one, found {values['name']} again"
+            )
         found[values["name"]] = Panel(**values)
     return found
 
@@ -353,12 +402,16 @@ def _rows(path: Path, names: list[str]):
     try:
         stream = open(path, newline="", encoding="utf-8")
     except OSError as error:
-        raise LedgerError(f"{files.display_path(path)}: expected a ledger, found {error.strerror}") from None
+        raise LedgerError(
+            f"{files.display_path(path)}: expected a ledger, found {error.strerror}"
+        ) from None
     with stream:
         reader = csv.DictReader(stream)
         missing = [name for name in names if name not in (reader.fieldnames or [])]
         if missing:
-            raise LedgerError(f"{files.display_path(path)}, line 1: expected the columns {', '.join(names)}; missing: {', '.join(missing)}")
+            raise LedgerError(
+                f"{files.display_path(path)}, line 1: expected the columns {', '.join(names)}; missing: {', '.join(missing)}"
+            )
         for row in reader:
             if None in row or None in row.values():
                 raise LedgerError(

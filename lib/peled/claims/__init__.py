@@ -7,7 +7,14 @@ plots       the scoreboard, found over printed, what each panel stands on
 Nothing here knows a topic: the ledgers say which there are.
 """
 
-from peled.claims.gather import Gathered, IncompleteResults, gather, problems, results_folder, topics
+from peled.claims.gather import (
+    Gathered,
+    IncompleteResults,
+    gather,
+    problems,
+    results_folder,
+    topics,
+)
 from peled.claims.scoreboard import (
     Contradiction,
     Row,

@@ -42,13 +42,17 @@ class Gathered:
     @property
     def verdicts(self) -> list[paper.Verdict]:
         """All verdicts, all routes."""
-        return [paper.Verdict(**row) for result in self.results.values() for row in result["verdicts"]]
+        return [
+            paper.Verdict(**row) for result in self.results.values() for row in result["verdicts"]
+        ]
 
     @property
     def figures(self) -> dict[str, dict]:
         """All saved panels by name, each with its topic and notebook."""
         return {
-            figure["name"]: {**figure, "topic": topic, "notebook": result["notebook"]} for topic, result in self.results.items() for figure in result["figures"]
+            figure["name"]: {**figure, "topic": topic, "notebook": result["notebook"]}
+            for topic, result in self.results.items()
+            for figure in result["figures"]
         }
 
 
@@ -59,8 +63,13 @@ def results_folder(results_dir: str | os.PathLike) -> Path:
 
 def topics() -> list[str]:
     """The topics of the ledgers, in the order of the notebooks, then of first mention."""
-    named = dict.fromkeys([entry.topic for entry in paper.claims().values()] + [panel.topic for panel in paper.panels().values()])
-    order = [path.stem[3:] for path in sorted((files.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))]
+    named = dict.fromkeys(
+        [entry.topic for entry in paper.claims().values()]
+        + [panel.topic for panel in paper.panels().values()]
+    )
+    order = [
+        path.stem[3:] for path in sorted((files.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    ]
     return sorted(named, key=lambda topic: order.index(topic) if topic in order else len(order))
 
 
@@ -98,7 +107,9 @@ def gather(folder: str | os.PathLike, *, accept_missing: bool = False) -> Gather
         wrong = [f"{topic}: no results ({topic}.json is not there)" for topic in missing] + wrong
     if wrong or not results:
         raise IncompleteResults(
-            f"results in {files.display_path(folder)}: " + ("; ".join(wrong) or "expected one JSON file a topic, found none") + ". Run `make figures` first"
+            f"results in {files.display_path(folder)}: "
+            + ("; ".join(wrong) or "expected one JSON file a topic, found none")
+            + ". Run `make figures` first"
         )
     return Gathered(results, tuple(missing), tuple(sorted(set(unchecked))))
 
@@ -122,7 +133,9 @@ def problems(topic: str, content: dict, path: Path | None = None) -> tuple[list[
         return [f"does not fit the schema of results: {error.json_path}: {error.message[:200]}"], []
     if content["topic"] != topic:
         return [f"expected the results of {topic}, found those of {content['topic']}"], []
-    return _ledger_problems(topic, content) + (stale := _stale_inputs(content))[0] + (_stale_code(path) if path and not stale[0] else []), stale[1]
+    return _ledger_problems(topic, content) + (stale := _stale_inputs(content))[0] + (
+        _stale_code(path) if path and not stale[0] else []
+    ), stale[1]
 
 
 def _ledger_problems(topic: str, content: dict) -> list[str]:
@@ -133,10 +146,20 @@ def _ledger_problems(topic: str, content: dict) -> list[str]:
         found.append(f"verdicts on claims that are not of this topic: {_few(unknown)}")
     if lacking := sorted(set(ledger) - judged):
         found.append(f"no verdict on {_few(lacking)}")
-    changed = sorted({v["claim_id"] for v in content["verdicts"] if v["claim_id"] in ledger and v["published"] != ledger[v["claim_id"]].as_printed()})
+    changed = sorted(
+        {
+            v["claim_id"]
+            for v in content["verdicts"]
+            if v["claim_id"] in ledger and v["published"] != ledger[v["claim_id"]].as_printed()
+        }
+    )
     if changed:
         found.append(f"stale: the ledger prints other values now for {_few(changed)}")
-    described = {p.name for p in paper.panels().values() if p.topic == topic and not p.plotted.startswith("not described")}
+    described = {
+        p.name
+        for p in paper.panels().values()
+        if p.topic == topic and not p.plotted.startswith("not described")
+    }
     if lacking := sorted(described - {figure["name"] for figure in content["figures"]}):
         found.append(f"no panel {_few(lacking)}")
     return found
@@ -160,7 +183,9 @@ def _stale_inputs(content: dict) -> tuple[list[str], list[str]]:
         else:
             elsewhere.append(name)
     found = [f"stale: made from another {_few(changed)}"] if changed else []
-    return found + ([f"figures made from two contents of {_few(contradicting)}"] if contradicting else []), elsewhere
+    return found + (
+        [f"figures made from two contents of {_few(contradicting)}"] if contradicting else []
+    ), elsewhere
 
 
 def _stale_code(path: Path) -> list[str]:

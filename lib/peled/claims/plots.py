@@ -46,8 +46,16 @@ def scoreboard(ax, rows: Sequence[Row]) -> None:
                     width = 0.72 * n / total
                     ax.barh(y + 0.27, width, height=0.13, left=left, color=KINDS[kind])
                     left += width
-    ax.set_xticks(range(len(paper.VERDICTS)), [word.replace(" ", "\n", 1) for word in paper.VERDICTS])
-    ax.set_yticks(range(len(topics)), [f"{topic.replace('_', ' ')} ({sum(row.claim.topic == topic for row in rows)})" for topic in topics])
+    ax.set_xticks(
+        range(len(paper.VERDICTS)), [word.replace(" ", "\n", 1) for word in paper.VERDICTS]
+    )
+    ax.set_yticks(
+        range(len(topics)),
+        [
+            f"{topic.replace('_', ' ')} ({sum(row.claim.topic == topic for row in rows)})"
+            for topic in topics
+        ],
+    )
     ax.set(xlim=(-0.6, len(paper.VERDICTS) - 0.4), ylim=(len(topics) - 0.45, -0.55))
     ax.tick_params(length=0, top=False, right=False)
     ax.xaxis.tick_top()
@@ -56,14 +64,27 @@ def scoreboard(ax, rows: Sequence[Row]) -> None:
     for spine in ax.spines.values():
         spine.set_visible(False)
     handles = [ax.barh([0], [0], color=colour, label=kind) for kind, colour in KINDS.items()]
-    ax.legend(handles=handles, ncols=len(handles), loc="upper center", bbox_to_anchor=(0.45, -0.01), handlelength=1)
+    ax.legend(
+        handles=handles,
+        ncols=len(handles),
+        loc="upper center",
+        bbox_to_anchor=(0.45, -0.01),
+        handlelength=1,
+    )
 
 
 def found_over_printed(ax, rows: Sequence[Row], *, labels: int = 8) -> None:
     """Every numeric check that tests the paper: found over printed, a lane a topic; the furthest are named."""
     topics = list(dict.fromkeys(row.claim.topic for row in rows))
-    points = [(row, route, deviation(route)[0]) for row in rows for route in row.routes if route.source_kind in TESTING]
-    points = [(row, route, ratio) for row, route, ratio in points if ratio > 0 and math.isfinite(ratio)]
+    points = [
+        (row, route, deviation(route)[0])
+        for row in rows
+        for route in row.routes
+        if route.source_kind in TESTING
+    ]
+    points = [
+        (row, route, ratio) for row, route, ratio in points if ratio > 0 and math.isfinite(ratio)
+    ]
     low, high = 0.25, 4.0
     ax.axvline(1, color="black", lw=0.6)
     placed: dict[str, int] = {}
@@ -72,11 +93,23 @@ def found_over_printed(ax, rows: Sequence[Row], *, labels: int = 8) -> None:
         k = placed[topic] = placed.get(topic, -1) + 1
         y = topics.index(topic) + 0.11 * (k % 7 - 3)
         x, beyond = min(max(ratio, low), high), not low <= ratio <= high
-        marker = ("<" if ratio < low else ">") if beyond else {"agrees": "o", "partly": "D"}.get(route.verdict, "s")
-        ax.plot(x, y, marker, ms=3, color=VERDICT_COLOURS[route.verdict], mec="black", mew=0.3, zorder=3)
-    worst = sorted((p for p in points if p[1].verdict != "agrees"), key=lambda p: -abs(math.log(p[2])))[:labels]
+        marker = (
+            ("<" if ratio < low else ">")
+            if beyond
+            else {"agrees": "o", "partly": "D"}.get(route.verdict, "s")
+        )
+        ax.plot(
+            x, y, marker, ms=3, color=VERDICT_COLOURS[route.verdict], mec="black", mew=0.3, zorder=3
+        )
+    worst = sorted(
+        (p for p in points if p[1].verdict != "agrees"), key=lambda p: -abs(math.log(p[2]))
+    )[:labels]
     for topic in topics:
-        named = [f"{row.claim.id} {ratio:.2g}" for row, _, ratio in sorted(worst, key=lambda p: p[2]) if row.claim.topic == topic]
+        named = [
+            f"{row.claim.id} {ratio:.2g}"
+            for row, _, ratio in sorted(worst, key=lambda p: p[2])
+            if row.claim.topic == topic
+        ]
         if named:
             ax.annotate(
                 ", ".join(dict.fromkeys(named)),
@@ -97,7 +130,9 @@ def found_over_printed(ax, rows: Sequence[Row], *, labels: int = 8) -> None:
     ax.set(xlim=(low / 1.1, high * 1.1), ylim=(len(topics) - 0.45, -0.55), xlabel="found / printed")
     ax.tick_params(axis="y", length=0, right=False)
     handles = [
-        ax.plot([], [], marker, ms=3, color=VERDICT_COLOURS[word], mec="black", mew=0.3, label=word)[0]
+        ax.plot(
+            [], [], marker, ms=3, color=VERDICT_COLOURS[word], mec="black", mew=0.3, label=word
+        )[0]
         for word, marker in (("agrees", "o"), ("partly", "D"), ("disagrees", "s"))
     ]
     ax.legend(handles=handles, loc="lower left", fontsize=5.5)
@@ -114,14 +149,30 @@ def panel_kinds(ax, figures: Mapping[str, Mapping]) -> None:
         for x, name in enumerate(names):
             kind = figures[name]["source_kind"] if name in figures else None
             ax.add_patch(_tile(x, y, KINDS[kind] if kind else "white"))
-            ax.text(x, y, name[len(group) :], ha="center", va="center", fontsize=6, color="white" if kind else "#777777")
-    ax.set_yticks(range(len(groups)), [group.replace("fig", "Fig. ").replace("ed", "ED ") for group in groups])
-    ax.set(xlim=(-0.6, max(map(len, groups.values())) - 0.4), ylim=(len(groups) - 0.4, -0.6), xticks=[])
+            ax.text(
+                x,
+                y,
+                name[len(group) :],
+                ha="center",
+                va="center",
+                fontsize=6,
+                color="white" if kind else "#777777",
+            )
+    ax.set_yticks(
+        range(len(groups)), [group.replace("fig", "Fig. ").replace("ed", "ED ") for group in groups]
+    )
+    ax.set(
+        xlim=(-0.6, max(map(len, groups.values())) - 0.4), ylim=(len(groups) - 0.4, -0.6), xticks=[]
+    )
     ax.tick_params(length=0, right=False)
     for spine in ax.spines.values():
         spine.set_visible(False)
     kinds = [figure["source_kind"] for name, figure in figures.items() if name in paper.panels()]
-    handles = [_tile(0, 0, colour, label=f"{kind} ({kinds.count(kind)})") for kind, colour in KINDS.items() if kind in kinds]
+    handles = [
+        _tile(0, 0, colour, label=f"{kind} ({kinds.count(kind)})")
+        for kind, colour in KINDS.items()
+        if kind in kinds
+    ]
     absent = sum(name not in figures for name in paper.panels())
     if absent:
         handles.append(_tile(0, 0, "white", label=f"none ({absent})"))
@@ -131,15 +182,27 @@ def panel_kinds(ax, figures: Mapping[str, Mapping]) -> None:
 def _tile(x: float, y: float, colour: str, **options):
     from matplotlib.patches import Rectangle
 
-    return Rectangle((x - 0.45, y - 0.42), 0.9, 0.84, facecolor=colour, edgecolor="#777777", lw=0.4, **options)
+    return Rectangle(
+        (x - 0.45, y - 0.42), 0.9, 0.84, facecolor=colour, edgecolor="#777777", lw=0.4, **options
+    )
 
 
 def share(ax, rows: Sequence[Row], topic: str = "all", kind: str = "all") -> None:
     """Verdicts on the claims of one topic that stand on one kind of source, as bars."""
-    chosen = [row for row in rows if topic in ("all", row.claim.topic) and kind in ("all", row.kind)]
+    chosen = [
+        row for row in rows if topic in ("all", row.claim.topic) and kind in ("all", row.kind)
+    ]
     numbers = np.array([sum(row.verdict == word for row in chosen) for word in paper.VERDICTS])
-    ax.barh(range(len(paper.VERDICTS)), numbers, color=[VERDICT_COLOURS[word] for word in paper.VERDICTS])
+    ax.barh(
+        range(len(paper.VERDICTS)),
+        numbers,
+        color=[VERDICT_COLOURS[word] for word in paper.VERDICTS],
+    )
     for y, n in enumerate(numbers):
         ax.text(n, y, f" {n}", va="center")
     ax.set_yticks(range(len(paper.VERDICTS)), paper.VERDICTS)
-    ax.set(xlim=(0, max(1, numbers.max()) * 1.12), ylim=(len(paper.VERDICTS) - 0.5, -0.5), xlabel=f"claims ({len(chosen)} in all)")
+    ax.set(
+        xlim=(0, max(1, numbers.max()) * 1.12),
+        ylim=(len(paper.VERDICTS) - 0.5, -0.5),
+        xlabel=f"claims ({len(chosen)} in all)",
+    )

@@ -71,21 +71,39 @@ class Contradiction:
 class Table:
     """Rows of text under a head: HTML in a notebook, aligned text elsewhere."""
 
-    def __init__(self, head: Sequence[str], rows: Sequence[Sequence[object]], widths: Sequence[int] = ()):
+    def __init__(
+        self, head: Sequence[str], rows: Sequence[Sequence[object]], widths: Sequence[int] = ()
+    ):
         self.head, self.rows = tuple(head), [tuple(map(str, row)) for row in rows]
-        self.widths = tuple(widths) or tuple(max([len(title), *(len(row[i]) for row in self.rows)]) for i, title in enumerate(self.head))
+        self.widths = tuple(widths) or tuple(
+            max([len(title), *(len(row[i]) for row in self.rows)])
+            for i, title in enumerate(self.head)
+        )
 
     def __repr__(self) -> str:
         def line(cells):
-            return "  ".join(cell[:width].ljust(width) for cell, width in zip(cells, self.widths, strict=True)).rstrip()
+            return "  ".join(
+                cell[:width].ljust(width) for cell, width in zip(cells, self.widths, strict=True)
+            ).rstrip()
 
         return "\n".join([line(self.head), *map(line, self.rows)])
 
     def _repr_html_(self) -> str:
         def row(cells, tag):
-            return "<tr>" + "".join(f'<{tag} style="text-align:left">{html.escape(cell)}</{tag}>' for cell in cells) + "</tr>"
+            return (
+                "<tr>"
+                + "".join(
+                    f'<{tag} style="text-align:left">{html.escape(cell)}</{tag}>' for cell in cells
+                )
+                + "</tr>"
+            )
 
-        return "<table>" + row(self.head, "th") + "".join(row(cells, "td") for cells in self.rows) + "</table>"
+        return (
+            "<table>"
+            + row(self.head, "th")
+            + "".join(row(cells, "td") for cells in self.rows)
+            + "</table>"
+        )
 
 
 def panels_of() -> dict[str, tuple[str, ...]]:
@@ -117,17 +135,38 @@ def board(gathered: Gathered) -> list[Row]:
     wanted = [entry for entry in paper.claims().values() if entry.topic not in gathered.missing]
     lacking = [entry.id for entry in wanted if entry.id not in routes]
     if lacking:
-        raise ValueError(f"scoreboard: expected a verdict on every claim; none on {', '.join(lacking)}")
+        raise ValueError(
+            f"scoreboard: expected a verdict on every claim; none on {', '.join(lacking)}"
+        )
     shown = panels_of()
-    return [_row(entry, routes[entry.id], shown.get(entry.id, ()), gathered.results[entry.topic]["notebook"]) for entry in wanted]
+    return [
+        _row(
+            entry,
+            routes[entry.id],
+            shown.get(entry.id, ()),
+            gathered.results[entry.topic]["notebook"],
+        )
+        for entry in wanted
+    ]
 
 
-def _row(entry: paper.Claim, routes: list[paper.Verdict], panels: tuple[str, ...], notebook: str) -> Row:
+def _row(
+    entry: paper.Claim, routes: list[paper.Verdict], panels: tuple[str, ...], notebook: str
+) -> Row:
     verdict = paper.combine([route.verdict for route in routes])
     said = [route for route in routes if route.verdict != "not testable"]
-    deciding = [route for route in said if not route.verdict.startswith("pipeline")] or said or routes
+    deciding = (
+        [route for route in said if not route.verdict.startswith("pipeline")] or said or routes
+    )
     strength = ("measured", "calculated", "recomputed", "simulated", "published")
-    return Row(entry, verdict, min((route.source_kind for route in deciding), key=strength.index), tuple(routes), panels, notebook)
+    return Row(
+        entry,
+        verdict,
+        min((route.source_kind for route in deciding), key=strength.index),
+        tuple(routes),
+        panels,
+        notebook,
+    )
 
 
 def counts(rows: Sequence[Row]) -> dict[tuple[str, str, str], int]:
@@ -167,7 +206,9 @@ def deviation(verdict: paper.Verdict) -> tuple[float, float]:
     else:
         return math.nan, math.nan
     allowed = half + 1.96 * math.hypot(entry.printed_uncertainty, error)
-    return (found / nearest if nearest else math.nan), (abs(found - nearest) / allowed if allowed else math.nan)
+    return (found / nearest if nearest else math.nan), (
+        abs(found - nearest) / allowed if allowed else math.nan
+    )
 
 
 def contradictions(rows: Sequence[Row]) -> list[Contradiction]:
@@ -180,12 +221,32 @@ def contradictions(rows: Sequence[Row]) -> list[Contradiction]:
     for row in rows:
         if row.verdict not in ("disagrees", "partly") or row.kind not in TESTING:
             continue
-        against = [route for route in row.routes if route.verdict in ("disagrees", "partly") and route.source_kind in TESTING]
+        against = [
+            route
+            for route in row.routes
+            if route.verdict in ("disagrees", "partly") and route.source_kind in TESTING
+        ]
         worst = max(against, key=lambda route: _order(deviation(route)[1]))
         ratio, excess = deviation(worst)
-        found.append(Contradiction(row, place_of(row.claim.section), ratio, excess, _comparison(row.claim, worst, ratio, excess), _why(worst)))
+        found.append(
+            Contradiction(
+                row,
+                place_of(row.claim.section),
+                ratio,
+                excess,
+                _comparison(row.claim, worst, ratio, excess),
+                _why(worst),
+            )
+        )
     return sorted(
-        found, key=lambda c: (-c.place, c.row.verdict != "disagrees", -len(c.row.panels), -abs(_order(math.log(c.ratio)) if c.ratio > 0 else 0), c.row.claim.id)
+        found,
+        key=lambda c: (
+            -c.place,
+            c.row.verdict != "disagrees",
+            -len(c.row.panels),
+            -abs(_order(math.log(c.ratio)) if c.ratio > 0 else 0),
+            c.row.claim.id,
+        ),
     )
 
 
@@ -195,7 +256,11 @@ def _order(x: float) -> float:
 
 def found_of(row: Row) -> str:
     """What was found on a claim, by each route that decided it."""
-    said = [route for route in row.routes if route.verdict != "not testable" and route.source_kind in TESTING] or row.routes
+    said = [
+        route
+        for route in row.routes
+        if route.verdict != "not testable" and route.source_kind in TESTING
+    ] or row.routes
     return "; ".join(dict.fromkeys(filter(None, map(shown, said))))
 
 
@@ -209,9 +274,16 @@ def _comparison(entry: paper.Claim, verdict: paper.Verdict, ratio: float, excess
 
 
 def _why(verdict: paper.Verdict) -> str:
-    return ": ".join(filter(None, (verdict.route, verdict.note))) or paper.claim(verdict.claim_id).derivation
+    return (
+        ": ".join(filter(None, (verdict.route, verdict.note)))
+        or paper.claim(verdict.claim_id).derivation
+    )
 
 
 def untested(rows: Sequence[Row]) -> list[tuple[paper.Claim, str]]:
     """Claims that nothing at hand can test, each with the reason and the file that would settle it."""
-    return [(row.claim, "; ".join(dict.fromkeys(route.note for route in row.routes))) for row in rows if row.verdict == "not testable"]
+    return [
+        (row.claim, "; ".join(dict.fromkeys(route.note for route in row.routes)))
+        for row in rows
+        if row.verdict == "not testable"
+    ]

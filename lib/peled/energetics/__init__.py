@@ -14,7 +14,13 @@ needs          what recomputing takes
 """
 
 from peled.energetics.binding import Cell, binding_energy_eV, pair_interaction_eV, table_cells
-from peled.energetics.frenkel import Suppression, dilute_fraction, pair_fraction, pairs_per_crystal, suppression
+from peled.energetics.frenkel import (
+    Suppression,
+    dilute_fraction,
+    pair_fraction,
+    pairs_per_crystal,
+    suppression,
+)
 from peled.energetics.intervals import Interval
 from peled.energetics.outputs import BookkeepingError, EnergyRow, read_table, to_csv
 

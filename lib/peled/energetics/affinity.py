@@ -42,10 +42,17 @@ def log_alpha(pH: ArrayLike, pKa: Sequence[float]) -> np.ndarray:
 def log_alpha_metal(pH: ArrayLike, hydrolysis: Sequence[float] = LEAD_HYDROLYSIS) -> np.ndarray:
     """log10 of the side-reaction coefficient of a metal ion with hydroxide: total over free aqua ion, from log10 of M + q H2O = M(OH)q + q H."""
     steps = np.concatenate([[0.0], np.asarray(hydrolysis, float)])
-    return np.log10(np.sum(10 ** (steps + np.arange(len(steps)) * np.asarray(pH, float)[..., None]), axis=-1))
+    return np.log10(
+        np.sum(10 ** (steps + np.arange(len(steps)) * np.asarray(pH, float)[..., None]), axis=-1)
+    )
 
 
-def conditional_log_k(log_k: ArrayLike, pH: ArrayLike, pKa: Sequence[float], hydrolysis: Sequence[float] = LEAD_HYDROLYSIS) -> np.ndarray:
+def conditional_log_k(
+    log_k: ArrayLike,
+    pH: ArrayLike,
+    pKa: Sequence[float],
+    hydrolysis: Sequence[float] = LEAD_HYDROLYSIS,
+) -> np.ndarray:
     """log10 of the constant that counts all uncomplexed ligand, protonated or not, and all uncomplexed metal, hydrolysed or not."""
     return np.asarray(log_k, float) - log_alpha(pH, pKa) - log_alpha_metal(pH, hydrolysis)
 
@@ -76,7 +83,9 @@ def speciation(metal: float, ligands: Sequence[float], conditional: Sequence[flo
         For negative totals or no metal.
     """
     if metal <= 0 or min(ligands, default=0) < 0 or len(ligands) != len(conditional):
-        raise ValueError(f"expected metal > 0, ligands >= 0 and a constant for each, found {metal}, {list(ligands)}, {list(conditional)}")
+        raise ValueError(
+            f"expected metal > 0, ligands >= 0 and a constant for each, found {metal}, {list(ligands)}, {list(conditional)}"
+        )
     k, total = 10.0 ** np.asarray(conditional, float), np.asarray(ligands, float)
 
     def surplus(log_free: float) -> float:

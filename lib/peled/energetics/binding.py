@@ -43,7 +43,9 @@ def binding_energy_eV(complex_eV: float, parts_eV: list[float]) -> float:
     return complex_eV - sum(parts_eV)
 
 
-def table_cells(gl: Interval, edta: Interval, pair: Interval, acid: Interval, amine: Interval) -> dict[str, Cell]:
+def table_cells(
+    gl: Interval, edta: Interval, pair: Interval, acid: Interval, amine: Interval
+) -> dict[str, Cell]:
     """The table of ED Fig. 10j: the five cells printed in the text, and what the text's inequalities leave for the others.
 
     Parameters
@@ -68,13 +70,32 @@ def table_cells(gl: Interval, edta: Interval, pair: Interval, acid: Interval, am
     return {
         "acetic acid": Cell("acetic acid", acid),
         "methylamine": Cell("methylamine", amine),
-        "amide": Cell("amide", stronger(amine) & weaker(gl), printed=False, why="stronger than the amine, part of GL's sum"),
-        "tertiary amine": Cell("tertiary amine", stronger(acid), printed=False, why="may be stronger than COOH"),
+        "amide": Cell(
+            "amide",
+            stronger(amine) & weaker(gl),
+            printed=False,
+            why="stronger than the amine, part of GL's sum",
+        ),
+        "tertiary amine": Cell(
+            "tertiary amine", stronger(acid), printed=False, why="may be stronger than COOH"
+        ),
         "GL": Cell("GL", gl),
         "EDTA": Cell("EDTA", edta),
         "GL+EDTA": Cell("GL+EDTA", pair, molecules=2),
-        "GL+GL": Cell("GL+GL", stronger(2 * gl) & weaker(pair), molecules=2, printed=False, why="between twice GL and the E+G pair"),
-        "EDTA+EDTA": Cell("EDTA+EDTA", stronger(2 * edta) & weaker(pair), molecules=2, printed=False, why="between twice EDTA and the E+G pair"),
+        "GL+GL": Cell(
+            "GL+GL",
+            stronger(2 * gl) & weaker(pair),
+            molecules=2,
+            printed=False,
+            why="between twice GL and the E+G pair",
+        ),
+        "EDTA+EDTA": Cell(
+            "EDTA+EDTA",
+            stronger(2 * edta) & weaker(pair),
+            molecules=2,
+            printed=False,
+            why="between twice EDTA and the E+G pair",
+        ),
     }
 
 

@@ -46,17 +46,24 @@ class Link:
     kind: str = "bond"
 
 
-def near_pairs(positions: np.ndarray, cell: np.ndarray | None, limit: np.ndarray) -> list[tuple[int, int, tuple[int, int, int], float]]:
+def near_pairs(
+    positions: np.ndarray, cell: np.ndarray | None, limit: np.ndarray
+) -> list[tuple[int, int, tuple[int, int, int], float]]:
     """Pairs i <= j with distance below `limit[i, j]`, with the shift of j and the distance; neighbouring cells included once each."""
     positions, found = np.asarray(positions, float), []
     shifts = _SHIFTS if cell is not None else np.zeros((1, 3), int)
     home = np.zeros((len(positions), 3), int)
-    if cell is not None:  # what lies outside the cell is brought in first, so that one shell of cells is enough
+    if (
+        cell is not None
+    ):  # what lies outside the cell is brought in first, so that one shell of cells is enough
         fractions = positions @ np.linalg.inv(cell)
         home = np.floor(fractions + 1e-9).astype(int)
         positions = (fractions - home) @ cell
     reach = float(np.max(limit, initial=0.0))
-    low, high = (positions.min(axis=0, initial=np.inf) - reach, positions.max(axis=0, initial=-np.inf) + reach)
+    low, high = (
+        positions.min(axis=0, initial=np.inf) - reach,
+        positions.max(axis=0, initial=-np.inf) + reach,
+    )
     for shift in shifts:
         moved = positions + (shift @ cell if cell is not None else 0.0)
         inside = np.flatnonzero(((moved >= low) & (moved <= high)).all(axis=1))
@@ -64,15 +71,30 @@ def near_pairs(positions: np.ndarray, cell: np.ndarray | None, limit: np.ndarray
         for i, column in np.argwhere(distance < limit[:, inside]):
             j = inside[column]
             if i < j or (i == j and tuple(shift) > (0, 0, 0)):
-                found.append((int(i), int(j), tuple(int(x) for x in shift - home[j] + home[i]), float(distance[i, column])))
+                found.append(
+                    (
+                        int(i),
+                        int(j),
+                        tuple(int(x) for x in shift - home[j] + home[i]),
+                        float(distance[i, column]),
+                    )
+                )
     return sorted(found)
 
 
-def links(symbols: Sequence[str], positions: np.ndarray, cell: np.ndarray | None = None, *, slack: float = 1.2) -> list[Link]:
+def links(
+    symbols: Sequence[str],
+    positions: np.ndarray,
+    cell: np.ndarray | None = None,
+    *,
+    slack: float = 1.2,
+) -> list[Link]:
     """Bonds: pairs nearer than `slack` times the sum of their covalent radii. Cations of the A site and pairs of hydrogens are left unbound."""
     radius = np.array([COVALENT[s] if s not in _FREE_CATIONS else -9.0 for s in symbols])
     hydrogen = np.array([s == "H" for s in symbols], bool)
-    limit = np.where(hydrogen[:, None] & hydrogen[None], 0.0, slack * (radius[:, None] + radius[None]))
+    limit = np.where(
+        hydrogen[:, None] & hydrogen[None], 0.0, slack * (radius[:, None] + radius[None])
+    )
     return [Link(i, j, s, d) for i, j, s, d in near_pairs(positions, cell, limit)]
 
 
@@ -82,23 +104,45 @@ def bonds(symbols: Sequence[str], positions: np.ndarray, *, slack: float = 1.2) 
     >>> bonds(["O", "H", "H"], np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])).tolist()
     [[0, 1], [0, 2]]
     """
-    return np.array([(b.i, b.j) for b in links(symbols, positions, slack=slack)], int).reshape(-1, 2)
+    return np.array([(b.i, b.j) for b in links(symbols, positions, slack=slack)], int).reshape(
+        -1, 2
+    )
 
 
-def hydrogen_bonds(symbols: Sequence[str], positions: np.ndarray, groups: np.ndarray, *, longest: float = LONGEST_HYDROGEN["O"]) -> np.ndarray:
+def hydrogen_bonds(
+    symbols: Sequence[str],
+    positions: np.ndarray,
+    groups: np.ndarray,
+    *,
+    longest: float = LONGEST_HYDROGEN["O"],
+) -> np.ndarray:
     """Pairs (H, acceptor) between different `groups` (one integer an atom) with H on N or O, H...acceptor up to `longest` angstrom, and straight enough."""
     symbols, groups = np.asarray(symbols), np.asarray(groups)
     distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)
     polar = np.isin(symbols, ["N", "O"])
     donors = (symbols == "H") & (polar[None] & (distance < 1.25)).any(axis=1) & (groups >= 0)
-    fit = donors[:, None] & (polar & (groups >= 0))[None] & (groups[:, None] != groups[None]) & (distance <= longest)
+    fit = (
+        donors[:, None]
+        & (polar & (groups >= 0))[None]
+        & (groups[:, None] != groups[None])
+        & (distance <= longest)
+    )
     heavy = np.where(polar[None], distance, np.inf).argmin(axis=1)
-    return np.array([(h, a) for h, a in np.argwhere(fit) if _straight(positions[heavy[h]], positions[h], positions[a])], int).reshape(-1, 2)
+    return np.array(
+        [
+            (h, a)
+            for h, a in np.argwhere(fit)
+            if _straight(positions[heavy[h]], positions[h], positions[a])
+        ],
+        int,
+    ).reshape(-1, 2)
 
 
 def _straight(donor: np.ndarray, hydrogen: np.ndarray, acceptor: np.ndarray) -> bool:
     back, on = donor - hydrogen, acceptor - hydrogen
-    return bool(back @ on <= np.cos(np.deg2rad(LEAST_ANGLE_DEG)) * np.linalg.norm(back) * np.linalg.norm(on))
+    return bool(
+        back @ on <= np.cos(np.deg2rad(LEAST_ANGLE_DEG)) * np.linalg.norm(back) * np.linalg.norm(on)
+    )
 
 
 def components(count: int, bound: Sequence[Link]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -145,8 +189,12 @@ def molecules(structure: Structure, bound: Sequence[Link] | None = None) -> np.n
     return np.where(organic, np.searchsorted(np.unique(part[organic]), part), -1)
 
 
-def _organic_links(structure: Structure, organic: np.ndarray, bound: Sequence[Link] | None) -> list[Link]:
-    bound = links(structure.symbols, structure.positions, structure.cell) if bound is None else bound
+def _organic_links(
+    structure: Structure, organic: np.ndarray, bound: Sequence[Link] | None
+) -> list[Link]:
+    bound = (
+        links(structure.symbols, structure.positions, structure.cell) if bound is None else bound
+    )
     return [b for b in bound if organic[b.i] and organic[b.j]]
 
 
@@ -168,8 +216,12 @@ def arranged(structure: Structure, bound: Sequence[Link] | None = None) -> Struc
     """
     if structure.cell is None:
         return structure
-    bound = links(structure.symbols, structure.positions, structure.cell) if bound is None else bound
-    part, shift, _ = components(len(structure), _organic_links(structure, light(structure.symbols), bound))
+    bound = (
+        links(structure.symbols, structure.positions, structure.cell) if bound is None else bound
+    )
+    part, shift, _ = components(
+        len(structure), _organic_links(structure, light(structure.symbols), bound)
+    )
     fractions = structure.positions @ np.linalg.inv(structure.cell)
     gaps, middles = _widest_gaps(structure)
     gapped = gaps > 4.0
@@ -205,7 +257,9 @@ def isolated(structure: Structure) -> bool:
         return True
     if _widest_gaps(structure)[0].min() < LEAST_GAP:
         return False
-    return not components(len(structure), links(structure.symbols, structure.positions, structure.cell))[2].any()
+    return not components(
+        len(structure), links(structure.symbols, structure.positions, structure.cell)
+    )[2].any()
 
 
 def adsorbed(structure: Structure, group: np.ndarray) -> np.ndarray:
@@ -256,12 +310,18 @@ def contacts(structure: Structure, *, iodide: bool = False) -> list[Link]:
             found.append(Link(i, j, shift, d, "lead"))
             continue
         h, acceptor, sign = (i, j, 1) if i in heavy else (j, i, -1)
-        if _straight(heavy[h], structure.positions[h], structure.positions[acceptor] + sign * np.array(shift) @ cell):
+        if _straight(
+            heavy[h],
+            structure.positions[h],
+            structure.positions[acceptor] + sign * np.array(shift) @ cell,
+        ):
             found.append(Link(i, j, shift, d, "hydrogen"))
     return found
 
 
-def cropped(structure: Structure, depth_angstrom: float | None, *, iodide: bool = False) -> tuple[Structure, list[Link]]:
+def cropped(
+    structure: Structure, depth_angstrom: float | None, *, iodide: bool = False
+) -> tuple[Structure, list[Link]]:
     """What lies no deeper than `depth_angstrom` under the topmost lead (everything for None), and the contacts among it.
 
     Contacts are found in the whole structure; `info["kept"]` of the result names the indices of the atoms that stay.
@@ -272,5 +332,14 @@ def cropped(structure: Structure, depth_angstrom: float | None, *, iodide: bool 
     top = structure.positions[[s == "Pb" for s in structure.symbols], 2].max()
     keep = np.flatnonzero(structure.positions[:, 2] > top - depth_angstrom)
     new = {int(old): k for k, old in enumerate(keep)}
-    kept = [Link(new[c.i], new[c.j], c.shift, c.distance_angstrom, c.kind) for c in found if c.i in new and c.j in new]
-    return Structure(tuple(structure.symbols[k] for k in keep), structure.positions[keep], structure.cell, structure.info | {"kept": keep}), kept
+    kept = [
+        Link(new[c.i], new[c.j], c.shift, c.distance_angstrom, c.kind)
+        for c in found
+        if c.i in new and c.j in new
+    ]
+    return Structure(
+        tuple(structure.symbols[k] for k in keep),
+        structure.positions[keep],
+        structure.cell,
+        structure.info | {"kept": keep},
+    ), kept

@@ -45,7 +45,14 @@ def judge_methods(room, held: Holdings, errors: Mapping[str, float]) -> None:
         what = "method" if method != DFT else "geometry"
         for name in ROW_CLAIMS:
             if name in rows and not name.startswith("Frenkel"):
-                _judge_energy(room, name, methods.estimate(rows[name], error, what, searched.get(name)), rows[name], route, kind)
+                _judge_energy(
+                    room,
+                    name,
+                    methods.estimate(rows[name], error, what, searched.get(name)),
+                    rows[name],
+                    route,
+                    kind,
+                )
         surface = [row for name, row in rows.items() if methods.on_slab(name)]
         if surface:
             room.check(
@@ -58,11 +65,34 @@ def judge_methods(room, held: Holdings, errors: Mapping[str, float]) -> None:
             )
         else:
             room.not_testable("C081", "no total energies")
-        _order(room, "C203", rows, "amide", ("acetic acid", "methylamine", "thiol"), error, "the strongest of GL's fragments", route, kind)
-        _order(room, "C205", rows, "tertiary amine", ("acetic acid",), error, "stronger than COOH where nothing is in the way", route, kind)
+        _order(
+            room,
+            "C203",
+            rows,
+            "amide",
+            ("acetic acid", "methylamine", "thiol"),
+            error,
+            "the strongest of GL's fragments",
+            route,
+            kind,
+        )
+        _order(
+            room,
+            "C205",
+            rows,
+            "tertiary amine",
+            ("acetic acid",),
+            error,
+            "stronger than COOH where nothing is in the way",
+            route,
+            kind,
+        )
         if {"GL", "EDTA"} <= set(rows):
             gap = rows["GL"].energy_eV - rows["EDTA"].energy_eV
-            found = [methods.estimate(rows[n], error, what, searched.get(n)).error_eV for n in ("GL", "EDTA")]  # unlike ligands, so the method errs for each
+            found = [
+                methods.estimate(rows[n], error, what, searched.get(n)).error_eV
+                for n in ("GL", "EDTA")
+            ]  # unlike ligands, so the method errs for each
             room.check(
                 "C204",
                 f"GL {rows['GL'].energy_eV:.2f}, EDTA {rows['EDTA'].energy_eV:.2f} eV",
@@ -80,7 +110,9 @@ def _route(method: str) -> str:
     return f"{method} on the slab" if method != OWN else "own outputs"
 
 
-def _judge_energy(room, name: str, found: methods.Estimate, row: EnergyRow, route: str, kind: str) -> None:
+def _judge_energy(
+    room, name: str, found: methods.Estimate, row: EnergyRow, route: str, kind: str
+) -> None:
     printed = paper.claim(ROW_CLAIMS[name]).number
     near = found.agrees_with(printed)
     flexible = name in ("GL", "EDTA", "GL+EDTA")
@@ -93,13 +125,29 @@ def _judge_energy(room, name: str, found: methods.Estimate, row: EnergyRow, rout
         kind=kind,
         route=route,
         holds=near or ("partly" if flexible and weaker and found.value_eV < 0 else False),
-        note=("" if near else "bound, less strongly; a surface that follows and a pose that was not found would bind more: " if flexible and weaker else "")
+        note=(
+            ""
+            if near
+            else "bound, less strongly; a surface that follows and a pose that was not found would bind more: "
+            if flexible and weaker
+            else ""
+        )
         + f"{row.caption}; standard error of {found.made_of} eV",
     )
 
 
-def _judge_pairs(room, rows: Mapping[str, EnergyRow], error: float, route: str, kind: str, searched: Mapping[str, EnergyRow]) -> None:
-    found = {pair: methods.interaction(rows, pair, error, searched) for pair in ("GL+EDTA", "GL+GL", "EDTA+EDTA")}
+def _judge_pairs(
+    room,
+    rows: Mapping[str, EnergyRow],
+    error: float,
+    route: str,
+    kind: str,
+    searched: Mapping[str, EnergyRow],
+) -> None:
+    found = {
+        pair: methods.interaction(rows, pair, error, searched)
+        for pair in ("GL+EDTA", "GL+GL", "EDTA+EDTA")
+    }
     found = {pair: e for pair, e in found.items() if e is not None}
     mixed = found.get("GL+EDTA")
     if mixed is not None:
@@ -112,7 +160,11 @@ def _judge_pairs(room, rows: Mapping[str, EnergyRow], error: float, route: str, 
             mixed.error_eV,
             kind=kind,
             route=route,
-            holds=True if near and not none else "partly" if near or (mixed.value_eV < 0 and not none) else False,
+            holds=True
+            if near and not none
+            else "partly"
+            if near or (mixed.value_eV < 0 and not none)
+            else False,
             note=f"pair minus singles, {len(rows['GL+EDTA'].starts_eV)} start(s) of the pair; {mixed.made_of} eV"
             + ("; cannot be told from none" if none else ""),
         )
@@ -129,13 +181,22 @@ def _judge_pairs(room, rows: Mapping[str, EnergyRow], error: float, route: str, 
     if len(found) == 3:
         totals = {pair: rows[pair].energy_eV for pair in found}
         error_of = {pair: methods.spread(rows[pair], searched.get(pair)) for pair in found}
-        behind = [_resolved(totals["GL+EDTA"] - totals[p], math.hypot(error, error_of[p], error_of["GL+EDTA"])) for p in ("GL+GL", "EDTA+EDTA")]
+        behind = [
+            _resolved(
+                totals["GL+EDTA"] - totals[p], math.hypot(error, error_of[p], error_of["GL+EDTA"])
+            )
+            for p in ("GL+GL", "EDTA+EDTA")
+        ]
         room.check(
             "C084",
             "; ".join(f"{pair} {value:.2f}" for pair, value in totals.items()) + " eV",
             kind=kind,
             route=route,
-            holds=False if False in behind else True if all(v is True for v in behind) else "partly",
+            holds=False
+            if False in behind
+            else True
+            if all(v is True for v in behind)
+            else "partly",
             note="E+G against each like pair; differences within errors decide nothing",
         )
 
@@ -157,7 +218,11 @@ def _judge_calculated_frenkel(room, rows: Mapping[str, EnergyRow], kind: str) ->
         what, found, told = (
             ("", found, printed)
             if name == "bare"
-            else (f"{found - bare.energy_eV:+.2f} eV above bare; ", found - bare.energy_eV, printed - paper.claim("C085").number)
+            else (
+                f"{found - bare.energy_eV:+.2f} eV above bare; ",
+                found - bare.energy_eV,
+                printed - paper.claim("C085").number,
+            )
         )
         near = abs(found - told) <= 1.96 * error
         room.check(
@@ -166,7 +231,13 @@ def _judge_calculated_frenkel(room, rows: Mapping[str, EnergyRow], kind: str) ->
             error,
             kind=kind,
             route=_route(GFN2),
-            holds=(True if error < abs(told) and others and row.complex.geometry_converged else "partly") if near else False,
+            holds=(
+                True
+                if error < abs(told) and others and row.complex.geometry_converged
+                else "partly"
+            )
+            if near
+            else False,
             note=f"{what}{row.caption}; lowest of {1 + len(others)} site(s), {methods.ASSUMED_ERROR_EV} eV assumed for the method"
             + (", more than the number itself: an order of magnitude" if error >= abs(told) else "")
             + "; only the atoms around the defect are free"
@@ -188,19 +259,35 @@ def judge_lead(room, gaps: Mapping[str, methods.LeadGap], best: str) -> None:
         if best not in gaps:
             room.not_testable(claim_id, "no calculation of both complexes in data_dir")
             continue
-        vacuum = [g.gap_eV for name, g in gaps.items() if "GL " not in name and name.endswith("vacuum")]
+        vacuum = [
+            g.gap_eV for name, g in gaps.items() if "GL " not in name and name.endswith("vacuum")
+        ]
         g = gaps[best]
         error = math.hypot(methods.GEOMETRY_ERROR_EV, g.error_eV)  # GFN2-xTB geometries
-        near, zero = (abs(g.gap_eV - value) <= 1.96 * error for value in (paper.claim(claim_id).number, 0.0))
+        near, zero = (
+            abs(g.gap_eV - value) <= 1.96 * error for value in (paper.claim(claim_id).number, 0.0)
+        )
         room.check(
             claim_id,
             g.gap_eV,
             error,
             kind="calculated",
             route=best,
-            holds="partly" if near and zero else True if near else "partly" if g.gap_eV > 1.96 * error else False,
+            holds="partly"
+            if near and zero
+            else True
+            if near
+            else "partly"
+            if g.gap_eV > 1.96 * error
+            else False,
             note=f"E(Pb GL) - E(Pb EDTA), neutral ligands, lowest of {g.conformers[0]} and {g.conformers[1]} conformers; other methods {min(vacuum):.2f} to {max(vacuum):.2f} eV"
-            + ("" if near else "; the sign holds, the size does not" if g.gap_eV > 1.96 * error else ""),
+            + (
+                ""
+                if near
+                else "; the sign holds, the size does not"
+                if g.gap_eV > 1.96 * error
+                else ""
+            ),
         )
 
 
@@ -209,11 +296,24 @@ def _resolved(gap: float, error: float) -> bool | str:
     return True if gap < -1.96 * error else False if gap > 1.96 * error else "partly"
 
 
-def _order(room, claim_id: str, found, name: str, others: tuple[str, ...], error: float, what: str, route: str, kind: str) -> None:
+def _order(
+    room,
+    claim_id: str,
+    found,
+    name: str,
+    others: tuple[str, ...],
+    error: float,
+    what: str,
+    route: str,
+    kind: str,
+) -> None:
     others = tuple(k for k in others if k in found)
     if name not in found or not others:
         if route == _route(GFN2):
-            room.not_testable(claim_id, "no calculation of these fragments in data_dir; the value stands in an image")
+            room.not_testable(
+                claim_id,
+                "no calculation of these fragments in data_dir; the value stands in an image",
+            )
         return
     strongest = min(others, key=lambda k: found[k].energy_eV)
     room.check(
@@ -252,12 +352,21 @@ def judge_cutoffs(room, held: Holdings) -> None:
     off = {}
     for (system, potentials), rows in found.items():
         own = max(rows, key=lambda r: r[0])
-        best = own if own[0] >= AMPLE_RY else max((r for (name, _), rows_of in found.items() if name == system for r in rows_of), key=lambda r: r[0])
+        best = (
+            own
+            if own[0] >= AMPLE_RY
+            else max(
+                (r for (name, _), rows_of in found.items() if name == system for r in rows_of),
+                key=lambda r: r[0],
+            )
+        )
         at = [row.energy_eV for cutoff, row in rows if abs(cutoff - paper_Ry) < 0.1]
         if at and best[0] > paper_Ry + 0.1:
             off[f"{system}, {potentials}"] = at[0] - best[1].energy_eV
     if not off:
-        room.not_testable("C217", f"{paper_Ry * RYDBERG_EV:.0f} eV; no calculation at other cutoffs in data_dir")
+        room.not_testable(
+            "C217", f"{paper_Ry * RYDBERG_EV:.0f} eV; no calculation at other cutoffs in data_dir"
+        )
         return
     small = {k for k, v in off.items() if abs(v) < 0.05}
     room.check(

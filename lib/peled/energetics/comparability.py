@@ -55,7 +55,9 @@ def compare(whole: Calculation, part: Calculation, *, same_system: bool = False)
     differences, notes, doubts = [], [], []
 
     def differ(setting: str, a, b) -> None:
-        differences.append(f"{setting} is {_shown(setting, b)} in {part.path.name}, {_shown(setting, a)} in {whole.path.name}")
+        differences.append(
+            f"{setting} is {_shown(setting, b)} in {part.path.name}, {_shown(setting, a)} in {whole.path.name}"
+        )
 
     (a, *version), (b, *other_version) = whole.program.split(), part.program.split()
     if a != b:
@@ -73,7 +75,9 @@ def compare(whole: Calculation, part: Calculation, *, same_system: bool = False)
             continue  # there is nothing in it that a core potential would stand for
         if a is None or b is None:
             silent = whole if a is None else part
-            (doubts if key in _VITAL else notes).append(f"{silent.path.name} does not state {key.removesuffix('_eV')}")
+            (doubts if key in _VITAL else notes).append(
+                f"{silent.path.name} does not state {key.removesuffix('_eV')}"
+            )
         elif not _equal(a, b):
             differ(key, a, b)
     for name in sorted(part.composition or whole.composition):
@@ -85,9 +89,20 @@ def compare(whole: Calculation, part: Calculation, *, same_system: bool = False)
     return Comparison(*(tuple(dict.fromkeys(found)) for found in (differences, notes, doubts)))
 
 
-def _compare_surroundings(whole: Calculation, part: Calculation, same_system: bool, differ, notes: list[str], doubts: list[str]) -> None:
+def _compare_surroundings(
+    whole: Calculation,
+    part: Calculation,
+    same_system: bool,
+    differ,
+    notes: list[str],
+    doubts: list[str],
+) -> None:
     """Spin, occupations, fields and corrections for images."""
-    free = not same_system and (part.structure is None or isolated(part.structure)) and not (whole.structure is not None and isolated(whole.structure))
+    free = (
+        not same_system
+        and (part.structure is None or isolated(part.structure))
+        and not (whole.structure is not None and isolated(whole.structure))
+    )
     for key in (*_OF_THE_CELL, "spin"):
         a, b = whole.settings.get(key), part.settings.get(key)
         if a is None or b is None or a == b:
@@ -101,7 +116,9 @@ def _compare_surroundings(whole: Calculation, part: Calculation, same_system: bo
             differ(key, a, b)
 
 
-def _compare_cells(whole: Calculation, part: Calculation, same_system: bool, differ, notes: list[str]) -> None:
+def _compare_cells(
+    whole: Calculation, part: Calculation, same_system: bool, differ, notes: list[str]
+) -> None:
     a, b = whole.structure, part.structure
     cells = [None if s is None else s.cell for s in (a, b)]
     sampled, other = whole.settings.get("kpoints"), part.settings.get("kpoints")
@@ -113,7 +130,9 @@ def _compare_cells(whole: Calculation, part: Calculation, same_system: bool, dif
         return
     if all(c is None for c in cells):
         return
-    same = cells[0] is not None and cells[1] is not None and np.allclose(cells[0], cells[1], atol=2e-3)
+    same = (
+        cells[0] is not None and cells[1] is not None and np.allclose(cells[0], cells[1], atol=2e-3)
+    )
     if same_system or not isolated(b):
         if not same:
             differ("cell", cells[0], cells[1])
@@ -139,7 +158,11 @@ def _equal(a, b) -> bool:
 
 def _shown(setting: str, value) -> str:
     if setting == "cell":
-        return "none" if value is None else "x".join(f"{x:.2f}" for x in np.linalg.norm(value, axis=1)) + " angstrom"
+        return (
+            "none"
+            if value is None
+            else "x".join(f"{x:.2f}" for x in np.linalg.norm(value, axis=1)) + " angstrom"
+        )
     if setting.endswith("cutoff_eV"):
         return f"{value:g} eV ({value / RYDBERG_EV:.4g} Ry)"
     return str(value)

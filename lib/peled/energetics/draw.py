@@ -50,9 +50,17 @@ LOOK = {
 }
 OTHER = ("#888888", 0.5)
 #: Colour and meaning of dashed lines.
-MARKS = {"lead": (COLOURS["orange"], "donor\u2013Pb"), "hydrogen": (COLOURS["green"], "hydrogen bond")}
-_CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 25)[:-1]), np.sin(np.linspace(0, 2 * np.pi, 25)[:-1])], axis=1)
-_PAD, _PAD_PERIODIC = 0.9, 1.7  # angstrom around the outermost atoms; half sticks leave a cell by up to 1.6
+MARKS = {
+    "lead": (COLOURS["orange"], "donor\u2013Pb"),
+    "hydrogen": (COLOURS["green"], "hydrogen bond"),
+}
+_CIRCLE = np.stack(
+    [np.cos(np.linspace(0, 2 * np.pi, 25)[:-1]), np.sin(np.linspace(0, 2 * np.pi, 25)[:-1])], axis=1
+)
+_PAD, _PAD_PERIODIC = (
+    0.9,
+    1.7,
+)  # angstrom around the outermost atoms; half sticks leave a cell by up to 1.6
 _BAR_ROOM = 1.1  # angstrom under the atoms for the scale bar
 
 
@@ -83,7 +91,9 @@ def project(positions: np.ndarray, *, tilt_deg: float, turn_deg: float) -> np.nd
     x = positions[:, 0] * np.cos(turn) - positions[:, 1] * np.sin(turn)
     y = positions[:, 0] * np.sin(turn) + positions[:, 1] * np.cos(turn)
     z = positions[:, 2]
-    return np.stack([x, z * np.cos(tilt) + y * np.sin(tilt), -y * np.cos(tilt) + z * np.sin(tilt)], axis=1)
+    return np.stack(
+        [x, z * np.cos(tilt) + y * np.sin(tilt), -y * np.cos(tilt) + z * np.sin(tilt)], axis=1
+    )
 
 
 def atoms(
@@ -136,7 +146,11 @@ def atoms(
     for b in bonding.links(symbols, positions, cell):
         if (b.i, b.j) in without:
             continue
-        away = positions[b.j] - positions[b.i] + (np.array(b.shift) @ cell if cell is not None else 0.0)
+        away = (
+            positions[b.j]
+            - positions[b.i]
+            + (np.array(b.shift) @ cell if cell is not None else 0.0)
+        )
         along = project(away[None], tilt_deg=tilt_deg, turn_deg=turn_deg)[0]
         length = np.linalg.norm(along[:2])
         if length < 1e-6:
@@ -156,13 +170,20 @@ def atoms(
         faces.append(face)
         edges.append(face * 0.45 + 0.55 * (1 - (1 - face) * 0.4) * 0.5)
         order.append(depth[k] + 0.05)
-        polygons.append(view[k, :2] + radius * np.array([-0.3, 0.3]) + 0.3 * radius * _CIRCLE)  # a highlight makes it a ball
+        polygons.append(
+            view[k, :2] + radius * np.array([-0.3, 0.3]) + 0.3 * radius * _CIRCLE
+        )  # a highlight makes it a ball
         faces.append(face * 0.5 + 0.5)
         edges.append(faces[-1])
         order.append(depth[k] + 0.06)
     rank = np.argsort(order, kind="stable")
     ax.add_collection(
-        PolyCollection([polygons[k] for k in rank], facecolors=[faces[k] for k in rank], edgecolors=[np.clip(edges[k], 0, 1) for k in rank], linewidths=0.25)
+        PolyCollection(
+            [polygons[k] for k in rank],
+            facecolors=[faces[k] for k in rank],
+            edgecolors=[np.clip(edges[k], 0, 1) for k in rank],
+            linewidths=0.25,
+        )
     )
     for i, j in dashed if dashed is not None else ():
         ax.plot(*view[[i, j], :2].T, color=MARKS["hydrogen"][0], lw=0.9, ls=(0, (2, 1.5)))
@@ -216,33 +237,79 @@ def structure(
         As for `atoms`.
     """
     shown, contacts = bonding.cropped(bonding.arranged(found), depth_angstrom, iodide=iodide)
-    options = {"lengths": lengths, "shortest_angstrom": shortest_angstrom, "fontsize": fontsize, "limits": limits, "bar": bar}
+    options = {
+        "lengths": lengths,
+        "shortest_angstrom": shortest_angstrom,
+        "fontsize": fontsize,
+        "limits": limits,
+        "bar": bar,
+    }
     return _structure(ax, shown, contacts, tilt_deg, turn_deg, options, look)
 
 
-def _structure(ax, shown: Structure, contacts: Sequence[Link], tilt_deg: float, turn_deg: float, options: Mapping, look: Mapping) -> Drawn:
+def _structure(
+    ax,
+    shown: Structure,
+    contacts: Sequence[Link],
+    tilt_deg: float,
+    turn_deg: float,
+    options: Mapping,
+    look: Mapping,
+) -> Drawn:
     """As `structure`, of what is arranged already."""
     limits, bar, fontsize = options["limits"], options["bar"], options["fontsize"]
-    view = atoms(ax, shown.symbols, shown.positions, cell=shown.cell, tilt_deg=tilt_deg, turn_deg=turn_deg, without={(c.i, c.j) for c in contacts}, **look)
+    view = atoms(
+        ax,
+        shown.symbols,
+        shown.positions,
+        cell=shown.cell,
+        tilt_deg=tilt_deg,
+        turn_deg=turn_deg,
+        without={(c.i, c.j) for c in contacts},
+        **look,
+    )
     if limits is not None:
         ax.set(xlim=limits[:2], ylim=limits[2:])
     elif bar:
         ax.set_ylim(ax.get_ylim()[0] - _BAR_ROOM, ax.get_ylim()[1])
     ends = []
     for c in contacts:
-        away = shown.positions[c.j] - shown.positions[c.i] + (np.array(c.shift) @ shown.cell if shown.cell is not None else 0.0)
-        start, along = view[c.i, :2], project(away[None], tilt_deg=tilt_deg, turn_deg=turn_deg)[0, :2]
+        away = (
+            shown.positions[c.j]
+            - shown.positions[c.i]
+            + (np.array(c.shift) @ shown.cell if shown.cell is not None else 0.0)
+        )
+        start, along = (
+            view[c.i, :2],
+            project(away[None], tilt_deg=tilt_deg, turn_deg=turn_deg)[0, :2],
+        )
         pieces = [(start, start + along)]
-        if any(c.shift):  # the partner is beyond the cell's face: the same line also ends at the atom that is drawn
+        if any(
+            c.shift
+        ):  # the partner is beyond the cell's face: the same line also ends at the atom that is drawn
             pieces.append((view[c.j, :2] - along, view[c.j, :2]))
         for a, b in pieces:
-            ax.plot(*np.array([a, b]).T, color=MARKS[c.kind][0], lw=0.9, ls=(0, (2, 1.3)), zorder=3, solid_capstyle="butt", path_effects=[_halo(1.4)])
+            ax.plot(
+                *np.array([a, b]).T,
+                color=MARKS[c.kind][0],
+                lw=0.9,
+                ls=(0, (2, 1.3)),
+                zorder=3,
+                solid_capstyle="butt",
+                path_effects=[_halo(1.4)],
+            )
         ends.append(pieces[0])
     labels: tuple[Label, ...] = ()
-    long = [k for k, (a, b) in enumerate(ends) if np.linalg.norm(b - a) >= options["shortest_angstrom"]]
+    long = [
+        k for k, (a, b) in enumerate(ends) if np.linalg.norm(b - a) >= options["shortest_angstrom"]
+    ]
     if options["lengths"] and long:
-        radii = np.array([0.7 * look.get("scale", 1.0) * LOOK.get(s, OTHER)[1] for s in shown.symbols])
-        labels = _write_lengths(ax, [contacts[k] for k in long], [ends[k] for k in long], view, radii, fontsize)
+        radii = np.array(
+            [0.7 * look.get("scale", 1.0) * LOOK.get(s, OTHER)[1] for s in shown.symbols]
+        )
+        labels = _write_lengths(
+            ax, [contacts[k] for k in long], [ends[k] for k in long], view, radii, fontsize
+        )
     if bar:
         scale_bar(ax, fontsize=fontsize)
     return Drawn(shown, tuple(contacts), view, labels)
@@ -263,13 +330,25 @@ def two_views(
 ) -> tuple[Drawn, Drawn]:
     """The same structure from the side (first Axes) and from above (second), to one scale if the two Axes are equally large; as `structure` otherwise."""
     shown, contacts = bonding.cropped(bonding.arranged(found), depth_angstrom, iodide=iodide)
-    flat = [project(shown.positions, tilt_deg=tilt, turn_deg=turn_deg)[:, :2] for tilt in (tilt_deg, 90.0)]
-    half = np.max([np.ptp(v, axis=0) for v in flat], axis=0) / 2 + (_PAD if shown.cell is None else _PAD_PERIODIC) + [0.0, _BAR_ROOM / 2 if bar else 0.0]
+    flat = [
+        project(shown.positions, tilt_deg=tilt, turn_deg=turn_deg)[:, :2]
+        for tilt in (tilt_deg, 90.0)
+    ]
+    half = (
+        np.max([np.ptp(v, axis=0) for v in flat], axis=0) / 2
+        + (_PAD if shown.cell is None else _PAD_PERIODIC)
+        + [0.0, _BAR_ROOM / 2 if bar else 0.0]
+    )
     drawn = []
     for k, (ax, tilt, v) in enumerate(zip(axes, (tilt_deg, 90.0), flat, strict=True)):
         x, y = (v.min(axis=0) + v.max(axis=0)) / 2
         # Seen from above most contacts are points; their lengths stand in the first view.
-        options = {"lengths": lengths, "shortest_angstrom": float(k), "fontsize": fontsize, "bar": bar and not k}
+        options = {
+            "lengths": lengths,
+            "shortest_angstrom": float(k),
+            "fontsize": fontsize,
+            "bar": bar and not k,
+        }
         options["limits"] = (x - half[0], x + half[0], y - half[1], y + half[1])
         drawn.append(_structure(ax, shown, contacts, tilt, turn_deg, options, look))
     return drawn[0], drawn[1]
@@ -284,9 +363,15 @@ def clearest(found: Structure) -> tuple[float, float]:
     for tilt in range(-75, 90, 15):
         for turn in range(0, 180, 10):
             flat = project(found.positions, tilt_deg=tilt, turn_deg=turn)[:, :2]
-            apart = np.linalg.norm(flat[heavy][:, None] - flat[heavy][None], axis=2)[np.triu_indices(len(heavy), 1)]
+            apart = np.linalg.norm(flat[heavy][:, None] - flat[heavy][None], axis=2)[
+                np.triu_indices(len(heavy), 1)
+            ]
             score = float(np.minimum(apart, 1.5).mean()) if len(apart) else 0.0
-            score += 0.3 * float(np.linalg.norm(flat[ends[:, 0]] - flat[ends[:, 1]], axis=1).mean()) if len(ends) else 0.0
+            score += (
+                0.3 * float(np.linalg.norm(flat[ends[:, 0]] - flat[ends[:, 1]], axis=1).mean())
+                if len(ends)
+                else 0.0
+            )
             best = max(best, (round(score, 9), float(tilt), float(turn)))
     return best[1], best[2]
 
@@ -305,7 +390,9 @@ def _points_per_angstrom(ax) -> float:
     return 72 * min(box.width * width / (x1 - x0), box.height * height / (y1 - y0))
 
 
-def _write_lengths(ax, contacts: Sequence[Link], ends, view: np.ndarray, radii: np.ndarray, fontsize: float) -> tuple[Label, ...]:
+def _write_lengths(
+    ax, contacts: Sequence[Link], ends, view: np.ndarray, radii: np.ndarray, fontsize: float
+) -> tuple[Label, ...]:
     """Lengths near the middles of their lines, moved aside until they touch neither each other nor, where there is room, a line or an atom."""
     points = _points_per_angstrom(ax)
     height = 1.15 * fontsize / points
@@ -313,18 +400,33 @@ def _write_lengths(ax, contacts: Sequence[Link], ends, view: np.ndarray, radii: 
     on_lines = np.vstack([np.linspace(a, b, 9) for a, b in ends])
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     placed: list[Label] = []
-    for c, middle in sorted(zip(contacts, middles, strict=True), key=lambda pair: (-pair[1][1], pair[1][0])):
+    for c, middle in sorted(
+        zip(contacts, middles, strict=True), key=lambda pair: (-pair[1][1], pair[1][0])
+    ):
         text = f"{c.distance_angstrom:.2f}"
         width = 0.6 * len(text) * fontsize / points
         best = None
         for ring in range(1, 13):
             for angle in np.arange(16) * np.pi / 8:
                 at = middle + ring * 0.45 * height * np.array([1.6 * np.cos(angle), np.sin(angle)])
-                if any(abs(at[0] - p.x) < (width + p.width) / 2 and abs(at[1] - p.y) < (height + p.height) / 2 for p in placed):
+                if any(
+                    abs(at[0] - p.x) < (width + p.width) / 2
+                    and abs(at[1] - p.y) < (height + p.height) / 2
+                    for p in placed
+                ):
                     continue
                 near_atoms = _covered(at, width, height, view[:, :2], radii)
-                cost = 0.7 * near_atoms + 0.8 * _covered(at, width, height, on_lines, 0.0) + 0.45 * ring
-                cost += 9.0 * (not (x0 + width / 2 <= at[0] <= x1 - width / 2 and y0 + height / 2 <= at[1] <= y1 - height / 2))
+                cost = (
+                    0.7 * near_atoms
+                    + 0.8 * _covered(at, width, height, on_lines, 0.0)
+                    + 0.45 * ring
+                )
+                cost += 9.0 * (
+                    not (
+                        x0 + width / 2 <= at[0] <= x1 - width / 2
+                        and y0 + height / 2 <= at[1] <= y1 - height / 2
+                    )
+                )
                 if best is None or cost < best[0] - 1e-9:
                     best = (cost, at, ring)
         if best is None:  # a crowd: leaving a length out is better than two on top of each other
@@ -332,34 +434,94 @@ def _write_lengths(ax, contacts: Sequence[Link], ends, view: np.ndarray, radii: 
         _, at, ring = best
         if ring > 3:
             ax.plot([middle[0], at[0]], [middle[1], at[1]], color="#999999", lw=0.4, zorder=3)
-        ax.text(*at, text, fontsize=fontsize, ha="center", va="center", color=MARKS[c.kind][0], zorder=5, path_effects=[_halo(1.5)], gid="length")
+        ax.text(
+            *at,
+            text,
+            fontsize=fontsize,
+            ha="center",
+            va="center",
+            color=MARKS[c.kind][0],
+            zorder=5,
+            path_effects=[_halo(1.5)],
+            gid="length",
+        )
         placed.append(Label(text, float(at[0]), float(at[1]), float(width), float(height)))
     return tuple(placed)
 
 
-def _covered(at: np.ndarray, width: float, height: float, points: np.ndarray, margin: float | np.ndarray) -> int:
+def _covered(
+    at: np.ndarray, width: float, height: float, points: np.ndarray, margin: float | np.ndarray
+) -> int:
     away = np.abs(points - at)
-    return int(np.count_nonzero((away[:, 0] < width / 2 + margin) & (away[:, 1] < height / 2 + margin)))
+    return int(
+        np.count_nonzero((away[:, 0] < width / 2 + margin) & (away[:, 1] < height / 2 + margin))
+    )
 
 
 def scale_bar(ax, length_angstrom: float = 2.0, *, fontsize: float = 5.5) -> None:
     """A bar of known length in the lower right corner."""
     (_, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     y = y0 + 0.02 * (y1 - y0)
-    ax.plot([x1 - length_angstrom - 0.1, x1 - 0.1], [y, y], color="black", lw=1.4, solid_capstyle="butt", zorder=6)
+    ax.plot(
+        [x1 - length_angstrom - 0.1, x1 - 0.1],
+        [y, y],
+        color="black",
+        lw=1.4,
+        solid_capstyle="butt",
+        zorder=6,
+    )
     text = f"{length_angstrom:g} \u00c5"
-    ax.text(x1 - length_angstrom / 2 - 0.1, y + 0.01 * (y1 - y0), text, fontsize=fontsize, ha="center", va="bottom", zorder=6, path_effects=[_halo(1.5)])
+    ax.text(
+        x1 - length_angstrom / 2 - 0.1,
+        y + 0.01 * (y1 - y0),
+        text,
+        fontsize=fontsize,
+        ha="center",
+        va="bottom",
+        zorder=6,
+        path_effects=[_halo(1.5)],
+    )
 
 
-def legend(ax, symbols: Sequence[str], kinds: Sequence[str] = (), *, fontsize: float = 5.5, **where):
+def legend(
+    ax, symbols: Sequence[str], kinds: Sequence[str] = (), *, fontsize: float = 5.5, **where
+):
     """Elements as balls, and what the dashed lines mean; below the Axes unless `where` (arguments of `Axes.legend`) says otherwise."""
     known = list(LOOK)
     handles = []
     for s in sorted(set(symbols), key=lambda s: (known.index(s) if s in LOOK else 99, s)):
         colour, radius = LOOK.get(s, OTHER)
-        handles.append(Line2D([], [], ls="", marker="o", ms=2.2 + 3.4 * radius, mfc=colour, mec="#444444", mew=0.3, label=s))
+        handles.append(
+            Line2D(
+                [],
+                [],
+                ls="",
+                marker="o",
+                ms=2.2 + 3.4 * radius,
+                mfc=colour,
+                mec="#444444",
+                mew=0.3,
+                label=s,
+            )
+        )
     for kind in dict.fromkeys(kinds):
         colour, meaning = MARKS[kind]
-        handles.append(Line2D([], [], color=colour, lw=0.9, ls=(0, (2, 1.3)), label=f"{meaning} (\u00c5)"))
-    where = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "ncols": len(handles), "borderaxespad": 0.1, **where}
-    return ax.legend(handles=handles, fontsize=fontsize, frameon=False, handletextpad=0.2, columnspacing=0.8, handlelength=1.6, **where)
+        handles.append(
+            Line2D([], [], color=colour, lw=0.9, ls=(0, (2, 1.3)), label=f"{meaning} (\u00c5)")
+        )
+    where = {
+        "loc": "upper center",
+        "bbox_to_anchor": (0.5, 0.0),
+        "ncols": len(handles),
+        "borderaxespad": 0.1,
+        **where,
+    }
+    return ax.legend(
+        handles=handles,
+        fontsize=fontsize,
+        frameon=False,
+        handletextpad=0.2,
+        columnspacing=0.8,
+        handlelength=1.6,
+        **where,
+    )

@@ -16,40 +16,58 @@ from scipy import special, stats
 K_EV = 8.617333262e-5  #: Boltzmann constant, eV/K
 
 
-def dilute_fraction(energy_eV: ArrayLike, temperature_K: ArrayLike = 300.0, *, interstitials: float = 1.0) -> np.ndarray:
+def dilute_fraction(
+    energy_eV: ArrayLike, temperature_K: ArrayLike = 300.0, *, interstitials: float = 1.0
+) -> np.ndarray:
     """sqrt(m) exp(-E/2kT): displaced iodides per lattice site where pairs are few.
 
     >>> float(dilute_fraction(0.15).round(4))
     0.055
     """
-    return np.sqrt(interstitials) * np.exp(-np.asarray(energy_eV, float) / (2 * K_EV * np.asarray(temperature_K, float)))
+    return np.sqrt(interstitials) * np.exp(
+        -np.asarray(energy_eV, float) / (2 * K_EV * np.asarray(temperature_K, float))
+    )
 
 
-def pair_fraction(energy_eV: ArrayLike, temperature_K: ArrayLike = 300.0, *, interstitials: float = 1.0) -> np.ndarray:
+def pair_fraction(
+    energy_eV: ArrayLike, temperature_K: ArrayLike = 300.0, *, interstitials: float = 1.0
+) -> np.ndarray:
     """Displaced iodides per lattice site with sites that fill up; never above 1 or above the number of interstitial sites.
 
     >>> float(pair_fraction(0.0).round(4))     # no cost: half of the ions are displaced
     0.5
     """
     if interstitials <= 0:
-        raise ValueError(f"interstitials: expected a positive number of sites per lattice site, found {interstitials}")
+        raise ValueError(
+            f"interstitials: expected a positive number of sites per lattice site, found {interstitials}"
+        )
     temperature = np.asarray(temperature_K, float)
     if np.any(temperature <= 0):
         raise ValueError(f"temperature_K: expected positive temperatures, found {temperature_K}")
     m, k = interstitials, np.exp(-np.asarray(energy_eV, float) / (K_EV * temperature))
     # The smaller root of (1 - K) x² + K (1 + m) x - K m = 0, written so that nothing cancels for small K.
     b = k * (1 + m)
-    return np.minimum(2 * k * m / (b + np.sqrt(b**2 + 4 * (1 - k) * k * m)), min(1.0, m))  # the last digit may round beyond the limit
+    return np.minimum(
+        2 * k * m / (b + np.sqrt(b**2 + 4 * (1 - k) * k * m)), min(1.0, m)
+    )  # the last digit may round beyond the limit
 
 
-def pairs_per_crystal(energy_eV: ArrayLike, sites: ArrayLike, temperature_K: ArrayLike = 300.0, *, interstitials: float = 1.0) -> np.ndarray:
+def pairs_per_crystal(
+    energy_eV: ArrayLike,
+    sites: ArrayLike,
+    temperature_K: ArrayLike = 300.0,
+    *,
+    interstitials: float = 1.0,
+) -> np.ndarray:
     """Mean number of pairs in a crystal that cannot exchange ions with others.
 
     Vacancies and interstitials of one crystal come in equal number. With weights y^(2n)/(n!)² the mean is
     y I1(2y)/I0(2y), where y is the mass-action number: y for a large crystal, y² when less than one pair is expected. So in
     a small crystal the Boltzmann factor counts with E/kT, not E/2kT.
     """
-    y = np.asarray(sites, float) * pair_fraction(energy_eV, temperature_K, interstitials=interstitials)
+    y = np.asarray(sites, float) * pair_fraction(
+        energy_eV, temperature_K, interstitials=interstitials
+    )
     return y * special.i1e(2 * y) / special.i0e(2 * y)
 
 
@@ -75,7 +93,9 @@ def difference_error_eV(error_eV: float, correlation: float = 0.5) -> float:
     The same functional errs alike on similar surfaces, so part of the error cancels: r is the correlation.
     """
     if error_eV < 0 or not 0 <= correlation <= 1:
-        raise ValueError(f"expected error_eV >= 0 and correlation from 0 to 1, found {error_eV} and {correlation}")
+        raise ValueError(
+            f"expected error_eV >= 0 and correlation from 0 to 1, found {error_eV} and {correlation}"
+        )
     return float(error_eV * np.sqrt(2 * (1 - correlation)))
 
 
@@ -112,21 +132,46 @@ def suppression(
     difference = treated_eV - reference_eV
     probability = float(stats.norm.cdf(difference / s)) if s > 0 else float(difference > 0)
     if dilute and sites is None:
-        centre, width = difference / (2 * K_EV * temperature_K), 1.959963985 * s / (2 * K_EV * temperature_K)
-        return Suppression(float(np.exp(centre)), float(np.exp(centre - width)), float(np.exp(centre + width)), probability, difference, s)
+        centre, width = (
+            difference / (2 * K_EV * temperature_K),
+            1.959963985 * s / (2 * K_EV * temperature_K),
+        )
+        return Suppression(
+            float(np.exp(centre)),
+            float(np.exp(centre - width)),
+            float(np.exp(centre + width)),
+            probability,
+            difference,
+            s,
+        )
 
     def log_number(energy: float) -> float:
         fraction = pair_fraction(energy, temperature_K, interstitials=interstitials)
-        return float(np.log(fraction if sites is None else pairs_per_crystal(energy, sites, temperature_K, interstitials=interstitials)))
+        return float(
+            np.log(
+                fraction
+                if sites is None
+                else pairs_per_crystal(energy, sites, temperature_K, interstitials=interstitials)
+            )
+        )
 
     def slope(energy: float) -> float:
-        step = max(error_eV / 2, 1e-4)  # over the width of the error, since the curve bends where sites fill up
+        step = max(
+            error_eV / 2, 1e-4
+        )  # over the width of the error, since the curve bends where sites fill up
         return (log_number(energy + step) - log_number(energy - step)) / (2 * step)
 
     g0, g1 = slope(reference_eV), slope(treated_eV)
     centre = log_number(reference_eV) - log_number(treated_eV)
     width = 1.959963985 * error_eV * np.sqrt(max(g0**2 + g1**2 - 2 * correlation * g0 * g1, 0.0))
-    return Suppression(float(np.exp(centre)), float(np.exp(centre - width)), float(np.exp(centre + width)), probability, difference, s)
+    return Suppression(
+        float(np.exp(centre)),
+        float(np.exp(centre - width)),
+        float(np.exp(centre + width)),
+        probability,
+        difference,
+        s,
+    )
 
 
 def energy_for_error(ratio: float, temperature_K: float = 300.0) -> float:

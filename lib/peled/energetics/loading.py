@@ -19,8 +19,24 @@ OWN = "own outputs"
 GFN2, GFN1, DFT = "GFN2-xTB", "GFN1-xTB", "PBE-D3, 25/200 Ry"
 #: Kept tables by what the notebook calls their method, the best last; a folder of one's own adds `OWN`.
 TABLES = {GFN1: "gfn1.csv", GFN2: "gfn2.csv", DFT: "dft.csv"}
-_STEMS = {"GL": "gl", "EDTA": "edta", "GL+EDTA": "gl_edta", "GL+GL": "gl_gl", "EDTA+EDTA": "edta_edta", "bare": "slab"}
-_MOLECULES = ("glutathione", "edta", "acetic_acid", "methylamine", "n_methylacetamide", "trimethylamine", "methanethiol", "dimethyl_ether")
+_STEMS = {
+    "GL": "gl",
+    "EDTA": "edta",
+    "GL+EDTA": "gl_edta",
+    "GL+GL": "gl_gl",
+    "EDTA+EDTA": "edta_edta",
+    "bare": "slab",
+}
+_MOLECULES = (
+    "glutathione",
+    "edta",
+    "acetic_acid",
+    "methylamine",
+    "n_methylacetamide",
+    "trimethylamine",
+    "methanethiol",
+    "dimethyl_ether",
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,9 @@ class Holdings:
         if self.own:
             row = self.methods[OWN].get(name)
             if row is not None and row.complex.structure is not None:
-                return Picture(row.complex.structure, row.complex.path, self.kind(OWN), row.complex.program)
+                return Picture(
+                    row.complex.structure, row.complex.path, self.kind(OWN), row.complex.program
+                )
             stem = _STEMS.get(name, name.lower().replace(" ", "_").replace("+", "_"))
             if found := sorted(self.folder.glob(f"structures/{stem}.*")):
                 return Picture(read_structure(found[0]), found[0], self.kind(OWN), "your structure")
@@ -84,7 +102,12 @@ class Holdings:
             return Picture(row.complex.structure, row.complex.path, "calculated", origin)
         if name == "bare":
             path = self.files["slab"]
-            return Picture(read_calculation(path, allow_unconverged=True).structure, path, "calculated", "GFN2-xTB")
+            return Picture(
+                read_calculation(path, allow_unconverged=True).structure,
+                path,
+                "calculated",
+                "GFN2-xTB",
+            )
         return None
 
 
@@ -98,7 +121,10 @@ def load(room) -> Holdings:
     FormatError
         For a table that cannot be read; what is wrong with a single row is in `refused`.
     """
-    if not any((room.folder / name).exists() for name in ("table.csv", *TABLES.values(), "stability.yaml", "structures")):
+    if not any(
+        (room.folder / name).exists()
+        for name in ("table.csv", *TABLES.values(), "stability.yaml", "structures")
+    ):
         room.file("table.csv")  # says what is missing and where it is described
     tables = {method: room.file_or_bundled(name) for method, name in TABLES.items()} | {
         "lead": room.file_or_bundled("lead.csv"),
@@ -163,7 +189,9 @@ _SPELLINGS = {name.casefold(): name for name in NAMES} | {
 }
 
 
-def recognised(rows: dict[str, EnergyRow], molecules: dict[str, Structure]) -> tuple[dict[str, EnergyRow], dict[str, str]]:
+def recognised(
+    rows: dict[str, EnergyRow], molecules: dict[str, Structure]
+) -> tuple[dict[str, EnergyRow], dict[str, str]]:
     """Rows of one's own under the names the notebook knows, whatever their case, and those refused because they hold something else.
 
     Hydrogen may be missing or in excess (a ligand can adsorb as its anion); any other element must be as in the molecule of that name.
@@ -171,10 +199,14 @@ def recognised(rows: dict[str, EnergyRow], molecules: dict[str, Structure]) -> t
     found, refused = {}, {}
     for given, row in rows.items():
         name = _SPELLINGS.get(re.sub(r"\s*([+/])\s*", "+", given.strip()).casefold(), given)
-        wanted = sum((molecules[m].composition for m in NAMES.get(name, ()) if m in molecules), Counter())
+        wanted = sum(
+            (molecules[m].composition for m in NAMES.get(name, ()) if m in molecules), Counter()
+        )
         heavy = [Counter({k: n for k, n in c.items() if k != "H"}) for c in (wanted, row.adsorbed)]
         if wanted and row.adsorbed and heavy[0] != heavy[1]:
-            refused[given] = f"{given} is {formula(wanted)}, but what adsorbs in {row.complex.path.name} is {formula(row.adsorbed)}"
+            refused[given] = (
+                f"{given} is {formula(wanted)}, but what adsorbs in {row.complex.path.name} is {formula(row.adsorbed)}"
+            )
         elif name in found:
             refused[given] = f"{given}: a second row for {name}"
         else:
@@ -186,8 +218,12 @@ def shells(folder: Path) -> dict[str, str]:
     """Occupied shells by element of the inputs of `ld1.x` in a folder (`Pb.pbe-dn.in` and so on), such as `5d 6p 6s`."""
     found: dict[str, set[str]] = {}
     for path in sorted(folder.glob("*.in")):
-        rows = re.findall(r"^(\d[SPDF])\s+\d\s+\d\s+(\d+\.?\d*)", path.read_text(encoding="utf-8"), re.MULTILINE)
-        found.setdefault(path.name.split(".")[0], set()).update(shell.lower() for shell, occupied in rows if float(occupied) > 0)
+        rows = re.findall(
+            r"^(\d[SPDF])\s+\d\s+\d\s+(\d+\.?\d*)", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        found.setdefault(path.name.split(".")[0], set()).update(
+            shell.lower() for shell, occupied in rows if float(occupied) > 0
+        )
     return {element: " ".join(sorted(names)) for element, names in found.items()}
 
 
@@ -203,10 +239,18 @@ def constants(path: Path) -> dict:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
         for name, entry in found.items():
             low, high = map(float, entry["log_k"])
-            if not (np.isfinite([low, high, *map(float, entry["pKa"])]).all() and low <= high and entry["source"]):
+            if not (
+                np.isfinite([low, high, *map(float, entry["pKa"])]).all()
+                and low <= high
+                and entry["source"]
+            ):
                 raise ValueError(f"{name}: {entry}")
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise FormatError(path, expected="for each ligand log_k: [low, high], pKa: [...], source", found=str(error)[:120]) from None
+        raise FormatError(
+            path,
+            expected="for each ligand log_k: [low, high], pKa: [...], source",
+            found=str(error)[:120],
+        ) from None
     return found
 
 

@@ -36,16 +36,27 @@ class Estimate:
 
 def on_slab(name: str) -> bool:
     """Whether a row is of ligands adsorbed on the slab: no defect, no molecules by themselves, no single PbI2, no variant (`changes`)."""
-    return not name.startswith("Frenkel") and " on " not in name and "; " not in name and name != "acid dimer"
+    return (
+        not name.startswith("Frenkel")
+        and " on " not in name
+        and "; " not in name
+        and name != "acid dimer"
+    )
 
 
 def changes(rows: Mapping[str, EnergyRow]) -> dict[str, float]:
     """By variant (`methylamine; three sheets`), by how much it differs from the row it varies (eV): what one choice in the model is worth."""
     found = {name: name.partition("; ")[0] for name in rows if "; " in name}
-    return {name: rows[name].energy_eV - rows[base].energy_eV for name, base in found.items() if base in rows}
+    return {
+        name: rows[name].energy_eV - rows[base].energy_eV
+        for name, base in found.items()
+        if base in rows
+    }
 
 
-def method_error_eV(rows: Mapping[str, EnergyRow], reference: Mapping[str, EnergyRow]) -> tuple[float, int]:
+def method_error_eV(
+    rows: Mapping[str, EnergyRow], reference: Mapping[str, EnergyRow]
+) -> tuple[float, int]:
     """Root mean square difference of two methods over the adducts both have, and how many those are.
 
     Frenkel pairs and molecules without a surface are left out. With fewer than three the assumed error is returned.
@@ -53,12 +64,16 @@ def method_error_eV(rows: Mapping[str, EnergyRow], reference: Mapping[str, Energ
     shared = [n for n in rows if n in reference and on_slab(n)]
     if len(shared) < 3:
         return ASSUMED_ERROR_EV, len(shared)
-    return float(np.sqrt(np.mean([(rows[n].energy_eV - reference[n].energy_eV) ** 2 for n in shared]))), len(shared)
+    return float(
+        np.sqrt(np.mean([(rows[n].energy_eV - reference[n].energy_eV) ** 2 for n in shared]))
+    ), len(shared)
 
 
 def mean_difference_eV(rows: Mapping[str, EnergyRow], reference: Mapping[str, EnergyRow]) -> float:
     """Mean of what `method_error_eV` is the root mean square of: the part of the error that has one sign; nan where nothing is shared."""
-    shared = [rows[n].energy_eV - reference[n].energy_eV for n in rows if n in reference and on_slab(n)]
+    shared = [
+        rows[n].energy_eV - reference[n].energy_eV for n in rows if n in reference and on_slab(n)
+    ]
     return float(np.mean(shared)) if shared else math.nan
 
 
@@ -69,13 +84,24 @@ def spread(row: EnergyRow, searched: EnergyRow | None = None) -> float:
     return spread(searched) if searched is not None else 0.0
 
 
-def estimate(row: EnergyRow, error_eV: float, what: str, searched: EnergyRow | None = None) -> Estimate:
+def estimate(
+    row: EnergyRow, error_eV: float, what: str, searched: EnergyRow | None = None
+) -> Estimate:
     """A row with the error of its method and the spread of its starts (`searched`: see `spread`)."""
     s = spread(row, searched)
-    return Estimate(row.energy_eV, math.hypot(error_eV, s), f"{what} {error_eV:.2f}" + (f", starts {s:.2f}" if s else ""))
+    return Estimate(
+        row.energy_eV,
+        math.hypot(error_eV, s),
+        f"{what} {error_eV:.2f}" + (f", starts {s:.2f}" if s else ""),
+    )
 
 
-def interaction(rows: Mapping[str, EnergyRow], pair: str, error_eV: float, searched: Mapping[str, EnergyRow] | None = None) -> Estimate | None:
+def interaction(
+    rows: Mapping[str, EnergyRow],
+    pair: str,
+    error_eV: float,
+    searched: Mapping[str, EnergyRow] | None = None,
+) -> Estimate | None:
     """Energy of a pair `A+B` beyond A and B adsorbed alone; None where one of the three is missing (`searched`: rows of the search, see `spread`).
 
     The surface contacts are alike in the three, so the method's error counts once, not for each.
@@ -85,7 +111,9 @@ def interaction(rows: Mapping[str, EnergyRow], pair: str, error_eV: float, searc
         return None
     starts = math.sqrt(sum(spread(rows[n], (searched or {}).get(n)) ** 2 for n in (pair, *names)))
     value = rows[pair].energy_eV - sum(rows[n].energy_eV for n in names)
-    return Estimate(value, math.hypot(error_eV, starts), f"method {error_eV:.2f}, starts {starts:.2f}")
+    return Estimate(
+        value, math.hypot(error_eV, starts), f"method {error_eV:.2f}, starts {starts:.2f}"
+    )
 
 
 @dataclass(frozen=True)
@@ -100,10 +128,26 @@ class LeadGap:
     conformers: tuple[int, int]
 
 
-def lead_gap(edta: EnergyRow, gl: EnergyRow, method: str, searched: tuple[EnergyRow | None, EnergyRow | None] = (None, None)) -> LeadGap:
+def lead_gap(
+    edta: EnergyRow,
+    gl: EnergyRow,
+    method: str,
+    searched: tuple[EnergyRow | None, EnergyRow | None] = (None, None),
+) -> LeadGap:
     """E(Pb GL) - E(Pb EDTA); the error from the spread of both searches (`searched`: see `spread`), and from a small basis."""
-    error = math.hypot(spread(edta, searched[0]), spread(gl, searched[1]), BASIS_ERROR_EV if "def2-SVP" in method else 0.0)
-    return LeadGap(method, gl.energy_eV - edta.energy_eV, error, edta.energy_eV, gl.energy_eV, (len(edta.starts_eV), len(gl.starts_eV)))
+    error = math.hypot(
+        spread(edta, searched[0]),
+        spread(gl, searched[1]),
+        BASIS_ERROR_EV if "def2-SVP" in method else 0.0,
+    )
+    return LeadGap(
+        method,
+        gl.energy_eV - edta.energy_eV,
+        error,
+        edta.energy_eV,
+        gl.energy_eV,
+        (len(edta.starts_eV), len(gl.starts_eV)),
+    )
 
 
 def lead_gaps(lead: Mapping[str, EnergyRow]) -> dict[str, LeadGap]:
@@ -112,7 +156,10 @@ def lead_gaps(lead: Mapping[str, EnergyRow]) -> dict[str, LeadGap]:
     A larger basis or a solvent is given to the lowest conformer only; its error is then the widest that a search among conformers of the same species left.
     """
     # Ascending, so that the widest stays.
-    searches = {name.partition(" | ")[0]: row for name, row in sorted(lead.items(), key=lambda item: spread(item[1]))}
+    searches = {
+        name.partition(" | ")[0]: row
+        for name, row in sorted(lead.items(), key=lambda item: spread(item[1]))
+    }
     found = {}
     for name, row in lead.items():
         species, _, method = name.partition(" | ")
@@ -123,7 +170,9 @@ def lead_gaps(lead: Mapping[str, EnergyRow]) -> dict[str, LeadGap]:
             twin = f"Pb GL{' ' + partner if partner else ''}"
             if f"{twin} | {method}" in lead:
                 label = method if not form else f"{method}, EDTA {form} and GL {partner}"
-                found[label] = lead_gap(row, lead[f"{twin} | {method}"], label, (searches[species], searches[twin]))
+                found[label] = lead_gap(
+                    row, lead[f"{twin} | {method}"], label, (searches[species], searches[twin])
+                )
     return found
 
 
@@ -165,7 +214,10 @@ def thermal_preference(folder: Path) -> Thermal | None:
 
     The sign is that of the gap: positive where it helps EDTA. The lead ion is on both sides and cancels.
     """
-    paths = [folder / f"{name}.json" for name in ("edta", "glutathione", "edta_on_lead_ion", "glutathione_on_lead_ion")]
+    paths = [
+        folder / f"{name}.json"
+        for name in ("edta", "glutathione", "edta_on_lead_ion", "glutathione_on_lead_ion")
+    ]
     if not all(p.exists() for p in paths):
         return None
     edta, gl, pb_edta, pb_gl = (json.loads(p.read_text(encoding="utf-8")) for p in paths)
@@ -173,4 +225,8 @@ def thermal_preference(folder: Path) -> Thermal | None:
     def change(key: str) -> float:
         return (pb_gl[key] - gl[key]) - (pb_edta[key] - edta[key])
 
-    return Thermal(change("gibbs_correction_eV"), change("temperature_times_entropy_eV"), float(edta["temperature_K"]))
+    return Thermal(
+        change("gibbs_correction_eV"),
+        change("temperature_times_entropy_eV"),
+        float(edta["temperature_K"]),
+    )

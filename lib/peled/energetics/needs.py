@@ -16,13 +16,25 @@ _INSTALL = "packages: make energetics-env; programs: Debian's quantum-espresso a
 
 def needed() -> str:
     """What each group of calculations needs and what installs it."""
-    return "\n".join([*(f"{group:30s} {', '.join(packages + programs)}" for group, (packages, programs) in NEEDS.items()), _INSTALL])
+    return "\n".join(
+        [
+            *(
+                f"{group:30s} {', '.join(packages + programs)}"
+                for group, (packages, programs) in NEEDS.items()
+            ),
+            _INSTALL,
+        ]
+    )
 
 
 def absent() -> str:
     """What of it is not installed here."""
     lines = []
     for group, (packages, programs) in NEEDS.items():
-        missing = [p for p in packages if importlib.util.find_spec(p) is None] + [p for p in programs if shutil.which(p) is None]
-        lines.append(f"{group:30s} {', '.join(missing) + ' not installed here' if missing else 'all there'}")
+        missing = [p for p in packages if importlib.util.find_spec(p) is None] + [
+            p for p in programs if shutil.which(p) is None
+        ]
+        lines.append(
+            f"{group:30s} {', '.join(missing) + ' not installed here' if missing else 'all there'}"
+        )
     return "\n".join([*lines, _INSTALL])

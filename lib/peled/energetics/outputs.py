@@ -79,7 +79,11 @@ class EnergyRow:
     def caption(self) -> str:
         """What stands beside the number: method, size, starts and their spread."""
         reach = self.starts_eV[-1] - self.starts_eV[0]
-        starts = f"{len(self.starts_eV)} starts over {reach:.2f} eV, lowest ± {self.spread_eV:.2f} eV" if len(self.starts_eV) > 1 else "1 start"
+        starts = (
+            f"{len(self.starts_eV)} starts over {reach:.2f} eV, lowest ± {self.spread_eV:.2f} eV"
+            if len(self.starts_eV) > 1
+            else "1 start"
+        )
         return f"{self.method}; {self.atoms} atoms; {starts}"
 
 
@@ -118,7 +122,13 @@ def read_table(path: str | os.PathLike) -> EnergyTable:
     if missing:
         head = ", ".join(reader.fieldnames or []) or "none"
         advice = "separate columns by commas" if any(c in head for c in ";\t") else ""
-        raise FormatError(path, place="line 1", expected="the columns name, complex, parts", found=head, advice=advice)
+        raise FormatError(
+            path,
+            place="line 1",
+            expected="the columns name, complex, parts",
+            found=head,
+            advice=advice,
+        )
     cache: dict[Path, list[Calculation] | FormatError] = {}
     rows: list[EnergyRow] = []
     refused: dict[str, str] = {}
@@ -144,26 +154,48 @@ def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
     try:
         molecules = int(row.get("molecules") or 1)
     except ValueError:
-        raise FormatError(path, place=f"line {line}", expected="a whole number of molecules", found=repr(row["molecules"])) from None
+        raise FormatError(
+            path,
+            place=f"line {line}",
+            expected="a whole number of molecules",
+            found=repr(row["molecules"]),
+        ) from None
     accept = (row.get("accept") or "").split()
     if set(accept) - {"geometry"}:
-        raise FormatError(path, place=f"line {line}", expected="accept: geometry, or nothing", found=repr(row["accept"]))
+        raise FormatError(
+            path,
+            place=f"line {line}",
+            expected="accept: geometry, or nothing",
+            found=repr(row["accept"]),
+        )
     unrelaxed = bool(accept)
     whole, unread = _calculations(path, line, row["complex"], cache)
     parts, broken = [], list(unread)
     for term in row["parts"].split(" + "):
         match = re.fullmatch(r"(?:(\d+)\s*\*\s*)?(\S.*)", term.strip())
         if not match:
-            raise FormatError(path, place=f"line {line}", expected="parts like 'a.out + 2*b.out'", found=repr(row["parts"]))
+            raise FormatError(
+                path,
+                place=f"line {line}",
+                expected="parts like 'a.out + 2*b.out'",
+                found=repr(row["parts"]),
+            )
         found, others = _calculations(path, line, match[2], cache)
         parts.append((int(match[1] or 1), found))
         broken += others
     for calculations in (whole, *(c for _, c in parts)):
         if not any(_usable(c, unrelaxed) for c in calculations):
-            names = ", ".join(dict.fromkeys(f"{c.path.name} ({'; '.join(c.complaints)})" for c in calculations))
-            raise BookkeepingError(f"{path.name}, line {line}: {row['name']}: expected a converged calculation, found {names}")
+            names = ", ".join(
+                dict.fromkeys(f"{c.path.name} ({'; '.join(c.complaints)})" for c in calculations)
+            )
+            raise BookkeepingError(
+                f"{path.name}, line {line}: {row['name']}: expected a converged calculation, found {names}"
+            )
     usable = [c for c in whole if _usable(c, unrelaxed)]
-    parts = [(count, _of_one_level(usable[0], [c for c in cs if _usable(c, unrelaxed)])) for count, cs in parts]
+    parts = [
+        (count, _of_one_level(usable[0], [c for c in cs if _usable(c, unrelaxed)]))
+        for count, cs in parts
+    ]
     _alike(path, line, row["name"], [usable, *(cs for _, cs in parts)])
     members = [(count, min(cs, key=lambda c: c.energy_eV)) for count, cs in parts]
     intact = [c for c in usable if _intact(c, members)]
@@ -174,18 +206,33 @@ def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
     for _, part in members:
         found = compare(best, part)
         if found.differences:
-            raise BookkeepingError(f"{path.name}, line {line}: {row['name']}: not comparable: {'; '.join(found.differences)}")
+            raise BookkeepingError(
+                f"{path.name}, line {line}: {row['name']}: not comparable: {'; '.join(found.differences)}"
+            )
         notes += found.notes
         doubts += found.doubts
-    notes += [f"{c.path.name}: geometry not converged, accepted by the table" for c in (best, *(c for _, c in members)) if c.geometry_converged is False]
+    notes += [
+        f"{c.path.name}: geometry not converged, accepted by the table"
+        for c in (best, *(c for _, c in members))
+        if c.geometry_converged is False
+    ]
     reference = sum(count * c.energy_eV for count, c in members)
     starts = tuple(sorted(c.energy_eV - reference for c in kept))
     used = tuple(dict.fromkeys(c.path for c in (*whole, *(c for _, cs in parts for c in cs))))
-    warnings = () if intact else (f"{best.path.name}: covalent bonds differ from those of the parts",)
+    warnings = (
+        () if intact else (f"{best.path.name}: covalent bonds differ from those of the parts",)
+    )
     warnings += tuple(dict.fromkeys(doubts))
-    warnings += tuple(_unsettled(c) for c in (best, *(c for _, c in members)) if abs(c.scf_step_eV or 0) > SETTLED_EV)
+    warnings += tuple(
+        _unsettled(c)
+        for c in (best, *(c for _, c in members))
+        if abs(c.scf_step_eV or 0) > SETTLED_EV
+    )
     surface = max((c.composition for _, c in members), key=_mineral)
-    counts = {"unconverged": len(whole) - len(usable) + len(unread), "reacted": len(usable) - len(kept)}
+    counts = {
+        "unconverged": len(whole) - len(usable) + len(unread),
+        "reacted": len(usable) - len(kept),
+    }
     return EnergyRow(
         row["name"],
         starts[0],
@@ -206,7 +253,9 @@ def _unsettled(c: Calculation) -> str:
 
 def _mineral(composition: Counter) -> tuple[int, int]:
     """How much like a surface: atoms beyond argon, then all."""
-    return sum(n for s, n in composition.items() if ELEMENTS.index(s) > 17), sum(composition.values())
+    return sum(n for s, n in composition.items() if ELEMENTS.index(s) > 17), sum(
+        composition.values()
+    )
 
 
 def _usable(c: Calculation, unrelaxed: bool) -> bool:
@@ -218,7 +267,9 @@ def _of_one_level(whole: Calculation, part: list[Calculation]) -> list[Calculati
     kept = []
     for path in dict.fromkeys(c.path for c in part):
         frames = [c for c in part if c.path == path]
-        fitting = [c for c in frames if not compare(whole, c).differences] if len(frames) > 1 else []
+        fitting = (
+            [c for c in frames if not compare(whole, c).differences] if len(frames) > 1 else []
+        )
         kept += fitting or frames
     return kept
 
@@ -229,10 +280,14 @@ def _alike(path: Path, line: int, name: str, sets: list[list[Calculation]]) -> N
         for other in others:
             if first.composition and other.composition and first.composition != other.composition:
                 found = f"{first.path.name} is {formula(first.composition)}, {other.path.name} is {formula(other.composition)}"
-                raise BookkeepingError(f"{path.name}, line {line}: {name}: starts of one system differ: {found}")
+                raise BookkeepingError(
+                    f"{path.name}, line {line}: {name}: starts of one system differ: {found}"
+                )
             found = compare(first, other, same_system=True)
             if found.differences:
-                raise BookkeepingError(f"{path.name}, line {line}: {name}: starts of one system differ: {'; '.join(found.differences)}")
+                raise BookkeepingError(
+                    f"{path.name}, line {line}: {name}: starts of one system differ: {'; '.join(found.differences)}"
+                )
 
 
 def covalent_bonds(structure: Structure) -> Counter:
@@ -242,7 +297,9 @@ def covalent_bonds(structure: Structure) -> Counter:
     """
     organic, names = light(structure.symbols), structure.symbols
     found = links(names, structure.positions, structure.cell)
-    return Counter(tuple(sorted((names[b.i], names[b.j]))) for b in found if organic[b.i] and organic[b.j])
+    return Counter(
+        tuple(sorted((names[b.i], names[b.j]))) for b in found if organic[b.i] and organic[b.j]
+    )
 
 
 def _intact(whole: Calculation, members: list[tuple[int, Calculation]]) -> bool:
@@ -256,16 +313,26 @@ def _intact(whole: Calculation, members: list[tuple[int, Calculation]]) -> bool:
     return covalent_bonds(whole.structure) == total
 
 
-def _calculations(path: Path, line: int, pattern: str, cache: dict) -> tuple[list[Calculation], list[FormatError]]:
+def _calculations(
+    path: Path, line: int, pattern: str, cache: dict
+) -> tuple[list[Calculation], list[FormatError]]:
     """The calculations of all files that fit, and why others could not be read."""
     root = path.parent.resolve()
     try:
-        found = sorted(p for p in path.parent.glob(pattern) if p.is_file() and root in p.resolve().parents)
+        found = sorted(
+            p for p in path.parent.glob(pattern) if p.is_file() and root in p.resolve().parents
+        )
     except (ValueError, NotImplementedError, IndexError):  # an empty or absolute pattern
         found = []
     if not found:
         advice = "a sum is written with blanks, 'a.out + b.out'" if "+" in pattern else ""
-        raise FormatError(path, place=f"line {line}", expected=f"files like {pattern!r} beside the table", found="none", advice=advice)
+        raise FormatError(
+            path,
+            place=f"line {line}",
+            expected=f"files like {pattern!r} beside the table",
+            found="none",
+            advice=advice,
+        )
     calculations, broken = [], []
     for p in found:
         if p not in cache:
@@ -282,7 +349,9 @@ def _calculations(path: Path, line: int, pattern: str, cache: dict) -> tuple[lis
     return calculations, broken
 
 
-def _balance(path: Path, line: int, name: str, whole: Calculation, members: list[tuple[int, Calculation]]) -> None:
+def _balance(
+    path: Path, line: int, name: str, whole: Calculation, members: list[tuple[int, Calculation]]
+) -> None:
     if not whole.composition or any(not c.composition for _, c in members):
         return
     total: Counter = Counter()
@@ -297,20 +366,48 @@ def _balance(path: Path, line: int, name: str, whole: Calculation, members: list
     if whole.settings.get("charge") is not None and None not in charges:
         sum_of_parts = sum(n * q for (n, _), q in zip(members, charges, strict=True))
         if abs(whole.settings["charge"] - sum_of_parts) > 1e-3:
-            raise BookkeepingError(f"{path.name}, line {line}: {name}: charge does not balance: {whole.settings['charge']} against {sum_of_parts}")
+            raise BookkeepingError(
+                f"{path.name}, line {line}: {name}: charge does not balance: {whole.settings['charge']} against {sum_of_parts}"
+            )
 
 
 def to_csv(rows: list[EnergyRow], refused: dict[str, str] | None = None) -> str:
     """The table to take away: energies in eV and kJ/mol, per molecule, method, size, spread over starts, warnings, notes; refused rows last, with reasons."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    head = ["name", "energy_eV", "energy_kJ_mol", "per_molecule_eV", "method", "atoms", "starts", "spread_eV", "unconverged", "reacted", "warnings", "notes"]
+    head = [
+        "name",
+        "energy_eV",
+        "energy_kJ_mol",
+        "per_molecule_eV",
+        "method",
+        "atoms",
+        "starts",
+        "spread_eV",
+        "unconverged",
+        "reacted",
+        "warnings",
+        "notes",
+    ]
     writer.writerow(head)
     for r in rows:
         per = f"{r.energy_eV / r.molecules:.3f}" if r.molecules else ""
         spread = f"{r.spread_eV:.3f}" if len(r.starts_eV) > 1 else ""
         energies = [f"{r.energy_eV:.3f}", f"{r.energy_eV * 96.48533212:.1f}", per]
-        writer.writerow([r.name, *energies, r.method, r.atoms, len(r.starts_eV), spread, r.unconverged, r.reacted, "; ".join(r.warnings), "; ".join(r.notes)])
+        writer.writerow(
+            [
+                r.name,
+                *energies,
+                r.method,
+                r.atoms,
+                len(r.starts_eV),
+                spread,
+                r.unconverged,
+                r.reacted,
+                "; ".join(r.warnings),
+                "; ".join(r.notes),
+            ]
+        )
     for name, reason in (refused or {}).items():
         writer.writerow([name, *[""] * (len(head) - 3), f"refused: {reason}", ""])
     return stream.getvalue()

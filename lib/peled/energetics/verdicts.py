@@ -49,7 +49,9 @@ class Published:
     def increases_eV(self) -> dict[str, float]:
         """Formation energies above that of the bare surface; the ether's is printed as such."""
         bare = self.frenkel_eV["bare"]
-        return {"ether (PEO)": self.ether_increase_eV} | {k: v - bare for k, v in self.frenkel_eV.items() if k != "bare"}
+        return {"ether (PEO)": self.ether_increase_eV} | {
+            k: v - bare for k, v in self.frenkel_eV.items() if k != "bare"
+        }
 
 
 def rounded(claim_id: str, index: int = 0) -> Interval:
@@ -60,9 +62,20 @@ def rounded(claim_id: str, index: int = 0) -> Interval:
 
 def published() -> Published:
     """What the ledger prints, and the bounds that follow."""
-    cells = table_cells(gl=rounded("C077"), edta=_two_digits("C080"), pair=rounded("C082"), acid=rounded("C078"), amine=rounded("C079"))
-    formation = {name: paper.claim(c).number for name, c in (("bare", "C085"), ("GL", "C086"), ("GL+EDTA", "C087"), ("MAI", "C209"))}
-    inter = pair_interaction_eV(cells["GL+EDTA"].energy_eV, cells["GL"].energy_eV, cells["EDTA"].energy_eV)
+    cells = table_cells(
+        gl=rounded("C077"),
+        edta=_two_digits("C080"),
+        pair=rounded("C082"),
+        acid=rounded("C078"),
+        amine=rounded("C079"),
+    )
+    formation = {
+        name: paper.claim(c).number
+        for name, c in (("bare", "C085"), ("GL", "C086"), ("GL+EDTA", "C087"), ("MAI", "C209"))
+    }
+    inter = pair_interaction_eV(
+        cells["GL+EDTA"].energy_eV, cells["GL"].energy_eV, cells["EDTA"].energy_eV
+    )
     return Published(cells, inter, formation, paper.claim("C212").number)
 
 
@@ -74,9 +87,18 @@ def _two_digits(claim_id: str) -> Interval:
 def judge_arithmetic(room, told: Published) -> None:
     """Claims that the paper's own numbers decide."""
     for claim_id, other in _RESTATED.items():
-        room.check(claim_id, paper.claim(other).number, kind="recomputed", route="restated", note=f"as printed in {other}")
+        room.check(
+            claim_id,
+            paper.claim(other).number,
+            kind="recomputed",
+            route="restated",
+            note=f"as printed in {other}",
+        )
     singles = [paper.claim("C077").number, paper.claim("C080").number]
-    magnitudes = all(math.isclose(abs(a), b.value, abs_tol=0.005) for a, b in zip(singles, paper.claim("C076").printed, strict=True))
+    magnitudes = all(
+        math.isclose(abs(a), b.value, abs_tol=0.005)
+        for a, b in zip(singles, paper.claim("C076").printed, strict=True)
+    )
     same = all(like_sign(Interval(a, a), rounded("C076", k)) for k, a in enumerate(singles))
     room.check(
         "C076",
@@ -85,8 +107,21 @@ def judge_arithmetic(room, told: Published) -> None:
         holds=True if magnitudes and same else "partly" if magnitudes else False,
         note="same magnitudes, opposite sign: with BE = E(lig@surf) - E(lig) - E(surf) a bound ligand is negative, the legend has it positive",
     )
-    room.check("C080", paper.claim("C204").printed[0].value, kind="recomputed", route="restated", half_width=0.005, note="as printed in C204")
-    room.check("C204", singles[::-1], kind="recomputed", route="restated", note="as printed in C080 and C077")
+    room.check(
+        "C080",
+        paper.claim("C204").printed[0].value,
+        kind="recomputed",
+        route="restated",
+        half_width=0.005,
+        note="as printed in C204",
+    )
+    room.check(
+        "C204",
+        singles[::-1],
+        kind="recomputed",
+        route="restated",
+        note="as printed in C080 and C077",
+    )
     room.check(
         "C083",
         told.interaction.middle,
@@ -115,7 +150,9 @@ def judge_arithmetic(room, told: Published) -> None:
         "C275",
         f"{told.cells['GL+EDTA'].per_molecule_eV.middle:.3f} eV",
         kind="recomputed",
-        holds=math.isclose(2 * told.cells["GL+EDTA"].per_molecule_eV.middle, paper.claim("C082").number),
+        holds=math.isclose(
+            2 * told.cells["GL+EDTA"].per_molecule_eV.middle, paper.claim("C082").number
+        ),
         note="a mean: of an unlike pair it belongs to neither molecule",
     )
     _judge_frenkel(room, told)
@@ -143,11 +180,18 @@ def _judge_frenkel(room, told: Published) -> None:
         note=f"{up['GL+EDTA']:.2f} eV against {up['MAI']:.2f} eV for full MAI in the same paragraph; {quoted / frenkel.K_EV / 300:.0f} kT in absolute terms",
     )
     room.not_testable(
-        "C209", f"only the adjective (C213) depends on it; it is the largest increase of the set, {up['MAI']:.2f} eV, and the main text leaves it out"
+        "C209",
+        f"only the adjective (C213) depends on it; it is the largest increase of the set, {up['MAI']:.2f} eV, and the main text leaves it out",
     )
 
 
-def judge_method(room, citations: list[dict], slab, adsorbates: Mapping[str, np.ndarray], potentials: Mapping[str, str]) -> None:
+def judge_method(
+    room,
+    citations: list[dict],
+    slab,
+    adsorbates: Mapping[str, np.ndarray],
+    potentials: Mapping[str, str],
+) -> None:
     """Claims on how the calculations were done.
 
     Parameters
@@ -163,7 +207,11 @@ def judge_method(room, citations: list[dict], slab, adsorbates: Mapping[str, np.
     _judge_shells(room, potentials)
     ratio = paper.claim("C218").number / paper.claim("C217").number
     room.check(
-        "C218", f"{ratio:.0f} times the wavefunction cutoff", kind="recomputed", holds=8 <= ratio <= 12, note="ultrasoft pseudopotentials want 8 to 12 times"
+        "C218",
+        f"{ratio:.0f} times the wavefunction cutoff",
+        kind="recomputed",
+        holds=8 <= ratio <= 12,
+        note="ultrasoft pseudopotentials want 8 to 12 times",
     )
     wrong = [c for c in citations if c["reference_is"] != c["statement_needs"]]
     named = [c["statement"] for c in wrong]
@@ -226,7 +274,9 @@ def _judge_cell(room, slab, adsorbates) -> None:
             room.not_testable(claim_id, "no slab or no adsorbed ligand in data_dir")
         return
     symbols, positions, _ = slab
-    longest = max(float(np.linalg.norm(a[:, None] - a[None], axis=2).max()) for a in adsorbates.values())
+    longest = max(
+        float(np.linalg.norm(a[:, None] - a[None], axis=2).max()) for a in adsorbates.values()
+    )
     lateral = 2 * CELL_A_ANGSTROM
     room.check(
         "C221",
@@ -244,7 +294,13 @@ def _judge_cell(room, slab, adsorbates) -> None:
         holds=True if gap > 8 else "partly" if gap > 0 else False,
         note=f"counted from the bare surface, a ligand {height:.1f} angstrom high leaves {gap:.1f} to the next slab; whether the 10 were counted above the ligand is not said",
     )
-    charges = {"Pb": 2.0, "I": -1.0, "C": -0.35, "N": -0.3, "H": 0.275}  # only the symmetry matters, not the numbers
+    charges = {
+        "Pb": 2.0,
+        "I": -1.0,
+        "C": -0.35,
+        "N": -0.3,
+        "H": 0.275,
+    }  # only the symmetry matters, not the numbers
     q = np.array([charges[s] for s in symbols])
     q = q - q.mean()
     dipole = float(q @ (positions[:, 2] - positions[:, 2].mean()))
@@ -261,7 +317,11 @@ def as_slab(picture):
     """(symbols, positions, lateral periods) of a picture with a cell, or None."""
     if picture is None or picture.structure.cell is None:
         return None
-    return picture.structure.symbols, picture.structure.positions, np.diag(picture.structure.cell)[:2]
+    return (
+        picture.structure.symbols,
+        picture.structure.positions,
+        np.diag(picture.structure.cell)[:2],
+    )
 
 
 def judge_affinity(room, constants: Mapping[str, dict], temperature_K: float = 298.15) -> None:

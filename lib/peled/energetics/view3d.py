@@ -44,7 +44,9 @@ class View3D:
     @cached_property
     def description(self) -> str:
         """Alternative text: what is shown, and the lengths of its contacts."""
-        said = [f"{self.title or 'Structure'}: {formula(self.structure.composition)}, {len(self.structure)} atoms"]
+        said = [
+            f"{self.title or 'Structure'}: {formula(self.structure.composition)}, {len(self.structure)} atoms"
+        ]
         for kind, (_, meaning) in MARKS.items():
             if lengths := sorted(c.distance_angstrom for c in self.contacts if c.kind == kind):
                 said.append(f"{meaning} {', '.join(f'{x:.2f}' for x in lengths)} \u00c5")
@@ -55,45 +57,80 @@ class View3D:
         """Pixels per angstrom of the first view, and the middle of the atoms (x, y, z) around which it turns."""
         at = self.structure.positions
         middle = (at.min(axis=0) + at.max(axis=0)) / 2
-        view = np.abs(project(at - middle, tilt_deg=self.tilt_deg, turn_deg=self.turn_deg)[:, :2]).max(axis=0) + 1.6
-        return (float(min(self.width / 2 / view[0], (self.height - 18) / 2 / view[1])), *(float(x) for x in middle))
+        view = (
+            np.abs(project(at - middle, tilt_deg=self.tilt_deg, turn_deg=self.turn_deg)[:, :2]).max(
+                axis=0
+            )
+            + 1.6
+        )
+        return (
+            float(min(self.width / 2 / view[0], (self.height - 18) / 2 / view[1])),
+            *(float(x) for x in middle),
+        )
 
     @cached_property
     def svg(self) -> str:
         """The still picture, as text of an SVG file."""
         pixels, *middle = self.scale
         at = self.structure.positions - middle
-        view = project(at, tilt_deg=self.tilt_deg, turn_deg=self.turn_deg) * (pixels, -pixels, pixels) + (self.width / 2, (self.height - 18) / 2, 0)
+        view = project(at, tilt_deg=self.tilt_deg, turn_deg=self.turn_deg) * (
+            pixels,
+            -pixels,
+            pixels,
+        ) + (self.width / 2, (self.height - 18) / 2, 0)
         depth = (view[:, 2].max() - view[:, 2]) / max(np.ptp(view[:, 2]), 1e-9)
         layer = np.minimum((1 - depth) * _LAYERS, _LAYERS - 1).astype(int)
         sticks: list[list[str]] = [[] for _ in range(_LAYERS)]
         for i, end in self._half_sticks():
-            x, y = project(end[None], tilt_deg=self.tilt_deg, turn_deg=self.turn_deg)[0, :2] * (pixels, -pixels)
+            x, y = project(end[None], tilt_deg=self.tilt_deg, turn_deg=self.turn_deg)[0, :2] * (
+                pixels,
+                -pixels,
+            )
             sticks[layer[i]].append(f"M{view[i, 0]:.0f} {view[i, 1]:.0f}l{x:.0f} {y:.0f}")
         rows = []
         for level in range(_LAYERS):
             fog = 0.5 * (1 - (level + 0.5) / _LAYERS)
             inside = [k for k in np.argsort(view[:, 2], kind="stable") if layer[k] == level]
             if sticks[level]:
-                rows.append(f"<path d='{''.join(sticks[level])}' stroke='{_foggy('#777777', fog)}' stroke-width='{0.26 * pixels:.1f}'/>")
+                rows.append(
+                    f"<path d='{''.join(sticks[level])}' stroke='{_foggy('#777777', fog)}' stroke-width='{0.26 * pixels:.1f}'/>"
+                )
             for s in sorted({self.structure.symbols[k] for k in inside}):
                 colour, radius = LOOK.get(s, OTHER)
                 # A line of no length with a round cap is a disc: all discs of an element and layer in one path.
-                discs = "".join(f"M{view[k, 0]:.0f} {view[k, 1]:.0f}h0" for k in inside if self.structure.symbols[k] == s)
-                rows.append(f"<path d='{discs}' stroke='{_foggy('#555555', fog)}' stroke-width='{2 * radius * pixels + 1:.1f}'/>")
-                rows.append(f"<path d='{discs}' stroke='{_foggy(colour, fog)}' stroke-width='{2 * radius * pixels:.1f}'/>")
+                discs = "".join(
+                    f"M{view[k, 0]:.0f} {view[k, 1]:.0f}h0"
+                    for k in inside
+                    if self.structure.symbols[k] == s
+                )
+                rows.append(
+                    f"<path d='{discs}' stroke='{_foggy('#555555', fog)}' stroke-width='{2 * radius * pixels + 1:.1f}'/>"
+                )
+                rows.append(
+                    f"<path d='{discs}' stroke='{_foggy(colour, fog)}' stroke-width='{2 * radius * pixels:.1f}'/>"
+                )
         for c in self.contacts:
-            x, y = project(self._away(c)[None], tilt_deg=self.tilt_deg, turn_deg=self.turn_deg)[0, :2] * (pixels, -pixels)
+            x, y = project(self._away(c)[None], tilt_deg=self.tilt_deg, turn_deg=self.turn_deg)[
+                0, :2
+            ] * (pixels, -pixels)
             a, colour = view[c.i, :2], MARKS[c.kind][0]
-            rows.append(f"<path d='M{a[0]:.0f} {a[1]:.0f}l{x:.0f} {y:.0f}' stroke='{colour}' stroke-width='1.5' stroke-dasharray='3 4'/>")
-            rows.append(f"<text x='{a[0] + x / 2 + 5:.0f}' y='{a[1] + y / 2 + 3:.0f}' fill='{colour}'>{c.distance_angstrom:.2f}</text>")
+            rows.append(
+                f"<path d='M{a[0]:.0f} {a[1]:.0f}l{x:.0f} {y:.0f}' stroke='{colour}' stroke-width='1.5' stroke-dasharray='3 4'/>"
+            )
+            rows.append(
+                f"<text x='{a[0] + x / 2 + 5:.0f}' y='{a[1] + y / 2 + 3:.0f}' fill='{colour}'>{c.distance_angstrom:.2f}</text>"
+            )
         left = 6
         for s in self._elements():
             colour = LOOK.get(s, OTHER)[0]
-            rows.append(f"<circle cx='{left + 4}' cy='{self.height - 8}' r='4' fill='{colour}' stroke='#555'/>")
+            rows.append(
+                f"<circle cx='{left + 4}' cy='{self.height - 8}' r='4' fill='{colour}' stroke='#555'/>"
+            )
             rows.append(f"<text x='{left + 11}' y='{self.height - 4}' fill='#333'>{s}</text>")
             left += 34
-        size = f"viewBox='0 0 {self.width} {self.height}' width='{self.width}' height='{self.height}'"
+        size = (
+            f"viewBox='0 0 {self.width} {self.height}' width='{self.width}' height='{self.height}'"
+        )
         style = "font-family='sans-serif' font-size='11' fill='none' stroke-linecap='round'"
         words = "<style>text{paint-order:stroke;stroke:#fff;stroke-width:2px}</style>"
         return f"<svg xmlns='http://www.w3.org/2000/svg' {size} {style}>{words}<path d='M0 0h{self.width}v{self.height}H0z' fill='#fff'/>{''.join(rows)}</svg>"
@@ -108,22 +145,40 @@ class View3D:
             "s": [elements.index(s) for s in self.structure.symbols],
             "p": [int(x) for x in np.rint(100 * (self.structure.positions - middle)).ravel()],
             "b": [k for b in self._bonds() if not any(b.shift) for k in (b.i, b.j)],
-            "h": [v for i, end in self._half_sticks(through=True) for v in (i, *(int(x) for x in np.rint(100 * end)))],
-            "c": [[c.i, *(int(x) for x in np.rint(100 * self._away(c))), MARKS[c.kind][0], f"{c.distance_angstrom:.2f}"] for c in self.contacts],
+            "h": [
+                v
+                for i, end in self._half_sticks(through=True)
+                for v in (i, *(int(x) for x in np.rint(100 * end)))
+            ],
+            "c": [
+                [
+                    c.i,
+                    *(int(x) for x in np.rint(100 * self._away(c))),
+                    MARKS[c.kind][0],
+                    f"{c.distance_angstrom:.2f}",
+                ]
+                for c in self.contacts
+            ],
             "v": [self.tilt_deg, self.turn_deg, round(pixels, 3), self.width, self.height - 18],
         }
         if "kept" in self.structure.info:
-            data["k"] = [int(k) for k in self.structure.info["kept"]]  # the numbers that atoms have in their file
+            data["k"] = [
+                int(k) for k in self.structure.info["kept"]
+            ]  # the numbers that atoms have in their file
         marks = [MARKS[kind] for kind in dict.fromkeys(c.kind for c in self.contacts)]
         keys = "".join(f"<i style='background:{LOOK.get(s, OTHER)[0]}'></i>{s}" for s in elements)
-        keys += "".join(f"<b style='border-color:{colour}'></b>{meaning} (\u00c5)" for colour, meaning in marks)
+        keys += "".join(
+            f"<b style='border-color:{colour}'></b>{meaning} (\u00c5)" for colour, meaning in marks
+        )
         style = (
             "html,body{margin:0;overflow:hidden;font:11px sans-serif;color:#333}canvas{display:block;cursor:grab;touch-action:pan-y}"
             "canvas:focus-visible{outline:2px solid #0072B2;outline-offset:-2px}#k{height:18px;line-height:18px;white-space:nowrap;display:none;background:#fff}"
             "i{display:inline-block;width:8px;height:8px;border-radius:8px;border:1px solid #555;margin:0 3px 0 8px}"
             "b{display:inline-block;width:14px;border-top:2px dashed;margin:0 3px 3px 8px}#o{float:right;margin-right:6px;color:#666}"
         )
-        words = json.dumps(data, separators=(",", ":")).replace('"', "'")  # element names, colours and numbers only: no quotes inside
+        words = json.dumps(data, separators=(",", ":")).replace(
+            '"', "'"
+        )  # element names, colours and numbers only: no quotes inside
         canvas = f"<canvas id='c' tabindex='0' role='img' aria-label='{escape(self.description, quote=True)}. Arrow keys turn, plus and minus zoom.'></canvas>"
         script = _SCRIPT.read_text(encoding="utf-8")
         return (
@@ -146,7 +201,9 @@ class View3D:
 
     def _elements(self) -> list[str]:
         known = list(LOOK)
-        return sorted(set(self.structure.symbols), key=lambda s: (known.index(s) if s in LOOK else 99, s))
+        return sorted(
+            set(self.structure.symbols), key=lambda s: (known.index(s) if s in LOOK else 99, s)
+        )
 
     def _away(self, link: bonding.Link) -> np.ndarray:
         """From atom i to its partner."""
@@ -156,12 +213,20 @@ class View3D:
     def _bonds(self) -> list[bonding.Link]:
         """Bonds drawn as sticks: those that are not marked as contacts."""
         marked = {(c.i, c.j) for c in self.contacts}
-        return [b for b in bonding.links(self.structure.symbols, self.structure.positions, self.structure.cell) if (b.i, b.j) not in marked]
+        return [
+            b
+            for b in bonding.links(
+                self.structure.symbols, self.structure.positions, self.structure.cell
+            )
+            if (b.i, b.j) not in marked
+        ]
 
     def _half_sticks(self, *, through: bool = False) -> list[tuple[int, np.ndarray]]:
         """Every bond (or, with `through`, those through the cell's faces) as two halves: the atom, and the vector to the bond's middle."""
         chosen = [b for b in self._bonds() if any(b.shift) or not through]
-        return [half for b in chosen for half in ((b.i, self._away(b) / 2), (b.j, -self._away(b) / 2))]
+        return [
+            half for b in chosen for half in ((b.i, self._away(b) / 2), (b.j, -self._away(b) / 2))
+        ]
 
     def _repr_html_(self) -> str:
         return self.html
@@ -199,7 +264,9 @@ def view(
         Pixels.
     """
     shown, contacts = bonding.cropped(bonding.arranged(found), depth_angstrom, iodide=iodide)
-    return View3D(shown, tuple(contacts), title, float(tilt_deg), float(turn_deg), int(width), int(height))
+    return View3D(
+        shown, tuple(contacts), title, float(tilt_deg), float(turn_deg), int(width), int(height)
+    )
 
 
 def _foggy(colour: str, share: float) -> str:

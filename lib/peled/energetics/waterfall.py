@@ -37,7 +37,13 @@ class Bar(NamedTuple):
     kind: str
 
 
-def running(steps: Sequence[Step], *, total: str = "total", total_eV: float | None = None, total_error_eV: float | None = None) -> list[Bar]:
+def running(
+    steps: Sequence[Step],
+    *,
+    total: str = "total",
+    total_eV: float | None = None,
+    total_error_eV: float | None = None,
+) -> list[Bar]:
     """The bars of a waterfall and that of the total.
 
     Parameters
@@ -58,7 +64,9 @@ def running(steps: Sequence[Step], *, total: str = "total", total_eV: float | No
         if not math.isfinite(step.value_eV):
             raise ValueError(f"{step.label}: expected a finite energy, found {step.value_eV}")
         if step.kind not in KINDS:
-            raise ValueError(f"{step.label}: expected a kind of {', '.join(KINDS)}, found {step.kind!r}")
+            raise ValueError(
+                f"{step.label}: expected a kind of {', '.join(KINDS)}, found {step.kind!r}"
+            )
         bars.append(Bar(step.label, at, at + step.value_eV, step.error_eV, step.kind))
         at += step.value_eV
     if total_eV is not None and abs(total_eV - at) > 0.005:
@@ -68,7 +76,13 @@ def running(steps: Sequence[Step], *, total: str = "total", total_eV: float | No
     return bars
 
 
-def waterfall(ax, series: Mapping[str, Sequence[Step]], *, total: str = "total", totals_eV: Mapping[str, tuple[float, float | None]] | None = None) -> None:
+def waterfall(
+    ax,
+    series: Mapping[str, Sequence[Step]],
+    *,
+    total: str = "total",
+    totals_eV: Mapping[str, tuple[float, float | None]] | None = None,
+) -> None:
     """Waterfalls side by side, one for each source (paper, tight binding, DFT): contributions, running total, values and errors.
 
     Parameters
@@ -87,22 +101,71 @@ def waterfall(ax, series: Mapping[str, Sequence[Step]], *, total: str = "total",
         bars = running(steps, total=total, total_eV=value, total_error_eV=error)
         for k, bar in enumerate(bars):
             x = left + k
-            ax.bar(x, bar.end_eV - bar.start_eV, bottom=bar.start_eV, width=0.72, color=KINDS[bar.kind], alpha=1.0 if bar.kind == "total" else 0.75, zorder=2)
+            ax.bar(
+                x,
+                bar.end_eV - bar.start_eV,
+                bottom=bar.start_eV,
+                width=0.72,
+                color=KINDS[bar.kind],
+                alpha=1.0 if bar.kind == "total" else 0.75,
+                zorder=2,
+            )
             if k + 1 < len(bars):
-                ax.plot([x + 0.36, x + 0.64], [bar.end_eV] * 2, color="black", lw=0.5, ls=":", zorder=1)
+                ax.plot(
+                    [x + 0.36, x + 0.64], [bar.end_eV] * 2, color="black", lw=0.5, ls=":", zorder=1
+                )
             if bar.error_eV is not None:
-                ax.errorbar(x, bar.end_eV, yerr=bar.error_eV, color="black", lw=0.8, capsize=1.8, capthick=0.8, zorder=3)
+                ax.errorbar(
+                    x,
+                    bar.end_eV,
+                    yerr=bar.error_eV,
+                    color="black",
+                    lw=0.8,
+                    capsize=1.8,
+                    capthick=0.8,
+                    zorder=3,
+                )
             size = bar.end_eV - bar.start_eV
             text = f"{size:+.2f}" if bar.kind != "total" else f"{size:.2f}"
             text += f"\n\u00b1 {bar.error_eV:.2f}" if bar.error_eV is not None else ""
             lowest = min(bar.start_eV, bar.end_eV) - (bar.error_eV or 0.0)
             gap = {"xy": (x, lowest), "xytext": (0, -2), "textcoords": "offset points"}
-            ax.annotate(text.replace("-", "\u2212"), **gap, ha="center", va="top", fontsize=5.5, linespacing=1.0, zorder=4)
+            ax.annotate(
+                text.replace("-", "\u2212"),
+                **gap,
+                ha="center",
+                va="top",
+                fontsize=5.5,
+                linespacing=1.0,
+                zorder=4,
+            )
             ticks.append((x, bar.label))
-            low, high = min(low, lowest), max(high, bar.start_eV, bar.end_eV + (bar.error_eV or 0.0))
-        ax.text(left + (len(bars) - 1) / 2, 1.0, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=6.5)
+            low, high = (
+                min(low, lowest),
+                max(high, bar.start_eV, bar.end_eV + (bar.error_eV or 0.0)),
+            )
+        ax.text(
+            left + (len(bars) - 1) / 2,
+            1.0,
+            name,
+            transform=ax.get_xaxis_transform(),
+            ha="center",
+            va="bottom",
+            fontsize=6.5,
+        )
         left += len(bars) + 0.6
     ax.axhline(0, color="black", lw=0.6)
-    ax.set_xticks([x for x, _ in ticks], [label for _, label in ticks], rotation=40, ha="right", rotation_mode="anchor", fontsize=6)
+    ax.set_xticks(
+        [x for x, _ in ticks],
+        [label for _, label in ticks],
+        rotation=40,
+        ha="right",
+        rotation_mode="anchor",
+        fontsize=6,
+    )
     ax.tick_params(axis="x", length=0)
-    ax.set(ylabel="energy (eV)", xlim=(-0.7, left - 0.9), ylim=(low - 0.17 * (high - low), high + 0.06 * (high - low)))
+    ax.set(
+        ylabel="energy (eV)",
+        xlim=(-0.7, left - 0.9),
+        ylim=(low - 0.17 * (high - low), high + 0.06 * (high - low)),
+    )

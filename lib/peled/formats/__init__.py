@@ -30,10 +30,26 @@ class FormatError(ValueError):
         What to do about it.
     """
 
-    def __init__(self, path: str | os.PathLike, *, expected: str, found: str, place: str = "", advice: str = ""):
-        self.path, self.place, self.expected, self.found, self.advice = Path(path), place, expected, found, advice
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        *,
+        expected: str,
+        found: str,
+        place: str = "",
+        advice: str = "",
+    ):
+        self.path, self.place, self.expected, self.found, self.advice = (
+            Path(path),
+            place,
+            expected,
+            found,
+            advice,
+        )
         where = f"{display_path(path)}, {place}" if place else display_path(path)
-        super().__init__(f"{where}: expected {expected}, found {found}" + (f"; {advice}" if advice else ""))
+        super().__init__(
+            f"{where}: expected {expected}, found {found}" + (f"; {advice}" if advice else "")
+        )
 
     def __reduce__(self):
         return _rebuild, (self.path, self.expected, self.found, self.place, self.advice)
@@ -49,11 +65,15 @@ def read_bytes(path: str | os.PathLike, *, what: str = "a data file") -> bytes:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise FormatError(path, expected=what, found="no such file", advice="check data_dir and the file's name") from None
+        raise FormatError(
+            path, expected=what, found="no such file", advice="check data_dir and the file's name"
+        ) from None
     except IsADirectoryError:
         raise FormatError(path, expected=what, found="a folder") from None
     except PermissionError:
-        raise FormatError(path, expected=what, found="a file that may not be read", advice="check its permissions") from None
+        raise FormatError(
+            path, expected=what, found="a file that may not be read", advice="check its permissions"
+        ) from None
     if not content:
         raise FormatError(path, expected=what, found="an empty file", advice="export it again")
     return content
@@ -67,12 +87,24 @@ def _unzipped(path: str | os.PathLike, content: bytes, what: str) -> bytes:
         unfolder = zlib.decompressobj(wbits=31)
         text = unfolder.decompress(content, _LARGEST_TEXT)
         if unfolder.unconsumed_tail:
-            raise FormatError(path, expected=f"{what} of at most {_LARGEST_TEXT >> 20} MB", found="more when unzipped")
+            raise FormatError(
+                path,
+                expected=f"{what} of at most {_LARGEST_TEXT >> 20} MB",
+                found="more when unzipped",
+            )
         if not unfolder.eof:
-            raise FormatError(path, expected=what, found="a gzip file that breaks off", place=f"byte {len(content)}", advice="copy it again")
+            raise FormatError(
+                path,
+                expected=what,
+                found="a gzip file that breaks off",
+                place=f"byte {len(content)}",
+                advice="copy it again",
+            )
         return text if not unfolder.unused_data else gzip.decompress(content)
     except (zlib.error, gzip.BadGzipFile, EOFError) as error:
-        raise FormatError(path, expected=what, found=f"a damaged gzip file ({error})", advice="copy it again") from None
+        raise FormatError(
+            path, expected=what, found=f"a damaged gzip file ({error})", advice="copy it again"
+        ) from None
 
 
 def read_text(path: str | os.PathLike, *, what: str = "a text file") -> str:
@@ -83,7 +115,13 @@ def read_text(path: str | os.PathLike, *, what: str = "a text file") -> str:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = content.decode("utf-16", errors="replace")
     elif b"\0" in content[:4096]:
-        raise FormatError(path, expected=what, found="binary content", place=f"byte {content.index(0)}", advice="export it as text")
+        raise FormatError(
+            path,
+            expected=what,
+            found="binary content",
+            place=f"byte {content.index(0)}",
+            advice="export it as text",
+        )
     else:
         try:
             text = content.decode("utf-8-sig")

@@ -10,7 +10,16 @@ import numpy as np
 
 from peled.formats import FormatError, read_bytes
 
-_UM = {"um": 1.0, "µm": 1.0, "\\u00b5m": 1.0, "micron": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "inch": 2.54e4}
+_UM = {
+    "um": 1.0,
+    "µm": 1.0,
+    "\\u00b5m": 1.0,
+    "micron": 1.0,
+    "nm": 1e-3,
+    "mm": 1e3,
+    "cm": 1e4,
+    "inch": 2.54e4,
+}
 
 
 @dataclass(frozen=True)
@@ -23,7 +32,9 @@ class ImageStack:
     interval_s: float | None
 
 
-def read_stack(path: str | os.PathLike, *, pixel_um: float | None = None, interval_s: float | None = None) -> ImageStack:
+def read_stack(
+    path: str | os.PathLike, *, pixel_um: float | None = None, interval_s: float | None = None
+) -> ImageStack:
     """Read a TIFF stack.
 
     Parameters
@@ -56,20 +67,37 @@ def read_stack(path: str | os.PathLike, *, pixel_um: float | None = None, interv
             page = file.pages[0]
             said_um, said_s = _scale(page, notes), notes.get("finterval")
     except Exception as error:
-        raise FormatError(path, expected="a whole TIFF image series", found=f"{type(error).__name__}: {str(error)[:120]}", advice="export it again") from None
+        raise FormatError(
+            path,
+            expected="a whole TIFF image series",
+            found=f"{type(error).__name__}: {str(error)[:120]}",
+            advice="export it again",
+        ) from None
     if frames.ndim == 2:
         frames = frames[None]
     if frames.ndim != 3 or frames.shape[-1] in (3, 4):
-        raise FormatError(path, expected="frames of one channel (time, y, x)", found=f"shape {frames.shape}", advice="export one channel and one plane")
+        raise FormatError(
+            path,
+            expected="frames of one channel (time, y, x)",
+            found=f"shape {frames.shape}",
+            advice="export one channel and one plane",
+        )
     if not np.all(np.isfinite(frames)):
         raise FormatError(path, expected="finite counts", found="others")
-    return ImageStack(path, frames.astype(float), pixel_um or said_um, interval_s or (float(said_s) if said_s else None))
+    return ImageStack(
+        path,
+        frames.astype(float),
+        pixel_um or said_um,
+        interval_s or (float(said_s) if said_s else None),
+    )
 
 
 def _scale(page, notes: dict) -> float | None:
     try:
         count, length = page.tags["XResolution"].value
-        factor = _UM.get(str(notes.get("unit", "")).lower()) or {2: 2.54e4, 3: 1e4}.get(int(page.tags["ResolutionUnit"].value))
+        factor = _UM.get(str(notes.get("unit", "")).lower()) or {2: 2.54e4, 3: 1e4}.get(
+            int(page.tags["ResolutionUnit"].value)
+        )
         return factor * length / count if factor and count else None
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None

@@ -22,8 +22,26 @@ DELIMITER_NAMES = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar", None
 COMMENT = ("#", "%", "!", "//")
 _POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?$")
 _COMMA = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eEdD][+-]?\d+)?$")
-_MISSING = {"", "nan", "na", "n/a", "#n/a", "-nan", "inf", "-inf", "+inf", "--", "---", "null", "none", "overflow", "over"}
-_UNIT = re.compile(r"^(?P<name>.*?)\s*(?:\((?P<round>[^()]*)\)|\[(?P<square>[^\[\]]*)\]|\s/\s(?P<slash>\S.*))\s*$")
+_MISSING = {
+    "",
+    "nan",
+    "na",
+    "n/a",
+    "#n/a",
+    "-nan",
+    "inf",
+    "-inf",
+    "+inf",
+    "--",
+    "---",
+    "null",
+    "none",
+    "overflow",
+    "over",
+}
+_UNIT = re.compile(
+    r"^(?P<name>.*?)\s*(?:\((?P<round>[^()]*)\)|\[(?P<square>[^\[\]]*)\]|\s/\s(?P<slash>\S.*))\s*$"
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +92,9 @@ class Table:
             If no pattern matches, or one matches several columns.
         """
         for pattern in patterns:
-            found = [column for column in self.columns if re.search(pattern, column.name, re.IGNORECASE)]
+            found = [
+                column for column in self.columns if re.search(pattern, column.name, re.IGNORECASE)
+            ]
             if len(found) == 1:
                 return found[0]
             if found:
@@ -95,7 +115,9 @@ class Table:
 
     def numbers(self) -> np.ndarray:
         """All numeric columns side by side, shape (rows, columns)."""
-        return np.column_stack([column.values for column in self.columns if column.values.dtype.kind == "f"])
+        return np.column_stack(
+            [column.values for column in self.columns if column.values.dtype.kind == "f"]
+        )
 
 
 @dataclass(frozen=True)
@@ -139,7 +161,9 @@ def split_unit(head: str) -> tuple[str, str]:
     match = _UNIT.match(head.strip())
     if not match:
         return head.strip(), ""
-    return match["name"].strip(), (match["round"] or match["square"] or match["slash"] or "").strip()
+    return match["name"].strip(), (
+        match["round"] or match["square"] or match["slash"] or ""
+    ).strip()
 
 
 def scan(path: str | os.PathLike) -> Scan:
@@ -152,9 +176,15 @@ def scan(path: str | os.PathLike) -> Scan:
     """
     path = Path(path)
     lines = tuple(read_text(path, what="a text file with columns of numbers").split("\n"))
-    content = [i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith(COMMENT)]
+    content = [
+        i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith(COMMENT)
+    ]
     # The delimiter is judged on lines spread over the whole file, so that a long header does not decide it.
-    probe = [content[i] for i in np.unique(np.linspace(0, len(content) - 1, 160).astype(int))] if content else []
+    probe = (
+        [content[i] for i in np.unique(np.linspace(0, len(content) - 1, 160).astype(int))]
+        if content
+        else []
+    )
     best, best_score = None, (0, 0, 0)
     for delimiter in DELIMITERS:
         for decimal in (".", ","):
@@ -163,19 +193,35 @@ def scan(path: str | os.PathLike) -> Scan:
             masks = Counter(mask for i in probe if any(mask := _mask(lines[i], delimiter, decimal)))
             for mask, count in masks.items():
                 # Rows all of numbers count before rows with text cells; two columns before one.
-                score = (count * (2 if all(mask) else 1) * (3 if len(mask) > 1 else 1), len(mask) > 1, sum(mask))
+                score = (
+                    count * (2 if all(mask) else 1) * (3 if len(mask) > 1 else 1),
+                    len(mask) > 1,
+                    sum(mask),
+                )
                 if score > best_score:
                     best, best_score = (delimiter, decimal, mask), score
     if best is None:
-        raise FormatError(path, expected="rows of numbers", found=f"none in {len(lines)} lines", advice="export the data as text columns")
+        raise FormatError(
+            path,
+            expected="rows of numbers",
+            found=f"none in {len(lines)} lines",
+            advice="export the data as text columns",
+        )
     delimiter, decimal, mask = best
     rows = [i for i in content if _mask(lines[i], delimiter, decimal) == mask]
     if len(rows) < 2:
-        raise FormatError(path, expected="at least two rows of numbers", found=f"{len(rows)}", place=f"line {rows[0] + 1}" if rows else "")
+        raise FormatError(
+            path,
+            expected="at least two rows of numbers",
+            found=f"{len(rows)}",
+            place=f"line {rows[0] + 1}" if rows else "",
+        )
     return Scan(path, lines, delimiter, decimal, rows[0], rows[-1] + 1)
 
 
-def read_table(path: str | os.PathLike, *, names: tuple[str, ...] | None = None, allow_missing: bool = False) -> Table:
+def read_table(
+    path: str | os.PathLike, *, names: tuple[str, ...] | None = None, allow_missing: bool = False
+) -> Table:
     """Read one block of columns from a text file.
 
     Parameters
@@ -198,7 +244,10 @@ def read_table(path: str | os.PathLike, *, names: tuple[str, ...] | None = None,
     found = scan(path)
     path, lines = found.path, found.lines
     width = len(found.cells(found.start))
-    text_columns = [found.number(cell) is None and cell.lower() not in _MISSING for cell in found.cells(found.start)]
+    text_columns = [
+        found.number(cell) is None and cell.lower() not in _MISSING
+        for cell in found.cells(found.start)
+    ]
     rows: list[list] = []
     for i in range(found.start, found.stop):
         if not lines[i].strip() or lines[i].lstrip().startswith(COMMENT):
@@ -232,19 +281,37 @@ def read_table(path: str | os.PathLike, *, names: tuple[str, ...] | None = None,
     heads = _heads(found, width)
     if names is not None:
         if len(names) != width:
-            raise FormatError(path, expected=f"{len(names)} columns ({', '.join(names)})", found=f"{width}", place=f"line {found.start + 1}")
+            raise FormatError(
+                path,
+                expected=f"{len(names)} columns ({', '.join(names)})",
+                found=f"{width}",
+                place=f"line {found.start + 1}",
+            )
         heads = [(name, heads[j][1] if heads else "") for j, name in enumerate(names)]
     heads = heads or [("", "")] * width
     columns = tuple(
-        Column(name, unit, np.array([row[j] for row in rows], dtype=object if text_columns[j] else float).astype(str if text_columns[j] else float))
+        Column(
+            name,
+            unit,
+            np.array([row[j] for row in rows], dtype=object if text_columns[j] else float).astype(
+                str if text_columns[j] else float
+            ),
+        )
         for j, (name, unit) in enumerate(heads)
     )
-    header, footer = lines[: found.start], tuple(line for line in lines[found.stop :] if line.strip())
+    header, footer = (
+        lines[: found.start],
+        tuple(line for line in lines[found.stop :] if line.strip()),
+    )
     return Table(path, columns, header, footer, _metadata(header + footer), found.start + 1)
 
 
 def _split(line: str, delimiter: str | None) -> list[str]:
-    cells = [cell.strip().strip("\"'").strip() for cell in line.strip("\n ").split(delimiter)] if delimiter else line.split()
+    cells = (
+        [cell.strip().strip("\"'").strip() for cell in line.strip("\n ").split(delimiter)]
+        if delimiter
+        else line.split()
+    )
     # A delimiter at the end of every row is a habit of many exporters, not an empty column.
     while len(cells) > 1 and not cells[-1] and delimiter:
         cells.pop()
@@ -257,11 +324,21 @@ def _mask(line: str, delimiter: str | None, decimal: str) -> tuple[bool, ...]:
 
 def _refuse_stray_rows(found: Scan, width: int, text_columns: list[bool]) -> None:
     """A damaged first or last row looks like header or footer: refuse it when it is as wide as the block and part number."""
-    outside = [i for i in (*range(max(found.start - 1, 0), found.start), *range(found.stop, len(found.lines)))]
+    outside = [
+        i
+        for i in (
+            *range(max(found.start - 1, 0), found.start),
+            *range(found.stop, len(found.lines)),
+        )
+    ]
     for i in outside:
         cells = found.cells(i)
         if width > 1 and len(cells) == width and not found.lines[i].lstrip().startswith(COMMENT):
-            bad = [j for j, cell in enumerate(cells) if not text_columns[j] and found.number(cell) is None]
+            bad = [
+                j
+                for j, cell in enumerate(cells)
+                if not text_columns[j] and found.number(cell) is None
+            ]
             leads = found.number(cells[0]) is not None
             if leads and bad:
                 raise FormatError(
@@ -284,7 +361,9 @@ def _heads(found: Scan, width: int) -> list[tuple[str, str]]:
         for mark in COMMENT:
             line = line.removeprefix(mark)
         got = _split(line, found.delimiter)
-        if len(got) != width and found.delimiter is None:  # heads with blanks in them over blank-separated numbers
+        if (
+            len(got) != width and found.delimiter is None
+        ):  # heads with blanks in them over blank-separated numbers
             for split in (r"\s{2,}|\t|,\s*|;\s*", r"\s+(?![(\[])"):
                 got = [cell for cell in re.split(split, line.strip()) if cell]
                 if len(got) == width:
@@ -296,7 +375,11 @@ def _heads(found: Scan, width: int) -> list[tuple[str, str]]:
         return []
     before = cells(above[-2]) if len(above) > 1 else []
     # A row of bare units under a row of names.
-    if len(before) == width and not any(split_unit(cell)[1] for cell in last + before) and all(_looks_like_unit(cell) for cell in last):
+    if (
+        len(before) == width
+        and not any(split_unit(cell)[1] for cell in last + before)
+        and all(_looks_like_unit(cell) for cell in last)
+    ):
         return list(zip(before, (cell.strip("()[]") for cell in last), strict=True))
     return [split_unit(cell) for cell in last]
 
@@ -315,7 +398,10 @@ def _looks_like_unit(cell: str) -> bool:
 def _metadata(lines) -> dict[str, str]:
     found = {}
     for line in lines:
-        match = re.match(r"^[#%!/\s\"]*([A-Za-z][\w .()/%\-]{0,60}?)\s*(?::\s|:\t|=|\t|,|;)\s*\"?(.*?)\"?[\s,;]*$", line)
+        match = re.match(
+            r"^[#%!/\s\"]*([A-Za-z][\w .()/%\-]{0,60}?)\s*(?::\s|:\t|=|\t|,|;)\s*\"?(.*?)\"?[\s,;]*$",
+            line,
+        )
         if match and match[2]:
             found.setdefault(match[1].strip(), match[2].strip())
     return found

@@ -86,10 +86,17 @@ def read_pattern(path: str | os.PathLike, label: str | None = None) -> Pattern:
     """
     patterns = read_patterns(path)
     if label is not None:
-        patterns = tuple(p for p in patterns if p.label.lower() == label.lower()) or tuple(p for p in patterns if label.lower() in p.label.lower())
+        patterns = tuple(p for p in patterns if p.label.lower() == label.lower()) or tuple(
+            p for p in patterns if label.lower() in p.label.lower()
+        )
     if len(patterns) != 1:
         labels = ", ".join(repr(p.label) for p in patterns) or "none"
-        raise FormatError(path, expected="one pattern" + (f" labelled {label!r}" if label else ""), found=f"{len(patterns)}: {labels}", advice="give its label")
+        raise FormatError(
+            path,
+            expected="one pattern" + (f" labelled {label!r}" if label else ""),
+            found=f"{len(patterns)}: {labels}",
+            advice="give its label",
+        )
     return patterns[0]
 
 
@@ -104,10 +111,20 @@ def write_xy(path: str | os.PathLike, two_theta_deg, intensity, *, comment: str 
 def _checked(pattern: Pattern) -> Pattern:
     x, y = pattern.two_theta_deg, pattern.intensity
     if len(x) < 10:
-        raise FormatError(pattern.path, expected="a pattern of at least 10 points", found=f"{len(x)}", advice=_ADVICE)
+        raise FormatError(
+            pattern.path,
+            expected="a pattern of at least 10 points",
+            found=f"{len(x)}",
+            advice=_ADVICE,
+        )
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         bad = int(np.flatnonzero(~(np.isfinite(x) & np.isfinite(y)))[0])
-        raise FormatError(pattern.path, place=f"point {bad + 1}", expected="finite 2theta and intensity", found=f"{x[bad]}, {y[bad]}")
+        raise FormatError(
+            pattern.path,
+            place=f"point {bad + 1}",
+            expected="finite 2theta and intensity",
+            found=f"{x[bad]}, {y[bad]}",
+        )
     if (np.diff(x) <= 0).any():
         bad = int(np.flatnonzero(np.diff(x) <= 0)[0])
         raise FormatError(
@@ -118,7 +135,12 @@ def _checked(pattern: Pattern) -> Pattern:
             advice="sort the rows, or split the scans into files",
         )
     if x[0] < -10 or x[-1] > 180:
-        raise FormatError(pattern.path, expected="2theta in degrees, -10 to 180", found=f"{x[0]:.5g} to {x[-1]:.5g}", advice=_ADVICE)
+        raise FormatError(
+            pattern.path,
+            expected="2theta in degrees, -10 to 180",
+            found=f"{x[0]:.5g} to {x[-1]:.5g}",
+            advice=_ADVICE,
+        )
     return pattern
 
 
@@ -142,10 +164,18 @@ def _read_columns(path: Path) -> list[Pattern]:
     columns = list(table.columns[1:])
     # A third column of an .xye file is the error of the second.
     errors = None
-    if len(columns) == 2 and (path.suffix.lower() == ".xye" or re.search(r"err|sigma|esd|std|^s\.?e", columns[1].name, re.IGNORECASE)):
+    if len(columns) == 2 and (
+        path.suffix.lower() == ".xye"
+        or re.search(r"err|sigma|esd|std|^s\.?e", columns[1].name, re.IGNORECASE)
+    ):
         errors = columns.pop().values
     wavelength = next(
-        (parse_number(v.split()[0]) for k, v in table.metadata.items() if re.search(r"wavelength|lambda|alpha ?1", k, re.IGNORECASE) and v.split()), None
+        (
+            parse_number(v.split()[0])
+            for k, v in table.metadata.items()
+            if re.search(r"wavelength|lambda|alpha ?1", k, re.IGNORECASE) and v.split()
+        ),
+        None,
     )
     return [
         Pattern(
@@ -168,12 +198,21 @@ def _local(tag: str) -> str:
 
 def _parse_xml(path: Path, content: bytes, what: str):
     if b"<!ENTITY" in content:
-        raise FormatError(path, expected=what, found="XML entities, which are not expanded here", advice="export it again")
+        raise FormatError(
+            path,
+            expected=what,
+            found="XML entities, which are not expanded here",
+            advice="export it again",
+        )
     try:
         return ElementTree.fromstring(content)
     except ElementTree.ParseError as error:
         raise FormatError(
-            path, place=f"line {error.position[0]}", expected=what, found=str(error), advice="the file is damaged or cut; export it again"
+            path,
+            place=f"line {error.position[0]}",
+            expected=what,
+            found=str(error),
+            advice="the file is damaged or cut; export it again",
         ) from None
 
 
@@ -186,7 +225,11 @@ def _numbers(path: Path, text: str | None, place: str) -> np.ndarray:
 
 def _read_xrdml(path: Path, content: bytes) -> list[Pattern]:
     root = _parse_xml(path, content, "an xrdML measurement")
-    waves = {_local(e.tag): float(e.text) for e in root.iter() if _local(e.tag) in ("kAlpha1", "kAlpha2") and e.text}
+    waves = {
+        _local(e.tag): float(e.text)
+        for e in root.iter()
+        if _local(e.tag) in ("kAlpha1", "kAlpha2") and e.text
+    }
     sample = next((e.text or "" for e in root.iter() if _local(e.tag) == "id" and e.text), "")
     found = []
     for scan in (e for e in root.iter() if _local(e.tag) == "scan"):
@@ -195,9 +238,16 @@ def _read_xrdml(path: Path, content: bytes) -> list[Pattern]:
             continue
         values = {_local(e.tag): e for e in points}
         data = values["counts"] if "counts" in values else values.get("intensities")
-        axis = next((e for e in points if _local(e.tag) == "positions" and e.get("axis") == "2Theta"), None)
+        axis = next(
+            (e for e in points if _local(e.tag) == "positions" and e.get("axis") == "2Theta"), None
+        )
         if data is None or axis is None:
-            raise FormatError(path, place=f"scan {len(found) + 1}", expected="a 2Theta axis and counts or intensities", found=", ".join(values) or "nothing")
+            raise FormatError(
+                path,
+                place=f"scan {len(found) + 1}",
+                expected="a 2Theta axis and counts or intensities",
+                found=", ".join(values) or "nothing",
+            )
         y = _numbers(path, data.text, "counts")
         inside = {_local(e.tag): e.text for e in axis}
         if "listPositions" in inside:
@@ -205,16 +255,42 @@ def _read_xrdml(path: Path, content: bytes) -> list[Pattern]:
         elif {"startPosition", "endPosition"} <= set(inside):
             x = np.linspace(float(inside["startPosition"]), float(inside["endPosition"]), len(y))
         else:
-            raise FormatError(path, place=f"scan {len(found) + 1}", expected="start and end, or a list, of 2Theta positions", found=", ".join(inside))
+            raise FormatError(
+                path,
+                place=f"scan {len(found) + 1}",
+                expected="start and end, or a list, of 2Theta positions",
+                found=", ".join(inside),
+            )
         if len(x) != len(y):
             raise FormatError(
-                path, place=f"scan {len(found) + 1}", expected=f"{len(x)} intensities", found=f"{len(y)}", advice="the file is cut; export it again"
+                path,
+                place=f"scan {len(found) + 1}",
+                expected=f"{len(x)} intensities",
+                found=f"{len(y)}",
+                advice="the file is cut; export it again",
             )
         unit = data.get("unit", "counts")
-        seconds = _numbers(path, values["commonCountingTime"].text, "commonCountingTime")[0] if "commonCountingTime" in values else 1.0
+        seconds = (
+            _numbers(path, values["commonCountingTime"].text, "commonCountingTime")[0]
+            if "commonCountingTime" in values
+            else 1.0
+        )
         if "beamAttenuationFactors" in values and _local(data.tag) == "counts":
-            factors = _numbers(path, values["beamAttenuationFactors"].text, "beamAttenuationFactors")
-            found.append(Pattern(path, sample, x, y * factors, "counts", _sigma(y, factors), tuple(waves.values()), {"counting time, s": seconds}))
+            factors = _numbers(
+                path, values["beamAttenuationFactors"].text, "beamAttenuationFactors"
+            )
+            found.append(
+                Pattern(
+                    path,
+                    sample,
+                    x,
+                    y * factors,
+                    "counts",
+                    _sigma(y, factors),
+                    tuple(waves.values()),
+                    {"counting time, s": seconds},
+                )
+            )
         else:
             scale = 1.0 if unit == "counts" else 1 / seconds
             found.append(
@@ -245,14 +321,24 @@ def _read_ras(path: Path) -> list[Pattern]:
             rows, first = [], number
         elif line.startswith("*RAS_INT_END"):
             if not rows:
-                raise FormatError(path, place=f"line {number}", expected="rows of 2theta and intensity", found="none")
+                raise FormatError(
+                    path,
+                    place=f"line {number}",
+                    expected="rows of 2theta and intensity",
+                    found="none",
+                )
             found.append(_ras_pattern(path, np.array(rows), header))
             rows = None
         elif rows is not None:
             cells = line.split()
             values = [parse_number(cell) for cell in cells]
             if len(values) < 2 or None in values:
-                raise FormatError(path, place=f"line {number}", expected="2theta, intensity, attenuator", found=repr(line.strip()[:40]))
+                raise FormatError(
+                    path,
+                    place=f"line {number}",
+                    expected="2theta, intensity, attenuator",
+                    found=repr(line.strip()[:40]),
+                )
             rows.append([values[0], values[1], values[2] if len(values) > 2 else 1.0])
         elif match := re.match(r'\*(\S+)\s+"(.*)"\s*$', line):
             header[match[1]] = match[2]
@@ -270,10 +356,23 @@ def _read_ras(path: Path) -> list[Pattern]:
 
 
 def _ras_pattern(path: Path, rows: np.ndarray, header: dict[str, str]) -> Pattern:
-    waves = tuple(float(header[key]) for key in ("HW_XG_WAVE_LENGTH_ALPHA1", "HW_XG_WAVE_LENGTH_ALPHA2") if parse_number(header.get(key, "")))
+    waves = tuple(
+        float(header[key])
+        for key in ("HW_XG_WAVE_LENGTH_ALPHA1", "HW_XG_WAVE_LENGTH_ALPHA2")
+        if parse_number(header.get(key, ""))
+    )
     x, y, factor = rows.T
     counts = header.get("MEAS_SCAN_UNIT_Y", "counts").lower().startswith("count")
-    return Pattern(path, header.get("FILE_SAMPLE", ""), x, y * factor, "counts" if counts else "counts/s", _sigma(y, factor) if counts else None, waves, header)
+    return Pattern(
+        path,
+        header.get("FILE_SAMPLE", ""),
+        x,
+        y * factor,
+        "counts" if counts else "counts/s",
+        _sigma(y, factor) if counts else None,
+        waves,
+        header,
+    )
 
 
 def _read_brml(path: Path) -> list[Pattern]:
@@ -285,7 +384,12 @@ def _read_brml(path: Path) -> list[Pattern]:
                 raise FormatError(path, expected="raw data below 500 MB", found="more")
             contents = [(name, archive.read(name)) for name in names]
     except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise FormatError(path, expected="a Bruker .brml archive", found=str(error), advice="the file is damaged or cut; copy it again") from None
+        raise FormatError(
+            path,
+            expected="a Bruker .brml archive",
+            found=str(error),
+            advice="the file is damaged or cut; copy it again",
+        ) from None
     if not contents:
         raise FormatError(path, expected="RawData0.xml in the archive", found="no raw data")
     found = []
@@ -293,38 +397,70 @@ def _read_brml(path: Path) -> list[Pattern]:
         root = _parse_xml(path, content, f"Bruker raw data in {name}")
         waves = []
         for tag in ("WaveLengthAlpha1", "WaveLengthAlpha2"):
-            value = next((e.get("Value") or e.text for e in root.iter() if _local(e.tag) == tag), None)
+            value = next(
+                (e.get("Value") or e.text for e in root.iter() if _local(e.tag) == tag), None
+            )
             if value and parse_number(value):
                 waves.append(float(value))
         rows = [e.text for e in root.iter() if _local(e.tag) == "Datum" and e.text]
         if not rows:
-            raise FormatError(path, place=name, expected="Datum elements", found="none", advice=_ADVICE)
+            raise FormatError(
+                path, place=name, expected="Datum elements", found="none", advice=_ADVICE
+            )
         cells = [[parse_number(cell) for cell in row.split(",")] for row in rows]
         if len({len(row) for row in cells}) != 1 or any(v is None for row in cells for v in row):
-            raise FormatError(path, place=name, expected="rows of equal numbers of cells", found="others", advice=_ADVICE)
+            raise FormatError(
+                path,
+                place=name,
+                expected="rows of equal numbers of cells",
+                found="others",
+                advice=_ADVICE,
+            )
         found.append(_brml_pattern(path, name, root, np.array(cells, dtype=float), tuple(waves)))
     return found
 
 
-def _brml_pattern(path: Path, name: str, root, cells: np.ndarray, waves: tuple[float, ...]) -> Pattern:
+def _brml_pattern(
+    path: Path, name: str, root, cells: np.ndarray, waves: tuple[float, ...]
+) -> Pattern:
     """Columns of a Datum row: seconds, flag, then the axes in the order of the scan information, last the counts."""
     axes = []
     for scan in (e for e in root.iter() if _local(e.tag) == "ScanAxes"):
-        axes = [(a.get("AxisId") or a.get("AxisName") or "").lower().replace(" ", "") for a in scan if _local(a.tag) == "ScanAxisInfo"]
+        axes = [
+            (a.get("AxisId") or a.get("AxisName") or "").lower().replace(" ", "")
+            for a in scan
+            if _local(a.tag) == "ScanAxisInfo"
+        ]
         break
-    column = 2 + next((i for i, axis in enumerate(axes) if "twotheta" in axis or "2theta" in axis), 0)
+    column = 2 + next(
+        (i for i, axis in enumerate(axes) if "twotheta" in axis or "2theta" in axis), 0
+    )
     y = cells[:, -1]
     if cells.shape[1] >= 4 and column < cells.shape[1] - 1:
         x = cells[:, column]
     elif len(cells) == 1:  # a position-sensitive detector: one Datum with all channels
-        info = {_local(e.tag): e.text for e in root.iter() if _local(e.tag) in ("Start", "Stop", "Increment")}
+        info = {
+            _local(e.tag): e.text
+            for e in root.iter()
+            if _local(e.tag) in ("Start", "Stop", "Increment")
+        }
         y = cells[0, 3:]
         if not {"Start", "Stop"} <= set(info):
-            raise FormatError(path, place=name, expected="start and stop of the axis", found=", ".join(info), advice=_ADVICE)
+            raise FormatError(
+                path,
+                place=name,
+                expected="start and stop of the axis",
+                found=", ".join(info),
+                advice=_ADVICE,
+            )
         x = np.linspace(float(info["Start"]), float(info["Stop"]), len(y))
     else:
         raise FormatError(
-            path, place=name, expected="a column with 2theta", found=f"{cells.shape[1]} columns, axes {', '.join(axes) or 'unnamed'}", advice=_ADVICE
+            path,
+            place=name,
+            expected="a column with 2theta",
+            found=f"{cells.shape[1]} columns, axes {', '.join(axes) or 'unnamed'}",
+            advice=_ADVICE,
         )
     return Pattern(path, "", x, y, "counts", _sigma(y), waves, {"axes": axes})
 
@@ -378,14 +514,33 @@ def _read_bruker_raw(path: Path, content: bytes) -> list[Pattern]:
         return _raw3(cursor)
     if content[:7] == b"RAW4.00":
         return _raw4(cursor)
-    raise FormatError(path, place="byte 0", expected="RAW , RAW2, RAW1.01 or RAW4.00", found=repr(content[:8]), advice=_ADVICE)
+    raise FormatError(
+        path,
+        place="byte 0",
+        expected="RAW , RAW2, RAW1.01 or RAW4.00",
+        found=repr(content[:8]),
+        advice=_ADVICE,
+    )
 
 
-def _range(cursor: _Cursor, label: str, start: float, step: float, y: np.ndarray, seconds: float, waves) -> Pattern:
+def _range(
+    cursor: _Cursor, label: str, start: float, step: float, y: np.ndarray, seconds: float, waves
+) -> Pattern:
     if not (step > 0 and np.isfinite(start)):
-        raise FormatError(cursor.path, place="range header", expected="a positive step of 2theta", found=f"{step}")
+        raise FormatError(
+            cursor.path, place="range header", expected="a positive step of 2theta", found=f"{step}"
+        )
     waves = tuple(float(w) for w in waves if 0.1 < w < 5)
-    return Pattern(cursor.path, label, start + step * np.arange(len(y)), y, "counts", _sigma(y), waves, {"counting time, s": seconds})
+    return Pattern(
+        cursor.path,
+        label,
+        start + step * np.arange(len(y)),
+        y,
+        "counts",
+        _sigma(y),
+        waves,
+        {"counting time, s": seconds},
+    )
 
 
 def _raw1(c: _Cursor) -> list[Pattern]:
@@ -411,7 +566,12 @@ def _raw2(c: _Cursor) -> list[Pattern]:
         length, n = c.get("HH", at)
         seconds, step, start = c.get("fff", at + 8)
         if length < 48:
-            raise FormatError(c.path, place=f"byte {at}", expected="a range header of at least 48 bytes", found=str(length))
+            raise FormatError(
+                c.path,
+                place=f"byte {at}",
+                expected="a range header of at least 48 bytes",
+                found=str(length),
+            )
         found.append(_range(c, "", start, step, c.floats(n, at + length), seconds, waves))
         at = c.at
     return found
@@ -424,8 +584,18 @@ def _raw3(c: _Cursor) -> list[Pattern]:
     for _ in range(ranges):
         length, n = c.get("II", at)
         if length != 304:
-            raise FormatError(c.path, place=f"byte {at}", expected="a range header of 304 bytes", found=str(length))
-        start, step, seconds, extra = c.get("d", at + 16), c.get("d", at + 176), c.get("f", at + 192), c.get("I", at + 256)
+            raise FormatError(
+                c.path,
+                place=f"byte {at}",
+                expected="a range header of 304 bytes",
+                found=str(length),
+            )
+        start, step, seconds, extra = (
+            c.get("d", at + 16),
+            c.get("d", at + 176),
+            c.get("f", at + 192),
+            c.get("I", at + 256),
+        )
         found.append(_range(c, name, start, step, c.floats(n, at + length + extra), seconds, waves))
         at = c.at
     return found
@@ -442,19 +612,33 @@ def _raw4(c: _Cursor) -> list[Pattern]:
             data = at + 160 + header
             if scan.lower() in ("locked coupled", "unlocked coupled", "2theta", "twotheta"):
                 if datum < 4 or datum % 4:
-                    raise FormatError(c.path, place=f"byte {at + 136}", expected="intensities of 4 bytes", found=f"{datum}", advice=_ADVICE)
+                    raise FormatError(
+                        c.path,
+                        place=f"byte {at + 136}",
+                        expected="intensities of 4 bytes",
+                        found=f"{datum}",
+                        advice=_ADVICE,
+                    )
                 y = c.floats(n * (datum // 4), data).reshape(n, -1)[:, 0]
                 found.append(_range(c, name, start, step, y, seconds, waves))
             at = data + n * datum
             continue
         length = c.get("I", at + 4)
         if length < 8:
-            raise FormatError(c.path, place=f"byte {at}", expected="a segment of at least 8 bytes", found=str(length), advice=_ADVICE)
+            raise FormatError(
+                c.path,
+                place=f"byte {at}",
+                expected="a segment of at least 8 bytes",
+                found=str(length),
+                advice=_ADVICE,
+            )
         if kind == 10 and _text(c.content[at + 12 : at + 36]).upper() == "SAMPLEID":
             name = _text(c.content[at + 36 : at + length])
         elif kind == 30:
             waves = c.get("dd", at + 80)
         at += length
     if not found:
-        raise FormatError(c.path, expected="a coupled theta-2theta scan", found="none", advice=_ADVICE)
+        raise FormatError(
+            c.path, expected="a coupled theta-2theta scan", found="none", advice=_ADVICE
+        )
     return found

@@ -82,29 +82,55 @@ def read_image(path: str | os.PathLike, *, pixel_nm: float | None = None) -> Ima
         elif head[:8] == b"\x89PNG\r\n\x1a\n":
             from matplotlib.image import imread
 
-            pixels, size, metadata = imread(path), None, {}  # a picture: its pixel size must be given
+            pixels, size, metadata = (
+                imread(path),
+                None,
+                {},
+            )  # a picture: its pixel size must be given
         else:
             raise FormatError(
-                path, place="byte 0", expected="a .tif, .dm3, .dm4, .mrc or .png image", found=repr(head[:8]), advice="save it as .tif with its scale"
+                path,
+                place="byte 0",
+                expected="a .tif, .dm3, .dm4, .mrc or .png image",
+                found=repr(head[:8]),
+                advice="save it as .tif with its scale",
             )
     except FormatError:
         raise
     except Exception as error:  # the libraries raise whatever the damaged bytes lead to
         raise FormatError(
-            path, expected="a whole image", found=f"{type(error).__name__}: {error}", advice="the file is cut or damaged; copy it again"
+            path,
+            expected="a whole image",
+            found=f"{type(error).__name__}: {error}",
+            advice="the file is cut or damaged; copy it again",
         ) from None
     pixels = np.asarray(pixels)
     if pixels.ndim == 3 and pixels.shape[-1] in (3, 4) and pixels.shape[0] > 4:
         pixels = pixels[..., :3].mean(axis=-1)
     pixels = np.squeeze(pixels)
     if pixels.ndim != 2 or min(pixels.shape) < 16:
-        raise FormatError(path, expected="one two-dimensional image", found=f"an array of shape {pixels.shape}", advice="save one frame")
+        raise FormatError(
+            path,
+            expected="one two-dimensional image",
+            found=f"an array of shape {pixels.shape}",
+            advice="save one frame",
+        )
     pixels = pixels.astype(np.float32)
     if not np.isfinite(pixels).all():
-        raise FormatError(path, expected="finite pixel values", found=f"{int((~np.isfinite(pixels)).sum())} that are not")
+        raise FormatError(
+            path,
+            expected="finite pixel values",
+            found=f"{int((~np.isfinite(pixels)).sum())} that are not",
+        )
     size = pixel_nm if pixel_nm is not None else size
     if size is None or not 0 < size < np.inf:
-        raise FormatError(path, place="metadata", expected="the size of a pixel", found="none", advice="give pixel_nm, or save the image with its scale")
+        raise FormatError(
+            path,
+            place="metadata",
+            expected="the size of a pixel",
+            found="none",
+            advice="give pixel_nm, or save the image with its scale",
+        )
     return Image(path, pixels, float(size), metadata)
 
 
@@ -141,7 +167,13 @@ def _read_tiff(path: Path):
         pixels = page.asarray()
         tags = {tag.name: tag.value for tag in page.tags.values()}
         metadata = {"ImageDescription": str(tags.get("ImageDescription", ""))}
-        size = _fei(tif) or _imagej(tags) or _ome(metadata["ImageDescription"]) or _sis(tif) or _resolution(tags)
+        size = (
+            _fei(tif)
+            or _imagej(tags)
+            or _ome(metadata["ImageDescription"])
+            or _sis(tif)
+            or _resolution(tags)
+        )
     return pixels, size, metadata
 
 
@@ -149,7 +181,14 @@ def _fei(tif) -> float | None:
     fei = tif.fei_metadata
     if not fei:
         return None
-    width = next((section["PixelWidth"] for section in fei.values() if isinstance(section, dict) and section.get("PixelWidth")), None)
+    width = next(
+        (
+            section["PixelWidth"]
+            for section in fei.values()
+            if isinstance(section, dict) and section.get("PixelWidth")
+        ),
+        None,
+    )
     return float(width) * 1e9 if width else None
 
 
@@ -204,11 +243,24 @@ def _read_rosetta(path: Path, reader: str):
     found = importlib.import_module(f"rsciio.{reader}").file_reader(str(path))
     images = [entry for entry in found if np.squeeze(entry["data"]).ndim == 2]
     if not images:
-        raise FormatError(path, expected="one two-dimensional image", found=f"{len(found)} entries of other shapes", advice="save one frame")
+        raise FormatError(
+            path,
+            expected="one two-dimensional image",
+            found=f"{len(found)} entries of other shapes",
+            advice="save one frame",
+        )
     entry = max(images, key=lambda e: np.asarray(e["data"]).size)
     axes = [axis for axis in entry["axes"] if axis.get("size", 0) > 1]
     factor = _NM.get(str(axes[-1].get("units", "")).strip().lower())
     scale = float(axes[-1].get("scale", 0) or 0)
     if len(axes) == 2 and factor and abs(float(axes[0].get("scale", 0)) / scale - 1) > 0.01:
-        raise FormatError(path, expected="square pixels", found=f"{axes[0].get('scale')} by {scale} {axes[-1].get('units')}")
-    return entry["data"], scale * factor if factor and scale > 0 else None, entry.get("metadata", {})
+        raise FormatError(
+            path,
+            expected="square pixels",
+            found=f"{axes[0].get('scale')} by {scale} {axes[-1].get('units')}",
+        )
+    return (
+        entry["data"],
+        scale * factor if factor and scale > 0 else None,
+        entry.get("metadata", {}),
+    )

@@ -40,7 +40,10 @@ class InfraredSpectrum:
             fraction = self.values / (100 if self.quantity.endswith("%") else 1)
             if (fraction <= 0).any():
                 raise FormatError(
-                    self.path, expected="positive transmittance", found=f"{fraction.min():.3g}", advice="measure the background again, or cut the range"
+                    self.path,
+                    expected="positive transmittance",
+                    found=f"{fraction.min():.3g}",
+                    advice="measure the background again, or cut the range",
                 )
             return -np.log10(fraction)
         raise FormatError(self.path, expected="absorbance or transmittance", found=self.quantity)
@@ -81,14 +84,22 @@ def _ordered(s: InfraredSpectrum) -> InfraredSpectrum:
             found=f"{x[bad]:.6g} then {x[min(bad + 1, len(x) - 1)]:.6g}" if len(x) else "none",
         )
     if x[0] < 0 or x[-1] > 20000:
-        raise FormatError(s.path, expected="wavenumbers in cm-1 between 0 and 20000", found=f"{x[0]:.5g} to {x[-1]:.5g}")
+        raise FormatError(
+            s.path,
+            expected="wavenumbers in cm-1 between 0 and 20000",
+            found=f"{x[0]:.5g} to {x[-1]:.5g}",
+        )
     return InfraredSpectrum(s.path, s.label, x, y, s.quantity, s.metadata)
 
 
 def _quantity(text: str, values: np.ndarray) -> str:
     text = text.lower()
     if "transm" in text or re.search(r"%\s*t\b|^t\s*[(\[]?\s*%?\s*[)\]]?$", text.strip()):
-        return "transmittance, %" if "%" in text or "percent" in text or values.max() > 5 else "transmittance"
+        return (
+            "transmittance, %"
+            if "%" in text or "percent" in text or values.max() > 5
+            else "transmittance"
+        )
     if "reflect" in text and "log" not in text:
         return "reflectance"
     return "absorbance"
@@ -98,12 +109,20 @@ def _read_columns(path: Path) -> list[InfraredSpectrum]:
     table = read_table(path)
     if len(table.columns) < 2 or any(c.values.dtype.kind != "f" for c in table.columns):
         raise FormatError(
-            path, expected="columns of numbers: wavenumber, then one or more spectra", found=f"{len(table.columns)} columns", place=f"line {table.first_line}"
+            path,
+            expected="columns of numbers: wavenumber, then one or more spectra",
+            found=f"{len(table.columns)} columns",
+            place=f"line {table.first_line}",
         )
     x = table.columns[0].values
     if re.search(r"µm|um|micro", table.columns[0].unit + table.columns[0].name, re.IGNORECASE):
         x = 1e4 / x
-    return [InfraredSpectrum(path, c.name, x, c.values, _quantity(f"{c.name} {c.unit}", c.values), table.metadata) for c in table.columns[1:]]
+    return [
+        InfraredSpectrum(
+            path, c.name, x, c.values, _quantity(f"{c.name} {c.unit}", c.values), table.metadata
+        )
+        for c in table.columns[1:]
+    ]
 
 
 def _read_spa(path: Path, content: bytes) -> InfraredSpectrum:
@@ -116,12 +135,20 @@ def _read_spa(path: Path, content: bytes) -> InfraredSpectrum:
         at += 16
     if 2 not in sections or 3 not in sections:
         raise FormatError(
-            path, place="byte 304", expected="sections 2 (header) and 3 (values)", found=", ".join(map(str, sections)) or "none", advice="export it as CSV"
+            path,
+            place="byte 304",
+            expected="sections 2 (header) and 3 (values)",
+            found=", ".join(map(str, sections)) or "none",
+            advice="export it as CSV",
         )
     head, (address, size) = sections[2][0], sections[3]
     if head + 40 > len(content) or address + size > len(content):
         raise FormatError(
-            path, place=f"byte {len(content)}", expected=f"{address + size} bytes", found=f"{len(content)}", advice="the file is cut; copy it again"
+            path,
+            place=f"byte {len(content)}",
+            expected=f"{address + size} bytes",
+            found=f"{len(content)}",
+            advice="the file is cut; copy it again",
         )
     n, (kind_x, kind_y), (first, last) = (
         struct.unpack_from("<I", content, head + 4)[0],
@@ -129,11 +156,36 @@ def _read_spa(path: Path, content: bytes) -> InfraredSpectrum:
         struct.unpack_from("<ff", content, head + 16),
     )
     if n < 2 or size < 4 * n:
-        raise FormatError(path, place=f"byte {head + 4}", expected=f"{size // 4} values", found=f"{n} in the header")
+        raise FormatError(
+            path,
+            place=f"byte {head + 4}",
+            expected=f"{size // 4} values",
+            found=f"{n} in the header",
+        )
     if kind_x not in (1, 32):
-        raise FormatError(path, place=f"byte {head + 8}", expected="wavenumbers (code 1)", found=f"code {kind_x}", advice="export it as CSV over wavenumber")
-    quantity = {16: "transmittance, %", 17: "absorbance", 11: "reflectance", 12: "absorbance", 20: "Kubelka-Munk", 22: "volt"}.get(kind_y, "absorbance")
-    return InfraredSpectrum(path, label, np.linspace(first, last, n), np.frombuffer(content, "<f4", n, address).astype(float), quantity, {"title": label})
+        raise FormatError(
+            path,
+            place=f"byte {head + 8}",
+            expected="wavenumbers (code 1)",
+            found=f"code {kind_x}",
+            advice="export it as CSV over wavenumber",
+        )
+    quantity = {
+        16: "transmittance, %",
+        17: "absorbance",
+        11: "reflectance",
+        12: "absorbance",
+        20: "Kubelka-Munk",
+        22: "volt",
+    }.get(kind_y, "absorbance")
+    return InfraredSpectrum(
+        path,
+        label,
+        np.linspace(first, last, n),
+        np.frombuffer(content, "<f4", n, address).astype(float),
+        quantity,
+        {"title": label},
+    )
 
 
 def _read_jcamp(path: Path) -> InfraredSpectrum:
@@ -142,42 +194,64 @@ def _read_jcamp(path: Path) -> InfraredSpectrum:
     labels = {}
     for match in re.finditer(r"^##([^=\n]+)=(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL):
         labels.setdefault(re.sub(r"[ \-_/]", "", match[1]).upper(), match[2].strip())
-    kind, block = next(((k, labels[k]) for k in ("XYDATA", "XYPOINTS", "PEAKTABLE") if k in labels), ("", ""))
+    kind, block = next(
+        ((k, labels[k]) for k in ("XYDATA", "XYPOINTS", "PEAKTABLE") if k in labels), ("", "")
+    )
     if "END" not in labels and not re.search(r"^##END", text, re.MULTILINE):
         raise FormatError(
-            path, place=f"line {text.count(chr(10)) + 1}", expected="##END=", found="the end of the file", advice="the file is cut; export it again"
+            path,
+            place=f"line {text.count(chr(10)) + 1}",
+            expected="##END=",
+            found="the end of the file",
+            advice="the file is cut; export it again",
         )
     if not block:
-        raise FormatError(path, expected="##XYDATA= or ##XYPOINTS=", found=", ".join(list(labels)[:8]))
+        raise FormatError(
+            path, expected="##XYDATA= or ##XYPOINTS=", found=", ".join(list(labels)[:8])
+        )
 
     def number(label: str, default: float | None = None) -> float:
         cell = labels.get(label, "").split("$$")[0].strip().replace(",", ".")
         try:
             return float(cell) if cell or default is None else default
         except ValueError:
-            raise FormatError(path, place=f"##{label}=", expected="a number", found=repr(cell)) from None
+            raise FormatError(
+                path, place=f"##{label}=", expected="a number", found=repr(cell)
+            ) from None
 
     body = re.sub(r"\$\$.*", "", block.split("\n", 1)[1] if "\n" in block else "")
     fx, fy = number("XFACTOR", 1.0), number("YFACTOR", 1.0)
     if "XY..XY" in block.split("\n")[0].replace(" ", "").upper():
         cells = np.array(re.findall(r"[+-]?\d+\.?\d*(?:[eE][+-]?\d+)?", body), float)
         if len(cells) % 2:
-            raise FormatError(path, place=f"##{kind}=", expected="pairs of numbers", found=f"{len(cells)} numbers")
+            raise FormatError(
+                path, place=f"##{kind}=", expected="pairs of numbers", found=f"{len(cells)} numbers"
+            )
         x, y = cells[::2] * fx, cells[1::2] * fy
     else:
         y = _decode(path, body) * fy
         x = np.linspace(number("FIRSTX"), number("LASTX"), len(y))
         if labels.get("NPOINTS") and int(number("NPOINTS")) != len(y):
             raise FormatError(
-                path, place="##NPOINTS=", expected=labels["NPOINTS"], found=f"{len(y)} values", advice="the file is cut or edited; export it again"
+                path,
+                place="##NPOINTS=",
+                expected=labels["NPOINTS"],
+                found=f"{len(y)} values",
+                advice="the file is cut or edited; export it again",
             )
     if "MICRO" in labels.get("XUNITS", "").upper():
         x = 1e4 / x
-    return InfraredSpectrum(path, labels.get("TITLE", ""), x, y, _quantity(labels.get("YUNITS", ""), y), labels)
+    return InfraredSpectrum(
+        path, labels.get("TITLE", ""), x, y, _quantity(labels.get("YUNITS", ""), y), labels
+    )
 
 
-_SQZ = {c: str(i) for i, c in enumerate("@ABCDEFGHI")} | {c: f"-{i}" for i, c in enumerate("abcdefghi", 1)}
-_DIF = {c: str(i) for i, c in enumerate("%JKLMNOPQR")} | {c: f"-{i}" for i, c in enumerate("jklmnopqr", 1)}
+_SQZ = {c: str(i) for i, c in enumerate("@ABCDEFGHI")} | {
+    c: f"-{i}" for i, c in enumerate("abcdefghi", 1)
+}
+_DIF = {c: str(i) for i, c in enumerate("%JKLMNOPQR")} | {
+    c: f"-{i}" for i, c in enumerate("jklmnopqr", 1)
+}
 _DUP = {c: str(i) for i, c in enumerate("STUVWXYZ", 1)} | {"s": "9"}
 
 
@@ -206,8 +280,12 @@ def _decode(path: Path, body: str) -> np.ndarray:
                     step = None
                     row.append(float(_SQZ[head] + token[1:]) if head in _SQZ else float(token))
         except (ValueError, IndexError):
-            raise FormatError(path, place=f"data line {number}", expected="JCAMP-DX values", found=repr(line[:40])) from None
-        if last_was_difference and values and row:  # a line after differences repeats the last value as a check
+            raise FormatError(
+                path, place=f"data line {number}", expected="JCAMP-DX values", found=repr(line[:40])
+            ) from None
+        if (
+            last_was_difference and values and row
+        ):  # a line after differences repeats the last value as a check
             if abs(values[-1] - row[0]) > 1.5:
                 raise FormatError(
                     path,

@@ -16,8 +16,16 @@ import numpy as np
 
 from peled.formats import FormatError, read_text
 
-_SQZ = {**{c: str(i) for i, c in enumerate("@ABCDEFGHI")}, **{c: str(-i - 1) for i, c in enumerate("abcdefghi")}, "+": "+", "-": "-"}
-_DIF = {**{c: str(i) for i, c in enumerate("%JKLMNOPQR")}, **{c: str(-i - 1) for i, c in enumerate("jklmnopqr")}}
+_SQZ = {
+    **{c: str(i) for i, c in enumerate("@ABCDEFGHI")},
+    **{c: str(-i - 1) for i, c in enumerate("abcdefghi")},
+    "+": "+",
+    "-": "-",
+}
+_DIF = {
+    **{c: str(i) for i, c in enumerate("%JKLMNOPQR")},
+    **{c: str(-i - 1) for i, c in enumerate("jklmnopqr")},
+}
 _DUP = {c: str(i + 1) for i, c in enumerate("STUVWXYZs")}
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 # An E right after the abscissa is a pseudo-digit, not an exponent, unless a blank ends the number.
@@ -56,11 +64,19 @@ class Block:
 
     def list(self, label: str) -> list[str]:
         """A comma-separated record."""
-        return [part.strip() for part in self.text(label).replace("\n", " ").split(",")] if self.text(label) else []
+        return (
+            [part.strip() for part in self.text(label).replace("\n", " ").split(",")]
+            if self.text(label)
+            else []
+        )
 
     def parameters(self) -> dict:
         """All short records as text."""
-        return {label: found[0].text.strip() for label, found in self.records.items() if len(found[0].text) < 400}
+        return {
+            label: found[0].text.strip()
+            for label, found in self.records.items()
+            if len(found[0].text) < 400
+        }
 
 
 def normalise(label: str) -> str:
@@ -100,7 +116,12 @@ def read_blocks(path: str | os.PathLike) -> list[Block]:
                     stack.pop()
                 current = None
             elif not stack:
-                raise FormatError(path, place=f"line {number}", expected="##TITLE= at the start of a JCAMP-DX block", found=repr(stripped[:40]))
+                raise FormatError(
+                    path,
+                    place=f"line {number}",
+                    expected="##TITLE= at the start of a JCAMP-DX block",
+                    found=repr(stripped[:40]),
+                )
         elif current is not None:
             current.append(stripped)  # blank and comment lines too, so that line numbers stay right
     if not blocks:
@@ -116,7 +137,15 @@ def read_blocks(path: str | os.PathLike) -> list[Block]:
     return blocks
 
 
-def decode(path: Path, record: Record, *, first_x: float | None = None, step: float | None = None, count: int | None = None, check: bool = True) -> np.ndarray:
+def decode(
+    path: Path,
+    record: Record,
+    *,
+    first_x: float | None = None,
+    step: float | None = None,
+    count: int | None = None,
+    check: bool = True,
+) -> np.ndarray:
     """Ordinates of an `X++(Y..Y)` table in any of the compressions.
 
     Parameters
@@ -140,7 +169,12 @@ def decode(path: Path, record: Record, *, first_x: float | None = None, step: fl
         place = f"line {record.line + offset}"
         head = _FIRST.match(line)
         if not head:
-            raise FormatError(path, place=place, expected="an abscissa at the start of the line", found=repr(line[:30]))
+            raise FormatError(
+                path,
+                place=place,
+                expected="an abscissa at the start of the line",
+                found=repr(line[:30]),
+            )
         body = line[head.end() :].strip()
         try:
             decoded, differences = _decode_line(body, values[-1] if last_was_difference else None)
@@ -166,7 +200,9 @@ def decode(path: Path, record: Record, *, first_x: float | None = None, step: fl
             at = len(values) - (1 if last_was_difference else 0)
             expected = first_x + step * at
             # Writers round the abscissa of a line: half a per cent of the span is damage, less is rounding.
-            if abs(float(head[1]) - expected) > max(1.5 * abs(step), 0.005 * abs(step) * max(count or 0, 200)):
+            if abs(float(head[1]) - expected) > max(
+                1.5 * abs(step), 0.005 * abs(step) * max(count or 0, 200)
+            ):
                 raise FormatError(
                     path,
                     place=place,
@@ -244,13 +280,23 @@ def pairs(path: Path, record: Record) -> tuple[np.ndarray, np.ndarray, list[str]
             numbers = _NUMBER.findall(line)
         if len(numbers) % width:
             raise FormatError(
-                path, place=f"line {record.line + offset}", expected=f"groups of {width} numbers {lines[0].strip()}", found=repr(line.strip()[:40])
+                path,
+                place=f"line {record.line + offset}",
+                expected=f"groups of {width} numbers {lines[0].strip()}",
+                found=repr(line.strip()[:40]),
             )
         try:
             xs += [float(v) for v in numbers[0::width]]
             ys += [float(v) for v in numbers[1::width]]
         except ValueError:
-            raise FormatError(path, place=f"line {record.line + offset}", expected="numbers", found=repr(line.strip()[:40])) from None
+            raise FormatError(
+                path,
+                place=f"line {record.line + offset}",
+                expected="numbers",
+                found=repr(line.strip()[:40]),
+            ) from None
     if not xs:
-        raise FormatError(path, place=f"line {record.line}", expected="a table of pairs", found="none")
+        raise FormatError(
+            path, place=f"line {record.line}", expected="a table of pairs", found="none"
+        )
     return np.array(xs), np.array(ys), labels

@@ -32,7 +32,10 @@ _TO_AXIS = {
     "cm-1": ("eV", 1e7**-1 * HC_EV_NM),
     "1/cm": ("eV", 1e-7 * HC_EV_NM),
 }
-_AXIS_WORD = re.compile(r"wave ?length|wavelength|lambda|λ|energy|wave ?number|photon|^nm\.?$|^ev$|^e$|^x$", re.IGNORECASE)
+_AXIS_WORD = re.compile(
+    r"wave ?length|wavelength|lambda|λ|energy|wave ?number|photon|^nm\.?$|^ev$|^e$|^x$",
+    re.IGNORECASE,
+)
 _UNIT_WORD = re.compile(r"(?<![A-Za-z])(nm|µm|μm|um|Å|meV|eV|cm\^?[-−]1|cm⁻¹|1/cm)(?![A-Za-z])")
 _SERIES = re.compile(
     r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|"
@@ -125,7 +128,12 @@ class Spectra:
             return self.values[which]
         found = [i for i, label in enumerate(self.labels) if re.search(which, label, re.IGNORECASE)]
         if len(found) != 1:
-            raise FormatError(self.path, expected=f"one spectrum named like {which!r}", found=", ".join(map(repr, self.labels)), place="column heads")
+            raise FormatError(
+                self.path,
+                expected=f"one spectrum named like {which!r}",
+                found=", ".join(map(repr, self.labels)),
+                place="column heads",
+            )
         return self.values[found[0]]
 
 
@@ -146,9 +154,15 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
     """
     groups = read_each(path, x_unit=x_unit)
     if len(groups) > 1:
-        spans = "; ".join(f"{g.labels[0]}: {g.x[0]:g} to {g.x[-1]:g} {g.x_unit}, {g.x.size} points" for g in groups[:3])
+        spans = "; ".join(
+            f"{g.labels[0]}: {g.x[0]:g} to {g.x[-1]:g} {g.x_unit}, {g.x.size} points"
+            for g in groups[:3]
+        )
         raise FormatError(
-            path, expected="spectra on one common axis", found=f"{len(groups)} axes ({spans})", advice="export them on one grid, or read them with read_each"
+            path,
+            expected="spectra on one common axis",
+            found=f"{len(groups)} axes ({spans})",
+            advice="export them on one grid, or read them with read_each",
         )
     return groups[0]
 
@@ -184,14 +198,32 @@ def _columns(path: Path, lines: list[str], x_unit: str | None) -> Spectra:
     numeric_index = [i for i, c in enumerate(table.columns) if c.values.dtype.kind == "f"]
     axis = next((i for i in numeric_index if _AXIS_WORD.search(heads[i])), numeric_index[0])
     others = [i for i in numeric_index if i != axis]
-    if any(word in heads[axis].lower() for word in ("time", "channel")) and not _UNIT_WORD.search(heads[axis]):
-        raise FormatError(path, expected="a wavelength or energy axis", found=f"a column headed {heads[axis]!r}", place="column heads")
+    if any(word in heads[axis].lower() for word in ("time", "channel")) and not _UNIT_WORD.search(
+        heads[axis]
+    ):
+        raise FormatError(
+            path,
+            expected="a wavelength or energy axis",
+            found=f"a column headed {heads[axis]!r}",
+            place="column heads",
+        )
     metadata = dict(table.metadata)
-    x, unit = _axis(path, table.columns[axis].values, heads[axis], table.columns[axis].unit, metadata, x_unit, table.first_line)
+    x, unit = _axis(
+        path,
+        table.columns[axis].values,
+        heads[axis],
+        table.columns[axis].unit,
+        metadata,
+        x_unit,
+        table.first_line,
+    )
     labels, value_unit, names_row = _labels(scan, heads, others, metadata)
     values = np.array([table.columns[i].values for i in others])
     parameter, parameter_unit = _parameters(labels, heads[axis], metadata, names_row)
-    return _ordered(Spectra(path, x, unit, values, labels, value_unit, parameter, parameter_unit, metadata), table.first_line)
+    return _ordered(
+        Spectra(path, x, unit, values, labels, value_unit, parameter, parameter_unit, metadata),
+        table.first_line,
+    )
 
 
 def _heads(scan: delimited.Scan, width: int) -> list[str]:
@@ -200,8 +232,14 @@ def _heads(scan: delimited.Scan, width: int) -> list[str]:
     for i in reversed(above[-4:]):
         cells = _padded(scan, i)
         if len(cells) != width and scan.delimiter is None:
-            cells = [c for c in re.split(r"\s{2,}|\t|\"\s+\"", scan.lines[i].strip().strip('"#% ')) if c]
-        if len(cells) == width and any(parse_number(c, scan.decimal) is None for c in cells) and not cells[0].endswith(("=", ":")):  # metadata is no head
+            cells = [
+                c for c in re.split(r"\s{2,}|\t|\"\s+\"", scan.lines[i].strip().strip('"#% ')) if c
+            ]
+        if (
+            len(cells) == width
+            and any(parse_number(c, scan.decimal) is None for c in cells)
+            and not cells[0].endswith(("=", ":"))
+        ):  # metadata is no head
             return cells
     return [""] * width
 
@@ -210,15 +248,23 @@ def _padded(scan: delimited.Scan, index: int) -> list[str]:
     line = scan.lines[index].rstrip("\n")
     for mark in ("#", "%", "//"):
         line = line.removeprefix(mark)
-    return [c.strip().strip("\"'").strip() for c in line.split(scan.delimiter)] if scan.delimiter else line.split()
+    return (
+        [c.strip().strip("\"'").strip() for c in line.split(scan.delimiter)]
+        if scan.delimiter
+        else line.split()
+    )
 
 
-def _labels(scan: delimited.Scan, heads: list[str], others: list[int], metadata: dict) -> tuple[tuple[str, ...], str, bool]:
+def _labels(
+    scan: delimited.Scan, heads: list[str], others: list[int], metadata: dict
+) -> tuple[tuple[str, ...], str, bool]:
     """Names of the spectra and the unit of their values, from the heads, a `Labels` line or the rows above."""
     names = [heads[i] for i in others]
     unit = _value_unit(names + [metadata.get(key, "") for key in ("Yaxis", "Y-axis", "Y Axis")])
     # A row of names or of times above a row of repeated quantities (Edinburgh, Horiba, hand-made tables).
-    generic = len({n.lower() for n in names}) < len(names) or all(not n or _value_unit([n]) or delimited._looks_like_unit(n) for n in names)
+    generic = len({n.lower() for n in names}) < len(names) or all(
+        not n or _value_unit([n]) or delimited._looks_like_unit(n) for n in names
+    )
     if generic:
         for i in reversed([i for i in range(scan.start) if scan.lines[i].strip()]):
             cells = _padded(scan, i)
@@ -235,7 +281,11 @@ def _labels(scan: delimited.Scan, heads: list[str], others: list[int], metadata:
     stem = scan.path.name.split(".")[0]
     if len(names) == 1 and generic:
         names = [stem]
-    return tuple(n or (f"{stem} {k + 1}" if len(names) > 1 else stem) for k, n in enumerate(names)), unit, False
+    return (
+        tuple(n or (f"{stem} {k + 1}" if len(names) > 1 else stem) for k, n in enumerate(names)),
+        unit,
+        False,
+    )
 
 
 def _value_unit(names: list[str]) -> str:
@@ -245,7 +295,11 @@ def _value_unit(names: list[str]) -> str:
         if re.search(r"\babs(orbance|\.|\b)|\bO\.?D\.?\b|optical density", name, re.IGNORECASE):
             return "absorbance"
     for name in names:
-        if match := re.search(r"counts?/s|cps|counts?|cts|photons?|a\.? ?u\.?|arb|µW[^)\]]*|W/?[^)\]]*nm", name, re.IGNORECASE):
+        if match := re.search(
+            r"counts?/s|cps|counts?|cts|photons?|a\.? ?u\.?|arb|µW[^)\]]*|W/?[^)\]]*nm",
+            name,
+            re.IGNORECASE,
+        ):
             return match[0].lower()
     return ""
 
@@ -256,8 +310,16 @@ def _value_unit(names: list[str]) -> str:
 def _series_by_row(path: Path, lines: list[str], x_unit: str | None) -> tuple[Spectra, ...] | None:
     """OceanView and LabSpec time series: a row of wavelengths, then a row a spectrum that leads with its time."""
     for delimiter in ("\t", ";", ","):
-        decimal = "," if delimiter != "," and any("," in line and "." not in line for line in lines[-3:]) else "."
-        rows = [(i, [c.strip() for c in line.rstrip(" \n").split(delimiter)]) for i, line in enumerate(lines) if line.strip()]
+        decimal = (
+            ","
+            if delimiter != "," and any("," in line and "." not in line for line in lines[-3:])
+            else "."
+        )
+        rows = [
+            (i, [c.strip() for c in line.rstrip(" \n").split(delimiter)])
+            for i, line in enumerate(lines)
+            if line.strip()
+        ]
         head = next((k for k, (_, cells) in enumerate(rows) if _is_axis_row(cells, decimal)), None)
         if head is not None:
             break
@@ -285,26 +347,58 @@ def _series_by_row(path: Path, lines: list[str], x_unit: str | None) -> tuple[Sp
     for i, c in body:
         if len(c) != lead + len(axis):
             raise FormatError(
-                path, place=f"line {i + 1}", expected=f"{lead + len(axis)} cells as the first spectrum has", found=f"{len(c)}", advice="mend or remove the line"
+                path,
+                place=f"line {i + 1}",
+                expected=f"{lead + len(axis)} cells as the first spectrum has",
+                found=f"{len(c)}",
+                advice="mend or remove the line",
             )
         numbers = [parse_number(v, decimal) for v in c[lead:]]
         if None in numbers:
             j = numbers.index(None)
-            raise FormatError(path, place=f"line {i + 1}, column {lead + j + 1}", expected="a number", found=repr(c[lead + j]), advice="mend the cell")
+            raise FormatError(
+                path,
+                place=f"line {i + 1}, column {lead + j + 1}",
+                expected="a number",
+                found=repr(c[lead + j]),
+                advice="mend the cell",
+            )
         values.append(numbers)
         stamps.append(c[:lead])
     metadata = delimited._metadata([line for i, line in enumerate(lines) if i < rows[head][0]])
-    x, unit = _axis(path, np.array(x, dtype=float), cells[0], "", metadata, x_unit, rows[head][0] + 1)
+    x, unit = _axis(
+        path, np.array(x, dtype=float), cells[0], "", metadata, x_unit, rows[head][0] + 1
+    )
     corner = " ".join(cells[:first])
     labels = tuple(" ".join(s[:1]) for s in stamps)
     parameter, parameter_unit = _stamps(path, [s[0] for s in stamps], corner, decimal, body)
-    return (_ordered(Spectra(path, x, unit, np.array(values), labels, _value_unit([corner]), parameter, parameter_unit, metadata), rows[head][0] + 1),)
+    return (
+        _ordered(
+            Spectra(
+                path,
+                x,
+                unit,
+                np.array(values),
+                labels,
+                _value_unit([corner]),
+                parameter,
+                parameter_unit,
+                metadata,
+            ),
+            rows[head][0] + 1,
+        ),
+    )
 
 
 def _is_axis_row(cells: list[str], decimal: str) -> bool:
     numbers = [parse_number(c, decimal) for c in cells]
     inside = [n for n in numbers[1:] if n is not None]
-    return len(inside) >= 16 and numbers[0] is None and len(inside) >= len([c for c in cells if c]) - 3 and _rising(inside, 0.3)
+    return (
+        len(inside) >= 16
+        and numbers[0] is None
+        and len(inside) >= len([c for c in cells if c]) - 3
+        and _rising(inside, 0.3)
+    )
 
 
 def _rising(numbers: list, least: float) -> bool:
@@ -318,7 +412,9 @@ def _looks_like_axis(numbers: list) -> bool:
     return _rising(numbers, 100) and len(numbers) >= 16
 
 
-def _stamps(path, stamps: list[str], corner: str, decimal: str, body) -> tuple[np.ndarray | None, str]:
+def _stamps(
+    path, stamps: list[str], corner: str, decimal: str, body
+) -> tuple[np.ndarray | None, str]:
     numbers = [parse_number(s, decimal) for s in stamps]
     if None not in numbers:
         match = re.search(r"\(?\b(ms|s|sec|min|h)\b\)?\s*$|time", corner, re.IGNORECASE)
@@ -327,7 +423,12 @@ def _stamps(path, stamps: list[str], corner: str, decimal: str, body) -> tuple[n
     times = [_clock(s) for s in stamps]
     if None in times:
         i = times.index(None)
-        raise FormatError(path, place=f"line {body[i][0] + 1}, column 1", expected="a time, as a number, hh:mm:ss or ISO date", found=repr(stamps[i]))
+        raise FormatError(
+            path,
+            place=f"line {body[i][0] + 1}, column 1",
+            expected="a time, as a number, hh:mm:ss or ISO date",
+            found=repr(stamps[i]),
+        )
     return _since_first(times), "s"
 
 
@@ -336,9 +437,20 @@ def _clock(stamp: str) -> float | None:
     stamp = stamp.strip()
     if match := re.fullmatch(r"(\d{1,3}):(\d{2}):(\d{2}(?:[.,:]\d+)?)", stamp):
         return int(match[1]) * 3600 + int(match[2]) * 60 + float(re.sub("[,:]", ".", match[3]))
-    for form in (None, "%Y-%m-%d %H:%M:%S.%f", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%a %b %d %H:%M:%S %Y", "%Y/%m/%d %H:%M:%S"):
+    for form in (
+        None,
+        "%Y-%m-%d %H:%M:%S.%f",
+        "%m/%d/%Y %H:%M:%S",
+        "%d.%m.%Y %H:%M:%S",
+        "%a %b %d %H:%M:%S %Y",
+        "%Y/%m/%d %H:%M:%S",
+    ):
         try:
-            return (datetime.fromisoformat(stamp) if form is None else datetime.strptime(stamp, form)).replace(tzinfo=None).timestamp()
+            return (
+                (datetime.fromisoformat(stamp) if form is None else datetime.strptime(stamp, form))
+                .replace(tzinfo=None)
+                .timestamp()
+            )
         except ValueError:
             continue
     return None
@@ -358,47 +470,108 @@ def _pairs(path: Path, lines: list[str], x_unit: str | None) -> tuple[Spectra, .
     for i, line in enumerate(lines[:80]):
         for delimiter in (",", "\t", ";"):
             cells = [c.strip().strip('"') for c in line.split(delimiter)]
-            axes = [j for j, c in enumerate(cells) if _AXIS_WORD.search(c) and (_UNIT_WORD.search(c) or re.search("wave", c, re.IGNORECASE))]
+            axes = [
+                j
+                for j, c in enumerate(cells)
+                if _AXIS_WORD.search(c)
+                and (_UNIT_WORD.search(c) or re.search("wave", c, re.IGNORECASE))
+            ]
             if len(axes) >= 2 and i + 1 < len(lines) and axes == list(range(0, 2 * len(axes), 2)):
                 return _read_pairs(path, lines, i, delimiter, cells, axes, x_unit)
     return None
 
 
-def _read_pairs(path: Path, lines: list[str], head: int, delimiter: str, heads: list[str], axes: list[int], x_unit: str | None) -> tuple[Spectra, ...]:
-    body = [(i, [c.strip() for c in lines[i].split(delimiter)]) for i in range(head + 1, len(lines))]
-    end = next((k for k, (_, cells) in enumerate(body) if not any(cells) or (cells[0] and not re.match(r"[+\-−.,\d]", cells[0]))), len(body))
+def _read_pairs(
+    path: Path,
+    lines: list[str],
+    head: int,
+    delimiter: str,
+    heads: list[str],
+    axes: list[int],
+    x_unit: str | None,
+) -> tuple[Spectra, ...]:
+    body = [
+        (i, [c.strip() for c in lines[i].split(delimiter)]) for i in range(head + 1, len(lines))
+    ]
+    end = next(
+        (
+            k
+            for k, (_, cells) in enumerate(body)
+            if not any(cells) or (cells[0] and not re.match(r"[+\-−.,\d]", cells[0]))
+        ),
+        len(body),
+    )
     footer = [lines[i] for i, _ in body[end:]]
     for i, cells in body[end:]:  # a damaged row would otherwise pass for the footer
-        if sum(bool(re.fullmatch(r"[+-]?[\d.,]+(e[+-]?\d+)?", c, re.IGNORECASE)) for c in cells) >= max(2, 2 * len(axes) - 1):
-            raise FormatError(path, place=f"line {i + 1}, column 1", expected="a number", found=repr(cells[0]), advice="mend the cell")
+        if sum(
+            bool(re.fullmatch(r"[+-]?[\d.,]+(e[+-]?\d+)?", c, re.IGNORECASE)) for c in cells
+        ) >= max(2, 2 * len(axes) - 1):
+            raise FormatError(
+                path,
+                place=f"line {i + 1}, column 1",
+                expected="a number",
+                found=repr(cells[0]),
+                advice="mend the cell",
+            )
     body = body[:end]
     sample = [c for _, cells in body[:50] for c in cells if c]
-    decimal = "," if delimiter != "," and any("," in c for c in sample) and not any("." in c for c in sample) else "."
+    decimal = (
+        ","
+        if delimiter != "," and any("," in c for c in sample) and not any("." in c for c in sample)
+        else "."
+    )
     above = [c.strip().strip('"') for c in lines[head - 1].split(delimiter)] if head else []
     metadata = delimited._metadata(lines[: max(head - 1, 0)] + footer)
     found: list[Spectra] = []
     for k, j in enumerate(axes):
         pairs, lines_of = [], []
         for i, cells in body:
-            x, y = (cells[j] if j < len(cells) else ""), (cells[j + 1] if j + 1 < len(cells) else "")
+            x, y = (
+                (cells[j] if j < len(cells) else ""),
+                (cells[j + 1] if j + 1 < len(cells) else ""),
+            )
             if not x and not y:
                 continue  # a shorter sample
             numbers = parse_number(x, decimal), parse_number(y, decimal)
             if None in numbers:
                 bad = numbers.index(None)
-                raise FormatError(path, place=f"line {i + 1}, column {j + bad + 1}", expected="a number", found=repr((x, y)[bad]), advice="mend the cell")
+                raise FormatError(
+                    path,
+                    place=f"line {i + 1}, column {j + bad + 1}",
+                    expected="a number",
+                    found=repr((x, y)[bad]),
+                    advice="mend the cell",
+                )
             pairs.append(numbers)
             lines_of.append(i + 1)
         if len(pairs) < 2:
             raise FormatError(
-                path, place=f"column {j + 1}", expected="at least two points", found=f"{len(pairs)}", advice="export the sample again or remove its columns"
+                path,
+                place=f"column {j + 1}",
+                expected="at least two points",
+                found=f"{len(pairs)}",
+                advice="export the sample again or remove its columns",
             )
-        x, unit = _axis(path, np.array([p[0] for p in pairs]), heads[j], split_unit(heads[j])[1], metadata, x_unit, lines_of[0])
+        x, unit = _axis(
+            path,
+            np.array([p[0] for p in pairs]),
+            heads[j],
+            split_unit(heads[j])[1],
+            metadata,
+            x_unit,
+            lines_of[0],
+        )
         label = (above[j] if j < len(above) else "") or f"{path.name.split('.')[0]} {k + 1}"
         found.append(
             _ordered(
                 Spectra(
-                    path, x, unit, np.array([[p[1] for p in pairs]]), (label,), _value_unit([heads[j + 1]] if j + 1 < len(heads) else []), metadata=metadata
+                    path,
+                    x,
+                    unit,
+                    np.array([[p[1] for p in pairs]]),
+                    (label,),
+                    _value_unit([heads[j + 1]] if j + 1 < len(heads) else []),
+                    metadata=metadata,
                 ),
                 lines_of[0],
             )
@@ -409,29 +582,48 @@ def _read_pairs(path: Path, lines: list[str], head: int, delimiter: str, heads: 
             (
                 g
                 for g, other in enumerate(groups)
-                if other.x_unit == one.x_unit and other.x.shape == one.x.shape and np.allclose(other.x, one.x, rtol=0, atol=1e-6)
+                if other.x_unit == one.x_unit
+                and other.x.shape == one.x.shape
+                and np.allclose(other.x, one.x, rtol=0, atol=1e-6)
             ),
             None,
         )
         if at is None:
             groups.append(one)
         else:
-            groups[at] = replace(groups[at], values=np.vstack([groups[at].values, one.values]), labels=groups[at].labels + one.labels)
-    return tuple(replace(g, parameter=p[0], parameter_unit=p[1]) for g in groups for p in [_parameters(g.labels, "", g.metadata, False)])
+            groups[at] = replace(
+                groups[at],
+                values=np.vstack([groups[at].values, one.values]),
+                labels=groups[at].labels + one.labels,
+            )
+    return tuple(
+        replace(g, parameter=p[0], parameter_unit=p[1])
+        for g in groups
+        for p in [_parameters(g.labels, "", g.metadata, False)]
+    )
 
 
 # ---- axis and series ---------------------------------------------------------------------------------------------------
 
 
-def _axis(path: Path, x: np.ndarray, head: str, unit: str, metadata: dict, asked: str | None, line: int) -> tuple[np.ndarray, str]:
+def _axis(
+    path: Path, x: np.ndarray, head: str, unit: str, metadata: dict, asked: str | None, line: int
+) -> tuple[np.ndarray, str]:
     """The axis in nm or eV, and which: by request, head, metadata, or range."""
     said = asked or ""
     if not said:
-        texts = [unit, head] + [str(metadata.get(key, "")) for key in ("Xaxis", "X-axis", "X Axis", "XUNITS", "AxisUnit", "AxisUnit[1]", "Units")]
+        texts = [unit, head] + [
+            str(metadata.get(key, ""))
+            for key in ("Xaxis", "X-axis", "X Axis", "XUNITS", "AxisUnit", "AxisUnit[1]", "Units")
+        ]
         said = next((m[1] for t in texts if (m := _UNIT_WORD.search(t))), "")
         if not said and any(re.search("wave ?length", t, re.IGNORECASE) for t in texts):
             said = "nm" if np.min(x) > 20 else "µm"
-        elif not said and any(re.search("energy", t, re.IGNORECASE) for t in texts) and np.max(x) < 50:
+        elif (
+            not said
+            and any(re.search("energy", t, re.IGNORECASE) for t in texts)
+            and np.max(x) < 50
+        ):
             said = "eV"
     if not said:
         low, high = float(np.min(x)), float(np.max(x))
@@ -460,7 +652,10 @@ def _axis(path: Path, x: np.ndarray, head: str, unit: str, metadata: dict, asked
     x = np.asarray(x, dtype=float) * factor
     if np.any(x <= 0):
         raise FormatError(
-            path, place=f"line {line + int(np.argmax(x <= 0))}, column 1", expected=f"a positive axis in {unit}", found=f"{x[np.argmax(x <= 0)]:g}"
+            path,
+            place=f"line {line + int(np.argmax(x <= 0))}, column 1",
+            expected=f"a positive axis in {unit}",
+            found=f"{x[np.argmax(x <= 0)]:g}",
         )
     return x, unit
 
@@ -487,25 +682,35 @@ def _ordered(spectra: Spectra, line: int) -> Spectra:
     return spectra
 
 
-def _parameters(labels: tuple[str, ...], corner: str, metadata: dict, times: bool) -> tuple[np.ndarray | None, str]:
+def _parameters(
+    labels: tuple[str, ...], corner: str, metadata: dict, times: bool
+) -> tuple[np.ndarray | None, str]:
     """What was varied, from heads such as `30 s`, `t = 0.5 min`, `2.6 V`, `10 mA/cm2`, `12:03:55`; None when they do not say."""
     if len(labels) < 2:
         return None, ""
     clocks = [_clock(label) if ":" in label else None for label in labels]
     if None not in clocks:
         return _since_first(clocks), "s"
-    matches = [_SERIES.search(label.strip().replace("[", "").replace("]", "").replace("(", "")) for label in labels]
+    matches = [
+        _SERIES.search(label.strip().replace("[", "").replace("]", "").replace("(", ""))
+        for label in labels
+    ]
     if any(m is None for m in matches):
         return None, ""
     values = np.array([float(m["value"]) for m in matches])
     units = {(m["unit"] or "") for m in matches}
     if units == {""}:
-        named = "time" if times else corner + " " + str(metadata.get("Series", "")) + " " + labels[0]
+        named = (
+            "time" if times else corner + " " + str(metadata.get("Series", "")) + " " + labels[0]
+        )
         match = re.search(r"time[^A-Za-z]*(ms|s|sec|min|h)?\b", named, re.IGNORECASE)
         bare = all(parse_number(label) is not None for label in labels)
         if match:
             return values * _SECONDS.get((match[1] or "s").lower(), 1.0), "s"
-        if other := re.search(r"[(\[]\s*(m?V|[mµu]?A[ /]?cm\^?-?2|mA|A|m?W/?cm\^?-?2)\s*[)\]]", str(metadata.get("Series", "")) + corner):
+        if other := re.search(
+            r"[(\[]\s*(m?V|[mµu]?A[ /]?cm\^?-?2|mA|A|m?W/?cm\^?-?2)\s*[)\]]",
+            str(metadata.get("Series", "")) + corner,
+        ):
             return values, other[1]
         return (values, "") if bare else (None, "")
     if units <= set(_SECONDS):

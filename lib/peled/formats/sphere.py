@@ -23,9 +23,17 @@ from peled.formats.spectra import Spectra, read_spectra
 
 RUNS = ("empty", "indirect", "direct")
 _NAMES = {
-    "empty": re.compile(r"empty|blank|reference|no[ _-]?sample|(?<![a-z])a(?=\d|$|[_. -])", re.IGNORECASE),
-    "indirect": re.compile(r"indirect|diffuse|(?<![a-z])out(?![a-z])|off[ _-]?beam|beside|(?<![a-z])b(?=\d|$|[_. -])", re.IGNORECASE),
-    "direct": re.compile(r"(?<!in)direct|(?<![a-z])in(?![a-z])|on[ _-]?beam|(?<![a-z])c(?=\d|$|[_. -])", re.IGNORECASE),
+    "empty": re.compile(
+        r"empty|blank|reference|no[ _-]?sample|(?<![a-z])a(?=\d|$|[_. -])", re.IGNORECASE
+    ),
+    "indirect": re.compile(
+        r"indirect|diffuse|(?<![a-z])out(?![a-z])|off[ _-]?beam|beside|(?<![a-z])b(?=\d|$|[_. -])",
+        re.IGNORECASE,
+    ),
+    "direct": re.compile(
+        r"(?<!in)direct|(?<![a-z])in(?![a-z])|on[ _-]?beam|(?<![a-z])c(?=\d|$|[_. -])",
+        re.IGNORECASE,
+    ),
 }
 
 
@@ -75,7 +83,9 @@ class Calibration:
 
     def __post_init__(self):
         if self.quantity not in ("energy", "photons"):
-            raise ValueError(f"calibration: quantity: expected 'energy' or 'photons', found {self.quantity!r}")
+            raise ValueError(
+                f"calibration: quantity: expected 'energy' or 'photons', found {self.quantity!r}"
+            )
 
     def at(self, wavelength_nm: np.ndarray) -> np.ndarray:
         """The factor, interpolated linearly.
@@ -119,7 +129,9 @@ def read_calibration(path: str | os.PathLike, *, quantity: str | None = None) ->
         If neither file nor caller says what the factor gives.
     """
     spectra = read_spectra(path)
-    said = quantity or next((v.strip().lower() for k, v in spectra.metadata.items() if k.lower() == "quantity"), "")
+    said = quantity or next(
+        (v.strip().lower() for k, v in spectra.metadata.items() if k.lower() == "quantity"), ""
+    )
     if said not in ("energy", "photons"):
         raise FormatError(
             path,
@@ -128,13 +140,20 @@ def read_calibration(path: str | os.PathLike, *, quantity: str | None = None) ->
             found=repr(said) if said else "neither",
             advice="say which in the header or by the argument quantity: a yield counts photons",
         )
-    error = next((float(v) for k, v in spectra.metadata.items() if k.lower() == "relative error"), 0.0)
+    error = next(
+        (float(v) for k, v in spectra.metadata.items() if k.lower() == "relative error"), 0.0
+    )
     order = np.argsort(spectra.wavelength_nm)
-    return Calibration(Path(path), spectra.wavelength_nm[order], spectra.values[0][order], said, error)
+    return Calibration(
+        Path(path), spectra.wavelength_nm[order], spectra.values[0][order], said, error
+    )
 
 
 def read_sphere(
-    path: str | os.PathLike, *, laser_band_nm: tuple[float, float] | None = None, emission_band_nm: tuple[float, float] | None = None
+    path: str | os.PathLike,
+    *,
+    laser_band_nm: tuple[float, float] | None = None,
+    emission_band_nm: tuple[float, float] | None = None,
 ) -> tuple[SphereTriple, ...]:
     """The triples of a folder or a table; one, or a series.
 
@@ -152,7 +171,11 @@ def read_sphere(
         A run that is missing or there twice, grids that do not match, no laser line in the empty run, bands out of range.
     """
     path = Path(path)
-    return (_from_folder(path, laser_band_nm, emission_band_nm),) if path.is_dir() else _from_table(path, laser_band_nm, emission_band_nm)
+    return (
+        (_from_folder(path, laser_band_nm, emission_band_nm),)
+        if path.is_dir()
+        else _from_table(path, laser_band_nm, emission_band_nm)
+    )
 
 
 def _role(name: str) -> str | None:
@@ -177,21 +200,37 @@ def _from_folder(folder: Path, laser, emission) -> SphereTriple:
         )
     if any(len(spectra) > 2 for spectra in found.values()):
         run = next(r for r, spectra in found.items() if len(spectra) > 2)
-        raise FormatError(folder, expected="one file a run, or one each for laser and emission band", found=f"{len(found[run])} for {run}")
+        raise FormatError(
+            folder,
+            expected="one file a run, or one each for laser and emission band",
+            found=f"{len(found[run])} for {run}",
+        )
     runs = {}
     if len(found["indirect"]) == 2 or len(found["direct"]) == 2:
         for run in RUNS:
             parts = sorted(found[run], key=lambda s: s.wavelength_nm.min())
             if run != "empty" and len(parts) != 2:
-                raise FormatError(folder, expected="a laser and an emission band for indirect and direct run", found=f"{len(parts)} file for {run}")
+                raise FormatError(
+                    folder,
+                    expected="a laser and an emission band for indirect and direct run",
+                    found=f"{len(parts)} file for {run}",
+                )
             if len(parts) == 2 and parts[0].wavelength_nm.max() >= parts[1].wavelength_nm.min():
-                raise FormatError(parts[1].path, expected="an emission band redder than the laser band", found=f"overlap with {parts[0].path.name}")
-            runs[run] = SphereRun(run, _band(parts[0], 0), _band(parts[1], 0) if len(parts) == 2 else None)
+                raise FormatError(
+                    parts[1].path,
+                    expected="an emission band redder than the laser band",
+                    found=f"overlap with {parts[0].path.name}",
+                )
+            runs[run] = SphereRun(
+                run, _band(parts[0], 0), _band(parts[1], 0) if len(parts) == 2 else None
+            )
         _same_grid(folder, runs)
     else:
         spectra = {run: found[run][0] for run in RUNS}
         for run in RUNS[1:]:
-            _same_axis(spectra[run].path, spectra[run].wavelength_nm, spectra["empty"].wavelength_nm, run)
+            _same_axis(
+                spectra[run].path, spectra[run].wavelength_nm, spectra["empty"].wavelength_nm, run
+            )
         bands = _bands(spectra["empty"], spectra["empty"].values[0], laser, emission)
         runs = {run: _split(run, spectra[run], 0, *bands) for run in RUNS}
     return SphereTriple(folder, folder.name, **runs, metadata=found["empty"][0].metadata)
@@ -202,15 +241,33 @@ def _from_table(path: Path, laser, emission) -> tuple[SphereTriple, ...]:
     roles = [_role(label) for label in spectra.labels]
     if None in roles:
         raise FormatError(
-            path, place="column heads", expected="heads that name the run: empty, indirect or direct", found=repr(spectra.labels[roles.index(None)])
+            path,
+            place="column heads",
+            expected="heads that name the run: empty, indirect or direct",
+            found=repr(spectra.labels[roles.index(None)]),
         )
-    keys = [re.sub(r"(?i)empty|blank|reference|(?:in)?direct|diffuse|[^0-9A-Za-zµμ./+-]+", " ", label).strip() for label in spectra.labels]
+    keys = [
+        re.sub(
+            r"(?i)empty|blank|reference|(?:in)?direct|diffuse|[^0-9A-Za-zµμ./+-]+", " ", label
+        ).strip()
+        for label in spectra.labels
+    ]
     columns = {run: {keys[i]: i for i in range(len(keys)) if roles[i] == run} for run in RUNS}
     for run in RUNS:
         if not columns[run]:
-            raise FormatError(path, place="column heads", expected="a column for each of empty, indirect and direct", found=f"none for {run}")
+            raise FormatError(
+                path,
+                place="column heads",
+                expected="a column for each of empty, indirect and direct",
+                found=f"none for {run}",
+            )
         if len(columns[run]) != roles.count(run):
-            raise FormatError(path, place="column heads", expected="one column a run and setting", found=f"{run} more than once with the same setting")
+            raise FormatError(
+                path,
+                place="column heads",
+                expected="one column a run and setting",
+                found=f"{run} more than once with the same setting",
+            )
     series = [s for s in columns["direct"]]
     triples = []
     for key in series:
@@ -218,7 +275,12 @@ def _from_table(path: Path, laser, emission) -> tuple[SphereTriple, ...]:
         for run in RUNS:
             shared = len(columns[run]) == 1
             if not shared and key not in columns[run]:
-                raise FormatError(path, place="column heads", expected=f"a column {run} {key}", found=", ".join(columns[run]))
+                raise FormatError(
+                    path,
+                    place="column heads",
+                    expected=f"a column {run} {key}",
+                    found=", ".join(columns[run]),
+                )
             index[run] = next(iter(columns[run].values())) if shared else columns[run][key]
         bands = _bands(spectra, spectra.values[index["empty"]], laser, emission)
         runs = {run: _split(spectra.labels[i], spectra, i, *bands) for run, i in index.items()}
@@ -236,7 +298,9 @@ def _from_table(path: Path, laser, emission) -> tuple[SphereTriple, ...]:
     return tuple(triples)
 
 
-def _bands(spectra: Spectra, empty: np.ndarray, laser, emission) -> tuple[tuple[float, float], tuple[float, float]]:
+def _bands(
+    spectra: Spectra, empty: np.ndarray, laser, emission
+) -> tuple[tuple[float, float], tuple[float, float]]:
     """Limits of the bands: as asked, as the header says, or from the laser line of the empty run."""
     w = spectra.wavelength_nm
     order = np.argsort(w)
@@ -259,7 +323,10 @@ def _bands(spectra: Spectra, empty: np.ndarray, laser, emission) -> tuple[tuple[
         right = top + int(np.argmax(low_enough[top:])) if low_enough[top:].any() else len(w) - 1
         laser = (w[top] - 1.5 * (w[top] - w[left]), w[top] + 1.5 * (w[right] - w[top]))
     if emission is None:
-        emission = (laser[1] + 0.25 * (w[-1] - laser[1]) if w[-1] - laser[1] < 100 else laser[1] + 25.0, w[-1])
+        emission = (
+            laser[1] + 0.25 * (w[-1] - laser[1]) if w[-1] - laser[1] < 100 else laser[1] + 25.0,
+            w[-1],
+        )
     for name, (low, high) in (("laser", laser), ("emission", emission)):
         inside = np.count_nonzero((w >= low) & (w <= high))
         if inside < 3:
@@ -270,13 +337,19 @@ def _bands(spectra: Spectra, empty: np.ndarray, laser, emission) -> tuple[tuple[
                 advice=f"export the {name} band or pass {name}_band_nm",
             )
     if laser[1] > emission[0]:
-        raise FormatError(spectra.path, expected="bands that do not overlap", found=f"laser to {laser[1]:g} nm, emission from {emission[0]:g} nm")
+        raise FormatError(
+            spectra.path,
+            expected="bands that do not overlap",
+            found=f"laser to {laser[1]:g} nm, emission from {emission[0]:g} nm",
+        )
     return laser, emission
 
 
 def _said(spectra: Spectra, band: str) -> tuple[float, float] | None:
     for key, value in spectra.metadata.items():
-        if re.match(rf"{band} band", key, re.IGNORECASE) and (m := re.match(r"\s*([\d.]+)\s*(?:-|–|to)\s*([\d.]+)", value)):
+        if re.match(rf"{band} band", key, re.IGNORECASE) and (
+            m := re.match(r"\s*([\d.]+)\s*(?:-|–|to)\s*([\d.]+)", value)
+        ):
             return float(m[1]), float(m[2])
     return None
 
@@ -297,10 +370,25 @@ def _band(spectra: Spectra, row: int) -> Band:
 
 def _same_grid(folder: Path, runs: dict[str, SphereRun]) -> None:
     for run in RUNS[1:]:
-        _same_axis(folder, runs[run].laser.wavelength_nm, runs["empty"].laser.wavelength_nm, f"{run}, laser band")
-    _same_axis(folder, runs["direct"].emission.wavelength_nm, runs["indirect"].emission.wavelength_nm, "direct, emission band")
+        _same_axis(
+            folder,
+            runs[run].laser.wavelength_nm,
+            runs["empty"].laser.wavelength_nm,
+            f"{run}, laser band",
+        )
+    _same_axis(
+        folder,
+        runs["direct"].emission.wavelength_nm,
+        runs["indirect"].emission.wavelength_nm,
+        "direct, emission band",
+    )
     if runs["empty"].emission is not None:
-        _same_axis(folder, runs["empty"].emission.wavelength_nm, runs["indirect"].emission.wavelength_nm, "empty, emission band")
+        _same_axis(
+            folder,
+            runs["empty"].emission.wavelength_nm,
+            runs["indirect"].emission.wavelength_nm,
+            "empty, emission band",
+        )
 
 
 def _same_axis(path: Path, found: np.ndarray, expected: np.ndarray, what: str) -> None:

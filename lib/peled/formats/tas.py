@@ -20,9 +20,20 @@ import numpy as np
 from peled.formats import FormatError, read_bytes, read_text
 from peled.formats.delimited import COMMENT, DELIMITERS, parse_number
 
-TIME_UNITS_PS = {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6, "µs": 1e6, "μs": 1e6, "ms": 1e9, "s": 1e12}
+TIME_UNITS_PS = {
+    "fs": 1e-3,
+    "ps": 1.0,
+    "ns": 1e3,
+    "us": 1e6,
+    "µs": 1e6,
+    "μs": 1e6,
+    "ms": 1e9,
+    "s": 1e12,
+}
 _DELAY_WORD = re.compile(r"\b(time|delay|t|pump.?probe)\b", re.IGNORECASE)
-_WAVE_WORD = re.compile(r"\b(wave.?length|wave.?number|lambda|wl|energy|pixel)s?\b|λ", re.IGNORECASE)
+_WAVE_WORD = re.compile(
+    r"\b(wave.?length|wave.?number|lambda|wl|energy|pixel)s?\b|λ", re.IGNORECASE
+)
 _BLANK = {"nan", "-nan", "na", "n/a", "inf", "-inf", "+inf", "--", "1.#qnan", "-1.#ind"}
 
 
@@ -50,7 +61,12 @@ class TransientMap:
 
 
 def read_tas(
-    path: str | os.PathLike, *, orientation: str | None = None, delay_unit: str | None = None, spectral_unit: str | None = None, key: str | None = None
+    path: str | os.PathLike,
+    *,
+    orientation: str | None = None,
+    delay_unit: str | None = None,
+    spectral_unit: str | None = None,
+    key: str | None = None,
 ) -> TransientMap:
     """Read one matrix.
 
@@ -74,16 +90,25 @@ def read_tas(
     """
     path = Path(path)
     if delay_unit is not None and delay_unit not in TIME_UNITS_PS:
-        raise ValueError(f"delay_unit: expected one of {', '.join(TIME_UNITS_PS)}, found {delay_unit!r}")
+        raise ValueError(
+            f"delay_unit: expected one of {', '.join(TIME_UNITS_PS)}, found {delay_unit!r}"
+        )
     if orientation not in (None, "delays down", "delays across"):
-        raise ValueError(f"orientation: expected 'delays down' or 'delays across', found {orientation!r}")
+        raise ValueError(
+            f"orientation: expected 'delays down' or 'delays across', found {orientation!r}"
+        )
     content = read_bytes(path, what="a transient-absorption matrix")
     if content[:2] == b"PK":
         return _read_npz(path, delay_unit, spectral_unit, key)
     if _is_ufs(content):
         return _read_ufs(path, content, delay_unit, spectral_unit)
     if b"\0" in content[:4096] and content[:2] not in (b"\xff\xfe", b"\xfe\xff"):
-        raise FormatError(path, expected="a .ufs, .npz or text matrix", found=f"binary content starting with {content[:8]!r}", advice="export it as CSV")
+        raise FormatError(
+            path,
+            expected="a .ufs, .npz or text matrix",
+            found=f"binary content starting with {content[:8]!r}",
+            advice="export it as CSV",
+        )
     text = read_text(path)
     lines = text.split("\n")
     head = "\n".join(lines[:12]).lower()
@@ -128,7 +153,11 @@ class _Cursor:
         length = self.integer(f"the length of {what}")
         if not 0 <= length <= limit:
             raise FormatError(
-                self.path, place=f"byte {place}", expected=f"{what}, up to {limit} characters", found=f"a length of {length}", advice="the file is damaged"
+                self.path,
+                place=f"byte {place}",
+                expected=f"{what}, up to {limit} characters",
+                found=f"a length of {length}",
+                advice="the file is damaged",
             )
         return self.take(length, what).decode("latin-1")
 
@@ -139,7 +168,13 @@ class _Cursor:
         place = self.at
         n = self.integer(f"the number of {what}")
         if not 0 < n <= 10_000_000:
-            raise FormatError(self.path, place=f"byte {place}", expected=f"a number of {what}", found=str(n), advice="the file is damaged")
+            raise FormatError(
+                self.path,
+                place=f"byte {place}",
+                expected=f"a number of {what}",
+                found=str(n),
+                advice="the file is damaged",
+            )
         return n
 
 
@@ -151,7 +186,9 @@ def _read_ufs(path, content, delay_unit, spectral_unit) -> TransientMap:
         place = c.at
         name, unit = c.text(f"the name of the {what}"), c.text(f"the unit of the {what}")
         if word not in name.lower():
-            raise FormatError(path, place=f"byte {place}", expected=f"the axis {word!r}", found=repr(name[:40]))
+            raise FormatError(
+                path, place=f"byte {place}", expected=f"the axis {word!r}", found=repr(name[:40])
+            )
         axes[what] = c.doubles(c.count(what), f"{what}"), unit
     wavelength, wave_unit = axes["wavelengths"]
     delay, time_unit = axes["delays"]
@@ -188,7 +225,9 @@ def _read_ufs(path, content, delay_unit, spectral_unit) -> TransientMap:
     )
 
 
-def write_ufs(path: str | os.PathLike, delay_ps, wavelength_nm, signal, *, metadata: str = "") -> None:
+def write_ufs(
+    path: str | os.PathLike, delay_ps, wavelength_nm, signal, *, metadata: str = ""
+) -> None:
     """Write a matrix (delays, wavelengths) as Ultrafast Systems `.ufs`, Version 2."""
     from peled.files import write_atomically
 
@@ -197,11 +236,18 @@ def write_ufs(path: str | os.PathLike, delay_ps, wavelength_nm, signal, *, metad
         return struct.pack(">i", len(raw)) + raw
 
     def axis(name: str, unit: str, values) -> bytes:
-        return text(name) + text(unit) + struct.pack(">i", len(values)) + np.asarray(values, ">f8").tobytes()
+        return (
+            text(name)
+            + text(unit)
+            + struct.pack(">i", len(values))
+            + np.asarray(values, ">f8").tobytes()
+        )
 
     signal = np.asarray(signal, float)
     if signal.shape != (len(delay_ps), len(wavelength_nm)):
-        raise ValueError(f"ufs: expected a signal of shape {(len(delay_ps), len(wavelength_nm))}, found {signal.shape}")
+        raise ValueError(
+            f"ufs: expected a signal of shape {(len(delay_ps), len(wavelength_nm))}, found {signal.shape}"
+        )
     body = (
         text("Version2")
         + axis("Wavelength", "nm", wavelength_nm)
@@ -225,14 +271,22 @@ def _read_glotaran(path, lines, delay_unit, spectral_unit) -> TransientMap:
             break
     if kind is None or count is None:
         raise FormatError(
-            path, place="header", expected="the lines 'Time explicit' or 'Wavelength explicit' and 'Intervalnr <n>'", found=repr(" / ".join(lines[:5])[:80])
+            path,
+            place="header",
+            expected="the lines 'Time explicit' or 'Wavelength explicit' and 'Intervalnr <n>'",
+            found=repr(" / ".join(lines[:5])[:80]),
         )
     explicit: list[float] = []
     while len(explicit) < count and at < len(lines):
         explicit += [_cell(path, cell, at, j, ".") for j, cell in enumerate(lines[at].split())]
         at += 1
     if len(explicit) != count:
-        raise FormatError(path, place=f"line {at}", expected=f"{count} values of the {kind} axis", found=str(len(explicit)))
+        raise FormatError(
+            path,
+            place=f"line {at}",
+            expected=f"{count} values of the {kind} axis",
+            found=str(len(explicit)),
+        )
     rows, other = [], []
     for i in range(at, len(lines)):
         cells = lines[i].split()
@@ -256,17 +310,49 @@ def _read_glotaran(path, lines, delay_unit, spectral_unit) -> TransientMap:
     unit = delay_unit or _said_time_unit(" ".join(header[:3])) or "ps"
     metadata = _notes(header)
     if kind == "time":
-        return _finish(path, "glotaran, time explicit", explicit, other, data.T, unit, spectral_unit or "nm", "", metadata)
-    return _finish(path, "glotaran, wavelength explicit", other, explicit, data, unit, spectral_unit or "nm", "", metadata)
+        return _finish(
+            path,
+            "glotaran, time explicit",
+            explicit,
+            other,
+            data.T,
+            unit,
+            spectral_unit or "nm",
+            "",
+            metadata,
+        )
+    return _finish(
+        path,
+        "glotaran, wavelength explicit",
+        other,
+        explicit,
+        data,
+        unit,
+        spectral_unit or "nm",
+        "",
+        metadata,
+    )
 
 
-def write_glotaran(path: str | os.PathLike, delay_ps, wavelength_nm, signal, *, explicit: str = "time", title: str = "") -> None:
+def write_glotaran(
+    path: str | os.PathLike,
+    delay_ps,
+    wavelength_nm,
+    signal,
+    *,
+    explicit: str = "time",
+    title: str = "",
+) -> None:
     """Write a matrix (delays, wavelengths) as glotaran ASCII, `explicit` "time" or "wavelength"."""
     from peled.files import write_atomically
 
     if explicit not in ("time", "wavelength"):
         raise ValueError(f"explicit: expected 'time' or 'wavelength', found {explicit!r}")
-    across, down, data = (delay_ps, wavelength_nm, np.asarray(signal).T) if explicit == "time" else (wavelength_nm, delay_ps, np.asarray(signal))
+    across, down, data = (
+        (delay_ps, wavelength_nm, np.asarray(signal).T)
+        if explicit == "time"
+        else (wavelength_nm, delay_ps, np.asarray(signal))
+    )
     lines = [
         "Header",
         f"Original filename: {title}",
@@ -274,7 +360,10 @@ def write_glotaran(path: str | os.PathLike, delay_ps, wavelength_nm, signal, *, 
         f"Intervalnr {len(across)}",
         "\t" + "\t".join(f"{x:.10g}" for x in across),
     ]
-    lines += [f"{y:.10g}\t" + "\t".join(f"{v:.8g}" for v in row) for y, row in zip(down, data, strict=True)]
+    lines += [
+        f"{y:.10g}\t" + "\t".join(f"{v:.8g}" for v in row)
+        for y, row in zip(down, data, strict=True)
+    ]
     write_atomically(path, "\n".join(lines) + "\n")
 
 
@@ -282,7 +371,9 @@ def write_glotaran(path: str | os.PathLike, delay_ps, wavelength_nm, signal, *, 
 
 
 def _read_text_matrix(path, lines, orientation, delay_unit, spectral_unit) -> TransientMap:
-    start = max((i + 1 for i, line in enumerate(lines) if "***end_of_header***" in line.lower()), default=0)
+    start = max(
+        (i + 1 for i, line in enumerate(lines) if "***end_of_header***" in line.lower()), default=0
+    )
     labview = start > 0 or lines[0].lower().startswith("labview measurement")
     delimiter, decimal, first, last, width = _find_block(path, lines, start)
     grid, corner = [], ""
@@ -291,8 +382,13 @@ def _read_text_matrix(path, lines, orientation, delay_unit, spectral_unit) -> Tr
             continue
         cells = _cells(lines[i], delimiter)
         if i == first:
-            if len(cells) >= width and _as_number(cells[len(cells) - width], decimal) is None:  # words in the corner, with blanks between them perhaps
-                corner, cells = " ".join(cells[: len(cells) - width + 1]), ["nan", *cells[len(cells) - width + 1 :]]
+            if (
+                len(cells) >= width and _as_number(cells[len(cells) - width], decimal) is None
+            ):  # words in the corner, with blanks between them perhaps
+                corner, cells = (
+                    " ".join(cells[: len(cells) - width + 1]),
+                    ["nan", *cells[len(cells) - width + 1 :]],
+                )
             elif len(cells) == width - 1:  # no corner cell at all
                 cells = ["nan", *cells]
         if len(cells) > width and all(not c for c in cells[width:]):
@@ -307,7 +403,9 @@ def _read_text_matrix(path, lines, orientation, delay_unit, spectral_unit) -> Tr
             )
         grid.append([_cell(path, cell, i, j, decimal) for j, cell in enumerate(cells)])
     grid = np.array(grid)
-    if labview and width > 3 and not np.isfinite(grid[1:, 0]).any():  # an empty X column before the data
+    if (
+        labview and width > 3 and not np.isfinite(grid[1:, 0]).any()
+    ):  # an empty X column before the data
         grid = grid[:, 1:]
     across, down, data = grid[0, 1:], grid[1:, 0], grid[1:, 1:]
     for what, axis in (("first row", across), ("first column", down)):
@@ -319,7 +417,10 @@ def _read_text_matrix(path, lines, orientation, delay_unit, spectral_unit) -> Tr
                 found=f"{int(np.sum(~np.isfinite(axis)))} cells without a number",
                 advice="the matrix needs delays and wavelengths as its first row and first column",
             )
-    header, footer = [line for line in lines[:first] if line.strip()], [line for line in lines[last:] if line.strip()]
+    header, footer = (
+        [line for line in lines[:first] if line.strip()],
+        [line for line in lines[last:] if line.strip()],
+    )
     words = " ".join([*header[-6:], corner])
     down_is_delay = _delays_down(path, down, across, words, corner, orientation)
     delay, wavelength, signal = (down, across, data) if down_is_delay else (across, down, data.T)
@@ -327,7 +428,11 @@ def _read_text_matrix(path, lines, orientation, delay_unit, spectral_unit) -> Tr
     unit = (
         delay_unit
         or _said_time_unit(corner)
-        or _said_time_unit(" ".join(f"{k} {v}" for k, v in metadata.items() if re.search("time|delay", k, re.IGNORECASE)))
+        or _said_time_unit(
+            " ".join(
+                f"{k} {v}" for k, v in metadata.items() if re.search("time|delay", k, re.IGNORECASE)
+            )
+        )
         or _said_time_unit(" ".join(h for h in header if _DELAY_WORD.search(h)))
         or "ps"
     )
@@ -368,12 +473,20 @@ def _find_block(path, lines, start):
             if delimiter == decimal:
                 continue
             probe = [i for i in range(start, len(lines)) if lines[i].strip()]
-            sample = [probe[i] for i in np.unique(np.linspace(0, len(probe) - 1, 60).astype(int))] if probe else []
+            sample = (
+                [probe[i] for i in np.unique(np.linspace(0, len(probe) - 1, 60).astype(int))]
+                if probe
+                else []
+            )
             widths: dict[int, int] = {}
             for i in sample:
                 cells = _cells(lines[i], delimiter)
                 numbers = sum(_as_number(c, decimal) is not None for c in cells[1:])
-                if len(cells) > 2 and numbers >= 0.8 * (len(cells) - 1) and _as_number(cells[0] or "nan", decimal) is not None:
+                if (
+                    len(cells) > 2
+                    and numbers >= 0.8 * (len(cells) - 1)
+                    and _as_number(cells[0] or "nan", decimal) is not None
+                ):
                     widths[len(cells)] = widths.get(len(cells), 0) + 1
             for width, count in widths.items():
                 score = count * min(width, 50)
@@ -390,15 +503,32 @@ def _find_block(path, lines, start):
 
     def fits(i: int) -> bool:
         cells = _cells(lines[i], delimiter)
-        return abs(len(cells) - width) <= 1 and sum(_as_number(c, decimal) is not None for c in cells[1:]) >= 0.5 * max(len(cells) - 1, 1)
+        return abs(len(cells) - width) <= 1 and sum(
+            _as_number(c, decimal) is not None for c in cells[1:]
+        ) >= 0.5 * max(len(cells) - 1, 1)
 
-    rows = [i for i in range(start, len(lines)) if lines[i].strip() and not (lines[i].lstrip().startswith(COMMENT) and not fits(i)) and fits(i)]
+    rows = [
+        i
+        for i in range(start, len(lines))
+        if lines[i].strip()
+        and not (lines[i].lstrip().startswith(COMMENT) and not fits(i))
+        and fits(i)
+    ]
     if len(rows) < 4:
-        raise FormatError(path, expected="at least 4 rows of a matrix", found=str(len(rows)), advice="export the matrix with both axes")
+        raise FormatError(
+            path,
+            expected="at least 4 rows of a matrix",
+            found=str(len(rows)),
+            advice="export the matrix with both axes",
+        )
     # Text between the rows is damage, text before and after is header and footer.
     first, last = rows[0], rows[-1] + 1
     above = next((i for i in range(first - 1, start - 1, -1) if lines[i].strip()), None)
-    if above is not None and len(cells := _cells(lines[above], delimiter)) > width and all(_as_number(c, decimal) is not None for c in cells[1 - width :]):
+    if (
+        above is not None
+        and len(cells := _cells(lines[above], delimiter)) > width
+        and all(_as_number(c, decimal) is not None for c in cells[1 - width :])
+    ):
         first = above  # an axis with several words before it
         rows.insert(0, above)
     inside = set(rows)
@@ -460,7 +590,11 @@ def _delay_likeness(axis) -> float:
     if axis.min() > 0 and axis.max() / axis.min() > 20:
         score += 1.0
     steps = np.abs(np.diff(axis))
-    if len(steps) > 2 and steps.min() >= 0 and steps.max() > 20 * max(np.median(steps[steps > 0]) if np.any(steps > 0) else 0, 1e-12):
+    if (
+        len(steps) > 2
+        and steps.min() >= 0
+        and steps.max() > 20 * max(np.median(steps[steps > 0]) if np.any(steps > 0) else 0, 1e-12)
+    ):
         score += 1.0
     if axis.min() > 150 and axis.max() / axis.min() < 12:
         score -= 1.0
@@ -486,8 +620,15 @@ def _read_npz(path, delay_unit, spectral_unit, key) -> TransientMap:
                         advice="save plain arrays: np.savez(path, delay_ps=..., wavelength_nm=..., signal=...)",
                     ) from None
     except (zipfile.BadZipFile, OSError, EOFError, KeyError, struct.error) as error:
-        raise FormatError(path, expected="a numpy .npz archive", found=str(error)[:80], advice="the file is truncated or damaged") from None
-    axes = {name: a.astype(float) for name, a in arrays.items() if a.ndim == 1 and a.dtype.kind in "fiu"}
+        raise FormatError(
+            path,
+            expected="a numpy .npz archive",
+            found=str(error)[:80],
+            advice="the file is truncated or damaged",
+        ) from None
+    axes = {
+        name: a.astype(float) for name, a in arrays.items() if a.ndim == 1 and a.dtype.kind in "fiu"
+    }
 
     def axis(what, pattern):
         found = [name for name in axes if re.search(pattern, name, re.IGNORECASE)]
@@ -504,16 +645,26 @@ def _read_npz(path, delay_unit, spectral_unit, key) -> TransientMap:
     t = axis("delays", r"^(t|ts|x)$|time|delay|_ps$|_fs$")
     delay, wavelength = axes[t], axes[w]
     nt, nw = len(delay), len(wavelength)
-    fits = {name: a for name, a in arrays.items() if a.ndim in (2, 3) and a.dtype.kind in "fiu" and sorted(a.shape[-2:]) == sorted((nt, nw))}
+    fits = {
+        name: a
+        for name, a in arrays.items()
+        if a.ndim in (2, 3) and a.dtype.kind in "fiu" and sorted(a.shape[-2:]) == sorted((nt, nw))
+    }
     if key is not None:
         if key not in fits:
-            raise FormatError(path, place=f"entry {key!r}", expected=f"a matrix of {nt} × {nw}", found=", ".join(fits) or "none")
+            raise FormatError(
+                path,
+                place=f"entry {key!r}",
+                expected=f"a matrix of {nt} × {nw}",
+                found=", ".join(fits) or "none",
+            )
         fits = {key: fits[key]}
     if len(fits) != 1:
         raise FormatError(
             path,
             expected=f"one matrix of {nt} delays × {nw} wavelengths",
-            found=", ".join(fits) or "none that fits: " + ", ".join(f"{k} {a.shape}" for k, a in arrays.items()),
+            found=", ".join(fits)
+            or "none that fits: " + ", ".join(f"{k} {a.shape}" for k, a in arrays.items()),
             advice="hand over key='<name>'" if fits else "",
         )
     name, data = next(iter(fits.items()))
@@ -521,32 +672,80 @@ def _read_npz(path, delay_unit, spectral_unit, key) -> TransientMap:
     if data.shape[-2:] != (nt, nw):
         data = np.swapaxes(data, -1, -2)
     unit = delay_unit or next((u for u in TIME_UNITS_PS if t.lower().endswith("_" + u)), "ps")
-    spectral = spectral_unit or ("cm-1" if w.lower().endswith(("cm", "cm-1", "_cm1", "wn")) else "eV" if w.lower().endswith("ev") else "nm")
+    spectral = spectral_unit or (
+        "cm-1"
+        if w.lower().endswith(("cm", "cm-1", "_cm1", "wn"))
+        else "eV"
+        if w.lower().endswith("ev")
+        else "nm"
+    )
     metadata = {n: str(a) for n, a in arrays.items() if a.dtype.kind == "U" and a.ndim == 0}
     scans = data if data.ndim == 3 else None
-    return _finish(path, "npz", delay, wavelength, data.mean(0) if scans is not None else data, unit, spectral, name, metadata, scans)
+    return _finish(
+        path,
+        "npz",
+        delay,
+        wavelength,
+        data.mean(0) if scans is not None else data,
+        unit,
+        spectral,
+        name,
+        metadata,
+        scans,
+    )
 
 
 # ---- common ------------------------------------------------------------------------------------------------------------
 
 
 def write_matrix(
-    path: str | os.PathLike, delay_ps, wavelength_nm, signal, *, delays: str = "down", delimiter: str = ",", footer: str = "", digits: int = 6
+    path: str | os.PathLike,
+    delay_ps,
+    wavelength_nm,
+    signal,
+    *,
+    delays: str = "down",
+    delimiter: str = ",",
+    footer: str = "",
+    digits: int = 6,
 ) -> None:
     """Write a matrix of text with both axes: `delays` "down" (first column; SIA with tabs) or "across" (first row; Surface Xplorer with commas)."""
     from peled.files import write_atomically
 
-    down, across, data = (delay_ps, wavelength_nm, np.asarray(signal)) if delays == "down" else (wavelength_nm, delay_ps, np.asarray(signal).T)
+    down, across, data = (
+        (delay_ps, wavelength_nm, np.asarray(signal))
+        if delays == "down"
+        else (wavelength_nm, delay_ps, np.asarray(signal).T)
+    )
     corner = "delay (ps)\\wavelength (nm)" if delays == "down" else "0"
     lines = [delimiter.join([corner, *(f"{x:.8g}" for x in across)])]
-    lines += [delimiter.join([f"{y:.8g}", *(f"{v:.{digits}g}" for v in row)]) for y, row in zip(down, data, strict=True)]
+    lines += [
+        delimiter.join([f"{y:.8g}", *(f"{v:.{digits}g}" for v in row)])
+        for y, row in zip(down, data, strict=True)
+    ]
     write_atomically(path, "\n".join(lines) + "\n" + footer)
 
 
-def _finish(path, form, delay, wavelength, signal, time_unit, spectral_unit, signal_unit, metadata, scans=None) -> TransientMap:
+def _finish(
+    path,
+    form,
+    delay,
+    wavelength,
+    signal,
+    time_unit,
+    spectral_unit,
+    signal_unit,
+    metadata,
+    scans=None,
+) -> TransientMap:
     for what, axis in (("delays", delay), ("wavelengths", wavelength)):
         if not np.all(np.isfinite(axis)):
-            raise FormatError(path, place=what, expected="finite numbers", found=f"{int(np.sum(~np.isfinite(axis)))} that are not")
+            raise FormatError(
+                path,
+                place=what,
+                expected="finite numbers",
+                found=f"{int(np.sum(~np.isfinite(axis)))} that are not",
+            )
     key = spectral_unit.strip().lower().replace("^", "").replace("⁻¹", "-1").replace("1/cm", "cm-1")
     if key in ("nm", ""):
         nm = wavelength
@@ -557,7 +756,13 @@ def _finish(path, form, delay, wavelength, signal, time_unit, spectral_unit, sig
     elif key == "ev":
         nm = 1239.8419843320026 / wavelength
     else:
-        raise FormatError(path, place="wavelengths", expected="the unit nm, um, cm-1 or eV", found=repr(spectral_unit), advice="hand over spectral_unit='nm'")
+        raise FormatError(
+            path,
+            place="wavelengths",
+            expected="the unit nm, um, cm-1 or eV",
+            found=repr(spectral_unit),
+            advice="hand over spectral_unit='nm'",
+        )
     if np.any(nm <= 0) or not np.all(np.isfinite(nm)):
         raise FormatError(
             path,
@@ -569,14 +774,29 @@ def _finish(path, form, delay, wavelength, signal, time_unit, spectral_unit, sig
     if not np.isfinite(signal).any():
         raise FormatError(path, place="matrix", expected="numbers", found="no finite value")
     return TransientMap(
-        Path(path), form, delay * TIME_UNITS_PS[time_unit], nm, np.ascontiguousarray(signal, float), signal_unit, time_unit, spectral_unit, metadata, scans
+        Path(path),
+        form,
+        delay * TIME_UNITS_PS[time_unit],
+        nm,
+        np.ascontiguousarray(signal, float),
+        signal_unit,
+        time_unit,
+        spectral_unit,
+        metadata,
+        scans,
     )
 
 
 def _unit(path, text: str, default: str) -> str:
     unit = text.strip().lower() or default
     if unit not in TIME_UNITS_PS:
-        raise FormatError(path, place="unit of the delays", expected=", ".join(TIME_UNITS_PS), found=repr(text), advice="hand over delay_unit='ps'")
+        raise FormatError(
+            path,
+            place="unit of the delays",
+            expected=", ".join(TIME_UNITS_PS),
+            found=repr(text),
+            advice="hand over delay_unit='ps'",
+        )
     return unit
 
 

@@ -63,7 +63,11 @@ class Histogram:
             return self.counts[which]
         found = [i for i, label in enumerate(self.labels) if re.search(which, label, re.IGNORECASE)]
         if len(found) != 1:
-            raise FormatError(self.path, expected=f"one decay named like {which!r}", found=", ".join(map(repr, self.labels)))
+            raise FormatError(
+                self.path,
+                expected=f"one decay named like {which!r}",
+                found=", ".join(map(repr, self.labels)),
+            )
         return self.counts[found[0]]
 
 
@@ -106,39 +110,89 @@ def _picoquant(path: Path) -> Histogram:
         if path.read_bytes()[:6] == b"PQHIST":
             with ptufile.PhuFile(path) as file:
                 tags, curves = file.tags, [np.asarray(h) for h in file.histograms()]
-                bins = [float(x) * 1e9 for x in tags.get("HistResDscr_MDescResolution", [file.tcspc_resolution] * len(curves))]
-                sync = tags.get("HistResDscr_SyncRate") or [tags.get("TTResult_SyncRate", 0)] * len(curves)
-                stop = tags.get("HistResDscr_MDescStopAfter") or tags.get("HistResDscr_MDescAcqTime") or [tags.get("MeasDesc_AcquisitionTime", 0)] * len(curves)
+                bins = [
+                    float(x) * 1e9
+                    for x in tags.get(
+                        "HistResDscr_MDescResolution", [file.tcspc_resolution] * len(curves)
+                    )
+                ]
+                sync = tags.get("HistResDscr_SyncRate") or [tags.get("TTResult_SyncRate", 0)] * len(
+                    curves
+                )
+                stop = (
+                    tags.get("HistResDscr_MDescStopAfter")
+                    or tags.get("HistResDscr_MDescAcqTime")
+                    or [tags.get("MeasDesc_AcquisitionTime", 0)] * len(curves)
+                )
                 labels = tuple(f"curve {i + 1}" for i in range(len(curves)))
         else:
             with ptufile.PtuFile(path) as file:
                 if not file.is_t3:
-                    raise FormatError(path, expected="T3 records (time since the excitation pulse)", found="T2 records", place="tag Measurement_Mode")
-                tags, counts = file.tags, np.asarray(file.decode_histogram(dtype=np.uint32, dtime=0))
+                    raise FormatError(
+                        path,
+                        expected="T3 records (time since the excitation pulse)",
+                        found="T2 records",
+                        place="tag Measurement_Mode",
+                    )
+                tags, counts = (
+                    file.tags,
+                    np.asarray(file.decode_histogram(dtype=np.uint32, dtime=0)),
+                )
                 used = [i for i in range(len(counts)) if counts[i].any()]
                 if not used:
                     raise FormatError(path, expected="photon records", found="none")
                 curves, bins = [counts[i] for i in used], [file.tcspc_resolution * 1e9] * len(used)
-                sync, stop = [file.syncrate] * len(used), [tags.get("MeasDesc_AcquisitionTime", file.acquisition_time * 1e3)] * len(used)
-                labels = tuple(f"channel {file.active_channels[i] + 1}" if i < len(file.active_channels) else f"channel {i + 1}" for i in used)
+                sync, stop = (
+                    [file.syncrate] * len(used),
+                    [tags.get("MeasDesc_AcquisitionTime", file.acquisition_time * 1e3)] * len(used),
+                )
+                labels = tuple(
+                    f"channel {file.active_channels[i] + 1}"
+                    if i < len(file.active_channels)
+                    else f"channel {i + 1}"
+                    for i in used
+                )
     except FormatError:
         raise
     except Exception as error:
-        raise FormatError(path, expected="a whole PicoQuant file", found=f"{type(error).__name__}: {str(error)[:120]}", advice="export it again") from None
+        raise FormatError(
+            path,
+            expected="a whole PicoQuant file",
+            found=f"{type(error).__name__}: {str(error)[:120]}",
+            advice="export it again",
+        ) from None
     if not curves:
         raise FormatError(path, expected="at least one decay", found="none")
     if max(bins) - min(bins) > 1e-6 * max(bins) or len({c.size for c in curves}) > 1:
-        raise FormatError(path, expected="decays with one bin width and length", found=f"{sorted(set(bins))} ns", advice="export them one by one")
+        raise FormatError(
+            path,
+            expected="decays with one bin width and length",
+            found=f"{sorted(set(bins))} ns",
+            advice="export them one by one",
+        )
     counts = np.array(curves, dtype=float)
     last = int(np.max(np.flatnonzero(counts.sum(axis=0)), initial=0)) + 1
     period = 1e9 / sync[0] if sync and sync[0] else None
     # The time axis ends with the period, or with the last count where no period is known.
     keep = min(counts.shape[1], int(period / bins[0]) if period else last)
-    cycles = np.array([float(r) * float(t) * 1e-3 for r, t in zip(sync, stop, strict=False)]) if sync and stop and all(sync) and all(stop) else None
+    cycles = (
+        np.array([float(r) * float(t) * 1e-3 for r, t in zip(sync, stop, strict=False)])
+        if sync and stop and all(sync) and all(stop)
+        else None
+    )
     comment = str(tags.get("File_Comment") or "")
     names = re.findall(r"[^|;\n]+", comment)
     labels = tuple(n.strip() for n in names) if len(names) == len(curves) else labels
-    return Histogram(path, np.arange(keep) * bins[0], counts[:, :keep], labels, bins[0], period, cycles, metadata={"comment": comment})
+    return Histogram(
+        path,
+        np.arange(keep) * bins[0],
+        counts[:, :keep],
+        labels,
+        bins[0],
+        period,
+        cycles,
+        metadata={"comment": comment},
+    )
 
 
 def _becker_hickl(path: Path) -> Histogram:
@@ -150,19 +204,35 @@ def _becker_hickl(path: Path) -> Histogram:
             if not data:
                 raise FormatError(path, expected="at least one decay", found="no data block")
             if any(d.ndim > 2 for d in data):
-                data = [d.reshape(-1, d.shape[-1]).sum(axis=0, keepdims=True) for d in data]  # an image: the decay of all pixels
+                data = [
+                    d.reshape(-1, d.shape[-1]).sum(axis=0, keepdims=True) for d in data
+                ]  # an image: the decay of all pixels
     except FormatError:
         raise
     except Exception as error:
         raise FormatError(
-            path, expected="a whole Becker & Hickl .sdt file", found=f"{type(error).__name__}: {str(error)[:120]}", advice="export it again"
+            path,
+            expected="a whole Becker & Hickl .sdt file",
+            found=f"{type(error).__name__}: {str(error)[:120]}",
+            advice="export it again",
         ) from None
     size = data[0].shape[-1]
     if any(d.shape[-1] != size for d in data):
-        raise FormatError(path, expected="decays of one length", found=", ".join(str(d.shape[-1]) for d in data), advice="export them one by one")
+        raise FormatError(
+            path,
+            expected="decays of one length",
+            found=", ".join(str(d.shape[-1]) for d in data),
+            advice="export them one by one",
+        )
     counts = np.vstack(data).astype(float)
     time = np.asarray(times[0], dtype=float) * 1e9
-    return Histogram(path, time, counts, tuple(f"decay {i + 1}" for i in range(len(counts))), float(time[1] - time[0]))
+    return Histogram(
+        path,
+        time,
+        counts,
+        tuple(f"decay {i + 1}" for i in range(len(counts))),
+        float(time[1] - time[0]),
+    )
 
 
 # ---- text --------------------------------------------------------------------------------------------------------------
@@ -180,13 +250,29 @@ def _picoquant_text(path: Path, lines: list[str]) -> Histogram | None:
         if lines[i].strip():
             row = [parse_number(c) for c in lines[i].split()]
             if None in row or (rows and len(row) != len(rows[0])):
-                raise FormatError(path, place=f"line {i + 1}", expected=f"{len(rows[0]) if rows else 'a row of'} counts", found=repr(lines[i].strip()[:40]))
+                raise FormatError(
+                    path,
+                    place=f"line {i + 1}",
+                    expected=f"{len(rows[0]) if rows else 'a row of'} counts",
+                    found=repr(lines[i].strip()[:40]),
+                )
             rows.append(row)
     if not rows or None in widths or not widths or min(widths) <= 0 or max(widths) != min(widths):
-        raise FormatError(path, place=f"line {at + 1}", expected="one positive time per channel, and counts", found=repr(lines[at].strip()[:40]))
+        raise FormatError(
+            path,
+            place=f"line {at + 1}",
+            expected="one positive time per channel, and counts",
+            found=repr(lines[at].strip()[:40]),
+        )
     counts = np.array(rows).T
     last = int(np.max(np.flatnonzero(counts.sum(axis=0)), initial=0)) + 1
-    return Histogram(path, np.arange(last) * widths[0], counts[:, :last], tuple(f"curve {k + 1}" for k in range(len(counts))), widths[0])
+    return Histogram(
+        path,
+        np.arange(last) * widths[0],
+        counts[:, :last],
+        tuple(f"curve {k + 1}" for k in range(len(counts))),
+        widths[0],
+    )
 
 
 def _becker_hickl_text(path: Path, lines: list[str]) -> Histogram | None:
@@ -205,18 +291,38 @@ def _becker_hickl_text(path: Path, lines: list[str]) -> Histogram | None:
                 continue
             row = [parse_number(c) for c in cell.replace(",", ".").split()]
             if None in row:
-                raise FormatError(path, place=f"line {j + 1}", expected="numbers", found=repr(cell[:40]))
+                raise FormatError(
+                    path, place=f"line {j + 1}", expected="numbers", found=repr(cell[:40])
+                )
             rows.append(row)
         block = np.array(rows) if rows and len({len(r) for r in rows}) == 1 else None
         if block is None:
-            raise FormatError(path, place=f"line {i + 1}", expected="a block of even rows", found="an empty or ragged one")
+            raise FormatError(
+                path,
+                place=f"line {i + 1}",
+                expected="a block of even rows",
+                found="an empty or ragged one",
+            )
         blocks.append(block[:, -1])
-        labels.append(lines[i].strip().split(maxsplit=2)[1] if len(lines[i].split()) > 1 else str(len(blocks)))
+        labels.append(
+            lines[i].strip().split(maxsplit=2)[1] if len(lines[i].split()) > 1 else str(len(blocks))
+        )
         if block.shape[1] > 1:
             axis = block[:, 0]
     if axis is None:
         match = next(
-            (m for line in lines[: starts[0]] if (m := re.search(r"SP_TAC_TC,F,([\d.eE+-]+)|time per channel\D*([\d.]+)\s*(ps|ns)", line, re.IGNORECASE))), None
+            (
+                m
+                for line in lines[: starts[0]]
+                if (
+                    m := re.search(
+                        r"SP_TAC_TC,F,([\d.eE+-]+)|time per channel\D*([\d.]+)\s*(ps|ns)",
+                        line,
+                        re.IGNORECASE,
+                    )
+                )
+            ),
+            None,
         )
         if match is None:
             raise FormatError(
@@ -229,21 +335,34 @@ def _becker_hickl_text(path: Path, lines: list[str]) -> Histogram | None:
         step = float(match[1]) * 1e9 if match[1] else float(match[2]) * _TO_NS[match[3].lower()]
         axis = np.arange(len(blocks[0])) * step
     if len({b.size for b in blocks}) > 1:
-        raise FormatError(path, expected="blocks of one length", found=", ".join(str(b.size) for b in blocks))
+        raise FormatError(
+            path, expected="blocks of one length", found=", ".join(str(b.size) for b in blocks)
+        )
     return Histogram(path, axis, np.array(blocks), tuple(labels), float(axis[1] - axis[0]))
 
 
 def _metrotrpl(path: Path, lines: list[str]) -> Histogram | None:
     """Three leading rows (power, filter, background) with time 0, then the decays."""
     rows = [[parse_number(c) for c in line.split(",")] for line in lines[1:6]]
-    if not re.match(r"x1,x2", lines[0]) or len(rows) < 5 or any(None in r for r in rows) or any(r[0] != 0 for r in rows[:4]) or rows[4][0] == 0:
+    if (
+        not re.match(r"x1,x2", lines[0])
+        or len(rows) < 5
+        or any(None in r for r in rows)
+        or any(r[0] != 0 for r in rows[:4])
+        or rows[4][0] == 0
+    ):
         return None
     body = []
     for i, line in enumerate(lines[4:]):
         if line.strip():
             row = [parse_number(c) for c in line.split(",")]
             if None in row or len(row) != len(rows[0]):
-                raise FormatError(path, place=f"line {i + 5}", expected=f"{len(rows[0])} numbers", found=repr(line[:40]))
+                raise FormatError(
+                    path,
+                    place=f"line {i + 5}",
+                    expected=f"{len(rows[0])} numbers",
+                    found=repr(line[:40]),
+                )
             body.append(row)
     table = np.array(body).T
     head = np.array(rows[:3])[:, 1:]
@@ -278,9 +397,17 @@ def _table(path: Path, lines: list[str], time_unit: str | None) -> Histogram:
         repeats = [c for c in decays if re.match(r"time|chan", c.name, re.IGNORECASE)]
         if repeats and any(not np.array_equal(c.values, axis.values) for c in repeats):
             raise FormatError(
-                path, place="column heads", expected="one time axis", found=f"{1 + len(repeats)} different ones", advice="export the decays one by one"
+                path,
+                place="column heads",
+                expected="one time axis",
+                found=f"{1 + len(repeats)} different ones",
+                advice="export the decays one by one",
             )
-        decays = [c for c in decays if c not in repeats and not re.match(r"fit|resid", c.name, re.IGNORECASE)]
+        decays = [
+            c
+            for c in decays
+            if c not in repeats and not re.match(r"fit|resid", c.name, re.IGNORECASE)
+        ]
         if re.match(r"chan", axis.name, re.IGNORECASE):
             if width is None:
                 raise FormatError(
@@ -293,7 +420,14 @@ def _table(path: Path, lines: list[str], time_unit: str | None) -> Histogram:
             time = axis.values * width
         else:
             head = f"{axis.name} {axis.unit} {said.get('xaxis', '')}"
-            unit = time_unit or axis.unit or next(iter(re.findall(r"(?<![A-Za-z])(ps|ns|us|µs|μs|ms|s)(?![A-Za-z])", head)), "") or "ns"
+            unit = (
+                time_unit
+                or axis.unit
+                or next(
+                    iter(re.findall(r"(?<![A-Za-z])(ps|ns|us|µs|μs|ms|s)(?![A-Za-z])", head)), ""
+                )
+                or "ns"
+            )
             if unit.lower() not in _TO_NS:
                 raise FormatError(
                     path,
@@ -308,7 +442,9 @@ def _table(path: Path, lines: list[str], time_unit: str | None) -> Histogram:
     if "labels" in said and len(said["labels"].strip(",").split(",")) == len(decays):
         names = [n.strip() for n in said["labels"].strip(",").split(",")]
     labels = tuple(
-        n if n and not re.fullmatch(r"counts?|intensity|y|decay", n, re.IGNORECASE) else (stem if len(decays) == 1 else f"{stem} {k + 1}")
+        n
+        if n and not re.fullmatch(r"counts?|intensity|y|decay", n, re.IGNORECASE)
+        else (stem if len(decays) == 1 else f"{stem} {k + 1}")
         for k, n in enumerate(names)
     )
     steps = np.diff(time)
@@ -324,7 +460,8 @@ def _table(path: Path, lines: list[str], time_unit: str | None) -> Histogram:
         (
             float(m[0])
             for k, v in said.items()
-            if re.search(r"excitation (pulses|cycles)|^cycles", k) and (m := re.search(r"[\d.]+(e[+-]?\d+)?", v, re.IGNORECASE))
+            if re.search(r"excitation (pulses|cycles)|^cycles", k)
+            and (m := re.search(r"[\d.]+(e[+-]?\d+)?", v, re.IGNORECASE))
         ),
         None,
     )
@@ -342,7 +479,11 @@ def _table(path: Path, lines: list[str], time_unit: str | None) -> Histogram:
 
 def _bin_width(said: dict, lines: list[str]) -> float | None:
     for line in lines[:60]:
-        if m := re.search(r"time[ /](?:cal\w*|per ch\w*)\D*?([\d.]+(?:[eE][+-]?\d+)?)\s*(ps|ns|us|µs|s)?", line, re.IGNORECASE):
+        if m := re.search(
+            r"time[ /](?:cal\w*|per ch\w*)\D*?([\d.]+(?:[eE][+-]?\d+)?)\s*(ps|ns|us|µs|s)?",
+            line,
+            re.IGNORECASE,
+        ):
             return float(m[1]) * _TO_NS[(m[2] or "s").lower()]
         if m := re.search(
             r"(?:ch\w*\.? ?width|bin ?width|resolution)\W*([\d.]+(?:[eE][+-]?\d+)?)?\s*\(?(ps|ns|us|µs)?\)?\W*([\d.]+(?:[eE][+-]?\d+)?)?\s*(ps|ns|us|µs)?",
@@ -360,7 +501,9 @@ def _period(said: dict) -> float | None:
         head, unit = split_unit(key)
         if m := re.search(r"([\d.]+(?:e[+-]?\d+)?)\s*([kM]?Hz|ns|us|µs)?", value, re.IGNORECASE):
             unit = (m[2] or unit).lower()
-            if re.search(r"rep\w*\.? ?rate|sync ?rate|frequency", head, re.IGNORECASE) and unit.endswith("hz"):
+            if re.search(
+                r"rep\w*\.? ?rate|sync ?rate|frequency", head, re.IGNORECASE
+            ) and unit.endswith("hz"):
                 return 1e9 / (float(m[1]) * {"hz": 1.0, "khz": 1e3, "mhz": 1e6}[unit])
             if re.search(r"period", head, re.IGNORECASE) and unit in _TO_NS:
                 return float(m[1]) * _TO_NS[unit]
@@ -370,7 +513,11 @@ def _period(said: dict) -> float | None:
 def _checked(histogram: Histogram) -> Histogram:
     counts, time = histogram.counts, histogram.time_ns
     if counts.size == 0 or counts.shape[1] < 8:
-        raise FormatError(histogram.path, expected="at least 8 bins", found=f"{counts.shape[1] if counts.ndim == 2 else 0}")
+        raise FormatError(
+            histogram.path,
+            expected="at least 8 bins",
+            found=f"{counts.shape[1] if counts.ndim == 2 else 0}",
+        )
     bad = np.argwhere(~np.isfinite(counts) | (counts < 0))
     if bad.size:
         m, i = bad[0]
@@ -383,7 +530,12 @@ def _checked(histogram: Histogram) -> Histogram:
         )
     steps = np.diff(time)
     # Rounded times may differ in their last digit; a changed bin width may not.
-    if np.max(np.abs(time - (time[0] + np.arange(time.size) * (time[-1] - time[0]) / (time.size - 1)))) > 0.51 * histogram.bin_ns:
+    if (
+        np.max(
+            np.abs(time - (time[0] + np.arange(time.size) * (time[-1] - time[0]) / (time.size - 1)))
+        )
+        > 0.51 * histogram.bin_ns
+    ):
         i = int(np.argmax(np.abs(steps - histogram.bin_ns)))
         raise FormatError(
             histogram.path,

@@ -17,7 +17,15 @@ from peled.formats import FormatError, read_text
 UNKNOWN = 1e36  # the standard writes 1E+37 for "not known"
 _SPUTTER_MODES = {"MAPDP", "MAPSVDP", "SDP", "SDPSV"}
 _SPUTTER_TECHNIQUES = {"AES diff", "AES dir", "EDX", "ELS", "UPS", "XPS", "XRF"}
-_ION_TECHNIQUES = {"FABMS", "FABMS energy spec", "ISS", "SIMS", "SIMS energy spec", "SNMS", "SNMS energy spec"}
+_ION_TECHNIQUES = {
+    "FABMS",
+    "FABMS energy spec",
+    "ISS",
+    "SIMS",
+    "SIMS energy spec",
+    "SNMS",
+    "SNMS energy spec",
+}
 _MODES = {"MAP", "MAPDP", "MAPSV", "MAPSVDP", "NORM", "SDP", "SDPSV", "SEM", "NOEXP"}
 
 
@@ -75,7 +83,13 @@ class _Lines:
 
     def text(self, what: str) -> str:
         if self.at >= len(self.lines):
-            raise FormatError(self.path, place=f"line {self.at + 1}", expected=what, found="the end of the file", advice="the file is cut; export it again")
+            raise FormatError(
+                self.path,
+                place=f"line {self.at + 1}",
+                expected=what,
+                found="the end of the file",
+                advice="the file is cut; export it again",
+            )
         self.at += 1
         return self.lines[self.at - 1].strip()
 
@@ -99,7 +113,12 @@ class _Lines:
     def count(self, what: str, most: int = 10_000_000) -> int:
         value = self.number(what)
         if value != int(value) or not -1 <= value <= most:
-            raise FormatError(self.path, place=f"line {self.at}", expected=f"a whole number: {what}", found=f"{value:g}")
+            raise FormatError(
+                self.path,
+                place=f"line {self.at}",
+                expected=f"a whole number: {what}",
+                found=f"{value:g}",
+            )
         return int(value)
 
     def texts(self, n: int, what: str) -> tuple[str, ...]:
@@ -124,22 +143,46 @@ def read_vamas(path: str | os.PathLike) -> tuple[Spectrum, ...]:
     lines = _Lines(path, read_text(path, what="a VAMAS file"))
     head = lines.text("the VAMAS format identifier")
     if "VAMAS" not in head:
-        raise FormatError(path, place="line 1", expected="VAMAS Surface Chemical Analysis Standard Data Transfer Format 1988 May 4", found=repr(head[:60]))
+        raise FormatError(
+            path,
+            place="line 1",
+            expected="VAMAS Surface Chemical Analysis Standard Data Transfer Format 1988 May 4",
+            found=repr(head[:60]),
+        )
     lines.texts(4, "institution, instrument, operator, experiment")
     lines.texts(lines.count("number of comment lines"), "comment")
     mode = lines.text("experiment mode")
     if mode not in _MODES:
-        raise FormatError(path, place=f"line {lines.at}", expected=f"an experiment mode, one of {', '.join(sorted(_MODES))}", found=repr(mode[:40]))
+        raise FormatError(
+            path,
+            place=f"line {lines.at}",
+            expected=f"an experiment mode, one of {', '.join(sorted(_MODES))}",
+            found=repr(mode[:40]),
+        )
     scan = lines.text("scan mode").upper()
     if scan not in ("REGULAR", "IRREGULAR"):
         raise FormatError(
-            path, place=f"line {lines.at}", expected="scan mode REGULAR or IRREGULAR", found=repr(scan[:40]), advice="export the spectra of a map one by one"
+            path,
+            place=f"line {lines.at}",
+            expected="scan mode REGULAR or IRREGULAR",
+            found=repr(scan[:40]),
+            advice="export the spectra of a map one by one",
         )
     if mode in ("MAP", "MAPDP", "NORM", "SDP"):
         lines.count("number of spectral regions")
     if mode in ("MAP", "MAPDP"):
-        [lines.count(what) for what in ("number of analysis positions", "number of x coordinates", "number of y coordinates")]
-    variables = [lines.texts(2, "label and unit of an experimental variable") for _ in range(lines.count("number of experimental variables"))]
+        [
+            lines.count(what)
+            for what in (
+                "number of analysis positions",
+                "number of x coordinates",
+                "number of y coordinates",
+            )
+        ]
+    variables = [
+        lines.texts(2, "label and unit of an experimental variable")
+        for _ in range(lines.count("number of experimental variables"))
+    ]
     listed = lines.count("number of entries in the parameter inclusion or exclusion list")
     if listed:
         raise FormatError(
@@ -156,7 +199,9 @@ def read_vamas(path: str | os.PathLike) -> tuple[Spectrum, ...]:
     lines.texts(upgrades, "future upgrade experiment entry")
     blocks = lines.count("number of blocks", 100_000)
     if blocks < 1:
-        raise FormatError(path, place=f"line {lines.at}", expected="at least one block", found=str(blocks))
+        raise FormatError(
+            path, place=f"line {lines.at}", expected="at least one block", found=str(blocks)
+        )
     found, shared = [], {}
     for _ in range(blocks):
         found.append(_block(lines, mode, scan, variables, block_upgrades, shared))
@@ -165,7 +210,10 @@ def read_vamas(path: str | os.PathLike) -> tuple[Spectrum, ...]:
 
 def _block(lines: _Lines, mode: str, scan: str, variables, upgrades: int, shared: dict) -> Spectrum:
     name, sample = lines.texts(2, "block and sample identifier")
-    [lines.number(what) for what in ("year", "month", "day", "hours", "minutes", "seconds", "GMT offset")]
+    [
+        lines.number(what)
+        for what in ("year", "month", "day", "hours", "minutes", "seconds", "GMT offset")
+    ]
     comment = lines.texts(lines.count("number of block comment lines"), "block comment")
     technique = lines.text("technique")
     if mode in ("MAP", "MAPDP"):
@@ -193,9 +241,17 @@ def _block(lines: _Lines, mode: str, scan: str, variables, upgrades: int, shared
     if scan == "REGULAR":
         label, unit = lines.texts(2, "abscissa label and unit")
         start, step = lines.number("abscissa start"), lines.number("abscissa increment")
-    columns = [lines.texts(2, "label and unit of a corresponding variable") for _ in range(lines.count("number of corresponding variables", 100))]
+    columns = [
+        lines.texts(2, "label and unit of a corresponding variable")
+        for _ in range(lines.count("number of corresponding variables", 100))
+    ]
     if not columns:
-        raise FormatError(lines.path, place=f"line {lines.at}", expected="at least one corresponding variable", found="none")
+        raise FormatError(
+            lines.path,
+            place=f"line {lines.at}",
+            expected="at least one corresponding variable",
+            found="none",
+        )
     lines.text("signal mode")
     seconds = lines.known("collection time")
     scans = lines.known("number of scans")
@@ -210,21 +266,36 @@ def _block(lines: _Lines, mode: str, scan: str, variables, upgrades: int, shared
     n = lines.count("number of ordinate values")
     lines.texts(2 * len(columns), "minimum and maximum")
     if n < len(columns) or n % len(columns):
-        raise FormatError(lines.path, place=f"block {name!r}", expected=f"a multiple of {len(columns)} ordinate values", found=str(n))
+        raise FormatError(
+            lines.path,
+            place=f"block {name!r}",
+            expected=f"a multiple of {len(columns)} ordinate values",
+            found=str(n),
+        )
     first = lines.at
     cells = lines.texts(n, f"{n} ordinate values")
     try:
         table = np.array(cells, dtype=float).reshape(-1, len(columns))
     except ValueError:
         bad = next(i for i, cell in enumerate(cells) if not _is_number(cell))
-        raise FormatError(lines.path, place=f"line {first + bad + 1}", expected="an ordinate value", found=repr(cells[bad][:40])) from None
+        raise FormatError(
+            lines.path,
+            place=f"line {first + bad + 1}",
+            expected="an ordinate value",
+            found=repr(cells[bad][:40]),
+        ) from None
     labels = [label_.lower() for label_, _ in columns]
     if scan == "REGULAR":
         abscissa, abscissa_label = start + step * np.arange(len(table)), label
     else:
         axis = next((i for i, text in enumerate(labels) if "energy" in text), None)
         if axis is None:
-            raise FormatError(lines.path, place=f"block {name!r}", expected="a column with the energy", found=", ".join(labels))
+            raise FormatError(
+                lines.path,
+                place=f"block {name!r}",
+                expected="a column with the energy",
+                found=", ".join(labels),
+            )
         abscissa, abscissa_label, unit = table[:, axis], columns[axis][0], columns[axis][1]
     if unit.lower() not in ("ev", ""):
         raise FormatError(
@@ -234,10 +305,20 @@ def _block(lines: _Lines, mode: str, scan: str, variables, upgrades: int, shared
             found=f"{abscissa_label} in {unit!r}",
             advice="only photoelectron spectra are read",
         )
-    ordinate = next((i for i, text in enumerate(labels) if "energy" not in text and "transmission" not in text), None)
+    ordinate = next(
+        (i for i, text in enumerate(labels) if "energy" not in text and "transmission" not in text),
+        None,
+    )
     if ordinate is None:
-        raise FormatError(lines.path, place=f"block {name!r}", expected="a column with counts", found=", ".join(labels))
-    transmission = next((table[:, i] for i, text in enumerate(labels) if "transmission" in text), None)
+        raise FormatError(
+            lines.path,
+            place=f"block {name!r}",
+            expected="a column with counts",
+            found=", ".join(labels),
+        )
+    transmission = next(
+        (table[:, i] for i, text in enumerate(labels) if "transmission" in text), None
+    )
     if "binding" in abscissa_label.lower():
         binding, kinetic = abscissa, (energy - abscissa if energy else -abscissa)
     else:
@@ -275,7 +356,9 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _casa(comment: tuple[str, ...], energy: float | None) -> tuple[tuple[dict, ...], tuple[dict, ...]]:
+def _casa(
+    comment: tuple[str, ...], energy: float | None
+) -> tuple[tuple[dict, ...], tuple[dict, ...]]:
     """Regions and components from CasaXPS comment lines; energies there are kinetic."""
     regions, components = [], []
     for line in comment:
@@ -290,7 +373,10 @@ def _casa(comment: tuple[str, ...], energy: float | None) -> tuple[tuple[dict, .
                     "binding_range_eV": (energy - high, energy - low) if energy else None,
                 }
             )
-        elif match := re.match(r"CASA comp \(\*(.*?)\*\) \(\*(.*?)\*\) Area (\S+) .*?MFWHM (\S+) .*?Position (\S+) .*?RSF (\S+)", line):
+        elif match := re.match(
+            r"CASA comp \(\*(.*?)\*\) \(\*(.*?)\*\) Area (\S+) .*?MFWHM (\S+) .*?Position (\S+) .*?RSF (\S+)",
+            line,
+        ):
             area, width, position, rsf = map(float, match.groups()[2:])
             components.append(
                 {
@@ -306,7 +392,13 @@ def _casa(comment: tuple[str, ...], energy: float | None) -> tuple[tuple[dict, .
     return tuple(regions), tuple(components)
 
 
-def write_vamas(path: str | os.PathLike, blocks: list[dict], *, comment: tuple[str, ...] = (), irregular: bool = False) -> None:
+def write_vamas(
+    path: str | os.PathLike,
+    blocks: list[dict],
+    *,
+    comment: tuple[str, ...] = (),
+    irregular: bool = False,
+) -> None:
     """Write spectra as VAMAS, regular (binding energy start and step) or irregular (kinetic energy, counts, transmission).
 
     Parameters
@@ -374,12 +466,21 @@ def write_vamas(path: str | os.PathLike, blocks: list[dict], *, comment: tuple[s
         ]
         columns = [counts]
         if irregular:
-            columns = [kinetic, counts] + ([np.asarray(b["transmission"], float)] if "transmission" in b else [])
-            names = [("Kinetic Energy", "eV"), ("Intensity", "d"), ("transmission", "d")][: len(columns)]
+            columns = [kinetic, counts] + (
+                [np.asarray(b["transmission"], float)] if "transmission" in b else []
+            )
+            names = [("Kinetic Energy", "eV"), ("Intensity", "d"), ("transmission", "d")][
+                : len(columns)
+            ]
         else:
             names = [("Intensity", "d")] + ([("transmission", "d")] if "transmission" in b else [])
             columns += [np.asarray(b["transmission"], float)] if "transmission" in b else []
-            out += ["Kinetic Energy", "eV", f"{kinetic[0]:.6g}", f"{(kinetic[-1] - kinetic[0]) / (len(kinetic) - 1):.8g}"]
+            out += [
+                "Kinetic Energy",
+                "eV",
+                f"{kinetic[0]:.6g}",
+                f"{(kinetic[-1] - kinetic[0]) / (len(kinetic) - 1):.8g}",
+            ]
         out += [
             str(len(columns)),
             *(x for pair in names for x in pair),
@@ -392,6 +493,8 @@ def write_vamas(path: str | os.PathLike, blocks: list[dict], *, comment: tuple[s
             "0",
             "0",
         ]
-        out += [str(len(columns) * len(counts))] + [f"{f(column):.6g}" for column in columns for f in (np.min, np.max)]
+        out += [str(len(columns) * len(counts))] + [
+            f"{f(column):.6g}" for column in columns for f in (np.min, np.max)
+        ]
         out += [f"{value:.6g}" for row in zip(*columns, strict=True) for value in row]
     files.write_atomically(path, "\r\n".join(out) + "\r\nend of experiment\r\n")

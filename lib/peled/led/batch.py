@@ -77,17 +77,40 @@ def batch(values, *, resamples: int = 4000, seed: int = 0) -> Batch:
     n, top = v.size, float(v.max())
     expected = float(v.mean()) + spread * float(stats.norm.ppf((n - 0.375) / (n + 0.25)))
     z = (top - float(v.mean())) / spread if spread > 0 else 0.0
-    grid = np.linspace(v.min() - 3 * spread * n**-0.2, v.max() + 3 * spread * n**-0.2, 256) if spread > 0 else np.array([v[0]])
+    grid = (
+        np.linspace(v.min() - 3 * spread * n**-0.2, v.max() + 3 * spread * n**-0.2, 256)
+        if spread > 0
+        else np.array([v[0]])
+    )
     width = spread * n**-0.2
-    density = np.exp(-0.5 * ((grid[:, None] - v) / width) ** 2).sum(axis=1) / (n * width * math.sqrt(2 * math.pi)) if spread > 0 else np.array([1.0])
-    return Batch(v, mean, median, spread, top, expected, z, _grubbs(z, n), float(stats.skew(v, bias=False)) if spread > 0 else 0.0, grid, density)
+    density = (
+        np.exp(-0.5 * ((grid[:, None] - v) / width) ** 2).sum(axis=1)
+        / (n * width * math.sqrt(2 * math.pi))
+        if spread > 0
+        else np.array([1.0])
+    )
+    return Batch(
+        v,
+        mean,
+        median,
+        spread,
+        top,
+        expected,
+        z,
+        _grubbs(z, n),
+        float(stats.skew(v, bias=False)) if spread > 0 else 0.0,
+        grid,
+        density,
+    )
 
 
 def _jackknife(v: np.ndarray, statistic) -> np.ndarray:
     return np.array([statistic(np.delete(v, i)) for i in range(v.size)])
 
 
-def _bca(value: float, resampled: np.ndarray, jackknife: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
+def _bca(
+    value: float, resampled: np.ndarray, jackknife: np.ndarray, level: float = 0.95
+) -> tuple[float, float, float]:
     # Ties (of a median) count half, or the bias correction would be off.
     below = np.mean(resampled < value) + 0.5 * np.mean(resampled == value)
     z0 = stats.norm.ppf(np.clip(below, 1e-6, 1 - 1e-6))

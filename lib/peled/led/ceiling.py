@@ -58,7 +58,9 @@ class Stack:
         for i, layer in enumerate(self.layers):
             if name in (layer.name, layer.role):
                 return i
-        raise KeyError(f"stack: expected a layer {name!r}, found {', '.join(layer.name for layer in self.layers)}")
+        raise KeyError(
+            f"stack: expected a layer {name!r}, found {', '.join(layer.name for layer in self.layers)}"
+        )
 
     def change(self, name: str, **values) -> Stack:
         """The stack with one layer changed (`thickness_nm`, `n`, `k`); a thickness may be an array, for a scan."""
@@ -71,13 +73,18 @@ class Stack:
         """All layers of a role (such as `hole`) scaled together to a total thickness, array for a scan."""
         members = [layer for layer in self.layers if layer.role == role]
         if not members:
-            raise KeyError(f"stack: expected layers with the role {role!r}, found {', '.join({layer.role for layer in self.layers})}")
+            raise KeyError(
+                f"stack: expected layers with the role {role!r}, found {', '.join({layer.role for layer in self.layers})}"
+            )
         now = sum(layer.thickness_nm for layer in members)
         share = {layer.name: layer.thickness_nm / now for layer in members}
         return replace(
             self,
             layers=tuple(
-                replace(layer, thickness_nm=share[layer.name] * np.asarray(total_nm, float)) if layer.role == role else layer for layer in self.layers
+                replace(layer, thickness_nm=share[layer.name] * np.asarray(total_nm, float))
+                if layer.role == role
+                else layer
+                for layer in self.layers
             ),
         )
 
@@ -101,9 +108,15 @@ def read_stack(path: str | Path) -> Stack:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise FormatError(path, expected="YAML", found=str(error).split("\n")[0]) from None
-    if not isinstance(found, dict) or not isinstance(found.get("stack"), list) or len(found["stack"]) < 3:
+    if (
+        not isinstance(found, dict)
+        or not isinstance(found.get("stack"), list)
+        or len(found["stack"]) < 3
+    ):
         raise FormatError(
-            path, expected="a key 'stack' with at least three layers", found=", ".join(found) if isinstance(found, dict) else type(found).__name__
+            path,
+            expected="a key 'stack' with at least three layers",
+            found=", ".join(found) if isinstance(found, dict) else type(found).__name__,
         )
     layers = []
     for number, entry in enumerate(found["stack"], 1):
@@ -112,10 +125,24 @@ def read_stack(path: str | Path) -> Stack:
         entry = _with_index(path, place, entry, float(found.get("wavelength_nm", 620)), number == 1)
         needed = ("name", "n", "role") + (() if number == 1 else ("thickness_nm",))
         if missing := [key for key in needed if key not in entry]:
-            raise FormatError(path, place=place, expected=f"the keys {', '.join(needed)}", found=f"no {', '.join(missing)}")
-        for key, value, least in (("n", entry["n"], 0.01), ("k", entry.get("k", 0.0), 0.0), ("thickness_nm", 1.0 if thickness is None else thickness, 0.0)):
+            raise FormatError(
+                path,
+                place=place,
+                expected=f"the keys {', '.join(needed)}",
+                found=f"no {', '.join(missing)}",
+            )
+        for key, value, least in (
+            ("n", entry["n"], 0.01),
+            ("k", entry.get("k", 0.0), 0.0),
+            ("thickness_nm", 1.0 if thickness is None else thickness, 0.0),
+        ):
             if not isinstance(value, (int, float)) or not np.isfinite(value) or value < least:
-                raise FormatError(path, place=place, expected=f"{key} as a number from {least:g}", found=repr(value))
+                raise FormatError(
+                    path,
+                    place=place,
+                    expected=f"{key} as a number from {least:g}",
+                    found=repr(value),
+                )
         layers.append(
             Layer(
                 str(entry["name"]),
@@ -128,11 +155,23 @@ def read_stack(path: str | Path) -> Stack:
             )
         )
     if sum(layer.role == "emitter" for layer in layers) != 1:
-        raise FormatError(path, place="stack", expected="one layer with the role emitter", found=str(sum(layer.role == "emitter" for layer in layers)))
-    return Stack(tuple(layers), float(found.get("wavelength_nm", 620)), tuple(found.get("levels", ())), tuple(found.get("earlier_stack", ())))
+        raise FormatError(
+            path,
+            place="stack",
+            expected="one layer with the role emitter",
+            found=str(sum(layer.role == "emitter" for layer in layers)),
+        )
+    return Stack(
+        tuple(layers),
+        float(found.get("wavelength_nm", 620)),
+        tuple(found.get("levels", ())),
+        tuple(found.get("earlier_stack", ())),
+    )
 
 
-def _with_index(path: Path, place: str, entry: Mapping, wavelength_nm: float, substrate: bool) -> dict:
+def _with_index(
+    path: Path, place: str, entry: Mapping, wavelength_nm: float, substrate: bool
+) -> dict:
     """The entry with n and k from its table, which lies beside the stack's file or among the repository's."""
     if "index_table" not in entry:
         return dict(entry)
@@ -142,17 +181,32 @@ def _with_index(path: Path, place: str, entry: Mapping, wavelength_nm: float, su
         found = read_index(beside) if beside.is_file() else index_table(name)
         value = complex(found(wavelength_nm))
     except (ValueError, OSError) as error:
-        raise FormatError(path, place=place, expected=f"a table of n and k named {name}", found=str(error)) from None
+        raise FormatError(
+            path, place=place, expected=f"a table of n and k named {name}", found=str(error)
+        ) from None
     # A thick window absorbs nothing that matters here, and an absorbing outer medium has no far field.
-    return {**entry, "n": value.real, "k": 0.0 if substrate else value.imag, "index_source": " ".join(found.source.split())}
+    return {
+        **entry,
+        "n": value.real,
+        "k": 0.0 if substrate else value.imag,
+        "index_source": " ".join(found.source.split()),
+    }
 
 
 def emission(
-    stack: Stack, *, orientation: str | float = "isotropic", wavelength_nm: float | None = None, layers: bool = False, tolerance: float = 1e-5, depth=None
+    stack: Stack,
+    *,
+    orientation: str | float = "isotropic",
+    wavelength_nm: float | None = None,
+    layers: bool = False,
+    tolerance: float = 1e-5,
+    depth=None,
 ) -> DipoleEmission:
     """Dipole emission of the stack's emitter by channel; thicknesses may be arrays of one length."""
     indices = [layer.index for layer in stack.layers] + [1.0]
-    thickness = list(np.broadcast_arrays(*(np.asarray(layer.thickness_nm, float) for layer in stack.layers[1:])))
+    thickness = list(
+        np.broadcast_arrays(*(np.asarray(layer.thickness_nm, float) for layer in stack.layers[1:]))
+    )
     if thickness[0].ndim == 0:
         thickness = [float(value) for value in thickness]
     return dipole_emission(
@@ -211,7 +265,9 @@ VARIED = {
 }
 
 
-def ceiling(stack: Stack, varied: Mapping[str, Sequence[float]] | None = None, *, tolerance: float = 1e-4) -> Ceiling:
+def ceiling(
+    stack: Stack, varied: Mapping[str, Sequence[float]] | None = None, *, tolerance: float = 1e-4
+) -> Ceiling:
     """Outcoupling of the stack, and its range over what the paper leaves open.
 
     Parameters
@@ -241,25 +297,69 @@ def ceiling(stack: Stack, varied: Mapping[str, Sequence[float]] | None = None, *
         return s
 
     def note(label: str, values, outcoupling) -> None:
-        table.extend((label.format(v), float(o)) for v, o in zip(values, np.atleast_1d(outcoupling), strict=True))
+        table.extend(
+            (label.format(v), float(o))
+            for v, o in zip(values, np.atleast_1d(outcoupling), strict=True)
+        )
 
     hole, emitter = np.array(options["hole_nm"]), np.array(options["emitter_nm"])
     note("emitter {:g} nm", emitter, _scan(stack, "emitter", emitter, tolerance))
-    note("hole layers {:g} nm together", hole, emission(made(hole=hole), tolerance=tolerance).outcoupling)
-    note("ITO {:g} nm", options["ito_nm"], [emission(made(ito=v), tolerance=tolerance).outcoupling for v in options["ito_nm"]])
-    note("ITO index {:.2f}", options["ito_index"], [emission(stack.change("anode", n=v), tolerance=tolerance).outcoupling for v in options["ito_index"]])
-    note("organic index {:.2f}", options["organic_index"], [emission(made(index=v), tolerance=tolerance).outcoupling for v in options["organic_index"]])
-    note("vertical dipole share {:.2f}", options["vertical"], [emission(stack, orientation=v, tolerance=tolerance).outcoupling for v in options["vertical"]])
+    note(
+        "hole layers {:g} nm together",
+        hole,
+        emission(made(hole=hole), tolerance=tolerance).outcoupling,
+    )
+    note(
+        "ITO {:g} nm",
+        options["ito_nm"],
+        [emission(made(ito=v), tolerance=tolerance).outcoupling for v in options["ito_nm"]],
+    )
+    note(
+        "ITO index {:.2f}",
+        options["ito_index"],
+        [
+            emission(stack.change("anode", n=v), tolerance=tolerance).outcoupling
+            for v in options["ito_index"]
+        ],
+    )
+    note(
+        "organic index {:.2f}",
+        options["organic_index"],
+        [
+            emission(made(index=v), tolerance=tolerance).outcoupling
+            for v in options["organic_index"]
+        ],
+    )
+    note(
+        "vertical dipole share {:.2f}",
+        options["vertical"],
+        [
+            emission(stack, orientation=v, tolerance=tolerance).outcoupling
+            for v in options["vertical"]
+        ],
+    )
     everything = [
         emission(made(e, hole, i, n), orientation=v, tolerance=tolerance).outcoupling
-        for e, i, n, v in itertools.product(emitter, options["ito_nm"], options["organic_index"], options["vertical"])
+        for e, i, n, v in itertools.product(
+            emitter, options["ito_nm"], options["organic_index"], options["vertical"]
+        )
     ]
     alone = [value for label, value in table if not label.startswith("vertical")]
-    return Ceiling(central, min(alone), max(alone), float(np.min(everything)), float(np.max(everything)), tuple(table), float(centre.purcell))
+    return Ceiling(
+        central,
+        min(alone),
+        max(alone),
+        float(np.min(everything)),
+        float(np.max(everything)),
+        tuple(table),
+        float(centre.purcell),
+    )
 
 
 def _scan(stack: Stack, name: str, values: np.ndarray, tolerance: float) -> np.ndarray:
-    return emission(stack.change(name, thickness_nm=np.asarray(values, float)), tolerance=tolerance).outcoupling
+    return emission(
+        stack.change(name, thickness_nm=np.asarray(values, float)), tolerance=tolerance
+    ).outcoupling
 
 
 def half_stack_outcoupling(stack: Stack) -> float:
@@ -274,9 +374,14 @@ def half_stack_outcoupling(stack: Stack) -> float:
     thickness = [layer.thickness_nm for layer in stack.layers[1:]]
     n_glass = stack.layers[0].n
     angle = np.linspace(1e-4, np.arcsin(1 / n_glass) - 1e-9, 400)
-    s, p = far_field(indices, thickness, stack.index("emitter"), stack.wavelength_nm, angle, side="bottom")
+    s, p = far_field(
+        indices, thickness, stack.index("emitter"), stack.wavelength_nm, angle, side="bottom"
+    )
     c1, c2 = np.cos(angle), np.sqrt(1 - (n_glass * np.sin(angle)) ** 2)
-    rs, rp = ((n_glass * c1 - c2) / (n_glass * c1 + c2)) ** 2, ((c1 - n_glass * c2) / (c1 + n_glass * c2)) ** 2
+    rs, rp = (
+        ((n_glass * c1 - c2) / (n_glass * c1 + c2)) ** 2,
+        ((c1 - n_glass * c2) / (c1 + n_glass * c2)) ** 2,
+    )
     out = np.trapezoid(2 * np.pi * np.sin(angle) * (s * (1 - rs) + p * (1 - rp)), angle)
     return float(out / emission(stack).purcell)
 

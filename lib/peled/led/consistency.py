@@ -30,7 +30,11 @@ class Stated:
 
     @property
     def corners(self) -> tuple[float, ...]:
-        return (self.value - self.half_width, self.value + self.half_width) if self.half_width else (self.value,)
+        return (
+            (self.value - self.half_width, self.value + self.half_width)
+            if self.half_width
+            else (self.value,)
+        )
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,11 @@ def solve(
     ValueError
         If not exactly one quantity is missing, a value is not positive, or no band in the bracket fits.
     """
-    given = {"luminance_cd_m2": luminance_cd_m2, "current_density_mA_cm2": current_density_mA_cm2, "eqe": eqe}
+    given = {
+        "luminance_cd_m2": luminance_cd_m2,
+        "current_density_mA_cm2": current_density_mA_cm2,
+        "eqe": eqe,
+    }
     if spectrum is None:
         given["centre_nm"] = centre_nm
         if fwhm_nm is None:
@@ -99,16 +107,32 @@ def solve(
         raise ValueError("solve: expected either a spectrum or a described band, found both")
     missing = [name for name, value in given.items() if value is None]
     if len(missing) != 1:
-        raise ValueError(f"solve: expected exactly one of {', '.join(given)} left out, found {len(missing)}: {', '.join(missing) or 'none'}")
-    known = {name: value if isinstance(value, Stated) else Stated(float(value)) for name, value in given.items() if value is not None}
+        raise ValueError(
+            f"solve: expected exactly one of {', '.join(given)} left out, found {len(missing)}: {', '.join(missing) or 'none'}"
+        )
+    known = {
+        name: value if isinstance(value, Stated) else Stated(float(value))
+        for name, value in given.items()
+        if value is not None
+    }
     for name, value in known.items():
         if not (math.isfinite(value.value) and value.value - value.half_width > 0):
-            raise ValueError(f"{name}: expected a positive number, found {value.value:g} ± {value.half_width:g}")
-    per_photon = None if spectrum is None else float(photometry.luminous_energy_per_photon(*spectrum, quantity=quantity))
+            raise ValueError(
+                f"{name}: expected a positive number, found {value.value:g} ± {value.half_width:g}"
+            )
+    per_photon = (
+        None
+        if spectrum is None
+        else float(photometry.luminous_energy_per_photon(*spectrum, quantity=quantity))
+    )
     target = missing[0]
 
     def answer(**v: float) -> float:
-        lam = per_photon if per_photon is not None else (_band(v["centre_nm"], fwhm_nm) if "centre_nm" in v else None)
+        lam = (
+            per_photon
+            if per_photon is not None
+            else (_band(v["centre_nm"], fwhm_nm) if "centre_nm" in v else None)
+        )
         scale = A_M2_PER_MA_CM2 / (ELEMENTARY_CHARGE * solid_angle_sr)  # L = eqe * J * scale * lam
         if target == "luminance_cd_m2":
             return v["eqe"] * v["current_density_mA_cm2"] * scale * lam
@@ -116,22 +140,36 @@ def solve(
             return v["luminance_cd_m2"] / (v["eqe"] * scale * lam)
         if target == "eqe":
             return v["luminance_cd_m2"] / (v["current_density_mA_cm2"] * scale * lam)
-        return _centre(v["luminance_cd_m2"] / (v["eqe"] * v["current_density_mA_cm2"] * scale), fwhm_nm, bracket_nm)
+        return _centre(
+            v["luminance_cd_m2"] / (v["eqe"] * v["current_density_mA_cm2"] * scale),
+            fwhm_nm,
+            bracket_nm,
+        )
 
     value = answer(**{name: entry.value for name, entry in known.items()})
-    corners = [answer(**dict(zip(known, combination, strict=True))) for combination in itertools.product(*(entry.corners for entry in known.values()))]
+    corners = [
+        answer(**dict(zip(known, combination, strict=True)))
+        for combination in itertools.product(*(entry.corners for entry in known.values()))
+    ]
     variance = 0.0
     for name, entry in known.items():
         if entry.standard_error:
             step = entry.standard_error
-            moved = [answer(**{n: e.value + (s * step if n == name else 0.0) for n, e in known.items()}) for s in (0.5, -0.5)]
+            moved = [
+                answer(**{n: e.value + (s * step if n == name else 0.0) for n, e in known.items()})
+                for s in (0.5, -0.5)
+            ]
             variance += (moved[0] - moved[1]) ** 2
     error = math.sqrt(variance)
     return Derived(target, value, min(corners) - z * error, max(corners) + z * error, error)
 
 
 def _band(centre_nm: float, fwhm_nm: float) -> float:
-    return float(photometry.luminous_energy_per_photon(*photometry.gaussian_band(centre_nm, fwhm_nm), checked=True))
+    return float(
+        photometry.luminous_energy_per_photon(
+            *photometry.gaussian_band(centre_nm, fwhm_nm), checked=True
+        )
+    )
 
 
 def _centre(per_photon: float, fwhm_nm: float, bracket_nm: tuple[float, float]) -> float:
@@ -168,14 +206,21 @@ class CommonBand:
         return self.low_nm <= self.high_nm
 
 
-def common_band(luminance_cd_m2, current_density_mA_cm2, eqe, *, fwhm_nm: float, **options) -> CommonBand:
+def common_band(
+    luminance_cd_m2, current_density_mA_cm2, eqe, *, fwhm_nm: float, **options
+) -> CommonBand:
     """The centre of a band of given width that several points (sequences of `Stated`) agree on, if any; options as in `solve`."""
     found = [
         solve(luminance_cd_m2=lum, current_density_mA_cm2=j, eqe=e, fwhm_nm=fwhm_nm, **options)
         for lum, j, e in zip(luminance_cd_m2, current_density_mA_cm2, eqe, strict=True)
     ]
     ranges = np.array([(d.low, d.high) for d in found])
-    return CommonBand(np.array([d.value for d in found]), ranges, float(ranges[:, 0].max()), float(ranges[:, 1].min()))
+    return CommonBand(
+        np.array([d.value for d in found]),
+        ranges,
+        float(ranges[:, 0].max()),
+        float(ranges[:, 1].min()),
+    )
 
 
 @dataclass(frozen=True)
@@ -222,7 +267,9 @@ class ColumnCheck:
 def shortcuts(wavelength_nm, spectrum, *, quantity: str = "power") -> dict[str, float]:
     """Ratio (EQE by a common shortcut) / (EQE by the integral) for one spectrum: what each would do to a reported column."""
     wavelength, values = photometry.check_spectrum(wavelength_nm, spectrum, quantity=quantity)
-    true = float(photometry.luminous_energy_per_photon(wavelength, values, quantity=quantity, checked=True))
+    true = float(
+        photometry.luminous_energy_per_photon(wavelength, values, quantity=quantity, checked=True)
+    )
     step = np.gradient(wavelength)
     photons = values * wavelength if quantity == "power" else values
     peak = wavelength[np.argmax(values)]
@@ -237,9 +284,15 @@ def shortcuts(wavelength_nm, spectrum, *, quantity: str = "power") -> dict[str, 
         "V(λ) was taken at the peak instead of over the spectrum": true / line(peak),
         "V(λ) was taken at the centroid instead of over the spectrum": true / line(centroid),
         "the spectrum counts photons where power was meant, or the reverse": true
-        / float(photometry.luminous_energy_per_photon(wavelength, values, quantity=other, checked=True)),
+        / float(
+            photometry.luminous_energy_per_photon(wavelength, values, quantity=other, checked=True)
+        ),
         "V(λ) of CIE 2008 was used": true
-        / float(photometry.luminous_energy_per_photon(wavelength, values, quantity=quantity, observer="CIE 2008", checked=True)),
+        / float(
+            photometry.luminous_energy_per_photon(
+                wavelength, values, quantity=quantity, observer="CIE 2008", checked=True
+            )
+        ),
         "emission into 2π sr with constant intensity was assumed instead of Lambertian": 2.0,
         "π was left out": 1 / math.pi,
         "per cent and fraction were mixed": 100.0,
@@ -277,13 +330,31 @@ def check_column(
     ValueError
         If fewer than three points can be compared.
     """
-    reported, lum, current = (np.asarray(a, float) for a in (reported_eqe, luminance_cd_m2, current_density_mA_cm2))
-    usable = np.isfinite(reported) & np.isfinite(lum) & np.isfinite(current) & (reported > 0) & (current > 0) & (lum > relative_floor * np.nanmax(lum))
+    reported, lum, current = (
+        np.asarray(a, float) for a in (reported_eqe, luminance_cd_m2, current_density_mA_cm2)
+    )
+    usable = (
+        np.isfinite(reported)
+        & np.isfinite(lum)
+        & np.isfinite(current)
+        & (reported > 0)
+        & (current > 0)
+        & (lum > relative_floor * np.nanmax(lum))
+    )
     if usable.sum() < 3:
-        raise ValueError(f"EQE column: expected at least three points with light, current and a reported value, found {int(usable.sum())}")
+        raise ValueError(
+            f"EQE column: expected at least three points with light, current and a reported value, found {int(usable.sum())}"
+        )
     values = np.asarray(spectrum, float)
     chosen = values[usable] if values.ndim == 2 else values
-    found = photometry.efficiency(lum[usable], current[usable], wavelength_nm, chosen, quantity=quantity, solid_angle_sr=solid_angle_sr).eqe
+    found = photometry.efficiency(
+        lum[usable],
+        current[usable],
+        wavelength_nm,
+        chosen,
+        quantity=quantity,
+        solid_angle_sr=solid_angle_sr,
+    ).eqe
     ratio = np.full(reported.shape, np.nan)
     ratio[usable] = reported[usable] / found
     r = np.sort(ratio[usable])
@@ -296,11 +367,26 @@ def check_column(
     slope, slope_error = _slope(x, y)
     representative = chosen if chosen.ndim == 1 else chosen[int(np.argmax(lum[usable]))]
     explanations = sorted(
-        ((name, p) for name, p in shortcuts(wavelength_nm, representative, quantity=quantity).items() if low * 0.995 <= p <= high * 1.005),
+        (
+            (name, p)
+            for name, p in shortcuts(wavelength_nm, representative, quantity=quantity).items()
+            if low * 0.995 <= p <= high * 1.005
+        ),
         key=lambda pair: abs(math.log(median / pair[1])),
     )
     agrees = bool(low - tolerance <= 1 <= high + tolerance)
-    return ColumnCheck(ratio, median, float(low), float(high), slope, slope_error, agrees, tolerance, tuple(explanations), n)
+    return ColumnCheck(
+        ratio,
+        median,
+        float(low),
+        float(high),
+        slope,
+        slope_error,
+        agrees,
+        tolerance,
+        tuple(explanations),
+        n,
+    )
 
 
 def _slope(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

@@ -20,12 +20,21 @@ import numpy as np
 from scipy.constants import Boltzmann, elementary_charge
 from scipy.optimize import least_squares
 
-JV_PARAMETERS = ("log10_saturation", "ideality", "log10_transport", "exponent", "log10_shunt", "log10_series")
+JV_PARAMETERS = (
+    "log10_saturation",
+    "ideality",
+    "log10_transport",
+    "exponent",
+    "log10_shunt",
+    "log10_series",
+)
 _LOWER = np.array([-40.0, 1.0, -12.0, 1.5, 1.0, -4.0])
 _UPPER = np.array([0.0, 20.0, 8.0, 12.0, 11.0, 4.0])
 
 
-def jv_current(voltage_V: np.ndarray, parameters: Sequence[float], temperature_K: float = 295.0) -> np.ndarray:
+def jv_current(
+    voltage_V: np.ndarray, parameters: Sequence[float], temperature_K: float = 295.0
+) -> np.ndarray:
     """Current density (mA cm⁻²) of the model above at positive voltages.
 
     Parameters
@@ -41,7 +50,12 @@ def jv_current(voltage_V: np.ndarray, parameters: Sequence[float], temperature_K
     """
     log_j0, ideality, log_k, exponent, log_shunt, log_series = parameters
     thermal = ideality * Boltzmann * temperature_K / elementary_charge
-    ln_j0, ln_k, shunt_mS, series_kOhm = math.log(10) * log_j0, math.log(10) * log_k, 10.0 ** (3 - log_shunt), 10.0 ** (log_series - 3)
+    ln_j0, ln_k, shunt_mS, series_kOhm = (
+        math.log(10) * log_j0,
+        math.log(10) * log_k,
+        10.0 ** (3 - log_shunt),
+        10.0 ** (log_series - 3),
+    )
 
     def outer(ln_j):
         """Terminal voltage, its derivative in ln J_d, and the total current."""
@@ -49,7 +63,11 @@ def jv_current(voltage_V: np.ndarray, parameters: Sequence[float], temperature_K
         inner = thermal * np.logaddexp(0.0, ln_j - ln_j0) + transport
         slope = thermal / (1 + np.exp(np.clip(ln_j0 - ln_j, -700, 700))) + transport / exponent
         diode = np.exp(ln_j)
-        return inner + series_kOhm * (diode + shunt_mS * inner), slope + series_kOhm * (diode + shunt_mS * slope), diode + shunt_mS * inner
+        return (
+            inner + series_kOhm * (diode + shunt_mS * inner),
+            slope + series_kOhm * (diode + shunt_mS * slope),
+            diode + shunt_mS * inner,
+        )
 
     ln_v = np.log(np.clip(np.asarray(voltage_V, float), 1e-9, None))
     table = np.linspace(min(ln_j0, -20.0) - 12.0, 16.0, 240)
@@ -98,7 +116,15 @@ class JVFit:
         return float(self.values[i]), float(self.standard_errors[i])
 
 
-def fit_jv(voltage_V, current_density_mA_cm2, *, good=None, noise_mA_cm2: float = 1e-6, temperature_K: float = 295.0, min_voltage_V: float = 0.05) -> JVFit:
+def fit_jv(
+    voltage_V,
+    current_density_mA_cm2,
+    *,
+    good=None,
+    noise_mA_cm2: float = 1e-6,
+    temperature_K: float = 295.0,
+    min_voltage_V: float = 0.05,
+) -> JVFit:
     """Fit the J-V model to log10 J.
 
     Parameters
@@ -124,8 +150,15 @@ def fit_jv(voltage_V, current_density_mA_cm2, *, good=None, noise_mA_cm2: float 
     """
     voltage, current = np.asarray(voltage_V, float), np.asarray(current_density_mA_cm2, float)
     if voltage.shape != current.shape or voltage.ndim != 1:
-        raise ValueError(f"J-V curve: expected two arrays of one length, found {voltage.shape} and {current.shape}")
-    used = np.isfinite(voltage) & np.isfinite(current) & (voltage >= min_voltage_V) & (current > 3 * noise_mA_cm2)
+        raise ValueError(
+            f"J-V curve: expected two arrays of one length, found {voltage.shape} and {current.shape}"
+        )
+    used = (
+        np.isfinite(voltage)
+        & np.isfinite(current)
+        & (voltage >= min_voltage_V)
+        & (current > 3 * noise_mA_cm2)
+    )
     if good is not None:
         used &= np.asarray(good, bool)
     if used.sum() < len(JV_PARAMETERS) + 3:
@@ -149,7 +182,16 @@ def fit_jv(voltage_V, current_density_mA_cm2, *, good=None, noise_mA_cm2: float 
         got = least_squares(residual, start, bounds=(_LOWER, _UPPER), x_scale="jac", max_nfev=20)
         if best is None or got.cost < best.cost * (1 - 1e-6):
             best = got
-    best = least_squares(residual, best.x, bounds=(_LOWER, _UPPER), x_scale="jac", max_nfev=60, ftol=1e-8, xtol=1e-9, gtol=1e-9)
+    best = least_squares(
+        residual,
+        best.x,
+        bounds=(_LOWER, _UPPER),
+        x_scale="jac",
+        max_nfev=60,
+        ftol=1e-8,
+        xtol=1e-9,
+        gtol=1e-9,
+    )
     span = _UPPER - _LOWER
     bound = (best.x - _LOWER < 1e-4 * span) | (_UPPER - best.x < 1e-4 * span)
     scatter = math.sqrt(2 * best.cost / max(used.sum() - (~bound).sum(), 1))
@@ -157,10 +199,19 @@ def fit_jv(voltage_V, current_density_mA_cm2, *, good=None, noise_mA_cm2: float 
     free = np.flatnonzero(~bound)
     jacobian = best.jac[:, free]
     scale = np.linalg.norm(jacobian, axis=0)
-    inverse = np.linalg.pinv((jacobian / np.where(scale > 0, scale, 1)).T @ (jacobian / np.where(scale > 0, scale, 1)), rcond=1e-12)
-    covariance[np.ix_(free, free)] = scatter**2 * inverse / np.outer(np.where(scale > 0, scale, 1), np.where(scale > 0, scale, 1))
+    inverse = np.linalg.pinv(
+        (jacobian / np.where(scale > 0, scale, 1)).T @ (jacobian / np.where(scale > 0, scale, 1)),
+        rcond=1e-12,
+    )
+    covariance[np.ix_(free, free)] = (
+        scatter**2
+        * inverse
+        / np.outer(np.where(scale > 0, scale, 1), np.where(scale > 0, scale, 1))
+    )
     errors = np.sqrt(np.clip(np.diag(covariance), 0, None))
-    loose = (~bound) & ((errors > 0.5 * span) | np.r_[[np.linalg.norm(best.jac[:, i]) < 1e-6 for i in range(6)]])
+    loose = (~bound) & (
+        (errors > 0.5 * span) | np.r_[[np.linalg.norm(best.jac[:, i]) < 1e-6 for i in range(6)]]
+    )
     errors = np.where(bound | loose, np.nan, errors)
     full = np.full(voltage.size, np.nan)
     full[used] = best.fun / weight
@@ -209,7 +260,14 @@ class TurnOn:
     reached: bool
 
 
-def turn_on(voltage_V, luminance_cd_m2, *, threshold_cd_m2: float = 1.0, luminance_relative_error: float = 0.03, noise_cd_m2: float = 0.02) -> TurnOn:
+def turn_on(
+    voltage_V,
+    luminance_cd_m2,
+    *,
+    threshold_cd_m2: float = 1.0,
+    luminance_relative_error: float = 0.03,
+    noise_cd_m2: float = 0.02,
+) -> TurnOn:
     """Turn-on voltage: log L against V, interpolated linearly through the first pair that stays above the threshold.
 
     Parameters
@@ -258,7 +316,9 @@ class Hysteresis:
     points: int
 
 
-def hysteresis(up_voltage_V, up_current, down_voltage_V, down_current, *, noise_mA_cm2: float = 1e-6) -> Hysteresis:
+def hysteresis(
+    up_voltage_V, up_current, down_voltage_V, down_current, *, noise_mA_cm2: float = 1e-6
+) -> Hysteresis:
     """Compare a sweep up with the sweep down that followed.
 
     Raises
@@ -266,18 +326,30 @@ def hysteresis(up_voltage_V, up_current, down_voltage_V, down_current, *, noise_
     ValueError
         If fewer than three voltages are common to both.
     """
-    up_v, up_j, down_v, down_j = (np.asarray(a, float) for a in (up_voltage_V, up_current, down_voltage_V, down_current))
+    up_v, up_j, down_v, down_j = (
+        np.asarray(a, float) for a in (up_voltage_V, up_current, down_voltage_V, down_current)
+    )
     ok_up, ok_down = up_j > 3 * noise_mA_cm2, down_j > 3 * noise_mA_cm2
     a, b = np.argsort(up_v[ok_up]), np.argsort(down_v[ok_down])
-    x, lj_up, x2, lj_down = up_v[ok_up][a], np.log10(up_j[ok_up])[a], down_v[ok_down][b], np.log10(down_j[ok_down])[b]
+    x, lj_up, x2, lj_down = (
+        up_v[ok_up][a],
+        np.log10(up_j[ok_up])[a],
+        down_v[ok_down][b],
+        np.log10(down_j[ok_down])[b],
+    )
     inside = (x >= x2.min(initial=np.inf)) & (x <= x2.max(initial=-np.inf))
     if inside.sum() < 3:
-        raise ValueError(f"hysteresis: expected at least three voltages in both sweeps, found {int(inside.sum())}")
+        raise ValueError(
+            f"hysteresis: expected at least three voltages in both sweeps, found {int(inside.sum())}"
+        )
     difference = np.interp(x[inside], x2, lj_down) - lj_up[inside]
     slope = np.gradient(lj_up, x)[inside]
     steep = slope > 0.2 * slope.max()
     return Hysteresis(
-        float(np.mean(np.abs(difference))), float(np.max(np.abs(difference))), float(np.mean(difference[steep] / slope[steep])), int(inside.sum())
+        float(np.mean(np.abs(difference))),
+        float(np.max(np.abs(difference))),
+        float(np.mean(difference[steep] / slope[steep])),
+        int(inside.sum()),
     )
 
 
@@ -330,7 +402,12 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None, *, window_decades: flo
     top = int(np.argmax(trust))
     x = np.log10(j)
     near = np.abs(x - x[top]) <= window_decades
-    value, error, where, where_error = float(q[top]), float(e[top]) if e is not None and np.isfinite(e[top]) else math.nan, float(j[top]), math.nan
+    value, error, where, where_error = (
+        float(q[top]),
+        float(e[top]) if e is not None and np.isfinite(e[top]) else math.nan,
+        float(j[top]),
+        math.nan,
+    )
     at_edge = top in (0, q.size - 1)
     if near.sum() >= 5 and not at_edge:
         u, y = x[near] - x[top], np.log(q[near])
@@ -343,8 +420,12 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None, *, window_decades: flo
         residual = (y - design @ c) * w
         reduced = float(residual @ residual) / max(u.size - degree - 1, 1)
         # Misfit of the curve counts as noise too.
-        covariance = np.linalg.inv((design * w[:, None]).T @ (design * w[:, None])) * (max(reduced, 1.0) if known else reduced)
-        fine = np.linspace(max(u.min(), -0.6 * window_decades), min(u.max(), 0.6 * window_decades), 801)
+        covariance = np.linalg.inv((design * w[:, None]).T @ (design * w[:, None])) * (
+            max(reduced, 1.0) if known else reduced
+        )
+        fine = np.linspace(
+            max(u.min(), -0.6 * window_decades), min(u.max(), 0.6 * window_decades), 801
+        )
         curve = np.polyval(c[::-1], fine)
         best = int(np.argmax(curve))
         if 0 < best < fine.size - 1:
@@ -355,12 +436,21 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None, *, window_decades: flo
             where = float(10 ** (x[top] + at))
             bend = float(np.polyval(np.polyder(c[::-1], 2), at))
             lean = np.arange(degree + 1) * np.r_[0.0, at ** np.arange(degree)]
-            where_error = where * math.log(10) * math.sqrt(float(lean @ covariance @ lean)) / abs(bend) if bend < 0 else math.nan
+            where_error = (
+                where * math.log(10) * math.sqrt(float(lean @ covariance @ lean)) / abs(bend)
+                if bend < 0
+                else math.nan
+            )
     half = math.nan
     below = np.flatnonzero((q <= value / 2) & (np.arange(q.size) > top))
     if below.size:
         i = int(below[0])
-        half = float(10 ** np.interp(math.log(value / 2), [math.log(q[i]), math.log(q[i - 1])], [x[i], x[i - 1]]))
+        half = float(
+            10
+            ** np.interp(
+                math.log(value / 2), [math.log(q[i]), math.log(q[i - 1])], [x[i], x[i - 1]]
+            )
+        )
     return Peak(value, error, where, where_error, half, bool(below.size), at_edge)
 
 
@@ -394,8 +484,16 @@ def _cubic_root(g):
 
 #: Roll-off laws: name -> (function(J, (ln EQE₀, ln J₀)) -> ln EQE, limiting log-log slope, source)
 ROLLOFF = {
-    "bimolecular quenching": (_quench, -1 / 2, "M. A. Baldo, C. Adachi, S. R. Forrest, Phys. Rev. B 62, 10967 (2000)"),
-    "charge quenching": (_polaron, -1 / 2, "N. C. Giebink, S. R. Forrest, Phys. Rev. B 77, 235215 (2008)"),
+    "bimolecular quenching": (
+        _quench,
+        -1 / 2,
+        "M. A. Baldo, C. Adachi, S. R. Forrest, Phys. Rev. B 62, 10967 (2000)",
+    ),
+    "charge quenching": (
+        _polaron,
+        -1 / 2,
+        "N. C. Giebink, S. R. Forrest, Phys. Rev. B 77, 235215 (2008)",
+    ),
     "Auger (free carriers)": (_auger, -1 / 3, "ABC model without A: B n² + C n³"),
     "Auger (excitons)": (_exciton_auger, -2 / 3, "k n + C n³"),
 }
@@ -433,7 +531,9 @@ class Rolloff:
         return self.fits[0]
 
 
-def rolloff(current_density_mA_cm2, eqe, relative_error: float | np.ndarray | None = None) -> Rolloff:
+def rolloff(
+    current_density_mA_cm2, eqe, relative_error: float | np.ndarray | None = None
+) -> Rolloff:
     """Compare roll-off laws on the falling side of EQE(J).
 
     Parameters
@@ -444,21 +544,35 @@ def rolloff(current_density_mA_cm2, eqe, relative_error: float | np.ndarray | No
         Standard error of ln EQE. Without it the scatter is estimated for each law, and BIC uses n ln(RSS/n).
     """
     j, q = np.asarray(current_density_mA_cm2, float), np.asarray(eqe, float)
-    if j.size < 3 or j.shape != q.shape or (j <= 0).any() or (q <= 0).any() or not (np.isfinite(j).all() and np.isfinite(q).all()):
+    if (
+        j.size < 3
+        or j.shape != q.shape
+        or (j <= 0).any()
+        or (q <= 0).any()
+        or not (np.isfinite(j).all() and np.isfinite(q).all())
+    ):
         raise ValueError(f"roll-off: expected at least three positive points, found {j.size}")
     order = np.argsort(j)
     j, y = j[order], np.log(q[order])
-    sigma = None if relative_error is None else np.broadcast_to(np.asarray(relative_error, float), y.shape)[order]
+    sigma = (
+        None
+        if relative_error is None
+        else np.broadcast_to(np.asarray(relative_error, float), y.shape)[order]
+    )
     weight = np.ones(y.size) if sigma is None else 1 / sigma
     found = []
     for name, (law, _, _) in ROLLOFF.items():
         best = None
         for start in (np.log(np.median(j)), np.log(j[0]) - 1, np.log(j[-1])):
-            got = least_squares(lambda p, law=law: weight * (law(j, p) - y), [y.max(), start], x_scale=[0.3, 1.0])
+            got = least_squares(
+                lambda p, law=law: weight * (law(j, p) - y), [y.max(), start], x_scale=[0.3, 1.0]
+            )
             best = got if best is None or got.cost < best.cost else best
         n, k = y.size, 2
         rss = float(best.fun @ best.fun)
-        bic = (n * math.log(max(rss / n, 1e-300)) if sigma is None else rss) + (k + (sigma is None)) * math.log(n)
+        bic = (n * math.log(max(rss / n, 1e-300)) if sigma is None else rss) + (
+            k + (sigma is None)
+        ) * math.log(n)
         scale = rss / max(n - k, 1) if sigma is None else 1.0
         error = np.sqrt(np.clip(np.diag(np.linalg.pinv(best.jac.T @ best.jac)) * scale, 0, None))
         plain = best.fun / weight
@@ -480,7 +594,10 @@ def rolloff(current_density_mA_cm2, eqe, relative_error: float | np.ndarray | No
     found.sort(key=lambda f: f.bic)
     lead = found[1].bic - found[0].bic
     if j.size < 5:
-        identified, why = False, f"{j.size} points leave {j.size - 2} degree{'s' if j.size != 3 else ''} of freedom: no mechanism can be told from another"
+        identified, why = (
+            False,
+            f"{j.size} points leave {j.size - 2} degree{'s' if j.size != 3 else ''} of freedom: no mechanism can be told from another",
+        )
     elif lead < 6:
         identified, why = False, f"{found[0].name} leads {found[1].name} by only {lead:.1f} in BIC"
     else:

@@ -51,7 +51,9 @@ class Collection:
         return self.folder / name if (self.folder / name).is_file() else REFERENCE / name
 
 
-def collect(folder: Path, *, area_cm2: float | None = None, aliases: Mapping[str, str] | None = None) -> Collection:
+def collect(
+    folder: Path, *, area_cm2: float | None = None, aliases: Mapping[str, str] | None = None
+) -> Collection:
     """Read all files of a folder.
 
     Parameters
@@ -70,7 +72,9 @@ def collect(folder: Path, *, area_cm2: float | None = None, aliases: Mapping[str
     kept: dict[str, dict] = {name: {} for name in SUBFOLDERS}
     paths: dict[str, Path] = {}
     problems: list[str] = []
-    by_folder = {name: sorted((folder / name).glob("*")) for name in SUBFOLDERS if (folder / name).is_dir()}
+    by_folder = {
+        name: sorted((folder / name).glob("*")) for name in SUBFOLDERS if (folder / name).is_dir()
+    }
     for kind, found in by_folder.items():
         for path in _data_files(found):
             _keep(kept, paths, problems, path, (kind,), area_cm2)
@@ -90,14 +94,31 @@ def collect(folder: Path, *, area_cm2: float | None = None, aliases: Mapping[str
             f"{display_path(folder)}: expected sweeps, spectra or lifetime logs, found none that can be read"
             + (": " + "; ".join(problems[:3]) if problems else "")
         )
-    return Collection(folder, kept["sweeps"], kept["spectra"], kept["lifetime"], kept["batch"], paths, tuple(problems))
+    return Collection(
+        folder,
+        kept["sweeps"],
+        kept["spectra"],
+        kept["lifetime"],
+        kept["batch"],
+        paths,
+        tuple(problems),
+    )
 
 
 def _data_files(found) -> list[Path]:
-    return [path for path in found if path.is_file() and path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.stem.lower() != "readme"]
+    return [
+        path
+        for path in found
+        if path.is_file()
+        and path.suffix.lower() in _SUFFIXES
+        and not path.name.startswith(".")
+        and path.stem.lower() != "readme"
+    ]
 
 
-def _keep(kept, paths, problems, path: Path, kinds: tuple[str, ...], area_cm2: float | None) -> None:
+def _keep(
+    kept, paths, problems, path: Path, kinds: tuple[str, ...], area_cm2: float | None
+) -> None:
     readers = {
         "sweeps": lambda p: read_sweeps(p, area_cm2=area_cm2),
         "batch": lambda p: read_sweeps(p, area_cm2=area_cm2),
@@ -130,7 +151,9 @@ def _per_nanometre(series: Spectra) -> Spectra:
 def _is_constant_drive(sweeps: tuple[Sweep, ...]) -> bool:
     """A log with times whose current stands still is a lifetime test, whatever its voltage does."""
     current = np.concatenate([s.current_density_mA_cm2 for s in sweeps])
-    return all(s.time_s is not None for s in sweeps) and float(np.ptp(current)) < 0.05 * float(np.max(np.abs(current)))
+    return all(s.time_s is not None for s in sweeps) and float(np.ptp(current)) < 0.05 * float(
+        np.max(np.abs(current))
+    )
 
 
 def analyse_all(
@@ -148,9 +171,18 @@ def analyse_all(
     if not shared and len(single) == 1:  # the only single spectrum of the folder is everybody's
         shared = single[0]
     for name, sets in sweeps.items():
-        series = next((spectra[key] for key in (f"{name}_current", f"{name}_voltage", f"{name}_spectrum", shared) if key in spectra), None)
+        series = next(
+            (
+                spectra[key]
+                for key in (f"{name}_current", f"{name}_voltage", f"{name}_spectrum", shared)
+                if key in spectra
+            ),
+            None,
+        )
         try:
-            found[name] = analyse(name, sets, series, band=band, readings=readings, turn_on_cd_m2=turn_on_cd_m2)
+            found[name] = analyse(
+                name, sets, series, band=band, readings=readings, turn_on_cd_m2=turn_on_cd_m2
+            )
         except ValueError as error:
             problems.append(str(error) if str(error).startswith(name) else f"{name}: {error}")
     return found, tuple(problems)
@@ -176,7 +208,15 @@ def pick(store: Mapping, *names: str, otherwise: int = 0) -> dict:
     return found or dict(list(store.items())[:otherwise])
 
 
-def judge(room, claim_id: str, store: Mapping, names: str | tuple[str, ...], found: Callable[..., Mapping], data: Collection, **options) -> None:
+def judge(
+    room,
+    claim_id: str,
+    store: Mapping,
+    names: str | tuple[str, ...],
+    found: Callable[..., Mapping],
+    data: Collection,
+    **options,
+) -> None:
     """Judge a claim on the named entries of a store, or say which file is missing.
 
     `found(*entries)` returns the keywords of `room.check` (found, standard_error, holds, note).
@@ -186,14 +226,26 @@ def judge(room, claim_id: str, store: Mapping, names: str | tuple[str, ...], fou
     if missing:
         room.not_testable(claim_id, f"no such file in data_dir: {', '.join(missing)}")
         return
-    room.check(claim_id, kind=data.kind(*names), **found(*(store[name] for name in names)), **options)
+    room.check(
+        claim_id, kind=data.kind(*names), **found(*(store[name] for name in names)), **options
+    )
 
 
-def draw_series(room, panel: str, data: Collection, *names: str, titles: tuple[str, ...] = (), title: str = "", labels=None) -> None:
+def draw_series(
+    room,
+    panel: str,
+    data: Collection,
+    *names: str,
+    titles: tuple[str, ...] = (),
+    title: str = "",
+    labels=None,
+) -> None:
     """One panel of EL spectra, a column of axes for each named series; says "no file" where it is missing."""
     width = 3.5 if len(names) == 1 else 5.4
     titles = titles or tuple(plots.label_of(name) for name in names)
-    fig, axes = room.panel(panel, ncols=len(names), title=title, width=width, height=2.3, squeeze=False)
+    fig, axes = room.panel(
+        panel, ncols=len(names), title=title, width=width, height=2.3, squeeze=False
+    )
     for ax, name, text in zip(axes[0], names, titles, strict=True):
         if name in data.spectra:
             plots.spectra(ax, data.spectra[name], title=text, labels=labels)
@@ -204,9 +256,16 @@ def draw_series(room, panel: str, data: Collection, *names: str, titles: tuple[s
 
 def order_of(values: Mapping[str, float]) -> str:
     """`a < b < c` in rising order, for a note."""
-    return " < ".join(f"{name} ({value:.3g})" for name, value in sorted(values.items(), key=lambda item: item[1]))
+    return " < ".join(
+        f"{name} ({value:.3g})" for name, value in sorted(values.items(), key=lambda item: item[1])
+    )
 
 
 def relative_peak_shift(followed: Mapping[str, Followed], *names: str) -> dict[str, float]:
     """Largest move of the centroid (nm) in each named series: it counts shift, broadening to one side and shoulder alike."""
-    return {plots.label_of(name): float(np.max(np.abs(followed[name].centroid_nm - followed[name].centroid_nm[0]))) for name in names}
+    return {
+        plots.label_of(name): float(
+            np.max(np.abs(followed[name].centroid_nm - followed[name].centroid_nm[0]))
+        )
+        for name in names
+    }

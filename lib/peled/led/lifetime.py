@@ -31,7 +31,15 @@ class Crossing:
     crossings: int
 
 
-def crossing_time(time, signal, fraction: float = 0.5, *, initial: float | None = None, initial_error: float = 0.0, window: int = 60) -> Crossing:
+def crossing_time(
+    time,
+    signal,
+    fraction: float = 0.5,
+    *,
+    initial: float | None = None,
+    initial_error: float = 0.0,
+    window: int = 60,
+) -> Crossing:
     """T_x by a local parabola in log signal through the points around the crossing.
 
     Parameters
@@ -61,10 +69,14 @@ def crossing_time(time, signal, fraction: float = 0.5, *, initial: float | None 
     """
     t, y = np.asarray(time, float), np.asarray(signal, float)
     if t.shape != y.shape or t.ndim != 1 or t.size < 4:
-        raise ValueError(f"lifetime: expected at least four times and as many signals, found {t.shape} and {y.shape}")
+        raise ValueError(
+            f"lifetime: expected at least four times and as many signals, found {t.shape} and {y.shape}"
+        )
     if (np.diff(t) <= 0).any():
         i = int(np.flatnonzero(np.diff(t) <= 0)[0])
-        raise ValueError(f"lifetime: expected rising times, found {t[i + 1]:g} after {t[i]:g} at point {i + 1}")
+        raise ValueError(
+            f"lifetime: expected rising times, found {t[i + 1]:g} after {t[i]:g} at point {i + 1}"
+        )
     if not 0 < fraction < 1:
         raise ValueError(f"lifetime: expected a fraction between 0 and 1, found {fraction:g}")
     if not (np.isfinite(y).all() and np.isfinite(t).all()):
@@ -109,10 +121,18 @@ def crossing_time(time, signal, fraction: float = 0.5, *, initial: float | None 
     near = int(np.argmin(np.where(falling, np.abs(roots), np.inf)))
     at, slope = float(roots[near]), float(slopes[near])
     # With few points their own scatter is no yardstick; the noise of the whole run is.
-    spread = math.sqrt(float(residual @ residual) / freedom) if freedom >= 6 else max(math.sqrt(float(residual @ residual) / max(freedom, 1)), noise)
+    spread = (
+        math.sqrt(float(residual @ residual) / freedom)
+        if freedom >= 6
+        else max(math.sqrt(float(residual @ residual) / max(freedom, 1)), noise)
+    )
     covariance = spread**2 * np.linalg.inv(design.T @ design)
     row = at ** np.arange(degree + 1)
-    start_relative = initial_error / start if initial is not None else math.hypot(initial_error / start, _noise(y) / start)
+    start_relative = (
+        initial_error / start
+        if initial is not None
+        else math.hypot(initial_error / start, _noise(y) / start)
+    )
     error = math.sqrt(float(row @ covariance @ row) + start_relative**2) / abs(slope)
     return Crossing(fraction, float(t[hit] + at * scale), float(error * scale), False, crossings)
 
@@ -171,10 +191,15 @@ def fit_decay(time, signal) -> DecayFit:
     """
     t, y = np.asarray(time, float), np.asarray(signal, float)
     if t.size < 10 or t.shape != y.shape or y[0] <= 0:
-        raise ValueError(f"decay: expected at least ten points with a positive start, found {t.size}")
+        raise ValueError(
+            f"decay: expected at least ten points with a positive start, found {t.size}"
+        )
     top, span = float(y[:3].mean()), float(t[-1] - t[0])
     z = y / top
-    lower, upper = np.array([0.5, 0.0, 1e-4 * span, 1e-3 * span, 0.2]), np.array([2.0, 0.9, 0.5 * span, 1e3 * span, 2.5])
+    lower, upper = (
+        np.array([0.5, 0.0, 1e-4 * span, 1e-3 * span, 0.2]),
+        np.array([2.0, 0.9, 0.5 * span, 1e3 * span, 2.5]),
+    )
 
     def solve(start, free, weight=1.0):
         full = np.array(start, float)
@@ -199,21 +224,42 @@ def fit_decay(time, signal) -> DecayFit:
 
     level = float(np.interp(-0.5, -np.minimum.accumulate(z), t - t[0])) or span
     plain, got_plain = solve([1.0, 0.0, 0.05 * span, 1.4 * level, 0.8], np.array([0, 3, 4]))
-    best, got = min((solve([1.0, 0.1, b * span, 1.4 * level, e], np.arange(5)) for b, e in ((0.03, 0.8), (0.15, 1.0))), key=lambda pair: pair[1].cost)
+    best, got = min(
+        (
+            solve([1.0, 0.1, b * span, 1.4 * level, e], np.arange(5))
+            for b, e in ((0.03, 0.8), (0.15, 1.0))
+        ),
+        key=lambda pair: pair[1].cost,
+    )
     n = t.size
-    bic = [n * math.log(2 * g.cost / n + 1e-300) + k * math.log(n) for g, k in ((got_plain, 3), (got, 5))]
+    bic = [
+        n * math.log(2 * g.cost / n + 1e-300) + k * math.log(n)
+        for g, k in ((got_plain, 3), (got, 5))
+    ]
     needed = bic[1] < bic[0] - 2
-    values, used, free = (best, got, np.arange(5)) if needed else (plain, got_plain, np.array([0, 3, 4]))
+    values, used, free = (
+        (best, got, np.arange(5)) if needed else (plain, got_plain, np.array([0, 3, 4]))
+    )
     # Reading noise may be constant or go with the signal: sigma ~ L^p with the p of greatest likelihood, then a weighted fit.
     shape = np.clip(decay_model(t - t[0], values), 1e-3, None)
-    power = min((0.0, 0.5, 1.0), key=lambda p: 0.5 * n * math.log(float(np.sum((used.fun / shape**p) ** 2)) + 1e-300) + p * float(np.log(shape).sum()))
+    power = min(
+        (0.0, 0.5, 1.0),
+        key=lambda p: (
+            0.5 * n * math.log(float(np.sum((used.fun / shape**p) ** 2)) + 1e-300)
+            + p * float(np.log(shape).sum())
+        ),
+    )
     if power:
         values, used = solve(values, free, shape**-power)
     scatter = math.sqrt(2 * used.cost / (n - free.size))
     covariance = np.zeros((5, 5))
     scale = np.linalg.norm(used.jac, axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    covariance[np.ix_(free, free)] = scatter**2 * np.linalg.pinv((used.jac / scale).T @ (used.jac / scale), rcond=1e-14) / np.outer(scale, scale)
+    covariance[np.ix_(free, free)] = (
+        scatter**2
+        * np.linalg.pinv((used.jac / scale).T @ (used.jac / scale), rcond=1e-14)
+        / np.outer(scale, scale)
+    )
     errors = np.sqrt(np.clip(np.diag(covariance), 0, None))
     bound = np.zeros(5, bool)
     bound[free] = used.active_mask != 0
@@ -228,14 +274,26 @@ def fit_decay(time, signal) -> DecayFit:
     for k in free:
         if errors[k] > 0:
             step = 0.05 * errors[k]
-            gradient[k] = (_half(relative + step * np.eye(5)[k]) - _half(relative - step * np.eye(5)[k])) / (2 * step)
+            gradient[k] = (
+                _half(relative + step * np.eye(5)[k]) - _half(relative - step * np.eye(5)[k])
+            ) / (2 * step)
     # L0 of the fit is its own start, so the scale drops out of T50.
     gradient[0] = 0.0
     error = math.sqrt(max(float(gradient @ covariance @ gradient), 0.0))
     out = values.copy()
     out[0] *= top
     errors[0] *= top
-    return DecayFit(out, errors, covariance, scatter * top, bool(used.success), t50, error, bool(t50 > span), needed)
+    return DecayFit(
+        out,
+        errors,
+        covariance,
+        scatter * top,
+        bool(used.success),
+        t50,
+        error,
+        bool(t50 > span),
+        needed,
+    )
 
 
 def _half(values: np.ndarray) -> float:
@@ -246,7 +304,11 @@ def _half(values: np.ndarray) -> float:
     high = shape[3]
     while decay_model(np.array([high]), shape)[0] > 0.5 and high < 1e8 * shape[3]:
         high *= 2
-    return float(brentq(lambda t: float(decay_model(np.array([t]), shape)[0]) - 0.5, 0.0, high, xtol=1e-9 * high))
+    return float(
+        brentq(
+            lambda t: float(decay_model(np.array([t]), shape)[0]) - 0.5, 0.0, high, xtol=1e-9 * high
+        )
+    )
 
 
 # ---- acceleration ----------------------------------------------------------------------------------------------------
@@ -279,7 +341,10 @@ class Acceleration:
 
 
 def acceleration(
-    drive: Sequence[float], lifetime: Sequence[float], lifetime_error: Sequence[float], drive_error: Sequence[float] | None = None
+    drive: Sequence[float],
+    lifetime: Sequence[float],
+    lifetime_error: Sequence[float],
+    drive_error: Sequence[float] | None = None,
 ) -> Acceleration:
     """Local acceleration exponents and whether one power law T ∝ drive^(−n) will do.
 
@@ -297,8 +362,16 @@ def acceleration(
     """
     x, t, e = (np.asarray(a, float) for a in (drive, lifetime, lifetime_error))
     dx = np.zeros_like(x) if drive_error is None else np.asarray(drive_error, float)
-    if x.size < 2 or x.shape != t.shape or (x <= 0).any() or (t <= 0).any() or np.unique(x).size < x.size:
-        raise ValueError(f"acceleration: expected at least two different positive drives with positive lifetimes, found {x.tolist()} and {t.tolist()}")
+    if (
+        x.size < 2
+        or x.shape != t.shape
+        or (x <= 0).any()
+        or (t <= 0).any()
+        or np.unique(x).size < x.size
+    ):
+        raise ValueError(
+            f"acceleration: expected at least two different positive drives with positive lifetimes, found {x.tolist()} and {t.tolist()}"
+        )
     order = np.argsort(x)
     x, t, e, dx = x[order], t[order], e[order], dx[order]
     lx, lt = np.log(x), np.log(t)
@@ -317,13 +390,24 @@ def acceleration(
     worst = 0.0
     for i, k in itertools.combinations(range(local.size), 2):
         variance = covariance[i, i] + covariance[k, k] - 2 * covariance[i, k]
-        worst = max(worst, abs(local[i] - local[k]) / math.sqrt(variance) if variance > 0 else (math.inf if local[i] != local[k] else 0.0))
+        worst = max(
+            worst,
+            abs(local[i] - local[k]) / math.sqrt(variance)
+            if variance > 0
+            else (math.inf if local[i] != local[k] else 0.0),
+        )
     centred = lx - lx.mean()
     slope = -float(centred @ lt) / float(centred @ centred)
     residual = lt - lt.mean() + slope * centred
     own = math.sqrt(float(np.sum((centred / (centred @ centred)) ** 2 * (e / t) ** 2)))
-    misfit = math.sqrt(float(residual @ residual) / (x.size - 2) / float(centred @ centred)) if x.size > 2 else 0.0
-    return Acceleration(x, t, local, np.sqrt(np.diag(covariance)), slope, max(own, misfit), worst <= 2.0, worst)
+    misfit = (
+        math.sqrt(float(residual @ residual) / (x.size - 2) / float(centred @ centred))
+        if x.size > 2
+        else 0.0
+    )
+    return Acceleration(
+        x, t, local, np.sqrt(np.diag(covariance)), slope, max(own, misfit), worst <= 2.0, worst
+    )
 
 
 def lifetime_at(drive: float, measured: Acceleration) -> dict[str, float]:

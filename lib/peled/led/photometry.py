@@ -73,10 +73,14 @@ def photopic_response(wavelength_nm: np.ndarray, observer: str = "CIE 1924") -> 
 def matching_functions(wavelength_nm: np.ndarray) -> np.ndarray:
     """CIE 1931 x̄, ȳ, z̄ at the given wavelengths, shape (3, wavelength)."""
     table = _reference(MATCHING_FILE)
-    return np.stack([np.interp(wavelength_nm, table[:, 0], table[:, i], left=0.0, right=0.0) for i in (1, 2, 3)])
+    return np.stack(
+        [np.interp(wavelength_nm, table[:, 0], table[:, i], left=0.0, right=0.0) for i in (1, 2, 3)]
+    )
 
 
-def check_spectrum(wavelength_nm, spectrum, *, quantity: str = "power", edge: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
+def check_spectrum(
+    wavelength_nm, spectrum, *, quantity: str = "power", edge: float = 0.05
+) -> tuple[np.ndarray, np.ndarray]:
     """Refuse a spectrum that cannot be integrated; return it with rising wavelength.
 
     Parameters
@@ -97,21 +101,32 @@ def check_spectrum(wavelength_nm, spectrum, *, quantity: str = "power", edge: fl
     if quantity not in ("power", "photons"):
         raise SpectrumError(f"quantity: expected 'power' or 'photons', found {quantity!r}")
     if wavelength.ndim != 1 or values.shape[-1:] != wavelength.shape or wavelength.size < 5:
-        raise SpectrumError(f"spectrum: expected (..., n) values over n >= 5 wavelengths, found {values.shape} over {wavelength.shape}")
+        raise SpectrumError(
+            f"spectrum: expected (..., n) values over n >= 5 wavelengths, found {values.shape} over {wavelength.shape}"
+        )
     if not (np.isfinite(wavelength).all() and np.isfinite(values).all()):
         raise SpectrumError("spectrum: expected finite numbers, found NaN or infinity")
     order = np.argsort(wavelength)
     wavelength, values = wavelength[order], values[..., order]
     if (np.diff(wavelength) <= 0).any():
-        raise SpectrumError(f"wavelength: expected each value once, found {wavelength[:-1][np.diff(wavelength) <= 0][0]:g} nm twice")
+        raise SpectrumError(
+            f"wavelength: expected each value once, found {wavelength[:-1][np.diff(wavelength) <= 0][0]:g} nm twice"
+        )
     if wavelength[0] < 100 or wavelength[-1] > 5000:
-        raise SpectrumError(f"wavelength: expected nm, found {wavelength[0]:g} to {wavelength[-1]:g}")
+        raise SpectrumError(
+            f"wavelength: expected nm, found {wavelength[0]:g} to {wavelength[-1]:g}"
+        )
     peak = values.max(axis=-1)
     if (peak <= 0).any():
-        raise SpectrumError(f"spectrum: expected a positive signal, found a maximum of {float(np.min(peak)):.3g} in spectrum {int(np.argmin(peak))}")
+        raise SpectrumError(
+            f"spectrum: expected a positive signal, found a maximum of {float(np.min(peak)):.3g} in spectrum {int(np.argmin(peak))}"
+        )
     # The median of a few points at each end, so that a noisy pixel does not look like a cut band.
     k = max(1, min(5, wavelength.size // 20))
-    for name, part, end in (("short", values[..., :k], wavelength[0]), ("long", values[..., -k:], wavelength[-1])):
+    for name, part, end in (
+        ("short", values[..., :k], wavelength[0]),
+        ("long", values[..., -k:], wavelength[-1]),
+    ):
         height = np.max(np.median(part, axis=-1) / peak)
         if height > edge:
             raise SpectrumError(
@@ -131,10 +146,19 @@ def _sums(wavelength_nm: np.ndarray, quantity: str, observer: str = "CIE 1924") 
     """Columns that turn a spectrum into luminous flux / K_m and photon number: shape (n, 2)."""
     step, energy_J = _weights(wavelength_nm), PLANCK * SPEED_OF_LIGHT / (wavelength_nm * 1e-9)
     v = photopic_response(wavelength_nm, observer)
-    return np.column_stack([step * v, step / energy_J] if quantity == "power" else [step * v * energy_J, step])
+    return np.column_stack(
+        [step * v, step / energy_J] if quantity == "power" else [step * v * energy_J, step]
+    )
 
 
-def luminous_energy_per_photon(wavelength_nm, spectrum, *, quantity: str = "power", observer: str = "CIE 1924", checked: bool = False) -> np.ndarray:
+def luminous_energy_per_photon(
+    wavelength_nm,
+    spectrum,
+    *,
+    quantity: str = "power",
+    observer: str = "CIE 1924",
+    checked: bool = False,
+) -> np.ndarray:
     """Λ = K_m ⟨h c V/λ⟩ over the photons of a spectrum, in lm s.
 
     Parameters
@@ -156,7 +180,9 @@ def luminous_energy_per_photon(wavelength_nm, spectrum, *, quantity: str = "powe
     return KM_LM_W * luminous / photons
 
 
-def luminous_efficacy_of_radiation(wavelength_nm, spectrum, *, quantity: str = "power") -> np.ndarray:
+def luminous_efficacy_of_radiation(
+    wavelength_nm, spectrum, *, quantity: str = "power"
+) -> np.ndarray:
     """Lumen per optical watt, K_m ∫ S V dλ / ∫ S dλ."""
     wavelength, values = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
     power = values if quantity == "power" else values / wavelength
@@ -164,7 +190,9 @@ def luminous_efficacy_of_radiation(wavelength_nm, spectrum, *, quantity: str = "
     return KM_LM_W * (power @ (step * photopic_response(wavelength))) / (power @ step)
 
 
-def effective_solid_angle(angle_deg=None, intensity=None, *, cosine_power: float | None = None) -> float:
+def effective_solid_angle(
+    angle_deg=None, intensity=None, *, cosine_power: float | None = None
+) -> float:
     """Ω_f = 2π ∫ f(θ) sin θ dθ of an angular pattern, in sr.
 
     Parameters
@@ -187,19 +215,34 @@ def effective_solid_angle(angle_deg=None, intensity=None, *, cosine_power: float
     if angle_deg is None:
         return LAMBERTIAN_SR
     angle, value = np.abs(np.asarray(angle_deg, float)), np.asarray(intensity, float)
-    if angle.shape != value.shape or angle.size < 4 or not np.isfinite(value).all() or (value < 0).any():
-        raise ValueError("pattern: expected at least four finite, non-negative intensities, one for each angle")
+    if (
+        angle.shape != value.shape
+        or angle.size < 4
+        or not np.isfinite(value).all()
+        or (value < 0).any()
+    ):
+        raise ValueError(
+            "pattern: expected at least four finite, non-negative intensities, one for each angle"
+        )
     angles, inverse = np.unique(angle, return_inverse=True)
     mean = np.bincount(inverse, value) / np.bincount(inverse)
     if angles[0] > 5 or angles[-1] < 70 or angles[-1] > 90.5 or mean[0] <= 0:
-        raise ValueError(f"pattern: expected angles from the normal to at least 70 deg, found {angles[0]:g} to {angles[-1]:g} deg")
+        raise ValueError(
+            f"pattern: expected angles from the normal to at least 70 deg, found {angles[0]:g} to {angles[-1]:g} deg"
+        )
     from scipy.interpolate import PchipInterpolator
 
     # Intensity falls to zero at 90° for any flat emitter; a pattern that stops short is carried there.
     if angles[-1] < 89.5:
         angles, mean = np.r_[angles, 90.0], np.r_[mean, 0.0]
     fine = np.linspace(0, np.pi / 2, 1801)
-    f = np.clip(PchipInterpolator(np.radians(angles), mean / mean[0])(np.clip(fine, np.radians(angles[0]), np.radians(angles[-1]))), 0, None)
+    f = np.clip(
+        PchipInterpolator(np.radians(angles), mean / mean[0])(
+            np.clip(fine, np.radians(angles[0]), np.radians(angles[-1]))
+        ),
+        0,
+        None,
+    )
     return float(2 * np.pi * np.trapezoid(f * np.sin(fine), fine))
 
 
@@ -220,7 +263,9 @@ def _positive(name: str, value, *, zero: bool = False) -> np.ndarray:
     value = np.asarray(value, float)
     if not np.isfinite(value).all() or (value < 0).any() or (not zero and (value == 0).any()):
         bad = value[~np.isfinite(value) | (value < 0) | ((value == 0) & (not zero))]
-        raise ValueError(f"{name}: expected {'non-negative' if zero else 'positive'} finite numbers, found {bad.flat[0]:g}")
+        raise ValueError(
+            f"{name}: expected {'non-negative' if zero else 'positive'} finite numbers, found {bad.flat[0]:g}"
+        )
     return value
 
 
@@ -273,7 +318,10 @@ def efficiency(
     -----
     First-order propagation with independent inputs.
     """
-    luminance, current = _positive("luminance", luminance_cd_m2, zero=True), _positive("current density", current_density_mA_cm2)
+    luminance, current = (
+        _positive("luminance", luminance_cd_m2, zero=True),
+        _positive("current density", current_density_mA_cm2),
+    )
     wavelength, values = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
     per_photon = luminous_energy_per_photon(wavelength, values, quantity=quantity, checked=True)
     electrons = A_M2_PER_MA_CM2 * current / ELEMENTARY_CHARGE
@@ -281,25 +329,60 @@ def efficiency(
     slope = 0.0
     if wavelength_error_nm:
         # The whole scale moves: the band is seen by V(λ) half a nanometre up and down.
-        up, down = (luminous_energy_per_photon(wavelength + d, values, quantity=quantity, checked=True) for d in (0.5, -0.5))
+        up, down = (
+            luminous_energy_per_photon(wavelength + d, values, quantity=quantity, checked=True)
+            for d in (0.5, -0.5)
+        )
         slope = np.log(up / down)
     with np.errstate(divide="ignore", invalid="ignore"):
         from_luminance = np.where(luminance > 0, np.asarray(luminance_error) / luminance, 0.0)
-    relative = np.sqrt(from_luminance**2 + np.asarray(current_relative_error) ** 2 + (slope * wavelength_error_nm) ** 2 + solid_angle_relative_error**2)
-    error = np.where(luminance > 0, eqe * relative, solid_angle_sr * np.asarray(luminance_error) / (electrons * per_photon))
+    relative = np.sqrt(
+        from_luminance**2
+        + np.asarray(current_relative_error) ** 2
+        + (slope * wavelength_error_nm) ** 2
+        + solid_angle_relative_error**2
+    )
+    error = np.where(
+        luminance > 0,
+        eqe * relative,
+        solid_angle_sr * np.asarray(luminance_error) / (electrons * per_photon),
+    )
     cd_A = luminance / (A_M2_PER_MA_CM2 * current)
-    lm_W = np.full(np.shape(eqe), np.nan) if voltage_V is None else solid_angle_sr * cd_A / _positive("voltage", voltage_V)
-    return Efficiency(eqe, np.broadcast_to(error, np.shape(eqe)), np.broadcast_to(cd_A, np.shape(eqe)), np.broadcast_to(lm_W, np.shape(eqe)))
+    lm_W = (
+        np.full(np.shape(eqe), np.nan)
+        if voltage_V is None
+        else solid_angle_sr * cd_A / _positive("voltage", voltage_V)
+    )
+    return Efficiency(
+        eqe,
+        np.broadcast_to(error, np.shape(eqe)),
+        np.broadcast_to(cd_A, np.shape(eqe)),
+        np.broadcast_to(lm_W, np.shape(eqe)),
+    )
 
 
-def luminance(eqe, current_density_mA_cm2, wavelength_nm, spectrum, *, quantity: str = "power", solid_angle_sr: float = LAMBERTIAN_SR) -> np.ndarray:
+def luminance(
+    eqe,
+    current_density_mA_cm2,
+    wavelength_nm,
+    spectrum,
+    *,
+    quantity: str = "power",
+    solid_angle_sr: float = LAMBERTIAN_SR,
+) -> np.ndarray:
     """Normal luminance in cd m⁻² that an EQE at a current density stands for: the inverse of `efficiency`."""
-    electrons = A_M2_PER_MA_CM2 * _positive("current density", current_density_mA_cm2, zero=True) / ELEMENTARY_CHARGE
+    electrons = (
+        A_M2_PER_MA_CM2
+        * _positive("current density", current_density_mA_cm2, zero=True)
+        / ELEMENTARY_CHARGE
+    )
     per_photon = luminous_energy_per_photon(wavelength_nm, spectrum, quantity=quantity)
     return _positive("EQE", eqe, zero=True) * electrons * per_photon / solid_angle_sr
 
 
-def current_efficiency(eqe, wavelength_nm, spectrum, *, quantity: str = "power", solid_angle_sr: float = LAMBERTIAN_SR) -> np.ndarray:
+def current_efficiency(
+    eqe, wavelength_nm, spectrum, *, quantity: str = "power", solid_angle_sr: float = LAMBERTIAN_SR
+) -> np.ndarray:
     """cd A⁻¹ of an EQE: EQE · Λ / (q Ω_f).
 
     Examples
@@ -310,11 +393,22 @@ def current_efficiency(eqe, wavelength_nm, spectrum, *, quantity: str = "power",
     >>> round(float(current_efficiency(0.3, w, np.exp(-0.5 * ((w - 550) / 40) ** 2))), 1)
     107.0
     """
-    return np.asarray(eqe) * luminous_energy_per_photon(wavelength_nm, spectrum, quantity=quantity) / (ELEMENTARY_CHARGE * solid_angle_sr)
+    return (
+        np.asarray(eqe)
+        * luminous_energy_per_photon(wavelength_nm, spectrum, quantity=quantity)
+        / (ELEMENTARY_CHARGE * solid_angle_sr)
+    )
 
 
 def eqe_from_photodiode(
-    photocurrent_A, current_A, wavelength_nm, spectrum, responsivity_A_W: np.ndarray | Callable, *, collected: float, quantity: str = "power"
+    photocurrent_A,
+    current_A,
+    wavelength_nm,
+    spectrum,
+    responsivity_A_W: np.ndarray | Callable,
+    *,
+    collected: float,
+    quantity: str = "power",
 ) -> np.ndarray:
     """EQE from the current of a photodiode that collects a known fraction of the forward emission.
 
@@ -332,19 +426,33 @@ def eqe_from_photodiode(
     wavelength, values = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
     if not 0 < collected <= 1:
         raise ValueError(f"collected: expected a fraction between 0 and 1, found {collected:g}")
-    response = responsivity_A_W(wavelength) if callable(responsivity_A_W) else np.asarray(responsivity_A_W, float)
+    response = (
+        responsivity_A_W(wavelength)
+        if callable(responsivity_A_W)
+        else np.asarray(responsivity_A_W, float)
+    )
     if not callable(responsivity_A_W):
         if response.shape != np.shape(wavelength_nm):
-            raise SpectrumError(f"responsivity: expected {np.shape(wavelength_nm)} values, found {response.shape}")
+            raise SpectrumError(
+                f"responsivity: expected {np.shape(wavelength_nm)} values, found {response.shape}"
+            )
         response = response[np.argsort(wavelength_nm)]
     energy_J = PLANCK * SPEED_OF_LIGHT / (wavelength * 1e-9)
     step = _weights(wavelength)
     power = values if quantity == "power" else values * energy_J
     photons_per_ampere = (power / energy_J) @ step / ((power * response) @ step)
-    return np.asarray(photocurrent_A, float) / collected * photons_per_ampere * ELEMENTARY_CHARGE / _positive("current", current_A)
+    return (
+        np.asarray(photocurrent_A, float)
+        / collected
+        * photons_per_ampere
+        * ELEMENTARY_CHARGE
+        / _positive("current", current_A)
+    )
 
 
-def disc_view_factor(emitter_radius_mm: float, detector_radius_mm: float, distance_mm: float) -> float:
+def disc_view_factor(
+    emitter_radius_mm: float, detector_radius_mm: float, distance_mm: float
+) -> float:
     """Fraction of a Lambertian disc's emission that falls on a coaxial parallel disc (configuration factor of two discs).
 
     F₁₂ = (X − √(X² − 4 (r₂/r₁)²)) / 2 with X = 1 + (d² + r₂²)/r₁²; J. R. Howell, A Catalog of Radiation Heat Transfer
@@ -354,17 +462,26 @@ def disc_view_factor(emitter_radius_mm: float, detector_radius_mm: float, distan
     0.5
     """
     if min(emitter_radius_mm, detector_radius_mm) <= 0 or distance_mm < 0:
-        raise ValueError("disc_view_factor: expected positive radii and a distance that is not negative")
+        raise ValueError(
+            "disc_view_factor: expected positive radii and a distance that is not negative"
+        )
     ratio2 = (detector_radius_mm / emitter_radius_mm) ** 2
     x = 1 + (distance_mm / emitter_radius_mm) ** 2 + ratio2
     # 2 b/(x + sqrt) instead of (x - sqrt)/2: no cancellation for small emitters.
     return 2 * ratio2 / (x + math.sqrt(max(x**2 - 4 * ratio2, 0.0)))
 
 
-def eqe_from_sphere(wavelength_nm, spectral_flux_W_nm, current_A, *, quantity: str = "power") -> np.ndarray:
+def eqe_from_sphere(
+    wavelength_nm, spectral_flux_W_nm, current_A, *, quantity: str = "power"
+) -> np.ndarray:
     """EQE from the total spectral flux in an integrating sphere, W nm⁻¹ (or photons s⁻¹ nm⁻¹): photons out per electron in."""
     wavelength, values = check_spectrum(wavelength_nm, spectral_flux_W_nm, quantity=quantity)
-    return values @ _sums(wavelength, quantity)[:, 1] * ELEMENTARY_CHARGE / _positive("current", current_A)
+    return (
+        values
+        @ _sums(wavelength, quantity)[:, 1]
+        * ELEMENTARY_CHARGE
+        / _positive("current", current_A)
+    )
 
 
 # ---- colour ----------------------------------------------------------------------------------------------------------
@@ -396,20 +513,28 @@ def colour(wavelength_nm, spectrum, *, quantity: str = "power") -> Colour:
     x, y = xyz[..., 0] / total, xyz[..., 1] / total
     u, v = uv_prime(x, y)
     reds = {name: uv_prime(*xy) for name, xy in RED_PRIMARIES.items()}
-    return Colour(x, y, u, v, {name: np.hypot(u - red[0], v - red[1]) for name, red in reds.items()})
+    return Colour(
+        x, y, u, v, {name: np.hypot(u - red[0], v - red[1]) for name, red in reds.items()}
+    )
 
 
 # ---- stand-ins for a spectrum that is only described -----------------------------------------------------------------
 
 
-def gaussian_band(centre_nm: float, fwhm_nm: float, wavelength_nm=None) -> tuple[np.ndarray, np.ndarray]:
+def gaussian_band(
+    centre_nm: float, fwhm_nm: float, wavelength_nm=None
+) -> tuple[np.ndarray, np.ndarray]:
     """A Gaussian emission band in power, for devices of which only peak and width are printed: wavelengths and spectrum.
 
     Without `wavelength_nm` on a 0.5 nm grid over ±4 FWHM.
     """
     if centre_nm <= 0 or fwhm_nm <= 0:
-        raise ValueError(f"band: expected positive centre and width, found {centre_nm:g}, {fwhm_nm:g} nm")
+        raise ValueError(
+            f"band: expected positive centre and width, found {centre_nm:g}, {fwhm_nm:g} nm"
+        )
     wavelength = (
-        np.arange(centre_nm - 4 * fwhm_nm, centre_nm + 4 * fwhm_nm, min(0.5, fwhm_nm / 20)) if wavelength_nm is None else np.asarray(wavelength_nm, float)
+        np.arange(centre_nm - 4 * fwhm_nm, centre_nm + 4 * fwhm_nm, min(0.5, fwhm_nm / 20))
+        if wavelength_nm is None
+        else np.asarray(wavelength_nm, float)
     )
     return wavelength, np.exp(-4 * math.log(2) * ((wavelength - centre_nm) / fwhm_nm) ** 2)

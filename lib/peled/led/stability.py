@@ -59,11 +59,21 @@ class Followed:
 
     def change(self, quantity: str = "peak_nm") -> tuple[float, float]:
         """Last minus first value of `peak_nm`, `centroid_nm`, `fwhm_nm` or `share`, with its standard error."""
-        values, errors = getattr(self, quantity), getattr(self, quantity.replace("_nm", "") + "_error")
+        values, errors = (
+            getattr(self, quantity),
+            getattr(self, quantity.replace("_nm", "") + "_error"),
+        )
         return float(values[-1] - values[0]), float(math.hypot(errors[-1], errors[0]))
 
 
-def follow(parameter, wavelength_nm, spectra, *, shoulder_nm: tuple[float, float] | None = None, window_half_maxima: float = 6.0) -> Followed:
+def follow(
+    parameter,
+    wavelength_nm,
+    spectra,
+    *,
+    shoulder_nm: tuple[float, float] | None = None,
+    window_half_maxima: float = 6.0,
+) -> Followed:
     """Follow a series of EL spectra.
 
     Parameters
@@ -86,11 +96,16 @@ def follow(parameter, wavelength_nm, spectra, *, shoulder_nm: tuple[float, float
     x, y = check_spectrum(wavelength_nm, np.atleast_2d(spectra))
     at = np.asarray(parameter, float)
     if at.shape != (y.shape[0],):
-        raise SpectrumError(f"series: expected one parameter a spectrum, found {at.shape} for {y.shape[0]} spectra")
+        raise SpectrumError(
+            f"series: expected one parameter a spectrum, found {at.shape} for {y.shape[0]} spectra"
+        )
     y = y / y.max(axis=1, keepdims=True)
     first = moments(x, y[0])
     half = 0.5 * (first.fwhm if np.isfinite(first.fwhm) else 40.0)
-    low, high = max(x[0], first.peak - window_half_maxima * half), min(x[-1], first.peak + 1.5 * window_half_maxima * half)
+    low, high = (
+        max(x[0], first.peak - window_half_maxima * half),
+        min(x[-1], first.peak + 1.5 * window_half_maxima * half),
+    )
     seen = moments(x, y, window=(low, high))
     notes = []
     share = share_error = np.full(at.size, np.nan)
@@ -98,13 +113,19 @@ def follow(parameter, wavelength_nm, spectra, *, shoulder_nm: tuple[float, float
     converged = True
     range_nm = shoulder_nm or (first.peak + 1.6 * half, first.peak + 6.0 * half)
     if x[-1] > range_nm[0] + half and y.shape[0] >= 3:
-        fits = [_two_bands(x, y, float(first.peak), 2 * float(half), range_nm, shape) for shape in _SHAPES]
+        fits = [
+            _two_bands(x, y, float(first.peak), 2 * float(half), range_nm, shape)
+            for shape in _SHAPES
+        ]
         fit, other = sorted(fits, key=lambda f: float(f.chi2.sum()))
         converged = bool(fit.converged.all())
         share, share_error = fit.ratio("side")
         place = float(fit.value("side_centre")[0])
         # Two shapes of the main band that both serve put the shoulder at two places: the difference belongs to the error.
-        place_error = math.hypot(np.nan_to_num(float(fit.error("side_centre")[0])), place - float(other.value("side_centre")[0]))
+        place_error = math.hypot(
+            np.nan_to_num(float(fit.error("side_centre")[0])),
+            place - float(other.value("side_centre")[0]),
+        )
         width = float(fit.value("side_fwhm")[0])
         if not converged:
             notes.append("two-band fit did not converge for every spectrum")
@@ -114,10 +135,14 @@ def follow(parameter, wavelength_nm, spectra, *, shoulder_nm: tuple[float, float
     growth_error = np.hypot(share_error, share_error[0])
     growth_error = np.where(np.arange(at.size) == 0, 0.0, growth_error)
     with np.errstate(invalid="ignore"):
-        grows = bool(np.nanmax(np.where(growth > 3 * growth_error, growth, 0.0), initial=0.0) > 0.03)
+        grows = bool(
+            np.nanmax(np.where(growth > 3 * growth_error, growth, 0.0), initial=0.0) > 0.03
+        )
     if grows and min(place - range_nm[0], range_nm[1] - place) < 0.02 * (range_nm[1] - range_nm[0]):
         grows = False
-        notes.append(f"the second band ran into the end of its range at {place:.0f} nm: the main band changes its form, no band of its own is seen")
+        notes.append(
+            f"the second band ran into the end of its range at {place:.0f} nm: the main band changes its form, no band of its own is seen"
+        )
     if not grows:
         place = place_error = width = math.nan
     return Followed(
@@ -142,17 +167,40 @@ def follow(parameter, wavelength_nm, spectra, *, shoulder_nm: tuple[float, float
 
 
 #: Shapes of the main band: start values in units of its FWHM.
-_SHAPES = {"exponential_gaussian": {"fwhm_gauss": 0.9, "tail": 0.15}, "split_gaussian": {"fwhm_low": 0.95, "fwhm_high": 1.05}}
+_SHAPES = {
+    "exponential_gaussian": {"fwhm_gauss": 0.9, "tail": 0.15},
+    "split_gaussian": {"fwhm_low": 0.95, "fwhm_high": 1.05},
+}
 
 
 def _two_bands(x, y, peak, fwhm, range_nm, shape):
     """An asymmetric main band, free in each spectrum, and a Gaussian side band with one place and width for the series."""
-    start = {"main_centre": peak, "side_centre": float(np.clip(peak + 1.7 * fwhm, range_nm[0] + 1, range_nm[1] - 1)), "side_fwhm": 1.2 * fwhm}
+    start = {
+        "main_centre": peak,
+        "side_centre": float(np.clip(peak + 1.7 * fwhm, range_nm[0] + 1, range_nm[1] - 1)),
+        "side_fwhm": 1.2 * fwhm,
+    }
     start |= {f"main_{name}": factor * fwhm for name, factor in _SHAPES[shape].items()}
-    parameters = {f"main_{name}": Parameter(lower=0.01 * fwhm, upper=3 * fwhm) for name in _SHAPES[shape]}
-    parameters |= {"side_centre": Parameter(lower=range_nm[0], upper=range_nm[1]), "side_fwhm": Parameter(lower=0.5 * fwhm, upper=3 * fwhm)}
-    shared = ("side_centre", "side_fwhm", "main_tail") if shape == "exponential_gaussian" else ("side_centre", "side_fwhm")
-    return fit_series(x, y, BandModel({"main": shape, "side": "gaussian"}, parameters=parameters), start, shared=shared, max_iterations=200)
+    parameters = {
+        f"main_{name}": Parameter(lower=0.01 * fwhm, upper=3 * fwhm) for name in _SHAPES[shape]
+    }
+    parameters |= {
+        "side_centre": Parameter(lower=range_nm[0], upper=range_nm[1]),
+        "side_fwhm": Parameter(lower=0.5 * fwhm, upper=3 * fwhm),
+    }
+    shared = (
+        ("side_centre", "side_fwhm", "main_tail")
+        if shape == "exponential_gaussian"
+        else ("side_centre", "side_fwhm")
+    )
+    return fit_series(
+        x,
+        y,
+        BandModel({"main": shape, "side": "gaussian"}, parameters=parameters),
+        start,
+        shared=shared,
+        max_iterations=200,
+    )
 
 
 @dataclass(frozen=True)
@@ -176,7 +224,9 @@ def drift(time, values, errors, *, z: float = 3.0) -> Drift:
     """
     t, v, e = (np.asarray(a, float) for a in (time, values, errors))
     if t.size < 3 or not (e > 0).all():
-        raise ValueError(f"drift: expected at least three values with positive errors, found {t.size}")
+        raise ValueError(
+            f"drift: expected at least three values with positive errors, found {t.size}"
+        )
     w = 1 / e**2
     centre = (w @ t) / w.sum()
     spread = float(w @ (t - centre) ** 2)
@@ -217,7 +267,9 @@ def relaxation(time, values, errors, *, at: float) -> Relaxation:
     """
     t, v, e = (np.asarray(a, float) for a in (time, values, errors))
     if t.size < 5 or t.shape != v.shape or not (e > 0).all():
-        raise ValueError(f"recovery: expected at least five values with positive errors, found {t.size}")
+        raise ValueError(
+            f"recovery: expected at least five values with positive errors, found {t.size}"
+        )
     span = float(np.ptp(t))
 
     def model(p):
@@ -227,7 +279,10 @@ def relaxation(time, values, errors, *, at: float) -> Relaxation:
         least_squares(
             lambda p: (model(p) - v) / e,
             [v[0], v[-1], math.log(span * s)],
-            bounds=([-np.inf, -np.inf, math.log(1e-3 * span)], [np.inf, np.inf, math.log(1e2 * span)]),
+            bounds=(
+                [-np.inf, -np.inf, math.log(1e-3 * span)],
+                [np.inf, np.inf, math.log(1e2 * span)],
+            ),
             x_scale=[1, 1, 0.5],
         )
         for s in (0.1, 0.4)

@@ -77,7 +77,11 @@ def voigt(x, centre, fwhm_gauss, fwhm_lorentz, derivatives=True):
         zf = z[far] ** -2
         slope[far] = -1j / _SQRT_PI * zf * (1 + 1.5 * zf * (1 + 2.5 * zf))
     d_sigma = -values / sigma - norm / sigma * (slope * z).real
-    return values, (-norm * scale * slope.real, d_sigma * SIGMA_PER_FWHM, -0.5 * norm * scale * slope.imag)
+    return values, (
+        -norm * scale * slope.real,
+        d_sigma * SIGMA_PER_FWHM,
+        -0.5 * norm * scale * slope.imag,
+    )
 
 
 def exponential_gaussian(x, centre, fwhm_gauss, tail, derivatives=True):
@@ -95,7 +99,11 @@ def exponential_gaussian(x, centre, fwhm_gauss, tail, derivatives=True):
     a = (r - u) / np.sqrt(2)
     g = np.exp(-0.5 * u * u)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        e = np.where(a > 0, g * special.erfcx(np.maximum(a, 0)), np.exp(np.minimum(0.5 * r * r - u * r, 0.5 * r * r)) * special.erfc(np.minimum(a, 0)))
+        e = np.where(
+            a > 0,
+            g * special.erfcx(np.maximum(a, 0)),
+            np.exp(np.minimum(0.5 * r * r - u * r, 0.5 * r * r)) * special.erfc(np.minimum(a, 0)),
+        )
         # u < r leaves erfcx in charge; beyond it the exponent 0.5 r^2 - u r is at most -0.5 r^2, so nothing overflows
     norm = 0.5 / safe
     values = norm * e
@@ -147,7 +155,9 @@ class Shape:
         """Rough full width at half maximum from the shape parameters after the centre (for starts and grids)."""
         if self.function is voigt:
             gauss, lorentz = values
-            return 0.5346 * lorentz + np.sqrt(0.2166 * lorentz**2 + gauss**2)  # Olivero & Longbothum, JQSRT 17 (1977) 233
+            return 0.5346 * lorentz + np.sqrt(
+                0.2166 * lorentz**2 + gauss**2
+            )  # Olivero & Longbothum, JQSRT 17 (1977) 233
         if self.function is exponential_gaussian:
             return np.hypot(values[0], 1.5 * values[1])
         return 0.5 * (values[0] + values[1]) if self.function is split_gaussian else values[0]
@@ -158,6 +168,10 @@ SHAPES = {
     "lorentzian": Shape(lorentzian, ("centre", "fwhm"), ("fwhm",)),
     "pseudo_voigt": Shape(pseudo_voigt, ("centre", "fwhm", "fraction"), ("fwhm",)),
     "voigt": Shape(voigt, ("centre", "fwhm_gauss", "fwhm_lorentz"), ("fwhm_gauss", "fwhm_lorentz")),
-    "exponential_gaussian": Shape(exponential_gaussian, ("centre", "fwhm_gauss", "tail"), ("fwhm_gauss",)),
-    "split_gaussian": Shape(split_gaussian, ("centre", "fwhm_low", "fwhm_high"), ("fwhm_low", "fwhm_high")),
+    "exponential_gaussian": Shape(
+        exponential_gaussian, ("centre", "fwhm_gauss", "tail"), ("fwhm_gauss",)
+    ),
+    "split_gaussian": Shape(
+        split_gaussian, ("centre", "fwhm_low", "fwhm_high"), ("fwhm_low", "fwhm_high")
+    ),
 }

@@ -82,22 +82,36 @@ def fit_series(
     problem, theta = _prepare(x, Y, model, start, variance, poisson, mask)
     unknown = [name for name in shared if name not in model.free]
     if unknown:
-        raise ValueError(f"shared: expected free parameters ({', '.join(model.free)}), found {', '.join(unknown)}")
+        raise ValueError(
+            f"shared: expected free parameters ({', '.join(model.free)}), found {', '.join(unknown)}"
+        )
     common = np.array([name in shared for name in model.free])
     if common.any():
         theta[:, common] = theta[:, common].mean(axis=0)
     theta, state = _solve_linear(problem, theta, ~common if common.any() else None)
     if start is None and len(theta) > 1 and len(problem.x) == 1 and not common.any():
         theta, state = _with_series_start(problem, theta, state)
-    theta, converged, iterations = _descend(problem, theta, common, max_iterations, tolerance, state)
-    return _summarise(problem, theta, common, converged, iterations, noise_covariance, scale_covariance)
+    theta, converged, iterations = _descend(
+        problem, theta, common, max_iterations, tolerance, state
+    )
+    return _summarise(
+        problem, theta, common, converged, iterations, noise_covariance, scale_covariance
+    )
 
 
 class _Problem:
     """Data, weights and model, and their normal equations in cache-sized blocks."""
 
     def __init__(self, x, y, weights, poisson, model, lower, upper):
-        self.x, self.y, self.weights, self.poisson, self.model, self.lower, self.upper = x, y, weights, poisson, model, lower, upper
+        self.x, self.y, self.weights, self.poisson, self.model, self.lower, self.upper = (
+            x,
+            y,
+            weights,
+            poisson,
+            model,
+            lower,
+            upper,
+        )
         self.block = max(1, _BLOCK // (y.shape[1] * (len(model.free) + 2)))
 
     def blocks(self, theta, rows):
@@ -105,7 +119,11 @@ class _Problem:
             part = slice(first, first + self.block)
             which = rows[part]
             x = self.x if len(self.x) == 1 else self.x[which]
-            w = self.weights if self.weights is None or len(self.weights) == 1 else self.weights[which]
+            w = (
+                self.weights
+                if self.weights is None or len(self.weights) == 1
+                else self.weights[which]
+            )
             yield part, self.y[which], w, *self.model.evaluate_free(x, theta[part])
 
     def normal(self, theta, rows):
@@ -128,7 +146,11 @@ class _Problem:
                     jac *= root[:, None, :]
                 curvature[part] = np.matmul(jac, jac.transpose(0, 2, 1))
                 gradient[part] = np.matmul(jac, residual[:, :, None])[:, :, 0]
-        cost[~np.isfinite(cost) | ~np.isfinite(gradient).all(axis=1) | ~np.isfinite(curvature).all(axis=(1, 2))] = np.inf
+        cost[
+            ~np.isfinite(cost)
+            | ~np.isfinite(gradient).all(axis=1)
+            | ~np.isfinite(curvature).all(axis=(1, 2))
+        ] = np.inf
         return cost, curvature, gradient
 
 
@@ -156,7 +178,9 @@ def _prepare(x, Y, model, start, variance, poisson, mask):
     y = y[None] if y.ndim == 1 else y
     x = x[None] if x.ndim == 1 else x
     if y.ndim != 2 or x.ndim != 2 or x.shape[1] != y.shape[1] or x.shape[0] not in (1, y.shape[0]):
-        raise ValueError(f"x, Y: expected shapes (m,) or (n, m) that fit each other, found {np.shape(x)} and {np.shape(Y)}")
+        raise ValueError(
+            f"x, Y: expected shapes (m,) or (n, m) that fit each other, found {np.shape(x)} and {np.shape(Y)}"
+        )
     n, m = y.shape
     if n == 0:
         raise ValueError("Y: expected at least one spectrum, found none")
@@ -167,11 +191,17 @@ def _prepare(x, Y, model, start, variance, poisson, mask):
         try:
             variance = np.broadcast_to(variance, (1, m) if variance.ndim < 2 else (n, m))
         except ValueError:
-            raise ValueError(f"variance: expected a number or shape ({m},) or ({n}, {m}), found {variance.shape}") from None
-        _refuse(~(variance > 0), "variance", "positive values (leave points out by `mask`)", variance)
+            raise ValueError(
+                f"variance: expected a number or shape ({m},) or ({n}, {m}), found {variance.shape}"
+            ) from None
+        _refuse(
+            ~(variance > 0), "variance", "positive values (leave points out by `mask`)", variance
+        )
         weights = 1 / variance
     if poisson and variance is not None:
-        raise ValueError("poisson: expected counts alone, found a variance too; give one or the other")
+        raise ValueError(
+            "poisson: expected counts alone, found a variance too; give one or the other"
+        )
     if mask is not None:
         mask = np.atleast_2d(np.asarray(mask, bool))
         if mask.shape not in ((1, m), (n, m)):
@@ -185,7 +215,9 @@ def _prepare(x, Y, model, start, variance, poisson, mask):
     _refuse(~np.isfinite(y), "Y", "finite values", y)
     if poisson:
         _refuse(y < 0, "Y", "counts, which are not negative", y)
-    used = np.full(n, y.shape[1]) if weights is None else np.broadcast_to((weights > 0).sum(axis=1), n)
+    used = (
+        np.full(n, y.shape[1]) if weights is None else np.broadcast_to((weights > 0).sum(axis=1), n)
+    )
     if used.min() <= len(model.free):
         raise ValueError(
             f"Y: spectrum {int(np.argmin(used))}: expected more than {len(model.free)} points for {len(model.free)} free parameters, found {used.min()}"
@@ -195,8 +227,16 @@ def _prepare(x, Y, model, start, variance, poisson, mask):
     if spread == 0:
         raise ValueError("x: expected an axis, found one value repeated")
     floor = 1e-3 * spread / y.shape[1]
-    width = np.array([name.rsplit("_", 1)[-1] in ("fwhm", "gauss", "low", "high") for name in model.free])
-    lower = np.where(width, np.maximum(model.lower, np.minimum(floor, 0.5 * (model.upper + np.maximum(model.lower, 0)))), model.lower)
+    width = np.array(
+        [name.rsplit("_", 1)[-1] in ("fwhm", "gauss", "low", "high") for name in model.free]
+    )
+    lower = np.where(
+        width,
+        np.maximum(
+            model.lower, np.minimum(floor, 0.5 * (model.upper + np.maximum(model.lower, 0)))
+        ),
+        model.lower,
+    )
     problem = _Problem(x, y, weights, poisson, model, lower, model.upper)
     return problem, np.clip(_start(model, x, y, start), lower, model.upper)
 
@@ -204,7 +244,9 @@ def _prepare(x, Y, model, start, variance, poisson, mask):
 def _refuse(bad, what, expected, values):
     if bad.any():
         place = np.argwhere(bad)[0]
-        raise ValueError(f"{what}: spectrum {place[0]}, point {place[1]}: expected {expected}, found {values[tuple(place)]}")
+        raise ValueError(
+            f"{what}: spectrum {place[0]}, point {place[1]}: expected {expected}, found {values[tuple(place)]}"
+        )
 
 
 def _start(model, x, y, start):
@@ -214,8 +256,14 @@ def _start(model, x, y, start):
     if isinstance(start, Mapping):
         unknown = set(start) - set(model.names)
         if unknown:
-            raise ValueError(f"start: expected names of {', '.join(model.names)}, found {', '.join(sorted(unknown))}")
-        missing = [name for name, linear in zip(model.free, model.linear) if name not in start and model.specification[name].value is None and not linear]
+            raise ValueError(
+                f"start: expected names of {', '.join(model.names)}, found {', '.join(sorted(unknown))}"
+            )
+        missing = [
+            name
+            for name, linear in zip(model.free, model.linear)
+            if name not in start and model.specification[name].value is None and not linear
+        ]
         theta = guess(model, x, y) if missing else np.zeros((n, len(model.free)))
         for k, name in enumerate(model.free):
             given = start.get(name, model.specification[name].value)
@@ -226,7 +274,9 @@ def _start(model, x, y, start):
         return theta
     start = np.asarray(start, float)
     if start.shape not in ((len(model.names),), (n, len(model.names))):
-        raise ValueError(f"start: expected shape ({len(model.names)},) or ({n}, {len(model.names)}), found {start.shape}")
+        raise ValueError(
+            f"start: expected shape ({len(model.names)},) or ({n}, {len(model.names)}), found {start.shape}"
+        )
     columns = [model.index(name) for name in model.free]
     return np.broadcast_to(start[..., columns], (n, len(columns))).astype(float)
 
@@ -235,9 +285,17 @@ def _with_series_start(problem, theta, own):
     """The optimum of the mean spectrum as start where it is no worse than the spectrum's own: keeps bands in one order."""
     mean = np.average(problem.y, axis=0)[None]
     flat = _Problem(
-        problem.x, mean, None if problem.weights is None else problem.weights.mean(axis=0)[None], False, problem.model, problem.lower, problem.upper
+        problem.x,
+        mean,
+        None if problem.weights is None else problem.weights.mean(axis=0)[None],
+        False,
+        problem.model,
+        problem.lower,
+        problem.upper,
     )
-    first, state = _solve_linear(flat, np.clip(guess(problem.model, problem.x, mean), problem.lower, problem.upper), None)
+    first, state = _solve_linear(
+        flat, np.clip(guess(problem.model, problem.x, mean), problem.lower, problem.upper), None
+    )
     common = _descend(flat, first, np.zeros(theta.shape[1], bool), 100, 1e-2, state)[0]
     common, series = _solve_linear(problem, np.repeat(common, len(theta), axis=0), None)
     take = (series[0] <= 2 * own[0]) & np.isfinite(series[0])
@@ -263,13 +321,24 @@ def _solve_linear(problem, theta, allowed):
     if problem.poisson:  # the likelihood's curvature is useless far away: start from least squares weighted by the data
         weights = 1 / np.maximum(problem.y, 1.0)
         slope = _Problem(
-            problem.x, problem.y, weights if problem.weights is None else weights * problem.weights, False, problem.model, problem.lower, problem.upper
+            problem.x,
+            problem.y,
+            weights if problem.weights is None else weights * problem.weights,
+            False,
+            problem.model,
+            problem.lower,
+            problem.upper,
         ).normal(theta, rows)
-    step, _ = _solve(slope[1], slope[2], np.broadcast_to(~linear, theta.shape), np.full(len(theta), 1e-10))
+    step, _ = _solve(
+        slope[1], slope[2], np.broadcast_to(~linear, theta.shape), np.full(len(theta), 1e-10)
+    )
     trial = np.clip(theta + step, problem.lower, problem.upper)
     there = problem.normal(trial, rows)
     better = there[0] < here[0]
-    theta, state = _pick(better, trial, theta), tuple(_pick(better, *pair) for pair in zip(there, here))
+    theta, state = (
+        _pick(better, trial, theta),
+        tuple(_pick(better, *pair) for pair in zip(there, here)),
+    )
     return theta, state
 
 
@@ -329,22 +398,33 @@ def _descend(problem, theta, common, max_iterations, tolerance, state):
         near = decrement <= tolerance**2 * unit * 100
         done = np.zeros(len(rows), bool)
         if near.any():
-            full = _solve(curvature[near], gradient[near], frozen[near], np.full(near.sum(), 1e-13))[1]
+            full = _solve(
+                curvature[near], gradient[near], frozen[near], np.full(near.sum(), 1e-13)
+            )[1]
             done[near] = np.abs(full) <= tolerance**2 * (unit if np.isscalar(unit) else unit[near])
         stalled = damping > 1e14
         leave = done | stalled
         trial = np.clip(now + step, problem.lower, problem.upper)
         if leave.any():
-            theta[rows[leave]] = np.where(done[leave, None], trial[leave], now[leave])  # the last step comes free
+            theta[rows[leave]] = np.where(
+                done[leave, None], trial[leave], now[leave]
+            )  # the last step comes free
             converged[rows[leave]] = done[leave]
             keep = ~leave
-            rows, now, cost, curvature, gradient, damping, trial = (a[keep] for a in (rows, now, cost, curvature, gradient, damping, trial))
+            rows, now, cost, curvature, gradient, damping, trial = (
+                a[keep] for a in (rows, now, cost, curvature, gradient, damping, trial)
+            )
             if len(rows) == 0:
                 break
         iterations[rows] += 1
         new_cost, new_curvature, new_gradient = problem.normal(trial, rows)
         better = new_cost <= cost + slack[rows]
-        now[better], cost[better], curvature[better], gradient[better] = trial[better], new_cost[better], new_curvature[better], new_gradient[better]
+        now[better], cost[better], curvature[better], gradient[better] = (
+            trial[better],
+            new_cost[better],
+            new_curvature[better],
+            new_gradient[better],
+        )
         damping = np.where(better, np.maximum(damping * 0.1, 1e-12), np.maximum(damping * 8, 1e-6))
     theta[rows] = now
     return theta, converged, iterations
@@ -368,7 +448,11 @@ def _arrow(curvature, gradient, common, frozen, damping):
     ss = np.where(hold_s[:, None] | hold_s[None, :], 0.0, ss)
     ss[np.arange(b), np.arange(b)] = np.where(hold_s | (total <= 0), 1.0, total * (1 + damping))
     gl, gs = np.where(hold_l, 0.0, gl), np.where(hold_s, 0.0, gs)
-    solved = np.linalg.solve(ll, np.concatenate([ls, gl[:, :, None]], axis=2)) if a else np.zeros((n, 0, b + 1))
+    solved = (
+        np.linalg.solve(ll, np.concatenate([ls, gl[:, :, None]], axis=2))
+        if a
+        else np.zeros((n, 0, b + 1))
+    )
     schur = ss - np.einsum("nab,nac->bc", ls, solved[:, :, :b])
     step_s = -np.linalg.solve(schur, gs - np.einsum("nab,na->b", ls, solved[:, :, b]))
     step = np.zeros_like(gradient)
@@ -387,7 +471,10 @@ def _descend_shared(problem, theta, common, max_iterations, tolerance, state):
     dof = max(problem.y.size - (~common).sum() * n - common.sum(), 1)
     ground = 0.0 if absolute else 1e-20 * float(np.sum(problem.y**2))
     if not np.isfinite(cost).all():
-        raise ValueError("start: expected parameters at which the model is finite" + (" and positive" if problem.poisson else ""))
+        raise ValueError(
+            "start: expected parameters at which the model is finite"
+            + (" and positive" if problem.poisson else "")
+        )
     while count < max_iterations:
         count += 1
         summed = gradient.copy()
@@ -396,7 +483,10 @@ def _descend_shared(problem, theta, common, max_iterations, tolerance, state):
         step, decrement, _ = _arrow(curvature, gradient, common, frozen, damping)
         unit = 1.0 if absolute else cost.sum() / dof + ground
         trial = np.clip(theta + step, problem.lower, problem.upper)
-        if decrement <= 100 * tolerance**2 * unit and abs(_arrow(curvature, gradient, common, frozen, 1e-13)[1]) <= tolerance**2 * unit:
+        if (
+            decrement <= 100 * tolerance**2 * unit
+            and abs(_arrow(curvature, gradient, common, frozen, 1e-13)[1]) <= tolerance**2 * unit
+        ):
             theta, converged = trial, True
             break
         if damping > 1e14:
@@ -415,10 +505,17 @@ def _summarise(problem, theta, common, converged, iterations, noise_covariance, 
     cost, curvature, gradient = problem.normal(theta, rows)
     size = np.maximum(np.abs(theta), 1e-12)
     bound = (theta - problem.lower <= 1e-9 * size) | (problem.upper - theta <= 1e-9 * size)
-    used = np.full(n, problem.y.shape[1]) if problem.weights is None else np.broadcast_to((problem.weights > 0).sum(axis=1), n)
+    used = (
+        np.full(n, problem.y.shape[1])
+        if problem.weights is None
+        else np.broadcast_to((problem.weights > 0).sum(axis=1), n)
+    )
     if common.any():
         _, _, (ll, mixed, schur) = _arrow(curvature, gradient, common, bound, 0.0)
-        inverse, (flat_l, flat_s) = np.zeros((n, q, q)), (_safe_inverse(ll), _safe_inverse(schur[None]))
+        inverse, (flat_l, flat_s) = (
+            np.zeros((n, q, q)),
+            (_safe_inverse(ll), _safe_inverse(schur[None])),
+        )
         local = np.flatnonzero(~common)
         shared = np.flatnonzero(common)
         cross = -mixed @ flat_s[0][0]
@@ -431,7 +528,10 @@ def _summarise(problem, theta, common, converged, iterations, noise_covariance, 
         scale = np.full(n, cost.sum() / max(dof.sum(), 1))
         inverse[bound[:, :, None] | bound[:, None, :]] = 0.0
     else:
-        inverse, degenerate = _safe_inverse(np.where(bound[:, :, None] | bound[:, None, :], 0.0, curvature) + bound[:, :, None] * np.eye(q))
+        inverse, degenerate = _safe_inverse(
+            np.where(bound[:, :, None] | bound[:, None, :], 0.0, curvature)
+            + bound[:, :, None] * np.eye(q)
+        )
         inverse[bound[:, :, None] | bound[:, None, :]] = 0.0
         dof = used - q
         scale = cost / np.maximum(dof, 1)
@@ -440,15 +540,23 @@ def _summarise(problem, theta, common, converged, iterations, noise_covariance, 
             raise ValueError("noise_covariance: not available together with shared parameters")
         inverse = _sandwich(problem, theta, inverse, np.asarray(noise_covariance, float))
     if scale_covariance is None:
-        scale_covariance = problem.weights is None and not problem.poisson and noise_covariance is None
-        if problem.weights is not None and not problem.poisson and set(np.unique(problem.weights)) <= {0.0, 1.0}:
+        scale_covariance = (
+            problem.weights is None and not problem.poisson and noise_covariance is None
+        )
+        if (
+            problem.weights is not None
+            and not problem.poisson
+            and set(np.unique(problem.weights)) <= {0.0, 1.0}
+        ):
             scale_covariance = noise_covariance is None  # a mask is not a variance
     if scale_covariance:
         inverse = inverse * scale[:, None, None]
     transform = model.transform
     covariance = inverse if model._plain else transform @ inverse @ transform.T
     at_bound = bound @ (np.abs(transform).T > 0)
-    return SeriesFit(model, model.full(theta), covariance, cost, dof, converged, at_bound, degenerate, iterations)
+    return SeriesFit(
+        model, model.full(theta), covariance, cost, dof, converged, at_bound, degenerate, iterations
+    )
 
 
 def _safe_inverse(curvature):
@@ -465,7 +573,9 @@ def _safe_inverse(curvature):
 def _sandwich(problem, theta, inverse, noise):
     m = problem.y.shape[1]
     if noise.shape not in ((m,), (m, m)):
-        raise ValueError(f"noise_covariance: expected shape ({m},) or ({m}, {m}), found {noise.shape}")
+        raise ValueError(
+            f"noise_covariance: expected shape ({m},) or ({m}, {m}), found {noise.shape}"
+        )
     if noise.ndim == 1:
         noise = linalg.toeplitz(noise)
     out = np.empty_like(inverse)

@@ -31,13 +31,27 @@ def to_lmfit(model: BandModel, start: Mapping[str, float] | None = None):
 
     # lmfit reads the names of the parameters off the signature
     plain = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    bands.__signature__ = inspect.Signature([inspect.Parameter(name, plain) for name in ("x", *model.names)])
+    bands.__signature__ = inspect.Signature(
+        [inspect.Parameter(name, plain) for name in ("x", *model.names)]
+    )
     made = lmfit.Model(bands, independent_vars=["x"])
     for name in model.names:
         p = model.specification[name]
         if p.tie is not None:
-            made.set_param_hint(name, expr=" + ".join([f"{factor!r} * {other}" for other, factor in p.tie.items()] + [repr(float(p.offset))]))
+            made.set_param_hint(
+                name,
+                expr=" + ".join(
+                    [f"{factor!r} * {other}" for other, factor in p.tie.items()]
+                    + [repr(float(p.offset))]
+                ),
+            )
             continue
         value = (start or {}).get(name, p.value)
-        made.set_param_hint(name, value=1.0 if value is None else float(value), min=p.lower, max=p.upper, vary=not p.fixed)
+        made.set_param_hint(
+            name,
+            value=1.0 if value is None else float(value),
+            min=p.lower,
+            max=p.upper,
+            vary=not p.fixed,
+        )
     return made

@@ -100,7 +100,9 @@ def moments(
     n, m = table.shape
     if baseline is not None:
         if np.shape(baseline.values)[-1] != m:
-            raise ValueError(f"baseline: expected {m} points, found {np.shape(baseline.values)[-1]}")
+            raise ValueError(
+                f"baseline: expected {m} points, found {np.shape(baseline.values)[-1]}"
+            )
         table = table - np.atleast_2d(baseline.values)
     if variance is None and noise_covariance is None:
         variance = estimate_variance(table)[:, None]
@@ -108,13 +110,17 @@ def moments(
     xs, ys = x[order], table[:, order]
     inside = np.ones(m, bool) if window is None else (xs >= min(window)) & (xs <= max(window))
     if inside.sum() < 5:
-        raise ValueError(f"window: expected at least 5 points inside {window}, found {int(inside.sum())}")
+        raise ValueError(
+            f"window: expected at least 5 points inside {window}, found {int(inside.sum())}"
+        )
     cells = np.zeros(m)
     cells[inside] = _trapezium(xs[inside])
     area = ys @ cells
     if not (area > 0).all():
         bad = int(np.argmin(area))
-        raise ValueError(f"y: spectrum {bad}: expected a positive area in the window, found {area[bad]:.6g}; subtract the baseline or take another window")
+        raise ValueError(
+            f"y: spectrum {bad}: expected a positive area in the window, found {area[bad]:.6g}; subtract the baseline or take another window"
+        )
     gradient = np.zeros((n, 5, m))
     values = np.full((n, 5), np.nan)
     values[:, 0], gradient[:, 0] = area, cells
@@ -125,7 +131,9 @@ def moments(
         values[:, 4] = ys @ part / area
         gradient[:, 4] = (part - values[:, 4, None] * cells) / area[:, None]
     height = np.full(n, np.nan)
-    noise = np.broadcast_to(np.diagonal(noise_covariance) if variance is None else np.asarray(variance, float), (n, m))[:, order][:, inside]
+    noise = np.broadcast_to(
+        np.diagonal(noise_covariance) if variance is None else np.asarray(variance, float), (n, m)
+    )[:, order][:, inside]
     xi, start = xs[inside], int(np.argmax(inside))
     for i in range(n):
         peak, top, width, slopes = _peak_and_width(xi, ys[i, inside], noise[i])
@@ -184,7 +192,9 @@ def _peak_and_width(x, y, noise):
     # the quartic over the top
     low, high = run(calm > 0.6 * calm[top], top)
     low, high = _at_least(low, high, 5, m)
-    peak, height, in_peak, in_height = _maximum(x[low:high], y[low:high], x[top], noise[low:high].mean())
+    peak, height, in_peak, in_height = _maximum(
+        x[low:high], y[low:high], x[top], noise[low:high].mean()
+    )
     full = np.zeros(m)
     full[low:high] = in_height
     slopes[0, low:high] = in_peak
@@ -217,12 +227,18 @@ def _sharp_line(x, y, top):
     degree = 2 if count < 6 else 4
     t0, scale = x[top], 0.5 * (x[high - 1] - x[low])
     t, weight = (x[low:high] - t0) / scale, y[low:high]
-    project = np.linalg.pinv(np.vander(t, degree + 1, increasing=True) * weight[:, None]) * weight  # d log(y) = dy / y
+    project = (
+        np.linalg.pinv(np.vander(t, degree + 1, increasing=True) * weight[:, None]) * weight
+    )  # d log(y) = dy / y
     c = project @ np.log(y[low:high])
     polynomial = np.polynomial.Polynomial(c)
     slope, bend = polynomial.deriv(1), polynomial.deriv(2)
     powers = np.arange(degree + 1)
-    peaks = [r.real for r in slope.roots() if abs(r.imag) < 1e-9 and t[0] <= r.real <= t[-1] and bend(r.real) < 0]
+    peaks = [
+        r.real
+        for r in slope.roots()
+        if abs(r.imag) < 1e-9 and t[0] <= r.real <= t[-1] and bend(r.real) < 0
+    ]
     if not peaks:
         return None
     at = max(peaks, key=polynomial)
@@ -232,7 +248,11 @@ def _sharp_line(x, y, top):
     gradients[0, low:high] = -scale * (rise @ in_log) / bend(at)
     edges = []
     for side in (-1, 1):
-        ends = [r.real for r in (polynomial - (polynomial(at) - np.log(2))).roots() if abs(r.imag) < 1e-9 and (r.real - at) * side > 0]
+        ends = [
+            r.real
+            for r in (polynomial - (polynomial(at) - np.log(2))).roots()
+            if abs(r.imag) < 1e-9 and (r.real - at) * side > 0
+        ]
         if not ends:
             return None
         end = min(ends, key=lambda r: abs(r - at))
@@ -264,7 +284,12 @@ def _maximum(x, y, near, noise):
     polynomial = np.polynomial.Polynomial(c)
     if len(roots) == 0:  # the maximum is at an end of the window: no free position
         at = float(np.clip((near - middle) / half, -1, 1))
-        return middle + half * at, float(polynomial(at)), np.zeros(count), at ** np.arange(degree + 1) @ project
+        return (
+            middle + half * at,
+            float(polynomial(at)),
+            np.zeros(count),
+            at ** np.arange(degree + 1) @ project,
+        )
     at = float(roots[np.argmax(polynomial(roots))])
     powers = np.arange(degree + 1)
     slope_row = np.where(powers > 0, powers * at ** np.maximum(powers - 1, 0), 0.0)
@@ -284,7 +309,11 @@ def _crossing(x, y, calm, top, side, height, in_height):
     inner, outer = k, k
     while inner != top and calm[inner] < 0.75 * height:
         inner -= side
-    while 0 <= outer + side < m and calm[outer] > 0.25 * height and calm[outer + side] < calm[outer] + 0.1 * height:
+    while (
+        0 <= outer + side < m
+        and calm[outer] > 0.25 * height
+        and calm[outer + side] < calm[outer] + 0.1 * height
+    ):
         outer += side
     low, high = min(inner, outer), max(inner, outer) + 1
     degree = 3 if high - low >= 8 else 1

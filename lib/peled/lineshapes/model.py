@@ -74,9 +74,13 @@ class BandModel:
         names, linear, spec = [], [], {}
         for band, shape in self.bands.items():
             if shape not in SHAPES:
-                raise ValueError(f"band {band!r}: expected a shape of {', '.join(SHAPES)}, found {shape!r}")
+                raise ValueError(
+                    f"band {band!r}: expected a shape of {', '.join(SHAPES)}, found {shape!r}"
+                )
             if not str(band).isidentifier() or band == "base":
-                raise ValueError(f"band {band!r}: expected a name of letters, digits and underscores other than 'base'")
+                raise ValueError(
+                    f"band {band!r}: expected a name of letters, digits and underscores other than 'base'"
+                )
             names.append(f"{band}_area")
             linear.append(True)
             for parameter in SHAPES[shape].parameters:
@@ -89,21 +93,29 @@ class BandModel:
                     spec[name] = Parameter(lower=0.0, upper=1.0)
         if self.baseline is not None:
             if not 0 <= int(self.baseline) <= 10:
-                raise ValueError(f"baseline: expected a degree from 0 to 10 or None, found {self.baseline!r}")
+                raise ValueError(
+                    f"baseline: expected a degree from 0 to 10 or None, found {self.baseline!r}"
+                )
             names += [f"base_{power}" for power in range(int(self.baseline) + 1)]
             linear += [True] * (int(self.baseline) + 1)
         own = len(names)
         for name, given in self.parameters.items():
             if not isinstance(given, Parameter):
-                raise TypeError(f"parameter {name!r}: expected a Parameter, found {type(given).__name__}")
+                raise TypeError(
+                    f"parameter {name!r}: expected a Parameter, found {type(given).__name__}"
+                )
             if name not in names:
                 if given.value is None or given.tie:
-                    raise ValueError(f"parameter {name!r}: belongs to no band, so it is an extra one and needs a value; the names are {', '.join(names)}")
+                    raise ValueError(
+                        f"parameter {name!r}: belongs to no band, so it is an extra one and needs a value; the names are {', '.join(names)}"
+                    )
                 names.append(name)
                 linear.append(False)
             default = spec.get(name, Parameter())
             # the natural limits of a shape hold whatever else is asked
-            spec[name] = replace(given, lower=max(given.lower, default.lower), upper=min(given.upper, default.upper))
+            spec[name] = replace(
+                given, lower=max(given.lower, default.lower), upper=min(given.upper, default.upper)
+            )
         spec = {name: spec.get(name, Parameter()) for name in names}
         free = [name for name in names if not spec[name].fixed and spec[name].tie is None]
         if not free:
@@ -115,9 +127,13 @@ class BandModel:
                 constant[row] = p.offset
                 for other, factor in p.tie.items():
                     if other not in spec:
-                        raise ValueError(f"parameter {name!r}: tied to {other!r}, which is not a parameter of the model")
+                        raise ValueError(
+                            f"parameter {name!r}: tied to {other!r}, which is not a parameter of the model"
+                        )
                     if spec[other].tie is not None:
-                        raise ValueError(f"parameter {name!r}: tied to {other!r}, which is itself tied; tie both to the same one")
+                        raise ValueError(
+                            f"parameter {name!r}: tied to {other!r}, which is itself tied; tie both to the same one"
+                        )
                     if spec[other].fixed:
                         constant[row] += factor * _fixed_value(other, spec[other])
                     else:
@@ -126,9 +142,13 @@ class BandModel:
                 constant[row] = _fixed_value(name, p)
             else:
                 if not p.lower < p.upper:
-                    raise ValueError(f"parameter {name!r}: expected lower < upper, found {p.lower} and {p.upper}")
+                    raise ValueError(
+                        f"parameter {name!r}: expected lower < upper, found {p.lower} and {p.upper}"
+                    )
                 if p.value is not None and not p.lower <= p.value <= p.upper:
-                    raise ValueError(f"parameter {name!r}: expected a value from {p.lower} to {p.upper}, found {p.value}")
+                    raise ValueError(
+                        f"parameter {name!r}: expected a value from {p.lower} to {p.upper}, found {p.value}"
+                    )
                 transform[row, free.index(name)] = 1.0
         put = object.__setattr__
         put(self, "names", tuple(names))
@@ -139,17 +159,29 @@ class BandModel:
         put(self, "lower", np.array([spec[name].lower for name in free]))
         put(self, "upper", np.array([spec[name].upper for name in free]))
         used = np.abs(transform) > 0
-        put(self, "linear", np.array([all(linear[row] for row in np.flatnonzero(used[:, k])) for k in range(len(free))]))
+        put(
+            self,
+            "linear",
+            np.array(
+                [all(linear[row] for row in np.flatnonzero(used[:, k])) for k in range(len(free))]
+            ),
+        )
         put(self, "_own", own)
         # the usual case, nothing fixed or tied, needs no matrix product with every Jacobian
-        put(self, "_plain", len(free) == len(names) == own and np.array_equal(transform, np.eye(own)))
+        put(
+            self,
+            "_plain",
+            len(free) == len(names) == own and np.array_equal(transform, np.eye(own)),
+        )
 
     def index(self, name: str) -> int:
         """Position of a parameter in `names`; KeyError names the choices."""
         try:
             return self.names.index(name)
         except ValueError:
-            raise KeyError(f"no parameter {name!r}; the parameters are {', '.join(self.names)}") from None
+            raise KeyError(
+                f"no parameter {name!r}; the parameters are {', '.join(self.names)}"
+            ) from None
 
     def full(self, free: np.ndarray) -> np.ndarray:
         """All parameters (..., p) from the free ones (..., q)."""
@@ -162,7 +194,9 @@ class BandModel:
         spectra = self._sum(np.atleast_2d(x), np.atleast_2d(values), False)[0]
         return spectra[0] if values.ndim == 1 and x.ndim == 1 else spectra
 
-    def components(self, x: np.ndarray, values: np.ndarray | Mapping[str, float]) -> dict[str, np.ndarray]:
+    def components(
+        self, x: np.ndarray, values: np.ndarray | Mapping[str, float]
+    ) -> dict[str, np.ndarray]:
         """Each band, and `baseline`, apart: {name: values}, shaped as `evaluate` does."""
         values = self._values(values)
         x = np.asarray(x, float)
@@ -171,11 +205,19 @@ class BandModel:
         for band, shape in self.bands.items():
             count = len(SHAPES[shape].parameters)
             columns = [table[:, row + 1 + k, None] for k in range(count)]
-            parts[band] = table[:, row, None] * SHAPES[shape].function(axis, *columns, derivatives=False)[0]
+            parts[band] = (
+                table[:, row, None] * SHAPES[shape].function(axis, *columns, derivatives=False)[0]
+            )
             row += count + 1
         if self.baseline is not None:
-            parts["baseline"] = sum(table[:, row + k, None] * (axis - self.origin) ** k for k in range(self.baseline + 1))
-        return {name: part[0] if values.ndim == 1 and x.ndim == 1 else part for name, part in parts.items()}
+            parts["baseline"] = sum(
+                table[:, row + k, None] * (axis - self.origin) ** k
+                for k in range(self.baseline + 1)
+            )
+        return {
+            name: part[0] if values.ndim == 1 and x.ndim == 1 else part
+            for name, part in parts.items()
+        }
 
     def jacobian(self, x: np.ndarray, values: np.ndarray | Mapping[str, float]) -> np.ndarray:
         """Analytic derivatives in all parameters, ties not applied: (n, p, m), or (p, m) for one set."""
@@ -190,7 +232,9 @@ class BandModel:
             return self.full(free)
         values = np.asarray(values, float)
         if values.shape[-1] != len(self.names):
-            raise ValueError(f"values: expected {len(self.names)} parameters ({', '.join(self.names)}), found shape {values.shape}")
+            raise ValueError(
+                f"values: expected {len(self.names)} parameters ({', '.join(self.names)}), found shape {values.shape}"
+            )
         return values
 
     def _given(self, name, values):
@@ -207,7 +251,9 @@ class BandModel:
         for shape in self.bands.values():
             count = len(SHAPES[shape].parameters)
             area = table[:, row, None]
-            profile, slopes = SHAPES[shape].function(x, *[table[:, row + 1 + k, None] for k in range(count)], derivatives=derivatives)
+            profile, slopes = SHAPES[shape].function(
+                x, *[table[:, row + 1 + k, None] for k in range(count)], derivatives=derivatives
+            )
             if derivatives:
                 jac[:, row] = profile
                 for k in range(count):

@@ -87,13 +87,22 @@ class SeriesFit:
             if step[:, k].any():
                 move = np.zeros_like(self.values)
                 move[:, k] = step[:, k]
-                difference = np.asarray(function(self.values + move), float) - np.asarray(function(self.values - move), float)
-                gradient[:, k] = np.divide(difference, 2 * step[:, k], out=np.zeros(len(self)), where=step[:, k] > 0)
-        return centre, np.sqrt(np.maximum(np.einsum("ni,nij,nj->n", gradient, self.covariance, gradient), 0))
+                difference = np.asarray(function(self.values + move), float) - np.asarray(
+                    function(self.values - move), float
+                )
+                gradient[:, k] = np.divide(
+                    difference, 2 * step[:, k], out=np.zeros(len(self)), where=step[:, k] > 0
+                )
+        return centre, np.sqrt(
+            np.maximum(np.einsum("ni,nij,nj->n", gradient, self.covariance, gradient), 0)
+        )
 
     def ratio(self, band: str, *others: str) -> tuple[np.ndarray, np.ndarray]:
         """Area of `band` over the area of it and `others` together (all bands when none is named), with errors (n,), (n,)."""
-        total = [self.model.index(f"{name}_area") for name in ((band, *others) if others else self.model.bands)]
+        total = [
+            self.model.index(f"{name}_area")
+            for name in ((band, *others) if others else self.model.bands)
+        ]
         part = self.model.index(f"{band}_area")
         return self.derived(lambda v: v[:, part] / v[:, total].sum(axis=1))
 
@@ -107,7 +116,9 @@ class SeriesFit:
         found = {"area": self[f"{name}_area"]}
         for k, what in enumerate(("position", "height", "fwhm")):
             scale = (lambda v: v[:, first]) if what == "height" else (lambda v: 1.0)
-            found[what] = self.derived(lambda v, k=k, scale=scale: _profile_summary(shape, v[:, columns])[k] * scale(v))
+            found[what] = self.derived(
+                lambda v, k=k, scale=scale: _profile_summary(shape, v[:, columns])[k] * scale(v)
+            )
         return found
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
@@ -122,14 +133,18 @@ def _profile_summary(shape, values):
     shift = widths[:, 1] if shape is SHAPES["exponential_gaussian"] else np.zeros(len(values))
 
     def profile(at):
-        return shape.function(at, *[values[:, k, None] for k in range(values.shape[1])], derivatives=False)[0]
+        return shape.function(
+            at, *[values[:, k, None] for k in range(values.shape[1])], derivatives=False
+        )[0]
 
     if shape is SHAPES["exponential_gaussian"]:
         # the mode lies between the Gaussian's centre and the mean; the slope in the centre is minus that in x
         low, high = np.minimum(centre, centre + shift), np.maximum(centre, centre + shift)
         for _ in range(60):
             middle = 0.5 * (low + high)
-            slope = shape.function(middle[:, None], *[values[:, k, None] for k in range(values.shape[1])])[1][0][:, 0]
+            slope = shape.function(
+                middle[:, None], *[values[:, k, None] for k in range(values.shape[1])]
+            )[1][0][:, 0]
             low, high = np.where(slope < 0, middle, low), np.where(slope < 0, high, middle)
         mode = 0.5 * (low + high)
     else:

@@ -28,7 +28,9 @@ class Despiked(NamedTuple):
     spikes: np.ndarray
 
 
-def to_energy(wavelength_nm: np.ndarray, signal: np.ndarray, variance: np.ndarray | None = None) -> EnergySpectrum:
+def to_energy(
+    wavelength_nm: np.ndarray, signal: np.ndarray, variance: np.ndarray | None = None
+) -> EnergySpectrum:
     """A spectral density per nm as one per eV, with the Jacobian and, for the variance, its square.
 
     E = hc / lambda and I(E) = I(lambda) lambda^2 / hc (Mooney & Kambhampati, J. Phys. Chem. Lett. 4 (2013) 3316). The
@@ -52,12 +54,16 @@ def to_energy(wavelength_nm: np.ndarray, signal: np.ndarray, variance: np.ndarra
     _match(wavelength, signal, "signal")
     if not (wavelength > 0).all():
         place = int(np.argmin(wavelength))
-        raise ValueError(f"wavelength_nm: point {place}: expected positive wavelengths, found {wavelength[place]}")
+        raise ValueError(
+            f"wavelength_nm: point {place}: expected positive wavelengths, found {wavelength[place]}"
+        )
     order = np.argsort(-wavelength)
     wavelength = wavelength[order]
     jacobian = wavelength**2 / HC_EV_NM
     if variance is not None:
-        variance = np.broadcast_to(np.asarray(variance, float), signal.shape)[..., order] * jacobian**2
+        variance = (
+            np.broadcast_to(np.asarray(variance, float), signal.shape)[..., order] * jacobian**2
+        )
     return EnergySpectrum(HC_EV_NM / wavelength, signal[..., order] * jacobian, variance)
 
 
@@ -75,14 +81,23 @@ def estimate_variance(y: np.ndarray) -> np.ndarray:
     """
     y = np.asarray(y, float)
     if y.shape[-1] < 8:
-        raise ValueError(f"y: expected at least 8 points to judge the noise by, found {y.shape[-1]}")
+        raise ValueError(
+            f"y: expected at least 8 points to judge the noise by, found {y.shape[-1]}"
+        )
     third = np.diff(y, 3, axis=-1)
     spread = np.median(np.abs(third), axis=-1) / 0.6744897501960817
     zero = spread == 0  # digitised or mostly flat data
     return np.where(zero, (third**2).mean(axis=-1), spread**2) / 20.0
 
 
-def despike(signal: np.ndarray, *, variance: np.ndarray | float | None = None, threshold: float = 6.0, width: int = 3, series: bool = True) -> Despiked:
+def despike(
+    signal: np.ndarray,
+    *,
+    variance: np.ndarray | float | None = None,
+    threshold: float = 6.0,
+    width: int = 3,
+    series: bool = True,
+) -> Despiked:
     """Replace cosmic rays: bright excursions of at most `width` points.
 
     A point is a spike when it stands more than `threshold` noise standard deviations above the median of its
@@ -116,15 +131,24 @@ def despike(signal: np.ndarray, *, variance: np.ndarray | float | None = None, t
     n, m = table.shape
     size = 2 * int(width) + 3
     if m < 2 * size:
-        raise ValueError(f"signal: expected at least {2 * size} points to tell spikes of {width} points, found {m}")
+        raise ValueError(
+            f"signal: expected at least {2 * size} points to tell spikes of {width} points, found {m}"
+        )
     spikes = np.zeros_like(table, bool)
-    given = None if variance is None else np.sqrt(np.broadcast_to(np.asarray(variance, float), table.shape))
+    given = (
+        None
+        if variance is None
+        else np.sqrt(np.broadcast_to(np.asarray(variance, float), table.shape))
+    )
     work = table.copy()
     for _ in range(2):  # the second pass finds small spikes beside large ones
         calm = median_filter(work, size=(1, size), mode="nearest")
         residual = work - calm
         if given is None:
-            local = median_filter(np.abs(residual), size=(1, 8 * size + 1), mode="nearest") / 0.6744897501960817
+            local = (
+                median_filter(np.abs(residual), size=(1, 8 * size + 1), mode="nearest")
+                / 0.6744897501960817
+            )
             overall = np.sqrt(estimate_variance(work))[:, None]
             # where the curve bends its scatter about the median is not noise alone; the larger of the two is safe
             noise = np.maximum(np.maximum(local, overall), 1e-12 * np.abs(work).max())
@@ -141,12 +165,19 @@ def despike(signal: np.ndarray, *, variance: np.ndarray | float | None = None, t
             before[0], after[-1] = work[2], work[-3]
             bright &= work - np.maximum(before, after) > threshold * noise
         else:
-            bright = np.array([_abrupt(row, mask, rise, sd) for row, mask, rise, sd in zip(work, bright, work - around, noise)])
+            bright = np.array(
+                [
+                    _abrupt(row, mask, rise, sd)
+                    for row, mask, rise, sd in zip(work, bright, work - around, noise)
+                ]
+            )
         if not bright.any():
             break
         spikes |= bright
         for row in np.flatnonzero(bright.any(axis=1)):
-            bad = spikes[row] | _beside(bright[row], residual[row], 3 * noise[row] if np.ndim(noise) else noise, int(width))
+            bad = spikes[row] | _beside(
+                bright[row], residual[row], 3 * noise[row] if np.ndim(noise) else noise, int(width)
+            )
             spikes[row] = bad
             good = ~bad
             work[row, bad] = np.interp(np.flatnonzero(bad), np.flatnonzero(good), table[row, good])
@@ -245,7 +276,13 @@ def baseline(
     use = np.zeros(m, bool)
     for a, b in regions:
         use |= (x >= min(a, b)) & (x <= max(a, b))
-    weights = np.ones((1, m)) if variance is None else np.broadcast_to(1 / np.asarray(variance, float), (n, m) if np.ndim(variance) == 2 else (1, m))
+    weights = (
+        np.ones((1, m))
+        if variance is None
+        else np.broadcast_to(
+            1 / np.asarray(variance, float), (n, m) if np.ndim(variance) == 2 else (1, m)
+        )
+    )
     weights = np.where(use, weights, 0.0)
     middle, half = 0.5 * (low + high), max(0.5 * (high - low), 1e-300)
     t = (x - middle) / half
@@ -254,18 +291,32 @@ def baseline(
     elif kind == "filter edge":
         if edge is None:
             raise ValueError("edge: expected (position, width) of the filter edge, found none")
-        basis = np.stack([np.ones(m), 0.5 * (1 + special.erf((x - edge[0]) / (np.sqrt(2) * max(edge[1], 1e-300))))], axis=1)
+        basis = np.stack(
+            [
+                np.ones(m),
+                0.5 * (1 + special.erf((x - edge[0]) / (np.sqrt(2) * max(edge[1], 1e-300)))),
+            ],
+            axis=1,
+        )
     else:
         if laser is None:
             raise ValueError("laser: expected the position of the laser line, found none")
         return _laser_tail(x, table, weights, use, laser, y.shape)
     if use.sum() <= basis.shape[1]:
-        raise ValueError(f"regions: expected more than {basis.shape[1]} points of pure baseline, found {int(use.sum())}")
+        raise ValueError(
+            f"regions: expected more than {basis.shape[1]} points of pure baseline, found {int(use.sum())}"
+        )
     sensitivity = _weighted_projection(basis[None], weights)
-    coefficients = np.einsum("nkm,nm->nk", np.broadcast_to(sensitivity, (n, *sensitivity.shape[1:])), table)
+    coefficients = np.einsum(
+        "nkm,nm->nk", np.broadcast_to(sensitivity, (n, *sensitivity.shape[1:])), table
+    )
     values = coefficients @ basis.T
     return Baseline(
-        values.reshape(y.shape), np.broadcast_to(basis, (n, *basis.shape)), np.broadcast_to(sensitivity, (n, *sensitivity.shape[1:])), coefficients, kind
+        values.reshape(y.shape),
+        np.broadcast_to(basis, (n, *basis.shape)),
+        np.broadcast_to(sensitivity, (n, *sensitivity.shape[1:])),
+        coefficients,
+        kind,
     )
 
 
@@ -278,7 +329,9 @@ def _weighted_projection(basis, weights):
 def _laser_tail(x, table, weights, use, laser, shape):
     away, n = np.abs(x - laser), len(table)
     if use.sum() <= 3:
-        raise ValueError(f"regions: expected more than 3 points of pure baseline, found {int(use.sum())}")
+        raise ValueError(
+            f"regions: expected more than 3 points of pure baseline, found {int(use.sum())}"
+        )
     step, span = np.ptp(x) / len(x), np.ptp(x)
     rows = []
     for i in range(n):
@@ -293,11 +346,24 @@ def _laser_tail(x, table, weights, use, laser, shape):
         grid = np.linspace(np.log(2 * step), np.log(span), 25)
         best = grid[int(np.argmin([linear(g)[0] for g in grid]))]
         log_length = optimize.minimize_scalar(
-            lambda g: linear(g)[0], bounds=(best - (grid[1] - grid[0]), best + (grid[1] - grid[0])), method="bounded", options={"xatol": 1e-10}
+            lambda g: linear(g)[0],
+            bounds=(best - (grid[1] - grid[0]), best + (grid[1] - grid[0])),
+            method="bounded",
+            options={"xatol": 1e-10},
         ).x
         _, basis, c = linear(log_length)
-        full = np.concatenate([basis, (c[1] * basis[:, 1] * (away - away[use].min()) / np.exp(log_length))[:, None]], axis=1)
-        rows.append((basis @ c, full, _weighted_projection(full[None], w[None])[0], np.append(c, np.exp(log_length))))
+        full = np.concatenate(
+            [basis, (c[1] * basis[:, 1] * (away - away[use].min()) / np.exp(log_length))[:, None]],
+            axis=1,
+        )
+        rows.append(
+            (
+                basis @ c,
+                full,
+                _weighted_projection(full[None], w[None])[0],
+                np.append(c, np.exp(log_length)),
+            )
+        )
     values, full, sensitivity, coefficients = (np.array(part) for part in zip(*rows))
     return Baseline(values.reshape(shape), full, sensitivity, coefficients, "laser tail")
 
@@ -307,10 +373,14 @@ def _axis(x, name):
     if x.ndim != 1 or len(x) < 2:
         raise ValueError(f"{name}: expected an axis of at least 2 points, found shape {x.shape}")
     if not np.isfinite(x).all():
-        raise ValueError(f"{name}: point {int(np.flatnonzero(~np.isfinite(x))[0])}: expected finite values, found {x[~np.isfinite(x)][0]}")
+        raise ValueError(
+            f"{name}: point {int(np.flatnonzero(~np.isfinite(x))[0])}: expected finite values, found {x[~np.isfinite(x)][0]}"
+        )
     values, counts = np.unique(x, return_counts=True)
     if (counts > 1).any():
-        raise ValueError(f"{name}: expected distinct values, found {values[counts > 1][0]} {counts.max()} times")
+        raise ValueError(
+            f"{name}: expected distinct values, found {values[counts > 1][0]} {counts.max()} times"
+        )
     return x
 
 
@@ -319,4 +389,6 @@ def _match(x, y, name):
         raise ValueError(f"{name}: expected shape ({len(x)},) or (n, {len(x)}), found {y.shape}")
     if not np.isfinite(y).all():
         place = np.argwhere(~np.isfinite(np.atleast_2d(y)))[0]
-        raise ValueError(f"{name}: spectrum {place[0]}, point {place[1]}: expected finite values, found {np.atleast_2d(y)[tuple(place)]}")
+        raise ValueError(
+            f"{name}: spectrum {place[0]}, point {place[1]}: expected finite values, found {np.atleast_2d(y)[tuple(place)]}"
+        )

@@ -12,7 +12,13 @@ from peled.lineshapes.model import BandModel
 def smooth(y: np.ndarray, width: int) -> np.ndarray:
     """Running mean over an odd number of points, twice, along the last axis."""
     width = max(1, int(width) // 2 * 2 + 1)
-    return y if width == 1 else uniform_filter1d(uniform_filter1d(y, width, axis=-1, mode="nearest"), width, axis=-1, mode="nearest")
+    return (
+        y
+        if width == 1
+        else uniform_filter1d(
+            uniform_filter1d(y, width, axis=-1, mode="nearest"), width, axis=-1, mode="nearest"
+        )
+    )
 
 
 def calm_and_top(y: np.ndarray) -> tuple[np.ndarray, int]:
@@ -22,14 +28,25 @@ def calm_and_top(y: np.ndarray) -> tuple[np.ndarray, int]:
     noise asks for (left under 4 % of the maximum), then as much as the width found allows.
     """
     m = len(y)
-    noise = float(np.median(np.abs(np.diff(y, 3)))) / (0.6744897501960817 * np.sqrt(20)) if m >= 8 else 0.0
+    noise = (
+        float(np.median(np.abs(np.diff(y, 3)))) / (0.6744897501960817 * np.sqrt(20))
+        if m >= 8
+        else 0.0
+    )
     width, calm = 1, y
-    while noise * np.sqrt(1.0 if width == 1 else 2 / (3 * width)) > 0.04 * calm.max() and 2 * width + 1 <= m // 6:
+    while (
+        noise * np.sqrt(1.0 if width == 1 else 2 / (3 * width)) > 0.04 * calm.max()
+        and 2 * width + 1 <= m // 6
+    ):
         width = 2 * width + 1
         calm = smooth(y, width)
     for _ in range(2):
         low, high = run(calm > 0.5 * calm.max(), int(np.argmax(calm)))
-        calm = smooth(y, max(width, (high - low) // 8)) if high - low >= 16 else (smooth(y, width) if width > 1 else y)
+        calm = (
+            smooth(y, max(width, (high - low) // 8))
+            if high - low >= 16
+            else (smooth(y, width) if width > 1 else y)
+        )
     return calm, int(np.argmax(calm))
 
 
@@ -37,7 +54,9 @@ def run(condition: np.ndarray, at: int) -> tuple[int, int]:
     """First and one past the last index of the unbroken run of True around `at`."""
     breaks = np.flatnonzero(~condition)
     place = np.searchsorted(breaks, at)
-    return (int(breaks[place - 1]) + 1 if place > 0 else 0), (int(breaks[place]) if place < len(breaks) else len(condition))
+    return (int(breaks[place - 1]) + 1 if place > 0 else 0), (
+        int(breaks[place]) if place < len(breaks) else len(condition)
+    )
 
 
 def guess(model: BandModel, x: np.ndarray, Y: np.ndarray) -> np.ndarray:
@@ -57,7 +76,11 @@ def _guess_one(model, x, y):
     if model.baseline is not None:
         edge = max(1, m // 20)
         left, right = np.median(y[:edge]), np.median(y[-edge:])
-        line = np.full(m, min(left, right)) if model.baseline == 0 else left + (right - left) * (x - x[0]) / span
+        line = (
+            np.full(m, min(left, right))
+            if model.baseline == 0
+            else left + (right - left) * (x - x[0]) / span
+        )
     signal = y - line
     upright, downward = calm_and_top(signal), calm_and_top(-signal)
     sign = 1.0 if upright[0].max() >= 0.5 * downward[0].max() else -1.0
@@ -69,11 +92,16 @@ def _guess_one(model, x, y):
         shape = SHAPES[model.bands[band]]
         stated = spec[f"{band}_centre"].value
         top = int(np.argmax(rest)) if stated is None else int(np.argmin(np.abs(x - stated)))
-        centre, height = (x[top] if stated is None else stated), max(rest[top], 1e-3 * np.abs(signal).max())
+        centre, height = (
+            (x[top] if stated is None else stated),
+            max(rest[top], 1e-3 * np.abs(signal).max()),
+        )
         low, high = run(rest > 0.5 * height, top)
         # the steeper side belongs to this band, the other may be a neighbour's
         half = min(x[min(high, m - 1)] - x[top], x[top] - x[max(low - 1, 0)])
-        width = max(2 * half if half > 0 else x[min(high, m - 1)] - x[max(low - 1, 0)], 1.5 * span / m)
+        width = max(
+            2 * half if half > 0 else x[min(high, m - 1)] - x[max(low - 1, 0)], 1.5 * span / m
+        )
         values = {
             "area": sign * height * width * 1.064,
             "centre": centre,
@@ -88,4 +116,9 @@ def _guess_one(model, x, y):
         for parameter in ("area", *shape.parameters):
             start[f"{band}_{parameter}"] = values[parameter]
         rest -= height * np.exp(-4 * np.log(2) * ((x - centre) / width) ** 2)
-    return np.array([spec[name].value if spec[name].value is not None else start.get(name, 0.0) for name in model.free])
+    return np.array(
+        [
+            spec[name].value if spec[name].value is not None else start.get(name, 0.0)
+            for name in model.free
+        ]
+    )

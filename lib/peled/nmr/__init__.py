@@ -9,9 +9,26 @@ from peled.nmr.assignment import Candidate, Reference, collisions, rank, read_re
 from peled.nmr.detection import build_up, fit_build_up, limit_at
 from peled.nmr.integrals import integrate
 from peled.nmr.lines import Component, Line, LineFit, choose_lines, fit_lines, pick_peaks
-from peled.nmr.processing import Phase, PhaseError, Processed, apply_phase, autophase, baseline, from_spectrum, process
+from peled.nmr.processing import (
+    Phase,
+    PhaseError,
+    Processed,
+    apply_phase,
+    autophase,
+    baseline,
+    from_spectrum,
+    process,
+)
 from peled.nmr.referencing import Standard, read_standards, reference
-from peled.nmr.series import Experiment, Study, follow, load, load_study, read_experiments, read_resonances
+from peled.nmr.series import (
+    Experiment,
+    Study,
+    follow,
+    load,
+    load_study,
+    read_experiments,
+    read_resonances,
+)
 from peled.nmr.spins import fit_spin_system, transitions
 from peled.nmr.titration import bound_fractions, fit_binding, fit_exchange, track, trend, two_site
 

@@ -57,27 +57,59 @@ def read_references(path) -> list[Reference]:
         reader = csv.DictReader(stream)
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
         if missing:
-            raise FormatError(path, place="line 1", expected=f"the columns {', '.join(COLUMNS)}", found=f"no {', '.join(missing)}")
+            raise FormatError(
+                path,
+                place="line 1",
+                expected=f"the columns {', '.join(COLUMNS)}",
+                found=f"no {', '.join(missing)}",
+            )
         found = []
         for row in reader:
             try:
                 spread = float(row["spread_ppm"])
                 if not spread > 0:
                     raise ValueError(f"spread {spread}")
-                found.append(Reference(row["nucleus"], row["molecule"], row["site"], float(row["shift_ppm"]), spread, row["medium"], row["source"]))
+                found.append(
+                    Reference(
+                        row["nucleus"],
+                        row["molecule"],
+                        row["site"],
+                        float(row["shift_ppm"]),
+                        spread,
+                        row["medium"],
+                        row["source"],
+                    )
+                )
             except (TypeError, ValueError) as error:
-                raise FormatError(path, place=f"line {reader.line_num}", expected="numbers in shift_ppm and spread_ppm (positive)", found=str(error)) from None
+                raise FormatError(
+                    path,
+                    place=f"line {reader.line_num}",
+                    expected="numbers in shift_ppm and spread_ppm (positive)",
+                    found=str(error),
+                ) from None
     return found
 
 
-def sidebands(lines: Sequence[tuple[str, float]], mas_rate_Hz: float, reference_MHz: float, *, orders: int = 2) -> list[tuple[str, float]]:
+def sidebands(
+    lines: Sequence[tuple[str, float]], mas_rate_Hz: float, reference_MHz: float, *, orders: int = 2
+) -> list[tuple[str, float]]:
     """Where the spinning sidebands of lines lie: (label, shift) for each order, delta +- k nu_r / nu_0."""
     step = mas_rate_Hz / reference_MHz
-    return [(f"{name} sideband {order:+d}", shift + order * step) for name, shift in lines for order in range(-orders, orders + 1) if order]
+    return [
+        (f"{name} sideband {order:+d}", shift + order * step)
+        for name, shift in lines
+        for order in range(-orders, orders + 1)
+        if order
+    ]
 
 
 def rank(
-    position_ppm: float, error_ppm: float, references: Sequence[Reference], *, extra: Sequence[tuple[str, float, float]] = (), largest_z: float = 3.0
+    position_ppm: float,
+    error_ppm: float,
+    references: Sequence[Reference],
+    *,
+    extra: Sequence[tuple[str, float, float]] = (),
+    largest_z: float = 3.0,
 ) -> list[Candidate]:
     """Candidates for a line, best first.
 
@@ -95,13 +127,25 @@ def rank(
     Weights are Gaussian likelihoods normalised to one: a flat prior over the candidates listed. They say how much the
     shift alone tells them apart, not which is true.
     """
-    rows = [(r.label, r.shift_ppm, r.spread_ppm, False) for r in references] + [(label, shift, error, True) for label, shift, error in extra]
+    rows = [(r.label, r.shift_ppm, r.spread_ppm, False) for r in references] + [
+        (label, shift, error, True) for label, shift, error in extra
+    ]
     found = []
     for label, shift, spread, artefact in rows:
         combined = float(np.hypot(error_ppm, spread))
         z = (position_ppm - shift) / combined
         if abs(z) <= largest_z:
-            found.append((label, shift, position_ppm - shift, combined, z, artefact, np.exp(-0.5 * z**2) / combined))
+            found.append(
+                (
+                    label,
+                    shift,
+                    position_ppm - shift,
+                    combined,
+                    z,
+                    artefact,
+                    np.exp(-0.5 * z**2) / combined,
+                )
+            )
     total = sum(row[-1] for row in found) or 1.0
     ranked = [
         Candidate(label, shift, distance, combined, float(z), float(density / total), artefact)

@@ -69,12 +69,18 @@ def limit_at(
         If the window is outside the spectrum.
     """
     shifts = np.asarray(shifts_ppm, float)
-    relative = np.ones(len(shifts)) / len(shifts) if weights is None else np.asarray(weights, float) / np.sum(weights)
+    relative = (
+        np.ones(len(shifts)) / len(shifts)
+        if weights is None
+        else np.asarray(weights, float) / np.sum(weights)
+    )
     reach = 10 * (width_Hz + gauss_Hz + processed.line_broadening_Hz) / processed.reference_MHz
     part = processed.window(*(window_ppm or (shifts.min() - reach, shifts.max() + reach)))
     ppm, data = processed.ppm[part], processed.real[part]
     columns = [shape_columns(processed, ppm, shifts, width_Hz, gauss_Hz) @ relative]
-    columns += [shape_columns(processed, ppm, np.array([shift]), width)[:, 0] for shift, width in nuisance]
+    columns += [
+        shape_columns(processed, ppm, np.array([shift]), width)[:, 0] for shift, width in nuisance
+    ]
     columns += list(np.vander(np.linspace(-1, 1, len(ppm)), baseline_order + 1).T)
     design = np.array(columns).T
     size = np.sqrt((design**2).sum(axis=0))
@@ -83,7 +89,10 @@ def limit_at(
     error = float(np.sqrt(processed.covariance_of(operator[:, :1])[0, 0]))
     rest = data - design @ (operator.T @ data)
     independent = processed.independent_points(len(data))
-    misfit = np.sqrt(np.mean(rest**2) * independent / max(independent - design.shape[1], 1.0)) / processed.noise_sd
+    misfit = (
+        np.sqrt(np.mean(rest**2) * independent / max(independent - design.shape[1], 1.0))
+        / processed.noise_sd
+    )
     if misfit**2 > 1 + 4 * np.sqrt(2 / max(independent - design.shape[1], 2.0)):
         error *= float(misfit)
     z = norm.ppf(0.95)
@@ -92,7 +101,9 @@ def limit_at(
     return Limit(estimate, error, z * error, 2 * z * error, float(upper), estimate > z * error)
 
 
-def build_up(contact_time_s: np.ndarray, amplitude: float, t_is_s: float, t1rho_s: float) -> np.ndarray:
+def build_up(
+    contact_time_s: np.ndarray, amplitude: float, t_is_s: float, t1rho_s: float
+) -> np.ndarray:
     """Intensity after cross polarisation for a contact time, abundant spins relaxing with T1rho (T1rho of 13C neglected).
 
     I(t) = A (1 - T_IS/T1rho)^-1 [exp(-t/T1rho) - exp(-t/T_IS)] (Kolodziejski and Klinowski, Chem. Rev. 102, 613 (2002),
@@ -101,7 +112,11 @@ def build_up(contact_time_s: np.ndarray, amplitude: float, t_is_s: float, t1rho_
     ratio = t_is_s / t1rho_s
     if abs(ratio - 1) < 1e-6:
         return amplitude * contact_time_s / t1rho_s * np.exp(-contact_time_s / t1rho_s)
-    return amplitude / (1 - ratio) * (np.exp(-contact_time_s / t1rho_s) - np.exp(-contact_time_s / t_is_s))
+    return (
+        amplitude
+        / (1 - ratio)
+        * (np.exp(-contact_time_s / t1rho_s) - np.exp(-contact_time_s / t_is_s))
+    )
 
 
 @dataclass(frozen=True)
@@ -120,7 +135,12 @@ class BuildUp:
         value = float(build_up(np.array(contact_time_s), 1.0, self.t_is_s, self.t1rho_s))
         steps = []
         for k, (a, b) in enumerate(((self.t_is_s, self.t1rho_s),) * 2):
-            up = build_up(np.array(contact_time_s), 1.0, a * (1.001 if k == 0 else 1), b * (1.001 if k == 1 else 1))
+            up = build_up(
+                np.array(contact_time_s),
+                1.0,
+                a * (1.001 if k == 0 else 1),
+                b * (1.001 if k == 1 else 1),
+            )
             steps.append((float(up) - value) / np.log(1.001))
         gradient = np.array(steps)
         return value, float(np.sqrt(gradient @ self.covariance_log[1:, 1:] @ gradient))
@@ -141,7 +161,12 @@ def fit_build_up(contact_time_s: np.ndarray, intensity: np.ndarray, error: np.nd
     for fast in (0.05e-3, 0.3e-3, 1.5e-3):
         for slow in (3e-3, 15e-3, 100e-3):
             start = np.log([max(y.max(), 1e-300) * 1.2, fast, slow])
-            found = least_squares(lambda p: (build_up(t, *np.exp(p)) - y) / e, start, x_scale=[0.2, 0.5, 0.5], bounds=(start - 12, start + 12))
+            found = least_squares(
+                lambda p: (build_up(t, *np.exp(p)) - y) / e,
+                start,
+                x_scale=[0.2, 0.5, 0.5],
+                bounds=(start - 12, start + 12),
+            )
             if best is None or found.cost < best.cost - 1e-9:
                 best = found
     values = np.exp(best.x)
@@ -149,10 +174,19 @@ def fit_build_up(contact_time_s: np.ndarray, intensity: np.ndarray, error: np.nd
     chi2 = 2 * best.cost / freedom
     covariance = np.linalg.pinv(best.jac.T @ best.jac) * max(chi2, 1.0)
     errors = np.sqrt(np.diag(covariance)) * values
-    if values[1] > values[2]:  # the two times exchange roles; the faster one builds up for strongly coupled carbons
+    if (
+        values[1] > values[2]
+    ):  # the two times exchange roles; the faster one builds up for strongly coupled carbons
         ratio = values[1] / values[2]
         order = [0, 2, 1]
         values, errors, covariance = values[order], errors[order], covariance[np.ix_(order, order)]
         values[0] *= 1 / ratio
         errors[0] /= ratio
-    return BuildUp(float(values[0]), float(values[1]), float(values[2]), tuple(float(x) for x in errors), covariance, float(chi2))
+    return BuildUp(
+        float(values[0]),
+        float(values[1]),
+        float(values[2]),
+        tuple(float(x) for x in errors),
+        covariance,
+        float(chi2),
+    )

@@ -41,12 +41,24 @@ class Integrals:
     def ratio(self, i: int, j: int) -> tuple[float, float]:
         """Area i over area j with its standard error, to first order, from both kinds of error."""
         a, b = self.regions[i].area, self.regions[j].area
-        variance = self.covariance[i, i] / b**2 + self.covariance[j, j] * a**2 / b**4 - 2 * self.covariance[i, j] * a / b**3
-        variance += (self.regions[i].baseline_error / b) ** 2 + (self.regions[j].baseline_error * a / b**2) ** 2
+        variance = (
+            self.covariance[i, i] / b**2
+            + self.covariance[j, j] * a**2 / b**4
+            - 2 * self.covariance[i, j] * a / b**3
+        )
+        variance += (self.regions[i].baseline_error / b) ** 2 + (
+            self.regions[j].baseline_error * a / b**2
+        ) ** 2
         return a / b, float(np.sqrt(variance))
 
 
-def integrate(processed: Processed, regions_ppm: Sequence[tuple[float, float]], *, flank_ppm: float | None = None, base: Baseline | None = None) -> Integrals:
+def integrate(
+    processed: Processed,
+    regions_ppm: Sequence[tuple[float, float]],
+    *,
+    flank_ppm: float | None = None,
+    base: Baseline | None = None,
+) -> Integrals:
     """Integrate regions.
 
     Parameters
@@ -75,10 +87,14 @@ def integrate(processed: Processed, regions_ppm: Sequence[tuple[float, float]], 
         low, high = sorted((low, high))
         part = processed.window(low, high)
         if low < processed.ppm[0] or high > processed.ppm[-1]:
-            raise ValueError(f"region {low:g} to {high:g} ppm: expected it inside the spectrum ({processed.ppm[0]:.2f} to {processed.ppm[-1]:.2f} ppm)")
+            raise ValueError(
+                f"region {low:g} to {high:g} ppm: expected it inside the spectrum ({processed.ppm[0]:.2f} to {processed.ppm[-1]:.2f} ppm)"
+            )
         operator = np.zeros(size)
         operator[part] = step
-        flank = flank_ppm if flank_ppm is not None else 0.0 if base is not None else (high - low) / 5
+        flank = (
+            flank_ppm if flank_ppm is not None else 0.0 if base is not None else (high - low) / 5
+        )
         systematic = 0.0
         width = round(float(flank / (processed.ppm[1] - processed.ppm[0])))
         if width >= 3:
@@ -100,7 +116,8 @@ def integrate(processed: Processed, regions_ppm: Sequence[tuple[float, float]], 
     last = max(int(np.flatnonzero(o)[-1]) for o in operators) + 1
     covariance = processed.covariance_of(np.array(operators)[:, first:last].T)
     regions = tuple(
-        Integral(low, high, area, float(np.sqrt(max(covariance[i, i], 0))), float(systematic)) for i, (low, high, area, systematic) in enumerate(found)
+        Integral(low, high, area, float(np.sqrt(max(covariance[i, i], 0))), float(systematic))
+        for i, (low, high, area, systematic) in enumerate(found)
     )
     return Integrals(regions, covariance)
 

@@ -61,9 +61,13 @@ class Component:
 
     def __post_init__(self):
         if self.shape not in ("lorentz", "gauss", "voigt"):
-            raise ValueError(f"{self.name}: shape: expected lorentz, gauss or voigt, found {self.shape!r}")
+            raise ValueError(
+                f"{self.name}: shape: expected lorentz, gauss or voigt, found {self.shape!r}"
+            )
         if len(self.couplings_Hz) != len(self.partners):
-            raise ValueError(f"{self.name}: expected one count of partners for each coupling, found {len(self.partners)} for {len(self.couplings_Hz)}")
+            raise ValueError(
+                f"{self.name}: expected one count of partners for each coupling, found {len(self.partners)} for {len(self.couplings_Hz)}"
+            )
         if self.sidebands and not self.mas_rate_Hz > 0:
             raise ValueError(f"{self.name}: sidebands need mas_rate_Hz, found {self.mas_rate_Hz}")
 
@@ -143,7 +147,13 @@ class SeparableFit:
     independent_points: float
 
 
-def shape_columns(processed: Processed, ppm: np.ndarray, positions_ppm: np.ndarray, width_Hz: float, gauss_Hz: float = 0.0) -> np.ndarray:
+def shape_columns(
+    processed: Processed,
+    ppm: np.ndarray,
+    positions_ppm: np.ndarray,
+    width_Hz: float,
+    gauss_Hz: float = 0.0,
+) -> np.ndarray:
     """Absorption lines of unit area over Hz at each position, as the processing of this spectrum would draw them.
 
     Parameters
@@ -180,7 +190,9 @@ def shape_columns(processed: Processed, ppm: np.ndarray, positions_ppm: np.ndarr
     return (width / (2 * np.pi)) / (offset**2 + (width / 2) ** 2)
 
 
-def multiplet(couplings_Hz: Sequence[float], partners: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def multiplet(
+    couplings_Hz: Sequence[float], partners: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
     """Offsets (Hz) and relative intensities (sum 1) of a first-order multiplet of spin-1/2 partners."""
     offsets, weights = np.zeros(1), np.ones(1)
     for coupling, count in zip(couplings_Hz, partners, strict=True):
@@ -241,9 +253,21 @@ def fit_separable(
         return -(columns - q @ (q.T @ columns))
 
     if len(start):
-        low, high = bounds if bounds is not None else (np.full(len(start), -np.inf), np.full(len(start), np.inf))
+        low, high = (
+            bounds
+            if bounds is not None
+            else (np.full(len(start), -np.inf), np.full(len(start), np.inf))
+        )
         found = least_squares(
-            residual, np.clip(start, low, high), jac=jacobian, bounds=(low, high), x_scale=scale, xtol=1e-8, ftol=1e-9, gtol=1e-10, max_nfev=max_evaluations
+            residual,
+            np.clip(start, low, high),
+            jac=jacobian,
+            bounds=(low, high),
+            x_scale=scale,
+            xtol=1e-8,
+            ftol=1e-9,
+            gtol=1e-10,
+            max_nfev=max_evaluations,
         )
         p, converged = found.x, bool(found.status > 0)
     else:
@@ -264,7 +288,9 @@ def fit_separable(
     misfit = float(np.sqrt(np.mean(rest**2) / freedom) / noise) if noise > 0 else np.inf
     if misfit**2 > 1 + 4 * np.sqrt(2 / max(independent - full.shape[1], 2.0)):
         covariance = covariance * misfit**2
-    return SeparableFit(p, amplitudes, covariance, model, matrix, float(rest @ rest), converged, misfit, independent)
+    return SeparableFit(
+        p, amplitudes, covariance, model, matrix, float(rest @ rest), converged, misfit, independent
+    )
 
 
 def _derivatives(design, p, amplitudes, scale) -> np.ndarray:
@@ -276,7 +302,13 @@ def _derivatives(design, p, amplitudes, scale) -> np.ndarray:
     return np.array(columns).T
 
 
-def fit_lines(processed: Processed, window_ppm: tuple[float, float], components: Sequence[Component], *, baseline_order: int = 1) -> LineFit:
+def fit_lines(
+    processed: Processed,
+    window_ppm: tuple[float, float],
+    components: Sequence[Component],
+    *,
+    baseline_order: int = 1,
+) -> LineFit:
     """Fit signals in one window.
 
     Parameters
@@ -300,20 +332,30 @@ def fit_lines(processed: Processed, window_ppm: tuple[float, float], components:
     if not components:
         raise ValueError("components: expected at least one signal, found none")
     if len({c.name for c in components}) < len(components):
-        raise ValueError(f"components: expected different names, found {', '.join(c.name for c in components)}")
+        raise ValueError(
+            f"components: expected different names, found {', '.join(c.name for c in components)}"
+        )
     part = processed.window(*window_ppm)
     ppm, data = processed.ppm[part], processed.real[part]
     layout = _Layout(components, processed)
     matrix_size = layout.size + layout.columns + baseline_order + 1
     if len(ppm) <= matrix_size:
-        raise ValueError(f"window {window_ppm[0]:g} to {window_ppm[1]:g} ppm: expected more points than the {matrix_size} parameters, found {len(ppm)}")
+        raise ValueError(
+            f"window {window_ppm[0]:g} to {window_ppm[1]:g} ppm: expected more points than the {matrix_size} parameters, found {len(ppm)}"
+        )
     x = np.linspace(-1, 1, len(ppm))
-    polynomial = np.vander(x, baseline_order + 1, increasing=True) if baseline_order >= 0 else np.empty((len(ppm), 0))
+    polynomial = (
+        np.vander(x, baseline_order + 1, increasing=True)
+        if baseline_order >= 0
+        else np.empty((len(ppm), 0))
+    )
 
     def design(p):
         return np.hstack([layout.design(p, ppm), polynomial])
 
-    found = fit_separable(design, layout.start, data, processed, bounds=layout.bounds(ppm), scale=layout.scale)
+    found = fit_separable(
+        design, layout.start, data, processed, bounds=layout.bounds(ppm), scale=layout.scale
+    )
     lines = layout.lines(found)
     k = layout.size
     area_jacobian = np.zeros((len(components), len(found.covariance)))
@@ -326,7 +368,19 @@ def fit_lines(processed: Processed, window_ppm: tuple[float, float], components:
     independent, parameters = found.independent_points, k + len(found.linear)
     bic = independent * np.log(found.rss / len(data)) + parameters * np.log(independent)
     return LineFit(
-        lines, area_covariance, ppm, data, found.model, under, np.array(curves), found.misfit, float(bic), independent, parameters, found.rss, found.converged
+        lines,
+        area_covariance,
+        ppm,
+        data,
+        found.model,
+        under,
+        np.array(curves),
+        found.misfit,
+        float(bic),
+        independent,
+        parameters,
+        found.rss,
+        found.converged,
     )
 
 
@@ -347,18 +401,33 @@ class _Layout:
                 self.kinds.append(kind)
                 return len(start) - 1
 
-            place["centre"] = None if "centre" in c.fixed else add(0.0, max(c.width_Hz, c.gauss_Hz, processed.hz_per_point), "centre")
+            place["centre"] = (
+                None
+                if "centre" in c.fixed
+                else add(0.0, max(c.width_Hz, c.gauss_Hz, processed.hz_per_point), "centre")
+            )
             known = shared.get(c.shared_width) if c.shared_width else None
             if known:
                 place["width"], place["gauss"] = known["width"], known["gauss"]
             else:
                 lorentzian = c.shape in ("lorentz", "voigt")
                 gaussian = c.shape in ("gauss", "voigt")
-                place["width"] = add(np.log(max(c.width_Hz, 1e-3)), 0.3, "width") if lorentzian and "width" not in c.fixed else None
-                place["gauss"] = add(np.log(max(c.gauss_Hz or c.width_Hz, 1e-3)), 0.3, "width") if gaussian and "width" not in c.fixed else None
+                place["width"] = (
+                    add(np.log(max(c.width_Hz, 1e-3)), 0.3, "width")
+                    if lorentzian and "width" not in c.fixed
+                    else None
+                )
+                place["gauss"] = (
+                    add(np.log(max(c.gauss_Hz or c.width_Hz, 1e-3)), 0.3, "width")
+                    if gaussian and "width" not in c.fixed
+                    else None
+                )
                 if c.shared_width:
                     shared[c.shared_width] = place
-            place["couplings"] = [None if "couplings" in c.fixed else add(j, max(0.3 * c.width_Hz, 0.1), "coupling") for j in c.couplings_Hz]
+            place["couplings"] = [
+                None if "couplings" in c.fixed else add(j, max(0.3 * c.width_Hz, 0.1), "coupling")
+                for j in c.couplings_Hz
+            ]
             self.places.append(place)
         self.start, self.scale = np.array(start), np.array(scale)
         self.size = len(start)
@@ -376,15 +445,37 @@ class _Layout:
                 low[place["centre"]], high[place["centre"]] = -reach / 2, reach / 2
             for key in ("width", "gauss"):
                 if place[key] is not None:
-                    low[place[key]], high[place[key]] = np.log(1e-3), np.log(max(2 * reach, 10 * c.width_Hz))
+                    low[place[key]], high[place[key]] = (
+                        np.log(1e-3),
+                        np.log(max(2 * reach, 10 * c.width_Hz)),
+                    )
         return low, high
 
     def values(self, p, i):
         c, place = self.components[i], self.places[i]
-        centre = c.centre_ppm + (p[place["centre"]] / self.processed.reference_MHz if place["centre"] is not None else 0.0)
-        width = 0.0 if c.shape == "gauss" else np.exp(p[place["width"]]) if place["width"] is not None else c.width_Hz
-        gauss = 0.0 if c.shape == "lorentz" else np.exp(p[place["gauss"]]) if place["gauss"] is not None else c.gauss_Hz
-        couplings = [p[k] if k is not None else j for k, j in zip(place["couplings"], c.couplings_Hz, strict=True)]
+        centre = c.centre_ppm + (
+            p[place["centre"]] / self.processed.reference_MHz
+            if place["centre"] is not None
+            else 0.0
+        )
+        width = (
+            0.0
+            if c.shape == "gauss"
+            else np.exp(p[place["width"]])
+            if place["width"] is not None
+            else c.width_Hz
+        )
+        gauss = (
+            0.0
+            if c.shape == "lorentz"
+            else np.exp(p[place["gauss"]])
+            if place["gauss"] is not None
+            else c.gauss_Hz
+        )
+        couplings = [
+            p[k] if k is not None else j
+            for k, j in zip(place["couplings"], c.couplings_Hz, strict=True)
+        ]
         return centre, width, gauss, couplings
 
     def design(self, p, ppm):
@@ -393,8 +484,12 @@ class _Layout:
             centre, width, gauss, couplings = self.values(p, i)
             offsets, weights = multiplet(couplings, c.partners)
             for column, order in enumerate(range(-c.sidebands, c.sidebands + 1)):
-                positions = centre + (offsets + order * c.mas_rate_Hz) / self.processed.reference_MHz
-                out[:, self.column_slices[i].start + column] = shape_columns(self.processed, ppm, positions, width, gauss) @ weights
+                positions = (
+                    centre + (offsets + order * c.mas_rate_Hz) / self.processed.reference_MHz
+                )
+                out[:, self.column_slices[i].start + column] = (
+                    shape_columns(self.processed, ppm, positions, width, gauss) @ weights
+                )
         return out
 
     def lines(self, found: SeparableFit) -> tuple[Line, ...]:
@@ -465,7 +560,13 @@ def choose_lines(
 
     def attempt(places, widths):
         lines = [
-            Component(f"line {i + 1}", float(place), float(w), float(w) if shape != "lorentz" else 0.0, shape)
+            Component(
+                f"line {i + 1}",
+                float(place),
+                float(w),
+                float(w) if shape != "lorentz" else 0.0,
+                shape,
+            )
             for i, (place, w) in enumerate(zip(places, widths, strict=True))
         ]
         try:
@@ -482,17 +583,27 @@ def choose_lines(
         trials = [
             attempt(
                 [*(line.position_ppm for line in old), missed],
-                [*(max(line.width_Hz, line.gauss_Hz) for line in old), min([narrow, *(max(line.width_Hz, line.gauss_Hz) for line in old)])],
+                [
+                    *(max(line.width_Hz, line.gauss_Hz) for line in old),
+                    min([narrow, *(max(line.width_Hz, line.gauss_Hz) for line in old)]),
+                ],
             )
         ]
         if count > 1 and len(maxima) >= count:
-            trials.append(attempt(ppm[maxima[:count]], [_local_width(processed, rest, m) for m in maxima[:count]]))
+            trials.append(
+                attempt(
+                    ppm[maxima[:count]], [_local_width(processed, rest, m) for m in maxima[:count]]
+                )
+            )
         trials = [trial for trial in trials if trial is not None]
         if not trials:
             break
         fit = min(trials, key=lambda trial: trial.rss)
         if fits:
-            extra, freedom = fit.parameters - fits[-1].parameters, max(fit.independent_points - fit.parameters, 1.0)
+            extra, freedom = (
+                fit.parameters - fits[-1].parameters,
+                max(fit.independent_points - fit.parameters, 1.0),
+            )
             gain = max((fits[-1].rss - fit.rss) / fit.rss * freedom / extra, 0.0)
             p_values.append(float(f_distribution.sf(gain, extra, freedom)))
         fits.append(fit)
@@ -512,7 +623,10 @@ def _local_width(processed: Processed, y: np.ndarray, peak: int) -> float:
     reach, limit = 1, min(peak, len(y) - 1 - peak)
     while reach < limit and y[peak - reach] > y[peak] / 2 and y[peak + reach] > y[peak] / 2:
         reach += 1
-    return max(2 * reach * processed.hz_per_point - processed.line_broadening_Hz, 0.5 * processed.hz_per_point)
+    return max(
+        2 * reach * processed.hz_per_point - processed.line_broadening_Hz,
+        0.5 * processed.hz_per_point,
+    )
 
 
 def _guess_width(processed: Processed, y: np.ndarray) -> float:
@@ -523,7 +637,10 @@ def _guess_width(processed: Processed, y: np.ndarray) -> float:
         left -= 1
     while right < len(y) - 1 and y[right] > level:
         right += 1
-    return max((right - left) * processed.hz_per_point - processed.line_broadening_Hz, 0.5 * processed.hz_per_point)
+    return max(
+        (right - left) * processed.hz_per_point - processed.line_broadening_Hz,
+        0.5 * processed.hz_per_point,
+    )
 
 
 @dataclass(frozen=True)
@@ -535,7 +652,9 @@ class Peaks:
     signal_to_noise: np.ndarray
 
 
-def pick_peaks(processed: Processed, *, threshold: float = 6.0, window_ppm: tuple[float, float] | None = None) -> Peaks:
+def pick_peaks(
+    processed: Processed, *, threshold: float = 6.0, window_ppm: tuple[float, float] | None = None
+) -> Peaks:
     """Maxima of the absorption spectrum that stand `threshold` noise standard deviations above their surroundings.
 
     Positions are those of a parabola through the three highest points.
@@ -547,4 +666,8 @@ def pick_peaks(processed: Processed, *, threshold: float = 6.0, window_ppm: tupl
     curve = left - 2 * mid + right
     shift = np.where(curve < 0, 0.5 * (left - right) / np.where(curve == 0, 1, curve), 0.0)
     step = processed.ppm[1] - processed.ppm[0]
-    return Peaks(processed.ppm[part][index] + shift * step, mid - 0.25 * (left - right) * shift, found["prominences"] / processed.noise_sd)
+    return Peaks(
+        processed.ppm[part][index] + shift * step,
+        mid - 0.25 * (left - right) * shift,
+        found["prominences"] / processed.noise_sd,
+    )

@@ -48,7 +48,16 @@ def stack(
         if clip is not None:
             y = np.minimum(y, clip)
         ax.plot(spectrum.ppm[part], y + i * step, color=colour, lw=0.6)
-        ax.text(label_at, i * step + 0.08 * step, label, color=colour, transform=ax.get_yaxis_transform(), ha="right", va="bottom", size=6)
+        ax.text(
+            label_at,
+            i * step + 0.08 * step,
+            label,
+            color=colour,
+            transform=ax.get_yaxis_transform(),
+            ha="right",
+            va="bottom",
+            size=6,
+        )
     ax.set_xlim(high, low)
     ax.set_ylim(-0.12 * step, (len(spectra) - 1) * step + (clip or 1.0) * 1.08)
     ax.set_yticks([])
@@ -82,8 +91,20 @@ def fit(
 ) -> None:
     """Data, model and components of a fit."""
     unit = scale or np.abs(result.data).max()
-    ax.plot(result.ppm, result.data / unit + offset, color="black", lw=0.5, label="data" if labels else None)
-    ax.plot(result.ppm, result.model / unit + offset, color=COLOURS["orange"], lw=0.8, label="fit" if labels else None)
+    ax.plot(
+        result.ppm,
+        result.data / unit + offset,
+        color="black",
+        lw=0.5,
+        label="data" if labels else None,
+    )
+    ax.plot(
+        result.ppm,
+        result.model / unit + offset,
+        color=COLOURS["orange"],
+        lw=0.8,
+        label="fit" if labels else None,
+    )
     for curve, line, colour in zip(result.curves, result.lines, colours, strict=False):
         ax.fill_between(
             result.ppm,
@@ -114,20 +135,58 @@ def surface(ax, drawings: dict[str, molecules.Molecule]) -> None:
                 zorder=3,
             )
             if lead and row == 0:
-                ax.text(1.35 * column, 0, "Pb", ha="center", va="center", size=4.5, color="white", zorder=4)
-    left = molecules.draw(ax, drawings["GL"], origin=(3.2, 4.0), size=0.52, flip=True, labels=False, fontsize=5, linewidth=0.8)
-    right = molecules.draw(ax, drawings["EDTA"], origin=(11.5, 4.0), size=0.52, labels=False, fontsize=5, linewidth=0.8)
+                ax.text(
+                    1.35 * column,
+                    0,
+                    "Pb",
+                    ha="center",
+                    va="center",
+                    size=4.5,
+                    color="white",
+                    zorder=4,
+                )
+    left = molecules.draw(
+        ax,
+        drawings["GL"],
+        origin=(3.2, 4.0),
+        size=0.52,
+        flip=True,
+        labels=False,
+        fontsize=5,
+        linewidth=0.8,
+    )
+    right = molecules.draw(
+        ax, drawings["EDTA"], origin=(11.5, 4.0), size=0.52, labels=False, fontsize=5, linewidth=0.8
+    )
     leads = np.array([(1.35 * c, 0.0) for c in range(0, 12, 2)])
     for xy, donors in (
         (left, _donors(drawings["GL"], ("S", "Glu α", "Cys α"))),
-        (right, sorted((k for k, e in enumerate(drawings["EDTA"].elements) if e == "O"), key=lambda k: right[k][1])[:3]),
+        (
+            right,
+            sorted(
+                (k for k, e in enumerate(drawings["EDTA"].elements) if e == "O"),
+                key=lambda k: right[k][1],
+            )[:3],
+        ),
     ):
         for k in donors:
             target = leads[np.argmin(np.abs(leads[:, 0] - xy[k][0]))]
-            ax.plot(*np.array([xy[k] - [0, 0.2], target + [0, 0.35]]).T, ls=":", lw=1.0, color=COLOURS["orange"], zorder=2)
+            ax.plot(
+                *np.array([xy[k] - [0, 0.2], target + [0, 0.35]]).T,
+                ls=":",
+                lw=1.0,
+                color=COLOURS["orange"],
+                zorder=2,
+            )
     ax.text(3.2, 7.2, "GL", ha="center", size=7, color=COLOURS["GL"], weight="bold")
     ax.text(11.5, 7.2, "EDTA", ha="center", size=7, color=COLOURS["EDTA"], weight="bold")
-    ax.text(7.4, -2.4, "lead-halide surface; dotted: lead to carboxylate, thiolate, amide", ha="center", size=5.5)
+    ax.text(
+        7.4,
+        -2.4,
+        "lead-halide surface; dotted: lead to carboxylate, thiolate, amide",
+        ha="center",
+        size=5.5,
+    )
     ax.set_xlim(-1.5, 16.5)
     ax.set_ylim(-2.8, 7.9)
     ax.set_aspect("equal")
@@ -142,17 +201,37 @@ def _donors(drawing: molecules.Molecule, wanted: Sequence[str]) -> list[int]:
             if element == name:
                 found.append(k)
             elif label == name == "Glu α":
-                found += [o for c in drawing.neighbours(k) for o in drawing.neighbours(c) if drawing.elements[o] == "O"][:1]
+                found += [
+                    o
+                    for c in drawing.neighbours(k)
+                    for o in drawing.neighbours(c)
+                    if drawing.elements[o] == "O"
+                ][:1]
             elif label == name == "Cys α":
                 found += [n for n in drawing.neighbours(k) if drawing.elements[n] == "N"]
     return found
 
 
 def shift_curves(
-    ax, ratio: np.ndarray, shift_ppm: np.ndarray, error_ppm: np.ndarray, label: str, colour: str, model: tuple[np.ndarray, np.ndarray] | None = None
+    ax,
+    ratio: np.ndarray,
+    shift_ppm: np.ndarray,
+    error_ppm: np.ndarray,
+    label: str,
+    colour: str,
+    model: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> None:
     """Change of shift along a titration, with the fitted isotherm."""
-    ax.errorbar(ratio, shift_ppm - shift_ppm[0], error_ppm, fmt="o", ms=2.5, color=colour, label=label, lw=0.6)
+    ax.errorbar(
+        ratio,
+        shift_ppm - shift_ppm[0],
+        error_ppm,
+        fmt="o",
+        ms=2.5,
+        color=colour,
+        label=label,
+        lw=0.6,
+    )
     if model is not None:
         ax.plot(model[0], model[1] - shift_ppm[0], color=colour, lw=0.7)
     ax.set_xlabel("PbI$_2$ : ligand")

@@ -134,7 +134,10 @@ class Processed:
 
     def independent_points(self, count: int) -> float:
         """Number of independent noise values that `count` neighbouring points are worth."""
-        lags = self.autocovariance[: min(count, len(self.autocovariance))].real / self.autocovariance[0].real
+        lags = (
+            self.autocovariance[: min(count, len(self.autocovariance))].real
+            / self.autocovariance[0].real
+        )
         weight = count - np.arange(len(lags))
         return float(count**2 / (count + 2 * np.sum(weight[1:] * lags[1:] ** 2)))
 
@@ -191,20 +194,34 @@ def process(
     """
     x = np.asarray(fid.data[trace], complex)
     if len(x) < 32 or len(x) <= fid.group_delay + 16:
-        raise ValueError(f"{fid.path.name}: expected at least 32 complex points beyond the filter delay of {fid.group_delay:g}, found {len(x)}")
+        raise ValueError(
+            f"{fid.path.name}: expected at least 32 complex points beyond the filter delay of {fid.group_delay:g}, found {len(x)}"
+        )
     if not np.isfinite(x).all() or not np.any(x):
-        raise ValueError(f"{fid.path.name}: trace {trace}: expected a finite signal, found {'zeros only' if not np.any(x) else 'NaN or infinite points'}")
+        raise ValueError(
+            f"{fid.path.name}: trace {trace}: expected a finite signal, found {'zeros only' if not np.any(x) else 'NaN or infinite points'}"
+        )
     dwell, delay = fid.dwell_s, fid.group_delay
     time = (np.arange(len(x)) - delay) * dwell
-    weight = np.exp(-np.pi * line_broadening_Hz * np.maximum(time, 0) - (np.pi * gaussian_Hz * np.maximum(time, 0)) ** 2 / (4 * np.log(2)))
+    weight = np.exp(
+        -np.pi * line_broadening_Hz * np.maximum(time, 0)
+        - (np.pi * gaussian_Hz * np.maximum(time, 0)) ** 2 / (4 * np.log(2))
+    )
     if delay == 0:
         # The transform of a decay from t = 0 counts its first point by half (trapezoid rule), else the baseline is lifted.
         weight[0] *= 0.5
     size = 2 ** (int(np.ceil(np.log2(len(x)))) + zero_fill)
     offset = np.fft.fftshift(np.fft.fftfreq(size, dwell))
-    values = 2 * dwell * np.fft.fftshift(np.fft.fft(weight * x, size)) * np.exp(2j * np.pi * offset * dwell * delay)
+    values = (
+        2
+        * dwell
+        * np.fft.fftshift(np.fft.fft(weight * x, size))
+        * np.exp(2j * np.pi * offset * dwell * delay)
+    )
     sigma = noise_of_decay(x, delay)
-    shape = np.fft.fft(weight**2, size)[: size // 2] * np.exp(2j * np.pi * np.arange(size // 2) * delay / size)
+    shape = np.fft.fft(weight**2, size)[: size // 2] * np.exp(
+        2j * np.pi * np.arange(size // 2) * delay / size
+    )
     autocovariance = (2 * dwell * sigma) ** 2 * shape
     found = Processed(
         fid.carrier_ppm + offset / fid.reference_MHz,
@@ -235,10 +252,21 @@ def process(
 
 def apply_phase(processed: Processed, phase: Phase) -> Processed:
     """Turn the phase of a spectrum. The noise keeps its variance; a first-order phase shifts its covariance in time."""
-    x = (processed.ppm - processed.carrier_ppm) * processed.reference_MHz / processed.spectral_width_Hz
+    x = (
+        (processed.ppm - processed.carrier_ppm)
+        * processed.reference_MHz
+        / processed.spectral_width_Hz
+    )
     values = processed.values * np.exp(-1j * np.deg2rad(phase.p0_deg + phase.p1_deg * x))
-    turn = np.exp(-1j * np.deg2rad(phase.p1_deg) * np.arange(len(processed.autocovariance)) / len(processed.ppm))
-    return replace(processed, values=values, autocovariance=processed.autocovariance * turn, phase=phase)
+    turn = np.exp(
+        -1j
+        * np.deg2rad(phase.p1_deg)
+        * np.arange(len(processed.autocovariance))
+        / len(processed.ppm)
+    )
+    return replace(
+        processed, values=values, autocovariance=processed.autocovariance * turn, phase=phase
+    )
 
 
 def noise_of_decay(decay: np.ndarray, group_delay: float = 0.0) -> float:
@@ -287,24 +315,41 @@ def from_spectrum(spectrum) -> Processed:
     """
     y = np.asarray(spectrum.intensity, float)
     if not np.isfinite(y).all():
-        raise ValueError(f"{spectrum.path.name}: expected finite intensities, found {int((~np.isfinite(y)).sum())} that are not")
+        raise ValueError(
+            f"{spectrum.path.name}: expected finite intensities, found {int((~np.isfinite(y)).sum())} that are not"
+        )
     length = max(len(y) // 64, 64)
     rows = y[: len(y) // length * length].reshape(-1, length)
     x = np.linspace(-1, 1, length)
     basis = np.linalg.qr(np.vander(x, 3))[0]
     rows = rows - (rows @ basis) @ basis.T
     spread = rows.std(axis=1)
-    live = spread > 1e-12 * (np.abs(y).max() or 1.0)  # a stretch set to zero by a vendor's software is not quiet but empty
+    live = spread > 1e-12 * (
+        np.abs(y).max() or 1.0
+    )  # a stretch set to zero by a vendor's software is not quiet but empty
     rows = rows[live] if live.any() else rows
     quiet = rows[np.argsort(rows.std(axis=1))[: max(len(rows) // 8, 3)]]
     lags = length // 3
-    covariance = np.array([(quiet[:, : length - m] * quiet[:, m:]).sum() / (quiet.shape[0] * (length - m)) for m in range(lags)]) * length / (length - 3)
+    covariance = (
+        np.array(
+            [
+                (quiet[:, : length - m] * quiet[:, m:]).sum() / (quiet.shape[0] * (length - m))
+                for m in range(lags)
+            ]
+        )
+        * length
+        / (length - 3)
+    )
     floor = 2 * covariance[0] / np.sqrt(quiet.size)
     small = np.flatnonzero(np.abs(covariance) < floor)
     cut = int(small[0]) + 1 if len(small) else lags
     full = np.zeros(len(y) // 2)
     full[: min(2 * cut, lags)] = covariance[: min(2 * cut, lags)]
-    values = y + 1j * np.asarray(spectrum.imaginary) if spectrum.imaginary is not None else y.astype(complex)
+    values = (
+        y + 1j * np.asarray(spectrum.imaginary)
+        if spectrum.imaginary is not None
+        else y.astype(complex)
+    )
     frequency = spectrum.reference_MHz if np.isfinite(spectrum.reference_MHz) else 1.0
     width = (spectrum.ppm[-1] - spectrum.ppm[0]) * frequency * len(y) / (len(y) - 1)
     # Area over Hz, as for own spectra, needs no factor: intensities stay in the vendor's units.
@@ -324,7 +369,13 @@ def from_spectrum(spectrum) -> Processed:
 # ---- phase -------------------------------------------------------------------------------------------------------------
 
 
-def autophase(processed: Processed, *, p1_deg: float | None = None, window_ppm: tuple[float, float] | None = None, max_lines: int = 40) -> Phase:
+def autophase(
+    processed: Processed,
+    *,
+    p1_deg: float | None = None,
+    window_ppm: tuple[float, float] | None = None,
+    max_lines: int = 40,
+) -> Phase:
     """Phase without a hand on the mouse.
 
     Sought in two passes: a large first-order turn also turns the baseline, which the second pass then finds flat.
@@ -343,12 +394,19 @@ def autophase(processed: Processed, *, p1_deg: float | None = None, window_ppm: 
     first = _one_pass(processed, p1_deg, window_ppm, max_lines)
     if not first.lines:
         return first
-    second = _one_pass(apply_phase(processed, first), None if p1_deg is None else 0.0, window_ppm, max_lines)
+    second = _one_pass(
+        apply_phase(processed, first), None if p1_deg is None else 0.0, window_ppm, max_lines
+    )
     p0 = (first.p0_deg + second.p0_deg + 180) % 360 - 180
     return replace(second, p0_deg=p0, p1_deg=first.p1_deg + second.p1_deg)
 
 
-def _one_pass(processed: Processed, p1_deg: float | None, window_ppm: tuple[float, float] | None, max_lines: int) -> Phase:
+def _one_pass(
+    processed: Processed,
+    p1_deg: float | None,
+    window_ppm: tuple[float, float] | None,
+    max_lines: int,
+) -> Phase:
     """Phase from the lines' own phases, refined until the least area is negative, from several starts.
 
     The dispersive wings of each group of lines give its own phase. These phases are met by p0 + p1 x over a
@@ -363,10 +421,20 @@ def _one_pass(processed: Processed, p1_deg: float | None, window_ppm: tuple[floa
     """
     values, size = processed.values, len(processed.ppm)
     magnitude, noise = np.abs(values), processed.noise_sd
-    x = (processed.ppm - processed.carrier_ppm) * processed.reference_MHz / processed.spectral_width_Hz
-    peaks, found = find_peaks(magnitude, height=max(10 * noise, 0.01 * magnitude.max()), prominence=max(6 * noise, 0.005 * magnitude.max()))
+    x = (
+        (processed.ppm - processed.carrier_ppm)
+        * processed.reference_MHz
+        / processed.spectral_width_Hz
+    )
+    peaks, found = find_peaks(
+        magnitude,
+        height=max(10 * noise, 0.01 * magnitude.max()),
+        prominence=max(6 * noise, 0.005 * magnitude.max()),
+    )
     if window_ppm is not None:
-        inside = (processed.ppm[peaks] >= min(window_ppm)) & (processed.ppm[peaks] <= max(window_ppm))
+        inside = (processed.ppm[peaks] >= min(window_ppm)) & (
+            processed.ppm[peaks] <= max(window_ppm)
+        )
         peaks, found = peaks[inside], {"prominences": found["prominences"][inside]}
     if not len(peaks):
         return Phase(0.0, 0.0, 1.0, 180.0, 0, False)
@@ -384,18 +452,24 @@ def _one_pass(processed: Processed, p1_deg: float | None, window_ppm: tuple[floa
     weights = np.concatenate(
         [
             1.0 / (np.minimum(errors, np.pi) ** 2 + 0.08**2),
-            np.full(len(peaks), 1.0 / 0.25**2) * (found["prominences"][order] / found["prominences"].max()) ** 0.5,
+            np.full(len(peaks), 1.0 / 0.25**2)
+            * (found["prominences"][order] / found["prominences"].max()) ** 0.5,
         ]
     )
     candidates = [0.0 if p1_deg is None else p1_deg]
     free = p1_deg is None and len(peaks) > 1 and np.ptp(places) > 0.02
     if free:
         grid = np.arange(-1440.0, 1441.0, 4.0)
-        agreement = np.abs(np.exp(1j * (phases[None] - np.deg2rad(grid)[:, None] * places[None])) @ weights) / weights.sum()
+        agreement = (
+            np.abs(np.exp(1j * (phases[None] - np.deg2rad(grid)[:, None] * places[None])) @ weights)
+            / weights.sum()
+        )
         agreement -= 2e-5 * np.abs(grid)  # of two that fit alike, the smaller turn
         tops, _ = find_peaks(np.concatenate([[0], agreement, [0]]))
         tops = tops - 1
-        candidates = [float(grid[i]) for i in tops[np.argsort(agreement[tops])[::-1][:5]]] + candidates
+        candidates = [
+            float(grid[i]) for i in tops[np.argsort(agreement[tops])[::-1][:5]]
+        ] + candidates
     near = np.zeros(size, bool)
     for peak, half in zip(peaks, half_widths, strict=True):
         near[max(peak - int(15 * half) - 8, 0) : peak + int(15 * half) + 9] = True
@@ -408,7 +482,9 @@ def _one_pass(processed: Processed, p1_deg: float | None, window_ppm: tuple[floa
     def negative(angles: np.ndarray) -> float:
         real = (part * np.exp(-1j * (angles[0] + angles[1] * place))).real
         rest = np.cos(phases - angles[0] - angles[1] * places)
-        return float(-np.minimum(real + noise, 0).sum() / scale + 0.5 * (1 - weights @ rest / weights.sum()))
+        return float(
+            -np.minimum(real + noise, 0).sum() / scale + 0.5 * (1 - weights @ rest / weights.sum())
+        )
 
     best = None
     for p1 in candidates:
@@ -416,9 +492,19 @@ def _one_pass(processed: Processed, p1_deg: float | None, window_ppm: tuple[floa
         start = np.array([p0, np.deg2rad(p1)])
         if free:
             steps = np.array([start, start + [0.15, 0.0], start + [0.0, 0.3]])
-            angles = minimize(negative, start, method="Nelder-Mead", options={"initial_simplex": steps, "xatol": 2e-4, "fatol": 1e-7, "maxiter": 150}).x
+            angles = minimize(
+                negative,
+                start,
+                method="Nelder-Mead",
+                options={"initial_simplex": steps, "xatol": 2e-4, "fatol": 1e-7, "maxiter": 150},
+            ).x
         else:
-            only = minimize_scalar(lambda a: negative((a, start[1])), bounds=(p0 - 0.6, p0 + 0.6), method="bounded", options={"xatol": 1e-4})  # noqa: B023
+            only = minimize_scalar(
+                lambda a: negative((a, start[1])),
+                bounds=(p0 - 0.6, p0 + 0.6),
+                method="bounded",
+                options={"xatol": 1e-4},
+            )  # noqa: B023
             angles = np.array([only.x, start[1]])
         score = negative(angles)
         if best is None or score < best[0] - 1e-4:
@@ -431,10 +517,19 @@ def _one_pass(processed: Processed, p1_deg: float | None, window_ppm: tuple[floa
     share = np.cumsum(weights[ranked]) / weights.sum()
     spread = float(1.4826 * np.rad2deg(np.abs(rest)[ranked][np.searchsorted(share, 0.5)]))
     p0 = float(np.rad2deg(np.angle(np.exp(1j * angles[0]))))
-    return Phase(p0, float(np.rad2deg(angles[1])), fraction, spread, len(peaks), bool(fraction < 0.05 and spread < 20))
+    return Phase(
+        p0,
+        float(np.rad2deg(angles[1])),
+        fraction,
+        spread,
+        len(peaks),
+        bool(fraction < 0.05 and spread < 20),
+    )
 
 
-def _group_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _group_phases(
+    processed: Processed, peaks: np.ndarray, half_widths: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Place (points), phase and its standard error (rad) of each group of lines, from its wings.
 
     Far from a group of lines of any shape the spectrum is its area over 2 pi i (f - f0): pure dispersion, with the
@@ -446,7 +541,9 @@ def _group_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarr
     peaks, half_widths = peaks[order], half_widths[order].astype(float)
     groups: list[list[int]] = []
     for i in range(len(peaks)):
-        if groups and peaks[i] - peaks[groups[-1][-1]] < 7 * max(half_widths[i], half_widths[groups[-1]].max()):
+        if groups and peaks[i] - peaks[groups[-1][-1]] < 7 * max(
+            half_widths[i], half_widths[groups[-1]].max()
+        ):
             groups[-1].append(i)
         else:
             groups.append([i])
@@ -455,7 +552,10 @@ def _group_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarr
     centres, widths = [], []
     for group in groups:
         half = half_widths[group].max()
-        low, high = int(max(peaks[group[0]] - 3 * half, 0)), int(min(peaks[group[-1]] + 3 * half, size - 1))
+        low, high = (
+            int(max(peaks[group[0]] - 3 * half, 0)),
+            int(min(peaks[group[-1]] + 3 * half, size - 1)),
+        )
         inside = np.arange(low, high + 1)
         centres.append(
             np.average(inside, weights=power[inside])
@@ -477,7 +577,17 @@ def _group_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarr
     columns = np.hstack([widths / (2j * np.pi * distance), np.vander(x, 3).astype(complex)])
     # Close to a group the hyperbola is only roughly right: give points there less weight.
     weight = 1.0 / np.sqrt(
-        1.0 + np.sum((np.abs(processed.values[peaks[[g[0] for g in groups]]]) / processed.noise_sd * (widths / np.abs(distance)) ** 2 * 0.03) ** 2, axis=1)
+        1.0
+        + np.sum(
+            (
+                np.abs(processed.values[peaks[[g[0] for g in groups]]])
+                / processed.noise_sd
+                * (widths / np.abs(distance)) ** 2
+                * 0.03
+            )
+            ** 2,
+            axis=1,
+        )
     )
     weighted = columns * weight[:, None]
     values = processed.values[index] * weight
@@ -489,7 +599,11 @@ def _group_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarr
         * np.sqrt(max(len(index) / processed.independent_points(len(index)), 1.0))
     )
     count = len(groups)
-    return centres, np.angle(amplitudes[:count]), error[:count] / np.maximum(np.abs(amplitudes[:count]), 1e-300) + np.deg2rad(1.5)
+    return (
+        centres,
+        np.angle(amplitudes[:count]),
+        error[:count] / np.maximum(np.abs(amplitudes[:count]), 1e-300) + np.deg2rad(1.5),
+    )
 
 
 def _line_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarray) -> np.ndarray:
@@ -504,10 +618,24 @@ def _line_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarra
     # The magnitude of a Lorentzian is sqrt(3) times as wide as its absorption.
     rate = np.pi * 2 * half_widths * step / np.sqrt(3)
     # 1/|S|^2 of a Lorentzian is a parabola: its vertex places the line between the points.
-    inverse = 1.0 / np.maximum(np.abs(processed.values[np.clip(peaks[:, None] + [-1, 0, 1], 0, len(processed.ppm) - 1)]) ** 2, 1e-300)
+    inverse = 1.0 / np.maximum(
+        np.abs(processed.values[np.clip(peaks[:, None] + [-1, 0, 1], 0, len(processed.ppm) - 1)])
+        ** 2,
+        1e-300,
+    )
     curve = inverse[:, 0] - 2 * inverse[:, 1] + inverse[:, 2]
-    place = peaks + np.clip(np.where(curve > 0, 0.5 * (inverse[:, 0] - inverse[:, 2]) / np.where(curve > 0, curve, 1.0), 0.0), -0.6, 0.6)
-    columns = 1.0 / (rate[None, :] + 2j * np.pi * (index[:, None] - place[None, :]) * step) * rate[None, :]
+    place = peaks + np.clip(
+        np.where(
+            curve > 0, 0.5 * (inverse[:, 0] - inverse[:, 2]) / np.where(curve > 0, curve, 1.0), 0.0
+        ),
+        -0.6,
+        0.6,
+    )
+    columns = (
+        1.0
+        / (rate[None, :] + 2j * np.pi * (index[:, None] - place[None, :]) * step)
+        * rate[None, :]
+    )
     return np.angle(np.linalg.lstsq(columns, processed.values[index], rcond=1e-6)[0])
 
 
@@ -532,7 +660,12 @@ class Baseline:
     curves: dict[str, np.ndarray] = field(repr=False)
 
 
-def baseline(processed: Processed, *, span_ppm: float | None = None, methods: tuple[str, ...] = ("arpls", "imodpoly", "std_distribution")) -> Baseline:
+def baseline(
+    processed: Processed,
+    *,
+    span_ppm: float | None = None,
+    methods: tuple[str, ...] = ("arpls", "imodpoly", "std_distribution"),
+) -> Baseline:
     """Baseline by at least three methods, with their spread.
 
     Parameters
@@ -552,7 +685,9 @@ def baseline(processed: Processed, *, span_ppm: float | None = None, methods: tu
     from pybaselines import Baseline as Methods
 
     if len(methods) < 3:
-        raise ValueError(f"methods: expected at least three, whose spread is the error, found {len(methods)}")
+        raise ValueError(
+            f"methods: expected at least three, whose spread is the error, found {len(methods)}"
+        )
     y = processed.real
     size = min(1024, len(y))
     step = len(y) // size

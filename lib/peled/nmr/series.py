@@ -50,16 +50,40 @@ def read_experiments(path) -> list[Experiment]:
         reader = csv.DictReader(stream)
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
         if missing:
-            raise FormatError(path, place="line 1", expected=f"the columns {', '.join(COLUMNS)}", found=f"no {', '.join(missing)}")
+            raise FormatError(
+                path,
+                place="line 1",
+                expected=f"the columns {', '.join(COLUMNS)}",
+                found=f"no {', '.join(missing)}",
+            )
         found = []
         for row in reader:
             place = path.parent / row["folder"]
             if not place.exists():
-                raise FormatError(path, place=f"line {reader.line_num}, column folder", expected="an existing file or folder", found=row["folder"])
+                raise FormatError(
+                    path,
+                    place=f"line {reader.line_num}, column folder",
+                    expected="an existing file or folder",
+                    found=row["folder"],
+                )
             try:
-                found.append(Experiment(place, row["experiment"], row["sample"], row["solvent"], float(row["ligand_mM"] or 0), float(row["PbI2_mM"] or 0)))
+                found.append(
+                    Experiment(
+                        place,
+                        row["experiment"],
+                        row["sample"],
+                        row["solvent"],
+                        float(row["ligand_mM"] or 0),
+                        float(row["PbI2_mM"] or 0),
+                    )
+                )
             except ValueError as error:
-                raise FormatError(path, place=f"line {reader.line_num}", expected="concentrations in mmol/L", found=str(error)) from None
+                raise FormatError(
+                    path,
+                    place=f"line {reader.line_num}",
+                    expected="concentrations in mmol/L",
+                    found=str(error),
+                ) from None
     return found
 
 
@@ -83,10 +107,22 @@ def load(
         raise FormatError(path, expected="a spectrum or FID", found="a peak table")
     if isinstance(content, Fid):
         found = process(
-            content, trace=trace, line_broadening_Hz=line_broadening_Hz, phase="auto", p1_deg=p1_deg, phase_window_ppm=phase_window_ppm, strict=strict
+            content,
+            trace=trace,
+            line_broadening_Hz=line_broadening_Hz,
+            phase="auto",
+            p1_deg=p1_deg,
+            phase_window_ppm=phase_window_ppm,
+            strict=strict,
         )
         if not found.phase.accepted:
-            found = replace(found, notes=(*found.notes, f"phase uncertain: lines scatter by {found.phase.spread_deg:.0f}°"))
+            found = replace(
+                found,
+                notes=(
+                    *found.notes,
+                    f"phase uncertain: lines scatter by {found.phase.spread_deg:.0f}°",
+                ),
+            )
     else:
         found = from_spectrum(content)
     return reference(found, standard).spectrum if standard is not None else found
@@ -130,13 +166,26 @@ def read_resonances(path) -> list[Resonance]:
                 couplings = tuple(float(v) for v in row["couplings_Hz"].split(";") if v.strip())
                 partners = tuple(int(v) for v in row["partners"].split(";") if v.strip())
                 if len(couplings) != len(partners):
-                    raise ValueError(f"{len(couplings)} couplings and {len(partners)} counts of partners")
+                    raise ValueError(
+                        f"{len(couplings)} couplings and {len(partners)} counts of partners"
+                    )
                 found.append(
-                    Resonance(row["ligand"], row["name"], float(row["shift_ppm"]), couplings, partners, float(row["width_Hz"]), float(row["reach_ppm"]))
+                    Resonance(
+                        row["ligand"],
+                        row["name"],
+                        float(row["shift_ppm"]),
+                        couplings,
+                        partners,
+                        float(row["width_Hz"]),
+                        float(row["reach_ppm"]),
+                    )
                 )
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise FormatError(
-                    path, place=f"line {reader.line_num}", expected="ligand, name, shift_ppm, couplings_Hz, partners, width_Hz, reach_ppm", found=str(error)
+                    path,
+                    place=f"line {reader.line_num}",
+                    expected="ligand, name, shift_ppm, couplings_Hz, partners, width_Hz, reach_ppm",
+                    found=str(error),
                 ) from None
     return found
 
@@ -159,7 +208,12 @@ class Followed:
 
 
 def follow(
-    spectra: Sequence[Processed], ratios: Sequence[float], resonances: Sequence[Resonance], *, reference_error_ppm: float = 0.001, step_ppm: float = 0.12
+    spectra: Sequence[Processed],
+    ratios: Sequence[float],
+    resonances: Sequence[Resonance],
+    *,
+    reference_error_ppm: float = 0.001,
+    step_ppm: float = 0.12,
 ) -> Followed:
     """Fit resonances in every spectrum, each sought where its last places point.
 
@@ -172,36 +226,67 @@ def follow(
         Random error of referencing each spectrum; enters the shift errors.
     """
     count = len(resonances)
-    table = {key: np.full((len(spectra), count), np.nan) for key in ("shift", "shift_error", "width", "width_error", "area", "area_error")}
+    table = {
+        key: np.full((len(spectra), count), np.nan)
+        for key in ("shift", "shift_error", "width", "width_error", "area", "area_error")
+    }
     place = np.array([r.shift_ppm for r in resonances])
-    drift, width, area = np.zeros(count), np.array([r.width_Hz for r in resonances]), np.full(count, np.nan)
+    drift, width, area = (
+        np.zeros(count),
+        np.array([r.width_Hz for r in resonances]),
+        np.full(count, np.nan),
+    )
     couplings = [r.couplings_Hz for r in resonances]
     for k, spectrum in enumerate(spectra):
         # The first step is the largest and has no history; later ones are expected where the last step points.
-        seek = [0.05 if k == 0 else step_ppm if k == 1 else min(step_ppm, max(0.02, 0.7 * abs(d) + 0.01)) for d in drift]
+        seek = [
+            0.05
+            if k == 0
+            else step_ppm
+            if k == 1
+            else min(step_ppm, max(0.02, 0.7 * abs(d) + 0.01))
+            for d in drift
+        ]
         sought = np.array(
             [
                 _pattern(spectrum, p, c, r.partners, w, reach, a)
-                for p, c, r, w, reach, a in zip(place + drift, couplings, resonances, width, seek, area, strict=True)
+                for p, c, r, w, reach, a in zip(
+                    place + drift, couplings, resonances, width, seek, area, strict=True
+                )
             ]
         )
         guess, start = sought[:, 0], sought[:, 1]
         # A broad line needs a wide window; neighbours whose windows meet are fitted together.
         reach = [
-            max(r.reach_ppm, (np.abs(multiplet(c, r.partners)[0]).max() + 5 * w) / spectrum.reference_MHz)
+            max(
+                r.reach_ppm,
+                (np.abs(multiplet(c, r.partners)[0]).max() + 5 * w) / spectrum.reference_MHz,
+            )
             for r, c, w in zip(resonances, couplings, start, strict=True)
         ]
         for group in _groups(guess, reach):
-            low, high = min(guess[i] - reach[i] for i in group), max(guess[i] + reach[i] for i in group)
+            low, high = (
+                min(guess[i] - reach[i] for i in group),
+                max(guess[i] + reach[i] for i in group),
+            )
             components = [
-                Component(resonances[i].name, guess[i], max(start[i], 0.5), couplings_Hz=couplings[i], partners=resonances[i].partners) for i in group
+                Component(
+                    resonances[i].name,
+                    guess[i],
+                    max(start[i], 0.5),
+                    couplings_Hz=couplings[i],
+                    partners=resonances[i].partners,
+                )
+                for i in group
             ]
             try:
                 fit = fit_lines(spectrum, (low, high), components, baseline_order=1)
             except ValueError:
                 continue
             for i, line in zip(group, fit.lines, strict=True):
-                if not (line.area > 5 * line.area_error and abs(line.position_ppm - guess[i]) < step_ppm):
+                if not (
+                    line.area > 5 * line.area_error and abs(line.position_ppm - guess[i]) < step_ppm
+                ):
                     continue
                 _keep(table, k, i, line, reference_error_ppm)
         found = np.isfinite(table["shift"][k])
@@ -224,7 +309,10 @@ def follow(
 
 
 def _keep(table, k: int, i: int, line: Line, reference_error_ppm: float) -> None:
-    table["shift"][k, i], table["shift_error"][k, i] = line.position_ppm, np.hypot(line.position_error_ppm, reference_error_ppm)
+    table["shift"][k, i], table["shift_error"][k, i] = (
+        line.position_ppm,
+        np.hypot(line.position_error_ppm, reference_error_ppm),
+    )
     table["width"][k, i], table["width_error"][k, i] = line.width_Hz, line.width_error_Hz
     table["area"][k, i], table["area_error"][k, i] = line.area, line.area_error
 
@@ -237,7 +325,9 @@ def _next_step(ratios, k: int) -> float:
     return float((x[k + 1] - x[k]) / (x[k] - x[k - 1])) if x[k] != x[k - 1] else 0.0
 
 
-def _pattern(spectrum: Processed, ppm: float, couplings, partners, width_Hz: float, reach: float, area: float) -> tuple[float, float]:
+def _pattern(
+    spectrum: Processed, ppm: float, couplings, partners, width_Hz: float, reach: float, area: float
+) -> tuple[float, float]:
     """Where, and how wide, the pattern of a multiplet explains the spectrum best within `reach` of a shift.
 
     With a known area the squared residual under the pattern decides, so that a stronger neighbour does not attract it;
@@ -251,17 +341,33 @@ def _pattern(spectrum: Processed, ppm: float, couplings, partners, width_Hz: flo
     inside = np.abs(lag - ppm) <= reach
     best = (-np.inf, ppm, width_Hz)
     for broader in (1.0, 2.5, 6.0):
-        template = shape_columns(spectrum, axis, axis.mean() + offsets / spectrum.reference_MHz, width_Hz * broader) @ weights
+        template = (
+            shape_columns(
+                spectrum, axis, axis.mean() + offsets / spectrum.reference_MHz, width_Hz * broader
+            )
+            @ weights
+        )
         overlap = np.correlate(y, template, mode="same")
-        support = (np.abs(axis - axis.mean()) <= (np.abs(offsets).max() + 2 * width_Hz * broader) / spectrum.reference_MHz).astype(float)
+        support = (
+            np.abs(axis - axis.mean())
+            <= (np.abs(offsets).max() + 2 * width_Hz * broader) / spectrum.reference_MHz
+        ).astype(float)
         power = np.correlate(y**2, support, mode="same")
         norm = float(template @ template)
-        if np.isfinite(area):  # explained share of what the pattern would bring; steps cost, so that neighbours are not taken
-            score = (2 * area * overlap - power) / (area**2 * norm) - 0.5 * ((lag - ppm) / reach) ** 2
+        if np.isfinite(
+            area
+        ):  # explained share of what the pattern would bring; steps cost, so that neighbours are not taken
+            score = (2 * area * overlap - power) / (area**2 * norm) - 0.5 * (
+                (lag - ppm) / reach
+            ) ** 2
         else:
             score = np.maximum(overlap, 0) ** 2 / np.sqrt(np.maximum(power, 1e-300) * norm)
         if inside.any() and score[inside].max() > best[0]:
-            best = (score[inside].max(), float(lag[inside][np.argmax(score[inside])]), width_Hz * broader)
+            best = (
+                score[inside].max(),
+                float(lag[inside][np.argmax(score[inside])]),
+                width_Hz * broader,
+            )
     return best[1], best[2]
 
 
@@ -282,7 +388,9 @@ def bundled(folder: Path, name: str) -> Path:
     return own if own.exists() else ROOT / "data" / "nmr" / name
 
 
-def follow_geminal(spectra: Sequence[Processed], system: dict) -> tuple[np.ndarray, np.ndarray, list]:
+def follow_geminal(
+    spectra: Sequence[Processed], system: dict
+) -> tuple[np.ndarray, np.ndarray, list]:
     """Geminal coupling of the beta protons of a spin system along a series: |2J| (Hz), its errors, the fits.
 
     Parameters
@@ -291,7 +399,10 @@ def follow_geminal(spectra: Sequence[Processed], system: dict) -> tuple[np.ndarr
         `shifts_ppm`, `couplings_Hz` as [i, j, J], `window_ppm`; the coupling of spins 1 and 2 is fitted with their shifts
         and width, all others are held.
     """
-    shifts, couplings = np.array(system["shifts_ppm"], float), np.zeros((len(system["shifts_ppm"]),) * 2)
+    shifts, couplings = (
+        np.array(system["shifts_ppm"], float),
+        np.zeros((len(system["shifts_ppm"]),) * 2),
+    )
     for i, j, value in system["couplings_Hz"]:
         couplings[i, j] = value
     fits, width = [], 1.5
@@ -301,19 +412,35 @@ def follow_geminal(spectra: Sequence[Processed], system: dict) -> tuple[np.ndarr
         for factor in (1.0, 0.93, 0.86, 1.07):
             start = couplings.copy()
             start[1, 2] *= factor
-            trial = fit_spin_system(spectrum, tuple(system["window_ppm"]), shifts, start, width_Hz=width, free_couplings=[(1, 2)])
+            trial = fit_spin_system(
+                spectrum,
+                tuple(system["window_ppm"]),
+                shifts,
+                start,
+                width_Hz=width,
+                free_couplings=[(1, 2)],
+            )
             fit = trial if fit is None or trial.misfit < fit.misfit else fit
             if fit.misfit < 5:
                 break
         shifts, couplings, width = fit.shifts_ppm, fit.couplings_Hz, fit.width_Hz
         fits.append(fit)
-    return np.array([abs(f.couplings_Hz[1, 2]) for f in fits]), np.array([f.coupling_errors_Hz[1, 2] for f in fits]), fits
+    return (
+        np.array([abs(f.couplings_Hz[1, 2]) for f in fits]),
+        np.array([f.coupling_errors_Hz[1, 2] for f in fits]),
+        fits,
+    )
 
 
 # ---- a whole study -----------------------------------------------------------------------------------------------------
 
 #: Which standard references a solvent; the first that is found is used.
-STANDARDS = (("DMSO", ("DMSO-d5",)), ("toluene", ("toluene-d7",)), ("D2O", ("TSP", "HDO")), ("CDCl3", ("TMS", "CHCl3")))
+STANDARDS = (
+    ("DMSO", ("DMSO-d5",)),
+    ("toluene", ("toluene-d7",)),
+    ("D2O", ("TSP", "HDO")),
+    ("CDCl3", ("TMS", "CHCl3")),
+)
 
 
 @dataclass(frozen=True)
@@ -347,11 +474,20 @@ class Study:
 
     def paths(self, *experiments: str) -> list[Path]:
         """Files of these kinds of experiment."""
-        return sorted(e.path for (kind, _), rows in self.spectra.items() if kind in experiments for e, _ in rows)
+        return sorted(
+            e.path
+            for (kind, _), rows in self.spectra.items()
+            if kind in experiments
+            for e, _ in rows
+        )
 
 
 def load_study(
-    experiments: Sequence[Experiment], standards: dict[str, Standard], *, proton_broadening_Hz: float = 0.3, carbon_broadening_Hz: float = 20.0
+    experiments: Sequence[Experiment],
+    standards: dict[str, Standard],
+    *,
+    proton_broadening_Hz: float = 0.3,
+    carbon_broadening_Hz: float = 20.0,
 ) -> Study:
     """Process and reference everything in a list of experiments.
 
@@ -366,15 +502,26 @@ def load_study(
     contents = {e.path: read(e.path) for e in experiments}
     p1, problems = {}, []
     for nucleus, broadening in (("1H", 0.5), ("13C", carbon_broadening_Hz)):
-        candidates = [e for e in experiments if isinstance(contents[e.path], Fid) and contents[e.path].nucleus == nucleus and len(contents[e.path].data) == 1]
+        candidates = [
+            e
+            for e in experiments
+            if isinstance(contents[e.path], Fid)
+            and contents[e.path].nucleus == nucleus
+            and len(contents[e.path].data) == 1
+        ]
         standard = [e for e in candidates if e.experiment == f"{nucleus} standard"]
-        phases = [autophase(process(contents[e.path], line_broadening_Hz=2.0 if standard else broadening)) for e in standard or candidates]
+        phases = [
+            autophase(process(contents[e.path], line_broadening_Hz=2.0 if standard else broadening))
+            for e in standard or candidates
+        ]
         good = [phase for phase in phases if phase.accepted]
         p1[nucleus] = min(good, key=lambda phase: phase.spread_deg).p1_deg if good else None
     found: dict = {}
     shift, error = 0.0, float("nan")
     for e in experiments:
-        nucleus = getattr(contents[e.path], "nucleus", "") or ("13C" if e.experiment.startswith("13C") else "1H")
+        nucleus = getattr(contents[e.path], "nucleus", "") or (
+            "13C" if e.experiment.startswith("13C") else "1H"
+        )
         colloid = e.solvent.startswith("toluene")
         spectrum = load(
             e,
@@ -383,14 +530,25 @@ def load_study(
             phase_window_ppm=(6.5, 7.5) if colloid else None,
         )
         if e.experiment == "13C standard":
-            line = reference(load(e, line_broadening_Hz=2.0, p1_deg=p1.get(nucleus)), standards["adamantane CH2"], search_ppm=3.0, width_Hz=6.0)
+            line = reference(
+                load(e, line_broadening_Hz=2.0, p1_deg=p1.get(nucleus)),
+                standards["adamantane CH2"],
+                search_ppm=3.0,
+                width_Hz=6.0,
+            )
             shift, error = line.moved_ppm, line.error_ppm
         for solvent, names in STANDARDS:
             if nucleus == "1H" and solvent in e.solvent:
-                spectrum, trouble = _first_standard(spectrum, [standards[name] for name in names if name in standards])
+                spectrum, trouble = _first_standard(
+                    spectrum, [standards[name] for name in names if name in standards]
+                )
                 problems += [f"{e.path.name}: {trouble}"] if trouble else []
                 break
-        problems += [f"{e.path.name}: {note}" for note in spectrum.notes if note.startswith("phase uncertain")]
+        problems += [
+            f"{e.path.name}: {note}"
+            for note in spectrum.notes
+            if note.startswith("phase uncertain")
+        ]
         found.setdefault((e.experiment, e.sample), []).append((e, spectrum))
     for key, rows in found.items():
         rows.sort(key=lambda row: row[0].ratio)

@@ -31,13 +31,19 @@ def fit_vinyl(spectrum: Processed, mas_rate_Hz: float, *, shift_ppm: float = 130
 
     The sidebands are fitted with the shape of the centre line; their distance measures the spinning rate.
     """
-    centre = fit_lines(spectrum, (shift_ppm - 14, shift_ppm + 14), [Component("C=C", _highest(spectrum, shift_ppm, 6), 40, 50, "voigt")])
+    centre = fit_lines(
+        spectrum,
+        (shift_ppm - 14, shift_ppm + 14),
+        [Component("C=C", _highest(spectrum, shift_ppm, 6), 40, 50, "voigt")],
+    )
     line = centre["C=C"]
     step = mas_rate_Hz / spectrum.reference_MHz
     sidebands, places = {}, []
     for order in (-1, 1):
         place = line.position_ppm + order * step
-        component = Component(f"order {order:+d}", place, line.width_Hz, line.gauss_Hz, "voigt", fixed=("width",))
+        component = Component(
+            f"order {order:+d}", place, line.width_Hz, line.gauss_Hz, "voigt", fixed=("width",)
+        )
         try:
             side = fit_lines(spectrum, (place - 3.2, place + 3.2), [component]).lines[0]
         except ValueError:
@@ -47,14 +53,27 @@ def fit_vinyl(spectrum: Processed, mas_rate_Hz: float, *, shift_ppm: float = 130
             places.append(
                 (
                     order * (side.position_ppm - line.position_ppm) * spectrum.reference_MHz,
-                    np.hypot(side.position_error_ppm, line.position_error_ppm) * spectrum.reference_MHz,
+                    np.hypot(side.position_error_ppm, line.position_error_ppm)
+                    * spectrum.reference_MHz,
                 )
             )
     rate, error = float("nan"), float("inf")
     if places:
         values, errors = np.array(places).T
-        rate, error = float(np.average(values, weights=errors**-2)), float(np.sum(errors**-2) ** -0.5)
-    return Vinyl(centre, line.position_ppm, line.position_error_ppm, line.area, line.area_error, sidebands, rate, error)
+        rate, error = (
+            float(np.average(values, weights=errors**-2)),
+            float(np.sum(errors**-2) ** -0.5),
+        )
+    return Vinyl(
+        centre,
+        line.position_ppm,
+        line.position_error_ppm,
+        line.area,
+        line.area_error,
+        sidebands,
+        rate,
+        error,
+    )
 
 
 def _highest(spectrum: Processed, ppm: float, reach: float) -> float:
@@ -64,8 +83,15 @@ def _highest(spectrum: Processed, ppm: float, reach: float) -> float:
 
 def fit_chain(spectrum: Processed) -> LineFit:
     """Chain carbons between 21 and 35 ppm, each a Voigt line."""
-    starts = (("w-1", 22.9), ("allyl", 27.3), ("chain", _highest(spectrum, 29.8, 1.2)), ("w-2", 32.1))
-    return fit_lines(spectrum, (20.0, 35.5), [Component(name, place, 45, 70, "voigt") for name, place in starts])
+    starts = (
+        ("w-1", 22.9),
+        ("allyl", 27.3),
+        ("chain", _highest(spectrum, 29.8, 1.2)),
+        ("w-2", 32.1),
+    )
+    return fit_lines(
+        spectrum, (20.0, 35.5), [Component(name, place, 45, 70, "voigt") for name, place in starts]
+    )
 
 
 def fit_oxidised(spectrum: Processed, *, near_ppm: float = 38.0) -> LineFit:
@@ -102,7 +128,13 @@ def evidence(
     return Evidence(
         window_ppm,
         limit_at(spectrum, shifts_ppm, width_Hz, nuisance=others, **options),
-        limit_at(spectrum, shifts_ppm, width_Hz, nuisance=(*others, *((sideband,) if sideband else ())), **options),
+        limit_at(
+            spectrum,
+            shifts_ppm,
+            width_Hz,
+            nuisance=(*others, *((sideband,) if sideband else ())),
+            **options,
+        ),
     )
 
 
@@ -135,15 +167,32 @@ def per_chain(
     total = vinyl.area + sum(a for a, _ in vinyl.sidebands.values())
     total_error = np.sqrt(vinyl.area_error**2 + sum(e**2 for _, e in vinyl.sidebands.values()))
     plain = area / carbons / (total / 2)
-    plain_error = abs(plain) * np.hypot(area_error / area if area else 0.0, total_error / total) if area else area_error / carbons / (total / 2)
+    plain_error = (
+        abs(plain) * np.hypot(area_error / area if area else 0.0, total_error / total)
+        if area
+        else area_error / carbons / (total / 2)
+    )
     factor = vinyl_efficiency[0] / efficiency[0]
     relative = np.hypot(efficiency[1] / efficiency[0], vinyl_efficiency[1] / vinyl_efficiency[0])
-    return Amount(float(plain), float(plain_error), float(plain * factor), float(np.hypot(plain_error * factor, plain * factor * relative)))
+    return Amount(
+        float(plain),
+        float(plain_error),
+        float(plain * factor),
+        float(np.hypot(plain_error * factor, plain * factor * relative)),
+    )
 
 
-def contact_series(spectra: Sequence[Processed], times_s: np.ndarray, window_ppm: tuple[float, float], *, flank_ppm: float = 3.0) -> BuildUp:
+def contact_series(
+    spectra: Sequence[Processed],
+    times_s: np.ndarray,
+    window_ppm: tuple[float, float],
+    *,
+    flank_ppm: float = 3.0,
+) -> BuildUp:
     """Build-up of the signal of a window: integrals of each spectrum, fitted with their noise errors."""
     from peled.nmr.integrals import integrate
 
     found = [integrate(s, [window_ppm], flank_ppm=flank_ppm).regions[0] for s in spectra]
-    return fit_build_up(np.asarray(times_s), np.array([r.area for r in found]), np.array([r.error for r in found]))
+    return fit_build_up(
+        np.asarray(times_s), np.array([r.area for r in found]), np.array([r.error for r in found])
+    )

@@ -49,13 +49,23 @@ def _bases(spins: int):
         entries = {}
         for i in range(spins):
             for j in range(i + 1, spins):
-                rows = [(row, places[state ^ (1 << i) ^ (1 << j)]) for row, state in enumerate(block) if (state >> i & 1) != (state >> j & 1)]
+                rows = [
+                    (row, places[state ^ (1 << i) ^ (1 << j)])
+                    for row, state in enumerate(block)
+                    if (state >> i & 1) != (state >> j & 1)
+                ]
                 entries[i, j] = np.array(rows, int).reshape(-1, 2)
         flips.append(entries)
     return bits - 0.5, blocks, flips, raising
 
 
-def transitions(shifts_ppm: Sequence[float], couplings_Hz: np.ndarray, reference_MHz: float, *, smallest: float = 1e-4) -> Transitions:
+def transitions(
+    shifts_ppm: Sequence[float],
+    couplings_Hz: np.ndarray,
+    reference_MHz: float,
+    *,
+    smallest: float = 1e-4,
+) -> Transitions:
     """Lines of a spin system.
 
     Parameters
@@ -162,7 +172,11 @@ def fit_spin_system(
     )
     base_j = np.triu(np.where(np.triu(start, 1) != 0, start, start.T), 1)
     x = np.linspace(-1, 1, len(ppm))
-    polynomial = np.vander(x, baseline_order + 1, increasing=True) if baseline_order >= 0 else np.empty((len(ppm), 0))
+    polynomial = (
+        np.vander(x, baseline_order + 1, increasing=True)
+        if baseline_order >= 0
+        else np.empty((len(ppm), 0))
+    )
     frequency = processed.reference_MHz
 
     def unpack(p):
@@ -187,16 +201,28 @@ def fit_spin_system(
         order = np.argsort(place[inside])
         place, weight = place[inside][order], found.intensity[inside][order]
         bins = (
-            np.floor((place - low) * frequency / (0.01 * (width + processed.line_broadening_Hz))).astype(np.int64) if len(place) > 64 else np.arange(len(place))
+            np.floor(
+                (place - low) * frequency / (0.01 * (width + processed.line_broadening_Hz))
+            ).astype(np.int64)
+            if len(place) > 64
+            else np.arange(len(place))
         )
         _, inverse = np.unique(bins, return_inverse=True)
         total = np.bincount(inverse, weight)
         centre = np.bincount(inverse, weight * place) / np.maximum(total, 1e-300)
-        shape = shape_columns(processed, ppm, centre, width) @ total if len(total) else np.zeros(len(ppm))
+        shape = (
+            shape_columns(processed, ppm, centre, width) @ total
+            if len(total)
+            else np.zeros(len(ppm))
+        )
         return np.hstack([shape[:, None], polynomial])
 
-    p0 = np.concatenate([np.zeros(len(leaders)), [base_j[a, b] for a, b in pairs], [np.log(width_Hz)]])
-    scale = np.concatenate([np.full(len(leaders), width_Hz), np.full(len(pairs), 0.3 * width_Hz), [0.3]])
+    p0 = np.concatenate(
+        [np.zeros(len(leaders)), [base_j[a, b] for a, b in pairs], [np.log(width_Hz)]]
+    )
+    scale = np.concatenate(
+        [np.full(len(leaders), width_Hz), np.full(len(pairs), 0.3 * width_Hz), [0.3]]
+    )
     found: SeparableFit = fit_separable(design, p0, data, processed, scale=scale)
     s, j, width = unpack(found.nonlinear)
     error = np.sqrt(np.maximum(np.diag(found.covariance), 0))

@@ -16,7 +16,12 @@ from scipy.stats import chi2
 # ---- which line is which -----------------------------------------------------------------------------------------------
 
 
-def track(positions_ppm: Sequence[np.ndarray], areas: Sequence[np.ndarray] | None = None, *, reach_ppm: float = 0.1) -> np.ndarray:
+def track(
+    positions_ppm: Sequence[np.ndarray],
+    areas: Sequence[np.ndarray] | None = None,
+    *,
+    reach_ppm: float = 0.1,
+) -> np.ndarray:
     """Follow lines along a series by the cheapest assignment of each spectrum's lines to the lines before.
 
     Each line is expected where its last two places point; missing it costs as much as a step of `reach_ppm`.
@@ -45,7 +50,9 @@ def track(positions_ppm: Sequence[np.ndarray], areas: Sequence[np.ndarray] | Non
         cost = ((now[None, :] - (last + drift)[:, None]) / reach_ppm) ** 2
         if areas is not None:
             with np.errstate(divide="ignore", invalid="ignore"):
-                change = np.log(np.abs(np.asarray(areas[k], float))[None, :] / np.abs(last_area)[:, None])
+                change = np.log(
+                    np.abs(np.asarray(areas[k], float))[None, :] / np.abs(last_area)[:, None]
+                )
             cost = cost + np.where(np.isfinite(change), (0.5 * change) ** 2, 4.0)
         allowed = np.abs(now[None, :] - last[:, None]) <= reach_ppm
         cost = np.where(allowed, cost, 1e6)
@@ -79,7 +86,14 @@ class Trend:
 
 
 def trend(
-    name: str, ratio: np.ndarray, shift_ppm: np.ndarray, shift_error_ppm: np.ndarray, width_Hz: np.ndarray, width_error_Hz: np.ndarray, *, z: float = 3.0
+    name: str,
+    ratio: np.ndarray,
+    shift_ppm: np.ndarray,
+    shift_error_ppm: np.ndarray,
+    width_Hz: np.ndarray,
+    width_error_Hz: np.ndarray,
+    *,
+    z: float = 3.0,
 ) -> Trend:
     """Change of shift from the start of a series to its end, and of width from its start to the rest.
 
@@ -98,7 +112,11 @@ def trend(
     w, e = np.asarray(width_Hz, float), np.asarray(width_error_Hz, float)
     later = np.isfinite(w[1:]) & np.isfinite(e[1:])
     broader = float(np.mean(w[1:][later]) - w[0]) if later.any() and np.isfinite(w[0]) else 0.0
-    broader_error = float(np.hypot(e[0], np.sqrt(np.sum(e[1:][later] ** 2)) / max(later.sum(), 1))) if later.any() and np.isfinite(w[0]) else np.inf
+    broader_error = (
+        float(np.hypot(e[0], np.sqrt(np.sum(e[1:][later] ** 2)) / max(later.sum(), 1)))
+        if later.any() and np.isfinite(w[0])
+        else np.inf
+    )
     moves, broadens = abs(moved) > z * moved_error, abs(broader) > z * broader_error
     if moves and broadens and broader > 0:
         kind = "shift and broadening"
@@ -109,7 +127,15 @@ def trend(
     else:
         kind = "unchanged"
     difference = np.asarray(shift_ppm, float) - np.asarray(shift_ppm, float)[0]
-    return Trend(name, moved, moved_error, broader, broader_error, kind, float(difference[np.argmax(np.abs(difference))]))
+    return Trend(
+        name,
+        moved,
+        moved_error,
+        broader,
+        broader_error,
+        kind,
+        float(difference[np.argmax(np.abs(difference))]),
+    )
 
 
 def _slope(x, y, error) -> tuple[float, float]:
@@ -129,7 +155,9 @@ def _slope(x, y, error) -> tuple[float, float]:
 # ---- binding -----------------------------------------------------------------------------------------------------------
 
 
-def bound_fractions(ligand: np.ndarray, metal: np.ndarray, constants: Sequence[float]) -> np.ndarray:
+def bound_fractions(
+    ligand: np.ndarray, metal: np.ndarray, constants: Sequence[float]
+) -> np.ndarray:
     """Fractions of the ligand in ML and, with two constants, in ML2.
 
     Parameters
@@ -196,7 +224,14 @@ class Binding:
 LOG_K_RANGE = (0.0, 8.0)
 
 
-def fit_binding(ligand: np.ndarray, metal: np.ndarray, shifts_ppm: np.ndarray, errors_ppm: np.ndarray, *, model: str = "1:1") -> Binding:
+def fit_binding(
+    ligand: np.ndarray,
+    metal: np.ndarray,
+    shifts_ppm: np.ndarray,
+    errors_ppm: np.ndarray,
+    *,
+    model: str = "1:1",
+) -> Binding:
     """Fit shifts in fast exchange by an isotherm; all lines share the constants.
 
     Parameters
@@ -246,11 +281,18 @@ def fit_binding(ligand: np.ndarray, metal: np.ndarray, shifts_ppm: np.ndarray, e
         grid = np.linspace(low, high, 33)
         values = [total([v]) for v in grid]
         k = int(np.argmin(values))
-        best = minimize_scalar(lambda v: total([v]), bounds=(grid[max(k - 1, 0)], grid[min(k + 1, 32)]), method="bounded", options={"xatol": 1e-5})
+        best = minimize_scalar(
+            lambda v: total([v]),
+            bounds=(grid[max(k - 1, 0)], grid[min(k + 1, 32)]),
+            method="bounded",
+            options={"xatol": 1e-5},
+        )
         logs = np.array([best.x])
     else:
         starts = [(a, b) for a in (1.5, 3.0, 5.0) for b in (1.0, 2.5, 4.5)]
-        fits = [least_squares(residual, s, bounds=([low] * 2, [high] * 2), xtol=1e-8) for s in starts]
+        fits = [
+            least_squares(residual, s, bounds=([low] * 2, [high] * 2), xtol=1e-8) for s in starts
+        ]
         logs = min(fits, key=lambda f: f.cost).x
     fitted, coefficients, errors = solve(logs)
     chi = total(logs)
@@ -259,7 +301,16 @@ def fit_binding(ligand: np.ndarray, metal: np.ndarray, shifts_ppm: np.ndarray, e
     free = coefficients[0]
     bound = free[None] + coefficients[1:]
     return Binding(
-        model, tuple(float(v) for v in logs), intervals, free, bound, errors[1:], chi, float(chi + parameters * np.log(count)), count - parameters, fitted
+        model,
+        tuple(float(v) for v in logs),
+        intervals,
+        free,
+        bound,
+        errors[1:],
+        chi,
+        float(chi + parameters * np.log(count)),
+        count - parameters,
+        fitted,
     )
 
 
@@ -307,7 +358,9 @@ class Exchange:
     fast: bool
 
 
-def fit_exchange(fraction_bound: np.ndarray, difference_Hz: float, width_Hz: np.ndarray, error_Hz: np.ndarray) -> Exchange:
+def fit_exchange(
+    fraction_bound: np.ndarray, difference_Hz: float, width_Hz: np.ndarray, error_Hz: np.ndarray
+) -> Exchange:
     """Fit widths by free and bound width and two-site exchange broadening 4 pi p_f^2 p_b dnu^2 / k_off.
 
     The rate is held not to be negative; `fast` is k_ex > 2 pi |dnu| at every point of the series.
@@ -328,11 +381,19 @@ def fit_exchange(fraction_bound: np.ndarray, difference_Hz: float, width_Hz: np.
     rate_error = error[2] / slow**2 if slow > 0 else np.inf
     free = np.maximum(1 - p, 1e-9)
     fast = bool(np.isinf(rate) or np.all(rate / free > 2 * np.pi * abs(difference_Hz)))
-    return Exchange(float(rate), float(rate_error), float(solution[0]), float(solution[1]), reduced, fast)
+    return Exchange(
+        float(rate), float(rate_error), float(solution[0]), float(solution[1]), reduced, fast
+    )
 
 
 def two_site(
-    offset_Hz: np.ndarray, fraction_bound: float, free_Hz: float, bound_Hz: float, k_ex_s: float, width_free_Hz: float, width_bound_Hz: float
+    offset_Hz: np.ndarray,
+    fraction_bound: float,
+    free_Hz: float,
+    bound_Hz: float,
+    k_ex_s: float,
+    width_free_Hz: float,
+    width_bound_Hz: float,
 ) -> np.ndarray:
     """Absorption of unit area over Hz of one spin that exchanges between two sites, at any rate.
 

@@ -17,7 +17,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from peled.optics.planewave import admittances, cascade, check_layers, multilayer, normal_component, reflection
+from peled.optics.planewave import (
+    admittances,
+    cascade,
+    check_layers,
+    multilayer,
+    normal_component,
+    reflection,
+)
 from peled.optics.quadrature import integrate_contour, integrate_panels
 
 CHANNELS = ("air_top", "air_bottom", "substrate", "guided", "plasmon", "absorbed")
@@ -142,13 +149,21 @@ def dipole_emission(
     """
     stack = _Stack(indices, thickness_nm, emitter, wavelength_nm, depth, orientation)
     radiating, boundary = stack.radiating(), stack.plasmon_boundary()
-    ranges = sorted({0.0, radiating, max(boundary or 0.0, radiating), max(stack.largest(), radiating) + 0.5})
+    ranges = sorted(
+        {0.0, radiating, max(boundary or 0.0, radiating), max(stack.largest(), radiating) + 0.5}
+    )
     s, p = integrate_contour(stack.power, ranges, tolerance)  # (ranges, depths, scan)
-    s_near, p_near = integrate_panels(lambda t: stack.beyond(stack.power, ranges[-1], t), [0.0, 1.0], tolerance)
+    s_near, p_near = integrate_panels(
+        lambda t: stack.beyond(stack.power, ranges[-1], t), [0.0, 1.0], tolerance
+    )
     total = s.sum(axis=0) + p.sum(axis=0) + s_near + p_near
     which = np.array(ranges[:-1])
     leaving = which < radiating
-    bound = np.zeros(len(which), bool) if boundary is None else which >= max(boundary, radiating) - 1e-12
+    bound = (
+        np.zeros(len(which), bool)
+        if boundary is None
+        else which >= max(boundary, radiating) - 1e-12
+    )
     radiated = (s + p)[leaving].sum(axis=0)
     plasmon = p[bound].sum(axis=0) + (0.0 if boundary is None else p_near)
     guided = (s + p)[~leaving].sum(axis=0) - p[bound].sum(axis=0)
@@ -162,8 +177,14 @@ def dipole_emission(
     counted, reference = top + bottom + inside.sum(axis=0), radiated
     if layers and stack.lossy:
         for more in (
-            integrate_panels(lambda N: stack.fluxes(N, None), stack.edges(radiating, ranges[-1]), tolerance),
-            integrate_panels(lambda t: stack.beyond(lambda N: stack.fluxes(N, None), ranges[-1], t), [0.0, 1.0], tolerance),
+            integrate_panels(
+                lambda N: stack.fluxes(N, None), stack.edges(radiating, ranges[-1]), tolerance
+            ),
+            integrate_panels(
+                lambda t: stack.beyond(lambda N: stack.fluxes(N, None), ranges[-1], t),
+                [0.0, 1.0],
+                tolerance,
+            ),
         ):
             inside = inside + more[4 : 4 + count]
             counted = counted + more[0] + more[1] + more[4 : 4 + count].sum(axis=0)
@@ -176,14 +197,31 @@ def dipole_emission(
         absorbed, bottom = absorbed + bottom, 0 * bottom
     substrate = bottom - air - back_top - back.sum(axis=0)
     share = stack.weights[:, None] / total
-    parts = [np.sum(share * part, axis=0) for part in (top + back_top, air, substrate, guided, plasmon, absorbed)]
+    parts = [
+        np.sum(share * part, axis=0)
+        for part in (top + back_top, air, substrate, guided, plasmon, absorbed)
+    ]
     mean = [np.sum(stack.weights[:, None] * part, axis=0) for part in (total, counted, reference)]
     by_layer = np.sum(share * (inside + back), axis=1)
     result = [mean[0], *parts, by_layer, mean[1] / mean[2] - 1]
-    return DipoleEmission(*((part[..., 0] if part.ndim > 1 else float(part[0])) if stack.single else part for part in result))
+    return DipoleEmission(
+        *(
+            (part[..., 0] if part.ndim > 1 else float(part[0])) if stack.single else part
+            for part in result
+        )
+    )
 
 
-def power_spectrum(indices, thickness_nm, emitter, wavelength_nm, effective_index, *, depth=0.5, orientation="isotropic") -> tuple[np.ndarray, np.ndarray]:
+def power_spectrum(
+    indices,
+    thickness_nm,
+    emitter,
+    wavelength_nm,
+    effective_index,
+    *,
+    depth=0.5,
+    orientation="isotropic",
+) -> tuple[np.ndarray, np.ndarray]:
     """Dissipated power per effective index N, s and p polarised: its integral over N is the Purcell factor.
 
     Arguments as in `dipole_emission`; `effective_index` (m,) may be complex (below the real axis). Returns two (m,) arrays.
@@ -196,7 +234,16 @@ def power_spectrum(indices, thickness_nm, emitter, wavelength_nm, effective_inde
 
 
 def far_field(
-    indices, thickness_nm, emitter, wavelength_nm, angle, *, side="bottom", outside=None, depth=None, orientation="isotropic"
+    indices,
+    thickness_nm,
+    emitter,
+    wavelength_nm,
+    angle,
+    *,
+    side="bottom",
+    outside=None,
+    depth=None,
+    orientation="isotropic",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Power per solid angle (1/sr, of the dipole's power in its unbounded medium), s and p polarised, against angle.
 
@@ -218,7 +265,9 @@ def far_field(
     index = stack.n[-1].real.item() if side == "top" else (outside or stack.n[0].real.item())
     angle = np.asarray(angle, float)
     effective = index * np.sin(angle)
-    effective = np.where(np.abs(effective - stack.ne) < 1e-9, stack.ne - 1e-9, effective)  # grazing in the emitter: 0 / 0
+    effective = np.where(
+        np.abs(effective - stack.ne) < 1e-9, stack.ne - 1e-9, effective
+    )  # grazing in the emitter: 0 / 0
     rows = (0, 3) if side == "top" else ((1,) if outside is None else (2,))
     solid = index * np.cos(angle) / (2 * np.pi * np.maximum(np.sin(angle), 1e-12))
     found = []
@@ -229,7 +278,18 @@ def far_field(
 
 
 def substrate_reabsorption(
-    indices, thickness_nm, emitter, wavelength_nm, k, *, substrate_mm=1.0, radius_mm=6.0, outside=1.0, depth=None, orientation="isotropic", nodes=200
+    indices,
+    thickness_nm,
+    emitter,
+    wavelength_nm,
+    k,
+    *,
+    substrate_mm=1.0,
+    radius_mm=6.0,
+    outside=1.0,
+    depth=None,
+    orientation="isotropic",
+    nodes=200,
 ) -> float:
     """Fraction of the light trapped in a thick substrate that the emitter layer absorbs before the light reaches the rim.
 
@@ -254,16 +314,22 @@ def substrate_reabsorption(
         0 for k = 0, 1 for an endless slide.
     """
     if not (k >= 0 and substrate_mm > 0 and radius_mm > 0):
-        raise ValueError(f"k, substrate_mm, radius_mm: expected k of 0 or more and positive lengths, found {k}, {substrate_mm}, {radius_mm}")
+        raise ValueError(
+            f"k, substrate_mm, radius_mm: expected k of 0 or more and positive lengths, found {k}, {substrate_mm}, {radius_mm}"
+        )
     below = complex(indices[0]).real
     if not below > outside:
-        raise ValueError(f"outside: expected an index below the substrate's {below:g}, found {outside:g}")
+        raise ValueError(
+            f"outside: expected an index below the substrate's {below:g}, found {outside:g}"
+        )
     t, w = np.polynomial.legendre.leggauss(nodes)
     low = np.arcsin(outside / below)
     # denser towards both ends, where the film's reflectance has roots
     angle = low + (np.pi / 2 - low) * np.sin(np.pi / 4 * (t + 1)) ** 2
     weight = w * np.sin(np.pi / 2 * (t + 1)) * np.sin(angle)
-    light = far_field(indices, thickness_nm, emitter, wavelength_nm, angle, depth=depth, orientation=orientation)
+    light = far_field(
+        indices, thickness_nm, emitter, wavelength_nm, angle, depth=depth, orientation=orientation
+    )
     absorbing = [complex(value) for value in indices]
     absorbing[emitter] = complex(absorbing[emitter].real, k)
     bounces = radius_mm / (2 * substrate_mm * np.tan(angle))
@@ -271,8 +337,12 @@ def substrate_reabsorption(
     for polarisation, power in zip(("s", "p"), light):
         wave = multilayer(absorbing, thickness_nm, wavelength_nm, angle, polarisation)
         gone = np.clip(1 - wave.R, 0, 1)
-        share = np.divide(wave.layers[emitter - 1], gone, out=np.zeros_like(gone), where=gone > 1e-15)
-        taken += np.sum(weight * power * share * -np.expm1(bounces * np.log1p(-np.minimum(gone, 1 - 1e-15))))
+        share = np.divide(
+            wave.layers[emitter - 1], gone, out=np.zeros_like(gone), where=gone > 1e-15
+        )
+        taken += np.sum(
+            weight * power * share * -np.expm1(bounces * np.log1p(-np.minimum(gone, 1 - 1e-15)))
+        )
         total += np.sum(weight * power)
     return float(taken / total)
 
@@ -291,19 +361,27 @@ class _Stack:
         if not 0 <= emitter < len(n):
             raise ValueError(f"emitter: expected a medium from 0 to {len(n) - 1}, found {emitter}")
         if not wavelength_nm > 0:
-            raise ValueError(f"wavelength_nm: expected a positive wavelength, found {wavelength_nm}")
+            raise ValueError(
+                f"wavelength_nm: expected a positive wavelength, found {wavelength_nm}"
+            )
         lengths = {value.size for value in d if value.ndim}
         if len(lengths) > 1:
             raise ValueError(f"thickness_nm: expected scans of one length, found {sorted(lengths)}")
         self.single = not lengths
         self.e, self.k0 = emitter, 2 * np.pi / wavelength_nm
         n[emitter] = np.asarray(n[emitter].real + 0j)
-        self.n, self.ne, self.d = n, n[emitter].real.item(), [np.atleast_1d(value)[:, None] for value in d]
+        self.n, self.ne, self.d = (
+            n,
+            n[emitter].real.item(),
+            [np.atleast_1d(value)[:, None] for value in d],
+        )
         self.lossy = any(value.imag > 0 and self._present(k) for k, value in enumerate(n))
         names = {"isotropic": 1 / 3, "horizontal": 0.0, "vertical": 1.0}
         vertical = names.get(orientation, orientation)
         if isinstance(vertical, str) or not 0 <= vertical <= 1:
-            raise ValueError(f"orientation: expected isotropic, horizontal, vertical or a vertical fraction from 0 to 1, found {orientation!r}")
+            raise ValueError(
+                f"orientation: expected isotropic, horizontal, vertical or a vertical fraction from 0 to 1, found {orientation!r}"
+            )
         self.vertical = float(vertical)
         self._place(depth)
 
@@ -311,14 +389,18 @@ class _Stack:
         outer = self.e in (0, len(self.n) - 1)
         if depth is None:
             if outer:
-                raise ValueError("depth: expected the distance from the interface in nm for a dipole in an outer medium, found none")
+                raise ValueError(
+                    "depth: expected the distance from the interface in nm for a dipole in an outer medium, found none"
+                )
             t, w = np.polynomial.legendre.leggauss(5)
             depth, self.weights = 0.5 * (t + 1), 0.5 * w
         else:
             depth = np.atleast_1d(np.asarray(depth, float))
             self.weights = np.full(len(depth), 1 / len(depth))
         if not (np.isfinite(depth).all() and (depth >= 0).all() and (outer or (depth <= 1).all())):
-            raise ValueError(f"depth: expected {'nm from the interface' if outer else 'fractions of the emitter from 0 to 1'}, found {depth}")
+            raise ValueError(
+                f"depth: expected {'nm from the interface' if outer else 'fractions of the emitter from 0 to 1'}, found {depth}"
+            )
         depth = depth[:, None, None]
         if outer:
             self.up = depth if self.e == 0 else None
@@ -335,7 +417,9 @@ class _Stack:
         """Largest effective index that reaches a lossless outer medium."""
         outer = [value.real.item() for value in (self.n[0], self.n[-1]) if value.imag == 0]
         if not outer:
-            raise ValueError("indices: expected at least one lossless outer medium, found both absorbing")
+            raise ValueError(
+                "indices: expected at least one lossless outer medium, found both absorbing"
+            )
         return max(outer)
 
     def largest(self):
@@ -354,14 +438,18 @@ class _Stack:
             if (value.item() ** 2).real < 0 and k != self.e and self._present(k):
                 step = 1 if self.e > k else -1
                 j = k + step
-                while j != self.e and ((self.n[j].item() ** 2).real < 0 or self.d[j - 1].max() < _THIN_NM):
+                while j != self.e and (
+                    (self.n[j].item() ** 2).real < 0 or self.d[j - 1].max() < _THIN_NM
+                ):
                     j += step
                 found.append(self.n[j].real.item())
         return min(found) if found else None
 
     def edges(self, low, high):
         """Panel edges from `low` to `high`: every index between, where the integrand has a branch point."""
-        inner = {value.real.item() for value in self.n if low + 1e-9 < value.real.item() < high - 1e-9}
+        inner = {
+            value.real.item() for value in self.n if low + 1e-9 < value.real.item() < high - 1e-9
+        }
         return [low, *sorted(inner), high]
 
     def beyond(self, function, start, t):
@@ -386,13 +474,25 @@ class _Stack:
         for polarisation in ("s", "p"):
             a = []
             for upward, distance in ((True, self.up), (False, self.down)):
-                a.append(0.0 if distance is None else self._at_dipole(reflection(*self._half(kz, polarisation, upward)), kz[self.e], distance))
+                a.append(
+                    0.0
+                    if distance is None
+                    else self._at_dipole(
+                        reflection(*self._half(kz, polarisation, upward)), kz[self.e], distance
+                    )
+                )
             up, down = a
             resonance = 1 / (1 - up * down)
             if polarisation == "s":
                 rows.append(h * 0.375 / l * (1 + up) * (1 + down) * resonance)
             else:
-                rows.append((h * 0.375 * l * (1 - up) * (1 - down) + v * 0.75 * u2 / l * (1 + up) * (1 + down)) * resonance)
+                rows.append(
+                    (
+                        h * 0.375 * l * (1 - up) * (1 - down)
+                        + v * 0.75 * u2 / l * (1 + up) * (1 + down)
+                    )
+                    * resonance
+                )
         shape = (len(self.weights), max((d.shape[0] for d in self.d), default=1), len(N))
         powers = np.array([np.broadcast_to(row, shape) for row in rows]) * (2 * N / self.ne**2)
         return powers if np.iscomplexobj(N) else powers.real
@@ -403,7 +503,11 @@ class _Stack:
         Rows: out at the top, out at the bottom, of that into air beyond a thick substrate, of that back through the stack
         and out at the top; absorbed in each inner layer directly; and out of the substrate's returning light.
         """
-        count, depths, scan = len(self.d), len(self.weights), max((d.shape[0] for d in self.d), default=1)
+        count, depths, scan = (
+            len(self.d),
+            len(self.weights),
+            max((d.shape[0] for d in self.d), default=1),
+        )
         out = np.zeros((4 + 2 * count, depths, scan, len(N)))
         kz = [normal_component(value, N) for value in self.n]
         l2, u2 = np.abs(kz[self.e] / self.ne) ** 2, (N / self.ne) ** 2
@@ -416,7 +520,9 @@ class _Stack:
                     continue
                 y, phases = self._half(kz, polarisation, upward)
                 waves = cascade(y, phases)
-                halves.append((waves, y, distance, self._at_dipole(waves.r[0], kz[self.e], distance)))
+                halves.append(
+                    (waves, y, distance, self._at_dipole(waves.r[0], kz[self.e], distance))
+                )
             up, down = (0.0 if half is None else half[3] for half in halves)
             resonance = np.abs(1 / (1 - up * down)) ** 2
             unit = self.ne if polarisation == "p" else 1 / self.ne
@@ -425,9 +531,14 @@ class _Stack:
                 if polarisation == "s":
                     source = h * 0.1875 / l2 * np.abs(1 + other) ** 2
                 else:
-                    source = h * 0.1875 * np.abs(1 - other) ** 2 + v * 0.375 * u2 / l2 * np.abs(1 + other) ** 2
+                    source = (
+                        h * 0.1875 * np.abs(1 - other) ** 2
+                        + v * 0.375 * u2 / l2 * np.abs(1 + other) ** 2
+                    )
                 source = source * resonance * unit
-                if half is None:  # the emitter's own half-space: the net flux away from the dipole plane
+                if (
+                    half is None
+                ):  # the emitter's own half-space: the net flux away from the dipole plane
                     own = admittances([self.n[self.e]], [kz[self.e]], polarisation)[0]
                     power = source * own.real
                     out[0 if upward else 1] += power
@@ -449,7 +560,9 @@ class _Stack:
         """Light in the thick substrate: into air beyond, or back onto the full stack, in all bounces."""
         count = len(self.d)
         y = admittances(self.n, kz, polarisation)
-        free = admittances([np.asarray(outside + 0j)], [normal_component(outside, N)], polarisation)[0]
+        free = admittances(
+            [np.asarray(outside + 0j)], [normal_component(outside, N)], polarisation
+        )[0]
         with np.errstate(invalid="ignore", divide="ignore"):
             there = np.abs((y[0] - free) / (y[0] + free)) ** 2
             waves = cascade(y, [np.exp(1j * self.k0 * kz[j + 1] * self.d[j]) for j in range(count)])

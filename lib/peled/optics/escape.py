@@ -33,13 +33,17 @@ def escape_small_angle(n_film: float, n_outside: float = 1.0) -> float:
     return n_outside**3 / (n_film * (n_film + n_outside) ** 2)
 
 
-def film_escape_small_angle(n_film: float, n_front: float, n_back: float, optical_density: float) -> float:
+def film_escape_small_angle(
+    n_film: float, n_front: float, n_back: float, optical_density: float
+) -> float:
     """The paper's escape from a film on a substrate, one reflection included.
 
     (P_b + P_f) 10^(-OD/2) + (P_b - P_f) 10^(-3 OD/2), with P from `escape_small_angle` and the back the denser medium.
     """
     front, back = escape_small_angle(n_film, n_front), escape_small_angle(n_film, n_back)
-    return (back + front) * 10 ** (-optical_density / 2) + (back - front) * 10 ** (-1.5 * optical_density)
+    return (back + front) * 10 ** (-optical_density / 2) + (back - front) * 10 ** (
+        -1.5 * optical_density
+    )
 
 
 def fresnel_transmittance(n_in, n_out, cosine):
@@ -62,7 +66,9 @@ def escape_fresnel(n_film: float, n_outside: float = 1.0, nodes: int = 64) -> fl
     return float(0.25 * np.sum(weight * (s + p)))
 
 
-def film_escape(n_film: float, n_front: float, n_back: float, optical_density: float = 0.0, nodes: int = 64) -> FilmEscape:
+def film_escape(
+    n_film: float, n_front: float, n_back: float, optical_density: float = 0.0, nodes: int = 64
+) -> FilmEscape:
     """Exact ray optics of a film: s and p Fresnel over angle, all bounces, absorption, emission uniform in depth.
 
     A ray at internal angle theta crosses the film with tau = 10^(-OD / cos theta); one started at a uniform depth reaches
@@ -83,9 +89,14 @@ def film_escape(n_film: float, n_front: float, n_back: float, optical_density: f
     cosine, weight = _cosine_nodes(n_film, (n_front, n_back), nodes)
     depth = optical_density * np.log(10) / cosine
     tau = np.exp(-depth)
-    reach = np.where(depth > 1e-8, -np.expm1(-depth) / np.where(depth > 0, depth, 1.0), 1 - depth / 2)
+    reach = np.where(
+        depth > 1e-8, -np.expm1(-depth) / np.where(depth > 0, depth, 1.0), 1 - depth / 2
+    )
     front = back = trapped = 0.0
-    for t_front, t_back in zip(fresnel_transmittance(n_film, n_front, cosine), fresnel_transmittance(n_film, n_back, cosine)):
+    for t_front, t_back in zip(
+        fresnel_transmittance(n_film, n_front, cosine),
+        fresnel_transmittance(n_film, n_back, cosine),
+    ):
         r_front, r_back = 1 - t_front, 1 - t_back
         loop = 1 - r_front * r_back * tau**2
         bound = loop < 1e-14  # no way out and no absorption
@@ -131,7 +142,14 @@ def internal_yield_error(external, escape, reabsorbed=None, *, external_se=0.0, 
     return np.hypot(in_external * external_se, in_escape * escape_se)[()]
 
 
-def waveguide_cutoff(n_film: float, n_substrate: float, n_cover: float, wavelength_nm: float, polarisation: str, order: int = 0) -> float:
+def waveguide_cutoff(
+    n_film: float,
+    n_substrate: float,
+    n_cover: float,
+    wavelength_nm: float,
+    polarisation: str,
+    order: int = 0,
+) -> float:
     """Thickness in nm below which an asymmetric slab does not guide TE_m ("s") or TM_m ("p").
 
     lambda / (2 pi sqrt(nf^2 - ns^2)) [m pi + arctan(c sqrt((ns^2 - nc^2) / (nf^2 - ns^2)))], c = 1 (TE), nf^2 / nc^2 (TM)
@@ -139,7 +157,9 @@ def waveguide_cutoff(n_film: float, n_substrate: float, n_cover: float, waveleng
     """
     _positive(n_film=n_film, n_substrate=n_substrate, n_cover=n_cover, wavelength_nm=wavelength_nm)
     if not n_film > n_substrate >= n_cover:
-        raise ValueError(f"indices: expected film > substrate >= cover, found {n_film}, {n_substrate}, {n_cover}")
+        raise ValueError(
+            f"indices: expected film > substrate >= cover, found {n_film}, {n_substrate}, {n_cover}"
+        )
     if polarisation not in ("s", "p"):
         raise ValueError(f"polarisation: expected 's' (TE) or 'p' (TM), found {polarisation!r}")
     contrast = n_film**2 - n_substrate**2
@@ -148,7 +168,14 @@ def waveguide_cutoff(n_film: float, n_substrate: float, n_cover: float, waveleng
     return float(wavelength_nm / (2 * np.pi * np.sqrt(contrast)) * phase)
 
 
-def slab_modes(n_film: float, n_substrate: float, n_cover: float, thickness_nm: float, wavelength_nm: float, polarisation: str) -> np.ndarray:
+def slab_modes(
+    n_film: float,
+    n_substrate: float,
+    n_cover: float,
+    thickness_nm: float,
+    wavelength_nm: float,
+    polarisation: str,
+) -> np.ndarray:
     """Effective indices of the guided modes of a lossless slab, fundamental first (bisection of the phase condition)."""
     low, high = max(n_substrate, n_cover), n_film
     k0 = 2 * np.pi / wavelength_nm
@@ -173,7 +200,11 @@ def slab_modes(n_film: float, n_substrate: float, n_cover: float, thickness_nm: 
 
 def _cosine_nodes(n_film, outside, nodes):
     """Gauss nodes over cos(theta) in 0..1, split at the critical angles, denser towards each end where roots begin."""
-    edges = [0.0, *sorted({float(np.sqrt(1 - (n / n_film) ** 2)) for n in outside if n < n_film}), 1.0]
+    edges = [
+        0.0,
+        *sorted({float(np.sqrt(1 - (n / n_film) ** 2)) for n in outside if n < n_film}),
+        1.0,
+    ]
     t, w = np.polynomial.legendre.leggauss(nodes)
     angle, width = np.pi / 4 * (t + 1), np.pi / 4 * w
     cosine, weight = [], []
@@ -194,7 +225,9 @@ def _probabilities(first, escape, reabsorbed):
     rest = 1 - escape if reabsorbed is None else np.asarray(reabsorbed, float)
     for name, value in (("yield", first), ("escape", escape), ("reabsorbed", rest)):
         if not ((value >= -1e-9) & (value <= 1 + 1e-9)).all():
-            raise ValueError(f"{name}: expected probabilities from 0 to 1, found {np.ravel(value)[0]:.6g}")
+            raise ValueError(
+                f"{name}: expected probabilities from 0 to 1, found {np.ravel(value)[0]:.6g}"
+            )
     if (escape + rest > 1 + 1e-12).any():
         raise ValueError("escape, reabsorbed: expected a sum of at most 1")
     return first, escape, rest

@@ -95,7 +95,11 @@ class _Formula:
             return np.sqrt(c[0] + sum(a * x**b for a, b in pairs)) + 0j
         if self.number == 4:  # the general one
             head = list(c[1:9]) + [0.0] * (8 - len(c[1:9]))
-            value = c[0] + sum(head[k] * x ** head[k + 1] / (x**2 - head[k + 2] ** head[k + 3]) for k in (0, 4) if head[k])
+            value = c[0] + sum(
+                head[k] * x ** head[k + 1] / (x**2 - head[k + 2] ** head[k + 3])
+                for k in (0, 4)
+                if head[k]
+            )
             return np.sqrt(value + sum(a * x**b for a, b in zip(c[9::2], c[10::2]))) + 0j
         if self.number == 5:  # Cauchy
             return c[0] + sum(a * x**b for a, b in pairs) + 0j
@@ -125,12 +129,20 @@ def read_index(path: str | os.PathLike) -> IndexTable:
     table = read_table(path)
     columns = table.columns
     if len(columns) < 2:
-        raise FormatError(path, expected="columns of wavelength, n and optionally k", found=f"{len(columns)} column")
+        raise FormatError(
+            path,
+            expected="columns of wavelength, n and optionally k",
+            found=f"{len(columns)} column",
+        )
     wavelength = np.asarray(columns[0].values, float)
     unit = (columns[0].unit or "").lower().replace("µ", "u").replace("μ", "u")
     factor = _UNITS.get(unit, 1.0 if wavelength.max() > 25 else 1000.0)
-    rows = np.column_stack([wavelength * factor, *(np.asarray(column.values, float) for column in columns[1:3])])
-    return _assemble(path, [_tabulated(path, "table", rows, "nk" if rows.shape[1] > 2 else "n")], "", "")
+    rows = np.column_stack(
+        [wavelength * factor, *(np.asarray(column.values, float) for column in columns[1:3])]
+    )
+    return _assemble(
+        path, [_tabulated(path, "table", rows, "nk" if rows.shape[1] > 2 else "n")], "", ""
+    )
 
 
 def _read_yaml(path):
@@ -140,38 +152,81 @@ def _read_yaml(path):
         content = yaml.safe_load(read_text(path, what="a refractiveindex.info file"))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise FormatError(path, expected="YAML", found=str(getattr(error, "problem", error)), place=f"line {mark.line + 1}" if mark else "") from None
-    if not isinstance(content, dict) or not isinstance(content.get("DATA"), list) or not content["DATA"]:
-        raise FormatError(path, expected="a refractiveindex.info file with a list DATA", found=f"{type(content).__name__} without it")
+        raise FormatError(
+            path,
+            expected="YAML",
+            found=str(getattr(error, "problem", error)),
+            place=f"line {mark.line + 1}" if mark else "",
+        ) from None
+    if (
+        not isinstance(content, dict)
+        or not isinstance(content.get("DATA"), list)
+        or not content["DATA"]
+    ):
+        raise FormatError(
+            path,
+            expected="a refractiveindex.info file with a list DATA",
+            found=f"{type(content).__name__} without it",
+        )
     parts = []
     for place, block in enumerate(content["DATA"], start=1):
         kind = str(block.get("type", "")) if isinstance(block, dict) else ""
         where = f"DATA block {place}"
         if kind.startswith("tabulated "):
             try:
-                rows = np.array([[float(cell) for cell in line.split()] for line in str(block.get("data", "")).splitlines() if line.strip()])
+                rows = np.array(
+                    [
+                        [float(cell) for cell in line.split()]
+                        for line in str(block.get("data", "")).splitlines()
+                        if line.strip()
+                    ]
+                )
             except ValueError as error:
-                raise FormatError(path, expected="rows of numbers of one length", found=str(error), place=where) from None
+                raise FormatError(
+                    path, expected="rows of numbers of one length", found=str(error), place=where
+                ) from None
             if rows.ndim != 2 or len(rows) == 0:
-                raise FormatError(path, expected="rows of numbers of one length", found="none" if rows.size == 0 else "rows of several lengths", place=where)
+                raise FormatError(
+                    path,
+                    expected="rows of numbers of one length",
+                    found="none" if rows.size == 0 else "rows of several lengths",
+                    place=where,
+                )
             rows[:, 0] *= 1000
             parts.append(_tabulated(path, where, rows, kind.split()[1]))
         elif kind.startswith("formula "):
             parts.append(_formula(path, where, block, kind))
         else:
-            raise FormatError(path, expected="tabulated nk, n, k or formula 1 to 6", found=repr(kind), place=where)
-    return _assemble(path, parts, str(content.get("REFERENCES", "")).strip(), str(content.get("COMMENTS", "")).strip())
+            raise FormatError(
+                path, expected="tabulated nk, n, k or formula 1 to 6", found=repr(kind), place=where
+            )
+    return _assemble(
+        path,
+        parts,
+        str(content.get("REFERENCES", "")).strip(),
+        str(content.get("COMMENTS", "")).strip(),
+    )
 
 
 def _formula(path, where, block, kind):
     try:
         number = int(kind.split()[1])
         coefficients = tuple(float(value) for value in str(block["coefficients"]).split())
-        low, high = (1000 * float(value) for value in str(block.get("wavelength_range", block.get("range"))).split())
+        low, high = (
+            1000 * float(value)
+            for value in str(block.get("wavelength_range", block.get("range"))).split()
+        )
     except (KeyError, ValueError, IndexError) as error:
-        raise FormatError(path, expected="coefficients and a wavelength_range of two numbers", found=f"{type(error).__name__}: {error}", place=where) from None
+        raise FormatError(
+            path,
+            expected="coefficients and a wavelength_range of two numbers",
+            found=f"{type(error).__name__}: {error}",
+            place=where,
+        ) from None
     if not 1 <= number <= 6:
-        raise FormatError(path, expected="formula 1 to 6", found=kind, place=where, advice="tabulate it")
+        raise FormatError(
+            path, expected="formula 1 to 6", found=kind, place=where, advice="tabulate it"
+        )
     if len(coefficients) < 1:
         raise FormatError(path, expected="coefficients", found="none", place=where)
     return _Formula(number, coefficients), (low, high), True
@@ -180,19 +235,44 @@ def _formula(path, where, block, kind):
 def _tabulated(path, where, rows, kind):
     need = {"nk": 3, "n": 2, "k": 2}.get(kind)
     if need is None or rows.shape[1] < need:
-        raise FormatError(path, expected=f"{need or 'n, k or nk:'} columns for tabulated {kind}", found=str(rows.shape[1]), place=where)
+        raise FormatError(
+            path,
+            expected=f"{need or 'n, k or nk:'} columns for tabulated {kind}",
+            found=str(rows.shape[1]),
+            place=where,
+        )
     if not np.isfinite(rows).all():
-        raise FormatError(path, expected="finite numbers", found="a value that is not", place=f"{where}, row {int(np.argwhere(~np.isfinite(rows))[0][0]) + 1}")
+        raise FormatError(
+            path,
+            expected="finite numbers",
+            found="a value that is not",
+            place=f"{where}, row {int(np.argwhere(~np.isfinite(rows))[0][0]) + 1}",
+        )
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
     wavelength = rows[:, 0]
     if (wavelength <= 0).any() or (np.diff(wavelength) == 0).any():
         place = wavelength[0] if wavelength[0] <= 0 else wavelength[1:][np.diff(wavelength) == 0][0]
-        raise FormatError(path, expected="positive wavelengths, each once", found=f"{place / 1000:g} um", place=where)
+        raise FormatError(
+            path,
+            expected="positive wavelengths, each once",
+            found=f"{place / 1000:g} um",
+            place=where,
+        )
     k = rows[:, -1] if kind != "n" else np.zeros(len(rows))
     if (k[: len(rows)] < 0).any() and kind != "n":
         raise FormatError(path, expected="k of 0 or more", found=f"{k.min():g}", place=where)
-    columns = [(rows[:, 1], 1.0)] if kind == "n" else [(rows[:, 1], 1j)] if kind == "k" else [(rows[:, 1], 1.0), (rows[:, 2], 1j)]
-    return [_Tabulated(wavelength, values, factor) for values, factor in columns], (float(wavelength[0]), float(wavelength[-1])), kind != "k"
+    columns = (
+        [(rows[:, 1], 1.0)]
+        if kind == "n"
+        else [(rows[:, 1], 1j)]
+        if kind == "k"
+        else [(rows[:, 1], 1.0), (rows[:, 2], 1j)]
+    )
+    return (
+        [_Tabulated(wavelength, values, factor) for values, factor in columns],
+        (float(wavelength[0]), float(wavelength[-1])),
+        kind != "k",
+    )
 
 
 def _assemble(path, blocks, source, comment):
@@ -203,7 +283,11 @@ def _assemble(path, blocks, source, comment):
     if not has_n:
         raise FormatError(path, expected="n beside k", found="k alone")
     if not low <= high:
-        raise FormatError(path, expected="n and k over a common range of wavelengths", found=f"none (from {low:g} to {high:g} nm)")
+        raise FormatError(
+            path,
+            expected="n and k over a common range of wavelengths",
+            found=f"none (from {low:g} to {high:g} nm)",
+        )
     return IndexTable(path.stem, (low, high), source, comment, tuple(parts))
 
 
@@ -219,5 +303,7 @@ def index_table(name: str, folder: str = "data/optics") -> IndexTable:
     base = files.resolve(folder)
     found = {path.stem: path for path in sorted(base.glob("*.y*ml")) if path.name != "about.yaml"}
     if name not in found:
-        raise FormatError(base, expected=f"a material of {', '.join(found) or '(none here)'}", found=repr(name))
+        raise FormatError(
+            base, expected=f"a material of {', '.join(found) or '(none here)'}", found=repr(name)
+        )
     return read_index(found[name])

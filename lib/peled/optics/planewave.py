@@ -38,7 +38,9 @@ class PlaneWave:
         return self.layers.sum(axis=0)
 
 
-def multilayer(indices, thickness_nm, wavelength_nm, angle=0.0, polarisation: str = "s") -> PlaneWave:
+def multilayer(
+    indices, thickness_nm, wavelength_nm, angle=0.0, polarisation: str = "s"
+) -> PlaneWave:
     """Reflection, transmission and absorption of a coherent multilayer.
 
     Parameters
@@ -63,17 +65,32 @@ def multilayer(indices, thickness_nm, wavelength_nm, angle=0.0, polarisation: st
         Layer counts that do not fit, negative thickness, gain (Im n < 0), an absorbing medium of incidence.
     """
     if polarisation == "unpolarised":
-        s, p = (multilayer(indices, thickness_nm, wavelength_nm, angle, each) for each in POLARISATIONS)
+        s, p = (
+            multilayer(indices, thickness_nm, wavelength_nm, angle, each) for each in POLARISATIONS
+        )
         nothing = np.full(np.shape(s.R), np.nan)
-        return PlaneWave(0.5 * (s.R + p.R), 0.5 * (s.T + p.T), 0.5 * (s.layers + p.layers), nothing, nothing)
+        return PlaneWave(
+            0.5 * (s.R + p.R), 0.5 * (s.T + p.T), 0.5 * (s.layers + p.layers), nothing, nothing
+        )
     if polarisation not in POLARISATIONS:
-        raise ValueError(f"polarisation: expected 's', 'p' or 'unpolarised', found {polarisation!r}")
-    wavelength, angles = np.atleast_1d(np.asarray(wavelength_nm, float)), np.atleast_1d(np.asarray(angle, float))
-    n, d = check_layers([np.atleast_1d(np.asarray(index, complex))[:, None] for index in indices], thickness_nm)
+        raise ValueError(
+            f"polarisation: expected 's', 'p' or 'unpolarised', found {polarisation!r}"
+        )
+    wavelength, angles = (
+        np.atleast_1d(np.asarray(wavelength_nm, float)),
+        np.atleast_1d(np.asarray(angle, float)),
+    )
+    n, d = check_layers(
+        [np.atleast_1d(np.asarray(index, complex))[:, None] for index in indices], thickness_nm
+    )
     if any(index.shape[0] not in (1, len(wavelength)) for index in n):
-        raise ValueError(f"indices: expected one number or {len(wavelength)} (one a wavelength) for each medium")
+        raise ValueError(
+            f"indices: expected one number or {len(wavelength)} (one a wavelength) for each medium"
+        )
     if not ((wavelength > 0).all() and (angles >= 0).all() and (angles < np.pi / 2).all()):
-        raise ValueError("wavelength_nm, angle: expected positive wavelengths and angles from 0 to below pi/2")
+        raise ValueError(
+            "wavelength_nm, angle: expected positive wavelengths and angles from 0 to below pi/2"
+        )
     if np.abs(n[0].imag).max() > 0:
         raise ValueError("indices: expected a lossless medium of incidence")
     k0 = 2 * np.pi / wavelength[:, None]
@@ -85,22 +102,40 @@ def multilayer(indices, thickness_nm, wavelength_nm, angle=0.0, polarisation: st
     waves = cascade(y, [np.exp(1j * k0 * kz[j + 1] * d[j]) for j in range(len(d))])
     flux = waves.fluxes(y) / y[0].real
     squeeze = tuple(axis for axis, given in ((0, wavelength_nm), (1, angle)) if np.ndim(given) == 0)
-    parts = [np.abs(waves.r[0]) ** 2, flux[-1], -np.diff(flux, axis=0), waves.r[0], waves.amplitudes[-1]]
-    parts = [np.squeeze(part, axis=tuple(axis + (k == 2) for axis in squeeze)) for k, part in enumerate(parts)]
+    parts = [
+        np.abs(waves.r[0]) ** 2,
+        flux[-1],
+        -np.diff(flux, axis=0),
+        waves.r[0],
+        waves.amplitudes[-1],
+    ]
+    parts = [
+        np.squeeze(part, axis=tuple(axis + (k == 2) for axis in squeeze))
+        for k, part in enumerate(parts)
+    ]
     return PlaneWave(*(part[()] for part in parts))
 
 
 def check_layers(indices, thickness_nm):
     """Indices as arrays and thicknesses as floats, refused where they make no stack."""
-    thickness = [np.asarray(value, float) for value in ([thickness_nm] if np.isscalar(thickness_nm) else thickness_nm)]
+    thickness = [
+        np.asarray(value, float)
+        for value in ([thickness_nm] if np.isscalar(thickness_nm) else thickness_nm)
+    ]
     if len(indices) != len(thickness) + 2:
-        raise ValueError(f"thickness_nm: expected {len(indices) - 2} inner layers for {len(indices)} indices, found {len(thickness)}")
+        raise ValueError(
+            f"thickness_nm: expected {len(indices) - 2} inner layers for {len(indices)} indices, found {len(thickness)}"
+        )
     for k, value in enumerate(thickness):
         if not (np.isfinite(value).all() and (value >= 0).all()):
-            raise ValueError(f"thickness_nm: layer {k + 1}: expected a finite thickness of 0 or more, found {value}")
+            raise ValueError(
+                f"thickness_nm: layer {k + 1}: expected a finite thickness of 0 or more, found {value}"
+            )
     for k, index in enumerate(indices):
         if not np.isfinite(index).all() or (np.imag(index) < 0).any() or (index == 0).any():
-            raise ValueError(f"indices: medium {k}: expected finite n + ik with k >= 0, found {np.ravel(index)[0]}")
+            raise ValueError(
+                f"indices: medium {k}: expected finite n + ik with k >= 0, found {np.ravel(index)[0]}"
+            )
     return indices, thickness
 
 

@@ -65,12 +65,18 @@ def integrate_contour(function, ranges, tolerance, first=24, rounds=6):
     for _ in range(rounds):
         t, w = np.polynomial.legendre.leggauss(count)
         s = 0.5 * (t + 1)
-        phi, dphi = np.pi * s**3 * (10 - 15 * s + 6 * s * s), np.pi * 30 * (s * (1 - s)) ** 2 * 0.5 * w
+        phi, dphi = (
+            np.pi * s**3 * (10 - 15 * s + 6 * s * s),
+            np.pi * 30 * (s * (1 - s)) ** 2 * 0.5 * w,
+        )
         points = middle - half * np.cos(phi) - 1j * dip * np.sin(phi)
         steps = (half * np.sin(phi) - 1j * dip * np.cos(phi)) * dphi
         values = function(points.ravel()) * steps.ravel()
         values = values.reshape(*values.shape[:-1], len(low), count).sum(axis=-1).real
-        if last is not None and np.abs(values - last).max() <= tolerance * np.abs(values).sum(axis=(0, -1)).max():
+        if (
+            last is not None
+            and np.abs(values - last).max() <= tolerance * np.abs(values).sum(axis=(0, -1)).max()
+        ):
             break
         last, count = values, 2 * count
     return np.moveaxis(values, -1, 1)
@@ -98,7 +104,10 @@ def integrate_panels(function, edges, tolerance, rounds=14):
         measure = width[pieces][:, None] * 0.5 * np.pi * np.sin(np.pi * v) * half[:, None]
         values = function(x.ravel()) * measure.ravel()
         values = values.reshape(*values.shape[:-1], len(a), 21)
-        best, rough = values @ KRONROD, np.abs(values @ (KRONROD - GAUSS)).reshape(-1, len(a)).max(axis=0)
+        best, rough = (
+            values @ KRONROD,
+            np.abs(values @ (KRONROD - GAUSS)).reshape(-1, len(a)).max(axis=0),
+        )
         size = (np.abs(values) @ KRONROD).reshape(-1, len(a)).max(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             error = np.where(size > 0, size * np.minimum(1.0, (200 * rough / size) ** 1.5), 0.0)

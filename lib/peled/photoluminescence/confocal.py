@@ -45,7 +45,13 @@ class Spots:
         return (self.counts > level).mean(axis=1)
 
 
-def find_spots(frames: np.ndarray, *, pixel_um: float | None = None, width_px: float = 4.5, threshold: float = 3.5) -> Spots:
+def find_spots(
+    frames: np.ndarray,
+    *,
+    pixel_um: float | None = None,
+    width_px: float = 4.5,
+    threshold: float = 3.5,
+) -> Spots:
     """Local maxima of the mean image that stand `threshold` standard deviations above the background.
 
     Parameters
@@ -64,7 +70,9 @@ def find_spots(frames: np.ndarray, *, pixel_um: float | None = None, width_px: f
     """
     frames = np.asarray(frames, dtype=float)
     if frames.ndim != 3 or min(frames.shape[1:]) < 4 * width_px:
-        raise ValueError(f"images: expected frames (t, y, x) of at least {4 * width_px:.0f} pixels a side, found shape {frames.shape}")
+        raise ValueError(
+            f"images: expected frames (t, y, x) of at least {4 * width_px:.0f} pixels a side, found shape {frames.shape}"
+        )
     mean = frames.mean(axis=0)
     sigma = width_px / 2.35482
     # A difference of Gaussians takes off what is broader than a spot.
@@ -79,13 +87,21 @@ def find_spots(frames: np.ndarray, *, pixel_um: float | None = None, width_px: f
     inside = (x >= half) & (x < mean.shape[1] - half) & (y >= half) & (y < mean.shape[0] - half)
     x, y = x[inside], y[inside]
     background = float(np.quantile(mean, 0.1))
-    counts = np.array([[frame[j - half : j + half + 1, i - half : i + half + 1].sum() for i, j in zip(x, y, strict=True)] for frame in frames]).reshape(
-        len(frames), len(x)
-    )
+    counts = np.array(
+        [
+            [
+                frame[j - half : j + half + 1, i - half : i + half + 1].sum()
+                for i, j in zip(x, y, strict=True)
+            ]
+            for frame in frames
+        ]
+    ).reshape(len(frames), len(x))
     counts = counts - background * (2 * half + 1) ** 2
     fwhm, error = _width(mean, x, y, width_px)
     area = mean.size * pixel_um**2 if pixel_um else np.nan
-    return Spots(x, y, counts, fwhm, error, len(x) / area, np.sqrt(max(len(x), 1)) / area, background)
+    return Spots(
+        x, y, counts, fwhm, error, len(x) / area, np.sqrt(max(len(x), 1)) / area, background
+    )
 
 
 def _width(image, x, y, width):
@@ -95,7 +111,9 @@ def _width(image, x, y, width):
     yy, xx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     for i, j in zip(x, y, strict=True):
         gap = np.hypot(x - i, y - j)
-        if np.count_nonzero(gap < 2.2 * width) > 1 or not (reach <= i < image.shape[1] - reach and reach <= j < image.shape[0] - reach):
+        if np.count_nonzero(gap < 2.2 * width) > 1 or not (
+            reach <= i < image.shape[1] - reach and reach <= j < image.shape[0] - reach
+        ):
             continue
         patch = image[j - reach : j + reach + 1, i - reach : i + reach + 1]
         weight = 1 / np.sqrt(np.maximum(patch, 1))

@@ -89,14 +89,28 @@ def measure(
     poisson = looks_like_counts(y) if poisson is None else poisson
     if poisson and np.any(y < 0):
         i = int(np.argmax(y < 0))
-        raise ValueError(f"{label or 'spectrum'}: expected raw counts, none negative, found {y[i]:g} at {w[i]:g} nm; give raw counts or poisson=False")
+        raise ValueError(
+            f"{label or 'spectrum'}: expected raw counts, none negative, found {y[i]:g} at {w[i]:g} nm; give raw counts or poisson=False"
+        )
     # The level without spikes gives the noise: a spike must not vouch for itself, nor the top of a band be taken for one.
     level = median_filter(y, size=9, mode="nearest")
-    cleaned = lineshapes.despike(y, variance=np.maximum(level, 1.0) + 1e-4 * level**2 if poisson else None, threshold=7.0 if poisson else 12.0)
+    cleaned = lineshapes.despike(
+        y,
+        variance=np.maximum(level, 1.0) + 1e-4 * level**2 if poisson else None,
+        threshold=7.0 if poisson else 12.0,
+    )
     y = cleaned.signal
-    variance = np.maximum(np.convolve(np.pad(y, 2, mode="edge"), np.full(5, 0.2), mode="valid"), 1.0) if poisson else estimate_noise(y).variance(y)
+    variance = (
+        np.maximum(np.convolve(np.pad(y, 2, mode="edge"), np.full(5, 0.2), mode="valid"), 1.0)
+        if poisson
+        else estimate_noise(y).variance(y)
+    )
     low, high = window_nm or _emission_window(w, y, laser_nm)
-    outside = [(a, b) for a, b in ((w.min(), low), (high, w.max())) if np.count_nonzero((w >= a) & (w <= b)) >= 6]
+    outside = [
+        (a, b)
+        for a, b in ((w.min(), low), (high, w.max()))
+        if np.count_nonzero((w >= a) & (w <= b)) >= 6
+    ]
     base = None
     if outside:
         kind = "laser tail" if laser_nm is not None and laser_nm < low else "constant"
@@ -106,7 +120,12 @@ def measure(
         y_off = y
     found = lineshapes.moments(w, y, variance, window=(low, high), baseline=base)
     energy = lineshapes.to_energy(w, y_off, variance)
-    peak = lineshapes.moments(energy.energy_eV, energy.signal, energy.variance, window=(lineshapes.HC_EV_NM / high, lineshapes.HC_EV_NM / low))
+    peak = lineshapes.moments(
+        energy.energy_eV,
+        energy.signal,
+        energy.variance,
+        window=(lineshapes.HC_EV_NM / high, lineshapes.HC_EV_NM / low),
+    )
     return Emission(
         label,
         found.peak,
@@ -128,7 +147,10 @@ def measure(
 def measure_all(spectra, **options) -> list[Emission]:
     """`measure` for every spectrum of a `peled.formats.spectra.Spectra`; densities per eV become densities per nm first."""
     wavelength, table = per_nanometre(spectra)
-    return [measure(wavelength, row, label=label, **options) for row, label in zip(table, spectra.labels, strict=True)]
+    return [
+        measure(wavelength, row, label=label, **options)
+        for row, label in zip(table, spectra.labels, strict=True)
+    ]
 
 
 def per_nanometre(spectra) -> tuple[np.ndarray, np.ndarray]:
@@ -143,7 +165,9 @@ def per_nanometre(spectra) -> tuple[np.ndarray, np.ndarray]:
 def looks_like_counts(values: np.ndarray) -> bool:
     """Whole numbers, none negative, and more than a few of them: what a photon counter writes before anybody scales it."""
     y = np.asarray(values, dtype=float)
-    return bool(np.all(y >= 0) and np.all(np.abs(y - np.round(y)) < 1e-6) and y.max(initial=0) >= 10)
+    return bool(
+        np.all(y >= 0) and np.all(np.abs(y - np.round(y)) < 1e-6) and y.max(initial=0) >= 10
+    )
 
 
 def by_treatment(labels: Sequence[str]) -> dict[str, int]:
@@ -152,7 +176,10 @@ def by_treatment(labels: Sequence[str]) -> dict[str, int]:
 
     found: dict[str, int] = {}
     for i, label in enumerate(labels):
-        name = next((t for t, pattern in TREATMENTS.items() if re.search(pattern, label, re.IGNORECASE)), None)
+        name = next(
+            (t for t, pattern in TREATMENTS.items() if re.search(pattern, label, re.IGNORECASE)),
+            None,
+        )
         if name is not None:
             found.setdefault(name, i)
     return found
@@ -162,7 +189,9 @@ def _emission_window(w, y, laser_nm):
     smooth = np.convolve(np.pad(y, 3, mode="edge"), np.full(7, 1 / 7), mode="valid")
     allowed = w > (laser_nm + 60 if laser_nm is not None else -np.inf)
     if not allowed.any():
-        raise ValueError(f"spectrum: expected points beyond the laser at {laser_nm:g} nm, found none")
+        raise ValueError(
+            f"spectrum: expected points beyond the laser at {laser_nm:g} nm, found none"
+        )
     floor = np.quantile(smooth[allowed], 0.1)
     top = int(np.argmax(np.where(allowed, smooth, -np.inf)))
     half = smooth > floor + 0.5 * (smooth[top] - floor)

@@ -57,7 +57,15 @@ class Recombination:
         return low > 0 and np.isfinite(high)
 
 
-def yield_of_generation(generation_cm3_s: np.ndarray, capture: float, traps: float, auger: float, *, radiative: float, detrap: float) -> np.ndarray:
+def yield_of_generation(
+    generation_cm3_s: np.ndarray,
+    capture: float,
+    traps: float,
+    auger: float,
+    *,
+    radiative: float,
+    detrap: float,
+) -> np.ndarray:
     """Yield (n,) at generation rates (n,) in cm⁻³ s⁻¹.
 
     Parameters
@@ -83,7 +91,13 @@ def yield_of_generation(generation_cm3_s: np.ndarray, capture: float, traps: flo
 
 
 def fit_recombination(
-    generation_cm3_s: np.ndarray, plqy: np.ndarray, covariance: np.ndarray, *, radiative: float, detrap: float, scan: int = 17
+    generation_cm3_s: np.ndarray,
+    plqy: np.ndarray,
+    covariance: np.ndarray,
+    *,
+    radiative: float,
+    detrap: float,
+    scan: int = 17,
 ) -> Recombination:
     """Fit trap capture, trap density and Auger coefficient to a yield series, and profile each.
 
@@ -106,23 +120,32 @@ def fit_recombination(
     """
     g, y = np.asarray(generation_cm3_s, dtype=float), np.asarray(plqy, dtype=float)
     if g.size < 4 or g.shape != y.shape or np.any(g <= 0):
-        raise ValueError(f"yield series: expected at least 4 positive excitation levels with one yield each, found {g.size} and {y.size}")
+        raise ValueError(
+            f"yield series: expected at least 4 positive excitation levels with one yield each, found {g.size} and {y.size}"
+        )
     try:
         root = np.linalg.inv(np.linalg.cholesky(np.asarray(covariance, dtype=float)))
     except np.linalg.LinAlgError:
-        raise ValueError("covariance: expected a positive definite matrix, found one that is not") from None
+        raise ValueError(
+            "covariance: expected a positive definite matrix, found one that is not"
+        ) from None
 
     def residual(free, held=None, value=0.0):
         # A profile may run off along a direction that the data leave open: outside these limits nothing changes any more.
         theta = np.clip(free if held is None else np.insert(free, held, value), *_LIMITS)
         c_nt, traps, auger = np.exp(theta)
-        return root @ (yield_of_generation(g, c_nt / traps, traps, auger, radiative=radiative, detrap=detrap) - y)
+        return root @ (
+            yield_of_generation(g, c_nt / traps, traps, auger, radiative=radiative, detrap=detrap)
+            - y
+        )
 
     best = None
     middle = np.sqrt(g.min() * g.max())
     for density in (3e14, 3e15, 3e16, 3e17):
         peak = max(float(np.max(y)), 1e-3)
-        start = np.log([np.sqrt(radiative * middle) * (1 - min(peak, 0.98)), density, radiative / 1e18])
+        start = np.log(
+            [np.sqrt(radiative * middle) * (1 - min(peak, 0.98)), density, radiative / 1e18]
+        )
         found = least_squares(residual, start, x_scale=1.0, max_nfev=60, bounds=_LIMITS)
         if best is None or found.cost < best.cost:
             best = found
@@ -148,10 +171,26 @@ def fit_recombination(
                 free, delta[i] = held.x, max(2 * held.cost - chi2, 0.0)
         profiles[name] = (np.exp(grid), delta)
         intervals[name] = _crossings(grid, delta, middle_index)
-    values = {"capture_rate_s": rate, "traps_cm3": traps, "auger_cm6_s": auger, "capture_cm3_s": rate / traps}
+    values = {
+        "capture_rate_s": rate,
+        "traps_cm3": traps,
+        "auger_cm6_s": auger,
+        "capture_cm3_s": rate / traps,
+    }
     relative = dict(zip(names, errors, strict=True))
-    relative["capture_cm3_s"] = float(np.sqrt(max(cov[0, 0] + cov[1, 1] - 2 * cov[0, 1], 0))) if regular else np.inf
-    return Recombination(values, relative, profiles, intervals, float(chi2), int(g.size - 3), bool(best.success), {"radiative": radiative, "detrap": detrap})
+    relative["capture_cm3_s"] = (
+        float(np.sqrt(max(cov[0, 0] + cov[1, 1] - 2 * cov[0, 1], 0))) if regular else np.inf
+    )
+    return Recombination(
+        values,
+        relative,
+        profiles,
+        intervals,
+        float(chi2),
+        int(g.size - 3),
+        bool(best.success),
+        {"radiative": radiative, "detrap": detrap},
+    )
 
 
 def _crossings(grid: np.ndarray, delta: np.ndarray, middle: int) -> tuple[float, float]:
@@ -160,12 +199,18 @@ def _crossings(grid: np.ndarray, delta: np.ndarray, middle: int) -> tuple[float,
     low = next((i for i in range(middle, -1, -1) if delta[i] > 3.84), None)
 
     def cross(i, j):
-        return float(np.exp(grid[j] + (grid[i] - grid[j]) * (3.84 - delta[j]) / (delta[i] - delta[j])))
+        return float(
+            np.exp(grid[j] + (grid[i] - grid[j]) * (3.84 - delta[j]) / (delta[i] - delta[j]))
+        )
 
-    return (0.0 if low is None else cross(low, low + 1)), (np.inf if high is None else cross(high, high - 1))
+    return (0.0 if low is None else cross(low, low + 1)), (
+        np.inf if high is None else cross(high, high - 1)
+    )
 
 
-def generation_rate(intensity_mW_cm2: np.ndarray, absorptance: float, thickness_nm: float, excitation_nm: float) -> np.ndarray:
+def generation_rate(
+    intensity_mW_cm2: np.ndarray, absorptance: float, thickness_nm: float, excitation_nm: float
+) -> np.ndarray:
     """Carriers made per volume and time, cm⁻³ s⁻¹, from the intensity of a continuous laser.
 
     Parameters
@@ -176,15 +221,41 @@ def generation_rate(intensity_mW_cm2: np.ndarray, absorptance: float, thickness_
     thickness_nm, excitation_nm : float
     """
     photon_J = H_C / (excitation_nm * 1e-9)
-    return np.asarray(intensity_mW_cm2, dtype=float) * 1e-3 / photon_J * absorptance / (thickness_nm * 1e-7)
+    return (
+        np.asarray(intensity_mW_cm2, dtype=float)
+        * 1e-3
+        / photon_J
+        * absorptance
+        / (thickness_nm * 1e-7)
+    )
 
 
-def excitons_per_crystal(intensity_mW_cm2: np.ndarray, *, cross_section_cm2: float, lifetime_ns: float, excitation_nm: float) -> np.ndarray:
+def excitons_per_crystal(
+    intensity_mW_cm2: np.ndarray,
+    *,
+    cross_section_cm2: float,
+    lifetime_ns: float,
+    excitation_nm: float,
+) -> np.ndarray:
     """Mean number of excitons in one crystal under continuous light: σ I τ/(hν)."""
     photon_J = H_C / (excitation_nm * 1e-9)
-    return np.asarray(intensity_mW_cm2, dtype=float) * 1e-3 / photon_J * cross_section_cm2 * lifetime_ns * 1e-9
+    return (
+        np.asarray(intensity_mW_cm2, dtype=float)
+        * 1e-3
+        / photon_J
+        * cross_section_cm2
+        * lifetime_ns
+        * 1e-9
+    )
 
 
-def excitons_per_pulse(fluence_uJ_cm2: np.ndarray, *, cross_section_cm2: float, excitation_nm: float) -> np.ndarray:
+def excitons_per_pulse(
+    fluence_uJ_cm2: np.ndarray, *, cross_section_cm2: float, excitation_nm: float
+) -> np.ndarray:
     """Mean number of excitons that one pulse makes in one crystal: σ F/(hν)."""
-    return np.asarray(fluence_uJ_cm2, dtype=float) * 1e-6 / (H_C / (excitation_nm * 1e-9)) * cross_section_cm2
+    return (
+        np.asarray(fluence_uJ_cm2, dtype=float)
+        * 1e-6
+        / (H_C / (excitation_nm * 1e-9))
+        * cross_section_cm2
+    )

@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import least_squares
 
-POWERS = {"direct": 2.0, "indirect": 0.5, "direct forbidden": 2.0 / 3.0, "indirect forbidden": 1.0 / 3.0}
+POWERS = {
+    "direct": 2.0,
+    "indirect": 0.5,
+    "direct forbidden": 2.0 / 3.0,
+    "indirect forbidden": 1.0 / 3.0,
+}
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,11 @@ def tauc_gap(
         raise ValueError(f"spectrum: expected at least 12 points, found {e.size}")
     y = np.maximum(a * e, 0) ** POWERS[transition]
     candidates = _edge_windows(e, y) if window_eV is None else _moved_windows(e, window_eV)
-    lines = [line for low, high in candidates if (line := _line(e, y, low, high)) is not None and line[0] > 0]
+    lines = [
+        line
+        for low, high in candidates
+        if (line := _line(e, y, low, high)) is not None and line[0] > 0
+    ]
     if not lines:
         raise ValueError(
             "spectrum: expected a rising edge, found none"
@@ -156,7 +165,13 @@ def tauc_gap(
 
 
 def elliott(
-    energy_eV: np.ndarray, gap_eV: float, binding_eV: float, broadening_eV: float, *, span_eV: float = 1.5, bound_states: int = 6
+    energy_eV: np.ndarray,
+    gap_eV: float,
+    binding_eV: float,
+    broadening_eV: float,
+    *,
+    span_eV: float = 1.5,
+    bound_states: int = 6,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Absorption of discrete excitons and of the Coulomb-enhanced continuum, each (n,), to one common factor.
 
@@ -167,16 +182,25 @@ def elliott(
     gamma = broadening_eV
     order = np.arange(1, bound_states + 1)
     levels = gap_eV - binding_eV / order**2
-    bound = (2 * binding_eV / order**3 / np.cosh(np.minimum(np.abs(e - levels) / gamma, 300))).sum(axis=1)
+    bound = (2 * binding_eV / order**3 / np.cosh(np.minimum(np.abs(e - levels) / gamma, 300))).sum(
+        axis=1
+    )
     s = (np.arange(260) + 0.5) / 260 * np.sqrt(span_eV)
     x = s * s
-    weight = 2 * s * np.sqrt(span_eV) / 260 / -np.expm1(-2 * np.pi * np.sqrt(max(binding_eV, 1e-9) / x))
+    weight = (
+        2 * s * np.sqrt(span_eV) / 260 / -np.expm1(-2 * np.pi * np.sqrt(max(binding_eV, 1e-9) / x))
+    )
     continuum = (weight / np.cosh(np.minimum(np.abs(e - gap_eV - x) / gamma, 300))).sum(axis=1)
     return bound / (np.pi * gamma), continuum / (np.pi * gamma)
 
 
 def elliott_gap(
-    energy_eV: np.ndarray, absorbance: np.ndarray, *, start_eV: float | None = None, reach_eV: tuple[float, float] = (0.25, 0.35), scan: bool = True
+    energy_eV: np.ndarray,
+    absorbance: np.ndarray,
+    *,
+    start_eV: float | None = None,
+    reach_eV: tuple[float, float] = (0.25, 0.35),
+    scan: bool = True,
 ) -> ElliottGap:
     """Fit Elliott's absorption to the edge; strength, offset and slope of a background are solved linearly.
 
@@ -198,15 +222,18 @@ def elliott_gap(
     e, a = _ascending(energy_eV, absorbance)
     if start_eV is None:
         start_eV = _steepest(e, a)
-    windows = [(start_eV - reach_eV[0] * p, start_eV + reach_eV[1] * q) for p, q in ((1, 1), (0.8, 1), (1.2, 1), (1, 0.8), (1, 1.2), (0.8, 0.8))][
-        : 6 if scan else 1
-    ]
+    windows = [
+        (start_eV - reach_eV[0] * p, start_eV + reach_eV[1] * q)
+        for p, q in ((1, 1), (0.8, 1), (1.2, 1), (1, 0.8), (1, 1.2), (0.8, 0.8))
+    ][: 6 if scan else 1]
     fits = []
     for low, high in windows:
         inside = (e >= low) & (e <= high)
         if np.count_nonzero(inside) < 12:
             if not fits:
-                raise ValueError(f"window: expected at least 12 points from {low:.3g} to {high:.3g} eV, found {np.count_nonzero(inside)}")
+                raise ValueError(
+                    f"window: expected at least 12 points from {low:.3g} to {high:.3g} eV, found {np.count_nonzero(inside)}"
+                )
             continue
         fits.append(_fit_elliott(e[inside], a[inside], start_eV if not fits else fits[0][0]))
     theta, errors, model, continuum, converged = fits[0]
@@ -232,12 +259,20 @@ def _fit_elliott(e, a, start):
     background = np.column_stack([np.ones_like(e), e - e.mean()])
 
     def solve(theta):
-        bound, continuum = elliott(e, *theta, span_eV=e[-1] - theta[0] + 12 * theta[2] if e[-1] > theta[0] else 0.2)
+        bound, continuum = elliott(
+            e, *theta, span_eV=e[-1] - theta[0] + 12 * theta[2] if e[-1] > theta[0] else 0.2
+        )
         basis = np.column_stack([bound + continuum, background])
         c = np.linalg.lstsq(basis, a, rcond=None)[0]
         return basis @ c, c[0] * continuum + background @ c[1:]
 
-    found = least_squares(lambda t: solve(t)[0] - a, first, bounds=([e[0], 1e-3, 2e-3], [e[-1], 0.2, 0.15]), x_scale=[0.02, 0.01, 0.01], max_nfev=80)
+    found = least_squares(
+        lambda t: solve(t)[0] - a,
+        first,
+        bounds=([e[0], 1e-3, 2e-3], [e[-1], 0.2, 0.15]),
+        x_scale=[0.02, 0.01, 0.01],
+        max_nfev=80,
+    )
     model, continuum = solve(found.x)
     spread = 2 * found.cost / max(e.size - 6, 1)
     # Neighbouring residuals of a smooth misfit are not independent: fewer points count than there are.
@@ -250,7 +285,9 @@ def _fit_elliott(e, a, start):
 def _ascending(energy, absorbance):
     e, a = np.asarray(energy, dtype=float), np.asarray(absorbance, dtype=float)
     if e.ndim != 1 or e.shape != a.shape:
-        raise ValueError(f"spectrum: expected energies and absorbances of one length, found {e.shape} and {a.shape}")
+        raise ValueError(
+            f"spectrum: expected energies and absorbances of one length, found {e.shape} and {a.shape}"
+        )
     if not (np.all(np.isfinite(e)) and np.all(np.isfinite(a))):
         raise ValueError("spectrum: expected finite numbers, found others")
     order = np.argsort(e)
@@ -313,7 +350,12 @@ def _edge_windows(e, y):
 def _moved_windows(e, window):
     low, high = sorted(window)
     step = 0.125 * (high - low)
-    return [(low, high)] + [(low + i * step, high + j * step) for i in (-2, -1, 0, 1, 2) for j in (-2, -1, 0, 1, 2) if (i, j) != (0, 0)]
+    return [(low, high)] + [
+        (low + i * step, high + j * step)
+        for i in (-2, -1, 0, 1, 2)
+        for j in (-2, -1, 0, 1, 2)
+        if (i, j) != (0, 0)
+    ]
 
 
 def _line(e, y, low, high):

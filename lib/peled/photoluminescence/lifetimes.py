@@ -120,7 +120,8 @@ def _accumulated(u, lifetime, beta, sigma, period):
                 tail = np.where(
                     a > 0,
                     gauss * special.erfcx(np.maximum(a, 0)),
-                    np.exp(np.minimum(0.5 * (sigma / lifetime) ** 2 - v / lifetime, 700)) * special.erfc(np.minimum(a, 0)),
+                    np.exp(np.minimum(0.5 * (sigma / lifetime) ** 2 - v / lifetime, 700))
+                    * special.erfc(np.minimum(a, 0)),
                 )
             return lifetime * (special.ndtr(v / sigma) - 0.5 * tail)
     else:
@@ -160,22 +161,47 @@ def _twice_accumulated(u, lifetime, beta, period):
     k = np.floor(u / period)
     rest = u - k * period
     whole = -np.expm1(-period / lifetime)
-    return lifetime * (period * k * (k - 1) / 2 + k * (period / whole - lifetime) + k * rest + (rest + lifetime * np.expm1(-rest / lifetime)) / whole)
+    return lifetime * (
+        period * k * (k - 1) / 2
+        + k * (period / whole - lifetime)
+        + k * rest
+        + (rest + lifetime * np.expm1(-rest / lifetime)) / whole
+    )
 
 
 class _Model:
     """Expected counts per bin and their derivatives, for one set of data."""
 
-    def __init__(self, time, bin_ns, response, components, stretched, period, cycles, free_shift, free_width, free_background, background):
+    def __init__(
+        self,
+        time,
+        bin_ns,
+        response,
+        components,
+        stretched,
+        period,
+        cycles,
+        free_shift,
+        free_width,
+        free_background,
+        background,
+    ):
         self.time, self.bin, self.components, self.stretched = time, bin_ns, components, stretched
         self.period, self.cycles = period, cycles
-        self.free_shift, self.free_width, self.free_background, self.held_background = free_shift, free_width, free_background, background
+        self.free_shift, self.free_width, self.free_background, self.held_background = (
+            free_shift,
+            free_width,
+            free_background,
+            background,
+        )
         self.width = response.fwhm_ns or 0.0
         n = time.size
         if response.counts is not None:
             kernel = np.asarray(response.counts, dtype=float)
             self.kernel_size = kernel.size
-            self.lags = (np.arange(n + kernel.size - 1) - (kernel.size - 1)) * bin_ns + (time[0] - response.start_ns)
+            self.lags = (np.arange(n + kernel.size - 1) - (kernel.size - 1)) * bin_ns + (
+                time[0] - response.start_ns
+            )
             self.length = fft.next_fast_len(n + 2 * kernel.size - 2, real=True)
             self.kernel = fft.rfft(kernel / kernel.sum(), self.length)
         else:
@@ -196,15 +222,30 @@ class _Model:
         beta = theta[k] if self.stretched else 1.0
         at = k + self.stretched
         shift = theta[at] if self.free_shift else 0.0
-        sigma = (np.exp(theta[at + self.free_shift]) if self.free_width else self.width) * SIGMA_PER_FWHM
+        sigma = (
+            np.exp(theta[at + self.free_shift]) if self.free_width else self.width
+        ) * SIGMA_PER_FWHM
         edges = np.append(self.lags, self.lags[-1] + self.bin) - shift
         rows = []
         for j in range(k):
             if self.kernel is None:
                 row = np.diff(_accumulated(edges, np.exp(theta[j]), beta, sigma, self.period))
             else:
-                row = np.diff(_twice_accumulated(np.append(edges[0] - self.bin, edges), np.exp(theta[j]), beta, self.period), 2) / self.bin
-                row = fft.irfft(fft.rfft(row, self.length) * self.kernel, self.length)[self.kernel_size - 1 : self.kernel_size - 1 + self.time.size]
+                row = (
+                    np.diff(
+                        _twice_accumulated(
+                            np.append(edges[0] - self.bin, edges),
+                            np.exp(theta[j]),
+                            beta,
+                            self.period,
+                        ),
+                        2,
+                    )
+                    / self.bin
+                )
+                row = fft.irfft(fft.rfft(row, self.length) * self.kernel, self.length)[
+                    self.kernel_size - 1 : self.kernel_size - 1 + self.time.size
+                ]
             rows.append(np.maximum(row, 0))
         return np.array(rows)
 
@@ -229,7 +270,9 @@ class _Model:
             # Forward differences: the step is small beside any standard error, and the shapes at theta are at hand.
             step = 3e-3 * self.bin if self.names[j] == "shift" else 1e-4
             if j < self.components:  # only one component changes with its own lifetime
-                columns.append(amplitudes[j] * (self._only(theta[j] + step, theta) - shapes[j]) / step)
+                columns.append(
+                    amplitudes[j] * (self._only(theta[j] + step, theta) - shapes[j]) / step
+                )
             else:
                 move = np.zeros_like(theta)
                 move[j] = step
@@ -247,7 +290,9 @@ class _Model:
     def _only(self, log_lifetime, theta):
         one = _Model.__new__(_Model)
         one.__dict__ = {**self.__dict__, "components": 1}
-        return one.shapes(np.concatenate([[log_lifetime], theta[self.components : self.nonlinear]]))[0]
+        return one.shapes(
+            np.concatenate([[log_lifetime], theta[self.components : self.nonlinear]])
+        )[0]
 
 
 # ---- the fit -----------------------------------------------------------------------------------------------------------
@@ -300,21 +345,45 @@ def fit_decay(
         Uneven bins, negative or non-finite counts, no counts, an unsuitable response, fewer bins than parameters.
     """
     time, y, bin_ns = _prepared(time_ns, counts)
-    inside = np.ones(time.size, dtype=bool) if window_ns is None else (time >= window_ns[0] - 1e-9) & (time < window_ns[1] - 1e-9)
+    inside = (
+        np.ones(time.size, dtype=bool)
+        if window_ns is None
+        else (time >= window_ns[0] - 1e-9) & (time < window_ns[1] - 1e-9)
+    )
     if response is None:
         response, fit_shift = Response(start_ns=float(time[np.argmax(inside)])), False
-        time, y, inside = time[inside], y[inside], inside[inside]  # a tail fit starts where its window starts
+        time, y, inside = (
+            time[inside],
+            y[inside],
+            inside[inside],
+        )  # a tail fit starts where its window starts
     _check_response(response, bin_ns, fit_width)
     if not 1 <= components <= 4:
         raise ValueError(f"components: expected 1 to 4, found {components}")
     if stretched:
         components = 1
     shift = fit_shift is not False
-    model = _Model(time, bin_ns, response, components, stretched, period_ns, cycles, shift, fit_width, background is None, background or 0.0)
+    model = _Model(
+        time,
+        bin_ns,
+        response,
+        components,
+        stretched,
+        period_ns,
+        cycles,
+        shift,
+        fit_width,
+        background is None,
+        background or 0.0,
+    )
     if np.count_nonzero(inside) <= len(model.names):
-        raise ValueError(f"window: expected more than {len(model.names)} bins, found {np.count_nonzero(inside)}")
+        raise ValueError(
+            f"window: expected more than {len(model.names)} bins, found {np.count_nonzero(inside)}"
+        )
     if y[inside].sum() < 10 * len(model.names):
-        raise ValueError(f"counts: expected at least {10 * len(model.names)} in the window for {len(model.names)} parameters, found {y[inside].sum():.0f}")
+        raise ValueError(
+            f"counts: expected at least {10 * len(model.names)} in the window for {len(model.names)} parameters, found {y[inside].sum():.0f}"
+        )
     best = None
     for start in _starts(model, y, inside, response):
         found = _descend(model, y, inside, start)
@@ -323,7 +392,12 @@ def fit_decay(
     return _summary(model, y, inside, *best)
 
 
-def fit_decays(time_ns: np.ndarray, counts: np.ndarray, laws: Sequence[str] = ("1", "2", "3", "stretched"), **options) -> dict[str, DecayFit]:
+def fit_decays(
+    time_ns: np.ndarray,
+    counts: np.ndarray,
+    laws: Sequence[str] = ("1", "2", "3", "stretched"),
+    **options,
+) -> dict[str, DecayFit]:
     """The same decay by several laws, best BIC first.
 
     `laws` are numbers of exponentials as text, or "stretched"; `options` as `fit_decay`. A law that the data cannot
@@ -332,7 +406,13 @@ def fit_decays(time_ns: np.ndarray, counts: np.ndarray, laws: Sequence[str] = ("
     fits = {}
     for law in laws:
         try:
-            fit = fit_decay(time_ns, counts, stretched=law == "stretched", components=1 if law == "stretched" else int(law), **options)
+            fit = fit_decay(
+                time_ns,
+                counts,
+                stretched=law == "stretched",
+                components=1 if law == "stretched" else int(law),
+                **options,
+            )
         except ValueError:
             if not fits:
                 raise
@@ -369,9 +449,22 @@ def fit_histogram(
     """
     labels = [n.strip() for n in names] or list(histogram.labels)
     if len(labels) != len(histogram):
-        raise ValueError(f"{histogram.path.name}: names: expected {len(histogram)}, one a curve, found {len(labels)}: {', '.join(labels)}")
-    irf = next((i for i, label in enumerate(labels) if re.search(r"irf|response|prompt|scatter", label, re.IGNORECASE)), None)
-    response = prepare_response(histogram.time_ns, histogram.counts[irf], histogram.bin_ns) if irf is not None else None
+        raise ValueError(
+            f"{histogram.path.name}: names: expected {len(histogram)}, one a curve, found {len(labels)}: {', '.join(labels)}"
+        )
+    irf = next(
+        (
+            i
+            for i, label in enumerate(labels)
+            if re.search(r"irf|response|prompt|scatter", label, re.IGNORECASE)
+        ),
+        None,
+    )
+    response = (
+        prepare_response(histogram.time_ns, histogram.counts[irf], histogram.bin_ns)
+        if irf is not None
+        else None
+    )
     fits = {}
     for i, label in enumerate(labels):
         if i == irf:
@@ -424,31 +517,50 @@ def mean_lifetime(fits: dict[str, DecayFit], which: str = "amplitude-weighted") 
     value, error = best.mean_ns[which]
     bin_ns = best.time_ns[1] - best.time_ns[0]
     # A component shorter than two bins is a correction to the response, not a lifetime: its amplitude is unbounded.
-    near = [fit.mean_ns[which][0] for fit in fits.values() if fit.converged and fit.deviance < best.deviance + 12 and fit.lifetimes_ns[0] > 2 * bin_ns]
+    near = [
+        fit.mean_ns[which][0]
+        for fit in fits.values()
+        if fit.converged and fit.deviance < best.deviance + 12 and fit.lifetimes_ns[0] > 2 * bin_ns
+    ]
     return MeanLifetime(value, error, float(max(abs(v - value) for v in [*near, value])), best.law)
 
 
 def _prepared(time_ns, counts):
     time, y = np.asarray(time_ns, dtype=float), np.asarray(counts, dtype=float)
     if time.ndim != 1 or time.shape != y.shape or time.size < 8:
-        raise ValueError(f"decay: expected times and counts of one length, at least 8, found {time.shape} and {y.shape}")
+        raise ValueError(
+            f"decay: expected times and counts of one length, at least 8, found {time.shape} and {y.shape}"
+        )
     if not np.all(np.isfinite(y)) or np.any(y < 0):
         i = int(np.argmax(~np.isfinite(y) | (y < 0)))
-        raise ValueError(f"counts: expected none negative (raw counts, no background subtracted), found {y[i]:g} at {time[i]:g} ns")
+        raise ValueError(
+            f"counts: expected none negative (raw counts, no background subtracted), found {y[i]:g} at {time[i]:g} ns"
+        )
     if y.sum() == 0:
         raise ValueError("counts: expected some, found none")
     steps = np.diff(time)
     bin_ns = (time[-1] - time[0]) / (time.size - 1)
     # Files round times: the grid must be even on the whole, not in the last digit of each time.
-    if bin_ns <= 0 or np.max(np.abs(time - time[0] - bin_ns * np.arange(time.size))) > 0.51 * bin_ns:
-        raise ValueError(f"times: expected even bins, found steps from {steps.min():g} to {steps.max():g} ns")
+    if (
+        bin_ns <= 0
+        or np.max(np.abs(time - time[0] - bin_ns * np.arange(time.size))) > 0.51 * bin_ns
+    ):
+        raise ValueError(
+            f"times: expected even bins, found steps from {steps.min():g} to {steps.max():g} ns"
+        )
     return time[0] + bin_ns * np.arange(time.size), y, bin_ns
 
 
 def _check_response(response, bin_ns, fit_width):
     if response.counts is not None:
         kernel = np.asarray(response.counts, dtype=float)
-        if kernel.ndim != 1 or kernel.size < 1 or not np.all(np.isfinite(kernel)) or np.any(kernel < 0) or kernel.sum() <= 0:
+        if (
+            kernel.ndim != 1
+            or kernel.size < 1
+            or not np.all(np.isfinite(kernel))
+            or np.any(kernel < 0)
+            or kernel.sum() <= 0
+        ):
             raise ValueError("response: expected counts, none negative, with some light")
         if fit_width:
             raise ValueError("response: a measured one has no width to fit")
@@ -458,7 +570,9 @@ def _check_response(response, bin_ns, fit_width):
         raise ValueError(f"response: expected a positive fwhm_ns, found {response.fwhm_ns:g}")
 
 
-def prepare_response(time_ns: np.ndarray, counts: np.ndarray, bin_ns: float, *, trim: float = 1e-4) -> Response:
+def prepare_response(
+    time_ns: np.ndarray, counts: np.ndarray, bin_ns: float, *, trim: float = 1e-4
+) -> Response:
     """A measured response ready for reconvolution: background off, cut to where it has light, on bins of `bin_ns`.
 
     The background is the level of the darkest twentieth of the smoothed bins. Rebinning conserves counts.
@@ -508,7 +622,10 @@ def _starts(model, y, inside, response):
     elif model.components == 2:
         sets = [[mean * 0.25, mean * 1.5], [mean * 0.05, mean * 1.05]]
     else:
-        sets = [list(mean * np.geomspace(0.06, 2.2, model.components)), list(mean * np.geomspace(0.2, 1.6, model.components))]
+        sets = [
+            list(mean * np.geomspace(0.06, 2.2, model.components)),
+            list(mean * np.geomspace(0.2, 1.6, model.components)),
+        ]
     # Where the response's light comes and where the decay's begins gives the shift.
     shift = 0.0
     if model.free_shift:
@@ -534,7 +651,10 @@ def _starts(model, y, inside, response):
         shapes = model.shapes(theta)
         columns = np.vstack([shapes, np.ones_like(time)]) if model.free_background else shapes
         weight = 1 / np.sqrt(np.maximum(_smoothed(y), 1.0))[inside]
-        amplitudes, _ = nnls((columns[:, inside] * weight).T, (y if model.free_background else y - model.held_background)[inside] * weight)
+        amplitudes, _ = nnls(
+            (columns[:, inside] * weight).T,
+            (y if model.free_background else y - model.held_background)[inside] * weight,
+        )
         amplitudes = np.maximum(amplitudes, 1e-3 * max(amplitudes.max(), 1e-12))
         theta[model.nonlinear :] = amplitudes
         starts.append(theta)
@@ -591,7 +711,11 @@ def _descend(model, y, inside, theta, max_iterations=60):
             step = np.linalg.solve(h + damping * np.eye(len(g)), -g) / s
             trial = theta.copy()
             trial[free] += step
-            trial[: model.components] = np.clip(trial[: model.components], theta[: model.components] - 1.5, theta[: model.components] + 1.5)
+            trial[: model.components] = np.clip(
+                trial[: model.components],
+                theta[: model.components] - 1.5,
+                theta[: model.components] + 1.5,
+            )
             trial = np.clip(trial, low, high)
             trial_mu = model.expected(trial)
             trial_cost = _deviance(data, trial_mu[inside])
@@ -636,7 +760,9 @@ def _expected_unit_deviance(mu):
     x = np.log(np.clip(mu, _GRID[0], _GRID[-1]))
     grid = np.log(_GRID)
     # Beyond the table: 1 + 1/(6 mu) and 2 to first order.
-    return np.where(mu > 60, 1 + 1 / (6 * np.maximum(mu, 1)), np.interp(x, grid, mean)), np.where(mu > 60, 2.0, np.interp(x, grid, variance))
+    return np.where(mu > 60, 1 + 1 / (6 * np.maximum(mu, 1)), np.interp(x, grid, mean)), np.where(
+        mu > 60, 2.0, np.interp(x, grid, variance)
+    )
 
 
 _TABLE = None
@@ -668,14 +794,25 @@ def _summary(model, y, inside, theta, cost, converged):
         if np.linalg.cond(scaled) > 1e12:
             problems.append("degenerate: the data cannot tell the parameters apart")
         covariance[np.ix_(free, free)] = np.linalg.pinv(scaled) / np.outer(s, s)
-    problems += [f"{name} at a bound" for name, b in zip(model.names, at_bound, strict=True) if b and name != "background"]
+    problems += [
+        f"{name} at a bound"
+        for name, b in zip(model.names, at_bound, strict=True)
+        if b and name != "background"
+    ]
     errors = np.where(free, np.sqrt(np.maximum(np.diag(covariance), 0)), np.nan)
     k, at = model.components, model.nonlinear
     tau, a = np.exp(theta[:k]), theta[at : at + k]
     order = np.argsort(tau)
     if k > 1 and converged and np.any(errors[at : at + k] > 0.5 * a):
         problems.append("a component is not significant")
-    if k > 1 and np.any(np.diff(np.log(tau[order])) < 2 * np.sqrt(np.maximum(np.diag(covariance)[:k][order][1:], 0))) and not problems:
+    if (
+        k > 1
+        and np.any(
+            np.diff(np.log(tau[order]))
+            < 2 * np.sqrt(np.maximum(np.diag(covariance)[:k][order][1:], 0))
+        )
+        and not problems
+    ):
         problems.append("two lifetimes not distinct")
     beta = theta[k] if model.stretched else 1.0
 
@@ -684,7 +821,9 @@ def _summary(model, y, inside, theta, cost, converged):
 
     def means(t):
         amp, ar = t[at : at + k], area(t)
-        first = np.exp(2 * t[:k]) * (special.gamma(2 / t[k]) / t[k] if model.stretched else 1.0)  # ∫ t I(t) dt
+        first = np.exp(2 * t[:k]) * (
+            special.gamma(2 / t[k]) / t[k] if model.stretched else 1.0
+        )  # ∫ t I(t) dt
         total = amp @ ar
         return np.array([total / max(amp.sum(), 1e-300), (amp @ first) / max(total, 1e-300)])
 
@@ -695,8 +834,17 @@ def _summary(model, y, inside, theta, cost, converged):
         up[p] += step
         down[p] -= step
         gradient[:, p] = (means(up) - means(down)) / (2 * step)
-    with np.errstate(all="ignore"):  # a component without width or amplitude can make these overflow; it is reported above
-        mean, mean_error = means(theta), np.sqrt(np.maximum(np.nan_to_num(np.diag(gradient @ covariance @ gradient.T), nan=np.inf), 0))
+    with np.errstate(
+        all="ignore"
+    ):  # a component without width or amplitude can make these overflow; it is reported above
+        mean, mean_error = (
+            means(theta),
+            np.sqrt(
+                np.maximum(
+                    np.nan_to_num(np.diag(gradient @ covariance @ gradient.T), nan=np.inf), 0
+                )
+            ),
+        )
     expected, variance = _expected_unit_deviance(m)
     lookup = dict(zip(model.names, zip(theta, errors, strict=True), strict=True))
     light = a * area(theta)
@@ -713,7 +861,10 @@ def _summary(model, y, inside, theta, cost, converged):
         float(np.nan_to_num(lookup["background"][1])) if model.free_background else 0.0,
         float(lookup["shift"][0]) if model.free_shift else 0.0,
         float(lookup["shift"][1]) if model.free_shift else 0.0,
-        {"amplitude-weighted": (float(mean[0]), float(mean_error[0])), "intensity-weighted": (float(mean[1]), float(mean_error[1]))},
+        {
+            "amplitude-weighted": (float(mean[0]), float(mean_error[0])),
+            "intensity-weighted": (float(mean[1]), float(mean_error[1])),
+        },
         (light / light.sum())[order],
         cost,
         float(expected.sum() - count),
@@ -731,7 +882,9 @@ def _summary(model, y, inside, theta, cost, converged):
     )
 
 
-def least_squares_lifetime(time_ns: np.ndarray, counts: np.ndarray, *, background: float) -> tuple[float, float]:
+def least_squares_lifetime(
+    time_ns: np.ndarray, counts: np.ndarray, *, background: float
+) -> tuple[float, float]:
     """Lifetime and its claimed standard error by unweighted least squares of one exponential: for comparison only.
 
     It treats a bin of ten thousand counts as well known as a bin of ten, so its error is not one.
@@ -740,7 +893,15 @@ def least_squares_lifetime(time_ns: np.ndarray, counts: np.ndarray, *, backgroun
 
     time, y, _ = _prepared(time_ns, counts)
     t = time - time[0]
-    mean = max(float(t @ np.maximum(y - background, 0) / max(np.maximum(y - background, 0).sum(), 1e-9)), 1e-6)
-    values, covariance = curve_fit(lambda x, a, log_tau: a * np.exp(-x / np.exp(log_tau)) + background, t, y, p0=(y.max(), np.log(mean)))
+    mean = max(
+        float(t @ np.maximum(y - background, 0) / max(np.maximum(y - background, 0).sum(), 1e-9)),
+        1e-6,
+    )
+    values, covariance = curve_fit(
+        lambda x, a, log_tau: a * np.exp(-x / np.exp(log_tau)) + background,
+        t,
+        y,
+        p0=(y.max(), np.log(mean)),
+    )
     tau = float(np.exp(values[1]))
     return tau, float(tau * np.sqrt(covariance[1, 1]))

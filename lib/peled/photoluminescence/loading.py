@@ -74,11 +74,24 @@ def collect(folder: Path, *, calibration_quantity: str | None = None) -> Collect
     """
     data, paths = {}, {}
     for name, reader in SETS.items():
-        found = sorted(p for p in folder.glob(f"{name}*") if p.name == name or (p.name.startswith(f"{name}.") and not _longer_name(p.name, name)))
+        found = sorted(
+            p
+            for p in folder.glob(f"{name}*")
+            if p.name == name or (p.name.startswith(f"{name}.") and not _longer_name(p.name, name))
+        )
         if len(found) > 1:
-            raise FormatError(folder, expected=f"one file for {name}", found=", ".join(p.name for p in found), advice="keep one of them")
+            raise FormatError(
+                folder,
+                expected=f"one file for {name}",
+                found=", ".join(p.name for p in found),
+                advice="keep one of them",
+            )
         if found:
-            data[name] = reader(found[0], quantity=calibration_quantity) if name == "sphere_calibration" else reader(found[0])
+            data[name] = (
+                reader(found[0], quantity=calibration_quantity)
+                if name == "sphere_calibration"
+                else reader(found[0])
+            )
             paths[name] = found[0]
     if not data:
         raise FormatError(
@@ -92,12 +105,18 @@ def collect(folder: Path, *, calibration_quantity: str | None = None) -> Collect
 
 def _longer_name(file: str, name: str) -> bool:
     """Whether the file belongs to another set whose name goes on after this one's."""
-    return any(other != name and len(other) > len(name) and file.startswith(f"{other}.") for other in SETS)
+    return any(
+        other != name and len(other) > len(name) and file.startswith(f"{other}.") for other in SETS
+    )
 
 
 def absorbance_by_label(groups) -> dict[str, tuple]:
     """{label: (energy_eV, absorbance)} of all samples, each on its own axis."""
-    return {label: (group.energy_eV, row) for group in groups for label, row in zip(group.labels, group.values, strict=True)}
+    return {
+        label: (group.energy_eV, row)
+        for group in groups
+        for label, row in zip(group.labels, group.values, strict=True)
+    }
 
 
 def read_truth(path: Path) -> dict[str, float]:

@@ -23,16 +23,34 @@ def no_file(axes, what: str) -> None:
     for ax in np.atleast_1d(axes).ravel():
         ax.set_xticks([])
         ax.set_yticks([])
-    np.atleast_1d(axes).ravel()[0].text(0.5, 0.5, f"no file:\n{what}", ha="center", va="center", transform=np.atleast_1d(axes).ravel()[0].transAxes)
+    np.atleast_1d(axes).ravel()[0].text(
+        0.5,
+        0.5,
+        f"no file:\n{what}",
+        ha="center",
+        va="center",
+        transform=np.atleast_1d(axes).ravel()[0].transAxes,
+    )
 
 
 def absorption_and_emission(ax, absorbances: dict, emission) -> None:
     """Absorbance of every sample and one emission spectrum, normalised, against wavelength."""
     for i, (label, (energy, absorbance)) in enumerate(absorbances.items()):
-        ax.plot(HC_EV_NM / energy, absorbance, color=colour(label, i), ls="--" if i else "-", label=f"absorbance, {label}")
+        ax.plot(
+            HC_EV_NM / energy,
+            absorbance,
+            color=colour(label, i),
+            ls="--" if i else "-",
+            label=f"absorbance, {label}",
+        )
     ax.set(xlabel="Wavelength (nm)", ylabel="Absorbance")
     top = (
-        max(float(np.max(a[1][HC_EV_NM / a[0] > 430])) if np.any(HC_EV_NM / a[0] > 430) else float(np.max(a[1])) for a in absorbances.values())
+        max(
+            float(np.max(a[1][HC_EV_NM / a[0] > 430]))
+            if np.any(HC_EV_NM / a[0] > 430)
+            else float(np.max(a[1]))
+            for a in absorbances.values()
+        )
         if absorbances
         else 1.0
     )
@@ -40,8 +58,19 @@ def absorption_and_emission(ax, absorbances: dict, emission) -> None:
     if emission is not None:
         right = ax.twinx()
         keep = np.abs(emission.wavelength_nm - emission.peak_nm) < 120
-        right.fill_between(emission.wavelength_nm[keep], emission.counts[keep] / emission.counts[keep].max(), color=COLOURS["orange"], alpha=0.25, lw=0)
-        right.plot(emission.wavelength_nm[keep], emission.counts[keep] / emission.counts[keep].max(), color=COLOURS["orange"], label="PL")
+        right.fill_between(
+            emission.wavelength_nm[keep],
+            emission.counts[keep] / emission.counts[keep].max(),
+            color=COLOURS["orange"],
+            alpha=0.25,
+            lw=0,
+        )
+        right.plot(
+            emission.wavelength_nm[keep],
+            emission.counts[keep] / emission.counts[keep].max(),
+            color=COLOURS["orange"],
+            label="PL",
+        )
         right.set(ylabel="PL (normalised)", ylim=(0, 1.25))
         right.text(emission.peak_nm + 4, 1.04, f"{emission.peak_nm:.1f} nm", size=6.5, ha="left")
         right.legend(loc="upper right")
@@ -57,7 +86,11 @@ def emissions(ax, measured, *, normalised: bool = False, mark_peaks: bool = True
         scale = m.counts.max() if normalised else top
         text = f"{m.label}, {m.peak_nm:.1f} nm" if mark_peaks else m.label
         ax.plot(m.wavelength_nm, m.counts / scale, color=colour(m.label, i), label=text)
-    ax.set(xlabel="Wavelength (nm)", ylabel="PL (normalised)" if normalised else "PL intensity (relative)", ylim=(0, 1.12))
+    ax.set(
+        xlabel="Wavelength (nm)",
+        ylabel="PL (normalised)" if normalised else "PL intensity (relative)",
+        ylim=(0, 1.12),
+    )
     middle = float(np.median([m.peak_nm for m in measured]))
     ax.set_xlim(middle - 75, middle + 105)
     ax.legend(loc="upper right")
@@ -70,7 +103,15 @@ def yields(ax, series: dict, *, occupancy=None) -> None:
     """
     for i, (name, (intensity, result, fit, per_mW)) in enumerate(series.items()):
         c = colour(name, i)
-        ax.errorbar(intensity, 100 * result.plqy, 196 * result.standard_error, fmt="o", color=c, label=name, ms=3)
+        ax.errorbar(
+            intensity,
+            100 * result.plqy,
+            196 * result.standard_error,
+            fmt="o",
+            color=c,
+            label=name,
+            ms=3,
+        )
         if fit is not None:
             x = np.geomspace(intensity.min() / 1.5, intensity.max() * 1.5, 120)
             v = fit.values
@@ -78,21 +119,34 @@ def yields(ax, series: dict, *, occupancy=None) -> None:
                 x,
                 100
                 * rates.yield_of_generation(
-                    x * per_mW, v["capture_cm3_s"], v["traps_cm3"], v["auger_cm6_s"], radiative=fit.fixed["radiative"], detrap=fit.fixed["detrap"]
+                    x * per_mW,
+                    v["capture_cm3_s"],
+                    v["traps_cm3"],
+                    v["auger_cm6_s"],
+                    radiative=fit.fixed["radiative"],
+                    detrap=fit.fixed["detrap"],
                 ),
                 color=c,
             )
-    ax.set(xscale="log", xlabel="Excitation intensity (mW cm$^{-2}$)", ylabel="PLQY (%)", ylim=(0, 100))
+    ax.set(
+        xscale="log", xlabel="Excitation intensity (mW cm$^{-2}$)", ylabel="PLQY (%)", ylim=(0, 100)
+    )
     if occupancy is not None:
         ax.tick_params(which="both", top=False)
-        top = ax.secondary_xaxis("top", functions=(lambda x: x * occupancy, lambda x: x / occupancy))
+        top = ax.secondary_xaxis(
+            "top", functions=(lambda x: x * occupancy, lambda x: x / occupancy)
+        )
         top.set_xlabel("Excitons per crystal")
     ax.legend(loc="upper left")
 
 
 def profiles(axes, fits: dict, true: dict | None = None) -> None:
     """Profile likelihoods of the recombination parameters, one column each."""
-    titles = {"capture_rate_s": "Capture rate $k_cN_t$ (s$^{-1}$)", "traps_cm3": "Trap density (cm$^{-3}$)", "auger_cm6_s": "Auger (cm$^6$ s$^{-1}$)"}
+    titles = {
+        "capture_rate_s": "Capture rate $k_cN_t$ (s$^{-1}$)",
+        "traps_cm3": "Trap density (cm$^{-3}$)",
+        "auger_cm6_s": "Auger (cm$^6$ s$^{-1}$)",
+    }
     for ax, (name, title) in zip(axes, titles.items(), strict=True):
         for i, (sample, fit) in enumerate(fits.items()):
             x, delta = fit.profiles[name]
@@ -113,26 +167,69 @@ def decays(ax, fits: dict, response=None, *, legend_lifetimes: bool = True) -> N
         y = fit.counts[:n].reshape(-1, step).mean(axis=1)
         mean, error = fit.mean_ns["amplitude-weighted"]
         ax.plot(t, np.maximum(y, 0.05) / top, ".", ms=1.2, color=c, alpha=0.55)
-        ax.plot(fit.time_ns, fit.model / top, color=c, lw=0.9, label=f"{label}, {mean:.1f}({error * 10:.0f}) ns" if legend_lifetimes else label)
+        ax.plot(
+            fit.time_ns,
+            fit.model / top,
+            color=c,
+            lw=0.9,
+            label=f"{label}, {mean:.1f}({error * 10:.0f}) ns" if legend_lifetimes else label,
+        )
     if response is not None:
         time, counts = response
-        ax.plot(time, np.maximum(counts, 0.05) / counts.max(), color=COLOURS["grey"], lw=0.6, label="IRF", zorder=0)
+        ax.plot(
+            time,
+            np.maximum(counts, 0.05) / counts.max(),
+            color=COLOURS["grey"],
+            lw=0.6,
+            label="IRF",
+            zorder=0,
+        )
     end = max(f.time_ns[-1] for f in fits.values())
-    ax.set(yscale="log", xlabel="Time (ns)", ylabel="PL (normalised)", ylim=(1e-4, 3), xlim=(0, min(end, 260)))
+    ax.set(
+        yscale="log",
+        xlabel="Time (ns)",
+        ylabel="PL (normalised)",
+        ylim=(1e-4, 3),
+        xlim=(0, min(end, 260)),
+    )
     ax.legend(loc="upper right")
 
 
 def lifetime_table(ax, rows: list[tuple[str, object]]) -> None:
     """Lifetimes as a table; `rows` are (sample, DecayFit)."""
     ax.axis("off")
-    heads = ["sample", "τ in ns (share of light in %)", r"$\langle\tau\rangle_{amp}$", r"$\langle\tau\rangle_{int}$"]
+    heads = [
+        "sample",
+        "τ in ns (share of light in %)",
+        r"$\langle\tau\rangle_{amp}$",
+        r"$\langle\tau\rangle_{int}$",
+    ]
     cells = []
     for name, fit in rows:
-        parts = ", ".join(f"{t:.1f} ({100 * f:.0f})" for t, f in zip(fit.lifetimes_ns, fit.fractions, strict=True)) + (
-            f", β {fit.beta:.2f}" if fit.beta != 1 else ""
+        parts = ", ".join(
+            f"{t:.1f} ({100 * f:.0f})" for t, f in zip(fit.lifetimes_ns, fit.fractions, strict=True)
+        ) + (f", β {fit.beta:.2f}" if fit.beta != 1 else "")
+        cells.append(
+            [
+                name,
+                parts,
+                *(
+                    f"{v:.2f}({100 * e:.0f})"
+                    for v, e in (
+                        fit.mean_ns["amplitude-weighted"],
+                        fit.mean_ns["intensity-weighted"],
+                    )
+                ),
+            ]
         )
-        cells.append([name, parts, *(f"{v:.2f}({100 * e:.0f})" for v, e in (fit.mean_ns["amplitude-weighted"], fit.mean_ns["intensity-weighted"]))])
-    table = ax.table(cells, colLabels=heads, loc="center", cellLoc="left", edges="horizontal", colWidths=[0.22, 0.44, 0.17, 0.17])
+    table = ax.table(
+        cells,
+        colLabels=heads,
+        loc="center",
+        cellLoc="left",
+        edges="horizontal",
+        colWidths=[0.22, 0.44, 0.17, 0.17],
+    )
     table.auto_set_font_size(False)
     table.set_fontsize(5.8)
     table.scale(1, 1.5)
@@ -144,19 +241,29 @@ def series(ax, spectra, *, track=None, every: int = 1) -> None:
 
     times = spectra.time_s
     chosen = list(range(0, times.size, every))
-    labelled = {chosen[i] for i in np.unique(np.linspace(0, len(chosen) - 1, 5).round().astype(int))}
+    labelled = {
+        chosen[i] for i in np.unique(np.linspace(0, len(chosen) - 1, 5).round().astype(int))
+    }
     for k in chosen:
         y = np.convolve(np.pad(spectra.values[k], 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
         floor = np.quantile(y, 0.05)
         shade = mpl.colormaps["cividis"](0.92 * (chosen.index(k) / max(len(chosen) - 1, 1)))
-        ax.plot(spectra.wavelength_nm, (y - floor) / (y.max() - floor), color=shade, lw=0.7, label=f"{times[k]:g} s" if k in labelled else None)
+        ax.plot(
+            spectra.wavelength_nm,
+            (y - floor) / (y.max() - floor),
+            color=shade,
+            lw=0.7,
+            label=f"{times[k]:g} s" if k in labelled else None,
+        )
     ax.legend(loc="upper right", title="under 405 nm", title_fontsize=6)
     ax.set(xlabel="Wavelength (nm)", ylabel="PL (normalised)", ylim=(0, 1.25))
     ax.set_xlim(spectra.wavelength_nm.min() + 15, spectra.wavelength_nm.max() - 10)
     if track is not None:
-        word = {"two bands": f"red band at {track.red_nm:.0f} nm", "one band moves": f"band moves {track.drift_nm.per_minute:+.2f} nm/min", "steady": "steady"}[
-            track.account
-        ]
+        word = {
+            "two bands": f"red band at {track.red_nm:.0f} nm",
+            "one band moves": f"band moves {track.drift_nm.per_minute:+.2f} nm/min",
+            "steady": "steady",
+        }[track.account]
         ax.text(0.03, 0.95, word, transform=ax.transAxes, va="top", size=6)
 
 
@@ -164,13 +271,29 @@ def tracks(axes, found: dict, kinetics: dict) -> None:
     """Red share and centroid against time."""
     for i, (name, t) in enumerate(found.items()):
         c = _CYCLE[i % len(_CYCLE)]
-        axes[0].errorbar(t.time_s / 60, 100 * t.fraction, 196 * np.nan_to_num(t.fraction_error), fmt="o", ms=2.5, color=c, label=name)
+        axes[0].errorbar(
+            t.time_s / 60,
+            100 * t.fraction,
+            196 * np.nan_to_num(t.fraction_error),
+            fmt="o",
+            ms=2.5,
+            color=c,
+            label=name,
+        )
         if name in kinetics:
             k, dark = kinetics[name]
             x = np.linspace(0, t.time_s.max(), 200)
             if np.isfinite(k.rise_s):
                 axes[0].plot(x / 60, 100 * k.at(x, dark), color=c, lw=0.8)
-        axes[1].errorbar(t.time_s / 60, t.centroid_nm, 1.96 * t.centroid_error_nm, fmt="o-", ms=2.5, lw=0.5, color=c)
+        axes[1].errorbar(
+            t.time_s / 60,
+            t.centroid_nm,
+            1.96 * t.centroid_error_nm,
+            fmt="o-",
+            ms=2.5,
+            lw=0.5,
+            color=c,
+        )
     axes[0].set(xlabel="Time (min)", ylabel="Share of the red band (%)")
     axes[1].set(xlabel="Time (min)", ylabel="Centroid (nm)")
     axes[0].legend(loc="best")
@@ -192,8 +315,18 @@ def images(axes, stack, spots=None) -> None:
     if stack.pixel_um:
         length = 1.0 / stack.pixel_um
         y = frames.shape[1] * 0.93
-        axes[-1].plot([frames.shape[2] * 0.06, frames.shape[2] * 0.06 + length], [y, y], color="white", lw=1.6)
-        axes[-1].text(frames.shape[2] * 0.06 + length / 2, y - 3, "1 µm", color="white", ha="center", va="bottom", size=6)
+        axes[-1].plot(
+            [frames.shape[2] * 0.06, frames.shape[2] * 0.06 + length], [y, y], color="white", lw=1.6
+        )
+        axes[-1].text(
+            frames.shape[2] * 0.06 + length / 2,
+            y - 3,
+            "1 µm",
+            color="white",
+            ha="center",
+            va="bottom",
+            size=6,
+        )
 
 
 def optical_gap(ax, tauc, elliott, label: str) -> None:
@@ -206,7 +339,13 @@ def optical_gap(ax, tauc, elliott, label: str) -> None:
     x = np.array([tauc.gap_eV, tauc.window_eV[1] + 0.25 * (tauc.window_eV[1] - tauc.window_eV[0])])
     ax.plot(x, (tauc.slope * x + tauc.intercept) / scale, color=COLOURS["black"], lw=0.7, ls="--")
     ax.axvspan(*tauc.window_eV, color=COLOURS["grey"], alpha=0.18, lw=0)
-    ax.axvspan(tauc.gap_eV - tauc.total_error_eV, tauc.gap_eV + tauc.total_error_eV, color=COLOURS["black"], alpha=0.10, lw=0)
+    ax.axvspan(
+        tauc.gap_eV - tauc.total_error_eV,
+        tauc.gap_eV + tauc.total_error_eV,
+        color=COLOURS["black"],
+        alpha=0.10,
+        lw=0,
+    )
     ax.axvline(elliott.gap_eV, color=COLOURS["green"], lw=0.8)
     ax.text(
         0.97,
@@ -217,7 +356,12 @@ def optical_gap(ax, tauc, elliott, label: str) -> None:
         va="bottom",
         size=6,
     )
-    ax.set(xlabel="Photon energy (eV)", ylabel=r"$(A\,h\nu)^2$ (normalised)", ylim=(0, 1.1), xlim=(e.min(), e.max()))
+    ax.set(
+        xlabel="Photon energy (eV)",
+        ylabel=r"$(A\,h\nu)^2$ (normalised)",
+        ylim=(0, 1.1),
+        xlim=(e.min(), e.max()),
+    )
     inset = ax.inset_axes([0.03, 0.50, 0.27, 0.40])
     inset.plot(elliott.energy_eV, elliott.absorbance, ".", ms=1, color=c)
     inset.plot(elliott.energy_eV, elliott.model, color=COLOURS["black"], lw=0.6)
@@ -257,7 +401,13 @@ def optical_models(ax, models: list, external: float) -> None:
     )
     for yi, m in zip(y, models, strict=True):
         ax.text(100 * m.escape + 1, yi + 0.18, f"{100 * m.escape:.1f}", va="center", size=5.5)
-        ax.text(100 * m.internal(external) + 1, yi - 0.18, f"{100 * m.internal(external):.1f}", va="center", size=5.5)
+        ax.text(
+            100 * m.internal(external) + 1,
+            yi - 0.18,
+            f"{100 * m.internal(external):.1f}",
+            va="center",
+            size=5.5,
+        )
     ax.set_yticks(y, names)
     ax.set(xlabel="%", xlim=(0, 112))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
@@ -266,10 +416,23 @@ def optical_models(ax, models: list, external: float) -> None:
 def shift_combinations(ax, found: list, observed_nm: float, observed_error_nm: float) -> None:
     """Sums of causes against the observed shift."""
     y = np.arange(len(found))[::-1]
-    ax.axvspan(observed_nm - 2 * observed_error_nm, observed_nm + 2 * observed_error_nm, color=COLOURS["grey"], alpha=0.2, lw=0)
+    ax.axvspan(
+        observed_nm - 2 * observed_error_nm,
+        observed_nm + 2 * observed_error_nm,
+        color=COLOURS["grey"],
+        alpha=0.2,
+        lw=0,
+    )
     ax.axvline(observed_nm, color=COLOURS["grey"], lw=0.8)
     for yi, c in zip(y, found, strict=True):
-        ax.errorbar(c.shift_nm, yi, xerr=2 * c.error_nm, fmt="o", ms=3, color=COLOURS["green"] if c.explains else COLOURS["orange"])
+        ax.errorbar(
+            c.shift_nm,
+            yi,
+            xerr=2 * c.error_nm,
+            fmt="o",
+            ms=3,
+            color=COLOURS["green"] if c.explains else COLOURS["orange"],
+        )
     ax.set_yticks(y, [" + ".join(c.causes) for c in found])
     ax.set(xlabel="Blue-shift (nm)")
 
@@ -282,10 +445,18 @@ def wavelength_colour(wavelength_nm: float, width_nm: float = 30.0) -> tuple[flo
     def lobe(centre, low, high):
         return np.exp(-0.5 * ((w - centre) * np.where(w < centre, low, high)) ** 2)
 
-    x = 0.362 * lobe(442.0, 0.0624, 0.0374) + 1.056 * lobe(599.8, 0.0264, 0.0323) - 0.065 * lobe(501.1, 0.0490, 0.0382)
+    x = (
+        0.362 * lobe(442.0, 0.0624, 0.0374)
+        + 1.056 * lobe(599.8, 0.0264, 0.0323)
+        - 0.065 * lobe(501.1, 0.0490, 0.0382)
+    )
     y = 0.821 * lobe(568.8, 0.0213, 0.0247) + 0.286 * lobe(530.9, 0.0613, 0.0322)
     z = 1.217 * lobe(437.0, 0.0845, 0.0278) + 0.681 * lobe(459.0, 0.0385, 0.0725)
     xyz = np.array([band @ x, band @ y, band @ z])
-    rgb = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]) @ (xyz / xyz.sum())
+    rgb = np.array(
+        [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
+    ) @ (xyz / xyz.sum())
     rgb = np.clip(rgb / max(rgb.max(), 1e-9), 0, 1)
-    return tuple(float(v) for v in np.where(rgb <= 0.0031308, 12.92 * rgb, 1.055 * rgb ** (1 / 2.4) - 0.055))
+    return tuple(
+        float(v) for v in np.where(rgb <= 0.0031308, 12.92 * rgb, 1.055 * rgb ** (1 / 2.4) - 0.055)
+    )

@@ -27,7 +27,13 @@ class Noise:
         pad = np.pad(counts, 2, mode="edge")
         smooth = np.convolve(pad, np.full(5, 0.2), mode="valid")
         # A laser line is narrower than the smoothing: there the count itself is the better estimate.
-        level = np.where(counts > smooth + 10 * np.sqrt(np.maximum(self.offset + self.per_count * np.maximum(smooth, 0), 0)), counts, smooth)
+        level = np.where(
+            counts
+            > smooth
+            + 10 * np.sqrt(np.maximum(self.offset + self.per_count * np.maximum(smooth, 0), 0)),
+            counts,
+            smooth,
+        )
         return np.maximum(self.offset + self.per_count * np.maximum(level, 0), 1e-300)
 
 
@@ -104,17 +110,26 @@ def photon_weights(wavelength_nm: np.ndarray, calibration) -> np.ndarray:
     """
     w = np.asarray(wavelength_nm, dtype=float)
     if w.size < 2 or np.any(np.diff(w) <= 0):
-        raise ValueError(f"band: expected at least two ascending wavelengths, found {w.size} points")
+        raise ValueError(
+            f"band: expected at least two ascending wavelengths, found {w.size} points"
+        )
     step = np.empty_like(w)
     step[1:-1] = 0.5 * (w[2:] - w[:-2])
     step[0], step[-1] = 0.5 * (w[1] - w[0]), 0.5 * (w[-1] - w[-2])
     if calibration.quantity not in ("energy", "photons"):
-        raise ValueError(f"calibration: quantity: expected 'energy' or 'photons', found {calibration.quantity!r}")
+        raise ValueError(
+            f"calibration: quantity: expected 'energy' or 'photons', found {calibration.quantity!r}"
+        )
     return step * calibration.at(w) * (w if calibration.quantity == "energy" else 1.0)
 
 
 def quantum_yield(
-    triples: Sequence, calibration, *, noise: Noise | None = None, subtract_blank: bool = True, self_absorption: tuple[float, float] | None = None
+    triples: Sequence,
+    calibration,
+    *,
+    noise: Noise | None = None,
+    subtract_blank: bool = True,
+    self_absorption: tuple[float, float] | None = None,
 ) -> PLQY:
     """Quantum yields of one or more sphere triples, analysed together.
 
@@ -142,7 +157,14 @@ def quantum_yield(
     if not triples:
         raise ValueError("triples: expected at least one, found none")
     if noise is None:
-        noise = estimate_noise(*[run.emission.counts for t in triples for run in (t.indirect, t.direct) if run.emission is not None])
+        noise = estimate_noise(
+            *[
+                run.emission.counts
+                for t in triples
+                for run in (t.indirect, t.direct)
+                if run.emission is not None
+            ]
+        )
     columns: dict[tuple, int] = {}
     means: list[float] = []
     variances: list[float] = []
@@ -161,15 +183,31 @@ def quantum_yield(
             laser.append(band == "laser")
         return columns[key]
 
-    index = [[photons(t, run, band) for band in ("laser", "emission") for run in (t.empty, t.indirect, t.direct)] for t in triples]
+    index = [
+        [
+            photons(t, run, band)
+            for band in ("laser", "emission")
+            for run in (t.empty, t.indirect, t.direct)
+        ]
+        for t in triples
+    ]
     k, q = len(triples), len(means)
-    value, absorbed, jacobian, jacobian_a = np.empty(k), np.empty(k), np.zeros((k, q)), np.zeros((k, q))
+    value, absorbed, jacobian, jacobian_a = (
+        np.empty(k),
+        np.empty(k),
+        np.zeros((k, q)),
+        np.zeros((k, q)),
+    )
     for row, (triple, (le, li, ld, ee, ei, ed)) in enumerate(zip(triples, index, strict=True)):
         if ei is None or ed is None:
-            raise ValueError(f"{triple.label}: expected an emission band in the indirect and direct run, found none")
+            raise ValueError(
+                f"{triple.label}: expected an emission band in the indirect and direct run, found none"
+            )
         blank = means[ee] if subtract_blank and ee is not None else 0.0
         if means[le] <= 0 or means[li] <= 0:
-            raise ValueError(f"{triple.label}: expected laser light in the empty and indirect run, found {means[le]:.3g} and {means[li]:.3g} photons")
+            raise ValueError(
+                f"{triple.label}: expected laser light in the empty and indirect run, found {means[le]:.3g} and {means[li]:.3g} photons"
+            )
         through = means[ld] / means[li]
         a = 1 - through
         net = (means[ed] - blank) - through * (means[ei] - blank)
@@ -193,7 +231,9 @@ def quantum_yield(
         slope = (1 - loss) / below**2
         extra = value * (1 - value) / below**2 * loss_error
         jacobian, common, value = jacobian * slope[:, None], common * slope, value / below
-    covariance = (jacobian * variance) @ jacobian.T + np.outer(common, common) + np.outer(extra, extra)
+    covariance = (
+        (jacobian * variance) @ jacobian.T + np.outer(common, common) + np.outer(extra, extra)
+    )
     error = np.sqrt(np.diag(covariance))
     budget = {
         "laser": np.sqrt((jacobian**2 * variance * is_laser).sum(axis=1)),
@@ -241,7 +281,9 @@ def self_absorbed_fraction(
     w = np.asarray(wavelength_nm, dtype=float)
     inside = (w >= tail_nm[0]) & (w <= tail_nm[1])
     if np.count_nonzero(inside) < 3:
-        raise ValueError(f"tail: expected at least 3 points from {tail_nm[0]:g} to {tail_nm[1]:g} nm, found {np.count_nonzero(inside)}")
+        raise ValueError(
+            f"tail: expected at least 3 points from {tail_nm[0]:g} to {tail_nm[1]:g} nm, found {np.count_nonzero(inside)}"
+        )
     step = np.gradient(w)
     totals, cov = [], []
     for y, v in ((sphere, sphere_variance), (reference, reference_variance)):
@@ -252,5 +294,8 @@ def self_absorbed_fraction(
         raise ValueError("tail: expected light in both spectra there, found none")
     ratio = s_all * r_tail / (s_tail * r_all)
     # Area and tail of one spectrum share the tail's photons: covariance = variance of the tail.
-    relative = sum(va / a**2 + vt / t**2 - 2 * vt / (a * t) for (va, vt), (a, t) in zip(cov, ((s_all, s_tail), (r_all, r_tail)), strict=True))
+    relative = sum(
+        va / a**2 + vt / t**2 - 2 * vt / (a * t)
+        for (va, vt), (a, t) in zip(cov, ((s_all, s_tail), (r_all, r_tail)), strict=True)
+    )
     return float(1 - ratio), float(abs(ratio) * np.sqrt(max(relative, 0.0)))

@@ -53,11 +53,20 @@ class WaveOptics:
         """The optical model when this fraction of the light trapped in the glass is re-absorbed, the rest leaving by the edges."""
         back = reabsorbed_in_glass * self.glass + self.guided
         return OpticalModel(
-            f"wave optics, {100 * reabsorbed_in_glass:.0f} % of the glass modes re-absorbed", self.air + (1 - reabsorbed_in_glass) * self.glass, back
+            f"wave optics, {100 * reabsorbed_in_glass:.0f} % of the glass modes re-absorbed",
+            self.air + (1 - reabsorbed_in_glass) * self.glass,
+            back,
         )
 
 
-def paper_model(n_film: float, n_glass: float, optical_density: float, *, base: float = 10.0, rounded: bool = False) -> OpticalModel:
+def paper_model(
+    n_film: float,
+    n_glass: float,
+    optical_density: float,
+    *,
+    base: float = 10.0,
+    rounded: bool = False,
+) -> OpticalModel:
     """The paper's escape: small-angle cones, one reflection, attenuation `base`^(−OD).
 
     Parameters
@@ -72,8 +81,14 @@ def paper_model(n_film: float, n_glass: float, optical_density: float, *, base: 
     front, back = escape.escape_small_angle(n_film, 1.0), escape.escape_small_angle(n_film, n_glass)
     if rounded:
         front, back = round(front, 3), round(back, 3)
-    total = (back + front) * base ** (-optical_density / 2) + (back - front) * base ** (-1.5 * optical_density)
-    return OpticalModel("paper: small-angle cones" + (", base e" if base != 10 else ""), float(total), float(1 - total))
+    total = (back + front) * base ** (-optical_density / 2) + (back - front) * base ** (
+        -1.5 * optical_density
+    )
+    return OpticalModel(
+        "paper: small-angle cones" + (", base e" if base != 10 else ""),
+        float(total),
+        float(1 - total),
+    )
 
 
 def ray_model(n_film: float, n_glass: float, optical_density: float) -> OpticalModel:
@@ -82,18 +97,38 @@ def ray_model(n_film: float, n_glass: float, optical_density: float) -> OpticalM
     return OpticalModel("exact rays", float(found.total), float(1 - found.total))
 
 
-def wave_optics(n_film: float, n_glass: float, thickness_nm: float, wavelength_nm: float) -> WaveOptics:
+def wave_optics(
+    n_film: float, n_glass: float, thickness_nm: float, wavelength_nm: float
+) -> WaveOptics:
     """Isotropic dipoles spread through a lossless film on a thick glass slide in air."""
-    found = dipole.dipole_emission([n_glass, n_film, 1.0], [thickness_nm], 1, wavelength_nm, outside=1.0, layers=False)
-    return WaveOptics(found.air_top, found.air_bottom, found.substrate, found.guided + found.absorbed + found.plasmon, found.purcell)
+    found = dipole.dipole_emission(
+        [n_glass, n_film, 1.0], [thickness_nm], 1, wavelength_nm, outside=1.0, layers=False
+    )
+    return WaveOptics(
+        found.air_top,
+        found.air_bottom,
+        found.substrate,
+        found.guided + found.absorbed + found.plasmon,
+        found.purcell,
+    )
 
 
-def all_models(n_film: float, n_glass: float, optical_density: float, thickness_nm: float, wavelength_nm: float) -> list[OpticalModel]:
+def all_models(
+    n_film: float, n_glass: float, optical_density: float, thickness_nm: float, wavelength_nm: float
+) -> list[OpticalModel]:
     """The models in the order in which a report names them."""
     wave = wave_optics(n_film, n_glass, thickness_nm, wavelength_nm)
-    return [paper_model(n_film, n_glass, optical_density), ray_model(n_film, n_glass, optical_density), wave.model(0.0), wave.model(0.5), wave.model(1.0)]
+    return [
+        paper_model(n_film, n_glass, optical_density),
+        ray_model(n_film, n_glass, optical_density),
+        wave.model(0.0),
+        wave.model(0.5),
+        wave.model(1.0),
+    ]
 
 
-def optical_density_of_path(optical_density: float, thickness_nm: float, path_um: np.ndarray) -> np.ndarray:
+def optical_density_of_path(
+    optical_density: float, thickness_nm: float, path_um: np.ndarray
+) -> np.ndarray:
     """Absorbed fraction of light that runs `path_um` inside a film whose normal pass has this decadic density."""
     return 1 - 10 ** (-optical_density * np.asarray(path_um, dtype=float) * 1e3 / thickness_nm)

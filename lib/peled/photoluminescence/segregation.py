@@ -98,11 +98,20 @@ class Kinetics:
 
     def at(self, time_s: np.ndarray, dark_from_s: float | None = None) -> np.ndarray:
         """The fitted share at times (k,)."""
-        return _course(np.array([self.initial, self.final - self.initial, self.rise_s, self.recovery_s]), np.asarray(time_s, dtype=float), dark_from_s)
+        return _course(
+            np.array([self.initial, self.final - self.initial, self.rise_s, self.recovery_s]),
+            np.asarray(time_s, dtype=float),
+            dark_from_s,
+        )
 
 
 def track(
-    wavelength_nm: np.ndarray, counts: np.ndarray, time_s: np.ndarray, *, variance: np.ndarray | None = None, window_nm: tuple[float, float] | None = None
+    wavelength_nm: np.ndarray,
+    counts: np.ndarray,
+    time_s: np.ndarray,
+    *,
+    variance: np.ndarray | None = None,
+    window_nm: tuple[float, float] | None = None,
 ) -> Segregation:
     """Follow a series under illumination.
 
@@ -122,9 +131,15 @@ def track(
     ValueError
         Fewer than four spectra, shapes that do not fit, numbers that are not finite.
     """
-    w, y, t = np.asarray(wavelength_nm, dtype=float), np.atleast_2d(np.asarray(counts, dtype=float)), np.asarray(time_s, dtype=float)
+    w, y, t = (
+        np.asarray(wavelength_nm, dtype=float),
+        np.atleast_2d(np.asarray(counts, dtype=float)),
+        np.asarray(time_s, dtype=float),
+    )
     if y.shape != (t.size, w.size) or t.size < 4:
-        raise ValueError(f"series: expected at least 4 spectra of {w.size} points with one time each, found {y.shape} and {t.size} times")
+        raise ValueError(
+            f"series: expected at least 4 spectra of {w.size} points with one time each, found {y.shape} and {t.size} times"
+        )
     if window_nm is not None:
         inside = (w >= window_nm[0]) & (w <= window_nm[1])
         w, y = w[inside], y[:, inside]
@@ -133,7 +148,9 @@ def track(
         raise ValueError("counts: expected finite numbers, found others")
     if variance is None and not looks_like_counts(y):
         variance = np.array([estimate_noise(row).variance(row) for row in y])
-    first_variance = np.maximum(_smooth(y), 1.0) if variance is None else np.broadcast_to(variance, y.shape)
+    first_variance = (
+        np.maximum(_smooth(y), 1.0) if variance is None else np.broadcast_to(variance, y.shape)
+    )
     energy, signal, spread = lineshapes.to_energy(w, y, first_variance)
     # One scale for all spectra keeps areas near one.
     scale = np.abs(signal).sum() * abs(np.median(np.diff(energy))) / t.size
@@ -151,7 +168,9 @@ def track(
         "two bands": two.chi2.sum() + count * (4 * t.size + 4),
     }
     fraction, error = two.ratio("red")
-    measured = lineshapes.moments(HC_EV_NM / energy[::-1], (signal / jacobian)[:, ::-1], (spread / jacobian**2)[:, ::-1])
+    measured = lineshapes.moments(
+        HC_EV_NM / energy[::-1], (signal / jacobian)[:, ::-1], (spread / jacobian**2)[:, ::-1]
+    )
     growth = drift(t, fraction, error)
     main, red = float(two.value("main_centre")[0]), float(two.value("red_centre")[0])
     red_error = float(np.nan_to_num(two.error("red_centre")[0], nan=np.inf))
@@ -185,16 +204,28 @@ def _varies(fraction, error) -> bool:
         return False
     weight = 1 / error[good] ** 2
     mean = weight @ fraction[good] / weight.sum()
-    return bool(chi2_distribution.sf(weight @ (fraction[good] - mean) ** 2, np.count_nonzero(good) - 1) < 1e-4)
+    return bool(
+        chi2_distribution.sf(weight @ (fraction[good] - mean) ** 2, np.count_nonzero(good) - 1)
+        < 1e-4
+    )
 
 
 def _fits(energy, signal, spread, t):
-    first = lineshapes.fit_series(energy, signal[:1], BandModel({"main": "gaussian"}, baseline=1, origin=_ORIGIN_EV), variance=spread[:1])
+    first = lineshapes.fit_series(
+        energy,
+        signal[:1],
+        BandModel({"main": "gaussian"}, baseline=1, origin=_ORIGIN_EV),
+        variance=spread[:1],
+    )
     centre, width = float(first.value("main_centre")[0]), float(first.value("main_fwhm")[0])
     single = BandModel({"main": "gaussian"}, baseline=1, origin=_ORIGIN_EV)
     start = {"main_centre": centre, "main_fwhm": width}
-    one = lineshapes.fit_series(energy, signal, single, start, variance=spread, shared=("main_centre", "main_fwhm"))
-    moving = lineshapes.fit_series(energy, signal, single, start, variance=spread, shared=("main_fwhm",))
+    one = lineshapes.fit_series(
+        energy, signal, single, start, variance=spread, shared=("main_centre", "main_fwhm")
+    )
+    moving = lineshapes.fit_series(
+        energy, signal, single, start, variance=spread, shared=("main_fwhm",)
+    )
     model = BandModel(
         {"main": "gaussian", "red": "gaussian"},
         baseline=1,
@@ -213,11 +244,22 @@ def _fits(energy, signal, spread, t):
     gain = np.maximum(late / late.sum() - early / early.sum(), 0) * side
     guess = float(gain @ energy / gain.sum()) if gain.sum() > 0 else centre - width
     starts = [
-        {"main_centre": centre, "main_fwhm": width, "red_centre": float(np.clip(g, centre - 3.5 * width, centre - 0.35 * width)), "red_fwhm": width}
+        {
+            "main_centre": centre,
+            "main_fwhm": width,
+            "red_centre": float(np.clip(g, centre - 3.5 * width, centre - 0.35 * width)),
+            "red_fwhm": width,
+        }
         for g in (guess, centre - width)
     ]
     shared = ("main_centre", "main_fwhm", "red_centre", "red_fwhm")
-    two = min((lineshapes.fit_series(energy, signal, model, s, variance=spread, shared=shared) for s in starts), key=lambda f: f.chi2.sum())
+    two = min(
+        (
+            lineshapes.fit_series(energy, signal, model, s, variance=spread, shared=shared)
+            for s in starts
+        ),
+        key=lambda f: f.chi2.sum(),
+    )
     return one, moving, two
 
 
@@ -230,7 +272,15 @@ def _blue(energy, signal, spread, two, t) -> Drift:
         sigma = fwhm / 2.35482
         return np.exp(-0.5 * ((energy - centre) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
 
-    basis = np.array([band(main, width), band(red, red_width), band(main + width, width), np.ones_like(energy), energy - _ORIGIN_EV])
+    basis = np.array(
+        [
+            band(main, width),
+            band(red, red_width),
+            band(main + width, width),
+            np.ones_like(energy),
+            energy - _ORIGIN_EV,
+        ]
+    )
     weighted = basis[None] / spread[:, None, :]
     normal = weighted @ basis.T
     areas = np.linalg.solve(normal, (weighted @ signal[:, :, None]))[:, :, 0]
@@ -247,7 +297,9 @@ def drift(time_s: np.ndarray, values: np.ndarray, errors: np.ndarray) -> Drift:
     errors = np.where(np.isfinite(errors) & (np.asarray(errors) > 0), errors, np.nan)
     good = np.isfinite(errors) & np.isfinite(values)
     if np.count_nonzero(good) < 3:
-        raise ValueError(f"drift: expected at least 3 values with errors, found {np.count_nonzero(good)}")
+        raise ValueError(
+            f"drift: expected at least 3 values with errors, found {np.count_nonzero(good)}"
+        )
     x, v, w = minutes[good], np.asarray(values)[good], 1 / errors[good] ** 2
     centre = (w @ x) / w.sum()
     sxx = w @ (x - centre) ** 2
@@ -257,7 +309,9 @@ def drift(time_s: np.ndarray, values: np.ndarray, errors: np.ndarray) -> Drift:
     return Drift(slope, float(np.sqrt(max(excess, 1.0) / sxx)), excess)
 
 
-def fit_kinetics(time_s: np.ndarray, fraction: np.ndarray, error: np.ndarray, *, dark_from_s: float | None = None) -> Kinetics:
+def fit_kinetics(
+    time_s: np.ndarray, fraction: np.ndarray, error: np.ndarray, *, dark_from_s: float | None = None
+) -> Kinetics:
     """Exponential approach of the red share to its end value, and its return in the dark after `dark_from_s`."""
     t, f = np.asarray(time_s, dtype=float), np.asarray(fraction, dtype=float)
     s = np.where(np.isfinite(error) & (np.asarray(error) > 0), error, np.nanmax(error))
@@ -266,7 +320,14 @@ def fit_kinetics(time_s: np.ndarray, fraction: np.ndarray, error: np.ndarray, *,
     recovers = dark_from_s is not None and np.count_nonzero(~light) >= 2
 
     def residual(p):
-        return (_course(np.array([p[0], p[1], np.exp(p[2]), np.exp(p[3]) if recovers else np.nan]), t, dark_from_s) - f) / s
+        return (
+            _course(
+                np.array([p[0], p[1], np.exp(p[2]), np.exp(p[3]) if recovers else np.nan]),
+                t,
+                dark_from_s,
+            )
+            - f
+        ) / s
 
     free = 4 if recovers else 3
     start = np.array([f[0], f[light][-1] - f[0], np.log(span / 3), np.log(span / 3)])[:free]
@@ -278,8 +339,20 @@ def fit_kinetics(time_s: np.ndarray, fraction: np.ndarray, error: np.ndarray, *,
     rise, rise_error = float(np.exp(found.x[2])), float(np.exp(found.x[2]) * e[2])
     if e[2] > 1 or abs(found.x[1]) < 2 * e[1]:
         rise, rise_error = np.nan, np.nan
-    back, back_error = (float(np.exp(found.x[3])), float(np.exp(found.x[3]) * e[3])) if recovers and e[3] < 1 else (np.nan, np.nan)
-    return Kinetics(float(found.x[0]), float(found.x[0] + found.x[1]), rise, rise_error, back, back_error, float(excess))
+    back, back_error = (
+        (float(np.exp(found.x[3])), float(np.exp(found.x[3]) * e[3]))
+        if recovers and e[3] < 1
+        else (np.nan, np.nan)
+    )
+    return Kinetics(
+        float(found.x[0]),
+        float(found.x[0] + found.x[1]),
+        rise,
+        rise_error,
+        back,
+        back_error,
+        float(excess),
+    )
 
 
 def _course(p, t, dark_from):
@@ -292,4 +365,6 @@ def _course(p, t, dark_from):
 
 
 def _smooth(y):
-    return np.apply_along_axis(lambda row: np.convolve(np.pad(row, 2, mode="edge"), np.full(5, 0.2), mode="valid"), 1, y)
+    return np.apply_along_axis(
+        lambda row: np.convolve(np.pad(row, 2, mode="edge"), np.full(5, 0.2), mode="valid"), 1, y
+    )

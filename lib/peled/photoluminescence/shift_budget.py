@@ -59,10 +59,14 @@ def bromide_for_wavelength(wavelength_nm):
     wavelength = np.asarray(wavelength_nm, dtype=float)
     low, high = emission_wavelength(1.0), emission_wavelength(0.0)
     if np.any(~((wavelength >= low - 1e-9) & (wavelength <= high + 1e-9))):
-        raise ValueError(f"wavelength: expected {low:.0f} to {high:.0f} nm, found {np.atleast_1d(wavelength)[0]:g} nm")
+        raise ValueError(
+            f"wavelength: expected {low:.0f} to {high:.0f} nm, found {np.atleast_1d(wavelength)[0]:g} nm"
+        )
     x = np.interp(-wavelength, -emission_wavelength(_FRACTIONS), _FRACTIONS)
     for _ in range(3):  # Newton from the table
-        x = x - (bulk_gap_eV(x) - HC_EV_NM / wavelength) / ((bulk_gap_eV(x + 1e-6) - bulk_gap_eV(x - 1e-6)) / 2e-6)
+        x = x - (bulk_gap_eV(x) - HC_EV_NM / wavelength) / (
+            (bulk_gap_eV(x + 1e-6) - bulk_gap_eV(x - 1e-6)) / 2e-6
+        )
     return x
 
 
@@ -94,7 +98,13 @@ def shift_in_meV(from_nm: float, to_nm: float) -> float:
 
 
 def confinement(
-    from_edge_nm: float, to_edge_nm: float, *, mass: float, start_nm: float, edge_errors_nm: tuple[float, float] = (0.0, 0.0), regime: str = "weak"
+    from_edge_nm: float,
+    to_edge_nm: float,
+    *,
+    mass: float,
+    start_nm: float,
+    edge_errors_nm: tuple[float, float] = (0.0, 0.0),
+    regime: str = "weak",
 ) -> Contribution:
     """Shift between two cube edges, with the errors of both edges.
 
@@ -111,17 +121,27 @@ def confinement(
         Name to show.
     """
     before, after = cube_energy_meV(from_edge_nm, mass), cube_energy_meV(to_edge_nm, mass)
-    error = np.hypot(2 * before / from_edge_nm * edge_errors_nm[0], 2 * after / to_edge_nm * edge_errors_nm[1])
+    error = np.hypot(
+        2 * before / from_edge_nm * edge_errors_nm[0], 2 * after / to_edge_nm * edge_errors_nm[1]
+    )
     return _contribution(f"{regime} confinement", float(after - before), float(error), start_nm)
 
 
 def given(cause: str, shift_nm: float, error_nm: float, start_nm: float) -> Contribution:
     """A contribution that is stated in nm."""
     slope = 1e3 * HC_EV_NM / start_nm**2
-    return Contribution(cause, shift_in_meV(start_nm, start_nm - shift_nm), slope * error_nm, shift_nm, error_nm)
+    return Contribution(
+        cause, shift_in_meV(start_nm, start_nm - shift_nm), slope * error_nm, shift_nm, error_nm
+    )
 
 
-def combinations(observed_nm: float, observed_error_nm: float, parts: list[Contribution], *, exclusive: tuple[str, ...] = ()) -> list[Combination]:
+def combinations(
+    observed_nm: float,
+    observed_error_nm: float,
+    parts: list[Contribution],
+    *,
+    exclusive: tuple[str, ...] = (),
+) -> list[Combination]:
     """All sums of contributions against the observed shift, nearest first.
 
     `exclusive` names causes of which only one can act (weak and strong confinement).
@@ -131,17 +151,35 @@ def combinations(observed_nm: float, observed_error_nm: float, parts: list[Contr
         chosen = [part for i, part in enumerate(parts) if mask >> i & 1]
         if sum(part.cause in exclusive for part in chosen) > 1:
             continue
-        total, error = sum(p.shift_nm for p in chosen), float(np.sqrt(sum(p.error_nm**2 for p in chosen) + observed_error_nm**2))
-        found.append(Combination(tuple(p.cause for p in chosen), float(total), error, float((total - observed_nm) / error) if error else np.inf))
+        total, error = (
+            sum(p.shift_nm for p in chosen),
+            float(np.sqrt(sum(p.error_nm**2 for p in chosen) + observed_error_nm**2)),
+        )
+        found.append(
+            Combination(
+                tuple(p.cause for p in chosen),
+                float(total),
+                error,
+                float((total - observed_nm) / error) if error else np.inf,
+            )
+        )
     return sorted(found, key=lambda c: abs(c.z))
 
 
 def _contribution(cause: str, shift_meV: float, error_meV: float, start_nm: float) -> Contribution:
     after = HC_EV_NM / (HC_EV_NM / start_nm + 1e-3 * shift_meV)
-    return Contribution(cause, shift_meV, error_meV, float(start_nm - after), float(after**2 / HC_EV_NM * 1e-3 * error_meV))
+    return Contribution(
+        cause,
+        shift_meV,
+        error_meV,
+        float(start_nm - after),
+        float(after**2 / HC_EV_NM * 1e-3 * error_meV),
+    )
 
 
-def volume_fraction(mass_ratio: float, *, density_crystal: float = 4.01, density_matrix: float = 1.18) -> float:
+def volume_fraction(
+    mass_ratio: float, *, density_crystal: float = 4.01, density_matrix: float = 1.18
+) -> float:
     """Volume fraction of crystals in a matrix from their mass ratio; densities in g/cm³."""
     crystals = mass_ratio / density_crystal
     return crystals / (crystals + 1 / density_matrix)

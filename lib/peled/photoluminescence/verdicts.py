@@ -22,19 +22,38 @@ def _number(claim_id: str) -> float:
 
 def literature(room) -> None:
     """Conditions, inputs and statements about other work, which nothing here can test."""
-    window = [shift_budget.bromide_for_wavelength(w) for w in (p.value for p in paper.claim("C005").printed)]
+    window = [
+        shift_budget.bromide_for_wavelength(w)
+        for w in (p.value for p in paper.claim("C005").printed)
+    ]
     room.not_testable("C002", "about other groups' crystals; their files would settle it")
     room.not_testable(
         "C005",
         f"what displays ask for is not measured here; by Noh's relation the window is x_Br = {window[0]:.2f} to {window[1]:.2f}, and the films at 625, 630 and 635 nm lie inside it, "
         "the solution at 642 nm and the neat film at 649 nm outside",
     )
-    room.not_testable("C150", "index of another paper's OLED layer; 1.82 of the crystals rounds to it, which is the reason for the analogy")
-    room.not_testable("C155", "size of the slide; it enters only the share of light that leaves by its edges")
-    room.not_testable("C157", "inputs of the escape formulas; 1.5 is a usual glass, the index table of soda-lime glass has 1.52 at 620 nm")
-    room.not_testable("C160", "assumed in the paper, not measured; the raw absorptance of the film at 620 nm would settle it")
-    room.not_testable("C166", "inputs of the recycling formula, 70 % and 32.4 %, used in C165 and C167")
-    room.not_testable("C248", "laser type and wavelength: a condition; the metadata of the raw images would settle it")
+    room.not_testable(
+        "C150",
+        "index of another paper's OLED layer; 1.82 of the crystals rounds to it, which is the reason for the analogy",
+    )
+    room.not_testable(
+        "C155", "size of the slide; it enters only the share of light that leaves by its edges"
+    )
+    room.not_testable(
+        "C157",
+        "inputs of the escape formulas; 1.5 is a usual glass, the index table of soda-lime glass has 1.52 at 620 nm",
+    )
+    room.not_testable(
+        "C160",
+        "assumed in the paper, not measured; the raw absorptance of the film at 620 nm would settle it",
+    )
+    room.not_testable(
+        "C166", "inputs of the recycling formula, 70 % and 32.4 %, used in C165 and C167"
+    )
+    room.not_testable(
+        "C248",
+        "laser type and wavelength: a condition; the metadata of the raw images would settle it",
+    )
     energy = {w: HC_EV_NM / w for w in (_number("C250"), _number("C251"))}
     blue, violet = energy.values()
     room.not_testable(
@@ -53,7 +72,10 @@ def mixtures(room, edge_nm: float) -> None:
     """Mass ratios in PMMA: preparation data; what follows from them is kept as quantities."""
     for claim_id in ("C244", "C245", "C247"):
         ratio = _number(claim_id)
-        share, spacing = shift_budget.volume_fraction(ratio), shift_budget.mean_spacing_nm(ratio, edge_nm)
+        share, spacing = (
+            shift_budget.volume_fraction(ratio),
+            shift_budget.mean_spacing_nm(ratio, edge_nm),
+        )
         room.quantity(f"volume_fraction_pmma_{ratio:g}", share, unit="1", kind="recomputed")
         room.quantity(f"spacing_pmma_{ratio:g}", spacing, unit="nm", kind="recomputed")
         room.not_testable(
@@ -78,7 +100,9 @@ def shifts(room, masses: tuple[float, float]) -> None:
         )
     edges = np.linspace(8.0, 25.0, 60)
     weak, strong = masses
-    worst = min(shift_budget.linearity(edges, shift_budget.kane_energy_meV(edges, m, 1.95)) for m in masses)
+    worst = min(
+        shift_budget.linearity(edges, shift_budget.kane_energy_meV(edges, m, 1.95)) for m in masses
+    )
     size = shift_budget.cube_energy_meV(12.0, weak) - shift_budget.cube_energy_meV(16.3, weak)
     room.check(
         "C026",
@@ -90,7 +114,9 @@ def shifts(room, masses: tuple[float, float]) -> None:
     )
     bulk, asked = 780.0, _number("C027")
     edge = shift_budget.edge_for_shift(bulk, asked, strong)
-    at_12 = bulk - HC_EV_NM / (HC_EV_NM / bulk + 1e-3 * float(shift_budget.cube_energy_meV(12.0, strong)))
+    at_12 = bulk - HC_EV_NM / (
+        HC_EV_NM / bulk + 1e-3 * float(shift_budget.cube_energy_meV(12.0, strong))
+    )
     room.check(
         "C027",
         at_12,
@@ -101,7 +127,9 @@ def shifts(room, masses: tuple[float, float]) -> None:
         "the other paper's sizes and spectra would settle it",
     )
     composition = float(shift_budget.emission_wavelength(0.6))
-    ends = [float(shift_budget.bromide_for_wavelength(p.value)) for p in paper.claim("C031").printed]
+    ends = [
+        float(shift_budget.bromide_for_wavelength(p.value)) for p in paper.claim("C031").printed
+    ]
     room.check(
         "C031",
         composition,
@@ -133,7 +161,11 @@ def spectra(room, solution, films: dict, kind: str) -> None:
             route="peak per nm",
             note=f"per eV the maximum is at {HC_EV_NM / solution.energy_peak_eV:.1f} nm",
         )
-    for claim_id, name, shift_id in (("C013", "GL", "C016"), ("C014", "EDTA", "C017"), ("C015", "E+G", "C018")):
+    for claim_id, name, shift_id in (
+        ("C013", "GL", "C016"),
+        ("C014", "EDTA", "C017"),
+        ("C015", "E+G", "C018"),
+    ):
         if name not in films:
             room.not_testable(claim_id, f"no film {name} in data_dir")
             continue
@@ -205,7 +237,8 @@ def yields(room, series: dict, kind: str) -> None:
             value,
             error,
             kind=kind,
-            holds=bool(np.all(z > 2)) and paper.compare(paper.claim("C020"), value, error, half_width=0.5),
+            holds=bool(np.all(z > 2))
+            and paper.compare(paper.claim("C020"), value, error, half_width=0.5),
             route="neat below E+G at every intensity",
             note=f"smallest difference {z.min():.1f} standard errors; only the 70 % is printed, the neat film's yield stands in the figure alone",
         )
@@ -215,7 +248,9 @@ def yields(room, series: dict, kind: str) -> None:
         room.not_testable("C024", "the fluence series is too short for a fit")
         return
     ratio = neat_fit.values["capture_rate_s"] / fit.values["capture_rate_s"]
-    spread = 1.96 * np.hypot(neat_fit.log_errors["capture_rate_s"], fit.log_errors["capture_rate_s"])
+    spread = 1.96 * np.hypot(
+        neat_fit.log_errors["capture_rate_s"], fit.log_errors["capture_rate_s"]
+    )
     room.check(
         "C024",
         f"capture rate falls by {ratio:.0f}x (95 %: {ratio * np.exp(-spread):.0f} to {ratio * np.exp(spread):.0f})",
@@ -228,12 +263,22 @@ def yields(room, series: dict, kind: str) -> None:
 
 def lifetimes(room, means: dict, truth: dict, kind: str) -> None:
     """`means` maps (place, sample) to MeanLifetime."""
-    pairs = [place for place in ("solution", "film") if (place, "neat") in means and (place, "E+G") in means]
+    pairs = [
+        place
+        for place in ("solution", "film")
+        if (place, "neat") in means and (place, "E+G") in means
+    ]
     if not pairs:
         room.not_testable("C229", "no files trpl_solution and trpl_film in data_dir")
         return
-    longer = [means[p, "E+G"].value_ns - means[p, "neat"].value_ns > 2 * np.hypot(means[p, "E+G"].error_ns, means[p, "neat"].error_ns) for p in pairs]
-    text = "; ".join(f"{p} {means[p, 'neat'].value_ns:.1f} -> {means[p, 'E+G'].value_ns:.1f} ns" for p in pairs)
+    longer = [
+        means[p, "E+G"].value_ns - means[p, "neat"].value_ns
+        > 2 * np.hypot(means[p, "E+G"].error_ns, means[p, "neat"].error_ns)
+        for p in pairs
+    ]
+    text = "; ".join(
+        f"{p} {means[p, 'neat'].value_ns:.1f} -> {means[p, 'E+G'].value_ns:.1f} ns" for p in pairs
+    )
     room.check(
         "C229",
         text,
@@ -245,7 +290,13 @@ def lifetimes(room, means: dict, truth: dict, kind: str) -> None:
     known = {key: truth.get(f"mean_lifetime_{key[0]}_{key[1]}") for key in means}
     if all(v is not None for v in known.values()):
         pull = max(abs(means[k].value_ns - v) / means[k].error_ns for k, v in known.items())
-        room.check("C229", f"farthest from what went in: {pull:.1f} standard errors", kind=kind, holds=bool(pull < 3), route="recovery of the mean lifetimes")
+        room.check(
+            "C229",
+            f"farthest from what went in: {pull:.1f} standard errors",
+            kind=kind,
+            holds=bool(pull < 3),
+            route="recovery of the mean lifetimes",
+        )
 
 
 def transport(room, means: dict, areas: dict, kind: str) -> None:
@@ -257,9 +308,14 @@ def transport(room, means: dict, areas: dict, kind: str) -> None:
     bare = means.get("PNCs") or next(iter(means.values()), None)
     tpd, tfb, tpbi = (find(means, w) for w in ("TPD", "TFB", "TPBi"))
     if None in (bare, tpd, tfb, tpbi):
-        room.not_testable("C252", "no decays of all of bare, poly-TPD, TFB and TPBi films in data_dir")
+        room.not_testable(
+            "C252", "no decays of all of bare, poly-TPD, TFB and TPBi films in data_dir"
+        )
     else:
-        order = tpd.value_ns + 2 * tpd.error_ns < tfb.value_ns - 2 * tfb.error_ns and tfb.value_ns < bare.value_ns
+        order = (
+            tpd.value_ns + 2 * tpd.error_ns < tfb.value_ns - 2 * tfb.error_ns
+            and tfb.value_ns < bare.value_ns
+        )
         little = tpbi.value_ns > 0.9 * bare.value_ns
         room.check(
             "C252",
@@ -275,7 +331,9 @@ def transport(room, means: dict, areas: dict, kind: str) -> None:
     agree = (find(both, "TFB")[0] > find(both, "TPD")[0]) == (tfb.value_ns > tpd.value_ns)
     room.check(
         "C053",
-        "TFB over poly-TPD by intensity and by lifetime" if agree else "intensity and lifetime disagree",
+        "TFB over poly-TPD by intensity and by lifetime"
+        if agree
+        else "intensity and lifetime disagree",
         kind=kind,
         holds=bool(agree),
         route="order of half devices",
@@ -288,11 +346,15 @@ def gaps(room, found: dict, truth: dict, kind: str) -> None:
     if not found:
         room.not_testable("C254", "no file absorption_solution in data_dir")
         return
-    text = "; ".join(f"{k}: Tauc {t.gap_eV:.3f}, Elliott {e.gap_eV:.3f} eV" for k, (t, e) in found.items())
+    text = "; ".join(
+        f"{k}: Tauc {t.gap_eV:.3f}, Elliott {e.gap_eV:.3f} eV" for k, (t, e) in found.items()
+    )
     known = {"neat": truth.get("gap_solution"), "E+G": truth.get("gap_E+G")}
     usable = {k: v for k, v in known.items() if v is not None and k in found}
     if usable:
-        pull = max(abs(found[k][1].gap_eV - v) / found[k][1].total_error_eV for k, v in usable.items())
+        pull = max(
+            abs(found[k][1].gap_eV - v) / found[k][1].total_error_eV for k, v in usable.items()
+        )
         misses = ", ".join(f"{1e3 * (found[k][0].gap_eV - v):+.0f} meV" for k, v in usable.items())
         room.check(
             "C254",
@@ -304,7 +366,12 @@ def gaps(room, found: dict, truth: dict, kind: str) -> None:
         )
     else:
         room.check(
-            "C254", text, kind=kind, holds=all(e.converged for _, e in found.values()), route="Elliott", note="the paper prints no value to compare with"
+            "C254",
+            text,
+            kind=kind,
+            holds=all(e.converged for _, e in found.values()),
+            route="Elliott",
+            note="the paper prints no value to compare with",
         )
 
 
@@ -342,7 +409,11 @@ def segregation(room, tracks: dict, edge_nm: float, kind: str) -> None:
         "C043",
         f"one crystal per ({spacing:.0f} nm) cubed; resolution {near:.0f} to {far:.0f} nm",
         kind="recomputed",
-        holds=True if spacing > far else "partly" if spacing**2 * (spacing / 100) > near**2 else False,
+        holds=True
+        if spacing > far
+        else "partly"
+        if spacing**2 * (spacing / 100) > near**2
+        else False,
         route="spacing against resolution",
         note="0.61 λ/NA for NA 1.4 to 0.9 (not stated) exceeds the mean spacing: spots are single crystals only in films thinner than about 200 nm, and then not all; plausible, not proven",
     )
@@ -359,27 +430,57 @@ def segregation(room, tracks: dict, edge_nm: float, kind: str) -> None:
 def _largest_difference(a, b) -> float:
     times = np.intersect1d(a.time_s, b.time_s)
     i, j = np.searchsorted(a.time_s, times), np.searchsorted(b.time_s, times)
-    spread = np.hypot(np.nan_to_num(a.fraction_error[i], nan=np.inf), np.nan_to_num(b.fraction_error[j], nan=np.inf))
-    return float(np.max(np.abs(a.fraction[i] - b.fraction[j]) / spread)) if times.size else float("nan")
+    spread = np.hypot(
+        np.nan_to_num(a.fraction_error[i], nan=np.inf),
+        np.nan_to_num(b.fraction_error[j], nan=np.inf),
+    )
+    return (
+        float(np.max(np.abs(a.fraction[i] - b.fraction[j]) / spread))
+        if times.size
+        else float("nan")
+    )
 
 
-def optics(room, *, n_film: float, n_glass: float, optical_density: float, thickness_nm: float, wavelength_nm: float, slide=None) -> None:
+def optics(
+    room,
+    *,
+    n_film: float,
+    n_glass: float,
+    optical_density: float,
+    thickness_nm: float,
+    wavelength_nm: float,
+    slide=None,
+) -> None:
     """Escape, recycling, internal yield and the limit of the EQE.
 
     `slide` is what a ray tracing found for the film on a slide of finite size (`escape` and `reabsorption`, each with
     its standard error), or None.
     """
     external = _number("C148") / 100
-    decadic, natural = recycling.paper_model(n_film, n_glass, optical_density), recycling.paper_model(n_film, n_glass, optical_density, base=np.e)
-    rays, wave = recycling.ray_model(n_film, n_glass, optical_density), recycling.wave_optics(n_film, n_glass, thickness_nm, wavelength_nm)
-    air, glass = recycling.escape.escape_small_angle(n_film, 1.0), recycling.escape.escape_small_angle(n_film, n_glass)
-    exact_air, exact_glass = recycling.escape.escape_fresnel(n_film, 1.0), recycling.escape.escape_fresnel(n_film, n_glass)
+    decadic, natural = (
+        recycling.paper_model(n_film, n_glass, optical_density),
+        recycling.paper_model(n_film, n_glass, optical_density, base=np.e),
+    )
+    rays, wave = (
+        recycling.ray_model(n_film, n_glass, optical_density),
+        recycling.wave_optics(n_film, n_glass, thickness_nm, wavelength_nm),
+    )
+    air, glass = (
+        recycling.escape.escape_small_angle(n_film, 1.0),
+        recycling.escape.escape_small_angle(n_film, n_glass),
+    )
+    exact_air, exact_glass = (
+        recycling.escape.escape_fresnel(n_film, 1.0),
+        recycling.escape.escape_fresnel(n_film, n_glass),
+    )
     room.check(
         "C156",
         f"{100 * air:.2f} % and {100 * glass:.2f} %",
         kind="recomputed",
         route="n₂³/[n₁(n₁+n₂)²]",
-        holds=bool(round(100 * air, 1) == _number("C158") and round(100 * glass, 1) == _number("C159")),
+        holds=bool(
+            round(100 * air, 1) == _number("C158") and round(100 * glass, 1) == _number("C159")
+        ),
         note="small-angle cone times transmittance at normal incidence: the lost equation, inferred, gives both printed numbers",
     )
     for claim_id, small, exact in (("C158", air, exact_air), ("C159", glass, exact_glass)):
@@ -389,7 +490,9 @@ def optics(room, *, n_film: float, n_glass: float, optical_density: float, thick
             100 * exact,
             kind="calculated",
             route="Fresnel over angle",
-            note="s and p, exact solid angle: the small-angle form is low by a fifth for the wide cone into glass" if claim_id == "C159" else "",
+            note="s and p, exact solid angle: the small-angle form is low by a fifth for the wide cone into glass"
+            if claim_id == "C159"
+            else "",
         )
     room.check("C161", HC_EV_NM / wavelength_nm, kind="recomputed", route="hc/λ")
     room.check(
@@ -399,12 +502,29 @@ def optics(room, *, n_film: float, n_glass: float, optical_density: float, thick
         route="OD/2",
         note="at normal incidence; over the escape cone into glass the mean path is longer by 1/cos θ, about 1.2",
     )
-    room.check("C163", 100 * (round(glass, 3) - round(air, 3)), kind="recomputed", route="16.8 − 6.9")
+    room.check(
+        "C163", 100 * (round(glass, 3) - round(air, 3)), kind="recomputed", route="16.8 − 6.9"
+    )
     for claim_id in ("C147", "C164"):
         found = 100 * decadic.escape
-        options = {} if claim_id == "C147" else {"holds": bool(paper.compare(paper.claim("C147"), found))}
-        room.check(claim_id, found, kind="recomputed", route="paper's formula, decadic", note="(P_g+P_a)·10^(−OD/2) + (P_g−P_a)·10^(−3OD/2)", **options)
-    room.check("C147", 100 * rays.escape, kind="calculated", route="exact rays", note="all bounces; at OD 0 it would be 43.4 %")
+        options = (
+            {} if claim_id == "C147" else {"holds": bool(paper.compare(paper.claim("C147"), found))}
+        )
+        room.check(
+            claim_id,
+            found,
+            kind="recomputed",
+            route="paper's formula, decadic",
+            note="(P_g+P_a)·10^(−OD/2) + (P_g−P_a)·10^(−3OD/2)",
+            **options,
+        )
+    room.check(
+        "C147",
+        100 * rays.escape,
+        kind="calculated",
+        route="exact rays",
+        note="all bounces; at OD 0 it would be 43.4 %",
+    )
     room.check(
         "C147",
         100 * wave.air,
@@ -416,7 +536,10 @@ def optics(room, *, n_film: float, n_glass: float, optical_density: float, thick
     summed, alive = 0.0, 1.0
     inner = decadic.internal(external)
     for _ in range(400):
-        summed, alive = summed + alive * inner * decadic.escape, alive * inner * (1 - decadic.escape)
+        summed, alive = (
+            summed + alive * inner * decadic.escape,
+            alive * inner * (1 - decadic.escape),
+        )
     room.check(
         "C165",
         f"summed round by round {summed:.4f} for {external:.2f}",
@@ -432,7 +555,9 @@ def optics(room, *, n_film: float, n_glass: float, optical_density: float, thick
             scale * rounded,
             kind="recomputed",
             route="0.70 and 0.324",
-            note="two values are printed for one quantity, 87.6 and 87.8 %" if claim_id == "C149" else "",
+            note="two values are printed for one quantity, 87.6 and 87.8 %"
+            if claim_id == "C149"
+            else "",
         )
         room.check(claim_id, scale * rays.internal(external), kind="calculated", route="exact rays")
     room.check(
@@ -443,8 +568,15 @@ def optics(room, *, n_film: float, n_glass: float, optical_density: float, thick
         note="an absorbance used as if it were natural gives the first quotation",
     )
     if slide is not None:
-        in_slide = recycling.OpticalModel("slide", slide.escape[0], slide.reabsorption[0]).internal(external)
-        error = external * (1 - external) / (slide.escape[0] + external * slide.reabsorption[0]) ** 2 * slide.escape[1]
+        in_slide = recycling.OpticalModel("slide", slide.escape[0], slide.reabsorption[0]).internal(
+            external
+        )
+        error = (
+            external
+            * (1 - external)
+            / (slide.escape[0] + external * slide.reabsorption[0]) ** 2
+            * slide.escape[1]
+        )
         room.check(
             "C167",
             in_slide,
@@ -479,7 +611,9 @@ def optics(room, *, n_film: float, n_glass: float, optical_density: float, thick
     )
     observed, limit = _number("C056"), _number("C152")
     room.check("C145", observed, kind="recomputed", route="20.3 %")
-    room.check("C153", observed, kind="recomputed", half_width=0.5, route="20.3 %", note="rounded down")
+    room.check(
+        "C153", observed, kind="recomputed", half_width=0.5, route="20.3 %", note="rounded down"
+    )
     implied = limit / _number("C151")
     for claim_id in ("C058", "C152"):
         room.not_testable(

@@ -5,19 +5,53 @@ from __future__ import annotations
 import argparse
 import sys
 
-from peled.recompute import adsorption, espresso, espresso_box, jobs, lead, molecules, poses, pseudopotentials, tables, thermal
+from peled.recompute import (
+    adsorption,
+    espresso,
+    espresso_box,
+    jobs,
+    lead,
+    molecules,
+    poses,
+    pseudopotentials,
+    tables,
+    thermal,
+)
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m peled.recompute", description="Recompute the kept energies, one core, one after the other.")
-    parser.add_argument("patterns", nargs="*", metavar="NAME", help="names or patterns such as 'tight_binding/methylamine*'; none: list")
-    parser.add_argument("--again", action="store_true", help="also what is kept already (its files are removed first)")
+    parser = argparse.ArgumentParser(
+        prog="python -m peled.recompute",
+        description="Recompute the kept energies, one core, one after the other.",
+    )
+    parser.add_argument(
+        "patterns",
+        nargs="*",
+        metavar="NAME",
+        help="names or patterns such as 'tight_binding/methylamine*'; none: list",
+    )
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="also what is kept already (its files are removed first)",
+    )
     given = parser.parse_args(argv)
-    modules = (molecules, adsorption, poses, lead, thermal, pseudopotentials, espresso_box, espresso)
+    modules = (
+        molecules,
+        adsorption,
+        poses,
+        lead,
+        thermal,
+        pseudopotentials,
+        espresso_box,
+        espresso,
+    )
     every = [job for module in modules for job in module.jobs()]
     if not given.patterns:
         for job in every:
-            print(f"{'kept' if job.done else '    '}  {job.name}  ({job.minutes:g} min; {', '.join(job.packages + job.programs)})")
+            print(
+                f"{'kept' if job.done else '    '}  {job.name}  ({job.minutes:g} min; {', '.join(job.packages + job.programs)})"
+            )
         return 0
     try:
         picked = jobs.chosen(every, given.patterns)

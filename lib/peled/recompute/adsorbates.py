@@ -10,7 +10,15 @@ from peled.recompute import surface
 from peled.recompute import tightbinding as tb
 from peled.recompute.tightbinding import calculator, load, tagged
 
-FRAGMENTS = ("acetic_acid", "methylamine", "acetamide", "n_methylacetamide", "methanethiol", "trimethylamine", "dimethyl_ether")
+FRAGMENTS = (
+    "acetic_acid",
+    "methylamine",
+    "acetamide",
+    "n_methylacetamide",
+    "methanethiol",
+    "trimethylamine",
+    "dimethyl_ether",
+)
 LIGANDS = ("glutathione", "edta")
 DOCKED = 12  # poses kept of each docking, best first
 
@@ -37,7 +45,10 @@ def conformers(name: str, count: int = 40) -> tuple[tuple[tuple[str, ...], np.nd
         atoms = Atoms(substance.symbols, positions=positions)
         atoms.calc = calculator("gfn2", 5.0)
         energies.append(float(atoms.get_potential_energy()))
-    return tuple((substance.symbols, p, 0.6 * (e - min(energies))) for p, e in zip(picked, energies, strict=True))
+    return tuple(
+        (substance.symbols, p, 0.6 * (e - min(energies)))
+        for p, e in zip(picked, energies, strict=True)
+    )
 
 
 def adduct(on, symbols, positions):
@@ -52,7 +63,16 @@ def adduct(on, symbols, positions):
 def docked(name: str, under: str = "", between: bool = False) -> tuple:
     """Poses of one ligand on the bare slab, or beside what lies on it in the kept adduct `under`, looking for hydrogen bonds to it or not."""
     on = tagged(load(tb.OUT / f"{under}.gfn2.xyz")) if under else bare()
-    return tuple(surface.dock(conformers(name), on, count=DOCKED, trials=30 if name in LIGANDS else 60, seed=7, between=between))
+    return tuple(
+        surface.dock(
+            conformers(name),
+            on,
+            count=DOCKED,
+            trials=30 if name in LIGANDS else 60,
+            seed=7,
+            between=between,
+        )
+    )
 
 
 def framework(atoms) -> np.ndarray:
@@ -72,7 +92,14 @@ def kept(stem: str, method: str = "gfn2") -> list[tuple[float, bool, int, str]]:
     found = []
     for path in sorted(tb.OUT.glob(f"{stem}-*.{method}.xyz")):
         info = comment_keys(path.read_text(encoding="utf-8").split("\n", 2)[1])
-        found.append((float(info["energy"]), str(info["converged"]) in ("T", "True"), int(info["steps"]), path.name.removesuffix(f".{method}.xyz")))
+        found.append(
+            (
+                float(info["energy"]),
+                str(info["converged"]) in ("T", "True"),
+                int(info["steps"]),
+                path.name.removesuffix(f".{method}.xyz"),
+            )
+        )
     return sorted(found)
 
 

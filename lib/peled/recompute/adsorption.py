@@ -12,7 +12,18 @@ import numpy as np
 
 from peled.recompute import poses, surface
 from peled.recompute import tightbinding as tb
-from peled.recompute.adsorbates import FRAGMENTS, LIGANDS, adduct, bare, below, conformers, docked, framework, kept, lowest
+from peled.recompute.adsorbates import (
+    FRAGMENTS,
+    LIGANDS,
+    adduct,
+    bare,
+    below,
+    conformers,
+    docked,
+    framework,
+    kept,
+    lowest,
+)
 from peled.recompute.jobs import Job
 from peled.recompute.tightbinding import PACKAGES, Relaxation, load, relax, tagged
 
@@ -30,7 +41,10 @@ def on_lead_iodide(name: str):
     x = np.cross(z, [0.3, 0.5, 0.8])
     frame = np.array([x / np.linalg.norm(x), np.cross(z, x / np.linalg.norm(x)), z])
     at = (free - free[donor]) @ frame.T + [0.15, 0.1, 2.6]
-    return Atoms(["Pb", "I", "I", *symbols], positions=np.vstack([[0, 0, 0], [2.2, 0.2, -1.8], [-2.2, 0, -1.8], at]))
+    return Atoms(
+        ["Pb", "I", "I", *symbols],
+        positions=np.vstack([[0, 0, 0], [2.2, 0.2, -1.8], [-2.2, 0, -1.8], at]),
+    )
 
 
 def acid_dimer():
@@ -47,14 +61,23 @@ def acid_dimer():
 SMALLEST = ("methylamine", "acetic_acid")
 POSES = {**dict.fromkeys(FRAGMENTS, 2), **dict.fromkeys(LIGANDS, 2)}
 #: Starts from the search of `poses`: how many a ligand or pair; their numbers begin at `SEARCHED`.
-FROM_SEARCH = {"glutathione": 2, "edta": 2, "glutathione+edta": 1, "glutathione+glutathione": 1, "edta+edta": 1}
+FROM_SEARCH = {
+    "glutathione": 2,
+    "edta": 2,
+    "glutathione+edta": 1,
+    "glutathione+glutathione": 1,
+    "edta+edta": 1,
+}
 SEARCHED = 10
 PAIRS = (("glutathione", "edta"), ("glutathione", "glutathione"), ("edta", "edta"))
 BESIDE = 20  # number of the start with each ligand where it lies alone
 
 
 AROUND = 4.0  # angstrom
-DEFECT_STEPS, DEFECT_MOST = 40, 150  # at first and at most, for the defect and the surface without it
+DEFECT_STEPS, DEFECT_MOST = (
+    40,
+    150,
+)  # at first and at most, for the defect and the surface without it
 DEFECTIVE = ("slab", "glutathione_on_slab", "edta_on_slab", "glutathione+edta_on_slab")
 
 
@@ -94,7 +117,11 @@ def _posed(name: str, k: int, under: str = "", between: bool = False):
             return adduct(bare(), conformers(name)[pose.conformer][0], pose.positions)
         first = lowest(under)
         pose = docked(name, first, between)[k]
-        return adduct(tagged(load(tb.OUT / f"{first}.gfn2.xyz")), conformers(name)[pose.conformer][0], pose.positions)
+        return adduct(
+            tagged(load(tb.OUT / f"{first}.gfn2.xyz")),
+            conformers(name)[pose.conformer][0],
+            pose.positions,
+        )
 
     return build
 
@@ -111,7 +138,9 @@ def _side_by_side(one: str, other: str):
     """Each ligand where it lies alone, the second moved by lattice vectors of the crystal to where it is farthest from the first: what a pair has for nothing."""
 
     def build():
-        first, second = (tagged(load(tb.OUT / f"{lowest(f'{n}_on_slab')}.gfn2.xyz")) for n in (one, other))
+        first, second = (
+            tagged(load(tb.OUT / f"{lowest(f'{n}_on_slab')}.gfn2.xyz")) for n in (one, other)
+        )
         here, there = (a[a.get_tags() >= 10] for a in (first, second))
         period = first.cell.lengths()[:2]
 
@@ -133,7 +162,10 @@ def _on_free_slab(stem: str):
     """The lowest kept `stem`, its ligand on the freed slab instead."""
 
     def build():
-        on, free = tagged(load(tb.OUT / f"{lowest(f'{stem}_on_slab')}.gfn2.xyz")), load(tb.OUT / "slab_free-0.gfn2.xyz")
+        on, free = (
+            tagged(load(tb.OUT / f"{lowest(f'{stem}_on_slab')}.gfn2.xyz")),
+            load(tb.OUT / "slab_free-0.gfn2.xyz"),
+        )
         free.set_tags(surface.slab().get_tags())
         ligand = on[on.get_tags() >= 10]
         return adduct(free, ligand.get_chemical_symbols(), ligand.positions)
@@ -145,9 +177,14 @@ def _on_three_sheets(name: str):
     """The lowest kept fragment on the slab, on a slab of three sheets instead."""
 
     def build():
-        on, thick = tagged(load(tb.OUT / f"{lowest(f'{name}_on_slab')}.gfn2.xyz")), load(tb.OUT / "slab_three-0.gfn2.xyz")
+        on, thick = (
+            tagged(load(tb.OUT / f"{lowest(f'{name}_on_slab')}.gfn2.xyz")),
+            load(tb.OUT / "slab_three-0.gfn2.xyz"),
+        )
         ligand = on[on.get_tags() >= 10]
-        ligand.positions[:, 2] += thick.positions[thick.numbers == 82, 2].max() - on.positions[on.numbers == 82, 2].max()
+        ligand.positions[:, 2] += (
+            thick.positions[thick.numbers == 82, 2].max() - on.positions[on.numbers == 82, 2].max()
+        )
         thick.set_tags(surface.slab(lead_sheets=3).get_tags())
         return adduct(thick, ligand.get_chemical_symbols(), ligand.positions)
 
@@ -163,7 +200,10 @@ def _defect(stem: str, k: int):
     top = [i for i, a in enumerate(perfect) if a.symbol == "I" and a.tag == 0]
     ligand = np.flatnonzero(perfect.get_tags() >= 10)
     if len(ligand):
-        top = [top[i] for i in np.argsort([perfect.get_distances(i, ligand, mic=True).min() for i in top])]
+        top = [
+            top[i]
+            for i in np.argsort([perfect.get_distances(i, ligand, mic=True).min() for i in top])
+        ]
     places = []
     for site in top:
         try:
@@ -173,12 +213,19 @@ def _defect(stem: str, k: int):
     if k >= len(places):
         raise ValueError(f"{stem}: {len(places)} places for a displaced iodide, {k + 1} asked for")
     site, defect = places[k]
-    around = np.minimum(*(a.get_distances(site, range(len(a)), mic=True) for a in (perfect, defect)))
+    around = np.minimum(
+        *(a.get_distances(site, range(len(a)), mic=True) for a in (perfect, defect))
+    )
     free = (around < AROUND) | (perfect.get_tags() >= 10)
-    for number in np.unique(free * _molecule_numbers(perfect)):  # a cation moves whole or not at all
+    for number in np.unique(
+        free * _molecule_numbers(perfect)
+    ):  # a cation moves whole or not at all
         if number:
             free |= _molecule_numbers(perfect) == number
-    defect.info = {"interstitial": site, "vacancy": " ".join(f"{x:.4f}" for x in perfect.positions[site])}
+    defect.info = {
+        "interstitial": site,
+        "vacancy": " ".join(f"{x:.4f}" for x in perfect.positions[site]),
+    }
     return perfect, defect, np.flatnonzero(free)
 
 
@@ -204,13 +251,23 @@ def _frenkel(stem: str, k: int, displaced: bool) -> Relaxation:
 
     kind = "frenkel" if displaced else "perfect"
     return Relaxation(
-        f"{kind}_{stem}-{k}", "gfn2", build, frozen, DEFECT_STEPS, "iodide displaced by hand" if displaced else "same atoms free as with the defect"
+        f"{kind}_{stem}-{k}",
+        "gfn2",
+        build,
+        frozen,
+        DEFECT_STEPS,
+        "iodide displaced by hand" if displaced else "same atoms free as with the defect",
     )
 
 
 def _unsettled(stem: str) -> list[str]:
     """Kept Frenkel pairs of `stem` and surfaces without them that are not relaxed yet."""
-    both = [(steps, name) for kind in ("frenkel", "perfect") for _, done, steps, name in kept(f"{kind}_{stem}") if not done]
+    both = [
+        (steps, name)
+        for kind in ("frenkel", "perfect")
+        for _, done, steps, name in kept(f"{kind}_{stem}")
+        if not done
+    ]
     return [name for steps, name in both if steps < DEFECT_MOST]
 
 
@@ -222,8 +279,19 @@ def refine_defects(stem: str) -> None:
         # What has not moved apart was frozen in both; `lowest` may since have become another pose, so this is not built again.
         same = np.flatnonzero(np.abs(begun.positions - other.positions).max(axis=1) < 1e-5)
         if len(same) != int(begun.info["frozen"]):
-            raise RuntimeError(f"{name}: expected {begun.info['frozen']} frozen atoms, found {len(same)} alike with and without the defect")
-        relax(Relaxation(name, "gfn2", lambda a=begun: a, lambda atoms, s=same: s, DEFECT_MOST, f"{begun.info['start']}, relaxed on"))
+            raise RuntimeError(
+                f"{name}: expected {begun.info['frozen']} frozen atoms, found {len(same)} alike with and without the defect"
+            )
+        relax(
+            Relaxation(
+                name,
+                "gfn2",
+                lambda a=begun: a,
+                lambda atoms, s=same: s,
+                DEFECT_MOST,
+                f"{begun.info['start']}, relaxed on",
+            )
+        )
 
 
 _OTHER = {"frenkel": ("frenkel", "perfect"), "perfect": ("perfect", "frenkel")}
@@ -242,38 +310,137 @@ def relaxations() -> list[Relaxation]:
     """Every relaxation, decisive ones first."""
     built = "I4/mcm positions"
     found = [Relaxation("slab-0", "gfn2", surface.slab, framework, 80, built, 0.03)]
-    found.append(Relaxation("slab_free-0", "gfn2", surface.slab, None, 45, built + ", all atoms free"))
+    found.append(
+        Relaxation("slab_free-0", "gfn2", surface.slab, None, 45, built + ", all atoms free")
+    )
     tight = {"steps": 400, "force_limit": 0.0005, "accuracy": 0.1}
     found.append(Relaxation("pbi2-0", "gfn2", _lead_iodide, note="bent molecule", **tight))
-    found.append(Relaxation("acetic_acid_dimer-0", "gfn2", acid_dimer, note="second molecule inverted through a point", **tight))
-    found += [Relaxation(f"{n}_on_pbi2-0", "gfn2", lambda n=n: on_lead_iodide(n), note="donor over lead", **tight) for n in SMALLEST]
+    found.append(
+        Relaxation(
+            "acetic_acid_dimer-0",
+            "gfn2",
+            acid_dimer,
+            note="second molecule inverted through a point",
+            **tight,
+        )
+    )
+    found += [
+        Relaxation(
+            f"{n}_on_pbi2-0", "gfn2", lambda n=n: on_lead_iodide(n), note="donor over lead", **tight
+        )
+        for n in SMALLEST
+    ]
     for name in FRAGMENTS:
-        found += [Relaxation(f"{name}_on_slab-{k}", "gfn2", _posed(name, k), below, 150, f"docked pose {k}") for k in range(POSES[name])]
+        found += [
+            Relaxation(
+                f"{name}_on_slab-{k}", "gfn2", _posed(name, k), below, 150, f"docked pose {k}"
+            )
+            for k in range(POSES[name])
+        ]
     for name in LIGANDS:
-        found += [Relaxation(f"{name}_on_slab-{k}", "gfn2", _posed(name, k), below, SCREENED, f"docked pose {k}", pose_steps=70) for k in range(POSES[name])]
+        found += [
+            Relaxation(
+                f"{name}_on_slab-{k}",
+                "gfn2",
+                _posed(name, k),
+                below,
+                SCREENED,
+                f"docked pose {k}",
+                pose_steps=70,
+            )
+            for k in range(POSES[name])
+        ]
     for one, other in PAIRS:
-        starts = [(one, other, 0), (one, other, 0)] if one == other else [(one, other, 0), (other, one, 0), (other, one, 0), (one, other, 1)]
+        starts = (
+            [(one, other, 0), (one, other, 0)]
+            if one == other
+            else [(one, other, 0), (other, one, 0), (other, one, 0), (one, other, 1)]
+        )
         for number, (upper, lower, k) in enumerate(starts):
             # The first of like pairs and the second of the unlike were docked without, the others with hydrogen bonds between ligands.
             between = number != (0 if one == other else 1)
-            note = f"{upper} docked beside the lowest {lower}" + (" for hydrogen bonds" if between else "")
+            note = f"{upper} docked beside the lowest {lower}" + (
+                " for hydrogen bonds" if between else ""
+            )
             build = _posed(upper, k, f"{lower}_on_slab", between)
-            found.append(Relaxation(f"{one}+{other}_on_slab-{number}", "gfn2", build, below, SCREENED, note, pose_steps=70))
+            found.append(
+                Relaxation(
+                    f"{one}+{other}_on_slab-{number}",
+                    "gfn2",
+                    build,
+                    below,
+                    SCREENED,
+                    note,
+                    pose_steps=70,
+                )
+            )
     for name, count in FROM_SEARCH.items():
         note = "pose {} of the search on the stand-in"
-        found += [Relaxation(f"{name}_on_slab-{SEARCHED + k}", "gfn2", _searched(name, k), below, SCREENED, note.format(k)) for k in range(count)]
+        found += [
+            Relaxation(
+                f"{name}_on_slab-{SEARCHED + k}",
+                "gfn2",
+                _searched(name, k),
+                below,
+                SCREENED,
+                note.format(k),
+            )
+            for k in range(count)
+        ]
     for one, other in PAIRS:
-        found.append(Relaxation(f"{one}+{other}_on_slab-{BESIDE}", "gfn2", _side_by_side(one, other), below, 40, "each where it lies alone"))
-    found.append(Relaxation("slab_three-0", "gfn2", lambda: surface.slab(lead_sheets=3), framework, 80, built + ", three sheets", 0.03))
-    found += [Relaxation(f"{n}_on_slab_three-0", "gfn2", _on_three_sheets(n), below, 60, "pose of two sheets") for n in SMALLEST]
+        found.append(
+            Relaxation(
+                f"{one}+{other}_on_slab-{BESIDE}",
+                "gfn2",
+                _side_by_side(one, other),
+                below,
+                40,
+                "each where it lies alone",
+            )
+        )
+    found.append(
+        Relaxation(
+            "slab_three-0",
+            "gfn2",
+            lambda: surface.slab(lead_sheets=3),
+            framework,
+            80,
+            built + ", three sheets",
+            0.03,
+        )
+    )
+    found += [
+        Relaxation(
+            f"{n}_on_slab_three-0", "gfn2", _on_three_sheets(n), below, 60, "pose of two sheets"
+        )
+        for n in SMALLEST
+    ]
     # One is enough to show that the slab does not stay.
-    found.append(Relaxation("methylamine_on_slab_free-0", "gfn2", _on_free_slab("methylamine"), None, 80, "lowest pose of the still slab, all atoms free"))
+    found.append(
+        Relaxation(
+            "methylamine_on_slab_free-0",
+            "gfn2",
+            _on_free_slab("methylamine"),
+            None,
+            80,
+            "lowest pose of the still slab, all atoms free",
+        )
+    )
     for stem in DEFECTIVE:
         found += [_frenkel(stem, k, displaced) for k in range(2) for displaced in (True, False)]
     for stem in ("slab", *(f"{n}_on_slab" for n in (*FRAGMENTS, *LIGANDS, "glutathione+edta"))):
         # The slab stays as GFN2-xTB left it, with its adducts: so the ligand alone answers to the other method.
         steps = 0 if stem == "slab" else 60
-        found.append(Relaxation(f"{stem}-0", "gfn1", _retried(stem, "gfn1"), below, steps, "from the lowest GFN2-xTB geometry"))
+        found.append(
+            Relaxation(
+                f"{stem}-0",
+                "gfn1",
+                _retried(stem, "gfn1"),
+                below,
+                steps,
+                "from the lowest GFN2-xTB geometry",
+            )
+        )
     return found
 
 
@@ -292,10 +459,22 @@ def jobs() -> list[Job]:
         )
 
     found = [job(r) for r in relaxations()]
-    stems = [f"{n}_on_slab" for n in LIGANDS] + ["glutathione+edta_on_slab", "glutathione+glutathione_on_slab", "edta+edta_on_slab"]
+    stems = [f"{n}_on_slab" for n in LIGANDS] + [
+        "glutathione+edta_on_slab",
+        "glutathione+glutathione_on_slab",
+        "edta+edta_on_slab",
+    ]
     for stem in stems:
         count = 2 if "+" not in stem else 1
-        place = next(k for k in range(len(found) - 1, -1, -1) if found[k].name.startswith(f"tight_binding/{stem}-") and found[k].name.endswith("gfn2")) + 1
+        place = (
+            next(
+                k
+                for k in range(len(found) - 1, -1, -1)
+                if found[k].name.startswith(f"tight_binding/{stem}-")
+                and found[k].name.endswith("gfn2")
+            )
+            + 1
+        )
         found.insert(
             place,
             Job(
@@ -315,6 +494,14 @@ def jobs() -> list[Job]:
             return bool(kept(f"frenkel_{s}")) and not _unsettled(s)
 
         found.append(
-            Job(f"tight_binding/frenkel_{stem}.refine", lambda scratch, s=stem: refine_defects(s), (), PACKAGES, after=after, minutes=15, finished=finished)
+            Job(
+                f"tight_binding/frenkel_{stem}.refine",
+                lambda scratch, s=stem: refine_defects(s),
+                (),
+                PACKAGES,
+                after=after,
+                minutes=15,
+                finished=finished,
+            )
         )
     return found

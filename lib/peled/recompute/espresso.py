@@ -30,7 +30,12 @@ MASS = {"H": 1.008, "C": 12.011, "N": 14.007, "O": 15.999, "S": 32.06, "I": 126.
 #: Relaxation ends below 1e-3 Ry/bohr (0.026 eV/angstrom).
 FORCE_RY_BOHR = 1e-3
 #: One core. The rest keeps freed memory with the process: pw.x allocates large arrays at every step, and fresh pages cost a third of its time.
-ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "16000000000", "MALLOC_TOP_PAD_": "200000000"}
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "16000000000",
+    "MALLOC_TOP_PAD_": "200000000",
+}
 #: Local Thomas-Fermi screening. With plain mixing the estimated accuracy falls sooner, while the total energy goes on wandering by up to half an electronvolt.
 MIXING = "mixing_mode = 'local-TF', mixing_beta = 0.7"
 
@@ -92,25 +97,42 @@ def pw_input(
         raise ValueError(f"{title or 'structure'}: expected a periodic cell, found none")
     potentials = pseudopotentials.SETS[settings.potentials]
     if unknown := sorted(set(structure.symbols) - set(potentials)):
-        raise ValueError(f"{title or 'structure'}: no potential for {', '.join(unknown)}; there are {', '.join(potentials)}")
+        raise ValueError(
+            f"{title or 'structure'}: no potential for {', '.join(unknown)}; there are {', '.join(potentials)}"
+        )
     if (near := closest(structure)) < 0.5:
-        raise ValueError(f"{title or 'structure'}: expected atoms further apart than 0.5 angstrom, found {near:.2f}")
+        raise ValueError(
+            f"{title or 'structure'}: expected atoms further apart than 0.5 angstrom, found {near:.2f}"
+        )
     kinds = [s for s in potentials if s in structure.symbols]
     free = set(range(len(structure)) if moving is None else moving)
     lines = [
         "&control",
         f"  calculation = '{calculation}', title = '{title}', prefix = 'x', outdir = './out', pseudo_dir = './',",
         f"  disk_io = '{'low' if keep or calculation == 'relax' else 'none'}', tprnfor = .{str(calculation == 'relax').lower()}.,"
-        + (f" nstep = {steps}, forc_conv_thr = {FORCE_RY_BOHR:g}, etot_conv_thr = 1e-4" if calculation == "relax" else ""),
+        + (
+            f" nstep = {steps}, forc_conv_thr = {FORCE_RY_BOHR:g}, etot_conv_thr = 1e-4"
+            if calculation == "relax"
+            else ""
+        ),
         "/",
         "&system",
         f"  ibrav = 0, nat = {len(structure)}, ntyp = {len(kinds)}, ecutwfc = {settings.cutoff_Ry:g}, ecutrho = {settings.density_cutoff_Ry:g},",
         f"  input_dft = 'PBE', vdw_corr = '{settings.dispersion}'",
         "/",
         "&electrons",
-        f"  conv_thr = {settings.threshold_Ry:g}, {MIXING}, electron_maxstep = 80" + (", startingpot = 'file', startingwfc = 'file'" if go_on else ""),
+        f"  conv_thr = {settings.threshold_Ry:g}, {MIXING}, electron_maxstep = 80"
+        + (", startingpot = 'file', startingwfc = 'file'" if go_on else ""),
         "/",
-        *(["&ions", "  ion_dynamics = 'bfgs', pot_extrapolation = 'second_order', wfc_extrapolation = 'second_order'", "/"] if calculation == "relax" else []),
+        *(
+            [
+                "&ions",
+                "  ion_dynamics = 'bfgs', pot_extrapolation = 'second_order', wfc_extrapolation = 'second_order'",
+                "/",
+            ]
+            if calculation == "relax"
+            else []
+        ),
         "ATOMIC_SPECIES",
         *(f"  {s:2} {MASS[s]:8.3f} {potentials[s]}.UPF" for s in kinds),
         "K_POINTS gamma",
@@ -130,7 +152,9 @@ def closest(structure: Structure) -> float:
     at = structure.positions
     shortest = np.inf
     for shift in np.ndindex(3, 3, 3):
-        apart = np.linalg.norm(at[:, None] - at[None] - (np.array(shift) - 1) @ structure.cell, axis=2)
+        apart = np.linalg.norm(
+            at[:, None] - at[None] - (np.array(shift) - 1) @ structure.cell, axis=2
+        )
         if shift == (1, 1, 1):
             apart[np.diag_indices(len(at))] = np.inf
         shortest = min(shortest, apart.min())
@@ -158,14 +182,29 @@ def run(structure: Structure, settings: Settings, scratch: Path, **options) -> s
     """
     if shutil.which("pw.x") is None:
         raise MissingProgram("pw.x: not installed here; Debian: apt install quantum-espresso")
-    pseudopotentials.provide((pseudopotentials.SETS[settings.potentials][s] for s in set(structure.symbols)), scratch)
+    pseudopotentials.provide(
+        (pseudopotentials.SETS[settings.potentials][s] for s in set(structure.symbols)), scratch
+    )
     title = options.get("title", "")
     (scratch / "pw.in").write_text(pw_input(structure, settings, **options))
     with open(scratch / "pw.out", "w") as out:
-        subprocess.run(["pw.x", "-in", "pw.in"], cwd=scratch, env=os.environ | ENVIRONMENT, stdout=out, stderr=subprocess.STDOUT, check=False)
+        subprocess.run(
+            ["pw.x", "-in", "pw.in"],
+            cwd=scratch,
+            env=os.environ | ENVIRONMENT,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
     said = (scratch / "pw.out").read_text(errors="replace")
-    if "JOB DONE" not in said or "convergence NOT achieved" in said or "!    total energy" not in said:
-        raise RuntimeError(f"{title}: pw.x did not come to a converged end; its last words: {said.strip()[-400:]}")
+    if (
+        "JOB DONE" not in said
+        or "convergence NOT achieved" in said
+        or "!    total energy" not in said
+    ):
+        raise RuntimeError(
+            f"{title}: pw.x did not come to a converged end; its last words: {said.strip()[-400:]}"
+        )
     return trim(said)
 
 
@@ -200,7 +239,10 @@ def trim(text: str) -> str:
             kept += [line, "     " + lines[k + 1].strip().rsplit("/", 1)[-1]]
             k += 1
         elif line.startswith("ATOMIC_POSITIONS"):
-            end = next((n for n in range(k + 1, len(lines)) if len(lines[n].split()) not in (4, 7)), len(lines))
+            end = next(
+                (n for n in range(k + 1, len(lines)) if len(lines[n].split()) not in (4, 7)),
+                len(lines),
+            )
             if k in wanted:
                 kept += [row.rstrip() for row in lines[k:end]]
             k = end - 1
@@ -215,20 +257,38 @@ def trim(text: str) -> str:
 
 def periodic(folder: Path = GEOMETRIES) -> list[Path]:
     """Extended XYZ files of `folder` that carry a cell, in order of name."""
-    return [path for path in sorted(folder.glob("*.gfn2.xyz")) if "Lattice=" in path.read_text().split("\n", 2)[1]]
+    return [
+        path
+        for path in sorted(folder.glob("*.gfn2.xyz"))
+        if "Lattice=" in path.read_text().split("\n", 2)[1]
+    ]
 
 
 def lowest(system: str, folder: Path = GEOMETRIES, *, unfinished: bool = False) -> Path | None:
     """The start of lowest energy of a system, `<system>-<start>.gfn2.xyz`, or None; only converged ones count unless `unfinished` and there are none."""
-    starts = [path for path in folder.glob(f"{system}-*.gfn2.xyz") if re.fullmatch(r"-\d+\.gfn2\.xyz", path.name[len(system) :])]
-    found = [(not c.geometry_converged, c.energy_eV, path) for path in starts if (c := read_calculation(path)).geometry_converged or unfinished]
+    starts = [
+        path
+        for path in folder.glob(f"{system}-*.gfn2.xyz")
+        if re.fullmatch(r"-\d+\.gfn2\.xyz", path.name[len(system) :])
+    ]
+    found = [
+        (not c.geometry_converged, c.energy_eV, path)
+        for path in starts
+        if (c := read_calculation(path)).geometry_converged or unfinished
+    ]
     return min(found)[2] if found else None
 
 
 def inputs(paths: Iterable[Path], settings: Settings = PAPER) -> dict[str, str]:
     """A relaxation at the paper's settings from each geometry: file name and text. Made for a cluster; our own runs are single points."""
     return {
-        path.name.replace(".xyz", ".in"): pw_input(read_structure(path), settings, calculation="relax", title=path.name.removesuffix(".xyz")) for path in paths
+        path.name.replace(".xyz", ".in"): pw_input(
+            read_structure(path),
+            settings,
+            calculation="relax",
+            title=path.name.removesuffix(".xyz"),
+        )
+        for path in paths
     }
 
 
@@ -237,13 +297,26 @@ def write_inputs(folder: Path = GROUP / "inputs") -> list[Path]:
 
     Slabs whose lead and iodide were freed are left out: they are no start for anybody. Returns what was written.
     """
-    systems = [s for s in dict.fromkeys(re.sub(r"-\d+\.gfn2\.xyz$", "", path.name) for path in periodic()) if not s.endswith("_free")]
+    systems = [
+        s
+        for s in dict.fromkeys(re.sub(r"-\d+\.gfn2\.xyz$", "", path.name) for path in periodic())
+        if not s.endswith("_free")
+    ]
     texts = inputs(lowest(s, unfinished=True) for s in systems)
     cell = read_structure(lowest("slab")).cell
-    for molecule in sorted({m for s in systems if s.endswith("_on_slab") for m in s.removesuffix("_on_slab").split("+")}):
+    for molecule in sorted(
+        {
+            m
+            for s in systems
+            if s.endswith("_on_slab")
+            for m in s.removesuffix("_on_slab").split("+")
+        }
+    ):
         if (FOLDER / "molecules" / f"{molecule}.xyz").exists():
             found, frame = lowest_conformer(molecule)
-            texts[f"{molecule}.in"] = pw_input(boxed(found, cell), calculation="relax", title=f"{molecule} conformer {frame}")
+            texts[f"{molecule}.in"] = pw_input(
+                boxed(found, cell), calculation="relax", title=f"{molecule} conformer {frame}"
+            )
     written = [write_atomically(folder / name, text) for name, text in texts.items()]
     for path in set(folder.glob("*.in")) - set(written):
         path.unlink()
@@ -270,7 +343,13 @@ ADSORBED = {
 #: density than energies.
 RELAXED, RELAX_STEPS = ("methylamine", "acetic_acid"), 3
 RELAX_SETTINGS = replace(SLAB_SETTINGS, threshold_Ry=3e-5)
-LABELS = {"glutathione": "GL", "edta": "EDTA", "glutathione+edta": "GL+EDTA", "acetic_acid": "acetic acid", "n_methylacetamide": "amide"}
+LABELS = {
+    "glutathione": "GL",
+    "edta": "EDTA",
+    "glutathione+edta": "GL+EDTA",
+    "acetic_acid": "acetic acid",
+    "n_methylacetamide": "amide",
+}
 
 
 def lowest_conformer(molecule: str) -> tuple[Structure, int]:
@@ -279,7 +358,9 @@ def lowest_conformer(molecule: str) -> tuple[Structure, int]:
     frames = xyz_frames(path, path.read_text().split("\n"))
     settled = [k for k, frame in enumerate(frames) if frame.info.get("converged") == "T"]
     if not settled:
-        raise ValueError(f"{path.name}: expected a converged conformer, found {len(frames)} frames without one")
+        raise ValueError(
+            f"{path.name}: expected a converged conformer, found {len(frames)} frames without one"
+        )
     best = min(settled, key=lambda k: float(frames[k].info["energy"]))
     return frames[best], best
 
@@ -295,7 +376,9 @@ def slab_geometry(system: str) -> tuple[Structure, str]:
     on_slab = system == "slab" or system.endswith("_on_slab")
     path = lowest(system if on_slab else "slab")
     if path is None:
-        raise FileNotFoundError(f"{system}: no converged geometry {system}-*.gfn2.xyz in {GEOMETRIES.name}")
+        raise FileNotFoundError(
+            f"{system}: no converged geometry {system}-*.gfn2.xyz in {GEOMETRIES.name}"
+        )
     found = read_structure(path)
     cell = found.cell.copy()
     cell[2] = [0, 0, HEIGHT]
@@ -316,7 +399,16 @@ def _run_and_relax_slab(scratch: Path, *, system: str, target: Path, relaxed: Pa
     write_atomically(target, run(structure, SLAB_SETTINGS, scratch, title=title, keep=True))
     below = len(slab_geometry("slab")[0]) if system.endswith("_on_slab") else 0
     moving = range(below, len(structure))
-    text = run(structure, RELAX_SETTINGS, scratch, calculation="relax", title=f"{title}, ligand relaxed", steps=RELAX_STEPS, moving=moving, go_on=True)
+    text = run(
+        structure,
+        RELAX_SETTINGS,
+        scratch,
+        calculation="relax",
+        title=f"{title}, ligand relaxed",
+        steps=RELAX_STEPS,
+        moving=moving,
+        go_on=True,
+    )
     write_atomically(relaxed, text)
 
 
@@ -326,7 +418,9 @@ def slab_table(folder: Path = SLAB) -> str:
     for ligands, molecules in ADSORBED.items():
         files = [f"{ligands}_on_slab.out", *(f"{m}.out" for m in molecules), "slab.out"]
         if all((folder / f).exists() for f in files):
-            rows.append(f"{LABELS.get(ligands, ligands)},{files[0]},{' + '.join(files[1:])},{len(molecules)}")
+            rows.append(
+                f"{LABELS.get(ligands, ligands)},{files[0]},{' + '.join(files[1:])},{len(molecules)}"
+            )
     return "\n".join(rows) + "\n"
 
 
@@ -341,7 +435,10 @@ def _run_inputs(scratch: Path) -> None:
 def jobs() -> list[Job]:
     """The slab at the paper's settings, inputs for a cluster."""
     found = []
-    names = ["slab", *(n for ligands, molecules in ADSORBED.items() for n in (*molecules, f"{ligands}_on_slab"))]
+    names = [
+        "slab",
+        *(n for ligands, molecules in ADSORBED.items() for n in (*molecules, f"{ligands}_on_slab")),
+    ]
     for name in dict.fromkeys(names):
         target, relaxed = SLAB / f"{name}.out", SLAB / f"{name}.relaxed.out"
         on_slab = "slab" in name
@@ -349,10 +446,44 @@ def jobs() -> list[Job]:
         minutes = 15.0 if on_slab else 3.0
         if name.removesuffix("_on_slab") in RELAXED:
             act = partial(_run_and_relax_slab, system=name, target=target, relaxed=relaxed)
-            found.append(Job(f"espresso/slab/{name}", act, (target, relaxed), programs=("pw.x", "ld1.x"), after=after, minutes=3 * minutes))
+            found.append(
+                Job(
+                    f"espresso/slab/{name}",
+                    act,
+                    (target, relaxed),
+                    programs=("pw.x", "ld1.x"),
+                    after=after,
+                    minutes=3 * minutes,
+                )
+            )
         else:
             act = partial(_run_slab, system=name, target=target)
-            found.append(Job(f"espresso/slab/{name}", act, (target,), programs=("pw.x", "ld1.x"), after=after, minutes=minutes))
-    found.append(Job("espresso/slab/table", _run_table, (SLAB / "table.csv",), after=tuple(f"espresso/slab/{n}" for n in names), minutes=0.01))
-    found.append(Job("espresso/inputs", _run_inputs, (GROUP / "inputs" / "slab-0.gfn2.in",), after=("tight_binding/slab-0.gfn2",), minutes=0.01))
+            found.append(
+                Job(
+                    f"espresso/slab/{name}",
+                    act,
+                    (target,),
+                    programs=("pw.x", "ld1.x"),
+                    after=after,
+                    minutes=minutes,
+                )
+            )
+    found.append(
+        Job(
+            "espresso/slab/table",
+            _run_table,
+            (SLAB / "table.csv",),
+            after=tuple(f"espresso/slab/{n}" for n in names),
+            minutes=0.01,
+        )
+    )
+    found.append(
+        Job(
+            "espresso/inputs",
+            _run_inputs,
+            (GROUP / "inputs" / "slab-0.gfn2.in",),
+            after=("tight_binding/slab-0.gfn2",),
+            minutes=0.01,
+        )
+    )
     return found

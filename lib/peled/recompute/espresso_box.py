@@ -71,9 +71,13 @@ def _write_geometries(scratch: Path) -> None:
         drawn = Chem.AddHs(Chem.MolFromSmiles(SMILES[name]))
         AllChem.EmbedMolecule(drawn, randomSeed=7)
         AllChem.MMFFOptimizeMolecule(drawn)
-        molecule = Atoms([a.GetSymbol() for a in drawn.GetAtoms()], drawn.GetConformer().GetPositions())
+        molecule = Atoms(
+            [a.GetSymbol() for a in drawn.GetAtoms()], drawn.GetConformer().GetPositions()
+        )
         _keep(name, molecule, _relax(molecule), 1)
-        binding = min((a for a in drawn.GetAtoms() if a.GetSymbol() == donor), key=lambda a: a.GetDegree()).GetIdx()
+        binding = min(
+            (a for a in drawn.GetAtoms() if a.GetSymbol() == donor), key=lambda a: a.GetDegree()
+        ).GetIdx()
         found = []
         for pose in range(POSES):
             start = salt.copy() + _placed(molecule, binding, pose, generator)
@@ -88,7 +92,11 @@ def _relax(atoms) -> float | None:
     from tblite.ase import TBLite
 
     atoms.calc = TBLite(method="GFN2-xTB", verbosity=0)
-    return atoms.get_potential_energy() if LBFGS(atoms, logfile=None).run(fmax=0.01, steps=600) else None
+    return (
+        atoms.get_potential_energy()
+        if LBFGS(atoms, logfile=None).run(fmax=0.01, steps=600)
+        else None
+    )
 
 
 def _placed(molecule, donor: int, pose: int, generator: np.random.Generator):
@@ -102,7 +110,9 @@ def _placed(molecule, donor: int, pose: int, generator: np.random.Generator):
     direction /= np.linalg.norm(direction)
     rest = np.delete(placed.positions, donor, 0).mean(0)
     placed.positions = Rotation.align_vectors([direction], [rest])[0].apply(placed.positions)
-    placed.positions = Rotation.from_rotvec(direction * generator.uniform(0, 2 * np.pi)).apply(placed.positions)
+    placed.positions = Rotation.from_rotvec(direction * generator.uniform(0, 2 * np.pi)).apply(
+        placed.positions
+    )
     side = np.array([0, -0.7, 0.7 if pose % 2 else 0.2])
     placed.translate(2.6 * side / np.linalg.norm(side))
     return placed
@@ -112,11 +122,16 @@ def _keep(name: str, atoms, energy_eV: float | None, starts: int) -> None:
     if energy_eV is None:
         raise RuntimeError(f"{name}: GFN2-xTB did not relax to 0.01 eV/angstrom in 600 steps")
     comment = f"energy={energy_eV:.6f} method=GFN2-xTB charge=0 converged=T starts={starts}"
-    write_atomically(GEOMETRIES / f"{name}.xyz", _xyz(atoms.get_chemical_symbols(), atoms.positions, comment))
+    write_atomically(
+        GEOMETRIES / f"{name}.xyz", _xyz(atoms.get_chemical_symbols(), atoms.positions, comment)
+    )
 
 
 def _xyz(symbols: Sequence[str], positions: np.ndarray, comment: str) -> str:
-    rows = [f"{s:2} " + " ".join(f"{x:13.8f}" for x in at) for s, at in zip(symbols, positions, strict=True)]
+    rows = [
+        f"{s:2} " + " ".join(f"{x:13.8f}" for x in at)
+        for s, at in zip(symbols, positions, strict=True)
+    ]
     return "\n".join([str(len(rows)), f"Properties=species:S:1:pos:R:3 {comment}", *rows]) + "\n"
 
 
@@ -128,16 +143,24 @@ def geometry(name: str) -> Structure:
 
 
 def _run_in_box(scratch: Path, *, name: str, settings: Settings, side: float, target: Path) -> None:
-    twins = [BOX / replace(settings, potentials=other).name / f"{name}.out" for other in pseudopotentials.SETS if other != settings.potentials]
+    twins = [
+        BOX / replace(settings, potentials=other).name / f"{name}.out"
+        for other in pseudopotentials.SETS
+        if other != settings.potentials
+    ]
     if name == SALT and side == SIDE and (done := [path for path in twins if path.exists()]):
         write_atomically(target, done[0].read_text())  # lead and iodine are the same in both sets
         return
-    text = run(boxed(geometry(name), np.eye(3) * side), settings, scratch, title=f"{name} {settings.name}")
+    text = run(
+        boxed(geometry(name), np.eye(3) * side), settings, scratch, title=f"{name} {settings.name}"
+    )
     write_atomically(target, text)
 
 
 def _run_small(scratch: Path, *, target: Path) -> None:
-    write_atomically(target, run(boxed(SMALL, SMALL.cell), Settings(), scratch, title="hydrogen, small"))
+    write_atomically(
+        target, run(boxed(SMALL, SMALL.cell), Settings(), scratch, title="hydrogen, small")
+    )
 
 
 def _run_pyscf(scratch: Path, *, name: str, target: Path) -> None:
@@ -158,20 +181,36 @@ def _pyscf_energies(atoms: Structure) -> tuple[float, dict[str, float]]:
     from pyscf.dispersion import dftd3
 
     heavy = {s: BASIS for s in atoms.symbols if s in ("I", "Pb")}
-    molecule = gto.M(atom=list(zip(atoms.symbols, atoms.positions.tolist(), strict=True)), basis=BASIS, ecp=heavy, verbose=0)
+    molecule = gto.M(
+        atom=list(zip(atoms.symbols, atoms.positions.tolist(), strict=True)),
+        basis=BASIS,
+        ecp=heavy,
+        verbose=0,
+    )
     field = dft.RKS(molecule).density_fit()
     field.xc, field.grids.level, field.conv_tol = "PBE", 4, 1e-8
     energy = field.kernel()
     if not field.converged:
         raise RuntimeError("PySCF did not reach self-consistency")
-    extra = {v: float(dftd3.DFTD3Dispersion(molecule, xc="PBE", version=v, atm=True).get_dispersion()["energy"]) for v in ("d3zero", "d3bj")}
+    extra = {
+        v: float(
+            dftd3.DFTD3Dispersion(molecule, xc="PBE", version=v, atm=True).get_dispersion()[
+                "energy"
+            ]
+        )
+        for v in ("d3zero", "d3bj")
+    }
     return float(energy) * HARTREE_EV, {v: e * HARTREE_EV for v, e in extra.items()}
 
 
 def bent(length: float) -> Structure:
     """PbI2 with both bonds of one length (angstrom) and the angle `ANGLE_DEG`."""
     half = np.deg2rad(ANGLE_DEG / 2)
-    return Structure(("Pb", "I", "I"), length * np.array([[0, 0, 0], [np.sin(half), np.cos(half), 0], [-np.sin(half), np.cos(half), 0]]))
+    return Structure(
+        ("Pb", "I", "I"),
+        length
+        * np.array([[0, 0, 0], [np.sin(half), np.cos(half), 0], [-np.sin(half), np.cos(half), 0]]),
+    )
 
 
 def bond_length(lengths: Sequence[float], energies_eV: Sequence[float]) -> tuple[float, float]:
@@ -183,9 +222,13 @@ def bond_length(lengths: Sequence[float], energies_eV: Sequence[float]) -> tuple
 def _run_bond(scratch: Path, *, target: Path) -> None:
     rows = ["program,length_angstrom,energy_eV"]
     for length in LENGTHS:
-        text = run(boxed(bent(length), np.eye(3) * SIDE), Settings(), scratch, title=f"{SALT} {length:g}")
+        text = run(
+            boxed(bent(length), np.eye(3) * SIDE), Settings(), scratch, title=f"{SALT} {length:g}"
+        )
         (scratch / "bond.out").write_text(text)
-        rows.append(f"pw.x PBE-D3 25/200 Ry,{length},{read_calculation(scratch / 'bond.out').energy_eV:.6f}")
+        rows.append(
+            f"pw.x PBE-D3 25/200 Ry,{length},{read_calculation(scratch / 'bond.out').energy_eV:.6f}"
+        )
     for length in LENGTHS:
         energy, extra = _pyscf_energies(bent(length))
         rows.append(f"PySCF PBE-D3/{BASIS},{length},{energy + extra['d3zero']:.6f}")
@@ -198,7 +241,12 @@ def plan() -> list[tuple[Settings, tuple[str, ...]]]:
     steps = []
     for potentials in ("soft", "hard"):
         for cutoff, density in CUTOFFS:
-            steps.append((Settings(potentials, cutoff, density), every if cutoff == 25 or (potentials, cutoff) == ("hard", 45) else FULL))
+            steps.append(
+                (
+                    Settings(potentials, cutoff, density),
+                    every if cutoff == 25 or (potentials, cutoff) == ("hard", 45) else FULL,
+                )
+            )
     return steps
 
 
@@ -212,7 +260,11 @@ def write_tables() -> list[Path]:
     written = []
     for folder in sorted(p for p in BOX.iterdir() if p.is_dir() and p != GEOMETRIES):
         suffix = ".xyz" if list(folder.glob("*.xyz")) else ".out"
-        whole = [m for m in DONOR if all((folder / f"{n}{suffix}").exists() for n in (m, adduct(m), SALT))]
+        whole = [
+            m
+            for m in DONOR
+            if all((folder / f"{n}{suffix}").exists() for n in (m, adduct(m), SALT))
+        ]
         if whole:
             written.append(write_atomically(folder / "table.csv", _table(whole, suffix)))
     return written
@@ -226,28 +278,72 @@ def jobs() -> list[Job]:
     """Geometries, PySCF, plane waves from low cutoff to high, the larger box, tables."""
     names = [SALT, *(n for m in DONOR for n in (m, adduct(m)))]
     start = "espresso/box/geometries"
-    found = [Job(start, _write_geometries, tuple(GEOMETRIES / f"{n}.xyz" for n in names), packages=("tblite", "ase", "rdkit"), minutes=1.5)]
+    found = [
+        Job(
+            start,
+            _write_geometries,
+            tuple(GEOMETRIES / f"{n}.xyz" for n in names),
+            packages=("tblite", "ase", "rdkit"),
+            minutes=1.5,
+        )
+    ]
 
     def waves(settings: Settings, folder: Path, name: str, side: float, minutes: float) -> Job:
         target = folder / f"{name}.out"
         act = partial(_run_in_box, name=name, settings=settings, side=side, target=target)
-        return Job(f"espresso/box/{folder.name}/{name}", act, (target,), programs=("pw.x", "ld1.x"), after=(start,), minutes=minutes)
+        return Job(
+            f"espresso/box/{folder.name}/{name}",
+            act,
+            (target,),
+            programs=("pw.x", "ld1.x"),
+            after=(start,),
+            minutes=minutes,
+        )
 
     for settings, molecules in plan():
         for name in (SALT, *(n for m in molecules for n in (m, adduct(m)))):
-            found.append(waves(settings, BOX / settings.name, name, SIDE, (settings.cutoff_Ry / 25) ** 2))
+            found.append(
+                waves(settings, BOX / settings.name, name, SIDE, (settings.cutoff_Ry / 25) ** 2)
+            )
     for name in (SALT, "acetic_acid", adduct("acetic_acid")):
         found.append(waves(Settings(), BOX / f"soft-25-box{LARGER:g}", name, LARGER, 2.0))
     for name in names:
         target = BOX / "pyscf-tzvp" / f"{name}.xyz"
         act = partial(_run_pyscf, name=name, target=target)
-        found.append(Job(f"espresso/box/pyscf-tzvp/{name}", act, (target,), packages=("pyscf",), after=(start,), minutes=1.0))
+        found.append(
+            Job(
+                f"espresso/box/pyscf-tzvp/{name}",
+                act,
+                (target,),
+                packages=("pyscf",),
+                after=(start,),
+                minutes=1.0,
+            )
+        )
     target = BOX / "small" / "hydrogen.out"
-    found.append(Job("espresso/box/small/hydrogen", partial(_run_small, target=target), (target,), programs=("pw.x", "ld1.x"), minutes=0.1))
+    found.append(
+        Job(
+            "espresso/box/small/hydrogen",
+            partial(_run_small, target=target),
+            (target,),
+            programs=("pw.x", "ld1.x"),
+            minutes=0.1,
+        )
+    )
     target = pseudopotentials.INPUTS / "lead_iodide_bond.csv"
     found.append(
-        Job("espresso/pseudo/lead_iodide_bond", partial(_run_bond, target=target), (target,), packages=("pyscf",), programs=("pw.x", "ld1.x"), minutes=3.0)
+        Job(
+            "espresso/pseudo/lead_iodide_bond",
+            partial(_run_bond, target=target),
+            (target,),
+            packages=("pyscf",),
+            programs=("pw.x", "ld1.x"),
+            minutes=3.0,
+        )
     )
     everything = tuple(job.name for job in found)
-    tables = tuple(BOX / s.name / "table.csv" for s, _ in plan()) + (BOX / f"soft-25-box{LARGER:g}" / "table.csv", BOX / "pyscf-tzvp" / "table.csv")
+    tables = tuple(BOX / s.name / "table.csv" for s, _ in plan()) + (
+        BOX / f"soft-25-box{LARGER:g}" / "table.csv",
+        BOX / "pyscf-tzvp" / "table.csv",
+    )
     return [*found, Job("espresso/box/tables", _run_tables, tables, after=everything, minutes=0.01)]

@@ -17,7 +17,10 @@ from peled import files
 #: Where everything is kept, relative to the repository.
 FOLDER = files.ROOT / "data" / "energetics"
 #: What installs what a job may need.
-INSTALL = {"program": "Quantum ESPRESSO 6.7 or newer (Debian: apt install quantum-espresso)", "package": "make energetics-env"}
+INSTALL = {
+    "program": "Quantum ESPRESSO 6.7 or newer (Debian: apt install quantum-espresso)",
+    "package": "make energetics-env",
+}
 
 
 class MissingProgram(RuntimeError):
@@ -58,7 +61,9 @@ class Job:
     @property
     def done(self) -> bool:
         """Whether its files are there and, where that is not enough, `finished` says so."""
-        return all(path.exists() for path in self.outputs) and (self.finished is None or self.finished())
+        return all(path.exists() for path in self.outputs) and (
+            self.finished is None or self.finished()
+        )
 
 
 def require(packages: Iterable[str] = (), programs: Iterable[str] = ()) -> None:
@@ -73,7 +78,9 @@ def require(packages: Iterable[str] = (), programs: Iterable[str] = ()) -> None:
         ("program", [p for p in programs if shutil.which(p) is None]),
     ):
         if absent:
-            raise MissingProgram(f"{', '.join(absent)}: not installed here; {INSTALL[kind]} installs what recomputing needs")
+            raise MissingProgram(
+                f"{', '.join(absent)}: not installed here; {INSTALL[kind]} installs what recomputing needs"
+            )
 
 
 def chosen(jobs: Sequence[Job], patterns: Sequence[str]) -> list[Job]:
@@ -86,11 +93,15 @@ def chosen(jobs: Sequence[Job], patterns: Sequence[str]) -> list[Job]:
     """
     for pattern in patterns:
         if not any(fnmatch(job.name, pattern) for job in jobs):
-            raise ValueError(f"no calculation is called {pattern}; python -m peled.recompute lists them")
+            raise ValueError(
+                f"no calculation is called {pattern}; python -m peled.recompute lists them"
+            )
     return [job for job in jobs if any(fnmatch(job.name, p) for p in patterns)]
 
 
-def run_all(jobs: Sequence[Job], *, again: bool = False, say: Callable[[str], None] = print) -> list[str]:
+def run_all(
+    jobs: Sequence[Job], *, again: bool = False, say: Callable[[str], None] = print
+) -> list[str]:
     """Run what is missing, one after the other; a job that fails is named and the others go on. Returns the names that failed."""
     failed = []
     for job in jobs:

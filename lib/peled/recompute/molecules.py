@@ -93,10 +93,21 @@ def write_frames(path: Path, frames: Sequence[Frame], **notes) -> None:
     """Frames of extended XYZ, energies in eV, in the order given; `notes` stand in every comment line."""
     blocks = []
     for f in frames:
-        keys = {"energy": f"{f.energy_eV:.8f}", "method": f.method, "charge": f.charge, "medium": f.medium, "converged": "T" if f.converged else "F"}
+        keys = {
+            "energy": f"{f.energy_eV:.8f}",
+            "method": f.method,
+            "charge": f.charge,
+            "medium": f.medium,
+            "converged": "T" if f.converged else "F",
+        }
         keys |= {"steps": f.steps, "max_force": f"{f.max_force:.4f}", **notes, "pbc": "F F F"}
-        comment = " ".join(f'{k}="{v}"' if set(str(v)) & set(" =(),") else f"{k}={v}" for k, v in keys.items())
-        rows = [f"{s:2s} {x:13.8f} {y:13.8f} {z:13.8f}" for s, (x, y, z) in zip(f.symbols, f.positions, strict=True)]
+        comment = " ".join(
+            f'{k}="{v}"' if set(str(v)) & set(" =(),") else f"{k}={v}" for k, v in keys.items()
+        )
+        rows = [
+            f"{s:2s} {x:13.8f} {y:13.8f} {z:13.8f}"
+            for s, (x, y, z) in zip(f.symbols, f.positions, strict=True)
+        ]
         blocks += [str(len(rows)), f"Properties=species:S:1:pos:R:3 {comment}", *rows]
     write_atomically(path, "\n".join(blocks) + "\n")
 
@@ -109,7 +120,19 @@ def read_frames(path: Path) -> list[Frame]:
         energy = float(get("energy", "nan"))
         done = get("converged", "F") in ("T", True)
         steps, force = int(get("steps", 0)), float(get("max_force", "nan"))
-        found.append(Frame(s.symbols, np.array(s.positions), int(get("charge", 0)), energy, get("method", ""), done, steps, force, get("medium", "vacuum")))
+        found.append(
+            Frame(
+                s.symbols,
+                np.array(s.positions),
+                int(get("charge", 0)),
+                energy,
+                get("method", ""),
+                done,
+                steps,
+                force,
+                get("medium", "vacuum"),
+            )
+        )
     return found
 
 
@@ -132,14 +155,18 @@ def bonds(symbols: Sequence[str], positions: np.ndarray) -> frozenset[tuple[int,
                 found.add((i, j))
     for h in known:
         if symbols[h] == "H" and heavy:
-            reduced = [np.linalg.norm(at[h] - at[k]) / (RADII["H"] + RADII[symbols[k]]) for k in heavy]
+            reduced = [
+                np.linalg.norm(at[h] - at[k]) / (RADII["H"] + RADII[symbols[k]]) for k in heavy
+            ]
             k = heavy[int(np.argmin(reduced))]
             if min(reduced) < 1.5:
                 found.add((min(h, k), max(h, k)))
     return frozenset(found)
 
 
-def graph_key(symbols: Sequence[str], edges: Iterable[tuple[int, int]], rounds: int = 16) -> tuple[str, ...]:
+def graph_key(
+    symbols: Sequence[str], edges: Iterable[tuple[int, int]], rounds: int = 16
+) -> tuple[str, ...]:
     """The same for two bond graphs that differ in the numbering of like atoms only (Weisfeiler and Leman's colours, hashed)."""
     near: dict[int, list[int]] = {k: [] for k, s in enumerate(symbols) if s in RADII}
     for i, j in edges:
@@ -147,11 +174,18 @@ def graph_key(symbols: Sequence[str], edges: Iterable[tuple[int, int]], rounds: 
         near[j].append(i)
     colour = {k: symbols[k] for k in near}
     for _ in range(rounds):
-        colour = {k: hashlib.sha256(f"{colour[k]}({','.join(sorted(colour[j] for j in near[k]))})".encode()).hexdigest()[:16] for k in near}
+        colour = {
+            k: hashlib.sha256(
+                f"{colour[k]}({','.join(sorted(colour[j] for j in near[k]))})".encode()
+            ).hexdigest()[:16]
+            for k in near
+        }
     return tuple(sorted(colour.values()))
 
 
-def handedness(symbols: Sequence[str], positions: np.ndarray, centres: Sequence[tuple[int, int, int, int]]) -> tuple[bool, ...]:
+def handedness(
+    symbols: Sequence[str], positions: np.ndarray, centres: Sequence[tuple[int, int, int, int]]
+) -> tuple[bool, ...]:
     """Sign of the volume that each centre's first three neighbours span with it: (centre, a, b, c)."""
     at = np.asarray(positions)
     return tuple(bool(np.linalg.det(at[[a, b, c]] - at[k]) > 0) for k, a, b, c in centres)
@@ -173,7 +207,10 @@ class Substance:
 
     def holds(self, positions: np.ndarray) -> bool:
         """Whether the atoms at `positions` (ligand only, order of the SMILES) are still this substance."""
-        return graph_key(self.symbols, bonds(self.symbols, positions)) == self.key and handedness(self.symbols, positions, self.centres) == self.hands
+        return (
+            graph_key(self.symbols, bonds(self.symbols, positions)) == self.key
+            and handedness(self.symbols, positions, self.centres) == self.hands
+        )
 
 
 def embedded(smiles: str, count: int, seed: int = SEED) -> tuple[Substance, list[np.ndarray]]:
@@ -195,9 +232,17 @@ def embedded(smiles: str, count: int, seed: int = SEED) -> tuple[Substance, list
             last = energies[k]
     symbols = tuple(a.GetSymbol() for a in molecule.GetAtoms())
     chiral = [i for i, _ in Chem.FindMolChiralCenters(molecule)]
-    centres = tuple((i, *sorted(n.GetIdx() for n in molecule.GetAtomWithIdx(i).GetNeighbors())[:3]) for i in chiral)
-    edges = frozenset((min(e), max(e)) for e in ((b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in molecule.GetBonds()))
-    return Substance(smiles, symbols, graph_key(symbols, edges), centres, handedness(symbols, found[0], centres)), found
+    centres = tuple(
+        (i, *sorted(n.GetIdx() for n in molecule.GetAtomWithIdx(i).GetNeighbors())[:3])
+        for i in chiral
+    )
+    edges = frozenset(
+        (min(e), max(e))
+        for e in ((b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in molecule.GetBonds())
+    )
+    return Substance(
+        smiles, symbols, graph_key(symbols, edges), centres, handedness(symbols, found[0], centres)
+    ), found
 
 
 # ---- programs ---------------------------------------------------------------------------------------------------------------
@@ -214,13 +259,27 @@ def _xtb(frame: Frame, scratch: Path, model: str, *arguments: str, timeout_s: fl
     command = ["xtb", "in.xyz", *method, "--chrg", str(frame.charge), *solvent, *arguments]
     try:
         with open(scratch / "log", "w") as log:
-            return subprocess.run(command, cwd=scratch, stdout=log, stderr=log, env=one_core, timeout=timeout_s, check=False).returncode == 0
+            return (
+                subprocess.run(
+                    command,
+                    cwd=scratch,
+                    stdout=log,
+                    stderr=log,
+                    env=one_core,
+                    timeout=timeout_s,
+                    check=False,
+                ).returncode
+                == 0
+            )
     except subprocess.TimeoutExpired:
         return False
 
 
 def _write_plain(path: Path, frame: Frame) -> None:
-    rows = [f"{s} {x:.8f} {y:.8f} {z:.8f}" for s, (x, y, z) in zip(frame.symbols, frame.positions, strict=True)]
+    rows = [
+        f"{s} {x:.8f} {y:.8f} {z:.8f}"
+        for s, (x, y, z) in zip(frame.symbols, frame.positions, strict=True)
+    ]
     path.write_text("\n".join([str(len(rows)), "", *rows]) + "\n")
 
 
@@ -234,25 +293,51 @@ def _trajectory(path: Path) -> list[tuple[np.ndarray, float]]:
     return found
 
 
-def crude(frame: Frame, scratch: Path, model: str = "GFN2", level: str = "loose", cycles: int = 300) -> Frame | None:
+def crude(
+    frame: Frame, scratch: Path, model: str = "GFN2", level: str = "loose", cycles: int = 300
+) -> Frame | None:
     """Relaxed by xtb's own optimiser; None when it failed."""
-    if not _xtb(frame, scratch, model, "--opt", level, "--cycles", str(cycles)) or not (ends := _trajectory(scratch / "xtbopt.xyz")):
+    if not _xtb(frame, scratch, model, "--opt", level, "--cycles", str(cycles)) or not (
+        ends := _trajectory(scratch / "xtbopt.xyz")
+    ):
         return None
     return replace(frame, positions=ends[-1][0], energy_eV=ends[-1][1], method=f"{model} (xtb)")
 
 
-def walk(frame: Frame, scratch: Path, model: str, picoseconds: float, temperature_K: float, *, push: tuple[float, float] | None, every_fs: int) -> list[Frame]:
+def walk(
+    frame: Frame,
+    scratch: Path,
+    model: str,
+    picoseconds: float,
+    temperature_K: float,
+    *,
+    push: tuple[float, float] | None,
+    every_fs: int,
+) -> list[Frame]:
     """Snapshots of molecular dynamics, of metadynamics on the root-mean-square deviation when `push` (hartree, 1/bohr^2) is given."""
     bias = "" if push is None else f"$metadyn\n save=60\n kpush={push[0]}\n alp={push[1]}\n$end\n"
     step = 2 if model == "GFN-FF" else 4
     scratch.parent.mkdir(parents=True, exist_ok=True)
     text = f"$md\n temp={temperature_K:g}\n time={picoseconds:g}\n dump={every_fs}\n step={step}\n hmass=4\n shake={0 if step == 2 else 1}\n velo=false\n$end\n{bias}"
     (settings := scratch.with_suffix(".inp")).write_text(text)
-    _xtb(frame, scratch, model, "--md" if push is None else "--metadyn", "--input", str(settings), timeout_s=1200)
-    return [replace(frame, positions=at, energy_eV=energy, method=model) for at, energy in _trajectory(scratch / "xtb.trj")]
+    _xtb(
+        frame,
+        scratch,
+        model,
+        "--md" if push is None else "--metadyn",
+        "--input",
+        str(settings),
+        timeout_s=1200,
+    )
+    return [
+        replace(frame, positions=at, energy_eV=energy, method=model)
+        for at, energy in _trajectory(scratch / "xtb.trj")
+    ]
 
 
-def quench(frame: Frame, method: str = "GFN2-xTB", *, steps: int = 600, fmax: float = FORCE_LIMIT) -> Frame:
+def quench(
+    frame: Frame, method: str = "GFN2-xTB", *, steps: int = 600, fmax: float = FORCE_LIMIT
+) -> Frame:
     """Relaxed by tblite with ASE's L-BFGS to `fmax` (eV/angstrom); with `steps=0` the energy of the geometry as it is."""
     from ase import Atoms
     from ase.optimize import LBFGS
@@ -260,14 +345,25 @@ def quench(frame: Frame, method: str = "GFN2-xTB", *, steps: int = 600, fmax: fl
 
     atoms = Atoms(frame.symbols, positions=frame.positions)
     solvation = {} if frame.medium == "vacuum" else {"solvation": ("alpb", frame.medium)}
-    atoms.calc = TBLite(method=method, charge=frame.charge, verbosity=0, max_iterations=500, **solvation)
+    atoms.calc = TBLite(
+        method=method, charge=frame.charge, verbosity=0, max_iterations=500, **solvation
+    )
     taken, converged = 0, True
     if steps:
         optimiser = LBFGS(atoms, logfile=None, maxstep=0.15)
-        converged, taken = bool(optimiser.run(fmax=fmax, steps=steps)), optimiser.get_number_of_steps()
+        converged, taken = (
+            bool(optimiser.run(fmax=fmax, steps=steps)),
+            optimiser.get_number_of_steps(),
+        )
     force = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
     return replace(
-        frame, positions=atoms.get_positions(), energy_eV=float(atoms.get_potential_energy()), method=method, converged=converged, steps=taken, max_force=force
+        frame,
+        positions=atoms.get_positions(),
+        energy_eV=float(atoms.get_potential_energy()),
+        method=method,
+        converged=converged,
+        steps=taken,
+        max_force=force,
     )
 
 
@@ -288,16 +384,24 @@ def shape(frame: Frame) -> np.ndarray:
     return np.sort(np.linalg.norm(at[i] - at[j], axis=1))
 
 
-def distinct(frames: Iterable[Frame], energy_eV: float = 0.005, shape_angstrom: float = 0.15) -> list[Frame]:
+def distinct(
+    frames: Iterable[Frame], energy_eV: float = 0.005, shape_angstrom: float = 0.15
+) -> list[Frame]:
     """Lowest first; of frames near in energy and in `shape` (largest difference) the lowest only."""
     found: list[Frame] = []
     for f in sorted(frames, key=lambda f: f.energy_eV):
-        if not any(abs(f.energy_eV - g.energy_eV) < energy_eV and np.abs(shape(f) - shape(g)).max() < shape_angstrom for g in found):
+        if not any(
+            abs(f.energy_eV - g.energy_eV) < energy_eV
+            and np.abs(shape(f) - shape(g)).max() < shape_angstrom
+            for g in found
+        ):
             found.append(f)
     return found
 
 
-def relax_lowest(starts: Sequence[Frame], count: int, scratch: Path, holds) -> tuple[list[Frame], list[Frame]]:
+def relax_lowest(
+    starts: Sequence[Frame], count: int, scratch: Path, holds
+) -> tuple[list[Frame], list[Frame]]:
     """Of `starts`, ranked by their energies, the lowest `count` relaxed in GFN2-xTB: those that stayed what they were, and other substances."""
     done = [g for f in distinct(starts)[:count] if (g := crude(f, scratch / "opt")) is not None]
     return [g for g in done if holds(g.positions)], [g for g in done if not holds(g.positions)]
@@ -316,7 +420,13 @@ def ranked(frames: Iterable[Frame], scratch: Path) -> list[Frame]:
     return found
 
 
-def search(name: str, scratch: Path, settings: Search = Search(), medium: str = "vacuum", extra: Sequence[np.ndarray] = ()) -> tuple[list[Frame], dict]:
+def search(
+    name: str,
+    scratch: Path,
+    settings: Search = Search(),
+    medium: str = "vacuum",
+    extra: Sequence[np.ndarray] = (),
+) -> tuple[list[Frame], dict]:
     """The lowest conformers of `SMILES[name]` in GFN2-xTB, and how many starts and snapshots were tried."""
     substance, poses = embedded(SMILES[name], settings.embedded)
     first = [Frame(substance.symbols, p, substance.charge, medium=medium) for p in (*extra, *poses)]
@@ -326,12 +436,28 @@ def search(name: str, scratch: Path, settings: Search = Search(), medium: str = 
     starts = ranked(first[:60], scratch)
     best = sorted(starts, key=lambda f: f.energy_eV)
     for k, push in enumerate(settings.walks):
-        snapshots = walk(best[k % len(best)], scratch / "walk", "GFN-FF", settings.picoseconds, settings.temperature_K, push=push, every_fs=1000)
+        snapshots = walk(
+            best[k % len(best)],
+            scratch / "walk",
+            "GFN-FF",
+            settings.picoseconds,
+            settings.temperature_K,
+            push=push,
+            every_fs=1000,
+        )
         tried["snapshots"] += len(snapshots)
         starts += ranked(snapshots, scratch)
     found, lost = relax_lowest(starts, settings.relaxed, scratch, substance.holds)
     for f in distinct(found)[: settings.dynamics]:
-        snapshots = walk(f, scratch / "walk", "GFN2", settings.dynamics_picoseconds, settings.temperature_K, push=(0.05, 0.6), every_fs=200)
+        snapshots = walk(
+            f,
+            scratch / "walk",
+            "GFN2",
+            settings.dynamics_picoseconds,
+            settings.temperature_K,
+            push=(0.05, 0.6),
+            every_fs=200,
+        )
         tried["snapshots"] += len(snapshots)
         more, changed = relax_lowest(snapshots, len(snapshots), scratch, substance.holds)
         found, lost = found + more, lost + changed
@@ -343,8 +469,14 @@ def search(name: str, scratch: Path, settings: Search = Search(), medium: str = 
 def run(name: str, scratch: Path, folder: Path = FOLDER / "molecules") -> None:
     """Search, relax in GFN2-xTB and, from these, in GFN1-xTB; write both."""
     frames, tried = search(name, scratch)
-    notes = {"smiles": SMILES[name], "program": program() + "; RDKit" + ("; xtb 6.5.1" if name in FLEXIBLE else ""), **tried}
-    write_frames(folder / f"{name}.gfn1.xyz", distinct(quench(f, "GFN1-xTB") for f in frames), **notes)
+    notes = {
+        "smiles": SMILES[name],
+        "program": program() + "; RDKit" + ("; xtb 6.5.1" if name in FLEXIBLE else ""),
+        **tried,
+    }
+    write_frames(
+        folder / f"{name}.gfn1.xyz", distinct(quench(f, "GFN1-xTB") for f in frames), **notes
+    )
     write_frames(folder / f"{name}.xyz", frames, **notes)
 
 

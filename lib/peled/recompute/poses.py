@@ -59,7 +59,9 @@ def starts(name: str, count: int) -> Iterator:
     members = name.split("+")
     if len(members) == 1:
         for pose in adsorbates.docked(name)[:count]:
-            yield adsorbates.adduct(adsorbates.bare(), adsorbates.conformers(name)[pose.conformer][0], pose.positions)
+            yield adsorbates.adduct(
+                adsorbates.bare(), adsorbates.conformers(name)[pose.conformer][0], pose.positions
+            )
         return
     orders = list(dict.fromkeys([tuple(members), tuple(members[::-1])]))
     for k in range(count):
@@ -67,7 +69,10 @@ def starts(name: str, count: int) -> Iterator:
         under = adsorbates.lowest(f"{lower}_on_slab")
         pose = adsorbates.docked(upper, under, True)[k // len(orders)]
         on = tb.tagged(tb.load(tb.OUT / f"{under}.gfn2.xyz"))
-        yield _ordered(adsorbates.adduct(on, adsorbates.conformers(upper)[pose.conformer][0], pose.positions), members)
+        yield _ordered(
+            adsorbates.adduct(on, adsorbates.conformers(upper)[pose.conformer][0], pose.positions),
+            members,
+        )
     if found := adsorbates.kept(f"{name}_on_slab"):
         yield _ordered(tb.tagged(tb.load(tb.OUT / f"{found[0][-1]}.gfn2.xyz")), members)
 
@@ -96,7 +101,14 @@ def shake(small, steps: int, rng: np.random.Generator) -> None:
     masses[small.numbers == 1] = MASS_H
     small.set_masses(masses)
     MaxwellBoltzmannDistribution(small, temperature_K=HOT_K, rng=rng)
-    walk = Langevin(small, STEP_FS * units.fs, temperature_K=HOT_K, friction=FRICTION_PER_FS / units.fs, fixcm=False, rng=rng)
+    walk = Langevin(
+        small,
+        STEP_FS * units.fs,
+        temperature_K=HOT_K,
+        friction=FRICTION_PER_FS / units.fs,
+        fixcm=False,
+        rng=rng,
+    )
     for temperature in np.linspace(HOT_K, COLD_K, max(steps // 20, 1)):
         walk.set_temperature(temperature_K=temperature)
         walk.run(20)
@@ -120,7 +132,13 @@ def _frame(small, steps: int) -> Frame:
 def search(name: str, scratch: Path) -> None:
     """Try what `EFFORT` says, keeping every try beside the target, so that an interrupted search goes on; write all tries."""
     effort, part = EFFORT[name], OUT / f".{name}.part.xyz"
-    notes = {"docked": effort.docked, "shaken": effort.shaken, "hot_K": HOT_K, "shake_fs": effort.shake_steps * STEP_FS, "program": molecules.program()}
+    notes = {
+        "docked": effort.docked,
+        "shaken": effort.shaken,
+        "hot_K": HOT_K,
+        "shake_fs": effort.shake_steps * STEP_FS,
+        "program": molecules.program(),
+    }
     tried = molecules.read_frames(part) if part.exists() else []
     first = effort.docked + (1 if "+" in name and adsorbates.kept(f"{name}_on_slab") else 0)
     for k, whole in enumerate(starts(name, effort.docked) if len(tried) < first else ()):
@@ -131,12 +149,17 @@ def search(name: str, scratch: Path) -> None:
             print(f"  {name}: pose {k}, {tried[-1].energy_eV:.3f} eV", flush=True)
     lowest = sorted(tried[:first], key=lambda f: f.energy_eV)
     for k in range(len(tried) - first, effort.shaken):
-        small = surface.thin(adsorbates.adduct(adsorbates.bare(), lowest[k].symbols, lowest[k].positions))
+        small = surface.thin(
+            adsorbates.adduct(adsorbates.bare(), lowest[k].symbols, lowest[k].positions)
+        )
         tb.relax_stand_in(small, "gfn2", 0)
         shake(small, effort.shake_steps, np.random.default_rng([SEED, k]))
         tried.append(_frame(small, tb.relax_stand_in(small, "gfn2", effort.relax_steps)))
         molecules.write_frames(part, tried, **notes)
-        print(f"  {name}: pose {k} shaken, {lowest[k].energy_eV:.3f} to {tried[-1].energy_eV:.3f} eV", flush=True)
+        print(
+            f"  {name}: pose {k} shaken, {lowest[k].energy_eV:.3f} to {tried[-1].energy_eV:.3f} eV",
+            flush=True,
+        )
     molecules.write_frames(path(name), tried, **notes)
     part.unlink(missing_ok=True)
 
@@ -146,8 +169,13 @@ def intact(frame: Frame, name: str) -> bool:
     free = [_free(member) for member in name.split("+")]
     # The free ligands side by side, too far apart for a bond.
     symbols = tuple(s for f in free for s in f.symbols)
-    positions = np.vstack([f.positions - f.positions.mean(axis=0) + [100.0 * k, 0, 0] for k, f in enumerate(free)])
-    mine, theirs = (molecules.graph_key(s, molecules.bonds(s, at)) for s, at in ((frame.symbols, frame.positions), (symbols, positions)))
+    positions = np.vstack(
+        [f.positions - f.positions.mean(axis=0) + [100.0 * k, 0, 0] for k, f in enumerate(free)]
+    )
+    mine, theirs = (
+        molecules.graph_key(s, molecules.bonds(s, at))
+        for s, at in ((frame.symbols, frame.positions), (symbols, positions))
+    )
     return mine == theirs
 
 
@@ -162,10 +190,15 @@ def best(name: str, rank: int, apart: float = 0.5) -> Frame:
         When there are not so many.
     """
     if not path(name).exists():
-        raise FileNotFoundError(f"{name}: no poses yet; make energetics ONLY='tight_binding/{name}_on_slab.poses'")
+        raise FileNotFoundError(
+            f"{name}: no poses yet; make energetics ONLY='tight_binding/{name}_on_slab.poses'"
+        )
     taken: list[Frame] = []
     for frame in sorted(molecules.read_frames(path(name)), key=lambda f: f.energy_eV):
-        if intact(frame, name) and all(np.sqrt(((f.positions - frame.positions) ** 2).sum(axis=1).mean()) > apart for f in taken):
+        if intact(frame, name) and all(
+            np.sqrt(((f.positions - frame.positions) ** 2).sum(axis=1).mean()) > apart
+            for f in taken
+        ):
             taken.append(frame)
         if len(taken) > rank:
             return taken[rank]
@@ -176,7 +209,23 @@ def jobs() -> list[Job]:
     """One search a ligand or pair; those of pairs want the lowest poses of their members kept."""
     found = []
     for name, effort in EFFORT.items():
-        minutes = (effort.docked * effort.relax_steps + effort.shaken * (effort.shake_steps + effort.relax_steps)) / (60 if "+" not in name else 40)
-        after = tuple(f"tight_binding/{m}_on_slab.refine" for m in dict.fromkeys(name.split("+"))) if "+" in name else ("tight_binding/slab-0.gfn2",)
-        found.append(Job(f"tight_binding/{name}_on_slab.poses", partial(search, name), (path(name),), tb.PACKAGES, after=after, minutes=round(minutes)))
+        minutes = (
+            effort.docked * effort.relax_steps
+            + effort.shaken * (effort.shake_steps + effort.relax_steps)
+        ) / (60 if "+" not in name else 40)
+        after = (
+            tuple(f"tight_binding/{m}_on_slab.refine" for m in dict.fromkeys(name.split("+")))
+            if "+" in name
+            else ("tight_binding/slab-0.gfn2",)
+        )
+        found.append(
+            Job(
+                f"tight_binding/{name}_on_slab.poses",
+                partial(search, name),
+                (path(name),),
+                tb.PACKAGES,
+                after=after,
+                minutes=round(minutes),
+            )
+        )
     return found

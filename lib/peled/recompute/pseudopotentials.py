@@ -28,7 +28,8 @@ INPUTS = FOLDER / "espresso" / "pseudo"
 SHIPPED = ("/usr/share/espresso/pseudo",)
 _HEAVY = {"S": "S.pbe-n", "I": "I.pbe-n", "Pb": "Pb.pbe-dn"}
 SETS: dict[str, dict[str, str]] = {
-    "soft": {"H": "H.pbe-soft", "C": "C.pbe-rrkjus", "N": "N.pbe-soft", "O": "O.pbe-rrkjus"} | _HEAVY,
+    "soft": {"H": "H.pbe-soft", "C": "C.pbe-rrkjus", "N": "N.pbe-soft", "O": "O.pbe-rrkjus"}
+    | _HEAVY,
     "hard": {"H": "H.pbe-hard", "C": "C.pbe-hard", "N": "N.pbe-hard", "O": "O.pbe-hard"} | _HEAVY,
 }
 #: Valence electrons in every set.
@@ -53,7 +54,9 @@ ATOMS = {
     "O": Atom(8, "[He]", ("2s2 2p4", "2s1 2p5", "2s2 2p3", "2s2 2p4.5"), 1.8),
     "S": Atom(16, "[Ne]", ("3s2 3p4", "3s1 3p5", "3s2 3p3", "3s2 3p4.5"), 2.3),
     "I": Atom(53, "[Kr] 4d10", ("5s2 5p5", "5s1 5p6", "5s2 5p4", "5s2 5p5.5"), 2.5),
-    "Pb": Atom(82, "[Xe] 4f14", ("5d10 6s2 6p2", "5d10 6s1 6p3", "5d10 6s2 6p1", "5d10 6s2 6p0"), 2.9),
+    "Pb": Atom(
+        82, "[Xe] 4f14", ("5d10 6s2 6p2", "5d10 6s1 6p3", "5d10 6s2 6p1", "5d10 6s2 6p0"), 2.9
+    ),
 }
 #: Logarithmic derivatives are compared from here, above the cores (iodine 4d -3.5 Ry), to here.
 LOW_RY, HIGH_RY = -2.5, 2.0
@@ -80,7 +83,9 @@ def find_shipped(name: str) -> Path:
     for folder in filter(None, folders):
         if (path := Path(folder) / f"{name}.UPF").exists():
             return path
-    raise MissingProgram(f"{name}.UPF: not in ESPRESSO_PSEUDO nor {', '.join(SHIPPED)}; Debian has it in quantum-espresso-data")
+    raise MissingProgram(
+        f"{name}.UPF: not in ESPRESSO_PSEUDO nor {', '.join(SHIPPED)}; Debian has it in quantum-espresso-data"
+    )
 
 
 def provide(names: Iterable[str], folder: Path) -> None:
@@ -101,7 +106,9 @@ def provide(names: Iterable[str], folder: Path) -> None:
         if recipe.exists():
             said = _ld1(recipe.read_text(), folder)
             if not target.exists():
-                raise RuntimeError(f"ld1.x made no {target.name} from {recipe.name}; its last words: {said.strip()[-300:]}")
+                raise RuntimeError(
+                    f"ld1.x made no {target.name} from {recipe.name}; its last words: {said.strip()[-300:]}"
+                )
         else:
             shutil.copy(find_shipped(name), target)
 
@@ -110,7 +117,16 @@ def _ld1(text: str, folder: Path) -> str:
     if shutil.which("ld1.x") is None:
         raise MissingProgram("ld1.x: not installed here; Debian: apt install quantum-espresso")
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(["ld1.x"], input=text, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False).stdout
+    return subprocess.run(
+        ["ld1.x"],
+        input=text,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    ).stdout
 
 
 @dataclass(frozen=True)
@@ -147,20 +163,37 @@ def check(name: str, folder: Path) -> list[Check]:
     provide([name, judge], folder)
     allowed = _channels(folder / f"{name}.UPF")
     configurations = [c for c in atom.configurations if all(s[1] in allowed for s in c.split())]
-    runs = {which: _tested(which, atom, configurations, folder) for which in dict.fromkeys((name, judge))}
+    runs = {
+        which: _tested(which, atom, configurations, folder)
+        for which in dict.fromkeys((name, judge))
+    }
     found = []
     for k, configuration in enumerate(configurations):
         for quantity, (_, pseudo) in runs[name][k].items():
             found.append(Check(name, configuration, quantity, runs[judge][k][quantity][0], pseudo))
-    phases = [np.loadtxt(folder / f"{which}.1{kind}.dlog") for which, kind in ((judge, ""), (name, "ps"))]
+    phases = [
+        np.loadtxt(folder / f"{which}.1{kind}.dlog") for which, kind in ((judge, ""), (name, "ps"))
+    ]
     for column in range(1, min(p.shape[1] for p in phases)):
-        found.append(Check(name, configurations[0], f"phase l={column - 1}", 0.0, _worst_phase(*(p[:, column] for p in phases))))
+        found.append(
+            Check(
+                name,
+                configurations[0],
+                f"phase l={column - 1}",
+                0.0,
+                _worst_phase(*(p[:, column] for p in phases)),
+            )
+        )
     return found
 
 
-def _tested(name: str, atom: Atom, configurations: list[str], folder: Path) -> list[dict[str, tuple[float, float]]]:
+def _tested(
+    name: str, atom: Atom, configurations: list[str], folder: Path
+) -> list[dict[str, tuple[float, float]]]:
     """Of each configuration the quantities, all-electron and pseudo (Ry); leaves `<name>.1.dlog` and `<name>.1ps.dlog`."""
-    shells = sorted({s[:2] for c in atom.configurations for s in c.split()}, key=lambda s: (int(s[0]), s[1]))
+    shells = sorted(
+        {s[:2] for c in atom.configurations for s in c.split()}, key=lambda s: (int(s[0]), s[1])
+    )
     ground = {s[:2]: s[2:] for s in atom.configurations[0].split()}
     # Empty shells of the all-electron atom are declared too, or ld1.x knows no orbital to compare with.
     reference = " ".join([atom.core, *(s + ground.get(s, "0") for s in shells)]).strip()
@@ -171,14 +204,26 @@ def _tested(name: str, atom: Atom, configurations: list[str], folder: Path) -> l
         f" &test\n file_pseudo='{name}.UPF', nconf={len(configurations)}, {tests}\n /\n",
         folder,
     )
-    blocks = [b.split("Computing logarithmic")[0] for b in said.split("Testing the pseudopotential")[1:]]
+    blocks = [
+        b.split("Computing logarithmic")[0] for b in said.split("Testing the pseudopotential")[1:]
+    ]
     blocks = [b for b in blocks if "Etotps" in b]
     if len(blocks) != len(configurations):
-        raise RuntimeError(f"{name}: expected {len(configurations)} tested configurations, found {len(blocks)}; ld1.x ended with {said.strip()[-300:]}")
+        raise RuntimeError(
+            f"{name}: expected {len(configurations)} tested configurations, found {len(blocks)}; ld1.x ended with {said.strip()[-300:]}"
+        )
     found = []
     for block in blocks:
-        rows = re.findall(r"^\s+\d \d\s+(\d[SPD])\s+\d\(\s*([-\d.]+)\)\s+([-\d.]+)\s+([-\d.]+)\s+[-\d.]+", block.split("End of pseudo")[0], re.M)
-        these = {f"eigenvalue {shell.lower()}": (float(ae), float(ps)) for shell, occupied, ae, ps in rows if float(occupied) > 0}
+        rows = re.findall(
+            r"^\s+\d \d\s+(\d[SPD])\s+\d\(\s*([-\d.]+)\)\s+([-\d.]+)\s+([-\d.]+)\s+[-\d.]+",
+            block.split("End of pseudo")[0],
+            re.M,
+        )
+        these = {
+            f"eigenvalue {shell.lower()}": (float(ae), float(ps))
+            for shell, occupied, ae, ps in rows
+            if float(occupied) > 0
+        }
         if total := re.search(r"dEtot_ae =\s+([-\d.]+) Ry\s+dEtot_ps =\s+([-\d.]+) Ry", block):
             these["excitation"] = (float(total[1]), float(total[2]))
         found.append(these)
@@ -208,19 +253,49 @@ def table(checks: Iterable[Check]) -> str:
     """The checks as CSV: energies in Ry, errors in meV; phases without unit."""
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(["potential", "configuration", "quantity", "all_electron_Ry", "pseudo_Ry", "error_meV", "phase_difference"])
+    rows.writerow(
+        [
+            "potential",
+            "configuration",
+            "quantity",
+            "all_electron_Ry",
+            "pseudo_Ry",
+            "error_meV",
+            "phase_difference",
+        ]
+    )
     for c in checks:
         if c.quantity.startswith("phase"):
             rows.writerow([c.potential, c.configuration, c.quantity, "", "", "", f"{c.pseudo:.4f}"])
         else:
-            rows.writerow([c.potential, c.configuration, c.quantity, f"{c.all_electron:.6f}", f"{c.pseudo:.6f}", f"{c.error * RYDBERG_EV * 1e3:.1f}", ""])
+            rows.writerow(
+                [
+                    c.potential,
+                    c.configuration,
+                    c.quantity,
+                    f"{c.all_electron:.6f}",
+                    f"{c.pseudo:.6f}",
+                    f"{c.error * RYDBERG_EV * 1e3:.1f}",
+                    "",
+                ]
+            )
     return out.getvalue()
 
 
 def _run_checks(scratch: Path) -> None:
-    write_atomically(INPUTS / "tests.csv", table(c for name in all_names() for c in check(name, scratch)))
+    write_atomically(
+        INPUTS / "tests.csv", table(c for name in all_names() for c in check(name, scratch))
+    )
 
 
 def jobs() -> list[Job]:
     """Tests of the potentials."""
-    return [Job("espresso/pseudo/tests", _run_checks, (INPUTS / "tests.csv",), programs=("ld1.x",), minutes=0.5)]
+    return [
+        Job(
+            "espresso/pseudo/tests",
+            _run_checks,
+            (INPUTS / "tests.csv",),
+            programs=("ld1.x",),
+            minutes=0.5,
+        )
+    ]

@@ -43,7 +43,9 @@ def stored_pcm(mf, permittivity: float, *, method: str = "IEF-PCM", surface_orde
                 part = slice(first, first + step)
                 charges = gto.fakemol_for_charges(points[part], expnt=exponents[part] ** 2)
                 charges.cart = self.mol.cart
-                self.pair_integrals[:, part] = df.incore.aux_e2(self.mol, charges, intor=self.mol._add_suffix("int3c2e"), aosym="s2ij")
+                self.pair_integrals[:, part] = df.incore.aux_e2(
+                    self.mol, charges, intor=self.mol._add_suffix("int3c2e"), aosym="s2ij"
+                )
 
         def _get_v(self, dms):
             packed = lib.pack_tril(dms + dms.transpose(0, 2, 1))

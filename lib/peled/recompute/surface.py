@@ -32,7 +32,11 @@ def crystal(tilt_deg: float = TILT_DEG):
 
     x = (1 - np.tan(np.deg2rad(tilt_deg))) / 4
     return build(
-        ("Pb", "I", "I"), [(0, 0, 0), (0, 0, 0.25), (x, x + 0.5, 0)], spacegroup=140, cellpar=(CELL_A, CELL_A, CELL_C, 90, 90, 90), primitive_cell=False
+        ("Pb", "I", "I"),
+        [(0, 0, 0), (0, 0, 0.25), (x, x + 0.5, 0)],
+        spacegroup=140,
+        cellpar=(CELL_A, CELL_A, CELL_C, 90, 90, 90),
+        primitive_cell=False,
     )
 
 
@@ -43,7 +47,13 @@ def methylammonium(angle_deg: float) -> tuple[list[str], np.ndarray]:
         for k in range(3):
             angle = turn + 2 * np.pi * k / 3
             symbols.append("H")
-            rows.append((end * (_BOND_CN / 2 + bond / 3), bond * 0.943 * np.cos(angle), bond * 0.943 * np.sin(angle)))
+            rows.append(
+                (
+                    end * (_BOND_CN / 2 + bond / 3),
+                    bond * 0.943 * np.cos(angle),
+                    bond * 0.943 * np.sin(angle),
+                )
+            )
     c, s = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
     return symbols, np.array(rows) @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]])
 
@@ -85,20 +95,48 @@ def slab(repeat: int = 2, lead_sheets: int = 2, *, height: float | None = None):
                     # I4/mcm: the octahedra of the next sheet are turned the other way.
                     u = x if layer % 4 == 0 else 0.5 - x
                     names = ["Pb", "Pb", "I", "I", "I", "I"]
-                    at = np.array([(0, 0), (0.5, 0.5), (u, u + 0.5), (-u, 0.5 - u), (0.5 - u, u), (u + 0.5, -u)]) % 1.0
+                    at = (
+                        np.array(
+                            [
+                                (0, 0),
+                                (0.5, 0.5),
+                                (u, u + 0.5),
+                                (-u, 0.5 - u),
+                                (0.5 - u, u),
+                                (u + 0.5, -u),
+                            ]
+                        )
+                        % 1.0
+                    )
                     rows = (np.column_stack([at, np.zeros(6)]) + origin) * CELL_A
                 else:
-                    names, rows = ["I", "I"], (np.array([(0, 0, 0), (0.5, 0.5, 0)]) + origin) * CELL_A
+                    names, rows = (
+                        ["I", "I"],
+                        (np.array([(0, 0, 0), (0.5, 0.5, 0)]) + origin) * CELL_A,
+                    )
                     for k, (a, b) in enumerate(((0.5, 0), (0, 0.5))):
-                        kind, cation = methylammonium(45.0 + (180.0 if (i + j + k) % 2 else 0.0) + (90.0 if layer % 4 == 3 else 0.0))
-                        names, rows = names + kind, np.vstack([rows, cation + (np.array([a, b, 0]) + origin) * CELL_A])
+                        kind, cation = methylammonium(
+                            45.0
+                            + (180.0 if (i + j + k) % 2 else 0.0)
+                            + (90.0 if layer % 4 == 3 else 0.0)
+                        )
+                        names, rows = (
+                            names + kind,
+                            np.vstack([rows, cation + (np.array([a, b, 0]) + origin) * CELL_A]),
+                        )
                 symbols += names
                 positions += list(rows + [0, 0, z])
                 tags += [tag] * len(names)
     thickness = (lead_sheets - 1) * CELL_C / 2
     period = height if height is not None else HEIGHT + thickness - CELL_C / 2
     positions = np.array(positions) + [0, 0, BOTTOM + thickness]
-    return Atoms(symbols, positions=positions, tags=tags, cell=[repeat * CELL_A, repeat * CELL_A, period], pbc=True)
+    return Atoms(
+        symbols,
+        positions=positions,
+        tags=tags,
+        cell=[repeat * CELL_A, repeat * CELL_A, period],
+        pbc=True,
+    )
 
 
 def thin(atoms):
@@ -118,8 +156,14 @@ def thin(atoms):
 
     tags = atoms.get_tags()
     top = atoms[(tags == 0) | ((tags == 1) & (atoms.numbers == 53))]
-    nitrogen, carbon = ([a.position for a in atoms if a.symbol == s and a.tag == 1] for s in ("N", "C"))
-    cations = Atoms("Cs" * len(nitrogen), positions=(np.array(nitrogen) + np.array(carbon)) / 2, tags=[1] * len(nitrogen))
+    nitrogen, carbon = (
+        [a.position for a in atoms if a.symbol == s and a.tag == 1] for s in ("N", "C")
+    )
+    cations = Atoms(
+        "Cs" * len(nitrogen),
+        positions=(np.array(nitrogen) + np.array(carbon)) / 2,
+        tags=[1] * len(nitrogen),
+    )
     found = top + cations + atoms[tags >= 10]
     found.positions[:, 2] -= TOP - TOP_THIN
     found.cell = [*atoms.cell.lengths()[:2], 32.0]
@@ -138,7 +182,12 @@ def charge_dipole(atoms) -> float:
 # --- docking -----------------------------------------------------------------------------------------------------------
 
 #: Depth (eV) and distance (angstrom) of contacts in the docking score, round numbers from GFN2-xTB fragments; only an order of poses comes from it.
-_CONTACT = {("N", "Pb"): (0.75, 2.6), ("O", "Pb"): (0.45, 2.6), ("S", "Pb"): (0.5, 3.0), ("H", "I"): (0.12, 2.6)}
+_CONTACT = {
+    ("N", "Pb"): (0.75, 2.6),
+    ("O", "Pb"): (0.45, 2.6),
+    ("S", "Pb"): (0.5, 3.0),
+    ("H", "I"): (0.12, 2.6),
+}
 #: Hydrogen bonds to a ligand that is there already, for poses that look for them; `H+` is a hydrogen on N, O or S.
 _BETWEEN = {("H", "O"): (0.3, 1.8), ("O", "H+"): (0.3, 1.8), ("N", "H+"): (0.3, 1.8)}
 _RADIUS = {"H": 1.2, "C": 1.7, "N": 1.55, "O": 1.5, "S": 1.8, "I": 2.0, "Pb": 2.0}
@@ -167,17 +216,25 @@ def neighbours(symbols: Sequence[str], positions: np.ndarray) -> list[list[int]]
     from ase.neighborlist import build_neighbor_list, natural_cutoffs
 
     atoms = Atoms(symbols, positions=positions)
-    pairs = build_neighbor_list(atoms, natural_cutoffs(atoms, mult=1.1), self_interaction=False, bothways=True)
+    pairs = build_neighbor_list(
+        atoms, natural_cutoffs(atoms, mult=1.1), self_interaction=False, bothways=True
+    )
     return [list(map(int, pairs.get_neighbors(k)[0])) for k in range(len(atoms))]
 
 
-def contact_table(symbols: Sequence[str], positions: np.ndarray, surface: Sequence[str], *, between: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def contact_table(
+    symbols: Sequence[str], positions: np.ndarray, surface: Sequence[str], *, between: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Depth, best distance and wall distance for every pair (ligand atom, surface atom); `between` counts hydrogen bonds among ligands."""
     near = neighbours(symbols, positions)
     contacts = _CONTACT | (_BETWEEN if between else {})
     depth, best, wall = (np.zeros((len(symbols), len(surface))) for _ in range(3))
     for i, s in enumerate(symbols):
-        carbonyl_carbon = [n for n in near[i] if symbols[n] == "C" and any(symbols[m] == "O" and len(near[m]) == 1 for m in near[n])]
+        carbonyl_carbon = [
+            n
+            for n in near[i]
+            if symbols[n] == "C" and any(symbols[m] == "O" and len(near[m]) == 1 for m in near[n])
+        ]
         if s == "N":
             donor = not carbonyl_carbon  # an amide's lone pair is in its pi system
         elif s == "O":
@@ -230,7 +287,13 @@ def dock(
     kinds = np.array(surface.get_chemical_symbols(), dtype="<U2")
     if between:
         bound = neighbours(list(kinds), surface.positions)
-        kinds[[k for k, s in enumerate(kinds) if s == "H" and surface[k].tag >= 10 and any(kinds[n] in _DONORS for n in bound[k])]] = "H+"
+        kinds[
+            [
+                k
+                for k, s in enumerate(kinds)
+                if s == "H" and surface[k].tag >= 10 and any(kinds[n] in _DONORS for n in bound[k])
+            ]
+        ] = "H+"
     fixed, names = surface.positions[near_top], kinds[near_top]
     period = surface.cell.lengths()[:2]
     sheet = fixed[names == "Pb"][:, 2].max()
@@ -246,11 +309,25 @@ def dock(
             d = placed(v)[:, None] - fixed[None]
             d[..., :2] -= period * np.round(d[..., :2] / period)
             r = np.linalg.norm(d, axis=2)
-            wells = np.where(depth > 0, _well(np.maximum(r, 1.5), depth, np.where(depth > 0, best, 1.0)), 0.0)
+            wells = np.where(
+                depth > 0, _well(np.maximum(r, 1.5), depth, np.where(depth > 0, best, 1.0)), 0.0
+            )
             clash = np.where(depth > 0, 0.0, np.maximum(wall - r, 0.0) ** 2 * 3.0)
             # One lead atom holds one donor well and a second one half; without this all donors would crowd on one atom.
-            crowd = np.maximum((wells * (names == "Pb")).min(axis=0, initial=0.0) - (wells * (names == "Pb")).sum(axis=0), 0.0).sum() * 0.5
-            return wells.sum() + clash.sum() + crowd + 0.02 * max(placed(v)[:, 2].mean() - sheet - 6.0, 0.0)
+            crowd = (
+                np.maximum(
+                    (wells * (names == "Pb")).min(axis=0, initial=0.0)
+                    - (wells * (names == "Pb")).sum(axis=0),
+                    0.0,
+                ).sum()
+                * 0.5
+            )
+            return (
+                wells.sum()
+                + clash.sum()
+                + crowd
+                + 0.02 * max(placed(v)[:, 2].mean() - sheet - 6.0, 0.0)
+            )
 
         for _ in range(trials):
             turn = Rotation.random(random_state=rng).as_rotvec()
@@ -259,13 +336,21 @@ def dock(
             rough = score(start)
             if rough > 3.0:
                 continue
-            got = minimize(score, start, method="Powell", options={"maxiter": 3, "xtol": 0.05, "ftol": 0.01})
+            got = minimize(
+                score, start, method="Powell", options={"maxiter": 3, "xtol": 0.05, "ftol": 0.01}
+            )
             found.append(Pose(number, placed(got.x), float(got.fun) + strain))
     found.sort(key=lambda p: p.score_eV)
     kept: list[Pose] = []
     for pose in found:
-        alike = (k for k in kept if k.positions.shape == pose.positions.shape and k.conformer == pose.conformer)
-        if all(np.sqrt(((k.positions - pose.positions) ** 2).sum(axis=1).mean()) > apart for k in alike):
+        alike = (
+            k
+            for k in kept
+            if k.positions.shape == pose.positions.shape and k.conformer == pose.conformer
+        )
+        if all(
+            np.sqrt(((k.positions - pose.positions) ** 2).sum(axis=1).mean()) > apart for k in alike
+        ):
             kept.append(pose)
         if len(kept) == count:
             break
@@ -300,7 +385,9 @@ def frenkel_pair(atoms, site: int, *, hollow: int):
     at = atoms.copy()
     lead = [k for k, a in enumerate(at) if a.symbol == "Pb" and abs(a.position[2] - TOP) < 1.2]
     if at[site].symbol != "I" or abs(at[site].position[2] - TOP) > 1.2:
-        raise ValueError(f"site {site}: expected an iodide of the top sheet, found {at[site].symbol} at z = {at[site].position[2]:.2f}")
+        raise ValueError(
+            f"site {site}: expected an iodide of the top sheet, found {at[site].symbol} at z = {at[site].position[2]:.2f}"
+        )
     distances = at.get_distances(site, lead, mic=True)
     places = []
     for k in np.argsort(distances):
@@ -310,10 +397,16 @@ def frenkel_pair(atoms, site: int, *, hollow: int):
         for tilt in (0.0, 20.0, 35.0):
             for turn in np.arange(0, 360, 45):
                 t, a = np.deg2rad(tilt), np.deg2rad(turn)
-                there = pb + 3.05 * np.array([np.sin(t) * np.cos(a), np.sin(t) * np.sin(a), np.cos(t)])
+                there = pb + 3.05 * np.array(
+                    [np.sin(t) * np.cos(a), np.sin(t) * np.sin(a), np.cos(t)]
+                )
                 trial = at.copy()
                 trial[site].position = there
-                d = np.sort(trial.get_distances(site, [m for m in range(len(at)) if m not in (site, lead[k])], mic=True))
+                d = np.sort(
+                    trial.get_distances(
+                        site, [m for m in range(len(at)) if m not in (site, lead[k])], mic=True
+                    )
+                )
                 if d[0] > 2.8:
                     places.append(there)
                     break
@@ -321,6 +414,8 @@ def frenkel_pair(atoms, site: int, *, hollow: int):
                 continue
             break
     if hollow >= len(places):
-        raise ValueError(f"hollow {hollow}: only {len(places)} places for the displaced iodide on this surface")
+        raise ValueError(
+            f"hollow {hollow}: only {len(places)} places for the displaced iodide on this surface"
+        )
     at[site].position = places[hollow]
     return at

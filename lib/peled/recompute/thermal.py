@@ -56,11 +56,22 @@ def run(name: str, scratch: Path) -> None:
         `xtb` stopped, or the geometry is a saddle point.
     """
     frame = molecules.read_frames(SYSTEMS[name])[0]
-    rows = [f"{s} {x:.8f} {y:.8f} {z:.8f}" for s, (x, y, z) in zip(frame.symbols, frame.positions, strict=True)]
+    rows = [
+        f"{s} {x:.8f} {y:.8f} {z:.8f}"
+        for s, (x, y, z) in zip(frame.symbols, frame.positions, strict=True)
+    ]
     (scratch / "in.xyz").write_text("\n".join([str(len(rows)), name, *rows]) + "\n")
     command = ["xtb", "in.xyz", "--gfn", "2", "--chrg", str(frame.charge), "--ohess", "tight"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_STACKSIZE": "1G"}
-    said = subprocess.run(command, cwd=scratch, env=environment, capture_output=True, text=True, timeout=1800, check=False)
+    said = subprocess.run(
+        command,
+        cwd=scratch,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        check=False,
+    )
     if "normal termination" not in said.stdout + said.stderr:
         raise RuntimeError(f"{name}: xtb stopped: {(said.stdout + said.stderr).strip()[-200:]}")
     imaginary = re.search(r"# imaginary freq\.\s+(\d+)", said.stdout)
@@ -79,4 +90,13 @@ def run(name: str, scratch: Path) -> None:
 
 def jobs() -> list[Job]:
     """One Hessian a system."""
-    return [Job(f"lead/thermal/{name}", partial(run, name), (OUT / f"{name}.json",), programs=("xtb",), minutes=3) for name in SYSTEMS]
+    return [
+        Job(
+            f"lead/thermal/{name}",
+            partial(run, name),
+            (OUT / f"{name}.json",),
+            programs=("xtb",),
+            minutes=3,
+        )
+        for name in SYSTEMS
+    ]

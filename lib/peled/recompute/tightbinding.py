@@ -60,11 +60,25 @@ def calculator(method: str, accuracy: float = 1.0):
 
 def save(path: Path, atoms, energy_eV: float, **info) -> None:
     """One extended-XYZ frame: lattice, species, positions, and in the comment line energy (eV), method, convergence."""
-    words = {"energy": f"{energy_eV:.8f}", **{k: ("T" if v else "F") if isinstance(v, bool) else str(v) for k, v in info.items()}}
-    lattice = 'Lattice="' + " ".join(f"{x:.6f}" for x in atoms.cell.array.ravel()) + '" ' if atoms.cell.rank == 3 else ""
-    comment = lattice + "Properties=species:S:1:pos:R:3 " + " ".join(f'{k}="{v}"' if " " in v else f"{k}={v}" for k, v in words.items())
+    words = {
+        "energy": f"{energy_eV:.8f}",
+        **{k: ("T" if v else "F") if isinstance(v, bool) else str(v) for k, v in info.items()},
+    }
+    lattice = (
+        'Lattice="' + " ".join(f"{x:.6f}" for x in atoms.cell.array.ravel()) + '" '
+        if atoms.cell.rank == 3
+        else ""
+    )
+    comment = (
+        lattice
+        + "Properties=species:S:1:pos:R:3 "
+        + " ".join(f'{k}="{v}"' if " " in v else f"{k}={v}" for k, v in words.items())
+    )
     periodic = ' pbc="T T T"' if atoms.cell.rank == 3 else ' pbc="F F F"'
-    rows = [f"{s:2s} {x:12.6f} {y:12.6f} {z:12.6f}" for s, (x, y, z) in zip(atoms.get_chemical_symbols(), atoms.positions, strict=True)]
+    rows = [
+        f"{s:2s} {x:12.6f} {y:12.6f} {z:12.6f}"
+        for s, (x, y, z) in zip(atoms.get_chemical_symbols(), atoms.positions, strict=True)
+    ]
     files.write_atomically(path, "\n".join([str(len(rows)), comment + periodic, *rows]) + "\n")
 
 
@@ -117,7 +131,11 @@ def settle(atoms, method: str, steps: int) -> None:
     """Move the ligands of `atoms` (tags from 10) to where they relax on the thin stand-in of the slab."""
     small = surface.thin(atoms)
     relax_stand_in(small, method, steps)
-    atoms.positions[atoms.get_tags() >= 10] = small.positions[small.get_tags() >= 10] + [0, 0, surface.TOP - surface.TOP_THIN]
+    atoms.positions[atoms.get_tags() >= 10] = small.positions[small.get_tags() >= 10] + [
+        0,
+        0,
+        surface.TOP - surface.TOP_THIN,
+    ]
 
 
 def relax(job: Relaxation) -> None:
@@ -152,7 +170,13 @@ def relax(job: Relaxation) -> None:
                     f"  {job.name}.{job.method}: step {taken + optimiser.get_number_of_steps()}, {atoms.get_potential_energy():.3f} eV, {force:.3f} eV/angstrom",
                     flush=True,
                 )
-                save(job.part, atoms, 0.0, steps=taken + optimiser.get_number_of_steps(), converged=False)
+                save(
+                    job.part,
+                    atoms,
+                    0.0,
+                    steps=taken + optimiser.get_number_of_steps(),
+                    converged=False,
+                )
 
         optimiser.attach(keep)
         optimiser.run(fmax=job.force_limit, steps=max(job.steps - taken, 5))

@@ -16,7 +16,9 @@ from peled import files
 from peled.run import records
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # notebooks run side by side; threads inside each would fight for the same cores
+    os.environ.setdefault(
+        _name, "1"
+    )  # notebooks run side by side; threads inside each would fight for the same cores
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,22 +39,52 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _reasons(jobs: list[dict], options: argparse.Namespace) -> dict[str, str]:
     """Why notebooks must run, by stem; those that need not are not in it."""
-    reasons = {job["notebook"].stem: "asked for" if options.force else records.whats_changed(job["record"], job["parameters"]) for job in jobs}
+    reasons = {
+        job["notebook"].stem: "asked for"
+        if options.force
+        else records.whats_changed(job["record"], job["parameters"])
+        for job in jobs
+    }
     return {stem: reason for stem, reason in reasons.items() if reason}
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m peled.run", description="Run the notebooks whose inputs have changed and publish their figures and results."
+        prog="python -m peled.run",
+        description="Run the notebooks whose inputs have changed and publish their figures and results.",
     )
     parser.add_argument("names", nargs="*", help="notebooks, such as 04_led or led; all by default")
-    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="notebooks at a time (default: the number of cores)")
-    parser.add_argument("--data", default="", help="another data folder with a subfolder a topic; topics without one are left out")
-    parser.add_argument("--figures", default="figures", help="where panels go (default: figures)")
-    parser.add_argument("--results", default="", help="where results go (default: results inside the figures folder)")
-    parser.add_argument("--gather", default="", help="the results that gathering notebooks read (default: those of this run)")
     parser.add_argument(
-        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter for the notebooks; several may be given"
+        "-j",
+        "--jobs",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="notebooks at a time (default: the number of cores)",
+    )
+    parser.add_argument(
+        "--data",
+        default="",
+        help="another data folder with a subfolder a topic; topics without one are left out",
+    )
+    parser.add_argument("--figures", default="figures", help="where panels go (default: figures)")
+    parser.add_argument(
+        "--results",
+        default="",
+        help="where results go (default: results inside the figures folder)",
+    )
+    parser.add_argument(
+        "--gather",
+        default="",
+        help="the results that gathering notebooks read (default: those of this run)",
+    )
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a parameter for the notebooks; several may be given",
     )
     parser.add_argument(
         "--engine",
@@ -61,8 +93,15 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         help="fork: one forked child a notebook (default); kernel: papermill's own, a Jupyter kernel each",
     )
     parser.add_argument("--force", action="store_true", help="run even what is up to date")
-    parser.add_argument("--timeout", type=float, default=600, help="seconds after which a notebook has failed (default: 600)")
-    parser.add_argument("--quiet", action="store_true", help="say nothing when there is nothing to do")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=600,
+        help="seconds after which a notebook has failed (default: 600)",
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", help="say nothing when there is nothing to do"
+    )
     return parser.parse_args(arguments)
 
 
@@ -82,7 +121,9 @@ def notebooks(names: list[str] | None = None) -> list[Path]:
         stem = Path(name).stem
         found = [path for path in there if stem in (path.stem, path.stem[:2], path.stem[3:])]
         if not found:
-            raise ValueError(f"notebook {name!r}: expected one of {', '.join(path.stem for path in there)}")
+            raise ValueError(
+                f"notebook {name!r}: expected one of {', '.join(path.stem for path in there)}"
+            )
         chosen += [path for path in found if path not in chosen]
     return chosen
 
@@ -141,13 +182,19 @@ def _run(jobs: list[dict], reasons: dict[str, str], options: argparse.Namespace)
         print("another build is running in this checkout; waiting for it", flush=True)
         fcntl.flock(lock, fcntl.LOCK_EX)
     _clear_stages()
-    sys.modules.setdefault("rfc3987_syntax", None)  # only wanted for IRI formats by jsonschema; compiling its grammar costs a second
+    sys.modules.setdefault(
+        "rfc3987_syntax", None
+    )  # only wanted for IRI formats by jsonschema; compiling its grammar costs a second
     import logging
 
     from peled.run import execute
 
     # What gathers results is asked again when the others are done: by then they may have changed.
-    made = [execute.Job(**{key: value for key, value in job.items() if key != "record"}) for job in jobs if job["gathers"] or job["notebook"].stem in reasons]
+    made = [
+        execute.Job(**{key: value for key, value in job.items() if key != "record"})
+        for job in jobs
+        if job["gathers"] or job["notebook"].stem in reasons
+    ]
     failed: dict[str, str] = {}
     for job in list(made):
         try:
@@ -167,7 +214,8 @@ def _run(jobs: list[dict], reasons: dict[str, str], options: argparse.Namespace)
             (folder / ".writable").unlink()
         except OSError as error:
             print(
-                f"error: figures folder {files.display_path(folder)}: expected a folder that can be written, found: {error.strerror or error}", file=sys.stderr
+                f"error: figures folder {files.display_path(folder)}: expected a folder that can be written, found: {error.strerror or error}",
+                file=sys.stderr,
             )
             return 2
     logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -182,12 +230,18 @@ def _run(jobs: list[dict], reasons: dict[str, str], options: argparse.Namespace)
     gathering = [job for job in made if job.gathers]
     failed |= _schedule([job for job in made if not job.gathers], reasons, options)
     if failed and gathering:
-        print(f"not run, for it gathers the results of all: {', '.join(job.stem for job in gathering)}", file=sys.stderr)
+        print(
+            f"not run, for it gathers the results of all: {', '.join(job.stem for job in gathering)}",
+            file=sys.stderr,
+        )
     elif gathering:
         late = _reasons([job for job in jobs if job["gathers"]], options)
         failed |= _schedule([job for job in gathering if job.stem in late], late, options)
     if failed:
-        print(f"{len(failed)} of {len(jobs)} notebooks failed: {', '.join(sorted(failed))}", file=sys.stderr)
+        print(
+            f"{len(failed)} of {len(jobs)} notebooks failed: {', '.join(sorted(failed))}",
+            file=sys.stderr,
+        )
         return 1
     return 0
 
@@ -218,7 +272,9 @@ def _schedule(jobs: list, reasons: dict[str, str], options: argparse.Namespace) 
         if pid == 0:
             for child, (job, started) in live.items():
                 if time.perf_counter() - started > options.timeout:
-                    (job.stage / "failure.txt").write_text(f"not finished after {options.timeout:g} s", encoding="utf-8")
+                    (job.stage / "failure.txt").write_text(
+                        f"not finished after {options.timeout:g} s", encoding="utf-8"
+                    )
                     _kill(child)
             time.sleep(0.02)
             continue
@@ -234,7 +290,12 @@ def _schedule(jobs: list, reasons: dict[str, str], options: argparse.Namespace) 
             except OSError as error:
                 problem = execute.keep_failure(job, str(error))
         else:
-            problem = execute.keep_failure(job, f"the process was killed by signal {-code}" if code < 0 else f"the process ended early with status {code}")
+            problem = execute.keep_failure(
+                job,
+                f"the process was killed by signal {-code}"
+                if code < 0
+                else f"the process ended early with status {code}",
+            )
         if problem:
             failed[job.stem] = problem
             progress.line(f"FAILED {job.stem}: {problem}", error=True)
@@ -255,7 +316,9 @@ class _Progress:
     def show(self, running: dict[str, float]) -> None:
         if self.terminal and time.perf_counter() - self.shown > 0.1:
             self.shown = time.perf_counter()
-            text = f"[{self.done}/{self.total}] " + "  ".join(f"{stem} {seconds:.0f} s" for stem, seconds in running.items())
+            text = f"[{self.done}/{self.total}] " + "  ".join(
+                f"{stem} {seconds:.0f} s" for stem, seconds in running.items()
+            )
             print("\r\033[K" + text[: shutil.get_terminal_size().columns - 1], end="", flush=True)
 
     def line(self, text: str, error: bool = False) -> None:

@@ -48,7 +48,9 @@ class _Stream:
 class _Publisher(DisplayPublisher):
     def publish(self, data, metadata=None, *, transient=None, update=False, **_) -> None:
         if not update:
-            self.shell.outputs.append(new_output("display_data", data=_encoded(data), metadata=metadata or {}))
+            self.shell.outputs.append(
+                new_output("display_data", data=_encoded(data), metadata=metadata or {})
+            )
 
     def clear_output(self, wait: bool = False) -> None:
         self.shell.outputs.clear()
@@ -63,7 +65,14 @@ class _Hook(DisplayHook):
 
     def write_format_data(self, format_dict, md_dict=None) -> None:
         if format_dict:
-            self.shell.outputs.append(new_output("execute_result", data=_encoded(format_dict), metadata=md_dict or {}, execution_count=self.shell.cell_count))
+            self.shell.outputs.append(
+                new_output(
+                    "execute_result",
+                    data=_encoded(format_dict),
+                    metadata=md_dict or {},
+                    execution_count=self.shell.cell_count,
+                )
+            )
 
     def finish_displayhook(self) -> None:
         """Nothing to end."""
@@ -71,7 +80,9 @@ class _Hook(DisplayHook):
 
 class _Shell(InteractiveShell):
     outputs: list
-    cell_count: int = 0  # of code cells so far; the shell's own count runs ahead while a cell is executed
+    cell_count: int = (
+        0  # of code cells so far; the shell's own count runs ahead while a cell is executed
+    )
 
     def __init__(self, **options):
         self.outputs = []
@@ -116,11 +127,20 @@ class ForkEngine(Engine):
             cell.execution_count, cell.outputs = count, shell.outputs
             error = result.error_before_exec or result.error_in_exec
             if error is None and shell.user_ns.get("_exit_code"):
-                error = RuntimeError(f"a shell line failed with status {shell.user_ns['_exit_code']}")
+                error = RuntimeError(
+                    f"a shell line failed with status {shell.user_ns['_exit_code']}"
+                )
             if error is not None:
                 if not any(output.output_type == "error" for output in cell.outputs):
                     name, text = _said(error)
-                    cell.outputs.append(new_output("error", ename=name, evalue=text, traceback=traceback.format_exception(error)))
+                    cell.outputs.append(
+                        new_output(
+                            "error",
+                            ename=name,
+                            evalue=text,
+                            traceback=traceback.format_exception(error),
+                        )
+                    )
                 manager.cell_exception(cell, index)
                 manager.cell_complete(cell, index)
                 return
@@ -130,7 +150,10 @@ class ForkEngine(Engine):
 def _said(error: BaseException) -> tuple[str, str]:
     """Name and text of an error for the notebook; papermill would take `SystemExit: 0` for success."""
     if isinstance(error, SystemExit):
-        return "NotebookExit", f"the cell called exit({error.code if error.code is not None else ''})"
+        return (
+            "NotebookExit",
+            f"the cell called exit({error.code if error.code is not None else ''})",
+        )
     return type(error).__name__, str(error)
 
 
@@ -168,4 +191,7 @@ def _encoded(data: dict) -> dict:
     """Pictures as the base64 text that a kernel sends."""
     from binascii import b2a_base64
 
-    return {kind: b2a_base64(value).decode("ascii") if isinstance(value, bytes) else value for kind, value in data.items()}
+    return {
+        kind: b2a_base64(value).decode("ascii") if isinstance(value, bytes) else value
+        for kind, value in data.items()
+    }

@@ -70,12 +70,26 @@ def tagged_parameters(notebook: Path) -> set[str]:
 
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-        tagged = ["".join(cell["source"]) for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
+        tagged = [
+            "".join(cell["source"])
+            for cell in cells
+            if "parameters" in cell.get("metadata", {}).get("tags", [])
+        ]
     except (ValueError, KeyError, TypeError) as error:
-        raise NotebookFailed(f"{notebook.name}: expected a Jupyter notebook, found {error!r}") from None
+        raise NotebookFailed(
+            f"{notebook.name}: expected a Jupyter notebook, found {error!r}"
+        ) from None
     if len(tagged) != 1:
-        raise NotebookFailed(f"{notebook.name}: expected one cell tagged `parameters`, found {len(tagged)}")
-    return {target.id for node in ast.parse(tagged[0]).body if isinstance(node, ast.Assign) for target in node.targets if isinstance(target, ast.Name)}
+        raise NotebookFailed(
+            f"{notebook.name}: expected one cell tagged `parameters`, found {len(tagged)}"
+        )
+    return {
+        target.id
+        for node in ast.parse(tagged[0]).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
 
 
 def run_in_child(job: Job, parent: int) -> int:
@@ -114,15 +128,24 @@ def publish(job: Job, seconds: float) -> int:
     report = json.loads((stage / "reads.json").read_text(encoding="utf-8"))
     executed = records.BUILD / "executed" / f"{job.stem}.ipynb"
     moves = {stage / "executed.ipynb": executed}
-    for made, target in ((stage / "figures", job.figures_dir), (stage / "results", job.results_dir)):
-        moves |= {path: target / path.relative_to(made) for path in sorted(made.rglob("*")) if path.is_file()}
+    for made, target in (
+        (stage / "figures", job.figures_dir),
+        (stage / "results", job.results_dir),
+    ):
+        moves |= {
+            path: target / path.relative_to(made)
+            for path in sorted(made.rglob("*"))
+            if path.is_file()
+        }
     old = records.load(job.record)
     for source, target in moves.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(f".{target.name}.part")
         shutil.copyfile(source, beside)
         os.replace(beside, target)
-    outputs = {records.key(target): files.sha256(target) for target in moves.values() if target != executed}
+    outputs = {
+        records.key(target): files.sha256(target) for target in moves.values() if target != executed
+    }
     for name in set(old.outputs if old else ()) - set(outputs):
         (files.ROOT / name).unlink(missing_ok=True)
     inputs = {records.key(Path(path)): files.sha256(path) for path in report["inputs"]}
@@ -131,7 +154,9 @@ def publish(job: Job, seconds: float) -> int:
         inputs=inputs,
         outputs=outputs,
         seconds=round(seconds, 3),
-        listings={records.key(Path(path)): records.listing(Path(path)) for path in report["listings"]},
+        listings={
+            records.key(Path(path)): records.listing(Path(path)) for path in report["listings"]
+        },
         absent=[records.key(Path(path)) for path in report["absent"]],
         commit=records.commit(),
     )
@@ -187,7 +212,8 @@ def _execute_in_kernel(job: Job, stage: Path, folders: tuple[Path, ...]) -> dict
     startup.mkdir(parents=True)
     report = stage / "kernel.json"
     (startup / "00-watch.py").write_text(
-        f"from peled.run.watch import start_in_kernel\nstart_in_kernel({str(report)!r}, {[str(f) for f in folders]!r})\ndel start_in_kernel\n", encoding="utf-8"
+        f"from peled.run.watch import start_in_kernel\nstart_in_kernel({str(report)!r}, {[str(f) for f in folders]!r})\ndel start_in_kernel\n",
+        encoding="utf-8",
     )
     os.environ["IPYTHONDIR"] = str(stage / "ipython")
     _execute(job, stage, engine_name=None)
@@ -225,7 +251,9 @@ def timed(job: Job, parent: int) -> None:
     try:
         started = time.perf_counter()
         status = run_in_child(job, parent)
-        (job.stage / "seconds.txt").write_text(f"{time.perf_counter() - started:.3f}", encoding="utf-8")
+        (job.stage / "seconds.txt").write_text(
+            f"{time.perf_counter() - started:.3f}", encoding="utf-8"
+        )
     except BaseException as error:
         print(f"{job.stem}: {error!r}", file=sys.stderr)
     finally:

@@ -60,13 +60,26 @@ def load(path: Path) -> Record | None:
 def record_path(stem: str, figures_dir: Path) -> Path:
     """Where the record of a notebook is kept; another output folder has records of its own."""
     default = figures_dir == files.ROOT / "figures"
-    return BUILD / "records" / (f"{stem}.json" if default else f"{stem}-{hashlib.sha256(str(figures_dir).encode()).hexdigest()[:10]}.json")
+    return (
+        BUILD
+        / "records"
+        / (
+            f"{stem}.json"
+            if default
+            else f"{stem}-{hashlib.sha256(str(figures_dir).encode()).hexdigest()[:10]}.json"
+        )
+    )
 
 
 def runs_after_all(notebook: Path) -> bool:
     """Whether the notebook's metadata say that it reads the results of all others. A file that is no notebook says nothing."""
     try:
-        return json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("peled", {}).get("after") == "all"
+        return (
+            json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
+            .get("peled", {})
+            .get("after")
+            == "all"
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
@@ -87,7 +100,9 @@ def stat_of(path: Path) -> list[int]:
 def listing(folder: Path) -> str:
     """A digest of the names in a folder, without caches and editors' leftovers."""
     try:
-        names = sorted(name for name in os.listdir(folder) if not name.startswith((".", "__pycache__")))
+        names = sorted(
+            name for name in os.listdir(folder) if not name.startswith((".", "__pycache__"))
+        )
     except OSError:
         names = ["(no folder)"]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
@@ -152,8 +167,17 @@ def commit() -> str:
 
     try:
         said = [
-            subprocess.run(["git", "-C", str(files.ROOT), *arguments], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
-            for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+            subprocess.run(
+                ["git", "-C", str(files.ROOT), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=20,
+                check=True,
+            ).stdout.strip()
+            for arguments in (
+                ("rev-parse", "HEAD"),
+                ("status", "--porcelain", "--untracked-files=no"),
+            )
         ]
     except (OSError, subprocess.SubprocessError):
         return ""

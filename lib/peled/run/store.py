@@ -27,8 +27,15 @@ def cleaned(executed: dict) -> dict:
     """An executed notebook without anything that differs between runs or machines."""
     cells = []
     for cell in executed["cells"]:
-        metadata = {key: value for key, value in cell["metadata"].items() if key == "tags" and value}
-        kept = {"cell_type": cell["cell_type"], "id": cell["id"], "metadata": metadata, "source": cell["source"]}
+        metadata = {
+            key: value for key, value in cell["metadata"].items() if key == "tags" and value
+        }
+        kept = {
+            "cell_type": cell["cell_type"],
+            "id": cell["id"],
+            "metadata": metadata,
+            "source": cell["source"],
+        }
         if cell["cell_type"] == "code":
             kept |= {"execution_count": cell["execution_count"], "outputs": cell["outputs"]}
             for output in kept["outputs"]:
@@ -37,11 +44,16 @@ def cleaned(executed: dict) -> dict:
     declared = executed["metadata"].get("peled", {}).get("after")
     notebook = {
         "cells": cells,
-        "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}},
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
         "nbformat": 4,
         "nbformat_minor": 5,
     }
-    notebook["metadata"]["peled"] = {"sources_sha256": source_digest(notebook)} | ({"after": declared} if declared else {})
+    notebook["metadata"]["peled"] = {"sources_sha256": source_digest(notebook)} | (
+        {"after": declared} if declared else {}
+    )
     return notebook
 
 
@@ -51,11 +63,21 @@ def store(names: list[str] | None = None) -> int:
 
     with tempfile.TemporaryDirectory(prefix=".store-", dir=_made(records.BUILD)) as scratch:
         # A gathering notebook reads what is published, unless all the others are run here as well.
-        status = runner.main([*(names or []), "--force", "--figures", scratch, *(["--gather", "figures/results"] if names else [])])
+        status = runner.main(
+            [
+                *(names or []),
+                "--force",
+                "--figures",
+                scratch,
+                *(["--gather", "figures/results"] if names else []),
+            ]
+        )
         if status:
             return status
         for path in runner.notebooks(names):
-            executed = json.loads((records.BUILD / "executed" / f"{path.stem}.ipynb").read_text(encoding="utf-8"))
+            executed = json.loads(
+                (records.BUILD / "executed" / f"{path.stem}.ipynb").read_text(encoding="utf-8")
+            )
             notebook = cleaned(executed)
             nbformat.validate(notebook)
             files.write_atomically(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")

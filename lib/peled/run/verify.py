@@ -34,7 +34,13 @@ class Finding:
 
 def verify(folder: Path) -> tuple[list[str], list[Finding]]:
     """Names of the figures in a folder, and what is wrong with any; a figure not named in the findings is good."""
-    names = sorted({path.stem for path in folder.iterdir() if path.suffix.lstrip(".") in (*PICTURES, "json") and not path.name.startswith(".")})
+    names = sorted(
+        {
+            path.stem
+            for path in folder.iterdir()
+            if path.suffix.lstrip(".") in (*PICTURES, "json") and not path.name.startswith(".")
+        }
+    )
     made_by = _runs()
     findings = []
     for name in names:
@@ -48,8 +54,12 @@ def verify(folder: Path) -> tuple[list[str], list[Finding]]:
         except (ValueError, KeyError, TypeError) as error:
             findings.append(Finding(name, "altered", f"{sidecar.name} is no sidecar: {error!r}"))
             continue
-        findings += [Finding(name, "altered", why) for why in _altered(folder, name, record, digests)]
-        findings += _stale(name, inputs, str(dict(record.get("parameters") or {}).get("data_dir", "data")))
+        findings += [
+            Finding(name, "altered", why) for why in _altered(folder, name, record, digests)
+        ]
+        findings += _stale(
+            name, inputs, str(dict(record.get("parameters") or {}).get("data_dir", "data"))
+        )
         why = made_by.get(records.key(sidecar.resolve()), "")
         if why and not any(f.figure == name and f.state == "stale" for f in findings):
             findings.append(Finding(name, "stale", why))
@@ -73,7 +83,10 @@ def _altered(folder: Path, name: str, record: dict, digests: dict) -> list[str]:
             wrong.append(f"{path.name} is gone")
         elif files.sha256(path) != digests.get(suffix):
             wrong.append(f"{path.name} is not the file that was saved")
-        elif (said := embedded(path)) is None or any(said.get(key) != record.get(key) for key in ("panel", "source_kind", "inputs", "notebook", "cell")):
+        elif (said := embedded(path)) is None or any(
+            said.get(key) != record.get(key)
+            for key in ("panel", "source_kind", "inputs", "notebook", "cell")
+        ):
             wrong.append(f"{name}.json says something else than {path.name} says of itself")
     return wrong
 
@@ -85,7 +98,9 @@ def _stale(name: str, inputs: dict[str, str], data_dir: str) -> list[Finding]:
         if path.is_file():
             if files.sha256(path) != digest:
                 found.append(Finding(name, "stale", f"{entry} has changed"))
-        elif entry.startswith(("data/", "figures/")) or (files.resolve(data_dir).is_dir() and path.is_relative_to(files.resolve(data_dir))):
+        elif entry.startswith(("data/", "figures/")) or (
+            files.resolve(data_dir).is_dir() and path.is_relative_to(files.resolve(data_dir))
+        ):
             found.append(Finding(name, "stale", f"{entry} is gone"))
         else:
             found.append(Finding(name, "unknown", f"{entry} lies elsewhere"))
@@ -101,7 +116,11 @@ def embedded(path: Path) -> dict | None:
         If the file cannot be read.
     """
     content = path.read_bytes()
-    text = _png_text(content).get("Description") if path.suffix == ".png" else _svg_description(content)
+    text = (
+        _png_text(content).get("Description")
+        if path.suffix == ".png"
+        else _svg_description(content)
+    )
     try:
         return json.loads(text) if text else None
     except ValueError:
@@ -109,7 +128,9 @@ def embedded(path: Path) -> dict | None:
 
 
 def _svg_description(content: bytes) -> str | None:
-    found = re.search(r"<dc:description>(.*?)</dc:description>", content.decode("utf-8", "replace"), re.DOTALL)
+    found = re.search(
+        r"<dc:description>(.*?)</dc:description>", content.decode("utf-8", "replace"), re.DOTALL
+    )
     return unescape(found[1]) if found else None
 
 
@@ -128,18 +149,27 @@ def _png_text(content: bytes) -> dict[str, str]:
             found[key.decode("latin-1")] = zlib.decompress(rest[1:]).decode("latin-1")
         elif kind == b"iTXt" and len(rest) > 2:
             text = rest[2:].split(b"\0", 2)[2]
-            found[key.decode("latin-1")] = (zlib.decompress(text) if rest[0] else text).decode("utf-8")
+            found[key.decode("latin-1")] = (zlib.decompress(text) if rest[0] else text).decode(
+                "utf-8"
+            )
         at += 12 + length
     return found
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 0 when every figure is good, 1 when one is not, 2 when there is nothing to check."""
-    parser = argparse.ArgumentParser(prog="python -m peled.run.verify", description=__doc__.splitlines()[0])
-    parser.add_argument("--figures", default="figures", help="the folder of figures (default: figures)")
+    parser = argparse.ArgumentParser(
+        prog="python -m peled.run.verify", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--figures", default="figures", help="the folder of figures (default: figures)"
+    )
     folder = files.resolve(parser.parse_args(arguments).figures)
     if not folder.is_dir():
-        print(f"figures: expected a folder, found nothing at {files.display_path(folder)}", file=sys.stderr)
+        print(
+            f"figures: expected a folder, found nothing at {files.display_path(folder)}",
+            file=sys.stderr,
+        )
         return 2
     names, findings = verify(folder)
     if not names:
@@ -149,7 +179,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{finding.state:8s} {finding.figure}: {finding.why}")
     bad = {finding.figure: finding.state for finding in reversed(findings)}
     states = Counter(bad.values())
-    print(f"{len(names)} figures: {len(names) - len(bad)} good" + "".join(f", {states[s]} {s}" for s in ("altered", "stale", "unknown") if states[s]))
+    print(
+        f"{len(names)} figures: {len(names) - len(bad)} good"
+        + "".join(f", {states[s]} {s}" for s in ("altered", "stale", "unknown") if states[s])
+    )
     return 1 if bad else 0
 
 

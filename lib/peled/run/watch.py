@@ -39,7 +39,11 @@ class Watch:
             return
         if event == "open":
             path, mode, flags = arguments
-            writes = (set(mode) & set("wax+")) if isinstance(mode, str) else (isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR))
+            writes = (
+                (set(mode) & set("wax+"))
+                if isinstance(mode, str)
+                else (isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR))
+            )
             if not writes and isinstance(path, (str, bytes, os.PathLike)):
                 self.opened.add(os.path.abspath(os.fsdecode(path)))
         elif event in ("os.listdir", "os.scandir"):
@@ -48,11 +52,19 @@ class Watch:
         elif event == "socket.connect":
             address = arguments[1]
             if isinstance(address, tuple) and str(address[0]) not in _LOCAL:
-                raise NetworkError(f"network access is off while figures are built: connection to {address[0]}")
+                raise NetworkError(
+                    f"network access is off while figures are built: connection to {address[0]}"
+                )
         elif event == "socket.getaddrinfo":
             host = arguments[0]
-            if host is not None and os.fsdecode(host) not in _LOCAL and os.fsdecode(host) != os.uname().nodename:
-                raise NetworkError(f"network access is off while figures are built: look-up of {os.fsdecode(host)}")
+            if (
+                host is not None
+                and os.fsdecode(host) not in _LOCAL
+                and os.fsdecode(host) != os.uname().nodename
+            ):
+                raise NetworkError(
+                    f"network access is off while figures are built: look-up of {os.fsdecode(host)}"
+                )
 
     def report(self) -> dict[str, list[str]]:
         """Files read, folders listed, files looked for in vain; all inside the watched places."""
@@ -67,19 +79,31 @@ class Watch:
             "listings": [
                 str(path)
                 for path in sorted(map(Path, self.listed))
-                if self._counts(path) and path.is_dir() and not path.is_relative_to(files.ROOT / "lib") and path not in (files.ROOT, files.ROOT / "notebooks")
+                if self._counts(path)
+                and path.is_dir()
+                and not path.is_relative_to(files.ROOT / "lib")
+                and path not in (files.ROOT, files.ROOT / "notebooks")
             ],
         }
         self.on = True
         return found
 
     def _counts(self, path: Path) -> bool:
-        if path.suffix in (".pyc", ".part") or "__pycache__" in path.parts or ".ipynb_checkpoints" in path.parts:
+        if (
+            path.suffix in (".pyc", ".part")
+            or "__pycache__" in path.parts
+            or ".ipynb_checkpoints" in path.parts
+        ):
             return False
         for root in self.roots:
             if path.is_relative_to(root):
                 inner = path.relative_to(root).parts
-                return not (root == files.ROOT and inner and inner[0] in _NOT_INPUTS and not any(path.is_relative_to(r) for r in self.roots[1:]))
+                return not (
+                    root == files.ROOT
+                    and inner
+                    and inner[0] in _NOT_INPUTS
+                    and not any(path.is_relative_to(r) for r in self.roots[1:])
+                )
         return False
 
 
@@ -91,7 +115,9 @@ def start_in_kernel(report: str, folders: list[str]) -> None:
     shell = get_ipython()
 
     def write(result=None) -> None:
-        text = json.dumps({**watch.report(), "shell_status": int(shell.user_ns.get("_exit_code", 0) or 0)})
+        text = json.dumps(
+            {**watch.report(), "shell_status": int(shell.user_ns.get("_exit_code", 0) or 0)}
+        )
         Path(report).write_text(text, encoding="utf-8")
 
     shell.events.register("post_run_cell", write)

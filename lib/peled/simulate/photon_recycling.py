@@ -120,12 +120,16 @@ def trace(
     random = np.random.default_rng(seed)
     absorbance = np.atleast_1d(np.asarray(optical_density, float)) * np.log(10)
     if not (np.isfinite(absorbance).all() and (absorbance >= 0).all()):
-        raise ValueError(f"optical_density: expected values of 0 or more, found {np.ravel(optical_density)[0]}")
+        raise ValueError(
+            f"optical_density: expected values of 0 or more, found {np.ravel(optical_density)[0]}"
+        )
     spectral = wavelength_nm is not None
     if spectral:
         wavelength_nm, emission = np.asarray(wavelength_nm, float), np.asarray(emission, float)
         if wavelength_nm.shape != emission.shape or (emission < 0).any() or emission.sum() <= 0:
-            raise ValueError(f"emission: expected one value of 0 or more a wavelength, found shapes {emission.shape} and {wavelength_nm.shape}")
+            raise ValueError(
+                f"emission: expected one value of 0 or more a wavelength, found shapes {emission.shape} and {wavelength_nm.shape}"
+            )
         absorbance = np.broadcast_to(absorbance, wavelength_nm.shape)
         ladder = np.cumsum(emission) / emission.sum()
     counts = dict.fromkeys(("emissions", "front", "back", "edge", "reabsorbed", "lost"), 0)
@@ -169,7 +173,9 @@ def trace(
             break
         # a run through the film: `up` is the cosine towards the front
         slant = np.abs(photon["up"])
-        reach = np.where(photon["up"] > 0, photon["depth"], 1 - photon["depth"]) / np.maximum(slant, 1e-300)
+        reach = np.where(photon["up"] > 0, photon["depth"], 1 - photon["depth"]) / np.maximum(
+            slant, 1e-300
+        )
         strength = absorbance[photon["colour"]]
         with np.errstate(divide="ignore"):
             stop = random.exponential(size=len(reach)) / strength
@@ -178,13 +184,19 @@ def trace(
         if absorbed.any():
             counts["reabsorbed"] += int(absorbed.sum())
             new_depth = photon["depth"][absorbed] - photon["up"][absorbed] * stop[absorbed]
-            fresh = emit(np.clip(new_depth, 0, 1), np.stack([photon["x"][absorbed], photon["y"][absorbed]]), photon["generation"][absorbed] + 1)
+            fresh = emit(
+                np.clip(new_depth, 0, 1),
+                np.stack([photon["x"][absorbed], photon["y"][absorbed]]),
+                photon["generation"][absorbed] + 1,
+            )
             photon = {name: values[~absorbed] for name, values in photon.items()}
         # at a face: leave, turn back, or visit the glass
         front = photon["up"] > 0
         angle = np.arccos(np.clip(np.abs(photon["up"]), 0, 1))
         passes = random.random(len(angle)) >= np.where(
-            front, _reflectance(angle, n_film, n_front, photon["tm"]), _reflectance(angle, n_film, n_glass, photon["tm"])
+            front,
+            _reflectance(angle, n_film, n_front, photon["tm"]),
+            _reflectance(angle, n_film, n_glass, photon["tm"]),
         )
         photon["depth"] = np.where(front, 0.0, 1.0)
         gone = passes & front
@@ -194,18 +206,29 @@ def trace(
             leave(photon, "back", into)
             gone = gone | into
         else:
-            gone = gone | _visit_glass(photon, into, angle, random, leave, n_film, n_glass, n_front, glass_mm, radius_mm)
-        photon["up"] = np.where(passes & ~front, photon["up"] * -1, np.where(passes, photon["up"], -photon["up"]))
+            gone = gone | _visit_glass(
+                photon, into, angle, random, leave, n_film, n_glass, n_front, glass_mm, radius_mm
+            )
+        photon["up"] = np.where(
+            passes & ~front, photon["up"] * -1, np.where(passes, photon["up"], -photon["up"])
+        )
         photon = {name: values[~gone] for name, values in photon.items()}
         if fresh is not None:
-            photon = {name: np.concatenate([values, fresh[name]]) for name, values in photon.items()}
+            photon = {
+                name: np.concatenate([values, fresh[name]]) for name, values in photon.items()
+            }
     else:
         raise ValueError(
             f"optical_density: expected every photon to end within {max_events} steps, found {len(photon['depth'])} still on their way; "
             "light that is trapped needs some absorption or a rim"
         )
     left = np.concatenate(generations) if generations else np.zeros(0, int)
-    return Fates(photons, **counts, by_generation=np.bincount(left), escaped_nm=np.concatenate(colours) if spectral and colours else None)
+    return Fates(
+        photons,
+        **counts,
+        by_generation=np.bincount(left),
+        escaped_nm=np.concatenate(colours) if spectral and colours else None,
+    )
 
 
 def _visit_glass(photon, into, angle, random, leave, n_film, n_glass, n_front, glass_mm, radius_mm):
@@ -221,7 +244,9 @@ def _visit_glass(photon, into, angle, random, leave, n_film, n_glass, n_front, g
             rim = np.hypot(photon["x"][live], photon["y"][live]) > radius_mm
             _count(photon, "edge", live[rim], leave, gone)
             live, tilt, step = live[~rim], tilt[~rim], step[~rim]
-            through = random.random(len(live)) >= _reflectance(tilt, n_glass, 1.0 if downward else n_film, photon["tm"][live])
+            through = random.random(len(live)) >= _reflectance(
+                tilt, n_glass, 1.0 if downward else n_film, photon["tm"][live]
+            )
             if downward:
                 _count(photon, "back", live[through], leave, gone)
             # upward, what passes is back in the film, heading for the front
@@ -264,4 +289,6 @@ def _check(photons, n_film, n_front, n_glass, internal_yield, glass_mm, radius_m
         if not (np.isfinite(value) and value > 0):
             raise ValueError(f"{name}: expected a positive number, found {value}")
     if not 0 <= internal_yield <= 1:
-        raise ValueError(f"internal_yield: expected a probability from 0 to 1, found {internal_yield}")
+        raise ValueError(
+            f"internal_yield: expected a probability from 0 to 1, found {internal_yield}"
+        )

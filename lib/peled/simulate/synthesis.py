@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 #: Abridged standard atomic weights and uncertainties, IUPAC 2021 (doi:10.1515/pac-2019-0603).
-ATOMIC_WEIGHTS = {"H": (1.008, 0.0002), "C": (12.011, 0.002), "N": (14.007, 0.001), "Br": (79.904, 0.003), "I": (126.90447, 0.00003), "Pb": (207.2, 1.1)}
+ATOMIC_WEIGHTS = {
+    "H": (1.008, 0.0002),
+    "C": (12.011, 0.002),
+    "N": (14.007, 0.001),
+    "Br": (79.904, 0.003),
+    "I": (126.90447, 0.00003),
+    "Pb": (207.2, 1.1),
+}
 PBI2 = {"Pb": 1, "I": 2}
 MABR = {"C": 1, "H": 6, "N": 1, "Br": 1}
 
@@ -46,7 +53,15 @@ class Bench:
 
 
 def precursor(
-    trials: int, *, mass_pbi2_mg: float, mass_mabr_mg: float, volume_mL: float, injected_mL: float, batches: int, bench: Bench, seed: int
+    trials: int,
+    *,
+    mass_pbi2_mg: float,
+    mass_mabr_mg: float,
+    volume_mL: float,
+    injected_mL: float,
+    batches: int,
+    bench: Bench,
+    seed: int,
 ) -> dict[str, np.ndarray]:
     """Make the precursor solution `trials` times and inject it.
 
@@ -56,7 +71,10 @@ def precursor(
         Each of shape (trials,): `n_pbi2_mmol`, `n_mabr_mmol`, `iodide_to_bromide`, `x_iodide`, `lead_mol_L`, `injected_lead_mmol`.
     """
     rng = np.random.default_rng(seed)
-    weight = {symbol: rng.normal(value, error, trials) for symbol, (value, error) in ATOMIC_WEIGHTS.items()}
+    weight = {
+        symbol: rng.normal(value, error, trials)
+        for symbol, (value, error) in ATOMIC_WEIGHTS.items()
+    }
     balance = rng.normal(1, bench.balance_calibration, trials)
     pipette = rng.normal(1, bench.pipette_calibration, trials)
 
@@ -64,12 +82,19 @@ def precursor(
         true = rng.normal(mass, bench.balance_repeatability_mg, trials) * balance
         if bench.spill:
             true = true * (1 - np.minimum(rng.exponential(bench.spill, trials), 0.5))
-        return true * rng.uniform(purity, 1, trials) / sum(count * weight[s] for s, count in formula.items())
+        return (
+            true
+            * rng.uniform(purity, 1, trials)
+            / sum(count * weight[s] for s, count in formula.items())
+        )
 
     def volume(nominal: float) -> np.ndarray:
         return nominal * pipette * rng.normal(1, bench.pipette_repeatability, trials)
 
-    lead, bromide = moles(mass_pbi2_mg, PBI2, bench.purity_pbi2), moles(mass_mabr_mg, MABR, bench.purity_mabr)
+    lead, bromide = (
+        moles(mass_pbi2_mg, PBI2, bench.purity_pbi2),
+        moles(mass_mabr_mg, MABR, bench.purity_mabr),
+    )
     solvent = volume(volume_mL)
     if bench.evaporation:
         solvent = solvent * (1 - np.minimum(rng.exponential(bench.evaporation, trials), 0.5))
@@ -84,9 +109,13 @@ def precursor(
     }
 
 
-def crystals(count: int, *, edge_nm: float, edge_sd_nm: float, a_angstrom: float, seed: int) -> dict[str, np.ndarray]:
+def crystals(
+    count: int, *, edge_nm: float, edge_sd_nm: float, a_angstrom: float, seed: int
+) -> dict[str, np.ndarray]:
     """Draw cubes and count their cells one by one: whole cells along each edge, lead atoms, lead atoms of the outer layer."""
     rng = np.random.default_rng(seed)
-    cells = np.maximum(np.rint(rng.normal(edge_nm, edge_sd_nm, count) * 10 / a_angstrom), 1).astype(int)
+    cells = np.maximum(np.rint(rng.normal(edge_nm, edge_sd_nm, count) * 10 / a_angstrom), 1).astype(
+        int
+    )
     inner = np.maximum(cells - 2, 0)
     return {"cells": cells, "lead": cells**3, "surface_lead": cells**3 - inner**3}

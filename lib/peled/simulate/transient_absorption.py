@@ -40,7 +40,12 @@ PUMP_NM, PUMP_UJ_CM2 = 520.0, 106.0
 RESOLUTION_PS, LONGEST_PS = 0.1, 800.0
 SCANS = {"before": 72, "after": 60}
 EDGE_NM = {"neat": 16.3, "E+G": 12.0}
-PL_NM = {("neat", "before"): 649.0, ("neat", "after"): 669.0, ("E+G", "before"): 628.0, ("E+G", "after"): 632.0}
+PL_NM = {
+    ("neat", "before"): 649.0,
+    ("neat", "after"): 669.0,
+    ("E+G", "before"): 628.0,
+    ("E+G", "after"): 632.0,
+}
 
 ASSUMPTIONS = (
     "3.0 pairs per crystal on average in neat and E+G films, not the tens that the printed fluence implies (see the notebook)",
@@ -77,10 +82,19 @@ class Film:
 
 def film(sample: str, state: str, **changes) -> Film:
     """The four films of the paper as assumed here."""
-    found = Film(gap_eV=HC_EV_NM / PL_NM[sample, "before"] + 0.030, edge_nm=EDGE_NM[sample], tau_auger_ps=22.0 if sample == "neat" else 20.0)
+    found = Film(
+        gap_eV=HC_EV_NM / PL_NM[sample, "before"] + 0.030,
+        edge_nm=EDGE_NM[sample],
+        tau_auger_ps=22.0 if sample == "neat" else 20.0,
+    )
     if state == "after":
         strength = 1.0 if sample == "neat" else 0.1
-        found = replace(found, domain_share=0.10 * strength, funnel_share=0.12 * strength, domain_gap_eV=1.83 if sample == "neat" else 1.93)
+        found = replace(
+            found,
+            domain_share=0.10 * strength,
+            funnel_share=0.12 * strength,
+            domain_gap_eV=1.83 if sample == "neat" else 1.93,
+        )
     return replace(found, **changes)
 
 
@@ -99,7 +113,9 @@ def elliott(energy_eV, gap_eV, binding_eV, width_eV, exciton=1.0):
         bound[np.argmin(np.abs(fine + ry / n**2))] += 4 * np.pi * ry / n**3 / 0.002 * 0.25
     above = fine > 0
     x = np.pi * np.sqrt(ry / np.where(above, np.maximum(fine, 1e-5), 1.0))
-    free = np.where(above, 2 * x / (1 - np.exp(-2 * x)) * np.sqrt(np.maximum(fine, 0)) / np.sqrt(0.25), 0.0)
+    free = np.where(
+        above, 2 * x / (1 - np.exp(-2 * x)) * np.sqrt(np.maximum(fine, 0)) / np.sqrt(0.25), 0.0
+    )
     bound, free = (np.convolve(y, kernel, mode="same") for y in (bound, free))
     at = np.asarray(energy_eV) - gap_eV
     return exciton * np.interp(at, fine, bound, left=0.0), np.interp(at, fine, free, left=0.0)
@@ -119,7 +135,12 @@ def occupation(energy_above_eV, density_cm3, temperature_K, mass=0.2):
     states = 2.509e19 * mass**1.5 * (temperature_K / 300) ** 1.5
     logs, eta = _fermi_table()
     level = np.interp(np.log(max(density_cm3, 1e10) / states), logs, eta)
-    return 1 / (1 + np.exp(np.clip(np.maximum(energy_above_eV, 0) / (2 * KB_EV * temperature_K) - level, -700, 700)))
+    return 1 / (
+        1
+        + np.exp(
+            np.clip(np.maximum(energy_above_eV, 0) / (2 * KB_EV * temperature_K) - level, -700, 700)
+        )
+    )
 
 
 def absorbance(f: Film, energy_eV, pairs: float, temperature_K: float):
@@ -172,7 +193,9 @@ def response(f: Film, wavelength_nm):
     if f.domain_share > 0:
         domain = replace(f, gap_eV=f.domain_gap_eV, absorbance=f.absorbance * f.domain_share)
         bound, free = elliott(energy, domain.gap_eV, domain.binding_eV, domain.width_eV)
-        bleach = domain.absorbance * (bound + free * np.exp(-np.maximum(energy - domain.gap_eV, 0) / (2 * KB_EV * 300)))
+        bleach = domain.absorbance * (
+            bound + free * np.exp(-np.maximum(energy - domain.gap_eV, 0) / (2 * KB_EV * 300))
+        )
         filled = 1 - np.exp(-np.outer(moved, numbers) * 1.5)
         signal -= np.einsum("tn,tn->t", p, filled)[:, None] * bleach
     return time, signal
@@ -185,7 +208,12 @@ def group_delay_ps(wavelength_nm, millimetres=12.0, reference_nm=630.0):
     """Group delay of fused silica relative to a reference wavelength."""
 
     def index(um):
-        return np.sqrt(1 + 0.6961663 * um**2 / (um**2 - 0.0684043**2) + 0.4079426 * um**2 / (um**2 - 0.1162414**2) + 0.8974794 * um**2 / (um**2 - 9.896161**2))
+        return np.sqrt(
+            1
+            + 0.6961663 * um**2 / (um**2 - 0.0684043**2)
+            + 0.4079426 * um**2 / (um**2 - 0.1162414**2)
+            + 0.8974794 * um**2 / (um**2 - 9.896161**2)
+        )
 
     def group(nm):
         um, d = np.asarray(nm, float) / 1e3, 1e-4
@@ -196,7 +224,16 @@ def group_delay_ps(wavelength_nm, millimetres=12.0, reference_nm=630.0):
 
 def delays_ps():
     """Delays of a scan: fine around zero, then logarithmic to 800 ps."""
-    return np.unique(np.round(np.r_[np.arange(-2.0, -0.6, 0.2), np.arange(-0.6, 1.4, 0.05), np.geomspace(1.4, LONGEST_PS, 62)], 4))
+    return np.unique(
+        np.round(
+            np.r_[
+                np.arange(-2.0, -0.6, 0.2),
+                np.arange(-0.6, 1.4, 0.05),
+                np.geomspace(1.4, LONGEST_PS, 62),
+            ],
+            4,
+        )
+    )
 
 
 def ideal(f: Film, delay_ps, wavelength_nm, *, artefact=1.5e-3, t0_ps=0.05, fwhm_ps=RESOLUTION_PS):
@@ -216,7 +253,12 @@ def ideal(f: Film, delay_ps, wavelength_nm, *, artefact=1.5e-3, t0_ps=0.05, fwhm
         on_edge = np.abs(x) < sigma * 0.05  # half of the sample that straddles zero
         out[:, j] = (np.where(on_edge, 0.5 * clean[0, j], seen)) @ weight
         z = centre / sigma
-        out[:, j] += artefact * np.cos(wavelength_nm[j] / 40.0) * (1 - 0.8 * z - 0.6 * z**2) * np.exp(-0.5 * z**2)
+        out[:, j] += (
+            artefact
+            * np.cos(wavelength_nm[j] / 40.0)
+            * (1 - 0.8 * z - 0.6 * z**2)
+            * np.exp(-0.5 * z**2)
+        )
     return out
 
 
@@ -230,19 +272,44 @@ def visiting_time(count: int, order: str = "alternating"):
     return when
 
 
-def scans(f: Film, delay_ps, wavelength_nm, count: int, seed: int, *, noise=0.85e-3, drift=-0.03, order="alternating", spikes=True, scatter=True):
+def scans(
+    f: Film,
+    delay_ps,
+    wavelength_nm,
+    count: int,
+    seed: int,
+    *,
+    noise=0.85e-3,
+    drift=-0.03,
+    order="alternating",
+    spikes=True,
+    scatter=True,
+):
     """Single scans with noise, drift and pump scatter, shape (count, delays, wavelengths)."""
     rng = np.random.default_rng(seed)
-    clean = ideal(f, delay_ps, wavelength_nm) * (1 + drift * visiting_time(len(delay_ps), order))[:, None]
+    clean = (
+        ideal(f, delay_ps, wavelength_nm)
+        * (1 + drift * visiting_time(len(delay_ps), order))[:, None]
+    )
     distance = (wavelength_nm[:, None] - wavelength_nm[None, :]) / 40.0
     common = np.linalg.cholesky(np.exp(-0.5 * distance**2) + 1e-8 * np.eye(len(wavelength_nm)))
     out = np.empty((count, *clean.shape))
-    near = np.exp(-0.5 * ((wavelength_nm - PUMP_NM) / 3.5) ** 2) if scatter else np.zeros(len(wavelength_nm))
+    near = (
+        np.exp(-0.5 * ((wavelength_nm - PUMP_NM) / 3.5) ** 2)
+        if scatter
+        else np.zeros(len(wavelength_nm))
+    )
     for i in range(count):
         shared = rng.standard_normal(clean.shape) @ common.T
         own = rng.standard_normal(clean.shape)
-        out[i] = clean + noise * (np.sqrt(2 / 3) * shared + np.sqrt(1 / 3) * own) + near * (4e-3 + 6e-3 * rng.standard_normal((clean.shape[0], 1)))
-        if spikes and i % 20 == 7:  # a cosmic ray or a dust grain: one delay of one scan is off at all wavelengths
+        out[i] = (
+            clean
+            + noise * (np.sqrt(2 / 3) * shared + np.sqrt(1 / 3) * own)
+            + near * (4e-3 + 6e-3 * rng.standard_normal((clean.shape[0], 1)))
+        )
+        if (
+            spikes and i % 20 == 7
+        ):  # a cosmic ray or a dust grain: one delay of one scan is off at all wavelengths
             out[i, rng.integers(clean.shape[0])] += rng.choice([-1, 1]) * 0.03
     return out
 
@@ -259,7 +326,13 @@ def photoluminescence(sample: str, wavelength_nm, rng):
 
     columns = [spectrum(PL_NM[sample, "before"], 13.0, 0.0)]
     for _ in range(SCANS["after"]):
-        columns.append(spectrum(PL_NM[sample, "after"] + 0.6 * rng.standard_normal(), 14.0, 0.35 if sample == "neat" else 0.02))
+        columns.append(
+            spectrum(
+                PL_NM[sample, "after"] + 0.6 * rng.standard_normal(),
+                14.0,
+                0.35 if sample == "neat" else 0.02,
+            )
+        )
     counts = np.column_stack(columns) * 6000 + 40
     return rng.poisson(counts)
 
@@ -274,14 +347,43 @@ def main(folder: Path | None = None) -> None:
         stem = sample.replace("+", "")
         for j, state in enumerate(("before", "after")):
             f, count = film(sample, state), SCANS[state]
-            mean = scans(f, delay, wide, 4, 100 + 10 * i + j, noise=0.85e-3 / np.sqrt(count / 4), spikes=False).mean(0)
-            write_ufs(folder / f"{stem}_{state}.ufs", delay, wide, mean, metadata=note.format(sample=sample, state=state, count=count))
+            mean = scans(
+                f,
+                delay,
+                wide,
+                4,
+                100 + 10 * i + j,
+                noise=0.85e-3 / np.sqrt(count / 4),
+                spikes=False,
+            ).mean(0)
+            write_ufs(
+                folder / f"{stem}_{state}.ufs",
+                delay,
+                wide,
+                mean,
+                metadata=note.format(sample=sample, state=state, count=count),
+            )
             single = scans(f, delay, coarse, count, 200 + 10 * i + j, scatter=False)
-            _save_npz(folder / f"{stem}_{state}_scans.npz", delay_ps=delay, wavelength_nm=coarse, dA_uOD=np.round(single * 1e6).astype(np.int16))
+            _save_npz(
+                folder / f"{stem}_{state}_scans.npz",
+                delay_ps=delay,
+                wavelength_nm=coarse,
+                dA_uOD=np.round(single * 1e6).astype(np.int16),
+            )
     # One film at rising fluence, every microscopic rate unchanged; and one scanned in plain ascending order.
     for pairs in (0.5, 1.5, 5.0, 15.0, 36.0):
         f = film("neat", "before", pairs=pairs)
-        mean = scans(f, delay, coarse, 1, int(300 + 10 * pairs), noise=3e-5, drift=0.0, spikes=False, scatter=False)[0]
+        mean = scans(
+            f,
+            delay,
+            coarse,
+            1,
+            int(300 + 10 * pairs),
+            noise=3e-5,
+            drift=0.0,
+            spikes=False,
+            scatter=False,
+        )[0]
         write_ufs(
             folder / f"fluence_{pairs:04.1f}_pairs.ufs",
             delay,
@@ -289,8 +391,23 @@ def main(folder: Path | None = None) -> None:
             mean,
             metadata=f"Average pairs per crystal: {pairs}\nOrigin: forward model, not a measurement\n",
         )
-    for name, order, drift in (("alternating", "alternating", -0.1), ("ascending", "ascending", -0.1), ("steady", "alternating", 0.0)):
-        mean = scans(film("neat", "before"), delay, coarse, 1, 400, noise=3e-5, drift=drift, order=order, spikes=False, scatter=False)[0]
+    for name, order, drift in (
+        ("alternating", "alternating", -0.1),
+        ("ascending", "ascending", -0.1),
+        ("steady", "alternating", 0.0),
+    ):
+        mean = scans(
+            film("neat", "before"),
+            delay,
+            coarse,
+            1,
+            400,
+            noise=3e-5,
+            drift=drift,
+            order=order,
+            spikes=False,
+            scatter=False,
+        )[0]
         write_ufs(
             folder / f"order_{name}.ufs",
             delay,
@@ -301,9 +418,17 @@ def main(folder: Path | None = None) -> None:
     nm = np.arange(580.0, 740.1, 1.0)
     for i, sample in enumerate(("neat", "E+G")):
         counts = photoluminescence(sample, nm, np.random.default_rng(500 + i))
-        head = ",".join(["Wavelength (nm)", "fresh (counts)", *(f"scan {k + 1:02d} (counts)" for k in range(SCANS["after"]))])
+        head = ",".join(
+            [
+                "Wavelength (nm)",
+                "fresh (counts)",
+                *(f"scan {k + 1:02d} (counts)" for k in range(SCANS["after"])),
+            ]
+        )
         rows = [",".join([f"{w:.1f}", *map(str, c)]) for w, c in zip(nm, counts, strict=True)]
-        files.write_atomically(folder / f"pl_{sample.replace('+', '')}.csv", "\n".join([head, *rows]) + "\n")
+        files.write_atomically(
+            folder / f"pl_{sample.replace('+', '')}.csv", "\n".join([head, *rows]) + "\n"
+        )
 
 
 def _save_npz(path: Path, **arrays) -> None:

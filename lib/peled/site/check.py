@@ -10,8 +10,37 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-_VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-_PHRASING_ONLY = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "span", "strong", "em", "code", "button", "summary", "label"}
+_VOID = {
+    "area",
+    "base",
+    "br",
+    "col",
+    "embed",
+    "hr",
+    "img",
+    "input",
+    "link",
+    "meta",
+    "source",
+    "track",
+    "wbr",
+}
+_PHRASING_ONLY = {
+    "p",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "span",
+    "strong",
+    "em",
+    "code",
+    "button",
+    "summary",
+    "label",
+}
 _BLOCK = {
     "p",
     "div",
@@ -200,7 +229,14 @@ class Page(HTMLParser):
         if tag == "label" and given.get("for"):
             self._labelled.add(given["for"])
         if tag in ("input", "select", "textarea"):
-            self._fields.append({"tag": tag, "id": given.get("id", ""), "inside": "label" in parents, "aria": bool(given.get("aria-label"))})
+            self._fields.append(
+                {
+                    "tag": tag,
+                    "id": given.get("id", ""),
+                    "inside": "label" in parents,
+                    "aria": bool(given.get("aria-label")),
+                }
+            )
         for attribute in ("href", "src"):
             if attribute in given:
                 self.links.append((tag, given[attribute] or "", self.getpos()[0]))
@@ -224,7 +260,11 @@ class Page(HTMLParser):
             return
         if not self._open or self._open[-1][0] != tag:
             self._fault(f"</{tag}> closes <{self._open[-1][0] if self._open else 'nothing'}>")
-            while self._open and any(name == tag for name, _ in self._open) and self._open[-1][0] != tag:
+            while (
+                self._open
+                and any(name == tag for name, _ in self._open)
+                and self._open[-1][0] != tag
+            ):
                 self._open.pop()
                 self._text.pop()
         if self._open and self._open[-1][0] == tag:
@@ -236,7 +276,10 @@ class Page(HTMLParser):
 
 def site(folder: Path) -> list[str]:
     """Every fault of the pages in a folder, each with page and line; empty when all is in order."""
-    pages = {path: Page(path.relative_to(folder).as_posix(), path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.html"))}
+    pages = {
+        path: Page(path.relative_to(folder).as_posix(), path.read_text(encoding="utf-8"))
+        for path in sorted(folder.rglob("*.html"))
+    }
     found = [fault for page in pages.values() for fault in page.faults]
     for path, page in pages.items():
         found += _dead_links(folder, path, page, pages)
@@ -255,11 +298,20 @@ def _dead_links(folder: Path, path: Path, page: Page, pages: dict[Path, Page]) -
         if parts.scheme == "data":
             continue
         target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-        if parts.scheme or parts.netloc or parts.path.startswith("/") or not target.is_relative_to(folder.resolve()):
+        if (
+            parts.scheme
+            or parts.netloc
+            or parts.path.startswith("/")
+            or not target.is_relative_to(folder.resolve())
+        ):
             found.append(f"{page.name}, line {line}: {link} leads out of the site")
         elif not target.is_file():
             found.append(f"{page.name}, line {line}: {link} leads nowhere")
-        elif parts.fragment and (goal := pages.get(folder / target.relative_to(folder.resolve()))) is not None and unquote(parts.fragment) not in goal.ids:
+        elif (
+            parts.fragment
+            and (goal := pages.get(folder / target.relative_to(folder.resolve()))) is not None
+            and unquote(parts.fragment) not in goal.ids
+        ):
             found.append(f"{page.name}, line {line}: {link} names no place on its page")
     return found
 
@@ -271,4 +323,7 @@ def _parse_errors(path: Path, name: str) -> list[str]:
         return []
     parser = html5lib.HTMLParser()
     parser.parse(path.read_text(encoding="utf-8"))
-    return [f"{name}, line {place[0]}: {code} {details or ''}".strip() for place, code, details in parser.errors]
+    return [
+        f"{name}, line {place[0]}: {code} {details or ''}".strip()
+        for place, code, details in parser.errors
+    ]

@@ -82,7 +82,11 @@ def cards(figures_dir: Path, gathered: claims.Gathered) -> list[PanelCard]:
         run = runs.get(records.key(sidecar.resolve()))
         known = ledger.get(name)
         title = known.plotted if known else record["title"]
-        code = {path: digest for path, digest in (run.inputs if run else {}).items() if path.startswith(("lib/", "notebooks/")) or path.endswith(".lock")}
+        code = {
+            path: digest
+            for path, digest in (run.inputs if run else {}).items()
+            if path.startswith(("lib/", "notebooks/")) or path.endswith(".lock")
+        }
         made.append(
             PanelCard(
                 name,
@@ -115,7 +119,10 @@ def _cell_sources(notebook: str) -> tuple[tuple[str, str], ...]:
     path = files.ROOT / notebook
     if not notebook or not path.is_file():
         return ()
-    return tuple((cell.get("id", ""), "".join(cell["source"])) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
+    return tuple(
+        (cell.get("id", ""), "".join(cell["source"]))
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+    )
 
 
 def cell_of_claim(claim_id: str, notebook: str) -> str:
@@ -136,11 +143,22 @@ def methods() -> list[dict]:
             continue
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
         if text:
-            group = inner.parts[0].removesuffix(".py") if len(inner.parts) > 1 else "the corridor" if inner.stem not in claims.topics() else inner.stem
+            group = (
+                inner.parts[0].removesuffix(".py")
+                if len(inner.parts) > 1
+                else "the corridor"
+                if inner.stem not in claims.topics()
+                else inner.stem
+            )
             name = ".".join(["peled", *inner.with_suffix("").parts]).removesuffix(".__init__")
-            groups.setdefault(group, {"name": group, "modules": []})["modules"].append({"name": name, "path": f"lib/peled/{inner.as_posix()}", "text": text})
+            groups.setdefault(group, {"name": group, "modules": []})["modules"].append(
+                {"name": name, "path": f"lib/peled/{inner.as_posix()}", "text": text}
+            )
     ours = claims.topics()
-    return sorted(groups.values(), key=lambda g: (ours.index(g["name"]) if g["name"] in ours else len(ours), g["name"]))
+    return sorted(
+        groups.values(),
+        key=lambda g: (ours.index(g["name"]) if g["name"] in ours else len(ours), g["name"]),
+    )
 
 
 def catalogue() -> dict:
@@ -154,4 +172,8 @@ def citation() -> dict:
     import yaml
 
     path = files.ROOT / "CITATION.cff"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {"title": "An executable paper"}
+    return (
+        yaml.safe_load(path.read_text(encoding="utf-8"))
+        if path.is_file()
+        else {"title": "An executable paper"}
+    )

@@ -41,11 +41,15 @@ def notebook_body(path: Path, pictures: Path, alt: dict[str, str]) -> tuple[str,
         from bs4 import BeautifulSoup
         from nbconvert import HTMLExporter
     except ImportError as error:
-        raise SiteError(f"notebooks are rendered by nbconvert, which is not installed ({error.name}); `make site` installs it") from None
+        raise SiteError(
+            f"notebooks are rendered by nbconvert, which is not installed ({error.name}); `make site` installs it"
+        ) from None
     import logging
 
     logging.getLogger("traitlets").setLevel(logging.ERROR)  # alternative texts are given below
-    body, _ = HTMLExporter(template_name="basic").from_notebook_node(nbformat.read(with_outputs(path), as_version=4))
+    body, _ = HTMLExporter(template_name="basic").from_notebook_node(
+        nbformat.read(with_outputs(path), as_version=4)
+    )
     soup = BeautifulSoup(body, "html.parser")
     _inert(soup)
     title = soup.h1.get_text().removesuffix("¶").strip() if soup.h1 else path.stem
@@ -55,12 +59,17 @@ def notebook_body(path: Path, pictures: Path, alt: dict[str, str]) -> tuple[str,
             source = image.get("src", "")
             if match := re.fullmatch(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)", source):
                 image["src"] = "img/" + _write_picture(base64.b64decode(match[1]), pictures)
-                image["alt"] = alt.get(cell["id"], "") or f"Figure {number + 1} drawn by the cell {cell['id']}: {_heading_before(cell)}"
+                image["alt"] = (
+                    alt.get(cell["id"], "")
+                    or f"Figure {number + 1} drawn by the cell {cell['id']}: {_heading_before(cell)}"
+                )
                 image["loading"] = "lazy"
         for wide in cell.select("pre, .output_html"):
             wide["tabindex"] = "0"  # so that a keyboard can scroll what is wider than the page
             wide["role"] = "region"
-            wide["aria-label"] = f"{'code' if wide.find_parent(class_='input') else 'output'} of cell {cell['id']}"
+            wide["aria-label"] = (
+                f"{'code' if wide.find_parent(class_='input') else 'output'} of cell {cell['id']}"
+            )
         for name in ("stream", "prompt"):
             for part in cell.select(f".{name}"):
                 if not part.get_text(strip=True) and not part.find("img"):
@@ -76,9 +85,13 @@ def with_outputs(path: Path) -> Path:
     """The committed notebook where it carries outputs, else the copy that the runner has executed, else the notebook without."""
     executed = records.BUILD / "executed" / path.name
     try:
-        stored = any(cell.get("outputs") for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
+        stored = any(
+            cell.get("outputs") for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        )
     except (OSError, ValueError, KeyError) as error:
-        raise SiteError(f"{files.display_path(path)}: expected a notebook, found {error!r}") from None
+        raise SiteError(
+            f"{files.display_path(path)}: expected a notebook, found {error!r}"
+        ) from None
     return executed if executed.is_file() and not stored else path
 
 
@@ -88,7 +101,9 @@ def markdown(text: str, pictures: Path) -> str:
         from bs4 import BeautifulSoup
         from nbconvert.filters.markdown import markdown2html
     except ImportError as error:
-        raise SiteError(f"Markdown is rendered by nbconvert, which is not installed ({error.name}); `make site` installs it") from None
+        raise SiteError(
+            f"Markdown is rendered by nbconvert, which is not installed ({error.name}); `make site` installs it"
+        ) from None
     soup = BeautifulSoup(markdown2html(text), "html.parser")
     _inert(soup)
     for wide in soup.select("pre"):
@@ -105,7 +120,12 @@ def _inert(soup) -> None:
     for element in soup.find_all(True):
         for name in [name for name in element.attrs if name.lower().startswith("on")]:
             del element[name]
-        if str(element.get("href", "")).strip().lower().startswith(("javascript:", "data:", "vbscript:")):
+        if (
+            str(element.get("href", ""))
+            .strip()
+            .lower()
+            .startswith(("javascript:", "data:", "vbscript:"))
+        ):
             del element["href"]
 
 
@@ -158,10 +178,17 @@ def _formulas(soup, pictures: Path) -> None:
         parts = re.split(r"(\$\$.+?\$\$|\$[^$\n]+\$)", str(text), flags=re.DOTALL)
         if len(parts) == 1:
             continue
-        made = "".join(_formula(part, pictures) if part.startswith("$") and len(part) > 2 else html.escape(part, quote=False) for part in parts)
+        made = "".join(
+            _formula(part, pictures)
+            if part.startswith("$") and len(part) > 2
+            else html.escape(part, quote=False)
+            for part in parts
+        )
         text.replace_with(
             *[
-                child.extract() if not isinstance(child, NavigableString) else NavigableString(child)
+                child.extract()
+                if not isinstance(child, NavigableString)
+                else NavigableString(child)
                 for child in list(BeautifulSoup(made, "html.parser").contents)
             ]
         )
@@ -173,9 +200,18 @@ def _formula(source: str, pictures: Path) -> str:
 
     latex = source.strip("$").strip()
     name = "formula-" + hashlib.sha256(latex.encode()).hexdigest()[:12] + ".svg"
-    font = font_manager.FontProperties(family="DejaVu Sans", math_fontfamily="dejavusans", size=_FORMULA_PT)
+    font = font_manager.FontProperties(
+        family="DejaVu Sans", math_fontfamily="dejavusans", size=_FORMULA_PT
+    )
     try:
-        with mpl.rc_context({"savefig.transparent": True, "svg.hashsalt": "peled", "svg.fonttype": "path", "savefig.bbox": None}):
+        with mpl.rc_context(
+            {
+                "savefig.transparent": True,
+                "svg.hashsalt": "peled",
+                "svg.fonttype": "path",
+                "savefig.bbox": None,
+            }
+        ):
             stream = io.BytesIO()
             depth = mathtext.math_to_image(f"${latex}$", stream, prop=font, format="svg", dpi=72)
     except (ValueError, RuntimeError):  # beyond the subset of TeX that matplotlib draws

@@ -4,7 +4,19 @@ One module a technique (`xrd`, `microscopy`, `xps`, `ups`, `ftir`, `urbach`, `ic
 `films` for whole evaluations, `reading` for a folder of files, `plots` for the panels.
 """
 
-from peled.structure import composition, films, ftir, icpms, microscopy, plots, reading, ups, urbach, xps, xrd
+from peled.structure import (
+    composition,
+    films,
+    ftir,
+    icpms,
+    microscopy,
+    plots,
+    reading,
+    ups,
+    urbach,
+    xps,
+    xrd,
+)
 from peled.structure.composition import joint_composition
 from peled.structure.microscopy import segment, size_change, size_distribution
 from peled.structure.reading import survey

@@ -40,9 +40,13 @@ def joint_composition(estimates: Mapping[str, tuple[float, float]]) -> JointComp
     ValueError
         For fewer than two estimates or errors that are not positive.
     """
-    values, errors = np.array(list(estimates.values()), float).T if estimates else (np.empty(0), np.empty(0))
+    values, errors = (
+        np.array(list(estimates.values()), float).T if estimates else (np.empty(0), np.empty(0))
+    )
     if len(values) < 2 or not (errors > 0).all():
-        raise ValueError(f"joint composition: expected at least two estimates with positive errors, found {dict(estimates)}")
+        raise ValueError(
+            f"joint composition: expected at least two estimates with positive errors, found {dict(estimates)}"
+        )
     w = errors**-2.0
     mean = float(w @ values / w.sum())
     chi2 = float(w @ (values - mean) ** 2)
@@ -52,7 +56,12 @@ def joint_composition(estimates: Mapping[str, tuple[float, float]]) -> JointComp
         rest = w[others] @ values[others] / w[others].sum()
         pulls[name] = float((values[i] - rest) / np.hypot(errors[i], w[others].sum() ** -0.5))
     return JointComposition(
-        mean, float(w.sum() ** -0.5 * max(1.0, np.sqrt(chi2 / (len(values) - 1)))), chi2, float(stats.chi2.sf(chi2, len(values) - 1)), pulls, dict(estimates)
+        mean,
+        float(w.sum() ** -0.5 * max(1.0, np.sqrt(chi2 / (len(values) - 1)))),
+        chi2,
+        float(stats.chi2.sf(chi2, len(values) - 1)),
+        pulls,
+        dict(estimates),
     )
 
 
@@ -68,7 +77,11 @@ def bulk_wavelength_nm(x_br, bowing=(1.57, 0.39, 0.33)):
 
 
 def composition_from_gap(
-    wavelength_nm: float, error_nm: float = 1.0, confinement_eV: float = 0.0, confinement_error_eV: float = 0.0, bowing=(1.57, 0.39, 0.33)
+    wavelength_nm: float,
+    error_nm: float = 1.0,
+    confinement_eV: float = 0.0,
+    confinement_error_eV: float = 0.0,
+    bowing=(1.57, 0.39, 0.33),
 ) -> tuple[float, float]:
     """Bromide fraction whose bulk gap, plus a confinement energy, emits at `wavelength_nm`.
 
@@ -80,12 +93,18 @@ def composition_from_gap(
     energy = HC_EV_NM / wavelength_nm - confinement_eV
     low, high = bulk_gap_eV(-0.2, bowing), bulk_gap_eV(1.2, bowing)
     if not low < energy < high:
-        raise ValueError(f"gap: expected an emission between {HC_EV_NM / high:.4g} and {HC_EV_NM / low:.4g} nm, found {wavelength_nm:.4g} nm")
+        raise ValueError(
+            f"gap: expected an emission between {HC_EV_NM / high:.4g} and {HC_EV_NM / low:.4g} nm, found {wavelength_nm:.4g} nm"
+        )
     x = optimize.brentq(lambda x: bulk_gap_eV(x, bowing) - energy, -0.2, 1.2)
     slope = bowing[1] + 2 * bowing[2] * x
-    return float(x), float(np.hypot(HC_EV_NM / wavelength_nm**2 * error_nm, confinement_error_eV) / slope)
+    return float(x), float(
+        np.hypot(HC_EV_NM / wavelength_nm**2 * error_nm, confinement_error_eV) / slope
+    )
 
 
 def wavelength_slope_nm(x_br, bowing=(1.57, 0.39, 0.33)):
     """-d lambda/d x, nm per unit bromide fraction."""
-    return HC_EV_NM / bulk_gap_eV(x_br, bowing) ** 2 * (bowing[1] + 2 * bowing[2] * np.asarray(x_br))
+    return (
+        HC_EV_NM / bulk_gap_eV(x_br, bowing) ** 2 * (bowing[1] + 2 * bowing[2] * np.asarray(x_br))
+    )

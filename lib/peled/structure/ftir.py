@@ -47,7 +47,13 @@ class BandFit:
     noise: float = 0.0
 
 
-def penetration_depth_um(wavenumber_cm1, *, crystal_index: float = 2.40, sample_index: float = 1.8, angle_deg: float = 45.0):
+def penetration_depth_um(
+    wavenumber_cm1,
+    *,
+    crystal_index: float = 2.40,
+    sample_index: float = 1.8,
+    angle_deg: float = 45.0,
+):
     """Depth of the evanescent wave, lambda/(2 pi sqrt(n1^2 sin^2 - n2^2)) (Harrick 1967), micrometre.
 
     Raises
@@ -74,7 +80,9 @@ def baseline(wavenumber_cm1, absorbance, *, stiffness: float = 1e6) -> np.ndarra
 
     # The penalty acts on points: scaled so that one stiffness means the same at every resolution.
     spacing = np.median(np.abs(np.diff(wavenumber_cm1)))
-    return Baseline(np.asarray(wavenumber_cm1, float)).arpls(np.asarray(absorbance, float), lam=stiffness * (2.0 / spacing) ** 4, max_iter=100, tol=1e-4)[0]
+    return Baseline(np.asarray(wavenumber_cm1, float)).arpls(
+        np.asarray(absorbance, float), lam=stiffness * (2.0 / spacing) ** 4, max_iter=100, tol=1e-4
+    )[0]
 
 
 def fit_bands(
@@ -108,7 +116,9 @@ def fit_bands(
     """
     x, y = np.asarray(wavenumber_cm1, float), np.asarray(absorbance, float)
     if x.shape != y.shape or len(x) < 30 or (np.diff(x) <= 0).any() or not np.isfinite(y).all():
-        raise ValueError("infrared spectrum: expected at least 30 finite values over increasing wavenumber")
+        raise ValueError(
+            "infrared spectrum: expected at least 30 finite values over increasing wavenumber"
+        )
     if atr:
         y = atr_correct(x, y)
     ground = baseline(x, y, stiffness=stiffness)
@@ -116,25 +126,43 @@ def fit_bands(
     third = np.convolve(net, [1, -3, 3, -1], "valid")
     noise = float(np.median(np.abs(third)) / 0.6745 / np.sqrt(20))
     smooth = signal.savgol_filter(net, 9, 3)
-    peaks, _ = signal.find_peaks(smooth, prominence=max(prominence * noise, 0.012 * np.ptp(net)), width=2)
-    peaks = np.array([p for p in peaks if not any(low < x[p] < high for low, high in ignore_cm1)], int)
+    peaks, _ = signal.find_peaks(
+        smooth, prominence=max(prominence * noise, 0.012 * np.ptp(net)), width=2
+    )
+    peaks = np.array(
+        [p for p in peaks if not any(low < x[p] < high for low, high in ignore_cm1)], int
+    )
     peaks = np.sort(peaks[np.argsort(-smooth[peaks])][:max_bands])
     step = np.median(np.diff(x))
-    widths = np.clip(signal.peak_widths(smooth, peaks, 0.5)[0] * step, 4 * step, 250.0) if len(peaks) else np.empty(0)
+    widths = (
+        np.clip(signal.peak_widths(smooth, peaks, 0.5)[0] * step, 4 * step, 250.0)
+        if len(peaks)
+        else np.empty(0)
+    )
     model = np.zeros_like(x)
     bands = []
     for group in _groups(x[peaks], widths):
         found, curve = _fit_group(x, net, x[peaks[group]], widths[group], noise)
         model += curve
         bands += found
-    named = tuple(Band(*b, tuple(a for a in assignments if a.low_cm1 - 2 * b[1] <= b[0] <= a.high_cm1 + 2 * b[1])) for b in sorted(bands))
+    named = tuple(
+        Band(
+            *b,
+            tuple(a for a in assignments if a.low_cm1 - 2 * b[1] <= b[0] <= a.high_cm1 + 2 * b[1]),
+        )
+        for b in sorted(bands)
+    )
     return BandFit(label, x, net, ground, model, named, noise)
 
 
 def _groups(centres, widths) -> list[np.ndarray]:
     groups: list[list[int]] = []
     for i in range(len(centres)):
-        if groups and centres[i] - centres[groups[-1][-1]] < 1.5 * (widths[i] + widths[groups[-1][-1]]) and len(groups[-1]) < 6:
+        if (
+            groups
+            and centres[i] - centres[groups[-1][-1]] < 1.5 * (widths[i] + widths[groups[-1][-1]])
+            and len(groups[-1]) < 6
+        ):
             groups[-1].append(i)
         else:
             groups.append([i])
@@ -156,7 +184,13 @@ def _fit_group(x, y, centres, widths, noise):
     ramp = np.linspace(-1, 1, len(xs))
 
     def design(p):
-        return np.column_stack([*[_profile(xs, p[i], np.exp(p[n + i]), p[2 * n]) for i in range(n)], np.ones_like(xs), ramp])
+        return np.column_stack(
+            [
+                *[_profile(xs, p[i], np.exp(p[n + i]), p[2 * n]) for i in range(n)],
+                np.ones_like(xs),
+                ramp,
+            ]
+        )
 
     def residual(p):
         m = design(p)
@@ -165,15 +199,30 @@ def _fit_group(x, y, centres, widths, noise):
     start = np.r_[centres, np.log(widths), 0.5]
     low = np.r_[centres - widths, np.log(widths) - 1.2, 0.0]
     high = np.r_[centres + widths, np.log(widths) + 1.2, 1.0]
-    solution = optimize.least_squares(residual, start, bounds=(low, high), x_scale=np.r_[0.2 * widths, np.full(n, 0.2), 0.2], max_nfev=40)
+    solution = optimize.least_squares(
+        residual,
+        start,
+        bounds=(low, high),
+        x_scale=np.r_[0.2 * widths, np.full(n, 0.2), 0.2],
+        max_nfev=40,
+    )
     p = solution.x
     m = design(p)
     c = np.linalg.lstsq(m, ys, rcond=1e-9)[0]
     h = 1e-4
-    jacobian = np.column_stack([*[(design(p + h * e) - design(p - h * e)) @ c / (2 * h) for e in np.eye(len(p))], m]) / noise
+    jacobian = (
+        np.column_stack(
+            [*[(design(p + h * e) - design(p - h * e)) @ c / (2 * h) for e in np.eye(len(p))], m]
+        )
+        / noise
+    )
     scale = np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300)
     chi2 = float(np.sum(((ys - m @ c) / noise) ** 2) / max(len(xs) - len(p) - n - 2, 1))
-    covariance = np.linalg.pinv((jacobian / scale).T @ (jacobian / scale), rcond=1e-10, hermitian=True) / np.outer(scale, scale) * max(chi2, 1)
+    covariance = (
+        np.linalg.pinv((jacobian / scale).T @ (jacobian / scale), rcond=1e-10, hermitian=True)
+        / np.outer(scale, scale)
+        * max(chi2, 1)
+    )
     errors = np.sqrt(np.maximum(np.diag(covariance), 0))
     found = []
     for i in range(n):
@@ -182,7 +231,17 @@ def _fit_group(x, y, centres, widths, noise):
         height, height_error = float(c[i]), float(errors[2 * n + 1 + i])
         area_error = unit * float(np.hypot(height_error, height * errors[n + i]))
         if height > 3 * noise:
-            found.append((float(p[i]), float(errors[i]), height, height_error, fwhm, height * unit, area_error))
+            found.append(
+                (
+                    float(p[i]),
+                    float(errors[i]),
+                    height,
+                    height_error,
+                    fwhm,
+                    height * unit,
+                    area_error,
+                )
+            )
     curve = np.zeros_like(x)
     curve[near] = m @ c
     return found, curve

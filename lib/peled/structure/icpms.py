@@ -45,12 +45,22 @@ def calibrate(concentration, signal, signal_error) -> Calibration:
     """
     c, y, s = (np.asarray(v, float) for v in (concentration, signal, signal_error))
     if len(c) < 3 or not (s > 0).all() or len(np.unique(c)) < 2:
-        raise ValueError(f"calibration: expected at least three standards of different concentration with positive errors, found {len(c)}")
+        raise ValueError(
+            f"calibration: expected at least three standards of different concentration with positive errors, found {len(c)}"
+        )
     design = np.column_stack([np.ones_like(c), c]) / s[:, None]
     covariance = np.linalg.inv(design.T @ design)
     a, b = covariance @ (design.T @ (y / s))
     chi2 = float(np.sum(((y - a - b * c) / s) ** 2) / max(len(c) - 2, 1))
-    return Calibration(float(a), float(b), covariance * max(chi2, 1.0), chi2, c, y, (float(c.min()), float(c.max())))
+    return Calibration(
+        float(a),
+        float(b),
+        covariance * max(chi2, 1.0),
+        chi2,
+        c,
+        y,
+        (float(c.min()), float(c.max())),
+    )
 
 
 def lead_content(
@@ -71,20 +81,36 @@ def lead_content(
     ValueError
         If slope, volume, dilution or mass is not positive.
     """
-    for name, value in (("slope", calibration.slope), ("volume_ml", volume_ml), ("dilution", dilution), ("mass_mg", mass_mg)):
+    for name, value in (
+        ("slope", calibration.slope),
+        ("volume_ml", volume_ml),
+        ("dilution", dilution),
+        ("mass_mg", mass_mg),
+    ):
         if not value > 0:
             raise ValueError(f"{name}: expected a positive number, found {value}")
     concentration = (signal - calibration.intercept) / calibration.slope
     gradient = np.array([-1 / calibration.slope, -concentration / calibration.slope])
-    variance = (signal_error / calibration.slope) ** 2 + gradient @ calibration.covariance @ gradient
+    variance = (
+        signal_error / calibration.slope
+    ) ** 2 + gradient @ calibration.covariance @ gradient
     factor = volume_ml / 1000 * dilution / mass_mg
     value = concentration * factor
-    error = np.sqrt(variance * factor**2 + value**2 * ((mass_error_mg / mass_mg) ** 2 + dilution_relative_error**2))
-    notes = () if concentration <= 1.05 * calibration.range[1] else (f"{concentration:.3g} lies above the highest standard {calibration.range[1]:.3g}",)
+    error = np.sqrt(
+        variance * factor**2
+        + value**2 * ((mass_error_mg / mass_mg) ** 2 + dilution_relative_error**2)
+    )
+    notes = (
+        ()
+        if concentration <= 1.05 * calibration.range[1]
+        else (f"{concentration:.3g} lies above the highest standard {calibration.range[1]:.3g}",)
+    )
     return Content(float(value), float(error), notes)
 
 
-def ceiling(ligand_mass: float, *, lead: float = 1.0, ligands: float = 1.0, hydrogens_lost: float = 2.0) -> float:
+def ceiling(
+    ligand_mass: float, *, lead: float = 1.0, ligands: float = 1.0, hydrogens_lost: float = 2.0
+) -> float:
     """Lead content, microgram per milligram, of a complex of `lead` Pb with `ligands` ligands, `hydrogens_lost` H from each Pb bound."""
     return 1000 * lead * PB / (lead * PB + ligands * ligand_mass - lead * hydrogens_lost * HYDROGEN)
 
@@ -92,9 +118,11 @@ def ceiling(ligand_mass: float, *, lead: float = 1.0, ligands: float = 1.0, hydr
 def stoichiometric_ceilings() -> dict[str, float]:
     """Lead contents of the pure solids one could think of, microgram per milligram."""
     both = sum(LIGANDS.values())
-    return {"Pb-GL 1:1": ceiling(LIGANDS["GL"]), "Pb-EDTA 1:1": ceiling(LIGANDS["EDTA"]), "Pb-E+G 1:1": ceiling(both, lead=2, ligands=1)} | {
-        name: 1000 * PB / mass for name, mass in PEROVSKITE.items()
-    }
+    return {
+        "Pb-GL 1:1": ceiling(LIGANDS["GL"]),
+        "Pb-EDTA 1:1": ceiling(LIGANDS["EDTA"]),
+        "Pb-E+G 1:1": ceiling(both, lead=2, ligands=1),
+    } | {name: 1000 * PB / mass for name, mass in PEROVSKITE.items()}
 
 
 def lead_per_ligand(content_ug_mg: float, ligand_mass: float) -> float:
@@ -104,7 +132,12 @@ def lead_per_ligand(content_ug_mg: float, ligand_mass: float) -> float:
     return ligand_mass / rest
 
 
-def mass_balance(*, nanocrystal_mg: float = 120.0, nanocrystal_molar_mass: float = PEROVSKITE["MAPbI2Br"], ligand_mmol: Mapping[str, float]) -> float:
+def mass_balance(
+    *,
+    nanocrystal_mg: float = 120.0,
+    nanocrystal_molar_mass: float = PEROVSKITE["MAPbI2Br"],
+    ligand_mmol: Mapping[str, float],
+) -> float:
     """Largest lead content, microgram per milligram, of a residue that keeps all undissolved ligand and takes all lead of the nanocrystals."""
     lead_mg = nanocrystal_mg * PB / nanocrystal_molar_mass
     return 1000 * lead_mg / (lead_mg + sum(n * LIGANDS[name] for name, n in ligand_mmol.items()))

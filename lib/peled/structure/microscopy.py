@@ -123,7 +123,9 @@ def segment(
 
     image = np.asarray(pixels, float)
     if image.ndim != 2 or not pixel_nm > 0:
-        raise ValueError(f"micrograph: expected a two-dimensional image and a positive pixel size, found shape {image.shape} and {pixel_nm}")
+        raise ValueError(
+            f"micrograph: expected a two-dimensional image and a positive pixel size, found shape {image.shape} and {pixel_nm}"
+        )
     blur_nm = max(smoothing_nm, 0.7 * pixel_nm)
     smooth = ndimage.gaussian_filter(image, blur_nm / pixel_nm)
     if dark is None:
@@ -137,9 +139,13 @@ def segment(
     low, high = smooth[~mask].mean(), smooth[mask].mean()
     # Otsu parts even one bell curve, into halves 2.65 of their own spreads apart.
     if not high - low > 3.2 * max(smooth[~mask].std(), smooth[mask].std()):
-        raise ValueError("micrograph: expected particles that stand out of the film, found no two grey levels")
+        raise ValueError(
+            "micrograph: expected particles that stand out of the film, found no two grey levels"
+        )
     away = ~ndimage.binary_dilation(mask, iterations=max(1, round(2 * blur_nm / pixel_nm)))
-    low = float(np.mean(smooth[away])) if away.sum() > 100 else low  # the film away from blurred outlines
+    low = (
+        float(np.mean(smooth[away])) if away.sum() > 100 else low
+    )  # the film away from blurred outlines
     threshold = 0.5 * (low + high)  # the outline of a blurred step lies half-way
     mask = ndimage.binary_fill_holes(smooth > threshold)
     mask = ndimage.binary_opening(mask, iterations=max(1, round(0.4 / pixel_nm)))
@@ -157,10 +163,23 @@ def segment(
             cut += 1
             continue
         length, width, rotation = _tightest_rectangle(_rim(region.image))
-        if region.solidity < least_solidity or length > most_aspect * width or region.area < 0.82 * length * width:
+        if (
+            region.solidity < least_solidity
+            or length > most_aspect * width
+            or region.area < 0.82 * length * width
+        ):
             odd += 1
             continue
-        particles.append(Particle(*map(float, region.centroid), float(edge), length * pixel_nm, width * pixel_nm, rotation, float(region.solidity)))
+        particles.append(
+            Particle(
+                *map(float, region.centroid),
+                float(edge),
+                length * pixel_nm,
+                width * pixel_nm,
+                rotation,
+                float(region.solidity),
+            )
+        )
     return Segmentation(tuple(particles), labels, cut, odd, float(threshold))
 
 
@@ -204,7 +223,9 @@ def _plane(image):
         for cc in np.array_split(np.arange(columns), 6)
     ]
     table = np.array(blocks)
-    coefficients = np.linalg.lstsq(np.column_stack([np.ones(len(table)), table[:, :2]]), table[:, 2], rcond=None)[0]
+    coefficients = np.linalg.lstsq(
+        np.column_stack([np.ones(len(table)), table[:, :2]]), table[:, 2], rcond=None
+    )[0]
     return coefficients[0] + coefficients[1] * r + coefficients[2] * c
 
 
@@ -226,7 +247,9 @@ def _tightest_rectangle(coordinates) -> tuple[float, float, float]:
     return float(max(a[i], b[i])), float(min(a[i], b[i])), float(np.degrees(angles[i]))
 
 
-def size_distribution(edges_nm, *, outline_error_nm: float = 0.3, pixel_relative_error: float = 0.01) -> SizeDistribution:
+def size_distribution(
+    edges_nm, *, outline_error_nm: float = 0.3, pixel_relative_error: float = 0.01
+) -> SizeDistribution:
     """Mean and spread of edges.
 
     Parameters
@@ -256,7 +279,11 @@ def size_distribution(edges_nm, *, outline_error_nm: float = 0.3, pixel_relative
         mean,
         float(np.hypot(student * sd / np.sqrt(n), pixel_relative_error * mean)),
         float(population),
-        float(np.hypot(sd * np.sqrt(max(excess - 1, 0.5) / (4 * n)) * student, pixel_relative_error * sd)),
+        float(
+            np.hypot(
+                sd * np.sqrt(max(excess - 1, 0.5) / (4 * n)) * student, pixel_relative_error * sd
+            )
+        ),
         edges,
         notes,
     )
@@ -278,7 +305,13 @@ class SizeChange:
     significance: float
 
 
-def size_change(before: tuple[float, float], after: tuple[float, float], a_A: float, *, errors_nm: tuple[float, float] | None = None) -> SizeChange:
+def size_change(
+    before: tuple[float, float],
+    after: tuple[float, float],
+    a_A: float,
+    *,
+    errors_nm: tuple[float, float] | None = None,
+) -> SizeChange:
     """From (mean, spread) of edges in nm before and after; `errors_nm` of the means, where known."""
     (l1, s1), (l2, s2) = before, after
     e1, e2 = errors_nm or (0.0, 0.0)
@@ -309,12 +342,20 @@ def power_spectrum(pixels, pixel_nm: float) -> tuple[np.ndarray, float]:
     image = image[top : top + side, left : left + side]
     window = np.hanning(side)
     padded = 1 << int(np.ceil(np.log2(2 * side)))
-    transform = np.fft.fftshift(np.fft.fft2((image - image.mean()) * window[:, None] * window, (padded, padded)))
+    transform = np.fft.fftshift(
+        np.fft.fft2((image - image.mean()) * window[:, None] * window, (padded, padded))
+    )
     return np.abs(transform) ** 2, 1 / (padded * pixel_nm)
 
 
 def find_spots(
-    pixels, pixel_nm: float, *, d_range_nm: tuple[float, float] = (0.18, 0.9), strongest: int = 24, least: float = 12.0, pixel_relative_error: float = 0.0
+    pixels,
+    pixel_nm: float,
+    *,
+    d_range_nm: tuple[float, float] = (0.18, 0.9),
+    strongest: int = 24,
+    least: float = 12.0,
+    pixel_relative_error: float = 0.0,
 ) -> tuple[tuple[Spot, ...], np.ndarray, float]:
     """Maxima of the power spectrum over its local noise, with positions below the grid step (parabola through the logarithm).
 
@@ -334,11 +375,23 @@ def find_spots(
     ring = np.minimum((radius / (8 * step)).astype(int), n // 16)
     flat = np.argsort(ring, axis=None)
     counts = np.bincount(ring.ravel())
-    medians = np.array([np.median(part) if len(part) else 1.0 for part in np.split(power.ravel()[flat], np.cumsum(counts)[:-1])])
+    medians = np.array(
+        [
+            np.median(part) if len(part) else 1.0
+            for part in np.split(power.ravel()[flat], np.cumsum(counts)[:-1])
+        ]
+    )
     relative = power / (medians[ring] / np.log(2))
     smooth = ndimage.gaussian_filter(relative, 1.0)
-    peak = (smooth == ndimage.maximum_filter(smooth, size=9)) & (smooth > least) & (radius > 1 / d_range_nm[1]) & (radius < 1 / d_range_nm[0])
-    half = peak & ((f[:, None] > 0) | ((f[:, None] == 0) & (f[None, :] > 0)))  # the other half is the same by symmetry
+    peak = (
+        (smooth == ndimage.maximum_filter(smooth, size=9))
+        & (smooth > least)
+        & (radius > 1 / d_range_nm[1])
+        & (radius < 1 / d_range_nm[0])
+    )
+    half = peak & (
+        (f[:, None] > 0) | ((f[:, None] == 0) & (f[None, :] > 0))
+    )  # the other half is the same by symmetry
     rows, columns = np.nonzero(half)
     order = np.argsort(-smooth[rows, columns])[:strongest]
     found = []
@@ -350,8 +403,20 @@ def find_spots(
         fy, fx = f[r] + dr * step, f[c] + dc * step
         q = float(np.hypot(fx, fy))
         # Half width of a Hann spectrum line is 2/T; its position is known to that over the amplitude's signal to noise.
-        error = float(np.hypot(0.7 / window_length / np.sqrt(2 * relative[r, c]), pixel_relative_error * q))
-        found.append(Spot(float(fx), float(fy), error, 1 / q, error / q**2, float(np.degrees(np.arctan2(fy, fx)) % 180), float(relative[r, c])))
+        error = float(
+            np.hypot(0.7 / window_length / np.sqrt(2 * relative[r, c]), pixel_relative_error * q)
+        )
+        found.append(
+            Spot(
+                float(fx),
+                float(fy),
+                error,
+                1 / q,
+                error / q**2,
+                float(np.degrees(np.arctan2(fy, fx)) % 180),
+                float(relative[r, c]),
+            )
+        )
     return tuple(found), power, step
 
 
@@ -361,7 +426,13 @@ def _vertex(a: float, b: float, c: float) -> float:
 
 
 def fit_square_lattice(
-    pixels, pixel_nm: float, *, d100_nm: float = 0.605, tolerance: float = 0.08, pixel_relative_error: float = 0.01, **options
+    pixels,
+    pixel_nm: float,
+    *,
+    d100_nm: float = 0.605,
+    tolerance: float = 0.08,
+    pixel_relative_error: float = 0.01,
+    **options,
 ) -> LatticeFit:
     """Find a cube's net of {100} and {110} spots near the expected spacing and fit it.
 
@@ -378,7 +449,9 @@ def fit_square_lattice(
         for b in first[i + 1 :]:
             angle = abs(a.angle_deg - b.angle_deg)
             angle = min(angle, 180 - angle)
-            if abs(angle - 90) < 6 and (best is None or a.strength * b.strength > best[0].strength * best[1].strength):
+            if abs(angle - 90) < 6 and (
+                best is None or a.strength * b.strength > best[0].strength * best[1].strength
+            ):
                 best = (a, b)
     if best is None:
         seen = ", ".join(f"{s.d_nm:.3f}" for s in spots[:6]) or "none"
@@ -391,7 +464,11 @@ def fit_square_lattice(
     rows, values, weights, members = [], [], [], []
     for h, k in ((1, 0), (0, 1), (1, 1), (1, -1)):
         target = np.array([h, k]) @ basis
-        near = [(np.hypot(s.fx - sign * target[0], s.fy - sign * target[1]), sign, s) for s in spots for sign in (1, -1)]
+        near = [
+            (np.hypot(s.fx - sign * target[0], s.fy - sign * target[1]), sign, s)
+            for s in spots
+            for sign in (1, -1)
+        ]
         near = [x for x in near if x[0] < 0.06 * np.hypot(*target)]
         if near:
             _, sign, s = max(near, key=lambda x: x[2].strength)
@@ -402,7 +479,9 @@ def fit_square_lattice(
     rows, values, weights = np.array(rows, float), np.array(values), np.array(weights)
     normal = rows.T @ (weights[:, None] * rows)
     fitted = np.linalg.solve(normal, rows.T @ (weights[:, None] * values))
-    misfit = float(np.sum(weights[:, None] * (values - rows @ fitted) ** 2) / max(2 * len(rows) - 4, 1))
+    misfit = float(
+        np.sum(weights[:, None] * (values - rows @ fitted) ** 2) / max(2 * len(rows) - 4, 1)
+    )
     covariance = np.linalg.inv(normal) * max(misfit, 1.0)
     qa, qb = np.hypot(*fitted[0]), np.hypot(*fitted[1])
     ea, eb = np.sqrt(covariance[0, 0]), np.sqrt(covariance[1, 1])

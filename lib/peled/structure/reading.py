@@ -65,7 +65,8 @@ def survey(folder: Path, before: str = "neat", after: str = "EG") -> Holdings:
     """
     samples = (before, after)
     found = {
-        t: sorted(p for p in folder.glob(f"{t}*") if p.is_file() and not p.name.startswith(".")) for t in ("xrd", "tem", "xps", "ups", "ftir", "pds", "icpms")
+        t: sorted(p for p in folder.glob(f"{t}*") if p.is_file() and not p.name.startswith("."))
+        for t in ("xrd", "tem", "xps", "ups", "ftir", "pds", "icpms")
     }
     if not any(found.values()):
         raise FormatError(
@@ -80,7 +81,11 @@ def survey(folder: Path, before: str = "neat", after: str = "EG") -> Holdings:
     for path in found["tem"]:
         sample = _sample_of(path.stem, samples)
         if sample:
-            images[sample, re.sub(rf"^tem_?{re.escape(sample)}_?", "", path.stem, flags=re.IGNORECASE) or "overview"] = read_image(path)
+            images[
+                sample,
+                re.sub(rf"^tem_?{re.escape(sample)}_?", "", path.stem, flags=re.IGNORECASE)
+                or "overview",
+            ] = read_image(path)
     return Holdings(
         samples,
         {s: read_pattern(p) for s, p in patterns.items()},
@@ -88,7 +93,11 @@ def survey(folder: Path, before: str = "neat", after: str = "EG") -> Holdings:
         images,
         _photoelectrons(found["xps"], samples),
         _photoelectrons(found["ups"], samples),
-        {re.sub(r"^ftir_?", "", p.stem, flags=re.IGNORECASE) or p.stem: read_infrared(p)[0] for p in found["ftir"] if p.stem != "ftir_bands"},
+        {
+            re.sub(r"^ftir_?", "", p.stem, flags=re.IGNORECASE) or p.stem: read_infrared(p)[0]
+            for p in found["ftir"]
+            if p.stem != "ftir_bands"
+        },
         _deflection(found["pds"], samples),
         found["icpms"][0] if found["icpms"] else None,
         found,
@@ -109,7 +118,15 @@ def _photoelectrons(paths: list[Path], samples) -> dict[tuple[str, str], Spectru
             for s in spectra:
                 # By name; else the first sample of a file is the one before treatment, the second the one after.
                 sample = (
-                    next((name for name in samples if key(name) in (key(s.sample), *map(key, s.name.split()))), None) or samples[min(order.index(s.sample), 1)]
+                    next(
+                        (
+                            name
+                            for name in samples
+                            if key(name) in (key(s.sample), *map(key, s.name.split()))
+                        ),
+                        None,
+                    )
+                    or samples[min(order.index(s.sample), 1)]
                 )
                 region = s.name
                 for word in (s.sample, sample):
@@ -119,11 +136,19 @@ def _photoelectrons(paths: list[Path], samples) -> dict[tuple[str, str], Spectru
             sample = _sample_of(path.stem, samples)
             table = read_table(path)
             energy, counts = table.columns[0].values, table.columns[1].values
-            name = re.sub(rf"^[a-z]+_{re.escape(sample or '')}_?", "", path.stem, flags=re.IGNORECASE)
+            name = re.sub(
+                rf"^[a-z]+_{re.escape(sample or '')}_?", "", path.stem, flags=re.IGNORECASE
+            )
             photon = 21.218 if path.stem.lower().startswith("ups") else 1486.7
             if energy.dtype.kind != "f" or counts.dtype.kind != "f" or sample is None:
-                raise FormatError(path, expected=f"a name with {samples[0]} or {samples[1]} and two columns, binding energy and counts", found=path.name)
-            found[sample, name] = Spectrum(path, name, sample, "XPS", name, "", photon, photon - energy, energy, counts)
+                raise FormatError(
+                    path,
+                    expected=f"a name with {samples[0]} or {samples[1]} and two columns, binding energy and counts",
+                    found=path.name,
+                )
+            found[sample, name] = Spectrum(
+                path, name, sample, "XPS", name, "", photon, photon - energy, energy, counts
+            )
     return found
 
 
@@ -144,7 +169,11 @@ def _deflection(paths: list[Path], samples) -> dict[str, tuple[np.ndarray, np.nd
             x = HC_EV_NM / x
         order = np.argsort(x)
         for i, column in enumerate(table.columns[1:]):
-            name = next((s for s in samples if key(s) == key(column.name)), None) or _sample_of(path.stem, samples) or (samples[i] if i < 2 else column.name)
+            name = (
+                next((s for s in samples if key(s) == key(column.name)), None)
+                or _sample_of(path.stem, samples)
+                or (samples[i] if i < 2 else column.name)
+            )
             found[name] = x[order], column.values[order]
     return found
 
@@ -159,18 +188,42 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
     """
     with open(path, newline="", encoding="utf-8-sig") as stream:
         rows = list(csv.DictReader(stream))
-    needed = ("kind", "sample", "concentration_ug_L", "signal_ratio", "signal_ratio_sd", "volume_mL", "dilution", "mass_mg")
+    needed = (
+        "kind",
+        "sample",
+        "concentration_ug_L",
+        "signal_ratio",
+        "signal_ratio_sd",
+        "volume_mL",
+        "dilution",
+        "mass_mg",
+    )
     if not rows or any(name not in rows[0] for name in needed):
-        raise FormatError(path, place="line 1", expected=f"columns {', '.join(needed)}", found=", ".join(rows[0]) if rows else "no rows")
+        raise FormatError(
+            path,
+            place="line 1",
+            expected=f"columns {', '.join(needed)}",
+            found=", ".join(rows[0]) if rows else "no rows",
+        )
 
     def number(i: int, name: str) -> float:
         try:
             return float(rows[i][name])
         except (TypeError, ValueError):
-            raise FormatError(path, place=f"line {i + 2}, column {name}", expected="a number", found=repr(rows[i][name])) from None
+            raise FormatError(
+                path,
+                place=f"line {i + 2}, column {name}",
+                expected="a number",
+                found=repr(rows[i][name]),
+            ) from None
 
     standards = [i for i, row in enumerate(rows) if row["kind"].strip() == "standard"]
-    line = calibrate(*([number(i, name) for i in standards] for name in ("concentration_ug_L", "signal_ratio", "signal_ratio_sd")))
+    line = calibrate(
+        *(
+            [number(i, name) for i in standards]
+            for name in ("concentration_ug_L", "signal_ratio", "signal_ratio_sd")
+        )
+    )
     contents = {
         rows[i]["sample"]: lead_content(
             line,
@@ -193,7 +246,10 @@ def read_constants(folder: Path) -> dict[str, tuple[float, float]]:
     path = folder / "constants.csv"
     path = path if path.is_file() else files.ROOT / "data" / "structure" / "constants.csv"
     with open(path, newline="", encoding="utf-8") as stream:
-        return {row["name"]: (float(row["value"]), float(row["standard_error"])) for row in csv.DictReader(stream)}
+        return {
+            row["name"]: (float(row["value"]), float(row["standard_error"]))
+            for row in csv.DictReader(stream)
+        }
 
 
 def read_assignments(folder: Path) -> tuple[Assignment, ...]:
@@ -201,7 +257,12 @@ def read_assignments(folder: Path) -> tuple[Assignment, ...]:
     path = folder / "ftir_bands.csv"
     path = path if path.is_file() else files.ROOT / "data" / "structure" / "ftir_bands.csv"
     with open(path, newline="", encoding="utf-8") as stream:
-        return tuple(Assignment(float(r["low_cm1"]), float(r["high_cm1"]), r["vibration"], r["species"], r["source"]) for r in csv.DictReader(stream))
+        return tuple(
+            Assignment(
+                float(r["low_cm1"]), float(r["high_cm1"]), r["vibration"], r["species"], r["source"]
+            )
+            for r in csv.DictReader(stream)
+        )
 
 
 def read_truth(folder: Path) -> dict[tuple[str, str], float]:
@@ -210,4 +271,6 @@ def read_truth(folder: Path) -> dict[tuple[str, str], float]:
     if not path.is_file():
         return {}
     with open(path, newline="", encoding="utf-8") as stream:
-        return {(key(row["sample"]), row["name"]): float(row["value"]) for row in csv.DictReader(stream)}
+        return {
+            (key(row["sample"]), row["name"]): float(row["value"]) for row in csv.DictReader(stream)
+        }

@@ -66,25 +66,37 @@ def secondary_cutoff(binding_eV, counts, *, bias_V: float = 0.0) -> Cutoff:
     slope = np.gradient(smooth, x[2:-2])
     at = int(np.argmin(slope))
     if slope[at] >= 0 or y[-5:].mean() > 0.5 * y.max():
-        raise ValueError("secondary cut-off: expected counts that fall to a floor at high binding energy, found none")
+        raise ValueError(
+            "secondary cut-off: expected counts that fall to a floor at high binding energy, found none"
+        )
     centre = x[2:-2][at]
     near = (x > centre - 0.6) & (x < centre + 0.8)
     xs, ys = x[near], y[near]
     sigma = np.sqrt(np.maximum(ys, 1))
 
     def model(p):
-        m = np.column_stack([edge(xs, p[0], abs(p[1])), edge(xs, p[0], abs(p[1])) * (xs - centre), np.ones_like(xs)])
+        m = np.column_stack(
+            [edge(xs, p[0], abs(p[1])), edge(xs, p[0], abs(p[1])) * (xs - centre), np.ones_like(xs)]
+        )
         c = np.linalg.lstsq(m / sigma[:, None], ys / sigma, rcond=None)[0]
         return m @ c
 
-    solution = optimize.least_squares(lambda p: (ys - model(p)) / sigma, [centre, 0.1], diff_step=1e-4, x_scale=[0.05, 0.05])
+    solution = optimize.least_squares(
+        lambda p: (ys - model(p)) / sigma, [centre, 0.1], diff_step=1e-4, x_scale=[0.05, 0.05]
+    )
     chi2 = 2 * solution.cost / max(len(xs) - 5, 1)
     covariance = np.linalg.pinv(solution.jac.T @ solution.jac) * max(chi2, 1)
     i = int(np.argmin(np.gradient(model(solution.x), xs)))
     fitted = model(solution.x)
     steep = np.gradient(fitted, xs)[i]
     extrapolated = xs[i] - (fitted[i] - ys[-5:].mean()) / steep
-    return Cutoff(float(solution.x[0]), float(np.sqrt(covariance[0, 0])), abs(float(solution.x[1])), float(extrapolated), np.column_stack([xs, fitted]))
+    return Cutoff(
+        float(solution.x[0]),
+        float(np.sqrt(covariance[0, 0])),
+        abs(float(solution.x[1])),
+        float(extrapolated),
+        np.column_stack([xs, fitted]),
+    )
 
 
 def valence_onset(binding_eV, counts, *, log_threshold: float = 3.0) -> Onset:
@@ -109,17 +121,30 @@ def valence_onset(binding_eV, counts, *, log_threshold: float = 3.0) -> Onset:
     found = []
     for low in (0.2, 0.25, 0.3, 0.35):
         for high in (0.6, 0.65, 0.7, 0.75, 0.8):
-            use = np.flatnonzero((smooth[: top + 1] - baseline > low * height) & (smooth[: top + 1] - baseline < high * height))
+            use = np.flatnonzero(
+                (smooth[: top + 1] - baseline > low * height)
+                & (smooth[: top + 1] - baseline < high * height)
+            )
             use = use[use >= first]
             if len(use) < 6:
                 continue
-            coefficients, covariance = np.polyfit(x[use], y[use], 1, w=1 / np.sqrt(np.maximum(y[use], 1)), cov="unscaled")
+            coefficients, covariance = np.polyfit(
+                x[use], y[use], 1, w=1 / np.sqrt(np.maximum(y[use], 1)), cov="unscaled"
+            )
             m, b = coefficients
             if m <= 0:
                 continue
             at = (baseline - b) / m
             gradient = np.array([-at / m, -1 / m])
-            found.append((at, float(gradient @ covariance @ gradient) + (noise / np.sqrt(ground.sum()) / m) ** 2, m, b))
+            found.append(
+                (
+                    at,
+                    float(gradient @ covariance @ gradient)
+                    + (noise / np.sqrt(ground.sum()) / m) ** 2,
+                    m,
+                    b,
+                )
+            )
     if not found:
         raise ValueError("valence edge: expected a rising edge of at least six points, found none")
     positions = np.array([f[0] for f in found])
@@ -148,8 +173,22 @@ def _first_shoulder(x, smooth, first: int) -> int:
     return len(x) - 3
 
 
-def energy_levels(cutoff: Cutoff, onset: Onset, gap_eV: float, *, photon_eV: float = HE_I_EV, fermi_eV: float = 0.0) -> Levels:
+def energy_levels(
+    cutoff: Cutoff,
+    onset: Onset,
+    gap_eV: float,
+    *,
+    photon_eV: float = HE_I_EV,
+    fermi_eV: float = 0.0,
+) -> Levels:
     """Work function = photon energy - cut-off, ionisation energy = work function + onset, affinity = ionisation energy - gap."""
     work = photon_eV - (cutoff.energy_eV - fermi_eV)
     depth = onset.energy_eV - fermi_eV
-    return Levels(work, cutoff.error_eV, depth, work + depth, float(np.hypot(cutoff.error_eV, onset.error_eV)), work + depth - gap_eV)
+    return Levels(
+        work,
+        cutoff.error_eV,
+        depth,
+        work + depth,
+        float(np.hypot(cutoff.error_eV, onset.error_eV)),
+        work + depth - gap_eV,
+    )

@@ -41,7 +41,14 @@ def saturation_onset(energy_eV, signal) -> float:
     return float(e[min(below[-1] + 1, len(e) - 1)]) if len(below) else float(e[0])
 
 
-def urbach_energy(energy_eV, signal, relative_error: float | None = None, *, upper_eV: float | None = None, min_decades: float = 1.0) -> UrbachFit:
+def urbach_energy(
+    energy_eV,
+    signal,
+    relative_error: float | None = None,
+    *,
+    upper_eV: float | None = None,
+    min_decades: float = 1.0,
+) -> UrbachFit:
     """Fit floor + A exp(E/E_U) below the gap, the upper end of the window scanned.
 
     The floor comes with the fit, so that points near it need not be cut. A window is acceptable while chi-square allows it (p > 0.01)
@@ -63,14 +70,22 @@ def urbach_energy(energy_eV, signal, relative_error: float | None = None, *, upp
     """
     e, s = np.asarray(energy_eV, float), np.asarray(signal, float)
     if e.shape != s.shape or len(e) < 20 or (np.diff(e) <= 0).any() or not np.isfinite(s).all():
-        raise ValueError("sub-gap absorption: expected at least 20 finite points over increasing energy")
+        raise ValueError(
+            "sub-gap absorption: expected at least 20 finite points over increasing energy"
+        )
     ground = _ground(e, s)
-    floor, noise = (float(np.mean(s[ground])), float(np.std(s[ground], ddof=1))) if ground.sum() >= 5 else (0.0, float(np.min(np.abs(s))) * 0.1 + 1e-300)
+    floor, noise = (
+        (float(np.mean(s[ground])), float(np.std(s[ground], ddof=1)))
+        if ground.sum() >= 5
+        else (0.0, float(np.min(np.abs(s))) * 0.1 + 1e-300)
+    )
     saturation = saturation_onset(e, s)
     plateau = float(np.median(s[e >= saturation])) if np.isfinite(saturation) else np.inf
     if np.isfinite(plateau):
         # A film that absorbs all light: signal = plateau (1 - exp(-alpha d)); undone up to half of the plateau, error carried along.
-        s = np.where(s < 0.5 * plateau, -plateau * np.log1p(-np.minimum(s, 0.5 * plateau) / plateau), s)
+        s = np.where(
+            s < 0.5 * plateau, -plateau * np.log1p(-np.minimum(s, 0.5 * plateau) / plateau), s
+        )
         limit = e[np.argmax(np.convolve(s, np.ones(3) / 3, "same") > 0.45 * plateau)]
     else:
         limit = e[-1]
@@ -89,14 +104,18 @@ def urbach_energy(energy_eV, signal, relative_error: float | None = None, *, upp
             scan.append((e[end], *fitted))
             start = np.log(fitted[0] / 1e3)  # the next window differs little
     if not scan:
-        raise ValueError("sub-gap absorption: expected an exponential tail over a decade above the noise floor, found none")
+        raise ValueError(
+            "sub-gap absorption: expected an exponential tail over a decade above the noise floor, found none"
+        )
     table = np.array([row[:4] for row in scan])
     good = np.flatnonzero(table[:, 3] > 0.01)
     forced = not len(good)
     if forced:  # one stray point at the floor spoils every window alike
         good = np.flatnonzero(table[:, 3] >= table[:, 3].max() / 10)
     if table[good, 3].max() < 1e-8:
-        raise ValueError("sub-gap absorption: expected one window that an exponential describes (p > 0.01), found none")
+        raise ValueError(
+            "sub-gap absorption: expected one window that an exponential describes (p > 0.01), found none"
+        )
     start = e[ends[0]]
     shortened = start + 0.9 * (table[good[-1], 0] - start)
     chosen = int(np.argmin(np.abs(table[:, 0] - shortened)))
@@ -109,9 +128,13 @@ def urbach_energy(energy_eV, signal, relative_error: float | None = None, *, upp
     if forced:
         notes.append("no window is described to p > 0.01; errors are enlarged by the misfit")
     if spread > error:
-        notes.append(f"the choice of window moves the result by {spread:.2g} meV, more than its statistical error")
+        notes.append(
+            f"the choice of window moves the result by {spread:.2g} meV, more than its statistical error"
+        )
     if value < 26 * 0.5:
-        notes.append("below half of kT at room temperature: instrument resolution or a wrong window")
+        notes.append(
+            "below half of kT at room temperature: instrument resolution or a wrong window"
+        )
     decades = float(np.log10(np.exp((end - start) / (value / 1e3))))
     return UrbachFit(
         float(value),
@@ -142,7 +165,9 @@ def _ground(e, s) -> np.ndarray:
 def _exponential(e, s, relative, noise, floor, start=None):
     """Weighted fit of f + exp(a + (E - E_end)/E_U), weights from the model; (energy meV, error, p, a, f) or None."""
     end = e[-1]
-    p = np.array([np.log(max(s[-1] - floor, 1e-300)), np.log(0.02) if start is None else start, 0.0])
+    p = np.array(
+        [np.log(max(s[-1] - floor, 1e-300)), np.log(0.02) if start is None else start, 0.0]
+    )
     unit = max(noise, 1e-12 * abs(s[-1]))
 
     def model(p):
@@ -151,7 +176,11 @@ def _exponential(e, s, relative, noise, floor, start=None):
     sigma = np.hypot(relative * s, noise)
     for _ in range(2 if start is not None else 3):
         solution = optimize.least_squares(
-            lambda p, sigma=sigma: (s - model(p)) / sigma, p, jac=lambda p, sigma=sigma: _jacobian(p, e, end, unit, sigma), method="lm", max_nfev=100
+            lambda p, sigma=sigma: (s - model(p)) / sigma,
+            p,
+            jac=lambda p, sigma=sigma: _jacobian(p, e, end, unit, sigma),
+            method="lm",
+            max_nfev=100,
         )
         p = solution.x
         sigma = np.sqrt((relative * (model(p) - floor - p[2] * unit)) ** 2 + noise**2)
@@ -160,7 +189,13 @@ def _exponential(e, s, relative, noise, floor, start=None):
     chi2 = float(np.sum(((s - model(p)) / sigma) ** 2))
     if not 2 < energy < 500:
         return None
-    return energy, energy * 1.08 * np.sqrt(covariance[1, 1] * max(1.0, chi2 / (len(e) - 3))), float(stats.chi2.sf(chi2, len(e) - 3)), p[0], floor + p[2] * unit
+    return (
+        energy,
+        energy * 1.08 * np.sqrt(covariance[1, 1] * max(1.0, chi2 / (len(e) - 3))),
+        float(stats.chi2.sf(chi2, len(e) - 3)),
+        p[0],
+        floor + p[2] * unit,
+    )
 
 
 def _jacobian(p, e, end, unit, sigma):

@@ -104,7 +104,9 @@ def shirley(energy_eV, counts, *, ends: int = 5, tolerance: float = 1e-6) -> np.
     return background if energy_eV[0] <= energy_eV[-1] else background[::-1]
 
 
-def tougaard(energy_eV, counts, *, b_eV2: float | None = None, c_eV2: float = 1643.0, ends: int = 5) -> np.ndarray:
+def tougaard(
+    energy_eV, counts, *, b_eV2: float | None = None, c_eV2: float = 1643.0, ends: int = 5
+) -> np.ndarray:
     """Inelastic background with Tougaard's universal loss function B T/(C + T2)2 (Surf. Interface Anal. 11, 453 (1988)).
 
     The lowest level is subtracted first. With `b_eV2` None, B is chosen so that the background meets the high-energy end.
@@ -120,7 +122,14 @@ def tougaard(energy_eV, counts, *, b_eV2: float | None = None, c_eV2: float = 16
     return background if energy_eV[0] <= energy_eV[-1] else background[::-1]
 
 
-def fit_levels(energy_eV, counts, doublets: Sequence[Doublet], *, background: str = "shirley", window_eV: tuple[float, float] | None = None) -> LevelFit:
+def fit_levels(
+    energy_eV,
+    counts,
+    doublets: Sequence[Doublet],
+    *,
+    background: str = "shirley",
+    window_eV: tuple[float, float] | None = None,
+) -> LevelFit:
     """Fit the core levels of one region at once, with Poisson weights.
 
     Each doublet is two sums of Gaussian and Lorentzian with one width, held splitting and ratio; their mixing is one for all.
@@ -139,14 +148,22 @@ def fit_levels(energy_eV, counts, doublets: Sequence[Doublet], *, background: st
     if background not in ("shirley", "tougaard", "linear"):
         raise ValueError(f"background: expected shirley, tougaard or linear, found {background!r}")
     if len(x) < 20 or not np.isfinite(y).all():
-        raise ValueError(f"core levels: expected at least 20 finite counts in the window, found {len(x)}")
+        raise ValueError(
+            f"core levels: expected at least 20 finite counts in the window, found {len(x)}"
+        )
     outside = [d.name for d in doublets if not x[0] < d.position_eV < x[-1]]
     if outside:
-        raise ValueError(f"core levels: expected {', '.join(outside)} between {x[0]:.5g} and {x[-1]:.5g} eV")
+        raise ValueError(
+            f"core levels: expected {', '.join(outside)} between {x[0]:.5g} and {x[-1]:.5g} eV"
+        )
     n = len(doublets)
     step = np.gradient(x)
     loss = x[:, None] - x[None, :]
-    tail = {"shirley": (loss > 0) * 1.0, "tougaard": np.where(loss > 0, loss / (1643 + loss**2) ** 2, 0.0) * 1643, "linear": None}[background]
+    tail = {
+        "shirley": (loss > 0) * 1.0,
+        "tougaard": np.where(loss > 0, loss / (1643 + loss**2) ** 2, 0.0) * 1643,
+        "linear": None,
+    }[background]
     ramp = (x - x.mean()) / (x[-1] - x[0])
 
     def curves(p):
@@ -155,7 +172,9 @@ def fit_levels(energy_eV, counts, doublets: Sequence[Doublet], *, background: st
         for i, d in enumerate(doublets):
             out[:, i] = _gl(x, position[i], width[i], p[-1])
             if d.ratio:
-                out[:, i] = (out[:, i] + d.ratio * _gl(x, position[i] + d.splitting_eV, width[i], p[-1])) / (1 + d.ratio)
+                out[:, i] = (
+                    out[:, i] + d.ratio * _gl(x, position[i] + d.splitting_eV, width[i], p[-1])
+                ) / (1 + d.ratio)
         return out
 
     sigma = np.sqrt(np.maximum(y, 1))
@@ -186,12 +205,20 @@ def fit_levels(energy_eV, counts, doublets: Sequence[Doublet], *, background: st
         p, converged = solution.x, solution.success
         m = design(p, signal)
         c = np.linalg.lstsq(m / sigma[:, None], y / sigma, rcond=1e-10)[0]
-        signal, sigma = np.maximum(m[:, :n] @ np.maximum(c[:n], 0), 0), np.sqrt(np.maximum(m @ c, 1))
+        signal, sigma = (
+            np.maximum(m[:, :n] @ np.maximum(c[:n], 0), 0),
+            np.sqrt(np.maximum(m @ c, 1)),
+        )
     h = 1e-4
-    columns = [(design(p + h * e, signal) - design(p - h * e, signal)) @ c / (2 * h) / sigma for e in np.eye(2 * n + 1)]
+    columns = [
+        (design(p + h * e, signal) - design(p - h * e, signal)) @ c / (2 * h) / sigma
+        for e in np.eye(2 * n + 1)
+    ]
     jacobian = np.column_stack([*columns, m / sigma[:, None]])
     scale = np.linalg.norm(jacobian, axis=0)
-    covariance = np.linalg.pinv((jacobian / scale).T @ (jacobian / scale), rcond=1e-12, hermitian=True) / np.outer(scale, scale)
+    covariance = np.linalg.pinv(
+        (jacobian / scale).T @ (jacobian / scale), rcond=1e-12, hermitian=True
+    ) / np.outer(scale, scale)
     chi2 = float(np.sum(((y - m @ c) / sigma) ** 2) / max(len(x) - 3 * n - 4, 1))
     covariance *= max(chi2, 1.0)
     errors = np.sqrt(np.diag(covariance))
@@ -222,7 +249,9 @@ def _gl(x, position, fwhm, fraction):
 def _sorted(energy_eV, counts):
     x, y = np.asarray(energy_eV, float), np.asarray(counts, float)
     if x.shape != y.shape or x.ndim != 1:
-        raise ValueError(f"spectrum: expected two arrays of equal length, found {x.shape} and {y.shape}")
+        raise ValueError(
+            f"spectrum: expected two arrays of equal length, found {x.shape} and {y.shape}"
+        )
     return (x, y) if x[0] <= x[-1] else (x[::-1], y[::-1])
 
 
@@ -243,14 +272,22 @@ def sensitivity(element: str, orbital: str, photon_eV: float = AL_EV) -> float:
 
     def total(z: int, shells) -> float:
         return sum(
-            xraylib.CSb_Photo_Partial(z, getattr(xraylib, f"{s}_SHELL"), photon_eV / 1e3) * xraylib.ElectronConfig(z, getattr(xraylib, f"{s}_SHELL"))
+            xraylib.CSb_Photo_Partial(z, getattr(xraylib, f"{s}_SHELL"), photon_eV / 1e3)
+            * xraylib.ElectronConfig(z, getattr(xraylib, f"{s}_SHELL"))
             for s in shells
         )
 
     return total(xraylib.SymbolToAtomicNumber(element), _SUBSHELLS[orbital]) / total(6, ("K",))
 
 
-def mean_free_path_nm(kinetic_eV, *, density_g_cm3: float = 4.3, molar_mass: float = 544.8, valence_electrons: float = 40.0, gap_eV: float = 1.93):
+def mean_free_path_nm(
+    kinetic_eV,
+    *,
+    density_g_cm3: float = 4.3,
+    molar_mass: float = 544.8,
+    valence_electrons: float = 40.0,
+    gap_eV: float = 1.93,
+):
     """Inelastic mean free path by TPP-2M (Tanuma, Powell and Penn, Surf. Interface Anal. 21, 165 (1994)), nm, valid 50 to 2000 eV.
 
     The defaults are MAPb(I0.4Br0.6)3: 40 valence electrons (cation C 4, N 5, H 6; Pb 4; three halides 7 each).
@@ -260,7 +297,11 @@ def mean_free_path_nm(kinetic_eV, *, density_g_cm3: float = 4.3, molar_mass: flo
     u = valence_electrons * density_g_cm3 / molar_mass
     beta = -0.10 + 0.944 / np.sqrt(plasmon2 + gap_eV**2) + 0.069 * density_g_cm3**0.1
     gamma = 0.191 / np.sqrt(density_g_cm3)
-    return 0.1 * e / (plasmon2 * (beta * np.log(gamma * e) - (1.97 - 0.91 * u) / e + (53.4 - 20.8 * u) / e**2))
+    return (
+        0.1
+        * e
+        / (plasmon2 * (beta * np.log(gamma * e) - (1.97 - 0.91 * u) / e + (53.4 - 20.8 * u) / e**2))
+    )
 
 
 @dataclass(frozen=True)
@@ -289,25 +330,39 @@ def quantify(
     """
     names = tuple(areas)
     divisor = np.ones(len(names))
-    for what, table in (("sensitivity", sensitivities), ("transmission", transmission), ("mean free path", mean_free_path)):
+    for what, table in (
+        ("sensitivity", sensitivities),
+        ("transmission", transmission),
+        ("mean free path", mean_free_path),
+    ):
         if table is None:
             continue
         for i, name in enumerate(names):
             if name not in table or not table[name] > 0:
-                raise ValueError(f"{what} of {name}: expected a positive number, found {table.get(name)}")
+                raise ValueError(
+                    f"{what} of {name}: expected a positive number, found {table.get(name)}"
+                )
             divisor[i] *= table[name]
     value, error = np.array([areas[name] for name in names], float).T
     corrected = value / divisor
     fractions = corrected / corrected.sum()
     # d f_i / d c_j = (delta_ij - f_i)/sum
     gradient = (np.eye(len(names)) - fractions[:, None]) / corrected.sum()
-    return Quantification(names, corrected, fractions, np.sqrt((gradient**2) @ (error / divisor) ** 2))
+    return Quantification(
+        names, corrected, fractions, np.sqrt((gradient**2) @ (error / divisor) ** 2)
+    )
 
 
-def ratio(first: tuple[float, float], second: tuple[float, float], covariance: float = 0.0) -> tuple[float, float]:
+def ratio(
+    first: tuple[float, float], second: tuple[float, float], covariance: float = 0.0
+) -> tuple[float, float]:
     """Quotient of two values with errors (and covariance), first order."""
     q = first[0] / second[0]
-    variance = (first[1] / first[0]) ** 2 + (second[1] / second[0]) ** 2 - 2 * covariance / (first[0] * second[0])
+    variance = (
+        (first[1] / first[0]) ** 2
+        + (second[1] / second[0]) ** 2
+        - 2 * covariance / (first[0] * second[0])
+    )
     return q, abs(q) * np.sqrt(max(variance, 0))
 
 
@@ -343,10 +398,23 @@ def halide_ratio(
     """
     q, error = ratio(iodine, bromine, covariance)
     level = iodine_level.split()[-1]
-    q_plain = q / sensitivity("I", level, photon_eV) * sensitivity("Br", "3d", photon_eV) / transmission[0] * transmission[1]
-    bias = float(mean_free_path_nm(photon_eV - iodine_eV) / mean_free_path_nm(photon_eV - bromine_eV))
+    q_plain = (
+        q
+        / sensitivity("I", level, photon_eV)
+        * sensitivity("Br", "3d", photon_eV)
+        / transmission[0]
+        * transmission[1]
+    )
+    bias = float(
+        mean_free_path_nm(photon_eV - iodine_eV) / mean_free_path_nm(photon_eV - bromine_eV)
+    )
     relative = error / q
-    return HalideRatio(iodine_level, (q_plain, q_plain * relative), (q_plain / bias, q_plain / bias * relative), 1 / bias)
+    return HalideRatio(
+        iodine_level,
+        (q_plain, q_plain * relative),
+        (q_plain / bias, q_plain / bias * relative),
+        1 / bias,
+    )
 
 
 def edge(x, position, width):

@@ -9,7 +9,13 @@ plots      the flow of the synthesis, the flow of lead, the weighing sheet
 
 from peled.synthesis.amounts import Laboratory, UnitError, amount_mmol, molar_mass, parse_quantity
 from peled.synthesis.crystals import CrystalPopulation, lead_complex_ceiling
-from peled.synthesis.procedure import Outcome, Procedure, ProcedureError, load_procedure, run_procedure
+from peled.synthesis.procedure import (
+    Outcome,
+    Procedure,
+    ProcedureError,
+    load_procedure,
+    run_procedure,
+)
 from peled.synthesis.recipe import Recipe, make_recipe
 
 __all__ = [

@@ -41,7 +41,9 @@ def parse_quantity(text: str | float, unit: str, *, what: str = "quantity") -> f
         raise UnitError(f"{what}: expected a number with a unit such as '1 {unit}', found {text!r}")
     if not match[2]:
         raise UnitError(f"{what}: expected a unit such as {unit}, found the bare number {text!r}")
-    if unit == "rpm" or match[2] == "rpm":  # pint reads rpm as an angular velocity; here it is a setting of a machine
+    if (
+        unit == "rpm" or match[2] == "rpm"
+    ):  # pint reads rpm as an angular velocity; here it is a setting of a machine
         if unit != match[2]:
             raise UnitError(f"{what}: expected a unit like {unit}, found {match[2]!r}")
         return float(match[1])
@@ -49,7 +51,9 @@ def parse_quantity(text: str | float, unit: str, *, what: str = "quantity") -> f
     try:
         value = registry.Quantity(float(match[1]), match[2]).to(unit).magnitude
     except Exception as error:  # pint raises several unrelated classes for text that is no unit
-        raise UnitError(f"{what}: expected a unit like {unit}, found {match[2]!r} ({error})") from None
+        raise UnitError(
+            f"{what}: expected a unit like {unit}, found {match[2]!r} ({error})"
+        ) from None
     if value < 0 and "deg" not in unit:
         raise UnitError(f"{what}: expected no negative value, found {text!r}")
     return float(value)
@@ -78,10 +82,17 @@ def composition(formula: str) -> tuple[tuple[str, float], ...]:
     try:
         atoms = periodictable.formula(formula).atoms
     except Exception as error:  # pyparsing's and the library's own classes
-        raise ValueError(f"formula {formula!r}: expected a chemical formula such as PbI2, found {str(error).splitlines()[0]}") from None
+        raise ValueError(
+            f"formula {formula!r}: expected a chemical formula such as PbI2, found {str(error).splitlines()[0]}"
+        ) from None
     if not atoms:
-        raise ValueError(f"formula {formula!r}: expected a chemical formula such as PbI2, found none")
-    return tuple((element.symbol, float(count)) for element, count in sorted(atoms.items(), key=lambda item: item[0].symbol))
+        raise ValueError(
+            f"formula {formula!r}: expected a chemical formula such as PbI2, found none"
+        )
+    return tuple(
+        (element.symbol, float(count))
+        for element, count in sorted(atoms.items(), key=lambda item: item[0].symbol)
+    )
 
 
 def molar_mass(formula: str) -> UFloat:
@@ -113,7 +124,13 @@ class Laboratory:
         Relative standard error of each volume.
     """
 
-    def __init__(self, balance_calibration=1e-4, balance_repeatability_mg=0.3, pipette_calibration=0.005, pipette_repeatability=0.008):
+    def __init__(
+        self,
+        balance_calibration=1e-4,
+        balance_repeatability_mg=0.3,
+        pipette_calibration=0.005,
+        pipette_repeatability=0.008,
+    ):
         for name, value in (
             ("balance_calibration", balance_calibration),
             ("balance_repeatability_mg", balance_repeatability_mg),
@@ -133,7 +150,9 @@ class Laboratory:
 
     def measured_mL(self, volume_mL: float, tag: str = "") -> UFloat:
         """A volume read as `volume_mL`."""
-        return ufloat(volume_mL, abs(volume_mL) * self.pipette_repeatability, tag=tag) * self.pipettes
+        return (
+            ufloat(volume_mL, abs(volume_mL) * self.pipette_repeatability, tag=tag) * self.pipettes
+        )
 
 
 def purity_factor(purity: float, *, at_least: bool = True, tag: str = "") -> UFloat | float:
@@ -148,7 +167,9 @@ def purity_factor(purity: float, *, at_least: bool = True, tag: str = "") -> UFl
         If the purity is not a fraction in (0, 1].
     """
     if not 0 < purity <= 1:
-        raise ValueError(f"purity{' of ' + tag if tag else ''}: expected a fraction above 0 and up to 1, found {purity}")
+        raise ValueError(
+            f"purity{' of ' + tag if tag else ''}: expected a fraction above 0 and up to 1, found {purity}"
+        )
     if purity == 1:
         return 1.0
     if at_least:
@@ -169,4 +190,13 @@ def amount_mmol(formula: str, mass_mg: UFloat | float, purity: UFloat | float = 
     return mass_mg * purity / molar_mass(formula)
 
 
-__all__ = ["Laboratory", "UnitError", "amount_mmol", "atomic_weight", "composition", "molar_mass", "parse_quantity", "purity_factor"]
+__all__ = [
+    "Laboratory",
+    "UnitError",
+    "amount_mmol",
+    "atomic_weight",
+    "composition",
+    "molar_mass",
+    "parse_quantity",
+    "purity_factor",
+]

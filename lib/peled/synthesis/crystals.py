@@ -47,7 +47,9 @@ class CrystalPopulation:
         if not 0 <= self.x_br <= 1:
             raise ValueError(f"x_br: expected a fraction from 0 to 1, found {self.x_br}")
         if not (self.edge_sd_nm >= 0 and self.edge_nm > 4 * self.edge_sd_nm):
-            raise ValueError(f"edge: expected a mean above four standard deviations, found {self.edge_nm} ± {self.edge_sd_nm} nm")
+            raise ValueError(
+                f"edge: expected a mean above four standard deviations, found {self.edge_nm} ± {self.edge_sd_nm} nm"
+            )
         if self.a_angstrom is None:
             object.__setattr__(self, "a_angstrom", float(lattice_constant_angstrom(self.x_br)))
 
@@ -80,7 +82,9 @@ class CrystalPopulation:
     @property
     def density_g_cm3(self) -> float:
         """X-ray density: one formula unit in a³."""
-        return molar_mass(perovskite_formula(self.x_br)).nominal_value / (AVOGADRO * (self.a_angstrom * 1e-8) ** 3)
+        return molar_mass(perovskite_formula(self.x_br)).nominal_value / (
+            AVOGADRO * (self.a_angstrom * 1e-8) ** 3
+        )
 
     @property
     def mean_mass_g(self) -> float:
@@ -93,9 +97,13 @@ class CrystalPopulation:
 
     def lead_mmol(self, mass_mg: float, inorganic_fraction: float = 1.0) -> float:
         """Lead in a mass of crystals, mmol."""
-        return mass_mg * inorganic_fraction / molar_mass(perovskite_formula(self.x_br)).nominal_value
+        return (
+            mass_mg * inorganic_fraction / molar_mass(perovskite_formula(self.x_br)).nominal_value
+        )
 
-    def ligands_per_surface_lead(self, ligand_mmol: float, mass_mg: float, inorganic_fraction: float = 1.0) -> float:
+    def ligands_per_surface_lead(
+        self, ligand_mmol: float, mass_mg: float, inorganic_fraction: float = 1.0
+    ) -> float:
         """Ligand molecules offered per lead atom of the surface."""
         exposed = self.mean(self.surface_lead) / self.mean(self.lead_atoms)
         return ligand_mmol / (self.lead_mmol(mass_mg, inorganic_fraction) * exposed)
@@ -105,7 +113,9 @@ class CrystalPopulation:
         return 1 - after.mean(after.lead_atoms) / self.mean(self.lead_atoms)
 
 
-def lead_complex_ceiling(ligand_formulas: dict[str, float], lead_per_ligand: float = 1.0, protons_lost: float = 2.0) -> float:
+def lead_complex_ceiling(
+    ligand_formulas: dict[str, float], lead_per_ligand: float = 1.0, protons_lost: float = 2.0
+) -> float:
     """Largest lead content of a dry lead-ligand complex, µg Pb per mg.
 
     Parameters
@@ -119,21 +129,60 @@ def lead_complex_ceiling(ligand_formulas: dict[str, float], lead_per_ligand: flo
     """
     lead = lead_per_ligand * molar_mass("Pb")
     ligand = sum(fraction * molar_mass(formula) for formula, fraction in ligand_formulas.items())
-    return float((1000 * lead / (lead + ligand - lead_per_ligand * protons_lost * molar_mass("H"))).nominal_value)
+    return float(
+        (
+            1000 * lead / (lead + ligand - lead_per_ligand * protons_lost * molar_mass("H"))
+        ).nominal_value
+    )
 
 
 def sedimentation_mm(
-    diameter_nm: float, *, density_g_cm3: float, rpm: float, minutes: float, rotor_mm: float, liquid_g_cm3: float = 0.87, viscosity_mPa_s: float = 0.56
+    diameter_nm: float,
+    *,
+    density_g_cm3: float,
+    rpm: float,
+    minutes: float,
+    rotor_mm: float,
+    liquid_g_cm3: float = 0.87,
+    viscosity_mPa_s: float = 0.56,
 ) -> float:
     """How far a sphere sinks in a centrifuge: Stokes' law at constant radius, v = Δρ d² ω² r/(18 η).
 
     The liquid is toluene at 25 °C by default. Good while the path is short against the rotor's radius.
     """
     omega = rpm * 2 * np.pi / 60
-    speed = (density_g_cm3 - liquid_g_cm3) * 1e3 * (diameter_nm * 1e-9) ** 2 * omega**2 * rotor_mm * 1e-3 / (18 * viscosity_mPa_s * 1e-3)
+    speed = (
+        (density_g_cm3 - liquid_g_cm3)
+        * 1e3
+        * (diameter_nm * 1e-9) ** 2
+        * omega**2
+        * rotor_mm
+        * 1e-3
+        / (18 * viscosity_mPa_s * 1e-3)
+    )
     return speed * minutes * 60 * 1e3
 
 
-def sedimenting_diameter_nm(path_mm: float, *, density_g_cm3: float, rpm: float, minutes: float, rotor_mm: float, **liquid: float) -> float:
+def sedimenting_diameter_nm(
+    path_mm: float,
+    *,
+    density_g_cm3: float,
+    rpm: float,
+    minutes: float,
+    rotor_mm: float,
+    **liquid: float,
+) -> float:
     """Diameter of a sphere that sinks `path_mm`: the inverse of `sedimentation_mm`."""
-    return float(np.sqrt(path_mm / sedimentation_mm(1.0, density_g_cm3=density_g_cm3, rpm=rpm, minutes=minutes, rotor_mm=rotor_mm, **liquid)))
+    return float(
+        np.sqrt(
+            path_mm
+            / sedimentation_mm(
+                1.0,
+                density_g_cm3=density_g_cm3,
+                rpm=rpm,
+                minutes=minutes,
+                rotor_mm=rotor_mm,
+                **liquid,
+            )
+        )
+    )

@@ -98,7 +98,11 @@ class Outcome:
         for vessel in self.vessels.values():
             for component, amount in vessel.amounts.items():
                 found[component] += amount
-        return {c: abs((found[c] - n).nominal_value / n.nominal_value) for c, n in self.added.items() if n.nominal_value}
+        return {
+            c: abs((found[c] - n).nominal_value / n.nominal_value)
+            for c, n in self.added.items()
+            if n.nominal_value
+        }
 
 
 def load_procedure(path: str | os.PathLike) -> Procedure:
@@ -118,19 +122,43 @@ def load_procedure(path: str | os.PathLike) -> Procedure:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise ProcedureError(path, expected="YAML", found=str(getattr(error, "problem", error)), place=f"line {mark.line + 1}" if mark else "") from None
+        raise ProcedureError(
+            path,
+            expected="YAML",
+            found=str(getattr(error, "problem", error)),
+            place=f"line {mark.line + 1}" if mark else "",
+        ) from None
     if not isinstance(content, dict):
-        raise ProcedureError(path, expected="a mapping with the keys title, chemicals, steps", found=type(content).__name__)
+        raise ProcedureError(
+            path,
+            expected="a mapping with the keys title, chemicals, steps",
+            found=type(content).__name__,
+        )
     for key in ("title", "chemicals", "steps"):
         if not content.get(key):
-            raise ProcedureError(path, expected=f"the key {key!r}", found=f"only {', '.join(map(str, content))}")
+            raise ProcedureError(
+                path, expected=f"the key {key!r}", found=f"only {', '.join(map(str, content))}"
+            )
     chemicals = {key: _chemical(path, key, entry) for key, entry in content["chemicals"].items()}
     for number, step in enumerate(content["steps"], 1):
         _check_step(path, number, step, chemicals)
-    return Procedure(path, content["title"], content.get("source", ""), chemicals, tuple(content["steps"]), tuple(content.get("assumptions", ())))
+    return Procedure(
+        path,
+        content["title"],
+        content.get("source", ""),
+        chemicals,
+        tuple(content["steps"]),
+        tuple(content.get("assumptions", ())),
+    )
 
 
-def run_procedure(procedure: Procedure, laboratory: Laboratory | None = None, *, with_purity: bool = True, alternatives: tuple[str, ...] = ()) -> Outcome:
+def run_procedure(
+    procedure: Procedure,
+    laboratory: Laboratory | None = None,
+    *,
+    with_purity: bool = True,
+    alternatives: tuple[str, ...] = (),
+) -> Outcome:
     """Carry out a procedure on paper.
 
     Parameters
@@ -161,7 +189,10 @@ class _Runner:
     def __init__(self, procedure: Procedure, laboratory: Laboratory, with_purity: bool):
         self.procedure, self.laboratory = procedure, laboratory
         self.purity = {
-            key: purity_factor(c.purity, at_least=c.at_least, tag=key) if with_purity and c.purity else 1.0 for key, c in procedure.chemicals.items()
+            key: purity_factor(c.purity, at_least=c.at_least, tag=key)
+            if with_purity and c.purity
+            else 1.0
+            for key, c in procedure.chemicals.items()
         }
         self.vessels: dict[str, Vessel] = defaultdict(Vessel)
         self.added: dict[str, UFloat] = defaultdict(float)
@@ -181,17 +212,30 @@ class _Runner:
         what = f"{place}: {entry['chemical']}"
         vessel = self.vessels[entry["to"]]
         if "mass" in entry:
-            mass = self.laboratory.weighed_mg(parse_quantity(entry["mass"], "mg", what=what), tag=what)
+            mass = self.laboratory.weighed_mg(
+                parse_quantity(entry["mass"], "mg", what=what), tag=what
+            )
         elif "volume" in entry:
-            volume = self.laboratory.measured_mL(parse_quantity(entry["volume"], "mL", what=what), tag=what)
+            volume = self.laboratory.measured_mL(
+                parse_quantity(entry["volume"], "mL", what=what), tag=what
+            )
             vessel.volume_mL += volume * times
             if chemical.density_g_mL is None:
                 if chemical.releases:
-                    raise ProcedureError(self.procedure.path, place=what, expected="a density, since it is added by volume", found="none")
+                    raise ProcedureError(
+                        self.procedure.path,
+                        place=what,
+                        expected="a density, since it is added by volume",
+                        found="none",
+                    )
                 return
             mass = volume * chemical.density_g_mL * 1000
         elif "amount" in entry:
-            mass = self.laboratory.weighed_mg(parse_quantity(entry["amount"], "mmol", what=what) * molar_mass(chemical.formula).nominal_value, tag=what)
+            mass = self.laboratory.weighed_mg(
+                parse_quantity(entry["amount"], "mmol", what=what)
+                * molar_mass(chemical.formula).nominal_value,
+                tag=what,
+            )
         else:
             return  # an unmeasured amount, such as a gas bubbled through
         self.weighed[entry["chemical"]] = self.weighed.get(entry["chemical"], 0) + mass * times
@@ -208,7 +252,12 @@ class _Runner:
         if entry.get("volume") == "all":
             fraction, volume = 1.0, source.volume_mL
         else:
-            volume = self.laboratory.measured_mL(parse_quantity(entry["volume"], "mL", what=place), tag=place) * times
+            volume = (
+                self.laboratory.measured_mL(
+                    parse_quantity(entry["volume"], "mL", what=place), tag=place
+                )
+                * times
+            )
             if _nominal(volume) > _nominal(source.volume_mL) * (1 + 1e-9):
                 raise ProcedureError(
                     self.procedure.path,
@@ -228,16 +277,26 @@ class _Runner:
         keep = entry.get("keep", {})
         for component, fraction in keep.items():
             if not 0 <= fraction <= 1:
-                raise ProcedureError(self.procedure.path, place=f"{place}: keep: {component}", expected="a fraction from 0 to 1", found=str(fraction))
+                raise ProcedureError(
+                    self.procedure.path,
+                    place=f"{place}: keep: {component}",
+                    expected="a fraction from 0 to 1",
+                    found=str(fraction),
+                )
         # A component that `keep` does not name stays in the liquid that is thrown away.
-        amounts = {component: amount * (1 - keep.get(component, 0.0)) for component, amount in vessel.amounts.items()}
+        amounts = {
+            component: amount * (1 - keep.get(component, 0.0))
+            for component, amount in vessel.amounts.items()
+        }
         self._move(step, entry["vessel"], "waste", amounts)
         self.vessels["waste"].volume_mL += vessel.volume_mL
         vessel.volume_mL = 0.0
 
     def disperse(self, place: str, step: str, entry: dict) -> None:
         vessel = self._existing(place, entry["vessel"])
-        vessel.volume_mL = self.laboratory.measured_mL(parse_quantity(entry["volume"], "mL", what=place), tag=place) * entry.get("times", 1)
+        vessel.volume_mL = self.laboratory.measured_mL(
+            parse_quantity(entry["volume"], "mL", what=place), tag=place
+        ) * entry.get("times", 1)
 
     def treat(self, place: str, step: str, entry: dict) -> None:
         self.add(place, step, entry)
@@ -251,7 +310,10 @@ class _Runner:
     def _existing(self, place: str, name: str) -> Vessel:
         if name not in self.vessels:
             raise ProcedureError(
-                self.procedure.path, place=place, expected=f"a vessel filled before ({', '.join(self.vessels) or 'none yet'})", found=repr(name)
+                self.procedure.path,
+                place=place,
+                expected=f"a vessel filled before ({', '.join(self.vessels) or 'none yet'})",
+                found=repr(name),
             )
         return self.vessels[name]
 
@@ -268,18 +330,45 @@ def _chemical(path: Path, key: str, entry: dict) -> Chemical:
     place = f"chemicals: {key}"
     if not isinstance(entry, dict) or "formula" not in entry:
         raise ProcedureError(path, place=place, expected="the key 'formula'", found=str(entry))
-    if unknown := set(entry) - {"name", "formula", "releases", "purity", "grade", "density", "smiles", "donors", "supplier", "source"}:
+    if unknown := set(entry) - {
+        "name",
+        "formula",
+        "releases",
+        "purity",
+        "grade",
+        "density",
+        "smiles",
+        "donors",
+        "supplier",
+        "source",
+    }:
         raise ProcedureError(
-            path, place=place, expected="name, formula, releases, purity, grade, density, smiles, donors, supplier, source", found=", ".join(sorted(unknown))
+            path,
+            place=place,
+            expected="name, formula, releases, purity, grade, density, smiles, donors, supplier, source",
+            found=", ".join(sorted(unknown)),
         )
     try:
         composition(entry["formula"])
-        purity = None if entry.get("purity") is None else parse_quantity(entry["purity"], "percent", what="purity") / 100
+        purity = (
+            None
+            if entry.get("purity") is None
+            else parse_quantity(entry["purity"], "percent", what="purity") / 100
+        )
         if purity is not None:
             purity_factor(purity, tag=key)
-        density = None if entry.get("density") is None else parse_quantity(entry["density"], "g/mL", what="density")
+        density = (
+            None
+            if entry.get("density") is None
+            else parse_quantity(entry["density"], "g/mL", what="density")
+        )
     except (ValueError, UnitError) as error:
-        raise ProcedureError(path, place=place, expected="a formula, a purity in % and a density that can be used", found=str(error)) from None
+        raise ProcedureError(
+            path,
+            place=place,
+            expected="a formula, a purity in % and a density that can be used",
+            found=str(error),
+        ) from None
     return Chemical(
         key,
         entry.get("name", key),
@@ -294,12 +383,25 @@ def _chemical(path: Path, key: str, entry: dict) -> Chemical:
 
 def _check_step(path: Path, number: int, step: dict, chemicals: dict[str, Chemical]) -> None:
     if not isinstance(step, dict) or "id" not in step:
-        raise ProcedureError(path, place=f"step {number}", expected="the key 'id'", found=str(step)[:60])
+        raise ProcedureError(
+            path, place=f"step {number}", expected="the key 'id'", found=str(step)[:60]
+        )
     place = _place(number, step)
     if unknown := set(step) - _STEP_KEYS:
-        raise ProcedureError(path, place=place, expected=", ".join(sorted(_STEP_KEYS)), found=", ".join(sorted(unknown)))
+        raise ProcedureError(
+            path,
+            place=place,
+            expected=", ".join(sorted(_STEP_KEYS)),
+            found=", ".join(sorted(unknown)),
+        )
     for action in ACTIONS:
-        for entry in step.get(action, []) if isinstance(step.get(action), list) else [step[action]] if action in step else []:
+        for entry in (
+            step.get(action, [])
+            if isinstance(step.get(action), list)
+            else [step[action]]
+            if action in step
+            else []
+        ):
             needed = {
                 "add": ("chemical", "to"),
                 "treat": ("chemical", "to"),
@@ -309,15 +411,30 @@ def _check_step(path: Path, number: int, step: dict, chemicals: dict[str, Chemic
             }[action]
             for key in needed:
                 if key not in entry:
-                    raise ProcedureError(path, place=f"{place}: {action}", expected=f"the key {key!r}", found=", ".join(entry))
+                    raise ProcedureError(
+                        path,
+                        place=f"{place}: {action}",
+                        expected=f"the key {key!r}",
+                        found=", ".join(entry),
+                    )
             if action in ("add", "treat") and entry["chemical"] not in chemicals:
-                raise ProcedureError(path, place=f"{place}: {action}", expected=f"a listed chemical ({', '.join(chemicals)})", found=repr(entry["chemical"]))
+                raise ProcedureError(
+                    path,
+                    place=f"{place}: {action}",
+                    expected=f"a listed chemical ({', '.join(chemicals)})",
+                    found=repr(entry["chemical"]),
+                )
             for key, unit in (("mass", "mg"), ("volume", "mL"), ("amount", "mmol")):
                 if key in entry and entry[key] != "all":
                     try:
                         parse_quantity(entry[key], unit, what=key)
                     except UnitError as error:
-                        raise ProcedureError(path, place=f"{place}: {action}", expected=f"a quantity in {unit} or the like", found=str(error)) from None
+                        raise ProcedureError(
+                            path,
+                            place=f"{place}: {action}",
+                            expected=f"a quantity in {unit} or the like",
+                            found=str(error),
+                        ) from None
 
 
 def yield_limit_mmol(amounts: dict[str, UFloat], x_br: float) -> tuple[UFloat, str]:
@@ -331,7 +448,11 @@ def yield_limit_mmol(amounts: dict[str, UFloat], x_br: float) -> tuple[UFloat, s
     if not 0 <= x_br <= 1:
         raise ValueError(f"x_br: expected a fraction from 0 to 1, found {x_br}")
     needs = {"Pb": 1.0, "I": 3 * (1 - x_br), "Br": 3 * x_br}
-    limits = {component: amounts.get(component, 0.0) / need for component, need in needs.items() if need > 0}
+    limits = {
+        component: amounts.get(component, 0.0) / need
+        for component, need in needs.items()
+        if need > 0
+    }
     limiting = min(limits, key=lambda component: _nominal(limits[component]))
     return limits[limiting], limiting
 

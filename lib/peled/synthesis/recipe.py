@@ -13,7 +13,12 @@ from peled.materials import bulk_gap_eV, lattice_constant_angstrom, photon_energ
 from peled.synthesis.amounts import molar_mass
 
 #: Salts by formula, with the halide they bring; PbBr2 is needed only above x_Br = 1/3.
-SALTS = {"PbI2": {"Pb": 1, "I": 2}, "PbBr2": {"Pb": 1, "Br": 2}, "CH3NH3I": {"I": 1}, "CH3NH3Br": {"Br": 1}}
+SALTS = {
+    "PbI2": {"Pb": 1, "I": 2},
+    "PbBr2": {"Pb": 1, "Br": 2},
+    "CH3NH3I": {"I": 1},
+    "CH3NH3Br": {"Br": 1},
+}
 SHOWN = {"PbI2": "PbI2", "PbBr2": "PbBr2", "CH3NH3I": "MAI", "CH3NH3Br": "MABr"}
 
 
@@ -48,7 +53,9 @@ class Recipe:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["salt", "amount (mmol)", "mass (mg)", "tolerance (mg)", "weighed (mg)"])
         for w in self.weighings:
-            writer.writerow([w.salt, f"{w.amount_mmol:.4f}", f"{w.mass_mg:.2f}", f"{w.tolerance_mg:.2f}", ""])
+            writer.writerow(
+                [w.salt, f"{w.amount_mmol:.4f}", f"{w.mass_mg:.2f}", f"{w.tolerance_mg:.2f}", ""]
+            )
         return stream.getvalue()
 
     def to_html(self) -> str:
@@ -92,25 +99,48 @@ def make_recipe(
     """
     if not 0 <= x_br <= 1:
         raise ValueError(f"x_br: expected a fraction from 0 to 1, found {x_br}")
-    for name, value in (("lead_mol_L", lead_mol_L), ("volume_mL", volume_mL), ("batches", batches), ("batch_volume_mL", batch_volume_mL)):
+    for name, value in (
+        ("lead_mol_L", lead_mol_L),
+        ("volume_mL", volume_mL),
+        ("batches", batches),
+        ("batch_volume_mL", batch_volume_mL),
+    ):
         if not value > 0:
             raise ValueError(f"{name}: expected a positive number, found {value}")
     if batches * batch_volume_mL > volume_mL * (1 + 1e-9):
-        raise ValueError(f"batches: expected at most {volume_mL:g} mL in all, found {batches} x {batch_volume_mL:g} mL")
+        raise ValueError(
+            f"batches: expected at most {volume_mL:g} mL in all, found {batches} x {batch_volume_mL:g} mL"
+        )
     lead = lead_mol_L * volume_mL
     bromide = 3 * x_br
-    amounts = {"PbI2": 1 - max(bromide - 1, 0) / 2, "PbBr2": max(bromide - 1, 0) / 2, "CH3NH3I": max(1 - bromide, 0), "CH3NH3Br": min(bromide, 1)}
+    amounts = {
+        "PbI2": 1 - max(bromide - 1, 0) / 2,
+        "PbBr2": max(bromide - 1, 0) / 2,
+        "CH3NH3I": max(1 - bromide, 0),
+        "CH3NH3Br": min(bromide, 1),
+    }
     amounts = {salt: n * lead for salt, n in amounts.items() if n > 1e-12}
     masses = {salt: n * molar_mass(salt).nominal_value for salt, n in amounts.items()}
     slack = 1 / np.sqrt(len(amounts))
     weighings = []
     for salt, n in amounts.items():
         # x = Br/(I + Br); the total of halide is 3 n(Pb)
-        slope = (SALTS[salt].get("Br", 0) * (1 - x_br) - SALTS[salt].get("I", 0) * x_br) / (3 * lead) / molar_mass(salt).nominal_value
+        slope = (
+            (SALTS[salt].get("Br", 0) * (1 - x_br) - SALTS[salt].get("I", 0) * x_br)
+            / (3 * lead)
+            / molar_mass(salt).nominal_value
+        )
         limits = [tolerance_x * slack / abs(slope)] if abs(slope) > 1e-9 else []
         if "Pb" in SALTS[salt]:
             limits.append(tolerance_lead * slack * lead * molar_mass(salt).nominal_value)
-        weighings.append(Weighing(SHOWN[salt], n, masses[salt], min(limits) if limits else tolerance_lead * masses[salt]))
+        weighings.append(
+            Weighing(
+                SHOWN[salt],
+                n,
+                masses[salt],
+                min(limits) if limits else tolerance_lead * masses[salt],
+            )
+        )
     gap = float(bulk_gap_eV(x_br))
     used = lead * batches * batch_volume_mL / volume_mL
     perovskite = sum(masses.values()) / lead * used

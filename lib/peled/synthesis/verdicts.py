@@ -47,13 +47,28 @@ class MassBalance:
         return self.stated_mg / self.lead_limit_mg.nominal_value
 
 
-def mass_balance(outcome: Outcome, *, vessel: str, volume_mL: float, concentration_mg_mL: float, x_br: float, x_br_precursor: float = 1 / 3) -> MassBalance:
+def mass_balance(
+    outcome: Outcome,
+    *,
+    vessel: str,
+    volume_mL: float,
+    concentration_mg_mL: float,
+    x_br: float,
+    x_br_precursor: float = 1 / 3,
+) -> MassBalance:
     """Compare volume × concentration with the largest yield of crystals from what `vessel` has received.
 
     `x_br_precursor` is the composition for which lead limits; `x_br` the composition measured in the product.
     """
-    injected = {component: sum((f.amounts.get(component, 0) for f in outcome.flows if f.target == vessel), 0) for component in ("Pb", "I", "Br", "MA")}
-    lead, _ = yield_limit_mmol({**injected, "I": injected["Pb"] * 1e3, "Br": injected["Pb"] * 1e3}, x_br_precursor)
+    injected = {
+        component: sum(
+            (f.amounts.get(component, 0) for f in outcome.flows if f.target == vessel), 0
+        )
+        for component in ("Pb", "I", "Br", "MA")
+    }
+    lead, _ = yield_limit_mmol(
+        {**injected, "I": injected["Pb"] * 1e3, "Br": injected["Pb"] * 1e3}, x_br_precursor
+    )
     halide, limiting = yield_limit_mmol(injected, x_br)
     return MassBalance(
         volume_mL * concentration_mg_mL,
@@ -72,7 +87,9 @@ class Facts:
         self.steps = {step["id"]: step for step in procedure.steps}
         self.procedure = procedure
 
-    def quantity(self, step: str, action: str, unit: str, chemical: str | None = None) -> float | None:
+    def quantity(
+        self, step: str, action: str, unit: str, chemical: str | None = None
+    ) -> float | None:
         """The quantity of an action of a step in `unit`."""
         entries = self.steps.get(step, {}).get(action, [])
         for entry in entries if isinstance(entries, list) else [entries]:
@@ -114,7 +131,9 @@ def judge_all(
     def printed(claim_id: str) -> float:
         return paper.claim(claim_id).number
 
-    def check(claim_id: str, find: Callable[[], object], *, kind: str = "recomputed", **options) -> None:
+    def check(
+        claim_id: str, find: Callable[[], object], *, kind: str = "recomputed", **options
+    ) -> None:
         """`find` returns a number, a UFloat, or (holds, text); anything it misses makes the claim not testable."""
         try:
             found = find()
@@ -124,7 +143,13 @@ def judge_all(
         if isinstance(found, tuple):
             room.check(claim_id, found[1], kind=kind, holds=found[0], **options)
         else:
-            room.check(claim_id, getattr(found, "nominal_value", found), getattr(found, "std_dev", 0.0), kind=kind, **options)
+            room.check(
+                claim_id,
+                getattr(found, "nominal_value", found),
+                getattr(found, "std_dev", 0.0),
+                kind=kind,
+                **options,
+            )
 
     lead, bromide = pure.added.get("Pb"), pure.added.get("Br")
     iodide_fraction = 2 * lead / (2 * lead + bromide) if lead and bromide else None
@@ -152,13 +177,24 @@ def judge_all(
 def _composition(check, lead, bromide, iodide_fraction, pure) -> None:
     check(
         "C006",
-        lambda: (abs(iodide_fraction.nominal_value - 0.5) < 1e-3, f"x = {iodide_fraction.nominal_value:.3f} is iodide in one spelling, bromide in the other"),
+        lambda: (
+            abs(iodide_fraction.nominal_value - 0.5) < 1e-3,
+            f"x = {iodide_fraction.nominal_value:.3f} is iodide in one spelling, bromide in the other",
+        ),
         note="MAPb(IxBr1-x)3 and MAPb(I1-xBrx)3 name one compound only at x = 1/2; x_I or x_Br is named every time here",
     )
     check("C028", lambda: 2 * lead / bromide, note="2 n(PbI2)/n(MABr), both bottles taken as pure")
     check("C226", lambda: iodide_fraction, note="iodide fraction of the halide in the precursor")
-    check("C096", lambda: bromide * molar_mass("PbI2"), note="PbI2 that makes I:Br 2:1 with the MABr weighed; most of the error is lead's atomic weight")
-    check("C097", lambda: lead * molar_mass("CH3NH3Br"), note="MABr that makes I:Br 2:1 with the PbI2 weighed")
+    check(
+        "C096",
+        lambda: bromide * molar_mass("PbI2"),
+        note="PbI2 that makes I:Br 2:1 with the MABr weighed; most of the error is lead's atomic weight",
+    )
+    check(
+        "C097",
+        lambda: lead * molar_mass("CH3NH3Br"),
+        note="MABr that makes I:Br 2:1 with the PbI2 weighed",
+    )
     ligands = {"EDTA": "EDTA", "GL": "GL"}
     check(
         "C023",
@@ -172,7 +208,10 @@ def _composition(check, lead, bromide, iodide_fraction, pure) -> None:
 
     check(
         "C099",
-        lambda: (electrons("CH3NH3") % 2 == 0, f"CH3NH3 has {electrons('CH3NH3')} electrons, CH3NH2 {electrons('CH3NH2')}"),
+        lambda: (
+            electrons("CH3NH3") % 2 == 0,
+            f"CH3NH3 has {electrons('CH3NH3')} electrons, CH3NH2 {electrons('CH3NH2')}",
+        ),
         kind="calculated",
         note="a neutral gas of closed-shell molecules has an even count: methylamine is CH3NH2",
     )
@@ -210,7 +249,12 @@ def _volumes(check, facts: Facts, printed, lead, room) -> None:
             route="acid to amine",
             note="ten parts of acid to one of amine by volume, 14.7 to 1 in moles",
         )
-    check("C105", lambda: volume("control", "transfer") * 2 / volume("stock", "disperse"), half_width=0.05, note="12 mL of stock from 2 mL a batch")
+    check(
+        "C105",
+        lambda: volume("control", "transfer") * 2 / volume("stock", "disperse"),
+        half_width=0.05,
+        note="12 mL of stock from 2 mL a batch",
+    )
     check(
         "C107",
         lambda: printed("C106") * printed("C111") / printed("C110"),
@@ -223,19 +267,46 @@ def _volumes(check, facts: Facts, printed, lead, room) -> None:
         half_width=0.5,
         note="the antisolvent ratio of the first wash, 2:1, applied to the second",
     )
-    check("C115", lambda: float(facts.count("precipitate")), half_width=0.05, note="precipitations counted in the synthesis section")
-    check("C116", lambda: printed("C117") / printed("C105"), half_width=0.05, note="12 mL for six batches")
-    check("C117", lambda: printed("C105") * printed("C116"), half_width=0.05, note="six batches of 2 mL")
+    check(
+        "C115",
+        lambda: float(facts.count("precipitate")),
+        half_width=0.05,
+        note="precipitations counted in the synthesis section",
+    )
+    check(
+        "C116",
+        lambda: printed("C117") / printed("C105"),
+        half_width=0.05,
+        note="12 mL for six batches",
+    )
+    check(
+        "C117",
+        lambda: printed("C105") * printed("C116"),
+        half_width=0.05,
+        note="six batches of 2 mL",
+    )
 
     treatments = [step for step in facts.procedure.steps if step.get("alternative")]
 
     def shared():
         portion = printed("C117") / printed("C121")
         needed = len(treatments) * printed("C123")
-        return (True if needed <= portion else "partly"), f"{len(treatments)} treatments need {needed:.0f} mL, a portion of the stock is {portion:.0f} mL"
+        return (
+            (True if needed <= portion else "partly"),
+            f"{len(treatments)} treatments need {needed:.0f} mL, a portion of the stock is {portion:.0f} mL",
+        )
 
-    for claim_id, found in (("C121", lambda: printed("C117") / (2 * printed("C123"))), ("C123", lambda: printed("C117") / (2 * printed("C121")))):
-        check(claim_id, found, half_width=0.05, route="two treatments", note="two treatments of 3 mL use up one of two portions of a 12 mL stock")
+    for claim_id, found in (
+        ("C121", lambda: printed("C117") / (2 * printed("C123"))),
+        ("C123", lambda: printed("C117") / (2 * printed("C121"))),
+    ):
+        check(
+            claim_id,
+            found,
+            half_width=0.05,
+            route="two treatments",
+            note="two treatments of 3 mL use up one of two portions of a 12 mL stock",
+        )
         check(
             claim_id,
             shared,
@@ -244,13 +315,20 @@ def _volumes(check, facts: Facts, printed, lead, room) -> None:
         )
 
 
-def _balance(check, balance: MassBalance, neat: CrystalPopulation, treated: CrystalPopulation, facts: Facts) -> None:
+def _balance(
+    check, balance: MassBalance, neat: CrystalPopulation, treated: CrystalPopulation, facts: Facts
+) -> None:
     check(
         "C112",
         lambda: balance.closing_concentration_mg_mL,
         note="largest concentration that the injected lead allows in 12 mL; 40 mg/mL needs 1.4 times the lead, or 28 % of ligand in the solid",
     )
-    check("C118", lambda: balance.lead_limit_mg, route="lead", note="all the lead of six batches as MAPbI2Br")
+    check(
+        "C118",
+        lambda: balance.lead_limit_mg,
+        route="lead",
+        note="all the lead of six batches as MAPbI2Br",
+    )
     check(
         "C118",
         lambda: balance.halide_limit_mg,
@@ -274,20 +352,45 @@ def _balance(check, balance: MassBalance, neat: CrystalPopulation, treated: Crys
     )
 
 
-def _spins(check, neat: CrystalPopulation, treated: CrystalPopulation, rotor_mm: tuple[float, float], printed) -> None:
+def _spins(
+    check,
+    neat: CrystalPopulation,
+    treated: CrystalPopulation,
+    rotor_mm: tuple[float, float],
+    printed,
+) -> None:
     """Stokes sedimentation over the range of rotor radii: single crystals must stay up, flocs and powder must come down."""
     density = neat.density_g_cm3
 
     def pellet():
-        size = max(sedimenting_diameter_nm(40, density_g_cm3=density, rpm=printed("C108"), minutes=printed("C109"), rotor_mm=r) for r in rotor_mm)
+        size = max(
+            sedimenting_diameter_nm(
+                40, density_g_cm3=density, rpm=printed("C108"), minutes=printed("C109"), rotor_mm=r
+            )
+            for r in rotor_mm
+        )
         return size < 1000 * printed("C126"), f"flocs above {size:.0f} nm reach the bottom"
 
     def stays(crystals: CrystalPopulation, rpm: str, minutes: float):
-        size = crystals.edge_nm * (6 / 3.141592653589793) ** (1 / 3) + 3.5  # a sphere of equal volume with its ligand shell
-        path = max(sedimentation_mm(size, density_g_cm3=crystals.density_g_cm3, rpm=printed(rpm), minutes=minutes, rotor_mm=r) for r in rotor_mm)
+        size = (
+            crystals.edge_nm * (6 / 3.141592653589793) ** (1 / 3) + 3.5
+        )  # a sphere of equal volume with its ligand shell
+        path = max(
+            sedimentation_mm(
+                size,
+                density_g_cm3=crystals.density_g_cm3,
+                rpm=printed(rpm),
+                minutes=minutes,
+                rotor_mm=r,
+            )
+            for r in rotor_mm
+        )
         return path < 10, f"single crystals sink at most {path:.1f} mm"
 
-    options = {"kind": "calculated", "note": f"Stokes' law; the rotor is not printed, {rotor_mm[0]:.0f}-{rotor_mm[1]:.0f} mm taken"}
+    options = {
+        "kind": "calculated",
+        "note": f"Stokes' law; the rotor is not printed, {rotor_mm[0]:.0f}-{rotor_mm[1]:.0f} mm taken",
+    }
     check("C108", pellet, **options)
     check("C109", pellet, **options)
     check("C119", lambda: stays(neat, "C119", printed("C120")), **options)
@@ -295,7 +398,10 @@ def _spins(check, neat: CrystalPopulation, treated: CrystalPopulation, rotor_mm:
     check("C125", lambda: stays(treated, "C125", 10.0), **options)
     check(
         "C126",
-        lambda: (treated.edge_nm * 3**0.5 + 4 < printed("C126") * 1000, f"a crystal is {treated.edge_nm * 3**0.5 + 4:.0f} nm across its corners with ligands"),
+        lambda: (
+            treated.edge_nm * 3**0.5 + 4 < printed("C126") * 1000,
+            f"a crystal is {treated.edge_nm * 3**0.5 + 4:.0f} nm across its corners with ligands",
+        ),
         kind="calculated",
         note="single crystals pass the filter; what it stops are aggregates and powder",
     )

@@ -4,7 +4,12 @@
 the result carries; `plots` and `export` show and keep it.
 """
 
-from peled.transient_absorption.compare import band_amplitude, before_after, carriers_per_crystal, shape_change
+from peled.transient_absorption.compare import (
+    band_amplitude,
+    before_after,
+    carriers_per_crystal,
+    shape_change,
+)
 from peled.transient_absorption.density import lifetime_density
 from peled.transient_absorption.errors import bootstrap, number_of_components, profile
 from peled.transient_absorption.globalfit import GlobalFit, global_fit

@@ -42,9 +42,14 @@ class PairTest:
 
     def __str__(self) -> str:
         lowest = min(h.bic for h in self.hypotheses)
-        lines = ["shared                   chi2 - lowest   free   BIC - lowest   p against nothing shared"]
+        lines = [
+            "shared                   chi2 - lowest   free   BIC - lowest   p against nothing shared"
+        ]
         base = min(h.chi2 for h in self.hypotheses)
-        lines += [f"{h.name:<24s} {h.chi2 - base:<15.0f} {h.free:<6.0f} {h.bic - lowest:<14.0f} {small_p(h.p_value)}" for h in self.hypotheses]
+        lines += [
+            f"{h.name:<24s} {h.chi2 - base:<15.0f} {h.free:<6.0f} {h.bic - lowest:<14.0f} {small_p(h.p_value)}"
+            for h in self.hypotheses
+        ]
         return "\n".join(lines)
 
 
@@ -61,13 +66,18 @@ def before_after(before: Matrix, after: Matrix, model: Model, **options) -> Pair
         If the two have the same name or different wavelengths.
     """
     if not np.array_equal(before.wavelength_nm, after.wavelength_nm):
-        raise ValueError(f"{before.name} and {after.name}: expected the same wavelengths, found others; crop both alike")
+        raise ValueError(
+            f"{before.name} and {after.name}: expected the same wavelengths, found others; crop both alike"
+        )
     if before.name == after.name:
         raise ValueError(f"expected two names, found {before.name!r} twice")
     alone = [global_fit(m, model, **options) for m in (before, after)]
     noise = [fit.rms for fit in alone]
     scaled = [replace(m, signal=m.signal / s) for m, s in zip((before, after), noise, strict=True)]
-    grams = [residual_gram(fit.setup.problem.blocks[0], fit.setup.expand(fit.theta)[0]) / s**2 for fit, s in zip(alone, noise, strict=True)]
+    grams = [
+        residual_gram(fit.setup.problem.blocks[0], fit.setup.expand(fit.theta)[0]) / s**2
+        for fit, s in zip(alone, noise, strict=True)
+    ]
     independent = float(np.mean([min(effective_wavelengths(g), before.shape[1]) for g in grams]))
     share = independent / before.shape[1]
     start = _start(model, alone[0])
@@ -77,7 +87,9 @@ def before_after(before: Matrix, after: Matrix, model: Model, **options) -> Pair
         ways += [("spectra", (), True), ("lifetimes and spectra", ("tau",), True)]
     rows, fits = [], []
     for name, link, spectra in ways:
-        fit = global_fit(scaled, start, link=link, shared_spectra=spectra, **{"starts": 0, **options})
+        fit = global_fit(
+            scaled, start, link=link, shared_spectra=spectra, **{"starts": 0, **options}
+        )
         fits.append(fit)
         free = len(fit.theta) + fit.setup.linear * share
         count = fit.size * share
@@ -86,8 +98,19 @@ def before_after(before: Matrix, after: Matrix, model: Model, **options) -> Pair
         if rows:
             extra = rows[0][2] - free
             left = max(count - rows[0][2], 1)
-            p = float(stats.f.sf(max(chi2 - rows[0][1], 0) / extra / (rows[0][1] / left), extra, left))
-        rows.append((name, chi2, free, chi2 + free * np.log(count), p, tuple(tuple(fit.lifetimes(i)) for i in range(2))))
+            p = float(
+                stats.f.sf(max(chi2 - rows[0][1], 0) / extra / (rows[0][1] / left), extra, left)
+            )
+        rows.append(
+            (
+                name,
+                chi2,
+                free,
+                chi2 + free * np.log(count),
+                p,
+                tuple(tuple(fit.lifetimes(i)) for i in range(2)),
+            )
+        )
     tau = [fit.lifetimes_ps for fit in alone]
     error = [fit.lifetime_errors() / fit.lifetimes_ps for fit in alone]
     ratio, spread = np.log(tau[1] / tau[0]), np.hypot(*error)
@@ -95,8 +118,18 @@ def before_after(before: Matrix, after: Matrix, model: Model, **options) -> Pair
     kinetic = [i for i, n in enumerate(alone[0].free) if n.startswith("tau")]
     joint = sum(f.covariance[np.ix_(kinetic, kinetic)] for f in alone)
     difference = alone[1].theta[kinetic] - alone[0].theta[kinetic]
-    wald = float(difference @ np.linalg.pinv(joint) @ difference) if np.isfinite(joint).all() and moved.any() else np.nan
-    return PairTest(tuple(Hypothesis(*row) for row in rows), ratio, spread, float(stats.chi2.sf(wald, len(kinetic))), tuple(fits))
+    wald = (
+        float(difference @ np.linalg.pinv(joint) @ difference)
+        if np.isfinite(joint).all() and moved.any()
+        else np.nan
+    )
+    return PairTest(
+        tuple(Hypothesis(*row) for row in rows),
+        ratio,
+        spread,
+        float(stats.chi2.sf(wald, len(kinetic))),
+        tuple(fits),
+    )
 
 
 def _start(model: Model, fit: GlobalFit) -> Model:
@@ -120,7 +153,9 @@ class Amplitude:
     standard_error: float
 
 
-def band_amplitude(fit: GlobalFit, component: int, low_nm: float, high_nm: float, matrix: int = 0) -> Amplitude:
+def band_amplitude(
+    fit: GlobalFit, component: int, low_nm: float, high_nm: float, matrix: int = 0
+) -> Amplitude:
     """Mean of a spectrum of the fit over a band; its error counts noise common to the band's wavelengths and the lifetimes' uncertainty.
 
     Parameters
@@ -136,7 +171,9 @@ def band_amplitude(fit: GlobalFit, component: int, low_nm: float, high_nm: float
     m = fit.matrices[matrix]
     inside = (m.wavelength_nm >= low_nm) & (m.wavelength_nm <= high_nm)
     if not inside.any():
-        raise ValueError(f"{m.name}: expected wavelengths between {low_nm:g} and {high_nm:g} nm, found {m.wavelength_nm[0]:g} to {m.wavelength_nm[-1]:g}")
+        raise ValueError(
+            f"{m.name}: expected wavelengths between {low_nm:g} and {high_nm:g} nm, found {m.wavelength_nm[0]:g} to {m.wavelength_nm[-1]:g}"
+        )
     i = component if component >= 0 else fit.model.components + component
     number, _ = fit.setup.place[matrix]
     block = fit.setup.problem.blocks[number]
@@ -156,7 +193,9 @@ def band_amplitude(fit: GlobalFit, component: int, low_nm: float, high_nm: float
         _, dc = block.basis(u, True)
         slope = -np.einsum("t,ptn,n->p", pseudo[i], dc, a @ w)
     slope = jacobian[block.index].T @ slope
-    return Amplitude(float(a[i] @ w), float(np.sqrt(noise + slope @ np.nan_to_num(fit.covariance) @ slope)))
+    return Amplitude(
+        float(a[i] @ w), float(np.sqrt(noise + slope @ np.nan_to_num(fit.covariance) @ slope))
+    )
 
 
 @dataclass(frozen=True)
@@ -176,7 +215,9 @@ def shape_change(wavelength_nm, a, b, a_error, b_error) -> ShapeChange:
 
     Centroids weigh by the spectrum itself where it has the sign of its extremum, above a tenth of it.
     """
-    wavelength_nm, a, b, a_error, b_error = (np.asarray(x, float) for x in (wavelength_nm, a, b, a_error, b_error))
+    wavelength_nm, a, b, a_error, b_error = (
+        np.asarray(x, float) for x in (wavelength_nm, a, b, a_error, b_error)
+    )
     scale = float(a @ b / (a @ a))
     difference = float(np.linalg.norm(b / scale - a) / np.linalg.norm(a))
     expected = float(np.sqrt(np.sum(a_error**2 + (b_error / scale) ** 2)) / np.linalg.norm(a))
@@ -188,10 +229,19 @@ def shape_change(wavelength_nm, a, b, a_error, b_error) -> ShapeChange:
         centre = float(wavelength_nm[use] @ y[use] / total)
         error = float(np.sqrt(np.sum(((wavelength_nm[use] - centre) * e[use]) ** 2)) / abs(total))
         found.append((centre, error))
-    return ShapeChange(scale, difference, expected, (found[0][0], found[1][0]), found[1][0] - found[0][0], float(np.hypot(found[0][1], found[1][1])))
+    return ShapeChange(
+        scale,
+        difference,
+        expected,
+        (found[0][0], found[1][0]),
+        found[1][0] - found[0][0],
+        float(np.hypot(found[0][1], found[1][1])),
+    )
 
 
-def carriers_per_crystal(fluence_uJ_cm2: float, wavelength_nm: float, absorption_per_cm: float, edge_nm: float) -> tuple[float, float]:
+def carriers_per_crystal(
+    fluence_uJ_cm2: float, wavelength_nm: float, absorption_per_cm: float, edge_nm: float
+) -> tuple[float, float]:
     """Photons per cm² and electron–hole pairs per crystal (fluence × absorption coefficient × volume) of a pump pulse.
 
     >>> [float(f"{x:.3g}") for x in carriers_per_crystal(106, 520, 4e4, 16.3)]

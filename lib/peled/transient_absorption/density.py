@@ -37,7 +37,10 @@ class LifetimeDensity:
     def peaks(self, *, least: float = 0.1) -> np.ndarray:
         """Lifetimes at which the density, as root mean square over wavelengths, has a maximum of at least `least` times the highest."""
         y = np.sqrt(np.mean(self.density**2, axis=1))
-        inner = np.flatnonzero((y[1:-1] >= y[:-2]) & (y[1:-1] > y[2:]) & (y[1:-1] > least * y.max())) + 1
+        inner = (
+            np.flatnonzero((y[1:-1] >= y[:-2]) & (y[1:-1] > y[2:]) & (y[1:-1] > least * y.max()))
+            + 1
+        )
         return self.lifetimes_ps[inner]
 
 
@@ -77,11 +80,24 @@ def lifetime_density(
         For missing points or an unknown choice.
     """
     if not np.all(np.isfinite(m.signal)):
-        raise ValueError(f"{m.name}: lifetime density: expected no missing points; mask whole wavelengths or delays first")
+        raise ValueError(
+            f"{m.name}: lifetime density: expected no missing points; mask whole wavelengths or delays first"
+        )
     if penalty not in ("second difference", "identity"):
         raise ValueError(f"penalty: expected 'second difference' or 'identity', found {penalty!r}")
-    tau = np.geomspace(0.5 * fwhm_ps, 3 * m.delay_ps[-1], 80) if lifetimes_ps is None else np.asarray(lifetimes_ps, float)
-    c = columns(m.delay_ps - t0_ps, 1 / tau, fwhm_ps / FWHM_PER_SIGMA, offset=offset, artefact=artefact, derivatives=False)[0]
+    tau = (
+        np.geomspace(0.5 * fwhm_ps, 3 * m.delay_ps[-1], 80)
+        if lifetimes_ps is None
+        else np.asarray(lifetimes_ps, float)
+    )
+    c = columns(
+        m.delay_ps - t0_ps,
+        1 / tau,
+        fwhm_ps / FWHM_PER_SIGMA,
+        offset=offset,
+        artefact=artefact,
+        derivatives=False,
+    )[0]
     d = m.signal
     n = len(tau)
     if c.shape[1] > n:
@@ -113,11 +129,23 @@ def lifetime_density(
         allowed = residual <= noise * np.sqrt(free * d.shape[1])
         chosen = float(strengths[allowed].max()) if allowed.any() else float(strengths[0])
     elif isinstance(strength, str):
-        raise ValueError(f"strength: expected a number, 'gcv', 'lcurve' or 'discrepancy', found {strength!r}")
+        raise ValueError(
+            f"strength: expected a number, 'gcv', 'lcurve' or 'discrepancy', found {strength!r}"
+        )
     else:
         chosen = float(strength)
     x = back @ (right.T @ ((s / (s**2 + chosen**2))[:, None] * beta))
-    return LifetimeDensity(tau, m.wavelength_nm, x, chosen, strength if isinstance(strength, str) else "given", strengths, residual, solution, gcv)
+    return LifetimeDensity(
+        tau,
+        m.wavelength_nm,
+        x,
+        chosen,
+        strength if isinstance(strength, str) else "given",
+        strengths,
+        residual,
+        solution,
+        gcv,
+    )
 
 
 def _corner(x, y) -> int:

@@ -56,7 +56,9 @@ def flags(setup, now, best, estimates, dof, noise, minima) -> tuple[str, ...]:
     """What makes a result doubtful, in words; empty when nothing does."""
     said = []
     if not best.converged:
-        said.append(f"not converged: after {best.evaluations} evaluations a step still promises {best.decrement:.1e} of the cost")
+        said.append(
+            f"not converged: after {best.evaluations} evaluations a step still promises {best.decrement:.1e} of the cost"
+        )
     elif best.gradient_norm > 1e-4:
         said.append(f"gradient not zero: scaled norm {best.gradient_norm:.1e}")
     for e in estimates:
@@ -77,11 +79,17 @@ def flags(setup, now, best, estimates, dof, noise, minima) -> tuple[str, ...]:
                 said.append(f"{name}coalescing lifetimes: {a:.4g} and {b:.4g} ps")
         for t in tau:
             if fwhm and t < 0.5 * fwhm:
-                said.append(f"{name}spike: {t:.3g} ps is shorter than half the response of {fwhm:.3g} ps")
+                said.append(
+                    f"{name}spike: {t:.3g} ps is shorter than half the response of {fwhm:.3g} ps"
+                )
             elif t < 0.1 * step:
-                said.append(f"{name}runaway rate: {t:.3g} ps is far below the smallest step of {step:.3g} ps")
+                said.append(
+                    f"{name}runaway rate: {t:.3g} ps is far below the smallest step of {step:.3g} ps"
+                )
             if np.isfinite(t) and t > 1.5 * window:
-                said.append(f"{name}longer than the window: {t:.4g} ps in {window:.4g} ps; use infinite=True or a longer delay")
+                said.append(
+                    f"{name}longer than the window: {t:.4g} ps in {window:.4g} ps; use infinite=True or a longer delay"
+                )
         said += [f"{name}{note}" for note in segment.matrix.notes]
         said += _residual_structure(setup, segment, best, name)
     if noise is not None and dof > 0:
@@ -98,7 +106,10 @@ def _nearly_free(estimates):
     return [
         f"undetermined: {e.name} = {e.value:.3g} ± {e.standard_error:.2g}"
         for e in estimates
-        if e.name.startswith("tau") and e.standard_error is not None and np.isfinite(e.standard_error) and e.standard_error > 0.5 * e.value
+        if e.name.startswith("tau")
+        and e.standard_error is not None
+        and np.isfinite(e.standard_error)
+        and e.standard_error > 0.5 * e.value
     ]
 
 
@@ -118,7 +129,11 @@ def _residual_structure(setup, segment, best, name):
     mean = float(np.mean(pairs))
     # The fit itself makes neighbours anticorrelated by about the number of its parameters over nt.
     z = mean * np.sqrt((nt - 1) * independent)
-    return [f"{name}structure in the residual: correlation of neighbouring delays {mean:.2f}"] if z > 5 and mean > 0.1 else []
+    return (
+        [f"{name}structure in the residual: correlation of neighbouring delays {mean:.2f}"]
+        if z > 5 and mean > 0.1
+        else []
+    )
 
 
 def residual_gram(block, u) -> np.ndarray:
@@ -242,7 +257,14 @@ def profile(fit, name: str, *, level: float = 0.95, points: int = 9) -> Interval
     order = np.argsort(values)
     log = setup.logarithmic[setup.free[j]]
     change = np.exp if log else (lambda x: x)
-    return Interval(name, float(change(ends[-1])), float(change(ends[1])), level, change(np.array(values)[order]), np.array(rises)[order])
+    return Interval(
+        name,
+        float(change(ends[-1])),
+        float(change(ends[1])),
+        level,
+        change(np.array(values)[order]),
+        np.array(rises)[order],
+    )
 
 
 def _error_degrees(fit) -> float:
@@ -251,7 +273,9 @@ def _error_degrees(fit) -> float:
     u = fit.setup.expand(fit.theta)[0]
     for block in fit.setup.problem.blocks:
         gram = residual_gram(block, u)
-        total += max(len(gram) - len(fit.model.spectra), 1) * min(effective_wavelengths(gram), block.shape[1])
+        total += max(len(gram) - len(fit.model.spectra), 1) * min(
+            effective_wavelengths(gram), block.shape[1]
+        )
     return max(total - len(fit.theta), 1.0)
 
 
@@ -301,7 +325,9 @@ def bootstrap(fit, draws: int = 1000, *, scans=None, block: int = 1, seed: int =
 
     blocks = fit.setup.problem.blocks
     if len(blocks) != 1 or not isinstance(blocks[0], SharedBlock) or len(fit.matrices) != 1:
-        raise ValueError("bootstrap: expected a fit of one matrix without fitted dispersion; correct the chirp first")
+        raise ValueError(
+            "bootstrap: expected a fit of one matrix without fitted dispersion; correct the chirp first"
+        )
     rng = np.random.default_rng(seed)
     original, segment = blocks[0], fit.setup.segments[0]
     u = fit.setup.expand(fit.theta)[0]
@@ -344,7 +370,13 @@ def _GramBlock(gram, like):
     from peled.transient_absorption.varpro import SharedBlock
 
     made = SharedBlock.__new__(SharedBlock)
-    made.data, made.basis, made.index, made.shape, made.size = like.data, like.basis, like.index, like.shape, like.size
+    made.data, made.basis, made.index, made.shape, made.size = (
+        like.data,
+        like.basis,
+        like.index,
+        like.shape,
+        like.size,
+    )
     made.compressed, made.gram, made.total = None, gram, float(np.trace(gram))
     made.exact = lambda: None
     return made
@@ -392,7 +424,9 @@ class ComponentTable:
     fits: tuple
 
     def __str__(self) -> str:
-        head = "components  rms         residual SVD / noise  F test p   BIC - lowest  lifetimes (ps)"
+        head = (
+            "components  rms         residual SVD / noise  F test p   BIC - lowest  lifetimes (ps)"
+        )
         lowest = min(r.bic for r in self.rows)
         return "\n".join(
             [
@@ -406,7 +440,9 @@ class ComponentTable:
         )
 
 
-def number_of_components(data, model, *, most: int = 5, noise: float | None = None, **options) -> ComponentTable:
+def number_of_components(
+    data, model, *, most: int = 5, noise: float | None = None, **options
+) -> ComponentTable:
     """Fit with 1 to `most` lifetimes and say how many the data support.
 
     The F test and the Bayesian information criterion count wavelengths by their effective independent number, found from
@@ -424,12 +460,23 @@ def number_of_components(data, model, *, most: int = 5, noise: float | None = No
 
     fits = []
     last = float(data.delay_ps[-1])
-    low = max(2 * model.fwhm_ps if model.irf == "gaussian" else 0.0, 2 * float(np.diff(data.delay_ps).min()))
+    low = max(
+        2 * model.fwhm_ps if model.irf == "gaussian" else 0.0,
+        2 * float(np.diff(data.delay_ps).min()),
+    )
     for n in range(1, most + 1):
         start = tuple(np.geomspace(low, last / 2, n + 2)[1:-1])
         fits.append(
             global_fit(
-                data, replace(model, lifetimes_ps=start, fixed=tuple(f for f in model.fixed if not f.startswith("tau")), bounds_ps={}), noise=noise, **options
+                data,
+                replace(
+                    model,
+                    lifetimes_ps=start,
+                    fixed=tuple(f for f in model.fixed if not f.startswith("tau")),
+                    bounds_ps={},
+                ),
+                noise=noise,
+                **options,
             )
         )
     grams = [residual_gram(f.setup.problem.blocks[0], f.setup.expand(f.theta)[0]) for f in fits]
@@ -450,8 +497,25 @@ def number_of_components(data, model, *, most: int = 5, noise: float | None = No
             f_value = max(fits[i - 1].ssr - fit.ssr, 0) / extra / (fit.ssr / left)
             p = float(stats.f.sf(f_value, extra, left))
         bic = count * np.log(fit.ssr * share / count) + free * np.log(count)
-        bad = tuple(f for f in fit.flags if any(word in f for word in ("coalescing", "spike", "runaway", "at bound", "not converged")))
-        rows.append(Candidate(i + 1, tuple(fit.lifetimes_ps), fit.rms, float(np.sqrt(np.linalg.eigvalsh(gram)[-1]) / edge), p, float(bic), bad))
+        bad = tuple(
+            f
+            for f in fit.flags
+            if any(
+                word in f
+                for word in ("coalescing", "spike", "runaway", "at bound", "not converged")
+            )
+        )
+        rows.append(
+            Candidate(
+                i + 1,
+                tuple(fit.lifetimes_ps),
+                fit.rms,
+                float(np.sqrt(np.linalg.eigvalsh(gram)[-1]) / edge),
+                p,
+                float(bic),
+                bad,
+            )
+        )
     supported = 1
     for before, row in itertools.pairwise(rows):
         if row.p_value < 0.01 and row.bic < before.bic and not row.flags:

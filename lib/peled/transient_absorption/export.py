@@ -18,7 +18,9 @@ def spectra_csv(spectra) -> str:
         heads += [name, f"{name} standard error"]
     rows = [
         [w, *(x for pair in zip(v, e, strict=True) for x in pair)]
-        for w, v, e in zip(spectra.wavelength_nm, spectra.values.T, spectra.standard_errors.T, strict=True)
+        for w, v, e in zip(
+            spectra.wavelength_nm, spectra.values.T, spectra.standard_errors.T, strict=True
+        )
     ]
     return "\n".join([",".join(heads), *(",".join(f"{x:.7g}" for x in row) for row in rows)]) + "\n"
 
@@ -28,7 +30,15 @@ def matrix_csv(m) -> str:
     head = ",".join(["delay (ps)\\wavelength (nm)", *(f"{w:.7g}" for w in m.wavelength_nm)])
     return (
         "\n".join(
-            [head, *(",".join([f"{t:.7g}", *("NaN" if not np.isfinite(v) else f"{v:.6g}" for v in row)]) for t, row in zip(m.delay_ps, m.signal, strict=True))]
+            [
+                head,
+                *(
+                    ",".join(
+                        [f"{t:.7g}", *("NaN" if not np.isfinite(v) else f"{v:.6g}" for v in row)]
+                    )
+                    for t, row in zip(m.delay_ps, m.signal, strict=True)
+                ),
+            ]
         )
         + "\n"
     )
@@ -38,15 +48,36 @@ def fit_record(fit) -> dict:
     """Model, start values, data windows, options, results and versions of a fit, as plain JSON values."""
     model = {f.name: getattr(fit.model, f.name) for f in fields(Model)}
     if isinstance(model["irf"], MeasuredIRF):
-        model["irf"] = {"time_ps": list(map(float, model["irf"].time_ps)), "intensity": list(map(float, model["irf"].intensity))}
+        model["irf"] = {
+            "time_ps": list(map(float, model["irf"].time_ps)),
+            "intensity": list(map(float, model["irf"].intensity)),
+        }
     if model["scheme"] is not None:
         s = model["scheme"]
-        model["scheme"] = {"transfers": [[a, b, name] for (a, b), name in s.transfers.items()], "start_ps": dict(s.start_ps), "initial": dict(s.initial)}
-    model = {k: list(v) if isinstance(v, tuple) else {n: list(b) for n, b in v.items()} if k == "bounds_ps" else v for k, v in model.items()}
+        model["scheme"] = {
+            "transfers": [[a, b, name] for (a, b), name in s.transfers.items()],
+            "start_ps": dict(s.start_ps),
+            "initial": dict(s.initial),
+        }
+    model = {
+        k: list(v)
+        if isinstance(v, tuple)
+        else {n: list(b) for n, b in v.items()}
+        if k == "bounds_ps"
+        else v
+        for k, v in model.items()
+    }
     return {
         "model": model,
         "start": [
-            {"name": p.name, "value": p.value, "low": _plain(p.low), "high": _plain(p.high), "vary": p.vary, "relation": p.relation}
+            {
+                "name": p.name,
+                "value": p.value,
+                "low": _plain(p.low),
+                "high": _plain(p.high),
+                "vary": p.vary,
+                "relation": p.relation,
+            }
             for p in fit.setup.parameters
         ],
         "options": {k: list(v) if isinstance(v, tuple) else v for k, v in fit.options.items()},
@@ -84,9 +115,13 @@ def model_from_record(record: dict) -> Model:
     given = dict(record["model"])
     if given["scheme"]:
         s = given["scheme"]
-        given["scheme"] = Scheme({(a, b): name for a, b, name in s["transfers"]}, s["start_ps"], s["initial"])
+        given["scheme"] = Scheme(
+            {(a, b): name for a, b, name in s["transfers"]}, s["start_ps"], s["initial"]
+        )
     if isinstance(given["irf"], dict):
-        given["irf"] = MeasuredIRF(np.array(given["irf"]["time_ps"]), np.array(given["irf"]["intensity"]))
+        given["irf"] = MeasuredIRF(
+            np.array(given["irf"]["time_ps"]), np.array(given["irf"]["intensity"])
+        )
     given["bounds_ps"] = {k: tuple(v) for k, v in given["bounds_ps"].items()}
     return Model(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
 
@@ -108,7 +143,12 @@ def repeat(record: dict, data):
             raise ValueError(
                 f"{m.name}: expected {known['delays']} delays × {known['wavelengths']} wavelengths as in the record, found {len(m.delay_ps)} × {len(m.wavelength_nm)}"
             )
-    given = {p["name"]: _Given(p["value"], _bound(p["low"], -1), _bound(p["high"], 1), p["vary"], p["relation"]) for p in record["start"]}
+    given = {
+        p["name"]: _Given(
+            p["value"], _bound(p["low"], -1), _bound(p["high"], 1), p["vary"], p["relation"]
+        )
+        for p in record["start"]
+    }
     options = {k: tuple(v) if isinstance(v, list) else v for k, v in record["options"].items()}
     return global_fit(matrices, model_from_record(record), parameters=given, **options)
 

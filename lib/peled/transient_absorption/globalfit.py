@@ -146,7 +146,13 @@ class GlobalFit:
         """The linear spectra as fitted: DADS, then infinite component, offset and coherent artefact where there are any."""
         i = self._which(matrix)
         values, errors_ = self._linear(i)
-        return Spectra(self.model.spectra, self.matrices[i].wavelength_nm, values, errors_, tuple(self.lifetimes(i)))
+        return Spectra(
+            self.model.spectra,
+            self.matrices[i].wavelength_nm,
+            values,
+            errors_,
+            tuple(self.lifetimes(i)),
+        )
 
     def dads(self, matrix: int | str = 0) -> Spectra:
         """Decay-associated spectra: the amplitude of each decay."""
@@ -189,7 +195,9 @@ class GlobalFit:
         """
         scheme = self.model.scheme
         if scheme is None:
-            raise ValueError("species-associated spectra: expected a model with a scheme, found parallel decays; use eads() for a sequential one")
+            raise ValueError(
+                "species-associated spectra: expected a model with a scheme, found parallel decays; use eads() for a sequential one"
+            )
         i = self._which(matrix)
         n = self._decays
 
@@ -208,7 +216,9 @@ class GlobalFit:
 
     def _transformed(self, i, transform, names) -> Spectra:
         values, errors_ = self._linear(i, transform)
-        return Spectra(names, self.matrices[i].wavelength_nm, values, errors_, tuple(self.lifetimes(i)))
+        return Spectra(
+            names, self.matrices[i].wavelength_nm, values, errors_, tuple(self.lifetimes(i))
+        )
 
     def _linear(self, i, transform=None):
         """Spectra of data set i and their errors, linearly transformed on request."""
@@ -233,12 +243,24 @@ class GlobalFit:
         variance = np.einsum("tw,tw->w", rest, rest) / free
         slope = np.einsum("ij,pjw->piw", back, slope)
         if transform is not None:
-            for q in range(len(self.theta)):  # the transformation depends on the lifetimes too: derivative by a central step of 10⁻⁵
+            for q in range(
+                len(self.theta)
+            ):  # the transformation depends on the lifetimes too: derivative by a central step of 10⁻⁵
                 step = np.zeros(len(self.theta))
                 step[q] = 1e-5
-                up, down = (transform(self.setup.expand(self.theta + sign * step)[0]) for sign in (1, -1))
+                up, down = (
+                    transform(self.setup.expand(self.theta + sign * step)[0]) for sign in (1, -1)
+                )
                 slope[q] += (up - down) / 2e-5 @ a[:n]
-        noise = np.einsum("in,wnm,im->iw", back, np.broadcast_to(inverse, (1 if len(inverse) == 1 else len(variance), n, n)), back) * variance
+        noise = (
+            np.einsum(
+                "in,wnm,im->iw",
+                back,
+                np.broadcast_to(inverse, (1 if len(inverse) == 1 else len(variance), n, n)),
+                back,
+            )
+            * variance
+        )
         shape = np.einsum("piw,pq,qiw->iw", slope, self.covariance, slope, optimize=True)
         scale = self.setup.segments[i].wavelength_weight
         return back @ a[:n] / scale, np.sqrt(np.maximum(noise + shape, 0)) / scale
@@ -302,18 +324,36 @@ def global_fit(
     found, locals_ = parameters_of(model, matrices, link, shared_spectra)
     if parameters is not None:
         found = overridden(found, parameters)
-    if shared_spectra and any(not np.array_equal(m.wavelength_nm, matrices[0].wavelength_nm) for m in matrices):
-        raise ValueError("shared spectra: expected the same wavelengths in all data sets, found different ones; interpolate or crop first")
+    if shared_spectra and any(
+        not np.array_equal(m.wavelength_nm, matrices[0].wavelength_nm) for m in matrices
+    ):
+        raise ValueError(
+            "shared spectra: expected the same wavelengths in all data sets, found different ones; interpolate or crop first"
+        )
     for m in matrices:
         needed = len(model.spectra) + len(model.names)
         if len(m.delay_ps) <= needed:
-            raise ValueError(f"{m.name}: expected more delays than the {needed} parameters per wavelength, found {len(m.delay_ps)}")
+            raise ValueError(
+                f"{m.name}: expected more delays than the {needed} parameters per wavelength, found {len(m.delay_ps)}"
+            )
         if not np.nanmax(np.abs(m.signal)) > 0:
             raise ValueError(f"{m.name}: expected a signal, found zeros only")
     setup = Setup(matrices, model, found, locals_, shared_spectra)
     best, minima = _search(setup, starts, seed, max_evaluations)
     setup, best = _ordered(setup, best, model)
-    return _result(setup, best, minima, matrices, {"link": tuple(link), "shared_spectra": shared_spectra, "starts": starts, "seed": seed, "noise": noise})
+    return _result(
+        setup,
+        best,
+        minima,
+        matrices,
+        {
+            "link": tuple(link),
+            "shared_spectra": shared_spectra,
+            "starts": starts,
+            "seed": seed,
+            "noise": noise,
+        },
+    )
 
 
 def _search(setup: Setup, starts: int, seed: int, limit: int):
@@ -326,11 +366,15 @@ def _search(setup: Setup, starts: int, seed: int, limit: int):
     heavy = any(isinstance(b, DispersedBlock) for b in problem.blocks)
     if heavy:
         thinned = [_thin(m, _THIN) for m in setup.matrices]
-        scout = Setup(thinned, setup.model, setup.parameters, setup.locals, setup.shared_spectra).problem
+        scout = Setup(
+            thinned, setup.model, setup.parameters, setup.locals, setup.shared_spectra
+        ).problem
     first = minimise(scout, theta0, max_evaluations=limit)
     screened = []
     for theta in _candidates(setup, theta0, first, seed):
-        screened.append((scout.evaluate(np.clip(theta, setup.low, setup.high), derivatives=False).cost, theta))
+        screened.append(
+            (scout.evaluate(np.clip(theta, setup.low, setup.high), derivatives=False).cost, theta)
+        )
     screened.sort(key=lambda pair: pair[0])
     found = [first]
     for _, theta in screened[:starts]:
@@ -388,8 +432,16 @@ def _ordered(setup: Setup, best: Minimum, model: Model):
     changed = False
     for local in setup.locals:
         names = [local[f"tau_{i + 1}"] for i in range(len(model.lifetimes_ps))]
-        mine = [place[n] for n in names if n in place and n.split("_")[0] == "tau" and not any(n.startswith(f"{b}_") or n == b for b in model.bounds_ps)]
-        if len(mine) < len(names) or not (np.ptp(setup.low[mine]) == 0 and np.ptp(setup.high[mine]) == 0):
+        mine = [
+            place[n]
+            for n in names
+            if n in place
+            and n.split("_")[0] == "tau"
+            and not any(n.startswith(f"{b}_") or n == b for b in model.bounds_ps)
+        ]
+        if len(mine) < len(names) or not (
+            np.ptp(setup.low[mine]) == 0 and np.ptp(setup.high[mine]) == 0
+        ):
             continue
         order = np.argsort(theta[mine], kind="stable")
         if np.any(order != np.arange(len(order))):
@@ -397,10 +449,20 @@ def _ordered(setup: Setup, best: Minimum, model: Model):
             changed = True
     if changed:
         check = setup.problem.evaluate(theta, derivatives=False).cost
-        if not abs(check - best.cost) <= 1e-9 * setup.problem.total:  # sets share some lifetimes only: leave them as they are
+        if (
+            not abs(check - best.cost) <= 1e-9 * setup.problem.total
+        ):  # sets share some lifetimes only: leave them as they are
             return setup, best
         at_bound = (theta <= setup.low) | (theta >= setup.high)
-        best = Minimum(theta, best.cost, best.evaluations, best.converged, best.decrement, best.gradient_norm, at_bound)
+        best = Minimum(
+            theta,
+            best.cost,
+            best.evaluations,
+            best.converged,
+            best.decrement,
+            best.gradient_norm,
+            at_bound,
+        )
     return setup, best
 
 
@@ -416,9 +478,23 @@ def _result(setup: Setup, best: Minimum, minima, matrices, options) -> GlobalFit
         value = float(np.exp(u[i]) if setup.logarithmic[i] else u[i])
         error = None
         if i in free or i in setup.relations:
-            error = float(np.sqrt(max(full[i, i], 0))) * (value if setup.logarithmic[i] else 1.0) if np.isfinite(full[i, i]) else float("nan")
+            error = (
+                float(np.sqrt(max(full[i, i], 0))) * (value if setup.logarithmic[i] else 1.0)
+                if np.isfinite(full[i, i])
+                else float("nan")
+            )
         at_bound = bool(best.at_bound[free[i]]) if i in free else False
-        estimates.append(Estimate(p.name, value, error, "" if p.name.startswith("scale") else "ps", i in free, at_bound, p.relation))
+        estimates.append(
+            Estimate(
+                p.name,
+                value,
+                error,
+                "" if p.name.startswith("scale") else "ps",
+                i in free,
+                at_bound,
+                p.relation,
+            )
+        )
     distinct = _distinct(setup, minima)
     flags = errors.flags(setup, now, best, estimates, dof, options["noise"], distinct)
     return GlobalFit(
@@ -448,7 +524,10 @@ def _distinct(setup, minima):
         with np.errstate(divide="ignore"):
             tau = tuple(float(x) for x in np.sort(1 / setup.segments[0].rates(u)[0]))
         for j, (cost, known, count) in enumerate(out):
-            if np.allclose(np.log(known), np.log(tau), atol=0.02) or abs(m.cost - cost) < 1e-7 * cost:
+            if (
+                np.allclose(np.log(known), np.log(tau), atol=0.02)
+                or abs(m.cost - cost) < 1e-7 * cost
+            ):
                 out[j] = (cost, known, count + 1)
                 break
         else:

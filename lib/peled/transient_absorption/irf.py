@@ -49,7 +49,9 @@ def gaussian_decay(x, k, s):
     if z.size < 4096:
         # z > 0: g·erfcx(z)/2 cannot overflow. z ≤ 0: kx ≥ k²s², the exponent is ≤ −k²s²/2.
         early = 0.5 * np.exp(-0.5 * np.square(x / s)) * erfcx(np.maximum(z, 0.0))
-        late = 0.5 * np.exp(np.minimum(0.5 * np.square(k * s) - k * x, 0.0)) * erfc(np.minimum(z, 0.0))
+        late = (
+            0.5 * np.exp(np.minimum(0.5 * np.square(k * s) - k * x, 0.0)) * erfc(np.minimum(z, 0.0))
+        )
         return np.where(z > 0, early, late)
     # Large arrays: the special functions only where they are not saturated.
     out = np.exp(np.minimum(0.5 * np.square(k * s) - k * x, 0.0))
@@ -86,12 +88,20 @@ class MeasuredIRF:
     def __post_init__(self):
         time, intensity = np.asarray(self.time_ps, float), np.asarray(self.intensity, float)
         if time.ndim != 1 or time.shape != intensity.shape or len(time) < 2:
-            raise ValueError(f"measured IRF: expected two equal columns of at least 2 points, found shapes {time.shape} and {intensity.shape}")
-        if not (np.all(np.isfinite(time)) and np.all(np.isfinite(intensity)) and np.all(np.diff(time) > 0)):
+            raise ValueError(
+                f"measured IRF: expected two equal columns of at least 2 points, found shapes {time.shape} and {intensity.shape}"
+            )
+        if not (
+            np.all(np.isfinite(time))
+            and np.all(np.isfinite(intensity))
+            and np.all(np.diff(time) > 0)
+        ):
             raise ValueError("measured IRF: expected finite values on increasing times")
         area = np.trapezoid(intensity, time)
         if not area > 0:
-            raise ValueError(f"measured IRF: expected a positive area, found {area:.3g}; subtract its background")
+            raise ValueError(
+                f"measured IRF: expected a positive area, found {area:.3g}; subtract its background"
+            )
         object.__setattr__(self, "time_ps", time)
         object.__setattr__(self, "intensity", intensity / area)
 
@@ -132,11 +142,24 @@ def _segment(k, h, y, slope):
     p0 = np.where(small, 1 - q / 2 + q**2 / 6, (1 - e) / safe)
     p1 = np.where(small, 0.5 - q / 6 + q**2 / 24, (safe - 1 + e) / safe**2)
     d0 = np.where(small, -0.5 + q / 3 - q**2 / 8, (e * (1 + safe) - 1) / safe**2)
-    d1 = np.where(small, -1 / 6 + q / 12 - q**2 / 40, ((1 - e) * safe - 2 * (safe - 1 + e)) / safe**3)
+    d1 = np.where(
+        small, -1 / 6 + q / 12 - q**2 / 40, ((1 - e) * safe - 2 * (safe - 1 + e)) / safe**3
+    )
     return h * (y * p0 + slope * h * p1), h**2 * (y * d0 + slope * h * d1)
 
 
-def columns(x, rates, s, *, infinite=False, offset=False, artefact=0, period=None, irf=None, derivatives=True):
+def columns(
+    x,
+    rates,
+    s,
+    *,
+    infinite=False,
+    offset=False,
+    artefact=0,
+    period=None,
+    irf=None,
+    derivatives=True,
+):
     """Columns of the model matrix at times `x` after the centre of the response, and their derivatives.
 
     Parameters
@@ -189,7 +212,11 @@ def columns(x, rates, s, *, infinite=False, offset=False, artefact=0, period=Non
         c, dk, dx = _streak(x, rates, period, c, dk, dx, derivatives)
     extra, extra_dx, extra_ds = [], [], []
     if offset:
-        extra.append(np.ones_like(x)), extra_dx.append(np.zeros_like(x)), extra_ds.append(np.zeros_like(x))
+        (
+            extra.append(np.ones_like(x)),
+            extra_dx.append(np.zeros_like(x)),
+            extra_ds.append(np.zeros_like(x)),
+        )
     if artefact:
         if s is None:
             raise ValueError("coherent artefact: expected a Gaussian response, found none")
@@ -219,7 +246,11 @@ def _streak(x, rates, period, c, dk, dx, derivatives):
     c = c.copy()
     c[..., :n] += left
     if derivatives:
-        dk = dk - ((x + period) * late + (period / 2 - x) * back) / (1 - e) - left * period * e / (1 - e)
+        dk = (
+            dk
+            - ((x + period) * late + (period / 2 - x) * back) / (1 - e)
+            - left * period * e / (1 - e)
+        )
         dx = dx.copy()
         dx[..., :n] += rates * (back - late) / (1 - e)
     return c, dk, dx

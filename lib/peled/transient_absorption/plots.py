@@ -20,10 +20,18 @@ def time_label(tau_ps: float) -> str:
     """
     if not np.isfinite(tau_ps):
         return "stays"
-    return f"{tau_ps * 1e3:.0f} fs" if tau_ps < 1 else f"{tau_ps:.3g} ps" if tau_ps < 1e4 else f"{tau_ps / 1e3:.3g} ns"
+    return (
+        f"{tau_ps * 1e3:.0f} fs"
+        if tau_ps < 1
+        else f"{tau_ps:.3g} ps"
+        if tau_ps < 1e4
+        else f"{tau_ps / 1e3:.3g} ns"
+    )
 
 
-def draw_spectra(ax, spectra, *, style: str = "-", label: bool = True, unit: float = 1e3, suffix: str = "") -> None:
+def draw_spectra(
+    ax, spectra, *, style: str = "-", label: bool = True, unit: float = 1e3, suffix: str = ""
+) -> None:
     """Spectra with bands of 95 % confidence."""
     for i, (y, e) in enumerate(zip(spectra.values, spectra.standard_errors, strict=True)):
         colour = COLOURS[COMPONENTS[i % len(COMPONENTS)]]
@@ -33,10 +41,16 @@ def draw_spectra(ax, spectra, *, style: str = "-", label: bool = True, unit: flo
             style,
             color=colour,
             lw=1.1,
-            label=(time_label(tau) if np.isfinite(tau) else spectra.names[i]) + suffix if label else None,
+            label=(time_label(tau) if np.isfinite(tau) else spectra.names[i]) + suffix
+            if label
+            else None,
         )
         ax.fill_between(
-            *_broken(spectra.wavelength_nm, (y - 1.96 * e) * unit), _broken(spectra.wavelength_nm, (y + 1.96 * e) * unit)[1], color=colour, alpha=0.18, lw=0
+            *_broken(spectra.wavelength_nm, (y - 1.96 * e) * unit),
+            _broken(spectra.wavelength_nm, (y + 1.96 * e) * unit)[1],
+            color=colour,
+            alpha=0.18,
+            lw=0,
         )
     ax.axhline(0, color=COLOURS["grey"], lw=0.5, zorder=0)
     ax.set(xlabel="Wavelength (nm)", ylabel="Amplitude (mOD)")
@@ -49,12 +63,22 @@ def draw_pair(ax, before, after, *, edge: float | None = None) -> None:
         draw_spectra(ax, after, style="--", label=False)
     if edge is not None:
         low, _high = ax.get_ylim()
-        ax.annotate("", (edge, 0.02 * low), (edge, 0.45 * low), arrowprops={"arrowstyle": "->", "color": COLOURS["orange"], "lw": 1.2})
-    ax.plot([], [], "-", color="black", lw=0.8, label="before"), ax.plot([], [], "--", color="black", lw=0.8, label="after")
+        ax.annotate(
+            "",
+            (edge, 0.02 * low),
+            (edge, 0.45 * low),
+            arrowprops={"arrowstyle": "->", "color": COLOURS["orange"], "lw": 1.2},
+        )
+    (
+        ax.plot([], [], "-", color="black", lw=0.8, label="before"),
+        ax.plot([], [], "--", color="black", lw=0.8, label="after"),
+    )
     ax.legend(fontsize=5.5, ncols=2, loc="best")
 
 
-def draw_map(ax, m: Matrix, *, linear_ps: float = 1.0, limit: float | None = None, label: str = "ΔA (mOD)") -> None:
+def draw_map(
+    ax, m: Matrix, *, linear_ps: float = 1.0, limit: float | None = None, label: str = "ΔA (mOD)"
+) -> None:
     """The matrix as a map, delays linear up to `linear_ps` and logarithmic beyond; blank where nothing was measured."""
     z = m.signal.T * 1e3
     limit = np.nanquantile(np.abs(z), 0.998) if limit is None else limit
@@ -63,7 +87,13 @@ def draw_map(ax, m: Matrix, *, linear_ps: float = 1.0, limit: float | None = Non
     for part in np.split(np.arange(len(m.wavelength_nm)), np.asarray(cut, int) + 1):
         if len(part) > 1:
             mesh = ax.pcolormesh(
-                m.delay_ps, m.wavelength_nm[part], z[part], cmap="RdBu_r", norm=TwoSlopeNorm(0, -limit, limit), shading="nearest", rasterized=True
+                m.delay_ps,
+                m.wavelength_nm[part],
+                z[part],
+                cmap="RdBu_r",
+                norm=TwoSlopeNorm(0, -limit, limit),
+                shading="nearest",
+                rasterized=True,
             )
     ax.set_xscale("symlog", linthresh=linear_ps, linscale=0.8)
     ax.set(xlabel="Delay (ps)", ylabel="Wavelength (nm)", xlim=(m.delay_ps[0], m.delay_ps[-1]))
@@ -71,17 +101,28 @@ def draw_map(ax, m: Matrix, *, linear_ps: float = 1.0, limit: float | None = Non
     ax.figure.colorbar(mesh, ax=ax, label=label, pad=0.02)
 
 
-def draw_transients(ax, m: Matrix, fitted, windows_nm, *, chirp=None, span_ps=None, logarithmic: bool = False) -> None:
+def draw_transients(
+    ax, m: Matrix, fitted, windows_nm, *, chirp=None, span_ps=None, logarithmic: bool = False
+) -> None:
     """Averages over bands of wavelengths with the global fit (dashed), after the chirp has been taken out of both."""
     model = Matrix(m.delay_ps, m.wavelength_nm, fitted, m.name)
     if chirp is not None:
         m, model = correct_chirp(m, chirp), correct_chirp(model, chirp)
-    inside = slice(None) if span_ps is None else (m.delay_ps >= span_ps[0]) & (m.delay_ps <= span_ps[1])
+    inside = (
+        slice(None) if span_ps is None else (m.delay_ps >= span_ps[0]) & (m.delay_ps <= span_ps[1])
+    )
     for (low, high), colour in zip(windows_nm, BANDS, strict=False):
         y, f = band_average(m, low, high) * 1e3, band_average(model, low, high) * 1e3
         if not np.isfinite(y).any():
             continue
-        ax.plot(m.delay_ps[inside], y[inside], ".", ms=3, color=COLOURS[colour], label=f"{low:g}–{high:g} nm")
+        ax.plot(
+            m.delay_ps[inside],
+            y[inside],
+            ".",
+            ms=3,
+            color=COLOURS[colour],
+            label=f"{low:g}–{high:g} nm",
+        )
         ax.plot(model.delay_ps[inside], f[inside], "--", color="black", lw=0.7)
     ax.axhline(0, color=COLOURS["grey"], lw=0.5, zorder=0)
     if logarithmic:
@@ -92,7 +133,16 @@ def draw_transients(ax, m: Matrix, fitted, windows_nm, *, chirp=None, span_ps=No
 
 def draw_missing(ax, what: str) -> None:
     """A panel for which there is no file."""
-    ax.text(0.5, 0.5, f"no file: {what}", ha="center", va="center", transform=ax.transAxes, size=7, color=COLOURS["grey"])
+    ax.text(
+        0.5,
+        0.5,
+        f"no file: {what}",
+        ha="center",
+        va="center",
+        transform=ax.transAxes,
+        size=7,
+        color=COLOURS["grey"],
+    )
     ax.set(xticks=[], yticks=[])
 
 
@@ -125,22 +175,34 @@ def draw_timeline(
         ax.text(x + width / 2, 0.4, text, ha="center", va="center", size=5)
         edges.append(x)
         x += width + 0.12
-    ax.annotate("", (edges[3], -0.18), (x - 0.12, -0.18), arrowprops={"arrowstyle": "|-|", "lw": 0.8, "mutation_scale": 2})
+    ax.annotate(
+        "",
+        (edges[3], -0.18),
+        (x - 0.12, -0.18),
+        arrowprops={"arrowstyle": "|-|", "lw": 0.8, "mutation_scale": 2},
+    )
     ax.text((edges[3] + x) / 2, -0.34, f"{scans_after} times", ha="center", va="top", size=5.5)
     for i, (name, (before, after, error)) in enumerate(wavelengths_nm.items()):
         y = 1.35 + 0.55 * i
         ax.text(-0.1, y, name, ha="right", va="center", size=6, color=COLOURS[name])
-        ax.plot(edges[1] - 0.06, y, "o", color="black", ms=4), ax.text(edges[1] - 0.25, y, f"{before:.0f} nm", ha="right", va="center", size=5.5)
+        (
+            ax.plot(edges[1] - 0.06, y, "o", color="black", ms=4),
+            ax.text(edges[1] - 0.25, y, f"{before:.0f} nm", ha="right", va="center", size=5.5),
+        )
         for at in (edges[2] - 0.06, edges[3] + boxes[3][1] + 0.06, x - 0.05):
             ax.plot(at, y, "o", color=COLOURS["orange"], ms=4)
-        ax.text(edges[2] + 0.15, y, f"{after:.0f} ± {error:.0f} nm", ha="left", va="center", size=5.5)
+        ax.text(
+            edges[2] + 0.15, y, f"{after:.0f} ± {error:.0f} nm", ha="left", va="center", size=5.5
+        )
     ax.set(xlim=(-0.9, x + 0.1), ylim=(-0.75, 2.3))
     ax.axis("off")
 
 
 def draw_table(ax, rows: list[tuple[str, ...]], heads: tuple[str, ...], colours=()) -> None:
     """A small table; `colours` for the columns after the first."""
-    table = ax.table(cellText=rows, colLabels=heads, loc="center", cellLoc="center", edges="horizontal")
+    table = ax.table(
+        cellText=rows, colLabels=heads, loc="center", cellLoc="center", edges="horizontal"
+    )
     table.auto_set_font_size(False)
     table.set_fontsize(5.5)
     table.scale(1, 1.5)
@@ -171,14 +233,29 @@ def draw_density(axes, density) -> None:
     z = density.density.T * 1e3
     limit = np.quantile(np.abs(z), 0.999)
     mesh = axes[0].pcolormesh(
-        density.lifetimes_ps, density.wavelength_nm, z, cmap="RdBu_r", norm=TwoSlopeNorm(0, -limit, limit), shading="nearest", rasterized=True
+        density.lifetimes_ps,
+        density.wavelength_nm,
+        z,
+        cmap="RdBu_r",
+        norm=TwoSlopeNorm(0, -limit, limit),
+        shading="nearest",
+        rasterized=True,
     )
     axes[0].set_xscale("log")
     axes[0].set(xlabel="Lifetime (ps)", ylabel="Wavelength (nm)")
     axes[0].figure.colorbar(mesh, ax=axes[0], label="Density (mOD)", pad=0.02)
-    axes[1].loglog(density.residual_norms, density.solution_norms, "-", lw=0.9, color=COLOURS["blue"])
+    axes[1].loglog(
+        density.residual_norms, density.solution_norms, "-", lw=0.9, color=COLOURS["blue"]
+    )
     at = int(np.argmin(np.abs(np.log(density.strengths / density.strength))))
-    axes[1].loglog(density.residual_norms[at], density.solution_norms[at], "o", ms=4, color=COLOURS["orange"], label=f"chosen by {density.chosen_by}")
+    axes[1].loglog(
+        density.residual_norms[at],
+        density.solution_norms[at],
+        "o",
+        ms=4,
+        color=COLOURS["orange"],
+        label=f"chosen by {density.chosen_by}",
+    )
     axes[1].set(xlabel="Residual norm", ylabel="Roughness")
     axes[1].legend(fontsize=5.5)
 
@@ -186,15 +263,32 @@ def draw_density(axes, density) -> None:
 def draw_fluence(ax, pairs, lifetimes, errors) -> None:
     """Fitted lifetimes against the number of pairs per crystal."""
     for i in range(lifetimes.shape[1]):
-        ax.errorbar(pairs, lifetimes[:, i], 1.96 * errors[:, i], fmt="o-", ms=3, lw=0.8, color=COLOURS[COMPONENTS[i]], label=f"component {i + 1}")
-    ax.set(xscale="log", yscale="log", xlabel="Pairs per crystal", ylabel="Fitted lifetime (ps)", ylim=(0.5 * lifetimes.min(), 5 * lifetimes.max()))
+        ax.errorbar(
+            pairs,
+            lifetimes[:, i],
+            1.96 * errors[:, i],
+            fmt="o-",
+            ms=3,
+            lw=0.8,
+            color=COLOURS[COMPONENTS[i]],
+            label=f"component {i + 1}",
+        )
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="Pairs per crystal",
+        ylabel="Fitted lifetime (ps)",
+        ylim=(0.5 * lifetimes.min(), 5 * lifetimes.max()),
+    )
     ax.legend(fontsize=5.5, ncols=lifetimes.shape[1], loc="upper right")
 
 
 def _broken(x, y):
     """A curve with gaps where the wavelengths have been masked."""
     gaps = np.flatnonzero(np.diff(x) > 3 * np.median(np.diff(x))) if len(x) > 2 else []
-    return np.insert(x, np.asarray(gaps, int) + 1, np.nan), np.insert(y, np.asarray(gaps, int) + 1, np.nan)
+    return np.insert(x, np.asarray(gaps, int) + 1, np.nan), np.insert(
+        y, np.asarray(gaps, int) + 1, np.nan
+    )
 
 
 def _delay_ticks(ax, delay_ps) -> None:
@@ -206,4 +300,12 @@ def _delay_ticks(ax, delay_ps) -> None:
 def _box(x, y, width, height, colour):
     from matplotlib.patches import FancyBboxPatch
 
-    return FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=0.08", facecolor=colour, alpha=0.45, edgecolor="none")
+    return FancyBboxPatch(
+        (x, y),
+        width,
+        height,
+        boxstyle="round,pad=0,rounding_size=0.08",
+        facecolor=colour,
+        alpha=0.45,
+        edgecolor="none",
+    )

@@ -49,7 +49,16 @@ class Matrix:
         return int(np.argmin(np.abs(self.wavelength_nm - wavelength_nm)))
 
 
-def matrix(delay_ps, wavelength_nm, signal, *, name: str = "data", standard_error=None, unit: str = "dA", steps: Sequence[str] = ()) -> Matrix:
+def matrix(
+    delay_ps,
+    wavelength_nm,
+    signal,
+    *,
+    name: str = "data",
+    standard_error=None,
+    unit: str = "dA",
+    steps: Sequence[str] = (),
+) -> Matrix:
     """A checked matrix, sorted by delay and wavelength.
 
     Delays that are out of order are sorted and repeated delays averaged; both are recorded. Wavelengths without any finite value are dropped and recorded.
@@ -66,10 +75,18 @@ def matrix(delay_ps, wavelength_nm, signal, *, name: str = "data", standard_erro
             f"{name}: expected delays (nt), wavelengths (nw) and a signal (nt, nw), found shapes {delay.shape}, {wavelength.shape}, {signal.shape}"
         )
     if signal.shape != (len(delay), len(wavelength)):
-        hint = "; the signal looks transposed, hand over its transpose" if signal.shape == (len(wavelength), len(delay)) else ""
-        raise ValueError(f"{name}: expected a signal of shape {(len(delay), len(wavelength))} (delays, wavelengths), found {signal.shape}{hint}")
+        hint = (
+            "; the signal looks transposed, hand over its transpose"
+            if signal.shape == (len(wavelength), len(delay))
+            else ""
+        )
+        raise ValueError(
+            f"{name}: expected a signal of shape {(len(delay), len(wavelength))} (delays, wavelengths), found {signal.shape}{hint}"
+        )
     if error is not None and error.shape != signal.shape:
-        raise ValueError(f"{name}: expected standard errors of shape {signal.shape}, found {error.shape}")
+        raise ValueError(
+            f"{name}: expected standard errors of shape {signal.shape}, found {error.shape}"
+        )
     for what, axis in (("delays", delay), ("wavelengths", wavelength)):
         if not np.all(np.isfinite(axis)):
             raise ValueError(
@@ -86,9 +103,16 @@ def matrix(delay_ps, wavelength_nm, signal, *, name: str = "data", standard_erro
         with np.errstate(invalid="ignore"):
             present = np.isfinite(signal)
             number = np.add.reduceat(present, first, axis=0)
-            signal = np.where(number > 0, np.add.reduceat(np.where(present, signal, 0.0), first, axis=0) / np.maximum(number, 1), np.nan)
+            signal = np.where(
+                number > 0,
+                np.add.reduceat(np.where(present, signal, 0.0), first, axis=0)
+                / np.maximum(number, 1),
+                np.nan,
+            )
             if error is not None:
-                error = np.sqrt(np.add.reduceat(np.where(present, error, 0.0) ** 2, first, axis=0)) / np.maximum(number, 1)
+                error = np.sqrt(
+                    np.add.reduceat(np.where(present, error, 0.0) ** 2, first, axis=0)
+                ) / np.maximum(number, 1)
         done.append(f"{int(np.sum(counts - 1))} repeated delays averaged")
         delay = unique
     order = np.argsort(wavelength, kind="stable")
@@ -112,10 +136,24 @@ def matrix(delay_ps, wavelength_nm, signal, *, name: str = "data", standard_erro
         raise ValueError(f"{name}: expected at least 3 delays, found {len(delay)}")
     if np.ptp(delay) > FEMTOSECOND_SUSPECT:
         notes.append(f"delays span {np.ptp(delay):.3g} ps: are they femtoseconds?")
-    return Matrix(delay, wavelength, np.ascontiguousarray(signal), name, error, unit, tuple(done), tuple(notes))
+    return Matrix(
+        delay,
+        wavelength,
+        np.ascontiguousarray(signal),
+        name,
+        error,
+        unit,
+        tuple(done),
+        tuple(notes),
+    )
 
 
-def crop(m: Matrix, *, wavelength_nm: tuple[float, float] | None = None, delay_ps: tuple[float, float] | None = None) -> Matrix:
+def crop(
+    m: Matrix,
+    *,
+    wavelength_nm: tuple[float, float] | None = None,
+    delay_ps: tuple[float, float] | None = None,
+) -> Matrix:
     """The part inside closed ranges.
 
     Raises
@@ -155,11 +193,20 @@ def subtract_background(m: Matrix, before_ps: float | None = None) -> Matrix:
         before_ps = estimate_t0(m) - 0.3 * (estimate_t0(m) - m.delay_ps[0])
     rows = m.delay_ps < before_ps
     if not rows.any():
-        raise ValueError(f"{m.name}: background: expected delays before {before_ps:g} ps, found none; the first is {m.delay_ps[0]:g} ps")
+        raise ValueError(
+            f"{m.name}: background: expected delays before {before_ps:g} ps, found none; the first is {m.delay_ps[0]:g} ps"
+        )
     with np.errstate(invalid="ignore"):
         background = np.nanmean(m.signal[rows], axis=0)
     background = np.where(np.isfinite(background), background, 0.0)
-    return replace(m, signal=m.signal - background, steps=(*m.steps, f"background: mean of {int(rows.sum())} delays before {before_ps:.4g} ps subtracted"))
+    return replace(
+        m,
+        signal=m.signal - background,
+        steps=(
+            *m.steps,
+            f"background: mean of {int(rows.sum())} delays before {before_ps:.4g} ps subtracted",
+        ),
+    )
 
 
 def mask(m: Matrix, *regions_nm: tuple[float, float]) -> Matrix:
@@ -169,7 +216,14 @@ def mask(m: Matrix, *regions_nm: tuple[float, float]) -> Matrix:
         keep &= (m.wavelength_nm < low) | (m.wavelength_nm > high)
     if not keep.any():
         raise ValueError(f"{m.name}: the masks leave no wavelength")
-    return m.take(wavelengths=keep, step="masked " + ", ".join(f"{low:g} to {high:g} nm" for low, high in regions_nm)) if not keep.all() else m
+    return (
+        m.take(
+            wavelengths=keep,
+            step="masked " + ", ".join(f"{low:g} to {high:g} nm" for low, high in regions_nm),
+        )
+        if not keep.all()
+        else m
+    )
 
 
 def find_scatter(m: Matrix, *, threshold: float = 5.0) -> tuple[tuple[float, float], ...]:
@@ -184,7 +238,10 @@ def find_scatter(m: Matrix, *, threshold: float = 5.0) -> tuple[tuple[float, flo
     scale = np.nanmedian(spread[spread > 0]) if np.any(spread > 0) else 0.0
     bad = ~np.isfinite(spread) | (spread > threshold * scale)
     edges = np.flatnonzero(np.diff(np.r_[False, bad, False].astype(int)))
-    return tuple((float(m.wavelength_nm[a]), float(m.wavelength_nm[b - 1])) for a, b in zip(edges[::2], edges[1::2], strict=True))
+    return tuple(
+        (float(m.wavelength_nm[a]), float(m.wavelength_nm[b - 1]))
+        for a, b in zip(edges[::2], edges[1::2], strict=True)
+    )
 
 
 def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
@@ -197,12 +254,17 @@ def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
     if min(m.shape) < 5:
         return m
     y = np.pad(m.signal, 1, mode="reflect")
-    deviations = [np.abs(m.signal - 0.5 * (a + b)) for a, b in ((y[:-2, 1:-1], y[2:, 1:-1]), (y[1:-1, :-2], y[1:-1, 2:]))]
+    deviations = [
+        np.abs(m.signal - 0.5 * (a + b))
+        for a, b in ((y[:-2, 1:-1], y[2:, 1:-1]), (y[1:-1, :-2], y[1:-1, 2:]))
+    ]
     bad = np.ones(m.shape, bool)
     with np.errstate(invalid="ignore"):
         for d in deviations:
             finite = np.where(np.isfinite(d), d, 0.0)
-            scale = 1.4826 * np.maximum(np.median(finite, axis=1, keepdims=True), np.median(finite, axis=0, keepdims=True))
+            scale = 1.4826 * np.maximum(
+                np.median(finite, axis=1, keepdims=True), np.median(finite, axis=0, keepdims=True)
+            )
             bad &= d > threshold * np.maximum(scale, 1e-300)
         # Nor is anything a spike that its own neighbours nearly reach.
         beside = np.stack([y[:-2, 1:-1], y[2:, 1:-1], y[1:-1, :-2], y[1:-1, 2:]])
@@ -210,11 +272,22 @@ def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
     # The neighbours of a spike deviate by half of it: only the largest of a neighbourhood goes.
     height = np.where(bad, deviations[0] + deviations[1], 0.0)
     around = np.pad(height, 1)
-    largest = np.max([around[1 + i : height.shape[0] + 1 + i, 1 + j : height.shape[1] + 1 + j] for i in (-1, 0, 1) for j in (-1, 0, 1)], axis=0)
+    largest = np.max(
+        [
+            around[1 + i : height.shape[0] + 1 + i, 1 + j : height.shape[1] + 1 + j]
+            for i in (-1, 0, 1)
+            for j in (-1, 0, 1)
+        ],
+        axis=0,
+    )
     bad &= height >= largest
     if not bad.any():
         return m
-    return replace(m, signal=np.where(bad, np.nan, m.signal), steps=(*m.steps, f"{int(bad.sum())} spikes masked"))
+    return replace(
+        m,
+        signal=np.where(bad, np.nan, m.signal),
+        steps=(*m.steps, f"{int(bad.sum())} spikes masked"),
+    )
 
 
 def bad_pixels(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
@@ -231,7 +304,11 @@ def bin_wavelengths(m: Matrix, count: int) -> Matrix:
         return m
     starts = np.arange(0, len(m.wavelength_nm), count)
     number = np.diff(np.r_[starts, len(m.wavelength_nm)])
-    error = None if m.standard_error is None else np.sqrt(np.add.reduceat(m.standard_error**2, starts, axis=1)) / number
+    error = (
+        None
+        if m.standard_error is None
+        else np.sqrt(np.add.reduceat(m.standard_error**2, starts, axis=1)) / number
+    )
     return replace(
         m,
         wavelength_nm=np.add.reduceat(m.wavelength_nm, starts) / number,
@@ -286,7 +363,14 @@ class Chirp:
         return np.polynomial.polynomial.polyval(xi, self.coefficients)
 
 
-def find_chirp(m: Matrix, *, order: int = 2, fwhm_ps: float = 0.15, reference_nm: float | None = None, window_ps: float = 2.0) -> Chirp:
+def find_chirp(
+    m: Matrix,
+    *,
+    order: int = 2,
+    fwhm_ps: float = 0.15,
+    reference_nm: float | None = None,
+    window_ps: float = 2.0,
+) -> Chirp:
     """Zero time at each wavelength from its rise, and a robust polynomial in 1/λ through it.
 
     Each wavelength's early transient is fitted by two decays, a step and an artefact through a Gaussian response, the centre scanned over a
@@ -302,7 +386,9 @@ def find_chirp(m: Matrix, *, order: int = 2, fwhm_ps: float = 0.15, reference_nm
     early = np.abs(m.delay_ps - centre) < max(window_ps, 4 * fwhm_ps)
     t = m.delay_ps[early]
     if len(t) < 8:
-        raise ValueError(f"{m.name}: chirp: expected at least 8 delays within {window_ps:g} ps of the rise, found {len(t)}")
+        raise ValueError(
+            f"{m.name}: chirp: expected at least 8 delays within {window_ps:g} ps of the rise, found {len(t)}"
+        )
     groups = max(1, len(m.wavelength_nm) // 96)
     coarse = bin_wavelengths(m, groups) if groups > 1 else m
     y = np.nan_to_num(coarse.signal[early])
@@ -311,7 +397,14 @@ def find_chirp(m: Matrix, *, order: int = 2, fwhm_ps: float = 0.15, reference_nm
     costs = np.empty((len(grid), y.shape[1]))
     for i, g in enumerate(grid):
         x = (t - g)[:, None]
-        c = np.concatenate([gaussian_decay(x, np.array([0.0, 1 / (4 * fwhm_ps), 0.2]), s), gaussian(x, s) * s, np.ones_like(x)], 1)
+        c = np.concatenate(
+            [
+                gaussian_decay(x, np.array([0.0, 1 / (4 * fwhm_ps), 0.2]), s),
+                gaussian(x, s) * s,
+                np.ones_like(x),
+            ],
+            1,
+        )
         q, _ = np.linalg.qr(c)
         costs[i] = np.sum(y**2, 0) - np.sum((q.T @ y) ** 2, 0)
     best = np.argmin(costs, axis=0)
@@ -321,7 +414,9 @@ def find_chirp(m: Matrix, *, order: int = 2, fwhm_ps: float = 0.15, reference_nm
     shift = np.where(curvature > 0, 0.5 * (a - c) / np.where(curvature > 0, curvature, 1), 0.0)
     rise = grid[inner] + np.clip(shift, -1, 1) * (grid[1] - grid[0])
     flat = np.sum((y - y.mean(0)) ** 2, 0)
-    strength = np.where((best > 0) & (best < len(grid) - 1), np.maximum(flat - b, 0) / np.maximum(b, 1e-300), 0.0)
+    strength = np.where(
+        (best > 0) & (best < len(grid) - 1), np.maximum(flat - b, 0) / np.maximum(b, 1e-300), 0.0
+    )
     # Two parameters' worth of improvement is what noise gives; below ten times that there is no rise to be seen.
     usable = strength > 10.0 * 4 / len(t)
     if usable.sum() < order + 2:
@@ -342,7 +437,11 @@ def find_chirp(m: Matrix, *, order: int = 2, fwhm_ps: float = 0.15, reference_nm
     w = weight * np.sqrt(robust)
     used = w > 0
     dof = max(used.sum() - order - 1, 1)
-    covariance = np.linalg.pinv((design * w[:, None]).T @ (design * w[:, None])) * np.sum((w * off) ** 2) / dof
+    covariance = (
+        np.linalg.pinv((design * w[:, None]).T @ (design * w[:, None]))
+        * np.sum((w * off) ** 2)
+        / dof
+    )
     return Chirp(
         tuple(float(x) for x in coefficients),
         tuple(float(x) for x in np.sqrt(np.diag(covariance))),
@@ -367,13 +466,27 @@ def correct_chirp(m: Matrix, chirp, *, keep_zero: bool = True) -> Matrix:
     """
     t0 = np.asarray(chirp(m.wavelength_nm), float)
     shift = t0 - (float(np.median(t0)) if keep_zero else 0.0)
-    signal = np.column_stack([np.interp(m.delay_ps + d, m.delay_ps, y, left=np.nan, right=np.nan) for d, y in zip(shift, m.signal.T, strict=True)])
+    signal = np.column_stack(
+        [
+            np.interp(m.delay_ps + d, m.delay_ps, y, left=np.nan, right=np.nan)
+            for d, y in zip(shift, m.signal.T, strict=True)
+        ]
+    )
     # The last delays, far beyond any dynamics on the scale of the chirp, may keep their value.
-    late = (m.delay_ps[:, None] + shift > m.delay_ps[-1]) & (m.delay_ps[:, None] > m.delay_ps[-1] - np.abs(shift).max() - 1e-12)
+    late = (m.delay_ps[:, None] + shift > m.delay_ps[-1]) & (
+        m.delay_ps[:, None] > m.delay_ps[-1] - np.abs(shift).max() - 1e-12
+    )
     signal = np.where(late, m.signal[-1], signal)
     keep = np.isfinite(signal).any(axis=1)
-    out = replace(m, delay_ps=m.delay_ps[keep], signal=signal[keep], standard_error=None if m.standard_error is None else m.standard_error[keep])
-    return replace(out, steps=(*m.steps, f"chirp of {np.ptp(t0):.3g} ps corrected by interpolation"))
+    out = replace(
+        m,
+        delay_ps=m.delay_ps[keep],
+        signal=signal[keep],
+        standard_error=None if m.standard_error is None else m.standard_error[keep],
+    )
+    return replace(
+        out, steps=(*m.steps, f"chirp of {np.ptp(t0):.3g} ps corrected by interpolation")
+    )
 
 
 def average_scans(scans, *, threshold: float = 5.0, name: str | None = None) -> Matrix:
@@ -405,18 +518,24 @@ def average_scans(scans, *, threshold: float = 5.0, name: str | None = None) -> 
             or not np.allclose(s.delay_ps, first.delay_ps, rtol=1e-9, atol=1e-9)
             or not np.allclose(s.wavelength_nm, first.wavelength_nm, rtol=1e-6)
         ):
-            raise ValueError(f"{s.name}: expected the delays and wavelengths of {first.name} ({first.shape}), found others ({s.shape})")
+            raise ValueError(
+                f"{s.name}: expected the delays and wavelengths of {first.name} ({first.shape}), found others ({s.shape})"
+            )
     stack = np.stack([s.signal for s in scans])
     median = np.nanmedian(stack, axis=0)
     spread = 1.4826 * np.nanmedian(np.abs(stack - median), axis=0)
-    scale = np.maximum(spread, np.nanmedian(spread))  # a chance agreement of a few scans must not reject the rest
+    scale = np.maximum(
+        spread, np.nanmedian(spread)
+    )  # a chance agreement of a few scans must not reject the rest
     good = np.isfinite(stack) & (np.abs(stack - median) <= threshold * np.maximum(scale, 1e-300))
     # A scan in which a fifth of the points is off (a blocked beam, a mode hop) is left out as a whole.
     lost = np.mean(~good, axis=(1, 2)) > 0.2
     good[lost] = False
     n = good.sum(0)
     if np.any(n < 2):
-        raise ValueError(f"{first.name}: scans: expected 2 good values at each point at least, found fewer at {int(np.sum(n < 2))} points")
+        raise ValueError(
+            f"{first.name}: scans: expected 2 good values at each point at least, found fewer at {int(np.sum(n < 2))} points"
+        )
     mean = np.where(good, stack, 0).sum(0) / n
     variance = np.where(good, (stack - mean) ** 2, 0).sum(0) / (n - 1)
     rejected = int((~good[~lost]).sum())
@@ -425,7 +544,13 @@ def average_scans(scans, *, threshold: float = 5.0, name: str | None = None) -> 
         + (f", {int(lost.sum())} whole scans left out" if lost.any() else "")
         + (f", {rejected} outlying points left out" if rejected else "")
     )
-    return replace(first, signal=mean, standard_error=np.sqrt(variance / n), name=name or first.name, steps=(*first.steps, step))
+    return replace(
+        first,
+        signal=mean,
+        standard_error=np.sqrt(variance / n),
+        name=name or first.name,
+        steps=(*first.steps, step),
+    )
 
 
 def smooth_errors(m: Matrix) -> Matrix:
@@ -439,4 +564,8 @@ def smooth_errors(m: Matrix) -> Matrix:
     profile = log.mean(1, keepdims=True) + log.mean(0, keepdims=True) - log.mean()
     # The mean of the logarithm of a sample standard deviation lies below the logarithm of its mean: same mean square as found.
     scale = np.sqrt(np.mean(m.standard_error**2) / np.mean(np.exp(2 * profile)))
-    return replace(m, standard_error=scale * np.exp(profile), steps=(*m.steps, "standard errors smoothed to delay × wavelength profiles"))
+    return replace(
+        m,
+        standard_error=scale * np.exp(profile),
+        steps=(*m.steps, "standard errors smoothed to delay × wavelength profiles"),
+    )

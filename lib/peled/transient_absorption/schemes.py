@@ -44,10 +44,14 @@ class Scheme:
     def __post_init__(self):
         missing = sorted(set(self.transfers.values()) - set(self.start_ps))
         if missing:
-            raise ValueError(f"scheme: expected a start value for each time constant, found none for {', '.join(missing)}")
+            raise ValueError(
+                f"scheme: expected a start value for each time constant, found none for {', '.join(missing)}"
+            )
         strangers = sorted(set(self.initial) - set(self.compartments))
         if strangers or not any(self.initial.values()):
-            raise ValueError(f"scheme: expected initial populations of {', '.join(self.compartments)}, found {dict(self.initial)}")
+            raise ValueError(
+                f"scheme: expected initial populations of {', '.join(self.compartments)}, found {dict(self.initial)}"
+            )
         self.rates(np.array([self.start_ps[name] for name in self.names]))
 
     @property
@@ -84,11 +88,15 @@ class Scheme:
         values, v = np.linalg.eig(k)
         scale = np.abs(values).max()
         if np.abs(values.imag).max() > 1e-10 * scale:
-            raise ValueError("scheme: expected real decay rates, found an oscillating cycle; its transfers do not obey detailed balance")
+            raise ValueError(
+                "scheme: expected real decay rates, found an oscillating cycle; its transfers do not obey detailed balance"
+            )
         order = np.argsort(values.real)
         values, v = values.real[order], v.real[:, order]
         if len(values) > 1 and np.diff(values).min() < 1e-9 * scale:
-            raise ValueError("scheme: expected different decay rates, found two equal ones; choose other start values or merge the compartments")
+            raise ValueError(
+                "scheme: expected different decay rates, found two equal ones; choose other start values or merge the compartments"
+            )
         w = np.linalg.inv(v)
         initial = np.array([self.initial.get(c, 0.0) for c in self.compartments], float)
         derivatives = -np.einsum("ia,mab,bi->im", w, dk, v)
@@ -105,7 +113,9 @@ class Scheme:
         gap = values[None, :] - values[:, None] + np.eye(len(values))
         x = np.einsum("ja,mab,bi->mji", w, dk, v) / gap * (1 - np.eye(len(values)))
         dv, dw = v @ x, -x @ w
-        return (v * (w @ initial)).T, np.swapaxes(dv * (w @ initial) + v * (dw @ initial)[:, None, :], 1, 2)
+        return (v * (w @ initial)).T, np.swapaxes(
+            dv * (w @ initial) + v * (dw @ initial)[:, None, :], 1, 2
+        )
 
 
 def sequential(rates):
@@ -177,28 +187,50 @@ class Model:
     non_negative: bool = False
 
     def __post_init__(self):
-        object.__setattr__(self, "lifetimes_ps", tuple(float(tau) for tau in np.atleast_1d(self.lifetimes_ps)))
-        object.__setattr__(self, "dispersion", tuple(float(d) for d in np.atleast_1d(self.dispersion)))
+        object.__setattr__(
+            self, "lifetimes_ps", tuple(float(tau) for tau in np.atleast_1d(self.lifetimes_ps))
+        )
+        object.__setattr__(
+            self, "dispersion", tuple(float(d) for d in np.atleast_1d(self.dispersion))
+        )
         if self.scheme is None and not self.lifetimes_ps and not self.infinite:
-            raise ValueError("model: expected start lifetimes, a scheme or the infinite component, found none")
+            raise ValueError(
+                "model: expected start lifetimes, a scheme or the infinite component, found none"
+            )
         if any(not (math.isfinite(tau) and tau > 0) for tau in self.lifetimes_ps):
-            raise ValueError(f"model: expected positive start lifetimes in ps, found {self.lifetimes_ps}; for a component that stays use infinite=True")
-        if self.irf is not None and not isinstance(self.irf, MeasuredIRF) and self.irf != "gaussian":
-            raise ValueError(f"model: irf: expected 'gaussian', a MeasuredIRF or None, found {self.irf!r}")
+            raise ValueError(
+                f"model: expected positive start lifetimes in ps, found {self.lifetimes_ps}; for a component that stays use infinite=True"
+            )
+        if (
+            self.irf is not None
+            and not isinstance(self.irf, MeasuredIRF)
+            and self.irf != "gaussian"
+        ):
+            raise ValueError(
+                f"model: irf: expected 'gaussian', a MeasuredIRF or None, found {self.irf!r}"
+            )
         if self.irf == "gaussian" and not self.fwhm_ps > 0:
-            raise ValueError(f"model: fwhm_ps: expected a positive width, found {self.fwhm_ps}; use irf=None for none")
+            raise ValueError(
+                f"model: fwhm_ps: expected a positive width, found {self.fwhm_ps}; use irf=None for none"
+            )
         if self.dispersion_axis not in ("wavenumber", "wavelength"):
-            raise ValueError(f"model: dispersion_axis: expected 'wavenumber' or 'wavelength', found {self.dispersion_axis!r}")
+            raise ValueError(
+                f"model: dispersion_axis: expected 'wavenumber' or 'wavelength', found {self.dispersion_axis!r}"
+            )
         if self.artefact and self.irf != "gaussian":
             raise ValueError("model: a coherent artefact needs the Gaussian response")
         if not 0 <= self.artefact <= 4:
             raise ValueError(f"model: artefact: expected 0 to 4 columns, found {self.artefact}")
         if self.non_negative and self.dispersion:
-            raise ValueError("model: non-negative spectra: not together with a fitted dispersion; correct the chirp first")
+            raise ValueError(
+                "model: non-negative spectra: not together with a fitted dispersion; correct the chirp first"
+            )
         known = set(self.names)
         strangers = sorted((set(self.fixed) | set(self.bounds_ps)) - known)
         if strangers:
-            raise ValueError(f"model: expected names among {', '.join(sorted(known))}; found {', '.join(strangers)}")
+            raise ValueError(
+                f"model: expected names among {', '.join(sorted(known))}; found {', '.join(strangers)}"
+            )
 
     @property
     def kinetic_names(self) -> tuple[str, ...]:
@@ -211,11 +243,20 @@ class Model:
     def names(self) -> tuple[str, ...]:
         """Names of all non-linear parameters of one data set."""
         width = ("fwhm",) if self.irf == "gaussian" else ()
-        return (*self.kinetic_names, "t0", *width, *(f"dispersion_{i + 1}" for i in range(len(self.dispersion))))
+        return (
+            *self.kinetic_names,
+            "t0",
+            *width,
+            *(f"dispersion_{i + 1}" for i in range(len(self.dispersion))),
+        )
 
     @property
     def kinetic_start(self) -> tuple[float, ...]:
-        return self.lifetimes_ps if self.scheme is None else tuple(self.scheme.start_ps[name] for name in self.scheme.names)
+        return (
+            self.lifetimes_ps
+            if self.scheme is None
+            else tuple(self.scheme.start_ps[name] for name in self.scheme.names)
+        )
 
     @property
     def components(self) -> int:
@@ -226,7 +267,12 @@ class Model:
     def spectra(self) -> tuple[str, ...]:
         """Names of the linear spectra, in the order of the columns of the model matrix."""
         decays = tuple(f"decay {i + 1}" for i in range(self.components))
-        return (*decays, *(("infinite",) if self.infinite else ()), *(("offset",) if self.offset else ()), *(f"artefact {i + 1}" for i in range(self.artefact)))
+        return (
+            *decays,
+            *(("infinite",) if self.infinite else ()),
+            *(("offset",) if self.offset else ()),
+            *(f"artefact {i + 1}" for i in range(self.artefact)),
+        )
 
     def rates(self, log_tau):
         """Decay rates and ∂k/∂ln τ, shape (components, kinetic parameters)."""
@@ -239,8 +285,14 @@ class Model:
     def dispersion_terms(self, wavelength_nm):
         """ξ^j for j = 1 … order, shape (order, nw)."""
         wavelength_nm = np.asarray(wavelength_nm, float)
-        xi = 1e3 / wavelength_nm - 1e3 / self.reference_nm if self.dispersion_axis == "wavenumber" else (wavelength_nm - self.reference_nm) / 100
-        return np.array([xi ** (j + 1) for j in range(len(self.dispersion))]).reshape(len(self.dispersion), len(wavelength_nm))
+        xi = (
+            1e3 / wavelength_nm - 1e3 / self.reference_nm
+            if self.dispersion_axis == "wavenumber"
+            else (wavelength_nm - self.reference_nm) / 100
+        )
+        return np.array([xi ** (j + 1) for j in range(len(self.dispersion))]).reshape(
+            len(self.dispersion), len(wavelength_nm)
+        )
 
 
 class Relation:
@@ -262,7 +314,12 @@ class Relation:
             self.tree = ast.parse(text, mode="eval").body
         except SyntaxError:
             raise ValueError(f"relation {text!r}: expected arithmetic of parameter names") from None
-        self.names = tuple(sorted({node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)} - set(self._FUNCTIONS)))
+        self.names = tuple(
+            sorted(
+                {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
+                - set(self._FUNCTIONS)
+            )
+        )
         self.value(dict.fromkeys(self.names, 1.2345))
 
     def value(self, at: Mapping[str, float]) -> tuple[float, dict[str, float]]:
@@ -270,7 +327,11 @@ class Relation:
         return self._walk(self.tree, at)
 
     def _walk(self, node, at):
-        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, (int, float))
+            and not isinstance(node.value, bool)
+        ):
             return float(node.value), {}
         if isinstance(node, ast.Name):
             return float(at[node.id]), {node.id: 1.0}
@@ -278,11 +339,19 @@ class Relation:
             sign = -1 if isinstance(node.op, ast.USub) else 1
             v, d = self._walk(node.operand, at)
             return sign * v, {n: sign * x for n, x in d.items()}
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in self._FUNCTIONS and len(node.args) == 1 and not node.keywords:
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in self._FUNCTIONS
+            and len(node.args) == 1
+            and not node.keywords
+        ):
             v, d = self._walk(node.args[0], at)
             f, slope = self._FUNCTIONS[node.func.id]
             return f(v), {n: slope(v) * x for n, x in d.items()}
-        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)):
+        if isinstance(node, ast.BinOp) and isinstance(
+            node.op, (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
+        ):
             (a, da), (b, db) = self._walk(node.left, at), self._walk(node.right, at)
             if isinstance(node.op, ast.Add):
                 v, fa, fb = a + b, 1.0, 1.0
@@ -295,4 +364,6 @@ class Relation:
             else:
                 v, fa, fb = a**b, b * a ** (b - 1), a**b * math.log(a) if db else 0.0
             return v, {n: fa * da.get(n, 0.0) + fb * db.get(n, 0.0) for n in {**da, **db}}
-        raise ValueError(f"relation {self.text!r}: expected + - * / **, exp, log, sqrt of parameter names and numbers, found {ast.unparse(node)!r}")
+        raise ValueError(
+            f"relation {self.text!r}: expected + - * / **, exp, log, sqrt of parameter names and numbers, found {ast.unparse(node)!r}"
+        )

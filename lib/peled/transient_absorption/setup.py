@@ -39,16 +39,32 @@ class Parameter:
 class Segment:
     """One data set inside a block: how its columns follow from the coordinates."""
 
-    def __init__(self, matrix: Matrix, model: Model, position: Mapping[str, int], local: Mapping[str, str], weights, wavelength_weight):
+    def __init__(
+        self,
+        matrix: Matrix,
+        model: Model,
+        position: Mapping[str, int],
+        local: Mapping[str, str],
+        weights,
+        wavelength_weight,
+    ):
         self.matrix, self.model = matrix, model
         self.weights, self.wavelength_weight = weights, wavelength_weight
         self.kinetic = np.array([position[local[name]] for name in model.kinetic_names], int)
         self.t0 = position[local["t0"]]
         self.fwhm = position[local["fwhm"]] if model.irf == "gaussian" else None
-        self.dispersion = np.array([position[local[f"dispersion_{i + 1}"]] for i in range(len(model.dispersion))], int)
+        self.dispersion = np.array(
+            [position[local[f"dispersion_{i + 1}"]] for i in range(len(model.dispersion))], int
+        )
         self.scale = position.get(local.get("scale", ""), None)
         self.index = np.concatenate(
-            [self.kinetic, [self.t0], [] if self.fwhm is None else [self.fwhm], self.dispersion, [] if self.scale is None else [self.scale]]
+            [
+                self.kinetic,
+                [self.t0],
+                [] if self.fwhm is None else [self.fwhm],
+                self.dispersion,
+                [] if self.scale is None else [self.scale],
+            ]
         ).astype(int)
         self.terms = model.dispersion_terms(matrix.wavelength_nm)
 
@@ -60,7 +76,17 @@ class Segment:
         s = np.exp(u[self.fwhm]) / FWHM_PER_SIGMA if self.fwhm is not None else None
         m = self.model
         irf = m.irf if isinstance(m.irf, MeasuredIRF) else None
-        return dk_du, columns(x, k, s, infinite=m.infinite, offset=m.offset, artefact=m.artefact, period=m.period_ps, irf=irf, derivatives=derivatives)
+        return dk_du, columns(
+            x,
+            k,
+            s,
+            infinite=m.infinite,
+            offset=m.offset,
+            artefact=m.artefact,
+            period=m.period_ps,
+            irf=irf,
+            derivatives=derivatives,
+        )
 
     def shared(self, u, derivatives):
         """C (nt, n) and ∂C/∂u (p, nt, n), weighted per delay."""
@@ -100,7 +126,9 @@ class Segment:
             return c @ t, None
         made = dc @ t
         n = self.model.components
-        made[: len(self.kinetic), :, :n] += c[:, :n] @ self.model.scheme.weights(np.exp(u[self.kinetic]))[1]
+        made[: len(self.kinetic), :, :n] += (
+            c[:, :n] @ self.model.scheme.weights(np.exp(u[self.kinetic]))[1]
+        )
         return c @ t, made
 
     @property
@@ -124,7 +152,9 @@ class Segment:
         k, _ = self.rates(u)
         n, nw = len(k), len(shift)
         late, latest = t[last:], shift.max()
-        factor = np.where(k * s < 8, np.exp((shift[:, None] - latest) * k + 0.5 * np.minimum(k * s, 8) ** 2), 0.0)
+        factor = np.where(
+            k * s < 8, np.exp((shift[:, None] - latest) * k + 0.5 * np.minimum(k * s, 8) ** 2), 0.0
+        )
         decay = np.exp(-(late[:, None] - latest) * k)[None] * factor[:, None, :]
 
         def whole(part, columns_):
@@ -134,7 +164,9 @@ class Segment:
             out[:, first:last] = part
             return out
 
-        c, dk, dx, ds = (whole(part, n if i == 1 else len(m.spectra)) for i, part in enumerate(near))
+        c, dk, dx, ds = (
+            whole(part, n if i == 1 else len(m.spectra)) for i, part in enumerate(near)
+        )
         c[:, last:, :n] = decay
         if m.infinite:
             c[:, last:, n] = 1.0
@@ -148,7 +180,11 @@ class Segment:
 
     def dispersed(self, u, derivatives):
         """C (nw, nt, n) and its derivatives applied to spectra, weighted per point."""
-        shift = u[self.t0] + (u[self.dispersion] @ self.terms if len(self.dispersion) else np.zeros(len(self.matrix.wavelength_nm)))
+        shift = u[self.t0] + (
+            u[self.dispersion] @ self.terms
+            if len(self.dispersion)
+            else np.zeros(len(self.matrix.wavelength_nm))
+        )
         dk_du, (c, dk, dx, ds) = self._chirped_columns(shift, u, derivatives)
         w = self._point_weight
         if w is not None:
@@ -172,7 +208,9 @@ class _Derivatives:
         out = np.empty(shape)
         if s.model.scheme is None:
             for i in range(n):
-                out[:, :, i] = (self.dk[:, :, i] * self.dk_du[i, i])[:, :, None] * b[:, i][:, None, :]
+                out[:, :, i] = (self.dk[:, :, i] * self.dk_du[i, i])[:, :, None] * b[:, i][
+                    :, None, :
+                ]
         else:
             for m in range(kinetic):
                 out[:, :, m] = np.matmul(self.dk * self.dk_du[:, m], b[:, :n])
@@ -195,18 +233,42 @@ class _Derivatives:
 class Setup:
     """The parameters and blocks of one fit; keeps the translation between names, coordinates and data sets."""
 
-    def __init__(self, matrices: Sequence[Matrix], model: Model, parameters: Sequence[Parameter], locals_: Sequence[Mapping[str, str]], shared_spectra: bool):
-        self.matrices, self.model, self.parameters, self.shared_spectra, self.locals = tuple(matrices), model, tuple(parameters), shared_spectra, tuple(locals_)
+    def __init__(
+        self,
+        matrices: Sequence[Matrix],
+        model: Model,
+        parameters: Sequence[Parameter],
+        locals_: Sequence[Mapping[str, str]],
+        shared_spectra: bool,
+    ):
+        self.matrices, self.model, self.parameters, self.shared_spectra, self.locals = (
+            tuple(matrices),
+            model,
+            tuple(parameters),
+            shared_spectra,
+            tuple(locals_),
+        )
         self.names = [p.name for p in parameters]
         self.position = {name: i for i, name in enumerate(self.names)}
         self.logarithmic = np.array([p.logarithmic for p in parameters])
         self.relations = {i: Relation(p.relation) for i, p in enumerate(parameters) if p.relation}
         for i, relation in self.relations.items():
-            unknown = [n for n in relation.names if n not in self.position or self.position[n] in self.relations]
+            unknown = [
+                n
+                for n in relation.names
+                if n not in self.position or self.position[n] in self.relations
+            ]
             if unknown:
-                raise ValueError(f"{self.names[i]} = {relation.text}: expected names of independent parameters, found {', '.join(unknown)}")
+                raise ValueError(
+                    f"{self.names[i]} = {relation.text}: expected names of independent parameters, found {', '.join(unknown)}"
+                )
         self.free = [i for i, p in enumerate(parameters) if p.vary and not p.relation]
-        self.start = np.array([np.log(p.value) if log else p.value for p, log in zip(parameters, self.logarithmic, strict=True)])
+        self.start = np.array(
+            [
+                np.log(p.value) if log else p.value
+                for p, log in zip(parameters, self.logarithmic, strict=True)
+            ]
+        )
         low = np.array([p.low for p in parameters], float)
         high = np.array([p.high for p in parameters], float)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -216,20 +278,41 @@ class Setup:
         self.selection[self.free, np.arange(len(self.free))] = 1.0
         self.segments, self.place, blocks = [], [], []
         made = [_weighted(m) for m in matrices]
-        for j, (matrix, (data, delay, wavelength, point)) in enumerate(zip(matrices, made, strict=True)):
-            total = delay[:, None] * wavelength[None, :] if point is None else np.where(point.T > 0, point.T, np.nan)
-            segment = Segment(matrix, model, self.position, locals_[j], total, np.ones_like(wavelength) if point is not None else wavelength)
+        for j, (matrix, (data, delay, wavelength, point)) in enumerate(
+            zip(matrices, made, strict=True)
+        ):
+            total = (
+                delay[:, None] * wavelength[None, :]
+                if point is None
+                else np.where(point.T > 0, point.T, np.nan)
+            )
+            segment = Segment(
+                matrix,
+                model,
+                self.position,
+                locals_[j],
+                total,
+                np.ones_like(wavelength) if point is not None else wavelength,
+            )
             segment._delay_weight, segment._point_weight = delay, point
             segment.data = data
             self.segments.append(segment)
         dispersed = bool(model.dispersion) or any(point is not None for *_, point in made)
         if model.non_negative and (dispersed or shared_spectra):
-            raise ValueError("non-negative spectra: not together with shared spectra, fitted dispersion or missing points")
+            raise ValueError(
+                "non-negative spectra: not together with shared spectra, fitted dispersion or missing points"
+            )
         if shared_spectra:
             if dispersed:
-                raise ValueError("shared spectra: not together with a fitted dispersion or missing points; correct the chirp and mask whole wavelengths first")
+                raise ValueError(
+                    "shared spectra: not together with a fitted dispersion or missing points; correct the chirp and mask whole wavelengths first"
+                )
             blocks.append(
-                SharedBlock(np.concatenate([s.data for s in self.segments]), _stacked(self.segments), np.concatenate([s.index for s in self.segments]))
+                SharedBlock(
+                    np.concatenate([s.data for s in self.segments]),
+                    _stacked(self.segments),
+                    np.concatenate([s.index for s in self.segments]),
+                )
             )
             row = 0
             for s in self.segments:
@@ -239,21 +322,42 @@ class Setup:
             for j, s in enumerate(self.segments):
                 if model.dispersion or s._point_weight is not None:
                     if s._point_weight is None and not np.all(s._delay_weight == 1):
-                        s._point_weight = np.broadcast_to(s._delay_weight, (s.data.shape[1], s.data.shape[0]))
+                        s._point_weight = np.broadcast_to(
+                            s._delay_weight, (s.data.shape[1], s.data.shape[0])
+                        )
                     blocks.append(
-                        DispersedBlock(s.data, s.dispersed, s.index, _chunks(s, lambda part, j=j: Segment(part, model, self.position, locals_[j], None, None)))
+                        DispersedBlock(
+                            s.data,
+                            s.dispersed,
+                            s.index,
+                            _chunks(
+                                s,
+                                lambda part, j=j: Segment(
+                                    part, model, self.position, locals_[j], None, None
+                                ),
+                            ),
+                        )
                     )
                 elif model.non_negative:
                     species = model.scheme is not None
                     blocks.append(
-                        NonNegativeBlock(s.data, s.species if species else s.shared, s.index, model.components + model.infinite, s.decays if species else None)
+                        NonNegativeBlock(
+                            s.data,
+                            s.species if species else s.shared,
+                            s.index,
+                            model.components + model.infinite,
+                            s.decays if species else None,
+                        )
                     )
                 else:
                     blocks.append(SharedBlock(s.data, s.shared, s.index))
                 self.place.append((j, slice(None)))
         self.problem = Problem(blocks, self.expand, self.low, self.high)
         self.linear = sum(len(model.spectra) * block.shape[1] for block in blocks)
-        self.size = sum(int(np.count_nonzero(s._point_weight)) if s._point_weight is not None else s.data.size for s in self.segments)
+        self.size = sum(
+            int(np.count_nonzero(s._point_weight)) if s._point_weight is not None else s.data.size
+            for s in self.segments
+        )
 
     def expand(self, theta):
         """The full coordinate vector and its Jacobian by the free ones."""
@@ -261,16 +365,27 @@ class Setup:
         u[self.free] = theta
         if not self.relations:
             return u, self.selection
-        values = {name: float(np.exp(u[i]) if self.logarithmic[i] else u[i]) for name, i in self.position.items() if i not in self.relations}
+        values = {
+            name: float(np.exp(u[i]) if self.logarithmic[i] else u[i])
+            for name, i in self.position.items()
+            if i not in self.relations
+        }
         jacobian = self.selection.copy()
         for i, relation in self.relations.items():
             value, slopes = relation.value(values)
             if self.logarithmic[i] and not value > 0:
-                raise ValueError(f"{self.names[i]} = {relation.text}: expected a positive value, found {value:.4g}")
+                raise ValueError(
+                    f"{self.names[i]} = {relation.text}: expected a positive value, found {value:.4g}"
+                )
             u[i] = np.log(value) if self.logarithmic[i] else value
             for name, slope in slopes.items():
                 j = self.position[name]
-                jacobian[i] += slope * (values[name] if self.logarithmic[j] else 1.0) / (value if self.logarithmic[i] else 1.0) * self.selection[j]
+                jacobian[i] += (
+                    slope
+                    * (values[name] if self.logarithmic[j] else 1.0)
+                    / (value if self.logarithmic[i] else 1.0)
+                    * self.selection[j]
+                )
         return u, jacobian
 
 
@@ -282,7 +397,10 @@ def _chunks(segment, make) -> list[DispersedBlock]:
     blocks = []
     for columns_ in np.array_split(np.arange(nw), nw // _CHUNK):
         part = make(segment.matrix.take(wavelengths=columns_))
-        part._delay_weight, part._point_weight = segment._delay_weight, None if segment._point_weight is None else segment._point_weight[columns_]
+        part._delay_weight, part._point_weight = (
+            segment._delay_weight,
+            None if segment._point_weight is None else segment._point_weight[columns_],
+        )
         blocks.append(DispersedBlock(segment.data[:, columns_], part.dispersed, part.index))
     return blocks
 
@@ -316,7 +434,9 @@ def _weighted(matrix: Matrix):
         weight = np.ones_like(signal)
     else:
         if np.any(~missing & ~(np.isfinite(error) & (error > 0))):
-            raise ValueError(f"{matrix.name}: standard errors: expected positive finite values, found others; mask those points first")
+            raise ValueError(
+                f"{matrix.name}: standard errors: expected positive finite values, found others; mask those points first"
+            )
         with np.errstate(divide="ignore", invalid="ignore"):
             weight = 1 / error
         if not missing.any():
@@ -324,40 +444,72 @@ def _weighted(matrix: Matrix):
             if np.allclose(weight, delay[:, None] * wavelength, rtol=1e-12, atol=0):
                 return signal * weight, delay, wavelength, None
     weight = np.where(missing, 0.0, weight)
-    return np.where(missing, 0.0, signal) * weight, np.ones(nt), np.ones(nw), np.ascontiguousarray(weight.T)
+    return (
+        np.where(missing, 0.0, signal) * weight,
+        np.ones(nt),
+        np.ones(nw),
+        np.ascontiguousarray(weight.T),
+    )
 
 
-def parameters_of(model: Model, matrices: Sequence[Matrix], link: Sequence[str] = ("tau", "fwhm", "dispersion"), shared_spectra: bool = False):
+def parameters_of(
+    model: Model,
+    matrices: Sequence[Matrix],
+    link: Sequence[str] = ("tau", "fwhm", "dispersion"),
+    shared_spectra: bool = False,
+):
     """The parameters of a fit with start values and default bounds, and each data set's names for them.
 
     `link` names the groups (`tau`, `t0`, `fwhm`, `dispersion`, or a single name such as `tau_2`) that all data sets share;
     other parameters get the data set's name as suffix. Default bounds: lifetimes between a hundredth of the smallest step and a
     thousand windows, the centre inside the window.
     """
-    bad = [name for name in link if name not in ("tau", "t0", "fwhm", "dispersion") and name not in model.names]
+    bad = [
+        name
+        for name in link
+        if name not in ("tau", "t0", "fwhm", "dispersion") and name not in model.names
+    ]
     if bad:
-        raise ValueError(f"link: expected tau, t0, fwhm, dispersion or names of parameters, found {', '.join(bad)}")
+        raise ValueError(
+            f"link: expected tau, t0, fwhm, dispersion or names of parameters, found {', '.join(bad)}"
+        )
     parameters: dict[str, Parameter] = {}
     locals_ = []
     for j, m in enumerate(matrices):
         step, span = float(np.diff(m.delay_ps).min()), float(np.ptp(m.delay_ps))
-        t0 = model.t0_ps if model.t0_ps is not None else (estimate_t0(m) if model.irf is not None else float(m.delay_ps[0]))
+        t0 = (
+            model.t0_ps
+            if model.t0_ps is not None
+            else (estimate_t0(m) if model.irf is not None else float(m.delay_ps[0]))
+        )
         start = {
             "t0": t0,
             "fwhm": model.fwhm_ps,
             **dict(zip(model.kinetic_names, model.kinetic_start, strict=True)),
             **{f"dispersion_{i + 1}": d for i, d in enumerate(model.dispersion)},
         }
-        bounds = {"t0": (float(m.delay_ps[0]) - span, float(m.delay_ps[-1])), "fwhm": (step / 20, span)}
+        bounds = {
+            "t0": (float(m.delay_ps[0]) - span, float(m.delay_ps[-1])),
+            "fwhm": (step / 20, span),
+        }
         local = {}
         for name in model.names:
             linked = len(matrices) == 1 or name in link or name.split("_")[0] in link
             full = name if linked else f"{name}_{_identifier(m.name)}"
             local[name] = full
-            low, high = model.bounds_ps.get(name, bounds.get(name, (step / 100, span * 1000) if name.startswith("tau") else (-np.inf, np.inf)))
+            low, high = model.bounds_ps.get(
+                name,
+                bounds.get(
+                    name, (step / 100, span * 1000) if name.startswith("tau") else (-np.inf, np.inf)
+                ),
+            )
             if full not in parameters:
                 held = name in model.fixed or (name == "t0" and model.irf is None)
-                widened = (low, high) if name in model.bounds_ps else (min(low, start[name]), max(high, start[name]))
+                widened = (
+                    (low, high)
+                    if name in model.bounds_ps
+                    else (min(low, start[name]), max(high, start[name]))
+                )
                 parameters[full] = Parameter(full, start[name], *widened, vary=not held)
         if shared_spectra and j:
             local["scale"] = f"scale_{_identifier(m.name)}"
@@ -366,7 +518,13 @@ def parameters_of(model: Model, matrices: Sequence[Matrix], link: Sequence[str] 
     return list(parameters.values()), locals_
 
 
-def lmfit_parameters(model: Model, data, *, link: Sequence[str] = ("tau", "fwhm", "dispersion"), shared_spectra: bool = False):
+def lmfit_parameters(
+    model: Model,
+    data,
+    *,
+    link: Sequence[str] = ("tau", "fwhm", "dispersion"),
+    shared_spectra: bool = False,
+):
     """The fit's parameters as `lmfit.Parameters`, to set values, bounds and relations and hand them to `global_fit(parameters=...)`."""
     import lmfit
 
@@ -389,9 +547,27 @@ def overridden(parameters, given):
         if g is None:
             out.append(p)
         elif hasattr(g, "vary"):
-            out.append(Parameter(p.name, float(g.value), float(g.min), float(g.max), bool(g.vary) or bool(g.expr), g.expr or ""))
+            out.append(
+                Parameter(
+                    p.name,
+                    float(g.value),
+                    float(g.min),
+                    float(g.max),
+                    bool(g.vary) or bool(g.expr),
+                    g.expr or "",
+                )
+            )
         else:
-            out.append(Parameter(p.name, float(g), min(p.low, float(g)), max(p.high, float(g)), p.vary, p.relation))
+            out.append(
+                Parameter(
+                    p.name,
+                    float(g),
+                    min(p.low, float(g)),
+                    max(p.high, float(g)),
+                    p.vary,
+                    p.relation,
+                )
+            )
     for p in out:
         if p.logarithmic and not p.relation and not p.value > 0:
             raise ValueError(f"{p.name}: expected a positive start value, found {p.value}")
@@ -404,10 +580,20 @@ def _identifier(name: str) -> str:
 
 
 def as_matrices(data) -> list[Matrix]:
-    matrices = [data] if isinstance(data, Matrix) else list(data.values()) if isinstance(data, Mapping) else list(data)
+    matrices = (
+        [data]
+        if isinstance(data, Matrix)
+        else list(data.values())
+        if isinstance(data, Mapping)
+        else list(data)
+    )
     if not matrices or not all(isinstance(m, Matrix) for m in matrices):
-        raise ValueError("global fit: expected one Matrix or several, found something else; make one by matrix(delay_ps, wavelength_nm, signal)")
+        raise ValueError(
+            "global fit: expected one Matrix or several, found something else; make one by matrix(delay_ps, wavelength_nm, signal)"
+        )
     names = [_identifier(m.name) for m in matrices]
     if len(matrices) > 1 and len(set(names)) < len(names):
-        raise ValueError(f"global fit: expected data sets with different names, found {', '.join(names)}")
+        raise ValueError(
+            f"global fit: expected data sets with different names, found {', '.join(names)}"
+        )
     return matrices

@@ -62,7 +62,11 @@ class SharedBlock:
             # D·Dᵀ by the symmetric product: half the work of a general one.
             upper = dsyrk(1.0, np.ascontiguousarray(data).T, trans=1) if gram is None else None
             self.gram = upper + np.triu(upper, 1).T if gram is None else gram
-        self.total = float(np.trace(self.gram)) if self.compressed is None else float(np.sum(self.compressed**2))
+        self.total = (
+            float(np.trace(self.gram))
+            if self.compressed is None
+            else float(np.sum(self.compressed**2))
+        )
 
     def exact(self) -> None:
         """Use the triangular factor of the data from here on: no digit is lost however small the residual."""
@@ -135,7 +139,12 @@ class DispersedBlock:
     """
 
     def __init__(self, data, basis, index, chunks=()):
-        self.data, self.basis, self.index, self.chunks = data, basis, np.asarray(index, int), tuple(chunks)
+        self.data, self.basis, self.index, self.chunks = (
+            data,
+            basis,
+            np.asarray(index, int),
+            tuple(chunks),
+        )
         self.shape, self.size = data.shape, data.size
         self.columns = np.ascontiguousarray(data.T)[:, :, None]
         self.total = float(np.sum(data**2))
@@ -157,7 +166,11 @@ class DispersedBlock:
             left, s, vt = np.linalg.svd(c[bad] / scale[bad][:, None, :], full_matrices=False)
             cut = s > _RANK * s[:, :1]
             q[bad] = left * cut[:, None, :]
-            inverse[bad] = np.swapaxes(vt, 1, 2) * np.where(cut, 1 / np.where(cut, s, 1), 0)[:, None, :] / scale[bad][:, :, None]
+            inverse[bad] = (
+                np.swapaxes(vt, 1, 2)
+                * np.where(cut, 1 / np.where(cut, s, 1), 0)[:, None, :]
+                / scale[bad][:, :, None]
+            )
         return q, inverse
 
     def evaluate(self, u, derivatives=True, covariance=False) -> Evaluation:
@@ -166,7 +179,12 @@ class DispersedBlock:
             cost = sum(part.cost for part in parts)
             if not derivatives:
                 return Evaluation(cost)
-            return Evaluation(cost, sum(part.gradient for part in parts), sum(part.hessian for part in parts), rank=parts[0].rank)
+            return Evaluation(
+                cost,
+                sum(part.gradient for part in parts),
+                sum(part.hessian for part in parts),
+                rank=parts[0].rank,
+            )
         c, local = self.basis(u, derivatives)
         q, inverse = self._project(c)
         qtd = np.matmul(np.swapaxes(q, 1, 2), self.columns)
@@ -194,7 +212,9 @@ class DispersedBlock:
             variance = np.einsum("wt,wt->w", r, r) / free
             m = local.full(inverse)  # (nw, nt, p, n) : (∂C/∂u_p)·R⁻¹ , R⁻¹R⁻ᵀ = (CᵀC)⁻¹
             m = m.reshape(nw, nt, -1)
-            m = (m - np.matmul(q, np.matmul(np.swapaxes(q, 1, 2), m))) * np.sqrt(variance)[:, None, None]
+            m = (m - np.matmul(q, np.matmul(np.swapaxes(q, 1, 2), m))) * np.sqrt(variance)[
+                :, None, None
+            ]
             m = m.reshape(nw, nt, p, -1).transpose(2, 0, 1, 3).reshape(p, -1)
             out.floor = m @ m.T
             out.delay_scores = np.einsum("wtp,wt->pt", x, r)
@@ -225,7 +245,13 @@ class NonNegativeBlock:
     """
 
     def __init__(self, data, basis, index, bounded: int, decays=None):
-        self.data, self.basis, self.index, self.bounded, self.decays = data, basis, np.asarray(index, int), bounded, decays
+        self.data, self.basis, self.index, self.bounded, self.decays = (
+            data,
+            basis,
+            np.asarray(index, int),
+            bounded,
+            decays,
+        )
         self.shape, self.size, self.total = data.shape, data.size, float(np.sum(data**2))
         if bounded > 8:
             raise ValueError(f"non-negative spectra: expected at most 8 of them, found {bounded}")
@@ -240,7 +266,10 @@ class NonNegativeBlock:
         scale[scale == 0] = 1.0
         gram, right = (c / scale).T @ (c / scale), (c / scale).T @ self.data
         always = list(range(self.bounded, n))
-        sets = [[j for j in range(self.bounded) if number >> j & 1] + always for number in range(2**self.bounded)]
+        sets = [
+            [j for j in range(self.bounded) if number >> j & 1] + always
+            for number in range(2**self.bounded)
+        ]
         best, chosen = np.full(self.shape[1], -np.inf), np.zeros(self.shape[1], int)
         for number, keep in enumerate(sets):
             gain, feasible = np.zeros(self.shape[1]), np.ones(self.shape[1], bool)
@@ -256,20 +285,37 @@ class NonNegativeBlock:
         c, dc = self.basis(u, derivatives)
         chosen, sets = self._sets(c)
         p, nt = len(self.index), self.shape[0]
-        out = Evaluation(0.0, np.zeros(p), np.zeros((p, p)), np.zeros((p, p)), np.zeros((p, p)), np.zeros((p, nt)))
+        out = Evaluation(
+            0.0,
+            np.zeros(p),
+            np.zeros((p, p)),
+            np.zeros((p, p)),
+            np.zeros((p, p)),
+            np.zeros((p, nt)),
+        )
         for number in np.unique(chosen):
             keep, data = sets[number], self.data[:, chosen == number]
             if not keep:
                 out.cost += float(np.sum(data**2))
                 continue
             group = SharedBlock.__new__(SharedBlock)
-            group.compressed, group.basis = data, lambda u, d, keep=keep: (c[:, keep], dc[:, :, keep] if d else None)
+            group.compressed, group.basis = (
+                data,
+                lambda u, d, keep=keep: (c[:, keep], dc[:, :, keep] if d else None),
+            )
             part = group.evaluate(u, derivatives, covariance)
             out.cost += part.cost
             if derivatives:
-                out.gradient, out.hessian, out.rank = out.gradient + part.gradient, out.hessian + part.hessian, max(out.rank, part.rank)
+                out.gradient, out.hessian, out.rank = (
+                    out.gradient + part.gradient,
+                    out.hessian + part.hessian,
+                    max(out.rank, part.rank),
+                )
             if covariance:
-                out.floor, out.delay_scores = out.floor + part.floor, out.delay_scores + part.delay_scores
+                out.floor, out.delay_scores = (
+                    out.floor + part.floor,
+                    out.delay_scores + part.delay_scores,
+                )
         if covariance:  # from the sums over all wavelengths at each delay: their correlation across groups counts
             out.score = out.delay_scores @ out.delay_scores.T * nt / max(nt - c.shape[1], 1)
         return out
@@ -325,7 +371,9 @@ def _batched_cholesky(gram):
         failed |= low
         lower[:, j, j] = np.sqrt(np.where(low, 1.0, pivot))
         for i in range(j + 1, n):
-            lower[:, i, j] = (gram[:, i, j] - np.einsum("wk,wk->w", lower[:, i, :j], lower[:, j, :j])) / lower[:, j, j]
+            lower[:, i, j] = (
+                gram[:, i, j] - np.einsum("wk,wk->w", lower[:, i, :j], lower[:, j, :j])
+            ) / lower[:, j, j]
     return lower, failed
 
 
@@ -401,7 +449,9 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
     if len(theta) == 0:
         return Minimum(theta, now.cost, 1, True, 0.0, 0.0, np.zeros(0, bool))
     while used < max_evaluations:
-        if now.cost < 1e-7 * problem.total and any(b.compressed is None for b in problem.blocks if isinstance(b, SharedBlock)):
+        if now.cost < 1e-7 * problem.total and any(
+            b.compressed is None for b in problem.blocks if isinstance(b, SharedBlock)
+        ):
             for block in problem.blocks:
                 block.exact()
             now = problem.evaluate(theta)
@@ -419,16 +469,22 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
             step = np.zeros(len(theta))
             step[free] = np.linalg.lstsq(h + damping * np.diag(diagonal), -g, rcond=1e-15)[0]
             largest = np.max(np.abs(step))
-            if largest > 2.0:  # coordinates are logarithms or picoseconds near zero time: never leap by more than e²
+            if (
+                largest > 2.0
+            ):  # coordinates are logarithms or picoseconds near zero time: never leap by more than e²
                 step *= 2.0 / largest
             trial = np.clip(theta + step, low, high)
             moved = trial - theta
             promised = -(2 * now.gradient @ moved + moved @ now.hessian @ moved)
             used += 1
-            then = problem.evaluate(trial)  # nearly every trial is accepted, so its derivatives are made at once
+            then = problem.evaluate(
+                trial
+            )  # nearly every trial is accepted, so its derivatives are made at once
             if np.isfinite(then.cost) and then.cost < now.cost:
                 ratio = (now.cost - then.cost) / promised if promised > 0 else 0.5
-                damping = max(damping * (0.1 if ratio > 0.5 else 0.5 if ratio > 0.2 else 2.0), 1e-12)
+                damping = max(
+                    damping * (0.1 if ratio > 0.5 else 0.5 if ratio > 0.2 else 2.0), 1e-12
+                )
                 theta, now, improved = trial, then, True
                 break
             damping *= 8.0
@@ -439,7 +495,9 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
             break
     held, decrement, norm = _stationarity(now, theta, low, high)
     scale = max(now.cost, 1e-300)
-    return Minimum(theta, now.cost, used, converged, decrement / scale, norm, (theta <= low) | (theta >= high))
+    return Minimum(
+        theta, now.cost, used, converged, decrement / scale, norm, (theta <= low) | (theta >= high)
+    )
 
 
 def _stationarity(now: Evaluation, theta, low, high):

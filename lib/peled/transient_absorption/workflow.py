@@ -51,7 +51,15 @@ def load_sets(folder: Path, patterns: Mapping[str, str], **reading) -> dict[str,
     """
     found = {}
     for label, pattern in patterns.items():
-        paths = [p for p in sorted(folder.glob(pattern)) if p.is_file() and p.suffix.lower() in SUFFIXES] if pattern else []
+        paths = (
+            [
+                p
+                for p in sorted(folder.glob(pattern))
+                if p.is_file() and p.suffix.lower() in SUFFIXES
+            ]
+            if pattern
+            else []
+        )
         if paths:
             found[label] = _load(label, paths, reading)
     if found:
@@ -61,7 +69,12 @@ def load_sets(folder: Path, patterns: Mapping[str, str], **reading) -> dict[str,
             try:
                 found[path.stem] = _load(path.stem, [path], reading)
             except FormatError:
-                if path.suffix.lower() not in (".csv", ".txt", ".dat", ".asc"):  # other tables may lie about
+                if path.suffix.lower() not in (
+                    ".csv",
+                    ".txt",
+                    ".dat",
+                    ".asc",
+                ):  # other tables may lie about
                     raise
     if not found:
         raise files.MissingDataError(
@@ -80,47 +93,76 @@ def _load(label, paths, reading) -> LoadedSet:
 def scans_of(m: TransientMap, name: str, unit: float = 1.0) -> list[Matrix]:
     """The single scans of a file as matrices (one, where the file holds none), times `unit`."""
     stack = m.signal[None] if m.scans is None else m.scans
-    return [preprocess.matrix(m.delay_ps, m.wavelength_nm, scan * unit, name=name) for scan in stack]
+    return [
+        preprocess.matrix(m.delay_ps, m.wavelength_nm, scan * unit, name=name) for scan in stack
+    ]
 
 
 def prepare(
-    m: Matrix, *, window_nm: Sequence[float] | None, masks_nm: Sequence[Sequence[float]] = (), background_before_ps: float | None = None, spikes: bool = True
+    m: Matrix,
+    *,
+    window_nm: Sequence[float] | None,
+    masks_nm: Sequence[Sequence[float]] = (),
+    background_before_ps: float | None = None,
+    spikes: bool = True,
 ) -> Matrix:
     """Crop, mask scatter, subtract the background and reject spikes, in this order; what does not apply to the data is left out."""
     if window_nm:
         low, high = max(window_nm[0], m.wavelength_nm[0]), min(window_nm[1], m.wavelength_nm[-1])
         m = preprocess.crop(m, wavelength_nm=(low, high) if low < high else None)
     m = preprocess.mask(m, *(tuple(region) for region in masks_nm))
-    before = background_before_ps if background_before_ps is not None and background_before_ps > m.delay_ps[0] else None
+    before = (
+        background_before_ps
+        if background_before_ps is not None and background_before_ps > m.delay_ps[0]
+        else None
+    )
     if m.delay_ps[0] < preprocess.estimate_t0(m):
         m = preprocess.subtract_background(m, before)
     # Masked points give every wavelength its own model matrix; a few spikes are worth that only when they are there.
     return preprocess.reject_spikes(m, threshold=10.0) if spikes else m
 
 
-def start_model(m: Matrix, *, lifetimes_ps: Sequence[float], fwhm_ps: float, dispersion_order: int, artefact: int) -> tuple[Model, preprocess.Chirp | None]:
+def start_model(
+    m: Matrix,
+    *,
+    lifetimes_ps: Sequence[float],
+    fwhm_ps: float,
+    dispersion_order: int,
+    artefact: int,
+) -> tuple[Model, preprocess.Chirp | None]:
     """A model whose centre and dispersion start at the chirp found in the data; without dispersion where none can be found."""
     chirp = None
     if dispersion_order:
         try:
-            chirp = preprocess.find_chirp(m, order=dispersion_order, fwhm_ps=max(fwhm_ps, float(np.diff(m.delay_ps).min())))
+            chirp = preprocess.find_chirp(
+                m, order=dispersion_order, fwhm_ps=max(fwhm_ps, float(np.diff(m.delay_ps).min()))
+            )
         except ValueError:
             chirp = None
     if chirp is None:
         return Model(tuple(lifetimes_ps), fwhm_ps=fwhm_ps, artefact=artefact), None
     return Model(
-        tuple(lifetimes_ps), fwhm_ps=fwhm_ps, artefact=artefact, t0_ps=chirp.coefficients[0], dispersion=chirp.coefficients[1:], reference_nm=chirp.reference_nm
+        tuple(lifetimes_ps),
+        fwhm_ps=fwhm_ps,
+        artefact=artefact,
+        t0_ps=chirp.coefficients[0],
+        dispersion=chirp.coefficients[1:],
+        reference_nm=chirp.reference_nm,
     ), chirp
 
 
-def common_dispersion(matrices: Sequence[Matrix], model: Model, *, wavelengths: int = 40) -> GlobalFit | None:
+def common_dispersion(
+    matrices: Sequence[Matrix], model: Model, *, wavelengths: int = 40
+) -> GlobalFit | None:
     """One fit of all sets with a common response and dispersion, lifetimes and zero times their own, on neighbouring wavelengths averaged to about `wavelengths`.
 
     The group delay of the probe belongs to the instrument; one set alone may not show it where it has no signal. None without dispersion.
     """
     if not model.dispersion:
         return None
-    coarse = [preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // wavelengths)) for m in matrices]
+    coarse = [
+        preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // wavelengths)) for m in matrices
+    ]
     return global_fit(coarse, model, link=("t0", "fwhm", "dispersion"), starts=0)
 
 
@@ -129,7 +171,13 @@ def with_dispersion(model: Model, joint: GlobalFit | None) -> Model:
     if joint is None:
         return model
     names = [f"dispersion_{i + 1}" for i in range(len(model.dispersion))]
-    return replace(model, t0_ps=joint.value("t0"), fwhm_ps=joint.value("fwhm"), dispersion=tuple(joint.value(n) for n in names), fixed=(*model.fixed, *names))
+    return replace(
+        model,
+        t0_ps=joint.value("t0"),
+        fwhm_ps=joint.value("fwhm"),
+        dispersion=tuple(joint.value(n) for n in names),
+        fixed=(*model.fixed, *names),
+    )
 
 
 def fitted_chirp(fit: GlobalFit, matrix: int = 0):
@@ -140,7 +188,11 @@ def fitted_chirp(fit: GlobalFit, matrix: int = 0):
 
     def t0(wavelength_nm):
         terms = fit.model.dispersion_terms(wavelength_nm)
-        return u[segment.t0] + (coefficients @ terms if len(coefficients) else np.zeros(len(np.atleast_1d(wavelength_nm))))
+        return u[segment.t0] + (
+            coefficients @ terms
+            if len(coefficients)
+            else np.zeros(len(np.atleast_1d(wavelength_nm)))
+        )
 
     return t0
 
@@ -158,7 +210,12 @@ def lifetime_rows(fits: Mapping[str, GlobalFit]) -> list[tuple[str, ...]]:
     n = max(len(f.lifetimes_ps) for f in fits.values())
     rows = []
     for i in range(n):
-        cells = [f"{f.lifetimes_ps[i]:.3g} ± {f.lifetime_errors()[i]:.1g}" if i < len(f.lifetimes_ps) else "" for f in fits.values()]
+        cells = [
+            f"{f.lifetimes_ps[i]:.3g} ± {f.lifetime_errors()[i]:.1g}"
+            if i < len(f.lifetimes_ps)
+            else ""
+            for f in fits.values()
+        ]
         rows.append((f"τ{i + 1} (ps)", *cells))
     return rows
 
@@ -202,25 +259,38 @@ def read_pl_series(path: Path) -> PLSeries:
     share = [float(y[blue, 0].sum() / y[:, 0].sum()), float(y[blue, 1:].sum() / total_after)]
     # Variance of a sum of counts less the dark level, itself known from 2·edge channels.
     error = np.sqrt(counts[blue, 0].sum() + blue.sum() ** 2 * dark[0] / (2 * edge)) / y[:, 0].sum()
-    error_after = np.sqrt(counts[blue, 1:].sum() + (blue.sum() ** 2 * dark[1:] / (2 * edge)).sum()) / total_after
+    error_after = (
+        np.sqrt(counts[blue, 1:].sum() + (blue.sum() ** 2 * dark[1:] / (2 * edge)).sum())
+        / total_after
+    )
     fresh_error = float(np.sqrt(((w - mean[0]) ** 2) @ counts[:, 0]) / y[:, 0].sum())
-    return PLSeries(float(mean[0]), fresh_error, mean[1:], *share, float(np.hypot(error, error_after)))
+    return PLSeries(
+        float(mean[0]), fresh_error, mean[1:], *share, float(np.hypot(error, error_after))
+    )
 
 
-def fluence_series(paths: Sequence[Path], model: Model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def fluence_series(
+    paths: Sequence[Path], model: Model
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs per crystal (from the file's notes), fitted lifetimes and their errors, for files of rising fluence."""
     pairs, tau, error = [], [], []
     start = model
     for path in paths:
         m = read_tas(path)
-        fit = global_fit(preprocess.matrix(m.delay_ps, m.wavelength_nm, m.signal, name=path.stem), start, starts=1)
+        fit = global_fit(
+            preprocess.matrix(m.delay_ps, m.wavelength_nm, m.signal, name=path.stem),
+            start,
+            starts=1,
+        )
         pairs.append(float(m.metadata["Average pairs per crystal"]))
         tau.append(fit.lifetimes_ps)
         error.append(fit.lifetime_errors())
     return np.array(pairs), np.array(tau), np.array(error)
 
 
-def red_edge(fits: Mapping[str, GlobalFit], low_nm: float, high_nm: float) -> dict[str, tuple[float, float]]:
+def red_edge(
+    fits: Mapping[str, GlobalFit], low_nm: float, high_nm: float
+) -> dict[str, tuple[float, float]]:
     """Mean amplitude of the slowest decay in a band and its standard error, mOD, for each fit that reaches into the band."""
     out = {}
     for label, fit in fits.items():

@@ -10,4 +10,11 @@ from peled.formats.atomistic.calculation import Calculation
 from peled.formats.atomistic.outputs import read_calculation, read_calculations
 from peled.formats.atomistic.structures import Structure, formula, read_structure
 
-__all__ = ["Calculation", "Structure", "formula", "read_calculation", "read_calculations", "read_structure"]
+__all__ = [
+    "Calculation",
+    "Structure",
+    "formula",
+    "read_calculation",
+    "read_calculations",
+    "read_structure",
+]

@@ -71,10 +71,18 @@ class Calculation:
             model += "-" + get("dispersion").removeprefix("DFT-")
         if get("basis"):
             model += "/" + get("basis")
-        cutoffs = [f"{round(get(key) / RYDBERG_EV, 1):g}" for key in ("cutoff_eV", "density_cutoff_eV") if get(key)]
+        cutoffs = [
+            f"{round(get(key) / RYDBERG_EV, 1):g}"
+            for key in ("cutoff_eV", "density_cutoff_eV")
+            if get(key)
+        ]
         sampling = get("kpoints") if cutoffs or get("kpoints") != "Gamma" else None
         medium = get("medium") if get("medium") != "vacuum" or get("basis") else None
-        return ", ".join(part for part in (model, f"{'/'.join(cutoffs)} Ry" if cutoffs else None, sampling, medium) if part)
+        return ", ".join(
+            part
+            for part in (model, f"{'/'.join(cutoffs)} Ry" if cutoffs else None, sampling, medium)
+            if part
+        )
 
 
 def last(pattern: str, text: str, flags: int = 0) -> re.Match | None:
@@ -93,7 +101,12 @@ def to_float(number: str) -> float:
 def energy(path: Path, match: re.Match | None, unit_eV: float, what: str) -> float:
     """The energy of a match in eV, or FormatError."""
     if match is None:
-        raise FormatError(path, expected=what, found="none", advice="the run stopped before its first self-consistency")
+        raise FormatError(
+            path,
+            expected=what,
+            found="none",
+            advice="the run stopped before its first self-consistency",
+        )
     return to_float(match[1]) * unit_eV
 
 
@@ -107,8 +120,19 @@ def by_element(what: str, found: list[tuple[str, str]]) -> dict[str, str]:
 
 def xml_root(path: Path, text: str) -> ElementTree.Element:
     if "<!ENTITY" in text or "<!DOCTYPE" in text:
-        raise FormatError(path, expected="plain XML", found="a document type with entities", advice="such files can unfold without end; remove the declaration")
+        raise FormatError(
+            path,
+            expected="plain XML",
+            found="a document type with entities",
+            advice="such files can unfold without end; remove the declaration",
+        )
     try:
         return ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
-        raise FormatError(path, place=f"line {error.position[0]}", expected="complete XML", found=str(error), advice="the run may have been stopped") from None
+        raise FormatError(
+            path,
+            place=f"line {error.position[0]}",
+            expected="complete XML",
+            found=str(error),
+            advice="the run may have been stopped",
+        ) from None

@@ -10,30 +10,74 @@ from xml.etree import ElementTree
 import numpy as np
 
 from peled.formats import FormatError
-from peled.formats.atomistic.calculation import HARTREE_EV, NUMBER, RYDBERG_EV, Calculation, by_element, energy, last, to_float, xml_root
+from peled.formats.atomistic.calculation import (
+    HARTREE_EV,
+    NUMBER,
+    RYDBERG_EV,
+    Calculation,
+    by_element,
+    energy,
+    last,
+    to_float,
+    xml_root,
+)
 from peled.formats.atomistic.structures import BOHR_ANGSTROM, Structure, symbol
 
 #: Parts of a functional, which older versions of pw.x spell out.
-_SPELT_OUT = {"SLA PW PBE PBE": "PBE", "SLA PW PBX PBC": "PBE", "SLA PW PSX PSC": "PBESOL", "SLA PZ NOGX NOGC": "PZ", "SLA LYP B88 BLYP": "BLYP"}
-_DISPERSION = {"GRIMME-D3": "DFT-D3", "GRIMME-D2": "DFT-D2", "DISPERSION CORRECTION": "DFT-D2", "TKATCHENKO-SCHEFFLER": "TS", "T-S": "TS", "TS-VDW": "TS"}
+_SPELT_OUT = {
+    "SLA PW PBE PBE": "PBE",
+    "SLA PW PBX PBC": "PBE",
+    "SLA PW PSX PSC": "PBESOL",
+    "SLA PZ NOGX NOGC": "PZ",
+    "SLA LYP B88 BLYP": "BLYP",
+}
+_DISPERSION = {
+    "GRIMME-D3": "DFT-D3",
+    "GRIMME-D2": "DFT-D2",
+    "DISPERSION CORRECTION": "DFT-D2",
+    "TKATCHENKO-SCHEFFLER": "TS",
+    "T-S": "TS",
+    "TS-VDW": "TS",
+}
 _THREE = rf"\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}"
 
 
 def espresso(path: Path, text: str) -> Calculation:
     """Text of pw.x; not by ASE, which gives energies of unfinished runs without a word and none of the settings."""
-    text = text[max(text.rfind("     Program PWSCF"), 0) :]  # a continued run may have been appended
+    text = text[
+        max(text.rfind("     Program PWSCF"), 0) :
+    ]  # a continued run may have been appended
     match = last(rf"^!+\s*total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
-    failed, reached = text.rfind("convergence NOT achieved"), text.rfind("convergence has been achieved")
+    failed, reached = (
+        text.rfind("convergence NOT achieved"),
+        text.rfind("convergence has been achieved"),
+    )
     if match is None and failed >= 0:
         match = last(rf"^\s+total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
     if match is None and re.search(r"Band Structure Calculation", text):
         raise FormatError(
-            path, expected="a line '!    total energy'", found="a calculation of bands", advice="the energy stands in the output of the scf before it"
+            path,
+            expected="a line '!    total energy'",
+            found="a calculation of bands",
+            advice="the energy stands in the output of the scf before it",
         )
     energy_eV = energy(path, match, RYDBERG_EV, "a line '!    total energy'")
     # "End of BFGS Geometry Optimization" also stands where the steps ran out.
-    relaxed = re.search(r"bfgs converged|Damped Dynamics: convergence achieved|convergence achieved, Efinal", text) is not None
-    moving = relaxed or re.search(r"BFGS Geometry Optimization|Damped (Cell )?Dynamics|Molecular Dynamics Calculation|number of bfgs steps", text) is not None
+    relaxed = (
+        re.search(
+            r"bfgs converged|Damped Dynamics: convergence achieved|convergence achieved, Efinal",
+            text,
+        )
+        is not None
+    )
+    moving = (
+        relaxed
+        or re.search(
+            r"BFGS Geometry Optimization|Damped (Cell )?Dynamics|Molecular Dynamics Calculation|number of bfgs steps",
+            text,
+        )
+        is not None
+    )
     sites = _espresso_sites(text)
     composition = Counter(symbol(path, label, 0) for label, *_ in sites)
     structure = _espresso_structure(path, text, sites, match.end(), relaxed)
@@ -65,17 +109,26 @@ def _espresso_step_eV(text: str) -> float | None:
         return None
     found = re.findall(rf"^(!?)\s+total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
     ended = max((k for k, (mark, _) in enumerate(found) if mark), default=0)
-    return (to_float(found[ended][1]) - to_float(found[ended - 1][1])) * RYDBERG_EV if ended and not found[ended - 1][0] else None
+    return (
+        (to_float(found[ended][1]) - to_float(found[ended - 1][1])) * RYDBERG_EV
+        if ended and not found[ended - 1][0]
+        else None
+    )
 
 
-def _espresso_structure(path: Path, text: str, sites: list[tuple[str, ...]], end: int, relaxed: bool) -> Structure | None:
+def _espresso_structure(
+    path: Path, text: str, sites: list[tuple[str, ...]], end: int, relaxed: bool
+) -> Structure | None:
     """Positions and cell of the last energy, which ends at `end`; not by ASE, which needs every blank line and every step of an output, so that a shortened
     one fails.
 
     Steps that ran out, and molecular dynamics, print last the positions that were to come next. A shortened output of a finished relaxation may hold no
     others than the final ones.
     """
-    alat, axes = re.search(rf"lattice parameter \((?:alat|a_0)\)\s*=\s*{NUMBER}", text), re.findall(rf"a\(\d\) = \({_THREE}\s*\)", text)
+    alat, axes = (
+        re.search(rf"lattice parameter \((?:alat|a_0)\)\s*=\s*{NUMBER}", text),
+        re.findall(rf"a\(\d\) = \({_THREE}\s*\)", text),
+    )
     if not alat or len(axes) < 3:
         return None
     unit = {"alat": to_float(alat[1]) * BOHR_ANGSTROM, "bohr": BOHR_ANGSTROM, "angstrom": 1.0}
@@ -89,14 +142,34 @@ def _espresso_structure(path: Path, text: str, sites: list[tuple[str, ...]], end
     if block:
         rows = [row.split() for row in block[2].strip().split("\n")]
         at = _numbers(row[1:4] for row in rows)
-        return Structure(tuple(symbol(path, row[0], 0) for row in rows), at @ cell if block[1] == "crystal" else at * unit[block[1]], cell)
-    return Structure(tuple(symbol(path, s[0], 0) for s in sites), _numbers(s[1:] for s in sites) * unit["alat"], cell) if sites else None
+        return Structure(
+            tuple(symbol(path, row[0], 0) for row in rows),
+            at @ cell if block[1] == "crystal" else at * unit[block[1]],
+            cell,
+        )
+    return (
+        Structure(
+            tuple(symbol(path, s[0], 0) for s in sites),
+            _numbers(s[1:] for s in sites) * unit["alat"],
+            cell,
+        )
+        if sites
+        else None
+    )
 
 
 def _blocks(text: str) -> tuple[re.Match | None, re.Match | None]:
     """The last cards of positions and of the cell."""
-    positions = last(rf"^ATOMIC_POSITIONS\s*\(?(angstrom|bohr|alat|crystal)\)?\s*\n((?:\s*[A-Za-z]\w*{_THREE}(?:\s+[01]){{0,3}}\s*\n)+)", text, re.M)
-    cell = last(rf"^CELL_PARAMETERS\s*\(?(angstrom|bohr|alat)(?:\s*=\s*{NUMBER})?\)?\s*\n((?:{_THREE}\s*\n){{3}})", text, re.M)
+    positions = last(
+        rf"^ATOMIC_POSITIONS\s*\(?(angstrom|bohr|alat|crystal)\)?\s*\n((?:\s*[A-Za-z]\w*{_THREE}(?:\s+[01]){{0,3}}\s*\n)+)",
+        text,
+        re.M,
+    )
+    cell = last(
+        rf"^CELL_PARAMETERS\s*\(?(angstrom|bohr|alat)(?:\s*=\s*{NUMBER})?\)?\s*\n((?:{_THREE}\s*\n){{3}})",
+        text,
+        re.M,
+    )
     return positions, cell
 
 
@@ -106,7 +179,10 @@ def _numbers(rows) -> np.ndarray:
 
 def _espresso_settings(text: str, sites: Counter) -> dict:
     settings: dict = {}
-    for name, pattern in (("cutoff_eV", "kinetic-energy cutoff"), ("density_cutoff_eV", "charge density cutoff")):
+    for name, pattern in (
+        ("cutoff_eV", "kinetic-energy cutoff"),
+        ("density_cutoff_eV", "charge density cutoff"),
+    ):
         if found := re.search(rf"{pattern}\s*=\s*{NUMBER}\s*Ry", text):
             settings[name] = round(to_float(found[1]) * RYDBERG_EV, 3)
     if found := re.search(r"number of k points=\s*(\d+)", text):
@@ -123,17 +199,37 @@ def _espresso_settings(text: str, sites: Counter) -> dict:
         settings["dispersion"] = _DISPERSION.get(name, name)
     elif "Dispersion" not in text:
         settings["dispersion"] = "none"
-    valence = dict(re.findall(rf"^\s+(\w+)\s+{NUMBER}\s+\d+\.\d+\s+\w+\s*\(\s*\d\.\d+\)", text, re.M))
-    valence |= re.findall(rf"PseudoPot\. #\s*\d+ for\s+(\w+)\s[\s\S]{{0,400}}?Zval\s*=\s*{NUMBER}", text)
-    if (found := re.search(rf"number of electrons\s*=\s*{NUMBER}", text)) and sites and set(sites) <= set(valence):
-        settings["charge"] = round(sum(n * to_float(valence[label]) for label, n in sites.items()) - to_float(found[1]), 3)
+    valence = dict(
+        re.findall(rf"^\s+(\w+)\s+{NUMBER}\s+\d+\.\d+\s+\w+\s*\(\s*\d\.\d+\)", text, re.M)
+    )
+    valence |= re.findall(
+        rf"PseudoPot\. #\s*\d+ for\s+(\w+)\s[\s\S]{{0,400}}?Zval\s*=\s*{NUMBER}", text
+    )
+    if (
+        (found := re.search(rf"number of electrons\s*=\s*{NUMBER}", text))
+        and sites
+        and set(sites) <= set(valence)
+    ):
+        settings["charge"] = round(
+            sum(n * to_float(valence[label]) for label, n in sites.items()) - to_float(found[1]), 3
+        )
     named = re.findall(r"PseudoPot\. #\s*\d+ for\s+(\w+)\s+read from file:?\s*\n?\s*(\S+)", text)
-    return settings | _espresso_physics(text) | by_element("pseudopotential", [(label, Path(file.strip()).name) for label, file in named])
+    return (
+        settings
+        | _espresso_physics(text)
+        | by_element("pseudopotential", [(label, Path(file.strip()).name) for label, file in named])
+    )
 
 
 def _espresso_physics(text: str) -> dict[str, str]:
     """What of spin, correlation, fields and occupations was turned on."""
-    settings = {"spin": "none", "spin_orbit": "yes" if "with spin-orbit" in text else "no", "field": "none", "isolation": "none", "exact_exchange": "none"}
+    settings = {
+        "spin": "none",
+        "spin_orbit": "yes" if "with spin-orbit" in text else "no",
+        "field": "none",
+        "isolation": "none",
+        "exact_exchange": "none",
+    }
     if "Noncollinear calculation" in text:
         settings["spin"] = "noncollinear"
     elif re.search(r"total magnetization\s*=|Starting magnetic structure", text):
@@ -145,19 +241,27 @@ def _espresso_physics(text: str) -> dict[str, str]:
     ):
         if pattern in text:
             settings["field"] = name
-    for name, pattern in (("Martyna-Tuckerman", "Martyna-Tuckerman method"), ("Makov-Payne", "MAKOV-PAYNE CORRECTION"), ("ESM", "Effective Screening Medium")):
+    for name, pattern in (
+        ("Martyna-Tuckerman", "Martyna-Tuckerman method"),
+        ("Makov-Payne", "MAKOV-PAYNE CORRECTION"),
+        ("ESM", "Effective Screening Medium"),
+    ):
         if pattern in text:
             settings["isolation"] = name
     if found := re.search(rf"EXX-fraction\s*=\s*{NUMBER}", text):
         grid = re.search(r"EXX: setup a grid of\s+(\d+)\s+q-points", text)
         settings["exact_exchange"] = f"{to_float(found[1]):g}, {grid[1] if grid else 1} q-points"
     # The table of a calculation with Hubbard U names every species that has one.
-    if table := re.search(rf"(?:LDA|DFT)\+U calculation[^\n]*\n[^\n]*\n((?: +\w+ +\d(?: +{NUMBER})+[^\n]*\n)+)", text):
+    if table := re.search(
+        rf"(?:LDA|DFT)\+U calculation[^\n]*\n[^\n]*\n((?: +\w+ +\d(?: +{NUMBER})+[^\n]*\n)+)", text
+    ):
         rows = [row.split() for row in table[1].strip().split("\n")]
         settings |= by_element("Hubbard", [(row[0], f"{to_float(row[2]):g} eV") for row in rows])
     elif re.search(r"Hubbard (energy|projectors)", text):
         settings["Hubbard"] = "yes"
-    if found := re.search(rf"number of k points=\s*\d+\s+(\S+) smearing, width \(Ry\)=\s*{NUMBER}", text):
+    if found := re.search(
+        rf"number of k points=\s*\d+\s+(\S+) smearing, width \(Ry\)=\s*{NUMBER}", text
+    ):
         settings["occupations"] = f"{found[1].lower()} {to_float(found[2]):g} Ry"
     elif "tetrahedr" in text:
         settings["occupations"] = "tetrahedra"
@@ -196,27 +300,49 @@ _ISOLATION = {
 
 def _xml_physics(output: ElementTree.Element, value) -> dict[str, str]:
     """The settings of `_espresso_physics` from the XML's elements, `value(place)` being their text."""
-    settings = {"spin": "none", "spin_orbit": "yes" if value("magnetization/spinorbit") == "true" else "no", "exact_exchange": "none"}
+    settings = {
+        "spin": "none",
+        "spin_orbit": "yes" if value("magnetization/spinorbit") == "true" else "no",
+        "exact_exchange": "none",
+    }
     if value("magnetization/noncolin") == "true":
         settings["spin"] = "noncollinear"
     elif value("magnetization/lsda") == "true":
         settings["spin"] = "polarised"
     kind = value("boundary_conditions/assume_isolated") or "none"
     settings["isolation"] = _ISOLATION.get(kind.lower(), kind)
-    fields = (("external", "dipoleInfo"), ("Berry phase", "finiteElectricFieldInfo"), ("gate", "gateInfo"))
-    settings["field"] = next((name for name, place in fields if output.find(f"electric_field/{place}") is not None), "none")
+    fields = (
+        ("external", "dipoleInfo"),
+        ("Berry phase", "finiteElectricFieldInfo"),
+        ("gate", "gateInfo"),
+    )
+    settings["field"] = next(
+        (name for name, place in fields if output.find(f"electric_field/{place}") is not None),
+        "none",
+    )
     if fraction := value("dft/hybrid/exx_fraction"):
         grid = output.find("dft/hybrid/qpoint_grid")
-        points = 1 if grid is None else int(np.prod([int(grid.get(f"nqx{k}", "1")) for k in (1, 2, 3)]))
+        points = (
+            1 if grid is None else int(np.prod([int(grid.get(f"nqx{k}", "1")) for k in (1, 2, 3)]))
+        )
         settings["exact_exchange"] = f"{to_float(fraction):g}, {points} q-points"
     settings |= by_element(
         "Hubbard",
-        [(u.get("specie", ""), f"{to_float(u.text) * HARTREE_EV:.4g} eV") for u in output.findall("dft/dftU/Hubbard_U") if u.text and to_float(u.text)],
+        [
+            (u.get("specie", ""), f"{to_float(u.text) * HARTREE_EV:.4g} eV")
+            for u in output.findall("dft/dftU/Hubbard_U")
+            if u.text and to_float(u.text)
+        ],
     )
-    kind, smearing = value("band_structure/occupations_kind"), output.find("band_structure/smearing")
+    kind, smearing = (
+        value("band_structure/occupations_kind"),
+        output.find("band_structure/smearing"),
+    )
     if kind == "smearing" and smearing is not None and smearing.text:
         name = smearing.text.strip().lower()
-        settings["occupations"] = f"{_SMEARING.get(name, name)} {2 * to_float(smearing.get('degauss', 'nan')):g} Ry"
+        settings["occupations"] = (
+            f"{_SMEARING.get(name, name)} {2 * to_float(smearing.get('degauss', 'nan')):g} Ry"
+        )
     elif kind:
         settings["occupations"] = "tetrahedra" if kind.startswith("tetra") else kind
     return settings
@@ -227,42 +353,83 @@ def espresso_xml(path: Path, text: str) -> Calculation:
     root = xml_root(path, text)
     output = root.find("output")
     if output is None:
-        raise FormatError(path, expected="an element 'output'", found="none", advice="the run stopped before it wrote one")
+        raise FormatError(
+            path,
+            expected="an element 'output'",
+            found="none",
+            advice="the run stopped before it wrote one",
+        )
 
     def value(place: str) -> str | None:
-        return None if (found := output.find(place)) is None or found.text is None else found.text.strip()
+        return (
+            None
+            if (found := output.find(place)) is None or found.text is None
+            else found.text.strip()
+        )
 
     if (etot := value("total_energy/etot")) is None:
         raise FormatError(path, expected="total_energy/etot", found="none")
     settings: dict = {}
-    for name, place in (("cutoff_eV", "basis_set/ecutwfc"), ("density_cutoff_eV", "basis_set/ecutrho")):
+    for name, place in (
+        ("cutoff_eV", "basis_set/ecutwfc"),
+        ("density_cutoff_eV", "basis_set/ecutrho"),
+    ):
         if (found := value(place)) is not None:
             settings[name] = round(float(found) * HARTREE_EV, 3)
     if (grid := output.find("band_structure/starting_k_points/monkhorst_pack")) is not None:
         numbers = "x".join(grid.get(f"nk{k}", "?") for k in (1, 2, 3))
         shifted = any(grid.get(f"k{k}", "0") != "0" for k in (1, 2, 3))
-        settings["kpoints"] = "Gamma" if numbers == "1x1x1" and not shifted else f"{numbers} k-points" + (", shifted" if shifted else "")
+        settings["kpoints"] = (
+            "Gamma"
+            if numbers == "1x1x1" and not shifted
+            else f"{numbers} k-points" + (", shifted" if shifted else "")
+        )
     elif (points := value("band_structure/nks")) is not None:
-        settings["kpoints"] = "Gamma" if value("basis_set/gamma_only") == "true" else f"{points} irreducible k-points"
+        settings["kpoints"] = (
+            "Gamma" if value("basis_set/gamma_only") == "true" else f"{points} irreducible k-points"
+        )
     if (found := value("dft/functional")) is not None:
         settings["functional"] = found
     if (charge := _xml_charge(text)) is not None:
         settings["charge"] = charge
-    settings["dispersion"] = (value("dft/vdW/vdw_corr") or "none").upper().replace("GRIMME-", "DFT-").replace("NONE", "none")
+    settings["dispersion"] = (
+        (value("dft/vdW/vdw_corr") or "none")
+        .upper()
+        .replace("GRIMME-", "DFT-")
+        .replace("NONE", "none")
+    )
     if settings["dispersion"] == "DFT-D3" and value("dft/vdW/dftd3_version") == "4":
         settings["dispersion"] = "DFT-D3(BJ)"
-    named = [(species.get("name", ""), Path(species.findtext("pseudo_file", "").strip()).name) for species in output.findall("atomic_species/species")]
+    named = [
+        (species.get("name", ""), Path(species.findtext("pseudo_file", "").strip()).name)
+        for species in output.findall("atomic_species/species")
+    ]
     settings |= by_element("pseudopotential", named) | _xml_physics(output, value)
     scf = value("convergence_info/scf_conv/convergence_achieved")
     if scf is None:  # version 6.1 and older
-        error, limit = value("convergence_info/scf_conv/scf_error"), root.findtext("input/electron_control/conv_thr")
-        scf = str(error is not None and limit is not None and to_float(error) <= to_float(limit)).lower()
+        error, limit = (
+            value("convergence_info/scf_conv/scf_error"),
+            root.findtext("input/electron_control/conv_thr"),
+        )
+        scf = str(
+            error is not None and limit is not None and to_float(error) <= to_float(limit)
+        ).lower()
     geometry = value("convergence_info/opt_conv/convergence_achieved")
     structure = None
     if (atoms := output.find("atomic_structure/atomic_positions")) is not None:
-        cell = np.array([[float(x) for x in output.find(f"atomic_structure/cell/a{k}").text.split()] for k in (1, 2, 3)]) * BOHR_ANGSTROM
+        cell = (
+            np.array(
+                [
+                    [float(x) for x in output.find(f"atomic_structure/cell/a{k}").text.split()]
+                    for k in (1, 2, 3)
+                ]
+            )
+            * BOHR_ANGSTROM
+        )
         structure = Structure(
-            tuple(symbol(path, a.get("name"), 0) for a in atoms), np.array([[float(x) for x in a.text.split()] for a in atoms]) * BOHR_ANGSTROM, cell
+            tuple(symbol(path, a.get("name"), 0) for a in atoms),
+            np.array([[float(x) for x in a.text.split()] for a in atoms]) * BOHR_ANGSTROM,
+            cell,
         )
     return Calculation(
         path,

@@ -8,18 +8,35 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats.atomistic.calculation import HARTREE_EV, NUMBER, Calculation, energy, last, to_float
+from peled.formats.atomistic.calculation import (
+    HARTREE_EV,
+    NUMBER,
+    Calculation,
+    energy,
+    last,
+    to_float,
+)
 from peled.formats.atomistic.structures import Structure, symbol
 
 
 def cp2k(path: Path, text: str) -> Calculation:
     """CP2K; at its lowest print level it states no settings and no atoms."""
-    match = last(rf"ENERGY\|\s*Total FORCE_EVAL\s*\(\s*QS\s*\)\s*energy\s*[\[(](?:a\.u\.|hartree)[\])]:?\s*{NUMBER}", text)
+    match = last(
+        rf"ENERGY\|\s*Total FORCE_EVAL\s*\(\s*QS\s*\)\s*energy\s*[\[(](?:a\.u\.|hartree)[\])]:?\s*{NUMBER}",
+        text,
+    )
     energy_eV = energy(path, match, HARTREE_EV, "a line 'ENERGY| Total FORCE_EVAL ( QS ) energy'")
-    failed = max(text.rfind("SCF run NOT converged"), text.rfind("Leaving inner SCF loop after reaching") if "outer SCF loop converged" not in text else -1)
+    failed = max(
+        text.rfind("SCF run NOT converged"),
+        text.rfind("Leaving inner SCF loop after reaching")
+        if "outer SCF loop converged" not in text
+        else -1,
+    )
     reached = max(text.rfind("SCF run converged"), text.rfind("outer SCF loop converged"))
     settings: dict = {}
-    if found := re.search(rf"(?:QS\||MULTIGRID INFO)[^\n]*?[Cc]utoff \[a\.u\.\]:?\s*{NUMBER}", text):
+    if found := re.search(
+        rf"(?:QS\||MULTIGRID INFO)[^\n]*?[Cc]utoff \[a\.u\.\]:?\s*{NUMBER}", text
+    ):
         settings["density_cutoff_eV"] = round(to_float(found[1]) * HARTREE_EV, 3)
     if names := re.findall(r"FUNCTIONAL\|\s+([A-Z0-9_]+):", text):
         settings["functional"] = "+".join(dict.fromkeys(names))
@@ -27,11 +44,16 @@ def cp2k(path: Path, text: str) -> Calculation:
         settings["dispersion"] = found[1] + ("(BJ)" if "BJ Damping" in text else "")
     elif "FUNCTIONAL|" in text and "vdW POTENTIAL|" not in text:
         settings["dispersion"] = "none"
-    if found := re.search(r"DFT\| Charge\s+(-?\d+)", text):  # "Total charge" elsewhere is that of the density
+    if found := re.search(
+        r"DFT\| Charge\s+(-?\d+)", text
+    ):  # "Total charge" elsewhere is that of the density
         settings["charge"] = int(found[1])
     for kind in re.split(r"\n\s*\d+\. Atomic kind:", text)[1:]:
         name = symbol(path, kind.split()[0], 0)
-        for key, pattern in ((f"pseudopotential {name}", r"Potential information for\s+(\S+)"), (f"basis {name}", r"Orbital Basis Set\s+(\S+)")):
+        for key, pattern in (
+            (f"pseudopotential {name}", r"Potential information for\s+(\S+)"),
+            (f"basis {name}", r"Orbital Basis Set\s+(\S+)"),
+        ):
             if found := re.search(pattern, kind):
                 settings[key] = found[1]
     bases = dict.fromkeys(v for k, v in settings.items() if k.startswith("basis "))
@@ -42,34 +64,77 @@ def cp2k(path: Path, text: str) -> Calculation:
     optimised = "GEO_OPT" in text or "OPTIMIZATION STEP" in text
     geometry = "GEOMETRY OPTIMIZATION COMPLETED" in text if optimised else None
     composition, structure = Counter(), None
-    if block := last(r"MODULE QUICKSTEP:\s+ATOMIC COORDINATES IN angstrom\n((?:[^\n]*\n)+?)\s*\n\s*\n", text, re.I):
-        rows = [row.split() for row in block[1].split("\n") if re.match(r"\s*\d+\s+\d+\s+[A-Za-z]", row)]
+    if block := last(
+        r"MODULE QUICKSTEP:\s+ATOMIC COORDINATES IN angstrom\n((?:[^\n]*\n)+?)\s*\n\s*\n",
+        text,
+        re.I,
+    ):
+        rows = [
+            row.split() for row in block[1].split("\n") if re.match(r"\s*\d+\s+\d+\s+[A-Za-z]", row)
+        ]
         composition = Counter(symbol(path, row[2], 0) for row in rows)
-        axes = re.findall(rf"CELL\| Vector [abc] \[angstrom\]:?\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}", text)[-3:]
-        if not optimised and len(axes) == 3 and all(len(row) > 6 for row in rows):  # an optimisation prints only where it began
+        axes = re.findall(
+            rf"CELL\| Vector [abc] \[angstrom\]:?\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}", text
+        )[-3:]
+        if (
+            not optimised and len(axes) == 3 and all(len(row) > 6 for row in rows)
+        ):  # an optimisation prints only where it began
             at = np.array([[to_float(x) for x in row[4:7]] for row in rows])
-            structure = Structure(tuple(symbol(path, row[2], 0) for row in rows), at, np.array([[to_float(x) for x in axis] for axis in axes]))
-    return Calculation(path, "CP2K", energy_eV, reached > failed, geometry, "PROGRAM ENDED AT" in text, settings, structure, composition)
+            structure = Structure(
+                tuple(symbol(path, row[2], 0) for row in rows),
+                at,
+                np.array([[to_float(x) for x in axis] for axis in axes]),
+            )
+    return Calculation(
+        path,
+        "CP2K",
+        energy_eV,
+        reached > failed,
+        geometry,
+        "PROGRAM ENDED AT" in text,
+        settings,
+        structure,
+        composition,
+    )
 
 
 def orca(path: Path, text: str) -> Calculation:
     """ORCA."""
-    energy_eV = energy(path, last(rf"FINAL SINGLE POINT ENERGY\s+(?:\([^)\n]*\)\s*)?{NUMBER}", text), HARTREE_EV, "a line 'FINAL SINGLE POINT ENERGY'")
-    failed = max(text.rfind("SCF NOT CONVERGED AFTER"), text.rfind("Wavefunction not fully converged"))
+    energy_eV = energy(
+        path,
+        last(rf"FINAL SINGLE POINT ENERGY\s+(?:\([^)\n]*\)\s*)?{NUMBER}", text),
+        HARTREE_EV,
+        "a line 'FINAL SINGLE POINT ENERGY'",
+    )
+    failed = max(
+        text.rfind("SCF NOT CONVERGED AFTER"), text.rfind("Wavefunction not fully converged")
+    )
     reached = text.rfind("SCF CONVERGED AFTER")
     settings: dict = {}
     if lines := re.findall(r"\|\s*\d+>\s*!([^\n]*)", text):
         words = " ".join(lines).lower().split()
-        settings["method"] = " ".join(w for w in words if not re.fullmatch(r"(loose|tight|verytight)?(opt|scf)|numfreq|freq|pal\d+|normalprint|xyzfile|sp", w))
+        settings["method"] = " ".join(
+            w
+            for w in words
+            if not re.fullmatch(
+                r"(loose|tight|verytight)?(opt|scf)|numfreq|freq|pal\d+|normalprint|xyzfile|sp", w
+            )
+        )
     if found := re.search(r"Total Charge\s+Charge\s+\.+\s+(-?\d+)", text):
         settings["charge"] = int(found[1])
     geometry = None
     if "GEOMETRY OPTIMIZATION CYCLE" in text or "Geometry Optimization Run" in text:
         geometry = "THE OPTIMIZATION HAS CONVERGED" in text
     structure = None
-    if block := last(r"CARTESIAN COORDINATES \(ANGSTROEM\)\n-+\n((?:\s+[A-Za-z]{1,2}\s+\S+\s+\S+\s+\S+\n)+)", text):
+    if block := last(
+        r"CARTESIAN COORDINATES \(ANGSTROEM\)\n-+\n((?:\s+[A-Za-z]{1,2}\s+\S+\s+\S+\s+\S+\n)+)",
+        text,
+    ):
         rows = [row.split() for row in block[1].strip().split("\n")]
-        structure = Structure(tuple(symbol(path, r[0], 0) for r in rows), np.array([[to_float(x) for x in r[1:4]] for r in rows]))
+        structure = Structure(
+            tuple(symbol(path, r[0], 0) for r in rows),
+            np.array([[to_float(x) for x in r[1:4]] for r in rows]),
+        )
     return Calculation(
         path,
         "ORCA",
@@ -85,8 +150,16 @@ def orca(path: Path, text: str) -> Calculation:
 
 def xtb(path: Path, text: str) -> Calculation:
     """The program xtb; a single point prints no positions, only which atoms there are."""
-    energy_eV = energy(path, last(rf"TOTAL ENERGY\s+{NUMBER}\s+Eh", text, re.I), HARTREE_EV, "a line 'TOTAL ENERGY ... Eh'")
-    failed = max(text.rfind("convergence criteria cannot be satisfied"), text.rfind("Self consistent charge iterator did not converge"))
+    energy_eV = energy(
+        path,
+        last(rf"TOTAL ENERGY\s+{NUMBER}\s+Eh", text, re.I),
+        HARTREE_EV,
+        "a line 'TOTAL ENERGY ... Eh'",
+    )
+    failed = max(
+        text.rfind("convergence criteria cannot be satisfied"),
+        text.rfind("Self consistent charge iterator did not converge"),
+    )
     settings: dict = {}
     if found := re.search(r"Hamiltonian\s+(GFN\S+)", text):
         settings["method"] = found[1]
@@ -98,14 +171,29 @@ def xtb(path: Path, text: str) -> Calculation:
     if "GEOMETRY OPTIMIZATION" in text or "A N C O P T" in text:
         geometry = "GEOMETRY OPTIMIZATION CONVERGED" in text
     structure, composition = None, Counter()
-    if block := last(r"final structure:\s*\n=+\n\s*(\d+)\n[^\n]*\n((?:\s*[A-Za-z]{1,2}\s+\S+\s+\S+\s+\S+\n)+)", text):
+    if block := last(
+        r"final structure:\s*\n=+\n\s*(\d+)\n[^\n]*\n((?:\s*[A-Za-z]{1,2}\s+\S+\s+\S+\s+\S+\n)+)",
+        text,
+    ):
         rows = [row.split() for row in block[2].strip().split("\n")]
-        structure = Structure(tuple(symbol(path, r[0], 0) for r in rows), np.array([[to_float(x) for x in r[1:4]] for r in rows]))
+        structure = Structure(
+            tuple(symbol(path, r[0], 0) for r in rows),
+            np.array([[to_float(x) for x in r[1:4]] for r in rows]),
+        )
         composition = structure.composition
-    elif table := re.search(r"ID +Z +sym\.? +atoms\n((?: +\d+ +\d+ +[A-Za-z]{1,2} +[\d, -]+\n)+)", text):
+    elif table := re.search(
+        r"ID +Z +sym\.? +atoms\n((?: +\d+ +\d+ +[A-Za-z]{1,2} +[\d, -]+\n)+)", text
+    ):
         for row in table[1].strip().split("\n"):
             _, _, name, atoms = row.split(None, 3)
-            ends = [[int(x) for x in part.split("-")] for part in atoms.replace(" ", "").strip(",").split(",")]
+            ends = [
+                [int(x) for x in part.split("-")]
+                for part in atoms.replace(" ", "").strip(",").split(",")
+            ]
             composition[symbol(path, name, 0)] += sum(e[-1] - e[0] + 1 for e in ends)
-    finished = "* finished run" in text  # "normal termination" goes to stderr and can stand anywhere in a file of both
-    return Calculation(path, "xtb", energy_eV, failed < 0, geometry, finished, settings, structure, composition)
+    finished = (
+        "* finished run" in text
+    )  # "normal termination" goes to stderr and can stand anywhere in a file of both
+    return Calculation(
+        path, "xtb", energy_eV, failed < 0, geometry, finished, settings, structure, composition
+    )

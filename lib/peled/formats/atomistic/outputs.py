@@ -50,7 +50,9 @@ def read_calculation(path: str | os.PathLike, *, allow_unconverged: bool = False
     return _checked(_read(Path(path))[-1], allow_unconverged)
 
 
-def read_calculations(path: str | os.PathLike, *, allow_unconverged: bool = False) -> list[Calculation]:
+def read_calculations(
+    path: str | os.PathLike, *, allow_unconverged: bool = False
+) -> list[Calculation]:
     """All calculations of a file: the frames of an extended XYZ if each says whether it `converged` (a set of conformers), else the last.
 
     Raises

@@ -13,7 +13,18 @@ from peled.formats.atomistic.calculation import HARTREE_EV, Calculation
 from peled.formats.atomistic.structures import BOHR_ANGSTROM, Structure, symbol, xyz_frames
 
 _TOLD = {"T": True, "True": True, "true": True, "F": False, "False": False, "false": False}
-_SETTINGS = ("method", "functional", "dispersion", "basis", "ecp", "density_fitting", "medium", "kpoints", "charge", "spin")
+_SETTINGS = (
+    "method",
+    "functional",
+    "dispersion",
+    "basis",
+    "ecp",
+    "density_fitting",
+    "medium",
+    "kpoints",
+    "charge",
+    "spin",
+)
 
 
 def extended_xyz(path: Path, text: str) -> list[Calculation]:
@@ -23,16 +34,33 @@ def extended_xyz(path: Path, text: str) -> list[Calculation]:
 
 def _frame(path: Path, structure: Structure) -> Calculation:
     info = structure.info
-    name = next((key for key in ("energy", "energy_eV", "Energy", "free_energy") if key in info), None)
+    name = next(
+        (key for key in ("energy", "energy_eV", "Energy", "free_energy") if key in info), None
+    )
     try:
         energy_eV = float(info[name])
     except (KeyError, ValueError):
-        raise FormatError(path, place="line 2", expected="energy=<eV> in the comment of an extended XYZ", found=repr(info.get("comment", "")[:60])) from None
+        raise FormatError(
+            path,
+            place="line 2",
+            expected="energy=<eV> in the comment of an extended XYZ",
+            found=repr(info.get("comment", "")[:60]),
+        ) from None
     settings: dict = {key: info[key] for key in _SETTINGS if key in info}
     if "charge" in settings:
         settings["charge"] = int(float(settings["charge"]))
     scf, geometry = _TOLD.get(info.get("scf_converged"), True), _TOLD.get(info.get("converged"))
-    return Calculation(path, info.get("program", "extended XYZ"), energy_eV, scf, geometry, True, settings, structure, structure.composition)
+    return Calculation(
+        path,
+        info.get("program", "extended XYZ"),
+        energy_eV,
+        scf,
+        geometry,
+        True,
+        settings,
+        structure,
+        structure.composition,
+    )
 
 
 def json_record(path: Path, text: str) -> Calculation:
@@ -46,7 +74,11 @@ def json_record(path: Path, text: str) -> Calculation:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise FormatError(
-            path, place=f"line {error.lineno}", expected="complete JSON", found=error.msg, advice="the file may have been cut short; copy it again"
+            path,
+            place=f"line {error.lineno}",
+            expected="complete JSON",
+            found=error.msg,
+            advice="the file may have been cut short; copy it again",
         ) from None
     if not isinstance(data, dict):
         raise FormatError(path, expected="one record (a JSON object)", found=type(data).__name__)
@@ -55,12 +87,16 @@ def json_record(path: Path, text: str) -> Calculation:
     except (AttributeError, TypeError, ValueError, IndexError) as error:
         if isinstance(error, FormatError):
             raise
-        raise FormatError(path, expected="a record with values of the right kind", found=str(error)[:100]) from None
+        raise FormatError(
+            path, expected="a record with values of the right kind", found=str(error)[:100]
+        ) from None
 
 
 def _present(path: Path, data: dict, *names: str) -> None:
     if missing := [name for name in names if data.get(name) is None]:
-        raise FormatError(path, expected="the entries " + ", ".join(names), found="no " + ", ".join(missing))
+        raise FormatError(
+            path, expected="the entries " + ", ".join(names), found="no " + ", ".join(missing)
+        )
 
 
 def _number(path: Path, data: dict, name: str) -> float:
@@ -76,20 +112,32 @@ def _truth(path: Path, data: dict, name: str) -> bool:
     return data[name]
 
 
-def _atoms(path: Path, symbols: list, positions: np.ndarray, cell: np.ndarray | None = None) -> Structure:
+def _atoms(
+    path: Path, symbols: list, positions: np.ndarray, cell: np.ndarray | None = None
+) -> Structure:
     if positions.shape != (len(symbols), 3) or not len(symbols) or not np.isfinite(positions).all():
-        raise FormatError(path, expected="three finite coordinates for each symbol", found=f"{len(symbols)} symbols, positions of shape {positions.shape}")
+        raise FormatError(
+            path,
+            expected="three finite coordinates for each symbol",
+            found=f"{len(symbols)} symbols, positions of shape {positions.shape}",
+        )
     return Structure(tuple(symbol(path, str(s), 0) for s in symbols), positions, cell)
 
 
 def _own(path: Path, data: dict) -> Calculation:
     _present(path, data, "program", "energy_eV", "converged", "symbols", "positions_angstrom")
-    cell = np.array(data["cell_angstrom"], float).reshape(3, 3) if data.get("cell_angstrom") else None
+    cell = (
+        np.array(data["cell_angstrom"], float).reshape(3, 3) if data.get("cell_angstrom") else None
+    )
     structure = _atoms(path, data["symbols"], np.array(data["positions_angstrom"], float), cell)
     settings = {name: data[name] for name in _SETTINGS if data.get(name) not in (None, "")}
     if settings.get("functional"):
         settings.pop("method", None)  # "DFT" beside a functional says nothing more
-    geometry = _truth(path, data, "geometry_converged") if data.get("geometry_converged") is not None else None
+    geometry = (
+        _truth(path, data, "geometry_converged")
+        if data.get("geometry_converged") is not None
+        else None
+    )
     return Calculation(
         path,
         str(data["program"]),
@@ -107,14 +155,35 @@ def _qcschema(path: Path, data: dict) -> Calculation:
     _present(path, data, "molecule", "success", "return_result")
     molecule = data["molecule"]
     _present(path, molecule, "symbols", "geometry")
-    asked = (data.get("input_data") or {}).get("specification") or data  # version 2 keeps the question apart
+    asked = (data.get("input_data") or {}).get(
+        "specification"
+    ) or data  # version 2 keeps the question apart
     model = asked.get("model") or {}
     if asked.get("driver", "energy") != "energy":
-        energy_hartree = _number(path, data.get("properties") or {"return_energy": None}, "return_energy")
+        energy_hartree = _number(
+            path, data.get("properties") or {"return_energy": None}, "return_energy"
+        )
     else:
         energy_hartree = _number(path, data, "return_result")
-    structure = _atoms(path, molecule["symbols"], np.array(molecule["geometry"], float).reshape(-1, 3) * BOHR_ANGSTROM)
+    structure = _atoms(
+        path,
+        molecule["symbols"],
+        np.array(molecule["geometry"], float).reshape(-1, 3) * BOHR_ANGSTROM,
+    )
     settings = {name: model[name] for name in ("method", "basis") if model.get(name)}
-    settings |= {"charge": round(molecule.get("molecular_charge", 0)), "spin": int(molecule.get("molecular_multiplicity", 1)) - 1}
+    settings |= {
+        "charge": round(molecule.get("molecular_charge", 0)),
+        "spin": int(molecule.get("molecular_multiplicity", 1)) - 1,
+    }
     program = (data.get("provenance") or {}).get("creator", "QCSchema")
-    return Calculation(path, program, energy_hartree * HARTREE_EV, _truth(path, data, "success"), None, True, settings, structure, structure.composition)
+    return Calculation(
+        path,
+        program,
+        energy_hartree * HARTREE_EV,
+        _truth(path, data, "success"),
+        None,
+        True,
+        settings,
+        structure,
+        structure.composition,
+    )

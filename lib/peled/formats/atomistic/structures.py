@@ -57,7 +57,9 @@ def element(label: str) -> str | None:
     two, rest = match[1].capitalize(), match[2]
     if two == "D" or (label.strip() in ("T",)):
         return "H"
-    if two in ELEMENTS and (len(two) == 1 or not label[1].isupper() or not rest or not rest[0].isalpha()):
+    if two in ELEMENTS and (
+        len(two) == 1 or not label[1].isupper() or not rest or not rest[0].isalpha()
+    ):
         return two
     return two[0] if two[0] in ELEMENTS else None
 
@@ -89,10 +91,16 @@ def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
         try:
             return frames[frame]
         except IndexError:
-            raise FormatError(path, expected=f"frame {frame}", found=f"{len(frames)} frames") from None
+            raise FormatError(
+                path, expected=f"frame {frame}", found=f"{len(frames)} frames"
+            ) from None
     if len(lines) > 7 and re.fullmatch(rf"\s*{_FLOAT}(\s+{_FLOAT}\s+{_FLOAT})?\s*", lines[1]):
         return _read_poscar(path, text)
-    raise FormatError(path, expected="XYZ, POSCAR/CONTCAR, CIF or Quantum ESPRESSO input", found=f"{lines[0][:60]!r} as the first line")
+    raise FormatError(
+        path,
+        expected="XYZ, POSCAR/CONTCAR, CIF or Quantum ESPRESSO input",
+        found=f"{lines[0][:60]!r} as the first line",
+    )
 
 
 def numbers(path: Path, line: str, count: int, at: int, what: str) -> list[float]:
@@ -103,7 +111,12 @@ def numbers(path: Path, line: str, count: int, at: int, what: str) -> list[float
     except ValueError:
         found = []
     if len(found) < count or not np.all(np.isfinite(found)):
-        raise FormatError(path, place=f"line {at}", expected=f"{count} numbers ({what})", found=repr(line.strip()[:60]))
+        raise FormatError(
+            path,
+            place=f"line {at}",
+            expected=f"{count} numbers ({what})",
+            found=repr(line.strip()[:60]),
+        )
     return found
 
 
@@ -127,12 +140,21 @@ def xyz_frames(path: Path, lines: list[str]) -> list[Structure]:
             start += 1
             continue
         if not re.fullmatch(r"\s*\d+\s*", lines[start]) or int(lines[start]) == 0:
-            raise FormatError(path, place=f"line {start + 1}", expected="the number of atoms of a frame", found=repr(lines[start][:40]))
+            raise FormatError(
+                path,
+                place=f"line {start + 1}",
+                expected="the number of atoms of a frame",
+                found=repr(lines[start][:40]),
+            )
         count = int(lines[start])
         body = lines[start + 2 : start + 2 + count]
         if len(body) < count or (body and not body[-1].strip()):
             raise FormatError(
-                path, place=f"line {start + 1}", expected=f"{count} atoms", found=f"{sum(bool(b.strip()) for b in body)}", advice="the file is cut short"
+                path,
+                place=f"line {start + 1}",
+                expected=f"{count} atoms",
+                found=f"{sum(bool(b.strip()) for b in body)}",
+                advice="the file is cut short",
             )
         info = comment_keys(lines[start + 1])
         names, places = _columns(path, info, start + 2)
@@ -140,9 +162,22 @@ def xyz_frames(path: Path, lines: list[str]) -> list[Structure]:
         for k, row in enumerate(body):
             parts = row.split()
             if len(parts) < places + 3:
-                raise FormatError(path, place=f"line {start + 3 + k}", expected="an element and three coordinates", found=repr(row[:60]))
+                raise FormatError(
+                    path,
+                    place=f"line {start + 3 + k}",
+                    expected="an element and three coordinates",
+                    found=repr(row[:60]),
+                )
             symbols.append(symbol(path, parts[names], start + 3 + k))
-            positions.append(numbers(path, " ".join(parts[places : places + 3]), 3, start + 3 + k, "x y z in angstrom"))
+            positions.append(
+                numbers(
+                    path,
+                    " ".join(parts[places : places + 3]),
+                    3,
+                    start + 3 + k,
+                    "x y z in angstrom",
+                )
+            )
         cell = None
         if lattice := info.get("Lattice"):
             cell = np.array(numbers(path, lattice, 9, start + 2, "Lattice")).reshape(3, 3)
@@ -162,7 +197,9 @@ def _columns(path: Path, info: dict, at: int) -> tuple[int, int]:
             column += int(count)
         return found.get("species", found.get("element", 0)), found["pos"]
     except (ValueError, KeyError):
-        raise FormatError(path, place=f"line {at}", expected="Properties=species:S:1:pos:R:3...", found=properties) from None
+        raise FormatError(
+            path, place=f"line {at}", expected="Properties=species:S:1:pos:R:3...", found=properties
+        ) from None
 
 
 def comment_keys(line: str) -> dict:
@@ -171,7 +208,9 @@ def comment_keys(line: str) -> dict:
         words = shlex.split(line)
     except ValueError:  # an apostrophe in a plain comment
         return {"comment": line.strip()}
-    return {k: v for k, eq, v in (w.partition("=") for w in words) if eq and k} | {"comment": line.strip()}
+    return {k: v for k, eq, v in (w.partition("=") for w in words) if eq and k} | {
+        "comment": line.strip()
+    }
 
 
 def _read_poscar(path: Path, text: str) -> Structure:
@@ -186,10 +225,20 @@ def _read_poscar(path: Path, text: str) -> Structure:
             advice="VASP 4 files do not name their elements; add the line",
         )
     if len(counts) != len(names) or not all(c.isdigit() for c in counts):
-        raise FormatError(path, place="line 7", expected=f"{len(names)} atom counts", found=repr(" ".join(counts)[:40]))
+        raise FormatError(
+            path,
+            place="line 7",
+            expected=f"{len(names)} atom counts",
+            found=repr(" ".join(counts)[:40]),
+        )
     found = with_ase(path, text, "vasp", "a POSCAR or CONTCAR of VASP 5")
     if abs(np.linalg.det(found.cell)) < 1e-3:
-        raise FormatError(path, place="line 3", expected="lattice vectors that span a volume", found=f"{abs(np.linalg.det(found.cell)):.1e} cubic angstrom")
+        raise FormatError(
+            path,
+            place="line 3",
+            expected="lattice vectors that span a volume",
+            found=f"{abs(np.linalg.det(found.cell)):.1e} cubic angstrom",
+        )
     return found
 
 
@@ -206,11 +255,29 @@ def with_ase(path: Path, text: str, name: str, what: str) -> Structure:
     try:
         atoms = read(io.StringIO(text), format=name, index=-1)
     except Exception as error:  # ASE's readers raise anything: assertions, StopIteration, KeyError
-        raise FormatError(path, expected=what, found=f"what ASE cannot read ({type(error).__name__}: {str(error)[:80]})".replace(": )", ")")) from None
+        raise FormatError(
+            path,
+            expected=what,
+            found=f"what ASE cannot read ({type(error).__name__}: {str(error)[:80]})".replace(
+                ": )", ")"
+            ),
+        ) from None
     cell = atoms.cell.array if atoms.cell.rank else None
-    if not len(atoms) or not np.isfinite(atoms.positions).all() or (cell is not None and not np.isfinite(cell).all()):
-        raise FormatError(path, expected=what, found="no atoms" if not len(atoms) else "positions that are no numbers")
-    return Structure(tuple(atoms.get_chemical_symbols()), atoms.positions.copy(), None if cell is None else cell.copy())
+    if (
+        not len(atoms)
+        or not np.isfinite(atoms.positions).all()
+        or (cell is not None and not np.isfinite(cell).all())
+    ):
+        raise FormatError(
+            path,
+            expected=what,
+            found="no atoms" if not len(atoms) else "positions that are no numbers",
+        )
+    return Structure(
+        tuple(atoms.get_chemical_symbols()),
+        atoms.positions.copy(),
+        None if cell is None else cell.copy(),
+    )
 
 
 def _read_cif(path: Path, text: str) -> Structure:
@@ -219,16 +286,34 @@ def _read_cif(path: Path, text: str) -> Structure:
     try:
         small = gemmi.make_small_structure_from_block(gemmi.cif.read_string(text).sole_block())
     except (RuntimeError, ValueError) as error:
-        raise FormatError(path, expected="a CIF with one crystal structure", found=str(error).split("\n")[0][:120]) from None
+        raise FormatError(
+            path, expected="a CIF with one crystal structure", found=str(error).split("\n")[0][:120]
+        ) from None
     sites = list(small.get_all_unit_cell_sites())
     if not sites or small.cell.volume < 1:
-        raise FormatError(path, expected="a cell and atom sites", found=f"{len(sites)} sites in {small.cell.volume:.1f} cubic angstrom")
+        raise FormatError(
+            path,
+            expected="a cell and atom sites",
+            found=f"{len(sites)} sites in {small.cell.volume:.1f} cubic angstrom",
+        )
     if any(site.element.name == "X" for site in sites):
-        raise FormatError(path, expected="sites of known elements", found=next(s.label for s in sites if s.element.name == "X"))
-    info = {"spacegroup": small.spacegroup_hm, "partial occupancy": any(site.occ < 0.999 for site in sites)}
+        raise FormatError(
+            path,
+            expected="sites of known elements",
+            found=next(s.label for s in sites if s.element.name == "X"),
+        )
+    info = {
+        "spacegroup": small.spacegroup_hm,
+        "partial occupancy": any(site.occ < 0.999 for site in sites),
+    }
     positions = np.array([list(small.cell.orthogonalize(site.fract)) for site in sites])
     return Structure(
-        tuple(site.element.name.capitalize().replace("D", "H") if site.element.name == "D" else site.element.name for site in sites),
+        tuple(
+            site.element.name.capitalize().replace("D", "H")
+            if site.element.name == "D"
+            else site.element.name
+            for site in sites
+        ),
         positions,
         np.array(small.cell.orth.mat).T,
         info,

@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError
-from peled.formats.atomistic.calculation import NUMBER, Calculation, by_element, energy, last, to_float, xml_root
+from peled.formats.atomistic.calculation import (
+    NUMBER,
+    Calculation,
+    by_element,
+    energy,
+    last,
+    to_float,
+    xml_root,
+)
 from peled.formats.atomistic.structures import Structure, symbol
 
 _VASP_FUNCTIONAL = {"PE": "PBE", "8": "PBE", "CA": "LDA", "PS": "PBEsol", "91": "PW91"}
@@ -27,15 +35,31 @@ def _vasp_physics(get) -> dict[str, str]:
     def number(tag: str) -> float:
         return to_float(get(tag) or "0")
 
-    settings = {"spin": "noncollinear" if _on(get, "LNONCOLLINEAR") else "polarised" if get("ISPIN") == "2" else "none"}
+    settings = {
+        "spin": "noncollinear"
+        if _on(get, "LNONCOLLINEAR")
+        else "polarised"
+        if get("ISPIN") == "2"
+        else "none"
+    }
     settings["spin_orbit"] = "yes" if _on(get, "LSORBIT") else "no"
-    settings["dispersion"] = "DFT-D2" if _on(get, "LVDW") else _VASP_DISPERSION.get(get("IVDW") or "0", f"IVDW {get('IVDW')}")
-    settings["exact_exchange"] = f"{number('AEXX'):g}, screening {number('HFSCREEN'):g}" if _on(get, "LHFCALC") else "none"
-    settings["field"] = "external" if number("EFIELD") else "dipole correction" if _on(get, "LDIPOL") else "none"
+    settings["dispersion"] = (
+        "DFT-D2"
+        if _on(get, "LVDW")
+        else _VASP_DISPERSION.get(get("IVDW") or "0", f"IVDW {get('IVDW')}")
+    )
+    settings["exact_exchange"] = (
+        f"{number('AEXX'):g}, screening {number('HFSCREEN'):g}" if _on(get, "LHFCALC") else "none"
+    )
+    settings["field"] = (
+        "external" if number("EFIELD") else "dipole correction" if _on(get, "LDIPOL") else "none"
+    )
     if prec := get("PREC"):
         settings["precision"] = prec.lower()[:6]
     if kind := get("ISMEAR"):
-        name = {"-5": "tetrahedra", "-4": "tetrahedra", "-1": "fermi-dirac", "0": "gaussian"}.get(kind, f"methfessel-paxton {kind}")
+        name = {"-5": "tetrahedra", "-4": "tetrahedra", "-1": "fermi-dirac", "0": "gaussian"}.get(
+            kind, f"methfessel-paxton {kind}"
+        )
         settings["occupations"] = name if name == "tetrahedra" else f"{name} {number('SIGMA'):g} eV"
     return settings
 
@@ -56,15 +80,25 @@ def outcar(path: Path, text: str) -> Calculation:
     FormatError
         Without an energy, or where the last one is that of a machine-learned force field.
     """
-    match = last(rf"^(?!\s*ML ).*energy  without entropy\s*=\s*\S+\s+energy\(sigma->0\)\s*=\s*{NUMBER}", text, re.M)
+    match = last(
+        rf"^(?!\s*ML ).*energy  without entropy\s*=\s*\S+\s+energy\(sigma->0\)\s*=\s*{NUMBER}",
+        text,
+        re.M,
+    )
     match = match or last(rf"^(?!\s*ML ).*free\s+energy\s+TOTEN\s*=\s*{NUMBER}\s*eV", text, re.M)
     if text.rfind("ML energy  without entropy") > (match.end() if match else -1):
         raise FormatError(
-            path, expected="an energy of density-functional theory", found="one of a machine-learned force field", advice="do the last step without ML_LMLFF"
+            path,
+            expected="an energy of density-functional theory",
+            found="one of a machine-learned force field",
+            advice="do the last step without ML_LMLFF",
         )
     # Two blanks mark the energy of an ionic step; with one blank it is an iteration's, not yet converged.
     energy_eV = energy(path, match, 1.0, "a total energy (energy(sigma->0) or TOTEN)")
-    failed, reached = text.rfind("aborting loop EDIFF was not reached"), text.rfind("aborting loop because EDIFF is reached")
+    failed, reached = (
+        text.rfind("aborting loop EDIFF was not reached"),
+        text.rfind("aborting loop because EDIFF is reached"),
+    )
     finished = "General timing and accounting" in text
 
     def get(tag: str) -> str | None:
@@ -86,28 +120,73 @@ def outcar(path: Path, text: str) -> Calculation:
         geometry = "reached required accuracy" in text
     counts = re.search(r"ions per type\s*=\s*([\d ]+)", text)
     numbers = counts[1].split() if counts else []
-    titles = [t.split() for t in re.findall(r"TITEL\s*=\s*(\S[^\n]*)", text) or re.findall(r"POTCAR:\s*(\S[^\n]*)", text)[: len(numbers)]]
-    kinds = re.findall(r"VRHFIN\s*=\s*(\w+)\s*:", text) or [t[1].partition("_")[0] for t in titles if len(t) > 1]
-    settings |= by_element("pseudopotential", [(kind, " ".join(title)) for kind, title in zip(kinds, titles, strict=False)])
+    titles = [
+        t.split()
+        for t in re.findall(r"TITEL\s*=\s*(\S[^\n]*)", text)
+        or re.findall(r"POTCAR:\s*(\S[^\n]*)", text)[: len(numbers)]
+    ]
+    kinds = re.findall(r"VRHFIN\s*=\s*(\w+)\s*:", text) or [
+        t[1].partition("_")[0] for t in titles if len(t) > 1
+    ]
+    settings |= by_element(
+        "pseudopotential",
+        [(kind, " ".join(title)) for kind, title in zip(kinds, titles, strict=False)],
+    )
     if found := re.search(r"LDAUU\s*=\s*([-\d. ]+)", text):
-        settings |= by_element("Hubbard", [(kind, f"{to_float(u):g} eV") for kind, u in zip(kinds, found[1].split(), strict=False) if to_float(u)])
+        settings |= by_element(
+            "Hubbard",
+            [
+                (kind, f"{to_float(u):g} eV")
+                for kind, u in zip(kinds, found[1].split(), strict=False)
+                if to_float(u)
+            ],
+        )
     valence = re.search(r"Ionic Valenz\s*\n\s*ZVAL\s*=\s*([-\d. ]+)", text)
     if valence and (electrons := get("NELECT")) and len(valence[1].split()) == len(numbers):
-        settings["charge"] = round(sum(int(n) * to_float(z) for n, z in zip(numbers, valence[1].split(), strict=True)) - to_float(electrons), 3)
-    symbols = [symbol(path, k, 0) for k, n in zip(kinds, numbers, strict=False) for _ in range(int(n))]
+        settings["charge"] = round(
+            sum(int(n) * to_float(z) for n, z in zip(numbers, valence[1].split(), strict=True))
+            - to_float(electrons),
+            3,
+        )
+    symbols = [
+        symbol(path, k, 0) for k, n in zip(kinds, numbers, strict=False) for _ in range(int(n))
+    ]
     structure = _outcar_structure(text, symbols)
-    return Calculation(path, "VASP", energy_eV, reached > failed, geometry, finished, settings, structure, Counter(symbols))
+    return Calculation(
+        path,
+        "VASP",
+        energy_eV,
+        reached > failed,
+        geometry,
+        finished,
+        settings,
+        structure,
+        Counter(symbols),
+    )
 
 
 def _outcar_structure(text: str, symbols: list[str]) -> Structure | None:
-    cells = list(re.finditer(r"direct lattice vectors\s+reciprocal lattice vectors\n((?:[^\n]*\n){3})", text))
+    cells = list(
+        re.finditer(r"direct lattice vectors\s+reciprocal lattice vectors\n((?:[^\n]*\n){3})", text)
+    )
     at = text.rfind("POSITION                                       TOTAL-FORCE")
     if not cells or at < 0:
         return None
     try:
-        cell = np.array([[float(x) for x in line.split()[:3]] for line in cells[-1][1].strip().split("\n")])
-        rows = np.array([[float(x) for x in line.split()[:3]] for line in text[at:].split("\n")[2 : 2 + len(symbols)]])
-        return Structure(tuple(symbols), rows.reshape(-1, 3), cell) if len(rows) == len(symbols) and symbols else None
+        cell = np.array(
+            [[float(x) for x in line.split()[:3]] for line in cells[-1][1].strip().split("\n")]
+        )
+        rows = np.array(
+            [
+                [float(x) for x in line.split()[:3]]
+                for line in text[at:].split("\n")[2 : 2 + len(symbols)]
+            ]
+        )
+        return (
+            Structure(tuple(symbols), rows.reshape(-1, 3), cell)
+            if len(rows) == len(symbols) and symbols
+            else None
+        )
     except ValueError:  # numbers that run into each other; the energy is what matters
         return None
 
@@ -119,16 +198,27 @@ def vasprun(path: Path, text: str) -> Calculation:
     found = {e.get("name"): e.text for e in (steps[-1].findall("energy/i") if steps else [])}
     if "e_0_energy" not in found:
         raise FormatError(
-            path, expected="a calculation with e_0_energy", found=f"{len(steps)} calculations", advice="the run stopped before its first self-consistency"
+            path,
+            expected="a calculation with e_0_energy",
+            found=f"{len(steps)} calculations",
+            advice="the run stopped before its first self-consistency",
         )
     energy_eV = to_float(found["e_0_energy"])
     iterations = steps[-1].findall("scstep")
-    inner = {e.get("name"): e.text for e in (iterations[-1].findall("energy/i") if iterations else [])}
+    inner = {
+        e.get("name"): e.text for e in (iterations[-1].findall("energy/i") if iterations else [])
+    }
     if {"e_fr_energy", "e_0_energy"} <= set(inner) and "e_fr_energy" in found:
         # VASP 5.4 writes the entropy in place of the step's e_0_energy; the last iteration has both.
-        energy_eV = to_float(found["e_fr_energy"]) + to_float(inner["e_0_energy"]) - to_float(inner["e_fr_energy"])
+        energy_eV = (
+            to_float(found["e_fr_energy"])
+            + to_float(inner["e_0_energy"])
+            - to_float(inner["e_fr_energy"])
+        )
     incar: dict[str, str] = {}
-    for i in root.iter("i"):  # the first counts: the input, then the parameters; later ones of one name belong to other parts of the program
+    for i in root.iter(
+        "i"
+    ):  # the first counts: the input, then the parameters; later ones of one name belong to other parts of the program
         if i.get("name"):
             incar.setdefault(i.get("name"), (i.text or "").strip())
     limit = int(incar.get("NELM", 60))
@@ -140,22 +230,59 @@ def vasprun(path: Path, text: str) -> Calculation:
     if name := _vasp_functional(incar.get):
         settings["functional"] = name
     settings |= _vasp_physics(incar.get)
-    types = [[(c.text or "").strip() for c in row.findall("c")] for row in root.findall("atominfo/array[@name='atomtypes']/set/rc")]
+    types = [
+        [(c.text or "").strip() for c in row.findall("c")]
+        for row in root.findall("atominfo/array[@name='atomtypes']/set/rc")
+    ]
     types = [t for t in types if len(t) >= 5]
     settings |= by_element("pseudopotential", [(t[1], " ".join(t[4].split())) for t in types])
     repulsion = root.find(".//v[@name='LDAUU']")
     if repulsion is not None and _on(incar.get, "LDAU"):
-        settings |= by_element("Hubbard", [(t[1], f"{to_float(u):g} eV") for t, u in zip(types, (repulsion.text or "").split(), strict=False) if to_float(u)])
+        settings |= by_element(
+            "Hubbard",
+            [
+                (t[1], f"{to_float(u):g} eV")
+                for t, u in zip(types, (repulsion.text or "").split(), strict=False)
+                if to_float(u)
+            ],
+        )
     if types and incar.get("NELECT"):
-        settings["charge"] = round(sum(int(t[0]) * to_float(t[3]) for t in types) - to_float(incar["NELECT"]), 3)
-    symbols = [row.findtext("c", "").strip() for row in root.findall("atominfo/array[@name='atoms']/set/rc")]
+        settings["charge"] = round(
+            sum(int(t[0]) * to_float(t[3]) for t in types) - to_float(incar["NELECT"]), 3
+        )
+    symbols = [
+        row.findtext("c", "").strip()
+        for row in root.findall("atominfo/array[@name='atoms']/set/rc")
+    ]
     structure = None
     places = root.findall("structure[@name='finalpos']") or steps[-1].findall("structure")
     if places and symbols:
-        cell = np.array([[float(x) for x in v.text.split()] for v in places[-1].findall("crystal/varray[@name='basis']/v")])
-        fractions = np.array([[float(x) for x in v.text.split()] for v in places[-1].findall("varray[@name='positions']/v")])
+        cell = np.array(
+            [
+                [float(x) for x in v.text.split()]
+                for v in places[-1].findall("crystal/varray[@name='basis']/v")
+            ]
+        )
+        fractions = np.array(
+            [
+                [float(x) for x in v.text.split()]
+                for v in places[-1].findall("varray[@name='positions']/v")
+            ]
+        )
         structure = Structure(tuple(symbol(path, s, 0) for s in symbols), fractions @ cell, cell)
     nsw = int(incar.get("NSW", 0) or 0)
-    geometry = len(steps) < nsw if nsw > 1 and incar.get("IBRION", "-1") in ("1", "2", "3") else None
+    geometry = (
+        len(steps) < nsw if nsw > 1 and incar.get("IBRION", "-1") in ("1", "2", "3") else None
+    )
     composition = Counter(structure.symbols if structure else symbols)
-    return Calculation(path, "VASP", energy_eV, len(iterations) < limit, geometry, True, settings, structure, composition)
+    return Calculation(
+        path,
+        "VASP",
+        energy_eV,
+        len(iterations) < limit,
+        geometry,
+        True,
+        settings,
+        structure,
+        composition,
+    )

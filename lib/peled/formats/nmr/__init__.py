@@ -18,7 +18,12 @@ import numpy as np
 
 from peled.formats import FormatError, read_bytes
 from peled.formats.delimited import read_table
-from peled.formats.nmr.bruker import read_bruker, read_bruker_parameters, read_bruker_processed, write_bruker
+from peled.formats.nmr.bruker import (
+    read_bruker,
+    read_bruker_parameters,
+    read_bruker_processed,
+    write_bruker,
+)
 from peled.formats.nmr.jcamp import read_jcamp
 from peled.formats.nmr.records import XI, Fid, GYROMAGNETIC_MHz_T, PeakTable, Spectrum
 from peled.formats.nmr.varian import read_varian
@@ -67,7 +72,10 @@ def read(path: str | os.PathLike, *, processed: bool = False) -> Fid | Spectrum 
         if processed:
             return read_bruker_processed(path)
         if (path / "acqus").exists() or (path / "fid").exists() or (path / "ser").exists():
-            if not ((path / "fid").exists() or (path / "ser").exists()) and (path / "pdata").is_dir():
+            if (
+                not ((path / "fid").exists() or (path / "ser").exists())
+                and (path / "pdata").is_dir()
+            ):
                 return read_bruker_processed(path)
             return read_bruker(path)
         if (path / "pdata").is_dir() or path.parent.name == "pdata":
@@ -96,7 +104,9 @@ def read_fids(paths, *, same_width: bool = True) -> list[Fid]:
         fid = read(path)
         if not isinstance(fid, Fid):
             raise FormatError(
-                path, expected="a raw FID, as the rest of the series", found="a processed spectrum" if isinstance(fid, Spectrum) else "a peak table"
+                path,
+                expected="a raw FID, as the rest of the series",
+                found="a processed spectrum" if isinstance(fid, Spectrum) else "a peak table",
             )
         if series and same_width:
             first = series[0]
@@ -109,7 +119,12 @@ def read_fids(paths, *, same_width: bool = True) -> list[Fid]:
                     advice="a series must share its sweep width; process the files one by one",
                 )
             if fid.nucleus != first.nucleus:
-                raise FormatError(path, place="parameter NUC1", expected=f"{first.nucleus} as in {first.path.name}", found=fid.nucleus or "none")
+                raise FormatError(
+                    path,
+                    place="parameter NUC1",
+                    expected=f"{first.nucleus} as in {first.path.name}",
+                    found=fid.nucleus or "none",
+                )
         series.append(fid)
     return series
 
@@ -127,7 +142,11 @@ def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = Non
     table = read_table(path)
     numeric = [column.values for column in table.columns if column.values.dtype.kind == "f"]
     if len(numeric) < 2:
-        raise FormatError(path, expected="two columns: chemical shift (ppm) and intensity", found=f"{len(numeric)} numeric column(s)")
+        raise FormatError(
+            path,
+            expected="two columns: chemical shift (ppm) and intensity",
+            found=f"{len(numeric)} numeric column(s)",
+        )
     step = np.diff(numeric[0])
     if not (np.all(step > 0) or np.all(step < 0)):
         bad = int(np.argmax(np.sign(step) != np.sign(np.median(step))))
@@ -140,12 +159,20 @@ def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = Non
     unit = table.columns[0].unit.lower() or table.columns[0].name.lower()
     frequency = reference_MHz
     for name, value in table.metadata.items():
-        if frequency is None and re.search(r"freq|^SF$|MHz|larmor", name, re.IGNORECASE) and (match := re.search(r"[\d.]+", value)):
+        if (
+            frequency is None
+            and re.search(r"freq|^SF$|MHz|larmor", name, re.IGNORECASE)
+            and (match := re.search(r"[\d.]+", value))
+        ):
             frequency = float(match[0])
     if unit == "hz":
         if not frequency:
             raise FormatError(
-                path, place="header", expected="the spectrometer frequency, since the axis is in Hz", found="none", advice="add a line `frequency: 400.13 MHz`"
+                path,
+                place="header",
+                expected="the spectrometer frequency, since the axis is in Hz",
+                found="none",
+                advice="add a line `frequency: 400.13 MHz`",
             )
         numeric[0] = numeric[0] / frequency
     order = slice(None, None, -1) if step[0] < 0 else slice(None)
@@ -158,5 +185,7 @@ def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = Non
         nucleus,
         numeric[2][order] if len(numeric) > 2 else None,
         parameters=table.metadata,
-        notes=() if frequency else ("no spectrometer frequency in the file: widths and couplings stay in ppm",),
+        notes=()
+        if frequency
+        else ("no spectrometer frequency in the file: widths and couplings stay in ppm",),
     )

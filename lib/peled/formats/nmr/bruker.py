@@ -23,7 +23,9 @@ def read_bruker_parameters(path: str | os.PathLike) -> dict:
     """
     text = read_text(path, what="a Bruker parameter file (##$NAME= value)")
     found: dict = {}
-    for match in re.finditer(r"^##\$?([^=\n]+)=[ \t]*(.*?)(?=^##|^\$\$|\Z)", text, re.MULTILINE | re.DOTALL):
+    for match in re.finditer(
+        r"^##\$?([^=\n]+)=[ \t]*(.*?)(?=^##|^\$\$|\Z)", text, re.MULTILINE | re.DOTALL
+    ):
         name, value = match[1].strip(), match[2].strip()
         if array := re.match(r"\(\d+\.\.\d+\)\s*(.*)", value, re.DOTALL):
             items = re.findall(r"<[^>]*>|\S+", array[1])
@@ -32,7 +34,10 @@ def read_bruker_parameters(path: str | os.PathLike) -> dict:
             found[name] = _bruker_value(value)
     if not any(name in found for name in ("TD", "SI", "SF", "SW_h", "SW_p", "BF1")):
         raise FormatError(
-            path, expected="Bruker parameters (##$TD=, ##$SW_h=, ...)", found=f"{len(found)} other entries", advice="copy the file again from the spectrometer"
+            path,
+            expected="Bruker parameters (##$TD=, ##$SW_h=, ...)",
+            found=f"{len(found)} other entries",
+            advice="copy the file again from the spectrometer",
         )
     return found
 
@@ -65,7 +70,10 @@ def read_bruker(path: str | os.PathLike) -> Fid:
     acqus_path = path / "acqus"
     if not acqus_path.exists():
         raise FormatError(
-            acqus_path, expected="Bruker acquisition parameters beside the raw data", found="no such file", advice="copy the whole experiment folder"
+            acqus_path,
+            expected="Bruker acquisition parameters beside the raw data",
+            found="no such file",
+            advice="copy the whole experiment folder",
         )
     acqus = read_bruker_parameters(acqus_path)
     arrayed = (path / "ser").exists() and not (path / "fid").exists()
@@ -74,7 +82,8 @@ def read_bruker(path: str | os.PathLike) -> Fid:
     width_Hz = (
         float(acqus["SW_h"])
         if isinstance(acqus.get("SW_h"), (int, float)) and acqus["SW_h"] > 0
-        else need(acqus, acqus_path, "SW", positive=True) * need(acqus, acqus_path, "SFO1", positive=True)
+        else need(acqus, acqus_path, "SW", positive=True)
+        * need(acqus, acqus_path, "SFO1", positive=True)
     )
     carrier = float(need(acqus, acqus_path, "SFO1", positive=True))
     mode = acqus.get("AQ_mod", 3)
@@ -89,29 +98,54 @@ def read_bruker(path: str | os.PathLike) -> Fid:
     data = _bruker_binary(raw_path, size, acqus, acqus_path, arrayed)
     notes = []
     base = float(acqus["BF1"]) if isinstance(acqus.get("BF1"), (int, float)) else carrier
-    if isinstance(acqus.get("O1"), (int, float)) and abs(base + acqus["O1"] * 1e-6 - carrier) > 1e-5 * carrier * 0.01:
-        notes.append(f"SFO1 {carrier:.6f} MHz is not BF1 + O1 = {base + acqus['O1'] * 1e-6:.6f} MHz; SFO1 is used")
-    if isinstance(acqus.get("SW"), (int, float)) and acqus["SW"] > 0 and abs(acqus["SW"] * carrier / width_Hz - 1) > 1e-3:
-        notes.append(f"SW_h {width_Hz:.3f} Hz is not SW x SFO1 = {acqus['SW'] * carrier:.3f} Hz; SW_h is used")
-    reference, procs = base, sorted(path.glob("pdata/*/procs"), key=lambda p: (len(p.parent.name), p.parent.name))
+    if (
+        isinstance(acqus.get("O1"), (int, float))
+        and abs(base + acqus["O1"] * 1e-6 - carrier) > 1e-5 * carrier * 0.01
+    ):
+        notes.append(
+            f"SFO1 {carrier:.6f} MHz is not BF1 + O1 = {base + acqus['O1'] * 1e-6:.6f} MHz; SFO1 is used"
+        )
+    if (
+        isinstance(acqus.get("SW"), (int, float))
+        and acqus["SW"] > 0
+        and abs(acqus["SW"] * carrier / width_Hz - 1) > 1e-3
+    ):
+        notes.append(
+            f"SW_h {width_Hz:.3f} Hz is not SW x SFO1 = {acqus['SW'] * carrier:.3f} Hz; SW_h is used"
+        )
+    reference, procs = (
+        base,
+        sorted(path.glob("pdata/*/procs"), key=lambda p: (len(p.parent.name), p.parent.name)),
+    )
     if procs:
         processing = read_bruker_parameters(procs[0])
         frequency = processing.get("SF")
         if isinstance(frequency, (int, float)) and abs(frequency / base - 1) < 2e-3:
             reference = float(frequency)
             if abs(reference / base - 1) > 0.5e-6:
-                notes.append(f"referenced by SF = {reference:.7f} MHz, {(reference / base - 1) * 1e6:+.3f} ppm from BF1")
+                notes.append(
+                    f"referenced by SF = {reference:.7f} MHz, {(reference / base - 1) * 1e6:+.3f} ppm from BF1"
+                )
             edge = (carrier - reference) / reference * 1e6 + width_Hz / 2 / reference
-            if isinstance(processing.get("OFFSET"), (int, float)) and abs(processing["OFFSET"] - edge) > 0.05:
-                notes.append(f"OFFSET {processing['OFFSET']:.4f} ppm is not the edge that SFO1, SF and SW_h give, {edge:.4f} ppm; SF is used")
+            if (
+                isinstance(processing.get("OFFSET"), (int, float))
+                and abs(processing["OFFSET"] - edge) > 0.05
+            ):
+                notes.append(
+                    f"OFFSET {processing['OFFSET']:.4f} ppm is not the edge that SFO1, SF and SW_h give, {edge:.4f} ppm; SF is used"
+                )
         elif isinstance(frequency, (int, float)):
-            notes.append(f"SF {frequency:.6f} MHz does not belong to BF1 {base:.6f} MHz; BF1 is used")
+            notes.append(
+                f"SF {frequency:.6f} MHz does not belong to BF1 {base:.6f} MHz; BF1 is used"
+            )
     nucleus = str(acqus.get("NUC1") or acqus.get("NUCLEUS") or "").strip()
     nucleus = nucleus if nucleus.lower() != "off" else ""
     notes += field_notes(nucleus, carrier, acqus)
     rate = acqus.get("MASR")
     title_file = path / "pdata" / "1" / "title"
-    title = read_text(title_file).strip() if title_file.exists() and title_file.stat().st_size else ""
+    title = (
+        read_text(title_file).strip() if title_file.exists() and title_file.stat().st_size else ""
+    )
     return Fid(
         path,
         data,
@@ -130,14 +164,26 @@ def read_bruker(path: str | os.PathLike) -> Fid:
     )
 
 
-def _bruker_binary(path: Path, size: int, acqus: dict, acqus_path: Path, arrayed: bool) -> np.ndarray:
+def _bruker_binary(
+    path: Path, size: int, acqus: dict, acqus_path: Path, arrayed: bool
+) -> np.ndarray:
     content = read_bytes(path, what="Bruker raw data")
     kind = acqus.get("DTYPA", 0)
     if kind not in (0, 2):
-        raise FormatError(acqus_path, place="parameter DTYPA", expected="0 (32-bit integers) or 2 (64-bit floats)", found=repr(kind))
+        raise FormatError(
+            acqus_path,
+            place="parameter DTYPA",
+            expected="0 (32-bit integers) or 2 (64-bit floats)",
+            found=repr(kind),
+        )
     order = acqus.get("BYTORDA", 0)
     if order not in (0, 1):
-        raise FormatError(acqus_path, place="parameter BYTORDA", expected="0 (little endian) or 1 (big endian)", found=repr(order))
+        raise FormatError(
+            acqus_path,
+            place="parameter BYTORDA",
+            expected="0 (little endian) or 1 (big endian)",
+            found=repr(order),
+        )
     dtype = np.dtype({0: "i4", 2: "f8"}[kind]).newbyteorder(">" if order else "<")
     count = len(content) // dtype.itemsize
     block = 1024 // dtype.itemsize
@@ -153,7 +199,11 @@ def _bruker_binary(path: Path, size: int, acqus: dict, acqus_path: Path, arrayed
             )
         rows = (count + row - size) // row
         values = np.frombuffer(content, dtype, count)
-        values = np.concatenate([values, np.zeros(rows * row - count, dtype)]) if count < rows * row else values[: rows * row]
+        values = (
+            np.concatenate([values, np.zeros(rows * row - count, dtype)])
+            if count < rows * row
+            else values[: rows * row]
+        )
         values = values.reshape(rows, row)[:, :size]
     else:
         if count < size:
@@ -166,7 +216,12 @@ def _bruker_binary(path: Path, size: int, acqus: dict, acqus_path: Path, arrayed
             )
         values = np.frombuffer(content, dtype, size)[None]
     if size % 2:
-        raise FormatError(acqus_path, place="parameter TD", expected="an even number (real and imaginary parts)", found=str(size))
+        raise FormatError(
+            acqus_path,
+            place="parameter TD",
+            expected="an even number (real and imaginary parts)",
+            found=str(size),
+        )
     probe = values.ravel()[:65536]
     if _looks_swapped(probe):
         raise FormatError(
@@ -183,7 +238,9 @@ def _looks_swapped(values: np.ndarray) -> bool:
     swapped = values.byteswap()
     if values.dtype.kind == "f":
         with np.errstate(all="ignore"):
-            bad = lambda v: np.mean(~np.isfinite(v) | (np.abs(v) > 1e30) | ((np.abs(v) < 1e-30) & (v != 0)))  # noqa: E731
+            bad = lambda v: np.mean(
+                ~np.isfinite(v) | (np.abs(v) > 1e30) | ((np.abs(v) < 1e-30) & (v != 0))
+            )  # noqa: E731
             return bad(values) > 0.2 and bad(swapped) < 0.01
     large = lambda v: np.mean(np.abs(v.astype(float)) > 2.0**27)  # noqa: E731
     return large(values) > 0.3 and large(swapped) < 0.02
@@ -194,7 +251,12 @@ def _group_delay(acqus: dict, path: Path) -> float:
     if isinstance(delay, (int, float)) and delay > 0:
         return float(delay)
     decimation, firmware = acqus.get("DECIM", 1), acqus.get("DSPFVS", 0)
-    if not isinstance(decimation, (int, float)) or decimation <= 1 or firmware in (0, None) or firmware >= 14:
+    if (
+        not isinstance(decimation, (int, float))
+        or decimation <= 1
+        or firmware in (0, None)
+        or firmware >= 14
+    ):
         return 0.0
     from nmrglue.fileio.bruker import bruker_dsp_table
 
@@ -211,7 +273,10 @@ def _group_delay(acqus: dict, path: Path) -> float:
 
 def _bruker_list(path: Path) -> np.ndarray | None:
     units = {"u": 1e-6, "m": 1e-3, "s": 1.0, "n": 1e-9}
-    for name, unit in (("vplist", 1e-6), ("vdlist", 1.0)):  # bare numbers: microseconds for pulses, seconds for delays
+    for name, unit in (
+        ("vplist", 1e-6),
+        ("vdlist", 1.0),
+    ):  # bare numbers: microseconds for pulses, seconds for delays
         if (path / name).exists():
             values = []
             for number, line in enumerate(read_text(path / name).split("\n"), 1):
@@ -219,7 +284,12 @@ def _bruker_list(path: Path) -> np.ndarray | None:
                     continue
                 match = re.fullmatch(r"\s*([\d.eE+-]+)\s*([munsMUNS]?)\s*", line)
                 if not match:
-                    raise FormatError(path / name, place=f"line {number}", expected="a time such as 500u or 0.002", found=repr(line.strip()))
+                    raise FormatError(
+                        path / name,
+                        place=f"line {number}",
+                        expected="a time such as 500u or 0.002",
+                        found=repr(line.strip()),
+                    )
                 values.append(float(match[1]) * (units[match[2].lower()] if match[2] else unit))
             return np.array(values)
     return None
@@ -237,25 +307,40 @@ def read_bruker_processed(path: str | os.PathLike) -> Spectrum:
     """
     path = Path(path)
     if not ((path / "procs").exists() or (path / "1r").exists()) and (path / "pdata").is_dir():
-        candidates = sorted((p for p in (path / "pdata").iterdir() if p.is_dir()), key=lambda p: (len(p.name), p.name))
+        candidates = sorted(
+            (p for p in (path / "pdata").iterdir() if p.is_dir()),
+            key=lambda p: (len(p.name), p.name),
+        )
         filled = [p for p in candidates if (p / "1r").exists()]
         if not filled:
             raise FormatError(
                 path / "pdata",
                 expected="a processing folder with procs and 1r",
-                found="empty folders: " + ", ".join(p.name for p in candidates) if candidates else "an empty folder",
+                found="empty folders: " + ", ".join(p.name for p in candidates)
+                if candidates
+                else "an empty folder",
                 advice="process the data, or read the raw fid",
             )
         path = filled[0]
     procs_path = path / "procs"
     if not procs_path.exists() or not (path / "1r").exists():
         there = ", ".join(sorted(p.name for p in path.iterdir())[:5]) if path.is_dir() else ""
-        raise FormatError(path, expected="procs and 1r", found=there or "an empty folder", advice="process the data, or read the raw fid")
+        raise FormatError(
+            path,
+            expected="procs and 1r",
+            found=there or "an empty folder",
+            advice="process the data, or read the raw fid",
+        )
     procs = read_bruker_parameters(procs_path)
     size = int(need(procs, procs_path, "SI", positive=True))
     reference = float(need(procs, procs_path, "SF", positive=True))
-    offset, width = need(procs, procs_path, "OFFSET"), need(procs, procs_path, "SW_p", positive=True)
-    dtype = np.dtype({0: "i4", 2: "f8"}.get(procs.get("DTYPP", 0), "i4")).newbyteorder(">" if procs.get("BYTORDP", 0) else "<")
+    offset, width = (
+        need(procs, procs_path, "OFFSET"),
+        need(procs, procs_path, "SW_p", positive=True),
+    )
+    dtype = np.dtype({0: "i4", 2: "f8"}.get(procs.get("DTYPP", 0), "i4")).newbyteorder(
+        ">" if procs.get("BYTORDP", 0) else "<"
+    )
     scale = 2.0 ** float(procs.get("NC_proc", 0) or 0) if dtype.kind == "i" else 1.0
 
     def part(name: str) -> np.ndarray:
@@ -270,7 +355,12 @@ def read_bruker_processed(path: str | os.PathLike) -> Spectrum:
             )
         values = np.frombuffer(content, dtype, size)
         if _looks_swapped(values):
-            raise FormatError(procs_path, place="parameter BYTORDP", expected="the byte order of the data", found=repr(procs.get("BYTORDP", 0)))
+            raise FormatError(
+                procs_path,
+                place="parameter BYTORDP",
+                expected="the byte order of the data",
+                found=repr(procs.get("BYTORDP", 0)),
+            )
         return values[::-1].astype(float) * scale
 
     ppm = (offset - np.arange(size) * width / reference / size)[::-1]
@@ -280,7 +370,14 @@ def read_bruker_processed(path: str | os.PathLike) -> Spectrum:
             acqus = read_bruker_parameters(above)
     nucleus = str(acqus.get("NUC1") or acqus.get("NUCLEUS") or procs.get("AXNUC") or "")
     return Spectrum(
-        path, ppm, part("1r"), reference, nucleus, part("1i") if (path / "1i").exists() else None, str(acqus.get("SOLVENT", "")), parameters={**acqus, **procs}
+        path,
+        ppm,
+        part("1r"),
+        reference,
+        nucleus,
+        part("1i") if (path / "1i").exists() else None,
+        str(acqus.get("SOLVENT", "")),
+        parameters={**acqus, **procs},
     )
 
 
@@ -320,7 +417,9 @@ def write_bruker(
     folder = Path(folder)
     data = np.atleast_2d(np.asarray(data))
     if not np.isfinite(data).all() or max(abs(data.real).max(), abs(data.imag).max()) >= 2**31:
-        raise ValueError(f"{folder.name}: data: expected finite values below 2^31, found {abs(data).max():.3g}")
+        raise ValueError(
+            f"{folder.name}: data: expected finite values below 2^31, found {abs(data).max():.3g}"
+        )
     size = 2 * data.shape[1]
     arrayed = contact_times_s is not None
     row = -(-size // 256) * 256 if arrayed else size
@@ -347,7 +446,9 @@ def write_bruker(
         "SW_h": spectral_width_Hz,
         "TD": size,
     }
-    edge = (carrier_MHz - reference_MHz) / reference_MHz * 1e6 + spectral_width_Hz / 2 / reference_MHz
+    edge = (
+        carrier_MHz - reference_MHz
+    ) / reference_MHz * 1e6 + spectral_width_Hz / 2 / reference_MHz
     procs = {
         "AXNUC": f"<{nucleus}>",
         "BYTORDP": 0,
@@ -364,11 +465,22 @@ def write_bruker(
     write_atomically(folder / "pdata" / "1" / "title", title + "\n")
     if arrayed:
         write_atomically(folder / "acqu2s", _bruker_text({"TD": len(data), "SW_h": 0}, origin))
-        write_atomically(folder / "vplist", "".join(f"{t * 1e6:.6g}u\n" for t in np.asarray(contact_times_s)))
+        write_atomically(
+            folder / "vplist", "".join(f"{t * 1e6:.6g}u\n" for t in np.asarray(contact_times_s))
+        )
     return folder
 
 
 def _bruker_text(parameters: dict, origin: str) -> str:
-    lines = ["##TITLE= Parameter file", "##JCAMPDX= 5.0", "##DATATYPE= Parameter Values", f"##ORIGIN= {origin}", "##OWNER= peled"]
-    lines += [f"##${name}= {value!r}" if not isinstance(value, str) else f"##${name}= {value}" for name, value in parameters.items()]
+    lines = [
+        "##TITLE= Parameter file",
+        "##JCAMPDX= 5.0",
+        "##DATATYPE= Parameter Values",
+        f"##ORIGIN= {origin}",
+        "##OWNER= peled",
+    ]
+    lines += [
+        f"##${name}= {value!r}" if not isinstance(value, str) else f"##${name}= {value}"
+        for name, value in parameters.items()
+    ]
     return "\n".join(lines + ["##END=", ""])

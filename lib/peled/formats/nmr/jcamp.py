@@ -29,10 +29,17 @@ def read_jcamp(path: str | os.PathLike) -> Fid | Spectrum | PeakTable:
     blocks = [
         block
         for block in jcampdx.read_blocks(path)
-        if any(label in block.records for label in ("XYDATA", "XYPOINTS", "PEAKTABLE", "PEAKASSIGNMENTS", "DATATABLE"))
+        if any(
+            label in block.records
+            for label in ("XYDATA", "XYPOINTS", "PEAKTABLE", "PEAKASSIGNMENTS", "DATATABLE")
+        )
     ]
     if not blocks:
-        raise FormatError(path, expected="a data table (XYDATA, XYPOINTS, NTUPLES, PEAK TABLE)", found="labels only")
+        raise FormatError(
+            path,
+            expected="a data table (XYDATA, XYPOINTS, NTUPLES, PEAK TABLE)",
+            found="labels only",
+        )
 
     def rank(block: jcampdx.Block) -> int:
         kind = jcampdx.normalise(block.text("DATA TYPE"))
@@ -41,7 +48,12 @@ def read_jcamp(path: str | os.PathLike) -> Fid | Spectrum | PeakTable:
     block = min(blocks, key=rank)
     kind = jcampdx.normalise(block.text("DATA TYPE"))
     if kind and "NMR" not in kind and "LINK" not in kind:
-        raise FormatError(path, place="label DATA TYPE", expected="an NMR spectrum, FID or peak table", found=block.text("DATA TYPE"))
+        raise FormatError(
+            path,
+            place="label DATA TYPE",
+            expected="an NMR spectrum, FID or peak table",
+            found=block.text("DATA TYPE"),
+        )
     nucleus = "".join(re.findall(r"[A-Za-z0-9]", block.text(".OBSERVE NUCLEUS")))
     frequency = block.number(".OBSERVE FREQUENCY", "$SFO1", "$SF")
     if "PEAKTABLE" in block.records or "PEAKASSIGNMENTS" in block.records:
@@ -78,14 +90,24 @@ def _jcamp_columns(path: Path, block: jcampdx.Block):
             try:
                 return float(rows[name][symbols.index(symbol)])
             except (ValueError, IndexError):
-                raise FormatError(path, place=f"label {name}", expected=f"a number for {symbol}", found=", ".join(rows[name]) or "none") from None
+                raise FormatError(
+                    path,
+                    place=f"label {name}",
+                    expected=f"a number for {symbol}",
+                    found=", ".join(rows[name]) or "none",
+                ) from None
 
         x_symbol = "X" if "X" in symbols else symbols[0] if symbols else "X"
         columns: dict[str, np.ndarray] = {}
         for record in block.records["DATATABLE"]:
             match = re.match(r"\s*\(\s*X\s*\+\+\s*\(\s*(\w)", record.text, re.IGNORECASE)
             if not match:
-                raise FormatError(path, place=f"line {record.line}", expected="a table X++(R..R) or X++(I..I)", found=repr(record.text.split("\n")[0]))
+                raise FormatError(
+                    path,
+                    place=f"line {record.line}",
+                    expected="a table X++(R..R) or X++(I..I)",
+                    found=repr(record.text.split("\n")[0]),
+                )
             symbol = match[1].upper()
             if symbol in columns:
                 raise FormatError(
@@ -97,15 +119,32 @@ def _jcamp_columns(path: Path, block: jcampdx.Block):
                 )
             factor = entry("FACTOR", x_symbol)
             count = int(entry("VAR_DIM", symbol))
-            step = (entry("LAST", x_symbol) - entry("FIRST", x_symbol)) / max(count - 1, 1) / factor if factor else None
-            columns[symbol] = jcampdx.decode(path, record, first_x=entry("FIRST", x_symbol) / factor if factor else None, step=step, count=count) * entry(
-                "FACTOR", symbol
+            step = (
+                (entry("LAST", x_symbol) - entry("FIRST", x_symbol)) / max(count - 1, 1) / factor
+                if factor
+                else None
             )
+            columns[symbol] = jcampdx.decode(
+                path,
+                record,
+                first_x=entry("FIRST", x_symbol) / factor if factor else None,
+                step=step,
+                count=count,
+            ) * entry("FACTOR", symbol)
         real = columns.get("R", columns.get("Y"))
         if real is None:
-            raise FormatError(path, place="label SYMBOL", expected="a real part R or Y", found=", ".join(columns))
+            raise FormatError(
+                path, place="label SYMBOL", expected="a real part R or Y", found=", ".join(columns)
+            )
         unit = rows["UNITS"][symbols.index(x_symbol)].upper() if rows["UNITS"] else "HZ"
-        return real, columns.get("I"), unit, entry("FIRST", x_symbol), entry("LAST", x_symbol), notes
+        return (
+            real,
+            columns.get("I"),
+            unit,
+            entry("FIRST", x_symbol),
+            entry("LAST", x_symbol),
+            notes,
+        )
     unit = block.text("XUNITS", default="HZ").upper()
     x_factor, y_factor = block.number("XFACTOR") or 1.0, block.number("YFACTOR") or 1.0
     first, last = block.number("FIRSTX"), block.number("LASTX")
@@ -113,13 +152,32 @@ def _jcamp_columns(path: Path, block: jcampdx.Block):
         form = record.text.split("\n")[0].upper().replace(" ", "")
         if "XY..XY" not in form:
             if "X++" not in form:
-                raise FormatError(path, place=f"line {record.line}", expected="(X++(Y..Y)) or (XY..XY)", found=repr(form), advice="export without compression")
+                raise FormatError(
+                    path,
+                    place=f"line {record.line}",
+                    expected="(X++(Y..Y)) or (XY..XY)",
+                    found=repr(form),
+                    advice="export without compression",
+                )
             count = block.number("NPOINTS")
             if first is None or last is None:
-                raise FormatError(path, place="labels FIRSTX, LASTX", expected="both ends of the abscissa", found="none")
+                raise FormatError(
+                    path,
+                    place="labels FIRSTX, LASTX",
+                    expected="both ends of the abscissa",
+                    found="none",
+                )
             count = int(count) if count else None
             step = (last - first) / (count - 1) / x_factor if count and count > 1 else None
-            return jcampdx.decode(path, record, first_x=first / x_factor, step=step, count=count) * y_factor, None, unit, first, last, notes
+            return (
+                jcampdx.decode(path, record, first_x=first / x_factor, step=step, count=count)
+                * y_factor,
+                None,
+                unit,
+                first,
+                last,
+                notes,
+            )
     record = (block.records.get("XYDATA") or block.records["XYPOINTS"])[0]
     x, y, _ = jcampdx.pairs(path, record)
     x, y = x * x_factor, y * y_factor
@@ -132,15 +190,29 @@ def _jcamp_columns(path: Path, block: jcampdx.Block):
     return y, None, unit, x[0], x[-1], notes
 
 
-def _jcamp_shift_axis(path: Path, block: jcampdx.Block, x: np.ndarray, unit: str, reference: float | None, notes: list[str]) -> np.ndarray:
+def _jcamp_shift_axis(
+    path: Path,
+    block: jcampdx.Block,
+    x: np.ndarray,
+    unit: str,
+    reference: float | None,
+    notes: list[str],
+) -> np.ndarray:
     if unit == "PPM":
         plain = x
     elif unit.startswith("HZ") or unit.startswith("HERTZ"):
         if not reference:
-            raise FormatError(path, place="label .OBSERVE FREQUENCY", expected="the spectrometer frequency, since the axis is in Hz", found="none")
+            raise FormatError(
+                path,
+                place="label .OBSERVE FREQUENCY",
+                expected="the spectrometer frequency, since the axis is in Hz",
+                found="none",
+            )
         plain = x / reference
     else:
-        raise FormatError(path, place="label XUNITS", expected="HZ, PPM or SECONDS", found=unit or "none")
+        raise FormatError(
+            path, place="label XUNITS", expected="HZ, PPM or SECONDS", found=unit or "none"
+        )
     axes = {"the abscissa": plain}
     offset = block.number("$OFFSET")
     if offset is not None:
@@ -152,27 +224,42 @@ def _jcamp_shift_axis(path: Path, block: jcampdx.Block, x: np.ndarray, unit: str
             if 1 <= index <= len(x):
                 axes[".SHIFT REFERENCE"] = plain - plain[index - 1] + shift
         except ValueError:
-            notes.append(f".SHIFT REFERENCE {block.text('.SHIFT REFERENCE')!r} is not (type, solvent, point, shift); it is not used")
+            notes.append(
+                f".SHIFT REFERENCE {block.text('.SHIFT REFERENCE')!r} is not (type, solvent, point, shift); it is not used"
+            )
     used = next(name for name in (".SHIFT REFERENCE", "OFFSET", "the abscissa") if name in axes)
     for name, axis in axes.items():
         # An abscissa from 0 to the sweep width is how many writers leave it: no contradiction.
         if (
             name != used
             and abs(axis[0] - axes[used][0]) > 0.05
-            and not (name == "the abscissa" and unit != "PPM" and min(abs(plain[0]), abs(plain[-1])) < 1e-6 * abs(plain).max())
+            and not (
+                name == "the abscissa"
+                and unit != "PPM"
+                and min(abs(plain[0]), abs(plain[-1])) < 1e-6 * abs(plain).max()
+            )
         ):
-            notes.append(f"{name} places the spectrum {axis[0] - axes[used][0]:+.3f} ppm from where {used} does; {used} is used")
+            notes.append(
+                f"{name} places the spectrum {axis[0] - axes[used][0]:+.3f} ppm from where {used} does; {used} is used"
+            )
     return axes[used]
 
 
-def _jcamp_peaks(path: Path, block: jcampdx.Block, frequency: float | None, nucleus: str) -> PeakTable:
+def _jcamp_peaks(
+    path: Path, block: jcampdx.Block, frequency: float | None, nucleus: str
+) -> PeakTable:
     record = (block.records.get("PEAKTABLE") or block.records["PEAKASSIGNMENTS"])[0]
     x, y, labels = jcampdx.pairs(path, record)
     x = x * (block.number("XFACTOR") or 1.0)
     unit = block.text("XUNITS", default="PPM").upper()
     if unit.startswith("HZ") or unit.startswith("HERTZ"):
         if not frequency:
-            raise FormatError(path, place="label .OBSERVE FREQUENCY", expected="the spectrometer frequency, since the positions are in Hz", found="none")
+            raise FormatError(
+                path,
+                place="label .OBSERVE FREQUENCY",
+                expected="the spectrometer frequency, since the positions are in Hz",
+                found="none",
+            )
         x = x / frequency
     order = np.argsort(x, kind="stable")
     return PeakTable(
@@ -187,7 +274,9 @@ def _jcamp_peaks(path: Path, block: jcampdx.Block, frequency: float | None, nucl
     )
 
 
-def _jcamp_fid(path: Path, block: jcampdx.Block, real, imaginary, first, last, frequency, nucleus, notes) -> Fid:
+def _jcamp_fid(
+    path: Path, block: jcampdx.Block, real, imaginary, first, last, frequency, nucleus, notes
+) -> Fid:
     if imaginary is None:
         raise FormatError(
             path,
@@ -197,14 +286,30 @@ def _jcamp_fid(path: Path, block: jcampdx.Block, real, imaginary, first, last, f
             advice="export the FID as NTUPLES, or the spectrum",
         )
     if not frequency:
-        raise FormatError(path, place="label .OBSERVE FREQUENCY", expected="the spectrometer frequency", found="none")
+        raise FormatError(
+            path,
+            place="label .OBSERVE FREQUENCY",
+            expected="the spectrometer frequency",
+            found="none",
+        )
     width = block.number("$SW_h") or ((len(real) - 1) / (last - first) if last > first else None)
     if not width or width <= 0:
-        raise FormatError(path, place="labels FIRST, LAST", expected="a time axis in seconds", found=f"{first:g} to {last:g}")
+        raise FormatError(
+            path,
+            place="labels FIRST, LAST",
+            expected="a time axis in seconds",
+            found=f"{first:g} to {last:g}",
+        )
     if last > first and abs((len(real) - 1) / (last - first) / width - 1) > 1e-2:
-        notes.append(f"$SW_h {width:.2f} Hz is not the inverse of the time step, {(len(real) - 1) / (last - first):.2f} Hz; $SW_h is used")
+        notes.append(
+            f"$SW_h {width:.2f} Hz is not the inverse of the time step, {(len(real) - 1) / (last - first):.2f} Hz; $SW_h is used"
+        )
     parameters = {name: block.number("$" + name) for name in ("GRPDLY", "DECIM", "DSPFVS")}
-    delay = _group_delay({name: value for name, value in parameters.items() if value is not None}, path) if parameters["DECIM"] else 0.0
+    delay = (
+        _group_delay({name: value for name, value in parameters.items() if value is not None}, path)
+        if parameters["DECIM"]
+        else 0.0
+    )
     carrier = block.number("$SFO1") or frequency
     reference = block.number("$SF", "$BF1")
     stated = block.list(".SHIFT REFERENCE")
@@ -212,7 +317,9 @@ def _jcamp_fid(path: Path, block: jcampdx.Block, real, imaginary, first, last, f
         # The shift of the first point, the left edge of the spectrum at + half the sweep width.
         reference = (carrier + width / 2 * 1e-6) / (1 + float(stated[3]) * 1e-6)
     if reference is None:
-        notes.append("no frequency at 0 ppm ($SF, $BF1, .SHIFT REFERENCE): the carrier is taken as 0 ppm")
+        notes.append(
+            "no frequency at 0 ppm ($SF, $BF1, .SHIFT REFERENCE): the carrier is taken as 0 ppm"
+        )
     return Fid(
         path,
         (real + 1j * imaginary)[None],

@@ -22,7 +22,14 @@ GYROMAGNETIC_MHz_T = {
     "11B": 13.6630,
 }
 #: Frequencies at 0 ppm relative to 1H of TMS, Xi/100 (same source).
-XI = {"1H": 1.0, "2H": 0.15350609, "13C": 0.25145020, "15N": 0.10136767, "19F": 0.94094011, "31P": 0.40480742}
+XI = {
+    "1H": 1.0,
+    "2H": 0.15350609,
+    "13C": 0.25145020,
+    "15N": 0.10136767,
+    "19F": 0.94094011,
+    "31P": 0.40480742,
+}
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,10 @@ def need(parameters: dict, path: Path, name: str, *, positive: bool = False) -> 
     value = parameters.get(name)
     if not isinstance(value, (int, float)) or not np.isfinite(value) or (positive and value <= 0):
         raise FormatError(
-            path, place=f"parameter {name}", expected="a positive number" if positive else "a number", found="none" if value is None else repr(value)
+            path,
+            place=f"parameter {name}",
+            expected="a positive number" if positive else "a number",
+            found="none" if value is None else repr(value),
         )
     return value
 
@@ -124,5 +134,7 @@ def field_notes(nucleus: str, carrier_MHz: float, parameters: dict) -> list[str]
     if nucleus in XI and other in XI and isinstance(frequency, (int, float)) and frequency > 0:
         ratio = carrier_MHz / frequency * XI[other] / XI[nucleus]
         if abs(ratio - 1) > 1e-3:
-            return [f"SFO1 {carrier_MHz:.3f} MHz ({nucleus}) and SFO2 {frequency:.3f} MHz ({other}) belong to different fields"]
+            return [
+                f"SFO1 {carrier_MHz:.3f} MHz ({nucleus}) and SFO2 {frequency:.3f} MHz ({other}) belong to different fields"
+            ]
     return []

@@ -30,7 +30,11 @@ def read_varian(path: str | os.PathLike) -> Fid:
     try:
         procpar = nmrglue.varian.read_procpar(str(path / "procpar"))
     except Exception as error:  # nmrglue raises whatever its parsing stumbles on
-        raise FormatError(path / "procpar", expected="Varian parameters", found=f"text that cannot be parsed ({error})") from None
+        raise FormatError(
+            path / "procpar",
+            expected="Varian parameters",
+            found=f"text that cannot be parsed ({error})",
+        ) from None
     head = np.frombuffer((path / "fid").read_bytes()[:32].ljust(32, b"\0"), ">i4", 6)
     expected = 32 + int(head[0]) * int(head[5])
     actual = (path / "fid").stat().st_size
@@ -53,7 +57,9 @@ def read_varian(path: str | os.PathLike) -> Fid:
     try:
         _, data = nmrglue.varian.read_fid(str(path / "fid"), as_2d=True)
     except Exception as error:
-        raise FormatError(path / "fid", expected="Varian raw data", found=f"data that cannot be read ({error})") from None
+        raise FormatError(
+            path / "fid", expected="Varian raw data", found=f"data that cannot be read ({error})"
+        ) from None
 
     def number(name: str) -> float | None:
         try:
@@ -62,17 +68,26 @@ def read_varian(path: str | os.PathLike) -> Fid:
             return None
 
     def text(name: str) -> str:
-        return str(procpar[name]["values"][0]) if name in procpar and procpar[name]["values"] else ""
+        return (
+            str(procpar[name]["values"][0]) if name in procpar and procpar[name]["values"] else ""
+        )
 
     width, carrier = number("sw"), number("sfrq")
     for name, value in (("sw", width), ("sfrq", carrier)):
         if not value or value <= 0:
-            raise FormatError(path / "procpar", place=f"parameter {name}", expected="a positive number", found=repr(value))
+            raise FormatError(
+                path / "procpar",
+                place=f"parameter {name}",
+                expected="a positive number",
+                found=repr(value),
+            )
     notes, reference = [], number("reffrq")
     rfl, rfp = number("rfl"), number("rfp")
     if not reference or abs(reference / carrier - 1) > 2e-3:
         reference = carrier
-        if rfl is not None and rfp is not None:  # rfl: reference line from the right edge; rfp: its own frequency
+        if (
+            rfl is not None and rfp is not None
+        ):  # rfl: reference line from the right edge; rfp: its own frequency
             reference = carrier - (width / 2 - rfl + rfp) * 1e-6
         else:
             notes.append("no reference (reffrq, or rfl and rfp): the carrier is taken as 0 ppm")
@@ -86,7 +101,11 @@ def read_varian(path: str | os.PathLike) -> Fid:
     if arrayed and arrayed in procpar:
         values = [float(v) for v in procpar[arrayed]["values"]]
         delays = np.array(values) if len(values) == len(data) else None
-    parameters = {name: (entry["values"][0] if len(entry["values"]) == 1 else entry["values"]) for name, entry in procpar.items() if entry.get("values")}
+    parameters = {
+        name: (entry["values"][0] if len(entry["values"]) == 1 else entry["values"])
+        for name, entry in procpar.items()
+        if entry.get("values")
+    }
     return Fid(
         path,
         data,

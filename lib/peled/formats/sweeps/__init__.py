@@ -11,4 +11,12 @@ from peled.formats.sweeps.jvl import Sweep, read_sweep, read_sweeps
 from peled.formats.sweeps.lifetime import LifetimeLog, read_lifetime
 from peled.formats.sweeps.radiances import Radiances, read_radiances
 
-__all__ = ["LifetimeLog", "Radiances", "Sweep", "read_lifetime", "read_radiances", "read_sweep", "read_sweeps"]
+__all__ = [
+    "LifetimeLog",
+    "Radiances",
+    "Sweep",
+    "read_lifetime",
+    "read_radiances",
+    "read_sweep",
+    "read_sweeps",
+]

@@ -16,8 +16,22 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "power_efficacy": (r"^pe\b", r"power eff", r"lm/w"),
     "current_efficiency": (r"^(ce|le)\b", r"(current|luminous|luminance|cd).{0,3}eff", r"^cd/a"),
     "eqe": (r"\beqe\b", r"external quantum", r"^eta.?ext", r"^η"),
-    "photocurrent": (r"photo.?(diode|current)", r"\bi?.?pd\b", r"detector", r"^ph\b", r"^smu ?b.*i"),
-    "luminance": (r"^lum(inance)?\b", r"\bluminance\b", r"^lumi?$", r"^brightness", r"^l_?v?$", r"^lv\b", r"^l$"),
+    "photocurrent": (
+        r"photo.?(diode|current)",
+        r"\bi?.?pd\b",
+        r"detector",
+        r"^ph\b",
+        r"^smu ?b.*i",
+    ),
+    "luminance": (
+        r"^lum(inance)?\b",
+        r"\bluminance\b",
+        r"^lumi?$",
+        r"^brightness",
+        r"^l_?v?$",
+        r"^lv\b",
+        r"^l$",
+    ),
     "current_density": (r"curr(ent)?[ .]?dens", r"^j\b", r"^j_", r"^jd(ev)?$", r"^cd$", r"\bj$"),
     "voltage": (r"volt", r"^v\b", r"^v_", r"^bias", r"^u$", r"\bv$", r"^vmeas"),
     "current": (r"curr", r"^i\b", r"^i_", r"^amps?\b", r"\bi$", r"^imeas"),
@@ -27,7 +41,14 @@ FACTORS: dict[str, dict[str, float]] = {
     "voltage": {"v": 1.0, "volt": 1.0, "volts": 1.0, "mv": 1e-3},
     "current": {"a": 1.0, "amp": 1.0, "ma": 1e-3, "ua": 1e-6, "na": 1e-9, "pa": 1e-12},
     "current_density": {"macm-2": 1.0, "acm-2": 1e3, "uacm-2": 1e-3, "nacm-2": 1e-6, "am-2": 0.1},
-    "luminance": {"cdm-2": 1.0, "nit": 1.0, "nits": 1.0, "kcdm-2": 1e3, "cdcm-2": 1e4, "fl": 3.4262591},
+    "luminance": {
+        "cdm-2": 1.0,
+        "nit": 1.0,
+        "nits": 1.0,
+        "kcdm-2": 1e3,
+        "cdcm-2": 1e4,
+        "fl": 3.4262591,
+    },
     "eqe": {"%": 0.01, "percent": 0.01, "": 1.0, "1": 1.0, "fraction": 1.0},
     "current_efficiency": {"cda-1": 1.0},
     "power_efficacy": {"lmw-1": 1.0},
@@ -82,7 +103,9 @@ def _headless(table: Table) -> Table:
         units = ["V", "A", "Ohm", "s", ""]
         return Table(
             table.path,
-            tuple(Column(n, u, c.values) for n, u, c in zip(names, units, table.columns, strict=False)),
+            tuple(
+                Column(n, u, c.values) for n, u, c in zip(names, units, table.columns, strict=False)
+            ),
             table.header,
             table.footer,
             table.metadata,
@@ -100,13 +123,28 @@ def _headless(table: Table) -> Table:
 def _buffer_export(table: Table) -> Table:
     """A Keithley 2450 buffer names its columns Reading and Source Value and says in text columns which is volt and which ampere."""
     lower = [name.strip().lower() for name in table.names]
-    source = next((i for i, name in enumerate(lower) if name in ("source value", "source reading", "source")), None)
+    source = next(
+        (i for i, name in enumerate(lower) if name in ("source value", "source reading", "source")),
+        None,
+    )
     if source is None or "reading" not in lower:
         return table
     columns = list(table.columns)
-    for value, unit_names in ((lower.index("reading"), ("unit", "reading unit", "units")), (source, ("source unit", "source units"))):
-        units = next((columns[i] for i, name in enumerate(lower) if name in unit_names and columns[i].values.dtype.kind != "f"), None)
-        word = str(units.values[0]).lower() if units is not None else ("v" if value == source else "a")
+    for value, unit_names in (
+        (lower.index("reading"), ("unit", "reading unit", "units")),
+        (source, ("source unit", "source units")),
+    ):
+        units = next(
+            (
+                columns[i]
+                for i, name in enumerate(lower)
+                if name in unit_names and columns[i].values.dtype.kind != "f"
+            ),
+            None,
+        )
+        word = (
+            str(units.values[0]).lower() if units is not None else ("v" if value == source else "a")
+        )
         if units is not None and len(set(units.values)) > 1:
             raise FormatError(
                 table.path,
@@ -120,8 +158,15 @@ def _buffer_export(table: Table) -> Table:
     for i, name in enumerate(lower):
         if name == "relative time":
             columns[i] = Column("Time", "s", columns[i].values)
-    keep = [column for i, column in enumerate(columns) if i in (lower.index("reading"), source) or identify(column)[0] not in ("voltage", "current")]
-    return Table(table.path, tuple(keep), table.header, table.footer, table.metadata, table.first_line)
+    keep = [
+        column
+        for i, column in enumerate(columns)
+        if i in (lower.index("reading"), source)
+        or identify(column)[0] not in ("voltage", "current")
+    ]
+    return Table(
+        table.path, tuple(keep), table.header, table.footer, table.metadata, table.first_line
+    )
 
 
 def _excel(path: Path):
@@ -134,7 +179,10 @@ def _excel(path: Path):
         book = openpyxl.load_workbook(path, read_only=False, data_only=True)
     except (InvalidFileException, zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
         raise FormatError(
-            path, expected="an Excel workbook (.xlsx)", found=f"a file that does not open ({error})", advice="save it again as .xlsx or .csv"
+            path,
+            expected="an Excel workbook (.xlsx)",
+            found=f"a file that does not open ({error})",
+            advice="save it again as .xlsx or .csv",
         ) from None
     got = 0
     for sheet in book.worksheets:
@@ -144,21 +192,39 @@ def _excel(path: Path):
             got += 1
             yield (sheet.title if len(book.worksheets) > 1 else ""), table
     if not got:
-        raise FormatError(path, expected="a sheet with columns of numbers", found=f"none in {len(book.worksheets)} sheets")
+        raise FormatError(
+            path,
+            expected="a sheet with columns of numbers",
+            found=f"none in {len(book.worksheets)} sheets",
+        )
 
 
 def _sheet_table(path: Path, title: str, rows: list[list]) -> Table | None:
     def is_number(cell) -> bool:
         return isinstance(cell, (int, float)) and not isinstance(cell, bool)
 
-    start = next((i for i in range(len(rows) - 1) if sum(map(is_number, rows[i])) >= 2 and sum(map(is_number, rows[i + 1])) >= 2), None)
+    start = next(
+        (
+            i
+            for i in range(len(rows) - 1)
+            if sum(map(is_number, rows[i])) >= 2 and sum(map(is_number, rows[i + 1])) >= 2
+        ),
+        None,
+    )
     if start is None:
         return None
-    heads_row = next((i for i in range(start - 1, -1, -1) if any(isinstance(cell, str) for cell in rows[i])), None)
+    heads_row = next(
+        (i for i in range(start - 1, -1, -1) if any(isinstance(cell, str) for cell in rows[i])),
+        None,
+    )
     stop = start
     while stop < len(rows) and any(is_number(cell) for cell in rows[stop]):
         stop += 1
-    used = [j for j in range(len(rows[start])) if any(j < len(row) and row[j] is not None for row in rows[start:stop])]
+    used = [
+        j
+        for j in range(len(rows[start]))
+        if any(j < len(row) and row[j] is not None for row in rows[start:stop])
+    ]
     columns = []
     for j in used:
         head = str(rows[heads_row][j] or "") if heads_row is not None else ""
@@ -168,7 +234,9 @@ def _sheet_table(path: Path, title: str, rows: list[list]) -> Table | None:
             if cell is not None and not is_number(cell) and not isinstance(cell, str):
                 cell = str(cell)
             if isinstance(cell, str):
-                number = delimited.parse_number(cell, "," if "," in cell and "." not in cell else ".")
+                number = delimited.parse_number(
+                    cell, "," if "," in cell and "." not in cell else "."
+                )
                 if number is None and cell.strip().lower() not in delimited._MISSING:
                     values = None
                     break
@@ -177,17 +245,33 @@ def _sheet_table(path: Path, title: str, rows: list[list]) -> Table | None:
         if values is not None:
             columns.append(Column(*split_unit(head), np.array(values)))
         else:  # a column of words: kept as text
-            columns.append(Column(*split_unit(head), np.array([str(rows[i][j]) for i in range(start, stop)])))
+            columns.append(
+                Column(*split_unit(head), np.array([str(rows[i][j]) for i in range(start, stop)]))
+            )
     above = rows[: heads_row if heads_row is not None else start]
-    metadata = {str(row[0]).strip().rstrip(":="): str(next((c for c in row[1:] if c is not None), "")) for row in above if row and row[0] is not None}
-    return Table(path, tuple(columns), tuple(" ".join(str(c) for c in row if c is not None) for row in above), (), metadata, start + 1)
+    metadata = {
+        str(row[0]).strip().rstrip(":="): str(next((c for c in row[1:] if c is not None), ""))
+        for row in above
+        if row and row[0] is not None
+    }
+    return Table(
+        path,
+        tuple(columns),
+        tuple(" ".join(str(c) for c in row if c is not None) for row in above),
+        (),
+        metadata,
+        start + 1,
+    )
 
 
 def identify(column: Column) -> tuple[str | None, str]:
     """The quantity of a column by its name, and its unit; units may hide in the name (`J_mA_cm2`, `V_V`)."""
     name, unit = column.name.strip(), column.unit.strip()
     if not unit and (
-        match := re.fullmatch(r"(.+?)[_ ](m?V|[mµunp]?A|[mµun]?A[_ /]?cm-?2|A[_ /]?m-?2|cd[_ /]?m-?2|cd[_ /]?A|lm[_ /]?W|s|min|h|percent|%)", name)
+        match := re.fullmatch(
+            r"(.+?)[_ ](m?V|[mµunp]?A|[mµun]?A[_ /]?cm-?2|A[_ /]?m-?2|cd[_ /]?m-?2|cd[_ /]?A|lm[_ /]?W|s|min|h|percent|%)",
+            name,
+        )
     ):
         name, unit = match[1], match[2].replace("_", " ")
     flat = re.sub(r"[_\s]+", " ", name.lower()).strip()
@@ -198,12 +282,27 @@ def identify(column: Column) -> tuple[str | None, str]:
     for quantity, patterns in _NAMES.items():
         if any(re.search(pattern, flat) for pattern in patterns):
             return quantity, unit
-    return {"v": "voltage", "mv": "voltage", "a": "current", "ma": "current", "ua": "current", "na": "current"}.get(unit_key(unit)), unit
+    return {
+        "v": "voltage",
+        "mv": "voltage",
+        "a": "current",
+        "ma": "current",
+        "ua": "current",
+        "na": "current",
+    }.get(unit_key(unit)), unit
 
 
 def unit_key(unit: str) -> str:
     """A unit in one spelling: `mA/cm²`, `mA cm^-2`, `mA/cm2`, `mA·cm⁻²` are all `macm-2`."""
-    text = unit.lower().replace("µ", "u").replace("μ", "u").replace("²", "2").replace("⁻", "-").replace("−", "-").replace("¹", "1")
+    text = (
+        unit.lower()
+        .replace("µ", "u")
+        .replace("μ", "u")
+        .replace("²", "2")
+        .replace("⁻", "-")
+        .replace("−", "-")
+        .replace("¹", "1")
+    )
     text = re.sub(r"[\s^{}·*().]+", "", text)
     if match := re.fullmatch(r"(.+?)/(.+?)(\d?)", text):
         return f"{match[1]}{match[2]}-{match[3] or '1'}"

@@ -13,7 +13,9 @@ from peled.formats import FormatError
 from peled.formats.delimited import Column, Table
 from peled.formats.sweeps.columns import identify, read_tables, scaled
 
-_COMPLIANCE_BITS = (1 << 3) | (1 << 16)  # status word of the 2400: compliance, range compliance (user's manual, table 18-4)
+_COMPLIANCE_BITS = (1 << 3) | (
+    1 << 16
+)  # status word of the 2400: compliance, range compliance (user's manual, table 18-4)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,12 @@ def read_sweeps(path: str | os.PathLike, *, area_cm2: float | None = None) -> tu
     """
     path = Path(path)
     if area_cm2 is not None and not 0 < area_cm2 < 1e4:
-        raise FormatError(path, expected="a device area in cm² above 0", found=f"{area_cm2:g}", place="parameter area_cm2")
+        raise FormatError(
+            path,
+            expected="a device area in cm² above 0",
+            found=f"{area_cm2:g}",
+            place="parameter area_cm2",
+        )
     found: list[Sweep] = []
     for label, table in read_tables(path):
         for name, columns in _devices(table):
@@ -89,7 +96,9 @@ def read_sweeps(path: str | os.PathLike, *, area_cm2: float | None = None) -> tu
     return tuple(found)
 
 
-def read_sweep(path: str | os.PathLike, *, area_cm2: float | None = None, direction: str = "up") -> Sweep:
+def read_sweep(
+    path: str | os.PathLike, *, area_cm2: float | None = None, direction: str = "up"
+) -> Sweep:
     """The one sweep of a file in the given direction.
 
     Raises
@@ -124,10 +133,14 @@ def _devices(table: Table):
             else:
                 # A second column of the same kind in one device: the one that says it was measured wins.
                 first, second = groups[-1][quantity][0], column
-                if re.search(r"meas|sense", second.name, re.IGNORECASE) and not re.search(r"meas|sense", first.name, re.IGNORECASE):
+                if re.search(r"meas|sense", second.name, re.IGNORECASE) and not re.search(
+                    r"meas|sense", first.name, re.IGNORECASE
+                ):
                     groups[-1][quantity] = (column, unit)
                     continue
-                if re.search(r"meas|sense", first.name, re.IGNORECASE) or re.search(r"source|set|prog", second.name, re.IGNORECASE):
+                if re.search(r"meas|sense", first.name, re.IGNORECASE) or re.search(
+                    r"source|set|prog", second.name, re.IGNORECASE
+                ):
                     continue
                 raise FormatError(
                     table.path,
@@ -142,19 +155,33 @@ def _devices(table: Table):
 
 
 def _area(table: Table) -> float | None:
-    lines = [*table.header, *table.footer, *(f"{key} {value}" for key, value in table.metadata.items())]
+    lines = [
+        *table.header,
+        *table.footer,
+        *(f"{key} {value}" for key, value in table.metadata.items()),
+    ]
     for line in lines:
         if not (word := re.search(r"\barea\b", line.replace("_", " "), re.IGNORECASE)):
             continue
         rest = line[word.end() :]
         unit = re.search(r"(mm|cm|um|µm|μm|m)\s*\^?\s*[2²]", rest)
-        number = re.search(r"[-+]?(\d+[.,]?\d*|\.\d+)(?:[eE][-+]?\d+)?", rest.replace(unit[0], " ") if unit else rest)
+        number = re.search(
+            r"[-+]?(\d+[.,]?\d*|\.\d+)(?:[eE][-+]?\d+)?",
+            rest.replace(unit[0], " ") if unit else rest,
+        )
         if number and (value := float(number[0].replace(",", "."))) > 0:
-            return value * {"mm": 1e-2, "cm": 1.0, "um": 1e-8, "µm": 1e-8, "μm": 1e-8, "m": 1e4}[unit[1] if unit else "cm"]
+            return (
+                value
+                * {"mm": 1e-2, "cm": 1.0, "um": 1e-8, "µm": 1e-8, "μm": 1e-8, "m": 1e4}[
+                    unit[1] if unit else "cm"
+                ]
+            )
     return None
 
 
-def _split(table: Table, label: str, columns: dict[str, tuple[Column, str]], area_cm2: float | None) -> list[Sweep]:
+def _split(
+    table: Table, label: str, columns: dict[str, tuple[Column, str]], area_cm2: float | None
+) -> list[Sweep]:
     path, notes = table.path, []
     place = f"{label or 'column heads'}"
     if "voltage" not in columns:
@@ -219,7 +246,9 @@ def _split(table: Table, label: str, columns: dict[str, tuple[Column, str]], are
                 advice="check sign and dark offset",
             )
     if voltage.size < 3:
-        raise FormatError(path, place=place, expected="at least three bias points", found=f"{voltage.size}")
+        raise FormatError(
+            path, place=place, expected="at least three bias points", found=f"{voltage.size}"
+        )
     compliance = _compliance(columns.get("status"), voltage, density)
     if compliance.any():
         notes.append(f"{int(compliance.sum())} points in compliance")
@@ -227,7 +256,11 @@ def _split(table: Table, label: str, columns: dict[str, tuple[Column, str]], are
     sweeps = []
     for direction, part in _directions(voltage):
         steps = _range_changes(voltage[part], density[part], current_A[part], compliance[part])
-        repeated = np.r_[False, np.abs(np.diff(voltage[part])) < 1e-9] if part.stop - part.start > 1 else np.zeros(1, bool)
+        repeated = (
+            np.r_[False, np.abs(np.diff(voltage[part])) < 1e-9]
+            if part.stop - part.start > 1
+            else np.zeros(1, bool)
+        )
         own = list(notes)
         if steps.any():
             own.append(f"{int(steps.sum())} points at a step between current ranges")
@@ -262,7 +295,9 @@ def _split(table: Table, label: str, columns: dict[str, tuple[Column, str]], are
     return sweeps
 
 
-def _refuse_unfit_area(path: Path, place: str, current_A: np.ndarray, density: np.ndarray, area: float) -> None:
+def _refuse_unfit_area(
+    path: Path, place: str, current_A: np.ndarray, density: np.ndarray, area: float
+) -> None:
     large = np.abs(density) > 0.01 * np.nanmax(np.abs(density))
     if large.any():
         implied = float(np.median(current_A[large] * 1e3 / density[large]))
@@ -276,7 +311,9 @@ def _refuse_unfit_area(path: Path, place: str, current_A: np.ndarray, density: n
             )
 
 
-def _compliance(status: tuple[Column, str] | None, voltage: np.ndarray, density: np.ndarray) -> np.ndarray:
+def _compliance(
+    status: tuple[Column, str] | None, voltage: np.ndarray, density: np.ndarray
+) -> np.ndarray:
     """From the status column where there is one, and from a current that stands still at its maximum while the voltage goes on."""
     found = np.zeros(voltage.size, bool)
     if status is not None:
@@ -286,7 +323,9 @@ def _compliance(status: tuple[Column, str] | None, voltage: np.ndarray, density:
             # A column of 0 and 1 is a flag, not the 24-bit word of a 2400.
             found |= word == 1 if word.max(initial=0) <= 1 else (word & _COMPLIANCE_BITS) > 0
         else:
-            found |= np.array([bool(re.search(r"compl|limit|^c$|^true$", str(v), re.IGNORECASE)) for v in values])
+            found |= np.array(
+                [bool(re.search(r"compl|limit|^c$|^true$", str(v), re.IGNORECASE)) for v in values]
+            )
     top = np.nanmax(np.abs(density))
     flat = (np.abs(np.abs(density) / top - 1) < 2e-4) & (top > 0)
     run = np.flatnonzero(flat)
@@ -311,14 +350,20 @@ def _directions(voltage: np.ndarray):
             extreme = i
         elif sign * (voltage[extreme] - voltage[i]) > threshold:
             # A point measured twice at the turn belongs half to each side.
-            turn = extreme - 1 if extreme > start and abs(voltage[extreme] - voltage[extreme - 1]) < 1e-9 else extreme
+            turn = (
+                extreme - 1
+                if extreme > start and abs(voltage[extreme] - voltage[extreme - 1]) < 1e-9
+                else extreme
+            )
             parts.append((sign, start, turn + 1))
             start, sign, extreme = turn + 1, -sign, i
     parts.append((sign, start, voltage.size))
     return [("up" if s > 0 else "down" if s < 0 else "hold", slice(a, b)) for s, a, b in parts]
 
 
-def _range_changes(voltage: np.ndarray, density: np.ndarray, current_A: np.ndarray, compliance: np.ndarray) -> np.ndarray:
+def _range_changes(
+    voltage: np.ndarray, density: np.ndarray, current_A: np.ndarray, compliance: np.ndarray
+) -> np.ndarray:
     """Points where |I| passes a range end (decades × 1.05 of a 2400) and log|I| steps out of line with its neighbours."""
     found = np.zeros(voltage.size, bool)
     if voltage.size < 9 or not np.isfinite(current_A).all():

@@ -61,7 +61,9 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
     roles: dict[str, tuple[Column, str]] = {}
     for column in table.columns:
         quantity, unit = identify(column)
-        if quantity is None and re.search(r"l/l_?0|norm|relative|intensity|signal|^el\b|counts", column.name, re.IGNORECASE):
+        if quantity is None and re.search(
+            r"l/l_?0|norm|relative|intensity|signal|^el\b|counts", column.name, re.IGNORECASE
+        ):
             quantity = "relative"
         if quantity is None and re.search(r"date|clock", column.name, re.IGNORECASE):
             quantity = "time"
@@ -86,10 +88,20 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
             advice="name it in the head of the column",
         )
     column, unit = roles[which]
-    signal = np.asarray(column.values, float) * (0.01 if unit == "%" else 1.0) if which == "relative" else scaled(path, which, column, unit, notes)
+    signal = (
+        np.asarray(column.values, float) * (0.01 if unit == "%" else 1.0)
+        if which == "relative"
+        else scaled(path, which, column, unit, notes)
+    )
     bad = np.flatnonzero(~np.isfinite(signal))
     if bad.size:
-        raise FormatError(path, place=f"line {table.first_line + bad[0]}", expected="a number", found="none", advice="fill or remove the row")
+        raise FormatError(
+            path,
+            place=f"line {table.first_line + bad[0]}",
+            expected="a number",
+            found="none",
+            advice="fill or remove the row",
+        )
     back = np.flatnonzero(np.diff(time) <= 0)
     if back.size:
         i = int(back[0])
@@ -129,19 +141,34 @@ def _times(path: Path, column: Column, unit: str, asked: str | None, first_line:
         return np.asarray(column.values, float) * FACTORS["time"][unit_key(unit)]
     stamps = []
     for i, text in enumerate(column.values):
-        for form in (None, "%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%H:%M:%S"):
+        for form in (
+            None,
+            "%d/%m/%Y %H:%M:%S",
+            "%d.%m.%Y %H:%M:%S",
+            "%Y/%m/%d %H:%M:%S",
+            "%H:%M:%S",
+        ):
             try:
-                stamps.append(datetime.fromisoformat(text) if form is None else datetime.strptime(text, form))
+                stamps.append(
+                    datetime.fromisoformat(text) if form is None else datetime.strptime(text, form)
+                )
                 break
             except ValueError:
                 continue
         else:
-            raise FormatError(path, place=f"line {first_line + i}", expected="a clock stamp such as 2020-05-17 14:03:00", found=repr(text))
+            raise FormatError(
+                path,
+                place=f"line {first_line + i}",
+                expected="a clock stamp such as 2020-05-17 14:03:00",
+                found=repr(text),
+            )
     return np.array([(stamp - stamps[0]).total_seconds() for stamp in stamps])
 
 
 def _stated(table: Table, pattern: str) -> float | None:
     for key, value in table.metadata.items():
-        if re.search(pattern, key, re.IGNORECASE) and (match := re.match(r"\s*([-+]?\d+[.,]?\d*(?:[eE][-+]?\d+)?)", value)):
+        if re.search(pattern, key, re.IGNORECASE) and (
+            match := re.match(r"\s*([-+]?\d+[.,]?\d*(?:[eE][-+]?\d+)?)", value)
+        ):
             return float(match[1].replace(",", "."))
     return None

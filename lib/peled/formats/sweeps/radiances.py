@@ -59,20 +59,50 @@ def read_radiances(path: str | os.PathLike) -> Radiances:
         row = [delimited.parse_number(cell, decimal) for cell in cells[1:]]
         if match and None not in row:
             if values and len(row) != len(values[0]):
-                raise FormatError(path, place=f"line {number}", expected=f"{len(values[0])} values", found=f"{len(row)}", advice="mend or remove the line")
+                raise FormatError(
+                    path,
+                    place=f"line {number}",
+                    expected=f"{len(values[0])} values",
+                    found=f"{len(row)}",
+                    advice="mend or remove the line",
+                )
             wavelength.append(float(match[1].replace(",", ".")))
             values.append(row)
         elif not match:
             head[cells[0]] = tuple(cells[1:])
     if len(values) < 5:
-        raise FormatError(path, expected="rows that begin with a wavelength in nm", found=f"{len(values)}", advice="export with spectral data")
+        raise FormatError(
+            path,
+            expected="rows that begin with a wavelength in nm",
+            found=f"{len(values)}",
+            advice="export with spectral data",
+        )
     order = np.argsort(wavelength)
-    luminance = next((head[key] for key in head if re.fullmatch(r"L_?v\b.*|Luminance.*", key, re.IGNORECASE)), None)
+    luminance = next(
+        (head[key] for key in head if re.fullmatch(r"L_?v\b.*|Luminance.*", key, re.IGNORECASE)),
+        None,
+    )
     lum = None
     if luminance is not None:
         parsed = [delimited.parse_number(cell, decimal) for cell in luminance]
-        lum = np.array(parsed, float) if None not in parsed and len(parsed) == len(values[0]) else None
+        lum = (
+            np.array(parsed, float)
+            if None not in parsed and len(parsed) == len(values[0])
+            else None
+        )
     labels = next(
-        (head[key] for key in head if re.search(r"data.?name|sample|^no\.?$|comment", key, re.IGNORECASE)), tuple(str(i + 1) for i in range(len(values[0])))
+        (
+            head[key]
+            for key in head
+            if re.search(r"data.?name|sample|^no\.?$|comment", key, re.IGNORECASE)
+        ),
+        tuple(str(i + 1) for i in range(len(values[0]))),
     )
-    return Radiances(path, np.array(wavelength)[order], np.array(values, float)[order].T.copy(), lum, tuple(labels), head)
+    return Radiances(
+        path,
+        np.array(wavelength)[order],
+        np.array(values, float)[order].T.copy(),
+        lum,
+        tuple(labels),
+        head,
+    )

@@ -46,9 +46,14 @@ class Receiver:
 
     def times(self) -> np.ndarray:
         """Times at which the digitiser looks, seconds after the receiver opens."""
-        return np.arange(self.points * OVERSAMPLING) / (self.sweep_Hz * OVERSAMPLING) + self.dead_time_s
+        return (
+            np.arange(self.points * OVERSAMPLING) / (self.sweep_Hz * OVERSAMPLING)
+            + self.dead_time_s
+        )
 
-    def store(self, signal: np.ndarray, rng: np.random.Generator, *, step: float | None = None) -> np.ndarray:
+    def store(
+        self, signal: np.ndarray, rng: np.random.Generator, *, step: float | None = None
+    ) -> np.ndarray:
         """Digitise, filter, decimate.
 
         Parameters
@@ -67,11 +72,17 @@ class Receiver:
         taps = firwin(TAPS, 0.96 / OVERSAMPLING, window=("kaiser", 9.0))
         fine_noise = self.noise / np.sqrt(np.sum(taps**2))
         time = self.times() - self.dead_time_s
-        analogue = signal * np.exp(1j * np.deg2rad(self.phase_deg)) + self.ring_down * abs(signal[0]) * np.exp(-time / self.ring_time_s)
-        analogue = analogue + fine_noise * (rng.standard_normal(len(signal)) + 1j * rng.standard_normal(len(signal)))
+        analogue = signal * np.exp(1j * np.deg2rad(self.phase_deg)) + self.ring_down * abs(
+            signal[0]
+        ) * np.exp(-time / self.ring_time_s)
+        analogue = analogue + fine_noise * (
+            rng.standard_normal(len(signal)) + 1j * rng.standard_normal(len(signal))
+        )
         # Signal averaging rounds in units of the sum of scans: a step well below the noise, as on any healthy instrument.
         step = step or fine_noise / 8
         digital = np.rint(analogue.real / step) + 1j * np.rint(analogue.imag / step)
         size = 2 ** int(np.ceil(np.log2(len(digital) + TAPS)))
-        filtered = np.fft.ifft(np.fft.fft(digital, size) * np.fft.fft(taps, size))[: len(digital) : OVERSAMPLING]
+        filtered = np.fft.ifft(np.fft.fft(digital, size) * np.fft.fft(taps, size))[
+            : len(digital) : OVERSAMPLING
+        ]
         return np.rint(filtered.real) + 1j * np.rint(filtered.imag)

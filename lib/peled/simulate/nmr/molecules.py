@@ -57,7 +57,10 @@ def main(folder: Path | None = None) -> None:
                 }
                 for i, a in enumerate(molecule.GetAtoms())
             ],
-            "bonds": [[b.GetBeginAtomIdx(), b.GetEndAtomIdx(), int(b.GetBondTypeAsDouble())] for b in molecule.GetBonds()],
+            "bonds": [
+                [b.GetBeginAtomIdx(), b.GetEndAtomIdx(), int(b.GetBondTypeAsDouble())]
+                for b in molecule.GetBonds()
+            ],
         }
         drawing = rdMolDraw2D.MolDraw2DSVG(420, 260)
         for index, label in labels.items():

@@ -42,13 +42,27 @@ class Site:
     t1rho_s: float
 
 
-def rotor_echoes(anisotropy_ppm: float, asymmetry: float, frequency_MHz: float, mas_rate_Hz: float, steps: int, *, orientations: int = 240) -> np.ndarray:
+def rotor_echoes(
+    anisotropy_ppm: float,
+    asymmetry: float,
+    frequency_MHz: float,
+    mas_rate_Hz: float,
+    steps: int,
+    *,
+    orientations: int = 240,
+) -> np.ndarray:
     """Powder signal over one rotor period at `steps` equidistant times: periodic, 1 at time zero."""
     if abs(anisotropy_ppm) < 1e-9:
         return np.ones(steps, complex)
     fine = 8 * steps
     angle = 2 * np.pi * np.arange(fine) / fine
-    field = np.array([np.sin(MAGIC_ANGLE) * np.cos(angle), -np.sin(MAGIC_ANGLE) * np.sin(angle), np.full(fine, np.cos(MAGIC_ANGLE))])
+    field = np.array(
+        [
+            np.sin(MAGIC_ANGLE) * np.cos(angle),
+            -np.sin(MAGIC_ANGLE) * np.sin(angle),
+            np.full(fine, np.cos(MAGIC_ANGLE)),
+        ]
+    )
     # Fibonacci points on the sphere for the tensor's z axis, golden turns about it; the rotor phase is averaged as well.
     index = np.arange(orientations) + 0.5
     beta, alpha = np.arccos(1 - 2 * index / orientations), np.pi * (1 + 5**0.5) * index
@@ -61,8 +75,15 @@ def rotor_echoes(anisotropy_ppm: float, asymmetry: float, frequency_MHz: float, 
         z2 = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
         turned = z1 @ y @ z2
         tensor = turned @ np.diag(principal) @ turned.T
-        offset = np.einsum("it,ij,jt->t", field, tensor, field) * frequency_MHz  # Hz at each rotor angle
-        phase = np.concatenate([[0.0], np.cumsum(0.5 * (offset + np.roll(offset, -1)))]) * 2 * np.pi / (mas_rate_Hz * fine)
+        offset = (
+            np.einsum("it,ij,jt->t", field, tensor, field) * frequency_MHz
+        )  # Hz at each rotor angle
+        phase = (
+            np.concatenate([[0.0], np.cumsum(0.5 * (offset + np.roll(offset, -1)))])
+            * 2
+            * np.pi
+            / (mas_rate_Hz * fine)
+        )
         phase -= np.linspace(0, phase[-1], fine + 1)  # the isotropic part of a finite sum
         wave = np.exp(1j * phase[:fine])
         # Average over the rotor's starting phase: correlation of the wave with itself.
@@ -82,15 +103,27 @@ def polarised(site: Site, contact_s: float) -> float:
     return carbon
 
 
-def decay(time_s: np.ndarray, sites: list[Site], *, contact_s: float, mas_rate_Hz: float, carrier_ppm: float, reference_MHz: float) -> np.ndarray:
+def decay(
+    time_s: np.ndarray,
+    sites: list[Site],
+    *,
+    contact_s: float,
+    mas_rate_Hz: float,
+    carrier_ppm: float,
+    reference_MHz: float,
+) -> np.ndarray:
     """Signal of all sites; amplitude at time zero is the polarised amount."""
     step = time_s[1] - time_s[0]
     per_turn = round(1 / (mas_rate_Hz * step))
     if abs(per_turn * step * mas_rate_Hz - 1) > 1e-9:
-        raise ValueError(f"time step: expected a whole fraction of the rotor period {1 / mas_rate_Hz:g} s, found {step:g} s")
+        raise ValueError(
+            f"time step: expected a whole fraction of the rotor period {1 / mas_rate_Hz:g} s, found {step:g} s"
+        )
     total = np.zeros(len(time_s), complex)
     for site in sites:
-        echoes = rotor_echoes(site.anisotropy_ppm, site.asymmetry, reference_MHz, mas_rate_Hz, per_turn)
+        echoes = rotor_echoes(
+            site.anisotropy_ppm, site.asymmetry, reference_MHz, mas_rate_Hz, per_turn
+        )
         echoes = np.roll(echoes, -round(time_s[0] / step))
         line = np.exp(
             2j * np.pi * (site.shift_ppm - carrier_ppm) * reference_MHz * time_s

@@ -23,12 +23,29 @@ class Spins:
 
     def moved(self, shifts=None, couplings=None, widths=None) -> Spins:
         """The same system with some shifts added, couplings replaced and widths added."""
-        shift = np.array(self.shifts_ppm) + np.array(shifts if shifts is not None else np.zeros(len(self.shifts_ppm)))
-        width = np.array(self.widths_Hz) + np.array(widths if widths is not None else np.zeros(len(self.widths_Hz)))
-        return replace(self, shifts_ppm=tuple(shift), couplings_Hz={**self.couplings_Hz, **(couplings or {})}, widths_Hz=tuple(width))
+        shift = np.array(self.shifts_ppm) + np.array(
+            shifts if shifts is not None else np.zeros(len(self.shifts_ppm))
+        )
+        width = np.array(self.widths_Hz) + np.array(
+            widths if widths is not None else np.zeros(len(self.widths_Hz))
+        )
+        return replace(
+            self,
+            shifts_ppm=tuple(shift),
+            couplings_Hz={**self.couplings_Hz, **(couplings or {})},
+            widths_Hz=tuple(width),
+        )
 
 
-def decay(time_s: np.ndarray, free: Spins, bound: Spins | None, fraction_bound: float, k_off_s: float, carrier_ppm: float, reference_MHz: float) -> np.ndarray:
+def decay(
+    time_s: np.ndarray,
+    free: Spins,
+    bound: Spins | None,
+    fraction_bound: float,
+    k_off_s: float,
+    carrier_ppm: float,
+    reference_MHz: float,
+) -> np.ndarray:
     """Signal of one spin system that exchanges between two states; amplitude at time zero is the number of spins.
 
     Parameters
@@ -41,7 +58,11 @@ def decay(time_s: np.ndarray, free: Spins, bound: Spins | None, fraction_bound: 
         Rate of leaving it.
     """
     n = len(free.shifts_ppm)
-    states = [(free, 1.0)] if bound is None or fraction_bound <= 0 else [(free, 1 - fraction_bound), (bound, fraction_bound)]
+    states = (
+        [(free, 1.0)]
+        if bound is None or fraction_bound <= 0
+        else [(free, 1 - fraction_bound), (bound, fraction_bound)]
+    )
     blocks = [_blocks(state, carrier_ppm, reference_MHz) for state, _ in states]
     k_on = k_off_s * fraction_bound / (1 - fraction_bound) if len(states) == 2 else 0.0
     step = time_s[1] - time_s[0]
@@ -55,7 +76,12 @@ def decay(time_s: np.ndarray, free: Spins, bound: Spins | None, fraction_bound: 
             generator, start, detect = liouvillians[0], ladder.astype(complex), ladder
         else:
             one = np.eye(size)
-            generator = np.block([[liouvillians[0] - k_on * one, k_off_s * one], [k_on * one, liouvillians[1] - k_off_s * one]])
+            generator = np.block(
+                [
+                    [liouvillians[0] - k_on * one, k_off_s * one],
+                    [k_on * one, liouvillians[1] - k_off_s * one],
+                ]
+            )
             start = np.concatenate([states[0][1] * ladder, states[1][1] * ladder]).astype(complex)
             detect = np.concatenate([ladder, ladder])
         if time_s[0]:
@@ -94,7 +120,10 @@ def _blocks(state: Spins, carrier_ppm: float, reference_MHz: float):
 
     z = [operator("z", i) for i in range(n)]
     raise_ = [operator("+", i) for i in range(n)]
-    hamiltonian = sum(2 * np.pi * (shift - carrier_ppm) * reference_MHz * z[i] for i, shift in enumerate(state.shifts_ppm))
+    hamiltonian = sum(
+        2 * np.pi * (shift - carrier_ppm) * reference_MHz * z[i]
+        for i, shift in enumerate(state.shifts_ppm)
+    )
     for (i, j), coupling in state.couplings_Hz.items():
         flip = 0.5 * (raise_[i] @ raise_[j].T + raise_[i].T @ raise_[j])
         hamiltonian = hamiltonian + 2 * np.pi * coupling * (z[i] @ z[j] + flip)
@@ -107,24 +136,47 @@ def _blocks(state: Spins, carrier_ppm: float, reference_MHz: float):
         commutator = np.kron(a, np.eye(len(lower))) - np.kron(np.eye(len(upper)), b.T)
         # Coherences in which a spin is flipped decay with that spin's rate.
         differs = spins_up[:, upper][:, :, None] != spins_up[:, lower][:, None, :]
-        rate = np.einsum("i,iab->ab", np.pi * np.array(state.widths_Hz), differs.astype(float)).ravel()
+        rate = np.einsum(
+            "i,iab->ab", np.pi * np.array(state.widths_Hz), differs.astype(float)
+        ).ravel()
         ladder = sum(m[np.ix_(upper, lower)] for m in raise_).ravel()
         found.append((1j * commutator - np.diag(rate), ladder))
     return found
 
 
 def exponential(
-    time_s: np.ndarray, shift_ppm: float, protons: float, width_Hz: float, carrier_ppm: float, reference_MHz: float, *, gauss_Hz: float = 0.0
+    time_s: np.ndarray,
+    shift_ppm: float,
+    protons: float,
+    width_Hz: float,
+    carrier_ppm: float,
+    reference_MHz: float,
+    *,
+    gauss_Hz: float = 0.0,
 ) -> np.ndarray:
     """An uncoupled line with Lorentzian and Gaussian decay."""
     t = time_s
-    return protons * np.exp(2j * np.pi * (shift_ppm - carrier_ppm) * reference_MHz * t - np.pi * width_Hz * t - (np.pi * gauss_Hz * t) ** 2 / (4 * np.log(2)))
+    return protons * np.exp(
+        2j * np.pi * (shift_ppm - carrier_ppm) * reference_MHz * t
+        - np.pi * width_Hz * t
+        - (np.pi * gauss_Hz * t) ** 2 / (4 * np.log(2))
+    )
 
 
-def chd2(time_s: np.ndarray, shift_ppm: float, protons: float, coupling_Hz: float, width_Hz: float, carrier_ppm: float, reference_MHz: float) -> np.ndarray:
+def chd2(
+    time_s: np.ndarray,
+    shift_ppm: float,
+    protons: float,
+    coupling_Hz: float,
+    width_Hz: float,
+    carrier_ppm: float,
+    reference_MHz: float,
+) -> np.ndarray:
     """Residual CHD2 of a deuterated methyl: coupled to two spins 1."""
     modulation = (1 + 2 * np.cos(2 * np.pi * coupling_Hz * time_s)) ** 2 / 9
-    return exponential(time_s, shift_ppm, protons, width_Hz, carrier_ppm, reference_MHz) * modulation
+    return (
+        exponential(time_s, shift_ppm, protons, width_Hz, carrier_ppm, reference_MHz) * modulation
+    )
 
 
 def bound_fractions(lead_M: float, ligands_M: list[float], constants: list[float]) -> list[float]:
@@ -133,7 +185,14 @@ def bound_fractions(lead_M: float, ligands_M: list[float], constants: list[float
         return [0.0] * len(ligands_M)
 
     def surplus(free: float) -> float:
-        return free + sum(total * k * free / (1 + k * free) for total, k in zip(ligands_M, constants, strict=True)) - lead_M
+        return (
+            free
+            + sum(
+                total * k * free / (1 + k * free)
+                for total, k in zip(ligands_M, constants, strict=True)
+            )
+            - lead_M
+        )
 
     free = brentq(surplus, 0.0, lead_M, xtol=1e-15)
     return [k * free / (1 + k * free) for k in constants]

@@ -34,9 +34,18 @@ class Ensemble:
 def gaps(ensemble: Ensemble) -> tuple[np.ndarray, np.ndarray]:
     """Gaps of the crystals in eV and their weights by volume, (k,) each."""
     x, w = np.polynomial.hermite_e.hermegauss(ensemble.nodes)
-    edge, bromide = np.meshgrid(ensemble.edge_nm + ensemble.edge_sd_nm * x, ensemble.bromide + ensemble.bromide_sd * x, indexing="ij")
+    edge, bromide = np.meshgrid(
+        ensemble.edge_nm + ensemble.edge_sd_nm * x,
+        ensemble.bromide + ensemble.bromide_sd * x,
+        indexing="ij",
+    )
     weight = np.outer(w, w) * np.maximum(edge, 1.0) ** 3 * (edge > 3.0)
-    confinement = 3 * (np.pi * 1.054571817e-34) ** 2 / (2 * ensemble.exciton_mass * 9.1093837e-31 * (np.maximum(edge, 3.0) * 1e-9) ** 2) / 1.602176634e-19
+    confinement = (
+        3
+        * (np.pi * 1.054571817e-34) ** 2
+        / (2 * ensemble.exciton_mass * 9.1093837e-31 * (np.maximum(edge, 3.0) * 1e-9) ** 2)
+        / 1.602176634e-19
+    )
     gap = 1.57 + 0.39 * bromide + 0.33 * bromide**2 + confinement + ensemble.offset_eV
     return gap.ravel(), (weight / weight.sum()).ravel()
 
@@ -49,7 +58,9 @@ def line_absorption(grid_eV: np.ndarray, ensemble: Ensemble) -> np.ndarray:
     for level in (1, 2, 3, 4):
         strength[np.argmin(np.abs(fine + eb / level**2))] += 2 * eb / level**3 / 0.001
     above = fine > 0
-    strength[above] += 1 / -np.expm1(-2 * np.pi * np.sqrt(eb / fine[above]))  # Sommerfeld factor × root density
+    strength[above] += 1 / -np.expm1(
+        -2 * np.pi * np.sqrt(eb / fine[above])
+    )  # Sommerfeld factor × root density
     kernel_axis = np.arange(-0.25, 0.2501, 0.001)
     kernel = np.exp(-0.5 * (kernel_axis / ensemble.width_eV) ** 2)
     smooth = np.convolve(strength, kernel / kernel.sum(), mode="same")
@@ -74,7 +85,11 @@ def emission(energy_eV: np.ndarray, ensemble: Ensemble) -> np.ndarray:
     offset = np.arange(-0.45, 0.6, 0.001)
     one = line_absorption(offset, ensemble)
     e = energy_eV[None, :]
-    spectra = np.interp(e - gap[:, None], offset, one, left=0) * e**2 * np.exp(-(e - gap[:, None]) / KT_EV)
+    spectra = (
+        np.interp(e - gap[:, None], offset, one, left=0)
+        * e**2
+        * np.exp(-(e - gap[:, None]) / KT_EV)
+    )
     spectra /= np.trapezoid(spectra, energy_eV, axis=1)[:, None]
     return weight @ spectra
 

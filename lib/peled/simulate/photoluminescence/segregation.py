@@ -64,7 +64,9 @@ def spectra(
         for centre, weight in ((home, bright * (1 - part)), (red, bright * part)):
             # Crystals binned by energy to 0.5 meV, each with its own Lorentz-Gauss line.
             grid = np.arange(1.6, 2.15, 0.0005)
-            amount = np.histogram(centre, bins=np.append(grid, grid[-1] + 0.0005) - 0.00025, weights=weight)[0]
+            amount = np.histogram(
+                centre, bins=np.append(grid, grid[-1] + 0.0005) - 0.00025, weights=weight
+            )[0]
             use = amount > 0
             u = (energy[:, None] - grid[use]) / width_eV
             main += (0.92 * np.exp(-0.5 * u * u) + 0.08 / (1 + u * u) ** 2) @ amount[use]

@@ -51,7 +51,13 @@ def response(wavelength_nm: np.ndarray) -> np.ndarray:
 
 
 def runs(
-    rng: np.random.Generator, wavelength_nm: np.ndarray, emission: np.ndarray, self_absorbed: np.ndarray, plqy: float, film: Film, laser_photons: float
+    rng: np.random.Generator,
+    wavelength_nm: np.ndarray,
+    emission: np.ndarray,
+    self_absorbed: np.ndarray,
+    plqy: float,
+    film: Film,
+    laser_photons: float,
 ) -> dict[str, np.ndarray]:
     """Counts (n,) of the empty, indirect and direct run.
 
@@ -77,7 +83,11 @@ def runs(
     out = plqy * seen / (1 - once_more)
     wall = 0.055  # share of wall light that the film absorbs
     a = film.absorptance
-    budget = {"empty": (1.0, 0.0), "indirect": (1 - wall, wall), "direct": ((1 - a) * (1 - wall), a + (1 - a) * wall)}
+    budget = {
+        "empty": (1.0, 0.0),
+        "indirect": (1 - wall, wall),
+        "direct": ((1 - a) * (1 - wall), a + (1 - a) * wall),
+    }
     counts = {}
     for run, (laser, absorbed) in budget.items():
         stray = 1.5e-6 * laser * np.exp(-(w - 405) / 160) * (w > 412)

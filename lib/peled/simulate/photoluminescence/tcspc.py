@@ -15,18 +15,36 @@ def response_delays(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def trapped_lifetimes(
-    rng: np.random.Generator, count: int, radiative_ns: float, trap_ns: float, mean_traps: float, quench_ns: float = np.inf, quenched: float = 0.0
+    rng: np.random.Generator,
+    count: int,
+    radiative_ns: float,
+    trap_ns: float,
+    mean_traps: float,
+    quench_ns: float = np.inf,
+    quenched: float = 0.0,
 ) -> np.ndarray:
     """Lifetimes in ns of crystals with a Poisson number of traps (P. P. Infelta, M. Grätzel, J. Phys. Chem. 83 (1979)
     78 kinetics), a share `quenched` of which also loses carriers to an interface, weighted by the photons they give."""
     traps = rng.poisson(mean_traps, count)
-    rate = 1 / radiative_ns + traps / trap_ns + np.where(rng.random(count) < quenched, 1 / quench_ns, 0.0)
+    rate = (
+        1 / radiative_ns
+        + traps / trap_ns
+        + np.where(rng.random(count) < quenched, 1 / quench_ns, 0.0)
+    )
     lifetime = 1 / rate
     # A crystal emits in proportion to its lifetime: keep it with that probability.
     return lifetime[rng.random(count) < lifetime / radiative_ns]
 
 
-def histogram(rng: np.random.Generator, bins: int, bin_ns: float, cycles: int, photons: int, lifetimes: np.ndarray, dark_per_bin: float) -> np.ndarray:
+def histogram(
+    rng: np.random.Generator,
+    bins: int,
+    bin_ns: float,
+    cycles: int,
+    photons: int,
+    lifetimes: np.ndarray,
+    dark_per_bin: float,
+) -> np.ndarray:
     """Histogram of the first photon of each excitation cycle; `photons` is the mean number that reach the detector."""
     count = rng.poisson(photons)
     t = rng.exponential(rng.choice(lifetimes, count)) + response_delays(rng, count)
@@ -35,24 +53,42 @@ def histogram(rng: np.random.Generator, bins: int, bin_ns: float, cycles: int, p
     first = np.ones(count, dtype=bool)
     first[1:] = cycle[order][1:] != cycle[order][:-1]
     kept = t[order][first]
-    return np.histogram(kept, bins=np.arange(bins + 1) * bin_ns)[0] + rng.poisson(dark_per_bin, bins)
+    return np.histogram(kept, bins=np.arange(bins + 1) * bin_ns)[0] + rng.poisson(
+        dark_per_bin, bins
+    )
 
 
-def response_histogram(rng: np.random.Generator, bins: int, bin_ns: float, photons: int, dark_per_bin: float) -> np.ndarray:
+def response_histogram(
+    rng: np.random.Generator, bins: int, bin_ns: float, photons: int, dark_per_bin: float
+) -> np.ndarray:
     """The response as it is recorded on a scatterer."""
-    return np.histogram(response_delays(rng, photons), bins=np.arange(bins + 1) * bin_ns)[0] + rng.poisson(dark_per_bin, bins)
+    return np.histogram(response_delays(rng, photons), bins=np.arange(bins + 1) * bin_ns)[
+        0
+    ] + rng.poisson(dark_per_bin, bins)
 
 
-def mean_lifetime(radiative_ns: float, trap_ns: float, mean_traps: float, quench_ns: float = np.inf, quenched: float = 0.0) -> float:
+def mean_lifetime(
+    radiative_ns: float,
+    trap_ns: float,
+    mean_traps: float,
+    quench_ns: float = np.inf,
+    quenched: float = 0.0,
+) -> float:
     """Amplitude-weighted mean lifetime of `trapped_lifetimes`, summed over numbers of traps: the truth to be found."""
     n = np.arange(0, 60)
-    weight = np.exp(n * np.log(max(mean_traps, 1e-300)) - mean_traps - np.array([sum(np.log(np.arange(1, k + 1))) for k in n]))
+    weight = np.exp(
+        n * np.log(max(mean_traps, 1e-300))
+        - mean_traps
+        - np.array([sum(np.log(np.arange(1, k + 1))) for k in n])
+    )
     plain = 1 / (1 / radiative_ns + n / trap_ns)
     fast = 1 / (1 / radiative_ns + n / trap_ns + 1 / quench_ns)
     return float(weight @ ((1 - quenched) * plain + quenched * fast))
 
 
-def phu_file(curves: list[np.ndarray], bin_ns: float, sync_Hz: float, seconds: float, comment: str) -> bytes:
+def phu_file(
+    curves: list[np.ndarray], bin_ns: float, sync_Hz: float, seconds: float, comment: str
+) -> bytes:
     """Histograms as a PicoQuant .phu file (unified tags, version 1.0)."""
 
     def tag(name: str, kind: int, value: bytes, index: int = -1, extra: bytes = b"") -> bytes:

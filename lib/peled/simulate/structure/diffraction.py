@@ -13,7 +13,9 @@ LINES_A = ((1.5405929, 2 / 3), (1.5444274, 1 / 3))
 RADIUS_MM = 240.0
 
 
-def pair_histograms(a_A: float, mean_nm: float, sd_nm: float, bin_A: float = 0.01) -> tuple[np.ndarray, dict]:
+def pair_histograms(
+    a_A: float, mean_nm: float, sd_nm: float, bin_A: float = 0.01
+) -> tuple[np.ndarray, dict]:
     """Numbers of pairs at each distance for lead, halide and cation sites, averaged over the distribution of edges."""
     cells = np.arange(1, int((mean_nm + 4 * sd_nm) * 10 / a_A) + 2)
     weight = np.exp(-0.5 * ((cells * a_A / 10 - mean_nm) / sd_nm) ** 2)
@@ -25,7 +27,11 @@ def pair_histograms(a_A: float, mean_nm: float, sd_nm: float, bin_A: float = 0.0
     pairs = np.einsum("n,ni,nj,nk->ijk", weight, overlap, overlap, overlap, optimize=True).ravel()
     grid = np.stack(np.meshgrid(i, i, i, indexing="ij"), axis=-1).reshape(-1, 3)
     grid, pairs = grid[pairs > 0], pairs[pairs > 0]
-    sites = {"Pb": [(0, 0, 0)], "X": [(0.5, 0, 0), (0, 0.5, 0), (0, 0, 0.5)], "MA": [(0.5, 0.5, 0.5)]}
+    sites = {
+        "Pb": [(0, 0, 0)],
+        "X": [(0.5, 0, 0), (0, 0.5, 0), (0, 0, 0.5)],
+        "MA": [(0.5, 0.5, 0.5)],
+    }
     bins = int((top + 1) * a_A * np.sqrt(3) / bin_A) + 2
     found = {}
     names = list(sites)
@@ -36,13 +42,19 @@ def pair_histograms(a_A: float, mean_nm: float, sd_nm: float, bin_A: float = 0.0
                 for two in sites[second]:
                     r = a_A / bin_A * np.linalg.norm(grid + np.array(two) - np.array(one), axis=1)
                     low = r.astype(int)
-                    part = (r - low) * pairs  # shared between the two nearest bins: distances stay right on average
-                    histogram += np.bincount(low, pairs - part, bins) + np.bincount(low + 1, part, bins)
+                    part = (
+                        (r - low) * pairs
+                    )  # shared between the two nearest bins: distances stay right on average
+                    histogram += np.bincount(low, pairs - part, bins) + np.bincount(
+                        low + 1, part, bins
+                    )
             found[first, second] = histogram * (1 if first == second else 2)
     return bin_A * np.arange(bins), found
 
 
-def debye_intensity(q_A: np.ndarray, a_A: float, mean_nm: float, sd_nm: float, x_br: float) -> np.ndarray:
+def debye_intensity(
+    q_A: np.ndarray, a_A: float, mean_nm: float, sd_nm: float, x_br: float
+) -> np.ndarray:
     """Intensity of a powder of cubes per unit solid angle, up to a factor, at scattering vectors q = 4 pi sin(theta)/lambda."""
     import gemmi
 
@@ -51,7 +63,11 @@ def debye_intensity(q_A: np.ndarray, a_A: float, mean_nm: float, sd_nm: float, x
 
     def amplitude(element: str) -> np.ndarray:
         fp, fpp = gemmi.cromer_liberman(z=gemmi.Element(element).atomic_number, energy=8047.8)
-        return np.array([gemmi.Element(element).it92.calculate_sf(stol2=s) for s in s2]) + fp + 1j * fpp
+        return (
+            np.array([gemmi.Element(element).it92.calculate_sf(stol2=s) for s in s2])
+            + fp
+            + 1j * fpp
+        )
 
     factors = {
         "Pb": amplitude("Pb") * np.exp(-1.5 * s2),
@@ -66,7 +82,9 @@ def debye_intensity(q_A: np.ndarray, a_A: float, mean_nm: float, sd_nm: float, x
         at_zero = histogram[0]
         over_r = np.where(r > 0, histogram / np.maximum(r, r[1]), 0.0)
         sine = -np.fft.rfft(over_r, n).imag
-        total += (factors[first] * factors[second].conj()).real * (at_zero + np.interp(q_A, fine_q, sine) / q_A)
+        total += (factors[first] * factors[second].conj()).real * (
+            at_zero + np.interp(q_A, fine_q, sine) / q_A
+        )
     return np.maximum(total, 0)
 
 
@@ -104,7 +122,9 @@ def film_pattern(
     signal = np.interp(true, fine, np.convolve(total, kernel / kernel.sum(), "same"))
     # The small-angle rise of the cubes is left to the background here; the lines carry peak_counts.
     signal *= peak_counts / signal[(x > 13) & (x < 32)].max()
-    return signal + background_counts * (0.35 + 1.2 * np.exp(-(x - 5) / 9) + 0.45 * np.exp(-0.5 * ((x - 22.5) / 6) ** 2))
+    return signal + background_counts * (
+        0.35 + 1.2 * np.exp(-(x - 5) / 9) + 0.45 * np.exp(-0.5 * ((x - 22.5) / 6) ** 2)
+    )
 
 
 def standard_pattern(
@@ -121,13 +141,40 @@ def standard_pattern(
     from scipy.special import voigt_profile
 
     x = np.asarray(two_theta_deg, float)
-    lines = {1: 54, 2: 100, 3: 41, 4: 22, 5: 45, 6: 23, 8: 7, 9: 22, 10: 15, 11: 9, 12: 2, 13: 6, 14: 11, 16: 3, 17: 10, 18: 8}
+    lines = {
+        1: 54,
+        2: 100,
+        3: 41,
+        4: 22,
+        5: 45,
+        6: 23,
+        8: 7,
+        9: 22,
+        10: 15,
+        11: 9,
+        12: 2,
+        13: 6,
+        14: 11,
+        16: 3,
+        17: 10,
+        18: 8,
+    }
     total = np.zeros(len(x))
     for n, height in lines.items():
         for wavelength, weight in LINES_A:
             sine = wavelength * np.sqrt(n) / (2 * a_A)
             if sine < 1:
                 theta = np.arcsin(sine)
-                at = 2 * np.degrees(theta) + zero_deg - np.degrees(2 * displacement_mm * np.cos(theta) / RADIUS_MM)
-                total += height * weight * voigt_profile(x - at, gauss_fwhm_deg / 2.3548, lorentz_fwhm_deg / np.cos(theta) / 2)
+                at = (
+                    2 * np.degrees(theta)
+                    + zero_deg
+                    - np.degrees(2 * displacement_mm * np.cos(theta) / RADIUS_MM)
+                )
+                total += (
+                    height
+                    * weight
+                    * voigt_profile(
+                        x - at, gauss_fwhm_deg / 2.3548, lorentz_fwhm_deg / np.cos(theta) / 2
+                    )
+                )
     return peak_counts * total / total.max() + 120 + 200 * np.exp(-(x - 10) / 15)

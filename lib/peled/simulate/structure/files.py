@@ -64,11 +64,23 @@ def write_diffraction(folder: Path, seed: int = 701) -> None:
     x = np.round(np.arange(10.0, 60.001, 0.03), 4)
     for key, t in TRUTH.items():
         expected = diffraction.film_pattern(
-            x, a_A=t["a_A"], mean_nm=t["edge_nm"], sd_nm=t["edge_sd_nm"], x_br=t["x_br"], zero_deg=ZERO_DEG, displacement_mm=t["height_mm"], peak_counts=6000
+            x,
+            a_A=t["a_A"],
+            mean_nm=t["edge_nm"],
+            sd_nm=t["edge_sd_nm"],
+            x_br=t["x_br"],
+            zero_deg=ZERO_DEG,
+            displacement_mm=t["height_mm"],
+            peak_counts=6000,
         )
         _xrdml(folder / f"xrd_{key}.xrdml", x, rng.poisson(expected), SAMPLE_NAMES[key])
     x = np.round(np.arange(20.0, 80.001, 0.02), 4)
-    _xrdml(folder / "xrd_standard_LaB6.xrdml", x, rng.poisson(diffraction.standard_pattern(x, zero_deg=ZERO_DEG, displacement_mm=0.0)), "LaB6 SRM 660c")
+    _xrdml(
+        folder / "xrd_standard_LaB6.xrdml",
+        x,
+        rng.poisson(diffraction.standard_pattern(x, zero_deg=ZERO_DEG, displacement_mm=0.0)),
+        "LaB6 SRM 660c",
+    )
 
 
 def write_images(folder: Path, seed: int = 702) -> None:
@@ -77,21 +89,40 @@ def write_images(folder: Path, seed: int = 702) -> None:
         edge, sd = t["edge_nm"], t["edge_sd_nm"]
         for name, n, pixel, dose in (("overview", 896, 0.30, 500), ("overview2", 896, 0.30, 500)):
             cubes = microscopy.place_cubes(rng, (n * pixel, n * pixel), edge, sd, touching=0.10)
-            write_tiff(folder / f"tem_{key}_{name}.tif", microscopy.to_8bit(microscopy.micrograph(rng, (n, n), pixel, cubes, dose_per_nm2=dose)), pixel)
+            write_tiff(
+                folder / f"tem_{key}_{name}.tif",
+                microscopy.to_8bit(
+                    microscopy.micrograph(rng, (n, n), pixel, cubes, dose_per_nm2=dose)
+                ),
+                pixel,
+            )
         n, pixel = 512, 0.10
         cubes = microscopy.place_cubes(rng, (n * pixel, n * pixel), edge, sd, touching=0.2)
         write_tiff(
             folder / f"tem_{key}_medium.tif",
-            microscopy.to_8bit(microscopy.micrograph(rng, (n, n), pixel, cubes, dose_per_nm2=6000, lattice_contrast=1.0)),
+            microscopy.to_8bit(
+                microscopy.micrograph(
+                    rng, (n, n), pixel, cubes, dose_per_nm2=6000, lattice_contrast=1.0
+                )
+            ),
             pixel,
         )
         n, pixel = 448, 0.048
         middle = n * pixel / 2
         angle = np.radians({"neat": 21.0, "EG": 37.0}[key])
-        cubes = np.array([[middle, middle, edge, angle], [middle + 0.5 * edge + 7, middle + 9, edge, angle + 0.5]])
+        cubes = np.array(
+            [
+                [middle, middle, edge, angle],
+                [middle + 0.5 * edge + 7, middle + 9, edge, angle + 0.5],
+            ]
+        )
         write_tiff(
             folder / f"tem_{key}_zoom.tif",
-            microscopy.to_8bit(microscopy.micrograph(rng, (n, n), pixel, cubes, dose_per_nm2=16000, lattice_contrast=1.0)),
+            microscopy.to_8bit(
+                microscopy.micrograph(
+                    rng, (n, n), pixel, cubes, dose_per_nm2=16000, lattice_contrast=1.0
+                )
+            ),
             pixel,
         )
 
@@ -100,7 +131,14 @@ def write_photoelectrons(folder: Path, seed: int = 703) -> None:
     rng = np.random.default_rng(seed)
     blocks = []
     for key, t in TRUTH.items():
-        amounts = {"I": 3 * (1 - t["x_br"]), "Br": 3 * t["x_br"], "Pb": 1.0, "N": 1.0, "C": 9.0, "O": 1.2}
+        amounts = {
+            "I": 3 * (1 - t["x_br"]),
+            "Br": 3 * t["x_br"],
+            "Pb": 1.0,
+            "N": 1.0,
+            "C": 9.0,
+            "O": 1.2,
+        }
         for name, low, high, step, gain in (
             ("survey", 0, 700, 0.5, 60.0),
             ("I 3d", 612, 640, 0.1, 300.0),
@@ -108,7 +146,9 @@ def write_photoelectrons(folder: Path, seed: int = 703) -> None:
             ("Pb 4f", 132, 150, 0.1, 300.0),
         ):
             binding = np.arange(high, low - 1e-9, -step)
-            counts = rng.poisson(spectra.core_levels(binding, amounts, counts_per_unit=gain, shell_nm=0.6))
+            counts = rng.poisson(
+                spectra.core_levels(binding, amounts, counts_per_unit=gain, shell_nm=0.6)
+            )
             kinetic = spectra.PHOTON_EV - binding
             element, _, level = name.partition(" ")
             blocks.append(
@@ -127,14 +167,23 @@ def write_photoelectrons(folder: Path, seed: int = 703) -> None:
                     "scans": 10,
                 }
             )
-    write_vamas(folder / "xps.vms", blocks, comment=("simulated by peled.simulate.structure",), irregular=True)
+    write_vamas(
+        folder / "xps.vms",
+        blocks,
+        comment=("simulated by peled.simulate.structure",),
+        irregular=True,
+    )
     blocks = []
     for key, t in TRUTH.items():
         high = np.arange(18.4, 15.4, -0.02)
         low = np.arange(6.0, -1.0, -0.03)
         bias = -5.0
         for name, binding, expected in (
-            ("secondary cut-off", high, spectra.secondary_edge(high, work_function_eV=t["work_function_eV"])),
+            (
+                "secondary cut-off",
+                high,
+                spectra.secondary_edge(high, work_function_eV=t["work_function_eV"]),
+            ),
             ("valence", low, spectra.valence_region(low, onset_eV=t["onset_eV"])),
         ):
             blocks.append(
@@ -152,7 +201,11 @@ def write_photoelectrons(folder: Path, seed: int = 703) -> None:
                     "pass_energy_eV": 5,
                 }
             )
-    write_vamas(folder / "ups.vms", blocks, comment=("simulated by peled.simulate.structure; sample at -5 V",))
+    write_vamas(
+        folder / "ups.vms",
+        blocks,
+        comment=("simulated by peled.simulate.structure; sample at -5 V",),
+    )
 
 
 def write_spectra(folder: Path, seed: int = 704) -> None:
@@ -163,7 +216,9 @@ def write_spectra(folder: Path, seed: int = 704) -> None:
         s = spectra.photothermal(e, gap_eV=t["gap_eV"], urbach_meV=t["urbach_meV"])
         columns.append(s * (1 + 0.02 * rng.normal(size=len(e))) + 2e-5 * rng.normal(size=len(e)))
     rows = "\n".join(f"{a:.4f},{b:.6g},{c:.6g}" for a, b, c in zip(e, *columns, strict=True))
-    files.write_atomically(folder / "pds.csv", "Photon energy (eV),neat (arb. u.),E+G (arb. u.)\n" + rows + "\n")
+    files.write_atomically(
+        folder / "pds.csv", "Photon energy (eV),neat (arb. u.),E+G (arb. u.)\n" + rows + "\n"
+    )
     x = np.arange(600.0, 4000.1, 2.0)
     parts = {
         "OA": {"oleic": 1.0, "MA": 0.6},
@@ -173,34 +228,60 @@ def write_spectra(folder: Path, seed: int = 704) -> None:
     }
     for name, mixture in parts.items():
         y = spectra.infrared_film(x, mixture, rng)
-        files.write_atomically(folder / f"ftir_{name}.dpt", "\n".join(f"{a:.4f},{b:.6f}" for a, b in zip(x[::-1], y[::-1], strict=True)) + "\n")
+        files.write_atomically(
+            folder / f"ftir_{name}.dpt",
+            "\n".join(f"{a:.4f},{b:.6f}" for a, b in zip(x[::-1], y[::-1], strict=True)) + "\n",
+        )
 
 
 def write_mass_spectrometry(folder: Path, seed: int = 705) -> None:
     """Standards and digests: counts a second of 208Pb over those of the internal standard, in ratios with their scatter."""
     rng = np.random.default_rng(seed)
-    rows = ["kind,sample,concentration_ug_L,signal_ratio,signal_ratio_sd,volume_mL,dilution,mass_mg"]
+    rows = [
+        "kind,sample,concentration_ug_L,signal_ratio,signal_ratio_sd,volume_mL,dilution,mass_mg"
+    ]
     for c in (0.0, 1.0, 5.0, 10.0, 25.0, 50.0, 100.0):
         true = 0.004 + 0.0213 * c
         sd = np.hypot(0.008 * true, 3e-4)
         rows.append(f"standard,,{c:g},{true + rng.normal(0, sd):.5f},{sd:.5f},,,")
-    for name, content, mass in (("GL", 518.0, 2.13), ("E+G", 428.0, 1.87), ("EDTA", 354.0, 2.42), ("supernatant", 0.05, 2.0)):
+    for name, content, mass in (
+        ("GL", 518.0, 2.13),
+        ("E+G", 428.0, 1.87),
+        ("EDTA", 354.0, 2.42),
+        ("supernatant", 0.05, 2.0),
+    ):
         dilution = 500.0 if content > 1 else 1.0
         c = content * mass * 1000 / 50.0 / dilution
         true = 0.004 + 0.0213 * c
         sd = np.hypot(0.008 * true, 3e-4)
-        rows.append(f"sample,{name},,{true + rng.normal(0, sd):.5f},{sd:.5f},50,{dilution:g},{mass:g}")
+        rows.append(
+            f"sample,{name},,{true + rng.normal(0, sd):.5f},{sd:.5f},50,{dilution:g},{mass:g}"
+        )
     files.write_atomically(folder / "icpms.csv", "\n".join(rows) + "\n")
 
 
 def write_truth(folder: Path) -> None:
-    rows = [f"{SAMPLE_NAMES[key]},{name},{value:g}" for key, t in TRUTH.items() for name, value in t.items()]
-    files.write_atomically(folder / "truth.csv", "sample,name,value\n" + "\n".join([*rows, f",zero_deg,{ZERO_DEG:g}"]) + "\n")
+    rows = [
+        f"{SAMPLE_NAMES[key]},{name},{value:g}"
+        for key, t in TRUTH.items()
+        for name, value in t.items()
+    ]
+    files.write_atomically(
+        folder / "truth.csv",
+        "sample,name,value\n" + "\n".join([*rows, f",zero_deg,{ZERO_DEG:g}"]) + "\n",
+    )
 
 
 def main(folder: str | Path = "data/structure") -> int:
     """Write all simulated files into `folder` (relative to the repository root)."""
     folder = files.resolve(folder)
-    for write in (write_diffraction, write_images, write_photoelectrons, write_spectra, write_mass_spectrometry, write_truth):
+    for write in (
+        write_diffraction,
+        write_images,
+        write_photoelectrons,
+        write_spectra,
+        write_mass_spectrometry,
+        write_truth,
+    ):
         write(folder)
     return 0

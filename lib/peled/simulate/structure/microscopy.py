@@ -10,7 +10,15 @@ from __future__ import annotations
 import numpy as np
 
 
-def transfer(shape, pixel_nm: float, *, defocus_nm: float = -60.0, cs_mm: float = 1.0, wavelength_pm: float = 2.51, envelope_nm: float = 0.11) -> np.ndarray:
+def transfer(
+    shape,
+    pixel_nm: float,
+    *,
+    defocus_nm: float = -60.0,
+    cs_mm: float = 1.0,
+    wavelength_pm: float = 2.51,
+    envelope_nm: float = 0.11,
+) -> np.ndarray:
     """sin(chi) with a Gaussian envelope, for 200 kV by default."""
     fy = np.fft.fftfreq(shape[0], pixel_nm)[:, None]
     fx = np.fft.rfftfreq(shape[1], pixel_nm)[None, :]
@@ -21,7 +29,14 @@ def transfer(shape, pixel_nm: float, *, defocus_nm: float = -60.0, cs_mm: float 
 
 
 def place_cubes(
-    rng, extent_nm: tuple[float, float], mean_nm: float, sd_nm: float, *, gap_nm: float = 3.0, touching: float = 0.15, rotation_deg: float | None = None
+    rng,
+    extent_nm: tuple[float, float],
+    mean_nm: float,
+    sd_nm: float,
+    *,
+    gap_nm: float = 3.0,
+    touching: float = 0.15,
+    rotation_deg: float | None = None,
 ) -> np.ndarray:
     """Cubes on a disordered square lattice: rows of (x, y, edge, rotation in radians). A share of pairs touches face to face."""
     pitch = mean_nm + gap_nm + 1.2 * sd_nm + 0.17 * mean_nm
@@ -30,11 +45,20 @@ def place_cubes(
         for y in np.arange(-0.3 * pitch, extent_nm[1] + pitch, pitch):
             edge = max(rng.normal(mean_nm, sd_nm), 0.4 * mean_nm)
             angle = rng.uniform(0, np.pi / 2) if rotation_deg is None else np.radians(rotation_deg)
-            found.append([x + rng.uniform(-0.06, 0.06) * pitch, y + rng.uniform(-0.06, 0.06) * pitch, edge, angle])
+            found.append(
+                [
+                    x + rng.uniform(-0.06, 0.06) * pitch,
+                    y + rng.uniform(-0.06, 0.06) * pitch,
+                    edge,
+                    angle,
+                ]
+            )
     cubes = np.array(found)
     for i in np.flatnonzero(rng.random(len(cubes)) < touching):
         j = i + 1
-        if j < len(cubes) and abs(cubes[j, 0] - cubes[i, 0]) < 0.3 * pitch:  # the next one along y moves to the face
+        if (
+            j < len(cubes) and abs(cubes[j, 0] - cubes[i, 0]) < 0.3 * pitch
+        ):  # the next one along y moves to the face
             cubes[i, 3] = cubes[j, 3] = rng.choice([0.0, np.radians(3)])
             cubes[j, 0] = cubes[i, 0] + rng.uniform(-1, 1)
             cubes[j, 1] = cubes[i, 1] + 0.5 * (cubes[i, 2] + cubes[j, 2]) + 0.3
@@ -70,13 +94,17 @@ def micrograph(
             continue
         u, v = dx * np.cos(angle) + dy * np.sin(angle), -dx * np.sin(angle) + dy * np.cos(angle)
         # Soft faces, half a pixel and the round of a real cube's corners.
-        inside = np.clip((edge / 2 - np.abs(u)) / pixel_nm + 0.5, 0, 1) * np.clip((edge / 2 - np.abs(v)) / pixel_nm + 0.5, 0, 1)
+        inside = np.clip((edge / 2 - np.abs(u)) / pixel_nm + 0.5, 0, 1) * np.clip(
+            (edge / 2 - np.abs(v)) / pixel_nm + 0.5, 0, 1
+        )
         absorption[window] += thickness_contrast * edge / mean_edge * inside
         if pixel_nm < 0.2:
             phase[window] += lattice_contrast * inside * _columns(u / a_nm, v / a_nm, a_nm)
     phase += film_contrast * rng.normal(size=shape) / pixel_nm * 0.3
     filtered = np.fft.irfft2(np.fft.rfft2(phase) * transfer(shape, pixel_nm, **optics), s=shape)
-    expected = np.maximum(np.exp(-absorption) * (1 + 2 * filtered), 0.02) * dose_per_nm2 * pixel_nm**2
+    expected = (
+        np.maximum(np.exp(-absorption) * (1 + 2 * filtered), 0.02) * dose_per_nm2 * pixel_nm**2
+    )
     return rng.poisson(expected).astype(float)
 
 
@@ -87,7 +115,13 @@ def _columns(u, v, a_nm: float) -> np.ndarray:
         pu, pv = (u - du + 0.5) % 1 - 0.5, (v - dv + 0.5) % 1 - 0.5
         return weight * np.exp(-0.5 * (pu**2 + pv**2) * (a_nm / width_nm) ** 2)
 
-    return column(0, 0, 1.0, 0.07) + column(0.5, 0, 0.33, 0.07) + column(0, 0.5, 0.33, 0.07) + column(0.5, 0.5, 0.10, 0.10) - 0.15
+    return (
+        column(0, 0, 1.0, 0.07)
+        + column(0.5, 0, 0.33, 0.07)
+        + column(0, 0.5, 0.33, 0.07)
+        + column(0.5, 0.5, 0.10, 0.10)
+        - 0.15
+    )
 
 
 def to_8bit(counts) -> np.ndarray:

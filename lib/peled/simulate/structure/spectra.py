@@ -32,7 +32,9 @@ def transmission(kinetic_eV):
     return (np.asarray(kinetic_eV) / 1000) ** -0.55
 
 
-def depth_factor(kinetic_eV, *, shell_nm: float = 0.0, edge_nm: float = 14.0, layers: int = 400) -> float:
+def depth_factor(
+    kinetic_eV, *, shell_nm: float = 0.0, edge_nm: float = 14.0, layers: int = 400
+) -> float:
     """Signal of a core under a ligand shell, summed over thin layers and particles, in nm of core."""
     length = attenuation_length_nm(kinetic_eV)
     pitch = edge_nm + 2 * shell_nm
@@ -42,7 +44,13 @@ def depth_factor(kinetic_eV, *, shell_nm: float = 0.0, edge_nm: float = 14.0, la
 
 
 def core_levels(
-    energy_eV, amounts: dict[str, float], *, counts_per_unit: float, shell_nm: float = 0.0, loss_B_eV2: float = 1800.0, floor: float = 150.0
+    energy_eV,
+    amounts: dict[str, float],
+    *,
+    counts_per_unit: float,
+    shell_nm: float = 0.0,
+    loss_B_eV2: float = 1800.0,
+    floor: float = 150.0,
 ) -> np.ndarray:
     """Expected counts over binding energy; `amounts` are atoms per formula unit by element, C and O as given (shell)."""
     from scipy.special import voigt_profile
@@ -58,8 +66,14 @@ def core_levels(
         kinetic = PHOTON_EV - at
         shape = voigt_profile(wide - at, gauss / 2.355, lorentz / 2)
         if weak:
-            shape = (shape + weak * voigt_profile(wide - at - split, gauss / 2.355, lorentz / 2)) / (1 + weak)
-        depth = depth_factor(kinetic, shell_nm=shell_nm) if element not in ("C", "O") else attenuation_length_nm(kinetic)
+            shape = (
+                shape + weak * voigt_profile(wide - at - split, gauss / 2.355, lorentz / 2)
+            ) / (1 + weak)
+        depth = (
+            depth_factor(kinetic, shell_nm=shell_nm)
+            if element not in ("C", "O")
+            else attenuation_length_nm(kinetic)
+        )
         signal += counts_per_unit * amounts[element] * cross * depth * transmission(kinetic) * shape
     t = np.arange(0.05, wide[-1], 0.1)
     loss = loss_B_eV2 * t / (1643 + t**2) ** 2
@@ -67,31 +81,60 @@ def core_levels(
     return np.interp(x, wide, signal) + np.interp(x, wide, background) + floor
 
 
-def secondary_edge(binding_eV, *, work_function_eV: float, width_eV: float = 0.12, height: float = 40000.0, photon_eV: float = 21.218) -> np.ndarray:
+def secondary_edge(
+    binding_eV,
+    *,
+    work_function_eV: float,
+    width_eV: float = 0.12,
+    height: float = 40000.0,
+    photon_eV: float = 21.218,
+) -> np.ndarray:
     """Expected counts of the secondary cascade E/(E + phi)^4 above the vacuum level, blurred by the analyser."""
     x = np.asarray(binding_eV, float)
     fine = np.arange(x.min() - 2, x.max() + 2, 0.005)
     kinetic = photon_eV - fine - work_function_eV  # above the vacuum level
     # A smooth surface barrier lets the cascade start steeply: escape probability 1 - sqrt(phi/(E + phi)) would soften it.
-    cascade = np.where(kinetic > 0, (0.35 + np.maximum(kinetic, 0)) / (1.4 + np.maximum(kinetic, 0)) ** 3.2, 0)
+    cascade = np.where(
+        kinetic > 0, (0.35 + np.maximum(kinetic, 0)) / (1.4 + np.maximum(kinetic, 0)) ** 3.2, 0
+    )
     n = int(5 * width_eV / 0.005)
     kernel = np.exp(-0.5 * (np.arange(-n, n + 1) * 0.005 / width_eV) ** 2)
-    return np.interp(x, fine, np.convolve(cascade / cascade.max(), kernel / kernel.sum(), "same")) * height + 60
+    return (
+        np.interp(x, fine, np.convolve(cascade / cascade.max(), kernel / kernel.sum(), "same"))
+        * height
+        + 60
+    )
 
 
-def valence_region(binding_eV, *, onset_eV: float, width_eV: float = 0.12, height: float = 9000.0) -> np.ndarray:
+def valence_region(
+    binding_eV, *, onset_eV: float, width_eV: float = 0.12, height: float = 9000.0
+) -> np.ndarray:
     """Expected counts of a valence band: density of states with a weak foot at the edge (Endres et al., J. Phys. Chem. Lett. 7, 2722 (2016)), blurred."""
     x = np.asarray(binding_eV, float)
     fine = np.arange(x.min() - 2, x.max() + 3, 0.01)
     e = fine - onset_eV
-    density = np.where(e > 0, np.minimum(e, 1.1), 0) + 0.9 * np.exp(-0.5 * ((e - 2.3) / 0.55) ** 2) + 0.6 * np.exp(-0.5 * ((e - 3.9) / 0.8) ** 2) * (e > 0)
+    density = (
+        np.where(e > 0, np.minimum(e, 1.1), 0)
+        + 0.9 * np.exp(-0.5 * ((e - 2.3) / 0.55) ** 2)
+        + 0.6 * np.exp(-0.5 * ((e - 3.9) / 0.8) ** 2) * (e > 0)
+    )
     density += 0.02 * np.where(e > -0.35, np.clip(e + 0.35, 0, 0.35) / 0.35, 0)
     n = int(5 * width_eV / 0.01)
     kernel = np.exp(-0.5 * (np.arange(-n, n + 1) * 0.01 / width_eV) ** 2)
-    return np.interp(x, fine, np.convolve(density, kernel / kernel.sum(), "same")) * height / 1.4 + 120
+    return (
+        np.interp(x, fine, np.convolve(density, kernel / kernel.sum(), "same")) * height / 1.4 + 120
+    )
 
 
-def photothermal(energy_eV, *, gap_eV: float, urbach_meV: float, exciton_meV: float = 25.0, thickness_um: float = 0.25, floor: float = 3e-4) -> np.ndarray:
+def photothermal(
+    energy_eV,
+    *,
+    gap_eV: float,
+    urbach_meV: float,
+    exciton_meV: float = 25.0,
+    thickness_um: float = 0.25,
+    floor: float = 3e-4,
+) -> np.ndarray:
     """Deflection signal: Elliott absorption above, exponential tail below, saturation 1 - exp(-alpha d), and a floor of scattered light."""
     e = np.asarray(energy_eV, float)
     u = urbach_meV * 1e-3
@@ -109,7 +152,9 @@ def photothermal(energy_eV, *, gap_eV: float, urbach_meV: float, exciton_meV: fl
     kernel = 1 / np.cosh(np.arange(-n, n + 1) * 0.001 / sigma)
     smooth = np.interp(e, grid, np.convolve(bare, kernel / kernel.sum(), "same"))
     peak = np.interp(join, e, smooth) + 1e-12
-    alpha = np.where(e < join, peak * np.exp((e - join) / u), smooth) / peak * 2.0  # per micrometre at the join
+    alpha = (
+        np.where(e < join, peak * np.exp((e - join) / u), smooth) / peak * 2.0
+    )  # per micrometre at the join
     return 1 - np.exp(-alpha * thickness_um) + floor
 
 
@@ -134,7 +179,14 @@ BANDS = {
         (960, 14, 0.32, 0.5),
         (911, 22, 0.38, 0.5),
     ),
-    "EDTA": ((1688, 38, 0.40, 0.4), (1610, 48, 0.55, 0.5), (1392, 34, 0.35, 0.5), (1318, 24, 0.15, 0.5), (1210, 26, 0.12, 0.5), (3020, 120, 0.12, 0.2)),
+    "EDTA": (
+        (1688, 38, 0.40, 0.4),
+        (1610, 48, 0.55, 0.5),
+        (1392, 34, 0.35, 0.5),
+        (1318, 24, 0.15, 0.5),
+        (1210, 26, 0.12, 0.5),
+        (3020, 120, 0.12, 0.2),
+    ),
     "GL": (
         (3345, 70, 0.28, 0.3),
         (3250, 80, 0.25, 0.3),
@@ -148,7 +200,9 @@ BANDS = {
 }
 
 
-def infrared_film(wavenumber_cm1, parts: dict[str, float], rng, *, index: float = 1.8, crystal: float = 2.40) -> np.ndarray:
+def infrared_film(
+    wavenumber_cm1, parts: dict[str, float], rng, *, index: float = 1.8, crystal: float = 2.40
+) -> np.ndarray:
     """ATR absorbance on diamond: bands weighted by the depth of the wave, a sloping foot, water and carbon dioxide, detector noise."""
     x = np.asarray(wavenumber_cm1, float)
     total = np.zeros_like(x)
@@ -157,7 +211,13 @@ def infrared_film(wavenumber_cm1, parts: dict[str, float], rng, *, index: float 
             u = (x - at) / width
             total += amount * height * (share / (1 + 4 * u**2) + (1 - share) * 2.0 ** (-4 * u**2))
     depth = 1e4 / x / (2 * np.pi * np.sqrt((crystal * np.sin(np.pi / 4)) ** 2 - index**2 * 0.85))
-    vapour = sum(a * 2.0 ** (-4 * ((x - p) / 5) ** 2) for p, a in ((1558, 3), (1653, 3), (1684, 2), (1734, 2), (3736, 3), (3854, 2))) * 4e-4
+    vapour = (
+        sum(
+            a * 2.0 ** (-4 * ((x - p) / 5) ** 2)
+            for p, a in ((1558, 3), (1653, 3), (1684, 2), (1734, 2), (3736, 3), (3854, 2))
+        )
+        * 4e-4
+    )
     dioxide = 0.006 * (2.0 ** (-4 * ((x - 2340) / 22) ** 2) + 2.0 ** (-4 * ((x - 2363) / 18) ** 2))
     foot = 0.02 + 0.015 * ((4000 - x) / 3400) ** 2 + 0.01 * np.sin(x / 900)
     return 0.16 * total * depth / 1.6 + vapour + dioxide + foot + rng.normal(0, 3e-4, len(x))

@@ -23,7 +23,12 @@ from peled.structure.xrd.crystal import (
     vegard_composition,
     vegard_lattice_A,
 )
-from peled.structure.xrd.evidence import PhaseTest, composition_from_intensities, lattice_change, phase_test
+from peled.structure.xrd.evidence import (
+    PhaseTest,
+    composition_from_intensities,
+    lattice_change,
+    phase_test,
+)
 from peled.structure.xrd.pawley import PawleyFit, find_cubic_cell, noise_of, pawley_fit
 from peled.structure.xrd.profiles import cube_transform, model_pattern, streaks
 

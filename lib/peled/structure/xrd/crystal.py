@@ -7,7 +7,10 @@ from functools import lru_cache
 
 import numpy as np
 
-CU_KALPHA_A = (1.5405929, 1.5444274)  # Hölzer et al., Phys. Rev. A 56, 4554 (1997), as NIST gives them
+CU_KALPHA_A = (
+    1.5405929,
+    1.5444274,
+)  # Hölzer et al., Phys. Rev. A 56, 4554 (1997), as NIST gives them
 KALPHA2_RATIO = 0.5
 KALPHA_EV = 8047.8
 VEGARD_A = (6.284, 5.930)  # cubic MAPbI3 and MAPbBr3, see data/structure/constants.csv
@@ -16,18 +19,32 @@ VEGARD_A = (6.284, 5.930)  # cubic MAPbI3 and MAPbBr3, see data/structure/consta
 def two_theta(a_A, hkl, wavelength_A: float = CU_KALPHA_A[0]):
     """Bragg angle 2theta, degrees, of reflection `hkl` of a cubic cell. NaN beyond 180 degrees."""
     with np.errstate(invalid="ignore"):
-        return 2 * np.degrees(np.arcsin(wavelength_A * np.sqrt(np.sum(np.square(hkl), axis=-1)) / (2 * np.asarray(a_A))))
+        return 2 * np.degrees(
+            np.arcsin(
+                wavelength_A * np.sqrt(np.sum(np.square(hkl), axis=-1)) / (2 * np.asarray(a_A))
+            )
+        )
 
 
 def lattice_constant(two_theta_deg, hkl, wavelength_A: float = CU_KALPHA_A[0]):
     """Cubic lattice constant, ångström, from one Bragg angle."""
-    return wavelength_A * np.sqrt(np.sum(np.square(hkl), axis=-1)) / (2 * np.sin(np.radians(np.asarray(two_theta_deg)) / 2))
+    return (
+        wavelength_A
+        * np.sqrt(np.sum(np.square(hkl), axis=-1))
+        / (2 * np.sin(np.radians(np.asarray(two_theta_deg)) / 2))
+    )
 
 
-def scherrer_fwhm_deg(size_nm, two_theta_deg, shape_factor: float = 0.9, wavelength_A: float = CU_KALPHA_A[0]):
+def scherrer_fwhm_deg(
+    size_nm, two_theta_deg, shape_factor: float = 0.9, wavelength_A: float = CU_KALPHA_A[0]
+):
     """Width K lambda/(L cos theta), degrees of 2theta (Scherrer 1918). For the (h00) lines of a cube of edge L, K is 0.886
     for the full width at half maximum and 1 for the integral breadth (Langford and Wilson, J. Appl. Cryst. 11, 102 (1978))."""
-    return np.degrees(shape_factor * wavelength_A / (10 * np.asarray(size_nm) * np.cos(np.radians(two_theta_deg) / 2)))
+    return np.degrees(
+        shape_factor
+        * wavelength_A
+        / (10 * np.asarray(size_nm) * np.cos(np.radians(two_theta_deg) / 2))
+    )
 
 
 @lru_cache(maxsize=64)
@@ -42,7 +59,9 @@ def reflection_families(n_max: int) -> tuple[tuple[int, int, int], ...]:
         for k in range(h + 1):
             for l in range(k + 1):
                 n = h * h + k * k + l * l
-                if 0 < n <= n_max and (n not in best or len(members((h, k, l))) > len(members(best[n]))):
+                if 0 < n <= n_max and (
+                    n not in best or len(members((h, k, l))) > len(members(best[n]))
+                ):
                     best[n] = (h, k, l)
     return tuple(best[n] for n in sorted(best))
 
@@ -51,7 +70,15 @@ def reflection_families(n_max: int) -> tuple[tuple[int, int, int], ...]:
 def members(hkl: tuple) -> tuple:
     from itertools import permutations, product
 
-    return tuple(sorted({tuple(s * i for s, i in zip(signs, order, strict=True)) for order in permutations(hkl) for signs in product((1, -1), repeat=3)}))
+    return tuple(
+        sorted(
+            {
+                tuple(s * i for s, i in zip(signs, order, strict=True))
+                for order in permutations(hkl)
+                for signs in product((1, -1), repeat=3)
+            }
+        )
+    )
 
 
 def powder_pattern(
@@ -91,12 +118,18 @@ def powder_pattern(
     a = a_A or vegard_lattice_A(x_br)
     structure = gemmi.SmallStructure()
     structure.cell = gemmi.UnitCell(a, a, a, 90, 90, 90)
-    structure.spacegroup = gemmi.SpaceGroup("P 1")  # every atom is listed, so no symmetry operation is left to apply
+    structure.spacegroup = gemmi.SpaceGroup(
+        "P 1"
+    )  # every atom is listed, so no symmetry operation is left to apply
     energy = 12398.42 / wavelength_A
 
     def add(element: str, at, occupancy: float, b: float):
         site = gemmi.SmallStructure.Site()
-        site.label, site.type_symbol, site.occ = f"{element}{len(structure.sites)}", element, occupancy
+        site.label, site.type_symbol, site.occ = (
+            f"{element}{len(structure.sites)}",
+            element,
+            occupancy,
+        )
         site.element = gemmi.Element(element)
         site.fract = gemmi.Fractional(*at)
         site.u_iso = b / (8 * np.pi**2)
@@ -114,8 +147,18 @@ def powder_pattern(
     calculator = gemmi.StructureFactorCalculatorX(structure.cell)
     if anomalous:
         for element in ("Pb", "I", "Br", "C", "N"):
-            calculator.addends.set(gemmi.Element(element), gemmi.cromer_liberman(z=gemmi.Element(element).atomic_number, energy=energy)[0])
-    imaginary = {e: gemmi.cromer_liberman(z=gemmi.Element(e).atomic_number, energy=energy)[1] for e in ("Pb", "I", "Br")} if anomalous else {}
+            calculator.addends.set(
+                gemmi.Element(element),
+                gemmi.cromer_liberman(z=gemmi.Element(element).atomic_number, energy=energy)[0],
+            )
+    imaginary = (
+        {
+            e: gemmi.cromer_liberman(z=gemmi.Element(e).atomic_number, energy=energy)[1]
+            for e in ("Pb", "I", "Br")
+        }
+        if anomalous
+        else {}
+    )
     hkls = hkls or reflection_families(16)
     found = {}
     for hkl in hkls:
@@ -125,7 +168,9 @@ def powder_pattern(
             f2 = abs(real + 1j * _imaginary_part(members[0], imaginary, x_br, a, b_iso_A2)) ** 2
             total += len(members) * f2
         theta = np.radians(two_theta(a, hkl, wavelength_A)) / 2
-        found[tuple(hkl)] = total * (1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta))
+        found[tuple(hkl)] = (
+            total * (1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta))
+        )
     return found
 
 
@@ -133,7 +178,13 @@ def same_length(hkl) -> list[tuple]:
     """All families with the sum of `hkl`, each as its members."""
     n = sum(i * i for i in hkl)
     top = int(np.sqrt(n))
-    return [members((h, k, l)) for h in range(top + 1) for k in range(h + 1) for l in range(k + 1) if h * h + k * k + l * l == n]
+    return [
+        members((h, k, l))
+        for h in range(top + 1)
+        for k in range(h + 1)
+        for l in range(k + 1)
+        if h * h + k * k + l * l == n
+    ]
 
 
 def _imaginary_part(hkl, f2: dict[str, float], x_br: float, a: float, b: tuple) -> float:
@@ -142,7 +193,9 @@ def _imaginary_part(hkl, f2: dict[str, float], x_br: float, a: float, b: tuple) 
         return 0.0
     s2 = sum(i * i for i in hkl) / (4 * a * a)
     halide = sum(np.cos(np.pi * i) for i in hkl)
-    return f2["Pb"] * np.exp(-b[0] * s2) + halide * ((1 - x_br) * f2["I"] + x_br * f2["Br"]) * np.exp(-b[1] * s2)
+    return f2["Pb"] * np.exp(-b[0] * s2) + halide * (
+        (1 - x_br) * f2["I"] + x_br * f2["Br"]
+    ) * np.exp(-b[1] * s2)
 
 
 def vegard_lattice_A(x_br, ends_A: tuple[float, float] = VEGARD_A):
@@ -151,12 +204,17 @@ def vegard_lattice_A(x_br, ends_A: tuple[float, float] = VEGARD_A):
 
 
 def vegard_composition(
-    a_A: float, a_error_A: float, ends_A: tuple[float, float] = VEGARD_A, ends_error_A: tuple[float, float] = (0.005, 0.005)
+    a_A: float,
+    a_error_A: float,
+    ends_A: tuple[float, float] = VEGARD_A,
+    ends_error_A: tuple[float, float] = (0.005, 0.005),
 ) -> tuple[float, float]:
     """Bromide fraction from the lattice constant, with the errors of all three cells propagated."""
     span = ends_A[0] - ends_A[1]
     x = (ends_A[0] - a_A) / span
-    return x, float(np.sqrt(a_error_A**2 + ((1 - x) * ends_error_A[0]) ** 2 + (x * ends_error_A[1]) ** 2) / span)
+    return x, float(
+        np.sqrt(a_error_A**2 + ((1 - x) * ends_error_A[0]) ** 2 + (x * ends_error_A[1]) ** 2) / span
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -164,10 +222,16 @@ def line_strength(hkl: tuple, x_br: float) -> float:
     """m |F|2 without geometry: what `PawleyFit.intensities` is proportional to."""
     a = float(vegard_lattice_A(x_br))
     theta = np.radians(two_theta(a, hkl)) / 2
-    return powder_pattern(x_br, a, hkls=(hkl,))[hkl] / ((1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta)))
+    return powder_pattern(x_br, a, hkls=(hkl,))[hkl] / (
+        (1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta))
+    )
 
 
 def lines_in(a: float, x: np.ndarray, wavelength: float) -> tuple:
     reach = -0.4  # a line just outside still reaches in with its flank
-    families = reflection_families(int((2 * np.sin(np.radians(min(x[-1], 178)) / 2) / wavelength * a) ** 2) + 1)
-    return tuple(hkl for hkl in families if x[0] + reach < two_theta(a, hkl, wavelength) < x[-1] - reach)
+    families = reflection_families(
+        int((2 * np.sin(np.radians(min(x[-1], 178)) / 2) / wavelength * a) ** 2) + 1
+    )
+    return tuple(
+        hkl for hkl in families if x[0] + reach < two_theta(a, hkl, wavelength) < x[-1] - reach
+    )

@@ -32,9 +32,18 @@ class PhaseTest:
 
         A line that is absent speaks for cubic only when one of 0.08 (as in MAPbI3) would have been seen.
         """
-        if self.superlattice_ratio > 5 * self.superlattice_error and self.superlattice_ratio > 0.01 and self.delta_bic_superlattice > 10:
+        if (
+            self.superlattice_ratio > 5 * self.superlattice_error
+            and self.superlattice_ratio > 0.01
+            and self.delta_bic_superlattice > 10
+        ):
             return "tetragonal"
-        return "cubic" if self.superlattice_ratio + 3 * self.superlattice_error < 0.04 and self.delta_bic_split < 10 else "undecided"
+        return (
+            "cubic"
+            if self.superlattice_ratio + 3 * self.superlattice_error < 0.04
+            and self.delta_bic_split < 10
+            else "undecided"
+        )
 
 
 def phase_test(two_theta_deg, intensity, sigma=None, **options) -> PhaseTest:
@@ -43,17 +52,26 @@ def phase_test(two_theta_deg, intensity, sigma=None, **options) -> PhaseTest:
     options = options | {"a_A": cubic.a_A}
     tilted = pawley_fit(two_theta_deg, intensity, sigma, superlattice=True, **options)
     # At c/a = 1 the split is of second order only and the iteration creeps: few steps are enough to see whether it pays.
-    split = pawley_fit(two_theta_deg, intensity, sigma, tetragonal=True, **options | {"max_evaluations": 8})
+    split = pawley_fit(
+        two_theta_deg, intensity, sigma, tetragonal=True, **options | {"max_evaluations": 8}
+    )
     # From intensities over s to integrated intensities over 2theta, as the pattern shows them.
     sums = np.array([sum(i * i for i in hkl) for hkl in tilted.indices])
-    theta = np.arcsin(np.sqrt(sums) * options.get("wavelengths_A", CU_KALPHA_A)[0] / (2 * tilted.a_A))
+    theta = np.arcsin(
+        np.sqrt(sums) * options.get("wavelengths_A", CU_KALPHA_A)[0] / (2 * tilted.a_A)
+    )
     over_angle = (1 + np.cos(2 * theta) ** 2) / (sums * np.cos(theta))
     i = tilted.indices.index((1.5, 0.5, 0.5))
     strongest = (tilted.intensities * over_angle)[: len(cubic.indices)].max()
     value, error = tilted.intensities[i] * over_angle[i], tilted.intensity_errors[i] * over_angle[i]
     # Misfit inflates every chi-square alike; it must not count as evidence.
     scale = max(cubic.chi2_reduced, 1.0)
-    return PhaseTest(value / strongest, error / strongest, (cubic.bic - tilted.bic) / scale, (cubic.bic - split.bic) / scale)
+    return PhaseTest(
+        value / strongest,
+        error / strongest,
+        (cubic.bic - tilted.bic) / scale,
+        (cubic.bic - split.bic) / scale,
+    )
 
 
 def lattice_change(first: PawleyFit, second: PawleyFit) -> tuple[float, float]:
@@ -62,7 +80,18 @@ def lattice_change(first: PawleyFit, second: PawleyFit) -> tuple[float, float]:
 
 
 def composition_from_intensities(
-    fit: PawleyFit, *, texture: bool = True, hkls: Sequence[tuple] = ((1, 0, 0), (1, 1, 0), (1, 1, 1), (2, 0, 0), (2, 1, 0), (2, 1, 1), (2, 2, 0))
+    fit: PawleyFit,
+    *,
+    texture: bool = True,
+    hkls: Sequence[tuple] = (
+        (1, 0, 0),
+        (1, 1, 0),
+        (1, 1, 1),
+        (2, 0, 0),
+        (2, 1, 0),
+        (2, 1, 1),
+        (2, 2, 0),
+    ),
 ) -> tuple[float, float, float, float]:
     """Bromide fraction from line intensities, with a March-Dollase texture along <100> (Dollase, J. Appl. Cryst. 19, 267 (1986)).
 
@@ -78,7 +107,9 @@ def composition_from_intensities(
     """
     use = [hkl for hkl in hkls if hkl in fit.indices]
     if len(use) < 3:
-        raise ValueError(f"composition from intensities: expected at least three of the lines, found {len(use)}")
+        raise ValueError(
+            f"composition from intensities: expected at least three of the lines, found {len(use)}"
+        )
     measured = np.array([fit.intensity(*hkl) for hkl in use])
     grid = np.linspace(0, 1, 21)
     table = np.array([[line_strength(hkl, x) for hkl in use] for x in grid])
@@ -87,14 +118,18 @@ def composition_from_intensities(
         f = np.array([np.interp(p[0], grid, column) for column in table.T])
         return f * np.array([_march_dollase(hkl, p[1]) for hkl in use])
 
-    errors = np.hypot(measured[:, 1], 0.02 * measured[:, 0])  # 2 %: Debye-Waller factors, absorption
+    errors = np.hypot(
+        measured[:, 1], 0.02 * measured[:, 0]
+    )  # 2 %: Debye-Waller factors, absorption
 
     def residual(p):
         full = predict([p[0], p[1] if texture else 1.0])
         scale = (full / errors) @ (measured[:, 0] / errors) / ((full / errors) @ (full / errors))
         return (measured[:, 0] - scale * full) / errors
 
-    solution = optimize.least_squares(residual, [0.5, 1.0], bounds=([0, 0.2], [1, 3]), diff_step=1e-3)
+    solution = optimize.least_squares(
+        residual, [0.5, 1.0], bounds=([0, 0.2], [1, 3]), diff_step=1e-3
+    )
     j = solution.jac[:, : 2 if texture else 1]
     freedom = max(len(use) - 3, 1)
     covariance = np.linalg.pinv(j.T @ j) * max(1.0, 2 * solution.cost / freedom)

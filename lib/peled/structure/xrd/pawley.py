@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import optimize
 
-from peled.structure.xrd.crystal import CU_KALPHA_A, KALPHA2_RATIO, lines_in, reflection_families, two_theta
+from peled.structure.xrd.crystal import (
+    CU_KALPHA_A,
+    KALPHA2_RATIO,
+    lines_in,
+    reflection_families,
+    two_theta,
+)
 from peled.structure.xrd.profiles import Profiles
 
 #: What the line profile of cubes misses against exact Debye sums (12 to 16 nm, sample height free): a is found up to 0.012 ångström nm / L
@@ -99,11 +105,21 @@ def noise_of(intensity) -> np.ndarray:
     v = np.array([np.median(third[g]) / 0.455 for g in groups])
     m = np.array([level[g].mean() for g in groups])
     weights = 1 / np.maximum(v, np.median(v) * 0.1)
-    gain, floor = optimize.nnls(np.column_stack([m - m.min(), np.ones_like(m)]) * weights[:, None], v * weights)[0]
-    return np.sqrt(np.maximum(floor + gain * (np.maximum(y, m.min()) - m.min()), 0.1 * np.median(v)) + 1e-300)
+    gain, floor = optimize.nnls(
+        np.column_stack([m - m.min(), np.ones_like(m)]) * weights[:, None], v * weights
+    )[0]
+    return np.sqrt(
+        np.maximum(floor + gain * (np.maximum(y, m.min()) - m.min()), 0.1 * np.median(v)) + 1e-300
+    )
 
 
-def find_cubic_cell(two_theta_deg, intensity, *, wavelength_A: float = CU_KALPHA_A[0], a_range_A: tuple[float, float] = (3.4, 6.9)) -> float:
+def find_cubic_cell(
+    two_theta_deg,
+    intensity,
+    *,
+    wavelength_A: float = CU_KALPHA_A[0],
+    a_range_A: tuple[float, float] = (3.4, 6.9),
+) -> float:
     """A first lattice constant, ångström: the primitive cubic cell that explains most of the strongest lines with few absent ones.
 
     Raises
@@ -117,7 +133,12 @@ def find_cubic_cell(two_theta_deg, intensity, *, wavelength_A: float = CU_KALPHA
     keep = x > max(8.0 * wavelength_A / CU_KALPHA_A[0], x[0])
     x, y = x[keep], y[keep]
     smooth = savgol_filter(y, min(7, len(y) // 2 * 2 - 1), 2)
-    floor = np.array([np.percentile(smooth[max(0, i - len(x) // 12) : i + len(x) // 12 + 1], 15) for i in range(len(x))])
+    floor = np.array(
+        [
+            np.percentile(smooth[max(0, i - len(x) // 12) : i + len(x) // 12 + 1], 15)
+            for i in range(len(x))
+        ]
+    )
     net = smooth - floor
     peaks, _ = find_peaks(net, prominence=max(0.03 * net.max(), 5 * np.median(noise_of(y)) * 0.4))
     if len(peaks) < 2:
@@ -222,12 +243,16 @@ def pawley_fit(
     """
     x, y = np.asarray(two_theta_deg, float), np.asarray(intensity, float)
     if x.shape != y.shape or x.ndim != 1 or len(x) < 30:
-        raise ValueError(f"powder pattern: expected two arrays of equal length, at least 30, found {x.shape} and {y.shape}")
+        raise ValueError(
+            f"powder pattern: expected two arrays of equal length, at least 30, found {x.shape} and {y.shape}"
+        )
     if not (np.isfinite(x).all() and np.isfinite(y).all() and (np.diff(x) > 0).all()):
         raise ValueError("powder pattern: expected finite intensities over increasing 2theta")
     if shape not in ("lorentzian", "cube"):
         raise ValueError(f"shape: expected lorentzian or cube, found {shape!r}")
-    counting = sigma is None and y.min() >= 0 and y.max() >= 20 and np.abs(y - np.round(y)).max() < 1e-6
+    counting = (
+        sigma is None and y.min() >= 0 and y.max() >= 20 and np.abs(y - np.round(y)).max() < 1e-6
+    )
     if sigma is None:
         sigma = np.sqrt(np.maximum(y, 1)) if counting else noise_of(y)
     a = a_A or find_cubic_cell(x, y, wavelength_A=wavelengths_A[0])
@@ -235,14 +260,33 @@ def pawley_fit(
     inside = (x >= low) & (x <= high)
     x, y, sigma = x[inside], y[inside], np.asarray(sigma, float)[inside]
     if len(x) < 30 or not (sigma > 0).all():
-        raise ValueError(f"powder pattern: expected at least 30 points with positive errors between {low} and {high} degrees, found {len(x)}")
+        raise ValueError(
+            f"powder pattern: expected at least 30 points with positive errors between {low} and {high} degrees, found {len(x)}"
+        )
     hkls = lines_in(a, x, wavelengths_A[0])
     if superlattice:
         hkls += tuple(
-            tuple(i / 2 for i in hkl) for hkl in ((3, 1, 1), (3, 3, 1), (5, 1, 1), (5, 3, 1)) if two_theta(a, np.array(hkl) / 2, wavelengths_A[0]) < x[-1] - 0.3
+            tuple(i / 2 for i in hkl)
+            for hkl in ((3, 1, 1), (3, 3, 1), (5, 1, 1), (5, 3, 1))
+            if two_theta(a, np.array(hkl) / 2, wavelengths_A[0]) < x[-1] - 0.3
         )
-    profiles = Profiles(x, hkls, wavelengths_A, kalpha2_ratio, radius_mm, shape, size_relative_sd, polarised, thin_film, falloff_A2)
-    order = background_order if background_order is not None else int(np.clip((x[-1] - x[0]) / 8, 3, 14))
+    profiles = Profiles(
+        x,
+        hkls,
+        wavelengths_A,
+        kalpha2_ratio,
+        radius_mm,
+        shape,
+        size_relative_sd,
+        polarised,
+        thin_film,
+        falloff_A2,
+    )
+    order = (
+        background_order
+        if background_order is not None
+        else int(np.clip((x[-1] - x[0]) / 8, 3, 14))
+    )
     chebyshev = np.polynomial.chebyshev.chebvander(2 * (x - x[0]) / (x[-1] - x[0]) - 1, order)
 
     width = _typical_width(x, y, a, wavelengths_A[0])
@@ -250,9 +294,19 @@ def pawley_fit(
         "a": (a, True, None, 1e-3 * a),
         "zero": _freedom(zero_deg, 0.02),
         "displacement": _freedom(displacement_mm, 0.05),
-        "log size": (np.log(_start_size(width, wavelengths_A[0], instrument_fwhm_deg, shape)), True, None, 0.1),
+        "log size": (
+            np.log(_start_size(width, wavelengths_A[0], instrument_fwhm_deg, shape)),
+            True,
+            None,
+            0.1,
+        ),
         "strain": (2e-3 if fit_strain else 0.0, fit_strain, None, 5e-4),
-        "fwhm": (instrument_fwhm_deg if instrument_fwhm_deg is not None else 0.5 * width, instrument_fwhm_deg is None, None, 0.2 * width),
+        "fwhm": (
+            instrument_fwhm_deg if instrument_fwhm_deg is not None else 0.5 * width,
+            instrument_fwhm_deg is None,
+            None,
+            0.2 * width,
+        ),
         "tetragonality": (0.01 if tetragonal else 0.0, tetragonal, None, 1e-3),
     }
     names = [name for name, entry in table.items() if entry[1]]
@@ -262,7 +316,15 @@ def pawley_fit(
 
     def design(p):
         v = start | dict(zip(names, np.asarray(p) * scale + offset, strict=True))
-        lines = profiles.matrix(v["a"], v["zero"], v["displacement"], np.exp(v["log size"]), abs(v["strain"]), abs(v["fwhm"]), v["tetragonality"])
+        lines = profiles.matrix(
+            v["a"],
+            v["zero"],
+            v["displacement"],
+            np.exp(v["log size"]),
+            abs(v["strain"]),
+            abs(v["fwhm"]),
+            v["tetragonality"],
+        )
         extra = [_extra_line(x, d, v, profiles, width) for d in extra_d_A]
         return np.column_stack([lines, *extra, chebyshev])
 
@@ -278,13 +340,44 @@ def pawley_fit(
         coefficients = np.linalg.lstsq(matrix, y * weights, rcond=1e-10)[0]
         return np.concatenate([y * weights - matrix @ coefficients, penalty(p)])
 
-    solution = optimize.least_squares(residual, np.zeros(len(names)), method="trf", x_scale=1.0, diff_step=1e-4, max_nfev=max_evaluations, ftol=1e-7, xtol=1e-6)
+    solution = optimize.least_squares(
+        residual,
+        np.zeros(len(names)),
+        method="trf",
+        x_scale=1.0,
+        diff_step=1e-4,
+        max_nfev=max_evaluations,
+        ftol=1e-7,
+        xtol=1e-6,
+    )
     if counting:  # Poisson weights from the model: weights from the data pull every level down
         matrix = design(solution.x)
         model = matrix @ np.linalg.lstsq(matrix * weights[:, None], y * weights, rcond=1e-10)[0]
         weights = 1 / np.sqrt(np.maximum(model, 1))
-        solution = optimize.least_squares(residual, solution.x, diff_step=1e-4, max_nfev=max(max_evaluations // 2, 5), ftol=1e-7, xtol=1e-6)
-    return _report(x, y, weights, solution, design, names, scale, offset, start, priors, hkls, len(extra_d_A), shape, chebyshev.shape[1])
+        solution = optimize.least_squares(
+            residual,
+            solution.x,
+            diff_step=1e-4,
+            max_nfev=max(max_evaluations // 2, 5),
+            ftol=1e-7,
+            xtol=1e-6,
+        )
+    return _report(
+        x,
+        y,
+        weights,
+        solution,
+        design,
+        names,
+        scale,
+        offset,
+        start,
+        priors,
+        hkls,
+        len(extra_d_A),
+        shape,
+        chebyshev.shape[1],
+    )
 
 
 def _freedom(value, scale: float):
@@ -319,18 +412,37 @@ def _typical_width(x, y, a, wavelength) -> float:
 
 
 def _start_size(width_deg: float, wavelength: float, instrument: float | None, shape: str) -> float:
-    excess = np.sqrt(max(width_deg**2 - (instrument or 0.5 * width_deg) ** 2, (0.3 * width_deg) ** 2))
+    excess = np.sqrt(
+        max(width_deg**2 - (instrument or 0.5 * width_deg) ** 2, (0.3 * width_deg) ** 2)
+    )
     return float((0.886 if shape == "cube" else 0.64) * wavelength / np.radians(excess))
 
 
 def _extra_line(x, d, v, profiles: Profiles, width: float) -> np.ndarray:
     centre = 2 * np.degrees(np.arcsin(profiles.lines[0][0] / (2 * d)))
-    shift = v["zero"] - np.degrees(2 * v["displacement"] / profiles.radius) * np.cos(np.radians(centre) / 2)
+    shift = v["zero"] - np.degrees(2 * v["displacement"] / profiles.radius) * np.cos(
+        np.radians(centre) / 2
+    )
     u = (x - centre - shift) / (0.5 * width)
     return 0.5 / (1 + u**2) + 0.5 * np.exp(-np.log(2) * u**2)
 
 
-def _report(x, y, weights, solution, design, names, scale, offset, start, priors, hkls, extras, shape, background_terms) -> PawleyFit:
+def _report(
+    x,
+    y,
+    weights,
+    solution,
+    design,
+    names,
+    scale,
+    offset,
+    start,
+    priors,
+    hkls,
+    extras,
+    shape,
+    background_terms,
+) -> PawleyFit:
     p = solution.x
     matrix = design(p)
     weighted = matrix * weights[:, None]
@@ -338,13 +450,18 @@ def _report(x, y, weights, solution, design, names, scale, offset, start, priors
     model = matrix @ coefficients
     # The full Jacobian, linear and non-linear columns together, gives the joint covariance.
     step = 1e-3
-    columns = [(design(p + step * e) - design(p - step * e)) @ coefficients / (2 * step) * weights for e in np.eye(len(names))]
+    columns = [
+        (design(p + step * e) - design(p - step * e)) @ coefficients / (2 * step) * weights
+        for e in np.eye(len(names))
+    ]
     jacobian = np.column_stack([*columns, weighted])
     information = jacobian.T @ jacobian
     for i, _mean, sd in priors:
         information[i, i] += (scale[i] / sd) ** 2
     norm = np.sqrt(np.maximum(np.diag(information), 1e-300))
-    covariance = np.linalg.pinv(information / np.outer(norm, norm), rcond=1e-12, hermitian=True) / np.outer(norm, norm)
+    covariance = np.linalg.pinv(
+        information / np.outer(norm, norm), rcond=1e-12, hermitian=True
+    ) / np.outer(norm, norm)
     residual = (y - model) * weights
     freedom = max(len(y) - len(coefficients) - len(names), 1)
     chi2 = float(residual @ residual)
@@ -352,7 +469,9 @@ def _report(x, y, weights, solution, design, names, scale, offset, start, priors
     covariance = covariance * factor**2
     n = len(names)
     values = start | dict(zip(names, p * scale + offset, strict=True))
-    errors = dict.fromkeys(start, 0.0) | dict(zip(names, np.sqrt(np.diag(covariance)[:n]) * scale, strict=True))
+    errors = dict.fromkeys(start, 0.0) | dict(
+        zip(names, np.sqrt(np.diag(covariance)[:n]) * scale, strict=True)
+    )
     size = float(np.exp(values["log size"])) / 10
     m = len(hkls)
     line_errors = np.sqrt(np.diag(covariance)[n : n + m])
@@ -362,12 +481,16 @@ def _report(x, y, weights, solution, design, names, scale, offset, start, priors
     if errors["log size"] > 0.5 or size > 500:
         notes.append("the lines are as narrow as the instrument: the size is a lower bound")
     if chi2 / freedom > 4:
-        notes.append(f"reduced chi-square {chi2 / freedom:.3g}: the model misses something in the pattern")
+        notes.append(
+            f"reduced chi-square {chi2 / freedom:.3g}: the model misses something in the pattern"
+        )
     if errors["zero"] and errors["displacement"]:
         i, j = names.index("zero"), names.index("displacement")
         correlation = covariance[i, j] / np.sqrt(covariance[i, i] * covariance[j, j])
         if abs(correlation) > 0.98:
-            notes.append(f"zero and sample height are hardly told apart (correlation {correlation:.3f}); a prior on one is needed")
+            notes.append(
+                f"zero and sample height are hardly told apart (correlation {correlation:.3f}); a prior on one is needed"
+            )
     if shape == "cube":  # see MODEL_ERROR
         errors["a"] = np.hypot(errors["a"], MODEL_ERROR[0] / size)
         errors["log size"] = np.hypot(errors["log size"], MODEL_ERROR[1])

@@ -32,7 +32,9 @@ def cube_transform(t, edge, directions, relative_sd: float = 0.0):
     edges = edge * np.maximum(1 + relative_sd * nodes, 0.05)
     volume = weights * edges**3
     shifted = np.abs(directions)[:, None, :, None] * t / edges[None, :, None, None]
-    return (np.prod(np.maximum(0, 1 - shifted), axis=2).mean(axis=0) * volume[:, None]).sum(axis=0) / volume.sum()
+    return (np.prod(np.maximum(0, 1 - shifted), axis=2).mean(axis=0) * volume[:, None]).sum(
+        axis=0
+    ) / volume.sum()
 
 
 def streaks(t, edge, s0):
@@ -53,17 +55,40 @@ def _direction(hkl) -> np.ndarray:
 class Profiles:
     """The lines of a pattern as columns of a matrix, for given non-linear parameters."""
 
-    def __init__(self, x, hkls, wavelengths, ratio, radius, shape, relative_sd, polarised, thin_film, falloff_A2):
+    def __init__(
+        self,
+        x,
+        hkls,
+        wavelengths,
+        ratio,
+        radius,
+        shape,
+        relative_sd,
+        polarised,
+        thin_film,
+        falloff_A2,
+    ):
         self.x, self.hkls, self.shape, self.relative_sd = x, hkls, shape, relative_sd
-        self.lines = [(wavelengths[0], 1.0)] + ([(wavelengths[1], ratio)] if len(wavelengths) > 1 and ratio else [])
+        self.lines = [(wavelengths[0], 1.0)] + (
+            [(wavelengths[1], ratio)] if len(wavelengths) > 1 and ratio else []
+        )
         self.norm = sum(weight for _, weight in self.lines)
-        self.radius, self.polarised, self.thin_film, self.falloff = radius, polarised, thin_film, falloff_A2
+        self.radius, self.polarised, self.thin_film, self.falloff = (
+            radius,
+            polarised,
+            thin_film,
+            falloff_A2,
+        )
         self.sums = np.array([sum(i * i for i in hkl) for hkl in hkls], float)
         # A tetragonal distortion splits a family by l2: share of the equivalents with each l2.
         self.splits = []
         for hkl in hkls:
             integer = all(float(i).is_integer() for i in hkl)
-            members = [m for f in same_length(tuple(int(i) for i in hkl)) for m in f] if integer else [hkl]
+            members = (
+                [m for f in same_length(tuple(int(i) for i in hkl)) for m in f]
+                if integer
+                else [hkl]
+            )
             l2 = np.array([m[2] ** 2 for m in members], float)
             values, counts = np.unique(l2, return_counts=True)
             self.splits.append(tuple(zip(values, counts / counts.sum(), strict=True)))
@@ -73,7 +98,11 @@ class Profiles:
     def matrix(self, a, zero, displacement, size_A, strain, fwhm, tetragonality) -> np.ndarray:
         columns = np.empty((len(self.x), len(self.hkls)))
         # The measured angle, taken back to the Bragg angle.
-        true = self.x - zero + np.degrees(2 * displacement / self.radius) * np.cos(np.radians(self.x) / 2)
+        true = (
+            self.x
+            - zero
+            + np.degrees(2 * displacement / self.radius) * np.cos(np.radians(self.x) / 2)
+        )
         theta = np.radians(true) / 2
         # The mean edge of the distorted cell is kept: (a a c)^(1/3), so that a and c/a stay independent.
         edge = a * (1 + tetragonality) ** (-1 / 3)
@@ -87,22 +116,37 @@ class Profiles:
                     wavelength,
                     weight / self.norm,
                     s,
-                    (1 + self.polarised * np.cos(2 * theta) ** 2) / (1 + self.polarised) / np.maximum(s, 1e-3) * film * np.exp(-self.falloff * s**2),
+                    (1 + self.polarised * np.cos(2 * theta) ** 2)
+                    / (1 + self.polarised)
+                    / np.maximum(s, 1e-3)
+                    * film
+                    * np.exp(-self.falloff * s**2),
                 )
             )
         for j in range(len(self.hkls)):
             for l2, share in self.splits[j] if tetragonality else ((0.0, 1.0),):
-                s0 = np.sqrt((self.sums[j] - l2) / edge**2 + l2 / (edge * (1 + tetragonality)) ** 2) if tetragonality else np.sqrt(self.sums[j]) / a
+                s0 = (
+                    np.sqrt((self.sums[j] - l2) / edge**2 + l2 / (edge * (1 + tetragonality)) ** 2)
+                    if tetragonality
+                    else np.sqrt(self.sums[j]) / a
+                )
                 first = self.lines[0][0]
                 cosine = np.sqrt(max(1 - (s0 * first / 2) ** 2, 1e-6))
-                gauss = np.hypot(np.radians(fwhm) * cosine / first, 2 * np.sqrt(2 * np.log(2)) * strain * s0)
+                gauss = np.hypot(
+                    np.radians(fwhm) * cosine / first, 2 * np.sqrt(2 * np.log(2)) * strain * s0
+                )
                 reach, scale = self._reach(size_A, gauss), share / s0 * np.exp(self.falloff * s0**2)
                 for wavelength, weight, s, factor in sines:
                     if s0 * wavelength >= 2:
                         continue
                     near = slice(*np.searchsorted(s, (s0 - reach, s0 + reach)))
                     if near.stop > near.start:
-                        columns[near, j] += weight * scale * factor[near] * self._line(s[near] - s0, size_A, gauss, j, s0)
+                        columns[near, j] += (
+                            weight
+                            * scale
+                            * factor[near]
+                            * self._line(s[near] - s0, size_A, gauss, j, s0)
+                        )
         return columns
 
     def _reach(self, size_A, gauss) -> float:
@@ -113,8 +157,12 @@ class Profiles:
         key = (size_A, round(gauss, 7), round(s0, 7))
         if self.cache.get(j, (None,))[0] != key:
             points, n = 81, 4096
-            t = np.linspace(0, size_A * (1 + 2.9 * self.relative_sd) / self.directions[j].max(), points)
-            transform = cube_transform(t, size_A, self.directions[j], self.relative_sd) * np.exp(-((np.pi * gauss * t) ** 2) / (4 * np.log(2)))
+            t = np.linspace(
+                0, size_A * (1 + 2.9 * self.relative_sd) / self.directions[j].max(), points
+            )
+            transform = cube_transform(t, size_A, self.directions[j], self.relative_sd) * np.exp(
+                -((np.pi * gauss * t) ** 2) / (4 * np.log(2))
+            )
             transform = transform * streaks(t, size_A, s0) ** int((self.directions[j] < 1e-9).sum())
             transform[[0, -1]] /= 2  # trapezium rule
             values = np.fft.fftshift(2 * t[1] * np.fft.fft(transform, n).real)
@@ -127,7 +175,9 @@ class Profiles:
             grid, values = self._cube_line(size_A, gauss, j, s0)
             return np.interp(ds, grid, values)
         # Voigt: Gaussian width, and a Lorentzian of integral breadth 1/size.
-        return special.voigt_profile(ds, max(gauss, 1e-9) / (2 * np.sqrt(2 * np.log(2))), 1 / (np.pi * size_A))
+        return special.voigt_profile(
+            ds, max(gauss, 1e-9) / (2 * np.sqrt(2 * np.log(2))), 1 / (np.pi * size_A)
+        )
 
 
 def model_pattern(
@@ -154,7 +204,9 @@ def model_pattern(
     hkls = lines_in(a, x, CU_KALPHA_A[0])
     # Calculated intensities vary smoothly with composition: a coarse grid is kept, so that a slider answers at once.
     grid = np.round(x_br, 1)
-    profiles = Profiles(x, hkls, CU_KALPHA_A, KALPHA2_RATIO, radius_mm, "cube", relative_sd, 1.0, True, 4.0)
-    return profiles.matrix(a, zero_deg, displacement_mm, 10 * edge_nm, 0.0, instrument_fwhm_deg, 0.0) @ np.array(
-        [line_strength(hkl, float(grid)) for hkl in hkls]
+    profiles = Profiles(
+        x, hkls, CU_KALPHA_A, KALPHA2_RATIO, radius_mm, "cube", relative_sd, 1.0, True, 4.0
     )
+    return profiles.matrix(
+        a, zero_deg, displacement_mm, 10 * edge_nm, 0.0, instrument_fwhm_deg, 0.0
+    ) @ np.array([line_strength(hkl, float(grid)) for hkl in hkls])
