@@ -14,7 +14,14 @@ from uncertainties import UFloat
 from peled import paper
 from peled.synthesis.amounts import composition, molar_mass, parse_quantity
 from peled.synthesis.crystals import CrystalPopulation, sedimentation_mm, sedimenting_diameter_nm
-from peled.synthesis.procedure import Outcome, Procedure, perovskite_formula, yield_limit_mmol
+from peled.synthesis.procedure import (
+    Outcome,
+    Procedure,
+    entries,
+    perovskite_formula,
+    perovskite_needs,
+    yield_limit_mmol,
+)
 
 #: Atomic numbers of what the ligands and gases here are made of, to count electrons.
 _Z = {"H": 1, "C": 6, "N": 7, "O": 8, "S": 16}
@@ -60,16 +67,9 @@ def mass_balance(
 
     `x_br_precursor` is the composition for which lead limits; `x_br` the composition measured in the product.
     """
-    injected = {
-        component: sum(
-            (f.amounts.get(component, 0) for f in outcome.flows if f.target == vessel), 0
-        )
-        for component in ("Pb", "I", "Br", "MA")
-    }
-    lead, _ = yield_limit_mmol(
-        {**injected, "I": injected["Pb"] * 1e3, "Br": injected["Pb"] * 1e3}, x_br_precursor
-    )
-    halide, limiting = yield_limit_mmol(injected, x_br)
+    injected = outcome.received(vessel)
+    lead, _ = yield_limit_mmol({"Pb": injected["Pb"]}, {"Pb": 1.0})
+    halide, limiting = yield_limit_mmol(injected, perovskite_needs(x_br))
     return MassBalance(
         volume_mL * concentration_mg_mL,
         lead * molar_mass(perovskite_formula(x_br_precursor)),
@@ -91,8 +91,7 @@ class Facts:
         self, step: str, action: str, unit: str, chemical: str | None = None
     ) -> float | None:
         """The quantity of an action of a step in `unit`."""
-        entries = self.steps.get(step, {}).get(action, [])
-        for entry in entries if isinstance(entries, list) else [entries]:
+        for entry in entries(self.steps.get(step, {}), action):
             if chemical in (None, entry.get("chemical")):
                 text = entry.get("mass") or entry.get("volume") or entry.get("amount")
                 if text and text != "all":
