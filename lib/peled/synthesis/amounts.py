@@ -181,6 +181,13 @@ class Laboratory:
         self.balance_repeatability_mg = balance_repeatability_mg
         self.pipette_repeatability = pipette_repeatability
 
+    def __str__(self) -> str:
+        return (
+            f"balance {100 * self.balance.std_dev:.2g} % and {self.balance_repeatability_mg:g} mg a weighing, "
+            f"volumes {100 * self.pipettes.std_dev:.2g} % and "
+            f"{100 * self.pipette_repeatability:.2g} % each"
+        )
+
     def weighed_mg(self, mass_mg: float, tag: str = "", times: int = 1) -> UFloat:
         """`times` masses, each read as `mass_mg`: repeatabilities add in quadrature, the calibration is common."""
         error = self.balance_repeatability_mg * times**0.5

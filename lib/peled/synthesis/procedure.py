@@ -5,7 +5,7 @@ The file (YAML) lists chemicals, vessels' names by use, steps, and may name the 
     add         a chemical into a vessel, by mass, volume or amount; a gas by volume at a temperature and pressure
     transfer    a volume (or `all`) from one vessel to another, `times` times
     precipitate keep part of a vessel's content as a solid, the rest goes to waste; `keep` gives the fraction of each component
-    disperse    bring a vessel to a volume with solvent
+    disperse    bring a vessel to a volume with a solvent (`chemical`)
     treat       as add: a ligand
 
 Contents are amounts of components (Pb, I, Br, MA, or a ligand's name), so that each is conserved: what has been added
@@ -49,7 +49,7 @@ _KEYS = {
     "treat": "CHEMICAL TO mass volume amount times temperature pressure",
     "transfer": "FROM TO VOLUME times",
     "precipitate": "VESSEL keep",
-    "disperse": "VESSEL VOLUME times",
+    "disperse": "VESSEL VOLUME times chemical",
 }
 ACTIONS = ("add", "transfer", "precipitate", "disperse", "treat")
 #: Quantities of entries and chemicals with a unit of the dimension that is expected.
@@ -587,7 +587,7 @@ def _chemical(path: Path, key: str, entry: dict, state: str) -> Chemical:
         entry.get("grade", "at least") == "at least",
         quantity("density"),
         quantity("concentration"),
-        entry.get("state", state),
+        entry.get("state", "liquid" if entry.get("concentration") else state),
         tuple(entry.get("donors") or ()),
     )
 
@@ -623,14 +623,14 @@ def _check_step(path: Path, number: int, step: dict, chemicals: dict[str, Chemic
             where = f"{place}: {action}"
             _check_keys(path, where, action, entry)
             _check_quantities(path, where, entry)
+            if "chemical" in entry and entry["chemical"] not in chemicals:
+                raise ProcedureError(
+                    path,
+                    place=where,
+                    expected=f"a listed chemical ({', '.join(map(str, chemicals))})",
+                    found=repr(entry["chemical"]),
+                )
             if action in ("add", "treat"):
-                if entry["chemical"] not in chemicals:
-                    raise ProcedureError(
-                        path,
-                        place=where,
-                        expected=f"a listed chemical ({', '.join(map(str, chemicals))})",
-                        found=repr(entry["chemical"]),
-                    )
                 told = [key for key in ("mass", "volume", "amount") if key in entry]
                 if len(told) > 1:
                     raise ProcedureError(

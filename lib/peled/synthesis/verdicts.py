@@ -102,13 +102,22 @@ class Facts:
         return sum(action in step for step in self.procedure.steps)
 
 
+#: DOI of the paper, which a procedure must name as its source to be judged by the paper's claims.
+DOI = "10.1038/s41586-021-03217-8"
+
+
+def of_paper(procedure: Procedure) -> bool:
+    """Whether a procedure is the paper's; any other can have no verdict."""
+    return DOI in procedure.source
+
+
 def judge_all(
     room,
     procedure: Procedure,
     pure: Outcome,
-    balance: MassBalance,
-    neat: CrystalPopulation,
-    treated: CrystalPopulation,
+    balance: MassBalance | None,
+    neat: CrystalPopulation | None,
+    treated: CrystalPopulation | None,
     *,
     rotor_mm: tuple[float, float] = (50.0, 120.0),
 ) -> None:
@@ -120,11 +129,15 @@ def judge_all(
     procedure : Procedure
     pure : Outcome
         The procedure run with every bottle taken as pure.
-    balance : MassBalance
-    neat, treated : CrystalPopulation
+    balance, neat, treated : MassBalance, CrystalPopulation, or None
+        None for another procedure than the paper's: no claim is then testable.
     rotor_mm : pair of float
         Range of the rotor's radius, which is not printed.
     """
+    if balance is None:
+        for claim_id in room.missing_claims():
+            room.not_testable(claim_id, "the procedure is not the paper's")
+        return
     facts = Facts(procedure)
 
     def printed(claim_id: str) -> float:
@@ -194,10 +207,9 @@ def _composition(check, lead, bromide, iodide_fraction, pure) -> None:
         lambda: lead * molar_mass("CH3NH3Br"),
         note="MABr that makes I:Br 2:1 with the PbI2 weighed",
     )
-    ligands = {"EDTA": "EDTA", "GL": "GL"}
     check(
         "C023",
-        lambda: pure.added[ligands["GL"]] / pure.added[ligands["EDTA"]],
+        lambda: pure.added["GL"] / pure.added["EDTA"],
         half_width=0.05,
         note=f"equimolar is {float((molar_mass('C10H17N3O6S') / molar_mass('C10H16N2O8')).nominal_value):.3f} g of GL to 1 g of EDTA",
     )
