@@ -33,7 +33,7 @@ FINISHED = {
     "pw_relax.out": (-34.25174936 * RYDBERG_EV, "PBE-D3, 25/200 Ry, Gamma", 0),
     "pw_charged_kpoints.out": (
         -33.57262385 * RYDBERG_EV,
-        "PBE-D3, 25/200 Ry, 2 irreducible k-points",
+        "PBE-D3, 25/200 Ry, 2x1x1 k-points",
         1,
     ),
     "pw_charged_kpoints.xml": (-33.57262385 * RYDBERG_EV, "PBE-D3, 25/200 Ry, 2x1x1 k-points", 1),

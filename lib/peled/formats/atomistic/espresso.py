@@ -21,6 +21,7 @@ from peled.formats.atomistic.calculation import (
     to_float,
     xml_root,
 )
+from peled.formats.atomistic.kpoints import sampling
 from peled.formats.atomistic.structures import BOHR_ANGSTROM, Structure, symbol
 
 #: Parts of a functional, which older versions of pw.x spell out.
@@ -185,10 +186,10 @@ def _espresso_settings(text: str, sites: Counter) -> dict:
     ):
         if found := re.search(rf"{pattern}\s*=\s*{NUMBER}\s*Ry", text):
             settings[name] = round(to_float(found[1]) * RYDBERG_EV, 3)
-    if found := re.search(r"number of k points=\s*(\d+)", text):
-        first = re.search(rf"k\(\s*1\) = \(\s*{NUMBER}\s+{NUMBER}\s+{NUMBER}\s*\)", text)
-        gamma = found[1] == "1" and (first is None or not any(to_float(x) for x in first.groups()))
-        settings["kpoints"] = "Gamma" if gamma else f"{found[1]} irreducible k-points"
+    if mesh := _espresso_mesh(text):
+        settings["kpoints"] = mesh
+    if found := re.search(rf"number of electrons\s*=\s*{NUMBER}", text):
+        settings["electrons"] = to_float(found[1])
     if found := re.search(r"Exchange-correlation\s*=\s*([^\n(]+)", text):
         name = " ".join(found[1].split())
         settings["functional"] = _SPELT_OUT.get(name.replace("+", " "), name)
@@ -205,20 +206,29 @@ def _espresso_settings(text: str, sites: Counter) -> dict:
     valence |= re.findall(
         rf"PseudoPot\. #\s*\d+ for\s+(\w+)\s[\s\S]{{0,400}}?Zval\s*=\s*{NUMBER}", text
     )
-    if (
-        (found := re.search(rf"number of electrons\s*=\s*{NUMBER}", text))
-        and sites
-        and set(sites) <= set(valence)
-    ):
-        settings["charge"] = round(
-            sum(n * to_float(valence[label]) for label, n in sites.items()) - to_float(found[1]), 3
-        )
+    if "electrons" in settings and sites and set(sites) <= set(valence):
+        neutral = sum(n * to_float(valence[label]) for label, n in sites.items())
+        settings["charge"] = round(neutral - settings["electrons"], 3)
     named = re.findall(r"PseudoPot\. #\s*\d+ for\s+(\w+)\s+read from file:?\s*\n?\s*(\S+)", text)
     return (
         settings
         | _espresso_physics(text)
         | by_element("pseudopotential", [(label, Path(file.strip()).name) for label, file in named])
     )
+
+
+def _espresso_mesh(text: str) -> str | None:
+    """The mesh from the points, which the text lists up to a hundred; a longer list is counted only."""
+    count = re.search(r"number of k points=\s*(\d+)", text)
+    if not count:
+        return None
+    table = re.search(r"cart\. coord\. in units 2pi/alat\s*\n((?:\s+k\([^\n]*\n)+)", text)
+    rows = re.findall(rf"\) = \({_THREE}\s*\), wk =\s*{NUMBER}", table[1]) if table else []
+    axes = re.findall(rf"a\(\d\) = \({_THREE}\s*\)", text)[:3]
+    if len(rows) < int(count[1]) or len(axes) < 3:
+        return "Gamma" if count[1] == "1" else f"{count[1]} irreducible k-points"
+    points, cell = _numbers(rows), _numbers(axes)
+    return sampling(points[:, :3] @ cell.T, points[:, 3], cell)
 
 
 def _espresso_physics(text: str) -> dict[str, str]:
@@ -348,6 +358,23 @@ def _xml_physics(output: ElementTree.Element, value) -> dict[str, str]:
     return settings
 
 
+def _xml_mesh(output: ElementTree.Element, cell: np.ndarray) -> str | None:
+    """The mesh as it was asked for, else from the points (units of 2 pi/alat)."""
+    grid = output.find("band_structure/starting_k_points/monkhorst_pack")
+    if grid is not None:
+        size = "x".join(grid.get(f"nk{k}", "?") for k in (1, 2, 3))
+        shift = [grid.get(f"k{k}", "0") for k in (1, 2, 3)]
+        moved = ", shifted " + " ".join(shift) if set(shift) != {"0"} else ""
+        return "Gamma" if size == "1x1x1" and not moved else f"{size} k-points{moved}"
+    found = output.findall("band_structure/ks_energies/k_point")
+    alat = output.find("atomic_structure")
+    if not found or alat is None or not alat.get("alat"):
+        return None
+    axes = cell / (to_float(alat.get("alat")) * BOHR_ANGSTROM)
+    points = _numbers((k.text or "").split() for k in found)
+    return sampling(points @ axes.T, np.array([float(k.get("weight", 1)) for k in found]), cell)
+
+
 def espresso_xml(path: Path, text: str) -> Calculation:
     """data-file-schema.xml of pw.x, in hartree and bohr."""
     root = xml_root(path, text)
@@ -376,18 +403,8 @@ def espresso_xml(path: Path, text: str) -> Calculation:
     ):
         if (found := value(place)) is not None:
             settings[name] = round(float(found) * HARTREE_EV, 3)
-    if (grid := output.find("band_structure/starting_k_points/monkhorst_pack")) is not None:
-        numbers = "x".join(grid.get(f"nk{k}", "?") for k in (1, 2, 3))
-        shifted = any(grid.get(f"k{k}", "0") != "0" for k in (1, 2, 3))
-        settings["kpoints"] = (
-            "Gamma"
-            if numbers == "1x1x1" and not shifted
-            else f"{numbers} k-points" + (", shifted" if shifted else "")
-        )
-    elif (points := value("band_structure/nks")) is not None:
-        settings["kpoints"] = (
-            "Gamma" if value("basis_set/gamma_only") == "true" else f"{points} irreducible k-points"
-        )
+    if (electrons := value("band_structure/nelec")) is not None:
+        settings["electrons"] = to_float(electrons)
     if (found := value("dft/functional")) is not None:
         settings["functional"] = found
     if (charge := _xml_charge(text)) is not None:
@@ -431,6 +448,8 @@ def espresso_xml(path: Path, text: str) -> Calculation:
             np.array([[float(x) for x in a.text.split()] for a in atoms]) * BOHR_ANGSTROM,
             cell,
         )
+    if structure is not None and (mesh := _xml_mesh(output, structure.cell)):
+        settings["kpoints"] = mesh
     return Calculation(
         path,
         "Quantum ESPRESSO",

@@ -61,6 +61,11 @@ def cp2k(path: Path, text: str) -> Calculation:
         settings["basis"] = next(iter(bases))
     if "CELL|" in text and "BRILLOUIN|" not in text:
         settings["kpoints"] = "Gamma"
+    elif found := re.search(r"BRILLOUIN\|[^\n]*[Gg]rid\s+(\d+)\s+(\d+)\s+(\d+)", text):
+        settings["kpoints"] = "x".join(found.groups()) + " k-points"
+    if "DFT| Spin" in text:
+        unrestricted = re.search(r"DFT\| Spin unrestricted[^\n]*Kohn", text)
+        settings["spin"] = "polarised" if unrestricted else "none"
     optimised = "GEO_OPT" in text or "OPTIMIZATION STEP" in text
     geometry = "GEOMETRY OPTIMIZATION COMPLETED" in text if optimised else None
     composition, structure = Counter(), None

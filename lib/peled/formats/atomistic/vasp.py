@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from peled.formats.atomistic.calculation import (
     to_float,
     xml_root,
 )
+from peled.formats.atomistic.kpoints import sampling
 from peled.formats.atomistic.structures import Structure, symbol
 
 _VASP_FUNCTIONAL = {"PE": "PBE", "8": "PBE", "CA": "LDA", "PS": "PBEsol", "91": "PW91"}
@@ -95,9 +97,12 @@ def outcar(path: Path, text: str) -> Calculation:
         )
     # Two blanks mark the energy of an ionic step; with one blank it is an iteration's, not yet converged.
     energy_eV = energy(path, match, 1.0, "a total energy (energy(sigma->0) or TOTEN)")
+    # A step that runs into NELM says so in new versions only: the word has to stand in the last step.
+    begun = last(r"Iteration\s+\d+\(\s*1\)", text)
+    step = text[begun.start() if begun else 0 :]
     failed, reached = (
-        text.rfind("aborting loop EDIFF was not reached"),
-        text.rfind("aborting loop because EDIFF is reached"),
+        step.rfind("aborting loop EDIFF was not reached"),
+        step.rfind("aborting loop because EDIFF is reached"),
     )
     finished = "General timing and accounting" in text
 
@@ -109,8 +114,8 @@ def outcar(path: Path, text: str) -> Calculation:
     settings: dict = {}
     if found := re.search(rf"ENCUT\s*=\s*{NUMBER}\s*eV", text):
         settings["cutoff_eV"] = to_float(found[1])
-    if found := re.search(r"NKPTS\s*=\s*(\d+)", text):
-        settings["kpoints"] = "Gamma" if found[1] == "1" else f"{found[1]} irreducible k-points"
+    if mesh := _outcar_mesh(text):
+        settings["kpoints"] = mesh
     if name := _vasp_functional(get):
         settings["functional"] = name
     settings |= _vasp_physics(get)
@@ -141,8 +146,10 @@ def outcar(path: Path, text: str) -> Calculation:
                 if to_float(u)
             ],
         )
+    if electrons := get("NELECT"):
+        settings["electrons"] = to_float(electrons)
     valence = re.search(r"Ionic Valenz\s*\n\s*ZVAL\s*=\s*([-\d. ]+)", text)
-    if valence and (electrons := get("NELECT")) and len(valence[1].split()) == len(numbers):
+    if valence and electrons and len(valence[1].split()) == len(numbers):
         settings["charge"] = round(
             sum(int(n) * to_float(z) for n, z in zip(numbers, valence[1].split(), strict=True))
             - to_float(electrons),
@@ -163,6 +170,27 @@ def outcar(path: Path, text: str) -> Calculation:
         structure,
         Counter(symbols),
     )
+
+
+def _outcar_mesh(text: str) -> str | None:
+    """The mesh from the points in reciprocal coordinates; without their list (a shortened file) they are counted."""
+    count = re.search(r"NKPTS\s*=\s*(\d+)", text)
+    table = re.search(
+        r"k-points in reciprocal lattice and weights:[^\n]*\n((?:[ \d.E+-]+\n)+)", text
+    )
+    cell = re.search(
+        r"direct lattice vectors\s+reciprocal lattice vectors\n((?:[^\n]*\n){3})", text
+    )
+    try:
+        points = np.array([row.split() for row in (table[1] if table else "").splitlines()], float)
+        axes = np.array([row.split()[:3] for row in cell[1].splitlines()], float) if cell else None
+    except ValueError:  # numbers that run into each other
+        points, axes = np.empty((0, 4)), None
+    if count and axes is not None and points.shape == (int(count[1]), 4):
+        return sampling(points[:, :3], points[:, 3], axes)
+    if count:
+        return "Gamma" if count[1] == "1" else f"{count[1]} irreducible k-points"
+    return None
 
 
 def _outcar_structure(text: str, symbols: list[str]) -> Structure | None:
@@ -189,6 +217,39 @@ def _outcar_structure(text: str, symbols: list[str]) -> Structure | None:
         )
     except ValueError:  # numbers that run into each other; the energy is what matters
         return None
+
+
+def _vectors(place: ElementTree.Element, name: str) -> np.ndarray:
+    """The rows of an array of vectors; empty where there is none."""
+    found = place.find(name)
+    rows = [] if found is None else [(v.text or "").split() for v in found.findall("v")]
+    return np.array(rows, float) if rows else np.empty((0, 3))
+
+
+def _vasprun_relaxed(
+    root: ElementTree.Element, steps: list[ElementTree.Element], incar: dict[str, str]
+) -> bool | None:
+    """Whether the last step of a relaxation meets EDIFFG: forces of free atoms (negative), change of energy (positive).
+
+    The number of steps tells nothing: a run that was stopped has less than NSW too. None where nothing was relaxed.
+    """
+    if incar.get("IBRION", "-1") not in ("1", "2", "3") or int(incar.get("NSW", 0) or 0) < 1:
+        return None
+    limit = to_float(incar.get("EDIFFG") or "0") or 10 * to_float(incar.get("EDIFF") or "1e-4")
+    if limit < 0:
+        forces = _vectors(steps[-1], "varray[@name='forces']")
+        flags = root.find("structure[@name='initialpos']/varray[@name='selective']")
+        if flags is not None:
+            moves = [[c == "T" for c in (v.text or "").split()] for v in flags.findall("v")]
+            forces = np.where(moves, forces, 0.0) if len(moves) == len(forces) else forces
+        return len(forces) > 0 and bool(np.linalg.norm(forces, axis=1).max() <= -limit * 1.0001)
+    energies = [
+        to_float(e.text or "nan")
+        for step in steps[-2:]
+        for e in step.findall("energy/i")
+        if e.get("name") == "e_fr_energy"
+    ]
+    return len(energies) == 2 and bool(abs(energies[1] - energies[0]) <= limit)
 
 
 def vasprun(path: Path, text: str) -> Calculation:
@@ -225,8 +286,6 @@ def vasprun(path: Path, text: str) -> Calculation:
     settings: dict = {}
     if incar.get("ENMAX") or incar.get("ENCUT"):
         settings["cutoff_eV"] = float(incar.get("ENMAX") or incar["ENCUT"])
-    if (points := root.find("kpoints/varray[@name='kpointlist']")) is not None:
-        settings["kpoints"] = "Gamma" if len(points) == 1 else f"{len(points)} irreducible k-points"
     if name := _vasp_functional(incar.get):
         settings["functional"] = name
     settings |= _vasp_physics(incar.get)
@@ -246,6 +305,8 @@ def vasprun(path: Path, text: str) -> Calculation:
                 if to_float(u)
             ],
         )
+    if incar.get("NELECT"):
+        settings["electrons"] = to_float(incar["NELECT"])
     if types and incar.get("NELECT"):
         settings["charge"] = round(
             sum(int(t[0]) * to_float(t[3]) for t in types) - to_float(incar["NELECT"]), 3
@@ -270,10 +331,13 @@ def vasprun(path: Path, text: str) -> Calculation:
             ]
         )
         structure = Structure(tuple(symbol(path, s, 0) for s in symbols), fractions @ cell, cell)
-    nsw = int(incar.get("NSW", 0) or 0)
-    geometry = (
-        len(steps) < nsw if nsw > 1 and incar.get("IBRION", "-1") in ("1", "2", "3") else None
-    )
+    points = _vectors(root, "kpoints/varray[@name='kpointlist']")
+    weights = _vectors(root, "kpoints/varray[@name='weights']").ravel()
+    if len(points) and len(points) == len(weights) and structure is not None:
+        settings["kpoints"] = sampling(points, weights, structure.cell)
+    elif len(points):
+        settings["kpoints"] = "Gamma" if len(points) == 1 else f"{len(points)} irreducible k-points"
+    geometry = _vasprun_relaxed(root, steps, incar)
     composition = Counter(structure.symbols if structure else symbols)
     return Calculation(
         path,
