@@ -94,6 +94,7 @@ def espresso(path: Path, text: str) -> Calculation:
         structure,
         composition,
         _espresso_step_eV(text),
+        _espresso_dispersion_eV(text[: match.end() + 3000]),
     )
 
 
@@ -115,6 +116,12 @@ def _espresso_step_eV(text: str) -> float | None:
         if ended and not found[ended - 1][0]
         else None
     )
+
+
+def _espresso_dispersion_eV(text: str) -> float | None:
+    """The term of a dispersion correction in the sum that follows the total energy."""
+    found = last(rf"^\s+(?:DFT-D\d?|Dispersion|XDM|T-S)[^\n=]*=\s*{NUMBER}\s*Ry", text, re.M)
+    return to_float(found[1]) * RYDBERG_EV if found else None
 
 
 def _espresso_structure(

@@ -11,10 +11,15 @@ from functools import lru_cache
 
 import numpy as np
 
-_MOST = 4096  #: points of the largest mesh that is looked for
+_MOST = 64  #: steps along one axis of the finest mesh that is looked for
+_NEAR = (
+    1e-4  #: how far from a mesh point printed coordinates may lie, in reciprocal lattice vectors
+)
 
 
-def sampling(points: np.ndarray, weights: np.ndarray, cell: np.ndarray) -> str:
+def sampling(
+    points: np.ndarray, weights: np.ndarray, cell: np.ndarray, *, rounding: float = 0.0
+) -> str:
     """Mesh and shift in words: `Gamma`, `4x4x1 k-points`, `2x2x2 k-points, shifted 1 1 1`.
 
     A mesh n1 x n2 x n3 with a shift s (0 or half a step along each axis) is the answer if every point is on it, every
@@ -27,6 +32,8 @@ def sampling(points: np.ndarray, weights: np.ndarray, cell: np.ndarray) -> str:
         In units of the reciprocal lattice vectors.
     weights : (n,) array
         In any unit; points without weight are left out, points listed twice (spin) are counted once.
+    rounding : float
+        Half the last printed digit of weights whose sum is 1, where that matters (OUTCAR prints three).
     cell : (3, 3) array
         Lattice vectors in rows, in any unit.
 
@@ -40,11 +47,12 @@ def sampling(points: np.ndarray, weights: np.ndarray, cell: np.ndarray) -> str:
     '2x2x1 k-points'
     """
     points, weights = np.atleast_2d(np.asarray(points, float)), np.asarray(weights, float)
-    points, weights = _merged(points[weights > 0] % 1.0, weights[weights > 0])
-    if not len(points):
+    counted = weights > -rounding if rounding else weights > 0
+    points, weights = _merged(points[counted] % 1.0, weights[counted])
+    if not len(points) or not weights.any():
         return "no k-points"
     operations = _lattice_symmetry(tuple(np.asarray(cell, float).ravel().round(4)))
-    for size, shift in _candidates(points, weights):
+    for size, shift in _candidates(points, weights, rounding):
         if _covers(size, shift, points, operations):
             if size == (1, 1, 1) and not any(shift):
                 return "Gamma"
@@ -68,20 +76,26 @@ def _lattice_symmetry(cell: tuple[float, ...]) -> np.ndarray:
     return w[same.all(axis=(1, 2)) & (np.abs(np.round(np.linalg.det(w))) == 1)]
 
 
-def _candidates(points: np.ndarray, weights: np.ndarray):
+def _candidates(points: np.ndarray, weights: np.ndarray, rounding: float):
     """Sizes and shifts that have all points on them and whole numbers of points for all weights, small ones first."""
-    numbers = np.arange(1, _MOST + 1)
-    counts = numbers[:, None] * (weights / weights.sum())
-    whole = (np.abs(counts - counts.round()) < 0.02).all(axis=1) & (counts > 0.9).all(axis=1)
-    for total in numbers[whole]:
-        for a in (d for d in range(1, total + 1) if total % d == 0):
-            for b in (d for d in range(1, total // a + 1) if (total // a) % d == 0):
-                size = (a, b, int(total // a // b))
-                steps = points * size
-                for shift in itertools.product((0.0, 0.5), repeat=3):
-                    off = steps - shift
-                    if (np.abs(off - off.round()) < 2e-3 * np.maximum(size, 1)).all():
-                        yield size, shift
+    axes = []
+    for column in points.T:
+        fitting = []
+        for n, shift in itertools.product(range(1, _MOST + 1), (0.0, 0.5)):
+            off = column * n - shift
+            if (np.abs(off - off.round()) < _NEAR * n).all():
+                fitting.append((n, shift))
+        axes.append(fitting)
+    if not all(axes):
+        return
+    most = 4 * max(axis[0][0] for axis in axes)  # symmetry may hide a factor along one axis
+    found = itertools.product(*([a for a in axis if a[0] <= most] for axis in axes))
+    shares = weights / weights.sum()
+    for mesh in sorted(found, key=lambda mesh: mesh[0][0] * mesh[1][0] * mesh[2][0]):
+        size, shift = tuple(n for n, _ in mesh), tuple(s for _, s in mesh)
+        counts, slack = shares * np.prod(size), 0.02 + rounding * np.prod(size)
+        if (np.abs(counts - counts.round()) < slack).all() and counts.min() > 0.9 - slack:
+            yield size, shift
 
 
 def _covers(size: tuple, shift: tuple, points: np.ndarray, operations: np.ndarray) -> bool:
@@ -89,7 +103,7 @@ def _covers(size: tuple, shift: tuple, points: np.ndarray, operations: np.ndarra
     grid = np.stack(np.meshgrid(*(np.arange(n) for n in size), indexing="ij"), axis=-1)
     wanted = {tuple(row) for row in grid.reshape(-1, 3)}
     orbit = (points @ operations).reshape(-1, 3) * size - shift
-    orbit = orbit[(np.abs(orbit - orbit.round()) < 2e-3 * np.maximum(size, 1)).all(axis=1)]
+    orbit = orbit[(np.abs(orbit - orbit.round()) < 4 * _NEAR * np.array(size)).all(axis=1)]
     return wanted <= {tuple(row) for row in orbit.round().astype(int) % size}
 
 

@@ -1,4 +1,4 @@
-"""Outputs of CP2K, ORCA and xtb."""
+"""Outputs of CP2K and xtb."""
 
 from __future__ import annotations
 
@@ -100,56 +100,6 @@ def cp2k(path: Path, text: str) -> Calculation:
         settings,
         structure,
         composition,
-    )
-
-
-def orca(path: Path, text: str) -> Calculation:
-    """ORCA."""
-    energy_eV = energy(
-        path,
-        last(rf"FINAL SINGLE POINT ENERGY\s+(?:\([^)\n]*\)\s*)?{NUMBER}", text),
-        HARTREE_EV,
-        "a line 'FINAL SINGLE POINT ENERGY'",
-    )
-    failed = max(
-        text.rfind("SCF NOT CONVERGED AFTER"), text.rfind("Wavefunction not fully converged")
-    )
-    reached = text.rfind("SCF CONVERGED AFTER")
-    settings: dict = {}
-    if lines := re.findall(r"\|\s*\d+>\s*!([^\n]*)", text):
-        words = " ".join(lines).lower().split()
-        settings["method"] = " ".join(
-            w
-            for w in words
-            if not re.fullmatch(
-                r"(loose|tight|verytight)?(opt|scf)|numfreq|freq|pal\d+|normalprint|xyzfile|sp", w
-            )
-        )
-    if found := re.search(r"Total Charge\s+Charge\s+\.+\s+(-?\d+)", text):
-        settings["charge"] = int(found[1])
-    geometry = None
-    if "GEOMETRY OPTIMIZATION CYCLE" in text or "Geometry Optimization Run" in text:
-        geometry = "THE OPTIMIZATION HAS CONVERGED" in text
-    structure = None
-    if block := last(
-        r"CARTESIAN COORDINATES \(ANGSTROEM\)\n-+\n((?:\s+[A-Za-z]{1,2}\s+\S+\s+\S+\s+\S+\n)+)",
-        text,
-    ):
-        rows = [row.split() for row in block[1].strip().split("\n")]
-        structure = Structure(
-            tuple(symbol(path, r[0], 0) for r in rows),
-            np.array([[to_float(x) for x in r[1:4]] for r in rows]),
-        )
-    return Calculation(
-        path,
-        "ORCA",
-        energy_eV,
-        reached > failed,
-        geometry,
-        "ORCA TERMINATED NORMALLY" in text,
-        settings,
-        structure,
-        structure.composition if structure else Counter(),
     )
 
 

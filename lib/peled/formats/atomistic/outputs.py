@@ -15,7 +15,8 @@ from pathlib import Path
 from peled.formats import FormatError, read_text
 from peled.formats.atomistic.calculation import HARTREE_EV, RYDBERG_EV, Calculation
 from peled.formats.atomistic.espresso import espresso, espresso_xml
-from peled.formats.atomistic.molecular import cp2k, orca, xtb
+from peled.formats.atomistic.molecular import cp2k, xtb
+from peled.formats.atomistic.orca import orca
 from peled.formats.atomistic.records import extended_xyz, json_record
 from peled.formats.atomistic.vasp import outcar, vasprun
 

@@ -169,6 +169,9 @@ def outcar(path: Path, text: str) -> Calculation:
         settings,
         structure,
         Counter(symbols),
+        dispersion_eV=to_float(found[1])
+        if (found := last(rf"Edisp \(eV\):?\s*{NUMBER}", text))
+        else None,
     )
 
 
@@ -182,12 +185,13 @@ def _outcar_mesh(text: str) -> str | None:
         r"direct lattice vectors\s+reciprocal lattice vectors\n((?:[^\n]*\n){3})", text
     )
     try:
-        points = np.array([row.split() for row in (table[1] if table else "").splitlines()], float)
+        rows = [row.split() for row in (table[1] if table else "").splitlines() if row.strip()]
+        points = np.array(rows, float)
         axes = np.array([row.split()[:3] for row in cell[1].splitlines()], float) if cell else None
     except ValueError:  # numbers that run into each other
         points, axes = np.empty((0, 4)), None
     if count and axes is not None and points.shape == (int(count[1]), 4):
-        return sampling(points[:, :3], points[:, 3], axes)
+        return sampling(points[:, :3], points[:, 3], axes, rounding=5e-4)
     if count:
         return "Gamma" if count[1] == "1" else f"{count[1]} irreducible k-points"
     return None
