@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 import pwscf_text as espresso
 from hassan2021.simulate import energetics as crystals
 from hassan2021.verdicts import energetics as verdicts
+from hassan2021.verdicts import energetics_calculated as calculated
 from ledger.files import MissingDataError
 from ledger.notebook import open_room
 from peled.energetics import (
     Cell,
     Interval,
     affinity,
-    calculated,
     dilute_fraction,
     draw,
     frenkel,
@@ -256,8 +256,8 @@ GLUTATHIONE = (
     np.array([[5.0, 5.0, 5.0 + 0.3 * k] for k in range(37)]),
 )
 AT = {
-    "surface": (["Pb", "I"], np.array([[0.0, 0, 0], [3, 0, 0]])),
-    "ligand": (["O", "H"], np.array([[0.0, 0, 5], [0, 0, 6]])),
+    "surface": (["Pb", "S"], np.array([[0.0, 0, 0], [3, 0, 0]])),
+    "ligand": (["O", "C"], np.array([[0.0, 0, 5], [0, 0, 6]])),
 }
 
 

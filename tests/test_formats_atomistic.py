@@ -343,7 +343,10 @@ def test_cp2k_in_all_its_spellings(tmp_path, unit):
 def test_orca(tmp_path):
     found = read_calculation(put(tmp_path, "orca.out", ORCA))
     assert found.energy_eV == pytest.approx(-76.321 * HARTREE_EV) and found.settings == {
-        "method": "b3lyp def2-svp d3bj",
+        "method": "b3lyp",
+        "basis": "def2-svp",
+        "dispersion": "DFT-D3BJ",
+        "medium": "vacuum",
         "charge": 2,
     }
     assert formula(found.composition) == "H2O" and found.geometry_converged is None

@@ -23,6 +23,7 @@ from peled.formats.atomistic.kpoints import sampling
 from peled.formats.atomistic.structures import Structure, symbol
 
 _VASP_FUNCTIONAL = {"PE": "PBE", "8": "PBE", "CA": "LDA", "PS": "PBEsol", "91": "PW91"}
+_FAMILIES = {"PAW_PBE": "PBE", "PAW_GGA": "PW91", "PAW": "LDA", "PAW_LDA": "LDA"}
 _VASP_DISPERSION = {"0": "none", "1": "DFT-D2", "10": "DFT-D2", "11": "DFT-D3", "12": "DFT-D3(BJ)"}
 
 
@@ -299,6 +300,10 @@ def vasprun(path: Path, text: str) -> Calculation:
     ]
     types = [t for t in types if len(t) >= 5]
     settings |= by_element("pseudopotential", [(t[1], " ".join(t[4].split())) for t in types])
+    # Without GGA in the input the functional is that of the potentials.
+    families = {_FAMILIES.get(t[4].split()[0]) for t in types if t[4].split()}
+    if "functional" not in settings and len(families) == 1 and None not in families:
+        settings["functional"] = families.pop()
     repulsion = root.find(".//v[@name='LDAUU']")
     if repulsion is not None and _on(incar.get, "LDAU"):
         settings |= by_element(
