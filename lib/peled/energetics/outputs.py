@@ -46,6 +46,8 @@ class EnergyRow:
 
     `energy_eV` is that of the lowest converged starts, `starts_eV` those of all converged starts of the complex, lowest first; `unconverged`
     (or not readable) and `reacted` count starts left out; `adsorbed` is the complex less its surface, the part with most heavy atoms; `warnings` says what makes the difference doubtful, `notes` what differs between its members without harm.
+    `dispersion_eV` is the part of the energy that a dispersion correction adds (the rest is the functional's), `gibbs_eV` the
+    Gibbs energy; None where not every member states its part, or was done without frequencies.
     """
 
     name: str
@@ -59,6 +61,8 @@ class EnergyRow:
     reacted: int = 0
     notes: tuple[str, ...] = ()
     adsorbed: Counter = field(default_factory=Counter, repr=False)
+    dispersion_eV: float | None = None
+    gibbs_eV: float | None = None
 
     @property
     def spread_eV(self) -> float:
@@ -211,6 +215,10 @@ def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
             )
         notes += found.notes
         doubts += found.doubts
+    # Plane waves and grids have no superposition error; a single part (a conformer, a defect) has nobody to borrow from.
+    atomic = "basis" in best.settings and "cutoff_eV" not in best.settings
+    if atomic and sum(count for count, _ in members) > 1:
+        notes.append(_superposition(best))
     notes += [
         f"{c.path.name}: geometry not converged, accepted by the table"
         for c in (best, *(c for _, c in members))
@@ -243,7 +251,25 @@ def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
         files=used,
         notes=tuple(dict.fromkeys(notes)),
         adsorbed=best.composition - surface,
+        dispersion_eV=_difference("dispersion_eV", best, members),
+        gibbs_eV=None if (g := _difference("thermal_eV", best, members)) is None else starts[0] + g,
         **counts,
+    )
+
+
+def _difference(
+    part: str, best: Calculation, members: list[tuple[int, Calculation]]
+) -> float | None:
+    """A part of the energy, complex less parts; None where a member does not state it."""
+    terms = [(1, best), *((-count, c) for count, c in members)]
+    values = [(count, getattr(c, part)) for count, c in terms]
+    return None if any(v is None for _, v in values) else sum(n * v for n, v in values)
+
+
+def _superposition(best: Calculation) -> str:
+    return (
+        f"{best.path.name}: basis {best.settings['basis']}, no counterpoise: molecules that borrow each other's "
+        "functions bind too strongly"
     )
 
 
@@ -371,6 +397,10 @@ def _balance(
             )
 
 
+def _three(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
 def to_csv(rows: list[EnergyRow], refused: dict[str, str] | None = None) -> str:
     """The table to take away: energies in eV and kJ/mol, per molecule, method, size, spread over starts, warnings, notes; refused rows last, with reasons."""
     stream = io.StringIO()
@@ -380,6 +410,8 @@ def to_csv(rows: list[EnergyRow], refused: dict[str, str] | None = None) -> str:
         "energy_eV",
         "energy_kJ_mol",
         "per_molecule_eV",
+        "dispersion_eV",
+        "gibbs_eV",
         "method",
         "atoms",
         "starts",
@@ -394,6 +426,7 @@ def to_csv(rows: list[EnergyRow], refused: dict[str, str] | None = None) -> str:
         per = f"{r.energy_eV / r.molecules:.3f}" if r.molecules else ""
         spread = f"{r.spread_eV:.3f}" if len(r.starts_eV) > 1 else ""
         energies = [f"{r.energy_eV:.3f}", f"{r.energy_eV * 96.48533212:.1f}", per]
+        energies += [_three(r.dispersion_eV), _three(r.gibbs_eV)]
         writer.writerow(
             [
                 r.name,

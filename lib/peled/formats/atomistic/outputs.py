@@ -15,12 +15,24 @@ from pathlib import Path
 from peled.formats import FormatError, read_text
 from peled.formats.atomistic.calculation import HARTREE_EV, RYDBERG_EV, Calculation
 from peled.formats.atomistic.espresso import espresso, espresso_xml
+from peled.formats.atomistic.foreign import (
+    GAUSSIAN,
+    NWCHEM,
+    PSI4,
+    QCHEM,
+    aims,
+    castep,
+    molecular,
+)
 from peled.formats.atomistic.molecular import cp2k, xtb
 from peled.formats.atomistic.orca import orca
 from peled.formats.atomistic.records import extended_xyz, json_record
 from peled.formats.atomistic.vasp import outcar, vasprun
 
-_WHAT = "an output of Quantum ESPRESSO, VASP, CP2K, ORCA or xtb, a JSON record, or extended XYZ with an energy"
+_WHAT = (
+    "an output of Quantum ESPRESSO, VASP, CP2K, CASTEP, FHI-aims, ORCA, Gaussian, Psi4, NWChem, Q-Chem or xtb, "
+    "a JSON record, or extended XYZ with an energy"
+)
 _READERS = (
     (("Program PWSCF",), espresso),
     (("<qes:espresso", "quantum-espresso.org/ns/qes"), espresso_xml),
@@ -28,6 +40,12 @@ _READERS = (
     (("energy  without entropy", "free  energy   TOTEN", " vasp."), outcar),
     (("CP2K|", "ENERGY| Total FORCE_EVAL"), cp2k),
     (("* O   R   C   A *", "FINAL SINGLE POINT ENERGY"), orca),
+    (("Entering Gaussian System", "Gaussian, Inc."), molecular(GAUSSIAN)),
+    (("Psi4: An Open-Source", "PSI4: An Open-Source"), molecular(PSI4)),
+    (("Northwest Computational Chemistry Package",), molecular(NWCHEM)),
+    (("Welcome to Q-Chem",), molecular(QCHEM)),
+    (("Invoking FHI-aims", "FHI-aims"), aims),
+    (("Welcome to CASTEP", "CASTEP version", "| CCC   AA"), castep),
     (("x T B", "normal termination of xtb"), xtb),
 )
 
