@@ -188,7 +188,8 @@ def from_jacobian(
     """
     jacobian, residual = np.asarray(jacobian, float), np.asarray(residual, float)
     made = from_normal(names, values, units, jacobian.T @ jacobian, **others)
-    rank = int((~made.held & ~made.at_bound).sum()) - made.null.shape[1]
+    fitted = int((~made.held).sum())
+    rank = min(fitted - made.null.shape[1], fitted - int(made.at_bound.sum()))
     spare = residual.size - rank
     square = float(residual @ residual)
     if noise is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .estimates import Estimates, from_jacobian, from_normal
+from .estimates import Estimates, from_jacobian, from_normal, goodness_z
 
 if TYPE_CHECKING:
     from lmfit import Minimizer
@@ -121,9 +121,9 @@ def _from_covariance(result, names, values, units, noise, others) -> Estimates:
     normal = np.zeros((p, p))
     if result.covar is not None and np.isfinite(result.covar).all():
         order = [names.index(n) for n in result.var_names]
-        scale = result.redchi if noise is None else noise**2
-        covariance = result.covar * (scale / result.redchi if result.scale_covar else scale)
-        normal[np.ix_(order, order)] = np.linalg.pinv(covariance, hermitian=True)
+        normal[np.ix_(order, order)] = np.linalg.pinv(result.covar, hermitian=True)
+    if noise is not None and result.nfree > 0:
+        others["goodness"] = goodness_z(result.chisqr / noise**2, result.nfree)
     return from_normal(names, values, units, normal, **others)
 
 
