@@ -1,10 +1,11 @@
-"""Estimates, derived quantities and gates: against Monte Carlo, `uncertainties` and lmfit; good passes, bad stops."""
+"""Estimates, derived quantities, gates: against Monte Carlo, `uncertainties` and lmfit."""
 
 import math
 
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.optimize import least_squares
 from uncertainties import correlated_values, umath
 
 from peled import quantities as pq
@@ -18,7 +19,7 @@ def fit(values=(5.0, 3.0, 2.0), covariance=COVARIANCE, **others):
     return from_normal(names, values, [""] * len(values), np.linalg.inv(covariance), **others)
 
 
-# ---- derive ----------------------------------------------------------------------------------------------------------
+# ---- derive --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -143,11 +144,11 @@ def test_withheld_means_no_value_and_a_value_has_a_reason_to_be():
         Quantity("q", "", 1.0, {"a": 1.0}, "", kind="guessed")
 
 
-# ---- what a fit leaves open ------------------------------------------------------------------------------------------
+# ---- what a fit leaves open ----------------------------------------------------------------------
 
 
 def branching(k1=2.0, k2=1.0, k3=0.05, coordinates="log", noise=0.01, seed=0):
-    """A decay by two ways that only shows their sum, and a slow component: parameters, Jacobian and residual."""
+    """A decay by two ways of which only the sum shows, and a slow one: as for from_jacobian."""
     t = np.linspace(0, 4, 200)
     fast, slow = np.exp(-(k1 + k2) * t), np.exp(-k3 * t)
     columns = [-t * fast, -t * fast, -t * slow]
@@ -174,6 +175,44 @@ def test_only_the_sum_of_two_rates_is_given(coordinates, rates):
     for function in (lambda p: p["k1"] * p["k2"], lambda p: p["k1"] - p["k2"]):
         assert derive("f", "", function, e).status == "withheld"
     assert derive("k3", "1/ns", lambda p: p["k3"], e).status == "reported"
+
+
+def test_a_refitted_sum_covers_where_its_rates_are_open():
+    """Noise, a real fit of all three rates, and back: the 95 % interval of k1 + k2 holds 3."""
+    t = np.linspace(0, 4, 200)
+    clean = np.exp(-3 * t) + np.exp(-0.05 * t)
+    rng, inside, n = np.random.default_rng(8), 0, 300
+
+    def model(u):
+        return np.exp(-(np.exp(u[0]) + np.exp(u[1])) * t) + np.exp(-np.exp(u[2]) * t)
+
+    for _ in range(n):
+        y = clean + 0.02 * rng.standard_normal(200)
+        r = least_squares(lambda u, y=y: model(u) - y, np.log([1.5, 0.9, 0.06]))
+        e = from_jacobian(
+            ["k1", "k2", "k3"], np.exp(r.x), ["1/ns"] * 3, r.jac, r.fun, log=["k1", "k2", "k3"]
+        )
+        assert derive("k1", "1/ns", lambda p: p["k1"], e).value is None
+        low, high = derive("k", "1/ns", lambda p: p["k1"] + p["k2"], e).bounds
+        inside += low <= 3 <= high
+    assert 0.92 < inside / n < 0.98
+
+
+def test_a_refitted_rate_covers_whether_or_not_another_ended_at_its_bound():
+    """An offset that is truly 0 ends at its bound of 0 in half of the fits."""
+    t = np.linspace(0, 4, 200)
+    rng, inside, at_bound, n = np.random.default_rng(9), 0, 0, 300
+    for _ in range(n):
+        y = np.exp(-t) + 0.02 * rng.standard_normal(200)
+        r = least_squares(
+            lambda p, y=y: np.exp(-p[0] * t) + p[1] - y, [0.8, 0.1], bounds=([0, 0], [9, 9])
+        )
+        stuck = ["c"] if r.active_mask[1] or r.x[1] < 1e-6 else []
+        e = from_jacobian(["k", "c"], r.x, ["1/ns", ""], r.jac, r.fun, at_bound=stuck)
+        q = derive("k", "1/ns", lambda p: p["k"], e)
+        inside += q.bounds[0] <= 1 <= q.bounds[1]
+        at_bound += bool(stuck)
+    assert 0.3 < at_bound / n < 0.7 and 0.92 < inside / n < 0.99
 
 
 def test_equal_rates_do_not_pass_their_product_for_determined():
@@ -212,7 +251,7 @@ def test_two_open_pairs_are_named_apart_and_an_idle_parameter_has_no_effect():
 
 
 def test_rank_does_not_depend_on_units_and_is_sharp():
-    """A nearly singular fit keeps its large errors; a singular one has none; scaling a parameter changes neither."""
+    """A nearly singular fit keeps its large errors, a singular one has none, in any unit."""
     t = np.linspace(0, 1, 50)
     for scale in (1.0, 1e-9, 1e9):
         for gap, open_ways in ((0.0, 1), (1e-9, 1), (1e-3, 0)):
@@ -283,7 +322,7 @@ def test_correlated_residuals_widen_the_error():
     assert math.sqrt(e.covariance[0, 0]) == pytest.approx(draws.std(), rel=0.05)
 
 
-# ---- gates -----------------------------------------------------------------------------------------------------------
+# ---- gates ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("tries, dof", [(1, None), (1024, None), (1, 8), (64, 40)])
@@ -388,7 +427,7 @@ def test_an_unstated_setting_widens_or_withholds_with_its_column():
     assert wide.budget["assumed"] > wide.budget["counting"]
 
 
-# ---- lmfit -----------------------------------------------------------------------------------------------------------
+# ---- lmfit ---------------------------------------------------------------------------------------
 
 
 def line(noise=0.05, seed=0, **limits):

@@ -71,7 +71,7 @@ def small():
     return pr.Report("led", "", (eqe("d1", 11.8),), {"d1": ""}, drawers=(panels,))
 
 
-# ---- tables ----------------------------------------------------------------------------------------------------------
+# ---- tables --------------------------------------------------------------------------------------
 
 
 def test_text_and_html_say_value_doubt_and_reason():
@@ -108,7 +108,7 @@ def test_an_empty_report_is_one():
     jsonschema.validate(pr.record(report), SCHEMA)
 
 
-# ---- groups ----------------------------------------------------------------------------------------------------------
+# ---- groups --------------------------------------------------------------------------------------
 
 
 def summaries(control, treated, name="EQE"):
@@ -197,7 +197,7 @@ def test_groups_without_spread_are_not_compared():
     assert pr.compare(summaries([1.0] * 3, [2.0] * 3)) == ()
 
 
-# ---- pictures and files ----------------------------------------------------------------------------------------------
+# ---- pictures and files --------------------------------------------------------------------------
 
 
 def test_as_many_panels_as_samples_and_one_for_the_batch():
@@ -248,7 +248,7 @@ def test_the_schema_refuses_what_may_not_be(wrong):
         jsonschema.validate(record, SCHEMA)
 
 
-# ---- command line ----------------------------------------------------------------------------------------------------
+# ---- command line --------------------------------------------------------------------------------
 
 
 class Sheet:

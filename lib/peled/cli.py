@@ -1,6 +1,7 @@
 """The command line: what a notebook does, where there is none.
 
-Exit status: 0 where at least one number is reported, 1 where none is, 2 where the command cannot be understood.
+Exit status: 0 where at least one number is reported, 1 where none is, 2 where the command cannot be
+understood.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ def main() -> None:
 def report(topic: str, folder: Path, out: Path | None, samples: Path | None) -> None:
     """Analyse FOLDER as TOPIC says; print the numbers, write CSV, JSON and PDF.
 
-    The folder is described by its samples.csv. Without one, a sheet is proposed and written to the results folder; numbers
-    that rest on it are doubtful until a person has saved it beside the data.
+    The folder is described by its samples.csv. Without one, a sheet is proposed and written to the
+    results folder; numbers that rest on it are doubtful until a person has saved it beside the
+    data.
     """
     if topic not in topics():
         known = ", ".join(topics()) or "none is installed"

@@ -1,7 +1,7 @@
 """Numbers that may be quoted: estimates of a fit, quantities derived from them, gates.
 
-An engine returns `Estimates`; `derive` makes a `Quantity` of a function of them, with its error by cause, or withholds
-it; gates add what speaks against it.
+An engine returns `Estimates`; `derive` makes a `Quantity` of a function of them, with its error by
+cause, or withholds it; gates add what speaks against it.
 """
 
 from .derivation import derive, judge

@@ -1,10 +1,12 @@
-"""From estimates to quantities: the delta method over everything a number rests on, and no number where that fails.
+"""From estimates to quantities: the delta method, and no number where that fails.
 
-The error of F(u) follows from its gradient g in the coordinates u of all inputs, var F = gᵀ C g, with C their joint
-covariance [1]_. C is never formed: each input is a sum of independent standard variables (the columns of a fit's root,
-the `parts` of a quantity), and so is the result; what shares a variable is correlated.
+The error of F(u) follows from its gradient g in the coordinates u of all inputs, var F = gᵀ C g,
+with C their joint covariance [1]_. C is never formed: each input is a sum of independent standard
+variables (the columns of a fit's root, the `parts` of a quantity), and so is the result; what
+shares a variable is correlated.
 
-.. [1] JCGM 100:2008, Guide to the Expression of Uncertainty in Measurement, section 5.2, doi:10.59161/JCGM100-2008E
+.. [1] JCGM 100:2008, Guide to the Expression of Uncertainty in Measurement, section 5.2,
+   doi:10.59161/JCGM100-2008E
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ from .estimates import Estimates
 from .gates import Gate, described
 from .quantity import SOURCE_KINDS, Z95, Finding, Kind, Quantity
 
-#: A gradient with a larger share than this along an open direction is not determined. Differences and the null space
-#: itself are good to 1e-6.
+#: A gradient with a larger share than this along an open direction is not determined. Differences
+#: and the null space itself are good to 1e-6.
 CANCELS = 1e-4
 
-#: Sides of a 95 % interval that differ by more than this factor are beyond an expansion around the value; for a
-#: logarithm it means a standard error above 1.2.
+#: Sides of a 95 % interval that differ by more than this factor are beyond an expansion around the
+#: value; for a logarithm it means a standard error above 1.2.
 SKEW = 10.0
 
 Z90 = 1.6448536269514722  # one-sided 95 % of the normal distribution
@@ -48,12 +50,13 @@ def derive(
     ----------
     name, unit : str
     function : callable
-        Takes one argument for each of `of`, a dict of natural values by name for `Estimates` and a float for a
-        `Quantity`, and returns a float.
+        Takes one argument for each of `of`, a dict of natural values by name for `Estimates` and a
+        float for a `Quantity`, and returns a float.
     *of : Estimates or Quantity
     sample, state, note : str
     kind : str, optional
-        Default: the weakest kind among the quantities it is derived from; measured for estimates alone.
+        Default: the weakest kind among the quantities it is derived from; measured for estimates
+        alone.
     gates : sequence of callables
         Called in turn with the quantity; what they find is added.
     inputs : sequence of str
@@ -66,25 +69,26 @@ def derive(
     Returns
     -------
     Quantity
-        Withheld where an input is withheld, a fit did not converge, the function depends on a parameter at its bound or
-        on a direction that the data do not determine, or it is not defined within the 95 % region of its inputs or
-        changes there by too much for an expansion (`SKEW`).
-        Doubtful with its inputs, and where the function bends back within its error.
+        Withheld where an input is withheld, a fit did not converge, the function depends on a
+        parameter at its bound or on a direction that the data do not determine, or it is not
+        defined within the 95 % region of its inputs or changes there by too much for an expansion
+        (`SKEW`). Doubtful with its inputs, and where the function bends back within its error.
 
     Notes
     -----
-    Errors by cause: 'fit' from estimates, the causes of a quantity's own budget from quantities. The interval is taken
-    from F at u ± 1.96 C g/σ, the points of the 95 % ellipsoid along which F changes most: exact for monotonic functions
-    of one parameter, first order otherwise; a profile interval of the only parameter goes through the function as it is.
-    Correlations are kept between quantities from equal fits and from the same quantity; two fits of one data set count
-    as independent. Where parameters of an open direction came out equal (to 1e-4), their sum, product and sum of
-    reciprocals cannot be told apart by gradients, and none is given: such a fit needs unequal starting values. A limit moves
-    outwards by the one-sided 95 % error of the other inputs.
+    Errors by cause: 'fit' from estimates, the causes of a quantity's own budget from quantities.
+    The interval is taken from F at u ± 1.96 C g/σ, the points of the 95 % ellipsoid along which F
+    changes most: exact for monotonic functions of one parameter, first order otherwise; a profile
+    interval of the only parameter goes through the function as it is. Correlations are kept between
+    quantities from equal fits and from the same quantity; two fits of one data set count as
+    independent. Where parameters of an open direction came out equal (to 1e-4), their sum, product
+    and sum of reciprocals cannot be told apart by gradients, and none is given: such a fit needs
+    unequal starting values. A limit moves outwards by the one-sided 95 % error of the other inputs.
 
     Examples
     --------
     >>> from peled.quantities import from_normal
-    >>> fit = from_normal(["k1", "k2"], [2.0, 3.0], ["1/ns", "1/ns"], [[100.0, 100.0], [100.0, 100.0]])
+    >>> fit = from_normal(["k1", "k2"], [2.0, 3.0], ["1/ns"] * 2, [[100.0] * 2] * 2)
     >>> print(derive("k1 + k2", "1/ns", lambda p: p["k1"] + p["k2"], fit))
     5.00±0.10 1/ns
     >>> print(derive("k1", "1/ns", lambda p: p["k1"], fit))
@@ -157,6 +161,7 @@ class _Point:
         ends = np.cumsum([len(b) for b in blocks])
         self.slices = [slice(int(e) - len(b), int(e)) for b, e in zip(blocks, ends)]
         self.u = np.concatenate(blocks) if blocks else np.zeros(0)
+        self.variables = [_variables(q) for q in of]
         self.value = self.at(self.u)
         self.gradient = self._gradient()
 
@@ -172,7 +177,7 @@ class _Point:
                 return float("nan")
 
     def _gradient(self) -> np.ndarray:
-        """By central differences, a thousandth of the standard error wide or as round-off wants it."""
+        """By central differences, as wide as round-off wants or 1/1000 of the error."""
         gradient = np.zeros(len(self.u))
         for q, s in zip(self.of, self.slices):
             if isinstance(q, Estimates):
@@ -217,8 +222,8 @@ class _Point:
     def parts(self) -> dict[tuple[str, str], float]:
         """The result as a sum of independent standard variables."""
         terms: dict[tuple[str, str], list[np.ndarray]] = {}
-        for q, s in zip(self.of, self.slices):
-            for key, row in _variables(q).items():
+        for variables, s in zip(self.variables, self.slices):
+            for key, row in variables.items():
                 terms.setdefault(key, []).append(self.gradient[s] * row)
         summed = {key: np.concatenate(t) for key, t in terms.items()}
         # What cancels to the precision of the differences is no error, small as it may be.
@@ -235,8 +240,8 @@ class _Point:
         if not error > 0:
             return None, ()
         move, rest = np.zeros(len(self.u)), dict(parts)
-        for q, s in zip(self.of, self.slices):
-            for key, row in _variables(q).items():
+        for variables, s in zip(self.variables, self.slices):
+            for key, row in variables.items():
                 move[s] += row * parts.get(key, 0.0)
                 rest.pop(key, None)
         move *= Z95 / error
@@ -280,14 +285,14 @@ def _variables(q: Estimates | Quantity) -> dict[tuple[str, str], np.ndarray]:
     return {key: np.array([e]) for key, e in q.parts.items()}
 
 
-# ---- what a fit leaves open ------------------------------------------------------------------------------------------
+# ---- what a fit leaves open ----------------------------------------------------------------------
 
 
 def _determined(fit: Estimates, gradient: np.ndarray, where: str) -> list[Finding]:
     said = []
     if not fit.converged:
         said.append("the fit did not converge")
-    # A parameter that another can replace stands at its bound by chance: what both make is judged by the open direction.
+    # A parameter that another can replace stands at its bound by chance: the open direction judges.
     for i in np.flatnonzero(fit.at_bound & (gradient != 0) & ~(fit.null != 0).any(axis=1)):
         value = f"{fit.values[i]:.4g} {fit.units[i]}".strip()
         said.append(f"{fit.names[i]} ended at its bound, {value}: its error is not known")
@@ -342,7 +347,7 @@ def _known(fit: Estimates, null: np.ndarray) -> list[str]:
 
 
 def _combinations(fit: Estimates, involved: np.ndarray):
-    """Combinations that physics makes of rates, lifetimes and amplitudes, with their gradients in the coordinates."""
+    """Combinations that physics makes of rates, lifetimes, amplitudes; their gradients."""
     x = fit.values[involved]
     slope = np.where(fit.log[involved], x, 1.0)  # dx/du
     names = [fit.names[i] for i in involved]

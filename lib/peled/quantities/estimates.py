@@ -1,7 +1,8 @@
 """What a fit knows: values, their joint covariance, and the directions that the data leave open.
 
-Coordinates are the engine's own: the value itself, or its natural logarithm where `log` says so (lifetimes, widths,
-rates). Covariance, Jacobian and null space refer to these coordinates; `values` are always natural values.
+Coordinates are the engine's own: the value itself, or its natural logarithm where `log` says so
+(lifetimes, widths, rates). Covariance, Jacobian and null space refer to these coordinates; `values`
+are always natural values.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import qr
 
-#: Eigenvalue of the column-scaled JᵀJ, relative to the largest, below which its direction counts as not determined.
-#: Round-off of JᵀJ stays below 1e-13 and central differences below 1e-14; a direction just above the threshold has an
-#: error 1e5 times that of its best parameter alone, which no measurement bears.
+#: Eigenvalue of the column-scaled JᵀJ, relative to the largest, below which its direction counts as
+#: not determined. Round-off of JᵀJ stays below 1e-13 and central differences below 1e-14; a
+#: direction just above the threshold has an error 1e5 times that of its best parameter alone, which
+#: no measurement bears.
 NULL_TOLERANCE = 1e-10
 
 
@@ -30,15 +32,17 @@ class Estimates:
     values : ndarray, shape (p,)
         Natural values, in `units`.
     covariance : ndarray, shape (p, p)
-        Of the coordinates, on the part that the data determine; rows of held parameters are 0, of those at a bound too
-        unless they share an open direction.
+        Of the coordinates, on the part that the data determine; rows of held parameters are 0, of
+        those at a bound too unless they share an open direction.
     log, held, at_bound : ndarray of bool, shape (p,)
         Coordinate is ln(value); not fitted; ended at a bound, so that its error is not known.
     null : ndarray, shape (p, k)
-        Directions in the coordinates along which the data do not change; k = 0 where all is determined.
+        Directions in the coordinates along which the data do not change; k = 0 where all is
+        determined.
     converged : bool
     goodness : float or None
-        z of the residual against noise that does not come from that residual; None where no such noise is known.
+        z of the residual against noise that does not come from that residual; None where no such
+        noise is known.
     problems : tuple of str
         What else the engine says, in sentences.
     intervals : mapping of str to (float, float)
@@ -72,13 +76,13 @@ class Estimates:
 
     @cached_property
     def root(self) -> np.ndarray:
-        """R (p, p) with R Rᵀ = covariance: coordinates as sums of independent standard variables."""
+        """R (p, p), R Rᵀ = covariance: coordinates as sums of independent variables."""
         values, vectors = np.linalg.eigh(self.covariance)
         return vectors * np.sqrt(np.maximum(values, 0))
 
     @cached_property
     def token(self) -> str:
-        """Digest of names, values and covariance: equal for the same fit, so that correlations are found again."""
+        """Digest of names, values, covariance: by it correlations are found again."""
         text = "\0".join(self.names).encode()
         return hashlib.sha256(text + self.values.tobytes() + self.covariance.tobytes()).hexdigest()
 
@@ -86,11 +90,13 @@ class Estimates:
 def goodness_z(chi_square: float, degrees_of_freedom: int) -> float:
     """Standard normal equivalent of a χ² (Wilson and Hilferty).
 
-    z = [(χ²/ν)^(1/3) − (1 − 2/9ν)] / √(2/9ν); unlike (χ² − ν)/√(2ν) it has the right tails at small ν.
+    z = [(χ²/ν)^(1/3) − (1 − 2/9ν)] / √(2/9ν); unlike (χ² − ν)/√(2ν) it has the right tails at small
+    ν.
 
     References
     ----------
-    .. [1] E. B. Wilson, M. M. Hilferty, Proc. Natl Acad. Sci. USA 17, 684 (1931), doi:10.1073/pnas.17.12.684
+    .. [1] E. B. Wilson, M. M. Hilferty, Proc. Natl Acad. Sci. USA 17, 684 (1931),
+       doi:10.1073/pnas.17.12.684
 
     Examples
     --------
@@ -116,17 +122,19 @@ def from_normal(
 ) -> Estimates:
     """Estimates from the normal matrix N = JᵀJ of a least-squares or likelihood fit.
 
-    The covariance is σ² N⁻¹, or N⁻¹ V N⁻¹ where `score` gives V = cov(Jᵀr) of correlated residuals. N is scaled to a
-    unit diagonal first, so that units do not decide about rank; directions with an eigenvalue below `NULL_TOLERANCE`
-    of the largest go to `null`, the inverse is taken on the rest. Parameters that are held or at a bound are left
-    out of the inverse, so that the others' errors are those with it fixed there; one at a bound stays in the search for
-    open directions, as it may stand there only because another took its part.
+    The covariance is σ² N⁻¹, or N⁻¹ V N⁻¹ where `score` gives V = cov(Jᵀr) of correlated residuals.
+    N is scaled to a unit diagonal first, so that units do not decide about rank; directions with an
+    eigenvalue below `NULL_TOLERANCE` of the largest go to `null`, the inverse is taken on the rest.
+    Parameters that are held or at a bound are left out of the inverse, so that the others' errors
+    are those with it fixed there; one at a bound stays in the search for open directions, as it may
+    stand there only because another took its part.
 
     Parameters
     ----------
     names, values, units : sequences, length p
     normal : array, shape (p, p)
-        In the coordinates (logarithms where `log`). Curvature JᵀJ where the derivative of noise is not part of it.
+        In the coordinates (logarithms where `log`). Curvature JᵀJ where the derivative of noise is
+        not part of it.
     variance : float
         Variance σ² of one (weighted) residual: 1 for residuals in units of their noise.
     score : array, shape (p, p), optional
@@ -181,8 +189,9 @@ def from_jacobian(
     Parameters
     ----------
     noise : float, optional
-        Standard deviation of one residual, known from elsewhere than this residual (1 for weighted residuals). It gives
-        the variance and the goodness of fit; without it the variance is Σr²/(n − rank) and goodness stays unknown.
+        Standard deviation of one residual, known from elsewhere than this residual (1 for weighted
+        residuals). It gives the variance and the goodness of fit; without it the variance is Σr²/(n
+        − rank) and goodness stays unknown.
     **others
         As `from_normal`.
     """
@@ -219,9 +228,10 @@ def _invert(normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _least_change(covariance: np.ndarray, null: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """The covariance with what lies along open directions taken away, so that relative changes are smallest.
+    """The covariance without what lies along open directions: least relative change.
 
-    Any amount along them fits as well; this choice keeps determined functions within reach of a linear expansion.
+    Any amount along them fits as well; this choice keeps determined functions within reach of a
+    linear expansion.
     """
     if not null.any():
         return covariance
@@ -231,9 +241,10 @@ def _least_change(covariance: np.ndarray, null: np.ndarray, size: np.ndarray) ->
 
 
 def _sparse(basis: np.ndarray) -> np.ndarray:
-    """The same space with as many zeros as pivoting gives: separate open directions come apart, and can be named.
+    """The same space with zeros where pivoting gives them: open directions come apart.
 
-    Entries below √tolerance are noise: a parameter that takes so small a part is determined by the others' columns.
+    Entries below √tolerance are noise: a parameter that takes so small a part is determined by the
+    others' columns.
     """
     if not basis.shape[1]:
         return basis

@@ -1,14 +1,16 @@
-"""Gates: what stands between a number and a reader. Each lets pass (None) or says why not, in a sentence with numbers.
+"""Gates: each lets a number pass (None) or says why not, in a sentence with numbers.
 
-A gate is made with its evidence and then called with the quantity: ``signal(peak, noise, tries=1024)(quantity)``. What a
-fit itself says (converged, rank, bounds) `derive` looks at; the gates here judge against what the fit does not know. Rates
-of false alarm are per number, two in a million to one in a hundred as the caller sets them; the default is `FALSE_ALARM`.
+A gate is made with its evidence and then called with the quantity: ``signal(peak, noise,
+tries=1024)(quantity)``. What a fit itself says (converged, rank, bounds) `derive` looks at; the
+gates here judge against what the fit does not know. Rates of false alarm are per number and stand
+in the sentence; the default is `FALSE_ALARM`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from scipy import stats
 
 from .quantity import Finding, Kind, Quantity
@@ -18,8 +20,9 @@ Gate = Callable[[Quantity], Finding | None]
 #: Share of good numbers that a statistical gate stops, and of noise that passes for a signal.
 FALSE_ALARM = 1e-3
 
-#: Kinds of damage: share of a number's weight above which it is doubtful, and above which it is withheld. A saturated,
-#: clipped or compliant point is wrong by an unknown amount; a missing one has weight zero and costs precision first.
+#: Kinds of damage: share of a number's weight above which it is doubtful, and above which it is
+#: withheld. A saturated, clipped or compliant point is wrong by an unknown amount; a missing one
+#: has weight zero and costs precision first.
 DAMAGE = {
     "saturated": (0.0, 0.05),
     "clipped": (0.0, 0.05),
@@ -30,9 +33,10 @@ DAMAGE = {
 
 
 def threshold(tries: int = 1, dof: float | None = None, false_alarm: float = FALSE_ALARM) -> float:
-    """How many times its noise a value must be, so that the largest of `tries` noise values seldom is.
+    """How many times its noise a value must be, so that the largest of `tries` seldom is.
 
-    One-sided; 1 − (1 − α)^(1/tries) for each try (Šidák), exact for independent tries and safe for correlated ones.
+    One-sided; 1 − (1 − α)^(1/tries) for each try (Šidák), exact for independent tries and safe for
+    correlated ones.
 
     Parameters
     ----------
@@ -52,9 +56,7 @@ def threshold(tries: int = 1, dof: float | None = None, false_alarm: float = FAL
     >>> round(threshold(), 2), round(threshold(tries=1024), 2), round(threshold(dof=8), 2)
     (3.09, 4.76, 4.5)
     """
-    from math import expm1, log1p
-
-    each = -expm1(log1p(-false_alarm) / tries)
+    each = -np.expm1(np.log1p(-false_alarm) / tries)
     return float(stats.norm.isf(each) if dof is None else stats.t.isf(each, dof))
 
 
@@ -70,8 +72,9 @@ def signal(
 ) -> Gate:
     """Withholds what rests on a line, band, step or integral that noise could have made.
 
-    Give the number itself, or what stands in a denominator (photopic integral, absorbed photons), and the standard
-    deviation of that very number from noise *and* baseline; other arguments as `threshold`.
+    Give the number itself, or what stands in a denominator (photopic integral, absorbed photons),
+    and the standard deviation of that very number from noise *and* baseline; other arguments as
+    `threshold`.
     """
     needed = threshold(tries, dof, false_alarm)
 
@@ -98,7 +101,7 @@ def possible(
     false_alarm: float = FALSE_ALARM,
     where: str = "",
 ) -> Gate:
-    """Withholds a value outside [low, high] by more than its error allows; within the error it stands as it is."""
+    """Withholds a value outside [low, high] by more than its error; nothing is clipped."""
     needed = threshold(false_alarm=false_alarm)
 
     def gate(q: Quantity) -> Finding | None:
@@ -127,7 +130,8 @@ def described(z: float, *, false_alarm: float = FALSE_ALARM, where: str = "") ->
     Parameters
     ----------
     z : float
-        Standard normal deviate of the residual (`goodness_z`, a runs test) against noise known from elsewhere.
+        Standard normal deviate of the residual (`goodness_z`, a runs test) against noise known from
+        elsewhere.
     """
     needed = threshold(false_alarm=false_alarm)
 
@@ -151,7 +155,8 @@ def undamaged(damage: str, share: float, *, where: str = "") -> Gate:
     damage : str
         One of `DAMAGE`: saturated, clipped, second order, at compliance, missing.
     share : float
-        Share of the number's weight (of the integral, of the points of a fit) that the damaged points hold, 0 to 1.
+        Share of the number's weight (of the integral, of the points of a fit) that the damaged
+        points hold, 0 to 1.
 
     Raises
     ------
@@ -182,9 +187,9 @@ def assumed(
 ) -> Quantity:
     """A setting that nobody stated, as a quantity to `derive` from.
 
-    With a range it stands for any value in it (middle, standard error (high − low)/√12, cause 'assumed') and the
-    widened error is all that happens; without, whatever is derived from it is withheld. The finding names the column of
-    the sample sheet to fill in.
+    With a range it stands for any value in it (middle, standard error (high − low)/√12, cause
+    'assumed') and the widened error is all that happens; without, whatever is derived from it is
+    withheld. The finding names the column of the sample sheet to fill in.
 
     Examples
     --------

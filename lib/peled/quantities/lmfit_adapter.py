@@ -1,4 +1,4 @@
-"""Results of lmfit as `Estimates`, with what lmfit itself does not say: rank, bounds, goodness against known noise."""
+"""Results of lmfit as `Estimates`, with what lmfit does not say: rank, bounds, goodness."""
 
 from __future__ import annotations
 
@@ -28,22 +28,24 @@ def from_lmfit(
 ) -> Estimates:
     """Estimates of a least-squares fit by lmfit.
 
-    The Jacobian is taken anew at the solution, in the parameters themselves: lmfit's own covariance is lost as soon as one
-    parameter reaches a bound, and nearly singular ones come out as small numbers. Parameters that are expressions are left
-    out; derive them.
+    The Jacobian is taken anew at the solution, in the parameters themselves: lmfit's own covariance
+    is lost as soon as one parameter reaches a bound, and nearly singular ones come out as small
+    numbers. Parameters that are expressions are left out; derive them.
 
     Parameters
     ----------
     result : lmfit result
-        A `ModelResult` evaluates its own residual; for a `MinimizerResult` give its `minimizer` too, or its covariance is
-        taken as lmfit gives it and a fit without one determines nothing.
+        A `ModelResult` evaluates its own residual; for a `MinimizerResult` give its `minimizer`
+        too, or its covariance is taken as lmfit gives it and a fit without one determines nothing.
     units : mapping of parameter name to unit
         '' where absent.
     noise : float, optional
-        Standard deviation of one (weighted) residual, known from elsewhere. Without, it comes from the residual.
+        Standard deviation of one (weighted) residual, known from elsewhere. Without, it comes from
+        the residual.
     minimizer : lmfit.Minimizer, optional
     profile : collection of str
-        Parameters whose 95 % interval `lmfit.conf_interval` shall find; slow, and right where the cost is no parabola.
+        Parameters whose 95 % interval `lmfit.conf_interval` shall find; slow, and right where the
+        cost is no parabola.
 
     Examples
     --------
@@ -84,7 +86,7 @@ def _gap(parameter) -> float:
 
 
 def _jacobian(minimizer, result, names) -> tuple[np.ndarray, np.ndarray]:
-    """(residual, derivative of it) by central differences; one-sided where the model ends at a bound."""
+    """(residual, its derivative) by central differences; one-sided where the model ends."""
     best = result.params
 
     def residual(name: str = "", move: float = 0.0) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A number as a person sees it: value, error by cause, what it rests on, and every reason to doubt or withhold it."""
+"""A number as a person sees it: value, error by cause, what it rests on, reasons to doubt."""
 
 from __future__ import annotations
 
@@ -50,16 +50,17 @@ class Finding:
 class Quantity:
     """One number of one sample.
 
-    `value` is None exactly where a finding withholds it; a value that is not finite or would carry an error of 0
-    withholds itself. Quantities that rest on the same fit or the same calibration remember it in `parts`, so that
-    `derive` keeps their correlation.
+    `value` is None exactly where a finding withholds it; a value that is not finite or would carry
+    an error of 0 withholds itself. Quantities that rest on the same fit or the same calibration
+    remember it in `parts`, so that `derive` keeps their correlation.
 
     Attributes
     ----------
     name, sample, unit : str
     value : float or None
     budget : mapping of str to float
-        Standard error by cause (fit, counting, baseline, calibration, assumed ...), combined in quadrature.
+        Standard error by cause (fit, counting, baseline, calibration, assumed ...), combined in
+        quadrature.
     kind : str
         One of `SOURCE_KINDS`.
     findings : tuple of Finding
@@ -115,7 +116,7 @@ class Quantity:
 
     @property
     def standard_error(self) -> float | None:
-        """Root of the summed squares of the budget; None for a limit without one, and where withheld; never 0."""
+        """Root of the summed squares of the budget; None where there is none; never 0."""
         return math.hypot(*self.budget.values()) or None if self.budget else None
 
     @property

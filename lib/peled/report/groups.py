@@ -1,7 +1,8 @@
 """Groups of samples: what laboratories publish of control against treated.
 
-A sample counts once: several numbers of one name and state (forward and backward, replicates) enter as their mean, as they
-are no independent devices. Withheld numbers and limits are counted and left out.
+A sample counts once: several numbers of one name and state (forward and backward, replicates) enter
+as their mean, as they are no independent devices. Withheld numbers and limits are counted and left
+out.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ FEWEST = 3
 class Summary:
     """One quantity over the samples of one group.
 
-    `n` samples have a value; `withheld`, `limits` and `doubtful` count samples, the last among the n. `median`, `mean`,
-    `standard_deviation` (n − 1), `lowest` and `highest` are None below three.
+    `n` samples have a value; `withheld`, `limits` and `doubtful` count samples, the last among the
+    n. `median`, `mean`, `standard_deviation` (n − 1), `lowest` and `highest` are None below three.
     """
 
     name: str
@@ -145,9 +146,10 @@ def _summary(key: tuple, samples: Mapping[str, Sequence[Quantity]]) -> Summary:
 def compare(summaries: Iterable[Summary], test: Test = "Welch") -> tuple[Comparison, ...]:
     """Every group against the reference: the group called control, else the first.
 
-    The test is chosen before the data are seen. Welch's needs no equal variances and is sound for the mean of about normal
-    values; Mann-Whitney's asks for nothing but cannot reach p < 0.05 below four samples a group. Groups of fewer than three
-    samples, and such without any spread, are not compared.
+    The test is chosen before the data are seen. Welch's needs no equal variances and is sound for
+    the mean of about normal values; Mann-Whitney's asks for nothing but cannot reach p < 0.05 below
+    four samples a group. Groups of fewer than three samples, and such without any spread, are not
+    compared.
 
     References
     ----------
@@ -206,8 +208,8 @@ def _tested(reference: Summary, group: Summary, test: Test):
 def _outside(m: int, n: int, level: float = 0.95) -> int:
     """How many of the m n sorted differences lie outside the interval at either end, and one.
 
-    The number of arrangements with a given U are the coefficients of the Gaussian binomial; 0 where even the widest
-    interval does not reach the level.
+    The number of arrangements with a given U are the coefficients of the Gaussian binomial; 0 where
+    even the widest interval does not reach the level.
     """
     counts = np.zeros(m * n + 1)
     counts[0] = 1.0

@@ -1,4 +1,4 @@
-"""`Report`: what an analysis found in a folder, as a table, as pictures, and as files that others can read."""
+"""`Report`: what an analysis found in a folder, as a table, as pictures, as files."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Report:
         """Groups against the reference."""
         return compare(self.summaries, self.test)
 
-    # ---- tables ------------------------------------------------------------------------------------------------------
+    # ---- tables ----------------------------------------------------------------------------------
 
     def rows(self, sample: str | None = None) -> list[tuple[str, ...]]:
         """Head and rows (sample, group, state, quantity, value, remark), of one sample or all."""
@@ -119,11 +119,12 @@ class Report:
         return [head, *rows]
 
     def group_rows(self) -> list[tuple[str, ...]]:
-        """Head and rows of the statistics by group; one row where there are no groups to compare."""
+        """Head and rows of the statistics by group."""
         head = ("quantity", "state", "group", "n", "median", "mean ± SD", "lowest … highest")
         rows = []
         for s in self.summaries:
-            left = [f"{k} {w}" for w in ("withheld", "limits", "doubtful") if (k := getattr(s, w))]
+            counts = {"withheld": s.withheld, "only a limit": s.limits, "doubtful": s.doubtful}
+            left = [f"{count} {what}" for what, count in counts.items() if count]
             n = f"{s.n}" + (f" ({', '.join(left)})" if left else "")
             numbers = ("", "", "")
             if s.mean is not None:
@@ -156,7 +157,7 @@ class Report:
             parts.append(f"<p>Set aside:</p><ul>{items}</ul>")
         return "\n".join(parts)
 
-    # ---- files -------------------------------------------------------------------------------------------------------
+    # ---- files -----------------------------------------------------------------------------------
 
     def export(self, folder: str | Path) -> list[Path]:
         """Write `<topic>.csv`, `.json` and `.pdf` into a folder; each is whole or absent.
@@ -193,7 +194,7 @@ def _cells(q: Quantity) -> tuple[str, str]:
 
 
 def as_text(rows: list[tuple[str, ...]]) -> str:
-    """Head and rows in columns; columns that are empty are left out, long cells of the last two wrap."""
+    """Head and rows in columns; empty columns are left out, long cells wrap."""
     used = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
     if not used:
         return "(nothing)"
