@@ -102,6 +102,25 @@ def report_json(report):
     return json.dumps(pr.record(report), allow_nan=False)
 
 
+def test_a_report_of_holdings_names_all_that_was_set_aside():
+    def row(sample, group="", role="sample"):
+        return types.SimpleNamespace(sample=sample, group=group, role=role, label=f"{sample}.csv")
+
+    rows = [row("d1"), row("d1", "control"), row("d2", "treated"), row("d2", "control"),
+            row(""), row("x", role="ignore")]  # fmt: skip
+    sheet = types.SimpleNamespace(
+        topic="led", digest="sha256:9", rows=rows, messages=["line 3: sampel"], unlisted=["b.csv"]
+    )
+    holdings = types.SimpleNamespace(sheet=sheet, problems=[(rows[0], "no column of voltage")])
+    mine = [pr.Problem("d2.csv", "saturated")]
+    report = pr.from_holdings(holdings, [eqe("d1", 3.0)], problems=mine, settings={"a": 1})
+    assert (report.topic, report.sheet, report.settings) == ("led", "sha256:9", {"a": 1})
+    assert report.groups == {"d1": "control", "d2": "treated"}
+    said = " | ".join(map(str, report.problems))
+    for part in ("sampel", "treated and control", "no column of voltage", "b.csv", "saturated"):
+        assert part in said
+
+
 def test_an_empty_report_is_one():
     report = pr.Report("led", "sha256:0")
     assert "(nothing)" in str(report) and report.panels() == () and report.comparisons == ()
