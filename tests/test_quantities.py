@@ -85,6 +85,7 @@ def test_shared_calibration_cancels_in_a_ratio():
         for n in ("p0", "p1")
     ]
     assert yields[0].budget == pytest.approx({"fit": 0.2, "calibration": 0.5, "counting": 0.05})
+    assert len({key for q in yields for key in q.parts if key[0] == "counting"}) == 2
     ratio = derive("ratio", "", lambda a, b: a / b, *yields)
     assert "calibration" not in ratio.budget or ratio.budget["calibration"] < 1e-9
     assert ratio.budget["counting"] == pytest.approx(math.hypot(0.05 / 3, 0.05 * 5 / 9))
@@ -135,6 +136,11 @@ def test_no_number_where_the_function_ends_within_the_error():
 def test_a_number_without_error_withholds_itself(value, budget):
     q = Quantity("q", "", value, budget, "")
     assert q.value is None and q.status == "withheld" and q.standard_error is None
+
+
+def test_a_value_outside_its_interval_withholds_itself():
+    q = Quantity("q", "", 3.0, {"a": 1.0}, "", interval=(0.0, 2.0))
+    assert q.value is None and "does not lie in its interval" in q.reasons
 
 
 def test_withheld_means_no_value_and_a_value_has_a_reason_to_be():
