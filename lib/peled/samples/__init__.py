@@ -1,13 +1,14 @@
 """The sample sheet: what lies in a folder, what it is, with which settings it was taken.
 
-`read_sheet(folder, topic)` reads `samples.csv`, or proposes one from content and names; `Holdings` loads its rows.
+`read_sheet(folder, topic)` reads `samples.csv`, or proposes one; `Holdings` loads its rows.
 The page for users is `docs/samples.md`.
 """
 
 from peled.samples.expand import Row
 from peled.samples.holdings import Held, Holdings
 from peled.samples.propose import Content, Sniffer
-from peled.samples.sheet import Sheet, Unlisted, read_sheet
+from peled.samples.reading import read_sheet
+from peled.samples.sheet import Sheet, Unlisted
 from peled.samples.table import Message, SheetError
 
 __all__ = [

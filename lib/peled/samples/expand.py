@@ -1,10 +1,12 @@
 """From lines with patterns to rows: one file, or one part of a file, is one row.
 
-A pattern's `*` and `{column}` stand for text without a `/`; a `{column}` of numbers or words fits such only. Where text
-could be divided in several ways the earlier placeholder takes as much as it can. Among patterns that fit, the one with
-most literal characters wins, file and part counted together; a tie is an error of that file that names both lines.
+A pattern's `*` and `{column}` stand for text without a `/`; a `{column}` of numbers or words fits
+such only. Where text could be divided in several ways the earlier placeholder takes as much as it
+can. Among patterns that fit, the one with most literal characters wins, file and part counted
+together; a tie is an error of that file that names both lines.
 
-A folder that a pattern names is one measurement (as instruments write them) unless a file or folder inside finds a row.
+A folder that a pattern names is one measurement (as instruments write them) unless a file or folder
+inside finds a row.
 """
 
 from __future__ import annotations
@@ -169,11 +171,11 @@ def _above(name: str) -> list[str]:
 def resolve(
     fits: Sequence[Claim], parts: Sequence[str] | None, columns: Mapping[str, Column]
 ) -> tuple[list[Claim], list[str], list[str]]:
-    """Of the lines that fit a file: one claim for the whole or one a part, sentences on ties, parts that nobody claims.
+    """One claim for the whole file or one a part; sentences on ties; parts that nobody claims.
 
-    `parts` is None where nothing can say what the file holds; then only literal parts can be taken. A line for the whole
-    file and lines for its parts stand side by side where their file patterns are equally literal (a recipe and its
-    treatments); otherwise the more literal file pattern wins.
+    `parts` is None where nothing can say what the file holds; then only literal parts can be taken.
+    A line for the whole file and lines for its parts stand side by side where their file patterns
+    are equally literal (a recipe and its treatments); otherwise the more literal file pattern wins.
     """
     whole = [claim for claim in fits if "part" not in claim.line.cells]
     parted = [claim for claim in fits if "part" in claim.line.cells]
@@ -229,10 +231,10 @@ def fill(claim: Claim) -> dict[str, str]:
 def inherit(
     cells: Mapping[str, str], sources: Sequence[Sequence[Line]], columns: Mapping[str, Column]
 ) -> tuple[dict[str, str], dict[str, str], list[str]]:
-    """Cells completed from settings lines, nearest source first: cells, place of each inherited cell, sentences on ties.
+    """Cells completed from settings lines, nearest source first; where from; sentences on ties.
 
-    A settings line serves the rows that agree with what it says of sample, measurement, role, group, state, replicate;
-    of several in one source the one that says most of these wins.
+    A settings line serves the rows that agree with what it says of sample, measurement, role,
+    group, state, replicate; of several in one source the one that says most of these wins.
     """
     cells, places, problems = dict(cells), {}, []
     is_row = {"role": "sample"} | cells
@@ -272,7 +274,7 @@ def to_row(
     columns: Mapping[str, Column],
     measurement: str,
 ) -> Row:
-    """The row of a claim; a cell that cannot be read, and what is wrong with its line, become problems of the row.
+    """The row of a claim; what is wrong with its line and its cells become its problems.
 
     `measurement` is what the content says, for a sheet that is silent.
     """

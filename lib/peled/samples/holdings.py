@@ -1,4 +1,4 @@
-"""What was read of a sheet: for each row its data or the reason why there are none. Nothing of one file stops another."""
+"""What was read of a sheet: for each row its data, or the reason why there are none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Reader = Callable[[Path, Row], Any]
 
 @dataclass(frozen=True)
 class Held:
-    """One row with its data, or with the reason why there are none; `digest` is of the bytes read."""
+    """One row with its data, or the reason why there are none; `digest`: of the bytes read."""
 
     row: Row
     data: Any = field(default=None, repr=False)
@@ -35,7 +35,8 @@ class Holdings:
     ----------
     sheet : Sheet
     readers : mapping
-        Measurement -> reader(path, row) -> data. Whatever a reader raises becomes that row's reason.
+        Measurement -> reader(path, row) -> data. Whatever a reader raises becomes that row's
+        reason.
 
     Attributes
     ----------
@@ -63,7 +64,7 @@ class Holdings:
         )
 
     def by(self, attribute: str, **wanted: str) -> dict[str, tuple[Held, ...]]:
-        """What was read, by `sample`, `measurement`, `group` or another attribute of the rows, in their order."""
+        """What was read, by `sample`, `measurement`, `group` or another attribute of the rows."""
         out: dict[str, tuple[Held, ...]] = {}
         for held in self.select(**wanted):
             value = getattr(held.row, attribute)
@@ -71,7 +72,7 @@ class Holdings:
         return out
 
     def companion(self, row: Row, role: str) -> Held | None:
-        """What was read of the one row of a role that serves `row`; None if there is none or it could not be read.
+        """What was read of the one row of a role that serves `row`; None if there is none.
 
         Raises
         ------

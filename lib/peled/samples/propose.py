@@ -1,9 +1,10 @@
-"""Where there is no sheet: rows proposed from the content of the files and, marked as such, from their names.
+"""Where there is no sheet: rows proposed from content and, marked as such, from names.
 
-Content says measurement, parts and the axis of a series. From names come the sample (what is left of a stem), numbers
-with a unit (`_3.0V`, `-10min`, `_-2V`, `_3,5V`), roles as whole words, and the pair before/after. `group` is never
-proposed. A number whose unit is that of no column (`_20mA`: a current, not a density) goes into a column of its own, `x_mA`.
-Rows that rest on names carry `proposed: yes`.
+Content says measurement, parts and the axis of a series. From names come the sample (what is left
+of a stem), numbers with a unit (`_3.0V`, `-10min`, `_-2V`, `_3,5V`), roles as whole words, and the
+pair before/after. `group` is never proposed. A number whose unit is that of no column (`_20mA`: a
+current, not a density) goes into a column of its own, `x_mA`. Rows that rest on names carry
+`proposed: yes`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from peled.samples import expand
 from peled.samples.schema import Column
 from peled.samples.table import Line
 
-_UNITS = (
-    "V mV A mA uA µA nA W mW uW µW J mJ uJ µJ nJ ms us µs ns ps s min h d nm um µm mm cm K C deg °"
-    " Hz kHz MHz mM uM M eq ppm %"
-).split()
+_UNITS = re.split(
+    r"\s+",
+    "V mV A mA uA µA nA W mW uW µW J mJ uJ µJ nJ ms us µs ns ps s min h d nm um µm mm cm K C deg"
+    " ° Hz kHz MHz mM uM M eq ppm %",
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Content:
     parts : tuple of str
         Names of what the file holds side by side; empty for one thing.
     axis : str
-        Column in which the parts count (`bias_V`, `time_s`): then they are one series, not several samples.
+        Column in which the parts count (`bias_V`, `time_s`): then they are one series, not several
+        samples.
     role : str
         Where the content itself says it (a calibration table).
     """
@@ -46,13 +49,14 @@ class Content:
     role: str = ""
 
 
-#: What a topic hands over: path of a file or a folder -> its content; None, or any exception, where it is not one of the topic's.
+#: What a topic hands over: path of a file or folder -> its content; None, or any exception,
+#: where it is not one of the topic's.
 Sniffer = Callable[[Path], Content | None]
 
 
 @dataclass(frozen=True)
 class _Guess:
-    """What a name says: the rest of the stem and of the nearest folder once everything known is taken out, and cells."""
+    """What a name says: cells, and the rest of the stem and of the nearest folder."""
 
     stem: str
     rest: str
@@ -131,7 +135,7 @@ def _stem(name: str) -> str:
 
 
 def _left(text: str, measurement: str, columns: Mapping[str, Column], cells: dict) -> str:
-    """What remains of a name once numbers with units, roles, states and kinds of measurement are taken out."""
+    """What remains of a name without numbers with units, roles, states, measurements."""
     kinds = columns["measurement"].words.get(measurement)
     kinds = {measurement.lower(), *(name.lower() for name in kinds.names)} if kinds else set()
     roles = {
@@ -171,9 +175,10 @@ def _number(token: str, columns: Mapping[str, Column]) -> tuple[str, tuple[str, 
 
 
 def _joined(guesses: Mapping[str, _Guess], contents: Mapping[str, Content]) -> dict[str, str]:
-    """The sample of each file: a rest that begins with another measurement's whole rest is that sample's.
+    """The sample of each file: a rest that begins with another measurement's rest is joined to it.
 
-    `control_d1_voltage` beside `control_d1`. Where sibling folders hold files of the same name, the folder is the sample.
+    `control_d1_voltage` beside `control_d1`. Where sibling folders hold files of the same name,
+    the folder is the sample.
     """
     kinds, folders = defaultdict(set), defaultdict(set)
     for file, guess in guesses.items():

@@ -1,8 +1,9 @@
-"""What a sample sheet may hold, as data: `tables/samples.schema.json`, a Frictionless table schema with a few keys more.
+"""What a sample sheet may hold, as data: `tables/samples.schema.json`, a Frictionless schema.
 
-`topics` says which topics know a column ("*": all), `unit` the unit of a number (it is part of the name), `words` the
-words a cell may hold, `names` what stands for them in names of files, `where` that the column says where on an axis a
-measurement was taken. The check of a sheet, the proposal and the page `docs/samples.md` are made from it.
+`topics` says which topics know a column ("*": all), `unit` the unit of a number (it is part of the
+name), `words` the words a cell may hold, `names` what stands for them in names of files, `where`
+that the column says where on an axis a measurement was taken. The check of a sheet, the proposal
+and the page `docs/samples.md` are made from it.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def topics() -> tuple[str, ...]:
 
 @lru_cache(maxsize=16)
 def columns(topic: str | None = None) -> dict[str, Column]:
-    """The columns that a topic knows, by name; of all topics together without one (as `lab.csv` needs)."""
+    """The columns that a topic knows, by name; those of all topics without one, for `lab.csv`."""
     fields = (f for f in load()["fields"] if topic is None or {"*", topic} & set(f["topics"]))
     return {f["name"]: _column(f, topic) for f in fields}
 

@@ -1,4 +1,4 @@
-"""A sample sheet or `lab.csv` as text: encodings, delimiters, comments, Excel, and the check of every cell.
+"""A sheet or `lab.csv` as text: encodings, delimiters, comments, Excel; the check of all cells.
 
 Whatever the bytes are, the outcome is a `Table` with its messages, or `SheetError`.
 """
