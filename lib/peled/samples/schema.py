@@ -14,7 +14,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
+
+from peled.tables import table
 
 NUMBER = r"[-+−]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(r"\s*([\d.,]+)\s*[-–]\s*([\d.,]+)\s*")
@@ -105,8 +107,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 @lru_cache(maxsize=1)
 def load() -> dict:
     """The schema as it stands in the package."""
-    text = (resources.files("peled") / "tables" / "samples.schema.json").read_text("utf-8")
-    return json.loads(text)
+    return json.loads(table("samples.schema.json").read_text(encoding="utf-8"))
 
 
 def topics() -> tuple[str, ...]:
@@ -150,7 +151,7 @@ def _column(f: dict, topic: str | None) -> Column:
 
 def document() -> str:
     """The page `docs/samples.md`, from the schema and the examples in it."""
-    head = (resources.files("peled") / "tables" / "samples.head.md").read_text("utf-8")
+    head = Path(__file__).with_name("page.md").read_text(encoding="utf-8")
     common = [c for c in columns().values() if "*" in c.topics]
     out = [head.rstrip(), "", "## Columns that every topic knows", "", "| column | holds |"]
     out += ["|---|---|", *(f"| `{c.name}` | {c.description} |" for c in common)]
