@@ -19,11 +19,9 @@ from peled.samples import expand
 from peled.samples.schema import Column
 from peled.samples.table import Line
 
-_UNITS = re.split(
-    r"\s+",
-    "V mV A mA uA µA nA W mW uW µW J mJ uJ µJ nJ ms us µs ns ps s min h d nm um µm mm cm K C deg"
-    " ° Hz kHz MHz mM uM M eq ppm %",
-)
+#: Units of how something was driven; a share, a length or a concentration belongs to the sample.
+_DRIVE = ("V", "mV", "A", "mA", "uA", "nA", "W", "mW", "uW", "J", "mJ", "uJ", "nJ", "Hz", "kHz", "MHz",
+          "ps", "ns", "us", "ms", "s", "min", "h")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -142,6 +140,7 @@ def _left(text: str, measurement: str, columns: Mapping[str, Column], cells: dic
         name.lower(): role for role, word in columns["role"].words.items() for name in word.names
     }
     out = ""
+    text = re.sub(r"(?<=\d[munµμ][AJW])[_ ](?=cm-?2)", "", text)  # `5uJ_cm2` is one number
     pieces = re.split(r"([_\s]+|(?<=\w)-(?=[A-Za-z]))", text)
     for separator, token in zip(["", *pieces[1::2]], pieces[::2]):
         token, number = _number(token, columns)
@@ -160,18 +159,19 @@ def _left(text: str, measurement: str, columns: Mapping[str, Column], cells: dic
 def _number(token: str, columns: Mapping[str, Column]) -> tuple[str, tuple[str, str] | None]:
     """A token without the number with unit at its end, and that number as column and cell."""
     by_unit = {unit: c for c in columns.values() for unit in c.names}
-    units = "|".join(map(re.escape, sorted({*by_unit, *_UNITS}, key=len, reverse=True)))
+    units = "|".join(map(re.escape, sorted({*by_unit, *_DRIVE}, key=len, reverse=True)))
     pattern = rf"(?:(.*[^-+−])-|)([-+−]?\d+(?:[.,]\d+)?)\s?({units})"
-    found = re.fullmatch(pattern, token)
+    found = re.fullmatch(pattern, re.sub("[µμ]", "u", token))
     if not found:
         return token, None
     rest, number, unit = found.groups()
+    rest = token[: len(rest or "")]
     column = by_unit.get(unit)
     if column is None:
-        return rest or "", (f"x_{'percent' if unit == '%' else unit.strip('°') or 'deg'}", number)
+        return rest, (f"x_{unit}", number)
     if (factor := column.names[unit]) != 1:
         number = f"{column.read(number) * factor:.12g}"
-    return rest or "", (column.name, number)
+    return rest, (column.name, number)
 
 
 def _joined(guesses: Mapping[str, _Guess], contents: Mapping[str, Content]) -> dict[str, str]:
@@ -211,11 +211,12 @@ def _rows(
     rows = []
     for part in content.parts:
         said: dict[str, str] = {}
-        rest = _left(part, content.measurement, columns, said)
-        own = cells | {"part": part, "sample": rest or part} | said
-        if "role" in said:
+        _left(part, content.measurement, columns, said)
+        own = cells | {"part": part, "sample": part}
+        if role := said.get("role"):
+            own["role"] = role
             del own["sample"]
-        rows.append((bool(guess.cells or said), own))
+        rows.append((bool(guess.cells or role), own))
     return rows
 
 

@@ -169,7 +169,8 @@ def _check_cell(column: str, cell: str, columns: Mapping[str, Column]) -> str:
     try:
         columns[column].read(cell)
     except ValueError as error:
-        return str(error)
+        other = next((c.name for c in columns.values() if c.name != column and cell in c.words), "")
+        return str(error) + (f"; {cell!r} is a word of {other}" if other else "")
     return ""
 
 
@@ -197,7 +198,8 @@ def _check_placeholders(cells: Mapping[str, str], columns) -> list[tuple[str, st
     for column, cell in cells.items():
         for name in PLACEHOLDER.findall(cell) if column not in ("file", "part") else ():
             if name not in captured:
-                found.append((column, f"{{{name}}} is captured neither in file nor in part"))
+                text = f"{{{name}}} stands neither in file nor in part, so nothing gives it a value"
+                found.append((column, text))
     return found
 
 
