@@ -1,4 +1,4 @@
-"""The sample sheet: every file one row, whatever the sheet looks like; faults are said and cost their own row only."""
+"""The sample sheet: every file one row; faults are said and cost their own row only."""
 
 import csv
 import io
@@ -57,7 +57,7 @@ def cells(sheet, *names):
     return [tuple(getattr(row, name) for name in names) for row in sheet.rows]
 
 
-# ---- the bundled folders and those of laboratories ----------------------------------------------------------------------
+# ---- the bundled folders and those of laboratories ---------------------------------------------
 
 
 @pytest.mark.parametrize("topic", schema.topics())
@@ -116,7 +116,8 @@ def test_sheets_of_laboratories_expand_on_names_alone(name, tmp_path):
     sheets = {
         "lab_helios": "sample,measurement,file,role,scan\n{sample},ta,{sample}_1_scan{scan}.ufs,,\n"
         ",ta,solvent_ACN.csv,blank,\n",
-        "lab_nmrB": "sample,measurement,file,role\ncp,contact,{replicate},\n,,experiments.csv,ignore\n",
+        "lab_nmrB": "sample,measurement,file,role\ncp,contact,{replicate},\n"
+        ",,experiments.csv,ignore\n",
     }
     files, expected = LAB_NAMES[name]
     topic = "nmr" if "nmr" in name else "transient_absorption"
@@ -125,7 +126,7 @@ def test_sheets_of_laboratories_expand_on_names_alone(name, tmp_path):
     assert cells(sheet, "sample", "role", "settings") == expected
 
 
-# ---- expansion --------------------------------------------------------------------------------------------------------------
+# ---- expansion ---------------------------------------------------------------------------------
 
 
 def test_most_literal_characters_win(tmp_path):
@@ -156,7 +157,8 @@ def test_a_tie_is_an_error_that_names_both_lines(tmp_path):
 def test_captures_are_numbers_words_and_equal_where_repeated(tmp_path):
     sheet = read(
         tmp_path,
-        "sample,measurement,file\n,el,{sample}/{sample}_{bias_V}V.txt\n,{measurement},{sample}/{measurement}.csv\n",
+        "sample,measurement,file\n,el,{sample}/{sample}_{bias_V}V.txt\n"
+        ",{measurement},{sample}/{measurement}.csv\n",
         ["d1/d1_-2,5V.txt", "d1/d2_3V.txt", "d1/d1_highV.txt", "d1/jvl.csv", "d1/notes.csv"],
     )
     assert cells(sheet, "file", "sample", "measurement") == [
@@ -203,6 +205,14 @@ def test_a_part_that_is_not_there_is_an_error_of_its_row(tmp_path):
     (bad,) = [row for row in sheet if row.problems]
     assert "Sheet9" in bad.problems[0] and "s1, s2" in bad.problems[0]
     assert [row.sample for row in sheet.select()] == ["b"]
+    sheet = read(tmp_path, "sample,measurement,file,part\na,pl,p.txt,s1\nb,pl,p.txt,s9\n",
+                 [], "photoluminescence", sniff=lambda p: Content("pl", ("s1", "s2")))  # fmt: skip
+    assert [(row.part, bool(row.problems)) for row in sheet if row.sample] == [
+        ("s1", False),
+        ("", True),
+    ]
+    left = [(u.file, u.part) for u in sheet.unlisted]
+    assert sorted(left) == [("p.txt", "s2"), ("q.txt", "s1"), ("q.txt", "s2")]
 
 
 NAME = st.text("ab_1.", min_size=1, max_size=5).filter(lambda s: s[0] != ".")
@@ -237,7 +247,7 @@ def test_every_file_has_at_most_one_row_whatever_the_order(
     assert rows(lines) == rows(shuffled)
 
 
-# ---- settings, lab.csv, companions -----------------------------------------------------------------------------------------
+# ---- settings, lab.csv, companions -------------------------------------------------------------
 
 
 def test_the_row_comes_before_the_sheet_before_the_nearest_lab_csv(tmp_path):
@@ -283,14 +293,15 @@ def test_a_companion_serves_its_sample_or_all(tmp_path):
 def test_of_two_darks_the_one_of_the_same_integration_time_serves(tmp_path):
     sheet = read(
         tmp_path,
-        "sample,measurement,file,role,integration_ms\na,pl,a.txt,,100\n,pl,d1.txt,dark,100\n,pl,d2.txt,dark,50\n",
+        "sample,measurement,file,role,integration_ms\na,pl,a.txt,,100\n"
+        ",pl,d1.txt,dark,100\n,pl,d2.txt,dark,50\n",
         ["a.txt", "d1.txt", "d2.txt"],
         "photoluminescence",
     )
     assert sheet.companion(sheet.rows[0], "dark").file == "d1.txt"
 
 
-# ---- what a sheet may look like, and messages ------------------------------------------------------------------------------
+# ---- what a sheet may look like, and messages --------------------------------------------------
 
 PLAIN = [
     ["sample", "measurement", "file", "area_cm2", "note"],
@@ -363,8 +374,13 @@ def test_messages_name_line_column_and_the_nearest_word(tmp_path, head, cell, sa
 @pytest.mark.parametrize("path", ["../a.csv", "/data/a.csv", "C:\\data\\a.csv"])
 def test_a_sheet_speaks_of_its_own_folder(tmp_path, path):
     sheet = read(tmp_path, f"measurement,file\njvl,{path}\njvl,x\\b.csv\n", ["x/b.csv"])
-    assert "below the folder" in str(sheet.messages[0])
+    assert "below the folder" in str(sheet.messages[0]) and sheet.rows[-1].problems
     assert [row.file for row in sheet.select()] == ["x/b.csv"], "a Windows path is read"
+
+
+def test_a_pattern_that_would_take_for_ever_is_refused(tmp_path):
+    sheet = read(tmp_path, "measurement,file\njvl,*a*a*a*a*a*b.csv\njvl,a.csv\n", ["a.csv"])
+    assert "at most 5" in str(sheet.messages[0]) and len(sheet.select()) == 1
 
 
 def test_a_decimal_comma_that_splits_a_cell_is_said(tmp_path):
@@ -454,7 +470,7 @@ def test_a_workbook_that_unfolds_without_end_is_refused(tmp_path):
         read_sheet(tmp_path, "led")
 
 
-# ---- the proposal -----------------------------------------------------------------------------------------------------------
+# ---- the proposal ------------------------------------------------------------------------------
 
 
 def by_suffix(path):
@@ -574,7 +590,7 @@ def test_the_proposal_goes_to_the_results_and_reads_back_as_it_was(tmp_path):
     assert not any(row.doubt for row in read_sheet(data, "led"))
 
 
-# ---- holdings ---------------------------------------------------------------------------------------------------------------
+# ---- holdings ----------------------------------------------------------------------------------
 
 
 def reader(path, row):
@@ -588,7 +604,8 @@ def reader(path, row):
 def test_nothing_of_one_file_stops_another(tmp_path):
     sheet = read(
         tmp_path,
-        "sample,measurement,file,role,group,area_cm2\ngood,jvl,a.csv,,g,0.1\ndamaged,jvl,b.csv,,g,\n"
+        "sample,measurement,file,role,group,area_cm2\ngood,jvl,a.csv,,g,0.1\n"
+        "damaged,jvl,b.csv,,g,\n"
         "odd,jvl,c.csv,,,\n,jvl,d.csv,dark,,\nlost,jvl,e.csv,,,\ngood,el,f.csv,,,\n,,z,ignore,,\n",
         ["a.csv", "b.csv", "c.csv", "d.csv", "f.csv", "x.csv", "z"],
     )
@@ -622,7 +639,7 @@ def test_digests_are_of_the_bytes_read(tmp_path):
     assert digests()[0] == before[0] and digests()[1] != before[1]
 
 
-# ---- the schema and its page ------------------------------------------------------------------------------------------------
+# ---- the schema and its page -------------------------------------------------------------------
 
 
 def test_the_schema_is_a_frictionless_table_schema():

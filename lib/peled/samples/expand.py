@@ -114,9 +114,11 @@ def matcher(
         else:
             out.append(re.escape(piece))
     compiled = re.compile("".join(out), re.DOTALL)
+    tail = re.split(r"[*}]", unicodedata.normalize("NFC", pattern))[-1]
 
     def match(text: str) -> dict[str, str] | None:
-        found = compiled.fullmatch(unicodedata.normalize("NFC", text))
+        text = unicodedata.normalize("NFC", text)
+        found = compiled.fullmatch(text) if text.endswith(tail) else None  # saves the search
         return {name: found[group] for name, group in groups.items()} if found else None
 
     return match
@@ -181,7 +183,7 @@ def resolve(
     parted = [claim for claim in fits if "part" in claim.line.cells]
     problems: list[str] = []
     kept = [best] if (best := _best(whole, "", problems)) else []
-    said = [c.line.cells["part"] for c in parted if literals(c.line.cells["part"])]
+    said = [claim.line.cells["part"] for claim in parted]
     names = list(parts or ()) or [part for part in said if not re.search(r"[*{]", part)]
     by_part = []
     for part in dict.fromkeys(names):

@@ -20,8 +20,8 @@ from peled.samples.schema import Column
 from peled.samples.table import Line
 
 #: Units of how something was driven; a share, a length or a concentration belongs to the sample.
-_DRIVE = ("V", "mV", "A", "mA", "uA", "nA", "W", "mW", "uW", "J", "mJ", "uJ", "nJ", "Hz", "kHz", "MHz",
-          "ps", "ns", "us", "ms", "s", "min", "h")  # fmt: skip
+_DRIVE = {prefix + unit for unit in "VAWJ" for prefix in ("", "m", "u", "n")}
+_DRIVE |= {"Hz", "kHz", "MHz", "ps", "ns", "us", "ms", "s", "min", "h"}
 
 
 @dataclass(frozen=True)

@@ -195,7 +195,9 @@ class _Reading:
         pattern = line.cells.get("file", "")
         fits = [f for f, all_ in claims.items() if any(c.line.number == line.number for c in all_)]
         text = f"file: expected a file that fits {pattern}, found none"
-        if fits:
+        if fits and (part := line.cells.get("part")):
+            text = f"part: nothing in {', '.join(fits[:3])} fits {part!r} best"
+        elif fits:
             text = f"file: {', '.join(fits[:3])} fit {pattern}, other lines fit them better"
         problems = line.problems or (text,)
         keep = {k: line.cells[k] for k in ("sample", "measurement", "group") if k in line.cells}

@@ -77,7 +77,7 @@ class Sheet:
         )
 
     def companions(self, row: Row, role: str) -> tuple[Row, ...]:
-        """Rows of a role that serve `row`: its measurement; its sample, group, state if they say so."""
+        """Rows of a role that serve `row`: same measurement; sample, group, state empty or same."""
         return tuple(
             other
             for other in self.select(role=role)

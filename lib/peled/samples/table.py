@@ -19,6 +19,7 @@ from peled.samples.schema import Column, nearest
 
 _LARGEST = 16 * 2**20  # bytes of a sheet; unfolded, for a workbook
 _MOST_LINES = 100_000
+_MOST_FREE = 5  # in one name: the time to divide a name grows as its length to that power
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -182,8 +183,9 @@ def _check_placeholders(cells: Mapping[str, str], columns) -> list[tuple[str, st
         names = PLACEHOLDER.findall(pattern)
         if re.search(r"[{}]", PLACEHOLDER.sub("", pattern)):
             found.append((column, f"expected {{column}} in whole braces, found {pattern!r}"))
-        elif len(names) + pattern.count("*") > 8:
-            found.append((column, f"expected at most 8 of * and {{column}}, found {pattern!r}"))
+        elif max(map(_free, re.split(r"[/\\]", pattern))) > _MOST_FREE:
+            limit = f"expected at most {_MOST_FREE} of * and {{column}} between two /"
+            found.append((column, f"{limit}, found {pattern!r}"))
         for name in names:
             if (name not in columns and not re.fullmatch(r"x_\w+", name)) or name in (
                 "file",
@@ -201,6 +203,10 @@ def _check_placeholders(cells: Mapping[str, str], columns) -> list[tuple[str, st
                 text = f"{{{name}}} stands neither in file nor in part, so nothing gives it a value"
                 found.append((column, text))
     return found
+
+
+def _free(pattern: str) -> int:
+    return len(PLACEHOLDER.sub("*", pattern).split("*")) - 1
 
 
 def _text(path: Path) -> list[tuple[int, list[str]]]:
