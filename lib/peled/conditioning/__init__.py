@@ -16,12 +16,11 @@ import numpy as np
 from peled.conditioning.detection import find_band
 from peled.conditioning.noise import Noise, estimate_noise
 from peled.conditioning.propagation import Ratio, covariance, propagate, ratio
-from peled.conditioning.signal import ConditioningError, Finding, Plan, Signal, Step
+from peled.conditioning.signal import ConditioningError, Plan, Signal, Step
 from peled.conditioning.steps import STEPS
 
 __all__ = [
     "ConditioningError",
-    "Finding",
     "Noise",
     "Plan",
     "Ratio",

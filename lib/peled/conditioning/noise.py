@@ -12,6 +12,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 LAGS = 10  #: longest correlation that is looked for, in points
+LEAST_CORRELATION = 0.05  #: below it neighbours count as independent; a fitted line alone makes some -0.01
 LEAST_FREE = 40  #: points free of signal that a scatter is judged by
 
 
@@ -192,7 +193,7 @@ def _correlation(residual, free):
             break
         r = float(np.einsum("ij,ij->", residual[:, lag:], residual[:, :-lag])) / square
         r *= np.count_nonzero(free) / pairs
-        if abs(r) < 4 / np.sqrt(pairs):
+        if r < max(4 / np.sqrt(pairs), LEAST_CORRELATION):
             break
         found.append(r)
     return np.array(found)

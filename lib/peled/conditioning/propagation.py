@@ -10,8 +10,8 @@ import numpy as np
 from peled.conditioning.signal import ConditioningError, Signal
 
 NORMAL_95 = 1.959963984540054
-#: Standard errors by which an integral in a denominator must stand above zero. Its inverse is then known to 25 %.
-LEAST_DENOMINATOR = 4.0
+#: Standard errors by which an integral in a denominator must stand above zero. Its inverse is then known to 20 %.
+LEAST_DENOMINATOR = 5.0
 
 
 def covariance(signal: Signal, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -147,7 +147,7 @@ def ratio(
 
     The external quantum efficiency from a luminance is one: photons over photopic integral. Its interval is Fieller's,
     all r for which numerator - r denominator is within 1.96 of its standard errors of zero: it is not symmetric, and it
-    holds at any significance of the denominator. Below four standard errors the value is withheld.
+    holds at any significance of the denominator. Below five standard errors the value is withheld.
 
     Parameters
     ----------

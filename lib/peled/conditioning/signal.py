@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+
+from peled.quantities import Finding
 
 Plan = Sequence[tuple[str, Mapping[str, Any]]]
 
 
 class ConditioningError(ValueError):
     """A signal, a companion or a plan that cannot be used, with what was expected and found."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing a gate or a step found: `evidence` is a sentence with numbers, `where` the place."""
-
-    gate: Literal["signal", "possible", "determined", "described", "undamaged", "assumed"]
-    status: Literal["reported", "doubtful", "withheld"]
-    evidence: str
-    where: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
+from scipy import stats
 
 from peled.conditioning.detection import FALSE_ALARM, find_band
-from peled.conditioning.noise import LEAST_FREE, estimate_noise, free_region, noise_in
-from peled.conditioning.signal import ConditioningError, Finding, Signal
+from peled.conditioning.noise import LEAST_FREE, block_means, estimate_noise, free_region, noise_in
+from peled.conditioning.signal import ConditioningError, Signal
 from peled.conditioning.spikes import find_spikes, replace_points
+from peled.quantities import Finding
 
 CEILINGS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)  #: largest counts of 8 to 16 bit converters
 AXES_NM = (100.0, 5000.0)
@@ -96,7 +98,7 @@ def saturation(signal: Signal, companions: Mapping[str, Signal], ceiling: float 
         Finding(
             "undamaged",
             "withheld",
-            f"{signal.label(row)}: {np.count_nonzero(at_top[row])} points at the ceiling "
+            f"{np.count_nonzero(at_top[row])} points at the ceiling "
             f"{top[row]:.6g} {signal.unit}: saturated",
             signal.label(row),
         )
@@ -351,7 +353,7 @@ def baseline(signal: Signal, companions: Mapping[str, Signal], order: int = 1):
         Finding(
             "undamaged",
             "withheld",
-            f"{signal.label(row)}: {region.count[row]:.0f} of {x.size} points free of signal, "
+            f"{region.count[row]:.0f} of {x.size} points free of signal, "
             f"{max(LEAST_FREE, int(TAIL * x.size))} needed for a baseline; measure a wider range",
             signal.label(row),
         )
@@ -371,31 +373,40 @@ def _mean(values, where):
     return np.einsum("ij,ij->i", values, where) / np.maximum(where.sum(axis=1), 1)
 
 
-def _model_error(signal, region, slope_sd, block_variance, order):
-    """Mode (n, n_x) of what a line cannot promise under the band, and findings of structure in the free region."""
-    t, free = region.t, region.free
-    t_free = np.where(free, t, np.nan)
-    with np.errstate(all="ignore"):
-        import warnings
+def _model_error(signal, region, slope_sd, point_variance, order):
+    """Mode (n, n_x) of what a line cannot promise under the band, and findings of structure in the free region.
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            first, last = np.nanmin(t_free, axis=1), np.nanmax(t_free, axis=1)
-    beyond = np.maximum(first[:, None] - t, 0) + np.maximum(t - last[:, None], 0)
-    edge = 1.5 * (t[-1] - t[0]) * TAIL  # a strip at the end of the axis is no side of its own
-    outside = (first - t[0] > edge) | (t[-1] - last > edge)
-    steep = np.abs(region.slope) + slope_sd
-    model = np.where(outside[:, None], beyond * steep[:, None], 0.0)
-    excess, findings = _structure(signal, region, block_variance, order)
-    return np.nan_to_num(np.hypot(model, excess[:, None])), findings
+    Beyond the last free point on one side a line may stop or go on (evenly between: its slope / sqrt 12), or bend as far
+    as the free points allow (the error of a quadratic term there), whichever is less.
+    """
+    t, free = region.t, region.free
+    first = t[free.argmax(axis=1)]
+    last = t[t.size - 1 - free[:, ::-1].argmax(axis=1)]
+    edge = TAIL * (t[-1] - t[0])  # a strip at the end of the axis is no side of its own
+    rows = np.flatnonzero(((first - t[0] > edge) | (t[-1] - last > edge)) & free.any(axis=1))
+    excess, findings = _structure(signal, region, point_variance, order)
+    model = np.zeros_like(region.level) if rows.size else np.zeros((1, t.size))
+    if rows.size:
+        u = t - region.centre[rows, None]
+        inside = np.where(free[rows], u, 0.0)
+        square, cube, fourth = ((inside**k).sum(axis=1) for k in (2, 3, 4))
+        count = region.count[rows]
+        tilt, mean = cube / square, square / count
+        bend = u**2 - tilt[:, None] * u - mean[:, None]
+        bend_sd = np.sqrt(
+            point_variance[rows] / np.maximum(fourth - tilt * cube - mean * square, 1e-12)
+        )
+        beyond = np.maximum(first[rows, None] - t, 0) + np.maximum(t - last[rows, None], 0)
+        steep = np.hypot(region.slope, slope_sd)[rows] / np.sqrt(12)
+        bent = np.where(beyond > 0, np.abs(bend) * bend_sd[:, None], 0.0)
+        model[rows] = np.minimum(beyond * steep[:, None], bent)
+    if excess.any():
+        model = np.hypot(model, excess[:, None])
+    return model, findings
 
 
 def _structure(signal, region, variance, order):
     """What blocks of the free region scatter more than noise does, and the findings where that is certain."""
-    from scipy import stats
-
-    from peled.conditioning.noise import block_means
-
     residual = region.level
     if not order:
         residual = residual + region.slope[:, None] * (region.t - region.centre[:, None])
@@ -411,7 +422,7 @@ def _structure(signal, region, variance, order):
         Finding(
             "described",
             "doubtful",
-            f"{signal.label(row)}: without signal the spectrum is no {('constant', 'line')[order]}: its blocks "
+            f"without signal the spectrum is no {('constant', 'line')[order]}: its blocks "
             f"scatter {np.sqrt(chi2[row] / freedom[row]):.1f} times as much as noise; "
             f"{excess[row]:.2g} {signal.unit} added to the baseline's error",
             signal.label(row),
@@ -430,7 +441,7 @@ def signal_(signal: Signal, companions: Mapping[str, Signal], false_alarm: float
         Finding(
             "signal",
             "withheld",
-            f"{signal.label(row)}: no band: the strongest excess, at {signal.axis[found.index[row]]:.0f} "
+            f"no band: the strongest excess, at {signal.axis[found.index[row]]:.0f} "
             f"{signal.axis_unit}, is {found.significance[row]:.1f} standard errors; noise alone exceeds "
             f"{found.threshold:.1f} in {false_alarm:g} of spectra",
             signal.label(row),
