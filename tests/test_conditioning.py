@@ -33,8 +33,8 @@ def band(x, nm, tail=-8.0, fwhm=32.0):
 
 def detector(rng, light, n, read=8.0, gain=0.5, pixels=1):
     """n spectra of `light` (counts) with shot and read noise, averaged over `pixels` neighbours at equal variance."""
-    noise = rng.standard_normal((n, light.size + pixels - 1))
-    noise = sum(noise[:, k : k + light.size] for k in range(pixels)) / np.sqrt(pixels)
+    noise = rng.standard_normal((n, np.shape(light)[-1] + pixels - 1))
+    noise = sum(noise[:, k : k + np.shape(light)[-1]] for k in range(pixels)) / np.sqrt(pixels)
     return light + noise * np.sqrt(read**2 + gain * light)
 
 
@@ -44,17 +44,17 @@ def weights(x):
 
 
 def eqe(x, spectra, true_band):
-    """Values, 95 % intervals and reasons of EQE from the luminance that 12 % gives, spectrum by spectrum."""
+    """EQE and its 95 % intervals, from the luminance that 12 % gives; each spectrum conditioned by itself."""
     cd_m2 = luminance(0.12, 10.0, x, true_band)
-    values, intervals = [], []
-    for y in spectra:
-        found = ratio(condition(Signal(x, y), EL), *weights(x), name="photopic integral")
-        unit = efficiency(cd_m2, 10.0, x, true_band).eqe / ratio(
-            Signal(x, true_band, variance=np.zeros_like(x)[None]), *weights(x)
-        ).value
-        values.append(found.value[0] * unit[0])
-        intervals.append(found.interval[0] * unit[0])
-    return np.array(values), np.array(intervals)
+    photons, photopic = weights(x)
+    unit = (
+        efficiency(cd_m2, 10.0, x, true_band).eqe * (true_band @ photopic) / (true_band @ photons)
+    )
+    found = [ratio(condition(Signal(x, y), EL), photons, photopic) for y in spectra]
+    return (
+        unit * np.concatenate([f.value for f in found]),
+        unit * np.concatenate([f.interval for f in found]),
+    )
 
 
 # --- coverage -------------------------------------------------------------------------------------------------------
@@ -75,12 +75,14 @@ def test_eqe_from_luminance_is_covered(axis, nm, offset, slope, peak, pixels):
     rng = np.random.default_rng(nm + pixels)
     light = band(axis, nm)
     below = offset + slope * np.linspace(-1, 1, axis.size)
-    spectra = detector(rng, peak * light, 500, pixels=pixels) + peak * below
+    spectra = detector(rng, peak * light, 300, pixels=pixels) + peak * below
     values, interval = eqe(axis, spectra, light)
     used = np.isfinite(values)
     assert used.mean() > 0.95
     inside = (interval[used, 0] < 0.12) & (0.12 < interval[used, 1])
-    assert 0.925 <= inside.mean() <= 0.975  # 95 % of 500: ± 2 %
+    assert (
+        0.915 <= inside.mean() <= 0.98
+    )  # of 300: 95 ± 2.5 %, wider than the rule for chance alone
     assert abs(np.median(values[used]) - 0.12) < 0.2 * np.std(values[used])
 
 
@@ -178,8 +180,8 @@ def test_noise_alone_is_no_signal_at_the_stated_rate(pixels):
 def test_a_weak_band_is_seen_wherever_it_is(fwhm):
     rng = np.random.default_rng(6)
     x = np.linspace(400, 900, 1000)
-    height = 8 * 8.0 / np.sqrt(1.06 * fwhm / 0.5 / np.sqrt(2))  # eight standard errors
-    for nm in (500, 640, 800):
+    height = 10 * 8.0 / np.sqrt(1.06 * fwhm / 0.5 / np.sqrt(2))  # ten standard errors
+    for nm in (530, 640, 770):
         light = height * np.exp(-4 * np.log(2) * ((x - nm) / fwhm) ** 2)
         got = condition(Signal(x, detector(rng, light, 50, gain=0.0) + 30), EL)
         assert got.used.mean() > 0.9
@@ -208,9 +210,7 @@ def test_noise_knows_reading_shot_and_correlation():
         noise = estimate_noise(detector(rng, light, 200, pixels=pixels) + 300, WIDE)
         assert np.mean(noise.read) == pytest.approx(64, rel=0.03)
         assert np.mean(noise.gain) == pytest.approx(0.5, rel=0.15)
-        assert noise.correlation == pytest.approx(
-            np.arange(pixels - 1, 0, -1) / pixels, abs=0.03
-        )
+        assert noise.correlation == pytest.approx(np.arange(pixels - 1, 0, -1) / pixels, abs=0.03)
     assert estimate_noise(detector(rng, light, 50, gain=0.0)).gain.max() < 0.05
 
 
@@ -285,7 +285,9 @@ def test_laser_and_second_order_are_taken_out_with_an_error():
     rng = np.random.default_rng(13)
     x = np.linspace(350, 900, 1100)
     light = 3000 * band(x, 640)
-    laser = 9e4 * np.exp(-0.5 * ((x - 405) / 1.0) ** 2) + 4e3 * np.exp(-0.5 * ((x - 810) / 1.5) ** 2)
+    laser = 9e4 * np.exp(-0.5 * ((x - 405) / 1.0) ** 2) + 4e3 * np.exp(
+        -0.5 * ((x - 810) / 1.5) ** 2
+    )
     s = Signal(x, detector(rng, light, 1) + laser)
     got = condition(s, plan(s, {"measurement": "pl", "excitation_nm": 405}))
     value, errors = propagate(got, np.gradient(x))
@@ -306,7 +308,9 @@ def test_transmission_becomes_absorbance_where_its_unit_is_said_or_plain():
         condition(Signal(x, t), [("absorbance", {})])
     noisy = Signal(x, 100 * t + np.random.default_rng(14).normal(0, 0.3, (300, 501)))
     got = condition(noisy, plan(noisy, {"measurement": "absorption", "value_unit": "%T"}))
-    assert np.sqrt(got.variance.mean(axis=0))[50] == pytest.approx(got.values.std(axis=0)[50], rel=0.2)
+    assert np.sqrt(got.variance.mean(axis=0))[50] == pytest.approx(
+        got.values.std(axis=0)[50], rel=0.2
+    )
 
 
 @pytest.mark.parametrize(
@@ -338,14 +342,21 @@ def test_a_spectrum_without_free_points_is_withheld():
     assert "wider range" in got.findings[0].evidence
 
 
-def test_a_curved_ground_is_said_and_widens_the_error():
+def test_a_curved_ground_is_said_and_widens_the_error_or_withholds():
     rng = np.random.default_rng(16)
     t = np.linspace(-1, 1, WIDE.size)
-    y = detector(rng, 3000 * band(WIDE, 640), 1) + 60 * t**2
-    got = condition(Signal(WIDE, y), EL)
-    assert any(f.gate == "described" and f.status == "doubtful" for f in got.findings)
-    _, errors = propagate(got, photopic_response(WIDE))
-    assert errors["baseline model"][0] > 5 * errors["offset"][0]
+    light = 3000 * band(WIDE, 640)
+    y = detector(rng, light, 1)[0] + np.outer([0.0, 3.0, 10.0, 100.0], t**2)
+    parts = [condition(Signal(WIDE, spectrum), EL) for spectrum in y]
+    off, stated = [], []
+    for got in parts:
+        value, errors = propagate(got, photopic_response(WIDE))
+        off.append(abs(value[0] - light @ photopic_response(WIDE)))
+        stated.append(np.sqrt(sum(e[0] ** 2 for e in errors.values())))
+    assert all(o < 2.5 * e for o, e in zip(off[:3], stated[:3]))
+    assert stated[2] > 2 * stated[0]
+    assert any(f.gate == "described" and f.status == "doubtful" for f in parts[2].findings)
+    assert np.isnan(off[3]) and parts[3].findings[0].status == "withheld"
 
 
 def test_each_step_is_recorded_printed_and_drawn():

@@ -119,7 +119,9 @@ def draw(signal: Signal, axes, row: int = 0) -> None:
         lost = ~after.good[row] & np.isfinite(after.values[row])
         ax.plot(after.axis[lost], after.values[row, lost], "r.", ms=3, label="replaced")
         ax.set_title(step.name)
-        ax.set_xlabel(f"Wavelength ({after.axis_unit})" if after.axis_unit == "nm" else after.axis_unit)
+        ax.set_xlabel(
+            f"Wavelength ({after.axis_unit})" if after.axis_unit == "nm" else after.axis_unit
+        )
         ax.set_ylabel(after.unit)
     if len(axes):
         axes[0].legend()

@@ -88,7 +88,9 @@ def find_band(
         seen = fft.irfft(spectra * filter_, size, axis=1)[:, :n_x]
         norm = fft.irfft(parts[0] * filter_square, size)[:n_x]
         norm = norm - (fft.irfft(parts[1:] * filter_, size, axis=1)[:, :n_x] ** 2).sum(axis=0)
-        norm = np.where(norm > 0.3 * np.sqrt(np.pi) * s, norm, np.inf)  # too little of it on the axis
+        norm = np.where(
+            norm > 0.3 * np.sqrt(np.pi) * s, norm, np.inf
+        )  # too little of it on the axis
         seen /= np.sqrt(norm)
         peak = seen.argmax(axis=1)
         height = seen[np.arange(n), peak]

@@ -12,7 +12,9 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 LAGS = 10  #: longest correlation that is looked for, in points
-LEAST_CORRELATION = 0.05  #: below it neighbours count as independent; a fitted line alone makes some -0.01
+LEAST_CORRELATION = (
+    0.05  #: below it neighbours count as independent; a fitted line alone makes some -0.01
+)
 LEAST_FREE = 40  #: points free of signal that a scatter is judged by
 
 
@@ -103,11 +105,13 @@ def _around(kept, excess, strong):
     calm_right = kept & np.roll(kept, -1, axis=1)
     calm_right[:, -1] = kept[:, -1]
     left_of = np.maximum.accumulate(np.where(calm, index, -1), axis=1)
-    right_of = np.minimum.accumulate(
-        np.where(calm_right, index, kept.shape[1])[:, ::-1], axis=1
-    )[:, ::-1]
+    right_of = np.minimum.accumulate(np.where(calm_right, index, kept.shape[1])[:, ::-1], axis=1)[
+        :, ::-1
+    ]
     out = kept.copy()
-    out[:, 1:] &= kept[:, :-1]  # every excess costs its neighbours: edges of bands lie between blocks
+    out[:, 1:] &= kept[
+        :, :-1
+    ]  # every excess costs its neighbours: edges of bands lie between blocks
     out[:, :-1] &= kept[:, 1:]
     left_over = np.where(kept, -np.inf, excess)
     for _ in range(3):
@@ -145,10 +149,8 @@ def free_blocks(t: np.ndarray, y: np.ndarray, count: np.ndarray) -> np.ndarray:
     for _ in range(12):
         centre, _, offset, slope = _line(t, y, kept.astype(float))
         excess = y - offset[:, None] - slope[:, None] * (t - centre[:, None])
-        inner = np.where(kept, np.abs(excess), np.nan)
-        with np.errstate(all="ignore"):
-            rms = np.sqrt(np.nanmean(inner**2, axis=1))
-        limit = 3 * np.maximum(scatter, np.minimum(np.nan_to_num(rms), 2 * scatter))[:, None]
+        rms = np.sqrt((excess**2 * kept).sum(axis=1) / np.maximum(kept.sum(axis=1), 1))
+        limit = 3 * np.maximum(scatter, np.minimum(rms, 2 * scatter))[:, None]
         threes = uniform_filter1d(excess, 3, axis=1, mode="nearest")
         fresh = filled & (np.abs(excess) < limit) & (threes < limit / np.sqrt(3))
         if (fresh == kept).all():
@@ -211,7 +213,9 @@ def noise_in(region: Region) -> Noise:
     sample = slice(None) if len(level) <= 200 else slice(None, None, len(level) // 100)
     correlation = _correlation(residual[sample], free[sample] & enough[sample, None])
     r = np.concatenate([correlation, np.zeros(3)])[:3]
-    share = max(1 - 1.5 * r[0] + 0.6 * r[1] - 0.1 * r[2], 0.02)  # of the noise, in third differences
+    share = max(
+        1 - 1.5 * r[0] + 0.6 * r[1] - 0.1 * r[2], 0.02
+    )  # of the noise, in third differences
     third = np.diff(np.where(np.isfinite(level), level, 0.0), 3, axis=1) ** 2 / (20.0 * share)
     use = np.ones_like(third, bool)
     v, _, starts = block_means(third, use)

@@ -130,11 +130,12 @@ def dark(signal: Signal, companions: Mapping[str, Signal]):
     mean = scale * other.values.mean(axis=0)[order]
     variance = signal.variance
     if variance is not None:
-        if other.variance is None:
-            spread = np.median(estimate_noise(other.values).read)
-            own = np.full(len(mean), spread / n)
-        else:
+        if other.variance is not None:
             own = other.variance.mean(axis=0)[order] / n
+        elif n > 1:  # its pattern is none of its noise
+            own = other.values.var(axis=0, ddof=1).mean() / n
+        else:
+            own = estimate_noise(other.values).read[0]
         variance = variance + scale**2 * own
     said = f"{n} dark spectra, mean {mean.mean():.4g} {signal.unit}, times {scale:.4g}, subtracted"
     return replace(signal, values=signal.values - mean, variance=variance), said, tuple(findings)
@@ -293,9 +294,7 @@ def noise(signal: Signal, companions: Mapping[str, Signal]):
     region = free_region(signal.axis, np.where(signal.good, signal.values, 0.0), signal.good)
     found = noise_in(region)
     sd = np.sqrt(np.median(found.read))
-    out = replace(
-        signal, variance=found.variance(region.level), correlation=found.correlation
-    )
+    out = replace(signal, variance=found.variance(region.level), correlation=found.correlation)
     return out, f"{sd:.3g} {signal.unit} a point{_correlated(found)}", ()
 
 
@@ -342,9 +341,7 @@ def baseline(signal: Signal, companions: Mapping[str, Signal], order: int = 1):
         values=values,
         variance=variance,
         correlation=found.correlation if signal.variance is None else signal.correlation,
-        modes=np.concatenate(
-            [signal.modes, np.stack([s * covered for s in shapes]), (model * covered)[None]]
-        ),
+        modes=np.concatenate([signal.modes, np.stack([s * covered for s in shapes]), model[None]]),
         mode_names=(*signal.mode_names, *("offset", "slope")[: order + 1], "baseline model"),
         fitted=np.concatenate([signal.fitted, np.stack([s * region.free for s in shapes])]),
     )
@@ -374,35 +371,48 @@ def _mean(values, where):
 
 
 def _model_error(signal, region, slope_sd, point_variance, order):
-    """Mode (n, n_x) of what a line cannot promise under the band, and findings of structure in the free region.
+    """Mode (n, n_x) of what a line cannot promise, and findings of structure in the free region.
 
     Beyond the last free point on one side a line may stop or go on (evenly between: its slope / sqrt 12), or bend as far
-    as the free points allow (the error of a quadratic term there), whichever is less.
+    as the free points allow (the error of a quadratic term there), whichever is less. A bend of three standard errors
+    is taken for real, and so is what blocks scatter more than noise with p < 1e-5.
     """
     t, free = region.t, region.free
+    a, b, bend_sd, bent = _bend(region, point_variance)
     first = t[free.argmax(axis=1)]
     last = t[t.size - 1 - free[:, ::-1].argmax(axis=1)]
     edge = TAIL * (t[-1] - t[0])  # a strip at the end of the axis is no side of its own
-    rows = np.flatnonzero(((first - t[0] > edge) | (t[-1] - last > edge)) & free.any(axis=1))
+    one_sided = ((first - t[0] > edge) | (t[-1] - last > edge)) & free.any(axis=1)
+    curved = (np.abs(bent) > 3 * bend_sd) & signal.used
     excess, findings = _structure(signal, region, point_variance, order)
-    model = np.zeros_like(region.level) if rows.size else np.zeros((1, t.size))
-    if rows.size:
-        u = t - region.centre[rows, None]
-        inside = np.where(free[rows], u, 0.0)
-        square, cube, fourth = ((inside**k).sum(axis=1) for k in (2, 3, 4))
-        count = region.count[rows]
-        tilt, mean = cube / square, square / count
-        bend = u**2 - tilt[:, None] * u - mean[:, None]
-        bend_sd = np.sqrt(
-            point_variance[rows] / np.maximum(fourth - tilt * cube - mean * square, 1e-12)
-        )
-        beyond = np.maximum(first[rows, None] - t, 0) + np.maximum(t - last[rows, None], 0)
-        steep = np.hypot(region.slope, slope_sd)[rows] / np.sqrt(12)
-        bent = np.where(beyond > 0, np.abs(bend) * bend_sd[:, None], 0.0)
-        model[rows] = np.minimum(beyond * steep[:, None], bent)
+    model = np.zeros_like(region.level)
+    for row in np.flatnonzero(one_sided | curved):
+        shape = np.abs(t**2 + a[row] * t + b[row])
+        beyond = np.maximum(first[row] - t, 0) + np.maximum(t - last[row], 0)
+        steep = np.hypot(region.slope[row], slope_sd[row]) / np.sqrt(12)
+        model[row] = np.minimum(beyond * steep, np.where(beyond > 0, shape * bend_sd[row], 0.0))
+        if curved[row]:
+            model[row] = np.hypot(model[row], shape * bent[row])
     if excess.any():
         model = np.hypot(model, excess[:, None])
     return model, findings
+
+
+def _bend(region, point_variance):
+    """A parabola t^2 + a t + b, orthogonal to a line on the free points; its coefficient there with its error, (n,) each."""
+    t = region.t
+    powers = np.column_stack([t**k for k in range(5)])
+    m0, m1, m2, m3, m4 = (region.free.astype(float) @ powers).T
+    m0 = np.maximum(m0, 1)
+    a = (m1 * m2 / m0 - m3) / np.maximum(m2 - m1**2 / m0, 1e-12)
+    b = -(m2 + a * m1) / m0
+    square = np.maximum(m4 + a * m3 + b * m2, 1e-12)
+    return (
+        a,
+        b,
+        np.sqrt(point_variance / square),
+        np.where(region.free, region.level, 0.0) @ powers[:, 2] / square,
+    )
 
 
 def _structure(signal, region, variance, order):
@@ -410,7 +420,7 @@ def _structure(signal, region, variance, order):
     residual = region.level
     if not order:
         residual = residual + region.slope[:, None] * (region.t - region.centre[:, None])
-    mean, count, _ = block_means(np.where(region.free, residual, 0.0), region.free)
+    mean, count, _ = block_means(residual, region.free)
     full = count > 3
     chi2 = (np.where(full, mean**2 * count, 0.0)).sum(axis=1) / np.maximum(variance, 1e-300)
     freedom = np.maximum(full.sum(axis=1) - 1 - order, 1)
@@ -422,9 +432,9 @@ def _structure(signal, region, variance, order):
         Finding(
             "described",
             "doubtful",
-            f"without signal the spectrum is no {('constant', 'line')[order]}: its blocks "
-            f"scatter {np.sqrt(chi2[row] / freedom[row]):.1f} times as much as noise; "
-            f"{excess[row]:.2g} {signal.unit} added to the baseline's error",
+            f"without signal the spectrum is no {('constant', 'line')[order]}: its blocks scatter "
+            f"{np.sqrt(chi2[row] / freedom[row]):.1f} times as much as noise; {excess[row]:.2g} "
+            f"{signal.unit} added to the baseline's error",
             signal.label(row),
         )
         for row in np.flatnonzero(certain)
