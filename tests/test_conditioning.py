@@ -79,7 +79,7 @@ def test_eqe_from_luminance_is_covered(axis, nm, offset, slope, peak, pixels):
     values, interval = eqe(axis, spectra, light)
     used = np.isfinite(values)
     assert used.mean() > 0.95
-    inside = (interval[used, 0] < 0.12) & (0.12 < interval[used, 1])
+    inside = (interval[used, 0] < 0.12) & (interval[used, 1] > 0.12)
     assert (
         0.915 <= inside.mean() <= 0.98
     )  # of 300: 95 ± 2.5 %, wider than the rule for chance alone

@@ -218,7 +218,7 @@ def noise_in(region: Region) -> Noise:
     )  # of the noise, in third differences
     third = np.diff(np.where(np.isfinite(level), level, 0.0), 3, axis=1) ** 2 / (20.0 * share)
     use = np.ones_like(third, bool)
-    v, _, starts = block_means(third, use)
+    v, _, _ = block_means(third, use)
     height, _, _ = block_means(np.where(np.isfinite(level), level, 0.0)[:, 1:-2], use)
     far = np.maximum(np.roll(v, 2, axis=1), np.roll(v, -2, axis=1))
     v = np.where(v > 8 * far, far, v)  # a spike or a line sits in one block or two

@@ -69,21 +69,24 @@ class Signal:
     source: str = ""
 
     def __post_init__(self):
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
-        put("axis", np.asarray(self.axis, float))
-        put("values", np.atleast_2d(np.asarray(self.values, float)))
+        self._put("axis", np.asarray(self.axis, float))
+        self._put("values", np.atleast_2d(np.asarray(self.values, float)))
         shape = self.values.shape
         if self.axis.ndim != 1 or len(shape) != 2 or shape[1] != len(self.axis):
             raise ConditioningError(
                 f"{self.source or 'signal'}: expected values (n, {self.axis.size}) over the axis, "
                 f"found {shape}"
             )
-        put("good", np.isfinite(self.values) if self.good is None else np.asarray(self.good, bool))
+        good = np.isfinite(self.values) if self.good is None else np.asarray(self.good, bool)
+        self._put("good", np.broadcast_to(good, shape))
         if self.variance is not None:
-            put("variance", np.broadcast_to(np.asarray(self.variance, float), shape))
+            self._put("variance", np.broadcast_to(np.asarray(self.variance, float), shape))
         for name in ("modes", "fitted"):
             given = getattr(self, name)
-            put(name, np.empty((0, *shape)) if given is None else np.asarray(given, float))
+            self._put(name, np.empty((0, *shape)) if given is None else np.asarray(given, float))
+
+    def _put(self, name: str, value: np.ndarray) -> None:
+        object.__setattr__(self, name, value)
 
     def label(self, row: int) -> str:
         """Where spectrum `row` was taken, in words."""

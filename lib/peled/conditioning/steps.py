@@ -393,6 +393,12 @@ def _model_error(signal, region, slope_sd, point_variance, order):
         model[row] = np.minimum(beyond * steep, np.where(beyond > 0, shape * bend_sd[row], 0.0))
         if curved[row]:
             model[row] = np.hypot(model[row], shape * bent[row])
+            evidence = (
+                f"without signal the spectrum is no line: it bends by {bent[row]:.2g} ± {bend_sd[row]:.1g} "
+                f"{signal.unit} over half the axis; added to the baseline's error"
+            )
+            certain = abs(bent[row]) > 4.5 * bend_sd[row]
+            findings += (Finding("described", "doubtful", evidence, signal.label(row)),) * certain
     if excess.any():
         model = np.hypot(model, excess[:, None])
     return model, findings
