@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
+from peled.sources import SOURCE_KINDS, Kind
+
 Status = Literal["reported", "doubtful", "withheld"]
-Kind = Literal["measured", "calculated", "recomputed", "published", "literature", "simulated"]
 GateName = Literal["signal", "possible", "determined", "described", "undamaged", "assumed"]
 
 STATUSES: tuple[str, ...] = get_args(Status)
-#: What a number can stand on, strongest first.
-SOURCE_KINDS: tuple[str, ...] = get_args(Kind)
 
 Z95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 
