@@ -49,6 +49,7 @@ KINDS = {
     "calculated": "#2166AC",
     "recomputed": "#4D4D4D",
     "published": "#7B3294",
+    "literature": "#00656B",
     "simulated": "#B35806",
 }
 
