@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import yaml
 
+from peled.energetics.methods import reference_gap
 from peled.energetics.outputs import EnergyRow, read_table
 from peled.formats import FormatError
 from peled.formats.atomistic import Structure, formula, read_calculation, read_structure
@@ -82,8 +83,9 @@ class Holdings:
         return OWN in self.methods
 
     def kind(self, method: str) -> str:
-        """Kind of source of a method's table."""
-        return kind_of(self.tables[method])
+        """Kind of source of a method's table; outputs of a program are calculated, whoever ran it."""
+        kind = kind_of(self.tables[method])
+        return "calculated" if kind == "measured" else kind
 
     def picture(self, name: str) -> Picture | None:
         """The best structure of a system: one's own output, one's own structure file, else the kept tight-binding geometry."""
@@ -147,6 +149,7 @@ def load(room) -> Holdings:
     if OWN in read:
         read[OWN], misnamed = recognised(read[OWN], molecules)
         refused |= {f"{tables[OWN].name}: {name}": why for name, why in misnamed.items()}
+    read[DFT] = at_lowest_reference(read[DFT], files["pbe"])
     lead, box = read.pop("lead"), read.pop("box")
     return Holdings(
         read,
@@ -214,6 +217,30 @@ def recognised(
     return found, refused
 
 
+def at_lowest_reference(rows: dict[str, EnergyRow], folder: Path) -> dict[str, EnergyRow]:
+    """Rows whose free ligands were taken in the conformer that is lowest in tight binding, referred to the lowest in PBE."""
+    gaps = {
+        name: reference_gap(folder, system)
+        for name, system in (("GL", "glutathione"), ("EDTA", "edta"))
+    }
+    found = dict(rows)
+    for name, row in rows.items():
+        mine = [gaps[part] for part in name.split("+") if gaps.get(part)]
+        shift = sum(g.functional_eV + g.dispersion_eV for g in mine)
+        if shift > 0:
+            note = (
+                f"the lowest conformer in PBE lies {shift:.3f} eV below the kept reference; added"
+            )
+            found[name] = replace(
+                row,
+                energy_eV=row.energy_eV + shift,
+                starts_eV=tuple(e + shift for e in row.starts_eV),
+                dispersion_eV=row.dispersion_eV + sum(g.dispersion_eV for g in mine),
+                notes=(*row.notes, note),
+            )
+    return found
+
+
 def shells(folder: Path) -> dict[str, str]:
     """Occupied shells by element of the inputs of `ld1.x` in a folder (`Pb.pbe-dn.in` and so on), such as `5d 6p 6s`."""
     found: dict[str, set[str]] = {}
@@ -275,10 +302,19 @@ def convergence(box: dict[str, EnergyRow]) -> dict[tuple[str, str], list[tuple[f
     return {key: sorted(rows, key=lambda r: r[0]) for key, rows in found.items()}
 
 
-def frenkel_rows(rows: dict[str, EnergyRow]) -> dict[str, list[EnergyRow]]:
-    """Formation energies by surface (`bare`, `GL`, ...), all sites of it, lowest first."""
-    found: dict[str, list[EnergyRow]] = {}
+def frenkel_rows(rows: dict[str, EnergyRow]) -> dict[str, dict[str, EnergyRow]]:
+    """Formation energies by surface (`bare`, `GL`, ...) and site (`first`, `second`, ...), in the order of the table.
+
+    Sites of one name are one place of the crystal: surfaces are to be compared site by site, since two sites of one
+    surface can differ by as much as two surfaces do.
+    """
+    found: dict[str, dict[str, EnergyRow]] = {}
     for name, row in rows.items():
-        if match := re.fullmatch(r"Frenkel (\S+)(?: \S+ site)?", name):
-            found.setdefault(match[1], []).append(row)
-    return {surface: sorted(sites, key=lambda r: r.energy_eV) for surface, sites in found.items()}
+        if match := re.fullmatch(r"Frenkel (\S+)(?: (\S+) site)?", name):
+            found.setdefault(match[1], {})[match[2] or "first"] = row
+    return found
+
+
+def lowest(sites: dict[str, EnergyRow]) -> EnergyRow:
+    """The site where a pair costs least, which is the one that is populated."""
+    return min(sites.values(), key=lambda row: row.energy_eV)

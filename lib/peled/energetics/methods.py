@@ -117,6 +117,55 @@ def interaction(
 
 
 @dataclass(frozen=True)
+class Parts:
+    """An energy split into what the functional gives and what a dispersion correction adds to it (eV)."""
+
+    functional_eV: float
+    dispersion_eV: float
+
+
+def parts(rows: Mapping[str, EnergyRow], *terms: tuple[int, str]) -> Parts | None:
+    """Sum of rows, each counted as often as its term says, split by origin; None where a row or its dispersion is missing.
+
+    With ``(1, "A+B"), (-1, "A"), (-1, "B")`` the interaction of a pair: attraction that the functional gives (hydrogen
+    bonds, electrostatics) is another statement than attraction by dispersion, whose correction knows no electrons [1]_.
+
+    References
+    ----------
+    .. [1] Grimme et al., J. Chem. Phys. 132, 154104 (2010), doi:10.1063/1.3382344.
+    """
+    found = [(count, rows.get(name)) for count, name in terms]
+    if any(row is None or row.dispersion_eV is None for _, row in found):
+        return None
+    dispersion = sum(count * row.dispersion_eV for count, row in found)
+    return Parts(sum(count * row.energy_eV for count, row in found) - dispersion, dispersion)
+
+
+def reference_gap(folder: Path, system: str, used: int = 0) -> Parts | None:
+    """By how much the lowest kept conformer of a free molecule lies below the one an adsorption energy refers to.
+
+    From the kept records `<system>-<k>.def2-svp.vacuum.json` in PBE, with the zero-damping D3 of `dispersion.json` in
+    place of the records' own; an adsorption energy that refers to conformer `used` is that much too strong. None without
+    the records.
+    """
+    table = folder / "dispersion.json"
+    if not table.exists():
+        return None
+    terms = json.loads(table.read_text(encoding="utf-8"))
+    found = {}
+    for path in sorted(folder.glob(f"{system}-[0-9].def2-svp.vacuum.json")):
+        name = path.name.split(".")[0]
+        if name in terms:
+            total = json.loads(path.read_text(encoding="utf-8"))["energy_eV"]
+            found[name] = Parts(total - terms[name]["d3bj_eV"], terms[name]["d3zero_eV"])
+    ours = found.get(f"{system}-{used}")
+    if ours is None:
+        return None
+    best = min(found.values(), key=lambda p: p.functional_eV + p.dispersion_eV)
+    return Parts(ours.functional_eV - best.functional_eV, ours.dispersion_eV - best.dispersion_eV)
+
+
+@dataclass(frozen=True)
 class LeadGap:
     """By how much EDTA holds lead more strongly than glutathione (eV), in one method and medium, with the standard error of the conformer searches and the basis."""
 
