@@ -511,19 +511,19 @@ def test_every_claim_gets_its_verdict(tmp_path, root):
     assert found["C216", "potentials made here"].verdict == "agrees"
 
 
-def test_ones_own_outputs_stand_beside_the_kept_ones_and_count_as_measured(tmp_path):
+def test_ones_own_outputs_stand_beside_the_kept_ones_and_count_as_calculated(tmp_path):
     folder = tmp_path / "mine"
     lab(folder, whole=-111.85, ligand=GLUTATHIONE)
     room = open_here(tmp_path, folder)
     held = loading.load(room)
-    assert held.own and held.kind(loading.OWN) == "measured"
+    assert held.own and held.kind(loading.OWN) == "calculated"
     found = judge(room, held)
     assert (
         found["C077", "own outputs"].verdict == "agrees"
-        and found["C077", "own outputs"].source_kind == "measured"
+        and found["C077", "own outputs"].source_kind == "calculated"
     )
     assert room.missing_claims() == []
-    assert held.picture("GL").kind == "measured" and held.picture("EDTA").kind == "calculated"
+    assert held.picture("GL").kind == "calculated" and held.picture("EDTA").kind == "calculated"
 
 
 def test_names_are_recognised_and_held_against_what_adsorbs(tmp_path, root):
@@ -620,7 +620,7 @@ def test_outputs_of_another_program_give_the_same_table(tmp_path, root):
         "methylamine on PbI2"
     ]
     assert held.methods[loading.OWN]["methylamine"].energy_eV == pytest.approx(wanted, abs=1e-6)
-    assert held.picture("methylamine").kind == "measured"
+    assert held.picture("methylamine").kind == "calculated"
 
 
 def test_a_folder_without_anything_of_this_room_is_an_error(tmp_path):

@@ -14,7 +14,7 @@ from hassan2021.recompute.molecules import HARTREE_EV
 from ledger.files import write_atomically
 
 RECORDS = FOLDER / "lead" / "pbe"
-OUT = RECORDS / "dispersion.json"
+OUT = FOLDER / "lead" / "dispersion.json"
 
 
 def run(scratch: Path) -> None:
@@ -52,4 +52,4 @@ def run(scratch: Path) -> None:
 
 def jobs() -> list[Job]:
     """One job for all: seconds."""
-    return [Job("lead/pbe/dispersion", run, (OUT,), packages=("pyscf",), minutes=0.1)]
+    return [Job("lead/dispersion", run, (OUT,), packages=("pyscf",), minutes=0.1)]

@@ -141,6 +141,7 @@ def load(room) -> Holdings:
         refused |= {f"{path.name}: {name}": why for name, why in failed.items()}
     files = {name: room.file_or_bundled(name) for name in ("stability.yaml", "citations.yaml")}
     files |= {name: room.file_or_bundled(f"lead/{name}") for name in ("thermal", "pbe")}
+    files["dispersion.json"] = room.file_or_bundled("lead/dispersion.json")
     files["slab"] = room.file_or_bundled("tight_binding/slab-0.gfn2.xyz")
     molecules = {}
     for name in _MOLECULES:
@@ -149,7 +150,7 @@ def load(room) -> Holdings:
     if OWN in read:
         read[OWN], misnamed = recognised(read[OWN], molecules)
         refused |= {f"{tables[OWN].name}: {name}": why for name, why in misnamed.items()}
-    read[DFT] = at_lowest_reference(read[DFT], files["pbe"])
+    read[DFT] = at_lowest_reference(read[DFT], files["dispersion.json"].parent)
     lead, box = read.pop("lead"), read.pop("box")
     return Holdings(
         read,

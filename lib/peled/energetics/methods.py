@@ -141,24 +141,24 @@ def parts(rows: Mapping[str, EnergyRow], *terms: tuple[int, str]) -> Parts | Non
     return Parts(sum(count * row.energy_eV for count, row in found) - dispersion, dispersion)
 
 
-def reference_gap(folder: Path, system: str, used: int = 0) -> Parts | None:
+def reference_gap(folder: Path, system: str) -> Parts | None:
     """By how much the lowest kept conformer of a free molecule lies below the one an adsorption energy refers to.
 
-    From the kept records `<system>-<k>.def2-svp.vacuum.json` in PBE, with the zero-damping D3 of `dispersion.json` in
-    place of the records' own; an adsorption energy that refers to conformer `used` is that much too strong. None without
-    the records.
+    The reference is conformer 0, the lowest in tight binding; an adsorption energy that refers to it is that much too
+    strong. From the kept records `pbe/<system>-<k>.def2-svp.vacuum.json` in PBE, with the zero-damping D3 of
+    `dispersion.json` in place of the records' own. None without the records.
     """
     table = folder / "dispersion.json"
     if not table.exists():
         return None
     terms = json.loads(table.read_text(encoding="utf-8"))
     found = {}
-    for path in sorted(folder.glob(f"{system}-[0-9].def2-svp.vacuum.json")):
+    for path in sorted(folder.glob(f"pbe/{system}-[0-9].def2-svp.vacuum.json")):
         name = path.name.split(".")[0]
         if name in terms:
             total = json.loads(path.read_text(encoding="utf-8"))["energy_eV"]
             found[name] = Parts(total - terms[name]["d3bj_eV"], terms[name]["d3zero_eV"])
-    ours = found.get(f"{system}-{used}")
+    ours = found.get(f"{system}-0")
     if ours is None:
         return None
     best = min(found.values(), key=lambda p: p.functional_eV + p.dispersion_eV)
