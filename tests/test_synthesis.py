@@ -14,6 +14,7 @@ from hassan2021.simulate import synthesis as bench
 from hassan2021.verdicts import synthesis as verdicts
 from ledger import paper
 from peled import materials, molecules
+from peled.samples import read_sheet
 from peled.synthesis import (
     MIXED_HALIDE_SALTS,
     CrystalPopulation,
@@ -22,6 +23,7 @@ from peled.synthesis import (
     UnitError,
     amount_mmol,
     analyse,
+    carry_out,
     lead_complex_ceiling,
     load_procedure,
     make_recipe,
@@ -553,7 +555,7 @@ steps:
     transfer: {from: flask, to: vial, volume: 1 mL}
 """,
     )
-    report = analyse(folder)
+    report = carry_out(folder)
     added = {c: n.nominal_value for c, n in report.pure.added.items()}
     assert added == pytest.approx({"Cd": 2, "Se": 1.5, "S": 1.0, "Br": 8.9}, rel=1e-3)
     # the liquids add up: 1.5 + 1 + 20 mL, of which one is taken
@@ -567,7 +569,7 @@ steps:
         (tmp_path / "procedure.yaml").read_text().replace("temperature: 25 degC, ", "")
     )
     with pytest.raises(ProcedureError, match="the temperature at which"):
-        analyse(folder)
+        carry_out(folder)
 
 
 def test_repeated_pipettings_err_each_by_themselves():
@@ -578,11 +580,11 @@ def test_repeated_pipettings_err_each_by_themselves():
 
 
 def test_each_alternative_by_itself_and_none_that_is_not_there():
-    report = analyse(DATA)
+    report = carry_out(DATA)
     assert list(report.outcomes) == ["GL", "EDTA", "E+G"]
-    assert {"GL treated", "E+G treated"} <= {name[3:] for _, name, *_ in report.rows()}
+    assert {"in GL treated", "in E+G treated"} <= {name for _, name, *_ in report.rows()}
     with pytest.raises(ProcedureError, match="expected one of GL, EDTA, E\\+G, found MAI"):
-        analyse(DATA, treatments=("MAI",))
+        carry_out(DATA, treatments=("MAI",))
     assert report.procedure.ligands["EDTA"].formula == "C10H16N2O8"
 
 
@@ -591,23 +593,43 @@ FAILING = DATA.parents[2] / "shared" / "failing" / "synthesis"
 
 @pytest.mark.skipif(not FAILING.is_dir(), reason="no folder of small failing inputs")
 def test_other_peoples_recipes():
-    caesium = analyse(FAILING / "syn_cspb").pure.added
+    caesium = carry_out(FAILING / "syn_cspb").pure.added
     assert caesium["Cs"].nominal_value == pytest.approx(4.9965, rel=1e-3)
     assert caesium["Pb"].nominal_value == pytest.approx(0.188, abs=5e-4)
-    assert "Cu" in analyse(FAILING / "syn_cu").pure.added
-    assert set(analyse(FAILING / "syn_noedta").procedure.ligands) == {"GL", "EDTA"}
+    assert "Cu" in carry_out(FAILING / "syn_cu").pure.added
+    assert set(carry_out(FAILING / "syn_noedta").procedure.ligands) == {"GL", "EDTA"}
     with pytest.raises(ProcedureError, match="found tmes; did you mean 'times'"):
-        analyse(FAILING / "syn_tmes")
+        carry_out(FAILING / "syn_tmes")
 
 
-def test_every_panel_of_a_report_can_be_drawn():
+def test_a_sheet_of_treatments_is_a_report(tmp_path):
     import matplotlib.pyplot as plt
 
-    for draw in analyse(DATA).panels().values():
-        fig, ax = plt.subplots()
-        draw(ax)
-        assert ax.texts
-        plt.close(fig)
+    report = analyse.analyse(read_sheet(DATA, "synthesis", sniff=analyse.sniff), {})
+    assert report.samples == ("neat", "GL", "EDTA", "E+G") and not report.problems
+    (kept,) = report.select(sample="GL", name="GL, in GL treated")
+    assert kept.value == pytest.approx(1.98) and kept.status == "reported"
+    assert not report.select(sample="neat", name="GL, added")
+    # one balance, one bottle: the same source in both, so that a ratio loses it
+    lead = [q for q in report.select(name="Pb, added")]
+    assert ("atomic weights", "atomic weight of Pb") in lead[0].parts
+    assert lead[0].parts == lead[1].parts
+    assert sum("volume of the solution" in f.evidence for f in kept.findings) == 1
+    panels = report.panels()
+    assert [p.name for p in panels] == ["procedure", *["way"] * 4]
+    for panel in panels:
+        figure = plt.figure()
+        panel.draw(figure)
+        assert figure.axes[0].texts
+        plt.close(figure)
+    # a folder without a sheet, with one file that is misspelt: the other goes on
+    (tmp_path / "good.yaml").write_text((DATA / "procedure.yaml").read_text())
+    (tmp_path / "bad.yaml").write_text(
+        (DATA / "procedure.yaml").read_text().replace("mass:", "mas:")
+    )
+    report = analyse.analyse(read_sheet(tmp_path, "synthesis", sniff=analyse.sniff), {})
+    assert any("did you mean 'mass'" in p.reason for p in report.problems)
+    assert {q.sample for q in report.quantities} >= {"GL", "EDTA", "E+G"}
 
 
 def test_three_treatments_do_not_fit_into_half_the_stock():

@@ -1,7 +1,8 @@
 """Synthesis: the procedure as a checked calculation with uncertainties, and a recipe calculator.
 
 amounts    formulas, purities, masses and volumes to amounts of substance, errors propagated with their correlations
-analyse    a folder with a procedure to a report
+analyse    a sheet of procedures to a report
+result     one procedure carried out, each alternative treatment by itself
 procedure  a procedure file run step by step on vessels; elements are conserved, nothing is used that is not there
 crystals   lead atoms, surface and ligands per crystal over a size distribution
 recipe     target composition to a weighing table with the tolerance that each weighing needs
@@ -9,7 +10,6 @@ plots      the flow of the synthesis, the way of a component, the weighing sheet
 """
 
 from peled.synthesis.amounts import Laboratory, UnitError, amount_mmol, molar_mass, parse_quantity
-from peled.synthesis.analyse import Report, analyse
 from peled.synthesis.crystals import CrystalPopulation, lead_complex_ceiling
 from peled.synthesis.procedure import (
     Outcome,
@@ -19,6 +19,7 @@ from peled.synthesis.procedure import (
     run_procedure,
 )
 from peled.synthesis.recipe import MIXED_HALIDE_SALTS, Recipe, make_recipe, mixed_halide
+from peled.synthesis.result import Result, carry_out
 
 __all__ = [
     "MIXED_HALIDE_SALTS",
@@ -28,10 +29,10 @@ __all__ = [
     "Procedure",
     "ProcedureError",
     "Recipe",
-    "Report",
+    "Result",
     "UnitError",
     "amount_mmol",
-    "analyse",
+    "carry_out",
     "lead_complex_ceiling",
     "load_procedure",
     "make_recipe",

@@ -1,160 +1,123 @@
-"""A folder with a procedure to a report: what is weighed, where it goes, what it can give. Any chemistry."""
+"""A folder of procedures to a report: what each sample got, what is left of it, what it can give."""
 
 from __future__ import annotations
 
-import csv
-import io
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from uncertainties import UFloat, nominal_value, std_dev
+from uncertainties import UFloat
 
+from peled.quantities import Finding, Quantity
+from peled.report import Panel, Report, from_holdings
+from peled.samples import Content, Held, Holdings, Sheet
 from peled.synthesis import plots
-from peled.synthesis.amounts import Laboratory, molar_mass
-from peled.synthesis.procedure import (
-    Outcome,
-    Procedure,
-    Vessel,
-    load_procedure,
-    run_procedure,
-    yield_limit_mmol,
-)
+from peled.synthesis.amounts import Laboratory
+from peled.synthesis.procedure import ProcedureError, load_procedure
+from peled.synthesis.result import Result, carry_out
+
+#: Causes of an error by how the tags of its sources begin.
+_CAUSES = {"atomic weight": "atomic weights", "purity": "purities", "pipettes": "volumes"}
 
 
-@dataclass(frozen=True)
-class Report:
-    """What follows from one procedure.
-
-    Attributes
-    ----------
-    procedure : Procedure
-    outcomes : dict
-        By treatment (one entry, "", for a procedure without alternatives): the outcome with labels' purities.
-    pure : Outcome
-        The first of them with every bottle taken as pure.
-    laboratory : Laboratory
-    """
-
-    procedure: Procedure
-    outcomes: dict[str, Outcome]
-    pure: Outcome
-    laboratory: Laboratory
-
-    @property
-    def outcome(self) -> Outcome:
-        """The first treatment's."""
-        return next(iter(self.outcomes.values()))
-
-    @property
-    def assumptions(self) -> tuple[str, ...]:
-        """What the file says it assumes, and what the calculation had to."""
-        made = (a for outcome in self.outcomes.values() for a in outcome.assumptions)
-        errors = f"Errors of the tools: {self.laboratory}."
-        return tuple(dict.fromkeys((*self.procedure.assumptions, *made, errors)))
-
-    @property
-    def yield_mmol(self) -> tuple[UFloat, str] | None:
-        """Largest amount of product and the component that limits it; None where the file names no product."""
-        product = self.procedure.product
-        if product is None:
-            return None
-        at_hand = (
-            self.outcome.added if product.vessel is None else self.outcome.received(product.vessel)
-        )
-        return yield_limit_mmol(at_hand, product.components)
-
-    @property
-    def component(self) -> str:
-        """The component whose way is drawn: what limits the product, else the first that is added."""
-        return self.yield_mmol[1] if self.yield_mmol else next(iter(self.outcome.added), "")
-
-    def rows(self) -> list[tuple[str, str, float, float, str]]:
-        """Quantities: of what, quantity, value, standard error, unit."""
-        found = []
-        weighed = {
-            k: v for outcome in self.outcomes.values() for k, v in outcome.weighed_mg.items()
-        }
-        for key, mass in weighed.items():
-            found.append((self.procedure.chemicals[key].name, "mass", mass, "mg"))
-        for component, amount in self.outcome.added.items():
-            found.append((component, "added", amount, "mmol"))
-        vessels: dict[str, Vessel] = {}
-        for outcome in self.outcomes.values():  # what comes before the treatments is alike in all
-            vessels = outcome.vessels | vessels
-        for name, vessel in vessels.items():
-            for component, amount in vessel.amounts.items():
-                if name != "waste" and nominal_value(amount) > 1e-9:
-                    found.append((component, f"in {name}", amount, "mmol"))
-        if limit := self.yield_mmol:
-            formula = self.procedure.product.formula
-            found.append((formula, f"at most, {limit[1]} limits", limit[0], "mmol"))
-            found.append((formula, "at most", limit[0] * molar_mass(formula), "mg"))
-        return [(of, name, nominal_value(v), std_dev(v), unit) for of, name, v, unit in found]
-
-    def to_csv(self) -> str:
-        """The quantities as CSV."""
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["of", "quantity", "value", "standard error", "unit"])
-        for what, name, value, error, unit in self.rows():
-            writer.writerow([what, name, f"{value:.6g}", f"{error:.2g}", unit])
-        return stream.getvalue()
-
-    def panels(self) -> dict[str, Callable]:
-        """Drawings by name, each a function of an Axes."""
-        return {
-            "procedure": lambda ax: plots.procedure_flow(ax, self.procedure),
-            f"{self.component} through the procedure": lambda ax: plots.component_flow(
-                ax, self.outcome, self.component
-            ),
-        }
-
-    def __str__(self) -> str:
-        procedure = self.procedure
-        lines = [
-            procedure.title,
-            f"{len(procedure.chemicals)} chemicals, {len(procedure.steps)} steps; "
-            f"alternatives: {', '.join(procedure.alternatives) or 'none'}",
-            *(
-                f"  {what:24.24s} {name:34.34s} {value:10.4f} ± {error:.4f} {unit}"
-                for what, name, value, error, unit in self.rows()
-            ),
-            "assumed:",
-            *(f"  {assumption}" for assumption in self.assumptions),
-        ]
-        return "\n".join(lines)
+def sniff(path: Path) -> Content | None:
+    """What a file is: a procedure, whose parts are its alternative treatments; None for anything else."""
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        return None
+    try:
+        return Content("procedure", load_procedure(path).alternatives)
+    except ProcedureError:
+        # A file that begins to be a procedure is one, so that its row says what is wrong with it.
+        return Content("procedure") if "steps:" in path.read_text("utf-8", "replace") else None
 
 
-def analyse(
-    source: str | os.PathLike,
-    *,
-    laboratory: Laboratory | None = None,
-    treatments: tuple[str, ...] | None = None,
-) -> Report:
-    """Read a procedure and carry it out on paper, each alternative treatment by itself.
+def analyse(sheet: Sheet, settings: Mapping[str, Any]) -> Report:
+    """Carry out every procedure of a sheet, a treatment (`part`) by itself.
 
     Parameters
     ----------
-    source : path-like
-        A procedure file, or a folder with `procedure.yaml`.
-    laboratory : Laboratory, optional
-        Errors of balance and pipettes.
-    treatments : tuple of str, optional
-        Which alternatives; all by default.
-
-    Raises
-    ------
-    ProcedureError
-        Naming file and entry, as `load_procedure` and `run_procedure`.
+    sheet : Sheet
+        Rows of measurement `procedure`; the part is the alternative treatment that the sample got, none for none.
+    settings : mapping
+        Arguments of `Laboratory`: the errors of balance and pipettes.
     """
-    path, laboratory = Path(source), laboratory or Laboratory()
-    procedure = load_procedure(path / "procedure.yaml" if path.is_dir() else path)
-    names = procedure.alternatives if treatments is None else tuple(treatments)
-    chosen = [(name,) for name in names] or [()]
-    outcomes = {
-        "".join(which): run_procedure(procedure, laboratory, alternatives=which) for which in chosen
-    }
-    pure = run_procedure(procedure, laboratory, with_purity=False, alternatives=chosen[0])
-    return Report(procedure, outcomes, pure, laboratory)
+    laboratory = Laboratory(**settings)
+    holdings = Holdings(
+        sheet,
+        {
+            "procedure": lambda path, row: carry_out(
+                path, laboratory=laboratory, treatments=(row.part,) if row.part else ()
+            ),
+            "crystals": lambda path, row: path,
+        },
+    )
+    held = holdings.select(measurement="procedure")
+    return from_holdings(
+        holdings,
+        (quantity for one in held for quantity in _quantities(one)),
+        found={one.row.sample: one.data for one in held},
+        settings={"laboratory": str(laboratory)},
+        drawers=(_procedures, _ways),
+    )
+
+
+def _quantities(held: Held) -> Iterator[Quantity]:
+    result: Result = held.data
+    doubt = (Finding("assumed", "doubtful", held.row.doubt),) if held.row.doubt else ()
+    said = tuple(Finding("assumed", "reported", text) for text in result.outcome.assumptions)
+    for of, name, value, unit in result.rows():
+        rests = said if name.startswith(("in ", "at most")) else ()
+        parts = _parts(value)
+        budget: dict[str, float] = {}
+        for (cause, _), error in parts.items():
+            budget[cause] = (budget.get(cause, 0.0) ** 2 + error**2) ** 0.5
+        yield Quantity(
+            f"{of}, {name}",
+            held.row.sample,
+            value.nominal_value,
+            budget,
+            unit,
+            "calculated",
+            (*doubt, *rests),
+            inputs=(held.digest,),
+            state=held.row.state,
+            parts=parts,
+        )
+
+
+def _parts(value: UFloat) -> dict[tuple[str, str], float]:
+    """Signed error by cause and source; sources are shared by all samples of a laboratory."""
+    found: dict[tuple[str, str], float] = {}
+    for variable, slope in value.derivatives.items():
+        tag = variable.tag or "unnamed"
+        cause = next((c for begin, c in _CAUSES.items() if tag.startswith(begin)), "bench")
+        key = (cause, tag)
+        found[key] = found.get(key, 0.0) + slope * variable.std_dev
+    return {key: error for key, error in found.items() if error}
+
+
+def _procedures(report: Report) -> Iterator[Panel]:
+    """One flow chart a procedure; samples of one file share it."""
+    seen = set()
+    for result in report.found.values():
+        if result.procedure.path not in seen:
+            seen.add(result.procedure.path)
+            yield Panel(
+                "procedure",
+                lambda figure, r=result: plots.procedure_flow(figure.subplots(), r.procedure),
+                title=result.procedure.title,
+            )
+
+
+def _ways(report: Report) -> Iterator[Panel]:
+    """For each sample the way of the component that limits the product."""
+    for sample, result in report.found.items():
+        if result.component:
+            yield Panel(
+                "way",
+                lambda figure, r=result: plots.component_flow(
+                    figure.subplots(), r.outcome, r.component
+                ),
+                sample=sample,
+                title=f"{result.component} through the procedure",
+            )
