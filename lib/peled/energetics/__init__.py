@@ -6,6 +6,8 @@ frenkel        formation energies to numbers of pairs, in bulk and in one small 
 affinity       vacuum energies against stability constants, protons, competition for lead
 outputs        a folder of outputs and a table that says which belong together, to checked energy differences
 comparability  which energies may stand in one difference
+poses          poses, sites and neighbours: range, bootstrap, Boltzmann, lateral interaction
+analyse        a sheet of tables to a report
 methods        what several methods say of one quantity, and the error that leaves
 loading        what the folder holds
 bonding, draw, view3d, waterfall, plots    bonds and contacts across cell boundaries; pictures; panels

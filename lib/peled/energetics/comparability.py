@@ -106,14 +106,16 @@ def _silence(whole: Calculation, part: Calculation, doubts: list[str]) -> None:
     """What neither of the two states although every energy hangs on it."""
     stated = [{k for k, v in c.settings.items() if v is not None} for c in (whole, part)]
     both = set.union(*stated)
-    model = next((c.settings[k] for c in (whole, part) for k in _MODEL if k in c.settings), "")
+    model = " ".join(str(c.settings.get(k, "")) for c in (whole, part) for k in _MODEL)
     names = f"neither {whole.path.name} nor {part.path.name} states its"
     if not both & set(_MODEL):
         doubts.append(f"{names} functional or method")
-    if _WHOLE.match(str(model)):
+    if _WHOLE.match(model.strip()):
         return
     if "functional" in both and "dispersion" not in both:
         doubts.append(f"{names} dispersion")
+    if "/" in model:  # PBE-D3/def2-SVP
+        return
     if not both & {"cutoff_eV", "density_cutoff_eV", "basis"} and not any(
         k.startswith("basis ") for k in both
     ):

@@ -17,6 +17,7 @@ column `accept` with the word `geometry` takes geometries that are not fully rel
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import os
 import re
@@ -47,7 +48,8 @@ class EnergyRow:
     `energy_eV` is that of the lowest converged starts, `starts_eV` those of all converged starts of the complex, lowest first; `unconverged`
     (or not readable) and `reacted` count starts left out; `adsorbed` is the complex less its surface, the part with most heavy atoms; `warnings` says what makes the difference doubtful, `notes` what differs between its members without harm.
     `dispersion_eV` is the part of the energy that a dispersion correction adds (the rest is the functional's), `gibbs_eV` the
-    Gibbs energy; None where not every member states its part, or was done without frequencies.
+    Gibbs energy; None where not every member states its part, or was done without frequencies. `labels` are the columns
+    adsorbate, surface, site and coverage of the table, where it has them.
     """
 
     name: str
@@ -63,6 +65,7 @@ class EnergyRow:
     adsorbed: Counter = field(default_factory=Counter, repr=False)
     dispersion_eV: float | None = None
     gibbs_eV: float | None = None
+    labels: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def spread_eV(self) -> float:
@@ -105,6 +108,10 @@ def error_of_minimum(starts_eV: Sequence[float]) -> float:
     return float(np.sqrt(chance @ (energies - chance @ energies) ** 2))
 
 
+#: Columns of a table that say what a row is, for statistics over rows.
+_LABELS = ("adsorbate", "surface", "site", "coverage")
+
+
 class EnergyTable(NamedTuple):
     """Rows that could be computed, and for every other row (by name) why not."""
 
@@ -122,6 +129,18 @@ def read_table(path: str | os.PathLike) -> EnergyTable:
     """
     path = Path(path)
     reader = csv.DictReader(io.StringIO(read_text(path, what="a table of outputs")))
+    heads = [h.strip() for h in reader.fieldnames or []]
+    known = ("name", "complex", "parts", "molecules", "accept", *_LABELS)
+    for head in heads:
+        if head and head not in known and not head.startswith("x_") and "complex" in heads:
+            near = difflib.get_close_matches(head, known, 1, 0.5)
+            raise FormatError(
+                path,
+                place="line 1",
+                expected=f"the columns {', '.join(known)}",
+                found=head,
+                advice=f"did you mean {near[0]!r}?" if near else "your own begin with x_",
+            )
     missing = [c for c in ("name", "complex", "parts") if c not in (reader.fieldnames or [])]
     if missing:
         head = ", ".join(reader.fieldnames or []) or "none"
@@ -164,6 +183,17 @@ def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
             expected="a whole number of molecules",
             found=repr(row["molecules"]),
         ) from None
+    labels = {k: row[k] for k in _LABELS if row.get(k)}
+    if "coverage" in labels:
+        try:
+            float(labels["coverage"])
+        except ValueError:
+            raise FormatError(
+                path,
+                place=f"line {line}",
+                expected="a number as coverage",
+                found=repr(labels["coverage"]),
+            ) from None
     accept = (row.get("accept") or "").split()
     if set(accept) - {"geometry"}:
         raise FormatError(
@@ -251,6 +281,7 @@ def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
         files=used,
         notes=tuple(dict.fromkeys(notes)),
         adsorbed=best.composition - surface,
+        labels=labels,
         dispersion_eV=_difference("dispersion_eV", best, members),
         gibbs_eV=None if (g := _difference("thermal_eV", best, members)) is None else starts[0] + g,
         **counts,
