@@ -376,7 +376,9 @@ def _xml_mesh(output: ElementTree.Element, cell: np.ndarray) -> str | None:
     found = output.findall("band_structure/ks_energies/k_point")
     alat = output.find("atomic_structure")
     if not found or alat is None or not alat.get("alat"):
-        return None
+        count = (output.findtext("band_structure/nks") or "").strip()
+        gamma = output.findtext("basis_set/gamma_only") == "true"
+        return "Gamma" if gamma else f"{count} irreducible k-points" if count else None
     axes = cell / (to_float(alat.get("alat")) * BOHR_ANGSTROM)
     points = _numbers((k.text or "").split() for k in found)
     return sampling(points @ axes.T, np.array([float(k.get("weight", 1)) for k in found]), cell)

@@ -49,6 +49,7 @@ def _frame(path: Path, structure: Structure) -> Calculation:
     settings: dict = {key: info[key] for key in _SETTINGS if key in info}
     if "charge" in settings:
         settings["charge"] = int(float(settings["charge"]))
+    corrected = info.get("dispersion_eV", info.get("d3zero_eV"))
     scf, geometry = _TOLD.get(info.get("scf_converged"), True), _TOLD.get(info.get("converged"))
     return Calculation(
         path,
@@ -60,6 +61,7 @@ def _frame(path: Path, structure: Structure) -> Calculation:
         settings,
         structure,
         structure.composition,
+        dispersion_eV=None if corrected is None else float(corrected),
     )
 
 
