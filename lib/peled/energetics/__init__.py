@@ -14,7 +14,7 @@ bonding, draw, view3d, waterfall, plots    bonds and contacts across cell bounda
 needs          what recomputing takes
 """
 
-from peled.energetics.binding import Cell, binding_energy_eV, pair_interaction_eV, table_cells
+from peled.energetics.binding import Cell, pair_interaction_eV, table_cells
 from peled.energetics.frenkel import (
     Suppression,
     dilute_fraction,
@@ -31,7 +31,6 @@ __all__ = [
     "EnergyRow",
     "Interval",
     "Suppression",
-    "binding_energy_eV",
     "dilute_fraction",
     "pair_fraction",
     "pair_interaction_eV",

@@ -38,11 +38,6 @@ def pair_interaction_eV(pair: Interval, *singles: Interval) -> Interval:
     return pair - total
 
 
-def binding_energy_eV(complex_eV: float, parts_eV: list[float]) -> float:
-    """E(complex) minus the energies of its parts, as often as they are listed."""
-    return complex_eV - sum(parts_eV)
-
-
 def table_cells(
     gl: Interval, edta: Interval, pair: Interval, acid: Interval, amine: Interval
 ) -> dict[str, Cell]:

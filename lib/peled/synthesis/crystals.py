@@ -75,10 +75,6 @@ class CrystalPopulation:
         n = self.cells(edge_nm)
         return n**3 - np.maximum(n - 2, 0) ** 3
 
-    def surface_nm2(self, edge_nm: np.ndarray) -> np.ndarray:
-        """Surface of a cube, nm²."""
-        return 6 * np.asarray(edge_nm) ** 2
-
     @property
     def density_g_cm3(self) -> float:
         """X-ray density: one formula unit in a³."""

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linprog
+from uncertainties import nominal_value
 
 from peled.materials import bulk_gap_eV, lattice_constant_angstrom, photon_energy_eV
-from peled.synthesis.amounts import molar_mass
+from peled.synthesis.amounts import molar_mass, purity_factor
 from peled.synthesis.procedure import Chemical
 
 
@@ -155,10 +156,8 @@ def make_recipe(
     brought_by = {c: sum(c in s.releases for s, _ in used) for c in target}
     weighings = []
     for salt, n in used:
-        purity = (
-            1.0 if salt.purity is None else (1 + salt.purity) / 2 if salt.at_least else salt.purity
-        )
-        mass = n * molar_mass(salt.formula).nominal_value / purity
+        purity = purity_factor(salt.purity or 1.0, at_least=salt.at_least)
+        mass = n * molar_mass(salt.formula).nominal_value / nominal_value(purity)
         allowed = min(
             total[c] / (k * n * brought_by[c] ** 0.5) for c, k in salt.releases.items() if k
         )
