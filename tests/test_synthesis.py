@@ -11,6 +11,7 @@ from uncertainties import ufloat
 
 from peled import files, materials, molecules, paper
 from peled.simulate import synthesis as bench
+from peled.formats import FormatError
 from peled.synthesis import (
     CrystalPopulation,
     Laboratory,
@@ -424,13 +425,13 @@ def test_three_treatments_do_not_fit_into_half_the_stock():
 
 def test_what_is_no_procedure_is_refused(tmp_path):
     for text, message in (
-        ("a: [", "expected YAML"),
+        ("a: [", "line 1: expected a procedure in YAML"),
         ("- 1\n- 2\n", "expected a mapping"),
         ("", "an empty file"),
-        ("!!python/object/apply:os.system ['true']", "expected YAML"),
+        ("!!python/object/apply:os.system ['true']", "expected a procedure in YAML"),
     ):
         (tmp_path / "p.yaml").write_text(text)
-        with pytest.raises(ProcedureError if text else ValueError, match=message):
+        with pytest.raises(FormatError, match=message):
             load_procedure(tmp_path / "p.yaml")
 
 

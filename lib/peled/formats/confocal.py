@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, read_bytes
+from peled.formats.contract import reader
 
 _UM = {
     "um": 1.0,
@@ -32,6 +33,7 @@ class ImageStack:
     interval_s: float | None
 
 
+@reader("a TIFF image series")
 def read_stack(
     path: str | os.PathLike, *, pixel_um: float | None = None, interval_s: float | None = None
 ) -> ImageStack:

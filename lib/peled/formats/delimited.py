@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, read_text
+from peled.formats.contract import reader
 
 DELIMITERS = ("\t", ";", ",", "|", None)  # None: runs of blanks
 DELIMITER_NAMES = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar", None: "blanks"}
@@ -219,6 +220,7 @@ def scan(path: str | os.PathLike) -> Scan:
     return Scan(path, lines, delimiter, decimal, rows[0], rows[-1] + 1)
 
 
+@reader("a text file with columns of numbers", missing=("values",))
 def read_table(
     path: str | os.PathLike, *, names: tuple[str, ...] | None = None, allow_missing: bool = False
 ) -> Table:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import struct
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,6 +16,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from peled.formats import FormatError, read_bytes, read_text
+from peled.formats.contract import archive, reader
 from peled.formats.delimited import parse_number, read_table
 
 _WHAT = "a powder diffraction pattern"
@@ -53,6 +53,7 @@ class Pattern:
     metadata: dict = field(default_factory=dict, repr=False)
 
 
+@reader(_WHAT)
 def read_patterns(path: str | os.PathLike) -> tuple[Pattern, ...]:
     """All patterns of a file.
 
@@ -76,6 +77,7 @@ def read_patterns(path: str | os.PathLike) -> tuple[Pattern, ...]:
     return tuple(_checked(pattern) for pattern in found)
 
 
+@reader(_WHAT)
 def read_pattern(path: str | os.PathLike, label: str | None = None) -> Pattern:
     """The one pattern of a file, or the one whose label contains `label` (case ignored).
 
@@ -377,19 +379,9 @@ def _ras_pattern(path: Path, rows: np.ndarray, header: dict[str, str]) -> Patter
 
 def _read_brml(path: Path) -> list[Pattern]:
     """A Bruker `.brml`: a zip archive with one `RawData*.xml` a range, its points in `Datum` elements."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(n for n in archive.namelist() if re.search(r"RawData\d*\.xml$", n))
-            if sum(archive.getinfo(n).file_size for n in names) > 500_000_000:
-                raise FormatError(path, expected="raw data below 500 MB", found="more")
-            contents = [(name, archive.read(name)) for name in names]
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise FormatError(
-            path,
-            expected="a Bruker .brml archive",
-            found=str(error),
-            advice="the file is damaged or cut; copy it again",
-        ) from None
+    with archive(path, "a Bruker .brml archive") as members:
+        names = sorted(n for n in members.names if re.search(r"RawData\d*\.xml$", n))
+        contents = [(name, members.read(name)) for name in names]
     if not contents:
         raise FormatError(path, expected="RawData0.xml in the archive", found="no raw data")
     found = []

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, read_bytes, read_text
+from peled.formats.contract import reader
 from peled.formats.delimited import read_table
 
 
@@ -49,6 +50,7 @@ class InfraredSpectrum:
         raise FormatError(self.path, expected="absorbance or transmittance", found=self.quantity)
 
 
+@reader("an infrared spectrum")
 def read_infrared(path: str | os.PathLike) -> tuple[InfraredSpectrum, ...]:
     """All spectra of a file.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, read_text
+from peled.formats.contract import reader
 
 _SQZ = {
     **{c: str(i) for i, c in enumerate("@ABCDEFGHI")},
@@ -84,6 +85,7 @@ def normalise(label: str) -> str:
     return re.sub(r"[\s\-/_]", "", label).upper()
 
 
+@reader("a JCAMP-DX file")
 def read_blocks(path: str | os.PathLike) -> list[Block]:
     """All blocks of a JCAMP-DX file, inner ones of a compound file included, in the order in which they start.
 

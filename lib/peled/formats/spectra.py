@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, delimited, read_text
+from peled.formats.contract import reader
 from peled.formats.delimited import parse_number, split_unit
 
 HC_EV_NM = 1239.841984332  # h c, exact in the SI, in eV nm
@@ -137,6 +138,7 @@ class Spectra:
         return self.values[found[0]]
 
 
+@reader("spectra as text")
 def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spectra:
     """All spectra of a file, which must share one axis.
 
@@ -167,6 +169,7 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
     return groups[0]
 
 
+@reader("spectra as text")
 def read_each(path: str | os.PathLike, *, x_unit: str | None = None) -> tuple[Spectra, ...]:
     """All spectra of a file, grouped by axis. Parameters and errors as `read_spectra`."""
     path = Path(path)

@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 import re
 import struct
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, read_bytes, read_text
+from peled.formats import FormatError, contract, read_bytes, read_text
+from peled.formats.contract import reader
 from peled.formats.delimited import COMMENT, DELIMITERS, parse_number
 
 TIME_UNITS_PS = {
@@ -60,6 +60,7 @@ class TransientMap:
         return int(np.count_nonzero(~np.isfinite(self.signal)))
 
 
+@reader("a map of delays and wavelengths", missing=("signal", "scans"))
 def read_tas(
     path: str | os.PathLike,
     *,
@@ -605,27 +606,7 @@ def _delay_likeness(axis) -> float:
 
 
 def _read_npz(path, delay_unit, spectral_unit, key) -> TransientMap:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {}
-            for name in archive.files:
-                try:
-                    arrays[name] = archive[name]
-                except ValueError:
-                    raise FormatError(
-                        path,
-                        place=f"entry {name!r}",
-                        expected="numbers or text",
-                        found="pickled Python objects",
-                        advice="save plain arrays: np.savez(path, delay_ps=..., wavelength_nm=..., signal=...)",
-                    ) from None
-    except (zipfile.BadZipFile, OSError, EOFError, KeyError, struct.error) as error:
-        raise FormatError(
-            path,
-            expected="a numpy .npz archive",
-            found=str(error)[:80],
-            advice="the file is truncated or damaged",
-        ) from None
+    arrays = contract.arrays(path)
     axes = {
         name: a.astype(float) for name, a in arrays.items() if a.ndim == 1 and a.dtype.kind in "fiu"
     }

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, delimited, read_bytes, read_text
+from peled.formats.contract import reader
 from peled.formats.delimited import parse_number, split_unit
 
 _TO_NS = {"s": 1e9, "ms": 1e6, "us": 1e3, "µs": 1e3, "μs": 1e3, "ns": 1.0, "ps": 1e-3, "fs": 1e-6}
@@ -71,6 +72,7 @@ class Histogram:
         return self.counts[found[0]]
 
 
+@reader("a TCSPC histogram")
 def read_histogram(path: str | os.PathLike, *, time_unit: str | None = None) -> Histogram:
     """All decays of a file.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, read_text
+from peled.formats.contract import reader
 
 UNKNOWN = 1e36  # the standard writes 1E+37 for "not known"
 _SPUTTER_MODES = {"MAPDP", "MAPSVDP", "SDP", "SDPSV"}
@@ -125,12 +126,14 @@ class _Lines:
         return tuple(self.text(what) for _ in range(n))
 
 
+@reader("a VAMAS file")
 def is_vamas(path: str | os.PathLike) -> bool:
     """Whether a file begins as VAMAS files do."""
     with open(path, "rb") as stream:
         return b"VAMAS" in stream.readline(200)
 
 
+@reader("a VAMAS file")
 def read_vamas(path: str | os.PathLike) -> tuple[Spectrum, ...]:
     """All spectra of a VAMAS file.
 

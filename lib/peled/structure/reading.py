@@ -11,6 +11,7 @@ import numpy as np
 
 from peled import files
 from peled.formats import FormatError
+from peled.formats.contract import reader
 from peled.formats.delimited import read_table
 from peled.formats.diffraction import Pattern, read_pattern
 from peled.formats.images import Image, read_image
@@ -178,6 +179,7 @@ def _deflection(paths: list[Path], samples) -> dict[str, tuple[np.ndarray, np.nd
     return found
 
 
+@reader("a table of ICP-MS standards and samples")
 def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
     """Calibration and lead contents from a table with the columns of `data/structure/icpms.csv`.
 
@@ -241,6 +243,7 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
     return line, contents
 
 
+@reader("a folder with constants.csv, or none in it", folder=True)
 def read_constants(folder: Path) -> dict[str, tuple[float, float]]:
     """Reference values (value, standard error) of a folder's `constants.csv`, else the repository's."""
     path = folder / "constants.csv"
@@ -252,6 +255,7 @@ def read_constants(folder: Path) -> dict[str, tuple[float, float]]:
         }
 
 
+@reader("a folder with ftir_bands.csv, or none in it", folder=True)
 def read_assignments(folder: Path) -> tuple[Assignment, ...]:
     """Infrared assignments of a folder's `ftir_bands.csv`, else the repository's."""
     path = folder / "ftir_bands.csv"
@@ -265,6 +269,7 @@ def read_assignments(folder: Path) -> tuple[Assignment, ...]:
         )
 
 
+@reader("a folder with truth.csv, or none in it", folder=True)
 def read_truth(folder: Path) -> dict[tuple[str, str], float]:
     """What went into simulated files, by sample key and name; empty for real ones."""
     path = folder / "truth.csv"

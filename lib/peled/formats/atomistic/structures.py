@@ -14,6 +14,7 @@ import numpy as np
 import periodictable
 
 from peled.formats import FormatError, read_text
+from peled.formats.contract import reader
 
 BOHR_ANGSTROM = 0.529177210544  # CODATA 2022
 _FLOAT = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?"
@@ -64,6 +65,7 @@ def element(label: str) -> str | None:
     return two[0] if two[0] in ELEMENTS else None
 
 
+@reader("a structure (XYZ, POSCAR, CIF or Quantum ESPRESSO input)")
 def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
     """Read the atoms of a structure file; outputs of programs are read by `read_calculation`.
 

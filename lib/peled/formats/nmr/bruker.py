@@ -10,9 +10,11 @@ import numpy as np
 
 from peled.files import write_atomically
 from peled.formats import FormatError, read_bytes, read_text
+from peled.formats.contract import reader
 from peled.formats.nmr.records import Fid, Spectrum, field_notes, need
 
 
+@reader("a Bruker parameter file (##$NAME= value)")
 def read_bruker_parameters(path: str | os.PathLike) -> dict:
     """A Bruker parameter file (`acqus`, `procs`): names without `$`, values as int, float, str or list.
 
@@ -54,6 +56,7 @@ def _bruker_value(text: str):
     return text
 
 
+@reader("a Bruker experiment folder", folder=True)
 def read_bruker(path: str | os.PathLike) -> Fid:
     """Read the raw data of a Bruker experiment folder.
 
@@ -295,6 +298,7 @@ def _bruker_list(path: Path) -> np.ndarray | None:
     return None
 
 
+@reader("a processed Bruker spectrum", folder=True)
 def read_bruker_processed(path: str | os.PathLike) -> Spectrum:
     """Read a processed one-dimensional Bruker spectrum (`1r`, with `1i` where present).
 

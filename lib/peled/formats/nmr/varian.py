@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, read_bytes
+from peled.formats.contract import reader
 from peled.formats.nmr.records import Fid
 
 
+@reader("a Varian folder (procpar and fid)", folder=True)
 def read_varian(path: str | os.PathLike) -> Fid:
     """Read a Varian/Agilent folder (`procpar` and `fid`).
 

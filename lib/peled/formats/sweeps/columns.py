@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, delimited, read_bytes
+from peled.formats.contract import sheets
 from peled.formats.delimited import Column, Table, split_unit
 
 #: Quantity: patterns of column names (after lower-casing), first match wins.
@@ -170,47 +171,27 @@ def _buffer_export(table: Table) -> Table:
 
 
 def _excel(path: Path):
-    import zipfile
-
-    import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        book = openpyxl.load_workbook(path, read_only=False, data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
-        raise FormatError(
-            path,
-            expected="an Excel workbook (.xlsx)",
-            found=f"a file that does not open ({error})",
-            advice="save it again as .xlsx or .csv",
-        ) from None
-    got = 0
-    for sheet in book.worksheets:
-        rows = [[cell for cell in row] for row in sheet.iter_rows(values_only=True)]
-        table = _sheet_table(path, sheet.title, rows)
-        if table is not None:
-            got += 1
-            yield (sheet.title if len(book.worksheets) > 1 else ""), table
-    if not got:
+    book = sheets(path)
+    tables = [(title, _sheet_table(path, title, rows)) for title, rows in book]
+    if not any(table is not None for _, table in tables):
         raise FormatError(
             path,
             expected="a sheet with columns of numbers",
-            found=f"none in {len(book.worksheets)} sheets",
+            found=f"none in {len(book)} sheets",
         )
+    for title, table in tables:
+        if table is not None:
+            yield (title if len(book) > 1 else ""), table
 
 
-def _sheet_table(path: Path, title: str, rows: list[list]) -> Table | None:
-    def is_number(cell) -> bool:
-        return isinstance(cell, (int, float)) and not isinstance(cell, bool)
+def _is_number(cell) -> bool:
+    return isinstance(cell, (int, float)) and not isinstance(cell, bool)
 
-    start = next(
-        (
-            i
-            for i in range(len(rows) - 1)
-            if sum(map(is_number, rows[i])) >= 2 and sum(map(is_number, rows[i + 1])) >= 2
-        ),
-        None,
-    )
+
+def _sheet_table(path: Path, title: str, rows: list[tuple]) -> Table | None:
+    """The block of numbers of a sheet; rows are as wide as their last filled cell."""
+    numeric = [sum(map(_is_number, row)) for row in rows]
+    start = next((i for i in range(len(rows) - 1) if min(numeric[i : i + 2]) >= 2), None)
     if start is None:
         return None
     heads_row = next(
@@ -218,36 +199,24 @@ def _sheet_table(path: Path, title: str, rows: list[list]) -> Table | None:
         None,
     )
     stop = start
-    while stop < len(rows) and any(is_number(cell) for cell in rows[stop]):
+    while stop < len(rows) and numeric[stop]:
         stop += 1
-    used = [
-        j
-        for j in range(len(rows[start]))
-        if any(j < len(row) and row[j] is not None for row in rows[start:stop])
+    if second := next((i for i in range(stop, len(rows)) if numeric[i]), None):
+        raise FormatError(
+            path,
+            place=f"sheet {title!r}, row {second + 1}",
+            expected=f"one block of numbers, which ends in row {stop}",
+            found="more numbers below it",
+            advice="put each block on a sheet of its own",
+        )
+    width = max(map(len, rows[start:stop]))
+    heads = _filled(rows[heads_row], width) if heads_row is not None else (None,) * width
+    block = [_filled(row, width) for row in rows[start:stop]]
+    columns = [
+        Column(*split_unit(str(heads[j] or "")), _sheet_column(path, title, start, cells))
+        for j, cells in enumerate(zip(*block, strict=True))
+        if any(cell is not None for cell in cells)
     ]
-    columns = []
-    for j in used:
-        head = str(rows[heads_row][j] or "") if heads_row is not None else ""
-        values = []
-        for i in range(start, stop):
-            cell = rows[i][j]
-            if cell is not None and not is_number(cell) and not isinstance(cell, str):
-                cell = str(cell)
-            if isinstance(cell, str):
-                number = delimited.parse_number(
-                    cell, "," if "," in cell and "." not in cell else "."
-                )
-                if number is None and cell.strip().lower() not in delimited._MISSING:
-                    values = None
-                    break
-                cell = np.nan if number is None else number
-            values.append(np.nan if cell is None else float(cell))
-        if values is not None:
-            columns.append(Column(*split_unit(head), np.array(values)))
-        else:  # a column of words: kept as text
-            columns.append(
-                Column(*split_unit(head), np.array([str(rows[i][j]) for i in range(start, stop)]))
-            )
     above = rows[: heads_row if heads_row is not None else start]
     metadata = {
         str(row[0]).strip().rstrip(":="): str(next((c for c in row[1:] if c is not None), ""))
@@ -262,6 +231,36 @@ def _sheet_table(path: Path, title: str, rows: list[list]) -> Table | None:
         metadata,
         start + 1,
     )
+
+
+def _filled(row: tuple, width: int) -> tuple:
+    return row[:width] + (None,) * (width - len(row))
+
+
+def _sheet_column(path: Path, title: str, start: int, cells: tuple) -> np.ndarray:
+    """Cells as numbers, empty ones NaN; as text where half of them or more are words."""
+
+    def value(cell) -> float | None:
+        if _is_number(cell):
+            return float(cell)
+        text = "" if cell is None else str(cell)
+        if text.strip().lower() in delimited._MISSING:
+            return np.nan
+        return delimited.parse_number(text, "," if "," in text and "." not in text else ".")
+
+    values = [value(cell) for cell in cells]
+    words = [i for i, number in enumerate(values) if number is None]
+    if 2 * len(words) >= len(values):
+        return np.array([str(cell) for cell in cells])
+    if words:
+        raise FormatError(
+            path,
+            place=f"sheet {title!r}, row {start + words[0] + 1}",
+            expected="a number, as most cells of the column are",
+            found=repr(str(cells[words[0]])[:40]),
+            advice="mend the cell",
+        )
+    return np.array(values)
 
 
 def identify(column: Column) -> tuple[str | None, str]:

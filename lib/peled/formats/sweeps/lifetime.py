@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError
+from peled.formats.contract import reader
 from peled.formats.delimited import Column, Table
 from peled.formats.sweeps.columns import FACTORS, identify, read_tables, scaled, unit_key
 
@@ -42,6 +43,7 @@ class LifetimeLog:
     metadata: dict = field(default_factory=dict, repr=False)
 
 
+@reader("a lifetime log as text or .xlsx", missing=("luminance_cd_m2",))
 def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> LifetimeLog:
     """A lifetime log: time (s, min, h, or clock stamps) and luminance, photodiode current or relative signal.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, delimited, read_text
+from peled.formats.contract import reader
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Radiances:
     metadata: dict = field(default_factory=dict, repr=False)
 
 
+@reader("radiances of a luminance meter")
 def read_radiances(path: str | os.PathLike) -> Radiances:
     """A Konica-Minolta CS-2000 export (CS-S10w): a column a measurement, rows named (Lv, x, y, ...), then one row a wavelength.
 
