@@ -16,7 +16,7 @@ __all__ = ["FormatError", "limits", "read_bytes", "read_text", "read_yaml"]
 
 
 def read_bytes(path: str | os.PathLike, *, what: str = "a data file") -> bytes:
-    """The whole content of a file, refusing with `FormatError` what is missing, a folder, or empty."""
+    """The content of a file, gzip or bzip2 taken off; what is missing, a folder, or empty is a `FormatError`."""
     require_file(path, what)
     try:
         content = Path(path).read_bytes()
@@ -29,7 +29,7 @@ def read_bytes(path: str | os.PathLike, *, what: str = "a data file") -> bytes:
         ) from None
     if not content:
         raise FormatError(path, expected=what, found="an empty file", advice="export it again")
-    return content
+    return unpacked(path, content, what)
 
 
 #: What a binary file is, by its first bytes, in place of a word on bytes.
@@ -41,7 +41,7 @@ _BINARY = {
 
 def read_text(path: str | os.PathLike, *, what: str = "a text file") -> str:
     """The whole text of a file, packed (gzip, bzip2) or not: UTF-8 or UTF-16 with or without a mark, else Latin-1, with plain newlines."""
-    content = unpacked(path, read_bytes(path, what=what), what)
+    content = read_bytes(path, what=what)
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = content.decode("utf-16", errors="replace")
     elif b"\0" in content[:4096]:

@@ -138,9 +138,9 @@ def unpacked(path: str | os.PathLike, content: bytes, what: str) -> bytes:
     FormatError
         Damaged, cut off, or larger than the limit.
     """
-    if content[:2] == b"\x1f\x8b":
+    if content[:3] == b"\x1f\x8b\x08":
         name, make = "gzip", functools.partial(zlib.decompressobj, wbits=31)
-    elif content[:3] == b"BZh":
+    elif content[:3] == b"BZh" and content[4:10] == b"1AY&SY":
         name, make = "bzip2", bz2.BZ2Decompressor
     else:
         return content

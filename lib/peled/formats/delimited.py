@@ -7,6 +7,7 @@ with more structure (several samples side by side, matrices with two axes).
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections import Counter
@@ -150,7 +151,8 @@ def parse_number(cell: str, decimal: str = ".") -> float | None:
     cell = cell.strip().replace("\u2212", "-")
     if not (_COMMA if decimal == "," else _POINT).match(cell):
         return None
-    return float(cell.replace(",", ".").replace("D", "e").replace("d", "e"))
+    value = float(cell.replace(",", ".").replace("D", "e").replace("d", "e"))
+    return value if math.isfinite(value) else None  # 1e400 is no number
 
 
 def split_unit(head: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from peled import files
-from peled.formats import FormatError
+from peled.formats import FormatError, read_text
 from peled.formats.contract import reader
-from peled.formats.delimited import read_table
+from peled.formats.delimited import parse_number, read_table
 from peled.formats.diffraction import Pattern, read_pattern
 from peled.formats.images import Image, read_image
 from peled.formats.infrared import InfraredSpectrum, read_infrared
@@ -188,8 +189,11 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
     FormatError
         Naming line and column of what cannot be used.
     """
-    with open(path, newline="", encoding="utf-8-sig") as stream:
-        rows = list(csv.DictReader(stream))
+    table = csv.DictReader(io.StringIO(read_text(path, what="a table of ICP-MS")))
+    rows, lines = [], []
+    for row in table:
+        rows.append({key: value if isinstance(value, str) else "" for key, value in row.items()})
+        lines.append(table.line_num)
     needed = (
         "kind",
         "sample",
@@ -209,15 +213,15 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
         )
 
     def number(i: int, name: str) -> float:
-        try:
-            return float(rows[i][name])
-        except (TypeError, ValueError):
+        value = parse_number(rows[i][name])
+        if value is None:
             raise FormatError(
                 path,
-                place=f"line {i + 2}, column {name}",
+                place=f"line {lines[i]}, column {name}",
                 expected="a number",
                 found=repr(rows[i][name]),
-            ) from None
+            )
+        return value
 
     standards = [i for i, row in enumerate(rows) if row["kind"].strip() == "standard"]
     line = calibrate(
