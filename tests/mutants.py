@@ -88,9 +88,18 @@ class Seed:
         run: list[int] = []
         width = 0
         for i, line in enumerate((self.text or "").split("\n")):
-            cells = line.strip().strip(",;").replace(",", ".") if self.delimiter in ("\t", ";") else line
-            cells = re.split(rf"\s*{re.escape(self.delimiter)}\s*" if self.delimiter else r"[\s,;]+", cells.strip())
-            numbers = sum(bool(re.fullmatch(r"[+-]?\d*\.?\d+([eE][+-]?\d+)?", cell)) for cell in cells)
+            cells = (
+                line.strip().strip(",;").replace(",", ".")
+                if self.delimiter in ("\t", ";")
+                else line
+            )
+            cells = re.split(
+                rf"\s*{re.escape(self.delimiter)}\s*" if self.delimiter else r"[\s,;]+",
+                cells.strip(),
+            )
+            numbers = sum(
+                bool(re.fullmatch(r"[+-]?\d*\.?\d+([eE][+-]?\d+)?", cell)) for cell in cells
+            )
             if numbers != width or not numbers:
                 run, width = [], numbers
             if numbers:
@@ -276,7 +285,14 @@ def _folder(seed, rng):
 def _magic(seed, rng):
     if seed.part in ("fid", "ser"):
         raise NotApplicable  # bare numbers: any bytes will do
-    first = [b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"%PDF-1.4\n", b"\x89PNG\r\n\x1a\n", b"\x1f\x8b", b"BZh9"]
+    first = [
+        b"PK\x03\x04",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        b"%PDF-1.4\n",
+        b"\x89PNG\r\n\x1a\n",
+        b"\x1f\x8b",
+        b"BZh9",
+    ]
     return Mutant(first[rng.integers(len(first))] + rng.bytes(3000))
 
 
@@ -411,7 +427,21 @@ def _span(seed, rng):
     return Mutant(seed.content[:b] + seed.content[a:b] + seed.content[b:])
 
 
-_EXTREMES = ("999999999999", "-1", "0", "-999999999", "1e400", "nan", "inf", "1e308", "many", "1,5", "1.2.3", "", "٣")
+_EXTREMES = (
+    "999999999999",
+    "-1",
+    "0",
+    "-999999999",
+    "1e400",
+    "nan",
+    "inf",
+    "1e308",
+    "many",
+    "1,5",
+    "1.2.3",
+    "",
+    "٣",
+)
 
 
 @kind("a number in a head", "honest")
@@ -422,7 +452,9 @@ def _number(seed, rng):
         raise NotApplicable
     first = found[: max(40, len(found) // 4)] if rng.random() < 0.8 else found
     match = first[rng.integers(len(first))]
-    return Mutant((text[: match.start()] + str(rng.choice(_EXTREMES)) + text[match.end() :]).encode())
+    return Mutant(
+        (text[: match.start()] + str(rng.choice(_EXTREMES)) + text[match.end() :]).encode()
+    )
 
 
 @kind("a count in a binary head", "honest")
@@ -432,18 +464,52 @@ def _count(seed, rng):
     content = bytearray(seed.content)
     size = int(rng.choice([2, 4, 8]))
     at = int(rng.integers(0, max(1, min(len(content), 800) - size)))
-    value = [b"\xff" * size, b"\x7f" + b"\xff" * (size - 1), b"\0" * size, b"\x80" + b"\0" * (size - 1)][rng.integers(4)]
+    value = [
+        b"\xff" * size,
+        b"\x7f" + b"\xff" * (size - 1),
+        b"\0" * size,
+        b"\x80" + b"\0" * (size - 1),
+    ][rng.integers(4)]
     content[at : at + size] = value if rng.random() < 0.5 else value[::-1]
     return Mutant(bytes(content))
 
 
-_RUNS = (" ", "\t", ",", "(", "1", "a", "-", "1 ", "1.", "a=", "<", '"', "'", ";", "a:", "e", "#", "a ", "1e", "[", "/")
+_RUNS = (
+    " ",
+    "\t",
+    ",",
+    "(",
+    "1",
+    "a",
+    "-",
+    "1 ",
+    "1.",
+    "a=",
+    "<",
+    '"',
+    "'",
+    ";",
+    "a:",
+    "e",
+    "#",
+    "a ",
+    "1e",
+    "[",
+    "/",
+    "\n",
+    " \n",
+    "1;",
+)
 
 
 @kind("a long run in a line", "honest")
 def _run(seed, rng):
     lines = _text(seed).split("\n")
-    at = int(rng.integers(min(len(lines), 30))) if rng.random() < 0.8 else int(rng.integers(len(lines)))
+    at = (
+        int(rng.integers(min(len(lines), 30)))
+        if rng.random() < 0.8
+        else int(rng.integers(len(lines)))
+    )
     run = str(rng.choice(_RUNS)) * 30_000
     where = int(rng.integers(len(lines[at]) + 1))
     lines[at] = lines[at][:where] + run + ("x" if rng.random() < 0.5 else lines[at][where:])
@@ -467,13 +533,13 @@ def _deadline() -> Iterator[None]:
     def stop(*_):
         raise _TooSlow
 
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def numbers(found) -> Iterator[float]:
@@ -547,7 +613,9 @@ def _judge_refusal(owed: str, seed: Seed, mutant: Mutant, said: str) -> str:
         return f"refused: {said[:160]}"
     if owed == "named" and not re.search(rf"\b(line|row) {mutant.line}\b", said):
         return f"line {mutant.line} is not named: {said[:160]}"
-    return "" if Path(seed.part or seed.path).name in said else f"the file is not named: {said[:160]}"
+    return (
+        "" if Path(seed.part or seed.path).name in said else f"the file is not named: {said[:160]}"
+    )
 
 
 def _judge_content(owed: str, seed: Seed, mutant: Mutant, found: np.ndarray) -> str:
@@ -555,7 +623,9 @@ def _judge_content(owed: str, seed: Seed, mutant: Mutant, found: np.ndarray) -> 
     gone = int(np.isnan(found).sum()) - int(np.isnan(before).sum())
     if owed == "refused":
         return f"read as {found.size} numbers"
-    if owed == "same" and not (found.size == before.size and np.allclose(found, before, equal_nan=True)):
+    if owed == "same" and not (
+        found.size == before.size and np.allclose(found, before, equal_nan=True)
+    ):
         return f"{found.size} numbers for {before.size}, or others"
     if owed == "named" and not (found.size == before.size and gone >= 1):
         return f"line {mutant.line} read as if whole: {found.size} numbers for {before.size}, {gone} missing"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from uncertainties import ufloat
 
 from peled import files, materials, molecules, paper
-from peled.simulate import synthesis as bench
 from peled.formats import FormatError
+from peled.simulate import synthesis as bench
 from peled.synthesis import (
     CrystalPopulation,
     Laboratory,
