@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from peled import files
 from peled.formats import FormatError, read_text
 from peled.formats.contract import reader
 from peled.formats.delimited import parse_number, read_table
@@ -21,6 +20,7 @@ from peled.formats.vamas import Spectrum, is_vamas, read_vamas
 from peled.materials import HC_EV_NM
 from peled.structure.ftir import Assignment
 from peled.structure.icpms import Calibration, Content, calibrate, lead_content
+from peled.tables import table
 
 
 @dataclass(frozen=True)
@@ -247,24 +247,10 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
     return line, contents
 
 
-@reader("a folder with constants.csv, or none in it", folder=True)
-def read_constants(folder: Path) -> dict[str, tuple[float, float]]:
-    """Reference values (value, standard error) of a folder's `constants.csv`, else the repository's."""
-    path = folder / "constants.csv"
-    path = path if path.is_file() else files.ROOT / "data" / "structure" / "constants.csv"
-    with open(path, newline="", encoding="utf-8") as stream:
-        return {
-            row["name"]: (float(row["value"]), float(row["standard_error"]))
-            for row in csv.DictReader(stream)
-        }
-
-
 @reader("a folder with ftir_bands.csv, or none in it", folder=True)
 def read_assignments(folder: Path) -> tuple[Assignment, ...]:
-    """Infrared assignments of a folder's `ftir_bands.csv`, else the repository's."""
-    path = folder / "ftir_bands.csv"
-    path = path if path.is_file() else files.ROOT / "data" / "structure" / "ftir_bands.csv"
-    with open(path, newline="", encoding="utf-8") as stream:
+    """Infrared assignments of a folder's `ftir_bands.csv`, else the package's."""
+    with open(table("structure/ftir_bands.csv", folder), newline="", encoding="utf-8") as stream:
         return tuple(
             Assignment(
                 float(r["low_cm1"]), float(r["high_cm1"]), r["vibration"], r["species"], r["source"]
