@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peled.formats import FormatError, read_text
-from peled.formats.delimited import parse_number, read_table, split_unit
+from peled.formats.delimited import parse_number, read_table, split_unit, stated
 
 X = np.array([400.0, 400.5, 401.25, 402.0])
 Y = np.array([-1.5e-3, 0.25, 12.0, 3e5])
@@ -170,7 +170,8 @@ def test_every_line_is_accounted_for_whatever_the_dress(tmp_path, encoding, newl
     lines = [*HEAD, *ROWS[:4], "# lamp changed", "", *ROWS[4:], "End of “data”"]
     if quoted:
         lines = [
-            '"' + line.replace(",", '","') + '"' if line[:1] in ("W", "4") else line for line in lines
+            '"' + line.replace(",", '","') + '"' if line[:1] in ("W", "4") else line
+            for line in lines
         ]
     table = read_table(write(tmp_path, newline.join(lines), encoding=encoding))
     np.testing.assert_array_equal(table.columns[1].values, [10.5 + 3 * i for i in range(8)])
@@ -220,10 +221,11 @@ def test_quoted_cells_hold_delimiters_quotes_and_line_breaks(tmp_path):
 def test_numbers_in_headers_have_one_reading(tmp_path):
     path = write(tmp_path, "Area (cm2): 0,045\nRate: 0 Hz\nStep = 1.2.3\nx;y\n1,5;2\n2,5;3\n")
     table = read_table(path)
-    assert table.stated("area") == (0.045, "cm2") and table.stated("nothing") is None
+    assert stated(path, table.metadata, "area") == (0.045, "cm2")
+    assert stated(path, table.metadata, "nothing") is None
     for pattern in ("^rate", "^step"):
         with pytest.raises(FormatError, match=f"(?i)header, '{pattern[1:]}'"):
-            table.stated(pattern, positive=True)
+            stated(path, table.metadata, pattern, positive=True)
 
 
 def test_columns_that_only_some_rows_fill(tmp_path):

@@ -129,7 +129,10 @@ def _decoded(content: bytes) -> str | None:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return content.decode("utf-16", errors="replace")
     start = content[:4096]
-    for name, zeros, others in (("utf-16-le", start[1::2], start[::2]), ("utf-16-be", start[::2], start[1::2])):
+    for name, zeros, others in (
+        ("utf-16-le", start[1::2], start[::2]),
+        ("utf-16-be", start[::2], start[1::2]),
+    ):
         if zeros and zeros.count(0) > 0.9 * len(zeros) and 0 not in others:
             return content.decode(name, errors="replace")
     if 0 in start:

@@ -19,13 +19,17 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, read_text
+from peled.formats import FormatError, read_bytes, read_text
 
 DELIMITERS = ("\t", ";", ",", "|", None)  # None: runs of blanks
 DELIMITER_NAMES = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar", None: "blank"}
 COMMENT = ("#", "%", "!", "//")
+_LARGEST_SHEET = 2_000_000  # cells
 MISSING = frozenset(
-    "nan -nan na n/a #n/a -- --- null none overflow over inf -inf +inf 1.#qnan -1.#ind".split()
+    (
+        *("nan", "-nan", "na", "n/a", "#n/a", "1.#qnan", "-1.#ind", "--", "---", "null", "none"),
+        *("overflow", "over", "inf", "-inf", "+inf"),
+    )
 )
 _PLAIN = re.compile(r"[-+.0-9eE]+")
 _NUMBER = {
@@ -33,11 +37,12 @@ _NUMBER = {
     ",": re.compile(r"[+-]?(\d+,?\d*|,\d+)([eEdD][+-]?\d+)?", re.ASCII),
 }
 _STATED = re.compile(
-    r"(?<![\w.,])([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?)(?![.,]?\d)(.*)", re.ASCII
+    r"(?<![\w.])(?<!\d,)([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?)(?![.,]?\d)(.*)",
+    re.ASCII,
 )
 _FAILED = re.compile(r"#(N/?A|ERR|NUM|DIV|VALUE|REF|NAME|NULL|SPILL|CALC)", re.IGNORECASE)
 _KEY = re.compile(
-    r"^[#%!/\s\"]*([A-Za-z][\w .()/%\-²³µ°]{0,60}?)\s*(?::\s|:\t|:$|=|\t|,|;)\s*\"?(.*?)\"?[\s,;]*$"
+    r"^[#%!/\s\"]*([^\W\d_][\w .()\[\]^/%\-²³µ°]{0,60}?)\s*(?::\s|:\t|:$|=|\t|,|;)\s*\"?(.*?)\"?[\s,;]*$"
 )
 _UNIT = re.compile(
     r"^(?P<name>.*?)\s*(?:\((?P<round>[^()]*)\)|\[(?P<square>[^\[\]]*)\]|\s/\s(?P<slash>\S.*))\s*$"
@@ -100,7 +105,8 @@ class Table:
     metadata : dict
         `key: value`, `key = value` and `key<delimiter>value` lines before and after the block.
     account : Account
-    decimal : str
+    notes : tuple of str
+        Every line that is no data.
     """
 
     path: Path
@@ -109,7 +115,7 @@ class Table:
     above: tuple[tuple[str, ...], ...] = ()
     metadata: dict = field(default_factory=dict, repr=False)
     account: Account = field(default_factory=Account, repr=False)
-    decimal: str = "."
+    notes: tuple[str, ...] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -126,9 +132,18 @@ class Table:
     def numeric(self) -> list[Column]:
         return [column for column in self.columns if column.numeric]
 
-    def stated(self, pattern: str, *, positive: bool = False) -> tuple[float, str] | None:
-        """Number and unit of the first key that fits; see `stated`."""
-        return stated(self.path, self.metadata, pattern, positive=positive)
+    def refuse_missing(self, columns: Iterable[int], rows=slice(None)) -> None:
+        """FormatError at the first gap in these columns (from 0)."""
+        for j in columns:
+            bad = np.flatnonzero(np.isnan(self.columns[j].values[rows]))
+            if bad.size:
+                raise FormatError(
+                    self.path,
+                    place=f"line {self.lines[rows][bad[0]]}, column {j + 1}",
+                    expected="a number",
+                    found="a missing value",
+                    advice="fill or remove the row",
+                )
 
 
 def parse_number(cell: str, decimal: str = ".") -> float | None:
@@ -290,7 +305,11 @@ class Sheet:
                 )
                 for mask, n in masks.items():
                     # Rows all of numbers count before rows with text cells; two columns before one.
-                    score = (n * (1 + all(mask)) * (3 if len(mask) > 1 else 1), len(mask), sum(mask))
+                    score = (
+                        n * (1 + all(mask)) * (3 if len(mask) > 1 else 1),
+                        len(mask) > 1,
+                        sum(mask),
+                    )
                     if any(mask) and score > best_score:
                         best, best_score = (delimiter, decimal), score
         if best is None:
@@ -319,6 +338,10 @@ class Sheet:
             cells = split(self.lines[i], self.delimiter)
             self._rows[i] = cells, self._numbers(cells, self.decimal)
         return self._rows[i]
+
+    def number(self, cell: str) -> float | None:
+        """A cell as a number with the decimal mark of this sheet, None when it is none."""
+        return parse_number(cell, self.decimal)
 
     def is_comment(self, i: int) -> bool:
         return self.lines[i].lstrip().startswith(COMMENT)
@@ -379,9 +402,9 @@ class Sheet:
         for i in self.content:
             if i not in self.claims:
                 self.claims[i] = self._kind(i, first, last, width)
-            if self.claims[i] in ("comment", "key") and (match := _KEY.match(self.lines[i])):
-                if match[2]:
-                    self.metadata.setdefault(match[1].strip(), match[2].strip())
+            said = self.claims[i] in ("comment", "key") and _KEY.match(self.lines[i])
+            if said and said[2]:
+                self.metadata.setdefault(said[1].strip(), said[2].strip())
         taken = {kind: [] for kind in ("head", "key", "comment", "data")}
         for i in self.content:
             taken[self.claims[i]] += [i + 1, *(j + 1 for j in self.joined.get(i, ()))]
@@ -405,7 +428,7 @@ class Sheet:
         beside = after and not any(self.lines[j].strip() for j in range(last + 1, i))
         if (as_wide and (values[0] is not None or beside)) or _only_numbers(self.lines[i]):
             raise self._not_a_row(i, width)
-        if as_wide and not after and not _is_name(cells[0]):
+        if as_wide and not after and not is_name(cells[0]):
             raise self._not_a_row(i, width)
         if _KEY.match(self.lines[i]):
             return "key"
@@ -451,16 +474,18 @@ def _has_letters(text: str) -> bool:
     return bool(re.search(r"[^\W\d_]", text))
 
 
-def _is_name(cell: str) -> bool:
+def is_name(cell: str) -> bool:
     """Whether the first cell above a column of numbers is a name, not a number with a slip in it.
 
-    >>> _is_name("Wavelength (nm)"), _is_name("T"), _is_name("4O0"), _is_name("")
+    >>> is_name("Wavelength (nm)"), is_name("T"), is_name("4O0"), is_name("")
     (True, True, False, False)
     """
     if not cell or not _has_letters(cell):
         return False
     slips = (cell[:k] + cell[k + 1 :] for k in range(len(cell)))
-    return len(cell) < 3 or all(parse_number(s) is None and parse_number(s, ",") is None for s in slips)
+    return len(cell) < 3 or all(
+        parse_number(s) is None and parse_number(s, ",") is None for s in slips
+    )
 
 
 def read_table(path: str | os.PathLike, *, allow_missing: bool = False) -> Table:
@@ -481,11 +506,75 @@ def read_table(path: str | os.PathLike, *, allow_missing: bool = False) -> Table
     return table_of(Sheet.read(path), allow_missing=allow_missing)
 
 
+def read_tables(path: str | os.PathLike) -> list[tuple[str, Table]]:
+    """Each table of a text file or of a workbook (.xlsx), gaps as NaN, with the name of its sheet.
+
+    Raises
+    ------
+    FormatError
+        As `read_table`; a workbook that does not open, with too many cells, or without numbers.
+    """
+    if read_bytes(path, what="a table as text or .xlsx")[:4] != b"PK\x03\x04":
+        return [("", read_table(path, allow_missing=True))]
+    found = []
+    sheets = _workbook(Path(path))
+    for title, lines in sheets:
+        rows = sum(len(re.findall(r"(?:^|\t)-?[\d.]+(?:e-?\d+)?(?=\t|$)", s)) > 1 for s in lines)
+        if rows > 1:
+            name = title if len(sheets) > 1 else ""
+            found.append((name, table_of(Sheet(path, lines, "\t", "."), allow_missing=True)))
+    if not found:
+        expected, said = "a sheet with columns of numbers", f"none in {len(sheets)} sheets"
+        raise FormatError(path, expected=expected, found=said)
+    return found
+
+
+def _workbook(path: Path) -> list[tuple[str, list[str]]]:
+    """Each sheet as lines of cells between tabs."""
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(path, data_only=True)
+    except Exception as error:  # the library raises whatever its parts raise
+        raise FormatError(
+            path,
+            expected="an Excel workbook (.xlsx)",
+            found=f"a file that does not open ({type(error).__name__}: {str(error)[:80]})",
+            advice="save it again as .xlsx or .csv, without a password",
+        ) from None
+    sheets = []
+    for sheet in book.worksheets:
+        if sheet.max_row * sheet.max_column > _LARGEST_SHEET:
+            raise FormatError(
+                path,
+                place=f"sheet {sheet.title!r}",
+                expected=f"at most {_LARGEST_SHEET:,} cells",
+                found=f"{sheet.max_row} rows × {sheet.max_column} columns",
+                advice="delete stray cells far from the table",
+            )
+        rows = sheet.iter_rows(values_only=True)
+        sheets.append((sheet.title, ["\t".join(map(_cell_text, row)) for row in rows]))
+    return sheets
+
+
+def _cell_text(cell) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, float):
+        return repr(cell)
+    text = " ".join(str(cell).split())
+    if parse_number(text, ",") is not None:
+        text = text.replace(",", ".")
+    return '"' + text.replace('"', '""') + '"' if '"' in text else text
+
+
 def table_of(sheet: Sheet, *, allow_missing: bool = False) -> Table:
     """The one block of columns of a sheet; as `read_table`."""
     content = [i for i in sheet.content if not sheet.is_comment(i)]
     width, numeric = _shape(sheet, content)
     rows = [i for i in content if _fits(sheet, i, width, numeric)]
+    while rows and not sheet.row(rows[0])[0][numeric.index(True)]:
+        rows.pop(0)  # a head without a word in its corner
     if len(rows) < 2:
         where = f"line {rows[0] + 1}" if rows else ""
         raise FormatError(
@@ -514,12 +603,15 @@ def table_of(sheet: Sheet, *, allow_missing: bool = False) -> Table:
     heads, above = _heads(sheet, rows[0], width)
     account = sheet.settle(width)
     columns = tuple(
-        Column(*(heads[j] if heads else ("", "")), np.array(values[j], float if numeric[j] else str))
+        Column(
+            *(heads[j] if heads else ("", "")), np.array(values[j], float if numeric[j] else str)
+        )
         for j in used
     )
     above = tuple(tuple(line[j] for j in used) for line in above)
     lines = np.array(rows) + 1
-    return Table(sheet.path, columns, lines, above, sheet.metadata, account, sheet.decimal)
+    notes = tuple(sheet.lines[i] for i in sheet.content if sheet.claims[i] != "data")
+    return Table(sheet.path, columns, lines, above, sheet.metadata, account, notes)
 
 
 def _shape(sheet: Sheet, content: list[int]) -> tuple[int, list[bool]]:
@@ -563,10 +655,8 @@ def _fits(sheet: Sheet, i: int, width: int, numeric: list[bool], *, but: bool = 
         return False
     off = [j for j in range(width) if numeric[j] and values[j] is None and not is_missing(cells[j])]
     lead = numeric.index(True)
-    if width == 1 or not cells[lead]:
-        return values[lead] is not None
     filled = sum(v is not None for v in values[:width])
-    return len(off) <= but and filled > 0 and (values[lead] is not None or filled > 1 or not lead)
+    return len(off) <= but and (values[lead] is not None or filled > 1)
 
 
 def _widened(sheet: Sheet, rows: list[int], width: int, numeric: list[bool]):
@@ -625,9 +715,9 @@ def _heads(sheet: Sheet, start: int, width: int):
     if not wide or wide[-1][0] != lines[-1] or _FAILED.match(sheet.lines[lines[-1]].lstrip()):
         return [], above
     at, last = wide[-1]
-    if parse_number(last[0], sheet.decimal) is not None:
+    if parse_number(last[0], sheet.decimal) is not None or last[0].endswith(("=", ":")):
         return [], above
-    if width > 1 and not sheet.is_comment(at) and last[0] and not _is_name(last[0]):
+    if width > 1 and not sheet.is_comment(at) and last[0] and not is_name(last[0]):
         raise sheet.refuse(at, "a name or a number", repr(last[0]), "mend the cell", 0)
     sheet.claims[at] = "head"
     numbers = [parse_number(cell, sheet.decimal) for cell in last]
@@ -648,7 +738,7 @@ def _refuse_damaged_first_row(sheet: Sheet, at: int, wide, last: list[str], widt
         not any(parse_number(c, sheet.decimal) is not None for c in cells) and all(cells)
         for _, cells in wide[:-1]
     )
-    if (not last[0] and (named or width == 2)) or (last[0] and not _is_name(last[0].lstrip("#% "))):
+    if (not last[0] and (named or width == 2)) or (last[0] and not is_name(last[0].lstrip("#% "))):
         del sheet.claims[at]
         raise sheet._not_a_row(at, width)
 
@@ -697,5 +787,7 @@ def record_number(path, row: dict, name: str) -> float:
     value = parse_number(cell, "," if "," in cell and "." not in cell else ".")
     if value is None:
         place, found = f"line {row['']}, column {name}", repr(cell) if cell else "an empty cell"
-        raise FormatError(path, place=place, expected="a number", found=found, advice="mend the cell")
+        raise FormatError(
+            path, place=place, expected="a number", found=found, advice="mend the cell"
+        )
     return value
