@@ -353,8 +353,12 @@ class Sheet:
         place = f"line {i + 1}" + ("" if column is None else f", column {column + 1}")
         return FormatError(self.path, place=place, expected=expected, found=found, advice=advice)
 
-    def numbers(self, i: int, width: int | None = None, *, missing: bool = False) -> list[float]:
-        """Line `i` as a row of data: all its cells as numbers, missing ones NaN where they may be.
+    def numbers(
+        self, i: int, width: int | None = None, *, missing: bool = False, skip: int = 0
+    ) -> list[float]:
+        """Line `i` as a row of data: all its cells as numbers; with `missing`, words such as nan as NaN.
+
+        The first `skip` cells are left out.
 
         Raises
         ------
@@ -362,17 +366,16 @@ class Sheet:
             Another number of cells than `width`, text, or a missing value.
         """
         cells, values = self.row(i)
-        if width is not None and len(cells) != width:
-            if len(cells) > width and not any(cells[width:]):
-                cells, values = cells[:width], values[:width]
-            else:
-                name = DELIMITER_NAMES[self.delimiter]
-                found = f"{len(cells)}: {self.lines[i].strip()[:60]!r}"
-                raise self.refuse(i, f"{width} cells between {name}s", found)
+        n = len(cells) if width is None else width + skip
+        while len(cells) > (1 if width is None else n) and not cells[-1]:
+            cells, values = cells[:-1], values[:-1]
+        if width is not None and len(cells) != n:
+            raise self._not_a_row(i, n)
         self.claims[i] = "data"
         return [
-            value if value is not None else self._missing(i, j, cell, missing)
+            value if value is not None else self._missing(i, j, cell, missing and bool(cell))
             for j, (cell, value) in enumerate(zip(cells, values, strict=True))
+            if j >= skip
         ]
 
     def _missing(self, i: int, j: int, cell: str, allowed: bool) -> float:
@@ -402,9 +405,8 @@ class Sheet:
         for i in self.content:
             if i not in self.claims:
                 self.claims[i] = self._kind(i, first, last, width)
-            said = self.claims[i] in ("comment", "key") and _KEY.match(self.lines[i])
-            if said and said[2]:
-                self.metadata.setdefault(said[1].strip(), said[2].strip())
+        said = (self.lines[i] for i in self.content if self.claims[i] in ("comment", "key"))
+        self.metadata = key_values(said)
         taken = {kind: [] for kind in ("head", "key", "comment", "data")}
         for i in self.content:
             taken[self.claims[i]] += [i + 1, *(j + 1 for j in self.joined.get(i, ()))]
@@ -445,6 +447,15 @@ class Sheet:
         expected = f"{width} cells between {DELIMITER_NAMES[self.delimiter]}s, or a comment"
         found = f"{len(cells)}: {self.lines[i].strip()[:60]!r}"
         return self.refuse(i, expected, found, "mend or remove the line")
+
+
+def key_values(lines: Iterable[str]) -> dict[str, str]:
+    """The `key: value`, `key = value` and `key<delimiter>value` lines; the first of each key counts."""
+    found = {}
+    for line in lines:
+        if (match := _KEY.match(line)) and match[2]:
+            found.setdefault(match[1].strip(), match[2].strip())
+    return found
 
 
 def is_missing(cell: str) -> bool:
@@ -517,7 +528,7 @@ def read_tables(path: str | os.PathLike) -> list[tuple[str, Table]]:
     if read_bytes(path, what="a table as text or .xlsx")[:4] != b"PK\x03\x04":
         return [("", read_table(path, allow_missing=True))]
     found = []
-    sheets = _workbook(Path(path))
+    sheets = read_workbook(Path(path))
     for title, lines in sheets:
         rows = sum(len(re.findall(r"(?:^|\t)-?[\d.]+(?:e-?\d+)?(?=\t|$)", s)) > 1 for s in lines)
         if rows > 1:
@@ -529,7 +540,7 @@ def read_tables(path: str | os.PathLike) -> list[tuple[str, Table]]:
     return found
 
 
-def _workbook(path: Path) -> list[tuple[str, list[str]]]:
+def read_workbook(path: Path) -> list[tuple[str, list[str]]]:
     """Each sheet as lines of cells between tabs."""
     import openpyxl
 
