@@ -40,11 +40,10 @@ _BINARY = {
 
 
 def read_text(path: str | os.PathLike, *, what: str = "a text file") -> str:
-    """The whole text of a file, packed (gzip, bzip2) or not: UTF-8 or UTF-16 with or without a mark, else Latin-1, with plain newlines."""
+    """The whole text of a file, packed or not, in any common encoding, with plain newlines."""
     content = read_bytes(path, what=what)
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        text = content.decode("utf-16", errors="replace")
-    elif b"\0" in content[:4096]:
+    text = _decoded(content)
+    if text is None:
         raise FormatError(
             path,
             expected=what,
@@ -52,12 +51,28 @@ def read_text(path: str | os.PathLike, *, what: str = "a text file") -> str:
             place=f"byte {content.index(0)}",
             advice="export it as text",
         )
-    else:
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = content.decode("latin-1")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _decoded(content: bytes) -> str | None:
+    """UTF-8 or UTF-16 with or without a mark, else Windows-1252 or Latin-1; None for what is no text."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", errors="replace")
+    start = content[:4096]
+    for name, zeros, others in (
+        ("utf-16-le", start[1::2], start[::2]),
+        ("utf-16-be", start[::2], start[1::2]),
+    ):
+        if zeros and zeros.count(0) > 0.9 * len(zeros) and 0 not in others:
+            return content.decode(name, errors="replace")
+    if 0 in start:
+        return None
+    for name in ("utf-8-sig", "cp1252"):
+        try:
+            return content.decode(name)
+        except UnicodeDecodeError:
+            continue
+    return content.decode("latin-1")
 
 
 def read_yaml(path: str | os.PathLike, *, what: str = "a YAML file"):

@@ -240,9 +240,10 @@ def archive(path: str | os.PathLike, what: str) -> Iterator[Archive]:
 
 
 def sheets(path: str | os.PathLike) -> list[tuple[str, list[tuple]]]:
-    """Name and rows of each sheet of an Excel workbook, values as calculated, each row as wide as its last filled cell.
+    """Name and rows of each sheet of an Excel workbook, values as calculated, rows of one width.
 
-    Rows are streamed, so that a stray cell far out costs no rectangle. Not pandas, which keeps nothing of the heads' types.
+    Rows are streamed, so that a stray cell far out costs no rectangle: where one of all rows would be more than the limit,
+    each is as wide as its last filled cell.
 
     Raises
     ------
@@ -275,6 +276,9 @@ def sheets(path: str | os.PathLike) -> list[tuple[str, list[tuple]]]:
                         )
                 while rows and not rows[-1]:
                     rows.pop()
+                width = max(map(len, rows), default=0)
+                if width * len(rows) <= _LIMITS.get().cells:
+                    rows = [row + (None,) * (width - len(row)) for row in rows]
                 found.append((sheet.title, rows))
     except FormatError:
         raise

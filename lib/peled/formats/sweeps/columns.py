@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, delimited, read_bytes
-from peled.formats.contract import sheets
-from peled.formats.delimited import Column, Table, split_unit
+from peled.formats import FormatError, delimited
+from peled.formats.delimited import Column, Table
 
 #: Quantity: patterns of column names (after lower-casing), first match wins.
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -85,15 +85,10 @@ _DEFAULT_UNIT = {
 _KEITHLEY_NAN = 9.91e37  # what a 2400 writes for a function that was not measured
 
 
-def read_tables(path: Path):
+def read_tables(path: Path) -> list[tuple[str, Table]]:
     """Each table of a text file or workbook with its name ("" where there is only one)."""
-    if read_bytes(path, what="a sweep as text or .xlsx")[:4] == b"PK\x03\x04":
-        yield from _excel(path)
-        return
-    table = delimited.read_table(path, allow_missing=True)
-    if not any(table.names):
-        table = _headless(table)
-    yield "", _buffer_export(table)
+    tables = delimited.read_tables(path)
+    return [(name, _buffer_export(t if any(t.names) else _headless(t))) for name, t in tables]
 
 
 def _headless(table: Table) -> Table:
@@ -102,16 +97,8 @@ def _headless(table: Table) -> Table:
     if width in (4, 5) and np.all(table.columns[2].values >= _KEITHLEY_NAN):
         names = ["Voltage", "Current", "Resistance", "Time", "Status"][:width]
         units = ["V", "A", "Ohm", "s", ""]
-        return Table(
-            table.path,
-            tuple(
-                Column(n, u, c.values) for n, u, c in zip(names, units, table.columns, strict=False)
-            ),
-            table.header,
-            table.footer,
-            table.metadata,
-            table.first_line,
-        )
+        columns = zip(names, units, table.columns, strict=False)
+        return replace(table, columns=tuple(Column(n, u, c.values) for n, u, c in columns))
     raise FormatError(
         table.path,
         expected="column heads such as Voltage (V), Current density (mA/cm2), Luminance (cd/m2)",
@@ -165,102 +152,7 @@ def _buffer_export(table: Table) -> Table:
         if i in (lower.index("reading"), source)
         or identify(column)[0] not in ("voltage", "current")
     ]
-    return Table(
-        table.path, tuple(keep), table.header, table.footer, table.metadata, table.first_line
-    )
-
-
-def _excel(path: Path):
-    book = sheets(path)
-    tables = [(title, _sheet_table(path, title, rows)) for title, rows in book]
-    if not any(table is not None for _, table in tables):
-        raise FormatError(
-            path,
-            expected="a sheet with columns of numbers",
-            found=f"none in {len(book)} sheets",
-        )
-    for title, table in tables:
-        if table is not None:
-            yield (title if len(book) > 1 else ""), table
-
-
-def _is_number(cell) -> bool:
-    return isinstance(cell, (int, float)) and not isinstance(cell, bool)
-
-
-def _sheet_table(path: Path, title: str, rows: list[tuple]) -> Table | None:
-    """The block of numbers of a sheet; rows are as wide as their last filled cell."""
-    numeric = [sum(map(_is_number, row)) for row in rows]
-    start = next((i for i in range(len(rows) - 1) if min(numeric[i : i + 2]) >= 2), None)
-    if start is None:
-        return None
-    heads_row = next(
-        (i for i in range(start - 1, -1, -1) if any(isinstance(cell, str) for cell in rows[i])),
-        None,
-    )
-    stop = start
-    while stop < len(rows) and numeric[stop]:
-        stop += 1
-    if second := next((i for i in range(stop, len(rows)) if numeric[i]), None):
-        raise FormatError(
-            path,
-            place=f"sheet {title!r}, row {second + 1}",
-            expected=f"one block of numbers, which ends in row {stop}",
-            found="more numbers below it",
-            advice="put each block on a sheet of its own",
-        )
-    width = max(map(len, rows[start:stop]))
-    heads = _filled(rows[heads_row], width) if heads_row is not None else (None,) * width
-    block = [_filled(row, width) for row in rows[start:stop]]
-    columns = [
-        Column(*split_unit(str(heads[j] or "")), _sheet_column(path, title, start, cells))
-        for j, cells in enumerate(zip(*block, strict=True))
-        if any(cell is not None for cell in cells)
-    ]
-    above = rows[: heads_row if heads_row is not None else start]
-    metadata = {
-        str(row[0]).strip().rstrip(":="): str(next((c for c in row[1:] if c is not None), ""))
-        for row in above
-        if row and row[0] is not None
-    }
-    return Table(
-        path,
-        tuple(columns),
-        tuple(" ".join(str(c) for c in row if c is not None) for row in above),
-        (),
-        metadata,
-        start + 1,
-    )
-
-
-def _filled(row: tuple, width: int) -> tuple:
-    return row[:width] + (None,) * (width - len(row))
-
-
-def _sheet_column(path: Path, title: str, start: int, cells: tuple) -> np.ndarray:
-    """Cells as numbers, empty ones NaN; as text where half of them or more are words."""
-
-    def value(cell) -> float | None:
-        if _is_number(cell):
-            return float(cell)
-        text = "" if cell is None else str(cell)
-        if text.strip().lower() in delimited._MISSING:
-            return np.nan
-        return delimited.parse_number(text, "," if "," in text and "." not in text else ".")
-
-    values = [value(cell) for cell in cells]
-    words = [i for i, number in enumerate(values) if number is None]
-    if 2 * len(words) >= len(values):
-        return np.array([str(cell) for cell in cells])
-    if words:
-        raise FormatError(
-            path,
-            place=f"sheet {title!r}, row {start + words[0] + 1}",
-            expected="a number, as most cells of the column are",
-            found=repr(str(cells[words[0]])[:40]),
-            advice="mend the cell",
-        )
-    return np.array(values)
+    return replace(table, columns=tuple(keep))
 
 
 def identify(column: Column) -> tuple[str | None, str]:
@@ -310,16 +202,20 @@ def unit_key(unit: str) -> str:
     return {"cda": "cda-1", "lmw": "lmw-1"}.get(text, text)
 
 
-def scaled(path: Path, quantity: str, column: Column, unit: str, notes: list[str]) -> np.ndarray:
+def scaled(
+    path: Path, quantity: str, column: Column, unit: str, assumed: dict[str, str], said: str | None
+) -> np.ndarray:
+    """Values in the unit of `FACTORS`, from the head, else `said`; what had to be assumed is put down."""
     values = np.asarray(column.values, float)
-    if quantity == "eqe" and not unit:
+    known = FACTORS[quantity]
+    unit = unit or said or ""
+    if not unit and quantity == "eqe":
         percent = np.nanmax(values, initial=0.0) > 1.0
-        notes.append(f"{column.name}: no unit; taken as {'per cent' if percent else 'a fraction'}")
+        assumed[column.name] = "per cent" if percent else "a fraction"
         return values * (0.01 if percent else 1.0)
     if not unit:
-        notes.append(f"{column.name}: no unit; taken as {_DEFAULT_UNIT[quantity]}")
+        assumed[column.name] = _DEFAULT_UNIT[quantity]
         return values
-    known = FACTORS[quantity]
     if unit_key(unit) not in known:
         raise FormatError(
             path,
