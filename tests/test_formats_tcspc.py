@@ -8,7 +8,7 @@ import pytest
 
 from peled.formats import FormatError
 from peled.formats.sphere import Calibration, read_calibration, read_sphere
-from peled.formats.tcspc import read_histogram
+from peled.formats.tcspc import read_histogram, read_histograms
 from peled.simulate.photoluminescence.tcspc import phu_file
 
 T = np.arange(64) * 0.5
@@ -52,6 +52,57 @@ def test_repetition_rate_and_pulses_from_the_header(tmp_path):
     path.write_text("# Repetition rate: 2 MHz\n# Excitation pulses: 1.5e7\n" + _text(T, C))
     found = read_histogram(path)
     assert found.period_ns == pytest.approx(500) and found.cycles[0] == 1.5e7
+
+
+def test_a_response_with_bins_of_its_own(tmp_path):
+    path = tmp_path / "d.csv"
+    rows = [
+        f"{t / 4:.4f},{c // 2},{t:.4f},{c}" if i < 40 else f",,{t:.4f},{c}"
+        for i, (t, c) in enumerate(zip(T, C, strict=True))
+    ]
+    path.write_text("Time (ns),IRF,Time (ns),film\n" + "\n".join(rows))
+    irf, film = read_histograms(path)
+    assert (irf.labels, film.labels) == (("IRF",), ("film",))
+    assert irf.bin_ns == pytest.approx(0.125) and film.bin_ns == pytest.approx(0.5)
+    assert irf.counts.shape == (1, 40)
+    np.testing.assert_array_equal(film.counts[0], C)
+    assert sum(film.account.counts.values()) == film.account.lines == 65
+    with pytest.raises(FormatError, match="read_histograms"):
+        read_histogram(path)
+    path.write_text("\n".join(rows[:40]))
+    with pytest.raises(FormatError, match="a second one"):
+        read_histogram(path)
+
+
+def test_errors_and_fits_are_no_decays(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text(
+        "Time (ns),film,sigma,fit\n"
+        + "".join(f"{t},{c},{c**0.5:.3f},{c + 0.5}\n" for t, c in zip(T, C, strict=True))
+    )
+    found = read_histogram(path)
+    np.testing.assert_array_equal(found.counts, [C])
+    assert found.left_out == ("sigma", "fit")
+
+
+def test_a_time_without_unit_is_asked_for(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text(_text(T, C, "t\tfilm\n"))
+    assert read_histogram(path).asks == ("bin_ns",)
+    said = read_histogram(path, bin_ns=0.064)
+    assert said.asks == () and said.bin_ns == pytest.approx(0.064)
+    path.write_text("counts\n" + "".join(f"{c}\n" for c in C))
+    assert read_histogram(path, bin_ns=0.064).time_ns[-1] == pytest.approx(63 * 0.064)
+
+
+@pytest.mark.parametrize(
+    "head", ["Rep. rate: 0 Hz", "Rep. rate: fast", "Resolution 1.2.3 ns", "Excitation pulses: -2"]
+)
+def test_headers_that_cannot_be_are_refused(tmp_path, head):
+    path = tmp_path / "d.txt"
+    path.write_text(head + "\n" + _text(T, C))
+    with pytest.raises(FormatError, match="header"):
+        read_histogram(path)
 
 
 def test_phu_through_ptufile(tmp_path):
