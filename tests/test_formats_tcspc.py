@@ -307,6 +307,60 @@ def test_sphere_series_shares_a_run_that_stands_once(tmp_path):
     np.testing.assert_array_equal(first.empty.laser.counts, second.empty.laser.counts)
 
 
+@pytest.mark.parametrize(
+    "heads",
+    [
+        ("no sample", "laser off sample", "laser on sample"),
+        ("empty", "off", "on"),
+        ("blank", "beside the film", "on film"),
+        ("A", "B", "C"),
+        ("without film", "laser on wall", "in"),
+    ],
+)
+def test_heads_of_sphere_runs(tmp_path, heads):
+    path = tmp_path / "film.csv"
+    path.write_text(_table(heads))
+    (triple,) = read_sphere(path)
+    assert (triple.empty.name, triple.indirect.name, triple.direct.name) == heads
+    account = triple.accounts["film.csv"]
+    assert sum(account.counts.values()) == account.lines == WS.size + 1
+
+
+def test_bands_recorded_apart_and_axes_side_by_side(tmp_path):
+    path = tmp_path / "film.csv"
+    low, high = WS[WS < 416], WS[WS >= 540]
+    runs = {"empty": _run(1, 0), "indirect": _run(0.95, 0.2), "direct": _run(0.7, 1)}
+    heads, columns = [], []
+    for name, y in runs.items():
+        for band, inside in (("laser", WS < 416), ("emission", WS >= 540)):
+            if (name, band) != ("empty", "emission"):
+                heads += ["Wavelength (nm)", f"{name} {band}"]
+                columns += [WS[inside], y[inside]]
+    rows = [
+        ",".join(f"{c[i]:.3f}" if i < c.size else "" for c in columns) for i in range(high.size)
+    ]
+    path.write_text(",".join(heads) + "\n" + "\n".join(rows))
+    (triple,) = read_sphere(path)
+    np.testing.assert_allclose(triple.direct.laser.wavelength_nm, low)
+    np.testing.assert_allclose(triple.direct.emission.counts, runs["direct"][WS >= 540], atol=1e-3)
+    assert triple.empty.emission is None
+
+
+@pytest.mark.parametrize(
+    "extra, heads, said",
+    [
+        ("# Laser band (nm): 398..412\n", ("empty", "indirect", "direct"), "header, 'Laser band"),
+        ("", ("empty", "indirect", "direct 0.2.071 mW/cm2"), "a number and its unit"),
+        ("", ("empty", "indirect", "direct indirect"), "name the run"),
+    ],
+)
+def test_heads_of_a_sphere_that_cannot_be(tmp_path, extra, heads, said):
+    path = tmp_path / "film.csv"
+    path.write_text(_table(heads, extra=extra))
+    with pytest.raises(FormatError, match=said):
+        read_sphere(path)
+
+
 def test_sphere_folder_of_real_runs(samples):
     (triple,) = read_sphere(samples / "plqy_sphere" / "1")
     assert (
@@ -363,6 +417,8 @@ def test_calibration_must_say_what_it_gives(tmp_path):
     path.write_text("# quantity: energy\n# relative error: 0.02\n" + path.read_text())
     found = read_calibration(path)
     assert found.quantity == "energy" and found.relative_error == 0.02
+    path.write_text(path.read_text().replace("0.02", "0,015"))
+    assert read_calibration(path).relative_error == 0.015
     with pytest.raises(FormatError, match="calibration from 300"):
         found.at(np.array([300.0, 500.0]))
     with pytest.raises(ValueError, match="quantity"):

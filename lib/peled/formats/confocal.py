@@ -65,7 +65,7 @@ def read_stack(
             frames = np.squeeze(file.asarray())
             notes = file.imagej_metadata or {}
             page = file.pages[0]
-            said_um, said_s = _scale(page, notes), notes.get("finterval")
+            said_um, said_s = _scale(page, notes), float(notes.get("finterval") or 0) or None
     except Exception as error:
         raise FormatError(
             path,
@@ -88,7 +88,7 @@ def read_stack(
         path,
         frames.astype(float),
         pixel_um or said_um,
-        interval_s or (float(said_s) if said_s else None),
+        interval_s or said_s,
     )
 
 
