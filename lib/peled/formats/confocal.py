@@ -68,7 +68,7 @@ def read_stack(
             frames = np.squeeze(file.asarray())
             notes = file.imagej_metadata or {}
             page = file.pages[0]
-            said_um, said_s = _scale(page, notes), float(notes.get("finterval") or 0)
+            said_um, said_s = _scale(page, notes), float(notes.get("finterval") or 0) or None
     except FormatError:
         raise
     except Exception as error:
@@ -93,7 +93,7 @@ def read_stack(
         path,
         frames.astype(float),
         pixel_um or said_um,
-        interval_s or said_s or None,
+        interval_s or said_s,
     )
 
 

@@ -145,6 +145,20 @@ class Table:
                     advice="fill or remove the row",
                 )
 
+    def refuse_second_axis(self, columns: Sequence[int]) -> None:
+        """FormatError at a nameless column with even steps and another to its right: no signal is like that."""
+        for j in columns[:-1] if not any(self.columns[j].head for j in columns) else ():
+            x = self.columns[j].values
+            step = np.diff(x)
+            if step.size > 6 and np.ptp(step) < 1e-3 * abs(np.median(step)):
+                raise FormatError(
+                    self.path,
+                    place=f"line {self.first_line}, column {j + 1}",
+                    expected="one axis, or heads that name each",
+                    found=f"a second one: {', '.join(f'{v:g}' for v in x[:3])}",
+                    advice="head the columns, for instance Wavelength (nm), a, Wavelength (nm), b",
+                )
+
 
 def parse_number(cell: str, decimal: str = ".") -> float | None:
     """A cell as a float: decimal point or comma, Fortran exponents, typographic minus; None if it is none.

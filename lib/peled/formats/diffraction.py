@@ -17,7 +17,7 @@ import numpy as np
 
 from peled.formats import FormatError, read_bytes, read_text
 from peled.formats.contract import archive, reader
-from peled.formats.delimited import parse_number, read_table
+from peled.formats.delimited import Account, parse_number, read_table, stated
 
 _WHAT = "a powder diffraction pattern"
 _ADVICE = "export it as two columns of text (2theta in degrees, intensity)"
@@ -51,6 +51,7 @@ class Pattern:
     sigma: np.ndarray | None = field(repr=False, default=None)
     wavelengths_A: tuple[float, ...] = ()
     metadata: dict = field(default_factory=dict, repr=False)
+    account: Account = field(default_factory=Account, repr=False)
 
 
 @reader(_WHAT)
@@ -155,7 +156,7 @@ def _sigma(counts: np.ndarray, factor=1.0) -> np.ndarray | None:
 
 def _read_columns(path: Path) -> list[Pattern]:
     table = read_table(path)
-    if len(table.columns) < 2 or any(c.values.dtype.kind != "f" for c in table.columns):
+    if len(table.numeric) < 2 or not table.columns[0].numeric:
         raise FormatError(
             path,
             expected="columns of numbers: 2theta, then one or more intensities",
@@ -163,7 +164,17 @@ def _read_columns(path: Path) -> list[Pattern]:
             place=f"line {table.first_line}",
             advice=_ADVICE,
         )
-    columns = list(table.columns[1:])
+    axis, *columns = table.numeric
+    table.refuse_second_axis([j for j, c in enumerate(table.columns) if c.numeric][1:])
+    again = [c.head for c in columns if re.search(r"2.?th|angle", c.head, re.IGNORECASE)]
+    if again:
+        raise FormatError(
+            path,
+            place="column heads",
+            expected="one axis of 2theta",
+            found=f"a second one, {again[0]!r}",
+            advice="export the patterns one by one",
+        )
     # A third column of an .xye file is the error of the second.
     errors = None
     if len(columns) == 2 and (
@@ -171,24 +182,27 @@ def _read_columns(path: Path) -> list[Pattern]:
         or re.search(r"err|sigma|esd|std|^s\.?e", columns[1].name, re.IGNORECASE)
     ):
         errors = columns.pop().values
-    wavelength = next(
-        (
-            parse_number(v.split()[0])
-            for k, v in table.metadata.items()
-            if re.search(r"wavelength|lambda|alpha ?1", k, re.IGNORECASE) and v.split()
-        ),
-        None,
-    )
+    said = stated(path, table.metadata, r"wave ?length|lambda|λ|alpha ?1", positive=True)
+    factor = 10.0 if said and re.match(r"nm", said[1]) else 1.0
+    if said and not 0.1 < factor * said[0] < 3:
+        raise FormatError(
+            path,
+            place="header",
+            expected="a wavelength of 0.1 to 3 Å",
+            found=f"{said[0]:g} {said[1]}",
+            advice="correct the line or take it out",
+        )
     return [
         Pattern(
             path,
             c.name,
-            table.columns[0].values,
+            axis.values,
             c.values,
             "counts" if _sigma(c.values) is not None else c.unit or "arb. unit",
             errors if errors is not None else _sigma(c.values),
-            (wavelength,) if wavelength and 0.1 < wavelength < 3 else (),
+            (factor * said[0],) if said else (),
             table.metadata,
+            account=table.account,
         )
         for c in columns
     ]

@@ -220,21 +220,6 @@ def _axes(table: Table, numeric: list[int]) -> list[int]:
     return [axis]
 
 
-def _refuse_second_axis(table: Table, axis: int, others: list[int]) -> None:
-    """A nameless column with even steps and another to its right is an axis, not a spectrum."""
-    for j in others[:-1] if not any(table.columns[j].head for j in others) else ():
-        x = table.columns[j].values
-        step = np.diff(x)
-        if step.size > 6 and np.ptp(step) < 1e-3 * abs(np.median(step)):
-            raise FormatError(
-                table.path,
-                place=f"line {table.first_line}, column {j + 1}",
-                expected="one axis, or heads that name each",
-                found=f"a second one: {', '.join(f'{v:g}' for v in x[:3])}",
-                advice="head the columns, for instance Wavelength (nm), a, Wavelength (nm), b",
-            )
-
-
 def _side_by_side(table: Table, numeric: list[int], axes: list[int], x_unit) -> tuple[Spectra, ...]:
     """Each axis with the columns to its right up to the next; a shorter sample ends with empty cells."""
     stem = table.path.name.split(".")[0]
@@ -341,7 +326,7 @@ def _columns(table: Table, numeric: list[int], axis: int, x_unit: str | None) ->
         )
     x, unit = _axis(table, axis, x_unit)
     others = [j for j in numeric if j != axis]
-    _refuse_second_axis(table, axis, others)
+    table.refuse_second_axis(others)
     labels, value_unit, times = _labels(table, others)
     values = np.array([table.columns[j].values for j in others])
     parameter, parameter_unit = _parameters(labels, head, table.metadata, times)

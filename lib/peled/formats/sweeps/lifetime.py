@@ -100,7 +100,7 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
         if which == "relative"
         else scaled(path, which, column, unit, assumed, None)
     )
-    bad = np.flatnonzero(~np.isfinite(signal))
+    bad = np.flatnonzero(~np.isfinite(time) | ~np.isfinite(signal))
     if bad.size:
         raise FormatError(
             path,
