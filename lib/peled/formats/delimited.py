@@ -434,7 +434,7 @@ class Sheet:
         if self.is_comment(i):
             # `#N/A,22` is a row with a cell that a spreadsheet could not compute, `# 420,22` a remark.
             bare = cells[0].lstrip("#").strip()
-            failed = _FAILED.match(cells[0]) and n >= len(cells) - 1 > 0
+            failed = _FAILED.match(cells[0]) and 1 < len(cells) == width
             if failed or (as_wide and first < i and values[0] is None and _has_letters(bare)):
                 raise self.refuse(i, "a number", repr(cells[0]), "mend the cell", 0)
             return "comment"
