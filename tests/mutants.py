@@ -513,19 +513,19 @@ def _run(seed, rng):
 # ---- judging -----------------------------------------------------------------------------------------------------------
 
 
-class _TooSlow(BaseException):
+class TooSlow(BaseException):
     """Past `except Exception` of readers and of their wrapper."""
 
 
 @contextlib.contextmanager
-def _deadline() -> Iterator[None]:
+def deadline() -> Iterator[None]:
     """Stop after `SECONDS` of work where the system can, which Windows cannot."""
     if not hasattr(signal, "setitimer"):
         yield
         return
 
     def stop(*_):
-        raise _TooSlow
+        raise TooSlow
 
     before = signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
@@ -588,6 +588,11 @@ def place(seed: Seed, mutant: Mutant, folder: Path) -> Path:
     return path
 
 
+def generator(seed: Seed, name: str, number: int) -> np.random.Generator:
+    """Random numbers that depend on seed, kind and number only."""
+    return np.random.default_rng([number, *seed.name.encode(), *name.encode()])
+
+
 def judge(seed: Seed, name: str, rng: np.random.Generator, folder: Path) -> tuple[str, str]:
     """Damage a seed, read it, and say what came of it (refused, read, not applicable) and what is wrong with that, if anything."""
     try:
@@ -596,9 +601,9 @@ def judge(seed: Seed, name: str, rng: np.random.Generator, folder: Path) -> tupl
         return "not applicable", ""
     path = place(seed, mutant, folder)
     try:
-        with _deadline():
+        with deadline():
             found, said = seed.read(path), ""
-    except _TooSlow:
+    except TooSlow:
         return "slow", f"more than {SECONDS} s"
     except FormatError as error:
         found, said = None, str(error)

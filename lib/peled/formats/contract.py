@@ -292,7 +292,8 @@ def sheets(path: str | os.PathLike) -> list[tuple[str, list[tuple]]]:
     return found
 
 
-def _trimmed(row: tuple) -> tuple:
+def _trimmed(row) -> tuple:
+    row = tuple(row)
     stop = len(row)
     while stop and row[stop - 1] is None:
         stop -= 1

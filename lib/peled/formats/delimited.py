@@ -33,8 +33,8 @@ MISSING = frozenset(
 )
 _PLAIN = re.compile(r"[-+.0-9eE]+")
 _NUMBER = {
-    ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?", re.ASCII),
-    ",": re.compile(r"[+-]?(\d+,?\d*|,\d+)([eEdD][+-]?\d+)?", re.ASCII),
+    ".": re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eEdD][+-]?\d+)?", re.ASCII),
+    ",": re.compile(r"[+-]?(\d+(?:,\d*)?|,\d+)([eEdD][+-]?\d+)?", re.ASCII),
 }
 _STATED = re.compile(
     r"(?<![\w.])(?<!\d,)([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?)(?![.,]?\d)(.*)",
@@ -430,7 +430,8 @@ class Sheet:
     def _kind(self, i: int, first: int, last: int, width: int) -> str:
         cells, values = self.row(i)
         n = sum(value is not None for value in values)
-        as_wide = width > 1 and len(cells) == width and n >= width - 1
+        usual = sum(value is not None for value in self.row(first)[1]) if i != first else 0
+        as_wide = width > 1 and len(cells) == width and n >= max(usual - 1, 1)
         if self.is_comment(i):
             # `#N/A,22` is a row with a cell that a spreadsheet could not compute, `# 420,22` a remark.
             bare = cells[0].lstrip("#").strip()
@@ -505,10 +506,10 @@ def is_name(cell: str) -> bool:
     >>> is_name("Wavelength (nm)"), is_name("T"), is_name("4O0"), is_name("")
     (True, True, False, False)
     """
-    if not cell or not _has_letters(cell):
+    if not _has_letters(cell) or cell.lower() in MISSING:
         return False
     slips = (cell[:k] + cell[k + 1 :] for k in range(len(cell)))
-    return len(cell) < 3 or all(
+    return not 2 < len(cell) < 40 or all(
         parse_number(s) is None and parse_number(s, ",") is None for s in slips
     )
 

@@ -116,6 +116,9 @@ def read_patterns(
     path = Path(path)
     given = _given(wavelength_A, anode)
     content = read_bytes(path, what=_WHAT)
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # UTF-16, which XML may also say of itself
+        text = re.sub(r"""\sencoding=["'][^"']*["']""", "", read_text(path), count=1)
+        content = text.encode()
     if content[:2] == b"PK":
         found = _read_zip(path)
     elif content[:3] == b"RAW":

@@ -28,7 +28,7 @@ _DIF = {c: str(i) for i, c in enumerate("%JKLMNOPQR")} | {
     c: f"-{i}" for i, c in enumerate("jklmnopqr", 1)
 }
 _DUP = {c: str(i) for i, c in enumerate("STUVWXYZs", 1)}
-_DIGITS = r"(?:\d+\.?\d*|\.\d+)"
+_DIGITS = r"(?:\d+(?:\.\d*)?|\.\d+)"
 _NUMBER = re.compile(rf"[+-]?{_DIGITS}(?:[eE][+-]?\d+)?")
 # In a compressed table E is a digit, unless a sign makes it an exponent.
 _HEAD = re.compile(rf"\s*([+-]?{_DIGITS}(?:[eE][+-]\d+)?)")

@@ -39,7 +39,7 @@ _AXIS_WORD = re.compile(
 )
 _UNIT_WORD = re.compile(r"(?<![A-Za-z])(nm|µm|μm|um|Å|meV|eV|cm\^?[-−]1|cm⁻¹|1/cm)(?![A-Za-z])")
 _SERIES = re.compile(
-    r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|"
+    r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|"
     r"[mµu]?A[ /]?cm(?:\^?[-−]?2|⁻²|²)|[mµu]?W[ /]?cm(?:\^?[-−]?2|⁻²|²)|[µu]J[ /]?cm(?:\^?[-−]?2|⁻²|²)|K|°C|nm)?\s*\)?$"
 )
 _SETTING = re.compile(

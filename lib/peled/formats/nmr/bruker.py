@@ -82,8 +82,8 @@ def read_bruker(path: str | os.PathLike) -> Fid:
     raw_path = path / ("ser" if arrayed else "fid")
     size = int(need(acqus, acqus_path, "TD", positive=True))
     width_Hz = (
-        float(acqus["SW_h"])
-        if isinstance(acqus.get("SW_h"), (int, float)) and acqus["SW_h"] > 0
+        float(need(acqus, acqus_path, "SW_h", positive=True))
+        if acqus.get("SW_h", 0) != 0
         else need(acqus, acqus_path, "SW", positive=True)
         * need(acqus, acqus_path, "SFO1", positive=True)
     )

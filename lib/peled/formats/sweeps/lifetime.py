@@ -45,7 +45,7 @@ class LifetimeLog:
     account: Account = field(default_factory=Account, repr=False)
 
 
-@reader("a lifetime log as text or .xlsx", missing=("luminance_cd_m2",))
+@reader("a lifetime log as text or .xlsx", missing=("voltage_V",))
 def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> LifetimeLog:
     """A lifetime log: time (s, min, h, or clock stamps) and luminance, photodiode current or relative signal.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from peled.formats import FormatError
 from peled.formats.contract import reader
-from peled.formats.delimited import MISSING, Account, Sheet, is_name
+from peled.formats.delimited import Account, Sheet, is_name
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def read_radiances(path: str | os.PathLike) -> Radiances:
             wavelength.append(float(match[1].replace(",", ".")))
             values.append(row[1:])
             sheet.claims[i] = "data"
-        elif not is_name(cells[0]) or cells[0].lower() in MISSING:
+        elif not is_name(cells[0]):
             raise sheet.refuse(i, "a wavelength or a name", repr(cells[0]), "mend the cell", 0)
         else:
             head[cells[0]] = tuple(cells[1:])
