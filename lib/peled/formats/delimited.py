@@ -698,7 +698,7 @@ def _head_cells(sheet: Sheet, i: int, width: int) -> list[str]:
     cells = split(line, sheet.delimiter)
     if len(cells) > width and not any(cells[width:]):
         cells = cells[:width]
-    if len(cells) != width and sheet.delimiter is None:
+    if len(cells) != width and sheet.delimiter is None and not re.search(r"[:=](\s|$)", line):
         # Heads with blanks in them over numbers between blanks.
         for mark in (r"\s{2,}|\t|,\s*|;\s*", r"\s+(?![(\[])"):
             cells = [cell for cell in re.split(mark, line.strip()) if cell]
