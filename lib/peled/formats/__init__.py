@@ -81,18 +81,23 @@ def read_yaml(path: str | os.PathLike, *, what: str = "a YAML file"):
     Raises
     ------
     FormatError
-        With the line: no YAML, an alias (with which a few lines unfold without end), or no file.
+        With the line: no YAML, an alias (with which a few lines unfold without end), brackets
+        without end, or no file.
     """
     import yaml
 
     text = read_text(path, what=what)
     try:
+        depth, said = 0, ""
         for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent):
-                raise yaml.MarkedYAMLError(
-                    problem=f"an alias *{event.anchor}; write its value out",
-                    problem_mark=event.start_mark,
-                )
+                said = f"an alias *{event.anchor}; write its value out"
+            elif depth > 50:
+                said = "lists in lists, more than 50 deep"
+            if said:
+                raise yaml.MarkedYAMLError(problem=said, problem_mark=event.start_mark)
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
