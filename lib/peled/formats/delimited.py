@@ -227,6 +227,11 @@ def split_unit(head: str) -> tuple[str, str]:
     ).strip()
 
 
+def stem(path: Path) -> str:
+    """The name of a file without its suffixes: `a_2.5V.txt.gz` is `a_2.5V`."""
+    return re.sub(r"(\.[A-Za-z]\w{0,4}){1,2}$", "", path.name) or path.name
+
+
 def is_unit(cell: str) -> bool:
     """Whether a cell is a bare unit, as in a row of units under a row of names."""
     return bool(_BARE_UNIT.fullmatch(cell))
@@ -429,6 +434,7 @@ class Sheet:
 
     def _kind(self, i: int, first: int, last: int, width: int) -> str:
         cells, values = self.row(i)
+        cells = cells[:width] if width and not any(cells[width:]) else cells
         n = sum(value is not None for value in values)
         as_wide = width > 1 and len(cells) == width and n >= width - 1
         if self.is_comment(i):
@@ -442,10 +448,14 @@ class Sheet:
             raise self._not_a_row(i, width)
         after = i > last
         beside = after and not any(self.lines[j].strip() for j in range(last + 1, i))
-        if (as_wide and (values[0] is not None or beside)) or _only_numbers(self.lines[i]):
+        slip = (
+            re.match(r"[+-]?[\d.,]", cells[0]) and 2 * n >= len(cells) and (self.delimiter or after)
+        )
+        named = after or is_name(cells[0])
+        if (as_wide and (values[0] is not None or beside or not named)) or slip:
             raise self._not_a_row(i, width)
-        if as_wide and not after and not is_name(cells[0]):
-            raise self._not_a_row(i, width)
+        if _is_stray(self.lines[i]):
+            raise self.refuse(i, "text, or a row like the others")
         if _KEY.match(self.lines[i]):
             return "key"
         return "comment" if after else "head"
@@ -484,14 +494,10 @@ def _stripped(cells: list[str]) -> list[str]:
     return cells
 
 
-def _only_numbers(line: str) -> bool:
-    """Whether a line holds numbers and nothing else, with whatever delimiter and decimal mark."""
-    if not re.search(r"\d", line) or re.search(r"[^\W\deEdD_]", line):
-        return False
-    return any(
-        all(parse_number(cell, decimal) is not None for cell in split(line, mark) if cell)
-        for mark in DELIMITERS
-        for decimal in ".,"
+def _is_stray(line: str) -> bool:
+    """Whether a line holds digits and no words, and is no date or time either."""
+    return bool(re.search(r"\d", line) and not re.search(r"[^\W\deEdD_]", line)) and not (
+        re.fullmatch(r"\W*(\d{1,4}[-./]\d{1,2}[-./]\d{1,4})?[T\s]*([\d:.,]*:[\d:.,]*)?\W*", line)
     )
 
 
@@ -505,7 +511,7 @@ def is_name(cell: str) -> bool:
     >>> is_name("Wavelength (nm)"), is_name("T"), is_name("4O0"), is_name("")
     (True, True, False, False)
     """
-    if not cell or not _has_letters(cell):
+    if is_missing(cell) or not _has_letters(cell):
         return False
     slips = (cell[:k] + cell[k + 1 :] for k in range(len(cell)))
     return len(cell) < 3 or all(
@@ -686,15 +692,17 @@ def _fits(sheet: Sheet, i: int, width: int, numeric: list[bool], *, but: bool = 
 
 def _widened(sheet: Sheet, rows: list[int], width: int, numeric: list[bool]):
     """Columns that only some rows fill (remarks, a reading that often fails) belong to the block."""
+    # Delimiters at the end count: a cell more or less shifts all to its right.
+    sizes = Counter(len(sheet.row(i)[0]) for i in rows)
+    size = sizes.most_common(1)[0][0]
+    odd = next((i for i in rows if len(sheet.row(i)[0]) != size), None)
+    if odd is not None:
+        _refuse_row(sheet, odd, size, numeric)
     reach = {i: len(_stripped(list(sheet.row(i)[0]))) for i in rows}
     widest = max(reach.values())
     if widest == width:
         return width, numeric
-    short = [i for i in rows if len(sheet.row(i)[0]) < widest]
     wide = [i for i in rows if reach[i] > width]
-    if short:
-        i, n = (wide[0], width) if len(wide) < len(short) else (short[0], widest)
-        _refuse_row(sheet, i, n, numeric)
     extra = [any(sheet.row(i)[1][j] is not None for i in wide) for j in range(width, widest)]
     return widest, numeric + extra
 
@@ -793,7 +801,7 @@ def read_records(path: str | os.PathLike, needed: Sequence[str]) -> tuple[list[d
     rows = []
     for i in content[1:]:
         cells = sheet.row(i)[0]
-        if len(cells) < len(heads) or any(cells[len(heads) :]):
+        if len(cells) != len(split(sheet.lines[first], sheet.delimiter)):
             raise sheet.refuse(i, f"{len(heads)} cells", f"{len(cells)}", "mend or remove the line")
         sheet.claims[i] = "data"
         rows.append({"": i + 1, **dict(zip(heads, cells, strict=False))})

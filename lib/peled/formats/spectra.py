@@ -45,6 +45,11 @@ _SETTING = re.compile(
     r"time|delay|scan|sample|film|device|bias|volt|current|power|fluence|temperature|run|^no\b|index",
     re.IGNORECASE,
 )
+_QUANTITY = re.compile(
+    r"intensity|signal|counts?(/s)?|cps|cts|photons?|emission|absorption|absorbance|abs\b|transmi\w+|reflect\w+|"
+    r"optical density|O\.?D\.?\b|\b(PL|EL|T|R|A|y)\b|a\.? ?u\.?\b|arb\w*|units?|[µm]?W[^)\]]*",
+    re.IGNORECASE,
+)
 _SECONDS = {
     "ms": 1e-3,
     "s": 1.0,
@@ -219,7 +224,7 @@ def _axes(table: Table, numeric: list[int]) -> list[int]:
 
 def _side_by_side(table: Table, numeric: list[int], axes: list[int], x_unit) -> tuple[Spectra, ...]:
     """Each axis with the columns to its right up to the next; a shorter sample ends with empty cells."""
-    stem = table.path.name.split(".")[0]
+    stem = delimited.stem(table.path)
     found, before = [], [j for j in numeric if j < axes[0]]
     if before:
         raise FormatError(
@@ -345,9 +350,11 @@ def _labels(table: Table, others: list[int]) -> tuple[tuple[str, ...], str, bool
         corner = re.match(r"labels?|time|sample|name|$|\W*$|wave", cells[0], re.IGNORECASE)
         if row != names and all(row) and len(set(row)) == len(row) and corner:
             return tuple(row), unit, bool(re.match(r"time", cells[0], re.IGNORECASE))
-    stem = table.path.name.split(".")[0]
+    stem = delimited.stem(table.path)
     if len(names) == 1:
-        return (stem if generic or not names[0] else names[0],), unit, False
+        # `%T neat` names a sample, `Intensity (a.u.)` does not.
+        rest = _QUANTITY.sub("", names[0])
+        return (names[0] if re.search(r"\w", rest) else stem,), unit, False
     return tuple(n or f"{stem} {k + 1}" for k, n in enumerate(names)), unit, False
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from peled.files import display_path
 from peled.formats import FormatError
-from peled.formats.delimited import Account, stated, stated_number
+from peled.formats.delimited import Account, stated, stated_number, stem
 from peled.formats.spectra import Spectra, read_each, read_spectra
 
 RUNS = ("empty", "indirect", "direct")
@@ -190,7 +190,7 @@ def read_sphere(
         return _triples(path, runs, laser_band_nm, emission_band_nm)
     runs = []
     for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
-        name = file.name.split(".")[0]
+        name = stem(file)
         if not re.search(r"qy|calib|^cf", name, re.IGNORECASE) and _role(name):
             spectra = read_spectra(file)
             runs += [_Run(name, spectra, k) for k in range(len(spectra))]
@@ -256,7 +256,7 @@ def _triples(path: Path, runs: list[_Run], laser, emission) -> tuple[SphereTripl
         triples.append(
             SphereTriple(
                 path,
-                key or path.name.split(".")[0],
+                key or stem(path),
                 **_bands_of(path, parts, laser, emission),
                 parameter=number[0] if number else None,
                 parameter_unit=number[1] if number else "",

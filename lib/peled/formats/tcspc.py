@@ -277,6 +277,10 @@ def _picoquant_text(sheet: Sheet) -> Histogram | None:
         raise sheet.refuse(at, "one positive time per channel")
     size = len(sheet.numbers(rows[0]))
     counts = np.array([sheet.numbers(i, size) for i in rows]).T
+    _refuse_gap(sheet.path, np.array(rows) + 1)
+    told = marks.get("#channels per curve")
+    if told is not None and sheet.numbers(told + 1)[0] != len(rows):
+        raise sheet.refuse(told + 1, f"the {len(rows)} channels below", advice="export it again")
     sheet.claim(
         (i for i in sheet.content if i < marks["#counts"] and not sheet.is_comment(i)), "key"
     )
@@ -422,7 +426,7 @@ def _decays(table: Table, axis, decays: list[int], bin_ns, left, total: int) -> 
     listed = [n.strip() for n in said.get("labels", "").strip(",").split(",")]
     if said.get("labels") and len(listed) == len(columns):
         names = listed
-    stem = table.path.name.split(".")[0]
+    stem = delimited.stem(table.path)
     generic = re.compile(r"counts?|intensity|y|decay", re.IGNORECASE)
     labels = tuple(
         n if n and not generic.fullmatch(n) else (stem if total == 1 else f"{stem} {k + 1}")
@@ -457,6 +461,8 @@ def _time(table: Table, axis: int | None, rows: slice, bin_ns: float | None):
                 found="channels" if column else "one column",
                 advice="say bin_ns in the sample sheet, or 'Time calibration = 2.7e-11 sec/ch' above",
             )
+        if column is None:
+            _refuse_gap(table.path, table.lines)
         channels = np.arange(len(table)) if column is None else column.values
         return channels[rows] * width, ()
     unit = column.unit or next(
@@ -475,6 +481,15 @@ def _time(table: Table, axis: int | None, rows: slice, bin_ns: float | None):
         step = np.median(np.diff(time)) if time.size > 1 else 1.0
         return time * (bin_ns / step), ()
     return time * _TO_NS[unit.lower() or "ns"], () if unit else ("bin_ns",)
+
+
+def _refuse_gap(path, lines: np.ndarray) -> None:
+    """Where no axis says which channel a row is, a row that is not there would shift all others."""
+    gap = np.flatnonzero(np.diff(lines) != 1)
+    if gap.size:
+        place = f"line {lines[gap[0]] + 1}"
+        advice = "fill it, or export with the time axis"
+        raise FormatError(path, place=place, expected="counts", found="none", advice=advice)
 
 
 def _step(path, time: np.ndarray) -> float:

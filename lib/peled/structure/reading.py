@@ -193,7 +193,7 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
         return _lead(path)
     except FormatError:
         raise
-    except (ValueError, np.linalg.LinAlgError) as error:
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         raise FormatError(
             path, expected="standards and samples that give a content", found=str(error)
         ) from None

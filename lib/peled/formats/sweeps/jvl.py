@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -106,9 +106,16 @@ def read_sweeps(
     found: list[Sweep] = []
     units = {"current": current_unit, "current_density": current_unit, "luminance": luminance_unit}
     for label, table in read_tables(path):
+        unknown = [
+            c.head or f"column {j + 1}"
+            for j, c in enumerate(table.columns)
+            if c.numeric and identify(c)[0] is None
+        ]
         for name, columns in _devices(table):
             label_of = " ".join(filter(None, (label, name)))
-            found += _split(table, label_of, columns, area_cm2, units)
+            sweeps = _split(table, label_of, columns, area_cm2, units)
+            said = (f"not used: {', '.join(unknown)}",) if unknown else ()
+            found += [replace(sweep, notes=sweep.notes + said) for sweep in sweeps]
     return tuple(found)
 
 
