@@ -612,8 +612,9 @@ def table_of(sheet: Sheet, *, allow_missing: bool = False) -> Table:
             sheet.path, place=where, expected="at least two rows of numbers", found=str(len(rows))
         )
     width, numeric = _widened(sheet, rows, width, numeric)
-    for i in range(rows[0], rows[-1] + 1):
-        if sheet.lines[i].strip() and i not in rows and not sheet.is_comment(i):
+    taken = set(rows)
+    for i in content:
+        if rows[0] < i < rows[-1] and i not in taken:
             _refuse_row(sheet, i, width, numeric)
     used = [
         j

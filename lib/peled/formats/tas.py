@@ -381,7 +381,7 @@ def _read_matrix(sheet: Sheet, orientation: str | None, asked: dict) -> Transien
     sheet.claim(range(start), "key")
     rows, width = _rows(sheet, [i for i in sheet.content if i >= start])
     body = [i for i in sheet.content if rows[0] < i <= rows[-1]]
-    body = [i for i in body if i in rows or not sheet.is_comment(i)]
+    body = [i for i in body if not sheet.is_comment(i)]
     # LabVIEW leaves a column of times empty before the data.
     skip = int(bool(marks) and not any(sheet.row(i)[0][0] for i in body))
     corner, across = _axis_row(sheet, rows[0], width - skip)
@@ -397,7 +397,7 @@ def _read_matrix(sheet: Sheet, orientation: str | None, asked: dict) -> Transien
                 advice="the matrix needs delays and wavelengths as its first row and first column",
             )
     account = sheet.settle(width)
-    lines = [sheet.lines[i] for i in sheet.content if i not in rows]
+    lines = [sheet.lines[i] for i in sheet.content if sheet.claims[i] != "data"]
     header = [sheet.lines[i] for i in sheet.content if i < rows[0]]
     words = " ".join([*header[-6:], corner])
     down_is_delay = _delays_down(sheet.path, down, across, words, corner, orientation)
