@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from peled import files
+from ledger import files
 
 NOTEBOOKS = sorted((files.ROOT / "notebooks").glob("0[1-7]_*.ipynb"))
 
@@ -20,7 +20,7 @@ def runner(folder):
         [
             sys.executable,
             "-m",
-            "peled.run",
+            "ledger.run",
             *(p.stem for p in NOTEBOOKS),
             "--force",
             "--figures",
@@ -73,12 +73,14 @@ def plain_scripts(folder):
 
 @pytest.mark.benchmark(group="all notebooks, headless")
 @pytest.mark.parametrize("how", [runner, plain_scripts, papermill_cli], ids=lambda f: f.__name__)
-def test_headless(benchmark, tmp_path, how):
+def test_headless(benchmark, tmp_path, how, quick):
+    if quick:
+        pytest.skip("whole builds are run by the tests themselves")
     benchmark.pedantic(how, args=(tmp_path,), rounds=1, warmup_rounds=0)
 
 
 @pytest.mark.benchmark(group="nothing to do")
 def test_nothing_to_do(benchmark):
-    command = [sys.executable, "-m", "peled.run"]
+    command = [sys.executable, "-m", "ledger.run"]
     subprocess.run(command, check=True, capture_output=True)
     benchmark.pedantic(lambda: subprocess.run(command, check=True, capture_output=True), rounds=10)

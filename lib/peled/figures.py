@@ -20,6 +20,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from PIL import Image
 
 from peled import files
 
@@ -49,6 +50,7 @@ KINDS = {
     "calculated": "#2166AC",
     "recomputed": "#4D4D4D",
     "published": "#7B3294",
+    "literature": "#00656B",
     "simulated": "#B35806",
 }
 
@@ -183,8 +185,10 @@ def save(figure: Figure, folder: str | Path, provenance: Provenance) -> list[Pat
         If the kind is unknown.
     """
     stamp(figure, provenance.kind)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # laid out once for SVG, PNG and the notebook's own picture
+    # Laid out once for SVG, PNG and the notebook's own picture; "none" would leave an engine that
+    # makes matplotlib draw each of them twice.
+    figure.get_layout_engine().execute(figure)
+    figure.set_layout_engine(None)
     record = provenance.record()
     short = json.dumps(
         {key: record[key] for key in ("panel", "source_kind", "inputs", "notebook", "cell")},
@@ -217,4 +221,13 @@ def save(figure: Figure, folder: str | Path, provenance: Provenance) -> list[Pat
     written.append(
         files.write_atomically(folder / f"{provenance.panel}.json", files.to_json(record))
     )
+    figure.stale = False  # what is drawn is saved: nothing for IPython to draw again
+    figure.inline_png = _half_size(stream.getvalue())
     return written
+
+
+def _half_size(png: bytes) -> bytes:
+    """A picture of half the width and height, for a notebook's own page: no second drawing."""
+    picture, stream = Image.open(io.BytesIO(png)).convert("RGB").reduce(2), io.BytesIO()
+    picture.save(stream, "png", dpi=(mpl.rcParams["savefig.dpi"] / 2,) * 2)
+    return stream.getvalue()
