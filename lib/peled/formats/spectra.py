@@ -46,8 +46,9 @@ _SETTING = re.compile(
     re.IGNORECASE,
 )
 _QUANTITY = re.compile(
-    r"intensity|signal|counts?(/s)?|cps|cts|photons?|emission|absorption|absorbance|abs\b|transmi\w+|reflect\w+|"
-    r"optical density|O\.?D\.?\b|\b(PL|EL|T|R|A|y)\b|a\.? ?u\.?\b|arb\w*|units?|[µm]?W[^)\]]*",
+    r"intensity|signal|counts?(/s)?|cps|cts|photons?|emission|absorption|absorbance|abs\b|"
+    r"transmi\w+|reflect\w+|optical density|O\.?D\.?\b|a\.? ?u\b|arb\w*|units?|"
+    r"[µm]?W[^)\]]*|\b(PL|EL|T|R|A|y)\b",
     re.IGNORECASE,
 )
 _SECONDS = {

@@ -119,17 +119,15 @@ def read_sweeps(
     return tuple(found)
 
 
-def read_sweep(
-    path: str | os.PathLike, *, area_cm2: float | None = None, direction: str = "up"
-) -> Sweep:
-    """The one sweep of a file in the given direction.
+def read_sweep(path: str | os.PathLike, *, direction: str = "up", **settings) -> Sweep:
+    """The one sweep of a file in the given direction; `settings` as `read_sweeps` takes them.
 
     Raises
     ------
     FormatError
         If there is none or there are several; and as `read_sweeps`.
     """
-    sweeps = read_sweeps(path, area_cm2=area_cm2)
+    sweeps = read_sweeps(path, **settings)
     chosen = [sweep for sweep in sweeps if sweep.direction == direction]
     if len(chosen) != 1:
         raise FormatError(
