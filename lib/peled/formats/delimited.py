@@ -1,11 +1,14 @@
-"""The one way into a text file of numbers: encodings, quoting, decimal marks, heads, units, keys and comments.
+"""The one way into a text file of numbers: encodings, quoting, decimal marks, heads, units, keys
+and comments.
 
-A `Sheet` holds the lines of a file, split by the delimiter and decimal mark that fit most of its rows, and keeps book:
-every line that is not blank is a head, a `key: value`, a comment, or data, or the file is refused with the line. What
-was read carries that `Account`. `read_table` reads one block of columns; readers of formats with more structure
-(matrices with two axes, blocks with marks) take rows from a `Sheet` and leave the rest to `settle`.
+A `Sheet` holds the lines of a file, split by the delimiter and decimal mark that fit most of its
+rows, and keeps book: every line that is not blank is a head, a `key: value`, a comment, or data, or
+the file is refused with the line. What was read carries that `Account`. `read_table` reads one
+block of columns; readers of formats with more structure (matrices with two axes, blocks with marks)
+take rows from a `Sheet` and leave the rest to `settle`.
 
-Quoting follows RFC 4180: a cell in double quotes may hold delimiters, line breaks and doubled quotes.
+Quoting follows RFC 4180: a cell in double quotes may hold delimiters, line breaks and doubled
+quotes.
 """
 
 from __future__ import annotations
@@ -58,7 +61,8 @@ _BARE_UNIT = re.compile(
 class Account:
     """Line numbers (from 1) of everything in a text that is not blank, by what it was taken for.
 
-    The four together are all lines that are not blank: `sum(account.counts.values()) == account.lines`.
+    The four together are all lines that are not blank: `sum(account.counts.values()) ==
+    account.lines`.
     """
 
     head: tuple[int, ...] = ()
@@ -146,7 +150,9 @@ class Table:
                 )
 
     def refuse_second_axis(self, columns: Sequence[int]) -> None:
-        """FormatError at a nameless column with even steps and another to its right: no signal is like that."""
+        """FormatError at a nameless column with even steps and another to its right: no signal is
+        like that.
+        """
         for j in columns[:-1] if not any(self.columns[j].head for j in columns) else ():
             x = self.columns[j].values
             step = np.diff(x)
@@ -161,7 +167,8 @@ class Table:
 
 
 def parse_number(cell: str, decimal: str = ".") -> float | None:
-    """A cell as a float: decimal point or comma, Fortran exponents, typographic minus; None if it is none.
+    """A cell as a float: decimal point or comma, Fortran exponents, typographic minus; None if it
+    is none.
 
     What overflows is no number either.
 
@@ -187,7 +194,8 @@ def stated_number(text: str) -> tuple[float, str] | None:
 
 
 def stated(path, metadata: dict, pattern: str, *, positive: bool = False):
-    """Number and what follows it of the first key in `metadata` that fits `pattern` (case ignored), or None.
+    """Number and what follows it of the first key in `metadata` that fits `pattern` (case ignored),
+    or None.
 
     A unit in the key itself, `Area (cm2)`, is put where the value has none.
 
@@ -375,7 +383,8 @@ class Sheet:
     def numbers(
         self, i: int, width: int | None = None, *, missing: bool = False, skip: int = 0
     ) -> list[float]:
-        """Line `i` as a row of data: all its cells as numbers; with `missing`, words such as nan as NaN.
+        """Line `i` as a row of data: all its cells as numbers; with `missing`, words such as nan as
+        NaN.
 
         The first `skip` cells are left out.
 
@@ -417,7 +426,8 @@ class Sheet:
         Raises
         ------
         FormatError
-            For a line that is none of these: a damaged row would otherwise pass for a head or a note.
+            For a line that is none of these: a damaged row would otherwise pass for a head or a
+            note.
         """
         data = [i for i, kind in self.claims.items() if kind == "data"]
         first, last = (min(data), max(data)) if data else (len(self.lines), len(self.lines))
@@ -438,7 +448,8 @@ class Sheet:
         n = sum(value is not None for value in values)
         as_wide = width > 1 and len(cells) == width and n >= width - 1
         if self.is_comment(i):
-            # `#N/A,22` is a row with a cell that a spreadsheet could not compute, `# 420,22` a remark.
+            # `#N/A,22` is a row with a cell that a spreadsheet could not compute, `# 420,22` a
+            # remark.
             bare = cells[0].lstrip("#").strip()
             failed = _FAILED.match(cells[0]) and n >= len(cells) - 1 > 0
             if failed or (as_wide and first < i and values[0] is None and _has_letters(bare)):
@@ -474,7 +485,9 @@ class Sheet:
 
 
 def key_values(lines: Iterable[str]) -> dict[str, str]:
-    """The `key: value`, `key = value` and `key<delimiter>value` lines; the first of each key counts."""
+    """The `key: value`, `key = value` and `key<delimiter>value` lines; the first of each key
+    counts.
+    """
     found = {}
     for line in lines:
         if (match := _KEY.match(line)) and match[2]:
@@ -531,8 +544,8 @@ def read_table(path: str | os.PathLike, *, allow_missing: bool = False) -> Table
     Raises
     ------
     FormatError
-        With line and column: for text among the numbers, rows of unequal length, missing values, a second block, a line
-        that is neither head, key, comment nor data, a file without numbers.
+        With line and column: for text among the numbers, rows of unequal length, missing values, a
+        second block, a line that is neither head, key, comment nor data, a file without numbers.
     """
     return table_of(Sheet.read(path), allow_missing=allow_missing)
 
@@ -678,7 +691,8 @@ def _shape(sheet: Sheet, content: list[int]) -> tuple[int, list[bool]]:
 
 
 def _fits(sheet: Sheet, i: int, width: int, numeric: list[bool], *, but: bool = False) -> bool:
-    """Whether a line is a row of the block: a number or a gap in each numeric column, the first filled.
+    """Whether a line is a row of the block: a number or a gap in each numeric column, the first
+    filled.
 
     With `but`, one numeric column may hold text.
     """
@@ -767,7 +781,9 @@ def _heads(sheet: Sheet, start: int, width: int):
 
 
 def _refuse_damaged_first_row(sheet: Sheet, at: int, wide, last: list[str], width: int) -> None:
-    """Numbers in all columns but the first: heads of a series (`time \\ nm,0,5,10`), or a row with a slip."""
+    """Numbers in all columns but the first: heads of a series (`time \\ nm,0,5,10`), or a row with
+    a slip.
+    """
     named = any(
         not any(parse_number(c, sheet.decimal) is not None for c in cells) and all(cells)
         for _, cells in wide[:-1]

@@ -1,9 +1,10 @@
 """Time-correlated single-photon counting: decays and instrument responses as histograms of counts.
 
-What is read, told from content: text in one or more columns (Edinburgh, Horiba DataStation with channels and a time
-calibration, FluoFit, spreadsheets), PicoQuant text exports (`#ns/channel` ... `#counts`), Becker & Hickl ASCII blocks,
-MetroTRPL tables (three leading rows: power, filter, background), all of them gzipped or not; PicoQuant .ptu and .phu
-(through ptufile) and Becker & Hickl .sdt (through sdtfile).
+What is read, told from content: text in one or more columns (Edinburgh, Horiba DataStation with
+channels and a time calibration, FluoFit, spreadsheets), PicoQuant text exports (`#ns/channel` ...
+`#counts`), Becker & Hickl ASCII blocks, MetroTRPL tables (three leading rows: power, filter,
+background), all of them gzipped or not; PicoQuant .ptu and .phu (through ptufile) and Becker &
+Hickl .sdt (through sdtfile).
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Histogram:
     left_out : tuple of str
         Columns that are no decays: fits, residuals, errors.
     asks : tuple of str
-        Settings that neither file nor caller gave: `bin_ns` where a time axis has no unit (ns was taken).
+        Settings that neither file nor caller gave: `bin_ns` where a time axis has no unit (ns was
+        taken).
     account : Account
         What each line of a text file was taken for.
     """
@@ -68,7 +70,9 @@ class Histogram:
         return len(self.counts)
 
     def decay(self, which: int | str = 0) -> np.ndarray:
-        """The counts of one decay by number, or by label (a regular expression that fits exactly one)."""
+        """The counts of one decay by number, or by label (a regular expression that fits exactly
+        one).
+        """
         if not isinstance(which, str):
             return self.counts[which]
         found = [i for i, label in enumerate(self.labels) if re.search(which, label, re.IGNORECASE)]
@@ -82,7 +86,9 @@ class Histogram:
 
 
 def read_histogram(path: str | os.PathLike, *, bin_ns: float | None = None) -> Histogram:
-    """All decays of a file, which must share one time axis; parameters and errors as `read_histograms`."""
+    """All decays of a file, which must share one time axis; parameters and errors as
+    `read_histograms`.
+    """
     groups = read_histograms(path, bin_ns=bin_ns)
     if len(groups) > 1:
         raise FormatError(
@@ -97,7 +103,8 @@ def read_histogram(path: str | os.PathLike, *, bin_ns: float | None = None) -> H
 def read_histograms(
     path: str | os.PathLike, *, bin_ns: float | None = None
 ) -> tuple[Histogram, ...]:
-    """All decays of a file, grouped by time axis: a response may have bins of its own beside the decay.
+    """All decays of a file, grouped by time axis: a response may have bins of its own beside the
+    decay.
 
     Parameters
     ----------
@@ -108,8 +115,8 @@ def read_histograms(
     Raises
     ------
     FormatError
-        With the place: no numbers, channels without a time, text among the numbers, negative or missing counts, an
-        uneven time axis, a damaged binary file.
+        With the place: no numbers, channels without a time, text among the numbers, negative or
+        missing counts, an uneven time axis, a damaged binary file.
     """
     path = Path(path)
     start = read_bytes(path, what="a TCSPC histogram")[:4096]
@@ -125,7 +132,7 @@ def read_histograms(
     return tuple(map(_checked, _tables(sheet, bin_ns)))
 
 
-# ---- binary ------------------------------------------------------------------------------------------------------------
+# ---- binary --------------------------------------------------------------------------------------
 
 
 def _picoquant(path: Path) -> Histogram:
@@ -260,11 +267,13 @@ def _becker_hickl(path: Path) -> Histogram:
     )
 
 
-# ---- text --------------------------------------------------------------------------------------------------------------
+# ---- text ----------------------------------------------------------------------------------------
 
 
 def _picoquant_text(sheet: Sheet) -> Histogram | None:
-    """`#ns/channel` on one line, its value on the next; then `#counts` and one row a channel, one column a curve."""
+    """`#ns/channel` on one line, its value on the next; then `#counts` and one row a channel, one
+    column a curve.
+    """
     marks = {sheet.lines[i].strip().lower(): i for i in sheet.content[:400] if sheet.is_comment(i)}
     if "#ns/channel" not in marks or "#counts" not in marks:
         return None

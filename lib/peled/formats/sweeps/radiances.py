@@ -39,7 +39,8 @@ class Radiances:
 
 
 def read_radiances(path: str | os.PathLike) -> Radiances:
-    """A Konica-Minolta CS-2000 export (CS-S10w): a column a measurement, rows named (Lv, x, y, ...), then one row a wavelength.
+    """A Konica-Minolta CS-2000 export (CS-S10w): a column a measurement, rows named (Lv, x, y,
+    ...), then one row a wavelength.
 
     Raises
     ------
