@@ -1,8 +1,9 @@
-"""Readers of instrument files: a path in, labelled arrays in stated units out. They know no analysis.
+"""Readers of instrument files: a path in, labelled arrays in stated units out. They know no
+analysis.
 
-A reader looks at the content, not only at the suffix, and either returns everything the file holds or raises
-`FormatError` with the file, the place, what was expected, what was found, and what to do. One module a technique;
-`delimited` is the pattern for the others and reads most text exports.
+A reader looks at the content, not only at the suffix, and either returns everything the file holds
+or raises `FormatError` with the file, the place, what was expected, what was found, and what to do.
+One module a technique; `delimited` is the pattern for the others and reads most text exports.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def read_text(path: str | os.PathLike, *, what: str = "a text file") -> str:
 
 
 def _decoded(content: bytes) -> str | None:
-    """UTF-8 or UTF-16 with or without a mark, else Windows-1252 or Latin-1; None for what is no text."""
+    """UTF-8 or UTF-16 with or without a mark, else Windows-1252 or Latin-1; None for what is no
+    text.
+    """
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return content.decode("utf-16", errors="replace")
     start = content[:4096]
