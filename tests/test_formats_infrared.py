@@ -239,5 +239,5 @@ def test_opus(tmp_path):
     assert read_infrared(path)[0].quantity == "transmittance"
     check(path)
     opus(path, 1)  # the sample's single channel is no result
-    with pytest.raises(FormatError, match="expected one of absorbance.*found Sample Spectrum"):
+    with pytest.raises(FormatError, match=r"expected one of absorbance.*found Sample Spectrum"):
         read_infrared(path)

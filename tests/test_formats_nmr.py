@@ -362,7 +362,7 @@ def test_jcamp_abscissa_is_judged_by_its_differences(heads, span, factor):
     assert len(decode("\n".join(rows), 30, span, factor)) == 30
     for damaged in (rows[:1] + rows[2:], rows[:2] + rows[1:]):
         count = 10 * len(damaged)
-        with pytest.raises(FormatError, match="abscissa|points"):
+        with pytest.raises(FormatError, match=r"abscissa|points"):
             decode("\n".join(damaged), 30, span, factor)
         if abs(factor) != 10.0:  # rounded abscissae show less
             step = (span[1] - span[0]) / 29
@@ -387,7 +387,7 @@ def test_jcamp_a_spectrum_beside_its_peaks_and_several_spectra(tmp_path):
     np.testing.assert_allclose(nmr.read(path).intensity, [1.5, 1.0, 0.5])
     second = spectrum.replace("##TITLE= t", "##TITLE= u").replace("9 1 2 3", "9 4 5 6")
     path.write_text(link + spectrum + second + "  ##END=\n")
-    with pytest.raises(FormatError, match="found 2: 1 't', 2 'u'.*part"):
+    with pytest.raises(FormatError, match=r"found 2: 1 't', 2 'u'.*part"):
         nmr.read(path)
     for part in ("u", "2"):
         np.testing.assert_allclose(nmr.read(path, part=part).intensity, [3.0, 2.5, 2.0])
