@@ -195,7 +195,7 @@ def _read_spa(path: Path, content: bytes) -> InfraredSpectrum:
         12: "absorbance",
         20: "Kubelka-Munk",
         22: "volt",
-    }.get(kind_y, "absorbance")
+    }.get(kind_y, f"ordinate of code {kind_y}")
     return InfraredSpectrum(
         path,
         label,
