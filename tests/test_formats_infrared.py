@@ -84,6 +84,28 @@ def test_spa(tmp_path):
         read_infrared(path)
 
 
+def test_spg_gives_all_spectra_of_the_group(tmp_path):
+    path = tmp_path / "a.spg"
+    content = bytearray(3000)
+    content[:18] = b"Spectral Data File"
+    for i in range(3):
+        head, name, data = 1000 + 400 * i, 1100 + 400 * i, 3000 + 4 * len(Y) * i
+        for j, section in enumerate(((2, head, 140), (107, name, 264), (3, data, 4 * len(Y)))):
+            struct.pack_into("<BBII", content, 304 + 16 * (3 * i + j), section[0], 0, *section[1:])
+        struct.pack_into("<IBBBBB", content, head + 4, len(Y), 1, 0, 0, 0, 17)
+        struct.pack_into("<ff", content, head + 16, X[0], X[-1])
+        content[name : name + 4] = b"run" + str(i).encode()
+    values = np.array([k * Y for k in (1, 2, 3)], "<f4").tobytes()
+    path.write_bytes(bytes(content) + values)
+    found = read_infrared(path)
+    assert [s.label for s in found] == ["run0", "run1", "run2"]
+    for k, s in enumerate(found, 1):
+        assert s.absorbance == pytest.approx(k * Y[::-1], abs=1e-6)
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(FormatError, match="cut"):
+        read_infrared(path)
+
+
 @pytest.mark.parametrize("packing", [affn, difdup])
 def test_jcamp_packings(tmp_path, packing):
     path = tmp_path / "a.jdx"

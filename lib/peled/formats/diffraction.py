@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from peled.formats import FormatError, read_bytes, read_text
+from peled.formats import FormatError, jcampdx, read_bytes, read_text
 from peled.formats.delimited import parse_number, read_table
 
 _WHAT = "a powder diffraction pattern"
@@ -124,6 +124,8 @@ def read_patterns(
         found = _read_ras(path)
     elif re.search(rb"^_FILEVERSION\s*=", content[:4000], re.MULTILINE):
         found = _read_uxd(path)
+    elif jcampdx.is_jcampdx(content[:4000]):
+        raise FormatError(path, expected=_WHAT, found="a JCAMP-DX file", advice=_ADVICE)
     else:
         found = _read_columns(path)
     found = [_checked(_irradiated(pattern, given)) for pattern in found]

@@ -7,6 +7,9 @@ from the frequency at 0 ppm (`reference_MHz`), never from the nominal field.
 `nmrglue` serves for Varian binaries and Bruker's table of digital-filter delays. The JCAMP-DX reader is our own: on 63
 public spectra and decays both give the same values, but nmrglue's returns nothing, and no error, for peak tables and
 skips the check values that the format provides against damage. JEOL `.jdf` is not read; JEOL's JCAMP-DX export is.
+
+Bruker folders were tried on the one-dimensional ones of github.com/cheminfo/bruker-data-test and
+spectrochempy/spectrochempy_data (`testdata/nmrdata`): the same values as nmrglue, without its padding beyond TD.
 """
 
 from __future__ import annotations
