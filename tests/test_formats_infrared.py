@@ -42,7 +42,9 @@ def affn():
 
 
 def difdup():
-    """Differences, with runs of equal differences counted, and the check value at the head of each line."""
+    """Differences, with runs of equal differences counted, and the check value at the head of each
+    line.
+    """
     sqz = lambda n: (
         ("@ABCDEFGHI"[int(str(abs(n))[0])] if n >= 0 else "_abcdefghi"[int(str(abs(n))[0])])
         + str(abs(n))[1:]
@@ -210,7 +212,9 @@ def test_jcamp_encodings_ends_blocks_and_wavelengths(tmp_path):
 
 
 def opus_block(parameters):
-    """Parameters of an OPUS file: names of three letters, type 0 integer, 1 float, 2 text, length in words."""
+    """Parameters of an OPUS file: names of three letters, type 0 integer, 1 float, 2 text, length
+    in words.
+    """
     out = b""
     for name, value in parameters.items():
         if isinstance(value, int):
@@ -225,7 +229,9 @@ def opus_block(parameters):
 
 
 def opus(path, kind):
-    """A file with one result spectrum: a directory, its values, their description, and the sample's name."""
+    """A file with one result spectrum: a directory, its values, their description, and the sample's
+    name.
+    """
     status = {"DPF": 1, "NPT": len(X), "FXV": float(X[0]), "LXV": float(X[-1]), "CSF": 1.0}
     status |= {"MXY": 1.0, "MNY": 0.0, "DAT": "28/11/2026", "TIM": "12:00:00.000", "DXU": "WN"}
     y, code = Y if kind == 4 else 10**-Y, 1 if kind == 1 else 3

@@ -1,4 +1,6 @@
-"""JCAMP-DX apart from NMR and infrared: optical spectra over wavelength, and files that are of neither kind."""
+"""JCAMP-DX apart from NMR and infrared: optical spectra over wavelength, and files that are of
+neither kind.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Infrared spectra: Thermo OMNIC `.spa` and `.spg`, Bruker OPUS and `.dpt`, JCAMP-DX `.jdx`, and delimited text."""
+"""Infrared spectra: Thermo OMNIC `.spa` and `.spg`, Bruker OPUS and `.dpt`, JCAMP-DX `.jdx`, and
+delimited text.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _OPUS = b"\x0a\x0a\xfe\xfe"  # the first bytes of every Bruker OPUS file
 
 @dataclass(frozen=True)
 class InfraredSpectrum:
-    """One spectrum: wavenumber increasing, cm-1; `values` as `quantity` says (`absorbance`, `transmittance`, ...)."""
+    """One spectrum: wavenumber increasing, cm-1; `values` as `quantity` says (`absorbance`,
+    `transmittance`, ...).
+    """
 
     path: Path
     label: str
@@ -62,15 +66,17 @@ class InfraredSpectrum:
 def read_infrared(path: str | os.PathLike) -> tuple[InfraredSpectrum, ...]:
     """All spectra of a file.
 
-    Tried on files not written here: OPUS on the ten of github.com/spectral-cockpit/opusreader2 (`inst/extdata`),
-    spectrochempy/spectrochempy_data (`testdata/irdata/OPUS`) and joshduran/brukeropus (`examples/file.0`); OMNIC on
-    spectrochempy_data (83 `.spa`, `wodger.spg`, `CO@Mo_Al2O3.SPG`); JCAMP-DX on the 88 infrared files of nzhagen/jcamp and cheminfo/jcampconverter,
-    value by value against the `jcamp` package.
+    Tried on files not written here: OPUS on the ten of github.com/spectral-cockpit/opusreader2
+    (`inst/extdata`), spectrochempy/spectrochempy_data (`testdata/irdata/OPUS`) and
+    joshduran/brukeropus (`examples/file.0`); OMNIC on spectrochempy_data (83 `.spa`, `wodger.spg`,
+    `CO@Mo_Al2O3.SPG`); JCAMP-DX on the 88 infrared files of nzhagen/jcamp and
+    cheminfo/jcampconverter, value by value against the `jcamp` package.
 
     Raises
     ------
     FormatError
-        For a missing, cut or unknown file, another technique, a wavenumber axis that is not monotonic, or values that are not finite.
+        For a missing, cut or unknown file, another technique, a wavenumber axis that is not
+        monotonic, or values that are not finite.
     """
     path = Path(path)
     content = read_bytes(path, what="an infrared spectrum")
@@ -110,7 +116,9 @@ def _ordered(s: InfraredSpectrum) -> InfraredSpectrum:
 
 
 def _quantity(text: str, values: np.ndarray, default: str = "absorbance") -> str:
-    """What an ordinate is, by its name or unit; `default` where that names neither of the usual ones."""
+    """What an ordinate is, by its name or unit; `default` where that names neither of the usual
+    ones.
+    """
     text = text.lower()
     if "transm" in text or re.search(r"%\s*t\b|^t\s*[(\[]?\s*%?\s*[)\]]?$", text.strip()):
         return (
@@ -222,7 +230,9 @@ def _omnic_spectrum(
 
 
 def _read_opus(path: Path) -> list[InfraredSpectrum]:
-    """Bruker OPUS: every result over wavenumber; single channels, interferograms and derivatives are none."""
+    """Bruker OPUS: every result over wavenumber; single channels, interferograms and derivatives
+    are none.
+    """
     from brukeropus import OPUSFile
 
     content = OPUSFile(str(path))
@@ -286,7 +296,9 @@ def _read_jcamp(path: Path) -> list[InfraredSpectrum]:
 
 
 def _is_infrared(block: jcampdx.Block) -> bool:
-    """A spectrum, no list of peaks, over wavenumbers or wavelengths, of infrared light and no other."""
+    """A spectrum, no list of peaks, over wavenumbers or wavelengths, of infrared light and no
+    other.
+    """
     unit = re.sub(r"[^A-Z0-9/]", "", block.text("XUNITS").upper())
     return (
         bool(re.search(r"INFRA ?RED|FT-?IR\b|^IR\b", block.kind))
