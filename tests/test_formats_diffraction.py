@@ -287,6 +287,26 @@ def test_errors_of_xye(tmp_path):
     assert read_pattern(path).sigma == pytest.approx(0.1 + Y / 50, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("head", "waves"),
+    [
+        ("# wavelength (A): 1,5406", (1.5406,)),
+        ("Wavelength: 0.15406 nm", (1.5406,)),
+        ("# a film", ()),
+    ],
+)
+def test_wavelength_in_the_head_of_columns(tmp_path, head, waves):
+    path = tmp_path / "film.xy"
+    path.write_text(head + "\n" + "".join(f"{a:.2f} {b:.0f}\n" for a, b in zip(X, Y, strict=True)))
+    found = read_pattern(path)
+    assert found.wavelengths_A == pytest.approx(waves)
+    assert sum(found.account.counts.values()) == found.account.lines == len(X) + 1
+    path.write_text(path.read_text().replace("1,5406", "1.54.06").replace("0.15406", "15.4"))
+    if waves:
+        with pytest.raises(FormatError, match="header"):
+            read_pattern(path)
+
+
 def test_entities_are_not_expanded(tmp_path):
     path = tmp_path / "bomb.xrdml"
     path.write_text(

@@ -269,3 +269,31 @@ def test_opus(tmp_path):
     opus(path, 1)  # the sample's single channel is no result
     with pytest.raises(FormatError, match=r"expected one of absorbance.*found Sample Spectrum"):
         read_infrared(path)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("wavelength (nm),A\n", "wavenumbers"),
+        ("wavenumber,a,wavenumber,b\n", "a second one"),
+        ("", "a second one"),
+    ],
+)
+def test_columns_that_are_no_infrared_spectra(tmp_path, text, said):
+    path = tmp_path / "a.csv"
+    two = "nm" not in text
+    path.write_text(
+        text + "".join(f"{x},{y}" + f",{x},{y}" * two + "\n" for x, y in zip(X, Y, strict=True))
+    )
+    with pytest.raises(FormatError, match=said):
+        read_infrared(path)
+
+
+def test_every_line_of_a_text_spectrum_is_accounted_for(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "# film 3\nResolution: 4 cm-1\nwavenumber (cm-1),A\n"
+        + "".join(f"{x},{y}\n" for x, y in zip(X, Y, strict=True))
+    )
+    (s,) = read_infrared(path)
+    assert s.account.counts == {"head": 1, "key": 1, "comment": 1, "data": len(X)}

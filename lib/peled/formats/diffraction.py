@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 import re
 import struct
-import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -24,7 +23,8 @@ from xml.etree import ElementTree
 import numpy as np
 
 from peled.formats import FormatError, jcampdx, read_bytes, read_text
-from peled.formats.delimited import parse_number, read_table
+from peled.formats.contract import archive, reader
+from peled.formats.delimited import Account, parse_number, read_table, stated
 
 _WHAT = "a powder diffraction pattern"
 _ADVICE = "export it as two columns of text (2theta in degrees, intensity)"
@@ -73,6 +73,7 @@ class Pattern:
     wavelengths_A: tuple[float, ...] = ()
     metadata: dict = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
+    account: Account = field(default_factory=Account, repr=False)
 
     @property
     def radiation_A(self) -> tuple[float, ...]:
@@ -94,6 +95,7 @@ class Pattern:
         return self.wavelengths_A
 
 
+@reader(_WHAT)
 def read_patterns(
     path: str | os.PathLike, *, wavelength_A: float | None = None, anode: str | None = None
 ) -> tuple[Pattern, ...]:
@@ -118,6 +120,9 @@ def read_patterns(
     path = Path(path)
     given = _given(wavelength_A, anode)
     content = read_bytes(path, what=_WHAT)
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # UTF-16, which XML may also say of itself
+        text = re.sub(r"""\sencoding=["'][^"']*["']""", "", read_text(path), count=1)
+        content = text.encode()
     if content[:2] == b"PK":
         found = _read_zip(path)
     elif content[:3] == b"RAW":
@@ -141,6 +146,7 @@ def read_patterns(
     return tuple(found)
 
 
+@reader(_WHAT)
 def read_pattern(
     path: str | os.PathLike,
     part: str | None = None,
@@ -262,7 +268,7 @@ def _sigma(counts: np.ndarray, factor=1.0) -> np.ndarray | None:
 
 def _read_columns(path: Path) -> list[Pattern]:
     table = read_table(path)
-    if len(table.columns) < 2 or any(c.values.dtype.kind != "f" for c in table.columns):
+    if len(table.numeric) < 2 or not table.columns[0].numeric:
         raise FormatError(
             path,
             expected="columns of numbers: 2theta, then one or more intensities",
@@ -270,7 +276,17 @@ def _read_columns(path: Path) -> list[Pattern]:
             place=f"line {table.first_line}",
             advice=_ADVICE,
         )
-    columns = list(table.columns[1:])
+    axis, *columns = table.numeric
+    table.refuse_second_axis([j for j, c in enumerate(table.columns) if c.numeric][1:])
+    again = [c.head for c in columns if re.search(r"2.?th|angle", c.head, re.IGNORECASE)]
+    if again:
+        raise FormatError(
+            path,
+            place="column heads",
+            expected="one axis of 2theta",
+            found=f"a second one, {again[0]!r}",
+            advice="export the patterns one by one",
+        )
     # A third column of an .xye file is the error of the second.
     errors = None
     if len(columns) == 2 and (
@@ -278,24 +294,27 @@ def _read_columns(path: Path) -> list[Pattern]:
         or re.search(r"err|sigma|esd|std|^s\.?e", columns[1].name, re.IGNORECASE)
     ):
         errors = columns.pop().values
-    wavelength = next(
-        (
-            parse_number(v.split()[0])
-            for k, v in table.metadata.items()
-            if re.search(r"wavelength|lambda|alpha ?1", k, re.IGNORECASE) and v.split()
-        ),
-        None,
-    )
+    said = stated(path, table.metadata, r"wave ?length|lambda|λ|alpha ?1", positive=True)
+    factor = 10.0 if said and re.match(r"nm", said[1]) else 1.0
+    if said and not 0.1 < factor * said[0] < 3:
+        raise FormatError(
+            path,
+            place="header",
+            expected="a wavelength of 0.1 to 3 Å",
+            found=f"{said[0]:g} {said[1]}",
+            advice="correct the line or take it out",
+        )
     return [
         Pattern(
             path,
             c.name,
-            table.columns[0].values,
+            axis.values,
             c.values,
             "counts" if _sigma(c.values) is not None else c.unit or "arb. unit",
             errors if errors is not None else _sigma(c.values),
-            (wavelength,) if wavelength and 0.1 < wavelength < 3 else (),
+            (factor * said[0],) if said else (),
             table.metadata,
+            account=table.account,
         )
         for c in columns
     ]
@@ -489,19 +508,8 @@ def _read_zip(path: Path) -> list[Pattern]:
     `Data*/Profile*.txt` and conditions).
     """
     wanted = re.compile(r"(RawData\d*\.xml|Profile\d+\.txt|MesurementConditions\d+\.xml)$")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [n for n in archive.namelist() if wanted.search(n)]
-            if sum(archive.getinfo(n).file_size for n in names) > 500_000_000:
-                raise FormatError(path, expected="raw data below 500 MB", found="more")
-            contents = {name: archive.read(name) for name in names}
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise FormatError(
-            path,
-            expected="a Bruker .brml or Rigaku .rasx archive",
-            found=str(error),
-            advice="the file is damaged or cut; copy it again",
-        ) from None
+    with archive(path, "a Bruker .brml or Rigaku .rasx archive") as members:
+        contents = {name: members.read(name) for name in members.names if wanted.search(name)}
     found = []
     # As they were measured: Data10 after Data2.
     for name in sorted(contents, key=lambda n: [int(d) for d in re.findall(r"\d+", n)]):

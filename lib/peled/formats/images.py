@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, read_bytes
+from peled.formats.contract import reader
 
 _NM = {
     "nm": 1.0,
@@ -78,6 +79,7 @@ class Image:
         return columns * self.pixel_nm, rows * self.pixel_nm
 
 
+@reader("a micrograph")
 def read_image(path: str | os.PathLike, *, pixel_nm: float | None = None) -> Image:
     """Read a micrograph.
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 import os
 import re
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from peled.formats import FormatError, jcampdx, read_bytes
-from peled.formats.delimited import read_table
+from peled.formats.contract import reader
+from peled.formats.delimited import Account, read_table
 
 _OPUS_RESULTS = {
     "a": "absorbance",
@@ -38,6 +39,7 @@ class InfraredSpectrum:
     values: np.ndarray = field(repr=False)
     quantity: str = "absorbance"
     metadata: dict = field(default_factory=dict, repr=False)
+    account: Account = field(default_factory=Account, repr=False)
 
     @property
     def absorbance(self) -> np.ndarray:
@@ -63,6 +65,7 @@ class InfraredSpectrum:
         raise FormatError(self.path, expected="absorbance or transmittance", found=self.quantity)
 
 
+@reader("an infrared spectrum")
 def read_infrared(path: str | os.PathLike) -> tuple[InfraredSpectrum, ...]:
     """All spectra of a file.
 
@@ -112,7 +115,7 @@ def _ordered(s: InfraredSpectrum) -> InfraredSpectrum:
             expected="wavenumbers in cm-1 between 0 and 20000",
             found=f"{x[0]:.5g} to {x[-1]:.5g}",
         )
-    return InfraredSpectrum(s.path, s.label, x, y, s.quantity, s.metadata)
+    return replace(s, wavenumber_cm1=x, values=y)
 
 
 def _quantity(text: str, values: np.ndarray, default: str = "absorbance") -> str:
@@ -133,21 +136,43 @@ def _quantity(text: str, values: np.ndarray, default: str = "absorbance") -> str
 
 def _read_columns(path: Path) -> list[InfraredSpectrum]:
     table = read_table(path)
-    if len(table.columns) < 2 or any(c.values.dtype.kind != "f" for c in table.columns):
+    numeric = [j for j, column in enumerate(table.columns) if column.numeric]
+    if len(numeric) < 2 or numeric[0]:
         raise FormatError(
             path,
             expected="columns of numbers: wavenumber, then one or more spectra",
             found=f"{len(table.columns)} columns",
             place=f"line {table.first_line}",
         )
-    x = table.columns[0].values
-    if re.search(r"µm|um|micro", table.columns[0].unit + table.columns[0].name, re.IGNORECASE):
+    table.refuse_second_axis(numeric[1:])
+    axis, *spectra = table.numeric
+    x = axis.values
+    if re.search(r"µm|μm|um|micro", axis.head, re.IGNORECASE):
+        if (x <= 0).any():
+            raise FormatError(path, expected="positive wavelengths", found=f"{x.min():g} µm")
         x = 1e4 / x
+    elif re.search(r"(?<![A-Za-z])(nm|eV|2.?theta|time|ppm)(?![A-Za-z])", axis.head):
+        raise FormatError(
+            path,
+            place="column heads",
+            expected="wavenumbers (cm-1) or wavelengths in µm",
+            found=repr(axis.head),
+            advice="export over wavenumber",
+        )
+    again = [c.head for c in spectra if re.search(r"wave ?(number|length)|cm-1", c.head, re.I)]
+    if again:
+        raise FormatError(
+            path,
+            place="column heads",
+            expected="one axis",
+            found=f"a second one, {again[0]!r}",
+            advice="export the spectra one by one or on one axis",
+        )
     return [
         InfraredSpectrum(
-            path, c.name, x, c.values, _quantity(f"{c.name} {c.unit}", c.values), table.metadata
+            path, c.name, x, c.values, _quantity(c.head, c.values), table.metadata, table.account
         )
-        for c in table.columns[1:]
+        for c in spectra
     ]
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, read_text
+from peled.formats.contract import reader
 
 _SQZ = {c: str(i) for i, c in enumerate("@ABCDEFGHI")} | {
     c: f"-{i}" for i, c in enumerate("abcdefghi", 1)
@@ -30,7 +31,7 @@ _DIF = {c: str(i) for i, c in enumerate("%JKLMNOPQR")} | {
     c: f"-{i}" for i, c in enumerate("jklmnopqr", 1)
 }
 _DUP = {c: str(i) for i, c in enumerate("STUVWXYZs", 1)}
-_DIGITS = r"(?:\d+\.?\d*|\.\d+)"
+_DIGITS = r"(?:\d+(?:\.\d*)?|\.\d+)"
 _NUMBER = re.compile(rf"[+-]?{_DIGITS}(?:[eE][+-]?\d+)?")
 # In a compressed table E is a digit, unless a sign makes it an exponent.
 _HEAD = re.compile(rf"\s*([+-]?{_DIGITS}(?:[eE][+-]\d+)?)")
@@ -132,6 +133,7 @@ def is_jcampdx(head: bytes) -> bool:
     return bool(re.match(rb"##\s*[^=\r\n]*=|\$\$", start))
 
 
+@reader("a JCAMP-DX file")
 def read_blocks(path: str | os.PathLike) -> list[Block]:
     """All blocks of a JCAMP-DX file, those within others included, in the order in which they
     start.

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, jcampdx, read_bytes
+from peled.formats.contract import reader
 from peled.formats.delimited import read_table
 from peled.formats.nmr.bruker import (
     read_bruker,
@@ -53,6 +54,7 @@ __all__ = [
 ]
 
 
+@reader("an NMR file or folder", folder=True, missing=("reference_MHz",))
 def read(
     path: str | os.PathLike, *, processed: bool = False, part: str | None = None
 ) -> Fid | Spectrum | PeakTable:
@@ -143,6 +145,7 @@ def read_fids(paths, *, same_width: bool = True) -> list[Fid]:
     return series
 
 
+@reader("a table of chemical shift and intensity", missing=("reference_MHz",))
 def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = None) -> Spectrum:
     """Read a text table of chemical shift and intensity (and imaginary part).
 

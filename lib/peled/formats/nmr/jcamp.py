@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, jcampdx
+from peled.formats.contract import reader
 from peled.formats.nmr.bruker import _group_delay
 from peled.formats.nmr.records import Fid, PeakTable, Spectrum
 
 
+@reader("a JCAMP-DX file of NMR", missing=("reference_MHz",))
 def read_jcamp(path: str | os.PathLike, part: str | None = None) -> Fid | Spectrum | PeakTable:
     """Read the NMR content of a JCAMP-DX file: a spectrum, else a free induction decay, else a peak
     table.
