@@ -140,7 +140,8 @@ def test_sequential_acquisition_and_odd_parameters(tmp_path):
         ("AQ_mod= 3", "AQ_mod= 2", "AQ_mod"),
         ("TD= 1024", "TD= minus", "parameter TD"),
         ("DTYPA= 0", "DTYPA= 7", "DTYPA"),
-        ("SW_h= 4000.0", "SW_h= -3", "parameter SW|SW_h"),
+        ("SW_h= 4000.0", "SW_h= -3", "parameter SW_h"),
+        ("SW_h= 4000.0", "SW_h= 0", "parameter SW|SW_h"),
     ):
         (folder / "acqus").write_text(original.replace(old, new))
         if message.startswith("parameter SW|"):
