@@ -2,14 +2,39 @@
 neither kind.
 """
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from peled.formats import FormatError
+from peled.formats import FormatError, nmr
+from peled.formats.diffraction import read_pattern, read_patterns
+from peled.formats.infrared import read_infrared
 from peled.formats.spectra import read_each
 
 X = np.linspace(400.0, 700.0, 61)
 Y = 0.2 + np.exp(-0.5 * ((X - 520) / 20) ** 2)
+
+
+FAILING = Path(
+    os.environ.get("PELED_FAILING", Path(__file__).resolve().parents[2] / "shared" / "failing")
+)
+
+
+@pytest.mark.skipif(not FAILING.is_dir(), reason="the failing files are not here")
+def test_failing_files_of_nmr_and_structure_are_read():
+    folder = FAILING / "nmr_structure"
+    numbers = [100, 200, 300, 512, 600, 700]
+    np.testing.assert_array_equal(nmr.read(folder / "sqz_lone_E.jdx").intensity, numbers)
+    (infrared,) = read_infrared(folder / "ir_blank_before_END.jdx")
+    np.testing.assert_array_equal(infrared.values, np.arange(1.0, 13))
+    assert len(read_pattern(folder / "mini.rasx").intensity) == 500
+    scans = read_patterns(folder / "multi.brml")
+    assert [p.label for p in scans] == ["scan 1", "scan 2"]
+    for p in (*scans, read_pattern(folder / "co_kalpha_no_wavelength.xy")):
+        with pytest.raises(FormatError, match=r"wavelength_A .* or anode"):
+            p.radiation_A  # noqa: B018
 
 
 def block(title, x, y, *, unit="NANOMETERS", ordinate="ABSORBANCE", comma=False):

@@ -38,6 +38,7 @@ _HEAD = re.compile(rf"\s*([+-]?{_DIGITS}(?:[eE][+-]\d+)?)")
 _HEAD_PLAIN = re.compile(rf"\s*({_NUMBER.pattern})")
 _TOKEN = re.compile(rf"[\s,]*(?:([@A-Ia-i%J-Rj-rS-Zs+\-])\s?)?({_DIGITS}(?:[eE][+-]\d+)?)?")
 _SQUEEZED = re.compile(r"[@%A-DF-Za-df-s]|\d[eE]\d+[eE]")
+_LETTERS = re.compile(r"[^\d\s.,;+\-eE]")  # words that Python would take for numbers among them
 _MOST_POINTS = 10_000_000  # where the header does not say how many there are
 _TABLES = ("XYDATA", "XYPOINTS", "PEAKTABLE", "PEAKASSIGNMENTS", "DATATABLE")
 
@@ -445,6 +446,11 @@ def _decimal_points(line: str) -> str:
 
 def _plain_row(body: str) -> list[float]:
     """Numbers that blanks, commas or their signs part."""
+    if not _LETTERS.search(body):
+        try:
+            return [float(cell) for cell in re.split(r"[\s,;]+", body) if cell]
+        except ValueError:
+            pass  # parted by their signs
     if rest := re.sub(r"[\s,;]", "", _NUMBER.sub(" ", body)):
         raise ValueError(repr(rest[:12]))
     return [float(match) for match in _NUMBER.findall(body)]
