@@ -63,7 +63,7 @@ def eqe(x, spectra, true_band):
     )
 
 
-# --- coverage -------------------------------------------------------------------------------------------------------
+# --- coverage ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_no_number_without_a_variance_and_none_through_a_lost_point():
     assert propagate(s, w)[0][0] == 63
 
 
-# --- is there light -------------------------------------------------------------------------------------------------
+# --- is there light ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("pixels", [1, 4])
@@ -177,7 +177,7 @@ def test_noise_alone_is_no_signal_at_the_stated_rate(pixels):
     got = condition(got, [("signal", {"false_alarm": 0.01})])
     assert 0.001 < got.used.mean() < 0.016
     assert np.isnan(got.values[~got.used]).all()
-    evidence = got.findings[0]
+    evidence = got.findings[-1]
     assert evidence.gate == "signal" and evidence.status == "withheld"
     assert "standard errors" in evidence.evidence
 
@@ -206,7 +206,7 @@ def test_spectra_below_turn_on_are_set_aside_and_the_others_used():
     assert {f.where for f in got.findings} >= {"0 V", "1 V"}
 
 
-# --- noise ----------------------------------------------------------------------------------------------------------
+# --- noise ------------------------------------------------------------
 
 
 def test_noise_knows_reading_shot_and_correlation():
@@ -220,7 +220,7 @@ def test_noise_knows_reading_shot_and_correlation():
     assert estimate_noise(detector(rng, light, 50, gain=0.0)).gain.max() < 0.05
 
 
-# --- cosmic rays ----------------------------------------------------------------------------------------------------
+# --- cosmic rays ------------------------------------------------------------
 
 
 def test_cosmic_rays_go_and_lines_stay():
@@ -249,7 +249,7 @@ def test_a_rising_series_loses_no_band_and_no_line_to_the_search():
     assert condition(Signal(x, series), [("cosmic", {})]).good.all()
 
 
-# --- other steps ----------------------------------------------------------------------------------------------------
+# --- other steps ------------------------------------------------------------
 
 
 def test_dark_is_scaled_by_integration_time_and_its_noise_counts():

@@ -251,10 +251,7 @@ def _gain(height, v, read):
         weight = (read + gain[:, None] * height) ** -2.0
         top, below = (weight * height * (v - read)).sum(axis=1), (weight * height**2).sum(axis=1)
         gain = np.maximum(top / np.maximum(below, 1e-300), 0.0)
-# a block's variance is known to about a half; below three standard errors there is no growth to
-speak of
-
-  
+    # a block's variance is known to about a half; below three standard errors there is no growth
     return np.where(gain * np.sqrt(below) > 1.5, gain, 0.0)
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from peled.conditioning.signal import ConditioningError, Signal
 
 NORMAL_95 = 1.959963984540054
-#: Standard errors by which an integral in a denominator must stand above zero. Its inverse is then
-known to 20 %. LEAST_DENOMINATOR = 5.0
+#: Standard errors by which an integral in a denominator must stand above zero.
+#: Its inverse is then known to 20 %.
+LEAST_DENOMINATOR = 5.0
 
 
 def covariance(signal: Signal, weights: np.ndarray) -> dict[str, np.ndarray]:

@@ -41,7 +41,8 @@ def axis(signal: Signal, companions: Mapping[str, Signal]):
     if not ((step > 0).all() or (step < 0).all()):
         wrong = int(np.flatnonzero(np.sign(step) != np.sign(np.median(step)))[0])
         raise ConditioningError(
-            f"{name}: axis: expected to rise or fall all along, found {x[wrong]:g} then {x[wrong + 1]:g} "
+            f"{name}: axis: expected to rise or fall all along, "
+            f"found {x[wrong]:g} then {x[wrong + 1]:g} "
             f"at points {wrong + 1} and {wrong + 2}; export one range, sorted"
         )
     size = np.abs(step)
@@ -49,7 +50,8 @@ def axis(signal: Signal, companions: Mapping[str, Signal]):
     if (np.maximum(leap, 1 / leap) > 20).any():
         at = int(np.argmax(np.maximum(leap, 1 / leap)))
         raise ConditioningError(
-            f"{name}: axis: expected one scale, found steps of {size[at]:.3g} beside {size[at + 1]:.3g} at "
+            f"{name}: axis: expected one scale, found steps of {size[at]:.3g} "
+            f"beside {size[at + 1]:.3g} at "
             f"{x[at + 1]:g}: two units or two ranges in one column"
         )
     if signal.axis_unit == "nm":
@@ -123,7 +125,8 @@ def dark(signal: Signal, companions: Mapping[str, Signal]):
         other.axis[order], signal.axis, atol=0.1 * np.abs(np.diff(signal.axis)).min()
     ):
         raise ConditioningError(
-            f"{other.source or 'dark'}: expected the axis of the signal ({signal.axis.size} points from "
+            f"{other.source or 'dark'}: expected the axis of the signal "
+            f"({signal.axis.size} points from "
             f"{signal.axis[0]:g}), found {other.axis.size} points from {other.axis[order][0]:g}"
         )
     n, findings, scale = len(other.values), [], 1.0
@@ -282,8 +285,10 @@ def absorbance(signal: Signal, companions: Mapping[str, Signal], unit: str | Non
         return replace(signal, unit="absorbance"), "absorbance as given", ()
     if unit not in words:
         raise ConditioningError(
-            f"{signal.source or 'signal'}: value_unit: expected one of %T, T, %R, R, absorbance, found "
-            f"{given!r} and values from {low:.3g} to {high:.3g}, which do not tell; say it in `value_unit`"
+            f"{signal.source or 'signal'}: value_unit: expected one of %T, T, %R, R, absorbance, "
+            "found "
+            f"{given!r} and values from {low:.3g} to {high:.3g}, which do not tell; "
+            "say it in `value_unit`"
         )
     fraction = signal.values / words[unit]
     lost = ~(fraction > 0)
@@ -315,7 +320,8 @@ def _correlated(found) -> str:
     if not found.correlation.size:
         return ""
     return (
-        f", correlated over {found.correlation.size} points (neighbours {found.correlation[0]:.2f}): "
+        f", correlated over {found.correlation.size} points "
+        f"(neighbours {found.correlation[0]:.2f}): "
         f"means are {np.sqrt(found.lumping):.2f} times as uncertain"
     )
 
@@ -410,7 +416,8 @@ def _model_error(signal, region, slope_sd, point_variance, order):
         if curved[row]:
             model[row] = np.hypot(model[row], shape * bent[row])
             evidence = (
-                f"without signal the spectrum is no line: it bends by {bent[row]:.2g} ± {bend_sd[row]:.1g} "
+                f"without signal the spectrum is no line: it bends by "
+                f"{bent[row]:.2g} ± {bend_sd[row]:.1g} "
                 f"{signal.unit} over half the axis; added to the baseline's error"
             )
             findings += (Finding("described", "doubtful", evidence, signal.label(row)),)
@@ -477,7 +484,8 @@ def signal_(signal: Signal, companions: Mapping[str, Signal], false_alarm: float
             "signal",
             "withheld",
             f"no band: the strongest excess, at {signal.axis[found.index[row]]:.0f} "
-            f"{signal.axis_unit}, is {found.significance[row]:.1f} standard errors; noise alone exceeds "
+            f"{signal.axis_unit}, is {found.significance[row]:.1f} standard errors; "
+            "noise alone exceeds "
             f"{found.threshold:.1f} in {false_alarm:g} of spectra",
             signal.label(row),
         )
@@ -506,7 +514,8 @@ def whole(signal: Signal, companions: Mapping[str, Signal], edge: float = 0.05):
             Finding(
                 "undamaged",
                 "withheld",
-                f"the axis cuts the band: {left[row] / top[row]:.0%} of the maximum is left at {end:g} "
+                f"the axis cuts the band: {left[row] / top[row]:.0%} of the maximum is left at "
+                f"{end:g} "
                 f"{signal.axis_unit}, {edge:.0%} allowed; measure a wider range",
                 signal.label(row),
             )
