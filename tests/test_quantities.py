@@ -53,10 +53,10 @@ def test_intervals_cover(function, log):
     centre = np.log(truth) if log else truth
     true = function(dict(zip(["p0", "p1", "p2"], truth)))
     inside = 0
-    for u in rng.multivariate_normal(centre, COVARIANCE / 4, 600):
+    for u in rng.multivariate_normal(centre, COVARIANCE / 4, 400):
         made = derive("f", "", function, fit(np.exp(u) if log else u, COVARIANCE / 4, log=log))
         inside += made.bounds[0] <= true <= made.bounds[1]
-    assert 0.93 < inside / 600 < 0.975
+    assert 0.92 < inside / 400 < 0.985
 
 
 def test_interval_of_a_logarithmic_parameter_is_log_normal():
@@ -85,6 +85,7 @@ def test_shared_calibration_cancels_in_a_ratio():
         for n in ("p0", "p1")
     ]
     assert yields[0].budget == pytest.approx({"fit": 0.2, "calibration": 0.5, "counting": 0.05})
+    assert len({key for q in yields for key in q.parts if key[0] == "counting"}) == 2
     ratio = derive("ratio", "", lambda a, b: a / b, *yields)
     assert "calibration" not in ratio.budget or ratio.budget["calibration"] < 1e-9
     assert ratio.budget["counting"] == pytest.approx(math.hypot(0.05 / 3, 0.05 * 5 / 9))
@@ -137,6 +138,11 @@ def test_a_number_without_error_withholds_itself(value, budget):
     assert q.value is None and q.status == "withheld" and q.standard_error is None
 
 
+def test_a_value_outside_its_interval_withholds_itself():
+    q = Quantity("q", "", 3.0, {"a": 1.0}, "", interval=(0.0, 2.0))
+    assert q.value is None and "does not lie in its interval" in q.reasons
+
+
 def test_withheld_means_no_value_and_a_value_has_a_reason_to_be():
     with pytest.raises(ValueError, match="no finding"):
         Quantity("q", "", None, {}, "")
@@ -181,7 +187,7 @@ def test_a_refitted_sum_covers_where_its_rates_are_open():
     """Noise, a real fit of all three rates, and back: the 95 % interval of k1 + k2 holds 3."""
     t = np.linspace(0, 4, 200)
     clean = np.exp(-3 * t) + np.exp(-0.05 * t)
-    rng, inside, n = np.random.default_rng(8), 0, 300
+    rng, inside, n = np.random.default_rng(8), 0, 200
 
     def model(u):
         return np.exp(-(np.exp(u[0]) + np.exp(u[1])) * t) + np.exp(-np.exp(u[2]) * t)
@@ -195,13 +201,13 @@ def test_a_refitted_sum_covers_where_its_rates_are_open():
         assert derive("k1", "1/ns", lambda p: p["k1"], e).value is None
         low, high = derive("k", "1/ns", lambda p: p["k1"] + p["k2"], e).bounds
         inside += low <= 3 <= high
-    assert 0.92 < inside / n < 0.98
+    assert 0.91 < inside / n < 0.99
 
 
 def test_a_refitted_rate_covers_whether_or_not_another_ended_at_its_bound():
     """An offset that is truly 0 ends at its bound of 0 in half of the fits."""
     t = np.linspace(0, 4, 200)
-    rng, inside, at_bound, n = np.random.default_rng(9), 0, 0, 300
+    rng, inside, at_bound, n = np.random.default_rng(9), 0, 0, 200
     for _ in range(n):
         y = np.exp(-t) + 0.02 * rng.standard_normal(200)
         r = least_squares(
@@ -212,7 +218,7 @@ def test_a_refitted_rate_covers_whether_or_not_another_ended_at_its_bound():
         q = derive("k", "1/ns", lambda p: p["k"], e)
         inside += q.bounds[0] <= 1 <= q.bounds[1]
         at_bound += bool(stuck)
-    assert 0.3 < at_bound / n < 0.7 and 0.92 < inside / n < 0.99
+    assert 0.3 < at_bound / n < 0.7 and 0.91 < inside / n < 0.99
 
 
 def test_equal_rates_do_not_pass_their_product_for_determined():

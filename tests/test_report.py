@@ -102,6 +102,25 @@ def report_json(report):
     return json.dumps(pr.record(report), allow_nan=False)
 
 
+def test_a_report_of_holdings_names_all_that_was_set_aside():
+    def row(sample, group="", role="sample"):
+        return types.SimpleNamespace(sample=sample, group=group, role=role, label=f"{sample}.csv")
+
+    rows = [row("d1"), row("d1", "control"), row("d2", "treated"), row("d2", "control"),
+            row(""), row("x", role="ignore")]  # fmt: skip
+    sheet = types.SimpleNamespace(
+        topic="led", digest="sha256:9", rows=rows, messages=["line 3: sampel"], unlisted=["b.csv"]
+    )
+    holdings = types.SimpleNamespace(sheet=sheet, problems=[(rows[0], "no column of voltage")])
+    mine = [pr.Problem("d2.csv", "saturated")]
+    report = pr.from_holdings(holdings, [eqe("d1", 3.0)], problems=mine, settings={"a": 1})
+    assert (report.topic, report.sheet, report.settings) == ("led", "sha256:9", {"a": 1})
+    assert report.groups == {"d1": "control", "d2": "treated"}
+    said = " | ".join(map(str, report.problems))
+    for part in ("sampel", "treated and control", "no column of voltage", "b.csv", "saturated"):
+        assert part in said
+
+
 def test_an_empty_report_is_one():
     report = pr.Report("led", "sha256:0")
     assert "(nothing)" in str(report) and report.panels() == () and report.comparisons == ()
@@ -152,17 +171,17 @@ def test_welch_is_that_of_scipy_with_control_as_reference():
     assert "n = 3 and 4" in str(c) and "Welch" in str(c) and f"p = {c.p:.2g}" in str(c)
 
 
-@pytest.mark.parametrize("m, n", [(4, 5), (6, 6), (8, 12)])
+@pytest.mark.parametrize("m, n", [(4, 5), (6, 6), (12, 8), (15, 20)])
 def test_mann_whitney_interval_is_the_test_inverted(m, n):
     """A shift is inside the interval exactly where the test does not reject it at 5 %."""
     rng = np.random.default_rng(m)
     a, b = rng.normal(0, 1, m), rng.normal(1.5, 1, n)
     (c,) = pr.compare(summaries(a, b), "Mann-Whitney")
-    assert c.p == pytest.approx(stats.mannwhitneyu(b, a, method="exact").pvalue)
+    assert c.p == pytest.approx(stats.mannwhitneyu(b, a, method="auto").pvalue)
     for shift, inside in ((c.interval[0], True), (c.interval[1], True)):
         inward = 1e-9 if shift == c.interval[0] else -1e-9
         for move, kept in ((inward, inside), (-inward, not inside)):
-            p = stats.mannwhitneyu(b - shift - move, a, method="exact").pvalue
+            p = stats.mannwhitneyu(b - shift - move, a, method="auto").pvalue
             assert (p > 0.05) == kept
 
 
@@ -174,11 +193,11 @@ def test_mann_whitney_of_three_and_three_reaches_no_95_percent():
 @pytest.mark.parametrize("test", ["Welch", "Mann-Whitney"])
 def test_groups_that_do_not_differ_are_called_different_at_five_percent(test):
     rng, false, covered = np.random.default_rng(11), 0, 0
-    for _ in range(400):
+    for _ in range(250):
         (c,) = pr.compare(summaries(rng.normal(10, 1, 6), rng.normal(10, 3, 9)), test)
         false += c.p < 0.05
         covered += c.interval[0] <= 0 <= c.interval[1]
-    assert false / 400 < 0.09 and covered / 400 > 0.91
+    assert false / 250 < 0.1 and covered / 250 > 0.9
 
 
 def test_several_groups_are_corrected_for():

@@ -17,7 +17,7 @@ import numpy as np
 
 from .estimates import Estimates
 from .gates import Gate, described
-from .quantity import SOURCE_KINDS, Z95, Finding, Kind, Quantity
+from .quantity import SOURCE_KINDS, Z95, Finding, Kind, Quantity, independent
 
 #: A gradient with a larger share than this along an open direction is not determined. Differences
 #: and the null space itself are good to 1e-6.
@@ -114,7 +114,7 @@ def derive(
     if relation is None:
         return withheld(Finding("determined", "withheld", "limits of opposite sense", where))
     parts = point.parts()
-    parts.update({(cause, f"{name} {id(point)}"): float(e) for cause, e in budget.items()})
+    parts.update(independent(name, budget))
     error = float(np.sqrt(sum(e * e for e in parts.values())))
     interval, more = (None, ()) if relation != "=" else point.interval(parts, error, where)
     if any(f.status == "withheld" for f in more):

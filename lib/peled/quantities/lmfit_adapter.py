@@ -133,4 +133,5 @@ def _profiles(result, minimizer, names) -> dict[str, tuple[float, float]]:
     from lmfit import conf_interval
 
     found = conf_interval(minimizer, result, p_names=list(names), sigmas=[0.95])
-    return {n: (float(rows[0][1]), float(rows[-1][1])) for n, rows in found.items()}
+    ends = {n: (float(rows[0][1]), float(rows[-1][1])) for n, rows in found.items()}
+    return {n: pair for n, pair in ends.items() if np.isfinite(pair).all()}

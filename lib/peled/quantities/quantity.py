@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
+from peled.sources import SOURCE_KINDS, Kind
+
 Status = Literal["reported", "doubtful", "withheld"]
-Kind = Literal["measured", "calculated", "recomputed", "published", "literature", "simulated"]
 GateName = Literal["signal", "possible", "determined", "described", "undamaged", "assumed"]
 
 STATUSES: tuple[str, ...] = get_args(Status)
-#: What a number can stand on, strongest first.
-SOURCE_KINDS: tuple[str, ...] = get_args(Kind)
 
 Z95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 
@@ -111,8 +110,7 @@ class Quantity:
         elif self.value is None:
             raise ValueError(f"{self.name}: no value and no finding that withholds it")
         elif not self.parts:
-            own = {(cause, f"{self.name} {next(_serial)}"): e for cause, e in self.budget.items()}
-            object.__setattr__(self, "parts", own)
+            object.__setattr__(self, "parts", independent(self.name, self.budget))
 
     @property
     def standard_error(self) -> float | None:
@@ -158,6 +156,11 @@ class Quantity:
         return text
 
 
+def independent(name: str, budget: Mapping[str, float]) -> dict[tuple[str, str], float]:
+    """Parts of a budget that is shared with nothing else."""
+    return {(cause, f"{name} {next(_serial)}"): float(e) for cause, e in budget.items()}
+
+
 def _contradictions(q: Quantity) -> tuple[Finding, ...]:
     """What makes a value unfit to be one."""
     if q.value is None or q.status == "withheld":
@@ -169,6 +172,8 @@ def _contradictions(q: Quantity) -> tuple[Finding, ...]:
         said = "its error is not a finite positive number"
     elif q.relation == "=" and not q.standard_error:
         said = "no error is known for it"
-    elif q.interval and not q.interval[0] < q.interval[1]:
-        said = f"its interval {q.interval} is empty"
+    elif q.interval and not q.interval[0] < q.value < q.interval[1]:
+        said = (
+            f"{q.value:.3g} does not lie in its interval {q.interval[0]:.3g} to {q.interval[1]:.3g}"
+        )
     return (Finding("determined", "withheld", said),) if said else ()

@@ -2,7 +2,7 @@
 
 from .export import code_digest, record, to_csv
 from .groups import Comparison, Summary, compare, summarise
-from .report import Drawer, Panel, Problem, Report
+from .report import Drawer, Panel, Problem, Report, from_holdings
 
 __all__ = [
     "Comparison",
@@ -13,6 +13,7 @@ __all__ = [
     "Summary",
     "code_digest",
     "compare",
+    "from_holdings",
     "record",
     "summarise",
     "to_csv",

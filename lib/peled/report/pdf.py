@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -16,10 +18,12 @@ from peled import figures
 from .report import as_text
 
 if TYPE_CHECKING:
+    from .groups import Summary
     from .report import Panel, Report
 
 PAGE = (8.27, 11.69)  # A4, inch
-PANELS, LINES = 6, 46  # on a page
+PANELS = 6  # on a page
+LINES, FULL = 30, 88  # of text on a page with pictures, without
 
 
 def pages(report: Report) -> bytes:
@@ -35,7 +39,7 @@ def pages(report: Report) -> bytes:
                 title = f"{sample} ({group})" if group else sample
                 for page in _pages(title, mine, as_text(report.rows(sample))):
                     pdf.savefig(page)
-            batch = [p for p in panels if not p.sample] + [_spread(report)] * bool(report.summaries)
+            batch = [*(p for p in panels if not p.sample), *_spreads(report)]
             for page in _pages(f"{report.topic}: batch", batch, _batch_text(report)):
                 pdf.savefig(page)
     return stream.getvalue()
@@ -53,10 +57,11 @@ def _batch_text(report: Report) -> str:
 def _pages(title: str, panels: Sequence[Panel], text: str) -> Iterator[Figure]:
     """As many pages as the pictures and the lines need; most samples need one."""
     lines = [part for line in text.splitlines() for part in _folded(line)]
+    end = LINES if panels else FULL
     for first in range(0, max(len(panels), 1), PANELS):
-        yield _page(title, panels[first : first + PANELS], lines[:LINES] if first == 0 else [])
-    for first in range(LINES, len(lines), 2 * LINES):
-        yield _page(title, [], lines[first : first + 2 * LINES])
+        yield _page(title, panels[first : first + PANELS], lines[:end] if first == 0 else [])
+    for first in range(end, len(lines), FULL):
+        yield _page(title, [], lines[first : first + FULL])
 
 
 def _folded(line: str, width: int = 118) -> list[str]:
@@ -66,14 +71,14 @@ def _folded(line: str, width: int = 118) -> list[str]:
 def _page(title: str, panels: Sequence[Panel], lines: Sequence[str]) -> Figure:
     figure = Figure(figsize=PAGE, layout="constrained")
     figure.suptitle(title, fontsize=11)
-    shares = [2.0 if panels else 0.02, 1.0 if lines else 0.02]
-    top, bottom = figure.subfigures(2, 1, height_ratios=shares)
+    columns = 1 if len(panels) == 1 else 2
+    rows = -(-len(panels) // columns)
+    top, bottom = figure.subfigures(2, 1, height_ratios=[rows + 0.01, 4 - rows])
     if panels:
-        columns = 1 if len(panels) == 1 else 2
-        grid = top.subfigures(-(-len(panels) // columns), columns, squeeze=False)
+        grid = top.subfigures(rows, columns, squeeze=False)
         for panel, place in zip(panels, grid.ravel()):
             _draw(panel, place)
-    bottom.text(0.04, 0.98, "\n".join(lines), family="monospace", size=5.8, va="top")
+    bottom.text(0.04, 0.98, "\n".join(lines), family="monospace", size=7, va="top")
     return figure
 
 
@@ -88,22 +93,28 @@ def _draw(panel: Panel, place) -> None:
         place.text(0.5, 0.5, said, ha="center", va="center", wrap=True)
 
 
-def _spread(report: Report) -> Panel:
-    """Every sample of every group, with the median, one axis a quantity."""
+def _spreads(report: Report) -> Iterator[Panel]:
+    """Samples by group with the median, a picture a quantity that several groups have."""
     from .report import Panel
 
-    def draw(place) -> None:
-        heads = list(dict.fromkeys((s.name, s.state, s.unit) for s in report.summaries))
-        axes = np.ravel(place.subplots(1, len(heads), squeeze=False))
-        for (name, state, unit), ax in zip(heads, axes):
-            mine = [s for s in report.summaries if (s.name, s.state, s.unit) == (name, state, unit)]
-            for i, s in enumerate(mine):
-                values = np.array(list(s.values.values()))
-                aside = np.linspace(-0.12, 0.12, s.n) if s.n > 1 else np.zeros(s.n)
-                ax.plot(i + aside, values, "o", ms=3)
-                if s.median is not None:
-                    ax.plot([i - 0.25, i + 0.25], [s.median] * 2, "k-", lw=1)
-            ax.set_xticks(range(len(mine)), [f"{s.group}\nn = {s.n}" for s in mine])
-            ax.set_ylabel(f"{name}{f' ({state})' if state else ''}" + (f", {unit}" if unit else ""))
+    for (name, state, unit), found in itertools.groupby(
+        report.summaries, key=lambda s: (s.name, s.state, s.unit)
+    ):
+        mine = [s for s in found if s.n]
+        if len(mine) > 1:
+            title = f"{name} ({state})" if state else name
+            yield Panel(
+                title, partial(_spread, mine, f"{name}, {unit}" if unit else name), "", title
+            )
 
-    return Panel("groups", draw, title="Samples by group; line: median")
+
+def _spread(summaries: Sequence[Summary], label: str, place) -> None:
+    ax = place.subplots()
+    for i, s in enumerate(summaries):
+        aside = np.linspace(-0.12, 0.12, s.n) if s.n > 1 else np.zeros(1)
+        ax.plot(i + aside, list(s.values.values()), "o", ms=3)
+        if s.median is not None:
+            ax.plot([i - 0.25, i + 0.25], [s.median] * 2, "k-", lw=1)
+    ax.set_xticks(range(len(summaries)), [f"{s.group}\nn = {s.n}" for s in summaries])
+    ax.set_xlim(-0.6, len(summaries) - 0.4)
+    ax.set_ylabel(label)

@@ -17,6 +17,8 @@ from .groups import Comparison, Summary, Test, compare, summarise
 if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
 
+    from peled.samples import Holdings
+
 WIDTH = 100  # of text, characters
 
 
@@ -177,6 +179,36 @@ class Report:
             write_atomically(Path(folder) / f"{self.topic}.pdf", pdf.pages(self)),
         ]
         return written
+
+
+def from_holdings(holdings: Holdings, quantities: Iterable[Quantity], **others) -> Report:
+    """The report of what was read of a sheet: digest, samples, groups, and all that was set aside.
+
+    Parameters
+    ----------
+    holdings : peled.samples.Holdings
+    quantities : iterable of Quantity
+    **others
+        Further fields of `Report`; `problems` are added to those of the sheet.
+    """
+    sheet = holdings.sheet
+    groups: dict[str, str] = {}
+    problems = [Problem("sample sheet", str(message)) for message in sheet.messages]
+    for row in sheet.rows:
+        if row.sample and row.role != "ignore":
+            known = groups.get(row.sample, "")
+            groups[row.sample] = known or row.group
+            if known and row.group not in ("", known):
+                said = (
+                    f"sample {row.sample} is in the groups {known} and {row.group}; {known} taken"
+                )
+                problems.append(Problem(row.label, said))
+    problems += [Problem(row.label, reason) for row, reason in holdings.problems]
+    problems += [Problem("not in the sheet", str(one)) for one in sheet.unlisted]
+    problems += others.pop("problems", ())
+    return Report(
+        sheet.topic, sheet.digest, tuple(quantities), groups, problems=tuple(problems), **others
+    )
 
 
 def _cells(q: Quantity) -> tuple[str, str]:
