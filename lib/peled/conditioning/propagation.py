@@ -94,9 +94,8 @@ def propagate(
     Examples
     --------
     >>> x = np.linspace(0, 1, 5)
-    >>> s = Signal(x, np.ones((1, 5)), variance=np.full((1, 5), 0.04), modes=np.full((1, 1, 5),
-    0.1),
-    ...            mode_names=("offset",))
+    >>> noise, mode = np.full((1, 5), 0.04), np.full((1, 1, 5), 0.1)
+    >>> s = Signal(x, np.ones((1, 5)), variance=noise, modes=mode, mode_names=("offset",))
     >>> value, errors = propagate(s, np.ones(5))
     >>> float(value[0]), {k: round(float(v[0]), 3) for k, v in errors.items()}
     (5.0, {'counting': 0.447, 'offset': 0.5})
