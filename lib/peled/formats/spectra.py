@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, delimited
+from peled.formats import FormatError, delimited, jcampdx, read_bytes
 from peled.formats.contract import reader
 from peled.formats.delimited import Account, Column, Sheet, Table, parse_number, split_unit
 
@@ -190,9 +190,9 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
 @reader("spectra as text")
 def read_each(path: str | os.PathLike, *, x_unit: str | None = None) -> tuple[Spectra, ...]:
     """All spectra of a file, grouped by axis. Parameters and errors as `read_spectra`."""
+    if jcampdx.is_jcampdx(read_bytes(path, what="a spectrum")[:4000]):
+        return _jcamp(Path(path))
     sheet = Sheet.read(path, what="a text file with a spectrum")
-    if sheet.lines[0].startswith("##"):
-        raise sheet.refuse(0, "columns of text", advice="export the spectrum as text columns")
     if found := _series_by_row(sheet, x_unit):
         return (found,)
     table = delimited.table_of(sheet, allow_missing=True)
@@ -615,3 +615,53 @@ def _parameters(
     if units <= set(_SECONDS):
         return np.array([float(m["value"]) * _SECONDS[m["unit"]] for m in matches]), "s"
     return (values, units.pop()) if len(units) == 1 else (None, "")
+
+
+# ---- JCAMP-DX ----------------------------------------------------------------------------------------------------------
+
+
+def _jcamp(path: Path) -> tuple[Spectra, ...]:
+    """The spectra over wavelength of a JCAMP-DX file, those on one axis together.
+
+    Tried on Ocean Optics SpectraSuite of github.com/ropensci/lightr (`inst/testdata/OceanOptics_period.jdx`, and
+    `non_english/OceanOptics_comma.jdx` with decimal commas) and UV-Vis of cheminfo/jcampconverter.
+    """
+    found: list[tuple[np.ndarray, str, str, np.ndarray, dict]] = []
+    for block in jcampdx.select(path, "an optical spectrum over NANOMETERS", _is_over_wavelength):
+        table = jcampdx.read_table(block)
+        unit, y = table.y_unit.lower(), table.y
+        if "transm" in unit:
+            unit, y = "transmittance_percent", y if re.search("%|percent", unit) else 100 * y
+        elif "absorbance" in unit or unit == "a":
+            unit = "absorbance"
+        x = table.x
+        if np.median(np.diff(x)) < 0:
+            x, y = x[::-1], y[::-1]
+        if (stuck := np.flatnonzero(np.diff(x) <= 0)).size:
+            raise FormatError(
+                path,
+                place=f"block {block.text('TITLE')!r}",
+                expected="wavelengths that rise or fall throughout",
+                found=f"{x[stuck[0] + 1]:g} nm beside {x[stuck[0]]:g} nm",
+            )
+        found.append((x, unit, block.text("TITLE"), y, block.parameters()))
+    groups: dict[tuple[bytes, str], list] = {}
+    for one in found:
+        groups.setdefault((one[0].tobytes(), one[1]), []).append(one)
+    return tuple(
+        Spectra(
+            path,
+            group[0][0],
+            "nm",
+            np.array([y for *_, y, _ in group]),
+            tuple(label for _, _, label, _, _ in group),
+            group[0][1],
+            metadata=group[0][4],
+        )
+        for group in groups.values()
+    )
+
+
+def _is_over_wavelength(block: jcampdx.Block) -> bool:
+    unit = re.sub(r"[^A-Z]", "", block.text("XUNITS").upper())
+    return unit in ("NANOMETERS", "NANOMETRES", "NM", "WAVELENGTHNM") and "NMR" not in block.kind
