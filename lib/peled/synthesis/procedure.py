@@ -27,7 +27,8 @@ from pathlib import Path
 from scipy.constants import R
 from uncertainties import UFloat
 
-from peled.formats import FormatError, read_text
+from peled.formats import FormatError, read_yaml
+from peled.formats.contract import reader
 from peled.synthesis.amounts import (
     Laboratory,
     UnitError,
@@ -176,6 +177,7 @@ class Outcome:
         }
 
 
+@reader("a procedure in YAML")
 def load_procedure(path: str | os.PathLike) -> Procedure:
     """Read a procedure file; nothing in it is executed.
 
@@ -185,20 +187,8 @@ def load_procedure(path: str | os.PathLike) -> Procedure:
         Naming the file and the entry: not YAML, a missing or unknown key, an unknown formula, a purity that is no
         fraction, a quantity without a unit, a step that does nothing or two things, a chemical that is not listed.
     """
-    import yaml
-
     path = Path(path)
-    text = read_text(path, what="a procedure in YAML")
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise ProcedureError(
-            path,
-            expected="YAML",
-            found=str(getattr(error, "problem", error)),
-            place=f"line {mark.line + 1}" if mark else "",
-        ) from None
+    content = read_yaml(path, what="a procedure in YAML")
     _check_keys(path, "", "procedure", content)
     for key, kind in (("chemicals", dict), ("steps", list)):
         if not content[key] or not isinstance(content[key], kind):
