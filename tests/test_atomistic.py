@@ -1,4 +1,6 @@
-"""Real outputs of pw.x 6.7, xtb 6.5, CP2K 2023.1, PySCF and tblite, whole, cut and stuck; which energies may be subtracted."""
+"""Real outputs of pw.x 6.7, xtb 6.5, CP2K 2023.1, PySCF and tblite, whole, cut and stuck; which
+energies may be subtracted.
+"""
 
 import dataclasses
 import io
@@ -56,7 +58,8 @@ def put(folder, name, text):
     return path
 
 
-# ---- readers ------------------------------------------------------------------------------------------------------------
+# ---- readers
+# ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", FINISHED)
@@ -168,7 +171,9 @@ def test_atoms_named_again_in_crystal_coordinates_are_counted_once(tmp_path):
 
 
 def test_the_geometry_is_that_of_the_last_energy_and_not_the_next_one(tmp_path):
-    """Where the steps ran out, and in molecular dynamics, the last positions printed are those of a step that was not calculated."""
+    """Where the steps ran out, and in molecular dynamics, the last positions printed are those of
+    a step that was not calculated.
+    """
     text = (HERE / "pw_relax.out").read_text()
     blocks = [m.start() for m in re.finditer("ATOMIC_POSITIONS", text)]
     third = text.index(
@@ -232,7 +237,8 @@ def test_dispersion_is_what_was_used(tmp_path, line, dispersion):
     at = text.index("     site n.")
     found = read_calculation(put(tmp_path, "a.out", text[:at] + line + "\n" + text[at:]))
     assert found.settings["dispersion"] == dispersion
-    # Dispersion by XDM joins the energy after the last iteration, which is then no step of the self-consistency.
+    # Dispersion by XDM joins the energy after the last iteration, which is then no step of the
+    # self-consistency.
     assert (found.scf_step_eV is None) == (dispersion == "XDM")
 
 
@@ -385,7 +391,8 @@ def test_what_ase_writes_is_read_back(tmp_path, kind):
     assert np.allclose(*distance, atol=1e-3)
 
 
-# ---- what may be subtracted ---------------------------------------------------------------------------------------------
+# ---- what may be subtracted
+# ---------------------------------------------------------------------------------------------
 
 
 def calculation(name, structure, energy_eV=0.0, program="Quantum ESPRESSO", **settings):
@@ -439,7 +446,9 @@ def test_k_points_must_agree_for_a_slab_and_need_not_for_a_molecule(root):
 
 
 def test_a_number_of_irreducible_points_forbids_nothing(root):
-    """Symmetry decides how many are left; where the mesh is not listed, the difference is doubtful."""
+    """Symmetry decides how many are left; where the mesh is not listed, the difference is
+    doubtful.
+    """
     whole, slab, _ = members(root)
     whole.settings["kpoints"], slab.settings["kpoints"] = (
         "130 irreducible k-points",

@@ -1,4 +1,6 @@
-"""Several methods on one quantity: the error they leave, pair interactions, lead's preference, cutoffs, what the drawn ladder says."""
+"""Several methods on one quantity: the error they leave, pair interactions, lead's preference,
+cutoffs, what the drawn ladder says.
+"""
 
 import dataclasses
 import json
@@ -44,7 +46,8 @@ def test_method_error_is_the_root_mean_square_of_what_both_have():
     error, shared = methods.method_error_eV(a, b)
     assert shared == 3 and error == pytest.approx(np.sqrt((0.01 + 0.01 + 0.04) / 3))
     assert methods.method_error_eV(a, rows(x=-1.0)) == (methods.ASSUMED_ERROR_EV, 1)
-    # The part of one sign: a constant offset is all mean, and no mean exceeds the root of the mean square.
+    # The part of one sign: a constant offset is all mean, and no mean exceeds the root of the mean
+    # square.
     assert methods.mean_difference_eV(a, b) == pytest.approx((0.1 - 0.1 + 0.2) / 3)
     shifted = {name: dataclasses.replace(r, energy_eV=r.energy_eV - 0.3) for name, r in a.items()}
     assert (
@@ -86,7 +89,8 @@ def test_lead_gap_is_antisymmetric_and_its_error_covers_the_search():
     gap = methods.lead_gap(edta, gl, "m")
     assert gap.gap_eV == pytest.approx(0.8) and gap.conformers == (3, 2)
     assert methods.lead_gap(gl, edta, "m").gap_eV == pytest.approx(-0.8)
-    # Many searches of n starts from one known distribution: the error of the lowest is of the size of its real scatter.
+    # Many searches of n starts from one known distribution: the error of the lowest is of the size
+    # of its real scatter.
     rng = np.random.default_rng(4)
     found = [
         methods.lead_gap(
@@ -201,7 +205,8 @@ def test_thermal_preference_is_the_difference_of_the_two_reactions(tmp_path):
     )
 
 
-# ---- verdicts ---------------------------------------------------------------------------------------------------------------
+# ---- verdicts
+# ---------------------------------------------------------------------------------------------------------------
 
 
 class Desk:
@@ -240,7 +245,9 @@ def verdict_of(energy: float, error: float, name: str = "GL") -> str:
     ],
 )
 def test_one_rule_for_every_printed_energy(name, share, error, verdict):
-    """As printed; weaker; stronger; none; repelled; so uncertain that it is both: alike for single, fragment and pair."""
+    """As printed; weaker; stronger; none; repelled; so uncertain that it is both: alike for
+    single, fragment and pair.
+    """
     printed = paper.claim(calculated.ROW_CLAIMS[name]).number
     assert verdict_of(share * printed, error * abs(printed), name) == verdict
 
@@ -257,7 +264,9 @@ def test_one_rule_for_every_printed_energy(name, share, error, verdict):
     ],
 )
 def test_attraction_of_the_pair(beyond, error, verdict):
-    """Of the printed size; none; some of another size (both ways); too uncertain to tell; repulsion."""
+    """Of the printed size; none; some of another size (both ways); too uncertain to tell;
+    repulsion.
+    """
     desk, held = Desk(), rows(GL=-1.3, EDTA=-1.4, GL_and_EDTA=-2.7 + beyond)
     calculated._judge_pairs(desk, held, error, "r", "calculated", {})
     assert desk.found["C083", "r"] == verdict
@@ -356,7 +365,8 @@ def test_shells_that_differ_from_the_list_are_noticed():
         assert set(desk.found.values()) == {verdict}
 
 
-# ---- pictures ---------------------------------------------------------------------------------------------------------------
+# ---- pictures
+# ---------------------------------------------------------------------------------------------------------------
 
 
 def test_ladder_stands_at_the_energies():

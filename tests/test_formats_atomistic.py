@@ -1,4 +1,6 @@
-"""Readers of atomistic outputs and structures: the right number in the right unit, and nothing that did not converge."""
+"""Readers of atomistic outputs and structures: the right number in the right unit, and nothing
+that did not converge.
+"""
 
 import re
 import types
@@ -301,7 +303,9 @@ def test_vasp_charge_and_machine_learning(tmp_path):
 
 
 def test_vasprun_of_version_5_has_its_energy_in_the_last_iteration(tmp_path):
-    """Its e_0_energy of the step is the entropy term; a later parameter of the name NELM belongs to the response functions."""
+    """Its e_0_energy of the step is the entropy term; a later parameter of the name NELM belongs
+    to the response functions.
+    """
     inner = '<energy><i name="e_fr_energy">-33.3690</i><i name="e_0_energy">-33.3684</i></energy>'
     text = (
         VASPRUN.replace("-5.1", "-33.3690")
@@ -400,7 +404,8 @@ def test_useless_outputs_are_refused_by_name(tmp_path, text):
         read_calculation(put(tmp_path, "useless.out", text))
 
 
-# ---- structures ---------------------------------------------------------------------------------------------------------
+# ---- structures
+# ---------------------------------------------------------------------------------------------------------
 
 PBI2 = {
     "a.xyz": '3\nLattice="4.5 0 0 0 4.5 0 0 0 7" Properties=species:S:1:pos:R:3\nPb 0 0 0\nI 2.25 0 1.5\nI 0 2.25 5.5\n',
@@ -498,7 +503,8 @@ def test_elements_of_labels(label, symbol):
     assert element(label) == symbol
 
 
-# ---- meshes of k-points ---------------------------------------------------------------------------
+# ---- meshes of k-points
+# ---------------------------------------------------------------------------
 
 HEXAGONAL = np.array([[4.0, 0, 0], [-2.0, 2 * 3**0.5, 0], [0, 0, 15.0]])
 LATTICES = {
@@ -541,7 +547,9 @@ def test_the_mesh_does_not_depend_on_how_many_points_symmetry_leaves(lattice, si
 
 
 def test_a_mesh_that_the_lattices_symmetry_folds_up():
-    """Hexagonal 2 x 2 leaves two points, on one axis only; with the weights of a line they are a line."""
+    """Hexagonal 2 x 2 leaves two points, on one axis only; with the weights of a line they are a
+    line.
+    """
     points = [[0, 0, 0], [0, 0.5, 0]]
     assert sampling(points, [1, 3], HEXAGONAL) == "2x2x1 k-points"
     assert sampling(points, [1, 1], HEXAGONAL) == "1x2x1 k-points"
@@ -549,7 +557,8 @@ def test_a_mesh_that_the_lattices_symmetry_folds_up():
     assert sampling(path, np.ones(17), HEXAGONAL) == "17 irreducible k-points"
 
 
-# ---- the ground state of ORCA, and its blocks ------------------------------------------------------
+# ---- the ground state of ORCA, and its blocks
+# ------------------------------------------------------
 
 
 def test_orca_with_excited_states_gives_the_ground_state(tmp_path):
@@ -581,7 +590,8 @@ def test_order_and_talk_of_orcas_keywords_do_not_matter_and_blocks_do(tmp_path):
     assert "dispersion" not in settings("! r2SCAN-3c")
 
 
-# ---- programs that other packages read -------------------------------------------------------------
+# ---- programs that other packages read
+# -------------------------------------------------------------
 
 GAUSSIAN_TEXT = """ Entering Gaussian System, Link 0=g16
  #p mp2/def2svp
@@ -705,7 +715,8 @@ def test_aims(tmp_path):
         read_calculation(put(tmp_path, "cut.out", cut))
 
 
-# ---- relaxations that stopped ---------------------------------------------------------------------
+# ---- relaxations that stopped
+# ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -730,7 +741,9 @@ def test_a_relaxation_is_judged_by_its_forces_and_not_by_its_number_of_steps(
 
 
 def test_the_last_step_of_vasp_has_to_converge(tmp_path):
-    """Up to version 5 nothing is said where NELM is reached; an earlier step's good word must not count."""
+    """Up to version 5 nothing is said where NELM is reached; an earlier step's good word must not
+    count.
+    """
     step = (
         " Iteration      {}(   1)\n{}  energy  without entropy=   -3.0  energy(sigma->0) =  -3.0\n"
     )

@@ -86,7 +86,8 @@ def test_the_papers_mass_balance(pure):
     assert balance.lead_limit_mg.nominal_value == pytest.approx(343.8, abs=0.1)
     assert balance.halide_limit_mg.nominal_value == pytest.approx(177.7, abs=0.1)
     assert balance.limiting == "Br"
-    # what closes it closes it: the concentration, the shell, and the number of batches are three views of one gap
+    # what closes it closes it: the concentration, the shell, and the number of batches are three
+    # views of one gap
     assert balance.closing_concentration_mg_mL.nominal_value * 12 == pytest.approx(
         balance.lead_limit_mg.nominal_value
     )

@@ -1,6 +1,8 @@
-"""D3 of the kept PBE records of free molecules and lead complexes, so that one damping can be put in the place of another.
+"""D3 of the kept PBE records of free molecules and lead complexes, so that one damping can be put
+in the place of another.
 
-The records of PySCF add Becke-Johnson damping without three-body terms, `pw.x` zero damping with them
+The records of PySCF add Becke-Johnson damping without three-body terms, `pw.x` zero damping with
+them
 (doi:10.1002/jcc.21759, doi:10.1063/1.3382344).
 """
 
@@ -18,7 +20,9 @@ OUT = FOLDER / "lead" / "dispersion.json"
 
 
 def run(scratch: Path) -> None:
-    """Both forms for every kept geometry of neutral molecules and complexes (records in def2-SVP, vacuum)."""
+    """Both forms for every kept geometry of neutral molecules and complexes (records in def2-SVP,
+    vacuum).
+    """
     from pyscf import gto
     from pyscf.dispersion import dftd3
 

@@ -1,4 +1,6 @@
-"""A folder of outputs and a table of them to a report: energies with what they rest on, and statistics over rows."""
+"""A folder of outputs and a table of them to a report: energies with what they rest on, and
+statistics over rows.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any]) -> Report:
     sheet : Sheet
         Rows of measurement `energy_table`; the part is a row of the table, none means all of them.
     settings : mapping
-        `temperature_K` of the populations (300) and `single_eV`, the standard error of a row that has one start only
+        `temperature_K` of the populations (300) and `single_eV`, the standard error of a row that
+        has one start only
         (`methods.GEOMETRY_ERROR_EV`).
     """
     temperature_K = float(settings.get("temperature_K", 300.0))
@@ -140,7 +143,9 @@ def _of_row(
 def _of_rows(
     rows: list[EnergyRow], state: str, temperature_K: float, single_eV: float
 ) -> Iterator[Quantity]:
-    """Pairs beyond their members, sites of one surface, neighbours at a coverage: within one table."""
+    """Pairs beyond their members, sites of one surface, neighbours at a coverage: within one
+    table.
+    """
     by_name = {row.name: row for row in rows}
     for row in rows:
         members = row.name.split("+")
@@ -238,7 +243,9 @@ def _fall(ax, report: Report, beyond: Quantity) -> None:
 
 
 def _structures(report: Report) -> Iterator[Panel]:
-    """The lowest start of each system from the side and from above, where the output has its atoms."""
+    """The lowest start of each system from the side and from above, where the output has its
+    atoms.
+    """
     kept = [(sample, row) for sample, rows in report.found.items() for row in rows.values()]
     for sample, row in kept:
         if row.complex.structure is not None:

@@ -1,12 +1,19 @@
 """Whether two total energies may stand in one difference.
 
-Silence is no agreement: what every energy hangs on (functional or method, its dispersion, its basis or cutoff) and neither
-output states makes a difference doubtful. An odd number of electrons in an isolated system without spin polarisation is an
-error of that calculation. Comparable means: the same program, functional or method, exact exchange, spin-orbit coupling, dispersion correction, cutoffs,
-precision, basis, potentials and Hubbard U of the elements that both contain, and medium. A periodic part (a slab) must have the
-cell, the mesh of k-points, the occupations and the fields of the whole. An isolated molecule may have a box of its own, sampled at Gamma
-only and filled sharply: its bands are flat, so k-points and smearing cancel nothing there; and a correction for what its images
-do to each other. Spin may differ where the one without is a closed shell (even electrons in an isolated system) or where the
+Silence is no agreement: what every energy hangs on (functional or method, its dispersion, its
+basis or cutoff) and neither
+output states makes a difference doubtful. An odd number of electrons in an isolated system without
+spin polarisation is an
+error of that calculation. Comparable means: the same program, functional or method, exact
+exchange, spin-orbit coupling, dispersion correction, cutoffs,
+precision, basis, potentials and Hubbard U of the elements that both contain, and medium. A
+periodic part (a slab) must have the
+cell, the mesh of k-points, the occupations and the fields of the whole. An isolated molecule may
+have a box of its own, sampled at Gamma
+only and filled sharply: its bands are flat, so k-points and smearing cancel nothing there; and a
+correction for what its images
+do to each other. Spin may differ where the one without is a closed shell (even electrons in an
+isolated system) or where the
 part is a molecule on a surface; else it is doubtful.
 """
 
@@ -50,7 +57,9 @@ class BookkeepingError(ValueError):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What forbids a difference, what differs or is missing without much harm, and what makes it doubtful."""
+    """What forbids a difference, what differs or is missing without much harm, and what makes it
+    doubtful.
+    """
 
     differences: tuple[str, ...]
     notes: tuple[str, ...]
@@ -58,12 +67,15 @@ class Comparison:
 
 
 def compare(whole: Calculation, part: Calculation, *, same_system: bool = False) -> Comparison:
-    """What differs between a calculation and a part of it (or, with `same_system`, another start of it): file, setting, both values."""
+    """What differs between a calculation and a part of it (or, with `same_system`, another start
+    of it): file, setting, both values.
+    """
     differences, notes, doubts = [], [], []
 
     def differ(setting: str, a, b) -> None:
         differences.append(
-            f"{setting} is {_shown(setting, b)} in {part.path.name}, {_shown(setting, a)} in {whole.path.name}"
+            f"{setting} is {_shown(setting, b)} in {part.path.name}, {_shown(setting, a)} in "
+            f"{whole.path.name}"
         )
 
     (a, *version), (b, *other_version) = whole.program.split(), part.program.split()
@@ -72,7 +84,8 @@ def compare(whole: Calculation, part: Calculation, *, same_system: bool = False)
     elif version[:1] != other_version[:1]:
         notes.append(f"{part.path.name}: {part.program}, {whole.path.name}: {whole.program}")
     shared = [k for k in whole.settings if k.startswith(("pseudopotential ", "basis "))]
-    # The basis is compared element by element where outputs say it so, since a part need not contain every element.
+    # The basis is compared element by element where outputs say it so, since a part need not
+    # contain every element.
     single = () if any(k.startswith("basis ") for k in shared) else ("basis",)
     for key in (*_COMPARED, *single, *shared):
         a, b = (c.settings.get(key, "vacuum" if key == "medium" else None) for c in (whole, part))
@@ -132,7 +145,9 @@ def _odd(c: Calculation) -> bool | None:
 
 
 def _compare_meshes(whole: Calculation, part: Calculation, differ, doubts: list[str]) -> None:
-    """Meshes of k-points; a number of irreducible points, which hangs on symmetry, forbids nothing."""
+    """Meshes of k-points; a number of irreducible points, which hangs on symmetry, forbids
+    nothing.
+    """
     a, b = (c.settings.get("kpoints") for c in (whole, part))
     if a == b or not a or not b:
         return
@@ -211,7 +226,9 @@ def _compare_cells(
 
 
 def _heavy(calculation: Calculation) -> bool:
-    """Whether it contains an element beyond krypton, where core potentials of Gaussian basis sets begin."""
+    """Whether it contains an element beyond krypton, where core potentials of Gaussian basis sets
+    begin.
+    """
     return any(ELEMENTS.index(s) + 1 > 36 for s in calculation.composition)
 
 

@@ -1,4 +1,6 @@
-"""What a folder of the energetics room holds: one's own table of outputs where there is one, and beside it the kept calculations."""
+"""What a folder of the energetics room holds: one's own table of outputs where there is one, and
+beside it the kept calculations.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from peled.sources import kind_of
 
 OWN = "own outputs"
 GFN2, GFN1, DFT = "GFN2-xTB", "GFN1-xTB", "PBE-D3, 25/200 Ry"
-#: Kept tables by what the notebook calls their method, the best last; a folder of one's own adds `OWN`.
+#: Kept tables by what the notebook calls their method, the best last; a folder of one's own adds
+#: `OWN`.
 TABLES = {GFN1: "gfn1.csv", GFN2: "gfn2.csv", DFT: "dft.csv"}
 _STEMS = {
     "GL": "gl",
@@ -42,7 +45,9 @@ _MOLECULES = (
 
 @dataclass(frozen=True)
 class Picture:
-    """A structure to draw, the file it came from, what kind of source that is, and what to say of it."""
+    """A structure to draw, the file it came from, what kind of source that is, and what to say of
+    it.
+    """
 
     structure: Structure
     path: Path
@@ -57,13 +62,16 @@ class Holdings:
     Attributes
     ----------
     methods : dict
-        By method, then by system, the energy differences; `OWN` among them when `data_dir` has a table.csv.
+        By method, then by system, the energy differences; `OWN` among them when `data_dir` has a
+        table.csv.
     refused : dict
         By table and system, why a row was not computed.
     lead, box : dict
-        Complexes of free lead, and adducts of PbI2 in a box, by name (`Pb GL | PBE-D3/def2-SVP; vacuum`; `acetic acid | hard | 25`).
+        Complexes of free lead, and adducts of PbI2 in a box, by name (`Pb GL | PBE-D3/def2-SVP;
+        vacuum`; `acetic acid | hard | 25`).
     potentials : dict
-        By element, the occupied shells of the pseudopotentials that were made for these calculations.
+        By element, the occupied shells of the pseudopotentials that were made for these
+        calculations.
     """
 
     methods: dict[str, dict[str, EnergyRow]]
@@ -83,12 +91,14 @@ class Holdings:
         return OWN in self.methods
 
     def kind(self, method: str) -> str:
-        """Kind of source of a method's table; outputs of a program are calculated, whoever ran it."""
+        """Kind of source of a method's table; outputs are calculated, whoever ran the program."""
         kind = kind_of(self.tables[method])
         return "calculated" if kind == "measured" else kind
 
     def picture(self, name: str) -> Picture | None:
-        """The best structure of a system: one's own output, one's own structure file, else the kept tight-binding geometry."""
+        """The best structure of a system: one's own output, one's own structure file, else the
+        kept tight-binding geometry.
+        """
         if self.own:
             row = self.methods[OWN].get(name)
             if row is not None and row.complex.structure is not None:
@@ -196,9 +206,11 @@ _SPELLINGS = {name.casefold(): name for name in NAMES} | {
 def recognised(
     rows: dict[str, EnergyRow], molecules: dict[str, Structure]
 ) -> tuple[dict[str, EnergyRow], dict[str, str]]:
-    """Rows of one's own under the names the notebook knows, whatever their case, and those refused because they hold something else.
+    """Rows of one's own under the names the notebook knows, whatever their case, and those refused
+    because they hold something else.
 
-    Hydrogen may be missing or in excess (a ligand can adsorb as its anion); any other element must be as in the molecule of that name.
+    Hydrogen may be missing or in excess (a ligand can adsorb as its anion); any other element must
+    be as in the molecule of that name.
     """
     found, refused = {}, {}
     for given, row in rows.items():
@@ -209,7 +221,8 @@ def recognised(
         heavy = [Counter({k: n for k, n in c.items() if k != "H"}) for c in (wanted, row.adsorbed)]
         if wanted and row.adsorbed and heavy[0] != heavy[1]:
             refused[given] = (
-                f"{given} is {formula(wanted)}, but what adsorbs in {row.complex.path.name} is {formula(row.adsorbed)}"
+                f"{given} is {formula(wanted)}, but what adsorbs in {row.complex.path.name} is "
+                f"{formula(row.adsorbed)}"
             )
         elif name in found:
             refused[given] = f"{given}: a second row for {name}"
@@ -219,7 +232,9 @@ def recognised(
 
 
 def at_lowest_reference(rows: dict[str, EnergyRow], folder: Path) -> dict[str, EnergyRow]:
-    """Rows whose free ligands were taken in the conformer that is lowest in tight binding, referred to the lowest in PBE."""
+    """Rows whose free ligands were taken in the conformer that is lowest in tight binding,
+    referred to the lowest in PBE.
+    """
     gaps = {
         name: reference_gap(folder, system)
         for name, system in (("GL", "glutathione"), ("EDTA", "edta"))
@@ -243,7 +258,9 @@ def at_lowest_reference(rows: dict[str, EnergyRow], folder: Path) -> dict[str, E
 
 
 def shells(folder: Path) -> dict[str, str]:
-    """Occupied shells by element of the inputs of `ld1.x` in a folder (`Pb.pbe-dn.in` and so on), such as `5d 6p 6s`."""
+    """Occupied shells by element of the inputs of `ld1.x` in a folder (`Pb.pbe-dn.in` and so on),
+    such as `5d 6p 6s`.
+    """
     found: dict[str, set[str]] = {}
     for path in sorted(folder.glob("*.in")):
         rows = re.findall(
@@ -284,7 +301,9 @@ def constants(path: Path) -> dict:
 
 
 def ligands_above(picture: Picture | None) -> np.ndarray | None:
-    """Positions of what lies on the surface, z from the top lead; None without a picture or an adsorbate."""
+    """Positions of what lies on the surface, z from the top lead; None without a picture or an
+    adsorbate.
+    """
     if picture is None:
         return None
     symbols, at = np.array(picture.structure.symbols), picture.structure.positions
@@ -296,7 +315,9 @@ def ligands_above(picture: Picture | None) -> np.ndarray | None:
 
 
 def convergence(box: dict[str, EnergyRow]) -> dict[tuple[str, str], list[tuple[float, EnergyRow]]]:
-    """Rows of the box by (system, potentials), each a list of (cutoff in Ry, row), ascending; names are `system | potentials | cutoff`."""
+    """Rows of the box by (system, potentials), each a list of (cutoff in Ry, row), ascending;
+    names are `system | potentials | cutoff`.
+    """
     found: dict[tuple[str, str], list[tuple[float, EnergyRow]]] = {}
     for name, row in box.items():
         if match := re.fullmatch(r"(.+?) \| (.+?) \| ([\d.]+)", name):
@@ -305,9 +326,11 @@ def convergence(box: dict[str, EnergyRow]) -> dict[tuple[str, str], list[tuple[f
 
 
 def frenkel_rows(rows: dict[str, EnergyRow]) -> dict[str, dict[str, EnergyRow]]:
-    """Formation energies by surface (`bare`, `GL`, ...) and site (`first`, `second`, ...), in the order of the table.
+    """Formation energies by surface (`bare`, `GL`, ...) and site (`first`, `second`, ...), in the
+    order of the table.
 
-    Sites of one name are one place of the crystal: surfaces are to be compared site by site, since two sites of one
+    Sites of one name are one place of the crystal: surfaces are to be compared site by site, since
+    two sites of one
     surface can differ by as much as two surfaces do.
     """
     found: dict[str, dict[str, EnergyRow]] = {}

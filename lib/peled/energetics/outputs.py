@@ -7,11 +7,16 @@ A CSV says which outputs belong together:
     GL+GL,glgl_on_slab*.out,2*gl.out + slab.out,2
     Frenkel bare,slab_defect.out,slab.out,0
 
-A pattern (`*`) takes several starts of one system, as does an extended XYZ of several conformers: the lowest converged
-energy counts, the others show the spread. A start in which covalent bonds broke or formed has become another substance
-and is left out where others did not. A row is only computed from comparable calculations (`comparability`): what differs
-in settings, breaks off, did not converge or does not balance is refused with the reason, and the other rows stand. An optional
-column `accept` with the word `geometry` takes geometries that are not fully relaxed, and the row says so.
+A pattern (`*`) takes several starts of one system, as does an extended XYZ of several conformers:
+the lowest converged
+energy counts, the others show the spread. A start in which covalent bonds broke or formed has
+become another substance
+and is left out where others did not. A row is only computed from comparable calculations
+(`comparability`): what differs
+in settings, breaks off, did not converge or does not balance is refused with the reason, and the
+other rows stand. An optional
+column `accept` with the word `geometry` takes geometries that are not fully relaxed, and the row
+says so.
 """
 
 from __future__ import annotations
@@ -38,7 +43,8 @@ from peled.formats.contract import reader
 
 __all__ = ["BookkeepingError", "EnergyRow", "EnergyTable", "covalent_bonds", "read_table", "to_csv"]
 
-#: A self-consistency whose last iteration moved the total energy by more (eV) is warned of: programs judge by an estimate that mixing can deceive.
+#: A self-consistency whose last iteration moved the total energy by more (eV) is warned of:
+#: programs judge by an estimate that mixing can deceive.
 SETTLED_EV = 0.01
 
 
@@ -46,10 +52,15 @@ SETTLED_EV = 0.01
 class EnergyRow:
     """One difference of total energies.
 
-    `energy_eV` is that of the lowest converged starts, `starts_eV` those of all converged starts of the complex, lowest first; `unconverged`
-    (or not readable) and `reacted` count starts left out; `adsorbed` is the complex less its surface, the part with most heavy atoms; `warnings` says what makes the difference doubtful, `notes` what differs between its members without harm.
-    `dispersion_eV` is the part of the energy that a dispersion correction adds (the rest is the functional's), `gibbs_eV` the
-    Gibbs energy; None where not every member states its part, or was done without frequencies. `labels` are the columns
+    `energy_eV` is that of the lowest converged starts, `starts_eV` those of all converged starts
+    of the complex, lowest first; `unconverged`
+    (or not readable) and `reacted` count starts left out; `adsorbed` is the complex less its
+    surface, the part with most heavy atoms; `warnings` says what makes the difference doubtful,
+    `notes` what differs between its members without harm.
+    `dispersion_eV` is the part of the energy that a dispersion correction adds (the rest is the
+    functional's), `gibbs_eV` the
+    Gibbs energy; None where not every member states its part, or was done without frequencies.
+    `labels` are the columns
     adsorbate, surface, site and coverage of the table, where it has them.
     """
 
@@ -70,7 +81,9 @@ class EnergyRow:
 
     @property
     def spread_eV(self) -> float:
-        """How far the answer hangs on where one begins: `error_of_minimum` of the starts; nan for a single start."""
+        """How far the answer hangs on where one begins: `error_of_minimum` of the starts; nan for
+        a single start.
+        """
         return error_of_minimum(self.starts_eV)
 
     @property
@@ -96,10 +109,13 @@ class EnergyRow:
 
 
 def error_of_minimum(starts_eV: Sequence[float]) -> float:
-    """Standard deviation of the lowest of n energies under redrawing all n with replacement (bootstrap, in closed form); nan for one.
+    """Standard deviation of the lowest of n energies under redrawing all n with replacement
+    (bootstrap, in closed form); nan for one.
 
-    The k-th lowest of n is the lowest of a redraw with probability ((n - k)^n - (n - k - 1)^n) / n^n, k from 0. Unlike the range, it does not grow with
-    every bad start that is added. It measures how well the search agrees with itself; that all starts missed the minimum it cannot see.
+    The k-th lowest of n is the lowest of a redraw with probability ((n - k)^n - (n - k - 1)^n) /
+    n^n, k from 0. Unlike the range, it does not grow with
+    every bad start that is added. It measures how well the search agrees with itself; that all
+    starts missed the minimum it cannot see.
     """
     n = len(starts_eV)
     if n < 2:
@@ -127,7 +143,8 @@ def read_table(path: str | os.PathLike) -> EnergyTable:
     Raises
     ------
     FormatError
-        For a table without the columns or without rows; what is wrong with a single row is in `refused`.
+        For a table without the columns or without rows; what is wrong with a single row is in
+        `refused`.
     """
     path = Path(path)
     reader = csv.DictReader(io.StringIO(read_text(path, what="a table of outputs")))
@@ -163,7 +180,8 @@ def read_table(path: str | os.PathLike) -> EnergyTable:
         entry = {k: (v or "").strip() for k, v in row.items() if isinstance(v, str) or v is None}
         if entry["name"] in {r.name for r in rows} or entry["name"] in refused:
             refused[f"{entry['name']}, line {reader.line_num}"] = (
-                f"{path.name}, line {reader.line_num}: a second row of this name; several starts go into one row, as a pattern"
+                f"{path.name}, line {reader.line_num}: a second row of this name; several starts "
+                "go into one row, as a pattern"
             )
             continue
         try:
@@ -225,7 +243,8 @@ def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
                 dict.fromkeys(f"{c.path.name} ({'; '.join(c.complaints)})" for c in calculations)
             )
             raise BookkeepingError(
-                f"{path.name}, line {line}: {row['name']}: expected a converged calculation, found {names}"
+                f"{path.name}, line {line}: {row['name']}: expected a converged calculation, "
+                f"found {names}"
             )
     usable = [c for c in whole if _usable(c, unrelaxed)]
     parts = [
@@ -243,11 +262,13 @@ def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
         found = compare(best, part)
         if found.differences:
             raise BookkeepingError(
-                f"{path.name}, line {line}: {row['name']}: not comparable: {'; '.join(found.differences)}"
+                f"{path.name}, line {line}: {row['name']}: not comparable: "
+                f"{'; '.join(found.differences)}"
             )
         notes += found.notes
         doubts += found.doubts
-    # Plane waves and grids have no superposition error; a single part (a conformer, a defect) has nobody to borrow from.
+    # Plane waves and grids have no superposition error; a single part (a conformer, a defect) has
+    # nobody to borrow from.
     atomic = "basis" in best.settings and "cutoff_eV" not in best.settings
     if atomic and sum(count for count, _ in members) > 1:
         notes.append(_superposition(best))
@@ -301,7 +322,8 @@ def _difference(
 
 def _superposition(best: Calculation) -> str:
     return (
-        f"{best.path.name}: basis {best.settings['basis']}, no counterpoise: molecules that borrow each other's "
+        f"{best.path.name}: basis {best.settings['basis']}, no counterpoise: molecules that "
+        "borrow each other's "
         "functions bind too strongly"
     )
 
@@ -322,7 +344,9 @@ def _usable(c: Calculation, unrelaxed: bool) -> bool:
 
 
 def _of_one_level(whole: Calculation, part: list[Calculation]) -> list[Calculation]:
-    """Of a file that holds one system at several levels (vacuum and water, say) only the frames at the level of the whole, if there are any."""
+    """Of a file that holds one system at several levels (vacuum and water, say) only the frames at
+    the level of the whole, if there are any.
+    """
     kept = []
     for path in dict.fromkeys(c.path for c in part):
         frames = [c for c in part if c.path == path]
@@ -334,7 +358,9 @@ def _of_one_level(whole: Calculation, part: list[Calculation]) -> list[Calculati
 
 
 def _alike(path: Path, line: int, name: str, sets: list[list[Calculation]]) -> None:
-    """The starts of one system must have one composition and one setting, else the lowest means nothing."""
+    """The starts of one system must have one composition and one setting, else the lowest means
+    nothing.
+    """
     for first, *others in sets:
         for other in others:
             if first.composition and other.composition and first.composition != other.composition:
@@ -345,12 +371,14 @@ def _alike(path: Path, line: int, name: str, sets: list[list[Calculation]]) -> N
             found = compare(first, other, same_system=True)
             if found.differences:
                 raise BookkeepingError(
-                    f"{path.name}, line {line}: {name}: starts of one system differ: {'; '.join(found.differences)}"
+                    f"{path.name}, line {line}: {name}: starts of one system differ: "
+                    f"{'; '.join(found.differences)}"
                 )
 
 
 def covalent_bonds(structure: Structure) -> Counter:
-    """Number of bonds between light atoms by the pair of elements, across cell boundaries where there is a cell.
+    """Number of bonds between light atoms by the pair of elements, across cell boundaries where
+    there is a cell.
 
     Metals and heavy halides are left out, since adsorbing is making bonds to them.
     """
@@ -419,14 +447,16 @@ def _balance(
             total[symbol] += count * n
     if total != whole.composition:
         raise BookkeepingError(
-            f"{path.name}, line {line}: {name}: atoms do not balance: {whole.path.name} is {formula(whole.composition)}, its parts are {formula(total)}"
+            f"{path.name}, line {line}: {name}: atoms do not balance: {whole.path.name} is "
+            f"{formula(whole.composition)}, its parts are {formula(total)}"
         )
     charges = [c.settings.get("charge") for _, c in members]
     if whole.settings.get("charge") is not None and None not in charges:
         sum_of_parts = sum(n * q for (n, _), q in zip(members, charges, strict=True))
         if abs(whole.settings["charge"] - sum_of_parts) > 1e-3:
             raise BookkeepingError(
-                f"{path.name}, line {line}: {name}: charge does not balance: {whole.settings['charge']} against {sum_of_parts}"
+                f"{path.name}, line {line}: {name}: charge does not balance: "
+                f"{whole.settings['charge']} against {sum_of_parts}"
             )
 
 
@@ -435,7 +465,9 @@ def _three(value: float | None) -> str:
 
 
 def to_csv(rows: list[EnergyRow], refused: dict[str, str] | None = None) -> str:
-    """The table to take away: energies in eV and kJ/mol, per molecule, method, size, spread over starts, warnings, notes; refused rows last, with reasons."""
+    """The table to take away: energies in eV and kJ/mol, per molecule, method, size, spread over
+    starts, warnings, notes; refused rows last, with reasons.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     head = [

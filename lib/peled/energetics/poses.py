@@ -1,7 +1,10 @@
-"""Statistics of what a search left: poses of one system, sites of one surface, neighbours at a coverage.
+"""Statistics of what a search left: poses of one system, sites of one surface, neighbours at a
+coverage.
 
-A single lowest energy hides three things: how far it hangs on where the search began (range, bootstrap), how many poses
-are populated at a temperature (Boltzmann), and what neighbours do to each other (lateral interaction).
+A single lowest energy hides three things: how far it hangs on where the search began (range,
+bootstrap), how many poses
+are populated at a temperature (Boltzmann), and what neighbours do to each other (lateral
+interaction).
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ class Poses:
     mean_eV : float
         Boltzmann mean.
     free_eV : float
-        -kT ln sum exp(-E/kT): what the many poses of a flexible molecule add. Poses are counted as found, so that two starts
+        -kT ln sum exp(-E/kT): what the many poses of a flexible molecule add. Poses are counted as
+        found, so that two starts
         which ended in one minimum count once only if they were merged before.
     populated : float
         exp of the entropy of the populations: 1 where one pose holds all, n where all n are alike.
@@ -58,14 +62,17 @@ def populations(energies_eV: Sequence[float], temperature_K: float = 300.0) -> n
     energies = np.asarray(energies_eV, float)
     if not energies.size or not temperature_K > 0:
         raise ValueError(
-            f"expected energies and a temperature above 0, found {energies.size} and {temperature_K}"
+            f"expected energies and a temperature above 0, found {energies.size} and "
+            f"{temperature_K}"
         )
     weights = np.exp(-(energies - energies.min()) / (K_EV * temperature_K))
     return weights / weights.sum()
 
 
 def distinct(energies_eV: Sequence[float], apart_eV: float = 0.002) -> np.ndarray:
-    """Energies of different minima: of those closer than `apart_eV` to a lower one, which are the same found twice, the lower."""
+    """Energies of different minima: of those closer than `apart_eV` to a lower one, which are the
+    same found twice, the lower.
+    """
     kept: list[float] = []
     for energy in sorted(energies_eV):
         if not kept or energy - kept[-1] > apart_eV:
@@ -74,7 +81,9 @@ def distinct(energies_eV: Sequence[float], apart_eV: float = 0.002) -> np.ndarra
 
 
 def poses(energies_eV: Sequence[float], temperature_K: float = 300.0) -> Poses:
-    """Statistics of the poses of one system; starts that ended in one minimum are one pose for the populations."""
+    """Statistics of the poses of one system; starts that ended in one minimum are one pose for the
+    populations.
+    """
     minima = distinct(energies_eV)
     p = populations(minima, temperature_K)
     kt = K_EV * temperature_K
@@ -104,7 +113,8 @@ def site_shares(
 ) -> list[Share]:
     """Populations of the sites of one surface from their energies and standard errors (eV).
 
-    Each interval moves its own site by 1.96 times the error of its distance to the others' lowest. An error of a few kT
+    Each interval moves its own site by 1.96 times the error of its distance to the others' lowest.
+    An error of a few kT
     (26 meV at 300 K) leaves 0 to 1: such a calculation does not say which site is populated.
     """
     names, pairs = list(energies_eV), list(energies_eV.values())
@@ -124,7 +134,9 @@ def site_shares(
 
 @dataclass(frozen=True)
 class Lateral:
-    """Change of the energy per molecule with coverage: slope and its standard error (eV per unit of coverage)."""
+    """Change of the energy per molecule with coverage: slope and its standard error (eV per unit
+    of coverage).
+    """
 
     slope_eV: float
     error_eV: float
@@ -134,8 +146,10 @@ class Lateral:
 def lateral(rows: Sequence[EnergyRow], single_eV: float) -> Lateral | None:
     """Lateral interaction of one adsorbate on one surface, from rows at two coverages or more.
 
-    Weighted straight line of energy per molecule against coverage; positive: neighbours repel. Each energy counts with the
-    bootstrap error of its starts, a row of one start with `single_eV`. The slope's error is that of these, not of the
+    Weighted straight line of energy per molecule against coverage; positive: neighbours repel.
+    Each energy counts with the
+    bootstrap error of its starts, a row of one start with `single_eV`. The slope's error is that
+    of these, not of the
     scatter about the line: two points have none. None with fewer than two coverages.
     """
     points = [
@@ -154,5 +168,7 @@ def lateral(rows: Sequence[EnergyRow], single_eV: float) -> Lateral | None:
 
 
 def _error(row: EnergyRow, single_eV: float) -> float:
-    """Standard error of the lowest of a row's starts; starts that agree to the last digit leave a meV."""
+    """Standard error of the lowest of a row's starts; starts that agree to the last digit leave a
+    meV.
+    """
     return single_eV if len(row.starts_eV) < 2 else max(row.spread_eV, 1e-3)

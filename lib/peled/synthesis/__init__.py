@@ -1,9 +1,11 @@
 """Synthesis: the procedure as a checked calculation with uncertainties, and a recipe calculator.
 
-amounts    formulas, purities, masses and volumes to amounts of substance, errors propagated with their correlations
+amounts    formulas, purities, masses and volumes to amounts of substance, errors propagated with
+           their correlations
 analyse    a sheet of procedures to a report
 result     one procedure carried out, each alternative treatment by itself
-procedure  a procedure file run step by step on vessels; elements are conserved, nothing is used that is not there
+procedure  a procedure file run step by step on vessels; elements are conserved, nothing is used
+           that is not there
 crystals   lead atoms, surface and ligands per crystal over a size distribution
 recipe     target composition to a weighing table with the tolerance that each weighing needs
 plots      the flow of the synthesis, the way of a component, the weighing sheet

@@ -1,10 +1,15 @@
 """From what is weighed and pipetted to amounts of substance, with errors that know what they share.
 
-Errors are carried by the `uncertainties` package to first order. Each source (one atomic weight, one balance, one
-bottle) is one variable, so that two masses from the same balance, or two salts of the same element, are correlated.
-Standard atomic weights are IUPAC's, from `periodictable`. Their printed uncertainties are bounds within which normal
-materials lie, not standard errors, so each counts as a rectangle, u = U/√3 [1]_. That of lead is 207.2 ± 1.1, wide because
-lead from different ores differs: it limits every mass of lead here to 0.31 %, every amount in PbI2 to 0.14 %.
+Errors are carried by the `uncertainties` package to first order. Each source (one atomic weight,
+one balance, one
+bottle) is one variable, so that two masses from the same balance, or two salts of the same
+element, are correlated.
+Standard atomic weights are IUPAC's, from `periodictable`. Their printed uncertainties are bounds
+within which normal
+materials lie, not standard errors, so each counts as a rectangle, u = U/√3 [1]_. That of lead is
+207.2 ± 1.1, wide because
+lead from different ores differs: it limits every mass of lead here to 0.31 %, every amount in PbI2
+to 0.14 %.
 
 References
 ----------
@@ -41,7 +46,8 @@ def parse_quantity(text: str | float, unit: str, *, what: str = "quantity") -> f
     Raises
     ------
     UnitError
-        If the text has no number, no unit, an unknown unit or one of another dimension, or is negative where `unit` is not a temperature.
+        If the text has no number, no unit, an unknown unit or one of another dimension, or is
+        negative where `unit` is not a temperature.
     """
     match = re.fullmatch(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*", str(text))
     if not match:
@@ -68,7 +74,9 @@ def parse_quantity(text: str | float, unit: str, *, what: str = "quantity") -> f
 
 @cache
 def atomic_weight(symbol: str) -> UFloat:
-    """Standard atomic weight in g/mol, IUPAC's bound over √3; one variable an element, shared by all formulas."""
+    """Standard atomic weight in g/mol, IUPAC's bound over √3; one variable an element, shared by
+    all formulas.
+    """
     import periodictable
 
     element = getattr(periodictable, symbol)
@@ -80,7 +88,9 @@ _HYDRATE = re.compile(r"(.*?[A-Za-z)]\d*)\s*[.,x×\s]\s*((?:\d+\.?\d*|\.\d+)?\s*
 
 
 def _parts(formula: str) -> list[tuple[float, str]]:
-    """Counts and formulas, as `periodictable` reads them, of any spelling of hydrates, brackets, halves, small digits."""
+    """Counts and formulas, as `periodictable` reads them, of any spelling of hydrates, brackets,
+    halves, small digits.
+    """
     text = unicodedata.normalize("NFKC", str(formula)).strip()
     text = text.replace("1⁄2", "0.5").translate(str.maketrans("[]{}", "()()"))
     if re.search(r"[·•∙⋅∗*+.x×\s][xn]\s*\(?H2O", text):
@@ -183,13 +193,16 @@ class Laboratory:
 
     def __str__(self) -> str:
         return (
-            f"balance {100 * self.balance.std_dev:.2g} % and {self.balance_repeatability_mg:g} mg a weighing, "
+            f"balance {100 * self.balance.std_dev:.2g} % and {self.balance_repeatability_mg:g} mg "
+            "a weighing, "
             f"volumes {100 * self.pipettes.std_dev:.2g} % and "
             f"{100 * self.pipette_repeatability:.2g} % each"
         )
 
     def weighed_mg(self, mass_mg: float, tag: str = "", times: int = 1) -> UFloat:
-        """`times` masses, each read as `mass_mg`: repeatabilities add in quadrature, the calibration is common."""
+        """`times` masses, each read as `mass_mg`: repeatabilities add in quadrature, the
+        calibration is common.
+        """
         error = self.balance_repeatability_mg * times**0.5
         return ufloat(mass_mg * times, error, tag=tag) * self.balance
 
@@ -202,8 +215,10 @@ class Laboratory:
 def purity_factor(purity: float, *, at_least: bool = True, tag: str = "") -> UFloat | float:
     """Mass fraction of the substance in its bottle.
 
-    A label such as "≥ 98 %" is read as anything from there to pure, all equally likely (mean (p + 1)/2, standard
-    deviation (1 − p)/√12); a technical grade ("70 %") as that value within a tenth of what is missing.
+    A label such as "≥ 98 %" is read as anything from there to pure, all equally likely (mean (p +
+    1)/2, standard
+    deviation (1 − p)/√12); a technical grade ("70 %") as that value within a tenth of what is
+    missing.
 
     Raises
     ------
@@ -212,7 +227,8 @@ def purity_factor(purity: float, *, at_least: bool = True, tag: str = "") -> UFl
     """
     if not 0 < purity <= 1:
         raise ValueError(
-            f"purity{' of ' + tag if tag else ''}: expected a fraction above 0 and up to 1, found {purity}"
+            f"purity{' of ' + tag if tag else ''}: expected a fraction above 0 and up to 1, found "
+            f"{purity}"
         )
     if purity == 1:
         return 1.0

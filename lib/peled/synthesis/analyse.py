@@ -1,4 +1,4 @@
-"""A folder of procedures to a report: what each sample got, what is left of it, what it can give."""
+"""A folder of procedures to a report: what each sample got, what is left, what it can give."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _CAUSES = {"atomic weight": "atomic weights", "purity": "purities", "pipettes": 
 
 
 def sniff(path: Path) -> Content | None:
-    """What a file is: a procedure, whose parts are its alternative treatments; None for anything else."""
+    """What a file is: a procedure, whose parts are its alternative treatments; None for anything
+    else.
+    """
     if path.suffix.lower() not in (".yaml", ".yml"):
         return None
     try:
@@ -37,7 +39,8 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any]) -> Report:
     Parameters
     ----------
     sheet : Sheet
-        Rows of measurement `procedure`; the part is the alternative treatment that the sample got, none for none.
+        Rows of measurement `procedure`; the part is the alternative treatment that the sample got,
+        none for none.
     settings : mapping
         Arguments of `Laboratory`: the errors of balance and pipettes.
     """

@@ -1,4 +1,6 @@
-"""Drawings of the synthesis room: the flow of the procedure, the flow of lead, the ligands, a weighing table."""
+"""Drawings of the synthesis room: the flow of the procedure, the flow of lead, the ligands, a
+weighing table.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _STAGES = ("#E8F0F8", "#FBEDE2", "#E6F4EE", "#F3EAF5", "#FBF6DC")
 
 
 def procedure_flow(ax, procedure: Procedure, *, columns: int = 4) -> None:
-    """All steps as boxes in reading order, each with its quantities and conditions as the file has them."""
+    """All steps as boxes in reading order, each with its quantities and conditions as the file has
+    them.
+    """
     steps = procedure.steps
     sections = list(dict.fromkeys(step["section"] for step in steps if step.get("section")))
     width, gap_x, gap_y, line = 1.0, 0.17, 0.13, 0.072
@@ -137,9 +141,11 @@ def _lines(procedure: Procedure, step: dict) -> list[str]:
 
 
 def component_flow(ax, outcome: Outcome, component: str) -> None:
-    """Where a component goes: bands as wide as the amount that moves, from the bottle to where it ends.
+    """Where a component goes: bands as wide as the amount that moves, from the bottle to where it
+    ends.
 
-    The columns are the vessels in the order they are first filled; what stays in a vessel ends there.
+    The columns are the vessels in the order they are first filled; what stays in a vessel ends
+    there.
     """
     flows = [
         (f.source, f.target, f.amounts[component].nominal_value)
@@ -225,9 +231,11 @@ def component_flow(ax, outcome: Outcome, component: str) -> None:
 
 
 def ligand_structures(axes, procedure: Procedure, drawings: dict[str, molecules.Molecule]) -> None:
-    """Skeletal structures of the chemicals with donor groups, with name, formula, molar mass and donors, one an Axes.
+    """Skeletal structures of the chemicals with donor groups, with name, formula, molar mass and
+    donors, one an Axes.
 
-    A drawing belongs to the chemical of its key, else to that of its composition; one without is named only.
+    A drawing belongs to the chemical of its key, else to that of its composition; one without is
+    named only.
     """
     by_formula = {_composition(drawing): drawing for drawing in drawings.values()}
     chemicals = [c for c in procedure.chemicals.values() if c.donors]

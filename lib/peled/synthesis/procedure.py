@@ -1,16 +1,22 @@
 """A procedure file, run step by step on vessels.
 
-The file (YAML) lists chemicals, vessels' names by use, steps, and may name the product. Each step does one or more of:
+The file (YAML) lists chemicals, vessels' names by use, steps, and may name the product. Each step
+does one or more of:
 
-    add         a chemical into a vessel, by mass, volume or amount; a gas by volume at a temperature and pressure
+    add         a chemical into a vessel, by mass, volume or amount; a gas by volume at a
+                temperature and pressure
     transfer    a volume (or `all`) from one vessel to another, `times` times
-    precipitate keep part of a vessel's content as a solid, the rest goes to waste; `keep` gives the fraction of each component
+    precipitate keep part of a vessel's content as a solid, the rest goes to waste; `keep` gives
+    the fraction of each component
     disperse    bring a vessel to a volume with a solvent (`chemical`)
     treat       as add: a ligand
 
-Contents are amounts of components (Pb, I, Br, MA, or a ligand's name), so that each is conserved: what has been added
-stands in the vessels and in the waste, to rounding. Using more than a vessel holds is an error, and so is a key that is
-not known. Volumes of liquids add up; what dissolved solids add to them is left out, and said in `Outcome.assumptions`.
+Contents are amounts of components (Pb, I, Br, MA, or a ligand's name), so that each is conserved:
+what has been added
+stands in the vessels and in the waste, to rounding. Using more than a vessel holds is an error,
+and so is a key that is
+not known. Volumes of liquids add up; what dissolved solids add to them is left out, and said in
+`Outcome.assumptions`.
 """
 
 from __future__ import annotations
@@ -39,7 +45,8 @@ from peled.synthesis.amounts import (
     purity_factor,
 )
 
-#: Keys of each kind of entry, those in capitals needed. Keys that begin with `x_` are the user's own everywhere.
+#: Keys of each kind of entry, those in capitals needed. Keys that begin with `x_` are the user's
+#: own everywhere.
 _KEYS = {
     "procedure": "TITLE CHEMICALS STEPS source assumptions product",
     "chemical": "FORMULA name releases purity grade state density concentration smiles donors "
@@ -72,7 +79,9 @@ class ProcedureError(FormatError):
 
 @dataclass(frozen=True)
 class Chemical:
-    """One bottle. `releases` maps components to moles per mole of formula; `concentration_mol_L` is that of a solution."""
+    """One bottle. `releases` maps components to moles per mole of formula; `concentration_mol_L`
+    is that of a solution.
+    """
 
     key: str
     name: str
@@ -88,7 +97,9 @@ class Chemical:
 
 @dataclass(frozen=True)
 class Product:
-    """What is to be made: its formula, the components one formula unit takes, and the vessel whose inflow limits it."""
+    """What is to be made: its formula, the components one formula unit takes, and the vessel whose
+    inflow limits it.
+    """
 
     formula: str
     components: dict[str, float]
@@ -122,7 +133,8 @@ class Procedure:
 
 @dataclass
 class Vessel:
-    """Content of one vessel (or set of equal vessels): amounts of components in mmol, its volume in mL.
+    """Content of one vessel (or set of equal vessels): amounts of components in mmol, its volume
+    in mL.
 
     `solids` names what was added as a solid since the volume was last measured.
     """
@@ -144,9 +156,11 @@ class Flow:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a procedure leads to: vessels (with `waste`), all that was added, all movements in order.
+    """What a procedure leads to: vessels (with `waste`), all that was added, all movements in
+    order.
 
-    `weighed_mg` has the masses by chemical, `assumptions` what the calculation had to take for granted.
+    `weighed_mg` has the masses by chemical, `assumptions` what the calculation had to take for
+    granted.
     """
 
     vessels: dict[str, Vessel]
@@ -165,7 +179,9 @@ class Outcome:
         return dict(total)
 
     def imbalance(self) -> dict[str, float]:
-        """Relative difference between what was added of each component and what stands in the vessels."""
+        """Relative difference between what was added of each component and what stands in the
+        vessels.
+        """
         found = defaultdict(float)
         for vessel in self.vessels.values():
             for component, amount in vessel.amounts.items():
@@ -184,8 +200,10 @@ def load_procedure(path: str | os.PathLike) -> Procedure:
     Raises
     ------
     ProcedureError
-        Naming the file and the entry: not YAML, a missing or unknown key, an unknown formula, a purity that is no
-        fraction, a quantity without a unit, a step that does nothing or two things, a chemical that is not listed.
+        Naming the file and the entry: not YAML, a missing or unknown key, an unknown formula, a
+        purity that is no
+        fraction, a quantity without a unit, a step that does nothing or two things, a chemical
+        that is not listed.
     """
     path = Path(path)
     content = read_yaml(path, what="a procedure in YAML")
@@ -246,7 +264,8 @@ def run_procedure(
     Raises
     ------
     ProcedureError
-        Naming file and step: a vessel that is not there, or holds less than is taken from it; an alternative that
+        Naming file and step: a vessel that is not there, or holds less than is taken from it; an
+        alternative that
         the file does not have.
     """
     if unknown := set(alternatives) - set(procedure.alternatives):
@@ -466,7 +485,9 @@ def _short(value: object) -> str:
 
 
 def _check_keys(path: Path, place: str, kind: str, entry: object) -> None:
-    """Refuse what is no mapping, a key that is not known (with the nearest that is) and one that is missing."""
+    """Refuse what is no mapping, a key that is not known (with the nearest that is) and one that
+    is missing.
+    """
     known = _KEYS[kind].lower().split()
     if not isinstance(entry, dict):
         raise ProcedureError(

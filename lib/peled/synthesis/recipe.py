@@ -31,7 +31,8 @@ class Weighing:
 class Recipe:
     """A precursor solution for a target composition.
 
-    `target` has moles by component for one formula unit, `largest_yield_mg` the mass of all that goes into the batches,
+    `target` has moles by component for one formula unit, `largest_yield_mg` the mass of all that
+    goes into the batches,
     `expected` what else is known of the product, in sentences.
     """
 
@@ -53,8 +54,10 @@ class Recipe:
     def summary(self) -> str:
         """How much is made of what, and what it is for."""
         return (
-            f"{self.volume_mL:g} mL at {self.concentration_mol_L:g} mol/L, for {self.batches} batches of "
-            f"{self.batch_volume_mL:g} mL; at most {self.largest_yield_mg:.0f} mg of product. The volume is "
+            f"{self.volume_mL:g} mL at {self.concentration_mol_L:g} mol/L, for {self.batches} "
+            "batches of "
+            f"{self.batch_volume_mL:g} mL; at most {self.largest_yield_mg:.0f} mg of product. The "
+            "volume is "
             "that of the solution: fill up to it."
         )
 
@@ -84,7 +87,8 @@ class Recipe:
         )
         said = html.escape(" ".join((self.summary, *self.expected)))
         return (
-            "<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>Weighing sheet</title>"
+            "<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>Weighing "
+            "sheet</title>"
             f"<style>{style}</style></head><body><h1>{html.escape(self.title)} precursor</h1>"
             f"<p>{said}</p><table><tr><th>salt</th><th>mmol</th><th>mg</th><th>tolerance</th>"
             f"<th>weighed</th></tr>{rows}</table>"
@@ -103,20 +107,26 @@ def make_recipe(
     tolerance: float = 0.01,
     expected: tuple[str, ...] = (),
 ) -> Recipe:
-    """Masses of salts that give a precursor of a target composition: any chemistry, mixed sites, excess where wanted.
+    """Masses of salts that give a precursor of a target composition: any chemistry, mixed sites,
+    excess where wanted.
 
-    The amounts n >= 0 solve sum over salts of releases x n = target exactly. Where several mixtures do, salts that are
+    The amounts n >= 0 solve sum over salts of releases x n = target exactly. Where several
+    mixtures do, salts that are
     listed first are used first (each next one costs three times as much in a linear program).
-    The tolerance of a weighing is what keeps each component within `tolerance` of its target when all salts use theirs,
-    adding in quadrature: over the components c that a salt brings, dm = m min_c tolerance target_c/(share_c sqrt(k_c)),
+    The tolerance of a weighing is what keeps each component within `tolerance` of its target when
+    all salts use theirs,
+    adding in quadrature: over the components c that a salt brings, dm = m min_c tolerance
+    target_c/(share_c sqrt(k_c)),
     with share_c what the salt brings of c and k_c the number of salts that bring it.
 
     Parameters
     ----------
     target : mapping
-        Moles of each component in one formula unit, such as ``{"Pb": 1, "I": 2, "Br": 1, "MA": 1}``.
+        Moles of each component in one formula unit, such as ``{"Pb": 1, "I": 2, "Br": 1, "MA":
+        1}``.
     salts : sequence of Chemical
-        What is at hand; those that bring a component that is not wanted are left out. Purities count at their mean.
+        What is at hand; those that bring a component that is not wanted are left out. Purities
+        count at their mean.
     concentration_mol_L : float
         Formula units a litre of solution.
     batches, batch_volume_mL
@@ -131,7 +141,8 @@ def make_recipe(
     Raises
     ------
     ValueError
-        For a target without components, a quantity that is not positive, more taken for the batches than is made, and
+        For a target without components, a quantity that is not positive, more taken for the
+        batches than is made, and
         salts that cannot give the target.
     """
     needed = batches * batch_volume_mL
@@ -186,14 +197,16 @@ def _mixture(
     if missing or not usable:
         raise ValueError(
             "target: expected components that salts bring, found "
-            f"{', '.join(sorted(missing)) or 'none'} with {', '.join(s.name for s in salts) or 'no salt'}"
+            f"{', '.join(sorted(missing)) or 'none'} with "
+            f"{', '.join(s.name for s in salts) or 'no salt'}"
         )
     brings = np.array([[s.releases.get(c, 0.0) for s in usable] for c in target])
     wanted = np.array(list(target.values()))
     found = linprog(3.0 ** np.arange(len(usable)), A_eq=brings, b_eq=wanted, method="highs")
     if not found.success:
         raise ValueError(
-            f"target: expected a composition that {', '.join(s.name for s in usable)} can give, found "
+            f"target: expected a composition that {', '.join(s.name for s in usable)} can give, "
+            "found "
             f"{', '.join(f'{c} {n:g}' for c, n in target.items())}; check that charges balance"
         )
     most = found.x.max()

@@ -1,4 +1,6 @@
-"""A procedure carried out on paper: what is weighed, where it goes, what it can give. Any chemistry."""
+"""A procedure carried out on paper: what is weighed, where it goes, what it can give. Any
+chemistry.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ class Result:
     ----------
     procedure : Procedure
     outcomes : dict
-        By treatment (one entry, "", for a procedure without alternatives): the outcome with labels' purities.
+        By treatment (one entry, "", for a procedure without alternatives): the outcome with
+        labels' purities.
     pure : Outcome
         The first of them with every bottle taken as pure.
     laboratory : Laboratory
@@ -54,7 +57,9 @@ class Result:
 
     @property
     def yield_mmol(self) -> tuple[UFloat, str] | None:
-        """Largest amount of product and the component that limits it; None where the file names no product."""
+        """Largest amount of product and the component that limits it; None where the file names no
+        product.
+        """
         product = self.procedure.product
         if product is None:
             return None
@@ -65,7 +70,7 @@ class Result:
 
     @property
     def component(self) -> str:
-        """The component whose way is drawn: what limits the product, else the first that is added."""
+        """The component whose way is drawn: what limits the product, else what is added first."""
         return self.yield_mmol[1] if self.yield_mmol else next(iter(self.outcome.added), "")
 
     def rows(self) -> list[tuple[str, str, UFloat, str]]:

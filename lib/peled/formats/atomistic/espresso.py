@@ -44,7 +44,9 @@ _THREE = rf"\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}"
 
 
 def espresso(path: Path, text: str) -> Calculation:
-    """Text of pw.x; not by ASE, which gives energies of unfinished runs without a word and none of the settings."""
+    """Text of pw.x; not by ASE, which gives energies of unfinished runs without a word and none of
+    the settings.
+    """
     text = text[
         max(text.rfind("     Program PWSCF"), 0) :
     ]  # a continued run may have been appended
@@ -74,7 +76,8 @@ def espresso(path: Path, text: str) -> Calculation:
     moving = (
         relaxed
         or re.search(
-            r"BFGS Geometry Optimization|Damped (Cell )?Dynamics|Molecular Dynamics Calculation|number of bfgs steps",
+            r"BFGS Geometry Optimization|Damped (Cell )?Dynamics|Molecular Dynamics "
+            r"Calculation|number of bfgs steps",
             text,
         )
         is not None
@@ -99,14 +102,18 @@ def espresso(path: Path, text: str) -> Calculation:
 
 
 def _espresso_sites(text: str) -> list[tuple[str, ...]]:
-    """Label and coordinates (units of alat) of every atom at the start; the table in crystal coordinates that may follow names the same atoms again."""
+    """Label and coordinates (units of alat) of every atom at the start; the table in crystal
+    coordinates that may follow names the same atoms again.
+    """
     row = rf"\s+\d+\s+(\w+)\s+tau\(\s*\d+\)\s*=\s*\({_THREE}\s*\)"
     table = re.search(rf"positions \((?!cryst)[^\n]*\n((?:{row}[^\n]*\n)+)", text)
     return re.findall(row, table[1]) if table else []
 
 
 def _espresso_step_eV(text: str) -> float | None:
-    """Change of the total energy in the last iteration of the last self-consistency that ended; None if that took one, or dispersion was added at the end."""
+    """Change of the total energy in the last iteration of the last self-consistency that ended;
+    None if that took one, or dispersion was added at the end.
+    """
     if re.search(r"Dispersion XDM|XDM dispersion|MBD", text):
         return None
     found = re.findall(rf"^(!?)[ \t]+total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
@@ -127,10 +134,12 @@ def _espresso_dispersion_eV(text: str) -> float | None:
 def _espresso_structure(
     path: Path, text: str, sites: list[tuple[str, ...]], end: int, relaxed: bool
 ) -> Structure | None:
-    """Positions and cell of the last energy, which ends at `end`; not by ASE, which needs every blank line and every step of an output, so that a shortened
+    """Positions and cell of the last energy, which ends at `end`; not by ASE, which needs every
+    blank line and every step of an output, so that a shortened
     one fails.
 
-    Steps that ran out, and molecular dynamics, print last the positions that were to come next. A shortened output of a finished relaxation may hold no
+    Steps that ran out, and molecular dynamics, print last the positions that were to come next. A
+    shortened output of a finished relaxation may hold no
     others than the final ones.
     """
     alat, axes = (
@@ -202,7 +211,8 @@ def _espresso_settings(text: str, sites: Counter) -> dict:
     if found := re.search(r"Exchange-correlation\s*=\s*([^\n(]+)", text):
         name = " ".join(found[1].split())
         settings["functional"] = _SPELT_OUT.get(name.replace("+", " "), name)
-    # Not in the tables of stress, which name corrections that were not used. A correction without a name is from when there was one only.
+    # Not in the tables of stress, which name corrections that were not used. A correction without
+    # a name is from when there was one only.
     names = "DFT-D3|Grimme-D3|DFT-D2|Grimme-D2|XDM|Tkatchenko-Scheffler|T-S(?= Correction)|TS-vdW|many-body dispersion|(?<=for )Dispersion Correction"
     if found := re.search(rf"^(?!.*stress).*?({names})", text, re.I | re.M):
         name = found[1].upper()
@@ -227,7 +237,9 @@ def _espresso_settings(text: str, sites: Counter) -> dict:
 
 
 def _espresso_mesh(text: str) -> str | None:
-    """The mesh from the points, which the text lists up to a hundred; a longer list is counted only."""
+    """The mesh from the points, which the text lists up to a hundred; a longer list is counted
+    only.
+    """
     count = re.search(r"number of k points=\s*(\d+)", text)
     if not count:
         return None
@@ -318,7 +330,9 @@ _ISOLATION = {
 
 
 def _xml_physics(output: ElementTree.Element, value) -> dict[str, str]:
-    """The settings of `_espresso_physics` from the XML's elements, `value(place)` being their text."""
+    """The settings of `_espresso_physics` from the XML's elements, `value(place)` being their
+    text.
+    """
     settings = {
         "spin": "none",
         "spin_orbit": "yes" if value("magnetization/spinorbit") == "true" else "no",

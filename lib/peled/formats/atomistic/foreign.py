@@ -1,8 +1,12 @@
-"""Outputs of Gaussian, Psi4, NWChem, Q-Chem (read with `cclib`), FHI-aims and CASTEP (with `ase`), behind our contract.
+"""Outputs of Gaussian, Psi4, NWChem, Q-Chem (read with `cclib`), FHI-aims and CASTEP (with `ase`),
+behind our contract.
 
-The libraries give atoms, charge, multiplicity, basis, solvent. The total energy is found by our own patterns too, since
-cclib takes the SCF energy for the total of some correlated methods and of runs with excited states, and neither library
-says what is not converged; where both readings of the total differ the file is refused and both are named.
+The libraries give atoms, charge, multiplicity, basis, solvent. The total energy is found by our
+own patterns too, since
+cclib takes the SCF energy for the total of some correlated methods and of runs with excited
+states, and neither library
+says what is not converged; where both readings of the total differ the file is refused and both
+are named.
 """
 
 from __future__ import annotations
@@ -26,7 +30,9 @@ from peled.formats.atomistic.structures import ELEMENTS, Structure
 
 @dataclass(frozen=True)
 class _Program:
-    """What is to be known of a program: patterns of its total energies, of failure and of a good end."""
+    """What is to be known of a program: patterns of its total energies, of failure and of a good
+    end.
+    """
 
     name: str
     totals: tuple[str, ...]
@@ -60,7 +66,8 @@ PSI4 = _Program(
     (
         r"Final Energy:\s*{0}",
         r"\n\s*Total Energy\s*=\s*{0}",
-        r"(?<!SCS )(?<!SCS-)(?:MP\d(?:\.5)?|CCSD|CCSD\(T\)|CC2|CC3|CISD|OMP\d)\s+total energy\s*=\s*{0}",
+        r"(?<!SCS )(?<!SCS-)(?:MP\d(?:\.5)?|CCSD|CCSD\(T\)|CC2|CC3|CISD|OMP\d)\s+total "
+        r"energy\s*=\s*{0}",
         r"(?m)^\s*\*?\s*(?:MP\d|CCSD(?:\(T\)|\(AT\))?|CC2|CC3) [Tt]otal [Ee]nergy[^=\n]*[=:]\s*{0}",
     ),
     r"Could not converge SCF|SCF did not converge|PsiException",
@@ -169,7 +176,9 @@ def _total(path: Path, text: str, program: _Program) -> float:
 
 
 def _their_total_hartree(data) -> float | None:
-    """The total by cclib, which gives eV by a constant of its own: coupled clusters before perturbation before SCF."""
+    """The total by cclib, which gives eV by a constant of its own: coupled clusters before
+    perturbation before SCF.
+    """
     from cclib.parser.utils import convertor
 
     for name in ("ccenergies", "mpenergies", "scfenergies"):
@@ -312,7 +321,9 @@ _CASTEP_FUNCTIONALS = {
 
 
 def castep(path: Path, text: str) -> Calculation:
-    """CASTEP; the energy is that extrapolated to no broadening (`NB est. 0K energy`) where bands are broadened."""
+    """CASTEP; the energy is that extrapolated to no broadening (`NB est. 0K energy`) where bands
+    are broadened.
+    """
     text = text[max(text.rfind("Welcome to CASTEP"), text.rfind("| CCC   AA"), 0) :]
     patterns = (
         r"NB est\. 0K energy \(E-0\.5TS\)\s*=\s*{0}\s+eV",
@@ -370,7 +381,8 @@ def _castep_mesh(text: str, structure: Structure | None) -> str | None:
     if grid:
         offset = re.search(r"with an offset of\s+(\S+)\s+(\S+)\s+(\S+)", text)
         moved = [float(x) for x in offset.groups()] if offset else [0.0] * 3
-        # A Monkhorst-Pack grid of an even number has no point at Gamma: half a step, less the offset.
+        # A Monkhorst-Pack grid of an even number has no point at Gamma: half a step, less the
+        # offset.
         shifts = [
             ((n + 1) / 2 + x * n) % 1 for n, x in zip(map(int, grid.groups()), moved, strict=True)
         ]

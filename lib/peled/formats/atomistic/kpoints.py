@@ -1,6 +1,7 @@
 """The mesh of k-points behind a list of irreducible ones.
 
-Programs print the points that symmetry leaves and their weights. How many are left depends on the symmetry of the atoms,
+Programs print the points that symmetry leaves and their weights. How many are left depends on the
+symmetry of the atoms,
 so two calculations on one mesh print different numbers of points; what must be equal is the mesh.
 """
 
@@ -22,8 +23,10 @@ def sampling(
 ) -> str:
     """Mesh and shift in words: `Gamma`, `4x4x1 k-points`, `2x2x2 k-points, shifted 1 1 1`.
 
-    A mesh n1 x n2 x n3 with a shift s (0 or half a step along each axis) is the answer if every point is on it, every
-    weight is a whole number of its points, and the lattice's own symmetry spreads the points over all of it. A list that
+    A mesh n1 x n2 x n3 with a shift s (0 or half a step along each axis) is the answer if every
+    point is on it, every
+    weight is a whole number of its points, and the lattice's own symmetry spreads the points over
+    all of it. A list that
     no mesh explains is counted instead (`17 irreducible k-points`).
 
     Parameters
@@ -31,9 +34,11 @@ def sampling(
     points : (n, 3) array
         In units of the reciprocal lattice vectors.
     weights : (n,) array
-        In any unit; points without weight are left out, points listed twice (spin) are counted once.
+        In any unit; points without weight are left out, points listed twice (spin) are counted
+        once.
     rounding : float
-        Half the last printed digit of weights whose sum is 1, where that matters (OUTCAR prints three).
+        Half the last printed digit of weights whose sum is 1, where that matters (OUTCAR prints
+        three).
     cell : (3, 3) array
         Lattice vectors in rows, in any unit.
 
@@ -77,7 +82,9 @@ def _lattice_symmetry(cell: tuple[float, ...]) -> np.ndarray:
 
 
 def _candidates(points: np.ndarray, weights: np.ndarray, rounding: float):
-    """Sizes and shifts that have all points on them and whole numbers of points for all weights, small ones first."""
+    """Sizes and shifts that have all points on them and whole numbers of points for all weights,
+    small ones first.
+    """
     axes = []
     for column in points.T:
         fitting = []

@@ -22,7 +22,8 @@ from peled.formats.atomistic.structures import Structure, symbol
 def cp2k(path: Path, text: str) -> Calculation:
     """CP2K; at its lowest print level it states no settings and no atoms."""
     match = last(
-        rf"ENERGY\|\s*Total FORCE_EVAL\s*\(\s*QS\s*\)\s*energy\s*[\[(](?:a\.u\.|hartree)[\])]:?\s*{NUMBER}",
+        rf"ENERGY\|\s*Total "
+        rf"FORCE_EVAL\s*\(\s*QS\s*\)\s*energy\s*[\[(](?:a\.u\.|hartree)[\])]:?\s*{NUMBER}",
         text,
     )
     energy_eV = energy(path, match, HARTREE_EV, "a line 'ENERGY| Total FORCE_EVAL ( QS ) energy'")

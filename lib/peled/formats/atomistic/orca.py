@@ -1,6 +1,7 @@
 """Outputs of ORCA: the energy of the ground state, and the settings from the echo of the input.
 
-Own code, since cclib 1.8 fails on ORCA 6 and takes the SCF energy for the total of MP2 and coupled clusters.
+Own code, since cclib 1.8 fails on ORCA 6 and takes the SCF energy for the total of MP2 and coupled
+clusters.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ _SPIN = re.compile(r"(u|r|ro)(ks|hf)")
 
 
 def orca(path: Path, text: str) -> Calculation:
-    """ORCA. Where excited states were asked for, its last energy is that of one of them: here the ground state's counts."""
+    """ORCA. Where excited states were asked for, its last energy is that of one of them: here the
+    ground state's counts.
+    """
     match = last(rf"FINAL SINGLE POINT ENERGY\s+(?:\([^)\n]*\)\s*)?{NUMBER}", text)
     energy_eV = energy(path, match, HARTREE_EV, "a line 'FINAL SINGLE POINT ENERGY'")
     before = text[: match.start()]
@@ -85,7 +88,8 @@ def _excitation(path: Path, text: str, final: float) -> float:
     Raises
     ------
     FormatError
-        Where excited states were calculated and the last energy is none that can be told to be the ground state's.
+        Where excited states were calculated and the last energy is none that can be told to be the
+        ground state's.
     """
     pairs = (
         (r"E\(SCF\)\s*=\s*{0} Eh", r"DE\([^)]*\)\s*=\s*{0} Eh"),

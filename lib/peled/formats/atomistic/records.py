@@ -1,4 +1,6 @@
-"""Results kept as extended XYZ and as JSON: one's own records, and QCSchema as Psi4, QCEngine and tblite write it."""
+"""Results kept as extended XYZ and as JSON: one's own records, and QCSchema as Psi4, QCEngine and
+tblite write it.
+"""
 
 from __future__ import annotations
 
@@ -68,8 +70,10 @@ def _frame(path: Path, structure: Structure) -> Calculation:
 def json_record(path: Path, text: str) -> Calculation:
     """A record of JSON, of this repository or QCSchema.
 
-    Own records have `program`, `energy_eV`, `converged`, `symbols`, `positions_angstrom`, and of `version`, `method`,
-    `functional`, `dispersion`, `basis`, `ecp`, `density_fitting`, `medium`, `charge`, `spin`, `cell_angstrom` and
+    Own records have `program`, `energy_eV`, `converged`, `symbols`, `positions_angstrom`, and of
+    `version`, `method`,
+    `functional`, `dispersion`, `basis`, `ecp`, `density_fitting`, `medium`, `charge`, `spin`,
+    `cell_angstrom` and
     `geometry_converged` what applies.
     """
     try:

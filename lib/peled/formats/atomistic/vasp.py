@@ -34,7 +34,9 @@ def _on(get, tag: str) -> bool:
 
 
 def _vasp_physics(get) -> dict[str, str]:
-    """Settings by tag, `get(tag)` being its text or None; what is not in it has VASP's default, which prints IVDW only where it was set."""
+    """Settings by tag, `get(tag)` being its text or None; what is not in it has VASP's default,
+    which prints IVDW only where it was set.
+    """
 
     def number(tag: str) -> float:
         return to_float(get(tag) or "0")
@@ -97,9 +99,11 @@ def outcar(path: Path, text: str) -> Calculation:
             found="one of a machine-learned force field",
             advice="do the last step without ML_LMLFF",
         )
-    # Two blanks mark the energy of an ionic step; with one blank it is an iteration's, not yet converged.
+    # Two blanks mark the energy of an ionic step; with one blank it is an iteration's, not yet
+    # converged.
     energy_eV = energy(path, match, 1.0, "a total energy (energy(sigma->0) or TOTEN)")
-    # A step that runs into NELM says so in new versions only: the word has to stand in the last step.
+    # A step that runs into NELM says so in new versions only: the word has to stand in the last
+    # step.
     begun = last(r"Iteration\s+\d+\(\s*1\)", text)
     step = text[begun.start() if begun else 0 :]
     failed, reached = (
@@ -109,7 +113,8 @@ def outcar(path: Path, text: str) -> Calculation:
     finished = "General timing and accounting" in text
 
     def get(tag: str) -> str | None:
-        # The first mention may be an echo of the input or of a potential: what counts stands in the list of parameters, further down.
+        # The first mention may be an echo of the input or of a potential: what counts stands in
+        # the list of parameters, further down.
         found = last(rf"^(?:[^\n]*;)?[ \t]*{tag}\s*=\s*([^\s;]+)", text, re.M)
         return found[1] if found else None
 
@@ -179,7 +184,9 @@ def outcar(path: Path, text: str) -> Calculation:
 
 
 def _outcar_mesh(text: str) -> str | None:
-    """The mesh from the points in reciprocal coordinates; without their list (a shortened file) they are counted."""
+    """The mesh from the points in reciprocal coordinates; without their list (a shortened file)
+    they are counted.
+    """
     count = re.search(r"NKPTS\s*=\s*(\d+)", text)
     table = re.search(
         r"k-points in reciprocal lattice and weights:[^\n]*\n((?:[ \d.E+-]+\n)+)", text
@@ -236,9 +243,11 @@ def _vectors(place: ElementTree.Element, name: str) -> np.ndarray:
 def _vasprun_relaxed(
     root: ElementTree.Element, steps: list[ElementTree.Element], incar: dict[str, str]
 ) -> bool | None:
-    """Whether the last step of a relaxation meets EDIFFG: forces of free atoms (negative), change of energy (positive).
+    """Whether the last step of a relaxation meets EDIFFG: forces of free atoms (negative), change
+    of energy (positive).
 
-    The number of steps tells nothing: a run that was stopped has less than NSW too. None where nothing was relaxed.
+    The number of steps tells nothing: a run that was stopped has less than NSW too. None where
+    nothing was relaxed.
     """
     if incar.get("IBRION", "-1") not in ("1", "2", "3") or int(incar.get("NSW", 0) or 0) < 1:
         return None
@@ -277,7 +286,8 @@ def vasprun(path: Path, text: str) -> Calculation:
         e.get("name"): e.text for e in (iterations[-1].findall("energy/i") if iterations else [])
     }
     if {"e_fr_energy", "e_0_energy"} <= set(inner) and "e_fr_energy" in found:
-        # VASP 5.4 writes the entropy in place of the step's e_0_energy; the last iteration has both.
+        # VASP 5.4 writes the entropy in place of the step's e_0_energy; the last iteration has
+        # both.
         energy_eV = (
             to_float(found["e_fr_energy"])
             + to_float(inner["e_0_energy"])
