@@ -23,11 +23,11 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, read_bytes, read_text
+from peled.formats.contract import reader, sheets
 
 DELIMITERS = ("\t", ";", ",", "|", None)  # None: runs of blanks
 DELIMITER_NAMES = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar", None: "blank"}
 COMMENT = ("#", "%", "!", "//")
-_LARGEST_SHEET = 2_000_000  # cells
 MISSING = frozenset(
     (
         *("nan", "-nan", "na", "n/a", "#n/a", "1.#qnan", "-1.#ind", "--", "---", "null", "none"),
@@ -36,8 +36,8 @@ MISSING = frozenset(
 )
 _PLAIN = re.compile(r"[-+.0-9eE]+")
 _NUMBER = {
-    ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?", re.ASCII),
-    ",": re.compile(r"[+-]?(\d+,?\d*|,\d+)([eEdD][+-]?\d+)?", re.ASCII),
+    ".": re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eEdD][+-]?\d+)?", re.ASCII),
+    ",": re.compile(r"[+-]?(\d+(?:,\d*)?|,\d+)([eEdD][+-]?\d+)?", re.ASCII),
 }
 _STATED = re.compile(
     r"(?<![\w.])(?<!\d,)([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?)(?![.,]?\d)(.*)",
@@ -446,12 +446,13 @@ class Sheet:
         cells, values = self.row(i)
         cells = cells[:width] if width and not any(cells[width:]) else cells
         n = sum(value is not None for value in values)
-        as_wide = width > 1 and len(cells) == width and n >= width - 1
+        usual = sum(value is not None for value in self.row(first)[1]) if i != first else 0
+        as_wide = width > 1 and len(cells) == width and n >= max(usual - 1, 1)
         if self.is_comment(i):
             # `#N/A,22` is a row with a cell that a spreadsheet could not compute, `# 420,22` a
             # remark.
             bare = cells[0].lstrip("#").strip()
-            failed = _FAILED.match(cells[0]) and n >= len(cells) - 1 > 0
+            failed = _FAILED.match(cells[0]) and 1 < len(cells) == width
             if failed or (as_wide and first < i and values[0] is None and _has_letters(bare)):
                 raise self.refuse(i, "a number", repr(cells[0]), "mend the cell", 0)
             return "comment"
@@ -527,11 +528,12 @@ def is_name(cell: str) -> bool:
     if is_missing(cell) or not _has_letters(cell):
         return False
     slips = (cell[:k] + cell[k + 1 :] for k in range(len(cell)))
-    return len(cell) < 3 or all(
+    return not 2 < len(cell) < 40 or all(
         parse_number(s) is None and parse_number(s, ",") is None for s in slips
     )
 
 
+@reader("a text file with columns of numbers", missing=("values",))
 def read_table(path: str | os.PathLike, *, allow_missing: bool = False) -> Table:
     """Read one block of columns from a text file.
 
@@ -575,30 +577,9 @@ def read_tables(path: str | os.PathLike) -> list[tuple[str, Table]]:
 
 def read_workbook(path: Path) -> list[tuple[str, list[str]]]:
     """Each sheet as lines of cells between tabs."""
-    import openpyxl
-
-    try:
-        book = openpyxl.load_workbook(path, data_only=True)
-    except Exception as error:  # the library raises whatever its parts raise
-        raise FormatError(
-            path,
-            expected="an Excel workbook (.xlsx)",
-            found=f"a file that does not open ({type(error).__name__}: {str(error)[:80]})",
-            advice="save it again as .xlsx or .csv, without a password",
-        ) from None
-    sheets = []
-    for sheet in book.worksheets:
-        if sheet.max_row * sheet.max_column > _LARGEST_SHEET:
-            raise FormatError(
-                path,
-                place=f"sheet {sheet.title!r}",
-                expected=f"at most {_LARGEST_SHEET:,} cells",
-                found=f"{sheet.max_row} rows × {sheet.max_column} columns",
-                advice="delete stray cells far from the table",
-            )
-        rows = sheet.iter_rows(values_only=True)
-        sheets.append((sheet.title, ["\t".join(map(_cell_text, row)) for row in rows]))
-    return sheets
+    return [
+        (title, ["\t".join(map(_cell_text, row)) for row in rows]) for title, rows in sheets(path)
+    ]
 
 
 def _cell_text(cell) -> str:

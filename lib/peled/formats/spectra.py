@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, delimited
+from peled.formats.contract import reader
 from peled.formats.delimited import Account, Column, Sheet, Table, parse_number, split_unit
 
 HC_EV_NM = 1239.841984332  # h c, exact in the SI, in eV nm
@@ -40,7 +41,7 @@ _AXIS_WORD = re.compile(
 )
 _UNIT_WORD = re.compile(r"(?<![A-Za-z])(nm|µm|μm|um|Å|meV|eV|cm\^?[-−]1|cm⁻¹|1/cm)(?![A-Za-z])")
 _SERIES = re.compile(
-    r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|"
+    r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|"
     r"[mµu]?A[ /]?cm(?:\^?[-−]?2|⁻²|²)|[mµu]?W[ /]?cm(?:\^?[-−]?2|⁻²|²)|[µu]J[ /]?cm(?:\^?[-−]?2|⁻²|²)|K|°C|nm)?\s*\)?$"
 )
 _SETTING = re.compile(
@@ -155,6 +156,7 @@ class Spectra:
         return self.values[found[0]]
 
 
+@reader("spectra as text")
 def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spectra:
     """All spectra of a file, which must share one axis.
 
@@ -185,6 +187,7 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
     return groups[0]
 
 
+@reader("spectra as text")
 def read_each(path: str | os.PathLike, *, x_unit: str | None = None) -> tuple[Spectra, ...]:
     """All spectra of a file, grouped by axis. Parameters and errors as `read_spectra`."""
     sheet = Sheet.read(path, what="a text file with a spectrum")

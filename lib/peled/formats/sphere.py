@@ -24,6 +24,7 @@ import numpy as np
 
 from peled.files import display_path
 from peled.formats import FormatError
+from peled.formats.contract import reader
 from peled.formats.delimited import Account, stated, stated_number, stem
 from peled.formats.spectra import Spectra, read_each, read_spectra
 
@@ -129,6 +130,7 @@ class Calibration:
         return factor
 
 
+@reader("a calibration of an integrating sphere")
 def read_calibration(path: str | os.PathLike, *, quantity: str | None = None) -> Calibration:
     """A two-column calibration file.
 
@@ -171,6 +173,7 @@ def read_calibration(path: str | os.PathLike, *, quantity: str | None = None) ->
     )
 
 
+@reader("counts of an integrating sphere", folder=True)
 def read_sphere(
     path: str | os.PathLike,
     *,

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, read_bytes
+from peled.formats import FormatError, contract, read_bytes
+from peled.formats.contract import reader
 from peled.formats.delimited import MISSING, Account, Sheet, is_unit, key_values, read_workbook
 from peled.materials import HC_EV_NM
 
@@ -75,6 +76,7 @@ class TransientMap:
         return int(np.count_nonzero(self.mask))
 
 
+@reader("a map of delays and wavelengths", folder=True, missing=("signal", "scans"))
 def read_tas(
     path: str | os.PathLike,
     *,
@@ -569,30 +571,7 @@ def _delay_likeness(axis) -> float:
 
 
 def _read_npz(path, key, asked) -> TransientMap:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {}
-            for name in archive.files:
-                try:
-                    arrays[name] = archive[name]
-                except ValueError:
-                    raise FormatError(
-                        path,
-                        place=f"entry {name!r}",
-                        expected="numbers or text",
-                        found="pickled Python objects",
-                        advice="save plain arrays: np.savez(path, delay_ps=..., wavelength_nm=..., signal=...)",
-                    ) from None
-    except FormatError:
-        raise
-    except Exception as error:  # numpy and zipfile raise whatever a damaged member makes them raise
-        raise FormatError(
-            path,
-            expected="a numpy .npz archive",
-            found=f"{type(error).__name__}: {str(error)[:80]}",
-            advice="the file is truncated or damaged",
-        ) from None
-    arrays = {name: a for name, a in arrays.items() if isinstance(a, np.ndarray)}
+    arrays = contract.arrays(path)
     axes = {
         name: a.astype(float) for name, a in arrays.items() if a.ndim == 1 and a.dtype.kind in "fiu"
     }

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, delimited, read_bytes
+from peled.formats.contract import reader
 from peled.formats.delimited import Account, Sheet, Table, parse_number, stated, stated_number
 
 _ALONE = "export the decays one by one"
@@ -85,6 +86,7 @@ class Histogram:
         return self.counts[found[0]]
 
 
+@reader("a TCSPC histogram")
 def read_histogram(path: str | os.PathLike, *, bin_ns: float | None = None) -> Histogram:
     """All decays of a file, which must share one time axis; parameters and errors as
     `read_histograms`.
@@ -100,6 +102,7 @@ def read_histogram(path: str | os.PathLike, *, bin_ns: float | None = None) -> H
     return groups[0]
 
 
+@reader("a TCSPC histogram")
 def read_histograms(
     path: str | os.PathLike, *, bin_ns: float | None = None
 ) -> tuple[Histogram, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError
+from peled.formats.contract import reader
 from peled.formats.delimited import read_records, read_table, record_number
 from peled.formats.diffraction import Pattern, read_pattern
 from peled.formats.images import Image, read_image
@@ -181,6 +182,7 @@ def _deflection(paths: list[Path], samples) -> dict[str, tuple[np.ndarray, np.nd
     return found
 
 
+@reader("a table of ICP-MS standards and samples")
 def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
     """Calibration and lead contents from a table with the columns of `data/structure/icpms.csv`.
 
@@ -189,17 +191,6 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
     FormatError
         Naming line and column of what cannot be used.
     """
-    try:
-        return _lead(path)
-    except FormatError:
-        raise
-    except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
-        raise FormatError(
-            path, expected="standards and samples that give a content", found=str(error)
-        ) from None
-
-
-def _lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
     measured = ("signal_ratio", "signal_ratio_sd")
     prepared = ("volume_mL", "dilution", "mass_mg")
     rows, account = read_records(
@@ -247,6 +238,7 @@ def _lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
     return replace(line, account=account), contents
 
 
+@reader("a folder with ftir_bands.csv, or none in it", folder=True)
 def read_assignments(folder: Path) -> tuple[Assignment, ...]:
     """Infrared assignments of a folder's `ftir_bands.csv`, else the package's."""
     with open(table("structure/ftir_bands.csv", folder), newline="", encoding="utf-8") as stream:
@@ -258,6 +250,7 @@ def read_assignments(folder: Path) -> tuple[Assignment, ...]:
         )
 
 
+@reader("a folder with truth.csv, or none in it", folder=True)
 def read_truth(folder: Path) -> dict[tuple[str, str], float]:
     """What went into simulated files, by sample key and name; empty for real ones."""
     path = folder / "truth.csv"

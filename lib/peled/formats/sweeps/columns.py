@@ -98,7 +98,7 @@ def _headless(table: Table) -> Table:
     9.91E37.
     """
     width = len(table.columns)
-    if width in (4, 5) and np.all(table.columns[2].values >= _KEITHLEY_NAN):
+    if width in (4, 5) and not np.any(table.columns[2].values < _KEITHLEY_NAN):
         names = ["Voltage", "Current", "Resistance", "Time", "Status"][:width]
         units = ["V", "A", "Ohm", "s", ""]
         columns = zip(names, units, table.columns, strict=False)

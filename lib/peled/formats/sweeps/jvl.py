@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError
+from peled.formats.contract import reader
 from peled.formats.delimited import Account, Column, Table, stated_number
 from peled.formats.sweeps.columns import identify, read_tables, scaled
 
+_WHAT = "a J-V-L sweep as text or .xlsx"
+_MISSING = ("luminance_cd_m2", "photocurrent_A", "reported_eqe", "reported_cd_A", "time_s")
 _COMPLIANCE_BITS = (1 << 3) | (
     1 << 16
 )  # status word of the 2400: compliance, range compliance (user's manual, table 18-4)
@@ -74,6 +77,7 @@ class Sweep:
         return ~(self.compliance | self.range_change)
 
 
+@reader(_WHAT, missing=_MISSING)
 def read_sweeps(
     path: str | os.PathLike,
     *,
@@ -124,6 +128,7 @@ def read_sweeps(
     return tuple(found)
 
 
+@reader(_WHAT, missing=_MISSING)
 def read_sweep(path: str | os.PathLike, *, direction: str = "up", **settings) -> Sweep:
     """The one sweep of a file in the given direction; `settings` as `read_sweeps` takes them.
 

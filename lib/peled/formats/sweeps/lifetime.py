@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError
+from peled.formats.contract import reader
 from peled.formats.delimited import Account, Column, Table, stated
 from peled.formats.sweeps.columns import FACTORS, identify, read_tables, scaled, unit_key
 
@@ -44,6 +45,7 @@ class LifetimeLog:
     account: Account = field(default_factory=Account, repr=False)
 
 
+@reader("a lifetime log as text or .xlsx", missing=("voltage_V",))
 def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> LifetimeLog:
     """A lifetime log: time (s, min, h, or clock stamps) and luminance, photodiode current or
     relative signal.
@@ -100,7 +102,7 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
         if which == "relative"
         else scaled(path, which, column, unit, assumed, None)
     )
-    bad = np.flatnonzero(~np.isfinite(signal))
+    bad = np.flatnonzero(~np.isfinite(time) | ~np.isfinite(signal))
     if bad.size:
         raise FormatError(
             path,
