@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, delimited
+from peled.formats import FormatError, delimited, jcampdx, read_bytes
 from peled.formats.contract import reader
 from peled.formats.delimited import Account, Column, Sheet, Table, parse_number, split_unit
 
@@ -190,9 +190,9 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
 @reader("spectra as text")
 def read_each(path: str | os.PathLike, *, x_unit: str | None = None) -> tuple[Spectra, ...]:
     """All spectra of a file, grouped by axis. Parameters and errors as `read_spectra`."""
+    if jcampdx.is_jcampdx(read_bytes(path, what="a text file with a spectrum")[:4096]):
+        return _jcamp(Path(path), x_unit)
     sheet = Sheet.read(path, what="a text file with a spectrum")
-    if sheet.lines[0].startswith("##"):
-        raise sheet.refuse(0, "columns of text", advice="export the spectrum as text columns")
     if found := _series_by_row(sheet, x_unit):
         return (found,)
     table = delimited.table_of(sheet, allow_missing=True)
@@ -506,6 +506,40 @@ def _since_first(times: list[float]) -> np.ndarray:
     steps = np.diff(t)
     t[1:] += 86400.0 * np.cumsum(steps < -43200)  # past midnight
     return t - t[0]
+
+
+# ---- JCAMP-DX ---------------------------------------------------------------------------------------
+
+_JCAMP_AXES = {
+    "NANOMETERS": "nm",
+    "NANOMETRES": "nm",
+    "MICROMETERS": "µm",
+    "1CM": "cm-1",
+    "ELECTRONVOLTS": "eV",
+    "EV": "eV",
+    "NM": "nm",
+}
+
+
+def _jcamp(path: Path, x_unit: str | None) -> tuple[Spectra, ...]:
+    """Spectra over wavelength or energy, as UV-Vis and fibre spectrometers write them."""
+
+    def unit(block) -> str:
+        return _JCAMP_AXES.get(re.sub(r"[^A-Z1]", "", block.text("XUNITS").upper()), "")
+
+    found = []
+    for block in jcampdx.select(path, "a spectrum over NANOMETERS, 1/CM or EV", unit):
+        data = jcampdx.read_table(block)
+        line = np.full(
+            data.x.size, min(r.line for records in block.records.values() for r in records)
+        )
+        table = Table(path, (Column("", unit(block), data.x),), line, metadata=block.parameters())
+        x, kind = _axis(table, 0, x_unit)
+        label = block.text("TITLE") or delimited.stem(path)
+        value_unit = _value_unit([data.y_unit])
+        one = Spectra(path, x, kind, data.y[None], (label,), value_unit)
+        found.append(_ordered(one, line))
+    return _grouped(found, table)
 
 
 # ---- axis and series -----------------------------------------------------------------------------
