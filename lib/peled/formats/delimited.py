@@ -136,18 +136,22 @@ class Table:
     def numeric(self) -> list[Column]:
         return [column for column in self.columns if column.numeric]
 
+    def refuse(
+        self, expected: str, found: str, advice: str = "", *, row=None, place="column heads"
+    ):
+        """A FormatError at a row (from 0), else at `place`."""
+        if row is not None:
+            place = f"line {self.lines[row]}" + (f", {place}" if place != "column heads" else "")
+        return FormatError(self.path, place=place, expected=expected, found=found, advice=advice)
+
     def refuse_missing(self, columns: Iterable[int], rows=slice(None)) -> None:
         """FormatError at the first gap in these columns (from 0)."""
         for j in columns:
             bad = np.flatnonzero(np.isnan(self.columns[j].values[rows]))
             if bad.size:
-                raise FormatError(
-                    self.path,
-                    place=f"line {self.lines[rows][bad[0]]}, column {j + 1}",
-                    expected="a number",
-                    found="a missing value",
-                    advice="fill or remove the row",
-                )
+                place = f"line {self.lines[rows][bad[0]]}, column {j + 1}"
+                advice = "fill or remove the row"
+                raise self.refuse("a number", "a missing value", advice, place=place)
 
     def refuse_second_axis(self, columns: Sequence[int]) -> None:
         """FormatError at a nameless column with even steps and another to its right: no signal is
@@ -157,12 +161,12 @@ class Table:
             x = self.columns[j].values
             step = np.diff(x)
             if step.size > 6 and np.ptp(step) < 1e-3 * abs(np.median(step)):
-                raise FormatError(
-                    self.path,
-                    place=f"line {self.first_line}, column {j + 1}",
-                    expected="one axis, or heads that name each",
-                    found=f"a second one: {', '.join(f'{v:g}' for v in x[:3])}",
-                    advice="head the columns, for instance Wavelength (nm), a, Wavelength (nm), b",
+                raise self.refuse(
+                    "one axis, or heads that name each",
+                    f"a second one: {', '.join(f'{v:g}' for v in x[:3])}",
+                    "head the columns, for instance Wavelength (nm), a, Wavelength (nm), b",
+                    row=0,
+                    place=f"column {j + 1}",
                 )
 
 
