@@ -45,7 +45,8 @@ _STATED = re.compile(
 )
 _FAILED = re.compile(r"#(N/?A|ERR|NUM|DIV|VALUE|REF|NAME|NULL|SPILL|CALC)", re.IGNORECASE)
 _KEY = re.compile(
-    r"^[#%!/\s\"]*([^\W\d_][\w .()\[\]^/%\-²³µ°]{0,60}?)\s*(?::\s|:\t|:$|=|\t|,|;)\s*\"?(.*?)\"?[\s,;]*$"
+    r"^[#%!/\s\"]*([^\W\d_][\w .()\[\]^/%\-²³µ°]{0,60}?)\s*"
+    r"(?::\s|:\t|:$|=|\t|,|;)\s*\"?(.*?)\"?[\s,;]*$"
 )
 _UNIT = re.compile(
     r"^(?P<name>.*?)\s*(?:\((?P<round>[^()]*)\)|\[(?P<square>[^\[\]]*)\]|\s/\s(?P<slash>\S.*))\s*$"
@@ -78,7 +79,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name and unit as headed (either may be empty) and its values, float or str."""
+    """One column: name and unit as headed (either may be empty) and its values, float or str."""
 
     name: str
     unit: str
@@ -304,7 +305,7 @@ class Sheet:
         return cls(Path(path), read_text(path, what=what).split("\n"))
 
     def _join(self, lines: list[str]) -> list[str]:
-        """A quoted cell may go on over lines: they become one, the others stay blank but counted."""
+        """A quoted cell may go on over lines: they become one, the others blank but counted."""
         for i, line in enumerate(lines):
             if '"' not in line or not re.search(r'(^|[,;\t|])\s*"(?:[^"]|"")*$', line):
                 continue
@@ -691,7 +692,7 @@ def _fits(sheet: Sheet, i: int, width: int, numeric: list[bool], *, but: bool = 
 
 
 def _widened(sheet: Sheet, rows: list[int], width: int, numeric: list[bool]):
-    """Columns that only some rows fill (remarks, a reading that often fails) belong to the block."""
+    """Columns that only some rows fill (remarks, readings that often fail) belong to the block."""
     # Delimiters at the end count: a cell more or less shifts all to its right.
     sizes = Counter(len(sheet.row(i)[0]) for i in rows)
     size = sizes.most_common(1)[0][0]

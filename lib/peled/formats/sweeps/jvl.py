@@ -143,7 +143,7 @@ def read_sweep(path: str | os.PathLike, *, direction: str = "up", **settings) ->
         raise FormatError(
             path,
             expected=f"one sweep {direction}",
-            found=f"{len(chosen)} among {', '.join(s.label + ' ' + s.direction if s.label else s.direction for s in sweeps)}",
+            found=f"{len(chosen)} among {', '.join(f'{s.label} {s.direction}' for s in sweeps)}",
             advice="use read_sweeps",
         )
     return chosen[0]
@@ -174,12 +174,10 @@ def _devices(table: Table):
                     r"source|set|prog", second.name, re.IGNORECASE
                 ):
                     continue
-                raise FormatError(
-                    table.path,
-                    place="column heads",
-                    expected=f"one column of {quantity.replace('_', ' ')}",
-                    found=f"{first.name!r} and {second.name!r}",
-                    advice="rename the one that is not meant",
+                raise table.refuse(
+                    f"one column of {quantity.replace('_', ' ')}",
+                    f"{first.name!r} and {second.name!r}",
+                    "rename the one that is not meant",
                 )
         groups[-1][quantity] = (column, unit)
     for number, group in enumerate(groups, 1):
