@@ -92,6 +92,7 @@ class Limits:
 
 _DEFAULT = Limits()
 _LIMITS: ContextVar[Limits] = ContextVar("limits", default=_DEFAULT)
+_WIDEST_GAP = 10_000  # rows without a cell between two with
 _RAISE = "if the file is what it should be, read it within peled.formats.limits({}=...)"
 
 
@@ -261,21 +262,21 @@ def sheets(path: str | os.PathLike) -> list[tuple[str, list[tuple]]]:
         with contextlib.closing(book):
             for sheet in book.worksheets:
                 sheet.reset_dimensions()  # what the file says of its extent need not be so
-                rows = []
-                for row in sheet.iter_rows(values_only=True):
-                    rows.append(_trimmed(row))
-                    left -= len(row) + 1
-                    if left < 0:
+                rows: list[tuple] = []
+                for number, row in enumerate(sheet.iter_rows(values_only=True)):
+                    if not (row := _trimmed(row)):
+                        continue
+                    left -= len(row)
+                    if left < 0 or number - len(rows) > _WIDEST_GAP:
                         raise FormatError(
                             path,
-                            place=f"sheet {sheet.title!r}, row {len(rows)}",
-                            expected=f"at most {_LIMITS.get().cells} cells",
-                            found="more",
+                            place=f"sheet {sheet.title!r}, row {number + 1}",
+                            expected=f"at most {_LIMITS.get().cells} cells, close together",
+                            found="more" if left < 0 else f"nothing since row {len(rows)}",
                             advice="delete stray cells and unused sheets; "
                             + _RAISE.format("cells"),
                         )
-                while rows and not rows[-1]:
-                    rows.pop()
+                    rows += [()] * (number - len(rows)) + [row]
                 width = max(map(len, rows), default=0)
                 if width * len(rows) <= _LIMITS.get().cells:
                     rows = [row + (None,) * (width - len(row)) for row in rows]

@@ -1,9 +1,11 @@
-"""Spectra as instruments export them: one or many, against wavelength or photon energy, alone or as a timed series.
+"""Spectra as instruments export them: one or many, against wavelength or photon energy, alone or as
+a timed series.
 
-What is read, told from content: text and CSV with any common delimiter and decimal mark; Ocean Optics SpectraSuite and
-OceanView (single and time series); Horiba FluorEssence and LabSpec (single, and matrices with the axis along the first
-row); Edinburgh F900/Fluoracle; Shimadzu UVProbe; Cary WinUV with a pair of columns a sample. The axis comes back
-ascending, as the file has it (nm or eV): a spectral density is not converted here, because that takes a Jacobian.
+What is read, told from content: text and CSV with any common delimiter and decimal mark; Ocean
+Optics SpectraSuite and OceanView (single and time series); Horiba FluorEssence and LabSpec (single,
+and matrices with the axis along the first row); Edinburgh F900/Fluoracle; Shimadzu UVProbe; Cary
+WinUV with a pair of columns a sample. The axis comes back ascending, as the file has it (nm or eV):
+a spectral density is not converted here, because that takes a Jacobian.
 """
 
 from __future__ import annotations
@@ -46,6 +48,12 @@ _SETTING = re.compile(
     r"time|delay|scan|sample|film|device|bias|volt|current|power|fluence|temperature|run|^no\b|index",
     re.IGNORECASE,
 )
+_QUANTITY = re.compile(
+    r"intensity|signal|counts?(/s)?|cps|cts|photons?|emission|absorption|absorbance|abs\b|"
+    r"transmi\w+|reflect\w+|optical density|O\.?D\.?\b|a\.? ?u\b|arb\w*|units?|"
+    r"[µm]?W[^)\]]*|\b(PL|EL|T|R|A|y)\b",
+    re.IGNORECASE,
+)
 _SECONDS = {
     "ms": 1e-3,
     "s": 1.0,
@@ -71,15 +79,18 @@ class Spectra:
     x : ndarray, shape (n,)
         The axis, ascending, in `x_unit`.
     x_unit : {"nm", "eV"}
-        As in the file (µm, Å → nm; meV, cm⁻¹ → eV). An emission spectrum in the file is a density per this unit.
+        As in the file (µm, Å → nm; meV, cm⁻¹ → eV). An emission spectrum in the file is a density
+        per this unit.
     values : ndarray, shape (m, n)
         One row a spectrum, as in the file.
     labels : tuple of str
         Names of the m spectra.
     value_unit : str
-        "absorbance", "transmittance_percent", or the unit as headed ("counts", "a.u.", ""), lower case.
+        "absorbance", "transmittance_percent", or the unit as headed ("counts", "a.u.", ""), lower
+        case.
     parameter : ndarray, shape (m,), or None
-        What was varied along the series, when the heads say so: times in s, voltages, currents, powers.
+        What was varied along the series, when the heads say so: times in s, voltages, currents,
+        powers.
     parameter_unit : str
         Its unit: "s" for times, else as headed.
     metadata : dict
@@ -158,8 +169,8 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
     Raises
     ------
     FormatError
-        With the place: no numbers, one column, text among numbers, an axis that turns back or repeats, an unknown unit,
-        or samples on different axes (then use `read_each`).
+        With the place: no numbers, one column, text among numbers, an axis that turns back or
+        repeats, an unknown unit, or samples on different axes (then use `read_each`).
     """
     groups = read_each(path, x_unit=x_unit)
     if len(groups) > 1:
@@ -203,11 +214,13 @@ def read_each(path: str | os.PathLike, *, x_unit: str | None = None) -> tuple[Sp
     return (_columns(table, numeric, axes[0], x_unit),)
 
 
-# ---- spectra in columns, with one axis or several ----------------------------------------------------------------------
+# ---- spectra in columns, with one axis or several ------------------------------------------------
 
 
 def _axes(table: Table, numeric: list[int]) -> list[int]:
-    """The columns that are an axis: by their heads, else the first; a nameless second one is refused."""
+    """The columns that are an axis: by their heads, else the first; a nameless second one is
+    refused.
+    """
     heads = [column.head for column in table.columns]
     named = [j for j in numeric if _AXIS_WORD.search(heads[j])]
     certain = [j for j in named if _UNIT_WORD.search(heads[j]) or "wave" in heads[j].lower()]
@@ -221,8 +234,10 @@ def _axes(table: Table, numeric: list[int]) -> list[int]:
 
 
 def _side_by_side(table: Table, numeric: list[int], axes: list[int], x_unit) -> tuple[Spectra, ...]:
-    """Each axis with the columns to its right up to the next; a shorter sample ends with empty cells."""
-    stem = table.path.name.split(".")[0]
+    """Each axis with the columns to its right up to the next; a shorter sample ends with empty
+    cells.
+    """
+    stem = delimited.stem(table.path)
     found, before = [], [j for j in numeric if j < axes[0]]
     if before:
         raise FormatError(
@@ -283,7 +298,9 @@ def _grouped(found: list[Spectra], table: Table) -> tuple[Spectra, ...]:
 
 
 def _keys(table: Table, numeric: list[int], axis: int) -> list[int]:
-    """Columns that say which spectrum a row belongs to, where the rows of several stand in one column."""
+    """Columns that say which spectrum a row belongs to, where the rows of several stand in one
+    column.
+    """
     steps = np.diff(table.columns[axis].values)
     if np.all(steps > 0) or np.all(steps < 0):
         return []
@@ -335,11 +352,14 @@ def _columns(table: Table, numeric: list[int], axis: int, x_unit: str | None) ->
 
 
 def _labels(table: Table, others: list[int]) -> tuple[tuple[str, ...], str, bool]:
-    """Names of the spectra and the unit of their values, from the heads, a `Labels` line or the rows above."""
+    """Names of the spectra and the unit of their values, from the heads, a `Labels` line or the
+    rows above.
+    """
     names = [table.columns[j].head for j in others]
     said = [str(table.metadata.get(key, "")) for key in ("Yaxis", "Y-axis", "Y Axis")]
     unit = _value_unit(names + said)
-    # A row of names or of times above a row of repeated quantities (Edinburgh, Horiba, hand-made tables).
+    # A row of names or of times above a row of repeated quantities (Edinburgh, Horiba, hand-made
+    # tables).
     generic = len({n.lower() for n in names}) < len(names) or all(
         not n or _value_unit([n]) or delimited.is_unit(n) for n in names
     )
@@ -348,9 +368,11 @@ def _labels(table: Table, others: list[int]) -> tuple[tuple[str, ...], str, bool
         corner = re.match(r"labels?|time|sample|name|$|\W*$|wave", cells[0], re.IGNORECASE)
         if row != names and all(row) and len(set(row)) == len(row) and corner:
             return tuple(row), unit, bool(re.match(r"time", cells[0], re.IGNORECASE))
-    stem = table.path.name.split(".")[0]
+    stem = delimited.stem(table.path)
     if len(names) == 1:
-        return (stem if generic or not names[0] else names[0],), unit, False
+        # `%T neat` names a sample, `Intensity (a.u.)` does not.
+        rest = _QUANTITY.sub("", names[0])
+        return (names[0] if re.search(r"\w", rest) else stem,), unit, False
     return tuple(n or f"{stem} {k + 1}" for k, n in enumerate(names)), unit, False
 
 
@@ -370,11 +392,13 @@ def _value_unit(names: list[str]) -> str:
     return ""
 
 
-# ---- a matrix with the axis along the first row ------------------------------------------------------------------------
+# ---- a matrix with the axis along the first row --------------------------------------------------
 
 
 def _series_by_row(sheet: Sheet, x_unit: str | None) -> Spectra | None:
-    """OceanView and LabSpec time series: a row of wavelengths, then a row a spectrum that leads with its time."""
+    """OceanView and LabSpec time series: a row of wavelengths, then a row a spectrum that leads
+    with its time.
+    """
     head = next((i for i in sheet.content[:400] if _is_axis_row(*sheet.row(i))), None)
     body = [i for i in sheet.content if head is not None and i > head]
     body = [i for i in body if not sheet.lines[i].startswith((">", "#"))]
@@ -484,7 +508,7 @@ def _since_first(times: list[float]) -> np.ndarray:
     return t - t[0]
 
 
-# ---- axis and series ---------------------------------------------------------------------------------------------------
+# ---- axis and series -----------------------------------------------------------------------------
 
 
 def _axis(table: Table, j: int, asked: str | None, rows=slice(None)) -> tuple[np.ndarray, str]:
@@ -558,7 +582,9 @@ def _ordered(spectra: Spectra, lines: np.ndarray) -> Spectra:
 def _parameters(
     labels: tuple[str, ...], corner: str, metadata: dict, times: bool
 ) -> tuple[np.ndarray | None, str]:
-    """What was varied, from heads such as `30 s`, `t = 0.5 min`, `2.6 V`, `10 mA/cm2`, `12:03:55`; None when they do not say."""
+    """What was varied, from heads such as `30 s`, `t = 0.5 min`, `2.6 V`, `10 mA/cm2`, `12:03:55`;
+    None when they do not say.
+    """
     if len(labels) < 2:
         return None, ""
     clocks = [_clock(label) if ":" in label else None for label in labels]

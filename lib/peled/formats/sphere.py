@@ -1,13 +1,16 @@
-"""Integrating-sphere measurements: empty sphere, sample beside the beam (indirect), sample in the beam (direct).
+"""Integrating-sphere measurements: empty sphere, sample beside the beam (indirect), sample in the
+beam (direct).
 
-Three ways to store them are read: a folder with a file a run, named as the run is (`empty`, `indirect`, `direct`, or the
-initials A, B, C) and one file for the whole spectrum or one each for laser and emission band (`B1`, `B2`, ...); one
-table with a column a run; such a table for a series (`direct 0.5 mW/cm2`, ...), where a run that stands once is shared.
-In a table, too, laser and emission band may be columns of their own, each beside its axis; heads such as `laser on
-sample`, `off sample` and `no sample`, or `on` and `off`, name the runs as well.
+Three ways to store them are read: a folder with a file a run, named as the run is (`empty`,
+`indirect`, `direct`, or the initials A, B, C) and one file for the whole spectrum or one each for
+laser and emission band (`B1`, `B2`, ...); one table with a column a run; such a table for a series
+(`direct 0.5 mW/cm2`, ...), where a run that stands once is shared. In a table, too, laser and
+emission band may be columns of their own, each beside its axis; heads such as `laser on sample`,
+`off sample` and `no sample`, or `on` and `off`, name the runs as well.
 
-A calibration says what a count means. Its unit cannot be seen from the numbers, so it must be stated: `energy` when
-count × factor is a power per nm, `photons` when it is a photon rate per nm. Taken wrongly, it spoils every yield.
+A calibration says what a count means. Its unit cannot be seen from the numbers, so it must be
+stated: `energy` when count × factor is a power per nm, `photons` when it is a photon rate per nm.
+Taken wrongly, it spoils every yield.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ import numpy as np
 from peled.files import display_path
 from peled.formats import FormatError
 from peled.formats.contract import reader
-from peled.formats.delimited import Account, stated, stated_number
+from peled.formats.delimited import Account, stated, stated_number, stem
 from peled.formats.spectra import Spectra, read_each, read_spectra
 
 RUNS = ("empty", "indirect", "direct")
@@ -50,7 +53,9 @@ class Band:
 
 @dataclass(frozen=True)
 class SphereRun:
-    """The two bands of one run; `emission` is None where it was not recorded. `name` identifies a shared run."""
+    """The two bands of one run; `emission` is None where it was not recorded. `name` identifies a
+    shared run.
+    """
 
     name: str
     laser: Band
@@ -59,7 +64,8 @@ class SphereRun:
 
 @dataclass(frozen=True)
 class SphereTriple:
-    """Empty, indirect and direct run, with what was varied along a series (`parameter` in `parameter_unit`).
+    """Empty, indirect and direct run, with what was varied along a series (`parameter` in
+    `parameter_unit`).
 
     `accounts` holds by file name what each line was taken for.
     """
@@ -77,9 +83,11 @@ class SphereTriple:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Spectral response: `factor` (n,) at `wavelength_nm` (n,), relative; count × factor ∝ `quantity` per nm.
+    """Spectral response: `factor` (n,) at `wavelength_nm` (n,), relative; count × factor ∝
+    `quantity` per nm.
 
-    `relative_error` is the standard error of the factor's ratio between emission and laser band, 0 when not known.
+    `relative_error` is the standard error of the factor's ratio between emission and laser band, 0
+    when not known.
     """
 
     path: Path | None
@@ -130,7 +138,8 @@ def read_calibration(path: str | os.PathLike, *, quantity: str | None = None) ->
     ----------
     path : path-like
     quantity : {"energy", "photons"}, optional
-        What count × factor is proportional to; needed unless the file says `quantity: energy` in its header.
+        What count × factor is proportional to; needed unless the file says `quantity: energy` in
+        its header.
 
     Raises
     ------
@@ -178,13 +187,15 @@ def read_sphere(
     path : path-like
         Folder with a file a run, or a table with a column a run.
     laser_band_nm, emission_band_nm : (float, float), optional
-        Limits of the bands. Where files do not separate the bands, the header may give them (`Laser band (nm): 398-412`);
-        else the laser band is the strongest peak of the empty run and the emission band all that is redder.
+        Limits of the bands. Where files do not separate the bands, the header may give them (`Laser
+        band (nm): 398-412`); else the laser band is the strongest peak of the empty run and the
+        emission band all that is redder.
 
     Raises
     ------
     FormatError
-        A run that is missing or there twice, grids that do not match, no laser line in the empty run, bands out of range.
+        A run that is missing or there twice, grids that do not match, no laser line in the empty
+        run, bands out of range.
     """
     path = Path(path)
     if not path.is_dir():
@@ -193,7 +204,7 @@ def read_sphere(
         return _triples(path, runs, laser_band_nm, emission_band_nm)
     runs = []
     for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
-        name = file.name.split(".")[0]
+        name = stem(file)
         if not re.search(r"qy|calib|^cf", name, re.IGNORECASE) and _role(name):
             spectra = read_spectra(file)
             runs += [_Run(name, spectra, k) for k in range(len(spectra))]
@@ -259,7 +270,7 @@ def _triples(path: Path, runs: list[_Run], laser, emission) -> tuple[SphereTripl
         triples.append(
             SphereTriple(
                 path,
-                key or path.name.split(".")[0],
+                key or stem(path),
                 **_bands_of(path, parts, laser, emission),
                 parameter=number[0] if number else None,
                 parameter_unit=number[1] if number else "",

@@ -1,4 +1,6 @@
-"""Tables of device measurements, from text or Excel: what each column is, by its name and unit, and its values in stated units."""
+"""Tables of device measurements, from text or Excel: what each column is, by its name and unit, and
+its values in stated units.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,9 @@ def read_tables(path: Path) -> list[tuple[str, Table]]:
 
 
 def _headless(table: Table) -> Table:
-    """A Keithley 2400 without heads streams V, I, R, time, status; R is not measured and reads 9.91E37."""
+    """A Keithley 2400 without heads streams V, I, R, time, status; R is not measured and reads
+    9.91E37.
+    """
     width = len(table.columns)
     if width in (4, 5) and not np.any(table.columns[2].values < _KEITHLEY_NAN):
         names = ["Voltage", "Current", "Resistance", "Time", "Status"][:width]
@@ -109,7 +113,9 @@ def _headless(table: Table) -> Table:
 
 
 def _buffer_export(table: Table) -> Table:
-    """A Keithley 2450 buffer names its columns Reading and Source Value and says in text columns which is volt and which ampere."""
+    """A Keithley 2450 buffer names its columns Reading and Source Value and says in text columns
+    which is volt and which ampere.
+    """
     lower = [name.strip().lower() for name in table.names]
     source = next(
         (i for i, name in enumerate(lower) if name in ("source value", "source reading", "source")),
@@ -156,7 +162,9 @@ def _buffer_export(table: Table) -> Table:
 
 
 def identify(column: Column) -> tuple[str | None, str]:
-    """The quantity of a column by its name, and its unit; units may hide in the name (`J_mA_cm2`, `V_V`)."""
+    """The quantity of a column by its name, and its unit; units may hide in the name (`J_mA_cm2`,
+    `V_V`).
+    """
     name, unit = column.name.strip(), column.unit.strip()
     if not unit and (
         match := re.fullmatch(
@@ -205,7 +213,9 @@ def unit_key(unit: str) -> str:
 def scaled(
     path: Path, quantity: str, column: Column, unit: str, assumed: dict[str, str], said: str | None
 ) -> np.ndarray:
-    """Values in the unit of `FACTORS`, from the head, else `said`; what had to be assumed is put down."""
+    """Values in the unit of `FACTORS`, from the head, else `said`; what had to be assumed is put
+    down.
+    """
     values = np.asarray(column.values, float)
     known = FACTORS[quantity]
     unit = unit or said or ""

@@ -47,7 +47,8 @@ class LifetimeLog:
 
 @reader("a lifetime log as text or .xlsx", missing=("voltage_V",))
 def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> LifetimeLog:
-    """A lifetime log: time (s, min, h, or clock stamps) and luminance, photodiode current or relative signal.
+    """A lifetime log: time (s, min, h, or clock stamps) and luminance, photodiode current or
+    relative signal.
 
     Parameters
     ----------
@@ -57,7 +58,8 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
     Raises
     ------
     FormatError
-        For a missing time or signal column, an unknown or missing time unit, time that does not rise, non-finite values.
+        For a missing time or signal column, an unknown or missing time unit, time that does not
+        rise, non-finite values.
     """
     path = Path(path)
     (_, table), *more = read_tables(path)
