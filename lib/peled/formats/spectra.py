@@ -190,8 +190,8 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
 @reader("spectra as text")
 def read_each(path: str | os.PathLike, *, x_unit: str | None = None) -> tuple[Spectra, ...]:
     """All spectra of a file, grouped by axis. Parameters and errors as `read_spectra`."""
-    if jcampdx.is_jcampdx(read_bytes(path, what="a spectrum")[:4000]):
-        return _jcamp(Path(path))
+    if jcampdx.is_jcampdx(read_bytes(path, what="a text file with a spectrum")[:4096]):
+        return _jcamp(Path(path), x_unit)
     sheet = Sheet.read(path, what="a text file with a spectrum")
     if found := _series_by_row(sheet, x_unit):
         return (found,)
@@ -282,7 +282,8 @@ def _grouped(found: list[Spectra], table: Table) -> tuple[Spectra, ...]:
     groups: list[Spectra] = []
     for one in found:
         for g, other in enumerate(groups):
-            same = other.x_unit == one.x_unit and other.x.shape == one.x.shape
+            units = (other.x_unit, other.value_unit) == (one.x_unit, one.value_unit)
+            same = units and other.x.shape == one.x.shape
             if same and np.allclose(other.x, one.x, rtol=0, atol=1e-6):
                 values = np.vstack([other.values, one.values])
                 groups[g] = replace(other, values=values, labels=other.labels + one.labels)
@@ -508,6 +509,56 @@ def _since_first(times: list[float]) -> np.ndarray:
     return t - t[0]
 
 
+# ---- JCAMP-DX ---------------------------------------------------------------------------------------
+
+_JCAMP_AXES = {
+    "NANOMETERS": "nm",
+    "NANOMETRES": "nm",
+    "MICROMETERS": "µm",
+    "1CM": "cm-1",
+    "ELECTRONVOLTS": "eV",
+    "EV": "eV",
+    "NM": "nm",
+    "WAVELENGTHNM": "nm",
+}
+
+
+def _jcamp(path: Path, x_unit: str | None) -> tuple[Spectra, ...]:
+    """Spectra over wavelength or energy, as UV-Vis and fibre spectrometers write them.
+
+    Tried on Ocean Optics SpectraSuite of github.com/ropensci/lightr
+    (`inst/testdata/OceanOptics_period.jdx`, `non_english/OceanOptics_comma.jdx`) and UV-Vis of
+    cheminfo/jcampconverter (`uv.jdx`) and nzhagen/jcamp (`blckpac1.jdx`).
+    """
+
+    def unit(block) -> str:
+        if re.search(r"INFRA|\bFT-?IR|RAMAN|NEUTRON|NMR|MASS", block.kind):
+            return ""
+        return _JCAMP_AXES.get(re.sub(r"[^A-Z1]", "", block.text("XUNITS").upper()), "")
+
+    found = []
+    for block in jcampdx.select(path, "a spectrum over NANOMETERS, 1/CM or EV", unit):
+        data = jcampdx.read_table(block)
+        line = np.full(
+            data.x.size, min(r.line for records in block.records.values() for r in records)
+        )
+        table = Table(path, (Column("", unit(block), data.x),), line, metadata=block.parameters())
+        x, kind = _axis(table, 0, x_unit)
+        label = block.text("TITLE") or delimited.stem(path)
+        one = Spectra(path, x, kind, *_jcamp_values(data, label), metadata=block.parameters())
+        found.append(_ordered(one, line))
+    return _grouped(found, table)
+
+
+def _jcamp_values(data: jcampdx.Table, label: str) -> tuple[np.ndarray, tuple[str], str]:
+    """Values, label and unit; TRANSMITTANCE of the standard is a fraction, with a % it is none."""
+    unit = data.y_unit.lower()
+    if "transm" in unit:
+        percent = data.y if re.search("%|percent", unit) else 100 * data.y
+        return percent[None], (label,), "transmittance_percent"
+    return data.y[None], (label,), "absorbance" if unit in ("a", "absorbance") else unit
+
+
 # ---- axis and series -----------------------------------------------------------------------------
 
 
@@ -615,53 +666,3 @@ def _parameters(
     if units <= set(_SECONDS):
         return np.array([float(m["value"]) * _SECONDS[m["unit"]] for m in matches]), "s"
     return (values, units.pop()) if len(units) == 1 else (None, "")
-
-
-# ---- JCAMP-DX ----------------------------------------------------------------------------------------------------------
-
-
-def _jcamp(path: Path) -> tuple[Spectra, ...]:
-    """The spectra over wavelength of a JCAMP-DX file, those on one axis together.
-
-    Tried on Ocean Optics SpectraSuite of github.com/ropensci/lightr (`inst/testdata/OceanOptics_period.jdx`, and
-    `non_english/OceanOptics_comma.jdx` with decimal commas) and UV-Vis of cheminfo/jcampconverter.
-    """
-    found: list[tuple[np.ndarray, str, str, np.ndarray, dict]] = []
-    for block in jcampdx.select(path, "an optical spectrum over NANOMETERS", _is_over_wavelength):
-        table = jcampdx.read_table(block)
-        unit, y = table.y_unit.lower(), table.y
-        if "transm" in unit:
-            unit, y = "transmittance_percent", y if re.search("%|percent", unit) else 100 * y
-        elif "absorbance" in unit or unit == "a":
-            unit = "absorbance"
-        x = table.x
-        if np.median(np.diff(x)) < 0:
-            x, y = x[::-1], y[::-1]
-        if (stuck := np.flatnonzero(np.diff(x) <= 0)).size:
-            raise FormatError(
-                path,
-                place=f"block {block.text('TITLE')!r}",
-                expected="wavelengths that rise or fall throughout",
-                found=f"{x[stuck[0] + 1]:g} nm beside {x[stuck[0]]:g} nm",
-            )
-        found.append((x, unit, block.text("TITLE"), y, block.parameters()))
-    groups: dict[tuple[bytes, str], list] = {}
-    for one in found:
-        groups.setdefault((one[0].tobytes(), one[1]), []).append(one)
-    return tuple(
-        Spectra(
-            path,
-            group[0][0],
-            "nm",
-            np.array([y for *_, y, _ in group]),
-            tuple(label for _, _, label, _, _ in group),
-            group[0][1],
-            metadata=group[0][4],
-        )
-        for group in groups.values()
-    )
-
-
-def _is_over_wavelength(block: jcampdx.Block) -> bool:
-    unit = re.sub(r"[^A-Z]", "", block.text("XUNITS").upper())
-    return unit in ("NANOMETERS", "NANOMETRES", "NM", "WAVELENGTHNM") and "NMR" not in block.kind
