@@ -41,11 +41,13 @@ _AXIS_WORD = re.compile(
 )
 _UNIT_WORD = re.compile(r"(?<![A-Za-z])(nm|µm|μm|um|Å|meV|eV|cm\^?[-−]1|cm⁻¹|1/cm)(?![A-Za-z])")
 _SERIES = re.compile(
-    r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|"
-    r"[mµu]?A[ /]?cm(?:\^?[-−]?2|⁻²|²)|[mµu]?W[ /]?cm(?:\^?[-−]?2|⁻²|²)|[µu]J[ /]?cm(?:\^?[-−]?2|⁻²|²)|K|°C|nm)?\s*\)?$"
+    r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*"
+    r"(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|K|°C|nm|"
+    r"(?:[mµu]?[AW]|[µu]J)[ /]?cm(?:\^?[-−]?2|⁻²|²))?\s*\)?$"
 )
 _SETTING = re.compile(
-    r"time|delay|scan|sample|film|device|bias|volt|current|power|fluence|temperature|run|^no\b|index",
+    r"time|delay|scan|sample|film|device|bias|volt|current|power|fluence|temperature|run|index|"
+    r"^no\b",
     re.IGNORECASE,
 )
 _QUANTITY = re.compile(
@@ -198,12 +200,11 @@ def read_each(path: str | os.PathLike, *, x_unit: str | None = None) -> tuple[Sp
     table = delimited.table_of(sheet, allow_missing=True)
     numeric = [j for j, column in enumerate(table.columns) if column.numeric]
     if len(numeric) < 2:
-        raise FormatError(
-            table.path,
-            place=f"line {table.first_line}",
-            expected="at least two columns: axis and signal",
-            found=f"{len(numeric)}",
-            advice="export the axis beside the signal",
+        raise table.refuse(
+            "at least two columns: axis and signal",
+            f"{len(numeric)}",
+            "export the axis beside the signal",
+            row=0,
         )
     axes = _axes(table, numeric)
     if len(axes) > 1:
@@ -240,11 +241,10 @@ def _side_by_side(table: Table, numeric: list[int], axes: list[int], x_unit) -> 
     stem = delimited.stem(table.path)
     found, before = [], [j for j in numeric if j < axes[0]]
     if before:
-        raise FormatError(
-            table.path,
+        raise table.refuse(
+            "an axis to the left of each spectrum",
+            repr(table.columns[before[0]].head),
             place=f"column {before[0] + 1}",
-            expected="an axis to the left of each spectrum",
-            found=repr(table.columns[before[0]].head),
         )
     for k, axis in enumerate(axes):
         stop = axes[k + 1] if k + 1 < len(axes) else len(table.columns)
@@ -255,12 +255,11 @@ def _side_by_side(table: Table, numeric: list[int], axes: list[int], x_unit) -> 
             rows = slice(0, int(filled[-1]) + 1 if filled.size else 0)
             table.refuse_missing((axis, j), rows)
             if rows.stop < 2:
-                raise FormatError(
-                    table.path,
+                raise table.refuse(
+                    "at least two points",
+                    f"{rows.stop}",
+                    "export the sample again or remove its columns",
                     place=f"column {axis + 1}",
-                    expected="at least two points",
-                    found=f"{rows.stop}",
-                    advice="export the sample again or remove its columns",
                 )
             name = table.columns[j].name
             above = table.above[-2] if len(table.above) > 1 else [""] * len(table.columns)
@@ -312,7 +311,7 @@ def _keys(table: Table, numeric: list[int], axis: int) -> list[int]:
 
 
 def _long(table: Table, numeric, axis: int, keys: list[int], x_unit) -> tuple[Spectra, ...]:
-    """One row a point: a column or two name the spectrum, one is the axis, one or more the signal."""
+    """One row a point: columns that name the spectrum, one axis, one or more signals."""
     rows: dict[str, list[int]] = {}
     for i in range(len(table)):
         words = (
@@ -336,12 +335,7 @@ def _long(table: Table, numeric, axis: int, keys: list[int], x_unit) -> tuple[Sp
 def _columns(table: Table, numeric: list[int], axis: int, x_unit: str | None) -> Spectra:
     head = table.columns[axis].head
     if re.search("time|channel", head, re.IGNORECASE) and not _UNIT_WORD.search(head):
-        raise FormatError(
-            table.path,
-            expected="a wavelength or energy axis",
-            found=f"a column headed {head!r}",
-            place="column heads",
-        )
+        raise table.refuse("a wavelength or energy axis", f"a column headed {head!r}")
     x, unit = _axis(table, axis, x_unit)
     others = [j for j in numeric if j != axis]
     table.refuse_second_axis(others)
@@ -509,7 +503,7 @@ def _since_first(times: list[float]) -> np.ndarray:
     return t - t[0]
 
 
-# ---- JCAMP-DX ---------------------------------------------------------------------------------------
+# ---- JCAMP-DX ------------------------------------------------------------------------------------
 
 _JCAMP_AXES = {
     "NANOMETERS": "nm",
@@ -582,30 +576,27 @@ def _axis(table: Table, j: int, asked: str | None, rows=slice(None)) -> tuple[np
         elif 150 <= low < high <= 4000:
             said = "nm"
         else:
-            raise FormatError(
-                table.path,
+            raise table.refuse(
+                "an axis in nm (150 to 4000) or eV (0.2 to 10), or its unit in the head",
+                f"numbers from {low:g} to {high:g} without a unit",
+                "name the unit in the column's head or pass x_unit",
                 place=f"line {line[0]}, column {j + 1}",
-                expected="an axis in nm (150 to 4000) or eV (0.2 to 10), or its unit in the head",
-                found=f"numbers from {low:g} to {high:g} without a unit",
-                advice="name the unit in the column's head or pass x_unit",
             )
     key = said.lower().replace("^", "").replace("−", "-").replace("⁻¹", "-1").strip()
     if key not in _TO_AXIS:
-        raise FormatError(
-            table.path,
+        raise table.refuse(
+            "nm, µm, Å, eV, meV or cm-1",
+            repr(said),
+            "name the unit in the column's head or pass x_unit",
             place=f"line {line[0]}, column {j + 1}",
-            expected="nm, µm, Å, eV, meV or cm-1",
-            found=repr(said),
-            advice="name the unit in the column's head or pass x_unit",
         )
     unit, factor = _TO_AXIS[key]
     x = x * factor
     if np.any(x <= 0):
-        raise FormatError(
-            table.path,
+        raise table.refuse(
+            f"a positive axis in {unit}",
+            f"{x[np.argmax(x <= 0)]:g}",
             place=f"line {line[np.argmax(x <= 0)]}, column {j + 1}",
-            expected=f"a positive axis in {unit}",
-            found=f"{x[np.argmax(x <= 0)]:g}",
         )
     return x, unit
 
