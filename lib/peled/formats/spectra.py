@@ -281,7 +281,8 @@ def _grouped(found: list[Spectra], table: Table) -> tuple[Spectra, ...]:
     groups: list[Spectra] = []
     for one in found:
         for g, other in enumerate(groups):
-            same = other.x_unit == one.x_unit and other.x.shape == one.x.shape
+            units = (other.x_unit, other.value_unit) == (one.x_unit, one.value_unit)
+            same = units and other.x.shape == one.x.shape
             if same and np.allclose(other.x, one.x, rtol=0, atol=1e-6):
                 values = np.vstack([other.values, one.values])
                 groups[g] = replace(other, values=values, labels=other.labels + one.labels)
@@ -512,13 +513,21 @@ _JCAMP_AXES = {
     "ELECTRONVOLTS": "eV",
     "EV": "eV",
     "NM": "nm",
+    "WAVELENGTHNM": "nm",
 }
 
 
 def _jcamp(path: Path, x_unit: str | None) -> tuple[Spectra, ...]:
-    """Spectra over wavelength or energy, as UV-Vis and fibre spectrometers write them."""
+    """Spectra over wavelength or energy, as UV-Vis and fibre spectrometers write them.
+
+    Tried on Ocean Optics SpectraSuite of github.com/ropensci/lightr
+    (`inst/testdata/OceanOptics_period.jdx`, `non_english/OceanOptics_comma.jdx`) and UV-Vis of
+    cheminfo/jcampconverter (`uv.jdx`) and nzhagen/jcamp (`blckpac1.jdx`).
+    """
 
     def unit(block) -> str:
+        if re.search(r"INFRA|\bFT-?IR|RAMAN|NEUTRON|NMR|MASS", block.kind):
+            return ""
         return _JCAMP_AXES.get(re.sub(r"[^A-Z1]", "", block.text("XUNITS").upper()), "")
 
     found = []
@@ -530,10 +539,18 @@ def _jcamp(path: Path, x_unit: str | None) -> tuple[Spectra, ...]:
         table = Table(path, (Column("", unit(block), data.x),), line, metadata=block.parameters())
         x, kind = _axis(table, 0, x_unit)
         label = block.text("TITLE") or delimited.stem(path)
-        value_unit = _value_unit([data.y_unit])
-        one = Spectra(path, x, kind, data.y[None], (label,), value_unit)
+        one = Spectra(path, x, kind, *_jcamp_values(data, label), metadata=block.parameters())
         found.append(_ordered(one, line))
     return _grouped(found, table)
+
+
+def _jcamp_values(data: jcampdx.Table, label: str) -> tuple[np.ndarray, tuple[str], str]:
+    """Values, label and unit; TRANSMITTANCE of the standard is a fraction, with a % it is none."""
+    unit = data.y_unit.lower()
+    if "transm" in unit:
+        percent = data.y if re.search("%|percent", unit) else 100 * data.y
+        return percent[None], (label,), "transmittance_percent"
+    return data.y[None], (label,), "absorbance" if unit in ("a", "absorbance") else unit
 
 
 # ---- axis and series -----------------------------------------------------------------------------
