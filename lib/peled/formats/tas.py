@@ -285,7 +285,7 @@ def write_ufs(
     signal = np.asarray(signal, float)
     if signal.shape != (len(delay_ps), len(wavelength_nm)):
         raise ValueError(
-            f"ufs: expected a signal of shape {(len(delay_ps), len(wavelength_nm))}, found {signal.shape}"
+            f"ufs: expected {len(delay_ps)} × {len(wavelength_nm)} signals, found {signal.shape}"
         )
     body = (
         text("Version2")
@@ -542,7 +542,8 @@ def _delays_down(path, down, across, words, corner, orientation) -> bool:
             path,
             place="axes",
             expected="one axis of delays and one of wavelengths",
-            found=f"{down[0]:g} … {down[-1]:g} down, {across[0]:g} … {across[-1]:g} across: either could be both",
+            found=f"{down[0]:g} … {down[-1]:g} down, {across[0]:g} … {across[-1]:g} across: "
+            "either could be both",
             advice="hand over orientation='delays down' or 'delays across'",
         )
     return score > 0
