@@ -350,7 +350,7 @@ def _cut_cell(seed, rng):
 
 @kind("a letter in a number", "named")
 def _letter(seed, rng):
-    return _cell(seed, rng, lambda cell: re.sub(r"\d", "O", cell, count=1) + "x")
+    return _cell(seed, rng, lambda cell: re.sub(r"\d", "O", cell, count=1))
 
 
 @kind("nan", "named")

@@ -123,7 +123,9 @@ def rasx(path, scans=1, axis="TwoThetaTheta"):
 
 
 def brml_with_views(path, absorber=1.0):
-    """As a diffractometer with an absorber writes it: a second counter follows the one that is meant."""
+    """As a diffractometer with an absorber writes it: a second counter follows the one that is
+    meant.
+    """
     views = """<DataViews><RawDataView Start="0" LogicName="MeasuredTime"/>
 <RawDataView Start="1" LogicName="AbsorptionFactor"/><RawDataView Start="2"><Varying>
 <FieldDefinitions AxisId="Theta"/><FieldDefinitions AxisId="TwoTheta"/></Varying></RawDataView>
@@ -210,7 +212,9 @@ def test_attenuated_counts_keep_their_poisson_error(tmp_path):
 
 
 def test_absorbers_of_bruker_and_of_corrected_intensities(tmp_path):
-    """What was multiplied with the factor of the absorber has its error multiplied, not the root of the product."""
+    """What was multiplied with the factor of the absorber has its error multiplied, not the root of
+    the product.
+    """
     path = tmp_path / "a.brml"
     brml_with_views(path, absorber=77.3)
     p = read_pattern(path)

@@ -451,13 +451,14 @@ class Sheet:
         cells, values = self.row(i)
         cells = cells[:width] if width and not any(cells[width:]) else cells
         n = sum(value is not None for value in values)
-        usual = sum(value is not None for value in self.row(first)[1]) if i != first else 0
+        usual = sum(v is not None for v in self.row(first)[1]) if first < len(self.lines) else 0
         as_wide = width > 1 and len(cells) == width and n >= max(usual - 1, 1)
         if self.is_comment(i):
             # `#N/A,22` is a row with a cell that a spreadsheet could not compute, `# 420,22` a
             # remark.
             bare = cells[0].lstrip("#").strip()
-            failed = _FAILED.match(cells[0]) and 1 < len(cells) == width
+            wide = width or len(self.row(first)[0]) if first < len(self.lines) else 0
+            failed = _FAILED.match(cells[0]) and 1 < len(cells) == wide
             if failed or (as_wide and first < i and values[0] is None and _has_letters(bare)):
                 raise self.refuse(i, "a number", repr(cells[0]), "mend the cell", 0)
             return "comment"

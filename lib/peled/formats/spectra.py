@@ -285,7 +285,8 @@ def _grouped(found: list[Spectra], table: Table) -> tuple[Spectra, ...]:
     groups: list[Spectra] = []
     for one in found:
         for g, other in enumerate(groups):
-            same = other.x_unit == one.x_unit and other.x.shape == one.x.shape
+            same = (other.x_unit, other.value_unit) == (one.x_unit, one.value_unit)
+            same = same and other.x.shape == one.x.shape
             if same and np.allclose(other.x, one.x, rtol=0, atol=1e-6):
                 values = np.vstack([other.values, one.values])
                 groups[g] = replace(other, values=values, labels=other.labels + one.labels)
@@ -520,7 +521,12 @@ _JCAMP_AXES = {
 
 
 def _jcamp(path: Path, x_unit: str | None) -> tuple[Spectra, ...]:
-    """Spectra over wavelength or energy, as UV-Vis and fibre spectrometers write them."""
+    """Spectra over wavelength or energy, as UV-Vis and fibre spectrometers write them.
+
+    Tried on Ocean Optics SpectraSuite of github.com/ropensci/lightr
+    (`inst/testdata/OceanOptics_period.jdx`, and `non_english/OceanOptics_comma.jdx` with decimal
+    commas) and UV-Vis of cheminfo/jcampconverter.
+    """
 
     def unit(block) -> str:
         return _JCAMP_AXES.get(re.sub(r"[^A-Z1]", "", block.text("XUNITS").upper()), "")
@@ -534,8 +540,10 @@ def _jcamp(path: Path, x_unit: str | None) -> tuple[Spectra, ...]:
         table = Table(path, (Column("", unit(block), data.x),), line, metadata=block.parameters())
         x, kind = _axis(table, 0, x_unit)
         label = block.text("TITLE") or delimited.stem(path)
-        value_unit = _value_unit([data.y_unit])
-        one = Spectra(path, x, kind, data.y[None], (label,), value_unit)
+        value_unit, y = _value_unit([data.y_unit]), data.y[None]
+        if value_unit == "transmittance_percent" and not re.search("%|percent", data.y_unit, re.I):
+            y = 100 * y
+        one = Spectra(path, x, kind, y, (label,), value_unit)
         found.append(_ordered(one, line))
     return _grouped(found, table)
 

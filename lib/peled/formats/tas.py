@@ -403,9 +403,10 @@ def _read_matrix(sheet: Sheet, orientation: str | None, asked: dict) -> Transien
     down, data = grid[:, 0], grid[:, 1:]
     for what, axis in (("first row", across), ("first column", down)):
         if not np.all(np.isfinite(axis)):
+            at = rows[0] if axis is across else body[int(np.argmin(np.isfinite(axis)))]
             raise FormatError(
                 sheet.path,
-                place=what,
+                place=f"line {at + 1}, {what}",
                 expected="numbers of an axis",
                 found=f"{int(np.sum(~np.isfinite(axis)))} cells without a number",
                 advice="the matrix needs delays and wavelengths as its first row and first column",
@@ -466,7 +467,10 @@ def _rows(sheet: Sheet, content: list[int]) -> tuple[list[int], int]:
 def _axis_row(sheet: Sheet, i: int, width: int) -> tuple[str, np.ndarray]:
     """Words in the corner, and the axis along the first row."""
     cells, values = sheet.row(i)
-    while len(cells) > width - 1 and not cells[-1]:
+    below = next(k for k in sheet.content if k > i)
+    # A delimiter at the end is a habit where the rows below have one too, and else an empty cell.
+    least = width - 1 if len(sheet.row(below)[0]) > width else width
+    while len(cells) > least and not cells[-1]:
         cells, values = cells[:-1], values[:-1]
     lead = max(len(cells) - width + 1, 0)
     axis = values[lead:]

@@ -70,10 +70,12 @@ def read_radiances(path: str | os.PathLike) -> Radiances:
         else:
             head[cells[0]] = tuple(cells[1:])
             sheet.claims[i] = "key"
-    rows = [i for i in sheet.content if sheet.claims.get(i) == "data"]
-    for i in range(rows[0], rows[-1]) if rows else ():  # a name there is a damaged wavelength
-        if sheet.claims.get(i) == "key":
-            raise sheet.refuse(i, "a wavelength", advice="mend the line", column=0)
+    rows = [i for i, kind in sheet.claims.items() if kind == "data"]
+    between = [
+        i for i, kind in sheet.claims.items() if kind == "key" and rows and rows[0] < i < rows[-1]
+    ]
+    if between:
+        raise sheet.refuse(between[0], "a wavelength", advice="mend the cell", column=0)
     account = sheet.settle()
     if len(values) < 5:
         raise FormatError(
