@@ -8,8 +8,10 @@ WinUV with a pair of columns a sample. The axis comes back ascending, as the fil
 a spectral density is not converted here, because that takes a Jacobian.
 
 Rows of several spectra may stand in one column, told apart by a column of names or settings, and
-several axes side by side. Tried on files not written here: an absorbance of Shimadzu UVProbe and
-two-column exports of a sphere; the others on files after the makers' layouts.
+several axes side by side. Tried on files not written here: an absorbance of Shimadzu UVProbe,
+two-column exports of a sphere, and the test files of github.com/ropensci/lightr (SpectraSuite,
+OceanView, Jaz, AvaSoft 8 and CRAIC, some with decimal commas); binary ones are refused, as is an
+irradiance file with a second block (`irrad.JazIrrad`). Others on files after the makers' layouts.
 """
 
 from __future__ import annotations
