@@ -22,6 +22,7 @@ import functools
 import gzip
 import importlib
 import io
+import os
 import pkgutil
 import re
 import shutil
@@ -39,7 +40,7 @@ from peled.formats.contract import READERS, FormatError
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 2.0
-LIMIT = 2**20  # bytes that the readers may unpack here; the bombs hold eight times as much
+LIMIT = 4 * 2**20  # bytes that the readers may unpack here; the bombs hold a third more
 
 
 # ---- seeds -------------------------------------------------------------------------------------------------------------
@@ -124,6 +125,72 @@ _BUNDLED = {
     "structure.reading.read_lead": "structure/icpms.csv",
     "molecules.read_molecules": "synthesis/molecules.json",
 }
+
+
+#: Larger files: of this repository, and measured ones that lie beside it, where they do.
+_LARGER = {
+    "formats.confocal.read_stack": ("data/photoluminescence/confocal_neat_film.tif",),
+    "formats.diffraction.read_patterns": (
+        "data/structure/xrd_neat.xrdml",
+        "shared/samples/xrd/perovskite_films.csv",
+        "shared/failing/nmr_structure/mini.rasx",
+        "shared/failing/nmr_structure/multi.brml",
+    ),
+    "formats.infrared.read_infrared": (
+        "data/structure/ftir_OA.dpt",
+        "shared/failing/nmr_structure/ir_blank_before_END.jdx",
+    ),
+    "formats.nmr.jcamp.read_jcamp": (
+        "shared/samples/nmr/aspirin_jcamp/1h.dx",
+        "shared/failing/nmr_structure/sqz_lone_E.jdx",
+    ),
+    "formats.spectra.read_each": (
+        "data/led/spectra/fig3_EG_time.csv",
+        "data/photoluminescence/absorption_solution.csv",
+        "data/photoluminescence/segregation_single.txt",
+        "shared/failing/light/quoted.csv",
+        "shared/failing/light/el_series_with_dark.txt",
+        "shared/samples/tauc/spectrum_1.txt",
+    ),
+    "formats.sphere.read_sphere": ("data/photoluminescence/sphere_EG.csv",),
+    "formats.sweeps.jvl.read_sweeps": (
+        "data/led/sweeps/fig3_neat.csv",
+        "data/led/sweeps/ed5_GL.tsv",
+        "data/led/sweeps/ed7_OA.xlsx",
+        "shared/failing/light/lab/A_flat/third_d3.xlsx",
+        "shared/failing/light/lab/A_flat/treated_d2.txt",
+    ),
+    "formats.tas.read_tas": (
+        "data/transient_absorption/fluence_00.5_pairs.ufs",
+        "data/transient_absorption/EG_before_scans.npz",
+        "shared/failing/tas/comma_time_explicit.txt",
+        "shared/failing/tas/short_14_delays.csv",
+    ),
+    "formats.tcspc.read_histogram": (
+        "data/photoluminescence/trpl_film.phu",
+        "data/photoluminescence/trpl_hole_transport.txt",
+    ),
+    "formats.tcspc.read_histograms": ("shared/failing/light/irf_own_axis.csv",),
+    "formats.vamas.read_vamas": (
+        "data/structure/xps.vms",
+        "shared/samples/xps/FeO_analyzed.vms",
+    ),
+    "optics.indices.read_index": ("shared/samples/refractive_index/CH3NH3PbI3_Ball.yml",),
+}
+
+
+def larger_seeds() -> list[Seed]:
+    """The larger files that are there and are read; what lies beside the repository may be named by PELED_SAMPLES."""
+    import_readers()
+    shared = Path(os.environ.get("PELED_SAMPLES", ROOT.parent / "shared" / "samples")).parent
+    found = []
+    for reader, paths in _LARGER.items():
+        for name in paths:
+            folder, _, rest = name.partition("/")
+            path = (ROOT / "data" if folder == "data" else shared) / rest
+            if path.is_file():
+                found.append(Seed(path, reader, {}))
+    return found
 
 
 def import_readers() -> None:
@@ -292,7 +359,7 @@ def _magic(seed, rng):
 
 @functools.cache
 def _bomb() -> bytes:
-    return b"0 0\n" * (2 * LIMIT)
+    return b"0 0\n" * (LIMIT // 3)
 
 
 @functools.cache

@@ -28,7 +28,7 @@ from peled.optics.indices import read_index
 from peled.structure.reading import read_lead
 from test_formats_nmr import bruker, decay, varian
 
-SEEDS = mutants.seeds()
+SEEDS, LARGER = mutants.seeds(), mutants.larger_seeds()
 FORMATS = Path(__file__).parent / "formats"
 FAILING = Path(
     os.environ.get("PELED_FAILING", Path(__file__).resolve().parents[2] / "shared" / "failing")
@@ -43,6 +43,17 @@ def test_damage_of_every_kind_gets_what_it_is_owed(seed, tmp_path):
     complaints = [
         f"{kind}: {wrong}"
         for kind in mutants.KINDS
+        if (wrong := mutants.judge(seed, kind, mutants.generator(seed, kind, 0), tmp_path)[1])
+    ]
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.mark.parametrize("seed", LARGER, ids=lambda seed: seed.name.replace(" ", ":"))
+def test_damage_of_larger_files(seed, tmp_path):
+    """Measured files and bundled ones, a fifth of the kinds each."""
+    complaints = [
+        f"{kind}: {wrong}"
+        for kind in list(mutants.KINDS)[LARGER.index(seed) % 5 :: 5]
         if (wrong := mutants.judge(seed, kind, mutants.generator(seed, kind, 0), tmp_path)[1])
     ]
     assert not complaints, "\n".join(complaints)

@@ -45,7 +45,8 @@ _STATED = re.compile(
 )
 _FAILED = re.compile(r"#(N/?A|ERR|NUM|DIV|VALUE|REF|NAME|NULL|SPILL|CALC)", re.IGNORECASE)
 _KEY = re.compile(
-    r"^[#%!/\s\"]*([^\W\d_][\w .()\[\]^/%\-²³µ°]{0,60}?)\s*(?::\s|:\t|:$|=|\t|,|;)\s*\"?(.*?)\"?[\s,;]*$"
+    r"^[#%!/\s\"]*([^\W\d_][\w .()\[\]^/%\-²³µ°]{0,60}?)\s*"
+    r"(?::\s|:\t|:$|=|\t|,|;)\s*\"?(.*?)\"?[\s,;]*$"
 )
 _UNIT = re.compile(
     r"^(?P<name>.*?)\s*(?:\((?P<round>[^()]*)\)|\[(?P<square>[^\[\]]*)\]|\s/\s(?P<slash>\S.*))\s*$"
@@ -78,7 +79,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name and unit as headed (either may be empty) and its values, float or str."""
+    """One column: name and unit as headed (either may be empty) and its values, float or str."""
 
     name: str
     unit: str
@@ -136,18 +137,22 @@ class Table:
     def numeric(self) -> list[Column]:
         return [column for column in self.columns if column.numeric]
 
+    def refuse(
+        self, expected: str, found: str, advice: str = "", *, row=None, place="column heads"
+    ):
+        """A FormatError at a row (from 0), else at `place`."""
+        if row is not None:
+            place = f"line {self.lines[row]}" + (f", {place}" if place != "column heads" else "")
+        return FormatError(self.path, place=place, expected=expected, found=found, advice=advice)
+
     def refuse_missing(self, columns: Iterable[int], rows=slice(None)) -> None:
         """FormatError at the first gap in these columns (from 0)."""
         for j in columns:
             bad = np.flatnonzero(np.isnan(self.columns[j].values[rows]))
             if bad.size:
-                raise FormatError(
-                    self.path,
-                    place=f"line {self.lines[rows][bad[0]]}, column {j + 1}",
-                    expected="a number",
-                    found="a missing value",
-                    advice="fill or remove the row",
-                )
+                place = f"line {self.lines[rows][bad[0]]}, column {j + 1}"
+                advice = "fill or remove the row"
+                raise self.refuse("a number", "a missing value", advice, place=place)
 
     def refuse_second_axis(self, columns: Sequence[int]) -> None:
         """FormatError at a nameless column with even steps and another to its right: no signal is
@@ -157,12 +162,12 @@ class Table:
             x = self.columns[j].values
             step = np.diff(x)
             if step.size > 6 and np.ptp(step) < 1e-3 * abs(np.median(step)):
-                raise FormatError(
-                    self.path,
-                    place=f"line {self.first_line}, column {j + 1}",
-                    expected="one axis, or heads that name each",
-                    found=f"a second one: {', '.join(f'{v:g}' for v in x[:3])}",
-                    advice="head the columns, for instance Wavelength (nm), a, Wavelength (nm), b",
+                raise self.refuse(
+                    "one axis, or heads that name each",
+                    f"a second one: {', '.join(f'{v:g}' for v in x[:3])}",
+                    "head the columns, for instance Wavelength (nm), a, Wavelength (nm), b",
+                    row=0,
+                    place=f"column {j + 1}",
                 )
 
 
@@ -300,7 +305,7 @@ class Sheet:
         return cls(Path(path), read_text(path, what=what).split("\n"))
 
     def _join(self, lines: list[str]) -> list[str]:
-        """A quoted cell may go on over lines: they become one, the others stay blank but counted."""
+        """A quoted cell may go on over lines: they become one, the others blank but counted."""
         for i, line in enumerate(lines):
             if '"' not in line or not re.search(r'(^|[,;\t|])\s*"(?:[^"]|"")*$', line):
                 continue
@@ -319,7 +324,7 @@ class Sheet:
         size = max((len(self.lines[i]) for i in content), default=1)
         count = int(np.clip(400_000 // size, 24, 160))
         probe = [content[i] for i in np.unique(np.linspace(0, len(content) - 1, count).astype(int))]
-        best, best_score = None, (0, 0, 0)
+        best, best_score = None, (0, 0, 0, 0)
         for delimiter in DELIMITERS:
             for decimal in ".,":
                 if delimiter == decimal and not any('"' in self.lines[i] for i in probe):
@@ -330,12 +335,14 @@ class Sheet:
                     if not delimiter or delimiter in self.lines[i]
                     for cells in [_stripped(split(self.lines[i], delimiter))]
                 )
+                numbers = sum(n * sum(mask) for mask, n in masks.items())
                 for mask, n in masks.items():
                     # Rows all of numbers count before rows with text cells; two columns before one.
                     score = (
                         n * (1 + all(mask)) * (3 if len(mask) > 1 else 1),
                         len(mask) > 1,
                         sum(mask),
+                        numbers,  # between marks that fit as well: of the axis too
                     )
                     if any(mask) and score > best_score:
                         best, best_score = (delimiter, decimal), score
@@ -688,7 +695,7 @@ def _fits(sheet: Sheet, i: int, width: int, numeric: list[bool], *, but: bool = 
 
 
 def _widened(sheet: Sheet, rows: list[int], width: int, numeric: list[bool]):
-    """Columns that only some rows fill (remarks, a reading that often fails) belong to the block."""
+    """Columns that only some rows fill (remarks, readings that often fail) belong to the block."""
     # Delimiters at the end count: a cell more or less shifts all to its right.
     sizes = Counter(len(sheet.row(i)[0]) for i in rows)
     size = sizes.most_common(1)[0][0]
