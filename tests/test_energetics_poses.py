@@ -180,3 +180,21 @@ def test_settings_of_the_report_are_known(folder):
     (hot,), (ice,) = (r.select(name=name.format(t)) for r, t in ((warm, 600), (cold, 30)))
     assert hot.value > ice.value == pytest.approx(-1.5, abs=1e-4)
     assert all(a.value != b.value for a, b in itertools.pairwise([hot, ice]))
+
+
+def test_a_counterpoise_weakens_the_bond_and_must_add_up(folder):
+    (s, p), (t, q) = SURFACE, LIGAND
+    for name, symbols, at, energy in (
+        ("surface_ghost", s, p, -100.2),
+        ("ligand_ghost", t, q, -10.1),
+    ):
+        (folder / f"{name}.out").write_text(espresso.relaxation(symbols, at, CELL, energy))
+    head = "name,complex,parts,counterpoise\nCO,both-0.out,ligand.out + surface.out,"
+    both = "ligand.out + surface.out - ligand_ghost.out - surface_ghost.out"
+    (folder / "table.csv").write_text(f"{head}{both}\n")
+    ((found,), refused) = read_table(folder / "table.csv")
+    assert found.energy_eV == pytest.approx(-1.5 + 0.3, abs=1e-6) and not refused
+    assert any("counterpoise: +0.300 eV" in n for n in found.notes)
+    for wrong in (both.replace(" - ", " + "), "ligand_ghost.out - ligand.out"):
+        (folder / "table.csv").write_text(f"{head}{wrong}\n")
+        assert "each part once alone" in read_table(folder / "table.csv").refused["CO"]

@@ -149,7 +149,7 @@ def read_table(path: str | os.PathLike) -> EnergyTable:
     path = Path(path)
     reader = csv.DictReader(io.StringIO(read_text(path, what="a table of outputs")))
     heads = [h.strip() for h in reader.fieldnames or []]
-    known = ("name", "complex", "parts", "molecules", "accept", *_LABELS)
+    known = ("name", "complex", "parts", "molecules", "accept", "counterpoise", *_LABELS)
     for head in heads:
         if head and head not in known and not head.startswith("x_") and "complex" in heads:
             near = difflib.get_close_matches(head, known, 1, 0.5)
@@ -194,121 +194,159 @@ def read_table(path: str | os.PathLike) -> EnergyTable:
 
 
 def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
-    try:
-        molecules = int(row.get("molecules") or 1)
-    except ValueError:
-        raise FormatError(
-            path,
-            place=f"line {line}",
-            expected="a whole number of molecules",
-            found=repr(row["molecules"]),
-        ) from None
-    labels = {k: row[k] for k in _LABELS if row.get(k)}
-    if "coverage" in labels:
-        try:
-            float(labels["coverage"])
-        except ValueError:
-            raise FormatError(
-                path,
-                place=f"line {line}",
-                expected="a number as coverage",
-                found=repr(labels["coverage"]),
-            ) from None
-    accept = (row.get("accept") or "").split()
-    if set(accept) - {"geometry"}:
-        raise FormatError(
-            path,
-            place=f"line {line}",
-            expected="accept: geometry, or nothing",
-            found=repr(row["accept"]),
-        )
-    unrelaxed = bool(accept)
-    whole, unread = _calculations(path, line, row["complex"], cache)
-    parts, broken = [], list(unread)
-    for term in row["parts"].split(" + "):
-        match = re.fullmatch(r"(?:(\d+)\s*\*\s*)?(\S.*)", term.strip())
-        if not match:
-            raise FormatError(
-                path,
-                place=f"line {line}",
-                expected="parts like 'a.out + 2*b.out'",
-                found=repr(row["parts"]),
-            )
-        found, others = _calculations(path, line, match[2], cache)
-        parts.append((int(match[1] or 1), found))
-        broken += others
-    for calculations in (whole, *(c for _, c in parts)):
-        if not any(_usable(c, unrelaxed) for c in calculations):
-            names = ", ".join(
-                dict.fromkeys(f"{c.path.name} ({'; '.join(c.complaints)})" for c in calculations)
-            )
-            raise BookkeepingError(
-                f"{path.name}, line {line}: {row['name']}: expected a converged calculation, "
-                f"found {names}"
-            )
-    usable = [c for c in whole if _usable(c, unrelaxed)]
-    parts = [
-        (count, _of_one_level(usable[0], [c for c in cs if _usable(c, unrelaxed)]))
-        for count, cs in parts
-    ]
+    where = f"{path.name}, line {line}: {row['name']}"
+    molecules, labels, unrelaxed = _cells(path, line, row)
+    whole, broken = _calculations(path, line, row["complex"], cache)
+    unread = len(broken)
+    parts, others = _sum(path, line, row["parts"], cache)
+    broken = [*broken, *others]
+    usable = _only_usable(where, whole, unrelaxed)
+    parts = [(n, _of_one_level(usable[0], _only_usable(where, cs, unrelaxed))) for n, cs in parts]
     _alike(path, line, row["name"], [usable, *(cs for _, cs in parts)])
     members = [(count, min(cs, key=lambda c: c.energy_eV)) for count, cs in parts]
     intact = [c for c in usable if _intact(c, members)]
     kept = intact or usable
     best = min(kept, key=lambda c: c.energy_eV)
     _balance(path, line, row["name"], best, members)
-    notes, doubts = [str(error) for error in broken], []
-    for _, part in members:
-        found = compare(best, part)
-        if found.differences:
-            raise BookkeepingError(
-                f"{path.name}, line {line}: {row['name']}: not comparable: "
-                f"{'; '.join(found.differences)}"
-            )
-        notes += found.notes
-        doubts += found.doubts
-    # Plane waves and grids have no superposition error; a single part (a conformer, a defect) has
-    # nobody to borrow from.
-    atomic = "basis" in best.settings and "cutoff_eV" not in best.settings
-    if atomic and sum(count for count, _ in members) > 1:
-        notes.append(_superposition(best))
-    notes += [
-        f"{c.path.name}: geometry not converged, accepted by the table"
-        for c in (best, *(c for _, c in members))
-        if c.geometry_converged is False
-    ]
-    reference = sum(count * c.energy_eV for count, c in members)
+    everyone = (best, *(c for _, c in members))
+    borrowed = _borrowed(path, line, row, best, cache)
+    notes, doubts = _compared(where, best, members)
+    notes = [*map(str, broken), *notes, *_remarks(best, members, borrowed)]
+    if not intact:
+        doubts = [f"{best.path.name}: covalent bonds differ from those of the parts", *doubts]
+    doubts += [_unsettled(c) for c in everyone if abs(c.scf_step_eV or 0) > SETTLED_EV]
+    reference = sum(count * c.energy_eV for count, c in members) - (borrowed or 0.0)
     starts = tuple(sorted(c.energy_eV - reference for c in kept))
-    used = tuple(dict.fromkeys(c.path for c in (*whole, *(c for _, cs in parts for c in cs))))
-    warnings = (
-        () if intact else (f"{best.path.name}: covalent bonds differ from those of the parts",)
-    )
-    warnings += tuple(dict.fromkeys(doubts))
-    warnings += tuple(
-        _unsettled(c)
-        for c in (best, *(c for _, c in members))
-        if abs(c.scf_step_eV or 0) > SETTLED_EV
-    )
+    gibbs = _difference("thermal_eV", best, members)
     surface = max((c.composition for _, c in members), key=_mineral)
-    counts = {
-        "unconverged": len(whole) - len(usable) + len(unread),
-        "reacted": len(usable) - len(kept),
-    }
     return EnergyRow(
         row["name"],
         starts[0],
         starts,
+        unconverged=len(whole) - len(usable) + unread,
         molecules=molecules,
-        warnings=warnings,
+        warnings=tuple(dict.fromkeys(doubts)),
         complex=best,
-        files=used,
+        files=tuple(dict.fromkeys(c.path for c in (*whole, *(c for _, cs in parts for c in cs)))),
+        reacted=len(usable) - len(kept),
         notes=tuple(dict.fromkeys(notes)),
         adsorbed=best.composition - surface,
         labels=labels,
         dispersion_eV=_difference("dispersion_eV", best, members),
-        gibbs_eV=None if (g := _difference("thermal_eV", best, members)) is None else starts[0] + g,
-        **counts,
+        gibbs_eV=None if gibbs is None else starts[0] + gibbs,
     )
+
+
+def _cells(path: Path, line: int, row: dict) -> tuple[int, dict[str, str], bool]:
+    """Number of molecules, labels, and whether geometries that are not relaxed are accepted."""
+
+    def refuse(expected: str, cell: str) -> FormatError:
+        return FormatError(path, place=f"line {line}", expected=expected, found=repr(row[cell]))
+
+    try:
+        molecules = int(row.get("molecules") or 1)
+    except ValueError:
+        raise refuse("a whole number of molecules", "molecules") from None
+    labels = {k: row[k] for k in _LABELS if row.get(k)}
+    try:
+        float(labels.get("coverage", 0))
+    except ValueError:
+        raise refuse("a number as coverage", "coverage") from None
+    accept = (row.get("accept") or "").split()
+    if set(accept) - {"geometry"}:
+        raise refuse("accept: geometry, or nothing", "accept")
+    return molecules, labels, bool(accept)
+
+
+def _sum(
+    path: Path, line: int, text: str, cache: dict
+) -> tuple[list[tuple[int, list[Calculation]]], list[FormatError]]:
+    """Counts (negative after a minus) and calculations of a sum of patterns."""
+    terms, broken = [], []
+    pieces = ["+", *re.split(r"\s([+-])\s", text.strip())]
+    for sign, term in zip(pieces[::2], pieces[1::2], strict=True):
+        match = re.fullmatch(r"(?:(\d+)\s*\*\s*)?(\S.*)", term.strip())
+        if not match:
+            raise FormatError(
+                path,
+                place=f"line {line}",
+                expected="parts like 'a.out + 2*b.out'",
+                found=repr(text),
+            )
+        found, others = _calculations(path, line, match[2], cache)
+        terms.append((int(f"{sign}{match[1] or 1}"), found))
+        broken += others
+    return terms, broken
+
+
+def _only_usable(where: str, found: list[Calculation], unrelaxed: bool) -> list[Calculation]:
+    kept = [c for c in found if _usable(c, unrelaxed)]
+    if not kept:
+        names = dict.fromkeys(f"{c.path.name} ({'; '.join(c.complaints)})" for c in found)
+        raise BookkeepingError(
+            f"{where}: expected a converged calculation, found {', '.join(names)}"
+        )
+    return kept
+
+
+def _compared(
+    where: str, best: Calculation, members: list[tuple[int, Calculation]]
+) -> tuple[list[str], list[str]]:
+    """Notes and doubts of comparing the complex with its parts."""
+    notes, doubts = [], []
+    for _, part in members:
+        found = compare(best, part)
+        if found.differences:
+            raise BookkeepingError(f"{where}: not comparable: {'; '.join(found.differences)}")
+        notes += found.notes
+        doubts += found.doubts
+    return notes, doubts
+
+
+def _borrowed(path: Path, line: int, row: dict, best: Calculation, cache: dict) -> float | None:
+    """What the parts gain from each other's basis functions in the complex (eV, positive), where
+    the table names the
+    outputs: each part alone less the same with the others' functions, at the geometry it has there.
+
+    Boys & Bernardi, Mol. Phys. 19, 553 (1970), doi:10.1080/00268977000101561.
+    """
+    if not row.get("counterpoise"):
+        return None
+    where = f"{path.name}, line {line}: {row['name']}: counterpoise"
+    terms, _ = _sum(path, line, row["counterpoise"], cache)
+    members = [(n, _only_usable(where, cs, True)[0]) for n, cs in terms]
+    _compared(where, best, members)
+    found = sum(n * c.energy_eV for n, c in members)
+    if sum(n for n, _ in members) or not 0 <= found < 3:
+        raise BookkeepingError(
+            f"{where}: expected 'a.out + b.out - a_with_ghosts.out - b_with_ghosts.out', each "
+            "part once "
+            "alone and once with the others' functions, between 0 and 3 eV in all, found "
+            f"{found:.3f} eV"
+        )
+    return found
+
+
+def _remarks(
+    best: Calculation, members: list[tuple[int, Calculation]], borrowed: float | None
+) -> list[str]:
+    """What is to be known of a row without doubting it."""
+    notes = []
+    # Plane waves and grids have no superposition error; a single part (a conformer, a defect) has
+    # nobody to borrow from.
+    atomic = "basis" in best.settings and "cutoff_eV" not in best.settings
+    if borrowed is not None:
+        notes.append(f"counterpoise: {borrowed:+.3f} eV added")
+    elif atomic and sum(count for count, _ in members) > 1:
+        notes.append(
+            f"{best.path.name}: basis {best.settings['basis']}, no counterpoise: molecules that "
+            "borrow each other's functions bind too strongly"
+        )
+    return notes + [
+        f"{c.path.name}: geometry not converged, accepted by the table"
+        for c in (best, *(c for _, c in members))
+        if c.geometry_converged is False
+    ]
 
 
 def _difference(
@@ -320,16 +358,11 @@ def _difference(
     return None if any(v is None for _, v in values) else sum(n * v for n, v in values)
 
 
-def _superposition(best: Calculation) -> str:
-    return (
-        f"{best.path.name}: basis {best.settings['basis']}, no counterpoise: molecules that "
-        "borrow each other's "
-        "functions bind too strongly"
-    )
-
-
 def _unsettled(c: Calculation) -> str:
-    return f"{c.path.name}: the last iteration moved the total energy by {c.scf_step_eV:+.2f} eV, although the program calls it converged"
+    return (
+        f"{c.path.name}: the last iteration moved the total energy by {c.scf_step_eV:+.2f} eV, "
+        "although the program calls it converged"
+    )
 
 
 def _mineral(composition: Counter) -> tuple[int, int]:
