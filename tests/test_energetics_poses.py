@@ -1,6 +1,7 @@
 """Statistics of poses, sites and coverages, and the report of a folder of outputs."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,8 +106,6 @@ def test_kept_dispersion_is_that_of_the_outputs(data_of_energetics):
 
 @pytest.fixture
 def data_of_energetics():
-    from pathlib import Path
-
     return Path(__file__).resolve().parents[1] / "data" / "energetics"
 
 
@@ -198,3 +197,22 @@ def test_a_counterpoise_weakens_the_bond_and_must_add_up(folder):
     for wrong in (both.replace(" - ", " + "), "ligand_ghost.out - ligand.out"):
         (folder / "table.csv").write_text(f"{head}{wrong}\n")
         assert "each part once alone" in read_table(folder / "table.csv").refused["CO"]
+
+
+MESH = Path(__file__).resolve().parents[2] / "shared" / "failing" / "energetics" / "mesh"
+
+
+@pytest.mark.skipif(not MESH.is_dir(), reason="no folder of small failing inputs")
+def test_adsorption_at_one_mesh_whatever_symmetry_leaves_of_it(tmp_path):
+    """Graphene and hydrogen, 4 x 4 x 1: 7 and 10 points with symmetry, 16 without."""
+    for path in MESH.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "table.csv").write_text(
+        "name,complex,parts\n"
+        "with,ads.out,h2.out + bare.out\nwithout,n_ads.out,h2.out + n_bare.out\n"
+        "mixed,ads.out,h2.out + n_bare.out\n"
+    )
+    rows, refused = read_table(tmp_path / "table.csv")
+    assert not refused and not any(r.warnings for r in rows)
+    assert np.ptp([r.energy_eV for r in rows]) < 2e-4
+    assert {r.complex.settings["kpoints"] for r in rows} == {"4x4x1 k-points"}

@@ -272,6 +272,45 @@ def vasprun(path: Path, text: str) -> Calculation:
     """vasprun.xml of VASP; one without an end is not XML and refused."""
     root = xml_root(path, text)
     steps = root.findall("calculation")
+    energy_eV, iterations = _vasprun_energy(path, steps)
+    incar: dict[str, str] = {}
+    # The first counts: the input, then the parameters; later ones of one name belong to other
+    # parts of the program.
+    for i in root.iter("i"):
+        if i.get("name"):
+            incar.setdefault(i.get("name"), (i.text or "").strip())
+    symbols = [
+        row.findtext("c", "").strip()
+        for row in root.findall("atominfo/array[@name='atoms']/set/rc")
+    ]
+    structure = None
+    places = root.findall("structure[@name='finalpos']") or steps[-1].findall("structure")
+    if places and symbols:
+        cell = _vectors(places[-1], "crystal/varray[@name='basis']")
+        fractions = _vectors(places[-1], "varray[@name='positions']")
+        structure = Structure(tuple(symbol(path, s, 0) for s in symbols), fractions @ cell, cell)
+    settings = _vasprun_settings(root, incar)
+    points = _vectors(root, "kpoints/varray[@name='kpointlist']")
+    weights = _vectors(root, "kpoints/varray[@name='weights']").ravel()
+    if len(points) and len(points) == len(weights) and structure is not None:
+        settings["kpoints"] = sampling(points, weights, structure.cell)
+    elif len(points):
+        settings["kpoints"] = "Gamma" if len(points) == 1 else f"{len(points)} irreducible k-points"
+    return Calculation(
+        path,
+        "VASP",
+        energy_eV,
+        iterations < int(incar.get("NELM", 60)),
+        _vasprun_relaxed(root, steps, incar),
+        True,
+        settings,
+        structure,
+        Counter(structure.symbols if structure else symbols),
+    )
+
+
+def _vasprun_energy(path: Path, steps: list[ElementTree.Element]) -> tuple[float, int]:
+    """Energy of the last step extrapolated to no broadening, and how many iterations it took."""
     found = {e.get("name"): e.text for e in (steps[-1].findall("energy/i") if steps else [])}
     if "e_0_energy" not in found:
         raise FormatError(
@@ -293,13 +332,10 @@ def vasprun(path: Path, text: str) -> Calculation:
             + to_float(inner["e_0_energy"])
             - to_float(inner["e_fr_energy"])
         )
-    incar: dict[str, str] = {}
-    for i in root.iter(
-        "i"
-    ):  # the first counts: the input, then the parameters; later ones of one name belong to other parts of the program
-        if i.get("name"):
-            incar.setdefault(i.get("name"), (i.text or "").strip())
-    limit = int(incar.get("NELM", 60))
+    return energy_eV, len(iterations)
+
+
+def _vasprun_settings(root: ElementTree.Element, incar: dict[str, str]) -> dict:
     settings: dict = {}
     if incar.get("ENMAX") or incar.get("ENCUT"):
         settings["cutoff_eV"] = float(incar.get("ENMAX") or incar["ENCUT"])
@@ -332,42 +368,4 @@ def vasprun(path: Path, text: str) -> Calculation:
         settings["charge"] = round(
             sum(int(t[0]) * to_float(t[3]) for t in types) - to_float(incar["NELECT"]), 3
         )
-    symbols = [
-        row.findtext("c", "").strip()
-        for row in root.findall("atominfo/array[@name='atoms']/set/rc")
-    ]
-    structure = None
-    places = root.findall("structure[@name='finalpos']") or steps[-1].findall("structure")
-    if places and symbols:
-        cell = np.array(
-            [
-                [float(x) for x in v.text.split()]
-                for v in places[-1].findall("crystal/varray[@name='basis']/v")
-            ]
-        )
-        fractions = np.array(
-            [
-                [float(x) for x in v.text.split()]
-                for v in places[-1].findall("varray[@name='positions']/v")
-            ]
-        )
-        structure = Structure(tuple(symbol(path, s, 0) for s in symbols), fractions @ cell, cell)
-    points = _vectors(root, "kpoints/varray[@name='kpointlist']")
-    weights = _vectors(root, "kpoints/varray[@name='weights']").ravel()
-    if len(points) and len(points) == len(weights) and structure is not None:
-        settings["kpoints"] = sampling(points, weights, structure.cell)
-    elif len(points):
-        settings["kpoints"] = "Gamma" if len(points) == 1 else f"{len(points)} irreducible k-points"
-    geometry = _vasprun_relaxed(root, steps, incar)
-    composition = Counter(structure.symbols if structure else symbols)
-    return Calculation(
-        path,
-        "VASP",
-        energy_eV,
-        len(iterations) < limit,
-        geometry,
-        True,
-        settings,
-        structure,
-        composition,
-    )
+    return settings
