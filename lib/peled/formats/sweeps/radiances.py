@@ -117,8 +117,4 @@ def _rows(sheet: Sheet) -> tuple[list[float], list[list[float]], dict[str, tuple
     ]
     if between:
         raise sheet.refuse(between[0], "a wavelength", advice="mend the cell", column=0)
-    rows = [i for i in sheet.content if sheet.claims.get(i) == "data"]
-    for i in range(rows[0], rows[-1]) if rows else ():  # a name there is a damaged wavelength
-        if sheet.claims.get(i) == "key":
-            raise sheet.refuse(i, "a wavelength", advice="mend the line", column=0)
     return wavelength, values, head
