@@ -94,6 +94,15 @@ def test_edta_refers_to_its_lowest_conformer_in_pbe(data_of_energetics):
     assert methods.reference_gap(data_of_energetics / "box", "edta") is None
 
 
+def test_the_preference_of_lead_is_the_sum_of_its_parts(data_of_energetics):
+    split = methods.lead_parts(data_of_energetics / "lead")
+    rows = {row.name: row.energy_eV for row in read_table(data_of_energetics / "lead.csv").rows}
+    method = "PBE-D3/def2-SVP; vacuum"
+    gap = rows[f"Pb GL | {method}"] - rows[f"Pb EDTA | {method}"]
+    assert split.functional_eV + split.dispersion_eV == pytest.approx(gap, abs=1e-3)
+    assert abs(split.dispersion_eV) < 0.1 < split.functional_eV
+
+
 def test_kept_dispersion_is_that_of_the_outputs(data_of_energetics):
     """D3 of `pw.x` at a geometry that both have, by another program."""
     import json
