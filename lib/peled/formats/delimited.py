@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -518,9 +519,11 @@ def _stripped(cells: list[str]) -> list[str]:
 
 def _is_stray(line: str) -> bool:
     """Whether a line holds digits and no words, and is no date or time either."""
-    return bool(re.search(r"\d", line) and not re.search(r"[^\W\deEdD_]", line)) and not (
-        re.fullmatch(r"\W*(\d{1,4}[-./]\d{1,2}[-./]\d{1,4})?[T\s]*([\d:.,]*:[\d:.,]*)?\W*", line)
-    )
+    if not re.search(r"\d", line) or re.search(r"[^\W\deEdD_]", line):
+        return False
+    bare = line.strip(string.punctuation + string.whitespace)
+    date = r"(\d{1,4}[-./]\d{1,2}[-./]\d{1,4})?[T\s]*"
+    return not re.fullmatch(date + r"(\d[\d.,]*:[\d:.,]*)?", bare)
 
 
 def _has_letters(text: str) -> bool:
