@@ -325,7 +325,7 @@ class Sheet:
         size = max((len(self.lines[i]) for i in content), default=1)
         count = int(np.clip(400_000 // size, 24, 160))
         probe = [content[i] for i in np.unique(np.linspace(0, len(content) - 1, count).astype(int))]
-        best, best_score = None, (0, 0, 0, 0)
+        best, best_score, most = None, (0, 0, 0), 0
         for delimiter in DELIMITERS:
             for decimal in ".,":
                 if delimiter == decimal and not any('"' in self.lines[i] for i in probe):
@@ -343,10 +343,11 @@ class Sheet:
                         n * (1 + all(mask)) * (3 if len(mask) > 1 else 1),
                         len(mask) > 1,
                         sum(mask),
-                        numbers,  # between marks that fit as well: of the axis too
                     )
-                    if any(mask) and score > best_score:
-                        best, best_score = (delimiter, decimal), score
+                    # Of two decimal marks that fit as well, the one by which more cells are numbers.
+                    also = score == best_score and best[0] == delimiter and numbers > most
+                    if any(mask) and (score > best_score or also):
+                        best, best_score, most = (delimiter, decimal), score, numbers
         if best is None:
             raise FormatError(
                 self.path,
