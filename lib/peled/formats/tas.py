@@ -5,6 +5,10 @@
 any delimiter, decimal comma), LabVIEW `.lvm` with axes, and `.npz`. Delays come out in ps,
 wavelengths in nm, the signal as (delays, wavelengths); cells that an exporter wrote as `NaN` stay
 NaN and are counted in `missing`.
+
+Units that no head, key or remark says are not guessed: `asks` names them, and the caller may say
+them. Tried on files not written here: glotaran ASCII of the pyglotaran paper (doi:
+10.5281/zenodo.7658982) and an archive of the skultrafast package; the others on our own files.
 """
 
 from __future__ import annotations

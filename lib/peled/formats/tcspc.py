@@ -5,6 +5,9 @@ channels and a time calibration, FluoFit, spreadsheets), PicoQuant text exports 
 `#counts`), Becker & Hickl ASCII blocks, MetroTRPL tables (three leading rows: power, filter,
 background), all of them gzipped or not; PicoQuant .ptu and .phu (through ptufile) and Becker &
 Hickl .sdt (through sdtfile).
+
+Tried on files not written here: tables and a response among the examples of MetroTRPL; the
+others on files written here after the makers' descriptions.
 """
 
 from __future__ import annotations
