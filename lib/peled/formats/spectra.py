@@ -6,12 +6,6 @@ Optics SpectraSuite and OceanView (single and time series); Horiba FluorEssence 
 and matrices with the axis along the first row); Edinburgh F900/Fluoracle; Shimadzu UVProbe; Cary
 WinUV with a pair of columns a sample. The axis comes back ascending, as the file has it (nm or eV):
 a spectral density is not converted here, because that takes a Jacobian.
-
-Rows of several spectra may stand in one column, told apart by a column of names or settings, and
-several axes side by side. Tried on files not written here: an absorbance of Shimadzu UVProbe,
-two-column exports of a sphere, and the test files of github.com/ropensci/lightr (SpectraSuite,
-OceanView, Jaz, AvaSoft 8 and CRAIC, some with decimal commas); binary ones are refused, as is an
-irradiance file with a second block (`irrad.JazIrrad`). Others on files after the makers' layouts.
 """
 
 from __future__ import annotations
