@@ -478,7 +478,7 @@ class Sheet:
             raise self._not_a_row(i, width)
         if _is_stray(self.lines[i]):
             raise self.refuse(i, "text, or a row like the others")
-        if _KEY.match(self.lines[i]):
+        if _KEY.match(self.lines[i][:1000]):
             return "key"
         return "comment" if after else "head"
 
@@ -501,7 +501,7 @@ def key_values(lines: Iterable[str]) -> dict[str, str]:
     """
     found = {}
     for line in lines:
-        if (match := _KEY.match(line)) and match[2]:
+        if (match := _KEY.match(line[:1000])) and match[2]:
             found.setdefault(match[1].strip(), match[2].strip())
     return found
 
