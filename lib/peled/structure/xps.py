@@ -12,7 +12,12 @@ from functools import lru_cache
 import numpy as np
 from scipy import optimize, special
 
+from peled.quantities import threshold
+
 MG_EV, AL_EV, HE_I_EV = 1253.6, 1486.7, 21.218
+
+#: How far a fitted level may lie from where it is looked for, eV: chemical shifts, not charging.
+REACH_EV = 1.5
 _SUBSHELLS = {
     "1s": ("K",),
     "2s": ("L1",),
@@ -186,8 +191,8 @@ def fit_levels(
             columns.append((tail @ (signal * step) / max((signal * step).sum(), 1e-12))[:, None])
         return np.hstack(columns)
 
-    p = np.array([d.position_eV for d in doublets] + [d.fwhm_eV for d in doublets] + [0.3])
-    converged = True
+    start = np.array([d.position_eV for d in doublets] + [d.fwhm_eV for d in doublets] + [0.3])
+    p, converged = start, True
     for _ in range(4):  # the loss follows the signal just fitted, and the weights the model
 
         def residual(p, signal=signal, sigma=sigma):
@@ -200,7 +205,10 @@ def fit_levels(
             diff_step=1e-5,
             max_nfev=40,
             x_scale=np.r_[np.full(n, 0.1), np.full(n, 0.2), 0.2],
-            bounds=(np.r_[p[:-1] - 5, 0.0], np.r_[p[:-1] + 5, 1.0]),
+            bounds=(
+                np.r_[start[:n] - REACH_EV, start[n:-1] / 4, 0.0],
+                np.r_[start[:n] + REACH_EV, start[n:-1] * 5, 1.0],
+            ),
         )
         p, converged = solution.x, solution.success
         m = design(p, signal)
@@ -237,6 +245,74 @@ def fit_levels(
         m[:, :n] * c[:n],
         chi2,
         converged,
+    )
+
+
+@dataclass(frozen=True)
+class Shift:
+    """By how much all levels of a region lie too high, eV, from the levels themselves.
+
+    `significance` is the gain of the levels over background alone, in standard deviations, and
+    `rival` what the best other place (more than `REACH_EV` away) loses against this one;
+    `threshold` is what both have to pass.
+    """
+
+    value_eV: float
+    significance: float
+    rival: float
+    threshold: float
+
+    @property
+    def found(self) -> bool:
+        """Whether the levels are there, and in one place only."""
+        return min(self.significance, self.rival) > self.threshold
+
+
+def find_shift(
+    energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: float = 12.0
+) -> Shift:
+    """Where the levels of a region lie together, against where they were expected.
+
+    All doublets are moved as one over `reach_eV` both ways; at each place their areas, not
+    negative, with a step below each and a straight background are fitted by weighted least squares.
+    A region with two elements has its own ruler; one with a single level cannot tell charging from
+    chemistry, and its place says nothing about energies.
+
+    Raises
+    ------
+    ValueError
+        For fewer than 20 points.
+    """
+    x, y = _sorted(energy_eV, counts)
+    if len(x) < 20 or not np.isfinite(y).all():
+        raise ValueError(f"core levels: expected at least 20 finite counts, found {len(x)}")
+    weights = 1 / np.sqrt(np.maximum(np.convolve(y, np.ones(3) / 3, "same"), 1))
+    ramp = np.linspace(0, 1, len(x))
+    ground = np.column_stack([np.ones_like(x), ramp, 1 - ramp]) * weights[:, None]
+    alone = optimize.nnls(ground, y * weights)[1] ** 2
+    grid = np.arange(-reach_eV, reach_eV + 1e-9, 0.1)
+    chi2 = np.full(len(grid), alone)
+    for k, shift in enumerate(grid):
+        columns = []
+        for d in doublets:
+            at = d.position_eV + shift
+            if not x[0] + 1 < at < x[-1] - 1:
+                break
+            line = _gl(x, at, d.fwhm_eV, 0.3)
+            line = line + d.ratio * _gl(x, at + d.splitting_eV, d.fwhm_eV, 0.3)
+            step = np.cumsum(line)
+            columns += [line * weights, step / step[-1] * weights]
+        else:
+            chi2[k] = optimize.nnls(np.column_stack([ground, *columns]), y * weights)[1] ** 2
+    best = int(np.argmin(chi2))
+    misfit = max(1.0, chi2[best] / max(len(x) - 3 - 2 * len(doublets), 1))
+    away = np.abs(grid - grid[best]) > REACH_EV
+    gain, rival = alone - chi2[best], chi2[away].min() - chi2[best]
+    return Shift(
+        float(grid[best]),
+        float(np.sqrt(gain / misfit)),
+        float(np.sqrt(rival / misfit)),
+        threshold(tries=len(grid) * len(doublets)) + 1.0,
     )
 
 
