@@ -51,6 +51,8 @@ class PawleyFit:
     names : tuple of str
     covariance : (p, p) float array
         Of the non-linear parameters `names`.
+    extra : tuple of (intensity, error)
+        Of the lines of other phases, as heights in the unit of the pattern.
     converged : bool
     notes : tuple of str
         What a reader should doubt.
@@ -84,6 +86,7 @@ class PawleyFit:
     covariance: np.ndarray = field(repr=False, default=None)
     converged: bool = True
     notes: tuple = ()
+    extra: tuple = ()
 
     def intensity(self, *hkl) -> tuple[float, float]:
         """Integrated intensity and error of one reflection family."""
@@ -175,7 +178,7 @@ def pawley_fit(
     sigma=None,
     *,
     wavelengths_A: Sequence[float],
-    a_A: float | None = None,
+    a_A: float | tuple[float, float] | None = None,
     kalpha2_ratio: float = KALPHA2_RATIO,
     radius_mm: float = 240.0,
     zero_deg: float | tuple[float, float] = 0.0,
@@ -207,8 +210,9 @@ def pawley_fit(
     wavelengths_A : sequence of float
         Kalpha1 and, if not removed, Kalpha2, ångström: `Pattern.radiation_A`. There is no default: a pattern taken with
         cobalt and evaluated with copper gives a cell that is 14 % too small and looks good.
-    a_A : float, optional
-        Start of the lattice constant, by default from `find_cubic_cell`.
+    a_A : float or (mean, sd), optional
+        Start of the lattice constant, by default from `find_cubic_cell`; with a standard deviation
+        it is known from elsewhere (a certificate) and leaves zero and height to be found.
     kalpha2_ratio : of Kalpha2 to Kalpha1.
     radius_mm : goniometer radius.
     zero_deg, displacement_mm : float, (mean, sd) or None
@@ -258,7 +262,8 @@ def pawley_fit(
     )
     if sigma is None:
         sigma = np.sqrt(np.maximum(y, 1)) if counting else noise_of(y)
-    a = a_A or find_cubic_cell(x, y, wavelength_A=wavelengths_A[0])
+    a, known = (a_A[0], tuple(a_A)) if np.ndim(a_A) else (a_A, None)
+    a = a or find_cubic_cell(x, y, wavelength_A=wavelengths_A[0])
     low, high = window_deg or (10.0 * wavelengths_A[0] / CU_KALPHA_A[0], 150.0)
     inside = (x >= low) & (x <= high)
     x, y, sigma = x[inside], y[inside], np.asarray(sigma, float)[inside]
@@ -294,7 +299,7 @@ def pawley_fit(
 
     width = _typical_width(x, y, a, wavelengths_A[0])
     table = {  # name: start, free, prior (mean, sd), scale
-        "a": (a, True, None, 1e-3 * a),
+        "a": (a, True, known, 1e-3 * a),
         "zero": _freedom(zero_deg, 0.02),
         "displacement": _freedom(displacement_mm, 0.05),
         "log size": (
@@ -477,7 +482,7 @@ def _report(
     )
     size = float(np.exp(values["log size"])) / 10
     m = len(hkls)
-    line_errors = np.sqrt(np.diag(covariance)[n : n + m])
+    errors_of_lines = np.sqrt(np.diag(covariance)[n : n + m + extras])
     notes = []
     if not solution.success:
         notes.append("the fit has not converged")
@@ -514,7 +519,7 @@ def _report(
         float(errors["tetragonality"]),
         tuple(hkls),
         coefficients[:m],
-        line_errors,
+        errors_of_lines[:m],
         model,
         matrix[:, m + extras :] @ coefficients[m + extras :],
         x,
@@ -527,6 +532,7 @@ def _report(
         scaled,
         bool(solution.success),
         tuple(notes),
+        tuple(zip(coefficients[m : m + extras], errors_of_lines[m:], strict=True)),
     )
 
 
