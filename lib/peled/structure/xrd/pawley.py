@@ -53,6 +53,8 @@ class PawleyFit:
         Of the non-linear parameters `names`.
     extra : tuple of (intensity, error)
         Of the lines of other phases, as heights in the unit of the pattern.
+    shape : str
+        As fitted.
     converged : bool
     notes : tuple of str
         What a reader should doubt.
@@ -87,6 +89,7 @@ class PawleyFit:
     converged: bool = True
     notes: tuple = ()
     extra: tuple = ()
+    shape: str = "lorentzian"
 
     def intensity(self, *hkl) -> tuple[float, float]:
         """Integrated intensity and error of one reflection family."""
@@ -533,6 +536,7 @@ def _report(
         bool(solution.success),
         tuple(notes),
         tuple(zip(coefficients[m : m + extras], errors_of_lines[m:], strict=True)),
+        shape,
     )
 
 
