@@ -36,6 +36,8 @@ def ruler_of(holdings: Holdings, settings) -> tuple[standards.Ruler | None, list
     said: list[tuple[str, str]] = []
     rows = sorted(holdings.select(measurement="xrd"), key=lambda h: h.row.role != "standard")
     for held in rows:
+        if held.row.role != "standard" and not held.data.wavelengths_A:
+            continue
         try:
             word = str(held.row.settings.get("standard", ""))
             seen = standards.recognised(held.data, known)
@@ -74,30 +76,33 @@ def _radius(held: Held) -> tuple[float, bool]:
 
 def evaluate(bench: Bench, ruler: standards.Ruler | None, spread: float | None) -> None:
     """All patterns of a sample; `spread` is the relative one of its edges from micrographs."""
-    for held in bench.held:
-        pattern = held.data
-        try:
-            wavelengths = pattern.radiation_A
-        except FormatError as error:
-            finding = asked("wavelength_A", held.row.label)
-            for name, unit in (("lattice constant", "Å"), ("crystal size", "nm")):
-                bench.withheld(held, name, unit, finding)
-            bench.say(held, str(error))
-            continue
-        for note in pattern.notes:
-            bench.say(held, note)
-        x, y = pattern.two_theta_deg, pattern.intensity
-        lines = find_lines(x, y, pattern.sigma)
-        if len(lines.features) < 2:
-            bench.nothing(held, "lattice constant", "Å", "signal", lines.sentence("two lines"))
-            continue
-        try:
-            fit = _fit(pattern, wavelengths, _radius(held)[0], ruler, spread, bench.settings)
-        except ValueError as error:
-            bench.nothing(held, "lattice constant", "Å", "determined", str(error))
-            continue
-        bench.keep[held.row.label] = fit
-        _quantities(bench, held, fit, ruler, wavelengths)
+    bench.each(_pattern, ruler, spread)
+
+
+def _pattern(bench: Bench, held: Held, ruler, spread) -> None:
+    pattern = held.data
+    try:
+        wavelengths = pattern.radiation_A
+    except FormatError as error:
+        finding = asked("wavelength_A", held.row.label)
+        for name, unit in (("lattice constant", "Å"), ("crystal size", "nm")):
+            bench.withheld(held, name, unit, finding)
+        bench.say(held, str(error))
+        return
+    for note in pattern.notes:
+        bench.say(held, note)
+    x, y = pattern.two_theta_deg, pattern.intensity
+    lines = find_lines(x, y, pattern.sigma)
+    if len(lines.features) < 2:
+        bench.nothing(held, "lattice constant", "Å", "signal", lines.sentence("two lines"))
+        return
+    try:
+        fit = _fit(pattern, wavelengths, _radius(held)[0], ruler, spread, bench.settings)
+    except ValueError as error:
+        bench.nothing(held, "lattice constant", "Å", "determined", str(error))
+        return
+    bench.keep[held.row.label] = fit
+    _quantities(bench, held, fit, ruler, wavelengths)
 
 
 def _fit(pattern, wavelengths, radius_mm, ruler, spread, settings) -> xrd.PawleyFit:
@@ -167,10 +172,12 @@ def _quantities(bench, held, fit, ruler, wavelengths) -> None:
         bench.quantities[-1] = with_findings(made, finding)
     else:
         bench.make(held, what, "nm", lambda p: p["size"], cell, gates=(there,))
-    if bench.settings["alloy"]:
+    if bench.settings["alloy"] and lattice.value is not None:
+        ends = bromide_fraction_of_lattice(lattice.value, 0.0)[1]
         bench.make(
-            held, "x_Br (lattice)", "1", lambda a: float(bromide_fraction_of_lattice(a)), lattice,
+            held, "x_Br (lattice)", "1", lambda a: bromide_fraction_of_lattice(a, 0.0)[0], lattice,
             gates=(possible(0, 1, where=where),), note="Vegard, bulk end members",
+            **{"end members": ends},
         )  # fmt: skip
     _other_phases(bench, held, fit, wavelengths)
 

@@ -27,6 +27,14 @@ class Bench:
     quantities: list[Quantity] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
+    def each(self, function: Callable, *args) -> None:
+        """`function(bench, held, *args)` for each row; one that fails leaves its reason alone."""
+        for held in self.held:
+            try:
+                function(self, held, *args)
+            except Exception as error:  # whatever an odd file leads to: one row's reason
+                self.say(held, str(error) or type(error).__name__)
+
     def make(
         self, held: Held | Sequence[Held], name: str, unit: str, function: Callable, *of, **more
     ) -> Quantity:
@@ -45,7 +53,9 @@ class Bench:
             where=first.label,
             **more,
         )
-        doubts = [Finding("assumed", "doubtful", h.row.doubt, h.row.label) for h in rows if h.row.doubt]
+        doubts = [
+            Finding("assumed", "doubtful", h.row.doubt, h.row.label) for h in rows if h.row.doubt
+        ]
         made = with_findings(made, *doubts)
         self.quantities.append(made)
         return made

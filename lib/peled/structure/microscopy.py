@@ -449,6 +449,8 @@ def fit_square_lattice(
     ValueError
         If two {100} directions about 90 degrees apart are not seen.
     """
+    # Four predicted places are few tries: e^-12 each is far below any rate of false alarms.
+    options = {"least": 12.0} | options
     spots, power, step = find_spots(pixels, pixel_nm, **options)
     families = {1: d100_nm, 2: d100_nm / np.sqrt(2)}
     first = [s for s in spots if abs(s.d_nm / families[1] - 1) < tolerance]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from peled.samples import Held
 from peled.structure import microscopy
 from peled.structure.making import Bench, estimates
 
@@ -56,36 +57,38 @@ def sizes(bench: Bench) -> float | None:
 
 def lattices(bench: Bench) -> None:
     """Spacings in the Fourier transform of each micrograph, of whatever lattice."""
-    scale = bench.settings["pixel_relative"]
-    for held in bench.held:
-        image = held.data
-        reach = (max(2.2 * image.pixel_nm, 0.1), min(1.5, 0.1 * min(image.extent_nm)))
-        if reach[0] >= reach[1]:
-            bench.nothing(held, "lattice spacing", "nm", "determined", "the picture is too small")
-            continue
-        spots, power, step = microscopy.find_spots(image.pixels, image.pixel_nm, d_range_nm=reach)
-        if not spots:
-            text = "no spot of the Fourier transform above its noise"
-            bench.nothing(held, "lattice spacing", "nm", "signal", text)
-            continue
-        bench.keep[held.row.label] = image, spots, power, step
-        for number, family in enumerate(families(spots)[:3], start=1):
-            d = np.array([s.d_nm for s in family])
-            error = np.array([s.d_error_nm for s in family])
-            weight = error**-2.0
-            mean = float(weight @ d / weight.sum())
-            scatter = float(np.std(d, ddof=1) / np.sqrt(len(d))) if len(d) > 1 else 0.0
-            one = float(np.hypot(weight.sum() ** -0.5, scatter))
-            angles = ", ".join(f"{s.angle_deg:.0f}°" for s in family)
-            bench.make(
-                held,
-                f"lattice spacing {number}",
-                "nm",
-                lambda p: p["d"],
-                estimates(("d",), (mean,), ("nm",), (one,)),
-                note=f"{len(family)} spots at {angles}",
-                calibration=scale * mean,
-            )
+    bench.each(_lattice)
+
+
+def _lattice(bench: Bench, held: Held) -> None:
+    image = held.data
+    reach = (max(2.2 * image.pixel_nm, 0.1), min(1.5, 0.1 * min(image.extent_nm)))
+    if reach[0] >= reach[1]:
+        bench.nothing(held, "lattice spacing", "nm", "determined", "the picture is too small")
+        return
+    spots, power, step = microscopy.find_spots(image.pixels, image.pixel_nm, d_range_nm=reach)
+    if not spots:
+        text = "no spot of the Fourier transform above its noise"
+        bench.nothing(held, "lattice spacing", "nm", "signal", text)
+        return
+    bench.keep[held.row.label] = image, spots, power, step
+    for number, family in enumerate(families(spots)[:3], start=1):
+        d = np.array([s.d_nm for s in family])
+        error = np.array([s.d_error_nm for s in family])
+        weight = error**-2.0
+        mean = float(weight @ d / weight.sum())
+        scatter = float(np.std(d, ddof=1) / np.sqrt(len(d))) if len(d) > 1 else 0.0
+        one = float(np.hypot(weight.sum() ** -0.5, scatter))
+        angles = ", ".join(f"{s.angle_deg:.0f}°" for s in family)
+        bench.make(
+            held,
+            f"lattice spacing {number}",
+            "nm",
+            lambda p: p["d"],
+            estimates(("d",), (mean,), ("nm",), (one,)),
+            note=f"{len(family)} spots at {angles}",
+            calibration=bench.settings["pixel_relative"] * mean,
+        )
 
 
 def families(spots) -> list[list[microscopy.Spot]]:

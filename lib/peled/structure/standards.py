@@ -98,9 +98,7 @@ def recognised(pattern: Pattern, known: tuple[Standard, ...]) -> Standard | None
         seen = np.array([found.near(line, 0.3) for line in lines])
         within = [f for f in strong if f.position < lines[-1] + 0.5]
         own = sum(f.significance for f in within if np.abs(lines - f.position).min() < 0.4)
-        if seen.sum() >= max(4, len(lines) - 1) and own > 0.9 * sum(
-            f.significance for f in within
-        ):
+        if seen.sum() >= max(4, len(lines) - 1) and own > 0.9 * sum(f.significance for f in within):
             return standard
     return None
 
@@ -138,9 +136,7 @@ def calibrate(pattern: Pattern, standard: Standard, radius_mm: float) -> Ruler:
     options = {"wavelengths_A": pattern.radiation_A, "radius_mm": radius_mm, "zero_deg": None}
     data = (pattern.two_theta_deg, pattern.intensity, pattern.sigma)
     free = xrd.pawley_fit(*data, a_A=standard.a_A, displacement_mm=0.0, **options)
-    fit = xrd.pawley_fit(
-        *data, a_A=(standard.a_A, standard.sd_A), displacement_mm=None, **options
-    )
+    fit = xrd.pawley_fit(*data, a_A=(standard.a_A, standard.sd_A), displacement_mm=None, **options)
     if not (fit.intensities > 5 * fit.intensity_errors).sum() >= 3:
         raise ValueError(f"the lines of {standard.name} do not stand out of this pattern")
     lorentz = np.degrees(0.64 * pattern.radiation_A[0] / (fit.size_nm * 10))
