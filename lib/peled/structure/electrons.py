@@ -133,8 +133,8 @@ def _reference(bench: Bench, regions: list[Region]) -> Quantity | None:
         where = one.held.row.label
         if said:
             return bench.make(
-                one.held, "charging", "eV", lambda p: p["C 1s"] - float(said), measured,
-                note=f"C 1s at {float(said):g} eV by the sheet",
+                one.held, "charging", "eV", lambda p, at=said: p["C 1s"] - at, measured,
+                note=f"C 1s at {said:g} eV by the sheet",
             )  # fmt: skip
         range_ = assumed("charge_reference_eV", "eV", *CARBON_EV, where=where)
         return bench.make(
