@@ -99,16 +99,19 @@ def _search(x, y, sigma, filter_, least, false_alarm) -> Found:
     rows = [filter_(y, variance, w) for w in widths]
     needed = threshold(sum(int(np.isfinite(row).sum()) for row in rows), false_alarm=false_alarm)
     scores = np.full((len(rows), len(y)), -np.inf)
+    spread = 1.0
     for row, score in zip(rows, scores, strict=True):
         there = np.isfinite(row)
-        if there.sum() > 4:
+        if there.sum() > 40:
             # Below the median there are no lines: the lower half tells the noise of this filter.
+            # Correlated noise grows with the width, and broad windows are too few to say by how
+            # much: they have at least the spread of the narrower ones.
             level = min(np.median(row[there]), 0.0)
-            spread = (level - np.percentile(row[there], 16)) if there.sum() > 40 else 1.0
-            score[there] = row[there] / max(spread, 1.0)
+            spread = max(spread, float(level - np.percentile(row[there], 16)))
+        score[there] = row[there] / spread
     best = scores.argmax(axis=0)
     height = scores[best, np.arange(len(y))]
-    found, free = [], np.isfinite(height)
+    found, free, reach = [], np.isfinite(height), np.array(widths)[best]
     top = int(np.argmax(height))
     strongest = Feature(float(x[top]), widths[best[top]], float(height[top]))
     while free.any():
@@ -117,7 +120,8 @@ def _search(x, y, sigma, filter_, least, false_alarm) -> Found:
             break
         w = widths[best[i]]
         found.append(Feature(float(x[i]), w, float(height[i])))
-        free[max(i - w, 0) : i + w + 1] = False
+        # A broad window beside a strong line still sees it with its edge.
+        free &= np.abs(np.arange(len(y)) - i) > 0.75 * (w + reach)
     return Found(tuple(found), strongest, needed)
 
 
