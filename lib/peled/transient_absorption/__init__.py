@@ -10,11 +10,13 @@ from peled.transient_absorption.compare import (
     carriers_per_crystal,
     shape_change,
 )
+from peled.transient_absorption.components import number_of_components
 from peled.transient_absorption.density import lifetime_density
-from peled.transient_absorption.errors import bootstrap, number_of_components, profile
+from peled.transient_absorption.errors import profile
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
 from peled.transient_absorption.irf import MeasuredIRF
 from peled.transient_absorption.preprocess import Chirp, Matrix, matrix
+from peled.transient_absorption.resample import bootstrap
 from peled.transient_absorption.schemes import Model, Scheme
 from peled.transient_absorption.setup import lmfit_parameters
 

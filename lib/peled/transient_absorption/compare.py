@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from peled.transient_absorption.errors import effective_wavelengths, residual_gram, small_p
+from peled.transient_absorption.components import small_p
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
+from peled.transient_absorption.noise import effective_wavelengths
 from peled.transient_absorption.preprocess import Matrix
 from peled.transient_absorption.schemes import Model
 
@@ -72,13 +73,11 @@ def before_after(before: Matrix, after: Matrix, model: Model, **options) -> Pair
     if before.name == after.name:
         raise ValueError(f"expected two names, found {before.name!r} twice")
     alone = [global_fit(m, model, **options) for m in (before, after)]
-    noise = [fit.rms for fit in alone]
-    scaled = [replace(m, signal=m.signal / s) for m, s in zip((before, after), noise, strict=True)]
-    grams = [
-        residual_gram(fit.setup.problem.blocks[0], fit.setup.expand(fit.theta)[0]) / s**2
-        for fit, s in zip(alone, noise, strict=True)
-    ]
-    independent = float(np.mean([min(effective_wavelengths(g), before.shape[1]) for g in grams]))
+    noise = [np.sqrt(fit.ssr / max(fit.degrees_of_freedom, 1)) for fit in alone]
+    scaled = [_scaled(m, s) for m, s in zip((before, after), noise, strict=True)]
+    independent = float(
+        np.mean([min(effective_wavelengths(f.rows[0].gram), before.shape[1]) for f in alone])
+    )
     share = independent / before.shape[1]
     start = _start(model, alone[0])
     # By default nothing but the kinetics is compared: width and dispersion may be each set's own in all hypotheses.
@@ -132,6 +131,13 @@ def before_after(before: Matrix, after: Matrix, model: Model, **options) -> Pair
     )
 
 
+def _scaled(m: Matrix, noise: float) -> Matrix:
+    """A matrix in which the residual has the variance 1, by its signal or, where weighted, by its errors."""
+    if m.standard_error is None:
+        return replace(m, signal=m.signal / noise)
+    return replace(m, standard_error=m.standard_error * noise)
+
+
 def _start(model: Model, fit: GlobalFit) -> Model:
     if model.scheme is not None:
         return model
@@ -180,16 +186,16 @@ def band_amplitude(
     a, c, pseudo = fit._solved[number]
     u, jacobian = fit.setup.expand(fit.theta)
     w = inside / inside.sum() / fit.setup.segments[matrix].wavelength_weight
-    nt = block.shape[0]
+    kernel = fit.kernels[number].matrix
     if c.ndim == 3:
         rest = block.data - np.einsum("wtn,nw->tw", c, a)
-        terms = np.einsum("w,wt,tw->t", w, pseudo[:, i], rest)
-        noise = float(terms @ terms) * nt / max(nt - len(a), 1)
+        each = (rest * w) @ pseudo[:, i]  # noise shared by the band's wavelengths adds up
+        noise = float(np.sum((each @ kernel) * each))
         local = block.local(u)
         slope = -np.einsum("w,wt,wtp->p", w, pseudo[:, i], local(a.T[:, :, None]))
     else:
         rest = (block.data - c @ a) @ w
-        noise = float(pseudo[i] @ pseudo[i]) * float(rest @ rest) / max(nt - len(a), 1)
+        noise = float(pseudo[i] @ kernel @ pseudo[i]) * float(rest @ rest)
         _, dc = block.basis(u, True)
         slope = -np.einsum("t,ptn,n->p", pseudo[i], dc, a @ w)
     slope = jacobian[block.index].T @ slope

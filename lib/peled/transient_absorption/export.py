@@ -101,7 +101,12 @@ def fit_record(fit) -> dict:
             "noise": fit.rms,
             "converged": fit.converged,
             "scaled_gradient_norm": fit.minimum.gradient_norm,
-            "minima": [[c, list(map(_plain, t)), n] for c, t, n in fit.minima],
+            "minima": [
+                {k: list(map(_plain, v)) if isinstance(v, tuple) else v for k, v in asdict(m).items()}
+                for m in fit.minima
+            ],
+            "determined": [asdict(c) for c in fit.combinations],
+            "undetermined_directions": fit.null.tolist(),
             "flags": list(fit.flags),
             "free": list(fit.free),
             "covariance_of_logarithms": [[_plain(x) for x in row] for row in fit.covariance],

@@ -10,24 +10,25 @@ starts are tried by default; the distinct minima they find are kept in the resul
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from peled.transient_absorption import errors
+from peled.transient_absorption import errors, noise
+from peled.transient_absorption.dispersed import NormalBlock
 from peled.transient_absorption.preprocess import Matrix
 from peled.transient_absorption.schemes import Model, sequential
 from peled.transient_absorption.setup import Setup, as_matrices, overridden, parameters_of
-from peled.transient_absorption.varpro import DispersedBlock, Minimum, minimise
+from peled.transient_absorption.varpro import DispersedBlock, Minimum, Rows, minimise
 
-_SCREENED = 20  # candidate starts judged by their cost alone
+_SCREENED = 40  # candidate starts judged by their cost alone
 _THIN = 48  # wavelengths kept while searching starts of a fit in which every wavelength has a basis of its own
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A fitted parameter. `standard_error` is None for one that was held, NaN where the data do not determine it."""
+    """A fitted parameter. `standard_error` is None for one that was held and NaN at a bound; both numbers are NaN where the data do not determine it."""
 
     name: str
     value: float
@@ -50,12 +51,24 @@ class Spectra:
 
 
 @dataclass(frozen=True)
+class FoundMinimum:
+    """A minimum that the search ended in, `count` times. `rise`: its χ² above the best one's, wavelengths counted by their effective number."""
+
+    cost: float
+    rise: float
+    lifetimes_ps: tuple[float, ...]
+    count: int
+
+
+@dataclass(frozen=True)
 class GlobalFit:
     """Result of `global_fit`.
 
     `ssr` is the sum of squared (weighted) residuals, `degrees_of_freedom` data less parameters less spectra.
     `covariance` is that of the search coordinates `free` (logarithms of lifetimes and widths), for noise that may be
-    correlated over wavelengths; `covariance_white` for independent noise. `flags` name everything that makes the result doubtful.
+    correlated over wavelengths and delays; `covariance_white` for independent noise. Both are zero for coordinates at a bound (held, as far as
+    the others go) and along `null`, the directions that the data do not determine; `combinations` says what they do determine of the
+    parameters in it. `flags` name everything that makes the result doubtful. `kernels` and `rows` describe the noise of each block.
     """
 
     model: Model
@@ -69,8 +82,12 @@ class GlobalFit:
     size: int
     degrees_of_freedom: int
     minimum: Minimum
-    minima: tuple[tuple[float, tuple[float, ...], int], ...]
+    minima: tuple[FoundMinimum, ...]
     flags: tuple[str, ...]
+    null: np.ndarray
+    combinations: tuple[errors.Combination, ...]
+    kernels: tuple[noise.Kernel, ...] = field(repr=False)
+    rows: tuple[Rows, ...] = field(repr=False)
     options: Mapping[str, object] = field(default_factory=dict)
     setup: Setup = field(repr=False, default=None)
 
@@ -86,8 +103,11 @@ class GlobalFit:
 
     @property
     def rms(self) -> float:
-        """Standard deviation of the residual, in the unit of the signal (of 1 when weighted)."""
-        return float(np.sqrt(self.ssr / max(self.degrees_of_freedom, 1)))
+        """Standard deviation of the residual, in the unit of the signal."""
+        if all(m.standard_error is None for m in self.matrices):
+            return float(np.sqrt(self.ssr / max(self.degrees_of_freedom, 1)))
+        square = sum(np.nansum(self.residual(i) ** 2) for i in range(len(self.matrices)))
+        return float(np.sqrt(square / max(self.degrees_of_freedom, 1)))
 
     @property
     def converged(self) -> bool:
@@ -117,25 +137,36 @@ class GlobalFit:
             return 1 / k
 
     def lifetime_errors(self, matrix: int | str = 0) -> np.ndarray:
-        """Standard errors of `lifetimes`, ps; 0 for fixed ones."""
+        """Standard errors of `lifetimes`, ps; 0 for fixed ones, NaN for one at its bound or not determined."""
         segment = self.setup.segments[self._which(matrix)]
         k, dk = segment.rates(self._u)
         _, jacobian = self.setup.expand(self.theta)
         d = dk @ jacobian[segment.kinetic]
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.sqrt(np.maximum(np.einsum("ip,pq,iq->i", d, self.covariance, d), 0)) / k**2
+            error = np.sqrt(np.maximum(np.einsum("ip,pq,iq->i", d, self.covariance, d), 0)) / k**2
+        lost = errors.touches(d, np.column_stack([self.null, np.diag(1.0 * self.minimum.at_bound)]))
+        return np.where(lost, np.nan, error)
 
     @cached_property
     def _solved(self):
         return [block.solve(self._u) for block in self.setup.problem.blocks]
 
+    @property
+    def optimum(self) -> dict[str, float]:
+        """The parameters at which the search ended, those included that the data do not determine: start values of a further fit."""
+        log = self.setup.logarithmic
+        return dict(zip(self.setup.names, np.where(log, np.exp(np.where(log, self._u, 0)), self._u).tolist(), strict=True))
+
     def fitted(self, matrix: int | str = 0) -> np.ndarray:
-        """The model of one data set, shape (nt, nw), without weights."""
+        """The model of one data set, shape (nt, nw), without weights, at missing points too."""
         i = self._which(matrix)
         block, rows = self.setup.place[i]
+        segment = self.setup.segments[i]
         a, c, _ = self._solved[block]
-        product = np.einsum("wtn,nw->tw", c, a) if c.ndim == 3 else c[rows] @ a
-        return product / self.setup.segments[i].weights
+        if segment.point_weight is not None:
+            return np.einsum("wtn,nw->tw", segment.unweighted().dispersed(self._u, False)[0], a)
+        product = np.einsum("wtn,nw->tw", c[:, rows], a) if c.ndim == 3 else c[rows] @ a
+        return product / segment.weights
 
     def residual(self, matrix: int | str = 0) -> np.ndarray:
         """Data less model, shape (nt, nw); NaN where the data are missing."""
@@ -226,21 +257,21 @@ class GlobalFit:
         block = self.setup.problem.blocks[block_number]
         a, c, pseudo = self._solved[block_number]
         u, jacobian = self.setup.expand(self.theta)
-        free = max(block.shape[0] - len(a), 1)
+        kernel = self.kernels[block_number].matrix
         n = len(a) if transform is None else self._decays
         back = np.eye(n) if transform is None else transform(u)
         if c.ndim == 3:
             rest = block.data - np.einsum("wtn,nw->tw", c, a)
-            inverse = np.matmul(pseudo, np.swapaxes(pseudo, 1, 2))[:, :n, :n]
+            inverse = np.matmul(np.matmul(pseudo, kernel), np.swapaxes(pseudo, 1, 2))[:, :n, :n]
             local = block.local(u)
             slope = -np.matmul(pseudo, local(a.T[:, :, None])).transpose(2, 1, 0)  # (p, n, nw)
         else:
             rest = block.data - c @ a
-            inverse = (pseudo @ pseudo.T)[None, :n, :n]
+            inverse = (pseudo @ kernel @ pseudo.T)[None, :n, :n]
             _, dc = block.basis(u, True)
             slope = -np.einsum("nt,ptm,mw->pnw", pseudo, dc, a, optimize=True)
         slope = np.einsum("pnw,pq->qnw", slope, jacobian[block.index])[:, :n]
-        variance = np.einsum("tw,tw->w", rest, rest) / free
+        variance = np.einsum("tw,tw->w", rest, rest)
         slope = np.einsum("ij,pjw->piw", back, slope)
         if transform is not None:
             for q in range(
@@ -252,7 +283,7 @@ class GlobalFit:
                     transform(self.setup.expand(self.theta + sign * step)[0]) for sign in (1, -1)
                 )
                 slope[q] += (up - down) / 2e-5 @ a[:n]
-        noise = (
+        white = (
             np.einsum(
                 "in,wnm,im->iw",
                 back,
@@ -263,7 +294,11 @@ class GlobalFit:
         )
         shape = np.einsum("piw,pq,qiw->iw", slope, self.covariance, slope, optimize=True)
         scale = self.setup.segments[i].wavelength_weight
-        return back @ a[:n] / scale, np.sqrt(np.maximum(noise + shape, 0)) / scale
+        value, error = back @ a[:n] / scale, np.sqrt(np.maximum(white + shape, 0)) / scale
+        if self.null.shape[1]:
+            lost = errors.touches(np.moveaxis(slope, 0, -1), self.null)
+            value, error = np.where(lost, np.nan, value), np.where(lost, np.nan, error)
+        return value, error
 
     def residual_singular_values(self, matrix: int | str = 0):
         """Singular values of the residual, and its left (delay) and right (wavelength) singular vectors."""
@@ -321,7 +356,7 @@ def global_fit(
         For data that no fit can use: fewer delays than parameters, no signal, unsorted delays.
     """
     matrices = as_matrices(data)
-    found, locals_ = parameters_of(model, matrices, link, shared_spectra)
+    found, locals_, late = parameters_of(model, matrices, link, shared_spectra)
     if parameters is not None:
         found = overridden(found, parameters)
     if shared_spectra and any(
@@ -338,7 +373,7 @@ def global_fit(
             )
         if not np.nanmax(np.abs(m.signal)) > 0:
             raise ValueError(f"{m.name}: expected a signal, found zeros only")
-    setup = Setup(matrices, model, found, locals_, shared_spectra)
+    setup = Setup(matrices, model, found, locals_, shared_spectra, late)
     best, minima = _search(setup, starts, seed, max_evaluations)
     setup, best = _ordered(setup, best, model)
     return _result(
@@ -358,27 +393,21 @@ def global_fit(
 
 def _search(setup: Setup, starts: int, seed: int, limit: int):
     theta0 = setup.start[setup.free]
-    problem = setup.problem
-    if starts == 0 or len(theta0) == 0:
-        found = minimise(problem, theta0, max_evaluations=limit)
+    if len(theta0) == 0:
+        found = minimise(setup.problem, theta0, max_evaluations=limit)
         return found, [found]
-    scout = problem
-    heavy = any(isinstance(b, DispersedBlock) for b in problem.blocks)
-    if heavy:
-        thinned = [_thin(m, _THIN) for m in setup.matrices]
-        scout = Setup(
-            thinned, setup.model, setup.parameters, setup.locals, setup.shared_spectra
-        ).problem
-    first = minimise(scout, theta0, max_evaluations=limit)
+    # Where every wavelength has a basis of its own, a fit of some wavelengths goes before that of all.
+    widest = max(len(m.wavelength_nm) for m in setup.matrices)
+    each = any(isinstance(b, (DispersedBlock, NormalBlock)) for b in setup.problem.blocks)
+    heavy = widest > 2 * _THIN and each
+    scout = setup.thinned(_THIN).problem if heavy else setup.problem
+    found = [minimise(scout, theta0, max_evaluations=limit)]
     screened = []
-    for theta in _candidates(setup, theta0, first, seed):
-        screened.append(
-            (scout.evaluate(np.clip(theta, setup.low, setup.high), derivatives=False).cost, theta)
-        )
+    for theta in _candidates(setup, theta0, found[0], seed) if starts else ():
+        theta = np.clip(theta, setup.low, setup.high)
+        screened.append((scout.evaluate(theta, derivatives=False).cost, theta))
     screened.sort(key=lambda pair: pair[0])
-    found = [first]
-    for _, theta in screened[:starts]:
-        found.append(minimise(scout, theta, max_evaluations=limit))
+    found += [minimise(scout, theta, max_evaluations=limit) for _, theta in screened[:starts]]
     found.sort(key=lambda m: m.cost)
     if heavy:
         # The thinned data may rank minima otherwise than all: each of the best few different ones is followed on the full data.
@@ -387,18 +416,19 @@ def _search(setup: Setup, starts: int, seed: int, limit: int):
             near = any(abs(m.cost - k.cost) < 1e-6 * k.cost for k in followed)
             if not near and len(followed) < 3 and m.cost < 1.5 * found[0].cost:
                 followed.append(m)
-        found = [minimise(problem, m.theta, max_evaluations=limit) for m in followed]
+        found = [minimise(setup.problem, m.theta, max_evaluations=limit) for m in followed]
         found.sort(key=lambda m: m.cost)
     return found[0], found
 
 
 def _candidates(setup: Setup, theta0, first, seed):
-    """Random starts: lifetimes spread over everything the delays can tell, centre and width as given or as found."""
+    """Random starts: lifetimes spread over everything the delays can tell; centre, width and dispersion as given, as found, or moved."""
     rng = np.random.default_rng(seed)
     names = [setup.names[i] for i in setup.free]
     kinetic = np.array([i for i, n in enumerate(names) if n.startswith("tau")], int)
-    if len(kinetic) == 0:
-        return
+    widths = [i for i, n in enumerate(names) if n.startswith("fwhm")]
+    centres = [i for i, n in enumerate(names) if n.startswith("t0")]
+    bends = [i for i, n in enumerate(names) if n.startswith("dispersion")]
     step = min(float(np.diff(m.delay_ps).min()) for m in setup.matrices)
     last = max(float(m.delay_ps[-1]) for m in setup.matrices)
     width = setup.model.fwhm_ps if setup.model.irf == "gaussian" else step
@@ -406,6 +436,8 @@ def _candidates(setup: Setup, theta0, first, seed):
     groups: dict[str, list[int]] = {}
     for i in kinetic:  # sets with lifetimes of their own start alike
         groups.setdefault("_".join(names[i].split("_")[:2]), []).append(i)
+    if not len(theta0):
+        return
     for j in range(_SCREENED):
         theta = theta0.copy() if j % 2 else first.theta.copy()
         # One lifetime in each of as many equal strata, so that they are apart.
@@ -413,14 +445,11 @@ def _candidates(setup: Setup, theta0, first, seed):
         draw = edges[:-1] + rng.random(len(groups)) * np.diff(edges)
         for members, value in zip(groups.values(), draw, strict=True):
             theta[members] = value
+        if j % 4 > 1:
+            theta[widths] += rng.uniform(-1.2, 1.2, len(widths))
+            theta[centres] += width * rng.standard_normal(len(centres))
+            theta[bends] *= rng.uniform(0.5, 1.5, len(bends))
         yield theta
-
-
-def _thin(matrix: Matrix, count: int) -> Matrix:
-    if len(matrix.wavelength_nm) <= count:
-        return matrix
-    keep = np.unique(np.linspace(0, len(matrix.wavelength_nm) - 1, count).astype(int))
-    return matrix.take(wavelengths=keep)
 
 
 def _ordered(setup: Setup, best: Minimum, model: Model):
@@ -469,67 +498,68 @@ def _ordered(setup: Setup, best: Minimum, model: Model):
 def _result(setup: Setup, best: Minimum, minima, matrices, options) -> GlobalFit:
     now = setup.problem.evaluate(best.theta, covariance=True)
     dof = setup.size - setup.linear - len(best.theta)
-    covariance, white = errors.covariances(now, best, dof)
-    u, jacobian = setup.expand(best.theta)
-    full = jacobian @ covariance @ jacobian.T
-    estimates = []
-    free = {i: j for j, i in enumerate(setup.free)}
-    for i, p in enumerate(setup.parameters):
-        value = float(np.exp(u[i]) if setup.logarithmic[i] else u[i])
-        error = None
-        if i in free or i in setup.relations:
-            error = (
-                float(np.sqrt(max(full[i, i], 0))) * (value if setup.logarithmic[i] else 1.0)
-                if np.isfinite(full[i, i])
-                else float("nan")
-            )
-        at_bound = bool(best.at_bound[free[i]]) if i in free else False
-        estimates.append(
-            Estimate(
-                p.name,
-                value,
-                error,
-                "" if p.name.startswith("scale") else "ps",
-                i in free,
-                at_bound,
-                p.relation,
-            )
-        )
-    distinct = _distinct(setup, minima)
-    flags = errors.flags(setup, now, best, estimates, dof, options["noise"], distinct)
+    kernels = tuple(noise.kernel(row) for row in now.rows)
+    trust = errors.covariances(setup, now, best, kernels, dof)
+    determined = errors.combinations(setup, best.theta, trust)
+    estimates = _estimates(setup, best, trust)
+    distinct = _distinct(setup, minima, sum(k.degrees for k in kernels))
+    said = errors.flags(setup, now, best, estimates, trust, determined, options["noise"], distinct)
     return GlobalFit(
         setup.model,
         tuple(matrices),
-        tuple(estimates),
+        estimates,
         tuple(setup.names[i] for i in setup.free),
         best.theta,
-        covariance,
-        white,
+        trust.covariance,
+        trust.white,
         now.cost,
         setup.size,
         dof,
         best,
         distinct,
-        flags,
+        said,
+        trust.null,
+        determined[1],
+        kernels,
+        now.rows,
         options,
         setup,
     )
 
 
-def _distinct(setup, minima):
-    """Cost, lifetimes and count of each different minimum found, best first."""
+def _estimates(setup: Setup, best: Minimum, trust) -> tuple[Estimate, ...]:
+    u, jacobian = setup.expand(best.theta)
+    variance = np.einsum("ip,pq,iq->i", jacobian, trust.covariance, jacobian)
+    lost = errors.touches(jacobian, trust.null) & np.any(jacobian != 0, axis=1)
+    bound = np.any(jacobian[:, best.at_bound] != 0, axis=1)
     out = []
+    for i, p in enumerate(setup.parameters):
+        value = float(np.exp(u[i]) if setup.logarithmic[i] else u[i])
+        error, fitted = None, i in setup.free or i in setup.relations
+        if fitted:
+            error = float(np.sqrt(max(variance[i], 0))) * (value if setup.logarithmic[i] else 1.0)
+        if fitted and (lost[i] or bound[i]):
+            value, error = (np.nan if lost[i] else value), np.nan
+        unit = "" if p.name.startswith("scale") else "ps"
+        at_bound = i in setup.free and bool(bound[i])
+        out.append(Estimate(p.name, value, error, unit, i in setup.free, at_bound, p.relation))
+    return tuple(out)
+
+
+def _distinct(setup, minima, degrees: float) -> tuple[FoundMinimum, ...]:
+    """Each different minimum found, best first."""
+    out: list[FoundMinimum] = []
+    lowest = max(min(m.cost for m in minima), 1e-300)
     for m in sorted(minima, key=lambda m: m.cost):
         u, _ = setup.expand(m.theta)
         with np.errstate(divide="ignore"):
             tau = tuple(float(x) for x in np.sort(1 / setup.segments[0].rates(u)[0]))
-        for j, (cost, known, count) in enumerate(out):
-            if (
-                np.allclose(np.log(known), np.log(tau), atol=0.02)
-                or abs(m.cost - cost) < 1e-7 * cost
-            ):
-                out[j] = (cost, known, count + 1)
+        for j, known in enumerate(out):
+            alike = np.allclose(np.log(known.lifetimes_ps), np.log(tau), atol=0.02)
+            if alike or abs(m.cost - known.cost) < 1e-7 * known.cost:
+                out[j] = replace(known, count=known.count + 1)
                 break
         else:
-            out.append((float(m.cost), tau, 1))
+            rise = degrees * (m.cost - lowest) / lowest
+            out.append(FoundMinimum(float(m.cost), float(rise), tau, 1))
     return tuple(out)

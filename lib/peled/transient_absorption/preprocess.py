@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -31,6 +32,11 @@ class Matrix:
     @property
     def shape(self) -> tuple[int, int]:
         return self.signal.shape
+
+    @cached_property
+    def rise(self) -> Rise:
+        """Where the signal begins, see `find_rise`."""
+        return find_rise(self)
 
     def take(self, delays=slice(None), wavelengths=slice(None), step: str = "") -> Matrix:
         """Rows and columns by index, slice or mask."""
@@ -177,36 +183,35 @@ def crop(
 
 
 def subtract_background(m: Matrix, before_ps: float | None = None) -> Matrix:
-    """Subtract each wavelength's mean before zero time.
+    """Subtract each wavelength's mean before its own rise.
+
+    A wavelength whose signal is there from the first delay on has no background in the data and none is subtracted.
 
     Parameters
     ----------
     before_ps : float, optional
-        Delays before this count; by default those well before the estimated zero.
-
-    Raises
-    ------
-    ValueError
-        If no delay lies before it.
+        Only delays before this count, and of those only the ones before the rise of the wavelength; by default
+        the first 70 % of the time before it.
     """
-    if before_ps is None:
-        before_ps = estimate_t0(m) - 0.3 * (estimate_t0(m) - m.delay_ps[0])
-    rows = m.delay_ps < before_ps
-    if not rows.any():
-        raise ValueError(
-            f"{m.name}: background: expected delays before {before_ps:g} ps, found none; the first is {m.delay_ps[0]:g} ps"
-        )
+    found = m.rise
+    first = m.delay_ps[0]
+    limit = found.onset_ps - (0.3 * (found.onset_ps - first) if before_ps is None else 0.0)
     with np.errstate(invalid="ignore"):
-        background = np.nanmean(m.signal[rows], axis=0)
-    background = np.where(np.isfinite(background), background, 0.0)
-    return replace(
-        m,
-        signal=m.signal - background,
-        steps=(
-            *m.steps,
-            f"background: mean of {int(rows.sum())} delays before {before_ps:.4g} ps subtracted",
-        ),
-    )
+        rows = m.delay_ps[:, None] <= limit
+        if before_ps is not None:
+            rows &= m.delay_ps[:, None] < before_ps
+    rows &= np.isfinite(m.signal)
+    number = rows.sum(0)
+    mean = np.where(rows, m.signal, 0.0).sum(0) / np.maximum(number, 1)
+    none = int(np.count_nonzero(number == 0))
+    if none == len(number):
+        return replace(m, steps=(*m.steps, "background: none subtracted, no delay lies before the rise"))
+    used = number[number > 0]
+    how = f"{used.min()}" if used.min() == used.max() else f"{used.min()} to {used.max()}"
+    said = f"background: mean of {how} delays before the rise subtracted"
+    if none:
+        said += f", none at {none} wavelengths whose signal is there from the first delay on"
+    return replace(m, signal=m.signal - mean, steps=(*m.steps, said))
 
 
 def mask(m: Matrix, *regions_nm: tuple[float, float]) -> Matrix:
@@ -329,19 +334,98 @@ def band_average(m: Matrix, low_nm: float, high_nm: float, signal=None) -> np.nd
     return np.where(number > 0, np.nansum(part, axis=1) / np.maximum(number, 1), np.nan)
 
 
+@dataclass(frozen=True)
+class Rise:
+    """Where the signal begins. `onset_ps`: the last delay before the rise of each wavelength, NaN where the signal is there from the first delay on.
+
+    `seen` is whether any wavelength shows a rise, `late` whether there is a signal but no rise at all.
+    """
+
+    onset_ps: np.ndarray
+    seen: bool
+    late: bool
+
+
+_GROUPS = 48  # averages of neighbouring wavelengths in which a rise is looked for
+
+
+def find_rise(m: Matrix) -> Rise:
+    """The rise of each wavelength, from a constant up to a delay followed by decays, against decays from the first delay on.
+
+    Decays are a dictionary of exponentials from the smallest step to three windows; the break that lowers the sum of squares most counts
+    where the fall is significant. Neighbouring wavelengths are averaged into about 48 groups first; groups without signal take the
+    onset of the others.
+    """
+    coarse = bin_wavelengths(m, max(1, len(m.wavelength_nm) // _GROUPS))
+    t, y = m.delay_ps, filled(m.delay_ps, coarse.signal)
+    nt = len(t)
+    decays = max(1, min(6, nt // 4))
+    rates = 1 / np.geomspace(float(np.diff(t).min()), 3 * np.ptp(t), decays)
+    square = np.cumsum(y**2, axis=0)
+    mean = np.cumsum(y, axis=0)
+    breaks = np.arange(nt - decays - 2) if nt > decays + 4 else np.zeros(1, int)
+    cost = np.empty((len(breaks), y.shape[1]))
+    for i in breaks:
+        x = t[i:] - t[i]
+        q, _ = np.linalg.qr(np.column_stack([np.ones_like(x), np.exp(-np.outer(x, rates))]))
+        after = square[-1] - (square[i - 1] if i else 0.0) - np.sum((q.T @ y[i:]) ** 2, axis=0)
+        before = square[i - 1] - mean[i - 1] ** 2 / i if i else 0.0
+        cost[i] = np.maximum(after, 0) + before
+    least = 1e-24 * max(float(square[-1].max()), 1e-300)
+    free = max(nt - decays - 3, 1)
+
+    def gain(costs):
+        best = np.argmin(costs, axis=0)
+        low = np.take_along_axis(costs, best[None], 0)[0]
+        return best, (costs[0] - low) / 2 / np.maximum(low / free, least)
+
+    best, f = gain(cost)
+    whole, f_whole = gain(cost.sum(1, keepdims=True))
+    flat = square[-1] - mean[-1] ** 2 / nt
+    low = np.maximum(cost.min(0) / free, least)
+    signal = (flat - cost[0]) / decays / low > 100
+    broken = (f > 30) & (best > 0)
+    seen = bool(broken.any() or (f_whole[0] > 30 and whole[0] > 0))
+    if not seen:
+        late = bool(signal.any())
+        onset = np.full(len(m.wavelength_nm), np.nan if late else t[0])
+        return Rise(onset, False, late)
+    where = np.where(broken, best, np.nan)
+    spread = [where[max(0, g - 2) : g + 3] for g in range(len(where))]
+    common = np.nanmin(where) if broken.any() else whole[0]
+    near = np.array([np.nanmedian(w) if np.isfinite(w).any() else common for w in spread])
+    at = np.where(broken, np.fmin(where, near), near).astype(int)
+    onset = np.where(signal & ~broken, np.nan, t[np.maximum(at - 1, 0)])
+    groups = np.argmin(np.abs(m.wavelength_nm[:, None] - coarse.wavelength_nm), axis=1)
+    return Rise(onset[groups], True, False)
+
+
+def filled(t, y):
+    """Missing cells by interpolation along the delays; for looking, never for fitting."""
+    out = y.copy()
+    for column in np.flatnonzero(~np.isfinite(y).all(axis=0)):
+        good = np.isfinite(y[:, column])
+        out[:, column] = np.interp(t, t[good], y[good, column]) if good.any() else 0.0
+    return out
+
+
 def estimate_t0(m: Matrix) -> float:
-    """Zero time from the rise: where the signal over all wavelengths first reaches half of its early maximum."""
-    energy = np.sqrt(np.nanmean(np.square(m.signal), axis=1))
-    baseline = energy[0] if len(energy) < 8 else np.median(energy[: max(3, len(energy) // 20)])
-    rise = np.maximum(energy - baseline, 0)
-    peak = int(np.argmax(rise))
-    if rise[peak] == 0:
+    """Zero time from the rise: where the change over all wavelengths first reaches half of its early maximum; the first delay where there is none."""
+    found = m.rise
+    if not found.seen:
         return float(m.delay_ps[0])
-    at = int(np.argmax(rise >= 0.5 * rise[peak]))
-    if at == 0:
+    with np.errstate(invalid="ignore"):
+        before = (m.delay_ps[:, None] <= found.onset_ps) & np.isfinite(m.signal)
+    level = np.where(before, m.signal, 0.0).sum(0) / np.maximum(before.sum(0), 1)
+    energy = np.sqrt(np.nanmean(np.square(m.signal - level), axis=1))
+    quiet = m.delay_ps <= np.nanmin(found.onset_ps)
+    height = np.maximum(energy - np.median(energy[quiet]), 0)
+    peak = int(np.argmax(height))
+    at = int(np.argmax((height >= 0.5 * height[peak]) & ~quiet))
+    if at == 0 or height[peak] == 0:
         return float(m.delay_ps[0])
-    low, high = rise[at - 1], rise[at]
-    fraction = (0.5 * rise[peak] - low) / (high - low) if high > low else 0.5
+    low, high = height[at - 1], height[at]
+    fraction = np.clip((0.5 * height[peak] - low) / (high - low), 0, 1) if high > low else 0.5
     return float(m.delay_ps[at - 1] + fraction * (m.delay_ps[at] - m.delay_ps[at - 1]))
 
 
