@@ -186,19 +186,18 @@ def band_amplitude(
     a, c, pseudo = fit._solved[number]
     u, jacobian = fit.setup.expand(fit.theta)
     w = inside / inside.sum() / fit.setup.segments[matrix].wavelength_weight
-    kernel = fit.kernels[number].matrix
+    kernel = fit.kernels[number]
     if c.ndim == 3:
         rest = block.data - np.einsum("wtn,nw->tw", c, a)
         each = (rest * w) @ pseudo[:, i]  # noise shared by the band's wavelengths adds up
-        noise = float(np.sum((each @ kernel) * each))
         local = block.local(u)
         slope = -np.einsum("w,wt,wtp->p", w, pseudo[:, i], local(a.T[:, :, None]))
     else:
-        rest = (block.data - c @ a) @ w
-        noise = float(pseudo[i] @ kernel @ pseudo[i]) * float(rest @ rest)
+        each = np.outer((block.data - c @ a) @ w, pseudo[i])
         _, dc = block.basis(u, True)
         slope = -np.einsum("t,ptn,n->p", pseudo[i], dc, a @ w)
     slope = jacobian[block.index].T @ slope
+    noise = kernel.total(each)
     return Amplitude(
         float(a[i] @ w), float(np.sqrt(noise + slope @ np.nan_to_num(fit.covariance) @ slope))
     )

@@ -67,16 +67,23 @@ def covariances(setup, now, best, kernels, dof: int) -> Trust:
         inverse = kept @ np.linalg.inv(signal) @ kept.T / outer
     _, jacobian = setup.expand(best.theta)
 
-    def spread(matrices):
-        scores = [row.score(k) for row, k in zip(now.rows, matrices, strict=True)]
+    def spread(scores):
         whole = jacobian.T @ setup.problem.gathered(len(jacobian), scores) @ jacobian
         return inverse @ whole[pick] @ inverse
 
-    full = spread([k.matrix for k in kernels])
-    even = spread([k.white * np.eye(len(k.matrix)) for k in kernels])
-    robust[pick] = full * noise.widening(min(k.degrees for k in kernels)) ** 2
+    parts, degrees = [], []
+    for j, (row, kernel) in enumerate(zip(now.rows, kernels, strict=True)):
+        for score, degree in zip(kernel.scores(row), kernel.degrees, strict=True):
+            empty = [np.zeros((len(b.index),) * 2) for b in setup.problem.blocks]
+            empty[j] = score
+            parts.append(spread(empty))
+            degrees.append(degree)
+    full = sum(parts)
+    even = spread([k.even(row) for row, k in zip(now.rows, kernels, strict=True)])
+    wider = noise.widening([np.diag(part) for part in parts], degrees)
+    robust[pick] = full * np.outer(wider, wider)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.sqrt(np.diag(full) / np.diag(even))
+        ratio = wider * np.sqrt(np.diag(full) / np.diag(even))
     return Trust(robust, white, null, float(np.nanmax(ratio, initial=1.0)))
 
 
@@ -154,7 +161,7 @@ def flags(setup, now, best, estimates, trust, determined, stated, minima) -> tup
         said += [name + text for text in _lifetime_flags(segment, setup.expand(best.theta)[0])]
         said += [f"{name}{note}" for note in segment.matrix.notes]
         said += [name + text for text in _residual_flags(setup, now, segment)]
-    if trust.widened > 1.3:
+    if trust.widened > 1.25:
         said.append(f"noise correlated over delays: errors widened {trust.widened:.1f} times")
     said += _level_flags(setup, now, best, stated)
     if len(minima) > 1 and minima[1].rise < stats.chi2.ppf(0.95, 1):

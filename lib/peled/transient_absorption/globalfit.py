@@ -257,21 +257,17 @@ class GlobalFit:
         block = self.setup.problem.blocks[block_number]
         a, c, pseudo = self._solved[block_number]
         u, jacobian = self.setup.expand(self.theta)
-        kernel = self.kernels[block_number].matrix
         n = len(a) if transform is None else self._decays
         back = np.eye(n) if transform is None else transform(u)
         if c.ndim == 3:
             rest = block.data - np.einsum("wtn,nw->tw", c, a)
-            inverse = np.matmul(np.matmul(pseudo, kernel), np.swapaxes(pseudo, 1, 2))[:, :n, :n]
             local = block.local(u)
             slope = -np.matmul(pseudo, local(a.T[:, :, None])).transpose(2, 1, 0)  # (p, n, nw)
         else:
             rest = block.data - c @ a
-            inverse = (pseudo @ kernel @ pseudo.T)[None, :n, :n]
             _, dc = block.basis(u, True)
             slope = -np.einsum("nt,ptm,mw->pnw", pseudo, dc, a, optimize=True)
         slope = np.einsum("pnw,pq->qnw", slope, jacobian[block.index])[:, :n]
-        variance = np.einsum("tw,tw->w", rest, rest)
         slope = np.einsum("ij,pjw->piw", back, slope)
         if transform is not None:
             for q in range(
@@ -283,15 +279,8 @@ class GlobalFit:
                     transform(self.setup.expand(self.theta + sign * step)[0]) for sign in (1, -1)
                 )
                 slope[q] += (up - down) / 2e-5 @ a[:n]
-        white = (
-            np.einsum(
-                "in,wnm,im->iw",
-                back,
-                np.broadcast_to(inverse, (1 if len(inverse) == 1 else len(variance), n, n)),
-                back,
-            )
-            * variance
-        )
+        spread = self.kernels[block_number].variance(pseudo[..., :n, :], rest)
+        white = np.einsum("in,wnm,im->iw", back, spread, back)
         shape = np.einsum("piw,pq,qiw->iw", slope, self.covariance, slope, optimize=True)
         scale = self.setup.segments[i].wavelength_weight
         value, error = back @ a[:n] / scale, np.sqrt(np.maximum(white + shape, 0)) / scale
@@ -498,11 +487,12 @@ def _ordered(setup: Setup, best: Minimum, model: Model):
 def _result(setup: Setup, best: Minimum, minima, matrices, options) -> GlobalFit:
     now = setup.problem.evaluate(best.theta, covariance=True)
     dof = setup.size - setup.linear - len(best.theta)
-    kernels = tuple(noise.kernel(row) for row in now.rows)
+    pairs = zip(now.rows, setup.problem.blocks, strict=True)
+    kernels = tuple(noise.kernel(row, block.shape[1]) for row, block in pairs)
     trust = errors.covariances(setup, now, best, kernels, dof)
     determined = errors.combinations(setup, best.theta, trust)
     estimates = _estimates(setup, best, trust)
-    distinct = _distinct(setup, minima, sum(k.degrees for k in kernels))
+    distinct = _distinct(setup, minima, sum(k.total_degrees for k in kernels))
     said = errors.flags(setup, now, best, estimates, trust, determined, options["noise"], distinct)
     return GlobalFit(
         setup.model,

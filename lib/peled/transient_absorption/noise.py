@@ -18,60 +18,111 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import nnls
 
-_LENGTHS = (2.0, 8.0, 32.0)  # delays over which the noise forgets itself
+_PATTERNS = 3  # spectral patterns of the noise with a memory of their own
+_LOUD = 1.3  # singular value of a pattern, over the largest that independent noise makes
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """Covariance K of the noise over the delays, such that cov(N) = K ⊗ RᵀR: tr(P·K·P) = 1.
+    """Covariance of the noise N (nt, nw), cov(N) = Σ_j K_j ⊗ (A_j·R)ᵀ(A_j·R).
 
-    `degrees` are those of the variances in it, `white` is 1/(degrees of freedom of one wavelength): K = white·1 for noise that is alike
-    and independent at all delays.
+    The projectors `shares` A_j (nt, nt) part the residual into its loudest spectral patterns and the rest; `matrices` are the K_j, with
+    tr(P·K_j·P) = 1. `degrees` are those of each part's variance, `white` is 1/(degrees of freedom of one wavelength): K = white·1 for noise
+    that is alike and independent at all delays.
     """
 
-    matrix: np.ndarray
-    degrees: float
+    shares: tuple[np.ndarray, ...]
+    matrices: tuple[np.ndarray, ...]
+    degrees: tuple[float, ...]
     white: float
+
+    def scores(self, rows) -> list[np.ndarray]:
+        """Covariance of Jᵀr from each part."""
+        return [rows.score(k, a) for k, a in zip(self.matrices, self.shares, strict=True)]
+
+    def even(self, rows) -> np.ndarray:
+        """Covariance of Jᵀr for noise alike and independent at all delays."""
+        one = np.eye(len(rows.gram))
+        return rows.score(self.white * one, one)
+
+    @property
+    def total_degrees(self) -> float:
+        return float(sum(self.degrees))
+
+    def variance(self, pseudo, rest) -> np.ndarray:
+        """Covariance of pseudo·N: pseudo (n, nt) or (nw, n, nt), rest = R (nt, nw); shape (nw, n, n)."""
+        out = 0.0
+        for k, a in zip(self.matrices, self.shares, strict=True):
+            size = np.einsum("tw,tw->w", rest, a @ rest)
+            inner = np.matmul(np.matmul(pseudo, k), np.swapaxes(pseudo, -1, -2))
+            out = out + size[:, None, None] * inner
+        return out
+
+    def total(self, each) -> float:
+        """Variance of Σ_w p_w·N_w for each = Σ_w R_w p_wᵀ, shape (nt, nt)."""
+        pairs = zip(self.matrices, self.shares, strict=True)
+        return float(sum(np.sum((a @ each @ k) * each) for k, a in pairs))
 
 
 @lru_cache(maxsize=16)
 def _memories(nt: int) -> tuple[np.ndarray, ...]:
+    """Short memory, 1/f (as much in each octave), and drift."""
     apart = np.abs(np.subtract.outer(np.arange(nt), np.arange(nt)))
-    return tuple(np.exp(-apart / length) for length in _LENGTHS)
+    octaves = [np.exp(-apart / 2.0**k) for k in range(1, max(3, int(np.log2(2 * nt))))]
+    return octaves[0], sum(octaves) / len(octaves), np.exp(-apart / (2.0 * nt))
 
 
-def kernel(rows) -> Kernel:
-    """The covariance over delays of one block's noise.
+def kernel(rows, wavelengths: int) -> Kernel:
+    """The covariance of one block's noise.
 
-    Parts: equal and independent at all delays, in proportion to the signal, and memories of 2, 8 and 32 delays, both additive (baseline)
-    and in proportion to the signal (pump).
+    Parts of each K: equal and independent at all delays, in proportion to the signal, and memories (short, 1/f, drift), both additive
+    (baseline) and in proportion to the signal (pump).
     """
-    gram = rows.gram
+    gram, n = rows.gram, rows.hats.shape[2]
     nt, trace = len(gram), float(np.trace(gram))
-    n = rows.hats.shape[2]
-    white = 1.0 / max(nt - n, 1)
+    white, one = 1.0 / max(nt - n, 1), np.eye(nt)
     if not trace > 0 or nt < n + 8:
-        return Kernel(white * np.eye(nt), float(max(nt - n, 1)), white)
+        return Kernel((one,), (white * one,), (float(max(nt - n, 1)),), white)
     signal = rows.signal / max(float(np.sqrt(np.mean(rows.signal**2))), 1e-300)
     both = np.outer(signal, signal)
     memories = _memories(nt)
-    parts = [np.eye(nt), np.diag(signal**2), *memories, *(m * both for m in memories[1:])]
+    parts = [one, np.diag(signal**2), *memories, memories[1] * both]
     if rows.present is not None:
         parts = [part * rows.present for part in parts]
     seen = np.stack([_projected(part, rows.hats).ravel() for part in parts])
     square = seen @ seen.T
     scale = np.sqrt(np.diag(square))
-    right = seen @ gram.ravel() / trace
     # Non-negative least squares on the normal equations, by their Cholesky factor.
     lower = np.linalg.cholesky(square / np.outer(scale, scale) + 1e-9 * np.eye(len(parts)))
-    share = nnls(lower.T, np.linalg.solve(lower, right / scale))[0] / scale
-    left = seen.T @ share
-    total = float(left[:: nt + 1].sum())
-    if not total > 0:
-        return Kernel(white * np.eye(nt), float(max(nt - n, 1)), white)
-    whole = sum(x * part for x, part in zip(share, parts, strict=True) if x > 0) / total
-    degrees = total**2 / float(left @ left) * effective_wavelengths(gram)
-    return Kernel(whole, max(degrees, 1.0), white)
+    matrices, degrees, shares = [], [], _shares(gram, wavelengths)
+    for a in shares:
+        own = a @ gram @ a
+        weight = float(np.trace(own)) / trace
+        right = seen @ own.ravel() / (trace * max(weight, 1e-300))
+        share = nnls(lower.T, np.linalg.solve(lower, right / scale))[0] / scale
+        left = seen.T @ share
+        total = float(left[:: nt + 1].sum())
+        if not total > 0:
+            share, total, left = np.eye(len(parts))[0], 1 / white, seen[0]
+        matrices.append(sum(x * part for x, part in zip(share, parts, strict=True) if x > 0) / total)
+        many = min(effective_wavelengths(own), wavelengths) if a is shares[-1] else 1.0
+        degrees.append(max(total**2 / max(float(left @ left), 1e-300) * many, 1.0))
+    return Kernel(shares, tuple(matrices), tuple(degrees), white)
+
+
+def _shares(gram, wavelengths: int) -> tuple[np.ndarray, ...]:
+    """Projectors over the delays on the patterns that are louder than independent noise makes any, and on the rest."""
+    nt, one = len(gram), np.eye(len(gram))
+    if effective_wavelengths(gram) > 0.7 * wavelengths:
+        return (one,)
+    values, vectors = np.linalg.eigh(gram)
+    found = []
+    for j in range(1, _PATTERNS + 1):
+        edge = values[: -j].sum() / nt * (1 + np.sqrt(nt / wavelengths)) ** 2
+        if not values[-j] > _LOUD * edge:
+            break
+        found.append(np.outer(vectors[:, -j], vectors[:, -j]))
+    return (*found, one - sum(found)) if found else (one,)
 
 
 def _projected(part, hats):
@@ -84,13 +135,19 @@ def _projected(part, hats):
     return out / len(hats)
 
 
-def widening(degrees: float) -> float:
-    """Factor by which 1.96 standard errors must grow to hold 95 % with so many degrees of freedom.
+def widening(variances, degrees) -> np.ndarray:
+    """Factor by which 1.96 standard errors must grow to hold 95 %, for a sum of variances (parts, p) with degrees of freedom (parts,).
 
-    >>> round(widening(8), 2), round(widening(1e6), 2)
-    (1.18, 1.0)
+    Student's t at the degrees of the sum (Satterthwaite, Biometrics Bull. 2, 110 (1946), DOI 10.2307/3002019).
+
+    >>> widening([[1.0]], [8]).round(2), widening([[1.0]], [1e6]).round(2)
+    (array([1.18]), array([1.]))
     """
-    return float(stats.t.ppf(0.975, max(degrees, 2.0)) / stats.norm.ppf(0.975))
+    variances, degrees = np.asarray(variances, float), np.asarray(degrees, float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = variances.sum(0) ** 2 / (variances**2 / degrees[:, None]).sum(0)
+    whole = np.where(np.isfinite(whole), np.maximum(whole, 2.0), np.inf)
+    return stats.t.ppf(0.975, np.minimum(whole, 1e6)) / stats.norm.ppf(0.975)
 
 
 def effective_wavelengths(gram) -> float:

@@ -37,7 +37,7 @@ class Rows:
     signal: np.ndarray
     hats: np.ndarray
     present: np.ndarray | None
-    score: Callable[[np.ndarray], np.ndarray]
+    score: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Evaluation:
 
 def _crossed(y):
     """`Rows.score` from Y_p = X_p·Rᵀ, shape (p, nt, nt)."""
-    return lambda k: np.einsum("pij,qij->pq", y, np.matmul(k, y))
+    return lambda k, a: np.einsum("pij,qij->pq", np.matmul(y, a), np.matmul(k, y))
 
 
 class SharedBlock:
@@ -138,10 +138,9 @@ class SharedBlock:
             fitted = left @ (middle if self.compressed is None else projected)
             energy = np.einsum("ij,ij->i", fitted, left if self.compressed is None else fitted)
             signal = np.sqrt(np.maximum(energy, 0) / self.shape[1])
-            square = b.T @ b
 
-            def score(k):
-                return (pd @ square).reshape(p, nt * n) @ np.matmul(k, pd).reshape(p, nt * n).T
+            def score(k, share):
+                return (pd @ (b.T @ share @ b)).reshape(p, nt * n) @ np.matmul(k, pd).reshape(p, nt * n).T
 
             out.rows = (Rows(gram, signal, left[None], None, score),)
         return out
