@@ -31,7 +31,7 @@ export JUPYTER_PLATFORM_DIRS := 1
 export XDG_CACHE_HOME   := $(CURDIR)/$(VENV)/state/cache
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-RUN := $(PY) -m peled.run $(if $(J),-j $(J)) $(if $(DATA),--data '$(DATA)') $(if $(FIGURES),--figures '$(FIGURES)')
+RUN := $(PY) -m ledger.run $(if $(J),-j $(J)) $(if $(DATA),--data '$(DATA)') $(if $(FIGURES),--figures '$(FIGURES)')
 
 .PHONY: help figures test verify site test-browser lab energetics energetics-env env notebooks references data datapackage lint bench overview lock clean distclean
 
@@ -47,14 +47,14 @@ figures: $(OK) ## regenerate every panel whose notebook, code or data has change
 	@$(RUN) $(ONLY)
 
 test: $(OK) ## all checks: units, physics, notebooks against their stored outputs, figures and numbers against references
-	@$(PY) -m peled.run --quiet $(if $(J),-j $(J))
+	@$(PY) -m ledger.run --quiet $(if $(J),-j $(J))
 	@$(PY) tests/run_all.py
 
 verify: $(OK) ## hold every figure against the data, code and picture it was saved with
-	@$(PY) -m peled.run.verify $(if $(FIGURES),--figures '$(FIGURES)')
+	@$(PY) -m ledger.run.verify $(if $(FIGURES),--figures '$(FIGURES)')
 
 site: $(VENV)/.lab figures ## a static site of all claims, panels, notebooks and data, in build/site/index.html
-	@$(PY) -m peled.site $(if $(FIGURES),--figures '$(FIGURES)')
+	@$(PY) -m ledger.site $(if $(FIGURES),--figures '$(FIGURES)')
 
 test-browser: $(VENV)/.lab site ## a notebook in JupyterLab and the site, driven in headless Chromium (skipped where there is none)
 	@PELED_SITE=build/site $(PY) -m pytest -q -rs -p no:cacheprovider tests/test_browser.py tests/test_site.py
@@ -63,20 +63,20 @@ lab: $(VENV)/.lab ## JupyterLab on the notebooks
 	@$(PY) -m jupyterlab --ServerApp.root_dir='$(CURDIR)' --LabApp.default_url=/lab/tree/notebooks/01_synthesis.ipynb $$([ "$$(id -u)" = 0 ] && echo --allow-root) $(ARGS)
 
 notebooks: $(OK) ## execute the notebooks and store their outputs in them
-	@$(PY) -m peled.run.store $(ONLY)
+	@$(PY) -m ledger.run.store $(ONLY)
 
 references: $(OK) figures ## accept today's figures and numbers as the references of the tests
 	@$(PY) tests/references.py
 
 data: $(OK) ## write the simulated raw-like files again from their forward models
-	@for m in lib/peled/simulate/[a-z]*; do n=$$(basename $$m .py); grep -q '^def main' $$m $$m/__main__.py 2>/dev/null && echo "$$n" && $(PY) -m peled.simulate.$$n || true; done
-	@$(PY) -m peled.datapackage
+	@for m in lib/hassan2021/simulate/[a-z]*; do n=$$(basename $$m .py); grep -q '^def main' $$m $$m/__main__.py 2>/dev/null && echo "$$n" && $(PY) -m hassan2021.simulate.$$n || true; done
+	@$(PY) -m ledger.datapackage
 
 datapackage: $(OK) ## write the catalogue of data files
-	@$(PY) -m peled.datapackage
+	@$(PY) -m ledger.datapackage
 
 lint: $(OK) ## ruff
-	@$(PY) -m ruff check . && $(PY) -m peled.datapackage --check
+	@$(PY) -m ruff check . && $(PY) -m ledger.datapackage --check
 
 overview: $(OK) figures ## the picture in the README, from the panels
 	@$(PY) docs/overview.py
@@ -106,7 +106,7 @@ $(OK): requirements.lock
 	$(PYTHON) -m venv --clear $(VENV) || { echo 'python3 has no venv module; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }; \
 	$(call install,requirements.lock); \
 	$(PY) -c 'import sysconfig, pathlib; pathlib.Path(sysconfig.get_path("purelib"), "peled.pth").write_text(str(pathlib.Path("lib").resolve()) + "\n")'; \
-	$(PY) -c 'import matplotlib.font_manager, peled.run.__main__'; \
+	$(PY) -c 'import matplotlib.font_manager, ledger.run.__main__'; \
 	echo "$$(cksum < requirements.lock) $(CURDIR)" > $@
 
 $(VENV)/.energetics: requirements-energetics.lock $(OK)
@@ -118,7 +118,7 @@ $(VENV)/.lab: requirements-lab.lock $(OK)
 energetics-env: $(VENV)/.energetics ## what recomputing the energies of 06 needs: tblite, RDKit, PySCF (Quantum ESPRESSO is the system's)
 
 energetics: $(VENV)/.energetics ## recompute kept energies of 06: ONLY='tight_binding/methylamine*'; without ONLY, list them
-	@$(PY) -m peled.recompute $(foreach name,$(ONLY),'$(name)')
+	@$(PY) -m hassan2021.recompute $(foreach name,$(ONLY),'$(name)')
 
 clean: ## remove what was built, keep the environment
 	@rm -rf build figures/results; rm -f figures/*.svg figures/*.png figures/*.json

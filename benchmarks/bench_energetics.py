@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from hassan2021.simulate import energetics as crystals
+from ledger.files import ROOT
 from peled.energetics import pairs_per_crystal
-from peled.files import ROOT
 from peled.formats.atomistic import read_calculation
-from peled.simulate import energetics as crystals
 
 OUTPUT = ROOT / "data/energetics/espresso/gl_on_slab.out"
 ENERGIES = np.linspace(0.02, 0.9, 40)

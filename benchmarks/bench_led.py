@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from peled.files import ROOT
+from ledger.files import ROOT
 from peled.led import ceiling, photometry
 
 NM = np.arange(380.0, 781.0)

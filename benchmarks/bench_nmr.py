@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from ledger.files import ROOT
 from peled import nmr
-from peled.files import ROOT
 from peled.formats.nmr import read
 
 FOLDER = ROOT / "data" / "nmr" / "1h_dmso" / "GL_0.00"

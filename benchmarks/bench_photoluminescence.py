@@ -6,8 +6,8 @@ Run with `pytest benchmarks/bench_photoluminescence.py`: the table's relative co
 import numpy as np
 import pytest
 
+from hassan2021.simulate.photoluminescence import segregation, tcspc
 from peled import photoluminescence as pl
-from peled.simulate.photoluminescence import segregation, tcspc
 
 BIN, BINS = 0.128, 1024
 T = np.arange(BINS) * BIN

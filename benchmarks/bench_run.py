@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from peled import files
+from ledger import files
 
 NOTEBOOKS = sorted((files.ROOT / "notebooks").glob("0[1-7]_*.ipynb"))
 
@@ -20,7 +20,7 @@ def runner(folder):
         [
             sys.executable,
             "-m",
-            "peled.run",
+            "ledger.run",
             *(p.stem for p in NOTEBOOKS),
             "--force",
             "--figures",
@@ -79,6 +79,6 @@ def test_headless(benchmark, tmp_path, how):
 
 @pytest.mark.benchmark(group="nothing to do")
 def test_nothing_to_do(benchmark):
-    command = [sys.executable, "-m", "peled.run"]
+    command = [sys.executable, "-m", "ledger.run"]
     subprocess.run(command, check=True, capture_output=True)
     benchmark.pedantic(lambda: subprocess.run(command, check=True, capture_output=True), rounds=10)

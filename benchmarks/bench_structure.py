@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from lmfit.models import LinearModel, PseudoVoigtModel
 
-from peled.simulate.structure import diffraction, spectra
+from hassan2021.simulate.structure import diffraction, spectra
 from peled.structure import xps, xrd
 
 

@@ -93,8 +93,8 @@ def undraw(notebook: Path) -> None:
 
 
 def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
-    from peled import files, paper
-    from peled import notebook as desk
+    from ledger import files, paper
+    from ledger import notebook as desk
 
     today: dict[str, list[dict]] = {}
     for v in baseline:
@@ -107,9 +107,7 @@ def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
     rooms: list = []
 
     def alter(claim_id: str, value: str) -> None:
-        shutil.copytree(
-            files.ROOT / "data" / "published", scratch / "published", dirs_exist_ok=True
-        )
+        shutil.copytree(paper.published_folder(), scratch / "published", dirs_exist_ok=True)
         path = scratch / "published" / "claims.csv"
         with path.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
@@ -217,7 +215,7 @@ def judge(baseline: list[dict], report: dict) -> dict[str, list[str]]:
     the ledger prints what was found. `stands on data`: a statement that no printed value moves. `cannot fail`: it has a
     printed number and nothing done to it changes the verdict.
     """
-    from peled import paper
+    from ledger import paper
 
     groups: dict[str, list[str]] = {
         name: []
@@ -264,7 +262,7 @@ def judge(baseline: list[dict], report: dict) -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
-    from peled import files
+    from ledger import files
 
     name, place = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
     results = files.ROOT / "figures" / "results" / f"{name.stem[3:]}.json"

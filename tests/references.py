@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from peled import files
+from ledger import files
 
 FOLDER = Path(__file__).parent / "reference"
 SIZE = (160, 120)

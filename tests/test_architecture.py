@@ -1,62 +1,77 @@
-"""Imports run one way: notebook, topic, corridor. Forward models import no analysis."""
+"""Imports run one way: notebook, paper, ledger, peled; in peled topic, corridor. Forward models import no analysis."""
 
 import ast
+import re
 
 import pytest
 
-from peled import files, paper
+from ledger import files, paper
 
-LIB = files.ROOT / "lib" / "peled"
+LIB = files.ROOT / "lib"
+PACKAGES = ("hassan2021", "ledger", "peled")  # each may import those to its right
 ROOMS = sorted({claim.topic for claim in paper.claims().values()})
 MODULES = sorted(LIB.rglob("*.py"))
+OURS = [path for path in MODULES if path.relative_to(LIB).parts[0] == "peled"]
+
+
+def named(path):
+    return path.relative_to(LIB).as_posix()
 
 
 def imported(path):
-    """Names inside peled that a module imports, also inside functions."""
+    """Names of our packages that a module imports, also inside functions."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.startswith("peled."))
+            found = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            if node.module == "peled":
-                yield from (f"peled.{alias.name}" for alias in node.names)
-            elif node.module.startswith("peled."):
-                yield node.module
+            found = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (name for name in found if name.split(".")[0] in PACKAGES)
 
 
 def room_of(name):
-    part = name.split(".")[1]
-    return part if part in ROOMS else None
+    package, *rest = name.split(".")
+    return rest[0] if package == "peled" and rest and rest[0] in ROOMS else None
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(LIB).as_posix())
+@pytest.mark.parametrize("path", MODULES, ids=named)
 def test_imports_run_one_way(path):
-    parts = path.relative_to(LIB).with_suffix("").parts
-    rooms = {room for name in imported(path) if (room := room_of(name))}
-    if parts[0] == "simulate":
+    package, *parts = path.relative_to(LIB).with_suffix("").parts
+    names = set(imported(path))
+    rooms = {room for name in names if (room := room_of(name))}
+    below = PACKAGES[PACKAGES.index(package) :]
+    assert {name.split(".")[0] for name in names} <= set(below), "imports run one way"
+    if package == "hassan2021" and parts[0] == "simulate":
         assert not rooms, "a forward model that shares the analysis' formulas proves nothing"
-    elif parts[0] in ROOMS:
-        assert rooms <= {parts[0]}, (
-            "topics never import each other: what two need belongs into the corridor"
-        )
-    elif parts[0] not in ("claims", "site"):
+    elif package == "ledger":
+        assert not rooms, "the machine knows no topic"
+    elif package == "peled" and parts[0] in ROOMS:
+        assert rooms <= {parts[0]}, "topics never import each other"
+    elif package == "peled":
         assert not rooms, "the corridor knows no room"
 
 
+@pytest.mark.parametrize("path", OURS, ids=named)
+def test_peled_knows_no_repository_no_paper_and_no_platform(path):
+    text = path.read_text(encoding="utf-8")
+    for word in (r"\bROOT\b", r"(?i)hassan", r"\bfcntl\b", r"\bos\.fork\b", r"\bos\.uname\b"):
+        assert not re.search(word, text), word
+    assert not re.search(r"[\"']/(tmp|dev|proc|usr|etc|home)\b", text), "a POSIX path"
+
+
+def test_the_ledger_knows_no_paper():
+    for path in (LIB / "ledger").rglob("*.py"):
+        assert not re.search(r"(?i)hassan|perovskite", path.read_text(encoding="utf-8")), path.name
+
+
 def test_nothing_from_a_file_is_executed():
-    """No pickle, no eval or exec, no unsafe YAML anywhere in the package."""
+    """No pickle, no eval or exec, no unsafe YAML anywhere in the packages."""
+    forbidden = ("eval", "exec", "pickle.load", "pickle.loads", "yaml.load", "yaml.unsafe_load")
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
-                name = ast.unparse(node.func)
-                assert name not in (
-                    "eval",
-                    "exec",
-                    "pickle.load",
-                    "pickle.loads",
-                    "yaml.load",
-                    "yaml.unsafe_load",
-                ), f"{path.name}, line {node.lineno}: {name}"
+                place = f"{path.name}, line {node.lineno}"
+                assert ast.unparse(node.func) not in forbidden, place
                 allowed = [k.value for k in node.keywords if k.arg == "allow_pickle"]
-                assert all(isinstance(v, ast.Constant) and v.value is False for v in allowed), (
-                    f"{path.name}, line {node.lineno}: allow_pickle"
-                )
+                assert all(isinstance(v, ast.Constant) and v.value is False for v in allowed), place

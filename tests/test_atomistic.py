@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hassan2021.recompute import espresso
 from peled.energetics import bonding, read_table
 from peled.energetics.comparability import compare
 from peled.formats import FormatError
@@ -24,7 +25,6 @@ from peled.formats.atomistic import (
 )
 from peled.formats.atomistic.outputs import HARTREE_EV, RYDBERG_EV, Calculation
 from peled.formats.atomistic.structures import BOHR_ANGSTROM
-from peled.recompute import espresso
 from slabs import CELL, adduct, ligand, sheet
 
 HERE = Path(__file__).parent / "atomistic"

@@ -16,7 +16,7 @@ import urllib.request
 import pytest
 
 from browser import Browser, free_port, programs
-from peled import files
+from ledger import files
 
 pytestmark = pytest.mark.skipif(
     programs() is None,

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import integrity
-from peled import claims, files, paper
-from peled.claims import scoreboard
-from peled.run import records
+from ledger import claims, files, paper
+from ledger.claims import scoreboard
+from ledger.run import records
 from toy import Toy, cell
 
 RESULTS = files.ROOT / "figures" / "results"
@@ -65,7 +65,7 @@ def three_claims(tmp_path_factory):
     toy = Toy(tmp_path_factory.mktemp("paper") / "three")
     (toy.root / "notebooks" / "02_stone.ipynb").unlink()
     shutil.rmtree(toy.root / "data" / "stone")
-    published = toy.root / "data" / "published"
+    published = toy.root / "lib" / "toy" / "published"
     with (published / "claims.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, paper.Claim.__dataclass_fields__, restval="")
         writer.writeheader()
@@ -141,9 +141,9 @@ def test_the_gathering_notebook_runs_after_the_others_and_when_they_change(three
     toy.run("08", status=1)
     assert "stick: stale: made from another data/stick/a.txt" in toy.err
     assert toy.run("01") == ["01_stick"] and toy.run() == ["08_claims"]
-    (toy.root / "lib/peled/toy_stick.py").write_text("COLOUR = 'green'\n")
+    (toy.root / "lib/toy/stick.py").write_text("COLOUR = 'green'\n")
     toy.run("08", "--force", status=1)
-    assert "stale: input lib/peled/toy_stick.py has changed" in toy.err
+    assert "stale: input lib/toy/stick.py has changed" in toy.err
     toy.run()
     (toy.root / "figures/results/stick.json").unlink()
     toy.run("08", status=1)
@@ -168,7 +168,7 @@ def test_engines_and_stored_outputs_agree_for_the_gathering_notebook(tmp_path):
     assert {"figures/results/stick.json", "figures/results/stone.json"} <= set(record["inputs"])
     for names in ([], ["08"]):
         toy.run()
-        toy.python("-m", "peled.run.store", *names)
+        toy.python("-m", "ledger.run.store", *names)
         stored = json.loads((toy.root / "notebooks/08_claims.ipynb").read_text())
         assert stored["metadata"]["peled"][
             "after"
@@ -189,26 +189,26 @@ def test_engines_and_stored_outputs_agree_for_the_gathering_notebook(tmp_path):
 
 def test_verify_says_what_is_stale_or_altered(tmp_path):
     toy = Toy(tmp_path / "toy")
-    toy.python("-m", "peled.run.verify", status=2)
+    toy.python("-m", "ledger.run.verify", status=2)
     toy.run()
-    assert "2 figures: 2 good" in toy.python("-m", "peled.run.verify")
+    assert "2 figures: 2 good" in toy.python("-m", "ledger.run.verify")
     (toy.root / "data/stick/a.txt").write_text("2.5")
     assert (
         "stale    fig1a: data/stick/a.txt has changed"
-        in (said := toy.python("-m", "peled.run.verify", status=1))
+        in (said := toy.python("-m", "ledger.run.verify", status=1))
         and "1 good, 1 stale" in said
     )
     (toy.root / "data/stick/a.txt").write_text("2.0")
-    (toy.root / "lib/peled/toy_stick.py").write_text("COLOUR = 'green'\n")
-    assert "stale    fig1a: input lib/peled/toy_stick.py has changed" in toy.python(
-        "-m", "peled.run.verify", status=1
+    (toy.root / "lib/toy/stick.py").write_text("COLOUR = 'green'\n")
+    assert "stale    fig1a: input lib/toy/stick.py has changed" in toy.python(
+        "-m", "ledger.run.verify", status=1
     )
-    (toy.root / "lib/peled/toy_stick.py").write_text("COLOUR = 'red'\n")
+    (toy.root / "lib/toy/stick.py").write_text("COLOUR = 'red'\n")
     picture = toy.root / "figures/fig1b.png"
     kept = picture.read_bytes()
     picture.write_bytes(kept + b" ")
     assert "altered  fig1b: fig1b.png is not the file that was saved" in toy.python(
-        "-m", "peled.run.verify", status=1
+        "-m", "ledger.run.verify", status=1
     )
     picture.write_bytes(kept)
     sidecar = toy.root / "figures/fig1b.json"
@@ -222,10 +222,10 @@ def test_verify_says_what_is_stale_or_altered(tmp_path):
         )
     )
     assert "fig1b.json says something else than fig1b.svg says of itself" in toy.python(
-        "-m", "peled.run.verify", status=1
+        "-m", "ledger.run.verify", status=1
     )
     sidecar.unlink()
-    assert "unknown  fig1b: no sidecar" in toy.python("-m", "peled.run.verify", status=1)
+    assert "unknown  fig1b: no sidecar" in toy.python("-m", "ledger.run.verify", status=1)
 
 
 # ---- rows, ranks, distances ---------------------------------------------------------------------------------------------
@@ -274,8 +274,10 @@ def test_no_claim_without_a_row(folder):
         ),
         (lambda r: r["figures"].pop(0), "led: no panel fig3a"),
         (
-            lambda r: r["figures"][0].update(inputs={"data/published/claims.csv": "0" * 64}),
-            "led: stale: made from another data/published/claims.csv",
+            lambda r: r["figures"][0].update(
+                inputs={"lib/hassan2021/published/claims.csv": "0" * 64}
+            ),
+            "led: stale: made from another lib/hassan2021/published/claims.csv",
         ),
         (
             lambda r: r["figures"][0].update(inputs={"data/led/nothing.csv": "0" * 64}),

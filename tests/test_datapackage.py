@@ -4,21 +4,30 @@ import shutil
 
 import pytest
 
-from peled import datapackage, files
+from ledger import datapackage, files
+from peled.sources import CatalogueError, kind_of
+from peled.tables import table
+
+ROOTS = {folder.relative_to(files.ROOT).as_posix(): folder for folder in datapackage.roots()}
 
 
-def test_the_catalogue_is_up_to_date_and_lists_every_file():
-    assert (files.ROOT / "data" / "datapackage.json").read_text() == files.to_json(
-        datapackage.build()
-    )
+def test_data_tables_and_ledgers_have_a_catalogue_each():
+    assert set(ROOTS) == {"data", "lib/peled/tables", "lib/hassan2021/published"}
 
 
-def test_the_standards_own_tool_accepts_it():
+@pytest.mark.parametrize("folder", ROOTS.values(), ids=ROOTS)
+def test_the_catalogue_is_up_to_date_and_lists_every_file(folder):
+    kept = (folder / "datapackage.json").read_text()
+    assert kept == files.to_json(datapackage.build(folder))
+
+
+@pytest.mark.parametrize("folder", ROOTS.values(), ids=ROOTS)
+def test_the_standards_own_tool_accepts_it(folder):
     import frictionless
 
-    package = frictionless.Package(str(files.ROOT / "data" / "datapackage.json"))
+    package = frictionless.Package(str(folder / "datapackage.json"))
     report = package.validate()
-    assert len(report.tasks) == len(package.resources) > 10
+    assert len(report.tasks) == len(package.resources) > 1
     assert report.valid, [
         (task.place, [error.message for error in task.errors][:2])
         for task in report.tasks
@@ -46,12 +55,15 @@ def test_the_standards_own_tool_finds_an_altered_file(tmp_path):
 
 def test_the_kind_of_a_file_is_the_catalogues_or_measured(tmp_path):
     data = files.ROOT / "data"
-    assert datapackage.kind_of(data / "synthesis" / "procedure.yaml") == "published"
+    assert kind_of(table("cie/cie_1924_photopic.csv")) == "published"
+    with pytest.raises(CatalogueError, match="without a catalogue"):
+        kind_of(files.ROOT / "lib" / "peled" / "figures.py")
+    assert kind_of(data / "synthesis" / "procedure.yaml") == "published"
     own = shutil.copy(data / "synthesis" / "procedure.yaml", tmp_path / "procedure.yaml")
-    assert datapackage.kind_of(own) == "measured"
-    assert datapackage.kind_of(own, data / "synthesis" / "procedure.yaml") == "published"
-    with pytest.raises(datapackage.CatalogueError, match=r"nowhere\.csv: not listed"):
-        datapackage.kind_of(data / "synthesis" / "nowhere.csv")
+    assert kind_of(own) == "measured"
+    assert kind_of(own, data / "synthesis" / "procedure.yaml") == "published"
+    with pytest.raises(CatalogueError, match=r"nowhere\.csv: not listed"):
+        kind_of(data / "synthesis" / "nowhere.csv")
 
 
 @pytest.mark.parametrize(
@@ -81,12 +93,12 @@ def test_a_broken_entry_is_named(tmp_path, about, message):
     (tmp_path / "topic").mkdir()
     (tmp_path / "topic" / "a.csv").write_text("x\n1\n")
     (tmp_path / "topic" / "about.yaml").write_text(about)
-    with pytest.raises(datapackage.CatalogueError, match=message):
+    with pytest.raises(CatalogueError, match=message):
         datapackage.build(tmp_path)
 
 
 def test_a_file_that_nobody_lists_is_named(tmp_path):
     (tmp_path / "topic").mkdir()
     (tmp_path / "topic" / "stray.csv").write_text("x\n1\n")
-    with pytest.raises(datapackage.CatalogueError, match=r"topic/stray\.csv"):
+    with pytest.raises(CatalogueError, match=r"topic/stray\.csv"):
         datapackage.build(tmp_path)

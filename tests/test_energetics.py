@@ -12,6 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pwscf_text as espresso
+from hassan2021.simulate import energetics as crystals
+from hassan2021.verdicts import energetics as verdicts
+from ledger.files import MissingDataError
+from ledger.notebook import open_room
 from peled.energetics import (
     Cell,
     Interval,
@@ -30,15 +34,11 @@ from peled.energetics import (
     suppression,
     table_cells,
     to_csv,
-    verdicts,
 )
 from peled.energetics.outputs import covalent_bonds, error_of_minimum
-from peled.files import MissingDataError
 from peled.formats import FormatError
 from peled.formats.atomistic import read_calculation, read_structure
 from peled.formats.atomistic.calculation import RYDBERG_EV
-from peled.notebook import open_room
-from peled.simulate import energetics as crystals
 
 FINITE = st.floats(-1e3, 1e3)
 

@@ -10,11 +10,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from peled import paper
-from peled.energetics import binding, calculated, methods, plots, verdicts
+from hassan2021.verdicts import energetics as verdicts
+from hassan2021.verdicts import energetics_calculated as calculated
+from ledger import paper
+from ledger.files import ROOT
+from peled.energetics import binding, methods, plots
 from peled.energetics.loading import convergence, frenkel_rows, shells
 from peled.energetics.outputs import EnergyRow
-from peled.files import ROOT
 
 
 def row(name: str, *starts: float, molecules: int = 1) -> EnergyRow:

@@ -14,7 +14,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from peled import __version__, files
+from ledger import files
+from peled import __version__
 
 ROOT = files.ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

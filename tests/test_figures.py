@@ -10,7 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from peled import figures, files
+from ledger import files
+from peled import figures
 
 
 def draw(folder, kind="recomputed", name="fig2g"):

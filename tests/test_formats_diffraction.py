@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from peled import files
+from ledger import files
 from peled.formats import FormatError
 from peled.formats.diffraction import read_pattern, read_patterns, write_xy
 

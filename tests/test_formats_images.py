@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from peled import files
+from ledger import files
 from peled.formats import FormatError
 from peled.formats.images import read_image, write_tiff
 

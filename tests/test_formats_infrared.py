@@ -46,11 +46,11 @@ def difdup():
     sqz = lambda n: (
         ("@ABCDEFGHI"[int(str(abs(n))[0])] if n >= 0 else "_abcdefghi"[int(str(abs(n))[0])])
         + str(abs(n))[1:]
-    )  # noqa: E731
+    )
     dif = lambda n: (
         ("%JKLMNOPQR"[int(str(abs(n))[0])] if n >= 0 else "_jklmnopqr"[int(str(abs(n))[0])])
         + str(abs(n))[1:]
-    )  # noqa: E731
+    )
     v, lines, i = [int(n) for n in integers()], [], 0
     while i < len(v) - 1:
         stop = min(i + 10, len(v) - 1)

@@ -322,10 +322,10 @@ def difdup(values, per_line=17):
     """The compressed form of the standard, written independently of the reader."""
     squeeze = lambda v: (
         ("@ABCDEFGHI" if v >= 0 else "@abcdefghi")[int(str(abs(v))[0])] + str(abs(v))[1:]
-    )  # noqa: E731
+    )
     differ = lambda v: (
         ("%JKLMNOPQR" if v >= 0 else "%jklmnopqr")[int(str(abs(v))[0])] + str(abs(v))[1:]
-    )  # noqa: E731
+    )
     lines, at = [], 0
     while at < len(values):
         start = at if at == 0 else at - 1  # the check value: the last ordinate of the line before

@@ -6,10 +6,10 @@ import struct
 import numpy as np
 import pytest
 
+from hassan2021.simulate.photoluminescence.tcspc import phu_file
 from peled.formats import FormatError
 from peled.formats.sphere import Calibration, read_calibration, read_sphere
 from peled.formats.tcspc import read_histogram
-from peled.simulate.photoluminescence.tcspc import phu_file
 
 T = np.arange(64) * 0.5
 C = np.random.default_rng(1).poisson(1000 * np.exp(-T / 8) + 2)

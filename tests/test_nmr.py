@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hassan2021.simulate.nmr import samples as tubes
+from hassan2021.simulate.nmr import solid as solid_model
+from hassan2021.simulate.nmr import solution
 from peled import nmr
 from peled.formats.nmr import Fid, read
 from peled.nmr import solid
 from peled.nmr.titration import bound_fractions
-from peled.simulate.nmr import samples as tubes
-from peled.simulate.nmr import solid as solid_model
-from peled.simulate.nmr import solution
+from peled.tables import table
 
 SETS = 400
 MHZ = 400.0
@@ -454,9 +455,7 @@ def test_sideband_of_the_double_bond_is_not_taken_for_an_alpha_carbon(root):
 
 
 def test_the_38_ppm_line_is_ranked_not_asserted(root):
-    references = [
-        r for r in nmr.read_references(root / "data/nmr/shifts.csv") if r.nucleus == "13C"
-    ]
+    references = [r for r in nmr.read_references(table("nmr/shifts.csv")) if r.nucleus == "13C"]
     found = nmr.rank(38.0, 0.3, references)
     labels = [c.label for c in found]
     assert {"GSSG Cys C beta", "oleylammonium C1", "GSH Glu C gamma"} <= set(labels)
@@ -529,7 +528,7 @@ def test_series_in_another_format_gives_the_same_shifts(tmp_path, root):
         for e in nmr.read_experiments(root / "data/nmr/experiments.csv")
         if e.experiment == "1H titration" and e.sample == "EDTA"
     ]
-    standards = nmr.read_standards(root / "data/nmr/standards.csv")
+    standards = nmr.read_standards(table("nmr/standards.csv"))
     lines = ["folder,experiment,sample,solvent,ligand_mM,PbI2_mM"]
     for k, e in enumerate(rows):
         spectrum = nmr.load(e, line_broadening_Hz=0.3, p1_deg=17.3)
@@ -575,7 +574,7 @@ def test_lists_of_experiments_that_cannot_be_used(tmp_path):
 
 
 def test_simulation_is_deterministic(tmp_path, root):
-    from peled.simulate.nmr import CARRIER_1H_ppm, proton, write
+    from hassan2021.simulate.nmr import CARRIER_1H_ppm, proton, write
 
     name = "1h_dmso/EDTA_0.50"
     rng = np.random.default_rng([20210304, *name.encode()])

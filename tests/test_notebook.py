@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from peled import files, notebook, paper
-from peled.notebook import COMMON_PARAMETERS, open_room
+from ledger import files, notebook, paper
+from ledger.notebook import COMMON_PARAMETERS, open_room
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import re
 import nbformat
 import pytest
 
-from peled import files, paper
-from peled.notebook import COMMON_PARAMETERS
-from peled.run.store import source_digest
+from ledger import files, paper
+from ledger.notebook import COMMON_PARAMETERS
+from ledger.run.store import source_digest
 
 NOTEBOOKS = sorted((files.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 SECTIONS = ["Question", "Data", "Analysis", "Figures", "Verdicts", "Explore", "Results"]
@@ -101,7 +101,7 @@ def test_every_panel_of_its_topic_is_saved_by_it(path):
     source = "\n".join("".join(cell["source"]) for cell in code(path))
     module = "\n".join(
         p.read_text(encoding="utf-8")
-        for p in (files.ROOT / "lib" / "peled").rglob("*.py")
+        for p in (files.ROOT / "lib").rglob("*.py")
         if topic in p.as_posix()
     )
     missing = [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peled import paper
+from ledger import paper
 
 CLAIMS = paper.claims()
 

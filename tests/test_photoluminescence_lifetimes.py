@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hassan2021.simulate.photoluminescence import tcspc
 from peled import photoluminescence as pl
 from peled.formats.tcspc import read_histogram
 from peled.photoluminescence import lifetimes
-from peled.simulate.photoluminescence import tcspc
 
 BIN, BINS = 0.128, 512
 T = np.arange(BINS) * BIN

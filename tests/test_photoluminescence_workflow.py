@@ -13,7 +13,7 @@ from peled.photoluminescence.loading import SETS
 
 @pytest.fixture(scope="module")
 def bundled(request):
-    from peled import files
+    from ledger import files
 
     return pl.collect(files.ROOT / "data" / "photoluminescence")
 
@@ -135,14 +135,14 @@ def test_a_damaged_file_is_named_with_its_line(bundled, tmp_path):
 
 
 def test_every_set_is_described_in_the_guide():
-    from peled import files
+    from ledger import files
 
     guide = (files.ROOT / "data" / "photoluminescence" / "README.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in guide for name in SETS)
 
 
 def test_bundled_files_give_back_what_went_in(bundled):
-    from peled import files
+    from ledger import files
 
     truth = pl.read_truth(files.ROOT / "data" / "photoluminescence" / "truth.csv")
     for name, file in (("neat", "sphere_neat"), ("E+G", "sphere_EG")):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from hassan2021.simulate.photon_recycling import trace
 from peled import optics
-from peled.simulate.photon_recycling import trace
 
 PHOTONS = 100_000
 

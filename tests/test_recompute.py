@@ -11,9 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from peled.energetics import read_table
-from peled.formats.atomistic import read_calculations
-from peled.recompute import (
+from hassan2021.recompute import (
     adsorbates,
     adsorption,
     jobs,
@@ -24,6 +22,8 @@ from peled.recompute import (
     thermal,
     tightbinding,
 )
+from peled.energetics import read_table
+from peled.formats.atomistic import read_calculations
 
 KEPT = jobs.FOLDER / "tight_binding"
 SLABS = sorted(p.name for p in KEPT.glob("[a-z]*slab*.xyz"))
@@ -407,7 +407,7 @@ def test_thermochemistry_of_a_printout():
 
 
 def test_listing_says_what_is_kept_and_a_wrong_name_is_an_error(capsys):
-    from peled.recompute.__main__ import main
+    from hassan2021.recompute.__main__ import main
 
     assert main([]) == 0
     lines = capsys.readouterr().out.splitlines()

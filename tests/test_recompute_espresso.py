@@ -10,12 +10,12 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
+from hassan2021.recompute import espresso, espresso_box, pseudopotentials
+from hassan2021.recompute.jobs import MissingProgram
 from peled.energetics.outputs import SETTLED_EV
 from peled.formats import FormatError
 from peled.formats.atomistic import read_calculation
 from peled.formats.atomistic.structures import Structure, read_structure
-from peled.recompute import espresso, espresso_box, pseudopotentials
-from peled.recompute.jobs import MissingProgram
 
 OUTPUTS = sorted(
     path for folder in (espresso_box.BOX, espresso.SLAB) for path in folder.rglob("*.out")

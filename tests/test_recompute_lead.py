@@ -9,8 +9,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from peled.recompute import lead, molecules
-from peled.recompute.molecules import Frame
+from hassan2021.recompute import lead, molecules
+from hassan2021.recompute.molecules import Frame
 
 KEPT_MOLECULES = [
     name for name in molecules.SMILES if molecules.charge_of(molecules.SMILES[name]) >= 0
@@ -369,7 +369,7 @@ def test_stored_integrals_change_nothing_of_pyscfs_own_solvent():
     pytest.importorskip("pyscf")
     from pyscf import dft, gto
 
-    from peled.recompute.solvent import stored_pcm
+    from hassan2021.recompute.solvent import stored_pcm
 
     molecule = gto.M(
         atom="O 0 0 0; H 0.96 0 0; H -0.24 0.93 0", basis="def2-svp", charge=0, verbose=0

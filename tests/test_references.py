@@ -9,7 +9,7 @@ import json
 import pytest
 from PIL import Image
 
-from peled import files
+from ledger import files
 from references import FOLDER, digest, distance, numbers, thumbnail
 
 TOPICS = sorted(path.stem for path in FOLDER.glob("*.json"))

@@ -8,13 +8,13 @@ import sys
 import pytest
 import yaml
 
-from peled import files
+from ledger import files
 
 
 def run(*arguments):
     environment = {k: v for k, v in os.environ.items() if k not in ("PELED_STAGE", "PYTHONPATH")}
     done = subprocess.run(
-        [sys.executable, "-m", "peled.run", *map(str, arguments)],
+        [sys.executable, "-m", "ledger.run", *map(str, arguments)],
         capture_output=True,
         text=True,
         env=environment,

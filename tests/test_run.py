@@ -43,7 +43,7 @@ def test_a_notebook_runs_when_what_it_read_has_changed_and_only_then(toy):
         path.touch()
     assert toy.run() == [], "dates alone changed"
 
-    (toy.root / "lib/peled/toy_stick.py").write_text("COLOUR = 'blue'\n")
+    (toy.root / "lib/toy/stick.py").write_text("COLOUR = 'blue'\n")
     assert toy.run() == ["01_stick"], "a module that only one notebook imports"
     (toy.root / "data/stone/a.txt").write_text("2.00")
     assert toy.run() == ["02_stone"], "a data file"
@@ -79,7 +79,7 @@ def test_one_build_or_two_at_a_time_or_real_kernels_give_the_same_bytes(toy):
     record = json.loads((toy.root / "build/records/01_stick.json").read_text())
     assert {
         "data/stick/a.txt",
-        "lib/peled/toy_stick.py",
+        "lib/toy/stick.py",
         "notebooks/01_stick.ipynb",
         "requirements.lock",
     } <= set(record["inputs"]), "a watched kernel sees what was read"
@@ -192,7 +192,7 @@ def test_a_notebook_that_hangs_is_ended(toy):
 
 
 def test_stored_outputs_are_the_same_every_time(toy):
-    command = [sys.executable, "-m", "peled.run.store"]
+    command = [sys.executable, "-m", "ledger.run.store"]
     texts = []
     for _ in range(2):
         subprocess.run(

@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from peled import files, paper
-from peled.site import check, content
+from ledger import files, paper
+from ledger.site import check, content
 from toy import Toy
 
 GOOD = '<!DOCTYPE html><html lang="en"><head><title>t</title></head><body><main id="m"><p id="a">x <a href="#a">y</a></p></main></body></html>'
@@ -49,7 +49,7 @@ def test_faults_of_pages_are_found(tmp_path, old, new, message):
 
 def test_colours_can_be_read():
     """Every badge: white on its colour with the contrast that WCAG 2.2 asks of text (4.5)."""
-    css = (files.ROOT / "lib/peled/site/templates/site.css").read_text()
+    css = (files.ROOT / "lib/ledger/site/templates/site.css").read_text()
     badges = re.findall(r"\.([vk]-[a-z-]+) \{ background: #([0-9a-f]{6})", css)
     assert {"v-" + word.replace(" ", "-") for word in paper.VERDICTS} | {
         "k-" + kind for kind in paper.SOURCE_KINDS
@@ -108,7 +108,7 @@ def site(tmp_path_factory):
     )
     (toy.root / "notebooks/01_stick.ipynb").write_text(json.dumps(notebook))
     toy.run()
-    toy.said = toy.python("-m", "peled.site")
+    toy.said = toy.python("-m", "ledger.site")
     return toy
 
 
@@ -122,8 +122,7 @@ def test_the_site_of_a_toy_is_in_order(site):
         and 'alt="Fig. 1a: a stick.' in index
     )
     assert (
-        files.sha256(site.root / "data/stick/a.txt")[:12] in index
-        and "lib/peled/toy_stick.py" in index
+        files.sha256(site.root / "data/stick/a.txt")[:12] in index and "lib/toy/stick.py" in index
     )
     page = (folder / "notebooks/01_stick.html").read_text()
     assert (
@@ -139,16 +138,16 @@ def test_an_unfinished_site_leaves_the_last_one(site):
     before = (site.root / "build/site/index.html").read_bytes()
     kept = (site.root / "figures/fig1a.json").read_bytes()
     (site.root / "figures/fig1a.json").unlink()
-    assert "run `make figures`" in site.python("-m", "peled.site", status=1)
+    assert "run `make figures`" in site.python("-m", "ledger.site", status=1)
     (site.root / "figures/fig1a.json").write_bytes(kept)
     (site.root / "data/stick/a.txt").write_text("2.5")
-    assert "stick: stale" in site.python("-m", "peled.site", status=1)
+    assert "stick: stale" in site.python("-m", "ledger.site", status=1)
     (site.root / "data/stick/a.txt").write_text("2.0")
     assert (site.root / "build/site/index.html").read_bytes() == before and not list(
         (site.root / "build").glob(".site*")
     )
     shutil.rmtree(site.root / "build/site")
-    site.python("-m", "peled.site")
+    site.python("-m", "ledger.site")
     assert (site.root / "build/site/index.html").read_bytes() == before, (
         "the same inputs give the same pages"
     )

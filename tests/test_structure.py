@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peled import files
+from hassan2021.simulate.structure import files as simulated_files
+from hassan2021.simulate.structure import microscopy as render
+from hassan2021.simulate.structure import spectra
+from ledger import files
 from peled.formats import FormatError
 from peled.formats.diffraction import read_pattern, write_xy
 from peled.formats.images import read_image
 from peled.formats.vamas import read_vamas
-from peled.simulate.structure import files as simulated_files
-from peled.simulate.structure import microscopy as render
-from peled.simulate.structure import spectra
 from peled.structure import films, ftir, icpms, microscopy, reading, ups, urbach, xps
 
 DATA = files.ROOT / "data" / "structure"

@@ -1,14 +1,13 @@
 """Preparation of measured matrices, the forward model, and the way from a folder of files to fits."""
 
-import ast
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from peled.files import ROOT, MissingDataError
+from hassan2021.simulate import transient_absorption as simulate
+from ledger.files import ROOT, MissingDataError
 from peled.formats.tas import read_tas, write_glotaran, write_matrix
-from peled.simulate import transient_absorption as simulate
 from peled.transient_absorption import Model, global_fit, matrix, preprocess, workflow
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, gaussian_decay
 
@@ -125,14 +124,6 @@ def test_bins_and_bands():
 
 
 # ---- forward model -----------------------------------------------------------------------------------------------------
-
-
-def test_forward_model_imports_no_analysis():
-    tree = ast.parse((ROOT / "lib" / "peled" / "simulate" / "transient_absorption.py").read_text())
-    names = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)} | {
-        a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names
-    }
-    assert not any(n and n.startswith("peled.transient_absorption") for n in names)
 
 
 def test_populations_conserve_crystals_and_have_known_limits():

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from peled import files, paper
+from ledger import files, paper
 
 CLAIMS = """C001,abstract,fig1a,length,The stick is two metres long,2.0,,m,,{topic},recompute,,
 C002,abstract,,colour,The stick is red,red,,,,{topic},transcribe,,
@@ -30,7 +30,7 @@ def notebook(topic, middle="", panel="fig1a"):
         'data_dir = "data"\nfigures_dir = "figures"\nresults_dir = "figures/results"\nquick = False'
     )
     setup = (
-        f"import sys, os\nfrom peled.notebook import open_room\nroom = open_room('{topic}', data_dir=data_dir, figures_dir=figures_dir, results_dir=results_dir, quick=quick)\n"
+        f"import sys, os\nfrom ledger.notebook import open_room\nroom = open_room('{topic}', data_dir=data_dir, figures_dir=figures_dir, results_dir=results_dir, quick=quick)\n"
         f"values = [float(p.read_text()) for p in room.files('*.txt')]\nprint('sum', sum(values))"
     )
     draw = f"fig, ax = room.panel('{panel}')\nax.plot(values)\nroom.save(fig, '{panel}', inputs=room.files('*.txt'))"
@@ -60,10 +60,14 @@ class Toy:
 
     def __init__(self, root: Path):
         self.root = root
-        shutil.copytree(
-            files.ROOT / "lib", root / "lib", ignore=shutil.ignore_patterns("__pycache__")
-        )
-        (root / "lib" / "peled" / "toy_stick.py").write_text("COLOUR = 'red'\n")
+        for package in ("peled", "ledger"):  # the paper of this repository is not needed
+            shutil.copytree(
+                files.ROOT / "lib" / package,
+                root / "lib" / package,
+                ignore=shutil.ignore_patterns("__pycache__"),
+            )
+        (root / "lib" / "toy" / "published").mkdir(parents=True)
+        (root / "lib" / "toy" / "stick.py").write_text("COLOUR = 'red'\n")
         shutil.copy(files.ROOT / "requirements.lock", root)
         (root / "notebooks").mkdir()
         claims = (
@@ -71,8 +75,7 @@ class Toy:
             + "\n"
             + CLAIMS.format(topic="stone").replace("C00", "C10").replace("fig1a", "fig1b")
         )
-        published = root / "data" / "published"
-        published.mkdir(parents=True)
+        published = root / "lib" / "toy" / "published"
         (published / "claims.csv").write_text(
             ",".join(paper.Claim.__dataclass_fields__) + "\n" + claims + "\n"
         )
@@ -81,10 +84,10 @@ class Toy:
             + "\n1a,fig1a,a stick,stick,plot,C001,,,,,\n1b,fig1b,a stone,stone,plot,C101,,,,,\n"
         )
         for topic, panel in (("stick", "fig1a"), ("stone", "fig1b")):
-            (root / "data" / topic).mkdir()
+            (root / "data" / topic).mkdir(parents=True)
             (root / "data" / topic / "a.txt").write_text("2.0")
             self.write(
-                topic, panel=panel, middle="from peled import toy_stick" if topic == "stick" else ""
+                topic, panel=panel, middle="from toy import stick" if topic == "stick" else ""
             )
         listed = [
             {
@@ -117,7 +120,7 @@ class Toy:
 
     def start(self, *arguments):
         return subprocess.Popen(
-            [sys.executable, "-m", "peled.run", *arguments],
+            [sys.executable, "-m", "ledger.run", *arguments],
             cwd=self.root,
             env=self.environment(),
             stdout=subprocess.PIPE,

@@ -183,8 +183,10 @@ def save(figure: Figure, folder: str | Path, provenance: Provenance) -> list[Pat
         If the kind is unknown.
     """
     stamp(figure, provenance.kind)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # laid out once for SVG, PNG and the notebook's own picture
+    # Laid out once for SVG, PNG and the notebook's own picture; "none" would leave an engine that
+    # makes matplotlib draw each of them twice.
+    figure.get_layout_engine().execute(figure)
+    figure.set_layout_engine(None)
     record = provenance.record()
     short = json.dumps(
         {key: record[key] for key in ("panel", "source_kind", "inputs", "notebook", "cell")},
@@ -217,4 +219,5 @@ def save(figure: Figure, folder: str | Path, provenance: Provenance) -> list[Pat
     written.append(
         files.write_atomically(folder / f"{provenance.panel}.json", files.to_json(record))
     )
+    figure.stale = False  # what is drawn is saved: nothing for IPython to draw again
     return written

@@ -6,15 +6,20 @@ bromide in others; here it is named every time.
 
 from __future__ import annotations
 
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import ArrayLike
+
+from peled.tables import table
 
 HC_EV_NM = 1239.841984332003  #: h c / e in eV nm (exact in the SI of 2019)
 KT_EV_300K = 8.617333262e-5 * 300  #: thermal energy at 300 K, eV
 AVOGADRO = 6.02214076e23  #: 1/mol (exact)
-
-A_MAPBI3_ANGSTROM = 6.284  #: pseudo-cubic MAPbI3, Noh et al. 2013, doi:10.1021/nl400349b
-A_MAPBBR3_ANGSTROM = 5.930  #: cubic MAPbBr3, same source
 
 
 def photon_energy_eV(wavelength_nm: ArrayLike) -> np.ndarray:
@@ -26,37 +31,84 @@ def photon_energy_eV(wavelength_nm: ArrayLike) -> np.ndarray:
     return HC_EV_NM / np.asarray(wavelength_nm, float)
 
 
-def bulk_gap_eV(x_br: ArrayLike) -> np.ndarray:
-    """Optical gap of bulk MAPb(I1-xBrx)3: 1.57 + 0.39 x + 0.33 x² (Noh et al. 2013, doi:10.1021/nl400349b).
+@cache
+def constants(folder: Path | None = None) -> Mapping[str, tuple[float, float]]:
+    """Published values with their standard errors, by name.
 
-    >>> float(photon_energy_eV(bulk_gap_eV(0.6)).round(1))
+    From the package's `tables/constants.csv`, which names the sources; a `constants.csv` in a user's folder takes its
+    place.
+
+    >>> constants()["a_MAPbBr3"]
+    (5.93, 0.003)
+    """
+    with open(table("constants.csv", folder), newline="", encoding="utf-8") as stream:
+        rows = csv.DictReader(stream)
+        return {r["name"]: (float(r["value"]), float(r["standard_error"])) for r in rows}
+
+
+def _of(*names: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Values and standard errors of some constants."""
+    values, errors = zip(*(constants()[name] for name in names), strict=True)
+    return values, errors
+
+
+#: Coefficients of the gap's parabola in x_Br (eV) with their standard errors [1]_.
+GAP_EV, GAP_ERROR_EV = _of("gap_c0", "gap_c1", "gap_c2")
+#: Lattice constants of MAPbI3 (pseudo-cubic) and MAPbBr3 (ångström) with their standard errors.
+ENDS_A, ENDS_ERROR_A = _of("a_MAPbI3", "a_MAPbBr3")
+
+
+def bulk_gap_eV(x_br: ArrayLike) -> np.ndarray:
+    """Optical gap of bulk MAPb(I1-xBrx)3, ``c0 + c1 x + c2 x²`` [1]_.
+
+    References
+    ----------
+    .. [1] J. H. Noh et al., Nano Lett. 13, 1764 (2013), doi:10.1021/nl400349b
+
+    >>> float(bulk_wavelength_nm(0.6).round(1))
     644.8
     """
     x = np.asarray(x_br, float)
-    return 1.57 + 0.39 * x + 0.33 * x**2
+    return GAP_EV[0] + GAP_EV[1] * x + GAP_EV[2] * x**2
+
+
+def bulk_gap_slope_eV(x_br: ArrayLike) -> np.ndarray:
+    """d E_g / d x_Br, eV."""
+    return GAP_EV[1] + 2 * GAP_EV[2] * np.asarray(x_br, float)
+
+
+def bulk_wavelength_nm(x_br: ArrayLike) -> np.ndarray:
+    """Wavelength of a photon of the bulk gap, nm."""
+    return photon_energy_eV(bulk_gap_eV(x_br))
 
 
 def bromide_fraction_of_gap(gap_eV: ArrayLike) -> np.ndarray:
-    """Inverse of `bulk_gap_eV` on its rising branch; NaN below the gap of the pure iodide's parabola minimum."""
-    gap = np.asarray(gap_eV, float)
+    """Inverse of `bulk_gap_eV` on its rising branch; NaN below the parabola's minimum."""
+    c0, c1, c2 = GAP_EV
     with np.errstate(invalid="ignore"):
-        return (-0.39 + np.sqrt(0.39**2 + 4 * 0.33 * (gap - 1.57))) / (2 * 0.33)
+        return (-c1 + np.sqrt(c1**2 + 4 * c2 * (np.asarray(gap_eV, float) - c0))) / (2 * c2)
 
 
-def lattice_constant_angstrom(x_br: ArrayLike) -> np.ndarray:
+def lattice_constant_angstrom(x_br: ArrayLike, ends_A: Sequence[float] = ENDS_A) -> np.ndarray:
     """Pseudo-cubic lattice constant by Vegard's law between the end members.
 
     >>> float(lattice_constant_angstrom(0.6).round(3))
     6.072
     """
-    return A_MAPBI3_ANGSTROM + (A_MAPBBR3_ANGSTROM - A_MAPBI3_ANGSTROM) * np.asarray(x_br, float)
+    return ends_A[0] + (ends_A[1] - ends_A[0]) * np.asarray(x_br, float)
 
 
-def bromide_fraction_of_lattice(a_angstrom: ArrayLike) -> np.ndarray:
-    """Inverse of `lattice_constant_angstrom`."""
-    return (np.asarray(a_angstrom, float) - A_MAPBI3_ANGSTROM) / (
-        A_MAPBBR3_ANGSTROM - A_MAPBI3_ANGSTROM
-    )
+def bromide_fraction_of_lattice(
+    a_A: float,
+    a_error_A: float,
+    ends_A: Sequence[float] = ENDS_A,
+    ends_error_A: Sequence[float] = ENDS_ERROR_A,
+) -> tuple[float, float]:
+    """Inverse of `lattice_constant_angstrom`, with the errors of all three cells propagated."""
+    span = ends_A[0] - ends_A[1]
+    x = (ends_A[0] - a_A) / span
+    error = math.hypot(a_error_A, (1 - x) * ends_error_A[0], x * ends_error_A[1]) / span
+    return x, error
 
 
 def wavelength_rgb(wavelength_nm: float) -> tuple[float, float, float]:

@@ -9,7 +9,6 @@ comparability  which energies may stand in one difference
 methods        what several methods say of one quantity, and the error that leaves
 loading        what the folder holds
 bonding, draw, view3d, waterfall, plots    bonds and contacts across cell boundaries; pictures; panels
-verdicts, calculated                       the paper's claims, by arithmetic and by calculation
 needs          what recomputing takes
 """
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from peled import datapackage
 from peled.energetics.outputs import EnergyRow, read_table
 from peled.formats import FormatError
 from peled.formats.atomistic import Structure, formula, read_calculation, read_structure
+from peled.sources import kind_of
 
 OWN = "own outputs"
 GFN2, GFN1, DFT = "GFN2-xTB", "GFN1-xTB", "PBE-D3, 25/200 Ry"
@@ -83,7 +83,7 @@ class Holdings:
 
     def kind(self, method: str) -> str:
         """Kind of source of a method's table."""
-        return datapackage.kind_of(self.tables[method])
+        return kind_of(self.tables[method])
 
     def picture(self, name: str) -> Picture | None:
         """The best structure of a system: one's own output, one's own structure file, else the kept tight-binding geometry."""

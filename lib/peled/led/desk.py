@@ -1,4 +1,4 @@
-"""What notebook 04 does again and again: find the files of a folder, analyse them by name, draw or judge what is there.
+"""What notebook 04 does again and again: find the files of a folder, analyse them by name, draw what is there.
 
 Files lie in the subfolders `sweeps`, `spectra`, `lifetime` and `batch`, or all in one folder; there each file is taken for what it reads
 as. The spectra of a device are those whose names begin with its own: `X.csv` with `X_voltage.csv` or `X_current.csv` for its efficiency.
@@ -6,22 +6,21 @@ as. The spectra of a device are those whose names begin with its own: `X.csv` wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from peled import datapackage
 from peled.files import MissingDataError, display_path
 from peled.formats import FormatError
 from peled.formats.spectra import Spectra, read_spectra
 from peled.formats.sweeps import LifetimeLog, Sweep, read_lifetime, read_sweeps
 from peled.led import plots
 from peled.led.devices import Device, Readings, analyse
-from peled.led.photometry import REFERENCE
 from peled.led.stability import Followed, follow
 from peled.lineshapes import to_wavelength
+from peled.sources import kind_of
 
 SUBFOLDERS = ("sweeps", "spectra", "lifetime", "batch")
 _SUFFIXES = {".csv", ".tsv", ".txt", ".dat", ".xlsx", ".asc"}
@@ -41,14 +40,10 @@ class Collection:
 
     def kind(self, *names: str) -> str:
         """Kind of source of the named files."""
-        return datapackage.kind_of(*(self.paths[name] for name in names if name in self.paths))
+        return kind_of(*(self.paths[name] for name in names if name in self.paths))
 
     def inputs(self, *names: str) -> list[Path]:
         return [self.paths[name] for name in names if name in self.paths]
-
-    def reference(self, name: str) -> Path:
-        """A reference file: the folder's own where it has one, else the repository's."""
-        return self.folder / name if (self.folder / name).is_file() else REFERENCE / name
 
 
 def collect(
@@ -206,29 +201,6 @@ def pick(store: Mapping, *names: str, otherwise: int = 0) -> dict:
     """The named entries that are there; when none is, the first `otherwise` entries of the store (one's own devices)."""
     found = {name: store[name] for name in names if name in store}
     return found or dict(list(store.items())[:otherwise])
-
-
-def judge(
-    room,
-    claim_id: str,
-    store: Mapping,
-    names: str | tuple[str, ...],
-    found: Callable[..., Mapping],
-    data: Collection,
-    **options,
-) -> None:
-    """Judge a claim on the named entries of a store, or say which file is missing.
-
-    `found(*entries)` returns the keywords of `room.check` (found, standard_error, holds, note).
-    """
-    names = (names,) if isinstance(names, str) else names
-    missing = [name for name in names if name not in store]
-    if missing:
-        room.not_testable(claim_id, f"no such file in data_dir: {', '.join(missing)}")
-        return
-    room.check(
-        claim_id, kind=data.kind(*names), **found(*(store[name] for name in names)), **options
-    )
 
 
 def draw_series(

@@ -24,20 +24,18 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from scipy.constants import c as SPEED_OF_LIGHT
 from scipy.constants import e as ELEMENTARY_CHARGE
 from scipy.constants import h as PLANCK
 
-from peled.files import ROOT
+from peled.tables import table
 
 KM_LM_W = 683.002  #: maximum luminous efficacy of V(λ) in standard air, lm W⁻¹ (683 lm W⁻¹ at exactly 540 THz)
 A_M2_PER_MA_CM2 = 10.0
 WIDE_GRID_NM = np.arange(450.0, 850.5, 0.5)  #: a grid that holds a red band and its shoulder
 LAMBERTIAN_SR = math.pi  #: effective solid angle of a Lambertian emitter
-REFERENCE = ROOT / "data" / "led"
 OBSERVERS = {"CIE 1924": "cie_1924_photopic.csv", "CIE 2008": "cie_2008_photopic.csv"}
 MATCHING_FILE = "cie_1931_colour_matching.csv"
 
@@ -50,12 +48,12 @@ class SpectrumError(ValueError):
 
 
 @lru_cache(maxsize=8)
-def _reference(name: str, folder: Path = REFERENCE) -> np.ndarray:
-    with open(folder / name, encoding="utf-8") as stream:
+def _reference(name: str) -> np.ndarray:
+    with open(table(f"cie/{name}"), encoding="utf-8") as stream:
         rows = [row for row in csv.reader(stream) if row and not row[0].startswith("#")]
-    table = np.array(rows[1:], dtype=float)
-    table.setflags(write=False)
-    return table
+    values = np.array(rows[1:], dtype=float)
+    values.setflags(write=False)
+    return values
 
 
 def photopic_response(wavelength_nm: np.ndarray, observer: str = "CIE 1924") -> np.ndarray:
@@ -66,15 +64,15 @@ def photopic_response(wavelength_nm: np.ndarray, observer: str = "CIE 1924") -> 
     >>> float(photopic_response(620.0))
     0.381
     """
-    table = _reference(OBSERVERS[observer])
-    return np.interp(wavelength_nm, table[:, 0], table[:, 1], left=0.0, right=0.0)
+    known = _reference(OBSERVERS[observer])
+    return np.interp(wavelength_nm, known[:, 0], known[:, 1], left=0.0, right=0.0)
 
 
 def matching_functions(wavelength_nm: np.ndarray) -> np.ndarray:
     """CIE 1931 x̄, ȳ, z̄ at the given wavelengths, shape (3, wavelength)."""
-    table = _reference(MATCHING_FILE)
+    known = _reference(MATCHING_FILE)
     return np.stack(
-        [np.interp(wavelength_nm, table[:, 0], table[:, i], left=0.0, right=0.0) for i in (1, 2, 3)]
+        [np.interp(wavelength_nm, known[:, 0], known[:, i], left=0.0, right=0.0) for i in (1, 2, 3)]
     )
 
 

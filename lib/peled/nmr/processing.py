@@ -500,11 +500,11 @@ def _one_pass(
             ).x
         else:
             only = minimize_scalar(
-                lambda a: negative((a, start[1])),
+                lambda a: negative((a, start[1])),  # noqa: B023
                 bounds=(p0 - 0.6, p0 + 0.6),
                 method="bounded",
                 options={"xatol": 1e-4},
-            )  # noqa: B023
+            )
             angles = np.array([only.x, start[1]])
         score = negative(angles)
         if best is None or score < best[0] - 1e-4:

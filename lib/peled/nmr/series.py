@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.files import ROOT
 from peled.formats import FormatError
 from peled.formats.nmr import Fid, GYROMAGNETIC_MHz_T, PeakTable, read  # noqa: F401  (the constants are part of the notebook's desk)
 from peled.nmr.lines import Component, Line, fit_lines, multiplet, shape_columns
@@ -380,12 +379,6 @@ def _groups(place: np.ndarray, reach: Sequence[float]) -> list[list[int]]:
         else:
             groups.append([int(i)])
     return groups
-
-
-def bundled(folder: Path, name: str) -> Path:
-    """A reference table: the one in the user's folder, else the repository's own."""
-    own = Path(folder) / name
-    return own if own.exists() else ROOT / "data" / "nmr" / name
 
 
 def follow_geminal(

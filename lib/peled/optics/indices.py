@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from peled import files
 from peled.formats import FormatError, read_text
+from peled.tables import table
 
 
 @dataclass(frozen=True)
@@ -292,15 +292,15 @@ def _assemble(path, blocks, source, comment):
 
 
 @lru_cache(maxsize=64)
-def index_table(name: str, folder: str = "data/optics") -> IndexTable:
-    """A material of the repository's own tables by its file's stem, e.g. `index_table("Al_Rakic")(620.0)`.
+def index_table(name: str) -> IndexTable:
+    """A material of the package's tables by its file's stem, e.g. `index_table("Al_Rakic")(620.0)`.
 
     Raises
     ------
     FormatError
         Naming the materials there are.
     """
-    base = files.resolve(folder)
+    base = table("optics")
     found = {path.stem: path for path in sorted(base.glob("*.y*ml")) if path.name != "about.yaml"}
     if name not in found:
         raise FormatError(

@@ -5,7 +5,7 @@ runs; `fit_decay` and `fit_decays` take TCSPC histograms; `tauc_gap` and `elliot
 `fit_kinetics` take series under light; `recycling` turns an external yield into an internal one, by named optics.
 """
 
-from peled.photoluminescence import confocal, plots, recycling, shift_budget, verdicts
+from peled.photoluminescence import confocal, plots, recycling, shift_budget
 from peled.photoluminescence.emission import (
     Emission,
     by_treatment,
@@ -90,5 +90,4 @@ __all__ = [
     "shift_budget",
     "tauc_gap",
     "track",
-    "verdicts",
 ]

@@ -1,7 +1,6 @@
 """What could make the emission move: composition, confinement, surroundings, and whether the numbers tell them apart.
 
-Composition: E_g(x) = 1.57 + 0.39 x + 0.33 x² eV for MAPb(I₁₋ₓBrₓ)₃ films (J. H. Noh et al., Nano Lett. 13 (2013) 1764,
-doi:10.1021/nl400349b). Confinement in a cube of edge L: a particle of mass m has its ground level at 3 h²/(8 m L²); in
+Composition: `peled.materials.bulk_gap_eV`. Confinement in a cube of edge L: a particle of mass m has its ground level at 3 h²/(8 m L²); in
 weak confinement m is the exciton's mass M (the exciton moves as one), in strong confinement its reduced mass μ.
 """
 
@@ -11,10 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from peled.materials import HC_EV_NM, bulk_gap_eV
+from peled.materials import (
+    HC_EV_NM,
+    bromide_fraction_of_gap,
+    bulk_wavelength_nm,
+    photon_energy_eV,
+)
 
 H2_8M0_EV_NM2 = 0.376030  # h²/(8 m0)
-_FRACTIONS = np.linspace(0, 1, 101)
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,6 @@ class Combination:
         return abs(self.z) < 2
 
 
-def emission_wavelength(bromide_fraction):
-    """Wavelength in nm of a photon of the bulk gap at bromide fraction x (Noh 2013)."""
-    return HC_EV_NM / bulk_gap_eV(bromide_fraction)
-
-
 def bromide_for_wavelength(wavelength_nm):
     """Bromide fraction whose gap has this wavelength.
 
@@ -57,17 +55,13 @@ def bromide_for_wavelength(wavelength_nm):
         Outside the relation's range, 0 ≤ x ≤ 1.
     """
     wavelength = np.asarray(wavelength_nm, dtype=float)
-    low, high = emission_wavelength(1.0), emission_wavelength(0.0)
+    low, high = bulk_wavelength_nm(1.0), bulk_wavelength_nm(0.0)
     if np.any(~((wavelength >= low - 1e-9) & (wavelength <= high + 1e-9))):
         raise ValueError(
-            f"wavelength: expected {low:.0f} to {high:.0f} nm, found {np.atleast_1d(wavelength)[0]:g} nm"
+            f"wavelength: expected {low:.0f} to {high:.0f} nm, "
+            f"found {np.atleast_1d(wavelength)[0]:g} nm"
         )
-    x = np.interp(-wavelength, -emission_wavelength(_FRACTIONS), _FRACTIONS)
-    for _ in range(3):  # Newton from the table
-        x = x - (bulk_gap_eV(x) - HC_EV_NM / wavelength) / (
-            (bulk_gap_eV(x + 1e-6) - bulk_gap_eV(x - 1e-6)) / 2e-6
-        )
-    return x
+    return bromide_fraction_of_gap(photon_energy_eV(wavelength))
 
 
 def cube_energy_meV(edge_nm, mass):

@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 
-from peled.materials import HC_EV_NM
+from peled.materials import (
+    HC_EV_NM,
+    bromide_fraction_of_gap,
+    bulk_gap_eV,
+    bulk_gap_slope_eV,
+)
 
 
 @dataclass(frozen=True)
@@ -65,25 +70,13 @@ def joint_composition(estimates: Mapping[str, tuple[float, float]]) -> JointComp
     )
 
 
-def bulk_gap_eV(x_br, bowing=(1.57, 0.39, 0.33)):
-    """Gap of MAPb(I(1-x)Br(x))3 films, 1.57 + 0.39 x + 0.33 x2 eV (Noh et al., Nano Lett. 13, 1764 (2013))."""
-    x = np.asarray(x_br, float)
-    return bowing[0] + bowing[1] * x + bowing[2] * x**2
-
-
-def bulk_wavelength_nm(x_br, bowing=(1.57, 0.39, 0.33)):
-    """Wavelength of the bulk gap, nm."""
-    return HC_EV_NM / bulk_gap_eV(x_br, bowing)
-
-
 def composition_from_gap(
     wavelength_nm: float,
     error_nm: float = 1.0,
     confinement_eV: float = 0.0,
     confinement_error_eV: float = 0.0,
-    bowing=(1.57, 0.39, 0.33),
 ) -> tuple[float, float]:
-    """Bromide fraction whose bulk gap, plus a confinement energy, emits at `wavelength_nm`.
+    """Bromide fraction whose bulk gap, plus a confinement energy, emits at `wavelength_nm`; with its error.
 
     Raises
     ------
@@ -91,20 +84,17 @@ def composition_from_gap(
         If no fraction between -0.2 and 1.2 does.
     """
     energy = HC_EV_NM / wavelength_nm - confinement_eV
-    low, high = bulk_gap_eV(-0.2, bowing), bulk_gap_eV(1.2, bowing)
+    low, high = bulk_gap_eV(-0.2), bulk_gap_eV(1.2)
     if not low < energy < high:
         raise ValueError(
-            f"gap: expected an emission between {HC_EV_NM / high:.4g} and {HC_EV_NM / low:.4g} nm, found {wavelength_nm:.4g} nm"
+            f"gap: expected an emission between {HC_EV_NM / high:.4g} and "
+            f"{HC_EV_NM / low:.4g} nm, found {wavelength_nm:.4g} nm"
         )
-    x = optimize.brentq(lambda x: bulk_gap_eV(x, bowing) - energy, -0.2, 1.2)
-    slope = bowing[1] + 2 * bowing[2] * x
-    return float(x), float(
-        np.hypot(HC_EV_NM / wavelength_nm**2 * error_nm, confinement_error_eV) / slope
-    )
+    x = float(bromide_fraction_of_gap(energy))
+    error = np.hypot(HC_EV_NM / wavelength_nm**2 * error_nm, confinement_error_eV)
+    return x, float(error / bulk_gap_slope_eV(x))
 
 
-def wavelength_slope_nm(x_br, bowing=(1.57, 0.39, 0.33)):
+def wavelength_slope_nm(x_br):
     """-d lambda/d x, nm per unit bromide fraction."""
-    return (
-        HC_EV_NM / bulk_gap_eV(x_br, bowing) ** 2 * (bowing[1] + 2 * bowing[2] * np.asarray(x_br))
-    )
+    return HC_EV_NM / bulk_gap_eV(x_br) ** 2 * bulk_gap_slope_eV(x_br)

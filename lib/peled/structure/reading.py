@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from peled import files
 from peled.formats import FormatError
 from peled.formats.delimited import read_table
 from peled.formats.diffraction import Pattern, read_pattern
@@ -19,6 +18,7 @@ from peled.formats.vamas import Spectrum, is_vamas, read_vamas
 from peled.materials import HC_EV_NM
 from peled.structure.ftir import Assignment
 from peled.structure.icpms import Calibration, Content, calibrate, lead_content
+from peled.tables import table
 
 
 @dataclass(frozen=True)
@@ -241,22 +241,9 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
     return line, contents
 
 
-def read_constants(folder: Path) -> dict[str, tuple[float, float]]:
-    """Reference values (value, standard error) of a folder's `constants.csv`, else the repository's."""
-    path = folder / "constants.csv"
-    path = path if path.is_file() else files.ROOT / "data" / "structure" / "constants.csv"
-    with open(path, newline="", encoding="utf-8") as stream:
-        return {
-            row["name"]: (float(row["value"]), float(row["standard_error"]))
-            for row in csv.DictReader(stream)
-        }
-
-
 def read_assignments(folder: Path) -> tuple[Assignment, ...]:
-    """Infrared assignments of a folder's `ftir_bands.csv`, else the repository's."""
-    path = folder / "ftir_bands.csv"
-    path = path if path.is_file() else files.ROOT / "data" / "structure" / "ftir_bands.csv"
-    with open(path, newline="", encoding="utf-8") as stream:
+    """Infrared assignments of a folder's `ftir_bands.csv`, else the package's."""
+    with open(table("structure/ftir_bands.csv", folder), newline="", encoding="utf-8") as stream:
         return tuple(
             Assignment(
                 float(r["low_cm1"]), float(r["high_cm1"]), r["vibration"], r["species"], r["source"]

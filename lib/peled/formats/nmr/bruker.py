@@ -240,9 +240,9 @@ def _looks_swapped(values: np.ndarray) -> bool:
         with np.errstate(all="ignore"):
             bad = lambda v: np.mean(
                 ~np.isfinite(v) | (np.abs(v) > 1e30) | ((np.abs(v) < 1e-30) & (v != 0))
-            )  # noqa: E731
+            )
             return bad(values) > 0.2 and bad(swapped) < 0.01
-    large = lambda v: np.mean(np.abs(v.astype(float)) > 2.0**27)  # noqa: E731
+    large = lambda v: np.mean(np.abs(v.astype(float)) > 2.0**27)
     return large(values) > 0.3 and large(swapped) < 0.02
 
 

@@ -13,15 +13,12 @@ over 2theta finds the lattice constant too large.
 from peled.structure.xrd.crystal import (
     CU_KALPHA_A,
     KALPHA2_RATIO,
-    VEGARD_A,
     lattice_constant,
     line_strength,
     powder_pattern,
     reflection_families,
     scherrer_fwhm_deg,
     two_theta,
-    vegard_composition,
-    vegard_lattice_A,
 )
 from peled.structure.xrd.evidence import (
     PhaseTest,
@@ -37,7 +34,6 @@ __all__ = [
     "KALPHA2_RATIO",
     "PawleyFit",
     "PhaseTest",
-    "VEGARD_A",
     "composition_from_intensities",
     "cube_transform",
     "find_cubic_cell",
@@ -53,6 +49,4 @@ __all__ = [
     "scherrer_fwhm_deg",
     "streaks",
     "two_theta",
-    "vegard_composition",
-    "vegard_lattice_A",
 ]

@@ -1,4 +1,4 @@
-"""Bragg geometry, reflections, structure factors, Vegard's law."""
+"""Bragg geometry, reflections, structure factors."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from functools import lru_cache
 
 import numpy as np
 
+from peled.materials import lattice_constant_angstrom
+
 CU_KALPHA_A = (
     1.5405929,
     1.5444274,
 )  # Hölzer et al., Phys. Rev. A 56, 4554 (1997), as NIST gives them
 KALPHA2_RATIO = 0.5
 KALPHA_EV = 8047.8
-VEGARD_A = (6.284, 5.930)  # cubic MAPbI3 and MAPbBr3, see data/structure/constants.csv
 
 
 def two_theta(a_A, hkl, wavelength_A: float = CU_KALPHA_A[0]):
@@ -115,7 +116,7 @@ def powder_pattern(
 
     if not 0 <= x_br <= 1:
         raise ValueError(f"x_br: expected a fraction between 0 and 1, found {x_br}")
-    a = a_A or vegard_lattice_A(x_br)
+    a = a_A or lattice_constant_angstrom(x_br)
     structure = gemmi.SmallStructure()
     structure.cell = gemmi.UnitCell(a, a, a, 90, 90, 90)
     structure.spacegroup = gemmi.SpaceGroup(
@@ -198,29 +199,10 @@ def _imaginary_part(hkl, f2: dict[str, float], x_br: float, a: float, b: tuple) 
     ) * np.exp(-b[1] * s2)
 
 
-def vegard_lattice_A(x_br, ends_A: tuple[float, float] = VEGARD_A):
-    """Cubic lattice constant, ångström, of MAPb(I(1-x)Br(x))3 by Vegard's law between the end members."""
-    return ends_A[0] + (ends_A[1] - ends_A[0]) * np.asarray(x_br)
-
-
-def vegard_composition(
-    a_A: float,
-    a_error_A: float,
-    ends_A: tuple[float, float] = VEGARD_A,
-    ends_error_A: tuple[float, float] = (0.005, 0.005),
-) -> tuple[float, float]:
-    """Bromide fraction from the lattice constant, with the errors of all three cells propagated."""
-    span = ends_A[0] - ends_A[1]
-    x = (ends_A[0] - a_A) / span
-    return x, float(
-        np.sqrt(a_error_A**2 + ((1 - x) * ends_error_A[0]) ** 2 + (x * ends_error_A[1]) ** 2) / span
-    )
-
-
 @lru_cache(maxsize=1024)
 def line_strength(hkl: tuple, x_br: float) -> float:
     """m |F|2 without geometry: what `PawleyFit.intensities` is proportional to."""
-    a = float(vegard_lattice_A(x_br))
+    a = float(lattice_constant_angstrom(x_br))
     theta = np.radians(two_theta(a, hkl)) / 2
     return powder_pattern(x_br, a, hkls=(hkl,))[hkl] / (
         (1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta))

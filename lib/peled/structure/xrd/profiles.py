@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+from peled.materials import lattice_constant_angstrom
 from peled.structure.xrd.crystal import (
     CU_KALPHA_A,
     KALPHA2_RATIO,
     line_strength,
     lines_in,
     same_length,
-    vegard_lattice_A,
 )
 
 _HERMITE = np.polynomial.hermite_e.hermegauss(5)
@@ -200,7 +200,7 @@ def model_pattern(
     """
     if not edge_nm > 0:
         raise ValueError(f"edge_nm: expected a positive number, found {edge_nm}")
-    x, a = np.asarray(two_theta_deg, float), float(vegard_lattice_A(x_br))
+    x, a = np.asarray(two_theta_deg, float), float(lattice_constant_angstrom(x_br))
     hkls = lines_in(a, x, CU_KALPHA_A[0])
     # Calculated intensities vary smoothly with composition: a coarse grid is kept, so that a slider answers at once.
     grid = np.round(x_br, 1)

@@ -1,0 +1,3 @@
+from hassan2021.simulate.nmr import main
+
+main()

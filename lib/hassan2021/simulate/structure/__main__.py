@@ -1,0 +1,5 @@
+import sys
+
+from hassan2021.simulate.structure.files import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""What is said of the claims, a module a topic."""

@@ -1,0 +1,379 @@
+"""Verdicts that the kept calculations and one's own outputs give, each method a route of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from ledger import paper
+from peled.energetics import methods
+from peled.energetics.loading import DFT, GFN1, GFN2, OWN, Holdings, convergence, frenkel_rows
+from peled.energetics.outputs import EnergyRow
+from peled.formats.atomistic.calculation import RYDBERG_EV
+
+#: Systems whose energies the paper prints, by their names in a table of outputs.
+ROW_CLAIMS = {
+    "GL": "C077",
+    "EDTA": "C080",
+    "acetic acid": "C078",
+    "methylamine": "C079",
+    "GL+EDTA": "C082",
+    "Frenkel bare": "C085",
+    "Frenkel GL": "C086",
+    "Frenkel GL+EDTA": "C087",
+}
+
+
+#: Wave-function cutoff (Ry) that counts as converged for a kind of potentials.
+AMPLE_RY = 45.0
+
+
+def judge_methods(room, held: Holdings, errors: Mapping[str, float]) -> None:
+    """The kept calculations: sizes, signs and orders, each method a route of its own.
+
+    Parameters
+    ----------
+    errors : mapping
+        Standard error of each method (eV), without the spread of the starts.
+    """
+    for method, error in errors.items():
+        if method == GFN1:
+            continue  # a second model of the same family shows what a model can change; it is no better witness than the first
+        rows, route, kind = held.methods.get(method, {}), _route(method), held.kind(method)
+        # Single points in geometries of another search carry that search's error.
+        searched = held.methods.get(GFN2, {}) if method == DFT else {}
+        what = "method" if method != DFT else "geometry"
+        for name in ROW_CLAIMS:
+            if name in rows and not name.startswith("Frenkel"):
+                _judge_energy(
+                    room,
+                    name,
+                    methods.estimate(rows[name], error, what, searched.get(name)),
+                    rows[name],
+                    route,
+                    kind,
+                )
+        surface = [row for name, row in rows.items() if methods.on_slab(name)]
+        if surface:
+            room.check(
+                "C081",
+                f"{sum(r.energy_eV < 0 for r in surface)} of {len(surface)} negative",
+                kind=kind,
+                holds=all(r.energy_eV < 0 for r in surface),
+                route=route,
+                note="the equation makes a bound ligand negative; atoms balance in every row, settings are the same in each",
+            )
+        else:
+            room.not_testable("C081", "no total energies")
+        _order(
+            room,
+            "C203",
+            rows,
+            "amide",
+            ("acetic acid", "methylamine", "thiol"),
+            error,
+            "the strongest of GL's fragments",
+            route,
+            kind,
+        )
+        _order(
+            room,
+            "C205",
+            rows,
+            "tertiary amine",
+            ("acetic acid",),
+            error,
+            "stronger than COOH where nothing is in the way",
+            route,
+            kind,
+        )
+        if {"GL", "EDTA"} <= set(rows):
+            gap = rows["GL"].energy_eV - rows["EDTA"].energy_eV
+            found = [
+                methods.estimate(rows[n], error, what, searched.get(n)).error_eV
+                for n in ("GL", "EDTA")
+            ]  # unlike ligands, so the method errs for each
+            room.check(
+                "C204",
+                f"GL {rows['GL'].energy_eV:.2f}, EDTA {rows['EDTA'].energy_eV:.2f} eV",
+                kind=kind,
+                route=f"order, {route}",
+                holds=_resolved(gap, math.hypot(*found)),
+                note=f"order only, GL minus EDTA {gap:+.2f} ± {math.hypot(*found):.2f} eV; a gap below 1.96 times its error decides nothing",
+            )
+        _judge_pairs(room, rows, error, route, kind, searched)
+    if GFN2 in held.methods:
+        _judge_calculated_frenkel(room, held.methods[GFN2], held.kind(GFN2))
+
+
+def _route(method: str) -> str:
+    return f"{method} on the slab" if method != OWN else "own outputs"
+
+
+def _judge_energy(
+    room, name: str, found: methods.Estimate, row: EnergyRow, route: str, kind: str
+) -> None:
+    printed = paper.claim(ROW_CLAIMS[name]).number
+    near = found.agrees_with(printed)
+    flexible = name in ("GL", "EDTA", "GL+EDTA")
+    # A pose that was not found would bind more, and so would a surface that may follow. So too weak is half an answer, too strong is one.
+    weaker = found.value_eV > printed
+    room.check(
+        ROW_CLAIMS[name],
+        found.value_eV,
+        found.error_eV,
+        kind=kind,
+        route=route,
+        holds=near or ("partly" if flexible and weaker and found.value_eV < 0 else False),
+        note=(
+            ""
+            if near
+            else "bound, less strongly; a surface that follows and a pose that was not found would bind more: "
+            if flexible and weaker
+            else ""
+        )
+        + f"{row.caption}; standard error of {found.made_of} eV",
+    )
+
+
+def _judge_pairs(
+    room,
+    rows: Mapping[str, EnergyRow],
+    error: float,
+    route: str,
+    kind: str,
+    searched: Mapping[str, EnergyRow],
+) -> None:
+    found = {
+        pair: methods.interaction(rows, pair, error, searched)
+        for pair in ("GL+EDTA", "GL+GL", "EDTA+EDTA")
+    }
+    found = {pair: e for pair, e in found.items() if e is not None}
+    mixed = found.get("GL+EDTA")
+    if mixed is not None:
+        printed = paper.claim("C083").number
+        near, none = mixed.agrees_with(printed), mixed.agrees_with(0.0)
+        # What the still surface costs is in the pair as in the singles, so here it is no excuse: an attraction of another size is half an answer, none is no answer.
+        room.check(
+            "C083",
+            mixed.value_eV,
+            mixed.error_eV,
+            kind=kind,
+            route=route,
+            holds=True
+            if near and not none
+            else "partly"
+            if near or (mixed.value_eV < 0 and not none)
+            else False,
+            note=f"pair minus singles, {len(rows['GL+EDTA'].starts_eV)} start(s) of the pair; {mixed.made_of} eV"
+            + ("; cannot be told from none" if none else ""),
+        )
+    if found:
+        surplus = {pair: _resolved(e.value_eV, e.error_eV) for pair, e in found.items()}
+        room.check(
+            "C207",
+            "; ".join(f"{pair} {e.value_eV:+.2f} eV" for pair, e in found.items()),
+            kind=kind,
+            route=route,
+            holds=True if all(v is True for v in surplus.values()) else "partly",
+            note="pairs minus the sum of their singles, negative is more than the sum; a pair that does not reach its singles has a pose that was not found",
+        )
+    if len(found) == 3:
+        totals = {pair: rows[pair].energy_eV for pair in found}
+        error_of = {pair: methods.spread(rows[pair], searched.get(pair)) for pair in found}
+        behind = [
+            _resolved(
+                totals["GL+EDTA"] - totals[p], math.hypot(error, error_of[p], error_of["GL+EDTA"])
+            )
+            for p in ("GL+GL", "EDTA+EDTA")
+        ]
+        room.check(
+            "C084",
+            "; ".join(f"{pair} {value:.2f}" for pair, value in totals.items()) + " eV",
+            kind=kind,
+            route=route,
+            holds=False
+            if False in behind
+            else True
+            if all(v is True for v in behind)
+            else "partly",
+            note="E+G against each like pair; differences within errors decide nothing",
+        )
+
+
+def _judge_calculated_frenkel(room, rows: Mapping[str, EnergyRow], kind: str) -> None:
+    """Formation energies of the lowest site. An error that exceeds the printed number cannot confirm it: such a match is half an answer.
+
+    On covered surfaces the increase above the bare one is judged, in which what the method misses of the bare displacement cancels.
+    """
+    sites = frenkel_rows(rows)
+    bare = sites.get("bare", [None])[0]
+    for name, claim_id in (("bare", "C085"), ("GL", "C086"), ("GL+EDTA", "C087")):
+        if name not in sites or bare is None:
+            continue
+        row, others = sites[name][0], sites[name][1:]
+        found, printed = row.energy_eV, paper.claim(claim_id).number
+        reach = (others[-1].energy_eV - row.energy_eV) / 2 if others else 0.0
+        error = math.hypot(methods.ASSUMED_ERROR_EV, reach)
+        what, found, told = (
+            ("", found, printed)
+            if name == "bare"
+            else (
+                f"{found - bare.energy_eV:+.2f} eV above bare; ",
+                found - bare.energy_eV,
+                printed - paper.claim("C085").number,
+            )
+        )
+        near = abs(found - told) <= 1.96 * error
+        room.check(
+            claim_id,
+            row.energy_eV,
+            error,
+            kind=kind,
+            route=_route(GFN2),
+            holds=(
+                True
+                if error < abs(told) and others and row.complex.geometry_converged
+                else "partly"
+            )
+            if near
+            else False,
+            note=f"{what}{row.caption}; lowest of {1 + len(others)} site(s), {methods.ASSUMED_ERROR_EV} eV assumed for the method"
+            + (", more than the number itself: an order of magnitude" if error >= abs(told) else "")
+            + "; only the atoms around the defect are free"
+            + ("" if row.complex.geometry_converged else ", not fully relaxed"),
+        )
+
+
+def judge_lead(room, gaps: Mapping[str, methods.LeadGap], best: str) -> None:
+    """Preference of free lead: the best method decides, all others show how far it hangs on the method.
+
+    Parameters
+    ----------
+    gaps : mapping
+        By method and medium.
+    best : str
+        Which of them is the paper's quantity in the best method at hand (neutral ligands, vacuum).
+    """
+    for claim_id in ("C175", "C274"):
+        if best not in gaps:
+            room.not_testable(claim_id, "no calculation of both complexes in data_dir")
+            continue
+        vacuum = [
+            g.gap_eV for name, g in gaps.items() if "GL " not in name and name.endswith("vacuum")
+        ]
+        g = gaps[best]
+        error = math.hypot(methods.GEOMETRY_ERROR_EV, g.error_eV)  # GFN2-xTB geometries
+        near, zero = (
+            abs(g.gap_eV - value) <= 1.96 * error for value in (paper.claim(claim_id).number, 0.0)
+        )
+        room.check(
+            claim_id,
+            g.gap_eV,
+            error,
+            kind="calculated",
+            route=best,
+            holds="partly"
+            if near and zero
+            else True
+            if near
+            else "partly"
+            if g.gap_eV > 1.96 * error
+            else False,
+            note=f"E(Pb GL) - E(Pb EDTA), neutral ligands, lowest of {g.conformers[0]} and {g.conformers[1]} conformers; other methods {min(vacuum):.2f} to {max(vacuum):.2f} eV"
+            + (
+                ""
+                if near
+                else "; the sign holds, the size does not"
+                if g.gap_eV > 1.96 * error
+                else ""
+            ),
+        )
+
+
+def _resolved(gap: float, error: float) -> bool | str:
+    """True when `gap` is negative by more than 1.96 times its standard error, False when positive by more, else "partly"."""
+    return True if gap < -1.96 * error else False if gap > 1.96 * error else "partly"
+
+
+def _order(
+    room,
+    claim_id: str,
+    found,
+    name: str,
+    others: tuple[str, ...],
+    error: float,
+    what: str,
+    route: str,
+    kind: str,
+) -> None:
+    others = tuple(k for k in others if k in found)
+    if name not in found or not others:
+        if route == _route(GFN2):
+            room.not_testable(
+                claim_id,
+                "no calculation of these fragments in data_dir; the value stands in an image",
+            )
+        return
+    strongest = min(others, key=lambda k: found[k].energy_eV)
+    room.check(
+        claim_id,
+        f"{name} {found[name].energy_eV:.2f}, {strongest} {found[strongest].energy_eV:.2f} eV",
+        kind=kind,
+        holds=_resolved(found[name].energy_eV - found[strongest].energy_eV, error),
+        route=route,
+        note=f"{what}; differences under {1.96 * error:.2f} eV decide nothing",
+    )
+
+
+def judge_own(room, held: Holdings) -> None:
+    """One's own table of outputs: every row that the paper prints."""
+    for name, claim_id in ROW_CLAIMS.items():
+        row = held.methods.get(OWN, {}).get(name)
+        if row is not None:
+            room.check(
+                claim_id,
+                row.energy_eV,
+                methods.spread(row),
+                kind=held.kind(OWN),
+                route=_route(OWN),
+                half_width=0.005,
+                note=f"{row.caption}" + ("; " + "; ".join(row.warnings) if row.warnings else ""),
+            )
+
+
+def judge_cutoffs(room, held: Holdings) -> None:
+    """The paper's cutoffs by what they do to a binding energy: for each kind of potentials, 25 Ry against its own highest cutoff.
+
+    A set whose own highest cutoff is below `AMPLE_RY` is held against the highest of any.
+    """
+    found = convergence(held.box)
+    paper_Ry = paper.claim("C217").number
+    off = {}
+    for (system, potentials), rows in found.items():
+        own = max(rows, key=lambda r: r[0])
+        best = (
+            own
+            if own[0] >= AMPLE_RY
+            else max(
+                (r for (name, _), rows_of in found.items() if name == system for r in rows_of),
+                key=lambda r: r[0],
+            )
+        )
+        at = [row.energy_eV for cutoff, row in rows if abs(cutoff - paper_Ry) < 0.1]
+        if at and best[0] > paper_Ry + 0.1:
+            off[f"{system}, {potentials}"] = at[0] - best[1].energy_eV
+    if not off:
+        room.not_testable(
+            "C217", f"{paper_Ry * RYDBERG_EV:.0f} eV; no calculation at other cutoffs in data_dir"
+        )
+        return
+    small = {k for k, v in off.items() if abs(v) < 0.05}
+    room.check(
+        "C217",
+        "; ".join(f"{k} {v:+.2f} eV" for k, v in off.items()),
+        kind="calculated",
+        route="convergence in a box",
+        holds=True if len(small) == len(off) else "partly" if small else False,
+        note=f"binding energy on PbI2 at {paper_Ry:.0f} Ry less that at the highest cutoff; within 0.05 eV: {', '.join(sorted(small)) or 'none'}; the paper does not name its potentials",
+    )

@@ -1,3 +1,0 @@
-from peled.simulate.nmr import main
-
-main()

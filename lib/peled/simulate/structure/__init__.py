@@ -1,8 +1,0 @@
-"""Forward models of the structure files: what a diffractometer, a microscope and the spectrometers would have recorded.
-
-`python -m peled.simulate.structure` writes all files of `data/structure` from fixed seeds.
-"""
-
-from peled.simulate.structure.files import main
-
-__all__ = ["main"]

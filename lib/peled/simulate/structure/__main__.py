@@ -1,5 +1,0 @@
-import sys
-
-from peled.simulate.structure.files import main
-
-sys.exit(main())
