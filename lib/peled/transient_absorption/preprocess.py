@@ -312,15 +312,30 @@ def bin_wavelengths(m: Matrix, count: int) -> Matrix:
     error = (
         None
         if m.standard_error is None
-        else np.sqrt(np.add.reduceat(m.standard_error**2, starts, axis=1)) / number
+        else _group_errors(m.standard_error, m.signal, starts)
     )
     return replace(
         m,
         wavelength_nm=np.add.reduceat(m.wavelength_nm, starts) / number,
-        signal=np.add.reduceat(m.signal, starts, axis=1) / number,
+        signal=_group_means(m.signal, starts),
         standard_error=error,
         steps=(*m.steps, f"{count} wavelengths averaged into one"),
     )
+
+
+def _group_means(signal, starts):
+    """Means of groups of columns over the cells that are there."""
+    there = np.isfinite(signal)
+    number = np.add.reduceat(there, starts, axis=1, dtype=int)
+    total = np.add.reduceat(np.where(there, signal, 0.0), starts, axis=1)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+
+
+def _group_errors(error, signal, starts):
+    there = np.isfinite(signal) & np.isfinite(error)
+    number = np.add.reduceat(there, starts, axis=1, dtype=int)
+    total = np.sqrt(np.add.reduceat(np.where(there, error, 0.0) ** 2, starts, axis=1))
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
 def band_average(m: Matrix, low_nm: float, high_nm: float, signal=None) -> np.ndarray:
@@ -475,7 +490,7 @@ def find_chirp(
         )
     groups = max(1, len(m.wavelength_nm) // 96)
     coarse = bin_wavelengths(m, groups) if groups > 1 else m
-    y = np.nan_to_num(coarse.signal[early])
+    y = filled(m.delay_ps, coarse.signal)[early]
     grid = np.linspace(t[0], t[-1], max(60, int(4 * np.ptp(t) / fwhm_ps)))
     s = fwhm_ps / FWHM_PER_SIGMA
     costs = np.empty((len(grid), y.shape[1]))
@@ -539,7 +554,7 @@ def correct_chirp(m: Matrix, chirp, *, keep_zero: bool = True) -> Matrix:
     """The matrix on common delays: each wavelength's transient interpolated (linearly) to t + t0(λ).
 
     For maps and averages; a fit should rather have the dispersion as parameters, because interpolation smooths the noise.
-    Delays outside what a wavelength has measured become NaN, and delays that no wavelength has are dropped.
+    Delays outside what a wavelength has measured become NaN, missing cells stay missing, and delays that no wavelength has are dropped.
 
     Parameters
     ----------
@@ -550,106 +565,69 @@ def correct_chirp(m: Matrix, chirp, *, keep_zero: bool = True) -> Matrix:
     """
     t0 = np.asarray(chirp(m.wavelength_nm), float)
     shift = t0 - (float(np.median(t0)) if keep_zero else 0.0)
-    signal = np.column_stack(
-        [
-            np.interp(m.delay_ps + d, m.delay_ps, y, left=np.nan, right=np.nan)
-            for d, y in zip(shift, m.signal.T, strict=True)
-        ]
-    )
-    # The last delays, far beyond any dynamics on the scale of the chirp, may keep their value.
-    late = (m.delay_ps[:, None] + shift > m.delay_ps[-1]) & (
-        m.delay_ps[:, None] > m.delay_ps[-1] - np.abs(shift).max() - 1e-12
-    )
-    signal = np.where(late, m.signal[-1], signal)
+    signal = _shifted(m.delay_ps, m.signal, shift)
     keep = np.isfinite(signal).any(axis=1)
-    out = replace(
+    error = None
+    if m.standard_error is not None:
+        error = np.where(np.isfinite(signal), _shifted(m.delay_ps, m.standard_error, shift), np.nan)
+        error = error[keep]
+    return replace(
         m,
         delay_ps=m.delay_ps[keep],
         signal=signal[keep],
-        standard_error=None if m.standard_error is None else m.standard_error[keep],
-    )
-    return replace(
-        out, steps=(*m.steps, f"chirp of {np.ptp(t0):.3g} ps corrected by interpolation")
+        standard_error=error,
+        steps=(*m.steps, f"chirp of {np.ptp(t0):.3g} ps corrected by interpolation"),
     )
 
 
-def average_scans(scans, *, threshold: float = 5.0, name: str | None = None) -> Matrix:
-    """Mean of scans on the same axes, with standard errors from their spread; outlying points and scans are left out.
+def _shifted(t, values, shift):
+    """Each column at t + its shift, interpolated between neighbours that are both there; NaN outside what was measured.
 
-    Parameters
-    ----------
-    scans : sequence of Matrix
-    threshold : float
-        A point further from the median over the scans than this many robust standard deviations is left out.
+    The last delays, far beyond any dynamics on the scale of the chirp, may keep their value.
+    """
+    out = np.empty_like(values)
+    tail = t > t[-1] - np.abs(shift).max() - 1e-12
+    for j, (d, y) in enumerate(zip(shift, values.T, strict=True)):
+        x = t + d
+        at = np.clip(np.searchsorted(t, x, side="right") - 1, 0, len(t) - 2)
+        part = (x - t[at]) / (t[at + 1] - t[at])
+        left, right = np.where(part == 1, 0, y[at]), np.where(part == 0, 0, y[at + 1])
+        value = np.where((part < 0) | (part > 1), np.nan, (1 - part) * left + part * right)
+        out[:, j] = np.where(tail & (x > t[-1]), y[-1], value)
+    return out
 
-    Returns
-    -------
-    Matrix
-        With `standard_error`, one number a point, smoothed over neither axis.
+
+def struck_delays(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
+    """Delays at which the whole spectrum stands off although its neighbours agree: a laser hiccup, a bubble. For a person to drop.
+
+    A delay is named when its distance from the line between its neighbours is `threshold` times the usual one and twice the
+    distance between them (the rise and the coherent artefact have unlike neighbours).
+    """
+    y = filled(m.delay_ps, m.signal)
+    if len(y) < 8:
+        return ()
+    share = ((m.delay_ps[1:-1] - m.delay_ps[:-2]) / (m.delay_ps[2:] - m.delay_ps[:-2]))[:, None]
+    off = np.sqrt(np.mean((y[1:-1] - (1 - share) * y[:-2] - share * y[2:]) ** 2, axis=1))
+    beside = np.sqrt(np.mean((y[2:] - y[:-2]) ** 2, axis=1))
+    largest = off >= np.maximum(np.r_[0, off[:-1]], np.r_[off[1:], 0])
+    bad = (off > threshold * np.median(off)) & (off > 2 * beside) & largest
+    return tuple(float(t) for t in m.delay_ps[1:-1][bad])
+
+
+def drop_delays(m: Matrix, delays_ps: Sequence[float]) -> Matrix:
+    """Without the delays nearest to the given ones.
 
     Raises
     ------
     ValueError
-        For fewer than two scans or different axes.
+        For a delay that is not within a hundredth of the smallest step of one in the data.
     """
-    scans = list(scans)
-    if len(scans) < 2:
-        raise ValueError(f"scans: expected at least 2, found {len(scans)}")
-    first = scans[0]
-    for s in scans[1:]:
-        if (
-            s.shape != first.shape
-            or not np.allclose(s.delay_ps, first.delay_ps, rtol=1e-9, atol=1e-9)
-            or not np.allclose(s.wavelength_nm, first.wavelength_nm, rtol=1e-6)
-        ):
-            raise ValueError(
-                f"{s.name}: expected the delays and wavelengths of {first.name} ({first.shape}), found others ({s.shape})"
-            )
-    stack = np.stack([s.signal for s in scans])
-    median = np.nanmedian(stack, axis=0)
-    spread = 1.4826 * np.nanmedian(np.abs(stack - median), axis=0)
-    scale = np.maximum(
-        spread, np.nanmedian(spread)
-    )  # a chance agreement of a few scans must not reject the rest
-    good = np.isfinite(stack) & (np.abs(stack - median) <= threshold * np.maximum(scale, 1e-300))
-    # A scan in which a fifth of the points is off (a blocked beam, a mode hop) is left out as a whole.
-    lost = np.mean(~good, axis=(1, 2)) > 0.2
-    good[lost] = False
-    n = good.sum(0)
-    if np.any(n < 2):
-        raise ValueError(
-            f"{first.name}: scans: expected 2 good values at each point at least, found fewer at {int(np.sum(n < 2))} points"
-        )
-    mean = np.where(good, stack, 0).sum(0) / n
-    variance = np.where(good, (stack - mean) ** 2, 0).sum(0) / (n - 1)
-    rejected = int((~good[~lost]).sum())
-    step = (
-        f"mean of {len(scans) - int(lost.sum())} scans"
-        + (f", {int(lost.sum())} whole scans left out" if lost.any() else "")
-        + (f", {rejected} outlying points left out" if rejected else "")
-    )
-    return replace(
-        first,
-        signal=mean,
-        standard_error=np.sqrt(variance / n),
-        name=name or first.name,
-        steps=(*first.steps, step),
-    )
-
-
-def smooth_errors(m: Matrix) -> Matrix:
-    """Standard errors replaced by their best product of a delay and a wavelength profile.
-
-    Errors from few scans scatter, and weighting by them costs efficiency; the product form also keeps the fit's exact data compression.
-    """
-    if m.standard_error is None:
-        return m
-    log = np.log(m.standard_error)
-    profile = log.mean(1, keepdims=True) + log.mean(0, keepdims=True) - log.mean()
-    # The mean of the logarithm of a sample standard deviation lies below the logarithm of its mean: same mean square as found.
-    scale = np.sqrt(np.mean(m.standard_error**2) / np.mean(np.exp(2 * profile)))
-    return replace(
-        m,
-        standard_error=scale * np.exp(profile),
-        steps=(*m.steps, "standard errors smoothed to delay × wavelength profiles"),
-    )
+    step = 0.01 * float(np.diff(m.delay_ps).min())
+    at = [int(np.argmin(np.abs(m.delay_ps - t))) for t in delays_ps]
+    strange = [t for t, i in zip(delays_ps, at, strict=True) if abs(m.delay_ps[i] - t) > max(step, 1e-4 * abs(t))]
+    if strange:
+        raise ValueError(f"{m.name}: no delay at {', '.join(f'{t:g}' for t in strange)} ps")
+    keep = np.ones(len(m.delay_ps), bool)
+    keep[at] = False
+    named = ", ".join(f"{m.delay_ps[i]:.4g}" for i in at)
+    return m.take(delays=keep, step=f"delays dropped: {named} ps") if at else m
