@@ -62,7 +62,15 @@ class ComponentTable:
         )
 
 
-_UNCLEAR = ("coalescing", "spike", "runaway", "at bound: tau", "undetermined", "longer than the")
+_UNCLEAR = (
+    "coalescing",
+    "spike",
+    "runaway",
+    "at bound: tau",
+    "undetermined: tau",
+    "longer than the",
+    "wide artefact",
+)
 
 
 def number_of_components(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, columns
-from peled.transient_absorption.preprocess import Matrix, filled
+from peled.transient_absorption.matrices import Matrix, filled
 
 
 @dataclass(frozen=True)

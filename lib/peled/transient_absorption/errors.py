@@ -210,6 +210,8 @@ def _lifetime_flags(segment, u) -> list[str]:
         for a, b in itertools.pairwise(tau)
         if b < 1.5 * a
     ]
+    if segment.model.artefact and fwhm > 3 * segment.model.fwhm_ps:
+        said.append(f"wide artefact: a response of {fwhm:.3g} ps may stand for a decay")
     for t in tau:
         if fwhm and t < 0.5 * fwhm:
             said.append(f"spike: {t:.3g} ps is shorter than half the response of {fwhm:.3g} ps")

@@ -191,7 +191,7 @@ def structure(gram, columns: int, wavelengths: int) -> Structure | None:
     if not total > 0 or len(gram) < 8:
         return None
     noise = differences(gram)
-    norm = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    norm = np.sqrt(np.maximum(np.diag(gram), 1e-9 * total))  # a delay may be taken up by the fit
     correlation = float(np.mean(np.diag(gram, 1) / (norm[1:] * norm[:-1])))
     independent = min(effective_wavelengths(noise), wavelengths)
     free = max(len(gram) - columns, 1)

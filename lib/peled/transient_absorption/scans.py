@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from peled.transient_absorption.preprocess import Matrix
+from peled.transient_absorption.matrices import Matrix
 
 # Mean of the median absolute deviation of few normal values is too small by these factors for 2, 3, ... of them
 # (C. Croux, P. J. Rousseeuw, Computational Statistics 1, 411 (1992), DOI 10.1007/978-3-662-26811-7_58).
