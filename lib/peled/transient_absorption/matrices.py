@@ -248,7 +248,10 @@ def find_rise(m: Matrix) -> Rise:
     common = np.nanmin(where) if broken.any() else whole[0]
     near = np.array([np.nanmedian(w) if np.isfinite(w).any() else common for w in spread])
     at = np.where(broken, np.fmin(where, near), near).astype(int)
-    onset = np.where(signal & ~broken, np.nan, t[np.maximum(at - 1, 0)])
+    # Zero time changes little from group to group: it lies before the first delay only beside rises close to that.
+    beside = [where[max(0, g - 4) : g + 5] for g in range(len(where))]
+    early = np.array([not np.isfinite(w).any() or np.nanmin(w) <= 3 for w in beside])
+    onset = np.where(signal & ~broken & early, np.nan, t[np.maximum(at - 1, 0)])
     groups = np.argmin(np.abs(m.wavelength_nm[:, None] - coarse.wavelength_nm), axis=1)
     return Rise(onset[groups], True, False)
 

@@ -193,7 +193,7 @@ def common_dispersion(
         preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // wavelengths)) for m in matrices
     ]
     free = replace(model, t0_ps=model.t0_ps if len(coarse) == 1 else None)
-    joint = global_fit(coarse, free, link=("fwhm", "dispersion"), starts=0)
+    joint = global_fit(coarse, free, link=("fwhm", "dispersion"))
     if len(coarse) == 1:
         return joint
     apart = tuple(m.name for i, m in enumerate(coarse) if _own_dispersion(joint, i))
@@ -209,15 +209,7 @@ def _own_dispersion(joint: GlobalFit, i: int) -> bool:
     local = joint.setup.locals[i]
     at = {n: joint.optimum[local[n]] for n in model.names}
     bends = [f"dispersion_{j + 1}" for j in range(len(model.dispersion))]
-    chirp = preprocess.find_chirp
-    starts = [at]
-    try:
-        seen = chirp(m, order=len(bends), fwhm_ps=at["fwhm"], reference_nm=model.reference_nm)
-        if model.dispersion_axis == "wavenumber":
-            starts.append({**at, "t0": seen.coefficients[0], **dict(zip(bends, seen.coefficients[1:], strict=True))})
-    except ValueError:
-        pass
-    alone = min((global_fit(m, model, parameters=s, starts=0) for s in starts), key=lambda f: f.ssr)
+    alone = global_fit(m, model, parameters=at)
     rows = joint.rows[i]
     with_joint = float(np.trace(rows.gram))
     independent = min(effective_wavelengths(differences(rows.gram)), m.shape[1])
