@@ -25,8 +25,8 @@ _BEFORE, _AFTER = 8.5, 13.0  # standard deviations of the response beyond which 
 
 
 def usable(model) -> bool:
-    """Whether a model's columns are in the span described above: a Gaussian response, no earlier pulses."""
-    return model.irf == "gaussian" and model.period_ps is None
+    """Whether a model's columns are in the span described above: a Gaussian response, no earlier pulses, no oscillations."""
+    return model.irf == "gaussian" and model.period_ps is None and not model.oscillations
 
 
 class NormalBlock:

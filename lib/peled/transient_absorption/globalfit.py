@@ -289,6 +289,26 @@ class GlobalFit:
             value, error = np.where(lost, np.nan, value), np.where(lost, np.nan, error)
         return value, error
 
+    def oscillations(self, matrix: int | str = 0) -> tuple[Spectra, Spectra]:
+        """Amplitude and phase (rad, of a cosine at zero time) of each oscillation over wavelength, with standard errors.
+
+        Cosine and sine are taken as independent, as they are over several periods.
+        """
+        found = self.spectra(matrix)
+        n = len(self.model.oscillations)
+        first = self._decays
+        names = tuple(f"oscillation {i + 1}" for i in range(n))
+        c, s = (found.values[first + i : first + 2 * n : 2] for i in (0, 1))
+        ec, es = (found.standard_errors[first + i : first + 2 * n : 2] for i in (0, 1))
+        size = np.maximum(np.hypot(c, s), 1e-300)
+        error = np.hypot(c * ec, s * es) / size
+        turn = np.hypot(s * ec, c * es) / size**2
+        periods = tuple(self.optimum[self.setup.locals[self._which(matrix)][f"period_{i + 1}"]] for i in range(n))
+        return (
+            Spectra(names, found.wavelength_nm, size, error, periods),
+            Spectra(names, found.wavelength_nm, np.arctan2(s, c), turn, periods),
+        )
+
     def residual_singular_values(self, matrix: int | str = 0):
         """Singular values of the residual, and its left (delay) and right (wavelength) singular vectors."""
         left, s, right = np.linalg.svd(np.nan_to_num(self.residual(matrix)), full_matrices=False)
@@ -403,7 +423,7 @@ def _search(setup: Setup, starts: int, seed: int, limit: int):
         followed = []
         for m in found:
             near = any(abs(m.cost - k.cost) < 1e-6 * k.cost for k in followed)
-            if not near and len(followed) < 3 and m.cost < 1.5 * found[0].cost:
+            if not near and len(followed) < 3 and m.cost < 1.1 * found[0].cost:
                 followed.append(m)
         found = [minimise(setup.problem, m.theta, max_evaluations=limit) for m in followed]
         found.sort(key=lambda m: m.cost)

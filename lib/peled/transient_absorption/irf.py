@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erfc, erfcx
+from scipy.special import erfc, erfcx, wofz
 
 FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 _ROOT2, _ROOT2PI = np.sqrt(2.0), np.sqrt(2 * np.pi)
@@ -63,6 +63,22 @@ def gaussian_decay(x, k, s):
     out.flat[index] = 0.5 * np.exp(-0.5 * np.square(xs[up] / s)) * erfcx(zs[up])
     del ks
     return out
+
+
+def damped_wave(x, kappa, s):
+    """exp(−κx) for x ≥ 0 with a complex rate κ = 1/damping − 2πi/period, convolved with a unit-area Gaussian of standard deviation `s`.
+
+    Real and imaginary part are the damped cosine and sine. The error function of the complex argument is evaluated through the Faddeeva
+    function w, which cannot overflow: ½·exp(−x²/2s²)·w(iz) before the response has passed, z = (κs − x/s)/√2.
+    """
+    x, kappa = np.asarray(x, float), np.asarray(kappa, complex)
+    if s is None:
+        return np.where(x >= 0, np.exp(-kappa * np.maximum(x, 0.0)), 0.0)
+    z = (kappa * s - x / s) / _ROOT2
+    late = z.real < 0
+    tail = 0.5 * np.exp(-0.5 * np.square(x / s)) * wofz(np.where(late, -1j, 1j) * z)
+    rest = np.where(late, 0.5 * np.square(kappa * s) - kappa * x, 0.0)
+    return np.where(late, np.exp(rest) - tail, tail)
 
 
 @dataclass(frozen=True)
@@ -158,6 +174,7 @@ def columns(
     artefact=0,
     period=None,
     irf=None,
+    waves=(),
     derivatives=True,
 ):
     """Columns of the model matrix at times `x` after the centre of the response, and their derivatives.
@@ -180,12 +197,14 @@ def columns(
         later, are added to each decay (Snellenburg et al., J. Stat. Softw. 49, 3 (2012), DOI 10.18637/jss.v049.i03).
     irf : MeasuredIRF, optional
         Takes the place of the Gaussian.
+    waves : array of complex
+        Complex rates 1/damping − 2πi/period of damped oscillations; two columns each, cosine and sine.
 
     Returns
     -------
     c, dk, dx, ds : arrays, shape (..., nt, n + extra)
-        The columns (decays, infinite, offset, artefact), and derivatives by the rate (decays only, shape (..., nt, n)), by x, and
-        by ln s. The last three are None without `derivatives`.
+        The columns (decays, infinite, waves, offset, artefact), and derivatives by the rate (decays, then real and imaginary part of each
+        wave's by its complex rate), by x, and by ln s. The last three are None without `derivatives`.
     """
     rates = np.asarray(rates, float)
     x = np.asarray(x, float)[..., None]
@@ -194,7 +213,7 @@ def columns(
     if irf is not None:
         made = [irf.decay(x[..., 0], k) for k in all_rates]
         c = np.stack([m[0] for m in made], -1) if made else np.zeros((*x.shape[:-1], 0))
-        dk = np.stack([m[1] for m in made[:n]], -1) if n else None
+        dk = np.stack([m[1] for m in made[:n]], -1) if n else np.zeros((*x.shape[:-1], 0))
         g = irf.value(x)
     elif s is None:
         on = x >= 0
@@ -211,6 +230,8 @@ def columns(
     if period is not None and n:
         c, dk, dx = _streak(x, rates, period, c, dk, dx, derivatives)
     extra, extra_dx, extra_ds = [], [], []
+    if len(waves):
+        dk = _add_waves(x, waves, s, g, dk, (extra, extra_dx, extra_ds), derivatives)
     if offset:
         (
             extra.append(np.ones_like(x)),
@@ -235,6 +256,23 @@ def columns(
             dx = np.concatenate([dx, *extra_dx], -1)
             ds = None if ds is None else np.concatenate([ds, *extra_ds], -1)
     return c, dk, dx, ds
+
+
+def _add_waves(x, waves, s, g, dk, extra, derivatives):
+    """Append the columns of damped oscillations and their derivatives by x and ln s; returns `dk` with those by the complex rates."""
+    c = damped_wave(x, waves, s)
+    width = 0.0 if s is None else s * s
+    extra[0].append(parts(c))
+    if not derivatives:
+        return dk
+    extra[1].append(parts(g - waves * c))
+    extra[2].append(parts(width * waves**2 * c - g * (waves * width + x)))
+    return np.concatenate([dk, parts((waves * width - x) * c - width * g)], -1)
+
+
+def parts(z):
+    """Real and imaginary parts of the last axis, side by side."""
+    return np.stack([z.real, z.imag], -1).reshape(*z.shape[:-1], -1)
 
 
 def _streak(x, rates, period, c, dk, dx, derivatives):

@@ -165,6 +165,8 @@ class Model:
         Names of parameters that keep their start value.
     bounds_ps : mapping
         Parameter → (lowest, highest).
+    oscillations : tuple of (period, damping time), ps
+        Start values of damped oscillations (wave packets), `period_1`, `damping_1`, ...; each has a cosine and a sine spectrum.
     non_negative : bool
         No spectrum of a decay below zero: the species' spectra with a scheme, else the decay-associated ones. For emission; not together
         with dispersion.
@@ -184,6 +186,7 @@ class Model:
     period_ps: float | None = None
     fixed: tuple[str, ...] = ()
     bounds_ps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    oscillations: tuple[tuple[float, float], ...] = ()
     non_negative: bool = False
 
     def __post_init__(self):
@@ -193,10 +196,18 @@ class Model:
         object.__setattr__(
             self, "dispersion", tuple(float(d) for d in np.atleast_1d(self.dispersion))
         )
-        if self.scheme is None and not self.lifetimes_ps and not self.infinite:
+        waves = tuple((float(a), float(b)) for a, b in self.oscillations)
+        object.__setattr__(self, "oscillations", waves)
+        if self.scheme is None and not self.lifetimes_ps and not self.infinite and not waves:
             raise ValueError(
                 "model: expected start lifetimes, a scheme or the infinite component, found none"
             )
+        if any(not (math.isfinite(x) and x > 0) for wave in waves for x in wave):
+            raise ValueError(
+                f"model: expected positive periods and damping times in ps, found {waves}"
+            )
+        if waves and (isinstance(self.irf, MeasuredIRF) or self.period_ps is not None):
+            raise ValueError("model: oscillations need the Gaussian response or none")
         if any(not (math.isfinite(tau) and tau > 0) for tau in self.lifetimes_ps):
             raise ValueError(
                 f"model: expected positive start lifetimes in ps, found {self.lifetimes_ps}; for a component that stays use infinite=True"
@@ -245,10 +256,25 @@ class Model:
         width = ("fwhm",) if self.irf == "gaussian" else ()
         return (
             *self.kinetic_names,
+            *self.wave_names,
             "t0",
             *width,
             *(f"dispersion_{i + 1}" for i in range(len(self.dispersion))),
         )
+
+    @property
+    def wave_names(self) -> tuple[str, ...]:
+        """Names of the parameters of the oscillations."""
+        return tuple(
+            f"{what}_{i + 1}" for i in range(len(self.oscillations)) for what in ("period", "damping")
+        )
+
+    @staticmethod
+    def wave_rates(log_values):
+        """Complex rates 1/damping − 2πi/period from ln period, ln damping, ...; and their derivatives by these, shape (waves, 2)."""
+        period, damping = np.exp(np.reshape(log_values, (-1, 2))).T
+        kappa = 1 / damping - 2j * np.pi / period
+        return kappa, np.stack([2j * np.pi / period, -1 / damping + 0j], -1)
 
     @property
     def kinetic_start(self) -> tuple[float, ...]:
@@ -270,6 +296,11 @@ class Model:
         return (
             *decays,
             *(("infinite",) if self.infinite else ()),
+            *(
+                f"oscillation {i + 1} {part}"
+                for i in range(len(self.oscillations))
+                for part in ("cosine", "sine")
+            ),
             *(("offset",) if self.offset else ()),
             *(f"artefact {i + 1}" for i in range(self.artefact)),
         )

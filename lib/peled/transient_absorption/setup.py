@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from peled.transient_absorption.dispersed import NormalBlock, usable
-from peled.transient_absorption.irf import FWHM_PER_SIGMA, MeasuredIRF, columns
+from peled.transient_absorption.irf import FWHM_PER_SIGMA, MeasuredIRF, columns, parts
 from peled.transient_absorption.preprocess import Matrix, correct_chirp, estimate_t0
 from peled.transient_absorption.schemes import Model, Relation
 from peled.transient_absorption.varpro import DispersedBlock, NonNegativeBlock, Problem, SharedBlock
@@ -35,7 +35,7 @@ class Parameter:
 
     @property
     def logarithmic(self) -> bool:
-        return self.name.startswith(("tau", "fwhm"))
+        return self.name.startswith(("tau", "fwhm", "period", "damping"))
 
 
 class Segment:
@@ -49,6 +49,7 @@ class Segment:
         self.matrix, self.model = matrix, model
         self.data, self.delay_weight, self.wavelength_weight, self.point_weight = weighted
         self.kinetic = np.array([position[local[name]] for name in model.kinetic_names], int)
+        self.waves = np.array([position[local[name]] for name in model.wave_names], int)
         self.t0 = position[local["t0"]]
         self.fwhm = position[local["fwhm"]] if model.irf == "gaussian" else None
         self.dispersion = np.array(
@@ -57,7 +58,7 @@ class Segment:
         self.scale = position.get(local.get("scale", ""), None)
         width = [] if self.fwhm is None else [self.fwhm]
         scale = [] if self.scale is None else [self.scale]
-        self.index = np.array([*self.kinetic, self.t0, *width, *self.dispersion, *scale], int)
+        self.index = np.array([*self.kinetic, *self.waves, self.t0, *width, *self.dispersion, *scale], int)
         self.terms = model.dispersion_terms(matrix.wavelength_nm)
 
     @property
@@ -99,6 +100,7 @@ class Segment:
         s = np.exp(u[self.fwhm]) / FWHM_PER_SIGMA if self.fwhm is not None else None
         m = self.model
         irf = m.irf if isinstance(m.irf, MeasuredIRF) else None
+        waves = m.wave_rates(u[self.waves])[0] if len(self.waves) else ()
         return dk_du, columns(
             x,
             k,
@@ -108,8 +110,23 @@ class Segment:
             artefact=m.artefact,
             period=m.period_ps,
             irf=irf,
+            waves=waves,
             derivatives=derivatives,
         )
+
+    def _wave_slopes(self, dk, u, n):
+        """Derivatives of the columns of the oscillations by their parameters: (parameter, column, values) each."""
+        if not len(self.waves):
+            return
+        _, slopes = self.model.wave_rates(u[self.waves])
+        first = self.model.components + self.model.infinite
+        for i, pair in enumerate(slopes):
+            z = dk[..., n + 2 * i] + 1j * dk[..., n + 2 * i + 1]
+            for j, slope in enumerate(pair):
+                moved = z * slope
+                parameter = len(self.kinetic) + 2 * i + j
+                yield parameter, first + 2 * i, moved.real
+                yield parameter, first + 2 * i + 1, moved.imag
 
     def shared(self, u, derivatives):
         """C (nt, n) and ∂C/∂u (p, nt, n), weighted per delay."""
@@ -124,8 +141,10 @@ class Segment:
             for i in range(n):
                 dc[i, :, i] = dk[:, i] * dk_du[i, i]
         elif n:
-            dc[: len(self.kinetic), :, :n] = np.einsum("ti,im->mti", dk, dk_du)
-        at = len(self.kinetic)
+            dc[: len(self.kinetic), :, :n] = np.einsum("ti,im->mti", dk[:, :n], dk_du)
+        for parameter, column, moved in self._wave_slopes(dk, u, n):
+            dc[parameter, :, column] = moved
+        at = len(self.kinetic) + len(self.waves)
         dc[at] = -dx
         if self.fwhm is not None:
             dc[at + 1] = ds
@@ -183,18 +202,29 @@ class Segment:
             out[:, first:last] = part
             return out
 
+        waves = slice(n + m.infinite, n + m.infinite + len(self.waves))
         c, dk, dx, ds = (
-            whole(part, n if i == 1 else len(m.spectra)) for i, part in enumerate(near)
+            whole(part, n + len(self.waves) if i == 1 else len(m.spectra))
+            for i, part in enumerate(near)
         )
         c[:, last:, :n] = decay
         if m.infinite:
             c[:, last:, n] = 1.0
         if m.offset:
-            c[:, :, n + m.infinite] = 1.0
+            c[:, :, waves.stop] = 1.0
+        after = (late[None, :] - shift[:, None])[:, :, None]
         if derivatives:
-            dk[:, last:] = (k * s * s - (late[None, :] - shift[:, None])[:, :, None]) * decay
+            dk[:, last:, :n] = (k * s * s - after) * decay
             dx[:, last:, :n] = -k * decay
             ds[:, last:, :n] = (s * k) ** 2 * decay
+        if len(self.waves):
+            kappa, _ = m.wave_rates(u[self.waves])
+            wave = np.exp(0.5 * np.square(kappa * s) - kappa * after)
+            c[:, last:, waves] = parts(wave)
+            if derivatives:
+                dk[:, last:, n:] = parts((kappa * s * s - after) * wave)
+                dx[:, last:, waves] = parts(-kappa * wave)
+                ds[:, last:, waves] = parts((s * kappa) ** 2 * wave)
         return dk_du, (c, dk, dx, ds)
 
     def dispersed(self, u, derivatives):
@@ -206,21 +236,22 @@ class Segment:
         scale = None if self.scale is None else u[self.scale]
         if w is not None:
             c = c * w[:, :, None]
-        made = _Derivatives(self, c, dk, dk_du, dx, ds, w, scale) if derivatives else None
+        made = _Derivatives(self, u, c, dk, dk_du, dx, ds, w, scale) if derivatives else None
         return (c if scale is None else c * scale), made
 
 
 class _Derivatives:
     """∂C/∂u of a dispersed segment, applied to spectra (or to any matrix) without being formed."""
 
-    def __init__(self, segment, c, dk, dk_du, dx, ds, w, scale):
-        self.segment, self.c, self.dk, self.dk_du, self.dx, self.ds = segment, c, dk, dk_du, dx, ds
+    def __init__(self, segment, u, c, dk, dk_du, dx, ds, w, scale):
+        self.segment, self.u, self.c = segment, u, c
+        self.dk, self.dk_du, self.dx, self.ds = dk, dk_du, dx, ds
         self.w, self.scale = w, scale
 
     def full(self, b):
         """(∂C/∂u_p)·B for B (nw, n, m): shape (nw, nt, p, m)."""
         s, n = self.segment, self.dk_du.shape[0]
-        kinetic = len(s.kinetic)
+        kinetic = len(s.kinetic) + len(s.waves)
         shape = (*self.dx.shape[:2], len(s.index), b.shape[2])
         out = np.empty(shape)
         if s.model.scheme is None:
@@ -229,8 +260,11 @@ class _Derivatives:
                     :, None, :
                 ]
         else:
-            for m in range(kinetic):
-                out[:, :, m] = np.matmul(self.dk * self.dk_du[:, m], b[:, :n])
+            for m in range(len(s.kinetic)):
+                out[:, :, m] = np.matmul(self.dk[..., :n] * self.dk_du[:, m], b[:, :n])
+        out[:, :, len(s.kinetic) : kinetic] = 0.0
+        for parameter, column, moved in s._wave_slopes(self.dk, self.u, n):
+            out[:, :, parameter] += moved[:, :, None] * b[:, column][:, None, :]
         early = -np.matmul(self.dx, b)
         out[:, :, kinetic] = early
         at = kinetic + 1
@@ -515,9 +549,12 @@ def parameters_of(
             "t0": t0,
             "fwhm": model.fwhm_ps,
             **dict(zip(model.kinetic_names, model.kinetic_start, strict=True)),
+            **dict(zip(model.wave_names, np.ravel(model.oscillations), strict=True)),
             **{f"dispersion_{i + 1}": d for i, d in enumerate(model.dispersion)},
         }
         bounds = {
+            **{n: (2 * step, 4 * span) for n in model.wave_names[::2]},
+            **{n: (step, 100 * span) for n in model.wave_names[1::2]},
             "t0": (float(m.delay_ps[0]) - span, float(m.delay_ps[-1])),
             "fwhm": (step / 20, span),
         }
