@@ -23,7 +23,7 @@ from scipy import stats
 from peled.transient_absorption import noise
 
 _NULL = 1e-9  # eigenvalue of the scaled JᵀJ, of its largest, below which rounding is all there is
-_TOUCHED = 1e-4  # part of a direction in the null space from which on a number is withheld
+TOUCHED = 1e-4  # part of a direction in the null space from which on a number is withheld
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def covariances(setup, now, best, kernels, dof: int) -> Trust:
         return Trust(np.full((n, n), np.nan), np.full((n, n), np.nan), null, 1.0)
     pick = np.ix_(free, free)
     h, floor = now.hessian[pick], now.floor[pick]
-    scale = np.sqrt(np.diag(h))
+    scale = np.sqrt(np.maximum(np.diag(h), 0))
     scale = np.maximum(scale, 1e-12 * max(scale.max(), 1e-300))
     outer = np.outer(scale, scale)
     values, vectors = np.linalg.eigh(h / outer)
@@ -92,7 +92,7 @@ def touches(gradient, null) -> np.ndarray:
     gradient = np.atleast_2d(gradient)
     size = np.linalg.norm(gradient, axis=-1)
     part = np.linalg.norm(gradient @ null, axis=-1)
-    return part > _TOUCHED * np.maximum(size, 1e-300)
+    return part > TOUCHED * np.maximum(size, 1e-300)
 
 
 # ---- what is determined where single numbers are not ------------------------------------------------------------------------
@@ -111,38 +111,37 @@ class Combination:
 def combinations(setup, theta, trust: Trust) -> tuple[tuple[str, ...], tuple[Combination, ...]]:
     """Undetermined parameters, and sums of rates, products and ratios of time constants among them that are determined.
 
-    Subsets of two and three are tried; one that holds another is left out.
+    Subsets of two and three are tried, products and ratios of two.
     """
     u, jacobian = setup.expand(theta)
     moved = np.flatnonzero(touches(jacobian, trust.null) & np.any(jacobian != 0, axis=1))
     names = tuple(setup.names[i] for i in moved)
     rates = [i for i in moved if setup.names[i].startswith("tau")]
-    found, used = [], []
+    found, sums = [], []
     for size in (2, 3):
         for subset in itertools.combinations(rates, size):
-            if any(set(known) <= set(subset) for known in used):
-                continue
-            made = _determined(setup, u, jacobian, trust, subset)
-            found += made
-            used += [subset] * bool(made)
+            if not any(set(known) <= set(subset) for known in sums):
+                total, others = _determined(setup, u, jacobian, trust, subset)
+                sums += [subset] * bool(total)
+                found += total + others
     return names, tuple(found)
 
 
-def _determined(setup, u, jacobian, trust, subset) -> list[Combination]:
+def _determined(setup, u, jacobian, trust, subset):
+    """The sum of rates, and product and ratio, of a subset that the data determine: two lists."""
     names = [setup.names[i] for i in subset]
     tau = np.exp(u[list(subset)])
-    rows = jacobian[list(subset)]
     kinds = [(" + ".join(f"1/{n}" for n in names), np.sum(1 / tau), -1 / tau, "1/ps")]
     if len(subset) == 2:
         (a, b), (x, y) = names, tau
         kinds.append((f"{a} * {b}", x * y, np.array([x * y, x * y]), "ps2"))
         kinds.append((f"{a} / {b}", x / y, np.array([x / y, -x / y]), ""))
-    found = []
-    for text, value, slope, unit in kinds:
-        gradient = slope @ rows
+    found: tuple[list, list] = ([], [])
+    for number, (text, value, slope, unit) in enumerate(kinds):
+        gradient = slope @ jacobian[list(subset)]
         if not touches(gradient, trust.null)[0]:
             error = float(np.sqrt(gradient @ trust.covariance @ gradient))
-            found.append(Combination(text, float(value), error, unit))
+            found[number > 0].append(Combination(text, float(value), error, unit))
     return found
 
 
@@ -162,7 +161,7 @@ def flags(setup, now, best, estimates, trust, determined, stated, minima) -> tup
         said += [f"{name}{note}" for note in segment.matrix.notes]
         said += [name + text for text in _residual_flags(setup, now, segment)]
     if trust.widened > 1.25:
-        said.append(f"noise correlated over delays: errors widened {trust.widened:.1f} times")
+        said.append(f"residual correlated over delays: errors widened {trust.widened:.1f} times")
     said += _level_flags(setup, now, best, stated)
     if len(minima) > 1 and minima[1].rise < stats.chi2.ppf(0.95, 1):
         other = ", ".join(f"{t:.3g}" for t in minima[1].lifetimes_ps)

@@ -285,8 +285,9 @@ class GlobalFit:
         scale = self.setup.segments[i].wavelength_weight
         value, error = back @ a[:n] / scale, np.sqrt(np.maximum(white + shape, 0)) / scale
         if self.null.shape[1]:
-            lost = errors.touches(np.moveaxis(slope, 0, -1), self.null)
-            value, error = np.where(lost, np.nan, value), np.where(lost, np.nan, error)
+            along = np.linalg.norm(np.einsum("piw,pk->kiw", slope, self.null), axis=(0, 2))
+            lost = along > errors.TOUCHED * np.linalg.norm(slope, axis=(0, 2))
+            value[lost], error[lost] = np.nan, np.nan
         return value, error
 
     def oscillations(self, matrix: int | str = 0) -> tuple[Spectra, Spectra]:

@@ -87,9 +87,9 @@ def kernel(rows, wavelengths: int) -> Kernel:
     both = np.outer(signal, signal)
     memories = _memories(nt)
     parts = [one, np.diag(signal**2), *memories, memories[1] * both]
-    if rows.present is not None:
-        parts = [part * rows.present for part in parts]
-    seen = np.stack([_projected(part, rows.hats).ravel() for part in parts])
+    there = 1.0 if rows.present is None else rows.present
+    seen = np.stack([_projected(part * there, rows.hats).ravel() for part in parts])
+    white = 1 / max(float(seen[0][:: nt + 1].sum()), 1.0)
     square = seen @ seen.T
     scale = np.sqrt(np.diag(square))
     # Non-negative least squares on the normal equations, by their Cholesky factor.

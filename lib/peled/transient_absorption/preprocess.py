@@ -362,8 +362,8 @@ def struck_delays(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
     if len(y) < 8:
         return ()
     share = ((m.delay_ps[1:-1] - m.delay_ps[:-2]) / (m.delay_ps[2:] - m.delay_ps[:-2]))[:, None]
-    off = np.sqrt(np.mean((y[1:-1] - (1 - share) * y[:-2] - share * y[2:]) ** 2, axis=1))
-    beside = np.sqrt(np.mean((y[2:] - y[:-2]) ** 2, axis=1))
+    off = np.median(np.abs(y[1:-1] - (1 - share) * y[:-2] - share * y[2:]), axis=1)
+    beside = np.median(np.abs(y[2:] - y[:-2]), axis=1)
     largest = off >= np.maximum(np.r_[0, off[:-1]], np.r_[off[1:], 0])
     bad = (off > threshold * np.median(off)) & (off > 2 * beside) & largest
     return tuple(float(t) for t in m.delay_ps[1:-1][bad])

@@ -29,7 +29,7 @@ def average_scans(scans: Sequence[Matrix], *, threshold: float = 5.0, name: str 
     Returns
     -------
     Matrix
-        With `standard_error`. Where a point was measured in one scan only its error is that of the scan's other points.
+        With `standard_error` (None for identical scans). Where a point was measured in one scan only its error is that of the scan's other points.
         A signal that grows or fades over the scans stands in `notes`.
 
     Raises
@@ -56,6 +56,8 @@ def average_scans(scans: Sequence[Matrix], *, threshold: float = 5.0, name: str 
     if len(scans) - lost.sum() > 8:  # enough to say it at each point
         spread = np.where(n > 8, np.where(good, weight * (stack - mean) ** 2, 0).sum(0) / np.maximum(n - 1, 1), spread)
     error = np.where(n > 0, np.sqrt(spread / np.where(total > 0, total, 1)), np.nan)
+    if not np.nanmedian(error) > 1e-9 * np.nanmax(np.abs(mean)):
+        error = None  # copies of one scan say nothing of the noise
     rejected = int((~good[~lost] & np.isfinite(stack[~lost])).sum())
     step = f"mean of {len(scans) - int(lost.sum())} scans"
     step += f", {int(lost.sum())} whole scans left out" if lost.any() else ""
