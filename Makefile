@@ -46,7 +46,7 @@ help: ## list the targets
 figures: $(OK) ## regenerate every panel whose notebook, code or data has changed
 	@$(RUN) $(ONLY)
 
-test: $(OK) ## all checks: units, physics, notebooks against their stored outputs, figures and numbers against references
+test: $(VENV)/.test ## all checks: units, physics, notebooks against their stored outputs, figures and numbers against references
 	@$(PY) -m ledger.run --quiet $(if $(J),-j $(J))
 	@$(PY) tests/run_all.py
 
@@ -56,7 +56,7 @@ verify: $(OK) ## hold every figure against the data, code and picture it was sav
 site: $(VENV)/.lab figures ## a static site of all claims, panels, notebooks and data, in build/site/index.html
 	@$(PY) -m ledger.site $(if $(FIGURES),--figures '$(FIGURES)')
 
-test-browser: $(VENV)/.lab site ## a notebook in JupyterLab and the site, driven in headless Chromium (skipped where there is none)
+test-browser: $(VENV)/.lab $(VENV)/.test site ## a notebook in JupyterLab and the site, driven in headless Chromium (skipped where there is none)
 	@PELED_SITE=build/site $(PY) -m pytest -q -rs -p no:cacheprovider tests/test_browser.py tests/test_site.py
 
 lab: $(VENV)/.lab ## JupyterLab on the notebooks
@@ -65,7 +65,7 @@ lab: $(VENV)/.lab ## JupyterLab on the notebooks
 notebooks: $(OK) ## execute the notebooks and store their outputs in them
 	@$(PY) -m ledger.run.store $(ONLY)
 
-references: $(OK) figures ## accept today's figures and numbers as the references of the tests
+references: $(VENV)/.test figures ## accept today's figures and numbers as the references of the tests
 	@$(PY) tests/references.py
 
 data: $(OK) ## write the simulated raw-like files again from their forward models
@@ -75,39 +75,46 @@ data: $(OK) ## write the simulated raw-like files again from their forward model
 datapackage: $(OK) ## write the catalogue of data files
 	@$(PY) -m ledger.datapackage
 
-lint: $(OK) ## ruff
+lint: $(VENV)/.test ## ruff
 	@$(PY) -m ruff check . && $(PY) -m ledger.datapackage --check
 
 overview: $(OK) figures ## the picture in the README, from the panels
 	@$(PY) docs/overview.py
 
-bench: $(OK) ## benchmarks, as ratios to a peer in the same run (BENCH=file for one)
+bench: $(VENV)/.test ## benchmarks, as ratios to a peer in the same run (BENCH=file for one)
 	@$(PY) -m pytest -q -p no:cacheprovider --benchmark-only --benchmark-columns=min,median,rounds --benchmark-storage=build/benchmarks $(or $(BENCH),benchmarks/bench_*.py)
 
+COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --only-binary :all: --custom-compile-command 'make lock'
 lock: ## make the lock files again from pyproject.toml (needs uv and the network)
-	@rm -f requirements.lock requirements-lab.lock requirements-energetics.lock
-	@uv pip compile -q pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes --only-binary :all: --custom-compile-command 'make lock' -o requirements.lock
-	@uv pip compile -q pyproject.toml --extra test --extra lab --universal --python-version 3.11 -c requirements.lock --generate-hashes --only-binary :all: --custom-compile-command 'make lock' -o requirements-lab.lock
-	@uv pip compile -q pyproject.toml --extra test --extra energetics --universal --python-version 3.11 -c requirements.lock --generate-hashes --only-binary :all: --custom-compile-command 'make lock' -o requirements-energetics.lock
+	@rm -f requirements*.lock
+	@$(COMPILE) pyproject.toml --all-extras --no-emit-package pip -o build-all.lock
+	@$(COMPILE) pyproject.toml -c build-all.lock -o requirements.lock
+	@for extra in test lab energetics; do $(COMPILE) pyproject.toml --extra $$extra -c build-all.lock -o requirements-$$extra.lock; done
+	@echo uv | $(COMPILE) - -o requirements-uv.lock; rm -f build-all.lock
 
 env: $(OK) ## the environment in .venv, from the lock (with uv when it is there, else pip)
 
-# $(call install,lock file): exact versions with checked hashes, no cache outside this folder
+# $(call install,lock file): exact versions with checked hashes, no cache outside this folder; by uv, which is
+# itself locked, and by pip on a platform that has no uv. Modules are compiled when they are first imported.
 define install
-if command -v uv >/dev/null 2>&1; then uv pip install -q --no-cache --no-deps --require-hashes --compile-bytecode --python $(PY) -r $(1); \
-else $(PY) -m pip install -q --disable-pip-version-check --no-input --no-cache-dir --no-deps --only-binary :all: --require-hashes -r $(1); fi
+if [ -x $(VENV)/bin/uv ]; then UV_NO_CONFIG=1 $(VENV)/bin/uv pip install -q --no-cache --no-deps --require-hashes --python $(PY) -r $(1); \
+else $(PY) -m pip install -q --disable-pip-version-check --no-input --no-cache-dir --no-compile --no-deps --only-binary :all: --require-hashes -r $(1); fi
 endef
 
-$(OK): requirements.lock
+$(OK): requirements.lock requirements-uv.lock
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo 'peled needs python3 (3.11 or newer); there is no $(PYTHON) on this machine' >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "peled needs python3 3.11 or newer; this is $$($(PYTHON) -V 2>&1); name another with make PYTHON=python3.12" >&2; exit 1; }
 	@if [ -x $(PY) ] && [ "$$(cat $@ 2>/dev/null)" = "$$(cksum < requirements.lock) $(CURDIR)" ]; then touch $@; exit 0; fi; \
 	set -e; rm -f $@; echo 'setting up .venv (once)'; \
 	$(PYTHON) -m venv --clear $(VENV) || { echo 'python3 has no venv module; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }; \
+	$(PY) -m pip install -q --disable-pip-version-check --no-input --no-cache-dir --no-deps --only-binary :all: --require-hashes -r requirements-uv.lock || echo 'no uv for this platform; pip takes its place'; \
 	$(call install,requirements.lock); \
 	$(PY) -c 'import sysconfig, pathlib; pathlib.Path(sysconfig.get_path("purelib"), "peled.pth").write_text(str(pathlib.Path("lib").resolve()) + "\n")'; \
 	$(PY) -c 'import matplotlib.font_manager, ledger.run.__main__'; \
 	echo "$$(cksum < requirements.lock) $(CURDIR)" > $@
+
+$(VENV)/.test: requirements-test.lock $(OK)
+	@set -e; echo 'adding what the tests need to .venv (once)'; $(call install,requirements-test.lock); touch $@
 
 $(VENV)/.energetics: requirements-energetics.lock $(OK)
 	@set -e; echo 'adding tblite, RDKit and PySCF to .venv (once)'; $(call install,requirements-energetics.lock); touch $@

@@ -8,7 +8,7 @@ from ledger.files import ROOT
 from peled.energetics import pairs_per_crystal
 from peled.formats.atomistic import read_calculation
 
-OUTPUT = ROOT / "data/energetics/espresso/gl_on_slab.out"
+OUTPUT = ROOT / "tests/atomistic/pw_relax.out"
 ENERGIES = np.linspace(0.02, 0.9, 40)
 
 

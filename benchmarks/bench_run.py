@@ -73,7 +73,9 @@ def plain_scripts(folder):
 
 @pytest.mark.benchmark(group="all notebooks, headless")
 @pytest.mark.parametrize("how", [runner, plain_scripts, papermill_cli], ids=lambda f: f.__name__)
-def test_headless(benchmark, tmp_path, how):
+def test_headless(benchmark, tmp_path, how, quick):
+    if quick:
+        pytest.skip("whole builds are run by the tests themselves")
     benchmark.pedantic(how, args=(tmp_path,), rounds=1, warmup_rounds=0)
 
 

@@ -79,7 +79,7 @@ def test_whole_pattern_here(benchmark, film):
 
 
 @pytest.mark.benchmark(group="powder pattern")
-def test_peaks_lmfit(benchmark, film):
+def test_peaks_lmfit(benchmark, film, quick):
     x, y = film
     lines = [hkl for hkl in xrd.reflection_families(9) if xrd.two_theta(6.05, hkl) < 45.5]
     model = LinearModel(prefix="b_")
@@ -91,6 +91,12 @@ def test_peaks_lmfit(benchmark, film):
         parameters[f"p{i}_sigma"].set(0.3, min=0.05, max=2)
         parameters[f"p{i}_amplitude"].set(500, min=0)
     benchmark.pedantic(
-        lambda: model.fit(y, parameters, x=x, weights=1 / np.sqrt(np.maximum(y, 1)), max_nfev=2000),
+        lambda: model.fit(
+            y,
+            parameters,
+            x=x,
+            weights=1 / np.sqrt(np.maximum(y, 1)),
+            max_nfev=100 if quick else 2000,
+        ),
         rounds=2,
     )

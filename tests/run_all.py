@@ -33,10 +33,13 @@ def main(arguments: list[str]) -> int:
             "--no-loadscope-reorder",
             "--durations=12",
             "--benchmark-disable",
+            "-o",
+            "python_files=test_*.py bench_*.py",
             "-p",
             "no:cacheprovider",
             "tests",
             "notebooks",
+            "benchmarks",
             *arguments,
         ]
     )

@@ -84,7 +84,7 @@ def three_claims(tmp_path_factory):
         )
     notebook = json.loads((toy.root / "notebooks" / "01_stick.ipynb").read_text())
     notebook["cells"][-1] = cell(
-        "from peled import paper\nlength = sum(values)\nroom.check('C001', length, 0.01, kind='measured')\n"
+        "from ledger import paper\nlength = sum(values)\nroom.check('C001', length, 0.01, kind='measured')\n"
         "room.check('C002', paper.claim('C001').number ** 2, kind='recomputed', note='two metres squared are four square metres')\n"
         "room.not_testable('C003', 'a balance reading would settle it')\nroom.finish()",
         "finish",
@@ -473,7 +473,7 @@ def test_a_check_that_cannot_fail_is_found(tmp_path):
     toy = Toy(tmp_path / "toy")
     notebook = json.loads((toy.root / "notebooks/01_stick.ipynb").read_text())
     notebook["cells"][-1] = cell(
-        "from peled import paper\nroom.check('C001', sum(values), 0.01, kind='recomputed')\nroom.check('C002', 'red', kind='recomputed', holds=True)\n"
+        "from ledger import paper\nroom.check('C001', sum(values), 0.01, kind='recomputed')\nroom.check('C002', 'red', kind='recomputed', holds=True)\n"
         "room.check('C003', paper.claim('C003').number, kind='recomputed')\nroom.check('C003', 10, kind='recomputed', holds=True, route='written down')\nroom.finish()",
         "finish",
     )

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 import pwscf_text as espresso
 from hassan2021.simulate import energetics as crystals
 from hassan2021.verdicts import energetics as verdicts
+from hassan2021.verdicts import energetics_calculated as calculated
 from ledger.files import MissingDataError
 from ledger.notebook import open_room
 from peled.energetics import (
     Cell,
     Interval,
     affinity,
-    calculated,
     dilute_fraction,
     draw,
     frenkel,

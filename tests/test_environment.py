@@ -37,43 +37,49 @@ def locked(name):
     return found
 
 
-HEADLESS, LAB = locked("requirements.lock"), locked("requirements-lab.lock")
+EXTRAS = ("test", "lab", "energetics")
+LOCKS = {
+    "requirements.lock": (),
+    **{f"requirements-{extra}.lock": (extra,) for extra in EXTRAS},
+}
+HEADLESS = locked("requirements.lock")
 
 
-def test_every_locked_package_has_hashes_and_no_registry_is_named():
-    for lock in (HEADLESS, LAB):
-        assert all(specifier.startswith("==") and hashes for specifier, hashes in lock.values())
-    for name in ("requirements.lock", "requirements-lab.lock"):
-        assert not re.search(
-            r"https?://|--(extra-)?index-url|--find-links", (ROOT / name).read_text()
-        )
+@pytest.mark.parametrize("name", [*LOCKS, "requirements-uv.lock"])
+def test_every_locked_package_has_hashes_and_no_registry_is_named(name):
+    assert all(version.startswith("==") and hashes for version, hashes in locked(name).values())
+    text = (ROOT / name).read_text()
+    assert not re.search(r"https?://|--(extra-)?index-url|--find-links", text)
 
 
-def test_the_locks_hold_what_pyproject_asks_for():
-    for lock, extras in ((HEADLESS, ["test"]), (LAB, ["test", "lab"])):
-        wanted = PROJECT["dependencies"] + [
-            r for extra in extras for r in PROJECT["optional-dependencies"][extra]
-        ]
-        versions = {}
-        for (name, _), (specifier, _) in lock.items():
-            versions.setdefault(name, []).append(specifier.removeprefix("=="))
-        for requirement in map(Requirement, wanted):
-            assert all(
-                requirement.specifier.contains(v, prereleases=True)
-                for v in versions[canonicalize_name(requirement.name)]
-            ), requirement
+@pytest.mark.parametrize(("name", "extras"), LOCKS.items())
+def test_the_locks_hold_what_pyproject_asks_for(name, extras):
+    wanted = PROJECT["dependencies"] + [
+        r for extra in extras for r in PROJECT["optional-dependencies"][extra]
+    ]
+    versions = {}
+    for (package, _), (specifier, _) in locked(name).items():
+        versions.setdefault(package, []).append(specifier.removeprefix("=="))
+    for requirement in map(Requirement, wanted):
+        assert all(
+            requirement.specifier.contains(v, prereleases=True)
+            for v in versions[canonicalize_name(requirement.name)]
+        ), requirement
 
 
-def test_jupyterlab_comes_on_top_of_the_same_packages():
-    assert not any(name == "jupyterlab" for name, _ in HEADLESS) and any(
-        name == "jupyterlab" for name, _ in LAB
-    )
+def test_what_figures_need_is_free_of_jupyterlab_and_of_the_tests():
+    names = {name for name, _ in HEADLESS}
+    assert not names & {"jupyterlab", "pytest", "hypothesis", "frictionless", "colour-science"}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_lock_comes_on_top_of_the_same_packages(name):
     by_name = {}
-    for (name, _), (specifier, hashes) in LAB.items():
-        by_name.setdefault(name, set()).update((specifier, h) for h in hashes)
-    for (name, _), (specifier, hashes) in HEADLESS.items():
-        assert {(specifier, h) for h in hashes} <= by_name.get(name, set()), (
-            f"{name} differs between the locks: run `make lock`"
+    for (package, _), (specifier, hashes) in locked(name).items():
+        by_name.setdefault(package, set()).update((specifier, h) for h in hashes)
+    for (package, _), (specifier, hashes) in HEADLESS.items():
+        assert {(specifier, h) for h in hashes} <= by_name.get(package, set()), (
+            f"{package} differs between the locks: run `make lock`"
         )
 
 

@@ -15,6 +15,7 @@ import html
 import json
 import math
 import os
+from binascii import b2a_base64
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -487,16 +488,27 @@ def _shell():
 
 
 def _tune_inline_backend() -> None:
-    """Inline pictures as laid out (no tight box, no version stamp), so that stored outputs are the same everywhere."""
+    """Inline pictures as laid out and saved, so that stored outputs are the same everywhere."""
     shell = _shell()
     if shell is None:
         return
     from IPython.core.pylabtools import select_figure_formats
+    from matplotlib.figure import Figure
     from matplotlib_inline.config import InlineBackend
 
     backend = InlineBackend.instance(parent=shell)
     backend.print_figure_kwargs = {"bbox_inches": None, "metadata": {"Software": None}}
     select_figure_formats(shell, backend.figure_formats, **backend.print_figure_kwargs)
+    formatter = shell.display_formatter.formatters["image/png"]
+    drawn = formatter.for_type(Figure)
+
+    def shown(figure: Figure) -> str:
+        kept = getattr(figure, "inline_png", None)
+        if kept is None or figure.stale:
+            return drawn(figure)
+        return b2a_base64(kept, newline=False).decode("ascii")
+
+    formatter.for_type(Figure, shown)
 
 
 def _refuse_unknown_parameters(topic: str, parameters: dict) -> None:

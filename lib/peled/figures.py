@@ -20,6 +20,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from PIL import Image
 
 from peled import files
 
@@ -49,6 +50,7 @@ KINDS = {
     "calculated": "#2166AC",
     "recomputed": "#4D4D4D",
     "published": "#7B3294",
+    "literature": "#00656B",
     "simulated": "#B35806",
 }
 
@@ -220,4 +222,12 @@ def save(figure: Figure, folder: str | Path, provenance: Provenance) -> list[Pat
         files.write_atomically(folder / f"{provenance.panel}.json", files.to_json(record))
     )
     figure.stale = False  # what is drawn is saved: nothing for IPython to draw again
+    figure.inline_png = _half_size(stream.getvalue())
     return written
+
+
+def _half_size(png: bytes) -> bytes:
+    """A picture of half the width and height, for a notebook's own page: no second drawing."""
+    picture, stream = Image.open(io.BytesIO(png)).convert("RGB").reduce(2), io.BytesIO()
+    picture.save(stream, "png", dpi=(mpl.rcParams["savefig.dpi"] / 2,) * 2)
+    return stream.getvalue()

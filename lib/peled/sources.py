@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal, get_args
 
 from peled.files import display_path
 
-SOURCE_KINDS = ("published", "recomputed", "calculated", "simulated", "measured")
-#: A derived panel is as strong as its weakest input.
-WEAKEST_LAST = ("measured", "calculated", "recomputed", "published", "simulated")
+Kind = Literal["measured", "calculated", "recomputed", "published", "literature", "simulated"]
+#: Strongest first; what is derived is as strong as its weakest input.
+SOURCE_KINDS: tuple[str, ...] = get_args(Kind)
 CATALOGUE = "datapackage.json"
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -31,7 +32,7 @@ def kind_of(*paths: str | Path) -> str:
         If a catalogue stands above the file but does not list it; for a file of this package without a catalogue.
     """
     kinds = {_kind(Path(path).resolve()) for path in paths} or {"published"}
-    return max(kinds, key=WEAKEST_LAST.index)
+    return max(kinds, key=SOURCE_KINDS.index)
 
 
 @lru_cache(maxsize=32)
@@ -58,7 +59,7 @@ def _kind(path: Path) -> str:
         # A folder such as a Bruker experiment is as strong as its weakest file.
         inside = {kind for known, kind in kinds.items() if known.startswith(name + "/")}
         if inside:
-            return max(inside, key=WEAKEST_LAST.index)
+            return max(inside, key=SOURCE_KINDS.index)
         raise CatalogueError(
             f"{display_path(path)}: not listed in {display_path(folder / CATALOGUE)}"
         )

@@ -158,7 +158,7 @@ def _row(
     deciding = (
         [route for route in said if not route.verdict.startswith("pipeline")] or said or routes
     )
-    strength = ("measured", "calculated", "recomputed", "simulated", "published")
+    strength = ("measured", "calculated", "recomputed", "literature", "simulated", "published")
     return Row(
         entry,
         verdict,

@@ -6,6 +6,7 @@ outputs are those of a real kernel, to the byte; a test compares the two.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -169,6 +170,8 @@ def register() -> None:
     import matplotlib_inline.backend_inline  # noqa: F401
 
     papermill_engines.register(NAME, ForkEngine)
+    gc.freeze()  # what is imported stays: the children need not look through it again
+    gc.set_threshold(100_000, 20, 100)
 
 
 def _make_shell() -> _Shell:

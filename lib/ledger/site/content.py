@@ -148,7 +148,7 @@ def methods() -> list[dict]:
         if text:
             named = inner.parts[0].removesuffix(".py")
             inside = package == "peled" and (len(inner.parts) > 1 or named in claims.topics())
-            group = named if inside else package
+            group = named if inside else f"package {package}"
             name = ".".join([package, *inner.with_suffix("").parts]).removesuffix(".__init__")
             groups.setdefault(group, {"name": group, "modules": []})["modules"].append(
                 {"name": name, "path": f"lib/{package}/{inner.as_posix()}", "text": text}

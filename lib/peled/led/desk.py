@@ -74,7 +74,7 @@ def collect(
         for path in _data_files(found):
             _keep(kept, paths, problems, path, (kind,), area_cm2)
     for path in _data_files(sorted(folder.glob("*"))):
-        if not path.name.startswith("cie_"):
+        if not path.name.startswith("cie_") and path.stem not in ("samples", "lab"):
             _keep(kept, paths, problems, path, ("sweeps", "lifetime", "spectra"), area_cm2)
     own = {own: paper for paper, own in (aliases or {}).items()}
     for store in kept.values():

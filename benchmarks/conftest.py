@@ -1,0 +1,22 @@
+"""Shared by the benchmarks: the quick form that the tests run once, and the ratio to a peer."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def quick(request) -> bool:
+    """Whether each benchmark runs once only, to see that it still runs (`--benchmark-disable`)."""
+    return bool(request.config.getoption("benchmark_disable"))
+
+
+@pytest.fixture
+def against(benchmark):
+    """Keep and print how many times longer a peer takes than what was measured here."""
+
+    def keep(peer: str, seconds: float) -> None:
+        if benchmark.stats is not None:
+            ratio = seconds / benchmark.stats.stats.min
+            benchmark.extra_info[f"ratio to {peer}"] = ratio
+            print(f"\n{benchmark.stats.stats.min:.3g} s, {peer} {seconds:.3g} s: ratio {ratio:.1f}")
+
+    return keep

@@ -1,0 +1,5 @@
+"""`python -m peled`."""
+
+from peled.cli import main
+
+main(prog_name="peled")

@@ -1,0 +1,274 @@
+"""The noise of a spectrum, from the spectrum itself: one estimate for every topic.
+
+Where nothing but a straight line is left the scatter about it is the noise, correlation of neighbouring pixels
+included; how it grows with the signal shows in third differences, which remove anything that a parabola describes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+LAGS = 10  #: longest correlation that is looked for, in points
+LEAST_CORRELATION = (
+    0.05  #: below it neighbours count as independent; a fitted line alone makes some -0.01
+)
+LEAST_FREE = 40  #: points free of signal that a scatter is judged by
+
+
+class Noise(NamedTuple):
+    """Noise of n spectra: variance = read + gain * level, level above the baseline; correlation from lag 1 on."""
+
+    read: np.ndarray
+    gain: np.ndarray
+    correlation: np.ndarray
+
+    @property
+    def lumping(self) -> float:
+        """Variance of a mean over many points, relative to that of white noise: 1 + 2 sum of correlations."""
+        return float(1 + 2 * self.correlation.sum())
+
+    def variance(self, level: np.ndarray) -> np.ndarray:
+        """Variance (n, n_x) under spectra `level` (n, n_x), smoothed over five points first."""
+        if not self.gain.any():
+            return np.broadcast_to(self.read[:, None], level.shape)
+        smooth = uniform_filter1d(level, 5, axis=1, mode="nearest")
+        np.maximum(smooth, 0.0, out=smooth)
+        smooth *= self.gain[:, None]
+        smooth += self.read[:, None]
+        return smooth
+
+
+class Region(NamedTuple):
+    """Where a spectrum is statistically nothing but a line: `free` (n, n_x), the line there, and its residual.
+
+    `offset` (n,) holds at `centre` (n,), `slope` (n,) per unit of `t` (n_x,), which runs from -1 to 1.
+    """
+
+    free: np.ndarray
+    t: np.ndarray
+    count: np.ndarray
+    centre: np.ndarray
+    spread: np.ndarray
+    offset: np.ndarray
+    slope: np.ndarray
+    level: np.ndarray
+
+
+def white_deviation(values: np.ndarray, size: int = 32) -> np.ndarray:
+    """Standard deviation (n, B) of white noise on smooth curves (n, n_x), of each `size` points.
+
+    From the median of third differences, which bears spikes and lines; correlated neighbours make it too small.
+    """
+    third = np.diff(values, axis=1)
+    third = third[:, 2:] - 2 * third[:, 1:-1] + third[:, :-2]
+    np.abs(third, out=third)
+    blocks = max(third.shape[1] // size, 1)
+    size = min(size, third.shape[1])
+    part = third[:, : blocks * size].reshape(len(values), blocks, size)
+    spread = np.partition(part, size // 2, axis=2)[:, :, size // 2] / 0.6744897501960817
+    overall = np.median(spread, axis=1, keepdims=True)
+    if (overall == 0).any():  # digitised: most neighbours are equal
+        overall = np.where(overall == 0, np.sqrt((part**2).mean(axis=(1, 2)))[:, None], overall)
+    return np.maximum(spread, 0.5 * overall) / np.sqrt(20.0)
+
+
+def block_means(values: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means (n, B) over about 64 blocks of points, the number of good points in each, and the blocks' starts."""
+    blocks = max(8, min(64, values.shape[1] // 8))
+    starts = np.linspace(0, values.shape[1], blocks, endpoint=False).astype(int)
+    if good.all():
+        count = np.broadcast_to(np.diff(starts, append=values.shape[1]), (len(values), blocks))
+        return np.add.reduceat(values, starts, axis=1) / count, count, starts
+    count = np.add.reduceat(good, starts, axis=1, dtype=int)
+    total = np.add.reduceat(np.where(good, values, 0.0), starts, axis=1)
+    return total / np.maximum(count, 1), count, starts
+
+
+def _line(t, y, weight):
+    """Weighted line through (n, B) points: centre, spread, offset at the centre, slope."""
+    total = np.maximum(weight.sum(axis=1), 1e-300)
+    centre = weight @ t / total
+    spread = np.maximum(weight @ t**2 - total * centre**2, 1e-300)
+    offset = (weight * y).sum(axis=1) / total
+    slope = ((weight * y) @ t - total * centre * offset) / spread
+    return centre, spread, offset, slope
+
+
+def _around(kept, excess, strong):
+    """Bands around the strongest excesses, widened by half of their own half widths, out of the kept blocks."""
+    index, rows = np.arange(kept.shape[1]), np.arange(len(kept))
+    calm = kept & np.roll(kept, 1, axis=1)
+    calm[:, 0] = kept[:, 0]
+    calm_right = kept & np.roll(kept, -1, axis=1)
+    calm_right[:, -1] = kept[:, -1]
+    left_of = np.maximum.accumulate(np.where(calm, index, -1), axis=1)
+    right_of = np.minimum.accumulate(np.where(calm_right, index, kept.shape[1])[:, ::-1], axis=1)[
+        :, ::-1
+    ]
+    out = kept.copy()
+    out[:, 1:] &= kept[
+        :, :-1
+    ]  # every excess costs its neighbours: edges of bands lie between blocks
+    out[:, :-1] &= kept[:, 1:]
+    left_over = np.where(kept, -np.inf, excess)
+    for _ in range(3):
+        peak = left_over.argmax(axis=1)
+        found = left_over[rows, peak] > strong
+        if not found.any():
+            break
+        left, right = left_of[rows, peak], right_of[rows, peak]
+        low = np.where(found, peak - np.ceil(1.5 * (peak - left)), 1)
+        high = np.where(found, peak + np.ceil(1.5 * (right - peak)), 0)
+        inside = (index >= low[:, None]) & (index <= high[:, None])
+        out &= ~inside
+        left_over[inside] = -np.inf
+    return out
+
+
+def free_blocks(t: np.ndarray, y: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Which of (n, B) block means are a line and its noise: the rest is signal.
+
+    A line under the data (asymmetric least squares) starts a fit that drops, round by round, what stands more than three
+    standard deviations off, singly or in threes. The deviation is that of the blocks themselves (lower quartile of second
+    differences), so that correlated pixels do not make signals. Bands are widened by half of their half widths on
+    each side: for a Gaussian that is seen to 3 sigma, to 4.5.
+    """
+    filled = count > 0
+    second = np.sort(np.abs(np.diff(y, 2, axis=1)), axis=1)
+    scatter = second[:, second.shape[1] // 4] / (0.3186394 * np.sqrt(6))
+    weight = filled.astype(float)
+    for _ in range(15):
+        centre, _, offset, slope = _line(t, y, weight)
+        above = y > offset[:, None] + slope[:, None] * (t - centre[:, None])
+        weight = np.where(above, 0.02, 0.98) * filled
+    excess = y - offset[:, None] - slope[:, None] * (t - centre[:, None])
+    kept = filled & (excess < 6 * scatter[:, None])
+    for _ in range(12):
+        centre, _, offset, slope = _line(t, y, kept.astype(float))
+        excess = y - offset[:, None] - slope[:, None] * (t - centre[:, None])
+        rms = np.sqrt((excess**2 * kept).sum(axis=1) / np.maximum(kept.sum(axis=1), 1))
+        limit = 3 * np.maximum(scatter, np.minimum(rms, 2 * scatter))[:, None]
+        threes = uniform_filter1d(excess, 3, axis=1, mode="nearest")
+        fresh = filled & (np.abs(excess) < limit) & (threes < limit / np.sqrt(3))
+        if (fresh == kept).all():
+            break
+        kept = fresh
+    return filled & _around(kept, excess, 2 * limit[:, 0])
+
+
+def free_region(axis: np.ndarray, values: np.ndarray, good: np.ndarray) -> Region:
+    """Where the spectra (n, n_x) are free of signal, and the line through them there (see `free_blocks`).
+
+    What is signal in the mean of a series is signal in each of its spectra.
+    """
+    n, n_x = values.shape
+    mean, count, starts = block_means(values, good)
+    low, high = axis.min(), axis.max()
+    t = (2 * axis - low - high) / (high - low)
+    size = np.diff(starts, append=n_x)
+    t_block = np.add.reduceat(t, starts) / size
+    if n > 1:
+        used = good.any(axis=1)
+        mean = np.vstack([mean, mean[used].mean(axis=0) if used.any() else mean[0]])
+        count = np.vstack([count, count[used].sum(axis=0) if used.any() else count[0]])
+    blocks = free_blocks(t_block, mean, count)
+    if n > 1:
+        blocks = blocks[:-1] & blocks[-1]
+    free = np.repeat(blocks, size, axis=1) & good
+    weight = free.astype(float)
+    centre, spread, offset, slope = _line(t, np.where(free, values, 0.0), weight)
+    level = values - (offset - slope * centre)[:, None]
+    level -= slope[:, None] * t
+    return Region(free, t, weight.sum(axis=1), centre, spread, offset, slope, level)
+
+
+def _correlation(residual, free):
+    """Autocorrelation at lags 1, 2, ... of the residual in the free region, as far as it stands clear of nothing."""
+    square = float((residual**2).sum())
+    found = []
+    for lag in range(1, LAGS + 1):
+        pairs = np.count_nonzero(free[:, lag:] & free[:, :-lag])
+        if pairs < LEAST_FREE or square == 0:
+            break
+        r = float(np.einsum("ij,ij->", residual[:, lag:], residual[:, :-lag])) / square
+        r *= np.count_nonzero(free) / pairs
+        if r < max(4 / np.sqrt(pairs), LEAST_CORRELATION):
+            break
+        found.append(r)
+    return np.array(found)
+
+
+def noise_in(region: Region) -> Noise:
+    """The noise of spectra whose signal-free region is known."""
+    level, free = region.level, region.free
+    enough = region.count >= LEAST_FREE
+    white = np.median(white_deviation(np.where(np.isfinite(level), level, 0.0)), axis=1) ** 2
+    residual = np.where(free, level, 0.0)
+    read = np.where(
+        enough, np.einsum("ij,ij->i", residual, residual) / np.maximum(region.count - 2, 1), white
+    )
+    sample = slice(None) if len(level) <= 200 else slice(None, None, len(level) // 100)
+    correlation = _correlation(residual[sample], free[sample] & enough[sample, None])
+    r = np.concatenate([correlation, np.zeros(3)])[:3]
+    share = max(
+        1 - 1.5 * r[0] + 0.6 * r[1] - 0.1 * r[2], 0.02
+    )  # of the noise, in third differences
+    third = np.diff(np.where(np.isfinite(level), level, 0.0), 3, axis=1) ** 2 / (20.0 * share)
+    use = np.ones_like(third, bool)
+    v, _, _ = block_means(third, use)
+    height, _, _ = block_means(np.where(np.isfinite(level), level, 0.0)[:, 1:-2], use)
+    far = np.maximum(np.roll(v, 2, axis=1), np.roll(v, -2, axis=1))
+    v = np.where(v > 8 * far, far, v)  # a spike or a line sits in one block or two
+    return Noise(read, _gain(np.maximum(height, 0.0), v, read), correlation)
+
+
+def _gain(height, v, read):
+    """Growth of the variance with the signal, not negative: weighted least squares over blocks of points."""
+    gain = np.zeros(len(v))
+    read = np.maximum(read, 1e-300)[:, None]
+    for _ in range(4):
+        weight = (read + gain[:, None] * height) ** -2.0
+        top, below = (weight * height * (v - read)).sum(axis=1), (weight * height**2).sum(axis=1)
+        gain = np.maximum(top / np.maximum(below, 1e-300), 0.0)
+    # a block's variance is known to about a half; below three standard errors there is no growth to speak of
+    return np.where(gain * np.sqrt(below) > 1.5, gain, 0.0)
+
+
+def estimate_noise(values: np.ndarray, axis: np.ndarray | None = None) -> Noise:
+    """Noise of spectra from the spectra themselves.
+
+    Parameters
+    ----------
+    values : (n_x,) or (n, n_x) array, n_x >= 32
+        Detector counts or any unit that is linear in them.
+    axis : (n_x,) array, optional
+        The point numbers without it.
+
+    Returns
+    -------
+    Noise
+        `read` and `gain` of each spectrum and the correlation of neighbouring points they share. The variance under a
+        signal S above the baseline is read + gain S (shot noise: gain = counts per photoelectron).
+
+    Notes
+    -----
+    The read noise is the scatter about a line where there is no signal; spectra that leave fewer than 40 such points
+    (an absorption spectrum) have it from the median of third differences, which takes correlated noise for less.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> x = np.arange(1000.0)
+    >>> band = 4000 * np.exp(-0.5 * ((x - 600) / 40) ** 2)
+    >>> noise = estimate_noise(rng.normal(band, np.sqrt(25 + 0.5 * band)))
+    >>> bool(abs(noise.read[0] - 25) < 4), bool(abs(noise.gain[0] - 0.5) < 0.2)
+    (True, True)
+    """
+    table = np.atleast_2d(np.asarray(values, float))
+    if table.shape[1] < 32:
+        raise ValueError(f"noise: expected at least 32 points, found {table.shape[1]}")
+    axis = np.arange(table.shape[1], dtype=float) if axis is None else np.asarray(axis, float)
+    return noise_in(free_region(axis, table, np.isfinite(table)))

@@ -1,0 +1,122 @@
+"""What conditioning works on: spectra on one axis with what is known of their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from peled.quantities import Finding
+
+Plan = Sequence[tuple[str, Mapping[str, Any]]]
+
+
+class ConditioningError(ValueError):
+    """A signal, a companion or a plan that cannot be used, with what was expected and found."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """n spectra on one axis, with errors that a step may have made as modes.
+
+    The covariance of spectrum i is
+
+        C = D^(1/2) R D^(1/2) + M^T M - F^T F,    D = diag(variance[i]), M = modes[:, i], F = fitted[:, i],
+
+    R the Toeplitz matrix of `correlation`. `fitted` is the noise that a fit to these very points has taken out of them:
+    where a baseline was fitted the residual scatters less than the detector, elsewhere the mode says how wrong it is.
+
+    Attributes
+    ----------
+    axis : (n_x,) array
+    axis_unit : str
+    values : (n, n_x) array
+        NaN where a point is lost (saturated, or its whole spectrum set aside): what needs it is NaN too.
+    unit : str
+    at, at_unit : (n,) array or None, str
+        Where each spectrum was taken: bias, current, time.
+    good : (n, n_x) bool array
+        Points as measured; those that are not are either lost (NaN) or replaced from their neighbours.
+    variance : (n, n_x) array or None
+    modes : (m, n, n_x) array
+        One standard deviation each, independent of one another; of one spectrum, not of its neighbours.
+    mode_names : tuple of str
+    fitted : (k, n, n_x) array
+    correlation : (L,) array
+        Autocorrelation of the noise at lags 1 to L; empty for white noise.
+    exposure_ms : float or None
+    steps, findings, source
+        What was done, what was found, and the file.
+    """
+
+    axis: np.ndarray
+    values: np.ndarray
+    axis_unit: str = "nm"
+    unit: str = "counts"
+    at: np.ndarray | None = None
+    at_unit: str = ""
+    good: np.ndarray | None = None
+    variance: np.ndarray | None = None
+    modes: np.ndarray | None = None
+    mode_names: tuple[str, ...] = ()
+    fitted: np.ndarray | None = None
+    correlation: np.ndarray = field(default_factory=lambda: np.empty(0))
+    exposure_ms: float | None = None
+    steps: tuple[Step, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    source: str = ""
+
+    def __post_init__(self):
+        self._put("axis", np.asarray(self.axis, float))
+        self._put("values", np.atleast_2d(np.asarray(self.values, float)))
+        shape = self.values.shape
+        if self.axis.ndim != 1 or len(shape) != 2 or shape[1] != len(self.axis):
+            raise ConditioningError(
+                f"{self.source or 'signal'}: expected values (n, {self.axis.size}) over the axis, "
+                f"found {shape}"
+            )
+        good = np.isfinite(self.values) if self.good is None else np.asarray(self.good, bool)
+        self._put("good", np.broadcast_to(good, shape))
+        if self.variance is not None:
+            self._put("variance", np.broadcast_to(np.asarray(self.variance, float), shape))
+        for name in ("modes", "fitted"):
+            given = getattr(self, name)
+            self._put(name, np.empty((0, *shape)) if given is None else np.asarray(given, float))
+
+    def _put(self, name: str, value: np.ndarray) -> None:
+        object.__setattr__(self, name, value)
+
+    def label(self, row: int) -> str:
+        """Where spectrum `row` was taken, in words."""
+        if self.at is None:
+            return f"spectrum {row + 1}" if len(self.values) > 1 else (self.source or "spectrum")
+        return f"{self.at[row]:g} {self.at_unit}".strip()
+
+    @property
+    def used(self) -> np.ndarray:
+        """(n,) bool: spectra that were not set aside."""
+        return self.good.any(axis=1)
+
+    def without(self, rows: np.ndarray) -> Signal:
+        """Those spectra set aside: all their points lost."""
+        rows = np.asarray(rows)
+        return replace(
+            self,
+            values=np.where(rows[:, None], np.nan, self.values),
+            good=self.good & ~rows[:, None],
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """What was done: its name and settings, the signal before it, and one sentence with numbers."""
+
+    name: str
+    settings: Mapping[str, Any]
+    before: Signal = field(repr=False)
+    sentence: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.sentence}"

@@ -1,0 +1,483 @@
+"""The steps of conditioning: each takes a signal and gives another, a sentence with numbers, and its findings.
+
+A step is a function (signal, companions, **settings) -> (signal, sentence, findings); `STEPS` knows them by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+from scipy import stats
+
+from peled.conditioning.detection import FALSE_ALARM, find_band
+from peled.conditioning.noise import LEAST_FREE, block_means, estimate_noise, free_region, noise_in
+from peled.conditioning.signal import ConditioningError, Signal
+from peled.conditioning.spikes import find_spikes, replace_points
+from peled.quantities import Finding
+
+CEILINGS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)  #: largest counts of 8 to 16 bit converters
+AXES_NM = (100.0, 5000.0)
+TAIL = 0.05  #: least share of the axis beside a band that a baseline is judged by
+
+
+def _few(labels: list[str]) -> str:
+    """Labels of spectra, the first four by name."""
+    return ", ".join(labels[:4]) + (f" and {len(labels) - 4} more" if len(labels) > 4 else "")
+
+
+def axis(signal: Signal, companions: Mapping[str, Signal]):
+    """An axis that is none is refused: not monotonic, point numbers, two units in one."""
+    x, name = signal.axis, signal.source or "signal"
+    if x.size < 32 or not np.isfinite(x).all():
+        raise ConditioningError(
+            f"{name}: axis: expected at least 32 finite values, found {np.isfinite(x).sum()}"
+        )
+    step = np.diff(x)
+    if not ((step > 0).all() or (step < 0).all()):
+        wrong = int(np.flatnonzero(np.sign(step) != np.sign(np.median(step)))[0])
+        raise ConditioningError(
+            f"{name}: axis: expected to rise or fall all along, found {x[wrong]:g} then {x[wrong + 1]:g} "
+            f"at points {wrong + 1} and {wrong + 2}; export one range, sorted"
+        )
+    size = np.abs(step)
+    leap = size[1:] / size[:-1]
+    if (np.maximum(leap, 1 / leap) > 20).any():
+        at = int(np.argmax(np.maximum(leap, 1 / leap)))
+        raise ConditioningError(
+            f"{name}: axis: expected one scale, found steps of {size[at]:.3g} beside {size[at + 1]:.3g} at "
+            f"{x[at + 1]:g}: two units or two ranges in one column"
+        )
+    if signal.axis_unit == "nm":
+        if x.min() in (0, 1) and np.all(size == 1):
+            raise ConditioningError(
+                f"{name}: axis: expected nm, found the point numbers {x.min():g} to {x.max():g}; "
+                "export with the wavelength calibration"
+            )
+        if x.min() < AXES_NM[0] or x.max() > AXES_NM[1]:
+            raise ConditioningError(
+                f"{name}: axis: expected nm between {AXES_NM[0]:g} and {AXES_NM[1]:g}, "
+                f"found {x.min():g} to {x.max():g}"
+            )
+    said = f"{x.size} points from {x.min():g} to {x.max():g} {signal.axis_unit}"
+    if step[0] > 0:
+        return signal, said, ()
+    turned = {
+        part: getattr(signal, part)[..., ::-1]
+        for part in ("axis", "values", "good", "variance", "modes", "fitted")
+        if getattr(signal, part) is not None
+    }
+    return replace(signal, **turned), said + ", turned to rise", ()
+
+
+def saturation(signal: Signal, companions: Mapping[str, Signal], ceiling: float | None = None):
+    """Points at the converter's ceiling are lost, and with them their spectrum.
+
+    A ceiling is: the one given; the largest count of a converter, reached twice; a maximum that three neighbouring
+    points share, or three spectra, well above the noise.
+    """
+    y = np.where(signal.good, signal.values, -np.inf)
+    top = y.max(axis=1)
+    at_top = y >= top[:, None]
+    run = at_top[:, 2:] & at_top[:, 1:-1] & at_top[:, :-2]
+    middle, low = np.quantile(np.where(signal.good, signal.values, 0.0), (0.5, 0.1), axis=1)
+    clear = top > middle + 12 * (middle - low)  # equal counts in noise are no ceiling
+    full = clear & (
+        run.any(axis=1) | (np.isin(top, CEILINGS) & (np.count_nonzero(at_top, axis=1) > 1))
+    )
+    shared, times = np.unique(top[clear], return_counts=True)
+    if times.size and times[-1] > 2:
+        full |= clear & (top == shared[-1])
+    if ceiling is not None:
+        full |= top >= ceiling
+    if not full.any():
+        height = f"{top[np.isfinite(top)].max():.6g}" if np.isfinite(top).any() else "nothing"
+        return signal, f"none; the largest value is {height} {signal.unit}", ()
+    findings = tuple(
+        Finding(
+            "undamaged",
+            "withheld",
+            f"{np.count_nonzero(at_top[row])} points at the ceiling "
+            f"{top[row]:.6g} {signal.unit}: saturated",
+            signal.label(row),
+        )
+        for row in np.flatnonzero(full)
+    )
+    said = f"{full.sum()} of {len(top)} spectra saturated: {_few([f.where for f in findings])}"
+    return signal.without(full), said, findings
+
+
+def dark(signal: Signal, companions: Mapping[str, Signal]):
+    """Companion "dark" subtracted, its mean where it holds several, scaled by integration time where both are known."""
+    if "dark" not in companions:
+        return signal, "no dark file", ()
+    other = companions["dark"]
+    order = np.argsort(other.axis)
+    if other.axis.shape != signal.axis.shape or not np.allclose(
+        other.axis[order], signal.axis, atol=0.1 * np.abs(np.diff(signal.axis)).min()
+    ):
+        raise ConditioningError(
+            f"{other.source or 'dark'}: expected the axis of the signal ({signal.axis.size} points from "
+            f"{signal.axis[0]:g}), found {other.axis.size} points from {other.axis[order][0]:g}"
+        )
+    n, findings, scale = len(other.values), [], 1.0
+    if signal.exposure_ms and other.exposure_ms:
+        scale = signal.exposure_ms / other.exposure_ms
+    elif signal.exposure_ms or other.exposure_ms:
+        evidence = "integration time known of one of signal and dark only: dark subtracted as it is"
+        findings.append(Finding("assumed", "doubtful", evidence, other.source))
+    mean = scale * other.values.mean(axis=0)[order]
+    variance = signal.variance
+    if variance is not None:
+        if other.variance is not None:
+            own = other.variance.mean(axis=0)[order] / n
+        elif n > 1:  # its pattern is none of its noise
+            own = other.values.var(axis=0, ddof=1).mean() / n
+        else:
+            own = estimate_noise(other.values).read[0]
+        variance = variance + scale**2 * own
+    said = f"{n} dark spectra, mean {mean.mean():.4g} {signal.unit}, times {scale:.4g}, subtracted"
+    return replace(signal, values=signal.values - mean, variance=variance), said, tuple(findings)
+
+
+def _scaled(signal: Signal, factor: np.ndarray | float, unit: str) -> Signal:
+    variance = None if signal.variance is None else signal.variance * np.square(factor)
+    return replace(
+        signal,
+        values=signal.values * factor,
+        unit=unit,
+        variance=variance,
+        modes=signal.modes * factor,
+        fitted=signal.fitted * factor,
+    )
+
+
+def scale(
+    signal: Signal,
+    companions: Mapping[str, Signal],
+    integration_ms: float | None = None,
+    filter_transmission: float | None = None,
+):
+    """Divided by integration time and filter transmission (a fraction), so that spectra can be compared."""
+    divisor, said, unit = 1.0, [], signal.unit
+    if integration_ms is not None:
+        if not integration_ms > 0:
+            raise ConditioningError(f"integration_ms: expected above zero, found {integration_ms}")
+        divisor, unit = divisor * integration_ms, f"{unit} ms^-1"
+        said.append(f"divided by {integration_ms:g} ms")
+    if filter_transmission is not None:
+        if not 0 < filter_transmission <= 1:
+            raise ConditioningError(
+                f"filter_transmission: expected a fraction from 0 to 1, found {filter_transmission}"
+            )
+        divisor *= filter_transmission
+        said.append(f"divided by the filter's transmission {filter_transmission:g}")
+    return _scaled(signal, 1 / divisor, unit), " and ".join(said) or "nothing to scale by", ()
+
+
+def _regions(x, excitation_nm, width_nm, edges):
+    """Masks (name, low, high) of a laser, its second order, and what filters cut."""
+    out = []
+    if excitation_nm is not None:
+        half = 0.5 * width_nm
+        out.append(("laser", excitation_nm - half, excitation_nm + half))
+        out.append(("second order", 2 * excitation_nm - 2 * half, 2 * excitation_nm + 2 * half))
+    out += [("filter edge", *edge) for edge in edges]
+    return [r for r in out if r[1] < x[-1] and r[2] > x[0]]
+
+
+def cosmic(
+    signal: Signal,
+    companions: Mapping[str, Signal],
+    threshold: float = 6.0,
+    width: int = 3,
+    excitation_nm: float | None = None,
+    laser_width_nm: float = 10.0,
+):
+    """Cosmic rays replaced by the line between their neighbours (see `find_spikes`); laser lines stay."""
+    keep = np.zeros(signal.axis.size, bool)
+    for _, low, high in _regions(signal.axis, excitation_nm, laser_width_nm, ()):
+        keep |= (signal.axis >= low) & (signal.axis <= high)
+    spikes = find_spikes(signal.values, threshold=threshold, width=width, keep=keep)
+    count = int(spikes.sum())
+    if not count:
+        return signal, f"none above {threshold:g} standard deviations", ()
+    rows, columns = np.nonzero(spikes)
+    places = [
+        f"{signal.axis[c]:.5g} {signal.axis_unit} of {signal.label(r)}"
+        for r, c in zip(rows[:5], columns[:5])
+    ]
+    said = f"{count} points in {np.unique(rows).size} of {len(spikes)} spectra: {_few(places)}"
+    values = replace_points(signal.values, spikes)
+    return replace(signal, values=values, good=signal.good & ~spikes), said, ()
+
+
+def mask(
+    signal: Signal,
+    companions: Mapping[str, Signal],
+    excitation_nm: float | None = None,
+    laser_width_nm: float = 10.0,
+    edges: tuple[tuple[float, float], ...] = (),
+):
+    """Laser line, its second order and filter edges taken out: replaced by the line between their ends.
+
+    The line is drawn between the means of five points at either end; what it may be wrong by, the error of those means
+    and a quarter of the difference between them, becomes the mode "mask".
+    """
+    x, values, good = signal.axis, signal.values.copy(), signal.good.copy()
+    mode, said = np.zeros_like(values), []
+    sd = np.sqrt(estimate_noise(np.where(good, values, 0.0), x).read)
+    for name, low, high in _regions(x, excitation_nm, laser_width_nm, edges):
+        inside = (x >= low) & (x <= high)
+        first, last = np.searchsorted(x, (low, high))
+        ends = [p for p in (slice(max(first - 5, 0), first), slice(last, last + 5))]
+        ends = [p for p in ends if x[p].size]
+        if not inside.any() or not ends:
+            continue
+        level = np.array([values[:, p].mean(axis=1) for p in ends])
+        place = [x[p].mean() for p in ends]
+        share = np.interp(x[inside], place, np.arange(len(ends)))[None]
+        values[:, inside] = level[:1].T * (1 - share) + level[-1:].T * share
+        wrong = np.hypot(sd / np.sqrt(5 * len(ends)), 0.25 * np.abs(level[-1] - level[0]))
+        mode[:, inside] = wrong[:, None]
+        good[:, inside] = False
+        said.append(f"{name} {low:g} to {high:g} {signal.axis_unit}")
+    if not said:
+        return signal, "nothing to mask on this axis", ()
+    modes = np.concatenate([signal.modes, mode[None]])
+    names = (*signal.mode_names, "mask")
+    return (
+        replace(signal, values=values, good=good, modes=modes, mode_names=names),
+        "replaced by a line: " + ", ".join(said),
+        (),
+    )
+
+
+def absorbance(signal: Signal, companions: Mapping[str, Signal], unit: str | None = None):
+    """A = -lg T (or -lg R): from the unit given, or found by consistency.
+
+    Found: values up to some 100 that reach above 20 are per cent. Fractions and absorbances are alike and are asked for.
+    """
+    given, words = unit, {"%T": 100.0, "%R": 100.0, "T": 1.0, "R": 1.0}
+    findings = ()
+    high = float(np.nanquantile(signal.values, 0.99))
+    low = float(np.nanquantile(signal.values, 0.01))
+    if unit is None and 20 < high <= 125 and low > -5:
+        unit = "%T"
+        evidence = f"values from {low:.3g} to {high:.3g}: taken for per cent transmitted"
+        findings = (Finding("assumed", "doubtful", evidence, signal.source),)
+    if unit in ("absorbance", "OD", "A"):
+        return replace(signal, unit="absorbance"), "absorbance as given", ()
+    if unit not in words:
+        raise ConditioningError(
+            f"{signal.source or 'signal'}: value_unit: expected one of %T, T, %R, R, absorbance, found "
+            f"{given!r} and values from {low:.3g} to {high:.3g}, which do not tell; say it in `value_unit`"
+        )
+    fraction = signal.values / words[unit]
+    lost = ~(fraction > 0)
+    with np.errstate(all="ignore"):
+        factor = np.where(lost, np.nan, -1 / (fraction * np.log(10) * words[unit]))
+        values = np.where(lost, np.nan, -np.log10(fraction))
+    out = replace(_scaled(signal, factor, "absorbance"), values=values, good=signal.good & ~lost)
+    said = f"{unit} to absorbance"
+    said += ", as given" if given else f", found: {findings[0].evidence}"
+    if (lost & signal.good).any():
+        said += f"; {np.count_nonzero(lost & signal.good)} points not above zero are lost"
+    return out, said, findings
+
+
+def noise(signal: Signal, companions: Mapping[str, Signal]):
+    """Variance of the points from the spectra themselves, where no baseline is subtracted (see `estimate_noise`)."""
+    if signal.variance is not None:
+        return signal, "variance as given", ()
+    region = free_region(signal.axis, np.where(signal.good, signal.values, 0.0), signal.good)
+    found = noise_in(region)
+    sd = np.sqrt(np.median(found.read))
+    out = replace(signal, variance=found.variance(region.level), correlation=found.correlation)
+    return out, f"{sd:.3g} {signal.unit} a point{_correlated(found)}", ()
+
+
+def _correlated(found) -> str:
+    if not found.correlation.size:
+        return ""
+    return (
+        f", correlated over {found.correlation.size} points (neighbours {found.correlation[0]:.2f}): "
+        f"means are {np.sqrt(found.lumping):.2f} times as uncertain"
+    )
+
+
+def baseline(signal: Signal, companions: Mapping[str, Signal], order: int = 1):
+    """A constant (order 0) or a line (1) from where there is statistically no signal, and what it may be wrong by.
+
+    Modes "offset" and "slope" hold the noise of the estimate, under the band; where the baseline was fitted the noise
+    that went into it is taken out of the counting error instead (`Signal.fitted`). Mode "baseline model" is what a line
+    cannot promise: beyond the last free point of a band that has free points on one side only, the line may go on or
+    stop; and where blocks of the free region scatter more than their noise, that excess.
+    """
+    if order not in (0, 1):
+        raise ConditioningError(f"baseline: order: expected 0 or 1, found {order!r}")
+    x = signal.axis
+    region = free_region(x, np.where(signal.good, signal.values, 0.0), signal.good)
+    enough = region.count >= max(LEAST_FREE, TAIL * x.size)
+    found = noise_in(region)
+    line = region.slope[:, None] * (region.t - region.centre[:, None])
+    level = region.level if order else region.level + line
+    variance = signal.variance
+    if variance is None:
+        variance = found.variance(level)
+    lumping = found.lumping if signal.variance is None else 1.0
+    free_variance = found.read if signal.variance is None else _mean(variance, region.free)
+    offset_sd = np.sqrt(lumping * free_variance / np.maximum(region.count, 1))
+    slope_sd = np.sqrt(lumping * free_variance / region.spread)
+    shapes = [np.broadcast_to(offset_sd[:, None], level.shape)]
+    if order:
+        shapes.append(slope_sd[:, None] * (region.t - region.centre[:, None]))
+    model, findings = _model_error(signal, region, slope_sd, free_variance * lumping, order)
+    covered = ~region.free
+    values = np.where(np.isfinite(signal.values), level, np.nan)
+    out = replace(
+        signal,
+        values=values,
+        variance=variance,
+        correlation=found.correlation if signal.variance is None else signal.correlation,
+        modes=np.concatenate([signal.modes, np.stack([s * covered for s in shapes]), model[None]]),
+        mode_names=(*signal.mode_names, *("offset", "slope")[: order + 1], "baseline model"),
+        fitted=np.concatenate([signal.fitted, np.stack([s * region.free for s in shapes])]),
+    )
+    poor = ~enough & signal.used
+    findings += tuple(
+        Finding(
+            "undamaged",
+            "withheld",
+            f"{region.count[row]:.0f} of {x.size} points free of signal, "
+            f"{max(LEAST_FREE, int(TAIL * x.size))} needed for a baseline; measure a wider range",
+            signal.label(row),
+        )
+        for row in np.flatnonzero(poor)
+    )
+    share = np.median(region.count) / x.size
+    said = (
+        f"{('constant', 'line')[order]} from {share:.0%} of the points: offset "
+        f"{np.median(region.offset):.4g} ± {np.median(offset_sd):.2g} {signal.unit}"
+        + (f", rise over the axis {2 * np.median(region.slope):.3g}" if order else "")
+        + f"; noise {np.sqrt(np.median(found.read)):.3g} a point{_correlated(found)}"
+    )
+    return out.without(poor), said, findings
+
+
+def _mean(values, where):
+    return np.einsum("ij,ij->i", values, where) / np.maximum(where.sum(axis=1), 1)
+
+
+def _model_error(signal, region, slope_sd, point_variance, order):
+    """Mode (n, n_x) of what a line cannot promise, and findings of structure in the free region.
+
+    Beyond the last free point on one side a line may stop or go on (evenly between: its slope / sqrt 12), or bend as far
+    as the free points allow (the error of a quadratic term there), whichever is less. A bend of three standard errors
+    is taken for real, and so is what blocks scatter more than noise with p < 1e-5.
+    """
+    t, free = region.t, region.free
+    a, b, bend_sd, bent = _bend(region, point_variance)
+    first = t[free.argmax(axis=1)]
+    last = t[t.size - 1 - free[:, ::-1].argmax(axis=1)]
+    edge = TAIL * (t[-1] - t[0])  # a strip at the end of the axis is no side of its own
+    one_sided = ((first - t[0] > edge) | (t[-1] - last > edge)) & free.any(axis=1)
+    curved = (np.abs(bent) > 3 * bend_sd) & signal.used
+    excess, findings = _structure(signal, region, point_variance, order)
+    model = np.zeros_like(region.level)
+    for row in np.flatnonzero(one_sided | curved):
+        shape = np.abs(t**2 + a[row] * t + b[row])
+        beyond = np.maximum(first[row] - t, 0) + np.maximum(t - last[row], 0)
+        steep = np.hypot(region.slope[row], slope_sd[row]) / np.sqrt(12)
+        model[row] = np.minimum(beyond * steep, np.where(beyond > 0, shape * bend_sd[row], 0.0))
+        if curved[row]:
+            model[row] = np.hypot(model[row], shape * bent[row])
+            evidence = (
+                f"without signal the spectrum is no line: it bends by {bent[row]:.2g} ± {bend_sd[row]:.1g} "
+                f"{signal.unit} over half the axis; added to the baseline's error"
+            )
+            certain = abs(bent[row]) > 4.5 * bend_sd[row]
+            findings += (Finding("described", "doubtful", evidence, signal.label(row)),) * certain
+    if excess.any():
+        model = np.hypot(model, excess[:, None])
+    return model, findings
+
+
+def _bend(region, point_variance):
+    """A parabola t^2 + a t + b, orthogonal to a line on the free points; its coefficient there with its error, (n,) each."""
+    t = region.t
+    powers = np.column_stack([t**k for k in range(5)])
+    m0, m1, m2, m3, m4 = (region.free.astype(float) @ powers).T
+    m0 = np.maximum(m0, 1)
+    a = (m1 * m2 / m0 - m3) / np.maximum(m2 - m1**2 / m0, 1e-12)
+    b = -(m2 + a * m1) / m0
+    square = np.maximum(m4 + a * m3 + b * m2, 1e-12)
+    return (
+        a,
+        b,
+        np.sqrt(point_variance / square),
+        np.where(region.free, region.level, 0.0) @ powers[:, 2] / square,
+    )
+
+
+def _structure(signal, region, variance, order):
+    """What blocks of the free region scatter more than noise does, and the findings where that is certain."""
+    residual = region.level
+    if not order:
+        residual = residual + region.slope[:, None] * (region.t - region.centre[:, None])
+    mean, count, _ = block_means(residual, region.free)
+    full = count > 3
+    chi2 = (np.where(full, mean**2 * count, 0.0)).sum(axis=1) / np.maximum(variance, 1e-300)
+    freedom = np.maximum(full.sum(axis=1) - 1 - order, 1)
+    certain = (stats.chi2.sf(chi2, freedom) < 1e-5) & signal.used
+    typical = np.maximum(count.sum(axis=1) / np.maximum(full.sum(axis=1), 1), 1)
+    over = np.where(certain, np.maximum(chi2 / freedom - 1, 0.0), 0.0)
+    excess = np.sqrt(over * variance / typical)
+    findings = tuple(
+        Finding(
+            "described",
+            "doubtful",
+            f"without signal the spectrum is no {('constant', 'line')[order]}: its blocks scatter "
+            f"{np.sqrt(chi2[row] / freedom[row]):.1f} times as much as noise; {excess[row]:.2g} "
+            f"{signal.unit} added to the baseline's error",
+            signal.label(row),
+        )
+        for row in np.flatnonzero(certain)
+    )
+    return excess, findings
+
+
+def signal_(signal: Signal, companions: Mapping[str, Signal], false_alarm: float = FALSE_ALARM):
+    """Spectra without a band are set aside, at a stated rate of false alarms (see `find_band`)."""
+    lumping = 1 + 2 * float(signal.correlation.sum())
+    found = find_band(signal.values, signal.good, lumping=lumping, false_alarm=false_alarm)
+    nothing = (found.significance < found.threshold) & signal.used
+    findings = tuple(
+        Finding(
+            "signal",
+            "withheld",
+            f"no band: the strongest excess, at {signal.axis[found.index[row]]:.0f} "
+            f"{signal.axis_unit}, is {found.significance[row]:.1f} standard errors; noise alone exceeds "
+            f"{found.threshold:.1f} in {false_alarm:g} of spectra",
+            signal.label(row),
+        )
+        for row in np.flatnonzero(nothing)
+    )
+    said = f"a band in {np.count_nonzero(signal.used & ~nothing)} of {len(nothing)} spectra"
+    said += f"; none in {_few([f.where for f in findings])}" if findings else ""
+    return signal.without(nothing), said, findings
+
+
+STEPS: Mapping[str, Callable] = {
+    "axis": axis,
+    "saturation": saturation,
+    "dark": dark,
+    "scale": scale,
+    "cosmic": cosmic,
+    "mask": mask,
+    "absorbance": absorbance,
+    "noise": noise,
+    "baseline": baseline,
+    "signal": signal_,
+}

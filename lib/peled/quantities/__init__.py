@@ -1,0 +1,48 @@
+"""Numbers that may be quoted: estimates of a fit, quantities derived from them, gates.
+
+An engine returns `Estimates`; `derive` makes a `Quantity` of a function of them, with its error by
+cause, or withholds it; gates add what speaks against it.
+"""
+
+from .derivation import derive, judge
+from .estimates import NULL_TOLERANCE, Estimates, from_jacobian, from_normal, goodness_z
+from .gates import (
+    DAMAGE,
+    FALSE_ALARM,
+    Gate,
+    assumed,
+    described,
+    possible,
+    signal,
+    threshold,
+    undamaged,
+)
+from .lmfit_adapter import from_lmfit
+from .quantity import SOURCE_KINDS, STATUSES, Z95, Finding, Kind, Quantity, Status
+
+__all__ = [
+    "DAMAGE",
+    "FALSE_ALARM",
+    "NULL_TOLERANCE",
+    "SOURCE_KINDS",
+    "STATUSES",
+    "Z95",
+    "Estimates",
+    "Finding",
+    "Gate",
+    "Kind",
+    "Quantity",
+    "Status",
+    "assumed",
+    "derive",
+    "described",
+    "from_jacobian",
+    "from_lmfit",
+    "from_normal",
+    "goodness_z",
+    "judge",
+    "possible",
+    "signal",
+    "threshold",
+    "undamaged",
+]

@@ -1,0 +1,216 @@
+"""Gates: each lets a number pass (None) or says why not, in a sentence with numbers.
+
+A gate is made with its evidence and then called with the quantity: ``signal(peak, noise,
+tries=1024)(quantity)``. What a fit itself says (converged, rank, bounds) `derive` looks at; the
+gates here judge against what the fit does not know. Rates of false alarm are per number and stand
+in the sentence; the default is `FALSE_ALARM`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import stats
+
+from .quantity import Finding, Kind, Quantity
+
+Gate = Callable[[Quantity], Finding | None]
+
+#: Share of good numbers that a statistical gate stops, and of noise that passes for a signal.
+FALSE_ALARM = 1e-3
+
+#: Kinds of damage: share of a number's weight above which it is doubtful, and above which it is
+#: withheld. A saturated, clipped or compliant point is wrong by an unknown amount; a missing one
+#: has weight zero and costs precision first.
+DAMAGE = {
+    "saturated": (0.0, 0.05),
+    "clipped": (0.0, 0.05),
+    "second order": (0.0, 0.05),
+    "at compliance": (0.0, 0.05),
+    "missing": (0.1, 0.5),
+}
+
+
+def threshold(tries: int = 1, dof: float | None = None, false_alarm: float = FALSE_ALARM) -> float:
+    """How many times its noise a value must be, so that the largest of `tries` seldom is.
+
+    One-sided; 1 − (1 − α)^(1/tries) for each try (Šidák), exact for independent tries and safe for
+    correlated ones.
+
+    Parameters
+    ----------
+    tries : int
+        Places at which a signal could have been found: channels, lines, bands.
+    dof : float, optional
+        Degrees of freedom of the noise estimate (Student's t); without, the noise is known.
+    false_alarm : float
+        Chance that noise alone passes.
+
+    References
+    ----------
+    .. [1] Z. Šidák, J. Am. Stat. Assoc. 62, 626 (1967), doi:10.1080/01621459.1967.10482935
+
+    Examples
+    --------
+    >>> round(threshold(), 2), round(threshold(tries=1024), 2), round(threshold(dof=8), 2)
+    (3.09, 4.76, 4.5)
+    """
+    each = -np.expm1(np.log1p(-false_alarm) / tries)
+    return float(stats.norm.isf(each) if dof is None else stats.t.isf(each, dof))
+
+
+def signal(
+    value: float,
+    noise: float,
+    what: str = "the signal",
+    *,
+    tries: int = 1,
+    dof: float | None = None,
+    false_alarm: float = FALSE_ALARM,
+    where: str = "",
+) -> Gate:
+    """Withholds what rests on a line, band, step or integral that noise could have made.
+
+    Give the number itself, or what stands in a denominator (photopic integral, absorbed photons),
+    and the standard deviation of that very number from noise *and* baseline; other arguments as
+    `threshold`.
+    """
+    needed = threshold(tries, dof, false_alarm)
+
+    def gate(_: Quantity | None) -> Finding | None:
+        if noise > 0 and value > needed * noise:
+            return None
+        ratio = f"{value / noise:.2g} times its error" if noise > 0 else "without a known error"
+        over = f" over {tries} places" if tries > 1 else ""
+        return Finding(
+            "signal",
+            "withheld",
+            f"{what} is {value:.3g}, {ratio}; noise alone passes {needed:.2g} with a chance of "
+            f"{false_alarm:.2g}{over}",
+            where,
+        )
+
+    return gate
+
+
+def possible(
+    low: float = float("-inf"),
+    high: float = float("inf"),
+    *,
+    false_alarm: float = FALSE_ALARM,
+    where: str = "",
+) -> Gate:
+    """Withholds a value outside [low, high] by more than its error; nothing is clipped."""
+    needed = threshold(false_alarm=false_alarm)
+
+    def gate(q: Quantity) -> Finding | None:
+        if q.value is None:
+            return None
+        ends, half = q.bounds, threshold(false_alarm=0.025)
+        if q.relation == "=":
+            below = (low - q.value) / ((ends[1] - q.value) / half)
+            above = (q.value - high) / ((q.value - ends[0]) / half)
+        else:  # a limit is impossible only where it leaves nothing of the range
+            below = float("inf") if q.relation == "<" and q.value < low else 0.0
+            above = float("inf") if q.relation == ">" and q.value > high else 0.0
+        if max(below, above) <= needed:
+            return None
+        edge, side = (low, "below") if below > above else (high, "above")
+        return Finding(
+            "possible", "withheld", f"{q} is {side} {edge:g}, the limit of what is possible", where
+        )
+
+    return gate
+
+
+def described(z: float, *, false_alarm: float = FALSE_ALARM, where: str = "") -> Gate:
+    """Marks as doubtful what comes from a model that leaves more than noise.
+
+    Parameters
+    ----------
+    z : float
+        Standard normal deviate of the residual (`goodness_z`, a runs test) against noise known from
+        elsewhere.
+    """
+    needed = threshold(false_alarm=false_alarm)
+
+    def gate(_: Quantity | None) -> Finding | None:
+        if z <= needed:
+            return None
+        said = (
+            f"the model leaves more than noise: z = {z:.1f}, above {needed:.1f} in "
+            f"{false_alarm:.2g} of good fits"
+        )
+        return Finding("described", "doubtful", said, where)
+
+    return gate
+
+
+def undamaged(damage: str, share: float, *, where: str = "") -> Gate:
+    """Marks or withholds what damaged points made.
+
+    Parameters
+    ----------
+    damage : str
+        One of `DAMAGE`: saturated, clipped, second order, at compliance, missing.
+    share : float
+        Share of the number's weight (of the integral, of the points of a fit) that the damaged
+        points hold, 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If the damage is unknown or the share no share.
+    """
+    if damage not in DAMAGE or not 0 <= share <= 1:
+        raise ValueError(f"undamaged: {damage!r}, {share}: expected one of {list(DAMAGE)}, 0 to 1")
+    doubtful, withheld = DAMAGE[damage]
+
+    def gate(_: Quantity | None) -> Finding | None:
+        if share <= doubtful:
+            return None
+        status = "withheld" if share > withheld else "doubtful"
+        return Finding("undamaged", status, f"{share:.2g} of its weight is {damage}", where)
+
+    return gate
+
+
+def assumed(
+    column: str,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    kind: Kind = "measured",
+    where: str = "",
+) -> Quantity:
+    """A setting that nobody stated, as a quantity to `derive` from.
+
+    With a range it stands for any value in it (middle, standard error (high − low)/√12, cause
+    'assumed') and the widened error is all that happens; without, whatever is derived from it is
+    withheld. The finding names the column of the sample sheet to fill in.
+
+    Examples
+    --------
+    >>> print(assumed("excitation_nm"))
+    withheld: excitation_nm is stated nowhere; fill in that column of the sample sheet
+    >>> print(assumed("filter_transmission", "", 0.8, 1.0))
+    0.90±0.06 (95 %: 0.8 to 1)
+    """
+    remedy = "fill in that column of the sample sheet"
+    if low is None or high is None:
+        said = f"{column} is stated nowhere; {remedy}"
+        finding = Finding("assumed", "withheld", said, where)
+        return Quantity(column, "", None, {}, unit, kind, (finding,))
+    said = f"{column} is stated nowhere; {low:g} to {high:g} {unit}".rstrip() + f" taken; {remedy}"
+    return Quantity(
+        column,
+        "",
+        (low + high) / 2,
+        {"assumed": (high - low) / 12**0.5},
+        unit,
+        kind,
+        (Finding("assumed", "reported", said, where),),
+        interval=(low, high),
+    )

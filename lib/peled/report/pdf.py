@@ -1,0 +1,120 @@
+"""A report as PDF: a page a sample, a page for the batch."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+
+from peled import figures
+
+from .report import as_text
+
+if TYPE_CHECKING:
+    from .groups import Summary
+    from .report import Panel, Report
+
+PAGE = (8.27, 11.69)  # A4, inch
+PANELS = 6  # on a page
+LINES, FULL = 30, 88  # of text on a page with pictures, without
+
+
+def pages(report: Report) -> bytes:
+    """The PDF's bytes: the same report gives the same."""
+    stream, panels = io.BytesIO(), report.panels()
+    dates = {"CreationDate": None, "ModDate": None, "Title": f"{report.topic} report"}
+    with mpl.rc_context():
+        figures.use_style()
+        with PdfPages(stream, metadata=dates) as pdf:
+            for sample in report.samples:
+                mine = [p for p in panels if p.sample == sample]
+                group = report.groups.get(sample, "")
+                title = f"{sample} ({group})" if group else sample
+                for page in _pages(title, mine, as_text(report.rows(sample))):
+                    pdf.savefig(page)
+            batch = [*(p for p in panels if not p.sample), *_spreads(report)]
+            for page in _pages(f"{report.topic}: batch", batch, _batch_text(report)):
+                pdf.savefig(page)
+    return stream.getvalue()
+
+
+def _batch_text(report: Report) -> str:
+    parts = [as_text(report.rows(""))] if report.select(sample="") else []
+    if report.summaries:
+        parts.append(as_text(report.group_rows()))
+    parts += [str(c) for c in report.comparisons]
+    parts += [f"Set aside: {p}" for p in report.problems]
+    return "\n".join(parts) or "(nothing)"
+
+
+def _pages(title: str, panels: Sequence[Panel], text: str) -> Iterator[Figure]:
+    """As many pages as the pictures and the lines need; most samples need one."""
+    lines = [part for line in text.splitlines() for part in _folded(line)]
+    end = LINES if panels else FULL
+    for first in range(0, max(len(panels), 1), PANELS):
+        yield _page(title, panels[first : first + PANELS], lines[:end] if first == 0 else [])
+    for first in range(end, len(lines), FULL):
+        yield _page(title, [], lines[first : first + FULL])
+
+
+def _folded(line: str, width: int = 118) -> list[str]:
+    return [line[i : i + width] for i in range(0, len(line), width)] or [""]
+
+
+def _page(title: str, panels: Sequence[Panel], lines: Sequence[str]) -> Figure:
+    figure = Figure(figsize=PAGE, layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    columns = 1 if len(panels) == 1 else 2
+    rows = -(-len(panels) // columns)
+    top, bottom = figure.subfigures(2, 1, height_ratios=[rows + 0.01, 4 - rows])
+    if panels:
+        grid = top.subfigures(rows, columns, squeeze=False)
+        for panel, place in zip(panels, grid.ravel()):
+            _draw(panel, place)
+    bottom.text(0.04, 0.98, "\n".join(lines), family="monospace", size=7, va="top")
+    return figure
+
+
+def _draw(panel: Panel, place) -> None:
+    try:
+        panel.draw(place)
+        if panel.title:
+            place.suptitle(panel.title, fontsize=8)
+    except Exception as error:  # one picture that fails does not take the page with it
+        place.clear()
+        said = f"{panel.title or panel.name}: not drawn ({type(error).__name__}: {error})"
+        place.text(0.5, 0.5, said, ha="center", va="center", wrap=True)
+
+
+def _spreads(report: Report) -> Iterator[Panel]:
+    """Samples by group with the median, a picture a quantity that several groups have."""
+    from .report import Panel
+
+    for (name, state, unit), found in itertools.groupby(
+        report.summaries, key=lambda s: (s.name, s.state, s.unit)
+    ):
+        mine = [s for s in found if s.n]
+        if len(mine) > 1:
+            title = f"{name} ({state})" if state else name
+            yield Panel(
+                title, partial(_spread, mine, f"{name}, {unit}" if unit else name), "", title
+            )
+
+
+def _spread(summaries: Sequence[Summary], label: str, place) -> None:
+    ax = place.subplots()
+    for i, s in enumerate(summaries):
+        aside = np.linspace(-0.12, 0.12, s.n) if s.n > 1 else np.zeros(1)
+        ax.plot(i + aside, list(s.values.values()), "o", ms=3)
+        if s.median is not None:
+            ax.plot([i - 0.25, i + 0.25], [s.median] * 2, "k-", lw=1)
+    ax.set_xticks(range(len(summaries)), [f"{s.group}\nn = {s.n}" for s in summaries])
+    ax.set_xlim(-0.6, len(summaries) - 0.4)
+    ax.set_ylabel(label)

@@ -1,0 +1,257 @@
+"""`Report`: what an analysis found in a folder, as a table, as pictures, as files."""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from peled.quantities import Quantity
+
+from .groups import Comparison, Summary, Test, compare, summarise
+
+if TYPE_CHECKING:
+    from matplotlib.figure import FigureBase
+
+    from peled.samples import Holdings
+
+WIDTH = 100  # of text, characters
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row, file or part that gave nothing, and why."""
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture: `draw` fills a figure or subfigure. Without a sample it belongs to the batch."""
+
+    name: str
+    draw: Callable[[FigureBase], None] = field(repr=False)
+    sample: str = ""
+    title: str = ""
+
+
+#: A topic's drawer: as many panels as the report has samples and series of its kind.
+Drawer = Callable[["Report"], Iterable[Panel]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `analyse(sheet, settings)` of a topic returns.
+
+    Attributes
+    ----------
+    topic : str
+    sheet : str
+        Digest of the sample sheet.
+    quantities : tuple of Quantity
+    groups : mapping of sample to group
+        In the order of the sheet, every sample that was analysed; '' for no group.
+    found : mapping of sample to what the topic keeps of it
+        Conditioned signals and fits, for its drawers and for the user.
+    problems : tuple of Problem
+        Rows and files that gave nothing.
+    settings : mapping
+        As the analysis used them.
+    drawers : tuple of callables
+        Each takes the report and yields its panels.
+    test : str
+        For groups: Welch or Mann-Whitney.
+    """
+
+    topic: str
+    sheet: str
+    quantities: tuple[Quantity, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
+    found: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    problems: tuple[Problem, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    drawers: tuple[Drawer, ...] = field(default=(), repr=False)
+    test: Test = "Welch"
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """In the order of the sheet; those of quantities and pictures only come last."""
+        named = [q.sample for q in self.quantities if q.sample]
+        return tuple(dict.fromkeys([*self.groups, *self.found, *named]))
+
+    def select(self, **wanted: str) -> tuple[Quantity, ...]:
+        """Quantities whose attributes are as wanted: `select(sample="d1", name="EQE")`."""
+        return tuple(
+            q for q in self.quantities if all(getattr(q, k) == v for k, v in wanted.items())
+        )
+
+    def panels(self) -> tuple[Panel, ...]:
+        """Every picture that the drawers can make of this report."""
+        return tuple(panel for drawer in self.drawers for panel in drawer(self))
+
+    @cached_property
+    def summaries(self) -> tuple[Summary, ...]:
+        """Statistics by quantity and group."""
+        return summarise(self.quantities, self.groups)
+
+    @cached_property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Groups against the reference."""
+        return compare(self.summaries, self.test)
+
+    # ---- tables ----------------------------------------------------------------------------------
+
+    def rows(self, sample: str | None = None) -> list[tuple[str, ...]]:
+        """Head and rows (sample, group, state, quantity, value, remark), of one sample or all."""
+        head = ("sample", "group", "state", "quantity", "value", "remark")
+        order = {s: i for i, s in enumerate(self.samples)}
+        kept = [q for q in self.quantities if sample in (None, q.sample)]
+        kept.sort(key=lambda q: order.get(q.sample, -1))
+        rows = [
+            (q.sample, self.groups.get(q.sample, ""), q.state, q.name, *_cells(q)) for q in kept
+        ]
+        return [head, *rows]
+
+    def group_rows(self) -> list[tuple[str, ...]]:
+        """Head and rows of the statistics by group."""
+        head = ("quantity", "state", "group", "n", "median", "mean ± SD", "lowest … highest")
+        rows = []
+        for s in self.summaries:
+            counts = {"withheld": s.withheld, "only a limit": s.limits, "doubtful": s.doubtful}
+            left = [f"{count} {what}" for what, count in counts.items() if count]
+            n = f"{s.n}" + (f" ({', '.join(left)})" if left else "")
+            numbers = ("", "", "")
+            if s.mean is not None:
+                numbers = (
+                    f"{s.median:.4g}",
+                    f"{s.mean:.4g} ± {s.standard_deviation:.2g}",
+                    f"{s.lowest:.4g} … {s.highest:.4g} {s.unit}".rstrip(),
+                )
+            rows.append((s.name, s.state, s.group, n, *numbers))
+        return [head, *rows]
+
+    def __str__(self) -> str:
+        parts = [f"{self.topic}, sheet {self.sheet[:19]}", as_text(self.rows())]
+        if self.summaries:
+            parts.append(as_text(self.group_rows()))
+        if self.comparisons:
+            parts.append("\n".join(map(str, self.comparisons)))
+        if self.problems:
+            lines = (textwrap.fill(str(p), WIDTH, subsequent_indent="  ") for p in self.problems)
+            parts.append("Set aside:\n" + "\n".join(lines))
+        return "\n\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        parts = [as_html(self.rows())]
+        if self.summaries:
+            parts.append(as_html(self.group_rows()))
+        parts += [f"<p>{html.escape(str(c))}</p>" for c in self.comparisons]
+        if self.problems:
+            items = "".join(f"<li>{html.escape(str(p))}</li>" for p in self.problems)
+            parts.append(f"<p>Set aside:</p><ul>{items}</ul>")
+        return "\n".join(parts)
+
+    # ---- files -----------------------------------------------------------------------------------
+
+    def export(self, folder: str | Path) -> list[Path]:
+        """Write `<topic>.csv`, `.json` and `.pdf` into a folder; each is whole or absent.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written.
+        """
+        from peled.files import to_json, write_atomically
+
+        from . import export, pdf
+
+        written = [
+            write_atomically(Path(folder) / f"{self.topic}.csv", export.to_csv(self)),
+            write_atomically(Path(folder) / f"{self.topic}.json", to_json(export.record(self))),
+            write_atomically(Path(folder) / f"{self.topic}.pdf", pdf.pages(self)),
+        ]
+        return written
+
+
+def from_holdings(holdings: Holdings, quantities: Iterable[Quantity], **others) -> Report:
+    """The report of what was read of a sheet: digest, samples, groups, and all that was set aside.
+
+    Parameters
+    ----------
+    holdings : peled.samples.Holdings
+    quantities : iterable of Quantity
+    **others
+        Further fields of `Report`; `problems` are added to those of the sheet.
+    """
+    sheet = holdings.sheet
+    groups: dict[str, str] = {}
+    problems = [Problem("sample sheet", str(message)) for message in sheet.messages]
+    for row in sheet.rows:
+        if row.sample and row.role != "ignore":
+            known = groups.get(row.sample, "")
+            groups[row.sample] = known or row.group
+            if known and row.group not in ("", known):
+                said = (
+                    f"sample {row.sample} is in the groups {known} and {row.group}; {known} taken"
+                )
+                problems.append(Problem(row.label, said))
+    problems += [Problem(row.label, reason) for row, reason in holdings.problems]
+    problems += [Problem("not in the sheet", str(one)) for one in sheet.unlisted]
+    problems += others.pop("problems", ())
+    return Report(
+        sheet.topic, sheet.digest, tuple(quantities), groups, problems=tuple(problems), **others
+    )
+
+
+def _cells(q: Quantity) -> tuple[str, str]:
+    """(value, remark) of a quantity; nothing is said twice."""
+    remarks = [q.note] if q.note else []
+    if q.value is None:
+        return str(q), "; ".join(remarks)
+    if q.status == "doubtful":
+        remarks.append(f"doubtful: {q.reasons}")
+    elif q.findings:
+        remarks.append(q.reasons)
+    if q.kind != "measured":
+        remarks.append(q.kind)
+    return str(q), "; ".join(remarks)
+
+
+def as_text(rows: list[tuple[str, ...]]) -> str:
+    """Head and rows in columns; empty columns are left out, long cells wrap."""
+    used = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
+    if not used:
+        return "(nothing)"
+    rows = [tuple(row[i] for i in used) for row in rows]
+    widths = [min(max(len(row[i]) for row in rows), 44) for i in range(len(used))]
+    lines = []
+    for row in rows:
+        cells = [textwrap.wrap(c, w) or [""] for c, w in zip(row, widths)]
+        for k in range(max(map(len, cells))):
+            line = "  ".join((c[k] if k < len(c) else "").ljust(w) for c, w in zip(cells, widths))
+            lines.append(line.rstrip())
+    return "\n".join(lines)
+
+
+def as_html(rows: list[tuple[str, ...]]) -> str:
+    """Head and rows as a table; withheld rows are grey, doubtful ones italic."""
+    used = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
+
+    def line(row: tuple[str, ...], tag: str) -> str:
+        style = ""
+        if any(c.startswith("withheld") for c in row):
+            style = ' style="color:#777"'
+        elif any("doubtful:" in c for c in row):
+            style = ' style="font-style:italic"'
+        cells = "".join(f"<{tag}>{html.escape(row[i])}</{tag}>" for i in used)
+        return f"<tr{style}>{cells}</tr>"
+
+    return f"<table>{line(rows[0], 'th')}{''.join(line(r, 'td') for r in rows[1:])}</table>"

@@ -1,0 +1,134 @@
+"""What was read of a sheet: for each row its data, or the reason why there are none."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from peled.samples.expand import Row
+from peled.samples.sheet import Sheet, as_html, as_text
+
+#: Reads one row: the file's path and the row (its part, its settings) -> the data.
+Reader = Callable[[Path, Row], Any]
+
+
+@dataclass(frozen=True)
+class Held:
+    """One row with its data, or the reason why there are none; `digest`: of the bytes read."""
+
+    row: Row
+    data: Any = field(default=None, repr=False)
+    reason: str = ""
+    digest: str = ""
+
+    def __bool__(self) -> bool:
+        return not self.reason
+
+
+class Holdings:
+    """All rows of a sheet, loaded.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    readers : mapping
+        Measurement -> reader(path, row) -> data. Whatever a reader raises becomes that row's
+        reason.
+
+    Attributes
+    ----------
+    held : tuple of Held
+        In the order of the sheet, without rows to be ignored.
+    """
+
+    def __init__(self, sheet: Sheet, readers: Mapping[str, Reader]):
+        self.sheet = sheet
+        digests: dict[Path, str] = {}
+        self.held = tuple(
+            _load(row, readers, digests) for row in sheet.rows if row.role != "ignore"
+        )
+
+    def __iter__(self) -> Iterator[Held]:
+        return (held for held in self.held if held)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def select(self, **wanted: str) -> tuple[Held, ...]:
+        """What was read, of rows as wanted: `select(measurement="jvl", sample="d1")`."""
+        return tuple(
+            held for held in self if all(getattr(held.row, k) == v for k, v in wanted.items())
+        )
+
+    def by(self, attribute: str, **wanted: str) -> dict[str, tuple[Held, ...]]:
+        """What was read, by `sample`, `measurement`, `group` or another attribute of the rows."""
+        out: dict[str, tuple[Held, ...]] = {}
+        for held in self.select(**wanted):
+            value = getattr(held.row, attribute)
+            out[value] = (*out.get(value, ()), held)
+        return out
+
+    def companion(self, row: Row, role: str) -> Held | None:
+        """What was read of the one row of a role that serves `row`; None if there is none.
+
+        Raises
+        ------
+        SheetError
+            If two rows would serve.
+        """
+        other = self.sheet.companion(row, role)
+        return next((held for held in self if held.row == other), None)
+
+    @property
+    def problems(self) -> tuple[tuple[Row, str], ...]:
+        """Rows that were set aside, with the reason."""
+        return tuple((held.row, held.reason) for held in self.held if not held)
+
+    def table(self) -> list[tuple[str, str, str]]:
+        """(state, row, remark) of what was read, set aside, not in the sheet."""
+        read = [("read", f"{h.row.label} {h.row.measurement}".strip(), h.row.doubt) for h in self]
+        aside = [("set aside", row.label, reason) for row, reason in self.problems]
+        out = [
+            ("not in the sheet", *(str(u).split(": ", 1) + [""])[:2]) for u in self.sheet.unlisted
+        ]
+        return read + aside + out
+
+    def __repr__(self) -> str:
+        return as_text(f"{self.sheet.folder.name} ({self.sheet.topic})", self.table())
+
+    def _repr_html_(self) -> str:
+        return as_html(self.table())
+
+
+def _load(row: Row, readers: Mapping[str, Reader], digests: dict[Path, str]) -> Held:
+    if row.problems:
+        return Held(row, reason="; ".join(row.problems))
+    if row.measurement not in readers:
+        known = ", ".join(readers)
+        return Held(row, reason=f"measurement {row.measurement!r}: expected one of {known}")
+    try:
+        if row.path not in digests:
+            digests[row.path] = digest(row.path)
+        data = readers[row.measurement](row.path, row)
+    except (
+        Exception
+    ) as error:  # of readers of any kind of file: a row's reason, never the end of the others
+        text = str(error) or type(error).__name__
+        return Held(row, reason=text, digest=digests.get(row.path, ""))
+    return Held(row, data, digest=digests[row.path])
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's files with their names, as `sha256:…`."""
+    total = hashlib.sha256()
+    inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    for one in inside:
+        with open(one, "rb") as stream:
+            found = hashlib.file_digest(stream, "sha256")
+        if one is path:
+            return "sha256:" + found.hexdigest()
+        total.update(f"{one.relative_to(path).as_posix()}\0{found.hexdigest()}\n".encode())
+    return "sha256:" + total.hexdigest()

@@ -1,0 +1,247 @@
+"""Where there is no sheet: rows proposed from content and, marked as such, from names.
+
+Content says measurement, parts and the axis of a series. From names come the sample (what is left
+of a stem), numbers with a unit (`_3.0V`, `-10min`, `_-2V`, `_3,5V`), roles as whole words, and the
+pair before/after. `group` is never proposed. A number whose unit is that of no column (`_20mA`: a
+current, not a density) goes into a column of its own, `x_mA`. Rows that rest on names carry
+`proposed: yes`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from peled.samples import expand
+from peled.samples.schema import Column
+from peled.samples.table import Line
+
+#: Units of how something was driven; a share, a length or a concentration belongs to the sample.
+_DRIVE = {prefix + unit for unit in "VAWJ" for prefix in ("", "m", "u", "n")}
+_DRIVE |= {"Hz", "kHz", "MHz", "ps", "ns", "us", "ms", "s", "min", "h"}
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a reader saw in a file without analysing it.
+
+    Attributes
+    ----------
+    measurement : str
+        A word of the topic's list.
+    parts : tuple of str
+        Names of what the file holds side by side; empty for one thing.
+    axis : str
+        Column in which the parts count (`bias_V`, `time_s`): then they are one series, not several
+        samples.
+    role : str
+        Where the content itself says it (a calibration table).
+    """
+
+    measurement: str
+    parts: tuple[str, ...] = ()
+    axis: str = ""
+    role: str = ""
+
+
+#: What a topic hands over: path of a file or folder -> its content; None, or any exception,
+#: where it is not one of the topic's.
+Sniffer = Callable[[Path], Content | None]
+
+
+@dataclass(frozen=True)
+class _Guess:
+    """What a name says: cells, and the rest of the stem and of the nearest folder."""
+
+    stem: str
+    rest: str
+    folder: str
+    cells: Mapping[str, str]
+
+    @property
+    def sample(self) -> str:
+        return self.rest or self.folder or self.stem
+
+
+def propose(contents: Mapping[str, Content], columns: Mapping[str, Column]) -> list[Line]:
+    """Lines for files of which the content is known.
+
+    Parameters
+    ----------
+    contents : mapping
+        File below the folder, with `/` -> its content.
+    columns : mapping
+        The topic's columns.
+
+    Returns
+    -------
+    list of Line
+        Patterns where at least two files share one and it gives the same rows, else a line a file.
+    """
+    lines = [Line("proposed", 0, cells) for cells in explicit(contents, columns)]
+    groups = defaultdict(list)
+    for line in lines:
+        groups[_general(line.cells, columns)].append(line)
+    short = []
+    for pattern, members in groups.items():
+        short += [replace(members[0], cells=dict(pattern))] if len(members) > 1 else members
+    short = [replace(line, number=i) for i, line in enumerate(short, start=1)]
+    want = {(line.cells["file"], line.cells.get("part", "")): dict(line.cells) for line in lines}
+    if _expanded(short, contents, columns) == want:
+        return short
+    return [replace(line, number=i) for i, line in enumerate(lines, start=1)]
+
+
+def explicit(
+    contents: Mapping[str, Content], columns: Mapping[str, Column]
+) -> list[dict[str, str]]:
+    """The cells of the proposed rows, one row a file or part, without patterns."""
+    guesses = {file: _guess(file, content, columns) for file, content in contents.items()}
+    samples = _joined(guesses, contents)
+    rows = []
+    for file in sorted(contents):
+        rows += _rows(file, contents[file], guesses[file], samples[file], columns)
+    files_of = defaultdict(set)
+    for _, row in rows:
+        files_of[row.get("sample", "")].add(row["file"])
+    return [
+        row | ({"proposed": "yes"} if named or len(files_of[row.get("sample", "")]) > 1 else {})
+        for named, row in rows
+    ]
+
+
+def _guess(file: str, content: Content, columns: Mapping[str, Column]) -> _Guess:
+    path = PurePosixPath(file)
+    cells: dict[str, str] = {}
+    stem = _stem(path.name)
+    rest = _left(stem, content.measurement, columns, cells)
+    folder = ""
+    for name in reversed(path.parts[:-1]):
+        said = _left(name, content.measurement, columns, cells)
+        folder = folder or said
+    return _Guess(stem, rest, folder, cells)
+
+
+def _stem(name: str) -> str:
+    """A name without its suffixes (`.txt.gz` is two); a decimal point is none."""
+    while found := re.fullmatch(r"(.+)\.(?!\d+[A-Za-z%°µ]*$)[A-Za-z0-9]{1,6}", name):
+        name = found[1]
+    return re.sub(r"\.(csv|txt|dat|asc|tsv|tif|tiff|00\d)$", "", name, flags=re.IGNORECASE)
+
+
+def _left(text: str, measurement: str, columns: Mapping[str, Column], cells: dict) -> str:
+    """What remains of a name without numbers with units, roles, states, measurements."""
+    kinds = columns["measurement"].words.get(measurement)
+    kinds = {measurement.lower(), *(name.lower() for name in kinds.names)} if kinds else set()
+    roles = {
+        name.lower(): role for role, word in columns["role"].words.items() for name in word.names
+    }
+    out = ""
+    text = re.sub(r"(?<=\d[munµμ][AJW])[_ ](?=cm-?2)", "", text)  # `5uJ_cm2` is one number
+    pieces = re.split(r"([_\s]+|(?<=\w)-(?=[A-Za-z]))", text)
+    for separator, token in zip(["", *pieces[1::2]], pieces[::2]):
+        token, number = _number(token, columns)
+        if number:
+            cells.setdefault(*number)
+        word = token.lower()
+        if word in roles:
+            cells.setdefault("role", roles[word])
+        elif word in ("before", "after"):
+            cells.setdefault("state", word)
+        elif token and word not in kinds:
+            out += separator + token if out else token
+    return out
+
+
+def _number(token: str, columns: Mapping[str, Column]) -> tuple[str, tuple[str, str] | None]:
+    """A token without the number with unit at its end, and that number as column and cell."""
+    by_unit = {unit: c for c in columns.values() for unit in c.names}
+    units = "|".join(map(re.escape, sorted({*by_unit, *_DRIVE}, key=len, reverse=True)))
+    pattern = rf"(?:(.*[^-+−])-|)([-+−]?\d+(?:[.,]\d+)?)\s?({units})"
+    found = re.fullmatch(pattern, re.sub("[µμ]", "u", token))
+    if not found:
+        return token, None
+    rest, number, unit = found.groups()
+    rest = token[: len(rest or "")]
+    column = by_unit.get(unit)
+    if column is None:
+        return rest, (f"x_{unit}", number)
+    if (factor := column.names[unit]) != 1:
+        number = f"{column.read(number) * factor:.12g}"
+    return rest, (column.name, number)
+
+
+def _joined(guesses: Mapping[str, _Guess], contents: Mapping[str, Content]) -> dict[str, str]:
+    """The sample of each file: a rest that begins with another measurement's rest is joined to it.
+
+    `control_d1_voltage` beside `control_d1`. Where sibling folders hold files of the same name,
+    the folder is the sample.
+    """
+    kinds, folders = defaultdict(set), defaultdict(set)
+    for file, guess in guesses.items():
+        kinds[guess.sample].add(contents[file].measurement)
+        folders[contents[file].measurement, guess.rest].add(guess.folder)
+    joined = {}
+    for file, guess in guesses.items():
+        sample, kind = guess.sample, contents[file].measurement
+        among = folders[kind, guess.rest]
+        if guess.rest and len(among) > 1 and all(among):
+            sample = guess.folder
+        heads = [sample[: m.start()] for m in re.finditer(r"[_\s-]", sample)]
+        others = [head for head in heads if kinds.get(head, set()) - {kind}]
+        joined[file] = max(others, key=len, default=sample)
+    return joined
+
+
+def _rows(
+    file: str, content: Content, guess: _Guess, sample: str, columns: Mapping[str, Column]
+) -> list[tuple[bool, dict]]:
+    """The rows of a file, each with whether it rests on names."""
+    cells = {"sample": sample, "measurement": content.measurement, "file": file, **guess.cells}
+    if content.role:
+        cells["role"] = content.role
+    named = bool(guess.cells) or sample != guess.stem
+    if cells.get("role") not in (None, "direct", "indirect", "empty", "scan"):
+        del cells["sample"]  # an auxiliary row serves all until a person says whom
+    if len(content.parts) < 2 or content.axis:
+        return [(named, cells)]
+    rows = []
+    for part in content.parts:
+        said: dict[str, str] = {}
+        _left(part, content.measurement, columns, said)
+        own = cells | {"part": part, "sample": part}
+        if role := said.get("role"):
+            own["role"] = role
+            del own["sample"]
+        rows.append((bool(guess.cells or role), own))
+    return rows
+
+
+def _general(cells: Mapping[str, str], columns: Mapping[str, Column]) -> tuple:
+    out = dict(cells)
+    for column in ("sample", *(c.name for c in columns.values() if c.kind == "number")):
+        value = cells.get(column, "")
+        for place in ("part", "file"):
+            if value and value in out.get(place, "") and "{" not in value:
+                bounded = rf"(?:(?<![\w.])|(?<=_)){re.escape(value)}(?!\d|\.\d)"
+                text, n = re.subn(bounded, lambda _, c=column: f"{{{c}}}", out[place], count=1)
+                if n:
+                    out[place], out[column] = text, f"{{{column}}}"
+                    break
+    return tuple(out.items())
+
+
+def _expanded(lines: Iterable[Line], contents: Mapping[str, Content], columns) -> dict:
+    """What lines give: file and part -> cells; nothing where a file finds no single row."""
+    found = {}
+    for file, fits in expand.claims(list(lines), contents, columns).items():
+        kept, problems, left = expand.resolve(fits, contents[file].parts or None, columns)
+        if problems or left:
+            return {}
+        for claim in kept:
+            place = {"file": file} | ({"part": claim.part} if claim.part else {})
+            found[file, claim.part] = expand.fill(claim) | place
+    return found

@@ -1,0 +1,257 @@
+"""`read_sheet`: a folder, its sheet and the `lab.csv` above become expanded rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from peled.samples import expand, schema
+from peled.samples.expand import Row
+from peled.samples.propose import Content, Sniffer, explicit, propose
+from peled.samples.sheet import Sheet, Unlisted
+from peled.samples.table import Line, Message, SheetError, Table, read_table
+
+NAMES = ("samples.csv", "samples.xlsx")
+LAB = "lab.csv"
+_NOT_DATA = {*NAMES, LAB, "samples.proposed.csv", "about.yaml", "datapackage.json"}
+_SYSTEM = {"thumbs.db", "desktop.ini"}
+
+
+def read_sheet(
+    folder: str | os.PathLike,
+    topic: str,
+    *,
+    sniff: Sniffer | None = None,
+    samples: str | os.PathLike | None = None,
+) -> Sheet:
+    """The sample sheet of a folder, expanded over its files; a proposal where there is no sheet.
+
+    Parameters
+    ----------
+    folder : path-like
+        The data; relative paths count from the working directory.
+    topic : str
+        One of `schema.topics()`.
+    sniff : callable, optional
+        Path of a file or folder -> `Content`: tells parts, and the measurement where no row says
+        it. What it raises counts as "not known" and stands beside the file.
+    samples : path-like, optional
+        A sheet elsewhere, instead of `samples.csv` or `samples.xlsx` in the folder.
+
+    Raises
+    ------
+    SheetError
+        If the folder is missing, or no row of the sheet can be understood. Anything less is a
+        message, or a row with its problem.
+    """
+    if topic not in schema.topics():
+        near = schema.nearest(topic, schema.topics())
+        raise SheetError([f"topic: expected one of {', '.join(schema.topics())}, found {topic!r}"
+                          + (f"; nearest: {near!r}" if near else "")])  # fmt: skip
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise SheetError([f"expected a folder with {topic} files, found none at {folder}"])
+    source = _source(folder, samples)
+    columns = schema.columns(topic)
+    table = read_table(source, columns) if source else Table((), ())
+    reading = _Reading(folder, columns, sniff)
+    if source:
+        rows, unlisted = reading.expand(table.lines, source)
+        lines = table.lines
+    else:
+        lines = tuple(propose(reading.contents(reading.files), columns))
+        rows, _ = reading.expand(lines, None)
+        listed = {row.file for row in rows}
+        unlisted = [
+            Unlisted(file, "", reading.reason(file))
+            for file in reading.measurements(reading.files)
+            if file not in listed
+        ]
+    messages = (*table.messages, *reading.messages)
+    return Sheet(folder, topic, tuple(rows), tuple(unlisted), messages, source, lines)
+
+
+def _source(folder: Path, samples) -> Path | None:
+    if samples is not None:
+        return Path(samples).expanduser()
+    found = [folder / name for name in NAMES if (folder / name).is_file()]
+    if len(found) > 1:
+        raise SheetError([f"{folder.name}: expected one sheet, found {' and '.join(NAMES)}"])
+    return found[0] if found else None
+
+
+def _files(folder: Path) -> list[str]:
+    """All files below a folder that may be data, with `/`, in order."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "~"))]
+        for name in names:
+            hidden = name.startswith((".", "~")) or name.lower() in _SYSTEM
+            if not (hidden or name in _NOT_DATA or name.lower().startswith("readme")):
+                found.append((Path(place) / name).relative_to(folder).as_posix())
+    return sorted(found)
+
+
+class _Reading:
+    """The files of one folder while its sheet is being expanded: each is sniffed at most once."""
+
+    def __init__(self, folder: Path, columns: Mapping[str, schema.Column], sniff: Sniffer | None):
+        self.folder, self.columns, self.sniff = folder, columns, sniff
+        self.files = _files(folder)
+        self.messages: list[Message] = []
+        self._seen: dict[str, Content | str] = {}
+        self._labs: dict[Path, tuple[Line, ...]] = {}
+
+    def content(self, file: str) -> Content | None:
+        """What a file holds, or None."""
+        if file not in self._seen:
+            self._seen[file] = self._sniff(file)
+        seen = self._seen[file]
+        return seen if isinstance(seen, Content) else None
+
+    def reason(self, file: str) -> str:
+        """Why a file's content is not known."""
+        return "not recognised" if self.content(file) else str(self._seen[file])
+
+    def _sniff(self, file: str) -> Content | str:
+        if self.sniff is None:
+            return "not recognised"
+        try:
+            return self.sniff(self.folder / file) or "not recognised"
+        except Exception as error:  # one odd file, or a fault of its reader, never stops another
+            return str(error) or type(error).__name__
+
+    def measurements(self, files: Sequence[str]) -> list[str]:
+        """Files, and in place of the files of a folder that is one measurement that folder."""
+        out: dict[str, None] = {}
+        for file in files:
+            above = [p.as_posix() for p in PurePosixPath(file).parents][-2::-1]
+            out[next((f for f in above if self.content(f)), file)] = None
+        return list(out)
+
+    def contents(self, files: Sequence[str]) -> dict[str, Content]:
+        """Content of all that is known among files."""
+        return {
+            name: content
+            for name in self.measurements(files)
+            if (content := self.content(name)) is not None
+        }
+
+    def expand(
+        self, lines: Sequence[Line], source: Path | None
+    ) -> tuple[list[Row], list[Unlisted]]:
+        """Rows in the order of files and parts, and what is in none."""
+        claims = expand.claims(lines, self.files, self.columns)
+        settings = [li for li in lines if "file" not in li.cells and not li.problems]
+        rows, left, used = [], [], set()
+        for file, fits in sorted(claims.items()):
+            parted = any("part" in claim.line.cells for claim in fits)
+            content = self.content(file) if parted else None
+            kept, problems, parts = expand.resolve(
+                fits, content.parts if content else None, self.columns
+            )
+            rows += [self._row(file, claim, settings) for claim in kept]
+            rows += [Row(self.folder / file, file, problems=(text,)) for text in problems]
+            left += [(file, part) for part in parts if kept]
+            used |= {claim.line.number for claim in kept}
+            if parted and not (kept or problems):
+                rows.append(self._no_part(file, fits))
+            if problems or not kept:
+                used |= {claim.line.number for claim in fits}
+        rows += [self._no_file(line, claims) for line in lines if self._idle(line, used)]
+        return _numbered(rows), self._unlisted(set(claims), left) if source else []
+
+    def _row(self, file: str, claim: expand.Claim, settings: list[Line]) -> Row:
+        sources = [settings, *self._lab_lines(file)]
+        said = claim.line.cells.get("measurement") or "measurement" in claim.captured
+        ignored = claim.line.cells.get("role") == "ignore"
+        content = None if said or ignored else self.content(file)
+        measurement = content.measurement if content else ""
+        row = expand.to_row(self.folder / file, file, claim, sources, self.columns, measurement)
+        content = self.content(file) if claim.part else None
+        if content and content.parts and claim.part not in content.parts:
+            text = f"part: {claim.part!r} is not among {', '.join(content.parts[:12])}"
+            return Row(row.path, file, claim.part, problems=(text,), origin=row.origin)
+        return row
+
+    def _no_part(self, file: str, fits: Sequence[expand.Claim]) -> Row:
+        line = fits[0].line
+        content = self.content(file)
+        found = ", ".join(content.parts[:12]) if content else self.reason(file)
+        text = f"part: no part fits {line.cells['part']!r}; the file holds: {found or 'one thing'}"
+        return Row(self.folder / file, file, problems=(text,), origin=line.place)
+
+    @staticmethod
+    def _idle(line: Line, used: set[int]) -> bool:
+        return (
+            bool(line.problems or "file" in line.cells)
+            and line.number not in used
+            and line.cells.get("role") != "ignore"
+        )
+
+    def _no_file(self, line: Line, claims: Mapping[str, list[expand.Claim]]) -> Row:
+        pattern = line.cells.get("file", "")
+        fits = [f for f, all_ in claims.items() if any(c.line.number == line.number for c in all_)]
+        text = f"file: expected a file that fits {pattern}, found none"
+        if fits and (part := line.cells.get("part")):
+            text = f"part: nothing in {', '.join(fits[:3])} fits {part!r} best"
+        elif fits:
+            text = f"file: {', '.join(fits[:3])} fit {pattern}, other lines fit them better"
+        problems = line.problems or (text,)
+        keep = {k: line.cells[k] for k in ("sample", "measurement", "group") if k in line.cells}
+        return Row(self.folder, pattern, problems=problems, origin=line.place, **keep)
+
+    def _unlisted(self, claimed: set[str], left: list[tuple[str, str]]) -> list[Unlisted]:
+        files = [
+            file
+            for file in self.files
+            if file not in claimed
+            and not claimed.intersection(p.as_posix() for p in PurePosixPath(file).parents)
+        ]
+        names = self.measurements(files)
+        contents = self.contents([*files, *(file for file, _ in left)])
+        proposed = {}
+        for cells in explicit(contents, self.columns):
+            proposed.setdefault(cells["file"], {})[cells.get("part", "")] = cells
+        out = []
+        for file in names:
+            reason = "in no row of the sheet" if self.content(file) else self.reason(file)
+            for part, cells in proposed.get(file, {"": {}}).items():
+                out.append(Unlisted(file, part, reason, cells))
+        for file, part in left:
+            cells = proposed.get(file, {}).get(part, {})
+            out.append(Unlisted(file, part, "this part is in no row of the sheet", cells))
+        return out
+
+    def _lab_lines(self, file: str) -> list[tuple[Line, ...]]:
+        place = (self.folder / file).resolve().parent
+        return [lines for above in (place, *place.parents) if (lines := self._lab(above))]
+
+    def _lab(self, folder: Path) -> tuple[Line, ...]:
+        if folder not in self._labs:
+            self._labs[folder] = ()
+            if (folder / LAB).is_file():
+                try:
+                    table = read_table(folder / LAB, schema.columns(), lab=True)
+                except SheetError as error:
+                    self.messages += error.messages
+                else:
+                    self.messages += table.messages
+                    self._labs[folder] = tuple(li for li in table.lines if not li.problems)
+        return self._labs[folder]
+
+
+def _numbered(rows: Sequence[Row]) -> list[Row]:
+    """Replicates of rows that are equal in all else and say none: 1, 2, 3 in the order of files."""
+    count: dict[str, int] = {}
+    out = []
+    for row in rows:
+        if row.replicate:
+            out.append(row)
+            continue
+        key = repr((row.sample, row.measurement, row.role, row.group, row.state, row.settings))
+        count[key] = count.get(key, 0) + 1
+        out.append(replace(row, replicate=str(count[key])))
+    return out

@@ -1,0 +1,199 @@
+"""`Sheet`: the rows of a folder, all that an analysis sees of what lies in it."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import html
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from peled.files import write_atomically
+from peled.samples import schema
+from peled.samples.expand import Row
+from peled.samples.table import Line, Message, SheetError
+
+
+@dataclass(frozen=True)
+class Unlisted:
+    """A file, or a part of one, that is in no row: why, and the cells of the row proposed."""
+
+    file: str
+    part: str
+    reason: str
+    proposed: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{k} {v}" for k, v in self.proposed.items() if k not in ("file", "part"))
+        place = f"{self.file} [{self.part}]" if self.part else self.file
+        return f"{place}: {self.reason}" + (f"; proposed: {said}" if said else "")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What lies in a folder.
+
+    Attributes
+    ----------
+    folder : Path
+    topic : str
+    rows : tuple of Row
+        Expanded, in the order of files and parts; those with `problems` too.
+    unlisted : tuple of Unlisted
+        What is in no row and is not analysed.
+    messages : tuple of Message
+        What is wrong in the sheet and the `lab.csv` above.
+    source : Path or None
+        The sheet; None where there is none and the rows are proposed.
+    lines : tuple of Line
+        The sheet as written.
+    """
+
+    folder: Path
+    topic: str
+    rows: tuple[Row, ...]
+    unlisted: tuple[Unlisted, ...] = ()
+    messages: tuple[Message, ...] = ()
+    source: Path | None = None
+    lines: tuple[Line, ...] = field(default=(), repr=False)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def select(self, **wanted: str) -> tuple[Row, ...]:
+        """Rows without problems whose attributes are as wanted: `select(measurement="jvl")`."""
+        return tuple(
+            row
+            for row in self.rows
+            if not row.problems and all(getattr(row, k) == v for k, v in wanted.items())
+        )
+
+    def companions(self, row: Row, role: str) -> tuple[Row, ...]:
+        """Rows of a role that serve `row`: same measurement; sample, group, state empty or same."""
+        return tuple(
+            other
+            for other in self.select(role=role)
+            if other.measurement in ("", row.measurement)
+            and all(
+                getattr(other, k) in ("", getattr(row, k)) for k in ("sample", "group", "state")
+            )
+        )
+
+    def companion(self, row: Row, role: str) -> Row | None:
+        """The one row of a role that serves `row`, or None.
+
+        Of several, those taken with other settings than the row (another integration time) do not
+        serve.
+
+        Raises
+        ------
+        SheetError
+            If two would serve: the message names both.
+        """
+        found = self.companions(row, role)
+        if len(found) > 1:
+            found = tuple(other for other in found if _agree(other, row))
+        if len(found) > 1:
+            both = " and ".join(f"{other.label} ({other.origin})" for other in found[:2])
+            raise SheetError([f"{row.label}: two rows of role {role} would serve it: {both}"])
+        return found[0] if found else None
+
+    @property
+    def doi(self) -> str:
+        """DOI of the paper whose own samples these are: only if every row says the same one."""
+        said = {row.doi for row in self.rows if row.role != "ignore" and not row.problems}
+        return said.pop() if len(said) == 1 else ""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the expanded rows: the same meaning, the same digest."""
+        rows = [
+            [
+                row.file, row.part, row.sample, row.measurement, row.role, row.group, row.state,
+                row.replicate, row.settings, row.free, row.doi, row.doubt, row.problems != (),
+            ]
+            for row in self.rows
+        ]  # fmt: skip
+        text = json.dumps([self.topic, rows], sort_keys=True, ensure_ascii=False)
+        return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def proposal(self) -> str:
+        """The sheet completed by a row for each file in no row, as CSV."""
+        names = [*schema.columns(self.topic)]
+        rows = [dict(line.cells) for line in self.lines]
+        rows += [dict(one.proposed) for one in self.unlisted if one.proposed]
+        used = {name for row in rows for name in row}
+        heads = [name for name in names if name in used] + sorted(used - set(names))
+        stream = io.StringIO()
+        stream.write(
+            "# Proposed. Correct it, delete 'yes' where a row is right, save it beside the data\n"
+        )
+        stream.write("# as samples.csv.\n")
+        writer = csv.DictWriter(stream, heads, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return stream.getvalue()
+
+    def write_proposal(self, results: str | os.PathLike) -> Path:
+        """Write `samples.proposed.csv` into the results folder.
+
+        Raises
+        ------
+        SheetError
+            If that folder is the data folder or lies in it: nothing is written into data.
+        """
+        results = Path(results)
+        if results.resolve().is_relative_to(self.folder.resolve()):
+            raise SheetError([f"{results}: expected a folder outside the data, found one in it"])
+        path = results / "samples.proposed.csv"
+        text = "\ufeff" + self.proposal()  # the mark makes Excel read UTF-8
+        return write_atomically(path, text.encode("utf-8", "replace"))
+
+    def table(self) -> list[tuple[str, str, str]]:
+        """(file, what it is, remark) of rows, also those with problems, and files in no row."""
+        where = [c.name for c in schema.columns(self.topic).values() if c.where]
+        out = []
+        for row in self.rows:
+            if row.role != "ignore":
+                taken = [f"{name} {row.settings[name]:g}" for name in where if name in row.settings]
+                said = (row.sample, row.measurement, row.group, row.state, *taken)
+                what = " ".join(filter(None, said))
+                what += "" if row.role == "sample" else f" ({row.role})"
+                remark = "; ".join(row.problems) or row.doubt
+                out.append((f"{row.file} [{row.part}]" if row.part else row.file, what, remark))
+        return out + [
+            (u.file, "not in the sheet", str(u).partition(": ")[2]) for u in self.unlisted
+        ]
+
+    def __repr__(self) -> str:
+        name = self.source.name if self.source else "no sheet, rows proposed"
+        return as_text(f"{self.folder.name} ({self.topic}, {name})", self.table())
+
+    def _repr_html_(self) -> str:
+        return as_html(self.table())
+
+
+def as_text(title: str, rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows as lines of text with aligned columns."""
+    widths = [max(map(len, column), default=0) for column in zip(*rows)]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths)).rstrip() for row in rows)
+    return "\n".join([title, *lines])
+
+
+def as_html(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows as a table for a notebook."""
+    cells = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
+    return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
+
+
+def _agree(one: Row, other: Row) -> bool:
+    shared = set(one.settings) & set(other.settings)
+    return all(one.settings[k] == other.settings[k] for k in shared)
