@@ -20,9 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from peled.quantities import NULL_TOLERANCE, from_normal
 from peled.transient_absorption import noise
 
-_NULL = 1e-9  # eigenvalue of the scaled JᵀJ, of its largest, below which rounding is all there is
 TOUCHED = 1e-4  # part of a direction in the null space from which on a number is withheld
 
 
@@ -54,10 +54,10 @@ def covariances(setup, now, best, kernels, dof: int) -> Trust:
     scale = np.maximum(scale, 1e-12 * max(scale.max(), 1e-300))
     outer = np.outer(scale, scale)
     values, vectors = np.linalg.eigh(h / outer)
-    lost = values < _NULL * values.max()
-    null = np.zeros((n, int(lost.sum())))
-    null[free] = vectors[:, lost] / scale[:, None]
-    null /= np.maximum(np.linalg.norm(null, axis=0), 1e-300)
+    lost = values < NULL_TOLERANCE * values.max()
+    names = [setup.names[i] for i in setup.free]
+    bound = [name for name, at in zip(names, best.at_bound, strict=True) if at]
+    null = from_normal(names, np.ones(n), [""] * n, now.hessian, at_bound=bound).null
     kept = vectors[:, ~lost]
     inverse = (kept / values[~lost]) @ kept.T / outer
     white[pick] = inverse * now.cost / dof
@@ -224,7 +224,7 @@ def _lifetime_flags(segment, u) -> list[str]:
 
 
 def _residual_flags(setup, now, segment) -> list[str]:
-    found = segment_structure(setup, now, segment)
+    found = segment_structure(setup, now.rows, segment)
     if found is None or not found.found:
         return []
     return [
@@ -233,10 +233,10 @@ def _residual_flags(setup, now, segment) -> list[str]:
     ]
 
 
-def segment_structure(setup, now, segment):
-    """`noise.structure` of one data set's residual."""
-    block, rows = setup.place[setup.segments.index(segment)]
-    gram = now.rows[block].gram[rows, rows]
+def segment_structure(setup, rows, segment):
+    """`noise.structure` of one data set's residual; `rows` are those of all blocks."""
+    block, own = setup.place[setup.segments.index(segment)]
+    gram = rows[block].gram[own, own]
     return noise.structure(gram, len(setup.model.spectra), segment.data.shape[1])
 
 

@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from peled.quantities import Estimates
 from peled.transient_absorption import errors, noise
 from peled.transient_absorption.dispersed import NormalBlock
 from peled.transient_absorption.preprocess import Matrix
@@ -23,6 +24,8 @@ from peled.transient_absorption.setup import Setup, as_matrices, overridden, par
 from peled.transient_absorption.varpro import DispersedBlock, Minimum, Rows, minimise
 
 _SCREENED = 40  # candidate starts judged by their cost alone
+_SAID = ("undetermined", "at bound", "not converged", "structure", "residual correlated")
+"""Flags that `Estimates` says by null space, bounds, convergence, goodness and covariance."""
 _THIN = 48  # wavelengths kept while searching starts of a fit in which every wavelength has a basis of its own
 
 
@@ -156,6 +159,39 @@ class GlobalFit:
         """The parameters at which the search ended, those included that the data do not determine: start values of a further fit."""
         log = self.setup.logarithmic
         return dict(zip(self.setup.names, np.where(log, np.exp(np.where(log, self._u, 0)), self._u).tolist(), strict=True))
+
+    def estimates(self) -> Estimates:
+        """All parameters with their joint covariance and null space, for `peled.quantities.derive`.
+
+        The goodness is that of neighbouring delays being alike in the residual, against the noise of their differences.
+        """
+        log, names = self.setup.logarithmic, self.setup.names
+        _, jacobian = self.setup.expand(self.theta)
+        fitted = np.any(jacobian != 0, axis=1)
+        found = [errors.segment_structure(self.setup, self.rows, s) for s in self.setup.segments]
+        z = [f.z for f in found if f is not None]
+        return Estimates(
+            tuple(names),
+            np.array([self.optimum[n] for n in names]),
+            tuple(p.unit for p in self.parameters),
+            jacobian @ self.covariance @ jacobian.T,
+            np.array(log),
+            ~fitted,
+            np.any(jacobian[:, self.minimum.at_bound] != 0, axis=1),
+            jacobian @ self.null,
+            self.converged,
+            max(z) if z else None,
+            tuple(f for f in self.flags if not f.startswith(_SAID)),
+        )
+
+    def directions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of a fit of one matrix with a dispersion: model matrices (nw, nt, n) and what the free parameters change of the fit
+        beyond what the spectra take up (nw, nt, free)."""
+        (block,) = self.setup.problem.blocks
+        a, c, pseudo = self._solved[0]
+        _, jacobian = self.setup.expand(self.theta)
+        x = block.local(self._u)(a.T[:, :, None]) @ jacobian[block.index]
+        return c, x - c @ (pseudo @ x)
 
     def fitted(self, matrix: int | str = 0) -> np.ndarray:
         """The model of one data set, shape (nt, nw), without weights, at missing points too."""

@@ -153,9 +153,11 @@ def start_model(
     dispersion_order: int,
     artefact: int,
 ) -> tuple[Model, preprocess.Chirp | None]:
-    """A model whose centre and dispersion start at the chirp found in the data; without dispersion where none can be found."""
+    """A model whose centre and dispersion start at the chirp found in the data; without dispersion where none can be found, and without
+    artefact where the signal is there from the first delay on."""
     chirp = None
-    if dispersion_order:
+    artefact = 0 if m.rise.late else artefact
+    if dispersion_order and not m.rise.late:
         try:
             chirp = preprocess.find_chirp(
                 m, order=dispersion_order, fwhm_ps=max(fwhm_ps, float(np.diff(m.delay_ps).min()))

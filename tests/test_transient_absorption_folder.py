@@ -1,0 +1,110 @@
+"""A laboratory's folder, from its sample sheet to a report."""
+
+import numpy as np
+import pytest
+from test_transient_absorption_trust import film, holes
+
+from peled.formats.tas import write_matrix
+from peled.samples import read_sheet
+from peled.transient_absorption import Model, analyse, preprocess
+from peled.transient_absorption.blank import subtract_blank
+from peled.transient_absorption.irf import gaussian
+
+CHIRP = (-1.0, -0.4)
+TRUE = {"lifetime 1": 0.4, "lifetime 2": 14.0, "lifetime 3": 280.0}
+SHEET = """sample,measurement,file,state,scan,signal_unit
+control,ta,control_{state}.csv,,,OD
+treated,ta,treated_scan{scan}.csv,,,mOD
+late,ta,late.csv,,,OD
+broken,ta,broken.csv,,,OD
+"""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab")
+    wavelength = np.linspace(480, 720, 30)
+
+    def write(name, m, unit=1.0):
+        write_matrix(folder / name, m.delay_ps, m.wavelength_nm, m.signal * unit, digits=7)
+
+    for state, t0, seed in (("before", 0.0, 1), ("after", 0.3, 2)):
+        m = film(wavelength=wavelength, t0=t0, chirp=CHIRP, seed=seed)
+        write(f"control_{state}.csv", holes(m, 0.01))
+    for i in range(3):
+        m = film(wavelength=wavelength, chirp=CHIRP, seed=10 + i)
+        write(f"treated_scan{i + 1}.csv", m, 1e3)
+    bands = ((1.0, 8.0, 620.0), (1.0, 120.0, 680.0))
+    write("late.csv", film(np.geomspace(0.3, 800, 60), wavelength, bands))
+    (folder / "broken.csv").write_text("nothing\n1,2\n")
+    (folder / "samples.csv").write_text(SHEET)
+    sheet = read_sheet(folder, "transient_absorption", sniff=analyse.sniff)
+    return analyse.analyse(sheet, {"artefact": 0})
+
+
+def test_lifetimes_of_every_set_within_their_errors(report):
+    for sample, states in {"control": ("before", "after"), "treated": ("",)}.items():
+        for state in states:
+            for name, truth in TRUE.items():
+                (q,) = report.select(sample=sample, state=state, name=name)
+                assert q.status == "reported" and abs(q.value - truth) < 4 * q.standard_error
+    for name, truth in (("lifetime 1", 8.0), ("lifetime 2", 120.0)):
+        (q,) = report.select(sample="late", name=name)
+        assert abs(q.value - truth) < 4 * q.standard_error
+    assert not report.select(sample="late", name="lifetime 3")
+
+
+def test_states_are_compared(report):
+    for name in TRUE:
+        (q,) = report.select(sample="control", name=f"{name}, after/before")
+        assert abs(q.value - 1) < 4 * q.standard_error < 0.2
+
+
+def test_one_bad_file_is_a_row_with_its_reason(report):
+    (problem,) = report.problems
+    assert "broken" in problem.where and "expected a matrix" in problem.reason
+
+
+def test_steps_and_missing_cells_are_said(report):
+    late = report.found["late"]["late"].matrix
+    assert any("none subtracted" in step for step in late.steps)
+    treated = report.found["treated"]["treated"].matrix
+    assert treated.steps[0].startswith("mean of 3 scans") and np.abs(treated.signal).max() < 0.05
+    (q,) = report.select(sample="control", state="before", name="lifetime 1")
+    assert any("cells missing" in str(f) for f in q.findings)
+
+
+def test_it_draws_and_prints(report):
+    names = [panel.name for panel in report.panels()]
+    assert len(names) == 4 * 3 + 1 and "control before and after" in names
+    assert "lifetime 3" in str(report)
+
+
+def test_unknown_settings_are_refused(tmp_path):
+    sheet = read_sheet(tmp_path, "transient_absorption")
+    with pytest.raises(ValueError, match="expected lifetimes_ps"):
+        analyse.analyse(sheet, {"lifetime": 3})
+
+
+def test_a_blank_is_subtracted_with_its_own_size_and_zero_time():
+    m = film(chirp=CHIRP, bands=((1.0, 14.0, 600.0), (1.0, 280.0, 660.0)))
+    xi = 1e3 / m.wavelength_nm - 1e3 / 600
+    zero = CHIRP[0] * xi + CHIRP[1] * xi**2
+
+    def artefact(size, later):
+        return size * 0.05 * gaussian(m.delay_ps[:, None] - zero - later, 0.05)
+
+    blank = preprocess.replace(m, signal=artefact(4e-3, 0.08), name="solvent")
+    dirty = preprocess.replace(m, signal=m.signal + artefact(1.6e-3, 0.0))
+    model = Model((10.0, 300.0), t0_ps=0.0, fwhm_ps=0.1, dispersion=(-0.8, 0.0))
+    out = subtract_blank(dirty, blank, model)
+    assert out.steps[-1].startswith("blank solvent subtracted: 0.4") and "-8" in out.steps[-1]
+    assert np.abs(out.signal - m.signal).max() < 0.2 * np.abs(dirty.signal - m.signal).max()
+
+
+def test_units_of_difference_signals():
+    shares = np.array([-0.1, 0.05])
+    assert np.allclose(preprocess.to_od(shares, "dT/T"), -np.log10(1 + shares))
+    assert np.allclose(preprocess.to_od(100 * shares, "%"), preprocess.to_od(shares, "dT/T"))
+    with pytest.raises(ValueError, match="signal unit"):
+        preprocess.to_od(shares, "counts")
