@@ -1,8 +1,12 @@
-"""Global fit of 149 delays × 200, 1000, 4000 wavelengths, 3 lifetimes + zero time + width free: this package against pyglotaran.
+"""Global fit of 149 delays × 200, 1000, 4000 wavelengths, 3 lifetimes + zero time + width free:
+this package against pyglotaran.
 
-Run: pytest benchmarks/bench_transient_absorption.py. The peer lives in an environment of its own, whose Python the variable
-`PELED_PYGLOTARAN` names (`python -m venv peers && peers/bin/pip install pyglotaran==0.7.5`); without it only our times are
-taken. Both fit the same file from the same starts, call against call, one after the other, CPU time of the best of several calls.
+Run: pytest benchmarks/bench_transient_absorption.py. The peer lives in an environment of its own,
+whose Python the variable
+`PELED_PYGLOTARAN` names (`python -m venv peers && peers/bin/pip install pyglotaran==0.7.5`);
+without it only our times are
+taken. Both fit the same file from the same starts, call against call, one after the other, CPU time
+of the best of several calls.
 """
 
 import json
@@ -29,16 +33,24 @@ from glotaran.io import load_model, load_parameters
 from glotaran.optimization.optimize import optimize
 from glotaran.project.scheme import Scheme
 z = np.load(sys.argv[1]); chirp = sys.argv[2] == "chirp"
-irf = "{type: spectral-gaussian, center: irf.c, width: irf.w, dispersion_center: irf.dc, center_dispersion_coefficients: [irf.d1, irf.d2], model_dispersion_with_wavenumber: true}" if chirp else "{type: gaussian, center: irf.c, width: irf.w}"
-mega = "m: {type: decay-parallel, compartments: [s1, s2, s3], rates: [r.1, r.2, r.3]}" + (", a: {type: coherent-artifact, order: 3}" if chirp else "")
-m = load_model("dataset: {d: {megacomplex: [%s], irf: i}}\nmegacomplex: {%s}\nirf: {i: %s}\n" % ("m, a" if chirp else "m", mega, irf), format_name="yml_str")
-extra = "  - [dc, 640, {vary: false}]\n  - [d1, %g]\n  - [d2, %g]\n" % (z["d"][0], z["d"][1]) if chirp else ""
-P = "r:\n" + "".join("  - ['%d', %r, {non-negative: true}]\n" % (i + 1, 1 / x) for i, x in enumerate(z["tau"].tolist())) + "irf:\n  - [c, %r]\n  - [w, %r]\n%s" % (float(z["t0"]), float(z["fwhm"]) / 2.3548200450309493, extra)
+irf = "{type: spectral-gaussian, center: irf.c, width: irf.w, dispersion_center: irf.dc,
+center_dispersion_coefficients: [irf.d1, irf.d2], model_dispersion_with_wavenumber: true}" if chirp
+else "{type: gaussian, center: irf.c, width: irf.w}"
+mega = "m: {type: decay-parallel, compartments: [s1, s2, s3], rates: [r.1, r.2, r.3]}" + (", a:
+{type: coherent-artifact, order: 3}" if chirp else "")
+m = load_model("dataset: {d: {megacomplex: [%s], irf: i}}\nmegacomplex: {%s}\nirf: {i: %s}\n" % ("m,
+a" if chirp else "m", mega, irf), format_name="yml_str")
+extra = "  - [dc, 640, {vary: false}]\n  - [d1, %g]\n  - [d2, %g]\n" % (z["d"][0], z["d"][1]) if
+chirp else ""
+P = "r:\n" + "".join("  - ['%d', %r, {non-negative: true}]\n" % (i + 1, 1 / x) for i, x in
+enumerate(z["tau"].tolist())) + "irf:\n  - [c, %r]\n  - [w, %r]\n%s" % (float(z["t0"]),
+float(z["fwhm"]) / 2.3548200450309493, extra)
 ds = xr.DataArray(z["D"], coords=[("time", z["t"]), ("spectral", z["wl"])]).to_dataset(name="data")
 cpu = []
 for _ in range(int(sys.argv[3])):
     c = time.process_time()
-    r = optimize(Scheme(m, load_parameters(P, format_name="yml_str"), {"d": ds}, optimization_method="TrustRegionReflection"), verbose=False, raise_exception=True)
+    r = optimize(Scheme(m, load_parameters(P, format_name="yml_str"), {"d": ds},
+    optimization_method="TrustRegionReflection"), verbose=False, raise_exception=True)
     cpu.append(time.process_time() - c)
 print(json.dumps({"cpu": min(cpu), "ssr": float((r.data["d"].residual ** 2).sum())}))
 """
@@ -150,7 +162,9 @@ def test_global_fit(benchmark, tmp_path, nw, chirp):
         ),
     ).ssr
     assert best.ssr == pytest.approx(optimum, rel=1e-9)
-    if not chirp:  # zero time and the artefact's derivatives can trade places: one start may end in a neighbouring minimum
+    # zero time and the artefact's derivatives can trade places: one start may end in a neighbouring
+    # minimum
+    if not chirp:
         assert fit.ssr == pytest.approx(optimum, rel=1e-9)
     benchmark.extra_info |= {"cpu_ms": 1e3 * cpu, "cpu_ms_with_multi_start": 1e3 * cpu_default}
     line = f"\n{nw} wavelengths, {'chirp and artefact' if chirp else 'plain'}: {1e3 * cpu:.1f} ms CPU, with multi-start {1e3 * cpu_default:.1f} ms"

@@ -1,4 +1,5 @@
-"""The global fit: closed forms, derivatives, known answers, invariances, coverage, flags, bad input."""
+"""The global fit: closed forms, derivatives, known answers, invariances, coverage, flags, bad
+input."""
 
 import json
 from dataclasses import replace
@@ -54,7 +55,8 @@ def spectra(wavelength):
 
 
 def convolved(x, tau, fwhm):
-    """The decay through the response by plain quadrature on a grid: no formula shared with the package."""
+    """The decay through the response by plain quadrature on a grid: no formula shared with the
+    package."""
     s = fwhm / 2.3548200450309493
     u = np.linspace(-6, 6, 4001)
     g = np.exp(-0.5 * u**2)
@@ -87,7 +89,8 @@ def noisy(nw, sigma, seed, correlated=0.0, **kw):
 MODEL = Model((0.2, 5.0, 500.0), t0_ps=0.04, fwhm_ps=0.15)
 
 
-# ---- response ----------------------------------------------------------------------------------------------------------
+# ---- response ------------------------------------------------------------------------------------
+# ----------------------
 
 
 @pytest.mark.parametrize(
@@ -179,7 +182,8 @@ def test_streak_period_sums_all_earlier_pulses():
     k, period, x = np.array([0.05]), 13.0, np.array([1.0, 3.0])
     c = columns(x, k, 0.05, period=period, derivatives=False)[0][:, 0]
     m = np.arange(1, 400)[:, None]
-    # Forward sweeps every period; the backward sweep passes the same spot half a period after the mirrored time.
+    # Forward sweeps every period; the backward sweep passes the same spot half a period after the
+    # mirrored time.
     expected = (
         np.exp(-k * x)
         + np.exp(-k * (x + m * period)).sum(0)
@@ -188,7 +192,8 @@ def test_streak_period_sums_all_earlier_pulses():
     assert np.allclose(c, expected, rtol=1e-5)  # the response multiplies by exp(k²s²/2)
 
 
-# ---- engine ------------------------------------------------------------------------------------------------------------
+# ---- engine --------------------------------------------------------------------------------------
+# ----------------------
 
 
 def gradient_check(fit_model, data, theta_shift=0.05, **options):
@@ -335,7 +340,8 @@ def test_random_starts_find_the_global_minimum():
     assert found >= 297
 
 
-# ---- invariances -------------------------------------------------------------------------------------------------------
+# ---- invariances ---------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_invariances():
@@ -417,7 +423,8 @@ def test_columns_of_a_chirped_set_are_those_of_each_wavelength(fastest):
         assert np.allclose(full[j, :, 6], -dx * xi**2, rtol=1e-9, atol=1e-11)
 
 
-# ---- schemes and parameters --------------------------------------------------------------------------------------------
+# ---- schemes and parameters
+# --------------------------------------------------------------------------------------------
 
 
 def test_sequential_scheme_three_ways():
@@ -518,7 +525,8 @@ def test_scheme_weights_derivative():
 
 
 def emission(seed, sigma=0.02):
-    """A sequential emitter whose decay-associated spectra are partly negative, its species' spectra never."""
+    """A sequential emitter whose decay-associated spectra are partly negative, its species' spectra
+    never."""
     wavelength = np.linspace(550, 730, 60)
     states = np.stack([np.exp(-0.5 * ((wavelength - c) / 14) ** 2) for c in (590, 640, 690)])
     decays = np.column_stack(
@@ -576,14 +584,16 @@ def test_non_negative_lifetimes_have_honest_errors():
     assert 0.9 <= np.mean(hits) <= 0.99
 
 
-# ---- trust -------------------------------------------------------------------------------------------------------------
+# ---- trust ---------------------------------------------------------------------------------------
+# ----------------------
 
 
 @pytest.mark.parametrize(
     ("nw", "sigma", "correlated"), [(16, 0.3, 0.0), (16, 0.3, 0.85), (200, 2.0, 0.0)]
 )
 def test_coverage_of_lifetimes_and_spectra(nw, sigma, correlated):
-    """95 % intervals hold the truth for independent noise, for noise shared by pixels, and for many noisy pixels."""
+    """95 % intervals hold the truth for independent noise, for noise shared by pixels, and for many
+    noisy pixels."""
     truth = np.log(np.array(TAU))
     model = Model(TAU, t0_ps=T0, fwhm_ps=FWHM)
     hits, white, dads = [], [], []
@@ -699,7 +709,8 @@ def test_distinct_minima_are_listed_best_first():
     assert fit.ssr == pytest.approx(costs[0], rel=1e-9)
 
 
-# ---- comparison, density, record ---------------------------------------------------------------------------------------
+# ---- comparison, density, record
+# ---------------------------------------------------------------------------------------
 
 
 def test_before_after_tells_change_from_none():
@@ -802,7 +813,8 @@ def test_record_repeats_the_fit():
     assert len(rows) == 21 and rows[0].startswith("wavelength (nm),decay 1,decay 1 standard error")
 
 
-# ---- bad input ---------------------------------------------------------------------------------------------------------
+# ---- bad input -----------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_bad_input_is_named():

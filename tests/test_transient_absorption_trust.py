@@ -1,4 +1,5 @@
-"""What real files do to a global fit: missing cells, moved zero times, late starts, scans, noise as lasers make it, parameters that the
+"""What real files do to a global fit: missing cells, moved zero times, late starts, scans, noise as
+lasers make it, parameters that the
 data do not determine; and the models that need every wavelength's own zero time."""
 
 import itertools
@@ -33,8 +34,18 @@ BANDS = ((1.0, 0.4, 520.0), (-1.5, 14.0, 600.0), (1.0, 280.0, 660.0))
 SIGMA = 1e-4
 
 
-def film(delays=DELAYS, wavelength=WAVELENGTH, bands=BANDS, t0=0.0, chirp=(), seed=0, sigma=SIGMA, name="set"):
-    """Bands (amplitude, lifetime, centre) of 10 mOD through a response of 0.12 ps, zero time t0 + Σ d_j ξ^j."""
+def film(
+    delays=DELAYS,
+    wavelength=WAVELENGTH,
+    bands=BANDS,
+    t0=0.0,
+    chirp=(),
+    seed=0,
+    sigma=SIGMA,
+    name="set",
+):
+    """Bands (amplitude, lifetime, centre) of 10 mOD through a response of 0.12 ps, zero time t0 + Σ
+    d_j ξ^j."""
     xi = 1e3 / wavelength - 1e3 / 600
     x = delays[:, None] - t0 - sum(d * xi ** (j + 1) for j, d in enumerate(chirp))
     y = sum(
@@ -51,10 +62,13 @@ def holes(m, share, seed=1):
 
 
 def started(m, lifetimes=(0.4, 14.0, 280.0)):
-    return workflow.start_model(m, lifetimes_ps=lifetimes, fwhm_ps=0.1, dispersion_order=2, artefact=0)[0]
+    return workflow.start_model(
+        m, lifetimes_ps=lifetimes, fwhm_ps=0.1, dispersion_order=2, artefact=0
+    )[0]
 
 
-# ---- missing cells -----------------------------------------------------------------------------------------------------
+# ---- missing cells -------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_missing_cells_cost_no_delay_and_only_their_share_of_certainty():
@@ -111,7 +125,8 @@ def test_density_of_missing_cells_is_least_squares_over_the_others():
         assert np.allclose(found.density[:, j], expected, atol=1e-6 * np.abs(expected).max())
 
 
-# ---- zero time, background, dispersion ---------------------------------------------------------------------------------
+# ---- zero time, background, dispersion
+# ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("t0", [0.0, -8.0, 40.0])
@@ -170,7 +185,9 @@ def test_windows_of_other_probes_and_struck_delays_are_said():
     m = film()
     out = workflow.prepare(m, window_nm=(715, 1300))
     assert out.shape[1] == m.shape[1] and "not applied" in out.steps[0]
-    struck = replace(m, signal=m.signal + np.where(np.arange(len(DELAYS)) == 110, 4e-3, 0.0)[:, None])
+    struck = replace(
+        m, signal=m.signal + np.where(np.arange(len(DELAYS)) == 110, 4e-3, 0.0)[:, None]
+    )
     assert preprocess.struck_delays(m) == ()
     (at,) = preprocess.struck_delays(struck)
     assert at == DELAYS[110]
@@ -182,7 +199,8 @@ def test_windows_of_other_probes_and_struck_delays_are_said():
         preprocess.drop_delays(m, [3.33])
 
 
-# ---- scans -------------------------------------------------------------------------------------------------------------
+# ---- scans ---------------------------------------------------------------------------------------
+# ----------------------
 
 
 @pytest.mark.parametrize("count", [2, 3, 12])
@@ -211,14 +229,16 @@ def test_scans_with_different_dead_pixels(count):
 
 def test_bleaching_over_the_scans_is_said():
     scans = [
-        replace(film(EARLY, seed=i), signal=(1 - 0.02 * i) * film(EARLY, seed=i).signal) for i in range(6)
+        replace(film(EARLY, seed=i), signal=(1 - 0.02 * i) * film(EARLY, seed=i).signal)
+        for i in range(6)
     ]
     (note,) = preprocess.average_scans(scans).notes
     assert "falls by 1" in note and note.endswith("over the scans")
     assert preprocess.average_scans([film(EARLY, seed=i) for i in range(6)]).notes == ()
 
 
-# ---- what the data do not determine ------------------------------------------------------------------------------------
+# ---- what the data do not determine
+# ------------------------------------------------------------------------------------
 
 
 def branching(start):
@@ -246,7 +266,8 @@ def test_only_the_sum_of_branching_rates_is_determined(a, b):
 
 
 def test_a_reversible_step_gives_its_invariants_only():
-    """A ⇌ B, B → ground: two decays, three rates; their sum and the product of the outer two are all that shows."""
+    """A ⇌ B, B → ground: two decays, three rates; their sum and the product of the outer two are
+    all that shows."""
     scheme = Scheme(
         {("A", "B"): "on", ("B", "A"): "back", ("B", None): "out"},
         {"on": 1.0, "back": 5.0, "out": 60.0},
@@ -277,7 +298,8 @@ def test_a_bound_costs_its_own_error_only():
     assert np.isnan(own.lifetime_errors()[1]) and own.lifetime_errors()[0] > 0
 
 
-# ---- noise as lasers make it -------------------------------------------------------------------------------------------
+# ---- noise as lasers make it
+# -------------------------------------------------------------------------------------------
 
 
 def laser_noise(kind, clean, rng):
@@ -330,7 +352,8 @@ def test_intervals_hold_for_noise_as_lasers_make_it_or_say_so(kind):
 
 
 def test_a_missing_oscillation_does_not_excuse_itself():
-    """One pattern over all wavelengths: an effective number of wavelengths taken from it would be one."""
+    """One pattern over all wavelengths: an effective number of wavelengths taken from it would be
+    one."""
     m, model = waves()
     fit = global_fit(m, replace(model, oscillations=()))
     assert any("structure in the residual" in flag for flag in fit.flags)
@@ -340,7 +363,8 @@ def test_a_missing_oscillation_does_not_excuse_itself():
 
 
 @pytest.mark.parametrize(
-    "delays", [np.r_[-2, -1, -0.5, 0, 0.2, 0.5, 1, 2, 4, 8, 16, 32, 100, 400.0], np.geomspace(0.3, 800, 60)]
+    "delays",
+    [np.r_[-2, -1, -0.5, 0, 0.2, 0.5, 1, 2, 4, 8, 16, 32, 100, 400.0], np.geomspace(0.3, 800, 60)],
 )
 @pytest.mark.parametrize("artefact", [0, 3])
 def test_number_of_components_of_few_and_late_delays(delays, artefact):
@@ -355,7 +379,8 @@ def test_number_of_components_of_few_and_late_delays(delays, artefact):
     assert sum(n == 3 for n in found) >= 4
 
 
-# ---- every wavelength its own zero time --------------------------------------------------------------------------------
+# ---- every wavelength its own zero time
+# --------------------------------------------------------------------------------
 
 
 def gram_and_exact(fit, shift=0.02):
@@ -371,16 +396,25 @@ def gram_and_exact(fit, shift=0.02):
         {},
         {"infinite": True, "offset": True, "artefact": 4},
         {"artefact": 1, "dispersion": ()},
-        {"lifetimes_ps": (), "scheme": branching({"a": 1.2, "b": 1.0, "c": 9.0, "d": 100.0}).scheme},
+        {
+            "lifetimes_ps": (),
+            "scheme": branching({"a": 1.2, "b": 1.0, "c": 9.0, "d": 100.0}).scheme,
+        },
     ],
 )
 def test_steps_from_gram_matrices_are_those_of_projections(changes):
     m = holes(film(EARLY, chirp=(-0.8,)), 0.03)
-    model = replace(Model((0.3, 10.0, 300.0), t0_ps=0.0, fwhm_ps=0.12, dispersion=(-0.8, 0.1)), **changes)
+    model = replace(
+        Model((0.3, 10.0, 300.0), t0_ps=0.0, fwhm_ps=0.12, dispersion=(-0.8, 0.1)), **changes
+    )
     fast, slow = gram_and_exact(global_fit(m, model, starts=0, max_evaluations=4))
     assert fast.cost == pytest.approx(slow.cost, rel=1e-9)
-    assert np.allclose(fast.gradient, slow.gradient, rtol=1e-6, atol=1e-8 * np.abs(slow.gradient).max())
-    assert np.allclose(fast.hessian, slow.hessian, rtol=1e-6, atol=1e-8 * np.abs(slow.hessian).max())
+    assert np.allclose(
+        fast.gradient, slow.gradient, rtol=1e-6, atol=1e-8 * np.abs(slow.gradient).max()
+    )
+    assert np.allclose(
+        fast.hessian, slow.hessian, rtol=1e-6, atol=1e-8 * np.abs(slow.hessian).max()
+    )
 
 
 def test_shared_spectra_with_a_fitted_dispersion():
@@ -395,8 +429,12 @@ def test_shared_spectra_with_a_fitted_dispersion():
     assert np.all(np.abs(fit.lifetimes_ps - (0.4, 14.0, 280.0)) < 4 * fit.lifetime_errors())
     assert fit.residual("two").std() == pytest.approx(0.6 * SIGMA, rel=0.1)
     fast, slow = gram_and_exact(fit, shift=0.005)
-    assert np.allclose(fast.gradient, slow.gradient, rtol=1e-6, atol=1e-8 * np.abs(slow.gradient).max())
-    assert np.allclose(fast.hessian, slow.hessian, rtol=1e-6, atol=1e-8 * np.abs(slow.hessian).max())
+    assert np.allclose(
+        fast.gradient, slow.gradient, rtol=1e-6, atol=1e-8 * np.abs(slow.gradient).max()
+    )
+    assert np.allclose(
+        fast.hessian, slow.hessian, rtol=1e-6, atol=1e-8 * np.abs(slow.hessian).max()
+    )
 
 
 def test_scales_and_widths_are_found_from_a_far_start():
@@ -407,7 +445,8 @@ def test_scales_and_widths_are_found_from_a_far_start():
     assert global_fit(m, far, starts=4).ssr == pytest.approx(best, rel=1e-7)
 
 
-# ---- oscillations ------------------------------------------------------------------------------------------------------
+# ---- oscillations --------------------------------------------------------------------------------
+# ----------------------
 
 
 def waves(chirp=()):
@@ -419,7 +458,9 @@ def waves(chirp=()):
     z = damped_wave(x, 1 / 1.2 - 2j * np.pi / 0.5, 0.05)
     band = 1.5e-3 * np.exp(-(((WAVELENGTH - 600) / 50) ** 2))
     m = replace(m, signal=m.signal + band * (np.cos(0.7) * z.real + np.sin(0.7) * z.imag))
-    model = Model((2.0, 100.0), t0_ps=0.0, fwhm_ps=0.1, dispersion=chirp, oscillations=((0.55, 1.0),))
+    model = Model(
+        (2.0, 100.0), t0_ps=0.0, fwhm_ps=0.1, dispersion=chirp, oscillations=((0.55, 1.0),)
+    )
     return m, model
 
 

@@ -1,4 +1,5 @@
-"""A folder of transient absorption, described by its sample sheet, to lifetimes, spectra and pictures."""
+"""A folder of transient absorption, described by its sample sheet, to lifetimes, spectra and
+pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +22,11 @@ from peled.transient_absorption.matrices import Matrix
 from peled.transient_absorption.schemes import Model
 
 DEFAULTS = {
-    "lifetimes_ps": (0.4, 14.0, 280.0),  # start values; their number is tested where `components` is 0
+    "lifetimes_ps": (
+        0.4,
+        14.0,
+        280.0,
+    ),  # start values; their number is tested where `components` is 0
     "components": 0,  # 0: as many as the data support
     "fwhm_ps": 0.1,
     "dispersion_order": 2,
@@ -36,7 +41,8 @@ DEFAULTS = {
 
 @dataclass(frozen=True)
 class Analysed:
-    """What is kept of one set: prepared and chirp-corrected matrix, fit, numbers of components tried, the files' digests."""
+    """What is kept of one set: prepared and chirp-corrected matrix, fit, numbers of components
+    tried, the files' digests."""
 
     label: str
     matrix: Matrix
@@ -53,9 +59,11 @@ def sniff(path: Path) -> Content | None:
 
 
 def analyse(sheet: Sheet, settings: Mapping[str, object]) -> Report:
-    """Lifetimes of every set of a sheet, the number of components that each supports, and changes from before to after.
+    """Lifetimes of every set of a sheet, the number of components that each supports, and changes
+    from before to after.
 
-    Rows of one sample, state and replicate with different `scan` are scans and averaged by their scatter; `role` blank is subtracted with its
+    Rows of one sample, state and replicate with different `scan` are scans and averaged by their
+    scatter; `role` blank is subtracted with its
     own amplitude and zero time. The dispersion is fitted to all sets together where they share it.
 
     Parameters
@@ -94,7 +102,8 @@ def analyse(sheet: Sheet, settings: Mapping[str, object]) -> Report:
     )
 
 
-# ---- reading -----------------------------------------------------------------------------------------------------------
+# ---- reading -------------------------------------------------------------------------------------
+# ----------------------
 
 
 def _read(path: Path, row: Row) -> list[Matrix]:
@@ -110,12 +119,16 @@ def _in_od(m: TransientMap, unit: str) -> TransientMap:
     return replace(m, signal=preprocess.to_od(m.signal, unit), scans=scans)
 
 
-def _sets(holdings: Holdings, settings, problems) -> Iterator[tuple[tuple, tuple[Matrix, list[Held]]]]:
+def _sets(
+    holdings: Holdings, settings, problems
+) -> Iterator[tuple[tuple, tuple[Matrix, list[Held]]]]:
     """Prepared matrices by sample, state and label."""
     groups: dict[tuple, list[Held]] = {}
     for held in holdings.select(measurement="ta", role="sample"):
         row = held.row
-        series = tuple(f"{k}={v:g}" for k, v in row.settings.items() if k in ("pairs", "fluence_uJ_cm2"))
+        series = tuple(
+            f"{k}={v:g}" for k, v in row.settings.items() if k in ("pairs", "fluence_uJ_cm2")
+        )
         replicate = "" if "scan" in row.settings else row.replicate
         groups.setdefault((row.sample, row.state, replicate, series), []).append(held)
     for (sample, state, replicate, series), members in groups.items():
@@ -125,7 +138,10 @@ def _sets(holdings: Holdings, settings, problems) -> Iterator[tuple[tuple, tuple
         try:
             m = workflow.averaged([scan for held in members for scan in held.data], label)
             m = replace(m, name=label or "set")
-            yield (sample, state, m.name), (_prepared(m, members[0], holdings, sample, settings), members)
+            yield (
+                (sample, state, m.name),
+                (_prepared(m, members[0], holdings, sample, settings), members),
+            )
         except ValueError as error:
             problems.append(Problem(members[0].row.label, str(error)))
 
@@ -146,7 +162,8 @@ def _prepared(m: Matrix, held: Held, holdings: Holdings, sample: str, settings) 
     )
 
 
-# ---- fitting -----------------------------------------------------------------------------------------------------------
+# ---- fitting -------------------------------------------------------------------------------------
+# ----------------------
 
 
 def _fitted(prepared, settings, problems) -> Iterator[tuple[tuple, Analysed]]:
@@ -190,12 +207,15 @@ def _one(m: Matrix, model: Model, settings, inputs) -> Analysed:
             tau = table.rows[table.supported - 1].lifetimes_ps
             fit = global_fit(m, replace(model, lifetimes_ps=tau))
     elif settings["components"] != model.components:
-        spread = np.geomspace(2 * settings["fwhm_ps"], m.delay_ps[-1] / 2, settings["components"] + 2)
+        spread = np.geomspace(
+            2 * settings["fwhm_ps"], m.delay_ps[-1] / 2, settings["components"] + 2
+        )
         fit = global_fit(m, replace(model, lifetimes_ps=tuple(spread[1:-1])))
     return Analysed(m.name, m, workflow.without_chirp(m, fit), fit, table, inputs)
 
 
-# ---- numbers -----------------------------------------------------------------------------------------------------------
+# ---- numbers -------------------------------------------------------------------------------------
+# ----------------------
 
 
 def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
@@ -247,7 +267,8 @@ def _changes(quantities) -> Iterator[Quantity]:
             yield derive(name, "", lambda a, b: a / b, q, other, sample=q.sample)
 
 
-# ---- pictures ----------------------------------------------------------------------------------------------------------
+# ---- pictures ------------------------------------------------------------------------------------
+# ----------------------
 
 
 def _panels(report: Report) -> Iterator[Panel]:

@@ -1,4 +1,5 @@
-"""A solvent or substrate measured alone, subtracted from a sample with its own size and zero time."""
+"""A solvent or substrate measured alone, subtracted from a sample with its own size and zero
+time."""
 
 from __future__ import annotations
 
@@ -15,10 +16,13 @@ _ROUNDS = 4
 
 
 def subtract_blank(m: Matrix, blank: Matrix, model: Model) -> Matrix:
-    """The matrix less a blank, whose size and zero time are fitted together with a model of the sample.
+    """The matrix less a blank, whose size and zero time are fitted together with a model of the
+    sample.
 
-    The blank's chirp is in its file; its size differs from that in the sample, which absorbs pump light, and its zero time may. For each
-    zero time the size follows from linear least squares over the residual of the model's fit, the directions of the model's parameters beside it;
+    The blank's chirp is in its file; its size differs from that in the sample, which absorbs pump
+    light, and its zero time may. For each
+    zero time the size follows from linear least squares over the residual of the model's fit, the
+    directions of the model's parameters beside it;
     fit and blank take turns.
 
     Parameters
@@ -32,7 +36,10 @@ def subtract_blank(m: Matrix, blank: Matrix, model: Model) -> Matrix:
     ValueError
         If the two share no wavelengths or delays.
     """
-    shared = (blank.wavelength_nm[-1] > m.wavelength_nm[0], blank.wavelength_nm[0] < m.wavelength_nm[-1])
+    shared = (
+        blank.wavelength_nm[-1] > m.wavelength_nm[0],
+        blank.wavelength_nm[0] < m.wavelength_nm[-1],
+    )
     if not all(shared) or blank.delay_ps[-1] < m.delay_ps[0] or blank.delay_ps[0] > m.delay_ps[-1]:
         raise ValueError(f"{blank.name}: expected wavelengths and delays of {m.name}, found others")
     on_pixels = np.array(

@@ -22,7 +22,8 @@ def small_p(p: float) -> str:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One number of components: the fit's cost, the residual's largest singular value over what noise makes, F test against the best smaller number, BIC."""
+    """One number of components: the fit's cost, the residual's largest singular value over what
+    noise makes, F test against the best smaller number, BIC."""
 
     components: int
     lifetimes_ps: tuple[float, ...]
@@ -35,8 +36,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class ComponentTable:
-    """Fits with 1, 2, … components. `supported` is the number that the data ask for and that describes them with lifetimes that can be told
-    apart; `at_least`: more are asked for, but no fit with more has such lifetimes. `fits` are the fits themselves."""
+    """Fits with 1, 2, … components. `supported` is the number that the data ask for and that
+    describes them with lifetimes that can be told
+    apart; `at_least`: more are asked for, but no fit with more has such lifetimes. `fits` are the
+    fits themselves."""
 
     rows: tuple[Candidate, ...]
     supported: int
@@ -53,7 +56,8 @@ class ComponentTable:
             [
                 head,
                 *(
-                    f"{r.components:<11d} {r.rms:<11.3e} {r.largest_singular_value:<21.2f} {small_p(r.p_value):<10s} {r.bic - lowest:<13.0f} "
+                    f"{r.components:<11d} {r.rms:<11.3e} {r.largest_singular_value:<21.2f} "
+                    f"{small_p(r.p_value):<10s} {r.bic - lowest:<13.0f} "
                     + ", ".join(f"{float(f'{t:.2g}'):g}" for t in r.lifetimes_ps)
                     for r in self.rows
                 ),
@@ -78,22 +82,27 @@ def number_of_components(
 ) -> ComponentTable:
     """Fit with 1 to `most` lifetimes and say how many the data support.
 
-    The F test and the Bayesian information criterion count wavelengths by their effective independent number, found from
-    the residual of the richest fit: noise common to many pixels is otherwise taken for signal. A number counts
-    as supported when its p value against the best smaller one is below 0.01, BIC falls, and its lifetimes stay apart (none coalescing,
+    The F test and the Bayesian information criterion count wavelengths by their effective
+    independent number, found from
+    the residual of the richest fit: noise common to many pixels is otherwise taken for signal. A
+    number counts
+    as supported when its p value against the best smaller one is below 0.01, BIC falls, and its
+    lifetimes stay apart (none coalescing,
     at a bound, shorter than the response, undetermined). The walk goes on past numbers that fail.
 
     Parameters
     ----------
     data, model
-        As for `global_fit`; the model's lifetimes are replaced, the rest is kept. Numbers that have too few delays are left out.
+        As for `global_fit`; the model's lifetimes are replaced, the rest is kept. Numbers that have
+        too few delays are left out.
     """
     fits = _fits(data, model, most, noise, options)
     grams = [f.rows[0].gram for f in fits]
     nt, nw = data.shape
     independent = min(effective_wavelengths(differences(grams[-1])), nw)
     share = independent / nw
-    # Largest singular value that noise alone leaves (Marchenko–Pastur edge for the effective number of wavelengths).
+    # Largest singular value that noise alone leaves (Marchenko–Pastur edge for the effective number
+    # of wavelengths).
     level = np.trace(grams[-1]) / max(nt - len(fits[-1].model.spectra), 1)
     edge = np.sqrt(level * (1 + np.sqrt(nt / independent)) ** 2)
     count = nt * independent

@@ -1,9 +1,14 @@
-"""Lifetime-density map: no number of components is chosen, every lifetime on a grid may contribute, and roughness is penalised.
+"""Lifetime-density map: no number of components is chosen, every lifetime on a grid may contribute,
+and roughness is penalised.
 
-Minimises |D − C·X|² + λ²|L·X|² per wavelength, C the decays of a grid of lifetimes through the response, L the identity or
-the second difference over ln τ (Slavov, Hartmann, Wachtveitl, Anal. Chem. 87, 2328 (2015), DOI 10.1021/ac504348h). λ by
-generalised cross-validation (Golub, Heath, Wahba, Technometrics 21, 215 (1979)), by the corner of the L curve, or so that the
-residual is as large as the noise (discrepancy principle), which is the safest where the noise is known: cross-validation follows every trace of structure in
+Minimises |D − C·X|² + λ²|L·X|² per wavelength, C the decays of a grid of lifetimes through the
+response, L the identity or
+the second difference over ln τ (Slavov, Hartmann, Wachtveitl, Anal. Chem. 87, 2328 (2015), DOI
+10.1021/ac504348h). λ by
+generalised cross-validation (Golub, Heath, Wahba, Technometrics 21, 215 (1979)), by the corner of
+the L curve, or so that the
+residual is as large as the noise (discrepancy principle), which is the safest where the noise is
+known: cross-validation follows every trace of structure in
 very good data, the L curve may have a corner far from either.
 """
 
@@ -19,7 +24,8 @@ from peled.transient_absorption.matrices import Matrix, filled
 
 @dataclass(frozen=True)
 class LifetimeDensity:
-    """Amplitude per grid lifetime, shape (lifetimes, nw), in the unit of the signal; and the curves that chose `strength`.
+    """Amplitude per grid lifetime, shape (lifetimes, nw), in the unit of the signal; and the curves
+    that chose `strength`.
 
     `strengths`, `residual_norms`, `solution_norms`, `gcv` belong together.
     """
@@ -35,7 +41,8 @@ class LifetimeDensity:
     gcv: np.ndarray
 
     def peaks(self, *, least: float = 0.1) -> np.ndarray:
-        """Lifetimes at which the density, as root mean square over wavelengths, has a maximum of at least `least` times the highest."""
+        """Lifetimes at which the density, as root mean square over wavelengths, has a maximum of at
+        least `least` times the highest."""
         y = np.sqrt(np.mean(self.density**2, axis=1))
         inner = (
             np.flatnonzero((y[1:-1] >= y[:-2]) & (y[1:-1] > y[2:]) & (y[1:-1] > least * y.max()))
@@ -61,7 +68,8 @@ def lifetime_density(
     Parameters
     ----------
     m : Matrix
-        Without chirp (corrected). Missing points do not count: they are filled with the fit until it no longer changes.
+        Without chirp (corrected). Missing points do not count: they are filled with the fit until
+        it no longer changes.
     t0_ps, fwhm_ps : float
         Of the Gaussian response.
     lifetimes_ps : array, optional
@@ -97,7 +105,8 @@ def lifetime_density(
     d, n = filled(m.delay_ps, m.signal), len(tau)
     q, _ = np.linalg.qr(c[:, n:])  # empty where there is nothing unpenalised
     c = c[:, :n] - q @ (q.T @ c[:, :n])
-    # An invertible L makes the problem that of the identity: second differences, pinned to zero beyond both ends of the grid.
+    # An invertible L makes the problem that of the identity: second differences, pinned to zero
+    # beyond both ends of the grid.
     back = np.eye(n)
     if penalty == "second difference":
         back = np.linalg.inv(2 * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1))
@@ -146,7 +155,8 @@ def _chosen(strength, noise, curves, points: int) -> float:
 
 
 def _fill(d, present, fit) -> None:
-    """Missing points take the fit's values until these no longer change: least squares over the points that are there."""
+    """Missing points take the fit's values until these no longer change: least squares over the
+    points that are there."""
     if present.all():
         return
     some = ~present.all(axis=0)

@@ -1,11 +1,17 @@
-"""Steps of fits in which every wavelength has its own zero time or weights, from one small Gram matrix a wavelength.
+"""Steps of fits in which every wavelength has its own zero time or weights, from one small Gram
+matrix a wavelength.
 
-Everything a step needs (C, ∂C/∂u·A and the data) lies, at one wavelength, in the span of a few functions of x = t − t0(λ): the decays
-c_i, x·c_i, the response times Hermite polynomials, a step, an offset, and the data. Their Gram matrix takes the place of the delays. Near the
-rise it is one batched product; long after it c_i(t, λ) = e_i(t)·f_i(λ), so that one product of the e_i serves all wavelengths, with weights
-w too: (w²)·(e ⊗ e). Segments that share their spectra add their Gram matrices of C, and keep their own of the derivatives.
+Everything a step needs (C, ∂C/∂u·A and the data) lies, at one wavelength, in the span of a few
+functions of x = t − t0(λ): the decays
+c_i, x·c_i, the response times Hermite polynomials, a step, an offset, and the data. Their Gram
+matrix takes the place of the delays. Near the
+rise it is one batched product; long after it c_i(t, λ) = e_i(t)·f_i(λ), so that one product of the
+e_i serves all wavelengths, with weights
+w too: (w²)·(e ⊗ e). Segments that share their spectra add their Gram matrices of C, and keep their
+own of the derivatives.
 
-Normal equations lose digits where columns nearly coincide and where the residual is tiny; there the orthogonal projection of
+Normal equations lose digits where columns nearly coincide and where the residual is tiny; there the
+orthogonal projection of
 `varpro.DispersedBlock` is used, as it is for covariances.
 """
 
@@ -18,14 +24,16 @@ from peled.transient_absorption.irf import FWHM_PER_SIGMA
 from peled.transient_absorption.varpro import Evaluation
 
 _ROOT2, _ROOT2PI = np.sqrt(2.0), np.sqrt(2 * np.pi)
-_SMALL = 1e-5  # of a unit column: its part outside the others' span, below which normal equations are not trusted
+# of a unit column: its part outside the others' span, below which normal equations are not trusted
+_SMALL = 1e-5
 _EXACT = 1e-7  # residual over data below which they are not either
 _CHUNK = 128  # wavelengths whose functions fit a processor's cache
 _BEFORE, _AFTER = 8.5, 13.0  # standard deviations of the response beyond which it is zero, or over
 
 
 def usable(model) -> bool:
-    """Whether a model's columns are in the span described above: a Gaussian response, no earlier pulses, no oscillations."""
+    """Whether a model's columns are in the span described above: a Gaussian response, no earlier
+    pulses, no oscillations."""
     return model.irf == "gaussian" and model.period_ps is None and not model.oscillations
 
 
@@ -42,7 +50,12 @@ class NormalBlock:
 
     def __init__(self, exact, segments):
         self.exact_block = exact
-        self.index, self.shape, self.size, self.total = exact.index, exact.shape, exact.size, exact.total
+        self.index, self.shape, self.size, self.total = (
+            exact.index,
+            exact.shape,
+            exact.size,
+            exact.total,
+        )
         self.data, self.basis, self.present = exact.data, exact.basis, exact.present
         self.solve, self.local = exact.solve, exact.local
         self.families = [_Family(s) for s in segments]
@@ -104,13 +117,22 @@ class NormalBlock:
             gp = np.matmul(g, phi)
             cross = np.matmul(inverse, s * gp[:, lin])  # Lᵀ⁻¹-projected part of each derivative
             terms = family.segment.terms[:, part]
-            gradients.append(family.by_parameter(gp[:, -1] - np.matmul(cross.transpose(0, 2, 1), y)[:, :, 0], terms))
+            gradients.append(
+                family.by_parameter(
+                    gp[:, -1] - np.matmul(cross.transpose(0, 2, 1), y)[:, :, 0], terms
+                )
+            )
             hessians.append(np.matmul(phi.transpose(0, 2, 1), gp))
             crosses.append(cross)
-        return cost, -np.concatenate([g.sum(0) for g in gradients]), self._hessian(hessians, crosses, part)
+        return (
+            cost,
+            -np.concatenate([g.sum(0) for g in gradients]),
+            self._hessian(hessians, crosses, part),
+        )
 
     def _hessian(self, hessians, crosses, part):
-        """Σ over wavelengths of the derivatives' products less their projections, for the parameters of all segments."""
+        """Σ over wavelengths of the derivatives' products less their projections, for the
+        parameters of all segments."""
         rows = []
         for i, (f, a) in enumerate(zip(self.families, crosses, strict=True)):
             row = []
@@ -122,7 +144,8 @@ class NormalBlock:
 
 
 def _expanded(h, left, right, part):
-    """Derivatives by a dispersion coefficient are those by the shift times a number a wavelength: from (w, a, b) to parameters, summed."""
+    """Derivatives by a dispersion coefficient are those by the shift times a number a wavelength:
+    from (w, a, b) to parameters, summed."""
     tl, tr = left.segment.terms[:, part], right.segment.terms[:, part]
     il, ir = left.shift, right.shift
     plain = h.sum(0)
@@ -137,18 +160,28 @@ def _expanded(h, left, right, part):
 
 
 class _Family:
-    """The functions of one segment: decays c (n) and step, x·c (n), Hermite functions, offset, data."""
+    """The functions of one segment: decays c (n) and step, x·c (n), Hermite functions, offset,
+    data."""
 
     def __init__(self, segment):
         m, self.segment = segment.model, segment
-        self.t, self.n, self.infinite, self.offset = segment.matrix.delay_ps, m.components, int(m.infinite), int(m.offset)
+        self.t, self.n, self.infinite, self.offset = (
+            segment.matrix.delay_ps,
+            m.components,
+            int(m.infinite),
+            int(m.offset),
+        )
         self.artefact, self.hermites = m.artefact, max(m.artefact + 2, 2)
         n, ni = self.n, self.infinite
         self.at_x = n + ni
         self.at_h = self.at_x + n
         self.at_offset = self.at_h + self.hermites
         self.size = self.at_offset + self.offset + 1
-        self.linear = [*range(n + ni), *([self.at_offset] * self.offset), *range(self.at_h, self.at_h + m.artefact)]
+        self.linear = [
+            *range(n + ni),
+            *([self.at_offset] * self.offset),
+            *range(self.at_h, self.at_h + m.artefact),
+        ]
         self.shift = len(segment.kinetic)  # position of zero time among rates, zero time, width
         self.data = np.ascontiguousarray(segment.data.T)
         w = segment.point_weight
@@ -158,14 +191,22 @@ class _Family:
         self.square = np.einsum("wt,wt->w", self.data, self.data)
 
     def by_parameter(self, g, terms):
-        """Gradient by rates, zero time, width (and scale) with the dispersion coefficients put in."""
-        return np.concatenate([g[:, : self.shift + 2], terms.T * g[:, self.shift, None], g[:, self.shift + 2 :]], axis=1)
+        """Gradient by rates, zero time, width (and scale) with the dispersion coefficients put
+        in."""
+        return np.concatenate(
+            [g[:, : self.shift + 2], terms.T * g[:, self.shift, None], g[:, self.shift + 2 :]],
+            axis=1,
+        )
 
     def gram(self, part, u):
         """Gram matrices (nw, size, size) of the functions at some wavelengths."""
         s = np.exp(u[self.segment.fwhm]) / FWHM_PER_SIGMA
         k, _ = self.segment.rates(u)
-        shift = self.segment.shift(u) if len(self.segment.dispersion) else np.full(len(self.data), u[self.segment.t0])
+        shift = (
+            self.segment.shift(u)
+            if len(self.segment.dispersion)
+            else np.full(len(self.data), u[self.segment.t0])
+        )
         shift, t = shift[part], self.t
         first, last = np.searchsorted(t, [shift.min() - _BEFORE * s, shift.max() + _AFTER * s])
         first = 0 if self.offset else first
@@ -195,7 +236,8 @@ class _Family:
         return gram
 
     def _late(self, gram, part, shift, k, s, last):
-        """Add the delays after all responses: e_i(t), t·e_i(t) and 1, common to all wavelengths but for factors."""
+        """Add the delays after all responses: e_i(t), t·e_i(t) and 1, common to all wavelengths but
+        for factors."""
         n, t, latest = self.n, self.t[last:], shift.max()
         e = np.exp(-(t[:, None] - latest) * k)
         common = np.concatenate([e, t[:, None] * e, np.ones((len(t), 1))], axis=1)
@@ -218,13 +260,16 @@ class _Family:
         to[:, n + i, n + i] = f
         to[:, n + i, i] = -f * shift[:, None]
         to[:, 2 * n :, q - 1] = 1.0
-        gram[np.ix_(range(len(part)), rows, rows)] += np.matmul(np.matmul(to, square), to.transpose(0, 2, 1))
+        gram[np.ix_(range(len(part)), rows, rows)] += np.matmul(
+            np.matmul(to, square), to.transpose(0, 2, 1)
+        )
         d = np.matmul(to, (data @ common)[:, :, None])[:, :, 0]
         gram[:, rows, -1] += d
         gram[:, -1, rows] += d
 
     def slopes(self, a, u):
-        """∂C/∂(ln τ…, zero time, ln width)·A as combinations of the functions, shape (nw, size, parameters)."""
+        """∂C/∂(ln τ…, zero time, ln width)·A as combinations of the functions, shape (nw, size,
+        parameters)."""
         s = np.exp(u[self.segment.fwhm]) / FWHM_PER_SIGMA
         k, dk_du = self.segment.rates(u)
         n, h, at, kinetic = self.n, self.at_h, self.shift, dk_du.shape[1]

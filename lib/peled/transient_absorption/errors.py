@@ -1,15 +1,21 @@
-"""How far the numbers of a global fit can be trusted: covariance, null space, flags, profile likelihood.
+"""How far the numbers of a global fit can be trusted: covariance, null space, flags, profile
+likelihood.
 
-The noise of a broadband probe is correlated over wavelengths and delays, and each of hundreds of spectra eliminated from the fit takes
-its own noise along. Both make the textbook covariance σ²(JᵀJ)⁻¹ wrong: by the square root of the number of wavelengths at worst. Here
+The noise of a broadband probe is correlated over wavelengths and delays, and each of hundreds of
+spectra eliminated from the fit takes
+its own noise along. Both make the textbook covariance σ²(JᵀJ)⁻¹ wrong: by the square root of the
+number of wavelengths at worst. Here
 
     cov(θ) = M⁻¹ V M⁻¹,    M = JᵀJ − F,    V = cov(Jᵀr)
 
-with F the part of JᵀJ that noise in the spectra makes up (its expectation does not belong to the curvature of the cost,
-whose noise term tr P does not depend on θ), and V from the residual's covariance over wavelengths and delays (`noise.kernel`).
+with F the part of JᵀJ that noise in the spectra makes up (its expectation does not belong to the
+curvature of the cost,
+whose noise term tr P does not depend on θ), and V from the residual's covariance over wavelengths
+and delays (`noise.kernel`).
 For independent noise and strong signals this is the textbook formula again.
 
-Directions of θ in which the cost does not change are the null space: what moves along them has no number, what does not has one.
+Directions of θ in which the cost does not change are the null space: what moves along them has no
+number, what does not has one.
 """
 
 from __future__ import annotations
@@ -30,8 +36,10 @@ TOUCHED = 1e-4  # part of a direction in the null space from which on a number i
 class Trust:
     """Covariances of the free coordinates and what they do not cover.
 
-    `covariance` is for noise of any correlation over wavelengths and delays, `white` the textbook's; both are zero for coordinates at a
-    bound and along `null`, the directions (free, k) that the data do not determine. `widened` is the largest ratio of a standard error
+    `covariance` is for noise of any correlation over wavelengths and delays, `white` the
+    textbook's; both are zero for coordinates at a
+    bound and along `null`, the directions (free, k) that the data do not determine. `widened` is
+    the largest ratio of a standard error
     to that for noise independent over delays.
     """
 
@@ -42,7 +50,8 @@ class Trust:
 
 
 def covariances(setup, now, best, kernels, dof: int) -> Trust:
-    """Covariance of the free coordinates at the optimum; a coordinate at its bound counts as held for all others."""
+    """Covariance of the free coordinates at the optimum; a coordinate at its bound counts as held
+    for all others."""
     n = len(best.theta)
     robust, white, null = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, 0))
     free = np.flatnonzero(~best.at_bound)
@@ -61,7 +70,8 @@ def covariances(setup, now, best, kernels, dof: int) -> Trust:
     kept = vectors[:, ~lost]
     inverse = (kept / values[~lost]) @ kept.T / outer
     white[pick] = inverse * now.cost / dof
-    # Where noise makes up most of JᵀJ the expansion around the optimum has no meaning; the larger of the two is then nearer the truth.
+    # Where noise makes up most of JᵀJ the expansion around the optimum has no meaning; the larger
+    # of the two is then nearer the truth.
     signal = kept.T @ ((h - floor) / outer) @ kept
     if np.linalg.eigvalsh(signal).min() > 0.05 * values[~lost].min():
         inverse = kept @ np.linalg.inv(signal) @ kept.T / outer
@@ -95,7 +105,8 @@ def touches(gradient, null) -> np.ndarray:
     return part > TOUCHED * np.maximum(size, 1e-300)
 
 
-# ---- what is determined where single numbers are not ------------------------------------------------------------------------
+# ---- what is determined where single numbers are not
+# ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,8 @@ class Combination:
 
 
 def combinations(setup, theta, trust: Trust) -> tuple[tuple[str, ...], tuple[Combination, ...]]:
-    """Undetermined parameters, and sums of rates, products and ratios of time constants among them that are determined.
+    """Undetermined parameters, and sums of rates, products and ratios of time constants among them
+    that are determined.
 
     Subsets of two and three are tried, products and ratios of two.
     """
@@ -145,7 +157,8 @@ def _determined(setup, u, jacobian, trust, subset):
     return found
 
 
-# ---- flags ------------------------------------------------------------------------------------------------------------------
+# ---- flags ---------------------------------------------------------------------------------------
+# ---------------------------
 
 
 def flags(setup, now, best, estimates, trust, determined, stated, minima) -> tuple[str, ...]:
@@ -173,7 +186,8 @@ def _search_flags(best, estimates) -> list[str]:
     said = []
     if not best.converged:
         said.append(
-            f"not converged: after {best.evaluations} evaluations a step still promises {best.decrement:.1e} of the cost"
+            f"not converged: after {best.evaluations} evaluations a step still promises "
+            f"{best.decrement:.1e} of the cost"
         )
     elif best.gradient_norm > 1e-4:
         said.append(f"gradient not zero: scaled norm {best.gradient_norm:.1e}")
@@ -181,7 +195,9 @@ def _search_flags(best, estimates) -> list[str]:
 
 
 def _null_flag(names, found) -> str:
-    only = "; ".join(f"{c.text} = {c.value:.4g} ± {c.standard_error:.2g} {c.unit}".rstrip() for c in found)
+    only = "; ".join(
+        f"{c.text} = {c.value:.4g} ± {c.standard_error:.2g} {c.unit}".rstrip() for c in found
+    )
     rest = f"only {only} is determined" if found else "no simple combination of them is determined"
     return f"undetermined: {', '.join(names)}; {rest}"
 
@@ -218,7 +234,8 @@ def _lifetime_flags(segment, u) -> list[str]:
             said.append(f"runaway rate: {t:.3g} ps is far below the smallest step of {step:.3g} ps")
         if np.isfinite(t) and t > 1.5 * window:
             said.append(
-                f"longer than the window: {t:.4g} ps in {window:.4g} ps; use infinite=True or a longer delay"
+                f"longer than the window: {t:.4g} ps in {window:.4g} ps; use infinite=True or a "
+                "longer delay"
             )
     return said
 
@@ -241,7 +258,8 @@ def segment_structure(setup, rows, segment):
 
 
 def _level_flags(setup, now, best, stated) -> list[str]:
-    """The residual against noise stated by a person, or by scans (standard errors, of 1 in weighted data)."""
+    """The residual against noise stated by a person, or by scans (standard errors, of 1 in weighted
+    data)."""
     dof = setup.size - setup.linear - len(best.theta)
     if stated is None and all(m.standard_error is not None for m in setup.matrices):
         stated = 1.0
@@ -249,7 +267,8 @@ def _level_flags(setup, now, best, stated) -> list[str]:
         return []
     ratio = np.sqrt(now.cost / dof) / stated
     independent = sum(
-        min(noise.effective_wavelengths(noise.differences(row.gram)), block.shape[1]) / block.shape[1]
+        min(noise.effective_wavelengths(noise.differences(row.gram)), block.shape[1])
+        / block.shape[1]
         for row, block in zip(now.rows, setup.problem.blocks, strict=True)
     ) / len(now.rows)
     if ratio > 1 + 4 / np.sqrt(2 * dof * independent) and ratio > 1.05:
@@ -257,12 +276,14 @@ def _level_flags(setup, now, best, stated) -> list[str]:
     return []
 
 
-# ---- profile likelihood ------------------------------------------------------------------------------------------------
+# ---- profile likelihood
+# ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A confidence interval of one parameter, and how the cost rose along it: `values`, `rise` (in units of the squared standard deviation)."""
+    """A confidence interval of one parameter, and how the cost rose along it: `values`, `rise` (in
+    units of the squared standard deviation)."""
 
     name: str
     low: float
@@ -273,10 +294,13 @@ class Interval:
 
 
 def profile(fit, name: str, *, level: float = 0.95, points: int = 9) -> Interval:
-    """Profile-likelihood interval of one parameter: it is held at a series of values and everything else refitted.
+    """Profile-likelihood interval of one parameter: it is held at a series of values and everything
+    else refitted.
 
-    The cost's rise is divided by the variance that the rise really has when noise is correlated (the
-    ratio of `covariance` to `covariance_white`), and compared with the χ² distribution. An end that is not reached within 8 standard errors is infinite (or 0).
+    The cost's rise is divided by the variance that the rise really has when noise is correlated
+    (the
+    ratio of `covariance` to `covariance_white`), and compared with the χ² distribution. An end that
+    is not reached within 8 standard errors is infinite (or 0).
 
     Raises
     ------

@@ -1,4 +1,5 @@
-"""What is kept of a fit: spectra and matrices as CSV, and a record from which the fit can be repeated."""
+"""What is kept of a fit: spectra and matrices as CSV, and a record from which the fit can be
+repeated."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def matrix_csv(m) -> str:
 
 
 def fit_record(fit) -> dict:
-    """Model, start values, data windows, options, results and versions of a fit, as plain JSON values."""
+    """Model, start values, data windows, options, results and versions of a fit, as plain JSON
+    values."""
     model = {f.name: getattr(fit.model, f.name) for f in fields(Model)}
     if isinstance(model["irf"], MeasuredIRF):
         model["irf"] = {
@@ -102,7 +104,10 @@ def fit_record(fit) -> dict:
             "converged": fit.converged,
             "scaled_gradient_norm": fit.minimum.gradient_norm,
             "minima": [
-                {k: list(map(_plain, v)) if isinstance(v, tuple) else v for k, v in asdict(m).items()}
+                {
+                    k: list(map(_plain, v)) if isinstance(v, tuple) else v
+                    for k, v in asdict(m).items()
+                }
                 for m in fit.minima
             ],
             "determined": [asdict(c) for c in fit.combinations],
@@ -146,7 +151,8 @@ def repeat(record: dict, data):
     for m, known in zip(matrices, record["data"], strict=True):
         if [len(m.delay_ps), len(m.wavelength_nm)] != [known["delays"], known["wavelengths"]]:
             raise ValueError(
-                f"{m.name}: expected {known['delays']} delays × {known['wavelengths']} wavelengths as in the record, found {len(m.delay_ps)} × {len(m.wavelength_nm)}"
+                f"{m.name}: expected {known['delays']} delays × {known['wavelengths']} "
+                f"wavelengths as in the record, found {len(m.delay_ps)} × {len(m.wavelength_nm)}"
             )
     given = {
         p["name"]: _Given(

@@ -1,9 +1,11 @@
-"""Global fit of one or several delay × wavelength matrices: lifetimes, response and spectra with their errors.
+"""Global fit of one or several delay × wavelength matrices: lifetimes, response and spectra with
+their errors.
 
 >>> fit = global_fit(matrix, Model(lifetimes_ps=(0.4, 14, 280)))      # doctest: +SKIP
 >>> fit.lifetimes_ps, fit.spectra("before").values                    # doctest: +SKIP
 
-Lifetimes and widths are searched as logarithms, by variable projection with analytic derivatives (`varpro`). Several
+Lifetimes and widths are searched as logarithms, by variable projection with analytic derivatives
+(`varpro`). Several
 starts are tried by default; the distinct minima they find are kept in the result.
 """
 
@@ -26,12 +28,14 @@ from peled.transient_absorption.varpro import DispersedBlock, Minimum, Rows, min
 _SCREENED = 40  # candidate starts judged by their cost alone
 _SAID = ("undetermined", "at bound", "not converged", "structure", "residual correlated")
 """Flags that `Estimates` says by null space, bounds, convergence, goodness and covariance."""
-_THIN = 48  # wavelengths kept while searching starts of a fit in which every wavelength has a basis of its own
+# wavelengths kept while searching starts of a fit in which every wavelength has a basis of its own
+_THIN = 48
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A fitted parameter. `standard_error` is None for one that was held and NaN at a bound; both numbers are NaN where the data do not determine it."""
+    """A fitted parameter. `standard_error` is None for one that was held and NaN at a bound; both
+    numbers are NaN where the data do not determine it."""
 
     name: str
     value: float
@@ -44,7 +48,8 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Spectra:
-    """Linear spectra, shape (components, nw), in the unit of the signal, with standard errors of the same shape."""
+    """Linear spectra, shape (components, nw), in the unit of the signal, with standard errors of
+    the same shape."""
 
     names: tuple[str, ...]
     wavelength_nm: np.ndarray
@@ -55,7 +60,8 @@ class Spectra:
 
 @dataclass(frozen=True)
 class FoundMinimum:
-    """A minimum that the search ended in, `count` times. `rise`: its χ² above the best one's, wavelengths counted by their effective number."""
+    """A minimum that the search ended in, `count` times. `rise`: its χ² above the best one's,
+    wavelengths counted by their effective number."""
 
     cost: float
     rise: float
@@ -67,11 +73,16 @@ class FoundMinimum:
 class GlobalFit:
     """Result of `global_fit`.
 
-    `ssr` is the sum of squared (weighted) residuals, `degrees_of_freedom` data less parameters less spectra.
-    `covariance` is that of the search coordinates `free` (logarithms of lifetimes and widths), for noise that may be
-    correlated over wavelengths and delays; `covariance_white` for independent noise. Both are zero for coordinates at a bound (held, as far as
-    the others go) and along `null`, the directions that the data do not determine; `combinations` says what they do determine of the
-    parameters in it. `flags` name everything that makes the result doubtful. `kernels` and `rows` describe the noise of each block.
+    `ssr` is the sum of squared (weighted) residuals, `degrees_of_freedom` data less parameters less
+    spectra.
+    `covariance` is that of the search coordinates `free` (logarithms of lifetimes and widths), for
+    noise that may be
+    correlated over wavelengths and delays; `covariance_white` for independent noise. Both are zero
+    for coordinates at a bound (held, as far as
+    the others go) and along `null`, the directions that the data do not determine; `combinations`
+    says what they do determine of the
+    parameters in it. `flags` name everything that makes the result doubtful. `kernels` and `rows`
+    describe the noise of each block.
     """
 
     model: Model
@@ -140,7 +151,8 @@ class GlobalFit:
             return 1 / k
 
     def lifetime_errors(self, matrix: int | str = 0) -> np.ndarray:
-        """Standard errors of `lifetimes`, ps; 0 for fixed ones, NaN for one at its bound or not determined."""
+        """Standard errors of `lifetimes`, ps; 0 for fixed ones, NaN for one at its bound or not
+        determined."""
         segment = self.setup.segments[self._which(matrix)]
         k, dk = segment.rates(self._u)
         _, jacobian = self.setup.expand(self.theta)
@@ -156,14 +168,22 @@ class GlobalFit:
 
     @property
     def optimum(self) -> dict[str, float]:
-        """The parameters at which the search ended, those included that the data do not determine: start values of a further fit."""
+        """The parameters at which the search ended, those included that the data do not determine:
+        start values of a further fit."""
         log = self.setup.logarithmic
-        return dict(zip(self.setup.names, np.where(log, np.exp(np.where(log, self._u, 0)), self._u).tolist(), strict=True))
+        return dict(
+            zip(
+                self.setup.names,
+                np.where(log, np.exp(np.where(log, self._u, 0)), self._u).tolist(),
+                strict=True,
+            )
+        )
 
     def estimates(self) -> Estimates:
         """All parameters with their joint covariance and null space, for `peled.quantities.derive`.
 
-        The goodness is that of neighbouring delays being alike in the residual, against the noise of their differences.
+        The goodness is that of neighbouring delays being alike in the residual, against the noise
+        of their differences.
         """
         log, names = self.setup.logarithmic, self.setup.names
         _, jacobian = self.setup.expand(self.theta)
@@ -185,7 +205,8 @@ class GlobalFit:
         )
 
     def directions(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of a fit of one matrix with a dispersion: model matrices (nw, nt, n) and what the free parameters change of the fit
+        """Of a fit of one matrix with a dispersion: model matrices (nw, nt, n) and what the free
+        parameters change of the fit
         beyond what the spectra take up (nw, nt, free)."""
         (block,) = self.setup.problem.blocks
         a, c, pseudo = self._solved[0]
@@ -210,7 +231,8 @@ class GlobalFit:
         return self.matrices[i].signal - self.fitted(i)
 
     def spectra(self, matrix: int | str = 0) -> Spectra:
-        """The linear spectra as fitted: DADS, then infinite component, offset and coherent artefact where there are any."""
+        """The linear spectra as fitted: DADS, then infinite component, offset and coherent artefact
+        where there are any."""
         i = self._which(matrix)
         values, errors_ = self._linear(i)
         return Spectra(
@@ -238,7 +260,8 @@ class GlobalFit:
         return self.model.components + self.model.infinite
 
     def eads(self, matrix: int | str = 0) -> Spectra:
-        """Evolution-associated spectra: those of the compartments of 1 → 2 → … in the order of increasing lifetimes."""
+        """Evolution-associated spectra: those of the compartments of 1 → 2 → … in the order of
+        increasing lifetimes."""
         i = self._which(matrix)
 
         def transform(u):
@@ -258,12 +281,14 @@ class GlobalFit:
         Raises
         ------
         ValueError
-            If the model has no scheme, or its decays do not determine the spectra (two compartments with the same time course).
+            If the model has no scheme, or its decays do not determine the spectra (two compartments
+            with the same time course).
         """
         scheme = self.model.scheme
         if scheme is None:
             raise ValueError(
-                "species-associated spectra: expected a model with a scheme, found parallel decays; use eads() for a sequential one"
+                "species-associated spectra: expected a model with a scheme, found parallel "
+                "decays; use eads() for a sequential one"
             )
         i = self._which(matrix)
         n = self._decays
@@ -272,7 +297,8 @@ class GlobalFit:
             t = scheme.rates(np.exp(u[self.setup.segments[i].kinetic]))[2]
             if np.linalg.cond(t) > 1e10:
                 raise ValueError(
-                    "species-associated spectra: the compartments' time courses are not independent; the scheme has more species than the decays can tell apart"
+                    "species-associated spectra: the compartments' time courses are not "
+                    "independent; the scheme has more species than the decays can tell apart"
                 )
             back = np.eye(n)
             back[: len(t), : len(t)] = np.linalg.inv(t)
@@ -308,7 +334,9 @@ class GlobalFit:
         if transform is not None:
             for q in range(
                 len(self.theta)
-            ):  # the transformation depends on the lifetimes too: derivative by a central step of 10⁻⁵
+                # the transformation depends on the lifetimes too: derivative by a central step of
+                # 10⁻⁵
+            ):
                 step = np.zeros(len(self.theta))
                 step[q] = 1e-5
                 up, down = (
@@ -327,7 +355,8 @@ class GlobalFit:
         return value, error
 
     def oscillations(self, matrix: int | str = 0) -> tuple[Spectra, Spectra]:
-        """Amplitude and phase (rad, of a cosine at zero time) of each oscillation over wavelength, with standard errors.
+        """Amplitude and phase (rad, of a cosine at zero time) of each oscillation over wavelength,
+        with standard errors.
 
         Cosine and sine are taken as independent, as they are over several periods.
         """
@@ -340,19 +369,24 @@ class GlobalFit:
         size = np.maximum(np.hypot(c, s), 1e-300)
         error = np.hypot(c * ec, s * es) / size
         turn = np.hypot(s * ec, c * es) / size**2
-        periods = tuple(self.optimum[self.setup.locals[self._which(matrix)][f"period_{i + 1}"]] for i in range(n))
+        periods = tuple(
+            self.optimum[self.setup.locals[self._which(matrix)][f"period_{i + 1}"]]
+            for i in range(n)
+        )
         return (
             Spectra(names, found.wavelength_nm, size, error, periods),
             Spectra(names, found.wavelength_nm, np.arctan2(s, c), turn, periods),
         )
 
     def residual_singular_values(self, matrix: int | str = 0):
-        """Singular values of the residual, and its left (delay) and right (wavelength) singular vectors."""
+        """Singular values of the residual, and its left (delay) and right (wavelength) singular
+        vectors."""
         left, s, right = np.linalg.svd(np.nan_to_num(self.residual(matrix)), full_matrices=False)
         return s, left, right
 
     def record(self) -> dict:
-        """Everything needed to repeat the fit: model, start values, window, results. Plain numbers and text."""
+        """Everything needed to repeat the fit: model, start values, window, results. Plain numbers
+        and text."""
         from peled.transient_absorption.export import fit_record
 
         return fit_record(self)
@@ -382,15 +416,18 @@ def global_fit(
     link : names
         Groups of parameters that several data sets share; t0 is each set's own by default.
     shared_spectra : bool
-        The data sets (with the same wavelengths) also share their spectra, up to a factor `scale_<name>`.
+        The data sets (with the same wavelengths) also share their spectra, up to a factor
+        `scale_<name>`.
     starts : int
-        Further searches, from the most promising of a screen of random starts, beside the one from the model's start. 0: none.
+        Further searches, from the most promising of a screen of random starts, beside the one from
+        the model's start. 0: none.
     seed : int
         Of the screen.
     max_evaluations : int
         Of one search.
     noise : float, optional
-        Standard deviation of the noise where it is known; a residual significantly above it is flagged.
+        Standard deviation of the noise where it is known; a residual significantly above it is
+        flagged.
 
     Returns
     -------
@@ -409,13 +446,15 @@ def global_fit(
         not np.array_equal(m.wavelength_nm, matrices[0].wavelength_nm) for m in matrices
     ):
         raise ValueError(
-            "shared spectra: expected the same wavelengths in all data sets, found different ones; interpolate or crop first"
+            "shared spectra: expected the same wavelengths in all data sets, found different "
+            "ones; interpolate or crop first"
         )
     for m in matrices:
         needed = len(model.spectra) + len(model.names)
         if len(m.delay_ps) <= needed:
             raise ValueError(
-                f"{m.name}: expected more delays than the {needed} parameters per wavelength, found {len(m.delay_ps)}"
+                f"{m.name}: expected more delays than the {needed} parameters per wavelength, "
+                f"found {len(m.delay_ps)}"
             )
         if not np.nanmax(np.abs(m.signal)) > 0:
             raise ValueError(f"{m.name}: expected a signal, found zeros only")
@@ -442,7 +481,8 @@ def _search(setup: Setup, starts: int, seed: int, limit: int):
     if len(theta0) == 0:
         found = minimise(setup.problem, theta0, max_evaluations=limit)
         return found, [found]
-    # Where every wavelength has a basis of its own, a fit of some wavelengths goes before that of all.
+    # Where every wavelength has a basis of its own, a fit of some wavelengths goes before that of
+    # all.
     widest = max(len(m.wavelength_nm) for m in setup.matrices)
     each = any(isinstance(b, (DispersedBlock, NormalBlock)) for b in setup.problem.blocks)
     heavy = widest > 2 * _THIN and each
@@ -456,7 +496,8 @@ def _search(setup: Setup, starts: int, seed: int, limit: int):
     found += [minimise(scout, theta, max_evaluations=limit) for _, theta in screened[:starts]]
     found.sort(key=lambda m: m.cost)
     if heavy:
-        # The thinned data may rank minima otherwise than all: each of the best few different ones is followed on the full data.
+        # The thinned data may rank minima otherwise than all: each of the best few different ones
+        # is followed on the full data.
         followed = []
         for m in found:
             near = any(abs(m.cost - k.cost) < 1e-6 * k.cost for k in followed)
@@ -468,7 +509,8 @@ def _search(setup: Setup, starts: int, seed: int, limit: int):
 
 
 def _candidates(setup: Setup, theta0, first, seed):
-    """Random starts: lifetimes spread over everything the delays can tell; centre, width and dispersion as given, as found, or moved."""
+    """Random starts: lifetimes spread over everything the delays can tell; centre, width and
+    dispersion as given, as found, or moved."""
     rng = np.random.default_rng(seed)
     names = [setup.names[i] for i in setup.free]
     kinetic = np.array([i for i, n in enumerate(names) if n.startswith("tau")], int)
@@ -499,7 +541,8 @@ def _candidates(setup: Setup, theta0, first, seed):
 
 
 def _ordered(setup: Setup, best: Minimum, model: Model):
-    """Fastest lifetime first, where the lifetimes are interchangeable (no bounds or relations of their own)."""
+    """Fastest lifetime first, where the lifetimes are interchangeable (no bounds or relations of
+    their own)."""
     if model.scheme is not None or setup.relations or len(model.lifetimes_ps) < 2:
         return setup, best
     theta = best.theta.copy()

@@ -8,14 +8,16 @@ from functools import cached_property
 
 import numpy as np
 
-FEMTOSECOND_SUSPECT = 50000.0  # a mechanical delay line of more than 50 ns (7.5 m of travel) is rarer than a wrong unit
+# a mechanical delay line of more than 50 ns (7.5 m of travel) is rarer than a wrong unit
+FEMTOSECOND_SUSPECT = 50000.0
 
 
 @dataclass(frozen=True)
 class Matrix:
     """A difference signal over delays and wavelengths. Make it by `matrix`, which checks it.
 
-    `signal` and `standard_error` have the shape (delays, wavelengths) and the unit `unit`; NaN marks points masked on purpose.
+    `signal` and `standard_error` have the shape (delays, wavelengths) and the unit `unit`; NaN
+    marks points masked on purpose.
     """
 
     delay_ps: np.ndarray
@@ -65,18 +67,21 @@ def matrix(
 ) -> Matrix:
     """A checked matrix, sorted by delay and wavelength.
 
-    Delays that are out of order are sorted and repeated delays averaged; both are recorded. Wavelengths without any finite value are dropped and recorded.
+    Delays that are out of order are sorted and repeated delays averaged; both are recorded.
+    Wavelengths without any finite value are dropped and recorded.
 
     Raises
     ------
     ValueError
-        For shapes that do not fit (a transposed matrix is named as such), NaN on an axis, fewer than three delays, or no finite value at all.
+        For shapes that do not fit (a transposed matrix is named as such), NaN on an axis, fewer
+        than three delays, or no finite value at all.
     """
     delay, wavelength, signal = (np.array(a, float) for a in (delay_ps, wavelength_nm, signal))
     error = None if standard_error is None else np.array(standard_error, float)
     if delay.ndim != 1 or wavelength.ndim != 1 or signal.ndim != 2:
         raise ValueError(
-            f"{name}: expected delays (nt), wavelengths (nw) and a signal (nt, nw), found shapes {delay.shape}, {wavelength.shape}, {signal.shape}"
+            f"{name}: expected delays (nt), wavelengths (nw) and a signal (nt, nw), found shapes "
+            f"{delay.shape}, {wavelength.shape}, {signal.shape}"
         )
     if signal.shape != (len(delay), len(wavelength)):
         hint = (
@@ -85,7 +90,8 @@ def matrix(
             else ""
         )
         raise ValueError(
-            f"{name}: expected a signal of shape {(len(delay), len(wavelength))} (delays, wavelengths), found {signal.shape}{hint}"
+            f"{name}: expected a signal of shape {(len(delay), len(wavelength))} (delays, "
+            f"wavelengths), found {signal.shape}{hint}"
         )
     if error is not None and error.shape != signal.shape:
         raise ValueError(
@@ -94,7 +100,9 @@ def matrix(
     for what, axis in (("delays", delay), ("wavelengths", wavelength)):
         if not np.all(np.isfinite(axis)):
             raise ValueError(
-                f"{name}: {what}: expected finite numbers, found {np.count_nonzero(~np.isfinite(axis))} that are not, first at position {int(np.argmin(np.isfinite(axis))) + 1}"
+                f"{name}: {what}: expected finite numbers, found "
+                f"{np.count_nonzero(~np.isfinite(axis))} that are not, first at position "
+                f"{int(np.argmin(np.isfinite(axis))) + 1}"
             )
     done, notes = list(steps), []
     if np.any(np.diff(delay) < 0):
@@ -153,16 +161,13 @@ def matrix(
 
 
 def bin_wavelengths(m: Matrix, count: int) -> Matrix:
-    """Mean of each `count` neighbouring wavelengths; an incomplete last group is averaged as it is."""
+    """Mean of each `count` neighbouring wavelengths; an incomplete last group is averaged as it
+    is."""
     if count < 2:
         return m
     starts = np.arange(0, len(m.wavelength_nm), count)
     number = np.diff(np.r_[starts, len(m.wavelength_nm)])
-    error = (
-        None
-        if m.standard_error is None
-        else _group_errors(m.standard_error, m.signal, starts)
-    )
+    error = None if m.standard_error is None else _group_errors(m.standard_error, m.signal, starts)
     return replace(
         m,
         wavelength_nm=np.add.reduceat(m.wavelength_nm, starts) / number,
@@ -189,9 +194,11 @@ def _group_errors(error, signal, starts):
 
 @dataclass(frozen=True)
 class Rise:
-    """Where the signal begins. `onset_ps`: the last delay before the rise of each wavelength, NaN where the signal is there from the first delay on.
+    """Where the signal begins. `onset_ps`: the last delay before the rise of each wavelength, NaN
+    where the signal is there from the first delay on.
 
-    `seen` is whether any wavelength shows a rise, `late` whether there is a signal but no rise at all.
+    `seen` is whether any wavelength shows a rise, `late` whether there is a signal but no rise at
+    all.
     """
 
     onset_ps: np.ndarray
@@ -203,10 +210,13 @@ _GROUPS = 48  # averages of neighbouring wavelengths in which a rise is looked f
 
 
 def find_rise(m: Matrix) -> Rise:
-    """The rise of each wavelength, from a constant up to a delay followed by decays, against decays from the first delay on.
+    """The rise of each wavelength, from a constant up to a delay followed by decays, against decays
+    from the first delay on.
 
-    Decays are a dictionary of exponentials from the smallest step to three windows; the break that lowers the sum of squares most counts
-    where the fall is significant. Neighbouring wavelengths are averaged into about 48 groups first; groups without signal take the
+    Decays are a dictionary of exponentials from the smallest step to three windows; the break that
+    lowers the sum of squares most counts
+    where the fall is significant. Neighbouring wavelengths are averaged into about 48 groups first;
+    groups without signal take the
     onset of the others.
     """
     coarse = bin_wavelengths(m, max(1, len(m.wavelength_nm) // _GROUPS))
@@ -248,7 +258,8 @@ def find_rise(m: Matrix) -> Rise:
     common = np.nanmin(where) if broken.any() else whole[0]
     near = np.array([np.nanmedian(w) if np.isfinite(w).any() else common for w in spread])
     at = np.where(broken, np.fmin(where, near), near).astype(int)
-    # Zero time changes little from group to group: it lies before the first delay only beside rises close to that.
+    # Zero time changes little from group to group: it lies before the first delay only beside rises
+    # close to that.
     beside = [where[max(0, g - 4) : g + 5] for g in range(len(where))]
     early = np.array([not np.isfinite(w).any() or np.nanmin(w) <= 3 for w in beside])
     onset = np.where(signal & ~broken & early, np.nan, t[np.maximum(at - 1, 0)])
@@ -266,7 +277,8 @@ def filled(t, y):
 
 
 def estimate_t0(m: Matrix) -> float:
-    """Zero time from the rise: where the change over all wavelengths first reaches half of its early maximum; the first delay where there is none."""
+    """Zero time from the rise: where the change over all wavelengths first reaches half of its
+    early maximum; the first delay where there is none."""
     found = m.rise
     if not found.seen:
         return float(m.delay_ps[0])

@@ -1,12 +1,17 @@
-"""What the noise of a matrix is like, found so that what the model fails to describe is not taken for it where that can be told.
+"""What the noise of a matrix is like, found so that what the model fails to describe is not taken
+for it where that can be told.
 
-Over wavelengths the noise of a broadband probe is correlated (every pixel sees the same pulse); over delays it drifts, follows the
-pump (1/f) or the signal itself. The residual R = P·N holds the noise N less what the fit takes up. With cov(N) = K ⊗ Σ (delays ⊗ wavelengths)
+Over wavelengths the noise of a broadband probe is correlated (every pixel sees the same pulse);
+over delays it drifts, follows the
+pump (1/f) or the signal itself. The residual R = P·N holds the noise N less what the fit takes up.
+With cov(N) = K ⊗ Σ (delays ⊗ wavelengths)
 
     E[R·Rᵀ] = tr Σ · P·K·P ,
 
-so that the parts of K, each a known matrix times a variance, follow from R·Rᵀ by least squares with non-negative variances (moments as
-in restricted maximum likelihood; C. R. Rao, J. Multivar. Anal. 1, 257 (1971), DOI 10.1016/0047-259X(71)90001-7).
+so that the parts of K, each a known matrix times a variance, follow from R·Rᵀ by least squares with
+non-negative variances (moments as
+in restricted maximum likelihood; C. R. Rao, J. Multivar. Anal. 1, 257 (1971), DOI
+10.1016/0047-259X(71)90001-7).
 """
 
 from __future__ import annotations
@@ -26,8 +31,10 @@ _LOUD = 1.3  # singular value of a pattern, over the largest that independent no
 class Kernel:
     """Covariance of the noise N (nt, nw), cov(N) = Σ_j K_j ⊗ (A_j·R)ᵀ(A_j·R).
 
-    The projectors `shares` A_j (nt, nt) part the residual into its loudest spectral patterns and the rest; `matrices` are the K_j, with
-    tr(P·K_j·P) = 1. `degrees` are those of each part's variance, `white` is 1/(degrees of freedom of one wavelength): K = white·1 for noise
+    The projectors `shares` A_j (nt, nt) part the residual into its loudest spectral patterns and
+    the rest; `matrices` are the K_j, with
+    tr(P·K_j·P) = 1. `degrees` are those of each part's variance, `white` is 1/(degrees of freedom
+    of one wavelength): K = white·1 for noise
     that is alike and independent at all delays.
     """
 
@@ -50,7 +57,8 @@ class Kernel:
         return float(sum(self.degrees))
 
     def variance(self, pseudo, rest) -> np.ndarray:
-        """Covariance of pseudo·N: pseudo (n, nt) or (nw, n, nt), rest = R (nt, nw); shape (nw, n, n)."""
+        """Covariance of pseudo·N: pseudo (n, nt) or (nw, n, nt), rest = R (nt, nw); shape (nw, n,
+        n)."""
         out = 0.0
         for k, a in zip(self.matrices, self.shares, strict=True):
             size = np.einsum("tw,tw->w", rest, a @ rest)
@@ -75,7 +83,8 @@ def _memories(nt: int) -> tuple[np.ndarray, ...]:
 def kernel(rows, wavelengths: int) -> Kernel:
     """The covariance of one block's noise.
 
-    Parts of each K: equal and independent at all delays, in proportion to the signal, and memories (short, 1/f, drift), both additive
+    Parts of each K: equal and independent at all delays, in proportion to the signal, and memories
+    (short, 1/f, drift), both additive
     (baseline) and in proportion to the signal (pump).
     """
     gram, n = rows.gram, rows.hats.shape[2]
@@ -104,21 +113,24 @@ def kernel(rows, wavelengths: int) -> Kernel:
         total = float(left[:: nt + 1].sum())
         if not total > 0:
             share, total, left = np.eye(len(parts))[0], 1 / white, seen[0]
-        matrices.append(sum(x * part for x, part in zip(share, parts, strict=True) if x > 0) / total)
+        matrices.append(
+            sum(x * part for x, part in zip(share, parts, strict=True) if x > 0) / total
+        )
         many = min(effective_wavelengths(own), wavelengths) if a is shares[-1] else 1.0
         degrees.append(max(total**2 / max(float(left @ left), 1e-300) * many, 1.0))
     return Kernel(shares, tuple(matrices), tuple(degrees), white)
 
 
 def _shares(gram, wavelengths: int) -> tuple[np.ndarray, ...]:
-    """Projectors over the delays on the patterns that are louder than independent noise makes any, and on the rest."""
+    """Projectors over the delays on the patterns that are louder than independent noise makes any,
+    and on the rest."""
     nt, one = len(gram), np.eye(len(gram))
     if effective_wavelengths(gram) > 0.7 * wavelengths:
         return (one,)
     values, vectors = np.linalg.eigh(gram)
     found = []
     for j in range(1, _PATTERNS + 1):
-        edge = values[: -j].sum() / nt * (1 + np.sqrt(nt / wavelengths)) ** 2
+        edge = values[:-j].sum() / nt * (1 + np.sqrt(nt / wavelengths)) ** 2
         if not values[-j] > _LOUD * edge:
             break
         found.append(np.outer(vectors[:, -j], vectors[:, -j]))
@@ -136,9 +148,11 @@ def _projected(part, hats):
 
 
 def widening(variances, degrees) -> np.ndarray:
-    """Factor by which 1.96 standard errors must grow to hold 95 %, for a sum of variances (parts, p) with degrees of freedom (parts,).
+    """Factor by which 1.96 standard errors must grow to hold 95 %, for a sum of variances (parts,
+    p) with degrees of freedom (parts,).
 
-    Student's t at the degrees of the sum (Satterthwaite, Biometrics Bull. 2, 110 (1946), DOI 10.2307/3002019).
+    Student's t at the degrees of the sum (Satterthwaite, Biometrics Bull. 2, 110 (1946), DOI
+    10.2307/3002019).
 
     >>> widening([[1.0]], [8]).round(2), widening([[1.0]], [1e6]).round(2)
     (array([1.18]), array([1.]))
@@ -151,7 +165,8 @@ def widening(variances, degrees) -> np.ndarray:
 
 
 def effective_wavelengths(gram) -> float:
-    """Effective number of independent wavelengths, (tr Σ)²/tr Σ², from R·Rᵀ of independent delays; unbiased for few of them.
+    """Effective number of independent wavelengths, (tr Σ)²/tr Σ², from R·Rᵀ of independent delays;
+    unbiased for few of them.
 
     Noise common to all wavelengths gives 1, independent noise of equal size their number.
     """
@@ -162,7 +177,8 @@ def effective_wavelengths(gram) -> float:
 
 
 def differences(gram) -> np.ndarray:
-    """R·Rᵀ of half the differences of neighbouring delays (pairs without a common one): noise without what is smooth over delays."""
+    """R·Rᵀ of half the differences of neighbouring delays (pairs without a common one): noise
+    without what is smooth over delays."""
     first, second = np.arange(0, len(gram) - 1, 2), np.arange(1, len(gram), 2)
     cross = gram[np.ix_(first, second)]
     pairs = gram[np.ix_(first, first)] + gram[np.ix_(second, second)]
@@ -171,7 +187,8 @@ def differences(gram) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Structure:
-    """How alike neighbouring delays are in a residual: mean correlation, its distance from none in standard errors, and the residual over the noise of differences."""
+    """How alike neighbouring delays are in a residual: mean correlation, its distance from none in
+    standard errors, and the residual over the noise of differences."""
 
     correlation: float
     z: float
@@ -183,9 +200,11 @@ class Structure:
 
 
 def structure(gram, columns: int, wavelengths: int) -> Structure | None:
-    """Structure in a residual, R·Rᵀ, against the noise of differences between neighbouring delays, which no smooth misfit reaches.
+    """Structure in a residual, R·Rᵀ, against the noise of differences between neighbouring delays,
+    which no smooth misfit reaches.
 
-    The number of independent wavelengths is taken from the differences too: a misfit has few, and would excuse itself.
+    The number of independent wavelengths is taken from the differences too: a misfit has few, and
+    would excuse itself.
     """
     total = float(np.trace(gram))
     if not total > 0 or len(gram) < 8:
@@ -196,4 +215,6 @@ def structure(gram, columns: int, wavelengths: int) -> Structure | None:
     independent = min(effective_wavelengths(noise), wavelengths)
     free = max(len(gram) - columns, 1)
     excess = np.sqrt(total / free / max(float(np.trace(noise)) / len(noise), 1e-300))
-    return Structure(correlation, correlation * np.sqrt((len(gram) - 1) * independent), float(excess))
+    return Structure(
+        correlation, correlation * np.sqrt((len(gram) - 1) * independent), float(excess)
+    )

@@ -1,4 +1,5 @@
-"""From measured matrices to matrices that can be fitted: every step a pure function, recorded in the result's `steps`."""
+"""From measured matrices to matrices that can be fitted: every step a pure function, recorded in
+the result's `steps`."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ def crop(
         said.append(f"{delay_ps[0]:g} to {delay_ps[1]:g} ps")
     if not rows.any() or not columns_.any():
         raise ValueError(
-            f"{m.name}: nothing between {' and '.join(said)}; it spans {m.wavelength_nm[0]:g} to {m.wavelength_nm[-1]:g} nm, {m.delay_ps[0]:g} to {m.delay_ps[-1]:g} ps"
+            f"{m.name}: nothing between {' and '.join(said)}; it spans {m.wavelength_nm[0]:g} to "
+            f"{m.wavelength_nm[-1]:g} nm, {m.delay_ps[0]:g} to {m.delay_ps[-1]:g} ps"
         )
     return m.take(rows, columns_, "cropped to " + ", ".join(said))
 
@@ -71,12 +73,14 @@ def crop(
 def subtract_background(m: Matrix, before_ps: float | None = None) -> Matrix:
     """Subtract each wavelength's mean before its own rise.
 
-    A wavelength whose signal is there from the first delay on has no background in the data and none is subtracted.
+    A wavelength whose signal is there from the first delay on has no background in the data and
+    none is subtracted.
 
     Parameters
     ----------
     before_ps : float, optional
-        Only delays before this count, and of those only the ones before the rise of the wavelength; by default
+        Only delays before this count, and of those only the ones before the rise of the wavelength;
+        by default
         the first 70 % of the time before it.
     """
     found = m.rise
@@ -91,7 +95,9 @@ def subtract_background(m: Matrix, before_ps: float | None = None) -> Matrix:
     mean = np.where(rows, m.signal, 0.0).sum(0) / np.maximum(number, 1)
     none = int(np.count_nonzero(number == 0))
     if none == len(number):
-        return replace(m, steps=(*m.steps, "background: none subtracted, no delay lies before the rise"))
+        return replace(
+            m, steps=(*m.steps, "background: none subtracted, no delay lies before the rise")
+        )
     used = number[number > 0]
     how = f"{used.min()}" if used.min() == used.max() else f"{used.min()} to {used.max()}"
     said = f"background: mean of {how} delays before the rise subtracted"
@@ -118,9 +124,11 @@ def mask(m: Matrix, *regions_nm: tuple[float, float]) -> Matrix:
 
 
 def find_scatter(m: Matrix, *, threshold: float = 5.0) -> tuple[tuple[float, float], ...]:
-    """Wavelength regions in which the signal before zero time fluctuates or stands far above its neighbours: pump scatter, dead pixels.
+    """Wavelength regions in which the signal before zero time fluctuates or stands far above its
+    neighbours: pump scatter, dead pixels.
 
-    The scale is the median over wavelengths of the standard deviation before zero; a region begins where it is passed `threshold` times.
+    The scale is the median over wavelengths of the standard deviation before zero; a region begins
+    where it is passed `threshold` times.
     """
     rows = m.delay_ps < estimate_t0(m) - 0.3 * (estimate_t0(m) - m.delay_ps[0])
     if rows.sum() < 3:
@@ -136,10 +144,13 @@ def find_scatter(m: Matrix, *, threshold: float = 5.0) -> tuple[tuple[float, flo
 
 
 def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
-    """Mask single points that stand out from their neighbours by `threshold` robust standard deviations.
+    """Mask single points that stand out from their neighbours by `threshold` robust standard
+    deviations.
 
-    A point must stand out against the mean of its two neighbours in delay *and* of those in wavelength: the rise and the
-    coherent artefact are steep in delay but smooth in wavelength, a narrow band the reverse. The scale of each is the median over the row and the column.
+    A point must stand out against the mean of its two neighbours in delay *and* of those in
+    wavelength: the rise and the
+    coherent artefact are steep in delay but smooth in wavelength, a narrow band the reverse. The
+    scale of each is the median over the row and the column.
     Masked points are NaN and the fit does not use them.
     """
     if min(m.shape) < 5:
@@ -182,7 +193,8 @@ def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
 
 
 def bad_pixels(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
-    """Wavelengths whose point-to-point noise along the delays is `threshold` times the median, or that never change."""
+    """Wavelengths whose point-to-point noise along the delays is `threshold` times the median, or
+    that never change."""
     jump = np.nanmedian(np.abs(np.diff(m.signal, n=2, axis=0)), axis=0)
     scale = np.nanmedian(jump)
     bad = (jump > threshold * scale) | ~(np.nanstd(m.signal, axis=0) > 0)
@@ -190,7 +202,8 @@ def bad_pixels(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
 
 
 def band_average(m: Matrix, low_nm: float, high_nm: float, signal=None) -> np.ndarray:
-    """Mean transient over a band of wavelengths, shape (nt,); NaN where the data do not reach into it."""
+    """Mean transient over a band of wavelengths, shape (nt,); NaN where the data do not reach into
+    it."""
     inside = (m.wavelength_nm >= low_nm) & (m.wavelength_nm <= high_nm)
     signal = m.signal if signal is None else signal
     if not inside.any():
@@ -228,8 +241,10 @@ def find_chirp(
 ) -> Chirp:
     """Zero time at each wavelength from its rise, and a robust polynomial in 1/λ through it.
 
-    Each wavelength's early transient is fitted by two decays, a step and an artefact through a Gaussian response, the centre scanned over a
-    grid and refined; wavelengths with little signal weigh little, and those far off the polynomial (Tukey's biweight) nothing.
+    Each wavelength's early transient is fitted by two decays, a step and an artefact through a
+    Gaussian response, the centre scanned over a
+    grid and refined; wavelengths with little signal weigh little, and those far off the polynomial
+    (Tukey's biweight) nothing.
 
     Raises
     ------
@@ -242,7 +257,8 @@ def find_chirp(
     t = m.delay_ps[early]
     if len(t) < 8:
         raise ValueError(
-            f"{m.name}: chirp: expected at least 8 delays within {window_ps:g} ps of the rise, found {len(t)}"
+            f"{m.name}: chirp: expected at least 8 delays within {window_ps:g} ps of the rise, "
+            f"found {len(t)}"
         )
     groups = max(1, len(m.wavelength_nm) // 96)
     coarse = bin_wavelengths(m, groups) if groups > 1 else m
@@ -272,17 +288,20 @@ def find_chirp(
     strength = np.where(
         (best > 0) & (best < len(grid) - 1), np.maximum(flat - b, 0) / np.maximum(b, 1e-300), 0.0
     )
-    # Two parameters' worth of improvement is what noise gives; below ten times that there is no rise to be seen.
+    # Two parameters' worth of improvement is what noise gives; below ten times that there is no
+    # rise to be seen.
     usable = strength > 10.0 * 4 / len(t)
     if usable.sum() < order + 2:
         raise ValueError(
-            f"{m.name}: chirp: expected a rise at {order + 2} wavelengths at least, found {int(usable.sum())}; lower the order or give the dispersion"
+            f"{m.name}: chirp: expected a rise at {order + 2} wavelengths at least, found "
+            f"{int(usable.sum())}; lower the order or give the dispersion"
         )
     xi = 1e3 / coarse.wavelength_nm - 1e3 / reference
     design = np.vander(xi, order + 1, increasing=True)
     weight = np.where(usable, np.sqrt(np.minimum(strength, np.median(strength[usable]))), 0.0)
     robust = np.ones_like(weight)
-    # Start from the median's neighbourhood so that wavelengths locked to a later feature do not bend the first polynomial.
+    # Start from the median's neighbourhood so that wavelengths locked to a later feature do not
+    # bend the first polynomial.
     for _ in range(30):
         w = weight * np.sqrt(robust)
         coefficients = np.linalg.lstsq(design * w[:, None], rise * w, rcond=None)[0]
@@ -307,17 +326,21 @@ def find_chirp(
 
 
 def correct_chirp(m: Matrix, chirp, *, keep_zero: bool = True) -> Matrix:
-    """The matrix on common delays: each wavelength's transient interpolated (linearly) to t + t0(λ).
+    """The matrix on common delays: each wavelength's transient interpolated (linearly) to t +
+    t0(λ).
 
-    For maps and averages; a fit should rather have the dispersion as parameters, because interpolation smooths the noise.
-    Delays outside what a wavelength has measured become NaN, missing cells stay missing, and delays that no wavelength has are dropped.
+    For maps and averages; a fit should rather have the dispersion as parameters, because
+    interpolation smooths the noise.
+    Delays outside what a wavelength has measured become NaN, missing cells stay missing, and delays
+    that no wavelength has are dropped.
 
     Parameters
     ----------
     chirp : Chirp or callable
         t0(λ) in ps.
     keep_zero : bool
-        Shift relative to t0 at the middle wavelength, so that zero stays where it was; else to t0 = 0.
+        Shift relative to t0 at the middle wavelength, so that zero stays where it was; else to t0 =
+        0.
     """
     t0 = np.asarray(chirp(m.wavelength_nm), float)
     shift = t0 - (float(np.median(t0)) if keep_zero else 0.0)
@@ -337,7 +360,8 @@ def correct_chirp(m: Matrix, chirp, *, keep_zero: bool = True) -> Matrix:
 
 
 def _shifted(t, values, shift):
-    """Each column at t + its shift, interpolated between neighbours that are both there; NaN outside what was measured.
+    """Each column at t + its shift, interpolated between neighbours that are both there; NaN
+    outside what was measured.
 
     The last delays, far beyond any dynamics on the scale of the chirp, may keep their value.
     """
@@ -354,9 +378,11 @@ def _shifted(t, values, shift):
 
 
 def struck_delays(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
-    """Delays at which the whole spectrum stands off although its neighbours agree: a laser hiccup, a bubble. For a person to drop.
+    """Delays at which the whole spectrum stands off although its neighbours agree: a laser hiccup,
+    a bubble. For a person to drop.
 
-    A delay is named when its distance from the line between its neighbours is `threshold` times the usual one and twice the
+    A delay is named when its distance from the line between its neighbours is `threshold` times the
+    usual one and twice the
     distance between them (the rise and the coherent artefact have unlike neighbours).
     """
     y = filled(m.delay_ps, m.signal)
@@ -380,7 +406,11 @@ def drop_delays(m: Matrix, delays_ps: Sequence[float]) -> Matrix:
     """
     step = 0.01 * float(np.diff(m.delay_ps).min())
     at = [int(np.argmin(np.abs(m.delay_ps - t))) for t in delays_ps]
-    strange = [t for t, i in zip(delays_ps, at, strict=True) if abs(m.delay_ps[i] - t) > max(step, 1e-4 * abs(t))]
+    strange = [
+        t
+        for t, i in zip(delays_ps, at, strict=True)
+        if abs(m.delay_ps[i] - t) > max(step, 1e-4 * abs(t))
+    ]
     if strange:
         raise ValueError(f"{m.name}: no delay at {', '.join(f'{t:g}' for t in strange)} ps")
     keep = np.ones(len(m.delay_ps), bool)

@@ -9,9 +9,11 @@ import numpy as np
 from peled.transient_absorption.globalfit import global_fit
 from peled.transient_absorption.varpro import Problem, SharedBlock, minimise
 
+
 @dataclass(frozen=True)
 class Bootstrap:
-    """Refits of resampled data: `lifetimes` (draws, components), `spectra` (draws, spectra, nw) of one data set."""
+    """Refits of resampled data: `lifetimes` (draws, components), `spectra` (draws, spectra, nw) of
+    one data set."""
 
     lifetimes: np.ndarray
     spectra: np.ndarray
@@ -37,8 +39,10 @@ def bootstrap(fit, draws: int = 1000, *, scans=None, block: int = 1, seed: int =
         Of one matrix whose wavelengths share their model matrix (no fitted dispersion).
     draws : int
     scans : array, shape (scans, nt, nw), optional
-        Single scans, already treated like the fitted mean; whole scans are drawn. Without them, rows of the residual
-        (all wavelengths of a delay together, so that their correlation stays) are drawn and added to the fit.
+        Single scans, already treated like the fitted mean; whole scans are drawn. Without them,
+        rows of the residual
+        (all wavelengths of a delay together, so that their correlation stays) are drawn and added
+        to the fit.
     block : int
         Neighbouring delays drawn together, where the noise is correlated along the delays.
     seed : int
@@ -52,7 +56,8 @@ def bootstrap(fit, draws: int = 1000, *, scans=None, block: int = 1, seed: int =
     """
     if len(fit.matrices) != 1 or fit.model.dispersion:
         raise ValueError(
-            "bootstrap: expected a fit of one matrix without fitted dispersion; correct the chirp first"
+            "bootstrap: expected a fit of one matrix without fitted dispersion; correct the "
+            "chirp first"
         )
     missing = ~fit.setup.segments[0].present
     fit = _completed(fit) if missing.any() else fit

@@ -1,6 +1,8 @@
-"""What a fit consists of: named parameters with bounds and relations, and data sets as blocks of one separable problem.
+"""What a fit consists of: named parameters with bounds and relations, and data sets as blocks of
+one separable problem.
 
-Translates between names (`tau_2`, `t0_after`), search coordinates (logarithms of times and widths) and the columns of each set's model matrix.
+Translates between names (`tau_2`, `t0_after`), search coordinates (logarithms of times and widths)
+and the columns of each set's model matrix.
 """
 
 from __future__ import annotations
@@ -41,11 +43,19 @@ class Parameter:
 class Segment:
     """One data set inside a block: how its columns follow from the coordinates.
 
-    `data` (nt, nw) is weighted and zero where points are missing, `delay_weight` (nt,), `wavelength_weight` (nw,) and, where weights do not
+    `data` (nt, nw) is weighted and zero where points are missing, `delay_weight` (nt,),
+    `wavelength_weight` (nw,) and, where weights do not
     factorise, `point_weight` (nw, nt) are the weights in it.
     """
 
-    def __init__(self, matrix: Matrix, model: Model, position: Mapping[str, int], local: Mapping[str, str], weighted):
+    def __init__(
+        self,
+        matrix: Matrix,
+        model: Model,
+        position: Mapping[str, int],
+        local: Mapping[str, str],
+        weighted,
+    ):
         self.matrix, self.model = matrix, model
         self.data, self.delay_weight, self.wavelength_weight, self.point_weight = weighted
         self.kinetic = np.array([position[local[name]] for name in model.kinetic_names], int)
@@ -58,13 +68,17 @@ class Segment:
         self.scale = position.get(local.get("scale", ""), None)
         width = [] if self.fwhm is None else [self.fwhm]
         scale = [] if self.scale is None else [self.scale]
-        self.index = np.array([*self.kinetic, *self.waves, self.t0, *width, *self.dispersion, *scale], int)
+        self.index = np.array(
+            [*self.kinetic, *self.waves, self.t0, *width, *self.dispersion, *scale], int
+        )
         self.terms = model.dispersion_terms(matrix.wavelength_nm)
 
     @property
     def present(self) -> np.ndarray:
         """Which points were measured, shape (nt, nw)."""
-        return np.ones(self.data.shape, bool) if self.point_weight is None else self.point_weight.T > 0
+        return (
+            np.ones(self.data.shape, bool) if self.point_weight is None else self.point_weight.T > 0
+        )
 
     @property
     def weights(self) -> np.ndarray:
@@ -115,7 +129,8 @@ class Segment:
         )
 
     def _wave_slopes(self, dk, u, n):
-        """Derivatives of the columns of the oscillations by their parameters: (parameter, column, values) each."""
+        """Derivatives of the columns of the oscillations by their parameters: (parameter, column,
+        values) each."""
         if not len(self.waves):
             return
         _, slopes = self.model.wave_rates(u[self.waves])
@@ -154,7 +169,8 @@ class Segment:
         return c * (w * scale), dc
 
     def decays(self, u):
-        """Columns of the plain decays, their derivatives, and the matrix that makes the species' columns of them."""
+        """Columns of the plain decays, their derivatives, and the matrix that makes the species'
+        columns of them."""
         c, dc = self.shared(u, True)
         t = np.eye(c.shape[1])
         n = self.model.components
@@ -174,10 +190,13 @@ class Segment:
         return c @ t, made
 
     def _chirped_columns(self, shift, u, derivatives):
-        """`_columns` for every wavelength's own centre; the special functions only for delays that any response reaches.
+        """`_columns` for every wavelength's own centre; the special functions only for delays that
+        any response reaches.
 
-        Before all responses everything is zero. 13 standard deviations after all of them a decay is exp(k²s²/2 − kx) to double precision
-        (a rate above 8/s leaves nothing there), which is a product of a delay and a wavelength factor.
+        Before all responses everything is zero. 13 standard deviations after all of them a decay is
+        exp(k²s²/2 − kx) to double precision
+        (a rate above 8/s leaves nothing there), which is a product of a delay and a wavelength
+        factor.
         """
         t, m = self.matrix.delay_ps, self.model
         if self.fwhm is None or m.period_ps is not None:
@@ -304,9 +323,11 @@ class _Stacked:
 
 
 class Setup:
-    """The parameters and blocks of one fit; keeps the translation between names, coordinates and data sets.
+    """The parameters and blocks of one fit; keeps the translation between names, coordinates and
+    data sets.
 
-    `late` names the sets whose signal is there from the first delay on: their zero time and response are held.
+    `late` names the sets whose signal is there from the first delay on: their zero time and
+    response are held.
     """
 
     def __init__(
@@ -374,7 +395,8 @@ class Setup:
         several = model.dispersion or any(s.point_weight is not None for s in group)
         if model.non_negative and (several or len(group) > 1):
             raise ValueError(
-                "non-negative spectra: not together with shared spectra, fitted dispersion or missing points"
+                "non-negative spectra: not together with shared spectra, fitted dispersion or "
+                "missing points"
             )
         if several:
             exact = _dispersed(group)
@@ -409,7 +431,8 @@ class Setup:
             value, slopes = relation.value(values)
             if self.logarithmic[i] and not value > 0:
                 raise ValueError(
-                    f"{self.names[i]} = {relation.text}: expected a positive value, found {value:.4g}"
+                    f"{self.names[i]} = {relation.text}: expected a positive value, found "
+                    f"{value:.4g}"
                 )
             u[i] = np.log(value) if self.logarithmic[i] else value
             for name, slope in slopes.items():
@@ -431,7 +454,8 @@ def _relations(parameters) -> dict[int, Relation]:
         unknown = [n for n in relation.names if n not in independent]
         if unknown:
             raise ValueError(
-                f"{parameters[i].name} = {relation.text}: expected names of independent parameters, found {', '.join(unknown)}"
+                f"{parameters[i].name} = {relation.text}: expected names of independent "
+                f"parameters, found {', '.join(unknown)}"
             )
     return out
 
@@ -444,7 +468,8 @@ def _thin(matrix: Matrix, count: int) -> Matrix:
 
 
 def _dispersed(group) -> DispersedBlock:
-    """One block of segments with a model matrix for each wavelength, in chunks of about `_CHUNK` wavelengths."""
+    """One block of segments with a model matrix for each wavelength, in chunks of about `_CHUNK`
+    wavelengths."""
 
     def basis(segments):
         def made(u, derivatives):
@@ -484,7 +509,8 @@ def _stacked(segments):
 
 
 def _weighted(matrix: Matrix):
-    """Weighted data, weights per delay and per wavelength where they factorise, else per point (nw, nt); missing points weigh nothing."""
+    """Weighted data, weights per delay and per wavelength where they factorise, else per point (nw,
+    nt); missing points weigh nothing."""
     signal, error = matrix.signal, matrix.standard_error
     nt, nw = signal.shape
     missing = ~np.isfinite(signal)
@@ -495,7 +521,8 @@ def _weighted(matrix: Matrix):
     else:
         if np.any(~missing & ~(np.isfinite(error) & (error > 0))):
             raise ValueError(
-                f"{matrix.name}: standard errors: expected positive finite values, found others; mask those points first"
+                f"{matrix.name}: standard errors: expected positive finite values, found others; "
+                "mask those points first"
             )
         with np.errstate(divide="ignore", invalid="ignore"):
             weight = 1 / error
@@ -518,12 +545,17 @@ def parameters_of(
     link: Sequence[str] = ("tau", "fwhm", "dispersion"),
     shared_spectra: bool = False,
 ):
-    """The parameters of a fit with start values and default bounds, and each data set's names for them.
+    """The parameters of a fit with start values and default bounds, and each data set's names for
+    them.
 
-    `link` names the groups (`tau`, `t0`, `fwhm`, `dispersion`, or a single name such as `tau_2`) that all data sets share;
-    other parameters get the data set's name as suffix. Default bounds: lifetimes between a hundredth of the smallest step and a
-    thousand windows, the centre inside the window. Where no zero time is given and the signal is there from the first delay on, zero
-    time is put before the delays by four widths and held with the response; the third result names such sets.
+    `link` names the groups (`tau`, `t0`, `fwhm`, `dispersion`, or a single name such as `tau_2`)
+    that all data sets share;
+    other parameters get the data set's name as suffix. Default bounds: lifetimes between a
+    hundredth of the smallest step and a
+    thousand windows, the centre inside the window. Where no zero time is given and the signal is
+    there from the first delay on, zero
+    time is put before the delays by four widths and held with the response; the third result names
+    such sets.
     """
     bad = [
         name
@@ -532,7 +564,8 @@ def parameters_of(
     ]
     if bad:
         raise ValueError(
-            f"link: expected tau, t0, fwhm, dispersion or names of parameters, found {', '.join(bad)}"
+            "link: expected tau, t0, fwhm, dispersion or names of parameters, found "
+            f"{', '.join(bad)}"
         )
     parameters: dict[str, Parameter] = {}
     locals_, late = [], []
@@ -586,7 +619,8 @@ def parameters_of(
 
 
 def _centre(m: Matrix, model: Model) -> float:
-    """Zero time at the reference wavelength: from the rise, less what a given dispersion makes of it."""
+    """Zero time at the reference wavelength: from the rise, less what a given dispersion makes of
+    it."""
     if not model.dispersion or not m.rise.seen:
         return estimate_t0(m)
     delay = np.asarray(model.dispersion) @ model.dispersion_terms(m.wavelength_nm)
@@ -601,7 +635,8 @@ def lmfit_parameters(
     link: Sequence[str] = ("tau", "fwhm", "dispersion"),
     shared_spectra: bool = False,
 ):
-    """The fit's parameters as `lmfit.Parameters`, to set values, bounds and relations and hand them to `global_fit(parameters=...)`."""
+    """The fit's parameters as `lmfit.Parameters`, to set values, bounds and relations and hand them
+    to `global_fit(parameters=...)`."""
     import lmfit
 
     found, _, _ = parameters_of(model, as_matrices(data), link, shared_spectra)
@@ -612,7 +647,8 @@ def lmfit_parameters(
 
 
 def overridden(parameters, given):
-    """Parameters with values, bounds and relations taken from `lmfit.Parameters` or a mapping name → value."""
+    """Parameters with values, bounds and relations taken from `lmfit.Parameters` or a mapping name
+    → value."""
     names = [p.name for p in parameters]
     strangers = [name for name in given if name not in names]
     if strangers:
@@ -665,7 +701,8 @@ def as_matrices(data) -> list[Matrix]:
     )
     if not matrices or not all(isinstance(m, Matrix) for m in matrices):
         raise ValueError(
-            "global fit: expected one Matrix or several, found something else; make one by matrix(delay_ps, wavelength_nm, signal)"
+            "global fit: expected one Matrix or several, found something else; make one by "
+            "matrix(delay_ps, wavelength_nm, signal)"
         )
     names = [_identifier(m.name) for m in matrices]
     if len(matrices) > 1 and len(set(names)) < len(names):

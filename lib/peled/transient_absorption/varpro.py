@@ -1,14 +1,22 @@
-"""Variable projection for bilinear models D ≈ C(θ)·A: the spectra A are eliminated exactly, θ is searched.
+"""Variable projection for bilinear models D ≈ C(θ)·A: the spectra A are eliminated exactly, θ is
+searched.
 
-For each θ the best spectra are A = C⁺D and the residual is PD with P = 1 − CC⁺. Its Jacobian, after Golub and Pereyra
-(SIAM J. Numer. Anal. 10, 413 (1973), DOI 10.1137/0710036) in Kaufman's form, is −P(∂C/∂θ)A: the neglected term is orthogonal to
-the kept one and to the gradient. Everything a step needs (cost, gradient JᵀR, JᵀJ) depends on the data only through
-D·Dᵀ. With equal noise per delay an exact compression to that small matrix makes a step independent of the number of
-wavelengths; weights per delay and per wavelength are absorbed before. Where D·Dᵀ would lose digits (a residual 10⁷
+For each θ the best spectra are A = C⁺D and the residual is PD with P = 1 − CC⁺. Its Jacobian, after
+Golub and Pereyra
+(SIAM J. Numer. Anal. 10, 413 (1973), DOI 10.1137/0710036) in Kaufman's form, is −P(∂C/∂θ)A: the
+neglected term is orthogonal to
+the kept one and to the gradient. Everything a step needs (cost, gradient JᵀR, JᵀJ) depends on the
+data only through
+D·Dᵀ. With equal noise per delay an exact compression to that small matrix makes a step independent
+of the number of
+wavelengths; weights per delay and per wavelength are absorbed before. Where D·Dᵀ would lose digits
+(a residual 10⁷
 times smaller than the data) the triangular factor of D takes its place.
 
-The same small matrices give what the errors need: the residual over the delays, the covariance of Jᵀr for noise correlated over
-wavelengths and delays (`Rows`) and the part of JᵀJ that is noise of the eliminated spectra (`Evaluation.floor`), see `errors`.
+The same small matrices give what the errors need: the residual over the delays, the covariance of
+Jᵀr for noise correlated over
+wavelengths and delays (`Rows`) and the part of JᵀJ that is noise of the eliminated spectra
+(`Evaluation.floor`), see `errors`.
 """
 
 from __future__ import annotations
@@ -21,16 +29,21 @@ from scipy.linalg.blas import dsyrk
 
 _RANK = 1e-13
 _HATS = 8  # wavelengths whose bases stand for all where each has its own
-_VANISHED = 1e-100  # a column of this norm is none (a response that has passed before the first delay)
+_VANISHED = (
+    1e-100  # a column of this norm is none (a response that has passed before the first delay)
+)
 
 
 @dataclass(frozen=True)
 class Rows:
     """What a block's residual R (nt, nw) says of the noise over its delays.
 
-    `gram` is R·Rᵀ, `signal` the root mean square of the fit at each delay, `hats` (m, nt, n) orthonormal bases of the model matrix at some
-    wavelengths, `present` the share of wavelengths at which a pair of delays was measured (None: all). `score(K)` is
-    Σ X_p·Σ·X_qᵀ∘K with Σ = RᵀR, X_p = ∂(C·A)/∂u_p less what the spectra take up: the covariance of Jᵀr for noise K ⊗ Σ.
+    `gram` is R·Rᵀ, `signal` the root mean square of the fit at each delay, `hats` (m, nt, n)
+    orthonormal bases of the model matrix at some
+    wavelengths, `present` the share of wavelengths at which a pair of delays was measured (None:
+    all). `score(K)` is
+    Σ X_p·Σ·X_qᵀ∘K with Σ = RᵀR, X_p = ∂(C·A)/∂u_p less what the spectra take up: the covariance of
+    Jᵀr for noise K ⊗ Σ.
     """
 
     gram: np.ndarray
@@ -42,9 +55,11 @@ class Rows:
 
 @dataclass
 class Evaluation:
-    """Cost and derivatives at one θ. `cost` is the sum of squares (not halved), `gradient` = Jᵀr, `hessian` = JᵀJ.
+    """Cost and derivatives at one θ. `cost` is the sum of squares (not halved), `gradient` = Jᵀr,
+    `hessian` = JᵀJ.
 
-    Filled only on request, for covariances: `floor`, the part of JᵀJ that the noise in the spectra makes up, and `rows`, one `Rows` a block.
+    Filled only on request, for covariances: `floor`, the part of JᵀJ that the noise in the spectra
+    makes up, and `rows`, one `Rows` a block.
     """
 
     cost: float
@@ -67,7 +82,8 @@ class SharedBlock:
     data : array, shape (nt, nw)
         Already multiplied with the weights.
     basis : callable
-        `basis(u, derivatives)` returns C (nt, n) and ∂C/∂u (len(index), nt, n), weighted like the data.
+        `basis(u, derivatives)` returns C (nt, n) and ∂C/∂u (len(index), nt, n), weighted like the
+        data.
     index : int array
         Which entries of the full coordinate vector u the derivatives belong to.
     """
@@ -90,7 +106,8 @@ class SharedBlock:
         )
 
     def exact(self) -> None:
-        """Use the triangular factor of the data from here on: no digit is lost however small the residual."""
+        """Use the triangular factor of the data from here on: no digit is lost however small the
+        residual."""
         if self.compressed is None:
             self.compressed = np.linalg.qr(self.data.T, mode="r").T
 
@@ -140,7 +157,9 @@ class SharedBlock:
             signal = np.sqrt(np.maximum(energy, 0) / self.shape[1])
 
             def score(k, share):
-                return (pd @ (b.T @ share @ b)).reshape(p, nt * n) @ np.matmul(k, pd).reshape(p, nt * n).T
+                return (pd @ (b.T @ share @ b)).reshape(p, nt * n) @ np.matmul(k, pd).reshape(
+                    p, nt * n
+                ).T
 
             out.rows = (Rows(gram, signal, left[None], None, score),)
         return out
@@ -164,7 +183,8 @@ class DispersedBlock:
     data : array, shape (nt, nw)
         Weighted.
     basis : callable
-        `basis(u, derivatives)` returns C (nw, nt, n), weighted like the data, and an object that called with A (nw, n, 1)
+        `basis(u, derivatives)` returns C (nw, nt, n), weighted like the data, and an object that
+        called with A (nw, n, 1)
         gives (∂C/∂u_p)·A (nw, nt, p), and whose `full(B)` gives (∂C/∂u_p)·B (nw, nt, p, m).
     present : bool array, shape (nt, nw)
         Which points were measured; the others weigh nothing.
@@ -187,12 +207,14 @@ class DispersedBlock:
         return self.basis(u, True)[1]
 
     def _project(self, c):
-        """Orthonormal basis, inverse of the triangular factor with the column scales, rank lost or not: batched."""
+        """Orthonormal basis, inverse of the triangular factor with the column scales, rank lost or
+        not: batched."""
         scale = np.sqrt(np.einsum("wij,wij->wj", c, c))
         scale[scale < _VANISHED] = np.inf
         q, inverse, bad = _cholesky_qr(c, scale)
         if bad.any():
-            # Columns that vanish or coincide for some wavelengths (a delay window that starts after them): by singular values.
+            # Columns that vanish or coincide for some wavelengths (a delay window that starts after
+            # them): by singular values.
             left, s, vt = np.linalg.svd(c[bad] / scale[bad][:, None, :], full_matrices=False)
             cut = s > _RANK * s[:, :1]
             q[bad] = left * cut[:, None, :]
@@ -220,7 +242,8 @@ class DispersedBlock:
         return out
 
     def _evaluate(self, u, derivatives, covariance):
-        """Cost, Jᵀr, JᵀJ; floor, Σ X·Rᵀ, R·Rᵀ, squares of the fit by delay, and the bases of some wavelengths."""
+        """Cost, Jᵀr, JᵀJ; floor, Σ X·Rᵀ, R·Rᵀ, squares of the fit by delay, and the bases of some
+        wavelengths."""
         c, local = self.basis(u, derivatives)
         q, inverse = self._project(c)
         qt = np.swapaxes(q, 1, 2)
@@ -235,7 +258,7 @@ class DispersedBlock:
             return x - np.matmul(q, np.matmul(qt, x))
 
         x = projected(np.matmul(inverse, qtd))
-        p, nt = x.shape[2], self.shape[0]
+        p = x.shape[2]
         flat = x.reshape(-1, p)
         gradient, hessian = -flat.T @ rest.ravel(), flat.T @ flat
         if not covariance:
@@ -250,7 +273,16 @@ class DispersedBlock:
             floor += m.T @ m
         fitted = np.matmul(q, qtd)[:, :, 0]
         hats = q[:: max(1, len(q) // _HATS)]
-        return cost, gradient, hessian, floor, cross, r.T @ r, np.einsum("wt,wt->t", fitted, fitted), hats
+        return (
+            cost,
+            gradient,
+            hessian,
+            floor,
+            cross,
+            r.T @ r,
+            np.einsum("wt,wt->t", fitted, fitted),
+            hats,
+        )
 
     def solve(self, u):
         """The best spectra A (n, nw), C (nw, nt, n), and C⁺ (nw, n, nt) at u."""
@@ -263,8 +295,10 @@ class DispersedBlock:
 class NonNegativeBlock:
     """Data with one model matrix for all wavelengths, and some spectra that must not be negative.
 
-    For each wavelength the best non-negative spectra are ordinary least squares on their positive set; with a handful
-    of columns all sets are tried and the best feasible one is the answer. Wavelengths with the same set form a `SharedBlock` each.
+    For each wavelength the best non-negative spectra are ordinary least squares on their positive
+    set; with a handful
+    of columns all sets are tried and the best feasible one is the answer. Wavelengths with the same
+    set form a `SharedBlock` each.
 
     Parameters
     ----------
@@ -273,7 +307,8 @@ class NonNegativeBlock:
     bounded : int
         The first so many columns.
     decays : callable, optional
-        `decays(u)` returns C and ∂C/∂u of the plain decays and T with `basis = C·T`; spectra are handed out for the decays.
+        `decays(u)` returns C and ∂C/∂u of the plain decays and T with `basis = C·T`; spectra are
+        handed out for the decays.
     """
 
     def __init__(self, data, basis, index, bounded: int, decays=None):
@@ -373,8 +408,10 @@ class NonNegativeBlock:
 
 
 def _cholesky_qr(c, scale):
-    """Orthonormal bases of many thin matrices at once by Cholesky, done twice (as accurate as Householder up to
-    condition 10⁷; Yamamoto et al., ETNA 44, 306 (2015)), and which of them are too ill-conditioned for it."""
+    """Orthonormal bases of many thin matrices at once by Cholesky, done twice (as accurate as
+    Householder up to
+    condition 10⁷; Yamamoto et al., ETNA 44, 306 (2015)), and which of them are too ill-conditioned
+    for it."""
     n = c.shape[2]
     q = c / scale[:, None, :]
     inverse = np.broadcast_to(np.eye(n), (len(c), n, n)).copy() / scale[:, :, None]
@@ -417,7 +454,8 @@ def _batched_lower_inverse(lower):
 
 
 class Problem:
-    """Blocks that share parameters. Coordinates `theta` are the free ones; `expand` makes the full vector and its Jacobian."""
+    """Blocks that share parameters. Coordinates `theta` are the free ones; `expand` makes the full
+    vector and its Jacobian."""
 
     def __init__(self, blocks, expand, low, high):
         self.blocks, self.expand = blocks, expand
@@ -438,7 +476,8 @@ class Problem:
         return out
 
     def gathered(self, size: int, parts) -> np.ndarray:
-        """Sum of each block's vector or matrix over its own entries of the `size` full coordinates."""
+        """Sum of each block's vector or matrix over its own entries of the `size` full
+        coordinates."""
         out = np.zeros((size,) * parts[0].ndim)
         for block, part in zip(self.blocks, parts, strict=True):
             where = block.index if part.ndim == 1 else np.ix_(block.index, block.index)
@@ -448,7 +487,8 @@ class Problem:
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where a search ended. `decrement` is the fall of cost that a Newton step still promises, over the cost."""
+    """Where a search ended. `decrement` is the fall of cost that a Newton step still promises, over
+    the cost."""
 
     theta: np.ndarray
     cost: float
@@ -462,8 +502,10 @@ class Minimum:
 def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -> Minimum:
     """Levenberg–Marquardt within bounds on the projected cost.
 
-    A coordinate at its bound whose gradient points outward is held there. The search ends when the fall of the cost
-    that the quadratic model still promises is below `tolerance` of the cost or of what rounding leaves of it.
+    A coordinate at its bound whose gradient points outward is held there. The search ends when the
+    fall of the cost
+    that the quadratic model still promises is below `tolerance` of the cost or of what rounding
+    leaves of it.
     """
     low, high = problem.low, problem.high
     theta = np.clip(np.asarray(start, float), low, high)
@@ -494,7 +536,9 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
             largest = np.max(np.abs(step))
             if (
                 largest > 2.0
-            ):  # coordinates are logarithms or picoseconds near zero time: never leap by more than e²
+                # coordinates are logarithms or picoseconds near zero time: never leap by more than
+                # e²
+            ):
                 step *= 2.0 / largest
             trial = np.clip(theta + step, low, high)
             moved = trial - theta

@@ -1,4 +1,5 @@
-"""The steps of a whole analysis in the order in which a person takes them, each one call: find files, prepare, start, fit, tabulate."""
+"""The steps of a whole analysis in the order in which a person takes them, each one call: find
+files, prepare, start, fit, tabulate."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ def load_sets(folder: Path, patterns: Mapping[str, str], **reading) -> dict[str,
     ----------
     folder : path
     patterns : mapping
-        Label → file pattern. Several files that match one pattern are scans and get averaged. Labels whose pattern matches nothing are left out;
+        Label → file pattern. Several files that match one pattern are scans and get averaged.
+        Labels whose pattern matches nothing are left out;
         when none matches, every matrix in the folder is taken under its file's name.
     **reading
         Passed to `read_tas`.
@@ -82,7 +84,9 @@ def load_sets(folder: Path, patterns: Mapping[str, str], **reading) -> dict[str,
                     raise
     if not found:
         raise files.MissingDataError(
-            f"{files.display_path(folder)}: expected delay × wavelength matrices ({', '.join(SUFFIXES)}), found none; data/transient_absorption/README.md describes them"
+            f"{files.display_path(folder)}: expected delay × wavelength matrices "
+            f"({', '.join(SUFFIXES)}), found none; data/transient_absorption/README.md describes "
+            "them"
         )
     return found
 
@@ -94,7 +98,8 @@ def _load(label, paths, reading) -> LoadedSet:
 
 
 def averaged(scans: Sequence[Matrix], name: str) -> Matrix:
-    """One scan as it is; several as their mean, with smoothed standard errors that weight the fits."""
+    """One scan as it is; several as their mean, with smoothed standard errors that weight the
+    fits."""
     if len(scans) == 1:
         return scans[0]
     return smooth_errors(average_scans(scans, name=name))
@@ -117,9 +122,11 @@ def prepare(
     spikes: bool = True,
     drop_delays_ps: Sequence[float] = (),
 ) -> Matrix:
-    """Crop, mask scatter, drop delays, subtract the background and reject spikes, in this order; what does not apply is left out, and said.
+    """Crop, mask scatter, drop delays, subtract the background and reject spikes, in this order;
+    what does not apply is left out, and said.
 
-    A window that belongs to another probe (it reaches beyond this one and leaves less than a fifth of it) is not applied. Delays that
+    A window that belongs to another probe (it reaches beyond this one and leaves less than a fifth
+    of it) is not applied. Delays that
     look struck are proposed in the steps, not dropped.
     """
     m = _windowed(m, window_nm)
@@ -153,7 +160,8 @@ def start_model(
     dispersion_order: int,
     artefact: int,
 ) -> tuple[Model, preprocess.Chirp | None]:
-    """A model whose centre and dispersion start at the chirp found in the data; without dispersion where none can be found, and without
+    """A model whose centre and dispersion start at the chirp found in the data; without dispersion
+    where none can be found, and without
     artefact where the signal is there from the first delay on."""
     chirp = None
     artefact = 0 if m.rise.late else artefact
@@ -176,17 +184,22 @@ def start_model(
     ), chirp
 
 
-_APART = 0.25  # difference of two dispersions, in widths of the response, below which they are taken for one
+# difference of two dispersions, in widths of the response, below which they are taken for one
+_APART = 0.25
 
 
 def common_dispersion(
     matrices: Sequence[Matrix], model: Model, *, wavelengths: int = 40
 ) -> GlobalFit | None:
-    """One fit of all sets with a common response and dispersion, lifetimes and zero times their own, on neighbouring wavelengths averaged to about `wavelengths`.
+    """One fit of all sets with a common response and dispersion, lifetimes and zero times their
+    own, on neighbouring wavelengths averaged to about `wavelengths`.
 
-    The group delay of the probe belongs to the instrument; one set alone may not show it where it has no signal. Whether the sets share
-    it is tested: each is fitted alone too, and one whose residual falls significantly (p < 10⁻³, F test over effective wavelengths)
-    with a dispersion that differs by more than a quarter of the response where it has signal is named in the result's flags; its own
+    The group delay of the probe belongs to the instrument; one set alone may not show it where it
+    has no signal. Whether the sets share
+    it is tested: each is fitted alone too, and one whose residual falls significantly (p < 10⁻³, F
+    test over effective wavelengths)
+    with a dispersion that differs by more than a quarter of the response where it has signal is
+    named in the result's flags; its own
     dispersion must then be fitted (`with_dispersion`). None without dispersion.
     """
     if not model.dispersion:
@@ -206,7 +219,8 @@ def common_dispersion(
 
 
 def _own_dispersion(joint: GlobalFit, i: int) -> bool:
-    """Whether one set is described significantly and visibly better with a dispersion of its own."""
+    """Whether one set is described significantly and visibly better with a dispersion of its
+    own."""
     m, model = joint.matrices[i], joint.model
     local = joint.setup.locals[i]
     at = {n: joint.optimum[local[n]] for n in model.names}
@@ -228,7 +242,8 @@ def _own_dispersion(joint: GlobalFit, i: int) -> bool:
 
 
 def with_dispersion(model: Model, joint: GlobalFit | None) -> Model:
-    """The model with the dispersion of a fit, kept, and its response as start; where some sets do not share it, as a start only."""
+    """The model with the dispersion of a fit, kept, and its response as start; where some sets do
+    not share it, as a start only."""
     if joint is None:
         return model
     names = [f"dispersion_{i + 1}" for i in range(len(model.dispersion))]
@@ -259,7 +274,8 @@ def fitted_chirp(fit: GlobalFit, matrix: int = 0):
 
 
 def without_chirp(m: Matrix, fit: GlobalFit) -> Matrix:
-    """The matrix with the fitted chirp taken out; missing cells stay missing, delays that the chirp moves out of some wavelengths go."""
+    """The matrix with the fitted chirp taken out; missing cells stay missing, delays that the chirp
+    moves out of some wavelengths go."""
     if not fit.model.dispersion:
         return m
     chirp = fitted_chirp(fit)
@@ -296,7 +312,8 @@ def save_fit(folder: Path, label: str, fit: GlobalFit, corrected: Matrix | None 
 
 @dataclass(frozen=True)
 class PLSeries:
-    """Fluorescence spectra of a film: fresh and after each scan. Mean wavelengths in nm; `blue_share` is the share of counts bluer than two widths below the fresh mean."""
+    """Fluorescence spectra of a film: fresh and after each scan. Mean wavelengths in nm;
+    `blue_share` is the share of counts bluer than two widths below the fresh mean."""
 
     fresh_nm: float
     fresh_error_nm: float
@@ -336,7 +353,8 @@ def read_pl_series(path: Path) -> PLSeries:
 def fluence_series(
     paths: Sequence[Path], model: Model
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs per crystal (from the file's notes), fitted lifetimes and their errors, for files of rising fluence."""
+    """Pairs per crystal (from the file's notes), fitted lifetimes and their errors, for files of
+    rising fluence."""
     pairs, tau, error = [], [], []
     start = model
     for path in paths:
@@ -355,7 +373,8 @@ def fluence_series(
 def red_edge(
     fits: Mapping[str, GlobalFit], low_nm: float, high_nm: float
 ) -> dict[str, tuple[float, float]]:
-    """Mean amplitude of the slowest decay in a band and its standard error, mOD, for each fit that reaches into the band."""
+    """Mean amplitude of the slowest decay in a band and its standard error, mOD, for each fit that
+    reaches into the band."""
     out = {}
     for label, fit in fits.items():
         try:
