@@ -31,14 +31,14 @@ _LOUD = 1.3  # singular value of a pattern, over the largest that independent no
 class Kernel:
     """Covariance of the noise N (nt, nw), cov(N) = Σ_j K_j ⊗ (A_j·R)ᵀ(A_j·R).
 
-    The projectors `shares` A_j (nt, nt) part the residual into its loudest spectral patterns and
+    The projectors `shares` A_j (nt, nt; None: all of it) part the residual into its loudest spectral patterns and
     the rest; `matrices` are the K_j, with
     tr(P·K_j·P) = 1. `degrees` are those of each part's variance, `white` is 1/(degrees of freedom
     of one wavelength): K = white·1 for noise
     that is alike and independent at all delays.
     """
 
-    shares: tuple[np.ndarray, ...]
+    shares: tuple[np.ndarray | None, ...]
     matrices: tuple[np.ndarray, ...]
     degrees: tuple[float, ...]
     white: float
@@ -49,8 +49,7 @@ class Kernel:
 
     def even(self, rows) -> np.ndarray:
         """Covariance of Jᵀr for noise alike and independent at all delays."""
-        one = np.eye(len(rows.gram))
-        return rows.score(self.white * one, one)
+        return rows.score(self.white * np.eye(len(rows.gram)), None)
 
     @property
     def total_degrees(self) -> float:
@@ -61,7 +60,7 @@ class Kernel:
         n)."""
         out = 0.0
         for k, a in zip(self.matrices, self.shares, strict=True):
-            size = np.einsum("tw,tw->w", rest, a @ rest)
+            size = np.einsum("tw,tw->w", rest, rest if a is None else a @ rest)
             inner = np.matmul(np.matmul(pseudo, k), np.swapaxes(pseudo, -1, -2))
             out = out + size[:, None, None] * inner
         return out
@@ -69,7 +68,7 @@ class Kernel:
     def total(self, each) -> float:
         """Variance of Σ_w p_w·N_w for each = Σ_w R_w p_wᵀ, shape (nt, nt)."""
         pairs = zip(self.matrices, self.shares, strict=True)
-        return float(sum(np.sum((a @ each @ k) * each) for k, a in pairs))
+        return float(sum(np.sum(((each if a is None else a @ each) @ k) * each) for k, a in pairs))
 
 
 @lru_cache(maxsize=16)
@@ -91,42 +90,43 @@ def kernel(rows, wavelengths: int) -> Kernel:
     nt, trace = len(gram), float(np.trace(gram))
     white, one = 1.0 / max(nt - n, 1), np.eye(nt)
     if not trace > 0 or nt < n + 8:
-        return Kernel((one,), (white * one,), (float(max(nt - n, 1)),), white)
+        return Kernel((None,), (white * one,), (float(max(nt - n, 1)),), white)
     signal = rows.signal / max(float(np.sqrt(np.mean(rows.signal**2))), 1e-300)
     both = np.outer(signal, signal)
     memories = _memories(nt)
     parts = [one, np.diag(signal**2), *memories, memories[1] * both]
-    there = 1.0 if rows.present is None else rows.present
-    seen = np.stack([_projected(part * there, rows.hats).ravel() for part in parts])
-    white = 1 / max(float(seen[0][:: nt + 1].sum()), 1.0)
+    shown = parts if rows.present is None else [part * rows.present for part in parts]
+    flat = np.stack([part.ravel() for part in shown])
+    seen = np.stack([_projected(part, rows.hats).ravel() for part in shown])
+    traces = seen[:, :: nt + 1].sum(1)
+    white = 1 / max(float(traces[0]), 1.0)
     square = seen @ seen.T
-    scale = np.sqrt(np.diag(square))
+    scale = np.sqrt(np.maximum(np.diag(square), 1e-300))
     # Non-negative least squares on the normal equations, by their Cholesky factor.
     lower = np.linalg.cholesky(square / np.outer(scale, scale) + 1e-9 * np.eye(len(parts)))
     matrices, degrees, shares = [], [], _shares(gram, wavelengths)
     for a in shares:
-        own = a @ gram @ a
+        own = gram if a is None else a @ gram @ a
         weight = float(np.trace(own)) / trace
-        right = seen @ own.ravel() / (trace * max(weight, 1e-300))
+        right = flat @ own.ravel() / (trace * max(weight, 1e-300))  # P·R = R
         share = nnls(lower.T, np.linalg.solve(lower, right / scale))[0] / scale
-        left = seen.T @ share
-        total = float(left[:: nt + 1].sum())
+        total = float(traces @ share)
         if not total > 0:
-            share, total, left = np.eye(len(parts))[0], 1 / white, seen[0]
+            share, total = np.eye(len(parts))[0], 1 / white
         matrices.append(
             sum(x * part for x, part in zip(share, parts, strict=True) if x > 0) / total
         )
         many = min(effective_wavelengths(own), wavelengths) if a is shares[-1] else 1.0
-        degrees.append(max(total**2 / max(float(left @ left), 1e-300) * many, 1.0))
+        degrees.append(max(total**2 / float(share @ square @ share) * many, 1.0))
     return Kernel(shares, tuple(matrices), tuple(degrees), white)
 
 
-def _shares(gram, wavelengths: int) -> tuple[np.ndarray, ...]:
+def _shares(gram, wavelengths: int) -> tuple[np.ndarray | None, ...]:
     """Projectors over the delays on the patterns that are louder than independent noise makes any,
     and on the rest."""
     nt, one = len(gram), np.eye(len(gram))
     if effective_wavelengths(gram) > 0.7 * wavelengths:
-        return (one,)
+        return (None,)
     values, vectors = np.linalg.eigh(gram)
     found = []
     for j in range(1, _PATTERNS + 1):
@@ -134,7 +134,7 @@ def _shares(gram, wavelengths: int) -> tuple[np.ndarray, ...]:
         if not values[-j] > _LOUD * edge:
             break
         found.append(np.outer(vectors[:, -j], vectors[:, -j]))
-    return (*found, one - sum(found)) if found else (one,)
+    return (*found, one - sum(found)) if found else (None,)
 
 
 def _projected(part, hats):

@@ -80,27 +80,41 @@ def bootstrap(fit, draws: int = 1000, *, scans=None, block: int = 1, seed: int =
         stack = np.where(np.isfinite(scans), scans, fit.fitted()) * weights
         stack = stack.reshape(len(scans), -1)
     lifetimes, spectra, failed = [], [], 0
-    compressed = stack is None
-    if compressed:  # D·Dᵀ of a resample follows from three small products
-        mm, mr, rr = model @ model.T, model @ rest.T, rest @ rest.T
+    basis = _remembered(original.basis, u)
+    mm, mr, rr = model @ model.T, model @ rest.T, rest @ rest.T
     for _ in range(draws):
-        if compressed:
+        if stack is None:  # D·Dᵀ of a resample follows from three small products
             rows = _rows(rng, nt, block)
             gram = mm + mr[:, rows] + mr[:, rows].T + rr[np.ix_(rows, rows)]
-            trial = _GramBlock(gram, original)
+            trial = _gram_block(gram, original, basis)
         else:
             share = rng.multinomial(len(stack), np.full(len(stack), 1 / len(stack))) / len(stack)
             data = (share @ stack).reshape(nt, nw)
-            trial = SharedBlock(data, original.basis, original.index)
+            trial = SharedBlock(data, basis, original.index)
         problem = Problem([trial], fit.setup.expand, fit.setup.low, fit.setup.high)
         found = minimise(problem, fit.theta, tolerance=1e-7, max_evaluations=60)
         failed += not found.converged
         v = fit.setup.expand(found.theta)[0]
         k, _ = segment.rates(v)
         lifetimes.append(1 / k)
-        inverse = np.linalg.pinv(original.basis(v, False)[0])
-        spectra.append(inverse @ model + inverse @ rest[rows] if compressed else inverse @ data)
+        inverse = np.linalg.pinv(basis(v, False)[0])
+        if stack is None:
+            drawn = np.zeros_like(inverse)  # what each row of the residual comes to, drawn or not
+            np.add.at(drawn.T, rows, inverse.T)
+            spectra.append((inverse @ c) @ a + drawn @ rest)
+        else:
+            spectra.append(inverse @ data)
     return Bootstrap(np.array(lifetimes), np.array(spectra) / segment.wavelength_weight, failed)
+
+
+def _remembered(basis, start):
+    """The basis, made once where every search starts."""
+    first = basis(start, True)
+
+    def made(u, derivatives):
+        return first if np.array_equal(u, start) else basis(u, derivatives)
+
+    return made
 
 
 def _completed(fit):
@@ -111,15 +125,9 @@ def _completed(fit):
     return global_fit(whole, fit.model, parameters=fit.optimum, starts=0)
 
 
-def _GramBlock(gram, like):
-    made = SharedBlock.__new__(SharedBlock)
-    made.data, made.basis, made.index, made.shape, made.size = (
-        like.data,
-        like.basis,
-        like.index,
-        like.shape,
-        like.size,
-    )
+def _gram_block(gram, like, basis):
+    """A block of data known by their Gram matrix only."""
+    made = SharedBlock(like.data, basis, like.index, gram=gram)
     made.compressed, made.gram, made.total = None, gram, float(np.trace(gram))
     made.exact = lambda: None
     return made

@@ -50,7 +50,7 @@ class Rows:
     signal: np.ndarray
     hats: np.ndarray
     present: np.ndarray | None
-    score: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    score: Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 
 
 @dataclass
@@ -71,7 +71,11 @@ class Evaluation:
 
 def _crossed(y):
     """`Rows.score` from Y_p = X_p·Rᵀ, shape (p, nt, nt)."""
-    return lambda k, a: np.einsum("pij,qij->pq", np.matmul(y, a), np.matmul(k, y))
+
+    def score(k, a):
+        return np.einsum("pij,qij->pq", y if a is None else np.matmul(y, a), np.matmul(k, y))
+
+    return score
 
 
 class SharedBlock:
@@ -157,9 +161,9 @@ class SharedBlock:
             signal = np.sqrt(np.maximum(energy, 0) / self.shape[1])
 
             def score(k, share):
-                return (pd @ (b.T @ share @ b)).reshape(p, nt * n) @ np.matmul(k, pd).reshape(
+                return (pd @ (b.T @ (b if share is None else share @ b))).reshape(
                     p, nt * n
-                ).T
+                ) @ np.matmul(k, pd).reshape(p, nt * n).T
 
             out.rows = (Rows(gram, signal, left[None], None, score),)
         return out
@@ -532,13 +536,10 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
         improved = False
         while used < max_evaluations:
             step = np.zeros(len(theta))
-            step[free] = np.linalg.lstsq(h + damping * np.diag(diagonal), -g, rcond=1e-15)[0]
+            step[free] = _solved(h + damping * np.diag(diagonal), -g)
             largest = np.max(np.abs(step))
-            if (
-                largest > 2.0
-                # coordinates are logarithms or picoseconds near zero time: never leap by more than
-                # e²
-            ):
+            if largest > 2.0:
+                # Coordinates are logarithms or picoseconds near zero time: no leap beyond e².
                 step *= 2.0 / largest
             trial = np.clip(theta + step, low, high)
             moved = trial - theta
@@ -565,6 +566,13 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
     return Minimum(
         theta, now.cost, used, converged, decrement / scale, norm, (theta <= low) | (theta >= high)
     )
+
+
+def _solved(matrix, right):
+    try:
+        return np.linalg.solve(matrix, right)
+    except np.linalg.LinAlgError:
+        return np.linalg.lstsq(matrix, right, rcond=1e-15)[0]
 
 
 def _stationarity(now: Evaluation, theta, low, high):
