@@ -478,11 +478,29 @@ def test_branching_scheme_recovers_its_spectra_and_conserves_population():
 
 def test_scheme_refuses_what_is_no_sum_of_exponentials():
     with pytest.raises(ValueError, match="equal"):
-        Scheme({("a", "b"): "t", ("b", None): "t"}, {"t": 1.0}, {"a": 1.0})
+        Scheme({("a", "b"): "t", ("b", None): "s"}, {"t": 1.0, "s": 1.0}, {"a": 1.0})
     with pytest.raises(ValueError, match="oscillating"):
         Scheme({("a", "b"): "x", ("b", "c"): "x", ("c", "a"): "x"}, {"x": 1.0}, {"a": 1.0})
     with pytest.raises(ValueError, match="start value"):
         Scheme({("a", None): "x"}, {}, {"a": 1.0})
+
+
+def test_a_chain_of_equal_steps():
+    """One name for both steps: the second state holds t/τ·exp(−t/τ)."""
+    scheme = Scheme({("a", "b"): "t", ("b", None): "t"}, {"t": 20.0}, {"a": 1.0})
+    t = np.linspace(0, 60, 50)
+    k, _, weights = scheme.rates(np.array([5.0]))
+    second = (np.exp(-np.outer(t, k)) @ weights)[:, 1]
+    assert np.allclose(second, t / 5 * np.exp(-t / 5), atol=5e-4)
+    wavelength = np.linspace(550, 730, 20)
+    states = np.stack([np.exp(-0.5 * ((wavelength - c) / 20) ** 2) for c in (600, 660)])
+    late = np.maximum(DELAYS, 0)
+    pure = np.stack([np.exp(-late / 5), late / 5 * np.exp(-late / 5)], 1) * (DELAYS >= 0)[:, None]
+    noise = 1e-3 * np.random.default_rng(0).standard_normal((len(DELAYS), 20))
+    m = matrix(DELAYS, wavelength, pure @ states + noise)
+    fit = global_fit(m, Model(scheme=scheme, irf=None, t0_ps=0.0))
+    assert abs(fit["tau_t"].value - 5.0) < 4 * fit["tau_t"].standard_error + 2.5e-3
+    assert fit.flags == () and np.abs(fit.sads().values - states).max() < 0.01
 
 
 def test_relations_bounds_and_lmfit_parameters():

@@ -223,7 +223,7 @@ def _lifetime_flags(segment, u) -> list[str]:
     said = [
         f"coalescing lifetimes: {a:.4g} and {b:.4g} ps"
         for a, b in itertools.pairwise(tau)
-        if b < 1.5 * a
+        if b < 1.5 * a and not (segment.model.scheme and segment.model.scheme.apart)
     ]
     if segment.model.artefact and fwhm > 3 * segment.model.fwhm_ps:
         said.append(f"wide artefact: a response of {fwhm:.3g} ps may stand for a decay")
