@@ -237,6 +237,26 @@ def test_bleaching_over_the_scans_is_said():
     assert preprocess.average_scans([film(EARLY, seed=i) for i in range(6)]).notes == ()
 
 
+def test_errors_from_scans_are_those_of_the_noise_not_of_the_misfit():
+    """Drifting, pixel-common noise in every scan and a model that lacks a decay: the scans still
+    tell how far lifetimes scatter."""
+    clean = film(EARLY, sigma=0.0).signal
+    model = Model((10.0, 200.0), t0_ps=0.0, fwhm_ps=0.12, fixed=("t0", "fwhm"))
+    found, said = [], []
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        scans = np.stack([clean + 8 * laser_noise("drift", clean, rng) for _ in range(8)])
+        fit = global_fit(matrix(EARLY, WAVELENGTH, scans.mean(0)), model, starts=0)
+        found.append(fit.theta)
+        by_scans = fit.with_scans(scans)
+        said.append(np.sqrt(np.diag(by_scans.covariance)))
+        assert not any(f.startswith("residual correlated") for f in by_scans.flags)
+    wider = noise.widening(np.ones((1, 1)), [7])  # of Student's t, which the errors hold
+    assert np.allclose(np.median(said, axis=0) / wider, np.std(found, axis=0), rtol=0.35)
+    with pytest.raises(ValueError, match="at least 4"):
+        fit.with_scans(scans[:3])
+
+
 # ---- what the data do not determine
 # ------------------------------------------------------------------------------------
 

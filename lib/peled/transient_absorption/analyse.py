@@ -103,7 +103,6 @@ def analyse(sheet: Sheet, settings: Mapping[str, object]) -> Report:
 
 
 # ---- reading -------------------------------------------------------------------------------------
-# ----------------------
 
 
 def _read(path: Path, row: Row) -> list[Matrix]:
@@ -163,7 +162,6 @@ def _prepared(m: Matrix, held: Held, holdings: Holdings, sample: str, settings) 
 
 
 # ---- fitting -------------------------------------------------------------------------------------
-# ----------------------
 
 
 def _fitted(prepared, settings, problems) -> Iterator[tuple[tuple, Analysed]]:
@@ -215,7 +213,6 @@ def _one(m: Matrix, model: Model, settings, inputs) -> Analysed:
 
 
 # ---- numbers -------------------------------------------------------------------------------------
-# ----------------------
 
 
 def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
@@ -268,7 +265,6 @@ def _changes(quantities) -> Iterator[Quantity]:
 
 
 # ---- pictures ------------------------------------------------------------------------------------
-# ----------------------
 
 
 def _panels(report: Report) -> Iterator[Panel]:

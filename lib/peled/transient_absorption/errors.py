@@ -49,9 +49,18 @@ class Trust:
     widened: float
 
 
-def covariances(setup, now, best, kernels, dof: int) -> Trust:
-    """Covariance of the free coordinates at the optimum; a coordinate at its bound counts as held
-    for all others."""
+def covariances(setup, now, best, scores, even, dof: int) -> Trust:
+    """Covariance of the free coordinates at the optimum.
+
+    Parameters
+    ----------
+    scores : sequence of (array, degrees of freedom)
+        Parts of cov(Jᵀr), (free, free): of the noise as it is.
+    even : array
+        The same for noise alike and independent at all delays.
+
+    A coordinate at its bound counts as held for all others.
+    """
     n = len(best.theta)
     robust, white, null = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, 0))
     free = np.flatnonzero(~best.at_bound)
@@ -75,26 +84,43 @@ def covariances(setup, now, best, kernels, dof: int) -> Trust:
     signal = kept.T @ ((h - floor) / outer) @ kept
     if np.linalg.eigvalsh(signal).min() > 0.05 * values[~lost].min():
         inverse = kept @ np.linalg.inv(signal) @ kept.T / outer
-    _, jacobian = setup.expand(best.theta)
-
-    def spread(scores):
-        whole = jacobian.T @ setup.problem.gathered(len(jacobian), scores) @ jacobian
-        return inverse @ whole[pick] @ inverse
-
-    parts, degrees = [], []
-    for j, (row, kernel) in enumerate(zip(now.rows, kernels, strict=True)):
-        for score, degree in zip(kernel.scores(row), kernel.degrees, strict=True):
-            empty = [np.zeros((len(b.index),) * 2) for b in setup.problem.blocks]
-            empty[j] = score
-            parts.append(spread(empty))
-            degrees.append(degree)
-    full = sum(parts)
-    even = spread([k.even(row) for row, k in zip(now.rows, kernels, strict=True)])
-    wider = noise.widening([np.diag(part) for part in parts], degrees)
+    parts = [inverse @ score[pick] @ inverse for score, _ in scores]
+    full, plain = sum(parts), inverse @ even[pick] @ inverse
+    wider = noise.widening([np.diag(part) for part in parts], [degrees for _, degrees in scores])
     robust[pick] = full * np.outer(wider, wider)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = wider * np.sqrt(np.diag(full) / np.diag(even))
+        ratio = wider * np.sqrt(np.diag(full) / np.diag(plain))
     return Trust(robust, white, null, float(np.nanmax(ratio, initial=1.0)))
+
+
+def residual_scores(setup, now, theta, kernels):
+    """Parts of cov(Jᵀr) from the residual, with their degrees of freedom, and their sum for noise
+    that is even over the delays."""
+    _, jacobian = setup.expand(theta)
+    blocks = setup.problem.blocks
+
+    def free(number, score):
+        each = [np.zeros((len(b.index),) * 2) for b in blocks]
+        each[number] = score
+        return jacobian.T @ setup.problem.gathered(len(jacobian), each) @ jacobian
+
+    scores, even = [], np.zeros((len(theta),) * 2)
+    for j, (row, kernel) in enumerate(zip(now.rows, kernels, strict=True)):
+        found = zip(kernel.scores(row), kernel.degrees, strict=True)
+        scores += [(free(j, score), degrees) for score, degrees in found]
+        even += free(j, kernel.even(row))
+    return scores, even
+
+
+def scan_scores(fit, scans):
+    """cov(Jᵀr) of a fit of one matrix from its single scans (n, nt, nw), whatever their noise is
+    like, with n − 1 degrees of freedom."""
+    segment, (_, x) = fit.setup.segments[0], fit.directions()
+    off = (scans - np.nanmean(scans, axis=0)) * segment.weights
+    off = np.where(np.isfinite(off), off, 0.0)
+    each = np.einsum("wtp,stw->sp", x, off, optimize=True)
+    n = len(scans)
+    return [(each.T @ each / (n * (n - 1)), n - 1.0)]
 
 
 def touches(gradient, null) -> np.ndarray:
@@ -105,8 +131,7 @@ def touches(gradient, null) -> np.ndarray:
     return part > TOUCHED * np.maximum(size, 1e-300)
 
 
-# ---- what is determined where single numbers are not
-# ------------------------------------------------------------------------
+# ---- what is determined where single numbers are not ---------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -158,15 +183,14 @@ def _determined(setup, u, jacobian, trust, subset):
 
 
 # ---- flags ---------------------------------------------------------------------------------------
-# ---------------------------
 
 
 def flags(setup, now, best, estimates, trust, determined, stated, minima) -> tuple[str, ...]:
     """What makes a result doubtful, in words; empty when nothing does."""
     said = _search_flags(best, estimates)
     if trust.null.shape[1]:
-        said.append(_null_flag(*determined))
-    said += _nearly_free(estimates)
+        said.append(null_flag(*determined))
+    said += nearly_free(estimates)
     said += [f"no rise in the window: zero time and response of {n} are held" for n in setup.late]
     for segment in setup.segments:
         name = f"{segment.matrix.name}: " if len(setup.segments) > 1 else ""
@@ -194,7 +218,7 @@ def _search_flags(best, estimates) -> list[str]:
     return said + [f"at bound: {e.name} = {e.value:.4g}" for e in estimates if e.at_bound]
 
 
-def _null_flag(names, found) -> str:
+def null_flag(names, found) -> str:
     only = "; ".join(
         f"{c.text} = {c.value:.4g} ± {c.standard_error:.2g} {c.unit}".rstrip() for c in found
     )
@@ -202,7 +226,7 @@ def _null_flag(names, found) -> str:
     return f"undetermined: {', '.join(names)}; {rest}"
 
 
-def _nearly_free(estimates) -> list[str]:
+def nearly_free(estimates) -> list[str]:
     return [
         f"undetermined: {e.name} = {e.value:.3g} ± {e.standard_error:.2g}"
         for e in estimates
@@ -276,8 +300,7 @@ def _level_flags(setup, now, best, stated) -> list[str]:
     return []
 
 
-# ---- profile likelihood
-# ------------------------------------------------------------------------------------------------
+# ---- profile likelihood --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

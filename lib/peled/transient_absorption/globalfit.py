@@ -205,14 +205,65 @@ class GlobalFit:
         )
 
     def directions(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of a fit of one matrix with a dispersion: model matrices (nw, nt, n) and what the free
-        parameters change of the fit
+        """Of a fit of one matrix: model matrices (nw, nt, n) and what the free parameters change of
+        the weighted fit
         beyond what the spectra take up (nw, nt, free)."""
         (block,) = self.setup.problem.blocks
         a, c, pseudo = self._solved[0]
         _, jacobian = self.setup.expand(self.theta)
-        x = block.local(self._u)(a.T[:, :, None]) @ jacobian[block.index]
+        if c.ndim == 2:
+            _, dc = block.basis(self._u, True)
+            x = np.einsum("ptn,nw->wtp", dc, a, optimize=True) @ jacobian[block.index]
+            c = np.broadcast_to(c, (a.shape[1], *c.shape))
+        else:
+            x = block.local(self._u)(a.T[:, :, None]) @ jacobian[block.index]
         return c, x - c @ (pseudo @ x)
+
+    def with_scans(self, scans) -> GlobalFit:
+        """The same fit of one matrix with errors of its parameters from the scatter of its single
+        scans.
+
+        That scatter is the noise as it is, correlated over pixels and delays or not, and knows
+        nothing of what the model fails to
+        describe. Spectra keep their errors from the residual.
+
+        Parameters
+        ----------
+        scans : array, shape (n, nt, nw)
+            Treated like the fitted mean; NaN where missing.
+
+        Raises
+        ------
+        ValueError
+            For a fit of several matrices, other axes, or fewer than four scans.
+        """
+        scans = np.asarray(scans, float)
+        if len(self.matrices) != 1 or scans.ndim != 3 or scans.shape[1:] != self.matrices[0].shape:
+            raise ValueError(
+                f"scans: expected (scans, {self.matrices[0].shape}) of the one fitted matrix, "
+                f"found {scans.shape}"
+            )
+        if len(scans) < 4:
+            raise ValueError(f"scans: expected at least 4, found {len(scans)}")
+        now = self.setup.problem.evaluate(self.theta, covariance=True)
+        _, even = errors.residual_scores(self.setup, now, self.theta, self.kernels)
+        scores = errors.scan_scores(self, scans)
+        trust = errors.covariances(
+            self.setup, now, self.minimum, scores, even, self.degrees_of_freedom
+        )
+        kept = [
+            f for f in self.flags if not f.startswith(("residual correlated", "undetermined: tau"))
+        ]
+        estimates = _estimates(self.setup, self.minimum, trust)
+        names, found = errors.combinations(self.setup, self.theta, trust)
+        said = [errors.null_flag(names, found)] if names else []
+        return replace(
+            self,
+            parameters=estimates,
+            covariance=trust.covariance,
+            combinations=found,
+            flags=(*kept, *said, *errors.nearly_free(estimates)),
+        )
 
     def fitted(self, matrix: int | str = 0) -> np.ndarray:
         """The model of one data set, shape (nt, nw), without weights, at missing points too."""
@@ -589,7 +640,8 @@ def _result(setup: Setup, best: Minimum, minima, matrices, options) -> GlobalFit
     dof = setup.size - setup.linear - len(best.theta)
     pairs = zip(now.rows, setup.problem.blocks, strict=True)
     kernels = tuple(noise.kernel(row, block.shape[1]) for row, block in pairs)
-    trust = errors.covariances(setup, now, best, kernels, dof)
+    scores, even = errors.residual_scores(setup, now, best.theta, kernels)
+    trust = errors.covariances(setup, now, best, scores, even, dof)
     determined = errors.combinations(setup, best.theta, trust)
     estimates = _estimates(setup, best, trust)
     distinct = _distinct(setup, minima, sum(k.total_degrees for k in kernels))
