@@ -329,7 +329,7 @@ def test_random_starts_find_the_global_minimum():
     best = global_fit(data, Model(TAU, t0_ps=T0, fwhm_ps=FWHM), starts=0).ssr
     rng = np.random.default_rng(1)
     found = 0
-    for i in range(300):
+    for i in range(100):
         tau = np.array(TAU) * 10 ** rng.uniform(-1, 1, 3)
         start = Model(
             tuple(tau),
@@ -337,7 +337,7 @@ def test_random_starts_find_the_global_minimum():
             fwhm_ps=10 ** rng.uniform(np.log10(0.03), np.log10(0.3)),
         )
         found += global_fit(data, start, starts=1, seed=i).ssr < best * (1 + 1e-9)
-    assert found >= 297
+    assert found >= 99
 
 
 # ---- invariances ---------------------------------------------------------------------------------

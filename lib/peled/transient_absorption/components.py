@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from peled.transient_absorption.globalfit import global_fit
+from peled.transient_absorption.matrices import resolved_artefact
 from peled.transient_absorption.noise import differences, effective_wavelengths
 
 
@@ -93,7 +94,8 @@ def number_of_components(
     Parameters
     ----------
     data, model
-        As for `global_fit`; the model's lifetimes are replaced, the rest is kept. Numbers that have
+        As for `global_fit`; the model's lifetimes are replaced, an artefact that the delays do not
+        resolve is left out, the rest is kept. Numbers that have
         too few delays are left out.
     """
     fits = _fits(data, model, most, noise, options)
@@ -135,6 +137,9 @@ def _fits(data, model, most, noise, options) -> list:
     last = float(data.delay_ps[-1])
     response = 2 * model.fwhm_ps if model.irf == "gaussian" else 0.0
     low = max(response, 2 * float(np.diff(data.delay_ps).min()))
+    if model.artefact:
+        columns = resolved_artefact(data, model.artefact, model.fwhm_ps, model.t0_ps)
+        model = replace(model, artefact=columns)
     fixed = tuple(f for f in model.fixed if not f.startswith("tau"))
     fits = []
     for n in range(1, most + 1):

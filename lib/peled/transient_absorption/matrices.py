@@ -295,3 +295,17 @@ def estimate_t0(m: Matrix) -> float:
     low, high = height[at - 1], height[at]
     fraction = np.clip((0.5 * height[peak] - low) / (high - low), 0, 1) if high > low else 0.5
     return float(m.delay_ps[at - 1] + fraction * (m.delay_ps[at] - m.delay_ps[at - 1]))
+
+
+def resolved_artefact(m: Matrix, columns: int, fwhm_ps: float, t0_ps: float | None = None) -> int:
+    """Columns of the coherent artefact that the delays can tell from decays: all, or none.
+
+    None where the signal is there from the first delay on, or where fewer delays than columns and
+    one more lie within two widths of zero
+    time: the artefact would then stand for the fastest decay.
+    """
+    if m.rise.late:
+        return 0
+    zero = estimate_t0(m) if t0_ps is None else t0_ps
+    near = np.count_nonzero(np.abs(m.delay_ps - zero) <= 2 * fwhm_ps)
+    return columns if near > columns else 0

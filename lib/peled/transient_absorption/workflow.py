@@ -18,6 +18,7 @@ from peled.formats.tas import TransientMap, read_tas
 from peled.transient_absorption import export, preprocess
 from peled.transient_absorption.compare import band_amplitude
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
+from peled.transient_absorption.matrices import resolved_artefact
 from peled.transient_absorption.noise import differences, effective_wavelengths
 from peled.transient_absorption.preprocess import Matrix
 from peled.transient_absorption.scans import average_scans, smooth_errors
@@ -161,10 +162,9 @@ def start_model(
     artefact: int,
 ) -> tuple[Model, preprocess.Chirp | None]:
     """A model whose centre and dispersion start at the chirp found in the data; without dispersion
-    where none can be found, and without
-    artefact where the signal is there from the first delay on."""
+    where none can be found, and without artefact where the delays do not resolve it."""
     chirp = None
-    artefact = 0 if m.rise.late else artefact
+    artefact = resolved_artefact(m, artefact, fwhm_ps)
     if dispersion_order and not m.rise.late:
         try:
             chirp = preprocess.find_chirp(
