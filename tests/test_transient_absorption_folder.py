@@ -31,7 +31,7 @@ def report(tmp_path_factory):
     for state, t0, seed in (("before", 0.0, 1), ("after", 0.3, 2)):
         m = film(wavelength=wavelength, t0=t0, chirp=CHIRP, seed=seed)
         write(f"control_{state}.csv", holes(m, 0.01))
-    for i in range(3):
+    for i in range(6):
         m = film(wavelength=wavelength, chirp=CHIRP, seed=10 + i)
         write(f"treated_scan{i + 1}.csv", m, 1e3)
     bands = ((1.0, 8.0, 620.0), (1.0, 120.0, 680.0))
@@ -69,7 +69,7 @@ def test_steps_and_missing_cells_are_said(report):
     late = report.found["late"]["late"].matrix
     assert any("none subtracted" in step for step in late.steps)
     treated = report.found["treated"]["treated"].matrix
-    assert treated.steps[0].startswith("mean of 3 scans") and np.abs(treated.signal).max() < 0.05
+    assert treated.steps[0].startswith("mean of 6 scans") and np.abs(treated.signal).max() < 0.05
     (q,) = report.select(sample="control", state="before", name="lifetime 1")
     assert any("cells missing" in str(f) for f in q.findings)
 

@@ -39,6 +39,9 @@ DEFAULTS = {
 """Settings of `analyse` that no column of a sheet holds."""
 
 
+_SCANS = 6  # single scans from which on their scatter gives the errors
+
+
 @dataclass(frozen=True)
 class Analysed:
     """What is kept of one set: prepared and chirp-corrected matrix, fit, numbers of components
@@ -169,7 +172,7 @@ def _fitted(prepared, settings, problems) -> Iterator[tuple[tuple, Analysed]]:
     models = _models(matrices, settings) if matrices else {}
     for key, (m, members) in prepared.items():
         try:
-            yield key, _one(m, models[m.name], settings, tuple(held.digest for held in members))
+            yield key, _one(m, models[m.name], settings, members)
         except ValueError as error:
             problems.append(Problem(members[0].row.label, str(error)))
 
@@ -194,7 +197,7 @@ def _models(matrices, settings) -> dict[str, Model]:
     return own
 
 
-def _one(m: Matrix, model: Model, settings, inputs) -> Analysed:
+def _one(m: Matrix, model: Model, settings, members: list[Held]) -> Analysed:
     table = None
     fit = global_fit(m, model)
     flat = workflow.without_chirp(m, fit)
@@ -209,6 +212,10 @@ def _one(m: Matrix, model: Model, settings, inputs) -> Analysed:
             2 * settings["fwhm_ps"], m.delay_ps[-1] / 2, settings["components"] + 2
         )
         fit = global_fit(m, replace(model, lifetimes_ps=tuple(spread[1:-1])))
+    scans = [scan for held in members for scan in held.data]
+    if len(scans) >= _SCANS:
+        fit = fit.with_scans(workflow.like_prepared(scans, m))
+    inputs = tuple(held.digest for held in members)
     return Analysed(m.name, m, workflow.without_chirp(m, fit), fit, table, inputs)
 
 

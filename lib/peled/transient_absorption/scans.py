@@ -48,7 +48,7 @@ def average_scans(
     scans = list(scans)
     if len(scans) < 2:
         raise ValueError(f"scans: expected at least 2, found {len(scans)}")
-    delay, wavelength, stack = _stacked(scans)
+    delay, wavelength, stack = on_common_axes(scans)
     good, lost = _good(stack, threshold)
     variance = _scan_variances(np.where(good, stack, np.nan))
     weight = np.where(good, 1 / variance[:, None, None], 0.0)
@@ -88,7 +88,7 @@ def average_scans(
     )
 
 
-def _stacked(scans):
+def on_common_axes(scans):
     """All scans on the delays and wavelengths that any of them has, shape (scans, nt, nw)."""
     delay = _union([s.delay_ps for s in scans], 1e-9, 1e-9)
     wavelength = _union([s.wavelength_nm for s in scans], 1e-6, 0.0)

@@ -21,7 +21,7 @@ from peled.transient_absorption.globalfit import GlobalFit, global_fit
 from peled.transient_absorption.matrices import resolved_artefact
 from peled.transient_absorption.noise import differences, effective_wavelengths
 from peled.transient_absorption.preprocess import Matrix
-from peled.transient_absorption.scans import average_scans, smooth_errors
+from peled.transient_absorption.scans import average_scans, on_common_axes, smooth_errors
 from peled.transient_absorption.schemes import Model
 
 SUFFIXES = (".ufs", ".csv", ".txt", ".dat", ".sia", ".lvm", ".ascii", ".npz", ".asc")
@@ -112,6 +112,20 @@ def scans_of(m: TransientMap, name: str, unit: float = 1.0) -> list[Matrix]:
     return [
         preprocess.matrix(m.delay_ps, m.wavelength_nm, scan * unit, name=name) for scan in stack
     ]
+
+
+def like_prepared(scans: Sequence[Matrix], m: Matrix) -> np.ndarray:
+    """Single scans (n, nt, nw) on the delays and wavelengths of their prepared mean, each less its
+    own background; NaN where missing."""
+    delay, wavelength, stack = on_common_axes([m, *scans])
+    rows = np.isin(np.round(delay, 9), np.round(m.delay_ps, 9))
+    columns = np.isin(np.round(wavelength, 6), np.round(m.wavelength_nm, 6))
+    stack = stack[1:][:, rows][:, :, columns]
+    if m.rise.seen:
+        before = m.delay_ps <= np.nanmin(m.rise.onset_ps)
+        level = np.nan_to_num(np.nanmean(stack[:, before], axis=1, keepdims=True))
+        stack = stack - level
+    return np.where(np.isfinite(m.signal), stack, np.nan)
 
 
 def prepare(
