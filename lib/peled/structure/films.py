@@ -1,4 +1,6 @@
-"""Whole evaluations of one sample by one technique, with the choices that a notebook would otherwise spell out."""
+"""Whole evaluations of one sample by one technique, with the choices that a notebook would
+otherwise spell out.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ LAB6_A = 4.156826  # NIST SRM 660c, 22.5 degrees Celsius
 
 @dataclass(frozen=True)
 class Instrument:
-    """Zero error and width of a diffractometer, from a standard; (0 +- 0.02 degrees, unknown width) without one."""
+    """Zero error and width of a diffractometer, from a standard; (0 +- 0.02 degrees, unknown width)
+    without one.
+    """
 
     zero_deg: float = 0.0
     zero_error_deg: float = 0.02
@@ -38,9 +42,9 @@ def calibrate_diffractometer(standard: Pattern | None) -> Instrument:
         a_A=LAB6_A,
         zero_deg=None,
         displacement_mm=0.0,
-        **_wavelengths(standard),
+        wavelengths_A=standard.radiation_A,
     )
-    lorentz = np.degrees(0.64 * xrd.CU_KALPHA_A[0] / (fit.size_nm * 10))
+    lorentz = np.degrees(0.64 * standard.radiation_A[0] / (fit.size_nm * 10))
     return Instrument(
         fit.zero_deg,
         max(fit.zero_error_deg, 0.002),
@@ -64,9 +68,20 @@ def film_options(instrument: Instrument, relative_sd: float, radius_mm: float = 
 
 
 def fit_film(pattern: Pattern, options: dict) -> xrd.PawleyFit:
-    """Whole-pattern fit of a film; large crystals (lines hardly wider than the instrument) with Lorentzian size broadening."""
+    """Whole-pattern fit of a film; large crystals (lines hardly wider than the instrument) with
+    Lorentzian size broadening.
+
+    Raises
+    ------
+    FormatError
+        Where neither file nor caller gives the wavelength.
+    """
     fit = xrd.pawley_fit(
-        pattern.two_theta_deg, pattern.intensity, pattern.sigma, **_wavelengths(pattern), **options
+        pattern.two_theta_deg,
+        pattern.intensity,
+        pattern.sigma,
+        wavelengths_A=pattern.radiation_A,
+        **options,
     )
     if fit.size_nm > 60 or not fit.converged:
         options = options | {"shape": "lorentzian", "instrument_fwhm_deg": None, "thin_film": False}
@@ -74,15 +89,10 @@ def fit_film(pattern: Pattern, options: dict) -> xrd.PawleyFit:
             pattern.two_theta_deg,
             pattern.intensity,
             pattern.sigma,
-            **_wavelengths(pattern),
+            wavelengths_A=pattern.radiation_A,
             **options,
         )
     return fit
-
-
-def _wavelengths(pattern: Pattern) -> dict:
-    """The file's own wavelengths; copper where it does not say."""
-    return {"wavelengths_A": pattern.wavelengths_A} if pattern.wavelengths_A else {}
 
 
 def sizes(
@@ -107,7 +117,8 @@ class Halides:
 def halides(
     spectra: dict[tuple[str, str], Spectrum], sample: str, background: str = "shirley"
 ) -> Halides | None:
-    """I:Br of one sample from I 4d and from I 3d against Br 3d; None when the Br 3d region is missing.
+    """I:Br of one sample from I 4d and from I 3d against Br 3d; None when the Br 3d region is
+    missing.
 
     `background_shift` is how far the other background moves I 4d : Br 3d, as a systematic error.
     """

@@ -106,12 +106,10 @@ def averaged(scans: Sequence[Matrix], name: str) -> Matrix:
     return smooth_errors(average_scans(scans, name=name))
 
 
-def scans_of(m: TransientMap, name: str, unit: float = 1.0) -> list[Matrix]:
-    """The single scans of a file as matrices (one, where the file holds none), times `unit`."""
+def scans_of(m: TransientMap, name: str) -> list[Matrix]:
+    """The single scans of a file as matrices (one, where the file holds none)."""
     stack = m.signal[None] if m.scans is None else m.scans
-    return [
-        preprocess.matrix(m.delay_ps, m.wavelength_nm, scan * unit, name=name) for scan in stack
-    ]
+    return [preprocess.matrix(m.delay_ps, m.wavelength_nm, scan, name=name) for scan in stack]
 
 
 def like_prepared(scans: Sequence[Matrix], m: Matrix) -> np.ndarray:

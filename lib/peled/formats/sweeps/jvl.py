@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from peled.formats import FormatError
-from peled.formats.delimited import Column, Table
+from peled.formats.contract import reader
+from peled.formats.delimited import Account, Column, Table, stated_number
 from peled.formats.sweeps.columns import identify, read_tables, scaled
 
+_WHAT = "a J-V-L sweep as text or .xlsx"
+_MISSING = ("luminance_cd_m2", "photocurrent_A", "reported_eqe", "reported_cd_A", "time_s")
 _COMPLIANCE_BITS = (1 << 3) | (
     1 << 16
 )  # status word of the 2400: compliance, range compliance (user's manual, table 18-4)
@@ -30,13 +33,20 @@ class Sweep:
     direction : {"up", "down", "hold"}
     voltage_V, current_density_mA_cm2 : ndarray
     luminance_cd_m2, photocurrent_A, reported_eqe, reported_cd_A, time_s : ndarray or None
-        `reported_eqe` as a fraction; NaN in `luminance_cd_m2` stands for "no reading" and is said in `notes`.
+        `reported_eqe` as a fraction; NaN in `luminance_cd_m2` stands for "no reading" and is said
+        in `notes`.
     compliance, range_change, repeated : ndarray of bool
-        The source limited; the current range of the meter changed here with a visible step; the bias point stood before.
+        The source limited; the current range of the meter changed here with a visible step; the
+        bias point stood before.
     area_cm2 : float or None
     notes : tuple of str
         Everything assumed or noticed.
     metadata : dict
+    assumed : dict
+        Columns whose head names no unit, and the unit taken for it; `current_unit` or
+        `luminance_unit` says another.
+    account : Account
+        What each line of the file (or sheet) was taken for.
     """
 
     path: Path
@@ -55,6 +65,8 @@ class Sweep:
     area_cm2: float | None = None
     notes: tuple[str, ...] = ()
     metadata: dict = field(default_factory=dict, repr=False)
+    assumed: dict[str, str] = field(default_factory=dict, repr=False)
+    account: Account = field(default_factory=Account, repr=False)
 
     def __len__(self) -> int:
         return self.voltage_V.size
@@ -65,7 +77,14 @@ class Sweep:
         return ~(self.compliance | self.range_change)
 
 
-def read_sweeps(path: str | os.PathLike, *, area_cm2: float | None = None) -> tuple[Sweep, ...]:
+@reader(_WHAT, missing=_MISSING)
+def read_sweeps(
+    path: str | os.PathLike,
+    *,
+    area_cm2: float | None = None,
+    current_unit: str | None = None,
+    luminance_unit: str | None = None,
+) -> tuple[Sweep, ...]:
     """All sweeps of a file, in their order, split where the direction turns.
 
     Parameters
@@ -73,13 +92,17 @@ def read_sweeps(path: str | os.PathLike, *, area_cm2: float | None = None) -> tu
     path : path-like
         Text or .xlsx. Several devices may stand side by side: each voltage column begins a new one.
     area_cm2 : float, optional
-        Device area. Needed where the file gives a current and no area; it overrules an area in the header.
+        Device area. Needed where the file gives a current and no area; it overrules an area in the
+        header.
+    current_unit, luminance_unit : str, optional
+        Units of current (or current density) and luminance where their heads name none.
 
     Raises
     ------
     FormatError
-        Naming the place: no voltage or current column, an unknown unit, a current without an area, current and current density that
-        do not fit the area, negative luminance beyond noise, missing numbers in voltage or current, fewer than three points.
+        Naming the place: no voltage or current column, an unknown unit, a current without an area,
+        current and current density that do not fit the area, negative luminance beyond noise,
+        missing numbers in voltage or current, fewer than three points.
     """
     path = Path(path)
     if area_cm2 is not None and not 0 < area_cm2 < 1e4:
@@ -90,23 +113,31 @@ def read_sweeps(path: str | os.PathLike, *, area_cm2: float | None = None) -> tu
             place="parameter area_cm2",
         )
     found: list[Sweep] = []
+    units = {"current": current_unit, "current_density": current_unit, "luminance": luminance_unit}
     for label, table in read_tables(path):
+        unknown = [
+            c.head or f"column {j + 1}"
+            for j, c in enumerate(table.columns)
+            if c.numeric and identify(c)[0] is None
+        ]
         for name, columns in _devices(table):
-            found += _split(table, " ".join(filter(None, (label, name))), columns, area_cm2)
+            label_of = " ".join(filter(None, (label, name)))
+            sweeps = _split(table, label_of, columns, area_cm2, units)
+            said = (f"not used: {', '.join(unknown)}",) if unknown else ()
+            found += [replace(sweep, notes=sweep.notes + said) for sweep in sweeps]
     return tuple(found)
 
 
-def read_sweep(
-    path: str | os.PathLike, *, area_cm2: float | None = None, direction: str = "up"
-) -> Sweep:
-    """The one sweep of a file in the given direction.
+@reader(_WHAT, missing=_MISSING)
+def read_sweep(path: str | os.PathLike, *, direction: str = "up", **settings) -> Sweep:
+    """The one sweep of a file in the given direction; `settings` as `read_sweeps` takes them.
 
     Raises
     ------
     FormatError
         If there is none or there are several; and as `read_sweeps`.
     """
-    sweeps = read_sweeps(path, area_cm2=area_cm2)
+    sweeps = read_sweeps(path, **settings)
     chosen = [sweep for sweep in sweeps if sweep.direction == direction]
     if len(chosen) != 1:
         raise FormatError(
@@ -131,7 +162,8 @@ def _devices(table: Table):
             if quantity == "voltage" and {"current", "current_density"} & set(groups[-1]):
                 groups.append({})
             else:
-                # A second column of the same kind in one device: the one that says it was measured wins.
+                # A second column of the same kind in one device: the one that says it was measured
+                # wins.
                 first, second = groups[-1][quantity][0], column
                 if re.search(r"meas|sense", second.name, re.IGNORECASE) and not re.search(
                     r"meas|sense", first.name, re.IGNORECASE
@@ -155,34 +187,28 @@ def _devices(table: Table):
 
 
 def _area(table: Table) -> float | None:
-    lines = [
-        *table.header,
-        *table.footer,
-        *(f"{key} {value}" for key, value in table.metadata.items()),
-    ]
-    for line in lines:
-        if not (word := re.search(r"\barea\b", line.replace("_", " "), re.IGNORECASE)):
+    """cm² from the first line that speaks of an area and holds a number above 0."""
+    for line in table.notes:
+        word = re.search(r"\barea\b|fl(ä|ae)che", line.replace("_", " "), re.IGNORECASE)
+        if not word:
             continue
-        rest = line[word.end() :]
+        rest = line[word.end() :].replace("_", " ")
         unit = re.search(r"(mm|cm|um|µm|μm|m)\s*\^?\s*[2²]", rest)
-        number = re.search(
-            r"[-+]?(\d+[.,]?\d*|\.\d+)(?:[eE][-+]?\d+)?",
-            rest.replace(unit[0], " ") if unit else rest,
-        )
-        if number and (value := float(number[0].replace(",", "."))) > 0:
-            return (
-                value
-                * {"mm": 1e-2, "cm": 1.0, "um": 1e-8, "µm": 1e-8, "μm": 1e-8, "m": 1e4}[
-                    unit[1] if unit else "cm"
-                ]
-            )
+        number = stated_number(rest.replace(unit[0], " ") if unit else rest)
+        if number and number[0] > 0:
+            factors = {"mm": 1e-2, "cm": 1.0, "um": 1e-8, "µm": 1e-8, "μm": 1e-8, "m": 1e4}
+            return number[0] * factors[unit[1] if unit else "cm"]
     return None
 
 
 def _split(
-    table: Table, label: str, columns: dict[str, tuple[Column, str]], area_cm2: float | None
+    table: Table,
+    label: str,
+    columns: dict[str, tuple[Column, str]],
+    area_cm2: float | None,
+    units: dict[str, str | None],
 ) -> list[Sweep]:
-    path, notes = table.path, []
+    path, notes, assumed = table.path, [], {}
     place = f"{label or 'column heads'}"
     if "voltage" not in columns:
         raise FormatError(
@@ -200,7 +226,8 @@ def _split(
             found=", ".join(map(repr, table.names)),
             advice="name it in the head of the column",
         )
-    got = {q: scaled(path, q, *columns[q], notes) for q in columns if q != "status"}
+    got = {q: scaled(path, q, *columns[q], assumed, units.get(q)) for q in columns if q != "status"}
+    notes += [f"{name}: no unit; taken as {unit}" for name, unit in assumed.items()]
     area = area_cm2 if area_cm2 is not None else _area(table)
     if area_cm2 is None and area is not None:
         notes.append(f"device area {area:g} cm² from the header")
@@ -224,7 +251,7 @@ def _split(
         if bad.size:
             raise FormatError(
                 path,
-                place=f"line {table.first_line + bad[0]}, {name}",
+                place=f"line {table.lines[bad[0]]}, {name}",
                 expected="a number",
                 found="none" if np.isnan(values[bad[0]]) else f"{values[bad[0]]:.3g} (overflow)",
                 advice="remove the row or measure it again",
@@ -235,12 +262,13 @@ def _split(
         empty = int(np.isnan(lum).sum())
         if empty:
             notes.append(f"luminance: {empty} of {lum.size} points without a reading")
-        # Noise about zero in the dark is real and kept; more than 1 % of the maximum below zero is a wrong sign or offset.
+        # Noise about zero in the dark is real and kept; more than 1 % of the maximum below zero is
+        # a wrong sign or offset.
         if np.nanmin(lum, initial=0.0) < -0.01 * max(np.nanmax(lum, initial=0.0), 0.0) - 0.5:
             worst = int(np.nanargmin(lum))
             raise FormatError(
                 path,
-                place=f"line {table.first_line + worst}, luminance",
+                place=f"line {table.lines[worst]}, luminance",
                 expected="no luminance below the noise about zero",
                 found=f"{lum[worst]:.3g} cd/m2",
                 advice="check sign and dark offset",
@@ -290,6 +318,8 @@ def _split(
                 area,
                 tuple(own),
                 dict(table.metadata),
+                assumed,
+                table.account,
             )
         )
     return sweeps
@@ -314,7 +344,9 @@ def _refuse_unfit_area(
 def _compliance(
     status: tuple[Column, str] | None, voltage: np.ndarray, density: np.ndarray
 ) -> np.ndarray:
-    """From the status column where there is one, and from a current that stands still at its maximum while the voltage goes on."""
+    """From the status column where there is one, and from a current that stands still at its
+    maximum while the voltage goes on.
+    """
     found = np.zeros(voltage.size, bool)
     if status is not None:
         values = status[0].values
@@ -335,7 +367,9 @@ def _compliance(
 
 
 def _directions(voltage: np.ndarray):
-    """Slices of one direction each. A turn is where the voltage goes back by more than half a typical step."""
+    """Slices of one direction each. A turn is where the voltage goes back by more than half a
+    typical step.
+    """
     step = np.diff(voltage)
     moving = np.abs(step[np.abs(step) > 1e-12])
     if moving.size == 0:
@@ -364,7 +398,9 @@ def _directions(voltage: np.ndarray):
 def _range_changes(
     voltage: np.ndarray, density: np.ndarray, current_A: np.ndarray, compliance: np.ndarray
 ) -> np.ndarray:
-    """Points where |I| passes a range end (decades × 1.05 of a 2400) and log|I| steps out of line with its neighbours."""
+    """Points where |I| passes a range end (decades × 1.05 of a 2400) and log|I| steps out of line
+    with its neighbours.
+    """
     found = np.zeros(voltage.size, bool)
     if voltage.size < 9 or not np.isfinite(current_A).all():
         return found
@@ -377,7 +413,8 @@ def _range_changes(
         around = around[usable[around]]
         if around.size < 8 or (around <= i).sum() < 3 or (around > i).sum() < 3:
             continue
-        # A cubic with a step at the crossing: the step must stand out of the scatter and be more than 2 %.
+        # A cubic with a step at the crossing: the step must stand out of the scatter and be more
+        # than 2 %.
         x = (voltage[around] - voltage[i]) / max(np.ptp(voltage[around]), 1e-12)
         design = np.column_stack([np.ones(x.size), x, x**2, x**3, around > i])
         coefficients, *_ = np.linalg.lstsq(design, y[around], rcond=None)
