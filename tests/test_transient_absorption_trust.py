@@ -306,6 +306,25 @@ def test_a_reversible_step_gives_its_invariants_only():
         assert abs(found[text].value - truth) < 4 * found[text].standard_error
 
 
+def test_what_is_not_determined_has_no_interval():
+    m = film(EARLY, bands=((1.0, 0.5, 520.0), (1.0, 5.0, 580.0), (1.0, 80.0, 640.0)))
+    fit = global_fit(m, branching({"a": 1.2, "b": 1.0, "c": 4.0, "d": 100.0}))
+    found = profile(fit, "tau_a")
+    assert (found.low, found.high) == (0.0, np.inf)
+    assert np.isfinite(profile(fit, "tau_c").high)
+
+
+def test_a_response_that_no_delay_resolves_is_held():
+    delays = np.r_[-2, -1, -0.5, 0, 0.2, 0.5, 1, 2, 4, 8, 16, 32, 100, 400.0]
+    for seed in range(4):
+        m = film(delays, bands=((1.0, 0.5, 580.0), (1.0, 8.0, 620.0)), seed=seed)
+        fit = global_fit(m, Model((0.4, 10.0), fwhm_ps=0.1))
+        assert np.all(np.abs(fit.lifetimes_ps - (0.5, 8.0)) < 4 * fit.lifetime_errors())
+        held = any("not resolved" in flag for flag in fit.flags)
+        assert held == (fit["fwhm"].standard_error is None)
+        assert held or fit["fwhm"].value > 0.02
+
+
 def test_a_bound_costs_its_own_error_only():
     m = film(EARLY, bands=((1.0, 5.0, 520.0), (1.0, 80.0, 640.0)))
     free = Model((5.0, 80.0), t0_ps=0.0, fwhm_ps=0.14)

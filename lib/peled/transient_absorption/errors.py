@@ -338,8 +338,11 @@ def profile(fit, name: str, *, level: float = 0.95, points: int = 9) -> Interval
     setup, problem = fit.setup, fit.setup.problem
     others = np.arange(len(fit.theta)) != j
     sigma = np.sqrt(fit.covariance[j, j])
-    if not sigma > 0:
-        raise ValueError(f"profile: {name} is at its bound or not determined by the data")
+    log = setup.logarithmic[setup.free[j]]
+    change = np.exp if log else (lambda x: x)
+    if not sigma > 0:  # at its bound, or not determined by the data
+        none = np.array([])
+        return Interval(name, float(change(-np.inf)), np.inf, level, none, none)
     inflation = fit.covariance[j, j] / fit.covariance_white[j, j]
     unit = inflation * fit.ssr / fit.degrees_of_freedom
     limit = stats.chi2.ppf(level, 1)  # the covariance is widened for its degrees of freedom already
@@ -361,7 +364,9 @@ def profile(fit, name: str, *, level: float = 0.95, points: int = 9) -> Interval
         inside = fit.theta[j]
         reach = fit.theta[j]
         for _ in range(points):
-            reach = inside + sign * step
+            reach = np.clip(inside + sign * step, problem.low[j], problem.high[j])
+            if reach == inside:
+                break
             rise, theta = cost(reach, start)
             values.append(reach), rises.append(rise)
             if rise < limit:
@@ -388,8 +393,6 @@ def profile(fit, name: str, *, level: float = 0.95, points: int = 9) -> Interval
         else:
             ends[sign] = sign * np.inf
     order = np.argsort(values)
-    log = setup.logarithmic[setup.free[j]]
-    change = np.exp if log else (lambda x: x)
     return Interval(
         name,
         float(change(ends[-1])),

@@ -511,20 +511,34 @@ def global_fit(
             raise ValueError(f"{m.name}: expected a signal, found zeros only")
     setup = Setup(matrices, model, found, locals_, shared_spectra, late)
     best, minima = _search(setup, starts, seed, max_evaluations)
+    narrow = _narrow(setup, best, model)
+    if narrow:
+        held = [
+            replace(p, value=model.fwhm_ps, vary=False) if p.name in narrow else p for p in found
+        ]
+        setup = Setup(matrices, model, held, locals_, shared_spectra, late)
+        best, minima = _search(setup, starts, seed, max_evaluations)
     setup, best = _ordered(setup, best, model)
-    return _result(
-        setup,
-        best,
-        minima,
-        matrices,
-        {
-            "link": tuple(link),
-            "shared_spectra": shared_spectra,
-            "starts": starts,
-            "seed": seed,
-            "noise": noise,
-        },
-    )
+    options = {
+        "link": tuple(link),
+        "shared_spectra": shared_spectra,
+        "starts": starts,
+        "seed": seed,
+        "noise": noise,
+    }
+    fit = _result(setup, best, minima, matrices, options)
+    said = [
+        f"response not resolved by the delays: {n} held at {model.fwhm_ps:g} ps" for n in narrow
+    ]
+    return replace(fit, flags=(*fit.flags, *said))
+
+
+def _narrow(setup: Setup, best: Minimum, model: Model) -> list[str]:
+    """Widths that ran to the lower of the default bounds: narrower than any step of the delays can
+    tell."""
+    low = best.at_bound & (best.theta <= setup.low)
+    names = [setup.names[i] for i, at in zip(setup.free, low, strict=True) if at]
+    return [n for n in names if n.startswith("fwhm") and "fwhm" not in model.bounds_ps]
 
 
 def _search(setup: Setup, starts: int, seed: int, limit: int):

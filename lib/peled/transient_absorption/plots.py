@@ -221,7 +221,7 @@ def draw_overview(axes, fit, matrix: int = 0) -> None:
     m = fit.matrices[matrix]
     draw_map(axes[0], Matrix(m.delay_ps, m.wavelength_nm, residual, m.name), label="residual (mOD)")
     s, left, right = fit.residual_singular_values(matrix)
-    axes[1].semilogy(np.arange(1, 16), s[:15] * 1e3, "o", ms=3, color=COLOURS["blue"])
+    axes[1].semilogy(np.arange(1, len(s[:15]) + 1), s[:15] * 1e3, "o", ms=3, color=COLOURS["blue"])
     axes[1].set(xlabel="Number", ylabel="Singular value (mOD)")
     axes[2].plot(m.delay_ps, left[:, 0], "-", lw=0.8, color=COLOURS["blue"])
     axes[2].set_xscale("symlog", linthresh=1.0)
