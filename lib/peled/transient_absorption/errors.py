@@ -29,6 +29,8 @@ from scipy import stats
 from peled.quantities import NULL_TOLERANCE, from_normal
 from peled.transient_absorption import noise
 
+_GROWN = 2.0  # residual after zero time over that before, from which on it is said
+_QUIET = 5  # delays before zero time that tell the noise
 TOUCHED = 1e-4  # part of a direction in the null space from which on a number is withheld
 
 
@@ -196,7 +198,7 @@ def flags(setup, now, best, estimates, trust, determined, stated, minima) -> tup
         name = f"{segment.matrix.name}: " if len(setup.segments) > 1 else ""
         said += [name + text for text in _lifetime_flags(segment, setup.expand(best.theta)[0])]
         said += [f"{name}{note}" for note in segment.matrix.notes]
-        said += [name + text for text in _residual_flags(setup, now, segment)]
+        said += [name + text for text in _residual_flags(setup, now, best, segment)]
     if trust.widened > 1.25:
         said.append(f"residual correlated over delays: errors widened {trust.widened:.1f} times")
     said += _level_flags(setup, now, best, stated)
@@ -264,14 +266,39 @@ def _lifetime_flags(segment, u) -> list[str]:
     return said
 
 
-def _residual_flags(setup, now, segment) -> list[str]:
+def _residual_flags(setup, now, best, segment) -> list[str]:
+    said = []
     found = segment_structure(setup, now.rows, segment)
-    if found is None or not found.found:
-        return []
-    return [
-        f"structure in the residual: correlation of neighbouring delays {found.correlation:.2f}, "
-        f"residual {found.excess:.1f} times the noise between neighbours"
-    ]
+    if found is not None and found.found:
+        said.append(
+            f"structure in the residual: correlation of neighbouring delays "
+            f"{found.correlation:.2f}, residual {found.excess:.1f} times the noise between "
+            "neighbours"
+        )
+    ratio = _after_over_before(setup, now.rows, setup.expand(best.theta)[0], segment)
+    if ratio > _GROWN:
+        said.append(
+            f"residual after zero time {ratio:.1f} times that before: "
+            "structure, or noise that grows with the signal"
+        )
+    return said
+
+
+def _after_over_before(setup, rows, u, segment) -> float:
+    """Size of the residual after zero time over that before all responses, which no model has a
+    part in; 1 where that is not seen."""
+    if segment.fwhm is None or segment.model.period_ps is not None:
+        return 1.0
+    block, own = setup.place[setup.segments.index(segment)]
+    power = np.diag(rows[block].gram[own, own]) / np.maximum(segment.present.sum(1), 1)
+    shift = segment.shift(u)
+    width = min(float(np.exp(u[segment.fwhm])), 3 * segment.model.fwhm_ps)  # a misfit may widen it
+    before = segment.matrix.delay_ps < shift.min() - 1.5 * width
+    after = segment.matrix.delay_ps > shift.max()
+    if before.sum() < _QUIET or after.sum() <= len(setup.model.spectra) or not power[before].any():
+        return 1.0
+    free = 1 - len(setup.model.spectra) / after.sum()  # what the spectra take up lies after
+    return float(np.sqrt(power[after].mean() / free / power[before].mean()))
 
 
 def segment_structure(setup, rows, segment):
