@@ -8,7 +8,7 @@ from peled.samples import read_sheet
 from peled.transient_absorption import Model, analyse, preprocess
 from peled.transient_absorption.blank import subtract_blank
 from peled.transient_absorption.irf import gaussian
-from test_transient_absorption_trust import film, holes
+from test_transient_absorption_trust import DELAYS, film, holes
 
 CHIRP = (-1.0, -0.4)
 TRUE = {"lifetime 1": 0.4, "lifetime 2": 14.0, "lifetime 3": 280.0}
@@ -110,3 +110,33 @@ def test_units_of_difference_signals():
     assert np.allclose(preprocess.to_od(100 * shares, "%"), preprocess.to_od(shares, "dT/T"))
     with pytest.raises(ValueError, match="signal unit"):
         preprocess.to_od(shares, "counts")
+
+
+SETS = {
+    "one": ((1.0, 30.0, 600.0),),
+    "two": ((1.0, 2.0, 560.0), (-1.0, 200.0, 640.0)),
+    "four": ((1.0, 0.4, 520.0), (-1.2, 4.0, 580.0), (1.0, 40.0, 640.0), (-0.8, 400.0, 690.0)),
+    "short": ((1.0, 0.5, 540.0), (1.0, 8.0, 600.0), (1.0, 120.0, 680.0)),
+}
+
+
+def test_any_number_of_components_any_delays(tmp_path):
+    """One to four lifetimes, fourteen delays, a stage zero at -8 ps, missing cells: as many as the
+    data support, within errors."""
+    few = np.r_[-2, -1, -0.5, 0, 0.2, 0.5, 1, 2, 4, 8, 16, 32, 100, 400.0]
+    rows = ["sample,measurement,file,signal_unit"]
+    for i, (name, bands) in enumerate(SETS.items()):
+        t0 = -8.0 if name == "two" else 0.0
+        delays = few if name == "short" else DELAYS + t0
+        m = holes(film(delays, np.linspace(480, 720, 30), bands, t0=t0, seed=i), 0.01)
+        write_matrix(tmp_path / f"{name}.csv", m.delay_ps, m.wavelength_nm, m.signal, digits=7)
+        rows.append(f"{name},ta,{name}.csv,OD")
+    (tmp_path / "samples.csv").write_text("\n".join(rows) + "\n")
+    sheet = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff)
+    report = analyse.analyse(sheet, {"artefact": 0})
+    assert not report.problems
+    for name, bands in SETS.items():
+        found = [q for q in report.select(sample=name) if q.name.startswith("lifetime")]
+        assert len(found) == len(bands) and all(q.value is not None for q in found)
+        for q, (_, tau, _) in zip(found, bands, strict=True):
+            assert abs(q.value - tau) < 4 * q.standard_error < tau

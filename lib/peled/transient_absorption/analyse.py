@@ -39,6 +39,7 @@ DEFAULTS = {
 """Settings of `analyse` that no column of a sheet holds."""
 
 
+_COARSE = 40  # wavelengths on which numbers of components are tried
 _SCANS = 6  # single scans from which on their scatter gives the errors
 
 
@@ -168,50 +169,61 @@ def _prepared(m: Matrix, held: Held, holdings: Holdings, sample: str, settings) 
 
 
 def _fitted(prepared, settings, problems) -> Iterator[tuple[tuple, Analysed]]:
-    matrices = [m for m, _ in prepared.values()]
-    models = _models(matrices, settings) if matrices else {}
+    started, tables = {}, {}
     for key, (m, members) in prepared.items():
         try:
-            yield key, _one(m, models[m.name], settings, members)
+            started[key], tables[key] = _started(m, settings)
+        except ValueError as error:
+            problems.append(Problem(members[0].row.label, str(error)))
+    models = _with_shared_dispersion({k: prepared[k][0] for k in started}, started)
+    for key, model in models.items():
+        m, members = prepared[key]
+        try:
+            yield key, _one(m, model, tables[key], members)
         except ValueError as error:
             problems.append(Problem(members[0].row.label, str(error)))
 
 
-def _models(matrices, settings) -> dict[str, Model]:
-    """Each set's model: the dispersion of all sets where it is shared, else its own."""
+def _started(m: Matrix, settings) -> tuple[Model, ComponentTable | None]:
+    """A model with its own dispersion and as many lifetimes as asked for, or as the data
+    support."""
     options = {k: settings[k] for k in ("lifetimes_ps", "fwhm_ps", "dispersion_order", "artefact")}
-    own = {m.name: workflow.start_model(m, **options)[0] for m in matrices}
-    chirped = [m for m in matrices if own[m.name].dispersion and not m.rise.late]
-    if len(chirped) < 2:
-        return own
-    start = max((own[m.name] for m in chirped), key=lambda model: len(model.dispersion))
+    model, _ = workflow.start_model(m, **options)
+    count = settings["components"]
+    if count == model.components:
+        return model, None
+    if count:
+        spread = np.geomspace(2 * settings["fwhm_ps"], m.delay_ps[-1] / 2, count + 2)
+        return replace(model, lifetimes_ps=tuple(spread[1:-1])), None
+    coarse = preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // _COARSE))
+    table = number_of_components(coarse, model, starts=1)
+    best = table.fits[table.supported - 1]
+    return replace(model, **best.starts), table
+
+
+def _with_shared_dispersion(matrices, models) -> dict[tuple, Model]:
+    """Each set's model with the dispersion of all sets where it shares it; else as it was."""
+    keys = [k for k, m in matrices.items() if models[k].dispersion and not m.rise.late]
+    if len(keys) < 2:
+        return models
+    richest = max((models[k] for k in keys), key=lambda model: model.components)
     try:
-        joint = workflow.common_dispersion(chirped, start)
-    except ValueError:  # a set too short for it: each keeps its own
-        return own
-    apart = joint.options["apart"]
-    shared = workflow.with_dispersion(start, replace(joint, options={**joint.options, "apart": ()}))
-    for m, local in zip(chirped, joint.setup.locals, strict=True):
-        if m.name not in apart:
-            own[m.name] = replace(shared, t0_ps=joint.value(local["t0"]))
-    return own
+        joint = workflow.common_dispersion([matrices[k] for k in keys], richest)
+    except ValueError:  # too few delays for so many lifetimes: each keeps its own
+        return models
+    shared = workflow.with_dispersion(
+        richest, replace(joint, options={**joint.options, "apart": ()})
+    )
+    out = dict(models)
+    for key, local in zip(keys, joint.setup.locals, strict=True):
+        if matrices[key].name not in joint.options["apart"]:
+            tau = models[key].lifetimes_ps
+            out[key] = replace(shared, lifetimes_ps=tau, t0_ps=joint.value(local["t0"]))
+    return out
 
 
-def _one(m: Matrix, model: Model, settings, members: list[Held]) -> Analysed:
-    table = None
+def _one(m: Matrix, model: Model, table: ComponentTable | None, members: list[Held]) -> Analysed:
     fit = global_fit(m, model)
-    flat = workflow.without_chirp(m, fit)
-    if not settings["components"]:
-        plain = replace(model, dispersion=(), t0_ps=None, fixed=())
-        table = number_of_components(flat, plain, starts=1)
-        if table.supported != model.components:
-            tau = table.rows[table.supported - 1].lifetimes_ps
-            fit = global_fit(m, replace(model, lifetimes_ps=tau))
-    elif settings["components"] != model.components:
-        spread = np.geomspace(
-            2 * settings["fwhm_ps"], m.delay_ps[-1] / 2, settings["components"] + 2
-        )
-        fit = global_fit(m, replace(model, lifetimes_ps=tuple(spread[1:-1])))
     scans = [scan for held in members for scan in held.data]
     if len(scans) >= _SCANS:
         fit = fit.with_scans(workflow.like_prepared(scans, m))

@@ -58,7 +58,7 @@ def subtract_blank(m: Matrix, blank: Matrix, model: Model) -> Matrix:
     for _ in range(_ROUNDS):
         fit = global_fit(replace(m, signal=m.signal - size * moved(later)), model, starts=0)
         size, later = _best(fit, m, moved, size, later)
-        model = replace(model, **_started(fit))
+        model = replace(model, **fit.starts)
     said = f"blank {blank.name} subtracted: {size:.3g} times, {1e3 * later:.0f} fs later"
     return replace(m, signal=m.signal - size * moved(later), steps=(*m.steps, said))
 
@@ -84,13 +84,3 @@ def _best(fit: GlobalFit, m: Matrix, moved, size: float, later: float) -> tuple[
         scale = float(b @ data) / square if square > 0 else 0.0
         found = min(found, (float(np.sum((data - scale * b) ** 2)), scale, float(shift)))
     return found[1:]
-
-
-def _started(fit: GlobalFit) -> dict:
-    at, model = fit.optimum, fit.model
-    return {
-        "lifetimes_ps": tuple(at[n] for n in model.kinetic_names),
-        "t0_ps": at["t0"],
-        "fwhm_ps": at["fwhm"],
-        "dispersion": tuple(at[f"dispersion_{i + 1}"] for i in range(len(model.dispersion))),
-    }

@@ -88,7 +88,7 @@ def before_after(before: Matrix, after: Matrix, model: Model, **options) -> Pair
         np.mean([min(effective_wavelengths(f.rows[0].gram), before.shape[1]) for f in alone])
     )
     share = independent / before.shape[1]
-    start = _start(model, alone[0])
+    start = model if model.scheme is not None else replace(model, **alone[0].starts)
     # By default nothing but the kinetics is compared: width and dispersion may be each set's own in
     # all hypotheses.
     ways = [("nothing", (), False), ("lifetimes", ("tau",), False)]
@@ -147,19 +147,6 @@ def _scaled(m: Matrix, noise: float) -> Matrix:
     if m.standard_error is None:
         return replace(m, signal=m.signal / noise)
     return replace(m, standard_error=m.standard_error * noise)
-
-
-def _start(model: Model, fit: GlobalFit) -> Model:
-    if model.scheme is not None:
-        return model
-    width = {"fwhm_ps": fit.value("fwhm")} if model.irf == "gaussian" else {}
-    return replace(
-        model,
-        lifetimes_ps=tuple(fit.lifetimes_ps),
-        t0_ps=fit.value("t0"),
-        dispersion=tuple(fit.value(f"dispersion_{i + 1}") for i in range(len(model.dispersion))),
-        **width,
-    )
 
 
 @dataclass(frozen=True)

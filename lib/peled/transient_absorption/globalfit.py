@@ -179,6 +179,19 @@ class GlobalFit:
             )
         )
 
+    @property
+    def starts(self) -> dict:
+        """Lifetimes, zero time, width and dispersion at the optimum, as fields of a `Model` of
+        parallel decays to start from."""
+        at, model = self.optimum, self.model
+        made = {
+            "lifetimes_ps": tuple(self.lifetimes_ps),
+            "dispersion": tuple(at[f"dispersion_{i + 1}"] for i in range(len(model.dispersion))),
+        }
+        late = bool(self.setup.late)
+        width = {"fwhm_ps": at["fwhm"]} if model.irf == "gaussian" and not late else {}
+        return made | width | ({} if late else {"t0_ps": at["t0"]})
+
     def estimates(self) -> Estimates:
         """All parameters with their joint covariance and null space, for `peled.quantities.derive`.
 
