@@ -104,12 +104,18 @@ def test_a_blank_is_subtracted_with_its_own_size_and_zero_time():
     assert np.abs(out.signal - m.signal).max() < 0.2 * np.abs(dirty.signal - m.signal).max()
 
 
-def test_units_of_difference_signals():
-    shares = np.array([-0.1, 0.05])
-    assert np.allclose(preprocess.to_od(shares, "dT/T"), -np.log10(1 + shares))
-    assert np.allclose(preprocess.to_od(100 * shares, "%"), preprocess.to_od(shares, "dT/T"))
-    with pytest.raises(ValueError, match="signal unit"):
-        preprocess.to_od(shares, "counts")
+@pytest.mark.parametrize(("unit", "factor"), [("OD", 1.0), ("mOD", 1e3), ("dT/T", 0), ("%", 0)])
+def test_units_of_difference_signals(tmp_path, unit, factor):
+    m = film(wavelength=np.linspace(500, 700, 12))
+    y = m.signal * factor if factor else (10**-m.signal - 1) * (100 if unit == "%" else 1)
+    write_matrix(tmp_path / "a.csv", m.delay_ps, m.wavelength_nm, y, digits=9)
+    (tmp_path / "samples.csv").write_text(
+        f"sample,measurement,file,signal_unit\na,ta,a.csv,{unit}\n"
+    )
+    sheet = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff)
+    report = analyse.analyse(sheet, {"artefact": 0, "components": 3})
+    (one,) = report.found["a"].values()
+    assert not report.problems and one.fit.rms == pytest.approx(1e-4, rel=0.1)
 
 
 SETS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats.tas import TransientMap, read_tas
+from peled.formats.tas import read_tas
 from peled.quantities import Finding, Quantity, derive
 from peled.report import Panel, Problem, Report, from_holdings
 from peled.samples import Content, Held, Holdings, Row, Sheet
@@ -93,9 +93,9 @@ def analyse(sheet: Sheet, settings: Mapping[str, object]) -> Report:
     quantities: list[Quantity] = []
     for (sample, state, _), one in _fitted(prepared, settings, problems):
         rows = prepared[sample, state, one.label][1]
-        found.setdefault(sample, {})[state or one.label] = one
+        found.setdefault(sample, {})[one.label.removeprefix(sample).strip() or one.label] = one
         quantities += _quantities(one, rows[0].row, sample)
-    quantities += _changes(quantities)
+    quantities += _changes(quantities, found, problems)
     return from_holdings(
         holdings,
         quantities,
@@ -111,15 +111,14 @@ def analyse(sheet: Sheet, settings: Mapping[str, object]) -> Report:
 
 def _read(path: Path, row: Row) -> list[Matrix]:
     """The scans of one file in OD."""
-    m = read_tas(path, delay_unit=row.settings.get("delay_unit"))
-    unit = str(row.settings.get("signal_unit") or m.signal_unit)
-    name = row.part or row.sample or path.stem
-    return workflow.scans_of(_in_od(m, unit), name)
-
-
-def _in_od(m: TransientMap, unit: str) -> TransientMap:
-    scans = None if m.scans is None else preprocess.to_od(m.scans, unit)
-    return replace(m, signal=preprocess.to_od(m.signal, unit), scans=scans)
+    said = row.settings.get("signal_unit")
+    relative = {"dT/T": 1.0, "%": 0.01}.get(said)
+    delay = row.settings.get("delay_unit")
+    m = read_tas(path, delay_unit=delay, signal_unit=None if relative else said)
+    if relative:
+        scans = None if m.scans is None else preprocess.from_transmission(relative * m.scans)
+        m = replace(m, signal=preprocess.from_transmission(relative * m.signal), scans=scans)
+    return workflow.scans_of(m, row.part or row.sample or path.stem)
 
 
 def _sets(
@@ -268,19 +267,29 @@ def _findings(one: Analysed, row: Row) -> list[Finding]:
     found += [
         Finding("described", "reported", flag)
         for flag in one.fit.flags
-        if flag.startswith("residual correlated")
+        if flag.startswith(("residual correlated", "residual after"))
     ]
     return found
 
 
-def _changes(quantities) -> Iterator[Quantity]:
-    """Ratios after/before of what both states of a sample have."""
-    before = {(q.sample, q.name): q for q in quantities if q.state == "before"}
-    for q in quantities:
-        other = before.get((q.sample, q.name))
-        if q.state == "after" and other is not None and q.name.startswith("lifetime"):
-            name = f"{q.name}, after/before"
-            yield derive(name, "", lambda a, b: a / b, q, other, sample=q.sample)
+def _changes(quantities, found, problems) -> Iterator[Quantity]:
+    """Ratios after/before of the lifetimes of samples with both states and as many lifetimes in
+    each."""
+    for sample, states in found.items():
+        if not {"before", "after"} <= set(states):
+            continue
+        numbers = [states[state].fit.model.components for state in ("before", "after")]
+        if numbers[0] != numbers[1]:
+            said = (
+                f"{numbers[0]} components before, {numbers[1]} after: not compared; give a number"
+            )
+            problems.append(Problem(sample, said))
+            continue
+        pick = {(q.state, q.name): q for q in quantities if q.sample == sample}
+        for i in range(numbers[0]):
+            name = f"lifetime {i + 1}"
+            both = (pick["after", name], pick["before", name])
+            yield derive(f"{name}, after/before", "", lambda a, b: a / b, *both, sample=sample)
 
 
 # ---- pictures ------------------------------------------------------------------------------------

@@ -26,7 +26,14 @@ from peled.transient_absorption.setup import Setup, as_matrices, overridden, par
 from peled.transient_absorption.varpro import DispersedBlock, Minimum, Rows, minimise
 
 _SCREENED = 40  # candidate starts judged by their cost alone
-_SAID = ("undetermined", "at bound", "not converged", "structure", "residual correlated")
+_SAID = (
+    "undetermined",
+    "at bound",
+    "not converged",
+    "structure",
+    "residual correlated",
+    "residual after",
+)
 """Flags that `Estimates` says by null space, bounds, convergence, goodness and covariance."""
 # wavelengths kept while searching starts of a fit in which every wavelength has a basis of its own
 _THIN = 48

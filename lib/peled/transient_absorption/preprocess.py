@@ -31,13 +31,13 @@ __all__ = [
     "estimate_t0",
     "find_chirp",
     "find_scatter",
+    "from_transmission",
     "mask",
     "matrix",
     "reject_spikes",
     "smooth_errors",
     "struck_delays",
     "subtract_background",
-    "to_od",
 ]
 
 
@@ -419,26 +419,13 @@ def drop_delays(m: Matrix, delays_ps: Sequence[float]) -> Matrix:
     return m.take(delays=keep, step=f"delays dropped: {named} ps") if at else m
 
 
-_UNITS = {"": 1.0, "OD": 1.0, "dA": 1.0, "mOD": 1e-3, "uOD": 1e-6}
-
-
-def to_od(signal, unit: str) -> np.ndarray:
-    """A difference signal in OD: from OD, mOD, µOD, ΔT/T or ΔT/T in %; ΔA = −lg(1 + ΔT/T).
-
-    Raises
-    ------
-    ValueError
-        For another unit.
+def from_transmission(change) -> np.ndarray:
+    """ΔA = −lg(1 + ΔT/T) of a relative change of the transmission.
 
     Examples
     --------
-    >>> to_od(np.array([-0.1]), "dT/T").round(4), to_od(np.array([5.0]), "mOD")
-    (array([0.0458]), array([0.005]))
+    >>> from_transmission(np.array([-0.1])).round(4)
+    array([0.0458])
     """
-    signal = np.asarray(signal, float)
-    if unit in ("dT/T", "%"):
-        share = signal * (0.01 if unit == "%" else 1.0)
-        return -np.log10(np.where(share > -1, 1 + share, np.nan))
-    if unit not in _UNITS:
-        raise ValueError(f"signal unit: expected {', '.join(_UNITS)}, dT/T or %, found {unit!r}")
-    return signal * _UNITS[unit]
+    change = np.asarray(change, float)
+    return -np.log10(np.where(change > -1, 1 + change, np.nan))
