@@ -1,4 +1,5 @@
-"""`make fuzz`: a thousand mutants a reader (or as many as the argument says), what came of them, and what is wrong.
+"""`make fuzz`: a thousand mutants a reader (or as many as the argument says), what came of them,
+and what is wrong.
 
 An interrupted run reports what it has done.
 """
@@ -17,7 +18,7 @@ import mutants
 def main(number: int) -> int:
     logging.disable()  # tifffile reports damage there
     outcomes, done, wrong = (collections.Counter() for _ in range(3))
-    seeds = mutants.seeds()
+    seeds = mutants.seeds() + mutants.larger_seeds()
     readers = {seed.reader for seed in seeds}
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
         for repeat in itertools.count():

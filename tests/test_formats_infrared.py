@@ -257,7 +257,6 @@ def opus(path, kind):
 
 
 def test_opus(tmp_path):
-    pytest.importorskip("brukeropus")
     path = tmp_path / "film.0"
     opus(path, 4)
     check(path)

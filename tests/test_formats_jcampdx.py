@@ -67,24 +67,27 @@ def test_blocks_of_a_spectrometer_with_decimal_points_and_commas(tmp_path, comma
 def test_transmittance_in_one_unit(tmp_path):
     path = tmp_path / "a.jdx"
     for ordinate, factor in (("TRANSMITTANCE", 1.0), ("Transmission (%)", 100.0)):
-        path.write_text(block("film", X, factor * 10**-Y, ordinate=ordinate))
-        (found,) = read_each(path)
+        film = block("film", X, factor * 10**-Y, ordinate=ordinate)
+        path.write_text(linked(film, block("film", X, Y, ordinate="VARIANCE")))
+        found, other = read_each(path)
+        assert other.value_unit == "variance"  # on the same axis, and no second transmittance
         assert found.value_unit == "transmittance_percent"
         np.testing.assert_allclose(found.values[0], 100 * 10**-Y, atol=2e-3)
 
 
 def test_others_are_refused_by_name_and_damage_by_place(tmp_path):
     path = tmp_path / "a.jdx"
-    path.write_text(block("film", X, Y, unit="M/Z").replace("UV/VIS", "MASS"))
-    with pytest.raises(FormatError, match="found MASS SPECTRUM over M/Z"):
-        read_each(path)
+    for kind, unit in (("MASS", "M/Z"), ("INFRARED", "1/CM"), ("RAMAN", "1/CM"), ("NMR", "HZ")):
+        path.write_text(block("film", X, Y, unit=unit).replace("UV/VIS", kind))
+        with pytest.raises(FormatError, match=f"found {kind} SPECTRUM over {unit}"):
+            read_each(path)
     good = block("film", X, Y)
     for old, new, message in (
         ("405.00, ", "4O5.00, ", "line 11: expected groups of 2 numbers"),
         ("405.00, 0.2", "405.00, , 0.2", None),
         ("405.00, ", "405.00 ", None),
         ("NPOINTS= 61", "NPOINTS= 62", "62 points.*found 61"),
-        ("405.00, ", "400.00, ", "rise or fall throughout"),
+        ("405.00, ", "400.00, ", "rises or falls throughout"),
         ("##END=", "", "the end of the file"),
     ):
         path.write_text(good.replace(old, new))

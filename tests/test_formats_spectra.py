@@ -1,5 +1,7 @@
 """Spectra in the layouts of instruments, and what a damaged file is told."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -206,6 +208,29 @@ def test_the_name_of_a_single_spectrum(tmp_path, head, label):
     path = tmp_path / "film_2.5V.txt"
     path.write_text((f"Wavelength (nm)\t{head}\n" if head else "") + _columns(W, Y, delimiter="\t"))
     assert read_spectra(path).labels == (label,)
+
+
+@pytest.mark.parametrize("comma", [False, True])
+def test_jcamp_over_nanometres_with_either_decimal_mark(tmp_path, comma):
+    rows = "\n".join(
+        f"{W[k]:.2f} " + " ".join(f"{y:.2f}" for y in Y[k : k + 5]) for k in range(0, W.size, 5)
+    )
+    head = (
+        f"##TITLE= film\n##JCAMP-DX= 4.24\n##DATA TYPE= UV/VIS SPECTRUM\n##XUNITS= NANOMETERS\n"
+        f"##YUNITS= ABSORBANCE\n##FIRSTX= {W[0]}\n##LASTX= {W[-1]}\n##NPOINTS= {W.size}\n"
+        f"##XFACTOR= 1.0\n##YFACTOR= 1.0\n##XYDATA= (X++(Y..Y))\n{rows}\n##END=\n"
+    )
+    path = tmp_path / "a.jdx"
+    if comma:
+        head = re.sub(r"(?<=\d)\.(?=\d)", ",", head.replace("4.24", "4-24")).replace("4-24", "4.24")
+    path.write_text(head)
+    found = read_spectra(path)
+    assert (found.labels, found.x_unit, found.value_unit) == (("film",), "nm", "absorbance")
+    np.testing.assert_allclose(found.x, W)
+    np.testing.assert_allclose(found.values[0], Y)
+    path.write_text(head.replace("NANOMETERS", "HZ"))
+    with pytest.raises(FormatError, match="over HZ"):
+        read_spectra(path)
 
 
 def test_times_are_refused_where_there_are_none(tmp_path):

@@ -64,7 +64,7 @@ def read_stack(
             place="byte 0",
             expected="a TIFF file",
             found=repr(start),
-            advice="export the series as TIFF (.czi and .lif files through the microscope's software or Fiji)",
+            advice="export the series as TIFF (.czi and .lif through the microscope's software)",
         )
     try:
         with tifffile.TiffFile(path) as file:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -45,7 +46,8 @@ _STATED = re.compile(
 )
 _FAILED = re.compile(r"#(N/?A|ERR|NUM|DIV|VALUE|REF|NAME|NULL|SPILL|CALC)", re.IGNORECASE)
 _KEY = re.compile(
-    r"^[#%!/\s\"]*([^\W\d_][\w .()\[\]^/%\-²³µ°]{0,60}?)\s*(?::\s|:\t|:$|=|\t|,|;)\s*\"?(.*?)\"?[\s,;]*$"
+    r"^[#%!/\s\"]*([^\W\d_][\w .()\[\]^/%\-²³µ°]{0,60}?)\s*"
+    r"(?::\s|:\t|:$|=|\t|,|;)\s*\"?(.*?)\"?[\s,;]*$"
 )
 _UNIT = re.compile(
     r"^(?P<name>.*?)\s*(?:\((?P<round>[^()]*)\)|\[(?P<square>[^\[\]]*)\]|\s/\s(?P<slash>\S.*))\s*$"
@@ -78,7 +80,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name and unit as headed (either may be empty) and its values, float or str."""
+    """One column: name and unit as headed (either may be empty) and its values, float or str."""
 
     name: str
     unit: str
@@ -136,18 +138,22 @@ class Table:
     def numeric(self) -> list[Column]:
         return [column for column in self.columns if column.numeric]
 
+    def refuse(
+        self, expected: str, found: str, advice: str = "", *, row=None, place="column heads"
+    ):
+        """A FormatError at a row (from 0), else at `place`."""
+        if row is not None:
+            place = f"line {self.lines[row]}" + (f", {place}" if place != "column heads" else "")
+        return FormatError(self.path, place=place, expected=expected, found=found, advice=advice)
+
     def refuse_missing(self, columns: Iterable[int], rows=slice(None)) -> None:
         """FormatError at the first gap in these columns (from 0)."""
         for j in columns:
             bad = np.flatnonzero(np.isnan(self.columns[j].values[rows]))
             if bad.size:
-                raise FormatError(
-                    self.path,
-                    place=f"line {self.lines[rows][bad[0]]}, column {j + 1}",
-                    expected="a number",
-                    found="a missing value",
-                    advice="fill or remove the row",
-                )
+                place = f"line {self.lines[rows][bad[0]]}, column {j + 1}"
+                advice = "fill or remove the row"
+                raise self.refuse("a number", "a missing value", advice, place=place)
 
     def refuse_second_axis(self, columns: Sequence[int]) -> None:
         """FormatError at a nameless column with even steps and another to its right: no signal is
@@ -157,12 +163,12 @@ class Table:
             x = self.columns[j].values
             step = np.diff(x)
             if step.size > 6 and np.ptp(step) < 1e-3 * abs(np.median(step)):
-                raise FormatError(
-                    self.path,
-                    place=f"line {self.first_line}, column {j + 1}",
-                    expected="one axis, or heads that name each",
-                    found=f"a second one: {', '.join(f'{v:g}' for v in x[:3])}",
-                    advice="head the columns, for instance Wavelength (nm), a, Wavelength (nm), b",
+                raise self.refuse(
+                    "one axis, or heads that name each",
+                    f"a second one: {', '.join(f'{v:g}' for v in x[:3])}",
+                    "head the columns, for instance Wavelength (nm), a, Wavelength (nm), b",
+                    row=0,
+                    place=f"column {j + 1}",
                 )
 
 
@@ -300,7 +306,7 @@ class Sheet:
         return cls(Path(path), read_text(path, what=what).split("\n"))
 
     def _join(self, lines: list[str]) -> list[str]:
-        """A quoted cell may go on over lines: they become one, the others stay blank but counted."""
+        """A quoted cell may go on over lines: they become one, the others blank but counted."""
         for i, line in enumerate(lines):
             if '"' not in line or not re.search(r'(^|[,;\t|])\s*"(?:[^"]|"")*$', line):
                 continue
@@ -319,7 +325,7 @@ class Sheet:
         size = max((len(self.lines[i]) for i in content), default=1)
         count = int(np.clip(400_000 // size, 24, 160))
         probe = [content[i] for i in np.unique(np.linspace(0, len(content) - 1, count).astype(int))]
-        best, best_score = None, (0, 0, 0)
+        best, best_score, most = None, (0, 0, 0), 0
         for delimiter in DELIMITERS:
             for decimal in ".,":
                 if delimiter == decimal and not any('"' in self.lines[i] for i in probe):
@@ -330,6 +336,7 @@ class Sheet:
                     if not delimiter or delimiter in self.lines[i]
                     for cells in [_stripped(split(self.lines[i], delimiter))]
                 )
+                numbers = sum(n * sum(mask) for mask, n in masks.items())
                 for mask, n in masks.items():
                     # Rows all of numbers count before rows with text cells; two columns before one.
                     score = (
@@ -337,8 +344,10 @@ class Sheet:
                         len(mask) > 1,
                         sum(mask),
                     )
-                    if any(mask) and score > best_score:
-                        best, best_score = (delimiter, decimal), score
+                    # Of two decimal marks that fit as well, the one by which more cells are numbers.
+                    also = score == best_score and best[0] == delimiter and numbers > most
+                    if any(mask) and (score > best_score or also):
+                        best, best_score, most = (delimiter, decimal), score, numbers
         if best is None:
             raise FormatError(
                 self.path,
@@ -469,7 +478,7 @@ class Sheet:
             raise self._not_a_row(i, width)
         if _is_stray(self.lines[i]):
             raise self.refuse(i, "text, or a row like the others")
-        if _KEY.match(self.lines[i]):
+        if _KEY.match(self.lines[i][:1000]):
             return "key"
         return "comment" if after else "head"
 
@@ -492,7 +501,7 @@ def key_values(lines: Iterable[str]) -> dict[str, str]:
     """
     found = {}
     for line in lines:
-        if (match := _KEY.match(line)) and match[2]:
+        if (match := _KEY.match(line[:1000])) and match[2]:
             found.setdefault(match[1].strip(), match[2].strip())
     return found
 
@@ -511,9 +520,11 @@ def _stripped(cells: list[str]) -> list[str]:
 
 def _is_stray(line: str) -> bool:
     """Whether a line holds digits and no words, and is no date or time either."""
-    return bool(re.search(r"\d", line) and not re.search(r"[^\W\deEdD_]", line)) and not (
-        re.fullmatch(r"\W*(\d{1,4}[-./]\d{1,2}[-./]\d{1,4})?[T\s]*([\d:.,]*:[\d:.,]*)?\W*", line)
-    )
+    if not re.search(r"\d", line) or re.search(r"[^\W\deEdD_]", line):
+        return False
+    bare = line.strip(string.punctuation + string.whitespace)
+    date = r"(\d{1,4}[-./]\d{1,2}[-./]\d{1,4})?[T\s]*"
+    return not re.fullmatch(date + r"(\d[\d.,]*:[\d:.,]*)?", bare)
 
 
 def _has_letters(text: str) -> bool:
@@ -688,7 +699,7 @@ def _fits(sheet: Sheet, i: int, width: int, numeric: list[bool], *, but: bool = 
 
 
 def _widened(sheet: Sheet, rows: list[int], width: int, numeric: list[bool]):
-    """Columns that only some rows fill (remarks, a reading that often fails) belong to the block."""
+    """Columns that only some rows fill (remarks, readings that often fail) belong to the block."""
     # Delimiters at the end count: a cell more or less shifts all to its right.
     sizes = Counter(len(sheet.row(i)[0]) for i in rows)
     size = sizes.most_common(1)[0][0]

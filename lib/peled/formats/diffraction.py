@@ -90,7 +90,8 @@ class Pattern:
                 place=self.label,
                 expected="the wavelength of the radiation",
                 found="neither a wavelength nor an anode in the file",
-                advice="give wavelength_A (in ångström) or anode (Cu, Co, ...) in the sample sheet",
+                advice="give wavelength_A (ångström) or anode (Cu, Co, ...) in the sample sheet or in "
+                "a line at the head of a text file",
             )
         return self.wavelengths_A
 
@@ -490,6 +491,8 @@ def _ras_pattern(path: Path, rows: list, header: dict[str, str], place: str) -> 
         if parse_number(header.get(key, ""))
     )
     x, y, factor = np.array(rows).T
+    _require_steps(path, x, header.get("MEAS_SCAN_STEP", ""), place)
+    _require_points(path, header, "MEAS_DATA_COUNT", len(x), place)
     counts = header.get("MEAS_SCAN_UNIT_Y", "counts").lower().startswith("count")
     return Pattern(
         path,
@@ -501,6 +504,35 @@ def _ras_pattern(path: Path, rows: list, header: dict[str, str], place: str) -> 
         waves,
         header,
     )
+
+
+def _require_points(path: Path, header: dict[str, str], key: str, found: int, place: str) -> None:
+    expected = parse_number(header.get(key, ""))
+    if expected and expected != found:
+        raise FormatError(
+            path,
+            place=place,
+            expected=f"{expected:.0f} points, as {key} says",
+            found=str(found),
+            advice="the file is cut; export it again",
+        )
+
+
+def _require_steps(path: Path, x: np.ndarray, step: str, place: str) -> None:
+    """Hold 2theta against the step of the header: a row that is missing or doubled shows."""
+    size = parse_number(step)
+    if not size:
+        return
+    off = np.abs(np.diff(x) - size) > 0.5 * size + 2e-3  # written with three decimals
+    if off.any():
+        i = int(np.argmax(off))
+        raise FormatError(
+            path,
+            place=f"{place}, point {i + 2}",
+            expected=f"2theta {x[i] + size:.5g}, one step of {size:g} on",
+            found=f"{x[i + 1]:.5g}",
+            advice="rows are missing or damaged; export it again",
+        )
 
 
 def _read_zip(path: Path) -> list[Pattern]:
@@ -540,6 +572,7 @@ def _rasx_pattern(path: Path, name: str, content: bytes, conditions: bytes | Non
     if conditions is not None:
         root = _parse_xml(path, conditions, f"the conditions of {name}")
         texts = {_local(e.tag): e.text.strip() for e in root.iter() if e.text and e.text.strip()}
+        even = texts.get("UnequalySpaced", "false").lower() == "false"
         alpha_2 = "" if texts.get("WaveType") == "Ka1" else texts.get("WavelengthKalpha2", "")
         header = {
             "FILE_SAMPLE": texts.get("SampleName", ""),
@@ -548,6 +581,8 @@ def _rasx_pattern(path: Path, name: str, content: bytes, conditions: bytes | Non
             "HW_XG_WAVE_LENGTH_ALPHA2": alpha_2,
             "MEAS_SCAN_AXIS_X": texts.get("AxisName", "TwoTheta"),
             "MEAS_SCAN_UNIT_Y": texts.get("IntensityUnit", "counts"),
+            "MEAS_SCAN_STEP": texts.get("Step", "") if even else "",
+            "MEAS_DATA_COUNT": texts.get("DataCount", ""),
         }
     return _ras_pattern(path, rows, header, name)
 
@@ -672,15 +707,8 @@ def _uxd_pattern(path: Path, header: dict, form: str, values: list[float], line:
         x, y = y.reshape(-1, 2).T
     else:
         x = number("START") + number("STEPSIZE") * np.arange(len(y))
-    expected = parse_number(header.get("STEPCOUNT", ""))
-    if expected is not None and expected != len(y):
-        raise FormatError(
-            path,
-            place=f"line {line}",
-            expected=f"_STEPCOUNT={expected:.0f} points",
-            found=str(len(y)),
-            advice="the file is cut; export it again",
-        )
+    _require_points(path, header, "STEPCOUNT", len(y), f"line {line}")
+    _require_steps(path, x, header.get("STEPSIZE", ""), f"after line {line}")
     counts = form.endswith("COUNTS")
     return Pattern(
         path,

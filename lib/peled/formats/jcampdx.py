@@ -278,7 +278,7 @@ def _read_ntuples(block: Block) -> Table:
     units = dict(zip(symbols, block.list("UNITS"), strict=False))
     roles = dict(zip(symbols, block.list("VAR_TYPE"), strict=False))
     independent = [s for s, role in roles.items() if role.upper().startswith("INDEP")]
-    if len(independent) > 1 or (block.number("NUMDIM") or 1) > 1:
+    if len(independent) > 1 or (not independent and (block.number("NUMDIM") or 1) > 1):
         raise FormatError(
             path,
             place="label NTUPLES",

@@ -41,11 +41,13 @@ _AXIS_WORD = re.compile(
 )
 _UNIT_WORD = re.compile(r"(?<![A-Za-z])(nm|µm|μm|um|Å|meV|eV|cm\^?[-−]1|cm⁻¹|1/cm)(?![A-Za-z])")
 _SERIES = re.compile(
-    r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|"
-    r"[mµu]?A[ /]?cm(?:\^?[-−]?2|⁻²|²)|[mµu]?W[ /]?cm(?:\^?[-−]?2|⁻²|²)|[µu]J[ /]?cm(?:\^?[-−]?2|⁻²|²)|K|°C|nm)?\s*\)?$"
+    r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+(?:[.,]\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*"
+    r"(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|K|°C|nm|"
+    r"(?:[mµu]?[AW]|[µu]J)[ /]?cm(?:\^?[-−]?2|⁻²|²))?\s*\)?$"
 )
 _SETTING = re.compile(
-    r"time|delay|scan|sample|film|device|bias|volt|current|power|fluence|temperature|run|^no\b|index",
+    r"time|delay|scan|sample|film|device|bias|volt|current|power|fluence|temperature|run|index|"
+    r"^no\b",
     re.IGNORECASE,
 )
 _QUANTITY = re.compile(
@@ -190,20 +192,19 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
 @reader("spectra as text")
 def read_each(path: str | os.PathLike, *, x_unit: str | None = None) -> tuple[Spectra, ...]:
     """All spectra of a file, grouped by axis. Parameters and errors as `read_spectra`."""
-    if jcampdx.is_jcampdx(read_bytes(path, what="a spectrum")[:4000]):
-        return _jcamp(Path(path))
+    if jcampdx.is_jcampdx(read_bytes(path, what="a text file with a spectrum")[:4096]):
+        return _jcamp(Path(path), x_unit)
     sheet = Sheet.read(path, what="a text file with a spectrum")
     if found := _series_by_row(sheet, x_unit):
         return (found,)
     table = delimited.table_of(sheet, allow_missing=True)
     numeric = [j for j, column in enumerate(table.columns) if column.numeric]
     if len(numeric) < 2:
-        raise FormatError(
-            table.path,
-            place=f"line {table.first_line}",
-            expected="at least two columns: axis and signal",
-            found=f"{len(numeric)}",
-            advice="export the axis beside the signal",
+        raise table.refuse(
+            "at least two columns: axis and signal",
+            f"{len(numeric)}",
+            "export the axis beside the signal",
+            row=0,
         )
     axes = _axes(table, numeric)
     if len(axes) > 1:
@@ -240,11 +241,10 @@ def _side_by_side(table: Table, numeric: list[int], axes: list[int], x_unit) -> 
     stem = delimited.stem(table.path)
     found, before = [], [j for j in numeric if j < axes[0]]
     if before:
-        raise FormatError(
-            table.path,
+        raise table.refuse(
+            "an axis to the left of each spectrum",
+            repr(table.columns[before[0]].head),
             place=f"column {before[0] + 1}",
-            expected="an axis to the left of each spectrum",
-            found=repr(table.columns[before[0]].head),
         )
     for k, axis in enumerate(axes):
         stop = axes[k + 1] if k + 1 < len(axes) else len(table.columns)
@@ -255,12 +255,11 @@ def _side_by_side(table: Table, numeric: list[int], axes: list[int], x_unit) -> 
             rows = slice(0, int(filled[-1]) + 1 if filled.size else 0)
             table.refuse_missing((axis, j), rows)
             if rows.stop < 2:
-                raise FormatError(
-                    table.path,
+                raise table.refuse(
+                    "at least two points",
+                    f"{rows.stop}",
+                    "export the sample again or remove its columns",
                     place=f"column {axis + 1}",
-                    expected="at least two points",
-                    found=f"{rows.stop}",
-                    advice="export the sample again or remove its columns",
                 )
             name = table.columns[j].name
             above = table.above[-2] if len(table.above) > 1 else [""] * len(table.columns)
@@ -282,7 +281,8 @@ def _grouped(found: list[Spectra], table: Table) -> tuple[Spectra, ...]:
     groups: list[Spectra] = []
     for one in found:
         for g, other in enumerate(groups):
-            same = other.x_unit == one.x_unit and other.x.shape == one.x.shape
+            units = (other.x_unit, other.value_unit) == (one.x_unit, one.value_unit)
+            same = units and other.x.shape == one.x.shape
             if same and np.allclose(other.x, one.x, rtol=0, atol=1e-6):
                 values = np.vstack([other.values, one.values])
                 groups[g] = replace(other, values=values, labels=other.labels + one.labels)
@@ -311,7 +311,7 @@ def _keys(table: Table, numeric: list[int], axis: int) -> list[int]:
 
 
 def _long(table: Table, numeric, axis: int, keys: list[int], x_unit) -> tuple[Spectra, ...]:
-    """One row a point: a column or two name the spectrum, one is the axis, one or more the signal."""
+    """One row a point: columns that name the spectrum, one axis, one or more signals."""
     rows: dict[str, list[int]] = {}
     for i in range(len(table)):
         words = (
@@ -335,12 +335,7 @@ def _long(table: Table, numeric, axis: int, keys: list[int], x_unit) -> tuple[Sp
 def _columns(table: Table, numeric: list[int], axis: int, x_unit: str | None) -> Spectra:
     head = table.columns[axis].head
     if re.search("time|channel", head, re.IGNORECASE) and not _UNIT_WORD.search(head):
-        raise FormatError(
-            table.path,
-            expected="a wavelength or energy axis",
-            found=f"a column headed {head!r}",
-            place="column heads",
-        )
+        raise table.refuse("a wavelength or energy axis", f"a column headed {head!r}")
     x, unit = _axis(table, axis, x_unit)
     others = [j for j in numeric if j != axis]
     table.refuse_second_axis(others)
@@ -508,6 +503,56 @@ def _since_first(times: list[float]) -> np.ndarray:
     return t - t[0]
 
 
+# ---- JCAMP-DX ------------------------------------------------------------------------------------
+
+_JCAMP_AXES = {
+    "NANOMETERS": "nm",
+    "NANOMETRES": "nm",
+    "MICROMETERS": "µm",
+    "1CM": "cm-1",
+    "ELECTRONVOLTS": "eV",
+    "EV": "eV",
+    "NM": "nm",
+    "WAVELENGTHNM": "nm",
+}
+
+
+def _jcamp(path: Path, x_unit: str | None) -> tuple[Spectra, ...]:
+    """Spectra over wavelength or energy, as UV-Vis and fibre spectrometers write them.
+
+    Tried on Ocean Optics SpectraSuite of github.com/ropensci/lightr
+    (`inst/testdata/OceanOptics_period.jdx`, `non_english/OceanOptics_comma.jdx`) and UV-Vis of
+    cheminfo/jcampconverter (`uv.jdx`) and nzhagen/jcamp (`blckpac1.jdx`).
+    """
+
+    def unit(block) -> str:
+        if re.search(r"INFRA|\bFT-?IR|RAMAN|NEUTRON|NMR|MASS", block.kind):
+            return ""
+        return _JCAMP_AXES.get(re.sub(r"[^A-Z1]", "", block.text("XUNITS").upper()), "")
+
+    found = []
+    for block in jcampdx.select(path, "a spectrum over NANOMETERS, 1/CM or EV", unit):
+        data = jcampdx.read_table(block)
+        line = np.full(
+            data.x.size, min(r.line for records in block.records.values() for r in records)
+        )
+        table = Table(path, (Column("", unit(block), data.x),), line, metadata=block.parameters())
+        x, kind = _axis(table, 0, x_unit)
+        label = block.text("TITLE") or delimited.stem(path)
+        one = Spectra(path, x, kind, *_jcamp_values(data, label), metadata=block.parameters())
+        found.append(_ordered(one, line))
+    return _grouped(found, table)
+
+
+def _jcamp_values(data: jcampdx.Table, label: str) -> tuple[np.ndarray, tuple[str], str]:
+    """Values, label and unit; TRANSMITTANCE of the standard is a fraction, with a % it is none."""
+    unit = data.y_unit.lower()
+    if "transm" in unit:
+        percent = data.y if re.search("%|percent", unit) else 100 * data.y
+        return percent[None], (label,), "transmittance_percent"
+    return data.y[None], (label,), "absorbance" if unit in ("a", "absorbance") else unit
+
+
 # ---- axis and series -----------------------------------------------------------------------------
 
 
@@ -531,30 +576,27 @@ def _axis(table: Table, j: int, asked: str | None, rows=slice(None)) -> tuple[np
         elif 150 <= low < high <= 4000:
             said = "nm"
         else:
-            raise FormatError(
-                table.path,
+            raise table.refuse(
+                "an axis in nm (150 to 4000) or eV (0.2 to 10), or its unit in the head",
+                f"numbers from {low:g} to {high:g} without a unit",
+                "name the unit in the column's head or pass x_unit",
                 place=f"line {line[0]}, column {j + 1}",
-                expected="an axis in nm (150 to 4000) or eV (0.2 to 10), or its unit in the head",
-                found=f"numbers from {low:g} to {high:g} without a unit",
-                advice="name the unit in the column's head or pass x_unit",
             )
     key = said.lower().replace("^", "").replace("−", "-").replace("⁻¹", "-1").strip()
     if key not in _TO_AXIS:
-        raise FormatError(
-            table.path,
+        raise table.refuse(
+            "nm, µm, Å, eV, meV or cm-1",
+            repr(said),
+            "name the unit in the column's head or pass x_unit",
             place=f"line {line[0]}, column {j + 1}",
-            expected="nm, µm, Å, eV, meV or cm-1",
-            found=repr(said),
-            advice="name the unit in the column's head or pass x_unit",
         )
     unit, factor = _TO_AXIS[key]
     x = x * factor
     if np.any(x <= 0):
-        raise FormatError(
-            table.path,
+        raise table.refuse(
+            f"a positive axis in {unit}",
+            f"{x[np.argmax(x <= 0)]:g}",
             place=f"line {line[np.argmax(x <= 0)]}, column {j + 1}",
-            expected=f"a positive axis in {unit}",
-            found=f"{x[np.argmax(x <= 0)]:g}",
         )
     return x, unit
 
@@ -596,14 +638,14 @@ def _parameters(
     ]
     if any(m is None for m in matches):
         return None, ""
-    values = np.array([float(m["value"]) for m in matches])
+    values = np.array([float(m["value"].replace(",", ".")) for m in matches])
     units = {(m["unit"] or "") for m in matches}
     if units == {""}:
         named = (
             "time" if times else corner + " " + str(metadata.get("Series", "")) + " " + labels[0]
         )
         match = re.search(r"time[^A-Za-z]*(ms|s|sec|min|h)?\b", named, re.IGNORECASE)
-        bare = all(parse_number(label) is not None for label in labels)
+        bare = all(parse_number(label.replace(",", ".")) is not None for label in labels)
         if match:
             return values * _SECONDS.get((match[1] or "s").lower(), 1.0), "s"
         if other := re.search(
@@ -613,55 +655,5 @@ def _parameters(
             return values, other[1]
         return (values, "") if bare else (None, "")
     if units <= set(_SECONDS):
-        return np.array([float(m["value"]) * _SECONDS[m["unit"]] for m in matches]), "s"
+        return values * [_SECONDS[m["unit"]] for m in matches], "s"
     return (values, units.pop()) if len(units) == 1 else (None, "")
-
-
-# ---- JCAMP-DX ----------------------------------------------------------------------------------------------------------
-
-
-def _jcamp(path: Path) -> tuple[Spectra, ...]:
-    """The spectra over wavelength of a JCAMP-DX file, those on one axis together.
-
-    Tried on Ocean Optics SpectraSuite of github.com/ropensci/lightr (`inst/testdata/OceanOptics_period.jdx`, and
-    `non_english/OceanOptics_comma.jdx` with decimal commas) and UV-Vis of cheminfo/jcampconverter.
-    """
-    found: list[tuple[np.ndarray, str, str, np.ndarray, dict]] = []
-    for block in jcampdx.select(path, "an optical spectrum over NANOMETERS", _is_over_wavelength):
-        table = jcampdx.read_table(block)
-        unit, y = table.y_unit.lower(), table.y
-        if "transm" in unit:
-            unit, y = "transmittance_percent", y if re.search("%|percent", unit) else 100 * y
-        elif "absorbance" in unit or unit == "a":
-            unit = "absorbance"
-        x = table.x
-        if np.median(np.diff(x)) < 0:
-            x, y = x[::-1], y[::-1]
-        if (stuck := np.flatnonzero(np.diff(x) <= 0)).size:
-            raise FormatError(
-                path,
-                place=f"block {block.text('TITLE')!r}",
-                expected="wavelengths that rise or fall throughout",
-                found=f"{x[stuck[0] + 1]:g} nm beside {x[stuck[0]]:g} nm",
-            )
-        found.append((x, unit, block.text("TITLE"), y, block.parameters()))
-    groups: dict[tuple[bytes, str], list] = {}
-    for one in found:
-        groups.setdefault((one[0].tobytes(), one[1]), []).append(one)
-    return tuple(
-        Spectra(
-            path,
-            group[0][0],
-            "nm",
-            np.array([y for *_, y, _ in group]),
-            tuple(label for _, _, label, _, _ in group),
-            group[0][1],
-            metadata=group[0][4],
-        )
-        for group in groups.values()
-    )
-
-
-def _is_over_wavelength(block: jcampdx.Block) -> bool:
-    unit = re.sub(r"[^A-Z]", "", block.text("XUNITS").upper())
-    return unit in ("NANOMETERS", "NANOMETRES", "NM", "WAVELENGTHNM") and "NMR" not in block.kind

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.files import display_path
 from peled.formats import FormatError
 from peled.formats.contract import reader
 from peled.formats.delimited import Account, stated, stated_number, stem
@@ -31,14 +30,16 @@ from peled.formats.spectra import Spectra, read_each, read_spectra
 RUNS = ("empty", "indirect", "direct")
 _NAMES = {
     "empty": r"empty|blank|reference|(no|without)[ _-]?(sample|film)|(?<![a-z])a(?=\d|$|[_. -])",
-    "indirect": r"indirect|diffuse|(?<![a-z])out(?![a-z])|off[ _-]?(beam|sample|film|target)|beside|"
+    "indirect": r"indirect|diffuse|beside|(?<![a-z])out(?![a-z])|"
+    r"off[ _-]?(beam|sample|film|target)|"
     r"(?<!laser[ _-])(?<![a-z])off$|on[ _-]?(the[ _-])?wall|(?<![a-z])b(?=\d|$|[_. -])",
     "direct": r"(?<!in)direct|(?<![a-z])in(?![a-z])|on[ _-]?(the[ _-])?(beam|sample|film|target)|"
     r"(?<![a-z])on$|(?<![a-z])c(?=\d|$|[_. -])",
 }
 _WORDS = re.compile(
-    r"empty|blank|reference|(no|without)[ _-]?(sample|film)|(?:in)?direct|diffuse|beside|laser|emission|excitation|"
-    r"(?<![a-z])(on|off|in|out|of|the|beam|sample|film|target|wall|band|pl)(?![a-z])|[^0-9A-Za-zµμ./+-]+",
+    r"empty|blank|reference|(no|without)[ _-]?(sample|film)|(?:in)?direct|diffuse|beside|laser|"
+    r"emission|excitation|[^0-9A-Za-zµμ./+-]+|"
+    r"(?<![a-z])(on|off|in|out|of|the|beam|sample|film|target|wall|band|pl)(?![a-z])",
     re.IGNORECASE,
 )
 
@@ -312,7 +313,7 @@ def _bands_of(path: Path, parts: dict[str, list[_Run]], laser, emission) -> dict
 def _bands(
     spectra: Spectra, empty: np.ndarray, laser, emission
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Limits of the bands: as asked, as the header says, or from the laser line of the empty run."""
+    """Limits of the bands: as asked, as the header says, or from the line of the empty run."""
     w = spectra.wavelength_nm
     order = np.argsort(w)
     w, y = w[order], np.asarray(empty, dtype=float)[order]
@@ -405,7 +406,8 @@ def _same_axis(path: Path, found: np.ndarray, expected: np.ndarray, what: str) -
         raise FormatError(
             path,
             place=what,
-            expected=f"the wavelengths of the other runs ({expected.size} points, {expected.min():g} to {expected.max():g} nm)",
-            found=f"{found.size} points, {found.min():g} to {found.max():g} nm in {display_path(path)}",
+            expected=f"the wavelengths of the other runs ({expected.size} points, "
+            f"{expected.min():g} to {expected.max():g} nm)",
+            found=f"{found.size} points, {found.min():g} to {found.max():g} nm",
             advice="record all three runs with one setting",
         )

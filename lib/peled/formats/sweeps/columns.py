@@ -103,12 +103,11 @@ def _headless(table: Table) -> Table:
         units = ["V", "A", "Ohm", "s", ""]
         columns = zip(names, units, table.columns, strict=False)
         return replace(table, columns=tuple(Column(n, u, c.values) for n, u, c in columns))
-    raise FormatError(
-        table.path,
-        expected="column heads such as Voltage (V), Current density (mA/cm2), Luminance (cd/m2)",
-        found=f"{width} columns without names",
-        place=f"line {table.first_line}",
-        advice="add a line of heads with units above the numbers",
+    raise table.refuse(
+        "column heads such as Voltage (V), Current density (mA/cm2), Luminance (cd/m2)",
+        f"{width} columns without names",
+        "add a line of heads with units above the numbers",
+        row=0,
     )
 
 
@@ -140,12 +139,11 @@ def _buffer_export(table: Table) -> Table:
             str(units.values[0]).lower() if units is not None else ("v" if value == source else "a")
         )
         if units is not None and len(set(units.values)) > 1:
-            raise FormatError(
-                table.path,
+            raise table.refuse(
+                "one unit for all readings",
+                ", ".join(sorted(set(map(str, units.values)))),
+                "export the sweep alone",
                 place=f"column {units.name!r}",
-                expected="one unit for all readings",
-                found=", ".join(sorted(set(map(str, units.values)))),
-                advice="export the sweep alone",
             )
         name, unit = ("Voltage", "V") if word.startswith("v") else ("Current", "A")
         columns[value] = Column(name, unit, columns[value].values)
@@ -168,7 +166,8 @@ def identify(column: Column) -> tuple[str | None, str]:
     name, unit = column.name.strip(), column.unit.strip()
     if not unit and (
         match := re.fullmatch(
-            r"(.+?)[_ ](m?V|[mµunp]?A|[mµun]?A[_ /]?cm-?2|A[_ /]?m-?2|cd[_ /]?m-?2|cd[_ /]?A|lm[_ /]?W|s|min|h|percent|%)",
+            r"(.+?)[_ ](m?V|[mµunp]?A|[mµun]?A[_ /]?cm-?2|A[_ /]?m-?2|cd[_ /]?m-?2|cd[_ /]?A|"
+            r"lm[_ /]?W|s|min|h|percent|%)",
             name,
         )
     ):

@@ -143,7 +143,7 @@ def read_sweep(path: str | os.PathLike, *, direction: str = "up", **settings) ->
         raise FormatError(
             path,
             expected=f"one sweep {direction}",
-            found=f"{len(chosen)} among {', '.join(s.label + ' ' + s.direction if s.label else s.direction for s in sweeps)}",
+            found=f"{len(chosen)} among {', '.join(f'{s.label} {s.direction}' for s in sweeps)}",
             advice="use read_sweeps",
         )
     return chosen[0]
@@ -174,12 +174,10 @@ def _devices(table: Table):
                     r"source|set|prog", second.name, re.IGNORECASE
                 ):
                     continue
-                raise FormatError(
-                    table.path,
-                    place="column heads",
-                    expected=f"one column of {quantity.replace('_', ' ')}",
-                    found=f"{first.name!r} and {second.name!r}",
-                    advice="rename the one that is not meant",
+                raise table.refuse(
+                    f"one column of {quantity.replace('_', ' ')}",
+                    f"{first.name!r} and {second.name!r}",
+                    "rename the one that is not meant",
                 )
         groups[-1][quantity] = (column, unit)
     for number, group in enumerate(groups, 1):
@@ -208,121 +206,107 @@ def _split(
     area_cm2: float | None,
     units: dict[str, str | None],
 ) -> list[Sweep]:
-    path, notes, assumed = table.path, [], {}
-    place = f"{label or 'column heads'}"
+    path, assumed, place = table.path, {}, label or "column heads"
+    names, advice = ", ".join(map(repr, table.names)), "name it in the head of the column"
     if "voltage" not in columns:
-        raise FormatError(
-            path,
-            place=place,
-            expected="a voltage column such as Voltage (V)",
-            found=", ".join(map(repr, table.names)),
-            advice="name it in the head of the column",
-        )
+        raise table.refuse("a voltage column such as Voltage (V)", names, advice, place=place)
     if not {"current", "current_density"} & set(columns):
-        raise FormatError(
-            path,
-            place=place,
-            expected="a column of current (A) or current density (mA/cm2)",
-            found=", ".join(map(repr, table.names)),
-            advice="name it in the head of the column",
-        )
+        expected = "a column of current (A) or current density (mA/cm2)"
+        raise table.refuse(expected, names, advice, place=place)
     got = {q: scaled(path, q, *columns[q], assumed, units.get(q)) for q in columns if q != "status"}
-    notes += [f"{name}: no unit; taken as {unit}" for name, unit in assumed.items()]
+    notes = [f"{name}: no unit; taken as {unit}" for name, unit in assumed.items()]
     area = area_cm2 if area_cm2 is not None else _area(table)
     if area_cm2 is None and area is not None:
         notes.append(f"device area {area:g} cm² from the header")
-    if "current_density" in got:
-        density = got["current_density"]
-        if "current" in got and area is not None:
-            _refuse_unfit_area(path, place, got["current"], density, area)
-    elif area is None:
-        raise FormatError(
-            path,
-            place=place,
-            expected="a device area beside a current in A",
-            found="none in the header or the parameters",
-            advice="give area_cm2, or a line 'Area (cm2): 0.045' above the columns",
-        )
-    else:
-        density = got["current"] * 1e3 / area
-    voltage = got["voltage"]
+    voltage, density = got["voltage"], _density(table, place, got, area)
     for name, values in (("voltage", voltage), ("current", density)):
-        bad = np.flatnonzero(~np.isfinite(values) | (np.abs(values) > 1e30))
-        if bad.size:
-            raise FormatError(
-                path,
-                place=f"line {table.lines[bad[0]]}, {name}",
-                expected="a number",
-                found="none" if np.isnan(values[bad[0]]) else f"{values[bad[0]]:.3g} (overflow)",
-                advice="remove the row or measure it again",
-            )
-    lum = got.get("luminance")
-    if lum is not None:
-        lum = np.where(np.abs(lum) > 1e30, np.nan, lum)
-        empty = int(np.isnan(lum).sum())
-        if empty:
-            notes.append(f"luminance: {empty} of {lum.size} points without a reading")
-        # Noise about zero in the dark is real and kept; more than 1 % of the maximum below zero is
-        # a wrong sign or offset.
-        if np.nanmin(lum, initial=0.0) < -0.01 * max(np.nanmax(lum, initial=0.0), 0.0) - 0.5:
-            worst = int(np.nanargmin(lum))
-            raise FormatError(
-                path,
-                place=f"line {table.lines[worst]}, luminance",
-                expected="no luminance below the noise about zero",
-                found=f"{lum[worst]:.3g} cd/m2",
-                advice="check sign and dark offset",
-            )
+        for row in np.flatnonzero(~np.isfinite(values) | (np.abs(values) > 1e30))[:1]:
+            found = "none" if np.isnan(values[row]) else f"{values[row]:.3g} (overflow)"
+            advice = "remove the row or measure it again"
+            raise table.refuse("a number", found, advice, row=row, place=name)
+    if "luminance" in got:
+        got["luminance"] = _luminance(table, got["luminance"], notes)
     if voltage.size < 3:
-        raise FormatError(
-            path, place=place, expected="at least three bias points", found=f"{voltage.size}"
-        )
+        raise table.refuse("at least three bias points", f"{voltage.size}", place=place)
     compliance = _compliance(columns.get("status"), voltage, density)
     if compliance.any():
         notes.append(f"{int(compliance.sum())} points in compliance")
-    current_A = got["current"] if "current" in got else density * 1e-3 * (area or np.nan)
-    sweeps = []
-    for direction, part in _directions(voltage):
-        steps = _range_changes(voltage[part], density[part], current_A[part], compliance[part])
-        repeated = (
-            np.r_[False, np.abs(np.diff(voltage[part])) < 1e-9]
-            if part.stop - part.start > 1
-            else np.zeros(1, bool)
-        )
-        own = list(notes)
-        if steps.any():
-            own.append(f"{int(steps.sum())} points at a step between current ranges")
-        if repeated.any() and direction != "hold":
-            own.append(f"{int(repeated.sum())} repeated bias points")
-        if direction == "hold":
-            own.append("bias held: no sweep in this part")
-
-        def cut(values, part=part):
-            return None if values is None else values[part]
-
-        sweeps.append(
-            Sweep(
-                path,
+    got |= {"voltage": voltage, "density": density, "compliance": compliance}
+    current_A = got.get("current", density * 1e-3 * (area or np.nan))
+    shared = {"area_cm2": area, "assumed": assumed, "account": table.account}
+    return [
+        replace(
+            _part(
+                table,
                 label,
                 direction,
-                voltage[part],
-                density[part],
-                cut(lum),
-                cut(got.get("photocurrent")),
-                cut(got.get("eqe")),
-                cut(got.get("current_efficiency")),
-                cut(got.get("time")),
-                compliance[part],
-                steps,
-                repeated,
-                area,
-                tuple(own),
-                dict(table.metadata),
-                assumed,
-                table.account,
-            )
+                {q: v[part] for q, v in got.items()},
+                current_A[part],
+                notes,
+            ),
+            **shared,
         )
-    return sweeps
+        for direction, part in _directions(voltage)
+    ]
+
+
+def _part(
+    table: Table, label: str, direction: str, got: dict, current_A: np.ndarray, notes: list[str]
+) -> Sweep:
+    """One direction of a sweep."""
+    steps = _range_changes(got["voltage"], got["density"], current_A, got["compliance"])
+    repeated = np.r_[False, np.abs(np.diff(got["voltage"])) < 1e-9]
+    own = []
+    if steps.any():
+        own.append(f"{int(steps.sum())} points at a step between current ranges")
+    if repeated.any() and direction != "hold":
+        own.append(f"{int(repeated.sum())} repeated bias points")
+    if direction == "hold":
+        own.append("bias held: no sweep in this part")
+    return Sweep(
+        table.path,
+        label,
+        direction,
+        got["voltage"],
+        got["density"],
+        *(got.get(q) for q in ("luminance", "photocurrent", "eqe", "current_efficiency", "time")),
+        got["compliance"],
+        steps,
+        repeated,
+        notes=(*notes, *own),
+        metadata=dict(table.metadata),
+    )
+
+
+def _density(table: Table, place: str, got: dict, area: float | None) -> np.ndarray:
+    """Current density in mA cm⁻², as it stands or from current and area."""
+    if "current_density" in got:
+        if "current" in got and area is not None:
+            _refuse_unfit_area(table.path, place, got["current"], got["current_density"], area)
+        return got["current_density"]
+    if area is None:
+        raise table.refuse(
+            "a device area beside a current in A",
+            "none in the header or the parameters",
+            "give area_cm2, or a line 'Area (cm2): 0.045' above the columns",
+            place=place,
+        )
+    return got["current"] * 1e3 / area
+
+
+def _luminance(table: Table, values: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Luminance with NaN where there was no reading."""
+    lum = np.where(np.abs(values) > 1e30, np.nan, values)
+    if empty := int(np.isnan(lum).sum()):
+        notes.append(f"luminance: {empty} of {lum.size} points without a reading")
+    # Noise about zero in the dark is real and kept; more than 1 % of the maximum below zero is a
+    # wrong sign or offset.
+    if np.nanmin(lum, initial=0.0) < -0.01 * max(np.nanmax(lum, initial=0.0), 0.0) - 0.5:
+        row = int(np.nanargmin(lum))
+        expected, found = "no luminance below the noise about zero", f"{lum[row]:.3g} cd/m2"
+        advice = "check sign and dark offset"
+        raise table.refuse(expected, found, advice, row=row, place="luminance")
+    return lum
 
 
 def _refuse_unfit_area(
