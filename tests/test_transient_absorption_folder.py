@@ -1,5 +1,6 @@
 """A laboratory's folder, from its sample sheet to a report."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -8,7 +9,7 @@ from peled.samples import read_sheet
 from peled.transient_absorption import Model, analyse, preprocess
 from peled.transient_absorption.blank import subtract_blank
 from peled.transient_absorption.irf import gaussian
-from test_transient_absorption_trust import DELAYS, film, holes
+from test_transient_absorption_trust import DELAYS, film, holes, waves
 
 CHIRP = (-1.0, -0.4)
 TRUE = {"lifetime 1": 0.4, "lifetime 2": 14.0, "lifetime 3": 280.0}
@@ -146,3 +147,19 @@ def test_any_number_of_components_any_delays(tmp_path):
         assert len(found) == len(bands) and all(q.value is not None for q in found)
         for q, (_, tau, _) in zip(found, bands, strict=True):
             assert abs(q.value - tau) < 4 * q.standard_error < tau
+
+
+def test_oscillations_of_a_folder(tmp_path):
+    m, _ = waves()
+    write_matrix(tmp_path / "a.csv", m.delay_ps, m.wavelength_nm, m.signal, digits=7)
+    (tmp_path / "samples.csv").write_text("sample,measurement,file,signal_unit\na,ta,a.csv,OD\n")
+    sheet = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff)
+    settings = {"components": 2, "artefact": 0, "dispersion_order": 0}
+    report = analyse.analyse(sheet, settings | {"oscillations_ps": [(0.55, 1.0)]})
+    for name, truth in (("period 1", 0.5), ("damping 1", 1.2), ("lifetime 2", 120.0)):
+        (q,) = report.select(name=name)
+        assert abs(q.value - truth) < 4 * q.standard_error
+    (panel,) = [p for p in report.panels() if "oscillations" in p.name]
+    figure = plt.figure()
+    panel.draw(figure)
+    assert "500 fs" in figure.axes[0].get_legend_handles_labels()[1][0]

@@ -30,6 +30,7 @@ DEFAULTS = {
     "components": 0,  # 0: as many as the data support
     "fwhm_ps": 0.1,
     "dispersion_order": 2,
+    "oscillations_ps": (),  # start values (period, damping time) of wave packets
     "artefact": 3,
     "window_nm": (),
     "masks_nm": (),
@@ -188,6 +189,7 @@ def _started(m: Matrix, settings) -> tuple[Model, ComponentTable | None]:
     support."""
     options = {k: settings[k] for k in ("lifetimes_ps", "fwhm_ps", "dispersion_order", "artefact")}
     model, _ = workflow.start_model(m, **options)
+    model = replace(model, oscillations=tuple(settings["oscillations_ps"]))
     count = settings["components"]
     if count == model.components:
         return model, None
@@ -242,6 +244,9 @@ def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
     for i in range(one.fit.model.components):
         name = f"lifetime {i + 1}"
         yield derive(name, "ps", _value(f"tau_{i + 1}"), estimates, gates=gates, **common)
+    for name in one.fit.model.wave_names:
+        said = name.replace("_", " ")
+        yield derive(said, "ps", _value(name), estimates, gates=gates, **common)
     if "fwhm" in one.fit.free:
         yield derive("response FWHM", "ps", _value("fwhm"), estimates, gates=gates, **common)
 
@@ -301,6 +306,8 @@ def _panels(report: Report) -> Iterator[Panel]:
             yield Panel(f"{one.label} map", _drawn(_map, one), sample, one.label)
             yield Panel(f"{one.label} transients", _drawn(_transients, one), sample, one.label)
             yield Panel(f"{one.label} spectra", _drawn(_spectra, one), sample, one.label)
+            if one.fit.model.oscillations:
+                yield Panel(f"{one.label} oscillations", _drawn(_waves, one), sample, one.label)
 
 
 def _pairs(report: Report) -> Iterator[Panel]:
@@ -320,6 +327,11 @@ def _map(ax, one: Analysed) -> None:
 
 def _spectra(ax, one: Analysed) -> None:
     plots.draw_spectra(ax, one.fit.dads())
+
+
+def _waves(ax, one: Analysed) -> None:
+    amplitude, _ = one.fit.oscillations()
+    plots.draw_spectra(ax, amplitude)
 
 
 def _pair(ax, pair) -> None:
