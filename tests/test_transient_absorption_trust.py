@@ -1,6 +1,6 @@
 """What real files do to a global fit: missing cells, moved zero times, late starts, scans, noise as
-lasers make it, parameters that the
-data do not determine; and the models that need every wavelength's own zero time."""
+lasers make it, parameters that the data do not determine; and the models that need every
+wavelength's own zero time."""
 
 import itertools
 from dataclasses import replace

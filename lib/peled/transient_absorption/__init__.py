@@ -1,8 +1,7 @@
 """Transient absorption: from delay × wavelength matrices to lifetimes, spectra and what they prove.
 
 `matrix` and the functions of `preprocess` make data ready; `global_fit` fits a `Model`; `errors`,
-`compare`, `density` say how far
-the result carries; `plots` and `export` show and keep it.
+`compare`, `density` say how far the result carries; `plots` and `export` show and keep it.
 """
 
 from peled.transient_absorption.compare import (

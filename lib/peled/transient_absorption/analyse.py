@@ -68,8 +68,8 @@ def analyse(sheet: Sheet, settings: Mapping[str, object]) -> Report:
     from before to after.
 
     Rows of one sample, state and replicate with different `scan` are scans and averaged by their
-    scatter; `role` blank is subtracted with its
-    own amplitude and zero time. The dispersion is fitted to all sets together where they share it.
+    scatter; `role` blank is subtracted with its own amplitude and zero time. The dispersion is
+    fitted to all sets together where they share it.
 
     Parameters
     ----------

@@ -20,10 +20,9 @@ def subtract_blank(m: Matrix, blank: Matrix, model: Model) -> Matrix:
     sample.
 
     The blank's chirp is in its file; its size differs from that in the sample, which absorbs pump
-    light, and its zero time may. For each
-    zero time the size follows from linear least squares over the residual of the model's fit, the
-    directions of the model's parameters beside it;
-    fit and blank take turns.
+    light, and its zero time may. For each zero time the size follows from linear least squares over
+    the residual of the model's fit, the directions of the model's parameters beside it; fit and
+    blank take turns.
 
     Parameters
     ----------

@@ -63,11 +63,9 @@ def before_after(before: Matrix, after: Matrix, model: Model, **options) -> Pair
     """Fit two matrices with nothing, lifetimes, spectra, or both shared, and compare the ways.
 
     Each set is weighted with its own residual noise (they may differ in the number of scans). χ²
-    counts wavelengths by their
-    effective independent number, so that noise common to many pixels does not make every difference
-    significant. Sharing spectra
-    allows one factor of amplitude and needs matrices without fitted dispersion; it is left out
-    otherwise.
+    counts wavelengths by their effective independent number, so that noise common to many pixels
+    does not make every difference significant. Sharing spectra allows one factor of amplitude and
+    needs matrices without fitted dispersion; it is left out otherwise.
 
     Raises
     ------

@@ -38,9 +38,8 @@ class Candidate:
 @dataclass(frozen=True)
 class ComponentTable:
     """Fits with 1, 2, … components. `supported` is the number that the data ask for and that
-    describes them with lifetimes that can be told
-    apart; `at_least`: more are asked for, but no fit with more has such lifetimes. `fits` are the
-    fits themselves."""
+    describes them with lifetimes that can be told apart; `at_least`: more are asked for, but no fit
+    with more has such lifetimes. `fits` are the fits themselves."""
 
     rows: tuple[Candidate, ...]
     supported: int
@@ -84,12 +83,10 @@ def number_of_components(
     """Fit with 1 to `most` lifetimes and say how many the data support.
 
     The F test and the Bayesian information criterion count wavelengths by their effective
-    independent number, found from
-    the residual of the richest fit: noise common to many pixels is otherwise taken for signal. A
-    number counts
-    as supported when its p value against the best smaller one is below 0.01, BIC falls, and its
-    lifetimes stay apart (none coalescing,
-    at a bound, shorter than the response, undetermined). The walk goes on past numbers that fail.
+    independent number, found from the residual of the richest fit: noise common to many pixels is
+    otherwise taken for signal. A number counts as supported when its p value against the best
+    smaller one is below 0.01, BIC falls, and its lifetimes stay apart (none coalescing, at a bound,
+    shorter than the response, undetermined). The walk goes on past numbers that fail.
 
     Parameters
     ----------

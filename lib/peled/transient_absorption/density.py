@@ -2,14 +2,12 @@
 and roughness is penalised.
 
 Minimises |D − C·X|² + λ²|L·X|² per wavelength, C the decays of a grid of lifetimes through the
-response, L the identity or
-the second difference over ln τ (Slavov, Hartmann, Wachtveitl, Anal. Chem. 87, 2328 (2015), DOI
-10.1021/ac504348h). λ by
-generalised cross-validation (Golub, Heath, Wahba, Technometrics 21, 215 (1979)), by the corner of
-the L curve, or so that the
-residual is as large as the noise (discrepancy principle), which is the safest where the noise is
-known: cross-validation follows every trace of structure in
-very good data, the L curve may have a corner far from either.
+response, L the identity or the second difference over ln τ (Slavov, Hartmann, Wachtveitl, Anal.
+Chem. 87, 2328 (2015), DOI 10.1021/ac504348h). λ by generalised cross-validation (Golub, Heath,
+Wahba, Technometrics 21, 215 (1979)), by the corner of the L curve, or so that the residual is as
+large as the noise (discrepancy principle), which is the safest where the noise is known:
+cross-validation follows every trace of structure in very good data, the L curve may have a corner
+far from either.
 """
 
 from __future__ import annotations

@@ -2,17 +2,14 @@
 matrix a wavelength.
 
 Everything a step needs (C, ∂C/∂u·A and the data) lies, at one wavelength, in the span of a few
-functions of x = t − t0(λ): the decays
-c_i, x·c_i, the response times Hermite polynomials, a step, an offset, and the data. Their Gram
-matrix takes the place of the delays. Near the
-rise it is one batched product; long after it c_i(t, λ) = e_i(t)·f_i(λ), so that one product of the
-e_i serves all wavelengths, with weights
-w too: (w²)·(e ⊗ e). Segments that share their spectra add their Gram matrices of C, and keep their
-own of the derivatives.
+functions of x = t − t0(λ): the decays c_i, x·c_i, the response times Hermite polynomials, a step,
+an offset, and the data. Their Gram matrix takes the place of the delays. Near the rise it is one
+batched product; long after it c_i(t, λ) = e_i(t)·f_i(λ), so that one product of the e_i serves all
+wavelengths, with weights w too: (w²)·(e ⊗ e). Segments that share their spectra add their Gram
+matrices of C, and keep their own of the derivatives.
 
 Normal equations lose digits where columns nearly coincide and where the residual is tiny; there the
-orthogonal projection of
-`varpro.DispersedBlock` is used, as it is for covariances.
+orthogonal projection of `varpro.DispersedBlock` is used, as it is for covariances.
 """
 
 from __future__ import annotations

@@ -2,17 +2,15 @@
 likelihood.
 
 The noise of a broadband probe is correlated over wavelengths and delays, and each of hundreds of
-spectra eliminated from the fit takes
-its own noise along. Both make the textbook covariance σ²(JᵀJ)⁻¹ wrong: by the square root of the
-number of wavelengths at worst. Here
+spectra eliminated from the fit takes its own noise along. Both make the textbook covariance
+σ²(JᵀJ)⁻¹ wrong: by the square root of the number of wavelengths at worst. Here
 
     cov(θ) = M⁻¹ V M⁻¹,    M = JᵀJ − F,    V = cov(Jᵀr)
 
 with F the part of JᵀJ that noise in the spectra makes up (its expectation does not belong to the
-curvature of the cost,
-whose noise term tr P does not depend on θ), and V from the residual's covariance over wavelengths
-and delays (`noise.kernel`).
-For independent noise and strong signals this is the textbook formula again.
+curvature of the cost, whose noise term tr P does not depend on θ), and V from the residual's
+covariance over wavelengths and delays (`noise.kernel`). For independent noise and strong signals
+this is the textbook formula again.
 
 Directions of θ in which the cost does not change are the null space: what moves along them has no
 number, what does not has one.
@@ -39,10 +37,9 @@ class Trust:
     """Covariances of the free coordinates and what they do not cover.
 
     `covariance` is for noise of any correlation over wavelengths and delays, `white` the
-    textbook's; both are zero for coordinates at a
-    bound and along `null`, the directions (free, k) that the data do not determine. `widened` is
-    the largest ratio of a standard error
-    to that for noise independent over delays.
+    textbook's; both are zero for coordinates at a bound and along `null`, the directions (free, k)
+    that the data do not determine. `widened` is the largest ratio of a standard error to that for
+    noise independent over delays.
     """
 
     covariance: np.ndarray
@@ -348,9 +345,8 @@ def profile(fit, name: str, *, level: float = 0.95, points: int = 9) -> Interval
     else refitted.
 
     The cost's rise is divided by the variance that the rise really has when noise is correlated
-    (the
-    ratio of `covariance` to `covariance_white`), and compared with the χ² distribution. An end that
-    is not reached within 8 standard errors is infinite (or 0).
+    (the ratio of `covariance` to `covariance_white`), and compared with the χ² distribution. An end
+    that is not reached within 8 standard errors is infinite (or 0).
 
     Raises
     ------

@@ -5,8 +5,8 @@ their errors.
 >>> fit.lifetimes_ps, fit.spectra("before").values                    # doctest: +SKIP
 
 Lifetimes and widths are searched as logarithms, by variable projection with analytic derivatives
-(`varpro`). Several
-starts are tried by default; the distinct minima they find are kept in the result.
+(`varpro`). Several starts are tried by default; the distinct minima they find are kept in the
+result.
 """
 
 from __future__ import annotations
@@ -81,15 +81,12 @@ class GlobalFit:
     """Result of `global_fit`.
 
     `ssr` is the sum of squared (weighted) residuals, `degrees_of_freedom` data less parameters less
-    spectra.
-    `covariance` is that of the search coordinates `free` (logarithms of lifetimes and widths), for
-    noise that may be
-    correlated over wavelengths and delays; `covariance_white` for independent noise. Both are zero
-    for coordinates at a bound (held, as far as
-    the others go) and along `null`, the directions that the data do not determine; `combinations`
-    says what they do determine of the
-    parameters in it. `flags` name everything that makes the result doubtful. `kernels` and `rows`
-    describe the noise of each block.
+    spectra. `covariance` is that of the search coordinates `free` (logarithms of lifetimes and
+    widths), for noise that may be correlated over wavelengths and delays; `covariance_white` for
+    independent noise. Both are zero for coordinates at a bound (held, as far as the others go) and
+    along `null`, the directions that the data do not determine; `combinations` says what they do
+    determine of the parameters in it. `flags` name everything that makes the result doubtful.
+    `kernels` and `rows` describe the noise of each block.
     """
 
     model: Model
@@ -226,8 +223,7 @@ class GlobalFit:
 
     def directions(self) -> tuple[np.ndarray, np.ndarray]:
         """Of a fit of one matrix: model matrices (nw, nt, n) and what the free parameters change of
-        the weighted fit
-        beyond what the spectra take up (nw, nt, free)."""
+        the weighted fit beyond what the spectra take up (nw, nt, free)."""
         (block,) = self.setup.problem.blocks
         a, c, pseudo = self._solved[0]
         _, jacobian = self.setup.expand(self.theta)
@@ -244,8 +240,7 @@ class GlobalFit:
         scans.
 
         That scatter is the noise as it is, correlated over pixels and delays or not, and knows
-        nothing of what the model fails to
-        describe. Spectra keep their errors from the residual.
+        nothing of what the model fails to describe. Spectra keep their errors from the residual.
 
         Parameters
         ----------

@@ -1,16 +1,15 @@
 """Decays seen through an instrument response: closed forms and their derivatives.
 
 Conventions: `x` is the time after the centre of the response, `k` a rate, `s` the standard
-deviation of a Gaussian
-response of unit area, FWHM = 2·√(2 ln 2)·s. A decay that starts at x = 0 becomes, convolved,
+deviation of a Gaussian response of unit area, FWHM = 2·√(2 ln 2)·s. A decay that starts at x = 0
+becomes, convolved,
 
     c(x) = ½ exp(k²s²/2 − kx) erfc((ks − x/s)/√2)
 
 which is evaluated through the scaled function erfcx where the exponential would overflow, so that
-it is right for any
-rate, width and time. Its derivatives follow from dc/dx = g(x) − k c(x), g the response (van
-Stokkum, Larsen, van
-Grondelle, Biochim. Biophys. Acta 1657, 82 (2004), DOI 10.1016/j.bbabio.2004.04.011, eq. 4 and 10).
+it is right for any rate, width and time. Its derivatives follow from dc/dx = g(x) − k c(x), g the
+response (van Stokkum, Larsen, van Grondelle, Biochim. Biophys. Acta 1657, 82 (2004), DOI
+10.1016/j.bbabio.2004.04.011, eq. 4 and 10).
 """
 
 from __future__ import annotations
@@ -73,9 +72,8 @@ def damped_wave(x, kappa, s):
     Gaussian of standard deviation `s`.
 
     Real and imaginary part are the damped cosine and sine. The error function of the complex
-    argument is evaluated through the Faddeeva
-    function w, which cannot overflow: ½·exp(−x²/2s²)·w(iz) before the response has passed, z = (κs
-    − x/s)/√2.
+    argument is evaluated through the Faddeeva function w, which cannot overflow:
+    ½·exp(−x²/2s²)·w(iz) before the response has passed, z = (κs − x/s)/√2.
     """
     x, kappa = np.asarray(x, float), np.asarray(kappa, complex)
     if s is None:
@@ -133,8 +131,7 @@ class MeasuredIRF:
         """A decay of rate `k` convolved with the response, and its derivative by the rate.
 
         The response is linear between its points, so each interval integrates in closed form; the
-        decay is carried
-        from point to point by the exact recursion c(b) = e^(−kh) c(a) + ∫.
+        decay is carried from point to point by the exact recursion c(b) = e^(−kh) c(a) + ∫.
         """
         time, y = self.time_ps, self.intensity
         h, slope = np.diff(time), np.diff(y) / np.diff(time)

@@ -214,10 +214,8 @@ def find_rise(m: Matrix) -> Rise:
     from the first delay on.
 
     Decays are a dictionary of exponentials from the smallest step to three windows; the break that
-    lowers the sum of squares most counts
-    where the fall is significant. Neighbouring wavelengths are averaged into about 48 groups first;
-    groups without signal take the
-    onset of the others.
+    lowers the sum of squares most counts where the fall is significant. Neighbouring wavelengths
+    are averaged into about 48 groups first; groups without signal take the onset of the others.
     """
     coarse = bin_wavelengths(m, max(1, len(m.wavelength_nm) // _GROUPS))
     t, y = m.delay_ps, filled(m.delay_ps, coarse.signal)
@@ -301,8 +299,8 @@ def resolved_artefact(m: Matrix, columns: int, fwhm_ps: float, t0_ps: float | No
     """Columns of the coherent artefact that the delays can tell from decays: all, or none.
 
     None where the signal is there from the first delay on, or where fewer delays than columns and
-    one more lie within two widths of zero
-    time: the artefact would then stand for the fastest decay.
+    one more lie within two widths of zero time: the artefact would then stand for the fastest
+    decay.
     """
     if m.rise.late:
         return 0

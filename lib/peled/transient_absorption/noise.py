@@ -2,16 +2,14 @@
 for it where that can be told.
 
 Over wavelengths the noise of a broadband probe is correlated (every pixel sees the same pulse);
-over delays it drifts, follows the
-pump (1/f) or the signal itself. The residual R = P·N holds the noise N less what the fit takes up.
-With cov(N) = K ⊗ Σ (delays ⊗ wavelengths)
+over delays it drifts, follows the pump (1/f) or the signal itself. The residual R = P·N holds the
+noise N less what the fit takes up. With cov(N) = K ⊗ Σ (delays ⊗ wavelengths)
 
     E[R·Rᵀ] = tr Σ · P·K·P ,
 
 so that the parts of K, each a known matrix times a variance, follow from R·Rᵀ by least squares with
-non-negative variances (moments as
-in restricted maximum likelihood; C. R. Rao, J. Multivar. Anal. 1, 257 (1971), DOI
-10.1016/0047-259X(71)90001-7).
+non-negative variances (moments as in restricted maximum likelihood; C. R. Rao, J. Multivar. Anal.
+1, 257 (1971), DOI 10.1016/0047-259X(71)90001-7).
 """
 
 from __future__ import annotations
@@ -31,11 +29,10 @@ _LOUD = 1.3  # singular value of a pattern, over the largest that independent no
 class Kernel:
     """Covariance of the noise N (nt, nw), cov(N) = Σ_j K_j ⊗ (A_j·R)ᵀ(A_j·R).
 
-    The projectors `shares` A_j (nt, nt; None: all of it) part the residual into its loudest spectral patterns and
-    the rest; `matrices` are the K_j, with
-    tr(P·K_j·P) = 1. `degrees` are those of each part's variance, `white` is 1/(degrees of freedom
-    of one wavelength): K = white·1 for noise
-    that is alike and independent at all delays.
+    The projectors `shares` A_j (nt, nt; None: all of it) part the residual into its loudest
+    spectral patterns and the rest; `matrices` are the K_j, with tr(P·K_j·P) = 1. `degrees` are
+    those of each part's variance, `white` is 1/(degrees of freedom of one wavelength): K = white·1
+    for noise that is alike and independent at all delays.
     """
 
     shares: tuple[np.ndarray | None, ...]
@@ -83,8 +80,7 @@ def kernel(rows, wavelengths: int) -> Kernel:
     """The covariance of one block's noise.
 
     Parts of each K: equal and independent at all delays, in proportion to the signal, and memories
-    (short, 1/f, drift), both additive
-    (baseline) and in proportion to the signal (pump).
+    (short, 1/f, drift), both additive (baseline) and in proportion to the signal (pump).
     """
     gram, n = rows.gram, rows.hats.shape[2]
     nt, trace = len(gram), float(np.trace(gram))

@@ -148,10 +148,9 @@ def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
     deviations.
 
     A point must stand out against the mean of its two neighbours in delay *and* of those in
-    wavelength: the rise and the
-    coherent artefact are steep in delay but smooth in wavelength, a narrow band the reverse. The
-    scale of each is the median over the row and the column.
-    Masked points are NaN and the fit does not use them.
+    wavelength: the rise and the coherent artefact are steep in delay but smooth in wavelength, a
+    narrow band the reverse. The scale of each is the median over the row and the column. Masked
+    points are NaN and the fit does not use them.
     """
     if min(m.shape) < 5:
         return m
@@ -242,9 +241,8 @@ def find_chirp(
     """Zero time at each wavelength from its rise, and a robust polynomial in 1/λ through it.
 
     Each wavelength's early transient is fitted by two decays, a step and an artefact through a
-    Gaussian response, the centre scanned over a
-    grid and refined; wavelengths with little signal weigh little, and those far off the polynomial
-    (Tukey's biweight) nothing.
+    Gaussian response, the centre scanned over a grid and refined; wavelengths with little signal
+    weigh little, and those far off the polynomial (Tukey's biweight) nothing.
 
     Raises
     ------
@@ -330,9 +328,8 @@ def correct_chirp(m: Matrix, chirp, *, keep_zero: bool = True) -> Matrix:
     t0(λ).
 
     For maps and averages; a fit should rather have the dispersion as parameters, because
-    interpolation smooths the noise.
-    Delays outside what a wavelength has measured become NaN, missing cells stay missing, and delays
-    that no wavelength has are dropped.
+    interpolation smooths the noise. Delays outside what a wavelength has measured become NaN,
+    missing cells stay missing, and delays that no wavelength has are dropped.
 
     Parameters
     ----------
@@ -382,8 +379,8 @@ def struck_delays(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
     a bubble. For a person to drop.
 
     A delay is named when its distance from the line between its neighbours is `threshold` times the
-    usual one and twice the
-    distance between them (the rise and the coherent artefact have unlike neighbours).
+    usual one and twice the distance between them (the rise and the coherent artefact have unlike
+    neighbours).
     """
     y = filled(m.delay_ps, m.signal)
     if len(y) < 8:

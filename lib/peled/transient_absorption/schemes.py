@@ -2,11 +2,9 @@
 the decays.
 
 Any linear scheme dc/dt = K·c decays with the eigenvalues of K. Its spectra (SADS) are fixed linear
-combinations of the
-decay-associated ones (DADS), so every scheme is fitted through its exponentials, and DADS, EADS and
-SADS of one fit
-describe the data equally well (van Stokkum et al. 2004, DOI 10.1016/j.bbabio.2004.04.011, section
-4).
+combinations of the decay-associated ones (DADS), so every scheme is fitted through its
+exponentials, and DADS, EADS and SADS of one fit describe the data equally well (van Stokkum et al.
+2004, DOI 10.1016/j.bbabio.2004.04.011, section 4).
 """
 
 from __future__ import annotations

@@ -44,8 +44,8 @@ class Segment:
     """One data set inside a block: how its columns follow from the coordinates.
 
     `data` (nt, nw) is weighted and zero where points are missing, `delay_weight` (nt,),
-    `wavelength_weight` (nw,) and, where weights do not
-    factorise, `point_weight` (nw, nt) are the weights in it.
+    `wavelength_weight` (nw,) and, where weights do not factorise, `point_weight` (nw, nt) are the
+    weights in it.
     """
 
     def __init__(
@@ -194,9 +194,8 @@ class Segment:
         any response reaches.
 
         Before all responses everything is zero. 13 standard deviations after all of them a decay is
-        exp(k²s²/2 − kx) to double precision
-        (a rate above 8/s leaves nothing there), which is a product of a delay and a wavelength
-        factor.
+        exp(k²s²/2 − kx) to double precision (a rate above 8/s leaves nothing there), which is a
+        product of a delay and a wavelength factor.
         """
         t, m = self.matrix.delay_ps, self.model
         if self.fwhm is None or m.period_ps is not None:
@@ -549,13 +548,11 @@ def parameters_of(
     them.
 
     `link` names the groups (`tau`, `t0`, `fwhm`, `dispersion`, or a single name such as `tau_2`)
-    that all data sets share;
-    other parameters get the data set's name as suffix. Default bounds: lifetimes between a
-    hundredth of the smallest step and a
-    thousand windows, the centre inside the window. Where no zero time is given and the signal is
-    there from the first delay on, zero
-    time is put before the delays by four widths and held with the response; the third result names
-    such sets.
+    that all data sets share; other parameters get the data set's name as suffix. Default bounds:
+    lifetimes between a hundredth of the smallest step and a thousand windows, the centre inside the
+    window. Where no zero time is given and the signal is there from the first delay on, zero time
+    is put before the delays by four widths and held with the response; the third result names such
+    sets.
     """
     bad = [
         name

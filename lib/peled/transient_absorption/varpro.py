@@ -2,21 +2,16 @@
 searched.
 
 For each θ the best spectra are A = C⁺D and the residual is PD with P = 1 − CC⁺. Its Jacobian, after
-Golub and Pereyra
-(SIAM J. Numer. Anal. 10, 413 (1973), DOI 10.1137/0710036) in Kaufman's form, is −P(∂C/∂θ)A: the
-neglected term is orthogonal to
-the kept one and to the gradient. Everything a step needs (cost, gradient JᵀR, JᵀJ) depends on the
-data only through
-D·Dᵀ. With equal noise per delay an exact compression to that small matrix makes a step independent
-of the number of
-wavelengths; weights per delay and per wavelength are absorbed before. Where D·Dᵀ would lose digits
-(a residual 10⁷
-times smaller than the data) the triangular factor of D takes its place.
+Golub and Pereyra (SIAM J. Numer. Anal. 10, 413 (1973), DOI 10.1137/0710036) in Kaufman's form, is
+−P(∂C/∂θ)A: the neglected term is orthogonal to the kept one and to the gradient. Everything a step
+needs (cost, gradient JᵀR, JᵀJ) depends on the data only through D·Dᵀ. With equal noise per delay an
+exact compression to that small matrix makes a step independent of the number of wavelengths;
+weights per delay and per wavelength are absorbed before. Where D·Dᵀ would lose digits (a residual
+10⁷ times smaller than the data) the triangular factor of D takes its place.
 
 The same small matrices give what the errors need: the residual over the delays, the covariance of
-Jᵀr for noise correlated over
-wavelengths and delays (`Rows`) and the part of JᵀJ that is noise of the eliminated spectra
-(`Evaluation.floor`), see `errors`.
+Jᵀr for noise correlated over wavelengths and delays (`Rows`) and the part of JᵀJ that is noise of
+the eliminated spectra (`Evaluation.floor`), see `errors`.
 """
 
 from __future__ import annotations
@@ -39,11 +34,9 @@ class Rows:
     """What a block's residual R (nt, nw) says of the noise over its delays.
 
     `gram` is R·Rᵀ, `signal` the root mean square of the fit at each delay, `hats` (m, nt, n)
-    orthonormal bases of the model matrix at some
-    wavelengths, `present` the share of wavelengths at which a pair of delays was measured (None:
-    all). `score(K)` is
-    Σ X_p·Σ·X_qᵀ∘K with Σ = RᵀR, X_p = ∂(C·A)/∂u_p less what the spectra take up: the covariance of
-    Jᵀr for noise K ⊗ Σ.
+    orthonormal bases of the model matrix at some wavelengths, `present` the share of wavelengths at
+    which a pair of delays was measured (None: all). `score(K)` is Σ X_p·Σ·X_qᵀ∘K with Σ = RᵀR, X_p
+    = ∂(C·A)/∂u_p less what the spectra take up: the covariance of Jᵀr for noise K ⊗ Σ.
     """
 
     gram: np.ndarray
@@ -300,9 +293,8 @@ class NonNegativeBlock:
     """Data with one model matrix for all wavelengths, and some spectra that must not be negative.
 
     For each wavelength the best non-negative spectra are ordinary least squares on their positive
-    set; with a handful
-    of columns all sets are tried and the best feasible one is the answer. Wavelengths with the same
-    set form a `SharedBlock` each.
+    set; with a handful of columns all sets are tried and the best feasible one is the answer.
+    Wavelengths with the same set form a `SharedBlock` each.
 
     Parameters
     ----------
@@ -413,9 +405,8 @@ class NonNegativeBlock:
 
 def _cholesky_qr(c, scale):
     """Orthonormal bases of many thin matrices at once by Cholesky, done twice (as accurate as
-    Householder up to
-    condition 10⁷; Yamamoto et al., ETNA 44, 306 (2015)), and which of them are too ill-conditioned
-    for it."""
+    Householder up to condition 10⁷; Yamamoto et al., ETNA 44, 306 (2015)), and which of them are
+    too ill-conditioned for it."""
     n = c.shape[2]
     q = c / scale[:, None, :]
     inverse = np.broadcast_to(np.eye(n), (len(c), n, n)).copy() / scale[:, :, None]
@@ -507,9 +498,8 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
     """Levenberg–Marquardt within bounds on the projected cost.
 
     A coordinate at its bound whose gradient points outward is held there. The search ends when the
-    fall of the cost
-    that the quadratic model still promises is below `tolerance` of the cost or of what rounding
-    leaves of it.
+    fall of the cost that the quadratic model still promises is below `tolerance` of the cost or of
+    what rounding leaves of it.
     """
     low, high = problem.low, problem.high
     theta = np.clip(np.asarray(start, float), low, high)

@@ -139,8 +139,7 @@ def prepare(
     what does not apply is left out, and said.
 
     A window that belongs to another probe (it reaches beyond this one and leaves less than a fifth
-    of it) is not applied. Delays that
-    look struck are proposed in the steps, not dropped.
+    of it) is not applied. Delays that look struck are proposed in the steps, not dropped.
     """
     m = _windowed(m, window_nm)
     m = preprocess.mask(m, *(tuple(region) for region in masks_nm))
@@ -207,12 +206,10 @@ def common_dispersion(
     own, on neighbouring wavelengths averaged to about `wavelengths`.
 
     The group delay of the probe belongs to the instrument; one set alone may not show it where it
-    has no signal. Whether the sets share
-    it is tested: each is fitted alone too, and one whose residual falls significantly (p < 10⁻³, F
-    test over effective wavelengths)
-    with a dispersion that differs by more than a quarter of the response where it has signal is
-    named in the result's flags; its own
-    dispersion must then be fitted (`with_dispersion`). None without dispersion.
+    has no signal. Whether the sets share it is tested: each is fitted alone too, and one whose
+    residual falls significantly (p < 10⁻³, F test over effective wavelengths) with a dispersion
+    that differs by more than a quarter of the response where it has signal is named in the result's
+    flags; its own dispersion must then be fitted (`with_dispersion`). None without dispersion.
     """
     if not model.dispersion:
         return None
