@@ -13,8 +13,11 @@ from test_transient_absorption_trust import DELAYS, film, holes, waves
 
 CHIRP = (-1.0, -0.4)
 TRUE = {"lifetime 1": 0.4, "lifetime 2": 14.0, "lifetime 3": 280.0}
-SHEET = """sample,measurement,file,state,scan,signal_unit control,ta,control_{state}.csv,,,OD
-treated,ta,treated_scan{scan}.csv,,,mOD late,ta,late.csv,,,OD broken,ta,broken.csv,,,OD
+SHEET = """sample,measurement,file,state,scan,signal_unit
+control,ta,control_{state}.csv,,,OD
+treated,ta,treated_scan{scan}.csv,,,mOD
+late,ta,late.csv,,,OD
+broken,ta,broken.csv,,,OD
 """
 
 

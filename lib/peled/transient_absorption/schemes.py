@@ -45,7 +45,8 @@ class Scheme:
 
     Examples
     --------
-    >>> Scheme({("hot", "cold"): "cool", ("cold", None): "decay"}, {"cool": 0.4, "decay": 300.0}, {"hot": 1.0}).compartments
+    >>> transfers = {("hot", "cold"): "cool", ("cold", None): "decay"}
+    >>> Scheme(transfers, {"cool": 0.4, "decay": 300.0}, {"hot": 1.0}).compartments
     ('hot', 'cold')
     """
 

@@ -159,7 +159,10 @@ def _windowed(m: Matrix, window_nm) -> Matrix:
     inside = (m.wavelength_nm >= window_nm[0]) & (m.wavelength_nm <= window_nm[1])
     beyond = window_nm[0] < first or window_nm[1] > last
     if not inside.any() or (beyond and inside.mean() < 0.2):
-        said = f"window {window_nm[0]:g} to {window_nm[1]:g} nm not applied: the probe spans {first:.4g} to {last:.4g} nm"
+        said = (
+            f"window {window_nm[0]:g} to {window_nm[1]:g} nm not applied: "
+            f"the probe spans {first:.4g} to {last:.4g} nm"
+        )
         return replace(m, steps=(*m.steps, said))
     return preprocess.crop(m, wavelength_nm=(max(window_nm[0], first), min(window_nm[1], last)))
 
