@@ -820,7 +820,7 @@ def test_record_repeats_the_fit():
         ),
     ):
         fit = global_fit(data, model)
-        record = json.loads(json.dumps(fit.record(), allow_nan=False))
+        record = json.loads(json.dumps(export.fit_record(fit), allow_nan=False))
         again = export.repeat(record, data)
         assert again.ssr == pytest.approx(fit.ssr, rel=1e-12) and np.allclose(
             again.theta, fit.theta, rtol=1e-9

@@ -281,7 +281,7 @@ def test_only_the_sum_of_branching_rates_is_determined(a, b):
     assert np.isfinite(fit.lifetime_errors()).all() and np.isfinite(fit.dads().values).all()
     sads = fit.sads()
     assert np.isfinite(sads.values[0]).all() and np.isnan(sads.values[1]).all()
-    again = export.repeat(fit.record(), m)
+    again = export.repeat(export.fit_record(fit), m)
     assert again.ssr == pytest.approx(fit.ssr, rel=1e-9)
 
 
@@ -547,4 +547,4 @@ def test_oscillations_and_decays_in_one_fit(chirp):
         step = 1e-5 * np.eye(len(theta))[i]
         up, down = (problem.evaluate(theta + s * step, derivatives=False).cost for s in (1, -1))
         assert 2 * now.gradient[i] == pytest.approx((up - down) / 2e-5, rel=1e-3)
-    assert export.repeat(fit.record(), m).ssr == pytest.approx(fit.ssr, rel=1e-10)
+    assert export.repeat(export.fit_record(fit), m).ssr == pytest.approx(fit.ssr, rel=1e-10)

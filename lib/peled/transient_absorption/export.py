@@ -8,8 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+from peled.transient_absorption.globalfit import global_fit
 from peled.transient_absorption.irf import MeasuredIRF
 from peled.transient_absorption.schemes import Model, Scheme
+from peled.transient_absorption.setup import as_matrices
 
 
 def spectra_csv(spectra) -> str:
@@ -144,9 +146,6 @@ def repeat(record: dict, data):
     ValueError
         If the data are not those of the record (their shape or window differ).
     """
-    from peled.transient_absorption.globalfit import global_fit
-    from peled.transient_absorption.setup import as_matrices
-
     matrices = as_matrices(data)
     for m, known in zip(matrices, record["data"], strict=True):
         if [len(m.delay_ps), len(m.wavelength_nm)] != [known["delays"], known["wavelengths"]]:

@@ -450,13 +450,6 @@ class GlobalFit:
         left, s, right = np.linalg.svd(np.nan_to_num(self.residual(matrix)), full_matrices=False)
         return s, left, right
 
-    def record(self) -> dict:
-        """Everything needed to repeat the fit: model, start values, window, results. Plain numbers
-        and text."""
-        from peled.transient_absorption.export import fit_record
-
-        return fit_record(self)
-
 
 def global_fit(
     data,

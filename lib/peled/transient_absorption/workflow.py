@@ -317,7 +317,7 @@ def save_fit(folder: Path, label: str, fit: GlobalFit, corrected: Matrix | None 
     stem = "".join(c if c.isalnum() else "_" for c in label)
     files.write_atomically(folder / f"{stem}_dads.csv", export.spectra_csv(fit.spectra()))
     files.write_atomically(folder / f"{stem}_eads.csv", export.spectra_csv(fit.eads()))
-    files.write_atomically(folder / f"{stem}_fit.json", files.to_json(fit.record()))
+    files.write_atomically(folder / f"{stem}_fit.json", files.to_json(export.fit_record(fit)))
     if corrected is not None:
         files.write_atomically(folder / f"{stem}_corrected.csv", export.matrix_csv(corrected))
 
