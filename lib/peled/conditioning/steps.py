@@ -397,8 +397,8 @@ def _model_error(signal, region, slope_sd, point_variance, order):
                 f"without signal the spectrum is no line: it bends by {bent[row]:.2g} ± {bend_sd[row]:.1g} "
                 f"{signal.unit} over half the axis; added to the baseline's error"
             )
-            certain = abs(bent[row]) > 4.5 * bend_sd[row]
-            findings += (Finding("described", "doubtful", evidence, signal.label(row)),) * certain
+            if abs(bent[row]) > 4.5 * bend_sd[row]:
+                findings += (Finding("described", "doubtful", evidence, signal.label(row)),)
     if excess.any():
         model = np.hypot(model, excess[:, None])
     return model, findings
