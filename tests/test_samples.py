@@ -177,6 +177,28 @@ def test_a_folder_is_one_measurement_unless_files_in_it_have_rows(tmp_path):
     assert sheet.rows[0].path == tmp_path / "e" / "1" and not sheet.unlisted
 
 
+def test_of_nested_folders_the_inner_is_the_measurement(tmp_path):
+    files = ["e/1/acqus", "e/1/pdata/procs", "f/fid"]
+    sheet = read(tmp_path, "measurement,file\n1h,{sample}\n13c,{sample}/{x_n}\n", files, "nmr")
+    assert cells(sheet, "file", "measurement")[0] == ("e/1", "13c")
+    assert [row.file for row in sheet.select()] == ["e/1", "f/fid"]
+
+
+@pytest.mark.parametrize(
+    "whole, part, rows",
+    [
+        ("*.xlsx", "d1.xlsx", [("d1.xlsx", "S2"), ("d2.xlsx", "")]),
+        ("d1.xlsx", "*.xlsx", [("d1.xlsx", ""), ("d2.xlsx", "S2")]),
+        ("*.xlsx", "*.xlsx", [(f, part) for f in ("d1.xlsx", "d2.xlsx") for part in ("", "S2")]),
+    ],
+)
+def test_the_whole_file_and_its_parts(tmp_path, whole, part, rows):
+    sheet = read(tmp_path, f"measurement,file,part\njvl,{whole},\njvl,{part},S2\n",
+                 ["d1.xlsx", "d2.xlsx"], sniff=lambda p: Content("jvl", ("S1", "S2")))  # fmt: skip
+    found = [(row.file, row.part) for row in sheet.select()]
+    assert found == rows
+
+
 def test_parts_are_rows_of_their_own(tmp_path):
     files = ["pl.txt", "trpl.txt"]
     sheet = read(
@@ -497,6 +519,14 @@ def test_a_flat_folder_is_joined_by_stems_and_numbers(tmp_path):
     assert rows["pixel1_3.0V.txt"].doubt == "joined by name"
     assert rows["pixel10.csv"].sample == "pixel10" and not rows["pixel10.csv"].doubt
     assert not any(row.group for row in sheet)
+
+
+def test_names_of_one_kind_are_not_joined_and_patterns_that_would_mix_kinds_are_not_used(tmp_path):
+    sheet = proposed(tmp_path, ["EG.csv", "EG_2.csv"])
+    assert cells(sheet, "sample", "doubt") == [("EG", ""), ("EG_2", "")]
+    kinds = dict.fromkeys(("EG", "EG_2"), "jvl") | dict.fromkeys(("c", "d"), "lifetime")
+    sheet = proposed(tmp_path, ["c.csv", "d.csv"], sniff=lambda p: Content(kinds[p.stem]))
+    assert {row.sample: row.measurement for row in sheet.select()} == kinds, "a pattern would tie"
 
 
 def test_a_folder_a_pixel_names_the_sample(tmp_path):

@@ -226,9 +226,7 @@ def _general(cells: Mapping[str, str], columns: Mapping[str, Column]) -> tuple:
         value = cells.get(column, "")
         for place in ("part", "file"):
             if value and value in out.get(place, "") and "{" not in value:
-                bounded = (
-                    rf"(?<![\w.]){re.escape(value)}(?![\d.])|(?<=_){re.escape(value)}(?![\d.])"
-                )
+                bounded = rf"(?:(?<![\w.])|(?<=_)){re.escape(value)}(?!\d|\.\d)"
                 text, n = re.subn(bounded, lambda _, c=column: f"{{{c}}}", out[place], count=1)
                 if n:
                     out[place], out[column] = text, f"{{{column}}}"
