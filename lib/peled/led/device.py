@@ -244,23 +244,22 @@ def _per_current(c: Context, light: Light) -> list[Quantity]:
     per = 1 / (photometry.A_M2_PER_MA_CM2 * j[lit])
     peak = peak_eqe(j[lit], light.values[lit] * per, light.error()[lit] * per)
     note = f"at {peak.current_density_mA_cm2:.2g} mA/cm2"
-    return [
-        c.make("largest current efficiency", "cd/A", lambda: peak.eqe, note=note,
-               **_peak_budget(c, light, peak))
-    ]  # fmt: skip
+    budget = _peak_budget(c, light, peak, c.settings["luminance_relative"])
+    return [c.make("largest current efficiency", "cd/A", lambda: peak.eqe, note=note, **budget)]
 
 
-def _peak_budget(c: Context, light: Light, peak: Peak) -> dict[str, float]:
-    """Errors of a maximum of light over current, but those of spectrum and geometry."""
-    j = c.run.sweep.current_density_mA_cm2
-    near = int(np.nanargmin(np.where(light.lit, np.abs(np.log(np.abs(j) / peak.current_density_mA_cm2)), np.nan)))  # fmt: skip
-    share = light.offset_error / float(light.values[near])
+def _peak_budget(c: Context, light: Light, peak: Peak, calibration: float) -> dict[str, float]:
+    """Errors of a maximum of light over current, but those of spectrum and geometry.
+
+    `calibration` is the relative error of the detector; that of the current is added.
+    """
+    away = np.abs(np.log(np.abs(c.run.sweep.current_density_mA_cm2) / peak.current_density_mA_cm2))
+    near = int(np.nanargmin(np.where(light.lit, away, np.nan)))
     least = float(light.error()[near] / light.values[near])
-    error = peak.eqe_error if math.isfinite(peak.eqe_error) else least * peak.eqe
     return {
-        "reading": error,
-        "offset": share * peak.eqe,
-        "calibration": c.settings["current_relative"] * peak.eqe,
+        "reading": peak.eqe_error if math.isfinite(peak.eqe_error) else least * peak.eqe,
+        "offset": light.offset_error / float(light.values[near]) * peak.eqe,
+        "calibration": math.hypot(c.settings["current_relative"], calibration) * peak.eqe,
     }
 
 
@@ -303,8 +302,7 @@ def eqe_quantities(c: Context, curve: Curve, geometry: Quantity, detector: float
         "geometry", "", 1.0, {k: e / geometry.value for k, e in geometry.budget.items()}, "1",
         findings=geometry.findings,
     )  # fmt: skip
-    budget = {k: 100 * e for k, e in _peak_budget(c, light, peak).items()}
-    budget["calibration"] = math.hypot(budget["calibration"], 100 * peak.eqe * calibration)
+    budget = {k: 100 * e for k, e in _peak_budget(c, light, peak, calibration).items()}
     remarks = _remarks(c, curve, series, where)
     note = f"{curve.route}, at {peak.current_density_mA_cm2:.2g} mA/cm2"
     common = {"note": note, "gates": (possible(0, 100, where=where),)}
