@@ -68,6 +68,7 @@ def test_whole_pattern_here(benchmark, film):
     fit = benchmark(
         lambda: xrd.pawley_fit(
             *film,
+            wavelengths_A=xrd.CU_KALPHA_A,
             a_A=6.05,
             shape="cube",
             size_relative_sd=0.14,

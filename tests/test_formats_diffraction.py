@@ -8,7 +8,7 @@ import pytest
 
 from ledger import files
 from peled.formats import FormatError
-from peled.formats.diffraction import read_pattern, read_patterns, write_xy
+from peled.formats.diffraction import KALPHA_A, read_pattern, read_patterns, write_xy
 
 X = np.round(np.arange(10, 40, 0.05), 4)
 Y = (
@@ -98,6 +98,48 @@ def brml(path):
         archive.writestr("Experiment0/RawData0.xml", text)
 
 
+def uxd(path, form="_2THETACOUNTS", waves=True):
+    head = "; converted\n_FILEVERSION=2\n_SAMPLE='film'\n_ANODE='Cu'\n"
+    head += f"_WL_UNIT='A'\n_WL1={WAVES[0]}\n_WL2={WAVES[1]}\n_WL3=1.392220\n" if waves else ""
+    head += f"; (Data for Range number 1)\n_DRIVE='COUPLED'\n_STEPCOUNT={len(X)}\n"
+    head += f"_STEPSIZE=0.05\n_START=10.0\n{form}\n"
+    pairs = form.startswith("_2THETA")
+    rows = [f"{a:.4f}\t{b:.0f}" if pairs else f"{b:.0f}" for a, b in zip(X, Y, strict=True)]
+    path.write_text(head + "\n".join(rows) + "\n")
+
+
+def rasx(path, scans=1, axis="TwoThetaTheta"):
+    conditions = f"""<?xml version="1.0" encoding="utf-8"?><MeasurementConditions>
+<GeneralInformation><SampleName>film</SampleName></GeneralInformation><HWConfigurations>
+<XrayGenerator><TargetName>Cu</TargetName><WaveType>Ka</WaveType>
+<WavelengthKalpha1>{WAVES[0]}</WavelengthKalpha1><WavelengthKalpha2>{WAVES[1]}</WavelengthKalpha2>
+</XrayGenerator></HWConfigurations><ScanInformation><AxisName>{axis}</AxisName>
+<IntensityUnit>counts</IntensityUnit></ScanInformation></MeasurementConditions>"""
+    with zipfile.ZipFile(path, "w") as archive:
+        for i in range(scans):
+            rows = "\r\n".join(f"{a:.4f}\t{b + i:.0f}\t1" for a, b in zip(X, Y, strict=True))
+            archive.writestr(f"Data{i}/Profile{i}.txt", ("\ufeff" + rows).encode())
+            archive.writestr(f"Data{i}/MesurementConditions{i}.xml", conditions)
+
+
+def brml_with_views(path, absorber=1.0):
+    """As a diffractometer with an absorber writes it: a second counter follows the one that is meant."""
+    views = """<DataViews><RawDataView Start="0" LogicName="MeasuredTime"/>
+<RawDataView Start="1" LogicName="AbsorptionFactor"/><RawDataView Start="2"><Varying>
+<FieldDefinitions AxisId="Theta"/><FieldDefinitions AxisId="TwoTheta"/></Varying></RawDataView>
+<RawDataView Start="4"><Recording LogicName="Counter0D" Category="Count"/></RawDataView>
+<RawDataView Start="5"><Recording LogicName="maxPixelCount" Category="Technical"/></RawDataView>
+</DataViews>"""
+    rows = "".join(
+        f"<Datum>1,{absorber},{a / 2:.4f},{a:.4f},{round(b * absorber):.0f},7</Datum>"
+        for a, b in zip(X, Y, strict=True)
+    )
+    head = '<RawData><InfoItem Name="SampleName" Value="film"/>'
+    head += f'<WaveLengthAlpha1 Value="{WAVES[0]}"/><WaveLengthAlpha2 Value="{WAVES[1]}"/>'
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("Experiment0/RawData0.xml", f"{head}{views}{rows}</RawData>")
+
+
 WRITERS = {
     "a.raw": raw1,
     "b.raw": raw2,
@@ -106,6 +148,10 @@ WRITERS = {
     "e.xrdml": xrdml,
     "f.ras": ras,
     "g.brml": brml,
+    "i.uxd": uxd,
+    "j.uxd": lambda p: uxd(p, "_COUNTS"),
+    "k.rasx": rasx,
+    "l.brml": brml_with_views,
     "h.xy": lambda p: write_xy(p, X, Y, comment="film"),
 }
 
@@ -123,7 +169,7 @@ def test_every_format_gives_the_pattern(tmp_path, name):
         assert p.wavelengths_A == pytest.approx(WAVES, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["a.raw", "b.raw", "c.raw", "d.raw", "e.xrdml", "f.ras", "g.brml"])
+@pytest.mark.parametrize("name", [name for name in WRITERS if name != "h.xy"])
 def test_cut_files_are_refused(tmp_path, name):
     path = tmp_path / name
     WRITERS[name](path)
@@ -163,6 +209,58 @@ def test_attenuated_counts_keep_their_poisson_error(tmp_path):
     assert p.sigma == pytest.approx(np.sqrt(Y) * factors)
 
 
+def test_absorbers_of_bruker_and_of_corrected_intensities(tmp_path):
+    """What was multiplied with the factor of the absorber has its error multiplied, not the root of the product."""
+    path = tmp_path / "a.brml"
+    brml_with_views(path, absorber=77.3)
+    p = read_pattern(path)
+    assert p.intensity == pytest.approx(Y * 77.3, abs=0.51)
+    assert p.sigma == pytest.approx(np.sqrt(Y) * 77.3, rel=1e-3)
+    path = tmp_path / "a.xrdml"
+    factors = np.where(Y > 500, 131.32, 1.0)
+    xrdml(path, np.round(Y * factors))
+    listed = f"<beamAttenuationFactors>{' '.join(map(str, factors))}</beamAttenuationFactors>"
+    path.write_text(path.read_text().replace("<intensities", listed + "<intensities"))
+    p = read_pattern(path)
+    assert p.intensity == pytest.approx(Y * factors, abs=0.51)
+    assert p.sigma == pytest.approx(np.sqrt(Y) * factors, rel=1e-3)
+
+
+def test_several_scans_have_labels_by_which_to_choose(tmp_path):
+    path = tmp_path / "a.rasx"
+    rasx(path, scans=12)
+    patterns = read_patterns(path)
+    assert [p.label for p in patterns] == [f"film, scan {i}" for i in range(1, 13)]
+    for i, p in enumerate(patterns):  # Data10 after Data2
+        assert np.array_equal(p.intensity, Y + i)
+    assert np.array_equal(read_pattern(path, "film, scan 11").intensity, Y + 10)
+    with pytest.raises(FormatError, match=r"found 12: .*as part"):
+        read_pattern(path)
+    rasx(path, axis="Omega")
+    with pytest.raises(FormatError, match="a scan of Omega"):
+        read_pattern(path)
+
+
+def test_wavelength_of_the_caller_of_the_anode_and_none(tmp_path):
+    path = tmp_path / "film.uxd"
+    uxd(path, waves=False)
+    assert read_pattern(path).radiation_A == KALPHA_A["Cu"]  # the file names its anode
+    path.write_text(path.read_text().replace("_ANODE='Cu'\n", ""))
+    p = read_pattern(path)
+    assert p.wavelengths_A == ()
+    with pytest.raises(FormatError, match=r"film\.uxd.*give wavelength_A .* or anode"):
+        p.radiation_A  # noqa: B018
+    assert read_pattern(path, anode="Mo").radiation_A == KALPHA_A["Mo"]
+    assert read_pattern(path, wavelength_A=0.8266).radiation_A == (0.8266,)
+    for wrong in ({"anode": "Kupfer"}, {"wavelength_A": 8048.0}):
+        with pytest.raises(ValueError, match=r"anode|wavelength_A"):
+            read_pattern(path, **wrong)
+    uxd(path)
+    p = read_pattern(path, anode="Co")
+    assert p.radiation_A == KALPHA_A["Co"]
+    assert p.notes == ("the wavelength given is 1.789 Å, the file's 1.54059 Å",)
+
+
 def test_columns_become_patterns(tmp_path):
     path = tmp_path / "films.csv"
     path.write_text(
@@ -183,6 +281,26 @@ def test_errors_of_xye(tmp_path):
         "\n".join(f"{a:.2f} {b:.4f} {0.1 + b / 50:.4f}" for a, b in zip(X, Y, strict=True))
     )
     assert read_pattern(path).sigma == pytest.approx(0.1 + Y / 50, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("head", "waves"),
+    [
+        ("# wavelength (A): 1,5406", (1.5406,)),
+        ("Wavelength: 0.15406 nm", (1.5406,)),
+        ("# a film", ()),
+    ],
+)
+def test_wavelength_in_the_head_of_columns(tmp_path, head, waves):
+    path = tmp_path / "film.xy"
+    path.write_text(head + "\n" + "".join(f"{a:.2f} {b:.0f}\n" for a, b in zip(X, Y, strict=True)))
+    found = read_pattern(path)
+    assert found.wavelengths_A == pytest.approx(waves)
+    assert sum(found.account.counts.values()) == found.account.lines == len(X) + 1
+    path.write_text(path.read_text().replace("1,5406", "1.54.06").replace("0.15406", "15.4"))
+    if waves:
+        with pytest.raises(FormatError, match="header"):
+            read_pattern(path)
 
 
 def test_entities_are_not_expanded(tmp_path):

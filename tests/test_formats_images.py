@@ -90,6 +90,74 @@ def test_cut_tiff(tmp_path, share):
         read_image(path)
 
 
+def ser(path, frames=1, pixel_nm=0.5, unit_m=1e-9):
+    """FEI/TIA: a header, one dimension (the frames), where each frame lies, then the frames with their calibration."""
+    rows, columns = PIXELS.shape
+    head = struct.pack("<HHHIIII", 0x4949, 0x0197, 0x0210, 0x4122, 0x4152, frames, frames)
+    dimension = struct.pack("<IddII", frames, 0.0, 1.0, 0, 6) + b"Number" + struct.pack("<I", 0)
+    at = 30 + len(dimension)
+    head += struct.pack("<II", at, 1) + dimension
+    size = 50 + 4 * PIXELS.size
+    start = at + 8 * frames
+    places = [start + i * (size + 8) for i in range(frames)]
+    head += struct.pack(f"<{2 * frames}I", *places, *(place + size for place in places))
+    scale = pixel_nm * unit_m
+    frame = struct.pack("<ddIddIHII", 0.0, scale, 0, 0.0, scale, 0, 6, columns, rows)
+    frame += PIXELS[::-1].astype("<i4").tobytes()  # from the lower left corner
+    path.write_bytes(head + (frame + struct.pack("<HHI", 0x4152, 0, 0)) * frames)
+
+
+def test_ser(tmp_path):
+    path = tmp_path / "a.ser"
+    ser(path)
+    image = read_image(path)
+    assert image.pixel_nm == pytest.approx(0.5)
+    assert np.array_equal(image.pixels, PIXELS)
+    ser(path, frames=3)
+    with pytest.raises(FormatError, match="a series of 3"):
+        read_image(path)
+    ser(path, unit_m=1e9)  # a diffraction pattern: 1/nm written as if it were m
+    with pytest.raises(FormatError, match="no pixel of a micrograph"):
+        read_image(path)
+    assert read_image(path, pixel_nm=0.2).pixel_nm == 0.2
+    ser(path)
+    path.write_bytes(path.read_bytes()[:4000])
+    with pytest.raises(FormatError, match="whole image"):
+        read_image(path)
+
+
+def test_imagej_stack_is_not_its_first_page(tmp_path):
+    path = tmp_path / "a.tif"
+    stack = np.stack([PIXELS, PIXELS[::-1], PIXELS[:, ::-1]])
+    scale = {"imagej": True, "resolution": (2.0, 2.0), "metadata": {"unit": "nm", "axes": "ZYX"}}
+    tifffile.imwrite(path, stack, **scale)
+    with pytest.raises(FormatError, match="a series of 3"):
+        read_image(path)
+
+
+def test_preview_gives_way_to_the_image_with_a_scale(tmp_path):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as tif:
+        tif.write(np.stack([PIXELS] * 3, axis=-1), photometric="rgb")
+        tif.write(PIXELS, resolution=(2e7, 2e7), resolutionunit="CENTIMETER")
+    image = read_image(path)
+    assert image.pixel_nm == pytest.approx(0.5)
+    assert np.array_equal(image.pixels, PIXELS)
+    with tifffile.TiffWriter(path) as tif:
+        for pixels in (PIXELS, PIXELS[:40]):
+            tif.write(pixels, resolution=(2e7, 2e7), resolutionunit="CENTIMETER")
+    with pytest.raises(FormatError, match="expected one two-dimensional image, found 2"):
+        read_image(path)
+
+
+def test_pixels_that_are_not_square(tmp_path):
+    path = tmp_path / "a.tif"
+    scale = {"imagej": True, "resolution": (2.0, 4.0), "metadata": {"unit": "nm"}}
+    tifffile.imwrite(path, PIXELS, **scale)
+    with pytest.raises(FormatError, match="not square"):
+        read_image(path)
+
+
 def test_stacks_and_strangers(tmp_path):
     stack, other = tmp_path / "stack.tif", tmp_path / "photo.jpg"
     tifffile.imwrite(

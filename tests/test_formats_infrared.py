@@ -122,7 +122,7 @@ def test_damaged_differences_are_noticed(tmp_path):
     at = next(i for i, line in enumerate(lines) if i > 20)
     lines[at] = lines[at][:4] + "A99999" + lines[at][10:]
     jcamp(path, "\n".join(lines))
-    with pytest.raises(FormatError, match=r"check value|NPOINTS|JCAMP-DX values"):
+    with pytest.raises(FormatError, match=r"check value|NPOINTS|JCAMP-DX forms"):
         read_infrared(path)
 
 
@@ -138,3 +138,134 @@ def test_axes_that_turn_back_and_transmittance_below_zero(tmp_path):
     path.write_text("wavenumber,A\n" + "\n".join(f"{a},{b}" for a, b in zip(x, Y, strict=True)))
     with pytest.raises(FormatError, match="one order"):
         read_infrared(path)
+
+
+def test_jcamp_only_infrared_is_infrared(tmp_path):
+    path = tmp_path / "a.jdx"
+    jcamp(path, affn())
+    good = path.read_text()
+    for old, new in (
+        ("INFRARED SPECTRUM", "MASS SPECTRUM"),
+        ("INFRARED SPECTRUM", "RAMAN SPECTRUM"),
+        ("INFRARED SPECTRUM", "UV/VIS SPECTRUM"),
+        ("INFRARED SPECTRUM", "NMR SPECTRUM"),
+        ("XUNITS=1/CM", "XUNITS=MILLISECONDS"),
+        ("XYDATA=(X++(Y..Y))", "PEAK TABLE=(XY..XY)"),
+    ):
+        path.write_text(good.replace(old, new))
+        with pytest.raises(FormatError, match=r"infrared spectrum over 1/CM, found .* over"):
+            read_infrared(path)
+    path.write_text(good.replace("YUNITS=ABSORBANCE", "YUNITS=(micromol/mol)-1m-1 (base 10)"))
+    (s,) = read_infrared(path)
+    assert s.quantity == "(micromol/mol)-1m-1 (base 10)"
+    with pytest.raises(FormatError, match="absorbance or transmittance"):
+        s.absorbance  # noqa: B018
+
+
+def test_jcamp_encodings_ends_blocks_and_wavelengths(tmp_path):
+    path = tmp_path / "a.jdx"
+    jcamp(path, affn())
+    good = path.read_text()
+    for text, encoding in (
+        (good, "utf-16"),
+        (good.replace("##END=", "  ##END"), "utf-8"),
+        (good.replace("XUNITS=1/CM", "XUNITS= CM-1"), "utf-8-sig"),
+    ):
+        path.write_bytes(text.encode(encoding))
+        check(path)
+    other = good.replace("=film", "=other").replace(str(Y[0]), "")
+    path.write_text(f"##TITLE=two\n##DATA TYPE=LINK\n##BLOCKS=2\n{good}{other}##END=\n")
+    assert [s.label for s in read_infrared(path)] == ["film", "other"]
+    microns = "\n".join(f"{1e4 / x:.6f}, {y:.6f}" for x, y in zip(X, Y, strict=True))
+    jcamp(path, microns, 1.0)
+    text = path.read_text().replace("1/CM", "MICROMETERS").replace("(X++(Y..Y))", "(XY..XY)")
+    path.write_text(text)
+    s = read_infrared(path)[0]
+    assert s.wavenumber_cm1 == pytest.approx(X[::-1], abs=2e-2)
+    commas = text.replace(f"FIRSTX={X[0]}", "FIRSTX=2,5").replace(", ", ";").replace(".", ",")
+    path.write_text(commas.replace("(XY,,XY)", "(XY..XY)").replace(";", ", "))
+    assert read_infrared(path)[0].values == pytest.approx(s.values)
+
+
+def opus_block(parameters):
+    """Parameters of an OPUS file: names of three letters, type 0 integer, 1 float, 2 text, length in words."""
+    out = b""
+    for name, value in parameters.items():
+        if isinstance(value, int):
+            kind, body = 0, struct.pack("<i", value)
+        elif isinstance(value, float):
+            kind, body = 1, struct.pack("<d", value)
+        else:
+            body = value.encode("latin-1") + b"\0"
+            kind, body = 2, body + bytes(-len(body) % 2)
+        out += name.encode() + b"\0" + struct.pack("<hh", kind, len(body) // 2) + body
+    return out + b"END\0" + struct.pack("<hh", 0, 0)
+
+
+def opus(path, kind):
+    """A file with one result spectrum: a directory, its values, their description, and the sample's name."""
+    status = {"DPF": 1, "NPT": len(X), "FXV": float(X[0]), "LXV": float(X[-1]), "CSF": 1.0}
+    status |= {"MXY": 1.0, "MNY": 0.0, "DAT": "28/11/2026", "TIM": "12:00:00.000", "DXU": "WN"}
+    y, code = Y if kind == 4 else 10**-Y, 1 if kind == 1 else 3
+    blocks = [
+        ((3, code, 0, kind, 0, 0), y.astype("<f4").tobytes()),
+        ((3, code, 1, kind, 0, 0), opus_block(status)),
+        ((0, 0, 10, 0, 0, 0), opus_block({"SNM": "film"})),
+    ]
+    at = 24 + 12 * (len(blocks) + 1)
+    entries, body = [((0, 0, 0, 13, 0, 0), 12 * (len(blocks) + 1), 24)], b""
+    for key, content in blocks:
+        content += bytes(-len(content) % 4)
+        entries.append((key, len(content), at + len(body)))
+        body += content
+    directory = b""
+    for key, size, start in entries:
+        word = 0
+        for value, shift in zip(key, (0, 2, 4, 10, 17, 19), strict=True):
+            word |= value << shift
+        directory += struct.pack("<III", word, size // 4, start)
+    head = b"\x0a\x0a\xfe\xfe" + struct.pack("<dIII", 920622.0, 24, 40, len(entries))
+    path.write_bytes(head + directory + body)
+
+
+def test_opus(tmp_path):
+    pytest.importorskip("brukeropus")
+    path = tmp_path / "film.0"
+    opus(path, 4)
+    check(path)
+    (s,) = read_infrared(path)
+    assert (s.label, s.quantity) == ("film", "absorbance")
+    opus(path, 5)
+    assert read_infrared(path)[0].quantity == "transmittance"
+    check(path)
+    opus(path, 1)  # the sample's single channel is no result
+    with pytest.raises(FormatError, match=r"expected one of absorbance.*found Sample Spectrum"):
+        read_infrared(path)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("wavelength (nm),A\n", "wavenumbers"),
+        ("wavenumber,a,wavenumber,b\n", "a second one"),
+        ("", "a second one"),
+    ],
+)
+def test_columns_that_are_no_infrared_spectra(tmp_path, text, said):
+    path = tmp_path / "a.csv"
+    two = "nm" not in text
+    path.write_text(
+        text + "".join(f"{x},{y}" + f",{x},{y}" * two + "\n" for x, y in zip(X, Y, strict=True))
+    )
+    with pytest.raises(FormatError, match=said):
+        read_infrared(path)
+
+
+def test_every_line_of_a_text_spectrum_is_accounted_for(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "# film 3\nResolution: 4 cm-1\nwavenumber (cm-1),A\n"
+        + "".join(f"{x},{y}\n" for x, y in zip(X, Y, strict=True))
+    )
+    (s,) = read_infrared(path)
+    assert s.account.counts == {"head": 1, "key": 1, "comment": 1, "data": len(X)}

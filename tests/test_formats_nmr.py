@@ -262,7 +262,7 @@ def test_jcamp_damage_is_refused_with_its_line(tmp_path):
     for body, count, message in (
         (good.replace("5C", "5D"), 8, r"line 17: expected the check value 3"),
         ("9 1 2 3", 10, "10 points"),
-        ("9A&B", 3, "line 16: expected numbers in one of"),
+        ("9A&B", 3, "line 16: expected an abscissa and numbers"),
         ("9 1 2 3\n2 4 5 6 7 8 9 9", 10, "abscissa"),
     ):
         with pytest.raises(FormatError, match=message):
@@ -311,11 +311,106 @@ def test_jcamp_misreferenced_says_so(tmp_path):
     assert any("-0.600 ppm" in note and "SHIFT REFERENCE" in note for note in found.notes)
 
 
+def decode(body, count, span=None, factor=1.0):
+    record = jcampdx.Record("(X++(Y..Y))\n" + body, 1)
+    span = span or (0, count - 1)
+    return jcampdx.decode("x.dx", record, span=span, factor=factor, counts=(count,))
+
+
+@pytest.mark.parametrize(
+    ("body", "values"),
+    [
+        ("0A00B00C00\n3E12\n4F00G00", [100, 200, 300, 512, 600, 700]),  # E alone on its line
+        ("0E1e2", [51, -52]),  # E and e, and no other pseudo-digit to tell
+        ("0A5E1", [15, 51]),
+        ("0 1E2 3e-1 5E+01", [100, 0.3, 50]),  # exponents of a plain table
+        ("0+1E2-3", [100, -3]),
+        ("0A1E+2K", [1100, 1102]),  # a signed exponent within squeezed digits
+        ("0@VKT%TLkj%J%KLJ%njKjL%kL%jJULJ%kLK1%lLMNPNPRLJ0QTOJ1P\n52A28", None),  # of the standard
+        ("0AS BS", [1, 2]),  # a count of one
+        ("0A7T8S", None),  # refused: repeats beyond the promise
+    ],
+)
+def test_jcamp_digits(body, values):
+    if body.endswith("8S"):
+        with pytest.raises(FormatError, match="27 repeats"):
+            decode(body, 3)
+    elif values is None:
+        # Worked example of the ion mobility standard (Baumbach et al., Pure Appl. Chem. 73, 1765 (2001)).
+        published = (
+            "0 0 0 0 2 4 4 4 7 5 4 4 5 5 7 10 11 11 6 5 7 6 9 9 7 10 10 9 10 11 12 15 16 16 14"
+        )
+        published += " 17 38 38 35 38 42 47 54 59 66 75 78 88 96 104 110 121 128"
+        np.testing.assert_array_equal(decode(body, 53), np.array(published.split(), float))
+    else:
+        np.testing.assert_allclose(decode(body, len(values)), values)
+
+
+@pytest.mark.parametrize(
+    ("heads", "span", "factor"),
+    [
+        ((4000, 3990, 3980), (4000, 3971), 1.0),  # in the units of the header
+        ((400, 399, 398), (4000, 3971), 10.0),  # divided by XFACTOR and rounded
+        ((0, 10, 20), (4000, 3971), 1.0),  # points counted from the first
+        ((29, 19, 9), (16.1, -0.7), 0.58),  # from the last
+        ((-400, -399, -398), (4000, 3971), -10.0),
+        (("7.900E1", "6.900E1", "5.900E1"), (790.0, 500.0), 10.0),
+    ],
+)
+def test_jcamp_abscissa_is_judged_by_its_differences(heads, span, factor):
+    rows = [f"{head} " + " ".join(["7"] * 10) for head in heads]
+    assert len(decode("\n".join(rows), 30, span, factor)) == 30
+    for damaged in (rows[:1] + rows[2:], rows[:2] + rows[1:]):
+        count = 10 * len(damaged)
+        with pytest.raises(FormatError, match=r"abscissa|points"):
+            decode("\n".join(damaged), 30, span, factor)
+        if abs(factor) != 10.0:  # rounded abscissae show less
+            step = (span[1] - span[0]) / 29
+            with pytest.raises(FormatError, match="abscissa"):
+                decode("\n".join(damaged), count, (span[0], span[0] + step * (count - 1)), factor)
+
+
+def test_jcamp_one_point_fewer_than_said_but_the_steps_that_are_there(tmp_path):
+    path = spectrum_file(tmp_path / "x.dx", "0 1 2 3 4\n4 5 6 7", count=8, first=6, last=0)
+    with pytest.raises(FormatError, match="8 points"):
+        nmr.read(path)
+    path.write_text(path.read_text().replace("##NPOINTS", "##DELTAX= -1.0\n##NPOINTS"))
+    assert len(nmr.read(path).ppm) == 7
+
+
+def test_jcamp_a_spectrum_beside_its_peaks_and_several_spectra(tmp_path):
+    peaks = "##XUNITS= PPM\n##NPOINTS= 1\n##PEAK TABLE= (XY..XY)\n1.0, 2.0\n##END=\n"
+    path = spectrum_file(tmp_path / "x.dx", "9 1 2 3", count=3, first=9, last=7)
+    spectrum = path.read_text()
+    link = "##TITLE= all\n##JCAMP-DX= 5.0\n##DATA TYPE= LINK\n##BLOCKS= 3\n"
+    path.write_text(link + HEAD.format(kind="PEAK TABLE") + peaks + spectrum + "##END\n")
+    np.testing.assert_allclose(nmr.read(path).intensity, [1.5, 1.0, 0.5])
+    second = spectrum.replace("##TITLE= t", "##TITLE= u").replace("9 1 2 3", "9 4 5 6")
+    path.write_text(link + spectrum + second + "  ##END=\n")
+    with pytest.raises(FormatError, match=r"found 2: 1 't', 2 'u'.*part"):
+        nmr.read(path)
+    for part in ("u", "2"):
+        np.testing.assert_allclose(nmr.read(path, part=part).intensity, [3.0, 2.5, 2.0])
+    path.write_text((link + spectrum + "##END=\n").replace("NMR SPECTRUM", "nD NMR SPECTRUM"))
+    with pytest.raises(FormatError, match="one-dimensional"):
+        nmr.read(path)
+
+
+def test_jcamp_utf16_and_ends(tmp_path):
+    path = spectrum_file(tmp_path / "x.dx", "9 1 2 3", count=3, first=9, last=7)
+    text = path.read_text()
+    for encoding in ("utf-16", "utf-8-sig", "latin-1"):
+        path.write_bytes(text.replace("\n", "\r\n").encode(encoding))
+        assert len(nmr.read(path).ppm) == 3
+    for end in ("##END", " ##END=", "##end = $$ of it", "  ##End"):
+        path.write_text(text.replace("##END=", end))
+        assert len(nmr.read(path).ppm) == 3, end
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(-99999, 99999), min_size=3, max_size=200))
 def test_jcamp_difference_form_returns_what_was_written(values):
-    record = jcampdx.Record("(X++(Y..Y))\n" + difdup(values), 1)
-    np.testing.assert_array_equal(jcampdx.decode("x", record, count=len(values)), values)
+    np.testing.assert_array_equal(decode(difdup(values), len(values)), values)
 
 
 def difdup(values, per_line=17):

@@ -193,12 +193,12 @@ def test_damage_in_text_is_named_with_line_and_column(tmp_path):
             r"line 5, column 7: expected a number, found 'oops'",
         ),
         "short": (lines[:4] + [lines[4].rsplit(",", 2)[0]] + lines[5:], r"line 5: expected"),
-        "note": (lines[:4] + ["laser mode-locked again"] + lines[4:], r"line 5: expected a row"),
+        "note": (lines[:4] + ["laser mode-locked again"] + lines[4:], r"line 5: expected 7 cells"),
         "hole": (
             lines[:4] + [lines[4].replace(lines[4].split(",")[3], "")] + lines[5:],
             r"line 5, column 4: expected a number, found an empty cell",
         ),
-        "words only": (["nothing", "to see", "here"], "matrix of numbers"),
+        "words only": (["nothing", "to see", "here"], "rows of numbers"),
     }
     for name, (content, message) in cases.items():
         (tmp_path / "b.csv").write_text("\n".join(content))
@@ -227,3 +227,131 @@ def test_not_a_matrix_file(tmp_path):
         read_tas(tmp_path / "missing.ufs")
     with pytest.raises(ValueError, match="delay_unit"):
         read_tas(tmp_path / "a.bin", delay_unit="parsec")
+
+
+# ---- units, dialects, gaps -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("head", "signal_unit", "factor"),
+    [
+        ("# dA (mOD)", "mOD", 1e-3),
+        ("ps,nm,OD", "OD", 1.0),
+        ("Signal unit: mOD", "mOD", 1e-3),
+        ("# ΔA in µOD", "µOD", 1e-6),
+    ],
+)
+def test_a_unit_of_the_signal_in_any_head_counts(tmp_path, head, signal_unit, factor):
+    write_matrix(tmp_path / "a.csv", T, W, X / factor)
+    (tmp_path / "a.csv").write_text(head + "\n" + (tmp_path / "a.csv").read_text(), "utf-8")
+    r = read_tas(tmp_path / "a.csv")
+    same(r)
+    assert (r.signal_unit, r.asks) == (signal_unit, ())
+
+
+def test_units_that_nobody_says_are_asked_for_and_can_be_said(tmp_path):
+    write_matrix(tmp_path / "a.csv", T * 100, W, X * 1e3)
+    text = (tmp_path / "a.csv").read_text()
+    (tmp_path / "a.csv").write_text(text.replace("delay (ps)\\wavelength (nm)", "delay"))
+    r = read_tas(tmp_path / "a.csv")
+    assert r.asks == ("delay_unit", "signal_unit")
+    r = read_tas(tmp_path / "a.csv", delay_unit="fs", signal_unit="mOD")
+    assert r.asks == () and np.allclose(r.delay_ps, T / 10)
+    np.testing.assert_allclose(r.signal, X, rtol=1e-4)
+    (tmp_path / "a.csv").write_text("# signal in OD, dA (mOD)\n" + text)
+    with pytest.raises(FormatError, match="signal_unit of the sample sheet"):
+        read_tas(tmp_path / "a.csv")
+    with pytest.raises(ValueError, match="signal_unit"):
+        read_tas(tmp_path / "a.csv", signal_unit="V")
+
+
+@pytest.mark.parametrize("explicit", ["time", "wavelength"])
+@pytest.mark.parametrize("dress", ["comma", "decimal comma", "wrapped"])
+def test_explicit_files_in_other_dress(tmp_path, explicit, dress):
+    write_glotaran(tmp_path / "a.ascii", T, W, X, explicit=explicit)
+    head, body = (tmp_path / "a.ascii").read_text().split("\n\t", 1)
+    if dress == "comma":
+        body = body.replace("\t", ", ")
+    elif dress == "decimal comma":
+        body = body.replace(".", ",").replace("\t", " ")
+    else:
+        rows = [line.split("\t") for line in body.strip().split("\n")]
+        body = "\n".join(" ".join(r[k : k + 3]) for r in rows for k in range(0, len(r), 3))
+    (tmp_path / "b.ascii").write_text(f"{head}\n{body}\n")
+    r = read_tas(tmp_path / "b.ascii")
+    same(r)
+    assert sum(r.account.counts.values()) == r.account.lines
+    lines = (tmp_path / "b.ascii").read_text().strip().split("\n")
+    del lines[-1]
+    (tmp_path / "b.ascii").write_text("\n".join(lines))
+    if dress == "wrapped":
+        with pytest.raises(FormatError, match=r"expected \d+ numbers"):
+            read_tas(tmp_path / "b.ascii")
+    else:
+        assert read_tas(tmp_path / "b.ascii").signal.size < X.size
+
+
+def test_words_for_missing_become_a_mask_and_nothing_else_does(tmp_path):
+    write_matrix(tmp_path / "a.csv", T, W, X)
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    for word in ("NaN", "#N/A", "--", "inf"):
+        cells = lines[4].split(",")
+        cells[3] = word
+        (tmp_path / "b.csv").write_text("\n".join([*lines[:4], ",".join(cells), *lines[5:]]))
+        r = read_tas(tmp_path / "b.csv")
+        assert r.mask.sum() == 1 and r.mask[3, 2] and r.account.counts["data"] == 9
+    for k, cell in ((0, "NaN"), (0, ""), (3, ""), (3, "1e400"), (3, "#ERR")):
+        cells = lines[4].split(",")
+        cells[k] = cell
+        (tmp_path / "b.csv").write_text("\n".join([*lines[:4], ",".join(cells), *lines[5:]]))
+        with pytest.raises(FormatError):
+            read_tas(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize("at", [0, 1, 4, 8])
+@pytest.mark.parametrize("damage", ["cut", "half", "text"])
+def test_damaged_rows_of_a_matrix_are_refused_wherever_they_stand(tmp_path, at, damage):
+    write_matrix(tmp_path / "a.csv", T, W, X)
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    cells = lines[at].split(",")
+    lines[at] = ",".join(
+        {"cut": cells[:-1], "half": cells[:4], "text": [*cells[:-1], "1x2"]}[damage]
+    )
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with pytest.raises(FormatError, match=f"line {at + 1}"):
+        read_tas(tmp_path / "a.csv")
+
+
+def test_numbers_of_pixels_are_no_wavelengths(tmp_path):
+    write_matrix(tmp_path / "a.csv", T, np.arange(6.0) + 1, X)
+    with pytest.raises(FormatError, match="numbers of pixels are no wavelengths"):
+        read_tas(tmp_path / "a.csv")
+    write_matrix(tmp_path / "a.csv", T, 1239.841984 / W, X)
+    same(read_tas(tmp_path / "a.csv", spectral_unit="eV"))
+
+
+@pytest.mark.parametrize("down", [True, False])
+def test_a_matrix_and_its_axes_in_three_files(tmp_path, down):
+    np.savetxt(tmp_path / "times.txt", T, header="ps")
+    np.savetxt(tmp_path / "wl.dat", W)
+    np.savetxt(tmp_path / "m.txt", X if down else X.T, delimiter="\t")
+    r = read_tas(tmp_path)
+    same(r)
+    assert r.delay_unit == "ps" and r.asks == ("signal_unit",)
+    (tmp_path / "wl.dat").write_text("500\n600\n")
+    with pytest.raises(FormatError, match="as long as its rows and columns"):
+        read_tas(tmp_path)
+
+
+def test_a_matrix_in_a_workbook(tmp_path):
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active.append(["delay (ps)", *W.tolist()])
+    for t, row in zip(T, X, strict=True):
+        book.active.append([float(t), *row.tolist()])
+    book.save(tmp_path / "a.xlsx")
+    same(read_tas(tmp_path / "a.xlsx"))
+    (tmp_path / "a.xlsx").write_bytes((tmp_path / "a.xlsx").read_bytes()[:-400])
+    with pytest.raises(FormatError):
+        read_tas(tmp_path / "a.xlsx")

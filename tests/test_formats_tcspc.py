@@ -9,7 +9,7 @@ import pytest
 from hassan2021.simulate.photoluminescence.tcspc import phu_file
 from peled.formats import FormatError
 from peled.formats.sphere import Calibration, read_calibration, read_sphere
-from peled.formats.tcspc import read_histogram
+from peled.formats.tcspc import read_histogram, read_histograms
 
 T = np.arange(64) * 0.5
 C = np.random.default_rng(1).poisson(1000 * np.exp(-T / 8) + 2)
@@ -52,6 +52,57 @@ def test_repetition_rate_and_pulses_from_the_header(tmp_path):
     path.write_text("# Repetition rate: 2 MHz\n# Excitation pulses: 1.5e7\n" + _text(T, C))
     found = read_histogram(path)
     assert found.period_ns == pytest.approx(500) and found.cycles[0] == 1.5e7
+
+
+def test_a_response_with_bins_of_its_own(tmp_path):
+    path = tmp_path / "d.csv"
+    rows = [
+        f"{t / 4:.4f},{c // 2},{t:.4f},{c}" if i < 40 else f",,{t:.4f},{c}"
+        for i, (t, c) in enumerate(zip(T, C, strict=True))
+    ]
+    path.write_text("Time (ns),IRF,Time (ns),film\n" + "\n".join(rows))
+    irf, film = read_histograms(path)
+    assert (irf.labels, film.labels) == (("IRF",), ("film",))
+    assert irf.bin_ns == pytest.approx(0.125) and film.bin_ns == pytest.approx(0.5)
+    assert irf.counts.shape == (1, 40)
+    np.testing.assert_array_equal(film.counts[0], C)
+    assert sum(film.account.counts.values()) == film.account.lines == 65
+    with pytest.raises(FormatError, match="read_histograms"):
+        read_histogram(path)
+    path.write_text("\n".join(rows[:40]))
+    with pytest.raises(FormatError, match="a second one"):
+        read_histogram(path)
+
+
+def test_errors_and_fits_are_no_decays(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text(
+        "Time (ns),film,sigma,fit\n"
+        + "".join(f"{t},{c},{c**0.5:.3f},{c + 0.5}\n" for t, c in zip(T, C, strict=True))
+    )
+    found = read_histogram(path)
+    np.testing.assert_array_equal(found.counts, [C])
+    assert found.left_out == ("sigma", "fit")
+
+
+def test_a_time_without_unit_is_asked_for(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text(_text(T, C, "t\tfilm\n"))
+    assert read_histogram(path).asks == ("bin_ns",)
+    said = read_histogram(path, bin_ns=0.064)
+    assert said.asks == () and said.bin_ns == pytest.approx(0.064)
+    path.write_text("counts\n" + "".join(f"{c}\n" for c in C))
+    assert read_histogram(path, bin_ns=0.064).time_ns[-1] == pytest.approx(63 * 0.064)
+
+
+@pytest.mark.parametrize(
+    "head", ["Rep. rate: 0 Hz", "Rep. rate: fast", "Resolution 1.2.3 ns", "Excitation pulses: -2"]
+)
+def test_headers_that_cannot_be_are_refused(tmp_path, head):
+    path = tmp_path / "d.txt"
+    path.write_text(head + "\n" + _text(T, C))
+    with pytest.raises(FormatError, match="header"):
+        read_histogram(path)
 
 
 def test_phu_through_ptufile(tmp_path):
@@ -256,6 +307,60 @@ def test_sphere_series_shares_a_run_that_stands_once(tmp_path):
     np.testing.assert_array_equal(first.empty.laser.counts, second.empty.laser.counts)
 
 
+@pytest.mark.parametrize(
+    "heads",
+    [
+        ("no sample", "laser off sample", "laser on sample"),
+        ("empty", "off", "on"),
+        ("blank", "beside the film", "on film"),
+        ("A", "B", "C"),
+        ("without film", "laser on wall", "in"),
+    ],
+)
+def test_heads_of_sphere_runs(tmp_path, heads):
+    path = tmp_path / "film.csv"
+    path.write_text(_table(heads))
+    (triple,) = read_sphere(path)
+    assert (triple.empty.name, triple.indirect.name, triple.direct.name) == heads
+    account = triple.accounts["film.csv"]
+    assert sum(account.counts.values()) == account.lines == WS.size + 1
+
+
+def test_bands_recorded_apart_and_axes_side_by_side(tmp_path):
+    path = tmp_path / "film.csv"
+    low, high = WS[WS < 416], WS[WS >= 540]
+    runs = {"empty": _run(1, 0), "indirect": _run(0.95, 0.2), "direct": _run(0.7, 1)}
+    heads, columns = [], []
+    for name, y in runs.items():
+        for band, inside in (("laser", WS < 416), ("emission", WS >= 540)):
+            if (name, band) != ("empty", "emission"):
+                heads += ["Wavelength (nm)", f"{name} {band}"]
+                columns += [WS[inside], y[inside]]
+    rows = [
+        ",".join(f"{c[i]:.3f}" if i < c.size else "" for c in columns) for i in range(high.size)
+    ]
+    path.write_text(",".join(heads) + "\n" + "\n".join(rows))
+    (triple,) = read_sphere(path)
+    np.testing.assert_allclose(triple.direct.laser.wavelength_nm, low)
+    np.testing.assert_allclose(triple.direct.emission.counts, runs["direct"][WS >= 540], atol=1e-3)
+    assert triple.empty.emission is None
+
+
+@pytest.mark.parametrize(
+    "extra, heads, said",
+    [
+        ("# Laser band (nm): 398..412\n", ("empty", "indirect", "direct"), "header, 'Laser band"),
+        ("", ("empty", "indirect", "direct 0.2.071 mW/cm2"), "a number and its unit"),
+        ("", ("empty", "indirect", "direct indirect"), "name the run"),
+    ],
+)
+def test_heads_of_a_sphere_that_cannot_be(tmp_path, extra, heads, said):
+    path = tmp_path / "film.csv"
+    path.write_text(_table(heads, extra=extra))
+    with pytest.raises(FormatError, match=said):
+        read_sphere(path)
+
+
 def test_sphere_folder_of_real_runs(samples):
     (triple,) = read_sphere(samples / "plqy_sphere" / "1")
     assert (
@@ -312,6 +417,8 @@ def test_calibration_must_say_what_it_gives(tmp_path):
     path.write_text("# quantity: energy\n# relative error: 0.02\n" + path.read_text())
     found = read_calibration(path)
     assert found.quantity == "energy" and found.relative_error == 0.02
+    path.write_text(path.read_text().replace("0.02", "0,015"))
+    assert read_calibration(path).relative_error == 0.015
     with pytest.raises(FormatError, match="calibration from 300"):
         found.at(np.array([300.0, 500.0]))
     with pytest.raises(ValueError, match="quantity"):

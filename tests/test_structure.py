@@ -403,8 +403,39 @@ def test_simulated_files_are_what_is_committed(tmp_path):
     assert read_image(DATA / "tem_neat_zoom.tif").pixel_nm == pytest.approx(0.048)
 
 
-def test_lead_table_refuses_a_bad_cell(tmp_path):
-    text = (DATA / "icpms.csv").read_text().replace("sample,GL,,", "sample,GL,,x", 1)
-    (tmp_path / "icpms.csv").write_text(text)
-    with pytest.raises(FormatError, match="signal_ratio"):
+@pytest.mark.parametrize("dress", ["utf-8", "utf-16", "cp1252", "semicolons"])
+def test_lead_table_in_other_dress(tmp_path, dress):
+    text = (DATA / "icpms.csv").read_text().replace("sample,GL", "sample,GL µ")
+    if dress == "semicolons":
+        text = text.replace(",", ";").replace(".", ",")
+    path = tmp_path / "icpms.csv"
+    path.write_bytes(text.encode("utf-8" if dress == "semicolons" else dress))
+    line, contents = reading.read_lead(path)
+    expected_line, expected = reading.read_lead(DATA / "icpms.csv")
+    assert contents["GL µ"] == expected["GL"] and line.slope == expected_line.slope
+    assert line.account.counts == {
+        "head": 1,
+        "key": 0,
+        "comment": 0,
+        "data": line.account.lines - 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("sample,GL,,", "sample,GL,,x", "signal_ratio"),
+        ("sample,GL,,", "sample,GL,", "line 9: expected 8 cells"),
+        ("sample,GL,,", "sampel,GL,,", "line 9, column kind"),
+        ("sample,EDTA,", "sample,GL,", "each sample once"),
+        ("standard,,50,1", "standard,,50,NaN#", "signal_ratio"),
+        ("0.02502,0.00036", "0.02502,0", "positive errors"),
+        ("signal_ratio_sd", "sd", "signal_ratio_sd"),
+    ],
+)
+def test_lead_table_refuses_what_it_cannot_use(tmp_path, old, new, message):
+    text = (DATA / "icpms.csv").read_text()
+    assert old in text
+    (tmp_path / "icpms.csv").write_text(text.replace(old, new, 1))
+    with pytest.raises(FormatError, match=message):
         reading.read_lead(tmp_path / "icpms.csv")

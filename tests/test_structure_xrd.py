@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 
 from hassan2021.simulate.structure import diffraction
 from peled import materials
-from peled.formats.diffraction import read_pattern
+from peled.formats import FormatError
+from peled.formats.diffraction import KALPHA_A, read_pattern, write_xy
 from peled.structure import composition, films, xrd
+
+CU = xrd.CU_KALPHA_A
 
 
 @given(a=st.floats(3.5, 7), n=st.sampled_from([(1, 0, 0), (1, 1, 0), (2, 1, 0), (2, 2, 0)]))
@@ -48,6 +51,7 @@ def test_debye_intensities_agree_with_structure_factors():
         x,
         mu,
         np.sqrt(mu),
+        wavelengths_A=CU,
         a_A=6.05,
         shape="cube",
         size_relative_sd=2 / 16.3,
@@ -89,8 +93,8 @@ def test_height_of_the_sample_moves_the_lattice_constant():
         "instrument_fwhm_deg": 0.08,
         "background_order": 4,
     }
-    ignored = xrd.pawley_fit(x, mu, np.sqrt(mu), displacement_mm=0.0, **options)
-    fitted = xrd.pawley_fit(x, mu, np.sqrt(mu), displacement_mm=None, **options)
+    ignored = xrd.pawley_fit(x, mu, np.sqrt(mu), wavelengths_A=CU, displacement_mm=0.0, **options)
+    fitted = xrd.pawley_fit(x, mu, np.sqrt(mu), wavelengths_A=CU, displacement_mm=None, **options)
     assert 0.012 < ignored.a_A - 6.05 < 0.035
     assert fitted.a_A == pytest.approx(6.05, abs=0.003)
     assert fitted.displacement_mm == pytest.approx(0.1, abs=0.02)
@@ -116,6 +120,7 @@ def repeated_fits():
         xrd.pawley_fit(
             x,
             rng.poisson(mu).astype(float),
+            wavelengths_A=CU,
             a_A=6.05,
             zero_deg=(0.02 + rng.normal(0, 0.003), 0.003),
             shape="cube",
@@ -145,7 +150,7 @@ def test_standard_to_a_thousandth():
     counts = rng.poisson(
         diffraction.standard_pattern(x, zero_deg=0.03, displacement_mm=0.05)
     ).astype(float)
-    fit = xrd.pawley_fit(x, counts, zero_deg=None)
+    fit = xrd.pawley_fit(x, counts, wavelengths_A=CU, zero_deg=None)
     assert fit.a_A == pytest.approx(4.156826, abs=0.0008)
     assert abs(fit.a_A - 4.156826) < 3 * fit.a_error_A
     assert any("hardly told apart" in note for note in fit.notes)
@@ -155,7 +160,7 @@ def test_phases_of_the_bundled_films_and_of_a_tilted_one():
     x = np.arange(11, 46, 0.05)
     mu = diffraction.film_pattern(x, a_A=6.28, mean_nm=30, sd_nm=3, x_br=0.0)
     rng = np.random.default_rng(2)
-    options = {"a_A": 6.28, "shape": "lorentzian", "background_order": 6}
+    options = {"wavelengths_A": CU, "a_A": 6.28, "shape": "lorentzian", "background_order": 6}
     assert xrd.phase_test(x, rng.poisson(mu).astype(float), **options).verdict == "cubic"
     extra = (
         0.08 * mu.max() * np.exp(-0.5 * ((x - xrd.two_theta(6.28, (1.5, 0.5, 0.5))) / 0.15) ** 2)
@@ -172,6 +177,7 @@ def test_texture_is_told_from_composition():
         x,
         mu,
         np.sqrt(mu),
+        wavelengths_A=CU,
         a_A=6.05,
         shape="cube",
         size_relative_sd=2 / 16.3,
@@ -192,21 +198,49 @@ def test_real_films(samples, label, a, error, superlattice):
     if not path.is_file():
         pytest.skip("sample files not here")
     p = read_pattern(path, label)
-    fit = xrd.pawley_fit(p.two_theta_deg, p.intensity, p.sigma, extra_d_A=(6.98,))
+    fit = xrd.pawley_fit(p.two_theta_deg, p.intensity, p.sigma, wavelengths_A=CU, extra_d_A=(6.98,))
     assert fit.a_A == pytest.approx(a, abs=error)
-    test = xrd.phase_test(p.two_theta_deg, p.intensity, p.sigma, a_A=fit.a_A, extra_d_A=(6.98,))
+    test = xrd.phase_test(
+        p.two_theta_deg, p.intensity, p.sigma, wavelengths_A=CU, a_A=fit.a_A, extra_d_A=(6.98,)
+    )
     assert test.verdict == ("tetragonal" if superlattice else "cubic")
     assert test.superlattice_ratio == pytest.approx(0.08 if superlattice else 0.005, abs=0.02)
+
+
+def test_a_film_taken_with_cobalt_asks_for_the_wavelength(tmp_path):
+    """The pattern of copper radiation moved to where cobalt shows it; the file says neither."""
+    x = np.arange(11, 42, 0.04)
+    mu = diffraction.film_pattern(x, a_A=6.05, mean_nm=16.3, sd_nm=2.0, x_br=0.6)
+    co = KALPHA_A["Co"]
+    x_co = 2 * np.degrees(np.arcsin(np.sin(np.radians(x / 2)) * co[0] / CU[0]))
+    write_xy(tmp_path / "film.xy", x_co, np.round(mu))
+    options = films.film_options(films.Instrument(), 2 / 16.3)
+    with pytest.raises(FormatError, match=r"film\.xy.*wavelength_A .* or anode"):
+        films.fit_film(read_pattern(tmp_path / "film.xy"), options)
+    for said in ({"anode": "co"}, {"wavelength_A": co[0]}):
+        fit = films.fit_film(read_pattern(tmp_path / "film.xy", **said), options)
+        assert fit.a_A == pytest.approx(6.05, abs=0.03), said
+
+
+def test_failing_cobalt_file(samples):
+    path = samples.parent / "failing" / "nmr_structure" / "co_kalpha_no_wavelength.xy"
+    if not path.is_file():
+        pytest.skip("it is not here")
+    options = films.film_options(films.Instrument(), 0.14)
+    with pytest.raises(FormatError, match="wavelength_A"):
+        films.fit_film(read_pattern(path), options)
+    fit = films.fit_film(read_pattern(path, anode="Co"), options)
+    assert fit.a_A == pytest.approx(6.05, abs=0.01)
 
 
 def test_unusable_input_is_refused():
     x = np.linspace(10, 60, 200)
     with pytest.raises(ValueError, match="increasing"):
-        xrd.pawley_fit(x[::-1], np.ones(200), a_A=6.05)
+        xrd.pawley_fit(x[::-1], np.ones(200), wavelengths_A=CU, a_A=6.05)
     with pytest.raises(ValueError, match="at least two lines"):
-        xrd.find_cubic_cell(x, np.full(200, 5.0) + 1e-9 * x)
+        xrd.find_cubic_cell(x, np.full(200, 5.0) + 1e-9 * x, wavelength_A=CU[0])
     with pytest.raises(ValueError, match="lorentzian or cube"):
-        xrd.pawley_fit(x, np.ones(200) * 50, shape="sphere")
+        xrd.pawley_fit(x, np.ones(200) * 50, wavelengths_A=CU, shape="sphere")
     with pytest.raises(ValueError, match="positive"):
         xrd.model_pattern(x, edge_nm=0, x_br=0.5)
 
@@ -222,6 +256,7 @@ def test_scaling_the_counts_keeps_the_lattice(scale):
             x,
             y * k,
             np.sqrt(y) * k,
+            wavelengths_A=CU,
             a_A=6.06,
             shape="cube",
             size_relative_sd=0.13,

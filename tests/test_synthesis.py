@@ -13,6 +13,7 @@ from hassan2021.simulate import synthesis as bench
 from hassan2021.verdicts import synthesis as verdicts
 from ledger import files, paper
 from peled import materials, molecules
+from peled.formats import FormatError
 from peled.synthesis import (
     CrystalPopulation,
     Laboratory,
@@ -426,13 +427,13 @@ def test_three_treatments_do_not_fit_into_half_the_stock():
 
 def test_what_is_no_procedure_is_refused(tmp_path):
     for text, message in (
-        ("a: [", "expected YAML"),
+        ("a: [", "line 1: expected a procedure in YAML"),
         ("- 1\n- 2\n", "expected a mapping"),
         ("", "an empty file"),
-        ("!!python/object/apply:os.system ['true']", "expected YAML"),
+        ("!!python/object/apply:os.system ['true']", "expected a procedure in YAML"),
     ):
         (tmp_path / "p.yaml").write_text(text)
-        with pytest.raises(ProcedureError if text else ValueError, match=message):
+        with pytest.raises(FormatError, match=message):
             load_procedure(tmp_path / "p.yaml")
 
 

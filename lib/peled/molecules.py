@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from peled.formats import FormatError, read_text
+from peled.formats.contract import reader
 
 #: Colours of donor atoms; carbon is the line.
 ELEMENT_COLOURS = {
@@ -41,6 +42,7 @@ class Molecule:
         return [j if i == atom else i for i, j, _ in self.bonds if atom in (i, j)]
 
 
+@reader("molecule drawings in JSON")
 def read_molecules(path: str | os.PathLike) -> dict[str, Molecule]:
     """All molecules of a drawing file by name.
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from peled.energetics.outputs import EnergyRow, read_table
-from peled.formats import FormatError
+from peled.formats import FormatError, read_yaml
 from peled.formats.atomistic import Structure, formula, read_calculation, read_structure
+from peled.formats.contract import reader
 from peled.sources import kind_of
 
 OWN = "own outputs"
@@ -155,7 +155,7 @@ def load(room) -> Holdings:
         box,
         tables,
         constants(files["stability.yaml"]),
-        yaml.safe_load(files["citations.yaml"].read_text(encoding="utf-8")),
+        read_yaml(files["citations.yaml"]),
         molecules,
         files,
         room.folder,
@@ -227,6 +227,7 @@ def shells(folder: Path) -> dict[str, str]:
     return {element: " ".join(sorted(names)) for element, names in found.items()}
 
 
+@reader("stability constants in YAML")
 def constants(path: Path) -> dict:
     """Stability constants of a YAML file: by ligand `log_k` (low, high), `pKa`, `source`.
 
@@ -235,8 +236,8 @@ def constants(path: Path) -> dict:
     FormatError
         If an entry lacks one of them or its numbers make no sense.
     """
+    found = read_yaml(path, what="stability constants in YAML")
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
         for name, entry in found.items():
             low, high = map(float, entry["log_k"])
             if not (
@@ -245,7 +246,7 @@ def constants(path: Path) -> dict:
                 and entry["source"]
             ):
                 raise ValueError(f"{name}: {entry}")
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise FormatError(
             path,
             expected="for each ligand log_k: [low, high], pKa: [...], source",

@@ -33,6 +33,7 @@ from peled.energetics.comparability import BookkeepingError, compare
 from peled.formats import FormatError, read_text
 from peled.formats.atomistic import Calculation, Structure, formula, read_calculations
 from peled.formats.atomistic.structures import ELEMENTS
+from peled.formats.contract import reader
 
 __all__ = ["BookkeepingError", "EnergyRow", "EnergyTable", "covalent_bonds", "read_table", "to_csv"]
 
@@ -108,6 +109,7 @@ class EnergyTable(NamedTuple):
     refused: dict[str, str]
 
 
+@reader("a table of outputs")
 def read_table(path: str | os.PathLike) -> EnergyTable:
     """All rows of a table of outputs: those computed, and those refused with their reasons.
 

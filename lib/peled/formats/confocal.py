@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, read_bytes
+from peled.formats.contract import allow, reader
 
 _UM = {
     "um": 1.0,
@@ -32,6 +33,7 @@ class ImageStack:
     interval_s: float | None
 
 
+@reader("a TIFF image series")
 def read_stack(
     path: str | os.PathLike, *, pixel_um: float | None = None, interval_s: float | None = None
 ) -> ImageStack:
@@ -62,10 +64,13 @@ def read_stack(
         )
     try:
         with tifffile.TiffFile(path) as file:
+            allow(path, 8 * file.series[0].size, "frames")
             frames = np.squeeze(file.asarray())
             notes = file.imagej_metadata or {}
             page = file.pages[0]
-            said_um, said_s = _scale(page, notes), notes.get("finterval")
+            said_um, said_s = _scale(page, notes), float(notes.get("finterval") or 0) or None
+    except FormatError:
+        raise
     except Exception as error:
         raise FormatError(
             path,
@@ -88,7 +93,7 @@ def read_stack(
         path,
         frames.astype(float),
         pixel_um or said_um,
-        interval_s or (float(said_s) if said_s else None),
+        interval_s or said_s,
     )
 
 

@@ -1,8 +1,11 @@
-"""Delimited text as instruments and spreadsheets write it: any common delimiter, decimal point or comma, a header
-block of any length, units in the column heads.
+"""The one way into a text file of numbers: encodings, quoting, decimal marks, heads, units, keys and comments.
 
-`read_table` is for one block of columns; `scan` gives the bare rows with their line numbers to readers of formats
-with more structure (several samples side by side, matrices with two axes).
+A `Sheet` holds the lines of a file, split by the delimiter and decimal mark that fit most of its rows, and keeps book:
+every line that is not blank is a head, a `key: value`, a comment, or data, or the file is refused with the line. What
+was read carries that `Account`. `read_table` reads one block of columns; readers of formats with more structure
+(matrices with two axes, blocks with marks) take rows from a `Sheet` and leave the rest to `settle`.
+
+Quoting follows RFC 4180: a cell in double quotes may hold delimiters, line breaks and doubled quotes.
 """
 
 from __future__ import annotations
@@ -10,38 +13,63 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, read_text
+from peled.formats import FormatError, read_bytes, read_text
+from peled.formats.contract import reader, sheets
 
 DELIMITERS = ("\t", ";", ",", "|", None)  # None: runs of blanks
-DELIMITER_NAMES = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar", None: "blanks"}
+DELIMITER_NAMES = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar", None: "blank"}
 COMMENT = ("#", "%", "!", "//")
-_POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?$")
-_COMMA = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eEdD][+-]?\d+)?$")
-_MISSING = {
-    "",
-    "nan",
-    "na",
-    "n/a",
-    "#n/a",
-    "-nan",
-    "inf",
-    "-inf",
-    "+inf",
-    "--",
-    "---",
-    "null",
-    "none",
-    "overflow",
-    "over",
+MISSING = frozenset(
+    (
+        *("nan", "-nan", "na", "n/a", "#n/a", "1.#qnan", "-1.#ind", "--", "---", "null", "none"),
+        *("overflow", "over", "inf", "-inf", "+inf"),
+    )
+)
+_PLAIN = re.compile(r"[-+.0-9eE]+")
+_NUMBER = {
+    ".": re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eEdD][+-]?\d+)?", re.ASCII),
+    ",": re.compile(r"[+-]?(\d+(?:,\d*)?|,\d+)([eEdD][+-]?\d+)?", re.ASCII),
 }
+_STATED = re.compile(
+    r"(?<![\w.])(?<!\d,)([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?)(?![.,]?\d)(.*)",
+    re.ASCII,
+)
+_FAILED = re.compile(r"#(N/?A|ERR|NUM|DIV|VALUE|REF|NAME|NULL|SPILL|CALC)", re.IGNORECASE)
+_KEY = re.compile(
+    r"^[#%!/\s\"]*([^\W\d_][\w .()\[\]^/%\-²³µ°]{0,60}?)\s*(?::\s|:\t|:$|=|\t|,|;)\s*\"?(.*?)\"?[\s,;]*$"
+)
 _UNIT = re.compile(
     r"^(?P<name>.*?)\s*(?:\((?P<round>[^()]*)\)|\[(?P<square>[^\[\]]*)\]|\s/\s(?P<slash>\S.*))\s*$"
 )
+_BARE_UNIT = re.compile(
+    r"[\[(]?(nm|um|µm|cm\^?-1|1/cm|eV|meV|ps|ns|fs|us|µs|s|min|h|V|mV|A|mA|uA|µA|mA/?cm\^?-?2|"
+    r"cd/?m\^?-?2|ppm|Hz|deg|°|a\.?u\.?|arb\.? ?u\.?|counts|cts|%|W|mW|OD|mOD|-|)[\])]?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Line numbers (from 1) of everything in a text that is not blank, by what it was taken for.
+
+    The four together are all lines that are not blank: `sum(account.counts.values()) == account.lines`.
+    """
+
+    head: tuple[int, ...] = ()
+    key: tuple[int, ...] = ()
+    comment: tuple[int, ...] = ()
+    data: tuple[int, ...] = ()
+    lines: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {kind: len(getattr(self, kind)) for kind in ("head", "key", "comment", "data")}
 
 
 @dataclass(frozen=True)
@@ -52,6 +80,15 @@ class Column:
     unit: str
     values: np.ndarray = field(repr=False)
 
+    @property
+    def numeric(self) -> bool:
+        return self.values.dtype.kind == "f"
+
+    @property
+    def head(self) -> str:
+        """The whole head, unit included."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
 
 @dataclass(frozen=True)
 class Table:
@@ -61,95 +98,119 @@ class Table:
     ----------
     path : Path
     columns : tuple of Column
-    header, footer : tuple of str
-        The lines before and after the block, column heads included, as they stand in the file.
+    lines : (n,) int array
+        Line number of each row.
+    above : tuple of tuple of str
+        Cells of the lines above the block that have its width, from the top, column heads last.
     metadata : dict
-        `key: value`, `key = value` and `key<tab>value` lines of header and footer.
-    first_line : int
-        Line number (from 1) of the first row of the block.
+        `key: value`, `key = value` and `key<delimiter>value` lines before and after the block.
+    account : Account
+    notes : tuple of str
+        Every line that is no data.
     """
 
     path: Path
     columns: tuple[Column, ...]
-    header: tuple[str, ...] = ()
-    footer: tuple[str, ...] = ()
+    lines: np.ndarray = field(repr=False)
+    above: tuple[tuple[str, ...], ...] = ()
     metadata: dict = field(default_factory=dict, repr=False)
-    first_line: int = 1
+    account: Account = field(default_factory=Account, repr=False)
+    notes: tuple[str, ...] = field(default=(), repr=False)
 
     def __len__(self) -> int:
-        return len(self.columns[0].values)
+        return len(self.lines)
+
+    @property
+    def first_line(self) -> int:
+        return int(self.lines[0])
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
-    def column(self, *patterns: str) -> Column:
-        """The one column whose name matches the first pattern that matches any (regular expressions, case ignored).
+    @property
+    def numeric(self) -> list[Column]:
+        return [column for column in self.columns if column.numeric]
 
-        Raises
-        ------
-        FormatError
-            If no pattern matches, or one matches several columns.
-        """
-        for pattern in patterns:
-            found = [
-                column for column in self.columns if re.search(pattern, column.name, re.IGNORECASE)
-            ]
-            if len(found) == 1:
-                return found[0]
-            if found:
+    def refuse_missing(self, columns: Iterable[int], rows=slice(None)) -> None:
+        """FormatError at the first gap in these columns (from 0)."""
+        for j in columns:
+            bad = np.flatnonzero(np.isnan(self.columns[j].values[rows]))
+            if bad.size:
                 raise FormatError(
                     self.path,
-                    expected=f"one column named like {pattern!r}",
-                    place="column heads",
-                    found=", ".join(repr(column.name) for column in found),
-                    advice="rename all but one",
+                    place=f"line {self.lines[rows][bad[0]]}, column {j + 1}",
+                    expected="a number",
+                    found="a missing value",
+                    advice="fill or remove the row",
                 )
-        raise FormatError(
-            self.path,
-            expected="a column named like " + " or ".join(map(repr, patterns)),
-            place="column heads",
-            found=", ".join(repr(name) for name in self.names) or "no names",
-            advice="name it in the head of the column",
-        )
 
-    def numbers(self) -> np.ndarray:
-        """All numeric columns side by side, shape (rows, columns)."""
-        return np.column_stack(
-            [column.values for column in self.columns if column.values.dtype.kind == "f"]
-        )
-
-
-@dataclass(frozen=True)
-class Scan:
-    """The rows of a text file, split: `rows[i]` are the cells of line `line_numbers[i]` (from 1)."""
-
-    path: Path
-    lines: tuple[str, ...] = field(repr=False)
-    delimiter: str | None
-    decimal: str
-    start: int
-    stop: int
-
-    def cells(self, index: int) -> list[str]:
-        """The cells of line `index` (from 0), stripped of blanks and quotes."""
-        return _split(self.lines[index], self.delimiter)
-
-    def number(self, cell: str) -> float | None:
-        """`cell` as a number, None when it is none."""
-        return parse_number(cell, self.decimal)
+    def refuse_second_axis(self, columns: Sequence[int]) -> None:
+        """FormatError at a nameless column with even steps and another to its right: no signal is like that."""
+        for j in columns[:-1] if not any(self.columns[j].head for j in columns) else ():
+            x = self.columns[j].values
+            step = np.diff(x)
+            if step.size > 6 and np.ptp(step) < 1e-3 * abs(np.median(step)):
+                raise FormatError(
+                    self.path,
+                    place=f"line {self.first_line}, column {j + 1}",
+                    expected="one axis, or heads that name each",
+                    found=f"a second one: {', '.join(f'{v:g}' for v in x[:3])}",
+                    advice="head the columns, for instance Wavelength (nm), a, Wavelength (nm), b",
+                )
 
 
 def parse_number(cell: str, decimal: str = ".") -> float | None:
-    """A cell as a float: decimal point or comma, Fortran exponents and the typographic minus are understood.
+    """A cell as a float: decimal point or comma, Fortran exponents, typographic minus; None if it is none.
 
-    >>> parse_number("−1,5e3", ","), parse_number("12 nm")
-    (-1500.0, None)
+    What overflows is no number either.
+
+    >>> parse_number("−1,5e3", ","), parse_number("12 nm"), parse_number("1e400")
+    (-1500.0, None, None)
     """
     cell = cell.strip().replace("\u2212", "-")
-    if not (_COMMA if decimal == "," else _POINT).match(cell):
+    if not _NUMBER[decimal].fullmatch(cell):
         return None
-    return float(cell.replace(",", ".").replace("D", "e").replace("d", "e"))
+    value = float(cell.replace(",", ".").replace("D", "e").replace("d", "e"))
+    return value if np.isfinite(value) else None
+
+
+def stated_number(text: str) -> tuple[float, str] | None:
+    """The first number in the value of a header line, and what follows it: decimal point or comma.
+
+    >>> stated_number("0,015"), stated_number("about 2 MHz"), stated_number("1.2.3 ns")
+    ((0.015, ''), (2.0, 'MHz'), None)
+    """
+    match = _STATED.search(text.replace("\u2212", "-"))
+    value = parse_number(match[1].replace(",", ".")) if match else None
+    return None if value is None else (value, match[2].strip())
+
+
+def stated(path, metadata: dict, pattern: str, *, positive: bool = False):
+    """Number and what follows it of the first key in `metadata` that fits `pattern` (case ignored), or None.
+
+    A unit in the key itself, `Area (cm2)`, is put where the value has none.
+
+    Raises
+    ------
+    FormatError
+        If the key is there and its value is no number, or not above 0 where `positive`.
+    """
+    for key, text in metadata.items():
+        name, unit = split_unit(key)
+        if not re.search(pattern, name, re.IGNORECASE):
+            continue
+        found = stated_number(text)
+        if found is None or (positive and found[0] <= 0):
+            raise FormatError(
+                path,
+                place=f"header, {key!r}",
+                expected="a number above 0" if positive else "a number",
+                found=repr(text[:40]),
+                advice="correct the line or take it out",
+            )
+        return found[0], found[1].strip(" ()[]") or unit
+    return None
 
 
 def split_unit(head: str) -> tuple[str, str]:
@@ -166,242 +227,573 @@ def split_unit(head: str) -> tuple[str, str]:
     ).strip()
 
 
-def scan(path: str | os.PathLike) -> Scan:
-    """Find delimiter, decimal mark and the block of numeric rows of a text file.
+def is_unit(cell: str) -> bool:
+    """Whether a cell is a bare unit, as in a row of units under a row of names."""
+    return bool(_BARE_UNIT.fullmatch(cell))
+
+
+def split(line: str, delimiter: str | None) -> list[str]:
+    """The cells of a line after RFC 4180, stripped of blanks."""
+    if '"' not in line:
+        cells = line.split(delimiter) if delimiter else line.split()
+        return [cell.strip().strip("'") for cell in cells]
+    if delimiter is None:
+        return [
+            quoted.replace('""', '"').strip() if quoted else bare
+            for quoted, bare in re.findall(r'"((?:[^"]|"")*)"|(\S+)', line)
+        ]
+    cells, at = [], 0
+    mark = re.escape(delimiter)
+    cell = re.compile(rf'\s*"((?:[^"]|"")*)"\s*(?={mark}|$)|([^{mark}]*)')
+    while True:
+        match = cell.match(line, at)
+        text = match[2] if match[1] is None else match[1].replace('""', '"')
+        cells.append(text.strip().strip("'"))
+        at = match.end() + 1
+        if at > len(line):
+            return cells
+
+
+class Sheet:
+    """The lines of a text file, split into cells, with a book of what each was taken for.
+
+    Parameters
+    ----------
+    path : path-like
+    lines : sequence of str
+    delimiter, decimal : str, optional
+        By default those that make most rows of numbers.
 
     Raises
     ------
     FormatError
-        If the file is missing, empty, binary, or holds no two rows of numbers.
+        If there are no rows of numbers to tell the delimiter from.
     """
-    path = Path(path)
-    lines = tuple(read_text(path, what="a text file with columns of numbers").split("\n"))
-    content = [
-        i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith(COMMENT)
-    ]
-    # The delimiter is judged on lines spread over the whole file, so that a long header does not decide it.
-    probe = (
-        [content[i] for i in np.unique(np.linspace(0, len(content) - 1, 160).astype(int))]
-        if content
-        else []
-    )
-    best, best_score = None, (0, 0, 0)
-    for delimiter in DELIMITERS:
-        for decimal in (".", ","):
-            if delimiter == decimal:
+
+    def __init__(
+        self, path: Path, lines: Sequence[str], delimiter: str | None = "", decimal: str = "."
+    ):
+        self.path, self.claims, self.joined = Path(path), {}, {}
+        self.lines = self._join(list(lines))
+        self.content = [i for i, line in enumerate(self.lines) if line.strip()]
+        if delimiter == "":
+            delimiter, decimal = self._sniff()
+        self.delimiter, self.decimal = delimiter, decimal
+        self.metadata: dict[str, str] = {}
+        self._rows: dict[int, tuple[list[str], list[float | None]]] = {}
+
+    @classmethod
+    def read(cls, path: str | os.PathLike, what: str = "a text file with columns of numbers"):
+        return cls(Path(path), read_text(path, what=what).split("\n"))
+
+    def _join(self, lines: list[str]) -> list[str]:
+        """A quoted cell may go on over lines: they become one, the others stay blank but counted."""
+        for i, line in enumerate(lines):
+            if '"' not in line or not re.search(r'(^|[,;\t|])\s*"(?:[^"]|"")*$', line):
                 continue
-            masks = Counter(mask for i in probe if any(mask := _mask(lines[i], delimiter, decimal)))
-            for mask, count in masks.items():
-                # Rows all of numbers count before rows with text cells; two columns before one.
-                score = (
-                    count * (2 if all(mask) else 1) * (3 if len(mask) > 1 else 1),
-                    len(mask) > 1,
-                    sum(mask),
+            if line.count('"') % 2 == 0:
+                continue
+            for j in range(i + 1, min(i + 8, len(lines))):
+                if lines[j].count('"') % 2:
+                    self.joined[i] = [k for k in range(i + 1, j + 1) if lines[k].strip()]
+                    lines[i : j + 1] = [" ".join(lines[i : j + 1]), *[""] * (j - i)]
+                    break
+        return lines
+
+    def _sniff(self) -> tuple[str | None, str]:
+        """Judged on lines spread over the whole file, so that a long header does not decide it."""
+        content = [i for i in self.content if not self.lines[i].lstrip().startswith(COMMENT)]
+        size = max((len(self.lines[i]) for i in content), default=1)
+        count = int(np.clip(400_000 // size, 24, 160))
+        probe = [content[i] for i in np.unique(np.linspace(0, len(content) - 1, count).astype(int))]
+        best, best_score = None, (0, 0, 0)
+        for delimiter in DELIMITERS:
+            for decimal in ".,":
+                if delimiter == decimal and not any('"' in self.lines[i] for i in probe):
+                    continue
+                masks = Counter(
+                    tuple(v is not None for v in self._numbers(cells, decimal))
+                    for i in probe
+                    if not delimiter or delimiter in self.lines[i]
+                    for cells in [_stripped(split(self.lines[i], delimiter))]
                 )
-                if score > best_score:
-                    best, best_score = (delimiter, decimal, mask), score
-    if best is None:
-        raise FormatError(
-            path,
-            expected="rows of numbers",
-            found=f"none in {len(lines)} lines",
-            advice="export the data as text columns",
-        )
-    delimiter, decimal, mask = best
-    rows = [i for i in content if _mask(lines[i], delimiter, decimal) == mask]
-    if len(rows) < 2:
-        raise FormatError(
-            path,
-            expected="at least two rows of numbers",
-            found=f"{len(rows)}",
-            place=f"line {rows[0] + 1}" if rows else "",
-        )
-    return Scan(path, lines, delimiter, decimal, rows[0], rows[-1] + 1)
+                for mask, n in masks.items():
+                    # Rows all of numbers count before rows with text cells; two columns before one.
+                    score = (
+                        n * (1 + all(mask)) * (3 if len(mask) > 1 else 1),
+                        len(mask) > 1,
+                        sum(mask),
+                    )
+                    if any(mask) and score > best_score:
+                        best, best_score = (delimiter, decimal), score
+        if best is None:
+            raise FormatError(
+                self.path,
+                expected="rows of numbers",
+                found=f"none in {len(self.lines)} lines",
+                advice="export the data as text columns",
+            )
+        return best
+
+    @staticmethod
+    def _numbers(cells: list[str], decimal: str) -> list[float | None]:
+        if decimal == "." and all(map(_PLAIN.fullmatch, cells)):
+            try:
+                values = [float(cell) for cell in cells]
+                if np.isfinite(values).all():
+                    return values
+            except ValueError:
+                pass
+        return [parse_number(cell, decimal) for cell in cells]
+
+    def row(self, i: int) -> tuple[list[str], list[float | None]]:
+        """Cells of line `i` (from 0), and each as a number or None."""
+        if i not in self._rows:
+            cells = split(self.lines[i], self.delimiter)
+            self._rows[i] = cells, self._numbers(cells, self.decimal)
+        return self._rows[i]
+
+    def number(self, cell: str) -> float | None:
+        """A cell as a number with the decimal mark of this sheet, None when it is none."""
+        return parse_number(cell, self.decimal)
+
+    def is_comment(self, i: int) -> bool:
+        return self.lines[i].lstrip().startswith(COMMENT)
+
+    def refuse(self, i: int, expected: str, found=None, advice: str = "mend the line", column=None):
+        """A FormatError at line `i` (from 0), `column` (from 0)."""
+        if found is None:
+            found = repr(self.lines[i].strip()[:60])
+        place = f"line {i + 1}" + ("" if column is None else f", column {column + 1}")
+        return FormatError(self.path, place=place, expected=expected, found=found, advice=advice)
+
+    def numbers(
+        self, i: int, width: int | None = None, *, missing: bool = False, skip: int = 0
+    ) -> list[float]:
+        """Line `i` as a row of data: all its cells as numbers; with `missing`, words such as nan as NaN.
+
+        The first `skip` cells are left out.
+
+        Raises
+        ------
+        FormatError
+            Another number of cells than `width`, text, or a missing value.
+        """
+        cells, values = self.row(i)
+        n = len(cells) if width is None else width + skip
+        while len(cells) > (1 if width is None else n) and not cells[-1]:
+            cells, values = cells[:-1], values[:-1]
+        if width is not None and len(cells) != n:
+            raise self._not_a_row(i, n)
+        self.claims[i] = "data"
+        return [
+            value if value is not None else self._missing(i, j, cell, missing and bool(cell))
+            for j, (cell, value) in enumerate(zip(cells, values, strict=True))
+            if j >= skip
+        ]
+
+    def _missing(self, i: int, j: int, cell: str, allowed: bool) -> float:
+        if allowed and is_missing(cell):
+            return np.nan
+        advice = "fill or remove the row" if is_missing(cell) else "mend the cell"
+        raise self.refuse(i, "a number", repr(cell[:40]) if cell else "an empty cell", advice, j)
+
+    def claim(self, lines: Iterable[int], kind: str) -> None:
+        """Put lines (from 0) down as `head`, `key`, `comment` or `data`."""
+        for i in lines:
+            if self.lines[i].strip():
+                self.claims[i] = kind
+
+    def settle(self, width: int = 0) -> Account:
+        """Account for all lines not claimed yet, by what they look like and where they stand.
+
+        Between the rows of data only comments may stand; outside, text, but no numbers.
+
+        Raises
+        ------
+        FormatError
+            For a line that is none of these: a damaged row would otherwise pass for a head or a note.
+        """
+        data = [i for i, kind in self.claims.items() if kind == "data"]
+        first, last = (min(data), max(data)) if data else (len(self.lines), len(self.lines))
+        for i in self.content:
+            if i not in self.claims:
+                self.claims[i] = self._kind(i, first, last, width)
+        said = (self.lines[i] for i in self.content if self.claims[i] in ("comment", "key"))
+        self.metadata = key_values(said)
+        taken = {kind: [] for kind in ("head", "key", "comment", "data")}
+        for i in self.content:
+            taken[self.claims[i]] += [i + 1, *(j + 1 for j in self.joined.get(i, ()))]
+        count = len(self.content) + sum(map(len, self.joined.values()))
+        return Account(**{kind: tuple(lines) for kind, lines in taken.items()}, lines=count)
+
+    def _kind(self, i: int, first: int, last: int, width: int) -> str:
+        cells, values = self.row(i)
+        n = sum(value is not None for value in values)
+        usual = sum(value is not None for value in self.row(first)[1]) if i != first else 0
+        as_wide = width > 1 and len(cells) == width and n >= max(usual - 1, 1)
+        if self.is_comment(i):
+            # `#N/A,22` is a row with a cell that a spreadsheet could not compute, `# 420,22` a remark.
+            bare = cells[0].lstrip("#").strip()
+            failed = _FAILED.match(cells[0]) and 1 < len(cells) == width
+            if failed or (as_wide and first < i and values[0] is None and _has_letters(bare)):
+                raise self.refuse(i, "a number", repr(cells[0]), "mend the cell", 0)
+            return "comment"
+        if first < i < last:
+            raise self._not_a_row(i, width)
+        after = i > last
+        beside = after and not any(self.lines[j].strip() for j in range(last + 1, i))
+        if (as_wide and (values[0] is not None or beside)) or _only_numbers(self.lines[i]):
+            raise self._not_a_row(i, width)
+        if as_wide and not after and not is_name(cells[0]):
+            raise self._not_a_row(i, width)
+        if _KEY.match(self.lines[i]):
+            return "key"
+        return "comment" if after else "head"
+
+    def _not_a_row(self, i: int, width: int) -> FormatError:
+        cells, values = self.row(i)
+        bad = next((j for j, v in enumerate(values) if v is None), None)
+        if len(cells) == width and bad is not None:
+            found = repr(cells[bad][:40]) if cells[bad] else "an empty cell"
+            return self.refuse(
+                i, "a number", found, "mend the cell, or mark the line as a comment with #", bad
+            )
+        expected = f"{width} cells between {DELIMITER_NAMES[self.delimiter]}s, or a comment"
+        found = f"{len(cells)}: {self.lines[i].strip()[:60]!r}"
+        return self.refuse(i, expected, found, "mend or remove the line")
 
 
-def read_table(
-    path: str | os.PathLike, *, names: tuple[str, ...] | None = None, allow_missing: bool = False
-) -> Table:
+def key_values(lines: Iterable[str]) -> dict[str, str]:
+    """The `key: value`, `key = value` and `key<delimiter>value` lines; the first of each key counts."""
+    found = {}
+    for line in lines:
+        if (match := _KEY.match(line)) and match[2]:
+            found.setdefault(match[1].strip(), match[2].strip())
+    return found
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that there is no value."""
+    return not cell or cell.lower() in MISSING
+
+
+def _stripped(cells: list[str]) -> list[str]:
+    # A delimiter at the end of every row is a habit of many exporters, not an empty column.
+    while len(cells) > 1 and not cells[-1]:
+        cells.pop()
+    return cells
+
+
+def _only_numbers(line: str) -> bool:
+    """Whether a line holds numbers and nothing else, with whatever delimiter and decimal mark."""
+    if not re.search(r"\d", line) or re.search(r"[^\W\deEdD_]", line):
+        return False
+    return any(
+        all(parse_number(cell, decimal) is not None for cell in split(line, mark) if cell)
+        for mark in DELIMITERS
+        for decimal in ".,"
+    )
+
+
+def _has_letters(text: str) -> bool:
+    return bool(re.search(r"[^\W\d_]", text))
+
+
+def is_name(cell: str) -> bool:
+    """Whether the first cell above a column of numbers is a name, not a number with a slip in it.
+
+    >>> is_name("Wavelength (nm)"), is_name("T"), is_name("4O0"), is_name("")
+    (True, True, False, False)
+    """
+    if not _has_letters(cell) or cell.lower() in MISSING:
+        return False
+    slips = (cell[:k] + cell[k + 1 :] for k in range(len(cell)))
+    return not 2 < len(cell) < 40 or all(
+        parse_number(s) is None and parse_number(s, ",") is None for s in slips
+    )
+
+
+@reader("a text file with columns of numbers", missing=("values",))
+def read_table(path: str | os.PathLike, *, allow_missing: bool = False) -> Table:
     """Read one block of columns from a text file.
 
     Parameters
     ----------
     path : path-like
-    names : tuple of str, optional
-        Names for the columns when the file has no heads; their number must fit.
     allow_missing : bool
         Empty cells and `nan`-like words become NaN instead of an error.
-
-    Returns
-    -------
-    Table
 
     Raises
     ------
     FormatError
-        With line and column: for text among the numbers, rows of unequal length, missing values, a file without numbers.
+        With line and column: for text among the numbers, rows of unequal length, missing values, a second block, a line
+        that is neither head, key, comment nor data, a file without numbers.
     """
-    found = scan(path)
-    path, lines = found.path, found.lines
-    width = len(found.cells(found.start))
-    text_columns = [
-        found.number(cell) is None and cell.lower() not in _MISSING
-        for cell in found.cells(found.start)
+    return table_of(Sheet.read(path), allow_missing=allow_missing)
+
+
+def read_tables(path: str | os.PathLike) -> list[tuple[str, Table]]:
+    """Each table of a text file or of a workbook (.xlsx), gaps as NaN, with the name of its sheet.
+
+    Raises
+    ------
+    FormatError
+        As `read_table`; a workbook that does not open, with too many cells, or without numbers.
+    """
+    if read_bytes(path, what="a table as text or .xlsx")[:4] != b"PK\x03\x04":
+        return [("", read_table(path, allow_missing=True))]
+    found = []
+    sheets = read_workbook(Path(path))
+    for title, lines in sheets:
+        rows = sum(len(re.findall(r"(?:^|\t)-?[\d.]+(?:e-?\d+)?(?=\t|$)", s)) > 1 for s in lines)
+        if rows > 1:
+            name = title if len(sheets) > 1 else ""
+            found.append((name, table_of(Sheet(path, lines, "\t", "."), allow_missing=True)))
+    if not found:
+        expected, said = "a sheet with columns of numbers", f"none in {len(sheets)} sheets"
+        raise FormatError(path, expected=expected, found=said)
+    return found
+
+
+def read_workbook(path: Path) -> list[tuple[str, list[str]]]:
+    """Each sheet as lines of cells between tabs."""
+    return [
+        (title, ["\t".join(map(_cell_text, row)) for row in rows]) for title, rows in sheets(path)
     ]
-    rows: list[list] = []
-    for i in range(found.start, found.stop):
-        if not lines[i].strip() or lines[i].lstrip().startswith(COMMENT):
-            continue
-        cells = found.cells(i)
-        if len(cells) != width:
-            raise FormatError(
-                path,
-                place=f"line {i + 1}",
-                expected=f"{width} cells between {DELIMITER_NAMES[found.delimiter]}s as on line {found.start + 1}",
-                found=f"{len(cells)}: {lines[i].strip()[:60]!r}",
-                advice="mend or remove the line",
-            )
-        row = []
-        for j, cell in enumerate(cells):
-            value = cell if text_columns[j] else found.number(cell)
-            if value is None:
-                missing = cell.lower() in _MISSING
-                if not (missing and allow_missing):
-                    raise FormatError(
-                        path,
-                        place=f"line {i + 1}, column {j + 1}",
-                        expected="a number",
-                        found="an empty cell" if not cell else repr(cell),
-                        advice="fill or remove the row" if missing else "mend the cell",
-                    )
-                value = np.nan
-            row.append(value)
-        rows.append(row)
-    _refuse_stray_rows(found, width, text_columns)
-    heads = _heads(found, width)
-    if names is not None:
-        if len(names) != width:
-            raise FormatError(
-                path,
-                expected=f"{len(names)} columns ({', '.join(names)})",
-                found=f"{width}",
-                place=f"line {found.start + 1}",
-            )
-        heads = [(name, heads[j][1] if heads else "") for j, name in enumerate(names)]
-    heads = heads or [("", "")] * width
+
+
+def _cell_text(cell) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, float):
+        return repr(cell)
+    text = " ".join(str(cell).split())
+    if parse_number(text, ",") is not None:
+        text = text.replace(",", ".")
+    return '"' + text.replace('"', '""') + '"' if '"' in text else text
+
+
+def table_of(sheet: Sheet, *, allow_missing: bool = False) -> Table:
+    """The one block of columns of a sheet; as `read_table`."""
+    content = [i for i in sheet.content if not sheet.is_comment(i)]
+    width, numeric = _shape(sheet, content)
+    rows = [i for i in content if _fits(sheet, i, width, numeric)]
+    while rows and not sheet.row(rows[0])[0][numeric.index(True)]:
+        rows.pop(0)  # a head without a word in its corner
+    if len(rows) < 2:
+        where = f"line {rows[0] + 1}" if rows else ""
+        raise FormatError(
+            sheet.path, place=where, expected="at least two rows of numbers", found=str(len(rows))
+        )
+    width, numeric = _widened(sheet, rows, width, numeric)
+    for i in range(rows[0], rows[-1] + 1):
+        if sheet.lines[i].strip() and i not in rows and not sheet.is_comment(i):
+            _refuse_row(sheet, i, width, numeric)
+    used = [
+        j
+        for j in range(width)
+        if not numeric[j] or any(sheet.row(i)[0][j] for i in rows) or _headed(sheet, rows[0], j)
+    ]
+    values = {j: [] for j in used}
+    for i in rows:
+        sheet.claims[i] = "data"
+        cells, found = sheet.row(i)
+        for j in used:
+            if not numeric[j]:
+                values[j].append(cells[j])
+            elif found[j] is not None:
+                values[j].append(found[j])
+            else:
+                values[j].append(sheet._missing(i, j, cells[j], allow_missing))
+    heads, above = _heads(sheet, rows[0], width)
+    account = sheet.settle(width)
     columns = tuple(
         Column(
-            name,
-            unit,
-            np.array([row[j] for row in rows], dtype=object if text_columns[j] else float).astype(
-                str if text_columns[j] else float
-            ),
+            *(heads[j] if heads else ("", "")), np.array(values[j], float if numeric[j] else str)
         )
-        for j, (name, unit) in enumerate(heads)
+        for j in used
     )
-    header, footer = (
-        lines[: found.start],
-        tuple(line for line in lines[found.stop :] if line.strip()),
-    )
-    return Table(path, columns, header, footer, _metadata(header + footer), found.start + 1)
+    above = tuple(tuple(line[j] for j in used) for line in above)
+    lines = np.array(rows) + 1
+    notes = tuple(sheet.lines[i] for i in sheet.content if sheet.claims[i] != "data")
+    return Table(sheet.path, columns, lines, above, sheet.metadata, account, notes)
 
 
-def _split(line: str, delimiter: str | None) -> list[str]:
-    cells = (
-        [cell.strip().strip("\"'").strip() for cell in line.strip("\n ").split(delimiter)]
-        if delimiter
-        else line.split()
-    )
-    # A delimiter at the end of every row is a habit of many exporters, not an empty column.
-    while len(cells) > 1 and not cells[-1] and delimiter:
-        cells.pop()
+def _shape(sheet: Sheet, content: list[int]) -> tuple[int, list[bool]]:
+    """Width of the block and which of its columns hold numbers, by the commonest kind of row."""
+    masks: Counter = Counter()
+    for i in content:
+        cells, values = sheet.row(i)
+        if any(value is not None for value in values):
+            n = len(_stripped(list(cells)))
+            masks[
+                tuple(
+                    value is not None or (j > 0 and is_missing(cell))
+                    for j, (cell, value) in enumerate(zip(cells[:n], values, strict=False))
+                )
+            ] += 1
+    if not masks:
+        raise FormatError(
+            sheet.path,
+            expected="rows of numbers",
+            found=f"none in {len(sheet.lines)} lines",
+            advice="export the data as text columns",
+        )
+    mask = max(masks, key=lambda m: (masks[m] * (1 + all(m)) * (3 if len(m) > 1 else 1), sum(m)))
+    numeric = list(mask)
+    rows = [i for i in content if _fits(sheet, i, len(mask), numeric, but=True)]
+    for j in range(len(mask)):
+        numbers = sum(sheet.row(i)[1][j] is not None for i in rows)
+        texts = sum(not is_missing(sheet.row(i)[0][j]) for i in rows) - numbers
+        if numeric[j] and texts and not numbers:
+            numeric[j] = False  # a column of words with gaps
+    return len(mask), numeric
+
+
+def _fits(sheet: Sheet, i: int, width: int, numeric: list[bool], *, but: bool = False) -> bool:
+    """Whether a line is a row of the block: a number or a gap in each numeric column, the first filled.
+
+    With `but`, one numeric column may hold text.
+    """
+    cells, values = sheet.row(i)
+    if len(cells) < width:
+        return False
+    off = [j for j in range(width) if numeric[j] and values[j] is None and not is_missing(cells[j])]
+    lead = numeric.index(True)
+    filled = sum(v is not None for v in values[:width])
+    return len(off) <= but and (values[lead] is not None or filled > 1)
+
+
+def _widened(sheet: Sheet, rows: list[int], width: int, numeric: list[bool]):
+    """Columns that only some rows fill (remarks, a reading that often fails) belong to the block."""
+    reach = {i: len(_stripped(list(sheet.row(i)[0]))) for i in rows}
+    widest = max(reach.values())
+    if widest == width:
+        return width, numeric
+    short = [i for i in rows if len(sheet.row(i)[0]) < widest]
+    wide = [i for i in rows if reach[i] > width]
+    if short:
+        i, n = (wide[0], width) if len(wide) < len(short) else (short[0], widest)
+        _refuse_row(sheet, i, n, numeric)
+    extra = [any(sheet.row(i)[1][j] is not None for i in wide) for j in range(width, widest)]
+    return widest, numeric + extra
+
+
+def _refuse_row(sheet: Sheet, i: int, width: int, numeric: list[bool]):
+    cells, values = sheet.row(i)
+    if len(_stripped(list(cells))) <= width <= len(cells):
+        for j, cell in enumerate(cells[:width]):
+            if values[j] is None and (j >= len(numeric) or numeric[j]):
+                sheet._missing(i, j, cell, False)
+    name = DELIMITER_NAMES[sheet.delimiter]
+    found = f"{len(cells)}: {sheet.lines[i].strip()[:60]!r}"
+    raise sheet.refuse(i, f"{width} cells between {name}s", found, "mend or remove the line")
+
+
+def _head_cells(sheet: Sheet, i: int, width: int) -> list[str]:
+    line = sheet.lines[i].strip(" ")
+    for mark in COMMENT:
+        line = line.removeprefix(mark)
+    cells = split(line, sheet.delimiter)
+    if len(cells) > width and not any(cells[width:]):
+        cells = cells[:width]
+    if len(cells) != width and sheet.delimiter is None and not re.search(r"[:=](\s|$)", line):
+        # Heads with blanks in them over numbers between blanks.
+        for mark in (r"\s{2,}|\t|,\s*|;\s*", r"\s+(?![(\[])"):
+            cells = [cell for cell in re.split(mark, line.strip()) if cell]
+            if len(cells) == width:
+                break
     return cells
 
 
-def _mask(line: str, delimiter: str | None, decimal: str) -> tuple[bool, ...]:
-    return tuple(parse_number(cell, decimal) is not None for cell in _split(line, delimiter))
+def _headed(sheet: Sheet, start: int, j: int) -> bool:
+    above = next((i for i in reversed(sheet.content) if i < start), None)
+    cells = split(sheet.lines[above], sheet.delimiter) if above is not None else []
+    return j < len(cells) and bool(cells[j])
 
 
-def _refuse_stray_rows(found: Scan, width: int, text_columns: list[bool]) -> None:
-    """A damaged first or last row looks like header or footer: refuse it when it is as wide as the block and part number."""
-    outside = [
-        i
-        for i in (
-            *range(max(found.start - 1, 0), found.start),
-            *range(found.stop, len(found.lines)),
-        )
-    ]
-    for i in outside:
-        cells = found.cells(i)
-        if width > 1 and len(cells) == width and not found.lines[i].lstrip().startswith(COMMENT):
-            bad = [
-                j
-                for j, cell in enumerate(cells)
-                if not text_columns[j] and found.number(cell) is None
-            ]
-            leads = found.number(cells[0]) is not None
-            if leads and bad:
-                raise FormatError(
-                    found.path,
-                    place=f"line {i + 1}, column {bad[0] + 1}",
-                    expected="a number",
-                    found=repr(cells[bad[0]]),
-                    advice="mend the cell, or mark the line as a comment with #",
-                )
+def _heads(sheet: Sheet, start: int, width: int):
+    """Names and units from the last line before the block if it is as wide, and all such lines."""
+    lines = [i for i in sheet.content if i < start]
+    wide = [(i, cells) for i in lines if len(cells := _head_cells(sheet, i, width)) == width]
+    above = [cells for _, cells in wide]
+    if not wide or wide[-1][0] != lines[-1] or _FAILED.match(sheet.lines[lines[-1]].lstrip()):
+        return [], above
+    at, last = wide[-1]
+    if parse_number(last[0], sheet.decimal) is not None or last[0].endswith(("=", ":")):
+        return [], above
+    if width > 1 and not sheet.is_comment(at) and last[0] and not is_name(last[0]):
+        raise sheet.refuse(at, "a name or a number", repr(last[0]), "mend the cell", 0)
+    sheet.claims[at] = "head"
+    numbers = [parse_number(cell, sheet.decimal) for cell in last]
+    if sum(v is not None for v in numbers) >= width - 1 > 0:
+        _refuse_damaged_first_row(sheet, at, wide, last, width)
+    if len(wide) > 1 and wide[-2][0] == lines[-2]:
+        before = wide[-2][1]
+        # A row of bare units under a row of names.
+        if not any(split_unit(cell)[1] for cell in last + before) and all(map(is_unit, last)):
+            sheet.claims[wide[-2][0]] = "head"
+            return [(n, u.strip("()[]")) for n, u in zip(before, last, strict=True)], above
+    return [split_unit(cell) for cell in last], above
 
 
-def _heads(found: Scan, width: int) -> list[tuple[str, str]]:
-    """Column names and units from the last lines before the block that are as wide as it."""
-    above = [i for i in range(found.start) if found.lines[i].strip()]
-    if not above:
-        return []
-
-    def cells(i: int) -> list[str]:
-        line = found.lines[i].strip()
-        for mark in COMMENT:
-            line = line.removeprefix(mark)
-        got = _split(line, found.delimiter)
-        if (
-            len(got) != width and found.delimiter is None
-        ):  # heads with blanks in them over blank-separated numbers
-            for split in (r"\s{2,}|\t|,\s*|;\s*", r"\s+(?![(\[])"):
-                got = [cell for cell in re.split(split, line.strip()) if cell]
-                if len(got) == width:
-                    break
-        return got
-
-    last = cells(above[-1])
-    if len(last) != width or found.number(last[0]) is not None:
-        return []
-    before = cells(above[-2]) if len(above) > 1 else []
-    # A row of bare units under a row of names.
-    if (
-        len(before) == width
-        and not any(split_unit(cell)[1] for cell in last + before)
-        and all(_looks_like_unit(cell) for cell in last)
-    ):
-        return list(zip(before, (cell.strip("()[]") for cell in last), strict=True))
-    return [split_unit(cell) for cell in last]
-
-
-def _looks_like_unit(cell: str) -> bool:
-    return bool(
-        re.fullmatch(
-            r"[\[(]?(nm|um|µm|cm\^?-1|1/cm|eV|meV|ps|ns|fs|us|µs|s|min|h|V|mV|A|mA|uA|µA|mA/?cm\^?-?2|cd/?m\^?-?2|ppm|Hz|deg|°|"
-            r"a\.?u\.?|arb\.? ?u\.?|counts|cts|%|W|mW|OD|mOD|-|)[\])]?",
-            cell,
-            re.IGNORECASE,
-        )
+def _refuse_damaged_first_row(sheet: Sheet, at: int, wide, last: list[str], width: int) -> None:
+    """Numbers in all columns but the first: heads of a series (`time \\ nm,0,5,10`), or a row with a slip."""
+    named = any(
+        not any(parse_number(c, sheet.decimal) is not None for c in cells) and all(cells)
+        for _, cells in wide[:-1]
     )
+    if (not last[0] and (named or width == 2)) or (last[0] and not is_name(last[0].lstrip("#% "))):
+        del sheet.claims[at]
+        raise sheet._not_a_row(at, width)
 
 
-def _metadata(lines) -> dict[str, str]:
-    found = {}
-    for line in lines:
-        match = re.match(
-            r"^[#%!/\s\"]*([A-Za-z][\w .()/%\-]{0,60}?)\s*(?::\s|:\t|=|\t|,|;)\s*\"?(.*?)\"?[\s,;]*$",
-            line,
+def read_records(path: str | os.PathLike, needed: Sequence[str]) -> tuple[list[dict], Account]:
+    """Rows of a table with words, as dictionaries by head; the line of each under the key `""`.
+
+    The first line that is no comment holds the heads, and every other line has as many cells.
+
+    Raises
+    ------
+    FormatError
+        A missing column, a row of another length, no rows.
+    """
+    lines = read_text(path, what="a table").split("\n")
+    sheet = Sheet(Path(path), lines, None, ".")
+    content = [i for i in sheet.content if not sheet.is_comment(i)]
+    heads, first = [], content[0] if content else 0
+    for delimiter in DELIMITERS if content else ():
+        cells = _stripped(split(sheet.lines[first], delimiter))
+        if len(cells) > len(heads):
+            heads, sheet.delimiter = cells, delimiter
+    if len(content) < 2 or any(name not in heads for name in needed):
+        expected = f"columns {', '.join(needed)}"
+        raise sheet.refuse(first, expected, ", ".join(heads) or "no rows", "name them in the head")
+    sheet.claim([first], "head")
+    rows = []
+    for i in content[1:]:
+        cells = sheet.row(i)[0]
+        if len(cells) < len(heads) or any(cells[len(heads) :]):
+            raise sheet.refuse(i, f"{len(heads)} cells", f"{len(cells)}", "mend or remove the line")
+        sheet.claims[i] = "data"
+        rows.append({"": i + 1, **dict(zip(heads, cells, strict=False))})
+    return rows, sheet.settle()
+
+
+def record_number(path, row: dict, name: str) -> float:
+    """A cell of `read_records` as a number, decimal point or comma.
+
+    Raises
+    ------
+    FormatError
+        Naming line and column.
+    """
+    cell = row[name]
+    value = parse_number(cell, "," if "," in cell and "." not in cell else ".")
+    if value is None:
+        place, found = f"line {row['']}, column {name}", repr(cell) if cell else "an empty cell"
+        raise FormatError(
+            path, place=place, expected="a number", found=found, advice="mend the cell"
         )
-        if match and match[2]:
-            found.setdefault(match[1].strip(), match[2].strip())
-    return found
+    return value

@@ -1,7 +1,12 @@
-"""Powder diffraction patterns: plain text, PANalytical `.xrdml`, Bruker `.raw` (versions 1 to 4) and `.brml`, Rigaku `.ras`.
+"""Powder diffraction: text, PANalytical `.xrdml`, Bruker `.raw` (1 to 4), `.brml` and UXD, Rigaku `.ras` and `.rasx`.
 
 `read_patterns` returns every range or column of a file, `read_pattern` the one wanted. Intensities stay as the file has
-them (counts, or counts a second); where counts can be told, `sigma` is their Poisson error in the same unit.
+them (counts, or counts a second); where counts can be told, `sigma` is their Poisson error in the same unit. The wavelength
+is the file's, or that of the anode which it names, or the caller's; no other is ever assumed.
+
+Tried on files not written here: `.raw` 4, UXD and `.xrdml` on github.com/wojdyr/xylib (`samples/`), `.raw` 3 on
+aimat-lab/xrdpattern and paradimdata/project_chameleon (`tests/data/bruker`), `.brml` on the latter and aglavic/genx
+(`genx/tests/data`), `.ras`, `.rasx` and attenuated `.xrdml` on genx.
 """
 
 from __future__ import annotations
@@ -9,18 +14,29 @@ from __future__ import annotations
 import os
 import re
 import struct
-import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
 from peled.formats import FormatError, read_bytes, read_text
-from peled.formats.delimited import parse_number, read_table
+from peled.formats.contract import archive, reader
+from peled.formats.delimited import Account, parse_number, read_table, stated
 
 _WHAT = "a powder diffraction pattern"
 _ADVICE = "export it as two columns of text (2theta in degrees, intensity)"
+
+#: K alpha 1 and 2 of the anodes of laboratory tubes, ångström (Deslattes et al., Rev. Mod. Phys. 75, 35 (2003),
+#: doi:10.1103/RevModPhys.75.35, Table V).
+KALPHA_A = {
+    "Cr": (2.2897260, 2.2936510),
+    "Fe": (1.9360410, 1.9399730),
+    "Co": (1.7889960, 1.7928350),
+    "Cu": (1.5405929, 1.5444274),
+    "Mo": (0.70931715, 0.713607),
+    "Ag": (0.55942178, 0.5638131),
+}
 
 
 @dataclass(frozen=True)
@@ -39,8 +55,10 @@ class Pattern:
     sigma : (n,) float array or None
         Poisson error of the intensity where counts are known.
     wavelengths_A : tuple of float
-        K alpha 1 and, where recorded, K alpha 2, in ångström; empty where the file does not say.
+        K alpha 1 and, where recorded, K alpha 2, in ångström; empty where neither file nor caller says.
     metadata : dict
+    notes : tuple of str
+        Where caller and file contradict each other.
     """
 
     path: Path
@@ -51,53 +69,135 @@ class Pattern:
     sigma: np.ndarray | None = field(repr=False, default=None)
     wavelengths_A: tuple[float, ...] = ()
     metadata: dict = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()
+    account: Account = field(default_factory=Account, repr=False)
+
+    @property
+    def radiation_A(self) -> tuple[float, ...]:
+        """The wavelengths, for whoever turns angles into lengths.
+
+        Raises
+        ------
+        FormatError
+            Where they are unknown, asking for the column of the sample sheet that gives them.
+        """
+        if not self.wavelengths_A:
+            raise FormatError(
+                self.path,
+                place=self.label,
+                expected="the wavelength of the radiation",
+                found="neither a wavelength nor an anode in the file",
+                advice="give wavelength_A (in ångström) or anode (Cu, Co, ...) in the sample sheet",
+            )
+        return self.wavelengths_A
 
 
-def read_patterns(path: str | os.PathLike) -> tuple[Pattern, ...]:
+@reader(_WHAT)
+def read_patterns(
+    path: str | os.PathLike, *, wavelength_A: float | None = None, anode: str | None = None
+) -> tuple[Pattern, ...]:
     """All patterns of a file.
+
+    Parameters
+    ----------
+    path : path-like
+    wavelength_A : float, optional
+        Wavelength, ångström; it has precedence over the file.
+    anode : str, optional
+        Element of the tube, of which K alpha 1 and 2 are taken.
 
     Raises
     ------
     FormatError
         For a file that is missing, truncated, of another technique, or whose 2theta does not increase.
+    ValueError
+        For an anode that is not in `KALPHA_A` or a wavelength that is none.
     """
     path = Path(path)
+    given = _given(wavelength_A, anode)
     content = read_bytes(path, what=_WHAT)
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # UTF-16, which XML may also say of itself
+        text = re.sub(r"""\sencoding=["'][^"']*["']""", "", read_text(path), count=1)
+        content = text.encode()
     if content[:2] == b"PK":
-        found = _read_brml(path)
+        found = _read_zip(path)
     elif content[:3] == b"RAW":
         found = _read_bruker_raw(path, content)
     elif b"<xrdMeasurement" in content[:4000]:
         found = _read_xrdml(path, content)
     elif b"*RAS_" in content[:2000]:
         found = _read_ras(path)
+    elif re.search(rb"^_FILEVERSION\s*=", content[:4000], re.MULTILINE):
+        found = _read_uxd(path)
     else:
         found = _read_columns(path)
-    return tuple(_checked(pattern) for pattern in found)
+    found = [_checked(_irradiated(pattern, given)) for pattern in found]
+    if len({pattern.label for pattern in found}) < len(found):
+        found = [
+            replace(pattern, label=f"{pattern.label}, scan {i}".removeprefix(", "))
+            for i, pattern in enumerate(found, 1)
+        ]
+    return tuple(found)
 
 
-def read_pattern(path: str | os.PathLike, label: str | None = None) -> Pattern:
-    """The one pattern of a file, or the one whose label contains `label` (case ignored).
+@reader(_WHAT)
+def read_pattern(
+    path: str | os.PathLike,
+    part: str | None = None,
+    *,
+    wavelength_A: float | None = None,
+    anode: str | None = None,
+) -> Pattern:
+    """The one pattern of a file, or of several the one whose label is, else contains, `part` (case ignored).
 
     Raises
     ------
     FormatError
         As `read_patterns`, and when no or several patterns are meant.
     """
-    patterns = read_patterns(path)
-    if label is not None:
-        patterns = tuple(p for p in patterns if p.label.lower() == label.lower()) or tuple(
-            p for p in patterns if label.lower() in p.label.lower()
+    patterns = read_patterns(path, wavelength_A=wavelength_A, anode=anode)
+    labels = ", ".join(repr(p.label) for p in patterns) or "none"
+    if part is not None:
+        patterns = tuple(p for p in patterns if p.label.lower() == part.lower()) or tuple(
+            p for p in patterns if part.lower() in p.label.lower()
         )
     if len(patterns) != 1:
-        labels = ", ".join(repr(p.label) for p in patterns) or "none"
         raise FormatError(
             path,
-            expected="one pattern" + (f" labelled {label!r}" if label else ""),
-            found=f"{len(patterns)}: {labels}",
-            advice="give its label",
+            expected="one pattern" + (f" labelled {part!r}" if part else ""),
+            found=f"{len(patterns)} of {labels}" if part else f"{len(patterns)}: {labels}",
+            advice="give its label as part",
         )
     return patterns[0]
+
+
+def _given(wavelength_A: float | None, anode: str | None) -> tuple[float, ...]:
+    if wavelength_A is not None:
+        if not 0.1 < wavelength_A < 5:
+            raise ValueError(f"wavelength_A: expected ångström, 0.1 to 5, found {wavelength_A:g}")
+        return (float(wavelength_A),)
+    if anode is None:
+        return ()
+    if (element := anode.strip().capitalize()) not in KALPHA_A:
+        raise ValueError(f"anode: expected one of {', '.join(KALPHA_A)}, found {anode!r}")
+    return KALPHA_A[element]
+
+
+def _irradiated(pattern: Pattern, given: tuple[float, ...]) -> Pattern:
+    """The pattern with the wavelengths that hold: given, else the file's, else those of the anode that it names."""
+    waves = pattern.wavelengths_A
+    if not waves:
+        named = (
+            v
+            for k, v in pattern.metadata.items()
+            if re.search("anode|target_?name", k, re.IGNORECASE)
+        )
+        words = " ".join(map(str, named)).replace("'", " ").replace('"', " ").split()
+        waves = next((KALPHA_A[w.capitalize()] for w in words if w.capitalize() in KALPHA_A), ())
+    notes = pattern.notes
+    if given and waves and abs(given[0] / waves[0] - 1) > 1e-3:
+        notes += (f"the wavelength given is {given[0]:g} Å, the file's {waves[0]:g} Å",)
+    return replace(pattern, wavelengths_A=given or waves, notes=notes)
 
 
 def write_xy(path: str | os.PathLike, two_theta_deg, intensity, *, comment: str = "") -> None:
@@ -145,15 +245,20 @@ def _checked(pattern: Pattern) -> Pattern:
 
 
 def _sigma(counts: np.ndarray, factor=1.0) -> np.ndarray | None:
-    """Poisson error of counts times a factor, None where the numbers cannot be counts."""
-    if (counts < 0).any() or counts.max() < 5 or np.abs(counts - np.round(counts)).max() > 1e-3:
+    """Poisson error of counts times a factor, None where the numbers cannot be counts.
+
+    Counts that were multiplied with the factor and rounded are whole numbers within 1/(2 factor) only.
+    """
+    loose = np.where(np.asarray(factor) > 1, 0.6 / np.asarray(factor), 1e-3)
+    off = np.abs(counts - np.round(counts))
+    if (counts < 0).any() or np.max(counts * factor) < 5 or (off > loose).any():
         return None
     return np.sqrt(np.maximum(counts, 1)) * factor
 
 
 def _read_columns(path: Path) -> list[Pattern]:
     table = read_table(path)
-    if len(table.columns) < 2 or any(c.values.dtype.kind != "f" for c in table.columns):
+    if len(table.numeric) < 2 or not table.columns[0].numeric:
         raise FormatError(
             path,
             expected="columns of numbers: 2theta, then one or more intensities",
@@ -161,7 +266,17 @@ def _read_columns(path: Path) -> list[Pattern]:
             place=f"line {table.first_line}",
             advice=_ADVICE,
         )
-    columns = list(table.columns[1:])
+    axis, *columns = table.numeric
+    table.refuse_second_axis([j for j, c in enumerate(table.columns) if c.numeric][1:])
+    again = [c.head for c in columns if re.search(r"2.?th|angle", c.head, re.IGNORECASE)]
+    if again:
+        raise FormatError(
+            path,
+            place="column heads",
+            expected="one axis of 2theta",
+            found=f"a second one, {again[0]!r}",
+            advice="export the patterns one by one",
+        )
     # A third column of an .xye file is the error of the second.
     errors = None
     if len(columns) == 2 and (
@@ -169,24 +284,27 @@ def _read_columns(path: Path) -> list[Pattern]:
         or re.search(r"err|sigma|esd|std|^s\.?e", columns[1].name, re.IGNORECASE)
     ):
         errors = columns.pop().values
-    wavelength = next(
-        (
-            parse_number(v.split()[0])
-            for k, v in table.metadata.items()
-            if re.search(r"wavelength|lambda|alpha ?1", k, re.IGNORECASE) and v.split()
-        ),
-        None,
-    )
+    said = stated(path, table.metadata, r"wave ?length|lambda|λ|alpha ?1", positive=True)
+    factor = 10.0 if said and re.match(r"nm", said[1]) else 1.0
+    if said and not 0.1 < factor * said[0] < 3:
+        raise FormatError(
+            path,
+            place="header",
+            expected="a wavelength of 0.1 to 3 Å",
+            found=f"{said[0]:g} {said[1]}",
+            advice="correct the line or take it out",
+        )
     return [
         Pattern(
             path,
             c.name,
-            table.columns[0].values,
+            axis.values,
             c.values,
             "counts" if _sigma(c.values) is not None else c.unit or "arb. unit",
             errors if errors is not None else _sigma(c.values),
-            (wavelength,) if wavelength and 0.1 < wavelength < 3 else (),
+            (factor * said[0],) if said else (),
             table.metadata,
+            account=table.account,
         )
         for c in columns
     ]
@@ -226,10 +344,11 @@ def _numbers(path: Path, text: str | None, place: str) -> np.ndarray:
 def _read_xrdml(path: Path, content: bytes) -> list[Pattern]:
     root = _parse_xml(path, content, "an xrdML measurement")
     waves = {
-        _local(e.tag): float(e.text)
+        _local(e.tag): float(_numbers(path, e.text, _local(e.tag))[0])
         for e in root.iter()
         if _local(e.tag) in ("kAlpha1", "kAlpha2") and e.text
     }
+    anode = {_local(e.tag): e.text for e in root.iter() if _local(e.tag) == "anodeMaterial"}
     sample = next((e.text or "" for e in root.iter() if _local(e.tag) == "id" and e.text), "")
     found = []
     for scan in (e for e in root.iter() if _local(e.tag) == "scan"):
@@ -275,36 +394,32 @@ def _read_xrdml(path: Path, content: bytes) -> list[Pattern]:
             if "commonCountingTime" in values
             else 1.0
         )
-        if "beamAttenuationFactors" in values and _local(data.tag) == "counts":
-            factors = _numbers(
-                path, values["beamAttenuationFactors"].text, "beamAttenuationFactors"
+        attenuation = np.ones(len(y))
+        if "beamAttenuationFactors" in values:
+            text = values["beamAttenuationFactors"].text
+            attenuation = _numbers(path, text, "beamAttenuationFactors")
+        if len(attenuation) != len(y) or (attenuation < 1).any():
+            raise FormatError(
+                path,
+                place=f"scan {len(found) + 1}, beamAttenuationFactors",
+                expected=f"{len(y)} factors of at least 1",
+                found=f"{len(attenuation)}, from {attenuation.min(initial=np.inf):g}",
             )
-            found.append(
-                Pattern(
-                    path,
-                    sample,
-                    x,
-                    y * factors,
-                    "counts",
-                    _sigma(y, factors),
-                    tuple(waves.values()),
-                    {"counting time, s": seconds},
-                )
+        # `counts` are as the detector saw them, `intensities` are multiplied with the factors already.
+        counts = y if _local(data.tag) == "counts" else y / attenuation
+        scale = attenuation if unit == "counts" else attenuation / seconds
+        found.append(
+            Pattern(
+                path,
+                sample,
+                x,
+                counts * attenuation,
+                "counts" if unit == "counts" else "counts/s",
+                _sigma(counts if unit == "counts" else counts * seconds, scale),
+                tuple(waves.values()),
+                {"counting time, s": seconds} | anode,
             )
-        else:
-            scale = 1.0 if unit == "counts" else 1 / seconds
-            found.append(
-                Pattern(
-                    path,
-                    sample,
-                    x,
-                    y,
-                    "counts" if unit == "counts" else "counts/s",
-                    _sigma(y / scale, scale),
-                    tuple(waves.values()),
-                    {"counting time, s": seconds},
-                )
-            )
+        )
     if not found:
         raise FormatError(path, expected="a scan with data points", found="none")
     return found
@@ -320,26 +435,10 @@ def _read_ras(path: Path) -> list[Pattern]:
         elif line.startswith("*RAS_INT_START"):
             rows, first = [], number
         elif line.startswith("*RAS_INT_END"):
-            if not rows:
-                raise FormatError(
-                    path,
-                    place=f"line {number}",
-                    expected="rows of 2theta and intensity",
-                    found="none",
-                )
-            found.append(_ras_pattern(path, np.array(rows), header))
+            found.append(_ras_pattern(path, rows or [], header, f"line {number}"))
             rows = None
         elif rows is not None:
-            cells = line.split()
-            values = [parse_number(cell) for cell in cells]
-            if len(values) < 2 or None in values:
-                raise FormatError(
-                    path,
-                    place=f"line {number}",
-                    expected="2theta, intensity, attenuator",
-                    found=repr(line.strip()[:40]),
-                )
-            rows.append([values[0], values[1], values[2] if len(values) > 2 else 1.0])
+            rows.append(_ras_row(path, line, f"line {number}"))
         elif match := re.match(r'\*(\S+)\s+"(.*)"\s*$', line):
             header[match[1]] = match[2]
     if rows is not None:
@@ -355,13 +454,33 @@ def _read_ras(path: Path) -> list[Pattern]:
     return found
 
 
-def _ras_pattern(path: Path, rows: np.ndarray, header: dict[str, str]) -> Pattern:
+def _ras_row(path: Path, line: str, place: str) -> list[float]:
+    values = [parse_number(cell) for cell in line.split()]
+    if len(values) < 2 or None in values:
+        raise FormatError(
+            path,
+            place=place,
+            expected="2theta, intensity, attenuator",
+            found=repr(line.strip()[:40]),
+        )
+    return [values[0], values[1], values[2] if len(values) > 2 else 1.0]
+
+
+def _ras_pattern(path: Path, rows: list, header: dict[str, str], place: str) -> Pattern:
+    axis = header.get("MEAS_SCAN_AXIS_X", "TwoTheta")
+    if not rows or not re.search(r"(two|2)-?theta", axis.replace(" ", ""), re.IGNORECASE):
+        raise FormatError(
+            path,
+            place=place,
+            expected="rows of 2theta and intensity",
+            found=f"a scan of {axis}" if rows else "none",
+        )
     waves = tuple(
         float(header[key])
         for key in ("HW_XG_WAVE_LENGTH_ALPHA1", "HW_XG_WAVE_LENGTH_ALPHA2")
         if parse_number(header.get(key, ""))
     )
-    x, y, factor = rows.T
+    x, y, factor = np.array(rows).T
     counts = header.get("MEAS_SCAN_UNIT_Y", "counts").lower().startswith("count")
     return Pattern(
         path,
@@ -375,94 +494,188 @@ def _ras_pattern(path: Path, rows: np.ndarray, header: dict[str, str]) -> Patter
     )
 
 
-def _read_brml(path: Path) -> list[Pattern]:
-    """A Bruker `.brml`: a zip archive with one `RawData*.xml` a range, its points in `Datum` elements."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(n for n in archive.namelist() if re.search(r"RawData\d*\.xml$", n))
-            if sum(archive.getinfo(n).file_size for n in names) > 500_000_000:
-                raise FormatError(path, expected="raw data below 500 MB", found="more")
-            contents = [(name, archive.read(name)) for name in names]
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+def _read_zip(path: Path) -> list[Pattern]:
+    """Archives of Bruker (`.brml`: a `RawData*.xml` a range) and Rigaku (`.rasx`: `Data*/Profile*.txt` and conditions)."""
+    wanted = re.compile(r"(RawData\d*\.xml|Profile\d+\.txt|MesurementConditions\d+\.xml)$")
+    with archive(path, "a Bruker .brml or Rigaku .rasx archive") as members:
+        contents = {name: members.read(name) for name in members.names if wanted.search(name)}
+    found = []
+    # As they were measured: Data10 after Data2.
+    for name in sorted(contents, key=lambda n: [int(d) for d in re.findall(r"\d+", n)]):
+        if re.search(r"RawData\d*\.xml$", name):
+            root = _parse_xml(path, contents[name], f"Bruker raw data in {name}")
+            found.append(_brml_pattern(path, name, root))
+        elif name.endswith(".txt"):
+            conditions = re.sub(r"Profile(\d+)\.txt$", r"MesurementConditions\1.xml", name)
+            found.append(_rasx_pattern(path, name, contents[name], contents.get(conditions)))
+    if not found:
         raise FormatError(
             path,
-            expected="a Bruker .brml archive",
-            found=str(error),
-            advice="the file is damaged or cut; copy it again",
-        ) from None
-    if not contents:
-        raise FormatError(path, expected="RawData0.xml in the archive", found="no raw data")
-    found = []
-    for name, content in contents:
-        root = _parse_xml(path, content, f"Bruker raw data in {name}")
-        waves = []
-        for tag in ("WaveLengthAlpha1", "WaveLengthAlpha2"):
-            value = next(
-                (e.get("Value") or e.text for e in root.iter() if _local(e.tag) == tag), None
-            )
-            if value and parse_number(value):
-                waves.append(float(value))
-        rows = [e.text for e in root.iter() if _local(e.tag) == "Datum" and e.text]
-        if not rows:
-            raise FormatError(
-                path, place=name, expected="Datum elements", found="none", advice=_ADVICE
-            )
-        cells = [[parse_number(cell) for cell in row.split(",")] for row in rows]
-        if len({len(row) for row in cells}) != 1 or any(v is None for row in cells for v in row):
-            raise FormatError(
-                path,
-                place=name,
-                expected="rows of equal numbers of cells",
-                found="others",
-                advice=_ADVICE,
-            )
-        found.append(_brml_pattern(path, name, root, np.array(cells, dtype=float), tuple(waves)))
+            expected="RawData0.xml (.brml) or Data0/Profile0.txt (.rasx) in the archive",
+            found="neither",
+            advice=_ADVICE,
+        )
     return found
 
 
-def _brml_pattern(
-    path: Path, name: str, root, cells: np.ndarray, waves: tuple[float, ...]
-) -> Pattern:
-    """Columns of a Datum row: seconds, flag, then the axes in the order of the scan information, last the counts."""
-    axes = []
-    for scan in (e for e in root.iter() if _local(e.tag) == "ScanAxes"):
-        axes = [
-            (a.get("AxisId") or a.get("AxisName") or "").lower().replace(" ", "")
-            for a in scan
-            if _local(a.tag) == "ScanAxisInfo"
-        ]
-        break
-    column = 2 + next(
-        (i for i, axis in enumerate(axes) if "twotheta" in axis or "2theta" in axis), 0
-    )
-    y = cells[:, -1]
-    if cells.shape[1] >= 4 and column < cells.shape[1] - 1:
-        x = cells[:, column]
-    elif len(cells) == 1:  # a position-sensitive detector: one Datum with all channels
-        info = {
-            _local(e.tag): e.text
-            for e in root.iter()
-            if _local(e.tag) in ("Start", "Stop", "Increment")
+def _rasx_pattern(path: Path, name: str, content: bytes, conditions: bytes | None) -> Pattern:
+    lines = content.decode("utf-8-sig", errors="replace").split("\n")
+    rows = [
+        _ras_row(path, line, f"{name}, line {number}")
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
+    header = {}
+    if conditions is not None:
+        root = _parse_xml(path, conditions, f"the conditions of {name}")
+        texts = {_local(e.tag): e.text.strip() for e in root.iter() if e.text and e.text.strip()}
+        alpha_2 = "" if texts.get("WaveType") == "Ka1" else texts.get("WavelengthKalpha2", "")
+        header = {
+            "FILE_SAMPLE": texts.get("SampleName", ""),
+            "HW_XG_TARGET_NAME": texts.get("TargetName", ""),
+            "HW_XG_WAVE_LENGTH_ALPHA1": texts.get("WavelengthKalpha1", ""),
+            "HW_XG_WAVE_LENGTH_ALPHA2": alpha_2,
+            "MEAS_SCAN_AXIS_X": texts.get("AxisName", "TwoTheta"),
+            "MEAS_SCAN_UNIT_Y": texts.get("IntensityUnit", "counts"),
         }
-        y = cells[0, 3:]
-        if not {"Start", "Stop"} <= set(info):
-            raise FormatError(
-                path,
-                place=name,
-                expected="start and stop of the axis",
-                found=", ".join(info),
-                advice=_ADVICE,
-            )
-        x = np.linspace(float(info["Start"]), float(info["Stop"]), len(y))
-    else:
+    return _ras_pattern(path, rows, header, name)
+
+
+def _brml_pattern(path: Path, name: str, root) -> Pattern:
+    """One range of a `.brml`: rows of cells in `Datum` elements, whose columns the `RawDataView` elements explain."""
+    named = {_local(e.tag): e.get("Value") or e.text for e in root.iter()}
+    waves = [parse_number(named.get(f"WaveLengthAlpha{i}") or "") for i in (1, 2)]
+    rows = [e.text for e in root.iter() if _local(e.tag) == "Datum" and e.text]
+    cells = [[parse_number(cell) for cell in row.split(",")] for row in rows]
+    if len({len(row) for row in cells}) != 1 or any(v is None for row in cells for v in row):
         raise FormatError(
             path,
             place=name,
-            expected="a column with 2theta",
-            found=f"{cells.shape[1]} columns, axes {', '.join(axes) or 'unnamed'}",
+            expected="Datum elements, rows of equal numbers of cells",
+            found="others" if rows else "none",
             advice=_ADVICE,
         )
-    return Pattern(path, "", x, y, "counts", _sigma(y), waves, {"axes": axes})
+    x, y, factor = _brml_columns(path, name, root, np.array(cells, dtype=float))
+    items = {e.get("Name"): e.get("Value") for e in root.iter() if _local(e.tag) == "InfoItem"}
+    return Pattern(
+        path,
+        items.get("SampleName") or "",
+        x,
+        y,
+        "counts",
+        _sigma(y / factor, factor),
+        tuple(wave for wave in waves if wave),
+        {key: value for key, value in items.items() if key and value},
+    )
+
+
+def _brml_columns(path: Path, name: str, root, cells: np.ndarray):
+    """2theta, counts (which are corrected for the absorber) and the factor of the absorber.
+
+    Several counters, and figures such as the brightest pixel, may follow each other in a row: the first that counts is
+    taken. Without `RawDataView` the row is seconds, absorber, the axes of the scan, counts.
+    """
+    columns: dict[str, int] = {}
+    for view in (e for e in root.iter() if _local(e.tag) == "RawDataView"):
+        start, axes = int(view.get("Start", "0")), []
+        if view.get("LogicName") == "AbsorptionFactor":
+            columns["absorber"] = start
+        for e in view.iter():
+            if _local(e.tag) == "FieldDefinitions":
+                axes.append(_axis(e.get("AxisId")))
+            elif _local(e.tag) == "Recording" and e.get("Category", "Count") == "Count":
+                columns.setdefault("counts", start)
+        if "twotheta" in axes:
+            columns.setdefault("twotheta", start + axes.index("twotheta"))
+    if not {"twotheta", "counts"} <= set(columns):
+        scans = (e for e in root.iter() if _local(e.tag) == "ScanAxes")
+        axes = [_axis(a.get("AxisId") or a.get("AxisName")) for a in next(scans, ())]
+        at = next((i for i, axis in enumerate(axes) if "twotheta" in axis or "2theta" in axis), 0)
+        columns = {"absorber": 1, "twotheta": 2 + at, "counts": cells.shape[1] - 1}
+    if len(cells) == 1:  # a position-sensitive detector: one Datum with all channels
+        ends = {_local(e.tag): e.text for e in root.iter() if _local(e.tag) in ("Start", "Stop")}
+        span = [parse_number(ends.get(end) or "") for end in ("Start", "Stop")]
+        if None not in span:
+            return np.linspace(*span, cells.shape[1] - 3), cells[0, 3:], 1.0
+    if cells.shape[1] < 4 or not columns["twotheta"] < columns["counts"] < cells.shape[1]:
+        raise FormatError(
+            path,
+            place=name,
+            expected="columns of 2theta and counts",
+            found=f"{cells.shape[1]} columns",
+            advice=_ADVICE,
+        )
+    factor = np.maximum(cells[:, columns.get("absorber", 1)], 1.0)
+    return cells[:, columns["twotheta"]], cells[:, columns["counts"]], factor
+
+
+def _axis(name: str | None) -> str:
+    return (name or "").lower().replace(" ", "")
+
+
+def _read_uxd(path: Path) -> list[Pattern]:
+    """Bruker UXD: `_KEY=value`, then `_2THETACOUNTS` and pairs, or `_COUNTS` and values from `_START` in `_STEPSIZE`."""
+    header: dict[str, str] = {}
+    ranges: list[tuple[dict[str, str], str, list[float], int]] = []
+    for number, line in enumerate(read_text(path, what="a Bruker UXD file").split("\n"), 1):
+        line = line.split(";", 1)[0].strip()
+        if match := re.match(r"_(\w+)\s*=\s*'?(.*?)'?$", line):
+            header[match[1].upper()] = match[2]
+        elif re.fullmatch(r"_(2THETA)?(COUNTS|CPS)", line.upper()):
+            ranges.append((dict(header), line.upper(), [], number))
+        elif line:
+            values = [parse_number(cell) for cell in line.split()]
+            if None in values or not ranges:
+                raise FormatError(
+                    path,
+                    place=f"line {number}",
+                    expected="_KEY=value, _COUNTS, _2THETACOUNTS, _CPS or numbers",
+                    found=repr(line[:40]),
+                    advice=_ADVICE,
+                )
+            ranges[-1][2].extend(values)
+    if not ranges:
+        raise FormatError(path, expected="_2THETACOUNTS or _COUNTS and numbers", found="none")
+    return [_uxd_pattern(path, *one) for one in ranges]
+
+
+def _uxd_pattern(path: Path, header: dict, form: str, values: list[float], line: int) -> Pattern:
+    def number(key: str) -> float:
+        if (value := parse_number(header.get(key, ""))) is None:
+            raise FormatError(
+                path, place=f"_{key}", expected="a number", found=header.get(key) or "none"
+            )
+        return value
+
+    y = np.array(values)
+    if "2THETA" in form:
+        if len(y) % 2:
+            raise FormatError(
+                path, place=f"line {line}", expected="pairs of numbers", found=f"{len(y)} numbers"
+            )
+        x, y = y.reshape(-1, 2).T
+    else:
+        x = number("START") + number("STEPSIZE") * np.arange(len(y))
+    expected = parse_number(header.get("STEPCOUNT", ""))
+    if expected is not None and expected != len(y):
+        raise FormatError(
+            path,
+            place=f"line {line}",
+            expected=f"_STEPCOUNT={expected:.0f} points",
+            found=str(len(y)),
+            advice="the file is cut; export it again",
+        )
+    counts = form.endswith("COUNTS")
+    return Pattern(
+        path,
+        header.get("SAMPLE", ""),
+        x,
+        y,
+        "counts" if counts else "counts/s",
+        _sigma(y) if counts else None,
+        tuple(number(key) for key in ("WL1", "WL2") if header.get(key)),
+        header,
+    )
 
 
 class _Cursor:

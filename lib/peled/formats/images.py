@@ -1,19 +1,27 @@
-"""Electron micrographs: `.tif`, Gatan `.dm3`/`.dm4`, `.mrc`, with the size of a pixel.
+"""Electron micrographs: TIFF, Gatan `.dm3`/`.dm4`, FEI/TIA `.ser`/`.emi`, `.mrc`, JEOL `.img`/`.map`, with their pixel size.
 
-Reading is done by tifffile and rosettasciio; this module finds the pixel size in the places where microscopes and
-programs put it, in nanometres, and refuses what is cut or has none.
+Reading is done by rosettasciio, which knows where each microscope writes the size of a pixel; the places that it leaves
+out in TIFF (an ImageJ scale in nanometres, OME, the standard tags) are looked up here. What holds a series is refused:
+which frame is meant is for its owner to say.
+
+Tried on the test files of github.com/hyperspy/rosettasciio (`rsciio/tests/data`): `tiff/` (FEI Helios, Zeiss SEM, TVIPS,
+JEOL SightX, Olympus SIS, ImageJ, DigitalMicrograph), `digitalmicrograph/`, `tia/`, `mrc/`, `jeol/`.
 """
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from peled.formats import FormatError, read_bytes
+from peled.formats.contract import reader
 
 _NM = {
     "nm": 1.0,
@@ -36,7 +44,18 @@ _NM = {
     "mm": 1e6,
     "\\u00b5m": 1e3,
 }
+_LARGEST_NM = 1e5  # above it no microscope's pixel: a diffraction pattern whose unit got lost
 _INSTRUMENT_LIMIT_NM = 50.0  # a coarser pixel comes from a print resolution (72 dpi and the like), not from a microscope
+
+
+_READERS = {
+    "tiff": lambda head: head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "digitalmicrograph": lambda head: head[:4] in (b"\0\0\0\3", b"\0\0\0\4"),
+    "tia": lambda head: head[:4] in (b"II\x97\1", b"JK\0\2"),
+    "jeol": lambda head: head[4:8] == b"JED-",
+    "mrc": lambda head: head[208:212] == b"MAP ",
+    "png": lambda head: head[:8] == b"\x89PNG\r\n\x1a\n",
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,7 @@ class Image:
         return columns * self.pixel_nm, rows * self.pixel_nm
 
 
+@reader("a micrograph")
 def read_image(path: str | os.PathLike, *, pixel_nm: float | None = None) -> Image:
     """Read a micrograph.
 
@@ -71,30 +91,24 @@ def read_image(path: str | os.PathLike, *, pixel_nm: float | None = None) -> Ima
     """
     path = Path(path)
     head = read_bytes(path, what="a micrograph")[:512]
-    suffix = path.suffix.lower()
+    reader = next((name for name, is_it in _READERS.items() if is_it(head)), None)
+    if reader is None:
+        raise FormatError(
+            path,
+            place="byte 0",
+            expected="a .tif, .dm3, .dm4, .ser, .mrc, JEOL .img or .png image",
+            found=repr(head[:8]),
+            advice="save it as .tif with its scale",
+        )
     try:
-        if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            pixels, size, metadata = _read_tiff(path)
-        elif suffix in (".dm3", ".dm4") or head[:4] in (b"\0\0\0\3", b"\0\0\0\4"):
-            pixels, size, metadata = _read_rosetta(path, "digitalmicrograph")
-        elif suffix in (".mrc", ".map", ".rec", ".st") or head[208:212] == b"MAP ":
-            pixels, size, metadata = _read_rosetta(path, "mrc")
-        elif head[:8] == b"\x89PNG\r\n\x1a\n":
+        if reader == "png":
             from matplotlib.image import imread
 
-            pixels, size, metadata = (
-                imread(path),
-                None,
-                {},
-            )  # a picture: its pixel size must be given
+            images = [_Raw(imread(path), None)]  # a picture: its pixel size must be given
         else:
-            raise FormatError(
-                path,
-                place="byte 0",
-                expected="a .tif, .dm3, .dm4, .mrc or .png image",
-                found=repr(head[:8]),
-                advice="save it as .tif with its scale",
-            )
+            images = _read_tiff(path) if reader == "tiff" else _read_rosetta(path, reader)
+        image = _the_one(path, images)
+        pixels = _gray(path, image.pixels())
     except FormatError:
         raise
     except Exception as error:  # the libraries raise whatever the damaged bytes lead to
@@ -102,36 +116,24 @@ def read_image(path: str | os.PathLike, *, pixel_nm: float | None = None) -> Ima
             path,
             expected="a whole image",
             found=f"{type(error).__name__}: {error}",
-            advice="the file is cut or damaged; copy it again",
+            advice="the file is cut or damaged, or compressed in an unknown way; save it again as .tif",
         ) from None
-    pixels = np.asarray(pixels)
-    if pixels.ndim == 3 and pixels.shape[-1] in (3, 4) and pixels.shape[0] > 4:
-        pixels = pixels[..., :3].mean(axis=-1)
-    pixels = np.squeeze(pixels)
-    if pixels.ndim != 2 or min(pixels.shape) < 16:
-        raise FormatError(
-            path,
-            expected="one two-dimensional image",
-            found=f"an array of shape {pixels.shape}",
-            advice="save one frame",
-        )
-    pixels = pixels.astype(np.float32)
     if not np.isfinite(pixels).all():
         raise FormatError(
             path,
             expected="finite pixel values",
             found=f"{int((~np.isfinite(pixels)).sum())} that are not",
         )
-    size = pixel_nm if pixel_nm is not None else size
-    if size is None or not 0 < size < np.inf:
+    size = pixel_nm if pixel_nm is not None else image.pixel_nm
+    if size is None or not 0 < size < _LARGEST_NM:
         raise FormatError(
             path,
             place="metadata",
             expected="the size of a pixel",
-            found="none",
+            found="none" if size is None else f"{size:g} nm, which is no pixel of a micrograph",
             advice="give pixel_nm, or save the image with its scale",
         )
-    return Image(path, pixels, float(size), metadata)
+    return Image(path, pixels, float(size), image.metadata)
 
 
 def write_tiff(path: str | os.PathLike, pixels: np.ndarray, pixel_nm: float) -> None:
@@ -159,45 +161,62 @@ def write_tiff(path: str | os.PathLike, pixels: np.ndarray, pixel_nm: float) -> 
     files.write_atomically(path, stream.getvalue())
 
 
-def _read_tiff(path: Path):
+@dataclass(frozen=True)
+class _Raw:
+    """One image of a file before it is chosen: `data` an array or, for a large file, what makes one."""
+
+    data: object
+    pixel_nm: float | None
+    metadata: dict = field(default_factory=dict)
+    series: int = 1
+
+    def pixels(self) -> np.ndarray:
+        return np.asarray(self.data() if callable(self.data) else self.data)
+
+
+def _the_one(path: Path, images: list[_Raw]) -> _Raw:
+    """The image with a scale, since the others are previews; a series or several are refused."""
+    wanted = [image for image in images if image.pixel_nm] or images
+    if len(wanted) != 1 or wanted[0].series > 1:
+        series = ", ".join(f"a series of {i.series}" if i.series > 1 else "one" for i in wanted)
+        raise FormatError(
+            path,
+            expected="one two-dimensional image",
+            found=f"{len(wanted)} ({series})" if wanted else "none",
+            advice="save the frame that is meant on its own",
+        )
+    return wanted[0]
+
+
+def _gray(path: Path, pixels: np.ndarray) -> np.ndarray:
+    if pixels.dtype.names:  # R, G, B
+        pixels = np.stack([pixels[name] for name in pixels.dtype.names[:3]], axis=-1)
+    if pixels.ndim == 3 and pixels.shape[-1] in (3, 4):
+        pixels = pixels[..., :3].mean(axis=-1)
+    if pixels.ndim != 2 or min(pixels.shape) < 16 or np.iscomplexobj(pixels):
+        raise FormatError(
+            path,
+            expected="one two-dimensional image of at least 16 by 16 pixels",
+            found=f"{pixels.dtype} of shape {pixels.shape}",
+            advice="save one frame",
+        )
+    return pixels.astype(np.float32)
+
+
+def _read_tiff(path: Path) -> list[_Raw]:
     import tifffile
 
+    found = _read_rosetta(path, "tiff", lazy=True)
     with tifffile.TiffFile(path) as tif:
-        page = tif.pages[0]
-        pixels = page.asarray()
+        pages = [series.pages[0] for series in tif.series]
+    for i, page in enumerate(pages if len(pages) == len(found) else []):
         tags = {tag.name: tag.value for tag in page.tags.values()}
-        metadata = {"ImageDescription": str(tags.get("ImageDescription", ""))}
-        size = (
-            _fei(tif)
-            or _imagej(tags)
-            or _ome(metadata["ImageDescription"])
-            or _sis(tif)
-            or _resolution(tags)
-        )
-    return pixels, size, metadata
-
-
-def _fei(tif) -> float | None:
-    fei = tif.fei_metadata
-    if not fei:
-        return None
-    width = next(
-        (
-            section["PixelWidth"]
-            for section in fei.values()
-            if isinstance(section, dict) and section.get("PixelWidth")
-        ),
-        None,
-    )
-    return float(width) * 1e9 if width else None
-
-
-def _sis(tif) -> float | None:
-    try:
-        sis = tif.sis_metadata
-    except Exception:  # other programs write tags that only look like it
-        return None
-    return float(sis["pixelsizex"]) * 1e9 if sis and sis.get("pixelsizex") else None
+        text = str(tags.get("ImageDescription", ""))
+        size = found[i].pixel_nm or _imagej(tags) or _ome(text) or _resolution(tags)
+        metadata = found[i].metadata | {"ImageDescription": text}
+        read = partial(tifffile.imread, path, series=i)
+        found[i] = _Raw(read, size, metadata, found[i].series)
+    return found
 
 
 def _imagej(tags) -> float | None:
@@ -235,32 +254,24 @@ def _require_square(tags) -> None:
         raise ValueError("pixels that are not square")
 
 
-def _read_rosetta(path: Path, reader: str):
-    import importlib
-    import logging
-
+def _read_rosetta(path: Path, reader: str, **options) -> list[_Raw]:
+    """The images of a file; spectra and maps of spectra are left out."""
     logging.getLogger("rsciio").setLevel(logging.ERROR)
-    found = importlib.import_module(f"rsciio.{reader}").file_reader(str(path))
-    images = [entry for entry in found if np.squeeze(entry["data"]).ndim == 2]
-    if not images:
-        raise FormatError(
-            path,
-            expected="one two-dimensional image",
-            found=f"{len(found)} entries of other shapes",
-            advice="save one frame",
-        )
-    entry = max(images, key=lambda e: np.asarray(e["data"]).size)
-    axes = [axis for axis in entry["axes"] if axis.get("size", 0) > 1]
-    factor = _NM.get(str(axes[-1].get("units", "")).strip().lower())
-    scale = float(axes[-1].get("scale", 0) or 0)
-    if len(axes) == 2 and factor and abs(float(axes[0].get("scale", 0)) / scale - 1) > 0.01:
-        raise FormatError(
-            path,
-            expected="square pixels",
-            found=f"{axes[0].get('scale')} by {scale} {axes[-1].get('units')}",
-        )
-    return (
-        entry["data"],
-        scale * factor if factor and scale > 0 else None,
-        entry.get("metadata", {}),
-    )
+    found = []
+    for entry in importlib.import_module(f"rsciio.{reader}").file_reader(str(path), **options):
+        axes = entry["axes"]
+        across = [axis for axis in axes if not axis.get("navigate")]
+        if len(across) != 2:
+            continue
+        scales = [abs(float(axis.get("scale") or 0)) for axis in across]
+        factors = [_NM.get(str(axis.get("units") or "").strip().lower()) for axis in across]
+        if all(factors) and abs(scales[0] * factors[0] / (scales[1] * factors[1]) - 1) > 0.01:
+            raise FormatError(
+                path,
+                expected="square pixels",
+                found=" by ".join(f"{axis.get('scale')} {axis.get('units')}" for axis in across),
+            )
+        size = scales[1] * factors[1] if all(factors) else None
+        frames = int(np.prod([axis["size"] for axis in axes if axis.get("navigate")], dtype=int))
+        found.append(_Raw(entry["data"], size, entry.get("metadata", {}), frames))
+    return found

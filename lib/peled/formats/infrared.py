@@ -1,17 +1,28 @@
-"""Infrared spectra: Thermo OMNIC `.spa`, Bruker `.dpt`, JCAMP-DX `.jdx`, and delimited text."""
+"""Infrared spectra: Thermo OMNIC `.spa`, Bruker OPUS and `.dpt`, JCAMP-DX `.jdx`, and delimited text."""
 
 from __future__ import annotations
 
 import os
 import re
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, read_bytes, read_text
-from peled.formats.delimited import read_table
+from peled.formats import FormatError, jcampdx, read_bytes
+from peled.formats.contract import reader
+from peled.formats.delimited import Account, read_table
+
+_OPUS_RESULTS = {
+    "a": "absorbance",
+    "t": "transmittance",
+    "r": "reflectance",
+    "km": "Kubelka-Munk",
+    "logr": "log reflectance",
+    "atr": "ATR",
+}
+_OPUS = b"\x0a\x0a\xfe\xfe"  # the first bytes of every Bruker OPUS file
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,7 @@ class InfraredSpectrum:
     values: np.ndarray = field(repr=False)
     quantity: str = "absorbance"
     metadata: dict = field(default_factory=dict, repr=False)
+    account: Account = field(default_factory=Account, repr=False)
 
     @property
     def absorbance(self) -> np.ndarray:
@@ -49,20 +61,28 @@ class InfraredSpectrum:
         raise FormatError(self.path, expected="absorbance or transmittance", found=self.quantity)
 
 
+@reader("an infrared spectrum")
 def read_infrared(path: str | os.PathLike) -> tuple[InfraredSpectrum, ...]:
     """All spectra of a file.
+
+    Tried on files not written here: OPUS on the ten of github.com/spectral-cockpit/opusreader2 (`inst/extdata`),
+    spectrochempy/spectrochempy_data (`testdata/irdata/OPUS`) and joshduran/brukeropus (`examples/file.0`); `.spa` on
+    spectrochempy_data (`testdata/irdata`); JCAMP-DX on the 88 infrared files of nzhagen/jcamp and cheminfo/jcampconverter,
+    value by value against the `jcamp` package.
 
     Raises
     ------
     FormatError
-        For a missing, cut or unknown file, a wavenumber axis that is not monotonic, or values that are not finite.
+        For a missing, cut or unknown file, another technique, a wavenumber axis that is not monotonic, or values that are not finite.
     """
     path = Path(path)
     content = read_bytes(path, what="an infrared spectrum")
     if content[:18] == b"Spectral Data File":
         found = [_read_spa(path, content)]
-    elif b"##JCAMP" in content[:4000].upper().replace(b" ", b""):
-        found = [_read_jcamp(path)]
+    elif content[:4] == _OPUS:
+        found = _read_opus(path)
+    elif jcampdx.is_jcampdx(content[:4000]):
+        found = _read_jcamp(path)
     else:
         found = _read_columns(path)
     return tuple(_ordered(s) for s in found)
@@ -89,10 +109,11 @@ def _ordered(s: InfraredSpectrum) -> InfraredSpectrum:
             expected="wavenumbers in cm-1 between 0 and 20000",
             found=f"{x[0]:.5g} to {x[-1]:.5g}",
         )
-    return InfraredSpectrum(s.path, s.label, x, y, s.quantity, s.metadata)
+    return replace(s, wavenumber_cm1=x, values=y)
 
 
-def _quantity(text: str, values: np.ndarray) -> str:
+def _quantity(text: str, values: np.ndarray, default: str = "absorbance") -> str:
+    """What an ordinate is, by its name or unit; `default` where that names neither of the usual ones."""
     text = text.lower()
     if "transm" in text or re.search(r"%\s*t\b|^t\s*[(\[]?\s*%?\s*[)\]]?$", text.strip()):
         return (
@@ -102,26 +123,48 @@ def _quantity(text: str, values: np.ndarray) -> str:
         )
     if "reflect" in text and "log" not in text:
         return "reflectance"
-    return "absorbance"
+    return "absorbance" if "absorbance" in text or not text.strip() else default
 
 
 def _read_columns(path: Path) -> list[InfraredSpectrum]:
     table = read_table(path)
-    if len(table.columns) < 2 or any(c.values.dtype.kind != "f" for c in table.columns):
+    numeric = [j for j, column in enumerate(table.columns) if column.numeric]
+    if len(numeric) < 2 or numeric[0]:
         raise FormatError(
             path,
             expected="columns of numbers: wavenumber, then one or more spectra",
             found=f"{len(table.columns)} columns",
             place=f"line {table.first_line}",
         )
-    x = table.columns[0].values
-    if re.search(r"µm|um|micro", table.columns[0].unit + table.columns[0].name, re.IGNORECASE):
+    table.refuse_second_axis(numeric[1:])
+    axis, *spectra = table.numeric
+    x = axis.values
+    if re.search(r"µm|μm|um|micro", axis.head, re.IGNORECASE):
+        if (x <= 0).any():
+            raise FormatError(path, expected="positive wavelengths", found=f"{x.min():g} µm")
         x = 1e4 / x
+    elif re.search(r"(?<![A-Za-z])(nm|eV|2.?theta|time|ppm)(?![A-Za-z])", axis.head):
+        raise FormatError(
+            path,
+            place="column heads",
+            expected="wavenumbers (cm-1) or wavelengths in µm",
+            found=repr(axis.head),
+            advice="export over wavenumber",
+        )
+    again = [c.head for c in spectra if re.search(r"wave ?(number|length)|cm-1", c.head, re.I)]
+    if again:
+        raise FormatError(
+            path,
+            place="column heads",
+            expected="one axis",
+            found=f"a second one, {again[0]!r}",
+            advice="export the spectra one by one or on one axis",
+        )
     return [
         InfraredSpectrum(
-            path, c.name, x, c.values, _quantity(f"{c.name} {c.unit}", c.values), table.metadata
+            path, c.name, x, c.values, _quantity(c.head, c.values), table.metadata, table.account
         )
-        for c in table.columns[1:]
+        for c in spectra
     ]
 
 
@@ -188,113 +231,75 @@ def _read_spa(path: Path, content: bytes) -> InfraredSpectrum:
     )
 
 
-def _read_jcamp(path: Path) -> InfraredSpectrum:
-    """JCAMP-DX with `(X++(Y..Y))`, packed or plain, or `(XY..XY)`; compressed forms are decoded by nmrglue."""
-    text = read_text(path, what="a JCAMP-DX file")
-    labels = {}
-    for match in re.finditer(r"^##([^=\n]+)=(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL):
-        labels.setdefault(re.sub(r"[ \-_/]", "", match[1]).upper(), match[2].strip())
-    kind, block = next(
-        ((k, labels[k]) for k in ("XYDATA", "XYPOINTS", "PEAKTABLE") if k in labels), ("", "")
-    )
-    if "END" not in labels and not re.search(r"^##END", text, re.MULTILINE):
+def _read_opus(path: Path) -> list[InfraredSpectrum]:
+    """Bruker OPUS: every result over wavenumber; single channels, interferograms and derivatives are none."""
+    from brukeropus import OPUSFile
+
+    content = OPUSFile(str(path))
+    names = [
+        key
+        for key in content.all_data_keys
+        if key.split("_")[0] in _OPUS_RESULTS
+        and getattr(content, key).block.type[4] == 0  # else a derivative
+        and not key.endswith("ch")
+    ]
+    broken = [b for b in content.parse_error_blocks if b.type[:2] != (0, 0)]
+    if broken or not names:
+        held = [getattr(content, key).label for key in content.all_data_keys]
         raise FormatError(
             path,
-            place=f"line {text.count(chr(10)) + 1}",
-            expected="##END=",
-            found="the end of the file",
-            advice="the file is cut; export it again",
+            expected=f"one of {', '.join(_OPUS_RESULTS.values())}",
+            found=f"{len(broken)} damaged blocks" if broken else ", ".join(held) or "no spectrum",
+            advice="save the result spectrum in OPUS, or copy the file again",
         )
-    if not block:
-        raise FormatError(
-            path, expected="##XYDATA= or ##XYPOINTS=", found=", ".join(list(labels)[:8])
-        )
-
-    def number(label: str, default: float | None = None) -> float:
-        cell = labels.get(label, "").split("$$")[0].strip().replace(",", ".")
-        try:
-            return float(cell) if cell or default is None else default
-        except ValueError:
-            raise FormatError(
-                path, place=f"##{label}=", expected="a number", found=repr(cell)
-            ) from None
-
-    body = re.sub(r"\$\$.*", "", block.split("\n", 1)[1] if "\n" in block else "")
-    fx, fy = number("XFACTOR", 1.0), number("YFACTOR", 1.0)
-    if "XY..XY" in block.split("\n")[0].replace(" ", "").upper():
-        cells = np.array(re.findall(r"[+-]?\d+\.?\d*(?:[eE][+-]?\d+)?", body), float)
-        if len(cells) % 2:
-            raise FormatError(
-                path, place=f"##{kind}=", expected="pairs of numbers", found=f"{len(cells)} numbers"
-            )
-        x, y = cells[::2] * fx, cells[1::2] * fy
-    else:
-        y = _decode(path, body) * fy
-        x = np.linspace(number("FIRSTX"), number("LASTX"), len(y))
-        if labels.get("NPOINTS") and int(number("NPOINTS")) != len(y):
-            raise FormatError(
-                path,
-                place="##NPOINTS=",
-                expected=labels["NPOINTS"],
-                found=f"{len(y)} values",
-                advice="the file is cut or edited; export it again",
-            )
-    if "MICRO" in labels.get("XUNITS", "").upper():
-        x = 1e4 / x
-    return InfraredSpectrum(
-        path, labels.get("TITLE", ""), x, y, _quantity(labels.get("YUNITS", ""), y), labels
-    )
-
-
-_SQZ = {c: str(i) for i, c in enumerate("@ABCDEFGHI")} | {
-    c: f"-{i}" for i, c in enumerate("abcdefghi", 1)
-}
-_DIF = {c: str(i) for i, c in enumerate("%JKLMNOPQR")} | {
-    c: f"-{i}" for i, c in enumerate("jklmnopqr", 1)
-}
-_DUP = {c: str(i) for i, c in enumerate("STUVWXYZ", 1)} | {"s": "9"}
-
-
-def _decode(path: Path, body: str) -> np.ndarray:
-    """The ASDF forms of JCAMP-DX 4.24 (McDonald and Wilks, Appl. Spectrosc. 42, 151 (1988)): AFFN, PAC, SQZ, DIF, DUP."""
-    values: list[float] = []
-    last_was_difference = False
-    # E is a digit in squeezed forms and an exponent in plain ones: there only when it carries a sign, or no other letter is about.
-    exponent = r"(?:[eE][+-]\d+)?" if re.search(r"[@%A-DF-Za-df-s]", body) else r"(?:[eE][+-]?\d+)?"
-    pattern = re.compile(r"[+-]?\d+\.?\d*" + exponent + r"|[@A-Ia-i%J-Rj-rS-Zs]\d*\.?\d*")
-    for number, line in enumerate(body.split("\n"), 1):
-        tokens = pattern.findall(line.strip())
-        if not tokens:
-            continue
-        tokens, step, row = tokens[1:], None, []  # the first number is the abscissa
-        try:
-            for token in tokens:
-                head = token[0]
-                if head in _DUP:
-                    for _ in range(int(_DUP[head] + token[1:]) - 1):
-                        row.append(row[-1] + step if step is not None else row[-1])
-                elif head in _DIF:
-                    step = float(_DIF[head] + token[1:])
-                    row.append(row[-1] + step)
-                else:
-                    step = None
-                    row.append(float(_SQZ[head] + token[1:]) if head in _SQZ else float(token))
-        except (ValueError, IndexError):
-            raise FormatError(
-                path, place=f"data line {number}", expected="JCAMP-DX values", found=repr(line[:40])
-            ) from None
-        if (
-            last_was_difference and values and row
-        ):  # a line after differences repeats the last value as a check
-            if abs(values[-1] - row[0]) > 1.5:
+    found = []
+    for name in names:
+        data, (kind, *number) = getattr(content, name), name.split("_")
+        for i, y in enumerate(rows := np.atleast_2d(data.y), 1):
+            if len(y) != len(data.x):
                 raise FormatError(
                     path,
-                    place=f"data line {number}",
-                    expected=f"the check value {values[-1]:g}",
-                    found=f"{row[0]:g}",
-                    advice="the file is damaged; export it again",
+                    place=data.label,
+                    expected=f"{len(data.x)} values",
+                    found=str(len(y)),
+                    advice="the file is cut; copy it again",
                 )
-            row = row[1:]
-        values += row
-        last_was_difference = step is not None
-    return np.array(values)
+            words = [str(getattr(content.params, "snm", ""))]
+            words += [data.label, *number] if len(names) > 1 else []
+            words += [str(i)] if len(rows) > 1 else []
+            found.append(
+                InfraredSpectrum(
+                    path,
+                    " ".join(words).strip(),
+                    np.asarray(data.wn, float),
+                    np.asarray(y, float),
+                    _quantity(_OPUS_RESULTS[kind], y, default=data.label.lower()),
+                    dict(content.params.items()),
+                )
+            )
+    return found
+
+
+def _read_jcamp(path: Path) -> list[InfraredSpectrum]:
+    """The infrared spectra of a JCAMP-DX file: by DATA TYPE and XUNITS, not by being JCAMP-DX."""
+    found = []
+    for block in jcampdx.select(path, "an infrared spectrum over 1/CM", _is_infrared):
+        table = jcampdx.read_table(block)
+        length = re.sub(r"[^A-Z]", "", table.x_unit.upper())
+        micrometres = {"MICROMETERS": 1.0, "MICROMETRES": 1.0, "MICRONS": 1.0, "NANOMETERS": 1e-3}
+        x = 1e4 / (table.x * micrometres[length]) if length in micrometres else table.x
+        quantity = _quantity(table.y_unit, table.y, default=table.y_unit.lower())
+        found.append(
+            InfraredSpectrum(path, block.text("TITLE"), x, table.y, quantity, block.parameters())
+        )
+    return found
+
+
+def _is_infrared(block: jcampdx.Block) -> bool:
+    """A spectrum, no list of peaks, over wavenumbers or wavelengths, of infrared light and no other."""
+    unit = re.sub(r"[^A-Z0-9/]", "", block.text("XUNITS").upper())
+    return (
+        bool(re.search(r"INFRA ?RED|FT-?IR\b|^IR\b", block.kind))
+        and bool({"XYDATA", "XYPOINTS"} & set(block.records))
+        and unit in ("1/CM", "CM1", "MICROMETERS", "MICROMETRES", "MICRONS", "NANOMETERS")
+    )

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, delimited, read_text
-from peled.formats.delimited import parse_number, split_unit
+from peled.formats import FormatError, delimited
+from peled.formats.contract import reader
+from peled.formats.delimited import Account, Column, Sheet, Table, parse_number, split_unit
 
 HC_EV_NM = 1239.841984332  # h c, exact in the SI, in eV nm
 _TO_AXIS = {
@@ -38,8 +39,12 @@ _AXIS_WORD = re.compile(
 )
 _UNIT_WORD = re.compile(r"(?<![A-Za-z])(nm|µm|μm|um|Å|meV|eV|cm\^?[-−]1|cm⁻¹|1/cm)(?![A-Za-z])")
 _SERIES = re.compile(
-    r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|"
+    r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|"
     r"[mµu]?A[ /]?cm(?:\^?[-−]?2|⁻²|²)|[mµu]?W[ /]?cm(?:\^?[-−]?2|⁻²|²)|[µu]J[ /]?cm(?:\^?[-−]?2|⁻²|²)|K|°C|nm)?\s*\)?$"
+)
+_SETTING = re.compile(
+    r"time|delay|scan|sample|film|device|bias|volt|current|power|fluence|temperature|run|^no\b|index",
+    re.IGNORECASE,
 )
 _SECONDS = {
     "ms": 1e-3,
@@ -78,6 +83,8 @@ class Spectra:
     parameter_unit : str
         Its unit: "s" for times, else as headed.
     metadata : dict
+    account : Account
+        What each line of the file was taken for.
     """
 
     path: Path
@@ -89,6 +96,7 @@ class Spectra:
     parameter: np.ndarray | None = field(default=None, repr=False)
     parameter_unit: str = ""
     metadata: dict = field(default_factory=dict, repr=False)
+    account: Account = field(default_factory=Account, repr=False)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -137,6 +145,7 @@ class Spectra:
         return self.values[found[0]]
 
 
+@reader("spectra as text")
 def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spectra:
     """All spectra of a file, which must share one axis.
 
@@ -167,125 +176,182 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
     return groups[0]
 
 
+@reader("spectra as text")
 def read_each(path: str | os.PathLike, *, x_unit: str | None = None) -> tuple[Spectra, ...]:
     """All spectra of a file, grouped by axis. Parameters and errors as `read_spectra`."""
-    path = Path(path)
-    text = read_text(path, what="a text file with a spectrum")
-    lines = text.split("\n")
-    for sniffed in (_series_by_row, _pairs):
-        found = sniffed(path, lines, x_unit)
-        if found:
-            return found
-    return (_columns(path, lines, x_unit),)
-
-
-# ---- one axis, spectra in columns --------------------------------------------------------------------------------------
-
-
-def _columns(path: Path, lines: list[str], x_unit: str | None) -> Spectra:
-    table = delimited.read_table(path)
-    numeric = [c for c in table.columns if c.values.dtype.kind == "f"]
+    sheet = Sheet.read(path, what="a text file with a spectrum")
+    if sheet.lines[0].startswith("##"):
+        raise sheet.refuse(0, "columns of text", advice="export the spectrum as text columns")
+    if found := _series_by_row(sheet, x_unit):
+        return (found,)
+    table = delimited.table_of(sheet, allow_missing=True)
+    numeric = [j for j, column in enumerate(table.columns) if column.numeric]
     if len(numeric) < 2:
         raise FormatError(
-            path,
+            table.path,
             place=f"line {table.first_line}",
             expected="at least two columns: axis and signal",
-            found=f"{len(numeric)}: {lines[table.first_line - 1].strip()[:60]!r}",
+            found=f"{len(numeric)}",
             advice="export the axis beside the signal",
         )
-    scan = delimited.scan(path)
-    heads = _heads(scan, len(table.columns))
-    numeric_index = [i for i, c in enumerate(table.columns) if c.values.dtype.kind == "f"]
-    axis = next((i for i in numeric_index if _AXIS_WORD.search(heads[i])), numeric_index[0])
-    others = [i for i in numeric_index if i != axis]
-    if any(word in heads[axis].lower() for word in ("time", "channel")) and not _UNIT_WORD.search(
-        heads[axis]
-    ):
+    axes = _axes(table, numeric)
+    if len(axes) > 1:
+        return _side_by_side(table, numeric, axes, x_unit)
+    table.refuse_missing(numeric)
+    if len(keys := _keys(table, numeric, axes[0])):
+        return _long(table, numeric, axes[0], keys, x_unit)
+    return (_columns(table, numeric, axes[0], x_unit),)
+
+
+# ---- spectra in columns, with one axis or several ----------------------------------------------------------------------
+
+
+def _axes(table: Table, numeric: list[int]) -> list[int]:
+    """The columns that are an axis: by their heads, else the first; a nameless second one is refused."""
+    heads = [column.head for column in table.columns]
+    named = [j for j in numeric if _AXIS_WORD.search(heads[j])]
+    certain = [j for j in named if _UNIT_WORD.search(heads[j]) or "wave" in heads[j].lower()]
+    if len(certain) > 1:
+        return certain
+    axis = (named or numeric)[0]
+    again = [j for j in numeric if heads[j] and heads[j] == heads[axis]]
+    if len(again) > 1:
+        return again
+    return [axis]
+
+
+def _side_by_side(table: Table, numeric: list[int], axes: list[int], x_unit) -> tuple[Spectra, ...]:
+    """Each axis with the columns to its right up to the next; a shorter sample ends with empty cells."""
+    stem = table.path.name.split(".")[0]
+    found, before = [], [j for j in numeric if j < axes[0]]
+    if before:
         raise FormatError(
-            path,
+            table.path,
+            place=f"column {before[0] + 1}",
+            expected="an axis to the left of each spectrum",
+            found=repr(table.columns[before[0]].head),
+        )
+    for k, axis in enumerate(axes):
+        stop = axes[k + 1] if k + 1 < len(axes) else len(table.columns)
+        for j in [j for j in numeric if axis < j < stop]:
+            filled = np.flatnonzero(
+                ~np.isnan(table.columns[axis].values) | ~np.isnan(table.columns[j].values)
+            )
+            rows = slice(0, int(filled[-1]) + 1 if filled.size else 0)
+            table.refuse_missing((axis, j), rows)
+            if rows.stop < 2:
+                raise FormatError(
+                    table.path,
+                    place=f"column {axis + 1}",
+                    expected="at least two points",
+                    found=f"{rows.stop}",
+                    advice="export the sample again or remove its columns",
+                )
+            name = table.columns[j].name
+            above = table.above[-2] if len(table.above) > 1 else [""] * len(table.columns)
+            said = above[axis] or above[j]
+            generic = (
+                not name or _value_unit([name]) or [c.name for c in table.columns].count(name) > 1
+            )
+            label = said if said and generic else (f"{stem} {k + 1}" if generic else name)
+            x, unit = _axis(table, axis, x_unit, rows)
+            y = table.columns[j].values[None, rows]
+            value_unit = _value_unit([table.columns[j].head])
+            one = Spectra(table.path, x, unit, y, (label,), value_unit)
+            found.append(_ordered(one, table.lines[rows]))
+    return _grouped(found, table)
+
+
+def _grouped(found: list[Spectra], table: Table) -> tuple[Spectra, ...]:
+    """Spectra on equal axes together, in the order of the first of each."""
+    groups: list[Spectra] = []
+    for one in found:
+        for g, other in enumerate(groups):
+            same = other.x_unit == one.x_unit and other.x.shape == one.x.shape
+            if same and np.allclose(other.x, one.x, rtol=0, atol=1e-6):
+                values = np.vstack([other.values, one.values])
+                groups[g] = replace(other, values=values, labels=other.labels + one.labels)
+                break
+        else:
+            groups.append(one)
+    done = []
+    for g in groups:
+        parameter, unit = _parameters(g.labels, "", table.metadata, False)
+        kept = {"metadata": table.metadata, "account": table.account}
+        done.append(replace(g, parameter=parameter, parameter_unit=unit, **kept))
+    return tuple(done)
+
+
+def _keys(table: Table, numeric: list[int], axis: int) -> list[int]:
+    """Columns that say which spectrum a row belongs to, where the rows of several stand in one column."""
+    steps = np.diff(table.columns[axis].values)
+    if np.all(steps > 0) or np.all(steps < 0):
+        return []
+    many = [j for j in range(len(table.columns)) if len(set(table.columns[j].values)) > 1]
+    words = [j for j in many if j not in numeric]
+    settings = [j for j in many if j in numeric[:-1] and j != axis]
+    return words + [j for j in settings if _SETTING.search(table.columns[j].head)]
+
+
+def _long(table: Table, numeric, axis: int, keys: list[int], x_unit) -> tuple[Spectra, ...]:
+    """One row a point: a column or two name the spectrum, one is the axis, one or more the signal."""
+    rows: dict[str, list[int]] = {}
+    for i in range(len(table)):
+        words = (
+            f"{c.values[i]:g} {c.unit}".strip() if c.numeric else str(c.values[i])
+            for c in (table.columns[j] for j in keys)
+        )
+        rows.setdefault(", ".join(words), []).append(i)
+    signals = [j for j in numeric if j != axis and j not in keys]
+    found = []
+    for label, at in rows.items():
+        x, unit = _axis(table, axis, x_unit, at)
+        for j in signals:
+            column = table.columns[j]
+            name = label if len(signals) == 1 else f"{label}, {column.name}"
+            y = column.values[None, at]
+            one = Spectra(table.path, x, unit, y, (name,), _value_unit([column.head]))
+            found.append(_ordered(one, table.lines[at]))
+    return _grouped(found, table)
+
+
+def _columns(table: Table, numeric: list[int], axis: int, x_unit: str | None) -> Spectra:
+    head = table.columns[axis].head
+    if re.search("time|channel", head, re.IGNORECASE) and not _UNIT_WORD.search(head):
+        raise FormatError(
+            table.path,
             expected="a wavelength or energy axis",
-            found=f"a column headed {heads[axis]!r}",
+            found=f"a column headed {head!r}",
             place="column heads",
         )
-    metadata = dict(table.metadata)
-    x, unit = _axis(
-        path,
-        table.columns[axis].values,
-        heads[axis],
-        table.columns[axis].unit,
-        metadata,
-        x_unit,
-        table.first_line,
-    )
-    labels, value_unit, names_row = _labels(scan, heads, others, metadata)
-    values = np.array([table.columns[i].values for i in others])
-    parameter, parameter_unit = _parameters(labels, heads[axis], metadata, names_row)
-    return _ordered(
-        Spectra(path, x, unit, values, labels, value_unit, parameter, parameter_unit, metadata),
-        table.first_line,
-    )
+    x, unit = _axis(table, axis, x_unit)
+    others = [j for j in numeric if j != axis]
+    table.refuse_second_axis(others)
+    labels, value_unit, times = _labels(table, others)
+    values = np.array([table.columns[j].values for j in others])
+    parameter, parameter_unit = _parameters(labels, head, table.metadata, times)
+    found = Spectra(table.path, x, unit, values, labels, value_unit, parameter, parameter_unit)
+    return _ordered(replace(found, metadata=table.metadata, account=table.account), table.lines)
 
 
-def _heads(scan: delimited.Scan, width: int) -> list[str]:
-    """Whole heads of the columns (unit included); blank where there are none."""
-    above = [i for i in range(scan.start) if scan.lines[i].strip()]
-    for i in reversed(above[-4:]):
-        cells = _padded(scan, i)
-        if len(cells) != width and scan.delimiter is None:
-            cells = [
-                c for c in re.split(r"\s{2,}|\t|\"\s+\"", scan.lines[i].strip().strip('"#% ')) if c
-            ]
-        if (
-            len(cells) == width
-            and any(parse_number(c, scan.decimal) is None for c in cells)
-            and not cells[0].endswith(("=", ":"))
-        ):  # metadata is no head
-            return cells
-    return [""] * width
-
-
-def _padded(scan: delimited.Scan, index: int) -> list[str]:
-    line = scan.lines[index].rstrip("\n")
-    for mark in ("#", "%", "//"):
-        line = line.removeprefix(mark)
-    return (
-        [c.strip().strip("\"'").strip() for c in line.split(scan.delimiter)]
-        if scan.delimiter
-        else line.split()
-    )
-
-
-def _labels(
-    scan: delimited.Scan, heads: list[str], others: list[int], metadata: dict
-) -> tuple[tuple[str, ...], str, bool]:
+def _labels(table: Table, others: list[int]) -> tuple[tuple[str, ...], str, bool]:
     """Names of the spectra and the unit of their values, from the heads, a `Labels` line or the rows above."""
-    names = [heads[i] for i in others]
-    unit = _value_unit(names + [metadata.get(key, "") for key in ("Yaxis", "Y-axis", "Y Axis")])
+    names = [table.columns[j].head for j in others]
+    said = [str(table.metadata.get(key, "")) for key in ("Yaxis", "Y-axis", "Y Axis")]
+    unit = _value_unit(names + said)
     # A row of names or of times above a row of repeated quantities (Edinburgh, Horiba, hand-made tables).
     generic = len({n.lower() for n in names}) < len(names) or all(
-        not n or _value_unit([n]) or delimited._looks_like_unit(n) for n in names
+        not n or _value_unit([n]) or delimited.is_unit(n) for n in names
     )
-    if generic:
-        for i in reversed([i for i in range(scan.start) if scan.lines[i].strip()]):
-            cells = _padded(scan, i)
-            while len(cells) > len(heads) and not cells[-1]:
-                cells.pop()
-            if (
-                len(cells) == len(heads)
-                and (row := [cells[j] for j in others]) != names
-                and all(row)
-                and len(set(row)) == len(row)
-                and re.match(r"labels?|time|sample|name|$|\W*$|wave", cells[0], re.IGNORECASE)
-            ):
-                return tuple(row), unit, bool(re.match(r"time", cells[0], re.IGNORECASE))
-    stem = scan.path.name.split(".")[0]
-    if len(names) == 1 and generic:
-        names = [stem]
-    return (
-        tuple(n or (f"{stem} {k + 1}" if len(names) > 1 else stem) for k, n in enumerate(names)),
-        unit,
-        False,
-    )
+    for cells in reversed(table.above) if generic else ():
+        row = [cells[j] for j in others]
+        corner = re.match(r"labels?|time|sample|name|$|\W*$|wave", cells[0], re.IGNORECASE)
+        if row != names and all(row) and len(set(row)) == len(row) and corner:
+            return tuple(row), unit, bool(re.match(r"time", cells[0], re.IGNORECASE))
+    stem = table.path.name.split(".")[0]
+    if len(names) == 1:
+        return (stem if generic or not names[0] else names[0],), unit, False
+    return tuple(n or f"{stem} {k + 1}" for k, n in enumerate(names)), unit, False
 
 
 def _value_unit(names: list[str]) -> str:
@@ -307,91 +373,56 @@ def _value_unit(names: list[str]) -> str:
 # ---- a matrix with the axis along the first row ------------------------------------------------------------------------
 
 
-def _series_by_row(path: Path, lines: list[str], x_unit: str | None) -> tuple[Spectra, ...] | None:
+def _series_by_row(sheet: Sheet, x_unit: str | None) -> Spectra | None:
     """OceanView and LabSpec time series: a row of wavelengths, then a row a spectrum that leads with its time."""
-    for delimiter in ("\t", ";", ","):
-        decimal = (
-            ","
-            if delimiter != "," and any("," in line and "." not in line for line in lines[-3:])
-            else "."
-        )
-        rows = [
-            (i, [c.strip() for c in line.rstrip(" \n").split(delimiter)])
-            for i, line in enumerate(lines)
-            if line.strip()
-        ]
-        head = next((k for k, (_, cells) in enumerate(rows) if _is_axis_row(cells, decimal)), None)
-        if head is not None:
-            break
-    else:
+    head = next((i for i in sheet.content[:400] if _is_axis_row(*sheet.row(i))), None)
+    body = [i for i in sheet.content if head is not None and i > head]
+    body = [i for i in body if not sheet.lines[i].startswith((">", "#"))]
+    if not body:
         return None
-    _, cells = rows[head]
-    first = next(j for j, c in enumerate(cells) if parse_number(c, decimal) is not None)
-    axis = [c for c in cells[first:] if c]
-    body = [(i, c) for i, c in rows[head + 1 :] if not c[0].startswith((">", "#"))]
-    lead = len(body[0][1]) - len(axis) if body else 0
-    while body and lead > 0 and not body[0][1][-1]:
-        body = [(i, c[:-1]) for i, c in body]
-        lead -= 1
-    if len(body) < 1 or lead < 1 or lead > 3:
+    cells, numbers = sheet.row(head)
+    first = next(j for j, number in enumerate(numbers) if number is not None)
+    x = [number for number, cell in zip(numbers[first:], cells[first:], strict=True) if cell]
+    width = max(len(sheet.row(body[0])[0]) - (not sheet.row(body[0])[0][-1]), 1)
+    lead = width - len(x)
+    if None in x or not 1 <= lead <= 3:
         return None
-    if (
-        lead == 1
-        and len(body) > 1
-        and _looks_like_axis([parse_number(c[0], decimal) for _, c in body])
-        and not _rising([parse_number(a, decimal) for a in axis], 100)
-    ):
+    down = [sheet.row(i)[1][0] for i in body]
+    if lead == 1 and len(body) > 15 and _rising(down, 100) and not _rising(x, 100):
         return None  # spectra in columns headed by numbers
-    x = np.array([parse_number(c, decimal) for c in axis], dtype=object)
-    values, stamps = [], []
-    for i, c in body:
-        if len(c) != lead + len(axis):
-            raise FormatError(
-                path,
-                place=f"line {i + 1}",
-                expected=f"{lead + len(axis)} cells as the first spectrum has",
-                found=f"{len(c)}",
-                advice="mend or remove the line",
-            )
-        numbers = [parse_number(v, decimal) for v in c[lead:]]
-        if None in numbers:
-            j = numbers.index(None)
-            raise FormatError(
-                path,
-                place=f"line {i + 1}, column {lead + j + 1}",
-                expected="a number",
-                found=repr(c[lead + j]),
-                advice="mend the cell",
-            )
-        values.append(numbers)
-        stamps.append(c[:lead])
-    metadata = delimited._metadata([line for i, line in enumerate(lines) if i < rows[head][0]])
-    x, unit = _axis(
-        path, np.array(x, dtype=float), cells[0], "", metadata, x_unit, rows[head][0] + 1
-    )
+    values = []
+    for i in body:
+        row, found = sheet.row(i)
+        if len(row) < width or any(row[width:]):
+            expected, said = f"{width} cells as the first spectrum has", f"{len(row)}"
+            raise sheet.refuse(i, expected, said, "mend or remove the line")
+        if None in found[lead:width]:
+            j = found.index(None, lead)
+            raise sheet.refuse(i, "a number", repr(row[j]), "mend the cell", j)
+        values.append(found[lead:width])
+        sheet.claims[i] = "data"
+    sheet.claims[head] = "head"
+    account = sheet.settle(width)
     corner = " ".join(cells[:first])
-    labels = tuple(" ".join(s[:1]) for s in stamps)
-    parameter, parameter_unit = _stamps(path, [s[0] for s in stamps], corner, decimal, body)
-    return (
-        _ordered(
-            Spectra(
-                path,
-                x,
-                unit,
-                np.array(values),
-                labels,
-                _value_unit([corner]),
-                parameter,
-                parameter_unit,
-                metadata,
-            ),
-            rows[head][0] + 1,
-        ),
+    axis = Column(*split_unit(cells[0]), np.array(x))
+    table = Table(sheet.path, (axis,), np.full(len(x), head + 1), metadata=sheet.metadata)
+    x, unit = _axis(table, 0, x_unit)
+    stamps = [sheet.row(i)[0][0] for i in body]
+    found = Spectra(
+        sheet.path,
+        x,
+        unit,
+        np.array(values),
+        tuple(stamps),
+        _value_unit([corner]),
+        *_stamps(sheet, body, stamps, corner),
+        sheet.metadata,
+        account,
     )
+    return _ordered(found, table.lines)
 
 
-def _is_axis_row(cells: list[str], decimal: str) -> bool:
-    numbers = [parse_number(c, decimal) for c in cells]
+def _is_axis_row(cells: list[str], numbers: list) -> bool:
     inside = [n for n in numbers[1:] if n is not None]
     return (
         len(inside) >= 16
@@ -408,27 +439,17 @@ def _rising(numbers: list, least: float) -> bool:
     return bool((np.all(steps > 0) or np.all(steps < 0)) and min(numbers) >= least)
 
 
-def _looks_like_axis(numbers: list) -> bool:
-    return _rising(numbers, 100) and len(numbers) >= 16
-
-
-def _stamps(
-    path, stamps: list[str], corner: str, decimal: str, body
-) -> tuple[np.ndarray | None, str]:
-    numbers = [parse_number(s, decimal) for s in stamps]
+def _stamps(sheet: Sheet, body: list[int], stamps: list[str], corner: str):
+    numbers = [sheet.row(i)[1][0] for i in body]
     if None not in numbers:
         match = re.search(r"\(?\b(ms|s|sec|min|h)\b\)?\s*$|time", corner, re.IGNORECASE)
         factor = _SECONDS.get((match[1] or "s").lower(), 1.0) if match else 1.0
         return np.array(numbers) * factor, "s"
-    times = [_clock(s) for s in stamps]
+    times = [_clock(stamp) for stamp in stamps]
     if None in times:
-        i = times.index(None)
-        raise FormatError(
-            path,
-            place=f"line {body[i][0] + 1}, column 1",
-            expected="a time, as a number, hh:mm:ss or ISO date",
-            found=repr(stamps[i]),
-        )
+        i = body[times.index(None)]
+        expected = "a time, as a number, hh:mm:ss or ISO date"
+        raise sheet.refuse(i, expected, repr(sheet.row(i)[0][0]), "mend the cell", 0)
     return _since_first(times), "s"
 
 
@@ -463,178 +484,32 @@ def _since_first(times: list[float]) -> np.ndarray:
     return t - t[0]
 
 
-# ---- a pair of columns a sample (Cary WinUV) ---------------------------------------------------------------------------
-
-
-def _pairs(path: Path, lines: list[str], x_unit: str | None) -> tuple[Spectra, ...] | None:
-    for i, line in enumerate(lines[:80]):
-        for delimiter in (",", "\t", ";"):
-            cells = [c.strip().strip('"') for c in line.split(delimiter)]
-            axes = [
-                j
-                for j, c in enumerate(cells)
-                if _AXIS_WORD.search(c)
-                and (_UNIT_WORD.search(c) or re.search("wave", c, re.IGNORECASE))
-            ]
-            if len(axes) >= 2 and i + 1 < len(lines) and axes == list(range(0, 2 * len(axes), 2)):
-                return _read_pairs(path, lines, i, delimiter, cells, axes, x_unit)
-    return None
-
-
-def _read_pairs(
-    path: Path,
-    lines: list[str],
-    head: int,
-    delimiter: str,
-    heads: list[str],
-    axes: list[int],
-    x_unit: str | None,
-) -> tuple[Spectra, ...]:
-    body = [
-        (i, [c.strip() for c in lines[i].split(delimiter)]) for i in range(head + 1, len(lines))
-    ]
-    end = next(
-        (
-            k
-            for k, (_, cells) in enumerate(body)
-            if not any(cells) or (cells[0] and not re.match(r"[+\-−.,\d]", cells[0]))
-        ),
-        len(body),
-    )
-    footer = [lines[i] for i, _ in body[end:]]
-    for i, cells in body[end:]:  # a damaged row would otherwise pass for the footer
-        if sum(
-            bool(re.fullmatch(r"[+-]?[\d.,]+(e[+-]?\d+)?", c, re.IGNORECASE)) for c in cells
-        ) >= max(2, 2 * len(axes) - 1):
-            raise FormatError(
-                path,
-                place=f"line {i + 1}, column 1",
-                expected="a number",
-                found=repr(cells[0]),
-                advice="mend the cell",
-            )
-    body = body[:end]
-    sample = [c for _, cells in body[:50] for c in cells if c]
-    decimal = (
-        ","
-        if delimiter != "," and any("," in c for c in sample) and not any("." in c for c in sample)
-        else "."
-    )
-    above = [c.strip().strip('"') for c in lines[head - 1].split(delimiter)] if head else []
-    metadata = delimited._metadata(lines[: max(head - 1, 0)] + footer)
-    found: list[Spectra] = []
-    for k, j in enumerate(axes):
-        pairs, lines_of = [], []
-        for i, cells in body:
-            x, y = (
-                (cells[j] if j < len(cells) else ""),
-                (cells[j + 1] if j + 1 < len(cells) else ""),
-            )
-            if not x and not y:
-                continue  # a shorter sample
-            numbers = parse_number(x, decimal), parse_number(y, decimal)
-            if None in numbers:
-                bad = numbers.index(None)
-                raise FormatError(
-                    path,
-                    place=f"line {i + 1}, column {j + bad + 1}",
-                    expected="a number",
-                    found=repr((x, y)[bad]),
-                    advice="mend the cell",
-                )
-            pairs.append(numbers)
-            lines_of.append(i + 1)
-        if len(pairs) < 2:
-            raise FormatError(
-                path,
-                place=f"column {j + 1}",
-                expected="at least two points",
-                found=f"{len(pairs)}",
-                advice="export the sample again or remove its columns",
-            )
-        x, unit = _axis(
-            path,
-            np.array([p[0] for p in pairs]),
-            heads[j],
-            split_unit(heads[j])[1],
-            metadata,
-            x_unit,
-            lines_of[0],
-        )
-        label = (above[j] if j < len(above) else "") or f"{path.name.split('.')[0]} {k + 1}"
-        found.append(
-            _ordered(
-                Spectra(
-                    path,
-                    x,
-                    unit,
-                    np.array([[p[1] for p in pairs]]),
-                    (label,),
-                    _value_unit([heads[j + 1]] if j + 1 < len(heads) else []),
-                    metadata=metadata,
-                ),
-                lines_of[0],
-            )
-        )
-    groups: list[Spectra] = []
-    for one in found:
-        at = next(
-            (
-                g
-                for g, other in enumerate(groups)
-                if other.x_unit == one.x_unit
-                and other.x.shape == one.x.shape
-                and np.allclose(other.x, one.x, rtol=0, atol=1e-6)
-            ),
-            None,
-        )
-        if at is None:
-            groups.append(one)
-        else:
-            groups[at] = replace(
-                groups[at],
-                values=np.vstack([groups[at].values, one.values]),
-                labels=groups[at].labels + one.labels,
-            )
-    return tuple(
-        replace(g, parameter=p[0], parameter_unit=p[1])
-        for g in groups
-        for p in [_parameters(g.labels, "", g.metadata, False)]
-    )
-
-
 # ---- axis and series ---------------------------------------------------------------------------------------------------
 
 
-def _axis(
-    path: Path, x: np.ndarray, head: str, unit: str, metadata: dict, asked: str | None, line: int
-) -> tuple[np.ndarray, str]:
-    """The axis in nm or eV, and which: by request, head, metadata, or range."""
+def _axis(table: Table, j: int, asked: str | None, rows=slice(None)) -> tuple[np.ndarray, str]:
+    """Column `j` as an axis in nm or eV, and which: by request, head, metadata, or range."""
+    head, x = table.columns[j].head, table.columns[j].values[rows]
+    line = table.lines[rows]
     said = asked or ""
     if not said:
-        texts = [unit, head] + [
-            str(metadata.get(key, ""))
-            for key in ("Xaxis", "X-axis", "X Axis", "XUNITS", "AxisUnit", "AxisUnit[1]", "Units")
-        ]
+        keys = ("Xaxis", "X-axis", "X Axis", "XUNITS", "AxisUnit", "AxisUnit[1]", "Units")
+        texts = [head] + [str(table.metadata.get(key, "")) for key in keys]
         said = next((m[1] for t in texts if (m := _UNIT_WORD.search(t))), "")
         if not said and any(re.search("wave ?length", t, re.IGNORECASE) for t in texts):
             said = "nm" if np.min(x) > 20 else "µm"
-        elif (
-            not said
-            and any(re.search("energy", t, re.IGNORECASE) for t in texts)
-            and np.max(x) < 50
-        ):
-            said = "eV"
+        elif not said and any(re.search("energy", t, re.IGNORECASE) for t in texts):
+            said = "eV" if np.max(x) < 50 else ""
     if not said:
         low, high = float(np.min(x)), float(np.max(x))
-        if low >= 0.2 and high <= 10 and high > low:
+        if 0.2 <= low < high <= 10:
             said = "eV"
-        elif low >= 150 and high <= 4000 and high > low:
+        elif 150 <= low < high <= 4000:
             said = "nm"
         else:
             raise FormatError(
-                path,
-                place=f"line {line}, column 1",
+                table.path,
+                place=f"line {line[0]}, column {j + 1}",
                 expected="an axis in nm (150 to 4000) or eV (0.2 to 10), or its unit in the head",
                 found=f"numbers from {low:g} to {high:g} without a unit",
                 advice="name the unit in the column's head or pass x_unit",
@@ -642,25 +517,25 @@ def _axis(
     key = said.lower().replace("^", "").replace("−", "-").replace("⁻¹", "-1").strip()
     if key not in _TO_AXIS:
         raise FormatError(
-            path,
-            place=f"line {line}, column 1",
+            table.path,
+            place=f"line {line[0]}, column {j + 1}",
             expected="nm, µm, Å, eV, meV or cm-1",
             found=repr(said),
             advice="name the unit in the column's head or pass x_unit",
         )
     unit, factor = _TO_AXIS[key]
-    x = np.asarray(x, dtype=float) * factor
+    x = x * factor
     if np.any(x <= 0):
         raise FormatError(
-            path,
-            place=f"line {line + int(np.argmax(x <= 0))}, column 1",
+            table.path,
+            place=f"line {line[np.argmax(x <= 0)]}, column {j + 1}",
             expected=f"a positive axis in {unit}",
             found=f"{x[np.argmax(x <= 0)]:g}",
         )
     return x, unit
 
 
-def _ordered(spectra: Spectra, line: int) -> Spectra:
+def _ordered(spectra: Spectra, lines: np.ndarray) -> Spectra:
     """Ascending axis; refuses one that repeats or turns back."""
     steps = np.diff(spectra.x)
     if steps.size and np.all(steps < 0):
@@ -672,13 +547,11 @@ def _ordered(spectra: Spectra, line: int) -> Spectra:
         what = "a repeated value" if steps[i] == 0 else "one that turns back"
         raise FormatError(
             spectra.path,
-            place=f"line {line + i + 1}, column 1",
+            place=f"line {lines[i + 1]}",
             expected="an axis that rises or falls throughout",
             found=f"{what}: {spectra.x[i]:g} then {spectra.x[i + 1]:g} {spectra.x_unit}",
             advice="sort the file and merge repeated rows",
         )
-    if not np.all(np.isfinite(spectra.values)):
-        raise FormatError(spectra.path, expected="finite numbers", found="a value that is not")
     return spectra
 
 

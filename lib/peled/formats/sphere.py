@@ -3,6 +3,8 @@
 Three ways to store them are read: a folder with a file a run, named as the run is (`empty`, `indirect`, `direct`, or the
 initials A, B, C) and one file for the whole spectrum or one each for laser and emission band (`B1`, `B2`, ...); one
 table with a column a run; such a table for a series (`direct 0.5 mW/cm2`, ...), where a run that stands once is shared.
+In a table, too, laser and emission band may be columns of their own, each beside its axis; heads such as `laser on
+sample`, `off sample` and `no sample`, or `on` and `off`, name the runs as well.
 
 A calibration says what a count means. Its unit cannot be seen from the numbers, so it must be stated: `energy` when
 count × factor is a power per nm, `photons` when it is a photon rate per nm. Taken wrongly, it spoils every yield.
@@ -19,22 +21,23 @@ import numpy as np
 
 from peled.files import display_path
 from peled.formats import FormatError
-from peled.formats.spectra import Spectra, read_spectra
+from peled.formats.contract import reader
+from peled.formats.delimited import Account, stated, stated_number
+from peled.formats.spectra import Spectra, read_each, read_spectra
 
 RUNS = ("empty", "indirect", "direct")
 _NAMES = {
-    "empty": re.compile(
-        r"empty|blank|reference|no[ _-]?sample|(?<![a-z])a(?=\d|$|[_. -])", re.IGNORECASE
-    ),
-    "indirect": re.compile(
-        r"indirect|diffuse|(?<![a-z])out(?![a-z])|off[ _-]?beam|beside|(?<![a-z])b(?=\d|$|[_. -])",
-        re.IGNORECASE,
-    ),
-    "direct": re.compile(
-        r"(?<!in)direct|(?<![a-z])in(?![a-z])|on[ _-]?beam|(?<![a-z])c(?=\d|$|[_. -])",
-        re.IGNORECASE,
-    ),
+    "empty": r"empty|blank|reference|(no|without)[ _-]?(sample|film)|(?<![a-z])a(?=\d|$|[_. -])",
+    "indirect": r"indirect|diffuse|(?<![a-z])out(?![a-z])|off[ _-]?(beam|sample|film|target)|beside|"
+    r"(?<!laser[ _-])(?<![a-z])off$|on[ _-]?(the[ _-])?wall|(?<![a-z])b(?=\d|$|[_. -])",
+    "direct": r"(?<!in)direct|(?<![a-z])in(?![a-z])|on[ _-]?(the[ _-])?(beam|sample|film|target)|"
+    r"(?<![a-z])on$|(?<![a-z])c(?=\d|$|[_. -])",
 }
+_WORDS = re.compile(
+    r"empty|blank|reference|(no|without)[ _-]?(sample|film)|(?:in)?direct|diffuse|beside|laser|emission|excitation|"
+    r"(?<![a-z])(on|off|in|out|of|the|beam|sample|film|target|wall|band|pl)(?![a-z])|[^0-9A-Za-zµμ./+-]+",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,10 @@ class SphereRun:
 
 @dataclass(frozen=True)
 class SphereTriple:
-    """Empty, indirect and direct run, with what was varied along a series (`parameter` in `parameter_unit`)."""
+    """Empty, indirect and direct run, with what was varied along a series (`parameter` in `parameter_unit`).
+
+    `accounts` holds by file name what each line was taken for.
+    """
 
     path: Path
     label: str
@@ -66,6 +72,7 @@ class SphereTriple:
     parameter: float | None = None
     parameter_unit: str = ""
     metadata: dict = field(default_factory=dict, repr=False)
+    accounts: dict[str, Account] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,7 @@ class Calibration:
     factor: np.ndarray = field(repr=False)
     quantity: str
     relative_error: float = 0.0
+    account: Account = field(default_factory=Account, repr=False)
 
     def __post_init__(self):
         if self.quantity not in ("energy", "photons"):
@@ -114,6 +122,7 @@ class Calibration:
         return factor
 
 
+@reader("a calibration of an integrating sphere")
 def read_calibration(path: str | os.PathLike, *, quantity: str | None = None) -> Calibration:
     """A two-column calibration file.
 
@@ -140,15 +149,22 @@ def read_calibration(path: str | os.PathLike, *, quantity: str | None = None) ->
             found=repr(said) if said else "neither",
             advice="say which in the header or by the argument quantity: a yield counts photons",
         )
-    error = next(
-        (float(v) for k, v in spectra.metadata.items() if k.lower() == "relative error"), 0.0
-    )
+    if len(spectra) > 1:
+        found = ", ".join(map(repr, spectra.labels))
+        raise FormatError(path, expected="one column of factors", found=found, place="column heads")
+    error = stated(path, spectra.metadata, "^relative error")
     order = np.argsort(spectra.wavelength_nm)
     return Calibration(
-        Path(path), spectra.wavelength_nm[order], spectra.values[0][order], said, error
+        Path(path),
+        spectra.wavelength_nm[order],
+        spectra.values[0][order],
+        said,
+        error[0] if error else 0.0,
+        spectra.account,
     )
 
 
+@reader("counts of an integrating sphere", folder=True)
 def read_sphere(
     path: str | os.PathLike,
     *,
@@ -171,131 +187,115 @@ def read_sphere(
         A run that is missing or there twice, grids that do not match, no laser line in the empty run, bands out of range.
     """
     path = Path(path)
-    return (
-        (_from_folder(path, laser_band_nm, emission_band_nm),)
-        if path.is_dir()
-        else _from_table(path, laser_band_nm, emission_band_nm)
-    )
+    if not path.is_dir():
+        groups = read_each(path)
+        runs = [_Run(label, g, k) for g in groups for k, label in enumerate(g.labels)]
+        return _triples(path, runs, laser_band_nm, emission_band_nm)
+    runs = []
+    for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
+        name = file.name.split(".")[0]
+        if not re.search(r"qy|calib|^cf", name, re.IGNORECASE) and _role(name):
+            spectra = read_spectra(file)
+            runs += [_Run(name, spectra, k) for k in range(len(spectra))]
+    return _triples(path, runs, laser_band_nm, emission_band_nm)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One recorded spectrum: the name that says which run it is, and where its counts are."""
+
+    name: str
+    spectra: Spectra
+    row: int
+
+    @property
+    def band(self) -> Band:
+        order = np.argsort(self.spectra.wavelength_nm)
+        return Band(self.spectra.wavelength_nm[order], self.spectra.values[self.row][order])
 
 
 def _role(name: str) -> str | None:
-    found = [run for run, pattern in _NAMES.items() if pattern.search(name)]
+    found = [run for run, words in _NAMES.items() if re.search(words, name.strip(), re.IGNORECASE)]
     return found[0] if len(found) == 1 else None
 
 
-def _from_folder(folder: Path, laser, emission) -> SphereTriple:
-    found: dict[str, list[Spectra]] = {run: [] for run in RUNS}
-    for file in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
-        name = file.name.split(".")[0]
-        run = _role(name) if not re.search(r"qy|calib|^cf", name, re.IGNORECASE) else None
-        if run:
-            found[run].append(read_spectra(file))
-    missing = [run for run in RUNS if not found[run]]
+def _triples(path: Path, runs: list[_Run], laser, emission) -> tuple[SphereTriple, ...]:
+    """One triple a setting: a run that stands once is shared by all."""
+    columns: dict[str, dict[str, list[_Run]]] = {run: {} for run in RUNS}
+    for run in runs:
+        role = _role(run.name)
+        if role is None:
+            raise FormatError(
+                path,
+                place="column heads",
+                expected="heads that name the run: empty, indirect or direct",
+                found=repr(run.name),
+            )
+        key = "" if path.is_dir() else " ".join(_WORDS.sub(" ", run.name).split())
+        columns[role].setdefault(key, []).append(run)
+    missing = [run for run in RUNS if not columns[run]]
     if missing:
         raise FormatError(
-            folder,
-            expected="files of the runs empty (A), indirect (B) and direct (C)",
-            found=f"none for {', '.join(missing)}",
-            advice="name each file by its run",
-        )
-    if any(len(spectra) > 2 for spectra in found.values()):
-        run = next(r for r, spectra in found.items() if len(spectra) > 2)
-        raise FormatError(
-            folder,
-            expected="one file a run, or one each for laser and emission band",
-            found=f"{len(found[run])} for {run}",
-        )
-    runs = {}
-    if len(found["indirect"]) == 2 or len(found["direct"]) == 2:
-        for run in RUNS:
-            parts = sorted(found[run], key=lambda s: s.wavelength_nm.min())
-            if run != "empty" and len(parts) != 2:
-                raise FormatError(
-                    folder,
-                    expected="a laser and an emission band for indirect and direct run",
-                    found=f"{len(parts)} file for {run}",
-                )
-            if len(parts) == 2 and parts[0].wavelength_nm.max() >= parts[1].wavelength_nm.min():
-                raise FormatError(
-                    parts[1].path,
-                    expected="an emission band redder than the laser band",
-                    found=f"overlap with {parts[0].path.name}",
-                )
-            runs[run] = SphereRun(
-                run, _band(parts[0], 0), _band(parts[1], 0) if len(parts) == 2 else None
-            )
-        _same_grid(folder, runs)
-    else:
-        spectra = {run: found[run][0] for run in RUNS}
-        for run in RUNS[1:]:
-            _same_axis(
-                spectra[run].path, spectra[run].wavelength_nm, spectra["empty"].wavelength_nm, run
-            )
-        bands = _bands(spectra["empty"], spectra["empty"].values[0], laser, emission)
-        runs = {run: _split(run, spectra[run], 0, *bands) for run in RUNS}
-    return SphereTriple(folder, folder.name, **runs, metadata=found["empty"][0].metadata)
-
-
-def _from_table(path: Path, laser, emission) -> tuple[SphereTriple, ...]:
-    spectra = read_spectra(path)
-    roles = [_role(label) for label in spectra.labels]
-    if None in roles:
-        raise FormatError(
             path,
-            place="column heads",
-            expected="heads that name the run: empty, indirect or direct",
-            found=repr(spectra.labels[roles.index(None)]),
+            expected="the runs empty (A), indirect (B) and direct (C), a file or a column each",
+            found=f"none for {', '.join(missing)}",
+            advice="name each file or column by its run",
         )
-    keys = [
-        re.sub(
-            r"(?i)empty|blank|reference|(?:in)?direct|diffuse|[^0-9A-Za-zµμ./+-]+", " ", label
-        ).strip()
-        for label in spectra.labels
-    ]
-    columns = {run: {keys[i]: i for i in range(len(keys)) if roles[i] == run} for run in RUNS}
-    for run in RUNS:
-        if not columns[run]:
-            raise FormatError(
-                path,
-                place="column heads",
-                expected="a column for each of empty, indirect and direct",
-                found=f"none for {run}",
-            )
-        if len(columns[run]) != roles.count(run):
-            raise FormatError(
-                path,
-                place="column heads",
-                expected="one column a run and setting",
-                found=f"{run} more than once with the same setting",
-            )
-    series = [s for s in columns["direct"]]
     triples = []
-    for key in series:
-        index = {}
+    for key in columns["direct"]:
+        parts = {}
         for run in RUNS:
-            shared = len(columns[run]) == 1
-            if not shared and key not in columns[run]:
-                raise FormatError(
-                    path,
-                    place="column heads",
-                    expected=f"a column {run} {key}",
-                    found=", ".join(columns[run]),
-                )
-            index[run] = next(iter(columns[run].values())) if shared else columns[run][key]
-        bands = _bands(spectra, spectra.values[index["empty"]], laser, emission)
-        runs = {run: _split(spectra.labels[i], spectra, i, *bands) for run, i in index.items()}
-        number = re.search(r"([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(\S.*)?$", key)
+            shared = next(iter(columns[run].values())) if len(columns[run]) == 1 else None
+            found = shared or columns[run].get(key)
+            if found is None or len(found) > 2:
+                expected = f"one {run} {key}".strip() + ", or one each for laser and emission band"
+                said = f"{len(found)}" if found else ", ".join(columns[run])
+                raise FormatError(path, expected=expected, found=said)
+            parts[run] = sorted(found, key=lambda r: r.band.wavelength_nm[0])
+        number = stated_number(key)
+        if number is None and re.search(r"\d[.,]\d", key):
+            expected, place = "a number and its unit beside the run", "column heads"
+            raise FormatError(path, place=place, expected=expected, found=repr(key))
         triples.append(
             SphereTriple(
                 path,
                 key or path.name.split(".")[0],
-                **runs,
-                parameter=float(number[1]) if number else None,
-                parameter_unit=(number[2] or "") if number else "",
-                metadata=spectra.metadata,
+                **_bands_of(path, parts, laser, emission),
+                parameter=number[0] if number else None,
+                parameter_unit=number[1] if number else "",
+                metadata=parts["empty"][0].spectra.metadata,
+                accounts={r.spectra.path.name: r.spectra.account for r in runs},
             )
         )
     return tuple(triples)
+
+
+def _bands_of(path: Path, parts: dict[str, list[_Run]], laser, emission) -> dict[str, SphereRun]:
+    """Each run's two bands: recorded apart, or cut out of one spectrum."""
+    if all(len(found) == 1 for found in parts.values()):
+        first = parts["empty"][0]
+        for run in RUNS[1:]:
+            _same_axis(path, parts[run][0].band.wavelength_nm, first.band.wavelength_nm, run)
+        limits = _bands(first.spectra, first.spectra.values[first.row], laser, emission)
+        return {run: _split(parts[run][0], *limits) for run in RUNS}
+    runs = {}
+    for run, found in parts.items():
+        if run != "empty" and len(found) != 2:
+            raise FormatError(
+                path,
+                expected="a laser and an emission band for indirect and direct run",
+                found=f"{len(found)} for {run}",
+            )
+        bands = [part.band for part in found]
+        if len(bands) == 2 and bands[0].wavelength_nm[-1] >= bands[1].wavelength_nm[0]:
+            raise FormatError(
+                found[1].spectra.path,
+                expected="an emission band redder than the laser band",
+                found=f"overlap of the two bands of the {run} run",
+            )
+        runs[run] = SphereRun(run, bands[0], bands[1] if len(bands) == 2 else None)
+    _same_grid(path, runs)
+    return runs
 
 
 def _bands(
@@ -347,25 +347,23 @@ def _bands(
 
 def _said(spectra: Spectra, band: str) -> tuple[float, float] | None:
     for key, value in spectra.metadata.items():
-        if re.match(rf"{band} band", key, re.IGNORECASE) and (
-            m := re.match(r"\s*([\d.]+)\s*(?:-|–|to)\s*([\d.]+)", value)
-        ):
-            return float(m[1]), float(m[2])
+        if re.match(rf"{band} band", key, re.IGNORECASE):
+            ends = re.fullmatch(r"\s*([\d.,]+)\s*(?:-|–|to)\s*([\d.,]+)\s*(nm)?", value)
+            numbers = [stated_number(e) for e in ends.groups()[:2]] if ends else [None]
+            if None in numbers:
+                expected, place = "two wavelengths such as 398-412", f"header, {key!r}"
+                raise FormatError(spectra.path, place=place, expected=expected, found=repr(value))
+            return numbers[0][0], numbers[1][0]
     return None
 
 
-def _split(name: str, spectra: Spectra, row: int, laser, emission) -> SphereRun:
-    whole = _band(spectra, row)
+def _split(run: _Run, laser, emission) -> SphereRun:
+    whole = run.band
     parts = []
     for low, high in (laser, emission):
         inside = (whole.wavelength_nm >= low) & (whole.wavelength_nm <= high)
         parts.append(Band(whole.wavelength_nm[inside], whole.counts[inside]))
-    return SphereRun(name, *parts)
-
-
-def _band(spectra: Spectra, row: int) -> Band:
-    order = np.argsort(spectra.wavelength_nm)
-    return Band(spectra.wavelength_nm[order], spectra.values[row][order])
+    return SphereRun(run.name, *parts)
 
 
 def _same_grid(folder: Path, runs: dict[str, SphereRun]) -> None:

@@ -11,14 +11,18 @@ from __future__ import annotations
 import os
 import re
 import struct
-import zipfile
+import warnings
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, read_bytes, read_text
-from peled.formats.delimited import COMMENT, DELIMITERS, parse_number
+from peled.formats import FormatError, contract, read_bytes
+from peled.formats.contract import reader
+from peled.formats.delimited import MISSING, Account, Sheet, is_unit, key_values, read_workbook
+from peled.materials import HC_EV_NM
 
 TIME_UNITS_PS = {
     "fs": 1e-3,
@@ -30,18 +34,21 @@ TIME_UNITS_PS = {
     "ms": 1e9,
     "s": 1e12,
 }
-_DELAY_WORD = re.compile(r"\b(time|delay|t|pump.?probe)\b", re.IGNORECASE)
+SIGNAL_UNITS_OD = {"OD": 1.0, "DA": 1.0, "mOD": 1e-3, "µOD": 1e-6, "μOD": 1e-6, "uOD": 1e-6}
+_DELAY_WORD = re.compile(r"\b(times?|delays?|t|pump.?probe)\b", re.IGNORECASE)
+_SIGNAL_WORD = re.compile(r"(Δ|d|delta)\W?(A|OD|absorb)|signal|absorb|unit|\(.?OD\)", re.IGNORECASE)
 _WAVE_WORD = re.compile(
     r"\b(wave.?length|wave.?number|lambda|wl|energy|pixel)s?\b|λ", re.IGNORECASE
 )
-_BLANK = {"nan", "-nan", "na", "n/a", "inf", "-inf", "+inf", "--", "1.#qnan", "-1.#ind"}
 
 
 @dataclass(frozen=True)
 class TransientMap:
     """A file's matrix. `signal` has the shape (delays, wavelengths), or (scans, delays, wavelengths) in `scans` where the file holds single scans.
 
-    `delay_unit` and `spectral_unit` are those of the file; the axes are already ps and nm. `missing` counts the NaN cells.
+    `delay_unit`, `spectral_unit` and `signal_unit` are those of the file; the axes are already ps and nm, the signal is OD where its
+    unit is known. `asks` names the settings that neither file nor caller gave (`delay_unit`: ps was taken; `signal_unit`: the numbers
+    stay). `mask` is True where a cell says that it holds no value, and NaN stands in `signal`; `missing` counts them.
     """
 
     path: Path
@@ -54,17 +61,25 @@ class TransientMap:
     spectral_unit: str = "nm"
     metadata: dict[str, str] = field(default_factory=dict)
     scans: np.ndarray | None = None
+    asks: tuple[str, ...] = ()
+    account: Account = field(default_factory=Account, repr=False)
+
+    @property
+    def mask(self) -> np.ndarray:
+        return ~np.isfinite(self.signal)
 
     @property
     def missing(self) -> int:
-        return int(np.count_nonzero(~np.isfinite(self.signal)))
+        return int(np.count_nonzero(self.mask))
 
 
+@reader("a map of delays and wavelengths", folder=True, missing=("signal", "scans"))
 def read_tas(
     path: str | os.PathLike,
     *,
     orientation: str | None = None,
     delay_unit: str | None = None,
+    signal_unit: str | None = None,
     spectral_unit: str | None = None,
     key: str | None = None,
 ) -> TransientMap:
@@ -73,11 +88,14 @@ def read_tas(
     Parameters
     ----------
     path : path-like
+        A file, or a folder that holds nothing but a matrix and its two axes, a text file each.
     orientation : "delays down" or "delays across", optional
         For matrices of text whose axes could be either: which axis runs down the first column. By default told from words in the corner, signs and
         ranges of the axes.
     delay_unit : str, optional
-        fs, ps, ns, us; overrules what the file says. ps where it says nothing.
+        fs, ps, ns, us, ms or s; overrules what the file says. Where nobody says, ps is taken and `asks` holds "delay_unit".
+    signal_unit : str, optional
+        OD, mOD or µOD; overrules what the file says. Where nobody says, the numbers stay and `asks` holds "signal_unit".
     spectral_unit : str, optional
         nm, um, cm-1 or eV.
     key : str, optional
@@ -93,28 +111,31 @@ def read_tas(
         raise ValueError(
             f"delay_unit: expected one of {', '.join(TIME_UNITS_PS)}, found {delay_unit!r}"
         )
+    if signal_unit is not None and signal_unit not in SIGNAL_UNITS_OD:
+        raise ValueError(
+            f"signal_unit: expected one of {', '.join(SIGNAL_UNITS_OD)}, found {signal_unit!r}"
+        )
+    asked = {"delay": delay_unit, "signal": signal_unit, "spectral": spectral_unit}
     if orientation not in (None, "delays down", "delays across"):
         raise ValueError(
             f"orientation: expected 'delays down' or 'delays across', found {orientation!r}"
         )
+    if path.is_dir():
+        return _read_folder(path, orientation, asked)
     content = read_bytes(path, what="a transient-absorption matrix")
+    if content[:2] == b"PK" and b"xl/workbook.xml" in content:
+        return _read_matrix(_only_sheet(path), orientation, asked)
     if content[:2] == b"PK":
-        return _read_npz(path, delay_unit, spectral_unit, key)
+        return _read_npz(path, key, asked)
     if _is_ufs(content):
-        return _read_ufs(path, content, delay_unit, spectral_unit)
-    if b"\0" in content[:4096] and content[:2] not in (b"\xff\xfe", b"\xfe\xff"):
-        raise FormatError(
-            path,
-            expected="a .ufs, .npz or text matrix",
-            found=f"binary content starting with {content[:8]!r}",
-            advice="export it as CSV",
-        )
-    text = read_text(path)
-    lines = text.split("\n")
-    head = "\n".join(lines[:12]).lower()
-    if re.search(r"^\s*(time|wavelength)\s+explicit", head, re.MULTILINE) or "intervalnr" in head:
-        return _read_glotaran(path, lines, delay_unit, spectral_unit)
-    return _read_text_matrix(path, lines, orientation, delay_unit, spectral_unit)
+        return _read_ufs(path, content, asked)
+    sheet = Sheet.read(path, what="a transient-absorption matrix")
+    head = "\n".join(sheet.lines[:60])
+    if re.search(
+        r"^\s*((time|wavelength)\s+explicit|intervalnr)", head, re.MULTILINE | re.IGNORECASE
+    ):
+        return _read_explicit(sheet, asked)
+    return _read_matrix(sheet, orientation, asked)
 
 
 # ---- Ultrafast Systems -------------------------------------------------------------------------------------------------
@@ -178,7 +199,7 @@ class _Cursor:
         return n
 
 
-def _read_ufs(path, content, delay_unit, spectral_unit) -> TransientMap:
+def _read_ufs(path, content, asked) -> TransientMap:
     c = _Cursor(path, content)
     version = c.text("the version")
     axes = {}
@@ -205,23 +226,34 @@ def _read_ufs(path, content, delay_unit, spectral_unit) -> TransientMap:
             advice="the file is damaged",
         )
     data = c.doubles(n * m, "the matrix").reshape(n, m)
+    if (time_unit.strip().lower() or "ps") not in TIME_UNITS_PS and not asked["delay"]:
+        raise FormatError(
+            path,
+            place="unit of the delays",
+            expected=", ".join(TIME_UNITS_PS),
+            found=repr(time_unit),
+            advice="say delay_unit in the sample sheet",
+        )
     metadata = {"version": version}
     if c.at < len(content):
         # Some exporters write a length, others plain text to the end; the text matters, its frame does not.
         rest = content[c.at :]
         if len(rest) >= 4 and struct.unpack(">i", rest[:4])[0] == len(rest) - 4:
             rest = rest[4:]
-        metadata |= _notes(rest.decode("latin-1").replace("\r", "\n").split("\n"))
+        metadata |= key_values(rest.decode("latin-1").replace("\r", "\n").split("\n"))
     return _finish(
         path,
         "Ultrafast Systems ufs",
         delay,
         wavelength,
         data.T,
-        delay_unit or _unit(path, time_unit, "ps"),
-        spectral_unit or wave_unit or "nm",
-        signal_name,
-        metadata,
+        asked
+        | {
+            "delay": asked["delay"] or time_unit.strip().lower() or "ps",
+            "spectral": asked["spectral"] or wave_unit or "nm",
+            "signal": asked["signal"] or signal_name or "DA",
+        },
+        Texts(metadata=metadata),
     )
 
 
@@ -261,76 +293,51 @@ def write_ufs(
 # ---- glotaran ----------------------------------------------------------------------------------------------------------
 
 
-def _read_glotaran(path, lines, delay_unit, spectral_unit) -> TransientMap:
+def _read_explicit(sheet: Sheet, asked: dict) -> TransientMap:
+    """Glotaran and TIM: a count, that many values of one axis, then rows of the other with the signals.
+
+    Axis and rows may go on over several lines.
+    """
     kind, count, at = None, None, None
-    for i, line in enumerate(lines[:60]):
-        if match := re.match(r"\s*(time|wavelength)\s+explicit", line, re.IGNORECASE):
+    for i in sheet.content[:60]:
+        if match := re.match(r"\s*(time|wavelength)\s+explicit", sheet.lines[i], re.IGNORECASE):
             kind = match[1].lower()
-        if match := re.match(r"\s*intervalnr\s+(\d+)", line, re.IGNORECASE):
+        if match := re.match(r"\s*intervalnr\D{0,5}(\d{1,7})\b", sheet.lines[i], re.IGNORECASE):
             count, at = int(match[1]), i + 1
             break
-    if kind is None or count is None:
-        raise FormatError(
-            path,
-            place="header",
-            expected="the lines 'Time explicit' or 'Wavelength explicit' and 'Intervalnr <n>'",
-            found=repr(" / ".join(lines[:5])[:80]),
+    if kind is None or not count:
+        raise sheet.refuse(
+            0, "the lines 'Time explicit' or 'Wavelength explicit' and 'Intervalnr <n>'"
         )
-    explicit: list[float] = []
-    while len(explicit) < count and at < len(lines):
-        explicit += [_cell(path, cell, at, j, ".") for j, cell in enumerate(lines[at].split())]
-        at += 1
-    if len(explicit) != count:
-        raise FormatError(
-            path,
-            place=f"line {at}",
-            expected=f"{count} values of the {kind} axis",
-            found=str(len(explicit)),
-        )
-    rows, other = [], []
-    for i in range(at, len(lines)):
-        cells = lines[i].split()
-        if not cells:
+    sheet.claim(range(at), "head")
+    rows, row = [], []
+    start = at
+    for i in (i for i in sheet.content if i >= at):
+        if sheet.is_comment(i):
             continue
-        values = [_cell(path, cell, i, j, ".") for j, cell in enumerate(cells)]
-        if len(values) != count + 1:
-            raise FormatError(
-                path,
-                place=f"line {i + 1}",
-                expected=f"{count + 1} numbers (axis value and {count} signals)",
-                found=str(len(values)),
-                advice="mend or remove the line",
-            )
-        other.append(values[0])
-        rows.append(values[1:])
-    if not rows:
-        raise FormatError(path, place=f"line {at + 1}", expected="rows of the matrix", found="none")
-    explicit, other, data = np.array(explicit), np.array(other), np.array(rows)
-    header = [line for line in lines[:at] if line.strip()]
-    unit = delay_unit or _said_time_unit(" ".join(header[:3])) or "ps"
-    metadata = _notes(header)
-    if kind == "time":
-        return _finish(
-            path,
-            "glotaran, time explicit",
-            explicit,
-            other,
-            data.T,
-            unit,
-            spectral_unit or "nm",
-            "",
-            metadata,
-        )
+        start = i if not row else start
+        corner = int(not rows and not row and not sheet.row(i)[0][0])
+        row += sheet.numbers(i, missing=bool(rows), skip=corner)
+        size = count + bool(rows)
+        if len(row) > size:
+            break
+        if len(row) == size:
+            rows.append(row)
+            row = []
+    if row or len(rows) < 2:
+        what = f"{count + 1} numbers (axis value and {count} signals)"
+        what = what if rows else f"{count} values of the {kind} axis"
+        raise sheet.refuse(start, what, f"{len(row)}", "mend or remove the row")
+    explicit, grid = np.array(rows[0]), np.array(rows[1:])
+    other, data = grid[:, 0], grid[:, 1:]
+    account = sheet.settle()
+    head = [line for line in sheet.lines[:at] if line.strip()]
+    delay, wavelength, signal = (
+        (explicit, other, data.T) if kind == "time" else (other, explicit, data)
+    )
+    texts = Texts("", key_values(head), head, " ".join(head[:3]))
     return _finish(
-        path,
-        "glotaran, wavelength explicit",
-        other,
-        explicit,
-        data,
-        unit,
-        spectral_unit or "nm",
-        "",
-        metadata,
+        sheet.path, f"glotaran, {kind} explicit", delay, wavelength, signal, asked, texts, account
     )
 
 
@@ -370,193 +377,142 @@ def write_glotaran(
 # ---- text with both axes -----------------------------------------------------------------------------------------------
 
 
-def _read_text_matrix(path, lines, orientation, delay_unit, spectral_unit) -> TransientMap:
-    start = max(
-        (i + 1 for i, line in enumerate(lines) if "***end_of_header***" in line.lower()), default=0
-    )
-    labview = start > 0 or lines[0].lower().startswith("labview measurement")
-    delimiter, decimal, first, last, width = _find_block(path, lines, start)
-    grid, corner = [], ""
-    for i in range(first, last):
-        if not lines[i].strip():
-            continue
-        cells = _cells(lines[i], delimiter)
-        if i == first:
-            if (
-                len(cells) >= width and _as_number(cells[len(cells) - width], decimal) is None
-            ):  # words in the corner, with blanks between them perhaps
-                corner, cells = (
-                    " ".join(cells[: len(cells) - width + 1]),
-                    ["nan", *cells[len(cells) - width + 1 :]],
-                )
-            elif len(cells) == width - 1:  # no corner cell at all
-                cells = ["nan", *cells]
-        if len(cells) > width and all(not c for c in cells[width:]):
-            cells = cells[:width]
-        if len(cells) != width:
-            raise FormatError(
-                path,
-                place=f"line {i + 1}",
-                expected=f"{width} cells, as in most rows",
-                found=f"{len(cells)}: {lines[i].strip()[:50]!r}",
-                advice="mend or remove the line",
-            )
-        grid.append([_cell(path, cell, i, j, decimal) for j, cell in enumerate(cells)])
-    grid = np.array(grid)
-    if (
-        labview and width > 3 and not np.isfinite(grid[1:, 0]).any()
-    ):  # an empty X column before the data
-        grid = grid[:, 1:]
-    across, down, data = grid[0, 1:], grid[1:, 0], grid[1:, 1:]
+def _read_matrix(sheet: Sheet, orientation: str | None, asked: dict) -> TransientMap:
+    marks = [i for i in sheet.content if "***end_of_header***" in sheet.lines[i].lower()]
+    start = marks[-1] + 1 if marks else 0
+    sheet.claim(range(start), "key")
+    rows, width = _rows(sheet, [i for i in sheet.content if i >= start])
+    body = [i for i in sheet.content if rows[0] < i <= rows[-1]]
+    body = [i for i in body if i in rows or not sheet.is_comment(i)]
+    # LabVIEW leaves a column of times empty before the data.
+    skip = int(bool(marks) and not any(sheet.row(i)[0][0] for i in body))
+    corner, across = _axis_row(sheet, rows[0], width - skip)
+    grid = np.array([sheet.numbers(i, width - skip, missing=True, skip=skip) for i in body])
+    down, data = grid[:, 0], grid[:, 1:]
     for what, axis in (("first row", across), ("first column", down)):
         if not np.all(np.isfinite(axis)):
             raise FormatError(
-                path,
+                sheet.path,
                 place=what,
                 expected="numbers of an axis",
                 found=f"{int(np.sum(~np.isfinite(axis)))} cells without a number",
                 advice="the matrix needs delays and wavelengths as its first row and first column",
             )
-    header, footer = (
-        [line for line in lines[:first] if line.strip()],
-        [line for line in lines[last:] if line.strip()],
-    )
+    account = sheet.settle(width)
+    lines = [sheet.lines[i] for i in sheet.content if i not in rows]
+    header = [sheet.lines[i] for i in sheet.content if i < rows[0]]
     words = " ".join([*header[-6:], corner])
-    down_is_delay = _delays_down(path, down, across, words, corner, orientation)
+    down_is_delay = _delays_down(sheet.path, down, across, words, corner, orientation)
     delay, wavelength, signal = (down, across, data) if down_is_delay else (across, down, data.T)
-    metadata = _notes([*header, *footer])
-    unit = (
-        delay_unit
-        or _said_time_unit(corner)
-        or _said_time_unit(
-            " ".join(
-                f"{k} {v}" for k, v in metadata.items() if re.search("time|delay", k, re.IGNORECASE)
-            )
+    name = "text matrix"
+    if marks or sheet.lines[0].lower().startswith("labview measurement"):
+        name = "LabVIEW lvm"
+    elif rows[-1] < sheet.content[-1] and not down_is_delay and sheet.delimiter == ",":
+        name = "Surface Xplorer csv"
+    elif sheet.path.suffix.lower() == ".sia":
+        name = "SIA"
+    texts = Texts(corner, key_values(lines), lines, words)
+    return _finish(sheet.path, name, delay, wavelength, signal, asked, texts, account)
+
+
+def _rows(sheet: Sheet, content: list[int]) -> tuple[list[int], int]:
+    """Lines of the matrix and its width: that of most lines which are made of numbers."""
+
+    def size(i: int) -> int:
+        cells, values = sheet.row(i)
+        n = len(cells)
+        while n > 1 and not cells[n - 1]:
+            n -= 1
+        numbers = sum(
+            v is not None or cell.lower() in MISSING
+            for cell, v in zip(cells[1:n], values[1:n], strict=True)
         )
-        or _said_time_unit(" ".join(h for h in header if _DELAY_WORD.search(h)))
-        or "ps"
-    )
-    spectral = spectral_unit or _said_spectral_unit(words) or "nm"
-    name = (
-        "LabVIEW lvm"
-        if labview
-        else "Surface Xplorer csv"
-        if footer and not down_is_delay and delimiter == ","
-        else "SIA"
-        if path.suffix.lower() == ".sia"
-        else "text matrix"
-    )
-    return _finish(path, name, delay, wavelength, signal, unit, spectral, "", metadata)
+        return n if n > 2 and numbers >= 0.5 * (n - 1) else 0
 
-
-def _cells(line: str, delimiter):
-    line = line.rstrip("\r\n")
-    if delimiter is None:
-        return line.split()
-    cells = [cell.strip().strip("\"'").strip() for cell in line.split(delimiter)]
-    while len(cells) > 1 and not cells[-1]:
-        cells.pop()
-    return cells
-
-
-def _as_number(cell: str, decimal: str):
-    if cell.lower() in _BLANK:
-        return float("nan")
-    return parse_number(cell, decimal)
-
-
-def _find_block(path, lines, start):
-    """Delimiter, decimal mark, first and last line and width of the matrix: the longest run of rows of one width made of numbers."""
-    best = None
-    for delimiter in DELIMITERS:
-        for decimal in (".", ","):
-            if delimiter == decimal:
-                continue
-            probe = [i for i in range(start, len(lines)) if lines[i].strip()]
-            sample = (
-                [probe[i] for i in np.unique(np.linspace(0, len(probe) - 1, 60).astype(int))]
-                if probe
-                else []
-            )
-            widths: dict[int, int] = {}
-            for i in sample:
-                cells = _cells(lines[i], delimiter)
-                numbers = sum(_as_number(c, decimal) is not None for c in cells[1:])
-                if (
-                    len(cells) > 2
-                    and numbers >= 0.8 * (len(cells) - 1)
-                    and _as_number(cells[0] or "nan", decimal) is not None
-                ):
-                    widths[len(cells)] = widths.get(len(cells), 0) + 1
-            for width, count in widths.items():
-                score = count * min(width, 50)
-                if best is None or score > best[0]:
-                    best = (score, delimiter, decimal, width)
-    if best is None:
+    sizes = {i: n for i in content if (n := size(i))}
+    if len(sizes) < 4:
         raise FormatError(
-            path,
+            sheet.path,
             expected="a matrix of numbers with delays and wavelengths as first row and column",
-            found=f"none in {len(lines)} lines",
+            found=f"{len(sizes)} rows in {len(sheet.lines)} lines",
             advice="export the matrix with both axes",
         )
-    _, delimiter, decimal, width = best
+    counts = Counter(sizes.values())
+    width = max(counts, key=lambda n: counts[n] * min(n, 50))
+    rows = [i for i, n in sizes.items() if n == width]
+    before = [i for i in sizes if i < rows[0]]
+    # The axis may have a cell less (no corner) or more (several words in it).
+    if before and sum(v is not None for v in sheet.row(before[-1])[1]) == width - 1:
+        rows.insert(0, before[-1])
+    for i in sizes:
+        if not rows[0] <= i <= rows[-1]:
+            expected = f"{width} cells as in most rows, or text"
+            raise sheet.refuse(i, expected, f"{sizes[i]}: {sheet.lines[i].strip()[:50]!r}")
+    return rows, width
 
-    def fits(i: int) -> bool:
-        cells = _cells(lines[i], delimiter)
-        return abs(len(cells) - width) <= 1 and sum(
-            _as_number(c, decimal) is not None for c in cells[1:]
-        ) >= 0.5 * max(len(cells) - 1, 1)
 
-    rows = [
-        i
-        for i in range(start, len(lines))
-        if lines[i].strip()
-        and not (lines[i].lstrip().startswith(COMMENT) and not fits(i))
-        and fits(i)
-    ]
-    if len(rows) < 4:
-        raise FormatError(
-            path,
-            expected="at least 4 rows of a matrix",
-            found=str(len(rows)),
-            advice="export the matrix with both axes",
-        )
-    # Text between the rows is damage, text before and after is header and footer.
-    first, last = rows[0], rows[-1] + 1
-    above = next((i for i in range(first - 1, start - 1, -1) if lines[i].strip()), None)
-    if (
-        above is not None
-        and len(cells := _cells(lines[above], delimiter)) > width
-        and all(_as_number(c, decimal) is not None for c in cells[1 - width :])
-    ):
-        first = above  # an axis with several words before it
-        rows.insert(0, above)
-    inside = set(rows)
-    for i in range(first, last):
-        if lines[i].strip() and i not in inside and not lines[i].lstrip().startswith(COMMENT):
-            raise FormatError(
-                path,
-                place=f"line {i + 1}",
-                expected=f"a row of {width} numbers",
-                found=repr(lines[i].strip()[:50]),
-                advice="mend the line, or move notes to the end of the file",
+def _axis_row(sheet: Sheet, i: int, width: int) -> tuple[str, np.ndarray]:
+    """Words in the corner, and the axis along the first row."""
+    cells, values = sheet.row(i)
+    while len(cells) > width - 1 and not cells[-1]:
+        cells, values = cells[:-1], values[:-1]
+    lead = max(len(cells) - width + 1, 0)
+    axis = values[lead:]
+    if len(axis) != width - 1 or None in axis:
+        j = lead + axis.index(None) if None in axis else 0
+        found = repr(cells[j]) if None in axis else f"{len(axis)} numbers"
+        raise sheet.refuse(i, f"an axis of {width - 1} numbers", found, "mend the cell", j)
+    sheet.claims[i] = "data"
+    corner = " ".join(c for c, v in zip(cells[:lead], values[:lead], strict=True) if v is None)
+    return corner, np.array(axis)
+
+
+def _read_folder(folder: Path, orientation: str | None, asked: dict) -> TransientMap:
+    """A matrix without axes and the two axes beside it: told from their lengths."""
+    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    if len(files) != 3:
+        expected = "a matrix and its two axes, a file each"
+        raise FormatError(folder, expected=expected, found=f"{len(files)} files")
+    arrays, lines, book = {}, [], {}
+    for file in files:
+        sheet = Sheet.read(file, what="a matrix or an axis")
+        named = {i for i in sheet.content if None not in sheet.row(i)[1] or i > sheet.content[0]}
+        rows = [sheet.numbers(i, missing=True) for i in sorted(named) if not sheet.is_comment(i)]
+        ragged = next((r for r in rows if len(r) != len(rows[0])), None)
+        if ragged:
+            raise sheet.refuse(
+                sorted(named)[rows.index(ragged)], f"{len(rows[0])} numbers", f"{len(ragged)}"
             )
-    return delimiter, decimal, first, last, width
-
-
-def _cell(path, cell: str, line: int, column: int, decimal: str) -> float:
-    value = _as_number(cell, decimal)
-    if value is None and not cell and (line, column) != (0, 0):
-        value = float("nan") if column == 0 else None
-    if value is None:
+        arrays[file], book[file] = np.array(rows), sheet.settle()
+        lines += [sheet.lines[i] for i in sheet.content if sheet.claims[i] != "data"]
+    axes = {f: a.ravel() for f, a in arrays.items() if 1 in a.shape}
+    matrix = next((f for f in files if f not in axes), None)
+    fitting = [
+        (d, a)
+        for d in axes
+        for a in axes
+        if d != a and (axes[d].size, axes[a].size) == arrays[matrix].shape
+    ]
+    if len(axes) != 2 or not fitting:
+        sizes = ", ".join(f"{f.name} {a.shape[0]} × {a.shape[1]}" for f, a in arrays.items())
+        expected = "a matrix and axes as long as its rows and columns"
+        raise FormatError(folder, expected=expected, found=sizes)
+    if len(fitting) > 1:
         raise FormatError(
-            path,
-            place=f"line {line + 1}, column {column + 1}",
-            expected="a number",
-            found=repr(cell[:30]) if cell else "an empty cell",
-            advice="mend the cell, or write NaN",
+            folder,
+            expected="as many delays as rows and another number of wavelengths",
+            found=f"a square matrix of {len(axes[fitting[0][0]])}",
+            advice="put the axes into one file with the matrix",
         )
-    return value if np.isfinite(value) else float("nan")
+    down, across = fitting[0]
+    corner = f"{down.stem} {across.stem}".replace("_", " ")
+    delays = _delays_down(folder, axes[down], axes[across], "", corner, orientation)
+    data = arrays[matrix] if delays else arrays[matrix].T
+    delay, wavelength = (down, across) if delays else (across, down)
+    texts = Texts(corner, key_values(lines), lines, f"{corner} {' '.join(lines)}")
+    return _finish(
+        folder, "matrix and axes", axes[delay], axes[wavelength], data, asked, texts, book[matrix]
+    )
 
 
 def _delays_down(path, down, across, words, corner, orientation) -> bool:
@@ -604,28 +560,8 @@ def _delay_likeness(axis) -> float:
 # ---- numpy -------------------------------------------------------------------------------------------------------------
 
 
-def _read_npz(path, delay_unit, spectral_unit, key) -> TransientMap:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {}
-            for name in archive.files:
-                try:
-                    arrays[name] = archive[name]
-                except ValueError:
-                    raise FormatError(
-                        path,
-                        place=f"entry {name!r}",
-                        expected="numbers or text",
-                        found="pickled Python objects",
-                        advice="save plain arrays: np.savez(path, delay_ps=..., wavelength_nm=..., signal=...)",
-                    ) from None
-    except (zipfile.BadZipFile, OSError, EOFError, KeyError, struct.error) as error:
-        raise FormatError(
-            path,
-            expected="a numpy .npz archive",
-            found=str(error)[:80],
-            advice="the file is truncated or damaged",
-        ) from None
+def _read_npz(path, key, asked) -> TransientMap:
+    arrays = contract.arrays(path)
     axes = {
         name: a.astype(float) for name, a in arrays.items() if a.ndim == 1 and a.dtype.kind in "fiu"
     }
@@ -671,8 +607,8 @@ def _read_npz(path, delay_unit, spectral_unit, key) -> TransientMap:
     data = data.astype(float)
     if data.shape[-2:] != (nt, nw):
         data = np.swapaxes(data, -1, -2)
-    unit = delay_unit or next((u for u in TIME_UNITS_PS if t.lower().endswith("_" + u)), "ps")
-    spectral = spectral_unit or (
+    said = next((u for u in TIME_UNITS_PS if t.lower().endswith("_" + u)), "")
+    spectral = (
         "cm-1"
         if w.lower().endswith(("cm", "cm-1", "_cm1", "wn"))
         else "eV"
@@ -681,18 +617,28 @@ def _read_npz(path, delay_unit, spectral_unit, key) -> TransientMap:
     )
     metadata = {n: str(a) for n, a in arrays.items() if a.dtype.kind == "U" and a.ndim == 0}
     scans = data if data.ndim == 3 else None
+    if scans is not None:
+        with warnings.catch_warnings():  # a cell without a value in every scan stays NaN
+            warnings.simplefilter("ignore", RuntimeWarning)
+            data = np.nanmean(data, axis=0)
+    unit = _word(_SIGNAL_UNIT, name.replace("_", " "))
+    asked = asked | {
+        "delay": asked["delay"] or said,
+        "spectral": asked["spectral"] or spectral,
+        "signal": asked["signal"] or unit,
+    }
     return _finish(
-        path,
-        "npz",
-        delay,
-        wavelength,
-        data.mean(0) if scans is not None else data,
-        unit,
-        spectral,
-        name,
-        metadata,
-        scans,
+        path, "npz", delay, wavelength, data, asked, Texts(metadata=metadata), scans=scans
     )
+
+
+def _only_sheet(path: Path) -> Sheet:
+    """The one sheet of a workbook that is not empty."""
+    filled = [(name, lines) for name, lines in read_workbook(path) if any(map(str.strip, lines))]
+    if len(filled) != 1:
+        names = ", ".join(repr(name) for name, _ in filled) or "none"
+        raise FormatError(path, expected="one sheet with a matrix", found=names)
+    return Sheet(path, filled[0][1], "\t", ".")
 
 
 # ---- common ------------------------------------------------------------------------------------------------------------
@@ -726,18 +672,20 @@ def write_matrix(
     write_atomically(path, "\n".join(lines) + "\n" + footer)
 
 
+@dataclass(frozen=True)
+class Texts:
+    """Where units may be said: corner of a matrix, keys, all lines that are no data, words beside the axes."""
+
+    corner: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    lines: Sequence[str] = ()
+    spectral: str = ""
+
+
 def _finish(
-    path,
-    form,
-    delay,
-    wavelength,
-    signal,
-    time_unit,
-    spectral_unit,
-    signal_unit,
-    metadata,
-    scans=None,
+    path, form, delay, wavelength, signal, asked: dict, texts: Texts, account=None, scans=None
 ) -> TransientMap:
+    """Axes in ps and nm, the signal in OD, and what neither file nor caller said."""
     for what, axis in (("delays", delay), ("wavelengths", wavelength)):
         if not np.all(np.isfinite(axis)):
             raise FormatError(
@@ -746,24 +694,50 @@ def _finish(
                 expected="finite numbers",
                 found=f"{int(np.sum(~np.isfinite(axis)))} that are not",
             )
-    key = spectral_unit.strip().lower().replace("^", "").replace("⁻¹", "-1").replace("1/cm", "cm-1")
-    if key in ("nm", ""):
+    if not np.isfinite(signal).any():
+        raise FormatError(path, place="matrix", expected="numbers", found="no finite value")
+    time_unit = asked["delay"] or _delay_unit(path, texts)
+    signal_unit = asked["signal"] or _signal_unit(path, texts)
+    spectral_unit = asked["spectral"] or _word(_SPECTRAL_UNIT, texts.spectral) or "nm"
+    asks = [name for name, u in (("delay_unit", time_unit), ("signal_unit", signal_unit)) if not u]
+    factor = SIGNAL_UNITS_OD.get(signal_unit, 1.0)
+    return TransientMap(
+        Path(path),
+        form,
+        delay * TIME_UNITS_PS[time_unit or "ps"],
+        _nanometres(path, wavelength, spectral_unit),
+        np.ascontiguousarray(signal * factor, float),
+        signal_unit,
+        time_unit or "ps",
+        spectral_unit,
+        texts.metadata,
+        None if scans is None else scans * factor,
+        tuple(asks),
+        account or Account(),
+    )
+
+
+def _nanometres(path, wavelength: np.ndarray, unit: str) -> np.ndarray:
+    key = unit.strip().lower().replace("^", "").replace("⁻¹", "-1").replace("1/cm", "cm-1")
+    if key in ("cm-1", "wavenumber", "wavenumbers", "ev") and np.any(wavelength == 0):
+        nm = np.zeros(1)
+    elif key in ("nm", ""):
         nm = wavelength
     elif key in ("um", "µm", "μm"):
         nm = wavelength * 1e3
     elif key in ("cm-1", "wavenumber", "wavenumbers"):
         nm = 1e7 / wavelength
     elif key == "ev":
-        nm = 1239.8419843320026 / wavelength
+        nm = HC_EV_NM / wavelength
     else:
         raise FormatError(
             path,
             place="wavelengths",
             expected="the unit nm, um, cm-1 or eV",
-            found=repr(spectral_unit),
+            found=repr(unit),
             advice="hand over spectral_unit='nm'",
         )
-    if np.any(nm <= 0) or not np.all(np.isfinite(nm)):
+    if np.any(nm <= 0):
         raise FormatError(
             path,
             place="wavelengths",
@@ -771,49 +745,58 @@ def _finish(
             found=f"{wavelength.min():g} … {wavelength.max():g}",
             advice="delays and wavelengths may be exchanged: hand over orientation",
         )
-    if not np.isfinite(signal).any():
-        raise FormatError(path, place="matrix", expected="numbers", found="no finite value")
-    return TransientMap(
-        Path(path),
-        form,
-        delay * TIME_UNITS_PS[time_unit],
-        nm,
-        np.ascontiguousarray(signal, float),
-        signal_unit,
-        time_unit,
-        spectral_unit,
-        metadata,
-        scans,
-    )
-
-
-def _unit(path, text: str, default: str) -> str:
-    unit = text.strip().lower() or default
-    if unit not in TIME_UNITS_PS:
+    if nm.min() < 100 or nm.max() > 40000:
         raise FormatError(
             path,
-            place="unit of the delays",
-            expected=", ".join(TIME_UNITS_PS),
-            found=repr(text),
-            advice="hand over delay_unit='ps'",
+            place="wavelengths",
+            expected="100 to 40000 nm",
+            found=f"{nm.min():g} … {nm.max():g} nm",
+            advice="name the unit of the axis in its head (eV, cm-1), or hand over spectral_unit; "
+            "numbers of pixels are no wavelengths",
         )
-    return unit
+    return nm
 
 
-def _said_time_unit(text: str) -> str | None:
-    match = re.search(r"(?<![A-Za-z])(fs|ps|ns|us|µs|μs)(?![A-Za-z])", text)
-    return match[1] if match else None
+_TIME_UNIT = re.compile(r"(?<![A-Za-z])(fs|ps|ns|us|µs|μs|ms|s(?=[)\]]))(?![A-Za-z])")
+_SPECTRAL_UNIT = re.compile(r"(?<![A-Za-z])(nm|um|µm|cm\^?-1|1/cm|eV)(?![A-Za-z])")
+_SIGNAL_UNIT = re.compile(r"(?<![A-Za-z])([mµμu]?OD)(?![A-Za-z])")
 
 
-def _said_spectral_unit(text: str) -> str | None:
-    match = re.search(r"(?<![A-Za-z])(nm|um|µm|cm\^?-1|1/cm|eV)(?![A-Za-z])", text)
-    return match[1] if match else None
+def _word(pattern: re.Pattern, text: str) -> str:
+    match = pattern.search(text)
+    return match[1] if match else ""
 
 
-def _notes(lines) -> dict[str, str]:
-    found = {}
-    for line in lines:
-        match = re.match(r"^[#%!\s\"]*([A-Za-z][^:=\t,]{0,60}?)\s*[:=\t,]\s*(.*?)[\s,;\"]*$", line)
-        if match and match[2]:
-            found.setdefault(match[1].strip(), match[2].strip())
-    return found
+def _delay_unit(path, texts: Texts) -> str:
+    """From the corner, then from keys and lines that speak of delays, then from a row of bare units."""
+    said = [
+        f"{k} {v}" for k, v in texts.metadata.items() if re.search("time|delay", k, re.IGNORECASE)
+    ]
+    spoken = [line for line in texts.lines if _DELAY_WORD.search(line)]
+    bare = [
+        line
+        for line in texts.lines
+        if all(map(is_unit, re.split(r"[,;\s\\/|]+", line.strip("#% "))))
+    ]
+    found = (_word(_TIME_UNIT, text) for text in (texts.corner, *said, *spoken, *bare))
+    return next(filter(None, found), "")
+
+
+def _signal_unit(path, texts: Texts) -> str:
+    """The one unit that heads, keys or remarks on the signal name."""
+    spoken = [
+        text
+        for text in (texts.corner, *texts.lines)
+        if _SIGNAL_WORD.search(text)
+        or all(map(is_unit, re.split(r"[,;\s\\/|]+", text.strip("#% "))))
+    ]
+    found = {unit for text in spoken for unit in _SIGNAL_UNIT.findall(text)}
+    if len(found) > 1:
+        raise FormatError(
+            path,
+            place="heads",
+            expected="one unit of the signal",
+            found=" and ".join(sorted(found)),
+            advice="say which in the column signal_unit of the sample sheet",
+        )
+    return found.pop() if found else ""

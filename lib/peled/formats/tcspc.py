@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, delimited, read_bytes, read_text
-from peled.formats.delimited import parse_number, split_unit
+from peled.formats import FormatError, delimited, read_bytes
+from peled.formats.contract import reader
+from peled.formats.delimited import Account, Sheet, Table, parse_number, stated, stated_number
 
+_ALONE = "export the decays one by one"
 _TO_NS = {"s": 1e9, "ms": 1e6, "us": 1e3, "µs": 1e3, "μs": 1e3, "ns": 1.0, "ps": 1e-3, "fs": 1e-6}
 
 
@@ -42,6 +44,12 @@ class Histogram:
     background : ndarray, shape (m,), or None
         Counts per bin stated in the file.
     metadata : dict
+    left_out : tuple of str
+        Columns that are no decays: fits, residuals, errors.
+    asks : tuple of str
+        Settings that neither file nor caller gave: `bin_ns` where a time axis has no unit (ns was taken).
+    account : Account
+        What each line of a text file was taken for.
     """
 
     path: Path
@@ -53,6 +61,9 @@ class Histogram:
     cycles: np.ndarray | None = field(default=None, repr=False)
     background: np.ndarray | None = field(default=None, repr=False)
     metadata: dict = field(default_factory=dict, repr=False)
+    left_out: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
+    account: Account = field(default_factory=Account, repr=False)
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -71,33 +82,50 @@ class Histogram:
         return self.counts[found[0]]
 
 
-def read_histogram(path: str | os.PathLike, *, time_unit: str | None = None) -> Histogram:
-    """All decays of a file.
+@reader("a TCSPC histogram")
+def read_histogram(path: str | os.PathLike, *, bin_ns: float | None = None) -> Histogram:
+    """All decays of a file, which must share one time axis; parameters and errors as `read_histograms`."""
+    groups = read_histograms(path, bin_ns=bin_ns)
+    if len(groups) > 1:
+        raise FormatError(
+            path,
+            expected="decays on one time axis",
+            found="; ".join(f"{g.labels[0]}: bins of {g.bin_ns:g} ns" for g in groups[:3]),
+            advice="read them with read_histograms",
+        )
+    return groups[0]
+
+
+@reader("a TCSPC histogram")
+def read_histograms(
+    path: str | os.PathLike, *, bin_ns: float | None = None
+) -> tuple[Histogram, ...]:
+    """All decays of a file, grouped by time axis: a response may have bins of its own beside the decay.
 
     Parameters
     ----------
     path : path-like
-    time_unit : {"ns", "ps", "us", "s"}, optional
-        Unit of the time axis where the file does not say; ns otherwise.
+    bin_ns : float, optional
+        Time per channel, where the file gives channels, counts alone, or times without a unit.
 
     Raises
     ------
     FormatError
-        With the place: no numbers, one column without a time per channel, text among the numbers, negative or
-        non-finite counts, an uneven time axis, a damaged binary file.
+        With the place: no numbers, channels without a time, text among the numbers, negative or missing counts, an
+        uneven time axis, a damaged binary file.
     """
     path = Path(path)
     start = read_bytes(path, what="a TCSPC histogram")[:4096]
     if start[:6] in (b"PQTTTR", b"PQHIST"):
-        return _checked(_picoquant(path))
+        return (_checked(_picoquant(path)),)
     if start[32:34] == b"\x55\x55" or path.suffix.lower() == ".sdt":
-        return _checked(_becker_hickl(path))
-    lines = read_text(path, what="a TCSPC histogram").split("\n")
+        return (_checked(_becker_hickl(path)),)
+    sheet = Sheet.read(path, what="a TCSPC histogram")
     for sniffed in (_picoquant_text, _becker_hickl_text, _metrotrpl):
-        found = sniffed(path, lines)
+        found = sniffed(sheet)
         if found is not None:
-            return _checked(found)
-    return _checked(_table(path, lines, time_unit))
+            return (_checked(found),)
+    return tuple(map(_checked, _tables(sheet, bin_ns)))
 
 
 # ---- binary ------------------------------------------------------------------------------------------------------------
@@ -231,282 +259,265 @@ def _becker_hickl(path: Path) -> Histogram:
         time,
         counts,
         tuple(f"decay {i + 1}" for i in range(len(counts))),
-        float(time[1] - time[0]),
+        _step(path, time),
     )
 
 
 # ---- text --------------------------------------------------------------------------------------------------------------
 
 
-def _picoquant_text(path: Path, lines: list[str]) -> Histogram | None:
+def _picoquant_text(sheet: Sheet) -> Histogram | None:
     """`#ns/channel` on one line, its value on the next; then `#counts` and one row a channel, one column a curve."""
-    marks = {line.strip().lower(): i for i, line in enumerate(lines[:400]) if line.startswith("#")}
+    marks = {sheet.lines[i].strip().lower(): i for i in sheet.content[:400] if sheet.is_comment(i)}
     if "#ns/channel" not in marks or "#counts" not in marks:
         return None
     at = marks["#ns/channel"] + 1
-    widths = [parse_number(c) for c in lines[at].split()]
-    rows = []
-    for i in range(marks["#counts"] + 1, len(lines)):
-        if lines[i].strip():
-            row = [parse_number(c) for c in lines[i].split()]
-            if None in row or (rows and len(row) != len(rows[0])):
-                raise FormatError(
-                    path,
-                    place=f"line {i + 1}",
-                    expected=f"{len(rows[0]) if rows else 'a row of'} counts",
-                    found=repr(lines[i].strip()[:40]),
-                )
-            rows.append(row)
-    if not rows or None in widths or not widths or min(widths) <= 0 or max(widths) != min(widths):
-        raise FormatError(
-            path,
-            place=f"line {at + 1}",
-            expected="one positive time per channel, and counts",
-            found=repr(lines[at].strip()[:40]),
-        )
-    counts = np.array(rows).T
+    rows = [i for i in sheet.content if i > marks["#counts"]]
+    if not rows or at >= len(sheet.lines):
+        raise sheet.refuse(marks["#counts"], "rows of counts below", "none")
+    widths = sheet.numbers(at)
+    if not widths or min(widths) <= 0 or max(widths) != min(widths):
+        raise sheet.refuse(at, "one positive time per channel")
+    size = len(sheet.numbers(rows[0]))
+    counts = np.array([sheet.numbers(i, size) for i in rows]).T
+    sheet.claim(
+        (i for i in sheet.content if i < marks["#counts"] and not sheet.is_comment(i)), "key"
+    )
     last = int(np.max(np.flatnonzero(counts.sum(axis=0)), initial=0)) + 1
     return Histogram(
-        path,
+        sheet.path,
         np.arange(last) * widths[0],
         counts[:, :last],
         tuple(f"curve {k + 1}" for k in range(len(counts))),
         widths[0],
+        account=sheet.settle(),
     )
 
 
-def _becker_hickl_text(path: Path, lines: list[str]) -> Histogram | None:
+def _becker_hickl_text(sheet: Sheet) -> Histogram | None:
     """`*BLOCK n` ... `*END`: time and counts, or counts alone with a time range in the header."""
-    starts = [i for i, line in enumerate(lines) if line.strip().startswith("*BLOCK")]
+    stars = [i for i in sheet.content if sheet.lines[i].lstrip().startswith("*")]
+    starts = [i for i in stars if sheet.lines[i].strip().startswith("*BLOCK")]
     if not starts:
         return None
-    blocks, axis, labels = [], None, []
+    blocks, labels = [], []
     for i in starts:
-        rows = []
-        for j in range(i + 1, len(lines)):
-            cell = lines[j].strip()
-            if cell.startswith("*"):
-                break
-            if not cell:
-                continue
-            row = [parse_number(c) for c in cell.replace(",", ".").split()]
-            if None in row:
-                raise FormatError(
-                    path, place=f"line {j + 1}", expected="numbers", found=repr(cell[:40])
-                )
-            rows.append(row)
-        block = np.array(rows) if rows and len({len(r) for r in rows}) == 1 else None
-        if block is None:
-            raise FormatError(
-                path,
-                place=f"line {i + 1}",
-                expected="a block of even rows",
-                found="an empty or ragged one",
+        stop = next((j for j in stars if j > i), len(sheet.lines))
+        rows = [j for j in sheet.content if i < j < stop]
+        if not rows:
+            raise sheet.refuse(i, "a block of rows", "an empty one")
+        size = len(sheet.numbers(rows[0]))
+        blocks.append(np.array([sheet.numbers(j, size) for j in rows]))
+        words = sheet.lines[i].split()
+        labels.append(words[1] if len(words) > 1 else str(len(blocks)))
+    if len({b.shape for b in blocks}) > 1:
+        sizes = ", ".join(f"{b.shape[0]} × {b.shape[1]}" for b in blocks)
+        raise FormatError(sheet.path, expected="blocks of one size", found=sizes)
+    sheet.claim(stars, "head")
+    head = [sheet.lines[i] for i in sheet.content if i < starts[0]]
+    account = sheet.settle()
+    if blocks[0].shape[1] > 1:
+        axis = blocks[0][:, 0]
+        if any(not np.array_equal(b[:, 0], axis) for b in blocks):
+            raise FormatError(sheet.path, expected="one time axis", found="several", advice=_ALONE)
+    else:
+        tac = (re.search(r"SP_TAC_TC,F,([\d.eE+-]+)", line) for line in head)
+        tac = next((parse_number(m[1]) for m in tac if m), None)
+        step = tac * 1e9 if tac else _bin_width(sheet.path, head)
+        if not step:
+            raise sheet.refuse(
+                starts[0],
+                "time and counts below",
+                "counts alone and no time per channel in the header",
+                "export with the time axis",
             )
-        blocks.append(block[:, -1])
-        labels.append(
-            lines[i].strip().split(maxsplit=2)[1] if len(lines[i].split()) > 1 else str(len(blocks))
-        )
-        if block.shape[1] > 1:
-            axis = block[:, 0]
-    if axis is None:
-        match = next(
-            (
-                m
-                for line in lines[: starts[0]]
-                if (
-                    m := re.search(
-                        r"SP_TAC_TC,F,([\d.eE+-]+)|time per channel\D*([\d.]+)\s*(ps|ns)",
-                        line,
-                        re.IGNORECASE,
-                    )
-                )
-            ),
-            None,
-        )
-        if match is None:
-            raise FormatError(
-                path,
-                place=f"line {starts[0] + 2}",
-                expected="time and counts",
-                found="counts alone and no time per channel in the header",
-                advice="export with the time axis",
-            )
-        step = float(match[1]) * 1e9 if match[1] else float(match[2]) * _TO_NS[match[3].lower()]
         axis = np.arange(len(blocks[0])) * step
-    if len({b.size for b in blocks}) > 1:
-        raise FormatError(
-            path, expected="blocks of one length", found=", ".join(str(b.size) for b in blocks)
-        )
-    return Histogram(path, axis, np.array(blocks), tuple(labels), float(axis[1] - axis[0]))
-
-
-def _metrotrpl(path: Path, lines: list[str]) -> Histogram | None:
-    """Three leading rows (power, filter, background) with time 0, then the decays."""
-    rows = [[parse_number(c) for c in line.split(",")] for line in lines[1:6]]
-    if (
-        not re.match(r"x1,x2", lines[0])
-        or len(rows) < 5
-        or any(None in r for r in rows)
-        or any(r[0] != 0 for r in rows[:4])
-        or rows[4][0] == 0
-    ):
-        return None
-    body = []
-    for i, line in enumerate(lines[4:]):
-        if line.strip():
-            row = [parse_number(c) for c in line.split(",")]
-            if None in row or len(row) != len(rows[0]):
-                raise FormatError(
-                    path,
-                    place=f"line {i + 5}",
-                    expected=f"{len(rows[0])} numbers",
-                    found=repr(line[:40]),
-                )
-            body.append(row)
-    table = np.array(body).T
-    head = np.array(rows[:3])[:, 1:]
+    counts = np.array([b[:, -1] for b in blocks])
     return Histogram(
-        path,
+        sheet.path, axis, counts, tuple(labels), _step(sheet.path, axis), account=account
+    )
+
+
+def _metrotrpl(sheet: Sheet) -> Histogram | None:
+    """Three leading rows (power, filter, background) with time 0, then the decays."""
+    content = sheet.content
+    if not re.match(r"x1,x2", sheet.lines[0]) or len(content) < 6:
+        return None
+    times = [sheet.row(i)[1][0] for i in content[1:6]]
+    if any(times[:4]) or not times[4]:
+        return None
+    size = len(sheet.numbers(content[1]))
+    rows = np.array([sheet.numbers(i, size) for i in content[1:]])
+    sheet.claim(content[:1], "head")
+    head, table = rows[:3, 1:], rows[3:].T
+    return Histogram(
+        sheet.path,
         table[0],
         table[1:],
         tuple(f"power {p:.3g}, filter {f:.3g}" for p, f in zip(*head[:2], strict=True)),
         float(np.median(np.diff(table[0]))),
         background=head[2],
         metadata={"power": head[0].tolist(), "filter": head[1].tolist(), "time unit": "ns"},
+        account=sheet.settle(),
     )
 
 
-def _table(path: Path, lines: list[str], time_unit: str | None) -> Histogram:
-    table = delimited.read_table(path)
-    numeric = [c for c in table.columns if c.values.dtype.kind == "f"]
-    said = {k.lower(): v for k, v in table.metadata.items()}
-    width = _bin_width(said, lines)
-    if len(numeric) == 1:
-        if width is None:
+_AXIS_HEAD = re.compile(r"time|chan|delay\b|bins?\b", re.IGNORECASE)
+_NO_DECAY = re.compile(r"fit\b|fitted|resid|sigma|σ|err|std|weight|chi", re.IGNORECASE)
+_TIME_UNIT = re.compile(r"(?<![A-Za-z])(ps|ns|us|µs|μs|ms|s)(?![A-Za-z])")
+
+
+def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
+    """Decays in columns to the right of their time axis, of which there may be several."""
+    table = delimited.table_of(sheet, allow_missing=True)
+    numeric = [j for j, column in enumerate(table.columns) if column.numeric]
+    lead = len(numeric) > 1
+    axes = [
+        j for j in numeric if lead and (j == numeric[0] or _AXIS_HEAD.match(table.columns[j].name))
+    ]
+    if len(axes) == 1:
+        table.refuse_second_axis([j for j in numeric if j != axes[0]])
+    found: list[Histogram] = []
+    for k, axis in enumerate(axes or [None]):
+        stop = axes[k + 1] if k + 1 < len(axes) else len(table.columns)
+        decays = [j for j in numeric if (axis is None or axis < j) and j < stop]
+        left = [table.columns[j].head for j in decays if _NO_DECAY.search(table.columns[j].name)]
+        decays = [j for j in decays if not _NO_DECAY.search(table.columns[j].name)]
+        if not decays:
+            place, names = f"column {axis + 1}", ", ".join(map(repr, left)) or "none"
             raise FormatError(
-                path,
-                place=f"line {table.first_line}",
-                expected="a time and a counts column, or a time per channel in the header",
-                found="one column",
-                advice="export with the time axis",
+                table.path, place=place, expected="counts beside the time", found=names
             )
-        time, decays = np.arange(len(table)) * width, numeric
-    else:
-        axis, decays = numeric[0], numeric[1:]
-        repeats = [c for c in decays if re.match(r"time|chan", c.name, re.IGNORECASE)]
-        if repeats and any(not np.array_equal(c.values, axis.values) for c in repeats):
-            raise FormatError(
-                path,
-                place="column heads",
-                expected="one time axis",
-                found=f"{1 + len(repeats)} different ones",
-                advice="export the decays one by one",
-            )
-        decays = [
-            c
-            for c in decays
-            if c not in repeats and not re.match(r"fit|resid", c.name, re.IGNORECASE)
-        ]
-        if re.match(r"chan", axis.name, re.IGNORECASE):
-            if width is None:
-                raise FormatError(
-                    path,
-                    place="header",
-                    expected="a time per channel beside a column of channels",
-                    found="none",
-                    advice="write 'Time calibration = 2.7e-11 sec/ch' above",
-                )
-            time = axis.values * width
+        group = _decays(table, axis, decays, bin_ns, tuple(left), len(numeric) - len(axes))
+        same = next((g for g in found if np.array_equal(g.time_ns, group.time_ns)), None)
+        if same is None:
+            found.append(group)
         else:
-            head = f"{axis.name} {axis.unit} {said.get('xaxis', '')}"
-            unit = (
-                time_unit
-                or axis.unit
-                or next(
-                    iter(re.findall(r"(?<![A-Za-z])(ps|ns|us|µs|μs|ms|s)(?![A-Za-z])", head)), ""
-                )
-                or "ns"
+            n = len(same) + len(group)
+            found[found.index(same)] = replace(
+                same,
+                counts=np.vstack([same.counts, group.counts]),
+                labels=same.labels + group.labels,
+                cycles=None if same.cycles is None else np.full(n, same.cycles[0]),
+                left_out=same.left_out + group.left_out,
             )
-            if unit.lower() not in _TO_NS:
-                raise FormatError(
-                    path,
-                    place="column heads",
-                    expected="a time in ps, ns, µs, ms or s",
-                    found=repr(unit),
-                    advice="name the unit in the column's head or pass time_unit",
-                )
-            time = axis.values * _TO_NS[unit.lower()]
-    stem = path.name.split(".")[0]
-    names = [c.name for c in decays]
-    if "labels" in said and len(said["labels"].strip(",").split(",")) == len(decays):
-        names = [n.strip() for n in said["labels"].strip(",").split(",")]
+    return tuple(found)
+
+
+def _decays(table: Table, axis, decays: list[int], bin_ns, left, total: int) -> Histogram:
+    columns = [table.columns[j] for j in decays if j != axis]
+    used = [*decays, axis] if axis is not None else decays
+    filled = np.flatnonzero(~np.isnan([table.columns[j].values for j in used]).all(axis=0))
+    rows = slice(0, int(filled[-1]) + 1 if filled.size else 0)  # a shorter decay ends with gaps
+    table.refuse_missing(used, rows)
+    time, asks = _time(table, axis, rows, bin_ns)
+    back = np.flatnonzero(np.diff(time) <= 0)
+    if back.size:
+        i = int(back[0])
+        raise FormatError(
+            table.path,
+            place=f"line {table.lines[rows][i + 1]}, column {(axis or 0) + 1}",
+            expected="times that rise",
+            found=f"{time[i]:g} then {time[i + 1]:g} ns",
+        )
+    said = {k.lower(): v for k, v in table.metadata.items()}
+    names = [c.name for c in columns]
+    listed = [n.strip() for n in said.get("labels", "").strip(",").split(",")]
+    if said.get("labels") and len(listed) == len(columns):
+        names = listed
+    stem = table.path.name.split(".")[0]
+    generic = re.compile(r"counts?|intensity|y|decay", re.IGNORECASE)
     labels = tuple(
-        n
-        if n and not re.fullmatch(r"counts?|intensity|y|decay", n, re.IGNORECASE)
-        else (stem if len(decays) == 1 else f"{stem} {k + 1}")
+        n if n and not generic.fullmatch(n) else (stem if total == 1 else f"{stem} {k + 1}")
         for k, n in enumerate(names)
     )
-    steps = np.diff(time)
-    if steps.size == 0 or not np.all(steps > 0):
-        i = int(np.argmax(steps <= 0)) if steps.size else 0
-        raise FormatError(
-            path,
-            place=f"line {table.first_line + i + 1}, column 1",
-            expected="times that rise",
-            found=f"{time[i]:g} then {time[min(i + 1, len(time) - 1)]:g} ns",
-        )
-    cycles = next(
-        (
-            float(m[0])
-            for k, v in said.items()
-            if re.search(r"excitation (pulses|cycles)|^cycles", k)
-            and (m := re.search(r"[\d.]+(e[+-]?\d+)?", v, re.IGNORECASE))
-        ),
-        None,
-    )
+    cycles = stated(table.path, said, r"excitation (pulses|cycles)|^cycles", positive=True)
     return Histogram(
-        path,
+        table.path,
         time,
-        np.array([c.values for c in decays]),
+        np.array([c.values[rows] for c in columns]),
         labels,
-        float(np.median(steps)),
-        _period(said),
-        None if cycles is None else np.full(len(decays), cycles),
+        _step(table.path, time),
+        _period(table.path, said),
+        None if cycles is None else np.full(len(columns), cycles[0]),
         metadata=table.metadata,
+        left_out=left,
+        asks=asks,
+        account=table.account,
     )
 
 
-def _bin_width(said: dict, lines: list[str]) -> float | None:
-    for line in lines[:60]:
-        if m := re.search(
-            r"time[ /](?:cal\w*|per ch\w*)\D*?([\d.]+(?:[eE][+-]?\d+)?)\s*(ps|ns|us|µs|s)?",
+def _time(table: Table, axis: int | None, rows: slice, bin_ns: float | None):
+    """Times in ns, and what the file leaves open."""
+    width = bin_ns or _bin_width(table.path, table.notes)
+    column = None if axis is None else table.columns[axis]
+    if column is None or re.match("chan", column.name, re.IGNORECASE):
+        if width is None:
+            raise FormatError(
+                table.path,
+                place=f"line {table.first_line}",
+                expected="a time axis, or a time per channel in the header",
+                found="channels" if column else "one column",
+                advice="say bin_ns in the sample sheet, or 'Time calibration = 2.7e-11 sec/ch' above",
+            )
+        channels = np.arange(len(table)) if column is None else column.values
+        return channels[rows] * width, ()
+    unit = column.unit or next(
+        iter(_TIME_UNIT.findall(f"{column.name} {table.metadata.get('Xaxis', '')}")), ""
+    )
+    if unit and unit.lower() not in _TO_NS:
+        raise FormatError(
+            table.path,
+            place="column heads",
+            expected="a time in ps, ns, µs, ms or s",
+            found=repr(unit),
+            advice="name the unit in the head of the column",
+        )
+    time = column.values[rows]
+    if not unit and bin_ns:
+        step = np.median(np.diff(time)) if time.size > 1 else 1.0
+        return time * (bin_ns / step), ()
+    return time * _TO_NS[unit.lower() or "ns"], () if unit else ("bin_ns",)
+
+
+def _step(path, time: np.ndarray) -> float:
+    if time.size < 2 or not time[1] > time[0]:
+        raise FormatError(path, expected="at least two times that rise", found=f"{time[:2]} ns")
+    return float(np.median(np.diff(time)))
+
+
+def _bin_width(path, lines) -> float | None:
+    """ns per channel from the first header line that speaks of it and names a unit."""
+    for line in lines:
+        word = re.search(
+            r"time[ /](cal\w*|per ch\w*)|ch\w*\.? ?width|bin ?width|resolution|ns/channel",
             line,
             re.IGNORECASE,
-        ):
-            return float(m[1]) * _TO_NS[(m[2] or "s").lower()]
-        if m := re.search(
-            r"(?:ch\w*\.? ?width|bin ?width|resolution)\W*([\d.]+(?:[eE][+-]?\d+)?)?\s*\(?(ps|ns|us|µs)?\)?\W*([\d.]+(?:[eE][+-]?\d+)?)?\s*(ps|ns|us|µs)?",
-            line,
-            re.IGNORECASE,
-        ):
-            number, unit = m[1] or m[3], m[2] or m[4]
-            if number and unit:
-                return float(number) * _TO_NS[unit.lower()]
+        )
+        rest = line[word.end() :] if word else ""
+        unit = re.search(r"(?<![A-Za-z])(ps|ns|us|µs|μs|s|sec)(?![A-Za-z])", rest)
+        if not unit:
+            continue
+        number = stated_number(rest)
+        if number is None or number[0] <= 0:
+            raise FormatError(
+                path,
+                place="header",
+                expected="a time per channel above 0",
+                found=repr(line.strip()[:60]),
+                advice="correct the line or take it out",
+            )
+        return number[0] * _TO_NS[unit[1].lower().replace("sec", "s")]
     return None
 
 
-def _period(said: dict) -> float | None:
-    for key, value in said.items():
-        head, unit = split_unit(key)
-        if m := re.search(r"([\d.]+(?:e[+-]?\d+)?)\s*([kM]?Hz|ns|us|µs)?", value, re.IGNORECASE):
-            unit = (m[2] or unit).lower()
-            if re.search(
-                r"rep\w*\.? ?rate|sync ?rate|frequency", head, re.IGNORECASE
-            ) and unit.endswith("hz"):
-                return 1e9 / (float(m[1]) * {"hz": 1.0, "khz": 1e3, "mhz": 1e6}[unit])
-            if re.search(r"period", head, re.IGNORECASE) and unit in _TO_NS:
-                return float(m[1]) * _TO_NS[unit]
+def _period(path, said: dict) -> float | None:
+    rate = stated(path, said, r"rep\w*\.? ?rate|sync ?rate|frequency", positive=True)
+    if rate and (m := re.match(r"([kM]?)Hz", rate[1], re.IGNORECASE)):
+        return 1e9 / (rate[0] * {"": 1.0, "k": 1e3, "m": 1e6}[m[1].lower()])
+    period = stated(path, said, r"period", positive=True)
+    if period and (m := _TIME_UNIT.match(period[1])):
+        return period[0] * _TO_NS[m[1]]
     return None
 
 

@@ -6,13 +6,14 @@ Energies come out as binding energies where the file has them or where the photo
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from peled.formats import FormatError, read_text
+from peled.formats.contract import reader
+from peled.formats.delimited import parse_number
 
 UNKNOWN = 1e36  # the standard writes 1E+37 for "not known"
 _SPUTTER_MODES = {"MAPDP", "MAPSVDP", "SDP", "SDPSV"}
@@ -95,16 +96,16 @@ class _Lines:
 
     def number(self, what: str) -> float:
         cell = self.text(what)
-        try:
-            return float(cell.replace(",", "."))
-        except ValueError:
+        value = parse_number(cell.replace(",", "."))
+        if value is None:
             raise FormatError(
                 self.path,
                 place=f"line {self.at}",
                 expected=f"a number: {what}",
                 found=repr(cell[:40]),
                 advice="the file does not follow ISO 14976 here; export it again",
-            ) from None
+            )
+        return value
 
     def known(self, what: str) -> float | None:
         value = self.number(what)
@@ -125,12 +126,14 @@ class _Lines:
         return tuple(self.text(what) for _ in range(n))
 
 
+@reader("a VAMAS file")
 def is_vamas(path: str | os.PathLike) -> bool:
     """Whether a file begins as VAMAS files do."""
     with open(path, "rb") as stream:
         return b"VAMAS" in stream.readline(200)
 
 
+@reader("a VAMAS file")
 def read_vamas(path: str | os.PathLike) -> tuple[Spectrum, ...]:
     """All spectra of a VAMAS file.
 
@@ -274,16 +277,16 @@ def _block(lines: _Lines, mode: str, scan: str, variables, upgrades: int, shared
         )
     first = lines.at
     cells = lines.texts(n, f"{n} ordinate values")
-    try:
-        table = np.array(cells, dtype=float).reshape(-1, len(columns))
-    except ValueError:
-        bad = next(i for i, cell in enumerate(cells) if not _is_number(cell))
+    ordinates = [parse_number(cell.replace(",", ".")) for cell in cells]
+    if None in ordinates:
+        bad = ordinates.index(None)
         raise FormatError(
             lines.path,
             place=f"line {first + bad + 1}",
             expected="an ordinate value",
             found=repr(cells[bad][:40]),
-        ) from None
+        )
+    table = np.array(ordinates).reshape(-1, len(columns))
     labels = [label_.lower() for label_, _ in columns]
     if scan == "REGULAR":
         abscissa, abscissa_label = start + step * np.arange(len(table)), label
@@ -348,40 +351,40 @@ def _block(lines: _Lines, mode: str, scan: str, variables, upgrades: int, shared
     )
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
 def _casa(
     comment: tuple[str, ...], energy: float | None
 ) -> tuple[tuple[dict, ...], tuple[dict, ...]]:
     """Regions and components from CasaXPS comment lines; energies there are kinetic."""
     regions, components = [], []
     for line in comment:
-        if match := re.match(r"CASA region \(\*(.*?)\*\) \(\*(.*?)\*\) (\S+) (\S+) (\S+)", line):
-            low, high, rsf = map(float, match.groups()[2:])
+        kind, _, rest = line.partition(" (*")
+        name, _, rest = rest.partition("*) (*")
+        shape, closed, rest = rest.partition("*) ")
+        words = rest.split()
+        numbers = [parse_number(word) for word in words]
+        if not closed or None in numbers[: 3 if kind == "CASA region" else 0]:
+            continue
+        if kind == "CASA region" and len(words) > 2:
+            low, high, rsf = numbers[:3]
             regions.append(
                 {
-                    "name": match[1],
-                    "background": match[2],
+                    "name": name,
+                    "background": shape,
                     "kinetic_range_eV": (low, high),
                     "rsf": rsf,
                     "binding_range_eV": (energy - high, energy - low) if energy else None,
                 }
             )
-        elif match := re.match(
-            r"CASA comp \(\*(.*?)\*\) \(\*(.*?)\*\) Area (\S+) .*?MFWHM (\S+) .*?Position (\S+) .*?RSF (\S+)",
-            line,
-        ):
-            area, width, position, rsf = map(float, match.groups()[2:])
+        elif kind == "CASA comp":
+            said = dict(zip(words, numbers[1:], strict=False))
+            keys = ("Area", "MFWHM", "Position", "RSF")
+            if any(said.get(key) is None for key in keys):
+                continue
+            area, width, position, rsf = (said[key] for key in keys)
             components.append(
                 {
-                    "name": match[1],
-                    "shape": match[2],
+                    "name": name,
+                    "shape": shape,
                     "area": area,
                     "fwhm_eV": width,
                     "kinetic_energy_eV": position,

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError
+from peled.formats import FormatError, read_yaml
+from peled.formats.contract import reader
 from peled.optics.dipole import DipoleEmission, dipole_emission
 from peled.optics.indices import index_table, read_index
 
@@ -93,6 +94,7 @@ class Stack:
         return replace(self, layers=tuple(self[name] for name in names))
 
 
+@reader("a stack of layers in YAML")
 def read_stack(path: str | Path) -> Stack:
     """A stack from YAML: `wavelength_nm`, `stack` (a list from the substrate up; each layer with n and k or an `index_table`) and, for drawing, `levels`.
 
@@ -101,13 +103,8 @@ def read_stack(path: str | Path) -> Stack:
     FormatError
         Naming the layer: a missing key, a thickness or index that is not a positive number, no or several emitters.
     """
-    import yaml
-
     path = Path(path)
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise FormatError(path, expected="YAML", found=str(error).split("\n")[0]) from None
+    found = read_yaml(path, what="a stack of layers in YAML")
     if (
         not isinstance(found, dict)
         or not isinstance(found.get("stack"), list)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, read_text
+from peled.formats import FormatError, read_yaml
+from peled.formats.contract import reader
 from peled.tables import table
 
 
@@ -109,6 +110,7 @@ class _Formula:
 _UNITS = {"um": 1000.0, "nm": 1.0}
 
 
+@reader("a refractive index (refractiveindex.info YAML, or a table)")
 def read_index(path: str | os.PathLike) -> IndexTable:
     """Read a YAML file of the refractiveindex.info database, or a delimited table of wavelength, n and optionally k.
 
@@ -146,18 +148,7 @@ def read_index(path: str | os.PathLike) -> IndexTable:
 
 
 def _read_yaml(path):
-    import yaml
-
-    try:
-        content = yaml.safe_load(read_text(path, what="a refractiveindex.info file"))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise FormatError(
-            path,
-            expected="YAML",
-            found=str(getattr(error, "problem", error)),
-            place=f"line {mark.line + 1}" if mark else "",
-        ) from None
+    content = read_yaml(path, what="a refractiveindex.info file in YAML")
     if (
         not isinstance(content, dict)
         or not isinstance(content.get("DATA"), list)

@@ -38,9 +38,9 @@ def calibrate_diffractometer(standard: Pattern | None) -> Instrument:
         a_A=LAB6_A,
         zero_deg=None,
         displacement_mm=0.0,
-        **_wavelengths(standard),
+        wavelengths_A=standard.radiation_A,
     )
-    lorentz = np.degrees(0.64 * xrd.CU_KALPHA_A[0] / (fit.size_nm * 10))
+    lorentz = np.degrees(0.64 * standard.radiation_A[0] / (fit.size_nm * 10))
     return Instrument(
         fit.zero_deg,
         max(fit.zero_error_deg, 0.002),
@@ -64,9 +64,19 @@ def film_options(instrument: Instrument, relative_sd: float, radius_mm: float = 
 
 
 def fit_film(pattern: Pattern, options: dict) -> xrd.PawleyFit:
-    """Whole-pattern fit of a film; large crystals (lines hardly wider than the instrument) with Lorentzian size broadening."""
+    """Whole-pattern fit of a film; large crystals (lines hardly wider than the instrument) with Lorentzian size broadening.
+
+    Raises
+    ------
+    FormatError
+        Where neither file nor caller gives the wavelength.
+    """
     fit = xrd.pawley_fit(
-        pattern.two_theta_deg, pattern.intensity, pattern.sigma, **_wavelengths(pattern), **options
+        pattern.two_theta_deg,
+        pattern.intensity,
+        pattern.sigma,
+        wavelengths_A=pattern.radiation_A,
+        **options,
     )
     if fit.size_nm > 60 or not fit.converged:
         options = options | {"shape": "lorentzian", "instrument_fwhm_deg": None, "thin_film": False}
@@ -74,15 +84,10 @@ def fit_film(pattern: Pattern, options: dict) -> xrd.PawleyFit:
             pattern.two_theta_deg,
             pattern.intensity,
             pattern.sigma,
-            **_wavelengths(pattern),
+            wavelengths_A=pattern.radiation_A,
             **options,
         )
     return fit
-
-
-def _wavelengths(pattern: Pattern) -> dict:
-    """The file's own wavelengths; copper where it does not say."""
-    return {"wavelengths_A": pattern.wavelengths_A} if pattern.wavelengths_A else {}
 
 
 def sizes(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from peled.formats.delimited import Account
+
 #: Molar masses, g/mol, IUPAC 2021 abridged weights: C 12.011, H 1.008, N 14.007, O 15.999, S 32.06, Pb 207.2, I 126.90, Br 79.904.
 PB, HYDROGEN = 207.2, 1.008
 LIGANDS = {"GL": 307.32, "EDTA": 292.24}
@@ -24,6 +26,7 @@ class Calibration:
     concentrations: np.ndarray = field(repr=False, default=None)
     signals: np.ndarray = field(repr=False, default=None)
     range: tuple[float, float] = (0.0, 0.0)
+    account: Account = field(default_factory=Account, repr=False)
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,10 @@ def lead_content(
     ValueError
         If slope, volume, dilution or mass is not positive.
     """
+    if not np.isfinite([signal, signal_error]).all() or signal_error <= 0:
+        raise ValueError(
+            f"signal: expected a number and an error above 0, found {signal}, {signal_error}"
+        )
     for name, value in (
         ("slope", calibration.slope),
         ("volume_ml", volume_ml),

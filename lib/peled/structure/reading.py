@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from peled.formats import FormatError
-from peled.formats.delimited import read_table
+from peled.formats.contract import reader
+from peled.formats.delimited import read_records, read_table, record_number
 from peled.formats.diffraction import Pattern, read_pattern
 from peled.formats.images import Image, read_image
 from peled.formats.infrared import InfraredSpectrum, read_infrared
@@ -134,18 +135,18 @@ def _photoelectrons(paths: list[Path], samples) -> dict[tuple[str, str], Spectru
                 found[sample, region] = s
         else:
             sample = _sample_of(path.stem, samples)
-            table = read_table(path)
-            energy, counts = table.columns[0].values, table.columns[1].values
+            columns = read_table(path).numeric
             name = re.sub(
                 rf"^[a-z]+_{re.escape(sample or '')}_?", "", path.stem, flags=re.IGNORECASE
             )
             photon = 21.218 if path.stem.lower().startswith("ups") else 1486.7
-            if energy.dtype.kind != "f" or counts.dtype.kind != "f" or sample is None:
+            if len(columns) != 2 or sample is None:
                 raise FormatError(
                     path,
                     expected=f"a name with {samples[0]} or {samples[1]} and two columns, binding energy and counts",
                     found=path.name,
                 )
+            energy, counts = (column.values for column in columns)
             found[sample, name] = Spectrum(
                 path, name, sample, "XPS", name, "", photon, photon - energy, energy, counts
             )
@@ -163,12 +164,15 @@ def region(spectra: dict, sample: str, *words: str) -> Spectrum | None:
 def _deflection(paths: list[Path], samples) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     found = {}
     for path in paths:
-        table = read_table(path)
-        x = table.columns[0].values
+        columns = read_table(path).numeric
+        x = columns[0].values
+        if len(columns) < 2 or x.min() <= 0:
+            expected = "a positive axis and a column a sample"
+            raise FormatError(path, expected=expected, found=f"{len(columns)} from {x.min():g}")
         if x.min() > 50:  # wavelength
             x = HC_EV_NM / x
         order = np.argsort(x)
-        for i, column in enumerate(table.columns[1:]):
+        for i, column in enumerate(columns[1:]):
             name = (
                 next((s for s in samples if key(s) == key(column.name)), None)
                 or _sample_of(path.stem, samples)
@@ -178,6 +182,7 @@ def _deflection(paths: list[Path], samples) -> dict[str, tuple[np.ndarray, np.nd
     return found
 
 
+@reader("a table of ICP-MS standards and samples")
 def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
     """Calibration and lead contents from a table with the columns of `data/structure/icpms.csv`.
 
@@ -186,61 +191,54 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
     FormatError
         Naming line and column of what cannot be used.
     """
-    with open(path, newline="", encoding="utf-8-sig") as stream:
-        rows = list(csv.DictReader(stream))
-    needed = (
-        "kind",
-        "sample",
-        "concentration_ug_L",
-        "signal_ratio",
-        "signal_ratio_sd",
-        "volume_mL",
-        "dilution",
-        "mass_mg",
+    measured = ("signal_ratio", "signal_ratio_sd")
+    prepared = ("volume_mL", "dilution", "mass_mg")
+    rows, account = read_records(
+        path, ("kind", "sample", "concentration_ug_L", *measured, *prepared)
     )
-    if not rows or any(name not in rows[0] for name in needed):
-        raise FormatError(
-            path,
-            place="line 1",
-            expected=f"columns {', '.join(needed)}",
-            found=", ".join(rows[0]) if rows else "no rows",
-        )
-
-    def number(i: int, name: str) -> float:
-        try:
-            return float(rows[i][name])
-        except (TypeError, ValueError):
+    kinds = {"standard": [], "sample": []}
+    for row in rows:
+        if row["kind"] not in kinds:
             raise FormatError(
                 path,
-                place=f"line {i + 2}, column {name}",
-                expected="a number",
-                found=repr(rows[i][name]),
-            ) from None
-
-    standards = [i for i, row in enumerate(rows) if row["kind"].strip() == "standard"]
+                place=f"line {row['']}, column kind",
+                expected="standard or sample",
+                found=repr(row["kind"]),
+            )
+        kinds[row["kind"]].append(row)
     line = calibrate(
         *(
-            [number(i, name) for i in standards]
-            for name in ("concentration_ug_L", "signal_ratio", "signal_ratio_sd")
+            [record_number(path, row, name) for row in kinds["standard"]]
+            for name in ("concentration_ug_L", *measured)
         )
     )
-    contents = {
-        rows[i]["sample"]: lead_content(
+    contents = {}
+    for row in kinds["sample"]:
+        if row["sample"] in contents:
+            raise FormatError(
+                path,
+                place=f"line {row['']}, column sample",
+                expected="each sample once",
+                found=repr(row["sample"]),
+                advice="name replicates apart, or average them",
+            )
+        signal, error, volume, dilution, mass = (
+            record_number(path, row, name) for name in (*measured, *prepared)
+        )
+        contents[row["sample"]] = lead_content(
             line,
-            number(i, "signal_ratio"),
-            number(i, "signal_ratio_sd"),
-            volume_ml=number(i, "volume_mL"),
-            dilution=number(i, "dilution"),
-            mass_mg=number(i, "mass_mg"),
+            signal,
+            error,
+            volume_ml=volume,
+            dilution=dilution,
+            mass_mg=mass,
             mass_error_mg=0.01,
             dilution_relative_error=0.005,
         )
-        for i, row in enumerate(rows)
-        if row["kind"].strip() == "sample"
-    }
-    return line, contents
+    return replace(line, account=account), contents
 
 
+@reader("a folder with ftir_bands.csv, or none in it", folder=True)
 def read_assignments(folder: Path) -> tuple[Assignment, ...]:
     """Infrared assignments of a folder's `ftir_bands.csv`, else the package's."""
     with open(table("structure/ftir_bands.csv", folder), newline="", encoding="utf-8") as stream:
@@ -252,6 +250,7 @@ def read_assignments(folder: Path) -> tuple[Assignment, ...]:
         )
 
 
+@reader("a folder with truth.csv, or none in it", folder=True)
 def read_truth(folder: Path) -> dict[tuple[str, str], float]:
     """What went into simulated files, by sample key and name; empty for real ones."""
     path = folder / "truth.csv"

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from uncertainties import UFloat
 
-from peled.formats import FormatError, read_text
+from peled.formats import FormatError, read_yaml
+from peled.formats.contract import reader
 from peled.synthesis.amounts import (
     Laboratory,
     UnitError,
@@ -105,6 +106,7 @@ class Outcome:
         }
 
 
+@reader("a procedure in YAML")
 def load_procedure(path: str | os.PathLike) -> Procedure:
     """Read a procedure file; nothing in it is executed.
 
@@ -114,20 +116,8 @@ def load_procedure(path: str | os.PathLike) -> Procedure:
         Naming the file and the entry: not YAML, a missing or unknown key, an unknown formula, a purity that is no
         fraction, a quantity without a unit, a step that does nothing or two things, a chemical that is not listed.
     """
-    import yaml
-
     path = Path(path)
-    text = read_text(path, what="a procedure in YAML")
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise ProcedureError(
-            path,
-            expected="YAML",
-            found=str(getattr(error, "problem", error)),
-            place=f"line {mark.line + 1}" if mark else "",
-        ) from None
+    content = read_yaml(path, what="a procedure in YAML")
     if not isinstance(content, dict):
         raise ProcedureError(
             path,

@@ -90,12 +90,10 @@ def _load(label, paths, reading) -> LoadedSet:
     return LoadedSet(replace(one, standard_error=None), tuple(paths), maps[0].format)
 
 
-def scans_of(m: TransientMap, name: str, unit: float = 1.0) -> list[Matrix]:
-    """The single scans of a file as matrices (one, where the file holds none), times `unit`."""
+def scans_of(m: TransientMap, name: str) -> list[Matrix]:
+    """The single scans of a file as matrices (one, where the file holds none)."""
     stack = m.signal[None] if m.scans is None else m.scans
-    return [
-        preprocess.matrix(m.delay_ps, m.wavelength_nm, scan * unit, name=name) for scan in stack
-    ]
+    return [preprocess.matrix(m.delay_ps, m.wavelength_nm, scan, name=name) for scan in stack]
 
 
 def prepare(

@@ -13,7 +13,7 @@ from peled.formats.atomistic.structures import Structure, element
 
 HARTREE_EV = 27.211386245981  # CODATA 2022
 RYDBERG_EV = HARTREE_EV / 2
-NUMBER = r"([+-]?\d+\.?\d*(?:[eEdD][+-]?\d+)?)"
+NUMBER = r"([+-]?\d+(?:\.\d*)?(?:[eEdD][+-]?\d+)?)"
 
 
 @dataclass(frozen=True)

@@ -47,13 +47,13 @@ def espresso(path: Path, text: str) -> Calculation:
     text = text[
         max(text.rfind("     Program PWSCF"), 0) :
     ]  # a continued run may have been appended
-    match = last(rf"^!+\s*total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
+    match = last(rf"^!+[ \t]*total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
     failed, reached = (
         text.rfind("convergence NOT achieved"),
         text.rfind("convergence has been achieved"),
     )
     if match is None and failed >= 0:
-        match = last(rf"^\s+total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
+        match = last(rf"^[ \t]+total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
     if match is None and re.search(r"Band Structure Calculation", text):
         raise FormatError(
             path,
@@ -107,7 +107,7 @@ def _espresso_step_eV(text: str) -> float | None:
     """Change of the total energy in the last iteration of the last self-consistency that ended; None if that took one, or dispersion was added at the end."""
     if re.search(r"Dispersion XDM|XDM dispersion|MBD", text):
         return None
-    found = re.findall(rf"^(!?)\s+total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
+    found = re.findall(rf"^(!?)[ \t]+total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
     ended = max((k for k, (mark, _) in enumerate(found) if mark), default=0)
     return (
         (to_float(found[ended][1]) - to_float(found[ended - 1][1])) * RYDBERG_EV
@@ -161,12 +161,14 @@ def _espresso_structure(
 def _blocks(text: str) -> tuple[re.Match | None, re.Match | None]:
     """The last cards of positions and of the cell."""
     positions = last(
-        rf"^ATOMIC_POSITIONS\s*\(?(angstrom|bohr|alat|crystal)\)?\s*\n((?:\s*[A-Za-z]\w*{_THREE}(?:\s+[01]){{0,3}}\s*\n)+)",
+        r"^ATOMIC_POSITIONS[ \t]*\(?(angstrom|bohr|alat|crystal)\)?[ \t]*\n"
+        rf"((?:[ \t]*[A-Za-z]\w*{_THREE}(?:[ \t]+[01]){{0,3}}[ \t]*\n)+)",
         text,
         re.M,
     )
     cell = last(
-        rf"^CELL_PARAMETERS\s*\(?(angstrom|bohr|alat)(?:\s*=\s*{NUMBER})?\)?\s*\n((?:{_THREE}\s*\n){{3}})",
+        r"^CELL_PARAMETERS[ \t]*\(?(angstrom|bohr|alat)"
+        rf"(?:\s*=\s*{NUMBER})?\)?[ \t]*\n((?:{_THREE}[ \t]*\n){{3}})",
         text,
         re.M,
     )
@@ -200,7 +202,7 @@ def _espresso_settings(text: str, sites: Counter) -> dict:
     elif "Dispersion" not in text:
         settings["dispersion"] = "none"
     valence = dict(
-        re.findall(rf"^\s+(\w+)\s+{NUMBER}\s+\d+\.\d+\s+\w+\s*\(\s*\d\.\d+\)", text, re.M)
+        re.findall(rf"^[ \t]+(\w+)\s+{NUMBER}\s+\d+\.\d+\s+\w+\s*\(\s*\d\.\d+\)", text, re.M)
     )
     valence |= re.findall(
         rf"PseudoPot\. #\s*\d+ for\s+(\w+)\s[\s\S]{{0,400}}?Zval\s*=\s*{NUMBER}", text

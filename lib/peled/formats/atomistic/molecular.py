@@ -48,7 +48,7 @@ def cp2k(path: Path, text: str) -> Calculation:
         r"DFT\| Charge\s+(-?\d+)", text
     ):  # "Total charge" elsewhere is that of the density
         settings["charge"] = int(found[1])
-    for kind in re.split(r"\n\s*\d+\. Atomic kind:", text)[1:]:
+    for kind in re.split(r"\n[ \t]*\d+\. Atomic kind:", text)[1:]:
         name = symbol(path, kind.split()[0], 0)
         for key, pattern in (
             (f"pseudopotential {name}", r"Potential information for\s+(\S+)"),

@@ -18,6 +18,7 @@ from peled.formats.atomistic.espresso import espresso, espresso_xml
 from peled.formats.atomistic.molecular import cp2k, orca, xtb
 from peled.formats.atomistic.records import extended_xyz, json_record
 from peled.formats.atomistic.vasp import outcar, vasprun
+from peled.formats.contract import reader
 
 _WHAT = "an output of Quantum ESPRESSO, VASP, CP2K, ORCA or xtb, a JSON record, or extended XYZ with an energy"
 _READERS = (
@@ -31,6 +32,7 @@ _READERS = (
 )
 
 
+@reader(_WHAT)
 def read_calculation(path: str | os.PathLike, *, allow_unconverged: bool = False) -> Calculation:
     """Read the last total energy of an output.
 
@@ -50,6 +52,7 @@ def read_calculation(path: str | os.PathLike, *, allow_unconverged: bool = False
     return _checked(_read(Path(path))[-1], allow_unconverged)
 
 
+@reader(_WHAT)
 def read_calculations(
     path: str | os.PathLike, *, allow_unconverged: bool = False
 ) -> list[Calculation]:
@@ -69,9 +72,9 @@ def _read(path: Path) -> list[Calculation]:
     text = read_text(path, what=_WHAT)
     if text.lstrip()[:1] == "{":
         return [json_record(path, text)]
-    for marks, reader in _READERS:
+    for marks, parse in _READERS:
         if any(mark in text for mark in marks):
-            return [reader(path, text)]
+            return [parse(path, text)]
     if re.fullmatch(r"\s*\d+\s*", text.split("\n", 1)[0]):
         return extended_xyz(path, text)
     raise FormatError(path, expected=_WHAT, found=repr(text.strip()[:60]))

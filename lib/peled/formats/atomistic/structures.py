@@ -14,9 +14,10 @@ import numpy as np
 import periodictable
 
 from peled.formats import FormatError, read_text
+from peled.formats.contract import reader
 
 BOHR_ANGSTROM = 0.529177210544  # CODATA 2022
-_FLOAT = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?"
+_FLOAT = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eEdD][+-]?\d+)?"
 #: Element symbols, hydrogen first; deuterium is read as hydrogen.
 ELEMENTS = [periodictable.elements[z].symbol for z in range(1, 97)]
 
@@ -64,6 +65,7 @@ def element(label: str) -> str | None:
     return two[0] if two[0] in ELEMENTS else None
 
 
+@reader("a structure (XYZ, POSCAR, CIF or Quantum ESPRESSO input)")
 def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
     """Read the atoms of a structure file; outputs of programs are read by `read_calculation`.
 
@@ -82,9 +84,9 @@ def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
     path = Path(path)
     text = read_text(path, what="a structure (XYZ, POSCAR, CIF or Quantum ESPRESSO input)")
     lines = text.split("\n")
-    if re.search(r"^\s*data_\S*", text, re.M) and "_cell_length_a" in text:
+    if re.search(r"^[ \t]*data_", text, re.M) and "_cell_length_a" in text:
         return _read_cif(path, text)
-    if re.search(r"^\s*ATOMIC_POSITIONS", text, re.M | re.I):
+    if re.search(r"^[ \t]*ATOMIC_POSITIONS", text, re.M | re.I):
         return with_ase(path, text, "espresso-in", "an input of Quantum ESPRESSO's pw.x")
     if re.fullmatch(r"\s*\d+\s*", lines[0]):
         frames = xyz_frames(path, lines)
@@ -215,7 +217,8 @@ def comment_keys(line: str) -> dict:
 
 def _read_poscar(path: Path, text: str) -> Structure:
     # ASE would take missing elements from the title or from other files of the folder, and leave out atoms where counts are missing.
-    names, counts = (line.split("!")[0].split() for line in text.split("\n")[5:7])
+    lines = text.rstrip().split("\n")
+    names, counts = (line.split("!")[0].split() for line in lines[5:7])
     if not names or names[0].isdigit():
         raise FormatError(
             path,
@@ -230,6 +233,13 @@ def _read_poscar(path: Path, text: str) -> Structure:
             place="line 7",
             expected=f"{len(names)} atom counts",
             found=repr(" ".join(counts)[:40]),
+        )
+    if sum(map(int, counts)) > len(lines) - 7:
+        raise FormatError(
+            path,
+            place="line 7",
+            expected="as many atoms as there are lines of positions",
+            found=f"{sum(map(int, counts))} atoms, {len(lines) - 7} lines",
         )
     found = with_ase(path, text, "vasp", "a POSCAR or CONTCAR of VASP 5")
     if abs(np.linalg.det(found.cell)) < 1e-3:

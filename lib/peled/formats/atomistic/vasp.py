@@ -19,6 +19,7 @@ from peled.formats.atomistic.calculation import (
     xml_root,
 )
 from peled.formats.atomistic.structures import Structure, symbol
+from peled.formats.contract import allow
 
 _VASP_FUNCTIONAL = {"PE": "PBE", "8": "PBE", "CA": "LDA", "PS": "PBEsol", "91": "PW91"}
 _VASP_DISPERSION = {"0": "none", "1": "DFT-D2", "10": "DFT-D2", "11": "DFT-D3", "12": "DFT-D3(BJ)"}
@@ -81,11 +82,11 @@ def outcar(path: Path, text: str) -> Calculation:
         Without an energy, or where the last one is that of a machine-learned force field.
     """
     match = last(
-        rf"^(?!\s*ML ).*energy  without entropy\s*=\s*\S+\s+energy\(sigma->0\)\s*=\s*{NUMBER}",
+        rf"^(?![ \t]*ML ).*energy  without entropy\s*=\s*\S+\s+energy\(sigma->0\)\s*=\s*{NUMBER}",
         text,
         re.M,
     )
-    match = match or last(rf"^(?!\s*ML ).*free\s+energy\s+TOTEN\s*=\s*{NUMBER}\s*eV", text, re.M)
+    match = match or last(rf"^(?![ \t]*ML ).*free\s+energy\s+TOTEN\s*=\s*{NUMBER}\s*eV", text, re.M)
     if text.rfind("ML energy  without entropy") > (match.end() if match else -1):
         raise FormatError(
             path,
@@ -103,7 +104,7 @@ def outcar(path: Path, text: str) -> Calculation:
 
     def get(tag: str) -> str | None:
         # The first mention may be an echo of the input or of a potential: what counts stands in the list of parameters, further down.
-        found = last(rf"^\s*(?:.*;\s*)?{tag}\s*=\s*([^\s;]+)", text, re.M)
+        found = last(rf"^(?:[^\n]*;)?[ \t]*{tag}\s*=\s*([^\s;]+)", text, re.M)
         return found[1] if found else None
 
     settings: dict = {}
@@ -148,6 +149,7 @@ def outcar(path: Path, text: str) -> Calculation:
             - to_float(electrons),
             3,
         )
+    allow(path, 8 * sum(map(int, numbers)), "a list of atoms", place="ions per type")
     symbols = [
         symbol(path, k, 0) for k, n in zip(kinds, numbers, strict=False) for _ in range(int(n))
     ]

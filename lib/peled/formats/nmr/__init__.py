@@ -4,8 +4,9 @@ One convention for all that is returned: a complex free induction decay whose pl
 higher chemical shift at the higher frequency, and spectra with the chemical shift ascending. The shift axis follows
 from the frequency at 0 ppm (`reference_MHz`), never from the nominal field.
 
-`nmrglue` serves for Varian binaries and Bruker's table of digital-filter delays. Its JCAMP-DX reader returns nothing,
-and no error, for peak tables, and skips the check values that the format provides against damage; that one is our own.
+`nmrglue` serves for Varian binaries and Bruker's table of digital-filter delays. The JCAMP-DX reader is our own: on 63
+public spectra and decays both give the same values, but nmrglue's returns nothing, and no error, for peak tables and
+skips the check values that the format provides against damage. JEOL `.jdf` is not read; JEOL's JCAMP-DX export is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, read_bytes
+from peled.formats import FormatError, jcampdx, read_bytes
+from peled.formats.contract import reader
 from peled.formats.delimited import read_table
 from peled.formats.nmr.bruker import (
     read_bruker,
@@ -46,7 +48,10 @@ __all__ = [
 ]
 
 
-def read(path: str | os.PathLike, *, processed: bool = False) -> Fid | Spectrum | PeakTable:
+@reader("an NMR file or folder", folder=True, missing=("reference_MHz",))
+def read(
+    path: str | os.PathLike, *, processed: bool = False, part: str | None = None
+) -> Fid | Spectrum | PeakTable:
     """Read any NMR file or folder this module knows, by its content.
 
     Parameters
@@ -55,6 +60,8 @@ def read(path: str | os.PathLike, *, processed: bool = False) -> Fid | Spectrum 
         A Bruker experiment or `pdata` folder, a Varian folder, a JCAMP-DX file, or a table of ppm and intensity.
     processed : bool
         Of a Bruker experiment that holds both, take the processed spectrum.
+    part : str, optional
+        Of a JCAMP-DX file that holds several spectra, the title of one or its number.
 
     Raises
     ------
@@ -85,9 +92,9 @@ def read(path: str | os.PathLike, *, processed: bool = False) -> Fid | Spectrum 
             expected="a Bruker experiment (acqus and fid or ser, or pdata) or a Varian folder (procpar and fid)",
             found=", ".join(sorted(p.name for p in path.iterdir())[:6]) or "an empty folder",
         )
-    head = read_bytes(path, what="an NMR file")[:400].lstrip(b"\xef\xbb\xbf \t\r\n")
-    if head.startswith((b"##", b"$$")):
-        return read_jcamp(path)
+    head = read_bytes(path, what="an NMR file")[:800]
+    if jcampdx.is_jcampdx(head):
+        return read_jcamp(path, part)
     return read_ppm_table(path)
 
 
@@ -129,6 +136,7 @@ def read_fids(paths, *, same_width: bool = True) -> list[Fid]:
     return series
 
 
+@reader("a table of chemical shift and intensity", missing=("reference_MHz",))
 def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = None) -> Spectrum:
     """Read a text table of chemical shift and intensity (and imaginary part).
 

@@ -10,9 +10,12 @@ import numpy as np
 
 from peled.files import write_atomically
 from peled.formats import FormatError, read_bytes, read_text
+from peled.formats.contract import reader
+from peled.formats.delimited import parse_number
 from peled.formats.nmr.records import Fid, Spectrum, field_notes, need
 
 
+@reader("a Bruker parameter file (##$NAME= value)")
 def read_bruker_parameters(path: str | os.PathLike) -> dict:
     """A Bruker parameter file (`acqus`, `procs`): names without `$`, values as int, float, str or list.
 
@@ -46,14 +49,13 @@ def _bruker_value(text: str):
     text = text.strip()
     if text.startswith("<") and text.endswith(">"):
         return text[1:-1]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    return text
+    if re.fullmatch(r"[+-]?\d{1,18}", text):
+        return int(text)
+    value = parse_number(text)
+    return text if value is None else value
 
 
+@reader("a Bruker experiment folder", folder=True)
 def read_bruker(path: str | os.PathLike) -> Fid:
     """Read the raw data of a Bruker experiment folder.
 
@@ -80,8 +82,8 @@ def read_bruker(path: str | os.PathLike) -> Fid:
     raw_path = path / ("ser" if arrayed else "fid")
     size = int(need(acqus, acqus_path, "TD", positive=True))
     width_Hz = (
-        float(acqus["SW_h"])
-        if isinstance(acqus.get("SW_h"), (int, float)) and acqus["SW_h"] > 0
+        float(need(acqus, acqus_path, "SW_h", positive=True))
+        if acqus.get("SW_h", 0) != 0
         else need(acqus, acqus_path, "SW", positive=True)
         * need(acqus, acqus_path, "SFO1", positive=True)
     )
@@ -97,7 +99,7 @@ def read_bruker(path: str | os.PathLike) -> Fid:
         )
     data = _bruker_binary(raw_path, size, acqus, acqus_path, arrayed)
     notes = []
-    base = float(acqus["BF1"]) if isinstance(acqus.get("BF1"), (int, float)) else carrier
+    base = float(need(acqus, acqus_path, "BF1", positive=True)) if "BF1" in acqus else carrier
     if (
         isinstance(acqus.get("O1"), (int, float))
         and abs(base + acqus["O1"] * 1e-6 - carrier) > 1e-5 * carrier * 0.01
@@ -158,7 +160,7 @@ def read_bruker(path: str | os.PathLike) -> Fid:
         float(rate) if isinstance(rate, (int, float)) and rate > 0 else None,
         str(acqus.get("SOLVENT", "")),
         title,
-        int(acqus.get("NS", 1) or 1),
+        int(need(acqus, acqus_path, "NS")) or 1 if "NS" in acqus else 1,
         acqus,
         tuple(notes),
     )
@@ -282,19 +284,22 @@ def _bruker_list(path: Path) -> np.ndarray | None:
             for number, line in enumerate(read_text(path / name).split("\n"), 1):
                 if not line.strip():
                     continue
-                match = re.fullmatch(r"\s*([\d.eE+-]+)\s*([munsMUNS]?)\s*", line)
-                if not match:
+                cell = line.strip()
+                value = parse_number(cell.rstrip("munsMUNS"))
+                suffix = cell[len(cell.rstrip("munsMUNS")) :]
+                if value is None or suffix.lower() not in ("", *units):
                     raise FormatError(
                         path / name,
                         place=f"line {number}",
                         expected="a time such as 500u or 0.002",
-                        found=repr(line.strip()),
+                        found=repr(cell[:40]),
                     )
-                values.append(float(match[1]) * (units[match[2].lower()] if match[2] else unit))
+                values.append(value * (units[suffix.lower()] if suffix else unit))
             return np.array(values)
     return None
 
 
+@reader("a processed Bruker spectrum", folder=True)
 def read_bruker_processed(path: str | os.PathLike) -> Spectrum:
     """Read a processed one-dimensional Bruker spectrum (`1r`, with `1i` where present).
 

@@ -9,69 +9,65 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, jcampdx
+from peled.formats.contract import reader
 from peled.formats.nmr.bruker import _group_delay
 from peled.formats.nmr.records import Fid, PeakTable, Spectrum
 
 
-def read_jcamp(path: str | os.PathLike) -> Fid | Spectrum | PeakTable:
+@reader("a JCAMP-DX file of NMR", missing=("reference_MHz",))
+def read_jcamp(path: str | os.PathLike, part: str | None = None) -> Fid | Spectrum | PeakTable:
     """Read the NMR content of a JCAMP-DX file: a spectrum, else a free induction decay, else a peak table.
 
     The shift axis comes from `.SHIFT REFERENCE` (a point and its shift) where given, else from Bruker's OFFSET and SF,
     else from the abscissa in ppm or Hz. Where they contradict each other by more than 0.05 ppm, a note says so.
 
+    Tried on the NMR files of github.com/cheminfo/jcamp-data-test (JEOL, Varian, Nanalysis, Oxford Instruments, MestReNova,
+    TopSpin: `data/nmr/*/1h*.jdx`), cheminfo/jcampconverter and nzhagen/jcamp (`TESTSPEC.DX`, `TESTNTUP.DX`, `TESTFID.DX`,
+    `BRUK*.DX`), value by value against nmrglue.
+
+    Parameters
+    ----------
+    path : path-like
+    part : str, optional
+        Of a file that holds several of a kind: the TITLE of the one wanted, or its number, from 1.
+
     Raises
     ------
     FormatError
-        Naming the label or line: no NMR block, a compression that is none of the standard's, damaged tables, missing
-        frequency.
+        Naming the label or line: no NMR block, several of them and no `part`, a second dimension, a compression that is
+        none of the standard's, damaged tables, missing frequency.
     """
     path = Path(path)
-    blocks = [
-        block
-        for block in jcampdx.read_blocks(path)
-        if any(
-            label in block.records
-            for label in ("XYDATA", "XYPOINTS", "PEAKTABLE", "PEAKASSIGNMENTS", "DATATABLE")
-        )
-    ]
-    if not blocks:
-        raise FormatError(
-            path,
-            expected="a data table (XYDATA, XYPOINTS, NTUPLES, PEAK TABLE)",
-            found="labels only",
-        )
-
-    def rank(block: jcampdx.Block) -> int:
-        kind = jcampdx.normalise(block.text("DATA TYPE"))
-        return 0 if "SPECTRUM" in kind and "PEAK" not in kind else 1 if "FID" in kind else 2
-
-    block = min(blocks, key=rank)
-    kind = jcampdx.normalise(block.text("DATA TYPE"))
-    if kind and "NMR" not in kind and "LINK" not in kind:
+    blocks = jcampdx.select(path, "an NMR spectrum, FID or peak table", _is_nmr)
+    best = min(map(_rank, blocks))
+    block = _one([b for b in blocks if _rank(b) == best], path, part)
+    nucleus = "".join(re.findall(r"[A-Za-z0-9]", block.text(".OBSERVE NUCLEUS")))
+    frequency = block.number(".OBSERVE FREQUENCY", "$SFO1", "$SF")
+    if re.search(r"\bND ?NMR", block.kind):
         raise FormatError(
             path,
             place="label DATA TYPE",
-            expected="an NMR spectrum, FID or peak table",
+            expected="a one-dimensional spectrum",
             found=block.text("DATA TYPE"),
+            advice="export the rows one by one",
         )
-    nucleus = "".join(re.findall(r"[A-Za-z0-9]", block.text(".OBSERVE NUCLEUS")))
-    frequency = block.number(".OBSERVE FREQUENCY", "$SFO1", "$SF")
-    if "PEAKTABLE" in block.records or "PEAKASSIGNMENTS" in block.records:
-        return _jcamp_peaks(path, block, frequency, nucleus)
-    real, imaginary, unit, first, last, notes = _jcamp_columns(path, block)
-    if "FID" in kind or unit.startswith("SEC"):
-        return _jcamp_fid(path, block, real, imaginary, first, last, frequency, nucleus, notes)
+    table = jcampdx.read_table(block)
+    if best == 2:
+        return _jcamp_peaks(path, block, table, frequency, nucleus)
+    notes: list[str] = []
+    if best == 1:
+        return _jcamp_fid(path, block, table, frequency, nucleus, notes)
+    x, y = (table.x, table.y) if not table.paired else _even(table.x, table.y, notes)
     reference = block.number("$SF", "$BF1") or frequency
-    x = np.linspace(first, last, len(real))
-    ppm = _jcamp_shift_axis(path, block, x, unit, reference, notes)
+    ppm = _jcamp_shift_axis(path, block, x, _unit(table), reference, notes)
     order = slice(None, None, -1) if ppm[0] > ppm[-1] else slice(None)
     return Spectrum(
         path,
         ppm[order],
-        real[order],
+        y[order],
         reference or float("nan"),
         nucleus,
-        None if imaginary is None else imaginary[order],
+        None if table.imaginary is None else table.imaginary[order],
         block.text(".SOLVENT NAME"),
         block.text("TITLE"),
         block.parameters(),
@@ -79,115 +75,45 @@ def read_jcamp(path: str | os.PathLike) -> Fid | Spectrum | PeakTable:
     )
 
 
-def _jcamp_columns(path: Path, block: jcampdx.Block):
-    """Real and imaginary ordinates, unit of the abscissa, its ends, notes."""
-    notes: list[str] = []
-    if "DATATABLE" in block.records:
-        symbols = [symbol.upper() for symbol in block.list("SYMBOL")]
-        rows = {name: block.list(name) for name in ("UNITS", "FACTOR", "FIRST", "LAST", "VAR_DIM")}
+def _is_nmr(block: jcampdx.Block) -> bool:
+    """By DATA TYPE; a block without one by a spectrometer frequency."""
+    return "NMR" in block.kind or (not block.kind and ".OBSERVEFREQUENCY" in block.records)
 
-        def entry(name: str, symbol: str) -> float:
-            try:
-                return float(rows[name][symbols.index(symbol)])
-            except (ValueError, IndexError):
-                raise FormatError(
-                    path,
-                    place=f"label {name}",
-                    expected=f"a number for {symbol}",
-                    found=", ".join(rows[name]) or "none",
-                ) from None
 
-        x_symbol = "X" if "X" in symbols else symbols[0] if symbols else "X"
-        columns: dict[str, np.ndarray] = {}
-        for record in block.records["DATATABLE"]:
-            match = re.match(r"\s*\(\s*X\s*\+\+\s*\(\s*(\w)", record.text, re.IGNORECASE)
-            if not match:
-                raise FormatError(
-                    path,
-                    place=f"line {record.line}",
-                    expected="a table X++(R..R) or X++(I..I)",
-                    found=repr(record.text.split("\n")[0]),
-                )
-            symbol = match[1].upper()
-            if symbol in columns:
-                raise FormatError(
-                    path,
-                    place=f"line {record.line}",
-                    expected="one page for each variable (a one-dimensional spectrum)",
-                    found=f"a second page for {symbol}",
-                    advice="export the rows of a 2D set one by one",
-                )
-            factor = entry("FACTOR", x_symbol)
-            count = int(entry("VAR_DIM", symbol))
-            step = (
-                (entry("LAST", x_symbol) - entry("FIRST", x_symbol)) / max(count - 1, 1) / factor
-                if factor
-                else None
-            )
-            columns[symbol] = jcampdx.decode(
-                path,
-                record,
-                first_x=entry("FIRST", x_symbol) / factor if factor else None,
-                step=step,
-                count=count,
-            ) * entry("FACTOR", symbol)
-        real = columns.get("R", columns.get("Y"))
-        if real is None:
-            raise FormatError(
-                path, place="label SYMBOL", expected="a real part R or Y", found=", ".join(columns)
-            )
-        unit = rows["UNITS"][symbols.index(x_symbol)].upper() if rows["UNITS"] else "HZ"
-        return (
-            real,
-            columns.get("I"),
-            unit,
-            entry("FIRST", x_symbol),
-            entry("LAST", x_symbol),
-            notes,
+def _rank(block: jcampdx.Block) -> int:
+    """0 for a spectrum, 1 for a free induction decay, 2 for picked or assigned peaks."""
+    if not {"XYDATA", "XYPOINTS", "DATATABLE"} & set(block.records):
+        return 2
+    return 1 if "FID" in block.kind else 0
+
+
+def _one(blocks: list[jcampdx.Block], path: Path, part: str | None) -> jcampdx.Block:
+    titles = [block.text("TITLE") for block in blocks]
+    if part is not None:
+        blocks = [b for i, b in enumerate(blocks, 1) if part in (titles[i - 1], str(i))]
+    if len(blocks) != 1:
+        named = ", ".join(f"{i} {title!r}" for i, title in enumerate(titles, 1))
+        raise FormatError(
+            path,
+            expected="one spectrum" if part is None else f"one spectrum named {part!r}",
+            found=f"{len(titles)}: {named}",
+            advice="give its number or title as part",
         )
-    unit = block.text("XUNITS", default="HZ").upper()
-    x_factor, y_factor = block.number("XFACTOR") or 1.0, block.number("YFACTOR") or 1.0
-    first, last = block.number("FIRSTX"), block.number("LASTX")
-    if record := block.records.get("XYDATA", [None])[0]:
-        form = record.text.split("\n")[0].upper().replace(" ", "")
-        if "XY..XY" not in form:
-            if "X++" not in form:
-                raise FormatError(
-                    path,
-                    place=f"line {record.line}",
-                    expected="(X++(Y..Y)) or (XY..XY)",
-                    found=repr(form),
-                    advice="export without compression",
-                )
-            count = block.number("NPOINTS")
-            if first is None or last is None:
-                raise FormatError(
-                    path,
-                    place="labels FIRSTX, LASTX",
-                    expected="both ends of the abscissa",
-                    found="none",
-                )
-            count = int(count) if count else None
-            step = (last - first) / (count - 1) / x_factor if count and count > 1 else None
-            return (
-                jcampdx.decode(path, record, first_x=first / x_factor, step=step, count=count)
-                * y_factor,
-                None,
-                unit,
-                first,
-                last,
-                notes,
-            )
-    record = (block.records.get("XYDATA") or block.records["XYPOINTS"])[0]
-    x, y, _ = jcampdx.pairs(path, record)
-    x, y = x * x_factor, y * y_factor
+    return blocks[0]
+
+
+def _unit(table: jcampdx.Table) -> str:
+    return re.sub(r"[^A-Z]", "", table.x_unit.upper()) or "HZ"
+
+
+def _even(x: np.ndarray, y: np.ndarray, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Points on an even grid: processing takes one."""
     step = np.diff(x)
-    if len(x) > 2 and np.abs(step - step.mean()).max() > 0.02 * abs(step.mean()) + 1e-9:
-        grid = np.linspace(x[0], x[-1], len(x))
-        order = np.argsort(x)
-        y = np.interp(grid, x[order], y[order])
-        notes.append("points are not evenly spaced: interpolated linearly")
-    return y, None, unit, x[0], x[-1], notes
+    if len(x) < 3 or np.abs(step - step.mean()).max() <= 0.02 * abs(step.mean()) + 1e-9:
+        return x, y
+    grid, order = np.linspace(x[0], x[-1], len(x)), np.argsort(x)
+    notes.append("points are not evenly spaced: interpolated linearly")
+    return grid, np.interp(grid, x[order], y[order])
 
 
 def _jcamp_shift_axis(
@@ -246,13 +172,14 @@ def _jcamp_shift_axis(
 
 
 def _jcamp_peaks(
-    path: Path, block: jcampdx.Block, frequency: float | None, nucleus: str
+    path: Path,
+    block: jcampdx.Block,
+    table: jcampdx.Table,
+    frequency: float | None,
+    nucleus: str,
 ) -> PeakTable:
-    record = (block.records.get("PEAKTABLE") or block.records["PEAKASSIGNMENTS"])[0]
-    x, y, labels = jcampdx.pairs(path, record)
-    x = x * (block.number("XFACTOR") or 1.0)
-    unit = block.text("XUNITS", default="PPM").upper()
-    if unit.startswith("HZ") or unit.startswith("HERTZ"):
+    x, y, labels = table.x, table.y, table.labels
+    if table.x_unit and _unit(table).startswith(("HZ", "HERTZ")):
         if not frequency:
             raise FormatError(
                 path,
@@ -265,18 +192,24 @@ def _jcamp_peaks(
     return PeakTable(
         path,
         x[order],
-        (y * (block.number("YFACTOR") or 1.0))[order],
+        y[order],
         frequency,
         nucleus,
-        tuple(labels[i] for i in order) if len(labels) == len(x) else (),
+        tuple(labels[i] for i in order) if labels else (),
         block.text("TITLE"),
         block.parameters(),
     )
 
 
 def _jcamp_fid(
-    path: Path, block: jcampdx.Block, real, imaginary, first, last, frequency, nucleus, notes
+    path: Path,
+    block: jcampdx.Block,
+    table: jcampdx.Table,
+    frequency: float | None,
+    nucleus: str,
+    notes: list[str],
 ) -> Fid:
+    real, imaginary, first, last = table.y, table.imaginary, table.x[0], table.x[-1]
     if imaginary is None:
         raise FormatError(
             path,

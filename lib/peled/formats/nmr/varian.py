@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, read_bytes
+from peled.formats.contract import reader
 from peled.formats.nmr.records import Fid
 
 
+@reader("a Varian folder (procpar and fid)", folder=True)
 def read_varian(path: str | os.PathLike) -> Fid:
     """Read a Varian/Agilent folder (`procpar` and `fid`).
 
@@ -35,15 +37,19 @@ def read_varian(path: str | os.PathLike) -> Fid:
             expected="Varian parameters",
             found=f"text that cannot be parsed ({error})",
         ) from None
-    head = np.frombuffer((path / "fid").read_bytes()[:32].ljust(32, b"\0"), ">i4", 6)
-    expected = 32 + int(head[0]) * int(head[5])
+    start = (path / "fid").read_bytes()[:32].ljust(32, b"\0")
+    head = [int(n) for n in np.frombuffer(start, ">i4", 6)]
+    headers = int(np.frombuffer(start, ">i4", 1, 28)[0])
+    expected = 32 + head[0] * head[5]
     actual = (path / "fid").stat().st_size
-    if head[0] <= 0 or head[2] <= 0 or head[3] not in (2, 4):
+    # nmrglue believes these counts: what they promise has to be the size of a block.
+    block = head[1] * head[2] * head[3] + 28 * headers
+    if min(head) <= 0 or head[3] not in (2, 4) or not 0 < headers < 10 or block != head[5]:
         raise FormatError(
             path / "fid",
             place="byte 0",
-            expected="a Varian file header (blocks, traces, points, bytes a point)",
-            found=str(head[:4].tolist()),
+            expected="a Varian file header (blocks, traces, points, bytes a point, a trace, a block)",
+            found=f"{head}, {headers} block headers",
             advice="wrong byte order or another format",
         )
     if actual < expected:

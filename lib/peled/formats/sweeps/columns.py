@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, delimited, read_bytes
-from peled.formats.delimited import Column, Table, split_unit
+from peled.formats import FormatError, delimited
+from peled.formats.delimited import Column, Table
 
 #: Quantity: patterns of column names (after lower-casing), first match wins.
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -84,33 +85,20 @@ _DEFAULT_UNIT = {
 _KEITHLEY_NAN = 9.91e37  # what a 2400 writes for a function that was not measured
 
 
-def read_tables(path: Path):
+def read_tables(path: Path) -> list[tuple[str, Table]]:
     """Each table of a text file or workbook with its name ("" where there is only one)."""
-    if read_bytes(path, what="a sweep as text or .xlsx")[:4] == b"PK\x03\x04":
-        yield from _excel(path)
-        return
-    table = delimited.read_table(path, allow_missing=True)
-    if not any(table.names):
-        table = _headless(table)
-    yield "", _buffer_export(table)
+    tables = delimited.read_tables(path)
+    return [(name, _buffer_export(t if any(t.names) else _headless(t))) for name, t in tables]
 
 
 def _headless(table: Table) -> Table:
     """A Keithley 2400 without heads streams V, I, R, time, status; R is not measured and reads 9.91E37."""
     width = len(table.columns)
-    if width in (4, 5) and np.all(table.columns[2].values >= _KEITHLEY_NAN):
+    if width in (4, 5) and not np.any(table.columns[2].values < _KEITHLEY_NAN):
         names = ["Voltage", "Current", "Resistance", "Time", "Status"][:width]
         units = ["V", "A", "Ohm", "s", ""]
-        return Table(
-            table.path,
-            tuple(
-                Column(n, u, c.values) for n, u, c in zip(names, units, table.columns, strict=False)
-            ),
-            table.header,
-            table.footer,
-            table.metadata,
-            table.first_line,
-        )
+        columns = zip(names, units, table.columns, strict=False)
+        return replace(table, columns=tuple(Column(n, u, c.values) for n, u, c in columns))
     raise FormatError(
         table.path,
         expected="column heads such as Voltage (V), Current density (mA/cm2), Luminance (cd/m2)",
@@ -164,104 +152,7 @@ def _buffer_export(table: Table) -> Table:
         if i in (lower.index("reading"), source)
         or identify(column)[0] not in ("voltage", "current")
     ]
-    return Table(
-        table.path, tuple(keep), table.header, table.footer, table.metadata, table.first_line
-    )
-
-
-def _excel(path: Path):
-    import zipfile
-
-    import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        book = openpyxl.load_workbook(path, read_only=False, data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
-        raise FormatError(
-            path,
-            expected="an Excel workbook (.xlsx)",
-            found=f"a file that does not open ({error})",
-            advice="save it again as .xlsx or .csv",
-        ) from None
-    got = 0
-    for sheet in book.worksheets:
-        rows = [[cell for cell in row] for row in sheet.iter_rows(values_only=True)]
-        table = _sheet_table(path, sheet.title, rows)
-        if table is not None:
-            got += 1
-            yield (sheet.title if len(book.worksheets) > 1 else ""), table
-    if not got:
-        raise FormatError(
-            path,
-            expected="a sheet with columns of numbers",
-            found=f"none in {len(book.worksheets)} sheets",
-        )
-
-
-def _sheet_table(path: Path, title: str, rows: list[list]) -> Table | None:
-    def is_number(cell) -> bool:
-        return isinstance(cell, (int, float)) and not isinstance(cell, bool)
-
-    start = next(
-        (
-            i
-            for i in range(len(rows) - 1)
-            if sum(map(is_number, rows[i])) >= 2 and sum(map(is_number, rows[i + 1])) >= 2
-        ),
-        None,
-    )
-    if start is None:
-        return None
-    heads_row = next(
-        (i for i in range(start - 1, -1, -1) if any(isinstance(cell, str) for cell in rows[i])),
-        None,
-    )
-    stop = start
-    while stop < len(rows) and any(is_number(cell) for cell in rows[stop]):
-        stop += 1
-    used = [
-        j
-        for j in range(len(rows[start]))
-        if any(j < len(row) and row[j] is not None for row in rows[start:stop])
-    ]
-    columns = []
-    for j in used:
-        head = str(rows[heads_row][j] or "") if heads_row is not None else ""
-        values = []
-        for i in range(start, stop):
-            cell = rows[i][j]
-            if cell is not None and not is_number(cell) and not isinstance(cell, str):
-                cell = str(cell)
-            if isinstance(cell, str):
-                number = delimited.parse_number(
-                    cell, "," if "," in cell and "." not in cell else "."
-                )
-                if number is None and cell.strip().lower() not in delimited._MISSING:
-                    values = None
-                    break
-                cell = np.nan if number is None else number
-            values.append(np.nan if cell is None else float(cell))
-        if values is not None:
-            columns.append(Column(*split_unit(head), np.array(values)))
-        else:  # a column of words: kept as text
-            columns.append(
-                Column(*split_unit(head), np.array([str(rows[i][j]) for i in range(start, stop)]))
-            )
-    above = rows[: heads_row if heads_row is not None else start]
-    metadata = {
-        str(row[0]).strip().rstrip(":="): str(next((c for c in row[1:] if c is not None), ""))
-        for row in above
-        if row and row[0] is not None
-    }
-    return Table(
-        path,
-        tuple(columns),
-        tuple(" ".join(str(c) for c in row if c is not None) for row in above),
-        (),
-        metadata,
-        start + 1,
-    )
+    return replace(table, columns=tuple(keep))
 
 
 def identify(column: Column) -> tuple[str | None, str]:
@@ -311,16 +202,20 @@ def unit_key(unit: str) -> str:
     return {"cda": "cda-1", "lmw": "lmw-1"}.get(text, text)
 
 
-def scaled(path: Path, quantity: str, column: Column, unit: str, notes: list[str]) -> np.ndarray:
+def scaled(
+    path: Path, quantity: str, column: Column, unit: str, assumed: dict[str, str], said: str | None
+) -> np.ndarray:
+    """Values in the unit of `FACTORS`, from the head, else `said`; what had to be assumed is put down."""
     values = np.asarray(column.values, float)
-    if quantity == "eqe" and not unit:
+    known = FACTORS[quantity]
+    unit = unit or said or ""
+    if not unit and quantity == "eqe":
         percent = np.nanmax(values, initial=0.0) > 1.0
-        notes.append(f"{column.name}: no unit; taken as {'per cent' if percent else 'a fraction'}")
+        assumed[column.name] = "per cent" if percent else "a fraction"
         return values * (0.01 if percent else 1.0)
     if not unit:
-        notes.append(f"{column.name}: no unit; taken as {_DEFAULT_UNIT[quantity]}")
+        assumed[column.name] = _DEFAULT_UNIT[quantity]
         return values
-    known = FACTORS[quantity]
     if unit_key(unit) not in known:
         raise FormatError(
             path,

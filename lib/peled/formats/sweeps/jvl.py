@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError
-from peled.formats.delimited import Column, Table
+from peled.formats.contract import reader
+from peled.formats.delimited import Account, Column, Table, stated_number
 from peled.formats.sweeps.columns import identify, read_tables, scaled
 
+_WHAT = "a J-V-L sweep as text or .xlsx"
+_MISSING = ("luminance_cd_m2", "photocurrent_A", "reported_eqe", "reported_cd_A", "time_s")
 _COMPLIANCE_BITS = (1 << 3) | (
     1 << 16
 )  # status word of the 2400: compliance, range compliance (user's manual, table 18-4)
@@ -37,6 +40,10 @@ class Sweep:
     notes : tuple of str
         Everything assumed or noticed.
     metadata : dict
+    assumed : dict
+        Columns whose head names no unit, and the unit taken for it; `current_unit` or `luminance_unit` says another.
+    account : Account
+        What each line of the file (or sheet) was taken for.
     """
 
     path: Path
@@ -55,6 +62,8 @@ class Sweep:
     area_cm2: float | None = None
     notes: tuple[str, ...] = ()
     metadata: dict = field(default_factory=dict, repr=False)
+    assumed: dict[str, str] = field(default_factory=dict, repr=False)
+    account: Account = field(default_factory=Account, repr=False)
 
     def __len__(self) -> int:
         return self.voltage_V.size
@@ -65,7 +74,14 @@ class Sweep:
         return ~(self.compliance | self.range_change)
 
 
-def read_sweeps(path: str | os.PathLike, *, area_cm2: float | None = None) -> tuple[Sweep, ...]:
+@reader(_WHAT, missing=_MISSING)
+def read_sweeps(
+    path: str | os.PathLike,
+    *,
+    area_cm2: float | None = None,
+    current_unit: str | None = None,
+    luminance_unit: str | None = None,
+) -> tuple[Sweep, ...]:
     """All sweeps of a file, in their order, split where the direction turns.
 
     Parameters
@@ -74,6 +90,8 @@ def read_sweeps(path: str | os.PathLike, *, area_cm2: float | None = None) -> tu
         Text or .xlsx. Several devices may stand side by side: each voltage column begins a new one.
     area_cm2 : float, optional
         Device area. Needed where the file gives a current and no area; it overrules an area in the header.
+    current_unit, luminance_unit : str, optional
+        Units of current (or current density) and luminance where their heads name none.
 
     Raises
     ------
@@ -90,12 +108,15 @@ def read_sweeps(path: str | os.PathLike, *, area_cm2: float | None = None) -> tu
             place="parameter area_cm2",
         )
     found: list[Sweep] = []
+    units = {"current": current_unit, "current_density": current_unit, "luminance": luminance_unit}
     for label, table in read_tables(path):
         for name, columns in _devices(table):
-            found += _split(table, " ".join(filter(None, (label, name))), columns, area_cm2)
+            label_of = " ".join(filter(None, (label, name)))
+            found += _split(table, label_of, columns, area_cm2, units)
     return tuple(found)
 
 
+@reader(_WHAT, missing=_MISSING)
 def read_sweep(
     path: str | os.PathLike, *, area_cm2: float | None = None, direction: str = "up"
 ) -> Sweep:
@@ -155,34 +176,28 @@ def _devices(table: Table):
 
 
 def _area(table: Table) -> float | None:
-    lines = [
-        *table.header,
-        *table.footer,
-        *(f"{key} {value}" for key, value in table.metadata.items()),
-    ]
-    for line in lines:
-        if not (word := re.search(r"\barea\b", line.replace("_", " "), re.IGNORECASE)):
+    """cm² from the first line that speaks of an area and holds a number above 0."""
+    for line in table.notes:
+        word = re.search(r"\barea\b|fl(ä|ae)che", line.replace("_", " "), re.IGNORECASE)
+        if not word:
             continue
-        rest = line[word.end() :]
+        rest = line[word.end() :].replace("_", " ")
         unit = re.search(r"(mm|cm|um|µm|μm|m)\s*\^?\s*[2²]", rest)
-        number = re.search(
-            r"[-+]?(\d+[.,]?\d*|\.\d+)(?:[eE][-+]?\d+)?",
-            rest.replace(unit[0], " ") if unit else rest,
-        )
-        if number and (value := float(number[0].replace(",", "."))) > 0:
-            return (
-                value
-                * {"mm": 1e-2, "cm": 1.0, "um": 1e-8, "µm": 1e-8, "μm": 1e-8, "m": 1e4}[
-                    unit[1] if unit else "cm"
-                ]
-            )
+        number = stated_number(rest.replace(unit[0], " ") if unit else rest)
+        if number and number[0] > 0:
+            factors = {"mm": 1e-2, "cm": 1.0, "um": 1e-8, "µm": 1e-8, "μm": 1e-8, "m": 1e4}
+            return number[0] * factors[unit[1] if unit else "cm"]
     return None
 
 
 def _split(
-    table: Table, label: str, columns: dict[str, tuple[Column, str]], area_cm2: float | None
+    table: Table,
+    label: str,
+    columns: dict[str, tuple[Column, str]],
+    area_cm2: float | None,
+    units: dict[str, str | None],
 ) -> list[Sweep]:
-    path, notes = table.path, []
+    path, notes, assumed = table.path, [], {}
     place = f"{label or 'column heads'}"
     if "voltage" not in columns:
         raise FormatError(
@@ -200,7 +215,8 @@ def _split(
             found=", ".join(map(repr, table.names)),
             advice="name it in the head of the column",
         )
-    got = {q: scaled(path, q, *columns[q], notes) for q in columns if q != "status"}
+    got = {q: scaled(path, q, *columns[q], assumed, units.get(q)) for q in columns if q != "status"}
+    notes += [f"{name}: no unit; taken as {unit}" for name, unit in assumed.items()]
     area = area_cm2 if area_cm2 is not None else _area(table)
     if area_cm2 is None and area is not None:
         notes.append(f"device area {area:g} cm² from the header")
@@ -224,7 +240,7 @@ def _split(
         if bad.size:
             raise FormatError(
                 path,
-                place=f"line {table.first_line + bad[0]}, {name}",
+                place=f"line {table.lines[bad[0]]}, {name}",
                 expected="a number",
                 found="none" if np.isnan(values[bad[0]]) else f"{values[bad[0]]:.3g} (overflow)",
                 advice="remove the row or measure it again",
@@ -240,7 +256,7 @@ def _split(
             worst = int(np.nanargmin(lum))
             raise FormatError(
                 path,
-                place=f"line {table.first_line + worst}, luminance",
+                place=f"line {table.lines[worst]}, luminance",
                 expected="no luminance below the noise about zero",
                 found=f"{lum[worst]:.3g} cd/m2",
                 advice="check sign and dark offset",
@@ -290,6 +306,8 @@ def _split(
                 area,
                 tuple(own),
                 dict(table.metadata),
+                assumed,
+                table.account,
             )
         )
     return sweeps

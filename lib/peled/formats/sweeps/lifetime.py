@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError
-from peled.formats.delimited import Column, Table
+from peled.formats.contract import reader
+from peled.formats.delimited import Account, Column, Table, stated
 from peled.formats.sweeps.columns import FACTORS, identify, read_tables, scaled, unit_key
 
 
@@ -40,8 +41,11 @@ class LifetimeLog:
     initial_luminance_cd_m2: float | None = None
     notes: tuple[str, ...] = ()
     metadata: dict = field(default_factory=dict, repr=False)
+    assumed: dict[str, str] = field(default_factory=dict, repr=False)
+    account: Account = field(default_factory=Account, repr=False)
 
 
+@reader("a lifetime log as text or .xlsx", missing=("voltage_V",))
 def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> LifetimeLog:
     """A lifetime log: time (s, min, h, or clock stamps) and luminance, photodiode current or relative signal.
 
@@ -56,8 +60,11 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
         For a missing time or signal column, an unknown or missing time unit, time that does not rise, non-finite values.
     """
     path = Path(path)
-    (_, table), *_ = read_tables(path)
-    notes: list[str] = []
+    (_, table), *more = read_tables(path)
+    if more:
+        names = ", ".join(repr(name) for name, _ in more)
+        raise FormatError(path, expected="one sheet with numbers", found=f"others: {names}")
+    assumed: dict[str, str] = {}
     roles: dict[str, tuple[Column, str]] = {}
     for column in table.columns:
         quantity, unit = identify(column)
@@ -77,7 +84,7 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
             found=", ".join(map(repr, table.names)),
             advice="name it in the head of the column",
         )
-    time = _times(path, *roles["time"], time_unit, table.first_line)
+    time = _times(path, *roles["time"], time_unit, table.lines)
     which = next((q for q in ("luminance", "relative", "photocurrent") if q in roles), None)
     if which is None:
         raise FormatError(
@@ -91,13 +98,13 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
     signal = (
         np.asarray(column.values, float) * (0.01 if unit == "%" else 1.0)
         if which == "relative"
-        else scaled(path, which, column, unit, notes)
+        else scaled(path, which, column, unit, assumed, None)
     )
-    bad = np.flatnonzero(~np.isfinite(signal))
+    bad = np.flatnonzero(~np.isfinite(time) | ~np.isfinite(signal))
     if bad.size:
         raise FormatError(
             path,
-            place=f"line {table.first_line + bad[0]}",
+            place=f"line {table.lines[bad[0]]}",
             expected="a number",
             found="none",
             advice="fill or remove the row",
@@ -107,7 +114,7 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
         i = int(back[0])
         raise FormatError(
             path,
-            place=f"line {table.first_line + i + 1}",
+            place=f"line {table.lines[i + 1]}",
             expected=f"time after {time[i]:g} s",
             found=f"{time[i + 1]:g} s",
             advice="sort the log, or split it where the run was restarted",
@@ -119,15 +126,17 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
         time - time[0],
         signal,
         {"luminance": "cd m-2", "photocurrent": "A"}.get(which, ""),
-        scaled(path, "voltage", *roles["voltage"], notes) if "voltage" in roles else None,
+        scaled(path, "voltage", *roles["voltage"], assumed, None) if "voltage" in roles else None,
         _stated(table, r"current density|^j\b"),
         _stated(table, r"initial luminance|^l_?0\b"),
-        tuple(notes),
+        tuple(f"{name}: no unit; taken as {unit}" for name, unit in assumed.items()),
         dict(table.metadata),
+        assumed,
+        table.account,
     )
 
 
-def _times(path: Path, column: Column, unit: str, asked: str | None, first_line: int) -> np.ndarray:
+def _times(path: Path, column: Column, unit: str, asked: str | None, lines) -> np.ndarray:
     if column.values.dtype.kind == "f":
         unit = asked or unit
         if unit_key(unit) not in FACTORS["time"]:
@@ -158,7 +167,7 @@ def _times(path: Path, column: Column, unit: str, asked: str | None, first_line:
         else:
             raise FormatError(
                 path,
-                place=f"line {first_line + i}",
+                place=f"line {lines[i]}",
                 expected="a clock stamp such as 2020-05-17 14:03:00",
                 found=repr(text),
             )
@@ -166,9 +175,5 @@ def _times(path: Path, column: Column, unit: str, asked: str | None, first_line:
 
 
 def _stated(table: Table, pattern: str) -> float | None:
-    for key, value in table.metadata.items():
-        if re.search(pattern, key, re.IGNORECASE) and (
-            match := re.match(r"\s*([-+]?\d+[.,]?\d*(?:[eE][-+]?\d+)?)", value)
-        ):
-            return float(match[1].replace(",", "."))
-    return None
+    found = stated(table.path, table.metadata, pattern)
+    return found[0] if found else None

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, delimited, read_text
+from peled.formats import FormatError
+from peled.formats.contract import reader
+from peled.formats.delimited import Account, Sheet, is_name
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,10 @@ class Radiances:
     luminance_cd_m2: np.ndarray | None
     labels: tuple[str, ...]
     metadata: dict = field(default_factory=dict, repr=False)
+    account: Account = field(default_factory=Account, repr=False)
 
 
+@reader("radiances of a luminance meter")
 def read_radiances(path: str | os.PathLike) -> Radiances:
     """A Konica-Minolta CS-2000 export (CS-S10w): a column a measurement, rows named (Lv, x, y, ...), then one row a wavelength.
 
@@ -44,32 +48,32 @@ def read_radiances(path: str | os.PathLike) -> Radiances:
     FormatError
         If there are no rows of wavelengths, or rows of unequal length.
     """
-    path = Path(path)
-    lines = read_text(path, what="a CS-2000 export").split("\n")
-    delimiter = max("\t,;", key=lambda d: sum(line.count(d) for line in lines))
-    decimal = "," if delimiter != "," and re.search(r"\d,\d", "".join(lines)) else "."
+    sheet = Sheet.read(path, what="a CS-2000 export")
     wavelength, values, head = [], [], {}
-    for number, line in enumerate(lines, 1):
-        cells = [cell.strip().strip('"') for cell in line.split(delimiter)]
+    for i in sheet.content:
+        cells, row = sheet.row(i)
         while len(cells) > 1 and not cells[-1]:
-            cells.pop()
-        if len(cells) < 2:
+            cells, row = cells[:-1], row[:-1]
+        if len(cells) < 2 or sheet.is_comment(i):
             continue
         match = re.fullmatch(r"(?:Le\()?\s*(\d{3,4}(?:[.,]\d+)?)\s*(?:nm)?\s*\)?", cells[0])
-        row = [delimited.parse_number(cell, decimal) for cell in cells[1:]]
-        if match and None not in row:
-            if values and len(row) != len(values[0]):
-                raise FormatError(
-                    path,
-                    place=f"line {number}",
-                    expected=f"{len(values[0])} values",
-                    found=f"{len(row)}",
-                    advice="mend or remove the line",
-                )
+        if match:
+            if None in row[1:] or len(row) != len(values[0] if values else row[1:]) + 1:
+                expected = f"{len(values[0])} numbers" if values else "numbers"
+                raise sheet.refuse(i, f"a wavelength and {expected}", advice="mend the line")
             wavelength.append(float(match[1].replace(",", ".")))
-            values.append(row)
-        elif not match:
+            values.append(row[1:])
+            sheet.claims[i] = "data"
+        elif not is_name(cells[0]):
+            raise sheet.refuse(i, "a wavelength or a name", repr(cells[0]), "mend the cell", 0)
+        else:
             head[cells[0]] = tuple(cells[1:])
+            sheet.claims[i] = "key"
+    rows = [i for i in sheet.content if sheet.claims.get(i) == "data"]
+    for i in range(rows[0], rows[-1]) if rows else ():  # a name there is a damaged wavelength
+        if sheet.claims.get(i) == "key":
+            raise sheet.refuse(i, "a wavelength", advice="mend the line", column=0)
+    account = sheet.settle()
     if len(values) < 5:
         raise FormatError(
             path,
@@ -84,12 +88,10 @@ def read_radiances(path: str | os.PathLike) -> Radiances:
     )
     lum = None
     if luminance is not None:
-        parsed = [delimited.parse_number(cell, decimal) for cell in luminance]
-        lum = (
-            np.array(parsed, float)
-            if None not in parsed and len(parsed) == len(values[0])
-            else None
-        )
+        lum = np.array([np.nan if (v := sheet.number(c)) is None else v for c in luminance])
+        if lum.size != len(values[0]) or np.isnan(lum).any():
+            expected = f"{len(values[0])} luminances"
+            raise FormatError(path, expected=expected, found=", ".join(luminance), place="row Lv")
     labels = next(
         (
             head[key]
@@ -99,10 +101,11 @@ def read_radiances(path: str | os.PathLike) -> Radiances:
         tuple(str(i + 1) for i in range(len(values[0]))),
     )
     return Radiances(
-        path,
+        sheet.path,
         np.array(wavelength)[order],
         np.array(values, float)[order].T.copy(),
         lum,
         tuple(labels),
         head,
+        account,
     )

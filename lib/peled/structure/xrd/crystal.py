@@ -7,12 +7,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from peled.formats.diffraction import KALPHA_A
 from peled.materials import lattice_constant_angstrom
 
-CU_KALPHA_A = (
-    1.5405929,
-    1.5444274,
-)  # Hölzer et al., Phys. Rev. A 56, 4554 (1997), as NIST gives them
+CU_KALPHA_A = KALPHA_A["Cu"]
 KALPHA2_RATIO = 0.5
 KALPHA_EV = 8047.8
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from peled.structure.xrd.crystal import CU_KALPHA_A, line_strength
+from peled.structure.xrd.crystal import line_strength
 from peled.structure.xrd.pawley import PawleyFit, pawley_fit
 
 
@@ -57,9 +57,7 @@ def phase_test(two_theta_deg, intensity, sigma=None, **options) -> PhaseTest:
     )
     # From intensities over s to integrated intensities over 2theta, as the pattern shows them.
     sums = np.array([sum(i * i for i in hkl) for hkl in tilted.indices])
-    theta = np.arcsin(
-        np.sqrt(sums) * options.get("wavelengths_A", CU_KALPHA_A)[0] / (2 * tilted.a_A)
-    )
+    theta = np.arcsin(np.sqrt(sums) * options["wavelengths_A"][0] / (2 * tilted.a_A))
     over_angle = (1 + np.cos(2 * theta) ** 2) / (sums * np.cos(theta))
     i = tilted.indices.index((1.5, 0.5, 0.5))
     strongest = (tilted.intensities * over_angle)[: len(cubic.indices)].max()
