@@ -326,9 +326,14 @@ def _correlated(found) -> str:
     )
 
 
-def baseline(signal: Signal, companions: Mapping[str, Signal], order: int = 1):
+def baseline(
+    signal: Signal,
+    companions: Mapping[str, Signal],
+    order: int = 1,
+    region_nm: tuple[float, float] | None = None,
+):
     """A constant (order 0) or a line (1) from where there is statistically no signal, and what it
-    may be wrong by.
+    may be wrong by; `region_nm` looks for such places between two wavelengths only.
 
     Modes "offset" and "slope" hold the noise of the estimate, under the band; where the baseline
     was fitted the noise that went into it is taken out of the counting error instead
@@ -339,7 +344,10 @@ def baseline(signal: Signal, companions: Mapping[str, Signal], order: int = 1):
     if order not in (0, 1):
         raise ConditioningError(f"baseline: order: expected 0 or 1, found {order!r}")
     x = signal.axis
-    region = free_region(x, np.where(signal.good, signal.values, 0.0), signal.good)
+    inside = signal.good
+    if region_nm is not None:
+        inside = inside & (x >= region_nm[0]) & (x <= region_nm[1])
+    region = free_region(x, np.where(signal.good, signal.values, 0.0), inside)
     enough = region.count >= max(LEAST_FREE, TAIL * x.size)
     found = noise_in(region)
     line = region.slope[:, None] * (region.t - region.centre[:, None])
