@@ -175,7 +175,8 @@ def _sweeps(holdings, device: Device, all_series, settings, problems: list[Probl
             made, curve = _by_route(holdings, device, c, route, serving, borrowed)
             quantities += made
             curves[index, route] = curve
-        problems += [Problem(run.row.label, note) for note in run.sweep.notes if "area" not in note]
+        excluded = [n for n in run.sweep.notes if "compliance" in n or "without a reading" in n]
+        problems += [Problem(run.row.label, note) for note in excluded]
         if run.backward and forward:
             ahead = next(r for r in device.runs if not r.backward and r.row == run.row)
             quantities += filter(None, [hysteresis_quantity(replace(c, suffix=""), ahead, run)])
@@ -192,7 +193,10 @@ def _by_route(holdings, device: Device, c: Context, route: str, serving, borrowe
     if route == "photodiode":
         weights, needed = _responsivity(holdings, run)
         what = "integral of spectrum and responsivity"
-        share, more = _photodiode_geometry(run, angle)
+    elif route in ("radiance", "flux"):
+        weights, what = np.ones_like, "integral of the spectrum"
+    if route in ("photodiode", "flux"):
+        share, more = _collected(run, angle)
         needed += more
     found = routes.response(serving, weights, what) if weights else None
     if found is not None and borrowed:
@@ -201,28 +205,29 @@ def _by_route(holdings, device: Device, c: Context, route: str, serving, borrowe
                   None, response=found)  # fmt: skip
     if np.isnan(run.sweep.current_density_mA_cm2).all():
         needed.append("area_cm2")
-    if needed:
-        missing = [c.without("peak EQE", "%", *asked(needed, where))]
-        return [*(luminance_quantities(c) if route == "luminance" else []), *missing], empty
-    if found is None or share.value is None:
-        curve = empty
-    else:
-        curve = efficiency(run, route, found, share.value)
-    silent = silent_units(run.sweep, run.row.settings)
-    if silent:
+    missing = asked(dict.fromkeys(needed), where)
+    missing += share.findings if share.value is None else ()
+    made = luminance_quantities(c) if route == "luminance" else []
+    if missing:
+        return [*made, c.without("peak EQE", "%", *missing)], empty
+    curve = efficiency(run, route, found, share.value) if found is not None else empty
+    if silent := silent_units(run.sweep, run.row.settings, route):
         units = consistent_units(run, curve, silent)
         if not units:
-            findings = asked(list(silent), where)
-            made = luminance_quantities(c) if route == "luminance" else []
-            kept = [q for q in made if "current_unit" not in silent or "cd/A" not in q.unit]
-            return [*kept, c.without("peak EQE", "%", *findings)], curve
+            kept = [q for q in made if _independent(q, silent)]
+            return [*kept, c.without("peak EQE", "%", *asked(list(silent), where))], curve
         run = rescaled(run, silent, units)
         said = ", ".join(f"{column} {unit}" for column, unit in units.items())
-        text = f"{said}: stated nowhere; the only one with which the EQE is possible; write it down"
+        text = f"{said}: stated nowhere; taken, as the EQE is possible with it; write it down"
         c = replace(c, run=run, extra=(*c.extra, Finding("assumed", "doubtful", text, where)))
         curve = efficiency(run, route, found, share.value)
-    made = luminance_quantities(c) if route == "luminance" else []
+        made = luminance_quantities(c) if route == "luminance" else []
     return [*made, *eqe_quantities(c, curve, share, detector)], curve
+
+
+def _independent(q: Quantity, silent: Mapping) -> bool:
+    """Whether a number does not rest on a unit that nobody said."""
+    return not (("current_unit" in silent and "/A" in q.unit) or "luminance_unit" in silent)
 
 
 def _responsivity(holdings: Holdings, run: Run):
@@ -237,12 +242,12 @@ def _responsivity(holdings: Holdings, run: Run):
     return None, ["responsivity_A_W"]
 
 
-def _photodiode_geometry(run: Run, angle: Quantity):
-    """G of a photodiode, 1/(share collected × filter × area in m²), and columns that are missing."""
+def _collected(run: Run, angle: Quantity):
+    """G of a photodiode or power meter, 1/(share collected × filter × area in m²), and columns that are missing."""
     said, area = run.row.settings, run.sweep.area_cm2
+    share = routes.collected_share(said, area or 1.0, run.row.label)
     if area is None:
-        return angle, ["area_cm2"]
-    share = routes.collected_share(said, area, run.row.label)
+        return share, ["area_cm2"]
     if share.value is None:
         return share, []
     total = share.value * said.get("filter_transmission", 1.0) * area * 1e-4
@@ -252,5 +257,3 @@ def _photodiode_geometry(run: Run, angle: Quantity):
         budget |= {name: e / angle.value / total for name, e in angle.budget.items()}
         findings += angle.findings
     return Quantity("geometry", "", 1 / total, budget, "1", findings=findings), []
-
-

@@ -28,7 +28,7 @@ from peled.samples import Row
 
 #: Units that may be meant where a head is silent, relative to the one that the reader takes.
 UNITS = {
-    "A": {"A": 1.0, "mA": 1e-3, "uA": 1e-6},
+    "A": {"A": 1.0, "mA": 1e-3, "uA": 1e-6, "nA": 1e-9},
     "mA cm-2": {"mA/cm2": 1.0, "A/cm2": 1e3, "A/m2": 0.1, "uA/cm2": 1e-3},
     "cd m-2": {"cd/m2": 1.0, "kcd/m2": 1e3},
 }
@@ -118,6 +118,10 @@ def run_of(sweep: Sweep, row: Row, kind: str, digest: str) -> Run:
         readings["luminance"] = sweep.reported_cd_A * per
     if sweep.photocurrent_A is not None:
         readings["photodiode"] = sweep.photocurrent_A
+    if sweep.radiance_W_sr_m2 is not None:
+        readings["radiance"] = sweep.radiance_W_sr_m2
+    if sweep.flux_W is not None:
+        readings["flux"] = sweep.flux_W
     v, j = sweep.voltage_V, sweep.current_density_mA_cm2
     j = np.where(np.isfinite(j), j, 1.0) if not np.isfinite(j).any() else j
     usable = ~sweep.compliance & (v > 0) & (j > 0)
@@ -334,20 +338,24 @@ def _remarks(c: Context, curve: Curve, series: Series, where: str) -> tuple[Find
 # ---- units that nobody said ----------------------------------------------------------------------
 
 
-def silent_units(sweep: Sweep, settings: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+def silent_units(sweep: Sweep, settings: Mapping[str, Any], route: str) -> dict[str, dict]:
     """{column of the sheet: {unit: factor}} for heads without a unit and sheets without a word."""
+    light = "photocurrent" if route == "photodiode" else route
+    columns = {"current": "current_unit", "current_density": "current_unit"}
+    columns[light] = "luminance_unit"
     out = {}
     for name, unit in sweep.assumed.items():
-        quantity = identify(Column(name, "", np.zeros(1)))[0]
-        column = {"luminance": "luminance_unit", "current": "current_unit",
-                  "current_density": "current_unit"}.get(quantity)  # fmt: skip
+        column = columns.get(identify(Column(name, "", np.zeros(1)))[0])
         if column and column not in settings:
-            out[column] = UNITS[unit]
+            out[column] = UNITS.get(unit, {unit: 1.0})
     return out
 
 
 def consistent_units(run: Run, curve: Curve, silent: Mapping) -> dict[str, str]:
     """The only units with which the EQE is possible and the device bears the power; else none.
+
+    Two currents of one instrument, both without a unit, are in the same one; of several that fit
+    the first is then taken, as the EQE is the same.
 
     Returns
     -------
@@ -357,27 +365,27 @@ def consistent_units(run: Run, curve: Curve, silent: Mapping) -> dict[str, str]:
     if curve.peak is None:
         return {}
     v, j = run.sweep.voltage_V, run.sweep.current_density_mA_cm2
-    power = float(np.max(v * j)) * 1e-3
+    power = float(np.nanmax(v * j)) * 1e-3
+    paired = curve.route == "photodiode" and len(silent) == 2
     fits = []
     for cu, cf in silent.get("current_unit", {"": 1.0}).items():
         for lu, lf in silent.get("luminance_unit", {"": 1.0}).items():
-            if 1e-6 < curve.peak.eqe * lf / cf <= 1.0 and power * cf < MOST_POWER:
+            possible_eqe = 1e-6 < curve.peak.eqe * lf / cf <= 1.0
+            if possible_eqe and power * cf < MOST_POWER and (cu == lu or not paired):
                 fits.append({"current_unit": cu, "luminance_unit": lu})
-    return {k: u for k, u in fits[0].items() if u} if len(fits) == 1 else {}
+    return {k: u for k, u in fits[0].items() if u} if len(fits) == 1 or (paired and fits) else {}
 
 
 def rescaled(run: Run, silent: Mapping, units: Mapping[str, str]) -> Run:
     """The run in the units found."""
     j = silent.get("current_unit", {}).get(units.get("current_unit"), 1.0)
-    lum = silent.get("luminance_unit", {}).get(units.get("luminance_unit"), 1.0)
-    sweep = replace(
-        run.sweep,
-        current_density_mA_cm2=run.sweep.current_density_mA_cm2 * j,
-        luminance_cd_m2=(
-            None if run.sweep.luminance_cd_m2 is None else run.sweep.luminance_cd_m2 * lum
-        ),
-    )
-    return run_of(sweep, run.row, run.kind, run.digest)
+    light = silent.get("luminance_unit", {}).get(units.get("luminance_unit"), 1.0)
+    sweep = run.sweep
+    changed = {"current_density_mA_cm2": sweep.current_density_mA_cm2 * j}
+    for name in ("luminance_cd_m2", "photocurrent_A"):
+        if getattr(sweep, name) is not None:
+            changed[name] = getattr(sweep, name) * light
+    return run_of(replace(sweep, **changed), run.row, run.kind, run.digest)
 
 
 def asked(columns: Sequence[str], where: str) -> tuple[Finding, ...]:

@@ -79,7 +79,9 @@ def find_light(voltage_V, current, readings, usable, unit: str) -> Light:
         least = float(np.nanmin(np.abs(y), initial=np.inf))
         offset, offset_error, needed = 0.0, least / np.sqrt(3), threshold(y.size)
         noise = offset_error
-        said = f"no five points below turn-on: offset not known, 0 ± {offset_error:.1g} {unit} taken"
+        said = (
+            f"no five points below turn-on: offset not known, 0 ± {offset_error:.1g} {unit} taken"
+        )
     values = y - offset
     with np.errstate(invalid="ignore"):
         above = values > needed * np.hypot(noise, offset_error)

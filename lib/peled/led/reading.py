@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -144,8 +145,9 @@ def read_row_sweeps(path: Path, row: Row) -> tuple[Sweep, ...]:
         As `read_sweeps`; several devices in the file and no part said.
     """
     said = {k: row.settings[k] for k in ("area_cm2", "current_unit") if k in row.settings}
-    if row.settings.get("luminance_unit") in ("cd/m2", "kcd/m2"):
-        said["luminance_unit"] = row.settings["luminance_unit"]
+    light = row.settings.get("luminance_unit", "")
+    if light in ("cd/m2", "kcd/m2"):
+        said["luminance_unit"] = light
     try:
         sweeps = read_sweeps(path, **said)
     except FormatError as error:
@@ -155,6 +157,8 @@ def read_row_sweeps(path: Path, row: Row) -> tuple[Sweep, ...]:
             replace(s, area_cm2=None, current_density_mA_cm2=s.current_density_mA_cm2 * np.nan)
             for s in read_sweeps(path, area_cm2=1.0, **said)
         )
+    if light and "luminance_unit" not in said:
+        sweeps = tuple(_in_unit(s, light) for s in sweeps)
     labels = tuple(dict.fromkeys(s.label for s in sweeps))
     if row.part:
         sweeps = tuple(s for s in sweeps if s.label == row.part)
@@ -168,6 +172,29 @@ def read_row_sweeps(path: Path, row: Row) -> tuple[Sweep, ...]:
     if not sweeps:
         raise FormatError(path, expected=f"a part {row.part!r}", found=", ".join(labels))
     return sweeps
+
+
+def _in_unit(sweep: Sweep, unit: str) -> Sweep:
+    """A sweep whose light, where its head is silent, is what the sheet says: a current, a power."""
+    if unit == "V":
+        raise FormatError(
+            sweep.path,
+            place="column luminance_unit",
+            expected="a unit of light or of photocurrent",
+            found="V, the voltage of an amplifier",
+            advice="divide by its gain and write A",
+        )
+    silent = any(u in ("cd m-2", "A") for u in sweep.assumed.values())
+    if not silent:
+        return sweep
+    number = re.fullmatch(r"([mun]?)(A|W|W/sr/m2)", unit)
+    factor = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}[number[1]]
+    name = {"A": "photocurrent_A", "W": "flux_W", "W/sr/m2": "radiance_W_sr_m2"}[number[2]]
+    raw = sweep.luminance_cd_m2 if sweep.luminance_cd_m2 is not None else sweep.photocurrent_A
+    if raw is None:
+        return sweep
+    light = {"luminance_cd_m2": None, "photocurrent_A": None, name: raw * factor}
+    return replace(sweep, **light)
 
 
 def read_row_spectra(path: Path, row: Row) -> Signal:

@@ -143,6 +143,7 @@ def _cie(one: Series, row: int, make) -> list[Quantity]:
     s = one.signal
     out = []
     for name, k in (("CIE x", 0), ("CIE y", 1)):
+
         def coordinate(y, k=k):
             step = 0.5 * (np.r_[np.diff(s.axis), 0.0] + np.r_[0.0, np.diff(s.axis)])
             xyz = np.nan_to_num(y) @ (photometry.matching_functions(s.axis) * step).T
