@@ -38,11 +38,18 @@ def pages(report: Report) -> bytes:
                 group = report.groups.get(sample, "")
                 title = f"{sample} ({group})" if group else sample
                 for page in _pages(title, mine, as_text(report.rows(sample))):
-                    pdf.savefig(page)
+                    _save(pdf, page)
             batch = [*(p for p in panels if not p.sample), *spreads(report)]
             for page in _pages(f"{report.topic}: batch", batch, _batch_text(report)):
-                pdf.savefig(page)
+                _save(pdf, page)
     return stream.getvalue()
+
+
+def _save(pdf: PdfPages, page: Figure) -> None:
+    """Laid out here, once: while a figure has a layout engine matplotlib draws it twice."""
+    page.get_layout_engine().execute(page)
+    page.set_layout_engine(None)
+    pdf.savefig(page)
 
 
 def _batch_text(report: Report) -> str:
