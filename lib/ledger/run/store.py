@@ -65,9 +65,8 @@ def store(names: list[str] | None = None) -> int:
     """
     lab = [name for name in names or () if name.startswith("lab/")]
     ours = [name for name in names or () if name not in lab]
-    if ours or not names:
-        if status := _store_numbered(ours):
-            return status
+    if (ours or not names) and (status := _store_numbered(ours)):
+        return status
     chosen = lab_notebooks(lab) if lab or not names else []
     for path in chosen:
         try:

@@ -149,10 +149,16 @@ class Lab:
         from peled.conditioning import changes, draw
         from peled.lab.live import show_picture
 
-        count = len(changes(signal))
-        if not count or not signal.used.any():
+        if not signal.used.any():
             return
         row = int(np.nanargmax(np.nan_to_num(signal.values, nan=-np.inf).max(axis=1)))
+        steps = [
+            step for step, after in changes(signal)
+            if not np.array_equal(step.before.values[row], after.values[row])
+        ]  # fmt: skip
+        signal, count = replace(signal, steps=tuple(steps)), len(steps)
+        if not count:
+            return
         figure = Figure(figsize=(SIZE[0] * max(count, 2), SIZE[1] * 1.1), layout="constrained")
         axes = figure.subplots(1, count, squeeze=False)[0]
         draw(signal, axes, row)
@@ -255,7 +261,9 @@ class Lab:
     def _kind(self, sample: str) -> str:
         from peled.sources import kind_of
 
-        return kind_of(*(row.path for row in self._rows(sample))) if self._rows(sample) else "measured"
+        return (
+            kind_of(*(row.path for row in self._rows(sample))) if self._rows(sample) else "measured"
+        )
 
     def _inputs(self, sample: str) -> dict[str, str]:
         digests = self.report.inputs

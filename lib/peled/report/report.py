@@ -152,6 +152,8 @@ class Report:
             parts.append("Set aside:\n" + "\n".join(lines))
         return "\n\n".join(parts)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         parts = [as_html(self.rows())]
         if self.summaries:

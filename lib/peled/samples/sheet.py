@@ -127,7 +127,9 @@ class Sheet:
 
     def proposal(self) -> str:
         """The sheet completed by a row for each file in no row, as CSV."""
-        said = "# Proposed. Correct it, delete 'yes' where a row is right, save it beside the data\n"
+        said = (
+            "# Proposed. Correct it, delete 'yes' where a row is right, save it beside the data\n"
+        )
         more = [one.proposed for one in self.unlisted if one.proposed]
         return said + "# as samples.csv.\n" + self.with_lines(more)
 
