@@ -60,7 +60,7 @@ test-browser: $(VENV)/.lab $(VENV)/.test site ## a notebook in JupyterLab and th
 	@PELED_SITE=build/site $(PY) -m pytest -q -rs -p no:cacheprovider tests/test_browser.py tests/test_site.py
 
 lab: $(VENV)/.lab ## JupyterLab on the notebooks
-	@$(PY) -m jupyterlab --ServerApp.root_dir='$(CURDIR)' --LabApp.default_url=/lab/tree/notebooks/01_synthesis.ipynb $$([ "$$(id -u)" = 0 ] && echo --allow-root) $(ARGS)
+	@$(PY) -m jupyterlab --config=lib/ledger/lab/jupyter_server_config.py --LabApp.app_settings_dir='$(CURDIR)/lib/ledger/lab/settings' --ServerApp.root_dir='$(CURDIR)' --LabApp.default_url=/lab/tree/notebooks/01_synthesis.ipynb $$([ "$$(id -u)" = 0 ] && echo --allow-root) $(ARGS)
 
 notebooks: $(OK) ## execute the notebooks and store their outputs in them
 	@$(PY) -m ledger.run.store $(ONLY)

@@ -100,7 +100,7 @@ def test_it_imports_peled_alone_and_says_nothing_of_a_paper(path):
 
 @each
 def test_stored_outputs_are_its_own_and_clean(path):
-    from ledger.run.store import source_digest
+    from ledger.run.records import source_digest
 
     notebook = json.loads(path.read_text(encoding="utf-8"))
     stored = notebook["metadata"].get("peled", {}).get("sources_sha256")

@@ -297,7 +297,7 @@ def _schedule(jobs: list, reasons: dict[str, str], options: argparse.Namespace) 
         if code == execute.PASSED:
             try:
                 panels = execute.publish(job, seconds)
-            except OSError as error:
+            except (OSError, execute.NotebookFailed) as error:
                 problem = execute.keep_failure(job, str(error))
         else:
             problem = execute.keep_failure(

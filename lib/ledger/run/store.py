@@ -6,7 +6,6 @@ dropped; a digest of the sources is kept, so that outputs older than the code be
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import tempfile
@@ -16,12 +15,6 @@ from ledger import files
 from ledger.run import __main__ as runner
 from ledger.run import records
 from peled.lab import keep_headless
-
-
-def source_digest(notebook: dict) -> str:
-    """SHA-256 over the code cells of a notebook."""
-    sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    return hashlib.sha256("\0".join(sources).encode()).hexdigest()
 
 
 def cleaned(executed: dict) -> dict:
@@ -52,7 +45,7 @@ def cleaned(executed: dict) -> dict:
         "nbformat": 4,
         "nbformat_minor": 5,
     }
-    notebook["metadata"]["peled"] = {"sources_sha256": source_digest(notebook)} | (
+    notebook["metadata"]["peled"] = {"sources_sha256": records.source_digest(notebook)} | (
         {"after": declared} if declared else {}
     )
     return notebook
@@ -124,9 +117,10 @@ def _executed_here(path: Path) -> dict:
 def _keep(path: Path, executed: dict) -> None:
     import nbformat
 
-    notebook = cleaned(executed)
+    notebook = nbformat.from_dict(cleaned(executed))
     nbformat.validate(notebook)
-    files.write_atomically(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+    # As Jupyter writes it: saving the notebook unchanged changes no byte.
+    files.write_atomically(path, nbformat.writes(notebook) + "\n")
 
 
 def _made(folder: Path) -> Path:
