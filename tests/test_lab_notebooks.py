@@ -340,6 +340,34 @@ def test_the_notebook_on_a_folder_that_nobody_prepared(folder, truth, tmp_path):
     assert not re.findall(PAPER, text)
 
 
+# ---- saving --------------------------------------------------------------------------------------
+
+
+@each
+def test_a_run_saved_in_jupyter_changes_no_byte_and_an_edit_is_kept(path, tmp_path):
+    manager = pytest.importorskip("jupyter_server.services.contents.filemanager")
+    from ledger.lab import keep_outputs
+
+    (tmp_path / "notebooks" / "lab").mkdir(parents=True)
+    mine = tmp_path / "notebooks" / "lab" / path.name
+    shutil.copy(path, mine)
+    contents = manager.FileContentsManager(root_dir=str(tmp_path), pre_save_hook=keep_outputs)
+    place = f"notebooks/lab/{path.name}"
+    model = contents.get(place)
+    for cell in model["content"]["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], 9
+        cell["metadata"]["scrolled"] = True
+    contents.save({"type": "notebook", "format": "json", "content": model["content"]}, place)
+    assert mine.read_bytes() == path.read_bytes()
+    edited = contents.get(place)["content"]
+    edited["cells"][1]["source"] = 'data_dir = "mine"'
+    edited["cells"][3]["outputs"] = []
+    contents.save({"type": "notebook", "format": "json", "content": edited}, place)
+    kept = json.loads(mine.read_text(encoding="utf-8"))["cells"]
+    assert source(kept[1]) == 'data_dir = "mine"' and kept[3]["outputs"] == []
+
+
 # ---- pages ---------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from ledger import files
 from ledger.notebook import COMMON_PARAMETERS, RESULTS, STAGE, results_schema
 from ledger.run import records
+from ledger.run.quick import STARTED
 from ledger.run.watch import Watch
 from peled.lab import keep_headless
 
@@ -103,10 +104,10 @@ def run_in_child(job: Job, parent: int) -> int:
     (stage / "results").mkdir()
     os.environ[STAGE] = str(stage)
     keep_headless()
-    started = time.time_ns()
     if job.gathers:
         os.environ[RESULTS] = str(job.gathers)
     os.chdir(files.ROOT / "notebooks")
+    notebook = records.stat_of(job.notebook)
     folders = _data_folders(job)
     try:
         if job.engine == "fork":
@@ -121,7 +122,7 @@ def run_in_child(job: Job, parent: int) -> int:
         (stage / "failure.txt").write_text(_last_line(message) or repr(error), encoding="utf-8")
         return 1
     report["inputs"] = sorted({*report["inputs"], str(job.notebook), str(records.LOCK)})
-    report["started"] = started
+    report["seen"][str(job.notebook)] = notebook
     (stage / "reads.json").write_text(json.dumps(report), encoding="utf-8")
     return PASSED
 
@@ -179,7 +180,7 @@ def _inputs(report: dict) -> dict[str, str]:
     """Digests of what was read, by name: of the bytes that were read, or of none.
 
     A file stands as it was when it was first opened; one that was open before (a module that the
-    runner itself needs) must be older than the run.
+    runner itself needs) must be older than the runner's start.
     """
     if report["overwritten"]:
         name = records.key(Path(report["overwritten"][0]))
@@ -190,7 +191,7 @@ def _inputs(report: dict) -> dict[str, str]:
         found[name] = records.digest(path)
         now = records.stat_of(path) if found[name] else None
         seen = report["seen"].get(str(path))
-        if now is None or (now != seen if seen else now[1] > report["started"]):
+        if now is None or (now != seen if seen else now[1] > STARTED):
             raise NotebookFailed(f"{name} has changed while it ran; run it again")
     return found
 
