@@ -35,7 +35,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 quoted = '$(subst ','\'',$(1))'
 RUN := $(PY) -m ledger.run $(if $(J),-j $(J)) $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(FIGURES),--figures $(call quoted,$(FIGURES)))
 
-.PHONY: help figures test verify site test-browser lab energetics energetics-env env notebooks references data datapackage lint bench overview lock clean distclean
+.PHONY: help figures test fuzz verify site test-browser lab energetics energetics-env env notebooks references data datapackage lint bench overview lock clean distclean
 
 help: ## list the targets
 	@echo 'make TARGET [VARIABLE=value]'; echo
@@ -51,6 +51,9 @@ figures: $(OK) ## regenerate every panel whose notebook, code or data has change
 test: $(VENV)/.test ## all checks: units, physics, notebooks against their stored outputs, figures and numbers against references
 	@$(PY) -m ledger.run --quiet $(if $(J),-j $(J))
 	@$(PY) tests/run_all.py
+
+fuzz: $(OK) ## damaged files of every kind through every reader, a thousand each (N=3000 for more)
+	@$(PY) tests/fuzz.py $(or $(N),1000)
 
 verify: $(OK) ## hold every figure against the data, code and picture it was saved with
 	@$(PY) -m ledger.run.verify $(if $(FIGURES),--figures $(call quoted,$(FIGURES)))

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
+from scipy.ndimage import uniform_filter1d
 
 from peled.conditioning.detection import FALSE_ALARM, find_band
 from peled.conditioning.noise import (
@@ -29,6 +31,7 @@ from peled.quantities import Finding
 CEILINGS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)  #: largest counts of 8 to 16 bit converters
 AXES_NM = (100.0, 5000.0)
 BEND = 3.29  #: standard errors of a bend that straight baselines exceed in one of a thousand
+WING_SHARE = 0.02  #: of a band's area in Lorentzian wings, as far as is known beforehand (one sd)
 TAIL = 0.05  #: least share of the axis beside a band that a baseline is judged by
 
 
@@ -371,6 +374,8 @@ def baseline(
     shapes = [np.broadcast_to(offset_sd[:, None], level.shape)]
     if order:
         shapes.append(slope_sd[:, None] * (region.t - region.centre[:, None]))
+    wings = _wings(region, level, free_variance * lumping, order)
+    level = level + wings.under
     model, findings = _model_error(signal, region, slope_sd, free_variance * lumping, order)
     covered = ~region.free
     values = np.where(np.isfinite(signal.values), level, np.nan)
@@ -379,9 +384,23 @@ def baseline(
         values=values,
         variance=variance,
         correlation=found.correlation if signal.variance is None else signal.correlation,
-        modes=np.concatenate([signal.modes, np.stack([s * covered for s in shapes]), model[None]]),
-        mode_names=(*signal.mode_names, *("offset", "slope")[: order + 1], "baseline model"),
-        fitted=np.concatenate([signal.fitted, np.stack([s * region.free for s in shapes])]),
+        modes=np.concatenate(
+            [
+                signal.modes,
+                np.stack([s * covered for s in shapes]),
+                np.stack([model, wings.mode, wings.assumed]),
+            ]
+        ),
+        mode_names=(
+            *signal.mode_names,
+            *("offset", "slope")[: order + 1],
+            "baseline model",
+            "wings",
+            "wings assumed",
+        ),
+        fitted=np.concatenate(
+            [signal.fitted, np.stack([*(s * region.free for s in shapes), wings.fitted])]
+        ),
     )
     poor = ~enough & signal.used
     findings += tuple(
@@ -402,6 +421,53 @@ def baseline(
         + f"; noise {np.sqrt(np.median(found.read)):.3g} a point{_correlated(found)}"
     )
     return out.without(poor), said, findings
+
+
+class _Wings(NamedTuple):
+    """Far wings of a band: what they had lifted the baseline by, and the modes of its error."""
+
+    under: np.ndarray
+    mode: np.ndarray
+    fitted: np.ndarray
+    assumed: np.ndarray
+
+
+def _wings(region, level, point_variance, order):
+    """What Lorentzian wings of the band, small everywhere, have added to its baseline.
+
+    A share of the band's area in a Lorentzian of its width is fitted where the spectrum seems free
+    of signal, orthogonal to the line, together with what is known beforehand: 0 ± `WING_SHARE`.
+    The line is lowered by what that share had lifted it.
+    """
+    t, free = region.t, region.free
+    smooth = uniform_filter1d(np.where(np.isfinite(level), level, 0.0), 9, axis=1, mode="nearest")
+    peak = smooth.argmax(axis=1)
+    height = np.maximum(smooth[np.arange(len(level)), peak], 0.0)
+    above = smooth > 0.5 * height[:, None]
+    half = np.maximum(np.median(above.sum(axis=1)), 3) * 0.5 * abs(t[1] - t[0])
+    area = np.where(free, 0.0, smooth).sum(axis=1)
+    shape = half / np.pi / ((t - t[peak][:, None]) ** 2 + half**2) * abs(t[1] - t[0])
+    shape *= np.maximum(area, 0.0)[:, None]
+    count = np.maximum(region.count, 1)
+    offset = np.einsum("ij,ij->i", shape, free) / count
+    line = np.repeat(offset[:, None], t.size, axis=1)
+    if order:
+        centred = t - region.centre[:, None]
+        slope = np.einsum("ij,ij,ij->i", shape, centred, free) / region.spread
+        line += slope[:, None] * centred
+    rest = np.where(free, shape - line, 0.0)
+    square = np.einsum("ij,ij->i", rest, rest)
+    seen = np.einsum("ij,ij->i", rest, np.where(free, level, 0.0)) / np.maximum(square, 1e-300)
+    sd = np.sqrt(point_variance / np.maximum(square, 1e-300))
+    weight = WING_SHARE**2 / (WING_SHARE**2 + sd**2)
+    share, sd = (weight * seen)[:, None], np.minimum(sd, 1e6)[:, None]
+    weight = weight[:, None]
+    return _Wings(
+        share * line,
+        sd * (weight * line + rest),
+        sd * rest,
+        (1 - weight) * WING_SHARE * line,
+    )
 
 
 def _mean(values, where):
