@@ -351,7 +351,8 @@ def test_a_run_saved_in_jupyter_changes_no_byte_and_an_edit_is_kept(path, tmp_pa
     (tmp_path / "notebooks" / "lab").mkdir(parents=True)
     mine = tmp_path / "notebooks" / "lab" / path.name
     shutil.copy(path, mine)
-    contents = manager.FileContentsManager(root_dir=str(tmp_path), pre_save_hook=keep_outputs)
+    contents = manager.FileContentsManager(root_dir=str(tmp_path))
+    contents.pre_save_hook = keep_outputs
     place = f"notebooks/lab/{path.name}"
     model = contents.get(place)
     for cell in model["content"]["cells"]:
