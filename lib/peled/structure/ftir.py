@@ -80,9 +80,7 @@ def baseline(wavenumber_cm1, absorbance, *, stiffness: float = 1e6) -> np.ndarra
 
     # The penalty acts on points: scaled so that one stiffness means the same at every resolution.
     spacing = np.median(np.abs(np.diff(wavenumber_cm1)))
-    fitter = Baseline(np.asarray(wavenumber_cm1, float))
-    fitter.banded_solver = 4  # LU: weights near 0 leave the matrix not quite positive definite
-    return fitter.arpls(
+    return Baseline(np.asarray(wavenumber_cm1, float)).arpls(
         np.asarray(absorbance, float), lam=stiffness * (2.0 / spacing) ** 4, max_iter=100, tol=1e-4
     )[0]
 
