@@ -159,7 +159,8 @@ def _quantities(bench, held, fit, ruler, wavelengths) -> None:
         bench.make(held, "sample height", "mm", lambda p: p["height"], cell, gates=(there,))
     else:
         bench.withheld(held, "sample height", "mm", asked("radius_mm", where))
-    what = "crystal edge" if fit.shape == "cube" else "column length"
+    what = "crystal size"
+    kind_of_size = "edge of cubes" if fit.shape == "cube" else "volume-weighted column length"
     if any("lower bound" in n for n in fit.notes) or fit.size_error_nm > 0.5 * fit.size_nm:
         text = "the lines are as narrow as the instrument's: larger than the pattern can tell"
         bench.nothing(held, what, "nm", "determined", text)
@@ -168,10 +169,10 @@ def _quantities(bench, held, fit, ruler, wavelengths) -> None:
             "assumed", "doubtful",
             "the instrument's width was fitted with the size: no standard in the sheet", where,
         )  # fmt: skip
-        made = bench.make(held, what, "nm", lambda p: p["size"], cell, gates=(there,))
+        made = bench.make(held, what, "nm", lambda p: p["size"], cell, gates=(there,), note=kind_of_size)
         bench.quantities[-1] = with_findings(made, finding)
     else:
-        bench.make(held, what, "nm", lambda p: p["size"], cell, gates=(there,))
+        bench.make(held, what, "nm", lambda p: p["size"], cell, gates=(there,), note=kind_of_size)
     if bench.settings["alloy"] and lattice.value is not None:
         ends = bromide_fraction_of_lattice(lattice.value, 0.0)[1]
         bench.make(
