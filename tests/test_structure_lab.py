@@ -276,3 +276,21 @@ def test_mean_edge_covers(count):
         ]
     assert 0.92 < inside[0] / 400 < 0.98
     assert 0.90 < inside[1] / 400 < 0.99
+
+
+def test_a_metal_keeps_its_area():
+    """Au 4f with Doniach and Sunjic's tail, index 0.1, drawn event by event: the asymmetric fit
+    covers the area, the symmetric one loses part of it to the background."""
+    rng = np.random.default_rng(10)
+    e = np.arange(78, 98, 0.1)
+    edges = np.append(e - 0.05, e[-1] + 0.05)
+    count = 60_000
+    at = np.where(rng.random(count) < 1 / 1.75, 84.0, 87.67) + rng.gamma(0.1, 8.0, count)
+    y = np.histogram(at + rng.normal(0, 0.35, count), edges)[0] + rng.poisson(50, len(e))
+    gold = xps.Doublet("Au 4f", 84.0, 3.67, 0.75, 0.9, 0.05)
+    fit = xps.fit_levels(e, y, [gold], background="linear")
+    area, error = fit.area("Au 4f")
+    assert abs(area - count * 0.1) < 3 * error < 0.05 * area
+    plain = xps.fit_levels(e, y, [xps.Doublet("Au 4f", 84.0, 3.67, 0.75, 0.9)], background="linear")
+    assert plain.area("Au 4f")[0] < 0.98 * count * 0.1
+    assert plain.chi2_reduced > 3 * fit.chi2_reduced

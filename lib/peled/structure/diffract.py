@@ -169,7 +169,9 @@ def _quantities(bench, held, fit, ruler, wavelengths) -> None:
             "assumed", "doubtful",
             "the instrument's width was fitted with the size: no standard in the sheet", where,
         )  # fmt: skip
-        made = bench.make(held, what, "nm", lambda p: p["size"], cell, gates=(there,), note=kind_of_size)
+        made = bench.make(
+            held, what, "nm", lambda p: p["size"], cell, gates=(there,), note=kind_of_size
+        )
         bench.quantities[-1] = with_findings(made, finding)
     else:
         bench.make(held, what, "nm", lambda p: p["size"], cell, gates=(there,), note=kind_of_size)

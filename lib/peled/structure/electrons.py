@@ -33,6 +33,7 @@ def _levels() -> dict[str, xps.Doublet]:
                 float(r["splitting_eV"] or 0),
                 float(r["ratio"] or 0),
                 float(r["fwhm_eV"]),
+                float(r["asymmetry"] or 0),
             )
             for r in csv.DictReader(stream)
         }

@@ -46,13 +46,16 @@ _SUBSHELLS = {
 
 @dataclass(frozen=True)
 class Doublet:
-    """One core level in a fit. `position_eV` is the stronger line's start; `splitting_eV` and `ratio` (weak : strong) are held; 0 makes a singlet."""
+    """One core level in a fit. `position_eV` is the stronger line's start; `splitting_eV` and `ratio`
+    (weak : strong) are held; a ratio of 0 makes a singlet. `asymmetry` above 0 is the start of a
+    metal's index, fitted then (see `metal_tail`)."""
 
     name: str
     position_eV: float
     splitting_eV: float = 0.0
     ratio: float = 0.0
     fwhm_eV: float = 1.1
+    asymmetry: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,7 @@ def fit_levels(
         "linear": None,
     }[background]
     ramp = (x - x.mean()) / (x[-1] - x[0])
+    metals = [i for i, d in enumerate(doublets) if d.asymmetry > 0]
 
     def curves(p):
         position, width = p[:n], np.abs(p[n : 2 * n])
@@ -180,6 +184,8 @@ def fit_levels(
                 out[:, i] = (
                     out[:, i] + d.ratio * _gl(x, position[i] + d.splitting_eV, width[i], p[-1])
                 ) / (1 + d.ratio)
+        for index, i in enumerate(metals):
+            out[:, i] = metal_tail(x, out[:, i], p[2 * n + index])
         return out
 
     sigma = np.sqrt(np.maximum(y, 1))
@@ -191,7 +197,13 @@ def fit_levels(
             columns.append((tail @ (signal * step) / max((signal * step).sum(), 1e-12))[:, None])
         return np.hstack(columns)
 
-    start = np.array([d.position_eV for d in doublets] + [d.fwhm_eV for d in doublets] + [0.3])
+    start = np.array(
+        [d.position_eV for d in doublets]
+        + [d.fwhm_eV for d in doublets]
+        + [doublets[i].asymmetry for i in metals]
+        + [0.3]
+    )
+    more = np.zeros(len(metals))
     p, converged = start, True
     for _ in range(4):  # the loss follows the signal just fitted, and the weights the model
 
@@ -204,10 +216,10 @@ def fit_levels(
             p,
             diff_step=1e-5,
             max_nfev=40,
-            x_scale=np.r_[np.full(n, 0.1), np.full(n, 0.2), 0.2],
+            x_scale=np.r_[np.full(n, 0.1), np.full(n, 0.2), more + 0.05, 0.2],
             bounds=(
-                np.r_[start[:n] - REACH_EV, start[n:-1] / 4, 0.0],
-                np.r_[start[:n] + REACH_EV, start[n:-1] * 5, 1.0],
+                np.r_[start[:n] - REACH_EV, start[n : 2 * n] / 4, more, 0.0],
+                np.r_[start[:n] + REACH_EV, start[n : 2 * n] * 5, more + 0.45, 1.0],
             ),
         )
         p, converged = solution.x, solution.success
@@ -220,21 +232,21 @@ def fit_levels(
     h = 1e-4
     columns = [
         (design(p + h * e, signal) - design(p - h * e, signal)) @ c / (2 * h) / sigma
-        for e in np.eye(2 * n + 1)
+        for e in np.eye(len(p))
     ]
     jacobian = np.column_stack([*columns, m / sigma[:, None]])
     scale = np.linalg.norm(jacobian, axis=0)
     covariance = np.linalg.pinv(
         (jacobian / scale).T @ (jacobian / scale), rcond=1e-12, hermitian=True
     ) / np.outer(scale, scale)
-    chi2 = float(np.sum(((y - m @ c) / sigma) ** 2) / max(len(x) - 3 * n - 4, 1))
+    chi2 = float(np.sum(((y - m @ c) / sigma) ** 2) / max(len(x) - len(p) - n - 3, 1))
     covariance *= max(chi2, 1.0)
     errors = np.sqrt(np.diag(covariance))
     return LevelFit(
         tuple(d.name for d in doublets),
         c[:n],
-        errors[2 * n + 1 : 3 * n + 1],
-        covariance[2 * n + 1 : 3 * n + 1, 2 * n + 1 : 3 * n + 1],
+        errors[len(p) : len(p) + n],
+        covariance[len(p) : len(p) + n, len(p) : len(p) + n],
         p[:n],
         errors[:n],
         np.abs(p[n : 2 * n]),
@@ -246,6 +258,29 @@ def fit_levels(
         chi2,
         converged,
     )
+
+
+def metal_tail(x, line, index: float, *, band_eV: float = 8.0) -> np.ndarray:
+    """A line (n,) over even x, eV, with the tail of electron-hole pairs of a metal, area kept.
+
+    The energy lost to pairs is distributed as w^(a-1) exp(-w/band) / (Gamma(a) band^a) [1]_: near
+    the line the profile of Doniach and Sunjic [2]_ with index a, but with a finite area. It is the
+    share of each point's bin, from the incomplete gamma function, so that the pole at w = 0 is
+    integrated.
+
+    Limits: a is held to 0.45; `band_eV`, the width of the band, is not fitted.
+
+    References
+    ----------
+    .. [1] G. D. Mahan, Phys. Rev. B 11, 4814 (1975), doi:10.1103/PhysRevB.11.4814
+    .. [2] S. Doniach, M. Sunjic, J. Phys. C 3, 285 (1970), doi:10.1088/0022-3719/3/2/010
+    """
+    if index < 1e-6:
+        return line
+    step = (x[-1] - x[0]) / (len(x) - 1)
+    edges = np.r_[0.0, (np.arange(len(x)) + 0.5) * step]
+    share = np.diff(special.gammainc(index, edges / band_eV))
+    return np.convolve(line, share)[: len(x)]
 
 
 @dataclass(frozen=True)
