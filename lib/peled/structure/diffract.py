@@ -132,7 +132,7 @@ def _fit(pattern, wavelengths, radius_mm, ruler, spread, settings) -> xrd.Pawley
 
 
 def _quantities(bench, held, fit, ruler, wavelengths) -> None:
-    where = held.row.label
+    where, since = held.row.label, len(bench.quantities)
     strength = fit.intensities / np.maximum(fit.intensity_errors, 1e-300)
     second = int(np.argsort(-strength)[min(1, len(strength) - 1)])
     there = signal(
@@ -142,7 +142,7 @@ def _quantities(bench, held, fit, ruler, wavelengths) -> None:
         tries=len(fit.indices),
         where=where,
     )
-    notes = "; ".join(n for n in fit.notes if "converged" not in n)
+    notes = "; ".join(n for n in fit.notes if "converged" not in n and "chi-sq" not in n)
     cell = estimates(
         ("a", "height", "size"),
         (fit.a_A, fit.displacement_mm, fit.size_nm),
@@ -183,6 +183,15 @@ def _quantities(bench, held, fit, ruler, wavelengths) -> None:
             **{"end members": ends},
         )  # fmt: skip
     _other_phases(bench, held, fit, wavelengths)
+    _doubted(bench, since, fit, where)
+
+
+def _doubted(bench: Bench, since: int, fit: xrd.PawleyFit, where: str) -> None:
+    """What a misfit makes doubtful; errors are widened by it, but it may have a direction."""
+    said = [n for n in fit.notes if "chi-square" in n]
+    for index in range(since, len(bench.quantities)):
+        more = [Finding("described", "doubtful", n, where) for n in said]
+        bench.quantities[index] = with_findings(bench.quantities[index], *more)
 
 
 def _other_phases(bench, held, fit, wavelengths) -> None:

@@ -6,6 +6,7 @@ import csv
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -23,9 +24,10 @@ CARBON_EV = (284.0, 286.0)
 _WIDE_EV = 60.0  #: a longer region is a survey, not one of levels
 
 
-@lru_cache(maxsize=1)
-def _levels() -> dict[str, xps.Doublet]:
-    with open(table("structure/levels.csv"), newline="", encoding="utf-8") as stream:
+@lru_cache(maxsize=16)
+def _levels(folder: Path) -> dict[str, xps.Doublet]:
+    """The table of levels; a `levels.csv` in the folder of the data takes its place."""
+    with open(table("structure/levels.csv", folder), newline="", encoding="utf-8") as stream:
         return {
             r["level"]: xps.Doublet(
                 r["level"],
@@ -53,16 +55,17 @@ class Region:
 
 
 def wanted(spectrum: Spectrum) -> list[xps.Doublet]:
-    """Levels that a region's name says, or that lie in it."""
+    """Levels that a region's name says, or, where it says none, those that lie in it."""
+    known = _levels(spectrum.path.parent)
     words = f"{spectrum.name} {spectrum.transition}".lower().replace("_", " ")
     named = [
-        d for name, d in _levels().items()
+        d for name, d in known.items()
         if re.search(rf"(?<![a-z]){name.lower().replace(' ', ' ?')}", words)
     ]  # fmt: skip
     x = spectrum.binding_energy_eV
-    if named or np.ptp(x) > _WIDE_EV:
+    if named or np.ptp(x) > _WIDE_EV or re.search(r"(?<![a-z])[a-z]{1,2} ?[1-6][spdf]", words):
         return named
-    return [d for d in _levels().values() if x.min() + 2 < d.position_eV < x.max() - 2]
+    return [d for d in known.values() if x.min() + 2 < d.position_eV < x.max() - 2]
 
 
 def levels(bench: Bench) -> None:
@@ -85,7 +88,10 @@ def _region(bench: Bench, held: Held, spectrum: Spectrum) -> Region | None:
     name = f"levels of {spectrum.name}"
     if not doublets:
         if np.ptp(spectrum.binding_energy_eV) <= _WIDE_EV:
-            bench.say(held, f"{spectrum.name}: no level of the table lies in this region")
+            bench.say(
+                held,
+                f"{spectrum.name}: no level of the table; add it to levels.csv beside the data",
+            )
         return None
     try:
         shift = xps.find_shift(spectrum.binding_energy_eV, spectrum.counts, doublets)
@@ -194,7 +200,8 @@ def _ratios(bench: Bench, regions: list[Region]) -> None:
 
 def _ratio(bench, label, name, first, above, below, photon) -> None:
     """One ratio, with the error of the background's shape and of the sensitivities in it."""
-    at = {n: _levels()[n].position_eV for n in (name, first)}
+    known = _levels(above.spectrum.path.parent) | _levels(below.spectrum.path.parent)
+    at = {n: known[n].position_eV for n in (name, first)}
     factor = _factor(first, at[first], photon, below) / _factor(name, at[name], photon, above)
     if above is below:
         i, j = above.fit.names.index(name), above.fit.names.index(first)
@@ -239,7 +246,7 @@ def _other_background(bench, one: Region, name: str, first: str) -> float | None
     """The quotient of areas with the other background: what its shape may have got wrong."""
     kind = "tougaard" if bench.settings["background"] == "shirley" else "shirley"
     moved = [
-        replace(_levels()[n], position_eV=float(at))
+        replace(_levels(one.spectrum.path.parent)[n], position_eV=float(at))
         for n, at in zip(one.fit.names, one.fit.positions_eV, strict=True)
     ]
     s = one.spectrum
