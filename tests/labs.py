@@ -109,8 +109,17 @@ class Lamp:
         return np.array(out) + noise
 
 
-def write_jvl(path, lamp: Lamp, *, current="Current (A)", light="Luminance (cd/m2)", area=True,
-              scale=None, extra=1.0, both=False):
+def write_jvl(
+    path,
+    lamp: Lamp,
+    *,
+    current="Current (A)",
+    light="Luminance (cd/m2)",
+    area=True,
+    scale=None,
+    extra=1.0,
+    both=False,
+):
     """One sweep as CSV; `scale` turns mA/cm2 into the unit headed."""
     v, j = lamp.voltages(), lamp.current()
     scale = 1e-3 * lamp.area_cm2 if scale is None else scale
