@@ -16,13 +16,16 @@ PAPER = re.compile(r"hassan|nature|neat|E\+G|EDTA|ligand|fig\d|claim|published|p
 SHEET = "sample,measurement,file,geometry,current_unit,luminance_unit\n"
 
 
-def analysed(folder, rows="", settings={}):
+def analysed(folder, rows="", **settings):
     if rows:
         (folder / "samples.csv").write_text(rows)
     return analyse(read_sheet(folder, "led", sniff=sniff), settings)
 
 
-def device(folder, lamp=Lamp(), name="p1", **options):
+PLAIN = Lamp()
+
+
+def device(folder, lamp=PLAIN, name="p1", **options):
     write_jvl(folder / f"{name}.csv", lamp, **options)
     write_series(folder / f"{name}_voltage.txt", lamp)
 
@@ -42,15 +45,15 @@ def agrees(q, truth):
 
 def test_plain_folder_and_its_panels(tmp_path):
     device(tmp_path, name="dev_1")
-    device(tmp_path, Lamp(eqe=0.17, seed=1), name="_dev_2")
+    device(tmp_path, Lamp(eqe=0.17, seed=1), name="dev_2")
     write_life(tmp_path / "dev_1_life.txt", 190)
     report = analysed(tmp_path)
     agrees(one(report, sample="dev_1"), 12.0)
-    agrees(one(report, sample="_dev_2"), 17.0)
+    agrees(one(report, sample="dev_2"), 17.0)
     assert one(report, sample="dev_1").status == "doubtful"  # joined by name
     agrees(one(report, "T50"), 190)
     drawn = [(p.name, p.sample) for p in report.panels()]
-    for sample in ("dev_1", "_dev_2"):
+    for sample in ("dev_1", "dev_2"):
         assert {(n, sample) for n in ("jvl", "eqe", "el")} <= set(drawn)
     assert ("lifetime", "dev_1") in drawn and ("all", "") in drawn
     assert not PAPER.search(str(report) + " ".join(p.title for p in report.panels()))
@@ -188,7 +191,7 @@ def test_good_damaged_and_unknown_file(tmp_path):
 def test_unknown_setting_is_refused(tmp_path):
     device(tmp_path)
     with pytest.raises(ValueError, match="settings: expected"):
-        analysed(tmp_path, settings={"band_nm": 620})
+        analysed(tmp_path, band_nm=620)
 
 
 # ---- folders of others ---------------------------------------------------------------------------
