@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from lab_examples import EXAMPLES, LED, NO_SPECTRUM, TOPICS
 from peled.lab import Explorer, is_live, keep_headless, open_folder, topics
