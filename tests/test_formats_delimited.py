@@ -1,4 +1,6 @@
-"""The generic text reader: whatever the delimiter, decimal mark and header, the same numbers; whatever is broken, said."""
+"""The generic text reader: whatever the delimiter, decimal mark and header, the same numbers;
+whatever is broken, said.
+"""
 
 import numpy as np
 import pytest
@@ -157,7 +159,7 @@ def test_an_error_can_cross_processes():
     )
 
 
-# ---- nothing is lost, nothing is made up -------------------------------------------------------------------------------
+# ---- nothing is lost, nothing is made up ---------------------------------------------------------
 
 ROWS = [f"{400 + i},{10 + 3 * i}.5" for i in range(8)]
 HEAD = ["# made by hand", "Sample: film 3", "", "Wavelength (nm),Counts"]

@@ -114,7 +114,7 @@ def rasx(path, scans=1, axis="TwoThetaTheta"):
 <XrayGenerator><TargetName>Cu</TargetName><WaveType>Ka</WaveType>
 <WavelengthKalpha1>{WAVES[0]}</WavelengthKalpha1><WavelengthKalpha2>{WAVES[1]}</WavelengthKalpha2>
 </XrayGenerator></HWConfigurations><ScanInformation><AxisName>{axis}</AxisName>
-<IntensityUnit>counts</IntensityUnit></ScanInformation></MeasurementConditions>"""
+<Step>0.05</Step><DataCount>{len(X)}</DataCount><IntensityUnit>counts</IntensityUnit></ScanInformation></MeasurementConditions>"""
     with zipfile.ZipFile(path, "w") as archive:
         for i in range(scans):
             rows = "\r\n".join(f"{a:.4f}\t{b + i:.0f}\t1" for a, b in zip(X, Y, strict=True))
@@ -123,7 +123,9 @@ def rasx(path, scans=1, axis="TwoThetaTheta"):
 
 
 def brml_with_views(path, absorber=1.0):
-    """As a diffractometer with an absorber writes it: a second counter follows the one that is meant."""
+    """As a diffractometer with an absorber writes it: a second counter follows the one that is
+    meant.
+    """
     views = """<DataViews><RawDataView Start="0" LogicName="MeasuredTime"/>
 <RawDataView Start="1" LogicName="AbsorptionFactor"/><RawDataView Start="2"><Varying>
 <FieldDefinitions AxisId="Theta"/><FieldDefinitions AxisId="TwoTheta"/></Varying></RawDataView>
@@ -210,7 +212,9 @@ def test_attenuated_counts_keep_their_poisson_error(tmp_path):
 
 
 def test_absorbers_of_bruker_and_of_corrected_intensities(tmp_path):
-    """What was multiplied with the factor of the absorber has its error multiplied, not the root of the product."""
+    """What was multiplied with the factor of the absorber has its error multiplied, not the root of
+    the product.
+    """
     path = tmp_path / "a.brml"
     brml_with_views(path, absorber=77.3)
     p = read_pattern(path)
@@ -239,6 +243,25 @@ def test_several_scans_have_labels_by_which_to_choose(tmp_path):
     rasx(path, axis="Omega")
     with pytest.raises(FormatError, match="a scan of Omega"):
         read_pattern(path)
+
+
+def test_a_lost_row_shows_against_the_step_of_the_header(tmp_path):
+    path = tmp_path / "a.uxd"
+    uxd(path)
+    lines = path.read_text().replace(f"_STEPCOUNT={len(X)}\n", "").split("\n")
+    path.write_text("\n".join(lines[:100] + lines[101:]))
+    with pytest.raises(FormatError, match=r"one step of 0.05 on.*rows are missing"):
+        read_patterns(path)
+    ras(tmp_path / "a.ras")
+    text = (tmp_path / "a.ras").read_text("latin-1")
+    text = text.replace("*MEAS_SCAN_UNIT_Y", f'*MEAS_DATA_COUNT "{len(X)}.0"\n*MEAS_SCAN_UNIT_Y')
+    (tmp_path / "a.ras").write_text(text.replace("\n39.9500", "\n*RAS_INT_END\n39.9500"))
+    with pytest.raises(FormatError, match="600 points, as MEAS_DATA_COUNT says"):
+        read_patterns(tmp_path / "a.ras")
+    uxd(path, "_COUNTS")
+    path.write_text("\n".join(path.read_text().split("\n")[:-20]))
+    with pytest.raises(FormatError, match="600 points, as STEPCOUNT says"):
+        read_patterns(path)
 
 
 def test_wavelength_of_the_caller_of_the_anode_and_none(tmp_path):

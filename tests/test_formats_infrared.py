@@ -42,7 +42,9 @@ def affn():
 
 
 def difdup():
-    """Differences, with runs of equal differences counted, and the check value at the head of each line."""
+    """Differences, with runs of equal differences counted, and the check value at the head of each
+    line.
+    """
     sqz = lambda n: (
         ("@ABCDEFGHI"[int(str(abs(n))[0])] if n >= 0 else "_abcdefghi"[int(str(abs(n))[0])])
         + str(abs(n))[1:]
@@ -79,6 +81,28 @@ def test_spa(tmp_path):
     spa(path, 100 * 10**-Y, 16)
     assert read_infrared(path)[0].quantity == "transmittance, %"
     check(path)
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(FormatError, match="cut"):
+        read_infrared(path)
+
+
+def test_spg_gives_all_spectra_of_the_group(tmp_path):
+    path = tmp_path / "a.spg"
+    content = bytearray(3000)
+    content[:18] = b"Spectral Data File"
+    for i in range(3):
+        head, name, data = 1000 + 400 * i, 1100 + 400 * i, 3000 + 4 * len(Y) * i
+        for j, section in enumerate(((2, head, 140), (107, name, 264), (3, data, 4 * len(Y)))):
+            struct.pack_into("<BBII", content, 304 + 16 * (3 * i + j), section[0], 0, *section[1:])
+        struct.pack_into("<IBBBBB", content, head + 4, len(Y), 1, 0, 0, 0, 17)
+        struct.pack_into("<ff", content, head + 16, X[0], X[-1])
+        content[name : name + 4] = b"run" + str(i).encode()
+    values = np.array([k * Y for k in (1, 2, 3)], "<f4").tobytes()
+    path.write_bytes(bytes(content) + values)
+    found = read_infrared(path)
+    assert [s.label for s in found] == ["run0", "run1", "run2"]
+    for k, s in enumerate(found, 1):
+        assert s.absorbance == pytest.approx(k * Y[::-1], abs=1e-6)
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(FormatError, match="cut"):
         read_infrared(path)
@@ -188,7 +212,9 @@ def test_jcamp_encodings_ends_blocks_and_wavelengths(tmp_path):
 
 
 def opus_block(parameters):
-    """Parameters of an OPUS file: names of three letters, type 0 integer, 1 float, 2 text, length in words."""
+    """Parameters of an OPUS file: names of three letters, type 0 integer, 1 float, 2 text, length
+    in words.
+    """
     out = b""
     for name, value in parameters.items():
         if isinstance(value, int):
@@ -203,7 +229,9 @@ def opus_block(parameters):
 
 
 def opus(path, kind):
-    """A file with one result spectrum: a directory, its values, their description, and the sample's name."""
+    """A file with one result spectrum: a directory, its values, their description, and the sample's
+    name.
+    """
     status = {"DPF": 1, "NPT": len(X), "FXV": float(X[0]), "LXV": float(X[-1]), "CSF": 1.0}
     status |= {"MXY": 1.0, "MNY": 0.0, "DAT": "28/11/2026", "TIM": "12:00:00.000", "DXU": "WN"}
     y, code = Y if kind == 4 else 10**-Y, 1 if kind == 1 else 3
@@ -229,7 +257,6 @@ def opus(path, kind):
 
 
 def test_opus(tmp_path):
-    pytest.importorskip("brukeropus")
     path = tmp_path / "film.0"
     opus(path, 4)
     check(path)

@@ -140,7 +140,8 @@ def test_sequential_acquisition_and_odd_parameters(tmp_path):
         ("AQ_mod= 3", "AQ_mod= 2", "AQ_mod"),
         ("TD= 1024", "TD= minus", "parameter TD"),
         ("DTYPA= 0", "DTYPA= 7", "DTYPA"),
-        ("SW_h= 4000.0", "SW_h= -3", "parameter SW|SW_h"),
+        ("SW_h= 4000.0", "SW_h= -3", "parameter SW_h"),
+        ("SW_h= 4000.0", "SW_h= 0", "parameter SW|SW_h"),
     ):
         (folder / "acqus").write_text(original.replace(old, new))
         if message.startswith("parameter SW|"):
@@ -394,6 +395,42 @@ def test_jcamp_a_spectrum_beside_its_peaks_and_several_spectra(tmp_path):
     path.write_text((link + spectrum + "##END=\n").replace("NMR SPECTRUM", "nD NMR SPECTRUM"))
     with pytest.raises(FormatError, match="one-dimensional"):
         nmr.read(path)
+
+
+def fid_file(path, data, *, width=4000.0, extra=""):
+    n = len(data)
+    time = (np.arange(n) / width).tolist()
+    pages = [
+        f"##PAGE= N={i}\n##DATA TABLE= (X++({s}..{s})), XYDATA\n"
+        + "\n".join(f"{t:.6f} {v:.3f}" for t, v in zip(time, part, strict=True))
+        for i, (s, part) in enumerate((("R", data.real), ("I", data.imag)), 1)
+    ]
+    path.write_text(
+        HEAD.format(kind="FID").replace("400.0", "400.13")
+        + f"{extra}##NTUPLES= NMR FID\n##SYMBOL= X, R, I, N\n##VAR_DIM= {n}, {n}, {n}, 2\n"
+        + "##VAR_TYPE= INDEPENDENT, DEPENDENT, DEPENDENT, PAGE\n##FACTOR= 1, 1, 1, 1\n"
+        + f"##UNITS= SECONDS, A, A,\n##FIRST= 0, 0, 0, 1\n##LAST= {time[-1]}, 0, 0, 2\n"
+        + "\n".join(pages)
+        + "\n##END NTUPLES= NMR FID\n##END=\n"
+    )
+    return path
+
+
+def test_jcamp_fid_with_a_shift_for_a_point_and_of_the_other_sense(tmp_path):
+    """Lines 500 and -900 Hz from the carrier, which the file puts at 6 ppm by its middle point."""
+    said = "##.SHIFT REFERENCE= INTERNAL, CDCl3, 257, 6.0\n"
+    fid = nmr.read(fid_file(tmp_path / "a.dx", decay(), extra=said))
+    assert fid.carrier_ppm == pytest.approx(6.0, abs=1e-6)
+    assert highest(fid) == pytest.approx(6.0 + 500 / 400.13, abs=0.01)
+    reverse = said + "##$REVERSE= yes\n"
+    fid = nmr.read(fid_file(tmp_path / "b.dx", decay().conj(), extra=reverse))
+    assert highest(fid) == pytest.approx(6.0 + 500 / 400.13, abs=0.01)
+    first = "##.SHIFT REFERENCE= (INTERNAL, CDCl3, 0, 11.0)\n"
+    fid = nmr.read(fid_file(tmp_path / "c.dx", decay(), extra=first))
+    assert fid.carrier_ppm == pytest.approx(11.0 - 2000 / 400.13, abs=1e-3)
+    odd = "##.SHIFT REFERENCE= INTERNAL, CDCl3, middle, 6.0\n"
+    fid = nmr.read(fid_file(tmp_path / "d.dx", decay(), extra=odd))
+    assert any("middle" in note and "not used" in note for note in fid.notes)
 
 
 def test_jcamp_utf16_and_ends(tmp_path):

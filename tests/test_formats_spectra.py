@@ -1,5 +1,7 @@
 """Spectra in the layouts of instruments, and what a damaged file is told."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -143,6 +145,92 @@ def test_matrices_with_the_axis_along_the_first_row(tmp_path):
     np.testing.assert_allclose(labspec.time_s, [0, 2, 4])
     np.testing.assert_allclose(ocean.time_s, [0, 5, 15])
     assert labspec.values.shape == ocean.values.shape == (3, W.size)
+
+
+@pytest.mark.parametrize("order", ["by sample", "by wavelength"])
+@pytest.mark.parametrize("key", ["words", "times"])
+def test_long_tables_with_one_row_a_point(tmp_path, order, key):
+    names = ("neat", "E+G") if key == "words" else ("0", "30")
+    head = "sample" if key == "words" else "Time (s)"
+    rows = [(n, w, y * (k + 1)) for k, n in enumerate(names) for w, y in zip(W, Y, strict=True)]
+    if order == "by wavelength":
+        rows.sort(key=lambda row: row[1])
+    path = tmp_path / "long.csv"
+    path.write_text(
+        f"{head},Wavelength (nm),Counts\n" + "".join(f"{n},{w},{y:.2f}\n" for n, w, y in rows)
+    )
+    found = read_spectra(path)
+    np.testing.assert_allclose(found.values, [Y, 2 * Y])
+    if key == "words":
+        assert found.labels == names
+    else:
+        np.testing.assert_array_equal(found.time_s, [0, 30])
+    assert found.account.counts["data"] == 2 * W.size
+    path.write_text(path.read_text().replace(f"{names[1]},{W[3]}", f"{names[1]},{W[2]}"))
+    with pytest.raises(FormatError, match=r"line \d+.*repeated"):
+        read_each(path)
+
+
+@pytest.mark.parametrize(
+    "head", ["Wavelength (nm),a,Wavelength (nm),b", "x,a,x,b", "Wavelength (nm),a,Energy (eV),b"]
+)
+def test_axes_side_by_side_are_never_more_spectra(tmp_path, head):
+    second = W + 1 if "eV" not in head else HC_EV_NM / W[::-1]
+    path = tmp_path / "two.csv"
+    path.write_text(head + "\n" + _columns(W, Y, second, 2 * Y, form="{:.6f}"))
+    first, other = read_each(path)
+    assert (first.labels, other.labels) == (("a",), ("b",))
+    np.testing.assert_allclose(other.x, second, atol=1e-5)
+    path.write_text(_columns(W, Y, second, 2 * Y, form="{:.6f}").replace(",", " "))
+    if "eV" not in head:
+        with pytest.raises(FormatError, match="a second one"):
+            read_each(path)
+
+
+def test_gaps_only_where_a_sample_is_shorter(tmp_path):
+    path = tmp_path / "two.csv"
+    rows = [f"{w},{y},{w + 1},{y}" for w, y in zip(W, Y, strict=True)]
+    path.write_text(
+        "Wavelength (nm),a,Wavelength (nm),b\n" + "\n".join(rows) + f"\n,,{W[-1] + 9},1\n"
+    )
+    assert [g.x.size for g in read_each(path)] == [W.size, W.size + 1]
+    rows[4] = ",".join(rows[4].split(",")[:2]) + ",,"
+    path.write_text("Wavelength (nm),a,Wavelength (nm),b\n" + "\n".join(rows))
+    with pytest.raises(FormatError, match="line 6, column 3"):
+        read_each(path)
+
+
+@pytest.mark.parametrize(
+    ("head", "label"),
+    [("%T neat", "%T neat"), ("Intensity (a.u.)", "film_2.5V"), ("", "film_2.5V")],
+)
+def test_the_name_of_a_single_spectrum(tmp_path, head, label):
+    path = tmp_path / "film_2.5V.txt"
+    path.write_text((f"Wavelength (nm)\t{head}\n" if head else "") + _columns(W, Y, delimiter="\t"))
+    assert read_spectra(path).labels == (label,)
+
+
+@pytest.mark.parametrize("comma", [False, True])
+def test_jcamp_over_nanometres_with_either_decimal_mark(tmp_path, comma):
+    rows = "\n".join(
+        f"{W[k]:.2f} " + " ".join(f"{y:.2f}" for y in Y[k : k + 5]) for k in range(0, W.size, 5)
+    )
+    head = (
+        f"##TITLE= film\n##JCAMP-DX= 4.24\n##DATA TYPE= UV/VIS SPECTRUM\n##XUNITS= NANOMETERS\n"
+        f"##YUNITS= ABSORBANCE\n##FIRSTX= {W[0]}\n##LASTX= {W[-1]}\n##NPOINTS= {W.size}\n"
+        f"##XFACTOR= 1.0\n##YFACTOR= 1.0\n##XYDATA= (X++(Y..Y))\n{rows}\n##END=\n"
+    )
+    path = tmp_path / "a.jdx"
+    if comma:
+        head = re.sub(r"(?<=\d)\.(?=\d)", ",", head.replace("4.24", "4-24")).replace("4-24", "4.24")
+    path.write_text(head)
+    found = read_spectra(path)
+    assert (found.labels, found.x_unit, found.value_unit) == (("film",), "nm", "absorbance")
+    np.testing.assert_allclose(found.x, W)
+    np.testing.assert_allclose(found.values[0], Y)
+    path.write_text(head.replace("NANOMETERS", "HZ"))
+    with pytest.raises(FormatError, match="over HZ"):
+        read_spectra(path)
 
 
 def test_times_are_refused_where_there_are_none(tmp_path):

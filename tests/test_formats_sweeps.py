@@ -80,6 +80,27 @@ def test_area_from_header_and_parameter(tmp_path):
     )
 
 
+def test_units_that_heads_leave_open_can_be_said(tmp_path):
+    path = write(tmp_path / "d.csv", table(("V", "I", "L", "PD"), (V, J, L, J)))
+    bare = read_sweep(path, area_cm2=0.045)
+    assert bare.assumed == {"V": "V", "I": "A", "L": "cd m-2", "PD": "A"}
+    said = read_sweep(path, area_cm2=0.045, current_unit="mA", luminance_unit="kcd/m2")
+    np.testing.assert_allclose(
+        said.current_density_mA_cm2, bare.current_density_mA_cm2 / 1e3, rtol=1e-12
+    )
+    np.testing.assert_allclose(said.luminance_cd_m2, 1e3 * bare.luminance_cd_m2, rtol=1e-12)
+    assert "I" not in said.assumed
+
+
+def test_every_line_and_column_of_a_sweep_is_accounted_for(tmp_path):
+    header = ["Device: 7", "# in air", "Fläche [mm²]: 4,5"]
+    text = table(("V (V)", "I (mA)", "x"), (V, J, L), header=header, delimiter=";")
+    path = write(tmp_path / "d.csv", text, "cp1252")
+    sweep = read_sweep(path)
+    assert sweep.area_cm2 == pytest.approx(0.045) and "not used: x" in sweep.notes
+    assert sweep.account.counts == {"head": 1, "key": 2, "comment": 1, "data": V.size}
+
+
 def test_current_without_area_is_an_error(tmp_path):
     path = write(tmp_path / "d.csv", table(("Voltage (V)", "Current (A)"), (V, J)))
     with pytest.raises(FormatError, match=r"device area.*area_cm2"):
@@ -298,13 +319,25 @@ def test_broken_files_are_refused_with_the_place(tmp_path, change, message):
     assert "d.csv" in str(caught.value)
 
 
+def test_a_stray_cell_far_from_the_table_is_refused_before_it_costs(tmp_path):
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in zip(V, J, strict=True):
+        book.active.append([float(v) for v in row])
+    book.active["XFD1048576"] = 1
+    book.save(tmp_path / "b.xlsx")
+    with pytest.raises(FormatError, match="stray cells"):
+        read_sweeps(tmp_path / "b.xlsx")
+
+
 def test_damaged_xlsx(tmp_path):
     (tmp_path / "b.xlsx").write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(FormatError, match="Excel"):
         read_sweeps(tmp_path / "b.xlsx")
 
 
-# ---- luminance meter ---------------------------------------------------------------------------------------------------
+# ---- luminance meter -----------------------------------------------------------------------------
 
 
 def test_cs2000_export(tmp_path):
@@ -319,9 +352,14 @@ def test_cs2000_export(tmp_path):
     np.testing.assert_allclose(got.radiance[1], 2 * got.radiance[0], rtol=1e-4)
     with pytest.raises(FormatError, match="wavelength"):
         read_radiances(write(tmp_path / "no.csv", "\n".join(lines[:4])))
+    assert got.account.counts == {"head": 0, "key": 4, "comment": 0, "data": 401}
+    for bad in ("420,#N/A,22", "4O0,1,2", "nan,1,2", "400,1", "oops,1,2"):
+        damaged = [*lines[:30], bad, *lines[31:]]
+        with pytest.raises(FormatError, match="line 31"):
+            read_radiances(write(tmp_path / "no.csv", "\n".join(damaged)))
 
 
-# ---- lifetime ----------------------------------------------------------------------------------------------------------
+# ---- lifetime ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""Readers of transient-absorption files: every format gives the same matrix; damage is named with its place."""
+"""Readers of transient-absorption files: every format gives the same matrix; damage is named with
+its place.
+"""
 
 import struct
 
@@ -229,7 +231,7 @@ def test_not_a_matrix_file(tmp_path):
         read_tas(tmp_path / "a.bin", delay_unit="parsec")
 
 
-# ---- units, dialects, gaps -----------------------------------------------------------------------------------------------
+# ---- units, dialects, gaps -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The site: in order, whole, offline, small; the checker of pages finds what it should."""
 
+import html
 import json
 import os
 import re
@@ -130,6 +131,8 @@ def test_the_site_of_a_toy_is_in_order(site):
         and "<a" not in page[page.index("the code") - 30 : page.index("the code")]
     )
     assert not any(f"alert({n})" in page for n in (1, 2, 3)), "nothing from a notebook is executed"
+    listing = html.unescape(re.sub(r"<[^>]*>", "", page))
+    assert "from ledger.notebook import open_room" in listing, "code keeps its blanks"
     assert 'class="formula"' in page and 'alt="m = \\rho V"' in page
     assert "No description has been provided" not in page and str(site.root) not in index + page
 

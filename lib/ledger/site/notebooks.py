@@ -74,8 +74,9 @@ def notebook_body(path: Path, pictures: Path, alt: dict[str, str]) -> tuple[str,
             for part in cell.select(f".{name}"):
                 if not part.get_text(strip=True) and not part.find("img"):
                     part.decompose()
-    for pre in soup.select("pre > span:empty"):
-        pre.decompose()
+    for mark in soup.select("pre > span"):
+        if not mark.contents:  # `:empty` would take the blanks between words for nothing
+            mark.decompose()
     _own_ids(soup)
     _formulas(soup, pictures)
     return title, str(soup)

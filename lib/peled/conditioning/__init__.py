@@ -1,8 +1,9 @@
 """What every signal goes through before an analysis sees it.
 
-A plan is a list of steps with settings, made from the sheet's row, printable and editable; `condition` takes them one by
-one and keeps of each what it did, in a sentence with numbers, and the signal before it. What a step may have got wrong
-goes on as modes of error (`Signal`), which `propagate` and `ratio` turn into the error of a number, by cause.
+A plan is a list of steps with settings, made from the sheet's row, printable and editable;
+`condition` takes them one by one and keeps of each what it did, in a sentence with numbers, and
+the signal before it. What a step may have got wrong goes on as modes of error (`Signal`), which
+`propagate` and `ratio` turn into the error of a number, by cause.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def plan(signal: Signal, row: Mapping[str, Any]) -> Plan:
     cosmic {}
     baseline {'order': 1}
     signal {}
+    whole {}
     """
     number = {
         name: float(row[name])
@@ -71,7 +73,10 @@ def plan(signal: Signal, row: Mapping[str, Any]) -> Plan:
     steps += [("scale", scales)] if scales else []
     steps += [("cosmic", laser)]
     steps += [("mask", laser)] if laser else []
-    return [*steps, ("baseline", {"order": 1}), ("signal", {})]
+    baseline: dict[str, Any] = {"order": 1}
+    if row.get("baseline_nm"):
+        baseline["region_nm"] = tuple(row["baseline_nm"])
+    return [*steps, ("baseline", baseline), ("signal", {}), ("whole", {})]
 
 
 def condition(signal: Signal, plan: Plan, companions: Mapping[str, Signal] = {}) -> Signal:
@@ -102,7 +107,8 @@ def condition(signal: Signal, plan: Plan, companions: Mapping[str, Signal] = {})
 
 
 def draw(signal: Signal, axes, row: int = 0) -> None:
-    """Spectrum `row` before and after each step that changed it, on as many `axes` as there are such steps.
+    """Spectrum `row` before and after each step that changed it, on as many `axes` as there are
+    such steps.
 
     Parameters
     ----------

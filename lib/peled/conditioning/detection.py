@@ -1,4 +1,6 @@
-"""Is there a band at all: a matched filter over position and width, at a stated false-alarm rate."""
+"""Is there a band at all: a matched filter over position and width, at a stated false-alarm
+rate.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ FALSE_ALARM = 1e-3  #: share of spectra without light in which a band is found
 
 
 class Detection(NamedTuple):
-    """The strongest band-like excess of each spectrum: significance, index of its maximum, FWHM in points.
+    """The strongest band-like excess of each spectrum: significance, index of its maximum, FWHM in
+    points.
 
     `threshold` is the significance that noise alone exceeds in a share `false_alarm` of spectra.
     """
@@ -23,17 +26,20 @@ class Detection(NamedTuple):
 
 
 def widths(n_x: int) -> np.ndarray:
-    """Standard deviations in points of the Gaussians tried: FWHM of 5 points to a fifth of the axis, steps of sqrt 2."""
+    """Standard deviations in points of the Gaussians tried: FWHM of 5 points to a fifth of the
+    axis, steps of sqrt 2.
+    """
     low, high = 5 / 2.3548, max(n_x / 5, 10) / 2.3548
     return low * np.sqrt(2) ** np.arange(int(2 * np.log2(high / low)) + 1)
 
 
 def threshold(n_x: int, false_alarm: float = FALSE_ALARM) -> float:
-    """Significance that the maximum over all positions and widths exceeds with probability `false_alarm` in noise.
+    """Significance that the maximum over all positions and widths exceeds with probability
+    `false_alarm` in noise.
 
-    A filter of Gaussian width s turns white noise into a process with correlation exp(-d^2/4 s^2), whose maximum
-    exceeds u with the probability Q(u) + n_x / (2 sqrt(2) pi s) exp(-u^2/2) [1]_; the widths are added up, which
-    counts their overlap twice and errs to the safe side.
+    A filter of Gaussian width s turns white noise into a process with correlation exp(-d^2/4 s^2),
+    whose maximum exceeds u with the probability Q(u) + n_x / (2 sqrt(2) pi s) exp(-u^2/2) [1]_;
+    the widths are added up, which counts their overlap twice and errs to the safe side.
 
     References
     ----------
@@ -57,9 +63,9 @@ def find_band(
 ) -> Detection:
     """Significance of the best Gaussian on a straight baseline, (n,).
 
-    The noise is what is left of the spectrum without that Gaussian, so no noise estimate enters: the statistic is
-    Student's t of the best band, which for n_x in hundreds is normal. Bands that rise above noise of another kind
-    (fringes, drift along the axis) are taken for signal.
+    The noise is what is left of the spectrum without that Gaussian, so no noise estimate enters:
+    the statistic is Student's t of the best band, which for n_x in hundreds is normal. Bands that
+    rise above noise of another kind (fringes, drift along the axis) are taken for signal.
 
     Parameters
     ----------

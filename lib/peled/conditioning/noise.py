@@ -1,7 +1,8 @@
 """The noise of a spectrum, from the spectrum itself: one estimate for every topic.
 
-Where nothing but a straight line is left the scatter about it is the noise, correlation of neighbouring pixels
-included; how it grows with the signal shows in third differences, which remove anything that a parabola describes.
+Where nothing but a straight line is left the scatter about it is the noise, correlation of
+neighbouring pixels included; how it grows with the signal shows in third differences, which remove
+anything that a parabola describes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ LEAST_FREE = 40  #: points free of signal that a scatter is judged by
 
 
 class Noise(NamedTuple):
-    """Noise of n spectra: variance = read + gain * level, level above the baseline; correlation from lag 1 on."""
+    """Noise of n spectra: variance = read + gain * level, level above the baseline; correlation
+    from lag 1 on.
+    """
 
     read: np.ndarray
     gain: np.ndarray
@@ -27,7 +30,9 @@ class Noise(NamedTuple):
 
     @property
     def lumping(self) -> float:
-        """Variance of a mean over many points, relative to that of white noise: 1 + 2 sum of correlations."""
+        """Variance of a mean over many points, relative to that of white noise: 1 + 2 sum of
+        correlations.
+        """
         return float(1 + 2 * self.correlation.sum())
 
     def variance(self, level: np.ndarray) -> np.ndarray:
@@ -42,9 +47,11 @@ class Noise(NamedTuple):
 
 
 class Region(NamedTuple):
-    """Where a spectrum is statistically nothing but a line: `free` (n, n_x), the line there, and its residual.
+    """Where a spectrum is statistically nothing but a line: `free` (n, n_x), the line there, and
+    its residual.
 
-    `offset` (n,) holds at `centre` (n,), `slope` (n,) per unit of `t` (n_x,), which runs from -1 to 1.
+    `offset` (n,) holds at `centre` (n,), `slope` (n,) per unit of `t` (n_x,), which runs from -1
+    to 1.
     """
 
     free: np.ndarray
@@ -60,7 +67,8 @@ class Region(NamedTuple):
 def white_deviation(values: np.ndarray, size: int = 32) -> np.ndarray:
     """Standard deviation (n, B) of white noise on smooth curves (n, n_x), of each `size` points.
 
-    From the median of third differences, which bears spikes and lines; correlated neighbours make it too small.
+    From the median of third differences, which bears spikes and lines; correlated neighbours make
+    it too small.
     """
     third = np.diff(values, axis=1)
     third = third[:, 2:] - 2 * third[:, 1:-1] + third[:, :-2]
@@ -76,7 +84,9 @@ def white_deviation(values: np.ndarray, size: int = 32) -> np.ndarray:
 
 
 def block_means(values: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means (n, B) over about 64 blocks of points, the number of good points in each, and the blocks' starts."""
+    """Means (n, B) over about 64 blocks of points, the number of good points in each, and the
+    blocks' starts.
+    """
     blocks = max(8, min(64, values.shape[1] // 8))
     starts = np.linspace(0, values.shape[1], blocks, endpoint=False).astype(int)
     if good.all():
@@ -98,7 +108,9 @@ def _line(t, y, weight):
 
 
 def _around(kept, excess, strong):
-    """Bands around the strongest excesses, widened by half of their own half widths, out of the kept blocks."""
+    """Bands around the strongest excesses, widened by half of their own half widths, out of the
+    kept blocks.
+    """
     index, rows = np.arange(kept.shape[1]), np.arange(len(kept))
     calm = kept & np.roll(kept, 1, axis=1)
     calm[:, 0] = kept[:, 0]
@@ -131,10 +143,11 @@ def _around(kept, excess, strong):
 def free_blocks(t: np.ndarray, y: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Which of (n, B) block means are a line and its noise: the rest is signal.
 
-    A line under the data (asymmetric least squares) starts a fit that drops, round by round, what stands more than three
-    standard deviations off, singly or in threes. The deviation is that of the blocks themselves (lower quartile of second
-    differences), so that correlated pixels do not make signals. Bands are widened by half of their half widths on
-    each side: for a Gaussian that is seen to 3 sigma, to 4.5.
+    A line under the data (asymmetric least squares) starts a fit that drops, round by round, what
+    stands more than three standard deviations off, singly or in threes. The deviation is that of
+    the blocks themselves (lower quartile of second differences), so that correlated pixels do not
+    make signals. Bands are widened by half of their half widths on each side: for a Gaussian that
+    is seen to 3 sigma, to 4.5.
     """
     filled = count > 0
     second = np.sort(np.abs(np.diff(y, 2, axis=1)), axis=1)
@@ -160,14 +173,14 @@ def free_blocks(t: np.ndarray, y: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def free_region(axis: np.ndarray, values: np.ndarray, good: np.ndarray) -> Region:
-    """Where the spectra (n, n_x) are free of signal, and the line through them there (see `free_blocks`).
+    """Where the spectra (n, n_x) are free of signal, and the line through them there (see
+    `free_blocks`).
 
     What is signal in the mean of a series is signal in each of its spectra.
     """
     n, n_x = values.shape
     mean, count, starts = block_means(values, good)
-    low, high = axis.min(), axis.max()
-    t = (2 * axis - low - high) / (high - low)
+    t = _scaled(axis)
     size = np.diff(starts, append=n_x)
     t_block = np.add.reduceat(t, starts) / size
     if n > 1:
@@ -177,7 +190,12 @@ def free_region(axis: np.ndarray, values: np.ndarray, good: np.ndarray) -> Regio
     blocks = free_blocks(t_block, mean, count)
     if n > 1:
         blocks = blocks[:-1] & blocks[-1]
-    free = np.repeat(blocks, size, axis=1) & good
+    return stated_region(axis, values, np.repeat(blocks, size, axis=1) & good)
+
+
+def stated_region(axis: np.ndarray, values: np.ndarray, free: np.ndarray) -> Region:
+    """The region `free` (n, n_x) and the line through the spectra there."""
+    t = _scaled(axis)
     weight = free.astype(float)
     centre, spread, offset, slope = _line(t, np.where(free, values, 0.0), weight)
     level = values - (offset - slope * centre)[:, None]
@@ -185,8 +203,15 @@ def free_region(axis: np.ndarray, values: np.ndarray, good: np.ndarray) -> Regio
     return Region(free, t, weight.sum(axis=1), centre, spread, offset, slope, level)
 
 
+def _scaled(axis: np.ndarray) -> np.ndarray:
+    low, high = axis.min(), axis.max()
+    return (2 * axis - low - high) / (high - low)
+
+
 def _correlation(residual, free):
-    """Autocorrelation at lags 1, 2, ... of the residual in the free region, as far as it stands clear of nothing."""
+    """Autocorrelation at lags 1, 2, ... of the residual in the free region, as far as it stands
+    clear of nothing.
+    """
     square = float((residual**2).sum())
     found = []
     for lag in range(1, LAGS + 1):
@@ -226,14 +251,16 @@ def noise_in(region: Region) -> Noise:
 
 
 def _gain(height, v, read):
-    """Growth of the variance with the signal, not negative: weighted least squares over blocks of points."""
+    """Growth of the variance with the signal, not negative: weighted least squares over blocks
+    of points.
+    """
     gain = np.zeros(len(v))
     read = np.maximum(read, 1e-300)[:, None]
     for _ in range(4):
         weight = (read + gain[:, None] * height) ** -2.0
         top, below = (weight * height * (v - read)).sum(axis=1), (weight * height**2).sum(axis=1)
         gain = np.maximum(top / np.maximum(below, 1e-300), 0.0)
-    # a block's variance is known to about a half; below three standard errors there is no growth to speak of
+    # a block's variance is known to about a half; below three standard errors there is no growth
     return np.where(gain * np.sqrt(below) > 1.5, gain, 0.0)
 
 
@@ -250,13 +277,15 @@ def estimate_noise(values: np.ndarray, axis: np.ndarray | None = None) -> Noise:
     Returns
     -------
     Noise
-        `read` and `gain` of each spectrum and the correlation of neighbouring points they share. The variance under a
-        signal S above the baseline is read + gain S (shot noise: gain = counts per photoelectron).
+        `read` and `gain` of each spectrum and the correlation of neighbouring points they share.
+        The variance under a signal S above the baseline is read + gain S (shot noise: gain =
+        counts per photoelectron).
 
     Notes
     -----
-    The read noise is the scatter about a line where there is no signal; spectra that leave fewer than 40 such points
-    (an absorption spectrum) have it from the median of third differences, which takes correlated noise for less.
+    The read noise is the scatter about a line where there is no signal; spectra that leave fewer
+    than 40 such points (an absorption spectrum) have it from the median of third differences,
+    which takes correlated noise for less.
 
     Examples
     --------

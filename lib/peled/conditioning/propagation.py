@@ -1,4 +1,6 @@
-"""What the errors of a signal make of a number: by cause, exactly where the number is linear in the spectrum."""
+"""What the errors of a signal make of a number: by cause, exactly where the number is linear in
+the spectrum.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ import numpy as np
 from peled.conditioning.signal import ConditioningError, Signal
 
 NORMAL_95 = 1.959963984540054
-#: Standard errors by which an integral in a denominator must stand above zero. Its inverse is then known to 20 %.
+#: Standard errors by which an integral in a denominator must stand above zero.
+#: Its inverse is then known to 20 %.
 LEAST_DENOMINATOR = 5.0
 
 
@@ -26,7 +29,8 @@ def covariance(signal: Signal, weights: np.ndarray) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to (n, k, k) array
-        "counting", from the noise of the points (less what a fit took out of them), then a mode each.
+        "counting", from the noise of the points (less what a fit took out of them), then a mode
+        each.
     """
     if signal.variance is None:
         raise ConditioningError(
@@ -76,9 +80,9 @@ def propagate(
     ----------
     signal : Signal
     functional : (n_x,) array, or callable
-        Weights of a sum over the points, propagated exactly; or a function of spectra (m, n_x) to numbers (m,), each
-        spectrum alone. A function's counting error is that of its gradient, by central differences of one standard
-        deviation of each point; its modes are evaluated again.
+        Weights of a sum over the points, propagated exactly; or a function of spectra (m, n_x) to
+        numbers (m,), each spectrum alone. A function's counting error is that of its gradient, by
+        central differences of one standard deviation of each point; its modes are evaluated again.
 
     Returns
     -------
@@ -90,8 +94,8 @@ def propagate(
     Examples
     --------
     >>> x = np.linspace(0, 1, 5)
-    >>> s = Signal(x, np.ones((1, 5)), variance=np.full((1, 5), 0.04), modes=np.full((1, 1, 5), 0.1),
-    ...            mode_names=("offset",))
+    >>> noise, mode = np.full((1, 5), 0.04), np.full((1, 1, 5), 0.1)
+    >>> s = Signal(x, np.ones((1, 5)), variance=noise, modes=mode, mode_names=("offset",))
     >>> value, errors = propagate(s, np.ones(5))
     >>> float(value[0]), {k: round(float(v[0]), 3) for k, v in errors.items()}
     (5.0, {'counting': 0.447, 'offset': 0.5})
@@ -129,8 +133,9 @@ def _sums(signal, weights):
 class Ratio(NamedTuple):
     """Ratio of two integrals of each spectrum; NaN where withheld.
 
-    `errors` by cause (one standard error), `interval` (n, 2) at 95 % after Fieller, `significance` (n,) of the
-    denominator in its standard errors, `reasons` (n,) why a value is withheld ("" where it is not).
+    `errors` by cause (one standard error), `interval` (n, 2) at 95 % after Fieller, `significance`
+    (n,) of the denominator in its standard errors, `reasons` (n,) why a value is withheld (""
+    where it is not).
     """
 
     value: np.ndarray
@@ -145,9 +150,10 @@ def ratio(
 ) -> Ratio:
     """Ratio of two sums over each spectrum, withheld where the denominator is not above its error.
 
-    The external quantum efficiency from a luminance is one: photons over photopic integral. Its interval is Fieller's,
-    all r for which numerator - r denominator is within 1.96 of its standard errors of zero: it is not symmetric, and it
-    holds at any significance of the denominator. Below five standard errors the value is withheld.
+    The external quantum efficiency from a luminance is one: photons over photopic integral. Its
+    interval is Fieller's, all r for which numerator - r denominator is within 1.96 of its standard
+    errors of zero: it is not symmetric, and it holds at any significance of the denominator. Below
+    five standard errors the value is withheld.
 
     Parameters
     ----------

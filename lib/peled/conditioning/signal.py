@@ -23,25 +23,30 @@ class Signal:
 
     The covariance of spectrum i is
 
-        C = D^(1/2) R D^(1/2) + M^T M - F^T F,    D = diag(variance[i]), M = modes[:, i], F = fitted[:, i],
+        C = D^(1/2) R D^(1/2) + M^T M - F^T F,    D = diag(variance[i]), M = modes[:, i], F =
+        fitted[:, i],
 
-    R the Toeplitz matrix of `correlation`. `fitted` is the noise that a fit to these very points has taken out of them:
-    where a baseline was fitted the residual scatters less than the detector, elsewhere the mode says how wrong it is.
+    R the Toeplitz matrix of `correlation`. `fitted` is the noise that a fit to these very points
+    has taken out of them: where a baseline was fitted the residual scatters less than the
+    detector, elsewhere the mode says how wrong it is.
 
     Attributes
     ----------
     axis : (n_x,) array
     axis_unit : str
     values : (n, n_x) array
-        NaN where a point is lost (saturated, or its whole spectrum set aside): what needs it is NaN too.
+        NaN where a point is lost (saturated, or its whole spectrum set aside): what needs it is
+        NaN too.
     unit : str
     at, at_unit : (n,) array or None, str
         Where each spectrum was taken: bias, current, time.
     good : (n, n_x) bool array
-        Points as measured; those that are not are either lost (NaN) or replaced from their neighbours.
+        Points as measured; those that are not are either lost (NaN) or replaced from their
+        neighbours.
     variance : (n, n_x) array or None
     modes : (m, n, n_x) array
-        One standard deviation each, independent of one another; of one spectrum, not of its neighbours.
+        One standard deviation each, independent of one another; of one spectrum, not of its
+        neighbours.
     mode_names : tuple of str
     fitted : (k, n, n_x) array
     correlation : (L,) array

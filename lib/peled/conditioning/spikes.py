@@ -14,10 +14,10 @@ def find_spikes(
 ) -> np.ndarray:
     """Points that a cosmic ray hit, (n, n_x) bool.
 
-    A spike stands `threshold` standard deviations of the noise above the points `width` + 1 away on either side, rises
-    or falls by 60 % of its height from one point to the next, which no line that the instrument resolves by three
-    points does, and is in none of the neighbouring spectra at the same place (two before, two after), where a narrow
-    line would be.
+    A spike stands `threshold` standard deviations of the noise above the points `width` + 1 away
+    on either side, rises or falls by 60 % of its height from one point to the next, which no line
+    that the instrument resolves by three points does, and is in none of the neighbouring spectra
+    at the same place (two before, two after), where a narrow line would be.
 
     Parameters
     ----------
@@ -73,7 +73,9 @@ def _deviation(y):
 
 
 def _runs(y, row, column, height, sd, width):
-    """Runs of candidates that rise or fall abruptly, with their less bright neighbours: (row, low, high, height)."""
+    """Runs of candidates that rise or fall abruptly, with their less bright neighbours: (row,
+    low, high, height).
+    """
     begins = np.flatnonzero(np.diff(row, prepend=-1) | (np.diff(column, prepend=-9) != 1))
     out = []
     for first, last in zip(begins, [*begins[1:], len(row)]):

@@ -1,24 +1,37 @@
-"""The steps of conditioning: each takes a signal and gives another, a sentence with numbers, and its findings.
+"""The steps of conditioning: each takes a signal and gives another, a sentence with numbers, and
+its findings.
 
-A step is a function (signal, companions, **settings) -> (signal, sentence, findings); `STEPS` knows them by name.
+A step is a function (signal, companions, **settings) -> (signal, sentence, findings); `STEPS`
+knows them by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
+from scipy.ndimage import uniform_filter1d
 
 from peled.conditioning.detection import FALSE_ALARM, find_band
-from peled.conditioning.noise import LEAST_FREE, block_means, estimate_noise, free_region, noise_in
+from peled.conditioning.noise import (
+    LEAST_FREE,
+    block_means,
+    estimate_noise,
+    free_region,
+    noise_in,
+    stated_region,
+)
 from peled.conditioning.signal import ConditioningError, Signal
 from peled.conditioning.spikes import find_spikes, replace_points
 from peled.quantities import Finding
 
 CEILINGS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)  #: largest counts of 8 to 16 bit converters
 AXES_NM = (100.0, 5000.0)
+BEND = 3.29  #: standard errors of a bend that straight baselines exceed in one of a thousand
+WING_SHARE = 0.02  #: of a band's area in Lorentzian wings, as far as is known beforehand (one sd)
 TAIL = 0.05  #: least share of the axis beside a band that a baseline is judged by
 
 
@@ -38,7 +51,8 @@ def axis(signal: Signal, companions: Mapping[str, Signal]):
     if not ((step > 0).all() or (step < 0).all()):
         wrong = int(np.flatnonzero(np.sign(step) != np.sign(np.median(step)))[0])
         raise ConditioningError(
-            f"{name}: axis: expected to rise or fall all along, found {x[wrong]:g} then {x[wrong + 1]:g} "
+            f"{name}: axis: expected to rise or fall all along, "
+            f"found {x[wrong]:g} then {x[wrong + 1]:g} "
             f"at points {wrong + 1} and {wrong + 2}; export one range, sorted"
         )
     size = np.abs(step)
@@ -46,7 +60,8 @@ def axis(signal: Signal, companions: Mapping[str, Signal]):
     if (np.maximum(leap, 1 / leap) > 20).any():
         at = int(np.argmax(np.maximum(leap, 1 / leap)))
         raise ConditioningError(
-            f"{name}: axis: expected one scale, found steps of {size[at]:.3g} beside {size[at + 1]:.3g} at "
+            f"{name}: axis: expected one scale, found steps of {size[at]:.3g} "
+            f"beside {size[at + 1]:.3g} at "
             f"{x[at + 1]:g}: two units or two ranges in one column"
         )
     if signal.axis_unit == "nm":
@@ -74,8 +89,8 @@ def axis(signal: Signal, companions: Mapping[str, Signal]):
 def saturation(signal: Signal, companions: Mapping[str, Signal], ceiling: float | None = None):
     """Points at the converter's ceiling are lost, and with them their spectrum.
 
-    A ceiling is: the one given; the largest count of a converter, reached twice; a maximum that three neighbouring
-    points share, or three spectra, well above the noise.
+    A ceiling is: the one given; the largest count of a converter, reached twice; a maximum that
+    three neighbouring points share, or three spectra, well above the noise.
     """
     y = np.where(signal.good, signal.values, -np.inf)
     top = y.max(axis=1)
@@ -109,7 +124,9 @@ def saturation(signal: Signal, companions: Mapping[str, Signal], ceiling: float 
 
 
 def dark(signal: Signal, companions: Mapping[str, Signal]):
-    """Companion "dark" subtracted, its mean where it holds several, scaled by integration time where both are known."""
+    """Companion "dark" subtracted, its mean where it holds several, scaled by integration time
+    where both are known.
+    """
     if "dark" not in companions:
         return signal, "no dark file", ()
     other = companions["dark"]
@@ -118,7 +135,8 @@ def dark(signal: Signal, companions: Mapping[str, Signal]):
         other.axis[order], signal.axis, atol=0.1 * np.abs(np.diff(signal.axis)).min()
     ):
         raise ConditioningError(
-            f"{other.source or 'dark'}: expected the axis of the signal ({signal.axis.size} points from "
+            f"{other.source or 'dark'}: expected the axis of the signal "
+            f"({signal.axis.size} points from "
             f"{signal.axis[0]:g}), found {other.axis.size} points from {other.axis[order][0]:g}"
         )
     n, findings, scale = len(other.values), [], 1.0
@@ -159,7 +177,9 @@ def scale(
     integration_ms: float | None = None,
     filter_transmission: float | None = None,
 ):
-    """Divided by integration time and filter transmission (a fraction), so that spectra can be compared."""
+    """Divided by integration time and filter transmission (a fraction), so that spectra can be
+    compared.
+    """
     divisor, said, unit = 1.0, [], signal.unit
     if integration_ms is not None:
         if not integration_ms > 0:
@@ -195,7 +215,9 @@ def cosmic(
     excitation_nm: float | None = None,
     laser_width_nm: float = 10.0,
 ):
-    """Cosmic rays replaced by the line between their neighbours (see `find_spikes`); laser lines stay."""
+    """Cosmic rays replaced by the line between their neighbours (see `find_spikes`); laser lines
+    stay.
+    """
     keep = np.zeros(signal.axis.size, bool)
     for _, low, high in _regions(signal.axis, excitation_nm, laser_width_nm, ()):
         keep |= (signal.axis >= low) & (signal.axis <= high)
@@ -220,10 +242,11 @@ def mask(
     laser_width_nm: float = 10.0,
     edges: tuple[tuple[float, float], ...] = (),
 ):
-    """Laser line, its second order and filter edges taken out: replaced by the line between their ends.
+    """Laser line, its second order and filter edges taken out: replaced by the line between their
+    ends.
 
-    The line is drawn between the means of five points at either end; what it may be wrong by, the error of those means
-    and a quarter of the difference between them, becomes the mode "mask".
+    The line is drawn between the means of five points at either end; what it may be wrong by, the
+    error of those means and a quarter of the difference between them, becomes the mode "mask".
     """
     x, values, good = signal.axis, signal.values.copy(), signal.good.copy()
     mode, said = np.zeros_like(values), []
@@ -257,7 +280,8 @@ def mask(
 def absorbance(signal: Signal, companions: Mapping[str, Signal], unit: str | None = None):
     """A = -lg T (or -lg R): from the unit given, or found by consistency.
 
-    Found: values up to some 100 that reach above 20 are per cent. Fractions and absorbances are alike and are asked for.
+    Found: values up to some 100 that reach above 20 are per cent. Fractions and absorbances are
+    alike and are asked for.
     """
     given, words = unit, {"%T": 100.0, "%R": 100.0, "T": 1.0, "R": 1.0}
     findings = ()
@@ -271,8 +295,10 @@ def absorbance(signal: Signal, companions: Mapping[str, Signal], unit: str | Non
         return replace(signal, unit="absorbance"), "absorbance as given", ()
     if unit not in words:
         raise ConditioningError(
-            f"{signal.source or 'signal'}: value_unit: expected one of %T, T, %R, R, absorbance, found "
-            f"{given!r} and values from {low:.3g} to {high:.3g}, which do not tell; say it in `value_unit`"
+            f"{signal.source or 'signal'}: value_unit: expected one of %T, T, %R, R, absorbance, "
+            "found "
+            f"{given!r} and values from {low:.3g} to {high:.3g}, which do not tell; "
+            "say it in `value_unit`"
         )
     fraction = signal.values / words[unit]
     lost = ~(fraction > 0)
@@ -288,7 +314,9 @@ def absorbance(signal: Signal, companions: Mapping[str, Signal], unit: str | Non
 
 
 def noise(signal: Signal, companions: Mapping[str, Signal]):
-    """Variance of the points from the spectra themselves, where no baseline is subtracted (see `estimate_noise`)."""
+    """Variance of the points from the spectra themselves, where no baseline is subtracted (see
+    `estimate_noise`).
+    """
     if signal.variance is not None:
         return signal, "variance as given", ()
     region = free_region(signal.axis, np.where(signal.good, signal.values, 0.0), signal.good)
@@ -302,23 +330,36 @@ def _correlated(found) -> str:
     if not found.correlation.size:
         return ""
     return (
-        f", correlated over {found.correlation.size} points (neighbours {found.correlation[0]:.2f}): "
+        f", correlated over {found.correlation.size} points "
+        f"(neighbours {found.correlation[0]:.2f}): "
         f"means are {np.sqrt(found.lumping):.2f} times as uncertain"
     )
 
 
-def baseline(signal: Signal, companions: Mapping[str, Signal], order: int = 1):
-    """A constant (order 0) or a line (1) from where there is statistically no signal, and what it may be wrong by.
+def baseline(
+    signal: Signal,
+    companions: Mapping[str, Signal],
+    order: int = 1,
+    region_nm: tuple[float, float] | None = None,
+):
+    """A constant (order 0) or a line (1) from where there is statistically no signal, and what it
+    may be wrong by; from `region_nm` (low, high) where somebody has said that it is free of it.
 
-    Modes "offset" and "slope" hold the noise of the estimate, under the band; where the baseline was fitted the noise
-    that went into it is taken out of the counting error instead (`Signal.fitted`). Mode "baseline model" is what a line
-    cannot promise: beyond the last free point of a band that has free points on one side only, the line may go on or
-    stop; and where blocks of the free region scatter more than their noise, that excess.
+    Modes "offset" and "slope" hold the noise of the estimate, under the band; where the baseline
+    was fitted the noise that went into it is taken out of the counting error instead
+    (`Signal.fitted`). Mode "baseline model" is what a line cannot promise: beyond the last free
+    point of a band that has free points on one side only, the line may go on or stop; and where
+    blocks of the free region scatter more than their noise, that excess.
     """
     if order not in (0, 1):
         raise ConditioningError(f"baseline: order: expected 0 or 1, found {order!r}")
     x = signal.axis
-    region = free_region(x, np.where(signal.good, signal.values, 0.0), signal.good)
+    values = np.where(signal.good, signal.values, 0.0)
+    if region_nm is None:
+        region = free_region(x, values, signal.good)
+    else:
+        inside = (x >= region_nm[0]) & (x <= region_nm[1])
+        region = stated_region(x, values, signal.good & inside)
     enough = region.count >= max(LEAST_FREE, TAIL * x.size)
     found = noise_in(region)
     line = region.slope[:, None] * (region.t - region.centre[:, None])
@@ -329,10 +370,12 @@ def baseline(signal: Signal, companions: Mapping[str, Signal], order: int = 1):
     lumping = found.lumping if signal.variance is None else 1.0
     free_variance = found.read if signal.variance is None else _mean(variance, region.free)
     offset_sd = np.sqrt(lumping * free_variance / np.maximum(region.count, 1))
-    slope_sd = np.sqrt(lumping * free_variance / region.spread)
+    slope_sd = np.where(enough, np.sqrt(lumping * free_variance / region.spread), 0.0)
     shapes = [np.broadcast_to(offset_sd[:, None], level.shape)]
     if order:
         shapes.append(slope_sd[:, None] * (region.t - region.centre[:, None]))
+    wings = _wings(region, level, free_variance * lumping, order)
+    level = level + wings.under
     model, findings = _model_error(signal, region, slope_sd, free_variance * lumping, order)
     covered = ~region.free
     values = np.where(np.isfinite(signal.values), level, np.nan)
@@ -341,9 +384,23 @@ def baseline(signal: Signal, companions: Mapping[str, Signal], order: int = 1):
         values=values,
         variance=variance,
         correlation=found.correlation if signal.variance is None else signal.correlation,
-        modes=np.concatenate([signal.modes, np.stack([s * covered for s in shapes]), model[None]]),
-        mode_names=(*signal.mode_names, *("offset", "slope")[: order + 1], "baseline model"),
-        fitted=np.concatenate([signal.fitted, np.stack([s * region.free for s in shapes])]),
+        modes=np.concatenate(
+            [
+                signal.modes,
+                np.stack([s * covered for s in shapes]),
+                np.stack([model, wings.mode, wings.assumed]),
+            ]
+        ),
+        mode_names=(
+            *signal.mode_names,
+            *("offset", "slope")[: order + 1],
+            "baseline model",
+            "wings",
+            "wings assumed",
+        ),
+        fitted=np.concatenate(
+            [signal.fitted, np.stack([*(s * region.free for s in shapes), wings.fitted])]
+        ),
     )
     poor = ~enough & signal.used
     findings += tuple(
@@ -366,6 +423,53 @@ def baseline(signal: Signal, companions: Mapping[str, Signal], order: int = 1):
     return out.without(poor), said, findings
 
 
+class _Wings(NamedTuple):
+    """Far wings of a band: what they had lifted the baseline by, and the modes of its error."""
+
+    under: np.ndarray
+    mode: np.ndarray
+    fitted: np.ndarray
+    assumed: np.ndarray
+
+
+def _wings(region, level, point_variance, order):
+    """What Lorentzian wings of the band, small everywhere, have added to its baseline.
+
+    A share of the band's area in a Lorentzian of its width is fitted where the spectrum seems free
+    of signal, orthogonal to the line, together with what is known beforehand: 0 ± `WING_SHARE`.
+    The line is lowered by what that share had lifted it.
+    """
+    t, free = region.t, region.free
+    smooth = uniform_filter1d(np.where(np.isfinite(level), level, 0.0), 9, axis=1, mode="nearest")
+    peak = smooth.argmax(axis=1)
+    height = np.maximum(smooth[np.arange(len(level)), peak], 0.0)
+    above = smooth > 0.5 * height[:, None]
+    half = np.maximum(np.median(above.sum(axis=1)), 3) * 0.5 * abs(t[1] - t[0])
+    area = np.where(free, 0.0, smooth).sum(axis=1)
+    shape = half / np.pi / ((t - t[peak][:, None]) ** 2 + half**2) * abs(t[1] - t[0])
+    shape *= np.maximum(area, 0.0)[:, None]
+    count = np.maximum(region.count, 1)
+    offset = np.einsum("ij,ij->i", shape, free) / count
+    line = np.repeat(offset[:, None], t.size, axis=1)
+    if order:
+        centred = t - region.centre[:, None]
+        slope = np.einsum("ij,ij,ij->i", shape, centred, free) / region.spread
+        line += slope[:, None] * centred
+    rest = np.where(free, shape - line, 0.0)
+    square = np.einsum("ij,ij->i", rest, rest)
+    seen = np.einsum("ij,ij->i", rest, np.where(free, level, 0.0)) / np.maximum(square, 1e-300)
+    sd = np.sqrt(point_variance / np.maximum(square, 1e-300))
+    weight = WING_SHARE**2 / (WING_SHARE**2 + sd**2)
+    share, sd = (weight * seen)[:, None], np.minimum(sd, 1e6)[:, None]
+    weight = weight[:, None]
+    return _Wings(
+        share * line,
+        sd * (weight * line + rest),
+        sd * rest,
+        (1 - weight) * WING_SHARE * line,
+    )
+
+
 def _mean(values, where):
     return np.einsum("ij,ij->i", values, where) / np.maximum(where.sum(axis=1), 1)
 
@@ -373,9 +477,10 @@ def _mean(values, where):
 def _model_error(signal, region, slope_sd, point_variance, order):
     """Mode (n, n_x) of what a line cannot promise, and findings of structure in the free region.
 
-    Beyond the last free point on one side a line may stop or go on (evenly between: its slope / sqrt 12), or bend as far
-    as the free points allow (the error of a quadratic term there), whichever is less. A bend of three standard errors
-    is taken for real, and so is what blocks scatter more than noise with p < 1e-5.
+    Beyond the last free point on one side a line may stop or go on (evenly between: its slope /
+    sqrt 12), or bend as far as the free points allow (the error of a quadratic term there),
+    whichever is less. A bend of `BEND` standard errors is taken for real, and so is what blocks
+    scatter more than noise with p < 1e-5.
     """
     t, free = region.t, region.free
     a, b, bend_sd, bent = _bend(region, point_variance)
@@ -383,7 +488,7 @@ def _model_error(signal, region, slope_sd, point_variance, order):
     last = t[t.size - 1 - free[:, ::-1].argmax(axis=1)]
     edge = TAIL * (t[-1] - t[0])  # a strip at the end of the axis is no side of its own
     one_sided = ((first - t[0] > edge) | (t[-1] - last > edge)) & free.any(axis=1)
-    curved = (np.abs(bent) > 3 * bend_sd) & signal.used
+    curved = (np.abs(bent) > BEND * bend_sd) & signal.used
     excess, findings = _structure(signal, region, point_variance, order)
     model = np.zeros_like(region.level)
     for row in np.flatnonzero(one_sided | curved):
@@ -394,18 +499,20 @@ def _model_error(signal, region, slope_sd, point_variance, order):
         if curved[row]:
             model[row] = np.hypot(model[row], shape * bent[row])
             evidence = (
-                f"without signal the spectrum is no line: it bends by {bent[row]:.2g} ± {bend_sd[row]:.1g} "
+                f"without signal the spectrum is no line: it bends by "
+                f"{bent[row]:.2g} ± {bend_sd[row]:.1g} "
                 f"{signal.unit} over half the axis; added to the baseline's error"
             )
-            if abs(bent[row]) > 4.5 * bend_sd[row]:
-                findings += (Finding("described", "doubtful", evidence, signal.label(row)),)
+            findings += (Finding("described", "doubtful", evidence, signal.label(row)),)
     if excess.any():
         model = np.hypot(model, excess[:, None])
     return model, findings
 
 
 def _bend(region, point_variance):
-    """A parabola t^2 + a t + b, orthogonal to a line on the free points; its coefficient there with its error, (n,) each."""
+    """A parabola t^2 + a t + b, orthogonal to a line on the free points; its coefficient there
+    with its error, (n,) each.
+    """
     t = region.t
     powers = np.column_stack([t**k for k in range(5)])
     m0, m1, m2, m3, m4 = (region.free.astype(float) @ powers).T
@@ -422,7 +529,9 @@ def _bend(region, point_variance):
 
 
 def _structure(signal, region, variance, order):
-    """What blocks of the free region scatter more than noise does, and the findings where that is certain."""
+    """What blocks of the free region scatter more than noise does, and the findings where that
+    is certain.
+    """
     residual = region.level
     if not order:
         residual = residual + region.slope[:, None] * (region.t - region.centre[:, None])
@@ -458,7 +567,8 @@ def signal_(signal: Signal, companions: Mapping[str, Signal], false_alarm: float
             "signal",
             "withheld",
             f"no band: the strongest excess, at {signal.axis[found.index[row]]:.0f} "
-            f"{signal.axis_unit}, is {found.significance[row]:.1f} standard errors; noise alone exceeds "
+            f"{signal.axis_unit}, is {found.significance[row]:.1f} standard errors; "
+            "noise alone exceeds "
             f"{found.threshold:.1f} in {false_alarm:g} of spectra",
             signal.label(row),
         )
@@ -467,6 +577,35 @@ def signal_(signal: Signal, companions: Mapping[str, Signal], false_alarm: float
     said = f"a band in {np.count_nonzero(signal.used & ~nothing)} of {len(nothing)} spectra"
     said += f"; none in {_few([f.where for f in findings])}" if findings else ""
     return signal.without(nothing), said, findings
+
+
+def whole(signal: Signal, companions: Mapping[str, Signal], edge: float = 0.05):
+    """Spectra whose band an end of the axis cuts are set aside: at most `edge` of the maximum
+    may be left there.
+    """
+    few = max(5, signal.axis.size // 50)
+    values = np.where(np.isfinite(signal.values), signal.values, 0.0)
+    top = np.maximum(np.quantile(values, 1 - 2 / signal.axis.size, axis=1), 1e-300)
+    findings, cut = (), np.zeros(len(values), bool)
+    for end, part in ((signal.axis[0], slice(0, few)), (signal.axis[-1], slice(-few, None))):
+        left = values[:, part].mean(axis=1)
+        if signal.variance is not None:  # noise is no cut band
+            left = left - 3 * np.sqrt(signal.variance[:, part].mean(axis=1) / few)
+        found = (left > edge * top) & signal.used & ~cut
+        cut |= found
+        findings += tuple(
+            Finding(
+                "undamaged",
+                "withheld",
+                f"the axis cuts the band: {left[row] / top[row]:.0%} of the maximum is left at "
+                f"{end:g} "
+                f"{signal.axis_unit}, {edge:.0%} allowed; measure a wider range",
+                signal.label(row),
+            )
+            for row in np.flatnonzero(found)
+        )
+    said = f"the axis cuts {np.count_nonzero(cut)} of {len(cut)} bands"
+    return signal.without(cut), said, findings
 
 
 STEPS: Mapping[str, Callable] = {
@@ -480,4 +619,5 @@ STEPS: Mapping[str, Callable] = {
     "noise": noise,
     "baseline": baseline,
     "signal": signal_,
+    "whole": whole,
 }

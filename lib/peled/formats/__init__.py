@@ -1,8 +1,9 @@
-"""Readers of instrument files: a path in, labelled arrays in stated units out. They know no analysis.
+"""Readers of instrument files: a path in, labelled arrays in stated units out. They know no
+analysis.
 
-A reader looks at the content, not only at the suffix, and either returns everything the file holds or raises
-`FormatError` with the file, the place, what was expected, what was found, and what to do. One module a technique;
-`delimited` is the pattern for the others and reads most text exports.
+A reader looks at the content, not only at the suffix, and either returns everything the file holds
+or raises `FormatError` with the file, the place, what was expected, what was found, and what to do.
+One module a technique; `delimited` is the pattern for the others and reads most text exports.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ __all__ = ["FormatError", "limits", "read_bytes", "read_text", "read_yaml"]
 
 
 def read_bytes(path: str | os.PathLike, *, what: str = "a data file") -> bytes:
-    """The content of a file, gzip or bzip2 taken off; what is missing, a folder, or empty is a `FormatError`."""
+    """The content of a file, gzip or bzip2 taken off; what is missing, a folder, or empty is a
+    `FormatError`."""
     require_file(path, what)
     try:
         content = Path(path).read_bytes()
@@ -55,7 +57,9 @@ def read_text(path: str | os.PathLike, *, what: str = "a text file") -> str:
 
 
 def _decoded(content: bytes) -> str | None:
-    """UTF-8 or UTF-16 with or without a mark, else Windows-1252 or Latin-1; None for what is no text."""
+    """UTF-8 or UTF-16 with or without a mark, else Windows-1252 or Latin-1; None for what is no
+    text.
+    """
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return content.decode("utf-16", errors="replace")
     start = content[:4096]
@@ -81,18 +85,23 @@ def read_yaml(path: str | os.PathLike, *, what: str = "a YAML file"):
     Raises
     ------
     FormatError
-        With the line: no YAML, an alias (with which a few lines unfold without end), or no file.
+        With the line: no YAML, an alias (with which a few lines unfold without end), brackets
+        without end, or no file.
     """
     import yaml
 
     text = read_text(path, what=what)
     try:
+        depth, said = 0, ""
         for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent):
-                raise yaml.MarkedYAMLError(
-                    problem=f"an alias *{event.anchor}; write its value out",
-                    problem_mark=event.start_mark,
-                )
+                said = f"an alias *{event.anchor}; write its value out"
+            elif depth > 50:
+                said = "lists in lists, more than 50 deep"
+            if said:
+                raise yaml.MarkedYAMLError(problem=said, problem_mark=event.start_mark)
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

@@ -1,4 +1,6 @@
-"""Image series of a confocal or wide-field microscope as TIFF stacks (ImageJ, OME or plain), through tifffile."""
+"""Image series of a confocal or wide-field microscope as TIFF stacks (ImageJ, OME or plain),
+through tifffile.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ _UM = {
 
 @dataclass(frozen=True)
 class ImageStack:
-    """Frames (t, y, x) of counts, side of a pixel in µm, time between frames in s; None where the file does not say."""
+    """Frames (t, y, x) of counts, side of a pixel in µm, time between frames in s; None where the
+    file does not say.
+    """
 
     path: Path
     frames: np.ndarray = field(repr=False)
@@ -60,7 +64,7 @@ def read_stack(
             place="byte 0",
             expected="a TIFF file",
             found=repr(start),
-            advice="export the series as TIFF (.czi and .lif files through the microscope's software or Fiji)",
+            advice="export the series as TIFF (.czi and .lif through the microscope's software)",
         )
     try:
         with tifffile.TiffFile(path) as file:

@@ -1,17 +1,21 @@
-"""The one way into a text file of numbers: encodings, quoting, decimal marks, heads, units, keys and comments.
+"""The one way into a text file of numbers: encodings, quoting, decimal marks, heads, units, keys
+and comments.
 
-A `Sheet` holds the lines of a file, split by the delimiter and decimal mark that fit most of its rows, and keeps book:
-every line that is not blank is a head, a `key: value`, a comment, or data, or the file is refused with the line. What
-was read carries that `Account`. `read_table` reads one block of columns; readers of formats with more structure
-(matrices with two axes, blocks with marks) take rows from a `Sheet` and leave the rest to `settle`.
+A `Sheet` holds the lines of a file, split by the delimiter and decimal mark that fit most of its
+rows, and keeps book: every line that is not blank is a head, a `key: value`, a comment, or data, or
+the file is refused with the line. What was read carries that `Account`. `read_table` reads one
+block of columns; readers of formats with more structure (matrices with two axes, blocks with marks)
+take rows from a `Sheet` and leave the rest to `settle`.
 
-Quoting follows RFC 4180: a cell in double quotes may hold delimiters, line breaks and doubled quotes.
+Quoting follows RFC 4180: a cell in double quotes may hold delimiters, line breaks and doubled
+quotes.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -42,7 +46,8 @@ _STATED = re.compile(
 )
 _FAILED = re.compile(r"#(N/?A|ERR|NUM|DIV|VALUE|REF|NAME|NULL|SPILL|CALC)", re.IGNORECASE)
 _KEY = re.compile(
-    r"^[#%!/\s\"]*([^\W\d_][\w .()\[\]^/%\-²³µ°]{0,60}?)\s*(?::\s|:\t|:$|=|\t|,|;)\s*\"?(.*?)\"?[\s,;]*$"
+    r"^[#%!/\s\"]*([^\W\d_][\w .()\[\]^/%\-²³µ°]{0,60}?)\s*"
+    r"(?::\s|:\t|:$|=|\t|,|;)\s*\"?(.*?)\"?[\s,;]*$"
 )
 _UNIT = re.compile(
     r"^(?P<name>.*?)\s*(?:\((?P<round>[^()]*)\)|\[(?P<square>[^\[\]]*)\]|\s/\s(?P<slash>\S.*))\s*$"
@@ -58,7 +63,8 @@ _BARE_UNIT = re.compile(
 class Account:
     """Line numbers (from 1) of everything in a text that is not blank, by what it was taken for.
 
-    The four together are all lines that are not blank: `sum(account.counts.values()) == account.lines`.
+    The four together are all lines that are not blank: `sum(account.counts.values()) ==
+    account.lines`.
     """
 
     head: tuple[int, ...] = ()
@@ -74,7 +80,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name and unit as headed (either may be empty) and its values, float or str."""
+    """One column: name and unit as headed (either may be empty) and its values, float or str."""
 
     name: str
     unit: str
@@ -132,36 +138,43 @@ class Table:
     def numeric(self) -> list[Column]:
         return [column for column in self.columns if column.numeric]
 
+    def refuse(
+        self, expected: str, found: str, advice: str = "", *, row=None, place="column heads"
+    ):
+        """A FormatError at a row (from 0), else at `place`."""
+        if row is not None:
+            place = f"line {self.lines[row]}" + (f", {place}" if place != "column heads" else "")
+        return FormatError(self.path, place=place, expected=expected, found=found, advice=advice)
+
     def refuse_missing(self, columns: Iterable[int], rows=slice(None)) -> None:
         """FormatError at the first gap in these columns (from 0)."""
         for j in columns:
             bad = np.flatnonzero(np.isnan(self.columns[j].values[rows]))
             if bad.size:
-                raise FormatError(
-                    self.path,
-                    place=f"line {self.lines[rows][bad[0]]}, column {j + 1}",
-                    expected="a number",
-                    found="a missing value",
-                    advice="fill or remove the row",
-                )
+                place = f"line {self.lines[rows][bad[0]]}, column {j + 1}"
+                advice = "fill or remove the row"
+                raise self.refuse("a number", "a missing value", advice, place=place)
 
     def refuse_second_axis(self, columns: Sequence[int]) -> None:
-        """FormatError at a nameless column with even steps and another to its right: no signal is like that."""
+        """FormatError at a nameless column with even steps and another to its right: no signal is
+        like that.
+        """
         for j in columns[:-1] if not any(self.columns[j].head for j in columns) else ():
             x = self.columns[j].values
             step = np.diff(x)
             if step.size > 6 and np.ptp(step) < 1e-3 * abs(np.median(step)):
-                raise FormatError(
-                    self.path,
-                    place=f"line {self.first_line}, column {j + 1}",
-                    expected="one axis, or heads that name each",
-                    found=f"a second one: {', '.join(f'{v:g}' for v in x[:3])}",
-                    advice="head the columns, for instance Wavelength (nm), a, Wavelength (nm), b",
+                raise self.refuse(
+                    "one axis, or heads that name each",
+                    f"a second one: {', '.join(f'{v:g}' for v in x[:3])}",
+                    "head the columns, for instance Wavelength (nm), a, Wavelength (nm), b",
+                    row=0,
+                    place=f"column {j + 1}",
                 )
 
 
 def parse_number(cell: str, decimal: str = ".") -> float | None:
-    """A cell as a float: decimal point or comma, Fortran exponents, typographic minus; None if it is none.
+    """A cell as a float: decimal point or comma, Fortran exponents, typographic minus; None if it
+    is none.
 
     What overflows is no number either.
 
@@ -187,7 +200,8 @@ def stated_number(text: str) -> tuple[float, str] | None:
 
 
 def stated(path, metadata: dict, pattern: str, *, positive: bool = False):
-    """Number and what follows it of the first key in `metadata` that fits `pattern` (case ignored), or None.
+    """Number and what follows it of the first key in `metadata` that fits `pattern` (case ignored),
+    or None.
 
     A unit in the key itself, `Area (cm2)`, is put where the value has none.
 
@@ -225,6 +239,11 @@ def split_unit(head: str) -> tuple[str, str]:
     return match["name"].strip(), (
         match["round"] or match["square"] or match["slash"] or ""
     ).strip()
+
+
+def stem(path: Path) -> str:
+    """The name of a file without its suffixes: `a_2.5V.txt.gz` is `a_2.5V`."""
+    return re.sub(r"(\.[A-Za-z]\w{0,4}){1,2}$", "", path.name) or path.name
 
 
 def is_unit(cell: str) -> bool:
@@ -287,7 +306,7 @@ class Sheet:
         return cls(Path(path), read_text(path, what=what).split("\n"))
 
     def _join(self, lines: list[str]) -> list[str]:
-        """A quoted cell may go on over lines: they become one, the others stay blank but counted."""
+        """A quoted cell may go on over lines: they become one, the others blank but counted."""
         for i, line in enumerate(lines):
             if '"' not in line or not re.search(r'(^|[,;\t|])\s*"(?:[^"]|"")*$', line):
                 continue
@@ -306,7 +325,7 @@ class Sheet:
         size = max((len(self.lines[i]) for i in content), default=1)
         count = int(np.clip(400_000 // size, 24, 160))
         probe = [content[i] for i in np.unique(np.linspace(0, len(content) - 1, count).astype(int))]
-        best, best_score = None, (0, 0, 0)
+        best, best_score, most = None, (0, 0, 0), 0
         for delimiter in DELIMITERS:
             for decimal in ".,":
                 if delimiter == decimal and not any('"' in self.lines[i] for i in probe):
@@ -317,6 +336,7 @@ class Sheet:
                     if not delimiter or delimiter in self.lines[i]
                     for cells in [_stripped(split(self.lines[i], delimiter))]
                 )
+                numbers = sum(n * sum(mask) for mask, n in masks.items())
                 for mask, n in masks.items():
                     # Rows all of numbers count before rows with text cells; two columns before one.
                     score = (
@@ -324,8 +344,10 @@ class Sheet:
                         len(mask) > 1,
                         sum(mask),
                     )
-                    if any(mask) and score > best_score:
-                        best, best_score = (delimiter, decimal), score
+                    # Of two decimal marks that fit as well, the one by which more cells are numbers.
+                    also = score == best_score and best[0] == delimiter and numbers > most
+                    if any(mask) and (score > best_score or also):
+                        best, best_score, most = (delimiter, decimal), score, numbers
         if best is None:
             raise FormatError(
                 self.path,
@@ -370,7 +392,8 @@ class Sheet:
     def numbers(
         self, i: int, width: int | None = None, *, missing: bool = False, skip: int = 0
     ) -> list[float]:
-        """Line `i` as a row of data: all its cells as numbers; with `missing`, words such as nan as NaN.
+        """Line `i` as a row of data: all its cells as numbers; with `missing`, words such as nan as
+        NaN.
 
         The first `skip` cells are left out.
 
@@ -412,7 +435,8 @@ class Sheet:
         Raises
         ------
         FormatError
-            For a line that is none of these: a damaged row would otherwise pass for a head or a note.
+            For a line that is none of these: a damaged row would otherwise pass for a head or a
+            note.
         """
         data = [i for i, kind in self.claims.items() if kind == "data"]
         first, last = (min(data), max(data)) if data else (len(self.lines), len(self.lines))
@@ -429,13 +453,16 @@ class Sheet:
 
     def _kind(self, i: int, first: int, last: int, width: int) -> str:
         cells, values = self.row(i)
+        cells = cells[:width] if width and not any(cells[width:]) else cells
         n = sum(value is not None for value in values)
-        usual = sum(value is not None for value in self.row(first)[1]) if i != first else 0
+        usual = sum(v is not None for v in self.row(first)[1]) if first < len(self.lines) else 0
         as_wide = width > 1 and len(cells) == width and n >= max(usual - 1, 1)
         if self.is_comment(i):
-            # `#N/A,22` is a row with a cell that a spreadsheet could not compute, `# 420,22` a remark.
+            # `#N/A,22` is a row with a cell that a spreadsheet could not compute, `# 420,22` a
+            # remark.
             bare = cells[0].lstrip("#").strip()
-            failed = _FAILED.match(cells[0]) and 1 < len(cells) == width
+            wide = width or len(self.row(first)[0]) if first < len(self.lines) else 0
+            failed = _FAILED.match(cells[0]) and 1 < len(cells) == wide
             if failed or (as_wide and first < i and values[0] is None and _has_letters(bare)):
                 raise self.refuse(i, "a number", repr(cells[0]), "mend the cell", 0)
             return "comment"
@@ -443,11 +470,15 @@ class Sheet:
             raise self._not_a_row(i, width)
         after = i > last
         beside = after and not any(self.lines[j].strip() for j in range(last + 1, i))
-        if (as_wide and (values[0] is not None or beside)) or _only_numbers(self.lines[i]):
+        slip = (
+            re.match(r"[+-]?[\d.,]", cells[0]) and 2 * n >= len(cells) and (self.delimiter or after)
+        )
+        named = after or is_name(cells[0])
+        if (as_wide and (values[0] is not None or beside or not named)) or slip:
             raise self._not_a_row(i, width)
-        if as_wide and not after and not is_name(cells[0]):
-            raise self._not_a_row(i, width)
-        if _KEY.match(self.lines[i]):
+        if _is_stray(self.lines[i]):
+            raise self.refuse(i, "text, or a row like the others")
+        if _KEY.match(self.lines[i][:1000]):
             return "key"
         return "comment" if after else "head"
 
@@ -465,10 +496,12 @@ class Sheet:
 
 
 def key_values(lines: Iterable[str]) -> dict[str, str]:
-    """The `key: value`, `key = value` and `key<delimiter>value` lines; the first of each key counts."""
+    """The `key: value`, `key = value` and `key<delimiter>value` lines; the first of each key
+    counts.
+    """
     found = {}
     for line in lines:
-        if (match := _KEY.match(line)) and match[2]:
+        if (match := _KEY.match(line[:1000])) and match[2]:
             found.setdefault(match[1].strip(), match[2].strip())
     return found
 
@@ -485,15 +518,13 @@ def _stripped(cells: list[str]) -> list[str]:
     return cells
 
 
-def _only_numbers(line: str) -> bool:
-    """Whether a line holds numbers and nothing else, with whatever delimiter and decimal mark."""
+def _is_stray(line: str) -> bool:
+    """Whether a line holds digits and no words, and is no date or time either."""
     if not re.search(r"\d", line) or re.search(r"[^\W\deEdD_]", line):
         return False
-    return any(
-        all(parse_number(cell, decimal) is not None for cell in split(line, mark) if cell)
-        for mark in DELIMITERS
-        for decimal in ".,"
-    )
+    bare = line.strip(string.punctuation + string.whitespace)
+    date = r"(\d{1,4}[-./]\d{1,2}[-./]\d{1,4})?[T\s]*"
+    return not re.fullmatch(date + r"(\d[\d.,]*:[\d:.,]*)?", bare)
 
 
 def _has_letters(text: str) -> bool:
@@ -506,7 +537,7 @@ def is_name(cell: str) -> bool:
     >>> is_name("Wavelength (nm)"), is_name("T"), is_name("4O0"), is_name("")
     (True, True, False, False)
     """
-    if not _has_letters(cell) or cell.lower() in MISSING:
+    if is_missing(cell) or not _has_letters(cell):
         return False
     slips = (cell[:k] + cell[k + 1 :] for k in range(len(cell)))
     return not 2 < len(cell) < 40 or all(
@@ -527,8 +558,8 @@ def read_table(path: str | os.PathLike, *, allow_missing: bool = False) -> Table
     Raises
     ------
     FormatError
-        With line and column: for text among the numbers, rows of unequal length, missing values, a second block, a line
-        that is neither head, key, comment nor data, a file without numbers.
+        With line and column: for text among the numbers, rows of unequal length, missing values, a
+        second block, a line that is neither head, key, comment nor data, a file without numbers.
     """
     return table_of(Sheet.read(path), allow_missing=allow_missing)
 
@@ -587,8 +618,9 @@ def table_of(sheet: Sheet, *, allow_missing: bool = False) -> Table:
             sheet.path, place=where, expected="at least two rows of numbers", found=str(len(rows))
         )
     width, numeric = _widened(sheet, rows, width, numeric)
-    for i in range(rows[0], rows[-1] + 1):
-        if sheet.lines[i].strip() and i not in rows and not sheet.is_comment(i):
+    taken = set(rows)
+    for i in content:
+        if rows[0] < i < rows[-1] and i not in taken:
             _refuse_row(sheet, i, width, numeric)
     used = [
         j
@@ -652,7 +684,8 @@ def _shape(sheet: Sheet, content: list[int]) -> tuple[int, list[bool]]:
 
 
 def _fits(sheet: Sheet, i: int, width: int, numeric: list[bool], *, but: bool = False) -> bool:
-    """Whether a line is a row of the block: a number or a gap in each numeric column, the first filled.
+    """Whether a line is a row of the block: a number or a gap in each numeric column, the first
+    filled.
 
     With `but`, one numeric column may hold text.
     """
@@ -666,16 +699,18 @@ def _fits(sheet: Sheet, i: int, width: int, numeric: list[bool], *, but: bool = 
 
 
 def _widened(sheet: Sheet, rows: list[int], width: int, numeric: list[bool]):
-    """Columns that only some rows fill (remarks, a reading that often fails) belong to the block."""
+    """Columns that only some rows fill (remarks, readings that often fail) belong to the block."""
+    # Delimiters at the end count: a cell more or less shifts all to its right.
+    sizes = Counter(len(sheet.row(i)[0]) for i in rows)
+    size = sizes.most_common(1)[0][0]
+    odd = next((i for i in rows if len(sheet.row(i)[0]) != size), None)
+    if odd is not None:
+        _refuse_row(sheet, odd, size, numeric)
     reach = {i: len(_stripped(list(sheet.row(i)[0]))) for i in rows}
     widest = max(reach.values())
     if widest == width:
         return width, numeric
-    short = [i for i in rows if len(sheet.row(i)[0]) < widest]
     wide = [i for i in rows if reach[i] > width]
-    if short:
-        i, n = (wide[0], width) if len(wide) < len(short) else (short[0], widest)
-        _refuse_row(sheet, i, n, numeric)
     extra = [any(sheet.row(i)[1][j] is not None for i in wide) for j in range(width, widest)]
     return widest, numeric + extra
 
@@ -739,7 +774,9 @@ def _heads(sheet: Sheet, start: int, width: int):
 
 
 def _refuse_damaged_first_row(sheet: Sheet, at: int, wide, last: list[str], width: int) -> None:
-    """Numbers in all columns but the first: heads of a series (`time \\ nm,0,5,10`), or a row with a slip."""
+    """Numbers in all columns but the first: heads of a series (`time \\ nm,0,5,10`), or a row with
+    a slip.
+    """
     named = any(
         not any(parse_number(c, sheet.decimal) is not None for c in cells) and all(cells)
         for _, cells in wide[:-1]
@@ -774,7 +811,7 @@ def read_records(path: str | os.PathLike, needed: Sequence[str]) -> tuple[list[d
     rows = []
     for i in content[1:]:
         cells = sheet.row(i)[0]
-        if len(cells) < len(heads) or any(cells[len(heads) :]):
+        if len(cells) != len(split(sheet.lines[first], sheet.delimiter)):
             raise sheet.refuse(i, f"{len(heads)} cells", f"{len(cells)}", "mend or remove the line")
         sheet.claims[i] = "data"
         rows.append({"": i + 1, **dict(zip(heads, cells, strict=False))})

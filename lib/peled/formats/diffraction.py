@@ -1,12 +1,14 @@
-"""Powder diffraction: text, PANalytical `.xrdml`, Bruker `.raw` (1 to 4), `.brml` and UXD, Rigaku `.ras` and `.rasx`.
+"""Powder diffraction: text, PANalytical `.xrdml`, Bruker `.raw` (1 to 4), `.brml` and UXD, Rigaku
+`.ras` and `.rasx`.
 
-`read_patterns` returns every range or column of a file, `read_pattern` the one wanted. Intensities stay as the file has
-them (counts, or counts a second); where counts can be told, `sigma` is their Poisson error in the same unit. The wavelength
-is the file's, or that of the anode which it names, or the caller's; no other is ever assumed.
+`read_patterns` returns every range or column of a file, `read_pattern` the one wanted. Intensities
+stay as the file has them (counts, or counts a second); where counts can be told, `sigma` is their
+Poisson error in the same unit. The wavelength is the file's, or that of the anode which it names,
+or the caller's; no other is ever assumed.
 
-Tried on files not written here: `.raw` 4, UXD and `.xrdml` on github.com/wojdyr/xylib (`samples/`), `.raw` 3 on
-aimat-lab/xrdpattern and paradimdata/project_chameleon (`tests/data/bruker`), `.brml` on the latter and aglavic/genx
-(`genx/tests/data`), `.ras`, `.rasx` and attenuated `.xrdml` on genx.
+Tried on files not written here: `.raw` 4, UXD and `.xrdml` on github.com/wojdyr/xylib (`samples/`),
+`.raw` 3 on aimat-lab/xrdpattern and paradimdata/project_chameleon (`tests/data/bruker`), `.brml` on
+the latter and aglavic/genx (`genx/tests/data`), `.ras`, `.rasx` and attenuated `.xrdml` on genx.
 """
 
 from __future__ import annotations
@@ -20,15 +22,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from peled.formats import FormatError, read_bytes, read_text
+from peled.formats import FormatError, jcampdx, read_bytes, read_text
 from peled.formats.contract import archive, reader
 from peled.formats.delimited import Account, parse_number, read_table, stated
 
 _WHAT = "a powder diffraction pattern"
 _ADVICE = "export it as two columns of text (2theta in degrees, intensity)"
 
-#: K alpha 1 and 2 of the anodes of laboratory tubes, ångström (Deslattes et al., Rev. Mod. Phys. 75, 35 (2003),
-#: doi:10.1103/RevModPhys.75.35, Table V).
+#: K alpha 1 and 2 of the anodes of laboratory tubes, ångström (Deslattes et al., Rev. Mod. Phys.
+#: 75, 35 (2003), doi:10.1103/RevModPhys.75.35).
 KALPHA_A = {
     "Cr": (2.2897260, 2.2936510),
     "Fe": (1.9360410, 1.9399730),
@@ -55,7 +57,8 @@ class Pattern:
     sigma : (n,) float array or None
         Poisson error of the intensity where counts are known.
     wavelengths_A : tuple of float
-        K alpha 1 and, where recorded, K alpha 2, in ångström; empty where neither file nor caller says.
+        K alpha 1 and, where recorded, K alpha 2, in ångström; empty where neither file nor caller
+        says.
     metadata : dict
     notes : tuple of str
         Where caller and file contradict each other.
@@ -87,7 +90,8 @@ class Pattern:
                 place=self.label,
                 expected="the wavelength of the radiation",
                 found="neither a wavelength nor an anode in the file",
-                advice="give wavelength_A (in ångström) or anode (Cu, Co, ...) in the sample sheet",
+                advice="give wavelength_A (ångström) or anode (Cu, Co, ...) in the sample sheet or in "
+                "a line at the head of a text file",
             )
         return self.wavelengths_A
 
@@ -109,7 +113,8 @@ def read_patterns(
     Raises
     ------
     FormatError
-        For a file that is missing, truncated, of another technique, or whose 2theta does not increase.
+        For a file that is missing, truncated, of another technique, or whose 2theta does not
+        increase.
     ValueError
         For an anode that is not in `KALPHA_A` or a wavelength that is none.
     """
@@ -129,6 +134,8 @@ def read_patterns(
         found = _read_ras(path)
     elif re.search(rb"^_FILEVERSION\s*=", content[:4000], re.MULTILINE):
         found = _read_uxd(path)
+    elif jcampdx.is_jcampdx(content[:4000]):
+        raise FormatError(path, expected=_WHAT, found="a JCAMP-DX file", advice=_ADVICE)
     else:
         found = _read_columns(path)
     found = [_checked(_irradiated(pattern, given)) for pattern in found]
@@ -148,7 +155,8 @@ def read_pattern(
     wavelength_A: float | None = None,
     anode: str | None = None,
 ) -> Pattern:
-    """The one pattern of a file, or of several the one whose label is, else contains, `part` (case ignored).
+    """The one pattern of a file, or of several the one whose label is, else contains, `part` (case
+    ignored).
 
     Raises
     ------
@@ -184,7 +192,9 @@ def _given(wavelength_A: float | None, anode: str | None) -> tuple[float, ...]:
 
 
 def _irradiated(pattern: Pattern, given: tuple[float, ...]) -> Pattern:
-    """The pattern with the wavelengths that hold: given, else the file's, else those of the anode that it names."""
+    """The pattern with the wavelengths that hold: given, else the file's, else those of the anode
+    that it names.
+    """
     waves = pattern.wavelengths_A
     if not waves:
         named = (
@@ -247,7 +257,8 @@ def _checked(pattern: Pattern) -> Pattern:
 def _sigma(counts: np.ndarray, factor=1.0) -> np.ndarray | None:
     """Poisson error of counts times a factor, None where the numbers cannot be counts.
 
-    Counts that were multiplied with the factor and rounded are whole numbers within 1/(2 factor) only.
+    Counts that were multiplied with the factor and rounded are whole numbers within 1/(2 factor)
+    only.
     """
     loose = np.where(np.asarray(factor) > 1, 0.6 / np.asarray(factor), 1e-3)
     off = np.abs(counts - np.round(counts))
@@ -336,7 +347,9 @@ def _parse_xml(path: Path, content: bytes, what: str):
 
 def _numbers(path: Path, text: str | None, place: str) -> np.ndarray:
     try:
-        return np.array((text or "").split(), dtype=float)
+        if len(found := np.array((text or "").split(), dtype=float)):
+            return found
+        raise ValueError("none")
     except ValueError as error:
         raise FormatError(path, place=place, expected="numbers", found=str(error)) from None
 
@@ -353,76 +366,73 @@ def _read_xrdml(path: Path, content: bytes) -> list[Pattern]:
     found = []
     for scan in (e for e in root.iter() if _local(e.tag) == "scan"):
         points = next((e for e in scan.iter() if _local(e.tag) == "dataPoints"), None)
-        if points is None:
-            continue
-        values = {_local(e.tag): e for e in points}
-        data = values["counts"] if "counts" in values else values.get("intensities")
-        axis = next(
-            (e for e in points if _local(e.tag) == "positions" and e.get("axis") == "2Theta"), None
-        )
-        if data is None or axis is None:
-            raise FormatError(
-                path,
-                place=f"scan {len(found) + 1}",
-                expected="a 2Theta axis and counts or intensities",
-                found=", ".join(values) or "nothing",
-            )
-        y = _numbers(path, data.text, "counts")
-        inside = {_local(e.tag): e.text for e in axis}
-        if "listPositions" in inside:
-            x = _numbers(path, inside["listPositions"], "listPositions")
-        elif {"startPosition", "endPosition"} <= set(inside):
-            x = np.linspace(float(inside["startPosition"]), float(inside["endPosition"]), len(y))
-        else:
-            raise FormatError(
-                path,
-                place=f"scan {len(found) + 1}",
-                expected="start and end, or a list, of 2Theta positions",
-                found=", ".join(inside),
-            )
-        if len(x) != len(y):
-            raise FormatError(
-                path,
-                place=f"scan {len(found) + 1}",
-                expected=f"{len(x)} intensities",
-                found=f"{len(y)}",
-                advice="the file is cut; export it again",
-            )
-        unit = data.get("unit", "counts")
-        seconds = (
-            _numbers(path, values["commonCountingTime"].text, "commonCountingTime")[0]
-            if "commonCountingTime" in values
-            else 1.0
-        )
-        attenuation = np.ones(len(y))
-        if "beamAttenuationFactors" in values:
-            text = values["beamAttenuationFactors"].text
-            attenuation = _numbers(path, text, "beamAttenuationFactors")
-        if len(attenuation) != len(y) or (attenuation < 1).any():
-            raise FormatError(
-                path,
-                place=f"scan {len(found) + 1}, beamAttenuationFactors",
-                expected=f"{len(y)} factors of at least 1",
-                found=f"{len(attenuation)}, from {attenuation.min(initial=np.inf):g}",
-            )
-        # `counts` are as the detector saw them, `intensities` are multiplied with the factors already.
-        counts = y if _local(data.tag) == "counts" else y / attenuation
-        scale = attenuation if unit == "counts" else attenuation / seconds
-        found.append(
-            Pattern(
-                path,
-                sample,
-                x,
-                counts * attenuation,
-                "counts" if unit == "counts" else "counts/s",
-                _sigma(counts if unit == "counts" else counts * seconds, scale),
-                tuple(waves.values()),
-                {"counting time, s": seconds} | anode,
-            )
-        )
+        if points is not None:
+            place = f"scan {len(found) + 1}"
+            x, y, unit, sigma, seconds = _xrdml_scan(path, points, place)
+            metadata = {"counting time, s": seconds} | anode
+            found.append(Pattern(path, sample, x, y, unit, sigma, tuple(waves.values()), metadata))
     if not found:
         raise FormatError(path, expected="a scan with data points", found="none")
     return found
+
+
+def _xrdml_scan(path: Path, points, place: str):
+    """2theta, intensity, its unit and error, and the counting time of one scan."""
+    values = {_local(e.tag): e for e in points}
+    data = values["counts"] if "counts" in values else values.get("intensities")
+    axes = (e for e in points if _local(e.tag) == "positions" and e.get("axis") == "2Theta")
+    axis = next(axes, None)
+    if data is None or axis is None:
+        raise FormatError(
+            path,
+            place=place,
+            expected="a 2Theta axis and counts or intensities",
+            found=", ".join(values) or "nothing",
+        )
+    y = _numbers(path, data.text, f"{place}, {_local(data.tag)}")
+    x = _xrdml_axis(path, axis, len(y), place)
+    factor, seconds = np.ones(len(y)), 1.0
+    if "beamAttenuationFactors" in values:
+        factor = _numbers(path, values["beamAttenuationFactors"].text, "beamAttenuationFactors")
+    if "commonCountingTime" in values:
+        seconds = _numbers(path, values["commonCountingTime"].text, "commonCountingTime")[0]
+    if len(factor) != len(y) or (factor < 1).any() or not seconds > 0:
+        raise FormatError(
+            path,
+            place=f"{place}, beamAttenuationFactors, commonCountingTime",
+            expected=f"{len(y)} factors of at least 1, and a time",
+            found=f"{len(factor)}, from {factor.min(initial=np.inf):g}, {seconds:g} s",
+        )
+    # `counts` are as the detector saw them, `intensities` multiplied with the factors already.
+    seen = y if _local(data.tag) == "counts" else y / factor
+    if data.get("unit", "counts") == "counts":
+        return x, seen * factor, "counts", _sigma(seen, factor), seconds
+    return x, seen * factor, "counts/s", _sigma(seen * seconds, factor / seconds), seconds
+
+
+def _xrdml_axis(path: Path, axis, n: int, place: str) -> np.ndarray:
+    inside = {_local(e.tag): e.text for e in axis}
+    if "listPositions" in inside:
+        x = _numbers(path, inside["listPositions"], "listPositions")
+    elif {"startPosition", "endPosition"} <= set(inside):
+        ends = [_numbers(path, inside[k], k)[0] for k in ("startPosition", "endPosition")]
+        x = np.linspace(*ends, n)
+    else:
+        raise FormatError(
+            path,
+            place=place,
+            expected="start and end, or a list, of 2Theta positions",
+            found=", ".join(inside) or "none",
+        )
+    if len(x) != n:
+        raise FormatError(
+            path,
+            place=place,
+            expected=f"{len(x)} intensities",
+            found=f"{n}",
+            advice="the file is cut; export it again",
+        )
+    return x
 
 
 def _read_ras(path: Path) -> list[Pattern]:
@@ -481,6 +491,8 @@ def _ras_pattern(path: Path, rows: list, header: dict[str, str], place: str) -> 
         if parse_number(header.get(key, ""))
     )
     x, y, factor = np.array(rows).T
+    _require_steps(path, x, header.get("MEAS_SCAN_STEP", ""), place)
+    _require_points(path, header, "MEAS_DATA_COUNT", len(x), place)
     counts = header.get("MEAS_SCAN_UNIT_Y", "counts").lower().startswith("count")
     return Pattern(
         path,
@@ -494,8 +506,39 @@ def _ras_pattern(path: Path, rows: list, header: dict[str, str], place: str) -> 
     )
 
 
+def _require_points(path: Path, header: dict[str, str], key: str, found: int, place: str) -> None:
+    expected = parse_number(header.get(key, ""))
+    if expected and expected != found:
+        raise FormatError(
+            path,
+            place=place,
+            expected=f"{expected:.0f} points, as {key} says",
+            found=str(found),
+            advice="the file is cut; export it again",
+        )
+
+
+def _require_steps(path: Path, x: np.ndarray, step: str, place: str) -> None:
+    """Hold 2theta against the step of the header: a row that is missing or doubled shows."""
+    size = parse_number(step)
+    if not size:
+        return
+    off = np.abs(np.diff(x) - size) > 0.5 * size + 2e-3  # written with three decimals
+    if off.any():
+        i = int(np.argmax(off))
+        raise FormatError(
+            path,
+            place=f"{place}, point {i + 2}",
+            expected=f"2theta {x[i] + size:.5g}, one step of {size:g} on",
+            found=f"{x[i + 1]:.5g}",
+            advice="rows are missing or damaged; export it again",
+        )
+
+
 def _read_zip(path: Path) -> list[Pattern]:
-    """Archives of Bruker (`.brml`: a `RawData*.xml` a range) and Rigaku (`.rasx`: `Data*/Profile*.txt` and conditions)."""
+    """Archives of Bruker (`.brml`: a `RawData*.xml` a range) and Rigaku (`.rasx`:
+    `Data*/Profile*.txt` and conditions).
+    """
     wanted = re.compile(r"(RawData\d*\.xml|Profile\d+\.txt|MesurementConditions\d+\.xml)$")
     with archive(path, "a Bruker .brml or Rigaku .rasx archive") as members:
         contents = {name: members.read(name) for name in members.names if wanted.search(name)}
@@ -529,6 +572,7 @@ def _rasx_pattern(path: Path, name: str, content: bytes, conditions: bytes | Non
     if conditions is not None:
         root = _parse_xml(path, conditions, f"the conditions of {name}")
         texts = {_local(e.tag): e.text.strip() for e in root.iter() if e.text and e.text.strip()}
+        even = texts.get("UnequalySpaced", "false").lower() == "false"
         alpha_2 = "" if texts.get("WaveType") == "Ka1" else texts.get("WavelengthKalpha2", "")
         header = {
             "FILE_SAMPLE": texts.get("SampleName", ""),
@@ -537,12 +581,16 @@ def _rasx_pattern(path: Path, name: str, content: bytes, conditions: bytes | Non
             "HW_XG_WAVE_LENGTH_ALPHA2": alpha_2,
             "MEAS_SCAN_AXIS_X": texts.get("AxisName", "TwoTheta"),
             "MEAS_SCAN_UNIT_Y": texts.get("IntensityUnit", "counts"),
+            "MEAS_SCAN_STEP": texts.get("Step", "") if even else "",
+            "MEAS_DATA_COUNT": texts.get("DataCount", ""),
         }
     return _ras_pattern(path, rows, header, name)
 
 
 def _brml_pattern(path: Path, name: str, root) -> Pattern:
-    """One range of a `.brml`: rows of cells in `Datum` elements, whose columns the `RawDataView` elements explain."""
+    """One range of a `.brml`: rows of cells in `Datum` elements, whose columns the `RawDataView`
+    elements explain.
+    """
     named = {_local(e.tag): e.get("Value") or e.text for e in root.iter()}
     waves = [parse_number(named.get(f"WaveLengthAlpha{i}") or "") for i in (1, 2)]
     rows = [e.text for e in root.iter() if _local(e.tag) == "Datum" and e.text]
@@ -572,8 +620,9 @@ def _brml_pattern(path: Path, name: str, root) -> Pattern:
 def _brml_columns(path: Path, name: str, root, cells: np.ndarray):
     """2theta, counts (which are corrected for the absorber) and the factor of the absorber.
 
-    Several counters, and figures such as the brightest pixel, may follow each other in a row: the first that counts is
-    taken. Without `RawDataView` the row is seconds, absorber, the axes of the scan, counts.
+    Several counters, and figures such as the brightest pixel, may follow each other in a row: the
+    first that counts is taken. Without `RawDataView` the row is seconds, absorber, the axes of the
+    scan, counts.
     """
     columns: dict[str, int] = {}
     for view in (e for e in root.iter() if _local(e.tag) == "RawDataView"):
@@ -614,7 +663,9 @@ def _axis(name: str | None) -> str:
 
 
 def _read_uxd(path: Path) -> list[Pattern]:
-    """Bruker UXD: `_KEY=value`, then `_2THETACOUNTS` and pairs, or `_COUNTS` and values from `_START` in `_STEPSIZE`."""
+    """Bruker UXD: `_KEY=value`, then `_2THETACOUNTS` and pairs, or `_COUNTS` and values from
+    `_START` in `_STEPSIZE`.
+    """
     header: dict[str, str] = {}
     ranges: list[tuple[dict[str, str], str, list[float], int]] = []
     for number, line in enumerate(read_text(path, what="a Bruker UXD file").split("\n"), 1):
@@ -656,15 +707,8 @@ def _uxd_pattern(path: Path, header: dict, form: str, values: list[float], line:
         x, y = y.reshape(-1, 2).T
     else:
         x = number("START") + number("STEPSIZE") * np.arange(len(y))
-    expected = parse_number(header.get("STEPCOUNT", ""))
-    if expected is not None and expected != len(y):
-        raise FormatError(
-            path,
-            place=f"line {line}",
-            expected=f"_STEPCOUNT={expected:.0f} points",
-            found=str(len(y)),
-            advice="the file is cut; export it again",
-        )
+    _require_points(path, header, "STEPCOUNT", len(y), f"line {line}")
+    _require_steps(path, x, header.get("STEPSIZE", ""), f"after line {line}")
     counts = form.endswith("COUNTS")
     return Pattern(
         path,
@@ -717,7 +761,9 @@ def _text(raw: bytes) -> str:
 
 
 def _read_bruker_raw(path: Path, content: bytes) -> list[Pattern]:
-    """Layouts after the DIFFRAC-AT and DIFFRAC plus manuals (appendix on raw files), as also documented by xylib."""
+    """Layouts after the DIFFRAC-AT and DIFFRAC plus manuals (appendix on raw files), as also
+    documented by xylib.
+    """
     cursor = _Cursor(path, content)
     if content[:4] == b"RAW ":
         return _raw1(cursor)

@@ -1,11 +1,13 @@
-"""Electron micrographs: TIFF, Gatan `.dm3`/`.dm4`, FEI/TIA `.ser`/`.emi`, `.mrc`, JEOL `.img`/`.map`, with their pixel size.
+"""Electron micrographs: TIFF, Gatan `.dm3`/`.dm4`, FEI/TIA `.ser`/`.emi`, `.mrc`, JEOL
+`.img`/`.map`, with their pixel size.
 
-Reading is done by rosettasciio, which knows where each microscope writes the size of a pixel; the places that it leaves
-out in TIFF (an ImageJ scale in nanometres, OME, the standard tags) are looked up here. What holds a series is refused:
-which frame is meant is for its owner to say.
+Reading is done by rosettasciio, which knows where each microscope writes the size of a pixel; the
+places that it leaves out in TIFF (an ImageJ scale in nanometres, OME, the standard tags) are looked
+up here. What holds a series is refused: which frame is meant is for its owner to say.
 
-Tried on the test files of github.com/hyperspy/rosettasciio (`rsciio/tests/data`): `tiff/` (FEI Helios, Zeiss SEM, TVIPS,
-JEOL SightX, Olympus SIS, ImageJ, DigitalMicrograph), `digitalmicrograph/`, `tia/`, `mrc/`, `jeol/`.
+Tried on the test files of github.com/hyperspy/rosettasciio (`rsciio/tests/data`): `tiff/` (FEI
+Helios, Zeiss SEM, TVIPS, JEOL SightX, Olympus SIS, ImageJ, DigitalMicrograph),
+`digitalmicrograph/`, `tia/`, `mrc/`, `jeol/`.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ _NM = {
     "\\u00b5m": 1e3,
 }
 _LARGEST_NM = 1e5  # above it no microscope's pixel: a diffraction pattern whose unit got lost
-_INSTRUMENT_LIMIT_NM = 50.0  # a coarser pixel comes from a print resolution (72 dpi and the like), not from a microscope
+# A coarser one in the standard tags is a print resolution (72 dpi and the like).
+_INSTRUMENT_LIMIT_NM = 50.0
 
 
 _READERS = {
@@ -60,7 +63,9 @@ _READERS = {
 
 @dataclass(frozen=True)
 class Image:
-    """One micrograph: `pixels` (rows, columns) float32, `pixel_nm` the edge of a square pixel, `metadata` as the file has it."""
+    """One micrograph: `pixels` (rows, columns) float32, `pixel_nm` the edge of a square pixel,
+    `metadata` as the file has it.
+    """
 
     path: Path
     pixels: np.ndarray = field(repr=False)
@@ -116,7 +121,7 @@ def read_image(path: str | os.PathLike, *, pixel_nm: float | None = None) -> Ima
             path,
             expected="a whole image",
             found=f"{type(error).__name__}: {error}",
-            advice="the file is cut or damaged, or compressed in an unknown way; save it again as .tif",
+            advice="the file is cut, damaged or of unknown compression; save it again as .tif",
         ) from None
     if not np.isfinite(pixels).all():
         raise FormatError(
@@ -145,7 +150,7 @@ def write_tiff(path: str | os.PathLike, pixels: np.ndarray, pixel_nm: float) -> 
     from peled import files
 
     stream = io.BytesIO()
-    # An ImageJ file may not be compressed with metadata in every reader: the scale goes into the standard tags and the description.
+    # tifffile compresses no ImageJ file: the scale goes into the standard tags and the text.
     description = f"ImageJ=1.53\nunit=nm\nmin={int(pixels.min())}\nmax={int(pixels.max())}\n"
     tifffile.imwrite(
         stream,
@@ -163,7 +168,9 @@ def write_tiff(path: str | os.PathLike, pixels: np.ndarray, pixel_nm: float) -> 
 
 @dataclass(frozen=True)
 class _Raw:
-    """One image of a file before it is chosen: `data` an array or, for a large file, what makes one."""
+    """One image of a file before it is chosen: `data` an array or, for a large file, what makes
+    one.
+    """
 
     data: object
     pixel_nm: float | None
@@ -240,7 +247,9 @@ def _ome(description: str) -> float | None:
 
 
 def _resolution(tags) -> float | None:
-    """The standard tags; a unit of inch or centimetre with a coarse value is a print setting and does not count."""
+    """The standard tags; a unit of inch or centimetre with a coarse value is a print setting and
+    does not count.
+    """
     resolution, unit = tags.get("XResolution"), int(tags.get("ResolutionUnit", 1) or 1)
     if not resolution or not resolution[1] or not resolution[0] or unit == 1:
         return None

@@ -1,4 +1,6 @@
-"""Infrared spectra: Thermo OMNIC `.spa`, Bruker OPUS and `.dpt`, JCAMP-DX `.jdx`, and delimited text."""
+"""Infrared spectra: Thermo OMNIC `.spa` and `.spg`, Bruker OPUS and `.dpt`, JCAMP-DX `.jdx`, and
+delimited text.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ _OPUS = b"\x0a\x0a\xfe\xfe"  # the first bytes of every Bruker OPUS file
 
 @dataclass(frozen=True)
 class InfraredSpectrum:
-    """One spectrum: wavenumber increasing, cm-1; `values` as `quantity` says (`absorbance`, `transmittance`, ...)."""
+    """One spectrum: wavenumber increasing, cm-1; `values` as `quantity` says (`absorbance`,
+    `transmittance`, ...).
+    """
 
     path: Path
     label: str
@@ -65,20 +69,22 @@ class InfraredSpectrum:
 def read_infrared(path: str | os.PathLike) -> tuple[InfraredSpectrum, ...]:
     """All spectra of a file.
 
-    Tried on files not written here: OPUS on the ten of github.com/spectral-cockpit/opusreader2 (`inst/extdata`),
-    spectrochempy/spectrochempy_data (`testdata/irdata/OPUS`) and joshduran/brukeropus (`examples/file.0`); `.spa` on
-    spectrochempy_data (`testdata/irdata`); JCAMP-DX on the 88 infrared files of nzhagen/jcamp and cheminfo/jcampconverter,
-    value by value against the `jcamp` package.
+    Tried on files not written here: OPUS on the ten of github.com/spectral-cockpit/opusreader2
+    (`inst/extdata`), spectrochempy/spectrochempy_data (`testdata/irdata/OPUS`) and
+    joshduran/brukeropus (`examples/file.0`); OMNIC on spectrochempy_data (83 `.spa`, `wodger.spg`,
+    `CO@Mo_Al2O3.SPG`); JCAMP-DX on the 88 infrared files of nzhagen/jcamp and
+    cheminfo/jcampconverter, value by value against the `jcamp` package.
 
     Raises
     ------
     FormatError
-        For a missing, cut or unknown file, another technique, a wavenumber axis that is not monotonic, or values that are not finite.
+        For a missing, cut or unknown file, another technique, a wavenumber axis that is not
+        monotonic, or values that are not finite.
     """
     path = Path(path)
     content = read_bytes(path, what="an infrared spectrum")
     if content[:18] == b"Spectral Data File":
-        found = [_read_spa(path, content)]
+        found = _read_omnic(path, content)
     elif content[:4] == _OPUS:
         found = _read_opus(path)
     elif jcampdx.is_jcampdx(content[:4000]):
@@ -113,7 +119,9 @@ def _ordered(s: InfraredSpectrum) -> InfraredSpectrum:
 
 
 def _quantity(text: str, values: np.ndarray, default: str = "absorbance") -> str:
-    """What an ordinate is, by its name or unit; `default` where that names neither of the usual ones."""
+    """What an ordinate is, by its name or unit; `default` where that names neither of the usual
+    ones.
+    """
     text = text.lower()
     if "transm" in text or re.search(r"%\s*t\b|^t\s*[(\[]?\s*%?\s*[)\]]?$", text.strip()):
         return (
@@ -168,28 +176,43 @@ def _read_columns(path: Path) -> list[InfraredSpectrum]:
     ]
 
 
-def _read_spa(path: Path, content: bytes) -> InfraredSpectrum:
-    """OMNIC: a table of sections at byte 304, 16 bytes each (key, address, size); key 2 is the header, key 3 the values."""
-    label = content[30:286].split(b"\0")[0].decode("latin-1").strip()
-    sections, at = {}, 304
+def _read_omnic(path: Path, content: bytes) -> list[InfraredSpectrum]:
+    """OMNIC `.spa` and `.spg`: from byte 304 a table of sections of 16 bytes (key, address, size).
+
+    Key 2 is the header of a spectrum, key 3 its values, key 107 its name in a group.
+    """
+    sections: dict[int, list[tuple[int, int]]] = {}
+    at = 304
     while at + 16 <= len(content) and content[at] not in (0, 1):
-        address, size = struct.unpack_from("<II", content, at + 2)
-        sections.setdefault(content[at], (address, size))
+        sections.setdefault(content[at], []).append(struct.unpack_from("<II", content, at + 2))
         at += 16
-    if 2 not in sections or 3 not in sections:
+    heads, values = sections.get(2, []), sections.get(3, [])
+    if not heads or len(heads) != len(values):
         raise FormatError(
             path,
             place="byte 304",
-            expected="sections 2 (header) and 3 (values)",
-            found=", ".join(map(str, sections)) or "none",
+            expected="sections 2 (header) and 3 (values), one of each a spectrum",
+            found=", ".join(f"{len(found)} of {key}" for key, found in sections.items()) or "none",
             advice="export it as CSV",
         )
-    head, (address, size) = sections[2][0], sections[3]
+    names = [content[address : address + 256] for address, _ in sections.get(107, [])]
+    if len(names) != len(heads):
+        names = [content[30:286]] * len(heads)
+    labels = [name.split(b"\0")[0].decode("latin-1").strip() for name in names]
+    return [
+        _omnic_spectrum(path, content, label, head, *value)
+        for label, (head, _), value in zip(labels, heads, values, strict=True)
+    ]
+
+
+def _omnic_spectrum(
+    path: Path, content: bytes, label: str, head: int, address: int, size: int
+) -> InfraredSpectrum:
     if head + 40 > len(content) or address + size > len(content):
         raise FormatError(
             path,
             place=f"byte {len(content)}",
-            expected=f"{address + size} bytes",
+            expected=f"{max(address + size, head + 40)} bytes",
             found=f"{len(content)}",
             advice="the file is cut; copy it again",
         )
@@ -220,7 +243,7 @@ def _read_spa(path: Path, content: bytes) -> InfraredSpectrum:
         12: "absorbance",
         20: "Kubelka-Munk",
         22: "volt",
-    }.get(kind_y, "absorbance")
+    }.get(kind_y, f"ordinate of code {kind_y}")
     return InfraredSpectrum(
         path,
         label,
@@ -232,7 +255,9 @@ def _read_spa(path: Path, content: bytes) -> InfraredSpectrum:
 
 
 def _read_opus(path: Path) -> list[InfraredSpectrum]:
-    """Bruker OPUS: every result over wavenumber; single channels, interferograms and derivatives are none."""
+    """Bruker OPUS: every result over wavenumber; single channels, interferograms and derivatives
+    are none.
+    """
     from brukeropus import OPUSFile
 
     content = OPUSFile(str(path))
@@ -296,7 +321,9 @@ def _read_jcamp(path: Path) -> list[InfraredSpectrum]:
 
 
 def _is_infrared(block: jcampdx.Block) -> bool:
-    """A spectrum, no list of peaks, over wavenumbers or wavelengths, of infrared light and no other."""
+    """A spectrum, no list of peaks, over wavenumbers or wavelengths, of infrared light and no
+    other.
+    """
     unit = re.sub(r"[^A-Z0-9/]", "", block.text("XUNITS").upper())
     return (
         bool(re.search(r"INFRA ?RED|FT-?IR\b|^IR\b", block.kind))

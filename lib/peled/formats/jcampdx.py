@@ -1,10 +1,12 @@
-"""JCAMP-DX blocks: labelled records, tables of numbers plain or compressed (AFFN, PAC, SQZ, DIF, DUP).
+"""JCAMP-DX blocks: labelled records, tables of numbers plain or compressed (AFFN, PAC, SQZ, DIF,
+DUP).
 
-One decoder for infrared (McDonald and Wilks, Appl. Spectrosc. 42, 151 (1988), doi:10.1366/0003702884428734) and NMR
-(Davies and Lampen, Appl. Spectrosc. 47, 1093 (1993), doi:10.1366/0003702934067874). What the format repeats against
-damage is held against what was decoded: the number of points, the check value after differences, and the abscissa at the
-start of each line. Writers give that abscissa divided by XFACTOR, in the units of the header, or as a count of points,
-from either end; what counts is that it moves from line to line by the points in between.
+One decoder for infrared (McDonald and Wilks, Appl. Spectrosc. 42, 151 (1988),
+doi:10.1366/0003702884428734) and NMR (Davies and Lampen, Appl. Spectrosc. 47, 1093 (1993),
+doi:10.1366/0003702934067874). What the format repeats against damage is held against what was
+decoded: the number of points, the check value after differences, and the abscissa at the start of
+each line. Writers give that abscissa divided by XFACTOR, in the units of the header, or as a count
+of points, from either end; what counts is that it moves from line to line by the points in between.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +38,7 @@ _HEAD = re.compile(rf"\s*([+-]?{_DIGITS}(?:[eE][+-]\d+)?)")
 _HEAD_PLAIN = re.compile(rf"\s*({_NUMBER.pattern})")
 _TOKEN = re.compile(rf"[\s,]*(?:([@A-Ia-i%J-Rj-rS-Zs+\-])\s?)?({_DIGITS}(?:[eE][+-]\d+)?)?")
 _SQUEEZED = re.compile(r"[@%A-DF-Za-df-s]|\d[eE]\d+[eE]")
+_LETTERS = re.compile(r"[^\d\s.,;+\-eE]")  # words that Python would take for numbers among them
 _MOST_POINTS = 10_000_000  # where the header does not say how many there are
 _TABLES = ("XYDATA", "XYPOINTS", "PEAKTABLE", "PEAKASSIGNMENTS", "DATATABLE")
 
@@ -54,7 +58,9 @@ class Record:
 
 @dataclass
 class Block:
-    """One block from TITLE to END: `records` maps normalised labels to all records of that label, in order."""
+    """One block from TITLE to END: `records` maps normalised labels to all records of that label,
+    in order.
+    """
 
     path: Path
     records: dict[str, list[Record]] = field(default_factory=dict, repr=False)
@@ -104,7 +110,8 @@ class Block:
 class Table:
     """The numbers of one block: `x` and `y` in the units named, in the order of the file.
 
-    `imaginary` where the file has a second part, `labels` of assigned peaks, `paired` for a table of x and y of their own.
+    `imaginary` where the file has a second part, `labels` of assigned peaks, `paired` for a table
+    of x and y of their own.
     """
 
     x: np.ndarray = field(repr=False)
@@ -129,10 +136,12 @@ def is_jcampdx(head: bytes) -> bool:
 
 @reader("a JCAMP-DX file")
 def read_blocks(path: str | os.PathLike) -> list[Block]:
-    """All blocks of a JCAMP-DX file, those within others included, in the order in which they start.
+    """All blocks of a JCAMP-DX file, those within others included, in the order in which they
+    start.
 
-    Tried on the collections of github.com/cheminfo/jcampconverter, cheminfo/jcamp-data-test and nzhagen/jcamp (there the
-    official `jcamp-dx.org_official_test_data`), written by some thirty programs.
+    Tried on the collections of github.com/cheminfo/jcampconverter, cheminfo/jcamp-data-test and
+    nzhagen/jcamp (there the official `jcamp-dx.org_official_test_data`), written by some thirty
+    programs.
 
     Raises
     ------
@@ -214,8 +223,8 @@ def read_table(block: Block) -> Table:
     Raises
     ------
     FormatError
-        With the line: a form that is none of the standard's, damaged or unfinished tables, several tables of which none
-        is the one meant, an abscissa that the header does not give.
+        With the line: a form that is none of the standard's, damaged or unfinished tables, several
+        tables of which none is the one meant, an abscissa that the header does not give.
     """
     if "DATATABLE" in block.records:
         return _read_ntuples(block)
@@ -266,11 +275,10 @@ def _read_ntuples(block: Block) -> Table:
     """A block of NTUPLES with one page for each of its variables."""
     path = block.path
     symbols = [symbol.upper() for symbol in block.list("SYMBOL")]
-    rows = {name: block.list(name) for name in ("FACTOR", "FIRST", "LAST", "VAR_DIM")}
     units = dict(zip(symbols, block.list("UNITS"), strict=False))
     roles = dict(zip(symbols, block.list("VAR_TYPE"), strict=False))
     independent = [s for s, role in roles.items() if role.upper().startswith("INDEP")]
-    if len(independent) > 1 or (block.number("NUMDIM") or 1) > 1:
+    if len(independent) > 1 or (not independent and (block.number("NUMDIM") or 1) > 1):
         raise FormatError(
             path,
             place="label NTUPLES",
@@ -278,20 +286,7 @@ def _read_ntuples(block: Block) -> Table:
             found=f"one over {', '.join(independent) or 'several axes'}",
             advice="export the rows one by one",
         )
-
-    def entry(name: str, symbol: str, default: float | None = None) -> float:
-        if default is not None and not rows[name]:
-            return default
-        try:
-            return float(rows[name][symbols.index(symbol)])
-        except (ValueError, IndexError):
-            raise FormatError(
-                path,
-                place=f"label {name}",
-                expected=f"a number for {symbol}",
-                found=", ".join(rows[name]) or "none",
-            ) from None
-
+    entry = partial(_entry, block, symbols)
     columns: dict[str, np.ndarray] = {}
     x_symbol = ""
     for record in block.records["DATATABLE"]:
@@ -305,14 +300,14 @@ def _read_ntuples(block: Block) -> Table:
                 advice="export the rows of a two-dimensional set one by one",
             )
         x_symbol, symbol = match.groups()
-        columns[symbol] = decode(
+        columns[symbol] = entry("FACTOR", symbol, 1.0) * decode(
             path,
             record,
             span=(entry("FIRST", x_symbol), entry("LAST", x_symbol)),
             factor=entry("FACTOR", x_symbol, 1.0),
             counts=_counts(block, str(entry("VAR_DIM", symbol))),
-        ) * entry("FACTOR", symbol, 1.0)
-    real = next((s for s in ("R", "Y") if s in columns), None)
+        )
+    real = columns.get("R", columns.get("Y"))
     if real is None or len({len(column) for column in columns.values()}) != 1:
         raise FormatError(
             path,
@@ -320,8 +315,26 @@ def _read_ntuples(block: Block) -> Table:
             expected="a real part R or Y, and an imaginary one of the same length",
             found=", ".join(f"{len(v)} of {s}" for s, v in columns.items()),
         )
-    x = np.linspace(entry("FIRST", x_symbol), entry("LAST", x_symbol), len(columns[real]))
-    return Table(x, columns[real], units.get(x_symbol, ""), units.get(real, ""), columns.get("I"))
+    x = np.linspace(entry("FIRST", x_symbol), entry("LAST", x_symbol), len(real))
+    return Table(x, real, units.get(x_symbol, ""), units.get("R", ""), columns.get("I"))
+
+
+def _entry(
+    block: Block, symbols: list[str], name: str, symbol: str, default: float | None = None
+) -> float:
+    """What a row of the NTUPLES header says of a variable."""
+    row = block.list(name)
+    if default is not None and not row:
+        return default
+    try:
+        return float(row[symbols.index(symbol)])
+    except (ValueError, IndexError):
+        raise FormatError(
+            block.path,
+            place=f"label {name}",
+            expected=f"a number for {symbol}",
+            found=", ".join(row) or "none",
+        ) from None
 
 
 def _counts(block: Block, text: str) -> tuple[int, ...]:
@@ -368,7 +381,8 @@ def decode(
     Raises
     ------
     FormatError
-        With the line: unknown characters, a check value or abscissa that does not fit, too few or too many points.
+        With the line: unknown characters, a check value or abscissa that does not fit, too few or
+        too many points.
     """
     lines = record.text.split("\n")[1:]
     if decimal_comma:
@@ -381,32 +395,14 @@ def decode(
     for number, line in enumerate(lines, record.line + 1):
         if not line.strip():
             continue
-        place = f"line {number}"
-        head = (_HEAD if squeezed else _HEAD_PLAIN).match(line)
-        try:
-            if not head:
-                raise ValueError(f"no abscissa in {line.strip()[:30]!r}")
-            body = line[head.end() :]
-            row, differences = (
-                _squeezed_row(body, most - len(values) + 1)
-                if squeezed
-                else (_plain_row(body), False)
-            )
-        except ValueError as error:
-            raise FormatError(
-                path,
-                place=place,
-                expected="an abscissa and numbers in one of the JCAMP-DX forms",
-                found=str(error),
-                advice="export without compression",
-            ) from None
-        heads.append((number, head[1], len(values) - pending))
+        head, row, differences = _row(path, line, number, squeezed, most - len(values) + 1)
+        heads.append((number, head, len(values) - pending))
         if pending and row:
             end_mark = row == [0.0] and len(values) in counts  # no check value: SPECFILE.DX
             if not end_mark and abs(row[0] - values[-1]) > 1e-6 * max(abs(values[-1]), 1.0):
                 raise FormatError(
                     path,
-                    place=place,
+                    place=f"line {number}",
                     expected=f"the check value {values[-1]:g} of the line before",
                     found=f"{row[0]:g}",
                     advice="the table is damaged: export it again",
@@ -426,12 +422,35 @@ def decode(
     return found
 
 
+def _row(path: Path, line: str, number: int, squeezed: bool, most: int):
+    """Text of the abscissa, ordinates, and whether the last of these was given as a difference."""
+    head = (_HEAD if squeezed else _HEAD_PLAIN).match(line)
+    try:
+        if not head:
+            raise ValueError(f"no abscissa in {line.strip()[:30]!r}")
+        body = line[head.end() :]
+        return head[1], *(_squeezed_row(body, most) if squeezed else (_plain_row(body), False))
+    except ValueError as error:
+        raise FormatError(
+            path,
+            place=f"line {number}",
+            expected="an abscissa and numbers in one of the JCAMP-DX forms",
+            found=str(error),
+            advice="export without compression",
+        ) from None
+
+
 def _decimal_points(line: str) -> str:
     return re.sub(r"(?<=\d),(?=\d)", ".", line)
 
 
 def _plain_row(body: str) -> list[float]:
     """Numbers that blanks, commas or their signs part."""
+    if not _LETTERS.search(body):
+        try:
+            return [float(cell) for cell in re.split(r"[\s,;]+", body) if cell]
+        except ValueError:
+            pass  # parted by their signs
     if rest := re.sub(r"[\s,;]", "", _NUMBER.sub(" ", body)):
         raise ValueError(repr(rest[:12]))
     return [float(match) for match in _NUMBER.findall(body)]
@@ -474,7 +493,9 @@ def _check_abscissae(
     factor: float,
     count: int,
 ) -> None:
-    """Hold the abscissae of the lines (line, text, points before it) against the points between them and the header."""
+    """Hold the abscissae of the lines (line, text, points before it) against the points between
+    them and the header.
+    """
     if len(heads) < 2 or count < 2:
         return
     x = np.array([float(text) for _, text, _ in heads])
@@ -490,7 +511,7 @@ def _check_abscissae(
         raise FormatError(
             path,
             place=f"line {heads[-1][0]}",
-            expected=f"an abscissa of about {x[0] + known[0] * points:.6g} after {points:.0f} points",
+            expected=f"about {x[0] + known[0] * points:.6g} as the abscissa after {points:.0f} points",
             found=heads[-1][1],
             advice="points are missing or doubled, or the header is of another table",
         )

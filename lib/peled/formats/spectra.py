@@ -1,9 +1,11 @@
-"""Spectra as instruments export them: one or many, against wavelength or photon energy, alone or as a timed series.
+"""Spectra as instruments export them: one or many, against wavelength or photon energy, alone or as
+a timed series.
 
-What is read, told from content: text and CSV with any common delimiter and decimal mark; Ocean Optics SpectraSuite and
-OceanView (single and time series); Horiba FluorEssence and LabSpec (single, and matrices with the axis along the first
-row); Edinburgh F900/Fluoracle; Shimadzu UVProbe; Cary WinUV with a pair of columns a sample. The axis comes back
-ascending, as the file has it (nm or eV): a spectral density is not converted here, because that takes a Jacobian.
+What is read, told from content: text and CSV with any common delimiter and decimal mark; Ocean
+Optics SpectraSuite and OceanView (single and time series); Horiba FluorEssence and LabSpec (single,
+and matrices with the axis along the first row); Edinburgh F900/Fluoracle; Shimadzu UVProbe; Cary
+WinUV with a pair of columns a sample. The axis comes back ascending, as the file has it (nm or eV):
+a spectral density is not converted here, because that takes a Jacobian.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, delimited
+from peled.formats import FormatError, delimited, jcampdx, read_bytes
 from peled.formats.contract import reader
 from peled.formats.delimited import Account, Column, Sheet, Table, parse_number, split_unit
 
@@ -39,11 +41,19 @@ _AXIS_WORD = re.compile(
 )
 _UNIT_WORD = re.compile(r"(?<![A-Za-z])(nm|µm|μm|um|Å|meV|eV|cm\^?[-−]1|cm⁻¹|1/cm)(?![A-Za-z])")
 _SERIES = re.compile(
-    r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|"
-    r"[mµu]?A[ /]?cm(?:\^?[-−]?2|⁻²|²)|[mµu]?W[ /]?cm(?:\^?[-−]?2|⁻²|²)|[µu]J[ /]?cm(?:\^?[-−]?2|⁻²|²)|K|°C|nm)?\s*\)?$"
+    r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+(?:[.,]\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*"
+    r"(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|K|°C|nm|"
+    r"(?:[mµu]?[AW]|[µu]J)[ /]?cm(?:\^?[-−]?2|⁻²|²))?\s*\)?$"
 )
 _SETTING = re.compile(
-    r"time|delay|scan|sample|film|device|bias|volt|current|power|fluence|temperature|run|^no\b|index",
+    r"time|delay|scan|sample|film|device|bias|volt|current|power|fluence|temperature|run|index|"
+    r"^no\b",
+    re.IGNORECASE,
+)
+_QUANTITY = re.compile(
+    r"intensity|signal|counts?(/s)?|cps|cts|photons?|emission|absorption|absorbance|abs\b|"
+    r"transmi\w+|reflect\w+|optical density|O\.?D\.?\b|a\.? ?u\b|arb\w*|units?|"
+    r"[µm]?W[^)\]]*|\b(PL|EL|T|R|A|y)\b",
     re.IGNORECASE,
 )
 _SECONDS = {
@@ -71,15 +81,18 @@ class Spectra:
     x : ndarray, shape (n,)
         The axis, ascending, in `x_unit`.
     x_unit : {"nm", "eV"}
-        As in the file (µm, Å → nm; meV, cm⁻¹ → eV). An emission spectrum in the file is a density per this unit.
+        As in the file (µm, Å → nm; meV, cm⁻¹ → eV). An emission spectrum in the file is a density
+        per this unit.
     values : ndarray, shape (m, n)
         One row a spectrum, as in the file.
     labels : tuple of str
         Names of the m spectra.
     value_unit : str
-        "absorbance", "transmittance_percent", or the unit as headed ("counts", "a.u.", ""), lower case.
+        "absorbance", "transmittance_percent", or the unit as headed ("counts", "a.u.", ""), lower
+        case.
     parameter : ndarray, shape (m,), or None
-        What was varied along the series, when the heads say so: times in s, voltages, currents, powers.
+        What was varied along the series, when the heads say so: times in s, voltages, currents,
+        powers.
     parameter_unit : str
         Its unit: "s" for times, else as headed.
     metadata : dict
@@ -158,8 +171,8 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
     Raises
     ------
     FormatError
-        With the place: no numbers, one column, text among numbers, an axis that turns back or repeats, an unknown unit,
-        or samples on different axes (then use `read_each`).
+        With the place: no numbers, one column, text among numbers, an axis that turns back or
+        repeats, an unknown unit, or samples on different axes (then use `read_each`).
     """
     groups = read_each(path, x_unit=x_unit)
     if len(groups) > 1:
@@ -179,20 +192,19 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
 @reader("spectra as text")
 def read_each(path: str | os.PathLike, *, x_unit: str | None = None) -> tuple[Spectra, ...]:
     """All spectra of a file, grouped by axis. Parameters and errors as `read_spectra`."""
+    if jcampdx.is_jcampdx(read_bytes(path, what="a text file with a spectrum")[:4096]):
+        return _jcamp(Path(path), x_unit)
     sheet = Sheet.read(path, what="a text file with a spectrum")
-    if sheet.lines[0].startswith("##"):
-        raise sheet.refuse(0, "columns of text", advice="export the spectrum as text columns")
     if found := _series_by_row(sheet, x_unit):
         return (found,)
     table = delimited.table_of(sheet, allow_missing=True)
     numeric = [j for j, column in enumerate(table.columns) if column.numeric]
     if len(numeric) < 2:
-        raise FormatError(
-            table.path,
-            place=f"line {table.first_line}",
-            expected="at least two columns: axis and signal",
-            found=f"{len(numeric)}",
-            advice="export the axis beside the signal",
+        raise table.refuse(
+            "at least two columns: axis and signal",
+            f"{len(numeric)}",
+            "export the axis beside the signal",
+            row=0,
         )
     axes = _axes(table, numeric)
     if len(axes) > 1:
@@ -203,11 +215,13 @@ def read_each(path: str | os.PathLike, *, x_unit: str | None = None) -> tuple[Sp
     return (_columns(table, numeric, axes[0], x_unit),)
 
 
-# ---- spectra in columns, with one axis or several ----------------------------------------------------------------------
+# ---- spectra in columns, with one axis or several ------------------------------------------------
 
 
 def _axes(table: Table, numeric: list[int]) -> list[int]:
-    """The columns that are an axis: by their heads, else the first; a nameless second one is refused."""
+    """The columns that are an axis: by their heads, else the first; a nameless second one is
+    refused.
+    """
     heads = [column.head for column in table.columns]
     named = [j for j in numeric if _AXIS_WORD.search(heads[j])]
     certain = [j for j in named if _UNIT_WORD.search(heads[j]) or "wave" in heads[j].lower()]
@@ -221,15 +235,16 @@ def _axes(table: Table, numeric: list[int]) -> list[int]:
 
 
 def _side_by_side(table: Table, numeric: list[int], axes: list[int], x_unit) -> tuple[Spectra, ...]:
-    """Each axis with the columns to its right up to the next; a shorter sample ends with empty cells."""
-    stem = table.path.name.split(".")[0]
+    """Each axis with the columns to its right up to the next; a shorter sample ends with empty
+    cells.
+    """
+    stem = delimited.stem(table.path)
     found, before = [], [j for j in numeric if j < axes[0]]
     if before:
-        raise FormatError(
-            table.path,
+        raise table.refuse(
+            "an axis to the left of each spectrum",
+            repr(table.columns[before[0]].head),
             place=f"column {before[0] + 1}",
-            expected="an axis to the left of each spectrum",
-            found=repr(table.columns[before[0]].head),
         )
     for k, axis in enumerate(axes):
         stop = axes[k + 1] if k + 1 < len(axes) else len(table.columns)
@@ -240,12 +255,11 @@ def _side_by_side(table: Table, numeric: list[int], axes: list[int], x_unit) -> 
             rows = slice(0, int(filled[-1]) + 1 if filled.size else 0)
             table.refuse_missing((axis, j), rows)
             if rows.stop < 2:
-                raise FormatError(
-                    table.path,
+                raise table.refuse(
+                    "at least two points",
+                    f"{rows.stop}",
+                    "export the sample again or remove its columns",
                     place=f"column {axis + 1}",
-                    expected="at least two points",
-                    found=f"{rows.stop}",
-                    advice="export the sample again or remove its columns",
                 )
             name = table.columns[j].name
             above = table.above[-2] if len(table.above) > 1 else [""] * len(table.columns)
@@ -267,7 +281,8 @@ def _grouped(found: list[Spectra], table: Table) -> tuple[Spectra, ...]:
     groups: list[Spectra] = []
     for one in found:
         for g, other in enumerate(groups):
-            same = other.x_unit == one.x_unit and other.x.shape == one.x.shape
+            units = (other.x_unit, other.value_unit) == (one.x_unit, one.value_unit)
+            same = units and other.x.shape == one.x.shape
             if same and np.allclose(other.x, one.x, rtol=0, atol=1e-6):
                 values = np.vstack([other.values, one.values])
                 groups[g] = replace(other, values=values, labels=other.labels + one.labels)
@@ -283,7 +298,9 @@ def _grouped(found: list[Spectra], table: Table) -> tuple[Spectra, ...]:
 
 
 def _keys(table: Table, numeric: list[int], axis: int) -> list[int]:
-    """Columns that say which spectrum a row belongs to, where the rows of several stand in one column."""
+    """Columns that say which spectrum a row belongs to, where the rows of several stand in one
+    column.
+    """
     steps = np.diff(table.columns[axis].values)
     if np.all(steps > 0) or np.all(steps < 0):
         return []
@@ -294,7 +311,7 @@ def _keys(table: Table, numeric: list[int], axis: int) -> list[int]:
 
 
 def _long(table: Table, numeric, axis: int, keys: list[int], x_unit) -> tuple[Spectra, ...]:
-    """One row a point: a column or two name the spectrum, one is the axis, one or more the signal."""
+    """One row a point: columns that name the spectrum, one axis, one or more signals."""
     rows: dict[str, list[int]] = {}
     for i in range(len(table)):
         words = (
@@ -318,12 +335,7 @@ def _long(table: Table, numeric, axis: int, keys: list[int], x_unit) -> tuple[Sp
 def _columns(table: Table, numeric: list[int], axis: int, x_unit: str | None) -> Spectra:
     head = table.columns[axis].head
     if re.search("time|channel", head, re.IGNORECASE) and not _UNIT_WORD.search(head):
-        raise FormatError(
-            table.path,
-            expected="a wavelength or energy axis",
-            found=f"a column headed {head!r}",
-            place="column heads",
-        )
+        raise table.refuse("a wavelength or energy axis", f"a column headed {head!r}")
     x, unit = _axis(table, axis, x_unit)
     others = [j for j in numeric if j != axis]
     table.refuse_second_axis(others)
@@ -335,11 +347,14 @@ def _columns(table: Table, numeric: list[int], axis: int, x_unit: str | None) ->
 
 
 def _labels(table: Table, others: list[int]) -> tuple[tuple[str, ...], str, bool]:
-    """Names of the spectra and the unit of their values, from the heads, a `Labels` line or the rows above."""
+    """Names of the spectra and the unit of their values, from the heads, a `Labels` line or the
+    rows above.
+    """
     names = [table.columns[j].head for j in others]
     said = [str(table.metadata.get(key, "")) for key in ("Yaxis", "Y-axis", "Y Axis")]
     unit = _value_unit(names + said)
-    # A row of names or of times above a row of repeated quantities (Edinburgh, Horiba, hand-made tables).
+    # A row of names or of times above a row of repeated quantities (Edinburgh, Horiba, hand-made
+    # tables).
     generic = len({n.lower() for n in names}) < len(names) or all(
         not n or _value_unit([n]) or delimited.is_unit(n) for n in names
     )
@@ -348,9 +363,11 @@ def _labels(table: Table, others: list[int]) -> tuple[tuple[str, ...], str, bool
         corner = re.match(r"labels?|time|sample|name|$|\W*$|wave", cells[0], re.IGNORECASE)
         if row != names and all(row) and len(set(row)) == len(row) and corner:
             return tuple(row), unit, bool(re.match(r"time", cells[0], re.IGNORECASE))
-    stem = table.path.name.split(".")[0]
+    stem = delimited.stem(table.path)
     if len(names) == 1:
-        return (stem if generic or not names[0] else names[0],), unit, False
+        # `%T neat` names a sample, `Intensity (a.u.)` does not.
+        rest = _QUANTITY.sub("", names[0])
+        return (names[0] if re.search(r"\w", rest) else stem,), unit, False
     return tuple(n or f"{stem} {k + 1}" for k, n in enumerate(names)), unit, False
 
 
@@ -370,11 +387,13 @@ def _value_unit(names: list[str]) -> str:
     return ""
 
 
-# ---- a matrix with the axis along the first row ------------------------------------------------------------------------
+# ---- a matrix with the axis along the first row --------------------------------------------------
 
 
 def _series_by_row(sheet: Sheet, x_unit: str | None) -> Spectra | None:
-    """OceanView and LabSpec time series: a row of wavelengths, then a row a spectrum that leads with its time."""
+    """OceanView and LabSpec time series: a row of wavelengths, then a row a spectrum that leads
+    with its time.
+    """
     head = next((i for i in sheet.content[:400] if _is_axis_row(*sheet.row(i))), None)
     body = [i for i in sheet.content if head is not None and i > head]
     body = [i for i in body if not sheet.lines[i].startswith((">", "#"))]
@@ -484,7 +503,57 @@ def _since_first(times: list[float]) -> np.ndarray:
     return t - t[0]
 
 
-# ---- axis and series ---------------------------------------------------------------------------------------------------
+# ---- JCAMP-DX ------------------------------------------------------------------------------------
+
+_JCAMP_AXES = {
+    "NANOMETERS": "nm",
+    "NANOMETRES": "nm",
+    "MICROMETERS": "µm",
+    "1CM": "cm-1",
+    "ELECTRONVOLTS": "eV",
+    "EV": "eV",
+    "NM": "nm",
+    "WAVELENGTHNM": "nm",
+}
+
+
+def _jcamp(path: Path, x_unit: str | None) -> tuple[Spectra, ...]:
+    """Spectra over wavelength or energy, as UV-Vis and fibre spectrometers write them.
+
+    Tried on Ocean Optics SpectraSuite of github.com/ropensci/lightr
+    (`inst/testdata/OceanOptics_period.jdx`, `non_english/OceanOptics_comma.jdx`) and UV-Vis of
+    cheminfo/jcampconverter (`uv.jdx`) and nzhagen/jcamp (`blckpac1.jdx`).
+    """
+
+    def unit(block) -> str:
+        if re.search(r"INFRA|\bFT-?IR|RAMAN|NEUTRON|NMR|MASS", block.kind):
+            return ""
+        return _JCAMP_AXES.get(re.sub(r"[^A-Z1]", "", block.text("XUNITS").upper()), "")
+
+    found = []
+    for block in jcampdx.select(path, "a spectrum over NANOMETERS, 1/CM or EV", unit):
+        data = jcampdx.read_table(block)
+        line = np.full(
+            data.x.size, min(r.line for records in block.records.values() for r in records)
+        )
+        table = Table(path, (Column("", unit(block), data.x),), line, metadata=block.parameters())
+        x, kind = _axis(table, 0, x_unit)
+        label = block.text("TITLE") or delimited.stem(path)
+        one = Spectra(path, x, kind, *_jcamp_values(data, label), metadata=block.parameters())
+        found.append(_ordered(one, line))
+    return _grouped(found, table)
+
+
+def _jcamp_values(data: jcampdx.Table, label: str) -> tuple[np.ndarray, tuple[str], str]:
+    """Values, label and unit; TRANSMITTANCE of the standard is a fraction, with a % it is none."""
+    unit = data.y_unit.lower()
+    if "transm" in unit:
+        percent = data.y if re.search("%|percent", unit) else 100 * data.y
+        return percent[None], (label,), "transmittance_percent"
+    return data.y[None], (label,), "absorbance" if unit in ("a", "absorbance") else unit
+
+
+# ---- axis and series -----------------------------------------------------------------------------
 
 
 def _axis(table: Table, j: int, asked: str | None, rows=slice(None)) -> tuple[np.ndarray, str]:
@@ -507,30 +576,27 @@ def _axis(table: Table, j: int, asked: str | None, rows=slice(None)) -> tuple[np
         elif 150 <= low < high <= 4000:
             said = "nm"
         else:
-            raise FormatError(
-                table.path,
+            raise table.refuse(
+                "an axis in nm (150 to 4000) or eV (0.2 to 10), or its unit in the head",
+                f"numbers from {low:g} to {high:g} without a unit",
+                "name the unit in the column's head or pass x_unit",
                 place=f"line {line[0]}, column {j + 1}",
-                expected="an axis in nm (150 to 4000) or eV (0.2 to 10), or its unit in the head",
-                found=f"numbers from {low:g} to {high:g} without a unit",
-                advice="name the unit in the column's head or pass x_unit",
             )
     key = said.lower().replace("^", "").replace("−", "-").replace("⁻¹", "-1").strip()
     if key not in _TO_AXIS:
-        raise FormatError(
-            table.path,
+        raise table.refuse(
+            "nm, µm, Å, eV, meV or cm-1",
+            repr(said),
+            "name the unit in the column's head or pass x_unit",
             place=f"line {line[0]}, column {j + 1}",
-            expected="nm, µm, Å, eV, meV or cm-1",
-            found=repr(said),
-            advice="name the unit in the column's head or pass x_unit",
         )
     unit, factor = _TO_AXIS[key]
     x = x * factor
     if np.any(x <= 0):
-        raise FormatError(
-            table.path,
+        raise table.refuse(
+            f"a positive axis in {unit}",
+            f"{x[np.argmax(x <= 0)]:g}",
             place=f"line {line[np.argmax(x <= 0)]}, column {j + 1}",
-            expected=f"a positive axis in {unit}",
-            found=f"{x[np.argmax(x <= 0)]:g}",
         )
     return x, unit
 
@@ -558,7 +624,9 @@ def _ordered(spectra: Spectra, lines: np.ndarray) -> Spectra:
 def _parameters(
     labels: tuple[str, ...], corner: str, metadata: dict, times: bool
 ) -> tuple[np.ndarray | None, str]:
-    """What was varied, from heads such as `30 s`, `t = 0.5 min`, `2.6 V`, `10 mA/cm2`, `12:03:55`; None when they do not say."""
+    """What was varied, from heads such as `30 s`, `t = 0.5 min`, `2.6 V`, `10 mA/cm2`, `12:03:55`;
+    None when they do not say.
+    """
     if len(labels) < 2:
         return None, ""
     clocks = [_clock(label) if ":" in label else None for label in labels]
@@ -570,14 +638,14 @@ def _parameters(
     ]
     if any(m is None for m in matches):
         return None, ""
-    values = np.array([float(m["value"]) for m in matches])
+    values = np.array([float(m["value"].replace(",", ".")) for m in matches])
     units = {(m["unit"] or "") for m in matches}
     if units == {""}:
         named = (
             "time" if times else corner + " " + str(metadata.get("Series", "")) + " " + labels[0]
         )
         match = re.search(r"time[^A-Za-z]*(ms|s|sec|min|h)?\b", named, re.IGNORECASE)
-        bare = all(parse_number(label) is not None for label in labels)
+        bare = all(parse_number(label.replace(",", ".")) is not None for label in labels)
         if match:
             return values * _SECONDS.get((match[1] or "s").lower(), 1.0), "s"
         if other := re.search(
@@ -587,5 +655,5 @@ def _parameters(
             return values, other[1]
         return (values, "") if bare else (None, "")
     if units <= set(_SECONDS):
-        return np.array([float(m["value"]) * _SECONDS[m["unit"]] for m in matches]), "s"
+        return values * [_SECONDS[m["unit"]] for m in matches], "s"
     return (values, units.pop()) if len(units) == 1 else (None, "")

@@ -1,13 +1,16 @@
-"""Integrating-sphere measurements: empty sphere, sample beside the beam (indirect), sample in the beam (direct).
+"""Integrating-sphere measurements: empty sphere, sample beside the beam (indirect), sample in the
+beam (direct).
 
-Three ways to store them are read: a folder with a file a run, named as the run is (`empty`, `indirect`, `direct`, or the
-initials A, B, C) and one file for the whole spectrum or one each for laser and emission band (`B1`, `B2`, ...); one
-table with a column a run; such a table for a series (`direct 0.5 mW/cm2`, ...), where a run that stands once is shared.
-In a table, too, laser and emission band may be columns of their own, each beside its axis; heads such as `laser on
-sample`, `off sample` and `no sample`, or `on` and `off`, name the runs as well.
+Three ways to store them are read: a folder with a file a run, named as the run is (`empty`,
+`indirect`, `direct`, or the initials A, B, C) and one file for the whole spectrum or one each for
+laser and emission band (`B1`, `B2`, ...); one table with a column a run; such a table for a series
+(`direct 0.5 mW/cm2`, ...), where a run that stands once is shared. In a table, too, laser and
+emission band may be columns of their own, each beside its axis; heads such as `laser on sample`,
+`off sample` and `no sample`, or `on` and `off`, name the runs as well.
 
-A calibration says what a count means. Its unit cannot be seen from the numbers, so it must be stated: `energy` when
-count × factor is a power per nm, `photons` when it is a photon rate per nm. Taken wrongly, it spoils every yield.
+A calibration says what a count means. Its unit cannot be seen from the numbers, so it must be
+stated: `energy` when count × factor is a power per nm, `photons` when it is a photon rate per nm.
+Taken wrongly, it spoils every yield.
 """
 
 from __future__ import annotations
@@ -19,23 +22,24 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.files import display_path
 from peled.formats import FormatError
 from peled.formats.contract import reader
-from peled.formats.delimited import Account, stated, stated_number
+from peled.formats.delimited import Account, stated, stated_number, stem
 from peled.formats.spectra import Spectra, read_each, read_spectra
 
 RUNS = ("empty", "indirect", "direct")
 _NAMES = {
     "empty": r"empty|blank|reference|(no|without)[ _-]?(sample|film)|(?<![a-z])a(?=\d|$|[_. -])",
-    "indirect": r"indirect|diffuse|(?<![a-z])out(?![a-z])|off[ _-]?(beam|sample|film|target)|beside|"
+    "indirect": r"indirect|diffuse|beside|(?<![a-z])out(?![a-z])|"
+    r"off[ _-]?(beam|sample|film|target)|"
     r"(?<!laser[ _-])(?<![a-z])off$|on[ _-]?(the[ _-])?wall|(?<![a-z])b(?=\d|$|[_. -])",
     "direct": r"(?<!in)direct|(?<![a-z])in(?![a-z])|on[ _-]?(the[ _-])?(beam|sample|film|target)|"
     r"(?<![a-z])on$|(?<![a-z])c(?=\d|$|[_. -])",
 }
 _WORDS = re.compile(
-    r"empty|blank|reference|(no|without)[ _-]?(sample|film)|(?:in)?direct|diffuse|beside|laser|emission|excitation|"
-    r"(?<![a-z])(on|off|in|out|of|the|beam|sample|film|target|wall|band|pl)(?![a-z])|[^0-9A-Za-zµμ./+-]+",
+    r"empty|blank|reference|(no|without)[ _-]?(sample|film)|(?:in)?direct|diffuse|beside|laser|"
+    r"emission|excitation|[^0-9A-Za-zµμ./+-]+|"
+    r"(?<![a-z])(on|off|in|out|of|the|beam|sample|film|target|wall|band|pl)(?![a-z])",
     re.IGNORECASE,
 )
 
@@ -50,7 +54,9 @@ class Band:
 
 @dataclass(frozen=True)
 class SphereRun:
-    """The two bands of one run; `emission` is None where it was not recorded. `name` identifies a shared run."""
+    """The two bands of one run; `emission` is None where it was not recorded. `name` identifies a
+    shared run.
+    """
 
     name: str
     laser: Band
@@ -59,7 +65,8 @@ class SphereRun:
 
 @dataclass(frozen=True)
 class SphereTriple:
-    """Empty, indirect and direct run, with what was varied along a series (`parameter` in `parameter_unit`).
+    """Empty, indirect and direct run, with what was varied along a series (`parameter` in
+    `parameter_unit`).
 
     `accounts` holds by file name what each line was taken for.
     """
@@ -77,9 +84,11 @@ class SphereTriple:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Spectral response: `factor` (n,) at `wavelength_nm` (n,), relative; count × factor ∝ `quantity` per nm.
+    """Spectral response: `factor` (n,) at `wavelength_nm` (n,), relative; count × factor ∝
+    `quantity` per nm.
 
-    `relative_error` is the standard error of the factor's ratio between emission and laser band, 0 when not known.
+    `relative_error` is the standard error of the factor's ratio between emission and laser band, 0
+    when not known.
     """
 
     path: Path | None
@@ -130,7 +139,8 @@ def read_calibration(path: str | os.PathLike, *, quantity: str | None = None) ->
     ----------
     path : path-like
     quantity : {"energy", "photons"}, optional
-        What count × factor is proportional to; needed unless the file says `quantity: energy` in its header.
+        What count × factor is proportional to; needed unless the file says `quantity: energy` in
+        its header.
 
     Raises
     ------
@@ -178,13 +188,15 @@ def read_sphere(
     path : path-like
         Folder with a file a run, or a table with a column a run.
     laser_band_nm, emission_band_nm : (float, float), optional
-        Limits of the bands. Where files do not separate the bands, the header may give them (`Laser band (nm): 398-412`);
-        else the laser band is the strongest peak of the empty run and the emission band all that is redder.
+        Limits of the bands. Where files do not separate the bands, the header may give them (`Laser
+        band (nm): 398-412`); else the laser band is the strongest peak of the empty run and the
+        emission band all that is redder.
 
     Raises
     ------
     FormatError
-        A run that is missing or there twice, grids that do not match, no laser line in the empty run, bands out of range.
+        A run that is missing or there twice, grids that do not match, no laser line in the empty
+        run, bands out of range.
     """
     path = Path(path)
     if not path.is_dir():
@@ -193,7 +205,7 @@ def read_sphere(
         return _triples(path, runs, laser_band_nm, emission_band_nm)
     runs = []
     for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
-        name = file.name.split(".")[0]
+        name = stem(file)
         if not re.search(r"qy|calib|^cf", name, re.IGNORECASE) and _role(name):
             spectra = read_spectra(file)
             runs += [_Run(name, spectra, k) for k in range(len(spectra))]
@@ -259,7 +271,7 @@ def _triples(path: Path, runs: list[_Run], laser, emission) -> tuple[SphereTripl
         triples.append(
             SphereTriple(
                 path,
-                key or path.name.split(".")[0],
+                key or stem(path),
                 **_bands_of(path, parts, laser, emission),
                 parameter=number[0] if number else None,
                 parameter_unit=number[1] if number else "",
@@ -301,7 +313,7 @@ def _bands_of(path: Path, parts: dict[str, list[_Run]], laser, emission) -> dict
 def _bands(
     spectra: Spectra, empty: np.ndarray, laser, emission
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Limits of the bands: as asked, as the header says, or from the laser line of the empty run."""
+    """Limits of the bands: as asked, as the header says, or from the line of the empty run."""
     w = spectra.wavelength_nm
     order = np.argsort(w)
     w, y = w[order], np.asarray(empty, dtype=float)[order]
@@ -394,7 +406,8 @@ def _same_axis(path: Path, found: np.ndarray, expected: np.ndarray, what: str) -
         raise FormatError(
             path,
             place=what,
-            expected=f"the wavelengths of the other runs ({expected.size} points, {expected.min():g} to {expected.max():g} nm)",
-            found=f"{found.size} points, {found.min():g} to {found.max():g} nm in {display_path(path)}",
+            expected=f"the wavelengths of the other runs ({expected.size} points, "
+            f"{expected.min():g} to {expected.max():g} nm)",
+            found=f"{found.size} points, {found.min():g} to {found.max():g} nm",
             advice="record all three runs with one setting",
         )

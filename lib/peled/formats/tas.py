@@ -1,9 +1,14 @@
 """Transient absorption: delay × wavelength matrices as instruments and fit programs write them.
 
-`read_tas` knows by content: Ultrafast Systems `.ufs` (binary), Surface Xplorer CSV, glotaran ASCII (time or wavelength explicit), SIA
-and other matrices of text with both axes (either orientation, any delimiter, decimal comma), LabVIEW `.lvm` with axes, and
-`.npz`. Delays come out in ps, wavelengths in nm, the signal as (delays, wavelengths); cells that an exporter wrote as `NaN`
-stay NaN and are counted in `missing`.
+`read_tas` knows by content: Ultrafast Systems `.ufs` (binary), Surface Xplorer CSV, glotaran ASCII
+(time or wavelength explicit), SIA and other matrices of text with both axes (either orientation,
+any delimiter, decimal comma), LabVIEW `.lvm` with axes, and `.npz`. Delays come out in ps,
+wavelengths in nm, the signal as (delays, wavelengths); cells that an exporter wrote as `NaN` stay
+NaN and are counted in `missing`.
+
+Units that no head, key or remark says are not guessed: `asks` names them, and the caller may say
+them. Tried on files not written here: glotaran ASCII of the pyglotaran paper (doi:
+10.5281/zenodo.7658982) and an archive of the skultrafast package; the others on our own files.
 """
 
 from __future__ import annotations
@@ -44,11 +49,13 @@ _WAVE_WORD = re.compile(
 
 @dataclass(frozen=True)
 class TransientMap:
-    """A file's matrix. `signal` has the shape (delays, wavelengths), or (scans, delays, wavelengths) in `scans` where the file holds single scans.
+    """A file's matrix. `signal` has the shape (delays, wavelengths), or (scans, delays,
+    wavelengths) in `scans` where the file holds single scans.
 
-    `delay_unit`, `spectral_unit` and `signal_unit` are those of the file; the axes are already ps and nm, the signal is OD where its
-    unit is known. `asks` names the settings that neither file nor caller gave (`delay_unit`: ps was taken; `signal_unit`: the numbers
-    stay). `mask` is True where a cell says that it holds no value, and NaN stands in `signal`; `missing` counts them.
+    `delay_unit`, `spectral_unit` and `signal_unit` are those of the file; the axes are already ps
+    and nm, the signal is OD where its unit is known. `asks` names the settings that neither file
+    nor caller gave (`delay_unit`: ps was taken; `signal_unit`: the numbers stay). `mask` is True
+    where a cell says that it holds no value, and NaN stands in `signal`; `missing` counts them.
     """
 
     path: Path
@@ -90,12 +97,14 @@ def read_tas(
     path : path-like
         A file, or a folder that holds nothing but a matrix and its two axes, a text file each.
     orientation : "delays down" or "delays across", optional
-        For matrices of text whose axes could be either: which axis runs down the first column. By default told from words in the corner, signs and
-        ranges of the axes.
+        For matrices of text whose axes could be either: which axis runs down the first column. By
+        default told from words in the corner, signs and ranges of the axes.
     delay_unit : str, optional
-        fs, ps, ns, us, ms or s; overrules what the file says. Where nobody says, ps is taken and `asks` holds "delay_unit".
+        fs, ps, ns, us, ms or s; overrules what the file says. Where nobody says, ps is taken and
+        `asks` holds "delay_unit".
     signal_unit : str, optional
-        OD, mOD or µOD; overrules what the file says. Where nobody says, the numbers stay and `asks` holds "signal_unit".
+        OD, mOD or µOD; overrules what the file says. Where nobody says, the numbers stay and `asks`
+        holds "signal_unit".
     spectral_unit : str, optional
         nm, um, cm-1 or eV.
     key : str, optional
@@ -104,7 +113,8 @@ def read_tas(
     Raises
     ------
     FormatError
-        With the place: truncated or damaged files, text among the numbers, axes that cannot be told apart, rows of unequal length.
+        With the place: truncated or damaged files, text among the numbers, axes that cannot be told
+        apart, rows of unequal length.
     """
     path = Path(path)
     if delay_unit is not None and delay_unit not in TIME_UNITS_PS:
@@ -138,7 +148,7 @@ def read_tas(
     return _read_matrix(sheet, orientation, asked)
 
 
-# ---- Ultrafast Systems -------------------------------------------------------------------------------------------------
+# ---- Ultrafast Systems ---------------------------------------------------------------------------
 
 
 def _is_ufs(content: bytes) -> bool:
@@ -236,7 +246,8 @@ def _read_ufs(path, content, asked) -> TransientMap:
         )
     metadata = {"version": version}
     if c.at < len(content):
-        # Some exporters write a length, others plain text to the end; the text matters, its frame does not.
+        # Some exporters write a length, others plain text to the end; the text matters, its frame
+        # does not.
         rest = content[c.at :]
         if len(rest) >= 4 and struct.unpack(">i", rest[:4])[0] == len(rest) - 4:
             rest = rest[4:]
@@ -278,7 +289,7 @@ def write_ufs(
     signal = np.asarray(signal, float)
     if signal.shape != (len(delay_ps), len(wavelength_nm)):
         raise ValueError(
-            f"ufs: expected a signal of shape {(len(delay_ps), len(wavelength_nm))}, found {signal.shape}"
+            f"ufs: expected {len(delay_ps)} × {len(wavelength_nm)} signals, found {signal.shape}"
         )
     body = (
         text("Version2")
@@ -290,11 +301,12 @@ def write_ufs(
     write_atomically(path, body + np.ascontiguousarray(signal.T, ">f8").tobytes() + text(metadata))
 
 
-# ---- glotaran ----------------------------------------------------------------------------------------------------------
+# ---- glotaran ------------------------------------------------------------------------------------
 
 
 def _read_explicit(sheet: Sheet, asked: dict) -> TransientMap:
-    """Glotaran and TIM: a count, that many values of one axis, then rows of the other with the signals.
+    """Glotaran and TIM: a count, that many values of one axis, then rows of the other with the
+    signals.
 
     Axis and rows may go on over several lines.
     """
@@ -374,7 +386,7 @@ def write_glotaran(
     write_atomically(path, "\n".join(lines) + "\n")
 
 
-# ---- text with both axes -----------------------------------------------------------------------------------------------
+# ---- text with both axes -------------------------------------------------------------------------
 
 
 def _read_matrix(sheet: Sheet, orientation: str | None, asked: dict) -> TransientMap:
@@ -383,7 +395,7 @@ def _read_matrix(sheet: Sheet, orientation: str | None, asked: dict) -> Transien
     sheet.claim(range(start), "key")
     rows, width = _rows(sheet, [i for i in sheet.content if i >= start])
     body = [i for i in sheet.content if rows[0] < i <= rows[-1]]
-    body = [i for i in body if i in rows or not sheet.is_comment(i)]
+    body = [i for i in body if not sheet.is_comment(i)]
     # LabVIEW leaves a column of times empty before the data.
     skip = int(bool(marks) and not any(sheet.row(i)[0][0] for i in body))
     corner, across = _axis_row(sheet, rows[0], width - skip)
@@ -391,15 +403,16 @@ def _read_matrix(sheet: Sheet, orientation: str | None, asked: dict) -> Transien
     down, data = grid[:, 0], grid[:, 1:]
     for what, axis in (("first row", across), ("first column", down)):
         if not np.all(np.isfinite(axis)):
+            at = rows[0] if axis is across else body[int(np.argmin(np.isfinite(axis)))]
             raise FormatError(
                 sheet.path,
-                place=what,
+                place=f"line {at + 1}, {what}",
                 expected="numbers of an axis",
                 found=f"{int(np.sum(~np.isfinite(axis)))} cells without a number",
                 advice="the matrix needs delays and wavelengths as its first row and first column",
             )
     account = sheet.settle(width)
-    lines = [sheet.lines[i] for i in sheet.content if i not in rows]
+    lines = [sheet.lines[i] for i in sheet.content if sheet.claims[i] != "data"]
     header = [sheet.lines[i] for i in sheet.content if i < rows[0]]
     words = " ".join([*header[-6:], corner])
     down_is_delay = _delays_down(sheet.path, down, across, words, corner, orientation)
@@ -454,7 +467,10 @@ def _rows(sheet: Sheet, content: list[int]) -> tuple[list[int], int]:
 def _axis_row(sheet: Sheet, i: int, width: int) -> tuple[str, np.ndarray]:
     """Words in the corner, and the axis along the first row."""
     cells, values = sheet.row(i)
-    while len(cells) > width - 1 and not cells[-1]:
+    below = next(k for k in sheet.content if k > i)
+    # A delimiter at the end is a habit where the rows below have one too, and else an empty cell.
+    least = width - 1 if len(sheet.row(below)[0]) > width else width
+    while len(cells) > least and not cells[-1]:
         cells, values = cells[:-1], values[:-1]
     lead = max(len(cells) - width + 1, 0)
     axis = values[lead:]
@@ -530,14 +546,17 @@ def _delays_down(path, down, across, words, corner, orientation) -> bool:
             path,
             place="axes",
             expected="one axis of delays and one of wavelengths",
-            found=f"{down[0]:g} … {down[-1]:g} down, {across[0]:g} … {across[-1]:g} across: either could be both",
+            found=f"{down[0]:g} … {down[-1]:g} down, {across[0]:g} … {across[-1]:g} across: "
+            "either could be both",
             advice="hand over orientation='delays down' or 'delays across'",
         )
     return score > 0
 
 
 def _delay_likeness(axis) -> float:
-    """How much an axis looks like delays: negative or tiny values, unequal steps over decades; wavelengths are positive with a small ratio."""
+    """How much an axis looks like delays: negative or tiny values, unequal steps over decades;
+    wavelengths are positive with a small ratio.
+    """
     score = 0.0
     if axis.min() <= 0:
         score += 3.0
@@ -557,7 +576,7 @@ def _delay_likeness(axis) -> float:
     return score
 
 
-# ---- numpy -------------------------------------------------------------------------------------------------------------
+# ---- numpy ---------------------------------------------------------------------------------------
 
 
 def _read_npz(path, key, asked) -> TransientMap:
@@ -641,7 +660,7 @@ def _only_sheet(path: Path) -> Sheet:
     return Sheet(path, filled[0][1], "\t", ".")
 
 
-# ---- common ------------------------------------------------------------------------------------------------------------
+# ---- common --------------------------------------------------------------------------------------
 
 
 def write_matrix(
@@ -655,7 +674,9 @@ def write_matrix(
     footer: str = "",
     digits: int = 6,
 ) -> None:
-    """Write a matrix of text with both axes: `delays` "down" (first column; SIA with tabs) or "across" (first row; Surface Xplorer with commas)."""
+    """Write a matrix of text with both axes: `delays` "down" (first column; SIA with tabs) or
+    "across" (first row; Surface Xplorer with commas).
+    """
     from peled.files import write_atomically
 
     down, across, data = (
@@ -674,7 +695,9 @@ def write_matrix(
 
 @dataclass(frozen=True)
 class Texts:
-    """Where units may be said: corner of a matrix, keys, all lines that are no data, words beside the axes."""
+    """Where units may be said: corner of a matrix, keys, all lines that are no data, words beside
+    the axes.
+    """
 
     corner: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
@@ -768,7 +791,9 @@ def _word(pattern: re.Pattern, text: str) -> str:
 
 
 def _delay_unit(path, texts: Texts) -> str:
-    """From the corner, then from keys and lines that speak of delays, then from a row of bare units."""
+    """From the corner, then from keys and lines that speak of delays, then from a row of bare
+    units.
+    """
     said = [
         f"{k} {v}" for k, v in texts.metadata.items() if re.search("time|delay", k, re.IGNORECASE)
     ]

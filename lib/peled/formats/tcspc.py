@@ -1,9 +1,13 @@
 """Time-correlated single-photon counting: decays and instrument responses as histograms of counts.
 
-What is read, told from content: text in one or more columns (Edinburgh, Horiba DataStation with channels and a time
-calibration, FluoFit, spreadsheets), PicoQuant text exports (`#ns/channel` ... `#counts`), Becker & Hickl ASCII blocks,
-MetroTRPL tables (three leading rows: power, filter, background), all of them gzipped or not; PicoQuant .ptu and .phu
-(through ptufile) and Becker & Hickl .sdt (through sdtfile).
+What is read, told from content: text in one or more columns (Edinburgh, Horiba DataStation with
+channels and a time calibration, FluoFit, spreadsheets), PicoQuant text exports (`#ns/channel` ...
+`#counts`), Becker & Hickl ASCII blocks, MetroTRPL tables (three leading rows: power, filter,
+background), all of them gzipped or not; PicoQuant .ptu and .phu (through ptufile) and Becker &
+Hickl .sdt (through sdtfile).
+
+Tried on files not written here: tables and a response among the examples of MetroTRPL; the
+others on files written here after the makers' descriptions.
 """
 
 from __future__ import annotations
@@ -47,7 +51,8 @@ class Histogram:
     left_out : tuple of str
         Columns that are no decays: fits, residuals, errors.
     asks : tuple of str
-        Settings that neither file nor caller gave: `bin_ns` where a time axis has no unit (ns was taken).
+        Settings that neither file nor caller gave: `bin_ns` where a time axis has no unit (ns was
+        taken).
     account : Account
         What each line of a text file was taken for.
     """
@@ -69,7 +74,9 @@ class Histogram:
         return len(self.counts)
 
     def decay(self, which: int | str = 0) -> np.ndarray:
-        """The counts of one decay by number, or by label (a regular expression that fits exactly one)."""
+        """The counts of one decay by number, or by label (a regular expression that fits exactly
+        one).
+        """
         if not isinstance(which, str):
             return self.counts[which]
         found = [i for i, label in enumerate(self.labels) if re.search(which, label, re.IGNORECASE)]
@@ -84,7 +91,9 @@ class Histogram:
 
 @reader("a TCSPC histogram")
 def read_histogram(path: str | os.PathLike, *, bin_ns: float | None = None) -> Histogram:
-    """All decays of a file, which must share one time axis; parameters and errors as `read_histograms`."""
+    """All decays of a file, which must share one time axis; parameters and errors as
+    `read_histograms`.
+    """
     groups = read_histograms(path, bin_ns=bin_ns)
     if len(groups) > 1:
         raise FormatError(
@@ -100,7 +109,8 @@ def read_histogram(path: str | os.PathLike, *, bin_ns: float | None = None) -> H
 def read_histograms(
     path: str | os.PathLike, *, bin_ns: float | None = None
 ) -> tuple[Histogram, ...]:
-    """All decays of a file, grouped by time axis: a response may have bins of its own beside the decay.
+    """All decays of a file, grouped by time axis: a response may have bins of its own beside the
+    decay.
 
     Parameters
     ----------
@@ -111,8 +121,8 @@ def read_histograms(
     Raises
     ------
     FormatError
-        With the place: no numbers, channels without a time, text among the numbers, negative or missing counts, an
-        uneven time axis, a damaged binary file.
+        With the place: no numbers, channels without a time, text among the numbers, negative or
+        missing counts, an uneven time axis, a damaged binary file.
     """
     path = Path(path)
     start = read_bytes(path, what="a TCSPC histogram")[:4096]
@@ -128,7 +138,7 @@ def read_histograms(
     return tuple(map(_checked, _tables(sheet, bin_ns)))
 
 
-# ---- binary ------------------------------------------------------------------------------------------------------------
+# ---- binary --------------------------------------------------------------------------------------
 
 
 def _picoquant(path: Path) -> Histogram:
@@ -263,11 +273,13 @@ def _becker_hickl(path: Path) -> Histogram:
     )
 
 
-# ---- text --------------------------------------------------------------------------------------------------------------
+# ---- text ----------------------------------------------------------------------------------------
 
 
 def _picoquant_text(sheet: Sheet) -> Histogram | None:
-    """`#ns/channel` on one line, its value on the next; then `#counts` and one row a channel, one column a curve."""
+    """`#ns/channel` on one line, its value on the next; then `#counts` and one row a channel, one
+    column a curve.
+    """
     marks = {sheet.lines[i].strip().lower(): i for i in sheet.content[:400] if sheet.is_comment(i)}
     if "#ns/channel" not in marks or "#counts" not in marks:
         return None
@@ -280,6 +292,10 @@ def _picoquant_text(sheet: Sheet) -> Histogram | None:
         raise sheet.refuse(at, "one positive time per channel")
     size = len(sheet.numbers(rows[0]))
     counts = np.array([sheet.numbers(i, size) for i in rows]).T
+    _refuse_gap(sheet.path, np.array(rows) + 1)
+    told = marks.get("#channels per curve")
+    if told is not None and sheet.numbers(told + 1)[0] != len(rows):
+        raise sheet.refuse(told + 1, f"the {len(rows)} channels below", advice="export it again")
     sheet.claim(
         (i for i in sheet.content if i < marks["#counts"] and not sheet.is_comment(i)), "key"
     )
@@ -385,9 +401,7 @@ def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
         decays = [j for j in decays if not _NO_DECAY.search(table.columns[j].name)]
         if not decays:
             place, names = f"column {axis + 1}", ", ".join(map(repr, left)) or "none"
-            raise FormatError(
-                table.path, place=place, expected="counts beside the time", found=names
-            )
+            raise table.refuse("counts beside the time", names, place=place)
         group = _decays(table, axis, decays, bin_ns, tuple(left), len(numeric) - len(axes))
         same = next((g for g in found if np.array_equal(g.time_ns, group.time_ns)), None)
         if same is None:
@@ -414,18 +428,14 @@ def _decays(table: Table, axis, decays: list[int], bin_ns, left, total: int) -> 
     back = np.flatnonzero(np.diff(time) <= 0)
     if back.size:
         i = int(back[0])
-        raise FormatError(
-            table.path,
-            place=f"line {table.lines[rows][i + 1]}, column {(axis or 0) + 1}",
-            expected="times that rise",
-            found=f"{time[i]:g} then {time[i + 1]:g} ns",
-        )
+        found = f"{time[i]:g} then {time[i + 1]:g} ns"
+        raise table.refuse("times that rise", found, row=i + 1, place=f"column {(axis or 0) + 1}")
     said = {k.lower(): v for k, v in table.metadata.items()}
     names = [c.name for c in columns]
     listed = [n.strip() for n in said.get("labels", "").strip(",").split(",")]
     if said.get("labels") and len(listed) == len(columns):
         names = listed
-    stem = table.path.name.split(".")[0]
+    stem = delimited.stem(table.path)
     generic = re.compile(r"counts?|intensity|y|decay", re.IGNORECASE)
     labels = tuple(
         n if n and not generic.fullmatch(n) else (stem if total == 1 else f"{stem} {k + 1}")
@@ -453,31 +463,37 @@ def _time(table: Table, axis: int | None, rows: slice, bin_ns: float | None):
     column = None if axis is None else table.columns[axis]
     if column is None or re.match("chan", column.name, re.IGNORECASE):
         if width is None:
-            raise FormatError(
-                table.path,
-                place=f"line {table.first_line}",
-                expected="a time axis, or a time per channel in the header",
-                found="channels" if column else "one column",
-                advice="say bin_ns in the sample sheet, or 'Time calibration = 2.7e-11 sec/ch' above",
+            raise table.refuse(
+                "a time axis, or a time per channel in the header",
+                "channels" if column else "one column",
+                "say bin_ns in the sample sheet, or 'Time calibration = 2.7e-11 s/ch' above",
+                row=0,
             )
+        if column is None:
+            _refuse_gap(table.path, table.lines)
         channels = np.arange(len(table)) if column is None else column.values
         return channels[rows] * width, ()
     unit = column.unit or next(
         iter(_TIME_UNIT.findall(f"{column.name} {table.metadata.get('Xaxis', '')}")), ""
     )
     if unit and unit.lower() not in _TO_NS:
-        raise FormatError(
-            table.path,
-            place="column heads",
-            expected="a time in ps, ns, µs, ms or s",
-            found=repr(unit),
-            advice="name the unit in the head of the column",
+        raise table.refuse(
+            "a time in ps, ns, µs, ms or s", repr(unit), "name the unit in the head of the column"
         )
     time = column.values[rows]
     if not unit and bin_ns:
         step = np.median(np.diff(time)) if time.size > 1 else 1.0
         return time * (bin_ns / step), ()
     return time * _TO_NS[unit.lower() or "ns"], () if unit else ("bin_ns",)
+
+
+def _refuse_gap(path, lines: np.ndarray) -> None:
+    """Where no axis says which channel a row is, a row that is not there would shift all others."""
+    gap = np.flatnonzero(np.diff(lines) != 1)
+    if gap.size:
+        place = f"line {lines[gap[0]] + 1}"
+        advice = "fill it, or export with the time axis"
+        raise FormatError(path, place=place, expected="counts", found="none", advice=advice)
 
 
 def _step(path, time: np.ndarray) -> float:

@@ -114,7 +114,7 @@ def _device(holdings: Holdings, name: str, all_series: list[Series], settings: M
         logs,
         _pattern(holdings, name, problems),
     )
-    swept, curves = _sweeps(holdings, device, all_series, settings, problems)
+    swept, curves = sweeps(holdings, device, all_series, settings, problems)
     spheres = sphere.quantities(device, settings)
     device = replace(device, curves=curves)
     return device, [*swept, *spheres, *more, *made], problems
@@ -158,7 +158,7 @@ def _series_for(device: Device, all_series: list[Series], run: Run, settings: Ma
     return [s for s in all_series if s.sample == other and s.axis != "time_s"], True
 
 
-def _sweeps(holdings, device: Device, all_series, settings, problems: list[Problem]):
+def sweeps(holdings, device: Device, all_series, settings, problems: list[Problem]):
     """Quantities and curves of every sweep of a device."""
     quantities: list[Quantity] = []
     curves: dict[tuple[int, str], Curve] = {}

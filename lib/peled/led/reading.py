@@ -337,7 +337,7 @@ def _conditioned(holdings: Holdings, members: Sequence[Held], axis: str, raw: Si
     row = members[0].row
     dark = holdings.companion(row, "dark")
     companions = {"dark": dark.data} if dark else {}
-    steps = plan(raw, {"measurement": "el"})
+    steps = plan(raw, {"measurement": "el", "baseline_nm": row.settings.get("baseline_nm")})
     inputs = tuple(dict.fromkeys(h.digest for h in [*members, *([dark] if dark else [])]))
     return Series(
         row.sample,

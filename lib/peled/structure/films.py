@@ -1,4 +1,6 @@
-"""Whole evaluations of one sample by one technique, with the choices that a notebook would otherwise spell out."""
+"""Whole evaluations of one sample by one technique, with the choices that a notebook would
+otherwise spell out.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ LAB6_A = 4.156826  # NIST SRM 660c, 22.5 degrees Celsius
 
 @dataclass(frozen=True)
 class Instrument:
-    """Zero error and width of a diffractometer, from a standard; (0 +- 0.02 degrees, unknown width) without one."""
+    """Zero error and width of a diffractometer, from a standard; (0 +- 0.02 degrees, unknown width)
+    without one.
+    """
 
     zero_deg: float = 0.0
     zero_error_deg: float = 0.02
@@ -64,7 +68,8 @@ def film_options(instrument: Instrument, relative_sd: float, radius_mm: float = 
 
 
 def fit_film(pattern: Pattern, options: dict) -> xrd.PawleyFit:
-    """Whole-pattern fit of a film; large crystals (lines hardly wider than the instrument) with Lorentzian size broadening.
+    """Whole-pattern fit of a film; large crystals (lines hardly wider than the instrument) with
+    Lorentzian size broadening.
 
     Raises
     ------
@@ -112,7 +117,8 @@ class Halides:
 def halides(
     spectra: dict[tuple[str, str], Spectrum], sample: str, background: str = "shirley"
 ) -> Halides | None:
-    """I:Br of one sample from I 4d and from I 3d against Br 3d; None when the Br 3d region is missing.
+    """I:Br of one sample from I 4d and from I 3d against Br 3d; None when the Br 3d region is
+    missing.
 
     `background_shift` is how far the other background moves I 4d : Br 3d, as a systematic error.
     """

@@ -1,12 +1,18 @@
 """NMR files: Bruker (raw and processed), Varian/Agilent, JCAMP-DX, ppm tables.
 
-One convention for all that is returned: a complex free induction decay whose plain forward Fourier transform has the
-higher chemical shift at the higher frequency, and spectra with the chemical shift ascending. The shift axis follows
-from the frequency at 0 ppm (`reference_MHz`), never from the nominal field.
+One convention for all that is returned: a complex free induction decay whose plain forward Fourier
+transform has the higher chemical shift at the higher frequency, and spectra with the chemical shift
+ascending. The shift axis follows from the frequency at 0 ppm (`reference_MHz`), never from the
+nominal field.
 
-`nmrglue` serves for Varian binaries and Bruker's table of digital-filter delays. The JCAMP-DX reader is our own: on 63
-public spectra and decays both give the same values, but nmrglue's returns nothing, and no error, for peak tables and
-skips the check values that the format provides against damage. JEOL `.jdf` is not read; JEOL's JCAMP-DX export is.
+`nmrglue` serves for Varian binaries and Bruker's table of digital-filter delays. The JCAMP-DX
+reader is our own: on 63 public spectra and decays both give the same values, but nmrglue's returns
+nothing, and no error, for peak tables and skips the check values that the format provides against
+damage. JEOL `.jdf` is not read; JEOL's JCAMP-DX export is.
+
+Bruker folders were tried on the one-dimensional ones of github.com/cheminfo/bruker-data-test and
+spectrochempy/spectrochempy_data (`testdata/nmrdata`): the same values as nmrglue, without its
+padding beyond TD.
 """
 
 from __future__ import annotations
@@ -57,7 +63,8 @@ def read(
     Parameters
     ----------
     path : path-like
-        A Bruker experiment or `pdata` folder, a Varian folder, a JCAMP-DX file, or a table of ppm and intensity.
+        A Bruker experiment or `pdata` folder, a Varian folder, a JCAMP-DX file, or a table of ppm
+        and intensity.
     processed : bool
         Of a Bruker experiment that holds both, take the processed spectrum.
     part : str, optional
@@ -89,7 +96,8 @@ def read(
             return read_bruker_processed(path)
         raise FormatError(
             path,
-            expected="a Bruker experiment (acqus and fid or ser, or pdata) or a Varian folder (procpar and fid)",
+            expected="a Bruker experiment (acqus and fid or ser, or pdata) or a Varian folder "
+            "(procpar and fid)",
             found=", ".join(sorted(p.name for p in path.iterdir())[:6]) or "an empty folder",
         )
     head = read_bytes(path, what="an NMR file")[:800]
@@ -104,7 +112,8 @@ def read_fids(paths, *, same_width: bool = True) -> list[Fid]:
     Raises
     ------
     FormatError
-        If a file is no raw FID, or (with `same_width`) sweep widths or nuclei differ within the series.
+        If a file is no raw FID, or (with `same_width`) sweep widths or nuclei differ within the
+        series.
     """
     series = []
     for path in paths:
@@ -140,7 +149,8 @@ def read_fids(paths, *, same_width: bool = True) -> list[Fid]:
 def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = None) -> Spectrum:
     """Read a text table of chemical shift and intensity (and imaginary part).
 
-    The spectrometer frequency is taken from the header (`frequency: 400.13 MHz`, `SF = ...`), else from `reference_MHz`.
+    The spectrometer frequency is taken from the header (`frequency: 400.13 MHz`, `SF = ...`), else
+    from `reference_MHz`.
 
     Raises
     ------

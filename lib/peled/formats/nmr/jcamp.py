@@ -16,14 +16,17 @@ from peled.formats.nmr.records import Fid, PeakTable, Spectrum
 
 @reader("a JCAMP-DX file of NMR", missing=("reference_MHz",))
 def read_jcamp(path: str | os.PathLike, part: str | None = None) -> Fid | Spectrum | PeakTable:
-    """Read the NMR content of a JCAMP-DX file: a spectrum, else a free induction decay, else a peak table.
+    """Read the NMR content of a JCAMP-DX file: a spectrum, else a free induction decay, else a peak
+    table.
 
-    The shift axis comes from `.SHIFT REFERENCE` (a point and its shift) where given, else from Bruker's OFFSET and SF,
-    else from the abscissa in ppm or Hz. Where they contradict each other by more than 0.05 ppm, a note says so.
+    The shift axis comes from `.SHIFT REFERENCE` (a point and its shift) where given, else from
+    Bruker's OFFSET and SF, else from the abscissa in ppm or Hz. Where they contradict each other by
+    more than 0.05 ppm, a note says so.
 
-    Tried on the NMR files of github.com/cheminfo/jcamp-data-test (JEOL, Varian, Nanalysis, Oxford Instruments, MestReNova,
-    TopSpin: `data/nmr/*/1h*.jdx`), cheminfo/jcampconverter and nzhagen/jcamp (`TESTSPEC.DX`, `TESTNTUP.DX`, `TESTFID.DX`,
-    `BRUK*.DX`), value by value against nmrglue.
+    Tried on the NMR files of github.com/cheminfo/jcamp-data-test (JEOL, Varian, Nanalysis, Oxford
+    Instruments, MestReNova, TopSpin: `data/nmr/*/1h*.jdx`), cheminfo/jcampconverter and
+    nzhagen/jcamp (`TESTSPEC.DX`, `TESTNTUP.DX`, `TESTFID.DX`, `BRUK*.DX`), value by value against
+    nmrglue.
 
     Parameters
     ----------
@@ -34,8 +37,8 @@ def read_jcamp(path: str | os.PathLike, part: str | None = None) -> Fid | Spectr
     Raises
     ------
     FormatError
-        Naming the label or line: no NMR block, several of them and no `part`, a second dimension, a compression that is
-        none of the standard's, damaged tables, missing frequency.
+        Naming the label or line: no NMR block, several of them and no `part`, a second dimension, a
+        compression that is none of the standard's, damaged tables, missing frequency.
     """
     path = Path(path)
     blocks = jcampdx.select(path, "an NMR spectrum, FID or peak table", _is_nmr)
@@ -143,16 +146,9 @@ def _jcamp_shift_axis(
     offset = block.number("$OFFSET")
     if offset is not None:
         axes["OFFSET"] = plain - plain.max() + offset
-    stated = block.list(".SHIFT REFERENCE")
-    if len(stated) >= 4:
-        try:
-            index, shift = int(float(stated[2])), float(stated[3])
-            if 1 <= index <= len(x):
-                axes[".SHIFT REFERENCE"] = plain - plain[index - 1] + shift
-        except ValueError:
-            notes.append(
-                f".SHIFT REFERENCE {block.text('.SHIFT REFERENCE')!r} is not (type, solvent, point, shift); it is not used"
-            )
+    point, shift = _shift_reference(block, len(x), notes)
+    if shift is not None:
+        axes[".SHIFT REFERENCE"] = plain - plain[point] + shift
     used = next(name for name in (".SHIFT REFERENCE", "OFFSET", "the abscissa") if name in axes)
     for name, axis in axes.items():
         # An abscissa from 0 to the sweep width is how many writers leave it: no contradiction.
@@ -166,7 +162,8 @@ def _jcamp_shift_axis(
             )
         ):
             notes.append(
-                f"{name} places the spectrum {axis[0] - axes[used][0]:+.3f} ppm from where {used} does; {used} is used"
+                f"{name} places the spectrum {axis[0] - axes[used][0]:+.3f} ppm from where {used} "
+                f"does; {used} is used"
             )
     return axes[used]
 
@@ -225,34 +222,34 @@ def _jcamp_fid(
             expected="the spectrometer frequency",
             found="none",
         )
-    width = block.number("$SW_h") or ((len(real) - 1) / (last - first) if last > first else None)
-    if not width or width <= 0:
+    sampled = (len(real) - 1) / (last - first) if last > first else 0.0
+    width = block.number("$SW_h") or sampled
+    if not width > 0:
         raise FormatError(
             path,
             place="labels FIRST, LAST",
             expected="a time axis in seconds",
             found=f"{first:g} to {last:g}",
         )
-    if last > first and abs((len(real) - 1) / (last - first) / width - 1) > 1e-2:
+    if sampled and abs(sampled / width - 1) > 1e-2:
         notes.append(
-            f"$SW_h {width:.2f} Hz is not the inverse of the time step, {(len(real) - 1) / (last - first):.2f} Hz; $SW_h is used"
+            f"$SW_h {width:.2f} Hz is not the inverse of the time step, {sampled:.2f} Hz; "
+            "$SW_h is used"
         )
-    parameters = {name: block.number("$" + name) for name in ("GRPDLY", "DECIM", "DSPFVS")}
-    delay = (
-        _group_delay({name: value for name, value in parameters.items() if value is not None}, path)
-        if parameters["DECIM"]
-        else 0.0
-    )
     carrier = block.number("$SFO1") or frequency
     reference = block.number("$SF", "$BF1")
-    stated = block.list(".SHIFT REFERENCE")
-    if reference is None and len(stated) >= 4:
-        # The shift of the first point, the left edge of the spectrum at + half the sweep width.
-        reference = (carrier + width / 2 * 1e-6) / (1 + float(stated[3]) * 1e-6)
+    if reference is None:
+        point, shift = _shift_reference(block, len(real), notes)
+        if shift is not None:
+            # Points of the spectrum, from + half the sweep width downwards.
+            offset = width / 2 - point * width / len(real)
+            reference = (carrier + offset * 1e-6) / (1 + shift * 1e-6)
     if reference is None:
         notes.append(
             "no frequency at 0 ppm ($SF, $BF1, .SHIFT REFERENCE): the carrier is taken as 0 ppm"
         )
+    if block.text("$REVERSE").lower() in ("yes", "true"):  # Oxford Instruments: the other sense
+        imaginary = -imaginary
     return Fid(
         path,
         (real + 1j * imaginary)[None],
@@ -260,10 +257,38 @@ def _jcamp_fid(
         carrier,
         reference or carrier,
         nucleus,
-        delay,
+        _delay(path, block),
         solvent=block.text(".SOLVENT NAME"),
         title=block.text("TITLE"),
         scans=int(block.number(".AVERAGES") or 1),
         parameters=block.parameters(),
         notes=tuple(notes),
     )
+
+
+def _delay(path: Path, block: jcampdx.Block) -> float:
+    """Points by which Bruker's digital filter delays the signal."""
+    parameters = {name: block.number("$" + name) for name in ("GRPDLY", "DECIM", "DSPFVS")}
+    if not parameters["DECIM"]:
+        return 0.0
+    return _group_delay({k: v for k, v in parameters.items() if v is not None}, path)
+
+
+def _shift_reference(
+    block: jcampdx.Block, n: int, notes: list[str]
+) -> tuple[int, float] | tuple[int, None]:
+    """Index and shift of the point in `.SHIFT REFERENCE` (type, solvent, point from 1 or 0, shift)."""
+    stated = [part.strip("() ") for part in block.list(".SHIFT REFERENCE")]
+    if len(stated) < 4:
+        return 0, None
+    try:
+        point, shift = int(float(stated[2])), float(stated[3])
+    except (ValueError, OverflowError):
+        point, shift = -1, float("nan")
+    if not 0 <= point <= n or not abs(shift) < 1e5:
+        notes.append(
+            f".SHIFT REFERENCE {block.text('.SHIFT REFERENCE')!r} is not (type, solvent, "
+            "point, shift); it is not used"
+        )
+        return 0, None
+    return max(point - 1, 0), shift

@@ -1,10 +1,12 @@
-"""Device measurements of light-emitting diodes: J-V-L sweeps, radiance series of a luminance meter, lifetime logs.
+"""Device measurements of light-emitting diodes: J-V-L sweeps, radiance series of a luminance meter,
+lifetime logs.
 
-`read_sweeps` reads text (any delimiter, decimal mark, header) and Excel sheets with columns recognised by name and unit: voltage;
-current or current density; luminance; photodiode current; EQE, cd/A and lm/W as reported; time; status. Among them are exports of
-Keithley 2400/2450 sourcemeters (with or without column heads, status word), of Konica-Minolta CS-2000 and of Hamamatsu C9920-12.
-Up and down sweeps come back apart. Nothing is dropped: points in compliance, at a range change, repeated, or without a
-luminance reading are kept and flagged.
+`read_sweeps` reads text (any delimiter, decimal mark, header) and Excel sheets with columns
+recognised by name and unit: voltage; current or current density; luminance; photodiode current;
+EQE, cd/A and lm/W as reported; time; status. Among them are exports of Keithley 2400/2450
+sourcemeters (with or without column heads, status word), of Konica-Minolta CS-2000 and of Hamamatsu
+C9920-12. Up and down sweeps come back apart. Nothing is dropped: points in compliance, at a range
+change, repeated, or without a luminance reading are kept and flagged.
 """
 
 from peled.formats.sweeps.jvl import Sweep, read_sweep, read_sweeps

@@ -1,4 +1,6 @@
-"""Tables of device measurements, from text or Excel: what each column is, by its name and unit, and its values in stated units."""
+"""Tables of device measurements, from text or Excel: what each column is, by its name and unit, and
+its values in stated units.
+"""
 
 from __future__ import annotations
 
@@ -102,24 +104,27 @@ def read_tables(path: Path) -> list[tuple[str, Table]]:
 
 
 def _headless(table: Table) -> Table:
-    """A Keithley 2400 without heads streams V, I, R, time, status; R is not measured and reads 9.91E37."""
+    """A Keithley 2400 without heads streams V, I, R, time, status; R is not measured and reads
+    9.91E37.
+    """
     width = len(table.columns)
     if width in (4, 5) and not np.any(table.columns[2].values < _KEITHLEY_NAN):
         names = ["Voltage", "Current", "Resistance", "Time", "Status"][:width]
         units = ["V", "A", "Ohm", "s", ""]
         columns = zip(names, units, table.columns, strict=False)
         return replace(table, columns=tuple(Column(n, u, c.values) for n, u, c in columns))
-    raise FormatError(
-        table.path,
-        expected="column heads such as Voltage (V), Current density (mA/cm2), Luminance (cd/m2)",
-        found=f"{width} columns without names",
-        place=f"line {table.first_line}",
-        advice="add a line of heads with units above the numbers",
+    raise table.refuse(
+        "column heads such as Voltage (V), Current density (mA/cm2), Luminance (cd/m2)",
+        f"{width} columns without names",
+        "add a line of heads with units above the numbers",
+        row=0,
     )
 
 
 def _buffer_export(table: Table) -> Table:
-    """A Keithley 2450 buffer names its columns Reading and Source Value and says in text columns which is volt and which ampere."""
+    """A Keithley 2450 buffer names its columns Reading and Source Value and says in text columns
+    which is volt and which ampere.
+    """
     lower = [name.strip().lower() for name in table.names]
     source = next(
         (i for i, name in enumerate(lower) if name in ("source value", "source reading", "source")),
@@ -144,12 +149,11 @@ def _buffer_export(table: Table) -> Table:
             str(units.values[0]).lower() if units is not None else ("v" if value == source else "a")
         )
         if units is not None and len(set(units.values)) > 1:
-            raise FormatError(
-                table.path,
+            raise table.refuse(
+                "one unit for all readings",
+                ", ".join(sorted(set(map(str, units.values)))),
+                "export the sweep alone",
                 place=f"column {units.name!r}",
-                expected="one unit for all readings",
-                found=", ".join(sorted(set(map(str, units.values)))),
-                advice="export the sweep alone",
             )
         name, unit = ("Voltage", "V") if word.startswith("v") else ("Current", "A")
         columns[value] = Column(name, unit, columns[value].values)
@@ -166,11 +170,14 @@ def _buffer_export(table: Table) -> Table:
 
 
 def identify(column: Column) -> tuple[str | None, str]:
-    """The quantity of a column by its name, and its unit; units may hide in the name (`J_mA_cm2`, `V_V`)."""
+    """The quantity of a column by its name, and its unit; units may hide in the name (`J_mA_cm2`,
+    `V_V`).
+    """
     name, unit = column.name.strip(), column.unit.strip()
     if not unit and (
         match := re.fullmatch(
-            r"(.+?)[_ ](m?V|[mµunp]?A|[mµun]?A[_ /]?cm-?2|A[_ /]?m-?2|cd[_ /]?m-?2|cd[_ /]?A|lm[_ /]?W|s|min|h|percent|%)",
+            r"(.+?)[_ ](m?V|[mµunp]?A|[mµun]?A[_ /]?cm-?2|A[_ /]?m-?2|cd[_ /]?m-?2|cd[_ /]?A|"
+            r"lm[_ /]?W|s|min|h|percent|%)",
             name,
         )
     ):
@@ -215,7 +222,9 @@ def unit_key(unit: str) -> str:
 def scaled(
     path: Path, quantity: str, column: Column, unit: str, assumed: dict[str, str], said: str | None
 ) -> np.ndarray:
-    """Values in the unit of `FACTORS`, from the head, else `said`; what had to be assumed is put down."""
+    """Values in the unit of `FACTORS`, from the head, else `said`; what had to be assumed is put
+    down.
+    """
     values = np.asarray(column.values, float)
     known = FACTORS[quantity]
     unit = unit or said or ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,16 +35,20 @@ class Sweep:
         Sheet, block or column-group name; "" where there is only one.
     direction : {"up", "down", "hold"}
     voltage_V, current_density_mA_cm2 : ndarray
-    luminance_cd_m2, photocurrent_A, reported_eqe, reported_cd_A, time_s, radiance_W_sr_m2, flux_W : ndarray or None
-        `reported_eqe` as a fraction; NaN in `luminance_cd_m2` stands for "no reading" and is said in `notes`.
+    luminance_cd_m2, photocurrent_A, reported_eqe, reported_cd_A, time_s : ndarray or None
+    radiance_W_sr_m2, flux_W : ndarray or None
+        `reported_eqe` as a fraction; NaN in `luminance_cd_m2` stands for "no reading" and is said
+        in `notes`.
     compliance, range_change, repeated : ndarray of bool
-        The source limited; the current range of the meter changed here with a visible step; the bias point stood before.
+        The source limited; the current range of the meter changed here with a visible step; the
+        bias point stood before.
     area_cm2 : float or None
     notes : tuple of str
         Everything assumed or noticed.
     metadata : dict
     assumed : dict
-        Columns whose head names no unit, and the unit taken for it; `current_unit` or `luminance_unit` says another.
+        Columns whose head names no unit, and the unit taken for it; `current_unit` or
+        `luminance_unit` says another.
     account : Account
         What each line of the file (or sheet) was taken for.
     """
@@ -94,15 +98,17 @@ def read_sweeps(
     path : path-like
         Text or .xlsx. Several devices may stand side by side: each voltage column begins a new one.
     area_cm2 : float, optional
-        Device area. Needed where the file gives a current and no area; it overrules an area in the header.
+        Device area. Needed where the file gives a current and no area; it overrules an area in the
+        header.
     current_unit, luminance_unit : str, optional
         Units of current (or current density) and luminance where their heads name none.
 
     Raises
     ------
     FormatError
-        Naming the place: no voltage or current column, an unknown unit, a current without an area, current and current density that
-        do not fit the area, negative luminance beyond noise, missing numbers in voltage or current, fewer than three points.
+        Naming the place: no voltage or current column, an unknown unit, a current without an area,
+        current and current density that do not fit the area, negative luminance beyond noise,
+        missing numbers in voltage or current, fewer than three points.
     """
     path = Path(path)
     if area_cm2 is not None and not 0 < area_cm2 < 1e4:
@@ -115,30 +121,35 @@ def read_sweeps(
     found: list[Sweep] = []
     units = {"current": current_unit, "current_density": current_unit, "luminance": luminance_unit}
     for label, table in read_tables(path):
+        unknown = [
+            c.head or f"column {j + 1}"
+            for j, c in enumerate(table.columns)
+            if c.numeric and identify(c)[0] is None
+        ]
         for name, columns in _devices(table):
             label_of = " ".join(filter(None, (label, name)))
-            found += _split(table, label_of, columns, area_cm2, units)
+            sweeps = _split(table, label_of, columns, area_cm2, units)
+            said = (f"not used: {', '.join(unknown)}",) if unknown else ()
+            found += [replace(sweep, notes=sweep.notes + said) for sweep in sweeps]
     return tuple(found)
 
 
 @reader(_WHAT, missing=_MISSING)
-def read_sweep(
-    path: str | os.PathLike, *, area_cm2: float | None = None, direction: str = "up"
-) -> Sweep:
-    """The one sweep of a file in the given direction.
+def read_sweep(path: str | os.PathLike, *, direction: str = "up", **settings) -> Sweep:
+    """The one sweep of a file in the given direction; `settings` as `read_sweeps` takes them.
 
     Raises
     ------
     FormatError
         If there is none or there are several; and as `read_sweeps`.
     """
-    sweeps = read_sweeps(path, area_cm2=area_cm2)
+    sweeps = read_sweeps(path, **settings)
     chosen = [sweep for sweep in sweeps if sweep.direction == direction]
     if len(chosen) != 1:
         raise FormatError(
             path,
             expected=f"one sweep {direction}",
-            found=f"{len(chosen)} among {', '.join(s.label + ' ' + s.direction if s.label else s.direction for s in sweeps)}",
+            found=f"{len(chosen)} among {', '.join(f'{s.label} {s.direction}' for s in sweeps)}",
             advice="use read_sweeps",
         )
     return chosen[0]
@@ -157,7 +168,8 @@ def _devices(table: Table):
             if quantity == "voltage" and {"current", "current_density"} & set(groups[-1]):
                 groups.append({})
             else:
-                # A second column of the same kind in one device: the one that says it was measured wins.
+                # A second column of the same kind in one device: the one that says it was measured
+                # wins.
                 first, second = groups[-1][quantity][0], column
                 if re.search(r"meas|sense", second.name, re.IGNORECASE) and not re.search(
                     r"meas|sense", first.name, re.IGNORECASE
@@ -168,12 +180,10 @@ def _devices(table: Table):
                     r"source|set|prog", second.name, re.IGNORECASE
                 ):
                     continue
-                raise FormatError(
-                    table.path,
-                    place="column heads",
-                    expected=f"one column of {quantity.replace('_', ' ')}",
-                    found=f"{first.name!r} and {second.name!r}",
-                    advice="rename the one that is not meant",
+                raise table.refuse(
+                    f"one column of {quantity.replace('_', ' ')}",
+                    f"{first.name!r} and {second.name!r}",
+                    "rename the one that is not meant",
                 )
         groups[-1][quantity] = (column, unit)
     for number, group in enumerate(groups, 1):
@@ -202,122 +212,109 @@ def _split(
     area_cm2: float | None,
     units: dict[str, str | None],
 ) -> list[Sweep]:
-    path, notes, assumed = table.path, [], {}
-    place = f"{label or 'column heads'}"
+    path, assumed, place = table.path, {}, label or "column heads"
+    names, advice = ", ".join(map(repr, table.names)), "name it in the head of the column"
     if "voltage" not in columns:
-        raise FormatError(
-            path,
-            place=place,
-            expected="a voltage column such as Voltage (V)",
-            found=", ".join(map(repr, table.names)),
-            advice="name it in the head of the column",
-        )
+        raise table.refuse("a voltage column such as Voltage (V)", names, advice, place=place)
     if not {"current", "current_density"} & set(columns):
-        raise FormatError(
-            path,
-            place=place,
-            expected="a column of current (A) or current density (mA/cm2)",
-            found=", ".join(map(repr, table.names)),
-            advice="name it in the head of the column",
-        )
+        expected = "a column of current (A) or current density (mA/cm2)"
+        raise table.refuse(expected, names, advice, place=place)
     got = {q: scaled(path, q, *columns[q], assumed, units.get(q)) for q in columns if q != "status"}
-    notes += [f"{name}: no unit; taken as {unit}" for name, unit in assumed.items()]
+    notes = [f"{name}: no unit; taken as {unit}" for name, unit in assumed.items()]
     area = area_cm2 if area_cm2 is not None else _area(table)
     if area_cm2 is None and area is not None:
         notes.append(f"device area {area:g} cm² from the header")
-    if "current_density" in got:
-        density = got["current_density"]
-        if "current" in got and area is not None:
-            _refuse_unfit_area(path, place, got["current"], density, area)
-    elif area is None:
-        raise FormatError(
-            path,
-            place=place,
-            expected="a device area beside a current in A",
-            found="none in the header or the parameters",
-            advice="give area_cm2, or a line 'Area (cm2): 0.045' above the columns",
-        )
-    else:
-        density = got["current"] * 1e3 / area
-    voltage = got["voltage"]
+    voltage, density = got["voltage"], _density(table, place, got, area)
     for name, values in (("voltage", voltage), ("current", density)):
-        bad = np.flatnonzero(~np.isfinite(values) | (np.abs(values) > 1e30))
-        if bad.size:
-            raise FormatError(
-                path,
-                place=f"line {table.lines[bad[0]]}, {name}",
-                expected="a number",
-                found="none" if np.isnan(values[bad[0]]) else f"{values[bad[0]]:.3g} (overflow)",
-                advice="remove the row or measure it again",
-            )
-    lum = got.get("luminance")
-    if lum is not None:
-        lum = np.where(np.abs(lum) > 1e30, np.nan, lum)
-        empty = int(np.isnan(lum).sum())
-        if empty:
-            notes.append(f"luminance: {empty} of {lum.size} points without a reading")
-        # Noise about zero in the dark is real and kept; more than 1 % of the maximum below zero is a wrong sign or offset.
-        if np.nanmin(lum, initial=0.0) < -0.01 * max(np.nanmax(lum, initial=0.0), 0.0) - 0.5:
-            worst = int(np.nanargmin(lum))
-            raise FormatError(
-                path,
-                place=f"line {table.lines[worst]}, luminance",
-                expected="no luminance below the noise about zero",
-                found=f"{lum[worst]:.3g} cd/m2",
-                advice="check sign and dark offset",
-            )
+        for row in np.flatnonzero(~np.isfinite(values) | (np.abs(values) > 1e30))[:1]:
+            found = "none" if np.isnan(values[row]) else f"{values[row]:.3g} (overflow)"
+            advice = "remove the row or measure it again"
+            raise table.refuse("a number", found, advice, row=row, place=name)
+    if "luminance" in got:
+        got["luminance"] = _luminance(table, got["luminance"], notes)
     if voltage.size < 3:
-        raise FormatError(
-            path, place=place, expected="at least three bias points", found=f"{voltage.size}"
-        )
+        raise table.refuse("at least three bias points", f"{voltage.size}", place=place)
     compliance = _compliance(columns.get("status"), voltage, density)
     if compliance.any():
         notes.append(f"{int(compliance.sum())} points in compliance")
-    current_A = got["current"] if "current" in got else density * 1e-3 * (area or np.nan)
-    sweeps = []
-    for direction, part in _directions(voltage):
-        steps = _range_changes(voltage[part], density[part], current_A[part], compliance[part])
-        repeated = (
-            np.r_[False, np.abs(np.diff(voltage[part])) < 1e-9]
-            if part.stop - part.start > 1
-            else np.zeros(1, bool)
-        )
-        own = list(notes)
-        if steps.any():
-            own.append(f"{int(steps.sum())} points at a step between current ranges")
-        if repeated.any() and direction != "hold":
-            own.append(f"{int(repeated.sum())} repeated bias points")
-        if direction == "hold":
-            own.append("bias held: no sweep in this part")
-
-        def cut(values, part=part):
-            return None if values is None else values[part]
-
-        sweeps.append(
-            Sweep(
-                path,
+    got |= {"voltage": voltage, "density": density, "compliance": compliance}
+    current_A = got.get("current", density * 1e-3 * (area or np.nan))
+    shared = {"area_cm2": area, "assumed": assumed, "account": table.account}
+    return [
+        replace(
+            _part(
+                table,
                 label,
                 direction,
-                voltage[part],
-                density[part],
-                cut(lum),
-                cut(got.get("photocurrent")),
-                cut(got.get("eqe")),
-                cut(got.get("current_efficiency")),
-                cut(got.get("time")),
-                compliance[part],
-                steps,
-                repeated,
-                area,
-                tuple(own),
-                dict(table.metadata),
-                assumed,
-                table.account,
-                cut(got.get("radiance")),
-                cut(got.get("flux")),
-            )
+                {q: v[part] for q, v in got.items()},
+                current_A[part],
+                notes,
+            ),
+            **shared,
         )
-    return sweeps
+        for direction, part in _directions(voltage)
+    ]
+
+
+def _part(
+    table: Table, label: str, direction: str, got: dict, current_A: np.ndarray, notes: list[str]
+) -> Sweep:
+    """One direction of a sweep."""
+    steps = _range_changes(got["voltage"], got["density"], current_A, got["compliance"])
+    repeated = np.r_[False, np.abs(np.diff(got["voltage"])) < 1e-9]
+    own = []
+    if steps.any():
+        own.append(f"{int(steps.sum())} points at a step between current ranges")
+    if repeated.any() and direction != "hold":
+        own.append(f"{int(repeated.sum())} repeated bias points")
+    if direction == "hold":
+        own.append("bias held: no sweep in this part")
+    return Sweep(
+        table.path,
+        label,
+        direction,
+        got["voltage"],
+        got["density"],
+        *(got.get(q) for q in ("luminance", "photocurrent", "eqe", "current_efficiency", "time")),
+        got["compliance"],
+        steps,
+        repeated,
+        notes=(*notes, *own),
+        metadata=dict(table.metadata),
+        radiance_W_sr_m2=got.get("radiance"),
+        flux_W=got.get("flux"),
+    )
+
+
+def _density(table: Table, place: str, got: dict, area: float | None) -> np.ndarray:
+    """Current density in mA cm⁻², as it stands or from current and area."""
+    if "current_density" in got:
+        if "current" in got and area is not None:
+            _refuse_unfit_area(table.path, place, got["current"], got["current_density"], area)
+        return got["current_density"]
+    if area is None:
+        raise table.refuse(
+            "a device area beside a current in A",
+            "none in the header or the parameters",
+            "give area_cm2, or a line 'Area (cm2): 0.045' above the columns",
+            place=place,
+        )
+    return got["current"] * 1e3 / area
+
+
+def _luminance(table: Table, values: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Luminance with NaN where there was no reading."""
+    lum = np.where(np.abs(values) > 1e30, np.nan, values)
+    if empty := int(np.isnan(lum).sum()):
+        notes.append(f"luminance: {empty} of {lum.size} points without a reading")
+    # Noise about zero in the dark is real and kept; more than 1 % of the maximum below zero is a
+    # wrong sign or offset.
+    if np.nanmin(lum, initial=0.0) < -0.01 * max(np.nanmax(lum, initial=0.0), 0.0) - 0.5:
+        row = int(np.nanargmin(lum))
+        expected, found = "no luminance below the noise about zero", f"{lum[row]:.3g} cd/m2"
+        advice = "check sign and dark offset"
+        raise table.refuse(expected, found, advice, row=row, place="luminance")
+    return lum
 
 
 def _refuse_unfit_area(
@@ -339,7 +336,9 @@ def _refuse_unfit_area(
 def _compliance(
     status: tuple[Column, str] | None, voltage: np.ndarray, density: np.ndarray
 ) -> np.ndarray:
-    """From the status column where there is one, and from a current that stands still at its maximum while the voltage goes on."""
+    """From the status column where there is one, and from a current that stands still at its
+    maximum while the voltage goes on.
+    """
     found = np.zeros(voltage.size, bool)
     if status is not None:
         values = status[0].values
@@ -360,7 +359,9 @@ def _compliance(
 
 
 def _directions(voltage: np.ndarray):
-    """Slices of one direction each. A turn is where the voltage goes back by more than half a typical step."""
+    """Slices of one direction each. A turn is where the voltage goes back by more than half a
+    typical step.
+    """
     step = np.diff(voltage)
     moving = np.abs(step[np.abs(step) > 1e-12])
     if moving.size == 0:
@@ -389,7 +390,9 @@ def _directions(voltage: np.ndarray):
 def _range_changes(
     voltage: np.ndarray, density: np.ndarray, current_A: np.ndarray, compliance: np.ndarray
 ) -> np.ndarray:
-    """Points where |I| passes a range end (decades × 1.05 of a 2400) and log|I| steps out of line with its neighbours."""
+    """Points where |I| passes a range end (decades × 1.05 of a 2400) and log|I| steps out of line
+    with its neighbours.
+    """
     found = np.zeros(voltage.size, bool)
     if voltage.size < 9 or not np.isfinite(current_A).all():
         return found
@@ -402,7 +405,8 @@ def _range_changes(
         around = around[usable[around]]
         if around.size < 8 or (around <= i).sum() < 3 or (around > i).sum() < 3:
             continue
-        # A cubic with a step at the crossing: the step must stand out of the scatter and be more than 2 %.
+        # A cubic with a step at the crossing: the step must stand out of the scatter and be more
+        # than 2 %.
         x = (voltage[around] - voltage[i]) / max(np.ptp(voltage[around]), 1e-12)
         design = np.column_stack([np.ones(x.size), x, x**2, x**3, around > i])
         coefficients, *_ = np.linalg.lstsq(design, y[around], rcond=None)

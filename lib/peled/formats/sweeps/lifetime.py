@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError
 from peled.formats.contract import reader
 from peled.formats.delimited import Account, Column, Table, stated
 from peled.formats.sweeps.columns import FACTORS, identify, read_tables, scaled, unit_key
@@ -47,7 +46,8 @@ class LifetimeLog:
 
 @reader("a lifetime log as text or .xlsx", missing=("voltage_V",))
 def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> LifetimeLog:
-    """A lifetime log: time (s, min, h, or clock stamps) and luminance, photodiode current or relative signal.
+    """A lifetime log: time (s, min, h, or clock stamps) and luminance, photodiode current or
+    relative signal.
 
     Parameters
     ----------
@@ -57,70 +57,37 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
     Raises
     ------
     FormatError
-        For a missing time or signal column, an unknown or missing time unit, time that does not rise, non-finite values.
+        For a missing time or signal column, an unknown or missing time unit, time that does not
+        rise, non-finite values.
     """
     path = Path(path)
     (_, table), *more = read_tables(path)
     if more:
-        names = ", ".join(repr(name) for name, _ in more)
-        raise FormatError(path, expected="one sheet with numbers", found=f"others: {names}")
+        found = ", ".join(repr(name) for name, _ in more)
+        raise table.refuse("one sheet with numbers", f"others: {found}", place="")
     assumed: dict[str, str] = {}
-    roles: dict[str, tuple[Column, str]] = {}
-    for column in table.columns:
-        quantity, unit = identify(column)
-        if quantity is None and re.search(
-            r"l/l_?0|norm|relative|intensity|signal|^el\b|counts", column.name, re.IGNORECASE
-        ):
-            quantity = "relative"
-        if quantity is None and re.search(r"date|clock", column.name, re.IGNORECASE):
-            quantity = "time"
-        if quantity:
-            roles.setdefault(quantity, (column, unit))
+    roles = _roles(table)
+    names, advice = ", ".join(map(repr, table.names)), "name it in the head of the column"
     if "time" not in roles:
-        raise FormatError(
-            path,
-            place="column heads",
-            expected="a time column such as Time (min)",
-            found=", ".join(map(repr, table.names)),
-            advice="name it in the head of the column",
-        )
-    time = _times(path, *roles["time"], time_unit, table.lines)
+        raise table.refuse("a time column such as Time (min)", names, advice)
+    time = _times(table, *roles["time"], time_unit)
     which = next((q for q in ("luminance", "relative", "photocurrent") if q in roles), None)
     if which is None:
-        raise FormatError(
-            path,
-            place="column heads",
-            expected="a column of luminance (cd/m2), L/L0 or photodiode current",
-            found=", ".join(map(repr, table.names)),
-            advice="name it in the head of the column",
-        )
+        expected = "a column of luminance (cd/m2), L/L0 or photodiode current"
+        raise table.refuse(expected, names, advice)
     column, unit = roles[which]
-    signal = (
-        np.asarray(column.values, float) * (0.01 if unit == "%" else 1.0)
-        if which == "relative"
-        else scaled(path, which, column, unit, assumed, None)
-    )
-    bad = np.flatnonzero(~np.isfinite(time) | ~np.isfinite(signal))
-    if bad.size:
-        raise FormatError(
-            path,
-            place=f"line {table.lines[bad[0]]}",
-            expected="a number",
-            found="none",
-            advice="fill or remove the row",
-        )
-    back = np.flatnonzero(np.diff(time) <= 0)
-    if back.size:
-        i = int(back[0])
-        raise FormatError(
-            path,
-            place=f"line {table.lines[i + 1]}",
-            expected=f"time after {time[i]:g} s",
-            found=f"{time[i + 1]:g} s",
-            advice="sort the log, or split it where the run was restarted",
-        )
+    if which == "relative":
+        signal = np.asarray(column.values, float) * (0.01 if unit == "%" else 1.0)
+    else:
+        signal = scaled(path, which, column, unit, assumed, None)
+    for row in np.flatnonzero(~np.isfinite(signal))[:1]:
+        raise table.refuse("a number", "none", "fill or remove the row", row=row)
+    for row in np.flatnonzero(np.diff(time) <= 0)[:1]:
+        expected, found = f"time after {time[row]:g} s", f"{time[row + 1]:g} s"
+        advice = "sort the log, or split it where the run was restarted"
+        raise table.refuse(expected, found, advice, row=row + 1)
     if time.size < 4:
-        raise FormatError(path, expected="at least four times", found=f"{time.size}")
+        raise table.refuse("at least four times", f"{time.size}", place="")
     return LifetimeLog(
         path,
         time - time[0],
@@ -136,27 +103,36 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
     )
 
 
-def _times(path: Path, column: Column, unit: str, asked: str | None, lines) -> np.ndarray:
-    if column.values.dtype.kind == "f":
-        unit = asked or unit
-        if unit_key(unit) not in FACTORS["time"]:
-            raise FormatError(
-                path,
+def _roles(table: Table) -> dict[str, tuple[Column, str]]:
+    """What each column is; the first of its kind counts."""
+    signal = re.compile(r"l/l_?0|norm|relative|intensity|signal|^el\b|counts", re.IGNORECASE)
+    roles: dict[str, tuple[Column, str]] = {}
+    for column in table.columns:
+        quantity, unit = identify(column)
+        if quantity is None and signal.search(column.name):
+            quantity = "relative"
+        if quantity is None and re.search(r"date|clock", column.name, re.IGNORECASE):
+            quantity = "time"
+        if quantity:
+            roles.setdefault(quantity, (column, unit))
+    return roles
+
+
+def _times(table: Table, column: Column, unit: str, asked: str | None) -> np.ndarray:
+    if column.numeric:
+        unit = unit_key(asked or unit)
+        if unit not in FACTORS["time"]:
+            raise table.refuse(
+                "a time unit (s, min, h)",
+                repr(unit) if unit else "none",
+                "head it 'Time (min)', or give time_unit",
                 place=f"column {column.name!r}",
-                expected="a time unit (s, min, h)",
-                found=repr(unit) if unit else "none",
-                advice="head it 'Time (min)', or give time_unit",
             )
-        return np.asarray(column.values, float) * FACTORS["time"][unit_key(unit)]
+        return np.asarray(column.values, float) * FACTORS["time"][unit]
     stamps = []
+    forms = ("%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%H:%M:%S")
     for i, text in enumerate(column.values):
-        for form in (
-            None,
-            "%d/%m/%Y %H:%M:%S",
-            "%d.%m.%Y %H:%M:%S",
-            "%Y/%m/%d %H:%M:%S",
-            "%H:%M:%S",
-        ):
+        for form in (None, *forms):
             try:
                 stamps.append(
                     datetime.fromisoformat(text) if form is None else datetime.strptime(text, form)
@@ -165,12 +141,7 @@ def _times(path: Path, column: Column, unit: str, asked: str | None, lines) -> n
             except ValueError:
                 continue
         else:
-            raise FormatError(
-                path,
-                place=f"line {lines[i]}",
-                expected="a clock stamp such as 2020-05-17 14:03:00",
-                found=repr(text),
-            )
+            raise table.refuse("a clock stamp such as 2020-05-17 14:03:00", repr(text), row=i)
     return np.array([(stamp - stamps[0]).total_seconds() for stamp in stamps])
 
 

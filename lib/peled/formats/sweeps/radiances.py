@@ -41,7 +41,8 @@ class Radiances:
 
 @reader("radiances of a luminance meter")
 def read_radiances(path: str | os.PathLike) -> Radiances:
-    """A Konica-Minolta CS-2000 export (CS-S10w): a column a measurement, rows named (Lv, x, y, ...), then one row a wavelength.
+    """A Konica-Minolta CS-2000 export (CS-S10w): a column a measurement, rows named (Lv, x, y,
+    ...), then one row a wavelength.
 
     Raises
     ------
@@ -49,30 +50,7 @@ def read_radiances(path: str | os.PathLike) -> Radiances:
         If there are no rows of wavelengths, or rows of unequal length.
     """
     sheet = Sheet.read(path, what="a CS-2000 export")
-    wavelength, values, head = [], [], {}
-    for i in sheet.content:
-        cells, row = sheet.row(i)
-        while len(cells) > 1 and not cells[-1]:
-            cells, row = cells[:-1], row[:-1]
-        if len(cells) < 2 or sheet.is_comment(i):
-            continue
-        match = re.fullmatch(r"(?:Le\()?\s*(\d{3,4}(?:[.,]\d+)?)\s*(?:nm)?\s*\)?", cells[0])
-        if match:
-            if None in row[1:] or len(row) != len(values[0] if values else row[1:]) + 1:
-                expected = f"{len(values[0])} numbers" if values else "numbers"
-                raise sheet.refuse(i, f"a wavelength and {expected}", advice="mend the line")
-            wavelength.append(float(match[1].replace(",", ".")))
-            values.append(row[1:])
-            sheet.claims[i] = "data"
-        elif not is_name(cells[0]):
-            raise sheet.refuse(i, "a wavelength or a name", repr(cells[0]), "mend the cell", 0)
-        else:
-            head[cells[0]] = tuple(cells[1:])
-            sheet.claims[i] = "key"
-    rows = [i for i in sheet.content if sheet.claims.get(i) == "data"]
-    for i in range(rows[0], rows[-1]) if rows else ():  # a name there is a damaged wavelength
-        if sheet.claims.get(i) == "key":
-            raise sheet.refuse(i, "a wavelength", advice="mend the line", column=0)
+    wavelength, values, head = _rows(sheet)
     account = sheet.settle()
     if len(values) < 5:
         raise FormatError(
@@ -109,3 +87,34 @@ def read_radiances(path: str | os.PathLike) -> Radiances:
         head,
         account,
     )
+
+
+def _rows(sheet: Sheet) -> tuple[list[float], list[list[float]], dict[str, tuple[str, ...]]]:
+    """Wavelengths, their rows of numbers, and the named rows."""
+    wavelength, values, head = [], [], {}
+    for i in sheet.content:
+        cells, row = sheet.row(i)
+        while len(cells) > 1 and not cells[-1]:
+            cells, row = cells[:-1], row[:-1]
+        if len(cells) < 2 or sheet.is_comment(i):
+            continue
+        match = re.fullmatch(r"(?:Le\()?\s*(\d{3,4}(?:[.,]\d+)?)\s*(?:nm)?\s*\)?", cells[0])
+        if match:
+            if None in row[1:] or len(row) != len(values[0] if values else row[1:]) + 1:
+                expected = f"{len(values[0])} numbers" if values else "numbers"
+                raise sheet.refuse(i, f"a wavelength and {expected}", advice="mend the line")
+            wavelength.append(float(match[1].replace(",", ".")))
+            values.append(row[1:])
+            sheet.claims[i] = "data"
+        elif not is_name(cells[0]):
+            raise sheet.refuse(i, "a wavelength or a name", repr(cells[0]), "mend the cell", 0)
+        else:
+            head[cells[0]] = tuple(cells[1:])
+            sheet.claims[i] = "key"
+    rows = [i for i, kind in sheet.claims.items() if kind == "data"]
+    between = [
+        i for i, kind in sheet.claims.items() if kind == "key" and rows and rows[0] < i < rows[-1]
+    ]
+    if between:
+        raise sheet.refuse(between[0], "a wavelength", advice="mend the cell", column=0)
+    return wavelength, values, head
