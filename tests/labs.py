@@ -149,7 +149,7 @@ def write_spectrum(path, lamp: Lamp, bias):
     Path(path).write_text("\n".join(f"{x:.2f}\t{a:.3f}" for x, a in zip(lamp.x(), y)) + "\n")
 
 
-def write_life(path, t50_min, *, current=5, luminance=100.0, seed=3, stop=3.0):
+def write_life(path, t50_min, *, current=5, luminance=100.0, seed=5, stop=3.0):
     t = np.linspace(0, stop * t50_min, 400)
     tau = t50_min / np.log(2) ** (1 / 0.7)
     noise = 1 + 0.004 * np.random.default_rng(seed).standard_normal(t.size)
