@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import optimize
 
+from peled.structure.detection import find_lines
 from peled.structure.xrd.crystal import (
     CU_KALPHA_A,
     KALPHA2_RATIO,
@@ -131,26 +132,19 @@ def find_cubic_cell(
     Raises
     ------
     ValueError
-        If there are no lines, or no cell in the range explains half of what stands in them.
+        If fewer than two lines stand out of the noise, or no cell in the range explains half of
+        what stands in them.
     """
-    from scipy.signal import find_peaks, savgol_filter
-
     x, y = np.asarray(two_theta_deg, float), np.asarray(intensity, float)
     keep = x > max(8.0 * wavelength_A / CU_KALPHA_A[0], x[0])
-    x, y = x[keep], y[keep]
-    smooth = savgol_filter(y, min(7, len(y) // 2 * 2 - 1), 2)
-    floor = np.array(
-        [
-            np.percentile(smooth[max(0, i - len(x) // 12) : i + len(x) // 12 + 1], 15)
-            for i in range(len(x))
-        ]
-    )
-    net = smooth - floor
-    peaks, _ = find_peaks(net, prominence=max(0.03 * net.max(), 5 * np.median(noise_of(y)) * 0.4))
-    if len(peaks) < 2:
-        raise ValueError(f"powder pattern: expected at least two lines, found {len(peaks)}")
-    heights = np.sqrt(net[peaks])  # the strongest line must not decide alone
-    d = wavelength_A / (2 * np.sin(np.radians(x[peaks]) / 2))
+    found = find_lines(x[keep], y[keep], noise_of(y[keep]))
+    strong = [f for f in found.features if f.significance > 0.15 * found.best.significance]
+    if len(strong) < 2:
+        raise ValueError(f"powder pattern: {found.sentence('two lines')}")
+    peaks = np.array([f.position for f in strong])
+    # Significance grows as the root of the counts: the strongest line does not decide alone.
+    heights = np.array([f.significance for f in strong])
+    d = wavelength_A / (2 * np.sin(np.radians(peaks) / 2))
     sums = np.array([sum(i * i for i in hkl) for hkl in reflection_families(48)])
     best, best_score = None, 0.0
     for i in np.argsort(-heights)[:4]:
@@ -162,8 +156,8 @@ def find_cubic_cell(
             lines = lines[np.isfinite(lines) & (lines > x[0]) & (lines < x[-1])]
             if not len(lines):
                 continue
-            distance = np.abs(x[peaks][:, None] - lines[None, :])
-            tolerance = 0.25 + 0.004 * x[peaks]
+            distance = np.abs(peaks[:, None] - lines[None, :])
+            tolerance = 0.25 + 0.004 * peaks
             explained = heights[distance.min(axis=1) < tolerance].sum() / heights.sum()
             seen = (distance.min(axis=0) < 0.3 + 0.004 * lines)[: max(4, len(lines) // 2)].mean()
             if explained * (0.4 + 0.6 * seen) > best_score:
