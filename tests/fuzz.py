@@ -1,4 +1,5 @@
-"""`make fuzz`: a thousand mutants a reader (or as many as the argument says), what came of them, and what is wrong.
+"""`make fuzz`: a thousand mutants a reader (or as many as the argument says), what came of them,
+and what is wrong.
 
 An interrupted run reports what it has done.
 """

@@ -1,16 +1,18 @@
-"""Damaged files, by kind, with what a reader owes to each kind: the fuel of `test_readers_contract` and of `make fuzz`.
+"""Damaged files, by kind, with what a reader owes to each kind: the fuel of
+`test_readers_contract` and of `make fuzz`.
 
-A seed is a whole file (or folder) with the reader that reads it; a kind damages it reproducibly. What is owed:
+A seed is a whole file (or folder) with the reader that reads it; a kind damages it reproducibly.
+What is owed:
 
 same      the same content as from the seed: only the clothing of the text has changed
 refused   `FormatError`: this is no such file, or more than any such file may ask for
-named     `FormatError` with the line, or (an empty cell, `nan`) a value marked missing and all others as they were
-fewer     `FormatError`, or the numbers of the seed less those of the line
+named     `FormatError` with the line, or a value marked missing and all others as they were
+fewer     `FormatError`, or the numbers of the seed less those of the line, and the account says so
 prefix    `FormatError`, or no numbers that were not there
 honest    `FormatError`, or finite numbers
 
-Whatever the kind: no other exception, no value that is not finite unless the reader calls it missing, and no more than
-`SECONDS` of work.
+Whatever the kind: no other exception, no value that is not finite unless the reader calls it
+missing, no line that the account leaves out, and no more than `SECONDS` of work.
 """
 
 from __future__ import annotations
@@ -43,12 +45,13 @@ SECONDS = 2.0
 LIMIT = 4 * 2**20  # bytes that the readers may unpack here; the bombs hold a third more
 
 
-# ---- seeds -------------------------------------------------------------------------------------------------------------
+# ---- seeds ---------------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Seed:
-    """A file or folder that `reader` reads with `settings`; `part` is the file that is damaged, "" for the path itself."""
+    """A file or folder that `reader` reads with `settings`; `part` is the file that is damaged, ""
+    for the path itself."""
 
     path: Path
     reader: str
@@ -117,7 +120,8 @@ class Seed:
 
 _FOLDERS = {"formats.nmr.read": ("acqus", "fid", "pdata/1/procs", "procpar")}
 _FOLDERS["formats.nmr.bruker.read_bruker"] = ("acqus", "ser", "vplist", "pdata/1/procs")
-#: Readers of bundled files that are no instrument's, and have no file of their own among the formats.
+#: Readers of bundled files that are no instrument's, and have no file of their own among the
+#: formats.
 _BUNDLED = {
     "synthesis.procedure.load_procedure": "synthesis/procedure.yaml",
     "led.ceiling.read_stack": "led/device.yaml",
@@ -180,7 +184,8 @@ _LARGER = {
 
 
 def larger_seeds() -> list[Seed]:
-    """The larger files that are there and are read; what lies beside the repository may be named by PELED_SAMPLES."""
+    """The larger files that are there and are read; what lies beside the repository may be named
+    by PELED_SAMPLES."""
     import_readers()
     shared = Path(os.environ.get("PELED_SAMPLES", ROOT.parent / "shared" / "samples")).parent
     found = []
@@ -219,7 +224,7 @@ def seeds() -> list[Seed]:
     return found
 
 
-# ---- kinds of damage ---------------------------------------------------------------------------------------------------
+# ---- kinds of damage -----------------------------------------------------------------------------
 
 
 class NotApplicable(Exception):
@@ -228,7 +233,8 @@ class NotApplicable(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Mutant:
-    """What stands in place of the seed's content (None: a folder), and the line (from 1) that was damaged."""
+    """What stands in place of the seed's content (None: a folder), and the line (from 1) that was
+    damaged."""
 
     content: bytes | None
     line: int | None = None
@@ -577,7 +583,7 @@ def _run(seed, rng):
     return _joined(lines, at)
 
 
-# ---- judging -----------------------------------------------------------------------------------------------------------
+# ---- judging -------------------------------------------------------------------------------------
 
 
 class TooSlow(BaseException):
@@ -661,7 +667,8 @@ def generator(seed: Seed, name: str, number: int) -> np.random.Generator:
 
 
 def judge(seed: Seed, name: str, rng: np.random.Generator, folder: Path) -> tuple[str, str]:
-    """Damage a seed, read it, and say what came of it (refused, read, not applicable) and what is wrong with that, if anything."""
+    """Damage a seed, read it, and say what came of it (refused, read, not applicable) and what is
+    wrong with that, if anything."""
     try:
         mutant = KINDS[name].make(seed, rng)
     except NotApplicable:
@@ -690,7 +697,8 @@ def _accounts(found) -> set:
 
 
 def _judge_account(owed: str, seed: Seed, found) -> str:
-    """Every line that is not blank is head, key, comment or data; one that was deleted is one row of data less."""
+    """Every line that is not blank is head, key, comment or data; one that was deleted is one row
+    of data less."""
     before = _accounts(seed.read(seed.path))
     for account in _accounts(found):
         if sum(account.counts.values()) != account.lines:
@@ -721,7 +729,8 @@ def _judge_content(owed: str, seed: Seed, mutant: Mutant, found: np.ndarray) -> 
         found.size == before.size and np.allclose(found, before, equal_nan=True)
     ):
         return f"{found.size} numbers for {before.size}, or others"
-    # What no result rests on cannot be missed: with the very numbers of the seed, nothing was made up.
+    # What no result rests on cannot be missed: with the very numbers of the seed, nothing was made
+    # up.
     whole = found.size == before.size and np.array_equal(found, before, equal_nan=True)
     if owed == "named" and not whole and not (found.size == before.size and gone >= 1):
         return f"line {mutant.line} read as if whole: {found.size} numbers for {before.size}, {gone} missing"

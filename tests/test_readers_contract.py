@@ -1,4 +1,5 @@
-"""Every reader against damage of every kind (`mutants`), and the failures once found, as ordinary tests.
+"""Every reader against damage of every kind (`mutants`), and the failures once found, as ordinary
+tests.
 
 `make fuzz` does the same with a thousand mutants a reader.
 """
@@ -35,7 +36,7 @@ FAILING = Path(
 )
 
 
-# ---- all readers, all kinds ----------------------------------------------------------------------------------------------
+# ---- all readers, all kinds ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.name.replace(" ", ":"))
@@ -60,7 +61,8 @@ def test_damage_of_larger_files(seed, tmp_path):
 
 
 def test_every_public_reader_is_marked_and_tried(root):
-    """A function `read...` of the formats is in the registry, and each of the registry has a file that it is tried on."""
+    """A function `read...` of the formats is in the registry, and each of the registry has a file
+    that it is tried on."""
     written = {
         f"formats.{path.relative_to(root / 'lib/peled/formats').with_suffix('').as_posix()}".replace(
             "/", "."
@@ -70,12 +72,14 @@ def test_every_public_reader_is_marked_and_tried(root):
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef) and re.match(r"read(_|$)", node.name)
     }
-    # Bytes, text and parts of files for the readers themselves; a list of paths, each of which a reader reads.
+    # Bytes, text and parts of files for the readers themselves; a list of paths, each of which a
+    # reader reads.
     inner = {"read_bytes", "read_text", "read_yaml", "nmr.read_fids"}
     inner |= {"sweeps.columns.read_tables", "delimited.read_workbook", "delimited.read_records"}
     inner |= {"delimited.read_tables", "jcampdx.read_table"}
     assert written - {f"formats.{name}" for name in inner} <= set(READERS)
-    # Those that differ from a tried one in what they return only, or read what is not an instrument's.
+    # Those that differ from a tried one in what they return only, or read what is not an
+    # instrument's.
     twins = {
         "formats.atomistic.outputs.read_calculations",
         "formats.delimited.read_table",
@@ -102,7 +106,7 @@ def test_the_list_of_formats_is_complete():
         assert len(list(mutants.numbers(seed.read(seed.path)))) > 0, seed.name
 
 
-# ---- the wrapper -----------------------------------------------------------------------------------------------------------
+# ---- the wrapper ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -166,7 +170,7 @@ def test_only_named_fields_may_hold_nan_and_none_infinity(tmp_path, monkeypatch)
             read_numbers(path, **values)
 
 
-# ---- budgets ---------------------------------------------------------------------------------------------------------------
+# ---- budgets -------------------------------------------------------------------------------------
 
 
 def _peak_MB(call) -> float:
@@ -259,7 +263,7 @@ def test_yaml_that_unfolds_without_end(tmp_path):
         read_yaml(path)
 
 
-# ---- found failures --------------------------------------------------------------------------------------------------------
+# ---- found failures ------------------------------------------------------------------------------
 
 
 def _changed(tmp_path, name, *changes):
@@ -280,18 +284,48 @@ def _changed(tmp_path, name, *changes):
         (read_calculation, "vasprun.xml", "-5.0</i>", "five</i>"),
         (read_calculation, "vasprun.xml", '"NELM">60<', '"NELM">some<'),
         (read_calculation, "vasprun.xml", "<v>0.5 0 0<", "<v>0.5 O 0<"),
-        (read_calculation, "OUTCAR", "ions per type =               1   3", "ions per type = 1 999999999999"),
+        (
+            read_calculation,
+            "OUTCAR",
+            "ions per type =               1   3",
+            "ions per type = 1 999999999999",
+        ),
         (read_structure, "POSCAR", "1 2\n", "1 999999999\n"),
         (read_vamas, "xps_regular.vms", "\nNORM\n", "\nNORM\nx\n"),
         (read_histogram, "trpl_horiba.txt", "5.0E-10 sec/ch", "1.2.3 ns"),
         (read_histogram, "trpl_picoharp.dat", "#ns/channel\n0.5", "#ns/channel\n1e400"),
-        (READERS["formats.sphere.read_calibration"].function, "sphere_calibration.csv", "0.015", "much"),
-        (READERS["formats.diffraction.read_patterns"].function, "xrd.xrdml", "<startPosition>10<", "<startPosition>1O<"),
-        (READERS["formats.diffraction.read_patterns"].function, "xrd.xrdml", 'version="1.0"', 'version="1.0" encoding="made-up"'),
-        (READERS["formats.nmr.jcamp.read_jcamp"].function, "nmr_affn.dx", "NPOINTS= 200", "NPOINTS= 1e999"),
-        (READERS["formats.infrared.read_infrared"].function, "ftir_difdup.jdx", "##END", "600.0A1S999999999\n##END"),
+        (
+            READERS["formats.sphere.read_calibration"].function,
+            "sphere_calibration.csv",
+            "0.015",
+            "much",
+        ),
+        (
+            READERS["formats.diffraction.read_patterns"].function,
+            "xrd.xrdml",
+            "<startPosition>10<",
+            "<startPosition>1O<",
+        ),
+        (
+            READERS["formats.diffraction.read_patterns"].function,
+            "xrd.xrdml",
+            'version="1.0"',
+            'version="1.0" encoding="made-up"',
+        ),
+        (
+            READERS["formats.nmr.jcamp.read_jcamp"].function,
+            "nmr_affn.dx",
+            "NPOINTS= 200",
+            "NPOINTS= 1e999",
+        ),
+        (
+            READERS["formats.infrared.read_infrared"].function,
+            "ftir_difdup.jdx",
+            "##END",
+            "600.0A1S999999999\n##END",
+        ),
     ],
-)  # fmt: skip
+)
 def test_text_where_a_number_belongs(tmp_path, read, name, old, new):
     with pytest.raises(FormatError, match=name):
         read(_changed(tmp_path, name, (old, new)))
@@ -367,7 +401,8 @@ def test_icpms_in_latin_1(tmp_path):
 
 @pytest.mark.parametrize("mark", ["(", "1", "a=", "1 ", "\n"])
 def test_patterns_take_time_in_proportion(tmp_path, mark):
-    """Twenty thousand of anything in a row is read or refused in the time of a blink, by every reader of text."""
+    """Twenty thousand of anything in a row is read or refused in the time of a blink, by every
+    reader of text."""
     for seed in SEEDS:
         if seed.text is None or seed.part:
             continue
@@ -383,7 +418,8 @@ def test_patterns_take_time_in_proportion(tmp_path, mark):
 
 
 def _of(name: str):
-    """The reader that the name of a kept mutant speaks of: `vamas_read_vamas_bare_...`, `diffraction_brml__bare_...`."""
+    """The reader that the name of a kept mutant speaks of: `vamas_read_vamas_bare_...`,
+    `diffraction_brml__bare_...`."""
     words = name.partition("_bare_")[0].replace("diffraction", "read_patterns")
     fits = [key for key in READERS if key.rpartition(".")[2] in words]
     best = max(fits, key=lambda key: (len(key.rpartition(".")[2]), key.startswith("formats")))

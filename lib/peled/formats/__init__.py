@@ -17,7 +17,8 @@ __all__ = ["FormatError", "limits", "read_bytes", "read_text", "read_yaml"]
 
 
 def read_bytes(path: str | os.PathLike, *, what: str = "a data file") -> bytes:
-    """The content of a file, gzip or bzip2 taken off; what is missing, a folder, or empty is a `FormatError`."""
+    """The content of a file, gzip or bzip2 taken off; what is missing, a folder, or empty is a
+    `FormatError`."""
     require_file(path, what)
     try:
         content = Path(path).read_bytes()

@@ -1,16 +1,17 @@
-"""What every reader promises, held in one place: the whole content in stated units, or `FormatError`.
+"""What every reader promises: the whole content in stated units, or `FormatError`.
 
-A public reader is marked with `reader`, which enters it into `READERS` and stands between it and its caller:
+A public reader is marked with `reader`, which enters it into `READERS` and stands between it and
+its caller:
 
-* whatever a parser or library raises on a damaged file leaves as `FormatError`, with the line where the text that
-  could not be used stands in one line of the file only;
+* whatever a parser or library raises on a damaged file leaves as `FormatError`, with the line
+  where the text that could not be used stands in one line of the file only;
 * a folder or nothing in place of a file is refused before anything is opened;
-* a number that is not finite is refused, unless the format has a word for "missing" and the reader names the field
-  that then holds NaN (its mask). Infinity is never a value.
+* a number that is not finite is refused, unless the format has a word for "missing" and the reader
+  names the field that then holds NaN (its mask). Infinity is never a value.
 
-Budgets come before allocation. `allow` is asked before memory is taken for what a header promises; `unpacked`,
-`archive` and `sheets` unfold compressed content within `limits`. The rule is one: a file may ask for as much memory as it
-has bytes itself, or for the limit, whichever is more.
+Budgets come before allocation. `allow` is asked before memory is taken for what a header promises;
+`unpacked`, `archive`, `arrays` and `sheets` unfold compressed content within `limits`. The rule is
+one: a file may ask for as much memory as it has bytes itself, or for the limit, whichever is more.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def _rebuild(path, expected, found, place, advice):
     return FormatError(path, expected=expected, found=found, place=place, advice=advice)
 
 
-# ---- budgets -----------------------------------------------------------------------------------------------------------
+# ---- budgets -------------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +113,8 @@ def limits(**changed: int) -> Iterator[Limits]:
 
 
 def allow(path: str | os.PathLike, size: int, what: str, *, place: str = "") -> int:
-    """`size`, the bytes that a header asks for, if they are within the limit or within what the file holds itself.
+    """`size`, the bytes that a header asks for, if they are within the limit or within what the
+    file holds itself.
 
     Raises
     ------
@@ -132,7 +134,8 @@ def allow(path: str | os.PathLike, size: int, what: str, *, place: str = "") -> 
 
 
 def unpacked(path: str | os.PathLike, content: bytes, what: str) -> bytes:
-    """`content` with gzip (all members) or bzip2 taken off, within the limit; anything else as it is.
+    """`content` with gzip (all members) or bzip2 taken off, within the limit; anything else as it
+    is.
 
     Raises
     ------
@@ -172,7 +175,8 @@ def unpacked(path: str | os.PathLike, content: bytes, what: str) -> bytes:
 
 
 class Archive:
-    """The members of a zip archive whose directory has been held against the limit; never unpacks to disk."""
+    """The members of a zip archive whose directory has been held against the limit; never unpacks
+    to disk."""
 
     def __init__(self, path: Path, stream: zipfile.ZipFile, what: str):
         self.path, self._stream, self._what = path, stream, what
@@ -218,7 +222,8 @@ class Archive:
 
 @contextlib.contextmanager
 def archive(path: str | os.PathLike, what: str) -> Iterator[Archive]:
-    """Open a zip archive; Python unpacks no more of a member than the directory says, which is what is limited.
+    """Open a zip archive; Python unpacks no more of a member than the directory says, which is
+    what is limited.
 
     Raises
     ------
@@ -243,7 +248,8 @@ def archive(path: str | os.PathLike, what: str) -> Iterator[Archive]:
 def sheets(path: str | os.PathLike) -> list[tuple[str, list[tuple]]]:
     """Name and rows of each sheet of an Excel workbook, values as calculated, rows of one width.
 
-    Rows are streamed, so that a stray cell far out costs no rectangle: where one of all rows would be more than the limit,
+    Rows are streamed, so that a stray cell far out costs no rectangle: where one of all rows would
+    be more than the limit,
     each is as wide as its last filled cell.
 
     Raises
@@ -302,7 +308,8 @@ def _trimmed(row) -> tuple:
 
 
 def arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """All arrays of a NumPy archive (.npz), none of them pickled, each as large as its member and not as its header says.
+    """All arrays of a NumPy archive (.npz), none of them pickled, each as large as its member and
+    not as its header says.
 
     Raises
     ------
@@ -342,12 +349,13 @@ def arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
     return found
 
 
-# ---- the wrapper -------------------------------------------------------------------------------------------------------
+# ---- the wrapper ---------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass(frozen=True)
 class Reader:
-    """One public reader: its function, what it expects, whether a folder will do, the fields that may hold NaN."""
+    """One public reader: its function, what it expects, whether a folder will do, the fields that
+    may hold NaN."""
 
     function: Callable
     what: str
@@ -360,7 +368,8 @@ READERS: dict[str, Reader] = {}
 
 
 def reader(what: str, *, folder: bool = False, missing: tuple[str, ...] = ()) -> Callable:
-    """Mark a function whose first argument is a path as a public reader, and hold it to the contract of this module.
+    """Mark a function whose first argument is a path as a public reader, and hold it to the
+    contract of this module.
 
     Parameters
     ----------
@@ -374,7 +383,8 @@ def reader(what: str, *, folder: bool = False, missing: tuple[str, ...] = ()) ->
     Raises
     ------
     FormatError
-        From the marked function, for whatever is wrong with the file. A call with wrong arguments stays a `TypeError`.
+        From the marked function, for whatever is wrong with the file. A call with wrong arguments
+        stays a `TypeError`.
     """
 
     def mark(function: Callable) -> Callable:
@@ -441,7 +451,8 @@ def _said(error: Exception) -> str:
 
 
 def _place(path: str | os.PathLike, error: Exception) -> str:
-    """Where it went wrong, if the exception knows, or quotes a text that only one line of the file holds."""
+    """Where it went wrong, if the exception knows, or quotes a text that only one line of the file
+    holds."""
     if position := getattr(error, "position", None):  # XML
         return f"line {position[0]}"
     if isinstance(line := getattr(error, "lineno", None), int):  # JSON

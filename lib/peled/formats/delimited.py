@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -324,7 +325,7 @@ class Sheet:
         size = max((len(self.lines[i]) for i in content), default=1)
         count = int(np.clip(400_000 // size, 24, 160))
         probe = [content[i] for i in np.unique(np.linspace(0, len(content) - 1, count).astype(int))]
-        best, best_score = None, (0, 0, 0, 0)
+        best, best_score, most = None, (0, 0, 0), 0
         for delimiter in DELIMITERS:
             for decimal in ".,":
                 if delimiter == decimal and not any('"' in self.lines[i] for i in probe):
@@ -342,10 +343,11 @@ class Sheet:
                         n * (1 + all(mask)) * (3 if len(mask) > 1 else 1),
                         len(mask) > 1,
                         sum(mask),
-                        numbers,  # between marks that fit as well: of the axis too
                     )
-                    if any(mask) and score > best_score:
-                        best, best_score = (delimiter, decimal), score
+                    # Of two decimal marks that fit as well, the one by which more cells are numbers.
+                    also = score == best_score and best[0] == delimiter and numbers > most
+                    if any(mask) and (score > best_score or also):
+                        best, best_score, most = (delimiter, decimal), score, numbers
         if best is None:
             raise FormatError(
                 self.path,
@@ -476,7 +478,7 @@ class Sheet:
             raise self._not_a_row(i, width)
         if _is_stray(self.lines[i]):
             raise self.refuse(i, "text, or a row like the others")
-        if _KEY.match(self.lines[i]):
+        if _KEY.match(self.lines[i][:1000]):
             return "key"
         return "comment" if after else "head"
 
@@ -499,7 +501,7 @@ def key_values(lines: Iterable[str]) -> dict[str, str]:
     """
     found = {}
     for line in lines:
-        if (match := _KEY.match(line)) and match[2]:
+        if (match := _KEY.match(line[:1000])) and match[2]:
             found.setdefault(match[1].strip(), match[2].strip())
     return found
 
@@ -518,9 +520,11 @@ def _stripped(cells: list[str]) -> list[str]:
 
 def _is_stray(line: str) -> bool:
     """Whether a line holds digits and no words, and is no date or time either."""
-    return bool(re.search(r"\d", line) and not re.search(r"[^\W\deEdD_]", line)) and not (
-        re.fullmatch(r"\W*(\d{1,4}[-./]\d{1,2}[-./]\d{1,4})?[T\s]*([\d:.,]*:[\d:.,]*)?\W*", line)
-    )
+    if not re.search(r"\d", line) or re.search(r"[^\W\deEdD_]", line):
+        return False
+    bare = line.strip(string.punctuation + string.whitespace)
+    date = r"(\d{1,4}[-./]\d{1,2}[-./]\d{1,4})?[T\s]*"
+    return not re.fullmatch(date + r"(\d[\d.,]*:[\d:.,]*)?", bare)
 
 
 def _has_letters(text: str) -> bool:
