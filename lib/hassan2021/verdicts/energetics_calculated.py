@@ -122,15 +122,19 @@ def _route(method: str) -> str:
 def _one_rule(found: methods.Estimate, printed: float) -> tuple[bool | str, str]:
     """Outcome and words for a printed binding or attraction, single, pair or what is between them.
 
-    It agrees where it is the printed number within its error and is not also none; it is half an answer where the sign
-    stands and the size does not, or where the error is so wide that it is both; else it is none.
+    It agrees where it is the printed number within its error and is not also none. Where the sign stands and the size
+    does not, and where it is none within its error, the search settles nothing: one pose is a bound from above.
     """
     near, none = found.agrees_with(printed), found.agrees_with(0.0)
     if near:
-        return ("partly", "cannot be told from none") if none else (True, "")
-    if none or found.value_eV * printed < 0:
-        return False, "cannot be told from none" if none else "of the other sign"
-    return "partly", "the sign holds, the size does not"
+        return ("inconclusive", "cannot be told from none") if none else (True, "")
+    if none:
+        return "inconclusive", "cannot be told from none; a better pose would bind more"
+    if found.value_eV * printed < 0:
+        return False, "of the other sign"
+    if found.value_eV < printed:
+        return False, "binds more than printed, which no better pose can mend"
+    return "inconclusive", "the sign holds; one pose is a bound from above, a better one binds more"
 
 
 def _judge_energy(
@@ -188,7 +192,7 @@ def _judge_pairs(
             "; ".join(f"{pair} {e.value_eV:+.2f} eV" for pair, e in found.items()),
             kind=kind,
             route=route,
-            holds=True if all(v is True for v in surplus.values()) else "partly",
+            holds=True if all(v is True for v in surplus.values()) else "inconclusive",
             note="pairs minus the sum of their singles, negative is more than the sum; a pair that does not reach its singles has a pose that was not found",
         )
     if len(found) == 3:
@@ -209,7 +213,7 @@ def _judge_pairs(
             if False in behind
             else True
             if all(v is True for v in behind)
-            else "partly",
+            else "inconclusive",
             note="E+G against each like pair; differences within errors decide nothing",
         )
 
@@ -246,7 +250,9 @@ def _judge_calculated_frenkel(room, rows: Mapping[str, EnergyRow], kind: str) ->
             error,
             kind=kind,
             route=_route(GFN2),
-            holds=(True if sure else "partly") if abs(value - printed) <= 1.96 * error else False,
+            holds=(True if sure else "inconclusive")
+            if abs(value - printed) <= 1.96 * error
+            else False,
             note=f"site by site{above}: {by_site} eV, printed {printed:+.2f}; {row.caption}; "
             f"{methods.ASSUMED_ERROR_EV} eV assumed for the method"
             + (
@@ -287,11 +293,11 @@ def judge_lead(room, gaps: Mapping[str, methods.LeadGap], best: str) -> None:
             error,
             kind="calculated",
             route=best,
-            holds="partly"
+            holds="inconclusive"
             if near and zero
             else True
             if near
-            else "partly"
+            else "inconclusive"
             if g.gap_eV > 1.96 * error
             else False,
             note=f"E(Pb GL) - E(Pb EDTA), neutral ligands, lowest of {g.conformers[0]} and {g.conformers[1]} conformers; other methods {min(vacuum):.2f} to {max(vacuum):.2f} eV"
@@ -306,8 +312,8 @@ def judge_lead(room, gaps: Mapping[str, methods.LeadGap], best: str) -> None:
 
 
 def _resolved(gap: float, error: float) -> bool | str:
-    """True when `gap` is negative by more than 1.96 times its standard error, False when positive by more, else "partly"."""
-    return True if gap < -1.96 * error else False if gap > 1.96 * error else "partly"
+    """True when `gap` is negative by more than 1.96 times its standard error, False when positive by more, else "inconclusive"."""
+    return True if gap < -1.96 * error else False if gap > 1.96 * error else "inconclusive"
 
 
 def _order(
@@ -351,7 +357,6 @@ def judge_own(room, held: Holdings) -> None:
                 methods.spread(row),
                 kind=held.kind(OWN),
                 route=_route(OWN),
-                half_width=0.005,
                 note=f"{row.caption}" + ("; " + "; ".join(row.warnings) if row.warnings else ""),
             )
 
@@ -388,6 +393,6 @@ def judge_cutoffs(room, held: Holdings) -> None:
         "; ".join(f"{k} {v:+.2f} eV" for k, v in off.items()),
         kind="calculated",
         route="convergence in a box",
-        holds=True if len(small) == len(off) else "partly" if small else False,
+        holds=True if len(small) == len(off) else "inconclusive" if small else False,
         note=f"binding energy on PbI2 at {paper_Ry:.0f} Ry less that at the highest cutoff; within 0.05 eV: {', '.join(sorted(small)) or 'none'}; the paper does not name its potentials",
     )

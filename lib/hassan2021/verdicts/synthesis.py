@@ -6,6 +6,7 @@ Everything here is arithmetic on a procedure that has been run (`recomputed`) or
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -210,7 +211,6 @@ def _composition(check, lead, bromide, iodide_fraction, pure) -> None:
     check(
         "C023",
         lambda: pure.added["GL"] / pure.added["EDTA"],
-        half_width=0.05,
         note=f"equimolar is {float((molar_mass('C10H17N3O6S') / molar_mass('C10H16N2O8')).nominal_value):.3f} g of GL to 1 g of EDTA",
     )
 
@@ -224,6 +224,7 @@ def _composition(check, lead, bromide, iodide_fraction, pure) -> None:
             f"CH3NH3 has {electrons('CH3NH3')} electrons, CH3NH2 {electrons('CH3NH2')}",
         ),
         kind="calculated",
+        margin=math.inf,
         note="a neutral gas of closed-shell molecules has an even count: methylamine is CH3NH2",
     )
 
@@ -235,13 +236,11 @@ def _volumes(check, facts: Facts, printed, lead, room) -> None:
     check(
         "C098",
         lambda: lead / 0.5,
-        half_width=0.05,
         note="acetonitrile for 0.50 mol/L of lead, the round number the masses point to; the salts' own volume is left out",
     )
     check(
         "C100",
         lambda: 0.1 / (lead / volume("precursor", "add", "acetonitrile")),
-        half_width=0.005,
         note="precursor for 0.100 mmol of lead a batch, the round number; six injections use 1.2 of 4 mL",
     )
 
@@ -256,44 +255,37 @@ def _volumes(check, facts: Facts, printed, lead, room) -> None:
         check(
             claim_id,
             lambda other=other, factor=factor: factor * printed(other),
-            half_width=0.005 * max(factor, 1),
             route="acid to amine",
             note="ten parts of acid to one of amine by volume, 14.7 to 1 in moles",
         )
     check(
         "C105",
         lambda: volume("control", "transfer") * 2 / volume("stock", "disperse"),
-        half_width=0.05,
         note="12 mL of stock from 2 mL a batch",
     )
     check(
         "C107",
         lambda: printed("C106") * printed("C111") / printed("C110"),
-        half_width=0.5,
         note="the antisolvent ratio of the second wash, 2:1, applied to the first",
     )
     check(
         "C111",
         lambda: printed("C110") * printed("C107") / printed("C106"),
-        half_width=0.5,
         note="the antisolvent ratio of the first wash, 2:1, applied to the second",
     )
     check(
         "C115",
         lambda: float(facts.count("precipitate")),
-        half_width=0.05,
         note="precipitations counted in the synthesis section",
     )
     check(
         "C116",
         lambda: printed("C117") / printed("C105"),
-        half_width=0.05,
         note="12 mL for six batches",
     )
     check(
         "C117",
         lambda: printed("C105") * printed("C116"),
-        half_width=0.05,
         note="six batches of 2 mL",
     )
 
@@ -303,7 +295,7 @@ def _volumes(check, facts: Facts, printed, lead, room) -> None:
         portion = printed("C117") / printed("C121")
         needed = len(treatments) * printed("C123")
         return (
-            (True if needed <= portion else "partly"),
+            True if needed <= portion else "inconclusive",
             f"{len(treatments)} treatments need {needed:.0f} mL, a portion of the stock is {portion:.0f} mL",
         )
 
@@ -314,7 +306,6 @@ def _volumes(check, facts: Facts, printed, lead, room) -> None:
         check(
             claim_id,
             found,
-            half_width=0.05,
             route="two treatments",
             note="two treatments of 3 mL use up one of two portions of a 12 mL stock",
         )
@@ -329,22 +320,36 @@ def _volumes(check, facts: Facts, printed, lead, room) -> None:
 def _balance(
     check, balance: MassBalance, neat: CrystalPopulation, treated: CrystalPopulation, facts: Facts
 ) -> None:
+    # "A batch" may be one injection (six in 12 mL) or a centrifuge tube of 10 mL (two injections).
+    per_tube = 2 * balance.closing_concentration_mg_mL
     check(
         "C112",
         lambda: balance.closing_concentration_mg_mL,
-        note="largest concentration that the injected lead allows in 12 mL; 40 mg/mL needs 1.4 times the lead, or 28 % of ligand in the solid",
+        limit="upper",
+        route="a batch is one injection",
+        note="largest concentration that the injected lead allows in 12 mL as MAPbI2Br without ligands",
     )
     check(
-        "C118",
-        lambda: balance.lead_limit_mg,
-        route="lead",
-        note="all the lead of six batches as MAPbI2Br",
+        "C112",
+        lambda: per_tube,
+        limit="upper",
+        route="a batch is a tube",
+        note=f"each 2 mL from a tube of two injections: {per_tube.nominal_value:.0f} mg/mL of lead's account are possible",
     )
+    for claim_id, share in (("C112", balance.volume_mL), ("C118", 1.0)):
+        check(
+            claim_id,
+            lambda share=share: 2 * balance.halide_limit_mg / share,
+            limit="upper",
+            route="bromide, a batch is a tube",
+            note=f"for the composition measured in the product {balance.limiting} limits, even with twice the injections: {balance.stated_mg / (2 * balance.halide_limit_mg.nominal_value):.2f} times less than stated; ligands in the weighed solid ({100 * (1 - 2 * balance.halide_limit_mg.nominal_value / balance.stated_mg):.0f} %), or a composition with less bromide, would close it",
+        )
     check(
         "C118",
-        lambda: balance.halide_limit_mg,
-        route="bromide",
-        note=f"for the composition measured in the product {balance.limiting} limits: 2.7 times less than stated",
+        lambda: 2 * balance.lead_limit_mg,
+        limit="upper",
+        route="lead, a batch is a tube",
+        note=f"all the lead of twelve injections as MAPbI2Br; of six it would be {balance.lead_limit_mg.nominal_value:.0f} mg",
     )
 
     def enough():
