@@ -143,6 +143,13 @@ class Claim:
         default = fitting[0] if fitting else "method tested" if pipeline else ""
         return of_route.get(route, default)
 
+    def printing(self, found: float | Sequence[float]) -> Claim:
+        """The claim as it would stand had the paper printed what was found."""
+        values = list(found) if isinstance(found, Sequence) else [found] * len(self.printed)
+        joined = {"range": "-", "list": "; "}.get(self.shape, "")
+        share = max(p.half_width for p in self.printed)
+        return replace(self, value=joined.join(f"{x:.9g}" for x in values), tolerance=f"{share:g}")
+
     def flipped(self) -> list[Claim]:
         """The claim as its rivals would print it: the value on either side, or the predicate reversed."""
         if not self.printed:
@@ -410,7 +417,7 @@ def combine(routes: Sequence[Verdict]) -> Combined:
     tests = [route.test for route in speaking]
     return Combined(
         verdict,
-        max(tests, key=lambda t: TESTS.index(t) if t else -1),
+        min(filter(None, tests), key=TESTS.index, default=""),
         min((route.source_kind for route in speaking), key=strength.index),
         max(powers) if powers else None,
     )

@@ -88,13 +88,14 @@ def ageing(room) -> None:
     per_charge = (1 / t3 - 1 / t1) / (j3 - j1)
     dark = 1 / (1 / t1 - per_charge * j1)
     middle = 1 / (1 / dark + per_charge * j2)
-    error = middle**2 * 0.5 / 12**0.5 * 2 / t3**2 * (j2 - j1) / (j3 - j1) + 0.05 * middle
+    error = middle**2 * 0.5 / 3**0.5 / t3**2 * (j2 - j1) / (j3 - j1)
     room.check(
         "C064",
         middle,
         error,
         kind="calculated",
+        holds="inconclusive",
         route="ageing by charge and in the dark",
         note=f"1/T50 = 1/{dark:.0f} min + J/Q from 0.1 and 10 mA cm-2 gives {middle:.0f} min at 1 mA cm-2, printed {t2:g}; "
-        "5 % allowed for one device from the next; ageing without current would explain the small exponent at low drive",
+        "one device need not age as the next, so this tests no printed number; ageing without current would explain the small exponent at low drive",
     )

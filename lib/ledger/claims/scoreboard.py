@@ -203,6 +203,8 @@ def summary(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
 def flips(verdicts: Sequence[paper.Verdict]) -> dict[tuple[str, str], list[tuple[str, bool]]]:
     """Whether each piece of evidence turns when its claim is printed as its rivals would print it.
 
+    A disagreement is printed as what was found instead.
+
     Returns
     -------
     dict
@@ -213,12 +215,16 @@ def flips(verdicts: Sequence[paper.Verdict]) -> dict[tuple[str, str], list[tuple
         entry = paper.claim(verdict.claim_id)
         if verdict.verdict == "not testable":
             continue
+        others = entry.flipped()
+        numeric = entry.printed and not isinstance(verdict.found, str | None)
+        if numeric and verdict.verdict in ("disagrees", "pipeline misses"):
+            others = [entry.printing(verdict.found)]
         found[verdict.claim_id, verdict.route] = [
             (
                 other.value if entry.printed else other.predicate,
                 verdict.again(other).verdict != verdict.verdict,
             )
-            for other in entry.flipped()
+            for other in others
         ]
     return found
 
