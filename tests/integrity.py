@@ -117,7 +117,6 @@ def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
 
     paper.claim = claim
     paper.claims = lambda folder=None: read_all(folder) if folder else Ledger(read_all())
-    desk.explore = lambda *a, **k: None
     desk._shell = lambda: None
     desk.Room.save = lambda self, figure, name, **k: self._figures.setdefault(name, {"name": name})
     desk.Room.write = lambda *a, **k: None
