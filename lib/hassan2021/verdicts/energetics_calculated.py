@@ -119,30 +119,27 @@ def _route(method: str) -> str:
     return f"{method} on the slab" if method != OWN else "own outputs"
 
 
-def _one_rule(found: methods.Estimate, printed: float) -> tuple[bool | str, str]:
-    """Outcome and words for a printed binding or attraction, single, pair or what is between them.
+def _one_pose(found: methods.Estimate, printed: float) -> tuple[bool | str, str]:
+    """What one pose of a flexible molecule, or what is between two, says of a printed binding.
 
-    It agrees where it is the printed number within its error and is not also none. Where the sign stands and the size
-    does not, and where it is none within its error, the search settles nothing: one pose is a bound from above.
+    A better pose binds more: so the energy is a bound from above, which refutes only what is printed above it. It
+    confirms nothing, near or not, and an attraction that was not found may still be there.
     """
-    near, none = found.agrees_with(printed), found.agrees_with(0.0)
-    if near:
-        return ("inconclusive", "cannot be told from none") if none else (True, "")
-    if none:
-        return "inconclusive", "cannot be told from none; a better pose would bind more"
-    if found.value_eV * printed < 0:
-        return False, "of the other sign"
-    if found.value_eV < printed:
+    if found.value_eV < printed and not found.agrees_with(printed):
         return False, "binds more than printed, which no better pose can mend"
+    if found.value_eV > 0 and not found.agrees_with(0.0):
+        return False, "of the other sign"
+    if found.agrees_with(0.0):
+        return "inconclusive", "cannot be told from none; a better pose would bind more"
     return "inconclusive", "the sign holds; one pose is a bound from above, a better one binds more"
 
 
 def _judge_energy(
     room, name: str, found: methods.Estimate, row: EnergyRow, route: str, kind: str
 ) -> None:
-    holds, words = _one_rule(found, paper.claim(ROW_CLAIMS[name]).number)
-    if holds is True and name in ("GL", "EDTA", "GL+EDTA"):
-        holds, words = "inconclusive", "near, but one pose is a bound from above"
+    flexible = name in ("GL", "EDTA", "GL+EDTA")
+    printed = paper.claim(ROW_CLAIMS[name]).number
+    holds, words = _one_pose(found, printed) if flexible else (None, "")
     room.check(
         ROW_CLAIMS[name],
         found.value_eV,
@@ -170,7 +167,7 @@ def _judge_pairs(
     found = {pair: e for pair, e in found.items() if e is not None}
     mixed = found.get("GL+EDTA")
     if mixed is not None:
-        holds, words = _one_rule(mixed, paper.claim("C083").number)
+        holds, words = _one_pose(mixed, paper.claim("C083").number)
         split = methods.parts(rows, (1, "GL+EDTA"), (-1, "GL"), (-1, "EDTA"))
         room.check(
             "C083",
