@@ -158,8 +158,8 @@ def _positions(bench: Bench, one: Region, reference: Quantity | None) -> None:
             finding = Finding(
                 "assumed", "withheld",
                 f"no region of C 1s: energies are not referenced; the levels lie "
-                f"{one.shift.value_eV:+.1f} eV from where they are expected, charging and chemistry "
-                "together; give charge_reference_eV and a region of C 1s",
+                f"{one.shift.value_eV:+.1f} eV from where they are expected, charging and "
+                "chemistry together; give charge_reference_eV and a region of C 1s",
                 one.held.row.label,
             )  # fmt: skip
             bench.withheld(one.held, label, "eV", finding)
