@@ -13,6 +13,8 @@ import numpy as np
 
 LEAST_BINS = 64  #: bins that a variance is judged by
 FACTOR = 1.5  #: a variance within this factor of the mean is that of counts
+WHITE = -0.75  #: correlation of neighbouring third differences of white noise, -15/20
+SMOOTH = 0.2  #: by which it may differ
 LINEAR = 3.0  #: largest ratio of variance to mean between bright and dark bins
 
 _SPREAD = 2.3  #: √n times the relative error of `_ratio`: √2, and third differences overlap
@@ -45,7 +47,7 @@ def as_counts(values: np.ndarray) -> Counting:
     """
     y = np.asarray(values, dtype=float)
     whole = bool(np.all(np.abs(y - np.round(y)) < 1e-6))
-    level, square = _scatter(y)
+    level, square, neighbours = _scatter(y)
     enough = level.size >= LEAST_BINS
     off = 6 * _SPREAD / np.sqrt(max(level.size, 1))
 
@@ -65,8 +67,15 @@ def as_counts(values: np.ndarray) -> Counting:
             "counts: expected whole numbers, or bins enough to judge their variance "
             f"({LEAST_BINS}), found {level.size}; export the raw histogram"
         )
-    order = np.argsort(level)
-    dark, bright = np.array_split(order, 2)
+    small = step is not None and _ratio(level, square) < step / FACTOR
+    if small or abs(neighbours - WHITE) > SMOOTH:
+        raise ValueError(
+            "counts: expected bins independent of their neighbours, found smoothed ones: they "
+            f"scatter {_ratio(level, square):.2g} times their mean, steps are {step or 0:.2g}, and "
+            f"third differences correlate by {neighbours:.2f} (white noise {WHITE}); export the "
+            "raw histogram"
+        )
+    dark, *_, bright = np.array_split(np.argsort(level), 4)
     ratios = [_ratio(level[part], square[part]) for part in (dark, bright)]
     gain = _ratio(level, square)
     if not min(ratios) > 0 or max(ratios) > LINEAR * min(ratios):
@@ -80,7 +89,9 @@ def as_counts(values: np.ndarray) -> Counting:
 
 
 def _scatter(y):
-    """Levels and squares of third differences, in units of one bin's variance, of lit bins."""
+    """Levels, squares of third differences in units of one bin's variance, both of lit bins, and
+    the correlation of neighbouring differences.
+    """
     third = np.convolve(y, [1, -3, 3, -1], mode="valid")
     level = (y[:-3] + y[1:-2] + y[2:-1] + y[3:]) / 4
     unit = np.min(y[y > 0], initial=np.inf)
@@ -88,7 +99,12 @@ def _scatter(y):
     # The rise and the maximum are no parabola.
     top = int(np.argmax(y))
     lit[max(top - max(20, y.size // 50), 0) : top + max(20, y.size // 50)] = False
-    return level[lit], third[lit] ** 2 / 20
+    if np.count_nonzero(lit) < LEAST_BINS:
+        return level[lit], third[lit] ** 2 / 20, WHITE
+    unit = third / np.sqrt(np.maximum(level, 1e-300))
+    pair = lit[1:] & lit[:-1]
+    neighbours = (unit[1:] * unit[:-1])[pair].mean() / (unit[lit] ** 2).mean()
+    return level[lit], third[lit] ** 2 / 20, float(neighbours)
 
 
 def _ratio(level, square):

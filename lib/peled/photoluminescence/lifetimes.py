@@ -455,7 +455,10 @@ def fit_decays(
                 "components": 1 if law == "stretched" else int(law),
             } | options
             fit = fit_decay(time_ns, counts, **one)
-            if fit.scatter_gain > SCATTER + np.log(fit.counts.size):
+            # A misfit may have gone into the shift, where the score does not see it.
+            seen = fit.scatter_gain > SCATTER + np.log(fit.counts.size) or fit.goodness_z > MISFIT
+            prompt = any(PROMPT_SAID in problem for problem in fit.problems)
+            if options.get("response") and (seen or prompt):
                 more = fit_decay(time_ns, counts, **one, scatter=True)
                 fit = more if more.bic < fit.bic - SCATTER else fit
         except ValueError:
@@ -854,7 +857,7 @@ def _bounded(model, theta, low, curvature, gradient, free):
     if not model.free_background or not free[b] or covariance[b, b] <= 0:
         return covariance, theta, singular
     spread = np.sqrt(covariance[b, b])
-    centre = theta[b] - max(gradient[b], 0.0) * covariance[b, b] * (theta[b] <= low[b])
+    centre = theta[b] - max(gradient[b], 0.0) * covariance[b, b]
     a = (low[b] - centre) / spread
     if a > -6:
         hazard = np.sqrt(2 / np.pi) / special.erfcx(a / np.sqrt(2))  # of the normal distribution
@@ -888,8 +891,9 @@ def _summary(model, y, inside, theta, cost, converged, gain):
     data, m, j = y[inside], np.maximum(mu[inside], 1e-9), jac[inside]
     low, high = _bounds(model)
     at_bound = (theta <= low) | (theta >= high)
-    floor = model.free_background and theta[-1] <= low[-1]
-    # At the floor the expected curvature of an empty bin is infinite; the observed one is 0.
+    floor = model.free_background and theta[-1] * data.size < 3
+    # With hardly a count of background the expected curvature of an empty bin has no bound; the
+    # observed one is 0.
     weight = data / m**2 if floor else 1 / m
     curvature = (j * weight[:, None]).T @ j
     if floor:
@@ -963,7 +967,8 @@ def _summary(model, y, inside, theta, cost, converged, gain):
     light = a * area(theta)
     count = int(free.sum())
     return DecayFit(
-        "stretched exponential" if model.stretched else f"{k} exponential{'s' if k > 1 else ''}",
+        ("stretched exponential" if model.stretched else f"{k} exponential{'s' if k > 1 else ''}")
+        + (" + scatter" if model.scatter else ""),
         tau[order],
         (tau * errors[:k])[order],
         a[order],
@@ -978,7 +983,7 @@ def _summary(model, y, inside, theta, cost, converged, gain):
             "amplitude-weighted": (float(mean[0]), float(mean_error[0])),
             "intensity-weighted": (float(mean[1]), float(mean_error[1])),
         },
-        (light / light.sum())[order],
+        (light / max(light.sum(), 1e-300))[order],
         cost,
         float(expected.sum() - count),
         float(np.sqrt(variance.sum())),
