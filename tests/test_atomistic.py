@@ -1,4 +1,6 @@
-"""Real outputs of pw.x 6.7, xtb 6.5, CP2K 2023.1, PySCF and tblite, whole, cut and stuck; which energies may be subtracted."""
+"""Real outputs of pw.x 6.7, xtb 6.5, CP2K 2023.1, PySCF and tblite, whole, cut and stuck; which
+energies may be subtracted.
+"""
 
 import dataclasses
 import io
@@ -33,7 +35,7 @@ FINISHED = {
     "pw_relax.out": (-34.25174936 * RYDBERG_EV, "PBE-D3, 25/200 Ry, Gamma", 0),
     "pw_charged_kpoints.out": (
         -33.57262385 * RYDBERG_EV,
-        "PBE-D3, 25/200 Ry, 2 irreducible k-points",
+        "PBE-D3, 25/200 Ry, 2x1x1 k-points",
         1,
     ),
     "pw_charged_kpoints.xml": (-33.57262385 * RYDBERG_EV, "PBE-D3, 25/200 Ry, 2x1x1 k-points", 1),
@@ -56,7 +58,8 @@ def put(folder, name, text):
     return path
 
 
-# ---- readers ------------------------------------------------------------------------------------------------------------
+# ---- readers
+# ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", FINISHED)
@@ -168,7 +171,9 @@ def test_atoms_named_again_in_crystal_coordinates_are_counted_once(tmp_path):
 
 
 def test_the_geometry_is_that_of_the_last_energy_and_not_the_next_one(tmp_path):
-    """Where the steps ran out, and in molecular dynamics, the last positions printed are those of a step that was not calculated."""
+    """Where the steps ran out, and in molecular dynamics, the last positions printed are those of
+    a step that was not calculated.
+    """
     text = (HERE / "pw_relax.out").read_text()
     blocks = [m.start() for m in re.finditer("ATOMIC_POSITIONS", text)]
     third = text.index(
@@ -232,7 +237,8 @@ def test_dispersion_is_what_was_used(tmp_path, line, dispersion):
     at = text.index("     site n.")
     found = read_calculation(put(tmp_path, "a.out", text[:at] + line + "\n" + text[at:]))
     assert found.settings["dispersion"] == dispersion
-    # Dispersion by XDM joins the energy after the last iteration, which is then no step of the self-consistency.
+    # Dispersion by XDM joins the energy after the last iteration, which is then no step of the
+    # self-consistency.
     assert (found.scf_step_eV is None) == (dispersion == "XDM")
 
 
@@ -270,9 +276,7 @@ def test_text_and_xml_of_one_run_agree():
     assert np.allclose(
         text.structure.positions, xml.structure.positions, atol=1e-5
     ) and np.allclose(text.structure.cell, xml.structure.cell, atol=1e-3)
-    assert {k: v for k, v in text.settings.items() if k != "kpoints"} == {
-        k: v for k, v in xml.settings.items() if k != "kpoints"
-    }
+    assert text.settings == xml.settings
 
 
 def test_atoms_of_a_single_point_of_xtb_are_counted_from_its_ranges(tmp_path):
@@ -387,7 +391,8 @@ def test_what_ase_writes_is_read_back(tmp_path, kind):
     assert np.allclose(*distance, atol=1e-3)
 
 
-# ---- what may be subtracted ---------------------------------------------------------------------------------------------
+# ---- what may be subtracted
+# ---------------------------------------------------------------------------------------------
 
 
 def calculation(name, structure, energy_eV=0.0, program="Quantum ESPRESSO", **settings):
@@ -438,6 +443,79 @@ def test_k_points_must_agree_for_a_slab_and_need_not_for_a_molecule(root):
     )
     found = compare(dense, molecule)
     assert not found.differences and any("Gamma" in n and "4 irreducible" in n for n in found.notes)
+
+
+def test_a_number_of_irreducible_points_forbids_nothing(root):
+    """Symmetry decides how many are left; where the mesh is not listed, the difference is
+    doubtful.
+    """
+    whole, slab, _ = members(root)
+    whole.settings["kpoints"], slab.settings["kpoints"] = (
+        "130 irreducible k-points",
+        "210 irreducible k-points",
+    )
+    found = compare(whole, slab)
+    assert not found.differences and any("which mesh" in d for d in found.doubts)
+    slab.settings["kpoints"] = "4x4x1 k-points"
+    whole.settings["kpoints"] = "4x2x1 k-points"
+    assert any("kpoints" in d for d in compare(whole, slab).differences)
+
+
+def test_silence_on_both_sides_is_no_agreement():
+    """Two frames of unknown origin: water by one program less water by another is 37 eV."""
+    water = Structure(("O", "H", "H"), np.eye(3), None)
+    a, b = (
+        Calculation(Path(f"{n}.xyz"), "extended XYZ", -1.0, True, None, True, {}, water)
+        for n in "ab"
+    )
+    said = compare(a, b).doubts
+    assert any("functional or method" in d for d in said) and any(
+        "basis or cutoff" in d for d in said
+    )
+    for c in (a, b):
+        c.settings["method"] = "GFN2-xTB"
+    assert not compare(a, b).doubts
+    for c in (a, b):
+        c.settings["method"] = "PBE-D3/def2-SVP"
+    assert not compare(a, b).doubts
+    for c in (a, b):
+        del c.settings["method"]
+        c.settings.update(functional="PBE", cutoff_eV=400.0)
+    assert compare(a, b).doubts == ("neither a.xyz nor b.xyz states its dispersion",)
+
+
+def atoms(symbols, spin, **settings):
+    """Atoms in a wide box, an Angstrom apart."""
+    at = np.array([[0.0, 0, 0.8 * k] for k in range(len(symbols))]) + 5
+    structure = Structure(tuple(symbols), at, np.eye(3) * 12)
+    name = "".join(symbols) + f"-{spin}.out"
+    settings = {
+        "functional": "PBE",
+        "dispersion": "none",
+        "cutoff_eV": 400.0,
+        "spin": spin,
+    } | settings
+    electrons = len([s for s in symbols if s == "H"])
+    return Calculation(
+        Path(name), "Quantum ESPRESSO", -1.0, True, None, True,
+        settings | {"electrons": electrons}, structure, structure.composition,
+    )  # fmt: skip
+
+
+def test_an_atom_with_an_odd_number_of_electrons_needs_spin():
+    """Hydrogen from two atoms: 6.6 eV without spin, 4.5 eV with it in the atom."""
+    molecule = atoms("HH", "none")
+    found = compare(molecule, atoms("H", "none"))
+    assert found.differences == (
+        "H-none.out has an odd number of electrons and no spin polarisation",
+    )
+    found = compare(molecule, atoms("H", "polarised"))
+    assert not found.differences and not found.doubts and any("spin" in n for n in found.notes)
+    # a metal with an odd number of electrons in its cell has bands that fill both ways
+    metal = dataclasses.replace(
+        atoms("H", "none"), structure=Structure(("H",), np.zeros((1, 3)), np.eye(3) * 2.5)
+    )
+    assert not any("odd" in d for d in compare(metal, metal).differences)
 
 
 @pytest.mark.parametrize(

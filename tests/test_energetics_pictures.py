@@ -1,4 +1,6 @@
-"""Pictures of structures: bonds across cells, contacts and their lengths, the turning picture, the waterfall."""
+"""Pictures of structures: bonds across cells, contacts and their lengths, the turning picture, the
+waterfall.
+"""
 
 import json
 import re
@@ -20,7 +22,8 @@ from peled.energetics.waterfall import KINDS, running, waterfall
 from peled.formats.atomistic import Structure
 from slabs import CELL, A, adduct, sheet
 
-# ---- pictures -----------------------------------------------------------------------------------------------------------
+# ---- pictures
+# -----------------------------------------------------------------------------------------------------------
 
 
 def bound_pairs(structure):
@@ -198,7 +201,8 @@ def test_two_views_have_one_scale(root):
     assert words[:7] == ["H", "C", "N", "O", "S", "I", "Pb"] and "Pb" in words[7]
 
 
-# ---- the turning picture ------------------------------------------------------------------------------------------------
+# ---- the turning picture
+# ------------------------------------------------------------------------------------------------
 
 
 class Tags(HTMLParser):
@@ -332,7 +336,8 @@ def test_in_a_browser_it_turns_by_keys_and_mouse_and_names_its_atoms(root, tmp_p
         assert not page.console()
 
 
-# ---- waterfall ----------------------------------------------------------------------------------------------------------
+# ---- waterfall
+# ----------------------------------------------------------------------------------------------------------
 
 STEPS = [
     ("GL", -1.85, 0.1, "GL"),

@@ -1,5 +1,9 @@
-"""Readers of atomistic outputs and structures: the right number in the right unit, and nothing that did not converge."""
+"""Readers of atomistic outputs and structures: the right number in the right unit, and nothing
+that did not converge.
+"""
 
+import re
+import types
 from collections import Counter
 
 import numpy as np
@@ -11,6 +15,7 @@ import pwscf_text as espresso
 from peled.energetics.comparability import compare
 from peled.formats import FormatError
 from peled.formats.atomistic import formula, read_calculation, read_structure
+from peled.formats.atomistic.kpoints import sampling
 from peled.formats.atomistic.outputs import HARTREE_EV, RYDBERG_EV
 from peled.formats.atomistic.structures import BOHR_ANGSTROM, element
 
@@ -298,7 +303,9 @@ def test_vasp_charge_and_machine_learning(tmp_path):
 
 
 def test_vasprun_of_version_5_has_its_energy_in_the_last_iteration(tmp_path):
-    """Its e_0_energy of the step is the entropy term; a later parameter of the name NELM belongs to the response functions."""
+    """Its e_0_energy of the step is the entropy term; a later parameter of the name NELM belongs
+    to the response functions.
+    """
     inner = '<energy><i name="e_fr_energy">-33.3690</i><i name="e_0_energy">-33.3684</i></energy>'
     text = (
         VASPRUN.replace("-5.1", "-33.3690")
@@ -343,7 +350,10 @@ def test_cp2k_in_all_its_spellings(tmp_path, unit):
 def test_orca(tmp_path):
     found = read_calculation(put(tmp_path, "orca.out", ORCA))
     assert found.energy_eV == pytest.approx(-76.321 * HARTREE_EV) and found.settings == {
-        "method": "b3lyp def2-svp d3bj",
+        "method": "b3lyp",
+        "basis": "def2-svp",
+        "dispersion": "DFT-D3BJ",
+        "medium": "vacuum",
         "charge": 2,
     }
     assert formula(found.composition) == "H2O" and found.geometry_converged is None
@@ -394,7 +404,8 @@ def test_useless_outputs_are_refused_by_name(tmp_path, text):
         read_calculation(put(tmp_path, "useless.out", text))
 
 
-# ---- structures ---------------------------------------------------------------------------------------------------------
+# ---- structures
+# ---------------------------------------------------------------------------------------------------------
 
 PBI2 = {
     "a.xyz": '3\nLattice="4.5 0 0 0 4.5 0 0 0 7" Properties=species:S:1:pos:R:3\nPb 0 0 0\nI 2.25 0 1.5\nI 0 2.25 5.5\n',
@@ -490,3 +501,256 @@ def test_what_is_written_as_xyz_is_read_back(tmp_path_factory, atoms):
 )
 def test_elements_of_labels(label, symbol):
     assert element(label) == symbol
+
+
+# ---- meshes of k-points
+# ---------------------------------------------------------------------------
+
+HEXAGONAL = np.array([[4.0, 0, 0], [-2.0, 2 * 3**0.5, 0], [0, 0, 15.0]])
+LATTICES = {
+    "cubic": np.eye(3) * 6,
+    "hexagonal": HEXAGONAL,
+    "rectangular": np.diag([4.0, 5.0, 9.0]),
+    "face-centred": np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) * 2.8,
+    "oblique": np.array([[4, 0, 0], [1, 5, 0], [0.7, 0.9, 6]]),
+}
+
+
+def reduced(size, shift, operations, rng):
+    """One point of each orbit of a mesh, at random, and how many points it stands for."""
+    grid = np.stack(np.meshgrid(*(np.arange(n) for n in size), indexing="ij"), -1).reshape(-1, 3)
+    left, points, weights = {tuple(row) for row in grid.tolist()}, [], []
+    while left:
+        first = (np.array(min(left)) + shift) / size
+        orbit = {
+            tuple((np.round((first @ w) * size - shift).astype(int) % size).tolist())
+            for w in operations
+        } & left
+        left -= orbit
+        points.append((np.array(sorted(orbit)[rng.integers(len(orbit))]) + shift) / size)
+        weights.append(len(orbit))
+    return np.round(points, 7), np.round(np.array(weights) / sum(weights), 7)
+
+
+@pytest.mark.parametrize("lattice", LATTICES)
+@pytest.mark.parametrize("size", [(1, 1, 1), (2, 2, 1), (4, 4, 1), (3, 3, 2), (4, 2, 1), (6, 6, 6)])
+@pytest.mark.parametrize("shift", [(0, 0, 0), (0.5, 0.5, 0)])
+def test_the_mesh_does_not_depend_on_how_many_points_symmetry_leaves(lattice, size, shift):
+    cell, rng = LATTICES[lattice], np.random.default_rng(sum(size))
+    found = set()
+    for operations in ([np.eye(3)], [np.eye(3), -np.eye(3)]):
+        points, weights = reduced(np.array(size), np.array(shift), operations, rng)
+        found.add(sampling(points, weights, cell))
+    moved = " k-points, shifted 1 1 0" if any(shift) else " k-points"
+    expected = "x".join(map(str, size)) + moved
+    assert found == {"Gamma" if expected == "1x1x1 k-points" else expected}
+
+
+def test_a_mesh_that_the_lattices_symmetry_folds_up():
+    """Hexagonal 2 x 2 leaves two points, on one axis only; with the weights of a line they are a
+    line.
+    """
+    points = [[0, 0, 0], [0, 0.5, 0]]
+    assert sampling(points, [1, 3], HEXAGONAL) == "2x2x1 k-points"
+    assert sampling(points, [1, 1], HEXAGONAL) == "1x2x1 k-points"
+    path = np.linspace([0, 0, 0], [0.5, 0.31, 0.17], 17)
+    assert sampling(path, np.ones(17), HEXAGONAL) == "17 irreducible k-points"
+
+
+# ---- the ground state of ORCA, and its blocks
+# ------------------------------------------------------
+
+
+def test_orca_with_excited_states_gives_the_ground_state(tmp_path):
+    states = "    E(SCF)  =    -76.521000000 Eh\n    DE(CIS) =      0.200000000 Eh (Root  1)\n"
+    excited = ORCA.replace("FINAL SINGLE", states + "FINAL SINGLE")
+    found = read_calculation(put(tmp_path, "td.out", excited))
+    assert found.energy_eV == pytest.approx(-76.521 * HARTREE_EV)
+    unclear = excited.replace("-76.521000000", "-70.000000000")
+    with pytest.raises(FormatError, match="ground state"):
+        read_calculation(put(tmp_path, "odd.out", unclear))
+
+
+def test_order_and_talk_of_orcas_keywords_do_not_matter_and_blocks_do(tmp_path):
+    def settings(*lines):
+        echo = "\n".join(f"|{k:3d}> {line}" for k, line in enumerate(lines, 1))
+        text = re.sub(r"\|  1> [^\n]*", echo, ORCA)
+        return read_calculation(put(tmp_path, "o.out", text)).settings
+
+    plain = settings("! B3LYP D3BJ def2-SVP")
+    assert settings("! MiniPrint def2-SVP TightSCF D3BJ", "! B3LYP NoAutoStart PAL4") == plain
+    water = settings(
+        "! B3LYP D3BJ def2-SVP CPCM", "%cpcm", " smd true", ' SMDsolvent "WATER"', " end"
+    )
+    assert water["medium"] == "water (smd)" and plain["medium"] == "vacuum"
+    assert settings("! B3LYP D3BJ def2-SVP CPCM(Toluene)")["medium"] == "toluene (cpcm)"
+    own = settings("! B3LYP D3BJ", "%basis", ' basis "def2-TZVP"', " end")
+    assert own["basis"] != plain["basis"] and "tzvp" in own["basis"]
+    assert settings("! B3LYP def2-SVP")["dispersion"] == "none"
+    assert "dispersion" not in settings("! r2SCAN-3c")
+
+
+# ---- programs that other packages read
+# -------------------------------------------------------------
+
+GAUSSIAN_TEXT = """ Entering Gaussian System, Link 0=g16
+ #p mp2/def2svp
+ SCF Done:  E(RHF) =  -75.9600000000     A.U. after   10 cycles
+ E2 =    -0.2000000000D+00 EUMP2 =    -0.76160000000000D+02
+ Normal termination of Gaussian 16
+"""
+
+
+@pytest.fixture
+def theirs(monkeypatch):
+    """What cclib gives of a file, in eV by its own constant."""
+    cclib = pytest.importorskip("cclib")
+    unit = cclib.parser.utils.convertor(1.0, "hartree", "eV")
+    data = types.SimpleNamespace(
+        metadata={"methods": ["HF", "MP2"], "basis_set": "def2SVP", "legacy_package_version": "16"},
+        scfenergies=np.array([-75.96 * unit]),
+        mpenergies=np.array([[-76.16 * unit]]),
+        atomnos=np.array([8, 1, 1]),
+        atomcoords=np.zeros((1, 3, 3)),
+        charge=0,
+        mult=1,
+        nelectrons=10,
+    )
+    monkeypatch.setattr(
+        "cclib.io.ccopen", lambda *_, **__: types.SimpleNamespace(parse=lambda: data)
+    )
+    return data
+
+
+def test_the_total_of_a_correlated_method_and_its_settings(tmp_path, theirs):
+    found = read_calculation(put(tmp_path, "g.log", GAUSSIAN_TEXT))
+    assert found.energy_eV == pytest.approx(-76.16 * HARTREE_EV, abs=1e-6)
+    assert found.settings == {
+        "method": "mp2",
+        "basis": "def2svp",
+        "charge": 0,
+        "spin": "none",
+        "medium": "vacuum",
+        "electrons": 10,
+    }
+    assert formula(found.composition) == "H2O" and found.finished
+
+
+def test_two_readings_of_a_total_that_differ_are_refused(tmp_path, theirs):
+    del theirs.mpenergies
+    with pytest.raises(FormatError, match=r"-76\.16000000 hartree .* -75\.96000000 by cclib"):
+        read_calculation(put(tmp_path, "g.log", GAUSSIAN_TEXT))
+    with pytest.raises(FormatError, match="did not finish"):
+        theirs.mpenergies = theirs.scfenergies[None] * 76.16 / 75.96
+        read_calculation(put(tmp_path, "cut.log", GAUSSIAN_TEXT.replace("Normal", "Error")))
+
+
+def test_a_gibbs_correction_given_as_a_sum_or_by_itself(tmp_path, theirs):
+    for theirs.freeenergy in (-76.16 + 0.004, 0.004):
+        found = read_calculation(put(tmp_path, "g.log", GAUSSIAN_TEXT))
+        assert found.thermal_eV == pytest.approx(0.004 * HARTREE_EV, abs=1e-6)
+
+
+def test_what_a_package_stumbles_over_is_a_format_error(tmp_path):
+    pytest.importorskip("cclib")
+    with pytest.raises(FormatError):
+        read_calculation(put(tmp_path, "g.log", GAUSSIAN_TEXT))
+
+
+CASTEP_TEXT = """ | CCC   AA    SSS  TTTTT  EEEEE  PPPP  |
+ | Welcome to CASTEP version 20.11 |
+ using functional                               : Perdew Burke Ernzerhof
+ DFT+D: Semi-empirical dispersion correction    : on
+ SEDC with                                      : TS correction scheme
+ plane wave basis set cut-off                   :   500.0000   eV
+ number of  electrons                           :  8.000
+ net charge of system                           :  0.000
+                       MP grid size for SCF calculation is  4  4  1
+                            with an offset of   0.000  0.000  0.000
+Final energy, E             =  -214.5000000000     eV
+NB est. 0K energy (E-0.5TS)      =  -214.5100000000     eV
+NB dispersion corrected est. 0K energy* (E-0.5TS) =  -215.4100000000     eV
+Total time          =      4.04 s
+"""
+
+
+def test_castep(tmp_path):
+    found = read_calculation(put(tmp_path, "a.castep", CASTEP_TEXT))
+    assert found.energy_eV == pytest.approx(-215.41) and found.finished
+    assert found.settings["functional"] == "PBE" and found.settings["dispersion"] == "TS"
+    assert found.settings["kpoints"] == "4x4x1 k-points, shifted 1 1 0"
+    assert found.settings["cutoff_eV"] == 500.0
+    offset = CASTEP_TEXT.replace("0.000  0.000  0.000", "0.125  0.125  0.000")
+    assert (
+        read_calculation(put(tmp_path, "b.castep", offset)).settings["kpoints"] == "4x4x1 k-points"
+    )
+
+
+AIMS_TEXT = """          Invoking FHI-aims ...
+  Parsing control.in (first pass over file, find array dimensions only).
+    xc                 pbe
+    spin               collinear
+    k_grid             4 4 1
+    vdw_correction_hirshfeld
+  Completed first pass over input file control.in .
+  Self-consistency cycle converged.
+  | Total energy uncorrected      :         -0.580000000000000E+05 eV
+  | Total energy corrected        :         -0.580000100000000E+05 eV  <-- do not rely on this value for anything but (periodic) metals
+          Have a nice day.
+"""
+
+
+def test_aims(tmp_path):
+    found = read_calculation(put(tmp_path, "aims.out", AIMS_TEXT))
+    assert found.energy_eV == pytest.approx(-58000.01) and found.finished
+    wanted = {
+        "functional": "PBE",
+        "spin": "polarised",
+        "kpoints": "4x4x1 k-points",
+        "dispersion": "TS",
+    }
+    assert wanted.items() <= found.settings.items()
+    cut = AIMS_TEXT.replace("cycle converged", "cycle not yet converged")
+    with pytest.raises(FormatError, match="self-consistency not reached"):
+        read_calculation(put(tmp_path, "cut.out", cut))
+
+
+# ---- relaxations that stopped
+# ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ediffg", "force", "free", "settled"),
+    [
+        ("-0.02", 0.01, "T T T", True),
+        ("-0.02", 0.30, "T T T", False),
+        ("-0.02", 0.30, "F F F", True),
+        ("1e-3", 0.30, "T T T", None),
+    ],
+)
+def test_a_relaxation_is_judged_by_its_forces_and_not_by_its_number_of_steps(
+    tmp_path, ediffg, force, free, settled
+):
+    """Cut at the first of sixty steps: a file that is complete and says nothing of it."""
+    text = f"""<modeling><incar><i name="IBRION">2</i><i name="NSW">60</i><i name="EDIFFG">{ediffg}</i></incar>
+<structure name="initialpos"><varray name="selective"><v>{free}</v></varray></structure>
+<calculation><scstep/><varray name="forces"><v>{force} 0 0</v></varray><energy><i name="e_fr_energy">-3.0</i>
+<i name="e_0_energy">-3.0</i></energy></calculation></modeling>"""
+    found = read_calculation(put(tmp_path, "vasprun.xml", text))
+    assert found.geometry_converged is (False if settled is None else settled)
+
+
+def test_the_last_step_of_vasp_has_to_converge(tmp_path):
+    """Up to version 5 nothing is said where NELM is reached; an earlier step's good word must not
+    count.
+    """
+    step = (
+        " Iteration      {}(   1)\n{}  energy  without entropy=   -3.0  energy(sigma->0) =  -3.0\n"
+    )
+    good = "------ aborting loop because EDIFF is reached ------\n"
+    end = " General timing and accounting\n"
+    text = step.format(1, good) + step.format(2, "") + end
+    with pytest.raises(FormatError, match="self-consistency not reached"):
+        read_calculation(put(tmp_path, "OUTCAR", " vasp.5.4\n" + text))
+    whole = step.format(1, good) + step.format(2, good) + end
+    assert read_calculation(put(tmp_path, "OUTCAR", " vasp.5.4\n" + whole)).scf_converged

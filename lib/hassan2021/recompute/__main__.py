@@ -7,6 +7,7 @@ import sys
 
 from hassan2021.recompute import (
     adsorption,
+    dispersion,
     espresso,
     espresso_box,
     jobs,
@@ -41,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         adsorption,
         poses,
         lead,
+        dispersion,
         thermal,
         pseudopotentials,
         espresso_box,

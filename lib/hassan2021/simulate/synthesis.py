@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Abridged standard atomic weights and uncertainties, IUPAC 2021 (doi:10.1515/pac-2019-0603).
+#: Abridged standard atomic weights and the bounds around them, IUPAC 2021 (doi:10.1515/pac-2019-0603).
 ATOMIC_WEIGHTS = {
     "H": (1.008, 0.0002),
     "C": (12.011, 0.002),
@@ -72,7 +72,7 @@ def precursor(
     """
     rng = np.random.default_rng(seed)
     weight = {
-        symbol: rng.normal(value, error, trials)
+        symbol: rng.uniform(value - error, value + error, trials)
         for symbol, (value, error) in ATOMIC_WEIGHTS.items()
     }
     balance = rng.normal(1, bench.balance_calibration, trials)
@@ -88,8 +88,9 @@ def precursor(
             / sum(count * weight[s] for s, count in formula.items())
         )
 
-    def volume(nominal: float) -> np.ndarray:
-        return nominal * pipette * rng.normal(1, bench.pipette_repeatability, trials)
+    def volume(nominal: float, times: int = 1) -> np.ndarray:
+        each = rng.normal(1, bench.pipette_repeatability / times**0.5, trials)
+        return nominal * times * pipette * each
 
     lead, bromide = (
         moles(mass_pbi2_mg, PBI2, bench.purity_pbi2),
@@ -105,7 +106,7 @@ def precursor(
         "iodide_to_bromide": 2 * lead / bromide,
         "x_iodide": 2 * lead / (2 * lead + bromide),
         "lead_mol_L": concentration,
-        "injected_lead_mmol": concentration * batches * volume(injected_mL),
+        "injected_lead_mmol": concentration * volume(injected_mL, batches),
     }
 
 

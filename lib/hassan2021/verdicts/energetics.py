@@ -127,6 +127,7 @@ def judge_arithmetic(room, told: Published) -> None:
         told.interaction.middle,
         told.interaction.half_width / 3,  # three uniform roundings
         kind="recomputed",
+        route="restated",
         note="-4.45 + 1.85 + 1.60; two roundings of the singles and one of the pair, ±0.015 eV",
     )
     allowed = {name: told.cells[name].energy_eV for name in ("GL+GL", "EDTA+EDTA")}
@@ -135,7 +136,7 @@ def judge_arithmetic(room, told: Published) -> None:
         "; ".join(f"{k} {v.low:.2f} to {v.high:.2f}" for k, v in allowed.items()),
         kind="recomputed",
         holds=all(v.half_width > 0 for v in allowed.values()),
-        route="consistency",
+        route="bound",
         note="the inequalities leave room, so they do not contradict each other; the values stand in an image only",
     )
     total = told.cells["GL"].energy_eV + told.cells["EDTA"].energy_eV
@@ -144,6 +145,7 @@ def judge_arithmetic(room, told: Published) -> None:
         f"{told.cells['GL+EDTA'].energy_eV.middle:.2f} against {total.middle:.2f} eV",
         kind="recomputed",
         holds=told.cells["GL+EDTA"].energy_eV.below(total) is True,
+        route="restated",
         note="shown for E+G; for the like pairs it is the text's word",
     )
     room.check(
@@ -153,6 +155,7 @@ def judge_arithmetic(room, told: Published) -> None:
         holds=math.isclose(
             2 * told.cells["GL+EDTA"].per_molecule_eV.middle, paper.claim("C082").number
         ),
+        route="restated",
         note="a mean: of an unlike pair it belongs to neither molecule",
     )
     _judge_frenkel(room, told)

@@ -14,7 +14,14 @@ from uncertainties import UFloat
 from ledger import paper
 from peled.synthesis.amounts import composition, molar_mass, parse_quantity
 from peled.synthesis.crystals import CrystalPopulation, sedimentation_mm, sedimenting_diameter_nm
-from peled.synthesis.procedure import Outcome, Procedure, perovskite_formula, yield_limit_mmol
+from peled.synthesis.procedure import (
+    Outcome,
+    Procedure,
+    entries,
+    perovskite_formula,
+    perovskite_needs,
+    yield_limit_mmol,
+)
 
 #: Atomic numbers of what the ligands and gases here are made of, to count electrons.
 _Z = {"H": 1, "C": 6, "N": 7, "O": 8, "S": 16}
@@ -60,16 +67,9 @@ def mass_balance(
 
     `x_br_precursor` is the composition for which lead limits; `x_br` the composition measured in the product.
     """
-    injected = {
-        component: sum(
-            (f.amounts.get(component, 0) for f in outcome.flows if f.target == vessel), 0
-        )
-        for component in ("Pb", "I", "Br", "MA")
-    }
-    lead, _ = yield_limit_mmol(
-        {**injected, "I": injected["Pb"] * 1e3, "Br": injected["Pb"] * 1e3}, x_br_precursor
-    )
-    halide, limiting = yield_limit_mmol(injected, x_br)
+    injected = outcome.received(vessel)
+    lead, _ = yield_limit_mmol({"Pb": injected["Pb"]}, {"Pb": 1.0})
+    halide, limiting = yield_limit_mmol(injected, perovskite_needs(x_br))
     return MassBalance(
         volume_mL * concentration_mg_mL,
         lead * molar_mass(perovskite_formula(x_br_precursor)),
@@ -91,8 +91,7 @@ class Facts:
         self, step: str, action: str, unit: str, chemical: str | None = None
     ) -> float | None:
         """The quantity of an action of a step in `unit`."""
-        entries = self.steps.get(step, {}).get(action, [])
-        for entry in entries if isinstance(entries, list) else [entries]:
+        for entry in entries(self.steps.get(step, {}), action):
             if chemical in (None, entry.get("chemical")):
                 text = entry.get("mass") or entry.get("volume") or entry.get("amount")
                 if text and text != "all":
@@ -103,13 +102,22 @@ class Facts:
         return sum(action in step for step in self.procedure.steps)
 
 
+#: DOI of the paper, which a procedure must name as its source to be judged by the paper's claims.
+DOI = "10.1038/s41586-021-03217-8"
+
+
+def of_paper(procedure: Procedure) -> bool:
+    """Whether a procedure is the paper's; any other can have no verdict."""
+    return DOI in procedure.source
+
+
 def judge_all(
     room,
     procedure: Procedure,
     pure: Outcome,
-    balance: MassBalance,
-    neat: CrystalPopulation,
-    treated: CrystalPopulation,
+    balance: MassBalance | None,
+    neat: CrystalPopulation | None,
+    treated: CrystalPopulation | None,
     *,
     rotor_mm: tuple[float, float] = (50.0, 120.0),
 ) -> None:
@@ -121,11 +129,15 @@ def judge_all(
     procedure : Procedure
     pure : Outcome
         The procedure run with every bottle taken as pure.
-    balance : MassBalance
-    neat, treated : CrystalPopulation
+    balance, neat, treated : MassBalance, CrystalPopulation, or None
+        None for another procedure than the paper's: no claim is then testable.
     rotor_mm : pair of float
         Range of the rotor's radius, which is not printed.
     """
+    if balance is None:
+        for claim_id in room.missing_claims():
+            room.not_testable(claim_id, "the procedure is not the paper's")
+        return
     facts = Facts(procedure)
 
     def printed(claim_id: str) -> float:
@@ -195,10 +207,9 @@ def _composition(check, lead, bromide, iodide_fraction, pure) -> None:
         lambda: lead * molar_mass("CH3NH3Br"),
         note="MABr that makes I:Br 2:1 with the PbI2 weighed",
     )
-    ligands = {"EDTA": "EDTA", "GL": "GL"}
     check(
         "C023",
-        lambda: pure.added[ligands["GL"]] / pure.added[ligands["EDTA"]],
+        lambda: pure.added["GL"] / pure.added["EDTA"],
         half_width=0.05,
         note=f"equimolar is {float((molar_mass('C10H17N3O6S') / molar_mass('C10H16N2O8')).nominal_value):.3f} g of GL to 1 g of EDTA",
     )

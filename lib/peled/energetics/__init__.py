@@ -1,18 +1,24 @@
 """Energetics: binding of ligands to the surface and to lead, and the cost of iodide Frenkel pairs.
 
 intervals      what follows from rounded numbers and inequalities
-binding        sign convention, pair interactions, the table of binding energies with its unpublished cells as bounds
-frenkel        formation energies to numbers of pairs, in bulk and in one small crystal, with the error of the energies
+binding        sign convention, pair interactions, the table of binding energies with its
+               unpublished cells as bounds
+frenkel        formation energies to numbers of pairs, in bulk and in one small crystal, with the
+               error of the energies
 affinity       vacuum energies against stability constants, protons, competition for lead
-outputs        a folder of outputs and a table that says which belong together, to checked energy differences
+outputs        a folder of outputs and a table that says which belong together, to checked energy
+               differences
 comparability  which energies may stand in one difference
+poses          poses, sites and neighbours: range, bootstrap, Boltzmann, lateral interaction
+analyse        a sheet of tables to a report
 methods        what several methods say of one quantity, and the error that leaves
 loading        what the folder holds
-bonding, draw, view3d, waterfall, plots    bonds and contacts across cell boundaries; pictures; panels
+bonding, draw, view3d, waterfall, plots    bonds and contacts across cell boundaries; pictures;
+                                           panels
 needs          what recomputing takes
 """
 
-from peled.energetics.binding import Cell, binding_energy_eV, pair_interaction_eV, table_cells
+from peled.energetics.binding import Cell, pair_interaction_eV, table_cells
 from peled.energetics.frenkel import (
     Suppression,
     dilute_fraction,
@@ -29,7 +35,6 @@ __all__ = [
     "EnergyRow",
     "Interval",
     "Suppression",
-    "binding_energy_eV",
     "dilute_fraction",
     "pair_fraction",
     "pair_interaction_eV",

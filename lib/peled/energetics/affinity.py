@@ -1,8 +1,11 @@
-"""How strongly two chelators hold lead: energies of complexes in vacuum against stability constants in water.
+"""How strongly two chelators hold lead: energies of complexes in vacuum against stability
+constants in water.
 
-A difference of binding energies dE is worth dE / (kT ln 10) units of log K if entropies and solvation were equal.
+A difference of binding energies dE is worth dE / (kT ln 10) units of log K if entropies and
+solvation were equal.
 In water they are not: protons compete for the donors. The conditional constant at a pH counts them,
-K' = K / alpha with alpha = sum over j of 10^(sum of the j highest pKa - j pH) (Ringbom, Complexation in Analytical Chemistry, 1963).
+K' = K / alpha with alpha = sum over j of 10^(sum of the j highest pKa - j pH) (Ringbom,
+Complexation in Analytical Chemistry, 1963).
 Above pH 8 lead itself takes hydroxide, which a second coefficient counts.
 """
 
@@ -17,7 +20,8 @@ from scipy.optimize import brentq
 
 from peled.energetics.frenkel import K_EV
 
-#: log10 of the hydrolysis constants of Pb2+, to Pb(OH)+, Pb(OH)2 and Pb(OH)3-, at 25 C and zero ionic strength (Baes & Mesmer, The Hydrolysis of Cations, 1976).
+#: log10 of the hydrolysis constants of Pb2+, to Pb(OH)+, Pb(OH)2 and Pb(OH)3-, at 25 C and zero
+#: ionic strength (Baes & Mesmer, The Hydrolysis of Cations, 1976).
 LEAD_HYDROLYSIS = (-7.71, -17.12, -28.06)
 
 
@@ -31,7 +35,9 @@ def log_units(energy_eV: ArrayLike, temperature_K: float = 300.0) -> np.ndarray:
 
 
 def log_alpha(pH: ArrayLike, pKa: Sequence[float]) -> np.ndarray:
-    """log10 of the side-reaction coefficient of a ligand with protons: total over fully deprotonated ligand."""
+    """log10 of the side-reaction coefficient of a ligand with protons: total over fully
+    deprotonated ligand.
+    """
     descending = np.sort(np.asarray(pKa, float))[::-1]
     steps = np.concatenate([[0.0], np.cumsum(descending)])
     exponents = steps - np.arange(len(steps)) * np.asarray(pH, float)[..., None]
@@ -40,7 +46,9 @@ def log_alpha(pH: ArrayLike, pKa: Sequence[float]) -> np.ndarray:
 
 
 def log_alpha_metal(pH: ArrayLike, hydrolysis: Sequence[float] = LEAD_HYDROLYSIS) -> np.ndarray:
-    """log10 of the side-reaction coefficient of a metal ion with hydroxide: total over free aqua ion, from log10 of M + q H2O = M(OH)q + q H."""
+    """log10 of the side-reaction coefficient of a metal ion with hydroxide: total over free aqua
+    ion, from log10 of M + q H2O = M(OH)q + q H.
+    """
     steps = np.concatenate([[0.0], np.asarray(hydrolysis, float)])
     return np.log10(
         np.sum(10 ** (steps + np.arange(len(steps)) * np.asarray(pH, float)[..., None]), axis=-1)
@@ -53,13 +61,17 @@ def conditional_log_k(
     pKa: Sequence[float],
     hydrolysis: Sequence[float] = LEAD_HYDROLYSIS,
 ) -> np.ndarray:
-    """log10 of the constant that counts all uncomplexed ligand, protonated or not, and all uncomplexed metal, hydrolysed or not."""
+    """log10 of the constant that counts all uncomplexed ligand, protonated or not, and all
+    uncomplexed metal, hydrolysed or not.
+    """
     return np.asarray(log_k, float) - log_alpha(pH, pKa) - log_alpha_metal(pH, hydrolysis)
 
 
 @dataclass(frozen=True)
 class Speciation:
-    """Equilibrium of one metal with several ligands, one to one (all mol/L): free metal and each complex."""
+    """Equilibrium of one metal with several ligands, one to one (all mol/L): free metal and each
+    complex.
+    """
 
     free_metal: float
     complexes: tuple[float, ...]
@@ -84,7 +96,8 @@ def speciation(metal: float, ligands: Sequence[float], conditional: Sequence[flo
     """
     if metal <= 0 or min(ligands, default=0) < 0 or len(ligands) != len(conditional):
         raise ValueError(
-            f"expected metal > 0, ligands >= 0 and a constant for each, found {metal}, {list(ligands)}, {list(conditional)}"
+            f"expected metal > 0, ligands >= 0 and a constant for each, found {metal}, "
+            f"{list(ligands)}, {list(conditional)}"
         )
     k, total = 10.0 ** np.asarray(conditional, float), np.asarray(ligands, float)
 

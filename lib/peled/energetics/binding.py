@@ -1,6 +1,7 @@
 """Binding energies: BE = E(ligand on surface) - E(ligand) - E(surface), negative when bound.
 
-The sign convention is the one of the paper's equation; its Fig. 5 legend quotes the same energies positive. Bounds come
+The sign convention is the one of the paper's equation; its Fig. 5 legend quotes the same energies
+positive. Bounds come
 from the inequalities in the text by interval arithmetic and from nothing else.
 """
 
@@ -13,7 +14,9 @@ from peled.energetics.intervals import Interval
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the table of binding energies: total BE (eV), molecules, and whether it is printed or follows as bounds."""
+    """One cell of the table of binding energies: total BE (eV), molecules, and whether it is
+    printed or follows as bounds.
+    """
 
     name: str
     energy_eV: Interval
@@ -38,25 +41,24 @@ def pair_interaction_eV(pair: Interval, *singles: Interval) -> Interval:
     return pair - total
 
 
-def binding_energy_eV(complex_eV: float, parts_eV: list[float]) -> float:
-    """E(complex) minus the energies of its parts, as often as they are listed."""
-    return complex_eV - sum(parts_eV)
-
-
 def table_cells(
     gl: Interval, edta: Interval, pair: Interval, acid: Interval, amine: Interval
 ) -> dict[str, Cell]:
-    """The table of ED Fig. 10j: the five cells printed in the text, and what the text's inequalities leave for the others.
+    """The table of ED Fig. 10j: the five cells printed in the text, and what the text's
+    inequalities leave for the others.
 
     Parameters
     ----------
     gl, edta, pair, acid, amine : Interval
-        Printed binding energies of GL, EDTA, the GL/EDTA pair, acetic acid and methylamine (eV, negative).
+        Printed binding energies of GL, EDTA, the GL/EDTA pair, acetic acid and methylamine (eV,
+        negative).
 
     Notes
     -----
-    Two like molecules: stronger than twice one (the text: pairs exceed the sum of singles), weaker than the E+G pair (the
-    text: the highest). Amide: stronger than every other GL fragment, so than methylamine; weaker than the whole of GL, whose energy is called
+    Two like molecules: stronger than twice one (the text: pairs exceed the sum of singles), weaker
+    than the E+G pair (the
+    text: the highest). Amide: stronger than every other GL fragment, so than methylamine; weaker
+    than the whole of GL, whose energy is called
     a partial sum of its fragments. Tertiary amine: "may" be stronger than COOH; a lower bound only.
     """
     endless = float("inf")

@@ -1,6 +1,8 @@
-"""Who is bound to whom: covalent bonds, contacts to the surface and hydrogen bonds, across cell boundaries where there is a cell.
+"""Who is bound to whom: covalent bonds, contacts to the surface and hydrogen bonds, across cell
+boundaries where there is a cell.
 
-Positions have shape (atoms, 3) and are in angstrom; a cell has its vectors as rows (3, 3), or is None. A link is (i, j, shift):
+Positions have shape (atoms, 3) and are in angstrom; a cell has its vectors as rows (3, 3), or is
+None. A link is (i, j, shift):
 atom j, moved by `shift` (three integers) cell vectors, is the partner of atom i.
 """
 
@@ -17,19 +19,25 @@ from peled.formats.atomistic.structures import ELEMENTS
 
 #: Covalent radii, Cordero et al. 2008, doi:10.1039/b801115j (angstrom).
 _RADII_H_TO_CM = (
-    "0.31 0.28 1.28 0.96 0.84 0.76 0.71 0.66 0.57 0.58 1.66 1.41 1.21 1.11 1.07 1.05 1.02 1.06 2.03 1.76 1.70 1.60 1.53 1.39 1.39 1.32 1.26 1.24 1.32 1.22 "
-    "1.22 1.20 1.19 1.20 1.20 1.16 2.20 1.95 1.90 1.75 1.64 1.54 1.47 1.46 1.42 1.39 1.45 1.44 1.42 1.39 1.39 1.38 1.39 1.40 2.44 2.15 2.07 2.04 2.03 2.01 "
-    "1.99 1.98 1.98 1.96 1.94 1.92 1.92 1.89 1.90 1.87 1.87 1.75 1.70 1.62 1.51 1.44 1.41 1.36 1.36 1.32 1.45 1.46 1.48 1.40 1.50 1.50 2.60 2.21 2.15 2.06 "
+    "0.31 0.28 1.28 0.96 0.84 0.76 0.71 0.66 0.57 0.58 1.66 1.41 1.21 1.11 1.07 1.05 1.02 1.06 "
+    "2.03 1.76 1.70 1.60 1.53 1.39 1.39 1.32 1.26 1.24 1.32 1.22 "
+    "1.22 1.20 1.19 1.20 1.20 1.16 2.20 1.95 1.90 1.75 1.64 1.54 1.47 1.46 1.42 1.39 1.45 1.44 "
+    "1.42 1.39 1.39 1.38 1.39 1.40 2.44 2.15 2.07 2.04 2.03 2.01 "
+    "1.99 1.98 1.98 1.96 1.94 1.92 1.92 1.89 1.90 1.87 1.87 1.75 1.70 1.62 1.51 1.44 1.41 1.36 "
+    "1.36 1.32 1.45 1.46 1.48 1.40 1.50 1.50 2.60 2.21 2.15 2.06 "
     "2.00 1.96 1.90 1.87 1.80 1.69"
 )
 COVALENT = dict(zip(ELEMENTS, map(float, _RADII_H_TO_CM.split()), strict=True))
 #: Cations of the A site, which are bound to nothing.
 _FREE_CATIONS = ("Cs", "Rb", "K")
-#: Longest contact of a ligand's donor to lead that is drawn (angstrom): about the first-shell limits of Pb(II) in crystals.
+#: Longest contact of a ligand's donor to lead that is drawn (angstrom): about the first-shell
+#: limits of Pb(II) in crystals.
 LONGEST_TO_LEAD = {"N": 3.1, "O": 3.1, "S": 3.4}
-#: Longest H...acceptor distance called a hydrogen bond (angstrom); the one to iodide is drawn only on request.
+#: Longest H...acceptor distance called a hydrogen bond (angstrom); the one to iodide is drawn only
+#: on request.
 LONGEST_HYDROGEN = {"N": 2.5, "O": 2.5, "S": 2.9, "I": 2.9}
-#: Smallest angle donor-H...acceptor of a hydrogen bond (degrees); with the lengths, the usual geometric criterion (Steiner 2002,
+#: Smallest angle donor-H...acceptor of a hydrogen bond (degrees); with the lengths, the usual
+#: geometric criterion (Steiner 2002,
 #: doi:10.1002/1521-3773(20020104)41:1<48::AID-ANIE48>3.0.CO;2-U).
 LEAST_ANGLE_DEG = 120.0
 _SHIFTS = np.array(list(product((-1, 0, 1), repeat=3)))
@@ -37,7 +45,9 @@ _SHIFTS = np.array(list(product((-1, 0, 1), repeat=3)))
 
 @dataclass(frozen=True)
 class Link:
-    """Atoms i and j, the cell vectors by which j is moved, their distance in angstrom, and what binds: `bond`, `lead` or `hydrogen`."""
+    """Atoms i and j, the cell vectors by which j is moved, their distance in angstrom, and what
+    binds: `bond`, `lead` or `hydrogen`.
+    """
 
     i: int
     j: int
@@ -49,7 +59,9 @@ class Link:
 def near_pairs(
     positions: np.ndarray, cell: np.ndarray | None, limit: np.ndarray
 ) -> list[tuple[int, int, tuple[int, int, int], float]]:
-    """Pairs i <= j with distance below `limit[i, j]`, with the shift of j and the distance; neighbouring cells included once each."""
+    """Pairs i <= j with distance below `limit[i, j]`, with the shift of j and the distance;
+    neighbouring cells included once each.
+    """
     positions, found = np.asarray(positions, float), []
     shifts = _SHIFTS if cell is not None else np.zeros((1, 3), int)
     home = np.zeros((len(positions), 3), int)
@@ -89,7 +101,9 @@ def links(
     *,
     slack: float = 1.2,
 ) -> list[Link]:
-    """Bonds: pairs nearer than `slack` times the sum of their covalent radii. Cations of the A site and pairs of hydrogens are left unbound."""
+    """Bonds: pairs nearer than `slack` times the sum of their covalent radii. Cations of the A
+    site and pairs of hydrogens are left unbound.
+    """
     radius = np.array([COVALENT[s] if s not in _FREE_CATIONS else -9.0 for s in symbols])
     hydrogen = np.array([s == "H" for s in symbols], bool)
     limit = np.where(
@@ -116,7 +130,9 @@ def hydrogen_bonds(
     *,
     longest: float = LONGEST_HYDROGEN["O"],
 ) -> np.ndarray:
-    """Pairs (H, acceptor) between different `groups` (one integer an atom) with H on N or O, H...acceptor up to `longest` angstrom, and straight enough."""
+    """Pairs (H, acceptor) between different `groups` (one integer an atom) with H on N or O,
+    H...acceptor up to `longest` angstrom, and straight enough.
+    """
     symbols, groups = np.asarray(symbols), np.asarray(groups)
     distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)
     polar = np.isin(symbols, ["N", "O"])
@@ -146,7 +162,8 @@ def _straight(donor: np.ndarray, hydrogen: np.ndarray, acceptor: np.ndarray) -> 
 
 
 def components(count: int, bound: Sequence[Link]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Connected parts: a number for each atom, the shift that makes each part whole, and whether each part repeats without end.
+    """Connected parts: a number for each atom, the shift that makes each part whole, and whether
+    each part repeats without end.
 
     Returns
     -------
@@ -183,7 +200,9 @@ def light(symbols: Sequence[str]) -> np.ndarray:
 
 
 def molecules(structure: Structure, bound: Sequence[Link] | None = None) -> np.ndarray:
-    """The number of the molecule of light atoms to which each atom belongs, -1 for Pb, I and Cs; `bound` are its `links` if they are known."""
+    """The number of the molecule of light atoms to which each atom belongs, -1 for Pb, I and Cs;
+    `bound` are its `links` if they are known.
+    """
     organic = light(structure.symbols)
     part = components(len(structure), _organic_links(structure, organic, bound))[0]
     return np.where(organic, np.searchsorted(np.unique(part[organic]), part), -1)
@@ -199,7 +218,9 @@ def _organic_links(
 
 
 def _widest_gaps(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
-    """Along each axis of the cell the widest slab without atoms (angstrom), and where its middle is (fraction of the cell)."""
+    """Along each axis of the cell the widest slab without atoms (angstrom), and where its middle
+    is (fraction of the cell).
+    """
     inverse = np.linalg.inv(structure.cell)
     ordered = np.sort((structure.positions @ inverse) % 1.0, axis=0)
     gaps = np.diff(np.vstack([ordered, ordered[:1] + 1.0]), axis=0)
@@ -209,9 +230,11 @@ def _widest_gaps(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
 
 
 def arranged(structure: Structure, bound: Sequence[Link] | None = None) -> Structure:
-    """The same periodic structure written so that it can be looked at: molecules whole, the vacuum at the cell's faces, ligands in its middle.
+    """The same periodic structure written so that it can be looked at: molecules whole, the vacuum
+    at the cell's faces, ligands in its middle.
 
-    Every atom is moved by whole cell vectors only, so all distances between nearest images stay. Along an axis with a gap of
+    Every atom is moved by whole cell vectors only, so all distances between nearest images stay.
+    Along an axis with a gap of
     more than 4 angstrom the cell is cut in the gap; along the others ligands come to the middle.
     """
     if structure.cell is None:
@@ -249,7 +272,8 @@ LEAST_GAP = 3.5
 
 
 def isolated(structure: Structure) -> bool:
-    """A molecule in a box rather than a surface or a crystal: nothing is bound to its own image, and along every axis there is a gap of `LEAST_GAP`.
+    """A molecule in a box rather than a surface or a crystal: nothing is bound to its own image,
+    and along every axis there is a gap of `LEAST_GAP`.
 
     The gap keeps out what is layered or ionic, where no bond is seen.
     """
@@ -263,7 +287,8 @@ def isolated(structure: Structure) -> bool:
 
 
 def adsorbed(structure: Structure, group: np.ndarray) -> np.ndarray:
-    """Which molecules (by number) are ligands: light molecules reaching more than 0.8 angstrom above the topmost lead, or all without lead.
+    """Which molecules (by number) are ligands: light molecules reaching more than 0.8 angstrom
+    above the topmost lead, or all without lead.
 
     Cations of the A site lie between the lead layers and are none.
     """
@@ -322,9 +347,11 @@ def contacts(structure: Structure, *, iodide: bool = False) -> list[Link]:
 def cropped(
     structure: Structure, depth_angstrom: float | None, *, iodide: bool = False
 ) -> tuple[Structure, list[Link]]:
-    """What lies no deeper than `depth_angstrom` under the topmost lead (everything for None), and the contacts among it.
+    """What lies no deeper than `depth_angstrom` under the topmost lead (everything for None), and
+    the contacts among it.
 
-    Contacts are found in the whole structure; `info["kept"]` of the result names the indices of the atoms that stay.
+    Contacts are found in the whole structure; `info["kept"]` of the result names the indices of
+    the atoms that stay.
     """
     found = contacts(structure, iodide=iodide)
     if depth_angstrom is None or "Pb" not in structure.symbols:

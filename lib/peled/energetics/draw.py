@@ -1,7 +1,10 @@
-"""Ball-and-stick pictures with matplotlib: one collection of polygons sorted by depth, farther atoms fading into the page.
+"""Ball-and-stick pictures with matplotlib: one collection of polygons sorted by depth, farther
+atoms fading into the page.
 
-`atoms` draws what it is given; `structure` first writes a periodic structure so that molecules are whole, then marks
-contacts to lead and hydrogen bonds with their lengths. Bonds that leave the cell are drawn as half sticks on both sides.
+`atoms` draws what it is given; `structure` first writes a periodic structure so that molecules are
+whole, then marks
+contacts to lead and hydrogen bonds with their lengths. Bonds that leave the cell are drawn as half
+sticks on both sides.
 """
 
 from __future__ import annotations
@@ -37,7 +40,8 @@ __all__ = [
     "two_views",
 ]
 
-#: Colour and drawn radius (angstrom) of the elements here; colours keep the repository's meaning of I and Pb.
+#: Colour and drawn radius (angstrom) of the elements here; colours keep the repository's meaning
+#: of I and Pb.
 LOOK = {
     "H": ("#E8E8E8", 0.28),
     "C": ("#505050", 0.42),
@@ -66,7 +70,9 @@ _BAR_ROOM = 1.1  # angstrom under the atoms for the scale bar
 
 @dataclass(frozen=True)
 class Label:
-    """A length written beside its dashed line: text, middle (x, y) and size of its box in the units of the axes (angstrom)."""
+    """A length written beside its dashed line: text, middle (x, y) and size of its box in the
+    units of the axes (angstrom).
+    """
 
     text: str
     x: float
@@ -77,7 +83,9 @@ class Label:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a picture shows: the structure as written for it, its contacts, projected positions (atoms, 3), and labels."""
+    """What a picture shows: the structure as written for it, its contacts, projected positions
+    (atoms, 3), and labels.
+    """
 
     structure: Structure
     contacts: tuple[Link, ...]
@@ -86,7 +94,9 @@ class Drawn:
 
 
 def project(positions: np.ndarray, *, tilt_deg: float, turn_deg: float) -> np.ndarray:
-    """Orthographic view: turned about z, then tilted (0 is from the side with z up, 90 from above); columns x, y, depth towards the eye."""
+    """Orthographic view: turned about z, then tilted (0 is from the side with z up, 90 from
+    above); columns x, y, depth towards the eye.
+    """
     turn, tilt = np.deg2rad(turn_deg), np.deg2rad(tilt_deg)
     x = positions[:, 0] * np.cos(turn) - positions[:, 1] * np.sin(turn)
     y = positions[:, 0] * np.sin(turn) + positions[:, 1] * np.cos(turn)
@@ -328,7 +338,9 @@ def two_views(
     bar: bool = True,
     **look,
 ) -> tuple[Drawn, Drawn]:
-    """The same structure from the side (first Axes) and from above (second), to one scale if the two Axes are equally large; as `structure` otherwise."""
+    """The same structure from the side (first Axes) and from above (second), to one scale if the
+    two Axes are equally large; as `structure` otherwise.
+    """
     shown, contacts = bonding.cropped(bonding.arranged(found), depth_angstrom, iodide=iodide)
     flat = [
         project(shown.positions, tilt_deg=tilt, turn_deg=turn_deg)[:, :2]
@@ -355,7 +367,9 @@ def two_views(
 
 
 def clearest(found: Structure) -> tuple[float, float]:
-    """The view (tilt_deg, turn_deg) of a molecule or complex in which heavy atoms hide each other least and contacts look longest."""
+    """The view (tilt_deg, turn_deg) of a molecule or complex in which heavy atoms hide each other
+    least and contacts look longest.
+    """
     heavy = [k for k, s in enumerate(found.symbols) if s != "H"]
     marked = bonding.contacts(found)
     ends = np.array([[c.i, c.j] for c in marked if not any(c.shift)], int).reshape(-1, 2)
@@ -393,7 +407,9 @@ def _points_per_angstrom(ax) -> float:
 def _write_lengths(
     ax, contacts: Sequence[Link], ends, view: np.ndarray, radii: np.ndarray, fontsize: float
 ) -> tuple[Label, ...]:
-    """Lengths near the middles of their lines, moved aside until they touch neither each other nor, where there is room, a line or an atom."""
+    """Lengths near the middles of their lines, moved aside until they touch neither each other
+    nor, where there is room, a line or an atom.
+    """
     points = _points_per_angstrom(ax)
     height = 1.15 * fontsize / points
     middles = [(np.array(a) + np.array(b)) / 2 for a, b in ends]
@@ -486,7 +502,9 @@ def scale_bar(ax, length_angstrom: float = 2.0, *, fontsize: float = 5.5) -> Non
 def legend(
     ax, symbols: Sequence[str], kinds: Sequence[str] = (), *, fontsize: float = 5.5, **where
 ):
-    """Elements as balls, and what the dashed lines mean; below the Axes unless `where` (arguments of `Axes.legend`) says otherwise."""
+    """Elements as balls, and what the dashed lines mean; below the Axes unless `where` (arguments
+    of `Axes.legend`) says otherwise.
+    """
     known = list(LOOK)
     handles = []
     for s in sorted(set(symbols), key=lambda s: (known.index(s) if s in LOOK else 99, s)):

@@ -1,7 +1,10 @@
-"""Frenkel pairs (iodide vacancy and interstitial) in equilibrium, and what an error of the formation energy makes of them.
+"""Frenkel pairs (iodide vacancy and interstitial) in equilibrium, and what an error of the
+formation energy makes of them.
 
-Mass action for n pairs on N lattice sites and m N interstitial sites: x² / ((1 - x)(m - x)) = exp(-E/kT), x = n/N. Far below
-saturation this is x = sqrt(m) exp(-E/2kT) (Ashcroft & Mermin, Solid State Physics, ch. 30). Entropies of vibration are left out, as the paper
+Mass action for n pairs on N lattice sites and m N interstitial sites: x² / ((1 - x)(m - x)) =
+exp(-E/kT), x = n/N. Far below
+saturation this is x = sqrt(m) exp(-E/2kT) (Ashcroft & Mermin, Solid State Physics, ch. 30).
+Entropies of vibration are left out, as the paper
 leaves them out; they cancel in ratios as far as they are equal.
 """
 
@@ -32,20 +35,23 @@ def dilute_fraction(
 def pair_fraction(
     energy_eV: ArrayLike, temperature_K: ArrayLike = 300.0, *, interstitials: float = 1.0
 ) -> np.ndarray:
-    """Displaced iodides per lattice site with sites that fill up; never above 1 or above the number of interstitial sites.
+    """Displaced iodides per lattice site with sites that fill up; never above 1 or above the
+    number of interstitial sites.
 
     >>> float(pair_fraction(0.0).round(4))     # no cost: half of the ions are displaced
     0.5
     """
     if interstitials <= 0:
         raise ValueError(
-            f"interstitials: expected a positive number of sites per lattice site, found {interstitials}"
+            "interstitials: expected a positive number of sites per lattice site, found "
+            f"{interstitials}"
         )
     temperature = np.asarray(temperature_K, float)
     if np.any(temperature <= 0):
         raise ValueError(f"temperature_K: expected positive temperatures, found {temperature_K}")
     m, k = interstitials, np.exp(-np.asarray(energy_eV, float) / (K_EV * temperature))
-    # The smaller root of (1 - K) x² + K (1 + m) x - K m = 0, written so that nothing cancels for small K.
+    # The smaller root of (1 - K) x² + K (1 + m) x - K m = 0, written so that nothing cancels for
+    # small K.
     b = k * (1 + m)
     return np.minimum(
         2 * k * m / (b + np.sqrt(b**2 + 4 * (1 - k) * k * m)), min(1.0, m)
@@ -61,8 +67,10 @@ def pairs_per_crystal(
 ) -> np.ndarray:
     """Mean number of pairs in a crystal that cannot exchange ions with others.
 
-    Vacancies and interstitials of one crystal come in equal number. With weights y^(2n)/(n!)² the mean is
-    y I1(2y)/I0(2y), where y is the mass-action number: y for a large crystal, y² when less than one pair is expected. So in
+    Vacancies and interstitials of one crystal come in equal number. With weights y^(2n)/(n!)² the
+    mean is
+    y I1(2y)/I0(2y), where y is the mass-action number: y for a large crystal, y² when less than
+    one pair is expected. So in
     a small crystal the Boltzmann factor counts with E/kT, not E/2kT.
     """
     y = np.asarray(sites, float) * pair_fraction(
@@ -75,8 +83,10 @@ def pairs_per_crystal(
 class Suppression:
     """How much rarer pairs are on one surface than on another.
 
-    `factor` is the ratio of pair numbers (reference over treated), `low` and `high` its 95 % interval, `probability` that the treated
-    surface truly has the higher formation energy, `difference_eV` and `difference_se_eV` the difference and its standard error.
+    `factor` is the ratio of pair numbers (reference over treated), `low` and `high` its 95 %
+    interval, `probability` that the treated
+    surface truly has the higher formation energy, `difference_eV` and `difference_se_eV` the
+    difference and its standard error.
     """
 
     factor: float
@@ -88,13 +98,16 @@ class Suppression:
 
 
 def difference_error_eV(error_eV: float, correlation: float = 0.5) -> float:
-    """Standard error of a difference of two formation energies with equal errors: s sqrt(2 (1 - r)).
+    """Standard error of a difference of two formation energies with equal errors: s sqrt(2 (1 -
+    r)).
 
-    The same functional errs alike on similar surfaces, so part of the error cancels: r is the correlation.
+    The same functional errs alike on similar surfaces, so part of the error cancels: r is the
+    correlation.
     """
     if error_eV < 0 or not 0 <= correlation <= 1:
         raise ValueError(
-            f"expected error_eV >= 0 and correlation from 0 to 1, found {error_eV} and {correlation}"
+            f"expected error_eV >= 0 and correlation from 0 to 1, found {error_eV} and "
+            f"{correlation}"
         )
     return float(error_eV * np.sqrt(2 * (1 - correlation)))
 
@@ -125,8 +138,10 @@ def suppression(
     sites : float, optional
         Lattice sites of a crystal; then numbers per crystal are compared.
     dilute : bool
-        Use exp(-E/2kT), for which the interval is exact; otherwise filled sites count and the errors are propagated to first
-        order in the logarithm (coverage 94 to 95 % at 0.05 eV, 91 to 95 % at 0.1 eV near saturation).
+        Use exp(-E/2kT), for which the interval is exact; otherwise filled sites count and the
+        errors are propagated to first
+        order in the logarithm (coverage 94 to 95 % at 0.05 eV, 91 to 95 % at 0.1 eV near
+        saturation).
     """
     s = difference_error_eV(error_eV, correlation)
     difference = treated_eV - reference_eV

@@ -1,4 +1,6 @@
-"""Interval arithmetic: what follows from rounded numbers and from inequalities in a text, without guessing a distribution."""
+"""Interval arithmetic: what follows from rounded numbers and from inequalities in a text, without
+guessing a distribution.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ class Interval:
         return self.low <= value <= self.high
 
     def below(self, other: Interval) -> bool | None:
-        """Whether every number here is less than every number there; None where the intervals do not decide."""
+        """Whether every number here is less than every number there; None where the intervals do
+        not decide.
+        """
         return True if self.high < other.low else False if self.low >= other.high else None
 
     @property
@@ -77,5 +81,7 @@ def _interval(x: Interval | float) -> Interval:
 
 
 def _tidy(x: float) -> float:
-    """Removes the last digits of binary fractions, so that 1.855 + 1.605 is 3.46 and no inequality hangs on them."""
+    """Removes the last digits of binary fractions, so that 1.855 + 1.605 is 3.46 and no inequality
+    hangs on them.
+    """
     return round(x, 12) if math.isfinite(x) else x

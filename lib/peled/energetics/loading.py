@@ -1,14 +1,17 @@
-"""What a folder of the energetics room holds: one's own table of outputs where there is one, and beside it the kept calculations."""
+"""What a folder of the energetics room holds: one's own table of outputs where there is one, and
+beside it the kept calculations.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from peled.energetics.methods import reference_gap
 from peled.energetics.outputs import EnergyRow, read_table
 from peled.formats import FormatError, read_yaml
 from peled.formats.atomistic import Structure, formula, read_calculation, read_structure
@@ -17,7 +20,8 @@ from peled.sources import kind_of
 
 OWN = "own outputs"
 GFN2, GFN1, DFT = "GFN2-xTB", "GFN1-xTB", "PBE-D3, 25/200 Ry"
-#: Kept tables by what the notebook calls their method, the best last; a folder of one's own adds `OWN`.
+#: Kept tables by what the notebook calls their method, the best last; a folder of one's own adds
+#: `OWN`.
 TABLES = {GFN1: "gfn1.csv", GFN2: "gfn2.csv", DFT: "dft.csv"}
 _STEMS = {
     "GL": "gl",
@@ -41,7 +45,9 @@ _MOLECULES = (
 
 @dataclass(frozen=True)
 class Picture:
-    """A structure to draw, the file it came from, what kind of source that is, and what to say of it."""
+    """A structure to draw, the file it came from, what kind of source that is, and what to say of
+    it.
+    """
 
     structure: Structure
     path: Path
@@ -56,13 +62,16 @@ class Holdings:
     Attributes
     ----------
     methods : dict
-        By method, then by system, the energy differences; `OWN` among them when `data_dir` has a table.csv.
+        By method, then by system, the energy differences; `OWN` among them when `data_dir` has a
+        table.csv.
     refused : dict
         By table and system, why a row was not computed.
     lead, box : dict
-        Complexes of free lead, and adducts of PbI2 in a box, by name (`Pb GL | PBE-D3/def2-SVP; vacuum`; `acetic acid | hard | 25`).
+        Complexes of free lead, and adducts of PbI2 in a box, by name (`Pb GL | PBE-D3/def2-SVP;
+        vacuum`; `acetic acid | hard | 25`).
     potentials : dict
-        By element, the occupied shells of the pseudopotentials that were made for these calculations.
+        By element, the occupied shells of the pseudopotentials that were made for these
+        calculations.
     """
 
     methods: dict[str, dict[str, EnergyRow]]
@@ -82,11 +91,14 @@ class Holdings:
         return OWN in self.methods
 
     def kind(self, method: str) -> str:
-        """Kind of source of a method's table."""
-        return kind_of(self.tables[method])
+        """Kind of source of a method's table; outputs are calculated, whoever ran the program."""
+        kind = kind_of(self.tables[method])
+        return "calculated" if kind == "measured" else kind
 
     def picture(self, name: str) -> Picture | None:
-        """The best structure of a system: one's own output, one's own structure file, else the kept tight-binding geometry."""
+        """The best structure of a system: one's own output, one's own structure file, else the
+        kept tight-binding geometry.
+        """
         if self.own:
             row = self.methods[OWN].get(name)
             if row is not None and row.complex.structure is not None:
@@ -139,6 +151,7 @@ def load(room) -> Holdings:
         refused |= {f"{path.name}: {name}": why for name, why in failed.items()}
     files = {name: room.file_or_bundled(name) for name in ("stability.yaml", "citations.yaml")}
     files |= {name: room.file_or_bundled(f"lead/{name}") for name in ("thermal", "pbe")}
+    files["dispersion.json"] = room.file_or_bundled("lead/dispersion.json")
     files["slab"] = room.file_or_bundled("tight_binding/slab-0.gfn2.xyz")
     molecules = {}
     for name in _MOLECULES:
@@ -147,6 +160,7 @@ def load(room) -> Holdings:
     if OWN in read:
         read[OWN], misnamed = recognised(read[OWN], molecules)
         refused |= {f"{tables[OWN].name}: {name}": why for name, why in misnamed.items()}
+    read[DFT] = at_lowest_reference(read[DFT], files["dispersion.json"].parent)
     lead, box = read.pop("lead"), read.pop("box")
     return Holdings(
         read,
@@ -192,9 +206,11 @@ _SPELLINGS = {name.casefold(): name for name in NAMES} | {
 def recognised(
     rows: dict[str, EnergyRow], molecules: dict[str, Structure]
 ) -> tuple[dict[str, EnergyRow], dict[str, str]]:
-    """Rows of one's own under the names the notebook knows, whatever their case, and those refused because they hold something else.
+    """Rows of one's own under the names the notebook knows, whatever their case, and those refused
+    because they hold something else.
 
-    Hydrogen may be missing or in excess (a ligand can adsorb as its anion); any other element must be as in the molecule of that name.
+    Hydrogen may be missing or in excess (a ligand can adsorb as its anion); any other element must
+    be as in the molecule of that name.
     """
     found, refused = {}, {}
     for given, row in rows.items():
@@ -205,7 +221,8 @@ def recognised(
         heavy = [Counter({k: n for k, n in c.items() if k != "H"}) for c in (wanted, row.adsorbed)]
         if wanted and row.adsorbed and heavy[0] != heavy[1]:
             refused[given] = (
-                f"{given} is {formula(wanted)}, but what adsorbs in {row.complex.path.name} is {formula(row.adsorbed)}"
+                f"{given} is {formula(wanted)}, but what adsorbs in {row.complex.path.name} is "
+                f"{formula(row.adsorbed)}"
             )
         elif name in found:
             refused[given] = f"{given}: a second row for {name}"
@@ -214,8 +231,36 @@ def recognised(
     return found, refused
 
 
+def at_lowest_reference(rows: dict[str, EnergyRow], folder: Path) -> dict[str, EnergyRow]:
+    """Rows whose free ligands were taken in the conformer that is lowest in tight binding,
+    referred to the lowest in PBE.
+    """
+    gaps = {
+        name: reference_gap(folder, system)
+        for name, system in (("GL", "glutathione"), ("EDTA", "edta"))
+    }
+    found = dict(rows)
+    for name, row in rows.items():
+        mine = [gaps[part] for part in name.split("+") if gaps.get(part)]
+        shift = sum(g.functional_eV + g.dispersion_eV for g in mine)
+        if shift > 0:
+            note = (
+                f"the lowest conformer in PBE lies {shift:.3f} eV below the kept reference; added"
+            )
+            found[name] = replace(
+                row,
+                energy_eV=row.energy_eV + shift,
+                starts_eV=tuple(e + shift for e in row.starts_eV),
+                dispersion_eV=row.dispersion_eV + sum(g.dispersion_eV for g in mine),
+                notes=(*row.notes, note),
+            )
+    return found
+
+
 def shells(folder: Path) -> dict[str, str]:
-    """Occupied shells by element of the inputs of `ld1.x` in a folder (`Pb.pbe-dn.in` and so on), such as `5d 6p 6s`."""
+    """Occupied shells by element of the inputs of `ld1.x` in a folder (`Pb.pbe-dn.in` and so on),
+    such as `5d 6p 6s`.
+    """
     found: dict[str, set[str]] = {}
     for path in sorted(folder.glob("*.in")):
         rows = re.findall(
@@ -256,7 +301,9 @@ def constants(path: Path) -> dict:
 
 
 def ligands_above(picture: Picture | None) -> np.ndarray | None:
-    """Positions of what lies on the surface, z from the top lead; None without a picture or an adsorbate."""
+    """Positions of what lies on the surface, z from the top lead; None without a picture or an
+    adsorbate.
+    """
     if picture is None:
         return None
     symbols, at = np.array(picture.structure.symbols), picture.structure.positions
@@ -268,7 +315,9 @@ def ligands_above(picture: Picture | None) -> np.ndarray | None:
 
 
 def convergence(box: dict[str, EnergyRow]) -> dict[tuple[str, str], list[tuple[float, EnergyRow]]]:
-    """Rows of the box by (system, potentials), each a list of (cutoff in Ry, row), ascending; names are `system | potentials | cutoff`."""
+    """Rows of the box by (system, potentials), each a list of (cutoff in Ry, row), ascending;
+    names are `system | potentials | cutoff`.
+    """
     found: dict[tuple[str, str], list[tuple[float, EnergyRow]]] = {}
     for name, row in box.items():
         if match := re.fullmatch(r"(.+?) \| (.+?) \| ([\d.]+)", name):
@@ -276,10 +325,21 @@ def convergence(box: dict[str, EnergyRow]) -> dict[tuple[str, str], list[tuple[f
     return {key: sorted(rows, key=lambda r: r[0]) for key, rows in found.items()}
 
 
-def frenkel_rows(rows: dict[str, EnergyRow]) -> dict[str, list[EnergyRow]]:
-    """Formation energies by surface (`bare`, `GL`, ...), all sites of it, lowest first."""
-    found: dict[str, list[EnergyRow]] = {}
+def frenkel_rows(rows: dict[str, EnergyRow]) -> dict[str, dict[str, EnergyRow]]:
+    """Formation energies by surface (`bare`, `GL`, ...) and site (`first`, `second`, ...), in the
+    order of the table.
+
+    Sites of one name are one place of the crystal: surfaces are to be compared site by site, since
+    two sites of one
+    surface can differ by as much as two surfaces do.
+    """
+    found: dict[str, dict[str, EnergyRow]] = {}
     for name, row in rows.items():
-        if match := re.fullmatch(r"Frenkel (\S+)(?: \S+ site)?", name):
-            found.setdefault(match[1], []).append(row)
-    return {surface: sorted(sites, key=lambda r: r.energy_eV) for surface, sites in found.items()}
+        if match := re.fullmatch(r"Frenkel (\S+)(?: (\S+) site)?", name):
+            found.setdefault(match[1], {})[match[2] or "first"] = row
+    return found
+
+
+def lowest(sites: dict[str, EnergyRow]) -> EnergyRow:
+    """The site where a pair costs least, which is the one that is populated."""
+    return min(sites.values(), key=lambda row: row.energy_eV)

@@ -1,4 +1,6 @@
-"""What several methods say of one quantity: their disagreement as the error of the lesser one, differences of rows, the spread of starts."""
+"""What several methods say of one quantity: their disagreement as the error of the lesser one,
+differences of rows, the spread of starts.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,16 @@ import numpy as np
 
 from peled.energetics.outputs import EnergyRow
 
-#: Standard error of a tight-binding adsorption energy where nothing better is at hand to compare with (eV): the few tenths by which GFN2-xTB
-#: misses non-covalent energies of heavy elements (Bannwarth et al. 2019, doi:10.1021/acs.jctc.8b01176).
+#: Standard error of a tight-binding adsorption energy where nothing better is at hand to compare
+#: with (eV): the few tenths by which GFN2-xTB
+#: misses non-covalent energies of heavy elements (Bannwarth et al. 2019,
+#: doi:10.1021/acs.jctc.8b01176).
 ASSUMED_ERROR_EV = 0.2
-#: Standard error of the preference of lead in PBE-D3/def2-SVP (eV): for the neutral chelates the step to def2-TZVP lowers it by 0.05 and the counterpoise by 0.07.
+#: Standard error of the preference of lead in PBE-D3/def2-SVP (eV): for the neutral chelates the
+#: step to def2-TZVP lowers it by 0.05 and the counterpoise by 0.07.
 BASIS_ERROR_EV = 0.1
-#: Standard error of a PBE-D3 energy at a geometry that PBE-D3 did not relax, and of poses of one rigid fragment (eV): an assumption.
+#: Standard error of a PBE-D3 energy at a geometry that PBE-D3 did not relax, and of poses of one
+#: rigid fragment (eV): an assumption.
 GEOMETRY_ERROR_EV = 0.1
 
 
@@ -35,7 +41,9 @@ class Estimate:
 
 
 def on_slab(name: str) -> bool:
-    """Whether a row is of ligands adsorbed on the slab: no defect, no molecules by themselves, no single PbI2, no variant (`changes`)."""
+    """Whether a row is of ligands adsorbed on the slab: no defect, no molecules by themselves, no
+    single PbI2, no variant (`changes`).
+    """
     return (
         not name.startswith("Frenkel")
         and " on " not in name
@@ -45,7 +53,9 @@ def on_slab(name: str) -> bool:
 
 
 def changes(rows: Mapping[str, EnergyRow]) -> dict[str, float]:
-    """By variant (`methylamine; three sheets`), by how much it differs from the row it varies (eV): what one choice in the model is worth."""
+    """By variant (`methylamine; three sheets`), by how much it differs from the row it varies
+    (eV): what one choice in the model is worth.
+    """
     found = {name: name.partition("; ")[0] for name in rows if "; " in name}
     return {
         name: rows[name].energy_eV - rows[base].energy_eV
@@ -57,9 +67,11 @@ def changes(rows: Mapping[str, EnergyRow]) -> dict[str, float]:
 def method_error_eV(
     rows: Mapping[str, EnergyRow], reference: Mapping[str, EnergyRow]
 ) -> tuple[float, int]:
-    """Root mean square difference of two methods over the adducts both have, and how many those are.
+    """Root mean square difference of two methods over the adducts both have, and how many those
+    are.
 
-    Frenkel pairs and molecules without a surface are left out. With fewer than three the assumed error is returned.
+    Frenkel pairs and molecules without a surface are left out. With fewer than three the assumed
+    error is returned.
     """
     shared = [n for n in rows if n in reference and on_slab(n)]
     if len(shared) < 3:
@@ -70,7 +82,9 @@ def method_error_eV(
 
 
 def mean_difference_eV(rows: Mapping[str, EnergyRow], reference: Mapping[str, EnergyRow]) -> float:
-    """Mean of what `method_error_eV` is the root mean square of: the part of the error that has one sign; nan where nothing is shared."""
+    """Mean of what `method_error_eV` is the root mean square of: the part of the error that has
+    one sign; nan where nothing is shared.
+    """
     shared = [
         rows[n].energy_eV - reference[n].energy_eV for n in rows if n in reference and on_slab(n)
     ]
@@ -78,7 +92,9 @@ def mean_difference_eV(rows: Mapping[str, EnergyRow], reference: Mapping[str, En
 
 
 def spread(row: EnergyRow, searched: EnergyRow | None = None) -> float:
-    """Standard error of the lowest start (`outputs.error_of_minimum`); of a single start that of the search it came from, else 0."""
+    """Standard error of the lowest start (`outputs.error_of_minimum`); of a single start that of
+    the search it came from, else 0.
+    """
     if len(row.starts_eV) > 1:
         return row.spread_eV
     return spread(searched) if searched is not None else 0.0
@@ -87,7 +103,7 @@ def spread(row: EnergyRow, searched: EnergyRow | None = None) -> float:
 def estimate(
     row: EnergyRow, error_eV: float, what: str, searched: EnergyRow | None = None
 ) -> Estimate:
-    """A row with the error of its method and the spread of its starts (`searched`: see `spread`)."""
+    """A row with the error of its method and the spread of its starts (see `spread`)."""
     s = spread(row, searched)
     return Estimate(
         row.energy_eV,
@@ -102,7 +118,8 @@ def interaction(
     error_eV: float,
     searched: Mapping[str, EnergyRow] | None = None,
 ) -> Estimate | None:
-    """Energy of a pair `A+B` beyond A and B adsorbed alone; None where one of the three is missing (`searched`: rows of the search, see `spread`).
+    """Energy of a pair `A+B` beyond A and B adsorbed alone; None where one of the three is missing
+    (`searched`: rows of the search, see `spread`).
 
     The surface contacts are alike in the three, so the method's error counts once, not for each.
     """
@@ -117,8 +134,93 @@ def interaction(
 
 
 @dataclass(frozen=True)
+class Parts:
+    """An energy split into what the functional gives and what a dispersion correction adds to it
+    (eV).
+    """
+
+    functional_eV: float
+    dispersion_eV: float
+
+
+def parts(rows: Mapping[str, EnergyRow], *terms: tuple[int, str]) -> Parts | None:
+    """Sum of rows, each counted as often as its term says, split by origin; None where a row or
+    its dispersion is missing.
+
+    With ``(1, "A+B"), (-1, "A"), (-1, "B")`` the interaction of a pair: attraction that the
+    functional gives (hydrogen
+    bonds, electrostatics) is another statement than attraction by dispersion, whose correction
+    knows no electrons [1]_.
+
+    References
+    ----------
+    .. [1] Grimme et al., J. Chem. Phys. 132, 154104 (2010), doi:10.1063/1.3382344.
+    """
+    found = [(count, rows.get(name)) for count, name in terms]
+    if any(row is None or row.dispersion_eV is None for _, row in found):
+        return None
+    dispersion = sum(count * row.dispersion_eV for count, row in found)
+    return Parts(sum(count * row.energy_eV for count, row in found) - dispersion, dispersion)
+
+
+def conformers(folder: Path, system: str, damping: str) -> dict[str, Parts]:
+    """Kept conformers of a molecule or complex in PBE/def2-SVP, with D3 in one damping.
+
+    From the records `pbe/<system>-<k>.def2-svp.vacuum.json`, whose own D3(BJ) is replaced by that of
+    `dispersion.json` in the damping asked for (`d3bj`, `d3zero`); empty without them.
+    """
+    table = folder / "dispersion.json"
+    if not table.exists():
+        return {}
+    terms, found = json.loads(table.read_text(encoding="utf-8")), {}
+    for path in sorted(folder.glob(f"pbe/{system}-[0-9].def2-svp.vacuum.json")):
+        name = path.name.split(".")[0]
+        if name in terms:
+            total = json.loads(path.read_text(encoding="utf-8"))["energy_eV"]
+            own, asked = (terms[name][f"{kind}_eV"] for kind in ("d3bj", damping))
+            found[name] = Parts(total - own, asked)
+    return found
+
+
+def _lowest(found: Mapping[str, Parts]) -> Parts:
+    return min(found.values(), key=lambda p: p.functional_eV + p.dispersion_eV)
+
+
+def reference_gap(folder: Path, system: str) -> Parts | None:
+    """By how much the lowest kept conformer of a free molecule lies below the one that an
+    adsorption energy refers to, in PBE with the zero-damping D3 of `pw.x`.
+
+    The reference is conformer 0, the lowest in tight binding; an adsorption energy that refers to it
+    is that much too strong. None without the records.
+    """
+    found = conformers(folder, system, "d3zero")
+    ours = found.get(f"{system}-0")
+    if ours is None:
+        return None
+    best = _lowest(found)
+    return Parts(ours.functional_eV - best.functional_eV, ours.dispersion_eV - best.dispersion_eV)
+
+
+def lead_parts(folder: Path) -> Parts | None:
+    """The preference of free lead for EDTA over glutathione in PBE-D3(BJ)/def2-SVP, split into
+    what PBE gives and what D3 adds; None without the records of both complexes and ligands.
+    """
+    systems = ("glutathione_on_lead_ion", "glutathione", "edta_on_lead_ion", "edta")
+    kept = [conformers(folder, system, "d3bj") for system in systems]
+    if not all(kept):
+        return None
+    terms = [(sign, _lowest(found)) for sign, found in zip((1, -1, -1, 1), kept, strict=True)]
+    return Parts(
+        sum(sign * p.functional_eV for sign, p in terms),
+        sum(sign * p.dispersion_eV for sign, p in terms),
+    )
+
+
+@dataclass(frozen=True)
 class LeadGap:
-    """By how much EDTA holds lead more strongly than glutathione (eV), in one method and medium, with the standard error of the conformer searches and the basis."""
+    """By how much EDTA holds lead more strongly than glutathione (eV), in one method and medium,
+    with the standard error of the conformer searches and the basis.
+    """
 
     method: str
     gap_eV: float
@@ -134,7 +236,9 @@ def lead_gap(
     method: str,
     searched: tuple[EnergyRow | None, EnergyRow | None] = (None, None),
 ) -> LeadGap:
-    """E(Pb GL) - E(Pb EDTA); the error from the spread of both searches (`searched`: see `spread`), and from a small basis."""
+    """E(Pb GL) - E(Pb EDTA); the error from the spread of both searches (`searched`: see
+    `spread`), and from a small basis.
+    """
     error = math.hypot(
         spread(edta, searched[0]),
         spread(gl, searched[1]),
@@ -151,9 +255,11 @@ def lead_gap(
 
 
 def lead_gaps(lead: Mapping[str, EnergyRow]) -> dict[str, LeadGap]:
-    """Every pair of rows `Pb EDTA<form> | <method>`, `Pb GL<form> | <method>` of the same method and form (`` neutral, `2-`, ...).
+    """Every pair of rows `Pb EDTA<form> | <method>`, `Pb GL<form> | <method>` of the same method
+    and form (`` neutral, `2-`, ...).
 
-    A larger basis or a solvent is given to the lowest conformer only; its error is then the widest that a search among conformers of the same species left.
+    A larger basis or a solvent is given to the lowest conformer only; its error is then the widest
+    that a search among conformers of the same species left.
     """
     # Ascending, so that the widest stays.
     searches = {
@@ -177,15 +283,20 @@ def lead_gaps(lead: Mapping[str, EnergyRow]) -> dict[str, LeadGap]:
 
 
 def _partners(form: str) -> tuple[str, ...]:
-    """Which form of glutathione is set beside a form of EDTA: neutral beside neutral, the anions of water beside each other."""
+    """Which form of glutathione is set beside a form of EDTA: neutral beside neutral, the anions
+    of water beside each other.
+    """
     return {"": ("",), "2-": ("2-",), "4-": ("3-",)}.get(form, ())
 
 
 def counterpoise_eV(folder: Path, system: str, basis: str = "def2-svp") -> float | None:
-    """By how much a complex of lead is too strongly bound because its halves borrow each other's basis functions (positive, eV); None without the records.
+    """By how much a complex of lead is too strongly bound because its halves borrow each other's
+    basis functions (positive, eV); None without the records.
 
-    Boys & Bernardi 1970, doi:10.1080/00268977000101561: each half alone less the same with the other's functions on ghost atoms, at the geometry of the
-    complex, from the kept records `<system>-<conformer>.<part>.<basis>.vacuum.json` and `lead_ion-0.<basis>.vacuum.json`.
+    Boys & Bernardi 1970, doi:10.1080/00268977000101561: each half alone less the same with the
+    other's functions on ghost atoms, at the geometry of the
+    complex, from the kept records `<system>-<conformer>.<part>.<basis>.vacuum.json` and
+    `lead_ion-0.<basis>.vacuum.json`.
     """
     found = {}
     for part in ("ligand", "ligand+ghost", "lead+ghost"):
@@ -202,7 +313,9 @@ def counterpoise_eV(folder: Path, system: str, basis: str = "def2-svp") -> float
 
 @dataclass(frozen=True)
 class Thermal:
-    """What vibration, rotation and translation add to the preference of lead for EDTA over glutathione (eV): Gibbs energy, and T S in it."""
+    """What vibration, rotation and translation add to the preference of lead for EDTA over
+    glutathione (eV): Gibbs energy, and T S in it.
+    """
 
     gibbs_eV: float
     entropy_eV: float
@@ -210,9 +323,11 @@ class Thermal:
 
 
 def thermal_preference(folder: Path) -> Thermal | None:
-    """From the kept records `edta.json`, `glutathione.json` and of both complexes; None where one is missing.
+    """From the kept records `edta.json`, `glutathione.json` and of both complexes; None where one
+    is missing.
 
-    The sign is that of the gap: positive where it helps EDTA. The lead ion is on both sides and cancels.
+    The sign is that of the gap: positive where it helps EDTA. The lead ion is on both sides and
+    cancels.
     """
     paths = [
         folder / f"{name}.json"

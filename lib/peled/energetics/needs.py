@@ -1,4 +1,6 @@
-"""What recomputing the kept energies needs, and what of it is absent; reading them needs none of it."""
+"""What recomputing the kept energies needs, and what of it is absent; reading them needs none of
+it.
+"""
 
 from __future__ import annotations
 

@@ -7,16 +7,22 @@ A CSV says which outputs belong together:
     GL+GL,glgl_on_slab*.out,2*gl.out + slab.out,2
     Frenkel bare,slab_defect.out,slab.out,0
 
-A pattern (`*`) takes several starts of one system, as does an extended XYZ of several conformers: the lowest converged
-energy counts, the others show the spread. A start in which covalent bonds broke or formed has become another substance
-and is left out where others did not. A row is only computed from comparable calculations (`comparability`): what differs
-in settings, breaks off, did not converge or does not balance is refused with the reason, and the other rows stand. An optional
-column `accept` with the word `geometry` takes geometries that are not fully relaxed, and the row says so.
+A pattern (`*`) takes several starts of one system, as does an extended XYZ of several conformers:
+the lowest converged
+energy counts, the others show the spread. A start in which covalent bonds broke or formed has
+become another substance
+and is left out where others did not. A row is only computed from comparable calculations
+(`comparability`): what differs
+in settings, breaks off, did not converge or does not balance is refused with the reason, and the
+other rows stand. An optional
+column `accept` with the word `geometry` takes geometries that are not fully relaxed, and the row
+says so.
 """
 
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import os
 import re
@@ -37,7 +43,8 @@ from peled.formats.contract import reader
 
 __all__ = ["BookkeepingError", "EnergyRow", "EnergyTable", "covalent_bonds", "read_table", "to_csv"]
 
-#: A self-consistency whose last iteration moved the total energy by more (eV) is warned of: programs judge by an estimate that mixing can deceive.
+#: A self-consistency whose last iteration moved the total energy by more (eV) is warned of:
+#: programs judge by an estimate that mixing can deceive.
 SETTLED_EV = 0.01
 
 
@@ -45,8 +52,16 @@ SETTLED_EV = 0.01
 class EnergyRow:
     """One difference of total energies.
 
-    `energy_eV` is that of the lowest converged starts, `starts_eV` those of all converged starts of the complex, lowest first; `unconverged`
-    (or not readable) and `reacted` count starts left out; `adsorbed` is the complex less its surface, the part with most heavy atoms; `warnings` says what makes the difference doubtful, `notes` what differs between its members without harm.
+    `energy_eV` is that of the lowest converged starts, `starts_eV` those of all converged starts
+    of the complex, lowest first; `unconverged`
+    (or not readable) and `reacted` count starts left out; `adsorbed` is the complex less its
+    surface, the part with most heavy atoms; `warnings` says what makes the difference doubtful,
+    `notes` what differs between its members without harm.
+    `dispersion_eV` is the part of the energy that a dispersion correction adds (the rest is the
+    functional's), `gibbs_eV` the
+    Gibbs energy; None where not every member states its part, or was done without frequencies.
+    `labels` are the columns
+    adsorbate, surface, site and coverage of the table, where it has them.
     """
 
     name: str
@@ -60,10 +75,15 @@ class EnergyRow:
     reacted: int = 0
     notes: tuple[str, ...] = ()
     adsorbed: Counter = field(default_factory=Counter, repr=False)
+    dispersion_eV: float | None = None
+    gibbs_eV: float | None = None
+    labels: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def spread_eV(self) -> float:
-        """How far the answer hangs on where one begins: `error_of_minimum` of the starts; nan for a single start."""
+        """How far the answer hangs on where one begins: `error_of_minimum` of the starts; nan for
+        a single start.
+        """
         return error_of_minimum(self.starts_eV)
 
     @property
@@ -89,10 +109,13 @@ class EnergyRow:
 
 
 def error_of_minimum(starts_eV: Sequence[float]) -> float:
-    """Standard deviation of the lowest of n energies under redrawing all n with replacement (bootstrap, in closed form); nan for one.
+    """Standard deviation of the lowest of n energies under redrawing all n with replacement
+    (bootstrap, in closed form); nan for one.
 
-    The k-th lowest of n is the lowest of a redraw with probability ((n - k)^n - (n - k - 1)^n) / n^n, k from 0. Unlike the range, it does not grow with
-    every bad start that is added. It measures how well the search agrees with itself; that all starts missed the minimum it cannot see.
+    The k-th lowest of n is the lowest of a redraw with probability ((n - k)^n - (n - k - 1)^n) /
+    n^n, k from 0. Unlike the range, it does not grow with
+    every bad start that is added. It measures how well the search agrees with itself; that all
+    starts missed the minimum it cannot see.
     """
     n = len(starts_eV)
     if n < 2:
@@ -100,6 +123,10 @@ def error_of_minimum(starts_eV: Sequence[float]) -> float:
     energies, left = np.sort(starts_eV), np.arange(n, -1, -1) / n
     chance = -np.diff(left**n)
     return float(np.sqrt(chance @ (energies - chance @ energies) ** 2))
+
+
+#: Columns of a table that say what a row is, for statistics over rows.
+_LABELS = ("adsorbate", "surface", "site", "coverage")
 
 
 class EnergyTable(NamedTuple):
@@ -116,10 +143,23 @@ def read_table(path: str | os.PathLike) -> EnergyTable:
     Raises
     ------
     FormatError
-        For a table without the columns or without rows; what is wrong with a single row is in `refused`.
+        For a table without the columns or without rows; what is wrong with a single row is in
+        `refused`.
     """
     path = Path(path)
     reader = csv.DictReader(io.StringIO(read_text(path, what="a table of outputs")))
+    heads = [h.strip() for h in reader.fieldnames or []]
+    known = ("name", "complex", "parts", "molecules", "accept", "counterpoise", *_LABELS)
+    for head in heads:
+        if head and head not in known and not head.startswith("x_") and "complex" in heads:
+            near = difflib.get_close_matches(head, known, 1, 0.5)
+            raise FormatError(
+                path,
+                place="line 1",
+                expected=f"the columns {', '.join(known)}",
+                found=head,
+                advice=f"did you mean {near[0]!r}?" if near else "your own begin with x_",
+            )
     missing = [c for c in ("name", "complex", "parts") if c not in (reader.fieldnames or [])]
     if missing:
         head = ", ".join(reader.fieldnames or []) or "none"
@@ -140,7 +180,8 @@ def read_table(path: str | os.PathLike) -> EnergyTable:
         entry = {k: (v or "").strip() for k, v in row.items() if isinstance(v, str) or v is None}
         if entry["name"] in {r.name for r in rows} or entry["name"] in refused:
             refused[f"{entry['name']}, line {reader.line_num}"] = (
-                f"{path.name}, line {reader.line_num}: a second row of this name; several starts go into one row, as a pattern"
+                f"{path.name}, line {reader.line_num}: a second row of this name; several starts "
+                "go into one row, as a pattern"
             )
             continue
         try:
@@ -153,104 +194,175 @@ def read_table(path: str | os.PathLike) -> EnergyTable:
 
 
 def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
-    try:
-        molecules = int(row.get("molecules") or 1)
-    except ValueError:
-        raise FormatError(
-            path,
-            place=f"line {line}",
-            expected="a whole number of molecules",
-            found=repr(row["molecules"]),
-        ) from None
-    accept = (row.get("accept") or "").split()
-    if set(accept) - {"geometry"}:
-        raise FormatError(
-            path,
-            place=f"line {line}",
-            expected="accept: geometry, or nothing",
-            found=repr(row["accept"]),
-        )
-    unrelaxed = bool(accept)
-    whole, unread = _calculations(path, line, row["complex"], cache)
-    parts, broken = [], list(unread)
-    for term in row["parts"].split(" + "):
-        match = re.fullmatch(r"(?:(\d+)\s*\*\s*)?(\S.*)", term.strip())
-        if not match:
-            raise FormatError(
-                path,
-                place=f"line {line}",
-                expected="parts like 'a.out + 2*b.out'",
-                found=repr(row["parts"]),
-            )
-        found, others = _calculations(path, line, match[2], cache)
-        parts.append((int(match[1] or 1), found))
-        broken += others
-    for calculations in (whole, *(c for _, c in parts)):
-        if not any(_usable(c, unrelaxed) for c in calculations):
-            names = ", ".join(
-                dict.fromkeys(f"{c.path.name} ({'; '.join(c.complaints)})" for c in calculations)
-            )
-            raise BookkeepingError(
-                f"{path.name}, line {line}: {row['name']}: expected a converged calculation, found {names}"
-            )
-    usable = [c for c in whole if _usable(c, unrelaxed)]
-    parts = [
-        (count, _of_one_level(usable[0], [c for c in cs if _usable(c, unrelaxed)]))
-        for count, cs in parts
-    ]
+    where = f"{path.name}, line {line}: {row['name']}"
+    molecules, labels, unrelaxed = _cells(path, line, row)
+    whole, broken = _calculations(path, line, row["complex"], cache)
+    unread = len(broken)
+    parts, others = _sum(path, line, row["parts"], cache)
+    broken = [*broken, *others]
+    usable = _only_usable(where, whole, unrelaxed)
+    parts = [(n, _of_one_level(usable[0], _only_usable(where, cs, unrelaxed))) for n, cs in parts]
     _alike(path, line, row["name"], [usable, *(cs for _, cs in parts)])
     members = [(count, min(cs, key=lambda c: c.energy_eV)) for count, cs in parts]
     intact = [c for c in usable if _intact(c, members)]
     kept = intact or usable
     best = min(kept, key=lambda c: c.energy_eV)
     _balance(path, line, row["name"], best, members)
-    notes, doubts = [str(error) for error in broken], []
-    for _, part in members:
-        found = compare(best, part)
-        if found.differences:
-            raise BookkeepingError(
-                f"{path.name}, line {line}: {row['name']}: not comparable: {'; '.join(found.differences)}"
-            )
-        notes += found.notes
-        doubts += found.doubts
-    notes += [
-        f"{c.path.name}: geometry not converged, accepted by the table"
-        for c in (best, *(c for _, c in members))
-        if c.geometry_converged is False
-    ]
-    reference = sum(count * c.energy_eV for count, c in members)
+    everyone = (best, *(c for _, c in members))
+    borrowed = _borrowed(path, line, row, best, cache)
+    notes, doubts = _compared(where, best, members)
+    notes = [*map(str, broken), *notes, *_remarks(best, members, borrowed)]
+    if not intact:
+        doubts = [f"{best.path.name}: covalent bonds differ from those of the parts", *doubts]
+    doubts += [_unsettled(c) for c in everyone if abs(c.scf_step_eV or 0) > SETTLED_EV]
+    reference = sum(count * c.energy_eV for count, c in members) - (borrowed or 0.0)
     starts = tuple(sorted(c.energy_eV - reference for c in kept))
-    used = tuple(dict.fromkeys(c.path for c in (*whole, *(c for _, cs in parts for c in cs))))
-    warnings = (
-        () if intact else (f"{best.path.name}: covalent bonds differ from those of the parts",)
-    )
-    warnings += tuple(dict.fromkeys(doubts))
-    warnings += tuple(
-        _unsettled(c)
-        for c in (best, *(c for _, c in members))
-        if abs(c.scf_step_eV or 0) > SETTLED_EV
-    )
+    gibbs = _difference("thermal_eV", best, members)
     surface = max((c.composition for _, c in members), key=_mineral)
-    counts = {
-        "unconverged": len(whole) - len(usable) + len(unread),
-        "reacted": len(usable) - len(kept),
-    }
     return EnergyRow(
         row["name"],
         starts[0],
         starts,
+        unconverged=len(whole) - len(usable) + unread,
         molecules=molecules,
-        warnings=warnings,
+        warnings=tuple(dict.fromkeys(doubts)),
         complex=best,
-        files=used,
+        files=tuple(dict.fromkeys(c.path for c in (*whole, *(c for _, cs in parts for c in cs)))),
+        reacted=len(usable) - len(kept),
         notes=tuple(dict.fromkeys(notes)),
         adsorbed=best.composition - surface,
-        **counts,
+        labels=labels,
+        dispersion_eV=_difference("dispersion_eV", best, members),
+        gibbs_eV=None if gibbs is None else starts[0] + gibbs,
     )
 
 
+def _cells(path: Path, line: int, row: dict) -> tuple[int, dict[str, str], bool]:
+    """Number of molecules, labels, and whether geometries that are not relaxed are accepted."""
+
+    def refuse(expected: str, cell: str) -> FormatError:
+        return FormatError(path, place=f"line {line}", expected=expected, found=repr(row[cell]))
+
+    try:
+        molecules = int(row.get("molecules") or 1)
+    except ValueError:
+        raise refuse("a whole number of molecules", "molecules") from None
+    labels = {k: row[k] for k in _LABELS if row.get(k)}
+    try:
+        float(labels.get("coverage", 0))
+    except ValueError:
+        raise refuse("a number as coverage", "coverage") from None
+    accept = (row.get("accept") or "").split()
+    if set(accept) - {"geometry"}:
+        raise refuse("accept: geometry, or nothing", "accept")
+    return molecules, labels, bool(accept)
+
+
+def _sum(
+    path: Path, line: int, text: str, cache: dict
+) -> tuple[list[tuple[int, list[Calculation]]], list[FormatError]]:
+    """Counts (negative after a minus) and calculations of a sum of patterns."""
+    terms, broken = [], []
+    pieces = ["+", *re.split(r"\s([+-])\s", text.strip())]
+    for sign, term in zip(pieces[::2], pieces[1::2], strict=True):
+        match = re.fullmatch(r"(?:(\d+)\s*\*\s*)?(\S.*)", term.strip())
+        if not match:
+            raise FormatError(
+                path,
+                place=f"line {line}",
+                expected="parts like 'a.out + 2*b.out'",
+                found=repr(text),
+            )
+        found, others = _calculations(path, line, match[2], cache)
+        terms.append((int(f"{sign}{match[1] or 1}"), found))
+        broken += others
+    return terms, broken
+
+
+def _only_usable(where: str, found: list[Calculation], unrelaxed: bool) -> list[Calculation]:
+    kept = [c for c in found if _usable(c, unrelaxed)]
+    if not kept:
+        names = dict.fromkeys(f"{c.path.name} ({'; '.join(c.complaints)})" for c in found)
+        raise BookkeepingError(
+            f"{where}: expected a converged calculation, found {', '.join(names)}"
+        )
+    return kept
+
+
+def _compared(
+    where: str, best: Calculation, members: list[tuple[int, Calculation]]
+) -> tuple[list[str], list[str]]:
+    """Notes and doubts of comparing the complex with its parts."""
+    notes, doubts = [], []
+    for _, part in members:
+        found = compare(best, part)
+        if found.differences:
+            raise BookkeepingError(f"{where}: not comparable: {'; '.join(found.differences)}")
+        notes += found.notes
+        doubts += found.doubts
+    return notes, doubts
+
+
+def _borrowed(path: Path, line: int, row: dict, best: Calculation, cache: dict) -> float | None:
+    """What the parts gain from each other's basis functions in the complex (eV, positive), where
+    the table names the
+    outputs: each part alone less the same with the others' functions, at the geometry it has there.
+
+    Boys & Bernardi, Mol. Phys. 19, 553 (1970), doi:10.1080/00268977000101561.
+    """
+    if not row.get("counterpoise"):
+        return None
+    where = f"{path.name}, line {line}: {row['name']}: counterpoise"
+    terms, _ = _sum(path, line, row["counterpoise"], cache)
+    members = [(n, _only_usable(where, cs, True)[0]) for n, cs in terms]
+    _compared(where, best, members)
+    found = sum(n * c.energy_eV for n, c in members)
+    if sum(n for n, _ in members) or not 0 <= found < 3:
+        raise BookkeepingError(
+            f"{where}: expected 'a.out + b.out - a_with_ghosts.out - b_with_ghosts.out', each "
+            "part once "
+            "alone and once with the others' functions, between 0 and 3 eV in all, found "
+            f"{found:.3f} eV"
+        )
+    return found
+
+
+def _remarks(
+    best: Calculation, members: list[tuple[int, Calculation]], borrowed: float | None
+) -> list[str]:
+    """What is to be known of a row without doubting it."""
+    notes = []
+    # Plane waves and grids have no superposition error; a single part (a conformer, a defect) has
+    # nobody to borrow from.
+    atomic = "basis" in best.settings and "cutoff_eV" not in best.settings
+    if borrowed is not None:
+        notes.append(f"counterpoise: {borrowed:+.3f} eV added")
+    elif atomic and sum(count for count, _ in members) > 1:
+        notes.append(
+            f"{best.path.name}: basis {best.settings['basis']}, no counterpoise: molecules that "
+            "borrow each other's functions bind too strongly"
+        )
+    return notes + [
+        f"{c.path.name}: geometry not converged, accepted by the table"
+        for c in (best, *(c for _, c in members))
+        if c.geometry_converged is False
+    ]
+
+
+def _difference(
+    part: str, best: Calculation, members: list[tuple[int, Calculation]]
+) -> float | None:
+    """A part of the energy, complex less parts; None where a member does not state it."""
+    terms = [(1, best), *((-count, c) for count, c in members)]
+    values = [(count, getattr(c, part)) for count, c in terms]
+    return None if any(v is None for _, v in values) else sum(n * v for n, v in values)
+
+
 def _unsettled(c: Calculation) -> str:
-    return f"{c.path.name}: the last iteration moved the total energy by {c.scf_step_eV:+.2f} eV, although the program calls it converged"
+    return (
+        f"{c.path.name}: the last iteration moved the total energy by {c.scf_step_eV:+.2f} eV, "
+        "although the program calls it converged"
+    )
 
 
 def _mineral(composition: Counter) -> tuple[int, int]:
@@ -265,7 +377,9 @@ def _usable(c: Calculation, unrelaxed: bool) -> bool:
 
 
 def _of_one_level(whole: Calculation, part: list[Calculation]) -> list[Calculation]:
-    """Of a file that holds one system at several levels (vacuum and water, say) only the frames at the level of the whole, if there are any."""
+    """Of a file that holds one system at several levels (vacuum and water, say) only the frames at
+    the level of the whole, if there are any.
+    """
     kept = []
     for path in dict.fromkeys(c.path for c in part):
         frames = [c for c in part if c.path == path]
@@ -277,7 +391,9 @@ def _of_one_level(whole: Calculation, part: list[Calculation]) -> list[Calculati
 
 
 def _alike(path: Path, line: int, name: str, sets: list[list[Calculation]]) -> None:
-    """The starts of one system must have one composition and one setting, else the lowest means nothing."""
+    """The starts of one system must have one composition and one setting, else the lowest means
+    nothing.
+    """
     for first, *others in sets:
         for other in others:
             if first.composition and other.composition and first.composition != other.composition:
@@ -288,12 +404,14 @@ def _alike(path: Path, line: int, name: str, sets: list[list[Calculation]]) -> N
             found = compare(first, other, same_system=True)
             if found.differences:
                 raise BookkeepingError(
-                    f"{path.name}, line {line}: {name}: starts of one system differ: {'; '.join(found.differences)}"
+                    f"{path.name}, line {line}: {name}: starts of one system differ: "
+                    f"{'; '.join(found.differences)}"
                 )
 
 
 def covalent_bonds(structure: Structure) -> Counter:
-    """Number of bonds between light atoms by the pair of elements, across cell boundaries where there is a cell.
+    """Number of bonds between light atoms by the pair of elements, across cell boundaries where
+    there is a cell.
 
     Metals and heavy halides are left out, since adsorbing is making bonds to them.
     """
@@ -362,19 +480,27 @@ def _balance(
             total[symbol] += count * n
     if total != whole.composition:
         raise BookkeepingError(
-            f"{path.name}, line {line}: {name}: atoms do not balance: {whole.path.name} is {formula(whole.composition)}, its parts are {formula(total)}"
+            f"{path.name}, line {line}: {name}: atoms do not balance: {whole.path.name} is "
+            f"{formula(whole.composition)}, its parts are {formula(total)}"
         )
     charges = [c.settings.get("charge") for _, c in members]
     if whole.settings.get("charge") is not None and None not in charges:
         sum_of_parts = sum(n * q for (n, _), q in zip(members, charges, strict=True))
         if abs(whole.settings["charge"] - sum_of_parts) > 1e-3:
             raise BookkeepingError(
-                f"{path.name}, line {line}: {name}: charge does not balance: {whole.settings['charge']} against {sum_of_parts}"
+                f"{path.name}, line {line}: {name}: charge does not balance: "
+                f"{whole.settings['charge']} against {sum_of_parts}"
             )
 
 
+def _three(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
 def to_csv(rows: list[EnergyRow], refused: dict[str, str] | None = None) -> str:
-    """The table to take away: energies in eV and kJ/mol, per molecule, method, size, spread over starts, warnings, notes; refused rows last, with reasons."""
+    """The table to take away: energies in eV and kJ/mol, per molecule, method, size, spread over
+    starts, warnings, notes; refused rows last, with reasons.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     head = [
@@ -382,6 +508,8 @@ def to_csv(rows: list[EnergyRow], refused: dict[str, str] | None = None) -> str:
         "energy_eV",
         "energy_kJ_mol",
         "per_molecule_eV",
+        "dispersion_eV",
+        "gibbs_eV",
         "method",
         "atoms",
         "starts",
@@ -396,6 +524,7 @@ def to_csv(rows: list[EnergyRow], refused: dict[str, str] | None = None) -> str:
         per = f"{r.energy_eV / r.molecules:.3f}" if r.molecules else ""
         spread = f"{r.spread_eV:.3f}" if len(r.starts_eV) > 1 else ""
         energies = [f"{r.energy_eV:.3f}", f"{r.energy_eV * 96.48533212:.1f}", per]
+        energies += [_three(r.dispersion_eV), _three(r.gibbs_eV)]
         writer.writerow(
             [
                 r.name,

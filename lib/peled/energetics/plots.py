@@ -60,7 +60,9 @@ def adsorbate(
     depth_angstrom: float = 4.2,
     turn_deg: float = 0.0,
 ) -> None:
-    """Adsorbed molecules from the side and from above with contacts to lead and hydrogen bonds dashed, their lengths in angstrom, and text below."""
+    """Adsorbed molecules from the side and from above with contacts to lead and hydrogen bonds
+    dashed, their lengths in angstrom, and text below.
+    """
     drawn, _ = draw.two_views(
         axes, structure, turn_deg=turn_deg, depth_angstrom=depth_angstrom, fontsize=5
     )
@@ -80,7 +82,9 @@ def adsorbate(
 
 
 def complex_of_lead(ax, structure: Structure, caption: Sequence[str]) -> None:
-    """A free complex with the lengths of its bonds to lead, from where they are seen best, and text below."""
+    """A free complex with the lengths of its bonds to lead, from where they are seen best, and
+    text below.
+    """
     tilt_deg, turn_deg = draw.clearest(structure)
     draw.structure(ax, structure, tilt_deg=tilt_deg, turn_deg=turn_deg, fontsize=5)
     _caption(ax, caption)
@@ -110,7 +114,9 @@ def frenkel_pair(
     tilt_deg: float = 35.0,
     turn_deg: float = 0.0,
 ) -> None:
-    """A slab with its displaced iodide in yellow (blue circle) and the place it came from circled red; both from the structure's own comment line."""
+    """A slab with its displaced iodide in yellow (blue circle) and the place it came from circled
+    red; both from the structure's own comment line.
+    """
     symbols, at = np.array(structure.symbols), structure.positions
     keep = np.flatnonzero(at[:, 2] > np.sort(at[symbols == "Pb", 2])[-4] - 1.5)
     top = Structure(tuple(symbols[keep]), at[keep], structure.cell, structure.info)
@@ -163,7 +169,9 @@ def _minus(text: str) -> str:
 def binding_table(
     ax, cells: Mapping[str, Cell], computed: Mapping[str, Mapping[str, EnergyRow]]
 ) -> None:
-    """Table of binding energies: printed, bounds for what is not printed, and one column for each method of `computed`."""
+    """Table of binding energies: printed, bounds for what is not printed, and one column for each
+    method of `computed`.
+    """
     head = ("molecule", "BE, paper (eV)", "per molecule", *computed)
     left = (0.0, 0.18, 0.37, *np.linspace(0.54, 0.84, len(computed)))
     rows = []
@@ -213,7 +221,9 @@ def binding_chart(
     computed: Mapping[str, Mapping[str, EnergyRow]],
     errors: Mapping[str, float],
 ) -> None:
-    """Printed energies, bounds, and each method's energy with its standard error and all starts, on one axis."""
+    """Printed energies, bounds, and each method's energy with its standard error and all starts,
+    on one axis.
+    """
     names = [
         *cells,
         *(
@@ -288,7 +298,9 @@ def cutoff_chart(
     *,
     paper_Ry: float,
 ) -> None:
-    """Binding energy against cutoff for each kind of potentials, one Axes a system; dashed what a Gaussian basis gives in the same geometry."""
+    """Binding energy against cutoff for each kind of potentials, one Axes a system; dashed what a
+    Gaussian basis gives in the same geometry.
+    """
     systems = list(dict.fromkeys(system for system, _ in found))
     looks = {"soft": ("o", COLOURS["blue"]), "hard": ("s", COLOURS["orange"])}
     for ax, system in zip(axes, systems, strict=False):
@@ -320,7 +332,9 @@ def cutoff_chart(
 
 
 def lead_chart(ax, gaps: Mapping[str, LeadGap], printed_eV: float) -> None:
-    """By how much EDTA holds free lead more strongly than glutathione, by method and medium, against the printed value."""
+    """By how much EDTA holds free lead more strongly than glutathione, by method and medium,
+    against the printed value.
+    """
     for k, g in enumerate(gaps.values()):
         ax.errorbar(
             g.gap_eV,
@@ -368,7 +382,9 @@ def pairs_against_energy(
     error_eV: float,
     marked_eV: float | None = None,
 ) -> None:
-    """Pairs per crystal against formation energy: large-crystal mass action, its dilute limit, and one small crystal."""
+    """Pairs per crystal against formation energy: large-crystal mass action, its dilute limit, and
+    one small crystal.
+    """
     grid = np.linspace(0, 0.9, 181)
     ax.semilogy(
         grid,
@@ -488,7 +504,9 @@ def suppression_chart(
 
 
 def conditional_constants(ax, constants: Mapping[str, dict], gap_log: float) -> None:
-    """log K' against pH for each chelator (a band over the range of its constant), lead's hydroxides counted, and what the vacuum difference would mean."""
+    """log K' against pH for each chelator (a band over the range of its constant), lead's
+    hydroxides counted, and what the vacuum difference would mean.
+    """
     pH = np.linspace(0, 13, 131)
     for name, entry in constants.items():
         low, high = entry["log_k"]
@@ -514,7 +532,8 @@ def conditional_constants(ax, constants: Mapping[str, dict], gap_log: float) -> 
 def ladder(
     ax, name: str, rows: Mapping[str, EnergyRow], cells: Mapping[str, Cell], error_eV: float
 ) -> None:
-    """Energy levels from apart to adsorbed: members alone, then together for a pair; all starts thin, the paper's level dashed.
+    """Energy levels from apart to adsorbed: members alone, then together for a pair; all starts
+    thin, the paper's level dashed.
 
     Parameters
     ----------

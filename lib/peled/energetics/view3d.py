@@ -1,7 +1,10 @@
-"""A structure to turn with the mouse: one self-contained piece of HTML, no network, no package beside this one.
+"""A structure to turn with the mouse: one self-contained piece of HTML, no network, no package
+beside this one.
 
-The picture is an SVG of the first view; over it lies a frame whose script paints the turning one. Where scripts do not run (a
-notebook that is not trusted, a static page without them) the frame stays transparent or is taken out, and the SVG is seen.
+The picture is an SVG of the first view; over it lies a frame whose script paints the turning one.
+Where scripts do not run (a
+notebook that is not trusted, a static page without them) the frame stays transparent or is taken
+out, and the SVG is seen.
 The same structure gives the same bytes.
 """
 
@@ -45,7 +48,8 @@ class View3D:
     def description(self) -> str:
         """Alternative text: what is shown, and the lengths of its contacts."""
         said = [
-            f"{self.title or 'Structure'}: {formula(self.structure.composition)}, {len(self.structure)} atoms"
+            f"{self.title or 'Structure'}: {formula(self.structure.composition)}, "
+            f"{len(self.structure)} atoms"
         ]
         for kind, (_, meaning) in MARKS.items():
             if lengths := sorted(c.distance_angstrom for c in self.contacts if c.kind == kind):
@@ -54,7 +58,9 @@ class View3D:
 
     @cached_property
     def scale(self) -> tuple[float, float, float, float]:
-        """Pixels per angstrom of the first view, and the middle of the atoms (x, y, z) around which it turns."""
+        """Pixels per angstrom of the first view, and the middle of the atoms (x, y, z) around
+        which it turns.
+        """
         at = self.structure.positions
         middle = (at.min(axis=0) + at.max(axis=0)) / 2
         view = (
@@ -93,21 +99,25 @@ class View3D:
             inside = [k for k in np.argsort(view[:, 2], kind="stable") if layer[k] == level]
             if sticks[level]:
                 rows.append(
-                    f"<path d='{''.join(sticks[level])}' stroke='{_foggy('#777777', fog)}' stroke-width='{0.26 * pixels:.1f}'/>"
+                    f"<path d='{''.join(sticks[level])}' stroke='{_foggy('#777777', fog)}' "
+                    f"stroke-width='{0.26 * pixels:.1f}'/>"
                 )
             for s in sorted({self.structure.symbols[k] for k in inside}):
                 colour, radius = LOOK.get(s, OTHER)
-                # A line of no length with a round cap is a disc: all discs of an element and layer in one path.
+                # A line of no length with a round cap is a disc: all discs of an element and layer
+                # in one path.
                 discs = "".join(
                     f"M{view[k, 0]:.0f} {view[k, 1]:.0f}h0"
                     for k in inside
                     if self.structure.symbols[k] == s
                 )
                 rows.append(
-                    f"<path d='{discs}' stroke='{_foggy('#555555', fog)}' stroke-width='{2 * radius * pixels + 1:.1f}'/>"
+                    f"<path d='{discs}' stroke='{_foggy('#555555', fog)}' "
+                    f"stroke-width='{2 * radius * pixels + 1:.1f}'/>"
                 )
                 rows.append(
-                    f"<path d='{discs}' stroke='{_foggy(colour, fog)}' stroke-width='{2 * radius * pixels:.1f}'/>"
+                    f"<path d='{discs}' stroke='{_foggy(colour, fog)}' "
+                    f"stroke-width='{2 * radius * pixels:.1f}'/>"
                 )
         for c in self.contacts:
             x, y = project(self._away(c)[None], tilt_deg=self.tilt_deg, turn_deg=self.turn_deg)[
@@ -115,16 +125,19 @@ class View3D:
             ] * (pixels, -pixels)
             a, colour = view[c.i, :2], MARKS[c.kind][0]
             rows.append(
-                f"<path d='M{a[0]:.0f} {a[1]:.0f}l{x:.0f} {y:.0f}' stroke='{colour}' stroke-width='1.5' stroke-dasharray='3 4'/>"
+                f"<path d='M{a[0]:.0f} {a[1]:.0f}l{x:.0f} {y:.0f}' stroke='{colour}' "
+                "stroke-width='1.5' stroke-dasharray='3 4'/>"
             )
             rows.append(
-                f"<text x='{a[0] + x / 2 + 5:.0f}' y='{a[1] + y / 2 + 3:.0f}' fill='{colour}'>{c.distance_angstrom:.2f}</text>"
+                f"<text x='{a[0] + x / 2 + 5:.0f}' y='{a[1] + y / 2 + 3:.0f}' "
+                f"fill='{colour}'>{c.distance_angstrom:.2f}</text>"
             )
         left = 6
         for s in self._elements():
             colour = LOOK.get(s, OTHER)[0]
             rows.append(
-                f"<circle cx='{left + 4}' cy='{self.height - 8}' r='4' fill='{colour}' stroke='#555'/>"
+                f"<circle cx='{left + 4}' cy='{self.height - 8}' r='4' fill='{colour}' "
+                "stroke='#555'/>"
             )
             rows.append(f"<text x='{left + 11}' y='{self.height - 4}' fill='#333'>{s}</text>")
             left += 34
@@ -182,8 +195,10 @@ class View3D:
         canvas = f"<canvas id='c' tabindex='0' role='img' aria-label='{escape(self.description, quote=True)}. Arrow keys turn, plus and minus zoom.'></canvas>"
         script = _SCRIPT.read_text(encoding="utf-8")
         return (
-            f"<!DOCTYPE html><html lang='en'><meta charset='utf-8'><title>{escape(self.title or 'Structure')}</title><style>{style}</style>{canvas}"
-            f"<div id='k'><span id='o' role='status'></span>{keys}</div><script>const D={words};\n{script}</script></html>"
+            "<!DOCTYPE html><html lang='en'><meta "
+            f"charset='utf-8'><title>{escape(self.title or 'Structure')}</title><style>{style}</style>{canvas}"
+            f"<div id='k'><span id='o' role='status'></span>{keys}</div><script>const "
+            f"D={words};\n{script}</script></html>"
         )
 
     @cached_property
@@ -222,7 +237,9 @@ class View3D:
         ]
 
     def _half_sticks(self, *, through: bool = False) -> list[tuple[int, np.ndarray]]:
-        """Every bond (or, with `through`, those through the cell's faces) as two halves: the atom, and the vector to the bond's middle."""
+        """Every bond (or, with `through`, those through the cell's faces) as two halves: the atom,
+        and the vector to the bond's middle.
+        """
         chosen = [b for b in self._bonds() if any(b.shift) or not through]
         return [
             half for b in chosen for half in ((b.i, self._away(b) / 2), (b.j, -self._away(b) / 2))
@@ -251,7 +268,8 @@ def view(
     Parameters
     ----------
     found : Structure
-        With a cell it is taken as periodic: molecules whole, bonds through the faces as half sticks.
+        With a cell it is taken as periodic: molecules whole, bonds through the faces as half
+        sticks.
     title : str
         For screen readers and the frame's name.
     tilt_deg, turn_deg : float

@@ -52,9 +52,11 @@ def running(
     total : str
         Name of the last bar; empty for none.
     total_eV : float, optional
-        The total where it was calculated by itself. What the steps leave of it becomes a bar `rest` if it is more than 5 meV.
+        The total where it was calculated by itself. What the steps leave of it becomes a bar
+        `rest` if it is more than 5 meV.
     total_error_eV : float, optional
-        Its error. None is made up from those of the steps: a step that is itself a difference (the intermolecular part) is not independent of them.
+        Its error. None is made up from those of the steps: a step that is itself a difference (the
+        intermolecular part) is not independent of them.
 
     >>> [round(b.end_eV, 2) for b in running([("GL", -1.85, None, "GL"), ("EDTA", -1.6, None, "EDTA"), ("GL-EDTA", -1.0, None, "intermolecular")])]
     [-1.85, -3.45, -4.45, -4.45]
@@ -83,13 +85,15 @@ def waterfall(
     total: str = "total",
     totals_eV: Mapping[str, tuple[float, float | None]] | None = None,
 ) -> None:
-    """Waterfalls side by side, one for each source (paper, tight binding, DFT): contributions, running total, values and errors.
+    """Waterfalls side by side, one for each source (paper, tight binding, DFT): contributions,
+    running total, values and errors.
 
     Parameters
     ----------
     ax : Axes
     series : mapping of str to steps
-        By source the steps, tuples (label, value_eV, error_eV or None, kind); error bars are drawn where an error is known.
+        By source the steps, tuples (label, value_eV, error_eV or None, kind); error bars are drawn
+        where an error is known.
     total : str
         Name of the last bar of each.
     totals_eV : mapping, optional

@@ -1,10 +1,14 @@
 """Synthesis: the procedure as a checked calculation with uncertainties, and a recipe calculator.
 
-amounts    formulas, purities, masses and volumes to amounts of substance, errors propagated with their correlations
-procedure  a procedure file run step by step on vessels; elements are conserved, nothing is used that is not there
+amounts    formulas, purities, masses and volumes to amounts of substance, errors propagated with
+           their correlations
+analyse    a sheet of procedures to a report
+result     one procedure carried out, each alternative treatment by itself
+procedure  a procedure file run step by step on vessels; elements are conserved, nothing is used
+           that is not there
 crystals   lead atoms, surface and ligands per crystal over a size distribution
 recipe     target composition to a weighing table with the tolerance that each weighing needs
-plots      the flow of the synthesis, the flow of lead, the weighing sheet
+plots      the flow of the synthesis, the way of a component, the weighing sheet
 """
 
 from peled.synthesis.amounts import Laboratory, UnitError, amount_mmol, molar_mass, parse_quantity
@@ -16,20 +20,25 @@ from peled.synthesis.procedure import (
     load_procedure,
     run_procedure,
 )
-from peled.synthesis.recipe import Recipe, make_recipe
+from peled.synthesis.recipe import MIXED_HALIDE_SALTS, Recipe, make_recipe, mixed_halide
+from peled.synthesis.result import Result, carry_out
 
 __all__ = [
+    "MIXED_HALIDE_SALTS",
     "CrystalPopulation",
     "Laboratory",
     "Outcome",
     "Procedure",
     "ProcedureError",
     "Recipe",
+    "Result",
     "UnitError",
     "amount_mmol",
+    "carry_out",
     "lead_complex_ceiling",
     "load_procedure",
     "make_recipe",
+    "mixed_halide",
     "molar_mass",
     "parse_quantity",
     "run_procedure",

@@ -1,14 +1,26 @@
 """From what is weighed and pipetted to amounts of substance, with errors that know what they share.
 
-Errors are carried by the `uncertainties` package to first order. Each source (one atomic weight, one balance, one
-bottle) is one variable, so that two masses from the same balance, or two salts of the same element, are correlated.
-Standard atomic weights and their uncertainties are IUPAC's, from `periodictable`. That of lead is 207.2 ± 1.1, wide
-because lead from different ores differs: it limits every amount of lead here to 0.24 %.
+Errors are carried by the `uncertainties` package to first order. Each source (one atomic weight,
+one balance, one
+bottle) is one variable, so that two masses from the same balance, or two salts of the same
+element, are correlated.
+Standard atomic weights are IUPAC's, from `periodictable`. Their printed uncertainties are bounds
+within which normal
+materials lie, not standard errors, so each counts as a rectangle, u = U/√3 [1]_. That of lead is
+207.2 ± 1.1, wide because
+lead from different ores differs: it limits every mass of lead here to 0.31 %, every amount in PbI2
+to 0.14 %.
+
+References
+----------
+.. [1] Possolo et al., Metrologia 55, 476 (2018), doi:10.1088/1681-7575/aab9ee.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from functools import cache, lru_cache
 
 from uncertainties import UFloat, ufloat
@@ -34,7 +46,8 @@ def parse_quantity(text: str | float, unit: str, *, what: str = "quantity") -> f
     Raises
     ------
     UnitError
-        If the text has no number, no unit, an unknown unit or one of another dimension, or is negative where `unit` is not a temperature.
+        If the text has no number, no unit, an unknown unit or one of another dimension, or is
+        negative where `unit` is not a temperature.
     """
     match = re.fullmatch(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*", str(text))
     if not match:
@@ -61,16 +74,49 @@ def parse_quantity(text: str | float, unit: str, *, what: str = "quantity") -> f
 
 @cache
 def atomic_weight(symbol: str) -> UFloat:
-    """Standard atomic weight with IUPAC's uncertainty as standard error, g/mol; one variable an element, shared by all formulas."""
+    """Standard atomic weight in g/mol, IUPAC's bound over √3; one variable an element, shared by
+    all formulas.
+    """
     import periodictable
 
     element = getattr(periodictable, symbol)
-    return ufloat(element.mass, element._mass_unc, tag=f"atomic weight of {symbol}")
+    return ufloat(element.mass, element._mass_unc / 3**0.5, tag=f"atomic weight of {symbol}")
+
+
+#: Water that a label joins to a salt by a full stop, a comma, a letter x or a blank.
+_HYDRATE = re.compile(r"(.*?[A-Za-z)]\d*)\s*[.,x×\s]\s*((?:\d+\.?\d*|\.\d+)?\s*\(?(?:H2O|D2O)\)?)")
+
+
+def _parts(formula: str) -> list[tuple[float, str]]:
+    """Counts and formulas, as `periodictable` reads them, of any spelling of hydrates, brackets,
+    halves, small digits.
+    """
+    text = unicodedata.normalize("NFKC", str(formula)).strip()
+    text = text.replace("1⁄2", "0.5").translate(str.maketrans("[]{}", "()()"))
+    if re.search(r"[·•∙⋅∗*+.x×\s][xn]\s*\(?H2O", text):
+        raise ValueError(
+            f"formula {formula!r}: expected the number of waters, found a letter for it; "
+            "determine it (Karl Fischer, drying) and write it down"
+        )
+    parts = []
+    for part in re.split(r"\s*[·•∙⋅∗*+]\s*", text):
+        hydrate = _HYDRATE.fullmatch(part)
+        parts += hydrate.groups() if hydrate else [part]
+    found = [re.fullmatch(r"(\d+\.?\d*|\.\d+|)\s*([A-Za-z(].*)", part) for part in parts]
+    if None in found:
+        raise ValueError(
+            f"formula {formula!r}: expected a chemical formula such as PbI2, found "
+            f"{parts[found.index(None)] or 'nothing'!r} in it"
+        )
+    return [(float(part[1] or 1), part[2]) for part in found]
 
 
 @cache
 def composition(formula: str) -> tuple[tuple[str, float], ...]:
     """Elements of a formula with their counts.
+
+    >>> composition("Pb(CH3COO)2.3H2O") == composition("Pb(CH₃COO)₂ · 3 H₂O")
+    True
 
     Raises
     ------
@@ -79,27 +125,28 @@ def composition(formula: str) -> tuple[tuple[str, float], ...]:
     """
     import periodictable
 
+    parts, atoms = _parts(formula), Counter()
     try:
-        atoms = periodictable.formula(formula).atoms
+        for number, part in parts:
+            for element, count in periodictable.formula(part).atoms.items():
+                atoms[element.symbol] += number * count
     except Exception as error:  # pyparsing's and the library's own classes
+        found = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(
-            f"formula {formula!r}: expected a chemical formula such as PbI2, found {str(error).splitlines()[0]}"
+            f"formula {formula!r}: expected a chemical formula such as PbI2, found {found}"
         ) from None
     if not atoms:
         raise ValueError(
             f"formula {formula!r}: expected a chemical formula such as PbI2, found none"
         )
-    return tuple(
-        (element.symbol, float(count))
-        for element, count in sorted(atoms.items(), key=lambda item: item[0].symbol)
-    )
+    return tuple((symbol, float(count)) for symbol, count in sorted(atoms.items()))
 
 
 def molar_mass(formula: str) -> UFloat:
     """Molar mass in g/mol, with the uncertainty of the atomic weights.
 
     >>> print(f"{molar_mass('PbI2'):.1u}")
-    461.0+/-1.1
+    461.0+/-0.6
 
     Raises
     ------
@@ -144,22 +191,34 @@ class Laboratory:
         self.balance_repeatability_mg = balance_repeatability_mg
         self.pipette_repeatability = pipette_repeatability
 
-    def weighed_mg(self, mass_mg: float, tag: str = "") -> UFloat:
-        """A mass read as `mass_mg`."""
-        return ufloat(mass_mg, self.balance_repeatability_mg, tag=tag) * self.balance
-
-    def measured_mL(self, volume_mL: float, tag: str = "") -> UFloat:
-        """A volume read as `volume_mL`."""
+    def __str__(self) -> str:
         return (
-            ufloat(volume_mL, abs(volume_mL) * self.pipette_repeatability, tag=tag) * self.pipettes
+            f"balance {100 * self.balance.std_dev:.2g} % and {self.balance_repeatability_mg:g} mg "
+            "a weighing, "
+            f"volumes {100 * self.pipettes.std_dev:.2g} % and "
+            f"{100 * self.pipette_repeatability:.2g} % each"
         )
+
+    def weighed_mg(self, mass_mg: float, tag: str = "", times: int = 1) -> UFloat:
+        """`times` masses, each read as `mass_mg`: repeatabilities add in quadrature, the
+        calibration is common.
+        """
+        error = self.balance_repeatability_mg * times**0.5
+        return ufloat(mass_mg * times, error, tag=tag) * self.balance
+
+    def measured_mL(self, volume_mL: float, tag: str = "", times: int = 1) -> UFloat:
+        """`times` volumes, each read as `volume_mL`: as `weighed_mg`."""
+        error = abs(volume_mL) * self.pipette_repeatability * times**0.5
+        return ufloat(volume_mL * times, error, tag=tag) * self.pipettes
 
 
 def purity_factor(purity: float, *, at_least: bool = True, tag: str = "") -> UFloat | float:
     """Mass fraction of the substance in its bottle.
 
-    A label such as "≥ 98 %" is read as anything from there to pure, all equally likely (mean (p + 1)/2, standard
-    deviation (1 − p)/√12); a technical grade ("70 %") as that value within a tenth of what is missing.
+    A label such as "≥ 98 %" is read as anything from there to pure, all equally likely (mean (p +
+    1)/2, standard
+    deviation (1 − p)/√12); a technical grade ("70 %") as that value within a tenth of what is
+    missing.
 
     Raises
     ------
@@ -168,7 +227,8 @@ def purity_factor(purity: float, *, at_least: bool = True, tag: str = "") -> UFl
     """
     if not 0 < purity <= 1:
         raise ValueError(
-            f"purity{' of ' + tag if tag else ''}: expected a fraction above 0 and up to 1, found {purity}"
+            f"purity{' of ' + tag if tag else ''}: expected a fraction above 0 and up to 1, found "
+            f"{purity}"
         )
     if purity == 1:
         return 1.0

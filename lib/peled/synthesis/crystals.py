@@ -1,7 +1,10 @@
-"""Cubic nanocrystals counted: lead atoms, surface, ligands, over a distribution of sizes and not for the mean cube.
+"""Cubic nanocrystals counted: lead atoms, surface, ligands, over a distribution of sizes and not
+for the mean cube.
 
-Edges are normally distributed. Averages over a function of the edge are Gauss-Hermite quadratures, exact for
-polynomials; the mean volume of a population is larger than that of its mean cube, E[L³] = μ³ + 3μσ².
+Edges are normally distributed. Averages over a function of the edge are Gauss-Hermite quadratures,
+exact for
+polynomials; the mean volume of a population is larger than that of its mean cube, E[L³] = μ³ +
+3μσ².
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ class CrystalPopulation:
     Raises
     ------
     ValueError
-        If the edge is not well above zero (mean below four standard deviations) or x_br is no fraction.
+        If the edge is not well above zero (mean below four standard deviations) or x_br is no
+        fraction.
     """
 
     edge_nm: float
@@ -48,7 +52,8 @@ class CrystalPopulation:
             raise ValueError(f"x_br: expected a fraction from 0 to 1, found {self.x_br}")
         if not (self.edge_sd_nm >= 0 and self.edge_nm > 4 * self.edge_sd_nm):
             raise ValueError(
-                f"edge: expected a mean above four standard deviations, found {self.edge_nm} ± {self.edge_sd_nm} nm"
+                f"edge: expected a mean above four standard deviations, found {self.edge_nm} ± "
+                f"{self.edge_sd_nm} nm"
             )
         if self.a_angstrom is None:
             object.__setattr__(self, "a_angstrom", float(lattice_constant_angstrom(self.x_br)))
@@ -74,10 +79,6 @@ class CrystalPopulation:
         """Lead atoms in the outermost layer of cells: n³ − (n − 2)³."""
         n = self.cells(edge_nm)
         return n**3 - np.maximum(n - 2, 0) ** 3
-
-    def surface_nm2(self, edge_nm: np.ndarray) -> np.ndarray:
-        """Surface of a cube, nm²."""
-        return 6 * np.asarray(edge_nm) ** 2
 
     @property
     def density_g_cm3(self) -> float:
@@ -109,7 +110,9 @@ class CrystalPopulation:
         return ligand_mmol / (self.lead_mmol(mass_mg, inorganic_fraction) * exposed)
 
     def lost_fraction(self, after: CrystalPopulation) -> float:
-        """Share of all lead that goes when every crystal of this population shrinks to one of `after`."""
+        """Share of all lead that goes when every crystal of this population shrinks to one of
+        `after`.
+        """
         return 1 - after.mean(after.lead_atoms) / self.mean(self.lead_atoms)
 
 
@@ -146,9 +149,11 @@ def sedimentation_mm(
     liquid_g_cm3: float = 0.87,
     viscosity_mPa_s: float = 0.56,
 ) -> float:
-    """How far a sphere sinks in a centrifuge: Stokes' law at constant radius, v = Δρ d² ω² r/(18 η).
+    """How far a sphere sinks in a centrifuge: Stokes' law at constant radius, v = Δρ d² ω² r/(18
+    η).
 
-    The liquid is toluene at 25 °C by default. Good while the path is short against the rotor's radius.
+    The liquid is toluene at 25 °C by default. Good while the path is short against the rotor's
+    radius.
     """
     omega = rpm * 2 * np.pi / 60
     speed = (

@@ -1,10 +1,12 @@
-"""Drawings of the synthesis room: the flow of the procedure, the flow of lead, the ligands, a weighing table."""
+"""Drawings of the synthesis room: the flow of the procedure, the flow of lead, the ligands, a
+weighing table.
+"""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, PathPatch
@@ -12,17 +14,20 @@ from matplotlib.path import Path as Outline
 
 from peled import molecules
 from peled.figures import COLOURS
-from peled.materials import wavelength_rgb
-from peled.synthesis.amounts import molar_mass
-from peled.synthesis.procedure import Outcome, Procedure
+from peled.synthesis.amounts import composition, molar_mass
+from peled.synthesis.procedure import Outcome, Procedure, entries
 from peled.synthesis.recipe import Recipe
 
-_STAGES = (("Precursor", "#E8F0F8"), ("Synthesis", "#FBEDE2"), ("treatment", "#E6F4EE"))
+#: Fill of the boxes, a colour a section of the source in the order of the file.
+_STAGES = ("#E8F0F8", "#FBEDE2", "#E6F4EE", "#F3EAF5", "#FBF6DC")
 
 
 def procedure_flow(ax, procedure: Procedure, *, columns: int = 4) -> None:
-    """All steps as boxes in reading order, each with its quantities and conditions as the file has them."""
+    """All steps as boxes in reading order, each with its quantities and conditions as the file has
+    them.
+    """
     steps = procedure.steps
+    sections = list(dict.fromkeys(step["section"] for step in steps if step.get("section")))
     width, gap_x, gap_y, line = 1.0, 0.17, 0.13, 0.072
     titles = [
         textwrap.wrap(f"{k + 1}  {step.get('title', step['id'])}", 27)
@@ -38,9 +43,8 @@ def procedure_flow(ax, procedure: Procedure, *, columns: int = 4) -> None:
         row, place = divmod(k, columns)
         height = heights[row]
         x, y = place * (width + gap_x), tops[row] - height
-        colour = next(
-            (c for word, c in _STAGES if word.lower() in step.get("section", "").lower()), "#F2F2F2"
-        )
+        section = step.get("section")
+        colour = _STAGES[sections.index(section) % len(_STAGES)] if section else "#F2F2F2"
         ax.add_patch(
             FancyBboxPatch(
                 (x, y),
@@ -113,42 +117,36 @@ def _arrow(ax, start: tuple[float, float], end: tuple[float, float]) -> None:
     )
 
 
-def _entries(step: dict, action: str) -> list[dict]:
-    found = step.get(action, [])
-    return found if isinstance(found, list) else [found]
-
-
 def _lines(procedure: Procedure, step: dict) -> list[str]:
     lines = []
-    for action in ("add", "treat"):
-        for entry in _entries(step, action):
+    for action in ("add", "treat", "transfer", "disperse"):
+        for entry in entries(step, action):
             quantity = entry.get("mass") or entry.get("volume") or entry.get("amount")
             times = f"{entry['times']} × " if entry.get("times") else ""
+            chemical = procedure.chemicals.get(entry.get("chemical"))
+            if action == "transfer":
+                what = f"{entry['from']} → {entry['to']}"
+            elif action == "treat":
+                what = ", ".join(chemical.releases) or chemical.name
+            elif chemical:
+                what = chemical.name
+            else:
+                what = f"in {entry['vessel']}"
             if quantity:
-                lines.append(
-                    f"{times}{quantity} {procedure.chemicals[entry['chemical']].name.replace('L-glutathione (reduced)', 'GL')}"
-                )
-    for action, verb in (("transfer", ""), ("disperse", "toluene ")):
-        for entry in _entries(step, action):
-            times = f"{entry['times']} × " if entry.get("times") else ""
-            lines.append(
-                f"{times}{entry['volume']} {verb}"
-                + (f"{entry['from']} → {entry['to']}" if action == "transfer" else "").strip()
-            )
+                lines.append(f"{times}{quantity} {what}")
     if step.get("note"):
-        lines.append("1 + 1 mmol (sum assumed)")
-    lines += step.get("conditions", [])
+        lines.append(step["note"])
+    lines += step.get("conditions") or []
     return [re.sub(r"\s+", " ", piece) for line in lines for piece in textwrap.wrap(line, 33)]
 
 
-def lead_flow(
-    ax, outcome: Outcome, *, component: str = "Pb", names: dict[str, str] | None = None
-) -> None:
-    """Where a component goes: bands as wide as the amount that moves, from the bottle to where it ends.
+def component_flow(ax, outcome: Outcome, component: str) -> None:
+    """Where a component goes: bands as wide as the amount that moves, from the bottle to where it
+    ends.
 
-    The columns are the vessels in the order they are first filled; what stays in a vessel ends there.
+    The columns are the vessels in the order they are first filled; what stays in a vessel ends
+    there.
     """
-    names = names or {}
     flows = [
         (f.source, f.target, f.amounts[component].nominal_value)
         for f in outcome.flows
@@ -222,7 +220,7 @@ def lead_flow(
         ax.text(
             depth[name] + bar / 2,
             place[name] + 0.012 * total,
-            f"{names.get(name, name)}\n{size[name]:.3f} mmol{held}",
+            f"{name}\n{size[name]:.3f} mmol{held}",
             ha="center",
             va="bottom",
             fontsize=5.6,
@@ -232,16 +230,21 @@ def lead_flow(
     ax.axis("off")
 
 
-def ligand_structures(
-    axes,
-    procedure: Procedure,
-    drawings: dict[str, molecules.Molecule],
-    donors: dict[str, list[str]],
-) -> None:
-    """Skeletal structures with name, formula, molar mass and donor groups, one an Axes."""
-    for ax, (key, molecule) in zip(np.ravel(axes), drawings.items(), strict=True):
-        molecules.draw(ax, molecule, fontsize=6)
-        chemical = procedure.chemicals[key]
+def ligand_structures(axes, procedure: Procedure, drawings: dict[str, molecules.Molecule]) -> None:
+    """Skeletal structures of the chemicals with donor groups, with name, formula, molar mass and
+    donors, one an Axes.
+
+    A drawing belongs to the chemical of its key, else to that of its composition; one without is
+    named only.
+    """
+    by_formula = {_composition(drawing): drawing for drawing in drawings.values()}
+    chemicals = [c for c in procedure.chemicals.values() if c.donors]
+    for ax in np.ravel(axes):
+        ax.axis("off")
+    for ax, chemical in zip(np.ravel(axes), chemicals, strict=False):
+        drawing = drawings.get(chemical.key) or by_formula.get(composition(chemical.formula))
+        if drawing:
+            molecules.draw(ax, drawing, fontsize=6)
         formula = re.sub(r"(\d+)", r"$_{\1}$", chemical.formula)
         ax.set_title(
             f"{chemical.name}\n{formula}, {molar_mass(chemical.formula).nominal_value:.2f} g/mol",
@@ -251,13 +254,18 @@ def ligand_structures(
         ax.text(
             0.5,
             0.0,
-            "donors: " + ", ".join(donors.get(key, [])),
+            "donors: " + ", ".join(chemical.donors),
             transform=ax.transAxes,
             ha="center",
             va="top",
             fontsize=5.8,
             color="#7B3294",
         )
+
+
+def _composition(drawing: molecules.Molecule) -> tuple[tuple[str, float], ...]:
+    counts = Counter(drawing.elements) + Counter(H=sum(drawing.hydrogens))
+    return tuple((symbol, float(n)) for symbol, n in sorted(counts.items()))
 
 
 def mass_balance(ax, stated_mg: float, bounds: dict[str, float]) -> None:
@@ -274,11 +282,11 @@ def mass_balance(ax, stated_mg: float, bounds: dict[str, float]) -> None:
     ax.set_yticks(range(len(labels)), labels)
     ax.invert_yaxis()
     ax.set_xlim(0, 1.18 * max(values))
-    ax.set_xlabel("mass of crystals in 12 mL of stock (mg)")
+    ax.set_xlabel("mass of crystals (mg)")
 
 
 def weighing_table(ax, recipe: Recipe) -> None:
-    """The weighing table of a recipe, with a patch in the colour of its bulk emission."""
+    """The weighing table of a recipe, with what to expect of it."""
     cells = [
         [w.salt, f"{w.amount_mmol:.3f}", f"{w.mass_mg:.1f}", f"± {w.tolerance_mg:.1f}"]
         for w in recipe.weighings
@@ -288,28 +296,10 @@ def weighing_table(ax, recipe: Recipe) -> None:
         colLabels=["salt", "mmol", "mg", "tolerance (mg)"],
         loc="center",
         cellLoc="right",
-        bbox=[0.0, 0.05, 1.0, 0.62],
+        bbox=[0.0, 0.0, 1.0, 0.6],
     )
     table.auto_set_font_size(False)
     table.set_fontsize(6.5)
-    ax.text(
-        0.0,
-        0.98,
-        f"x_Br = {recipe.x_br:.3f}: bulk gap {recipe.gap_eV:.3f} eV, {recipe.wavelength_nm:.0f} nm, a = {recipe.a_angstrom:.3f} Å\n"
-        f"{recipe.volume_mL:g} mL at {recipe.lead_mol_L:g} mol/L lead; at most {recipe.largest_yield_mg:.0f} mg of crystals",
-        transform=ax.transAxes,
-        va="top",
-        fontsize=6.5,
-    )
-    ax.add_patch(
-        FancyBboxPatch(
-            (0.9, 0.8),
-            0.09,
-            0.15,
-            boxstyle="round,pad=0.005",
-            transform=ax.transAxes,
-            facecolor=wavelength_rgb(recipe.wavelength_nm),
-            edgecolor="none",
-        )
-    )
+    said = (recipe.title, *textwrap.wrap(recipe.summary, 78), *recipe.expected)
+    ax.text(0.0, 1.0, "\n".join(said), transform=ax.transAxes, va="top", fontsize=6.2)
     ax.axis("off")

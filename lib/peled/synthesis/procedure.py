@@ -1,23 +1,36 @@
 """A procedure file, run step by step on vessels.
 
-The file (YAML) lists chemicals, vessels' names by use, and steps. Each step does one thing:
+The file (YAML) lists chemicals, vessels' names by use, steps, and may name the product. Each step
+does one or more of:
 
-    add         a chemical into a vessel, by mass, volume or amount
+    add         a chemical into a vessel, by mass, volume or amount; a gas by volume at a
+                temperature and pressure
     transfer    a volume (or `all`) from one vessel to another, `times` times
-    precipitate keep part of a vessel's content as a solid, the rest goes to waste; `keep` gives the fraction of each component
-    disperse    a solvent volume onto what a vessel holds; the vessel's volume becomes that volume
+    precipitate keep part of a vessel's content as a solid, the rest goes to waste; `keep` gives
+    the fraction of each component
+    disperse    bring a vessel to a volume with a solvent (`chemical`)
+    treat       as add: a ligand
 
-Contents are amounts of components (Pb, I, Br, MA, or a ligand's name), so that each is conserved: what has been added
-stands in the vessels and in the waste, to rounding. Using more than a vessel holds is an error.
+Contents are amounts of components (Pb, I, Br, MA, or a ligand's name), so that each is conserved:
+what has been added
+stands in the vessels and in the waste, to rounding. Using more than a vessel holds is an error,
+and so is a key that is
+not known. Volumes of liquids add up; what dissolved solids add to them is left out, and said in
+`Outcome.assumptions`.
 """
 
 from __future__ import annotations
 
+import difflib
+import math
 import os
+import re
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scipy.constants import R
 from uncertainties import UFloat
 
 from peled.formats import FormatError, read_yaml
@@ -32,8 +45,32 @@ from peled.synthesis.amounts import (
     purity_factor,
 )
 
+#: Keys of each kind of entry, those in capitals needed. Keys that begin with `x_` are the user's
+#: own everywhere.
+_KEYS = {
+    "procedure": "TITLE CHEMICALS STEPS source assumptions product",
+    "chemical": "FORMULA name releases purity grade state density concentration smiles donors "
+    "supplier source",
+    "product": "FORMULA components vessel",
+    "step": "ID title section note conditions alternative add transfer precipitate disperse treat",
+    "add": "CHEMICAL TO mass volume amount times temperature pressure",
+    "treat": "CHEMICAL TO mass volume amount times temperature pressure",
+    "transfer": "FROM TO VOLUME times",
+    "precipitate": "VESSEL keep",
+    "disperse": "VESSEL VOLUME times chemical",
+}
 ACTIONS = ("add", "transfer", "precipitate", "disperse", "treat")
-_STEP_KEYS = {"id", "title", "section", "note", "conditions", "alternative", *ACTIONS}
+#: Quantities of entries and chemicals with a unit of the dimension that is expected.
+_UNITS = {
+    "mass": "mg",
+    "volume": "mL",
+    "amount": "mmol",
+    "temperature": "kelvin",
+    "pressure": "bar",
+    "density": "g/mL",
+    "concentration": "mol/L",
+}
+_WORDS = {"grade": ("at least", "technical"), "state": ("solid", "liquid", "gas")}
 
 
 class ProcedureError(FormatError):
@@ -42,7 +79,9 @@ class ProcedureError(FormatError):
 
 @dataclass(frozen=True)
 class Chemical:
-    """One bottle. `releases` maps components to moles per mole of formula."""
+    """One bottle. `releases` maps components to moles per mole of formula; `concentration_mol_L`
+    is that of a solution.
+    """
 
     key: str
     name: str
@@ -51,7 +90,20 @@ class Chemical:
     purity: float | None = None
     at_least: bool = True
     density_g_mL: float | None = None
+    concentration_mol_L: float | None = None
+    state: str = "solid"
     donors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Product:
+    """What is to be made: its formula, the components one formula unit takes, and the vessel whose
+    inflow limits it.
+    """
+
+    formula: str
+    components: dict[str, float]
+    vessel: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,14 +116,32 @@ class Procedure:
     chemicals: dict[str, Chemical]
     steps: tuple[dict, ...]
     assumptions: tuple[str, ...] = ()
+    product: Product | None = None
+
+    @property
+    def alternatives(self) -> tuple[str, ...]:
+        """Names of the alternative treatments, in the order of the file."""
+        names = (step.get("alternative") for step in self.steps)
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    @property
+    def ligands(self) -> dict[str, Chemical]:
+        """Chemicals of `treat` steps, by the component each releases."""
+        used = [self.chemicals[e["chemical"]] for s in self.steps for e in entries(s, "treat")]
+        return {component: chemical for chemical in used for component in chemical.releases}
 
 
 @dataclass
 class Vessel:
-    """Content of one vessel (or set of equal vessels): amounts of components in mmol, and its volume in mL."""
+    """Content of one vessel (or set of equal vessels): amounts of components in mmol, its volume
+    in mL.
+
+    `solids` names what was added as a solid since the volume was last measured.
+    """
 
     amounts: dict[str, UFloat] = field(default_factory=lambda: defaultdict(float))
     volume_mL: UFloat | float = 0.0
+    solids: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,15 +156,32 @@ class Flow:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a procedure leads to: vessels (with `waste`), all that was added, all movements in order."""
+    """What a procedure leads to: vessels (with `waste`), all that was added, all movements in
+    order.
+
+    `weighed_mg` has the masses by chemical, `assumptions` what the calculation had to take for
+    granted.
+    """
 
     vessels: dict[str, Vessel]
     added: dict[str, UFloat]
     flows: tuple[Flow, ...]
     weighed_mg: dict[str, UFloat]
+    assumptions: tuple[str, ...] = ()
+
+    def received(self, vessel: str) -> dict[str, UFloat]:
+        """All that has come into a vessel, by component (mmol)."""
+        total: dict[str, UFloat] = defaultdict(float)
+        for flow in self.flows:
+            if flow.target == vessel:
+                for component, amount in flow.amounts.items():
+                    total[component] += amount
+        return dict(total)
 
     def imbalance(self) -> dict[str, float]:
-        """Relative difference between what was added of each component and what stands in the vessels."""
+        """Relative difference between what was added of each component and what stands in the
+        vessels.
+        """
         found = defaultdict(float)
         for vessel in self.vessels.values():
             for component, amount in vessel.amounts.items():
@@ -113,32 +200,45 @@ def load_procedure(path: str | os.PathLike) -> Procedure:
     Raises
     ------
     ProcedureError
-        Naming the file and the entry: not YAML, a missing or unknown key, an unknown formula, a purity that is no
-        fraction, a quantity without a unit, a step that does nothing or two things, a chemical that is not listed.
+        Naming the file and the entry: not YAML, a missing or unknown key, an unknown formula, a
+        purity that is no
+        fraction, a quantity without a unit, a step that does nothing or two things, a chemical
+        that is not listed.
     """
     path = Path(path)
     content = read_yaml(path, what="a procedure in YAML")
-    if not isinstance(content, dict):
-        raise ProcedureError(
-            path,
-            expected="a mapping with the keys title, chemicals, steps",
-            found=type(content).__name__,
-        )
-    for key in ("title", "chemicals", "steps"):
-        if not content.get(key):
+    _check_keys(path, "", "procedure", content)
+    for key, kind in (("chemicals", dict), ("steps", list)):
+        if not content[key] or not isinstance(content[key], kind):
             raise ProcedureError(
-                path, expected=f"the key {key!r}", found=f"only {', '.join(map(str, content))}"
+                path,
+                place=key,
+                expected="entries by name" if kind is dict else "a list of steps",
+                found=_short(content[key]),
             )
-    chemicals = {key: _chemical(path, key, entry) for key, entry in content["chemicals"].items()}
+    poured = {
+        entry["chemical"]
+        for step in content["steps"]
+        if isinstance(step, dict)
+        for action in ("add", "treat")
+        for entry in entries(step, action)
+        if isinstance(entry, dict) and "volume" in entry and "chemical" in entry
+    }
+    chemicals = {
+        key: _chemical(path, str(key), entry, "liquid" if key in poured else "solid")
+        for key, entry in content["chemicals"].items()
+    }
     for number, step in enumerate(content["steps"], 1):
         _check_step(path, number, step, chemicals)
+    product = content.get("product")
     return Procedure(
         path,
         content["title"],
         content.get("source", ""),
         chemicals,
         tuple(content["steps"]),
-        tuple(content.get("assumptions", ())),
+        tuple(content.get("assumptions") or ()),
+        None if product is None else _product(path, product, chemicals),
     )
 
 
@@ -164,15 +264,30 @@ def run_procedure(
     Raises
     ------
     ProcedureError
-        Naming file and step: a vessel that is not there, or holds less than is taken from it.
+        Naming file and step: a vessel that is not there, or holds less than is taken from it; an
+        alternative that
+        the file does not have.
     """
+    if unknown := set(alternatives) - set(procedure.alternatives):
+        raise ProcedureError(
+            procedure.path,
+            place="alternative",
+            expected=f"one of {', '.join(procedure.alternatives) or 'none, since no step is one'}",
+            found=", ".join(sorted(unknown)),
+        )
     laboratory = laboratory or Laboratory()
     runner = _Runner(procedure, laboratory, with_purity)
     for number, step in enumerate(procedure.steps, 1):
         if step.get("alternative") and step["alternative"] not in alternatives:
             continue
         runner.do(number, step)
-    return Outcome(dict(runner.vessels), dict(runner.added), tuple(runner.flows), runner.weighed)
+    return Outcome(
+        dict(runner.vessels),
+        dict(runner.added),
+        tuple(runner.flows),
+        runner.weighed,
+        tuple(runner.assumptions),
+    )
 
 
 class _Runner:
@@ -188,28 +303,45 @@ class _Runner:
         self.added: dict[str, UFloat] = defaultdict(float)
         self.flows: list[Flow] = []
         self.weighed: dict[str, UFloat] = {}
+        self.assumptions: dict[str, None] = {}  # in order, each once
 
     def do(self, number: int, step: dict) -> None:
         for action in ACTIONS:
-            if action in step:
-                entries = step[action] if isinstance(step[action], list) else [step[action]]
-                for entry in entries:
-                    getattr(self, action)(_place(number, step), step["id"], entry)
+            for entry in entries(step, action):
+                getattr(self, action)(_place(number, step), step["id"], entry)
 
     def add(self, place: str, step: str, entry: dict) -> None:
         chemical = self.procedure.chemicals[entry["chemical"]]
+        what, vessel = f"{place}: {entry['chemical']}", self.vessels[entry["to"]]
+        if not {"mass", "volume", "amount"} & set(entry):  # such as a gas bubbled through
+            if chemical.releases:
+                self.assumptions[
+                    f"{place}: how much {chemical.name} is not said, so it is not counted"
+                ] = None
+            return
+        moles, volume = self._measure(what, chemical, entry)
+        vessel.volume_mL += volume
+        amounts = {component: moles * count for component, count in chemical.releases.items()}
+        for component, amount in amounts.items():
+            vessel.amounts[component] += amount
+            self.added[component] += amount
+        if amounts:
+            self.flows.append(Flow(step, f"bottle: {chemical.name}", entry["to"], amounts))
+        if chemical.state == "solid":
+            vessel.solids[chemical.name] = None
+
+    treat = add
+
+    def _measure(self, what: str, chemical: Chemical, entry: dict) -> tuple[UFloat, UFloat]:
+        """Amount (mmol) in an entry and what liquid it brings (mL)."""
         times = entry.get("times", 1)
-        what = f"{place}: {entry['chemical']}"
-        vessel = self.vessels[entry["to"]]
-        if "mass" in entry:
-            mass = self.laboratory.weighed_mg(
-                parse_quantity(entry["mass"], "mg", what=what), tag=what
-            )
-        elif "volume" in entry:
-            volume = self.laboratory.measured_mL(
-                parse_quantity(entry["volume"], "mL", what=what), tag=what
-            )
-            vessel.volume_mL += volume * times
+        if "volume" in entry:
+            poured = parse_quantity(entry["volume"], "mL", what=what)
+            volume = self.laboratory.measured_mL(poured, tag=what, times=times)
+            if chemical.state == "gas":
+                return volume * self._gas_mmol_mL(what, entry) * self.purity[chemical.key], 0.0
+            if chemical.concentration_mol_L is not None:
+                return volume * chemical.concentration_mol_L, volume
             if chemical.density_g_mL is None:
                 if chemical.releases:
                     raise ProcedureError(
@@ -218,23 +350,46 @@ class _Runner:
                         expected="a density, since it is added by volume",
                         found="none",
                     )
-                return
+                return 0.0, volume  # a solvent, none of whose components is counted
             mass = volume * chemical.density_g_mL * 1000
-        elif "amount" in entry:
-            mass = self.laboratory.weighed_mg(
-                parse_quantity(entry["amount"], "mmol", what=what)
-                * molar_mass(chemical.formula).nominal_value,
-                tag=what,
-            )
         else:
-            return  # an unmeasured amount, such as a gas bubbled through
-        self.weighed[entry["chemical"]] = self.weighed.get(entry["chemical"], 0) + mass * times
-        moles = amount_mmol(chemical.formula, mass, self.purity[chemical.key]) * times
-        amounts = {component: moles * count for component, count in chemical.releases.items()}
-        for component, amount in amounts.items():
-            vessel.amounts[component] += amount
-            self.added[component] += amount
-        self.flows.append(Flow(step, f"bottle: {chemical.name}", entry["to"], amounts))
+            mg = (
+                parse_quantity(entry["mass"], "mg", what=what)
+                if "mass" in entry
+                else parse_quantity(entry["amount"], "mmol", what=what)
+                * molar_mass(chemical.formula).nominal_value
+            )
+            mass = self.laboratory.weighed_mg(mg, tag=what, times=times)
+            volume = 0.0
+            if chemical.state == "liquid":
+                if chemical.density_g_mL is None:
+                    self.assumptions[f"{what}: weighed, no density: adds no volume"] = None
+                else:
+                    volume = mass / (1000 * chemical.density_g_mL)
+            if chemical.concentration_mol_L is not None:
+                if not volume:
+                    raise ProcedureError(
+                        self.procedure.path,
+                        place=what,
+                        expected="a volume, or the density of the solution, since it is one",
+                        found="a mass",
+                    )
+                return volume * chemical.concentration_mol_L, volume
+        self.weighed[chemical.key] = self.weighed.get(chemical.key, 0) + mass
+        return amount_mmol(chemical.formula, mass, self.purity[chemical.key]), volume
+
+    def _gas_mmol_mL(self, what: str, entry: dict) -> float:
+        """Ideal gas: n/V = p/RT in mmol/mL, at the stated temperature and pressure."""
+        for key in ("temperature", "pressure"):
+            if key not in entry:
+                raise ProcedureError(
+                    self.procedure.path,
+                    place=what,
+                    expected=f"the {key} at which the volume of gas is measured",
+                    found="none",
+                )
+        pressure = parse_quantity(entry["pressure"], "pascal", what=what)
+        return pressure / (R * parse_quantity(entry["temperature"], "kelvin", what=what)) * 1e-3
 
     def transfer(self, place: str, step: str, entry: dict) -> None:
         source = self._existing(place, entry["from"])
@@ -242,12 +397,14 @@ class _Runner:
         if entry.get("volume") == "all":
             fraction, volume = 1.0, source.volume_mL
         else:
-            volume = (
-                self.laboratory.measured_mL(
-                    parse_quantity(entry["volume"], "mL", what=place), tag=place
-                )
-                * times
+            volume = self.laboratory.measured_mL(
+                parse_quantity(entry["volume"], "mL", what=place), tag=place, times=times
             )
+            if source.solids:
+                self.assumptions[
+                    f"{entry['from']}: the volume of the solution is that of its liquids added up; "
+                    f"what {', '.join(source.solids)} add to it is left out"
+                ] = None
             if _nominal(volume) > _nominal(source.volume_mL) * (1 + 1e-9):
                 raise ProcedureError(
                     self.procedure.path,
@@ -257,6 +414,7 @@ class _Runner:
                     advice="take less or make more",
                 )
             fraction = volume / source.volume_mL
+        self.vessels[entry["to"]].solids |= source.solids
         amounts = {component: amount * fraction for component, amount in source.amounts.items()}
         self._move(step, entry["from"], entry["to"], amounts)
         source.volume_mL = source.volume_mL - volume
@@ -264,15 +422,7 @@ class _Runner:
 
     def precipitate(self, place: str, step: str, entry: dict) -> None:
         vessel = self._existing(place, entry["vessel"])
-        keep = entry.get("keep", {})
-        for component, fraction in keep.items():
-            if not 0 <= fraction <= 1:
-                raise ProcedureError(
-                    self.procedure.path,
-                    place=f"{place}: keep: {component}",
-                    expected="a fraction from 0 to 1",
-                    found=str(fraction),
-                )
+        keep = entry.get("keep") or {}
         # A component that `keep` does not name stays in the liquid that is thrown away.
         amounts = {
             component: amount * (1 - keep.get(component, 0.0))
@@ -280,16 +430,24 @@ class _Runner:
         }
         self._move(step, entry["vessel"], "waste", amounts)
         self.vessels["waste"].volume_mL += vessel.volume_mL
-        vessel.volume_mL = 0.0
+        vessel.volume_mL, vessel.solids = 0.0, {}
 
     def disperse(self, place: str, step: str, entry: dict) -> None:
         vessel = self._existing(place, entry["vessel"])
-        vessel.volume_mL = self.laboratory.measured_mL(
-            parse_quantity(entry["volume"], "mL", what=place), tag=place
-        ) * entry.get("times", 1)
-
-    def treat(self, place: str, step: str, entry: dict) -> None:
-        self.add(place, step, entry)
+        volume = self.laboratory.measured_mL(
+            parse_quantity(entry["volume"], "mL", what=place),
+            tag=place,
+            times=entry.get("times", 1),
+        )
+        if _nominal(vessel.volume_mL) > _nominal(volume) * (1 + 1e-9):
+            raise ProcedureError(
+                self.procedure.path,
+                place=place,
+                expected=f"at least the {_nominal(vessel.volume_mL):.4g} mL that are in it",
+                found=f"{_nominal(volume):.4g} mL",
+                advice="`disperse` brings a vessel to a volume; precipitate or evaporate before",
+            )
+        vessel.volume_mL, vessel.solids = volume, {}
 
     def _move(self, step: str, source: str, target: str, amounts: dict) -> None:
         for component, amount in amounts.items():
@@ -316,30 +474,96 @@ def _place(number: int, step: dict) -> str:
     return f"step {number} ({step.get('id', '?')})"
 
 
-def _chemical(path: Path, key: str, entry: dict) -> Chemical:
-    place = f"chemicals: {key}"
-    if not isinstance(entry, dict) or "formula" not in entry:
-        raise ProcedureError(path, place=place, expected="the key 'formula'", found=str(entry))
-    if unknown := set(entry) - {
-        "name",
-        "formula",
-        "releases",
-        "purity",
-        "grade",
-        "density",
-        "smiles",
-        "donors",
-        "supplier",
-        "source",
-    }:
+def entries(step: dict, action: str) -> list[dict]:
+    """What a step does of one kind; a single entry need not be a list."""
+    found = step.get(action) or []
+    return found if isinstance(found, list) else [found]
+
+
+def _short(value: object) -> str:
+    return "nothing" if value is None else f"{value!r}"[:60]
+
+
+def _check_keys(path: Path, place: str, kind: str, entry: object) -> None:
+    """Refuse what is no mapping, a key that is not known (with the nearest that is) and one that
+    is missing.
+    """
+    known = _KEYS[kind].lower().split()
+    if not isinstance(entry, dict):
         raise ProcedureError(
             path,
             place=place,
-            expected="name, formula, releases, purity, grade, density, smiles, donors, supplier, source",
-            found=", ".join(sorted(unknown)),
+            expected=f"a mapping with the keys {', '.join(known)}",
+            found=_short(entry),
         )
+    for key in entry:
+        if key not in known and not str(key).startswith("x_"):
+            near = difflib.get_close_matches(str(key), known, 1, 0.5)
+            advice = f"did you mean {near[0]!r}?" if near else "your own keys begin with x_"
+            if key == "concentration":
+                advice = "a stock solution is a chemical of its own with a concentration"
+            raise ProcedureError(
+                path,
+                place=place,
+                expected=f"the keys {', '.join(known)}",
+                found=str(key),
+                advice=advice,
+            )
+    for key in (k.lower() for k in _KEYS[kind].split() if k.isupper()):
+        if entry.get(key) is None:
+            raise ProcedureError(
+                path,
+                place=place,
+                expected=f"the key {key!r}",
+                found=", ".join(map(str, entry)) or "none",
+            )
+
+
+def _check_quantities(path: Path, place: str, entry: dict) -> None:
+    """Refuse a quantity that cannot be read, a count that is none, and words that are not known."""
+    for key, unit in _UNITS.items():
+        if key in entry and not (key == "volume" and entry[key] == "all" and "from" in entry):
+            try:
+                parse_quantity(entry[key], unit, what=key)
+            except UnitError as error:
+                raise ProcedureError(
+                    path,
+                    place=place,
+                    expected=f"a quantity in {unit} or the like",
+                    found=str(error),
+                ) from None
+    times = entry.get("times", 1)
+    if isinstance(times, bool) or not isinstance(times, int) or times < 1:
+        raise ProcedureError(
+            path, place=f"{place}: times", expected="a whole number above 0", found=_short(times)
+        )
+    for key, words in _WORDS.items():
+        if key in entry and entry[key] not in words:
+            raise ProcedureError(
+                path, place=f"{place}: {key}", expected=" or ".join(words), found=_short(entry[key])
+            )
+
+
+def _counts(path: Path, place: str, found: object, *, most: float = math.inf) -> dict[str, float]:
+    """Numbers by component, each from 0 to `most`."""
+    what = "a number by component" if most == math.inf else f"a fraction from 0 to {most:g}"
+    if not isinstance(found, dict):
+        raise ProcedureError(path, place=place, expected=what, found=_short(found))
+    for component, number in found.items():
+        right = isinstance(number, int | float) and not isinstance(number, bool)
+        if not (right and math.isfinite(number) and 0 <= number <= most):
+            raise ProcedureError(
+                path, place=f"{place}: {component}", expected=what, found=_short(number)
+            )
+    return {str(component): float(number) for component, number in found.items()}
+
+
+def _chemical(path: Path, key: str, entry: dict, state: str) -> Chemical:
+    place = f"chemicals: {key}"
+    _check_keys(path, place, "chemical", entry)
+    _check_quantities(path, place, entry)
     try:
-        composition(entry["formula"])
+        inside = dict(composition(entry["formula"]))
         purity = (
             None
             if entry.get("purity") is None
@@ -347,104 +571,130 @@ def _chemical(path: Path, key: str, entry: dict) -> Chemical:
         )
         if purity is not None:
             purity_factor(purity, tag=key)
-        density = (
-            None
-            if entry.get("density") is None
-            else parse_quantity(entry["density"], "g/mL", what="density")
-        )
-    except (ValueError, UnitError) as error:
+    except ValueError as error:  # a UnitError too
         raise ProcedureError(
-            path,
-            place=place,
-            expected="a formula, a purity in % and a density that can be used",
-            found=str(error),
+            path, place=place, expected="a formula and a purity in %", found=str(error)
         ) from None
+    releases = _counts(path, f"{place}: releases", entry.get("releases") or {})
+    for component, count in releases.items():
+        element = re.fullmatch(r"([A-Z][a-z]?)(?:\d*[+-]|\([IV]+\))?", component)
+        if element and element[1] in inside and count > inside[element[1]] * (1 + 1e-9):
+            raise ProcedureError(
+                path,
+                place=f"{place}: releases: {component}",
+                expected=f"at most the {inside[element[1]]:g} that {entry['formula']} has",
+                found=f"{count:g}",
+            )
+
+    def quantity(name: str) -> float | None:
+        return None if entry.get(name) is None else parse_quantity(entry[name], _UNITS[name])
+
     return Chemical(
         key,
-        entry.get("name", key),
-        entry["formula"],
-        {c: float(n) for c, n in entry.get("releases", {}).items()},
+        str(entry.get("name", key)),
+        str(entry["formula"]),
+        releases,
         purity,
         entry.get("grade", "at least") == "at least",
-        density,
-        tuple(entry.get("donors", ())),
+        quantity("density"),
+        quantity("concentration"),
+        entry.get("state", "liquid" if entry.get("concentration") else state),
+        tuple(entry.get("donors") or ()),
     )
 
 
+def _product(path: Path, entry: dict, chemicals: dict[str, Chemical]) -> Product:
+    _check_keys(path, "product", "product", entry)
+    released = {component for c in chemicals.values() for component in c.releases}
+    try:
+        inside = dict(composition(entry["formula"]))
+    except ValueError as error:
+        raise ProcedureError(
+            path, place="product", expected="a formula", found=str(error)
+        ) from None
+    given = entry.get("components", {c: n for c, n in inside.items() if c in released})
+    components = _counts(path, "product: components", given)
+    for component in components or {"": 0}:
+        if component not in released:
+            raise ProcedureError(
+                path,
+                place="product: components",
+                expected=f"what a chemical releases ({', '.join(sorted(released))})",
+                found=component or "none",
+            )
+    return Product(str(entry["formula"]), components, entry.get("vessel"))
+
+
 def _check_step(path: Path, number: int, step: dict, chemicals: dict[str, Chemical]) -> None:
-    if not isinstance(step, dict) or "id" not in step:
-        raise ProcedureError(
-            path, place=f"step {number}", expected="the key 'id'", found=str(step)[:60]
-        )
-    place = _place(number, step)
-    if unknown := set(step) - _STEP_KEYS:
-        raise ProcedureError(
-            path,
-            place=place,
-            expected=", ".join(sorted(_STEP_KEYS)),
-            found=", ".join(sorted(unknown)),
-        )
+    place = _place(number, step if isinstance(step, dict) else {})
+    _check_keys(path, place, "step", step)
+    released = {component for c in chemicals.values() for component in c.releases}
     for action in ACTIONS:
-        for entry in (
-            step.get(action, [])
-            if isinstance(step.get(action), list)
-            else [step[action]]
-            if action in step
-            else []
-        ):
-            needed = {
-                "add": ("chemical", "to"),
-                "treat": ("chemical", "to"),
-                "transfer": ("from", "to", "volume"),
-                "precipitate": ("vessel",),
-                "disperse": ("vessel", "volume"),
-            }[action]
-            for key in needed:
-                if key not in entry:
-                    raise ProcedureError(
-                        path,
-                        place=f"{place}: {action}",
-                        expected=f"the key {key!r}",
-                        found=", ".join(entry),
-                    )
-            if action in ("add", "treat") and entry["chemical"] not in chemicals:
+        for entry in entries(step, action):
+            where = f"{place}: {action}"
+            _check_keys(path, where, action, entry)
+            _check_quantities(path, where, entry)
+            if "chemical" in entry and entry["chemical"] not in chemicals:
                 raise ProcedureError(
                     path,
-                    place=f"{place}: {action}",
-                    expected=f"a listed chemical ({', '.join(chemicals)})",
+                    place=where,
+                    expected=f"a listed chemical ({', '.join(map(str, chemicals))})",
                     found=repr(entry["chemical"]),
                 )
-            for key, unit in (("mass", "mg"), ("volume", "mL"), ("amount", "mmol")):
-                if key in entry and entry[key] != "all":
-                    try:
-                        parse_quantity(entry[key], unit, what=key)
-                    except UnitError as error:
-                        raise ProcedureError(
-                            path,
-                            place=f"{place}: {action}",
-                            expected=f"a quantity in {unit} or the like",
-                            found=str(error),
-                        ) from None
+            if action in ("add", "treat"):
+                told = [key for key in ("mass", "volume", "amount") if key in entry]
+                if len(told) > 1:
+                    raise ProcedureError(
+                        path,
+                        place=where,
+                        expected="one of mass, volume and amount",
+                        found=" and ".join(told),
+                        advice="nothing says which of them was done",
+                    )
+            kept = _counts(path, f"{place}: keep", entry.get("keep") or {}, most=1.0)
+            if unknown := set(kept) - released:
+                raise ProcedureError(
+                    path,
+                    place=f"{place}: keep",
+                    expected=f"what a chemical releases ({', '.join(sorted(released))})",
+                    found=", ".join(sorted(unknown)),
+                )
 
 
-def yield_limit_mmol(amounts: dict[str, UFloat], x_br: float) -> tuple[UFloat, str]:
-    """Largest amount of MAPb(I1-xBrx)3 that given amounts allow, and the component that limits it.
+def yield_limit_mmol(
+    amounts: Mapping[str, UFloat], needs: Mapping[str, float]
+) -> tuple[UFloat, str]:
+    """Largest amount of a product that given amounts allow, and the component that limits it.
+
+    n = min over components of amount/need, of those whose need is above 0.
+
+    Parameters
+    ----------
+    amounts : mapping
+        Components at hand (mmol); one that is missing counts as none.
+    needs : mapping
+        Components that one formula unit takes.
 
     Raises
     ------
     ValueError
-        If x_br is no fraction.
+        If no component is needed.
+
+    Examples
+    --------
+    >>> yield_limit_mmol({"Cs": 5.0, "Pb": 0.2, "Br": 0.4}, {"Cs": 1, "Pb": 1, "Br": 3})[1]
+    'Br'
     """
-    if not 0 <= x_br <= 1:
-        raise ValueError(f"x_br: expected a fraction from 0 to 1, found {x_br}")
-    needs = {"Pb": 1.0, "I": 3 * (1 - x_br), "Br": 3 * x_br}
-    limits = {
-        component: amounts.get(component, 0.0) / need
-        for component, need in needs.items()
-        if need > 0
-    }
+    limits = {c: amounts.get(c, 0.0) / need for c, need in needs.items() if need > 0}
+    if not limits:
+        raise ValueError(f"needs: expected a component above 0, found {dict(needs)}")
     limiting = min(limits, key=lambda component: _nominal(limits[component]))
     return limits[limiting], limiting
+
+
+def perovskite_needs(x_br: float) -> dict[str, float]:
+    """Lead and halides in one MAPb(I1-xBrx)3, for `yield_limit_mmol`."""
+    return {"Pb": 1.0, "I": 3 * (1 - x_br), "Br": 3 * x_br}
 
 
 def perovskite_formula(x_br: float) -> str:

@@ -5,21 +5,16 @@ from __future__ import annotations
 import csv
 import html
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import linprog
+from uncertainties import nominal_value
 
 from peled.materials import bulk_gap_eV, lattice_constant_angstrom, photon_energy_eV
-from peled.synthesis.amounts import molar_mass
-
-#: Salts by formula, with the halide they bring; PbBr2 is needed only above x_Br = 1/3.
-SALTS = {
-    "PbI2": {"Pb": 1, "I": 2},
-    "PbBr2": {"Pb": 1, "Br": 2},
-    "CH3NH3I": {"I": 1},
-    "CH3NH3Br": {"Br": 1},
-}
-SHOWN = {"PbI2": "PbI2", "PbBr2": "PbBr2", "CH3NH3I": "MAI", "CH3NH3Br": "MABr"}
+from peled.synthesis.amounts import molar_mass, purity_factor
+from peled.synthesis.procedure import Chemical
 
 
 @dataclass(frozen=True)
@@ -34,18 +29,37 @@ class Weighing:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A precursor solution for a target composition, and what to expect of it."""
+    """A precursor solution for a target composition.
 
-    x_br: float
-    lead_mol_L: float
+    `target` has moles by component for one formula unit, `largest_yield_mg` the mass of all that
+    goes into the batches,
+    `expected` what else is known of the product, in sentences.
+    """
+
+    target: Mapping[str, float]
+    concentration_mol_L: float
     volume_mL: float
     batches: int
     batch_volume_mL: float
     weighings: tuple[Weighing, ...]
-    gap_eV: float
-    wavelength_nm: float
-    a_angstrom: float
     largest_yield_mg: float
+    expected: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Components with their numbers, such as `Pb I2 Br MA`."""
+        return " ".join(f"{c}{n:.4g}" if n != 1 else c for c, n in self.target.items())
+
+    @property
+    def summary(self) -> str:
+        """How much is made of what, and what it is for."""
+        return (
+            f"{self.volume_mL:g} mL at {self.concentration_mol_L:g} mol/L, for {self.batches} "
+            "batches of "
+            f"{self.batch_volume_mL:g} mL; at most {self.largest_yield_mg:.0f} mg of product. The "
+            "volume is "
+            "that of the solution: fill up to it."
+        )
 
     def to_csv(self) -> str:
         """The weighing sheet as CSV."""
@@ -61,98 +75,169 @@ class Recipe:
     def to_html(self) -> str:
         """The weighing sheet as a page to print."""
         rows = "".join(
-            f"<tr><td>{html.escape(w.salt)}</td><td>{w.amount_mmol:.4f}</td><td>{w.mass_mg:.2f}</td><td>± {w.tolerance_mg:.2f}</td><td></td></tr>"
+            f"<tr><td>{html.escape(w.salt)}</td><td>{w.amount_mmol:.4f}</td><td>{w.mass_mg:.2f}</td>"
+            f"<td>± {w.tolerance_mg:.2f}</td><td></td></tr>"
             for w in self.weighings
         )
+        style = (
+            "body{font:12pt sans-serif;max-width:42em;margin:2em auto}"
+            "table{border-collapse:collapse;width:100%}"
+            "td,th{border:1px solid #555;padding:.4em;text-align:right}"
+            "td:first-child,th:first-child{text-align:left}td:last-child{min-width:7em}"
+        )
+        said = html.escape(" ".join((self.summary, *self.expected)))
         return (
-            "<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>Weighing sheet</title><style>body{font:12pt sans-serif;max-width:42em;margin:2em auto}"
-            "table{border-collapse:collapse;width:100%}td,th{border:1px solid #555;padding:.4em;text-align:right}td:first-child,th:first-child{text-align:left}"
-            "td:last-child{min-width:7em}</style></head><body>"
-            f"<h1>MAPb(I<sub>{1 - self.x_br:.3f}</sub>Br<sub>{self.x_br:.3f}</sub>)<sub>3</sub> precursor</h1>"
-            f"<p>{self.volume_mL:g} mL at {self.lead_mol_L:g} mol/L lead, for {self.batches} batches of {self.batch_volume_mL:g} mL. "
-            f"Bulk gap {self.gap_eV:.3f} eV ({self.wavelength_nm:.0f} nm), lattice constant {self.a_angstrom:.3f} Å, at most {self.largest_yield_mg:.0f} mg of perovskite.</p>"
-            f"<table><tr><th>salt</th><th>mmol</th><th>mg</th><th>tolerance</th><th>weighed</th></tr>{rows}</table>"
+            "<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>Weighing "
+            "sheet</title>"
+            f"<style>{style}</style></head><body><h1>{html.escape(self.title)} precursor</h1>"
+            f"<p>{said}</p><table><tr><th>salt</th><th>mmol</th><th>mg</th><th>tolerance</th>"
+            f"<th>weighed</th></tr>{rows}</table>"
             "<p>Date: ____________ &nbsp; Name: ____________________</p></body></html>\n"
         )
 
 
 def make_recipe(
-    x_br: float,
+    target: Mapping[str, float],
+    salts: Sequence[Chemical],
     *,
-    lead_mol_L: float = 0.5,
-    volume_mL: float = 4.0,
-    batches: int = 6,
-    batch_volume_mL: float = 0.2,
-    tolerance_x: float = 0.005,
-    tolerance_lead: float = 0.01,
+    concentration_mol_L: float,
+    batches: int,
+    batch_volume_mL: float,
+    volume_mL: float | None = None,
+    tolerance: float = 0.01,
+    expected: tuple[str, ...] = (),
 ) -> Recipe:
-    """Masses for a precursor of MAPb(I1-xBrx)3 with MA:Pb = 1.
+    """Masses of salts that give a precursor of a target composition: any chemistry, mixed sites,
+    excess where wanted.
 
-    Up to x_Br = 1/3 all lead comes as PbI2 and the bromide as MABr; above, PbBr2 replaces part of it (the paper used none).
-    The tolerance of a weighing is what keeps x_Br within `tolerance_x` and the lead within `tolerance_lead` (relative)
-    when all weighings use theirs, adding in quadrature: Δm = min(tol_x/√k / |∂x/∂m|, tol_Pb·m/√k).
+    The amounts n >= 0 solve sum over salts of releases x n = target exactly. Where several
+    mixtures do, salts that are
+    listed first are used first (each next one costs three times as much in a linear program).
+    The tolerance of a weighing is what keeps each component within `tolerance` of its target when
+    all salts use theirs,
+    adding in quadrature: over the components c that a salt brings, dm = m min_c tolerance
+    target_c/(share_c sqrt(k_c)),
+    with share_c what the salt brings of c and k_c the number of salts that bring it.
+
+    Parameters
+    ----------
+    target : mapping
+        Moles of each component in one formula unit, such as ``{"Pb": 1, "I": 2, "Br": 1, "MA":
+        1}``.
+    salts : sequence of Chemical
+        What is at hand; those that bring a component that is not wanted are left out. Purities
+        count at their mean.
+    concentration_mol_L : float
+        Formula units a litre of solution.
+    batches, batch_volume_mL
+        How often how much of it is used.
+    volume_mL : float, optional
+        What is made; by default what the batches need.
+    tolerance : float
+        Relative, of each component.
+    expected : tuple of str
+        Sentences for the sheet.
 
     Raises
     ------
     ValueError
-        For a fraction outside 0 to 1, a quantity that is not positive, or more taken for the batches than is made.
+        For a target without components, a quantity that is not positive, more taken for the
+        batches than is made, and
+        salts that cannot give the target.
     """
-    if not 0 <= x_br <= 1:
-        raise ValueError(f"x_br: expected a fraction from 0 to 1, found {x_br}")
+    needed = batches * batch_volume_mL
+    volume_mL = needed if volume_mL is None else volume_mL
     for name, value in (
-        ("lead_mol_L", lead_mol_L),
+        ("concentration_mol_L", concentration_mol_L),
         ("volume_mL", volume_mL),
         ("batches", batches),
         ("batch_volume_mL", batch_volume_mL),
     ):
         if not value > 0:
             raise ValueError(f"{name}: expected a positive number, found {value}")
-    if batches * batch_volume_mL > volume_mL * (1 + 1e-9):
+    if needed > volume_mL * (1 + 1e-9):
         raise ValueError(
-            f"batches: expected at most {volume_mL:g} mL in all, found {batches} x {batch_volume_mL:g} mL"
+            f"batches: expected at most {volume_mL:g} mL in all, "
+            f"found {batches} x {batch_volume_mL:g} mL; make more, or leave volume_mL out"
         )
-    lead = lead_mol_L * volume_mL
-    bromide = 3 * x_br
-    amounts = {
-        "PbI2": 1 - max(bromide - 1, 0) / 2,
-        "PbBr2": max(bromide - 1, 0) / 2,
-        "CH3NH3I": max(1 - bromide, 0),
-        "CH3NH3Br": min(bromide, 1),
-    }
-    amounts = {salt: n * lead for salt, n in amounts.items() if n > 1e-12}
-    masses = {salt: n * molar_mass(salt).nominal_value for salt, n in amounts.items()}
-    slack = 1 / np.sqrt(len(amounts))
+    target = {c: float(n) for c, n in target.items() if n > 0}
+    scale = concentration_mol_L * volume_mL
+    used = [(salt, n * scale) for salt, n in _mixture(target, salts)]
+    total = {c: n * scale for c, n in target.items()}
+    brought_by = {c: sum(c in s.releases for s, _ in used) for c in target}
     weighings = []
-    for salt, n in amounts.items():
-        # x = Br/(I + Br); the total of halide is 3 n(Pb)
-        slope = (
-            (SALTS[salt].get("Br", 0) * (1 - x_br) - SALTS[salt].get("I", 0) * x_br)
-            / (3 * lead)
-            / molar_mass(salt).nominal_value
+    for salt, n in used:
+        purity = purity_factor(salt.purity or 1.0, at_least=salt.at_least)
+        mass = n * molar_mass(salt.formula).nominal_value / nominal_value(purity)
+        allowed = min(
+            total[c] / (k * n * brought_by[c] ** 0.5) for c, k in salt.releases.items() if k
         )
-        limits = [tolerance_x * slack / abs(slope)] if abs(slope) > 1e-9 else []
-        if "Pb" in SALTS[salt]:
-            limits.append(tolerance_lead * slack * lead * molar_mass(salt).nominal_value)
         weighings.append(
-            Weighing(
-                SHOWN[salt],
-                n,
-                masses[salt],
-                min(limits) if limits else tolerance_lead * masses[salt],
-            )
+            Weighing(salt.name, float(n), float(mass), float(tolerance * mass * allowed))
         )
-    gap = float(bulk_gap_eV(x_br))
-    used = lead * batches * batch_volume_mL / volume_mL
-    perovskite = sum(masses.values()) / lead * used
+    product = sum(n * molar_mass(salt.formula).nominal_value for salt, n in used)
     return Recipe(
-        x_br,
-        lead_mol_L,
+        target,
+        concentration_mol_L,
         volume_mL,
         batches,
         batch_volume_mL,
         tuple(weighings),
-        gap,
-        float(photon_energy_eV(gap)),
-        float(lattice_constant_angstrom(x_br)),
-        perovskite,
+        float(product * needed / volume_mL),
+        expected,
     )
+
+
+def _mixture(
+    target: Mapping[str, float], salts: Sequence[Chemical]
+) -> list[tuple[Chemical, float]]:
+    """Salts and moles of each for one formula unit."""
+    usable = [s for s in salts if s.releases and set(s.releases) <= set(target)]
+    missing = set(target) - {c for s in salts for c in s.releases}
+    if missing or not usable:
+        raise ValueError(
+            "target: expected components that salts bring, found "
+            f"{', '.join(sorted(missing)) or 'none'} with "
+            f"{', '.join(s.name for s in salts) or 'no salt'}"
+        )
+    brings = np.array([[s.releases.get(c, 0.0) for s in usable] for c in target])
+    wanted = np.array(list(target.values()))
+    found = linprog(3.0 ** np.arange(len(usable)), A_eq=brings, b_eq=wanted, method="highs")
+    if not found.success:
+        raise ValueError(
+            f"target: expected a composition that {', '.join(s.name for s in usable)} can give, "
+            "found "
+            f"{', '.join(f'{c} {n:g}' for c, n in target.items())}; check that charges balance"
+        )
+    most = found.x.max()
+    return [(s, float(n)) for s, n in zip(usable, found.x, strict=True) if n > 1e-9 * most]
+
+
+#: Salts of MAPb(I1-xBrx)3; PbBr2 last, since it is needed only above x_Br = 1/3.
+MIXED_HALIDE_SALTS = tuple(
+    Chemical(name, name, formula, releases)
+    for name, formula, releases in (
+        ("PbI2", "PbI2", {"Pb": 1, "I": 2}),
+        ("MAI", "CH3NH3I", {"MA": 1, "I": 1}),
+        ("MABr", "CH3NH3Br", {"MA": 1, "Br": 1}),
+        ("PbBr2", "PbBr2", {"Pb": 1, "Br": 2}),
+    )
+)
+
+
+def mixed_halide(x_br: float) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Target and expectations of MAPb(I1-xBrx)3, for `make_recipe`.
+
+    Raises
+    ------
+    ValueError
+        If x_br is no fraction.
+    """
+    if not 0 <= x_br <= 1:
+        raise ValueError(f"x_br: expected a fraction from 0 to 1, found {x_br}")
+    gap = float(bulk_gap_eV(x_br))
+    sentence = (
+        f"x_Br = {x_br:.3f}: bulk gap {gap:.3f} eV ({float(photon_energy_eV(gap)):.0f} nm), "
+        f"lattice constant {float(lattice_constant_angstrom(x_br)):.3f} Å."
+    )
+    return {"MA": 1.0, "Pb": 1.0, "I": 3 * (1 - x_br), "Br": 3 * x_br}, (sentence,)

@@ -1,9 +1,12 @@
-"""Outputs and structure files of atomistic programs: total energies with what they rest on, and atoms in a cell.
+"""Outputs and structure files of atomistic programs: total energies with what they rest on, and
+atoms in a cell.
 
-outputs     Quantum ESPRESSO (`.out`, `.xml`), VASP (`OUTCAR`, `vasprun.xml`), CP2K, ORCA, xtb, JSON (own and QCSchema), extended XYZ with an energy
+outputs     Quantum ESPRESSO (`.out`, `.xml`), VASP (`OUTCAR`, `vasprun.xml`), CP2K, ORCA, xtb,
+            JSON (own and QCSchema), extended XYZ with an energy
 structures  XYZ and extended XYZ, POSCAR/CONTCAR, CIF, Quantum ESPRESSO input
 
-Energies are in eV, lengths in angstrom. An energy whose self-consistency was not reached, or of a run that broke off, is refused unless asked for.
+Energies are in eV, lengths in angstrom. An energy whose self-consistency was not reached, or of a
+run that broke off, is refused unless asked for.
 """
 
 from peled.formats.atomistic.calculation import Calculation

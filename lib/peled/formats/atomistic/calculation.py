@@ -20,12 +20,21 @@ NUMBER = r"([+-]?\d+(?:\.\d*)?(?:[eEdD][+-]?\d+)?)"
 class Calculation:
     """One calculation.
 
-    `scf_converged` speaks of the last self-consistency, `geometry_converged` of an optimisation (None where there was
-    none), `finished` of the program having said good-bye. `settings` holds what must be equal for two energies to be
-    subtracted; what an output does not say is not in it. Keys: functional, method, exact_exchange, dispersion, cutoff_eV,
-    density_cutoff_eV, precision, basis, ecp, density_fitting, medium, kpoints, occupations, charge, spin, spin_orbit, field,
-    isolation, and by element `pseudopotential <element>`, `basis <element>` and `Hubbard <element>`.
-    `scf_step_eV` is what the last iteration of the self-consistency still moved the energy by (None where the output does not say).
+    `scf_converged` speaks of the last self-consistency, `geometry_converged` of an optimisation
+    (None where there was
+    none), `finished` of the program having said good-bye. `settings` holds what must be equal for
+    two energies to be
+    subtracted; what an output does not say is not in it. Keys: functional, method, exact_exchange,
+    dispersion, cutoff_eV,
+    density_cutoff_eV, precision, basis, ecp, density_fitting, medium, kpoints, occupations,
+    charge, spin, spin_orbit, field,
+    isolation, electrons, and by element `pseudopotential <element>`, `basis <element>` and
+    `Hubbard <element>`.
+    `scf_step_eV` is what the last iteration of the self-consistency still moved the energy by,
+    `dispersion_eV` the part of
+    the energy that a dispersion correction adds, `thermal_eV` what turns it into a Gibbs energy
+    where frequencies are
+    there (zero-point energy, heat, entropy); None where the output does not say.
     """
 
     path: Path
@@ -38,6 +47,8 @@ class Calculation:
     structure: Structure | None = field(default=None, repr=False)
     composition: Counter = field(default_factory=Counter)
     scf_step_eV: float | None = None
+    dispersion_eV: float | None = None
+    thermal_eV: float | None = None
 
     @property
     def complaints(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from peled.formats.atomistic.calculation import (
     to_float,
     xml_root,
 )
+from peled.formats.atomistic.kpoints import sampling
 from peled.formats.atomistic.structures import BOHR_ANGSTROM, Structure, symbol
 
 #: Parts of a functional, which older versions of pw.x spell out.
@@ -43,7 +44,9 @@ _THREE = rf"\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}"
 
 
 def espresso(path: Path, text: str) -> Calculation:
-    """Text of pw.x; not by ASE, which gives energies of unfinished runs without a word and none of the settings."""
+    """Text of pw.x; not by ASE, which gives energies of unfinished runs without a word and none of
+    the settings.
+    """
     text = text[
         max(text.rfind("     Program PWSCF"), 0) :
     ]  # a continued run may have been appended
@@ -73,7 +76,8 @@ def espresso(path: Path, text: str) -> Calculation:
     moving = (
         relaxed
         or re.search(
-            r"BFGS Geometry Optimization|Damped (Cell )?Dynamics|Molecular Dynamics Calculation|number of bfgs steps",
+            r"BFGS Geometry Optimization|Damped (Cell )?Dynamics|Molecular Dynamics "
+            r"Calculation|number of bfgs steps",
             text,
         )
         is not None
@@ -93,18 +97,23 @@ def espresso(path: Path, text: str) -> Calculation:
         structure,
         composition,
         _espresso_step_eV(text),
+        _espresso_dispersion_eV(text[: match.end() + 3000]),
     )
 
 
 def _espresso_sites(text: str) -> list[tuple[str, ...]]:
-    """Label and coordinates (units of alat) of every atom at the start; the table in crystal coordinates that may follow names the same atoms again."""
+    """Label and coordinates (units of alat) of every atom at the start; the table in crystal
+    coordinates that may follow names the same atoms again.
+    """
     row = rf"\s+\d+\s+(\w+)\s+tau\(\s*\d+\)\s*=\s*\({_THREE}\s*\)"
     table = re.search(rf"positions \((?!cryst)[^\n]*\n((?:{row}[^\n]*\n)+)", text)
     return re.findall(row, table[1]) if table else []
 
 
 def _espresso_step_eV(text: str) -> float | None:
-    """Change of the total energy in the last iteration of the last self-consistency that ended; None if that took one, or dispersion was added at the end."""
+    """Change of the total energy in the last iteration of the last self-consistency that ended;
+    None if that took one, or dispersion was added at the end.
+    """
     if re.search(r"Dispersion XDM|XDM dispersion|MBD", text):
         return None
     found = re.findall(rf"^(!?)[ \t]+total energy\s*=\s*{NUMBER}\s*Ry", text, re.M)
@@ -116,13 +125,21 @@ def _espresso_step_eV(text: str) -> float | None:
     )
 
 
+def _espresso_dispersion_eV(text: str) -> float | None:
+    """The term of a dispersion correction in the sum that follows the total energy."""
+    found = last(rf"^\s+(?:DFT-D\d?|Dispersion|XDM|T-S)[^\n=]*=\s*{NUMBER}\s*Ry", text, re.M)
+    return to_float(found[1]) * RYDBERG_EV if found else None
+
+
 def _espresso_structure(
     path: Path, text: str, sites: list[tuple[str, ...]], end: int, relaxed: bool
 ) -> Structure | None:
-    """Positions and cell of the last energy, which ends at `end`; not by ASE, which needs every blank line and every step of an output, so that a shortened
+    """Positions and cell of the last energy, which ends at `end`; not by ASE, which needs every
+    blank line and every step of an output, so that a shortened
     one fails.
 
-    Steps that ran out, and molecular dynamics, print last the positions that were to come next. A shortened output of a finished relaxation may hold no
+    Steps that ran out, and molecular dynamics, print last the positions that were to come next. A
+    shortened output of a finished relaxation may hold no
     others than the final ones.
     """
     alat, axes = (
@@ -187,14 +204,15 @@ def _espresso_settings(text: str, sites: Counter) -> dict:
     ):
         if found := re.search(rf"{pattern}\s*=\s*{NUMBER}\s*Ry", text):
             settings[name] = round(to_float(found[1]) * RYDBERG_EV, 3)
-    if found := re.search(r"number of k points=\s*(\d+)", text):
-        first = re.search(rf"k\(\s*1\) = \(\s*{NUMBER}\s+{NUMBER}\s+{NUMBER}\s*\)", text)
-        gamma = found[1] == "1" and (first is None or not any(to_float(x) for x in first.groups()))
-        settings["kpoints"] = "Gamma" if gamma else f"{found[1]} irreducible k-points"
+    if mesh := _espresso_mesh(text):
+        settings["kpoints"] = mesh
+    if found := re.search(rf"number of electrons\s*=\s*{NUMBER}", text):
+        settings["electrons"] = to_float(found[1])
     if found := re.search(r"Exchange-correlation\s*=\s*([^\n(]+)", text):
         name = " ".join(found[1].split())
         settings["functional"] = _SPELT_OUT.get(name.replace("+", " "), name)
-    # Not in the tables of stress, which name corrections that were not used. A correction without a name is from when there was one only.
+    # Not in the tables of stress, which name corrections that were not used. A correction without
+    # a name is from when there was one only.
     names = "DFT-D3|Grimme-D3|DFT-D2|Grimme-D2|XDM|Tkatchenko-Scheffler|T-S(?= Correction)|TS-vdW|many-body dispersion|(?<=for )Dispersion Correction"
     if found := re.search(rf"^(?!.*stress).*?({names})", text, re.I | re.M):
         name = found[1].upper()
@@ -207,20 +225,31 @@ def _espresso_settings(text: str, sites: Counter) -> dict:
     valence |= re.findall(
         rf"PseudoPot\. #\s*\d+ for\s+(\w+)\s[\s\S]{{0,400}}?Zval\s*=\s*{NUMBER}", text
     )
-    if (
-        (found := re.search(rf"number of electrons\s*=\s*{NUMBER}", text))
-        and sites
-        and set(sites) <= set(valence)
-    ):
-        settings["charge"] = round(
-            sum(n * to_float(valence[label]) for label, n in sites.items()) - to_float(found[1]), 3
-        )
+    if "electrons" in settings and sites and set(sites) <= set(valence):
+        neutral = sum(n * to_float(valence[label]) for label, n in sites.items())
+        settings["charge"] = round(neutral - settings["electrons"], 3)
     named = re.findall(r"PseudoPot\. #\s*\d+ for\s+(\w+)\s+read from file:?\s*\n?\s*(\S+)", text)
     return (
         settings
         | _espresso_physics(text)
         | by_element("pseudopotential", [(label, Path(file.strip()).name) for label, file in named])
     )
+
+
+def _espresso_mesh(text: str) -> str | None:
+    """The mesh from the points, which the text lists up to a hundred; a longer list is counted
+    only.
+    """
+    count = re.search(r"number of k points=\s*(\d+)", text)
+    if not count:
+        return None
+    table = re.search(r"cart\. coord\. in units 2pi/alat\s*\n((?:\s+k\([^\n]*\n)+)", text)
+    rows = re.findall(rf"\) = \({_THREE}\s*\), wk =\s*{NUMBER}", table[1]) if table else []
+    axes = re.findall(rf"a\(\d\) = \({_THREE}\s*\)", text)[:3]
+    if len(rows) < int(count[1]) or len(axes) < 3:
+        return "Gamma" if count[1] == "1" else f"{count[1]} irreducible k-points"
+    points, cell = _numbers(rows), _numbers(axes)
+    return sampling(points[:, :3] @ cell.T, points[:, 3], cell)
 
 
 def _espresso_physics(text: str) -> dict[str, str]:
@@ -301,7 +330,9 @@ _ISOLATION = {
 
 
 def _xml_physics(output: ElementTree.Element, value) -> dict[str, str]:
-    """The settings of `_espresso_physics` from the XML's elements, `value(place)` being their text."""
+    """The settings of `_espresso_physics` from the XML's elements, `value(place)` being their
+    text.
+    """
     settings = {
         "spin": "none",
         "spin_orbit": "yes" if value("magnetization/spinorbit") == "true" else "no",
@@ -350,6 +381,25 @@ def _xml_physics(output: ElementTree.Element, value) -> dict[str, str]:
     return settings
 
 
+def _xml_mesh(output: ElementTree.Element, cell: np.ndarray) -> str | None:
+    """The mesh as it was asked for, else from the points (units of 2 pi/alat)."""
+    grid = output.find("band_structure/starting_k_points/monkhorst_pack")
+    if grid is not None:
+        size = "x".join(grid.get(f"nk{k}", "?") for k in (1, 2, 3))
+        shift = [grid.get(f"k{k}", "0") for k in (1, 2, 3)]
+        moved = ", shifted " + " ".join(shift) if set(shift) != {"0"} else ""
+        return "Gamma" if size == "1x1x1" and not moved else f"{size} k-points{moved}"
+    found = output.findall("band_structure/ks_energies/k_point")
+    alat = output.find("atomic_structure")
+    if not found or alat is None or not alat.get("alat"):
+        count = (output.findtext("band_structure/nks") or "").strip()
+        gamma = output.findtext("basis_set/gamma_only") == "true"
+        return "Gamma" if gamma else f"{count} irreducible k-points" if count else None
+    axes = cell / (to_float(alat.get("alat")) * BOHR_ANGSTROM)
+    points = _numbers((k.text or "").split() for k in found)
+    return sampling(points @ axes.T, np.array([float(k.get("weight", 1)) for k in found]), cell)
+
+
 def espresso_xml(path: Path, text: str) -> Calculation:
     """data-file-schema.xml of pw.x, in hartree and bohr."""
     root = xml_root(path, text)
@@ -378,18 +428,8 @@ def espresso_xml(path: Path, text: str) -> Calculation:
     ):
         if (found := value(place)) is not None:
             settings[name] = round(float(found) * HARTREE_EV, 3)
-    if (grid := output.find("band_structure/starting_k_points/monkhorst_pack")) is not None:
-        numbers = "x".join(grid.get(f"nk{k}", "?") for k in (1, 2, 3))
-        shifted = any(grid.get(f"k{k}", "0") != "0" for k in (1, 2, 3))
-        settings["kpoints"] = (
-            "Gamma"
-            if numbers == "1x1x1" and not shifted
-            else f"{numbers} k-points" + (", shifted" if shifted else "")
-        )
-    elif (points := value("band_structure/nks")) is not None:
-        settings["kpoints"] = (
-            "Gamma" if value("basis_set/gamma_only") == "true" else f"{points} irreducible k-points"
-        )
+    if (electrons := value("band_structure/nelec")) is not None:
+        settings["electrons"] = to_float(electrons)
     if (found := value("dft/functional")) is not None:
         settings["functional"] = found
     if (charge := _xml_charge(text)) is not None:
@@ -433,6 +473,8 @@ def espresso_xml(path: Path, text: str) -> Calculation:
             np.array([[float(x) for x in a.text.split()] for a in atoms]) * BOHR_ANGSTROM,
             cell,
         )
+    if structure is not None and (mesh := _xml_mesh(output, structure.cell)):
+        settings["kpoints"] = mesh
     return Calculation(
         path,
         "Quantum ESPRESSO",

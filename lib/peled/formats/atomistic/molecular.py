@@ -1,4 +1,4 @@
-"""Outputs of CP2K, ORCA and xtb."""
+"""Outputs of CP2K and xtb."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from peled.formats.atomistic.structures import Structure, symbol
 def cp2k(path: Path, text: str) -> Calculation:
     """CP2K; at its lowest print level it states no settings and no atoms."""
     match = last(
-        rf"ENERGY\|\s*Total FORCE_EVAL\s*\(\s*QS\s*\)\s*energy\s*[\[(](?:a\.u\.|hartree)[\])]:?\s*{NUMBER}",
+        rf"ENERGY\|\s*Total "
+        rf"FORCE_EVAL\s*\(\s*QS\s*\)\s*energy\s*[\[(](?:a\.u\.|hartree)[\])]:?\s*{NUMBER}",
         text,
     )
     energy_eV = energy(path, match, HARTREE_EV, "a line 'ENERGY| Total FORCE_EVAL ( QS ) energy'")
@@ -61,6 +62,11 @@ def cp2k(path: Path, text: str) -> Calculation:
         settings["basis"] = next(iter(bases))
     if "CELL|" in text and "BRILLOUIN|" not in text:
         settings["kpoints"] = "Gamma"
+    elif found := re.search(r"BRILLOUIN\|[^\n]*[Gg]rid\s+(\d+)\s+(\d+)\s+(\d+)", text):
+        settings["kpoints"] = "x".join(found.groups()) + " k-points"
+    if "DFT| Spin" in text:
+        unrestricted = re.search(r"DFT\| Spin unrestricted[^\n]*Kohn", text)
+        settings["spin"] = "polarised" if unrestricted else "none"
     optimised = "GEO_OPT" in text or "OPTIMIZATION STEP" in text
     geometry = "GEOMETRY OPTIMIZATION COMPLETED" in text if optimised else None
     composition, structure = Counter(), None
@@ -95,56 +101,6 @@ def cp2k(path: Path, text: str) -> Calculation:
         settings,
         structure,
         composition,
-    )
-
-
-def orca(path: Path, text: str) -> Calculation:
-    """ORCA."""
-    energy_eV = energy(
-        path,
-        last(rf"FINAL SINGLE POINT ENERGY\s+(?:\([^)\n]*\)\s*)?{NUMBER}", text),
-        HARTREE_EV,
-        "a line 'FINAL SINGLE POINT ENERGY'",
-    )
-    failed = max(
-        text.rfind("SCF NOT CONVERGED AFTER"), text.rfind("Wavefunction not fully converged")
-    )
-    reached = text.rfind("SCF CONVERGED AFTER")
-    settings: dict = {}
-    if lines := re.findall(r"\|\s*\d+>\s*!([^\n]*)", text):
-        words = " ".join(lines).lower().split()
-        settings["method"] = " ".join(
-            w
-            for w in words
-            if not re.fullmatch(
-                r"(loose|tight|verytight)?(opt|scf)|numfreq|freq|pal\d+|normalprint|xyzfile|sp", w
-            )
-        )
-    if found := re.search(r"Total Charge\s+Charge\s+\.+\s+(-?\d+)", text):
-        settings["charge"] = int(found[1])
-    geometry = None
-    if "GEOMETRY OPTIMIZATION CYCLE" in text or "Geometry Optimization Run" in text:
-        geometry = "THE OPTIMIZATION HAS CONVERGED" in text
-    structure = None
-    if block := last(
-        r"CARTESIAN COORDINATES \(ANGSTROEM\)\n-+\n((?:\s+[A-Za-z]{1,2}\s+\S+\s+\S+\s+\S+\n)+)",
-        text,
-    ):
-        rows = [row.split() for row in block[1].strip().split("\n")]
-        structure = Structure(
-            tuple(symbol(path, r[0], 0) for r in rows),
-            np.array([[to_float(x) for x in r[1:4]] for r in rows]),
-        )
-    return Calculation(
-        path,
-        "ORCA",
-        energy_eV,
-        reached > failed,
-        geometry,
-        "ORCA TERMINATED NORMALLY" in text,
-        settings,
-        structure,
-        structure.composition if structure else Counter(),
     )
 
 

@@ -1,8 +1,12 @@
-"""Total energies from the outputs of Quantum ESPRESSO, VASP, CP2K, ORCA, xtb, from extended XYZ and from JSON records.
+"""Total energies from the outputs of Quantum ESPRESSO, VASP, CP2K, ORCA, xtb, from extended XYZ
+and from JSON records.
 
-What is read beside the energy is what makes two energies comparable: functional, cutoffs, dispersion, k-points, charge,
-cell. Which energy: the one each program calls its total (Quantum ESPRESSO `!`, VASP sigma->0, ORCA FINAL SINGLE POINT).
-Own code, since ASE and cclib tell neither settings nor convergence nor truncation; the tests hold it against ASE.
+What is read beside the energy is what makes two energies comparable: functional, cutoffs,
+dispersion, k-points, charge,
+cell. Which energy: the one each program calls its total (Quantum ESPRESSO `!`, VASP sigma->0, ORCA
+FINAL SINGLE POINT).
+Own code, since ASE and cclib tell neither settings nor convergence nor truncation; the tests hold
+it against ASE.
 """
 
 from __future__ import annotations
@@ -15,12 +19,26 @@ from pathlib import Path
 from peled.formats import FormatError, read_text
 from peled.formats.atomistic.calculation import HARTREE_EV, RYDBERG_EV, Calculation
 from peled.formats.atomistic.espresso import espresso, espresso_xml
-from peled.formats.atomistic.molecular import cp2k, orca, xtb
+from peled.formats.atomistic.foreign import (
+    GAUSSIAN,
+    NWCHEM,
+    PSI4,
+    QCHEM,
+    aims,
+    castep,
+    molecular,
+)
+from peled.formats.atomistic.molecular import cp2k, xtb
+from peled.formats.atomistic.orca import orca
 from peled.formats.atomistic.records import extended_xyz, json_record
 from peled.formats.atomistic.vasp import outcar, vasprun
 from peled.formats.contract import reader
 
-_WHAT = "an output of Quantum ESPRESSO, VASP, CP2K, ORCA or xtb, a JSON record, or extended XYZ with an energy"
+_WHAT = (
+    "an output of Quantum ESPRESSO, VASP, CP2K, CASTEP, FHI-aims, ORCA, Gaussian, Psi4, NWChem, "
+    "Q-Chem or xtb, "
+    "a JSON record, or extended XYZ with an energy"
+)
 _READERS = (
     (("Program PWSCF",), espresso),
     (("<qes:espresso", "quantum-espresso.org/ns/qes"), espresso_xml),
@@ -28,6 +46,12 @@ _READERS = (
     (("energy  without entropy", "free  energy   TOTEN", " vasp."), outcar),
     (("CP2K|", "ENERGY| Total FORCE_EVAL"), cp2k),
     (("* O   R   C   A *", "FINAL SINGLE POINT ENERGY"), orca),
+    (("Entering Gaussian System", "Gaussian, Inc."), molecular(GAUSSIAN)),
+    (("Psi4: An Open-Source", "PSI4: An Open-Source"), molecular(PSI4)),
+    (("Northwest Computational Chemistry Package",), molecular(NWCHEM)),
+    (("Welcome to Q-Chem",), molecular(QCHEM)),
+    (("Invoking FHI-aims", "FHI-aims"), aims),
+    (("Welcome to CASTEP", "CASTEP version", "| CCC   AA"), castep),
     (("x T B", "normal termination of xtb"), xtb),
 )
 
@@ -41,13 +65,15 @@ def read_calculation(path: str | os.PathLike, *, allow_unconverged: bool = False
     path : path-like
         The program is recognised by the content.
     allow_unconverged : bool
-        Return also an energy whose self-consistency was not reached or whose run did not finish, with what is wrong in
+        Return also an energy whose self-consistency was not reached or whose run did not finish,
+        with what is wrong in
         `complaints`, instead of refusing it.
 
     Raises
     ------
     FormatError
-        For unknown programs, outputs without a total energy, unconverged self-consistency, and outputs that break off.
+        For unknown programs, outputs without a total energy, unconverged self-consistency, and
+        outputs that break off.
     """
     return _checked(_read(Path(path))[-1], allow_unconverged)
 
@@ -56,7 +82,8 @@ def read_calculation(path: str | os.PathLike, *, allow_unconverged: bool = False
 def read_calculations(
     path: str | os.PathLike, *, allow_unconverged: bool = False
 ) -> list[Calculation]:
-    """All calculations of a file: the frames of an extended XYZ if each says whether it `converged` (a set of conformers), else the last.
+    """All calculations of a file: the frames of an extended XYZ if each says whether it
+    `converged` (a set of conformers), else the last.
 
     Raises
     ------

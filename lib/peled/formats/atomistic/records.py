@@ -1,4 +1,6 @@
-"""Results kept as extended XYZ and as JSON: one's own records, and QCSchema as Psi4, QCEngine and tblite write it."""
+"""Results kept as extended XYZ and as JSON: one's own records, and QCSchema as Psi4, QCEngine and
+tblite write it.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +51,7 @@ def _frame(path: Path, structure: Structure) -> Calculation:
     settings: dict = {key: info[key] for key in _SETTINGS if key in info}
     if "charge" in settings:
         settings["charge"] = int(float(settings["charge"]))
+    corrected = info.get("dispersion_eV", info.get("d3zero_eV"))
     scf, geometry = _TOLD.get(info.get("scf_converged"), True), _TOLD.get(info.get("converged"))
     return Calculation(
         path,
@@ -60,14 +63,17 @@ def _frame(path: Path, structure: Structure) -> Calculation:
         settings,
         structure,
         structure.composition,
+        dispersion_eV=None if corrected is None else float(corrected),
     )
 
 
 def json_record(path: Path, text: str) -> Calculation:
     """A record of JSON, of this repository or QCSchema.
 
-    Own records have `program`, `energy_eV`, `converged`, `symbols`, `positions_angstrom`, and of `version`, `method`,
-    `functional`, `dispersion`, `basis`, `ecp`, `density_fitting`, `medium`, `charge`, `spin`, `cell_angstrom` and
+    Own records have `program`, `energy_eV`, `converged`, `symbols`, `positions_angstrom`, and of
+    `version`, `method`,
+    `functional`, `dispersion`, `basis`, `ecp`, `density_fitting`, `medium`, `charge`, `spin`,
+    `cell_angstrom` and
     `geometry_converged` what applies.
     """
     try:

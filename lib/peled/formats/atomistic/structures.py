@@ -24,7 +24,9 @@ ELEMENTS = [periodictable.elements[z].symbol for z in range(1, 97)]
 
 @dataclass(frozen=True)
 class Structure:
-    """Atoms: symbols, positions (atoms, 3) in angstrom, and the cell's rows (3, 3) or None for a molecule."""
+    """Atoms: symbols, positions (atoms, 3) in angstrom, and the cell's rows (3, 3) or None for a
+    molecule.
+    """
 
     symbols: tuple[str, ...]
     positions: np.ndarray = field(repr=False)
@@ -79,7 +81,8 @@ def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
     Raises
     ------
     FormatError
-        For what is none of these, cut short, without elements, or holds positions that are no numbers.
+        For what is none of these, cut short, without elements, or holds positions that are no
+        numbers.
     """
     path = Path(path)
     text = read_text(path, what="a structure (XYZ, POSCAR, CIF or Quantum ESPRESSO input)")
@@ -134,7 +137,8 @@ def symbol(path: Path, label: str, at: int) -> str:
 def xyz_frames(path: Path, lines: list[str]) -> list[Structure]:
     """All frames of an XYZ file.
 
-    Not by ASE: it takes `nan` for a position, knows no labels (`C12`, `82`, `D`) and does not say which line is wrong.
+    Not by ASE: it takes `nan` for a position, knows no labels (`C12`, `82`, `D`) and does not say
+    which line is wrong.
     """
     frames, start = [], 0
     while start < len(lines):
@@ -216,7 +220,8 @@ def comment_keys(line: str) -> dict:
 
 
 def _read_poscar(path: Path, text: str) -> Structure:
-    # ASE would take missing elements from the title or from other files of the folder, and leave out atoms where counts are missing.
+    # ASE would take missing elements from the title or from other files of the folder, and leave
+    # out atoms where counts are missing.
     lines = text.rstrip().split("\n")
     names, counts = (line.split("!")[0].split() for line in lines[5:7])
     if not names or names[0].isdigit():
@@ -253,7 +258,8 @@ def _read_poscar(path: Path, text: str) -> Structure:
 
 
 def with_ase(path: Path, text: str, name: str, what: str) -> Structure:
-    """The last structure that ASE (doi:10.1088/1361-648X/aa680e) finds in a text of the format it calls `name`.
+    """The last structure that ASE (doi:10.1088/1361-648X/aa680e) finds in a text of the format it
+    calls `name`.
 
     Raises
     ------

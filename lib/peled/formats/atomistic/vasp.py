@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -18,10 +19,12 @@ from peled.formats.atomistic.calculation import (
     to_float,
     xml_root,
 )
+from peled.formats.atomistic.kpoints import sampling
 from peled.formats.atomistic.structures import Structure, symbol
 from peled.formats.contract import allow
 
 _VASP_FUNCTIONAL = {"PE": "PBE", "8": "PBE", "CA": "LDA", "PS": "PBEsol", "91": "PW91"}
+_FAMILIES = {"PAW_PBE": "PBE", "PAW_GGA": "PW91", "PAW": "LDA", "PAW_LDA": "LDA"}
 _VASP_DISPERSION = {"0": "none", "1": "DFT-D2", "10": "DFT-D2", "11": "DFT-D3", "12": "DFT-D3(BJ)"}
 
 
@@ -31,7 +34,9 @@ def _on(get, tag: str) -> bool:
 
 
 def _vasp_physics(get) -> dict[str, str]:
-    """Settings by tag, `get(tag)` being its text or None; what is not in it has VASP's default, which prints IVDW only where it was set."""
+    """Settings by tag, `get(tag)` being its text or None; what is not in it has VASP's default,
+    which prints IVDW only where it was set.
+    """
 
     def number(tag: str) -> float:
         return to_float(get(tag) or "0")
@@ -94,24 +99,30 @@ def outcar(path: Path, text: str) -> Calculation:
             found="one of a machine-learned force field",
             advice="do the last step without ML_LMLFF",
         )
-    # Two blanks mark the energy of an ionic step; with one blank it is an iteration's, not yet converged.
+    # Two blanks mark the energy of an ionic step; with one blank it is an iteration's, not yet
+    # converged.
     energy_eV = energy(path, match, 1.0, "a total energy (energy(sigma->0) or TOTEN)")
+    # A step that runs into NELM says so in new versions only: the word has to stand in the last
+    # step.
+    begun = last(r"Iteration\s+\d+\(\s*1\)", text)
+    step = text[begun.start() if begun else 0 :]
     failed, reached = (
-        text.rfind("aborting loop EDIFF was not reached"),
-        text.rfind("aborting loop because EDIFF is reached"),
+        step.rfind("aborting loop EDIFF was not reached"),
+        step.rfind("aborting loop because EDIFF is reached"),
     )
     finished = "General timing and accounting" in text
 
     def get(tag: str) -> str | None:
-        # The first mention may be an echo of the input or of a potential: what counts stands in the list of parameters, further down.
+        # The first mention may be an echo of the input or of a potential: what counts stands in
+        # the list of parameters, further down.
         found = last(rf"^(?:[^\n]*;)?[ \t]*{tag}\s*=\s*([^\s;]+)", text, re.M)
         return found[1] if found else None
 
     settings: dict = {}
     if found := re.search(rf"ENCUT\s*=\s*{NUMBER}\s*eV", text):
         settings["cutoff_eV"] = to_float(found[1])
-    if found := re.search(r"NKPTS\s*=\s*(\d+)", text):
-        settings["kpoints"] = "Gamma" if found[1] == "1" else f"{found[1]} irreducible k-points"
+    if mesh := _outcar_mesh(text):
+        settings["kpoints"] = mesh
     if name := _vasp_functional(get):
         settings["functional"] = name
     settings |= _vasp_physics(get)
@@ -142,8 +153,10 @@ def outcar(path: Path, text: str) -> Calculation:
                 if to_float(u)
             ],
         )
+    if electrons := get("NELECT"):
+        settings["electrons"] = to_float(electrons)
     valence = re.search(r"Ionic Valenz\s*\n\s*ZVAL\s*=\s*([-\d. ]+)", text)
-    if valence and (electrons := get("NELECT")) and len(valence[1].split()) == len(numbers):
+    if valence and electrons and len(valence[1].split()) == len(numbers):
         settings["charge"] = round(
             sum(int(n) * to_float(z) for n, z in zip(numbers, valence[1].split(), strict=True))
             - to_float(electrons),
@@ -164,7 +177,34 @@ def outcar(path: Path, text: str) -> Calculation:
         settings,
         structure,
         Counter(symbols),
+        dispersion_eV=to_float(found[1])
+        if (found := last(rf"Edisp \(eV\):?\s*{NUMBER}", text))
+        else None,
     )
+
+
+def _outcar_mesh(text: str) -> str | None:
+    """The mesh from the points in reciprocal coordinates; without their list (a shortened file)
+    they are counted.
+    """
+    count = re.search(r"NKPTS\s*=\s*(\d+)", text)
+    table = re.search(
+        r"k-points in reciprocal lattice and weights:[^\n]*\n((?:[ \d.E+-]+\n)+)", text
+    )
+    cell = re.search(
+        r"direct lattice vectors\s+reciprocal lattice vectors\n((?:[^\n]*\n){3})", text
+    )
+    try:
+        rows = [row.split() for row in (table[1] if table else "").splitlines() if row.strip()]
+        points = np.array(rows, float)
+        axes = np.array([row.split()[:3] for row in cell[1].splitlines()], float) if cell else None
+    except ValueError:  # numbers that run into each other
+        points, axes = np.empty((0, 4)), None
+    if count and axes is not None and points.shape == (int(count[1]), 4):
+        return sampling(points[:, :3], points[:, 3], axes, rounding=5e-4)
+    if count:
+        return "Gamma" if count[1] == "1" else f"{count[1]} irreducible k-points"
+    return None
 
 
 def _outcar_structure(text: str, symbols: list[str]) -> Structure | None:
@@ -193,10 +233,84 @@ def _outcar_structure(text: str, symbols: list[str]) -> Structure | None:
         return None
 
 
+def _vectors(place: ElementTree.Element, name: str) -> np.ndarray:
+    """The rows of an array of vectors; empty where there is none."""
+    found = place.find(name)
+    rows = [] if found is None else [(v.text or "").split() for v in found.findall("v")]
+    return np.array(rows, float) if rows else np.empty((0, 3))
+
+
+def _vasprun_relaxed(
+    root: ElementTree.Element, steps: list[ElementTree.Element], incar: dict[str, str]
+) -> bool | None:
+    """Whether the last step of a relaxation meets EDIFFG: forces of free atoms (negative), change
+    of energy (positive).
+
+    The number of steps tells nothing: a run that was stopped has less than NSW too. None where
+    nothing was relaxed.
+    """
+    if incar.get("IBRION", "-1") not in ("1", "2", "3") or int(incar.get("NSW", 0) or 0) < 1:
+        return None
+    limit = to_float(incar.get("EDIFFG") or "0") or 10 * to_float(incar.get("EDIFF") or "1e-4")
+    if limit < 0:
+        forces = _vectors(steps[-1], "varray[@name='forces']")
+        flags = root.find("structure[@name='initialpos']/varray[@name='selective']")
+        if flags is not None:
+            moves = [[c == "T" for c in (v.text or "").split()] for v in flags.findall("v")]
+            forces = np.where(moves, forces, 0.0) if len(moves) == len(forces) else forces
+        return len(forces) > 0 and bool(np.linalg.norm(forces, axis=1).max() <= -limit * 1.0001)
+    energies = [
+        to_float(e.text or "nan")
+        for step in steps[-2:]
+        for e in step.findall("energy/i")
+        if e.get("name") == "e_fr_energy"
+    ]
+    return len(energies) == 2 and bool(abs(energies[1] - energies[0]) <= limit)
+
+
 def vasprun(path: Path, text: str) -> Calculation:
     """vasprun.xml of VASP; one without an end is not XML and refused."""
     root = xml_root(path, text)
     steps = root.findall("calculation")
+    energy_eV, iterations = _vasprun_energy(path, steps)
+    incar: dict[str, str] = {}
+    # The first counts: the input, then the parameters; later ones of one name belong to other
+    # parts of the program.
+    for i in root.iter("i"):
+        if i.get("name"):
+            incar.setdefault(i.get("name"), (i.text or "").strip())
+    symbols = [
+        row.findtext("c", "").strip()
+        for row in root.findall("atominfo/array[@name='atoms']/set/rc")
+    ]
+    structure = None
+    places = root.findall("structure[@name='finalpos']") or steps[-1].findall("structure")
+    if places and symbols:
+        cell = _vectors(places[-1], "crystal/varray[@name='basis']")
+        fractions = _vectors(places[-1], "varray[@name='positions']")
+        structure = Structure(tuple(symbol(path, s, 0) for s in symbols), fractions @ cell, cell)
+    settings = _vasprun_settings(root, incar)
+    points = _vectors(root, "kpoints/varray[@name='kpointlist']")
+    weights = _vectors(root, "kpoints/varray[@name='weights']").ravel()
+    if len(points) and len(points) == len(weights) and structure is not None:
+        settings["kpoints"] = sampling(points, weights, structure.cell)
+    elif len(points):
+        settings["kpoints"] = "Gamma" if len(points) == 1 else f"{len(points)} irreducible k-points"
+    return Calculation(
+        path,
+        "VASP",
+        energy_eV,
+        iterations < int(incar.get("NELM", 60)),
+        _vasprun_relaxed(root, steps, incar),
+        True,
+        settings,
+        structure,
+        Counter(structure.symbols if structure else symbols),
+    )
+
+
+def _vasprun_energy(path: Path, steps: list[ElementTree.Element]) -> tuple[float, int]:
+    """Energy of the last step extrapolated to no broadening, and how many iterations it took."""
     found = {e.get("name"): e.text for e in (steps[-1].findall("energy/i") if steps else [])}
     if "e_0_energy" not in found:
         raise FormatError(
@@ -211,24 +325,20 @@ def vasprun(path: Path, text: str) -> Calculation:
         e.get("name"): e.text for e in (iterations[-1].findall("energy/i") if iterations else [])
     }
     if {"e_fr_energy", "e_0_energy"} <= set(inner) and "e_fr_energy" in found:
-        # VASP 5.4 writes the entropy in place of the step's e_0_energy; the last iteration has both.
+        # VASP 5.4 writes the entropy in place of the step's e_0_energy; the last iteration has
+        # both.
         energy_eV = (
             to_float(found["e_fr_energy"])
             + to_float(inner["e_0_energy"])
             - to_float(inner["e_fr_energy"])
         )
-    incar: dict[str, str] = {}
-    for i in root.iter(
-        "i"
-    ):  # the first counts: the input, then the parameters; later ones of one name belong to other parts of the program
-        if i.get("name"):
-            incar.setdefault(i.get("name"), (i.text or "").strip())
-    limit = int(incar.get("NELM", 60))
+    return energy_eV, len(iterations)
+
+
+def _vasprun_settings(root: ElementTree.Element, incar: dict[str, str]) -> dict:
     settings: dict = {}
     if incar.get("ENMAX") or incar.get("ENCUT"):
         settings["cutoff_eV"] = float(incar.get("ENMAX") or incar["ENCUT"])
-    if (points := root.find("kpoints/varray[@name='kpointlist']")) is not None:
-        settings["kpoints"] = "Gamma" if len(points) == 1 else f"{len(points)} irreducible k-points"
     if name := _vasp_functional(incar.get):
         settings["functional"] = name
     settings |= _vasp_physics(incar.get)
@@ -238,6 +348,10 @@ def vasprun(path: Path, text: str) -> Calculation:
     ]
     types = [t for t in types if len(t) >= 5]
     settings |= by_element("pseudopotential", [(t[1], " ".join(t[4].split())) for t in types])
+    # Without GGA in the input the functional is that of the potentials.
+    families = {_FAMILIES.get(t[4].split()[0]) for t in types if t[4].split()}
+    if "functional" not in settings and len(families) == 1 and None not in families:
+        settings["functional"] = families.pop()
     repulsion = root.find(".//v[@name='LDAUU']")
     if repulsion is not None and _on(incar.get, "LDAU"):
         settings |= by_element(
@@ -248,43 +362,10 @@ def vasprun(path: Path, text: str) -> Calculation:
                 if to_float(u)
             ],
         )
+    if incar.get("NELECT"):
+        settings["electrons"] = to_float(incar["NELECT"])
     if types and incar.get("NELECT"):
         settings["charge"] = round(
             sum(int(t[0]) * to_float(t[3]) for t in types) - to_float(incar["NELECT"]), 3
         )
-    symbols = [
-        row.findtext("c", "").strip()
-        for row in root.findall("atominfo/array[@name='atoms']/set/rc")
-    ]
-    structure = None
-    places = root.findall("structure[@name='finalpos']") or steps[-1].findall("structure")
-    if places and symbols:
-        cell = np.array(
-            [
-                [float(x) for x in v.text.split()]
-                for v in places[-1].findall("crystal/varray[@name='basis']/v")
-            ]
-        )
-        fractions = np.array(
-            [
-                [float(x) for x in v.text.split()]
-                for v in places[-1].findall("varray[@name='positions']/v")
-            ]
-        )
-        structure = Structure(tuple(symbol(path, s, 0) for s in symbols), fractions @ cell, cell)
-    nsw = int(incar.get("NSW", 0) or 0)
-    geometry = (
-        len(steps) < nsw if nsw > 1 and incar.get("IBRION", "-1") in ("1", "2", "3") else None
-    )
-    composition = Counter(structure.symbols if structure else symbols)
-    return Calculation(
-        path,
-        "VASP",
-        energy_eV,
-        len(iterations) < limit,
-        geometry,
-        True,
-        settings,
-        structure,
-        composition,
-    )
+    return settings

@@ -1,0 +1,174 @@
+"""Statistics of what a search left: poses of one system, sites of one surface, neighbours at a
+coverage.
+
+A single lowest energy hides three things: how far it hangs on where the search began (range,
+bootstrap), how many poses
+are populated at a temperature (Boltzmann), and what neighbours do to each other (lateral
+interaction).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from peled.energetics.frenkel import K_EV
+from peled.energetics.outputs import EnergyRow, error_of_minimum
+
+
+@dataclass(frozen=True)
+class Poses:
+    """Energies of the poses of one system (eV).
+
+    Attributes
+    ----------
+    lowest_eV, range_eV : float
+    bootstrap_eV : float
+        Standard error of the lowest under redrawing the poses; nan for one.
+    mean_eV : float
+        Boltzmann mean.
+    free_eV : float
+        -kT ln sum exp(-E/kT): what the many poses of a flexible molecule add. Poses are counted as
+        found, so that two starts
+        which ended in one minimum count once only if they were merged before.
+    populated : float
+        exp of the entropy of the populations: 1 where one pose holds all, n where all n are alike.
+    """
+
+    lowest_eV: float
+    range_eV: float
+    bootstrap_eV: float
+    mean_eV: float
+    free_eV: float
+    populated: float
+
+
+def populations(energies_eV: Sequence[float], temperature_K: float = 300.0) -> np.ndarray:
+    """Boltzmann populations p = exp(-E/kT)/sum.
+
+    Raises
+    ------
+    ValueError
+        Without energies, or at a temperature that is not positive.
+
+    Examples
+    --------
+    >>> populations([0.0, 0.0259], 300.0).round(2).tolist()
+    [0.73, 0.27]
+    """
+    energies = np.asarray(energies_eV, float)
+    if not energies.size or not temperature_K > 0:
+        raise ValueError(
+            f"expected energies and a temperature above 0, found {energies.size} and "
+            f"{temperature_K}"
+        )
+    weights = np.exp(-(energies - energies.min()) / (K_EV * temperature_K))
+    return weights / weights.sum()
+
+
+def distinct(energies_eV: Sequence[float], apart_eV: float = 0.002) -> np.ndarray:
+    """Energies of different minima: of those closer than `apart_eV` to a lower one, which are the
+    same found twice, the lower.
+    """
+    kept: list[float] = []
+    for energy in sorted(energies_eV):
+        if not kept or energy - kept[-1] > apart_eV:
+            kept.append(float(energy))
+    return np.array(kept)
+
+
+def poses(energies_eV: Sequence[float], temperature_K: float = 300.0) -> Poses:
+    """Statistics of the poses of one system; starts that ended in one minimum are one pose for the
+    populations.
+    """
+    minima = distinct(energies_eV)
+    p = populations(minima, temperature_K)
+    kt = K_EV * temperature_K
+    entropy = -float(np.sum(p * np.log(np.maximum(p, 1e-300))))
+    return Poses(
+        float(minima[0]),
+        float(max(energies_eV) - minima[0]),
+        error_of_minimum(energies_eV),
+        float(p @ minima),
+        float(minima[0] - kt * math.log(np.exp(-(minima - minima[0]) / kt).sum())),
+        math.exp(entropy),
+    )
+
+
+@dataclass(frozen=True)
+class Share:
+    """Population of one site, with the interval that the errors of the energies leave (95 %)."""
+
+    site: str
+    share: float
+    low: float
+    high: float
+
+
+def site_shares(
+    energies_eV: Mapping[str, tuple[float, float]], temperature_K: float = 300.0
+) -> list[Share]:
+    """Populations of the sites of one surface from their energies and standard errors (eV).
+
+    Each interval moves its own site by 1.96 times the error of its distance to the others' lowest.
+    An error of a few kT
+    (26 meV at 300 K) leaves 0 to 1: such a calculation does not say which site is populated.
+    """
+    names, pairs = list(energies_eV), list(energies_eV.values())
+    e, s = (np.array([pair[k] for pair in pairs], float) for k in (0, 1))
+    found = []
+    for k, name in enumerate(names):
+        others = np.delete(e, k)
+        rival = np.delete(s, k)[others.argmin()] if others.size else 0.0
+        error = 1.96 * math.hypot(s[k], rival)
+        moved = [
+            populations(np.where(np.arange(len(e)) == k, e + by, e), temperature_K)[k]
+            for by in (0.0, error, -error)
+        ]
+        found.append(Share(name, *map(float, moved)))
+    return found
+
+
+@dataclass(frozen=True)
+class Lateral:
+    """Change of the energy per molecule with coverage: slope and its standard error (eV per unit
+    of coverage).
+    """
+
+    slope_eV: float
+    error_eV: float
+    coverages: tuple[float, ...]
+
+
+def lateral(rows: Sequence[EnergyRow], single_eV: float) -> Lateral | None:
+    """Lateral interaction of one adsorbate on one surface, from rows at two coverages or more.
+
+    Weighted straight line of energy per molecule against coverage; positive: neighbours repel.
+    Each energy counts with the
+    bootstrap error of its starts, a row of one start with `single_eV`. The slope's error is that
+    of these, not of the
+    scatter about the line: two points have none. None with fewer than two coverages.
+    """
+    points = [
+        (float(r.labels["coverage"]), r.energy_eV / r.molecules, _error(r, single_eV) / r.molecules)
+        for r in rows
+        if r.molecules and "coverage" in r.labels
+    ]
+    x, y, error = np.array(points, float).reshape(-1, 3).T
+    if len(set(x.tolist())) < 2:
+        return None
+    weight = 1 / error**2
+    centre = np.average(x, weights=weight)
+    spread = np.sum(weight * (x - centre) ** 2)
+    slope = np.sum(weight * (x - centre) * y) / spread
+    return Lateral(float(slope), float(spread**-0.5), tuple(sorted(set(x.tolist()))))
+
+
+def _error(row: EnergyRow, single_eV: float) -> float:
+    """Standard error of the lowest of a row's starts; starts that agree to the last digit leave a
+    meV.
+    """
+    return single_eV if len(row.starts_eV) < 2 else max(row.spread_eV, 1e-3)
