@@ -105,6 +105,26 @@ class Kinetics:
         )
 
 
+def partly_exposed(values: np.ndarray, used: np.ndarray) -> int:
+    """How many first frames of a series (m, n) the shutter cut short.
+
+    Their light is less than that of the next by more than 8 times the scatter of the steps from
+    frame to frame further on, and by more than 5 %. At most a tenth of the frames is tried.
+    """
+    light = np.where(used, np.nansum(values, axis=1), np.nan)
+    m = light.size
+    if m < 8 or not np.isfinite(light[1:]).all():
+        return 0
+    steps = np.diff(light) / np.median(light)
+    later = steps[max(3, m // 10) :]
+    spread = 1.4826 * np.median(np.abs(later - np.median(later))) + 1e-12
+    for count in range(max(1, m // 10), 0, -1):
+        step = steps[count - 1]
+        if not np.isfinite(step) or (step > 0.05 and step - np.median(later) > 8 * spread):
+            return count
+    return 0
+
+
 def track(
     wavelength_nm: np.ndarray,
     counts: np.ndarray,

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from peled.conditioning import ConditioningError, Signal, condition, covariance
-from peled.photoluminescence.plqy import photon_weights
+from peled.photoluminescence.plqy import Noise, estimate_noise, photon_weights
 from peled.quantities import Finding, Quantity, judge, possible, signal
 
 #: Half of the emission window in full widths at half maximum about the maximum.
@@ -114,7 +114,8 @@ def sphere_yield(
     laser = laser_band_nm or _laser_band(empty)
     lit = ready.get("direct", ready.get("indirect"))
     bands = Bands(laser, emission_band_nm or _emission_band(lit, empty, laser))
-    bands, ready, more = _without_second_order(bands, ready, empty)
+    ready = _with_common_gain(ready, bands, settings)
+    bands, ready, more = _without_second_order(bands, ready, ready.get("empty", ready.get("blank")))
     return _balance(bands, ready, calibration, method, [*findings, *more], runs, sample, labels)
 
 
@@ -132,17 +133,40 @@ def _check_settings(settings, runs) -> None:
 def _conditioned(run: Signal, role: str, dark, settings) -> Signal:
     said = {k: v for k, v in settings.get(role, {}).items() if v}
     top = float(run.axis[int(np.argmax(np.where(np.isfinite(run.values[0]), run.values[0], 0)))])
-    steps = [("axis", {}), ("saturation", {}), ("dark", {})]
+    first = condition(replace(run, source=run.source or role), [("axis", {}), ("saturation", {})])
+    if not first.used.all():
+        return first
+    steps = [("dark", {})]
     steps += [("scale", said)] if said else []
     # The strongest line is light, whichever it is; rays are looked for elsewhere.
     steps += [("cosmic", {"excitation_nm": top}), ("baseline", {"order": 0})]
     companions = {"dark": dark[role]} if role in dark else {}
     try:
-        return condition(replace(run, source=run.source or role), steps, companions)
+        return condition(first, steps, companions)
     except ConditioningError:
         raise
     except (ValueError, IndexError, FloatingPointError) as error:
         raise ConditioningError(f"{run.source or role}: {error}") from None
+
+
+def _with_common_gain(ready, bands: Bands, settings):
+    """Runs with the noise of one detector: the gain (variance a count) from all emission bands."""
+    factor = {
+        role: settings.get(role, {}).get("integration_ms", 1.0)
+        * settings.get(role, {}).get("filter_transmission", 1.0)
+        for role in ready
+    }
+    x = next(iter(ready.values())).axis
+    inside = (x >= bands.emission[0]) & (x <= bands.emission[1])
+    if np.count_nonzero(inside) < 12:
+        return ready
+    gain = estimate_noise(*(run.values[0, inside] * factor[r] for r, run in ready.items())).per_count
+    out = {}
+    for role, run in ready.items():
+        read = float(np.quantile(run.variance[0], 0.1)) * factor[role] ** 2
+        variance = Noise(read, gain).variance(run.values[0] * factor[role]) / factor[role] ** 2
+        out[role] = replace(run, variance=np.maximum(run.variance, variance))
+    return out
 
 
 def _laser_band(empty: Signal) -> tuple[float, float]:
