@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from peled.conditioning import ConditioningError, Signal, condition, plan
+from scipy.ndimage import median_filter
+
+from peled.conditioning import ConditioningError, Signal, condition
 from peled.lineshapes import HC_EV_NM
 from peled.photoluminescence.emission import measure
 from peled.photoluminescence.gap import elliott_gap, tauc_gap
 from peled.photoluminescence.lifetimes import fit_decays, mean_lifetime, preferred, prepare_response
-from peled.photoluminescence.plqy import quantum_yield
+from peled.photoluminescence.plqy import estimate_noise, quantum_yield
 from peled.photoluminescence.segregation import partly_exposed, track
 from peled.photoluminescence.yields import sphere_yield
 from peled.quantities import Finding, Quantity, described, judge, possible, signal
@@ -48,6 +50,58 @@ def _companions(holdings: Holdings, held: Held, *roles: str) -> dict[str, Any]:
 
 def _set(held: Held, name: str):
     return held.row.settings.get(name)
+
+
+LINE_NM = 15.0  #: width of the median that hides laser lines and rays from the search for a band
+
+
+def _emitted(held: Held, companions: Mapping[str, Signal]) -> Signal:
+    """Spectra of emission without dark, rays and laser; the baseline is a part of the fits."""
+    number = {
+        name: float(value)
+        for name in ("integration_ms", "filter_transmission", "excitation_nm")
+        if (value := _set(held, name)) is not None
+    }
+    laser = {k: v for k, v in number.items() if k == "excitation_nm"}
+    scales = {k: v for k, v in number.items() if k != "excitation_nm"}
+    steps = [("axis", {}), ("saturation", {}), ("dark", {})]
+    steps += [("scale", scales)] if scales else []
+    steps += [("cosmic", laser), *([("mask", laser)] if laser else [])]
+    ready = condition(held.data, [*steps[:2]])
+    if not ready.used.any():
+        return ready
+    whole = np.where(np.isfinite(ready.values), ready.values, 0.0)  # steps want finite values
+    ready = condition(replace(ready, values=whole), steps[2:], companions)
+    return ready.without(~ready.used) if not ready.used.all() else ready
+
+
+def _band(ready: Signal) -> tuple[float, float]:
+    """Where the emission is: from 2.6 widths below to 3.2 above the brightest place that is wider
+    than a laser line.
+
+    Raises
+    ------
+    ValueError
+        If nothing stands out of the noise.
+    """
+    x = ready.axis
+    total = np.nansum(ready.values, axis=0)
+    size = max(int(round(LINE_NM / np.median(np.diff(x)))) | 1, 3)
+    smooth = median_filter(total, size, mode="nearest")
+    smooth = np.convolve(np.pad(smooth, 3, mode="edge"), np.full(7, 1 / 7), mode="valid")
+    noise = 1.4826 * np.median(np.abs(np.diff(total, 3))) / np.sqrt(20)
+    floor, top = float(np.quantile(smooth, 0.1)), int(np.argmax(smooth))
+    least = 8 * noise / np.sqrt(size) * np.sqrt(np.pi / 2)
+    if not smooth[top] - floor > least:
+        raise ValueError(
+            f"no band: the strongest excess, {smooth[top] - floor:.2g} at {x[top]:.0f} nm, is below "
+            f"{least:.2g}, which noise of {noise:.2g} a point could make over {x.size} points"
+        )
+    above = smooth > floor + 0.5 * (smooth[top] - floor)
+    left = top - int(np.argmax(~above[top::-1])) if not above[: top + 1].all() else 0
+    right = top + int(np.argmax(~above[top:])) if not above[top:].all() else x.size - 1
+    width = max(x[right] - x[left], 3 * float(np.median(np.diff(x))))
+    return max(x[0], x[top] - 2.6 * width), min(x[-1], x[top] + 3.2 * width)
 
 
 # ---- absorption ----------------------------------------------------------------------------------
@@ -99,14 +153,15 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
     """Peak, centroid, width and area of one spectrum."""
     held = members[0]
     raw: Signal = held.data
-    row = {"measurement": "pl", **held.row.settings}
-    ready = condition(raw, plan(raw, row), _companions(holdings, held, "dark"))
-    lost = [f.evidence for f in ready.findings if f.status == "withheld"]
+    ready = _emitted(held, _companions(holdings, held, "dark"))
     laser = _set(held, "excitation_nm")
     if not ready.used.all():
-        said = "; ".join(lost)
+        said = "; ".join(f.evidence for f in ready.findings if f.status == "withheld")
         return Result(held.row.label, held.row.state, (), raw, ready, None, (said,), laser)
-    found = measure(ready.axis, ready.values[0], label=labels["sample"], laser_nm=None, poisson=False)
+    window = _set(held, "emission_band_nm") or _band(ready)
+    found = measure(
+        ready.axis, ready.values[0], label=labels["sample"], window_nm=window, poisson=False
+    )
     scale = settings["wavelength_nm"]
     findings = tuple(ready.findings)
     made = []
@@ -123,7 +178,7 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
         q = Quantity(name, value=float(value), budget={k: float(v) for k, v in budget.items()},
                      unit=unit, findings=findings, **labels)  # fmt: skip
         low, high = (ready.axis[0], ready.axis[-1]) if name in ("PL peak", "PL centroid") else (0, np.inf)
-        made.append(judge(q, signal(found.area, found.area_error, "the band"), possible(low, high)))
+        made.append(judge(q, signal(found.area, found.area_error, "the band", tries=100), possible(low, high)))
     return Result(held.row.label, held.row.state, tuple(made), raw, ready, found, (), laser)
 
 
@@ -302,8 +357,8 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
     raw: Signal = held.data
     if raw.at is None:
         raise ConditioningError(f"{held.row.label}: expected times for the spectra, found none")
-    row = {"measurement": "pl", **held.row.settings}
-    ready = condition(raw, plan(raw, row), _companions(holdings, held, "dark"))
+    ready = _emitted(held, _companions(holdings, held, "dark"))
+    window = _set(held, "emission_band_nm") or _band(ready)
     late = partly_exposed(ready.values, ready.used)
     problems = []
     if late:
@@ -320,11 +375,11 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         problems.append(f"expected at least 4 spectra with a band, found {np.count_nonzero(used)}")
         return Result(held.row.label, held.row.state, (), raw, ready, None, tuple(problems),
                       _set(held, "excitation_nm"))  # fmt: skip
-    values, variance = ready.values[used], ready.variance[used]
-    window = _set(held, "emission_band_nm") or _window(ready.axis, values)
-    lost = ~np.isfinite(values)
-    values = np.where(lost, 0.0, values)
-    variance = np.where(lost, 1e6 * np.nanmax(values) ** 2, variance)
+    values = ready.values[used]
+    noise = estimate_noise(*values)
+    lost = ~ready.good[used]  # rays and masks stay on the axis without weight
+    variance = np.array([noise.variance(row) for row in values])
+    variance = np.where(lost, 1e4 * variance.max(), variance)
     found = track(ready.axis, values, ready.at[used], variance=variance, window_nm=window)
     made = []
     for name, drift, unit, low, high in (
@@ -345,12 +400,3 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         made.append(judge(q, possible(0, 1)))
     return Result(held.row.label, held.row.state, tuple(made), raw, ready, found, tuple(problems),
                   _set(held, "excitation_nm"))  # fmt: skip
-
-
-def _window(x: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """±3 widths about where the summed spectra are brightest."""
-    total = np.nansum(values, axis=0)
-    total = np.convolve(np.pad(total, 3, mode="edge"), np.full(7, 1 / 7), mode="valid")
-    above = np.flatnonzero(total > 0.5 * total.max())
-    width = max(x[above[-1]] - x[above[0]], 10.0)
-    return max(x[0], x[above[0]] - 2.5 * width), min(x[-1], x[above[-1]] + 3 * width)
