@@ -76,30 +76,39 @@ def _emitted(held: Held, companions: Mapping[str, Signal]) -> Signal:
 
 
 def _band(ready: Signal) -> tuple[float, float]:
-    """Where the emission is: from 2.6 widths below to 3.2 above the brightest place that is wider
-    than a laser line.
+    """Where the emission is: from 2.6 widths below to 3.2 above its maximum.
+
+    It is the largest rise on the red side of the laser (the strongest line narrower than
+    `LINE_NM`): the laser's tail only falls.
 
     Raises
     ------
     ValueError
-        If nothing stands out of the noise.
+        If nothing rises out of the noise.
     """
     x = ready.axis
     total = np.nansum(ready.values, axis=0)
     size = max(int(round(LINE_NM / np.median(np.diff(x)))) | 1, 3)
     smooth = median_filter(total, size, mode="nearest")
-    smooth = np.convolve(np.pad(smooth, 3, mode="edge"), np.full(7, 1 / 7), mode="valid")
     noise = 1.4826 * np.median(np.abs(np.diff(total, 3))) / np.sqrt(20)
-    floor, top = float(np.quantile(smooth, 0.1)), int(np.argmax(smooth))
-    least = 8 * noise / np.sqrt(size) * np.sqrt(np.pi / 2)
-    if not smooth[top] - floor > least:
+    line = total - smooth
+    top = int(np.argmax(line))
+    hidden = line[top] > max(0.5 * (total[top] - total.min()), 20 * noise)
+    first = min(top + size, x.size - size) if hidden else 0
+    smooth = np.convolve(np.pad(smooth, 3, mode="edge"), np.full(7, 1 / 7), mode="valid")[first:]
+    excess = smooth - np.minimum.accumulate(smooth)
+    top = int(np.argmax(excess))
+    # Noise of a running median, and of a minimum taken over all points before.
+    least = 8 * noise * np.sqrt(np.pi / 2 / size)
+    if not excess[top] > least:
         raise ValueError(
-            f"no band: the strongest excess, {smooth[top] - floor:.2g} at {x[top]:.0f} nm, is below "
+            f"no band: the strongest rise, {excess[top]:.2g} at {x[first + top]:.0f} nm, is below "
             f"{least:.2g}, which noise of {noise:.2g} a point could make over {x.size} points"
         )
-    above = smooth > floor + 0.5 * (smooth[top] - floor)
-    left = top - int(np.argmax(~above[top::-1])) if not above[: top + 1].all() else 0
-    right = top + int(np.argmax(~above[top:])) if not above[top:].all() else x.size - 1
+    inside = excess > 0.5 * excess[top]
+    left = top - int(np.argmax(~inside[top::-1])) if not inside[: top + 1].all() else 0
+    right = top + int(np.argmax(~inside[top:])) if not inside[top:].all() else inside.size - 1
+    x = x[first:]
     width = max(x[right] - x[left], 3 * float(np.median(np.diff(x))))
     return max(x[0], x[top] - 2.6 * width), min(x[-1], x[top] + 3.2 * width)
 
