@@ -15,8 +15,9 @@ ONLY    ?=
 export J
 
 # Nothing of the user's setup leaks in, nothing is kept outside this folder.
-unexport PYTHONPATH PYTHONSTARTUP PYTHONHOME JUPYTER_PATH VIRTUAL_ENV MPLBACKEND
+unexport PYTHONPATH PYTHONSTARTUP PYTHONHOME PYTHONOPTIMIZE JUPYTER_PATH VIRTUAL_ENV MPLBACKEND
 export PYTHONNOUSERSITE := 1
+export PYTHONSAFEPATH   := 1
 export PYTHONHASHSEED   := 0
 export TZ               := UTC
 export OMP_NUM_THREADS := 1
@@ -31,7 +32,8 @@ export JUPYTER_PLATFORM_DIRS := 1
 export XDG_CACHE_HOME   := $(CURDIR)/$(VENV)/state/cache
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-RUN := $(PY) -m ledger.run $(if $(J),-j $(J)) $(if $(DATA),--data '$(DATA)') $(if $(FIGURES),--figures '$(FIGURES)')
+quoted = '$(subst ','\'',$(1))'
+RUN := $(PY) -m ledger.run $(if $(J),-j $(J)) $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(FIGURES),--figures $(call quoted,$(FIGURES)))
 
 .PHONY: help figures test fuzz verify site test-browser lab energetics energetics-env env notebooks references data datapackage lint bench overview lock clean distclean
 
@@ -54,16 +56,16 @@ fuzz: $(OK) ## damaged files of every kind through every reader, a thousand each
 	@$(PY) tests/fuzz.py $(or $(N),1000)
 
 verify: $(OK) ## hold every figure against the data, code and picture it was saved with
-	@$(PY) -m ledger.run.verify $(if $(FIGURES),--figures '$(FIGURES)')
+	@$(PY) -m ledger.run.verify $(if $(FIGURES),--figures $(call quoted,$(FIGURES)))
 
 site: $(VENV)/.lab figures ## a static site of all claims, panels, notebooks and data, in build/site/index.html
-	@$(PY) -m ledger.site $(if $(FIGURES),--figures '$(FIGURES)')
+	@$(PY) -m ledger.site $(if $(FIGURES),--figures $(call quoted,$(FIGURES)))
 
 test-browser: $(VENV)/.lab $(VENV)/.test site ## a notebook in JupyterLab and the site, driven in headless Chromium (skipped where there is none)
 	@PELED_SITE=build/site $(PY) -m pytest -q -rs -p no:cacheprovider tests/test_browser.py tests/test_site.py
 
 lab: $(VENV)/.lab ## JupyterLab on the notebooks
-	@$(PY) -m jupyterlab --ServerApp.root_dir='$(CURDIR)' --LabApp.default_url=/lab/tree/notebooks/01_synthesis.ipynb $$([ "$$(id -u)" = 0 ] && echo --allow-root) $(ARGS)
+	@$(PY) -m jupyterlab --config=lib/ledger/lab/jupyter_server_config.py --LabApp.app_settings_dir='$(CURDIR)/lib/ledger/lab/settings' --ServerApp.root_dir='$(CURDIR)' --LabApp.default_url=/lab/tree/notebooks/01_synthesis.ipynb $$([ "$$(id -u)" = 0 ] && echo --allow-root) $(ARGS)
 
 notebooks: $(OK) ## execute the notebooks and store their outputs in them
 	@$(PY) -m ledger.run.store $(ONLY)

@@ -1,14 +1,19 @@
-"""Global fit of 149 delays × 200, 1000, 4000 wavelengths, 3 lifetimes + zero time + width free: this package against pyglotaran.
+"""Global fit of 149 delays × 200, 1000, 4000 wavelengths, 3 lifetimes + zero time + width free:
+this package against pyglotaran.
 
-Run: pytest benchmarks/bench_transient_absorption.py. The peer lives in an environment of its own, whose Python the variable
-`PELED_PYGLOTARAN` names (`python -m venv peers && peers/bin/pip install pyglotaran==0.7.5`); without it only our times are
-taken. Both fit the same file from the same starts, call against call, one after the other, CPU time of the best of several calls.
+Run: pytest benchmarks/bench_transient_absorption.py. The peer lives in an environment of its own,
+whose Python the variable
+`PELED_PYGLOTARAN` names (`python -m venv peers && peers/bin/pip install pyglotaran==0.7.5`);
+without it only our times are
+taken. Both fit the same file from the same starts, call against call, one after the other, CPU time
+of the best of several calls.
 """
 
 import json
 import os
 import subprocess
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,16 +34,24 @@ from glotaran.io import load_model, load_parameters
 from glotaran.optimization.optimize import optimize
 from glotaran.project.scheme import Scheme
 z = np.load(sys.argv[1]); chirp = sys.argv[2] == "chirp"
-irf = "{type: spectral-gaussian, center: irf.c, width: irf.w, dispersion_center: irf.dc, center_dispersion_coefficients: [irf.d1, irf.d2], model_dispersion_with_wavenumber: true}" if chirp else "{type: gaussian, center: irf.c, width: irf.w}"
-mega = "m: {type: decay-parallel, compartments: [s1, s2, s3], rates: [r.1, r.2, r.3]}" + (", a: {type: coherent-artifact, order: 3}" if chirp else "")
-m = load_model("dataset: {d: {megacomplex: [%s], irf: i}}\nmegacomplex: {%s}\nirf: {i: %s}\n" % ("m, a" if chirp else "m", mega, irf), format_name="yml_str")
-extra = "  - [dc, 640, {vary: false}]\n  - [d1, %g]\n  - [d2, %g]\n" % (z["d"][0], z["d"][1]) if chirp else ""
-P = "r:\n" + "".join("  - ['%d', %r, {non-negative: true}]\n" % (i + 1, 1 / x) for i, x in enumerate(z["tau"].tolist())) + "irf:\n  - [c, %r]\n  - [w, %r]\n%s" % (float(z["t0"]), float(z["fwhm"]) / 2.3548200450309493, extra)
+irf = "{type: spectral-gaussian, center: irf.c, width: irf.w, dispersion_center: irf.dc,
+center_dispersion_coefficients: [irf.d1, irf.d2], model_dispersion_with_wavenumber: true}" if chirp
+else "{type: gaussian, center: irf.c, width: irf.w}"
+mega = "m: {type: decay-parallel, compartments: [s1, s2, s3], rates: [r.1, r.2, r.3]}" + (", a:
+{type: coherent-artifact, order: 3}" if chirp else "")
+m = load_model("dataset: {d: {megacomplex: [%s], irf: i}}\nmegacomplex: {%s}\nirf: {i: %s}\n" % ("m,
+a" if chirp else "m", mega, irf), format_name="yml_str")
+extra = "  - [dc, 640, {vary: false}]\n  - [d1, %g]\n  - [d2, %g]\n" % (z["d"][0], z["d"][1]) if
+chirp else ""
+P = "r:\n" + "".join("  - ['%d', %r, {non-negative: true}]\n" % (i + 1, 1 / x) for i, x in
+enumerate(z["tau"].tolist())) + "irf:\n  - [c, %r]\n  - [w, %r]\n%s" % (float(z["t0"]),
+float(z["fwhm"]) / 2.3548200450309493, extra)
 ds = xr.DataArray(z["D"], coords=[("time", z["t"]), ("spectral", z["wl"])]).to_dataset(name="data")
 cpu = []
 for _ in range(int(sys.argv[3])):
     c = time.process_time()
-    r = optimize(Scheme(m, load_parameters(P, format_name="yml_str"), {"d": ds}, optimization_method="TrustRegionReflection"), verbose=False, raise_exception=True)
+    r = optimize(Scheme(m, load_parameters(P, format_name="yml_str"), {"d": ds},
+    optimization_method="TrustRegionReflection"), verbose=False, raise_exception=True)
     cpu.append(time.process_time() - c)
 print(json.dumps({"cpu": min(cpu), "ssr": float((r.data["d"].residual ** 2).sum())}))
 """
@@ -122,12 +135,7 @@ def test_global_fit(benchmark, tmp_path, nw, chirp):
     if chirp and nw > 1000:
         pytest.skip("one size is enough")
     m = data(nw, chirp)
-    model = Model(
-        START["tau"],
-        t0_ps=START["t0"],
-        fwhm_ps=START["fwhm"],
-        **({"dispersion": (0.7, 0.2), "reference_nm": 640.0, "artefact": 3} if chirp else {}),
-    )
+    model = _chirped() if chirp else replace(_chirped(), dispersion=(), artefact=0)
 
     def one_start():
         fit = global_fit(m, model, starts=0)
@@ -150,23 +158,69 @@ def test_global_fit(benchmark, tmp_path, nw, chirp):
         ),
     ).ssr
     assert best.ssr == pytest.approx(optimum, rel=1e-9)
-    if not chirp:  # zero time and the artefact's derivatives can trade places: one start may end in a neighbouring minimum
+    # zero time and the artefact's derivatives can trade places: one start may end in a neighbouring
+    # minimum
+    if not chirp:
         assert fit.ssr == pytest.approx(optimum, rel=1e-9)
     benchmark.extra_info |= {"cpu_ms": 1e3 * cpu, "cpu_ms_with_multi_start": 1e3 * cpu_default}
-    line = f"\n{nw} wavelengths, {'chirp and artefact' if chirp else 'plain'}: {1e3 * cpu:.1f} ms CPU, with multi-start {1e3 * cpu_default:.1f} ms"
+    line = (
+        f"\n{nw} wavelengths, {'chirp and artefact' if chirp else 'plain'}: {1e3 * cpu:.1f} ms CPU"
+    )
+    line += f", with multi-start {1e3 * cpu_default:.1f} ms"
     if PEER:
         theirs = peer(tmp_path, m, chirp, 2)
         assert theirs["ssr"] == pytest.approx(
             fit.ssr, rel=1e-4
         )  # the same model, else speed means nothing
         benchmark.extra_info["ratio to pyglotaran"] = theirs["cpu"] / cpu
-        line += f"; pyglotaran {1e3 * theirs['cpu']:.0f} ms, ratio {theirs['cpu'] / cpu:.0f} (multi-start {theirs['cpu'] / cpu_default:.0f}); SSR {fit.ssr / theirs['ssr'] - 1:+.1e}"
+        line += f"; pyglotaran {1e3 * theirs['cpu']:.0f} ms, ratio {theirs['cpu'] / cpu:.0f}"
+        line += f" (multi-start {theirs['cpu'] / cpu_default:.0f})"
+        line += f"; SSR {fit.ssr / theirs['ssr'] - 1:+.1e}"
     print(line)
 
 
-def test_bootstrap_of_1000_refits(benchmark):
+def test_missing_cells(benchmark):
+    """2 % of the cells missing: weights per point, against the full matrix in the same run."""
+    m = data(1000, True)
+    model = _chirped()
+    whole, _ = cpu_of(lambda: global_fit(m, model, starts=0), 2)
+    gone = np.random.default_rng(0).random(m.shape) < 0.02
+    holes = replace(m, signal=np.where(gone, np.nan, m.signal))
+    benchmark.pedantic(lambda: global_fit(holes, model, starts=0), rounds=2)
+    cpu, fit = cpu_of(lambda: global_fit(holes, model, starts=0), 2)
+    assert fit.converged and cpu < 3 * whole
+    print(f"\n2 % missing: {1e3 * cpu:.0f} ms CPU, {cpu / whole:.1f} times the full matrix")
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["own spectra", "shared spectra"])
+def test_linked_sets(benchmark, shared):
+    """Two sets of 500 wavelengths with common lifetimes, response and dispersion; three starts."""
+    one = replace(data(500, True), name="one")
+    rng = np.random.default_rng(1)
+    two = 0.7 * one.signal + 1e-4 * rng.standard_normal(one.shape)
+    sets = [one, replace(one, name="two", signal=two)]
+    model = replace(_chirped(), t0_ps=None)
+    benchmark.pedantic(lambda: global_fit(sets, model, shared_spectra=shared), rounds=1)
+    cpu, fit = cpu_of(lambda: global_fit(sets, model, shared_spectra=shared), 1)
+    assert fit.converged and np.allclose(fit.lifetimes_ps, TRUE["tau"], rtol=0.05)
+    benchmark.extra_info["cpu_ms"] = 1e3 * cpu
+    print(f"\nlinked sets, {'shared' if shared else 'own'} spectra: {cpu:.2f} s CPU")
+
+
+def _chirped():
+    return Model(
+        START["tau"],
+        t0_ps=START["t0"],
+        fwhm_ps=START["fwhm"],
+        dispersion=(0.7, 0.2),
+        reference_nm=640.0,
+        artefact=3,
+    )
+
+
+def test_bootstrap_of_500_refits(benchmark):
     fit = global_fit(
         data(200, False), Model(START["tau"], t0_ps=START["t0"], fwhm_ps=START["fwhm"])
     )
-    draws = benchmark.pedantic(lambda: bootstrap(fit, 1000), rounds=1)
+    draws = benchmark.pedantic(lambda: bootstrap(fit, 500), rounds=1)
     assert draws.failed == 0

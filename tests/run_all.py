@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from peled.lab import keep_headless
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -16,6 +18,7 @@ def main(arguments: list[str]) -> int:
     os.environ["PELED_STAGE"] = str(
         ROOT / "build" / "nbval"
     )  # notebooks run by nbval write here, not into figures/
+    keep_headless()
     jobs = os.environ.get("J") or str(os.cpu_count() or 1)
     return pytest.main(
         [

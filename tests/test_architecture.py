@@ -1,6 +1,7 @@
 """Imports run one way: notebook, paper, ledger, peled; in peled topic, corridor. Forward models import no analysis."""
 
 import ast
+import graphlib
 import re
 
 import pytest
@@ -63,6 +64,20 @@ def test_peled_knows_no_repository_no_paper_and_no_platform(path):
 def test_the_ledger_knows_no_paper():
     for path in (LIB / "ledger").rglob("*.py"):
         assert not re.search(r"(?i)hassan|perovskite", path.read_text(encoding="utf-8")), path.name
+
+
+def test_no_module_imports_itself_through_others():
+    """Imports inside functions count: a circle is no order."""
+    name = {path: ".".join(path.relative_to(LIB).with_suffix("").parts) for path in MODULES}
+    known = {n.removesuffix(".__init__") for n in name.values()}
+    graph = {}
+    for path, own in name.items():
+        own = own.removesuffix(".__init__")
+        found = {target for target in imported(path) if target in known and target != own}
+        # A package's own face is loaded with any of its modules: no arrow of theirs.
+        graph[own] = {target for target in found if not own.startswith(target + ".")}
+    sorter = graphlib.TopologicalSorter(graph)
+    sorter.prepare()  # raises CycleError, naming the circle
 
 
 def test_nothing_from_a_file_is_executed():

@@ -136,3 +136,18 @@ def test_writing_is_whole_or_not_at_all(tmp_path):
         files.write_atomically(target, files.to_json(object()))
     assert target.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["a.json"]
     assert files.to_json({"b": 1, "a": 2}) == files.to_json({"a": 2, "b": 1})
+
+
+def test_what_a_person_tries_goes_into_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.delenv("PELED_STAGE", raising=False)
+    plain = open_room("synthesis", **COMMON_PARAMETERS)
+    assert plain.figures_dir == files.ROOT / "figures"
+    monkeypatch.setattr(notebook, "is_live", lambda: True)
+    tried = open_room("synthesis", **COMMON_PARAMETERS)
+    assert tried.figures_dir == files.ROOT / "build" / "interactive" / "figures"
+    assert tried.results_dir == files.ROOT / "build" / "interactive" / "results"
+    asked = open_room("synthesis", **{**COMMON_PARAMETERS, "figures_dir": str(tmp_path)})
+    assert asked.figures_dir == tmp_path
+    monkeypatch.setenv("PELED_STAGE", str(tmp_path / "stage"))
+    staged = open_room("synthesis", **COMMON_PARAMETERS)
+    assert staged.figures_dir == tmp_path / "stage" / "figures"

@@ -9,7 +9,7 @@ import pytest
 
 from ledger import files, paper
 from ledger.notebook import COMMON_PARAMETERS
-from ledger.run.store import source_digest
+from ledger.run.records import source_digest
 
 NOTEBOOKS = sorted((files.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 SECTIONS = ["Question", "Data", "Analysis", "Figures", "Verdicts", "Explore", "Results"]

@@ -111,11 +111,14 @@ def test_a_report_of_holdings_names_all_that_was_set_aside():
     sheet = types.SimpleNamespace(
         topic="led", digest="sha256:9", rows=rows, messages=["line 3: sampel"], unlisted=["b.csv"]
     )
-    holdings = types.SimpleNamespace(sheet=sheet, problems=[(rows[0], "no column of voltage")])
+    held = [types.SimpleNamespace(row=types.SimpleNamespace(file="d1.csv"), digest="sha256:7")]
+    lost = [(rows[0], "no column of voltage")]
+    holdings = types.SimpleNamespace(sheet=sheet, held=held, problems=lost)
     mine = [pr.Problem("d2.csv", "saturated")]
     report = pr.from_holdings(holdings, [eqe("d1", 3.0)], problems=mine, settings={"a": 1})
     assert (report.topic, report.sheet, report.settings) == ("led", "sha256:9", {"a": 1})
     assert report.groups == {"d1": "control", "d2": "treated"}
+    assert report.inputs == {"d1.csv": "sha256:7"}
     said = " | ".join(map(str, report.problems))
     for part in ("sampel", "treated and control", "no column of voltage", "b.csv", "saturated"):
         assert part in said

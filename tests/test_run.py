@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from ledger.run import records
 from toy import Toy
 
 
@@ -205,3 +206,77 @@ def test_stored_outputs_are_the_same_every_time(toy):
         and "image/png" in texts[0]
         and str(toy.root) not in texts[0]
     )
+
+
+def test_outputs_prose_and_ids_of_a_notebook_are_no_source(toy):
+    """Running it in JupyterLab and saving makes nothing stale; an edited cell does."""
+    toy.run("-j2")
+    path = toy.root / "notebooks/01_stick.ipynb"
+    notebook = json.loads(path.read_text())
+    notebook["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "2"}]
+    notebook["cells"][1]["execution_count"] = 7
+    for i, cell in enumerate(notebook["cells"]):
+        cell["id"] = f"other{i}"
+        cell["metadata"]["editable"] = True
+    prose = {"cell_type": "markdown", "id": "p", "metadata": {}, "source": "A stick."}
+    notebook["cells"].append(prose)
+    notebook["metadata"]["language_info"] = {"name": "python", "version": "3.99"}
+    path.write_text(json.dumps(notebook))
+    assert toy.run() == []
+    assert "stale" not in toy.python("-m", "ledger.run.verify")
+    notebook["cells"][2]["source"] += "\n1 + 1"
+    path.write_text(json.dumps(notebook))
+    assert "stale" in toy.python("-m", "ledger.run.verify", status=1)
+    assert toy.run() == ["01_stick"]
+
+
+#: A cell in which another program does something.
+RUN = "import subprocess\nsubprocess.run([sys.executable, '-c', {!r}], check=True)"
+CHANGES = [
+    ("data/stick/a.txt", "fork"),
+    ("lib/toy/stick.py", "fork"),
+    ("notebooks/01_stick.ipynb", "fork"),
+    ("lib/ledger/paper.py", "fork"),  # which the runner itself needs, before any notebook
+    ("notebooks/01_stick.ipynb", "kernel"),
+]
+
+
+@pytest.mark.parametrize("name, engine", CHANGES)
+def test_what_changes_during_a_run_is_not_recorded_as_read(toy, name, engine):
+    """Another program saves an input while the notebook runs: no record, no figure."""
+    save = f"open({str(toy.root / name)!r}, 'a').write(' ')"
+    toy.write("stick", middle="from toy import stick\n" + RUN.format(save))
+    toy.run("01", "--engine", engine, status=1)
+    assert f"{name} has changed while it ran" in toy.err
+    assert not toy.figures() and not list(toy.root.glob("build/records/*"))
+
+
+def test_a_notebook_that_writes_over_its_input_fails(toy):
+    toy.write("stick", middle="room.files('*.txt')[0].write_text('2.0')")
+    toy.run("01", status=1)
+    assert "writes over data/stick/a.txt, which it has read" in toy.err
+    write = "write_atomically(room.files('*.txt')[0], '2.0')"
+    toy.write("stick", middle=f"from ledger.files import write_atomically\n{write}")
+    toy.run("01", status=1)
+    assert "writes over data/stick/a.txt" in toy.err
+
+
+def test_damaged_records_and_folders_in_place_of_files_mean_another_run(toy):
+    toy.run("01")
+    record = toy.root / "build/records/01_stick.json"
+    kept = json.loads(record.read_text())
+    for damage in ("{", "[]", json.dumps(kept | {"inputs": []}), json.dumps({"inputs": {}})):
+        record.write_text(damage)
+        assert records.load(record) is None, damage
+    (toy.root / "figures/fig1a.svg").unlink()
+    (toy.root / "figures/fig1a.svg").mkdir()
+    toy.run("01", status=1)
+    assert "fig1a.svg" in toy.err and "Traceback" not in toy.err
+
+
+def test_leftovers_go_from_any_figures_folder(toy, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / ".fig1a.svg.part").write_text("half")
+    toy.run("01", "--figures", str(mine))
+    assert not list(mine.rglob("*.part"))

@@ -1,4 +1,5 @@
-"""The global fit: closed forms, derivatives, known answers, invariances, coverage, flags, bad input."""
+"""The global fit: closed forms, derivatives, known answers, invariances, coverage, flags, bad
+input."""
 
 import json
 from dataclasses import replace
@@ -27,8 +28,10 @@ from peled.transient_absorption import (
     profile,
     shape_change,
 )
+from peled.transient_absorption.dispersed import NormalBlock
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, columns, gaussian, gaussian_decay
 from peled.transient_absorption.schemes import Relation, sequential
+from peled.transient_absorption.varpro import SharedBlock
 
 TAU, T0, FWHM = (0.4, 14.0, 280.0), 0.02, 0.12
 DELAYS = np.unique(
@@ -52,7 +55,8 @@ def spectra(wavelength):
 
 
 def convolved(x, tau, fwhm):
-    """The decay through the response by plain quadrature on a grid: no formula shared with the package."""
+    """The decay through the response by plain quadrature on a grid: no formula shared with the
+    package."""
     s = fwhm / 2.3548200450309493
     u = np.linspace(-6, 6, 4001)
     g = np.exp(-0.5 * u**2)
@@ -85,7 +89,8 @@ def noisy(nw, sigma, seed, correlated=0.0, **kw):
 MODEL = Model((0.2, 5.0, 500.0), t0_ps=0.04, fwhm_ps=0.15)
 
 
-# ---- response ----------------------------------------------------------------------------------------------------------
+# ---- response ------------------------------------------------------------------------------------
+# ----------------------
 
 
 @pytest.mark.parametrize(
@@ -177,7 +182,8 @@ def test_streak_period_sums_all_earlier_pulses():
     k, period, x = np.array([0.05]), 13.0, np.array([1.0, 3.0])
     c = columns(x, k, 0.05, period=period, derivatives=False)[0][:, 0]
     m = np.arange(1, 400)[:, None]
-    # Forward sweeps every period; the backward sweep passes the same spot half a period after the mirrored time.
+    # Forward sweeps every period; the backward sweep passes the same spot half a period after the
+    # mirrored time.
     expected = (
         np.exp(-k * x)
         + np.exp(-k * (x + m * period)).sum(0)
@@ -186,7 +192,8 @@ def test_streak_period_sums_all_earlier_pulses():
     assert np.allclose(c, expected, rtol=1e-5)  # the response multiplies by exp(k²s²/2)
 
 
-# ---- engine ------------------------------------------------------------------------------------------------------------
+# ---- engine --------------------------------------------------------------------------------------
+# ----------------------
 
 
 def gradient_check(fit_model, data, theta_shift=0.05, **options):
@@ -322,7 +329,7 @@ def test_random_starts_find_the_global_minimum():
     best = global_fit(data, Model(TAU, t0_ps=T0, fwhm_ps=FWHM), starts=0).ssr
     rng = np.random.default_rng(1)
     found = 0
-    for i in range(300):
+    for i in range(100):
         tau = np.array(TAU) * 10 ** rng.uniform(-1, 1, 3)
         start = Model(
             tuple(tau),
@@ -330,10 +337,11 @@ def test_random_starts_find_the_global_minimum():
             fwhm_ps=10 ** rng.uniform(np.log10(0.03), np.log10(0.3)),
         )
         found += global_fit(data, start, starts=1, seed=i).ssr < best * (1 + 1e-9)
-    assert found >= 297
+    assert found >= 99
 
 
-# ---- invariances -------------------------------------------------------------------------------------------------------
+# ---- invariances ---------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_invariances():
@@ -361,11 +369,11 @@ def test_weights_that_factorise_keep_the_compression_and_agree_with_weights_per_
     delay, wavelength = np.linspace(0.5, 2, len(DELAYS)), np.linspace(1, 3, 20)
     weighted = replace(data, standard_error=0.1 * delay[:, None] * wavelength)
     fit = global_fit(weighted, MODEL)
-    assert not hasattr(fit.setup.problem.blocks[0], "columns")
+    assert isinstance(fit.setup.problem.blocks[0], SharedBlock)
     error = weighted.standard_error.copy()
     error[0, 0] *= 1 + 1e-9  # the product form is lost, the weights are not
     per_point = global_fit(replace(weighted, standard_error=error), MODEL)
-    assert hasattr(per_point.setup.problem.blocks[0], "columns")
+    assert isinstance(per_point.setup.problem.blocks[0], NormalBlock)
     assert per_point.ssr == pytest.approx(fit.ssr, rel=1e-6)
     assert np.allclose(per_point.lifetimes_ps, fit.lifetimes_ps, rtol=1e-6)
     assert np.allclose(per_point.dads().values, fit.dads().values, rtol=1e-5, atol=1e-8)
@@ -415,7 +423,8 @@ def test_columns_of_a_chirped_set_are_those_of_each_wavelength(fastest):
         assert np.allclose(full[j, :, 6], -dx * xi**2, rtol=1e-9, atol=1e-11)
 
 
-# ---- schemes and parameters --------------------------------------------------------------------------------------------
+# ---- schemes and parameters
+# --------------------------------------------------------------------------------------------
 
 
 def test_sequential_scheme_three_ways():
@@ -469,11 +478,29 @@ def test_branching_scheme_recovers_its_spectra_and_conserves_population():
 
 def test_scheme_refuses_what_is_no_sum_of_exponentials():
     with pytest.raises(ValueError, match="equal"):
-        Scheme({("a", "b"): "t", ("b", None): "t"}, {"t": 1.0}, {"a": 1.0})
+        Scheme({("a", "b"): "t", ("b", None): "s"}, {"t": 1.0, "s": 1.0}, {"a": 1.0})
     with pytest.raises(ValueError, match="oscillating"):
         Scheme({("a", "b"): "x", ("b", "c"): "x", ("c", "a"): "x"}, {"x": 1.0}, {"a": 1.0})
     with pytest.raises(ValueError, match="start value"):
         Scheme({("a", None): "x"}, {}, {"a": 1.0})
+
+
+def test_a_chain_of_equal_steps():
+    """One name for both steps: the second state holds t/τ·exp(−t/τ)."""
+    scheme = Scheme({("a", "b"): "t", ("b", None): "t"}, {"t": 20.0}, {"a": 1.0})
+    t = np.linspace(0, 60, 50)
+    k, _, weights = scheme.rates(np.array([5.0]))
+    second = (np.exp(-np.outer(t, k)) @ weights)[:, 1]
+    assert np.allclose(second, t / 5 * np.exp(-t / 5), atol=5e-4)
+    wavelength = np.linspace(550, 730, 20)
+    states = np.stack([np.exp(-0.5 * ((wavelength - c) / 20) ** 2) for c in (600, 660)])
+    late = np.maximum(DELAYS, 0)
+    pure = np.stack([np.exp(-late / 5), late / 5 * np.exp(-late / 5)], 1) * (DELAYS >= 0)[:, None]
+    noise = 1e-3 * np.random.default_rng(0).standard_normal((len(DELAYS), 20))
+    m = matrix(DELAYS, wavelength, pure @ states + noise)
+    fit = global_fit(m, Model(scheme=scheme, irf=None, t0_ps=0.0))
+    assert abs(fit["tau_t"].value - 5.0) < 4 * fit["tau_t"].standard_error + 2.5e-3
+    assert fit.flags == () and np.abs(fit.sads().values - states).max() < 0.01
 
 
 def test_relations_bounds_and_lmfit_parameters():
@@ -516,7 +543,8 @@ def test_scheme_weights_derivative():
 
 
 def emission(seed, sigma=0.02):
-    """A sequential emitter whose decay-associated spectra are partly negative, its species' spectra never."""
+    """A sequential emitter whose decay-associated spectra are partly negative, its species' spectra
+    never."""
     wavelength = np.linspace(550, 730, 60)
     states = np.stack([np.exp(-0.5 * ((wavelength - c) / 14) ** 2) for c in (590, 640, 690)])
     decays = np.column_stack(
@@ -574,14 +602,16 @@ def test_non_negative_lifetimes_have_honest_errors():
     assert 0.9 <= np.mean(hits) <= 0.99
 
 
-# ---- trust -------------------------------------------------------------------------------------------------------------
+# ---- trust ---------------------------------------------------------------------------------------
+# ----------------------
 
 
 @pytest.mark.parametrize(
     ("nw", "sigma", "correlated"), [(16, 0.3, 0.0), (16, 0.3, 0.85), (200, 2.0, 0.0)]
 )
 def test_coverage_of_lifetimes_and_spectra(nw, sigma, correlated):
-    """95 % intervals hold the truth for independent noise, for noise shared by pixels, and for many noisy pixels."""
+    """95 % intervals hold the truth for independent noise, for noise shared by pixels, and for many
+    noisy pixels."""
     truth = np.log(np.array(TAU))
     model = Model(TAU, t0_ps=T0, fwhm_ps=FWHM)
     hits, white, dads = [], [], []
@@ -691,12 +721,14 @@ def test_flags_name_what_is_wrong():
 
 def test_distinct_minima_are_listed_best_first():
     fit = global_fit(noisy(30, 0.1, 3), replace(MODEL, lifetimes_ps=(0.4, 14.0)), starts=6)
-    costs = [c for c, _, _ in fit.minima]
-    assert costs == sorted(costs) and sum(n for *_, n in fit.minima) == 7
+    costs = [m.cost for m in fit.minima]
+    assert costs == sorted(costs) and sum(m.count for m in fit.minima) == 7
+    assert fit.minima[0].rise == 0 and all(m.rise > 0 for m in fit.minima[1:])
     assert fit.ssr == pytest.approx(costs[0], rel=1e-9)
 
 
-# ---- comparison, density, record ---------------------------------------------------------------------------------------
+# ---- comparison, density, record
+# ---------------------------------------------------------------------------------------
 
 
 def test_before_after_tells_change_from_none():
@@ -788,7 +820,7 @@ def test_record_repeats_the_fit():
         ),
     ):
         fit = global_fit(data, model)
-        record = json.loads(json.dumps(fit.record(), allow_nan=False))
+        record = json.loads(json.dumps(export.fit_record(fit), allow_nan=False))
         again = export.repeat(record, data)
         assert again.ssr == pytest.approx(fit.ssr, rel=1e-12) and np.allclose(
             again.theta, fit.theta, rtol=1e-9
@@ -799,7 +831,8 @@ def test_record_repeats_the_fit():
     assert len(rows) == 21 and rows[0].startswith("wavelength (nm),decay 1,decay 1 standard error")
 
 
-# ---- bad input ---------------------------------------------------------------------------------------------------------
+# ---- bad input -----------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_bad_input_is_named():
@@ -861,4 +894,4 @@ def test_any_noise_ends_with_numbers_or_a_clear_error(seed, log_scale, chirp):
     )
     fit = global_fit(m, replace(MODEL, dispersion=(0.1,) if chirp else ()), max_evaluations=60)
     assert np.all(np.isfinite(fit.lifetimes_ps)) and np.isfinite(fit.ssr)
-    assert np.all(np.isfinite(fit.spectra().values))
+    assert fit.null.size or np.all(np.isfinite(fit.spectra().values))

@@ -22,6 +22,8 @@ from pathlib import Path
 
 from ledger import files, paper
 from peled import figures
+from peled.lab.live import is_live
+from peled.lab.live import shell as _shell
 from peled.sources import SOURCE_KINDS, kind_of
 
 #: Parameters that every notebook has, with their defaults.
@@ -45,18 +47,23 @@ class Room:
         self.topic = topic
         self.parameters = dict(parameters)
         self.quick = bool(parameters["quick"])
-        stage = os.environ.get(STAGE)
-        self.figures_dir = (
-            Path(stage) / "figures" if stage else files.resolve(parameters["figures_dir"])
-        )
-        self.results_dir = (
-            Path(stage) / "results" if stage else files.resolve(parameters["results_dir"])
-        )
+        self.figures_dir = self._place("figures_dir", "figures")
+        self.results_dir = self._place("results_dir", "results")
         self._quantities: dict[str, dict] = {}
         self._verdicts: dict[tuple[str, str], paper.Verdict] = {}
         self._figures: dict[str, dict] = {}
         figures.use_style()
         _tune_inline_backend()
+
+    def _place(self, name: str, inside: str) -> Path:
+        """Where panels or results go: the stage of a headless run; a folder of their own where a
+        person tries things; else what the parameter says.
+        """
+        if stage := os.environ.get(STAGE):
+            return Path(stage) / inside
+        if is_live() and self.parameters[name] == COMMON_PARAMETERS[name]:
+            return files.ROOT / "build" / "interactive" / inside
+        return files.resolve(self.parameters[name])
 
     # ---- files -----------------------------------------------------------------------------------------------------
 
@@ -325,11 +332,7 @@ def explore(draw, **controls) -> None:
         name: c[3] if isinstance(c, tuple) else c[0] if isinstance(c, list) else c
         for name, c in controls.items()
     }
-    live = (
-        any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG"))
-        and STAGE not in os.environ
-    )
-    if not live or _shell() is None:
+    if not is_live():
         draw(**starts)
         return
     import ipywidgets as widgets
@@ -477,14 +480,6 @@ def _digests(paths: list[Path]):
             yield from _digests(sorted(p for p in path.rglob("*") if p.is_file()))
         else:
             yield files.display_path(path), files.sha256(path)
-
-
-def _shell():
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return None
-    return get_ipython()
 
 
 def _tune_inline_backend() -> None:

@@ -11,12 +11,7 @@ from pathlib import Path
 
 import click
 
-PACKAGE = Path(__file__).parent
-
-
-def topics() -> list[str]:
-    """Topics that analyse a folder."""
-    return sorted(path.parent.name for path in PACKAGE.glob("*/analyse.py"))
+from peled.lab.folder import topics
 
 
 @click.group()

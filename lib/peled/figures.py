@@ -25,6 +25,7 @@ from PIL import Image
 from peled import files
 
 SINGLE, DOUBLE = 89 / 25.4, 183 / 25.4  # widths of one and two journal columns, inch
+RATIO = 0.72  # of height to width, at most of one column
 STRIP = 0.17  # height of the strip above the axes that carries panel letter, title and stamp, inch
 
 #: Okabe-Ito colours by name; `neat` and `treated` keep one meaning through all figures.
@@ -94,16 +95,32 @@ def panel(
     figure, axes
         As `matplotlib.pyplot.subplots` returns them.
     """
-    height = height or min(width, SINGLE) * 0.72
-    engine = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, rect=(0, 0, 1, 1 - STRIP / height))
-    figure, axes = plt.subplots(figsize=(width, height), layout=engine, **subplots)
+    height = height or min(width, SINGLE) * RATIO
+    figure, axes = plt.subplots(figsize=(width, height), layout=_below_strip(height), **subplots)
     letter = "" if name.startswith("extra_") else re.sub(r"^(fig|ed)\d+", "", name)
+    _head(figure, letter, title)
+    return figure, axes
+
+
+def blank(title: str, *, width: float = SINGLE) -> Figure:
+    """An empty figure with its title in the strip, for a drawer that makes its own axes."""
+    height = width * RATIO
+    figure = Figure(figsize=(width, height), layout=_below_strip(height))
+    _head(figure, "", title)
+    return figure
+
+
+def _below_strip(height: float) -> ConstrainedLayoutEngine:
+    return ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, rect=(0, 0, 1, 1 - STRIP / height))
+
+
+def _head(figure: Figure, letter: str, title: str) -> None:
+    width, height = figure.get_size_inches()
     y = 1 - 0.5 * STRIP / height
     if letter:
         figure.text(0.05 / width, y, letter, weight="bold", size=8.5, va="center", ha="left")
     if title:
         figure.text((0.22 if letter else 0.05) / width, y, title, size=6.5, va="center", ha="left")
-    return figure, axes
 
 
 def stamp(figure: Figure, kind: str) -> None:

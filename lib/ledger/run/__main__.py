@@ -191,7 +191,7 @@ def _run(jobs: list[dict], reasons: dict[str, str], options: argparse.Namespace)
     except BlockingIOError:
         print("another build is running in this checkout; waiting for it", flush=True)
         fcntl.flock(lock, fcntl.LOCK_EX)
-    _clear_stages()
+    _clear_leftovers({Path(job[name]) for job in jobs for name in ("figures_dir", "results_dir")})
     sys.modules.setdefault(
         "rfc3987_syntax", None
     )  # only wanted for IRI formats by jsonschema; compiling its grammar costs a second
@@ -297,7 +297,7 @@ def _schedule(jobs: list, reasons: dict[str, str], options: argparse.Namespace) 
         if code == execute.PASSED:
             try:
                 panels = execute.publish(job, seconds)
-            except OSError as error:
+            except (OSError, execute.NotebookFailed) as error:
                 problem = execute.keep_failure(job, str(error))
         else:
             problem = execute.keep_failure(
@@ -370,11 +370,12 @@ def _end_with_parent() -> None:
         pass
 
 
-def _clear_stages() -> None:
+def _clear_leftovers(folders: set[Path]) -> None:
     """Remove what killed runs have left. The lock is held, so no stage is in use."""
     shutil.rmtree(records.BUILD / "stage", ignore_errors=True)
-    for leftover in (files.ROOT / "figures").rglob(".*.part"):
-        leftover.unlink(missing_ok=True)
+    for folder in folders | {files.ROOT / "figures"}:
+        for leftover in folder.rglob(".*.part"):
+            leftover.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

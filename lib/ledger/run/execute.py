@@ -13,7 +13,9 @@ from pathlib import Path
 from ledger import files
 from ledger.notebook import COMMON_PARAMETERS, RESULTS, STAGE, results_schema
 from ledger.run import records
+from ledger.run.quick import STARTED
 from ledger.run.watch import Watch
+from peled.lab import keep_headless
 
 #: Exit status of a child whose notebook passed: a cell that ends the process with status 0 is no success.
 PASSED = 77
@@ -101,9 +103,11 @@ def run_in_child(job: Job, parent: int) -> int:
     (stage / "figures").mkdir(parents=True)
     (stage / "results").mkdir()
     os.environ[STAGE] = str(stage)
+    keep_headless()
     if job.gathers:
         os.environ[RESULTS] = str(job.gathers)
     os.chdir(files.ROOT / "notebooks")
+    notebook = records.stat_of(job.notebook)
     folders = _data_folders(job)
     try:
         if job.engine == "fork":
@@ -118,14 +122,22 @@ def run_in_child(job: Job, parent: int) -> int:
         (stage / "failure.txt").write_text(_last_line(message) or repr(error), encoding="utf-8")
         return 1
     report["inputs"] = sorted({*report["inputs"], str(job.notebook), str(records.LOCK)})
+    report["seen"][str(job.notebook)] = notebook
     (stage / "reads.json").write_text(json.dumps(report), encoding="utf-8")
     return PASSED
 
 
 def publish(job: Job, seconds: float) -> int:
-    """Rename the staged outputs into place and keep the record; returns how many panels there are."""
+    """Rename the staged outputs into place and keep the record; returns how many panels there are.
+
+    Raises
+    ------
+    NotebookFailed
+        If something that was read has changed since, or the notebook itself wrote over it.
+    """
     stage = job.stage
     report = json.loads((stage / "reads.json").read_text(encoding="utf-8"))
+    inputs = _inputs(report)
     executed = records.BUILD / "executed" / f"{job.stem}.ipynb"
     moves = {stage / "executed.ipynb": executed}
     for made, target in (
@@ -148,15 +160,12 @@ def publish(job: Job, seconds: float) -> int:
     }
     for name in set(old.outputs if old else ()) - set(outputs):
         (files.ROOT / name).unlink(missing_ok=True)
-    inputs = {records.key(Path(path)): files.sha256(path) for path in report["inputs"]}
     record = records.Record(
         parameters=job.parameters,
         inputs=inputs,
         outputs=outputs,
         seconds=round(seconds, 3),
-        listings={
-            records.key(Path(path)): records.listing(Path(path)) for path in report["listings"]
-        },
+        listings={records.key(Path(path)): seen for path, seen in report["listings"].items()},
         absent=[records.key(Path(path)) for path in report["absent"]],
         commit=records.commit(),
     )
@@ -165,6 +174,26 @@ def publish(job: Job, seconds: float) -> int:
     job.failed.unlink(missing_ok=True)
     shutil.rmtree(stage, ignore_errors=True)
     return sum(path.endswith(".svg") for path in outputs)
+
+
+def _inputs(report: dict) -> dict[str, str]:
+    """Digests of what was read, by name: of the bytes that were read, or of none.
+
+    A file stands as it was when it was first opened; one that was open before (a module that the
+    runner itself needs) must be older than the runner's start.
+    """
+    if report["overwritten"]:
+        name = records.key(Path(report["overwritten"][0]))
+        raise NotebookFailed(f"it writes over {name}, which it has read")
+    found = {}
+    for path in map(Path, report["inputs"]):
+        name = records.key(path)
+        found[name] = records.digest(path)
+        now = records.stat_of(path) if found[name] else None
+        seen = report["seen"].get(str(path))
+        if now is None or (now != seen if seen else now[1] > STARTED):
+            raise NotebookFailed(f"{name} has changed while it ran; run it again")
+    return found
 
 
 def keep_failure(job: Job, status: str) -> str:

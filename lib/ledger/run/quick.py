@@ -7,6 +7,10 @@ that is missing) is left to the full check in `records`, which decides by conten
 import hashlib
 import json
 import os
+import time
+
+#: When this process began: what it has imported by then is older.
+STARTED = time.time_ns()
 
 
 def nothing_to_do(root: str) -> int:

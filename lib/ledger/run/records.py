@@ -53,7 +53,9 @@ class Record:
 def load(path: Path) -> Record | None:
     """The record, None when there is none or it cannot be used."""
     try:
-        return Record(**json.loads(path.read_bytes()))
+        record = Record(**json.loads(path.read_bytes()))
+        maps = record.inputs, record.outputs, record.listings, record.stats, record.parameters
+        return record if all(isinstance(found, dict) for found in maps) else None
     except (OSError, ValueError, TypeError):
         return None
 
@@ -93,6 +95,24 @@ def key(path: Path) -> str:
         return str(path)
 
 
+def source_digest(notebook: dict) -> str:
+    """SHA-256 over the code cells of a notebook; outputs, prose, ids and metadata aside."""
+    sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return hashlib.sha256("\0".join(sources).encode()).hexdigest()
+
+
+def digest(path: Path) -> str:
+    """What a file counts as: SHA-256 of its bytes, of a notebook's sources; empty where it is no file."""
+    try:
+        if path.suffix == ".ipynb":
+            return source_digest(json.loads(path.read_bytes()))
+        return files.sha256(path)
+    except OSError:
+        return ""
+    except (ValueError, KeyError, TypeError):  # no notebook: its bytes
+        return files.sha256(path)
+
+
 def stat_of(path: Path) -> list[int]:
     found = os.stat(path)
     return [found.st_size, found.st_mtime_ns, found.st_ino]
@@ -121,19 +141,19 @@ def moved(record: Record, *, outputs: bool = True) -> tuple[str, bool]:
     """
     touched = False
     for kind, entries in (("input", record.inputs), ("output", record.outputs if outputs else {})):
-        for name, digest in entries.items():
+        for name, kept in entries.items():
             file = files.ROOT / name
             try:
                 now = stat_of(file)
             except OSError:
                 return f"{kind} {name} is gone", touched
             if record.stats.get(name) != now:
-                if files.sha256(file) != digest:
+                if digest(file) != kept:
                     return f"{kind} {name} has changed", touched
                 record.stats[name] = now
                 touched = True
-    for name, digest in record.listings.items():
-        if listing(files.ROOT / name) != digest:
+    for name, kept in record.listings.items():
+        if listing(files.ROOT / name) != kept:
             return f"files came or went in {name}", touched
     for name in record.absent:
         if (files.ROOT / name).exists():

@@ -1,6 +1,7 @@
-"""Sees what a process really reads, and keeps it off the network.
+"""Sees what a process really reads, and when, and keeps it off the network.
 
-An audit hook reports every file that Python opens and every folder it lists. Files opened inside C libraries escape it;
+An audit hook reports every file that Python opens and every folder it lists, each as it was at that
+moment: what changes later was not read. Files opened inside C libraries escape it;
 readers that hand a path to one (HDF5) pass through `peled.formats.read_bytes` or open the file first.
 """
 
@@ -9,9 +10,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib.util import source_from_cache
 from pathlib import Path
 
 from ledger import files
+from ledger.run.quick import listing
 
 _LOCAL = {"127.0.0.1", "::1", "localhost", "0.0.0.0", ""}
 _NOT_INPUTS = (".venv", "build", "figures", ".git", ".pytest_cache", ".hypothesis")
@@ -29,8 +32,9 @@ class Watch:
 
     def __init__(self, folders: tuple[Path, ...] = ()):
         self.roots = (files.ROOT, *folders)
-        self.opened: set[str] = set()
-        self.listed: set[str] = set()
+        self.opened: dict[str, list[int] | None] = {}
+        self.listed: dict[str, str] = {}
+        self.written: set[str] = set()
         self.on = True
         sys.addaudithook(self._hook)
 
@@ -44,12 +48,17 @@ class Watch:
                 if isinstance(mode, str)
                 else (isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR))
             )
-            if not writes and isinstance(path, (str, bytes, os.PathLike)):
-                self.opened.add(os.path.abspath(os.fsdecode(path)))
+            if isinstance(path, (str, bytes, os.PathLike)):
+                self._note(os.path.abspath(os.fsdecode(path)), bool(writes))
+        elif event == "os.rename" and isinstance(arguments[1], (str, bytes, os.PathLike)):
+            self.written.add(os.path.abspath(os.fsdecode(arguments[1])))
         elif event in ("os.listdir", "os.scandir"):
             if isinstance(arguments[0], (str, bytes, os.PathLike)):
-                self.listed.add(os.path.abspath(os.fsdecode(arguments[0])))
-        elif event == "socket.connect":
+                folder = os.path.abspath(os.fsdecode(arguments[0]))
+                if folder not in self.listed:
+                    self.listed[folder] = ""  # before it is listed once more, here
+                    self.listed[folder] = listing(folder)
+        elif event in ("socket.connect", "socket.sendto"):
             address = arguments[1]
             if isinstance(address, tuple) and str(address[0]) not in _LOCAL:
                 raise NetworkError(
@@ -66,24 +75,45 @@ class Watch:
                     f"network access is off while figures are built: look-up of {os.fsdecode(host)}"
                 )
 
-    def report(self) -> dict[str, list[str]]:
-        """Files read, folders listed, files looked for in vain; all inside the watched places."""
+    def _note(self, path: str, writes: bool) -> None:
+        if writes:
+            self.written.add(path)
+            return
+        if path.endswith(".pyc"):  # a module that is read from its cache stands for its source
+            try:
+                path = source_from_cache(path)
+            except ValueError:
+                return
+        if path not in self.opened:
+            try:
+                found = os.stat(path)
+            except OSError:
+                self.opened[path] = None
+            else:
+                self.opened[path] = [found.st_size, found.st_mtime_ns, found.st_ino]
+
+    def report(self) -> dict:
+        """Files read and folders listed, as they were then, files looked for in vain, inputs that
+        were written over; all inside the watched places.
+        """
         self.on = False
         modules = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
         opened = {Path(name) for name in [*self.opened, *filter(None, modules)]}
         inside = [path for path in sorted(opened) if self._counts(path)]
         found = {
             "inputs": [str(path) for path in inside if path.is_file()],
+            "seen": {str(p): stat for p in inside if (stat := self.opened.get(str(p)))},
+            "overwritten": sorted(str(p) for p in inside if str(p) in self.written),
             "absent": [str(path) for path in inside if not path.exists()],
             # Python's import system lists lib/ and a notebook looks up its own name: neither is data.
-            "listings": [
-                str(path)
+            "listings": {
+                str(path): self.listed[str(path)]
                 for path in sorted(map(Path, self.listed))
                 if self._counts(path)
                 and path.is_dir()
                 and not path.is_relative_to(files.ROOT / "lib")
                 and path not in (files.ROOT, files.ROOT / "notebooks")
-            ],
+            },
         }
         self.on = True
         return found

@@ -73,7 +73,10 @@ def plan(signal: Signal, row: Mapping[str, Any]) -> Plan:
     steps += [("scale", scales)] if scales else []
     steps += [("cosmic", laser)]
     steps += [("mask", laser)] if laser else []
-    return [*steps, ("baseline", {"order": 1}), ("signal", {}), ("whole", {})]
+    baseline: dict[str, Any] = {"order": 1}
+    if row.get("baseline_nm"):
+        baseline["region_nm"] = tuple(row["baseline_nm"])
+    return [*steps, ("baseline", baseline), ("signal", {}), ("whole", {})]
 
 
 def condition(signal: Signal, plan: Plan, companions: Mapping[str, Signal] = {}) -> Signal:

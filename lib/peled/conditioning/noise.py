@@ -180,8 +180,7 @@ def free_region(axis: np.ndarray, values: np.ndarray, good: np.ndarray) -> Regio
     """
     n, n_x = values.shape
     mean, count, starts = block_means(values, good)
-    low, high = axis.min(), axis.max()
-    t = (2 * axis - low - high) / (high - low)
+    t = _scaled(axis)
     size = np.diff(starts, append=n_x)
     t_block = np.add.reduceat(t, starts) / size
     if n > 1:
@@ -191,12 +190,22 @@ def free_region(axis: np.ndarray, values: np.ndarray, good: np.ndarray) -> Regio
     blocks = free_blocks(t_block, mean, count)
     if n > 1:
         blocks = blocks[:-1] & blocks[-1]
-    free = np.repeat(blocks, size, axis=1) & good
+    return stated_region(axis, values, np.repeat(blocks, size, axis=1) & good)
+
+
+def stated_region(axis: np.ndarray, values: np.ndarray, free: np.ndarray) -> Region:
+    """The region `free` (n, n_x) and the line through the spectra there."""
+    t = _scaled(axis)
     weight = free.astype(float)
     centre, spread, offset, slope = _line(t, np.where(free, values, 0.0), weight)
     level = values - (offset - slope * centre)[:, None]
     level -= slope[:, None] * t
     return Region(free, t, weight.sum(axis=1), centre, spread, offset, slope, level)
+
+
+def _scaled(axis: np.ndarray) -> np.ndarray:
+    low, high = axis.min(), axis.max()
+    return (2 * axis - low - high) / (high - low)
 
 
 def _correlation(residual, free):

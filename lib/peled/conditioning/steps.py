@@ -16,7 +16,14 @@ from scipy import stats
 from scipy.ndimage import uniform_filter1d
 
 from peled.conditioning.detection import FALSE_ALARM, find_band
-from peled.conditioning.noise import LEAST_FREE, block_means, estimate_noise, free_region, noise_in
+from peled.conditioning.noise import (
+    LEAST_FREE,
+    block_means,
+    estimate_noise,
+    free_region,
+    noise_in,
+    stated_region,
+)
 from peled.conditioning.signal import ConditioningError, Signal
 from peled.conditioning.spikes import find_spikes, replace_points
 from peled.quantities import Finding
@@ -329,9 +336,14 @@ def _correlated(found) -> str:
     )
 
 
-def baseline(signal: Signal, companions: Mapping[str, Signal], order: int = 1):
+def baseline(
+    signal: Signal,
+    companions: Mapping[str, Signal],
+    order: int = 1,
+    region_nm: tuple[float, float] | None = None,
+):
     """A constant (order 0) or a line (1) from where there is statistically no signal, and what it
-    may be wrong by.
+    may be wrong by; from `region_nm` (low, high) where somebody has said that it is free of it.
 
     Modes "offset" and "slope" hold the noise of the estimate, under the band; where the baseline
     was fitted the noise that went into it is taken out of the counting error instead
@@ -342,7 +354,12 @@ def baseline(signal: Signal, companions: Mapping[str, Signal], order: int = 1):
     if order not in (0, 1):
         raise ConditioningError(f"baseline: order: expected 0 or 1, found {order!r}")
     x = signal.axis
-    region = free_region(x, np.where(signal.good, signal.values, 0.0), signal.good)
+    values = np.where(signal.good, signal.values, 0.0)
+    if region_nm is None:
+        region = free_region(x, values, signal.good)
+    else:
+        inside = (x >= region_nm[0]) & (x <= region_nm[1])
+        region = stated_region(x, values, signal.good & inside)
     enough = region.count >= max(LEAST_FREE, TAIL * x.size)
     found = noise_in(region)
     line = region.slope[:, None] * (region.t - region.centre[:, None])

@@ -379,7 +379,7 @@ def _value_unit(names: list[str]) -> str:
             return "absorbance"
     for name in names:
         if match := re.search(
-            r"counts?/s|cps|counts?|cts|photons?|a\.? ?u\.?|arb|µW[^)\]]*|W/?[^)\]]*nm",
+            r"counts?/s|cps|counts?|cts|photons?|a\.? ?u\.?|arb|µW[^)\]]*|[mnuμ]?W/?[^)\]]*nm",
             name,
             re.IGNORECASE,
         ):

@@ -308,12 +308,13 @@ def turn_on(
 
 @dataclass(frozen=True)
 class Hysteresis:
-    """Mean and largest |log10(J_down/J_up)| over the common voltages, and the mean shift in voltage that it amounts to."""
+    """Mean and largest |log10(J_down/J_up)| over the common voltages, and the mean shift in voltage that it amounts to, with the standard error of that mean."""
 
     mean_decades: float
     largest_decades: float
     shift_V: float
     points: int
+    shift_error: float
 
 
 def hysteresis(
@@ -345,11 +346,13 @@ def hysteresis(
     difference = np.interp(x[inside], x2, lj_down) - lj_up[inside]
     slope = np.gradient(lj_up, x)[inside]
     steep = slope > 0.2 * slope.max()
+    shift = difference[steep] / slope[steep]
     return Hysteresis(
         float(np.mean(np.abs(difference))),
         float(np.max(np.abs(difference))),
-        float(np.mean(difference[steep] / slope[steep])),
+        float(np.mean(shift)),
         int(inside.sum()),
+        float(np.std(shift, ddof=1) / np.sqrt(shift.size)) if shift.size > 1 else math.nan,
     )
 
 

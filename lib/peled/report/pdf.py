@@ -38,11 +38,18 @@ def pages(report: Report) -> bytes:
                 group = report.groups.get(sample, "")
                 title = f"{sample} ({group})" if group else sample
                 for page in _pages(title, mine, as_text(report.rows(sample))):
-                    pdf.savefig(page)
-            batch = [*(p for p in panels if not p.sample), *_spreads(report)]
+                    _save(pdf, page)
+            batch = [*(p for p in panels if not p.sample), *spreads(report)]
             for page in _pages(f"{report.topic}: batch", batch, _batch_text(report)):
-                pdf.savefig(page)
+                _save(pdf, page)
     return stream.getvalue()
+
+
+def _save(pdf: PdfPages, page: Figure) -> None:
+    """Laid out here, once: while a figure has a layout engine matplotlib draws it twice."""
+    page.get_layout_engine().execute(page)
+    page.set_layout_engine(None)
+    pdf.savefig(page)
 
 
 def _batch_text(report: Report) -> str:
@@ -77,12 +84,13 @@ def _page(title: str, panels: Sequence[Panel], lines: Sequence[str]) -> Figure:
     if panels:
         grid = top.subfigures(rows, columns, squeeze=False)
         for panel, place in zip(panels, grid.ravel()):
-            _draw(panel, place)
+            draw(panel, place)
     bottom.text(0.04, 0.98, "\n".join(lines), family="monospace", size=7, va="top")
     return figure
 
 
-def _draw(panel: Panel, place) -> None:
+def draw(panel: Panel, place) -> None:
+    """A panel with its title into a figure or subfigure, or the reason why it cannot be."""
     try:
         panel.draw(place)
         if panel.title:
@@ -93,7 +101,7 @@ def _draw(panel: Panel, place) -> None:
         place.text(0.5, 0.5, said, ha="center", va="center", wrap=True)
 
 
-def _spreads(report: Report) -> Iterator[Panel]:
+def spreads(report: Report) -> Iterator[Panel]:
     """Samples by group with the median, a picture a quantity that several groups have."""
     from .report import Panel
 

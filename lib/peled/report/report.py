@@ -63,6 +63,8 @@ class Report:
         Conditioned signals and fits, for its drawers and for the user.
     problems : tuple of Problem
         Rows and files that gave nothing.
+    inputs : mapping of file to digest
+        Of the bytes that were read.
     settings : mapping
         As the analysis used them.
     drawers : tuple of callables
@@ -77,6 +79,7 @@ class Report:
     groups: Mapping[str, str] = field(default_factory=dict)
     found: Mapping[str, Any] = field(default_factory=dict, repr=False)
     problems: tuple[Problem, ...] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict, repr=False)
     settings: Mapping[str, Any] = field(default_factory=dict)
     drawers: tuple[Drawer, ...] = field(default=(), repr=False)
     test: Test = "Welch"
@@ -149,6 +152,8 @@ class Report:
             parts.append("Set aside:\n" + "\n".join(lines))
         return "\n\n".join(parts)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         parts = [as_html(self.rows())]
         if self.summaries:
@@ -161,8 +166,10 @@ class Report:
 
     # ---- files -----------------------------------------------------------------------------------
 
-    def export(self, folder: str | Path) -> list[Path]:
+    def export(self, folder: str | Path, *, pictures: bool = True) -> list[Path]:
         """Write `<topic>.csv`, `.json` and `.pdf` into a folder; each is whole or absent.
+
+        Without `pictures` there is no PDF.
 
         Raises
         ------
@@ -176,8 +183,9 @@ class Report:
         written = [
             write_atomically(Path(folder) / f"{self.topic}.csv", export.to_csv(self)),
             write_atomically(Path(folder) / f"{self.topic}.json", to_json(export.record(self))),
-            write_atomically(Path(folder) / f"{self.topic}.pdf", pdf.pages(self)),
         ]
+        if pictures:
+            written.append(write_atomically(Path(folder) / f"{self.topic}.pdf", pdf.pages(self)))
         return written
 
 
@@ -206,9 +214,11 @@ def from_holdings(holdings: Holdings, quantities: Iterable[Quantity], **others) 
     problems += [Problem(row.label, reason) for row, reason in holdings.problems]
     problems += [Problem("not in the sheet", str(one)) for one in sheet.unlisted]
     problems += others.pop("problems", ())
+    inputs = {held.row.file: held.digest for held in holdings.held if held.digest}
     return Report(
-        sheet.topic, sheet.digest, tuple(quantities), groups, problems=tuple(problems), **others
-    )
+        sheet.topic, sheet.digest, tuple(quantities), groups,
+        problems=tuple(problems), inputs=inputs, **others,
+    )  # fmt: skip
 
 
 def _cells(q: Quantity) -> tuple[str, str]:

@@ -127,16 +127,19 @@ class Sheet:
 
     def proposal(self) -> str:
         """The sheet completed by a row for each file in no row, as CSV."""
+        said = (
+            "# Proposed. Correct it, delete 'yes' where a row is right, save it beside the data\n"
+        )
+        more = [one.proposed for one in self.unlisted if one.proposed]
+        return said + "# as samples.csv.\n" + self.with_lines(more)
+
+    def with_lines(self, more: Sequence[Mapping[str, str]]) -> str:
+        """The sheet as written with further lines (column -> cell), as CSV."""
+        rows = [dict(line.cells) for line in self.lines] + [dict(cells) for cells in more]
         names = [*schema.columns(self.topic)]
-        rows = [dict(line.cells) for line in self.lines]
-        rows += [dict(one.proposed) for one in self.unlisted if one.proposed]
         used = {name for row in rows for name in row}
         heads = [name for name in names if name in used] + sorted(used - set(names))
         stream = io.StringIO()
-        stream.write(
-            "# Proposed. Correct it, delete 'yes' where a row is right, save it beside the data\n"
-        )
-        stream.write("# as samples.csv.\n")
         writer = csv.DictWriter(stream, heads, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -1,4 +1,5 @@
-"""Did lifetimes or spectra change? Pairs of measurements fitted jointly and apart, and the amplitude in a band with its interval."""
+"""Did lifetimes or spectra change? Pairs of measurements fitted jointly and apart, and the
+amplitude in a band with its interval."""
 
 from __future__ import annotations
 
@@ -7,15 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from peled.transient_absorption.errors import effective_wavelengths, residual_gram, small_p
+from peled.transient_absorption.components import small_p
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
+from peled.transient_absorption.noise import effective_wavelengths
 from peled.transient_absorption.preprocess import Matrix
 from peled.transient_absorption.schemes import Model
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One way to fit the pair: what is shared, its χ² (per effective wavelength), free numbers and BIC; `p_value` against the freest way."""
+    """One way to fit the pair: what is shared, its χ² (per effective wavelength), free numbers and
+    BIC; `p_value` against the freest way."""
 
     name: str
     chi2: float
@@ -27,7 +30,8 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class PairTest:
-    """Result of `before_after`. `log_ratio` is ln(τ after / τ before) per component with its standard error from the separate fits."""
+    """Result of `before_after`. `log_ratio` is ln(τ after / τ before) per component with its
+    standard error from the separate fits."""
 
     hypotheses: tuple[Hypothesis, ...]
     log_ratio: np.ndarray
@@ -43,11 +47,13 @@ class PairTest:
     def __str__(self) -> str:
         lowest = min(h.bic for h in self.hypotheses)
         lines = [
-            "shared                   chi2 - lowest   free   BIC - lowest   p against nothing shared"
+            "shared                   chi2 - lowest   free   BIC - lowest   p against nothing "
+            "shared"
         ]
         base = min(h.chi2 for h in self.hypotheses)
         lines += [
-            f"{h.name:<24s} {h.chi2 - base:<15.0f} {h.free:<6.0f} {h.bic - lowest:<14.0f} {small_p(h.p_value)}"
+            f"{h.name:<24s} {h.chi2 - base:<15.0f} {h.free:<6.0f} {h.bic - lowest:<14.0f} "
+            f"{small_p(h.p_value)}"
             for h in self.hypotheses
         ]
         return "\n".join(lines)
@@ -56,9 +62,10 @@ class PairTest:
 def before_after(before: Matrix, after: Matrix, model: Model, **options) -> PairTest:
     """Fit two matrices with nothing, lifetimes, spectra, or both shared, and compare the ways.
 
-    Each set is weighted with its own residual noise (they may differ in the number of scans). χ² counts wavelengths by their
-    effective independent number, so that noise common to many pixels does not make every difference significant. Sharing spectra
-    allows one factor of amplitude and needs matrices without fitted dispersion; it is left out otherwise.
+    Each set is weighted with its own residual noise (they may differ in the number of scans). χ²
+    counts wavelengths by their effective independent number, so that noise common to many pixels
+    does not make every difference significant. Sharing spectra allows one factor of amplitude and
+    needs matrices without fitted dispersion; it is left out otherwise.
 
     Raises
     ------
@@ -67,21 +74,21 @@ def before_after(before: Matrix, after: Matrix, model: Model, **options) -> Pair
     """
     if not np.array_equal(before.wavelength_nm, after.wavelength_nm):
         raise ValueError(
-            f"{before.name} and {after.name}: expected the same wavelengths, found others; crop both alike"
+            f"{before.name} and {after.name}: expected the same wavelengths, found others; crop "
+            "both alike"
         )
     if before.name == after.name:
         raise ValueError(f"expected two names, found {before.name!r} twice")
     alone = [global_fit(m, model, **options) for m in (before, after)]
-    noise = [fit.rms for fit in alone]
-    scaled = [replace(m, signal=m.signal / s) for m, s in zip((before, after), noise, strict=True)]
-    grams = [
-        residual_gram(fit.setup.problem.blocks[0], fit.setup.expand(fit.theta)[0]) / s**2
-        for fit, s in zip(alone, noise, strict=True)
-    ]
-    independent = float(np.mean([min(effective_wavelengths(g), before.shape[1]) for g in grams]))
+    noise = [np.sqrt(fit.ssr / max(fit.degrees_of_freedom, 1)) for fit in alone]
+    scaled = [_scaled(m, s) for m, s in zip((before, after), noise, strict=True)]
+    independent = float(
+        np.mean([min(effective_wavelengths(f.rows[0].gram), before.shape[1]) for f in alone])
+    )
     share = independent / before.shape[1]
-    start = _start(model, alone[0])
-    # By default nothing but the kinetics is compared: width and dispersion may be each set's own in all hypotheses.
+    start = model if model.scheme is not None else replace(model, **alone[0].starts)
+    # By default nothing but the kinetics is compared: width and dispersion may be each set's own in
+    # all hypotheses.
     ways = [("nothing", (), False), ("lifetimes", ("tau",), False)]
     if not model.dispersion:
         ways += [("spectra", (), True), ("lifetimes and spectra", ("tau",), True)]
@@ -132,22 +139,18 @@ def before_after(before: Matrix, after: Matrix, model: Model, **options) -> Pair
     )
 
 
-def _start(model: Model, fit: GlobalFit) -> Model:
-    if model.scheme is not None:
-        return model
-    width = {"fwhm_ps": fit.value("fwhm")} if model.irf == "gaussian" else {}
-    return replace(
-        model,
-        lifetimes_ps=tuple(fit.lifetimes_ps),
-        t0_ps=fit.value("t0"),
-        dispersion=tuple(fit.value(f"dispersion_{i + 1}") for i in range(len(model.dispersion))),
-        **width,
-    )
+def _scaled(m: Matrix, noise: float) -> Matrix:
+    """A matrix in which the residual has the variance 1, by its signal or, where weighted, by its
+    errors."""
+    if m.standard_error is None:
+        return replace(m, signal=m.signal / noise)
+    return replace(m, standard_error=m.standard_error * noise)
 
 
 @dataclass(frozen=True)
 class Amplitude:
-    """A component's mean amplitude over a band, with its standard error, in the unit of the signal."""
+    """A component's mean amplitude over a band, with its standard error, in the unit of the
+    signal."""
 
     value: float
     standard_error: float
@@ -156,7 +159,8 @@ class Amplitude:
 def band_amplitude(
     fit: GlobalFit, component: int, low_nm: float, high_nm: float, matrix: int = 0
 ) -> Amplitude:
-    """Mean of a spectrum of the fit over a band; its error counts noise common to the band's wavelengths and the lifetimes' uncertainty.
+    """Mean of a spectrum of the fit over a band; its error counts noise common to the band's
+    wavelengths and the lifetimes' uncertainty.
 
     Parameters
     ----------
@@ -172,7 +176,8 @@ def band_amplitude(
     inside = (m.wavelength_nm >= low_nm) & (m.wavelength_nm <= high_nm)
     if not inside.any():
         raise ValueError(
-            f"{m.name}: expected wavelengths between {low_nm:g} and {high_nm:g} nm, found {m.wavelength_nm[0]:g} to {m.wavelength_nm[-1]:g}"
+            f"{m.name}: expected wavelengths between {low_nm:g} and {high_nm:g} nm, found "
+            f"{m.wavelength_nm[0]:g} to {m.wavelength_nm[-1]:g}"
         )
     i = component if component >= 0 else fit.model.components + component
     number, _ = fit.setup.place[matrix]
@@ -180,19 +185,18 @@ def band_amplitude(
     a, c, pseudo = fit._solved[number]
     u, jacobian = fit.setup.expand(fit.theta)
     w = inside / inside.sum() / fit.setup.segments[matrix].wavelength_weight
-    nt = block.shape[0]
+    kernel = fit.kernels[number]
     if c.ndim == 3:
         rest = block.data - np.einsum("wtn,nw->tw", c, a)
-        terms = np.einsum("w,wt,tw->t", w, pseudo[:, i], rest)
-        noise = float(terms @ terms) * nt / max(nt - len(a), 1)
+        each = (rest * w) @ pseudo[:, i]  # noise shared by the band's wavelengths adds up
         local = block.local(u)
         slope = -np.einsum("w,wt,wtp->p", w, pseudo[:, i], local(a.T[:, :, None]))
     else:
-        rest = (block.data - c @ a) @ w
-        noise = float(pseudo[i] @ pseudo[i]) * float(rest @ rest) / max(nt - len(a), 1)
+        each = np.outer((block.data - c @ a) @ w, pseudo[i])
         _, dc = block.basis(u, True)
         slope = -np.einsum("t,ptn,n->p", pseudo[i], dc, a @ w)
     slope = jacobian[block.index].T @ slope
+    noise = kernel.total(each)
     return Amplitude(
         float(a[i] @ w), float(np.sqrt(noise + slope @ np.nan_to_num(fit.covariance) @ slope))
     )
@@ -200,7 +204,8 @@ def band_amplitude(
 
 @dataclass(frozen=True)
 class ShapeChange:
-    """How a spectrum's shape differs from another's: `difference` = |b/scale − a| / |a|, `scale` the best factor, centroids in nm, their shift with error."""
+    """How a spectrum's shape differs from another's: `difference` = |b/scale − a| / |a|, `scale`
+    the best factor, centroids in nm, their shift with error."""
 
     scale: float
     difference: float
@@ -211,9 +216,11 @@ class ShapeChange:
 
 
 def shape_change(wavelength_nm, a, b, a_error, b_error) -> ShapeChange:
-    """Compare two spectra on the same wavelengths; `expected_difference` is what their errors alone make.
+    """Compare two spectra on the same wavelengths; `expected_difference` is what their errors alone
+    make.
 
-    Centroids weigh by the spectrum itself where it has the sign of its extremum, above a tenth of it.
+    Centroids weigh by the spectrum itself where it has the sign of its extremum, above a tenth of
+    it.
     """
     wavelength_nm, a, b, a_error, b_error = (
         np.asarray(x, float) for x in (wavelength_nm, a, b, a_error, b_error)
@@ -242,7 +249,8 @@ def shape_change(wavelength_nm, a, b, a_error, b_error) -> ShapeChange:
 def carriers_per_crystal(
     fluence_uJ_cm2: float, wavelength_nm: float, absorption_per_cm: float, edge_nm: float
 ) -> tuple[float, float]:
-    """Photons per cm² and electron–hole pairs per crystal (fluence × absorption coefficient × volume) of a pump pulse.
+    """Photons per cm² and electron–hole pairs per crystal (fluence × absorption coefficient ×
+    volume) of a pump pulse.
 
     >>> [float(f"{x:.3g}") for x in carriers_per_crystal(106, 520, 4e4, 16.3)]
     [277000000000000.0, 48.1]

@@ -1,10 +1,13 @@
-"""Lifetime-density map: no number of components is chosen, every lifetime on a grid may contribute, and roughness is penalised.
+"""Lifetime-density map: no number of components is chosen, every lifetime on a grid may contribute,
+and roughness is penalised.
 
-Minimises |D − C·X|² + λ²|L·X|² per wavelength, C the decays of a grid of lifetimes through the response, L the identity or
-the second difference over ln τ (Slavov, Hartmann, Wachtveitl, Anal. Chem. 87, 2328 (2015), DOI 10.1021/ac504348h). λ by
-generalised cross-validation (Golub, Heath, Wahba, Technometrics 21, 215 (1979)), by the corner of the L curve, or so that the
-residual is as large as the noise (discrepancy principle), which is the safest where the noise is known: cross-validation follows every trace of structure in
-very good data, the L curve may have a corner far from either.
+Minimises |D − C·X|² + λ²|L·X|² per wavelength, C the decays of a grid of lifetimes through the
+response, L the identity or the second difference over ln τ (Slavov, Hartmann, Wachtveitl, Anal.
+Chem. 87, 2328 (2015), DOI 10.1021/ac504348h). λ by generalised cross-validation (Golub, Heath,
+Wahba, Technometrics 21, 215 (1979)), by the corner of the L curve, or so that the residual is as
+large as the noise (discrepancy principle), which is the safest where the noise is known:
+cross-validation follows every trace of structure in very good data, the L curve may have a corner
+far from either.
 """
 
 from __future__ import annotations
@@ -14,12 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, columns
-from peled.transient_absorption.preprocess import Matrix
+from peled.transient_absorption.matrices import Matrix, filled
 
 
 @dataclass(frozen=True)
 class LifetimeDensity:
-    """Amplitude per grid lifetime, shape (lifetimes, nw), in the unit of the signal; and the curves that chose `strength`.
+    """Amplitude per grid lifetime, shape (lifetimes, nw), in the unit of the signal; and the curves
+    that chose `strength`.
 
     `strengths`, `residual_norms`, `solution_norms`, `gcv` belong together.
     """
@@ -35,7 +39,8 @@ class LifetimeDensity:
     gcv: np.ndarray
 
     def peaks(self, *, least: float = 0.1) -> np.ndarray:
-        """Lifetimes at which the density, as root mean square over wavelengths, has a maximum of at least `least` times the highest."""
+        """Lifetimes at which the density, as root mean square over wavelengths, has a maximum of at
+        least `least` times the highest."""
         y = np.sqrt(np.mean(self.density**2, axis=1))
         inner = (
             np.flatnonzero((y[1:-1] >= y[:-2]) & (y[1:-1] > y[2:]) & (y[1:-1] > least * y.max()))
@@ -55,14 +60,14 @@ def lifetime_density(
     penalty: str = "second difference",
     offset: bool = False,
     artefact: int = 0,
-    t0_of=None,
 ) -> LifetimeDensity:
     """The lifetime-density map of one matrix.
 
     Parameters
     ----------
     m : Matrix
-        Without chirp (corrected), without missing points.
+        Without chirp (corrected). Missing points do not count: they are filled with the fit until
+        it no longer changes.
     t0_ps, fwhm_ps : float
         Of the Gaussian response.
     lifetimes_ps : array, optional
@@ -77,12 +82,8 @@ def lifetime_density(
     Raises
     ------
     ValueError
-        For missing points or an unknown choice.
+        For an unknown choice.
     """
-    if not np.all(np.isfinite(m.signal)):
-        raise ValueError(
-            f"{m.name}: lifetime density: expected no missing points; mask whole wavelengths or delays first"
-        )
     if penalty not in ("second difference", "identity"):
         raise ValueError(f"penalty: expected 'second difference' or 'identity', found {penalty!r}")
     tau = (
@@ -98,54 +99,73 @@ def lifetime_density(
         artefact=artefact,
         derivatives=False,
     )[0]
-    d = m.signal
-    n = len(tau)
-    if c.shape[1] > n:
-        q, _ = np.linalg.qr(c[:, n:])
-        d, c = d - q @ (q.T @ d), c[:, :n] - q @ (q.T @ c[:, :n])
-        free = len(d) - q.shape[1]
-    else:
-        free = len(d)
-    # An invertible L makes the problem that of the identity: second differences, pinned to zero beyond both ends of the grid.
+    present = np.isfinite(m.signal)
+    d, n = filled(m.delay_ps, m.signal), len(tau)
+    q, _ = np.linalg.qr(c[:, n:])  # empty where there is nothing unpenalised
+    c = c[:, :n] - q @ (q.T @ c[:, :n])
+    # An invertible L makes the problem that of the identity: second differences, pinned to zero
+    # beyond both ends of the grid.
     back = np.eye(n)
     if penalty == "second difference":
         back = np.linalg.inv(2 * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1))
     left, s, right = np.linalg.svd(c @ back, full_matrices=False)
-    beta = left.T @ d
-    weight = np.sum(beta**2, axis=1)
+    curves = _curves(left, s, d - q @ (q.T @ d), len(d) - q.shape[1])
+    chosen = _chosen(strength, noise, curves, (len(d) - q.shape[1]) * d.shape[1])
+    gain = s / (s**2 + chosen**2)
+    _fill(d, present, lambda y: q @ (q.T @ y) + left @ ((gain * s)[:, None] * (left.T @ y)))
+    return LifetimeDensity(
+        tau,
+        m.wavelength_nm,
+        back @ (right.T @ (gain[:, None] * (left.T @ d))),
+        chosen,
+        strength if isinstance(strength, str) else "given",
+        *curves,
+    )
+
+
+def _curves(left, s, d, free: int):
+    """Strengths, norms of residual and solution, and the cross-validation score."""
+    weight = np.sum((left.T @ d) ** 2, axis=1)
     outside = max(float(np.sum(d**2) - np.sum(weight)), 0.0)
     strengths = np.geomspace(max(s[-1], 1e-8 * s[0]), s[0], 120)
     keep = s[None, :] ** 2 / (s[None, :] ** 2 + strengths[:, None] ** 2)
     residual = np.sqrt(((1 - keep) ** 2) @ weight + outside)
     solution = np.sqrt((keep / s) ** 2 @ weight)
-    gcv = residual**2 / (free - keep.sum(1)) ** 2
+    return strengths, residual, solution, residual**2 / (free - keep.sum(1)) ** 2
+
+
+def _chosen(strength, noise, curves, points: int) -> float:
+    strengths, residual, solution, gcv = curves
     if strength == "gcv":
-        chosen = float(strengths[np.argmin(gcv)])
-    elif strength == "lcurve":
-        chosen = float(strengths[_corner(np.log(residual), np.log(solution))])
-    elif strength == "discrepancy":
+        return float(strengths[np.argmin(gcv)])
+    if strength == "lcurve":
+        return float(strengths[_corner(np.log(residual), np.log(solution))])
+    if strength == "discrepancy":
         if noise is None or not noise > 0:
             raise ValueError(f"strength 'discrepancy': expected the noise, found {noise!r}")
-        allowed = residual <= noise * np.sqrt(free * d.shape[1])
-        chosen = float(strengths[allowed].max()) if allowed.any() else float(strengths[0])
-    elif isinstance(strength, str):
+        allowed = residual <= noise * np.sqrt(points)
+        return float(strengths[allowed].max()) if allowed.any() else float(strengths[0])
+    if isinstance(strength, str):
         raise ValueError(
             f"strength: expected a number, 'gcv', 'lcurve' or 'discrepancy', found {strength!r}"
         )
-    else:
-        chosen = float(strength)
-    x = back @ (right.T @ ((s / (s**2 + chosen**2))[:, None] * beta))
-    return LifetimeDensity(
-        tau,
-        m.wavelength_nm,
-        x,
-        chosen,
-        strength if isinstance(strength, str) else "given",
-        strengths,
-        residual,
-        solution,
-        gcv,
-    )
+    return float(strength)
+
+
+def _fill(d, present, fit) -> None:
+    """Missing points take the fit's values until these no longer change: least squares over the
+    points that are there."""
+    if present.all():
+        return
+    some = ~present.all(axis=0)
+    part, missing = d[:, some], ~present[:, some]
+    scale = float(np.abs(part).max())
+    for _ in range(500):
+        new = np.where(missing, fit(part), part)
+        moved, part = float(np.abs(new - part).max()), new
+        if moved < 1e-9 * scale:
+            break
+    d[:, some] = part
 
 
 def _corner(x, y) -> int:

@@ -1,4 +1,5 @@
-"""What is kept of a fit: spectra and matrices as CSV, and a record from which the fit can be repeated."""
+"""What is kept of a fit: spectra and matrices as CSV, and a record from which the fit can be
+repeated."""
 
 from __future__ import annotations
 
@@ -7,8 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+from peled.transient_absorption.globalfit import global_fit
 from peled.transient_absorption.irf import MeasuredIRF
 from peled.transient_absorption.schemes import Model, Scheme
+from peled.transient_absorption.setup import as_matrices
 
 
 def spectra_csv(spectra) -> str:
@@ -45,7 +48,8 @@ def matrix_csv(m) -> str:
 
 
 def fit_record(fit) -> dict:
-    """Model, start values, data windows, options, results and versions of a fit, as plain JSON values."""
+    """Model, start values, data windows, options, results and versions of a fit, as plain JSON
+    values."""
     model = {f.name: getattr(fit.model, f.name) for f in fields(Model)}
     if isinstance(model["irf"], MeasuredIRF):
         model["irf"] = {
@@ -101,7 +105,15 @@ def fit_record(fit) -> dict:
             "noise": fit.rms,
             "converged": fit.converged,
             "scaled_gradient_norm": fit.minimum.gradient_norm,
-            "minima": [[c, list(map(_plain, t)), n] for c, t, n in fit.minima],
+            "minima": [
+                {
+                    k: list(map(_plain, v)) if isinstance(v, tuple) else v
+                    for k, v in asdict(m).items()
+                }
+                for m in fit.minima
+            ],
+            "determined": [asdict(c) for c in fit.combinations],
+            "undetermined_directions": fit.null.tolist(),
             "flags": list(fit.flags),
             "free": list(fit.free),
             "covariance_of_logarithms": [[_plain(x) for x in row] for row in fit.covariance],
@@ -134,14 +146,12 @@ def repeat(record: dict, data):
     ValueError
         If the data are not those of the record (their shape or window differ).
     """
-    from peled.transient_absorption.globalfit import global_fit
-    from peled.transient_absorption.setup import as_matrices
-
     matrices = as_matrices(data)
     for m, known in zip(matrices, record["data"], strict=True):
         if [len(m.delay_ps), len(m.wavelength_nm)] != [known["delays"], known["wavelengths"]]:
             raise ValueError(
-                f"{m.name}: expected {known['delays']} delays × {known['wavelengths']} wavelengths as in the record, found {len(m.delay_ps)} × {len(m.wavelength_nm)}"
+                f"{m.name}: expected {known['delays']} delays × {known['wavelengths']} "
+                f"wavelengths as in the record, found {len(m.delay_ps)} × {len(m.wavelength_nm)}"
             )
     given = {
         p["name"]: _Given(

@@ -1,33 +1,48 @@
-"""Global fit of one or several delay × wavelength matrices: lifetimes, response and spectra with their errors.
+"""Global fit of one or several delay × wavelength matrices: lifetimes, response and spectra with
+their errors.
 
 >>> fit = global_fit(matrix, Model(lifetimes_ps=(0.4, 14, 280)))      # doctest: +SKIP
 >>> fit.lifetimes_ps, fit.spectra("before").values                    # doctest: +SKIP
 
-Lifetimes and widths are searched as logarithms, by variable projection with analytic derivatives (`varpro`). Several
-starts are tried by default; the distinct minima they find are kept in the result.
+Lifetimes and widths are searched as logarithms, by variable projection with analytic derivatives
+(`varpro`). Several starts are tried by default; the distinct minima they find are kept in the
+result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from peled.transient_absorption import errors
+from peled.quantities import Estimates
+from peled.transient_absorption import errors, noise
+from peled.transient_absorption.dispersed import NormalBlock
 from peled.transient_absorption.preprocess import Matrix
 from peled.transient_absorption.schemes import Model, sequential
 from peled.transient_absorption.setup import Setup, as_matrices, overridden, parameters_of
-from peled.transient_absorption.varpro import DispersedBlock, Minimum, minimise
+from peled.transient_absorption.varpro import DispersedBlock, Minimum, Rows, minimise
 
-_SCREENED = 20  # candidate starts judged by their cost alone
-_THIN = 48  # wavelengths kept while searching starts of a fit in which every wavelength has a basis of its own
+_SCREENED = 40  # candidate starts judged by their cost alone
+_SAID = (
+    "undetermined",
+    "at bound",
+    "not converged",
+    "structure",
+    "residual correlated",
+    "residual after",
+)
+"""Flags that `Estimates` says by null space, bounds, convergence, goodness and covariance."""
+# wavelengths kept while searching starts of a fit in which every wavelength has a basis of its own
+_THIN = 48
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A fitted parameter. `standard_error` is None for one that was held, NaN where the data do not determine it."""
+    """A fitted parameter. `standard_error` is None for one that was held and NaN at a bound; both
+    numbers are NaN where the data do not determine it."""
 
     name: str
     value: float
@@ -40,7 +55,8 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Spectra:
-    """Linear spectra, shape (components, nw), in the unit of the signal, with standard errors of the same shape."""
+    """Linear spectra, shape (components, nw), in the unit of the signal, with standard errors of
+    the same shape."""
 
     names: tuple[str, ...]
     wavelength_nm: np.ndarray
@@ -50,12 +66,27 @@ class Spectra:
 
 
 @dataclass(frozen=True)
+class FoundMinimum:
+    """A minimum that the search ended in, `count` times. `rise`: its χ² above the best one's,
+    wavelengths counted by their effective number."""
+
+    cost: float
+    rise: float
+    lifetimes_ps: tuple[float, ...]
+    count: int
+
+
+@dataclass(frozen=True)
 class GlobalFit:
     """Result of `global_fit`.
 
-    `ssr` is the sum of squared (weighted) residuals, `degrees_of_freedom` data less parameters less spectra.
-    `covariance` is that of the search coordinates `free` (logarithms of lifetimes and widths), for noise that may be
-    correlated over wavelengths; `covariance_white` for independent noise. `flags` name everything that makes the result doubtful.
+    `ssr` is the sum of squared (weighted) residuals, `degrees_of_freedom` data less parameters less
+    spectra. `covariance` is that of the search coordinates `free` (logarithms of lifetimes and
+    widths), for noise that may be correlated over wavelengths and delays; `covariance_white` for
+    independent noise. Both are zero for coordinates at a bound (held, as far as the others go) and
+    along `null`, the directions that the data do not determine; `combinations` says what they do
+    determine of the parameters in it. `flags` name everything that makes the result doubtful.
+    `kernels` and `rows` describe the noise of each block.
     """
 
     model: Model
@@ -69,8 +100,12 @@ class GlobalFit:
     size: int
     degrees_of_freedom: int
     minimum: Minimum
-    minima: tuple[tuple[float, tuple[float, ...], int], ...]
+    minima: tuple[FoundMinimum, ...]
     flags: tuple[str, ...]
+    null: np.ndarray
+    combinations: tuple[errors.Combination, ...]
+    kernels: tuple[noise.Kernel, ...] = field(repr=False)
+    rows: tuple[Rows, ...] = field(repr=False)
     options: Mapping[str, object] = field(default_factory=dict)
     setup: Setup = field(repr=False, default=None)
 
@@ -86,8 +121,11 @@ class GlobalFit:
 
     @property
     def rms(self) -> float:
-        """Standard deviation of the residual, in the unit of the signal (of 1 when weighted)."""
-        return float(np.sqrt(self.ssr / max(self.degrees_of_freedom, 1)))
+        """Standard deviation of the residual, in the unit of the signal."""
+        if all(m.standard_error is None for m in self.matrices):
+            return float(np.sqrt(self.ssr / max(self.degrees_of_freedom, 1)))
+        square = sum(np.nansum(self.residual(i) ** 2) for i in range(len(self.matrices)))
+        return float(np.sqrt(square / max(self.degrees_of_freedom, 1)))
 
     @property
     def converged(self) -> bool:
@@ -117,25 +155,141 @@ class GlobalFit:
             return 1 / k
 
     def lifetime_errors(self, matrix: int | str = 0) -> np.ndarray:
-        """Standard errors of `lifetimes`, ps; 0 for fixed ones."""
+        """Standard errors of `lifetimes`, ps; 0 for fixed ones, NaN for one at its bound or not
+        determined."""
         segment = self.setup.segments[self._which(matrix)]
         k, dk = segment.rates(self._u)
         _, jacobian = self.setup.expand(self.theta)
         d = dk @ jacobian[segment.kinetic]
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.sqrt(np.maximum(np.einsum("ip,pq,iq->i", d, self.covariance, d), 0)) / k**2
+            error = np.sqrt(np.maximum(np.einsum("ip,pq,iq->i", d, self.covariance, d), 0)) / k**2
+        lost = errors.touches(d, np.column_stack([self.null, np.diag(1.0 * self.minimum.at_bound)]))
+        return np.where(lost, np.nan, error)
 
     @cached_property
     def _solved(self):
         return [block.solve(self._u) for block in self.setup.problem.blocks]
 
+    @property
+    def optimum(self) -> dict[str, float]:
+        """The parameters at which the search ended, those included that the data do not determine:
+        start values of a further fit."""
+        log = self.setup.logarithmic
+        return dict(
+            zip(
+                self.setup.names,
+                np.where(log, np.exp(np.where(log, self._u, 0)), self._u).tolist(),
+                strict=True,
+            )
+        )
+
+    @property
+    def starts(self) -> dict:
+        """Lifetimes, zero time, width and dispersion at the optimum, as fields of a `Model` of
+        parallel decays to start from."""
+        at, model = self.optimum, self.model
+        made = {
+            "lifetimes_ps": tuple(self.lifetimes_ps),
+            "dispersion": tuple(at[f"dispersion_{i + 1}"] for i in range(len(model.dispersion))),
+        }
+        late = bool(self.setup.late)
+        width = {"fwhm_ps": at["fwhm"]} if model.irf == "gaussian" and not late else {}
+        return made | width | ({} if late else {"t0_ps": at["t0"]})
+
+    def estimates(self) -> Estimates:
+        """All parameters with their joint covariance and null space, for `peled.quantities.derive`.
+
+        The goodness is that of neighbouring delays being alike in the residual, against the noise
+        of their differences.
+        """
+        log, names = self.setup.logarithmic, self.setup.names
+        _, jacobian = self.setup.expand(self.theta)
+        fitted = np.any(jacobian != 0, axis=1)
+        found = [errors.segment_structure(self.setup, self.rows, s) for s in self.setup.segments]
+        z = [f.z for f in found if f is not None]
+        return Estimates(
+            tuple(names),
+            np.array([self.optimum[n] for n in names]),
+            tuple(p.unit for p in self.parameters),
+            jacobian @ self.covariance @ jacobian.T,
+            np.array(log),
+            ~fitted,
+            np.any(jacobian[:, self.minimum.at_bound] != 0, axis=1),
+            jacobian @ self.null,
+            self.converged,
+            max(z) if z else None,
+            tuple(f for f in self.flags if not f.startswith(_SAID)),
+        )
+
+    def directions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of a fit of one matrix: model matrices (nw, nt, n) and what the free parameters change of
+        the weighted fit beyond what the spectra take up (nw, nt, free)."""
+        (block,) = self.setup.problem.blocks
+        a, c, pseudo = self._solved[0]
+        _, jacobian = self.setup.expand(self.theta)
+        if c.ndim == 2:
+            _, dc = block.basis(self._u, True)
+            x = np.einsum("ptn,nw->wtp", dc, a, optimize=True) @ jacobian[block.index]
+            c = np.broadcast_to(c, (a.shape[1], *c.shape))
+        else:
+            x = block.local(self._u)(a.T[:, :, None]) @ jacobian[block.index]
+        return c, x - c @ (pseudo @ x)
+
+    def with_scans(self, scans) -> GlobalFit:
+        """The same fit of one matrix with errors of its parameters from the scatter of its single
+        scans.
+
+        That scatter is the noise as it is, correlated over pixels and delays or not, and knows
+        nothing of what the model fails to describe. Spectra keep their errors from the residual.
+
+        Parameters
+        ----------
+        scans : array, shape (n, nt, nw)
+            Treated like the fitted mean; NaN where missing.
+
+        Raises
+        ------
+        ValueError
+            For a fit of several matrices, other axes, or fewer than four scans.
+        """
+        scans = np.asarray(scans, float)
+        if len(self.matrices) != 1 or scans.ndim != 3 or scans.shape[1:] != self.matrices[0].shape:
+            raise ValueError(
+                f"scans: expected (scans, {self.matrices[0].shape}) of the one fitted matrix, "
+                f"found {scans.shape}"
+            )
+        if len(scans) < 4:
+            raise ValueError(f"scans: expected at least 4, found {len(scans)}")
+        now = self.setup.problem.evaluate(self.theta, covariance=True)
+        _, even = errors.residual_scores(self.setup, now, self.theta, self.kernels)
+        scores = errors.scan_scores(self, scans)
+        trust = errors.covariances(
+            self.setup, now, self.minimum, scores, even, self.degrees_of_freedom
+        )
+        kept = [
+            f for f in self.flags if not f.startswith(("residual correlated", "undetermined: tau"))
+        ]
+        estimates = _estimates(self.setup, self.minimum, trust)
+        names, found = errors.combinations(self.setup, self.theta, trust)
+        said = [errors.null_flag(names, found)] if names else []
+        return replace(
+            self,
+            parameters=estimates,
+            covariance=trust.covariance,
+            combinations=found,
+            flags=(*kept, *said, *errors.nearly_free(estimates)),
+        )
+
     def fitted(self, matrix: int | str = 0) -> np.ndarray:
-        """The model of one data set, shape (nt, nw), without weights."""
+        """The model of one data set, shape (nt, nw), without weights, at missing points too."""
         i = self._which(matrix)
         block, rows = self.setup.place[i]
+        segment = self.setup.segments[i]
         a, c, _ = self._solved[block]
-        product = np.einsum("wtn,nw->tw", c, a) if c.ndim == 3 else c[rows] @ a
-        return product / self.setup.segments[i].weights
+        if segment.point_weight is not None:
+            return np.einsum("wtn,nw->tw", segment.unweighted().dispersed(self._u, False)[0], a)
+        product = np.einsum("wtn,nw->tw", c[:, rows], a) if c.ndim == 3 else c[rows] @ a
+        return product / segment.weights
 
     def residual(self, matrix: int | str = 0) -> np.ndarray:
         """Data less model, shape (nt, nw); NaN where the data are missing."""
@@ -143,7 +297,8 @@ class GlobalFit:
         return self.matrices[i].signal - self.fitted(i)
 
     def spectra(self, matrix: int | str = 0) -> Spectra:
-        """The linear spectra as fitted: DADS, then infinite component, offset and coherent artefact where there are any."""
+        """The linear spectra as fitted: DADS, then infinite component, offset and coherent artefact
+        where there are any."""
         i = self._which(matrix)
         values, errors_ = self._linear(i)
         return Spectra(
@@ -171,7 +326,8 @@ class GlobalFit:
         return self.model.components + self.model.infinite
 
     def eads(self, matrix: int | str = 0) -> Spectra:
-        """Evolution-associated spectra: those of the compartments of 1 → 2 → … in the order of increasing lifetimes."""
+        """Evolution-associated spectra: those of the compartments of 1 → 2 → … in the order of
+        increasing lifetimes."""
         i = self._which(matrix)
 
         def transform(u):
@@ -191,12 +347,14 @@ class GlobalFit:
         Raises
         ------
         ValueError
-            If the model has no scheme, or its decays do not determine the spectra (two compartments with the same time course).
+            If the model has no scheme, or its decays do not determine the spectra (two compartments
+            with the same time course).
         """
         scheme = self.model.scheme
         if scheme is None:
             raise ValueError(
-                "species-associated spectra: expected a model with a scheme, found parallel decays; use eads() for a sequential one"
+                "species-associated spectra: expected a model with a scheme, found parallel "
+                "decays; use eads() for a sequential one"
             )
         i = self._which(matrix)
         n = self._decays
@@ -205,7 +363,8 @@ class GlobalFit:
             t = scheme.rates(np.exp(u[self.setup.segments[i].kinetic]))[2]
             if np.linalg.cond(t) > 1e10:
                 raise ValueError(
-                    "species-associated spectra: the compartments' time courses are not independent; the scheme has more species than the decays can tell apart"
+                    "species-associated spectra: the compartments' time courses are not "
+                    "independent; the scheme has more species than the decays can tell apart"
                 )
             back = np.eye(n)
             back[: len(t), : len(t)] = np.linalg.inv(t)
@@ -226,55 +385,70 @@ class GlobalFit:
         block = self.setup.problem.blocks[block_number]
         a, c, pseudo = self._solved[block_number]
         u, jacobian = self.setup.expand(self.theta)
-        free = max(block.shape[0] - len(a), 1)
         n = len(a) if transform is None else self._decays
         back = np.eye(n) if transform is None else transform(u)
         if c.ndim == 3:
             rest = block.data - np.einsum("wtn,nw->tw", c, a)
-            inverse = np.matmul(pseudo, np.swapaxes(pseudo, 1, 2))[:, :n, :n]
             local = block.local(u)
             slope = -np.matmul(pseudo, local(a.T[:, :, None])).transpose(2, 1, 0)  # (p, n, nw)
         else:
             rest = block.data - c @ a
-            inverse = (pseudo @ pseudo.T)[None, :n, :n]
             _, dc = block.basis(u, True)
             slope = -np.einsum("nt,ptm,mw->pnw", pseudo, dc, a, optimize=True)
         slope = np.einsum("pnw,pq->qnw", slope, jacobian[block.index])[:, :n]
-        variance = np.einsum("tw,tw->w", rest, rest) / free
         slope = np.einsum("ij,pjw->piw", back, slope)
         if transform is not None:
             for q in range(
                 len(self.theta)
-            ):  # the transformation depends on the lifetimes too: derivative by a central step of 10⁻⁵
+                # the transformation depends on the lifetimes too: derivative by a central step of
+                # 10⁻⁵
+            ):
                 step = np.zeros(len(self.theta))
                 step[q] = 1e-5
                 up, down = (
                     transform(self.setup.expand(self.theta + sign * step)[0]) for sign in (1, -1)
                 )
                 slope[q] += (up - down) / 2e-5 @ a[:n]
-        noise = (
-            np.einsum(
-                "in,wnm,im->iw",
-                back,
-                np.broadcast_to(inverse, (1 if len(inverse) == 1 else len(variance), n, n)),
-                back,
-            )
-            * variance
-        )
+        spread = self.kernels[block_number].variance(pseudo[..., :n, :], rest)
+        white = np.einsum("in,wnm,im->iw", back, spread, back)
         shape = np.einsum("piw,pq,qiw->iw", slope, self.covariance, slope, optimize=True)
         scale = self.setup.segments[i].wavelength_weight
-        return back @ a[:n] / scale, np.sqrt(np.maximum(noise + shape, 0)) / scale
+        value, error = back @ a[:n] / scale, np.sqrt(np.maximum(white + shape, 0)) / scale
+        if self.null.shape[1]:
+            along = np.linalg.norm(np.einsum("piw,pk->kiw", slope, self.null), axis=(0, 2))
+            lost = along > errors.TOUCHED * np.linalg.norm(slope, axis=(0, 2))
+            value[lost], error[lost] = np.nan, np.nan
+        return value, error
+
+    def oscillations(self, matrix: int | str = 0) -> tuple[Spectra, Spectra]:
+        """Amplitude and phase (rad, of a cosine at zero time) of each oscillation over wavelength,
+        with standard errors.
+
+        Cosine and sine are taken as independent, as they are over several periods.
+        """
+        found = self.spectra(matrix)
+        n = len(self.model.oscillations)
+        first = self._decays
+        names = tuple(f"oscillation {i + 1}" for i in range(n))
+        c, s = (found.values[first + i : first + 2 * n : 2] for i in (0, 1))
+        ec, es = (found.standard_errors[first + i : first + 2 * n : 2] for i in (0, 1))
+        size = np.maximum(np.hypot(c, s), 1e-300)
+        error = np.hypot(c * ec, s * es) / size
+        turn = np.hypot(s * ec, c * es) / size**2
+        periods = tuple(
+            self.optimum[self.setup.locals[self._which(matrix)][f"period_{i + 1}"]]
+            for i in range(n)
+        )
+        return (
+            Spectra(names, found.wavelength_nm, size, error, periods),
+            Spectra(names, found.wavelength_nm, np.arctan2(s, c), turn, periods),
+        )
 
     def residual_singular_values(self, matrix: int | str = 0):
-        """Singular values of the residual, and its left (delay) and right (wavelength) singular vectors."""
+        """Singular values of the residual, and its left (delay) and right (wavelength) singular
+        vectors."""
         left, s, right = np.linalg.svd(np.nan_to_num(self.residual(matrix)), full_matrices=False)
         return s, left, right
-
-    def record(self) -> dict:
-        """Everything needed to repeat the fit: model, start values, window, results. Plain numbers and text."""
-        from peled.transient_absorption.export import fit_record
-
-        return fit_record(self)
 
 
 def global_fit(
@@ -301,15 +475,18 @@ def global_fit(
     link : names
         Groups of parameters that several data sets share; t0 is each set's own by default.
     shared_spectra : bool
-        The data sets (with the same wavelengths) also share their spectra, up to a factor `scale_<name>`.
+        The data sets (with the same wavelengths) also share their spectra, up to a factor
+        `scale_<name>`.
     starts : int
-        Further searches, from the most promising of a screen of random starts, beside the one from the model's start. 0: none.
+        Further searches, from the most promising of a screen of random starts, beside the one from
+        the model's start. 0: none.
     seed : int
         Of the screen.
     max_evaluations : int
         Of one search.
     noise : float, optional
-        Standard deviation of the noise where it is known; a residual significantly above it is flagged.
+        Standard deviation of the noise where it is known; a residual significantly above it is
+        flagged.
 
     Returns
     -------
@@ -321,84 +498,98 @@ def global_fit(
         For data that no fit can use: fewer delays than parameters, no signal, unsorted delays.
     """
     matrices = as_matrices(data)
-    found, locals_ = parameters_of(model, matrices, link, shared_spectra)
+    found, locals_, late = parameters_of(model, matrices, link, shared_spectra)
     if parameters is not None:
         found = overridden(found, parameters)
     if shared_spectra and any(
         not np.array_equal(m.wavelength_nm, matrices[0].wavelength_nm) for m in matrices
     ):
         raise ValueError(
-            "shared spectra: expected the same wavelengths in all data sets, found different ones; interpolate or crop first"
+            "shared spectra: expected the same wavelengths in all data sets, found different "
+            "ones; interpolate or crop first"
         )
     for m in matrices:
         needed = len(model.spectra) + len(model.names)
         if len(m.delay_ps) <= needed:
             raise ValueError(
-                f"{m.name}: expected more delays than the {needed} parameters per wavelength, found {len(m.delay_ps)}"
+                f"{m.name}: expected more delays than the {needed} parameters per wavelength, "
+                f"found {len(m.delay_ps)}"
             )
         if not np.nanmax(np.abs(m.signal)) > 0:
             raise ValueError(f"{m.name}: expected a signal, found zeros only")
-    setup = Setup(matrices, model, found, locals_, shared_spectra)
+    setup = Setup(matrices, model, found, locals_, shared_spectra, late)
     best, minima = _search(setup, starts, seed, max_evaluations)
+    narrow = _narrow(setup, best, model)
+    if narrow:
+        held = [
+            replace(p, value=model.fwhm_ps, vary=False) if p.name in narrow else p for p in found
+        ]
+        setup = Setup(matrices, model, held, locals_, shared_spectra, late)
+        best, minima = _search(setup, starts, seed, max_evaluations)
     setup, best = _ordered(setup, best, model)
-    return _result(
-        setup,
-        best,
-        minima,
-        matrices,
-        {
-            "link": tuple(link),
-            "shared_spectra": shared_spectra,
-            "starts": starts,
-            "seed": seed,
-            "noise": noise,
-        },
-    )
+    options = {
+        "link": tuple(link),
+        "shared_spectra": shared_spectra,
+        "starts": starts,
+        "seed": seed,
+        "noise": noise,
+    }
+    fit = _result(setup, best, minima, matrices, options)
+    said = [
+        f"response not resolved by the delays: {n} held at {model.fwhm_ps:g} ps" for n in narrow
+    ]
+    return replace(fit, flags=(*fit.flags, *said))
+
+
+def _narrow(setup: Setup, best: Minimum, model: Model) -> list[str]:
+    """Widths that ran to the lower of the default bounds: narrower than any step of the delays can
+    tell."""
+    low = best.at_bound & (best.theta <= setup.low)
+    names = [setup.names[i] for i, at in zip(setup.free, low, strict=True) if at]
+    return [n for n in names if n.startswith("fwhm") and "fwhm" not in model.bounds_ps]
 
 
 def _search(setup: Setup, starts: int, seed: int, limit: int):
     theta0 = setup.start[setup.free]
-    problem = setup.problem
-    if starts == 0 or len(theta0) == 0:
-        found = minimise(problem, theta0, max_evaluations=limit)
+    if len(theta0) == 0:
+        found = minimise(setup.problem, theta0, max_evaluations=limit)
         return found, [found]
-    scout = problem
-    heavy = any(isinstance(b, DispersedBlock) for b in problem.blocks)
-    if heavy:
-        thinned = [_thin(m, _THIN) for m in setup.matrices]
-        scout = Setup(
-            thinned, setup.model, setup.parameters, setup.locals, setup.shared_spectra
-        ).problem
-    first = minimise(scout, theta0, max_evaluations=limit)
+    # Where every wavelength has a basis of its own, a fit of some wavelengths goes before that of
+    # all.
+    widest = max(len(m.wavelength_nm) for m in setup.matrices)
+    each = any(isinstance(b, (DispersedBlock, NormalBlock)) for b in setup.problem.blocks)
+    heavy = widest > 2 * _THIN and each
+    scout = setup.thinned(_THIN).problem if heavy else setup.problem
+    found = [minimise(scout, theta0, max_evaluations=limit)]
     screened = []
-    for theta in _candidates(setup, theta0, first, seed):
-        screened.append(
-            (scout.evaluate(np.clip(theta, setup.low, setup.high), derivatives=False).cost, theta)
-        )
+    for theta in _candidates(setup, theta0, found[0], seed) if starts else ():
+        theta = np.clip(theta, setup.low, setup.high)
+        screened.append((scout.evaluate(theta, derivatives=False).cost, theta))
     screened.sort(key=lambda pair: pair[0])
-    found = [first]
-    for _, theta in screened[:starts]:
-        found.append(minimise(scout, theta, max_evaluations=limit))
+    found += [minimise(scout, theta, max_evaluations=limit) for _, theta in screened[:starts]]
     found.sort(key=lambda m: m.cost)
     if heavy:
-        # The thinned data may rank minima otherwise than all: each of the best few different ones is followed on the full data.
+        # The thinned data may rank minima otherwise than all: each of the best few different ones
+        # is followed on the full data.
         followed = []
         for m in found:
             near = any(abs(m.cost - k.cost) < 1e-6 * k.cost for k in followed)
-            if not near and len(followed) < 3 and m.cost < 1.5 * found[0].cost:
+            if not near and len(followed) < 3 and m.cost < 1.1 * found[0].cost:
                 followed.append(m)
-        found = [minimise(problem, m.theta, max_evaluations=limit) for m in followed]
+        found = [minimise(setup.problem, m.theta, max_evaluations=limit) for m in followed]
         found.sort(key=lambda m: m.cost)
     return found[0], found
 
 
 def _candidates(setup: Setup, theta0, first, seed):
-    """Random starts: lifetimes spread over everything the delays can tell, centre and width as given or as found."""
+    """Random starts: lifetimes spread over everything the delays can tell; centre, width and
+    dispersion as given, as found, or moved."""
     rng = np.random.default_rng(seed)
     names = [setup.names[i] for i in setup.free]
     kinetic = np.array([i for i, n in enumerate(names) if n.startswith("tau")], int)
-    if len(kinetic) == 0:
-        return
+    widths = [i for i, n in enumerate(names) if n.startswith("fwhm")]
+    centres = [i for i, n in enumerate(names) if n.startswith("t0")]
+    bends = [i for i, n in enumerate(names) if n.startswith("dispersion")]
     step = min(float(np.diff(m.delay_ps).min()) for m in setup.matrices)
     last = max(float(m.delay_ps[-1]) for m in setup.matrices)
     width = setup.model.fwhm_ps if setup.model.irf == "gaussian" else step
@@ -406,6 +597,8 @@ def _candidates(setup: Setup, theta0, first, seed):
     groups: dict[str, list[int]] = {}
     for i in kinetic:  # sets with lifetimes of their own start alike
         groups.setdefault("_".join(names[i].split("_")[:2]), []).append(i)
+    if not len(theta0):
+        return
     for j in range(_SCREENED):
         theta = theta0.copy() if j % 2 else first.theta.copy()
         # One lifetime in each of as many equal strata, so that they are apart.
@@ -413,18 +606,16 @@ def _candidates(setup: Setup, theta0, first, seed):
         draw = edges[:-1] + rng.random(len(groups)) * np.diff(edges)
         for members, value in zip(groups.values(), draw, strict=True):
             theta[members] = value
+        if j % 4 > 1:
+            theta[widths] += rng.uniform(-1.2, 1.2, len(widths))
+            theta[centres] += width * rng.standard_normal(len(centres))
+            theta[bends] *= rng.uniform(0.5, 1.5, len(bends))
         yield theta
 
 
-def _thin(matrix: Matrix, count: int) -> Matrix:
-    if len(matrix.wavelength_nm) <= count:
-        return matrix
-    keep = np.unique(np.linspace(0, len(matrix.wavelength_nm) - 1, count).astype(int))
-    return matrix.take(wavelengths=keep)
-
-
 def _ordered(setup: Setup, best: Minimum, model: Model):
-    """Fastest lifetime first, where the lifetimes are interchangeable (no bounds or relations of their own)."""
+    """Fastest lifetime first, where the lifetimes are interchangeable (no bounds or relations of
+    their own)."""
     if model.scheme is not None or setup.relations or len(model.lifetimes_ps) < 2:
         return setup, best
     theta = best.theta.copy()
@@ -469,67 +660,70 @@ def _ordered(setup: Setup, best: Minimum, model: Model):
 def _result(setup: Setup, best: Minimum, minima, matrices, options) -> GlobalFit:
     now = setup.problem.evaluate(best.theta, covariance=True)
     dof = setup.size - setup.linear - len(best.theta)
-    covariance, white = errors.covariances(now, best, dof)
-    u, jacobian = setup.expand(best.theta)
-    full = jacobian @ covariance @ jacobian.T
-    estimates = []
-    free = {i: j for j, i in enumerate(setup.free)}
-    for i, p in enumerate(setup.parameters):
-        value = float(np.exp(u[i]) if setup.logarithmic[i] else u[i])
-        error = None
-        if i in free or i in setup.relations:
-            error = (
-                float(np.sqrt(max(full[i, i], 0))) * (value if setup.logarithmic[i] else 1.0)
-                if np.isfinite(full[i, i])
-                else float("nan")
-            )
-        at_bound = bool(best.at_bound[free[i]]) if i in free else False
-        estimates.append(
-            Estimate(
-                p.name,
-                value,
-                error,
-                "" if p.name.startswith("scale") else "ps",
-                i in free,
-                at_bound,
-                p.relation,
-            )
-        )
-    distinct = _distinct(setup, minima)
-    flags = errors.flags(setup, now, best, estimates, dof, options["noise"], distinct)
+    pairs = zip(now.rows, setup.problem.blocks, strict=True)
+    kernels = tuple(noise.kernel(row, block.shape[1]) for row, block in pairs)
+    scores, even = errors.residual_scores(setup, now, best.theta, kernels)
+    trust = errors.covariances(setup, now, best, scores, even, dof)
+    determined = errors.combinations(setup, best.theta, trust)
+    estimates = _estimates(setup, best, trust)
+    distinct = _distinct(setup, minima, sum(k.total_degrees for k in kernels))
+    said = errors.flags(setup, now, best, estimates, trust, determined, options["noise"], distinct)
     return GlobalFit(
         setup.model,
         tuple(matrices),
-        tuple(estimates),
+        estimates,
         tuple(setup.names[i] for i in setup.free),
         best.theta,
-        covariance,
-        white,
+        trust.covariance,
+        trust.white,
         now.cost,
         setup.size,
         dof,
         best,
         distinct,
-        flags,
+        said,
+        trust.null,
+        determined[1],
+        kernels,
+        now.rows,
         options,
         setup,
     )
 
 
-def _distinct(setup, minima):
-    """Cost, lifetimes and count of each different minimum found, best first."""
+def _estimates(setup: Setup, best: Minimum, trust) -> tuple[Estimate, ...]:
+    u, jacobian = setup.expand(best.theta)
+    variance = np.einsum("ip,pq,iq->i", jacobian, trust.covariance, jacobian)
+    lost = errors.touches(jacobian, trust.null) & np.any(jacobian != 0, axis=1)
+    bound = np.any(jacobian[:, best.at_bound] != 0, axis=1)
     out = []
+    for i, p in enumerate(setup.parameters):
+        value = float(np.exp(u[i]) if setup.logarithmic[i] else u[i])
+        error, fitted = None, i in setup.free or i in setup.relations
+        if fitted:
+            error = float(np.sqrt(max(variance[i], 0))) * (value if setup.logarithmic[i] else 1.0)
+        if fitted and (lost[i] or bound[i]):
+            value, error = (np.nan if lost[i] else value), np.nan
+        unit = "" if p.name.startswith("scale") else "ps"
+        at_bound = i in setup.free and bool(bound[i])
+        out.append(Estimate(p.name, value, error, unit, i in setup.free, at_bound, p.relation))
+    return tuple(out)
+
+
+def _distinct(setup, minima, degrees: float) -> tuple[FoundMinimum, ...]:
+    """Each different minimum found, best first."""
+    out: list[FoundMinimum] = []
+    lowest = max(min(m.cost for m in minima), 1e-300)
     for m in sorted(minima, key=lambda m: m.cost):
         u, _ = setup.expand(m.theta)
         with np.errstate(divide="ignore"):
             tau = tuple(float(x) for x in np.sort(1 / setup.segments[0].rates(u)[0]))
-        for j, (cost, known, count) in enumerate(out):
-            if (
-                np.allclose(np.log(known), np.log(tau), atol=0.02)
-                or abs(m.cost - cost) < 1e-7 * cost
-            ):
-                out[j] = (cost, known, count + 1)
+        for j, known in enumerate(out):
+            alike = np.allclose(np.log(known.lifetimes_ps), np.log(tau), atol=0.02)
+            if alike or abs(m.cost - known.cost) < 1e-7 * known.cost:
+                out[j] = replace(known, count=known.count + 1)
                 break
         else:
-            out.append((float(m.cost), tau, 1))
+            rise = degrees * (m.cost - lowest) / lowest
+            out.append(FoundMinimum(float(m.cost), float(rise), tau, 1))
     return tuple(out)

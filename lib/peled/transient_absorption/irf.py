@@ -1,13 +1,15 @@
 """Decays seen through an instrument response: closed forms and their derivatives.
 
-Conventions: `x` is the time after the centre of the response, `k` a rate, `s` the standard deviation of a Gaussian
-response of unit area, FWHM = 2·√(2 ln 2)·s. A decay that starts at x = 0 becomes, convolved,
+Conventions: `x` is the time after the centre of the response, `k` a rate, `s` the standard
+deviation of a Gaussian response of unit area, FWHM = 2·√(2 ln 2)·s. A decay that starts at x = 0
+becomes, convolved,
 
     c(x) = ½ exp(k²s²/2 − kx) erfc((ks − x/s)/√2)
 
-which is evaluated through the scaled function erfcx where the exponential would overflow, so that it is right for any
-rate, width and time. Its derivatives follow from dc/dx = g(x) − k c(x), g the response (van Stokkum, Larsen, van
-Grondelle, Biochim. Biophys. Acta 1657, 82 (2004), DOI 10.1016/j.bbabio.2004.04.011, eq. 4 and 10).
+which is evaluated through the scaled function erfcx where the exponential would overflow, so that
+it is right for any rate, width and time. Its derivatives follow from dc/dx = g(x) − k c(x), g the
+response (van Stokkum, Larsen, van Grondelle, Biochim. Biophys. Acta 1657, 82 (2004), DOI
+10.1016/j.bbabio.2004.04.011, eq. 4 and 10).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erfc, erfcx
+from scipy.special import erfc, erfcx, wofz
 
 FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 _ROOT2, _ROOT2PI = np.sqrt(2.0), np.sqrt(2 * np.pi)
@@ -65,9 +67,28 @@ def gaussian_decay(x, k, s):
     return out
 
 
+def damped_wave(x, kappa, s):
+    """exp(−κx) for x ≥ 0 with a complex rate κ = 1/damping − 2πi/period, convolved with a unit-area
+    Gaussian of standard deviation `s`.
+
+    Real and imaginary part are the damped cosine and sine. The error function of the complex
+    argument is evaluated through the Faddeeva function w, which cannot overflow:
+    ½·exp(−x²/2s²)·w(iz) before the response has passed, z = (κs − x/s)/√2.
+    """
+    x, kappa = np.asarray(x, float), np.asarray(kappa, complex)
+    if s is None:
+        return np.where(x >= 0, np.exp(-kappa * np.maximum(x, 0.0)), 0.0)
+    z = (kappa * s - x / s) / _ROOT2
+    late = z.real < 0
+    tail = 0.5 * np.exp(-0.5 * np.square(x / s)) * wofz(np.where(late, -1j, 1j) * z)
+    rest = np.where(late, 0.5 * np.square(kappa * s) - kappa * x, 0.0)
+    return np.where(late, np.exp(rest) - tail, tail)
+
+
 @dataclass(frozen=True)
 class MeasuredIRF:
-    """A response measured on its own grid, linear between its points and zero outside, used with unit area.
+    """A response measured on its own grid, linear between its points and zero outside, used with
+    unit area.
 
     Parameters
     ----------
@@ -89,7 +110,8 @@ class MeasuredIRF:
         time, intensity = np.asarray(self.time_ps, float), np.asarray(self.intensity, float)
         if time.ndim != 1 or time.shape != intensity.shape or len(time) < 2:
             raise ValueError(
-                f"measured IRF: expected two equal columns of at least 2 points, found shapes {time.shape} and {intensity.shape}"
+                "measured IRF: expected two equal columns of at least 2 points, found shapes "
+                f"{time.shape} and {intensity.shape}"
             )
         if not (
             np.all(np.isfinite(time))
@@ -108,8 +130,8 @@ class MeasuredIRF:
     def decay(self, x, k: float):
         """A decay of rate `k` convolved with the response, and its derivative by the rate.
 
-        The response is linear between its points, so each interval integrates in closed form; the decay is carried
-        from point to point by the exact recursion c(b) = e^(−kh) c(a) + ∫.
+        The response is linear between its points, so each interval integrates in closed form; the
+        decay is carried from point to point by the exact recursion c(b) = e^(−kh) c(a) + ∫.
         """
         time, y = self.time_ps, self.intensity
         h, slope = np.diff(time), np.diff(y) / np.diff(time)
@@ -138,7 +160,8 @@ def _segment(k, h, y, slope):
     small = np.abs(q) < 1e-3
     safe = np.where(small, 1.0, q)
     e = np.exp(-safe)
-    # p₀ = (1−e^−q)/q, p₁ = ∫₀¹ v e^(−q(1−v)) dv = (q−1+e^−q)/q², and their derivatives; series for small q.
+    # p₀ = (1−e^−q)/q, p₁ = ∫₀¹ v e^(−q(1−v)) dv = (q−1+e^−q)/q², and their derivatives; series for
+    # small q.
     p0 = np.where(small, 1 - q / 2 + q**2 / 6, (1 - e) / safe)
     p1 = np.where(small, 0.5 - q / 6 + q**2 / 24, (safe - 1 + e) / safe**2)
     d0 = np.where(small, -0.5 + q / 3 - q**2 / 8, (e * (1 + safe) - 1) / safe**2)
@@ -158,9 +181,11 @@ def columns(
     artefact=0,
     period=None,
     irf=None,
+    waves=(),
     derivatives=True,
 ):
-    """Columns of the model matrix at times `x` after the centre of the response, and their derivatives.
+    """Columns of the model matrix at times `x` after the centre of the response, and their
+    derivatives.
 
     Parameters
     ----------
@@ -169,23 +194,32 @@ def columns(
     rates : array, shape (n,)
         1/ps.
     s : float or None
-        Standard deviation of a Gaussian response, ps; None: no response, decays start sharply at x = 0.
+        Standard deviation of a Gaussian response, ps; None: no response, decays start sharply at x
+        = 0.
     infinite, offset : bool
         A component that does not decay; a constant that is there before zero time as well.
     artefact : int
-        Number of columns of the coherent artefact: the Gaussian (of height 1) and its derivatives by x/s. They follow
+        Number of columns of the coherent artefact: the Gaussian (of height 1) and its derivatives
+        by x/s. They follow
         the response (Lorenc et al., Appl. Phys. B 74, 19 (2002), DOI 10.1007/s003400100750).
     period : float, optional
-        Period of a synchroscan streak camera, ps: what is left from earlier pulses, and the sweep back half a period
-        later, are added to each decay (Snellenburg et al., J. Stat. Softw. 49, 3 (2012), DOI 10.18637/jss.v049.i03).
+        Period of a synchroscan streak camera, ps: what is left from earlier pulses, and the sweep
+        back half a period
+        later, are added to each decay (Snellenburg et al., J. Stat. Softw. 49, 3 (2012), DOI
+        10.18637/jss.v049.i03).
     irf : MeasuredIRF, optional
         Takes the place of the Gaussian.
+    waves : array of complex
+        Complex rates 1/damping − 2πi/period of damped oscillations; two columns each, cosine and
+        sine.
 
     Returns
     -------
     c, dk, dx, ds : arrays, shape (..., nt, n + extra)
-        The columns (decays, infinite, offset, artefact), and derivatives by the rate (decays only, shape (..., nt, n)), by x, and
-        by ln s. The last three are None without `derivatives`.
+        The columns (decays, infinite, waves, offset, artefact), and derivatives by the rate
+        (decays, then real and imaginary part of each
+        wave's by its complex rate), by x, and by ln s. The last three are None without
+        `derivatives`.
     """
     rates = np.asarray(rates, float)
     x = np.asarray(x, float)[..., None]
@@ -194,7 +228,7 @@ def columns(
     if irf is not None:
         made = [irf.decay(x[..., 0], k) for k in all_rates]
         c = np.stack([m[0] for m in made], -1) if made else np.zeros((*x.shape[:-1], 0))
-        dk = np.stack([m[1] for m in made[:n]], -1) if n else None
+        dk = np.stack([m[1] for m in made[:n]], -1) if n else np.zeros((*x.shape[:-1], 0))
         g = irf.value(x)
     elif s is None:
         on = x >= 0
@@ -211,6 +245,8 @@ def columns(
     if period is not None and n:
         c, dk, dx = _streak(x, rates, period, c, dk, dx, derivatives)
     extra, extra_dx, extra_ds = [], [], []
+    if len(waves):
+        dk = _add_waves(x, waves, s, g, dk, (extra, extra_dx, extra_ds), derivatives)
     if offset:
         (
             extra.append(np.ones_like(x)),
@@ -235,6 +271,24 @@ def columns(
             dx = np.concatenate([dx, *extra_dx], -1)
             ds = None if ds is None else np.concatenate([ds, *extra_ds], -1)
     return c, dk, dx, ds
+
+
+def _add_waves(x, waves, s, g, dk, extra, derivatives):
+    """Append the columns of damped oscillations and their derivatives by x and ln s; returns `dk`
+    with those by the complex rates."""
+    c = damped_wave(x, waves, s)
+    width = 0.0 if s is None else s * s
+    extra[0].append(parts(c))
+    if not derivatives:
+        return dk
+    extra[1].append(parts(g - waves * c))
+    extra[2].append(parts(width * waves**2 * c - g * (waves * width + x)))
+    return np.concatenate([dk, parts((waves * width - x) * c - width * g)], -1)
+
+
+def parts(z):
+    """Real and imaginary parts of the last axis, side by side."""
+    return np.stack([z.real, z.imag], -1).reshape(*z.shape[:-1], -1)
 
 
 def _streak(x, rates, period, c, dk, dx, derivatives):

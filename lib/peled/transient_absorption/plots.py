@@ -57,7 +57,8 @@ def draw_spectra(
 
 
 def draw_pair(ax, before, after, *, edge: float | None = None) -> None:
-    """Decay-associated spectra before (solid) and after (dashed) irradiation, an arrow at the red edge."""
+    """Decay-associated spectra before (solid) and after (dashed) irradiation, an arrow at the red
+    edge."""
     draw_spectra(ax, before)
     if after is not None:
         draw_spectra(ax, after, style="--", label=False)
@@ -79,7 +80,8 @@ def draw_pair(ax, before, after, *, edge: float | None = None) -> None:
 def draw_map(
     ax, m: Matrix, *, linear_ps: float = 1.0, limit: float | None = None, label: str = "ΔA (mOD)"
 ) -> None:
-    """The matrix as a map, delays linear up to `linear_ps` and logarithmic beyond; blank where nothing was measured."""
+    """The matrix as a map, delays linear up to `linear_ps` and logarithmic beyond; blank where
+    nothing was measured."""
     z = m.signal.T * 1e3
     limit = np.nanquantile(np.abs(z), 0.998) if limit is None else limit
     gaps = np.diff(m.wavelength_nm)
@@ -104,7 +106,8 @@ def draw_map(
 def draw_transients(
     ax, m: Matrix, fitted, windows_nm, *, chirp=None, span_ps=None, logarithmic: bool = False
 ) -> None:
-    """Averages over bands of wavelengths with the global fit (dashed), after the chirp has been taken out of both."""
+    """Averages over bands of wavelengths with the global fit (dashed), after the chirp has been
+    taken out of both."""
     model = Matrix(m.delay_ps, m.wavelength_nm, fitted, m.name)
     if chirp is not None:
         m, model = correct_chirp(m, chirp), correct_chirp(model, chirp)
@@ -218,7 +221,7 @@ def draw_overview(axes, fit, matrix: int = 0) -> None:
     m = fit.matrices[matrix]
     draw_map(axes[0], Matrix(m.delay_ps, m.wavelength_nm, residual, m.name), label="residual (mOD)")
     s, left, right = fit.residual_singular_values(matrix)
-    axes[1].semilogy(np.arange(1, 16), s[:15] * 1e3, "o", ms=3, color=COLOURS["blue"])
+    axes[1].semilogy(np.arange(1, len(s[:15]) + 1), s[:15] * 1e3, "o", ms=3, color=COLOURS["blue"])
     axes[1].set(xlabel="Number", ylabel="Singular value (mOD)")
     axes[2].plot(m.delay_ps, left[:, 0], "-", lw=0.8, color=COLOURS["blue"])
     axes[2].set_xscale("symlog", linthresh=1.0)

@@ -1,4 +1,5 @@
-"""From measured matrices to matrices that can be fitted: every step a pure function, recorded in the result's `steps`."""
+"""From measured matrices to matrices that can be fitted: every step a pure function, recorded in
+the result's `steps`."""
 
 from __future__ import annotations
 
@@ -8,144 +9,36 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, gaussian, gaussian_decay
+from peled.transient_absorption.matrices import (
+    Matrix,
+    bin_wavelengths,
+    estimate_t0,
+    filled,
+    matrix,
+)
+from peled.transient_absorption.scans import average_scans, smooth_errors
 
-FEMTOSECOND_SUSPECT = 50000.0  # a mechanical delay line of more than 50 ns (7.5 m of travel) is rarer than a wrong unit
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A difference signal over delays and wavelengths. Make it by `matrix`, which checks it.
-
-    `signal` and `standard_error` have the shape (delays, wavelengths) and the unit `unit`; NaN marks points masked on purpose.
-    """
-
-    delay_ps: np.ndarray
-    wavelength_nm: np.ndarray
-    signal: np.ndarray
-    name: str = "data"
-    standard_error: np.ndarray | None = None
-    unit: str = "dA"
-    steps: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.signal.shape
-
-    def take(self, delays=slice(None), wavelengths=slice(None), step: str = "") -> Matrix:
-        """Rows and columns by index, slice or mask."""
-        error = self.standard_error
-        return replace(
-            self,
-            delay_ps=self.delay_ps[delays],
-            wavelength_nm=self.wavelength_nm[wavelengths],
-            signal=self.signal[delays][:, wavelengths],
-            standard_error=None if error is None else error[delays][:, wavelengths],
-            steps=self.steps + ((step,) if step else ()),
-        )
-
-    def near(self, wavelength_nm: float) -> int:
-        """Index of the nearest wavelength."""
-        return int(np.argmin(np.abs(self.wavelength_nm - wavelength_nm)))
-
-
-def matrix(
-    delay_ps,
-    wavelength_nm,
-    signal,
-    *,
-    name: str = "data",
-    standard_error=None,
-    unit: str = "dA",
-    steps: Sequence[str] = (),
-) -> Matrix:
-    """A checked matrix, sorted by delay and wavelength.
-
-    Delays that are out of order are sorted and repeated delays averaged; both are recorded. Wavelengths without any finite value are dropped and recorded.
-
-    Raises
-    ------
-    ValueError
-        For shapes that do not fit (a transposed matrix is named as such), NaN on an axis, fewer than three delays, or no finite value at all.
-    """
-    delay, wavelength, signal = (np.array(a, float) for a in (delay_ps, wavelength_nm, signal))
-    error = None if standard_error is None else np.array(standard_error, float)
-    if delay.ndim != 1 or wavelength.ndim != 1 or signal.ndim != 2:
-        raise ValueError(
-            f"{name}: expected delays (nt), wavelengths (nw) and a signal (nt, nw), found shapes {delay.shape}, {wavelength.shape}, {signal.shape}"
-        )
-    if signal.shape != (len(delay), len(wavelength)):
-        hint = (
-            "; the signal looks transposed, hand over its transpose"
-            if signal.shape == (len(wavelength), len(delay))
-            else ""
-        )
-        raise ValueError(
-            f"{name}: expected a signal of shape {(len(delay), len(wavelength))} (delays, wavelengths), found {signal.shape}{hint}"
-        )
-    if error is not None and error.shape != signal.shape:
-        raise ValueError(
-            f"{name}: expected standard errors of shape {signal.shape}, found {error.shape}"
-        )
-    for what, axis in (("delays", delay), ("wavelengths", wavelength)):
-        if not np.all(np.isfinite(axis)):
-            raise ValueError(
-                f"{name}: {what}: expected finite numbers, found {np.count_nonzero(~np.isfinite(axis))} that are not, first at position {int(np.argmin(np.isfinite(axis))) + 1}"
-            )
-    done, notes = list(steps), []
-    if np.any(np.diff(delay) < 0):
-        done.append("delays sorted")
-    order = np.argsort(delay, kind="stable")
-    delay, signal = delay[order], signal[order]
-    error = None if error is None else error[order]
-    if np.any(np.diff(delay) == 0):
-        unique, first, counts = np.unique(delay, return_index=True, return_counts=True)
-        with np.errstate(invalid="ignore"):
-            present = np.isfinite(signal)
-            number = np.add.reduceat(present, first, axis=0)
-            signal = np.where(
-                number > 0,
-                np.add.reduceat(np.where(present, signal, 0.0), first, axis=0)
-                / np.maximum(number, 1),
-                np.nan,
-            )
-            if error is not None:
-                error = np.sqrt(
-                    np.add.reduceat(np.where(present, error, 0.0) ** 2, first, axis=0)
-                ) / np.maximum(number, 1)
-        done.append(f"{int(np.sum(counts - 1))} repeated delays averaged")
-        delay = unique
-    order = np.argsort(wavelength, kind="stable")
-    if np.any(np.diff(order) != 1):
-        wavelength, signal = wavelength[order], signal[:, order]
-        error = None if error is None else error[:, order]
-    signal = np.where(np.isfinite(signal), signal, np.nan)
-    empty = ~np.isfinite(signal).any(axis=0)
-    if empty.all():
-        raise ValueError(f"{name}: expected a signal, found no finite value")
-    if empty.any():
-        done.append(f"{int(empty.sum())} wavelengths without any value dropped")
-        wavelength, signal = wavelength[~empty], signal[:, ~empty]
-        error = None if error is None else error[:, ~empty]
-    lost = ~np.isfinite(signal).any(axis=1)
-    if lost.any():
-        done.append(f"{int(lost.sum())} delays without any value dropped")
-        delay, signal = delay[~lost], signal[~lost]
-        error = None if error is None else error[~lost]
-    if len(delay) < 3:
-        raise ValueError(f"{name}: expected at least 3 delays, found {len(delay)}")
-    if np.ptp(delay) > FEMTOSECOND_SUSPECT:
-        notes.append(f"delays span {np.ptp(delay):.3g} ps: are they femtoseconds?")
-    return Matrix(
-        delay,
-        wavelength,
-        np.ascontiguousarray(signal),
-        name,
-        error,
-        unit,
-        tuple(done),
-        tuple(notes),
-    )
+__all__ = [
+    "Chirp",
+    "Matrix",
+    "average_scans",
+    "bad_pixels",
+    "band_average",
+    "bin_wavelengths",
+    "correct_chirp",
+    "crop",
+    "drop_delays",
+    "estimate_t0",
+    "find_chirp",
+    "find_scatter",
+    "from_transmission",
+    "mask",
+    "matrix",
+    "reject_spikes",
+    "smooth_errors",
+    "struck_delays",
+    "subtract_background",
+]
 
 
 def crop(
@@ -171,42 +64,46 @@ def crop(
         said.append(f"{delay_ps[0]:g} to {delay_ps[1]:g} ps")
     if not rows.any() or not columns_.any():
         raise ValueError(
-            f"{m.name}: nothing between {' and '.join(said)}; it spans {m.wavelength_nm[0]:g} to {m.wavelength_nm[-1]:g} nm, {m.delay_ps[0]:g} to {m.delay_ps[-1]:g} ps"
+            f"{m.name}: nothing between {' and '.join(said)}; it spans {m.wavelength_nm[0]:g} to "
+            f"{m.wavelength_nm[-1]:g} nm, {m.delay_ps[0]:g} to {m.delay_ps[-1]:g} ps"
         )
     return m.take(rows, columns_, "cropped to " + ", ".join(said))
 
 
 def subtract_background(m: Matrix, before_ps: float | None = None) -> Matrix:
-    """Subtract each wavelength's mean before zero time.
+    """Subtract each wavelength's mean before its own rise.
+
+    A wavelength whose signal is there from the first delay on has no background in the data and
+    none is subtracted.
 
     Parameters
     ----------
     before_ps : float, optional
-        Delays before this count; by default those well before the estimated zero.
-
-    Raises
-    ------
-    ValueError
-        If no delay lies before it.
+        Only delays before this count, and of those only the ones before the rise of the wavelength;
+        by default
+        the first 70 % of the time before it.
     """
-    if before_ps is None:
-        before_ps = estimate_t0(m) - 0.3 * (estimate_t0(m) - m.delay_ps[0])
-    rows = m.delay_ps < before_ps
-    if not rows.any():
-        raise ValueError(
-            f"{m.name}: background: expected delays before {before_ps:g} ps, found none; the first is {m.delay_ps[0]:g} ps"
-        )
+    found = m.rise
+    first = m.delay_ps[0]
+    limit = found.onset_ps - (0.3 * (found.onset_ps - first) if before_ps is None else 0.0)
     with np.errstate(invalid="ignore"):
-        background = np.nanmean(m.signal[rows], axis=0)
-    background = np.where(np.isfinite(background), background, 0.0)
-    return replace(
-        m,
-        signal=m.signal - background,
-        steps=(
-            *m.steps,
-            f"background: mean of {int(rows.sum())} delays before {before_ps:.4g} ps subtracted",
-        ),
-    )
+        rows = m.delay_ps[:, None] <= limit
+        if before_ps is not None:
+            rows &= m.delay_ps[:, None] < before_ps
+    rows &= np.isfinite(m.signal)
+    number = rows.sum(0)
+    mean = np.where(rows, m.signal, 0.0).sum(0) / np.maximum(number, 1)
+    none = int(np.count_nonzero(number == 0))
+    if none == len(number):
+        return replace(
+            m, steps=(*m.steps, "background: none subtracted, no delay lies before the rise")
+        )
+    used = number[number > 0]
+    how = f"{used.min()}" if used.min() == used.max() else f"{used.min()} to {used.max()}"
+    said = f"background: mean of {how} delays before the rise subtracted"
+    if none:
+        said += f", none at {none} wavelengths whose signal is there from the first delay on"
+    return replace(m, signal=m.signal - mean, steps=(*m.steps, said))
 
 
 def mask(m: Matrix, *regions_nm: tuple[float, float]) -> Matrix:
@@ -227,9 +124,11 @@ def mask(m: Matrix, *regions_nm: tuple[float, float]) -> Matrix:
 
 
 def find_scatter(m: Matrix, *, threshold: float = 5.0) -> tuple[tuple[float, float], ...]:
-    """Wavelength regions in which the signal before zero time fluctuates or stands far above its neighbours: pump scatter, dead pixels.
+    """Wavelength regions in which the signal before zero time fluctuates or stands far above its
+    neighbours: pump scatter, dead pixels.
 
-    The scale is the median over wavelengths of the standard deviation before zero; a region begins where it is passed `threshold` times.
+    The scale is the median over wavelengths of the standard deviation before zero; a region begins
+    where it is passed `threshold` times.
     """
     rows = m.delay_ps < estimate_t0(m) - 0.3 * (estimate_t0(m) - m.delay_ps[0])
     if rows.sum() < 3:
@@ -245,11 +144,13 @@ def find_scatter(m: Matrix, *, threshold: float = 5.0) -> tuple[tuple[float, flo
 
 
 def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
-    """Mask single points that stand out from their neighbours by `threshold` robust standard deviations.
+    """Mask single points that stand out from their neighbours by `threshold` robust standard
+    deviations.
 
-    A point must stand out against the mean of its two neighbours in delay *and* of those in wavelength: the rise and the
-    coherent artefact are steep in delay but smooth in wavelength, a narrow band the reverse. The scale of each is the median over the row and the column.
-    Masked points are NaN and the fit does not use them.
+    A point must stand out against the mean of its two neighbours in delay *and* of those in
+    wavelength: the rise and the coherent artefact are steep in delay but smooth in wavelength, a
+    narrow band the reverse. The scale of each is the median over the row and the column. Masked
+    points are NaN and the fit does not use them.
     """
     if min(m.shape) < 5:
         return m
@@ -291,35 +192,17 @@ def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
 
 
 def bad_pixels(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
-    """Wavelengths whose point-to-point noise along the delays is `threshold` times the median, or that never change."""
+    """Wavelengths whose point-to-point noise along the delays is `threshold` times the median, or
+    that never change."""
     jump = np.nanmedian(np.abs(np.diff(m.signal, n=2, axis=0)), axis=0)
     scale = np.nanmedian(jump)
     bad = (jump > threshold * scale) | ~(np.nanstd(m.signal, axis=0) > 0)
     return tuple(float(w) for w in m.wavelength_nm[bad])
 
 
-def bin_wavelengths(m: Matrix, count: int) -> Matrix:
-    """Mean of each `count` neighbouring wavelengths; an incomplete last group is averaged as it is."""
-    if count < 2:
-        return m
-    starts = np.arange(0, len(m.wavelength_nm), count)
-    number = np.diff(np.r_[starts, len(m.wavelength_nm)])
-    error = (
-        None
-        if m.standard_error is None
-        else np.sqrt(np.add.reduceat(m.standard_error**2, starts, axis=1)) / number
-    )
-    return replace(
-        m,
-        wavelength_nm=np.add.reduceat(m.wavelength_nm, starts) / number,
-        signal=np.add.reduceat(m.signal, starts, axis=1) / number,
-        standard_error=error,
-        steps=(*m.steps, f"{count} wavelengths averaged into one"),
-    )
-
-
 def band_average(m: Matrix, low_nm: float, high_nm: float, signal=None) -> np.ndarray:
-    """Mean transient over a band of wavelengths, shape (nt,); NaN where the data do not reach into it."""
+    """Mean transient over a band of wavelengths, shape (nt,); NaN where the data do not reach into
+    it."""
     inside = (m.wavelength_nm >= low_nm) & (m.wavelength_nm <= high_nm)
     signal = m.signal if signal is None else signal
     if not inside.any():
@@ -327,22 +210,6 @@ def band_average(m: Matrix, low_nm: float, high_nm: float, signal=None) -> np.nd
     part = signal[:, inside]
     number = np.isfinite(part).sum(1)
     return np.where(number > 0, np.nansum(part, axis=1) / np.maximum(number, 1), np.nan)
-
-
-def estimate_t0(m: Matrix) -> float:
-    """Zero time from the rise: where the signal over all wavelengths first reaches half of its early maximum."""
-    energy = np.sqrt(np.nanmean(np.square(m.signal), axis=1))
-    baseline = energy[0] if len(energy) < 8 else np.median(energy[: max(3, len(energy) // 20)])
-    rise = np.maximum(energy - baseline, 0)
-    peak = int(np.argmax(rise))
-    if rise[peak] == 0:
-        return float(m.delay_ps[0])
-    at = int(np.argmax(rise >= 0.5 * rise[peak]))
-    if at == 0:
-        return float(m.delay_ps[0])
-    low, high = rise[at - 1], rise[at]
-    fraction = (0.5 * rise[peak] - low) / (high - low) if high > low else 0.5
-    return float(m.delay_ps[at - 1] + fraction * (m.delay_ps[at] - m.delay_ps[at - 1]))
 
 
 @dataclass(frozen=True)
@@ -373,8 +240,9 @@ def find_chirp(
 ) -> Chirp:
     """Zero time at each wavelength from its rise, and a robust polynomial in 1/λ through it.
 
-    Each wavelength's early transient is fitted by two decays, a step and an artefact through a Gaussian response, the centre scanned over a
-    grid and refined; wavelengths with little signal weigh little, and those far off the polynomial (Tukey's biweight) nothing.
+    Each wavelength's early transient is fitted by two decays, a step and an artefact through a
+    Gaussian response, the centre scanned over a grid and refined; wavelengths with little signal
+    weigh little, and those far off the polynomial (Tukey's biweight) nothing.
 
     Raises
     ------
@@ -387,11 +255,12 @@ def find_chirp(
     t = m.delay_ps[early]
     if len(t) < 8:
         raise ValueError(
-            f"{m.name}: chirp: expected at least 8 delays within {window_ps:g} ps of the rise, found {len(t)}"
+            f"{m.name}: chirp: expected at least 8 delays within {window_ps:g} ps of the rise, "
+            f"found {len(t)}"
         )
     groups = max(1, len(m.wavelength_nm) // 96)
     coarse = bin_wavelengths(m, groups) if groups > 1 else m
-    y = np.nan_to_num(coarse.signal[early])
+    y = filled(m.delay_ps, coarse.signal)[early]
     grid = np.linspace(t[0], t[-1], max(60, int(4 * np.ptp(t) / fwhm_ps)))
     s = fwhm_ps / FWHM_PER_SIGMA
     costs = np.empty((len(grid), y.shape[1]))
@@ -417,17 +286,20 @@ def find_chirp(
     strength = np.where(
         (best > 0) & (best < len(grid) - 1), np.maximum(flat - b, 0) / np.maximum(b, 1e-300), 0.0
     )
-    # Two parameters' worth of improvement is what noise gives; below ten times that there is no rise to be seen.
+    # Two parameters' worth of improvement is what noise gives; below ten times that there is no
+    # rise to be seen.
     usable = strength > 10.0 * 4 / len(t)
     if usable.sum() < order + 2:
         raise ValueError(
-            f"{m.name}: chirp: expected a rise at {order + 2} wavelengths at least, found {int(usable.sum())}; lower the order or give the dispersion"
+            f"{m.name}: chirp: expected a rise at {order + 2} wavelengths at least, found "
+            f"{int(usable.sum())}; lower the order or give the dispersion"
         )
     xi = 1e3 / coarse.wavelength_nm - 1e3 / reference
     design = np.vander(xi, order + 1, increasing=True)
     weight = np.where(usable, np.sqrt(np.minimum(strength, np.median(strength[usable]))), 0.0)
     robust = np.ones_like(weight)
-    # Start from the median's neighbourhood so that wavelengths locked to a later feature do not bend the first polynomial.
+    # Start from the median's neighbourhood so that wavelengths locked to a later feature do not
+    # bend the first polynomial.
     for _ in range(30):
         w = weight * np.sqrt(robust)
         coefficients = np.linalg.lstsq(design * w[:, None], rise * w, rcond=None)[0]
@@ -452,120 +324,105 @@ def find_chirp(
 
 
 def correct_chirp(m: Matrix, chirp, *, keep_zero: bool = True) -> Matrix:
-    """The matrix on common delays: each wavelength's transient interpolated (linearly) to t + t0(λ).
+    """The matrix on common delays: each wavelength's transient interpolated (linearly) to t +
+    t0(λ).
 
-    For maps and averages; a fit should rather have the dispersion as parameters, because interpolation smooths the noise.
-    Delays outside what a wavelength has measured become NaN, and delays that no wavelength has are dropped.
+    For maps and averages; a fit should rather have the dispersion as parameters, because
+    interpolation smooths the noise. Delays outside what a wavelength has measured become NaN,
+    missing cells stay missing, and delays that no wavelength has are dropped.
 
     Parameters
     ----------
     chirp : Chirp or callable
         t0(λ) in ps.
     keep_zero : bool
-        Shift relative to t0 at the middle wavelength, so that zero stays where it was; else to t0 = 0.
+        Shift relative to t0 at the middle wavelength, so that zero stays where it was; else to t0 =
+        0.
     """
     t0 = np.asarray(chirp(m.wavelength_nm), float)
     shift = t0 - (float(np.median(t0)) if keep_zero else 0.0)
-    signal = np.column_stack(
-        [
-            np.interp(m.delay_ps + d, m.delay_ps, y, left=np.nan, right=np.nan)
-            for d, y in zip(shift, m.signal.T, strict=True)
-        ]
-    )
-    # The last delays, far beyond any dynamics on the scale of the chirp, may keep their value.
-    late = (m.delay_ps[:, None] + shift > m.delay_ps[-1]) & (
-        m.delay_ps[:, None] > m.delay_ps[-1] - np.abs(shift).max() - 1e-12
-    )
-    signal = np.where(late, m.signal[-1], signal)
+    signal = _shifted(m.delay_ps, m.signal, shift)
     keep = np.isfinite(signal).any(axis=1)
-    out = replace(
+    error = None
+    if m.standard_error is not None:
+        error = np.where(np.isfinite(signal), _shifted(m.delay_ps, m.standard_error, shift), np.nan)
+        error = error[keep]
+    return replace(
         m,
         delay_ps=m.delay_ps[keep],
         signal=signal[keep],
-        standard_error=None if m.standard_error is None else m.standard_error[keep],
-    )
-    return replace(
-        out, steps=(*m.steps, f"chirp of {np.ptp(t0):.3g} ps corrected by interpolation")
+        standard_error=error,
+        steps=(*m.steps, f"chirp of {np.ptp(t0):.3g} ps corrected by interpolation"),
     )
 
 
-def average_scans(scans, *, threshold: float = 5.0, name: str | None = None) -> Matrix:
-    """Mean of scans on the same axes, with standard errors from their spread; outlying points and scans are left out.
+def _shifted(t, values, shift):
+    """Each column at t + its shift, interpolated between neighbours that are both there; NaN
+    outside what was measured.
 
-    Parameters
-    ----------
-    scans : sequence of Matrix
-    threshold : float
-        A point further from the median over the scans than this many robust standard deviations is left out.
+    The last delays, far beyond any dynamics on the scale of the chirp, may keep their value.
+    """
+    out = np.empty_like(values)
+    tail = t > t[-1] - np.abs(shift).max() - 1e-12
+    for j, (d, y) in enumerate(zip(shift, values.T, strict=True)):
+        x = t + d
+        at = np.clip(np.searchsorted(t, x, side="right") - 1, 0, len(t) - 2)
+        part = (x - t[at]) / (t[at + 1] - t[at])
+        left, right = np.where(part == 1, 0, y[at]), np.where(part == 0, 0, y[at + 1])
+        value = np.where((part < 0) | (part > 1), np.nan, (1 - part) * left + part * right)
+        out[:, j] = np.where(tail & (x > t[-1]), y[-1], value)
+    return out
 
-    Returns
-    -------
-    Matrix
-        With `standard_error`, one number a point, smoothed over neither axis.
+
+def struck_delays(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
+    """Delays at which the whole spectrum stands off although its neighbours agree: a laser hiccup,
+    a bubble. For a person to drop.
+
+    A delay is named when its distance from the line between its neighbours is `threshold` times the
+    usual one and twice the distance between them (the rise and the coherent artefact have unlike
+    neighbours).
+    """
+    y = filled(m.delay_ps, m.signal)
+    if len(y) < 8:
+        return ()
+    share = ((m.delay_ps[1:-1] - m.delay_ps[:-2]) / (m.delay_ps[2:] - m.delay_ps[:-2]))[:, None]
+    off = np.median(np.abs(y[1:-1] - (1 - share) * y[:-2] - share * y[2:]), axis=1)
+    beside = np.median(np.abs(y[2:] - y[:-2]), axis=1)
+    largest = off >= np.maximum(np.r_[0, off[:-1]], np.r_[off[1:], 0])
+    bad = (off > threshold * np.median(off)) & (off > 2 * beside) & largest
+    return tuple(float(t) for t in m.delay_ps[1:-1][bad])
+
+
+def drop_delays(m: Matrix, delays_ps: Sequence[float]) -> Matrix:
+    """Without the delays nearest to the given ones.
 
     Raises
     ------
     ValueError
-        For fewer than two scans or different axes.
+        For a delay that is not within a hundredth of the smallest step of one in the data.
     """
-    scans = list(scans)
-    if len(scans) < 2:
-        raise ValueError(f"scans: expected at least 2, found {len(scans)}")
-    first = scans[0]
-    for s in scans[1:]:
-        if (
-            s.shape != first.shape
-            or not np.allclose(s.delay_ps, first.delay_ps, rtol=1e-9, atol=1e-9)
-            or not np.allclose(s.wavelength_nm, first.wavelength_nm, rtol=1e-6)
-        ):
-            raise ValueError(
-                f"{s.name}: expected the delays and wavelengths of {first.name} ({first.shape}), found others ({s.shape})"
-            )
-    stack = np.stack([s.signal for s in scans])
-    median = np.nanmedian(stack, axis=0)
-    spread = 1.4826 * np.nanmedian(np.abs(stack - median), axis=0)
-    scale = np.maximum(
-        spread, np.nanmedian(spread)
-    )  # a chance agreement of a few scans must not reject the rest
-    good = np.isfinite(stack) & (np.abs(stack - median) <= threshold * np.maximum(scale, 1e-300))
-    # A scan in which a fifth of the points is off (a blocked beam, a mode hop) is left out as a whole.
-    lost = np.mean(~good, axis=(1, 2)) > 0.2
-    good[lost] = False
-    n = good.sum(0)
-    if np.any(n < 2):
-        raise ValueError(
-            f"{first.name}: scans: expected 2 good values at each point at least, found fewer at {int(np.sum(n < 2))} points"
-        )
-    mean = np.where(good, stack, 0).sum(0) / n
-    variance = np.where(good, (stack - mean) ** 2, 0).sum(0) / (n - 1)
-    rejected = int((~good[~lost]).sum())
-    step = (
-        f"mean of {len(scans) - int(lost.sum())} scans"
-        + (f", {int(lost.sum())} whole scans left out" if lost.any() else "")
-        + (f", {rejected} outlying points left out" if rejected else "")
-    )
-    return replace(
-        first,
-        signal=mean,
-        standard_error=np.sqrt(variance / n),
-        name=name or first.name,
-        steps=(*first.steps, step),
-    )
+    step = 0.01 * float(np.diff(m.delay_ps).min())
+    at = [int(np.argmin(np.abs(m.delay_ps - t))) for t in delays_ps]
+    strange = [
+        t
+        for t, i in zip(delays_ps, at, strict=True)
+        if abs(m.delay_ps[i] - t) > max(step, 1e-4 * abs(t))
+    ]
+    if strange:
+        raise ValueError(f"{m.name}: no delay at {', '.join(f'{t:g}' for t in strange)} ps")
+    keep = np.ones(len(m.delay_ps), bool)
+    keep[at] = False
+    named = ", ".join(f"{m.delay_ps[i]:.4g}" for i in at)
+    return m.take(delays=keep, step=f"delays dropped: {named} ps") if at else m
 
 
-def smooth_errors(m: Matrix) -> Matrix:
-    """Standard errors replaced by their best product of a delay and a wavelength profile.
+def from_transmission(change) -> np.ndarray:
+    """ΔA = −lg(1 + ΔT/T) of a relative change of the transmission.
 
-    Errors from few scans scatter, and weighting by them costs efficiency; the product form also keeps the fit's exact data compression.
+    Examples
+    --------
+    >>> from_transmission(np.array([-0.1])).round(4)
+    array([0.0458])
     """
-    if m.standard_error is None:
-        return m
-    log = np.log(m.standard_error)
-    profile = log.mean(1, keepdims=True) + log.mean(0, keepdims=True) - log.mean()
-    # The mean of the logarithm of a sample standard deviation lies below the logarithm of its mean: same mean square as found.
-    scale = np.sqrt(np.mean(m.standard_error**2) / np.mean(np.exp(2 * profile)))
-    return replace(
-        m,
-        standard_error=scale * np.exp(profile),
-        steps=(*m.steps, "standard errors smoothed to delay × wavelength profiles"),
-    )
+    change = np.asarray(change, float)
+    return -np.log10(np.where(change > -1, 1 + change, np.nan))

@@ -1,8 +1,10 @@
-"""What is fitted: decays, response, dispersion, coherent artefact, and the kinetic scheme behind the decays.
+"""What is fitted: decays, response, dispersion, coherent artefact, and the kinetic scheme behind
+the decays.
 
-Any linear scheme dc/dt = K·c decays with the eigenvalues of K. Its spectra (SADS) are fixed linear combinations of the
-decay-associated ones (DADS), so every scheme is fitted through its exponentials, and DADS, EADS and SADS of one fit
-describe the data equally well (van Stokkum et al. 2004, DOI 10.1016/j.bbabio.2004.04.011, section 4).
+Any linear scheme dc/dt = K·c decays with the eigenvalues of K. Its spectra (SADS) are fixed linear
+combinations of the decay-associated ones (DADS), so every scheme is fitted through its
+exponentials, and DADS, EADS and SADS of one fit describe the data equally well (van Stokkum et al.
+2004, DOI 10.1016/j.bbabio.2004.04.011, section 4).
 """
 
 from __future__ import annotations
@@ -16,6 +18,14 @@ import numpy as np
 
 from peled.transient_absorption.irf import MeasuredIRF
 
+_SPLIT = 1e-3  # by which equal rates in a chain are told apart; the error it makes is half of that
+
+
+def _closest(values) -> float:
+    """Least relative distance of two eigenvalues."""
+    apart = np.abs(values[:, None] - values) + np.diag(np.full(len(values), np.inf))
+    return float(apart.min() / max(np.abs(values).max(), 1e-300))
+
 
 @dataclass(frozen=True)
 class Scheme:
@@ -24,8 +34,10 @@ class Scheme:
     Parameters
     ----------
     transfers : mapping
-        `(from, to)` → name of the time constant; `to` None is the decay to the ground state. One name may stand for
-        several transfers.
+        `(from, to)` → name of the time constant; `to` None is the decay to the ground state. One
+        name may stand for
+        several transfers; where that makes two decays equal (a chain of equal steps) they are told
+        apart by a thousandth.
     start_ps : mapping
         Name → start value of the time constant 1/k, ps.
     initial : mapping
@@ -33,26 +45,39 @@ class Scheme:
 
     Examples
     --------
-    >>> Scheme({("hot", "cold"): "cool", ("cold", None): "decay"}, {"cool": 0.4, "decay": 300.0}, {"hot": 1.0}).compartments
+    >>> transfers = {("hot", "cold"): "cool", ("cold", None): "decay"}
+    >>> Scheme(transfers, {"cool": 0.4, "decay": 300.0}, {"hot": 1.0}).compartments
     ('hot', 'cold')
     """
 
     transfers: Mapping[tuple[str, str | None], str]
     start_ps: Mapping[str, float]
     initial: Mapping[str, float]
+    apart: dict = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
         missing = sorted(set(self.transfers.values()) - set(self.start_ps))
         if missing:
             raise ValueError(
-                f"scheme: expected a start value for each time constant, found none for {', '.join(missing)}"
+                "scheme: expected a start value for each time constant, found none for "
+                f"{', '.join(missing)}"
             )
         strangers = sorted(set(self.initial) - set(self.compartments))
         if strangers or not any(self.initial.values()):
             raise ValueError(
-                f"scheme: expected initial populations of {', '.join(self.compartments)}, found {dict(self.initial)}"
+                f"scheme: expected initial populations of {', '.join(self.compartments)}, found "
+                f"{dict(self.initial)}"
             )
-        self.rates(np.array([self.start_ps[name] for name in self.names]))
+        start = np.array([self.start_ps[name] for name in self.names])
+        object.__setattr__(self, "apart", {})
+        decays = np.linalg.eigvals(self.matrix(start)[0])
+        if len(decays) > 1 and _closest(decays) < 1e-9:
+            # Steps with one rate in a chain decay as t·exp(−kt), the limit of two close exponentials.
+            seen: dict[str, int] = {}
+            for pair, name in self.transfers.items():
+                self.apart[pair] = 1 + _SPLIT * seen.get(name, 0)
+                seen[name] = seen.get(name, 0) + 1
+        self.rates(start)
 
     @property
     def compartments(self) -> tuple[str, ...]:
@@ -70,14 +95,16 @@ class Scheme:
         n = len(where)
         dk = np.zeros((len(self.names), n, n))
         for (source, target), name in self.transfers.items():
-            m, rate = self.names.index(name), 1 / tau_ps[self.names.index(name)]
+            m = self.names.index(name)
+            rate = self.apart.get((source, target), 1.0) / tau_ps[m]
             dk[m, where[source], where[source]] += rate
             if target is not None:
                 dk[m, where[target], where[source]] -= rate
         return -dk.sum(0), dk
 
     def rates(self, tau_ps):
-        """Decay rates (eigenvalues of −K, fastest first), their derivatives by ln τ, shape (n, names), and the matrix T of `concentrations = decays @ T`.
+        """Decay rates (eigenvalues of −K, fastest first), their derivatives by ln τ, shape (n,
+        names), and the matrix T of `concentrations = decays @ T`.
 
         Raises
         ------
@@ -89,13 +116,15 @@ class Scheme:
         scale = np.abs(values).max()
         if np.abs(values.imag).max() > 1e-10 * scale:
             raise ValueError(
-                "scheme: expected real decay rates, found an oscillating cycle; its transfers do not obey detailed balance"
+                "scheme: expected real decay rates, found an oscillating cycle; its transfers do "
+                "not obey detailed balance"
             )
         order = np.argsort(values.real)
         values, v = values.real[order], v.real[:, order]
         if len(values) > 1 and np.diff(values).min() < 1e-9 * scale:
             raise ValueError(
-                "scheme: expected different decay rates, found two equal ones; choose other start values or merge the compartments"
+                "scheme: expected different decay rates, found two equal ones; choose other "
+                "start values or merge the compartments"
             )
         w = np.linalg.inv(v)
         initial = np.array([self.initial.get(c, 0.0) for c in self.compartments], float)
@@ -103,7 +132,8 @@ class Scheme:
         return np.maximum(-values, 0.0), derivatives, (v * (w @ initial)).T
 
     def weights(self, tau_ps):
-        """T of `concentrations = decays @ T` and ∂T/∂ln τ, shape (names, n, n), by first-order perturbation of the eigenvectors."""
+        """T of `concentrations = decays @ T` and ∂T/∂ln τ, shape (names, n, n), by first-order
+        perturbation of the eigenvectors."""
         k, dk = self.matrix(np.asarray(tau_ps, float))
         values, v = np.linalg.eig(k)
         order = np.argsort(values.real)
@@ -119,7 +149,8 @@ class Scheme:
 
 
 def sequential(rates):
-    """The matrix T of `concentrations = decays @ T` for 1 → 2 → … → n, in the order of the given rates.
+    """The matrix T of `concentrations = decays @ T` for 1 → 2 → … → n, in the order of the given
+    rates.
 
     T_jl = Π_{m<l} k_m / Π_{i≤l, i≠j} (k_i − k_j); a last rate of 0 is a product that stays.
     """
@@ -148,11 +179,13 @@ class Model:
     offset : bool
         A constant present before zero time as well.
     artefact : int
-        Columns of the coherent artefact: 0 none, 1 a Gaussian as wide as the response, 2 to 4 with its derivatives.
+        Columns of the coherent artefact: 0 none, 1 a Gaussian as wide as the response, 2 to 4 with
+        its derivatives.
     irf : "gaussian", None or MeasuredIRF
         None: no response; the decays start sharply at `t0_ps`, which is then not fitted.
     t0_ps, fwhm_ps : float or None
-        Start values of centre and full width at half maximum of the response. None for t0: estimated from the data.
+        Start values of centre and full width at half maximum of the response. None for t0:
+        estimated from the data.
     dispersion : tuple of float
         Start values of the coefficients d_j in t0(λ) = t0 + Σ d_j ξ^j, ps; empty: none.
     reference_nm : float
@@ -165,8 +198,12 @@ class Model:
         Names of parameters that keep their start value.
     bounds_ps : mapping
         Parameter → (lowest, highest).
+    oscillations : tuple of (period, damping time), ps
+        Start values of damped oscillations (wave packets), `period_1`, `damping_1`, ...; each has a
+        cosine and a sine spectrum.
     non_negative : bool
-        No spectrum of a decay below zero: the species' spectra with a scheme, else the decay-associated ones. For emission; not together
+        No spectrum of a decay below zero: the species' spectra with a scheme, else the
+        decay-associated ones. For emission; not together
         with dispersion.
     """
 
@@ -184,6 +221,7 @@ class Model:
     period_ps: float | None = None
     fixed: tuple[str, ...] = ()
     bounds_ps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    oscillations: tuple[tuple[float, float], ...] = ()
     non_negative: bool = False
 
     def __post_init__(self):
@@ -193,13 +231,22 @@ class Model:
         object.__setattr__(
             self, "dispersion", tuple(float(d) for d in np.atleast_1d(self.dispersion))
         )
-        if self.scheme is None and not self.lifetimes_ps and not self.infinite:
+        waves = tuple((float(a), float(b)) for a, b in self.oscillations)
+        object.__setattr__(self, "oscillations", waves)
+        if self.scheme is None and not self.lifetimes_ps and not self.infinite and not waves:
             raise ValueError(
                 "model: expected start lifetimes, a scheme or the infinite component, found none"
             )
+        if any(not (math.isfinite(x) and x > 0) for wave in waves for x in wave):
+            raise ValueError(
+                f"model: expected positive periods and damping times in ps, found {waves}"
+            )
+        if waves and (isinstance(self.irf, MeasuredIRF) or self.period_ps is not None):
+            raise ValueError("model: oscillations need the Gaussian response or none")
         if any(not (math.isfinite(tau) and tau > 0) for tau in self.lifetimes_ps):
             raise ValueError(
-                f"model: expected positive start lifetimes in ps, found {self.lifetimes_ps}; for a component that stays use infinite=True"
+                f"model: expected positive start lifetimes in ps, found {self.lifetimes_ps}; for "
+                "a component that stays use infinite=True"
             )
         if (
             self.irf is not None
@@ -211,11 +258,13 @@ class Model:
             )
         if self.irf == "gaussian" and not self.fwhm_ps > 0:
             raise ValueError(
-                f"model: fwhm_ps: expected a positive width, found {self.fwhm_ps}; use irf=None for none"
+                f"model: fwhm_ps: expected a positive width, found {self.fwhm_ps}; use irf=None "
+                "for none"
             )
         if self.dispersion_axis not in ("wavenumber", "wavelength"):
             raise ValueError(
-                f"model: dispersion_axis: expected 'wavenumber' or 'wavelength', found {self.dispersion_axis!r}"
+                "model: dispersion_axis: expected 'wavenumber' or 'wavelength', found "
+                f"{self.dispersion_axis!r}"
             )
         if self.artefact and self.irf != "gaussian":
             raise ValueError("model: a coherent artefact needs the Gaussian response")
@@ -223,13 +272,15 @@ class Model:
             raise ValueError(f"model: artefact: expected 0 to 4 columns, found {self.artefact}")
         if self.non_negative and self.dispersion:
             raise ValueError(
-                "model: non-negative spectra: not together with a fitted dispersion; correct the chirp first"
+                "model: non-negative spectra: not together with a fitted dispersion; correct the "
+                "chirp first"
             )
         known = set(self.names)
         strangers = sorted((set(self.fixed) | set(self.bounds_ps)) - known)
         if strangers:
             raise ValueError(
-                f"model: expected names among {', '.join(sorted(known))}; found {', '.join(strangers)}"
+                f"model: expected names among {', '.join(sorted(known))}; found "
+                f"{', '.join(strangers)}"
             )
 
     @property
@@ -245,10 +296,28 @@ class Model:
         width = ("fwhm",) if self.irf == "gaussian" else ()
         return (
             *self.kinetic_names,
+            *self.wave_names,
             "t0",
             *width,
             *(f"dispersion_{i + 1}" for i in range(len(self.dispersion))),
         )
+
+    @property
+    def wave_names(self) -> tuple[str, ...]:
+        """Names of the parameters of the oscillations."""
+        return tuple(
+            f"{what}_{i + 1}"
+            for i in range(len(self.oscillations))
+            for what in ("period", "damping")
+        )
+
+    @staticmethod
+    def wave_rates(log_values):
+        """Complex rates 1/damping − 2πi/period from ln period, ln damping, ...; and their
+        derivatives by these, shape (waves, 2)."""
+        period, damping = np.exp(np.reshape(log_values, (-1, 2))).T
+        kappa = 1 / damping - 2j * np.pi / period
+        return kappa, np.stack([2j * np.pi / period, -1 / damping + 0j], -1)
 
     @property
     def kinetic_start(self) -> tuple[float, ...]:
@@ -270,6 +339,11 @@ class Model:
         return (
             *decays,
             *(("infinite",) if self.infinite else ()),
+            *(
+                f"oscillation {i + 1} {part}"
+                for i in range(len(self.oscillations))
+                for part in ("cosine", "sine")
+            ),
             *(("offset",) if self.offset else ()),
             *(f"artefact {i + 1}" for i in range(self.artefact)),
         )
@@ -296,7 +370,8 @@ class Model:
 
 
 class Relation:
-    """An arithmetic relation between parameters such as `2*tau_1 + 0.1`, with its exact derivatives; nothing is executed.
+    """An arithmetic relation between parameters such as `2*tau_1 + 0.1`, with its exact
+    derivatives; nothing is executed.
 
     >>> Relation("2*a/b").value({"a": 3.0, "b": 2.0})
     (3.0, {'a': 1.0, 'b': -1.5})
@@ -365,5 +440,6 @@ class Relation:
                 v, fa, fb = a**b, b * a ** (b - 1), a**b * math.log(a) if db else 0.0
             return v, {n: fa * da.get(n, 0.0) + fb * db.get(n, 0.0) for n in {**da, **db}}
         raise ValueError(
-            f"relation {self.text!r}: expected + - * / **, exp, log, sqrt of parameter names and numbers, found {ast.unparse(node)!r}"
+            f"relation {self.text!r}: expected + - * / **, exp, log, sqrt of parameter names and "
+            f"numbers, found {ast.unparse(node)!r}"
         )

@@ -1,10 +1,13 @@
-"""What a fit consists of: named parameters with bounds and relations, and data sets as blocks of one separable problem.
+"""What a fit consists of: named parameters with bounds and relations, and data sets as blocks of
+one separable problem.
 
-Translates between names (`tau_2`, `t0_after`), search coordinates (logarithms of times and widths) and the columns of each set's model matrix.
+Translates between names (`tau_2`, `t0_after`), search coordinates (logarithms of times and widths)
+and the columns of each set's model matrix.
 """
 
 from __future__ import annotations
 
+import copy
 import keyword
 import re
 from collections.abc import Mapping, Sequence
@@ -12,8 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from peled.transient_absorption.irf import FWHM_PER_SIGMA, MeasuredIRF, columns
-from peled.transient_absorption.preprocess import Matrix, estimate_t0
+from peled.transient_absorption.dispersed import NormalBlock, usable
+from peled.transient_absorption.irf import FWHM_PER_SIGMA, MeasuredIRF, columns, parts
+from peled.transient_absorption.preprocess import Matrix, correct_chirp, estimate_t0
 from peled.transient_absorption.schemes import Model, Relation
 from peled.transient_absorption.varpro import DispersedBlock, NonNegativeBlock, Problem, SharedBlock
 
@@ -33,11 +37,16 @@ class Parameter:
 
     @property
     def logarithmic(self) -> bool:
-        return self.name.startswith(("tau", "fwhm"))
+        return self.name.startswith(("tau", "fwhm", "period", "damping"))
 
 
 class Segment:
-    """One data set inside a block: how its columns follow from the coordinates."""
+    """One data set inside a block: how its columns follow from the coordinates.
+
+    `data` (nt, nw) is weighted and zero where points are missing, `delay_weight` (nt,),
+    `wavelength_weight` (nw,) and, where weights do not factorise, `point_weight` (nw, nt) are the
+    weights in it.
+    """
 
     def __init__(
         self,
@@ -45,28 +54,57 @@ class Segment:
         model: Model,
         position: Mapping[str, int],
         local: Mapping[str, str],
-        weights,
-        wavelength_weight,
+        weighted,
     ):
         self.matrix, self.model = matrix, model
-        self.weights, self.wavelength_weight = weights, wavelength_weight
+        self.data, self.delay_weight, self.wavelength_weight, self.point_weight = weighted
         self.kinetic = np.array([position[local[name]] for name in model.kinetic_names], int)
+        self.waves = np.array([position[local[name]] for name in model.wave_names], int)
         self.t0 = position[local["t0"]]
         self.fwhm = position[local["fwhm"]] if model.irf == "gaussian" else None
         self.dispersion = np.array(
             [position[local[f"dispersion_{i + 1}"]] for i in range(len(model.dispersion))], int
         )
         self.scale = position.get(local.get("scale", ""), None)
-        self.index = np.concatenate(
-            [
-                self.kinetic,
-                [self.t0],
-                [] if self.fwhm is None else [self.fwhm],
-                self.dispersion,
-                [] if self.scale is None else [self.scale],
-            ]
-        ).astype(int)
+        width = [] if self.fwhm is None else [self.fwhm]
+        scale = [] if self.scale is None else [self.scale]
+        self.index = np.array(
+            [*self.kinetic, *self.waves, self.t0, *width, *self.dispersion, *scale], int
+        )
         self.terms = model.dispersion_terms(matrix.wavelength_nm)
+
+    @property
+    def present(self) -> np.ndarray:
+        """Which points were measured, shape (nt, nw)."""
+        return (
+            np.ones(self.data.shape, bool) if self.point_weight is None else self.point_weight.T > 0
+        )
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Weight of each point, shape (nt, nw)."""
+        if self.point_weight is None:
+            return self.delay_weight[:, None] * self.wavelength_weight
+        return self.point_weight.T
+
+    def unweighted(self) -> Segment:
+        """The same set with all points measured and alike."""
+        out = copy.copy(self)
+        out.point_weight, out.delay_weight = None, np.ones_like(self.delay_weight)
+        return out
+
+    def part(self, wavelengths) -> Segment:
+        """The same set at some of its wavelengths, by index."""
+        out = copy.copy(self)
+        out.matrix = self.matrix.take(wavelengths=wavelengths)
+        out.data, out.terms = self.data[:, wavelengths], self.terms[:, wavelengths]
+        out.wavelength_weight = self.wavelength_weight[wavelengths]
+        out.point_weight = None if self.point_weight is None else self.point_weight[wavelengths]
+        return out
+
+    def shift(self, u) -> np.ndarray:
+        """Zero time of each wavelength."""
+        return u[self.t0] + u[self.dispersion] @ self.terms
 
     def rates(self, u):
         return self.model.rates(u[self.kinetic])
@@ -76,6 +114,7 @@ class Segment:
         s = np.exp(u[self.fwhm]) / FWHM_PER_SIGMA if self.fwhm is not None else None
         m = self.model
         irf = m.irf if isinstance(m.irf, MeasuredIRF) else None
+        waves = m.wave_rates(u[self.waves])[0] if len(self.waves) else ()
         return dk_du, columns(
             x,
             k,
@@ -85,8 +124,24 @@ class Segment:
             artefact=m.artefact,
             period=m.period_ps,
             irf=irf,
+            waves=waves,
             derivatives=derivatives,
         )
+
+    def _wave_slopes(self, dk, u, n):
+        """Derivatives of the columns of the oscillations by their parameters: (parameter, column,
+        values) each."""
+        if not len(self.waves):
+            return
+        _, slopes = self.model.wave_rates(u[self.waves])
+        first = self.model.components + self.model.infinite
+        for i, pair in enumerate(slopes):
+            z = dk[..., n + 2 * i] + 1j * dk[..., n + 2 * i + 1]
+            for j, slope in enumerate(pair):
+                moved = z * slope
+                parameter = len(self.kinetic) + 2 * i + j
+                yield parameter, first + 2 * i, moved.real
+                yield parameter, first + 2 * i + 1, moved.imag
 
     def shared(self, u, derivatives):
         """C (nt, n) and ∂C/∂u (p, nt, n), weighted per delay."""
@@ -101,8 +156,10 @@ class Segment:
             for i in range(n):
                 dc[i, :, i] = dk[:, i] * dk_du[i, i]
         elif n:
-            dc[: len(self.kinetic), :, :n] = np.einsum("ti,im->mti", dk, dk_du)
-        at = len(self.kinetic)
+            dc[: len(self.kinetic), :, :n] = np.einsum("ti,im->mti", dk[:, :n], dk_du)
+        for parameter, column, moved in self._wave_slopes(dk, u, n):
+            dc[parameter, :, column] = moved
+        at = len(self.kinetic) + len(self.waves)
         dc[at] = -dx
         if self.fwhm is not None:
             dc[at + 1] = ds
@@ -112,7 +169,8 @@ class Segment:
         return c * (w * scale), dc
 
     def decays(self, u):
-        """Columns of the plain decays, their derivatives, and the matrix that makes the species' columns of them."""
+        """Columns of the plain decays, their derivatives, and the matrix that makes the species'
+        columns of them."""
         c, dc = self.shared(u, True)
         t = np.eye(c.shape[1])
         n = self.model.components
@@ -131,15 +189,13 @@ class Segment:
         )
         return c @ t, made
 
-    @property
-    def delay_weight(self):
-        return self._delay_weight
-
     def _chirped_columns(self, shift, u, derivatives):
-        """`_columns` for every wavelength's own centre; the special functions only for delays that any response reaches.
+        """`_columns` for every wavelength's own centre; the special functions only for delays that
+        any response reaches.
 
-        Before all responses everything is zero. 13 standard deviations after all of them a decay is exp(k²s²/2 − kx) to double precision
-        (a rate above 8/s leaves nothing there), which is a product of a delay and a wavelength factor.
+        Before all responses everything is zero. 13 standard deviations after all of them a decay is
+        exp(k²s²/2 − kx) to double precision (a rate above 8/s leaves nothing there), which is a
+        product of a delay and a wavelength factor.
         """
         t, m = self.matrix.delay_ps, self.model
         if self.fwhm is None or m.period_ps is not None:
@@ -164,46 +220,56 @@ class Segment:
             out[:, first:last] = part
             return out
 
+        waves = slice(n + m.infinite, n + m.infinite + len(self.waves))
         c, dk, dx, ds = (
-            whole(part, n if i == 1 else len(m.spectra)) for i, part in enumerate(near)
+            whole(part, n + len(self.waves) if i == 1 else len(m.spectra))
+            for i, part in enumerate(near)
         )
         c[:, last:, :n] = decay
         if m.infinite:
             c[:, last:, n] = 1.0
         if m.offset:
-            c[:, :, n + m.infinite] = 1.0
+            c[:, :, waves.stop] = 1.0
+        after = (late[None, :] - shift[:, None])[:, :, None]
         if derivatives:
-            dk[:, last:] = (k * s * s - (late[None, :] - shift[:, None])[:, :, None]) * decay
+            dk[:, last:, :n] = (k * s * s - after) * decay
             dx[:, last:, :n] = -k * decay
             ds[:, last:, :n] = (s * k) ** 2 * decay
+        if len(self.waves):
+            kappa, _ = m.wave_rates(u[self.waves])
+            wave = np.exp(0.5 * np.square(kappa * s) - kappa * after)
+            c[:, last:, waves] = parts(wave)
+            if derivatives:
+                dk[:, last:, n:] = parts((kappa * s * s - after) * wave)
+                dx[:, last:, waves] = parts(-kappa * wave)
+                ds[:, last:, waves] = parts((s * kappa) ** 2 * wave)
         return dk_du, (c, dk, dx, ds)
 
     def dispersed(self, u, derivatives):
         """C (nw, nt, n) and its derivatives applied to spectra, weighted per point."""
-        shift = u[self.t0] + (
-            u[self.dispersion] @ self.terms
-            if len(self.dispersion)
-            else np.zeros(len(self.matrix.wavelength_nm))
-        )
-        dk_du, (c, dk, dx, ds) = self._chirped_columns(shift, u, derivatives)
-        w = self._point_weight
+        dk_du, (c, dk, dx, ds) = self._chirped_columns(self.shift(u), u, derivatives)
+        w = self.point_weight
+        if w is None and np.any(self.delay_weight != 1):
+            w = self.delay_weight[None, :]
+        scale = None if self.scale is None else u[self.scale]
         if w is not None:
             c = c * w[:, :, None]
-        if not derivatives:
-            return c, None
-        return c, _Derivatives(self, dk, dk_du, dx, ds, w)
+        made = _Derivatives(self, u, c, dk, dk_du, dx, ds, w, scale) if derivatives else None
+        return (c if scale is None else c * scale), made
 
 
 class _Derivatives:
     """∂C/∂u of a dispersed segment, applied to spectra (or to any matrix) without being formed."""
 
-    def __init__(self, segment, dk, dk_du, dx, ds, w):
-        self.segment, self.dk, self.dk_du, self.dx, self.ds, self.w = segment, dk, dk_du, dx, ds, w
+    def __init__(self, segment, u, c, dk, dk_du, dx, ds, w, scale):
+        self.segment, self.u, self.c = segment, u, c
+        self.dk, self.dk_du, self.dx, self.ds = dk, dk_du, dx, ds
+        self.w, self.scale = w, scale
 
     def full(self, b):
         """(∂C/∂u_p)·B for B (nw, n, m): shape (nw, nt, p, m)."""
         s, n = self.segment, self.dk_du.shape[0]
-        kinetic = len(s.kinetic)
+        kinetic = len(s.kinetic) + len(s.waves)
         shape = (*self.dx.shape[:2], len(s.index), b.shape[2])
         out = np.empty(shape)
         if s.model.scheme is None:
@@ -212,8 +278,11 @@ class _Derivatives:
                     :, None, :
                 ]
         else:
-            for m in range(kinetic):
-                out[:, :, m] = np.matmul(self.dk * self.dk_du[:, m], b[:, :n])
+            for m in range(len(s.kinetic)):
+                out[:, :, m] = np.matmul(self.dk[..., :n] * self.dk_du[:, m], b[:, :n])
+        out[:, :, len(s.kinetic) : kinetic] = 0.0
+        for parameter, column, moved in s._wave_slopes(self.dk, self.u, n):
+            out[:, :, parameter] += moved[:, :, None] * b[:, column][:, None, :]
         early = -np.matmul(self.dx, b)
         out[:, :, kinetic] = early
         at = kinetic + 1
@@ -224,6 +293,28 @@ class _Derivatives:
             out[:, :, at + j] = early * s.terms[j][:, None, None]
         if self.w is not None:
             out *= self.w[:, :, None, None]
+        if self.scale is not None:
+            out *= self.scale
+            out[:, :, -1] = np.matmul(self.c, b)
+        return out
+
+    def __call__(self, a):
+        return self.full(a)[..., 0]
+
+
+class _Stacked:
+    """∂C/∂u of several dispersed segments one above the other, applied to matrices."""
+
+    def __init__(self, parts):
+        self.parts = parts
+
+    def full(self, b):
+        made = [part.full(b) for part in self.parts]
+        rows = np.cumsum([0, *(m.shape[1] for m in made)])
+        columns_ = np.cumsum([0, *(m.shape[2] for m in made)])
+        out = np.zeros((len(b), rows[-1], columns_[-1], b.shape[2]))
+        for m, row, column in zip(made, rows, columns_, strict=False):
+            out[:, row : row + m.shape[1], column : column + m.shape[2]] = m
         return out
 
     def __call__(self, a):
@@ -231,7 +322,12 @@ class _Derivatives:
 
 
 class Setup:
-    """The parameters and blocks of one fit; keeps the translation between names, coordinates and data sets."""
+    """The parameters and blocks of one fit; keeps the translation between names, coordinates and
+    data sets.
+
+    `late` names the sets whose signal is there from the first delay on: their zero time and
+    response are held.
+    """
 
     def __init__(
         self,
@@ -240,28 +336,14 @@ class Setup:
         parameters: Sequence[Parameter],
         locals_: Sequence[Mapping[str, str]],
         shared_spectra: bool,
+        late: Sequence[str] = (),
     ):
-        self.matrices, self.model, self.parameters, self.shared_spectra, self.locals = (
-            tuple(matrices),
-            model,
-            tuple(parameters),
-            shared_spectra,
-            tuple(locals_),
-        )
+        self.matrices, self.model, self.parameters = tuple(matrices), model, tuple(parameters)
+        self.shared_spectra, self.locals, self.late = shared_spectra, tuple(locals_), tuple(late)
         self.names = [p.name for p in parameters]
         self.position = {name: i for i, name in enumerate(self.names)}
         self.logarithmic = np.array([p.logarithmic for p in parameters])
-        self.relations = {i: Relation(p.relation) for i, p in enumerate(parameters) if p.relation}
-        for i, relation in self.relations.items():
-            unknown = [
-                n
-                for n in relation.names
-                if n not in self.position or self.position[n] in self.relations
-            ]
-            if unknown:
-                raise ValueError(
-                    f"{self.names[i]} = {relation.text}: expected names of independent parameters, found {', '.join(unknown)}"
-                )
+        self.relations = _relations(parameters)
         self.free = [i for i, p in enumerate(parameters) if p.vary and not p.relation]
         self.start = np.array(
             [
@@ -276,88 +358,61 @@ class Setup:
             self.high = np.where(self.logarithmic, np.log(np.maximum(high, 0)), high)[self.free]
         self.selection = np.zeros((len(parameters), len(self.free)))
         self.selection[self.free, np.arange(len(self.free))] = 1.0
-        self.segments, self.place, blocks = [], [], []
-        made = [_weighted(m) for m in matrices]
-        for j, (matrix, (data, delay, wavelength, point)) in enumerate(
-            zip(matrices, made, strict=True)
-        ):
-            total = (
-                delay[:, None] * wavelength[None, :]
-                if point is None
-                else np.where(point.T > 0, point.T, np.nan)
-            )
-            segment = Segment(
-                matrix,
-                model,
-                self.position,
-                locals_[j],
-                total,
-                np.ones_like(wavelength) if point is not None else wavelength,
-            )
-            segment._delay_weight, segment._point_weight = delay, point
-            segment.data = data
-            self.segments.append(segment)
-        dispersed = bool(model.dispersion) or any(point is not None for *_, point in made)
-        if model.non_negative and (dispersed or shared_spectra):
-            raise ValueError(
-                "non-negative spectra: not together with shared spectra, fitted dispersion or missing points"
-            )
-        if shared_spectra:
-            if dispersed:
-                raise ValueError(
-                    "shared spectra: not together with a fitted dispersion or missing points; correct the chirp and mask whole wavelengths first"
-                )
-            blocks.append(
-                SharedBlock(
-                    np.concatenate([s.data for s in self.segments]),
-                    _stacked(self.segments),
-                    np.concatenate([s.index for s in self.segments]),
-                )
-            )
-            row = 0
-            for s in self.segments:
-                self.place.append((0, slice(row, row + len(s.data))))
-                row += len(s.data)
-        else:
-            for j, s in enumerate(self.segments):
-                if model.dispersion or s._point_weight is not None:
-                    if s._point_weight is None and not np.all(s._delay_weight == 1):
-                        s._point_weight = np.broadcast_to(
-                            s._delay_weight, (s.data.shape[1], s.data.shape[0])
-                        )
-                    blocks.append(
-                        DispersedBlock(
-                            s.data,
-                            s.dispersed,
-                            s.index,
-                            _chunks(
-                                s,
-                                lambda part, j=j: Segment(
-                                    part, model, self.position, locals_[j], None, None
-                                ),
-                            ),
-                        )
-                    )
-                elif model.non_negative:
-                    species = model.scheme is not None
-                    blocks.append(
-                        NonNegativeBlock(
-                            s.data,
-                            s.species if species else s.shared,
-                            s.index,
-                            model.components + model.infinite,
-                            s.decays if species else None,
-                        )
-                    )
-                else:
-                    blocks.append(SharedBlock(s.data, s.shared, s.index))
-                self.place.append((j, slice(None)))
-        self.problem = Problem(blocks, self.expand, self.low, self.high)
-        self.linear = sum(len(model.spectra) * block.shape[1] for block in blocks)
-        self.size = sum(
-            int(np.count_nonzero(s._point_weight)) if s._point_weight is not None else s.data.size
-            for s in self.segments
+        self.segments = [
+            Segment(m, model, self.position, local, _weighted(m))
+            for m, local in zip(matrices, locals_, strict=True)
+        ]
+        self._make_problem()
+
+    def thinned(self, count: int) -> Setup:
+        """The same fit on about `count` wavelengths of each set."""
+        return Setup(
+            [_thin(m, count) for m in self.matrices],
+            self.model,
+            self.parameters,
+            self.locals,
+            self.shared_spectra,
+            self.late,
         )
+
+    def _make_problem(self):
+        groups = [self.segments] if self.shared_spectra else [[s] for s in self.segments]
+        self.place, blocks = [], []
+        for number, group in enumerate(groups):
+            blocks.append(self._block(group))
+            row = 0
+            for s in group:
+                self.place.append((number, slice(row, row + len(s.data))))
+                row += len(s.data)
+        self.problem = Problem(blocks, self.expand, self.low, self.high)
+        self.linear = sum(len(self.model.spectra) * block.shape[1] for block in blocks)
+        self.size = sum(int(np.count_nonzero(s.present)) for s in self.segments)
+
+    def _block(self, group):
+        """The block of segments that share their spectra."""
+        model, first = self.model, group[0]
+        several = model.dispersion or any(s.point_weight is not None for s in group)
+        if model.non_negative and (several or len(group) > 1):
+            raise ValueError(
+                "non-negative spectra: not together with shared spectra, fitted dispersion or "
+                "missing points"
+            )
+        if several:
+            exact = _dispersed(group)
+            return NormalBlock(exact, group) if usable(model) else exact
+        if model.non_negative:
+            species = model.scheme is not None
+            return NonNegativeBlock(
+                first.data,
+                first.species if species else first.shared,
+                first.index,
+                model.components + model.infinite,
+                first.decays if species else None,
+            )
+        if len(group) == 1:
+            return SharedBlock(first.data, first.shared, first.index)
+        data = np.concatenate([s.data for s in group])
+        return SharedBlock(data, _stacked(group), np.concatenate([s.index for s in group]))
 
     def expand(self, theta):
         """The full coordinate vector and its Jacobian by the free ones."""
@@ -375,7 +430,8 @@ class Setup:
             value, slopes = relation.value(values)
             if self.logarithmic[i] and not value > 0:
                 raise ValueError(
-                    f"{self.names[i]} = {relation.text}: expected a positive value, found {value:.4g}"
+                    f"{self.names[i]} = {relation.text}: expected a positive value, found "
+                    f"{value:.4g}"
                 )
             u[i] = np.log(value) if self.logarithmic[i] else value
             for name, slope in slopes.items():
@@ -389,20 +445,48 @@ class Setup:
         return u, jacobian
 
 
-def _chunks(segment, make) -> list[DispersedBlock]:
-    """A wide segment in parts of about `_CHUNK` wavelengths."""
-    nw = segment.data.shape[1]
-    if nw < 2 * _CHUNK:
-        return []
-    blocks = []
-    for columns_ in np.array_split(np.arange(nw), nw // _CHUNK):
-        part = make(segment.matrix.take(wavelengths=columns_))
-        part._delay_weight, part._point_weight = (
-            segment._delay_weight,
-            None if segment._point_weight is None else segment._point_weight[columns_],
-        )
-        blocks.append(DispersedBlock(segment.data[:, columns_], part.dispersed, part.index))
-    return blocks
+def _relations(parameters) -> dict[int, Relation]:
+    """Relations by the position of the parameter they set."""
+    out = {i: Relation(p.relation) for i, p in enumerate(parameters) if p.relation}
+    independent = {p.name for p in parameters if not p.relation}
+    for i, relation in out.items():
+        unknown = [n for n in relation.names if n not in independent]
+        if unknown:
+            raise ValueError(
+                f"{parameters[i].name} = {relation.text}: expected names of independent "
+                f"parameters, found {', '.join(unknown)}"
+            )
+    return out
+
+
+def _thin(matrix: Matrix, count: int) -> Matrix:
+    if len(matrix.wavelength_nm) <= count:
+        return matrix
+    keep = np.unique(np.linspace(0, len(matrix.wavelength_nm) - 1, count).astype(int))
+    return matrix.take(wavelengths=keep)
+
+
+def _dispersed(group) -> DispersedBlock:
+    """One block of segments with a model matrix for each wavelength, in chunks of about `_CHUNK`
+    wavelengths."""
+
+    def basis(segments):
+        def made(u, derivatives):
+            parts = [s.dispersed(u, derivatives) for s in segments]
+            c = np.concatenate([c for c, _ in parts], axis=1)
+            return c, _Stacked([d for _, d in parts]) if derivatives else None
+
+        return made if len(segments) > 1 else segments[0].dispersed
+
+    def block(segments, chunks=()):
+        data = np.concatenate([s.data for s in segments])
+        present = np.concatenate([s.present for s in segments])
+        index = np.concatenate([s.index for s in segments])
+        return DispersedBlock(data, basis(segments), index, present, chunks)
+
+    nw = group[0].data.shape[1]
+    parts = np.array_split(np.arange(nw), nw // _CHUNK) if nw >= 2 * _CHUNK else []
+    return block(group, [block([s.part(columns_) for s in group]) for columns_ in parts])
 
 
 def _stacked(segments):
@@ -424,7 +508,8 @@ def _stacked(segments):
 
 
 def _weighted(matrix: Matrix):
-    """Weighted data, weights per delay and per wavelength where they factorise, else per point (nw, nt); missing points weigh nothing."""
+    """Weighted data, weights per delay and per wavelength where they factorise, else per point (nw,
+    nt); missing points weigh nothing."""
     signal, error = matrix.signal, matrix.standard_error
     nt, nw = signal.shape
     missing = ~np.isfinite(signal)
@@ -435,7 +520,8 @@ def _weighted(matrix: Matrix):
     else:
         if np.any(~missing & ~(np.isfinite(error) & (error > 0))):
             raise ValueError(
-                f"{matrix.name}: standard errors: expected positive finite values, found others; mask those points first"
+                f"{matrix.name}: standard errors: expected positive finite values, found others; "
+                "mask those points first"
             )
         with np.errstate(divide="ignore", invalid="ignore"):
             weight = 1 / error
@@ -458,11 +544,15 @@ def parameters_of(
     link: Sequence[str] = ("tau", "fwhm", "dispersion"),
     shared_spectra: bool = False,
 ):
-    """The parameters of a fit with start values and default bounds, and each data set's names for them.
+    """The parameters of a fit with start values and default bounds, and each data set's names for
+    them.
 
-    `link` names the groups (`tau`, `t0`, `fwhm`, `dispersion`, or a single name such as `tau_2`) that all data sets share;
-    other parameters get the data set's name as suffix. Default bounds: lifetimes between a hundredth of the smallest step and a
-    thousand windows, the centre inside the window.
+    `link` names the groups (`tau`, `t0`, `fwhm`, `dispersion`, or a single name such as `tau_2`)
+    that all data sets share; other parameters get the data set's name as suffix. Default bounds:
+    lifetimes between a hundredth of the smallest step and a thousand windows, the centre inside the
+    window. Where no zero time is given and the signal is there from the first delay on, zero time
+    is put before the delays by four widths and held with the response; the third result names such
+    sets.
     """
     bad = [
         name
@@ -471,24 +561,30 @@ def parameters_of(
     ]
     if bad:
         raise ValueError(
-            f"link: expected tau, t0, fwhm, dispersion or names of parameters, found {', '.join(bad)}"
+            "link: expected tau, t0, fwhm, dispersion or names of parameters, found "
+            f"{', '.join(bad)}"
         )
     parameters: dict[str, Parameter] = {}
-    locals_ = []
+    locals_, late = [], []
     for j, m in enumerate(matrices):
         step, span = float(np.diff(m.delay_ps).min()), float(np.ptp(m.delay_ps))
-        t0 = (
-            model.t0_ps
-            if model.t0_ps is not None
-            else (estimate_t0(m) if model.irf is not None else float(m.delay_ps[0]))
-        )
+        given = model.t0_ps is not None
+        if not given and model.irf == "gaussian" and m.rise.late:
+            late.append(m.name)
+        if given or model.irf is None:
+            t0 = model.t0_ps if given else float(m.delay_ps[0])
+        else:
+            t0 = m.delay_ps[0] - 4 * model.fwhm_ps if m.name in late else _centre(m, model)
         start = {
             "t0": t0,
             "fwhm": model.fwhm_ps,
             **dict(zip(model.kinetic_names, model.kinetic_start, strict=True)),
+            **dict(zip(model.wave_names, np.ravel(model.oscillations), strict=True)),
             **{f"dispersion_{i + 1}": d for i, d in enumerate(model.dispersion)},
         }
         bounds = {
+            **{n: (2 * step, 4 * span) for n in model.wave_names[::2]},
+            **{n: (step, 100 * span) for n in model.wave_names[1::2]},
             "t0": (float(m.delay_ps[0]) - span, float(m.delay_ps[-1])),
             "fwhm": (step / 20, span),
         }
@@ -505,6 +601,7 @@ def parameters_of(
             )
             if full not in parameters:
                 held = name in model.fixed or (name == "t0" and model.irf is None)
+                held |= name.startswith(("t0", "fwhm", "dispersion")) and m.name in late
                 widened = (
                     (low, high)
                     if name in model.bounds_ps
@@ -515,7 +612,17 @@ def parameters_of(
             local["scale"] = f"scale_{_identifier(m.name)}"
             parameters[local["scale"]] = Parameter(local["scale"], 1.0)
         locals_.append(local)
-    return list(parameters.values()), locals_
+    return list(parameters.values()), locals_, late
+
+
+def _centre(m: Matrix, model: Model) -> float:
+    """Zero time at the reference wavelength: from the rise, less what a given dispersion makes of
+    it."""
+    if not model.dispersion or not m.rise.seen:
+        return estimate_t0(m)
+    delay = np.asarray(model.dispersion) @ model.dispersion_terms(m.wavelength_nm)
+    straight = correct_chirp(m, lambda _: delay, keep_zero=False)
+    return estimate_t0(straight)
 
 
 def lmfit_parameters(
@@ -525,10 +632,11 @@ def lmfit_parameters(
     link: Sequence[str] = ("tau", "fwhm", "dispersion"),
     shared_spectra: bool = False,
 ):
-    """The fit's parameters as `lmfit.Parameters`, to set values, bounds and relations and hand them to `global_fit(parameters=...)`."""
+    """The fit's parameters as `lmfit.Parameters`, to set values, bounds and relations and hand them
+    to `global_fit(parameters=...)`."""
     import lmfit
 
-    found, _ = parameters_of(model, as_matrices(data), link, shared_spectra)
+    found, _, _ = parameters_of(model, as_matrices(data), link, shared_spectra)
     out = lmfit.Parameters()
     for p in found:
         out.add(p.name, value=p.value, min=p.low, max=p.high, vary=p.vary)
@@ -536,7 +644,8 @@ def lmfit_parameters(
 
 
 def overridden(parameters, given):
-    """Parameters with values, bounds and relations taken from `lmfit.Parameters` or a mapping name → value."""
+    """Parameters with values, bounds and relations taken from `lmfit.Parameters` or a mapping name
+    → value."""
     names = [p.name for p in parameters]
     strangers = [name for name in given if name not in names]
     if strangers:
@@ -589,7 +698,8 @@ def as_matrices(data) -> list[Matrix]:
     )
     if not matrices or not all(isinstance(m, Matrix) for m in matrices):
         raise ValueError(
-            "global fit: expected one Matrix or several, found something else; make one by matrix(delay_ps, wavelength_nm, signal)"
+            "global fit: expected one Matrix or several, found something else; make one by "
+            "matrix(delay_ps, wavelength_nm, signal)"
         )
     names = [_identifier(m.name) for m in matrices]
     if len(matrices) > 1 and len(set(names)) < len(names):

@@ -1,41 +1,74 @@
-"""Variable projection for bilinear models D ≈ C(θ)·A: the spectra A are eliminated exactly, θ is searched.
+"""Variable projection for bilinear models D ≈ C(θ)·A: the spectra A are eliminated exactly, θ is
+searched.
 
-For each θ the best spectra are A = C⁺D and the residual is PD with P = 1 − CC⁺. Its Jacobian, after Golub and Pereyra
-(SIAM J. Numer. Anal. 10, 413 (1973), DOI 10.1137/0710036) in Kaufman's form, is −P(∂C/∂θ)A: the neglected term is orthogonal to
-the kept one and to the gradient. Everything a step needs (cost, gradient JᵀR, JᵀJ) depends on the data only through
-D·Dᵀ. With equal noise per delay an exact compression to that small matrix makes a step independent of the number of
-wavelengths; weights per delay and per wavelength are absorbed before. Where D·Dᵀ would lose digits (a residual 10⁷
-times smaller than the data) the triangular factor of D takes its place.
+For each θ the best spectra are A = C⁺D and the residual is PD with P = 1 − CC⁺. Its Jacobian, after
+Golub and Pereyra (SIAM J. Numer. Anal. 10, 413 (1973), DOI 10.1137/0710036) in Kaufman's form, is
+−P(∂C/∂θ)A: the neglected term is orthogonal to the kept one and to the gradient. Everything a step
+needs (cost, gradient JᵀR, JᵀJ) depends on the data only through D·Dᵀ. With equal noise per delay an
+exact compression to that small matrix makes a step independent of the number of wavelengths;
+weights per delay and per wavelength are absorbed before. Where D·Dᵀ would lose digits (a residual
+10⁷ times smaller than the data) the triangular factor of D takes its place.
 
-The same small matrices give the covariance of θ for noise that is correlated over wavelengths (`Evaluation.score`) and the
-correction for the noise of the eliminated spectra (`Evaluation.floor`), see `errors`.
+The same small matrices give what the errors need: the residual over the delays, the covariance of
+Jᵀr for noise correlated over wavelengths and delays (`Rows`) and the part of JᵀJ that is noise of
+the eliminated spectra (`Evaluation.floor`), see `errors`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
 _RANK = 1e-13
+_HATS = 8  # wavelengths whose bases stand for all where each has its own
+_VANISHED = (
+    1e-100  # a column of this norm is none (a response that has passed before the first delay)
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a block's residual R (nt, nw) says of the noise over its delays.
+
+    `gram` is R·Rᵀ, `signal` the root mean square of the fit at each delay, `hats` (m, nt, n)
+    orthonormal bases of the model matrix at some wavelengths, `present` the share of wavelengths at
+    which a pair of delays was measured (None: all). `score(K)` is Σ X_p·Σ·X_qᵀ∘K with Σ = RᵀR, X_p
+    = ∂(C·A)/∂u_p less what the spectra take up: the covariance of Jᵀr for noise K ⊗ Σ.
+    """
+
+    gram: np.ndarray
+    signal: np.ndarray
+    hats: np.ndarray
+    present: np.ndarray | None
+    score: Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 
 
 @dataclass
 class Evaluation:
-    """Cost and derivatives at one θ. `cost` is the sum of squares (not halved), `gradient` = Jᵀr, `hessian` = JᵀJ.
+    """Cost and derivatives at one θ. `cost` is the sum of squares (not halved), `gradient` = Jᵀr,
+    `hessian` = JᵀJ.
 
-    Filled only on request, for covariances: `floor`, the part of JᵀJ that the noise in the spectra makes up; `score`, the covariance of Jᵀr for
-    noise of any correlation over wavelengths; `delay_scores`, the terms of Jᵀr from each delay.
+    Filled only on request, for covariances: `floor`, the part of JᵀJ that the noise in the spectra
+    makes up, and `rows`, one `Rows` a block.
     """
 
     cost: float
     gradient: np.ndarray | None = None
     hessian: np.ndarray | None = None
     floor: np.ndarray | None = None
-    score: np.ndarray | None = None
-    delay_scores: np.ndarray | None = None
-    rank: int = 0
+    rows: tuple[Rows, ...] = ()
+
+
+def _crossed(y):
+    """`Rows.score` from Y_p = X_p·Rᵀ, shape (p, nt, nt)."""
+
+    def score(k, a):
+        return np.einsum("pij,qij->pq", y if a is None else np.matmul(y, a), np.matmul(k, y))
+
+    return score
 
 
 class SharedBlock:
@@ -46,7 +79,8 @@ class SharedBlock:
     data : array, shape (nt, nw)
         Already multiplied with the weights.
     basis : callable
-        `basis(u, derivatives)` returns C (nt, n) and ∂C/∂u (len(index), nt, n), weighted like the data.
+        `basis(u, derivatives)` returns C (nt, n) and ∂C/∂u (len(index), nt, n), weighted like the
+        data.
     index : int array
         Which entries of the full coordinate vector u the derivatives belong to.
     """
@@ -69,14 +103,15 @@ class SharedBlock:
         )
 
     def exact(self) -> None:
-        """Use the triangular factor of the data from here on: no digit is lost however small the residual."""
+        """Use the triangular factor of the data from here on: no digit is lost however small the
+        residual."""
         if self.compressed is None:
             self.compressed = np.linalg.qr(self.data.T, mode="r").T
 
     def evaluate(self, u, derivatives=True, covariance=False) -> Evaluation:
         c, dc = self.basis(u, derivatives)
         scale = np.sqrt(np.einsum("ij,ij->j", c, c))
-        scale[scale == 0] = 1.0
+        scale[scale < _VANISHED] = np.inf
         left, s, vt = np.linalg.svd(c / scale, full_matrices=False)
         keep = s > _RANK * s[0] if s[0] > 0 else s > 0
         if not keep.all():
@@ -104,20 +139,33 @@ class SharedBlock:
         gradient = -np.einsum("pik,ik->p", dc, b)
         rows = pd.reshape(p, nt * n)
         hessian = np.einsum("pik,kl->pil", pd, aat).reshape(p, nt * n) @ rows.T
-        out = Evaluation(cost, gradient, hessian, rank=len(s))
+        out = Evaluation(cost, gradient, hessian)
         if covariance:
             free = max(nt - len(s), 1)
             inverse = back @ back.T  # (CᵀC)⁻¹
             out.floor = (pd @ inverse).reshape(p, nt * n) @ rows.T * cost / free
-            out.score = (pd @ (b.T @ b)).reshape(p, nt * n) @ rows.T / free
-            out.delay_scores = np.einsum("pik,ik->pi", pd, b)
+            if self.compressed is None:
+                half = left @ (gq.T - 0.5 * middle @ left.T)
+                gram = self.gram - half - half.T
+            else:
+                gram = rest @ rest.T
+            fitted = left @ (middle if self.compressed is None else projected)
+            energy = np.einsum("ij,ij->i", fitted, left if self.compressed is None else fitted)
+            signal = np.sqrt(np.maximum(energy, 0) / self.shape[1])
+
+            def score(k, share):
+                return (pd @ (b.T @ (b if share is None else share @ b))).reshape(
+                    p, nt * n
+                ) @ np.matmul(k, pd).reshape(p, nt * n).T
+
+            out.rows = (Rows(gram, signal, left[None], None, score),)
         return out
 
     def solve(self, u):
         """The best spectra A (n, nw), C, and C⁺ at u."""
         c, _ = self.basis(u, False)
         scale = np.linalg.norm(c, axis=0)
-        scale[scale == 0] = 1.0
+        scale[scale < _VANISHED] = np.inf
         left, s, vt = np.linalg.svd(c / scale, full_matrices=False)
         keep = s > _RANK * s[0] if s[0] > 0 else s > 0
         inverse = ((vt[keep].T / s[keep]) @ left[:, keep].T) / scale[:, None]
@@ -132,19 +180,18 @@ class DispersedBlock:
     data : array, shape (nt, nw)
         Weighted.
     basis : callable
-        `basis(u, derivatives)` returns C (nw, nt, n), weighted like the data, and an object that called with A (nw, n, 1)
+        `basis(u, derivatives)` returns C (nw, nt, n), weighted like the data, and an object that
+        called with A (nw, n, 1)
         gives (∂C/∂u_p)·A (nw, nt, p), and whose `full(B)` gives (∂C/∂u_p)·B (nw, nt, p, m).
+    present : bool array, shape (nt, nw)
+        Which points were measured; the others weigh nothing.
     chunks : sequence of DispersedBlock
         The same data in parts that fit a processor's cache; steps are summed over them.
     """
 
-    def __init__(self, data, basis, index, chunks=()):
-        self.data, self.basis, self.index, self.chunks = (
-            data,
-            basis,
-            np.asarray(index, int),
-            tuple(chunks),
-        )
+    def __init__(self, data, basis, index, present, chunks=()):
+        self.data, self.basis, self.index = data, basis, np.asarray(index, int)
+        self.present, self.chunks = present, tuple(chunks)
         self.shape, self.size = data.shape, data.size
         self.columns = np.ascontiguousarray(data.T)[:, :, None]
         self.total = float(np.sum(data**2))
@@ -157,12 +204,14 @@ class DispersedBlock:
         return self.basis(u, True)[1]
 
     def _project(self, c):
-        """Orthonormal basis, inverse of the triangular factor with the column scales, rank lost or not: batched."""
+        """Orthonormal basis, inverse of the triangular factor with the column scales, rank lost or
+        not: batched."""
         scale = np.sqrt(np.einsum("wij,wij->wj", c, c))
-        scale[scale == 0] = 1.0
+        scale[scale < _VANISHED] = np.inf
         q, inverse, bad = _cholesky_qr(c, scale)
         if bad.any():
-            # Columns that vanish or coincide for some wavelengths (a delay window that starts after them): by singular values.
+            # Columns that vanish or coincide for some wavelengths (a delay window that starts after
+            # them): by singular values.
             left, s, vt = np.linalg.svd(c[bad] / scale[bad][:, None, :], full_matrices=False)
             cut = s > _RANK * s[:, :1]
             q[bad] = left * cut[:, None, :]
@@ -174,51 +223,63 @@ class DispersedBlock:
         return q, inverse
 
     def evaluate(self, u, derivatives=True, covariance=False) -> Evaluation:
-        if self.chunks and not covariance:
-            parts = [chunk.evaluate(u, derivatives) for chunk in self.chunks]
-            cost = sum(part.cost for part in parts)
-            if not derivatives:
-                return Evaluation(cost)
-            return Evaluation(
-                cost,
-                sum(part.gradient for part in parts),
-                sum(part.hessian for part in parts),
-                rank=parts[0].rank,
-            )
+        parts = [chunk._evaluate(u, derivatives, covariance) for chunk in self.chunks or (self,)]
+        out = Evaluation(sum(part[0] for part in parts))
+        if not derivatives:
+            return out
+        out.gradient, out.hessian = (sum(part[i] for part in parts) for i in (1, 2))
+        if covariance:
+            out.floor, cross, gram, energy = (sum(part[i] for part in parts) for i in (3, 4, 5, 6))
+            hats = np.concatenate([part[7] for part in parts])
+            hats = hats[:: -(-len(hats) // _HATS)]
+            seen = self.present.astype(float)
+            present = None if self.present.all() else seen @ seen.T / len(seen.T)
+            signal = np.sqrt(energy / self.shape[1])
+            out.rows = (Rows(gram, signal, hats, present, _crossed(cross)),)
+        return out
+
+    def _evaluate(self, u, derivatives, covariance):
+        """Cost, Jᵀr, JᵀJ; floor, Σ X·Rᵀ, R·Rᵀ, squares of the fit by delay, and the bases of some
+        wavelengths."""
         c, local = self.basis(u, derivatives)
         q, inverse = self._project(c)
-        qtd = np.matmul(np.swapaxes(q, 1, 2), self.columns)
+        qt = np.swapaxes(q, 1, 2)
+        qtd = np.matmul(qt, self.columns)
         rest = self.columns - np.matmul(q, qtd)
         cost = float(np.vdot(rest, rest))
         if not derivatives:
-            return Evaluation(cost)
-        a = np.matmul(inverse, qtd)  # (nw, n, 1)
-        x = local(a)  # (nw, nt, p) : (∂C/∂u_p)·A
-        x = x - np.matmul(q, np.matmul(np.swapaxes(q, 1, 2), x))
+            return (cost,)
+
+        def projected(a):
+            x = local(a)  # (nw, nt, p) : (∂C/∂u_p)·A
+            return x - np.matmul(q, np.matmul(qt, x))
+
+        x = projected(np.matmul(inverse, qtd))
         p = x.shape[2]
         flat = x.reshape(-1, p)
-        out = Evaluation(cost, -flat.T @ rest.ravel(), flat.T @ flat, rank=c.shape[2])
-        if covariance:
-            nw, nt = rest.shape[:2]
-            free = max(nt - c.shape[2], 1)
-            r = rest[:, :, 0]
-            # Y_p = X_p·Rᵀ over delays, for the covariance of the score; noise may be correlated over wavelengths.
-            gram = r @ r.T
-            out.score = np.empty((p, p))
-            weighted = [np.tensordot(gram, x[:, :, i], axes=(1, 0)) for i in range(p)]
-            for i in range(p):
-                for j in range(p):
-                    out.score[i, j] = np.vdot(x[:, :, i], weighted[j]) / free
-            variance = np.einsum("wt,wt->w", r, r) / free
-            m = local.full(inverse)  # (nw, nt, p, n) : (∂C/∂u_p)·R⁻¹ , R⁻¹R⁻ᵀ = (CᵀC)⁻¹
-            m = m.reshape(nw, nt, -1)
-            m = (m - np.matmul(q, np.matmul(np.swapaxes(q, 1, 2), m))) * np.sqrt(variance)[
-                :, None, None
-            ]
-            m = m.reshape(nw, nt, p, -1).transpose(2, 0, 1, 3).reshape(p, -1)
-            out.floor = m @ m.T
-            out.delay_scores = np.einsum("wtp,wt->pt", x, r)
-        return out
+        gradient, hessian = -flat.T @ rest.ravel(), flat.T @ flat
+        if not covariance:
+            return cost, gradient, hessian
+        r = rest[:, :, 0]
+        cross = np.matmul(np.ascontiguousarray(x.transpose(2, 1, 0)), r)
+        free = np.maximum(self.present.sum(0) - c.shape[2], 1)
+        sd = np.sqrt(np.einsum("wt,wt->w", r, r) / free)[:, None, None]
+        floor = np.zeros((p, p))
+        for n in range(c.shape[2]):  # R⁻¹R⁻ᵀ = (CᵀC)⁻¹
+            m = (projected(inverse[:, :, n : n + 1]) * sd).reshape(-1, p)
+            floor += m.T @ m
+        fitted = np.matmul(q, qtd)[:, :, 0]
+        hats = q[:: max(1, len(q) // _HATS)]
+        return (
+            cost,
+            gradient,
+            hessian,
+            floor,
+            cross,
+            r.T @ r,
+            np.einsum("wt,wt->t", fitted, fitted),
+            hats,
+        )
 
     def solve(self, u):
         """The best spectra A (n, nw), C (nw, nt, n), and C⁺ (nw, n, nt) at u."""
@@ -231,8 +292,9 @@ class DispersedBlock:
 class NonNegativeBlock:
     """Data with one model matrix for all wavelengths, and some spectra that must not be negative.
 
-    For each wavelength the best non-negative spectra are ordinary least squares on their positive set; with a handful
-    of columns all sets are tried and the best feasible one is the answer. Wavelengths with the same set form a `SharedBlock` each.
+    For each wavelength the best non-negative spectra are ordinary least squares on their positive
+    set; with a handful of columns all sets are tried and the best feasible one is the answer.
+    Wavelengths with the same set form a `SharedBlock` each.
 
     Parameters
     ----------
@@ -241,7 +303,8 @@ class NonNegativeBlock:
     bounded : int
         The first so many columns.
     decays : callable, optional
-        `decays(u)` returns C and ∂C/∂u of the plain decays and T with `basis = C·T`; spectra are handed out for the decays.
+        `decays(u)` returns C and ∂C/∂u of the plain decays and T with `basis = C·T`; spectra are
+        handed out for the decays.
     """
 
     def __init__(self, data, basis, index, bounded: int, decays=None):
@@ -285,39 +348,36 @@ class NonNegativeBlock:
         c, dc = self.basis(u, derivatives)
         chosen, sets = self._sets(c)
         p, nt = len(self.index), self.shape[0]
-        out = Evaluation(
-            0.0,
-            np.zeros(p),
-            np.zeros((p, p)),
-            np.zeros((p, p)),
-            np.zeros((p, p)),
-            np.zeros((p, nt)),
-        )
+        out = Evaluation(0.0, np.zeros(p), np.zeros((p, p)), np.zeros((p, p)))
+        gram, energy, cross = np.zeros((nt, nt)), np.zeros(nt), np.zeros((p, nt, nt))
         for number in np.unique(chosen):
             keep, data = sets[number], self.data[:, chosen == number]
             if not keep:
                 out.cost += float(np.sum(data**2))
+                gram += data @ data.T
                 continue
             group = SharedBlock.__new__(SharedBlock)
-            group.compressed, group.basis = (
+            group.compressed, group.shape, group.basis = (
                 data,
+                data.shape,
                 lambda u, d, keep=keep: (c[:, keep], dc[:, :, keep] if d else None),
             )
             part = group.evaluate(u, derivatives, covariance)
             out.cost += part.cost
             if derivatives:
-                out.gradient, out.hessian, out.rank = (
-                    out.gradient + part.gradient,
-                    out.hessian + part.hessian,
-                    max(out.rank, part.rank),
-                )
+                out.gradient, out.hessian = out.gradient + part.gradient, out.hessian + part.hessian
             if covariance:
-                out.floor, out.delay_scores = (
-                    out.floor + part.floor,
-                    out.delay_scores + part.delay_scores,
-                )
-        if covariance:  # from the sums over all wavelengths at each delay: their correlation across groups counts
-            out.score = out.delay_scores @ out.delay_scores.T * nt / max(nt - c.shape[1], 1)
+                out.floor = out.floor + part.floor
+                (rows,) = part.rows
+                gram, energy = gram + rows.gram, energy + rows.signal**2 * data.shape[1]
+                a = np.linalg.lstsq(c[:, keep], data, rcond=None)[0]
+                x = np.einsum("ptn,nw->ptw", dc[:, :, keep], a)
+                hat = rows.hats[0]
+                x -= np.einsum("tn,pnw->ptw", hat, np.einsum("tn,ptw->pnw", hat, x))
+                cross += np.matmul(x, (data - c[:, keep] @ a).T)
+        if covariance:  # noise is correlated over wavelengths whatever their sets
+            hats = np.linalg.qr(c)[0][None]
+            out.rows = (Rows(gram, np.sqrt(energy / self.shape[1]), hats, None, _crossed(cross)),)
         return out
 
     def solve(self, u):
@@ -344,8 +404,9 @@ class NonNegativeBlock:
 
 
 def _cholesky_qr(c, scale):
-    """Orthonormal bases of many thin matrices at once by Cholesky, done twice (as accurate as Householder up to
-    condition 10⁷; Yamamoto et al., ETNA 44, 306 (2015)), and which of them are too ill-conditioned for it."""
+    """Orthonormal bases of many thin matrices at once by Cholesky, done twice (as accurate as
+    Householder up to condition 10⁷; Yamamoto et al., ETNA 44, 306 (2015)), and which of them are
+    too ill-conditioned for it."""
     n = c.shape[2]
     q = c / scale[:, None, :]
     inverse = np.broadcast_to(np.eye(n), (len(c), n, n)).copy() / scale[:, :, None]
@@ -388,44 +449,41 @@ def _batched_lower_inverse(lower):
 
 
 class Problem:
-    """Blocks that share parameters. Coordinates `theta` are the free ones; `expand` makes the full vector and its Jacobian."""
+    """Blocks that share parameters. Coordinates `theta` are the free ones; `expand` makes the full
+    vector and its Jacobian."""
 
     def __init__(self, blocks, expand, low, high):
         self.blocks, self.expand = blocks, expand
         self.low, self.high = np.asarray(low, float), np.asarray(high, float)
         self.total = sum(block.total for block in blocks)
-        self.evaluations = 0
 
     def evaluate(self, theta, derivatives=True, covariance=False) -> Evaluation:
-        self.evaluations += 1
         u, jacobian = self.expand(theta)
         parts = [(block, block.evaluate(u, derivatives, covariance)) for block in self.blocks]
         out = Evaluation(sum(part.cost for _, part in parts))
         if not derivatives:
             return out
-        full = len(u)
-        names = ["hessian"] + (["floor", "score"] if covariance else [])
-        gradient, matrices = np.zeros(full), {name: np.zeros((full, full)) for name in names}
-        scores = []
-        for block, part in parts:
-            np.add.at(gradient, block.index, part.gradient)
-            for name in names:
-                np.add.at(matrices[name], np.ix_(block.index, block.index), getattr(part, name))
-            if covariance:
-                local = np.zeros((full, part.delay_scores.shape[1]))
-                np.add.at(local, block.index, part.delay_scores)
-                scores.append(jacobian.T @ local)
-        out.gradient = jacobian.T @ gradient
-        for name in names:
-            setattr(out, name, jacobian.T @ matrices[name] @ jacobian)
-        if covariance:
-            out.delay_scores = np.concatenate(scores, axis=1)
+        out.gradient = jacobian.T @ self.gathered(len(u), [part.gradient for _, part in parts])
+        for name in ["hessian"] + (["floor"] if covariance else []):
+            whole = self.gathered(len(u), [getattr(part, name) for _, part in parts])
+            setattr(out, name, jacobian.T @ whole @ jacobian)
+        out.rows = tuple(row for _, part in parts for row in part.rows)
+        return out
+
+    def gathered(self, size: int, parts) -> np.ndarray:
+        """Sum of each block's vector or matrix over its own entries of the `size` full
+        coordinates."""
+        out = np.zeros((size,) * parts[0].ndim)
+        for block, part in zip(self.blocks, parts, strict=True):
+            where = block.index if part.ndim == 1 else np.ix_(block.index, block.index)
+            np.add.at(out, where, part)
         return out
 
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where a search ended. `decrement` is the fall of cost that a Newton step still promises, over the cost."""
+    """Where a search ended. `decrement` is the fall of cost that a Newton step still promises, over
+    the cost."""
 
     theta: np.ndarray
     cost: float
@@ -439,8 +497,9 @@ class Minimum:
 def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -> Minimum:
     """Levenberg–Marquardt within bounds on the projected cost.
 
-    A coordinate at its bound whose gradient points outward is held there. The search ends when the fall of the cost
-    that the quadratic model still promises is below `tolerance` of the cost or of what rounding leaves of it.
+    A coordinate at its bound whose gradient points outward is held there. The search ends when the
+    fall of the cost that the quadratic model still promises is below `tolerance` of the cost or of
+    what rounding leaves of it.
     """
     low, high = problem.low, problem.high
     theta = np.clip(np.asarray(start, float), low, high)
@@ -467,11 +526,10 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
         improved = False
         while used < max_evaluations:
             step = np.zeros(len(theta))
-            step[free] = np.linalg.lstsq(h + damping * np.diag(diagonal), -g, rcond=1e-15)[0]
+            step[free] = _solved(h + damping * np.diag(diagonal), -g)
             largest = np.max(np.abs(step))
-            if (
-                largest > 2.0
-            ):  # coordinates are logarithms or picoseconds near zero time: never leap by more than e²
+            if largest > 2.0:
+                # Coordinates are logarithms or picoseconds near zero time: no leap beyond e².
                 step *= 2.0 / largest
             trial = np.clip(theta + step, low, high)
             moved = trial - theta
@@ -498,6 +556,13 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
     return Minimum(
         theta, now.cost, used, converged, decrement / scale, norm, (theta <= low) | (theta >= high)
     )
+
+
+def _solved(matrix, right):
+    try:
+        return np.linalg.solve(matrix, right)
+    except np.linalg.LinAlgError:
+        return np.linalg.lstsq(matrix, right, rcond=1e-15)[0]
 
 
 def _stationarity(now: Evaluation, theta, low, high):

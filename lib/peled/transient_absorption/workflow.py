@@ -1,12 +1,15 @@
-"""The steps of a whole analysis in the order in which a person takes them, each one call: find files, prepare, start, fit, tabulate."""
+"""The steps of a whole analysis in the order in which a person takes them, each one call: find
+files, prepare, start, fit, tabulate."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from peled import files
 from peled.formats import FormatError
@@ -15,7 +18,10 @@ from peled.formats.tas import TransientMap, read_tas
 from peled.transient_absorption import export, preprocess
 from peled.transient_absorption.compare import band_amplitude
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
+from peled.transient_absorption.matrices import resolved_artefact
+from peled.transient_absorption.noise import differences, effective_wavelengths
 from peled.transient_absorption.preprocess import Matrix
+from peled.transient_absorption.scans import average_scans, on_common_axes, smooth_errors
 from peled.transient_absorption.schemes import Model
 
 SUFFIXES = (".ufs", ".csv", ".txt", ".dat", ".sia", ".lvm", ".ascii", ".npz", ".asc")
@@ -37,7 +43,8 @@ def load_sets(folder: Path, patterns: Mapping[str, str], **reading) -> dict[str,
     ----------
     folder : path
     patterns : mapping
-        Label → file pattern. Several files that match one pattern are scans and get averaged. Labels whose pattern matches nothing are left out;
+        Label → file pattern. Several files that match one pattern are scans and get averaged.
+        Labels whose pattern matches nothing are left out;
         when none matches, every matrix in the folder is taken under its file's name.
     **reading
         Passed to `read_tas`.
@@ -78,22 +85,45 @@ def load_sets(folder: Path, patterns: Mapping[str, str], **reading) -> dict[str,
                     raise
     if not found:
         raise files.MissingDataError(
-            f"{files.display_path(folder)}: expected delay × wavelength matrices ({', '.join(SUFFIXES)}), found none; data/transient_absorption/README.md describes them"
+            f"{files.display_path(folder)}: expected delay × wavelength matrices "
+            f"({', '.join(SUFFIXES)}), found none; data/transient_absorption/README.md describes "
+            "them"
         )
     return found
 
 
 def _load(label, paths, reading) -> LoadedSet:
     maps = [read_tas(path, **reading) for path in paths]
-    scans = [scan for m in maps for scan in scans_of(m, label)]
-    one = scans[0] if len(scans) == 1 else preprocess.average_scans(scans, name=label)
-    return LoadedSet(replace(one, standard_error=None), tuple(paths), maps[0].format)
+    one = averaged([scan for m in maps for scan in scans_of(m, label)], label)
+    return LoadedSet(one, tuple(paths), maps[0].format)
+
+
+def averaged(scans: Sequence[Matrix], name: str) -> Matrix:
+    """One scan as it is; several as their mean, with smoothed standard errors that weight the
+    fits."""
+    if len(scans) == 1:
+        return scans[0]
+    return smooth_errors(average_scans(scans, name=name))
 
 
 def scans_of(m: TransientMap, name: str) -> list[Matrix]:
     """The single scans of a file as matrices (one, where the file holds none)."""
     stack = m.signal[None] if m.scans is None else m.scans
     return [preprocess.matrix(m.delay_ps, m.wavelength_nm, scan, name=name) for scan in stack]
+
+
+def like_prepared(scans: Sequence[Matrix], m: Matrix) -> np.ndarray:
+    """Single scans (n, nt, nw) on the delays and wavelengths of their prepared mean, each less its
+    own background; NaN where missing."""
+    delay, wavelength, stack = on_common_axes([m, *scans])
+    rows = np.isin(np.round(delay, 9), np.round(m.delay_ps, 9))
+    columns = np.isin(np.round(wavelength, 6), np.round(m.wavelength_nm, 6))
+    stack = stack[1:][:, rows][:, :, columns]
+    if m.rise.seen:
+        before = m.delay_ps <= np.nanmin(m.rise.onset_ps)
+        level = np.nan_to_num(np.nanmean(stack[:, before], axis=1, keepdims=True))
+        stack = stack - level
+    return np.where(np.isfinite(m.signal), stack, np.nan)
 
 
 def prepare(
@@ -103,21 +133,38 @@ def prepare(
     masks_nm: Sequence[Sequence[float]] = (),
     background_before_ps: float | None = None,
     spikes: bool = True,
+    drop_delays_ps: Sequence[float] = (),
 ) -> Matrix:
-    """Crop, mask scatter, subtract the background and reject spikes, in this order; what does not apply to the data is left out."""
-    if window_nm:
-        low, high = max(window_nm[0], m.wavelength_nm[0]), min(window_nm[1], m.wavelength_nm[-1])
-        m = preprocess.crop(m, wavelength_nm=(low, high) if low < high else None)
+    """Crop, mask scatter, drop delays, subtract the background and reject spikes, in this order;
+    what does not apply is left out, and said.
+
+    A window that belongs to another probe (it reaches beyond this one and leaves less than a fifth
+    of it) is not applied. Delays that look struck are proposed in the steps, not dropped.
+    """
+    m = _windowed(m, window_nm)
     m = preprocess.mask(m, *(tuple(region) for region in masks_nm))
-    before = (
-        background_before_ps
-        if background_before_ps is not None and background_before_ps > m.delay_ps[0]
-        else None
-    )
-    if m.delay_ps[0] < preprocess.estimate_t0(m):
-        m = preprocess.subtract_background(m, before)
-    # Masked points give every wavelength its own model matrix; a few spikes are worth that only when they are there.
+    m = preprocess.drop_delays(m, drop_delays_ps)
+    m = preprocess.subtract_background(m, background_before_ps)
+    struck = preprocess.struck_delays(m)
+    if struck:
+        named = ", ".join(f"{t:.4g}" for t in struck)
+        m = replace(m, steps=(*m.steps, f"struck delays? look at {named} ps"))
     return preprocess.reject_spikes(m, threshold=10.0) if spikes else m
+
+
+def _windowed(m: Matrix, window_nm) -> Matrix:
+    if not window_nm:
+        return m
+    first, last = m.wavelength_nm[0], m.wavelength_nm[-1]
+    inside = (m.wavelength_nm >= window_nm[0]) & (m.wavelength_nm <= window_nm[1])
+    beyond = window_nm[0] < first or window_nm[1] > last
+    if not inside.any() or (beyond and inside.mean() < 0.2):
+        said = (
+            f"window {window_nm[0]:g} to {window_nm[1]:g} nm not applied: "
+            f"the probe spans {first:.4g} to {last:.4g} nm"
+        )
+        return replace(m, steps=(*m.steps, said))
+    return preprocess.crop(m, wavelength_nm=(max(window_nm[0], first), min(window_nm[1], last)))
 
 
 def start_model(
@@ -128,9 +175,11 @@ def start_model(
     dispersion_order: int,
     artefact: int,
 ) -> tuple[Model, preprocess.Chirp | None]:
-    """A model whose centre and dispersion start at the chirp found in the data; without dispersion where none can be found."""
+    """A model whose centre and dispersion start at the chirp found in the data; without dispersion
+    where none can be found, and without artefact where the delays do not resolve it."""
     chirp = None
-    if dispersion_order:
+    artefact = resolved_artefact(m, artefact, fwhm_ps)
+    if dispersion_order and not m.rise.late:
         try:
             chirp = preprocess.find_chirp(
                 m, order=dispersion_order, fwhm_ps=max(fwhm_ps, float(np.diff(m.delay_ps).min()))
@@ -149,32 +198,73 @@ def start_model(
     ), chirp
 
 
+# difference of two dispersions, in widths of the response, below which they are taken for one
+_APART = 0.25
+
+
 def common_dispersion(
     matrices: Sequence[Matrix], model: Model, *, wavelengths: int = 40
 ) -> GlobalFit | None:
-    """One fit of all sets with a common response and dispersion, lifetimes and zero times their own, on neighbouring wavelengths averaged to about `wavelengths`.
+    """One fit of all sets with a common response and dispersion, lifetimes and zero times their
+    own, on neighbouring wavelengths averaged to about `wavelengths`.
 
-    The group delay of the probe belongs to the instrument; one set alone may not show it where it has no signal. None without dispersion.
+    The group delay of the probe belongs to the instrument; one set alone may not show it where it
+    has no signal. Whether the sets share it is tested: each is fitted alone too, and one whose
+    residual falls significantly (p < 10⁻³, F test over effective wavelengths) with a dispersion
+    that differs by more than a quarter of the response where it has signal is named in the result's
+    flags; its own dispersion must then be fitted (`with_dispersion`). None without dispersion.
     """
     if not model.dispersion:
         return None
     coarse = [
         preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // wavelengths)) for m in matrices
     ]
-    return global_fit(coarse, model, link=("t0", "fwhm", "dispersion"), starts=0)
+    free = replace(model, t0_ps=model.t0_ps if len(coarse) == 1 else None)
+    joint = global_fit(coarse, free, link=("fwhm", "dispersion"))
+    if len(coarse) == 1:
+        return joint
+    apart = tuple(m.name for i, m in enumerate(coarse) if _own_dispersion(joint, i))
+    said = tuple(f"{name}: does not share the dispersion of the other sets" for name in apart)
+    for sentence in said:
+        warnings.warn(sentence, stacklevel=2)
+    return replace(joint, flags=(*joint.flags, *said), options={**joint.options, "apart": apart})
+
+
+def _own_dispersion(joint: GlobalFit, i: int) -> bool:
+    """Whether one set is described significantly and visibly better with a dispersion of its
+    own."""
+    m, model = joint.matrices[i], joint.model
+    local = joint.setup.locals[i]
+    at = {n: joint.optimum[local[n]] for n in model.names}
+    bends = [f"dispersion_{j + 1}" for j in range(len(model.dispersion))]
+    alone = global_fit(m, model, parameters=at)
+    rows = joint.rows[i]
+    with_joint = float(np.trace(rows.gram))
+    independent = min(effective_wavelengths(differences(rows.gram)), m.shape[1])
+    count = max((len(m.delay_ps) - len(model.spectra)) * independent - len(alone.theta), 1)
+    extra = len(bends) + 1
+    f_value = (with_joint - alone.ssr) / extra / max(alone.ssr / count, 1e-300)
+    if stats.f.sf(max(f_value, 0), extra, count) > 1e-3:
+        return False
+    found = [alone.value(n) - at[n] for n in bends]
+    differ = np.array(found) @ model.dispersion_terms(m.wavelength_nm)
+    weight = np.sqrt(np.nanmean(m.signal**2, axis=0))
+    differ = differ - np.average(differ, weights=weight)
+    return float(np.sqrt(np.average(differ**2, weights=weight))) > _APART * alone.value("fwhm")
 
 
 def with_dispersion(model: Model, joint: GlobalFit | None) -> Model:
-    """The model with the dispersion of a fit, kept, and its response as start."""
+    """The model with the dispersion of a fit, kept, and its response as start; where some sets do
+    not share it, as a start only."""
     if joint is None:
         return model
     names = [f"dispersion_{i + 1}" for i in range(len(model.dispersion))]
     return replace(
         model,
-        t0_ps=joint.value("t0"),
+        t0_ps=joint.value("t0") if "t0" in joint.setup.names else None,
         fwhm_ps=joint.value("fwhm"),
         dispersion=tuple(joint.value(n) for n in names),
-        fixed=(*model.fixed, *names),
+        fixed=(*model.fixed, *(() if joint.options.get("apart") else names)),
     )
 
 
@@ -196,11 +286,15 @@ def fitted_chirp(fit: GlobalFit, matrix: int = 0):
 
 
 def without_chirp(m: Matrix, fit: GlobalFit) -> Matrix:
-    """The matrix with the fitted chirp taken out, complete rows only."""
+    """The matrix with the fitted chirp taken out; missing cells stay missing, delays that the chirp
+    moves out of some wavelengths go."""
     if not fit.model.dispersion:
         return m
-    out = preprocess.correct_chirp(m, fitted_chirp(fit))
-    return out.take(delays=np.isfinite(out.signal).all(axis=1))
+    chirp = fitted_chirp(fit)
+    out = preprocess.correct_chirp(m, chirp)
+    shift = chirp(m.wavelength_nm) - np.median(chirp(m.wavelength_nm))
+    whole = out.delay_ps >= m.delay_ps[0] - min(shift.min(), 0.0) - 1e-12
+    return out.take(delays=whole)
 
 
 def lifetime_rows(fits: Mapping[str, GlobalFit]) -> list[tuple[str, ...]]:
@@ -223,14 +317,15 @@ def save_fit(folder: Path, label: str, fit: GlobalFit, corrected: Matrix | None 
     stem = "".join(c if c.isalnum() else "_" for c in label)
     files.write_atomically(folder / f"{stem}_dads.csv", export.spectra_csv(fit.spectra()))
     files.write_atomically(folder / f"{stem}_eads.csv", export.spectra_csv(fit.eads()))
-    files.write_atomically(folder / f"{stem}_fit.json", files.to_json(fit.record()))
+    files.write_atomically(folder / f"{stem}_fit.json", files.to_json(export.fit_record(fit)))
     if corrected is not None:
         files.write_atomically(folder / f"{stem}_corrected.csv", export.matrix_csv(corrected))
 
 
 @dataclass(frozen=True)
 class PLSeries:
-    """Fluorescence spectra of a film: fresh and after each scan. Mean wavelengths in nm; `blue_share` is the share of counts bluer than two widths below the fresh mean."""
+    """Fluorescence spectra of a film: fresh and after each scan. Mean wavelengths in nm;
+    `blue_share` is the share of counts bluer than two widths below the fresh mean."""
 
     fresh_nm: float
     fresh_error_nm: float
@@ -270,7 +365,8 @@ def read_pl_series(path: Path) -> PLSeries:
 def fluence_series(
     paths: Sequence[Path], model: Model
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs per crystal (from the file's notes), fitted lifetimes and their errors, for files of rising fluence."""
+    """Pairs per crystal (from the file's notes), fitted lifetimes and their errors, for files of
+    rising fluence."""
     pairs, tau, error = [], [], []
     start = model
     for path in paths:
@@ -289,7 +385,8 @@ def fluence_series(
 def red_edge(
     fits: Mapping[str, GlobalFit], low_nm: float, high_nm: float
 ) -> dict[str, tuple[float, float]]:
-    """Mean amplitude of the slowest decay in a band and its standard error, mOD, for each fit that reaches into the band."""
+    """Mean amplitude of the slowest decay in a band and its standard error, mOD, for each fit that
+    reaches into the band."""
     out = {}
     for label, fit in fits.items():
         try:

@@ -19,6 +19,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "power_efficacy": (r"^pe\b", r"power eff", r"lm/w"),
     "current_efficiency": (r"^(ce|le)\b", r"(current|luminous|luminance|cd).{0,3}eff", r"^cd/a"),
     "eqe": (r"\beqe\b", r"external quantum", r"^eta.?ext", r"^η"),
+    "radiance": (r"radiance",),
+    "flux": (r"(optical|light|radiant|emitted).?(power|flux)", r"^flux"),
     "photocurrent": (
         r"photo.?(diode|current)",
         r"\bi?.?pd\b",
@@ -52,6 +54,12 @@ FACTORS: dict[str, dict[str, float]] = {
         "cdcm-2": 1e4,
         "fl": 3.4262591,
     },
+    "radiance": {
+        f"{prefix}{unit}": factor
+        for prefix, factor in (("", 1.0), ("m", 1e-3), ("u", 1e-6))
+        for unit in ("wsr/m-2", "wsr-1m-2", "wsrm-2", "wm-2sr-1", "w/m2/sr", "wm2/sr-1")
+    },
+    "flux": {"w": 1.0, "mw": 1e-3, "uw": 1e-6, "nw": 1e-9},
     "eqe": {"%": 0.01, "percent": 0.01, "": 1.0, "1": 1.0, "fraction": 1.0},
     "current_efficiency": {"cda-1": 1.0},
     "power_efficacy": {"lmw-1": 1.0},
@@ -80,6 +88,8 @@ _DEFAULT_UNIT = {
     "photocurrent": "A",
     "current_density": "mA cm-2",
     "luminance": "cd m-2",
+    "radiance": "W sr-1 m-2",
+    "flux": "W",
     "current_efficiency": "cd A-1",
     "power_efficacy": "lm W-1",
     "time": "s",
@@ -174,7 +184,7 @@ def identify(column: Column) -> tuple[str | None, str]:
         name, unit = match[1], match[2].replace("_", " ")
     flat = re.sub(r"[_\s]+", " ", name.lower()).strip()
     # Some units belong to one quantity only; the others need the name.
-    for quantity in ("power_efficacy", "current_efficiency", "luminance", "current_density"):
+    for quantity in ("power_efficacy", "current_efficiency", "luminance", "radiance", "current_density"):
         if unit and unit_key(unit) in FACTORS[quantity]:
             return quantity, unit
     for quantity, patterns in _NAMES.items():

@@ -15,7 +15,10 @@ from peled.formats.delimited import Account, Column, Table, stated_number
 from peled.formats.sweeps.columns import identify, read_tables, scaled
 
 _WHAT = "a J-V-L sweep as text or .xlsx"
-_MISSING = ("luminance_cd_m2", "photocurrent_A", "reported_eqe", "reported_cd_A", "time_s")
+_MISSING = (
+    "luminance_cd_m2", "photocurrent_A", "radiance_W_sr_m2", "flux_W", "reported_eqe",
+    "reported_cd_A", "time_s",
+)  # fmt: skip
 _COMPLIANCE_BITS = (1 << 3) | (
     1 << 16
 )  # status word of the 2400: compliance, range compliance (user's manual, table 18-4)
@@ -33,6 +36,7 @@ class Sweep:
     direction : {"up", "down", "hold"}
     voltage_V, current_density_mA_cm2 : ndarray
     luminance_cd_m2, photocurrent_A, reported_eqe, reported_cd_A, time_s : ndarray or None
+    radiance_W_sr_m2, flux_W : ndarray or None
         `reported_eqe` as a fraction; NaN in `luminance_cd_m2` stands for "no reading" and is said
         in `notes`.
     compliance, range_change, repeated : ndarray of bool
@@ -67,6 +71,8 @@ class Sweep:
     metadata: dict = field(default_factory=dict, repr=False)
     assumed: dict[str, str] = field(default_factory=dict, repr=False)
     account: Account = field(default_factory=Account, repr=False)
+    radiance_W_sr_m2: np.ndarray | None = field(default=None, repr=False)
+    flux_W: np.ndarray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return self.voltage_V.size
@@ -275,6 +281,8 @@ def _part(
         repeated,
         notes=(*notes, *own),
         metadata=dict(table.metadata),
+        radiance_W_sr_m2=got.get("radiance"),
+        flux_W=got.get("flux"),
     )
 
 

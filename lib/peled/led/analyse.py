@@ -1,0 +1,259 @@
+"""A laboratory's folder of light-emitting diodes, from its sample sheet to numbers or reasons.
+
+>>> from peled.led.analyse import analyse, sniff
+>>> from peled.samples import read_sheet
+>>> report = analyse(read_sheet("folder", "led", sniff=sniff))          # doctest: +SKIP
+>>> print(report)                                                       # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from peled.led import drawers, routes, series, sphere
+from peled.led.device import (
+    Context,
+    Curve,
+    Device,
+    Run,
+    asked,
+    consistent_units,
+    efficiency,
+    eqe_quantities,
+    hysteresis_quantity,
+    luminance_quantities,
+    rescaled,
+    run_of,
+    silent_units,
+)
+from peled.led.reading import READERS, Pattern, Series, series_of, sniff
+from peled.quantities import Finding, Quantity
+from peled.report import Problem, Report, from_holdings
+from peled.samples import Held, Holdings, Sheet
+from peled.sources import kind_of
+
+__all__ = ["SETTINGS", "analyse", "sniff"]
+
+#: What `settings` may say, and what is taken where it does not.
+SETTINGS: Mapping[str, Any] = {
+    "turn_on_cd_m2": 1.0,  # luminance that counts as turned on
+    "luminance_relative": 0.02,  # standard error of the luminance meter's calibration
+    "detector_relative": 0.02,  # of a photodiode's responsivity, a power meter
+    "current_relative": 0.003,  # of the current
+    "wavelength_nm": 0.3,  # of the wavelength scale
+    "pattern_relative": 0.1,  # half range of the effective solid angle without a pattern
+    "spectrum_shift_nm": 2.0,  # half range of a spectrum's shift where it was not measured
+    "spectra_of": {},  # sample or group without spectra -> sample whose spectra stand in
+    "test": "Welch",  # between groups: Welch or Mann-Whitney
+}
+
+
+def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
+    """All numbers that a folder of LED measurements gives, each with its error or a reason.
+
+    Parameters
+    ----------
+    sheet : peled.samples.Sheet
+        Of topic led.
+    settings : mapping
+        Of `SETTINGS`; what is not said is as there.
+
+    Returns
+    -------
+    Report
+        `found[sample]` is a `peled.led.device.Device`: sweeps with offset and noise of their light
+        (`runs`), spectra as read and conditioned (`series`), EQE against current (`curves`),
+        series followed (`followed`), logs (`lifetimes`).
+
+    Raises
+    ------
+    ValueError
+        If a setting is unknown.
+
+    Notes
+    -----
+    What the numbers mean stands in `peled.led.routes` (photons), `peled.led.light` (offset and
+    noise) and `peled.conditioning` (spectra). A peak EQE takes the spectrum of that device at that
+    bias; beyond the spectra measured the error grows, without any there is no number.
+    """
+    if unknown := set(settings) - set(SETTINGS):
+        raise ValueError(f"settings: expected {', '.join(SETTINGS)}, found {', '.join(unknown)}")
+    chosen = {**SETTINGS, **settings}
+    holdings = Holdings(sheet, READERS)
+    all_series, aside = series_of(holdings)
+    problems = [Problem(*one) for one in aside]
+    names = list(dict.fromkeys(h.row.sample for h in holdings if h.row.role == "sample"))
+    found, quantities = {}, []
+    for name in filter(None, names):
+        device, made, said = _device(holdings, name, all_series, chosen)
+        found[name] = device
+        quantities += made
+        problems += said
+    return from_holdings(
+        holdings, quantities, found=found, problems=problems, settings=chosen,
+        drawers=drawers.DRAWERS, test=chosen["test"],
+    )  # fmt: skip
+
+
+def _device(holdings: Holdings, name: str, all_series: list[Series], settings: Mapping):
+    """(Device, its quantities, problems)."""
+    own = tuple(s for s in all_series if s.sample == name)
+    problems: list[Problem] = []
+    logs, made = series.lifetime_quantities(holdings.select(measurement="lifetime", sample=name))
+    followed, more = series.colour_quantities(own)
+    device = Device(
+        name,
+        _runs(holdings.select(measurement="jvl", sample=name, role="sample")),
+        own,
+        {},
+        followed,
+        logs,
+        _pattern(holdings, name, problems),
+    )
+    swept, curves = sweeps(holdings, device, all_series, settings, problems)
+    spheres = sphere.quantities(device, settings)
+    device = replace(device, curves=curves)
+    return device, [*swept, *spheres, *more, *made], problems
+
+
+def _runs(held: tuple[Held, ...]) -> tuple[Run, ...]:
+    out = []
+    for one in held:
+        kind = kind_of(one.row.path)
+        out += [run_of(s, one.row, kind, one.digest) for s in one.data if s.direction != "hold"]
+    return tuple(out)
+
+
+def _pattern(holdings: Holdings, name: str, problems: list[Problem]) -> Pattern | None:
+    rows = [
+        h for h in holdings.select(measurement="goniometer") if h.row.sample in ("", name)
+    ]  # fmt: skip
+    rows.sort(key=lambda h: h.row.sample == "")
+    for held in rows:
+        try:
+            routes.effective_angle(held.data, "", 0.0, "")
+        except ValueError as error:
+            problems.append(Problem(held.row.label, str(error)))
+        else:
+            return held.data
+    return None
+
+
+def _series_for(device: Device, all_series: list[Series], run: Run, settings: Mapping):
+    """(series that serve a sweep, whether they are those of another device)."""
+    for sample in (device.sample, ""):
+        mine = [
+            s
+            for s in all_series
+            if s.sample == sample and s.axis != "time_s" and s.state in ("", run.row.state)
+        ]
+        if mine:
+            return mine, sample == ""
+    lent = settings["spectra_of"]
+    other = lent.get(device.sample) or lent.get(run.row.group)
+    return [s for s in all_series if s.sample == other and s.axis != "time_s"], True
+
+
+def sweeps(holdings, device: Device, all_series, settings, problems: list[Problem]):
+    """Quantities and curves of every sweep of a device."""
+    quantities: list[Quantity] = []
+    curves: dict[tuple[int, str], Curve] = {}
+    for index, run in enumerate(device.runs):
+        forward = any(not r.backward and r.row == run.row for r in device.runs)
+        suffix = ", backward" if run.backward and forward else ""
+        doubt = (Finding("assumed", "doubtful", run.row.doubt, run.row.label),)
+        c = Context(device.sample, run, suffix, settings, doubt if run.row.doubt else ())
+        if not run.lights:
+            said = "no luminance and no photocurrent: current and voltage only"
+            problems.append(Problem(run.row.label, said))
+        serving, borrowed = _series_for(device, all_series, run, settings)
+        for route in run.lights:
+            made, curve = _by_route(holdings, device, c, route, serving, borrowed)
+            quantities += made
+            curves[index, route] = curve
+        excluded = [n for n in run.sweep.notes if "compliance" in n or "without a reading" in n]
+        problems += [Problem(run.row.label, note) for note in excluded]
+        if run.backward and forward:
+            ahead = next(r for r in device.runs if not r.backward and r.row == run.row)
+            quantities += filter(None, [hysteresis_quantity(replace(c, suffix=""), ahead, run)])
+    return quantities, curves
+
+
+def _by_route(holdings, device: Device, c: Context, route: str, serving, borrowed: bool):
+    """Quantities of one channel of light of a sweep, and its curve."""
+    run, settings, where = c.run, c.settings, c.run.row.label
+    geometry = str(run.row.settings.get("geometry", ""))
+    angle = routes.effective_angle(device.pattern, geometry, settings["pattern_relative"], where)
+    detector = settings["luminance_relative" if route == "luminance" else "detector_relative"]
+    share, weights, what, needed = angle, routes.photopic, "photopic integral", []
+    if route == "photodiode":
+        weights, needed = _responsivity(holdings, run)
+        what = "integral of spectrum and responsivity"
+    elif route in ("radiance", "flux"):
+        weights, what = np.ones_like, "integral of the spectrum"
+    if route in ("photodiode", "flux"):
+        share, more = _collected(run, angle)
+        needed += more
+    found = routes.response(serving, weights, what) if weights else None
+    if found is not None and borrowed:
+        found = found.borrowed(settings["spectrum_shift_nm"])
+    empty = Curve(route, run.sweep.current_density_mA_cm2, *[np.full(len(run.sweep), np.nan)] * 2,
+                  None, response=found)  # fmt: skip
+    if np.isnan(run.sweep.current_density_mA_cm2).all():
+        needed.append("area_cm2")
+    missing = asked(dict.fromkeys(needed), where)
+    missing += share.findings if share.value is None else ()
+    made = luminance_quantities(c) if route == "luminance" else []
+    if missing:
+        return [*made, c.without("peak EQE", "%", *missing)], empty
+    curve = efficiency(run, route, found, share.value) if found is not None else empty
+    if silent := silent_units(run.sweep, run.row.settings, route):
+        units = consistent_units(run, curve, silent)
+        if not units:
+            kept = [q for q in made if _independent(q, silent)]
+            return [*kept, c.without("peak EQE", "%", *asked(list(silent), where))], curve
+        run = rescaled(run, silent, units)
+        said = ", ".join(f"{column} {unit}" for column, unit in units.items())
+        text = f"{said}: stated nowhere; taken, as the EQE is possible with it; write it down"
+        c = replace(c, run=run, extra=(*c.extra, Finding("assumed", "doubtful", text, where)))
+        curve = efficiency(run, route, found, share.value)
+        made = luminance_quantities(c) if route == "luminance" else []
+    return [*made, *eqe_quantities(c, curve, share, detector)], curve
+
+
+def _independent(q: Quantity, silent: Mapping) -> bool:
+    """Whether a number does not rest on a unit that nobody said."""
+    return not (("current_unit" in silent and "/A" in q.unit) or "luminance_unit" in silent)
+
+
+def _responsivity(holdings: Holdings, run: Run):
+    """Wavelengths -> A/W, from a row of the sheet or the column; else what to fill in."""
+    said = run.row.settings.get("responsivity_A_W")
+    if said:
+        return lambda x: np.full(np.shape(x), said), []
+    for held in holdings.select(measurement="responsivity"):
+        if held.row.sample in ("", run.row.sample):
+            table = held.data
+            return lambda x: np.interp(x, table.axis, table.values[0], left=0.0, right=0.0), []
+    return None, ["responsivity_A_W"]
+
+
+def _collected(run: Run, angle: Quantity):
+    """G of a photodiode or power meter, 1/(share collected × filter × area in m²), and columns that are missing."""
+    said, area = run.row.settings, run.sweep.area_cm2
+    share = routes.collected_share(said, area or 1.0, run.row.label)
+    if area is None:
+        return share, ["area_cm2"]
+    if share.value is None:
+        return share, []
+    total = share.value * said.get("filter_transmission", 1.0) * area * 1e-4
+    budget = {name: e / share.value / total for name, e in share.budget.items()}
+    findings = share.findings
+    if "geometry" in share.budget and "geometry" not in said:  # a part of the pattern was seen
+        budget |= {name: e / angle.value / total for name, e in angle.budget.items()}
+        findings += angle.findings
+    return Quantity("geometry", "", 1 / total, budget, "1", findings=findings), []

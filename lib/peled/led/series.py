@@ -1,0 +1,161 @@
+"""Logs and series of a device as numbers: lifetimes, peak and width, colour, their stability."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from peled.led import photometry
+from peled.led.lifetime import Crossing, acceleration, crossing_time
+from peled.led.photometry import SpectrumError
+from peled.led.reading import Series
+from peled.led.stability import Followed, follow
+from peled.quantities import Finding, Quantity, derive
+from peled.samples import Held
+from peled.sources import kind_of
+
+LEVELS = (0.8, 0.5)  #: fractions of the first luminance
+
+
+def lifetime_quantities(logs: Sequence[Held]):
+    """((row, log, crossing of one half) of each log, T80, T50 and acceleration)."""
+    kept, out = [], []
+    for held in logs:
+        row, log = held.row, held.data
+        current = row.settings.get("current_mA_cm2", log.current_density_mA_cm2)
+        drive = f"{current:g} mA/cm2" if current else ""
+        state = ", ".join(filter(None, (row.state, drive)))
+        minutes = log.time_s / 60
+        crossings = {
+            level: crossing_time(
+                minutes, log.signal, level, initial=log.initial_luminance_cd_m2 or None
+            )
+            for level in LEVELS
+        }
+        kept.append((row, log, crossings[0.5]))
+        for level, c in crossings.items():
+            out.append(_crossing(held, f"T{100 * level:.0f}", state, c))
+    return tuple(kept), [*out, *_accelerated(kept)]
+
+
+def _crossing(held: Held, name: str, state: str, c: Crossing) -> Quantity:
+    row = held.row
+    common = {
+        "sample": row.sample, "state": state, "kind": kind_of(row.path), "inputs": (held.digest,)
+    }  # fmt: skip
+    doubt = (Finding("assumed", "doubtful", row.doubt, row.label),) if row.doubt else ()
+    if c.censored:
+        return Quantity(name, value=c.time, budget={}, unit="min", relation=">", findings=doubt,
+                        note="the run ended before", **common)  # fmt: skip
+    if not math.isfinite(c.standard_error):
+        said = f"the signal passes the level once, by noise, at {c.time:.3g} min"
+        gone = Finding("signal", "withheld", said, row.label)
+        return Quantity(name, value=None, budget={}, unit="min", findings=(gone,), **common)
+    note = f"passed {c.crossings} times" if c.crossings > 1 else ""
+    made = derive(name, "min", lambda: c.time, note=note, reading=c.standard_error, **common)
+    return made.found(*doubt)
+
+
+def _accelerated(kept) -> list[Quantity]:
+    """Exponent n of T50 ∝ L0^(-n) where one device (or sample) was driven at several luminances."""
+    usable = [
+        (log.initial_luminance_cd_m2 or float(log.signal[0]), c.time, c.standard_error, row)
+        for row, log, c in kept
+        if not c.censored and math.isfinite(c.standard_error) and log.signal_unit == "cd m-2"
+    ]
+    drives = [u[0] for u in usable]
+    if len(usable) < 2 or len(set(drives)) < len(drives):
+        return []
+    law = acceleration(drives, [u[1] for u in usable], [u[2] for u in usable])
+    row = usable[0][3]
+    note = f"{len(usable)} drives, {min(drives):.3g} to {max(drives):.3g} cd/m2"
+    made = derive("acceleration exponent", "1", lambda: law.power_law, sample=row.sample,
+                  kind=kind_of(*(u[3].path for u in usable)), note=note,
+                  lifetimes=law.power_law_error)  # fmt: skip
+    if not law.single_law and len(usable) > 2:
+        said = (
+            f"no one power law: local exponents {', '.join(f'{n:.2f}' for n in law.exponents)} "
+            f"differ by {law.largest_difference_sigma:.0f} standard errors"
+        )
+        made = made.found(Finding("described", "doubtful", said))
+    return [made]
+
+
+def colour_quantities(series: Sequence[Series]):
+    """({(state, label): Followed}, peak, width, colour and what changes along each series)."""
+    followed, out = {}, []
+    for one in series:
+        used = np.flatnonzero(one.used)
+        if not used.size:
+            continue
+        s = one.signal
+        values = s.values[used]
+        at = s.at[used] if s.at is not None else np.zeros(used.size)
+        try:
+            found = follow(at, s.axis, np.nan_to_num(values))
+        except (SpectrumError, ValueError) as error:
+            out.append(_lost(one, str(error)))
+            continue
+        followed[one.state, one.label] = found
+        out += _colours(one, found, used)
+    return followed, out
+
+
+def _lost(one: Series, said: str) -> Quantity:
+    gone = Finding("signal", "withheld", said, one.label)
+    return Quantity("EL peak", one.sample, None, {}, "nm", one.kind, (gone,), state=one.state)
+
+
+def _colours(one: Series, found: Followed, used: np.ndarray) -> list[Quantity]:
+    s = one.signal
+    doubt = (Finding("assumed", "doubtful", one.doubt, one.label),) if one.doubt else ()
+    common = {"sample": one.sample, "kind": one.kind, "inputs": one.inputs, "where": one.label}
+    axis = {"bias_V": "against bias", "current_mA_cm2": "against current", "time_s": "with time"}
+    state = ", ".join(filter(None, (one.state, axis.get(one.axis, ""))))
+    brightest = int(np.nanargmax(np.nanmax(np.nan_to_num(s.values[used]), axis=1)))
+    first = 0 if one.axis == "time_s" else brightest
+    place = f"at {s.label(used[first])}" if s.at is not None else ""
+
+    def make(name, unit, value, error, note=place):
+        made = derive(name, unit, lambda: value, state=state, note=note, reading=error, **common)
+        return made.found(*doubt)
+
+    out = [
+        make("EL peak", "nm", found.peak_nm[first], found.peak_error[first]),
+        make("EL FWHM", "nm", found.fwhm_nm[first], found.fwhm_error[first]),
+        *_cie(one, used[first], make),
+    ]
+    if used.size > 1:
+        shift, error = found.change("peak_nm")
+        span = f"{s.label(used[0])} to {s.label(used[-1])}"
+        out.append(make("EL peak shift", "nm", shift, error, span))
+        if found.grows:
+            out.append(make("shoulder", "nm", found.shoulder_nm, found.shoulder_error, span))
+    return out
+
+
+def _cie(one: Series, row: int, make) -> list[Quantity]:
+    """CIE 1931 x and y, errors by counting and the modes of conditioning."""
+    from peled.conditioning import propagate
+
+    s = one.signal
+    out = []
+    for name, k in (("CIE x", 0), ("CIE y", 1)):
+
+        def coordinate(y, k=k):
+            step = 0.5 * (np.r_[np.diff(s.axis), 0.0] + np.r_[0.0, np.diff(s.axis)])
+            xyz = np.nan_to_num(y) @ (photometry.matching_functions(s.axis) * step).T
+            return xyz[..., k] / xyz.sum(axis=-1)
+
+        from dataclasses import replace
+
+        only = replace(
+            s, values=s.values[[row]], good=s.good[[row]], variance=s.variance[[row]],
+            modes=s.modes[:, [row]], fitted=s.fitted[:, [row]], at=None,
+        )  # fmt: skip
+        value, errors = propagate(only, coordinate)
+        total = math.sqrt(sum(float(e[0]) ** 2 for e in errors.values()))
+        out.append(make(name, "1", float(value[0]), total))
+    return out

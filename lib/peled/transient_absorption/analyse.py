@@ -1,0 +1,350 @@
+"""A folder of transient absorption, described by its sample sheet, to lifetimes, spectra and
+pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from peled.formats.tas import read_tas
+from peled.quantities import Finding, Quantity, derive
+from peled.report import Panel, Problem, Report, from_holdings
+from peled.samples import Content, Held, Holdings, Row, Sheet
+from peled.sources import kind_of
+from peled.transient_absorption import plots, preprocess, workflow
+from peled.transient_absorption.blank import subtract_blank
+from peled.transient_absorption.components import ComponentTable, number_of_components
+from peled.transient_absorption.globalfit import GlobalFit, global_fit
+from peled.transient_absorption.matrices import Matrix
+from peled.transient_absorption.schemes import Model
+
+DEFAULTS = {
+    "lifetimes_ps": (
+        0.4,
+        14.0,
+        280.0,
+    ),  # start values; their number is tested where `components` is 0
+    "components": 0,  # 0: as many as the data support
+    "fwhm_ps": 0.1,
+    "dispersion_order": 2,
+    "oscillations_ps": (),  # start values (period, damping time) of wave packets
+    "artefact": 3,
+    "window_nm": (),
+    "masks_nm": (),
+    "background_before_ps": None,
+    "drop_delays_ps": {},  # sample -> delays
+}
+"""Settings of `analyse` that no column of a sheet holds."""
+
+
+_COARSE = 40  # wavelengths on which numbers of components are tried
+_SCANS = 6  # single scans from which on their scatter gives the errors
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """What is kept of one set: prepared and chirp-corrected matrix, fit, numbers of components
+    tried, the files' digests."""
+
+    label: str
+    matrix: Matrix
+    flat: Matrix
+    fit: GlobalFit
+    components: ComponentTable | None
+    inputs: tuple[str, ...] = field(default=(), repr=False)
+
+
+def sniff(path: Path) -> Content | None:
+    """What a file holds, for a proposed sheet; None where it is no matrix."""
+    read_tas(path)
+    return Content("ta")
+
+
+def analyse(sheet: Sheet, settings: Mapping[str, object]) -> Report:
+    """Lifetimes of every set of a sheet, the number of components that each supports, and changes
+    from before to after.
+
+    Rows of one sample, state and replicate with different `scan` are scans and averaged by their
+    scatter; `role` blank is subtracted with its own amplitude and zero time. The dispersion is
+    fitted to all sets together where they share it.
+
+    Parameters
+    ----------
+    sheet : Sheet
+        Of the topic `transient_absorption`; rows with the measurement `ta`.
+    settings : mapping
+        Overrides of `DEFAULTS`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown setting.
+    """
+    unknown = sorted(set(settings) - set(DEFAULTS))
+    if unknown:
+        raise ValueError(f"settings: expected {', '.join(DEFAULTS)}; found {', '.join(unknown)}")
+    settings = {**DEFAULTS, **settings}
+    holdings = Holdings(sheet, {"ta": _read})
+    problems: list[Problem] = []
+    prepared = dict(_sets(holdings, settings, problems))
+    found: dict[str, dict[str, Analysed]] = {}
+    quantities: list[Quantity] = []
+    for (sample, state, _), one in _fitted(prepared, settings, problems):
+        rows = prepared[sample, state, one.label][1]
+        found.setdefault(sample, {})[one.label.removeprefix(sample).strip() or one.label] = one
+        quantities += _quantities(one, rows[0].row, sample)
+    quantities += _changes(quantities, found, problems)
+    return from_holdings(
+        holdings,
+        quantities,
+        found=found,
+        problems=problems,
+        settings=settings,
+        drawers=(_panels, _pairs),
+    )
+
+
+# ---- reading -------------------------------------------------------------------------------------
+
+
+def _read(path: Path, row: Row) -> list[Matrix]:
+    """The scans of one file in OD."""
+    said = row.settings.get("signal_unit")
+    relative = {"dT/T": 1.0, "%": 0.01}.get(said)
+    delay = row.settings.get("delay_unit")
+    m = read_tas(path, delay_unit=delay, signal_unit=None if relative else said)
+    if relative:
+        scans = None if m.scans is None else preprocess.from_transmission(relative * m.scans)
+        m = replace(m, signal=preprocess.from_transmission(relative * m.signal), scans=scans)
+    return workflow.scans_of(m, row.part or row.sample or path.stem)
+
+
+def _sets(
+    holdings: Holdings, settings, problems
+) -> Iterator[tuple[tuple, tuple[Matrix, list[Held]]]]:
+    """Prepared matrices by sample, state and label."""
+    groups: dict[tuple, list[Held]] = {}
+    for held in holdings.select(measurement="ta", role="sample"):
+        row = held.row
+        series = tuple(
+            f"{k}={v:g}" for k, v in row.settings.items() if k in ("pairs", "fluence_uJ_cm2")
+        )
+        replicate = "" if "scan" in row.settings else row.replicate
+        groups.setdefault((row.sample, row.state, replicate, series), []).append(held)
+    for (sample, state, replicate, series), members in groups.items():
+        several = sum(k[:2] == (sample, state) and k[3] == series for k in groups) > 1
+        words = [sample, state, *series, replicate if several else ""]
+        label = " ".join(w for w in words if w)
+        try:
+            m = workflow.averaged([scan for held in members for scan in held.data], label)
+            m = replace(m, name=label or "set")
+            yield (
+                (sample, state, m.name),
+                (_prepared(m, members[0], holdings, sample, settings), members),
+            )
+        except ValueError as error:
+            problems.append(Problem(members[0].row.label, str(error)))
+
+
+def _prepared(m: Matrix, held: Held, holdings: Holdings, sample: str, settings) -> Matrix:
+    blank = holdings.companion(held.row, "blank")
+    scatter = preprocess.find_scatter(m)
+    if blank:
+        options = {k: settings[k] for k in ("lifetimes_ps", "fwhm_ps", "dispersion_order")}
+        model, _ = workflow.start_model(m, artefact=0, **options)
+        m = subtract_blank(m, workflow.averaged(blank.data, "blank"), model)
+    return workflow.prepare(
+        m,
+        window_nm=settings["window_nm"],
+        masks_nm=[*settings["masks_nm"], *scatter],
+        background_before_ps=settings["background_before_ps"],
+        drop_delays_ps=settings["drop_delays_ps"].get(sample, ()),
+    )
+
+
+# ---- fitting -------------------------------------------------------------------------------------
+
+
+def _fitted(prepared, settings, problems) -> Iterator[tuple[tuple, Analysed]]:
+    started, tables = {}, {}
+    for key, (m, members) in prepared.items():
+        try:
+            started[key], tables[key] = _started(m, settings)
+        except ValueError as error:
+            problems.append(Problem(members[0].row.label, str(error)))
+    models = _with_shared_dispersion({k: prepared[k][0] for k in started}, started)
+    for key, model in models.items():
+        m, members = prepared[key]
+        try:
+            yield key, _one(m, model, tables[key], members)
+        except ValueError as error:
+            problems.append(Problem(members[0].row.label, str(error)))
+
+
+def _started(m: Matrix, settings) -> tuple[Model, ComponentTable | None]:
+    """A model with its own dispersion and as many lifetimes as asked for, or as the data
+    support."""
+    options = {k: settings[k] for k in ("lifetimes_ps", "fwhm_ps", "dispersion_order", "artefact")}
+    model, _ = workflow.start_model(m, **options)
+    model = replace(model, oscillations=tuple(settings["oscillations_ps"]))
+    count = settings["components"]
+    if count == model.components:
+        return model, None
+    if count:
+        spread = np.geomspace(2 * settings["fwhm_ps"], m.delay_ps[-1] / 2, count + 2)
+        return replace(model, lifetimes_ps=tuple(spread[1:-1])), None
+    coarse = preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // _COARSE))
+    table = number_of_components(coarse, model, starts=1)
+    best = table.fits[table.supported - 1]
+    return replace(model, **best.starts), table
+
+
+def _with_shared_dispersion(matrices, models) -> dict[tuple, Model]:
+    """Each set's model with the dispersion of all sets where it shares it; else as it was."""
+    keys = [k for k, m in matrices.items() if models[k].dispersion and not m.rise.late]
+    if len(keys) < 2:
+        return models
+    richest = max((models[k] for k in keys), key=lambda model: model.components)
+    try:
+        joint = workflow.common_dispersion([matrices[k] for k in keys], richest)
+    except ValueError:  # too few delays for so many lifetimes: each keeps its own
+        return models
+    shared = workflow.with_dispersion(
+        richest, replace(joint, options={**joint.options, "apart": ()})
+    )
+    out = dict(models)
+    for key, local in zip(keys, joint.setup.locals, strict=True):
+        if matrices[key].name not in joint.options["apart"]:
+            tau = models[key].lifetimes_ps
+            out[key] = replace(shared, lifetimes_ps=tau, t0_ps=joint.value(local["t0"]))
+    return out
+
+
+def _one(m: Matrix, model: Model, table: ComponentTable | None, members: list[Held]) -> Analysed:
+    fit = global_fit(m, model)
+    scans = [scan for held in members for scan in held.data]
+    if len(scans) >= _SCANS:
+        fit = fit.with_scans(workflow.like_prepared(scans, m))
+    inputs = tuple(held.digest for held in members)
+    return Analysed(m.name, m, workflow.without_chirp(m, fit), fit, table, inputs)
+
+
+# ---- numbers -------------------------------------------------------------------------------------
+
+
+def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
+    estimates = one.fit.estimates()
+    kind = kind_of(row.path)
+    common = {"sample": sample, "state": one.label.removeprefix(sample).strip()}
+    common |= {"kind": kind, "inputs": one.inputs, "where": row.label}
+    gates = [_said(finding) for finding in _findings(one, row)]
+    for i in range(one.fit.model.components):
+        name = f"lifetime {i + 1}"
+        yield derive(name, "ps", _value(f"tau_{i + 1}"), estimates, gates=gates, **common)
+    for name in one.fit.model.wave_names:
+        said = name.replace("_", " ")
+        yield derive(said, "ps", _value(name), estimates, gates=gates, **common)
+    if "fwhm" in one.fit.free:
+        yield derive("response FWHM", "ps", _value("fwhm"), estimates, gates=gates, **common)
+
+
+def _value(name: str):
+    return lambda values: values[name]
+
+
+def _said(finding: Finding):
+    return lambda _: finding
+
+
+def _findings(one: Analysed, row: Row) -> list[Finding]:
+    found = []
+    if row.doubt:
+        found.append(Finding("assumed", "doubtful", row.doubt, row.label))
+    share = 1 - float(np.isfinite(one.matrix.signal).mean())
+    if share > 0:
+        found.append(Finding("undamaged", "reported", f"{100 * share:.2g} % of the cells missing"))
+    if one.components is not None and one.components.at_least:
+        said = f"at least {one.components.supported} components: more cannot be told apart"
+        found.append(Finding("described", "doubtful", said))
+    found += [
+        Finding("described", "reported", flag)
+        for flag in one.fit.flags
+        if flag.startswith(("residual correlated", "residual after"))
+    ]
+    return found
+
+
+def _changes(quantities, found, problems) -> Iterator[Quantity]:
+    """Ratios after/before of the lifetimes of samples with both states and as many lifetimes in
+    each."""
+    for sample, states in found.items():
+        if not {"before", "after"} <= set(states):
+            continue
+        numbers = [states[state].fit.model.components for state in ("before", "after")]
+        if numbers[0] != numbers[1]:
+            said = (
+                f"{numbers[0]} components before, {numbers[1]} after: not compared; give a number"
+            )
+            problems.append(Problem(sample, said))
+            continue
+        pick = {(q.state, q.name): q for q in quantities if q.sample == sample}
+        for i in range(numbers[0]):
+            name = f"lifetime {i + 1}"
+            both = (pick["after", name], pick["before", name])
+            yield derive(f"{name}, after/before", "", lambda a, b: a / b, *both, sample=sample)
+
+
+# ---- pictures ------------------------------------------------------------------------------------
+
+
+def _panels(report: Report) -> Iterator[Panel]:
+    for sample, states in report.found.items():
+        for one in states.values():
+            yield Panel(f"{one.label} map", _drawn(_map, one), sample, one.label)
+            yield Panel(f"{one.label} transients", _drawn(_transients, one), sample, one.label)
+            yield Panel(f"{one.label} spectra", _drawn(_spectra, one), sample, one.label)
+            if one.fit.model.oscillations:
+                yield Panel(f"{one.label} oscillations", _drawn(_waves, one), sample, one.label)
+
+
+def _pairs(report: Report) -> Iterator[Panel]:
+    for sample, states in report.found.items():
+        if {"before", "after"} <= set(states):
+            pair = (states["before"], states["after"])
+            yield Panel(f"{sample} before and after", _drawn(_pair, pair), sample, sample)
+
+
+def _drawn(draw, what):
+    return lambda figure: draw(figure.subplots(), what)
+
+
+def _map(ax, one: Analysed) -> None:
+    plots.draw_map(ax, one.flat)
+
+
+def _spectra(ax, one: Analysed) -> None:
+    plots.draw_spectra(ax, one.fit.dads())
+
+
+def _waves(ax, one: Analysed) -> None:
+    amplitude, _ = one.fit.oscillations()
+    plots.draw_spectra(ax, amplitude)
+
+
+def _pair(ax, pair) -> None:
+    plots.draw_pair(ax, *(one.fit.dads() for one in pair))
+
+
+def _transients(ax, one: Analysed) -> None:
+    """At the extrema of the slowest spectrum and in its middle."""
+    w = one.matrix.wavelength_nm
+    slow = np.nan_to_num(one.fit.dads().values[-1])
+    centres = sorted({float(w[i]) for i in (np.argmin(slow), np.argmax(slow), len(w) // 2)})
+    half = 0.02 * np.ptp(w)
+    chirp = workflow.fitted_chirp(one.fit) if one.fit.model.dispersion else None
+    windows = [(c - half, c + half) for c in centres]
+    plots.draw_transients(ax, one.matrix, one.fit.fitted(), windows, chirp=chirp)
+    ax.set_xscale("symlog", linthresh=1.0)

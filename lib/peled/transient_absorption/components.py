@@ -1,0 +1,154 @@
+"""How many lifetimes do the data support?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats
+
+from peled.transient_absorption.globalfit import global_fit
+from peled.transient_absorption.matrices import resolved_artefact
+from peled.transient_absorption.noise import differences, effective_wavelengths
+
+
+def small_p(p: float) -> str:
+    """A p value as text; below 10⁻¹⁰ its size says nothing.
+
+    >>> small_p(0.0312), small_p(1e-40)
+    ('0.031', '< 1e-10')
+    """
+    return "< 1e-10" if p < 1e-10 else f"{p:.2g}"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One number of components: the fit's cost, the residual's largest singular value over what
+    noise makes, F test against the best smaller number, BIC."""
+
+    components: int
+    lifetimes_ps: tuple[float, ...]
+    rms: float
+    largest_singular_value: float
+    p_value: float
+    bic: float
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ComponentTable:
+    """Fits with 1, 2, … components. `supported` is the number that the data ask for and that
+    describes them with lifetimes that can be told apart; `at_least`: more are asked for, but no fit
+    with more has such lifetimes. `fits` are the fits themselves."""
+
+    rows: tuple[Candidate, ...]
+    supported: int
+    at_least: bool
+    effective_wavelengths: float
+    fits: tuple
+
+    def __str__(self) -> str:
+        head = (
+            "components  rms         residual SVD / noise  F test p   BIC - lowest  lifetimes (ps)"
+        )
+        lowest = min(r.bic for r in self.rows)
+        return "\n".join(
+            [
+                head,
+                *(
+                    f"{r.components:<11d} {r.rms:<11.3e} {r.largest_singular_value:<21.2f} "
+                    f"{small_p(r.p_value):<10s} {r.bic - lowest:<13.0f} "
+                    + ", ".join(f"{float(f'{t:.2g}'):g}" for t in r.lifetimes_ps)
+                    for r in self.rows
+                ),
+                f"supported: {'at least ' if self.at_least else ''}{self.supported}",
+            ]
+        )
+
+
+_UNCLEAR = (
+    "coalescing",
+    "spike",
+    "runaway",
+    "at bound: tau",
+    "undetermined: tau",
+    "longer than the",
+    "wide artefact",
+)
+
+
+def number_of_components(
+    data, model, *, most: int = 5, noise: float | None = None, **options
+) -> ComponentTable:
+    """Fit with 1 to `most` lifetimes and say how many the data support.
+
+    The F test and the Bayesian information criterion count wavelengths by their effective
+    independent number, found from the residual of the richest fit: noise common to many pixels is
+    otherwise taken for signal. A number counts as supported when its p value against the best
+    smaller one is below 0.01, BIC falls, and its lifetimes stay apart (none coalescing, at a bound,
+    shorter than the response, undetermined). The walk goes on past numbers that fail.
+
+    Parameters
+    ----------
+    data, model
+        As for `global_fit`; the model's lifetimes are replaced, an artefact that the delays do not
+        resolve is left out, the rest is kept. Numbers that have
+        too few delays are left out.
+    """
+    fits = _fits(data, model, most, noise, options)
+    grams = [f.rows[0].gram for f in fits]
+    nt, nw = data.shape
+    independent = min(effective_wavelengths(differences(grams[-1])), nw)
+    share = independent / nw
+    # Largest singular value that noise alone leaves (Marchenko–Pastur edge for the effective number
+    # of wavelengths).
+    level = np.trace(grams[-1]) / max(nt - len(fits[-1].model.spectra), 1)
+    edge = np.sqrt(level * (1 + np.sqrt(nt / independent)) ** 2)
+    count = nt * independent
+    free = [len(f.theta) + len(f.model.spectra) * independent for f in fits]
+    bic = [
+        count * np.log(f.ssr * share / count) + k * np.log(count)
+        for f, k in zip(fits, free, strict=True)
+    ]
+    rows, best, at_least = [], 0, False
+    for i, (fit, gram) in enumerate(zip(fits, grams, strict=True)):
+        p = _p_value(fits[best], fit, free[best], free[i], count) if i else 0.0
+        unclear = tuple(f for f in fit.flags if any(word in f for word in _UNCLEAR))
+        rows.append(
+            Candidate(
+                i + 1,
+                tuple(fit.lifetimes_ps),
+                fit.rms,
+                float(np.sqrt(np.linalg.eigvalsh(gram)[-1]) / edge),
+                p,
+                float(bic[i]),
+                unclear,
+            )
+        )
+        if i and p < 0.01 and bic[i] < bic[best]:
+            best, at_least = (best, True) if unclear else (i, False)
+    return ComponentTable(tuple(rows), best + 1, at_least, float(independent), tuple(fits))
+
+
+def _fits(data, model, most, noise, options) -> list:
+    last = float(data.delay_ps[-1])
+    response = 2 * model.fwhm_ps if model.irf == "gaussian" else 0.0
+    low = max(response, 2 * float(np.diff(data.delay_ps).min()))
+    if model.artefact:
+        columns = resolved_artefact(data, model.artefact, model.fwhm_ps, model.t0_ps)
+        model = replace(model, artefact=columns)
+    fixed = tuple(f for f in model.fixed if not f.startswith("tau"))
+    fits = []
+    for n in range(1, most + 1):
+        start = tuple(np.geomspace(low, last / 2, n + 2)[1:-1])
+        made = replace(model, lifetimes_ps=start, fixed=fixed, bounds_ps={})
+        if n > 1 and len(data.delay_ps) <= len(made.spectra) + len(made.names):
+            break
+        fits.append(global_fit(data, made, noise=noise, **options))
+    return fits
+
+
+def _p_value(fewer, more, free_fewer: float, free_more: float, count: float) -> float:
+    extra, left = free_more - free_fewer, max(count - free_more, 1)
+    f_value = max(fewer.ssr - more.ssr, 0) / extra / max(more.ssr / left, 1e-300)
+    return float(stats.f.sf(f_value, extra, left))

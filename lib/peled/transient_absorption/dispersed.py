@@ -1,0 +1,292 @@
+"""Steps of fits in which every wavelength has its own zero time or weights, from one small Gram
+matrix a wavelength.
+
+Everything a step needs (C, ∂C/∂u·A and the data) lies, at one wavelength, in the span of a few
+functions of x = t − t0(λ): the decays c_i, x·c_i, the response times Hermite polynomials, a step,
+an offset, and the data. Their Gram matrix takes the place of the delays. Near the rise it is one
+batched product; long after it c_i(t, λ) = e_i(t)·f_i(λ), so that one product of the e_i serves all
+wavelengths, with weights w too: (w²)·(e ⊗ e). Segments that share their spectra add their Gram
+matrices of C, and keep their own of the derivatives.
+
+Normal equations lose digits where columns nearly coincide and where the residual is tiny; there the
+orthogonal projection of `varpro.DispersedBlock` is used, as it is for covariances.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import erfcx
+
+from peled.transient_absorption.irf import FWHM_PER_SIGMA
+from peled.transient_absorption.varpro import Evaluation
+
+_ROOT2, _ROOT2PI = np.sqrt(2.0), np.sqrt(2 * np.pi)
+# of a unit column: its part outside the others' span, below which normal equations are not trusted
+_SMALL = 1e-5
+_EXACT = 1e-7  # residual over data below which they are not either
+_CHUNK = 128  # wavelengths whose functions fit a processor's cache
+_BEFORE, _AFTER = 8.5, 13.0  # standard deviations of the response beyond which it is zero, or over
+
+
+def usable(model) -> bool:
+    """Whether a model's columns are in the span described above: a Gaussian response, no earlier
+    pulses, no oscillations."""
+    return model.irf == "gaussian" and model.period_ps is None and not model.oscillations
+
+
+class NormalBlock:
+    """Stands in for a `varpro.DispersedBlock` of segments with a Gaussian response.
+
+    Parameters
+    ----------
+    exact : DispersedBlock
+        Takes over where normal equations are not accurate enough, and for covariances.
+    segments : sequence of Segment
+        The data sets in it, which share their spectra.
+    """
+
+    def __init__(self, exact, segments):
+        self.exact_block = exact
+        self.index, self.shape, self.size, self.total = (
+            exact.index,
+            exact.shape,
+            exact.size,
+            exact.total,
+        )
+        self.data, self.basis, self.present = exact.data, exact.basis, exact.present
+        self.solve, self.local = exact.solve, exact.local
+        self.families = [_Family(s) for s in segments]
+        nw = exact.shape[1]
+        self.parts = np.array_split(np.arange(nw), max(1, round(nw / _CHUNK)))
+        self.square = np.einsum("tw,tw->w", exact.data, exact.data)
+        self.normal = True
+
+    def exact(self) -> None:
+        """Use orthogonal projections from here on."""
+        self.normal = False
+
+    def evaluate(self, u, derivatives=True, covariance=False) -> Evaluation:
+        if covariance or not self.normal:
+            return self.exact_block.evaluate(u, derivatives, covariance)
+        p = len(self.index)
+        cost, gradient, hessian = 0.0, np.zeros(p), np.zeros((p, p))
+        for part in self.parts:
+            done = self._part(part, u, derivatives)
+            if done is None:
+                return self.exact_block.evaluate(u, derivatives)
+            cost += done[0]
+            if derivatives:
+                gradient, hessian = gradient + done[1], hessian + done[2]
+        if cost < _EXACT * self.total:
+            self.normal = False
+            return self.exact_block.evaluate(u, derivatives)
+        return Evaluation(cost, gradient, hessian) if derivatives else Evaluation(cost)
+
+    def _part(self, part, u, derivatives):
+        """Cost, Jᵀr, JᵀJ of some wavelengths; None where normal equations are not to be trusted."""
+        made = [family.gram(part, u) for family in self.families]
+        lin = self.families[0].linear
+        scales = [1.0 if f.segment.scale is None else u[f.segment.scale] for f in self.families]
+        whole = sum(s * s * g[:, lin][:, :, lin] for s, g in zip(scales, made, strict=True))
+        right = sum(s * g[:, lin, -1] for s, g in zip(scales, made, strict=True))[:, :, None]
+        scale = np.sqrt(np.einsum("wii->wi", whole))
+        if not np.all(scale > 0):
+            return None
+        try:
+            lower = np.linalg.cholesky(whole / (scale[:, :, None] * scale[:, None, :]))
+        except np.linalg.LinAlgError:
+            return None
+        if np.einsum("wii->wi", lower).min() < _SMALL:
+            return None
+        inverse = np.linalg.inv(lower) / scale[:, None, :]
+        y = np.matmul(inverse, right)
+        cost = float(self.square[part].sum() - np.vdot(y, y))
+        if not derivatives:
+            return (cost,)
+        a = np.matmul(inverse.transpose(0, 2, 1), y)[:, :, 0]
+        gradients, hessians, crosses = [], [], []
+        for family, g, s in zip(self.families, made, scales, strict=True):
+            phi = family.slopes(a, u) * s
+            if family.segment.scale is not None:
+                own = np.zeros((*phi.shape[:2], 1))
+                own[:, lin, 0] = a
+                phi = np.concatenate([phi, own], axis=2)
+            gp = np.matmul(g, phi)
+            cross = np.matmul(inverse, s * gp[:, lin])  # Lᵀ⁻¹-projected part of each derivative
+            terms = family.segment.terms[:, part]
+            gradients.append(
+                family.by_parameter(
+                    gp[:, -1] - np.matmul(cross.transpose(0, 2, 1), y)[:, :, 0], terms
+                )
+            )
+            hessians.append(np.matmul(phi.transpose(0, 2, 1), gp))
+            crosses.append(cross)
+        return (
+            cost,
+            -np.concatenate([g.sum(0) for g in gradients]),
+            self._hessian(hessians, crosses, part),
+        )
+
+    def _hessian(self, hessians, crosses, part):
+        """Σ over wavelengths of the derivatives' products less their projections, for the
+        parameters of all segments."""
+        rows = []
+        for i, (f, a) in enumerate(zip(self.families, crosses, strict=True)):
+            row = []
+            for j, (g, b) in enumerate(zip(self.families, crosses, strict=True)):
+                h = -np.matmul(a.transpose(0, 2, 1), b) + (hessians[i] if i == j else 0.0)
+                row.append(_expanded(h, f, g, part))
+            rows.append(np.concatenate(row, axis=1))
+        return np.concatenate(rows)
+
+
+def _expanded(h, left, right, part):
+    """Derivatives by a dispersion coefficient are those by the shift times a number a wavelength:
+    from (w, a, b) to parameters, summed."""
+    tl, tr = left.segment.terms[:, part], right.segment.terms[:, part]
+    il, ir = left.shift, right.shift
+    plain = h.sum(0)
+    down = np.tensordot(tl, h[:, il], axes=(1, 0))
+    across = np.tensordot(h[:, :, ir], tr, axes=(0, 1))
+    corner = (tl * h[:, il, ir]) @ tr.T
+    at = left.shift + 2
+    to = right.shift + 2
+    top = np.concatenate([plain[:, :to], across, plain[:, to:]], axis=1)
+    middle = np.concatenate([down[:, :to], corner, down[:, to:]], axis=1)
+    return np.concatenate([top[:at], middle, top[at:]])
+
+
+class _Family:
+    """The functions of one segment: decays c (n) and step, x·c (n), Hermite functions, offset,
+    data."""
+
+    def __init__(self, segment):
+        m, self.segment = segment.model, segment
+        self.t, self.n, self.infinite, self.offset = (
+            segment.matrix.delay_ps,
+            m.components,
+            int(m.infinite),
+            int(m.offset),
+        )
+        self.artefact, self.hermites = m.artefact, max(m.artefact + 2, 2)
+        n, ni = self.n, self.infinite
+        self.at_x = n + ni
+        self.at_h = self.at_x + n
+        self.at_offset = self.at_h + self.hermites
+        self.size = self.at_offset + self.offset + 1
+        self.linear = [
+            *range(n + ni),
+            *([self.at_offset] * self.offset),
+            *range(self.at_h, self.at_h + m.artefact),
+        ]
+        self.shift = len(segment.kinetic)  # position of zero time among rates, zero time, width
+        self.data = np.ascontiguousarray(segment.data.T)
+        w = segment.point_weight
+        if w is None and np.any(segment.delay_weight != 1):
+            w = np.broadcast_to(segment.delay_weight, self.data.shape)
+        self.w = w
+        self.square = np.einsum("wt,wt->w", self.data, self.data)
+
+    def by_parameter(self, g, terms):
+        """Gradient by rates, zero time, width (and scale) with the dispersion coefficients put
+        in."""
+        return np.concatenate(
+            [g[:, : self.shift + 2], terms.T * g[:, self.shift, None], g[:, self.shift + 2 :]],
+            axis=1,
+        )
+
+    def gram(self, part, u):
+        """Gram matrices (nw, size, size) of the functions at some wavelengths."""
+        s = np.exp(u[self.segment.fwhm]) / FWHM_PER_SIGMA
+        k, _ = self.segment.rates(u)
+        shift = (
+            self.segment.shift(u)
+            if len(self.segment.dispersion)
+            else np.full(len(self.data), u[self.segment.t0])
+        )
+        shift, t = shift[part], self.t
+        first, last = np.searchsorted(t, [shift.min() - _BEFORE * s, shift.max() + _AFTER * s])
+        first = 0 if self.offset else first
+        b = np.empty((len(part), self.size, last - first))
+        z = (t[None, first:last] - shift[:, None]) / s
+        bell = np.exp(-0.5 * z * z)
+        x = z * s
+        for i, rate in enumerate([*k, *([0.0] * self.infinite)]):
+            y = (rate * s - z) / _ROOT2
+            early = (0.5 * bell) * erfcx(np.abs(y))
+            full = np.exp(np.minimum(0.5 * (rate * s) ** 2 - rate * x, 0.0)) if rate else 1.0
+            b[:, i] = np.where(y > 0, early, full - early)
+        b[:, self.at_x : self.at_h] = x[:, None] * b[:, : self.n]
+        h = self.at_h
+        b[:, h], b[:, h + 1] = bell, -z * bell
+        for m in range(1, self.hermites - 1):
+            b[:, h + m + 1] = -z * b[:, h + m] - m * b[:, h + m - 1]
+        if self.offset:
+            b[:, self.at_offset] = 1.0
+        if self.w is not None:
+            b *= self.w[part, None, first:last]
+        b[:, -1] = self.data[part, first:last]
+        gram = np.matmul(b, b.transpose(0, 2, 1))
+        if last < len(t):
+            self._late(gram, part, shift, k, s, last)
+        gram[:, -1, -1] = self.square[part]
+        return gram
+
+    def _late(self, gram, part, shift, k, s, last):
+        """Add the delays after all responses: e_i(t), t·e_i(t) and 1, common to all wavelengths but
+        for factors."""
+        n, t, latest = self.n, self.t[last:], shift.max()
+        e = np.exp(-(t[:, None] - latest) * k)
+        common = np.concatenate([e, t[:, None] * e, np.ones((len(t), 1))], axis=1)
+        q = common.shape[1]
+        data = self.data[part, last:]
+        if self.w is None:
+            square = (common.T @ common)[None]
+        else:
+            w = self.w[part, last:]
+            pairs = (common[:, :, None] * common[:, None, :]).reshape(len(t), q * q)
+            square, data = (np.square(w) @ pairs).reshape(-1, q, q), data * w
+        f = np.where(
+            k * s < 8, np.exp((shift[:, None] - latest) * k + 0.5 * np.minimum(k * s, 8) ** 2), 0.0
+        )
+        rows = [*range(n), *range(self.at_x, self.at_x + n)]
+        rows += [n] * self.infinite + [self.at_offset] * self.offset
+        to = np.zeros((len(part), len(rows), q))
+        i = np.arange(n)
+        to[:, i, i] = f
+        to[:, n + i, n + i] = f
+        to[:, n + i, i] = -f * shift[:, None]
+        to[:, 2 * n :, q - 1] = 1.0
+        gram[np.ix_(range(len(part)), rows, rows)] += np.matmul(
+            np.matmul(to, square), to.transpose(0, 2, 1)
+        )
+        d = np.matmul(to, (data @ common)[:, :, None])[:, :, 0]
+        gram[:, rows, -1] += d
+        gram[:, -1, rows] += d
+
+    def slopes(self, a, u):
+        """∂C/∂(ln τ…, zero time, ln width)·A as combinations of the functions, shape (nw, size,
+        parameters)."""
+        s = np.exp(u[self.segment.fwhm]) / FWHM_PER_SIGMA
+        k, dk_du = self.segment.rates(u)
+        n, h, at, kinetic = self.n, self.at_h, self.shift, dk_du.shape[1]
+        phi = np.zeros((len(a), self.size, kinetic + 2))
+        decays = a[:, :n]
+        height = 1 / (s * _ROOT2PI)  # of the response, whose shape is the first Hermite function
+        for m in range(kinetic):
+            moved = decays * dk_du[:, m]
+            phi[:, :n, m] = moved * (k * s * s)
+            phi[:, self.at_x : self.at_h, m] = -moved
+            phi[:, h, m] = -s * s * height * moved.sum(1)
+        everything = a[:, : n + self.infinite].sum(1)
+        phi[:, :n, at] = decays * k
+        phi[:, h, at] = -height * everything
+        phi[:, :n, at + 1] = decays * (s * k) ** 2
+        phi[:, h, at + 1] = -height * s * s * (decays * k).sum(1)
+        phi[:, h + 1, at + 1] = height * s * everything
+        first = n + self.infinite + self.offset
+        for m in range(self.artefact):
+            phi[:, h + m + 1, at] -= a[:, first + m] / s
+            phi[:, h + m + 2, at + 1] += a[:, first + m]
+            phi[:, h + m, at + 1] += (m + 1) * a[:, first + m]
+        return phi

@@ -1,0 +1,216 @@
+"""What the noise of a matrix is like, found so that what the model fails to describe is not taken
+for it where that can be told.
+
+Over wavelengths the noise of a broadband probe is correlated (every pixel sees the same pulse);
+over delays it drifts, follows the pump (1/f) or the signal itself. The residual R = P·N holds the
+noise N less what the fit takes up. With cov(N) = K ⊗ Σ (delays ⊗ wavelengths)
+
+    E[R·Rᵀ] = tr Σ · P·K·P ,
+
+so that the parts of K, each a known matrix times a variance, follow from R·Rᵀ by least squares with
+non-negative variances (moments as in restricted maximum likelihood; C. R. Rao, J. Multivar. Anal.
+1, 257 (1971), DOI 10.1016/0047-259X(71)90001-7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import stats
+from scipy.optimize import nnls
+
+_PATTERNS = 3  # spectral patterns of the noise with a memory of their own
+_LOUD = 1.3  # singular value of a pattern, over the largest that independent noise makes
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Covariance of the noise N (nt, nw), cov(N) = Σ_j K_j ⊗ (A_j·R)ᵀ(A_j·R).
+
+    The projectors `shares` A_j (nt, nt; None: all of it) part the residual into its loudest
+    spectral patterns and the rest; `matrices` are the K_j, with tr(P·K_j·P) = 1. `degrees` are
+    those of each part's variance, `white` is 1/(degrees of freedom of one wavelength): K = white·1
+    for noise that is alike and independent at all delays.
+    """
+
+    shares: tuple[np.ndarray | None, ...]
+    matrices: tuple[np.ndarray, ...]
+    degrees: tuple[float, ...]
+    white: float
+
+    def scores(self, rows) -> list[np.ndarray]:
+        """Covariance of Jᵀr from each part."""
+        return [rows.score(k, a) for k, a in zip(self.matrices, self.shares, strict=True)]
+
+    def even(self, rows) -> np.ndarray:
+        """Covariance of Jᵀr for noise alike and independent at all delays."""
+        return rows.score(self.white * np.eye(len(rows.gram)), None)
+
+    @property
+    def total_degrees(self) -> float:
+        return float(sum(self.degrees))
+
+    def variance(self, pseudo, rest) -> np.ndarray:
+        """Covariance of pseudo·N: pseudo (n, nt) or (nw, n, nt), rest = R (nt, nw); shape (nw, n,
+        n)."""
+        out = 0.0
+        for k, a in zip(self.matrices, self.shares, strict=True):
+            size = np.einsum("tw,tw->w", rest, rest if a is None else a @ rest)
+            inner = np.matmul(np.matmul(pseudo, k), np.swapaxes(pseudo, -1, -2))
+            out = out + size[:, None, None] * inner
+        return out
+
+    def total(self, each) -> float:
+        """Variance of Σ_w p_w·N_w for each = Σ_w R_w p_wᵀ, shape (nt, nt)."""
+        pairs = zip(self.matrices, self.shares, strict=True)
+        return float(sum(np.sum(((each if a is None else a @ each) @ k) * each) for k, a in pairs))
+
+
+@lru_cache(maxsize=16)
+def _memories(nt: int) -> tuple[np.ndarray, ...]:
+    """Short memory, 1/f (as much in each octave), and drift."""
+    apart = np.abs(np.subtract.outer(np.arange(nt), np.arange(nt)))
+    octaves = [np.exp(-apart / 2.0**k) for k in range(1, max(3, int(np.log2(2 * nt))))]
+    return octaves[0], sum(octaves) / len(octaves), np.exp(-apart / (2.0 * nt))
+
+
+def kernel(rows, wavelengths: int) -> Kernel:
+    """The covariance of one block's noise.
+
+    Parts of each K: equal and independent at all delays, in proportion to the signal, and memories
+    (short, 1/f, drift), both additive (baseline) and in proportion to the signal (pump).
+    """
+    gram, n = rows.gram, rows.hats.shape[2]
+    nt, trace = len(gram), float(np.trace(gram))
+    white, one = 1.0 / max(nt - n, 1), np.eye(nt)
+    if not trace > 0 or nt < n + 8:
+        return Kernel((None,), (white * one,), (float(max(nt - n, 1)),), white)
+    signal = rows.signal / max(float(np.sqrt(np.mean(rows.signal**2))), 1e-300)
+    both = np.outer(signal, signal)
+    memories = _memories(nt)
+    parts = [one, np.diag(signal**2), *memories, memories[1] * both]
+    shown = parts if rows.present is None else [part * rows.present for part in parts]
+    flat = np.stack([part.ravel() for part in shown])
+    seen = np.stack([_projected(part, rows.hats).ravel() for part in shown])
+    traces = seen[:, :: nt + 1].sum(1)
+    white = 1 / max(float(traces[0]), 1.0)
+    square = seen @ seen.T
+    scale = np.sqrt(np.maximum(np.diag(square), 1e-300))
+    # Non-negative least squares on the normal equations, by their Cholesky factor.
+    lower = np.linalg.cholesky(square / np.outer(scale, scale) + 1e-9 * np.eye(len(parts)))
+    matrices, degrees, shares = [], [], _shares(gram, wavelengths)
+    for a in shares:
+        own = gram if a is None else a @ gram @ a
+        weight = float(np.trace(own)) / trace
+        right = flat @ own.ravel() / (trace * max(weight, 1e-300))  # P·R = R
+        share = nnls(lower.T, np.linalg.solve(lower, right / scale))[0] / scale
+        total = float(traces @ share)
+        if not total > 0:
+            share, total = np.eye(len(parts))[0], 1 / white
+        matrices.append(
+            sum(x * part for x, part in zip(share, parts, strict=True) if x > 0) / total
+        )
+        many = min(effective_wavelengths(own), wavelengths) if a is shares[-1] else 1.0
+        degrees.append(max(total**2 / float(share @ square @ share) * many, 1.0))
+    return Kernel(shares, tuple(matrices), tuple(degrees), white)
+
+
+def _shares(gram, wavelengths: int) -> tuple[np.ndarray | None, ...]:
+    """Projectors over the delays on the patterns that are louder than independent noise makes any,
+    and on the rest."""
+    nt, one = len(gram), np.eye(len(gram))
+    if effective_wavelengths(gram) > 0.7 * wavelengths:
+        return (None,)
+    values, vectors = np.linalg.eigh(gram)
+    found = []
+    for j in range(1, _PATTERNS + 1):
+        edge = values[:-j].sum() / nt * (1 + np.sqrt(nt / wavelengths)) ** 2
+        if not values[-j] > _LOUD * edge:
+            break
+        found.append(np.outer(vectors[:, -j], vectors[:, -j]))
+    return (*found, one - sum(found)) if found else (None,)
+
+
+def _projected(part, hats):
+    """Mean of P·K·P over the given bases."""
+    out = np.zeros_like(part)
+    for q in hats:
+        kq = part @ q
+        half = kq - 0.5 * q @ (q.T @ kq)
+        out += part - half @ q.T - q @ half.T
+    return out / len(hats)
+
+
+def widening(variances, degrees) -> np.ndarray:
+    """Factor by which 1.96 standard errors must grow to hold 95 %, for a sum of variances (parts,
+    p) with degrees of freedom (parts,).
+
+    Student's t at the degrees of the sum (Satterthwaite, Biometrics Bull. 2, 110 (1946), DOI
+    10.2307/3002019).
+
+    >>> widening([[1.0]], [8]).round(2), widening([[1.0]], [1e6]).round(2)
+    (array([1.18]), array([1.]))
+    """
+    variances, degrees = np.asarray(variances, float), np.asarray(degrees, float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = variances.sum(0) ** 2 / (variances**2 / degrees[:, None]).sum(0)
+    whole = np.where(np.isfinite(whole), np.maximum(whole, 2.0), np.inf)
+    return stats.t.ppf(0.975, np.minimum(whole, 1e6)) / stats.norm.ppf(0.975)
+
+
+def effective_wavelengths(gram) -> float:
+    """Effective number of independent wavelengths, (tr Σ)²/tr Σ², from R·Rᵀ of independent delays;
+    unbiased for few of them.
+
+    Noise common to all wavelengths gives 1, independent noise of equal size their number.
+    """
+    nt = len(gram)
+    trace, square = float(np.trace(gram)), float(np.sum(gram * gram))
+    excess = square - trace**2 / nt  # independent delays put this much into tr Σ² by chance
+    return float(np.clip(trace**2 / max(excess, 1e-300) * (nt / (nt + 1.0)), 1.0, 1e9))
+
+
+def differences(gram) -> np.ndarray:
+    """R·Rᵀ of half the differences of neighbouring delays (pairs without a common one): noise
+    without what is smooth over delays."""
+    first, second = np.arange(0, len(gram) - 1, 2), np.arange(1, len(gram), 2)
+    cross = gram[np.ix_(first, second)]
+    pairs = gram[np.ix_(first, first)] + gram[np.ix_(second, second)]
+    return 0.5 * (pairs - cross - cross.T)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """How alike neighbouring delays are in a residual: mean correlation, its distance from none in
+    standard errors, and the residual over the noise of differences."""
+
+    correlation: float
+    z: float
+    excess: float
+
+    @property
+    def found(self) -> bool:
+        return self.z > 5 and self.correlation > 0.1
+
+
+def structure(gram, columns: int, wavelengths: int) -> Structure | None:
+    """Structure in a residual, R·Rᵀ, against the noise of differences between neighbouring delays,
+    which no smooth misfit reaches.
+
+    The number of independent wavelengths is taken from the differences too: a misfit has few, and
+    would excuse itself.
+    """
+    total = float(np.trace(gram))
+    if not total > 0 or len(gram) < 8:
+        return None
+    noise = differences(gram)
+    norm = np.sqrt(np.maximum(np.diag(gram), 1e-9 * total))  # a delay may be taken up by the fit
+    correlation = float(np.mean(np.diag(gram, 1) / (norm[1:] * norm[:-1])))
+    independent = min(effective_wavelengths(noise), wavelengths)
+    free = max(len(gram) - columns, 1)
+    excess = np.sqrt(total / free / max(float(np.trace(noise)) / len(noise), 1e-300))
+    return Structure(
+        correlation, correlation * np.sqrt((len(gram) - 1) * independent), float(excess)
+    )

@@ -1,0 +1,140 @@
+"""Bootstrap: the distribution of lifetimes and spectra by refitting resampled data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from peled.transient_absorption.globalfit import global_fit
+from peled.transient_absorption.varpro import Problem, SharedBlock, minimise
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Refits of resampled data: `lifetimes` (draws, components), `spectra` (draws, spectra, nw) of
+    one data set."""
+
+    lifetimes: np.ndarray
+    spectra: np.ndarray
+    failed: int
+
+    def interval(self, level: float = 0.95) -> np.ndarray:
+        """Percentile intervals of the lifetimes, shape (2, components)."""
+        tail = (1 - level) / 2
+        return np.quantile(self.lifetimes, [tail, 1 - tail], axis=0)
+
+    def band(self, level: float = 0.95) -> np.ndarray:
+        """Percentile bands of the spectra, shape (2, spectra, nw)."""
+        tail = (1 - level) / 2
+        return np.quantile(self.spectra, [tail, 1 - tail], axis=0)
+
+
+def bootstrap(fit, draws: int = 1000, *, scans=None, block: int = 1, seed: int = 0) -> Bootstrap:
+    """Distribution of lifetimes and spectra by refitting resampled data, from the optimum on.
+
+    Parameters
+    ----------
+    fit : GlobalFit
+        Of one matrix whose wavelengths share their model matrix (no fitted dispersion).
+    draws : int
+    scans : array, shape (scans, nt, nw), optional
+        Single scans, already treated like the fitted mean; whole scans are drawn. Without them,
+        rows of the residual
+        (all wavelengths of a delay together, so that their correlation stays) are drawn and added
+        to the fit.
+    block : int
+        Neighbouring delays drawn together, where the noise is correlated along the delays.
+    seed : int
+
+    Missing cells take the fit's values and the residuals of their wavelengths grow accordingly.
+
+    Raises
+    ------
+    ValueError
+        For a fit of several matrices or with dispersion.
+    """
+    if len(fit.matrices) != 1 or fit.model.dispersion:
+        raise ValueError(
+            "bootstrap: expected a fit of one matrix without fitted dispersion; correct the "
+            "chirp first"
+        )
+    missing = ~fit.setup.segments[0].present
+    fit = _completed(fit) if missing.any() else fit
+    blocks = fit.setup.problem.blocks
+    if not isinstance(blocks[0], SharedBlock):
+        raise ValueError("bootstrap: expected free spectra and errors that factorise, found others")
+    rng = np.random.default_rng(seed)
+    original, segment = blocks[0], fit.setup.segments[0]
+    u = fit.setup.expand(fit.theta)[0]
+    a, c, pseudo = original.solve(u)
+    model = c @ a
+    rest = original.data - model
+    nt, nw = rest.shape
+    # Raw residuals are too small by the share of the data that the fit takes up at each delay.
+    leverage = np.clip(np.einsum("ij,ji->i", c, pseudo), 0, 0.95)
+    rest = rest / np.sqrt(1 - leverage)[:, None] / np.sqrt(1 - missing.mean(0))
+    weights = segment.delay_weight[:, None] * segment.wavelength_weight[None, :]
+    stack = None
+    if scans is not None:
+        stack = np.where(np.isfinite(scans), scans, fit.fitted()) * weights
+        stack = stack.reshape(len(scans), -1)
+    lifetimes, spectra, failed = [], [], 0
+    basis = _remembered(original.basis, u)
+    mm, mr, rr = model @ model.T, model @ rest.T, rest @ rest.T
+    for _ in range(draws):
+        if stack is None:  # D·Dᵀ of a resample follows from three small products
+            rows = _rows(rng, nt, block)
+            gram = mm + mr[:, rows] + mr[:, rows].T + rr[np.ix_(rows, rows)]
+            trial = _gram_block(gram, original, basis)
+        else:
+            share = rng.multinomial(len(stack), np.full(len(stack), 1 / len(stack))) / len(stack)
+            data = (share @ stack).reshape(nt, nw)
+            trial = SharedBlock(data, basis, original.index)
+        problem = Problem([trial], fit.setup.expand, fit.setup.low, fit.setup.high)
+        found = minimise(problem, fit.theta, tolerance=1e-7, max_evaluations=60)
+        failed += not found.converged
+        v = fit.setup.expand(found.theta)[0]
+        k, _ = segment.rates(v)
+        lifetimes.append(1 / k)
+        inverse = np.linalg.pinv(basis(v, False)[0])
+        if stack is None:
+            drawn = np.zeros_like(inverse)  # what each row of the residual comes to, drawn or not
+            np.add.at(drawn.T, rows, inverse.T)
+            spectra.append((inverse @ c) @ a + drawn @ rest)
+        else:
+            spectra.append(inverse @ data)
+    return Bootstrap(np.array(lifetimes), np.array(spectra) / segment.wavelength_weight, failed)
+
+
+def _remembered(basis, start):
+    """The basis, made once where every search starts."""
+    first = basis(start, True)
+
+    def made(u, derivatives):
+        return first if np.array_equal(u, start) else basis(u, derivatives)
+
+    return made
+
+
+def _completed(fit):
+    """The fit of the same matrix with missing cells filled by it, from the optimum on."""
+    (m,) = fit.matrices
+    signal = np.where(fit.setup.segments[0].present, m.signal, fit.fitted())
+    whole = replace(m, signal=signal, standard_error=None)
+    return global_fit(whole, fit.model, parameters=fit.optimum, starts=0)
+
+
+def _gram_block(gram, like, basis):
+    """A block of data known by their Gram matrix only."""
+    made = SharedBlock(like.data, basis, like.index, gram=gram)
+    made.compressed, made.gram, made.total = None, gram, float(np.trace(gram))
+    made.exact = lambda: None
+    return made
+
+
+def _rows(rng, nt: int, block: int) -> np.ndarray:
+    if block <= 1:
+        return rng.integers(nt, size=nt)
+    starts = rng.integers(nt - block + 1, size=-(-nt // block))
+    return (starts[:, None] + np.arange(block)).ravel()[:nt]

@@ -1,0 +1,165 @@
+"""A laboratory's folder, from its sample sheet to a report."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from peled.formats.tas import write_matrix
+from peled.samples import read_sheet
+from peled.transient_absorption import Model, analyse, preprocess
+from peled.transient_absorption.blank import subtract_blank
+from peled.transient_absorption.irf import gaussian
+from test_transient_absorption_trust import DELAYS, film, holes, waves
+
+CHIRP = (-1.0, -0.4)
+TRUE = {"lifetime 1": 0.4, "lifetime 2": 14.0, "lifetime 3": 280.0}
+SHEET = """sample,measurement,file,state,scan,signal_unit
+control,ta,control_{state}.csv,,,OD
+treated,ta,treated_scan{scan}.csv,,,mOD
+late,ta,late.csv,,,OD
+broken,ta,broken.csv,,,OD
+"""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab")
+    wavelength = np.linspace(480, 720, 30)
+
+    def write(name, m, unit=1.0):
+        write_matrix(folder / name, m.delay_ps, m.wavelength_nm, m.signal * unit, digits=7)
+
+    for state, t0, seed in (("before", 0.0, 1), ("after", 0.3, 2)):
+        m = film(wavelength=wavelength, t0=t0, chirp=CHIRP, seed=seed)
+        write(f"control_{state}.csv", holes(m, 0.01))
+    for i in range(6):
+        m = film(wavelength=wavelength, chirp=CHIRP, seed=10 + i)
+        write(f"treated_scan{i + 1}.csv", m, 1e3)
+    bands = ((1.0, 8.0, 620.0), (1.0, 120.0, 680.0))
+    write("late.csv", film(np.geomspace(0.3, 800, 60), wavelength, bands))
+    (folder / "broken.csv").write_text("nothing\n1,2\n")
+    (folder / "samples.csv").write_text(SHEET)
+    sheet = read_sheet(folder, "transient_absorption", sniff=analyse.sniff)
+    return analyse.analyse(sheet, {"artefact": 0})
+
+
+def test_lifetimes_of_every_set_within_their_errors(report):
+    for sample, states in {"control": ("before", "after"), "treated": ("",)}.items():
+        for state in states:
+            for name, truth in TRUE.items():
+                (q,) = report.select(sample=sample, state=state, name=name)
+                assert q.status == "reported" and abs(q.value - truth) < 4 * q.standard_error
+    for name, truth in (("lifetime 1", 8.0), ("lifetime 2", 120.0)):
+        (q,) = report.select(sample="late", name=name)
+        assert abs(q.value - truth) < 4 * q.standard_error
+    assert not report.select(sample="late", name="lifetime 3")
+
+
+def test_states_are_compared(report):
+    for name in TRUE:
+        (q,) = report.select(sample="control", name=f"{name}, after/before")
+        assert abs(q.value - 1) < 4 * q.standard_error < 0.2
+
+
+def test_one_bad_file_is_a_row_with_its_reason(report):
+    (problem,) = report.problems
+    assert "broken" in problem.where and "expected a matrix" in problem.reason
+
+
+def test_steps_and_missing_cells_are_said(report):
+    late = report.found["late"]["late"].matrix
+    assert any("none subtracted" in step for step in late.steps)
+    treated = report.found["treated"]["treated"].matrix
+    assert treated.steps[0].startswith("mean of 6 scans") and np.abs(treated.signal).max() < 0.05
+    (q,) = report.select(sample="control", state="before", name="lifetime 1")
+    assert any("cells missing" in str(f) for f in q.findings)
+
+
+def test_it_draws_and_prints(report):
+    names = [panel.name for panel in report.panels()]
+    assert len(names) == 4 * 3 + 1 and "control before and after" in names
+    assert "lifetime 3" in str(report)
+
+
+def test_unknown_settings_are_refused(tmp_path):
+    sheet = read_sheet(tmp_path, "transient_absorption")
+    with pytest.raises(ValueError, match="expected lifetimes_ps"):
+        analyse.analyse(sheet, {"lifetime": 3})
+
+
+def test_a_blank_is_subtracted_with_its_own_size_and_zero_time():
+    m = film(chirp=CHIRP, bands=((1.0, 14.0, 600.0), (1.0, 280.0, 660.0)))
+    xi = 1e3 / m.wavelength_nm - 1e3 / 600
+    zero = CHIRP[0] * xi + CHIRP[1] * xi**2
+
+    def artefact(size, later):
+        return size * 0.05 * gaussian(m.delay_ps[:, None] - zero - later, 0.05)
+
+    blank = preprocess.replace(m, signal=artefact(4e-3, 0.08), name="solvent")
+    dirty = preprocess.replace(m, signal=m.signal + artefact(1.6e-3, 0.0))
+    model = Model((10.0, 300.0), t0_ps=0.0, fwhm_ps=0.1, dispersion=(-0.8, 0.0))
+    out = subtract_blank(dirty, blank, model)
+    words = out.steps[-1].split()
+    assert float(words[3]) == pytest.approx(0.4, abs=0.01)
+    assert float(words[5]) == pytest.approx(-80, abs=5)
+    assert np.abs(out.signal - m.signal).max() < 0.2 * np.abs(dirty.signal - m.signal).max()
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("OD", 1.0), ("mOD", 1e3), ("dT/T", 0), ("%", 0)])
+def test_units_of_difference_signals(tmp_path, unit, factor):
+    m = film(wavelength=np.linspace(500, 700, 12))
+    y = m.signal * factor if factor else (10**-m.signal - 1) * (100 if unit == "%" else 1)
+    write_matrix(tmp_path / "a.csv", m.delay_ps, m.wavelength_nm, y, digits=9)
+    (tmp_path / "samples.csv").write_text(
+        f"sample,measurement,file,signal_unit\na,ta,a.csv,{unit}\n"
+    )
+    sheet = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff)
+    report = analyse.analyse(sheet, {"artefact": 0, "components": 3})
+    (one,) = report.found["a"].values()
+    assert not report.problems and one.fit.rms == pytest.approx(1e-4, rel=0.1)
+
+
+SETS = {
+    "one": ((1.0, 30.0, 600.0),),
+    "two": ((1.0, 2.0, 560.0), (-1.0, 200.0, 640.0)),
+    "four": ((1.0, 0.4, 520.0), (-1.2, 4.0, 580.0), (1.0, 40.0, 640.0), (-0.8, 400.0, 690.0)),
+    "short": ((1.0, 0.5, 540.0), (1.0, 8.0, 600.0), (1.0, 120.0, 680.0)),
+}
+
+
+def test_any_number_of_components_any_delays(tmp_path):
+    """One to four lifetimes, fourteen delays, a stage zero at -8 ps, missing cells: as many as the
+    data support, within errors."""
+    few = np.r_[-2, -1, -0.5, 0, 0.2, 0.5, 1, 2, 4, 8, 16, 32, 100, 400.0]
+    rows = ["sample,measurement,file,signal_unit"]
+    for i, (name, bands) in enumerate(SETS.items()):
+        t0 = -8.0 if name == "two" else 0.0
+        delays = few if name == "short" else DELAYS + t0
+        m = holes(film(delays, np.linspace(480, 720, 30), bands, t0=t0, seed=i), 0.01)
+        write_matrix(tmp_path / f"{name}.csv", m.delay_ps, m.wavelength_nm, m.signal, digits=7)
+        rows.append(f"{name},ta,{name}.csv,OD")
+    (tmp_path / "samples.csv").write_text("\n".join(rows) + "\n")
+    sheet = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff)
+    report = analyse.analyse(sheet, {"artefact": 0})
+    assert not report.problems
+    for name, bands in SETS.items():
+        found = [q for q in report.select(sample=name) if q.name.startswith("lifetime")]
+        assert len(found) == len(bands) and all(q.value is not None for q in found)
+        for q, (_, tau, _) in zip(found, bands, strict=True):
+            assert abs(q.value - tau) < 4 * q.standard_error < tau
+
+
+def test_oscillations_of_a_folder(tmp_path):
+    m, _ = waves()
+    write_matrix(tmp_path / "a.csv", m.delay_ps, m.wavelength_nm, m.signal, digits=7)
+    (tmp_path / "samples.csv").write_text("sample,measurement,file,signal_unit\na,ta,a.csv,OD\n")
+    sheet = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff)
+    settings = {"components": 2, "artefact": 0, "dispersion_order": 0}
+    report = analyse.analyse(sheet, settings | {"oscillations_ps": [(0.55, 1.0)]})
+    for name, truth in (("period 1", 0.5), ("damping 1", 1.2), ("lifetime 2", 120.0)):
+        (q,) = report.select(name=name)
+        assert abs(q.value - truth) < 4 * q.standard_error
+    (panel,) = [p for p in report.panels() if "oscillations" in p.name]
+    figure = plt.figure()
+    panel.draw(figure)
+    assert "500 fs" in figure.axes[0].get_legend_handles_labels()[1][0]
