@@ -305,7 +305,7 @@ def _clipped(triple):
 
 # ---- lifetimes -----------------------------------------------------------------------------------
 
-LEAST_LIGHT = 30.0  #: by which a decay must lower the deviance of a constant
+WITHHELD_Z = 20.0  #: misfit beyond which a law's lifetimes mean nothing
 
 
 def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
@@ -329,8 +329,13 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
         said = f"numbers are no raw counts: divided by {best.gain:.3g}, their variance over mean"
         findings.append(Finding("assumed", "reported", said))
     findings += [Finding("determined", "withheld", f"{best.law}: {p}") for p in best.problems]
-    light = float(best.model.sum() - best.background * best.model.size)
-    noise = float(np.hypot(np.sqrt(best.counts.sum()), best.background_error * best.model.size))
+    light = float(np.sum(best.model - best.model.min()))
+    noise = float(np.sqrt(best.counts.sum()))
+    if best.goodness_z > WITHHELD_Z:
+        said = f"no law describes the counts: {best.law}, the best, leaves z = {best.goodness_z:.0f}"
+        findings.append(Finding("described", "withheld", said))
+    # What the law leaves beyond noise, as if it were noise: errors grow with it.
+    grown = np.sqrt(max(best.deviance / best.expected_deviance, 1.0))
     gates = (signal(light, noise, "the light of the decay"), described(best.goodness_z))
     made = []
     for which in ("amplitude-weighted", "intensity-weighted"):
@@ -346,9 +351,9 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
         relative = float(np.hypot(*[*budget.values(), 0.0][:2]) / value) if value > 0 else np.inf
         found = list(findings)
         if not relative < settings["lifetime_error"]:
-            said = f"known to {relative:.0%} only, {settings['lifetime_error']:.0%} allowed"
+            said = f"known to {min(relative, 99):.0%} only, {settings['lifetime_error']:.0%} allowed"
             found.append(Finding("determined", "withheld", said))
-        budget = {k: float(v) for k, v in budget.items() if v > 0}
+        budget = {k: float(v * grown) for k, v in budget.items() if v > 0}
         q = Quantity(name, value=float(value), budget=budget, unit="ns", note=best.law,
                      findings=tuple(found), **labels)  # fmt: skip
         quantities.append(judge(q, *gates))
