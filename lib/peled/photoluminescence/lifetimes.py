@@ -852,7 +852,7 @@ def _bounded(model, theta, low, curvature, gradient, free):
     s = np.sqrt(np.diag(h))
     scaled = h / np.outer(s, s)
     covariance[np.ix_(free, free)] = np.linalg.pinv(scaled) / np.outer(s, s)
-    theta, singular = theta.copy(), np.linalg.cond(scaled) > 1e12
+    theta, singular = theta.copy(), _lifetimes_open(model, scaled, free)
     b = len(theta) - 1
     if not model.free_background or not free[b] or covariance[b, b] <= 0:
         return covariance, theta, singular
@@ -871,6 +871,17 @@ def _bounded(model, theta, low, curvature, gradient, free):
         linear = np.arange(theta.size) >= model.nonlinear
         theta[linear] = np.maximum(theta[linear], 0.0)
     return covariance, theta, singular
+
+
+def _lifetimes_open(model, scaled, free) -> bool:
+    """Whether what the data do not determine has a part in a lifetime or a mean of several.
+
+    A decay that begins at its maximum leaves amplitude and shift undetermined, not its lifetime.
+    """
+    values, vectors = np.linalg.eigh(scaled)
+    null = vectors[:, values < 1e-12 * values[-1]]
+    shape = np.flatnonzero(free) < model.components + model.stretched
+    return bool(null.size and (model.components > 1 or np.abs(null[shape]).max(initial=0) > 1e-3))
 
 
 def _scatter_gain(model, theta, m, data, j, free, prompt):
