@@ -936,7 +936,7 @@ def _summary(model, y, inside, theta, cost, converged, gain):
     if (
         k > 1
         and np.any(
-            np.diff(np.log(tau[order]))
+            np.diff(np.log(np.maximum(tau[order], 1e-300)))
             < 2 * np.sqrt(np.maximum(np.diag(covariance)[:k][order][1:], 0))
         )
         and not problems

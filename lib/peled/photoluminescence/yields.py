@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from peled.conditioning import ConditioningError, Signal, condition, covariance
-from peled.photoluminescence.plqy import Noise, estimate_noise, photon_weights
+from peled.photoluminescence.plqy import Noise, photon_weights
 from peled.quantities import Finding, Quantity, judge, possible, signal
 
 #: Half of the emission window in full widths at half maximum about the maximum.
@@ -160,13 +160,32 @@ def _with_common_gain(ready, bands: Bands, settings):
     inside = (x >= bands.emission[0]) & (x <= bands.emission[1])
     if np.count_nonzero(inside) < 12:
         return ready
-    gain = estimate_noise(*(run.values[0, inside] * factor[r] for r, run in ready.items())).per_count
+    reads = {
+        role: float(np.quantile(run.variance[0], 0.1)) * factor[role] ** 2
+        for role, run in ready.items()
+    }
+    gain = _gain([(run.values[0, inside] * factor[r], reads[r]) for r, run in ready.items()])
     out = {}
     for role, run in ready.items():
-        read = float(np.quantile(run.variance[0], 0.1)) * factor[role] ** 2
-        variance = Noise(read, gain).variance(run.values[0] * factor[role]) / factor[role] ** 2
+        variance = Noise(reads[role], gain).variance(run.values[0] * factor[role]) / factor[role] ** 2
         out[role] = replace(run, variance=np.maximum(run.variance, variance))
     return out
+
+
+def _gain(bands) -> float:
+    """Variance a count, from third differences of bands whose read noise is known.
+
+    Least squares of d²/20 = read + gain × level, weighted by the model of the round before.
+    """
+    square, level, read = (np.concatenate(part) for part in zip(*(
+        (np.diff(y, 3) ** 2 / 20, np.maximum((y[1:-2] + y[2:-1]) / 2, 0), np.full(y.size - 3, r))
+        for y, r in bands
+    ), strict=True))  # fmt: skip
+    gain = 0.0
+    for _ in range(5):
+        weight = level / (read + gain * level) ** 2
+        gain = max(float(weight @ (square - read) / max(weight @ level, 1e-300)), 0.0)
+    return gain
 
 
 def _laser_band(empty: Signal) -> tuple[float, float]:
