@@ -33,7 +33,9 @@ def absorption(report: Report) -> Iterator[Panel]:
     """Absorbance with Elliott's curve and Tauc's line, a panel a spectrum."""
     for sample, found in report.found.items():
         for one in found.absorption:
-            yield Panel("absorption", partial(_absorption, one), sample, _title(sample, one, "absorption"))
+            yield Panel(
+                "absorption", partial(_absorption, one), sample, _title(sample, one, "absorption")
+            )
 
 
 def _absorption(one, figure) -> None:
@@ -57,7 +59,9 @@ def emission(report: Report) -> Iterator[Panel]:
         fitted = [one for one in found.emission if one.fit is not None]
         every += [(sample, one) for one in fitted]
         for one in fitted:
-            yield Panel("pl", partial(_emission, [(sample, one)]), sample, _title(sample, one, "PL"))
+            yield Panel(
+                "pl", partial(_emission, [(sample, one)]), sample, _title(sample, one, "PL")
+            )
     if len(every) > 1:
         yield Panel("pl_all", partial(_emission, every), "", "PL of all samples")
 

@@ -891,9 +891,10 @@ def _scatter_gain(model, theta, m, data, j, free, prompt):
         return 0.0
     weighted = j[:, free] / m[:, None]
     cross = weighted.T @ prompt
-    left = prompt @ (prompt / m) - cross @ np.linalg.lstsq(
-        weighted.T @ j[:, free], cross, rcond=1e-12
-    )[0]
+    left = (
+        prompt @ (prompt / m)
+        - cross @ np.linalg.lstsq(weighted.T @ j[:, free], cross, rcond=1e-12)[0]
+    )
     return float(score**2 / left) if left > 0 else 0.0
 
 

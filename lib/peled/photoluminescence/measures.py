@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-
 from scipy.ndimage import median_filter
 
 from peled.conditioning import ConditioningError, Signal, condition
@@ -88,7 +87,7 @@ def _band(ready: Signal) -> tuple[float, float]:
     """
     x = ready.axis
     total = np.nansum(ready.values, axis=0)
-    size = max(int(round(LINE_NM / np.median(np.diff(x)))) | 1, 3)
+    size = max(round(LINE_NM / float(np.median(np.diff(x)))) | 1, 3)
     smooth = median_filter(total, size, mode="nearest")
     noise = 1.4826 * np.median(np.abs(np.diff(total, 3))) / np.sqrt(20)
     line = total - smooth
@@ -186,15 +185,23 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
     ):  # fmt: skip
         q = Quantity(name, value=float(value), budget={k: float(v) for k, v in budget.items()},
                      unit=unit, findings=findings, **labels)  # fmt: skip
-        low, high = (ready.axis[0], ready.axis[-1]) if name in ("PL peak", "PL centroid") else (0, np.inf)
-        made.append(judge(q, signal(found.area, found.area_error, "the band", tries=100), possible(low, high)))
+        low, high = (
+            (ready.axis[0], ready.axis[-1]) if name in ("PL peak", "PL centroid") else (0, np.inf)
+        )
+        made.append(
+            judge(
+                q, signal(found.area, found.area_error, "the band", tries=100), possible(low, high)
+            )
+        )
     return Result(held.row.label, held.row.state, tuple(made), raw, ready, found, (), laser)
 
 
 # ---- quantum yield -------------------------------------------------------------------------------
 
 
-def quantum_yields(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
+def quantum_yields(
+    holdings: Holdings, members: Sequence[Held], settings: Mapping, labels
+) -> Result:
     """PLQY of runs (a row each), or of the triples of a table."""
     held = members[0]
     gain = holdings.companion(held.row, "gain")
@@ -239,9 +246,7 @@ def _of_runs(holdings, members, calibration, labels):
     for role in ("empty", "blank"):
         if (other := holdings.companion(held.row, role)) is not None:
             runs[role] = other
-    dark = {
-        role: d.data for role, h in runs.items() if (d := holdings.companion(h.row, "dark"))
-    }
+    dark = {role: d.data for role, h in runs.items() if (d := holdings.companion(h.row, "dark"))}
     said = {
         role: {
             name: h.row.settings[name]
@@ -272,7 +277,11 @@ def _of_table(held: Held, calibration, labels):
     found = quantum_yield(triples, calibration)
     made = []
     for i, triple in enumerate(triples):
-        at = f"at {triple.parameter:g} {triple.parameter_unit}" if triple.parameter is not None else ""
+        at = (
+            f"at {triple.parameter:g} {triple.parameter_unit}"
+            if triple.parameter is not None
+            else ""
+        )
         budget = {cause: float(e[i]) for cause, e in found.budget.items() if e[i] > 0}
         q = Quantity(
             f"PLQY {at}".strip(), value=float(found.plqy[i]), budget=budget, unit="", **labels
@@ -332,7 +341,9 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
     light = float(np.sum(best.model - best.model.min()))
     noise = float(np.sqrt(best.counts.sum()))
     if best.goodness_z > WITHHELD_Z:
-        said = f"no law describes the counts: {best.law}, the best, leaves z = {best.goodness_z:.0f}"
+        said = (
+            f"no law describes the counts: {best.law}, the best, leaves z = {best.goodness_z:.0f}"
+        )
         findings.append(Finding("described", "withheld", said))
     # What the law leaves beyond noise, as if it were noise: errors grow with it.
     grown = np.sqrt(max(best.deviance / best.expected_deviance, 1.0))
@@ -351,7 +362,9 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
         relative = float(np.hypot(*[*budget.values(), 0.0][:2]) / value) if value > 0 else np.inf
         found = list(findings)
         if not relative < settings["lifetime_error"]:
-            said = f"known to {min(relative, 99):.0%} only, {settings['lifetime_error']:.0%} allowed"
+            said = (
+                f"known to {min(relative, 99):.0%} only, {settings['lifetime_error']:.0%} allowed"
+            )
             found.append(Finding("determined", "withheld", said))
         budget = {k: float(v * grown) for k, v in budget.items() if v > 0}
         q = Quantity(name, value=float(value), budget=budget, unit="ns", note=best.law,

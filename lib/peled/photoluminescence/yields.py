@@ -93,7 +93,9 @@ def sphere_yield(
         Runs that are missing, of different axes, without a laser line, or of which some say their
         integration time and others do not.
     """
-    method = METHODS.get(tuple(sorted(set(runs) - {"blank"} | ({"empty"} if "blank" in runs else set()))))
+    method = METHODS.get(
+        tuple(sorted(set(runs) - {"blank"} | ({"empty"} if "blank" in runs else set())))
+    )
     if method is None:
         found = ", ".join(sorted(runs)) or "none"
         raise ConditioningError(
@@ -103,7 +105,7 @@ def sphere_yield(
     _check_settings(settings, runs)
     ready = {role: _conditioned(run, role, dark, settings) for role, run in runs.items()}
     empty = ready.get("empty", ready.get("blank"))
-    for role, run in ready.items():
+    for run in ready.values():
         if run.axis.shape != empty.axis.shape or not np.allclose(run.axis, empty.axis, atol=1e-3):
             raise ConditioningError(
                 f"{run.source}: expected the wavelengths of the other runs, found another axis"
@@ -167,7 +169,9 @@ def _with_common_gain(ready, bands: Bands, settings):
     gain = _gain([(run.values[0, inside] * factor[r], reads[r]) for r, run in ready.items()])
     out = {}
     for role, run in ready.items():
-        variance = Noise(reads[role], gain).variance(run.values[0] * factor[role]) / factor[role] ** 2
+        variance = (
+            Noise(reads[role], gain).variance(run.values[0] * factor[role]) / factor[role] ** 2
+        )
         out[role] = replace(run, variance=np.maximum(run.variance, variance))
     return out
 
@@ -223,7 +227,7 @@ def _emission_band(lit: Signal, empty: Signal, laser) -> tuple[float, float]:
             f"{lit.source}: expected an emission band beyond {laser[1] + 10:.0f} nm, found the end "
             f"of the axis at {x[-1]:.0f} nm"
         )
-    width = max(int(round(4 / np.median(np.diff(x)))) | 1, 3)
+    width = max(round(4 / float(np.median(np.diff(x)))) | 1, 3)
     smooth = np.convolve(np.where(where, difference, 0.0), np.full(width, 1 / width), mode="same")
     top = int(np.argmax(np.where(where, smooth, -np.inf)))
     below = smooth < 0.5 * smooth[top]
@@ -240,7 +244,9 @@ def _without_second_order(bands: Bands, ready, empty: Signal):
     if high < bands.emission[0] or low > bands.emission[1] or high > x[-1]:
         return bands, ready, []
     inside = (x >= low) & (x <= high)
-    ends = ((x >= low - (high - low) / 2) & (x < low)) | ((x > high) & (x <= high + (high - low) / 2))
+    ends = ((x >= low - (high - low) / 2) & (x < low)) | (
+        (x > high) & (x <= high + (high - low) / 2)
+    )
     weights = inside / max(inside.sum(), 1) - ends / max(ends.sum(), 1)
     z = max(
         float(weights @ run.values[0]) / np.sqrt(float(weights**2 @ run.variance[0]))
@@ -248,7 +254,9 @@ def _without_second_order(bands: Bands, ready, empty: Signal):
     )
     if not z > SECOND_ORDER:
         return bands, ready, []
-    cut = {role: condition(run, [("mask", {"edges": ((low, high),)})]) for role, run in ready.items()}
+    cut = {
+        role: condition(run, [("mask", {"edges": ((low, high),)})]) for role, run in ready.items()
+    }
     said = (
         f"second order of the laser at {(low + high) / 2:.0f} nm, {z:.1f} standard errors in the "
         "empty run: taken out"
