@@ -71,7 +71,8 @@ def test_yields_cover_with_dark_offset_and_second_order(true, light, second):
     ]
     values = [f.plqy.value for f in found]
     errors = [f.plqy.standard_error for f in found]
-    assert covered(values, errors, true) >= 0.88
+    z = (np.array(values) - true) / errors  # 0.937 of 350 draws; of 60, 0.85 is three deviations
+    assert covered(values, errors, true) >= 0.85 and 0.75 < np.std(z) < 1.3
     assert abs(np.mean(values) - true) < 4 * np.std(values) / np.sqrt(60)
     assert all((f.bands.second is not None) == bool(second) for f in found)
 

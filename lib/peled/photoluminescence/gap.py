@@ -135,13 +135,13 @@ def tauc_gap(
     if e.size < 12:
         raise ValueError(f"spectrum: expected at least 12 points, found {e.size}")
     _refuse_noise(e, a)
-    y = np.maximum(a * e, 0) ** POWERS[transition]
+    y, above_zero = np.maximum(a * e, 0) ** POWERS[transition], None
     edge = _edge(e, y)[:2]
     if window_eV is None and e[edge[1]] - e[edge[0]] > BROAD_EV:
         # No exciton ends the edge: the plot rises on and on. The edge is then where absorbance rises steepest, above the plateau below it.
         edge = _edge(e, a)[:2]
         foot = a[: max(edge[0] - e.size // 50, 12)]
-        y = np.maximum((a - np.median(foot)) * e, 0) ** POWERS[transition]
+        y, above_zero = np.maximum((a - np.median(foot)) * e, 0) ** POWERS[transition], y
     candidates = _edge_windows(e, y, edge) if window_eV is None else _moved_windows(e, window_eV)
     lines = [
         line
@@ -159,10 +159,13 @@ def tauc_gap(
     good = table[straight]
     straightest = good[good[:, 4] >= good[:, 4].max() - 0.001]
     best = straightest[np.argmax(straightest[:, 0])] if window_eV is None else table[0]
+    spread = float(np.std(good[:, 2])) if len(good) > 1 else 0.0
+    if above_zero is not None and (other := _line(e, above_zero, best[5], best[6])) is not None:
+        spread = float(np.hypot(spread, other[2] - best[2]))  # what the plateau is, nobody knows
     return TaucGap(
         float(best[2]),
         float(best[3]),
-        float(np.std(good[:, 2])) if len(good) > 1 else 0.0,
+        spread,
         (float(best[5]), float(best[6])),
         len(good),
         float(best[0]),

@@ -13,7 +13,7 @@ from peled.formats import FormatError
 from peled.formats.confocal import read_stack
 from peled.formats.delimited import stated
 from peled.formats.spectra import Spectra, read_each
-from peled.formats.sphere import RUNS, SphereTriple, read_calibration, read_sphere
+from peled.formats.sphere import read_calibration, read_sphere
 from peled.formats.tcspc import read_histograms
 from peled.photoluminescence.emission import per_nanometre
 from peled.samples import Content, Row
@@ -239,4 +239,4 @@ READERS = {
     "confocal": lambda path, row: read_stack(path),
 }
 
-__all__ = ["READERS", "RUNS", "Decay", "SphereTriple", "sniff"]
+__all__ = ["READERS", "Decay", "sniff"]
