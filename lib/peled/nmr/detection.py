@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import least_squares
 from scipy.stats import norm
 
 from peled.nmr.lines import shape_columns
 from peled.nmr.processing import Processed
+from peled.quantities import (
+    Estimates,
+    Gate,
+    Quantity,
+    derive,
+    described,
+    from_lmfit,
+    goodness_z,
+    signal,
+)
 
 
 @dataclass(frozen=True)
@@ -120,73 +129,176 @@ def build_up(
 
 
 @dataclass(frozen=True)
-class BuildUp:
-    """Cross-polarisation build-up: amplitude (quantitative), T_IS, T1rho with errors; correlated, hence the covariance."""
+class Course:
+    """A signal against a time, fitted: quantities with errors, or the reason why there are none.
 
-    amplitude: float
-    t_is_s: float
-    t1rho_s: float
-    errors: tuple[float, float, float]
-    covariance_log: np.ndarray
+    Attributes
+    ----------
+    estimates : Estimates
+        Times as logarithms `ln <name>`, in ln s.
+    gates : tuple of Gate
+        What speaks against the whole course.
+    time_s, signal, error, model : ndarray, shape (times,)
+    chi2_reduced : float
+    """
+
+    estimates: Estimates
+    gates: tuple[Gate, ...]
+    time_s: np.ndarray
+    signal: np.ndarray
+    error: np.ndarray
+    model: np.ndarray
     chi2_reduced: float
 
-    def efficiency(self, contact_time_s: float) -> tuple[float, float]:
-        """Intensity at a contact time over the quantitative amplitude, with its standard error (without the amplitude's)."""
-        value = float(build_up(np.array(contact_time_s), 1.0, self.t_is_s, self.t1rho_s))
-        steps = []
-        for k, (a, b) in enumerate(((self.t_is_s, self.t1rho_s),) * 2):
-            up = build_up(
-                np.array(contact_time_s),
-                1.0,
-                a * (1.001 if k == 0 else 1),
-                b * (1.001 if k == 1 else 1),
-            )
-            steps.append((float(up) - value) / np.log(1.001))
-        gradient = np.array(steps)
-        return value, float(np.sqrt(gradient @ self.covariance_log[1:, 1:] @ gradient))
+    def time(self, name: str, unit: str = "ms", **labels) -> Quantity:
+        """A time constant; `labels` as those of `derive`."""
+        factor = {"s": 1.0, "ms": 1e3}[unit]
+        return derive(
+            labels.pop("label", name),
+            unit,
+            lambda p: factor * np.exp(p[f"ln {name}"]),
+            self.estimates,
+            gates=self.gates,
+            **labels,
+        )
+
+    def efficiency(self, contact_time_s: float) -> Quantity:
+        """Of cross polarisation: intensity at a contact time over the quantitative amplitude."""
+
+        def share(p) -> float:
+            times = np.exp(p["ln T_IS"]), np.exp(p["ln T1rho"])
+            return float(build_up(np.array(contact_time_s), 1.0, *times))
+
+        return derive("efficiency", "", share, self.estimates, gates=self.gates)
 
 
-def fit_build_up(contact_time_s: np.ndarray, intensity: np.ndarray, error: np.ndarray) -> BuildUp:
-    """Fit a contact-time series.
+def fit_build_up(contact_time_s: np.ndarray, intensity: np.ndarray, error: np.ndarray) -> Course:
+    """Fit a contact-time series; times `T_IS` and `T1rho`, the shorter being T_IS.
 
     Raises
     ------
     ValueError
         For fewer than four contact times.
+
+    Notes
+    -----
+    T_IS and T1rho enter alike: I(t) is the same with the two exchanged and A → A T1rho/T_IS. For
+    strongly coupled carbons the build-up is the faster of the two.
     """
-    t, y, e = (np.asarray(a, float) for a in (contact_time_s, intensity, error))
-    if len(t) < 4:
-        raise ValueError(f"contact times: expected at least four, found {len(t)}")
-    best = None
-    for fast in (0.05e-3, 0.3e-3, 1.5e-3):
-        for slow in (3e-3, 15e-3, 100e-3):
-            start = np.log([max(y.max(), 1e-300) * 1.2, fast, slow])
-            found = least_squares(
-                lambda p: (build_up(t, *np.exp(p)) - y) / e,
-                start,
-                x_scale=[0.2, 0.5, 0.5],
-                bounds=(start - 12, start + 12),
-            )
-            if best is None or found.cost < best.cost - 1e-9:
-                best = found
-    values = np.exp(best.x)
-    freedom = max(len(t) - 3, 1)
-    chi2 = 2 * best.cost / freedom
-    covariance = np.linalg.pinv(best.jac.T @ best.jac) * max(chi2, 1.0)
-    errors = np.sqrt(np.diag(covariance)) * values
-    if (
-        values[1] > values[2]
-    ):  # the two times exchange roles; the faster one builds up for strongly coupled carbons
-        ratio = values[1] / values[2]
-        order = [0, 2, 1]
-        values, errors, covariance = values[order], errors[order], covariance[np.ix_(order, order)]
-        values[0] *= 1 / ratio
-        errors[0] /= ratio
-    return BuildUp(
-        float(values[0]),
-        float(values[1]),
-        float(values[2]),
-        tuple(float(x) for x in errors),
-        covariance,
-        float(chi2),
-    )
+    t, y, e = _course(contact_time_s, intensity, error, 4)
+    starts = [
+        {"amplitude": 1.2 * _extreme(y), "ln T_IS": np.log(fast), "ln T1rho": np.log(slow)}
+        for fast in (0.05e-3, 0.3e-3, 1.5e-3)
+        for slow in (3e-3, 15e-3, 100e-3)
+    ]
+
+    def model(p) -> np.ndarray:
+        return build_up(t, p["amplitude"], np.exp(p["ln T_IS"]), np.exp(p["ln T1rho"]))
+
+    return _fit(t, y, e, model, starts, exchange=("ln T_IS", "ln T1rho"))
+
+
+def fit_relaxation(time_s: np.ndarray, signal: np.ndarray, error: np.ndarray) -> Course:
+    """Fit inversion recovery, saturation recovery (`T1`) or a decay of echoes (`T2`).
+
+    Parameters
+    ----------
+    time_s, signal, error : array_like, shape (times,)
+        Signed integrals: a magnitude hides the inversion.
+
+    Raises
+    ------
+    ValueError
+        For fewer than four delays.
+
+    Notes
+    -----
+    Recovery: M(t) = a - b exp(-t/T1), b free, so that an imperfect pulse does not enter T1 [1]_. A
+    signal that falls with time is a decay to zero, b exp(-t/T2). Which it is, is taken from the
+    data: the later half of the delays against the earlier, beyond their errors.
+
+    References
+    ----------
+    .. [1] M. Sass and D. Ziessow, J. Magn. Reson. 25, 263 (1977), doi:10.1016/0022-2364(77)90077-9
+
+    Examples
+    --------
+    >>> t = np.array([0.01, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2])
+    >>> course = fit_relaxation(t, 5 - 9.6 * np.exp(-t / 0.3), np.full(8, 0.02))
+    >>> print(course.time("T1", "s"))
+    0.3000±0.0017 s
+    """
+    t, y, e = _course(time_s, signal, error, 4)
+    late = t > np.median(t)
+    grows = y[late].mean() > y[~late].mean()
+    name = "T1" if grows else "T2"
+    starts = [
+        {"amplitude": y[~late].mean() - y[late].mean() if grows else _extreme(y)}
+        | {f"ln {name}": np.log(scale), "level": y[late][-1] if grows else 0.0}
+        for scale in np.geomspace(max(t[t > 0].min(), t.max() / 1e4), t.max(), 4)
+    ]
+
+    def model(p) -> np.ndarray:
+        return p["level"] + p["amplitude"] * np.exp(-t / np.exp(p[f"ln {name}"]))
+
+    return _fit(t, y, e, model, starts, held=() if grows else ("level",))
+
+
+def _course(time_s, signal, error, least: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    t, y, e = (np.asarray(a, float) for a in (time_s, signal, error))
+    if len(t) < least:
+        raise ValueError(f"times: expected at least {least}, found {len(t)}")
+    order = np.argsort(t)
+    return t[order], y[order], e[order]
+
+
+def _extreme(y: np.ndarray) -> float:
+    return float(y[np.argmax(np.abs(y))]) or 1.0
+
+
+def _fit(t, y, e, model, starts, *, held: Sequence[str] = (), exchange: tuple[str, ...] = ()):
+    """The best of the fits from several starts, through lmfit."""
+    import lmfit
+
+    span = np.log(t[t > 0].min() / 100), np.log(t.max() * 100)
+    scale = abs(_extreme(y))  # lmfit steps in units of a parameter
+
+    def run(start):
+        parameters = lmfit.Parameters()
+        ids = {}
+        for name, value in start.items():
+            low, high = span if name.startswith("ln ") else (-np.inf, np.inf)
+            ids[name] = name.replace(" ", "_")
+            value = float(np.clip(value if np.isfinite(low) else value / scale, low, high))
+            parameters.add(ids[name], value, name not in held, low, high)
+
+        def residual(p):
+            values = {
+                n: p[i].value if n.startswith("ln ") else scale * p[i].value
+                for n, i in ids.items()
+            }
+            return (model(values) - y) / e
+
+        minimizer = lmfit.Minimizer(residual, parameters)
+        return minimizer.minimize(method="least_squares"), minimizer, ids
+
+    runs = [run(start) for start in starts]
+    result, minimizer, ids = min(runs, key=lambda r: r[0].chisqr)
+    if exchange:
+        first, second = (result.params[ids[n]].value for n in exchange)
+        if first > second:
+            turned = {n: result.params[i].value for n, i in ids.items()}
+            turned |= {exchange[0]: second, exchange[1]: first}
+            turned["amplitude"] *= scale * np.exp(second - first)
+            result, minimizer, ids = run(turned)
+    freedom = max(len(t) - result.nvarys, 1)
+    chi2 = float(result.chisqr) / freedom
+    noise = max(np.sqrt(chi2), 1.0)  # a course that scatters by more than its errors is less sure
+    found = from_lmfit(result, {}, noise, minimizer=minimizer)
+    found = replace(found, names=tuple(next(n for n, i in ids.items() if i == m) for m in found.names))
+    shown = y + e * result.residual
+    shape = shown if "level" not in ids else shown - shown[-1]  # what a time constant rests on
+    size = float(np.sqrt(np.sum((shape / e) ** 2))) * (1 if shape.sum() >= 0 or "level" in ids else -1)
+    there = signal(size, noise, "the course of the signal", tries=10 * len(t))
+    gates = (there, described(goodness_z(float(result.chisqr), freedom)))
+    return Course(found, gates, t, y, e, shown, chi2)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from peled.nmr.detection import BuildUp, Limit, fit_build_up, limit_at
+from peled.nmr.detection import Course, Limit, fit_build_up, limit_at
+from peled.nmr.integrals import integrate
 from peled.nmr.lines import Component, LineFit, fit_lines
 from peled.nmr.processing import Processed
 
@@ -188,10 +189,8 @@ def contact_series(
     window_ppm: tuple[float, float],
     *,
     flank_ppm: float = 3.0,
-) -> BuildUp:
+) -> Course:
     """Build-up of the signal of a window: integrals of each spectrum, fitted with their noise errors."""
-    from peled.nmr.integrals import integrate
-
     found = [integrate(s, [window_ppm], flank_ppm=flank_ppm).regions[0] for s in spectra]
     return fit_build_up(
         np.asarray(times_s), np.array([r.area for r in found]), np.array([r.error for r in found])
