@@ -35,7 +35,7 @@ from peled.nmr.series import (
     read_experiments,
     read_resonances,
 )
-from peled.nmr.significance import Matched, matched_filter
+from peled.nmr.significance import Matched, matched_filter, there
 from peled.nmr.spins import fit_spin_system, transitions
 from peled.nmr.titration import bound_fractions, fit_binding, fit_exchange, track, trend, two_site
 
@@ -84,6 +84,7 @@ __all__ = [
     "read_standards",
     "reference",
     "sidebands",
+    "there",
     "track",
     "transitions",
     "trend",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.signal import find_peaks, oaconvolve
 
-from peled.nmr.lines import shape_columns
+from peled.nmr.lines import Line, shape_columns
 from peled.nmr.processing import Processed
 from peled.quantities import FALSE_ALARM, threshold
 
@@ -156,10 +156,11 @@ def _noise(processed: Processed, template: np.ndarray, count: int) -> tuple[floa
     return float(np.sqrt(c[0, 0])), CROSSING_TRIES * crossings + 1
 
 
-def level_of_fit(processed: Processed, window_ppm: tuple[float, float], width_Hz: float) -> float:
-    """How many times its error the area of a line must be that was sought in a window by a fit.
+def there(processed: Processed, line: Line, window_ppm: tuple[float, float]) -> bool:
+    """Whether a line that a fit found in a window has an area that noise alone would not give it.
 
-    The level of `matched_filter` for lines of at least this width in that window.
+    The level is that of `matched_filter` in the window, for lines of about its width.
     """
-    wide = max(width_Hz, processed.hz_per_point)
-    return matched_filter(processed, window_ppm, widths_Hz=(wide / 2, wide)).needed
+    wide = max(line.width_Hz, line.gauss_Hz, processed.hz_per_point)
+    found = matched_filter(processed, window_ppm, widths_Hz=(wide / 2, wide))
+    return bool(line.area > found.needed * line.area_error)

@@ -11,11 +11,12 @@ from peled.nmr.detection import Course, Limit, fit_build_up, limit_at
 from peled.nmr.integrals import integrate
 from peled.nmr.lines import Component, LineFit, fit_lines
 from peled.nmr.processing import Processed
+from peled.nmr.significance import there
 
 
 @dataclass(frozen=True)
 class Vinyl:
-    """The C=C line with its first sidebands and the spinning rate they give."""
+    """The C=C line with its first sidebands and the spinning rate they give; `there`: more than noise."""
 
     fit: LineFit
     position_ppm: float
@@ -25,6 +26,7 @@ class Vinyl:
     sidebands: dict[int, tuple[float, float]]
     rate_Hz: float
     rate_error_Hz: float
+    there: bool
 
 
 def fit_vinyl(spectrum: Processed, mas_rate_Hz: float, *, shift_ppm: float = 130.0) -> Vinyl:
@@ -74,6 +76,7 @@ def fit_vinyl(spectrum: Processed, mas_rate_Hz: float, *, shift_ppm: float = 130
         sidebands,
         rate,
         error,
+        there(spectrum, line, (shift_ppm - 14, shift_ppm + 14)),
     )
 
 
