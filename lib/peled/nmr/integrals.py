@@ -18,18 +18,27 @@ from peled.nmr.processing import Baseline, Processed
 
 @dataclass(frozen=True)
 class Integral:
-    """Area over Hz of one region, with its noise error and its baseline (systematic) error."""
+    """Area over Hz of one region: errors by noise, by the choice of baseline, by wings outside it.
+
+    The error by wings is a share of the area: in a series of one line it is common to all.
+    """
 
     low_ppm: float
     high_ppm: float
     area: float
     noise_error: float
     baseline_error: float
+    wing_error: float
+
+    @property
+    def systematic_error(self) -> float:
+        """By baseline and wings."""
+        return float(np.hypot(self.baseline_error, self.wing_error))
 
     @property
     def error(self) -> float:
-        """Both errors in quadrature."""
-        return float(np.hypot(self.noise_error, self.baseline_error))
+        """All errors in quadrature."""
+        return float(np.hypot(self.noise_error, self.systematic_error))
 
 
 @dataclass(frozen=True)
@@ -47,8 +56,8 @@ class Integrals:
             + self.covariance[j, j] * a**2 / b**4
             - 2 * self.covariance[i, j] * a / b**3
         )
-        variance += (self.regions[i].baseline_error / b) ** 2 + (
-            self.regions[j].baseline_error * a / b**2
+        variance += (self.regions[i].systematic_error / b) ** 2 + (
+            self.regions[j].systematic_error * a / b**2
         ) ** 2
         return a / b, float(np.sqrt(variance))
 
@@ -110,22 +119,22 @@ def integrate(
             return operator
 
         operator = area_by(wide if wings else width, wings)
-        others = [area_by(max(wide // 2, 3), True)] if wings else [area_by(wide, True)]
+        other = area_by(max(wide // 2, 3) if wings else wide, True)
+        wing_error = _moved(processed, other - operator, y)
+        systematic = 0.0
         if width >= 3 and not wings:
-            others.append(area_by(max(width // 2, 2), False))
-        moved = [_moved(processed, other - operator, y) for other in others]
-        systematic = float(np.hypot.reduce(moved))
+            systematic = _moved(processed, area_by(max(width // 2, 2), False) - operator, y)
         if base is not None:
             areas = [operator @ (processed.real - curve) for curve in base.curves.values()]
             systematic = float(np.hypot(systematic, np.std(areas, ddof=1)))
         operators.append(operator)
-        found.append((low, high, float(operator @ y), systematic))
+        found.append((low, high, float(operator @ y), systematic, wing_error))
     first = min(int(np.flatnonzero(o)[0]) for o in operators)
     last = max(int(np.flatnonzero(o)[-1]) for o in operators) + 1
     covariance = processed.covariance_of(np.array(operators)[:, first:last].T)
     regions = tuple(
-        Integral(low, high, area, float(np.sqrt(max(covariance[i, i], 0))), float(systematic))
-        for i, (low, high, area, systematic) in enumerate(found)
+        Integral(low, high, area, float(np.sqrt(max(covariance[i, i], 0))), float(choice), wing)
+        for i, (low, high, area, choice, wing) in enumerate(found)
     )
     return Integrals(regions, covariance)
 

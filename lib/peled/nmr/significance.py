@@ -17,7 +17,7 @@ from peled.nmr.lines import Line, shape_columns
 from peled.nmr.processing import Processed
 from peled.quantities import FALSE_ALARM, threshold
 
-#: Noise whose phase was chosen to be positive at its largest is distributed as its magnitude,
+#: Noise whose phase was sought in it (no lines agree on one) and chosen to be positive at its largest is distributed as its magnitude,
 #: exp(-u²/2), about u √(2π) times as often above u as one component: 12 for u near 4.8.
 PHASE_TRIES = 12.0
 
@@ -125,7 +125,8 @@ def matched_filter(
         else:
             widths = np.where(ratio > best, width, widths)
             best = np.maximum(ratio, best)
-    tries = max(int(PHASE_TRIES * tries), 1)
+    sought = not (processed.phase.accepted and processed.phase.lines) and processed.points
+    tries = max(int((PHASE_TRIES if sought else 1.0) * tries), 1)
     needed = threshold(tries, false_alarm=false_alarm)
     return Matched(processed.ppm[part], best, widths, needed, tries, false_alarm)
 

@@ -193,8 +193,11 @@ def contact_series(
     *,
     flank_ppm: float = 3.0,
 ) -> Course:
-    """Build-up of the signal of a window: integrals of each spectrum, fitted with their noise errors."""
+    """Build-up of the signal of a window: integrals of each spectrum, fitted with their errors by noise and baseline.
+
+    What the wings take is a share common to the whole series; it cancels in the times.
+    """
     found = [integrate(s, [window_ppm], flank_ppm=flank_ppm).regions[0] for s in spectra]
     return fit_build_up(
-        np.asarray(times_s), np.array([r.area for r in found]), np.array([r.error for r in found])
+        np.asarray(times_s), np.array([r.area for r in found]), np.array([np.hypot(r.noise_error, r.baseline_error) for r in found])
     )
