@@ -88,9 +88,7 @@ def oxidised(room, lines: Mapping, references: Sequence, scale_error: float, kin
         route="position of the line",
         half_width=0.5,
     )
-    best = nmr.rank(
-        paper.claim("C073").number, 0.5, [r for r in references if r.nucleus == "13C"]
-    )
+    best = nmr.rank(paper.claim("C073").number, 0.5, [r for r in references if r.nucleus == "13C"])
     unique = len(best) == 1 and best[0].label.startswith("GSSG")
     named = any(c.label.startswith("GSSG") for c in best)
     listing = ", ".join(f"{c.label} {c.shift_ppm:g} (z {c.z:+.1f})" for c in best)

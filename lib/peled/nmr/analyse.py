@@ -17,16 +17,25 @@ import numpy as np
 from peled.formats.nmr import Fid
 from peled.nmr import drawers
 from peled.nmr.detection import Course, fit_build_up, fit_relaxation
-from peled.nmr.integrals import Integrals, integrate
+from peled.nmr.integrals import Integral, Integrals, integrate
 from peled.nmr.lines import Component, Line, fit_lines
 from peled.nmr.processing import Processed
-from peled.nmr.reading import READERS, SERIES, SPECTRA, Seen, broadening, see, sniff
-from peled.nmr.reading import spectrum_of, traces_of
+from peled.nmr.reading import (
+    READERS,
+    SERIES,
+    SPECTRA,
+    Seen,
+    broadening,
+    see,
+    sniff,
+    spectrum_of,
+    traces_of,
+)
 from peled.nmr.referencing import Solvents, Standard, read_solvents, read_standards, reference
 from peled.nmr.series import follow
-from peled.nmr.significance import matched_filter, there
+from peled.nmr.significance import there
 from peled.nmr.titration import trend
-from peled.quantities import FALSE_ALARM, Finding, Quantity, judge, signal
+from peled.quantities import FALSE_ALARM, Finding, Gate, Quantity, judge, signal
 from peled.report import Problem, Report, from_holdings
 from peled.samples import Held, Holdings, Sheet
 from peled.sources import kind_of
@@ -195,7 +204,8 @@ def _lines(seen: Seen, count: int, problems: list[Problem]):
             continue
         if there(spectrum, line, window):
             lines.append(line)
-            regions.append(window)
+            ends = spectrum.ppm[[1, -2]]
+            regions.append((max(window[0], float(ends[0])), min(window[1], float(ends[1]))))
     return tuple(lines), regions
 
 
@@ -236,7 +246,7 @@ def _shifts(seen: Seen, lines: Sequence[Line], held: Held) -> list[Quantity]:
                 line.position_ppm,
                 budget,
                 "ppm",
-                findings=seen.findings,
+                findings=(*seen.findings, *seen.scale),
                 **_common(seen, held),
             )
         )
@@ -261,22 +271,24 @@ def _integrals(seen: Seen, lines: Sequence[Line], regions, held: Held) -> list[Q
         q = Quantity(name, seen.row.sample, value, {k: v for k, v in budget.items() if v > 0},
                      "", findings=seen.findings, **_common(seen, held))  # fmt: skip
         q = judge(q, signal(value, error, "the integral", tries=len(lines), where=seen.row.label))
-        worst = max((found.regions[k] for k in (i, strongest)), key=_moves)
-        if _moves(worst) > 1:
-            said = (
-                f"another flank or the wings move the integral by {worst.systematic_error:.2g} of "
-                f"{worst.area:.3g}, {worst.systematic_error / worst.noise_error:.0f} times its noise"
-            )
-            finding = Finding("determined", "withheld", said, seen.row.label)
-            q = judge(q, lambda _, finding=finding: finding)
-        out.append(q)
+        out.append(judge(q, *(_flank(found.regions[k], seen.row.label) for k in (i, strongest))))
     return out
 
 
-def _moves(region) -> float:
-    """By how much a region's systematic error exceeds what is tolerated; above 1 it is withheld."""
-    allowed = max(FLANK_SIGMA * region.noise_error, FLANK_SHARE * abs(region.area))
-    return region.systematic_error / allowed
+def _flank(region: Integral, where: str) -> Gate:
+    """Withholds what rests on an integral that another flank or the wings move too far."""
+    moved, noise = region.systematic_error, region.noise_error
+
+    def gate(_: Quantity) -> Finding | None:
+        if moved <= max(FLANK_SIGMA * noise, FLANK_SHARE * abs(region.area)):
+            return None
+        said = (
+            f"another flank or the wings move the integral by {moved:.2g} of {region.area:.3g}, "
+            f"{moved / noise:.0f} times its noise"
+        )
+        return Finding("determined", "withheld", said, where)
+
+    return gate
 
 
 def _noise_of_ratio(found: Integrals, i: int, j: int) -> float:
@@ -304,18 +316,20 @@ def _series(held: Held, bench: _Bench, problems: list[Problem]):
     moved = float(seen.spectrum.ppm[0] - traces[largest].ppm[0])
     lines, regions = _lines(seen, bench.settings["lines"], problems)
     courses, quantities = [], []
-    for line, region in zip(lines, regions, strict=True):
+    areas = integrate(seen.spectrum, regions, wings=True).regions if regions else ()
+    for line, region, area in zip(lines, regions, areas, strict=True):
         course = _course([t.shifted(moved) for t in traces], content.delays_s, region, contact)
         label = _label(seen, line)
         courses.append((label, course))
         common = _common(seen, held) | {"sample": row.sample, "where": row.label}
         for name in (n[3:] for n in course.estimates.names if n.startswith("ln ")):
             q = course.time(name, "ms", label=f"{name}, {label}", **common)
-            quantities.append(judge(q, *(_always(f) for f in seen.findings if "scale" not in f.evidence)))
+            against = [_always(f) for f in seen.findings]
+            quantities.append(judge(q, *against, _flank(area, row.label)))
     return courses, quantities
 
 
-def _always(finding: Finding):
+def _always(finding: Finding) -> Gate:
     return lambda _: finding
 
 
@@ -337,7 +351,6 @@ def _titration(name: str, seen: Sequence[Seen], holdings: Holdings) -> list[Quan
     ratios = [s.row.settings["equivalents"] for s in steps]
     if len(set(ratios)) < 3 or not wanted:
         return []
-    scale = max([s.scale_error_ppm or 0.0 for s in steps])
     f = follow([s.spectrum for s in steps], ratios, wanted)
     out = []
     for i, line in enumerate(f.names):
@@ -351,8 +364,8 @@ def _titration(name: str, seen: Sequence[Seen], holdings: Holdings) -> list[Quan
             continue
         columns = (f.shift_ppm, f.shift_error_ppm, f.width_Hz, f.width_error_Hz)
         t = trend(line, f.ratio[kept], *(c[kept, i] for c in columns))
-        findings = tuple(dict.fromkeys(x for s in steps for x in s.findings))
-        budget = {"lines": t.shift_error_ppm} if scale else {"lines": t.shift_error_ppm}
+        findings = tuple(dict.fromkeys(x for s in steps for x in (*s.findings, *s.scale)))
+        budget = {"lines": t.shift_error_ppm}
         out.append(
             Quantity(label, name, t.shift_ppm, budget, findings=findings, note=t.kind, **common)
         )

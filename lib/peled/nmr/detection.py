@@ -274,8 +274,7 @@ def _fit(t, y, e, model, starts, *, held: Sequence[str] = (), exchange: tuple[st
 
         def residual(p):
             values = {
-                n: p[i].value if n.startswith("ln ") else scale * p[i].value
-                for n, i in ids.items()
+                n: p[i].value if n.startswith("ln ") else scale * p[i].value for n, i in ids.items()
             }
             return (model(values) - y) / e
 
@@ -295,10 +294,14 @@ def _fit(t, y, e, model, starts, *, held: Sequence[str] = (), exchange: tuple[st
     chi2 = float(result.chisqr) / freedom
     noise = max(np.sqrt(chi2), 1.0)  # a course that scatters by more than its errors is less sure
     found = from_lmfit(result, {}, noise, minimizer=minimizer)
-    found = replace(found, names=tuple(next(n for n, i in ids.items() if i == m) for m in found.names))
+    found = replace(
+        found, names=tuple(next(n for n, i in ids.items() if i == m) for m in found.names)
+    )
     shown = y + e * result.residual
     shape = shown if "level" not in ids else shown - shown[-1]  # what a time constant rests on
-    size = float(np.sqrt(np.sum((shape / e) ** 2))) * (1 if shape.sum() >= 0 or "level" in ids else -1)
+    size = float(np.sqrt(np.sum((shape / e) ** 2))) * (
+        1 if shape.sum() >= 0 or "level" in ids else -1
+    )
     there = signal(size, noise, "the course of the signal", tries=10 * len(t))
     gates = (there, described(goodness_z(float(result.chisqr), freedom)))
     return Course(found, gates, t, y, e, shown, chi2)

@@ -66,7 +66,10 @@ def _courses(tube, figure) -> None:
         )
         colour = drawn.lines[0].get_color()
         ax.plot(course.time_s * 1e3, course.model / scale, color=colour, lw=0.8, label=plain(label))
-    ax.set_xscale("symlog", linthresh=max(min(c.time_s[c.time_s > 0].min() for _, c in tube.courses) * 1e3, 1e-6))
+    ax.set_xscale(
+        "symlog",
+        linthresh=max(min(c.time_s[c.time_s > 0].min() for _, c in tube.courses) * 1e3, 1e-6),
+    )
     ax.set_xlabel("time (ms)")
     ax.set_ylabel("signal (norm.)")
     ax.legend(fontsize=5)

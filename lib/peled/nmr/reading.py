@@ -68,6 +68,8 @@ class Seen:
         What stands out of its noise.
     findings : tuple of Finding
         What speaks against all its numbers.
+    scale : tuple of Finding
+        What speaks against its shifts alone.
     """
 
     row: Row
@@ -75,13 +77,16 @@ class Seen:
     scale_error_ppm: float | None
     matched: Matched
     findings: tuple[Finding, ...]
+    scale: tuple[Finding, ...]
 
 
 def broadening(content: Any, settings: Mapping[str, Any], solid: bool) -> float:
     """Line broadening (Hz) of the window for this nucleus."""
     if solid:
         return settings["line_broadening_solid_Hz"]
-    return settings["line_broadening_1h_Hz" if content.nucleus == "1H" else "line_broadening_13c_Hz"]
+    return settings[
+        "line_broadening_1h_Hz" if content.nucleus == "1H" else "line_broadening_13c_Hz"
+    ]
 
 
 def spectrum_of(content: Any, broadening_Hz: float, trace: int = 0, phase: Any = "auto"):
@@ -112,26 +117,24 @@ def see(
         known = [Standard("reference_ppm", nucleus, float(shift), 0.0, 0, 0.0, "the sample sheet")]
     else:
         known = solvents.standards(solvent, nucleus, standards) if solvent else []
-    findings, error = [], None
+    findings, scale, error = [], [], None
     if known or (solvent and external is None):
         spectrum, error, trouble = first_standard(spectrum, known)
         if trouble:
-            findings.append(Finding("assumed", "doubtful", f"{solvent}: {trouble}", where))
+            scale.append(Finding("assumed", "doubtful", f"{solvent}: {trouble}", where))
     elif external is not None:
         spectrum, error = spectrum.shifted(external[0]), external[1]
     else:
         said = "solvent is stated nowhere: the scale is the instrument's; fill in that column"
-        findings.append(Finding("assumed", "doubtful", said, where))
+        scale.append(Finding("assumed", "doubtful", said, where))
     phase = spectrum.phase
     if isinstance(content, Fid) and not phase.accepted:
-        said = (
-            f"phase and baseline cannot be told apart: lines scatter by {phase.spread_deg:.0f}°"
-        )
+        said = f"phase and baseline cannot be told apart: lines scatter by {phase.spread_deg:.0f}°"
         findings.append(Finding("determined", "doubtful", said, where))
     if row.doubt:
         findings.append(Finding("assumed", "doubtful", row.doubt, where))
     matched = matched_filter(spectrum, false_alarm=false_alarm)
-    return Seen(row, spectrum, error, matched, tuple(findings))
+    return Seen(row, spectrum, error, matched, tuple(findings), tuple(scale))
 
 
 def traces_of(content: Fid, broadening_Hz: float) -> list[Processed]:

@@ -161,9 +161,7 @@ def _centre(processed: Processed, standard: Standard, place: float, width_Hz: fl
     trials = place + spacing * np.arange(-standard.partners // 2, standard.partners // 2 + 1)
 
     def score(trial: float) -> float:
-        columns = shape_columns(
-            processed, ppm, trial + offsets / processed.reference_MHz, width_Hz
-        )
+        columns = shape_columns(processed, ppm, trial + offsets / processed.reference_MHz, width_Hz)
         pattern = columns @ weights
         return float(pattern @ y / np.sqrt(pattern @ pattern))
 

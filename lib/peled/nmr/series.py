@@ -427,6 +427,7 @@ def follow_geminal(
 
 # ---- a whole study -----------------------------------------------------------------------------------------------------
 
+
 @dataclass(frozen=True)
 class Study:
     """All spectra of a list of experiments, processed and referenced.

@@ -199,5 +199,7 @@ def contact_series(
     """
     found = [integrate(s, [window_ppm], flank_ppm=flank_ppm).regions[0] for s in spectra]
     return fit_build_up(
-        np.asarray(times_s), np.array([r.area for r in found]), np.array([np.hypot(r.noise_error, r.baseline_error) for r in found])
+        np.asarray(times_s),
+        np.array([r.area for r in found]),
+        np.array([np.hypot(r.noise_error, r.baseline_error) for r in found]),
     )
