@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from scipy.stats import norm
@@ -12,6 +13,7 @@ from peled.nmr.lines import shape_columns
 from peled.nmr.processing import Processed
 from peled.quantities import (
     Estimates,
+    Finding,
     Gate,
     Quantity,
     derive,
@@ -140,6 +142,9 @@ class Course:
         What speaks against the whole course.
     time_s, signal, error, model : ndarray, shape (times,)
     chi2_reduced : float
+    open_ends : mapping of time to (bool, bool)
+        Whether the data allow it to be as short, as long as a hundred times beyond the times
+        measured: then it is no number.
     """
 
     estimates: Estimates
@@ -149,6 +154,7 @@ class Course:
     error: np.ndarray
     model: np.ndarray
     chi2_reduced: float
+    open_ends: Mapping[str, tuple[bool, bool]]
 
     def time(self, name: str, unit: str = "ms", **labels) -> Quantity:
         """A time constant; `labels` as those of `derive`."""
@@ -158,9 +164,22 @@ class Course:
             unit,
             lambda p: factor * np.exp(p[f"ln {name}"]),
             self.estimates,
-            gates=self.gates,
+            gates=(*self.gates, self._bounded(name)),
             **labels,
         )
+
+    def _bounded(self, name: str) -> Gate:
+        ends = [
+            w for w, is_open in zip(("short", "long"), self.open_ends[name], strict=True) if is_open
+        ]
+
+        def gate(_: Quantity | None) -> Finding | None:
+            if not ends:
+                return None
+            said = f"{name} may be as {' or as '.join(ends)} as one likes: the times measured do not bound it"
+            return Finding("determined", "withheld", said)
+
+        return gate
 
     def efficiency(self, contact_time_s: float) -> Quantity:
         """Of cross polarisation: intensity at a contact time over the quantitative amplitude."""
@@ -169,7 +188,8 @@ class Course:
             times = np.exp(p["ln T_IS"]), np.exp(p["ln T1rho"])
             return float(build_up(np.array(contact_time_s), 1.0, *times))
 
-        return derive("efficiency", "", share, self.estimates, gates=self.gates)
+        gates = (*self.gates, self._bounded("T_IS"), self._bounded("T1rho"))
+        return derive("efficiency", "", share, self.estimates, gates=gates)
 
 
 def fit_build_up(contact_time_s: np.ndarray, intensity: np.ndarray, error: np.ndarray) -> Course:
@@ -185,17 +205,12 @@ def fit_build_up(contact_time_s: np.ndarray, intensity: np.ndarray, error: np.nd
     T_IS and T1rho enter alike: I(t) is the same with the two exchanged and A → A T1rho/T_IS. For
     strongly coupled carbons the build-up is the faster of the two.
     """
-    t, y, e = _course(contact_time_s, intensity, error, 4)
-    starts = [
-        {"amplitude": 1.2 * _extreme(y), "ln T_IS": np.log(fast), "ln T1rho": np.log(slow)}
-        for fast in (0.05e-3, 0.3e-3, 1.5e-3)
-        for slow in (3e-3, 15e-3, 100e-3)
-    ]
+    t, y, e = _course(contact_time_s, intensity, error)
 
-    def model(p) -> np.ndarray:
-        return build_up(t, p["amplitude"], np.exp(p["ln T_IS"]), np.exp(p["ln T1rho"]))
+    def basis(t_is: float, t1rho: float) -> dict[str, np.ndarray]:
+        return {"amplitude": build_up(t, 1.0, t_is, t1rho)}
 
-    return _fit(t, y, e, model, starts, exchange=("ln T_IS", "ln T1rho"))
+    return _fit(t, y, e, basis, ("T_IS", "T1rho"))
 
 
 def fit_relaxation(time_s: np.ndarray, signal: np.ndarray, error: np.ndarray) -> Course:
@@ -228,80 +243,77 @@ def fit_relaxation(time_s: np.ndarray, signal: np.ndarray, error: np.ndarray) ->
     >>> print(course.time("T1", "s"))
     0.3000±0.0017 s
     """
-    t, y, e = _course(time_s, signal, error, 4)
+    t, y, e = _course(time_s, signal, error)
     late = t > np.median(t)
     grows = y[late].mean() > y[~late].mean()
-    name = "T1" if grows else "T2"
-    starts = [
-        {"amplitude": y[~late].mean() - y[late].mean() if grows else _extreme(y)}
-        | {f"ln {name}": np.log(scale), "level": y[late][-1] if grows else 0.0}
-        for scale in np.geomspace(max(t[t > 0].min(), t.max() / 1e4), t.max(), 4)
-    ]
 
-    def model(p) -> np.ndarray:
-        return p["level"] + p["amplitude"] * np.exp(-t / np.exp(p[f"ln {name}"]))
+    def basis(scale: float) -> dict[str, np.ndarray]:
+        decay = {"amplitude": np.exp(-t / scale)}
+        return decay | {"level": np.ones(len(t))} if grows else decay
 
-    return _fit(t, y, e, model, starts, held=() if grows else ("level",))
+    return _fit(t, y, e, basis, ("T1" if grows else "T2",))
 
 
-def _course(time_s, signal, error, least: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _course(time_s, signal, error) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     t, y, e = (np.asarray(a, float) for a in (time_s, signal, error))
-    if len(t) < least:
-        raise ValueError(f"times: expected at least {least}, found {len(t)}")
+    if len(t) < 4:
+        raise ValueError(f"times: expected at least four, found {len(t)}")
     order = np.argsort(t)
     return t[order], y[order], e[order]
 
 
-def _extreme(y: np.ndarray) -> float:
-    return float(y[np.argmax(np.abs(y))]) or 1.0
+#: Rise of χ² that an end of the range of a time must cost, for the time to be more than a limit.
+OPEN = 6.63  # 99 % for one parameter
 
 
-def _fit(t, y, e, model, starts, *, held: Sequence[str] = (), exchange: tuple[str, ...] = ()):
-    """The best of the fits from several starts, through lmfit."""
+def _fit(t, y, e, basis, times: tuple[str, ...]) -> Course:
+    """Times on a grid with the linear parameters eliminated, then all together through lmfit."""
     import lmfit
 
-    span = np.log(t[t > 0].min() / 100), np.log(t.max() * 100)
-    scale = abs(_extreme(y))  # lmfit steps in units of a parameter
+    axis = np.log(np.geomspace(t[t > 0].min() / 100, t.max() * 100, 40))
+    grid = np.full((len(axis),) * len(times), np.inf)
+    for at in combinations(range(len(axis)), len(times)):  # ascending: the first time is shorter
+        grid[at] = _linear(basis(*np.exp(axis[list(at)])), y, e)[1]
+    best = np.unravel_index(np.argmin(grid), grid.shape)
+    starts = [float(axis[i]) for i in best]
+    linear, _ = _linear(basis(*np.exp(starts)), y, e)
+    scale = float(np.abs(y).max()) or 1.0  # lmfit steps in units of a parameter
+    parameters = lmfit.Parameters()
+    for name, value in linear.items():
+        parameters.add(name, value / scale)
+    for name, value in zip(times, starts, strict=True):
+        parameters.add(f"ln_{name}", value, min=axis[0], max=axis[-1])
 
-    def run(start):
-        parameters = lmfit.Parameters()
-        ids = {}
-        for name, value in start.items():
-            low, high = span if name.startswith("ln ") else (-np.inf, np.inf)
-            ids[name] = name.replace(" ", "_")
-            value = float(np.clip(value if np.isfinite(low) else value / scale, low, high))
-            parameters.add(ids[name], value, name not in held, low, high)
+    def model(p) -> np.ndarray:
+        columns = basis(*(np.exp(p[f"ln_{name}"].value) for name in times))
+        return sum(scale * p[name].value * column for name, column in columns.items())
 
-        def residual(p):
-            values = {
-                n: p[i].value if n.startswith("ln ") else scale * p[i].value for n, i in ids.items()
-            }
-            return (model(values) - y) / e
-
-        minimizer = lmfit.Minimizer(residual, parameters)
-        return minimizer.minimize(method="least_squares"), minimizer, ids
-
-    runs = [run(start) for start in starts]
-    result, minimizer, ids = min(runs, key=lambda r: r[0].chisqr)
-    if exchange:
-        first, second = (result.params[ids[n]].value for n in exchange)
-        if first > second:
-            turned = {n: result.params[i].value for n, i in ids.items()}
-            turned |= {exchange[0]: second, exchange[1]: first}
-            turned["amplitude"] *= scale * np.exp(second - first)
-            result, minimizer, ids = run(turned)
-    freedom = max(len(t) - result.nvarys, 1)
-    chi2 = float(result.chisqr) / freedom
-    noise = max(np.sqrt(chi2), 1.0)  # a course that scatters by more than its errors is less sure
+    minimizer = lmfit.Minimizer(lambda p: (model(p) - y) / e, parameters)
+    result = minimizer.minimize(method="least_squares")
+    square, freedom = float(result.chisqr), max(len(t) - result.nvarys, 1)
+    # A course that scatters by more than its errors is less sure than they say.
+    noise = max(np.sqrt(square / freedom), 1.0)
     found = from_lmfit(result, {}, noise, minimizer=minimizer)
-    found = replace(
-        found, names=tuple(next(n for n, i in ids.items() if i == m) for m in found.names)
-    )
-    shown = y + e * result.residual
-    shape = shown if "level" not in ids else shown - shown[-1]  # what a time constant rests on
-    size = float(np.sqrt(np.sum((shape / e) ** 2))) * (
-        1 if shape.sum() >= 0 or "level" in ids else -1
-    )
-    there = signal(size, noise, "the course of the signal", tries=10 * len(t))
-    gates = (there, described(goodness_z(float(result.chisqr), freedom)))
-    return Course(found, gates, t, y, e, shown, chi2)
+    found = replace(found, names=tuple(n.replace("ln_", "ln ") for n in found.names))
+    shown = model(result.params)
+    # What the times rest on is what changes with time.
+    size = np.linalg.norm((shown - shown.mean() * ("level" in linear)) / e)
+    positive = "level" in linear or result.params["amplitude"].value > 0
+    value = float(size if positive else -size)
+    there = signal(value, noise, "the course of the signal", tries=10 * len(t))
+    gates = (there, described(goodness_z(square, freedom)))
+    ends = {}
+    for k, name in enumerate(times):
+        low, high = (
+            float(np.take(grid, i, axis=k).min()) for i in (0, len(axis) - 1 - (len(times) - 1 - k))
+        )
+        ends[name] = (low - square) / noise**2 < OPEN, (high - square) / noise**2 < OPEN
+    return Course(found, gates, t, y, e, shown, square / freedom, ends)
+
+
+def _linear(columns: dict[str, np.ndarray], y, e) -> tuple[dict[str, float], float]:
+    """Best linear parameters and their χ²."""
+    design = np.stack(list(columns.values()), axis=1) / e[:, None]
+    values = np.linalg.lstsq(design, y / e, rcond=None)[0]
+    rest = design @ values - y / e
+    return dict(zip(columns, map(float, values), strict=True)), float(rest @ rest)
