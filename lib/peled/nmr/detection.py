@@ -107,7 +107,7 @@ def limit_at(
     if misfit**2 > 1 + 4 * np.sqrt(2 / max(independent - design.shape[1], 2.0)):
         error *= float(misfit)
     z = norm.ppf(0.95)
-    # A Gaussian estimate truncated at zero: the limit stays meaningful when the estimate is negative.
+    # A Gaussian truncated at zero: the limit stays meaningful when the estimate is negative.
     upper = estimate + error * norm.ppf(1 - 0.05 * norm.cdf(estimate / error))
     return Limit(estimate, error, z * error, 2 * z * error, float(upper), estimate > z * error)
 
@@ -115,10 +115,10 @@ def limit_at(
 def build_up(
     contact_time_s: np.ndarray, amplitude: float, t_is_s: float, t1rho_s: float
 ) -> np.ndarray:
-    """Intensity after cross polarisation for a contact time, abundant spins relaxing with T1rho (T1rho of 13C neglected).
+    """Intensity after cross polarisation, abundant spins relaxing with T1rho (that of 13C neglected).
 
-    I(t) = A (1 - T_IS/T1rho)^-1 [exp(-t/T1rho) - exp(-t/T_IS)] (Kolodziejski and Klinowski, Chem. Rev. 102, 613 (2002),
-    doi:10.1021/cr000060n, equation for the I-S model).
+    I(t) = A (1 - T_IS/T1rho)^-1 [exp(-t/T1rho) - exp(-t/T_IS)] (Kolodziejski and Klinowski, Chem.
+    Rev. 102, 613 (2002), doi:10.1021/cr000060n, equation for the I-S model).
     """
     ratio = t_is_s / t1rho_s
     if abs(ratio - 1) < 1e-6:
@@ -176,7 +176,8 @@ class Course:
         def gate(_: Quantity | None) -> Finding | None:
             if not ends:
                 return None
-            said = f"{name} may be as {' or as '.join(ends)} as one likes: the times measured do not bound it"
+            may = " or as ".join(ends)
+            said = f"{name} may be as {may} as one likes: the times measured do not bound it"
             return Finding("determined", "withheld", said)
 
         return gate

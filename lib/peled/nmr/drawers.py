@@ -1,4 +1,4 @@
-"""Panels of a report on NMR: spectra with what stands out of their noise, courses with their fits."""
+"""Panels of a report on NMR: spectra with the lines that are there, courses with their fits."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Integrals as linear functionals of the spectrum, so that their error follows from the noise of the decay exactly.
+"""Integrals as linear functionals of the spectrum: their error follows from the noise of the decay.
 
 An integral is the sum over its region less a straight line through the two flanks. Sum, line and noise are linear:
-integral = a . s, variance = a' C a with the covariance of the processed noise. What the noise does not contain, the
-choice of baseline and the wings of the lines, is a second, systematic error: by how much, beyond noise, the integral
-changes with half the flank and with the wings in the model or without them.
+integral = a . s, variance = a' C a with the covariance of the processed noise. What the noise does
+not contain, the choice of baseline and the wings of the lines, is a second, systematic error: by
+how much, beyond noise, the integral changes with half the flank and with the wings in the model or
+without them.
 """
 
 from __future__ import annotations
@@ -82,8 +83,9 @@ def integrate(
     base : Baseline, optional
         A baseline by several methods, taken off first; its methods' integrals spread by the systematic error.
     wings : bool
-        Whether Lorentzian wings are fitted in the flanks beside the line, and what lies of them outside the region is
-        added. Without, what they would change is part of the systematic error.
+        Whether Lorentzian wings are fitted in the flanks beside the line, and what lies of them
+        outside the region is added. Without, what they would change is part of the systematic
+        error.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What lies in a folder of NMR experiments: what a file is, and a row of the sheet as a spectrum."""
+"""What lies in a folder of NMR experiments: what a file is, and a row as a spectrum."""
 
 from __future__ import annotations
 

@@ -81,9 +81,10 @@ def reference(
 ) -> Referenced:
     """Find the line of a standard near where it should be and move the axis so that it is there.
 
-    Residual CHD2 signals are fitted as the 1:2:3:2:1 quintet that one deuteron pair makes: as two couplings to a
-    spin 1 each, here a first-order pattern of `partners` spin-1/2 with the coupling stated (4 partners give 1:4:6:4:1,
-    which shares the centre; only the centre is used). `search_ppm` is by default `SEARCH_PPM` of the nucleus.
+    Residual CHD2 signals are fitted as the 1:2:3:2:1 quintet that one deuteron pair makes: as two
+    couplings to a spin 1 each, here a first-order pattern of `partners` spin-1/2 with the coupling
+    stated (4 partners give 1:4:6:4:1, which shares the centre; only the centre is used).
+    `search_ppm` is by default `SEARCH_PPM` of the nucleus.
 
     Raises
     ------
@@ -261,7 +262,7 @@ def _tables(name: str, folder: str | Path | None) -> list[Path]:
 def first_standard(
     spectrum: Processed, standards: Sequence[Standard]
 ) -> tuple[Processed, float | None, str]:
-    """Reference to the first standard that is found: spectrum, error of its scale, what was amiss."""
+    """Reference to the first standard found: spectrum, error of its scale, what was amiss."""
     trouble = "no standard is known for its solvent"
     for standard in standards:
         try:

@@ -17,11 +17,12 @@ from peled.nmr.lines import Line, shape_columns
 from peled.nmr.processing import Processed
 from peled.quantities import FALSE_ALARM, threshold
 
-#: Noise whose phase was sought in it (no lines agree on one) and chosen to be positive at its largest is distributed as its magnitude,
-#: exp(-u²/2), about u √(2π) times as often above u as one component: 12 for u near 4.8.
+#: Noise in which the phase was sought too (no lines agree on one), positive at its largest, is
+#: distributed as its magnitude, exp(-u²/2): about u √(2π) times as often above u as one component.
 PHASE_TRIES = 12.0
 
-#: Noise of one sign crosses a level u as often as u √(2π) independent values for each crossing of 0.
+#: A Gaussian process comes above a level u as often as u √(2π) independent values for each of its
+#: crossings of zero; 12 for u near 4.8.
 CROSSING_TRIES = 12.0
 
 #: Below this share of a line nearby, a maximum may be that line's truncation or phase error.
