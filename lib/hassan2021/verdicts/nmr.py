@@ -86,7 +86,6 @@ def oxidised(room, lines: Mapping, references: Sequence, scale_error: float, kin
         float(np.hypot(error, scale_error)),
         kind=kind,
         route="position of the line",
-        half_width=0.5,
     )
     best = nmr.rank(paper.claim("C073").number, 0.5, [r for r in references if r.nucleus == "13C"])
     unique = len(best) == 1 and best[0].label.startswith("GSSG")
@@ -96,7 +95,7 @@ def oxidised(room, lines: Mapping, references: Sequence, scale_error: float, kin
         "C073",
         listing or "none within three combined errors",
         kind="recomputed",
-        holds=True if unique else "partly" if named else False,
+        holds=True if unique else "inconclusive" if named else False,
         route="assignment to a disulfide",
         note="the shift alone does not tell these apart; a 13C-1H correlation or a reduced control "
         "would",

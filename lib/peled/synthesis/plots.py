@@ -75,11 +75,11 @@ def procedure_flow(ax, procedure: Procedure, *, columns: int = 4) -> None:
             linespacing=1.25,
         )
         if k + 1 < len(steps):
-            if step.get("alternative") and steps[k + 1].get("alternative"):
+            if word := _beside(step, steps[k + 1]):
                 ax.text(
                     x + width + gap_x / 2,
                     y + height / 2,
-                    "or",
+                    word,
                     ha="center",
                     va="center",
                     fontsize=6,
@@ -100,6 +100,15 @@ def procedure_flow(ax, procedure: Procedure, *, columns: int = 4) -> None:
     ax.set_xlim(-0.03, columns * (width + gap_x) - gap_x + 0.03)
     ax.set_ylim(tops[-1] - heights[-1] - 0.04, 0.04)
     ax.axis("off")
+
+
+def _beside(step: dict, following: dict) -> str:
+    """The word between two steps of which the second does not take what the first gave."""
+    if step.get("alternative") and following.get("alternative"):
+        return "or"
+    given = {entry["to"] for entry in entries(step, "transfer")}
+    taken = {entry["from"] for entry in entries(following, "transfer")}
+    return "and" if given and taken and not given & taken else ""
 
 
 def _arrow(ax, start: tuple[float, float], end: tuple[float, float]) -> None:
