@@ -8,6 +8,7 @@ and the luminance of a Lambertian emitter from its photons by the CIE's V(λ).
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,49 @@ def write(path: Path, lines: list[str]) -> None:
     path.write_bytes(("\n".join(lines) + "\n").encode())
 
 
-TOPICS = {"led": led}
+#: Lifetimes (ps) of the sets; the README of the folder states them.
+SETS = {
+    ("film_a", "before"): (0.8, 18.0, 400.0),
+    ("film_a", "after"): (0.8, 18.0, 620.0),
+    ("film_b", "before"): (0.8, 26.0, 450.0),
+}
+LOST = {("film_b", "before"): 45}  # one missing cell in so many
+
+
+def transient_absorption(folder: Path) -> None:
+    """Three sets of two films: decays convolved with the response, a chirp, one unread file."""
+    rng = np.random.default_rng(21)
+    t = np.r_[np.arange(-1.0, 1.6, 0.08), np.geomspace(1.7, 1800, 34)].round(3)
+    x = np.arange(480.0, 701.0, 5.0)
+    xi = 1e3 / x - 1e3 / 590
+    zero = 0.05 - 0.55 * xi + 0.25 * xi**2
+    heights = (-2.0, 3.0, 5.0), (4.0, -6.0, -9.0)  # mOD, of two bands
+    centres, widths = ((520, 540, 530), (610, 618, 622)), (28, 22)
+    for key, taus in SETS.items():
+        y = np.zeros((t.size, x.size))
+        for i, tau in enumerate(taus):
+            spectrum = sum(
+                h[i] * np.exp(-(((x - c[i]) / w) ** 2) / 2)
+                for h, c, w in zip(heights, centres, widths)
+            )
+            y += spectrum * convolved(t[:, None] - zero, tau, 0.11 / 2.3548)
+        y += rng.normal(0, 0.05, y.shape)
+        cells = np.char.mod("%.4f", y)
+        if every := LOST.get(key):
+            cells[rng.random(y.shape) < 1 / every] = "NaN"
+        lines = ["# dA (mOD)", ",".join(["delay (ps)\\wavelength (nm)", *(f"{a:g}" for a in x)])]
+        lines += [",".join([f"{a:g}", *row]) for a, row in zip(t, cells)]
+        write(folder / f"{key[0]}_{key[1]}.csv", lines)
+    write(folder / "notes.txt", ["film_b after: beam blocked, not measured"])
+
+
+def convolved(t: np.ndarray, tau: float, sigma: float) -> np.ndarray:
+    """exp(-t/tau) from zero on, convolved with a Gaussian."""
+    rise = np.vectorize(math.erfc)((sigma / tau - t / sigma) / math.sqrt(2))
+    return 0.5 * np.exp(np.minimum(sigma**2 / (2 * tau**2) - t / tau, 50.0)) * rise
+
+
+TOPICS = {"led": led, "transient_absorption": transient_absorption}
 
 if __name__ == "__main__":
     for topic, make in TOPICS.items():

@@ -21,6 +21,11 @@ from peled.quantities import Finding, Quantity
 from peled.report import Panel, Problem, Report, from_holdings
 from peled.samples import Content, Holdings, Row, Sheet
 
+SETTINGS: Mapping[str, Any] = {
+    "temperature_K": 300.0,  # of the populations
+    "single_eV": GEOMETRY_ERROR_EV,  # standard error of a row that has one start only
+}
+
 
 def sniff(path: Path) -> Content | None:
     """What a file is: a table of outputs, whose parts are its rows; None for anything else."""
@@ -41,14 +46,11 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any]) -> Report:
     sheet : Sheet
         Rows of measurement `energy_table`; the part is a row of the table, none means all of them.
     settings : mapping
-        `temperature_K` of the populations (300) and `single_eV`, the standard error of a row that
-        has one start only
-        (`methods.GEOMETRY_ERROR_EV`).
+        Of `SETTINGS`; what is not said is as there.
     """
-    temperature_K = float(settings.get("temperature_K", 300.0))
-    single_eV = float(settings.get("single_eV", GEOMETRY_ERROR_EV))
-    if unknown := set(settings) - {"temperature_K", "single_eV"}:
-        raise ValueError(f"settings: expected temperature_K, single_eV, found {sorted(unknown)}")
+    if unknown := set(settings) - set(SETTINGS):
+        raise ValueError(f"settings: expected {', '.join(SETTINGS)}, found {', '.join(unknown)}")
+    temperature_K, single_eV = (float({**SETTINGS, **settings}[name]) for name in SETTINGS)
     tables: dict[Path, EnergyTable] = {}
 
     def read(path: Path, row: Row) -> list[EnergyRow]:

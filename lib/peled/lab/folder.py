@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from peled.lab.live import Explorer
@@ -131,7 +131,8 @@ class Lab:
         """What was done to the signals of a sample before any analysis, in sentences and a picture.
 
         The sample with the first signal where none is named. The picture shows the strongest of the
-        spectra before and after each step that changed it.
+        spectra before and after each step that changed it; a topic whose data are no such signals
+        gives the sentences alone.
         """
         signals = self._side.signals(self.report)
         mine = [s for name, s in signals if sample in (None, name)][:1]
@@ -139,7 +140,8 @@ class Lab:
             of = f" of {sample}" if sample else ""
             return Shown([("step", "what it did")], [f"There is no signal{of} to condition."])
         rows = [(step.name, step.sentence) for step in mine[0].steps]
-        self._draw_steps(mine[0])
+        if not isinstance(mine[0], Prepared):
+            self._draw_steps(mine[0])
         return Shown([("step", "what it did"), *rows], [mine[0].source])
 
     def _draw_steps(self, signal) -> None:
@@ -207,8 +209,9 @@ class Lab:
         ----------
         **chosen
             What to begin with, as the topic's explorer names it. What is chosen last is written by
-            `export` as `samples.explored.csv`: the sheet with the choices as further lines, for
-            `open_folder(..., samples=...)`.
+            `export`: as `samples.explored.csv`, the sheet with the choices as further lines, for
+            `open_folder(..., samples=...)`; choices that are settings of the analysis as
+            `settings.explored.json`, for `open_folder(..., **settings)`.
         """
         from peled.lab.live import show
 
@@ -232,7 +235,7 @@ class Lab:
             If the results folder cannot be written.
         """
         from peled import figures
-        from peled.files import write_atomically
+        from peled.files import to_json, write_atomically
         from peled.report.pdf import draw
 
         written = self.report.export(self.results_dir, pictures=not self.quick)
@@ -240,6 +243,9 @@ class Lab:
             text = "\ufeff" + self.sheet.with_lines(self.explorer.rows)
             path = self.results_dir / "samples.explored.csv"
             written.append(write_atomically(path, text.encode("utf-8", "replace")))
+        if self.explorer and self.explorer.settings:
+            path = self.results_dir / "settings.explored.json"
+            written.append(write_atomically(path, to_json(self.explorer.settings)))
         names: dict[str, int] = {}
         for panel in () if self.quick else self.report.panels():
             stem = re.sub(r"[^\w.-]+", "-", f"{panel.sample}_{panel.name}".strip("_"))
@@ -286,6 +292,20 @@ def _sheet_of(panels: Sequence[Panel], title: str, columns: int = COLUMNS):
     for panel, place in zip(panels, places):
         draw(panel, place)
     return figure
+
+
+class Step(NamedTuple):
+    """One step before an analysis, and what it did."""
+
+    name: str
+    sentence: str
+
+
+class Prepared(NamedTuple):
+    """What was done to data that are no `peled.conditioning.Signal` before their analysis."""
+
+    source: str
+    steps: tuple[Step, ...]
 
 
 class Shown:
