@@ -185,14 +185,14 @@ class Cuts(Explorer):
         for where, colour, style in (("spectrum", blue, {"lw": 0.8}),
                                      ("trace", orange, {"marker": ".", "ms": 3, "ls": ""})):  # fmt: skip
             self.lines[where] = [
-                ax[where].plot([], [], **{**style, "color": grey}, label="beside")[0],
+                ax[where].plot([], [], **style, color=grey)[0],  # the set beside
                 ax[where].plot([], [], **style, color=colour, label="measured")[0],
                 ax[where].plot([], [], "--", color="k", lw=0.8, label="fit")[0],
             ]
             ax[where].axhline(0, color=grey, lw=0.5, zorder=0)
             ax[where].set_ylabel("ΔA (mOD)")
         ax["spectrum"].set_xlabel("Wavelength (nm)")
-        ax["spectrum"].legend(fontsize=5.5)
+        ax["spectrum"].legend(handles=self.lines["spectrum"][1:], fontsize=5.5, loc="best")
         ax["trace"].set_xlabel("Delay (ps)")
 
     def _turn_map(self) -> None:
@@ -203,16 +203,17 @@ class Cuts(Explorer):
         self.axes["scale"].clear()
         drawn = preprocess.bin_wavelengths(m, -(-len(m.wavelength_nm) // DRAWN))
         plots.draw_map(ax, drawn, scale=self.axes["scale"])
+        size = np.nan_to_num(np.abs(m.signal))
+        late = int(np.argmin(np.abs(m.delay_ps - 1.0)))
+        self.at = (float(m.delay_ps[late]), float(m.wavelength_nm[np.argmax(size.mean(axis=0))]))
         self.marks = {
-            "delay": ax.axvline(0, color=COLOURS["blue"], lw=0.8),
-            "wavelength": ax.axhline(0, color=COLOURS["orange"], lw=0.8),
+            "delay": ax.axvline(self.at[0], color=COLOURS["blue"], lw=0.8),
+            "wavelength": ax.axhline(self.at[1], color=COLOURS["orange"], lw=0.8),
             "chirp": ax.plot([], [], color="k", lw=0.8)[0],
             "knots": ax.plot([], [], "o", color="k", ms=4)[0],
             "dropped": ax.plot([], [], "x", color="k", ms=4, clip_on=False)[0],
         }
-        size = np.nan_to_num(np.abs(m.signal))
-        late = int(np.argmin(np.abs(m.delay_ps - 1.0)))
-        self.at = (float(m.delay_ps[late]), float(m.wavelength_nm[np.argmax(size.mean(axis=0))]))
+        ax.set_autoscale_on(False)
         low, high = np.nanquantile(1e3 * m.signal, (0.001, 0.999))
         for where in ("spectrum", "trace"):
             self.axes[where].set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
@@ -274,6 +275,8 @@ class Cuts(Explorer):
             )
             of = f"{len(found.matrices[0].wavelength_nm)} wavelengths"
             lines.append(f"{name}: {taus} ps; residual {1e3 * found.rms:.3g} mOD on {of}")
+        if self.chosen["beside"] in self.sets:
+            lines[0] += f"; grey: {self.chosen['beside']}"
         if self.chosen["pointer"] == CHIRP and self.one.matrix.rise.late:
             lines.append("the delays begin after the rise: there is no chirp to move")
         return lines

@@ -131,7 +131,7 @@ def draw_transients(
             ".",
             ms=3,
             color=COLOURS[colour],
-            label=f"{low:g}–{high:g} nm",
+            label=f"{low:.4g}–{high:.4g} nm",
         )
         ax.plot(model.delay_ps[inside], f[inside], "--", color="black", lw=0.7)
     ax.axhline(0, color=COLOURS["grey"], lw=0.5, zorder=0)
