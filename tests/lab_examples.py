@@ -135,7 +135,152 @@ def convolved(t: np.ndarray, tau: float, sigma: float) -> np.ndarray:
     return 0.5 * np.exp(np.minimum(sigma**2 / (2 * tau**2) - t / tau, 50.0)) * rise
 
 
-TOPICS = {"led": led, "transient_absorption": transient_absorption}
+PROCEDURE = """\
+title: Caesium lead bromide crystals from solution, with two shells
+source: own
+chemicals:
+  csbr: {name: CsBr, formula: CsBr, releases: {Cs: 1, Br: 1}, purity: 99.9 %}
+  pbbr2: {name: PbBr2, formula: PbBr2, releases: {Pb: 1, Br: 2}, purity: 99 %}
+  dmso: {name: DMSO, formula: C2H6OS}
+  toluene: {name: toluene, formula: C7H8}
+  octanoic_acid:
+    {name: octanoic acid, formula: C8H16O2, releases: {octanoic acid: 1}, purity: 98 %,
+     density: 0.91 g/mL}
+  octylamine:
+    {name: octylamine, formula: C8H19N, releases: {octylamine: 1}, purity: 99 %,
+     density: 0.782 g/mL}
+steps:
+  - id: solution
+    title: Solution of the salts
+    conditions: [60 °C until clear]
+    add:
+      - {chemical: csbr, mass: 85.1 mg, to: flask}
+      - {chemical: pbbr2, mass: 146.8 mg, to: flask}
+      - {chemical: dmso, volume: 10 mL, to: flask}
+  - id: injection
+    title: Into toluene
+    conditions: [stirred]
+    add: {chemical: toluene, volume: 10 mL, to: beaker}
+    transfer: {from: flask, to: beaker, volume: 1 mL}
+  - id: washing
+    title: Crystals spun down
+    conditions: ["6,000 rpm, 5 min"]
+    precipitate: {vessel: beaker, keep: {Pb: 0.8, Cs: 0.8, Br: 0.8}}
+  - id: dispersing
+    title: Dispersed
+    disperse: {vessel: beaker, volume: 5 mL, chemical: toluene}
+  - id: acid
+    title: Acid shell
+    alternative: acid
+    treat: {chemical: octanoic_acid, volume: 20 uL, to: beaker}
+  - id: amine
+    title: Amine shell
+    alternative: amine
+    treat: {chemical: octylamine, volume: 20 uL, to: beaker}
+product:
+  formula: CsPbBr3
+  components: {Cs: 1, Pb: 1, Br: 3}
+  vessel: beaker
+"""
+
+
+def synthesis(folder: Path) -> None:
+    """One procedure with two alternative treatments, and a note that is no procedure."""
+    write(folder / "procedure.yaml", PROCEDURE.splitlines())
+    write(folder / "notes.txt", ["the amine turned the dispersion cloudy"])
+
+
+#: Rigid bodies: element, charge (e), Lennard-Jones sigma (angstrom) and epsilon (kcal/mol), place.
+#: Water is TIP3P; the others are made up in its likeness.
+BODIES = {
+    "water": [
+        ("O", -0.834, 3.15, 0.152, (0.0, 0.0, 0.0)),
+        ("H", 0.417, 0.4, 0.046, (0.757, 0.586, 0.0)),
+        ("H", 0.417, 0.4, 0.046, (-0.757, 0.586, 0.0)),
+    ],
+    "ammonia": [
+        ("N", -1.02, 3.42, 0.17, (0.0, 0.0, 0.0)),
+        ("H", 0.34, 0.4, 0.046, (0.94, 0.0, 0.37)),
+        ("H", 0.34, 0.4, 0.046, (-0.47, 0.814, 0.37)),
+        ("H", 0.34, 0.4, 0.046, (-0.47, -0.814, 0.37)),
+    ],
+}
+SALT = [
+    ("Na", 1.0, 2.6, 0.1, (2.82 * i, 2.82 * j, -2.82 * k))
+    if (i + j + k) % 2
+    else ("Cl", -1.0, 4.4, 0.1, (2.82 * i, 2.82 * j, -2.82 * k))
+    for i in range(4)
+    for j in range(4)
+    for k in range(2)
+]
+STARTS = 4
+
+
+def energetics(folder: Path) -> None:
+    """Water and ammonia on a cluster of salt, alone and together, by a pair potential."""
+    rng = np.random.default_rng(22)
+    frame(folder / "salt.xyz", [SALT])
+    kept = {}
+    for name, body in BODIES.items():
+        frame(folder / f"{name}.xyz", [body])
+        found = [settled(rng, body, [SALT], 0.0 if name == "water" else 5.0) for _ in range(60)]
+        kept[name] = [body for _, body in sorted(found, key=lambda f: f[0])[:STARTS]]
+        for i, one in enumerate(kept[name]):
+            frame(folder / f"{name}_on_salt-{i}.xyz", [one, SALT])
+    for i in range(STARTS):
+        pair = [kept["water"][i], kept["ammonia"][i]]
+        frame(folder / f"both_on_salt-{i}.xyz", [*pair, SALT])
+    lines = [
+        "name,complex,parts,molecules",
+        "water,water_on_salt-*.xyz,water.xyz + salt.xyz,1",
+        "ammonia,ammonia_on_salt-*.xyz,ammonia.xyz + salt.xyz,1",
+        "water+ammonia,both_on_salt-*.xyz,water.xyz + ammonia.xyz + salt.xyz,2",
+        "methane,methane_on_salt.xyz,methane.xyz + salt.xyz,1",
+    ]
+    write(folder / "energies.csv", lines)
+
+
+def settled(rng, body, others, x: float) -> tuple[float, list]:
+    """A body turned at random, at the height of the lowest energy above a place near x."""
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    turn *= np.linalg.det(turn)  # no mirror image
+    at = np.array([x + rng.uniform(0.5, 3.0), rng.uniform(2.0, 6.5), 0.0])
+    tried = []
+    for z in np.arange(2.0, 5.0, 0.05):
+        placed = [(*a[:4], tuple(turn @ np.array(a[4]) + at + [0, 0, z])) for a in body]
+        tried.append((energy([placed, *others]), placed))
+    return min(tried, key=lambda t: t[0])
+
+
+def energy(bodies: list) -> float:
+    """Coulomb and Lennard-Jones between rigid bodies, eV."""
+    total = 0.0
+    for i, one in enumerate(bodies):
+        for other in bodies[:i]:
+            q, s, e = (np.array([a[k] for a in one], float)[:, None] for k in (1, 2, 3))
+            p, t, f = (np.array([a[k] for a in other], float)[None] for k in (1, 2, 3))
+            r = np.array([a[4] for a in one])[:, None] - np.array([a[4] for a in other])[None]
+            d = np.sqrt((r**2).sum(axis=-1))
+            x = ((s + t) / 2 / d) ** 6
+            total += (14.39964 * q * p / d + 4 * np.sqrt(e * f) * 0.0433641 * (x * x - x)).sum()
+    return float(total)
+
+
+def frame(path: Path, bodies: list) -> None:
+    """An extended XYZ with the energy."""
+    atoms = [atom for body in bodies for atom in body]
+    said = f"energy={energy(bodies):.6f} method=pair-potential charge=0 converged=T"
+    head = f'Properties=species:S:1:pos:R:3 {said} program="lab_examples" pbc="F F F"'
+    rows = (f"{a[0]:2s}" + "".join(f" {v + 0.0:11.5f}" for v in np.round(a[4], 5)) for a in atoms)
+    write(path, [str(len(atoms)), head, *rows])
+
+
+TOPICS = {
+    "led": led,
+    "transient_absorption": transient_absorption,
+    "synthesis": synthesis,
+    "energetics": energetics,
+}
 
 if __name__ == "__main__":
     for topic, make in TOPICS.items():

@@ -241,7 +241,8 @@ class Cuts(Explorer):
         trace[1].set_data(m.delay_ps[kept], 1e3 * m.signal[kept, j])
         trace[2].set_data(coarse.delay_ps, fitted[:, coarse.near(nm)])
         self._beside(ps, nm)
-        self.said.set_text("\n".join(self._sentences(fit, ps, nm)))
+        lines = self._sentences(fit, ps, nm)
+        self.said.set_text("\n".join([*lines, "", ""][: max(3, len(lines))]))  # room for three
 
     def _mark(self, fit: GlobalFit, ps: float, nm: float) -> None:
         m, marks = self.one.matrix, self.marks
@@ -270,7 +271,7 @@ class Cuts(Explorer):
             if name == "as chosen" and not self.choice.changed:
                 continue
             taus = ", ".join(
-                f"{t:.3g} ± {e:.1g}" if np.isfinite(e) else f"{t:.3g} (not determined)"
+                f"{t:.3g} ± {e:.2g}" if np.isfinite(e) else f"{t:.3g} (not determined)"
                 for t, e in zip(found.lifetimes_ps, found.lifetime_errors(), strict=True)
             )
             of = f"{len(found.matrices[0].wavelength_nm)} wavelengths"
