@@ -2,15 +2,18 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from lab_examples import EXAMPLES, LED, NO_SPECTRUM, TOPICS
 from peled.lab import Explorer, is_live, keep_headless, open_folder, topics
@@ -146,9 +149,10 @@ def test_the_example_gives_the_numbers_it_was_made_with(lab):
 
 
 def test_what_it_refuses(tmp_path):
-    for wrong in ({"topic": "leds"}, {"turn_on": 2.0}):
-        with pytest.raises(ValueError, match="expected"):
-            open_folder(**{"topic": "led", "results_dir": tmp_path, **wrong})
+    with pytest.raises(ValueError, match=r"expected one of .*led"):
+        open_folder("leds", results_dir=tmp_path)
+    with pytest.raises(ValueError, match="expected turn_on_cd_m2"):
+        open_folder("led", results_dir=tmp_path, turn_on=2.0).report  # noqa: B018
     with pytest.raises(ValueError, match="outside the data"):
         open_folder("led", EXAMPLES / "led", results_dir=EXAMPLES / "led" / "results")
     with pytest.raises(ValueError, match="nowhere"):
@@ -252,16 +256,30 @@ def test_the_baseline_moves_the_eqe_and_the_gates_speak(explorer, lab):
 
 
 def test_an_answer_is_quick(explorer):
-    """Under 0.2 s of processor time with the picture; best of five, as machines are shared."""
-    import time
+    """Under 0.2 s of processor time with its picture, or, on a machine under load, no more than
+    matplotlib needs for the simplest figure of that size.
+    """
 
-    took = []
-    for low in (700, 705, 710, 715, 720):
-        start = time.process_time()
+    def least(action):
+        took = []
+        for low in (700, 705, 710, 715, 720):
+            start = time.process_time()
+            action(low)
+            took.append(time.process_time() - start)
+        return min(took)
+
+    plain = Figure(figsize=explorer.figure.get_size_inches())
+    for axes in plain.subplots(1, 2):
+        axes.plot([1, 2], [3, 4], label="line")
+        axes.legend()
+    drawing = least(lambda _: picture(plain))
+    assert least(lambda low: explorer.choose(region_nm=(low, 830.0))) < max(0.05, drawing / 2)
+
+    def answer(low):
         explorer.choose(region_nm=(low, 830.0))
         picture(explorer.figure)
-        took.append(time.process_time() - start)
-    assert min(took) < 0.2, took
+
+    assert least(answer) < max(0.2, 1.5 * drawing)
 
 
 def test_still_pictures_are_the_same_bytes(lab):
@@ -302,8 +320,6 @@ def test_where_nobody_points(monkeypatch):
     monkeypatch.setenv(FRONT_ENDS[0], "notebook.ipynb")
     assert not is_live()  # no IPython shell in this process
     keep_headless()
-    import os
-
     assert FRONT_ENDS[0] not in os.environ
 
 

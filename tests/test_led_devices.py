@@ -515,3 +515,24 @@ def test_bundled_sweeps_have_both_directions_and_the_planted_range_step():
         up, down = read_sweeps(path)
         assert (up.direction, down.direction) == ("up", "down")
         assert up.range_change.any() == (path.stem == "ed5_GL")
+
+
+def test_peaks_of_counted_spectra_cover():
+    """A counting detector is noisiest at the peak; the noise beside the band is not that there.
+
+    The axis falls: variances turn with the spectra.
+    """
+    rng = np.random.default_rng(4)
+    x = np.arange(540.0, 780.0, 1.0)[::-1]
+    heights, at = np.array([0.05, 0.3, 1.0]), np.array([2.5, 3.0, 4.0])
+    true = 655.0 - 0.4 * (at - 3)
+    pulls = []
+    for _ in range(30):
+        light = 2e4 * heights[:, None] * np.exp(-4 * np.log(2) * ((x - true[:, None]) / 34) ** 2)
+        variance = light + 12.0**2
+        spectra = light + rng.normal(0, 1, light.shape) * np.sqrt(variance)
+        found = stability.follow(at, x, spectra, variance=variance)
+        shift, error = found.change("peak_nm")
+        pulls.append([*((found.peak_nm - true) / found.peak_error), (shift + 0.6) / error])
+    assert (np.std(pulls, axis=0) < 1.4).all() and (np.std(pulls, axis=0) > 0.6).all()
+    assert (np.abs(np.mean(pulls, axis=0)) < 0.7).all()

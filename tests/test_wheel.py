@@ -51,6 +51,10 @@ print("energetics", pairs_per_crystal(0.2, 1000))
 from peled.synthesis import molar_mass
 print("synthesis", molar_mass("PbI2"))
 
+from peled.lab import open_folder
+lab = open_folder("led")
+print("lab", len(lab.sheet), [str(q) for q in lab.report.select(name="peak EQE")][:2])
+
 assert not {"ledger", "hassan2021"} & set(sys.modules)
 """
 
@@ -69,7 +73,8 @@ def test_it_holds_the_analysis_and_its_tables_alone(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"peled"}
-    for name in ("py.typed", "tables/constants.csv", "tables/datapackage.json", "style/view3d.js"):
+    for name in ("py.typed", "tables/constants.csv", "tables/datapackage.json", "style/view3d.js",
+                 "examples/led/samples.csv"):  # fmt: skip
         assert f"peled/{name}" in names, name
     assert any(name.startswith("peled/tables/optics/") for name in names)
 
@@ -90,5 +95,5 @@ def test_one_analysis_of_each_topic_runs_in_a_foreign_folder(wheel, tmp_path):
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 8, done.stdout
+    assert len(done.stdout.splitlines()) == 9, done.stdout
     assert not any((tmp_path / "mine").iterdir())

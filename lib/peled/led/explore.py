@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from peled.conditioning import ConditioningError, Signal, condition
 from peled.lab import Explorer
@@ -79,6 +80,12 @@ class Baseline(Explorer):
         (self.now,) = right.plot([], [], "o", ms=2, color=COLOUR, label="baseline chosen")
         right.set(xscale="log", xlabel="J (mA cm$^{-2}$)", ylabel="EQE (%)")
         right.legend(fontsize=6)
+        right.xaxis.set_major_formatter("{x:g}")
+        for axes in (left, right):  # ticks are most of what an answer's picture costs
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.tick_params(which="both", top=False, right=False)
+            axes.yaxis.set_major_locator(MaxNLocator(4))
+        left.xaxis.set_major_locator(MaxNLocator(5))
         self.axes = left, right
         self.said = self.figure.suptitle("\n\n\n", fontsize=7)  # room for what will be said
 

@@ -94,7 +94,7 @@ def colour_quantities(series: Sequence[Series]):
         values = s.values[used]
         at = s.at[used] if s.at is not None else np.zeros(used.size)
         try:
-            found = follow(at, s.axis, np.nan_to_num(values))
+            found = follow(at, s.axis, np.nan_to_num(values), variance=s.variance[used])
         except (SpectrumError, ValueError) as error:
             out.append(_lost(one, str(error)))
             continue

@@ -71,6 +71,7 @@ def follow(
     wavelength_nm,
     spectra,
     *,
+    variance=None,
     shoulder_nm: tuple[float, float] | None = None,
     window_half_maxima: float = 6.0,
 ) -> Followed:
@@ -83,6 +84,9 @@ def follow(
     wavelength_nm : array (n,)
     spectra : array (m, n)
         Power or photons per nm, background subtracted.
+    variance : array (m, n), optional
+        Of each point: a detector that counts is noisiest at the peak. Without it, that of the
+        spectra beside the band is taken for all points.
     shoulder_nm : (float, float), optional
         Where the second band may lie; by default 0.8 to 3 FWHM to the red of the first spectrum's peak.
     window_half_maxima : float
@@ -99,14 +103,18 @@ def follow(
         raise SpectrumError(
             f"series: expected one parameter a spectrum, found {at.shape} for {y.shape[0]} spectra"
         )
-    y = y / y.max(axis=1, keepdims=True)
+    top = y.max(axis=1, keepdims=True)
+    y = y / top
+    spread = None
+    if variance is not None:  # in the order of the wavelengths, as the spectra now are
+        spread = np.asarray(variance, float)[:, np.argsort(wavelength_nm)] / top**2
     first = moments(x, y[0])
     half = 0.5 * (first.fwhm if np.isfinite(first.fwhm) else 40.0)
     low, high = (
         max(x[0], first.peak - window_half_maxima * half),
         min(x[-1], first.peak + 1.5 * window_half_maxima * half),
     )
-    seen = moments(x, y, window=(low, high))
+    seen = moments(x, y, spread, window=(low, high))
     notes = []
     share = share_error = np.full(at.size, np.nan)
     place = place_error = width = math.nan
