@@ -4,6 +4,8 @@ statistics over rows.
 
 from __future__ import annotations
 
+import contextlib
+import fnmatch
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 
 from peled.energetics import draw
 from peled.energetics.methods import GEOMETRY_ERROR_EV
-from peled.energetics.outputs import BookkeepingError, EnergyRow, EnergyTable, read_table
+from peled.energetics.outputs import BookkeepingError, EnergyRow, EnergyTable, named, read_table
 from peled.energetics.poses import lateral, poses, site_shares
 from peled.energetics.waterfall import waterfall
 from peled.figures import COLOURS
@@ -28,14 +30,28 @@ SETTINGS: Mapping[str, Any] = {
 
 
 def sniff(path: Path) -> Content | None:
-    """What a file is: a table of outputs, whose parts are its rows; None for anything else."""
+    """What a file is: a table of outputs, whose parts are its rows; an output that a table beside
+    or above it names, which needs no row of its own; None for anything else.
+    """
     if path.suffix.lower() != ".csv":
-        return None
+        return Content("energy_table", role="ignore") if _named(path) else None
     try:
         table = read_table(path)
     except FormatError:
         return None
     return Content("energy_table", tuple(row.name for row in table.rows) + tuple(table.refused))
+
+
+def _named(path: Path) -> bool:
+    """Whether a table names an output."""
+    for folder in path.parents[:2]:
+        here = path.relative_to(folder).as_posix()
+        for table in folder.glob("*.csv"):
+            with contextlib.suppress(FormatError):
+                patterns = named(table)
+                if any(fnmatch.fnmatchcase(here, pattern) for pattern in patterns):
+                    return True
+    return False
 
 
 def analyse(sheet: Sheet, settings: Mapping[str, Any]) -> Report:
@@ -233,7 +249,7 @@ def _waterfalls(report: Report) -> Iterator[Panel]:
             "waterfall",
             lambda figure, q=q: _fall(figure.subplots(), report, q),
             sample=q.sample,
-            title=f"{q.sample}: members and what is between them",
+            title=f"{q.sample}, part by part",
         )
 
 

@@ -176,8 +176,9 @@ class Lab:
         shown = self.report.samples[: FIRST_LOOK if self.quick else None]
         for sample in [*shown, ""]:
             mine = [p for p in self.report.panels() if p.sample == sample]
-            if mine:
-                show_picture(_sheet_of(mine, self._title(sample)))
+            narrow = [p for p in mine if not p.wide]
+            for one in filter(None, (narrow, *([p] for p in mine if p.wide))):
+                show_picture(_sheet_of(one, self._title(sample)))
         if len(shown) < len(self.report.samples):
             print(f"quick: {len(shown)} of {len(self.report.samples)} samples are drawn")
 
@@ -249,6 +250,8 @@ class Lab:
             names[stem] = names.get(stem, 0) + 1
             name = stem if names[stem] == 1 else f"{stem}_{names[stem]}"
             figure = figures.blank(panel.title)
+            if panel.wide:
+                figure.set_figwidth(SIZE[0] * COLUMNS)
             draw(replace(panel, title=""), figure)  # the title stands in the strip
             origin = figures.Provenance(
                 name, self._kind(panel.sample), panel.title, self._inputs(panel.sample),
@@ -281,9 +284,11 @@ def _sheet_of(panels: Sequence[Panel], title: str, columns: int = COLUMNS):
 
     from peled.report.pdf import draw
 
-    columns = min(columns, max(len(panels), 2))
+    across = min(columns, max(len(panels), 2))
+    columns = 1 if panels[0].wide else across
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(SIZE[0] * columns, SIZE[1] * rows + 0.2), layout="constrained")
+    width = SIZE[0] * (COLUMNS if panels[0].wide else across)
+    figure = Figure(figsize=(width, SIZE[1] * rows + 0.2), layout="constrained")
     figure.suptitle(title, fontsize=8)
     places = figure.subfigures(rows, columns, squeeze=False).ravel()
     for panel, place in zip(panels, places):

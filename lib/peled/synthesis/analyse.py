@@ -114,6 +114,7 @@ def _procedures(report: Report) -> Iterator[Panel]:
                 "procedure",
                 lambda figure, r=result: plots.procedure_flow(figure.subplots(), r.procedure),
                 title=result.procedure.title,
+                wide=True,
             )
 
 

@@ -254,17 +254,18 @@ def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
     gates = [_said(finding) for finding in _findings(one, row)]
     for i in range(one.fit.model.components):
         name = f"lifetime {i + 1}"
-        yield derive(name, "ps", _value(f"tau_{i + 1}"), estimates, gates=gates, **common)
+        yield derive(name, "ps", value_of(f"tau_{i + 1}"), estimates, gates=gates, **common)
     for name in one.fit.model.wave_names:
         said = name.replace("_", " ")
-        yield derive(said, "ps", _value(name), estimates, gates=gates, **common)
+        yield derive(said, "ps", value_of(name), estimates, gates=gates, **common)
     if "fwhm" in one.fit.free:
         if one.fit.model.artefact > 1:
             gates.append(_said(_WIDTH))
-        yield derive("response FWHM", "ps", _value("fwhm"), estimates, gates=gates, **common)
+        yield derive("response FWHM", "ps", value_of("fwhm"), estimates, gates=gates, **common)
 
 
-def _value(name: str):
+def value_of(name: str):
+    """The function that takes a parameter out of all."""
     return lambda values: values[name]
 
 

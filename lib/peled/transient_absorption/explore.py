@@ -7,6 +7,7 @@ number of components does; what is chosen goes as settings into `analyse`, which
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,10 +16,11 @@ from matplotlib.figure import Figure
 
 from peled.figures import COLOURS
 from peled.lab import Explorer, Prepared, Step
+from peled.quantities import derive
 from peled.report import Report
 from peled.samples import Sheet
 from peled.transient_absorption import plots, preprocess, workflow
-from peled.transient_absorption.analyse import COARSE, Analysed
+from peled.transient_absorption.analyse import COARSE, Analysed, value_of
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
 
 DATA = "by the data"
@@ -142,7 +144,9 @@ class Cuts(Explorer):
             elif self.chosen["pointer"] == CHIRP:
                 self._move_chirp(ps, nm)
             else:
-                near = float(self.one.matrix.delay_ps[np.argmin(abs(self.one.matrix.delay_ps - ps))])
+                near = float(
+                    self.one.matrix.delay_ps[np.argmin(abs(self.one.matrix.delay_ps - ps))]
+                )
                 self.choice.dropped ^= {near}
             self.chosen["point"] = None  # the same place may be clicked again
 
@@ -270,12 +274,15 @@ class Cuts(Explorer):
         for name, found in (("by the data", self.one.fit), ("as chosen", fit)):
             if name == "as chosen" and not self.choice.changed:
                 continue
-            taus = ", ".join(
-                f"{t:.3g} ± {e:.2g}" if np.isfinite(e) else f"{t:.3g} (not determined)"
-                for t, e in zip(found.lifetimes_ps, found.lifetime_errors(), strict=True)
-            )
+            estimates = found.estimates()
+            each = [
+                derive("lifetime", "ps", value_of(f"tau_{i + 1}"), estimates)
+                for i in range(found.model.components)
+            ]
+            taus = ", ".join(dict.fromkeys(str(q) for q in each))
             of = f"{len(found.matrices[0].wavelength_nm)} wavelengths"
-            lines.append(f"{name}: {taus} ps; residual {1e3 * found.rms:.3g} mOD on {of}")
+            said = f"{name}: {taus}; residual {1e3 * found.rms:.3g} mOD on {of}"
+            lines += textwrap.wrap(said, 120)[:2]
         if self.chosen["beside"] in self.sets:
             lines[0] += f"; grey: {self.chosen['beside']}"
         if self.chosen["pointer"] == CHIRP and self.one.matrix.rise.late:
