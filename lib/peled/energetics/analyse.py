@@ -225,7 +225,9 @@ def _chart(report: Report) -> Iterator[Panel]:
     """All energies side by side, every start a tick."""
     energies = report.select(name="energy")
     if energies:
-        yield Panel("energies", lambda figure: _bars(figure.subplots(), report), title="energies")
+        yield Panel(
+            "energies", lambda figure: _bars(figure.subplots(), report), "", "energies", True
+        )
 
 
 def _bars(ax, report: Report) -> None:
@@ -258,6 +260,8 @@ def _fall(ax, report: Report, beyond: Quantity) -> None:
     steps = [(row.name, row.energy_eV, None, "other") for row in members]
     between = ("between\nthem", beyond.value, beyond.standard_error, "intermolecular")
     waterfall(ax, {members[0].method: [*steps, between]}, total=beyond.sample)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low - 0.12 * (high - low), high)  # what is written below a bar
 
 
 def _structures(report: Report) -> Iterator[Panel]:
