@@ -168,7 +168,7 @@ def controls(explorer: Explorer):
 
     def pointed(event) -> None:
         moves = event.name == "motion_notify_event"
-        if not event.button and not (moves and event.buttons) or moves and not explorer.follows:
+        if (not event.button and not (moves and event.buttons)) or (moves and not explorer.follows):
             return
         for name, axes in explorer.points.items():
             if event.inaxes is axes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from peled.formats.tas import read_tas
 from peled.quantities import Finding, Quantity, derive
@@ -46,6 +47,7 @@ _WIDTH = Finding(
     "withheld",
     "the artefact's derivatives are changes of the width: set artefact to 0 or 1 to measure it",
 )
+_CHANCE = 1e-4  # of noise looking like the signal, above which there is none
 _SCANS = 6  # single scans from which on their scatter gives the errors
 
 
@@ -264,6 +266,18 @@ def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
         yield derive("response FWHM", "ps", value_of("fwhm"), estimates, gates=gates, **common)
 
 
+def noise_explains(fit: GlobalFit) -> float:
+    """Probability that noise alone lets the fit take up as much of the map as it does: F test of
+    its spectra and parameters against an empty map."""
+    y = fit.matrices[0].signal
+    there = np.isfinite(y)
+    count = len(fit.model.spectra) * y.shape[1] + len(fit.free)
+    rest = int(there.sum()) - count
+    left = float(np.nansum(fit.residual(0) ** 2))
+    taken = max(float(np.sum(y[there] ** 2)) - left, 0.0)
+    return float(stats.f.sf(taken / count / max(left / rest, 1e-300), count, rest))
+
+
 def value_of(name: str):
     """The function that takes a parameter out of all."""
     return lambda values: values[name]
@@ -277,6 +291,9 @@ def _findings(one: Analysed, row: Row) -> list[Finding]:
     found = []
     if row.doubt:
         found.append(Finding("assumed", "doubtful", row.doubt, row.label))
+    if (chance := noise_explains(one.fit)) > _CHANCE:
+        said = f"no signal: as large a map is noise with a probability of {chance:.2g}"
+        found.append(Finding("signal", "withheld", said, row.label))
     share = 1 - float(np.isfinite(one.matrix.signal).mean())
     if share > 0:
         found.append(Finding("undamaged", "reported", f"{100 * share:.2g} % of the cells missing"))
