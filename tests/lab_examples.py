@@ -8,6 +8,7 @@ and the luminance of a Lambertian emitter from its photons by the CIE's V(λ).
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +112,10 @@ def photoluminescence(folder: Path) -> None:
         for name, (peak_nm, plqy, tau) in films.items():
             shape = np.exp(-4 * np.log(2) * ((x - peak_nm) / 30) ** 2)
             counts = rng.poisson(9000 * plqy * shape) + 40 + rng.normal(0, 6, x.size)
-            write(folder / f"{group}_{name}_pl.csv", _rows("Wavelength (nm),counts", x, counts.round()))
+            write(
+                folder / f"{group}_{name}_pl.csv",
+                _rows("Wavelength (nm),counts", x, counts.round()),
+            )
             fine = np.arange(0, 120, 0.025)
             kernel = np.exp(-0.5 * ((fine - 10.5) / 0.4) ** 2)
             law = np.convolve(kernel, np.exp(-fine / tau))[: fine.size].reshape(-1, 10).sum(axis=1)
@@ -138,7 +142,10 @@ def photoluminescence(folder: Path) -> None:
             columns.append(rng.poisson(900 * ((1 - grown) * near + grown * far) + 20))
         columns[0] = columns[0] // 3  # the shutter opened within the first frame
         heads = ",".join(["Wavelength (nm)", *(f"{60 * m} s" for m in minutes)])
-        write(folder / f"{group}_{name}_series.csv", _rows(heads, x[200:], *(c[200:] for c in columns)))
+        write(
+            folder / f"{group}_{name}_series.csv",
+            _rows(heads, x[200:], *(c[200:] for c in columns)),
+        )
 
 
 PL_PEAKS = {name: said[0] for films in PL.values() for name, said in films.items()}
@@ -149,7 +156,195 @@ def _rows(head: str, *columns: np.ndarray) -> list[str]:
     return [head, *(",".join([f"{r[0]:.2f}", *(f"{c:.0f}" for c in r[1:])]) for r in rows)]
 
 
-TOPICS = {"led": led, "photoluminescence": photoluminescence}
+#: Lifetimes (ps) of the sets; the README of the folder states them.
+SETS = {
+    ("film_a", "before"): (0.8, 18.0, 400.0),
+    ("film_a", "after"): (0.8, 18.0, 620.0),
+    ("film_b", "before"): (0.8, 26.0, 450.0),
+}
+LOST = {("film_b", "before"): 45}  # one missing cell in so many
+
+
+def transient_absorption(folder: Path) -> None:
+    """Three sets of two films: decays convolved with the response, a chirp, one unread file."""
+    rng = np.random.default_rng(21)
+    t = np.r_[np.arange(-1.0, 1.6, 0.08), np.geomspace(1.7, 1800, 34)].round(3)
+    x = np.arange(480.0, 701.0, 5.0)
+    xi = 1e3 / x - 1e3 / 590
+    zero = 0.05 - 0.55 * xi + 0.25 * xi**2
+    heights = (-2.0, 3.0, 5.0), (4.0, -6.0, -9.0)  # mOD, of two bands
+    centres, widths = ((520, 540, 530), (610, 618, 622)), (28, 22)
+    for key, taus in SETS.items():
+        y = np.zeros((t.size, x.size))
+        for i, tau in enumerate(taus):
+            spectrum = sum(
+                h[i] * np.exp(-(((x - c[i]) / w) ** 2) / 2)
+                for h, c, w in zip(heights, centres, widths)
+            )
+            y += spectrum * convolved(t[:, None] - zero, tau, 0.11 / 2.3548)
+        y += rng.normal(0, 0.05, y.shape)
+        cells = np.char.mod("%.4f", y)
+        if every := LOST.get(key):
+            cells[rng.random(y.shape) < 1 / every] = "NaN"
+        lines = ["# dA (mOD)", ",".join(["delay (ps)\\wavelength (nm)", *(f"{a:g}" for a in x)])]
+        lines += [",".join([f"{a:g}", *row]) for a, row in zip(t, cells)]
+        write(folder / f"{key[0]}_{key[1]}.csv", lines)
+    write(folder / "notes.txt", ["film_b after: beam blocked, not measured"])
+
+
+def convolved(t: np.ndarray, tau: float, sigma: float) -> np.ndarray:
+    """exp(-t/tau) from zero on, convolved with a Gaussian."""
+    rise = np.vectorize(math.erfc)((sigma / tau - t / sigma) / math.sqrt(2))
+    return 0.5 * np.exp(np.minimum(sigma**2 / (2 * tau**2) - t / tau, 50.0)) * rise
+
+
+PROCEDURE = """\
+title: Caesium lead bromide crystals from solution, with two shells
+source: own
+chemicals:
+  csbr: {name: CsBr, formula: CsBr, releases: {Cs: 1, Br: 1}, purity: 99.9 %}
+  pbbr2: {name: PbBr2, formula: PbBr2, releases: {Pb: 1, Br: 2}, purity: 99 %}
+  dmso: {name: DMSO, formula: C2H6OS}
+  toluene: {name: toluene, formula: C7H8}
+  octanoic_acid:
+    {name: octanoic acid, formula: C8H16O2, releases: {octanoic acid: 1}, purity: 98 %,
+     density: 0.91 g/mL}
+  octylamine:
+    {name: octylamine, formula: C8H19N, releases: {octylamine: 1}, purity: 99 %,
+     density: 0.782 g/mL}
+steps:
+  - id: solution
+    title: Solution of the salts
+    conditions: [60 °C until clear]
+    add:
+      - {chemical: csbr, mass: 85.1 mg, to: flask}
+      - {chemical: pbbr2, mass: 146.8 mg, to: flask}
+      - {chemical: dmso, volume: 10 mL, to: flask}
+  - id: injection
+    title: Into toluene
+    conditions: [stirred]
+    add: {chemical: toluene, volume: 10 mL, to: beaker}
+    transfer: {from: flask, to: beaker, volume: 1 mL}
+  - id: washing
+    title: Crystals spun down
+    conditions: ["6,000 rpm, 5 min"]
+    precipitate: {vessel: beaker, keep: {Pb: 0.8, Cs: 0.8, Br: 0.8}}
+  - id: dispersing
+    title: Dispersed
+    disperse: {vessel: beaker, volume: 5 mL, chemical: toluene}
+  - id: acid
+    title: Acid shell
+    alternative: acid
+    treat: {chemical: octanoic_acid, volume: 20 uL, to: beaker}
+  - id: amine
+    title: Amine shell
+    alternative: amine
+    treat: {chemical: octylamine, volume: 20 uL, to: beaker}
+product:
+  formula: CsPbBr3
+  components: {Cs: 1, Pb: 1, Br: 3}
+  vessel: beaker
+"""
+
+
+def synthesis(folder: Path) -> None:
+    """One procedure with two alternative treatments, and a note that is no procedure."""
+    write(folder / "procedure.yaml", PROCEDURE.splitlines())
+    write(folder / "notes.txt", ["the amine turned the dispersion cloudy"])
+
+
+#: Rigid bodies: element, charge (e), Lennard-Jones sigma (angstrom) and epsilon (kcal/mol), place.
+#: Water is TIP3P; the others are made up in its likeness.
+BODIES = {
+    "water": [
+        ("O", -0.834, 3.15, 0.152, (0.0, 0.0, 0.0)),
+        ("H", 0.417, 0.4, 0.046, (0.757, 0.586, 0.0)),
+        ("H", 0.417, 0.4, 0.046, (-0.757, 0.586, 0.0)),
+    ],
+    "ammonia": [
+        ("N", -1.02, 3.42, 0.17, (0.0, 0.0, 0.0)),
+        ("H", 0.34, 0.4, 0.046, (0.94, 0.0, 0.37)),
+        ("H", 0.34, 0.4, 0.046, (-0.47, 0.814, 0.37)),
+        ("H", 0.34, 0.4, 0.046, (-0.47, -0.814, 0.37)),
+    ],
+}
+SALT = [
+    ("Na", 1.0, 2.6, 0.1, (2.82 * i, 2.82 * j, -2.82 * k))
+    if (i + j + k) % 2
+    else ("Cl", -1.0, 4.4, 0.1, (2.82 * i, 2.82 * j, -2.82 * k))
+    for i in range(4)
+    for j in range(4)
+    for k in range(2)
+]
+STARTS = 4
+
+
+def energetics(folder: Path) -> None:
+    """Water and ammonia on a cluster of salt, alone and together, by a pair potential."""
+    rng = np.random.default_rng(22)
+    frame(folder / "salt.xyz", [SALT])
+    kept = {}
+    for name, body in BODIES.items():
+        frame(folder / f"{name}.xyz", [body])
+        found = [settled(rng, body, [SALT], 0.0 if name == "water" else 5.0) for _ in range(60)]
+        kept[name] = [body for _, body in sorted(found, key=lambda f: f[0])[:STARTS]]
+        for i, one in enumerate(kept[name]):
+            frame(folder / f"{name}_on_salt-{i}.xyz", [one, SALT])
+    for i in range(STARTS):
+        pair = [kept["water"][i], kept["ammonia"][i]]
+        frame(folder / f"both_on_salt-{i}.xyz", [*pair, SALT])
+    lines = [
+        "name,complex,parts,molecules",
+        "water,water_on_salt-*.xyz,water.xyz + salt.xyz,1",
+        "ammonia,ammonia_on_salt-*.xyz,ammonia.xyz + salt.xyz,1",
+        "water+ammonia,both_on_salt-*.xyz,water.xyz + ammonia.xyz + salt.xyz,2",
+        "methane,methane_on_salt.xyz,methane.xyz + salt.xyz,1",
+    ]
+    write(folder / "energies.csv", lines)
+
+
+def settled(rng, body, others, x: float) -> tuple[float, list]:
+    """A body turned at random, at the height of the lowest energy above a place near x."""
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    turn *= np.linalg.det(turn)  # no mirror image
+    at = np.array([x + rng.uniform(0.5, 3.0), rng.uniform(2.0, 6.5), 0.0])
+    tried = []
+    for z in np.arange(2.0, 5.0, 0.05):
+        placed = [(*a[:4], tuple(turn @ np.array(a[4]) + at + [0, 0, z])) for a in body]
+        tried.append((energy([placed, *others]), placed))
+    return min(tried, key=lambda t: t[0])
+
+
+def energy(bodies: list) -> float:
+    """Coulomb and Lennard-Jones between rigid bodies, eV."""
+    total = 0.0
+    for i, one in enumerate(bodies):
+        for other in bodies[:i]:
+            q, s, e = (np.array([a[k] for a in one], float)[:, None] for k in (1, 2, 3))
+            p, t, f = (np.array([a[k] for a in other], float)[None] for k in (1, 2, 3))
+            r = np.array([a[4] for a in one])[:, None] - np.array([a[4] for a in other])[None]
+            d = np.sqrt((r**2).sum(axis=-1))
+            x = ((s + t) / 2 / d) ** 6
+            total += (14.39964 * q * p / d + 4 * np.sqrt(e * f) * 0.0433641 * (x * x - x)).sum()
+    return float(total)
+
+
+def frame(path: Path, bodies: list) -> None:
+    """An extended XYZ with the energy."""
+    atoms = [atom for body in bodies for atom in body]
+    said = f"energy={energy(bodies):.6f} method=pair-potential charge=0 converged=T"
+    head = f'Properties=species:S:1:pos:R:3 {said} program="lab_examples" pbc="F F F"'
+    rows = (f"{a[0]:2s}" + "".join(f" {v + 0.0:11.5f}" for v in np.round(a[4], 5)) for a in atoms)
+    write(path, [str(len(atoms)), head, *rows])
+
+
+TOPICS = {
+    "led": led,
+    "photoluminescence": photoluminescence,
+    "transient_absorption": transient_absorption,
+    "synthesis": synthesis,
+    "energetics": energetics,
+}
 
 if __name__ == "__main__":
     for topic, make in TOPICS.items():

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from lab_examples import EXAMPLES, LED, NO_SPECTRUM, TOPICS
+from lab_examples import EXAMPLES, LED, NO_SPECTRUM, SETS, TOPICS
 from peled.lab import Explorer, is_live, keep_headless, open_folder, topics
 from peled.lab.live import FRONT_ENDS, controls, lay_out, picture
 
@@ -145,6 +145,54 @@ def test_the_example_gives_the_numbers_it_was_made_with(lab):
     assert any("notes.txt" in str(problem) for problem in lab.report.problems)
 
 
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    results = tmp_path_factory.mktemp("films")
+    return open_folder("transient_absorption", results_dir=results, quick=True)
+
+
+def test_the_films_give_the_lifetimes_they_were_made_with(films):
+    for (sample, state), truth in SETS.items():
+        for i, tau in enumerate(truth):
+            (found,) = films.report.select(sample=sample, state=state, name=f"lifetime {i + 1}")
+            assert abs(found.value - tau) < 3 * found.standard_error < 0.1 * tau
+            assert found.kind == "simulated"
+    (ratio,) = films.report.select(sample="film_a", name="lifetime 3, after/before")
+    assert abs(ratio.value - 620 / 400) < 3 * ratio.standard_error
+    (width,) = films.report.select(sample="film_b", name="response FWHM")
+    assert width.value is None and "artefact" in width.reasons
+    assert "rise subtracted" in re.sub(r"\s+", " ", repr(films.conditioning("film_b")))
+
+
+def test_the_batch_gives_what_was_weighed(tmp_path):
+    lab = open_folder("synthesis", results_dir=tmp_path, quick=True)
+    for sample in ("bare", "acid shell", "amine shell"):
+        (most,) = lab.report.select(sample=sample, name="CsPbBr3, at most, Pb limits")
+        truth = 146.8 * 0.99 / 367.01 / 10  # mg, purity, g/mol; a tenth is injected
+        assert abs(most.value - truth) < 1e-4 * truth + 0.7 * most.standard_error
+        assert 0.005 < most.standard_error / most.value < 0.03
+    lab.explore(sample="acid shell", component="octanoic acid")
+    assert "0.1249" in lab.explorer.said.get_text()
+    with pytest.raises(ValueError, match="expected one of"):
+        lab.explorer.choose(component="octylamine")  # the other shell's
+    assert not lab.explorer.rows and not lab.explorer.settings
+
+
+def test_energies_are_differences_of_the_outputs(tmp_path):
+    lab = open_folder("energetics", results_dir=tmp_path, quick=True)
+    folder = EXAMPLES / "energetics"
+    for name, stem in (("water", "water"), ("ammonia", "ammonia"), ("water+ammonia", "both")):
+        texts = [p.read_text("utf-8") for p in folder.glob(f"{stem}_on_salt-*.xyz")]
+        lowest = min(float(re.search(r"energy=(\S+)", text)[1]) for text in texts)
+        (found,) = lab.report.select(sample=name, name="energy")  # the parts have none of their own
+        assert found.value == pytest.approx(lowest, abs=1e-9)
+        assert found.standard_error > 0.001 and found.kind == "calculated"
+    assert any("methane" in str(problem) for problem in lab.report.problems)
+    assert not any(".xyz: not recognised" in str(problem) for problem in lab.report.problems)
+    lab.explore(row="ammonia")
+    assert "ammonia" in lab.explorer.said.get_text()
+
+
 # ---- the desk ------------------------------------------------------------------------------------
 
 
@@ -194,6 +242,59 @@ def test_noise_gives_no_number_and_the_reasons(tmp_path):
     assert not re.findall(PAPER, everything)
     for path in (tmp_path / "out").rglob("*.[cj]s*"):
         assert not re.findall(PAPER, path.read_text("utf-8")), path.name
+
+
+def broken_matrices(folder):
+    """Noise as a matrix, one that breaks off, and bytes."""
+    rng = np.random.default_rng(1)
+    folder.mkdir()
+    t = np.r_[np.arange(-1, 2, 0.1), np.geomspace(2, 1000, 20)]
+    y = rng.normal(0, 0.1, (t.size, 30))
+    heads = ",".join(["delay (ps)\\wavelength (nm)", *map(str, range(500, 650, 5))])
+    rows = [",".join([f"{a:.3f}", *(f"{b:.4f}" for b in row)]) for a, row in zip(t, y)]
+    (folder / "a.csv").write_text("\n".join(["# dA (mOD)", heads, *rows]) + "\n")
+    (folder / "b.csv").write_text("\n".join(["# dA (mOD)", heads, *rows])[:900])
+    (folder / "c.ufs").write_bytes(rng.bytes(200))
+
+
+def refused_procedure(folder):
+    folder.mkdir()
+    add = "{chemical: salt, tmes: 2, mass: 1 mg, to: vial}"
+    text = f"title: t\nchemicals: {{salt: {{formula: NaCl}}}}\nsteps:\n  - id: s\n    add: {add}\n"
+    (folder / "b.yaml").write_text(text)
+
+
+def cut_outputs(folder):
+    folder.mkdir()
+    shutil.copy(EXAMPLES / "energetics" / "water.xyz", folder)
+    (folder / "b.xyz").write_text("3\nenergy=1.0\nO 0 0 0\n")
+    (folder / "table.csv").write_text("name,complex,parts\nx,b.xyz,water.xyz\n")
+
+
+@pytest.mark.parametrize("topic, make", [
+    ("transient_absorption", broken_matrices),
+    ("synthesis", refused_procedure),
+    ("energetics", cut_outputs),
+])  # fmt: skip
+def test_what_cannot_be_used_gives_no_number_and_the_reasons(topic, make, tmp_path, capsys):
+    make(tmp_path / "mine")
+    lab = open_folder(topic, tmp_path / "mine", results_dir=tmp_path / "out", quick=True)
+    lab.look()
+    assert all(q.value is None and q.findings for q in lab.report.quantities)
+    assert re.search(r"\bb\.(csv|yaml|xyz)\b", repr(lab.report))
+    lab.panels()
+    lab.groups()
+    lab.conditioning()
+    lab.explore()
+    lab.export()
+    assert not re.findall(PAPER, repr(lab.report) + repr(lab.conditioning()))
+    assert (tmp_path / "out" / f"{topic}.json").is_file()
+
+
+def test_nothing_is_subtracted_where_nothing_rises(tmp_path):
+    broken_matrices(tmp_path / "mine")
+    lab = open_folder("transient_absorption", tmp_path / "mine", results_dir=tmp_path / "out")
+    assert "none subtracted, nothing rises" in re.sub(r"\s+", " ", repr(lab.conditioning()))
 
 
 def test_export_names_kind_and_inputs(tmp_path):
@@ -314,6 +415,54 @@ def test_the_pointer_chooses(explorer):
     assert abs(low - 720) < 2 and abs(high - 830) < 2
     menus.children[0].value = "2a"
     assert explorer.device.sample == "2a" and explorer.chosen["region_nm"] is None
+
+
+def test_a_click_on_the_map(films, tmp_path):
+    """Looking fits nothing, a chirp and a dropped delay do; kept settings give the same again."""
+    pytest.importorskip("ipympl")
+    from matplotlib.backend_bases import MouseEvent
+
+    cuts = films._side.explorer(films.sheet, films.report)
+    cuts.update()
+    lay_out(cuts.figure)
+    _, canvas = controls(cuts).children
+    cuts.figure.canvas.draw()
+
+    def click(ps, nm, name="button_press_event"):
+        x, y = cuts.axes["map"].transData.transform((ps, nm))
+        buttons = {1} if name == "motion_notify_event" else None
+        button = None if buttons else 1
+        canvas.callbacks.process(name, MouseEvent(name, canvas, x, y, button, buttons=buttons))
+
+    as_fitted = cuts._fit()
+    click(30.0, 540.0)
+    click(30.0, 600.0, "motion_notify_event")
+    assert "600 nm" in cuts.said.get_text() and cuts._fit() is as_fitted and not cuts.settings
+    cuts.choose(pointer="move the chirp")
+    click(-0.4, 485.0)
+    assert "as chosen" in cuts.said.get_text() and cuts._fit().rms > 1.05 * as_fitted.rms
+    cuts.choose(pointer="drop a delay")
+    click(1.0, 540.0)
+    click(3.0, 540.0, "motion_notify_event")  # a drag drops no trail of delays
+    label = cuts.chosen["set"]
+    (dropped,) = cuts.settings["drop_delays_ps"][label]
+    assert abs(dropped - 1.0) < 0.05
+    click(1.0, 540.0)  # and taken back
+    assert "drop_delays_ps" not in cuts.settings
+    cuts.choose(components="2")
+    films.explorer = cuts
+    films.export()
+    films.explorer = None
+    kept = json.loads((films.results_dir / "settings.explored.json").read_text("utf-8"))
+    assert kept == json.loads(json.dumps(cuts.settings)) and kept["components"] == {label: 2}
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    shutil.copy(EXAMPLES / "transient_absorption" / "samples.csv", mine)
+    shutil.copy(EXAMPLES / "transient_absorption" / f"{label.replace(' ', '_')}.csv", mine)
+    again = open_folder("transient_absorption", mine, results_dir=tmp_path / "out", **kept)
+    (one,) = again.report.found["film_a"].values()
+    assert one.fit.model.components == 2
+    assert one.fit.model.fixed == ("dispersion_1", "dispersion_2")
 
 
 def test_where_nobody_points(monkeypatch):

@@ -4,6 +4,8 @@ statistics over rows.
 
 from __future__ import annotations
 
+import contextlib
+import fnmatch
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 
 from peled.energetics import draw
 from peled.energetics.methods import GEOMETRY_ERROR_EV
-from peled.energetics.outputs import BookkeepingError, EnergyRow, EnergyTable, read_table
+from peled.energetics.outputs import BookkeepingError, EnergyRow, EnergyTable, named, read_table
 from peled.energetics.poses import lateral, poses, site_shares
 from peled.energetics.waterfall import waterfall
 from peled.figures import COLOURS
@@ -21,16 +23,35 @@ from peled.quantities import Finding, Quantity
 from peled.report import Panel, Problem, Report, from_holdings
 from peled.samples import Content, Holdings, Row, Sheet
 
+SETTINGS: Mapping[str, Any] = {
+    "temperature_K": 300.0,  # of the populations
+    "single_eV": GEOMETRY_ERROR_EV,  # standard error of a row that has one start only
+}
+
 
 def sniff(path: Path) -> Content | None:
-    """What a file is: a table of outputs, whose parts are its rows; None for anything else."""
+    """What a file is: a table of outputs, whose parts are its rows; an output that a table beside
+    or above it names, which needs no row of its own; None for anything else.
+    """
     if path.suffix.lower() != ".csv":
-        return None
+        return Content("energy_table", role="ignore") if _named(path) else None
     try:
         table = read_table(path)
     except FormatError:
         return None
     return Content("energy_table", tuple(row.name for row in table.rows) + tuple(table.refused))
+
+
+def _named(path: Path) -> bool:
+    """Whether a table names an output."""
+    for folder in path.parents[:2]:
+        here = path.relative_to(folder).as_posix()
+        for table in folder.glob("*.csv"):
+            with contextlib.suppress(FormatError):
+                patterns = named(table)
+                if any(fnmatch.fnmatchcase(here, pattern) for pattern in patterns):
+                    return True
+    return False
 
 
 def analyse(sheet: Sheet, settings: Mapping[str, Any]) -> Report:
@@ -41,14 +62,11 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any]) -> Report:
     sheet : Sheet
         Rows of measurement `energy_table`; the part is a row of the table, none means all of them.
     settings : mapping
-        `temperature_K` of the populations (300) and `single_eV`, the standard error of a row that
-        has one start only
-        (`methods.GEOMETRY_ERROR_EV`).
+        Of `SETTINGS`; what is not said is as there.
     """
-    temperature_K = float(settings.get("temperature_K", 300.0))
-    single_eV = float(settings.get("single_eV", GEOMETRY_ERROR_EV))
-    if unknown := set(settings) - {"temperature_K", "single_eV"}:
-        raise ValueError(f"settings: expected temperature_K, single_eV, found {sorted(unknown)}")
+    if unknown := set(settings) - set(SETTINGS):
+        raise ValueError(f"settings: expected {', '.join(SETTINGS)}, found {', '.join(unknown)}")
+    temperature_K, single_eV = (float({**SETTINGS, **settings}[name]) for name in SETTINGS)
     tables: dict[Path, EnergyTable] = {}
 
     def read(path: Path, row: Row) -> list[EnergyRow]:
@@ -207,7 +225,9 @@ def _chart(report: Report) -> Iterator[Panel]:
     """All energies side by side, every start a tick."""
     energies = report.select(name="energy")
     if energies:
-        yield Panel("energies", lambda figure: _bars(figure.subplots(), report), title="energies")
+        yield Panel(
+            "energies", lambda figure: _bars(figure.subplots(), report), "", "energies", True
+        )
 
 
 def _bars(ax, report: Report) -> None:
@@ -231,7 +251,7 @@ def _waterfalls(report: Report) -> Iterator[Panel]:
             "waterfall",
             lambda figure, q=q: _fall(figure.subplots(), report, q),
             sample=q.sample,
-            title=f"{q.sample}: members and what is between them",
+            title=f"{q.sample}, part by part",
         )
 
 
@@ -240,6 +260,8 @@ def _fall(ax, report: Report, beyond: Quantity) -> None:
     steps = [(row.name, row.energy_eV, None, "other") for row in members]
     between = ("between\nthem", beyond.value, beyond.standard_error, "intermolecular")
     waterfall(ax, {members[0].method: [*steps, between]}, total=beyond.sample)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low - 0.12 * (high - low), high)  # what is written below a bar
 
 
 def _structures(report: Report) -> Iterator[Panel]:

@@ -48,7 +48,9 @@ _OF_THE_CELL = ("occupations", "field", "isolation")
 #: What every energy hangs on: where one output does not state it, the difference is doubtful.
 _VITAL = ("functional", "method", "dispersion", "cutoff_eV", "basis")
 #: Methods that bring their own basis and dispersion.
-_WHOLE = re.compile(r"gfn|xtb|dftb|pm\d|am1|mndo|rm1|ani|mace|.*-3c\b", re.I)
+_WHOLE = re.compile(
+    r"gfn|xtb|dftb|pm\d|am1|mndo|rm1|ani|mace|pair[ -]potential|force[ -]field|.*-3c\b", re.I
+)
 
 
 class BookkeepingError(ValueError):

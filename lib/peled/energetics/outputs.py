@@ -137,6 +137,27 @@ class EnergyTable(NamedTuple):
 
 
 @reader("a table of outputs")
+def named(path: Path) -> set[str]:
+    """The files and patterns that a table names, without reading them.
+
+    Raises
+    ------
+    FormatError
+        For a file that is no text.
+    """
+    reader = csv.DictReader(io.StringIO(read_text(path, what="a table of outputs")))
+    if not {"name", "complex", "parts"} <= set(reader.fieldnames or ()):
+        return set()
+    cells = [
+        row[k] or "" for row in reader for k in ("complex", "parts", "counterpoise") if k in row
+    ]
+    return {
+        re.sub(r"^\d+\s*\*\s*", "", term)
+        for cell in cells
+        for term in re.split(r"\s+[+-]\s+|\s+", cell)
+    }
+
+
 def read_table(path: str | os.PathLike) -> EnergyTable:
     """All rows of a table of outputs: those computed, and those refused with their reasons.
 

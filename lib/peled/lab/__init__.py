@@ -8,7 +8,16 @@ A topic takes part with `analyse`, `sniff` and its `explore` module (`signals`, 
 >>> lab.report                                                          # doctest: +SKIP
 """
 
-from .folder import Lab, open_folder, topics
+from .folder import Lab, Prepared, Step, open_folder, topics
 from .live import Explorer, is_live, keep_headless
 
-__all__ = ["Explorer", "Lab", "is_live", "keep_headless", "open_folder", "topics"]
+__all__ = [
+    "Explorer",
+    "Lab",
+    "Prepared",
+    "Step",
+    "is_live",
+    "keep_headless",
+    "open_folder",
+    "topics",
+]

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from peled.lab.live import Explorer
@@ -128,7 +128,8 @@ class Lab:
         """What was done to the signals of a sample before any analysis, in sentences and a picture.
 
         The sample with the first signal where none is named. The picture shows the strongest of the
-        spectra before and after each step that changed it.
+        spectra before and after each step that changed it; a topic whose data are no such signals
+        gives the sentences alone.
         """
         signals = self._side.signals(self.report)
         mine = [s for name, s in signals if sample in (None, name)][:1]
@@ -136,7 +137,8 @@ class Lab:
             of = f" of {sample}" if sample else ""
             return Shown([("step", "what it did")], [f"There is no signal{of} to condition."])
         rows = [(step.name, step.sentence) for step in mine[0].steps]
-        self._draw_steps(mine[0])
+        if not isinstance(mine[0], Prepared):
+            self._draw_steps(mine[0])
         return Shown([("step", "what it did"), *rows], [mine[0].source])
 
     def _draw_steps(self, signal) -> None:
@@ -174,8 +176,9 @@ class Lab:
         shown = self.report.samples[: FIRST_LOOK if self.quick else None]
         for sample in [*shown, ""]:
             mine = [p for p in self.report.panels() if p.sample == sample]
-            if mine:
-                show_picture(_sheet_of(mine, self._title(sample)))
+            narrow = [p for p in mine if not p.wide]
+            for one in filter(None, (narrow, *([p] for p in mine if p.wide))):
+                show_picture(_sheet_of(one, self._title(sample)))
         if len(shown) < len(self.report.samples):
             print(f"quick: {len(shown)} of {len(self.report.samples)} samples are drawn")
 
@@ -204,8 +207,9 @@ class Lab:
         ----------
         **chosen
             What to begin with, as the topic's explorer names it. What is chosen last is written by
-            `export` as `samples.explored.csv`: the sheet with the choices as further lines, for
-            `open_folder(..., samples=...)`.
+            `export`: as `samples.explored.csv`, the sheet with the choices as further lines, for
+            `open_folder(..., samples=...)`; choices that are settings of the analysis as
+            `settings.explored.json`, for `open_folder(..., **settings)`.
         """
         from peled.lab.live import show
 
@@ -229,7 +233,7 @@ class Lab:
             If the results folder cannot be written.
         """
         from peled import figures
-        from peled.files import write_atomically
+        from peled.files import to_json, write_atomically
         from peled.report.pdf import draw
 
         written = self.report.export(self.results_dir, pictures=not self.quick)
@@ -237,12 +241,17 @@ class Lab:
             text = "\ufeff" + self.sheet.with_lines(self.explorer.rows)
             path = self.results_dir / "samples.explored.csv"
             written.append(write_atomically(path, text.encode("utf-8", "replace")))
+        if self.explorer and self.explorer.settings:
+            path = self.results_dir / "settings.explored.json"
+            written.append(write_atomically(path, to_json(self.explorer.settings)))
         names: dict[str, int] = {}
         for panel in () if self.quick else self.report.panels():
             stem = re.sub(r"[^\w.-]+", "-", f"{panel.sample}_{panel.name}".strip("_"))
             names[stem] = names.get(stem, 0) + 1
             name = stem if names[stem] == 1 else f"{stem}_{names[stem]}"
             figure = figures.blank(panel.title)
+            if panel.wide:
+                figure.set_figwidth(SIZE[0] * COLUMNS)
             draw(replace(panel, title=""), figure)  # the title stands in the strip
             origin = figures.Provenance(
                 name, self._kind(panel.sample), panel.title, self._inputs(panel.sample),
@@ -275,14 +284,30 @@ def _sheet_of(panels: Sequence[Panel], title: str, columns: int = COLUMNS):
 
     from peled.report.pdf import draw
 
-    columns = min(columns, max(len(panels), 2))
+    across = min(columns, max(len(panels), 2))
+    columns = 1 if panels[0].wide else across
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(SIZE[0] * columns, SIZE[1] * rows + 0.2), layout="constrained")
+    width = SIZE[0] * (COLUMNS if panels[0].wide else across)
+    figure = Figure(figsize=(width, SIZE[1] * rows + 0.2), layout="constrained")
     figure.suptitle(title, fontsize=8)
     places = figure.subfigures(rows, columns, squeeze=False).ravel()
     for panel, place in zip(panels, places):
         draw(panel, place)
     return figure
+
+
+class Step(NamedTuple):
+    """One step before an analysis, and what it did."""
+
+    name: str
+    sentence: str
+
+
+class Prepared(NamedTuple):
+    """What was done to data that are no `peled.conditioning.Signal` before their analysis."""
+
+    source: str
+    steps: tuple[Step, ...]
 
 
 class Shown:

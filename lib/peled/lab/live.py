@@ -44,13 +44,16 @@ class Explorer:
 
     A subclass makes its artists on `figure` in `__init__`, and moves them in `update`. `menus` are
     the choices by name, `chosen` what is chosen; `spans` maps the name of a region to the axes on
-    which it is drawn with the pointer, `chosen` holds its ends or None. `rows` are the choices as
-    lines of the sample sheet.
+    which it is drawn with the pointer, `chosen` holds its ends or None; `points` maps the name of a
+    place to the axes on which it is clicked, `chosen` holds (x, y) or None. `rows` are the choices
+    as lines of the sample sheet, `settings` those that are settings of the analysis.
     """
 
     figure: Figure
     menus: Mapping[str, Sequence[str]]
-    spans: Mapping[str, Any]
+    spans: Mapping[str, Any] = {}
+    points: Mapping[str, Any] = {}
+    follows = True  #: whether places follow the pointer while a button is held
     chosen: dict[str, Any]
 
     def update(self) -> None:
@@ -60,7 +63,12 @@ class Explorer:
     @property
     def rows(self) -> list[dict[str, str]]:
         """The choices as cells of the sample sheet; empty where nothing was changed."""
-        raise NotImplementedError
+        return []
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The choices as settings of the analysis; empty where nothing was changed."""
+        return {}
 
     def choose(self, **wanted: Any) -> None:
         """Choose, from code; a menu has no word for what it does not know.
@@ -157,4 +165,15 @@ def controls(explorer: Explorer):
         )
         for name, axes in explorer.spans.items()
     ]  # fmt: skip
+
+    def pointed(event) -> None:
+        moves = event.name == "motion_notify_event"
+        if (not event.button and not (moves and event.buttons)) or (moves and not explorer.follows):
+            return
+        for name, axes in explorer.points.items():
+            if event.inaxes is axes:
+                answer(**{name: (float(event.xdata), float(event.ydata))})
+
+    for event in ("button_press_event", "motion_notify_event") if explorer.points else ():
+        canvas.mpl_connect(event, pointed)
     return widgets.VBox([widgets.HBox(list(boxes.values())), canvas])

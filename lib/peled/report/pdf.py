@@ -65,8 +65,11 @@ def _pages(title: str, panels: Sequence[Panel], text: str) -> Iterator[Figure]:
     """As many pages as the pictures and the lines need; most samples need one."""
     lines = [part for line in text.splitlines() for part in _folded(line)]
     end = LINES if panels else FULL
-    for first in range(0, max(len(panels), 1), PANELS):
-        yield _page(title, panels[first : first + PANELS], lines[:end] if first == 0 else [])
+    narrow = [panel for panel in panels if not panel.wide]
+    chunks = [narrow[i : i + PANELS] for i in range(0, len(narrow), PANELS)]
+    chunks += [[panel] for panel in panels if panel.wide]
+    for i, chunk in enumerate(chunks or [[]]):
+        yield _page(title, chunk, [] if i else lines[:end])
     for first in range(end, len(lines), FULL):
         yield _page(title, [], lines[first : first + FULL])
 

@@ -35,12 +35,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture: `draw` fills a figure or subfigure. Without a sample it belongs to the batch."""
+    """One picture: `draw` fills a figure or subfigure. Without a sample it belongs to the batch;
+    a wide one stands by itself over the whole width.
+    """
 
     name: str
     draw: Callable[[FigureBase], None] = field(repr=False)
     sample: str = ""
     title: str = ""
+    wide: bool = False
 
 
 #: A topic's drawer: as many panels as the report has samples and series of its kind.

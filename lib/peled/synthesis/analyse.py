@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from peled.synthesis.amounts import Laboratory
 from peled.synthesis.procedure import ProcedureError, load_procedure
 from peled.synthesis.result import Result, carry_out
 
+#: Settings: the errors of balance and pipettes, as `Laboratory` takes them.
+SETTINGS: Mapping[str, Any] = {
+    name: argument.default for name, argument in signature(Laboratory).parameters.items()
+}
 #: Causes of an error by how the tags of its sources begin.
 _CAUSES = {"atomic weight": "atomic weights", "purity": "purities", "pipettes": "volumes"}
 
@@ -109,6 +114,7 @@ def _procedures(report: Report) -> Iterator[Panel]:
                 "procedure",
                 lambda figure, r=result: plots.procedure_flow(figure.subplots(), r.procedure),
                 title=result.procedure.title,
+                wide=True,
             )
 
 

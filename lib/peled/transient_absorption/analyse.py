@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from peled.formats.tas import read_tas
 from peled.quantities import Finding, Quantity, derive
@@ -21,13 +22,10 @@ from peled.transient_absorption.globalfit import GlobalFit, global_fit
 from peled.transient_absorption.matrices import Matrix
 from peled.transient_absorption.schemes import Model
 
-DEFAULTS = {
-    "lifetimes_ps": (
-        0.4,
-        14.0,
-        280.0,
-    ),  # start values; their number is tested where `components` is 0
-    "components": 0,  # 0: as many as the data support
+SETTINGS = {
+    # start values; their number is tested where `components` is 0
+    "lifetimes_ps": (0.4, 14.0, 280.0),
+    "components": 0,  # 0: as many as the data support; or set -> number
     "fwhm_ps": 0.1,
     "dispersion_order": 2,
     "oscillations_ps": (),  # start values (period, damping time) of wave packets
@@ -35,12 +33,21 @@ DEFAULTS = {
     "window_nm": (),
     "masks_nm": (),
     "background_before_ps": None,
-    "drop_delays_ps": {},  # sample -> delays
+    "drop_delays_ps": {},  # set -> delays
+    "chirp_ps": {},  # set -> points (nm, ps) that give the dispersion instead of the fit
 }
-"""Settings of `analyse` that no column of a sheet holds."""
+"""Settings of `analyse` that no column of a sheet holds. What is said of a set stands under its
+label (sample and state) or, for all sets of a sample, under the sample."""
 
 
-_COARSE = 40  # wavelengths on which numbers of components are tried
+COARSE = 40  #: wavelengths on which numbers of components are tried
+# columns of its own at every wavelength leave the common width biased beyond its error
+_WIDTH = Finding(
+    "determined",
+    "withheld",
+    "the artefact's derivatives are changes of the width: set artefact to 0 or 1 to measure it",
+)
+_CHANCE = 1e-4  # of noise looking like the signal, above which there is none
 _SCANS = 6  # single scans from which on their scatter gives the errors
 
 
@@ -76,17 +83,17 @@ def analyse(sheet: Sheet, settings: Mapping[str, object]) -> Report:
     sheet : Sheet
         Of the topic `transient_absorption`; rows with the measurement `ta`.
     settings : mapping
-        Overrides of `DEFAULTS`.
+        Overrides of `SETTINGS`.
 
     Raises
     ------
     ValueError
         For an unknown setting.
     """
-    unknown = sorted(set(settings) - set(DEFAULTS))
+    unknown = sorted(set(settings) - set(SETTINGS))
     if unknown:
-        raise ValueError(f"settings: expected {', '.join(DEFAULTS)}; found {', '.join(unknown)}")
-    settings = {**DEFAULTS, **settings}
+        raise ValueError(f"settings: expected {', '.join(SETTINGS)}; found {', '.join(unknown)}")
+    settings = {**SETTINGS, **settings}
     holdings = Holdings(sheet, {"ta": _read})
     problems: list[Problem] = []
     prepared = dict(_sets(holdings, settings, problems))
@@ -161,7 +168,7 @@ def _prepared(m: Matrix, held: Held, holdings: Holdings, sample: str, settings) 
         window_nm=settings["window_nm"],
         masks_nm=[*settings["masks_nm"], *scatter],
         background_before_ps=settings["background_before_ps"],
-        drop_delays_ps=settings["drop_delays_ps"].get(sample, ()),
+        drop_delays_ps=_of(settings["drop_delays_ps"], m.name, sample, ()),
     )
 
 
@@ -172,7 +179,7 @@ def _fitted(prepared, settings, problems) -> Iterator[tuple[tuple, Analysed]]:
     started, tables = {}, {}
     for key, (m, members) in prepared.items():
         try:
-            started[key], tables[key] = _started(m, settings)
+            started[key], tables[key] = _started(m, settings, key[0])
         except ValueError as error:
             problems.append(Problem(members[0].row.label, str(error)))
     models = _with_shared_dispersion({k: prepared[k][0] for k in started}, started)
@@ -184,19 +191,24 @@ def _fitted(prepared, settings, problems) -> Iterator[tuple[tuple, Analysed]]:
             problems.append(Problem(members[0].row.label, str(error)))
 
 
-def _started(m: Matrix, settings) -> tuple[Model, ComponentTable | None]:
+def _of(setting, label: str, sample: str, otherwise):
+    """What a setting says of a set; a setting that is no mapping says it of all."""
+    if not isinstance(setting, Mapping):
+        return setting
+    return setting.get(label, setting.get(sample, otherwise))
+
+
+def _started(m: Matrix, settings, sample: str) -> tuple[Model, ComponentTable | None]:
     """A model with its own dispersion and as many lifetimes as asked for, or as the data
     support."""
     options = {k: settings[k] for k in ("lifetimes_ps", "fwhm_ps", "dispersion_order", "artefact")}
     model, _ = workflow.start_model(m, **options)
     model = replace(model, oscillations=tuple(settings["oscillations_ps"]))
-    count = settings["components"]
-    if count == model.components:
-        return model, None
-    if count:
-        spread = np.geomspace(2 * settings["fwhm_ps"], m.delay_ps[-1] / 2, count + 2)
-        return replace(model, lifetimes_ps=tuple(spread[1:-1])), None
-    coarse = preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // _COARSE))
+    if points := _of(settings["chirp_ps"], m.name, sample, ()):
+        model = workflow.with_chirp(model, points)
+    if count := _of(settings["components"], m.name, sample, 0):
+        return workflow.with_components(model, count, m.delay_ps[-1]), None
+    coarse = preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // COARSE))
     table = number_of_components(coarse, model, starts=1)
     best = table.fits[table.supported - 1]
     return replace(model, **best.starts), table
@@ -204,7 +216,8 @@ def _started(m: Matrix, settings) -> tuple[Model, ComponentTable | None]:
 
 def _with_shared_dispersion(matrices, models) -> dict[tuple, Model]:
     """Each set's model with the dispersion of all sets where it shares it; else as it was."""
-    keys = [k for k, m in matrices.items() if models[k].dispersion and not m.rise.late]
+    own = {k for k, model in models.items() if model.fixed or not model.dispersion}
+    keys = [k for k, m in matrices.items() if k not in own and not m.rise.late]
     if len(keys) < 2:
         return models
     richest = max((models[k] for k in keys), key=lambda model: model.components)
@@ -243,15 +256,30 @@ def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
     gates = [_said(finding) for finding in _findings(one, row)]
     for i in range(one.fit.model.components):
         name = f"lifetime {i + 1}"
-        yield derive(name, "ps", _value(f"tau_{i + 1}"), estimates, gates=gates, **common)
+        yield derive(name, "ps", value_of(f"tau_{i + 1}"), estimates, gates=gates, **common)
     for name in one.fit.model.wave_names:
         said = name.replace("_", " ")
-        yield derive(said, "ps", _value(name), estimates, gates=gates, **common)
+        yield derive(said, "ps", value_of(name), estimates, gates=gates, **common)
     if "fwhm" in one.fit.free:
-        yield derive("response FWHM", "ps", _value("fwhm"), estimates, gates=gates, **common)
+        if one.fit.model.artefact > 1:
+            gates.append(_said(_WIDTH))
+        yield derive("response FWHM", "ps", value_of("fwhm"), estimates, gates=gates, **common)
 
 
-def _value(name: str):
+def noise_explains(fit: GlobalFit) -> float:
+    """Probability that noise alone lets the fit take up as much of the map as it does: F test of
+    its spectra and parameters against an empty map."""
+    y = fit.matrices[0].signal
+    there = np.isfinite(y)
+    count = len(fit.model.spectra) * y.shape[1] + len(fit.free)
+    rest = int(there.sum()) - count
+    left = float(np.nansum(fit.residual(0) ** 2))
+    taken = max(float(np.sum(y[there] ** 2)) - left, 0.0)
+    return float(stats.f.sf(taken / count / max(left / rest, 1e-300), count, rest))
+
+
+def value_of(name: str):
+    """The function that takes a parameter out of all."""
     return lambda values: values[name]
 
 
@@ -263,6 +291,9 @@ def _findings(one: Analysed, row: Row) -> list[Finding]:
     found = []
     if row.doubt:
         found.append(Finding("assumed", "doubtful", row.doubt, row.label))
+    if (chance := noise_explains(one.fit)) > _CHANCE:
+        said = f"no signal: as large a map is noise with a probability of {chance:.2g}"
+        found.append(Finding("signal", "withheld", said, row.label))
     share = 1 - float(np.isfinite(one.matrix.signal).mean())
     if share > 0:
         found.append(Finding("undamaged", "reported", f"{100 * share:.2g} % of the cells missing"))
@@ -314,7 +345,8 @@ def _pairs(report: Report) -> Iterator[Panel]:
     for sample, states in report.found.items():
         if {"before", "after"} <= set(states):
             pair = (states["before"], states["after"])
-            yield Panel(f"{sample} before and after", _drawn(_pair, pair), sample, sample)
+            name = f"{sample} before and after"
+            yield Panel(name, _drawn(_pair, pair), sample, name)
 
 
 def _drawn(draw, what):
@@ -327,11 +359,13 @@ def _map(ax, one: Analysed) -> None:
 
 def _spectra(ax, one: Analysed) -> None:
     plots.draw_spectra(ax, one.fit.dads())
+    ax.legend(fontsize=5.5, loc="best")
 
 
 def _waves(ax, one: Analysed) -> None:
     amplitude, _ = one.fit.oscillations()
     plots.draw_spectra(ax, amplitude)
+    ax.legend(fontsize=5.5, loc="best")
 
 
 def _pair(ax, pair) -> None:
@@ -347,4 +381,4 @@ def _transients(ax, one: Analysed) -> None:
     chirp = workflow.fitted_chirp(one.fit) if one.fit.model.dispersion else None
     windows = [(c - half, c + half) for c in centres]
     plots.draw_transients(ax, one.matrix, one.fit.fitted(), windows, chirp=chirp)
-    ax.set_xscale("symlog", linthresh=1.0)
+    plots.delay_axis(ax, one.matrix.delay_ps)

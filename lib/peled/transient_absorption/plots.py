@@ -78,10 +78,17 @@ def draw_pair(ax, before, after, *, edge: float | None = None) -> None:
 
 
 def draw_map(
-    ax, m: Matrix, *, linear_ps: float = 1.0, limit: float | None = None, label: str = "ΔA (mOD)"
+    ax,
+    m: Matrix,
+    *,
+    linear_ps: float = 1.0,
+    limit: float | None = None,
+    label: str = "ΔA (mOD)",
+    scale=None,
 ) -> None:
     """The matrix as a map, delays linear up to `linear_ps` and logarithmic beyond; blank where
-    nothing was measured."""
+    nothing was measured. `scale` are the axes of the colours, beside the map where there are
+    none."""
     z = m.signal.T * 1e3
     limit = np.nanquantile(np.abs(z), 0.998) if limit is None else limit
     gaps = np.diff(m.wavelength_nm)
@@ -97,10 +104,10 @@ def draw_map(
                 shading="nearest",
                 rasterized=True,
             )
-    ax.set_xscale("symlog", linthresh=linear_ps, linscale=0.8)
-    ax.set(xlabel="Delay (ps)", ylabel="Wavelength (nm)", xlim=(m.delay_ps[0], m.delay_ps[-1]))
-    _delay_ticks(ax, m.delay_ps)
-    ax.figure.colorbar(mesh, ax=ax, label=label, pad=0.02)
+    delay_axis(ax, m.delay_ps, linear_ps)
+    ax.set_ylabel("Wavelength (nm)")
+    place = {"ax": ax, "pad": 0.02} if scale is None else {"cax": scale}
+    ax.figure.colorbar(mesh, label=label, **place)
 
 
 def draw_transients(
@@ -124,7 +131,7 @@ def draw_transients(
             ".",
             ms=3,
             color=COLOURS[colour],
-            label=f"{low:g}–{high:g} nm",
+            label=f"{low:.4g}–{high:.4g} nm",
         )
         ax.plot(model.delay_ps[inside], f[inside], "--", color="black", lw=0.7)
     ax.axhline(0, color=COLOURS["grey"], lw=0.5, zorder=0)
@@ -292,6 +299,13 @@ def _broken(x, y):
     return np.insert(x, np.asarray(gaps, int) + 1, np.nan), np.insert(
         y, np.asarray(gaps, int) + 1, np.nan
     )
+
+
+def delay_axis(ax, delay_ps, linear_ps: float = 1.0) -> None:
+    """Delays along x, linear up to `linear_ps` and logarithmic beyond."""
+    ax.set_xscale("symlog", linthresh=linear_ps, linscale=0.8)
+    ax.set(xlabel="Delay (ps)", xlim=(delay_ps[0], delay_ps[-1]))
+    _delay_ticks(ax, delay_ps)
 
 
 def _delay_ticks(ax, delay_ps) -> None:

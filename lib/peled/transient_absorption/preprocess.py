@@ -74,7 +74,7 @@ def subtract_background(m: Matrix, before_ps: float | None = None) -> Matrix:
     """Subtract each wavelength's mean before its own rise.
 
     A wavelength whose signal is there from the first delay on has no background in the data and
-    none is subtracted.
+    none is subtracted; neither is it where nothing rises.
 
     Parameters
     ----------
@@ -84,6 +84,9 @@ def subtract_background(m: Matrix, before_ps: float | None = None) -> Matrix:
         the first 70 % of the time before it.
     """
     found = m.rise
+    if before_ps is None and not found.seen:
+        said = "no delay lies before the rise" if found.late else "nothing rises"
+        return replace(m, steps=(*m.steps, f"background: none subtracted, {said}"))
     first = m.delay_ps[0]
     limit = found.onset_ps - (0.3 * (found.onset_ps - first) if before_ps is None else 0.0)
     with np.errstate(invalid="ignore"):

@@ -268,6 +268,40 @@ def with_dispersion(model: Model, joint: GlobalFit | None) -> Model:
     )
 
 
+def with_chirp(model: Model, points: Sequence[tuple[float, float]]) -> Model:
+    """The model with its dispersion held at the parabola (line) through points (nm, ps); its zero
+    time is still fitted.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two points, or points that are no wavelengths.
+    """
+    nm, ps = np.asarray(points, float).reshape(len(points), -1).T[:2]
+    if len(np.unique(nm)) < 2 or not (nm > 0).all() or not np.isfinite(ps).all():
+        raise ValueError(f"chirp: expected two or more points (nm, ps), found {list(points)}")
+    xi = 1e3 / nm - 1e3 / model.reference_nm
+    t0, *bends = np.polyfit(xi, ps, min(2, len(np.unique(nm)) - 1))[::-1]
+    names = [f"dispersion_{i + 1}" for i in range(len(bends))]
+    kept = [name for name in model.fixed if not name.startswith("dispersion_")]
+    return replace(
+        model,
+        t0_ps=float(t0),
+        dispersion=tuple(map(float, bends)),
+        dispersion_axis="wavenumber",
+        fixed=(*kept, *names),
+    )
+
+
+def with_components(model: Model, count: int, last_ps: float) -> Model:
+    """The model with that many lifetimes; where it has another number, they start spread between
+    the response and the last delay."""
+    if count == model.components:
+        return model
+    spread = np.geomspace(2 * model.fwhm_ps, last_ps / 2, count + 2)
+    return replace(model, lifetimes_ps=tuple(spread[1:-1]))
+
+
 def fitted_chirp(fit: GlobalFit, matrix: int = 0):
     """t0(λ) of a fit as a function of wavelength."""
     segment = fit.setup.segments[matrix]

@@ -1,0 +1,290 @@
+"""What the lab notebook on transient absorption lets one try: cuts through the map, the chirp,
+delays and the number of components.
+
+Every answer is a fit of the prepared set on about forty averaged wavelengths, as the search for the
+number of components does; what is chosen goes as settings into `analyse`, which fits all of them.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from peled.figures import COLOURS
+from peled.lab import Explorer, Prepared, Step
+from peled.quantities import derive
+from peled.report import Report
+from peled.samples import Sheet
+from peled.transient_absorption import plots, preprocess, workflow
+from peled.transient_absorption.analyse import COARSE, Analysed, value_of
+from peled.transient_absorption.globalfit import GlobalFit, global_fit
+
+DATA = "by the data"
+LOOK, CHIRP, DROP = "look", "move the chirp", "drop a delay"
+DRAWN = 160  #: wavelengths of the map at most: an answer draws it again
+KNOTS = 3
+
+
+def signals(report: Report) -> list[tuple[str, Prepared]]:
+    """(sample, what was done to its sets)."""
+    return [
+        (
+            sample,
+            Prepared(
+                sample,
+                tuple(
+                    Step(one.label, said)
+                    for one in states.values()
+                    for said in (*one.matrix.steps, *one.matrix.notes)
+                ),
+            ),
+        )
+        for sample, states in report.found.items()
+    ]
+
+
+def explorer(sheet: Sheet, report: Report) -> Explorer:
+    """The explorer of a folder.
+
+    Raises
+    ------
+    LookupError
+        If no set could be fitted.
+    """
+    sets = {one.label: one for states in report.found.values() for one in states.values()}
+    if not sets:
+        raise LookupError("no set could be fitted: there is nothing to try")
+    return Cuts(sets)
+
+
+@dataclass
+class _Choice:
+    """What was chosen for one set."""
+
+    components: str = DATA
+    dropped: set[float] = field(default_factory=set)
+    knots: np.ndarray | None = None  # (nm, ps)
+
+    @property
+    def changed(self) -> bool:
+        return self.components != DATA or bool(self.dropped) or self.knots is not None
+
+
+class Cuts(Explorer):
+    """A map with the spectrum and the trace under the pointer, their fit, and its lifetimes.
+
+    Choices are `set`, `components` (their number, or by the data), `beside` (another set, drawn in
+    grey), `pointer` (what a click on the map does) and `point`: (ps, nm). A click looks there,
+    moves the nearest of three points of the chirp to that delay, or drops the nearest delay and
+    takes it back.
+    """
+
+    def __init__(self, sets: dict[str, Analysed]):
+        self.sets = sets
+        self.made = {label: _Choice() for label in sets}
+        first = next(iter(sets))
+        self.chosen = {
+            "set": first, "components": DATA, "beside": "none", "pointer": LOOK, "point": None,
+        }  # fmt: skip
+        self.menus = {
+            "set": list(sets),
+            "components": [DATA, *map(str, range(1, 6))],
+            "beside": ["none", *sets],
+            "pointer": [LOOK, CHIRP, DROP],
+        }
+        self.figure = Figure(figsize=(7.6, 3.9), layout="constrained")
+        self.axes = self.figure.subplot_mosaic(
+            [["map", "scale", "spectrum"], ["map", "scale", "trace"]],
+            width_ratios=(1, 0.03, 0.9),
+        )
+        self.points = {"point": self.axes["map"]}
+        self._make_cuts()
+        self.said = self.figure.suptitle("\n\n", fontsize=7)  # room for what will be said
+        self.fits: dict[tuple, GlobalFit] = {}
+        self._turn_map()
+
+    # ---- choices -------------------------------------------------------------------------------
+
+    @property
+    def one(self) -> Analysed:
+        return self.sets[self.chosen["set"]]
+
+    @property
+    def choice(self) -> _Choice:
+        return self.made[self.chosen["set"]]
+
+    @property
+    def follows(self) -> bool:
+        return self.chosen["pointer"] != DROP
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        made = {label: choice for label, choice in self.made.items() if choice.changed}
+        found = {
+            "components": {k: int(c.components) for k, c in made.items() if c.components != DATA},
+            "drop_delays_ps": {k: sorted(c.dropped) for k, c in made.items() if c.dropped},
+            "chirp_ps": {k: c.knots.tolist() for k, c in made.items() if c.knots is not None},
+        }
+        return {name: said for name, said in found.items() if said}
+
+    def turned(self, name: str) -> None:
+        if name == "set":
+            self.chosen["components"] = self.choice.components
+            self._turn_map()
+        elif name == "components":
+            self.choice.components = self.chosen["components"]
+        elif name == "point" and self.chosen["point"] is not None:
+            ps, nm = self.chosen["point"]
+            if self.chosen["pointer"] == LOOK:
+                self.at = (ps, nm)
+            elif self.chosen["pointer"] == CHIRP:
+                self._move_chirp(ps, nm)
+            else:
+                near = float(
+                    self.one.matrix.delay_ps[np.argmin(abs(self.one.matrix.delay_ps - ps))]
+                )
+                self.choice.dropped ^= {near}
+            self.chosen["point"] = None  # the same place may be clicked again
+
+    def _move_chirp(self, ps: float, nm: float) -> None:
+        m = self.one.matrix
+        if m.rise.late:
+            return
+        if self.choice.knots is None:
+            ends = m.wavelength_nm[[0, -1]] + np.array([0.05, -0.05]) * np.ptp(m.wavelength_nm)
+            at = np.linspace(*ends, KNOTS)
+            self.choice.knots = np.column_stack([at, workflow.fitted_chirp(self._fit())(at)])
+        nearest = np.argmin(abs(self.choice.knots[:, 0] - nm))
+        self.choice.knots = self.choice.knots.copy()
+        self.choice.knots[nearest, 1] = ps
+
+    # ---- answers -------------------------------------------------------------------------------
+
+    def _fit(self) -> GlobalFit:
+        """The set as chosen, fitted on few wavelengths; kept, as looking fits nothing anew."""
+        choice, one = self.choice, self.one
+        knots = None if choice.knots is None else choice.knots.tobytes()
+        key = (one.label, choice.components, tuple(sorted(choice.dropped)), knots)
+        if key not in self.fits:
+            m = preprocess.drop_delays(one.matrix, sorted(choice.dropped))
+            m = preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // COARSE))
+            model = replace(one.fit.model, **one.fit.starts)
+            if choice.components != DATA:
+                last = one.matrix.delay_ps[-1]
+                model = workflow.with_components(model, int(choice.components), last)
+            if choice.knots is not None:
+                model = workflow.with_chirp(model, choice.knots)
+            same = model.components == one.fit.model.components
+            self.fits = {key: global_fit(m, model, starts=0 if same else 1)}
+        return self.fits[key]
+
+    def _make_cuts(self) -> None:
+        grey, blue, orange = COLOURS["grey"], COLOURS["blue"], COLOURS["orange"]
+        ax = self.axes
+        self.lines = {}
+        for where, colour, style in (("spectrum", blue, {"lw": 0.8}),
+                                     ("trace", orange, {"marker": ".", "ms": 3, "ls": ""})):  # fmt: skip
+            self.lines[where] = [
+                ax[where].plot([], [], **style, color=grey)[0],  # the set beside
+                ax[where].plot([], [], **style, color=colour, label="measured")[0],
+                ax[where].plot([], [], "--", color="k", lw=0.8, label="fit")[0],
+            ]
+            ax[where].axhline(0, color=grey, lw=0.5, zorder=0)
+            ax[where].set_ylabel("ΔA (mOD)")
+        ax["spectrum"].set_xlabel("Wavelength (nm)")
+        ax["spectrum"].legend(handles=self.lines["spectrum"][1:], fontsize=5.5, loc="best")
+        ax["trace"].set_xlabel("Delay (ps)")
+
+    def _turn_map(self) -> None:
+        """The map of another set."""
+        m = self.one.matrix
+        ax = self.axes["map"]
+        ax.clear()
+        self.axes["scale"].clear()
+        drawn = preprocess.bin_wavelengths(m, -(-len(m.wavelength_nm) // DRAWN))
+        plots.draw_map(ax, drawn, scale=self.axes["scale"])
+        size = np.nan_to_num(np.abs(m.signal))
+        late = int(np.argmin(np.abs(m.delay_ps - 1.0)))
+        self.at = (float(m.delay_ps[late]), float(m.wavelength_nm[np.argmax(size.mean(axis=0))]))
+        self.marks = {
+            "delay": ax.axvline(self.at[0], color=COLOURS["blue"], lw=0.8),
+            "wavelength": ax.axhline(self.at[1], color=COLOURS["orange"], lw=0.8),
+            "chirp": ax.plot([], [], color="k", lw=0.8)[0],
+            "knots": ax.plot([], [], "o", color="k", ms=4)[0],
+            "dropped": ax.plot([], [], "x", color="k", ms=4, clip_on=False)[0],
+        }
+        ax.set_autoscale_on(False)
+        low, high = np.nanquantile(1e3 * m.signal, (0.001, 0.999))
+        for where in ("spectrum", "trace"):
+            self.axes[where].set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
+        self.axes["spectrum"].set_xlim(m.wavelength_nm[0], m.wavelength_nm[-1])
+        plots.delay_axis(self.axes["trace"], m.delay_ps)
+
+    def update(self) -> None:
+        """Fit where something was changed, and move the artists."""
+        try:
+            fit = self._fit()
+        except ValueError as error:
+            self.said.set_text(str(error))
+            return
+        m = self.one.matrix
+        i = int(np.argmin(np.abs(m.delay_ps - self.at[0])))
+        j = m.near(self.at[1])
+        ps, nm = m.delay_ps[i], m.wavelength_nm[j]
+        self._mark(fit, ps, nm)
+        coarse, fitted = fit.matrices[0], 1e3 * fit.fitted()
+        kept = ~np.isin(m.delay_ps, list(self.choice.dropped))
+        at = int(np.argmin(np.abs(coarse.delay_ps - ps)))
+        spectrum, trace = self.lines["spectrum"], self.lines["trace"]
+        spectrum[1].set_data(m.wavelength_nm, 1e3 * m.signal[i])
+        spectrum[2].set_data(coarse.wavelength_nm, fitted[at])
+        trace[1].set_data(m.delay_ps[kept], 1e3 * m.signal[kept, j])
+        trace[2].set_data(coarse.delay_ps, fitted[:, coarse.near(nm)])
+        self._beside(ps, nm)
+        lines = self._sentences(fit, ps, nm)
+        self.said.set_text("\n".join([*lines, "", ""][: max(3, len(lines))]))  # room for three
+
+    def _mark(self, fit: GlobalFit, ps: float, nm: float) -> None:
+        m, marks = self.one.matrix, self.marks
+        marks["delay"].set_xdata([ps, ps])
+        marks["wavelength"].set_ydata([nm, nm])
+        w = m.wavelength_nm if fit.model.dispersion else np.zeros(0)
+        marks["chirp"].set_data(workflow.fitted_chirp(fit)(w) if len(w) else w, w)
+        knots = self.choice.knots
+        marks["knots"].set_data(*([], []) if knots is None else knots.T[::-1])
+        dropped = sorted(self.choice.dropped)
+        marks["dropped"].set_data(dropped, [m.wavelength_nm[0]] * len(dropped))
+
+    def _beside(self, ps: float, nm: float) -> None:
+        other = self.sets.get(self.chosen["beside"])
+        for where in ("spectrum", "trace"):
+            self.lines[where][0].set_data([], [])
+        if other is not None:
+            m = other.matrix
+            i = int(np.argmin(np.abs(m.delay_ps - ps)))
+            self.lines["spectrum"][0].set_data(m.wavelength_nm, 1e3 * m.signal[i])
+            self.lines["trace"][0].set_data(m.delay_ps, 1e3 * m.signal[:, m.near(nm)])
+
+    def _sentences(self, fit: GlobalFit, ps: float, nm: float) -> list[str]:
+        lines = [f"{self.one.label} at {ps:.4g} ps and {nm:.4g} nm"]
+        for name, found in (("by the data", self.one.fit), ("as chosen", fit)):
+            if name == "as chosen" and not self.choice.changed:
+                continue
+            estimates = found.estimates()
+            each = [
+                derive("lifetime", "ps", value_of(f"tau_{i + 1}"), estimates)
+                for i in range(found.model.components)
+            ]
+            taus = ", ".join(dict.fromkeys(str(q) for q in each))
+            of = f"{len(found.matrices[0].wavelength_nm)} wavelengths"
+            said = f"{name}: {taus}; residual {1e3 * found.rms:.3g} mOD on {of}"
+            lines += textwrap.wrap(said, 120)[:2]
+        if self.chosen["beside"] in self.sets:
+            lines[0] += f"; grey: {self.chosen['beside']}"
+        if self.chosen["pointer"] == CHIRP and self.one.matrix.rise.late:
+            lines.append("the delays begin after the rise: there is no chirp to move")
+        return lines
