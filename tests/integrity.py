@@ -1,10 +1,11 @@
-"""Whether the checks of the notebooks can fail: run as `python tests/integrity.py <notebook> <report>`, used by test_claims.py.
+"""Whether the checks of a notebook turn: `python tests/integrity.py <notebook> <report> [show]`, used by test_claims.py.
 
 A notebook is executed, cell by cell, without saving figures. Whenever it asks the ledger for a claim for the first time,
-the process forks, and the child finds another printed value there: 1.2 times the number (0.8, 2, 1/2, 10, 1/10 times where
-that changes nothing; what was found, where the verdict was no agreement), or other text. The child runs on to the end and
-reports all verdicts; so each child repeats only what follows the first use of the claim, and a value that the check itself
-takes from the claim moves along, as it should not. The ledger is altered by `PELED_PUBLISHED`, as anybody would.
+the process forks, and the child finds there what the claim's rivals would have printed (`ledger.paper.Claim.flipped`):
+the value on either side, or the predicate reversed; what was found, where the verdict was no agreement. The child runs on
+to the end and reports all verdicts; so each child repeats only what follows the first use of the claim, and a value that
+the check itself takes from the claim moves along, as it should not. The ledger is altered by `PELED_PUBLISHED`, as anybody
+would. `ledger.claims.flips` does the same from kept evidence, for all claims at once, but sees no such check.
 """
 
 from __future__ import annotations
@@ -23,58 +24,19 @@ import matplotlib
 
 matplotlib.use("agg")
 
-FACTORS = (1.2, 0.8, 2.0, 0.5, 10.0, 0.1)
-OTHER_TEXT = "something else"
+COLUMNS = ("value", "predicate", "tolerance")
 
 
-def alterations(claim, verdicts: list[dict]) -> list[tuple[str, str]]:
-    """Altered values of a claim, each with a name; `verdicts` are today's, by every route."""
-    if claim.shape == "text":
-        return [("text", OTHER_TEXT)] if claim.value else []
-    found = [
-        v["found"]
-        for v in verdicts
-        if v["verdict"] in ("disagrees", "partly") and isinstance(v["found"], (int, float, list))
-    ]
-    values = [
-        ("found", _text(claim, f if isinstance(f, list) else [f]))
-        for f in found
-        if claim.shape != "ratio"
-    ]
-    return [(f"x{factor:g}", _scaled(claim, factor)) for factor in FACTORS] + [
-        v for v in values if v[1]
-    ]
-
-
-def _numbers(claim) -> list[float]:
-    import re
-
-    return [
-        float(x)
-        for x in re.findall(
-            r"(?<![\d.eE])[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?",
-            claim.value.replace("-", " ") if claim.shape == "range" else claim.value,
-        )
-    ]
-
-
-def _scaled(claim, factor: float) -> str:
-    prefix = claim.value[: len(claim.value) - len(claim.value.lstrip("<>=~ "))]
-    numbers = [
-        f"{x * (factor if i == 0 or claim.shape != 'ratio' else 1):.6g}"
-        for i, x in enumerate(_numbers(claim))
-    ]
-    return prefix + {"range": "-", "ratio": ":", "list": "; "}.get(claim.shape, "").join(numbers)
-
-
-def _text(claim, found: list[float]) -> str:
-    if claim.shape == "range" and len(found) == 1:
-        found = found * 2
-    return (
-        {"range": "-", "list": "; "}.get(claim.shape, "").join(f"{x:.6g}" for x in found)
-        if len(found) == len(claim.printed)
-        else ""
-    )
+def alterations(claim, verdicts: list[dict]) -> list[dict[str, str]]:
+    """Altered columns of a claim; `verdicts` are today's, by every route."""
+    others = claim.flipped()
+    if claim.printed:
+        others += [
+            claim.printing(v["found"])
+            for v in verdicts
+            if v["verdict"] == "disagrees" and isinstance(v["found"], (int, float, list))
+        ]
+    return [{column: getattr(other, column) for column in COLUMNS} for other in others]
 
 
 def undraw(notebook: Path) -> None:
@@ -100,20 +62,20 @@ def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
     for v in baseline:
         today.setdefault(v["claim_id"], []).append(v)
     seen: set[str] = set()
-    child: list = []  # (claim id, name of the alteration) in a child
+    child: list = []  # the altered claim, in a child
     outcomes: list[dict] = []
     scratch = Path(tempfile.mkdtemp())
     read, read_all = paper.claim, paper.claims
     rooms: list = []
 
-    def alter(claim_id: str, value: str) -> None:
+    def alter(claim_id: str, columns: dict[str, str]) -> None:
         shutil.copytree(paper.published_folder(), scratch / "published", dirs_exist_ok=True)
         path = scratch / "published" / "claims.csv"
         with path.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
         for row in rows:
             if row["id"] == claim_id:
-                row["value"] = value
+                row |= columns
         with path.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, rows[0].keys())
             writer.writeheader()
@@ -128,22 +90,13 @@ def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
         if child or claim_id in seen:
             return
         seen.add(claim_id)
-        checked = [
-            v
-            for v in today.get(claim_id, ())
-            if v["source_kind"] in ("recomputed", "calculated") and v["verdict"] != "not testable"
-        ]
-        own = {key for key in words(checked)}
-        flipped: set[str] = set()
-        for name, value in alterations(read(claim_id), checked):
-            if name not in ("x1.2", "text", "found") and flipped >= own:
-                continue
+        for columns in alterations(read(claim_id), today.get(claim_id, [])):
             answer = scratch / "answer.json"
             answer.unlink(missing_ok=True)
             pid = os.fork()
             if pid == 0:
-                child.append((claim_id, name))
-                alter(claim_id, value)
+                child.append(claim_id)
+                alter(claim_id, columns)
                 return
             os.waitpid(pid, 0)
             said = (
@@ -151,11 +104,7 @@ def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
                 if answer.exists()
                 else {"error": "the process ended"}
             )
-            outcomes.append({"claim": claim_id, "alteration": name, **said})
-            now = said.get("verdicts", {})
-            flipped |= {
-                key for key in own if "error" in said or now.get(key) != words(checked)[key]
-            }
+            outcomes.append({"claim": claim_id, "altered": columns, **said})
 
     def claim(claim_id):
         first_use(claim_id)
@@ -168,7 +117,6 @@ def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
 
     paper.claim = claim
     paper.claims = lambda folder=None: read_all(folder) if folder else Ledger(read_all())
-    desk.explore = lambda *a, **k: None
     desk._shell = lambda: None
     desk.Room.save = lambda self, figure, name, **k: self._figures.setdefault(name, {"name": name})
     desk.Room.write = lambda *a, **k: None
@@ -195,7 +143,7 @@ def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
                 import matplotlib.pyplot as plt
 
                 plt.close("all")
-    except Exception as raised:  # a value that makes the notebook stop is noticed, too
+    except Exception as raised:  # no printed value may stop a notebook
         error = f"{type(raised).__name__}: {raised}"
     found = words(v.record() for v in rooms[-1].verdicts().rows) if rooms else {}
     if child:
@@ -208,56 +156,26 @@ def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
 
 
 def judge(baseline: list[dict], report: dict) -> dict[str, list[str]]:
-    """Checks by what it takes to change their verdict.
+    """Checks by what happens when their claim is printed otherwise.
 
-    `flips`: 1.2 times its own number, or other text. `blunt`: only more than that. `others`: it has no value of its own, or
-    disagrees as a statement, and changes with another claim's. `agrees with what was found`: it disagreed, and agrees where
-    the ledger prints what was found. `stands on data`: a statement that no printed value moves. `cannot fail`: it has a
-    printed number and nothing done to it changes the verdict.
+    `turns`: another outcome. `stands`: the same, as it may be for a bound or for weak evidence. `cannot fail`: the same,
+    though it is said to decide, or to be a number printed twice. `stops`: an altered claim that ends the notebook.
     """
-    from ledger import paper
-
     groups: dict[str, list[str]] = {
-        name: []
-        for name in (
-            "flips",
-            "blunt",
-            "others",
-            "agrees with what was found",
-            "stands on data",
-            "cannot fail",
-        )
+        name: [] for name in ("turns", "stands", "cannot fail", "stops")
     }
+    groups["stops"] = [f"{o['claim']}: {o['error']}" for o in report["outcomes"] if o.get("error")]
     for v in baseline:
         if v["source_kind"] not in ("recomputed", "calculated") or v["verdict"] == "not testable":
             continue
-        key, entry = f"{v['claim_id']} {v['route']}", paper.claim(v["claim_id"])
+        key = f"{v['claim_id']} {v['route']}"
         before = report["baseline"].get(key, v["verdict"])
-        changed = [
-            o
+        turned = any(
+            o["claim"] == v["claim_id"] and o.get("verdicts", {}).get(key, before) != before
             for o in report["outcomes"]
-            if o.get("error") or o["verdicts"].get(key, before) != before
-        ]
-        own = [o["alteration"] for o in changed if o["claim"] == v["claim_id"]]
-        agreed = [
-            o
-            for o in report["outcomes"]
-            if o["claim"] == v["claim_id"]
-            and o["alteration"] == "found"
-            and o.get("verdicts", {}).get(key) == "agrees"
-        ]
-        if before != "agrees" and agreed:
-            groups["agrees with what was found"].append(key)
-        elif "x1.2" in own or "text" in own:
-            groups["flips"].append(key)
-        elif own:
-            groups["blunt"].append(key)
-        elif changed:
-            groups["others"].append(key)
-        elif entry.shape == "text":
-            groups["stands on data"].append(key)
-        else:
-            groups["cannot fail"].append(key)
+        )
+        sure = v["test"] in ("decides", "restated")
+        groups["turns" if turned else "cannot fail" if sure else "stands"].append(key)
     return groups
 
 

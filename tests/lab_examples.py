@@ -93,6 +93,69 @@ def write(path: Path, lines: list[str]) -> None:
     path.write_bytes(("\n".join(lines) + "\n").encode())
 
 
+#: Films of `photoluminescence`: PL peak (nm), PLQY, lifetime (ns); the README states them.
+PL = {
+    "control": {"f1": (652.0, 0.31, 9.0), "f2": (653.0, 0.29, 8.5), "f3": (651.5, 0.33, 9.4)},
+    "treated": {"f4": (644.0, 0.62, 21.0), "f5": (643.5, 0.66, 22.5), "f6": (644.5, 0.64, 21.5)},
+}
+DIM = "f3"  # its beam was blocked in the sphere: one number is withheld
+
+
+def photoluminescence(folder: Path) -> None:
+    """Six films of two groups: spectra, runs of a sphere, decays with a response, two series."""
+    rng = np.random.default_rng(21)
+    x = np.arange(380.0, 800.0, 0.8)
+    t = np.arange(0, 120, 0.25)
+    pulse = np.exp(-0.5 * ((t - 10.5) / 0.4) ** 2)
+    write(folder / "trpl_irf.csv", _rows("Time (ns),counts", t, rng.poisson(9000 * pulse + 0.3)))
+    for group, films in PL.items():
+        for name, (peak_nm, plqy, tau) in films.items():
+            shape = np.exp(-4 * np.log(2) * ((x - peak_nm) / 30) ** 2)
+            counts = rng.poisson(9000 * plqy * shape) + 40 + rng.normal(0, 6, x.size)
+            write(
+                folder / f"{group}_{name}_pl.csv",
+                _rows("Wavelength (nm),counts", x, counts.round()),
+            )
+            fine = np.arange(0, 120, 0.025)
+            kernel = np.exp(-0.5 * ((fine - 10.5) / 0.4) ** 2)
+            law = np.convolve(kernel, np.exp(-fine / tau))[: fine.size].reshape(-1, 10).sum(axis=1)
+            decay = rng.poisson(1.2e5 * law / law.sum() + 0.5)
+            write(folder / f"{group}_{name}_trpl.csv", _rows("Time (ns),counts", t, decay))
+            lit = 0.0 if name == DIM else 0.45
+            for run, left, taken in (
+                ("empty", 1.0, 0.0), ("indirect", 0.9, 0.1 * lit / 0.45),
+                ("direct", (1 - lit) * 0.9, lit + (1 - lit) * 0.1 * lit / 0.45),
+            ):  # fmt: skip
+                line = np.exp(-0.5 * ((x - 405) / 1.5) ** 2)
+                light = left * line / line.sum() + plqy * taken * shape / shape.sum()
+                seen = rng.poisson(3e5 * light * 405 / x) + 30 + rng.normal(0, 8, x.size)
+                path = folder / f"{group}_{name}_sphere_{run}.csv"
+                write(path, _rows("Wavelength (nm),counts", x, seen.round()))
+    said = "# quantity: energy\nWavelength (nm),factor"
+    write(folder / "sphere_calibration.csv", _rows(said, x[::25], np.ones(x[::25].size)))
+    for group, name, share in (("control", "f1", 0.35), ("treated", "f4", 0.0)):
+        minutes = np.arange(0, 20)
+        columns = []
+        for grown in share * (1 - np.exp(-minutes / 5)):
+            near = np.exp(-4 * np.log(2) * ((x - PL_PEAKS[name]) / 30) ** 2)
+            far = np.exp(-4 * np.log(2) * ((x - PL_PEAKS[name] - 42) / 30) ** 2)
+            columns.append(rng.poisson(900 * ((1 - grown) * near + grown * far) + 20))
+        columns[0] = columns[0] // 3  # the shutter opened within the first frame
+        heads = ",".join(["Wavelength (nm)", *(f"{60 * m} s" for m in minutes)])
+        write(
+            folder / f"{group}_{name}_series.csv",
+            _rows(heads, x[200:], *(c[200:] for c in columns)),
+        )
+
+
+PL_PEAKS = {name: said[0] for films in PL.values() for name, said in films.items()}
+
+
+def _rows(head: str, *columns: np.ndarray) -> list[str]:
+    rows = zip(*columns, strict=True)
+    return [head, *(",".join([f"{r[0]:.2f}", *(f"{c:.0f}" for c in r[1:])]) for r in rows)]
+
+
 #: Lifetimes (ps) of the sets; the README of the folder states them.
 SETS = {
     ("film_a", "before"): (0.8, 18.0, 400.0),
@@ -277,6 +340,7 @@ def frame(path: Path, bodies: list) -> None:
 
 TOPICS = {
     "led": led,
+    "photoluminescence": photoluminescence,
     "transient_absorption": transient_absorption,
     "synthesis": synthesis,
     "energetics": energetics,
@@ -284,4 +348,5 @@ TOPICS = {
 
 if __name__ == "__main__":
     for topic, make in TOPICS.items():
+        (EXAMPLES / topic).mkdir(exist_ok=True)
         make(EXAMPLES / topic)

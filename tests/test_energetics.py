@@ -85,17 +85,17 @@ def test_table_of_the_paper():
     assert e_and_g.below(pair_interaction_eV(edta2, *[told.cells["EDTA"].energy_eV] * 2)) is None
 
 
-def test_inequalities_that_cannot_hold_are_found():
-    with pytest.raises(
-        ValueError, match="exclude"
-    ):  # a pair weaker than twice GL cannot be the strongest
-        table_cells(
-            gl=Interval(-1.9, -1.8),
-            edta=Interval(-1.6, -1.6),
-            pair=Interval(-3.0, -3.0),
-            acid=Interval(-0.6, -0.6),
-            amine=Interval(-0.8, -0.8),
-        )
+def test_inequalities_that_contradict_leave_what_lies_between():
+    """A pair weaker than twice GL cannot be the strongest; its cell then reaches from one to the other."""
+    cells = table_cells(
+        gl=Interval(-1.9, -1.8),
+        edta=Interval(-1.6, -1.6),
+        pair=Interval(-3.0, -3.0),
+        acid=Interval(-0.6, -0.6),
+        amine=Interval(-0.8, -0.8),
+    )
+    assert cells["GL+GL"].energy_eV == Interval(-3.6, -3.0)
+    assert cells["EDTA+EDTA"].energy_eV == Interval(-3.2, -3.0)
 
 
 @pytest.mark.parametrize(
@@ -515,7 +515,7 @@ def test_every_claim_gets_its_verdict(tmp_path, root):
         and found["C213", ""].verdict == "disagrees"
     )
     assert (
-        found["C079", "GFN2-xTB on the slab"].verdict == "agrees"
+        found["C079", "GFN2-xTB on the slab"].verdict == "inconclusive"  # 30 % off would pass
         and found["C079", "GFN2-xTB on the slab"].source_kind == "calculated"
     )
     assert found["C216", "potentials made here"].verdict == "agrees"

@@ -296,3 +296,15 @@ def test_every_line_of_a_text_spectrum_is_accounted_for(tmp_path):
     )
     (s,) = read_infrared(path)
     assert s.account.counts == {"head": 1, "key": 1, "comment": 1, "data": len(X)}
+
+
+@pytest.mark.parametrize(
+    ("head", "first"),
+    [("wavenumber", 600.0), ("Wavenumber (cm-1)", 600.0), ("wavelength (um)", 1e4 / 620)],
+)
+def test_a_wavenumber_is_not_a_micrometre(tmp_path, head, first):
+    """The letters of the unit stand alone: `wavenumber` holds `um` too."""
+    rows = "".join(f"{600 + 2 * i},0.{i:02d}\n" for i in range(11))
+    (tmp_path / "a.csv").write_text(f"{head},absorbance\n{rows}", encoding="utf-8")
+    (spectrum,) = read_infrared(tmp_path / "a.csv")
+    assert spectrum.wavenumber_cm1[0] == pytest.approx(first)

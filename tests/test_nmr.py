@@ -413,10 +413,9 @@ def test_contact_times_recovered_from_integrated_rate_equations():
     fit = nmr.fit_build_up(
         times, y + 0.01 * np.random.default_rng(1).standard_normal(8), np.full(8, 0.01)
     )
-    assert (
-        abs(fit.t_is_s - 0.35e-3) < 4 * fit.errors[1]
-        and abs(fit.t1rho_s - 9e-3) < 4 * fit.errors[2]
-    )
+    for name, true_ms in (("T_IS", 0.35), ("T1rho", 9.0)):
+        q = fit.time(name)
+        assert abs(q.value - true_ms) < 4 * q.standard_error
     with pytest.raises(ValueError, match="at least four"):
         nmr.fit_build_up(times[:3], y[:3], np.full(3, 0.1))
 
@@ -528,7 +527,7 @@ def test_series_in_another_format_gives_the_same_shifts(tmp_path, root):
         for e in nmr.read_experiments(root / "data/nmr/experiments.csv")
         if e.experiment == "1H titration" and e.sample == "EDTA"
     ]
-    standards = nmr.read_standards(table("nmr/standards.csv"))
+    standards, solvents = nmr.read_standards(), nmr.read_solvents()
     lines = ["folder,experiment,sample,solvent,ligand_mM,PbI2_mM"]
     for k, e in enumerate(rows):
         spectrum = nmr.load(e, line_broadening_Hz=0.3, p1_deg=17.3)
@@ -555,7 +554,7 @@ def test_series_in_another_format_gives_the_same_shifts(tmp_path, root):
     ]
     found = []
     for listing in (rows, nmr.read_experiments(tmp_path / "experiments.csv")):
-        study = nmr.load_study(listing, standards)
+        study = nmr.load_study(listing, standards, solvents)
         series = study.series("1H titration", "EDTA")
         found.append(nmr.follow([p for _, p in series], [e.ratio for e, _ in series], resonances))
     np.testing.assert_allclose(found[1].shift_ppm, found[0].shift_ppm, atol=0.002)

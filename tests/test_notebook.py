@@ -86,8 +86,8 @@ def test_what_cannot_be_a_result_is_refused(room):
         room.quantity("x", 1.0, -1.0)
     with pytest.raises(ValueError, match="source kind"):
         room.quantity("x", 1.0, kind="guessed")
-    with pytest.raises(paper.LedgerError, match="belongs to led"):
-        room.not_testable("C003", "not ours")
+    with pytest.raises(paper.LedgerError, match="C999"):
+        room.not_testable("C999", "no such claim")
 
 
 def test_the_verdict_table_counts_claims_not_routes(room):

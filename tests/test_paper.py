@@ -2,7 +2,9 @@
 
 import csv
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +14,16 @@ from ledger import paper
 CLAIMS = paper.claims()
 
 
-def entry(value, uncertainty=""):
-    return paper.Claim("C001", "", "", "", "", value, uncertainty, "", "", "led", "", "", "")
+def entry(value, uncertainty="", **more):
+    texts = ("section", "figure", "quantity", "statement", "unit", "conditions")
+    texts += ("check_kind", "derivation", "note")
+    columns = dict.fromkeys(texts, "") | {"id": "C001", "topic": "led"} | more
+    return paper.Claim(value=value, uncertainty=uncertainty, **columns)
+
+
+def judged(claim, found=None, error=0.0, kind="recomputed", **more):
+    options = {"holds": None, "margin": None, "limit": "", "route": "", "note": ""} | more
+    return paper.evaluate(claim, found, error, kind=kind, **options)
 
 
 def test_the_ledgers_are_whole():
@@ -62,10 +72,10 @@ def test_printed_numbers_are_read_with_their_rounding(value, uncertainty, shape,
 def test_a_number_agrees_with_its_own_rounding_and_not_with_one_digit_more_off(value, places):
     printed = f"{value:.{places}f}"
     claim = entry(printed)
-    assert paper.compare(claim, float(value))
+    assert paper.compare(claim, float(value))[0]
     width = claim.printed[0].half_width
-    assert not paper.compare(claim, float(printed) + 2.1 * width)
-    assert paper.compare(claim, float(printed) + 2.1 * width, standard_error=width)
+    assert not paper.compare(claim, float(printed) + 2.1 * width)[0]
+    assert paper.compare(claim, float(printed) + 2.1 * width, width)[0]
 
 
 @pytest.mark.parametrize(
@@ -81,8 +91,8 @@ def test_a_number_agrees_with_its_own_rounding_and_not_with_one_digit_more_off(v
     ],
 )
 def test_bounds_ranges_ratios_lists(value, uncertainty, inside, outside):
-    assert paper.compare(entry(value, uncertainty), inside)
-    assert not paper.compare(entry(value, uncertainty), outside)
+    assert paper.compare(entry(value, uncertainty), inside)[0]
+    assert not paper.compare(entry(value, uncertainty), outside)[0]
 
 
 def test_simulated_never_agrees_and_published_tests_nothing():
@@ -90,16 +100,142 @@ def test_simulated_never_agrees_and_published_tests_nothing():
     assert paper.judge("C028", 3.0, kind="simulated").verdict == "pipeline misses"
     assert paper.judge("C028", 2.0, kind="published").verdict == "not testable"
     assert paper.judge("C028", 2.0, kind="measured").verdict == "agrees"
-    assert paper.judge("C028", kind="recomputed", holds="partly").verdict == "partly"
 
 
-def test_combined_verdicts():
-    assert paper.combine(["agrees", "agrees"]) == "agrees"
-    assert paper.combine(["agrees", "disagrees"]) == "partly"
-    assert paper.combine(["agrees", "pipeline misses"]) == "agrees"
-    assert paper.combine(["pipeline recovers", "pipeline misses"]) == "pipeline misses"
-    assert paper.combine(["not testable", "agrees"]) == "agrees"
-    assert paper.combine(["not testable"]) == "not testable"
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 2.5, 6.0])
+def test_power_is_the_share_of_rivals_rejected(sigma):
+    """Against draws of what would be found if the truth were the rival: the closed form, and which tests decide."""
+    claim = entry("20.0", rival="30.0: a third more", tolerance="0.5: halves")
+    _, power = paper.compare(claim, 20.0, sigma)
+    found = np.random.default_rng(1).normal(30.0, sigma, 4000)
+    rejected = np.mean([not paper.compare(claim, float(x), sigma)[0] for x in found])
+    assert rejected == pytest.approx(power, abs=0.03)
+    verdict = judged(claim, 20.0, sigma)
+    assert (verdict.verdict, verdict.test) == (
+        ("agrees", "decides") if power >= 0.9 else ("inconclusive", "")
+    )
+
+
+def test_what_has_no_power_is_inconclusive_either_way():
+    claim = entry("650", rival="655: five more", tolerance="0.5: whole")
+    assert judged(claim, 652.0, 8.0).verdict == "inconclusive"
+    assert judged(claim, 668.0, 8.0).verdict == "inconclusive"  # 2.2 standard errors
+    far = judged(claim, 700.0, 8.0)  # what was found is then the rival
+    assert (far.verdict, far.test) == ("disagrees", "decides")
+    assert judged(claim, 650.0, 0.0).test == "decides"
+
+
+@pytest.mark.parametrize(
+    ("limit", "found", "expected"),
+    [
+        ("upper", 30.0, ("agrees", "bound")),  # the rival, 26, would pass too
+        ("upper", 21.0, ("agrees", "decides")),
+        ("upper", 12.0, ("disagrees", "decides")),
+        ("lower", 8.0, ("agrees", "bound")),
+        ("lower", 28.0, ("disagrees", "decides")),
+    ],
+)
+def test_limits(limit, found, expected):
+    verdict = judged(entry("20.0"), found, 0.5, limit=limit)
+    assert (verdict.verdict, verdict.test) == expected
+
+
+def test_statements_follow_their_predicate_and_decide_only_by_their_margin():
+    claim = entry("", predicate="greater: treated over neat")
+    (contrary,) = claim.flipped()
+    assert contrary.predicate == "not greater: treated over neat" and contrary.flipped()[0] == claim
+    sure = judged(claim, "2 against 1", holds=True, margin=10.0)
+    assert (sure.verdict, sure.test) == ("agrees", "decides")
+    assert sure.again(contrary).verdict == "disagrees"
+    assert judged(claim, "2 against 1", holds=True).verdict == "inconclusive"
+    assert judged(claim, "2 against 1", holds=True, margin=1.0).verdict == "inconclusive"
+    named = replace(claim, test="text")
+    assert judged(named, "a word", holds=False).test == "text"
+
+
+def test_the_ledger_names_tests_by_route_and_pipelines_by_kind():
+    claim = entry("2.0", test="restated; read back; own=bound")
+    assert judged(claim, 2.0).test == "restated"
+    assert judged(claim, 2.0, kind="simulated").test == "read back"
+    assert judged(claim, 2.0, 0.1, kind="calculated", route="own").test == "bound"
+    assert judged(entry("2.0"), 2.0, kind="simulated").test == "method tested"
+
+
+@pytest.mark.parametrize(
+    ("value", "more", "flipped"),
+    [
+        ("20.0", {}, ["14", "26"]),
+        ("615-640", {"rival": "±25: width"}, ["590-615", "640-665"]),
+        ("2:1", {}, ["1.4:1", "2.6:1"]),
+        ("-1.60; -1.85", {"rival": "±0.4: alike"}, ["-1.2; -1.3875", "-2; -2.3125"]),
+        ("0", {"rival": "0.0107: what would show"}, ["-1.05", "1.05"]),
+        (">=98.0", {"rival": "90: technical"}, [">=90", ">=106"]),
+    ],
+)
+def test_flips_print_the_rival_on_either_side(value, more, flipped):
+    assert sorted(c.value for c in entry(value, **more).flipped()) == sorted(flipped)
+
+
+def route(verdict, test, kind="recomputed", power=None):
+    return paper.Verdict("C001", "", verdict, kind, "", None, None, "", "", test, power)
+
+
+@pytest.mark.parametrize(
+    ("routes", "verdict", "test"),
+    [
+        (["agrees decides", "agrees decides"], "agrees", "decides"),
+        (["agrees decides", "disagrees decides"], "partly", "decides"),
+        (["agrees restated", "disagrees decides"], "disagrees", "decides"),
+        (["agrees restated", "inconclusive "], "inconclusive", ""),
+        (["agrees bound", "inconclusive "], "agrees", "bound"),
+        (["disagrees text", "agrees restated"], "disagrees", "text"),
+        (["agrees restated", "pipeline misses/method tested"], "agrees", "restated"),
+        (["not testable/"], "not testable", ""),
+        (["not testable/", "agrees decides"], "agrees", "decides"),
+        (
+            ["pipeline recovers/read back", "pipeline misses/method tested"],
+            "pipeline misses",
+            "method tested",
+        ),
+    ],
+)
+def test_the_weightiest_trial_speaks(routes, verdict, test):
+    said = [
+        route(
+            *text.split("/" if "/" in text else " ", 1),
+            "simulated" if "pipe" in text else "recomputed",
+        )
+        for text in routes
+    ]
+    found = paper.combine(said)
+    assert (found.verdict, found.test) == (verdict, test)
+
+
+def test_every_row_says_how_it_is_tested():
+    for c in CLAIMS.values():
+        assert bool(c.printed) or c.predicate, c.id
+        for word in filter(None, map(str.strip, c.test.split(";"))):
+            assert word.rpartition("=")[2] in paper.TESTS, c.id
+        if c.fact:
+            assert c.meaning in paper.MEANINGS, c.id
+        if c.printed:
+            assert c.rival_distance > 0, c.id
+        if c.tolerance:
+            assert ":" in c.tolerance, c.id
+
+
+@given(
+    st.floats(-1e4, 1e4),
+    st.floats(0, 1e3),
+    st.sampled_from([c for c in CLAIMS.values() if c.printed]),
+)
+def test_no_evidence_crashes_a_verdict(found, error, claim):
+    values = [found] * len(claim.printed) if claim.shape == "list" else found
+    verdict = judged(claim, values, error)
+    assert verdict.verdict in ("agrees", "disagrees", "inconclusive")
+    assert verdict.test != "decides" or verdict.power >= 0.9 or claim.test
+    for other in claim.flipped():
+        verdict.again(other)
 
 
 def test_refusals_name_what_is_wrong():
@@ -126,7 +262,7 @@ def broken(tmp_path, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: [t[0], t[1][:-1], *t[2:]], "claims.csv, line 2: expected 13 cells, found fewer"),
+        (lambda t: [t[0], t[1][:-1], *t[2:]], "claims.csv, line 2: expected 18 cells, found fewer"),
         (lambda t: [t[0], t[1], t[1]], "line 3: id: expected a new one, found C001"),
         (lambda t: [[n.replace("value", "worth") for n in t[0]], *t[1:]], "line 1.*missing: value"),
         (lambda t: [t[0], ["claim 1", *t[1][1:]]], "line 2: id: expected C and three digits"),

@@ -181,7 +181,8 @@ def test_model_selection_finds_the_number_of_components(response):
         response=response,
     )
     assert pl.preferred(one).law == "1 exponential" and pl.preferred(two).law == "2 exponentials"
-    assert two["1 exponential"].runs_z < -3 and two["1 exponential"].goodness_z > 5
+    single = next(fit for law, fit in two.items() if law.startswith("1 exponential"))
+    assert single.runs_z < -3 and single.goodness_z > 5  # scatter does not mend it
 
 
 def test_stretched_exponential_is_recovered():

@@ -115,7 +115,7 @@ def site(tmp_path_factory):
 
 def test_the_site_of_a_toy_is_in_order(site):
     folder = site.root / "build/site"
-    assert "6 claims, 5 panels, 3 notebooks" in site.said and not check.site(folder)
+    assert "6 claims, 6 panels, 3 notebooks" in site.said and not check.site(folder)
     index = (folder / "index.html").read_text()
     assert (
         all(f'id="C{n:03d}"' in index for n in (1, 2, 3, 101, 102, 103))

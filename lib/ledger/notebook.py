@@ -220,11 +220,7 @@ class Room:
         self._keep(paper.not_testable(claim_id, why))
 
     def _keep(self, verdict: paper.Verdict) -> None:
-        entry = paper.claim(verdict.claim_id)
-        if entry.topic != self.topic:
-            raise paper.LedgerError(
-                f"{verdict.claim_id}: belongs to {entry.topic}, not to {self.topic}"
-            )
+        # Evidence may come from any notebook; the scoreboard gathers it.
         self._verdicts[verdict.claim_id, verdict.route] = verdict
 
     def verdicts(self) -> VerdictTable:
@@ -362,17 +358,17 @@ def explore(draw, **controls) -> None:
 class VerdictTable:
     """Verdicts as a table: plain text in a terminal, HTML in a notebook."""
 
-    HEAD = ("claim", "verdict", "kind", "printed", "found", "route and note")
+    HEAD = ("claim", "verdict", "test", "kind", "printed", "found", "route and note")
 
     def __init__(self, rows: list[paper.Verdict]):
         self.rows = rows
 
     def summary(self) -> str:
         """Count of claims by combined verdict."""
-        routes: dict[str, list[str]] = {}
+        routes: dict[str, list[paper.Verdict]] = {}
         for row in self.rows:
-            routes.setdefault(row.claim_id, []).append(row.verdict)
-        combined = [paper.combine(verdicts) for verdicts in routes.values()]
+            routes.setdefault(row.claim_id, []).append(row)
+        combined = [paper.combine(verdicts).verdict for verdicts in routes.values()]
         return ", ".join(
             f"{combined.count(word)} {word}" for word in paper.VERDICTS if word in combined
         )
@@ -382,6 +378,7 @@ class VerdictTable:
             (
                 v.claim_id,
                 v.verdict,
+                v.test,
                 v.source_kind,
                 v.published or "(statement)",
                 shown(v),
@@ -393,7 +390,8 @@ class VerdictTable:
     def __repr__(self) -> str:
         return "\n".join(
             "  ".join(
-                cell.ljust(width) for cell, width in zip(row[:5], (5, 17, 10, 24, 24), strict=True)
+                cell.ljust(width)
+                for cell, width in zip(row[:6], (5, 17, 13, 10, 24, 24), strict=True)
             ).rstrip()
             for row in [self.HEAD, *self._cells()]
         )

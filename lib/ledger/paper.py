@@ -1,9 +1,16 @@
 """The paper as data: its claims and panels, and the verdict on each claim.
 
-A claim is a printed number (or range, ratio, list) or a statement. A verdict compares it with what was found, by one
-route of one kind, and allows for three things: the rounding of the printed number, the uncertainty printed with it,
-and the standard error of what was found. What was found on simulated data never agrees with the paper: there the
-pipeline recovers the number that was put in, or misses it.
+A claim is a printed number (or range, ratio, list) or a statement. A verdict has three parts:
+
+outcome  agrees, disagrees, partly, inconclusive, not testable; recovers or misses on simulated data
+test     what kind of trial it was: decides, bound, restated, text; method tested or read back on simulated data
+kind     what it stands on: measured, calculated, recomputed, literature, simulated, published
+
+How a claim is tested stands in its row of the ledger, what was found in the check; one evaluator makes the verdict of
+both. It allows for the rounding of the printed number (h), the uncertainty printed with it and the standard error of
+what was found (together sigma). A test decides when it has power: had the truth been the rival, at a distance Delta
+from the printed value, it would have been rejected with probability Phi((Delta - h)/sigma - 1.96) of at least 0.9.
+A comparison without that power, agreeing or not, is inconclusive.
 """
 
 from __future__ import annotations
@@ -16,11 +23,30 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
+from statistics import NormalDist
 
 from ledger import files
 from peled.sources import SOURCE_KINDS
 
-VERDICTS = ("agrees", "disagrees", "partly", "not testable", "pipeline recovers", "pipeline misses")
+VERDICTS = (
+    "agrees",
+    "disagrees",
+    "partly",
+    "inconclusive",
+    "not testable",
+    "pipeline recovers",
+    "pipeline misses",
+)
+#: Kinds of trial, the weightiest first; the last two are those of a pipeline.
+TESTS = ("decides", "bound", "text", "restated", "method tested", "read back")
+#: What a fact is about, the weightiest first; written before its name in the ledger.
+MEANINGS = ("matter", "photons", "kinetics", "numbers", "text")
+#: Kinds of source that put the paper itself to the test.
+TESTING = ("measured", "calculated", "literature", "recomputed")
+#: Least power of a test that decides, and the distance in standard errors at which a value is rejected.
+POWER, Z = 0.9, 1.96
+#: A rival of ratio scale, where the ledger names none, is off by this share of the printed value.
+RIVAL_SHARE = 0.3
 _NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 
 
@@ -54,6 +80,11 @@ class Claim:
     check_kind: str
     derivation: str
     note: str
+    fact: str = ""
+    rival: str = ""
+    predicate: str = ""
+    test: str = ""
+    tolerance: str = ""
 
     @property
     def shape(self) -> str:
@@ -62,8 +93,74 @@ class Claim:
 
     @property
     def printed(self) -> tuple[Printed, ...]:
-        """The numbers printed: one for a number or ratio, two for a range, several for a list, none for text."""
-        return _parse(self.value, self.uncertainty)[1]
+        """The numbers printed: one for a number or ratio, two for a range, several for a list, none for text.
+
+        Their half-widths are half the last digit printed, or what `tolerance` says.
+        """
+        return _parse(self.value, self.uncertainty, self.tolerance)[1]
+
+    @property
+    def meaning(self) -> str:
+        """What the fact is about: one of `MEANINGS`."""
+        return self.fact.split(":")[0] if ":" in self.fact else "numbers"
+
+    @property
+    def fact_id(self) -> str:
+        """The fact that the claim is an expression of; claims of one relation share it."""
+        return self.fact or self.id
+
+    @property
+    def rival_distance(self) -> float:
+        """How far the rival lies from the (first) printed number; 30 % of it where the ledger names none."""
+        if not self.printed:
+            return math.nan
+        number = self.rival.split(":")[0].strip()
+        if number.startswith("±"):
+            return float(number[1:])
+        first = self.printed[0].value
+        return abs(float(number) - first) if number else RIVAL_SHARE * abs(first)
+
+    @property
+    def reversed(self) -> bool:
+        """Whether the ledger states the contrary of what the checks of this claim evaluate (`not ...`)."""
+        return self.predicate.startswith("not ")
+
+    def named_test(self, kind: str, route: str) -> str:
+        """The kind of trial that the ledger names for a route, "" where it is to be computed.
+
+        `test` holds words with semicolons between: `bound`, `text`, `restated` for every route that tests the paper,
+        `method tested` or `read back` for the simulated ones, `route=word` for one route alone.
+        """
+        plain, of_route = [], {}
+        for word in filter(None, map(str.strip, self.test.split(";"))):
+            name, given, what = word.rpartition("=")
+            if given:
+                of_route[name] = what
+            else:
+                plain.append(what)
+        pipeline = kind == "simulated"
+        fitting = [word for word in plain if (word in TESTS[-2:]) == pipeline]
+        default = fitting[0] if fitting else "method tested" if pipeline else ""
+        return of_route.get(route, default)
+
+    def printing(self, found: float | Sequence[float]) -> Claim:
+        """The claim as it would stand had the paper printed what was found."""
+        values = list(found) if isinstance(found, Sequence) else [found] * len(self.printed)
+        joined = {"range": "-", "list": "; "}.get(self.shape, "")
+        share = max(p.half_width for p in self.printed)
+        return replace(self, value=joined.join(f"{x:.9g}" for x in values), tolerance=f"{share:g}")
+
+    def flipped(self) -> list[Claim]:
+        """The claim as its rivals would print it: the value on either side, or the predicate reversed."""
+        if not self.printed:
+            reverse = self.predicate[4:] if self.reversed else f"not {self.predicate}"
+            return [replace(self, predicate=reverse)] if self.predicate else []
+        share = max(p.half_width for p in self.printed)
+        distance = max(self.rival_distance, 2.1 * share)
+        return [
+            replace(self, value=_moved(self, sign * distance), tolerance=f"{share:g}")
+            for sign in (-1, 1)
+        ]
 
     @property
     def number(self) -> float:
@@ -111,7 +208,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one route of one kind says about one claim."""
+    """What one route of one kind says about one claim, with the evidence that it was made of.
+
+    `verdict` is the outcome, `test` the kind of trial, `power` the probability of rejecting the rival (None where that
+    is not defined). `holds`, `margin` and `limit` are as `judge` takes them.
+    """
 
     claim_id: str
     route: str
@@ -122,9 +223,30 @@ class Verdict:
     standard_error: float | None
     unit: str
     note: str = ""
+    test: str = ""
+    power: float | None = None
+    holds: bool | str | None = None
+    margin: float | None = None
+    limit: str = ""
 
     def record(self) -> dict:
         return asdict(self)
+
+    def again(self, entry: Claim) -> Verdict:
+        """The verdict that this evidence gives on another printing of the claim."""
+        if self.verdict == "not testable":
+            return self
+        return evaluate(
+            entry,
+            self.found,
+            self.standard_error or 0.0,
+            kind=self.source_kind,
+            holds=self.holds,
+            margin=self.margin,
+            limit=self.limit,
+            route=self.route,
+            note=self.note,
+        )
 
 
 def published_folder() -> Path:
@@ -178,73 +300,135 @@ def claim(claim_id: str) -> Claim:
 def compare(
     entry: Claim,
     found: float | Sequence[float],
-    standard_error: float | Sequence[float] = 0.0,
+    standard_error: float = 0.0,
     *,
-    z: float = 1.96,
-    half_width: float | None = None,
-) -> bool:
-    """Whether `found` is what the claim prints, within rounding, printed uncertainty and `z` standard errors.
+    limit: str = "",
+) -> tuple[bool, float]:
+    """Whether `found` is what the claim prints, and the power of that comparison.
 
-    A printed number v of half-width h with printed uncertainty u holds when \\|found − v\\| ≤ h + z·√(u² + s²); a printed
-    bound holds when it is not passed by more than h + z·s; a range when found lies inside it with that margin at both
-    ends (when `found` has two values: when both ends of the printed range are met); a list when every member holds.
-    `half_width` replaces h where the neighbours of a number show how finely it is printed (630 nm beside 625 and 635).
+    A printed number v of half-width h with printed uncertainty u holds when |found - v| <= h + 1.96 sigma, where
+    sigma = sqrt(u^2 + s^2); a printed bound when it is not passed by more; a range when found lies inside with that
+    margin (when `found` has two values: when both ends of the range are met); a list when every member holds.
+
+    Parameters
+    ----------
+    entry : Claim
+    found : float or sequence of float
+    standard_error : float
+    limit : str
+        `upper` or `lower` when the truth is at most, or at least, what was found: then only a printed value beyond
+        that limit is rejected.
+
+    Returns
+    -------
+    holds : bool
+    power : float
+        Probability of rejecting the rival; after a rejection the rival is what was found, where that is farther.
 
     Raises
     ------
     LedgerError
         If the claim prints no number, or `found` has another count of values than the list.
     """
-    found = [float(x) for x in (found if isinstance(found, Sequence) else (found,))]
-    errors = [
-        float(x)
-        for x in (
-            standard_error
-            if isinstance(standard_error, Sequence)
-            else (standard_error,) * len(found)
-        )
-    ]
+    values = [float(x) for x in (found if isinstance(found, Sequence) else (found,))]
     if not entry.printed:
         raise LedgerError(
-            f"{entry.id}: expected a printed number to compare {found} with, found the text {entry.value!r}"
+            f"{entry.id}: expected a printed number to compare {values} with, "
+            f"found the text {entry.value!r}"
         )
-    if not all(map(math.isfinite, found + errors)):
+    if not all(map(math.isfinite, [*values, standard_error])):
         raise LedgerError(
-            f"{entry.id}: expected finite numbers to compare, found {found} ± {errors}"
+            f"{entry.id}: expected finite numbers to compare, found {values} ± {standard_error}"
         )
-    numbers = (
-        entry.printed
-        if half_width is None
-        else tuple(replace(p, half_width=half_width) for p in entry.printed)
-    )
-    if entry.shape == "range" and len(found) == 1:
-        low, high = numbers
-        margin = z * errors[0]
-        return (
-            low.value - low.half_width - margin <= found[0] <= high.value + high.half_width + margin
-        )
-    if len(found) != len(entry.printed):
+    numbers = entry.printed
+    if entry.shape == "range" and len(values) == 1:
+        low, high = sorted(numbers, key=lambda p: p.value)
+        inside = min(max(values[0], low.value), high.value)
+        numbers = (replace(low, value=inside),)
+    if len(values) != len(numbers):
         raise LedgerError(
-            f"{entry.id}: expected {len(entry.printed)} values for {entry.value!r}, found {len(found)}"
+            f"{entry.id}: expected {len(numbers)} values for {entry.value!r}, found {len(values)}"
         )
-    return all(
-        _holds(p, x, math.hypot(entry.printed_uncertainty, s), z)
-        for p, x, s in zip(numbers, found, errors, strict=True)
+    sigma, rival, first = (
+        math.hypot(entry.printed_uncertainty, standard_error),
+        entry.rival_distance,
+        entry.printed[0].value,
     )
+    each = [
+        # The members of a list are of different sizes, and so are their rivals.
+        _against(
+            p, x, sigma, rival * abs(p.value / first) if entry.shape == "list" else rival, limit
+        )
+        for p, x in zip(numbers, values, strict=True)
+    ]
+    rejecting = [power for holds, power in each if not holds]
+    return not rejecting, max(rejecting) if rejecting else min(power for _, power in each)
 
 
-def combine(verdicts: Sequence[str]) -> str:
-    """The verdict on a claim from the verdicts of its routes: unanimous, or `partly`.
+def _against(p: Printed, found: float, sigma: float, rival: float, limit: str):
+    """One number against one printed: whether it holds, and the power of saying so."""
+    # The last digits of binary fractions must not decide a comparison with a rounded decimal.
+    half = p.half_width + 1e-9 * max(abs(p.value), abs(found))
+    excess = found - p.value
+    if limit or p.relation in ("<=", "<", ">=", ">"):
+        # Only one side can be passed: that of a limit found, or that of a bound printed.
+        upper = limit == "upper" if limit else p.relation in (">=", ">")
+        beyond = -excess if upper else excess
+    else:
+        beyond = abs(excess)
+    holds = beyond <= half + Z * sigma
+    # A limit found far from the value would let the rival pass, too.
+    distance = rival + beyond if limit else rival
+    return holds, _power(distance if holds else max(distance, beyond), half, sigma)
 
-    Routes that test the paper outrank simulated ones; `not testable` counts only when nothing else was said.
+
+def _power(distance: float, half: float, sigma: float) -> float:
+    if sigma == 0:
+        return 1.0 if distance > half else 0.0
+    return NormalDist().cdf((distance - half) / sigma - Z)
+
+
+@dataclass(frozen=True)
+class Combined:
+    """What all routes together say: the outcome, and test, kind and power of the routes that settled it."""
+
+    verdict: str
+    test: str
+    kind: str
+    power: float | None
+
+
+def combine(routes: Sequence[Verdict]) -> Combined:
+    """One verdict from those of all routes.
+
+    The weightiest trial speaks: a test that decides, then a bound, then evidence too weak to decide, then text, then a
+    number restated, then a pipeline; where trials of one weight differ, the claim holds partly. So a number printed
+    twice softens no calculation, and simulated data never stand beside a test of the paper.
     """
-    said = [v for v in verdicts if v != "not testable"]
-    tests = [v for v in said if not v.startswith("pipeline")] or said
-    if not tests:
-        return "not testable"
-    if len(set(tests)) == 1:
-        return tests[0]
-    return "pipeline misses" if all(v.startswith("pipeline") for v in tests) else "partly"
+    weight = min(map(_weight, routes))
+    speaking = [route for route in routes if _weight(route) == weight]
+    said = {route.verdict for route in speaking}
+    if len(said) == 1:
+        verdict = said.pop()
+    else:
+        verdict = "pipeline misses" if speaking[0].source_kind == "simulated" else "partly"
+    strength = ("measured", "calculated", "literature", "recomputed", "simulated", "published")
+    powers = [route.power for route in speaking if route.power is not None]
+    tests = [route.test for route in speaking]
+    return Combined(
+        verdict,
+        min(filter(None, tests), key=TESTS.index, default=""),
+        min((route.source_kind for route in speaking), key=strength.index),
+        max(powers) if powers else None,
+    )
+
+
+def _weight(route: Verdict) -> int:
+    if route.verdict == "not testable":
+        return 7
+    if route.verdict == "inconclusive":
+        return 2
+    return {"decides": 0, "bound": 1, "text": 3, "restated": 4}.get(route.test, 5)
 
 
 def judge(
@@ -254,10 +438,10 @@ def judge(
     *,
     kind: str,
     holds: bool | str | None = None,
+    margin: float | None = None,
+    limit: str = "",
     route: str = "",
     note: str = "",
-    half_width: float | None = None,
-    z: float = 1.96,
 ) -> Verdict:
     """The verdict on one claim by one route.
 
@@ -267,60 +451,103 @@ def judge(
     found : float or sequence of float or str, optional
         What was found, in the claim's unit; text for a statement.
     standard_error : float or sequence of float
-        Of `found`, same unit.
+        Of `found`, same unit; the largest counts.
     kind : str
         One of `SOURCE_KINDS`. `published` tests nothing and gives `not testable`.
-    holds : bool or "partly", optional
-        For statements, or where the comparison needs more than one number; overrules the numeric comparison.
+    holds : bool, "partly" or "inconclusive", optional
+        For statements: whether the predicate of the ledger was found true. With a number, a further condition.
+    margin : float, optional
+        For statements: how many standard errors the evidence lies from where the predicate would turn (infinite for
+        counts and logic). Without it a statement decides nothing.
+    limit : str
+        `upper` or `lower`; see `compare`.
     route : str
         A few words that tell this check from others of the same claim.
     note : str
         What a reader should know: the arithmetic, the contradiction, the assumption.
-    half_width, z : float
-        See `compare`.
 
     Raises
     ------
     LedgerError, ValueError
         For an unknown claim or kind, or a claim without a printed number when `holds` is not given.
     """
-    entry = claim(claim_id)
     if kind not in SOURCE_KINDS:
         raise ValueError(
             f"{claim_id}: source kind: expected one of {', '.join(SOURCE_KINDS)}, found {kind!r}"
         )
+    return evaluate(
+        claim(claim_id),
+        found,
+        standard_error,
+        kind=kind,
+        holds=holds,
+        margin=margin,
+        limit=limit,
+        route=route,
+        note=note,
+    )
+
+
+def evaluate(
+    entry: Claim, found, standard_error, *, kind, holds, margin, limit, route, note
+) -> Verdict:
+    """The verdict on a claim that need not be one of the ledger; see `judge` for the parameters."""
+    error = max(
+        map(float, standard_error if isinstance(standard_error, Sequence) else [standard_error])
+    )
+    margin = None if margin is None else min(abs(float(margin)), 1e6)
+    if isinstance(found, Sequence) and not isinstance(found, str):
+        found = [float(x) for x in found]
+    elif found is not None and not isinstance(found, str):
+        found = float(found)
+    if holds not in (None, "partly", "inconclusive"):
+        holds = bool(holds)
     if kind == "published":
-        verdict = "not testable"
+        verdict, test, power = "not testable", "", None
         note = note or "transcribed from the paper; nothing else printed depends on it"
     else:
-        if holds is None:
-            holds = compare(entry, found, standard_error, z=z, half_width=half_width)
-        verdict = {True: "agrees", False: "disagrees", "partly": "partly"}[
-            holds if holds == "partly" else bool(holds)
-        ]
+        verdict, power = _outcome(entry, found, error, holds, margin, limit)
+        test = entry.named_test(kind, route)
+        if not test:
+            test = "decides" if power is not None and power >= POWER else "bound" if limit else ""
         if kind == "simulated":
             verdict = "pipeline recovers" if verdict == "agrees" else "pipeline misses"
-    numeric = isinstance(found, Sequence) and not isinstance(found, str)
-    error = (
-        standard_error
-        if not isinstance(standard_error, Sequence)
-        else max(map(float, standard_error))
-    )
+        elif not test:
+            verdict = "inconclusive"
+        elif verdict == "inconclusive":
+            test = ""
     return Verdict(
-        claim_id,
+        entry.id,
         route,
         verdict,
         kind,
         entry.as_printed(),
-        [float(x) for x in found]
-        if numeric
-        else found
-        if isinstance(found, str) or found is None
-        else float(found),
-        None if found is None or isinstance(found, str) else float(error),
+        found,
+        None if found is None or isinstance(found, str) else error,
         entry.unit,
         note,
+        test,
+        power,
+        holds,
+        margin,
+        limit,
     )
+
+
+def _outcome(entry: Claim, found, error: float, holds, margin, limit: str):
+    """Outcome and power, before the ledger says what kind of trial it was."""
+    if isinstance(found, str) or found is None or not entry.printed:
+        if holds is None:
+            compare(entry, [], 0.0)
+        if margin is not None and margin < Z:
+            holds = "inconclusive"
+        power = None if margin is None else NormalDist().cdf(margin - Z)
+    else:
+        matches, power = compare(entry, found, error, limit=limit)
+        holds = matches if holds in (None, True) else holds if matches or holds else False
+    if isinstance(holds, str):
+        return holds, power
+    return "agrees" if holds != (entry.reversed and not entry.printed) else "disagrees", power
 
 
 def not_testable(claim_id: str, why: str, *, kind: str = "published") -> Verdict:
@@ -331,14 +558,17 @@ def not_testable(claim_id: str, why: str, *, kind: str = "published") -> Verdict
     )
 
 
-def _holds(p: Printed, found: float, error: float, z: float) -> bool:
-    # The last digits of binary fractions must not decide a comparison with a rounded decimal.
-    margin = p.half_width + z * error + 1e-9 * max(abs(p.value), abs(found))
-    if p.relation in ("<=", "<"):
-        return found <= p.value + margin
-    if p.relation in (">=", ">"):
-        return found >= p.value - margin
-    return abs(found - p.value) <= margin
+def _moved(entry: Claim, by: float) -> str:
+    """The value of a claim with every number of it moved, in the form in which it is printed."""
+    prefix = entry.value[: len(entry.value) - len(entry.value.lstrip("<>=~ "))]
+    share = by / abs(entry.printed[0].value or 1.0)
+    joined = {"range": "-", "list": "; "}.get(entry.shape, "")
+    if entry.shape == "ratio":
+        first, _, second = entry.value.partition(":")
+        return f"{float(first) * (1 + share):.9g}:{second}"
+    if entry.shape == "list":
+        return joined.join(f"{p.value * (1 + share):.9g}" for p in entry.printed)
+    return prefix + joined.join(f"{p.value + by:.9g}" for p in entry.printed)
 
 
 def _printed(text: str, relation: str = "=") -> Printed:
@@ -357,7 +587,12 @@ def _printed(text: str, relation: str = "=") -> Printed:
 
 
 @cache
-def _parse(value: str, uncertainty: str) -> tuple[str, tuple[Printed, ...]]:
+def _parse(value: str, uncertainty: str, tolerance: str = "") -> tuple[str, tuple[Printed, ...]]:
+    """Shape and numbers of a value; `tolerance` is a half-width, then its rule after a colon."""
+    if tolerance:
+        shape, numbers = _parse(value, uncertainty)
+        half = float(tolerance.split(":")[0])
+        return shape, tuple(replace(p, half_width=half) for p in numbers)
     text = value.strip()
     relation = uncertainty if uncertainty in ("~", "<=", ">=", "<", ">") else "="
     if match := re.fullmatch(rf"(<=|>=|<|>|~)\s*({_NUMBER})", text):

@@ -1,7 +1,7 @@
 """The scoreboard: every claim of the paper with what the notebooks found, the contradictions, and what stays untested.
 
 gather      the notebooks' results, refused when missing or older than what they were made from
-scoreboard  one row a claim, counts, contradictions ranked, what could not be tested
+scoreboard  one row a claim, one verdict a fact, contradictions ranked, flips, what would settle the rest
 plots       the scoreboard, found over printed, what each panel stands on
 
 Nothing here knows a topic: the ledgers say which there are.
@@ -16,6 +16,7 @@ from ledger.claims.gather import (
     topics,
 )
 from ledger.claims.scoreboard import (
+    HEADINGS,
     Contradiction,
     Row,
     Table,
@@ -23,13 +24,18 @@ from ledger.claims.scoreboard import (
     contradictions,
     counts,
     deviation,
+    facts,
+    flips,
     found_of,
+    heading,
     panels_of,
     shown,
-    untested,
+    summary,
+    unsettled,
 )
 
 __all__ = [
+    "HEADINGS",
     "Contradiction",
     "Gathered",
     "IncompleteResults",
@@ -39,12 +45,16 @@ __all__ = [
     "contradictions",
     "counts",
     "deviation",
+    "facts",
+    "flips",
     "found_of",
     "gather",
+    "heading",
     "panels_of",
     "problems",
     "results_folder",
     "shown",
+    "summary",
     "topics",
-    "untested",
+    "unsettled",
 ]

@@ -139,12 +139,13 @@ def problems(topic: str, content: dict, path: Path | None = None) -> tuple[list[
 
 
 def _ledger_problems(topic: str, content: dict) -> list[str]:
-    ledger = {entry.id: entry for entry in paper.claims().values() if entry.topic == topic}
+    ledger = paper.claims()
+    own = {entry.id for entry in ledger.values() if entry.topic == topic}
     judged = {verdict["claim_id"] for verdict in content["verdicts"]}
     found = []
     if unknown := sorted(judged - set(ledger)):
-        found.append(f"verdicts on claims that are not of this topic: {_few(unknown)}")
-    if lacking := sorted(set(ledger) - judged):
+        found.append(f"verdicts on claims that are not in the ledger: {_few(unknown)}")
+    if lacking := sorted(own - judged):
         found.append(f"no verdict on {_few(lacking)}")
     changed = sorted(
         {
@@ -155,6 +156,15 @@ def _ledger_problems(topic: str, content: dict) -> list[str]:
     )
     if changed:
         found.append(f"stale: the ledger prints other values now for {_few(changed)}")
+    elif turned := sorted(
+        {
+            v["claim_id"]
+            for v in content["verdicts"]
+            if v["claim_id"] in ledger
+            and paper.Verdict(**v).again(ledger[v["claim_id"]]).record() != v
+        }
+    ):
+        found.append(f"stale: the ledger tests in other ways now {_few(turned)}")
     described = {
         p.name
         for p in paper.panels().values()

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ledger import paper
-from ledger.claims.scoreboard import TESTING, Row, counts, deviation
+from ledger.claims.scoreboard import HEADINGS, Row, counts, deviation, facts, heading
 from peled.figures import COLOURS, KINDS
 
 #: Colour-blind-safe, and told apart by their words everywhere.
@@ -16,6 +16,7 @@ VERDICT_COLOURS = {
     "agrees": COLOURS["blue"],
     "partly": COLOURS["amber"],
     "disagrees": COLOURS["orange"],
+    "inconclusive": "#D5D5D5",
     "pipeline recovers": COLOURS["green"],
     "pipeline misses": COLOURS["pink"],
     "not testable": "#9A9A9A",
@@ -73,6 +74,27 @@ def scoreboard(ax, rows: Sequence[Row]) -> None:
     )
 
 
+def headlines(ax, rows: Sequence[Row]) -> None:
+    """What became of the facts, in bars that are read in ten seconds."""
+    told = [heading(row) for row in facts(rows)]
+    colours = dict(
+        zip(
+            HEADINGS,
+            [COLOURS["blue"], COLOURS["orange"], COLOURS["amber"], COLOURS["green"]]
+            + [COLOURS["pink"], "#7A7A7A", "#A0A0A0", "#BBBBBB", "#CFCFCF", "#E2E2E2"],
+            strict=True,
+        )
+    )
+    for y, name in enumerate(HEADINGS):
+        n = told.count(name)
+        ax.barh(y, n, color=colours[name])
+        ax.text(n, y, f" {n}", va="center", weight="bold" if name.startswith("decided") else None)
+    ax.set_yticks(range(len(HEADINGS)), HEADINGS)
+    most = max(map(told.count, HEADINGS))
+    ax.set(xlim=(0, 1.12 * most), ylim=(len(HEADINGS) - 0.5, -0.5), xlabel=f"facts ({len(told)})")
+    ax.tick_params(axis="y", length=0)
+
+
 def found_over_printed(ax, rows: Sequence[Row], *, labels: int = 8) -> None:
     """Every numeric check that tests the paper: found over printed, a lane a topic; the furthest are named."""
     topics = list(dict.fromkeys(row.claim.topic for row in rows))
@@ -80,7 +102,7 @@ def found_over_printed(ax, rows: Sequence[Row], *, labels: int = 8) -> None:
         (row, route, deviation(route)[0])
         for row in rows
         for route in row.routes
-        if route.source_kind in TESTING
+        if route.source_kind in paper.TESTING
     ]
     points = [
         (row, route, ratio) for row, route, ratio in points if ratio > 0 and math.isfinite(ratio)

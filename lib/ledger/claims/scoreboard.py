@@ -13,9 +13,6 @@ from ledger import paper
 from ledger.claims.gather import Gathered
 from ledger.notebook import shown
 
-#: Kinds of source that put the paper itself to the test.
-TESTING = ("measured", "calculated", "recomputed")
-
 
 @dataclass(frozen=True)
 class Row:
@@ -24,11 +21,10 @@ class Row:
     Attributes
     ----------
     claim : Claim
-    verdict : str
-        Combined over the routes; see `ledger.paper.combine`.
-    kind : str
-        What the verdict stands on: the strongest kind among the routes that decided it.
+    verdict, test, kind, power
+        Combined over the routes of all claims of the same fact; see `ledger.paper.combine`.
     routes : tuple of Verdict
+        Those of this claim.
     panels : tuple of str
         Panels of the paper that show the claim.
     notebook : str
@@ -37,21 +33,29 @@ class Row:
 
     claim: paper.Claim
     verdict: str
+    test: str
     kind: str
+    power: float | None
     routes: tuple[paper.Verdict, ...]
     panels: tuple[str, ...]
     notebook: str
 
+    @property
+    def tested(self) -> bool:
+        """Whether the paper itself was put to the test."""
+        return self.test in paper.TESTS[:4]
+
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A claim that the paper's own numbers or independent physics do not support, with its arithmetic.
+    """A fact that the manuscript's own numbers or independent physics do not support, with its arithmetic.
 
     Attributes
     ----------
     row : Row
-    place : int
-        3 for abstract and conclusion, 2 for main text and the legends of the figures, 1 for methods and Extended Data.
+        Of the claim that is farthest off.
+    claims : tuple of str
+        All claims of the fact.
     ratio : float
         Found over printed, NaN where either is no single number.
     excess : float
@@ -61,7 +65,7 @@ class Contradiction:
     """
 
     row: Row
-    place: int
+    claims: tuple[str, ...]
     ratio: float
     excess: float
     comparison: str
@@ -138,11 +142,19 @@ def board(gathered: Gathered) -> list[Row]:
         raise ValueError(
             f"scoreboard: expected a verdict on every claim; none on {', '.join(lacking)}"
         )
+    pooled: dict[str, list[paper.Verdict]] = {}
+    for entry in wanted:
+        pooled.setdefault(entry.fact_id, []).extend(routes[entry.id])
+    said = {fact: paper.combine(found) for fact, found in pooled.items()}
     shown = panels_of()
     return [
-        _row(
+        Row(
             entry,
-            routes[entry.id],
+            said[entry.fact_id].verdict,
+            said[entry.fact_id].test,
+            said[entry.fact_id].kind,
+            said[entry.fact_id].power,
+            tuple(routes[entry.id]),
             shown.get(entry.id, ()),
             gathered.results[entry.topic]["notebook"],
         )
@@ -150,23 +162,71 @@ def board(gathered: Gathered) -> list[Row]:
     ]
 
 
-def _row(
-    entry: paper.Claim, routes: list[paper.Verdict], panels: tuple[str, ...], notebook: str
-) -> Row:
-    verdict = paper.combine([route.verdict for route in routes])
-    said = [route for route in routes if route.verdict != "not testable"]
-    deciding = (
-        [route for route in said if not route.verdict.startswith("pipeline")] or said or routes
-    )
-    strength = ("measured", "calculated", "recomputed", "literature", "simulated", "published")
-    return Row(
-        entry,
-        verdict,
-        min((route.source_kind for route in deciding), key=strength.index),
-        tuple(routes),
-        panels,
-        notebook,
-    )
+def facts(rows: Sequence[Row]) -> list[Row]:
+    """One row a fact: the first claim of each."""
+    return list({row.claim.fact_id: row for row in reversed(rows)}.values())[::-1]
+
+
+#: What a reader learns of a fact, in the order of the summary.
+HEADINGS = (
+    "decided: holds",
+    "decided: does not hold",
+    "decided: holds in part",
+    "within a bound",
+    "slip of the text",
+    "only restated",
+    "open: evidence too weak",
+    "open: the method was tested",
+    "open: read back",
+    "open: nothing to test with",
+)
+
+
+def heading(row: Row) -> str:
+    """Under which of `HEADINGS` a fact belongs."""
+    if row.verdict == "not testable":
+        return HEADINGS[9]
+    if row.verdict == "inconclusive":
+        return HEADINGS[6]
+    if row.test == "decides":
+        return HEADINGS[("agrees", "disagrees", "partly").index(row.verdict)]
+    return HEADINGS[{"bound": 3, "text": 4, "restated": 5, "read back": 8}.get(row.test, 7)]
+
+
+def summary(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
+    """Facts and claims under each of `HEADINGS`."""
+    by_fact = Counter(map(heading, facts(rows)))
+    by_claim = Counter(map(heading, rows))
+    return {name: (by_fact[name], by_claim[name]) for name in HEADINGS}
+
+
+def flips(verdicts: Sequence[paper.Verdict]) -> dict[tuple[str, str], list[tuple[str, bool]]]:
+    """Whether each piece of evidence turns when its claim is printed as its rivals would print it.
+
+    A disagreement is printed as what was found instead.
+
+    Returns
+    -------
+    dict
+        By claim and route: (the altered value or predicate, whether the outcome turned).
+    """
+    found = {}
+    for verdict in verdicts:
+        entry = paper.claim(verdict.claim_id)
+        if verdict.verdict == "not testable":
+            continue
+        others = entry.flipped()
+        numeric = entry.printed and not isinstance(verdict.found, str | None)
+        if numeric and verdict.verdict in ("disagrees", "pipeline misses"):
+            others = [entry.printing(verdict.found)]
+        found[verdict.claim_id, verdict.route] = [
+            (
+                other.value if entry.printed else other.predicate,
+                verdict.again(other).verdict != verdict.verdict,
+            )
+            for other in others
+        ]
+    return found
 
 
 def counts(rows: Sequence[Row]) -> dict[tuple[str, str, str], int]:
@@ -174,24 +234,12 @@ def counts(rows: Sequence[Row]) -> dict[tuple[str, str, str], int]:
     return dict(Counter((row.claim.topic, row.verdict, row.kind) for row in rows))
 
 
-def place_of(section: str) -> int:
-    """How much of the paper rests on a section: 3 abstract, conclusion; 2 main text, introduction, figure legends; 1 the rest.
-
-    >>> place_of("abstract"), place_of("legend of Fig. 2"), place_of("legend of Extended Data Fig. 3"), place_of("Methods, Synthesis")
-    (3, 2, 1, 1)
-    """
-    lower = section.lower()
-    if lower.startswith(("title", "abstract", "conclusion")):
-        return 3
-    if lower.startswith(("main text", "introduction", "legend of fig")):
-        return 2
-    return 1
-
-
 def deviation(verdict: paper.Verdict) -> tuple[float, float]:
-    """Found over printed, and their distance in units of what rounding and errors allow; NaN where there is no one number for both.
+    """Found over printed, and their distance in units of what rounding and errors allow.
 
-    The allowed distance is that of `ledger.paper.compare`: half the last printed digit, and 1.96 standard errors of both.
+    NaN where there is no one number for both.
+
+    The allowed distance is that of `ledger.paper.compare`: the rounding, and 1.96 standard errors of both.
     """
     entry = paper.claim(verdict.claim_id)
     if isinstance(verdict.found, (str, list)) or verdict.found is None or not entry.printed:
@@ -212,42 +260,49 @@ def deviation(verdict: paper.Verdict) -> tuple[float, float]:
 
 
 def contradictions(rows: Sequence[Row]) -> list[Contradiction]:
-    """Claims that disagree, wholly or in part, on a kind of source that tests the paper; what changes most comes first.
+    """Facts that do not hold, wholly or in part; what they mean comes first, then the distance.
 
-    Ranked by where the claim stands in the paper, then by whether it fails wholly, then by how many panels show it, then by
-    how far printed and found are apart.
+    Accounting of matter and of photons comes before kinetics, those before other numbers, slips of the text last.
     """
-    found = []
+    worst: dict[str, Contradiction] = {}
+    of_fact: dict[str, list[str]] = {}
     for row in rows:
-        if row.verdict not in ("disagrees", "partly") or row.kind not in TESTING:
+        of_fact.setdefault(row.claim.fact_id, []).append(row.claim.id)
+    for row in rows:
+        if row.verdict not in ("disagrees", "partly") or row.kind not in paper.TESTING:
             continue
-        against = [
-            route
-            for route in row.routes
-            if route.verdict in ("disagrees", "partly") and route.source_kind in TESTING
-        ]
-        worst = max(against, key=lambda route: _order(deviation(route)[1]))
-        ratio, excess = deviation(worst)
-        found.append(
-            Contradiction(
-                row,
-                place_of(row.claim.section),
-                ratio,
-                excess,
-                _comparison(row.claim, worst, ratio, excess),
-                _why(worst),
-            )
+        against = [route for route in row.routes if route.verdict in ("disagrees", "partly")]
+        against = [route for route in against if route.test == row.test]
+        if not against:
+            continue
+        route = max(against, key=lambda route: _order(deviation(route)[1]))
+        ratio, excess = deviation(route)
+        fact = row.claim.fact_id
+        if fact in worst and _order(worst[fact].excess) >= _order(excess):
+            continue
+        worst[fact] = Contradiction(
+            row,
+            tuple(of_fact[fact]),
+            ratio,
+            excess,
+            _comparison(row.claim, route, ratio, excess),
+            _why(route),
         )
     return sorted(
-        found,
+        worst.values(),
         key=lambda c: (
-            -c.place,
+            _meaning(c.row),
             c.row.verdict != "disagrees",
-            -len(c.row.panels),
-            -abs(_order(math.log(c.ratio)) if c.ratio > 0 else 0),
+            -_order(c.excess),
             c.row.claim.id,
         ),
     )
+
+
+def _meaning(row: Row) -> int:
+    # The photon account is no less weighty than that of matter.
+    place = paper.MEANINGS.index("text" if row.test == "text" else row.claim.meaning)
+    return max(place, 1)
 
 
 def _order(x: float) -> float:
@@ -259,7 +314,7 @@ def found_of(row: Row) -> str:
     said = [
         route
         for route in row.routes
-        if route.verdict != "not testable" and route.source_kind in TESTING
+        if route.verdict != "not testable" and route.source_kind in paper.TESTING
     ] or row.routes
     return "; ".join(dict.fromkeys(filter(None, map(shown, said))))
 
@@ -280,10 +335,27 @@ def _why(verdict: paper.Verdict) -> str:
     )
 
 
-def untested(rows: Sequence[Row]) -> list[tuple[paper.Claim, str]]:
-    """Claims that nothing at hand can test, each with the reason and the file that would settle it."""
-    return [
-        (row.claim, "; ".join(dict.fromkeys(route.note for route in row.routes)))
-        for row in rows
-        if row.verdict == "not testable"
-    ]
+def unsettled(rows: Sequence[Row]) -> list[tuple[tuple[str, ...], Row, str]]:
+    """What would settle it: each fact that nothing at hand decides, its claims, and what the checks say is wanting."""
+    of_fact: dict[str, list[Row]] = {}
+    for row in rows:
+        of_fact.setdefault(row.claim.fact_id, []).append(row)
+    found = []
+    for members in of_fact.values():
+        head = heading(members[0])
+        if not head.startswith("open"):
+            continue
+        notes = [
+            route.note if route.source_kind != "simulated" else ""
+            for row in members
+            for route in row.routes
+        ]
+        wanting = "; ".join(dict.fromkeys(filter(None, notes)))
+        if not wanting or members[0].kind == "simulated":
+            panels = list(dict.fromkeys(name for row in members for name in row.panels))
+            file = f"the file behind {', '.join(panels[:3])}" if panels else "the raw file"
+            wanting = f"{file}, measured: the same notebook reads it" + (
+                f"; {wanting}" if wanting else ""
+            )
+        found.append((tuple(row.claim.id for row in members), members[0], wanting))
+    return found

@@ -317,6 +317,7 @@ def _index(
             {
                 "claim": row.claim,
                 "verdict": row.verdict,
+                "test": row.test,
                 "kind": row.kind,
                 "routes": row.routes,
                 "panels": row.panels,
@@ -378,7 +379,7 @@ def _index(
         choices=choices,
         columns=columns,
         contradictions=claims.contradictions(board),
-        untested=claims.untested(board),
+        unsettled=claims.unsettled(board),
         groups=list(groups.values()),
         made={card.name for card in cards},
         panel_count=sum(card.name in paper.panels() for card in cards),

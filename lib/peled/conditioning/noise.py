@@ -16,7 +16,7 @@ LAGS = 10  #: longest correlation that is looked for, in points
 LEAST_CORRELATION = (
     0.05  #: below it neighbours count as independent; a fitted line alone makes some -0.01
 )
-LEAST_FREE = 40  #: points free of signal that a scatter is judged by
+LEAST_FREE = 20  #: points free of signal that a scatter is judged by
 
 
 class Noise(NamedTuple):
@@ -87,7 +87,7 @@ def block_means(values: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.nd
     """Means (n, B) over about 64 blocks of points, the number of good points in each, and the
     blocks' starts.
     """
-    blocks = max(8, min(64, values.shape[1] // 8))
+    blocks = max(8, min(64, values.shape[1] // 3))
     starts = np.linspace(0, values.shape[1], blocks, endpoint=False).astype(int)
     if good.all():
         count = np.broadcast_to(np.diff(starts, append=values.shape[1]), (len(values), blocks))
@@ -284,7 +284,7 @@ def estimate_noise(values: np.ndarray, axis: np.ndarray | None = None) -> Noise:
     Notes
     -----
     The read noise is the scatter about a line where there is no signal; spectra that leave fewer
-    than 40 such points (an absorption spectrum) have it from the median of third differences,
+    than 20 such points (an absorption spectrum) have it from the median of third differences,
     which takes correlated noise for less.
 
     Examples

@@ -66,15 +66,17 @@ def table_cells(
     def stronger(than: Interval) -> Interval:
         return Interval(-endless, than.high)
 
-    def weaker(than: Interval) -> Interval:
-        return Interval(than.low, endless)
+    def between(strong: Interval, weak: Interval) -> Interval:
+        """What the two inequalities leave; where they contradict, all from one to the other."""
+        low, high = weak.low, strong.high
+        return Interval(min(low, high), max(low, high))
 
     return {
         "acetic acid": Cell("acetic acid", acid),
         "methylamine": Cell("methylamine", amine),
         "amide": Cell(
             "amide",
-            stronger(amine) & weaker(gl),
+            between(amine, gl),
             printed=False,
             why="stronger than the amine, part of GL's sum",
         ),
@@ -86,14 +88,14 @@ def table_cells(
         "GL+EDTA": Cell("GL+EDTA", pair, molecules=2),
         "GL+GL": Cell(
             "GL+GL",
-            stronger(2 * gl) & weaker(pair),
+            between(2 * gl, pair),
             molecules=2,
             printed=False,
             why="between twice GL and the E+G pair",
         ),
         "EDTA+EDTA": Cell(
             "EDTA+EDTA",
-            stronger(2 * edta) & weaker(pair),
+            between(2 * edta, pair),
             molecules=2,
             printed=False,
             why="between twice EDTA and the E+G pair",

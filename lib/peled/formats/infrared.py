@@ -147,7 +147,7 @@ def _read_columns(path: Path) -> list[InfraredSpectrum]:
     table.refuse_second_axis(numeric[1:])
     axis, *spectra = table.numeric
     x = axis.values
-    if re.search(r"µm|μm|um|micro", axis.head, re.IGNORECASE):
+    if re.search(r"(?<![a-z])([µμu]m(?![a-z])|micro)", axis.head, re.IGNORECASE):
         if (x <= 0).any():
             raise FormatError(path, expected="positive wavelengths", found=f"{x.min():g} µm")
         x = 1e4 / x

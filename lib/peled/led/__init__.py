@@ -8,14 +8,12 @@
 from peled.led.ceiling import read_stack
 from peled.led.consistency import check_column, common_band, solve
 from peled.led.current_voltage import fit_jv, peak_eqe, rolloff, turn_on
-from peled.led.devices import analyse, table
 from peled.led.lifetime import acceleration, crossing_time, fit_decay
 from peled.led.photometry import colour, efficiency, gaussian_band, luminance
 from peled.led.stability import drift, follow, relaxation
 
 __all__ = [
     "acceleration",
-    "analyse",
     "check_column",
     "colour",
     "common_band",
@@ -32,6 +30,5 @@ __all__ = [
     "relaxation",
     "rolloff",
     "solve",
-    "table",
     "turn_on",
 ]

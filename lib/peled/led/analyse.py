@@ -235,10 +235,14 @@ def _responsivity(holdings: Holdings, run: Run):
     said = run.row.settings.get("responsivity_A_W")
     if said:
         return lambda x: np.full(np.shape(x), said), []
-    for held in holdings.select(measurement="responsivity"):
-        if held.row.sample in ("", run.row.sample):
-            table = held.data
-            return lambda x: np.interp(x, table.axis, table.values[0], left=0.0, right=0.0), []
+    tables = [
+        h.data
+        for h in holdings.select(measurement="responsivity")
+        if h.row.sample in ("", run.row.sample)
+    ]
+    if tables:
+        x, y = tables[0].axis, tables[0].values[0]
+        return lambda at: np.interp(at, x, y, left=0.0, right=0.0), []
     return None, ["responsivity_A_W"]
 
 

@@ -131,7 +131,7 @@ def crossing_time(
     start_relative = (
         initial_error / start
         if initial is not None
-        else math.hypot(initial_error / start, _noise(y) / start)
+        else math.hypot(initial_error / start, _noise(y[: max(y.size // 8, 12)]) / start)
     )
     error = math.sqrt(float(row @ covariance @ row) + start_relative**2) / abs(slope)
     return Crossing(fraction, float(t[hit] + at * scale), float(error * scale), False, crossings)

@@ -1,11 +1,9 @@
-"""Drawings of devices. Every function takes results and a matplotlib Axes; nothing is computed here that is not drawn.
-
-Mappings go from the label in the legend to what is drawn; `colours` from some of the labels to colours.
-"""
+"""Drawings of notebook 04. Every function takes results and a matplotlib Axes; nothing is computed here that is not drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,8 +12,8 @@ from matplotlib.patches import Rectangle
 from peled.figures import COLOURS
 from peled.led.ceiling import Stack
 
-#: Colours of samples in their order.
-CYCLE = ("blue", "orange", "green", "pink", "amber", "sky", "brown", "grey")
+#: One colour for one surface through all panels.
+SURFACES = {"neat": "neat", "OA": "neat", "EG": "E+G", "E+G": "E+G", "EDTA": "EDTA", "GL": "GL"}
 LAYER_COLOURS = {
     "glass": "#E8F1F5",
     "ITO": "#B9D3E0",
@@ -27,12 +25,6 @@ LAYER_COLOURS = {
     "LiF": "#F5E6A8",
     "Al": "#9C9C9C",
 }
-LIGHT = {
-    "luminance": "L (cd m$^{-2}$)",
-    "photodiode": "photocurrent (A)",
-    "radiance": "radiance (W sr$^{-1}$ m$^{-2}$)",
-    "flux": "flux (W)",
-}
 CHANNELS = {
     "air_bottom": ("air", "amber"),
     "substrate": ("glass", "sky"),
@@ -42,11 +34,35 @@ CHANNELS = {
 }
 
 
-def colours_of(names: Iterable[str], given: Mapping[str, str] | None = None) -> dict[str, str]:
-    """A colour a name: the one given, else the next of `CYCLE`."""
-    names = list(names)
-    found = {n: COLOURS[CYCLE[i % len(CYCLE)]] for i, n in enumerate(names)}
-    return found | {n: c for n, c in (given or {}).items() if n in found}
+def label_of(name: str) -> str:
+    """`fig3_EG` -> `E+G`, `ed5_EDTA_ADAC` -> `EDTA + ADAC`; other names stay."""
+    parts = name.split("_")
+    if len(parts) > 1 and re.fullmatch(
+        r"(fig|ed)\d+", parts[0]
+    ):  # the paper's names; one's own stay as they are
+        parts = [
+            part
+            for part in parts[1:]
+            if part not in ("voltage", "current", "time", "drive", "rest", "steps")
+            and not part.endswith("mA")
+        ]
+    return " + ".join("E+G" if p == "EG" else p for p in parts)
+
+
+def colour_of(name: str) -> str:
+    """The colour of a device's surface, by the words in its name."""
+    for part in name.replace("+ADAC", "").split("_"):
+        if part in SURFACES:
+            return COLOURS[SURFACES[part]]
+    return COLOURS["black"]
+
+
+def no_file(ax, what: str) -> None:
+    """Say in the panel that its file is not there."""
+    ax.set_axis_off()
+    ax.text(
+        0.5, 0.5, f"no file: {what}", ha="center", va="center", transform=ax.transAxes, color="0.4"
+    )
 
 
 # ---- schematics --------------------------------------------------------------------------------------------------------
@@ -185,80 +201,98 @@ def level_diagram(ax, levels: Sequence[Mapping]) -> None:
 
 
 def current_and_luminance(
-    ax, runs: Mapping, *, current: bool = True, light: bool = True, colours=None
+    ax, devices: Mapping, *, current: bool = True, light: bool = True
 ) -> None:
-    """J (filled) and light (open, right axis when both are drawn) of sweeps against V, logarithmic.
-
-    Points in compliance or at a range step are crosses; light only where it is above its noise.
-    """
+    """J (filled) and L (open, right axis when both are drawn) against V on logarithmic axes; flagged points as crosses."""
     right = ax.twinx() if current and light else ax
-    for (label, run), colour in zip(runs.items(), colours_of(runs, colours).values()):
-        sweep = run.sweep
-        v, j = sweep.voltage_V, sweep.current_density_mA_cm2
+    for name, d in devices.items():
+        colour = colour_of(name)
         if current:
-            ok, bad = (j > 0) & sweep.good, (j > 0) & ~sweep.good
-            ax.plot(v[ok], j[ok], "o", ms=1.8, color=colour, label=label)
-            ax.plot(v[bad], j[bad], "x", ms=4, color="k")
-        for name, channel in list(run.lights.items())[:1] if light else ():
-            marks = {"ms": 2.2, "mfc": "none"} if current else {"ms": 1.8, "label": label}
-            lit = channel.lit
-            right.plot(v[lit], channel.values[lit], "^" if current else "o", mew=0.5, color=colour,
-                       **marks)  # fmt: skip
-            right.set_ylabel(LIGHT[name])
+            ok = (d.current_density_mA_cm2 > 0) & d.good
+            bad = (d.current_density_mA_cm2 > 0) & ~d.good
+            ax.plot(
+                d.voltage_V[ok],
+                d.current_density_mA_cm2[ok],
+                "o",
+                ms=1.8,
+                color=colour,
+                label=label_of(name),
+            )
+            ax.plot(
+                d.voltage_V[bad],
+                d.current_density_mA_cm2[bad],
+                "x",
+                ms=4,
+                color="k",
+                label="range step" if bad.any() else None,
+            )
+        if light:
+            lit = np.isfinite(d.luminance_cd_m2) & (d.luminance_cd_m2 > 0.1)
+            right.plot(
+                d.voltage_V[lit],
+                d.luminance_cd_m2[lit],
+                "^" if current else "o",
+                ms=2.2 if current else 1.8,
+                mfc="none" if current else colour,
+                mew=0.5,
+                color=colour,
+                label=None if current else label_of(name),
+            )
     ax.set(xlabel="voltage (V)", yscale="log")
     if current:
-        ax.set(ylabel="J (mA cm$^{-2}$)")
-    right.set(yscale="log")
+        ax.set(ylabel="J (mA cm$^{-2}$)", ylim=(1e-6, 1e3))
+    if light:
+        right.set(yscale="log", ylabel="L (cd m$^{-2}$)", ylim=(0.08, 1e5 if current else 1e4))
     ax.legend(loc="lower right", frameon=False, fontsize=6)
 
 
-def jv_fits(ax, runs: Mapping, fits: Mapping, model, colours=None) -> None:
+def jv_fits(ax, devices: Mapping, fits: Mapping, model) -> None:
     """Fitted J-V models as lines into a J-V panel."""
-    for label, colour in colours_of(runs, colours).items():
-        if label in fits:
-            v = np.linspace(0.05, runs[label].sweep.voltage_V.max(), 200)
-            ax.plot(v, model(v, fits[label].values), "-", lw=0.7, color=colour)
+    for name, fit in fits.items():
+        v = np.linspace(0.05, devices[name].voltage_V.max(), 200)
+        ax.plot(v, model(v, fit.values), "-", lw=0.7, color=colour_of(name))
 
 
 def efficiency_curve(
-    ax, curves: Mapping, *, published: Sequence[tuple[float, float]] = (), colours=None
+    ax, devices: Mapping, *, quantity: str = "eqe", published: Sequence[tuple[float, float]] = ()
 ) -> None:
-    """EQE (%) against J with errors of the points; printed points as stars."""
-    for (label, curve), colour in zip(curves.items(), colours_of(curves, colours).values()):
-        y, e = 100 * curve.eqe, 100 * curve.error
-        _against_current(ax, curve.current_mA_cm2, y, e, label, colour)
+    """EQE (%) or cd/A against J with errors; printed points as stars."""
+    for name, d in devices.items():
+        if quantity == "eqe":
+            y, e = 100 * d.efficiency.eqe, 100 * d.efficiency.eqe_error
+        else:
+            y, e = d.efficiency.current_efficiency_cd_A, np.zeros(d.voltage_V.size)
+        ok = np.isfinite(y) & (e < 0.5 * np.maximum(y, 1e-9))
+        ax.errorbar(
+            d.current_density_mA_cm2[ok],
+            y[ok],
+            e[ok],
+            fmt="o",
+            ms=1.8,
+            lw=0.5,
+            color=colour_of(name),
+            label=label_of(name),
+        )
     if len(published):
         x, y = np.array(published).T
         ax.plot(x, y, "*", ms=6, mfc="white", mec="k", mew=0.6, label="printed (ED Fig. 8)")
-    ax.set(xscale="log", xlabel="J (mA cm$^{-2}$)", ylabel="EQE (%)")
+    ax.set(
+        xscale="log",
+        xlabel="J (mA cm$^{-2}$)",
+        ylabel="EQE (%)" if quantity == "eqe" else "luminous efficiency (cd A$^{-1}$)",
+    )
     ax.set_ylim(bottom=0)
     ax.legend(frameon=False, fontsize=6)
 
 
-def current_efficiency(ax, runs: Mapping, colours=None) -> None:
-    """cd/A against J."""
-    for (label, run), colour in zip(runs.items(), colours_of(runs, colours).values()):
-        light, j = run.lights["luminance"], run.sweep.current_density_mA_cm2
-        y, e = (np.where(light.lit, x, np.nan) / (10 * j) for x in (light.values, light.error()))
-        _against_current(ax, j, y, e, label, colour)
-    ax.set(xscale="log", xlabel="J (mA cm$^{-2}$)", ylabel="luminous efficiency (cd A$^{-1}$)")
-    ax.set_ylim(bottom=0)
-    ax.legend(frameon=False, fontsize=6)
-
-
-def _against_current(ax, j, y, e, label, colour) -> None:
-    ok = np.isfinite(y) & (e < 0.5 * np.maximum(y, 1e-9))
-    ax.errorbar(j[ok], y[ok], e[ok], fmt="o", ms=1.8, lw=0.5, color=colour, label=label)
-
-
-def device_table(ax, columns: Mapping[str, Mapping[str, str]]) -> None:
-    """Numbers of devices: a column a device, label -> {quantity: value}."""
+def device_table(ax, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """The performance table, transposed: a column a device."""
     ax.set_axis_off()
-    heads = list(dict.fromkeys(name for rows in columns.values() for name in rows))
+    cells = [[row[i] for row in rows] for i in range(1, len(head))]
     drawn = ax.table(
-        [[rows.get(head, "") for rows in columns.values()] for head in heads],
-        rowLabels=heads,
-        colLabels=list(columns),
+        cells,
+        rowLabels=list(head[1:]),
+        colLabels=[label_of(row[0]) for row in rows],
         loc="center",
         cellLoc="center",
         bbox=(0.34, 0.02, 0.66, 0.96),
@@ -269,23 +303,46 @@ def device_table(ax, columns: Mapping[str, Mapping[str, str]]) -> None:
         cell.set_linewidth(0.3)
 
 
-def histogram(ax, groups: Mapping[str, Sequence[float]], label: str, colours=None) -> None:
-    """One number of many devices by group, with the mean, its standard deviation, and the median."""
-    every = np.concatenate([np.asarray(v, float) for v in groups.values()])
-    step = max(np.ptp(every) / 9, 1e-9)
-    edges = np.arange(np.floor(every.min() / step) * step, every.max() + 1.001 * step, step)
-    top = 1
-    for (group, values), colour in zip(groups.items(), colours_of(groups, colours).values()):
-        v = np.asarray(values, float)
-        counts, _ = np.histogram(v, edges)
-        top = max(top, counts.max())
-        said = f"{group}, n = {v.size}" if group else f"n = {v.size}"
-        if v.size > 2:
-            said += f": {v.mean():.3g} ± {v.std(ddof=1):.2g}, median {np.median(v):.3g}"
-        ax.stairs(counts, edges, fill=True, color=colour, alpha=0.35, label=said)
-        ax.axvline(v.mean(), color=colour, lw=0.8)
-        ax.axvline(np.median(v), color=colour, lw=0.8, ls=":")
-    ax.set(xlabel=label, ylabel="devices", ylim=(0, top * 1.6))
+def histogram(ax, b, unit: str = "%", scale: float = 100.0) -> None:
+    """Histogram with kernel density, mean with interval, median and champion."""
+    v = scale * b.values
+    step = max(np.ptp(v) / 9, 1e-9)
+    counts, edges = np.histogram(
+        v, np.arange(np.floor(v.min() / step) * step, v.max() + step, step)
+    )
+    ax.stairs(counts, edges, fill=True, color=COLOURS["E+G"], alpha=0.35)
+    ax.plot(
+        scale * b.density_at,
+        b.density / scale * v.size * step,
+        color=COLOURS["E+G"],
+        lw=1,
+        label="kernel density",
+    )
+    top = counts.max() * 1.25
+    mean = [scale * x for x in b.mean]
+    ax.axvspan(mean[1], mean[2], color="0.5", alpha=0.25, lw=0)
+    ax.axvline(
+        mean[0],
+        color="0.2",
+        lw=0.8,
+        label=f"mean {mean[0]:.1f} ({mean[1]:.1f} to {mean[2]:.1f}) {unit}",
+    )
+    ax.axvline(
+        scale * b.median[0],
+        color="0.2",
+        lw=0.8,
+        ls=":",
+        label=f"median {scale * b.median[0]:.1f} {unit}",
+    )
+    ax.plot(
+        scale * b.champion,
+        0.35,
+        "v",
+        color="k",
+        ms=4,
+        label=f"best {scale * b.champion:.1f} {unit}",
+    )
+    ax.set(xlabel=f"peak EQE ({unit})", ylabel="devices", ylim=(0, top * 1.35))
     ax.legend(frameon=False, fontsize=5.5, loc="upper left")
 
 
@@ -301,29 +358,36 @@ def _shown(value: float, unit: str) -> str:
 def spectra(
     ax, series, *, title: str = "", most: int = 7, labels: Sequence[str] | None = None
 ) -> None:
-    """Normalised conditioned spectra of one series, light to dark, with a key of first to last."""
-    s = series.signal
-    used = np.flatnonzero(series.used)
-    pick = used[np.unique(np.linspace(0, used.size - 1, min(most, used.size)).astype(int))]
+    """Normalised spectra of one series, light to dark, with a key of first to last."""
+    pick = np.unique(np.linspace(0, len(series) - 1, min(most, len(series))).astype(int))
     shades = plt.get_cmap("viridis_r")(np.linspace(0.15, 1.0, pick.size))
-    unit = s.at_unit.replace("mA/cm2", "mA cm$^{-2}$")
-    emitting = np.zeros(s.axis.size, bool)
-    for k, shade in zip(pick, shades):
-        y = s.values[k] / np.nanmax(s.values[k])
-        text = labels[k] if labels else _shown(s.at[k], unit) if s.at is not None else ""
-        ax.plot(s.axis, y, color=shade, lw=0.8, label=text)
-        emitting |= np.convolve(np.nan_to_num(y), np.ones(9) / 9, "same") > 0.03
-    low, high = (s.axis[emitting][[0, -1]] if emitting.any() else s.axis[[0, -1]]).tolist()
-    margin = max(0.4 * (high - low), 20.0)
+    values = series.values / series.values.max(axis=1, keepdims=True)
+    for k, shade in zip(pick, shades, strict=True):
+        text = (
+            labels[k]
+            if labels
+            else (
+                _shown(series.parameter[k], series.parameter_unit)
+                if series.parameter is not None
+                else series.labels[k]
+            )
+        )
+        ax.plot(series.wavelength_nm, values[k], color=shade, lw=0.8, label=text)
     ax.set(
         xlabel="wavelength (nm)",
         ylabel="normalised EL",
-        ylim=(-0.05, 1.1),
-        xlim=(max(s.axis[0], low - margin), min(s.axis[-1], high + 1.5 * margin)),
+        ylim=(-0.03, 1.08),
+        xlim=(max(series.wavelength_nm.min(), 545), min(series.wavelength_nm.max(), 780)),
     )
-    if ax.get_legend_handles_labels()[1]:
-        ax.legend(frameon=False, fontsize=5.2, title=title or None, title_fontsize=6,
-                  handlelength=1.2, loc="upper right", labelspacing=0.25)  # fmt: skip
+    ax.legend(
+        frameon=False,
+        fontsize=5.2,
+        title=title or None,
+        title_fontsize=6,
+        handlelength=1.2,
+        loc="upper right",
+        labelspacing=0.25,
+    )
 
 
 def peak_course(
@@ -333,12 +397,13 @@ def peak_course(
     xlabel: str,
     ylabel: str = "EL peak (nm)",
     log: bool = False,
-    colours: Mapping[str, str] | None = None,
+    fits: Mapping[str, tuple] | None = None,
 ) -> None:
-    """Peak (or width) against time or current, with errors; `courses` maps a label to (x, y, error)."""
-    chosen = colours_of(courses, colours)
-    for label, (x, y, e) in courses.items():
-        ax.errorbar(x, y, e, fmt="o-", ms=2, lw=0.6, color=chosen[label], label=label)
+    """Peak (or width) against time or current, with errors; `courses` maps a name to (x, y, error), `fits` to (x, y)."""
+    for name, (x, y, e) in courses.items():
+        ax.errorbar(x, y, e, fmt="o-", ms=2, lw=0.6, color=colour_of(name), label=label_of(name))
+    for name, (x, y) in (fits or {}).items():
+        ax.plot(x, y, "--", lw=0.8, color=colour_of(name))
     ax.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
     low, high = ax.get_ylim()
     if high - low < 4:  # a shift of a tenth of a nanometre must not fill the panel
@@ -346,8 +411,9 @@ def peak_course(
     ax.legend(frameon=False, fontsize=6)
 
 
-def drive_and_rest(axes, drive: tuple, rest: tuple, fit: tuple | None, colour: str) -> None:
+def drive_and_rest(axes, drive: tuple, rest: tuple, fit: tuple | None, name: str) -> None:
     """Peak under drive (left, min) and at rest (right, h), one scale."""
+    colour = colour_of(name)
     for ax, (x, y, e), xlabel in zip(
         axes, (drive, rest), ("driven (min)", "at rest (h)"), strict=True
     ):
@@ -367,22 +433,39 @@ def drive_and_rest(axes, drive: tuple, rest: tuple, fit: tuple | None, colour: s
 # ---- lifetime and ceiling --------------------------------------------------------------------------------------------
 
 
-def lifetimes(ax, logs: Mapping, fits: Mapping | None = None, model=None) -> None:
-    """L/L0 against time; `logs` maps a label to (LifetimeLog, Crossing of one half)."""
-    chosen = colours_of(logs)
-    for label, (log, crossing) in logs.items():
+def lifetimes(ax, logs: Mapping, crossings: Mapping, fits: Mapping, model) -> None:
+    """L/L0 against time with fits and the crossing of one half."""
+    ordered = sorted(logs.items(), key=lambda item: item[1].current_density_mA_cm2 or 0.0)
+    for (name, log), colour in zip(
+        ordered,
+        (COLOURS["blue"], COLOURS["green"], COLOURS["orange"], COLOURS["pink"], COLOURS["grey"]),
+        strict=False,
+    ):
         start = log.initial_luminance_cd_m2 or float(log.signal[0])
         after = log.time_s > 0  # a logarithmic axis has no place for zero
         minutes = log.time_s[after] / 60
-        ax.plot(minutes, log.signal[after] / start, ".", ms=1.2, color=chosen[label])
-        t50 = f"> {crossing.time:.0f}" if crossing.censored else f"= {crossing.time:.3g}"
-        ax.plot([], [], "-", color=chosen[label], label=f"{label}: T50 {t50} min")
-        if fits:
-            shape = model(minutes, np.nan_to_num(fits[label].values, nan=1.0)) / start
-            ax.plot(minutes, shape, "-", lw=0.8, color=chosen[label])
+        text = (
+            f"{log.current_density_mA_cm2:g} mA cm$^{{-2}}$" if log.current_density_mA_cm2 else name
+        )
+        ax.plot(minutes, log.signal[after] / start, ".", ms=1.2, color=colour)
+        c = crossings[name]
+        ax.plot(
+            [],
+            [],
+            "-",
+            color=colour,
+            label=f"{text}: "
+            + (f"T50 > {c.time:.0f} min" if c.censored else f"T50 = {c.time:.3g} min"),
+        )
+        ax.plot(
+            minutes,
+            model(minutes, np.nan_to_num(fits[name].values, nan=1.0)) / start,
+            "-",
+            lw=0.8,
+            color=colour,
+        )
     ax.axhline(0.5, color="0.6", lw=0.6, ls=":")
-    low = min((float(np.min(log.signal) / log.signal[0]) for log, _ in logs.values()), default=0.3)
-    ax.set(xlabel="time (min)", ylabel="L / L$_0$", xscale="log", ylim=(min(low, 0.4) - 0.1, 1.05))
+    ax.set(xlabel="time (min)", ylabel="L / L$_0$", xscale="log", ylim=(0.25, 1.05))
     ax.legend(frameon=False, fontsize=5.5, loc="lower left")
 
 

@@ -6,7 +6,7 @@ exchange), `assignment`, `series` (lists of experiments), `plots`.
 """
 
 from peled.nmr.assignment import Candidate, Reference, collisions, rank, read_references, sidebands
-from peled.nmr.detection import build_up, fit_build_up, limit_at
+from peled.nmr.detection import Course, build_up, fit_build_up, fit_relaxation, limit_at
 from peled.nmr.integrals import integrate
 from peled.nmr.lines import Component, Line, LineFit, choose_lines, fit_lines, pick_peaks
 from peled.nmr.processing import (
@@ -19,7 +19,13 @@ from peled.nmr.processing import (
     from_spectrum,
     process,
 )
-from peled.nmr.referencing import Standard, read_standards, reference
+from peled.nmr.referencing import (
+    Solvents,
+    Standard,
+    read_solvents,
+    read_standards,
+    reference,
+)
 from peled.nmr.series import (
     Experiment,
     Study,
@@ -29,19 +35,23 @@ from peled.nmr.series import (
     read_experiments,
     read_resonances,
 )
+from peled.nmr.significance import Matched, matched_filter, there
 from peled.nmr.spins import fit_spin_system, transitions
 from peled.nmr.titration import bound_fractions, fit_binding, fit_exchange, track, trend, two_site
 
 __all__ = [
     "Candidate",
     "Component",
+    "Course",
     "Experiment",
     "Line",
     "LineFit",
+    "Matched",
     "Phase",
     "PhaseError",
     "Processed",
     "Reference",
+    "Solvents",
     "Standard",
     "Study",
     "apply_phase",
@@ -53,6 +63,7 @@ __all__ = [
     "collisions",
     "fit_binding",
     "fit_build_up",
+    "fit_relaxation",
     "fit_exchange",
     "fit_lines",
     "fit_spin_system",
@@ -62,15 +73,18 @@ __all__ = [
     "limit_at",
     "load",
     "load_study",
+    "matched_filter",
     "pick_peaks",
     "process",
     "rank",
     "read_experiments",
     "read_references",
     "read_resonances",
+    "read_solvents",
     "read_standards",
     "reference",
     "sidebands",
+    "there",
     "track",
     "transitions",
     "trend",

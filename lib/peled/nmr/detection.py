@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
-from scipy.optimize import least_squares
 from scipy.stats import norm
 
 from peled.nmr.lines import shape_columns
 from peled.nmr.processing import Processed
+from peled.quantities import (
+    Estimates,
+    Finding,
+    Gate,
+    Quantity,
+    derive,
+    described,
+    from_lmfit,
+    goodness_z,
+    signal,
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +107,7 @@ def limit_at(
     if misfit**2 > 1 + 4 * np.sqrt(2 / max(independent - design.shape[1], 2.0)):
         error *= float(misfit)
     z = norm.ppf(0.95)
-    # A Gaussian estimate truncated at zero: the limit stays meaningful when the estimate is negative.
+    # A Gaussian truncated at zero: the limit stays meaningful when the estimate is negative.
     upper = estimate + error * norm.ppf(1 - 0.05 * norm.cdf(estimate / error))
     return Limit(estimate, error, z * error, 2 * z * error, float(upper), estimate > z * error)
 
@@ -104,10 +115,10 @@ def limit_at(
 def build_up(
     contact_time_s: np.ndarray, amplitude: float, t_is_s: float, t1rho_s: float
 ) -> np.ndarray:
-    """Intensity after cross polarisation for a contact time, abundant spins relaxing with T1rho (T1rho of 13C neglected).
+    """Intensity after cross polarisation, abundant spins relaxing with T1rho (that of 13C neglected).
 
-    I(t) = A (1 - T_IS/T1rho)^-1 [exp(-t/T1rho) - exp(-t/T_IS)] (Kolodziejski and Klinowski, Chem. Rev. 102, 613 (2002),
-    doi:10.1021/cr000060n, equation for the I-S model).
+    I(t) = A (1 - T_IS/T1rho)^-1 [exp(-t/T1rho) - exp(-t/T_IS)] (Kolodziejski and Klinowski, Chem.
+    Rev. 102, 613 (2002), doi:10.1021/cr000060n, equation for the I-S model).
     """
     ratio = t_is_s / t1rho_s
     if abs(ratio - 1) < 1e-6:
@@ -120,73 +131,190 @@ def build_up(
 
 
 @dataclass(frozen=True)
-class BuildUp:
-    """Cross-polarisation build-up: amplitude (quantitative), T_IS, T1rho with errors; correlated, hence the covariance."""
+class Course:
+    """A signal against a time, fitted: quantities with errors, or the reason why there are none.
 
-    amplitude: float
-    t_is_s: float
-    t1rho_s: float
-    errors: tuple[float, float, float]
-    covariance_log: np.ndarray
+    Attributes
+    ----------
+    estimates : Estimates
+        Times as logarithms `ln <name>`, in ln s.
+    gates : tuple of Gate
+        What speaks against the whole course.
+    time_s, signal, error, model : ndarray, shape (times,)
+    chi2_reduced : float
+    open_ends : mapping of time to (bool, bool)
+        Whether the data allow it to be as short, as long as a hundred times beyond the times
+        measured: then it is no number.
+    """
+
+    estimates: Estimates
+    gates: tuple[Gate, ...]
+    time_s: np.ndarray
+    signal: np.ndarray
+    error: np.ndarray
+    model: np.ndarray
     chi2_reduced: float
+    open_ends: Mapping[str, tuple[bool, bool]]
 
-    def efficiency(self, contact_time_s: float) -> tuple[float, float]:
-        """Intensity at a contact time over the quantitative amplitude, with its standard error (without the amplitude's)."""
-        value = float(build_up(np.array(contact_time_s), 1.0, self.t_is_s, self.t1rho_s))
-        steps = []
-        for k, (a, b) in enumerate(((self.t_is_s, self.t1rho_s),) * 2):
-            up = build_up(
-                np.array(contact_time_s),
-                1.0,
-                a * (1.001 if k == 0 else 1),
-                b * (1.001 if k == 1 else 1),
-            )
-            steps.append((float(up) - value) / np.log(1.001))
-        gradient = np.array(steps)
-        return value, float(np.sqrt(gradient @ self.covariance_log[1:, 1:] @ gradient))
+    def time(self, name: str, unit: str = "ms", **labels) -> Quantity:
+        """A time constant; `labels` as those of `derive`."""
+        factor = {"s": 1.0, "ms": 1e3}[unit]
+        return derive(
+            labels.pop("label", name),
+            unit,
+            lambda p: factor * np.exp(p[f"ln {name}"]),
+            self.estimates,
+            gates=(*self.gates, self._bounded(name)),
+            **labels,
+        )
+
+    def _bounded(self, name: str) -> Gate:
+        ends = [
+            w for w, is_open in zip(("short", "long"), self.open_ends[name], strict=True) if is_open
+        ]
+
+        def gate(_: Quantity | None) -> Finding | None:
+            if not ends:
+                return None
+            may = " or as ".join(ends)
+            said = f"{name} may be as {may} as one likes: the times measured do not bound it"
+            return Finding("determined", "withheld", said)
+
+        return gate
+
+    def efficiency(self, contact_time_s: float) -> Quantity:
+        """Of cross polarisation: intensity at a contact time over the quantitative amplitude."""
+
+        def share(p) -> float:
+            times = np.exp(p["ln T_IS"]), np.exp(p["ln T1rho"])
+            return float(build_up(np.array(contact_time_s), 1.0, *times))
+
+        gates = (*self.gates, self._bounded("T_IS"), self._bounded("T1rho"))
+        return derive("efficiency", "", share, self.estimates, gates=gates)
 
 
-def fit_build_up(contact_time_s: np.ndarray, intensity: np.ndarray, error: np.ndarray) -> BuildUp:
-    """Fit a contact-time series.
+def fit_build_up(contact_time_s: np.ndarray, intensity: np.ndarray, error: np.ndarray) -> Course:
+    """Fit a contact-time series; times `T_IS` and `T1rho`, the shorter being T_IS.
 
     Raises
     ------
     ValueError
         For fewer than four contact times.
+
+    Notes
+    -----
+    T_IS and T1rho enter alike: I(t) is the same with the two exchanged and A → A T1rho/T_IS. For
+    strongly coupled carbons the build-up is the faster of the two.
     """
-    t, y, e = (np.asarray(a, float) for a in (contact_time_s, intensity, error))
+    t, y, e = _course(contact_time_s, intensity, error)
+
+    def basis(t_is: float, t1rho: float) -> dict[str, np.ndarray]:
+        return {"amplitude": build_up(t, 1.0, t_is, t1rho)}
+
+    return _fit(t, y, e, basis, ("T_IS", "T1rho"))
+
+
+def fit_relaxation(time_s: np.ndarray, signal: np.ndarray, error: np.ndarray) -> Course:
+    """Fit inversion recovery, saturation recovery (`T1`) or a decay of echoes (`T2`).
+
+    Parameters
+    ----------
+    time_s, signal, error : array_like, shape (times,)
+        Signed integrals: a magnitude hides the inversion.
+
+    Raises
+    ------
+    ValueError
+        For fewer than four delays.
+
+    Notes
+    -----
+    Recovery: M(t) = a - b exp(-t/T1), b free, so that an imperfect pulse does not enter T1 [1]_. A
+    signal that falls with time is a decay to zero, b exp(-t/T2). Which it is, is taken from the
+    data: the later half of the delays against the earlier, beyond their errors.
+
+    References
+    ----------
+    .. [1] M. Sass and D. Ziessow, J. Magn. Reson. 25, 263 (1977), doi:10.1016/0022-2364(77)90077-9
+
+    Examples
+    --------
+    >>> t = np.array([0.01, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2])
+    >>> course = fit_relaxation(t, 5 - 9.6 * np.exp(-t / 0.3), np.full(8, 0.02))
+    >>> print(course.time("T1", "s"))
+    0.3000±0.0017 s
+    """
+    t, y, e = _course(time_s, signal, error)
+    late = t > np.median(t)
+    grows = y[late].mean() > y[~late].mean()
+
+    def basis(scale: float) -> dict[str, np.ndarray]:
+        decay = {"amplitude": np.exp(-t / scale)}
+        return decay | {"level": np.ones(len(t))} if grows else decay
+
+    return _fit(t, y, e, basis, ("T1" if grows else "T2",))
+
+
+def _course(time_s, signal, error) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    t, y, e = (np.asarray(a, float) for a in (time_s, signal, error))
     if len(t) < 4:
-        raise ValueError(f"contact times: expected at least four, found {len(t)}")
-    best = None
-    for fast in (0.05e-3, 0.3e-3, 1.5e-3):
-        for slow in (3e-3, 15e-3, 100e-3):
-            start = np.log([max(y.max(), 1e-300) * 1.2, fast, slow])
-            found = least_squares(
-                lambda p: (build_up(t, *np.exp(p)) - y) / e,
-                start,
-                x_scale=[0.2, 0.5, 0.5],
-                bounds=(start - 12, start + 12),
-            )
-            if best is None or found.cost < best.cost - 1e-9:
-                best = found
-    values = np.exp(best.x)
-    freedom = max(len(t) - 3, 1)
-    chi2 = 2 * best.cost / freedom
-    covariance = np.linalg.pinv(best.jac.T @ best.jac) * max(chi2, 1.0)
-    errors = np.sqrt(np.diag(covariance)) * values
-    if (
-        values[1] > values[2]
-    ):  # the two times exchange roles; the faster one builds up for strongly coupled carbons
-        ratio = values[1] / values[2]
-        order = [0, 2, 1]
-        values, errors, covariance = values[order], errors[order], covariance[np.ix_(order, order)]
-        values[0] *= 1 / ratio
-        errors[0] /= ratio
-    return BuildUp(
-        float(values[0]),
-        float(values[1]),
-        float(values[2]),
-        tuple(float(x) for x in errors),
-        covariance,
-        float(chi2),
-    )
+        raise ValueError(f"times: expected at least four, found {len(t)}")
+    order = np.argsort(t)
+    return t[order], y[order], e[order]
+
+
+#: Rise of χ² that an end of the range of a time must cost, for the time to be more than a limit.
+OPEN = 6.63  # 99 % for one parameter
+
+
+def _fit(t, y, e, basis, times: tuple[str, ...]) -> Course:
+    """Times on a grid with the linear parameters eliminated, then all together through lmfit."""
+    import lmfit
+
+    axis = np.log(np.geomspace(t[t > 0].min() / 100, t.max() * 100, 40))
+    grid = np.full((len(axis),) * len(times), np.inf)
+    for at in combinations(range(len(axis)), len(times)):  # ascending: the first time is shorter
+        grid[at] = _linear(basis(*np.exp(axis[list(at)])), y, e)[1]
+    best = np.unravel_index(np.argmin(grid), grid.shape)
+    starts = [float(axis[i]) for i in best]
+    linear, _ = _linear(basis(*np.exp(starts)), y, e)
+    scale = float(np.abs(y).max()) or 1.0  # lmfit steps in units of a parameter
+    parameters = lmfit.Parameters()
+    for name, value in linear.items():
+        parameters.add(name, value / scale)
+    for name, value in zip(times, starts, strict=True):
+        parameters.add(f"ln_{name}", value, min=axis[0], max=axis[-1])
+
+    def model(p) -> np.ndarray:
+        columns = basis(*(np.exp(p[f"ln_{name}"].value) for name in times))
+        return sum(scale * p[name].value * column for name, column in columns.items())
+
+    minimizer = lmfit.Minimizer(lambda p: (model(p) - y) / e, parameters)
+    result = minimizer.minimize(method="least_squares")
+    square, freedom = float(result.chisqr), max(len(t) - result.nvarys, 1)
+    # A course that scatters by more than its errors is less sure than they say.
+    noise = max(np.sqrt(square / freedom), 1.0)
+    found = from_lmfit(result, {}, noise, minimizer=minimizer)
+    found = replace(found, names=tuple(n.replace("ln_", "ln ") for n in found.names))
+    shown = model(result.params)
+    # What the times rest on is what changes with time.
+    size = np.linalg.norm((shown - shown.mean() * ("level" in linear)) / e)
+    positive = "level" in linear or result.params["amplitude"].value > 0
+    value = float(size if positive else -size)
+    there = signal(value, noise, "the course of the signal", tries=10 * len(t))
+    gates = (there, described(goodness_z(square, freedom)))
+    ends = {}
+    for k, name in enumerate(times):
+        low, high = (
+            float(np.take(grid, i, axis=k).min()) for i in (0, len(axis) - 1 - (len(times) - 1 - k))
+        )
+        ends[name] = (low - square) / noise**2 < OPEN, (high - square) / noise**2 < OPEN
+    return Course(found, gates, t, y, e, shown, square / freedom, ends)
+
+
+def _linear(columns: dict[str, np.ndarray], y, e) -> tuple[dict[str, float], float]:
+    """Best linear parameters and their χ²."""
+    design = np.stack(list(columns.values()), axis=1) / e[:, None]
+    values = np.linalg.lstsq(design, y / e, rcond=None)[0]
+    rest = design @ values - y / e
+    return dict(zip(columns, map(float, values), strict=True)), float(rest @ rest)

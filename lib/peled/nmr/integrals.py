@@ -1,8 +1,10 @@
-"""Integrals as linear functionals of the spectrum, so that their error follows from the noise of the decay exactly.
+"""Integrals as linear functionals of the spectrum: their error follows from the noise of the decay.
 
 An integral is the sum over its region less a straight line through the two flanks. Sum, line and noise are linear:
-integral = a . s, variance = a' C a with the covariance of the processed noise. What the noise does not contain, the
-choice of baseline, is a second, systematic error: the spread of the integral over several baselines.
+integral = a . s, variance = a' C a with the covariance of the processed noise. What the noise does
+not contain, the choice of baseline and the wings of the lines, is a second, systematic error: by
+how much, beyond noise, the integral changes with half the flank and with the wings in the model or
+without them.
 """
 
 from __future__ import annotations
@@ -17,18 +19,27 @@ from peled.nmr.processing import Baseline, Processed
 
 @dataclass(frozen=True)
 class Integral:
-    """Area over Hz of one region, with its noise error and its baseline (systematic) error."""
+    """Area over Hz of one region: errors by noise, by the choice of baseline, by wings outside it.
+
+    The error by wings is a share of the area: in a series of one line it is common to all.
+    """
 
     low_ppm: float
     high_ppm: float
     area: float
     noise_error: float
     baseline_error: float
+    wing_error: float
+
+    @property
+    def systematic_error(self) -> float:
+        """By baseline and wings."""
+        return float(np.hypot(self.baseline_error, self.wing_error))
 
     @property
     def error(self) -> float:
-        """Both errors in quadrature."""
-        return float(np.hypot(self.noise_error, self.baseline_error))
+        """All errors in quadrature."""
+        return float(np.hypot(self.noise_error, self.systematic_error))
 
 
 @dataclass(frozen=True)
@@ -46,8 +57,8 @@ class Integrals:
             + self.covariance[j, j] * a**2 / b**4
             - 2 * self.covariance[i, j] * a / b**3
         )
-        variance += (self.regions[i].baseline_error / b) ** 2 + (
-            self.regions[j].baseline_error * a / b**2
+        variance += (self.regions[i].systematic_error / b) ** 2 + (
+            self.regions[j].systematic_error * a / b**2
         ) ** 2
         return a / b, float(np.sqrt(variance))
 
@@ -58,6 +69,7 @@ def integrate(
     *,
     flank_ppm: float | None = None,
     base: Baseline | None = None,
+    wings: bool = False,
 ) -> Integrals:
     """Integrate regions.
 
@@ -70,6 +82,10 @@ def integrate(
         region. With `base` the default is none.
     base : Baseline, optional
         A baseline by several methods, taken off first; its methods' integrals spread by the systematic error.
+    wings : bool
+        Whether Lorentzian wings are fitted in the flanks beside the line, and what lies of them
+        outside the region is added. Without, what they would change is part of the systematic
+        error.
 
     Returns
     -------
@@ -90,57 +106,78 @@ def integrate(
             raise ValueError(
                 f"region {low:g} to {high:g} ppm: expected it inside the spectrum ({processed.ppm[0]:.2f} to {processed.ppm[-1]:.2f} ppm)"
             )
-        operator = np.zeros(size)
-        operator[part] = step
         flank = (
             flank_ppm if flank_ppm is not None else 0.0 if base is not None else (high - low) / 5
         )
-        systematic = 0.0
         width = round(float(flank / (processed.ppm[1] - processed.ppm[0])))
-        if width >= 3:
-            without = _line_under(part, size, width, step)
-            operator -= without
-            # The same with half the flank: how much the answer hangs on the choice.
-            narrower = np.zeros(size)
-            narrower[part] = step
-            narrower -= _line_under(part, size, max(width // 2, 2), step)
-            difference = float((narrower - operator) @ y)
-            scatter = _noise_variance(processed, narrower - operator)
-            systematic = np.sqrt(max(difference**2 - scatter, 0.0))
+        # Without a flank, or for its wings, one that is as wide as the region says what it costs.
+        wide = max(width, (part.stop - part.start) // 2)
+
+        def area_by(width: int, wings: bool, part=part) -> np.ndarray:
+            operator = np.zeros(size)
+            operator[part] = step
+            if width >= 3:
+                operator -= _line_under(part, y, width, step, wings)
+            return operator
+
+        operator = area_by(wide if wings else width, wings)
+        other = area_by(max(wide // 2, 3) if wings else wide, True)
+        wing_error = _moved(processed, other - operator, y)
+        systematic = 0.0
+        if width >= 3 and not wings:
+            systematic = _moved(processed, area_by(max(width // 2, 2), False) - operator, y)
         if base is not None:
             areas = [operator @ (processed.real - curve) for curve in base.curves.values()]
             systematic = float(np.hypot(systematic, np.std(areas, ddof=1)))
         operators.append(operator)
-        found.append((low, high, float(operator @ y), systematic))
+        found.append((low, high, float(operator @ y), systematic, wing_error))
     first = min(int(np.flatnonzero(o)[0]) for o in operators)
     last = max(int(np.flatnonzero(o)[-1]) for o in operators) + 1
     covariance = processed.covariance_of(np.array(operators)[:, first:last].T)
     regions = tuple(
-        Integral(low, high, area, float(np.sqrt(max(covariance[i, i], 0))), float(systematic))
-        for i, (low, high, area, systematic) in enumerate(found)
+        Integral(low, high, area, float(np.sqrt(max(covariance[i, i], 0))), float(choice), wing)
+        for i, (low, high, area, choice, wing) in enumerate(found)
     )
     return Integrals(regions, covariance)
 
 
-def _line_under(part: slice, size: int, width: int, step: float) -> np.ndarray:
-    """Operator of the area under the least-squares line through both flanks."""
+def _moved(processed: Processed, difference: np.ndarray, y: np.ndarray) -> float:
+    """By how much more than noise two ways to integrate differ."""
+    inside = np.flatnonzero(difference)
+    if not len(inside):
+        return 0.0
+    kept = slice(inside[0], inside[-1] + 1)
+    scatter = float(processed.covariance_of(difference[kept, None])[0, 0])
+    return float(np.sqrt(max(float(difference @ y) ** 2 - scatter, 0.0)))
+
+
+def _line_under(
+    part: slice, y: np.ndarray, width: int, step: float, wings: bool = False
+) -> np.ndarray:
+    """Operator of the area under the least-squares line through both flanks.
+
+    With `wings` K Σ wᵢ/(x - xᵢ)² is fitted beside it, the wings of Lorentzians of one width at the
+    points xᵢ that carry the signal; the area less what they have outside the region is returned.
+    """
+    size = len(y)
     left = np.arange(max(part.start - width, 0), part.start)
     right = np.arange(part.stop, min(part.stop + width, size))
     place = np.concatenate([left, right])
-    if len(place) < 4:
-        return np.zeros(size)
-    centre = (part.start + part.stop - 1) / 2
-    basis = np.column_stack([np.ones(len(place)), place - centre])
-    count = part.stop - part.start
-    inside = np.arange(part.start, part.stop) - centre
-    target = np.array([count, inside.sum()]) * step
     operator = np.zeros(size)
-    operator[place] = target @ np.linalg.pinv(basis)
+    if len(place) < 4:
+        return operator
+    centre = (part.start + part.stop - 1) / 2
+    columns = [np.ones(len(place)), place - centre]
+    inside = np.arange(part.start, part.stop)
+    target = [len(inside), (inside - centre).sum()]
+    signal = y[part] - np.median(y[place])
+    carry = signal > 0.1 * signal.max()
+    if wings and carry.any():
+        weight, at = signal[carry] / signal[carry].sum(), inside[carry]
+        columns.append((weight / (place[:, None] - at) ** 2).sum(axis=1))
+        # Of the wing nothing is baseline; its area beyond the edges of the region is missing.
+        target.append(-float(weight @ (1 / (at - part.start + 0.5) + 1 / (part.stop - 0.5 - at))))
+    basis = np.column_stack(columns)
+    scale = np.sqrt((basis**2).sum(axis=0))
+    operator[place] = step * (np.array(target) / scale) @ np.linalg.pinv(basis / scale)
     return operator
-
-
-def _noise_variance(processed: Processed, operator: np.ndarray) -> float:
-    inside = np.flatnonzero(operator)
-    if not len(inside):
-        return 0.0
-    return float(processed.covariance_of(operator[inside[0] : inside[-1] + 1, None])[0, 0])

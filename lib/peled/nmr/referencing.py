@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from peled.formats import FormatError
-from peled.nmr.lines import Component, LineFit, fit_lines, pick_peaks
+from peled.nmr.lines import Component, LineFit, fit_lines, multiplet, pick_peaks, shape_columns
 from peled.nmr.processing import Processed
+from peled.tables import table
 
 
 @dataclass(frozen=True)
@@ -35,28 +40,27 @@ class Referenced:
     fit: LineFit
 
 
-def read_standards(path) -> dict[str, Standard]:
-    """The table of standards (`name, nucleus, shift_ppm, error_ppm, partners, coupling_Hz, source`).
+def _standard_rows(path: str | Path) -> list[Standard]:
+    """Rows of a table of standards.
 
-    Raises
-    ------
-    FormatError
-        Naming line and column.
+    Columns: name, nucleus, shift_ppm, error_ppm, partners, coupling_Hz, source.
     """
     path = Path(path)
-    with open(path, newline="", encoding="utf-8") as stream:
+    with open(path, newline="", encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream)
-        found = {}
+        found = []
         for row in reader:
             try:
-                found[row["name"]] = Standard(
-                    row["name"],
-                    row["nucleus"],
-                    float(row["shift_ppm"]),
-                    float(row["error_ppm"]),
-                    int(row["partners"]),
-                    float(row["coupling_Hz"]),
-                    row["source"],
+                found.append(
+                    Standard(
+                        row["name"],
+                        row["nucleus"],
+                        float(row["shift_ppm"]),
+                        float(row["error_ppm"]),
+                        int(row["partners"]),
+                        float(row["coupling_Hz"]),
+                        row["source"],
+                    )
                 )
             except (KeyError, TypeError, ValueError) as error:
                 raise FormatError(
@@ -69,13 +73,18 @@ def read_standards(path) -> dict[str, Standard]:
 
 
 def reference(
-    processed: Processed, standard: Standard, *, search_ppm: float = 0.3, width_Hz: float = 1.5
+    processed: Processed,
+    standard: Standard,
+    *,
+    search_ppm: float | None = None,
+    width_Hz: float = 1.5,
 ) -> Referenced:
     """Find the line of a standard near where it should be and move the axis so that it is there.
 
-    Residual CHD2 signals are fitted as the 1:2:3:2:1 quintet that one deuteron pair makes: as two couplings to a
-    spin 1 each, here a first-order pattern of `partners` spin-1/2 with the coupling stated (4 partners give 1:4:6:4:1,
-    which shares the centre; only the centre is used).
+    Residual CHD2 signals are fitted as the 1:2:3:2:1 quintet that one deuteron pair makes: as two
+    couplings to a spin 1 each, here a first-order pattern of `partners` spin-1/2 with the coupling
+    stated (4 partners give 1:4:6:4:1, which shares the centre; only the centre is used).
+    `search_ppm` is by default `SEARCH_PPM` of the nucleus.
 
     Raises
     ------
@@ -86,6 +95,7 @@ def reference(
         raise ValueError(
             f"{standard.name}: a standard for {standard.nucleus}, the spectrum is {processed.nucleus}"
         )
+    search_ppm = search_ppm or SEARCH_PPM.get(standard.nucleus, 3.0)
     low, high = standard.shift_ppm - search_ppm, standard.shift_ppm + search_ppm
     peaks = pick_peaks(processed, threshold=8.0, window_ppm=(low, high))
     if not len(peaks.ppm):
@@ -93,6 +103,8 @@ def reference(
             f"{standard.name}: expected a line within {search_ppm:g} ppm of {standard.shift_ppm:g} ppm, found none above eight times the noise"
         )
     place = float(peaks.ppm[peaks.height.argmax()])
+    if standard.partners > 1:
+        place = _centre(processed, standard, place, width_Hz)
     half = (
         4 * standard.coupling_Hz * max(standard.partners, 1)
         + 12 * (width_Hz + processed.line_broadening_Hz)
@@ -130,3 +142,133 @@ def reference(
         error,
         fit,
     )
+
+
+#: How far from its place the line of a standard is sought: receivers are set to a few tenths of
+#: 1 ppm of the proton scale, and to a few ppm of the carbon scale.
+SEARCH_PPM = {"1H": 0.3, "13C": 3.0}
+
+
+def _centre(processed: Processed, standard: Standard, place: float, width_Hz: float) -> float:
+    """Where the pattern of a standard fits best around its highest line.
+
+    The highest of the nearly equal lines of a deuterated carbon need not be the middle one.
+    """
+    offsets, weights = multiplet((standard.coupling_Hz,), (standard.partners,))
+    spacing = standard.coupling_Hz / processed.reference_MHz
+    reach = np.abs(offsets).max() / processed.reference_MHz
+    part = processed.window(place - 2 * reach - spacing, place + 2 * reach + spacing)
+    ppm, y = processed.ppm[part], processed.real[part]
+    trials = place + spacing * np.arange(-standard.partners // 2, standard.partners // 2 + 1)
+
+    def score(trial: float) -> float:
+        columns = shape_columns(processed, ppm, trial + offsets / processed.reference_MHz, width_Hz)
+        pattern = columns @ weights
+        return float(pattern @ y / np.sqrt(pattern @ pattern))
+
+    return float(max(trials, key=score))
+
+
+@dataclass(frozen=True)
+class Solvents:
+    """Solvents by all their usual names, and the lines that reference a spectrum taken in them.
+
+    Attributes
+    ----------
+    names : mapping of flattened name to solvent
+    lines : mapping of (solvent, nucleus) to names of standards, in the order of preference
+    """
+
+    names: Mapping[str, str]
+    lines: Mapping[tuple[str, str], tuple[str, ...]]
+
+    def find(self, text: str) -> str:
+        """The solvent that a sheet or a file names; '' where unknown, the first of a mixture.
+
+        Examples
+        --------
+        >>> solvents = read_solvents()
+        >>> [solvents.find(t) for t in ("(CD3)2SO", "d6-DMSO", "MeOD", "D2O/H2O 9:1", "brine")]
+        ['DMSO-d6', 'DMSO-d6', 'CD3OD', 'D2O', '']
+        """
+        for one in [text, *re.split(r"[+/,;&]|\band\b|\bin\b|\s+", text)]:
+            if found := self.names.get(_flat(one)):
+                return found
+        return ""
+
+    def standards(
+        self, text: str, nucleus: str, known: Mapping[tuple[str, str], Standard]
+    ) -> list[Standard]:
+        """Standards that may reference a spectrum of `nucleus` in the solvent `text`."""
+        wanted = self.lines.get((self.find(text), nucleus), ())
+        return [known[name, nucleus] for name in wanted if (name, nucleus) in known]
+
+
+def _flat(text: str) -> str:
+    text = text.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789"))
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def read_solvents(folder: str | Path | None = None) -> Solvents:
+    """The table of solvents that ships with the package, extended by `solvents.csv` in a folder.
+
+    Columns: solvent, aliases (by semicolons), nucleus, standards (by semicolons), source.
+
+    Raises
+    ------
+    FormatError
+        Naming the file and line.
+    """
+    names: dict[str, str] = {}
+    lines: dict[tuple[str, str], tuple[str, ...]] = {}
+    for path in _tables("solvents.csv", folder):
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            for row in reader:
+                try:
+                    solvent, aliases = row["solvent"], row["aliases"].split(";")
+                    wanted = tuple(s.strip() for s in row["standards"].split(";"))
+                    lines[solvent, row["nucleus"]] = wanted
+                except (KeyError, TypeError, AttributeError) as error:
+                    raise FormatError(
+                        path,
+                        place=f"line {reader.line_num}",
+                        expected="solvent, aliases, nucleus, standards, source",
+                        found=repr(error),
+                    ) from None
+                names |= {_flat(name): solvent for name in (solvent, *aliases) if _flat(name)}
+    return Solvents(names, lines)
+
+
+def read_standards(folder: str | Path | None = None) -> dict[tuple[str, str], Standard]:
+    """Standards by (name, nucleus): the shipped table, extended by `standards.csv` in a folder.
+
+    Raises
+    ------
+    FormatError
+        Naming the file and line.
+    """
+    found: dict[tuple[str, str], Standard] = {}
+    for path in _tables("standards.csv", folder):
+        found |= {(s.name, s.nucleus): s for s in _standard_rows(path)}
+    return found
+
+
+def _tables(name: str, folder: str | Path | None) -> list[Path]:
+    own = Path(folder) / name if folder is not None else None
+    return [table(f"nmr/{name}"), *([own] if own is not None and own.exists() else [])]
+
+
+def first_standard(
+    spectrum: Processed, standards: Sequence[Standard]
+) -> tuple[Processed, float | None, str]:
+    """Reference to the first standard found: spectrum, error of its scale, what was amiss."""
+    trouble = "no standard is known for its solvent"
+    for standard in standards:
+        try:
+            found = reference(spectrum, standard)
+        except ValueError as error:
+            trouble = str(error)
+        else:
+            return found.spectrum, found.error_ppm, ""
+    return spectrum, None, f"not referenced: {trouble}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from peled.formats import FormatError
 from peled.formats.nmr import Fid, GYROMAGNETIC_MHz_T, PeakTable, read  # noqa: F401  (the constants are part of the notebook's desk)
 from peled.nmr.lines import Component, Line, fit_lines, multiplet, shape_columns
 from peled.nmr.processing import Processed, autophase, from_spectrum, process
-from peled.nmr.referencing import Standard, reference
+from peled.nmr.referencing import Solvents, Standard, first_standard, reference
 from peled.nmr.spins import fit_spin_system
 
 COLUMNS = ("folder", "experiment", "sample", "solvent", "ligand_mM", "PbI2_mM")
@@ -427,14 +427,6 @@ def follow_geminal(
 
 # ---- a whole study -----------------------------------------------------------------------------------------------------
 
-#: Which standard references a solvent; the first that is found is used.
-STANDARDS = (
-    ("DMSO", ("DMSO-d5",)),
-    ("toluene", ("toluene-d7",)),
-    ("D2O", ("TSP", "HDO")),
-    ("CDCl3", ("TMS", "CHCl3")),
-)
-
 
 @dataclass(frozen=True)
 class Study:
@@ -477,15 +469,16 @@ class Study:
 
 def load_study(
     experiments: Sequence[Experiment],
-    standards: dict[str, Standard],
+    standards: Mapping[tuple[str, str], Standard],
+    solvents: Solvents,
     *,
     proton_broadening_Hz: float = 0.3,
     carbon_broadening_Hz: float = 20.0,
 ) -> Study:
     """Process and reference everything in a list of experiments.
 
-    The first-order phase of each nucleus comes from its spectrum with the clearest phase. Protons are referenced to their
-    solvent, carbons to the external standard (`13C standard`) where there is one.
+    The first-order phase of each nucleus comes from its spectrum with the clearest phase. Solutions are referenced to their
+    solvent, solids to the external standard (`13C standard`) where there is one.
 
     Raises
     ------
@@ -525,18 +518,15 @@ def load_study(
         if e.experiment == "13C standard":
             line = reference(
                 load(e, line_broadening_Hz=2.0, p1_deg=p1.get(nucleus)),
-                standards["adamantane CH2"],
+                standards["adamantane CH2", "13C"],
                 search_ppm=3.0,
                 width_Hz=6.0,
             )
             shift, error = line.moved_ppm, line.error_ppm
-        for solvent, names in STANDARDS:
-            if nucleus == "1H" and solvent in e.solvent:
-                spectrum, trouble = _first_standard(
-                    spectrum, [standards[name] for name in names if name in standards]
-                )
-                problems += [f"{e.path.name}: {trouble}"] if trouble else []
-                break
+        if e.solvent:
+            known = solvents.standards(e.solvent, nucleus, standards)
+            spectrum, _, trouble = first_standard(spectrum, known)
+            problems += [f"{e.path.name}, {e.solvent}: {trouble}"] if trouble else []
         problems += [
             f"{e.path.name}: {note}"
             for note in spectrum.notes
@@ -546,15 +536,5 @@ def load_study(
     for key, rows in found.items():
         rows.sort(key=lambda row: row[0].ratio)
         if key[0].startswith("13C"):
-            rows[:] = [(e, spectrum.shifted(shift)) for e, spectrum in rows]
+            rows[:] = [(e, s if e.solvent else s.shifted(shift)) for e, s in rows]
     return Study(found, p1, shift, error, tuple(problems))
-
-
-def _first_standard(spectrum: Processed, standards: Sequence[Standard]) -> tuple[Processed, str]:
-    trouble = "no standard known for the solvent"
-    for standard in standards:
-        try:
-            return reference(spectrum, standard).spectrum, ""
-        except ValueError as error:
-            trouble = str(error)
-    return spectrum, f"not referenced: {trouble}"

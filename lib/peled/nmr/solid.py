@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from peled.nmr.detection import BuildUp, Limit, fit_build_up, limit_at
+from peled.nmr.detection import Course, Limit, fit_build_up, limit_at
+from peled.nmr.integrals import integrate
 from peled.nmr.lines import Component, LineFit, fit_lines
 from peled.nmr.processing import Processed
+from peled.nmr.significance import there
 
 
 @dataclass(frozen=True)
 class Vinyl:
-    """The C=C line with its first sidebands and the spinning rate they give."""
+    """The C=C line with its first sidebands and the spinning rate they give; `there`: more than noise."""
 
     fit: LineFit
     position_ppm: float
@@ -24,6 +26,7 @@ class Vinyl:
     sidebands: dict[int, tuple[float, float]]
     rate_Hz: float
     rate_error_Hz: float
+    there: bool
 
 
 def fit_vinyl(spectrum: Processed, mas_rate_Hz: float, *, shift_ppm: float = 130.0) -> Vinyl:
@@ -73,6 +76,7 @@ def fit_vinyl(spectrum: Processed, mas_rate_Hz: float, *, shift_ppm: float = 130
         sidebands,
         rate,
         error,
+        there(spectrum, line, (shift_ppm - 14, shift_ppm + 14)),
     )
 
 
@@ -188,11 +192,14 @@ def contact_series(
     window_ppm: tuple[float, float],
     *,
     flank_ppm: float = 3.0,
-) -> BuildUp:
-    """Build-up of the signal of a window: integrals of each spectrum, fitted with their noise errors."""
-    from peled.nmr.integrals import integrate
+) -> Course:
+    """Build-up of the signal of a window: integrals of each spectrum, fitted with their errors by noise and baseline.
 
+    What the wings take is a share common to the whole series; it cancels in the times.
+    """
     found = [integrate(s, [window_ppm], flank_ppm=flank_ppm).regions[0] for s in spectra]
     return fit_build_up(
-        np.asarray(times_s), np.array([r.area for r in found]), np.array([r.error for r in found])
+        np.asarray(times_s),
+        np.array([r.area for r in found]),
+        np.array([np.hypot(r.noise_error, r.baseline_error) for r in found]),
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import least_squares
 
+BROAD_EV = 0.4  #: an edge that rises over more is no exciton's
 POWERS = {
     "direct": 2.0,
     "indirect": 0.5,
@@ -133,8 +134,15 @@ def tauc_gap(
         e, a = e[inside], a[inside]
     if e.size < 12:
         raise ValueError(f"spectrum: expected at least 12 points, found {e.size}")
-    y = np.maximum(a * e, 0) ** POWERS[transition]
-    candidates = _edge_windows(e, y) if window_eV is None else _moved_windows(e, window_eV)
+    _refuse_noise(e, a)
+    y, above_zero = np.maximum(a * e, 0) ** POWERS[transition], None
+    edge = _edge(e, y)[:2]
+    if window_eV is None and e[edge[1]] - e[edge[0]] > BROAD_EV:
+        # No exciton ends the edge: the plot rises on and on. The edge is then where absorbance rises steepest, above the plateau below it.
+        edge = _edge(e, a)[:2]
+        foot = a[: max(edge[0] - e.size // 50, 12)]
+        y, above_zero = np.maximum((a - np.median(foot)) * e, 0) ** POWERS[transition], y
+    candidates = _edge_windows(e, y, edge) if window_eV is None else _moved_windows(e, window_eV)
     lines = [
         line
         for low, high in candidates
@@ -151,10 +159,13 @@ def tauc_gap(
     good = table[straight]
     straightest = good[good[:, 4] >= good[:, 4].max() - 0.001]
     best = straightest[np.argmax(straightest[:, 0])] if window_eV is None else table[0]
+    spread = float(np.std(good[:, 2])) if len(good) > 1 else 0.0
+    if above_zero is not None and (other := _line(e, above_zero, best[5], best[6])) is not None:
+        spread = float(np.hypot(spread, other[2] - best[2]))  # what the plateau is, nobody knows
     return TaucGap(
         float(best[2]),
         float(best[3]),
-        float(np.std(good[:, 2])) if len(good) > 1 else 0.0,
+        spread,
         (float(best[5]), float(best[6])),
         len(good),
         float(best[0]),
@@ -220,8 +231,14 @@ def elliott_gap(
         Too few points in the window.
     """
     e, a = _ascending(energy_eV, absorbance)
+    _refuse_noise(e, a)
     if start_eV is None:
         start_eV = _steepest(e, a)
+    if not e[0] + 0.05 < start_eV < e[-1] - 0.05:
+        raise ValueError(
+            f"spectrum: expected an edge inside {e[0]:.3g} to {e[-1]:.3g} eV, found the steepest "
+            f"rise at {start_eV:.3g} eV; measure further"
+        )
     windows = [
         (start_eV - reach_eV[0] * p, start_eV + reach_eV[1] * q)
         for p, q in ((1, 1), (0.8, 1), (1.2, 1), (1, 0.8), (1, 1.2), (0.8, 0.8))
@@ -255,7 +272,14 @@ def elliott_gap(
 
 
 def _fit_elliott(e, a, start):
-    first = np.array([start + 0.01, 0.025, 0.03]) if np.isscalar(start) else np.asarray(start)
+    if np.isscalar(start):  # an exciton, and an edge without one, sharp or not
+        firsts = [
+            np.array([start + shift, binding, width])
+            for shift, binding, width in ((0.01, 0.025, 0.03), (0.0, 0.003, 0.01))
+        ]
+    else:
+        firsts = [np.asarray(start)]
+    low, high = np.array([e[0], 1e-3, 2e-3]), np.array([e[-1], 0.2, 0.15])
     background = np.column_stack([np.ones_like(e), e - e.mean()])
 
     def solve(theta):
@@ -266,13 +290,17 @@ def _fit_elliott(e, a, start):
         c = np.linalg.lstsq(basis, a, rcond=None)[0]
         return basis @ c, c[0] * continuum + background @ c[1:]
 
-    found = least_squares(
-        lambda t: solve(t)[0] - a,
-        first,
-        bounds=([e[0], 1e-3, 2e-3], [e[-1], 0.2, 0.15]),
-        x_scale=[0.02, 0.01, 0.01],
-        max_nfev=80,
-    )
+    fits = [
+        least_squares(
+            lambda t: solve(t)[0] - a,
+            np.clip(first, low + 1e-6, high - 1e-6),
+            bounds=(low, high),
+            x_scale=[0.02, 0.01, 0.01],
+            max_nfev=80,
+        )
+        for first in firsts
+    ]
+    found = min(fits, key=lambda fit: fit.cost)
     model, continuum = solve(found.x)
     spread = 2 * found.cost / max(e.size - 6, 1)
     # Neighbouring residuals of a smooth misfit are not independent: fewer points count than there are.
@@ -292,6 +320,20 @@ def _ascending(energy, absorbance):
         raise ValueError("spectrum: expected finite numbers, found others")
     order = np.argsort(e)
     return e[order], a[order]
+
+
+def _refuse_noise(e, a):
+    """A spectrum whose smoothed values vary no more than its noise lets them has no edge."""
+    third = np.diff(a, 3) / np.sqrt(20)
+    noise = 1.4826 * np.median(np.abs(third))
+    width = max(3, e.size // 30)
+    rise = float(np.ptp(_smooth(a, width)[width // 2 : -(width // 2)]))
+    if not rise > 8 * noise / np.sqrt(width | 1):
+        raise ValueError(
+            f"spectrum: expected an absorption edge above the noise, found values that vary by "
+            f"{rise:.2g} where noise of {noise:.2g} a point alone makes some "
+            f"{5 * noise / np.sqrt(width | 1):.2g}"
+        )
 
 
 def _smooth(y, width):
@@ -332,10 +374,10 @@ def _edge(e, y):
     return left, right, slope
 
 
-def _edge_windows(e, y):
+def _edge_windows(e, y, edge):
     """Stretches of the edge, by levels between its foot and its end."""
     s = _smooth(y, e.size // 100)
-    left, right, _ = _edge(e, y)
+    left, right = edge
     foot, top = s[left], s[right]
     windows = []
     for low in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6):

@@ -17,6 +17,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import fft, special
 
+from peled.photoluminescence.counts import as_counts
+
+#: Gain of BIC for which a law takes a scatter term: strong evidence (R. E. Kass, A. E. Raftery,
+#: J. Am. Stat. Assoc. 90 (1995) 773, doi:10.1080/01621459.1995.10476572).
+SCATTER = 6.0
+MISFIT = 3.0  #: `goodness_z` above which a law does not describe the counts
+PROMPT_SAID = "shorter than the response"
+#: A component that decays within this share of the response's width is no lifetime.
+PROMPT = 0.1
 SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 
 
@@ -39,13 +48,20 @@ class DecayFit:
     Attributes
     ----------
     law : str
-        "1 exponential", "2 exponentials", ..., "stretched exponential".
+        "1 exponential", "2 exponentials", ..., "stretched exponential", with " + scatter" where
+        light in the shape of the response was fitted beside it.
     lifetimes_ns, lifetime_errors_ns, amplitudes, amplitude_errors : ndarray, shape (k,)
         Sorted by lifetime. Errors are NaN where a parameter ended at a bound.
     beta, beta_error : float
         Stretching exponent (1 and 0 for exponentials).
     background, background_error, shift_ns, shift_error_ns : float
-        Counts per bin; shift of the response. Held values have error 0.
+        Counts per bin; shift of the response. Held values have error 0. A background that may be
+        none is the mean over its bounded likelihood, with its standard deviation; the errors of
+        the others contain it (see `_bounded`).
+    scatter, scatter_error : float
+        Counts of scattered excitation light, in no mean and no fraction.
+    gain : float
+        By which the given numbers were divided to be counts (see `counts.as_counts`).
     mean_ns : dict of str to (float, float)
         `amplitude-weighted` Σaτ/Σa (area over initial height; the one that goes with a yield) and
         `intensity-weighted` Σaτ²/Σaτ (mean arrival time), with standard errors.
@@ -58,8 +74,10 @@ class DecayFit:
     converged, problems : bool, tuple of str
     time_ns, counts, model : ndarray, shape (n,)
         Inside the fit window.
-    covariance, parameters : ndarray, tuple of str
-        Of the free parameters, lifetimes as logarithms.
+    covariance, parameters, theta : ndarray, tuple of str, ndarray
+        Of the parameters, lifetimes as logarithms, unsorted; zero for those at a bound.
+    scatter_gain : float
+        By how much a scatter term, were it fitted too, would lower the deviance (score test).
     """
 
     law: str
@@ -88,6 +106,11 @@ class DecayFit:
     model: np.ndarray = field(repr=False)
     covariance: np.ndarray = field(repr=False)
     parameters: tuple[str, ...] = field(repr=False)
+    theta: np.ndarray = field(repr=False)
+    scatter: float = 0.0
+    scatter_error: float = 0.0
+    gain: float = 1.0
+    scatter_gain: float = field(default=0.0, repr=False)
 
     @property
     def goodness_z(self) -> float:
@@ -185,7 +208,9 @@ class _Model:
         free_width,
         free_background,
         background,
+        scatter=False,
     ):
+        self.scatter = int(scatter)
         self.time, self.bin, self.components, self.stretched = time, bin_ns, components, stretched
         self.period, self.cycles = period, cycles
         self.free_shift, self.free_width, self.free_background, self.held_background = (
@@ -212,46 +237,56 @@ class _Model:
             + (["shift"] if free_shift else [])
             + (["ln FWHM"] if free_width else [])
             + [f"a{k + 1}" for k in range(components)]
+            + (["scatter"] if scatter else [])
             + (["background"] if free_background else [])
         )
-        self.nonlinear = len(self.names) - components - free_background
+        self.linear = components + self.scatter
+        self.nonlinear = len(self.names) - self.linear - free_background
 
     def shapes(self, theta):
-        """Bin integrals (components, n) at unit amplitude."""
+        """Bin integrals (components, n) at unit amplitude; scatter, where it is fitted, last."""
         k = self.components
         beta = theta[k] if self.stretched else 1.0
-        at = k + self.stretched
+        edges, sigma = self._edges(theta)
+        rows = [self._row(np.exp(theta[j]), beta, edges, sigma) for j in range(k)]
+        return np.array([*rows, self.prompt(theta)] if self.scatter else rows)
+
+    def _edges(self, theta):
+        at = self.components + self.stretched
         shift = theta[at] if self.free_shift else 0.0
         sigma = (
             np.exp(theta[at + self.free_shift]) if self.free_width else self.width
         ) * SIGMA_PER_FWHM
-        edges = np.append(self.lags, self.lags[-1] + self.bin) - shift
-        rows = []
-        for j in range(k):
-            if self.kernel is None:
-                row = np.diff(_accumulated(edges, np.exp(theta[j]), beta, sigma, self.period))
-            else:
-                row = (
-                    np.diff(
-                        _twice_accumulated(
-                            np.append(edges[0] - self.bin, edges),
-                            np.exp(theta[j]),
-                            beta,
-                            self.period,
-                        ),
-                        2,
-                    )
-                    / self.bin
-                )
-                row = fft.irfft(fft.rfft(row, self.length) * self.kernel, self.length)[
-                    self.kernel_size - 1 : self.kernel_size - 1 + self.time.size
-                ]
-            rows.append(np.maximum(row, 0))
-        return np.array(rows)
+        return np.append(self.lags, self.lags[-1] + self.bin) - shift, sigma
+
+    def _row(self, lifetime, beta, edges, sigma):
+        if self.kernel is None:
+            row = np.diff(_accumulated(edges, lifetime, beta, sigma, self.period))
+        else:
+            finer = np.append(edges[0] - self.bin, edges)
+            twice = _twice_accumulated(finer, lifetime, beta, self.period)
+            row = self._convolved(np.diff(twice, 2) / self.bin)
+        return np.maximum(row, 0)
+
+    def _convolved(self, row):
+        whole = fft.irfft(fft.rfft(row, self.length) * self.kernel, self.length)
+        return whole[self.kernel_size - 1 : self.kernel_size - 1 + self.time.size]
+
+    def prompt(self, theta):
+        """Light that follows the response itself (n,), one count in all: the limit τ → 0."""
+        edges, sigma = self._edges(theta)
+        ways = [0.0] if self.period is None else [-self.period, 0.0, self.period]
+        if self.kernel is not None:
+            finer = np.append(edges[0] - self.bin, edges)
+            ramps = sum(np.maximum(finer + way, 0) for way in ways)
+            return np.maximum(self._convolved(np.diff(ramps, 2) / self.bin), 0)
+        if sigma > 0:
+            return sum(np.diff(special.ndtr((edges + way) / sigma)) for way in ways)
+        return sum(np.diff((edges + way > 0).astype(float)) for way in ways)
 
     def expected(self, theta, shapes=None):
         shapes = self.shapes(theta) if shapes is None else shapes
-        amplitudes = theta[self.nonlinear : self.nonlinear + self.components]
+        amplitudes = theta[self.nonlinear : self.nonlinear + self.linear]
         ideal = amplitudes @ shapes + (theta[-1] if self.free_background else self.held_background)
         return self.piled(ideal)
 
@@ -264,7 +299,7 @@ class _Model:
 
     def jacobian(self, theta):
         shapes = self.shapes(theta)
-        amplitudes = theta[self.nonlinear : self.nonlinear + self.components]
+        amplitudes = theta[self.nonlinear : self.nonlinear + self.linear]
         columns = []
         for j in range(self.nonlinear):
             # Forward differences: the step is small beside any standard error, and the shapes at theta are at hand.
@@ -289,7 +324,7 @@ class _Model:
 
     def _only(self, log_lifetime, theta):
         one = _Model.__new__(_Model)
-        one.__dict__ = {**self.__dict__, "components": 1}
+        one.__dict__ = {**self.__dict__, "components": 1, "scatter": 0}
         return one.shapes(
             np.concatenate([[log_lifetime], theta[self.components : self.nonlinear]])
         )[0]
@@ -311,6 +346,7 @@ def fit_decay(
     window_ns: tuple[float, float] | None = None,
     fit_shift: bool | None = None,
     fit_width: bool = False,
+    scatter: bool = False,
 ) -> DecayFit:
     """Fit a decay law to a TCSPC histogram by Poisson maximum likelihood.
 
@@ -319,7 +355,8 @@ def fit_decay(
     time_ns : ndarray, shape (n,)
         Left edges of evenly spaced bins.
     counts : ndarray, shape (n,)
-        Raw counts, no background subtracted.
+        Counts, no background subtracted; normalised or averaged ones are recognised and fitted
+        with their variance (`counts.as_counts`).
     components : int
         Number of exponentials, 1 to 4.
     stretched : bool
@@ -338,13 +375,18 @@ def fit_decay(
         Fit a shift of the response; default yes when there is a response.
     fit_width : bool
         Fit the width of a Gaussian response.
+    scatter : bool
+        Fit scattered excitation light, in the shape of the response.
 
     Raises
     ------
     ValueError
-        Uneven bins, negative or non-finite counts, no counts, an unsuitable response, fewer bins than parameters.
+        Uneven bins, numbers that are no counts, negative or non-finite counts, no counts, an unsuitable response, fewer bins than parameters.
     """
     time, y, bin_ns = _prepared(time_ns, counts)
+    y, gain, _ = as_counts(y)
+    if cycles is not None and gain != 1:
+        cycles = None  # how many pulses are behind a rescaled histogram is not known
     inside = (
         np.ones(time.size, dtype=bool)
         if window_ns is None
@@ -374,7 +416,8 @@ def fit_decay(
         shift,
         fit_width,
         background is None,
-        background or 0.0,
+        (background or 0.0) / gain,
+        scatter,
     )
     if np.count_nonzero(inside) <= len(model.names):
         raise ValueError(
@@ -389,7 +432,7 @@ def fit_decay(
         found = _descend(model, y, inside, start)
         if best is None or found[1] < best[1] - 1e-6:
             best = found
-    return _summary(model, y, inside, *best)
+    return _summary(model, y, inside, *best, gain=gain)
 
 
 def fit_decays(
@@ -400,19 +443,24 @@ def fit_decays(
 ) -> dict[str, DecayFit]:
     """The same decay by several laws, best BIC first.
 
-    `laws` are numbers of exponentials as text, or "stretched"; `options` as `fit_decay`. A law that the data cannot
-    support (fewer counts than it needs) is left out.
+    `laws` are numbers of exponentials as text, or "stretched"; `options` as `fit_decay`. A law that
+    the data cannot support (fewer counts than it needs) is left out. Where there is a response, a
+    law takes a scatter term if that lowers its BIC by more than `SCATTER`.
     """
     fits = {}
     for law in laws:
         try:
-            fit = fit_decay(
-                time_ns,
-                counts,
-                stretched=law == "stretched",
-                components=1 if law == "stretched" else int(law),
-                **options,
-            )
+            one = {
+                "stretched": law == "stretched",
+                "components": 1 if law == "stretched" else int(law),
+            } | options
+            fit = fit_decay(time_ns, counts, **one)
+            # A misfit may have gone into the shift, where the score does not see it.
+            seen = fit.scatter_gain > SCATTER + np.log(fit.counts.size) or fit.goodness_z > MISFIT
+            prompt = any(PROMPT_SAID in problem for problem in fit.problems)
+            if options.get("response") and (seen or prompt):
+                more = fit_decay(time_ns, counts, **one, scatter=True)
+                fit = more if more.bic < fit.bic - SCATTER else fit
         except ValueError:
             if not fits:
                 raise
@@ -497,6 +545,15 @@ class MeanLifetime:
     statistical_ns: float
     model_ns: float
     law: str
+    goodness_z: float
+    problems: tuple[str, ...] = ()
+
+    @property
+    def doubt(self) -> str:
+        """Why the number is not to be quoted as it stands; '' where the law describes the decay."""
+        if self.goodness_z > MISFIT:
+            return f"no law describes the counts: the best leaves z = {self.goodness_z:.0f}"
+        return "; ".join(self.problems)
 
     @property
     def error_ns(self) -> float:
@@ -520,9 +577,13 @@ def mean_lifetime(fits: dict[str, DecayFit], which: str = "amplitude-weighted") 
     near = [
         fit.mean_ns[which][0]
         for fit in fits.values()
-        if fit.converged and fit.deviance < best.deviance + 12 and fit.lifetimes_ns[0] > 2 * bin_ns
+        if fit.converged
+        and fit.deviance < best.deviance + 12
+        and fit.lifetimes_ns[0] > 2 * bin_ns
+        and not any(PROMPT_SAID in problem for problem in fit.problems)
     ]
-    return MeanLifetime(value, error, float(max(abs(v - value) for v in [*near, value])), best.law)
+    spread = float(max(abs(v - value) for v in [*near, value]))
+    return MeanLifetime(value, error, spread, best.law, best.goodness_z, best.problems)
 
 
 def _prepared(time_ns, counts):
@@ -778,22 +839,88 @@ def _runs_z(residual):
     return float((runs - mean) / np.sqrt((mean - 1) * (mean - 2) / (n1 + n2 - 1)))
 
 
-def _summary(model, y, inside, theta, cost, converged):
+def _bounded(model, theta, low, curvature, gradient, free):
+    """Covariance (p, p) and values (p,) with a background that cannot be negative.
+
+    The likelihood of the background, all others at their best, is Gaussian around b − g/h with
+    variance 1/h (g: slope of −ln L at b, zero inside; h: curvature), cut at zero. Its mean and
+    variance replace maximum and 1/h, and what is correlated with it follows by regression. Far from
+    the bound nothing changes.
+    """
+    covariance = np.zeros((theta.size, theta.size))
+    h = curvature[np.ix_(free, free)]
+    s = np.sqrt(np.diag(h))
+    scaled = h / np.outer(s, s)
+    covariance[np.ix_(free, free)] = np.linalg.pinv(scaled) / np.outer(s, s)
+    theta, singular = theta.copy(), _lifetimes_open(model, scaled, free)
+    b = len(theta) - 1
+    if not model.free_background or not free[b] or covariance[b, b] <= 0:
+        return covariance, theta, singular
+    spread = np.sqrt(covariance[b, b])
+    centre = theta[b] - max(gradient[b], 0.0) * covariance[b, b]
+    a = (low[b] - centre) / spread
+    if a > -6:
+        hazard = np.sqrt(2 / np.pi) / special.erfcx(a / np.sqrt(2))  # of the normal distribution
+        mean = centre + spread * hazard
+        left = max(1 + a * hazard - hazard**2, 1e-12)
+        if a > 50:  # nearly exponential: mean distance 1/slope
+            mean, left = low[b] + spread / a, 1 / a**2
+        slope = covariance[:, b] / covariance[b, b]
+        covariance = covariance - np.outer(slope, slope) * covariance[b, b] * (1 - left)
+        theta = theta + slope * (mean - theta[b])
+        linear = np.arange(theta.size) >= model.nonlinear
+        theta[linear] = np.maximum(theta[linear], 0.0)
+    return covariance, theta, singular
+
+
+def _lifetimes_open(model, scaled, free) -> bool:
+    """Whether what the data do not determine has a part in a lifetime or a mean of several.
+
+    A decay that begins at its maximum leaves amplitude and shift undetermined, not its lifetime.
+    """
+    values, vectors = np.linalg.eigh(scaled)
+    null = vectors[:, values < 1e-12 * values[-1]]
+    shape = np.flatnonzero(free) < model.components + model.stretched
+    return bool(null.size and (model.components > 1 or np.abs(null[shape]).max(initial=0) > 1e-3))
+
+
+def _scatter_gain(model, theta, m, data, j, free, prompt):
+    """What a scatter term would take off the deviance, to first order: s²/(I_ss − I_sθ I⁻¹ I_θs)."""
+    score = prompt @ ((data - m) / m)
+    if model.scatter or score <= 0:
+        return 0.0
+    weighted = j[:, free] / m[:, None]
+    cross = weighted.T @ prompt
+    left = (
+        prompt @ (prompt / m)
+        - cross @ np.linalg.lstsq(weighted.T @ j[:, free], cross, rcond=1e-12)[0]
+    )
+    return float(score**2 / left) if left > 0 else 0.0
+
+
+def _summary(model, y, inside, theta, cost, converged, gain):
     mu, jac = model.jacobian(theta)
     data, m, j = y[inside], np.maximum(mu[inside], 1e-9), jac[inside]
     low, high = _bounds(model)
     at_bound = (theta <= low) | (theta >= high)
-    curvature = (j / m[:, None]).T @ j
+    floor = model.free_background and theta[-1] * data.size < 3
+    # With hardly a count of background the expected curvature of an empty bin has no bound; the
+    # observed one is 0.
+    weight = data / m**2 if floor else 1 / m
+    curvature = (j * weight[:, None]).T @ j
+    if floor:
+        at_bound[-1] = False
+        if curvature[-1, -1] <= 0:
+            curvature[-1, -1] = 1e-12 + (j[:, -1].sum() / max(m.sum(), 1.0)) ** 2
     free = ~at_bound & (np.diag(curvature) > 0)
-    covariance = np.zeros((theta.size, theta.size))
     problems = [] if converged else ["not converged"]
+    covariance = np.zeros((theta.size, theta.size))
+    best = theta
     if free.any():
-        h = curvature[np.ix_(free, free)]
-        s = np.sqrt(np.diag(h))
-        scaled = h / np.outer(s, s)
-        if np.linalg.cond(scaled) > 1e12:
+        gradient = j.T @ ((m - data) / m)
+        covariance, theta, singular = _bounded(model, theta, low, curvature, gradient, free)
+        if singular:
             problems.append("degenerate: the data cannot tell the parameters apart")
-        covariance[np.ix_(free, free)] = np.linalg.pinv(scaled) / np.outer(s, s)
     problems += [
         f"{name} at a bound"
         for name, b in zip(model.names, at_bound, strict=True)
@@ -801,6 +928,8 @@ def _summary(model, y, inside, theta, cost, converged):
     ]
     errors = np.where(free, np.sqrt(np.maximum(np.diag(covariance), 0)), np.nan)
     k, at = model.components, model.nonlinear
+    if (width := _width(model)) and np.exp(best[:k].min()) < PROMPT * width:
+        problems.append(f"a component is {PROMPT_SAID}: no lifetime")
     tau, a = np.exp(theta[:k]), theta[at : at + k]
     order = np.argsort(tau)
     if k > 1 and converged and np.any(errors[at : at + k] > 0.5 * a):
@@ -808,7 +937,7 @@ def _summary(model, y, inside, theta, cost, converged):
     if (
         k > 1
         and np.any(
-            np.diff(np.log(tau[order]))
+            np.diff(np.log(np.maximum(tau[order], 1e-300)))
             < 2 * np.sqrt(np.maximum(np.diag(covariance)[:k][order][1:], 0))
         )
         and not problems
@@ -850,7 +979,8 @@ def _summary(model, y, inside, theta, cost, converged):
     light = a * area(theta)
     count = int(free.sum())
     return DecayFit(
-        "stretched exponential" if model.stretched else f"{k} exponential{'s' if k > 1 else ''}",
+        ("stretched exponential" if model.stretched else f"{k} exponential{'s' if k > 1 else ''}")
+        + (" + scatter" if model.scatter else ""),
         tau[order],
         (tau * errors[:k])[order],
         a[order],
@@ -865,7 +995,7 @@ def _summary(model, y, inside, theta, cost, converged):
             "amplitude-weighted": (float(mean[0]), float(mean_error[0])),
             "intensity-weighted": (float(mean[1]), float(mean_error[1])),
         },
-        (light / light.sum())[order],
+        (light / max(light.sum(), 1e-300))[order],
         cost,
         float(expected.sum() - count),
         float(np.sqrt(variance.sum())),
@@ -879,7 +1009,20 @@ def _summary(model, y, inside, theta, cost, converged):
         mu[inside],
         covariance,
         model.names,
+        theta,
+        float(lookup["scatter"][0]) if model.scatter else 0.0,
+        float(lookup["scatter"][1]) if model.scatter else 0.0,
+        float(gain),
+        _scatter_gain(model, best, m, data, j, free, model.prompt(best)[inside]) if width else 0.0,
     )
+
+
+def _width(model):
+    """Full width of the response at half its maximum, of a bin at least; 0 without a response."""
+    if model.kernel is not None:
+        kernel = fft.irfft(model.kernel, model.length)[: model.kernel_size]
+        return model.bin * np.count_nonzero(kernel > 0.5 * kernel.max())
+    return max(model.width, model.bin) if model.width else 0.0
 
 
 def least_squares_lifetime(

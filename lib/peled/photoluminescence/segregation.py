@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import least_squares
 from scipy.stats import chi2 as chi2_distribution
 
@@ -20,6 +21,7 @@ from peled.photoluminescence.plqy import estimate_noise
 
 # A sloping line per eV stands for a constant dark count per nm.
 _ORIGIN_EV = 1.9
+LIKE_A_SHIFT = 0.9
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,26 @@ class Kinetics:
         )
 
 
+def partly_exposed(values: np.ndarray, used: np.ndarray) -> int:
+    """How many first frames of a series (m, n) the shutter cut short.
+
+    Their light is less than that of the next by more than 8 times the scatter of the steps from
+    frame to frame further on, and by more than 5 %. At most a tenth of the frames is tried.
+    """
+    light = np.where(used, np.nansum(values, axis=1), np.nan)
+    m = light.size
+    if m < 8 or not np.isfinite(light[1:]).all():
+        return 0
+    steps = np.diff(light) / np.median(light)
+    later = steps[max(3, m // 10) :]
+    spread = 1.4826 * np.median(np.abs(later - np.median(later))) + 1e-12
+    for count in range(max(1, m // 10), 0, -1):
+        step = steps[count - 1]
+        if not np.isfinite(step) or (step > 0.05 and step - np.median(later) > 8 * spread):
+            return count
+    return 0
+
+
 def track(
     wavelength_nm: np.ndarray,
     counts: np.ndarray,
@@ -177,6 +199,8 @@ def track(
     account = min(bic, key=bic.get)
     if account == "two bands" and not _varies(fraction, error):
         account = min(("steady", "one band moves"), key=bic.get)
+    if account == "two bands" and _shifts(energy, signal, spread, one.evaluate(energy)):
+        account = "one band moves"
     return Segregation(
         account,
         {k: float(v) for k, v in bic.items()},
@@ -195,6 +219,28 @@ def track(
         energy,
         two.evaluate(energy) * scale,
     )
+
+
+def _shifts(energy, signal, spread, smooth) -> bool:
+    """Whether what changes has the shape of the band's own derivative, whatever the band's shape.
+
+    A band that moves adds its derivative; one that grows on its side does not. Compared are the
+    first component of the spectra (each over its sum) about their mean, and the slope of that mean,
+    smoothed to a tenth of the band's width; beyond `LIKE_A_SHIFT` of the squared cosine it is a
+    shift. Before it is compared the component's noise, told by the next, is taken off.
+    """
+    share = signal / signal.sum(axis=1, keepdims=True)
+    mean = share.mean(axis=0)
+    weight = 1 / np.sqrt(spread.mean(axis=0))
+    _, size, right = np.linalg.svd((share - mean) * weight, full_matrices=False)
+    level = np.sqrt(np.mean(size[1:] ** 2)) if size.size > 1 else 0.0
+    wide = np.count_nonzero(smooth.mean(axis=0) > 0.5 * smooth.mean(axis=0).max())
+    width = max(wide // 10, 1)
+    slope = gaussian_filter1d(mean, width, order=1) * weight
+    if size[0] < 3 * level or not slope.any():
+        return False
+    cosine = (right[0] @ slope) ** 2 / (slope @ slope)
+    return bool(cosine / (1 - (level / size[0]) ** 2) > LIKE_A_SHIFT)
 
 
 def _varies(fraction, error) -> bool:

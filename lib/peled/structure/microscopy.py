@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from peled.quantities import FALSE_ALARM
+
 #: Area that the half-way contour of a Gaussian-blurred right-angled corner loses, in units of the blur's variance:
 #: the integral of probit(1/(2 Phi(y))) over y from 0 to infinity.
 CORNER = 0.86477
@@ -281,7 +283,7 @@ def size_distribution(
         float(population),
         float(
             np.hypot(
-                sd * np.sqrt(max(excess - 1, 0.5) / (4 * n)) * student, pixel_relative_error * sd
+                sd * np.sqrt(max(excess - 1, 2.0) / (4 * (n - 1))) * student, pixel_relative_error * sd
             )
         ),
         edges,
@@ -354,10 +356,14 @@ def find_spots(
     *,
     d_range_nm: tuple[float, float] = (0.18, 0.9),
     strongest: int = 24,
-    least: float = 12.0,
+    least: float | None = None,
     pixel_relative_error: float = 0.0,
 ) -> tuple[tuple[Spot, ...], np.ndarray, float]:
     """Maxima of the power spectrum over its local noise, with positions below the grid step (parabola through the logarithm).
+
+    Noise of one frequency is exponential, so that its largest of m independent ones passes
+    ln(m/alpha) with the chance alpha: that is `least` where nothing is said, with `FALSE_ALARM` and
+    the frequencies of the unpadded image.
 
     The error of a frequency is that of a sine wave's in white noise (Rife and Boorstyn, IEEE Trans. Inf. Theory 20, 591 (1974)), widened for the window.
 
@@ -381,6 +387,8 @@ def find_spots(
             for part in np.split(power.ravel()[flat], np.cumsum(counts)[:-1])
         ]
     )
+    if least is None:
+        least = float(np.log(np.square(min(np.asarray(pixels).shape)) / 2 / FALSE_ALARM))
     relative = power / (medians[ring] / np.log(2))
     smooth = ndimage.gaussian_filter(relative, 1.0)
     peak = (
@@ -441,6 +449,8 @@ def fit_square_lattice(
     ValueError
         If two {100} directions about 90 degrees apart are not seen.
     """
+    # Four predicted places are few tries: e^-12 each is far below any rate of false alarms.
+    options = {"least": 12.0} | options
     spots, power, step = find_spots(pixels, pixel_nm, **options)
     families = {1: d100_nm, 2: d100_nm / np.sqrt(2)}
     first = [s for s in spots if abs(s.d_nm / families[1] - 1) < tolerance]

@@ -12,7 +12,12 @@ from functools import lru_cache
 import numpy as np
 from scipy import optimize, special
 
+from peled.quantities import threshold
+
 MG_EV, AL_EV, HE_I_EV = 1253.6, 1486.7, 21.218
+
+#: How far a fitted level may lie from where it is looked for, eV: chemical shifts, not charging.
+REACH_EV = 1.5
 _SUBSHELLS = {
     "1s": ("K",),
     "2s": ("L1",),
@@ -41,13 +46,16 @@ _SUBSHELLS = {
 
 @dataclass(frozen=True)
 class Doublet:
-    """One core level in a fit. `position_eV` is the stronger line's start; `splitting_eV` and `ratio` (weak : strong) are held; 0 makes a singlet."""
+    """One core level in a fit. `position_eV` is the stronger line's start; `splitting_eV` and `ratio`
+    (weak : strong) are held; a ratio of 0 makes a singlet. `asymmetry` above 0 is the start of a
+    metal's index, fitted then (see `metal_tail`)."""
 
     name: str
     position_eV: float
     splitting_eV: float = 0.0
     ratio: float = 0.0
     fwhm_eV: float = 1.1
+    asymmetry: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -165,6 +173,7 @@ def fit_levels(
         "linear": None,
     }[background]
     ramp = (x - x.mean()) / (x[-1] - x[0])
+    metals = [i for i, d in enumerate(doublets) if d.asymmetry > 0]
 
     def curves(p):
         position, width = p[:n], np.abs(p[n : 2 * n])
@@ -175,6 +184,8 @@ def fit_levels(
                 out[:, i] = (
                     out[:, i] + d.ratio * _gl(x, position[i] + d.splitting_eV, width[i], p[-1])
                 ) / (1 + d.ratio)
+        for index, i in enumerate(metals):
+            out[:, i] = metal_tail(x, out[:, i], p[2 * n + index])
         return out
 
     sigma = np.sqrt(np.maximum(y, 1))
@@ -186,8 +197,14 @@ def fit_levels(
             columns.append((tail @ (signal * step) / max((signal * step).sum(), 1e-12))[:, None])
         return np.hstack(columns)
 
-    p = np.array([d.position_eV for d in doublets] + [d.fwhm_eV for d in doublets] + [0.3])
-    converged = True
+    start = np.array(
+        [d.position_eV for d in doublets]
+        + [d.fwhm_eV for d in doublets]
+        + [doublets[i].asymmetry for i in metals]
+        + [0.3]
+    )
+    more = np.zeros(len(metals))
+    p, converged = start, True
     for _ in range(4):  # the loss follows the signal just fitted, and the weights the model
 
         def residual(p, signal=signal, sigma=sigma):
@@ -199,8 +216,11 @@ def fit_levels(
             p,
             diff_step=1e-5,
             max_nfev=40,
-            x_scale=np.r_[np.full(n, 0.1), np.full(n, 0.2), 0.2],
-            bounds=(np.r_[p[:-1] - 5, 0.0], np.r_[p[:-1] + 5, 1.0]),
+            x_scale=np.r_[np.full(n, 0.1), np.full(n, 0.2), more + 0.05, 0.2],
+            bounds=(
+                np.r_[start[:n] - REACH_EV, start[n : 2 * n] / 4, more, 0.0],
+                np.r_[start[:n] + REACH_EV, start[n : 2 * n] * 5, more + 0.45, 1.0],
+            ),
         )
         p, converged = solution.x, solution.success
         m = design(p, signal)
@@ -212,21 +232,21 @@ def fit_levels(
     h = 1e-4
     columns = [
         (design(p + h * e, signal) - design(p - h * e, signal)) @ c / (2 * h) / sigma
-        for e in np.eye(2 * n + 1)
+        for e in np.eye(len(p))
     ]
     jacobian = np.column_stack([*columns, m / sigma[:, None]])
     scale = np.linalg.norm(jacobian, axis=0)
     covariance = np.linalg.pinv(
         (jacobian / scale).T @ (jacobian / scale), rcond=1e-12, hermitian=True
     ) / np.outer(scale, scale)
-    chi2 = float(np.sum(((y - m @ c) / sigma) ** 2) / max(len(x) - 3 * n - 4, 1))
+    chi2 = float(np.sum(((y - m @ c) / sigma) ** 2) / max(len(x) - len(p) - n - 3, 1))
     covariance *= max(chi2, 1.0)
     errors = np.sqrt(np.diag(covariance))
     return LevelFit(
         tuple(d.name for d in doublets),
         c[:n],
-        errors[2 * n + 1 : 3 * n + 1],
-        covariance[2 * n + 1 : 3 * n + 1, 2 * n + 1 : 3 * n + 1],
+        errors[len(p) : len(p) + n],
+        covariance[len(p) : len(p) + n, len(p) : len(p) + n],
         p[:n],
         errors[:n],
         np.abs(p[n : 2 * n]),
@@ -237,6 +257,97 @@ def fit_levels(
         m[:, :n] * c[:n],
         chi2,
         converged,
+    )
+
+
+def metal_tail(x, line, index: float, *, band_eV: float = 8.0) -> np.ndarray:
+    """A line (n,) over even x, eV, with the tail of electron-hole pairs of a metal, area kept.
+
+    The energy lost to pairs is distributed as w^(a-1) exp(-w/band) / (Gamma(a) band^a) [1]_: near
+    the line the profile of Doniach and Sunjic [2]_ with index a, but with a finite area. It is the
+    share of each point's bin, from the incomplete gamma function, so that the pole at w = 0 is
+    integrated.
+
+    Limits: a is held to 0.45; `band_eV`, the width of the band, is not fitted.
+
+    References
+    ----------
+    .. [1] G. D. Mahan, Phys. Rev. B 11, 4814 (1975), doi:10.1103/PhysRevB.11.4814
+    .. [2] S. Doniach, M. Sunjic, J. Phys. C 3, 285 (1970), doi:10.1088/0022-3719/3/2/010
+    """
+    if index < 1e-6:
+        return line
+    step = (x[-1] - x[0]) / (len(x) - 1)
+    edges = np.r_[0.0, (np.arange(len(x)) + 0.5) * step]
+    share = np.diff(special.gammainc(index, edges / band_eV))
+    return np.convolve(line, share)[: len(x)]
+
+
+@dataclass(frozen=True)
+class Shift:
+    """By how much all levels of a region lie too high, eV, from the levels themselves.
+
+    `significance` is the gain of the levels over background alone, in standard deviations, and
+    `rival` what the best other place (more than `REACH_EV` away) loses against this one;
+    `threshold` is what both have to pass.
+    """
+
+    value_eV: float
+    significance: float
+    rival: float
+    threshold: float
+
+    @property
+    def found(self) -> bool:
+        """Whether the levels are there, and in one place only."""
+        return min(self.significance, self.rival) > self.threshold
+
+
+def find_shift(
+    energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: float = 12.0
+) -> Shift:
+    """Where the levels of a region lie together, against where they were expected.
+
+    All doublets are moved as one over `reach_eV` both ways; at each place their areas, not
+    negative, with a step below each and a straight background are fitted by weighted least squares.
+    A region with two elements has its own ruler; one with a single level cannot tell charging from
+    chemistry, and its place says nothing about energies.
+
+    Raises
+    ------
+    ValueError
+        For fewer than 20 points.
+    """
+    x, y = _sorted(energy_eV, counts)
+    if len(x) < 20 or not np.isfinite(y).all():
+        raise ValueError(f"core levels: expected at least 20 finite counts, found {len(x)}")
+    weights = 1 / np.sqrt(np.maximum(np.convolve(y, np.ones(3) / 3, "same"), 1))
+    ramp = np.linspace(0, 1, len(x))
+    ground = np.column_stack([np.ones_like(x), ramp, 1 - ramp]) * weights[:, None]
+    alone = optimize.nnls(ground, y * weights)[1] ** 2
+    grid = np.arange(-reach_eV, reach_eV + 1e-9, 0.1)
+    chi2 = np.full(len(grid), alone)
+    for k, shift in enumerate(grid):
+        columns = []
+        for d in doublets:
+            at = d.position_eV + shift
+            if not x[0] + 1 < at < x[-1] - 1:
+                break
+            line = _gl(x, at, d.fwhm_eV, 0.3)
+            line = line + d.ratio * _gl(x, at + d.splitting_eV, d.fwhm_eV, 0.3)
+            step = np.cumsum(line)
+            columns += [line * weights, step / step[-1] * weights]
+        else:
+            chi2[k] = optimize.nnls(np.column_stack([ground, *columns]), y * weights)[1] ** 2
+    best = int(np.argmin(chi2))
+    misfit = max(1.0, chi2[best] / max(len(x) - 3 - 2 * len(doublets), 1))
+    away = np.abs(grid - grid[best]) > REACH_EV
+    gain, rival = alone - chi2[best], chi2[away].min() - chi2[best]
+    return Shift(
+        float(grid[best]),
+        float(np.sqrt(gain / misfit)),
+        float(np.sqrt(rival / misfit)),
+        threshold(tries=len(grid) * len(doublets)) + 1.0,
     )
 
 

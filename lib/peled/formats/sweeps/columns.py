@@ -184,7 +184,13 @@ def identify(column: Column) -> tuple[str | None, str]:
         name, unit = match[1], match[2].replace("_", " ")
     flat = re.sub(r"[_\s]+", " ", name.lower()).strip()
     # Some units belong to one quantity only; the others need the name.
-    for quantity in ("power_efficacy", "current_efficiency", "luminance", "radiance", "current_density"):
+    for quantity in (
+        "power_efficacy",
+        "current_efficiency",
+        "luminance",
+        "radiance",
+        "current_density",
+    ):
         if unit and unit_key(unit) in FACTORS[quantity]:
             return quantity, unit
     for quantity, patterns in _NAMES.items():

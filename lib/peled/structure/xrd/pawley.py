@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import optimize
 
+from peled.structure.detection import find_lines
 from peled.structure.xrd.crystal import (
     CU_KALPHA_A,
     KALPHA2_RATIO,
@@ -51,6 +52,10 @@ class PawleyFit:
     names : tuple of str
     covariance : (p, p) float array
         Of the non-linear parameters `names`.
+    extra : tuple of (intensity, error)
+        Of the lines of other phases, as heights in the unit of the pattern.
+    shape : str
+        As fitted.
     converged : bool
     notes : tuple of str
         What a reader should doubt.
@@ -84,6 +89,8 @@ class PawleyFit:
     covariance: np.ndarray = field(repr=False, default=None)
     converged: bool = True
     notes: tuple = ()
+    extra: tuple = ()
+    shape: str = "lorentzian"
 
     def intensity(self, *hkl) -> tuple[float, float]:
         """Integrated intensity and error of one reflection family."""
@@ -125,26 +132,19 @@ def find_cubic_cell(
     Raises
     ------
     ValueError
-        If there are no lines, or no cell in the range explains half of what stands in them.
+        If fewer than two lines stand out of the noise, or no cell in the range explains half of
+        what stands in them.
     """
-    from scipy.signal import find_peaks, savgol_filter
-
     x, y = np.asarray(two_theta_deg, float), np.asarray(intensity, float)
     keep = x > max(8.0 * wavelength_A / CU_KALPHA_A[0], x[0])
-    x, y = x[keep], y[keep]
-    smooth = savgol_filter(y, min(7, len(y) // 2 * 2 - 1), 2)
-    floor = np.array(
-        [
-            np.percentile(smooth[max(0, i - len(x) // 12) : i + len(x) // 12 + 1], 15)
-            for i in range(len(x))
-        ]
-    )
-    net = smooth - floor
-    peaks, _ = find_peaks(net, prominence=max(0.03 * net.max(), 5 * np.median(noise_of(y)) * 0.4))
-    if len(peaks) < 2:
-        raise ValueError(f"powder pattern: expected at least two lines, found {len(peaks)}")
-    heights = np.sqrt(net[peaks])  # the strongest line must not decide alone
-    d = wavelength_A / (2 * np.sin(np.radians(x[peaks]) / 2))
+    found = find_lines(x[keep], y[keep], noise_of(y[keep]))
+    strong = [f for f in found.features if f.significance > 0.15 * found.best.significance]
+    if len(strong) < 2:
+        raise ValueError(f"powder pattern: {found.sentence('two lines')}")
+    peaks = np.array([f.position for f in strong])
+    # Significance grows as the root of the counts: the strongest line does not decide alone.
+    heights = np.array([f.significance for f in strong])
+    d = wavelength_A / (2 * np.sin(np.radians(peaks) / 2))
     sums = np.array([sum(i * i for i in hkl) for hkl in reflection_families(48)])
     best, best_score = None, 0.0
     for i in np.argsort(-heights)[:4]:
@@ -156,8 +156,8 @@ def find_cubic_cell(
             lines = lines[np.isfinite(lines) & (lines > x[0]) & (lines < x[-1])]
             if not len(lines):
                 continue
-            distance = np.abs(x[peaks][:, None] - lines[None, :])
-            tolerance = 0.25 + 0.004 * x[peaks]
+            distance = np.abs(peaks[:, None] - lines[None, :])
+            tolerance = 0.25 + 0.004 * peaks
             explained = heights[distance.min(axis=1) < tolerance].sum() / heights.sum()
             seen = (distance.min(axis=0) < 0.3 + 0.004 * lines)[: max(4, len(lines) // 2)].mean()
             if explained * (0.4 + 0.6 * seen) > best_score:
@@ -175,7 +175,7 @@ def pawley_fit(
     sigma=None,
     *,
     wavelengths_A: Sequence[float],
-    a_A: float | None = None,
+    a_A: float | tuple[float, float] | None = None,
     kalpha2_ratio: float = KALPHA2_RATIO,
     radius_mm: float = 240.0,
     zero_deg: float | tuple[float, float] = 0.0,
@@ -207,8 +207,9 @@ def pawley_fit(
     wavelengths_A : sequence of float
         Kalpha1 and, if not removed, Kalpha2, ångström: `Pattern.radiation_A`. There is no default: a pattern taken with
         cobalt and evaluated with copper gives a cell that is 14 % too small and looks good.
-    a_A : float, optional
-        Start of the lattice constant, by default from `find_cubic_cell`.
+    a_A : float or (mean, sd), optional
+        Start of the lattice constant, by default from `find_cubic_cell`; with a standard deviation
+        it is known from elsewhere (a certificate) and leaves zero and height to be found.
     kalpha2_ratio : of Kalpha2 to Kalpha1.
     radius_mm : goniometer radius.
     zero_deg, displacement_mm : float, (mean, sd) or None
@@ -258,7 +259,8 @@ def pawley_fit(
     )
     if sigma is None:
         sigma = np.sqrt(np.maximum(y, 1)) if counting else noise_of(y)
-    a = a_A or find_cubic_cell(x, y, wavelength_A=wavelengths_A[0])
+    a, known = (a_A[0], tuple(a_A)) if np.ndim(a_A) else (a_A, None)
+    a = a or find_cubic_cell(x, y, wavelength_A=wavelengths_A[0])
     low, high = window_deg or (10.0 * wavelengths_A[0] / CU_KALPHA_A[0], 150.0)
     inside = (x >= low) & (x <= high)
     x, y, sigma = x[inside], y[inside], np.asarray(sigma, float)[inside]
@@ -294,7 +296,7 @@ def pawley_fit(
 
     width = _typical_width(x, y, a, wavelengths_A[0])
     table = {  # name: start, free, prior (mean, sd), scale
-        "a": (a, True, None, 1e-3 * a),
+        "a": (a, True, known, 1e-3 * a),
         "zero": _freedom(zero_deg, 0.02),
         "displacement": _freedom(displacement_mm, 0.05),
         "log size": (
@@ -477,7 +479,7 @@ def _report(
     )
     size = float(np.exp(values["log size"])) / 10
     m = len(hkls)
-    line_errors = np.sqrt(np.diag(covariance)[n : n + m])
+    errors_of_lines = np.sqrt(np.diag(covariance)[n : n + m + extras])
     notes = []
     if not solution.success:
         notes.append("the fit has not converged")
@@ -514,7 +516,7 @@ def _report(
         float(errors["tetragonality"]),
         tuple(hkls),
         coefficients[:m],
-        line_errors,
+        errors_of_lines[:m],
         model,
         matrix[:, m + extras :] @ coefficients[m + extras :],
         x,
@@ -527,6 +529,8 @@ def _report(
         scaled,
         bool(solution.success),
         tuple(notes),
+        tuple(zip(coefficients[m : m + extras], errors_of_lines[m:], strict=True)),
+        shape,
     )
 
 

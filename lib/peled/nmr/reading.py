@@ -1,0 +1,146 @@
+"""What lies in a folder of NMR experiments: what a file is, and a row as a spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from peled.formats import FormatError
+from peled.formats.nmr import Fid, PeakTable, read
+from peled.nmr.processing import Processed, from_spectrum, process
+from peled.nmr.referencing import Solvents, Standard, first_standard
+from peled.nmr.series import read_resonances
+from peled.nmr.significance import Matched, matched_filter
+from peled.quantities import Finding
+from peled.samples import Content, Row
+
+SERIES = ("contact", "relaxation")
+SPECTRA = ("1h", "13c", "13c_cpmas", "exchange")
+
+
+def sniff(path: Path) -> Content | None:
+    """What a file or a folder of an experiment holds, from its content alone.
+
+    Nucleus and pulse programme say what was measured; several traces with a list of times are a
+    series.
+    """
+    content = read(path)
+    if isinstance(content, PeakTable):
+        return None
+    programme = str(content.parameters.get("PULPROG", "")).lower()
+    if isinstance(content, Fid) and len(content.data) > 1:
+        if any(word in programme for word in ("ste", "led", "dosy", "diff")):
+            return Content("dosy")
+        return Content("contact" if "cp" in programme and "cpmg" not in programme else "relaxation")
+    if content.nucleus == "13C":
+        return Content("13c_cpmas" if "cp" in programme else "13c")
+    return Content("1h") if content.nucleus == "1H" else None
+
+
+def _experiment(path: Path, row: Row) -> Any:
+    content = read(path)
+    if isinstance(content, PeakTable):
+        raise FormatError(path, expected="a decay or a spectrum", found="a table of peaks")
+    return content
+
+
+def _lines(path: Path, row: Row) -> Any:
+    return read_resonances(path) if path.suffix.lower() == ".csv" else path
+
+
+READERS = {name: _experiment for name in (*SERIES, *SPECTRA, "dosy")}
+READERS |= {"line_table": _lines, "shift_table": lambda path, row: path}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One spectrum, processed and referenced.
+
+    Attributes
+    ----------
+    scale_error_ppm : float or None
+        Standard error of the zero of its axis; None where it is not referenced.
+    matched : Matched
+        What stands out of its noise.
+    findings : tuple of Finding
+        What speaks against all its numbers.
+    scale : tuple of Finding
+        What speaks against its shifts alone.
+    """
+
+    row: Row
+    spectrum: Processed
+    scale_error_ppm: float | None
+    matched: Matched
+    findings: tuple[Finding, ...]
+    scale: tuple[Finding, ...]
+
+
+def broadening(content: Any, settings: Mapping[str, Any], solid: bool) -> float:
+    """Line broadening (Hz) of the window for this nucleus."""
+    if solid:
+        return settings["line_broadening_solid_Hz"]
+    return settings[
+        "line_broadening_1h_Hz" if content.nucleus == "1H" else "line_broadening_13c_Hz"
+    ]
+
+
+def spectrum_of(content: Any, broadening_Hz: float, trace: int = 0, phase: Any = "auto"):
+    """One trace as a spectrum; what came processed is taken as it is."""
+    if not isinstance(content, Fid):
+        return from_spectrum(content)
+    options = {"line_broadening_Hz": broadening_Hz, "strict": False}
+    return process(content, trace=trace, phase=phase, **options)
+
+
+def see(
+    row: Row,
+    content: Any,
+    spectrum: Processed,
+    standards: Mapping[tuple[str, str], Standard],
+    solvents: Solvents,
+    external: tuple[float, float] | None,
+    false_alarm: float,
+) -> Seen:
+    """Reference a spectrum and look for what stands out of its noise.
+
+    The scale comes from the column reference_ppm, else from a line of the solvent (sheet before
+    file), else from the external standard (its move and error, ppm).
+    """
+    where, nucleus = row.label, spectrum.nucleus
+    solvent = str(row.settings.get("solvent") or content.solvent)
+    if shift := row.settings.get("reference_ppm"):
+        known = [Standard("reference_ppm", nucleus, float(shift), 0.0, 0, 0.0, "the sample sheet")]
+    else:
+        known = solvents.standards(solvent, nucleus, standards) if solvent else []
+    findings, scale, error = [], [], None
+    if known or (solvent and external is None):
+        spectrum, error, trouble = first_standard(spectrum, known)
+        if trouble:
+            scale.append(Finding("assumed", "doubtful", f"{solvent}: {trouble}", where))
+    elif external is not None:
+        spectrum, error = spectrum.shifted(external[0]), external[1]
+    else:
+        said = "solvent is stated nowhere: the scale is the instrument's; fill in that column"
+        scale.append(Finding("assumed", "doubtful", said, where))
+    phase = spectrum.phase
+    if isinstance(content, Fid) and not phase.accepted:
+        said = f"phase and baseline cannot be told apart: lines scatter by {phase.spread_deg:.0f}°"
+        findings.append(Finding("determined", "doubtful", said, where))
+    if row.doubt:
+        findings.append(Finding("assumed", "doubtful", row.doubt, where))
+    matched = matched_filter(spectrum, false_alarm=false_alarm)
+    return Seen(row, spectrum, error, matched, tuple(findings), tuple(scale))
+
+
+def traces_of(content: Fid, broadening_Hz: float) -> list[Processed]:
+    """All traces of a series, phased alike: as the one with the largest signal."""
+    strongest = int(np.argmax((np.abs(content.data) ** 2).sum(axis=1)))
+    phase = spectrum_of(content, broadening_Hz, strongest).phase
+    turn = (phase.p0_deg, phase.p1_deg)
+    made = [spectrum_of(content, broadening_Hz, i, turn) for i in range(len(content.data))]
+    return [replace(one, phase=phase) for one in made]

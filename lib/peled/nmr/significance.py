@@ -1,0 +1,168 @@
+"""Whether a line is there: a matched filter against the noise of that very spectrum.
+
+Each place is compared with line shapes of several widths, each less a straight line under it. The
+noise of such a comparison follows from the noise of the spectrum (`Processed.covariance_of`); where
+the spectrum scatters by more than that, by its own scatter. The largest of many comparisons is
+large by itself, and a phase that was sought in the noise makes it larger: both enter the level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.signal import find_peaks, oaconvolve
+
+from peled.nmr.lines import Line, shape_columns
+from peled.nmr.processing import Processed
+from peled.quantities import FALSE_ALARM, threshold
+
+#: Noise in which the phase was sought too (no lines agree on one), positive at its largest, is
+#: distributed as its magnitude, exp(-u²/2): about u √(2π) times as often above u as one component.
+PHASE_TRIES = 12.0
+
+#: A Gaussian process comes above a level u as often as u √(2π) independent values for each of its
+#: crossings of zero; 12 for u near 4.8.
+CROSSING_TRIES = 12.0
+
+#: Below this share of a line nearby, a maximum may be that line's truncation or phase error.
+DYNAMIC_RANGE = 0.02
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Matched filter of a window: at each point the largest ratio to its noise over all widths.
+
+    Attributes
+    ----------
+    ppm, ratio, width_Hz : ndarray, shape (points,)
+    needed : float
+        What the largest `ratio` of noise alone exceeds with the chance `false_alarm`.
+    tries : int
+        Independent comparisons that this level allows for.
+    """
+
+    ppm: np.ndarray = field(repr=False)
+    ratio: np.ndarray = field(repr=False)
+    width_Hz: np.ndarray = field(repr=False)
+    needed: float
+    tries: int
+    false_alarm: float
+
+    @property
+    def best(self) -> int:
+        """Index of the largest ratio."""
+        return int(np.argmax(self.ratio))
+
+    @property
+    def there(self) -> bool:
+        """Whether anything stands out."""
+        return bool(self.ratio[self.best] > self.needed)
+
+    @property
+    def lines(self) -> np.ndarray:
+        """Indices of the maxima that stand out, by shift."""
+        reach = max(len(self.ratio) // 50, 5)
+        index, found = find_peaks(self.ratio, height=self.needed, prominence=self.needed / 2)
+        near = [self.ratio[max(i - reach, 0) : i + reach].max() for i in index]
+        kept = found["prominences"] > DYNAMIC_RANGE * np.array(near)
+        return index[kept]
+
+    def __str__(self) -> str:
+        return (
+            f"largest signal at {self.ppm[self.best]:.2f} ppm, {self.ratio[self.best]:.2g} times "
+            f"its noise; noise alone passes {self.needed:.2g} with a chance of "
+            f"{self.false_alarm:.2g} over {self.tries} places"
+        )
+
+
+def matched_filter(
+    processed: Processed,
+    window_ppm: tuple[float, float] | None = None,
+    *,
+    widths_Hz: tuple[float, float] | None = None,
+    false_alarm: float = FALSE_ALARM,
+) -> Matched:
+    """Look for lines of any width between two in a window, or in the whole spectrum.
+
+    Parameters
+    ----------
+    window_ppm : (low, high), optional
+    widths_Hz : (narrowest, widest), optional
+        Full widths at half maximum beyond the window function's; by default from one point to a
+        hundredth of the sweep.
+    false_alarm : float
+        Chance that noise alone makes a line anywhere in the window.
+
+    Raises
+    ------
+    ValueError
+        If the window holds fewer than eight points.
+
+    Notes
+    -----
+    u = t·y / √(tᵀCt) [1]_, t the line shape less its straight line over ±4 widths. The level
+    counts, for each width, the crossings of a Gaussian process, N₀ = M √(2 (1 - ρ₁)) / 2π [2]_,
+    ρ₁ the correlation of u at neighbouring points.
+
+    References
+    ----------
+    .. [1] G. L. Turin, IRE Trans. Inf. Theory 6, 311 (1960), doi:10.1109/TIT.1960.1057571
+    .. [2] S. O. Rice, Bell Syst. Tech. J. 23, 282 (1944), doi:10.1002/j.1538-7305.1944.tb00874.x
+    """
+    part = processed.window(*window_ppm) if window_ppm else slice(0, len(processed.ppm))
+    count, best, widths, tries = part.stop - part.start, None, None, 0.0
+    for width in _widths(processed, widths_Hz):
+        template = _template(processed, width)
+        if len(template) > len(processed.ppm) // 3 and best is not None:
+            break
+        sd, crossings = _noise(processed, template, count)
+        answer = oaconvolve(processed.real, template[::-1], mode="same")[part]
+        low, middle = np.quantile(answer, [0.159, 0.5])
+        ratio = answer / max(sd, min(middle - low, 3 * sd))
+        tries += min(count, crossings)
+        if best is None:
+            best, widths = ratio, np.full(count, width)
+        else:
+            widths = np.where(ratio > best, width, widths)
+            best = np.maximum(ratio, best)
+    sought = not (processed.phase.accepted and processed.phase.lines) and processed.points
+    tries = max(int((PHASE_TRIES if sought else 1.0) * tries), 1)
+    needed = threshold(tries, false_alarm=false_alarm)
+    return Matched(processed.ppm[part], best, widths, needed, tries, false_alarm)
+
+
+def _widths(processed: Processed, widths_Hz: tuple[float, float] | None) -> np.ndarray:
+    step = processed.hz_per_point
+    low, high = widths_Hz or (step, max(step * 8, processed.spectral_width_Hz / 100))
+    return np.geomspace(low, high, max(round(np.log2(high / low)), 1) + 1)
+
+
+def _template(processed: Processed, width_Hz: float) -> np.ndarray:
+    """A line of unit height in an odd count of points, less the straight line under it."""
+    full = width_Hz + processed.line_broadening_Hz
+    half = int(np.clip(4 * full / processed.hz_per_point, 4, len(processed.ppm) // 8))
+    middle = len(processed.ppm) // 2
+    ppm = processed.ppm[middle - half : middle + half + 1]
+    shape = shape_columns(processed, ppm, processed.ppm[[middle]], width_Hz)[:, 0]
+    return shape / shape.max() - shape.mean() / shape.max()  # symmetric: its line is its mean
+
+
+def _noise(processed: Processed, template: np.ndarray, count: int) -> tuple[float, float]:
+    """Standard deviation of the answer to noise, and its comparisons in `count` points."""
+    both = np.zeros((len(template) + 1, 2))
+    both[:-1, 0] = both[1:, 1] = template
+    c = processed.covariance_of(both)
+    correlation = c[0, 1] / c[0, 0]
+    crossings = count * np.sqrt(max(2 * (1 - correlation), 0.0)) / (2 * np.pi)
+    return float(np.sqrt(c[0, 0])), CROSSING_TRIES * crossings + 1
+
+
+def there(processed: Processed, line: Line, window_ppm: tuple[float, float]) -> bool:
+    """Whether a line that a fit found in a window has an area that noise alone would not give it.
+
+    The level is that of `matched_filter` in the window, for lines of about its width.
+    """
+    wide = max(line.width_Hz, line.gauss_Hz, processed.hz_per_point)
+    found = matched_filter(processed, window_ppm, widths_Hz=(wide / 2, wide))
+    return bool(line.area > found.needed * line.area_error)

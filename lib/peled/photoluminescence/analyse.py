@@ -1,0 +1,136 @@
+"""A laboratory's folder of photoluminescence, from its sample sheet to numbers or reasons.
+
+>>> from peled.photoluminescence.analyse import analyse, sniff
+>>> from peled.samples import read_sheet
+>>> report = analyse(read_sheet("folder", "photoluminescence", sniff=sniff))  # doctest: +SKIP
+>>> print(report)                                                             # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from peled.conditioning import ConditioningError
+from peled.photoluminescence import drawers, measures
+from peled.photoluminescence.reading import READERS, sniff
+from peled.quantities import Finding, Quantity
+from peled.report import Problem, Report, from_holdings
+from peled.samples import Held, Holdings, Sheet, SheetError
+from peled.sources import kind_of
+
+__all__ = ["SETTINGS", "Sample", "analyse", "sniff"]
+
+#: What `settings` may say, and what is taken where it does not.
+SETTINGS: Mapping[str, Any] = {
+    "laws": ("1", "2", "3", "stretched"),  # of decay, as `fit_decays`
+    "transition": "direct",  # of Tauc's construction
+    "wavelength_nm": 0.3,  # standard error of the wavelength scale
+    "lifetime_error": 0.25,  # relative error above which a lifetime is withheld
+    "test": "Welch",  # between groups: Welch or Mann-Whitney
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What was found of one sample, each in the order of the sheet.
+
+    `absorption`, `emission`, `yields`, `decays` and `series` hold a `measures` result a row (a
+    yield: a set of runs).
+    """
+
+    name: str
+    absorption: tuple = field(default=(), repr=False)
+    emission: tuple = field(default=(), repr=False)
+    yields: tuple = field(default=(), repr=False)
+    decays: tuple = field(default=(), repr=False)
+    series: tuple = field(default=(), repr=False)
+
+
+def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
+    """All numbers that a folder of photoluminescence gives, each with its error or a reason.
+
+    Parameters
+    ----------
+    sheet : peled.samples.Sheet
+        Of topic photoluminescence.
+    settings : mapping
+        Of `SETTINGS`; what is not said is as there.
+
+    Returns
+    -------
+    Report
+        `found[sample]` is a `Sample`.
+
+    Raises
+    ------
+    ValueError
+        If a setting is unknown.
+    """
+    if unknown := set(settings) - set(SETTINGS):
+        raise ValueError(f"settings: expected {', '.join(SETTINGS)}, found {', '.join(unknown)}")
+    chosen = {**SETTINGS, **settings}
+    holdings = Holdings(sheet, READERS)
+    problems: list[Problem] = []
+    quantities: list[Quantity] = []
+    found: dict[str, Sample] = {}
+    names = dict.fromkeys(h.row.sample for h in holdings if h.row.sample)
+    for name in names:
+        kept = {}
+        for measurement, (attribute, measure) in _MEASURES.items():
+            results = []
+            for members in _sets(holdings, name, measurement):
+                one = _measured(measure, holdings, members, chosen, problems)
+                if one is not None:
+                    results.append(one)
+                    quantities += one.quantities
+            kept[attribute] = tuple(results)
+        found[name] = Sample(name, **kept)
+    return from_holdings(
+        holdings, quantities, found=found, problems=problems, settings=chosen,
+        drawers=drawers.DRAWERS, test=chosen["test"],
+    )  # fmt: skip
+
+
+#: Measurement -> where its results are kept, and what makes them of a set of rows.
+_MEASURES: Mapping[str, tuple[str, Callable]] = {
+    "absorption": ("absorption", measures.absorption),
+    "pl": ("emission", measures.emission),
+    "plqy": ("yields", measures.quantum_yields),
+    "trpl": ("decays", measures.lifetime),
+    "pl_series": ("series", measures.segregation),
+}
+
+
+def _sets(holdings: Holdings, name: str, measurement: str) -> list[tuple[Held, ...]]:
+    """Rows that make one result: a row of role sample, or the runs of a sphere by state."""
+    own = [h for h in holdings.select(measurement=measurement, sample=name)]
+    sets = [(h,) for h in own if h.row.role == "sample"]
+    if measurement == "plqy":
+        runs: dict[tuple, list[Held]] = {}
+        for h in own:
+            if h.row.role in ("direct", "indirect"):
+                key = (h.row.state, h.row.replicate, h.row.settings.get("intensity_mW_cm2"))
+                runs.setdefault(key, []).append(h)
+        sets += [tuple(members) for members in runs.values()]
+    return sets
+
+
+def _measured(measure, holdings, members, settings, problems):
+    """A result with doubt, kind and inputs of its rows; None and a problem where there is none."""
+    row = members[0].row
+    labels = {
+        "sample": row.sample,
+        "state": row.state,
+        "kind": kind_of(*(h.row.path for h in members)),
+        "inputs": tuple(dict.fromkeys(h.digest for h in members)),
+    }
+    try:
+        result = measure(holdings, members, settings, labels)
+    except (ConditioningError, SheetError, ValueError) as error:
+        problems.append(Problem(row.label, str(error)))
+        return None
+    problems += [Problem(row.label, said) for said in result.problems]
+    doubts = dict.fromkeys(h.row.doubt for h in members if h.row.doubt)
+    return result.doubted(*(Finding("assumed", "doubtful", d, row.label) for d in doubts))

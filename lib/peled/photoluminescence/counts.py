@@ -1,0 +1,125 @@
+"""What the numbers of a decay are: raw counts, counts times a factor, or no counts at all.
+
+Poisson likelihood needs counts. A histogram that was divided by its maximum or averaged over
+scans still has a variance in proportion to its mean; the factor is found and taken out, or the
+numbers are refused.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+LEAST_BINS = 64  #: bins that a variance is judged by
+FACTOR = 1.5  #: a variance within this factor of the mean is that of counts
+WHITE = -0.75  #: correlation of neighbouring third differences of white noise, -15/20
+SMOOTH = 0.2  #: by which it may differ
+LINEAR = 3.0  #: largest ratio of variance to mean between bright and dark bins
+
+_SPREAD = 2.3  #: √n times the relative error of `_ratio`: √2, and third differences overlap
+#: E|third difference of Poisson counts| hardly differs from a normal one's above this mean.
+_ENOUGH = 5.0
+
+
+class Counting(NamedTuple):
+    """Counts (n,) with the variance of their mean, `gain` of the numbers as given, and what was
+    done, in a sentence ('' for raw counts).
+    """
+
+    counts: np.ndarray
+    gain: float
+    sentence: str
+
+
+def as_counts(values: np.ndarray) -> Counting:
+    """Numbers of a decay (n,) divided by their gain, variance over mean, where that is not 1.
+
+    A common step of all numbers (1/maximum of normalised counts, 1/scans of averaged ones, 10 of
+    tenfold ones) is the gain where the scatter agrees; otherwise the scatter of neighbouring bins
+    gives it: third differences have 20 times the variance of white noise and lose any parabola.
+
+    Raises
+    ------
+    ValueError
+        If the variance is not in proportion to the mean (smoothed, background subtracted and
+        clipped, analog), or too few bins can tell.
+    """
+    y = np.asarray(values, dtype=float)
+    whole = bool(np.all(np.abs(y - np.round(y)) < 1e-6))
+    level, square, neighbours = _scatter(y)
+    enough = level.size >= LEAST_BINS
+    off = 6 * _SPREAD / np.sqrt(max(level.size, 1))
+
+    def fits(step):
+        return not enough or abs(np.log(max(_ratio(level, square) / step, 1e-9))) < max(
+            np.log(FACTOR), off
+        )
+
+    step = _step(y)
+    if whole and fits(1.0) and (step is None or step < 1.5):
+        return Counting(y, 1.0, "")
+    if step is not None and fits(step):
+        said = f"numbers are multiples of {step:.4g}: divided by it, they are counts"
+        return Counting(np.round(y / step), step, "" if step == 1 else said)
+    if not enough:
+        raise ValueError(
+            "counts: expected whole numbers, or bins enough to judge their variance "
+            f"({LEAST_BINS}), found {level.size}; export the raw histogram"
+        )
+    small = step is not None and _ratio(level, square) < step / FACTOR
+    if small or abs(neighbours - WHITE) > SMOOTH:
+        raise ValueError(
+            "counts: expected bins independent of their neighbours, found smoothed ones: they "
+            f"scatter {_ratio(level, square):.2g} times their mean, steps are {step or 0:.2g}, and "
+            f"third differences correlate by {neighbours:.2f} (white noise {WHITE}); export the "
+            "raw histogram"
+        )
+    dark, *_, bright = np.array_split(np.argsort(level), 4)
+    ratios = [_ratio(level[part], square[part]) for part in (dark, bright)]
+    gain = _ratio(level, square)
+    if not min(ratios) > 0 or max(ratios) > LINEAR * min(ratios):
+        raise ValueError(
+            "counts: expected a variance in proportion to the mean, found "
+            f"{ratios[0]:.3g} times it in the darker and {ratios[1]:.3g} in the brighter bins; "
+            "export the raw histogram, neither smoothed nor subtracted"
+        )
+    said = f"variance is {gain:.3g} times the mean: numbers are no raw counts, divided by it"
+    return Counting(y / gain, gain, said)
+
+
+def _scatter(y):
+    """Levels, squares of third differences in units of one bin's variance, both of lit bins, and
+    the correlation of neighbouring differences.
+    """
+    third = np.convolve(y, [1, -3, 3, -1], mode="valid")
+    level = (y[:-3] + y[1:-2] + y[2:-1] + y[3:]) / 4
+    unit = np.min(y[y > 0], initial=np.inf)
+    lit = level > _ENOUGH * unit
+    # The rise and the maximum are no parabola.
+    top = int(np.argmax(y))
+    lit[max(top - max(20, y.size // 50), 0) : top + max(20, y.size // 50)] = False
+    if np.count_nonzero(lit) < LEAST_BINS:
+        return level[lit], third[lit] ** 2 / 20, WHITE
+    unit = third / np.sqrt(np.maximum(level, 1e-300))
+    pair = lit[1:] & lit[:-1]
+    neighbours = (unit[1:] * unit[:-1])[pair].mean() / (unit[lit] ** 2).mean()
+    return level[lit], third[lit] ** 2 / 20, float(neighbours)
+
+
+def _ratio(level, square):
+    """Variance over mean."""
+    return float(np.mean(square / level)) if level.size else np.nan
+
+
+def _step(y):
+    """The number of which all are multiples, to their printed accuracy; None if there is none."""
+    values = np.unique(y[y > 0])
+    if values.size < 3:
+        return None
+    steps = np.diff(values)
+    step = float(np.min(steps[steps > 1e-9 * values[-1]], initial=values[0]))
+    for _ in range(3):  # the smallest difference is rounded: the largest number sharpens it
+        step = values[-1] / max(round(values[-1] / step), 1)
+    off = np.abs(values / step - np.round(values / step))
+    return float(step) if np.quantile(off, 0.98) < 0.12 else None

@@ -1,0 +1,158 @@
+"""Panels of a report on photoluminescence, labelled from the sample sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from peled.lineshapes import HC_EV_NM
+from peled.photoluminescence import plots
+from peled.photoluminescence.lifetimes import preferred
+from peled.report.report import Panel
+
+if TYPE_CHECKING:
+    from peled.report import Report
+
+
+def plain(text: str) -> str:
+    """A name that matplotlib draws as it stands: no mathematics, and in the legend in any case."""
+    text = text.replace("$", r"\$")
+    return f"\u200b{text}" if text.startswith("_") else text
+
+
+def _title(sample: str, result, what: str) -> str:
+    said = f", excited at {result.excitation_nm:g} nm" if result.excitation_nm else ""
+    state = f", {plain(result.state)}" if result.state else ""
+    return f"{plain(sample)}: {what}{state}{said}"
+
+
+def absorption(report: Report) -> Iterator[Panel]:
+    """Absorbance with Elliott's curve and Tauc's line, a panel a spectrum."""
+    for sample, found in report.found.items():
+        for one in found.absorption:
+            yield Panel(
+                "absorption", partial(_absorption, one), sample, _title(sample, one, "absorption")
+            )
+
+
+def _absorption(one, figure) -> None:
+    ax = figure.subplots()
+    ready = one.signal
+    ax.plot(HC_EV_NM / ready.axis, ready.values[0], lw=0.9, color="0.5", label="measured")
+    fit = one.fit.get("optical gap (Elliott)")
+    if fit is not None:
+        ax.plot(fit.energy_eV, fit.model, lw=0.9, label=f"Elliott, gap {fit.gap_eV:.3f} eV")
+    tauc = one.fit.get("optical gap (Tauc)")
+    if tauc is not None:
+        ax.axvline(tauc.gap_eV, lw=0.7, ls=":", color="C1", label=f"Tauc, {tauc.gap_eV:.3f} eV")
+    ax.set(xlabel="Photon energy (eV)", ylabel="Absorbance")
+    ax.legend()
+
+
+def emission(report: Report) -> Iterator[Panel]:
+    """Spectra of a sample, and of all samples together."""
+    every = []
+    for sample, found in report.found.items():
+        fitted = [one for one in found.emission if one.fit is not None]
+        every += [(sample, one) for one in fitted]
+        for one in fitted:
+            yield Panel(
+                "pl", partial(_emission, [(sample, one)]), sample, _title(sample, one, "PL")
+            )
+    if len(every) > 1:
+        yield Panel("pl_all", partial(_emission, every), "", "PL of all samples")
+
+
+def _emission(members, figure) -> None:
+    ax = figure.subplots()
+    top = max(np.nanmax(one.signal.values) for _, one in members)
+    for sample, one in members:
+        label = ", ".join(filter(None, (plain(sample), plain(one.state))))
+        label = f"{label}, {one.fit.peak_nm:.1f} nm"
+        ax.plot(one.signal.axis, one.signal.values[0] / top, lw=0.9, label=label)
+    ax.set(xlabel="Wavelength (nm)", ylabel="PL intensity (relative)")
+    ax.legend()
+
+
+def yields(report: Report) -> Iterator[Panel]:
+    """Runs of the sphere, and the yield against intensity; a single point is a panel too."""
+    for sample, found in report.found.items():
+        for one in found.yields:
+            if not one.quantities:
+                continue
+            title = _title(sample, one, "quantum yield")
+            draw = _runs if isinstance(one.raw, dict) else _yield_series
+            yield Panel("plqy", partial(draw, one), sample, title)
+
+
+def _runs(one, figure) -> None:
+    ax = figure.subplots()
+    for role, run in one.signal.items():
+        ax.plot(run.axis, np.maximum(run.values[0], 1e-9), lw=0.8, label=role)
+    top = max(np.nanmax(run.values) for run in one.signal.values())
+    ax.set(xlabel="Wavelength (nm)", ylabel=next(iter(one.signal.values())).unit, yscale="log")
+    ax.set_ylim(1e-5 * top, 2 * top)
+    if one.fit.bands is not None:
+        for band in (one.fit.bands.laser, one.fit.bands.emission):
+            ax.axvspan(*band, color="0.92", zorder=0)
+    ax.set_title(str(one.quantities[0])[:60])
+    ax.legend()
+
+
+def _yield_series(one, figure) -> None:
+    ax = figure.subplots()
+    at = np.array([t.parameter if t.parameter is not None else i for i, t in enumerate(one.raw)])
+    ax.errorbar(at, 100 * one.fit.plqy, 196 * one.fit.standard_error, fmt="o", ms=3)
+    unit = one.raw[0].parameter_unit
+    ax.set(xlabel=f"Excitation ({unit})" if unit else "Measurement", ylabel="PLQY (%)")
+    if len(at) > 1 and at.min() > 0 and at.max() > 30 * at.min():
+        ax.set_xscale("log")
+
+
+def decays(report: Report) -> Iterator[Panel]:
+    """Each decay with the preferred law."""
+    for sample, found in report.found.items():
+        for one in found.decays:
+            title = _title(sample, one, "decay")
+            yield Panel("trpl", partial(_decay, sample, one), sample, title)
+
+
+def _decay(sample, one, figure) -> None:
+    fit = preferred(one.fit)
+    plots.decays(figure.subplots(), {plain(sample): fit}, one.raw[1])
+
+
+def series(report: Report) -> Iterator[Panel]:
+    """Spectra of each series in time, and the course of centroid and red share."""
+    for sample, found in report.found.items():
+        for one in found.series:
+            title = _title(sample, one, "PL in time")
+            if one.signal is not None and one.signal.used.any():
+                yield Panel("pl_series", partial(_series, one), sample, title)
+            if one.fit is not None:
+                yield Panel("pl_course", partial(_course, one), sample, f"{title}: course")
+
+
+def _series(one, figure) -> None:
+    ax = figure.subplots()
+    rows = np.flatnonzero(one.signal.used)
+    for row in rows[np.unique(np.linspace(0, rows.size - 1, 8).astype(int))]:
+        ax.plot(one.signal.axis, one.signal.values[row], lw=0.8, label=one.signal.label(row))
+    ax.set(xlabel="Wavelength (nm)", ylabel=f"PL ({plain(one.signal.unit)})")
+    ax.legend()
+
+
+def _course(one, figure) -> None:
+    first, second = figure.subplots(2, 1, sharex=True)
+    t = one.fit.time_s / 60
+    first.errorbar(t, one.fit.centroid_nm, 1.96 * one.fit.centroid_error_nm, fmt="o", ms=2.5)
+    first.set_ylabel("Centroid (nm)")
+    error = 196 * np.nan_to_num(one.fit.fraction_error)
+    second.errorbar(t, 100 * one.fit.fraction, error, fmt="o", ms=2.5)
+    second.set(xlabel="Time (min)", ylabel="Red share (%)", title=one.fit.account)
+
+
+DRAWERS = (absorption, emission, yields, decays, series)

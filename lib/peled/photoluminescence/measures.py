@@ -1,0 +1,429 @@
+"""Each measurement of the topic: rows of the sheet, conditioned, fitted, as quantities or reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from peled.conditioning import ConditioningError, Signal, condition
+from peled.lineshapes import HC_EV_NM
+from peled.photoluminescence.emission import measure
+from peled.photoluminescence.gap import elliott_gap, tauc_gap
+from peled.photoluminescence.lifetimes import fit_decays, mean_lifetime, preferred, prepare_response
+from peled.photoluminescence.plqy import estimate_noise, quantum_yield
+from peled.photoluminescence.segregation import partly_exposed, track
+from peled.photoluminescence.yields import sphere_yield
+from peled.quantities import Finding, Quantity, described, judge, possible, signal
+from peled.samples import Held, Holdings
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one measurement gave: quantities, what was conditioned (`raw`, `signal`) and fitted.
+
+    `problems` are sentences about what gave nothing.
+    """
+
+    label: str
+    state: str
+    quantities: tuple[Quantity, ...]
+    raw: Any = field(default=None, repr=False)
+    signal: Any = field(default=None, repr=False)
+    fit: Any = field(default=None, repr=False)
+    problems: tuple[str, ...] = ()
+    excitation_nm: float | None = None
+
+    def doubted(self, *findings: Finding) -> Result:
+        """The same with findings at every quantity."""
+        return replace(self, quantities=tuple(q.found(*findings) for q in self.quantities))
+
+
+def _companions(holdings: Holdings, held: Held, *roles: str) -> dict[str, Any]:
+    found = {role: holdings.companion(held.row, role) for role in roles}
+    return {role: h.data for role, h in found.items() if h is not None}
+
+
+def _set(held: Held, name: str):
+    return held.row.settings.get(name)
+
+
+LINE_NM = 15.0  #: width of the median that hides laser lines and rays from the search for a band
+
+
+def _emitted(held: Held, companions: Mapping[str, Signal]) -> Signal:
+    """Spectra of emission without dark, rays and laser; the baseline is a part of the fits."""
+    number = {
+        name: float(value)
+        for name in ("integration_ms", "filter_transmission", "excitation_nm")
+        if (value := _set(held, name)) is not None
+    }
+    laser = {k: v for k, v in number.items() if k == "excitation_nm"}
+    scales = {k: v for k, v in number.items() if k != "excitation_nm"}
+    steps = [("axis", {}), ("saturation", {}), ("dark", {})]
+    steps += [("scale", scales)] if scales else []
+    steps += [("cosmic", laser), *([("mask", laser)] if laser else [])]
+    ready = condition(held.data, [*steps[:2]])
+    if not ready.used.any():
+        return ready
+    whole = np.where(np.isfinite(ready.values), ready.values, 0.0)  # steps want finite values
+    ready = condition(replace(ready, values=whole), steps[2:], companions)
+    return ready.without(~ready.used) if not ready.used.all() else ready
+
+
+def _band(ready: Signal) -> tuple[float, float]:
+    """Where the emission is: from 2.6 widths below to 3.2 above its maximum.
+
+    It is the largest rise on the red side of the laser (the strongest line narrower than
+    `LINE_NM`): the laser's tail only falls.
+
+    Raises
+    ------
+    ValueError
+        If nothing rises out of the noise.
+    """
+    x = ready.axis
+    total = np.nansum(ready.values, axis=0)
+    size = max(round(LINE_NM / float(np.median(np.diff(x)))) | 1, 3)
+    smooth = median_filter(total, size, mode="nearest")
+    noise = 1.4826 * np.median(np.abs(np.diff(total, 3))) / np.sqrt(20)
+    line = total - smooth
+    top = int(np.argmax(line))
+    hidden = line[top] > max(0.5 * (total[top] - total.min()), 20 * noise)
+    first = min(top + size, x.size - size) if hidden else 0
+    smooth = np.convolve(np.pad(smooth, 3, mode="edge"), np.full(7, 1 / 7), mode="valid")[first:]
+    excess = smooth - np.minimum.accumulate(smooth)
+    top = int(np.argmax(excess))
+    # Noise of a running median, and of a minimum taken over all points before.
+    least = 8 * noise * np.sqrt(np.pi / 2 / size)
+    if not excess[top] > least:
+        raise ValueError(
+            f"no band: the strongest rise, {excess[top]:.2g} at {x[first + top]:.0f} nm, is below "
+            f"{least:.2g}, which noise of {noise:.2g} a point could make over {x.size} points"
+        )
+    inside = excess > 0.5 * excess[top]
+    left = top - int(np.argmax(~inside[top::-1])) if not inside[: top + 1].all() else 0
+    right = top + int(np.argmax(~inside[top:])) if not inside[top:].all() else inside.size - 1
+    x = x[first:]
+    width = max(x[right] - x[left], 3 * float(np.median(np.diff(x))))
+    return max(x[0], x[top] - 2.6 * width), min(x[-1], x[top] + 3.2 * width)
+
+
+# ---- absorption ----------------------------------------------------------------------------------
+
+
+def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
+    """Optical gaps by Elliott and Tauc, of absorbance made of whatever was measured."""
+    held = members[0]
+    raw: Signal = held.data
+    steps = [("axis", {}), ("noise", {}), ("absorbance", {"unit": raw.unit} if raw.unit else {})]
+    ready = condition(raw, steps)
+    good = np.isfinite(ready.values[0])
+    energy, absorbance = HC_EV_NM / ready.axis[good], ready.values[0][good]
+    made, problems, fits = [], [], {}
+    scale = settings["wavelength_nm"]
+    for name, fit in (
+        ("optical gap (Elliott)", lambda: elliott_gap(energy, absorbance)),
+        (
+            "optical gap (Tauc)",
+            lambda: tauc_gap(energy, absorbance, transition=settings["transition"]),
+        ),
+    ):
+        try:
+            found = fit()
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+            continue
+        fits[name] = found
+        statistical = getattr(found, "errors_eV", (getattr(found, "standard_error_eV", 0.0),))[0]
+        spread = np.ravel(found.window_spread_eV)[0]
+        findings = list(ready.findings)
+        if not getattr(found, "converged", True):
+            findings.append(Finding("determined", "withheld", "the fit did not converge"))
+        budget = {
+            "fit": float(statistical),
+            "window": float(spread),
+            "wavelength": found.gap_eV**2 / HC_EV_NM * scale,
+        }
+        q = Quantity(name, value=found.gap_eV, budget=budget, unit="eV",
+                     findings=tuple(findings), **labels)  # fmt: skip
+        made.append(judge(q, possible(float(energy.min()), float(energy.max()))))
+    return Result(held.row.label, held.row.state, tuple(made), raw, ready, fits, tuple(problems))
+
+
+# ---- emission ------------------------------------------------------------------------------------
+
+
+def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
+    """Peak, centroid, width and area of one spectrum."""
+    held = members[0]
+    raw: Signal = held.data
+    ready = _emitted(held, _companions(holdings, held, "dark"))
+    laser = _set(held, "excitation_nm")
+    if not ready.used.all():
+        said = "; ".join(f.evidence for f in ready.findings if f.status == "withheld")
+        return Result(held.row.label, held.row.state, (), raw, ready, None, (said,), laser)
+    window = _set(held, "emission_band_nm") or _band(ready)
+    found = measure(
+        ready.axis, ready.values[0], label=labels["sample"], window_nm=window, poisson=False
+    )
+    scale = settings["wavelength_nm"]
+    findings = tuple(ready.findings)
+    made = []
+    for name, value, budget, unit in (
+        ("PL peak", found.peak_nm, {"fit": found.peak_error_nm, "wavelength": scale}, "nm"),
+        ("PL centroid", found.centroid_nm,
+         {"counting": found.centroid_error_nm, "wavelength": scale}, "nm"),
+        ("PL width", found.fwhm_nm, {"counting": found.fwhm_error_nm}, "nm"),
+        ("PL peak energy", found.energy_peak_eV,
+         {"fit": found.energy_peak_error_eV,
+          "wavelength": found.energy_peak_eV**2 / HC_EV_NM * scale}, "eV"),
+        ("PL area", found.area, {"counting": found.area_error}, f"{ready.unit} nm"),
+    ):  # fmt: skip
+        q = Quantity(name, value=float(value), budget={k: float(v) for k, v in budget.items()},
+                     unit=unit, findings=findings, **labels)  # fmt: skip
+        low, high = (
+            (ready.axis[0], ready.axis[-1]) if name in ("PL peak", "PL centroid") else (0, np.inf)
+        )
+        made.append(
+            judge(
+                q, signal(found.area, found.area_error, "the band", tries=100), possible(low, high)
+            )
+        )
+    return Result(held.row.label, held.row.state, tuple(made), raw, ready, found, (), laser)
+
+
+# ---- quantum yield -------------------------------------------------------------------------------
+
+
+def quantum_yields(
+    holdings: Holdings, members: Sequence[Held], settings: Mapping, labels
+) -> Result:
+    """PLQY of runs (a row each), or of the triples of a table."""
+    held = members[0]
+    gain = holdings.companion(held.row, "gain")
+    if gain is None:
+        raise ValueError(
+            "sphere: no calibration: PLQY needs the response of sphere and detector; add its file "
+            "as a row of role gain (flat where the counts are corrected already)"
+        )
+    calibrations = gain.data if isinstance(gain.data, dict) else {"": gain.data}
+    by_quantity = {
+        q: (_of_table(held, c, labels) if held.row.role == "sample"
+            else _of_runs(holdings, members, c, labels))
+        for q, c in calibrations.items()
+    }  # fmt: skip
+    first, fit, raw, ready = next(iter(by_quantity.values()))
+    if len(by_quantity) > 1:
+        first = tuple(map(_either, *(made for made, *_ in by_quantity.values())))
+    return Result(held.row.label, held.row.state, first, raw, ready, fit, (),
+                  _set(held, "excitation_nm"))  # fmt: skip
+
+
+def _either(energy: Quantity, photons: Quantity) -> Quantity:
+    """A yield where nobody says whether the calibration gives power or photons: either."""
+    if energy.value is None or photons.value is None or energy.name != "PLQY":
+        return energy
+    low, high = sorted((energy.value, photons.value))
+    said = (
+        f"value_unit of the calibration is stated nowhere: {energy.value:.3g} if it gives energy, "
+        f"{photons.value:.3g} if photons; fill in that column of its row"
+    )
+    error = energy.standard_error
+    return replace(
+        energy, value=(low + high) / 2, budget={**energy.budget, "assumed": (high - low) / 12**0.5},
+        interval=(low - 2 * error, high + 2 * error), parts={},
+        findings=(*energy.findings, Finding("assumed", "doubtful", said)),
+    )  # fmt: skip
+
+
+def _of_runs(holdings, members, calibration, labels):
+    held = members[0]
+    runs = {h.row.role: h for h in members}
+    for role in ("empty", "blank"):
+        if (other := holdings.companion(held.row, role)) is not None:
+            runs[role] = other
+    dark = {role: d.data for role, h in runs.items() if (d := holdings.companion(h.row, "dark"))}
+    said = {
+        role: {
+            name: h.row.settings[name]
+            for name in ("integration_ms", "filter_transmission")
+            if name in h.row.settings
+        }
+        for role, h in runs.items()
+    }
+    heads = {role: h.data.exposure_ms for role, h in runs.items()}
+    if not any("integration_ms" in s for s in said.values()) and all(heads.values()):
+        said = {role: {**s, "integration_ms": heads[role]} for role, s in said.items()}
+    inputs = tuple(dict.fromkeys(h.digest for h in runs.values()))
+    found = sphere_yield(
+        {role: h.data for role, h in runs.items()},
+        calibration,
+        dark=dark,
+        settings=said,
+        laser_band_nm=_set(held, "laser_band_nm"),
+        emission_band_nm=_set(held, "emission_band_nm"),
+        **{**labels, "inputs": inputs},
+    )
+    return (found.plqy, found.absorptance), found, found.raw, found.runs
+
+
+def _of_table(held: Held, calibration, labels):
+    """Triples whose dark is subtracted: as the table says, and without a file of its own."""
+    triples = held.data
+    found = quantum_yield(triples, calibration)
+    made = []
+    for i, triple in enumerate(triples):
+        at = (
+            f"at {triple.parameter:g} {triple.parameter_unit}"
+            if triple.parameter is not None
+            else ""
+        )
+        budget = {cause: float(e[i]) for cause, e in found.budget.items() if e[i] > 0}
+        q = Quantity(
+            f"PLQY {at}".strip(), value=float(found.plqy[i]), budget=budget, unit="", **labels
+        )
+        made.append(
+            judge(
+                q,
+                signal(found.absorptance[i], found.absorptance_error[i], "the absorbed share"),
+                signal(found.plqy[i], found.standard_error[i], "the emission of the sample"),
+                possible(0, 1),
+                *_clipped(triple),
+            )
+        )
+    return tuple(made), found, triples, triples
+
+
+def _clipped(triple):
+    """A gate for laser lines with a flat top: three highest neighbours that are equal."""
+    said = []
+    for run in (triple.empty, triple.indirect, triple.direct):
+        y = np.asarray(run.laser.counts)
+        top = y == y.max()
+        if np.any(top[2:] & top[1:-1] & top[:-2]) and y.max() > 12 * np.median(np.abs(y)):
+            said.append(f"{run.name}: {np.count_nonzero(top)} points at {y.max():g} counts")
+    if not said:
+        return ()
+    finding = Finding("undamaged", "withheld", f"laser line clipped: {'; '.join(said)}")
+    return (lambda _: finding,)
+
+
+# ---- lifetimes -----------------------------------------------------------------------------------
+
+WITHHELD_Z = 20.0  #: misfit beyond which a law's lifetimes mean nothing
+
+
+def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
+    """Mean lifetimes of the law that the counts prefer, and its own lifetimes."""
+    held = members[0]
+    decay = held.data
+    other = holdings.companion(held.row, "irf")
+    response, window = None, None
+    if other is not None:
+        response = prepare_response(other.data.time_ns, other.data.counts, decay.bin_ns)
+    else:
+        window = (decay.time_ns[np.argmax(decay.counts)], np.inf)
+    fits = fit_decays(
+        decay.time_ns, decay.counts, settings["laws"], response=response, window_ns=window,
+        period_ns=decay.period_ns, cycles=decay.cycles, background=decay.background,
+    )  # fmt: skip
+    best = preferred(fits)
+    findings = [Finding("assumed", "doubtful", f"{name} is stated nowhere; fill in that column")
+                for name in decay.asks]  # fmt: skip
+    if best.gain != 1:
+        said = f"numbers are no raw counts: divided by {best.gain:.3g}, their variance over mean"
+        findings.append(Finding("assumed", "reported", said))
+    findings += [Finding("determined", "withheld", f"{best.law}: {p}") for p in best.problems]
+    light = float(np.sum(best.model - best.model.min()))
+    noise = float(np.sqrt(best.counts.sum()))
+    if best.goodness_z > WITHHELD_Z:
+        said = (
+            f"no law describes the counts: {best.law}, the best, leaves z = {best.goodness_z:.0f}"
+        )
+        findings.append(Finding("described", "withheld", said))
+    # What the law leaves beyond noise, as if it were noise: errors grow with it.
+    grown = np.sqrt(max(best.deviance / best.expected_deviance, 1.0))
+    gates = (signal(light, noise, "the light of the decay"), described(best.goodness_z))
+    made = []
+    for which in ("amplitude-weighted", "intensity-weighted"):
+        mean = mean_lifetime(fits, which)
+        budget = {"counting": mean.statistical_ns, "law": mean.model_ns}
+        made.append((f"lifetime, {which}", mean.value_ns, budget))
+    several = len(best.lifetimes_ns) > 1
+    for k, (tau, error) in enumerate(zip(best.lifetimes_ns, best.lifetime_errors_ns), start=1):
+        name = f"lifetime {k} of {len(best.lifetimes_ns)}" if several else f"lifetime, {best.law}"
+        made.append((name, tau, {"counting": error}))
+    quantities = []
+    for name, value, budget in made:
+        relative = float(np.hypot(*[*budget.values(), 0.0][:2]) / value) if value > 0 else np.inf
+        found = list(findings)
+        if not relative < settings["lifetime_error"]:
+            said = (
+                f"known to {min(relative, 99):.0%} only, {settings['lifetime_error']:.0%} allowed"
+            )
+            found.append(Finding("determined", "withheld", said))
+        budget = {k: float(v * grown) for k, v in budget.items() if v > 0}
+        q = Quantity(name, value=float(value), budget=budget, unit="ns", note=best.law,
+                     findings=tuple(found), **labels)  # fmt: skip
+        quantities.append(judge(q, *gates))
+    irf = None if other is None else (other.data.time_ns, other.data.counts)
+    return Result(held.row.label, held.row.state, tuple(quantities), (decay, irf), None, fits, (),
+                  _set(held, "excitation_nm"))  # fmt: skip
+
+
+# ---- series in time ------------------------------------------------------------------------------
+
+
+def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
+    """Red share and centroid of a series, conditioned before it is followed."""
+    held = members[0]
+    raw: Signal = held.data
+    if raw.at is None:
+        raise ConditioningError(f"{held.row.label}: expected times for the spectra, found none")
+    ready = _emitted(held, _companions(holdings, held, "dark"))
+    window = _set(held, "emission_band_nm") or _band(ready)
+    late = partly_exposed(ready.values, ready.used)
+    problems = []
+    if late:
+        problems.append(
+            f"{late} first frames hold less light than the next by more than the series changes: "
+            "the shutter opened within them; set aside"
+        )
+        ready = ready.without(np.arange(len(ready.values)) < late)
+    problems += list(dict.fromkeys(
+        f"{f.where}: {f.evidence}" for f in ready.findings if f.status == "withheld"
+    ))  # fmt: skip
+    used = ready.used
+    if np.count_nonzero(used) < 4:
+        problems.append(f"expected at least 4 spectra with a band, found {np.count_nonzero(used)}")
+        return Result(held.row.label, held.row.state, (), raw, ready, None, tuple(problems),
+                      _set(held, "excitation_nm"))  # fmt: skip
+    values = ready.values[used]
+    noise = estimate_noise(*values)
+    lost = ~ready.good[used]  # rays and masks stay on the axis without weight
+    variance = np.array([noise.variance(row) for row in values])
+    variance = np.where(lost, 1e4 * variance.max(), variance)
+    found = track(ready.axis, values, ready.at[used], variance=variance, window_nm=window)
+    made = []
+    for name, drift, unit, low, high in (
+        ("red share, growth", found.growth, "1/min", -np.inf, np.inf),
+        ("centroid, drift", found.drift_nm, "nm/min", -np.inf, np.inf),
+    ):
+        findings = [f for f in ready.findings if f.status != "withheld"]
+        if name.startswith("red") and not found.segregates:
+            said = f"the series is best described as: {found.account}; no red band is shown"
+            findings.append(Finding("signal", "withheld", said))
+        q = Quantity(name, value=float(drift.per_minute), budget={"scatter": drift.standard_error},
+                     unit=unit, note=found.account, findings=tuple(findings), **labels)  # fmt: skip
+        made.append(judge(q, possible(low, high)))
+    share, error = found.fraction[-1], found.fraction_error[-1]
+    if found.segregates and np.isfinite(error) and error > 0:
+        q = Quantity("red share at the end", value=float(share), budget={"fit": float(error)},
+                     unit="", note=found.account, **labels)  # fmt: skip
+        made.append(judge(q, possible(0, 1)))
+    return Result(held.row.label, held.row.state, tuple(made), raw, ready, found, tuple(problems),
+                  _set(held, "excitation_nm"))  # fmt: skip

@@ -1,0 +1,242 @@
+"""What lies in a folder of photoluminescence: what a file is, and a row of the sheet as data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from peled.conditioning import Signal
+from peled.formats import FormatError
+from peled.formats.confocal import read_stack
+from peled.formats.delimited import stated
+from peled.formats.spectra import Spectra, read_each
+from peled.formats.sphere import read_calibration, read_sphere
+from peled.formats.tcspc import read_histograms
+from peled.photoluminescence.emission import per_nanometre
+from peled.samples import Content, Row
+
+_IRF = re.compile(r"irf|response|prompt|scatter", re.IGNORECASE)
+_RUN = re.compile(r"(?:^|[\W_])(empty|indirect|direct|blank|dark)(?:$|[\W_])", re.IGNORECASE)
+_SPHERE = re.compile(r"sphere|plqy|(?<![a-z])qy", re.IGNORECASE)
+_UNITS = {"transmittance_percent": "%T", "transmittance": "T", "absorbance": "absorbance"}
+
+
+@dataclass(frozen=True)
+class Decay:
+    """One decay of a file, with what the file or the sheet says of how it was taken."""
+
+    label: str
+    time_ns: np.ndarray = field(repr=False)
+    counts: np.ndarray = field(repr=False)
+    bin_ns: float = 0.0
+    period_ns: float | None = None
+    cycles: float | None = None
+    background: float | None = None
+    asks: tuple[str, ...] = ()
+
+
+def sniff(path: Path) -> Content | None:
+    """What a file holds, from its content alone (see `peled.samples.Sniffer`).
+
+    Times in ns or a counter's own format make a decay, an image a confocal stack; of spectra the
+    unit of the values, the heads and the axis of a series tell. A file named as a run of a sphere,
+    in a folder or beside names of a sphere, is one.
+    """
+    if path.is_dir():
+        return None
+    if path.suffix.lower() in (".tif", ".tiff"):
+        read_stack(path)
+        return Content("confocal")
+    errors = []
+    for look in (_sniff_spectra, _sniff_decays):
+        try:
+            return look(path)
+        except FormatError as error:
+            errors.append(error)
+    raise max(errors, key=lambda e: "column heads" not in e.place)
+
+
+def _sniff_decays(path: Path) -> Content:
+    labels = tuple(label for h in read_histograms(path) for label in h.labels)
+    return Content("trpl", labels if len(labels) > 1 else ())
+
+
+def _sniff_spectra(path: Path) -> Content:
+    groups = read_each(path)
+    labels = tuple(label for g in groups for label in g.labels)
+    first, many = groups[0], labels if len(labels) > 1 else ()
+    runs = [m[1].lower() for label in labels if (m := _RUN.search(label))]
+    if {"empty", "direct"} <= set(runs) or {"empty", "indirect"} <= set(runs):
+        return Content("plqy")
+    if len(labels) == 1 and re.search(r"factor|calibration", labels[0], re.IGNORECASE):
+        return Content("plqy", role="gain")
+    if len(labels) == 1 and _SPHERE.search(f"{path.parent.name} {path.stem}"):
+        return Content("plqy")
+    if first.value_unit in _UNITS:
+        return Content("absorption", many)
+    if len(groups) == 1 and first.parameter is not None and first.parameter_unit == "s":
+        return Content("pl_series", labels, "time_s")
+    return Content("pl", many)
+
+
+# ---- rows as data --------------------------------------------------------------------------------
+
+
+def _part(path: Path, row: Row) -> Spectra:
+    """The spectra of a row on one axis: all, or the part that it names."""
+    groups = read_each(path)
+    if row.part:
+        for group in groups:
+            if row.part in group.labels:
+                at = group.labels.index(row.part)
+                return replace(
+                    group, values=group.values[at : at + 1], labels=(row.part,), parameter=None
+                )
+        found = ", ".join(repr(label) for g in groups for label in g.labels)
+        raise FormatError(path, expected=f"a spectrum {row.part!r}", found=found)
+    if len(groups) > 1:
+        raise FormatError(
+            path,
+            expected="spectra on one axis",
+            found=f"{len(groups)} axes",
+            advice="name one spectrum in the column part of the sample sheet",
+        )
+    return groups[0]
+
+
+def _one(path: Path, row: Row) -> Spectra:
+    found = _part(path, row)
+    if len(found) > 1:
+        raise FormatError(
+            path,
+            expected="one spectrum a row",
+            found=", ".join(map(repr, found.labels[:4])),
+            advice="name one in the column part of the sample sheet, or write part = {sample}",
+        )
+    return found
+
+
+def exposure_ms(spectra: Spectra) -> float | None:
+    """The integration time that the head of a file states."""
+    said = stated(spectra.path, spectra.metadata, "^(integration|exposure)")
+    if not said:
+        return None
+    factor = {"s": 1e3, "sec": 1e3, "ms": 1.0, "us": 1e-3, "": None}.get(said[1].lower())
+    return None if factor is None else said[0] * factor
+
+
+def read_emission(path: Path, row: Row) -> Signal:
+    """One emission spectrum per nm."""
+    found = _one(path, row)
+    x, values = per_nanometre(found)
+    unit = str(row.settings.get("value_unit") or found.value_unit or "a.u.")
+    return Signal(x, values, unit=unit, source=row.label, exposure_ms=exposure_ms(found))
+
+
+def read_absorption(path: Path, row: Row) -> Signal:
+    """One absorption spectrum; its unit the sheet's, or the head's, or none.
+
+    An absorptance (`absorptance`, `%A`) is what is not transmitted, reflection left out: it is
+    turned into T = 1 − a.
+    """
+    found = _one(path, row)
+    order = np.argsort(found.wavelength_nm)
+    x, values = found.wavelength_nm[order], found.values[:, order]
+    head = found.value_unit.lower()
+    unit = str(row.settings.get("value_unit") or _UNITS.get(head, ""))
+    per_cent = unit == "%A" or ("absorptance" in head and np.nanmax(values) > 1.5)
+    if unit in ("absorptance", "%A") or (not unit and "absorptance" in head):
+        values, unit = 1 - values / (100 if per_cent else 1), "T"
+    return Signal(x, values, unit=unit, source=row.label)
+
+
+def read_series(path: Path, row: Row) -> Signal:
+    """Emission spectra per nm against time."""
+    found = _part(path, row)
+    if found.parameter is None or found.parameter_unit != "s":
+        raise FormatError(
+            path,
+            place="heads of the spectra",
+            expected="a time with its unit for each spectrum",
+            found=", ".join(map(repr, found.labels[:4])),
+            advice="head the spectra '0 s', '5 s' … or put times into a first column 'time (s)'",
+        )
+    x, values = per_nanometre(found)
+    return Signal(
+        x, values, unit=found.value_unit or "counts", at=found.parameter, at_unit="s",
+        source=row.label, exposure_ms=exposure_ms(found),
+    )  # fmt: skip
+
+
+def read_plqy(path: Path, row: Row):
+    """A calibration (role gain), one run (the roles of a sphere), or triples of a table."""
+    if row.role == "gain":
+        said = str(row.settings.get("value_unit", "")).lower()
+        return read_calibration(path, quantity=said or None) if said else _calibration(path)
+    if row.role == "sample":
+        bands = {
+            name: row.settings[name]
+            for name in ("laser_band_nm", "emission_band_nm")
+            if name in row.settings
+        }
+        return read_sphere(path, **bands)
+    return read_emission(path, row)
+
+
+def _calibration(path: Path):
+    """As the file says; where it says neither, both (a dict), and the yield carries the doubt."""
+    try:
+        return read_calibration(path)
+    except FormatError as error:
+        if "quantity" not in error.expected:
+            raise
+    return {q: read_calibration(path, quantity=q) for q in ("energy", "photons")}
+
+
+def read_decay(path: Path, row: Row) -> Decay:
+    """One decay, or a response (role irf); with several in the file, the part that the row names."""
+    bin_ns = row.settings.get("bin_ns")
+    groups = read_histograms(path, bin_ns=bin_ns)
+    found = [(g, i) for g in groups for i in range(len(g))]
+    if row.part:
+        chosen = [(g, i) for g, i in found if g.labels[i] == row.part]
+    elif len(found) > 1:
+        response = row.role == "irf"
+        chosen = [(g, i) for g, i in found if bool(_IRF.search(g.labels[i])) == response]
+    else:
+        chosen = found
+    if len(chosen) != 1:
+        raise FormatError(
+            path,
+            expected=f"one decay {row.part!r}" if row.part else "one decay a row",
+            found=", ".join(repr(g.labels[i]) for g, i in found),
+            advice="name it in the column part of the sample sheet",
+        )
+    g, i = chosen[0]
+    rate, pulses = row.settings.get("repetition_MHz"), row.settings.get("pulses")
+    cycles = pulses or (None if g.cycles is None else float(g.cycles[i]))
+    return Decay(
+        g.labels[i],
+        g.time_ns,
+        np.asarray(g.counts[i], float),
+        g.bin_ns,
+        1e3 / rate if rate else g.period_ns,
+        cycles,
+        None if g.background is None else float(g.background[i]),
+        g.asks,
+    )
+
+
+READERS = {
+    "absorption": read_absorption,
+    "pl": read_emission,
+    "pl_series": read_series,
+    "plqy": read_plqy,
+    "trpl": read_decay,
+    "confocal": lambda path, row: read_stack(path),
+}
+
+__all__ = ["READERS", "Decay", "sniff"]

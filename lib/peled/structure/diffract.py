@@ -1,0 +1,225 @@
+"""Powder patterns of a sheet: lines that are there, the lattice, crystal size, other phases."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from functools import lru_cache
+
+import numpy as np
+
+from peled.formats import FormatError
+from peled.materials import bromide_fraction_of_lattice
+from peled.quantities import Finding, possible, signal, threshold
+from peled.samples import Held, Holdings
+from peled.structure import standards, xrd
+from peled.structure.detection import find_lines
+from peled.structure.making import Bench, asked, estimates, with_findings
+from peled.tables import table
+
+#: Half range of a zero error that no standard told, degrees.
+ZERO_DEG = 0.02
+
+
+@lru_cache(maxsize=1)
+def _phases() -> dict[str, tuple[tuple[str, float], ...]]:
+    found = defaultdict(list)
+    with open(table("structure/phases.csv"), newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            found[row["name"]].append((row["hkl"], float(row["d_A"])))
+    return {name: tuple(lines) for name, lines in found.items()}
+
+
+def ruler_of(holdings: Holdings, settings) -> tuple[standards.Ruler | None, list]:
+    """Zero, height and width from the standard of a sheet; what is to say about it."""
+    known = standards.read_standards(holdings.sheet.folder)
+    said: list[tuple[str, str]] = []
+    rows = sorted(holdings.select(measurement="xrd"), key=lambda h: h.row.role != "standard")
+    for held in rows:
+        if held.row.role != "standard" and not held.data.wavelengths_A:
+            continue
+        try:
+            word = str(held.row.settings.get("standard", ""))
+            seen = standards.recognised(held.data, known)
+            named = standards.named(word, known)
+            if held.row.role != "standard" and seen is None:
+                continue
+            if seen and named and seen is not named:
+                said.append((held.row.label, f"named {named.name}, shows the lines of {seen.name}"))
+                continue
+            standard = named or seen
+            if standard is None:
+                said.append((held.row.label, "a standard that is neither named nor recognised"))
+                continue
+            ruler = standards.calibrate(held.data, standard, _radius(held)[0])
+        except (ValueError, ArithmeticError) as error:
+            said.append((held.row.label, str(error)))
+            continue
+        text = (
+            f"{standard.name}: a = {ruler.free.a_A:.6f} Å with the height held at 0, certificate "
+            f"{standard.a_A:.6f} Å: {ruler.off_sigma:+.1f} standard errors"
+        )
+        if abs(ruler.off_sigma) > threshold():
+            text += (
+                f"; the standard stood {ruler.fit.displacement_mm:+.3f} mm off, or the wavelength"
+                " or radius is not as said"
+            )
+        return ruler, [*said, (held.row.label, text)]
+    return None, said
+
+
+def _radius(held: Held) -> tuple[float, bool]:
+    """Radius of the goniometer, mm, and whether anybody said it."""
+    said = held.row.settings.get("radius_mm")
+    return (float(said), True) if said else (240.0, False)
+
+
+def evaluate(bench: Bench, ruler: standards.Ruler | None, spread: float | None) -> None:
+    """All patterns of a sample; `spread` is the relative one of its edges from micrographs."""
+    bench.each(_pattern, ruler, spread)
+
+
+def _pattern(bench: Bench, held: Held, ruler, spread) -> None:
+    pattern = held.data
+    try:
+        wavelengths = pattern.radiation_A
+    except FormatError as error:
+        finding = asked("wavelength_A", held.row.label)
+        for name, unit in (("lattice constant", "Å"), ("crystal size", "nm")):
+            bench.withheld(held, name, unit, finding)
+        bench.say(held, str(error))
+        return
+    for note in pattern.notes:
+        bench.say(held, note)
+    x, y = pattern.two_theta_deg, pattern.intensity
+    lines = find_lines(x, y, pattern.sigma)
+    if len(lines.features) < 2:
+        bench.nothing(held, "lattice constant", "Å", "signal", lines.sentence("two lines"))
+        return
+    try:
+        fit = _fit(pattern, wavelengths, _radius(held)[0], ruler, spread, bench.settings)
+    except ValueError as error:
+        bench.nothing(held, "lattice constant", "Å", "determined", str(error))
+        return
+    bench.keep[held.row.label] = fit
+    _quantities(bench, held, fit, ruler, wavelengths)
+
+
+def _fit(pattern, wavelengths, radius_mm, ruler, spread, settings) -> xrd.PawleyFit:
+    options = {
+        "wavelengths_A": wavelengths,
+        "radius_mm": radius_mm,
+        "zero_deg": ruler.zero_deg if ruler else (0.0, ZERO_DEG),
+        "displacement_mm": None,
+        "extra_d_A": [d for lines in _phases().values() for _, d in lines],
+    }
+    data = (pattern.two_theta_deg, pattern.intensity, pattern.sigma)
+    if settings["crystals"] == "cubes":
+        cubes = {
+            "shape": "cube",
+            "size_relative_sd": spread if spread is not None else settings["edge_spread"],
+            "instrument_fwhm_deg": ruler.fwhm_deg if ruler else None,
+            "thin_film": settings["thin_film"],
+        }
+        fit = xrd.pawley_fit(*data, **options, **cubes)
+        if fit.converged and fit.size_nm < 60:
+            return fit
+    options["instrument_fwhm_deg"] = ruler.fwhm_deg if ruler else None
+    fit = xrd.pawley_fit(*data, **options)
+    if ruler and fit.size_nm > 200:  # narrower than the instrument of the standard
+        fit = xrd.pawley_fit(*data, **options | {"instrument_fwhm_deg": None})
+    return fit
+
+
+def _quantities(bench, held, fit, ruler, wavelengths) -> None:
+    where, since = held.row.label, len(bench.quantities)
+    strength = fit.intensities / np.maximum(fit.intensity_errors, 1e-300)
+    second = int(np.argsort(-strength)[min(1, len(strength) - 1)])
+    there = signal(
+        float(fit.intensities[second]),
+        float(fit.intensity_errors[second]),
+        "the second strongest reflection",
+        tries=len(fit.indices),
+        where=where,
+    )
+    notes = "; ".join(n for n in fit.notes if "converged" not in n and "chi-sq" not in n)
+    cell = estimates(
+        ("a", "height", "size"),
+        (fit.a_A, fit.displacement_mm, fit.size_nm),
+        ("Å", "mm", "nm"),
+        (fit.a_error_A, max(fit.displacement_error_mm, 1e-6), max(fit.size_error_nm, 1e-6)),
+        converged=fit.converged,
+    )
+    if ruler is None:
+        notes = f"zero 0 ± {ZERO_DEG}° assumed: no standard in the sheet; {notes}".rstrip("; ")
+    lattice = bench.make(
+        held, "lattice constant", "Å", lambda p: p["a"], cell, gates=(there,), note=notes
+    )
+    if _radius(held)[1]:
+        bench.make(held, "sample height", "mm", lambda p: p["height"], cell, gates=(there,))
+    else:
+        bench.withheld(held, "sample height", "mm", asked("radius_mm", where))
+    what = "crystal size"
+    kind_of_size = "edge of cubes" if fit.shape == "cube" else "volume-weighted column length"
+    if any("lower bound" in n for n in fit.notes) or fit.size_error_nm > 0.5 * fit.size_nm:
+        text = "the lines are as narrow as the instrument's: larger than the pattern can tell"
+        bench.nothing(held, what, "nm", "determined", text)
+    elif ruler is None and fit.shape != "cube":
+        finding = Finding(
+            "assumed", "doubtful",
+            "the instrument's width was fitted with the size: no standard in the sheet", where,
+        )  # fmt: skip
+        made = bench.make(
+            held, what, "nm", lambda p: p["size"], cell, gates=(there,), note=kind_of_size
+        )
+        bench.quantities[-1] = with_findings(made, finding)
+    else:
+        bench.make(held, what, "nm", lambda p: p["size"], cell, gates=(there,), note=kind_of_size)
+    if bench.settings["alloy"] and lattice.value is not None:
+        ends = bromide_fraction_of_lattice(lattice.value, 0.0)[1]
+        bench.make(
+            held, "x_Br (lattice)", "1", lambda a: bromide_fraction_of_lattice(a, 0.0)[0], lattice,
+            gates=(possible(0, 1, where=where),), note="Vegard, bulk end members",
+            **{"end members": ends},
+        )  # fmt: skip
+    _other_phases(bench, held, fit, wavelengths)
+    _doubted(bench, since, fit, where)
+
+
+def _doubted(bench: Bench, since: int, fit: xrd.PawleyFit, where: str) -> None:
+    """What a misfit makes doubtful; errors are widened by it, but it may have a direction."""
+    said = [n for n in fit.notes if "chi-square" in n]
+    for index in range(since, len(bench.quantities)):
+        more = [Finding("described", "doubtful", n, where) for n in said]
+        bench.quantities[index] = with_findings(bench.quantities[index], *more)
+
+
+def _other_phases(bench, held, fit, wavelengths) -> None:
+    """Strongest line of each other phase over the strongest of the lattice: found, or a limit."""
+    index = 0
+    above = fit.model - fit.background
+    top = float(above.max())
+    for name, lines in _phases().items():
+        values = fit.extra[index : index + len(lines)]
+        index += len(lines)
+        inside = [
+            (hkl, d, *value)
+            for (hkl, d), value in zip(lines, values, strict=True)
+            if fit.two_theta_deg[0] + 0.3
+            < 2 * np.degrees(np.arcsin(min(wavelengths[0] / (2 * d), 1)))
+            < fit.two_theta_deg[-1] - 0.3
+        ]
+        if not inside or top <= 0:
+            continue
+        hkl, _, height, error = inside[0]  # the table begins with the line that films show
+        label = f"{name} ({hkl}) : strongest line"
+        line = estimates(("h",), (height / top,), ("1",), (max(error / top, 1e-9),))
+        needed = threshold(tries=len(inside))
+        if height > needed * error:
+            bench.make(held, label, "1", lambda p: p["h"], line, note="heights, not fractions")
+        else:
+            text = (
+                f"not there: below {max(height, 0) / top + needed * error / top:.2g} of the "
+                f"strongest line, where noise alone passes {needed:.1f} standard errors seldom"
+            )
+            bench.nothing(held, label, "1", "signal", text)

@@ -1,0 +1,95 @@
+"""How a number of a technique becomes a quantity: one row's name, digest and kind, gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from peled.quantities import Estimates, Finding, Quantity, assumed, derive, from_normal
+from peled.report import Problem
+from peled.samples import Held
+from peled.sources import kind_of
+
+
+@dataclass
+class Bench:
+    """What one sample's measurements by one technique gave; filled by the technique.
+
+    `keep` is what drawers draw, `quantities` and `problems` go to the report.
+    """
+
+    sample: str
+    held: tuple[Held, ...]
+    settings: Mapping
+    keep: dict = field(default_factory=dict)
+    quantities: list[Quantity] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def each(self, function: Callable, *args) -> None:
+        """`function(bench, held, *args)` for each row; one that fails leaves its reason alone."""
+        for held in self.held:
+            try:
+                function(self, held, *args)
+            except Exception as error:  # whatever an odd file leads to: one row's reason
+                self.say(held, str(error) or type(error).__name__)
+
+    def make(
+        self, held: Held | Sequence[Held], name: str, unit: str, function: Callable, *of, **more
+    ) -> Quantity:
+        """`derive` with the row's sample, state, digest, kind and doubt; the quantity is kept."""
+        rows = (held,) if isinstance(held, Held) else tuple(held)
+        first = rows[0].row
+        made = derive(
+            name,
+            unit,
+            function,
+            *of,
+            sample=self.sample,
+            state=first.state,
+            kind=kind_of(*(h.row.path for h in rows)),
+            inputs=tuple(h.digest for h in rows),
+            where=first.label,
+            **more,
+        )
+        doubts = [
+            Finding("assumed", "doubtful", h.row.doubt, h.row.label) for h in rows if h.row.doubt
+        ]
+        made = with_findings(made, *doubts)
+        self.quantities.append(made)
+        return made
+
+    def withheld(self, held: Held, name: str, unit: str, *findings: Finding) -> None:
+        """A number that cannot be given, with the reason."""
+        self.quantities.append(
+            Quantity(
+                name, self.sample, None, {}, unit, kind_of(held.row.path), findings,
+                state=held.row.state, inputs=(held.digest,),
+            )
+        )  # fmt: skip
+
+    def nothing(self, held: Held, name: str, unit: str, gate: str, reason: str) -> None:
+        """`withheld` by one reason."""
+        self.withheld(held, name, unit, Finding(gate, "withheld", reason, held.row.label))
+
+    def say(self, held: Held, text: str) -> None:
+        """A remark of the report."""
+        self.problems.append(Problem(held.row.label, text))
+
+
+def with_findings(quantity: Quantity, *findings: Finding) -> Quantity:
+    """The quantity with more findings."""
+    return replace(quantity, findings=(*quantity.findings, *findings)) if findings else quantity
+
+
+def asked(column: str, where: str) -> Finding:
+    """The finding that asks for a column of the sheet."""
+    return assumed(column, where=where).findings[0]
+
+
+def estimates(names: Sequence[str], values, units: Sequence[str], errors, **more) -> Estimates:
+    """Estimates from standard errors (p,) or a covariance (p, p)."""
+    errors = np.asarray(errors, float)
+    covariance = np.diag(errors**2) if errors.ndim == 1 else errors
+    return from_normal(names, values, units, np.linalg.inv(covariance), **more)

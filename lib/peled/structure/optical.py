@@ -1,0 +1,115 @@
+"""Infrared bands, sub-gap absorption and lead contents of a sheet."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from peled.quantities import Finding, possible, signal, threshold
+from peled.samples import Held
+from peled.structure import ftir, urbach
+from peled.structure.detection import find_lines
+from peled.structure.making import Bench, estimates, with_findings
+from peled.structure.reading import read_assignments
+
+
+def bands(bench: Bench) -> None:
+    """Bands of each infrared spectrum that rise out of its own noise."""
+    bench.each(_spectrum)
+
+
+def _spectrum(bench: Bench, held: Held) -> None:
+    x, y = held.data.wavenumber_cm1, held.data.absorbance
+    seen = find_lines(x, y, least=5)
+    if not seen.features:
+        bench.nothing(held, "bands", "1/cm", "signal", seen.sentence("band"))
+        return
+    folder = held.row.path.parent
+    fit = ftir.fit_bands(x, y, label=bench.sample, assignments=read_assignments(folder))
+    bench.keep[held.row.label] = fit
+    step = float(np.median(np.diff(x)))
+    kept = 0
+    for band in fit.bands:
+        if not seen.near(band.position_cm1, max(band.fwhm_cm1, 4 * step)):
+            continue
+        kept += 1
+        what = " / ".join(dict.fromkeys(a.vibration for a in band.assignments))
+        place = estimates(
+            ("at",), (band.position_cm1,), ("1/cm",), (max(band.position_error_cm1, 1e-3),)
+        )
+        bench.make(
+            held,
+            f"band near {band.position_cm1:.0f}",
+            "1/cm",
+            lambda p: p["at"],
+            place,
+            gates=(
+                signal(band.height, max(band.height_error, fit.noise), "the band",
+                       tries=len(fit.bands), where=held.row.label),
+            ),
+            note=what or "no assignment in the table",
+            scale=bench.settings["wavenumber_cm1"],
+        )  # fmt: skip
+    if not kept:
+        bench.nothing(held, "bands", "1/cm", "signal", seen.sentence("band that can be fitted"))
+
+
+def tails(bench: Bench) -> None:
+    """Urbach energy of each absorption measurement that has a tail."""
+    bench.each(_tail)
+
+
+def _tail(bench: Bench, held: Held) -> None:
+    e, s = held.data
+    level = np.abs(np.median(np.diff(s, 3))) if len(s) > 3 else 0.0
+    top, ground = s[-max(len(s) // 8, 5) :], s[: max(len(s) // 8, 5)]
+    spread = float(np.hypot(ground.std(ddof=1), level))
+    gain = float(top.mean() - ground.mean())
+    error = spread / np.sqrt(len(ground)) * np.sqrt(2)
+    if not gain > threshold(tries=len(s)) * error or gain < 10 * spread:
+        text = (
+            f"no absorption edge above the noise of this file: it rises by {gain:.2g}, the "
+            f"noise of its low end is {spread:.2g}; a tail wants ten times that"
+        )
+        bench.nothing(held, "Urbach energy", "meV", "signal", text)
+        return
+    try:
+        fit = urbach.urbach_energy(e, s)
+    except ValueError as refused:
+        bench.nothing(held, "Urbach energy", "meV", "signal", str(refused))
+        return
+    bench.keep[held.row.label] = fit, (e, s)
+    found = estimates(("E_U",), (fit.energy_meV,), ("meV",), (fit.error_meV,))
+    made = bench.make(
+        held, "Urbach energy", "meV", lambda p: p["E_U"], found, gates=(possible(0),),
+        note=f"{fit.decades:.1f} decades, {fit.window_eV[0]:.3f} to {fit.window_eV[1]:.3f} eV",
+        window=max(fit.window_error_meV, 1e-6),
+    )  # fmt: skip
+    doubts = [
+        Finding("described", "doubtful", n, held.row.label) for n in fit.notes
+        if "window" in n
+    ]  # fmt: skip
+    bench.quantities[-1] = with_findings(made, *doubts)
+
+
+def contents(bench: Bench) -> None:
+    """Lead contents, with a limit's reason where a sample is not above the blank."""
+    bench.each(_table)
+
+
+def _table(bench: Bench, held: Held) -> None:
+    line, found = held.data
+    bench.keep[held.row.label] = line, found
+    z = np.sqrt(np.diag(line.covariance))
+    slope = signal(line.slope, float(z[1]), "the slope of the calibration line",
+                   where=held.row.label)  # fmt: skip
+    for name, content in found.items():
+        label = "lead content" if len(found) == 1 else f"lead content {name}"
+        fit = estimates(("Pb",), (content.value,), ("µg/mg",), (content.standard_error,))
+        there = signal(content.value, content.standard_error, "lead above the blank",
+                       where=held.row.label)  # fmt: skip
+        made = bench.make(held, label, "µg/mg", lambda p: p["Pb"], fit, gates=(slope, there))
+        doubts = [Finding("assumed", "doubtful", n, held.row.label) for n in content.notes]
+        if line.chi2_reduced > 4:
+            text = f"the standards scatter around the line: chi² {line.chi2_reduced:.1f}"
+            doubts.append(Finding("described", "doubtful", text, held.row.label))
+        bench.quantities[-1] = with_findings(made, *doubts)

@@ -1,0 +1,149 @@
+"""Certified diffraction standards: recognised by their lines, compared, and used as a ruler."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from peled.formats.diffraction import Pattern
+from peled.structure import xrd
+from peled.structure.detection import find_lines
+from peled.tables import table
+
+
+@dataclass(frozen=True)
+class Standard:
+    """One row of `tables/structure/standards.csv`; `sd_A` is half the expanded uncertainty."""
+
+    name: str
+    words: tuple[str, ...]
+    system: str
+    a_A: float
+    c_A: float
+    sd_A: float
+    extinction: str
+    source: str
+
+    def lines_deg(self, wavelength_A: float, low: float, high: float) -> np.ndarray:
+        """2theta of its reflections in a range, degrees."""
+        d = {
+            round(self._spacing(hkl), 6)
+            for hkl in product(range(9), repeat=3)
+            if any(hkl) and self._allowed(*hkl)
+        }
+        sine = wavelength_A / 2 / np.array(sorted(d, reverse=True))
+        angles = 2 * np.degrees(np.arcsin(sine[sine < 1]))
+        return angles[(angles > low) & (angles < high)]
+
+    def _spacing(self, hkl) -> float:
+        h, k, l = hkl
+        if self.system == "cubic":
+            return float(self.a_A / np.sqrt(h * h + k * k + l * l))
+        return float((4 / 3 * (h * h + h * k + k * k) / self.a_A**2 + l * l / self.c_A**2) ** -0.5)
+
+    def _allowed(self, h: int, k: int, l: int) -> bool:
+        if self.extinction == "diamond":
+            odd = {h % 2, k % 2, l % 2}
+            return len(odd) == 1 and (1 in odd or (h + k + l) % 4 == 0)
+        if self.extinction == "R-3c":  # obverse; (h 0 l) with l even
+            return (-h + k + l) % 3 == 0 and (k != 0 or l % 2 == 0)
+        return True
+
+
+@lru_cache(maxsize=8)
+def read_standards(folder: Path | None = None) -> tuple[Standard, ...]:
+    """The table of standards; a `standards.csv` in `folder` takes its place."""
+    with open(table("structure/standards.csv", folder), newline="", encoding="utf-8") as stream:
+        return tuple(
+            Standard(
+                r["name"],
+                tuple(r["words"].lower().split()),
+                r["system"],
+                float(r["a_A"]),
+                float(r["c_A"] or "nan"),
+                float(r["expanded_A"]) / 2,
+                r["extinction"],
+                r["source"],
+            )
+            for r in csv.DictReader(stream)
+        )
+
+
+def named(text: str, known: tuple[Standard, ...]) -> Standard | None:
+    """The standard that a cell of the sheet names."""
+    words = text.lower().replace("₆", "6").replace("₂", "2").replace("₃", "3").split()
+    return next((s for s in known if set(words) & set(s.words)), None)
+
+
+def recognised(pattern: Pattern, known: tuple[Standard, ...]) -> Standard | None:
+    """The standard whose lines, and no others, a pattern shows.
+
+    At least four of its lines are there, all of those expected up to the last of them that is seen
+    but one, and nine tenths of what is found (by significance) is one of them; within 0.3 degrees,
+    which leaves room for zero and height.
+    """
+    x, wavelengths = pattern.two_theta_deg, pattern.radiation_A
+    found = find_lines(x, pattern.intensity, pattern.sigma)
+    strong = [f for f in found.features if f.significance > 0.05 * found.best.significance]
+    for standard in known:
+        lines = standard.lines_deg(wavelengths[0], x[0] + 0.5, x[-1] - 0.5)
+        lines = lines[:8]
+        if len(lines) < 4:
+            continue
+        seen = np.array([found.near(line, 0.3) for line in lines])
+        within = [f for f in strong if f.position < lines[-1] + 0.5]
+        own = sum(f.significance for f in within if np.abs(lines - f.position).min() < 0.4)
+        if seen.sum() >= max(4, len(lines) - 1) and own > 0.9 * sum(f.significance for f in within):
+            return standard
+    return None
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """Zero, height and line width of a diffractometer from a standard, with what it was made from.
+
+    `free` is the fit with the lattice constant free and the height held at 0, `off_sigma` its
+    distance from the certificate in standard errors of both.
+    """
+
+    standard: Standard
+    fit: xrd.PawleyFit
+    free: xrd.PawleyFit
+    fwhm_deg: float
+    off_sigma: float
+
+    @property
+    def zero_deg(self) -> tuple[float, float]:
+        """Zero error and its standard error, degrees; at least 0.002."""
+        return self.fit.zero_deg, max(self.fit.zero_error_deg, 0.002)
+
+
+def calibrate(pattern: Pattern, standard: Standard, radius_mm: float) -> Ruler:
+    """Zero and height from a standard whose lattice constant is certified.
+
+    Raises
+    ------
+    ValueError
+        For a standard that is not cubic, or a pattern that is not of it.
+    """
+    if standard.system != "cubic":
+        raise ValueError(f"{standard.name} is {standard.system}; only cubic standards are fitted")
+    options = {"wavelengths_A": pattern.radiation_A, "radius_mm": radius_mm, "zero_deg": None}
+    data = (pattern.two_theta_deg, pattern.intensity, pattern.sigma)
+    free = xrd.pawley_fit(*data, a_A=standard.a_A, displacement_mm=0.0, **options)
+    fit = xrd.pawley_fit(*data, a_A=(standard.a_A, standard.sd_A), displacement_mm=None, **options)
+    if not (fit.intensities > 5 * fit.intensity_errors).sum() >= 3:
+        raise ValueError(f"the lines of {standard.name} do not stand out of this pattern")
+    lorentz = np.degrees(0.64 * pattern.radiation_A[0] / (fit.size_nm * 10))
+    return Ruler(
+        standard,
+        fit,
+        free,
+        float(np.hypot(fit.instrument_fwhm_deg, lorentz)),
+        float((free.a_A - standard.a_A) / np.hypot(free.a_error_A, standard.sd_A)),
+    )

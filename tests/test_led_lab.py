@@ -1,0 +1,231 @@
+"""Folders of LED laboratories through sheet and analysis: right numbers, or none with a reason."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labs import Lamp, band, photon, write_jvl, write_life, write_series, write_spectrum
+from peled.led.analyse import analyse, sniff
+from peled.samples import read_sheet
+
+FAILING = Path(__file__).resolve().parents[2] / "shared" / "failing" / "light"
+PAPER = re.compile(r"hassan|nature|neat|E\+G|EDTA|ligand|fig\d|claim|published|paper", re.I)
+SHEET = "sample,measurement,file,geometry,current_unit,luminance_unit\n"
+
+
+def analysed(folder, rows="", **settings):
+    if rows:
+        (folder / "samples.csv").write_text(rows)
+    return analyse(read_sheet(folder, "led", sniff=sniff), settings)
+
+
+PLAIN = Lamp()
+
+
+def device(folder, lamp=PLAIN, name="p1", **options):
+    write_jvl(folder / f"{name}.csv", lamp, **options)
+    write_series(folder / f"{name}_voltage.txt", lamp)
+
+
+def one(report, name="peak EQE", **more):
+    (q,) = report.select(name=name, **more)
+    return q
+
+
+def agrees(q, truth):
+    assert q.value is not None, q.reasons
+    assert q.bounds[0] <= truth <= q.bounds[1], (str(q), truth)
+
+
+# ---- layouts -------------------------------------------------------------------------------------
+
+
+def test_plain_folder_and_its_panels(tmp_path):
+    device(tmp_path, name="dev_1")
+    device(tmp_path, Lamp(eqe=0.17, seed=1), name="dev_2")
+    write_life(tmp_path / "dev_1_life.txt", 190)
+    report = analysed(tmp_path)
+    agrees(one(report, sample="dev_1"), 12.0)
+    agrees(one(report, sample="dev_2"), 17.0)
+    assert one(report, sample="dev_1").status == "doubtful"  # joined by name
+    agrees(one(report, "T50"), 190)
+    drawn = [(p.name, p.sample) for p in report.panels()]
+    for sample in ("dev_1", "dev_2"):
+        assert {(n, sample) for n in ("jvl", "eqe", "el")} <= set(drawn)
+    assert ("lifetime", "dev_1") in drawn and ("all", "") in drawn
+    assert not PAPER.search(str(report) + " ".join(p.title for p in report.panels()))
+
+
+def test_folder_a_pixel_with_a_spectrum_a_bias(tmp_path):
+    for k, eqe in enumerate((0.12, 0.08)):
+        lamp, here = Lamp(eqe=eqe, seed=k), tmp_path / f"pixel{k}"
+        here.mkdir()
+        write_jvl(here / "jvl.csv", lamp)
+        for bias in (2.5, 3.0, 4.0):
+            write_spectrum(here / f"el_{bias}V.txt", lamp, bias)
+    report = analysed(tmp_path)
+    agrees(one(report, sample="pixel0"), 12.0)
+    agrees(one(report, sample="pixel1"), 8.0)
+
+
+def test_two_areas_and_a_sheet_that_says_what_the_emitter_is(tmp_path):
+    for name, area in (("small", 0.045), ("large", 0.16)):
+        device(tmp_path, Lamp(area_cm2=area), name, area=False)
+    sheet = "sample,measurement,file,area_cm2,geometry\n"
+    for name, area in (("small", 0.045), ("large", 0.16)):
+        sheet += f"{name},jvl,{name}.csv,{area},lambertian\n"
+        sheet += f"{name},el_series,{name}_voltage.txt,,\n"
+    report = analysed(tmp_path, sheet)
+    for name in ("small", "large"):
+        q = one(report, sample=name)
+        agrees(q, 12.0)
+        assert q.status == "reported" and "assumed pattern" not in q.budget
+
+
+def test_without_an_area_it_is_asked_for(tmp_path):
+    device(tmp_path, area=False)
+    assert "area_cm2" in one(analysed(tmp_path)).reasons
+
+
+# ---- wrong readings ------------------------------------------------------------------------------
+
+
+def test_offset_of_the_luminance_goes(tmp_path):
+    device(tmp_path, Lamp(offset=2.0))
+    report = analysed(tmp_path)
+    agrees(one(report), 12.0)
+    assert abs(report.found["p1"].runs[0].lights["luminance"].offset - 2) < 0.02
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0])
+def test_silent_current_density_is_found_by_what_is_possible_and_said(tmp_path, scale):
+    device(tmp_path, current="J", scale=scale, area=False)
+    q = one(analysed(tmp_path))
+    agrees(q, 12.0)
+    assert q.status == "doubtful" and "current_unit" in q.reasons
+
+
+def test_silent_luminance_that_could_be_either_is_asked_for(tmp_path):
+    device(tmp_path, light="L", extra=1e-3)
+    assert "luminance_unit is stated nowhere" in one(analysed(tmp_path)).reasons
+
+
+@pytest.mark.parametrize("centre", [750.0, 800.0])
+def test_infrared_has_no_number_through_luminance(tmp_path, centre):
+    device(tmp_path, Lamp(centre=centre, spectrum_offset=0.02))
+    q = one(analysed(tmp_path))
+    assert q.value is None and "photopic integral" in q.reasons
+
+
+def test_dim_device_is_no_bright_one(tmp_path):
+    device(tmp_path, Lamp(eqe=0.0013))
+    agrees(one(analysed(tmp_path)), 0.13)
+
+
+@pytest.mark.parametrize("offset", [0.002, 0.02, 0.05])
+@pytest.mark.parametrize("centre", [620.0, 680.0, 700.0])
+def test_offsets_of_spectra_are_covered(tmp_path, centre, offset):
+    device(tmp_path, Lamp(centre=centre, spectrum_offset=offset, spectrum_slope=offset / 2))
+    agrees(one(analysed(tmp_path)), 12.0)
+
+
+def test_noise_reports_nothing(tmp_path):
+    device(tmp_path, replace(Lamp(eqe=1e-30), peak_counts=0.0))
+    report = analysed(tmp_path)
+    assert report.quantities and all(q.value is None for q in report.quantities)
+
+
+# ---- other detectors -----------------------------------------------------------------------------
+
+
+def test_infrared_device_by_photodiode(tmp_path):
+    lamp = Lamp(centre=800.0, offset=2e-12)
+    share, response = 0.25, 0.55
+    light = lamp.light(response, share) * lamp.area_cm2 * 1e-4
+    v, j = lamp.voltages(), lamp.current() * 1e-3 * lamp.area_cm2
+    y = lamp.measured(light, 1e-11)
+    rows = "\n".join(f"{a:.3f},{b:.6e},{c:.6e}" for a, b, c in zip(v, j, y))
+    (tmp_path / "ir.csv").write_text("Voltage (V),Current (A),Photodiode (A)\n" + rows + "\n")
+    write_series(tmp_path / "ir_voltage.txt", lamp)
+    cone = 2 * np.pi * (1 - np.sqrt(1 - share))  # sin² of its half angle is the share
+    sheet = "sample,measurement,file,area_cm2,responsivity_A_W,solid_angle_sr\n"
+    sheet += f"ir,jvl,ir.csv,{lamp.area_cm2},{response},{cone:.6f}\n"
+    sheet += "ir,el_series,ir_voltage.txt,,,\n"
+    agrees(one(analysed(tmp_path, sheet)), 12.0)
+
+
+def test_spectra_in_a_sphere(tmp_path):
+    lamp, x = Lamp(centre=780.0), np.linspace(500, 1000, 800)
+    write_jvl(tmp_path / "s.csv", lamp)
+    bias = np.array([2.6, 3.0, 3.5, 4.0])
+    photons = lamp.efficiency(bias) * lamp.current(bias) * 1e-3 * lamp.area_cm2 / 1.602176634e-19
+    shape = band(x, 780.0)
+    unit = photon(780.0, 1.0) / (shape.sum() * (x[1] - x[0]))
+    noise = np.random.default_rng(1).standard_normal((4, x.size))
+    y = (photons * unit)[:, None] * shape * 1e6 + 1e-5 * noise
+    lines = ["Wavelength (nm)\t" + "\t".join(f"{b} V" for b in bias)]
+    lines += ["\t".join(f"{a:.8g}" for a in (w, *row)) for w, row in zip(x, y.T)]
+    (tmp_path / "s_voltage.txt").write_text("\n".join(lines) + "\n")
+    sheet = "sample,measurement,file,geometry,spectrum_unit\ns,jvl,s.csv,,\n"
+    sheet += "s,el_series,s_voltage.txt,sphere,uW/nm\n"
+    q = one(analysed(tmp_path, sheet), "peak EQE, integrating sphere")
+    agrees(q, 100 * lamp.efficiency(bias).max())
+
+
+# ---- bad files -----------------------------------------------------------------------------------
+
+
+def test_good_damaged_and_unknown_file(tmp_path):
+    device(tmp_path)
+    (tmp_path / "bad.csv").write_text("Voltage (V),Current (A),Luminance (cd/m2)\n1,2\nx,y,z\n")
+    (tmp_path / "notes.docx").write_bytes(b"PK\x03\x04 nothing")
+    report = analysed(tmp_path)
+    agrees(one(report), 12.0)
+    said = " ".join(map(str, report.problems))
+    assert "bad.csv" in said and "notes.docx" in said
+
+
+def test_unknown_setting_is_refused(tmp_path):
+    device(tmp_path)
+    with pytest.raises(ValueError, match="settings: expected"):
+        analysed(tmp_path, band_nm=620)
+
+
+# ---- folders of others ---------------------------------------------------------------------------
+
+shared = pytest.mark.skipif(not FAILING.is_dir(), reason="no shared folder beside the repository")
+
+
+@shared
+def test_flat_folder_of_others():
+    report = analysed(FAILING / "lab" / "A_flat")
+    for sample, truth in (("control_d1", 12.0), ("treated_d2", 17.0), ("third_d3", 8.0)):
+        agrees(one(report, sample=sample), truth)
+    agrees(one(report, "T50"), 190)
+    said = " ".join(map(str, report.problems))
+    assert "0 V: no band" in said and "1 V: no band" in said
+    assert not PAPER.search(str(report))
+
+
+@shared
+def test_one_file_a_bias_of_others():
+    agrees(one(analysed(FAILING / "lab" / "B_oceanfiles")), 12.0)
+
+
+@shared
+@pytest.mark.parametrize("name", ["photodiode_only.csv", "quoted.csv", "el_series_with_dark.txt"])
+def test_single_files_of_others(tmp_path, name):
+    place = "d1.txt" if name.startswith("el") else name  # a name with the word dark says a role
+    (tmp_path / place).write_bytes((FAILING / name).read_bytes())
+    sheet = read_sheet(tmp_path, "led", sniff=sniff)
+    report = analyse(sheet)
+    if name.startswith("photodiode"):
+        assert "responsivity_A_W" in one(report).reasons and "geometry" in one(report).reasons
+    elif name.startswith("quoted"):
+        assert [row.part for row in sheet] == ["a, 10 us", "b"]
+    else:
+        agrees(one(report, "EL peak"), 642.0)
+        assert "0 V: no band" in " ".join(map(str, report.problems))

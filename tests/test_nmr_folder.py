@@ -1,0 +1,289 @@
+"""NMR of a folder of one's own: nothing from noise, no number that the data do not hold."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hassan2021.verdicts import nmr as verdicts
+from peled import nmr
+from peled.formats.nmr import Fid, write_bruker
+from peled.nmr.analyse import analyse, sniff
+from peled.nmr.referencing import first_standard
+from peled.samples import read_sheet
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "failing" / "nmr_structure"
+MHZ = {"1H": 400.0, "13C": 100.6}
+
+
+def decay(lines, rng, *, nucleus="1H", points=4096, width=4000.0, noise=0.3):
+    """Sum of exponentials (shift in ppm, width in Hz, amplitude) in white noise."""
+    t = np.arange(points) / width
+    signal = sum(
+        a * np.exp((2j * np.pi * d * MHZ[nucleus] - np.pi * w) * t) for d, w, a in lines
+    ) + np.zeros(points, complex)
+    return signal + noise * (rng.standard_normal(points) + 1j * rng.standard_normal(points))
+
+
+def fid(lines, rng, *, nucleus="1H", width=4000.0, **options):
+    data = decay(lines, rng, nucleus=nucleus, width=width, **options)[None]
+    return Fid(Path("made"), data, width, MHZ[nucleus], MHZ[nucleus], nucleus)
+
+
+def write(folder, data, *, nucleus="1H", width=4000.0, **options):
+    mhz = MHZ[nucleus]
+    options = {"base_MHz": mhz, "carrier_MHz": mhz, "reference_MHz": mhz} | options
+    return write_bruker(folder, 1e4 * data, nucleus=nucleus, spectral_width_Hz=width, **options)
+
+
+# ---- significance --------------------------------------------------------------------------------
+
+
+def test_noise_makes_a_line_as_seldom_as_stated():
+    """Phase sought in the noise, lines of any width sought anywhere: below the stated rate."""
+    rng = np.random.default_rng(1)
+    passed = 0
+    for _ in range(200):
+        p = nmr.process(
+            fid([], rng, points=512), line_broadening_Hz=2.0, phase="auto", strict=False
+        )
+        passed += nmr.matched_filter(p, false_alarm=0.1).there
+    assert passed <= 33  # 200 x 0.1, three standard errors above
+
+
+@pytest.mark.parametrize("width", [1.0, 10.0, 60.0])
+def test_a_line_is_found_where_it_is_at_any_width(width):
+    rng = np.random.default_rng(2)
+    size = 12 * 0.3 * np.sqrt(2 * np.pi * width / 4000.0)
+    found = [
+        nmr.matched_filter(nmr.process(fid([(1.5, width, size)], rng), line_broadening_Hz=1.0))
+        for _ in range(20)
+    ]
+    assert np.mean([m.there for m in found]) >= 0.9
+    places = np.array([m.ppm[m.best] for m in found])
+    assert np.median(np.abs(places - 1.5)) * MHZ["1H"] < width
+
+
+class Room:
+    """Keeps what is judged."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def check(self, claim_id, *_, **__):
+        self.kept[claim_id] = "checked"
+
+    def not_testable(self, claim_id, why):
+        self.kept[claim_id] = "not testable"
+
+    def quantity(self, name, *_, **__):
+        self.kept[name] = "quantity"
+
+
+def test_verdicts_on_noise_are_not_testable():
+    rng = np.random.default_rng(3)
+    p = nmr.process(fid([], rng), line_broadening_Hz=1.0, phase="auto", strict=False)
+    room = Room()
+    verdicts.vinyl_place(room, {}, 0.1, "measured")
+    verdicts.chain_places(room, {}, 0.1, "measured")
+    verdicts.edta(room, {}, "measured")
+    verdicts.oxidised(room, {}, [], 0.1, "measured")
+    verdicts.titrations(room, {}, "measured")
+    verdicts.geminal(
+        room, (np.array([14.5, 12.0]), np.array([0.1, 0.1])), [p], (-1.0, 1.0), "measured"
+    )
+    verdicts.glycine(room, {}, 0.001, "measured")
+    assert set(room.kept.values()) == {"not testable"}
+    assert set(room.kept) == {
+        f"C{n}" for n in ("068", "069", "071", "073", "197", "198", "199", "200")
+    }
+
+
+def test_a_folder_of_noise_gives_reasons_only(tmp_path):
+    rng = np.random.default_rng(4)
+    for k in range(3):
+        write(tmp_path / f"GL_{k}", decay([], rng), solvent="DMSO")
+    write(tmp_path / "c", decay([], rng, nucleus="13C"), nucleus="13C", pulse_program="cp")
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    assert not report.quantities
+    assert sum("noise alone passes" in p.reason for p in report.problems) == 4
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="no folder of inputs that failed")
+def test_the_noise_that_once_agreed():
+    report = analyse(read_sheet(SHARED / "noise_only_13c", "nmr", sniff=sniff))
+    assert not report.quantities
+    assert sum("noise alone passes" in p.reason for p in report.problems) == 2
+
+
+# ---- one's own samples ---------------------------------------------------------------------------
+
+
+def test_five_spectra_of_a_sample_that_no_table_knows(tmp_path):
+    rng = np.random.default_rng(5)
+    for k in range(5):
+        lines = [(2.53, 1.0, 20.0), (2.91 + 0.02 * k, 1.5, 10.0), (3.33, 3.0, 30.0)]
+        write(
+            tmp_path / f"cysteamine_{k}", decay(lines, rng), solvent="d6-DMSO", title="cysteamine"
+        )
+    sheet = "sample,measurement,file,equivalents\ncysteamine,1h,cysteamine_{equivalents},\n"
+    (tmp_path / "samples.csv").write_text(sheet)
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    assert len(report.found["cysteamine"].spectra) == 5
+    shifts = [q for q in report.quantities if q.name.startswith("shift")]
+    assert len(shifts) == 15 and all(q.value is not None and q.standard_error > 0 for q in shifts)
+    # The solvent line stood 0.03 ppm off; all others come back with it.
+    for k in range(5):
+        mine = sorted(q.value for q in shifts if q.state == f"{k} equivalents")
+        np.testing.assert_allclose(mine, [2.50, 2.88 + 0.02 * k, 3.30], atol=0.003)
+    assert len(report.panels()) == 5
+
+
+def test_a_solvent_that_is_unknown_is_said(tmp_path):
+    write(tmp_path / "a", decay([(1.0, 1.0, 20.0)], np.random.default_rng(6)), solvent="brine")
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    shift = next(q for q in report.quantities if q.name.startswith("shift"))
+    assert shift.status == "doubtful" and any("brine" in f.evidence for f in shift.findings)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_"),
+    [
+        ("dmso-d6", "DMSO-d6"),
+        ("DMSO_d6", "DMSO-d6"),
+        ("(CD3)2SO", "DMSO-d6"),
+        ("d6-DMSO", "DMSO-d6"),
+        ("(CD₃)₂SO", "DMSO-d6"),
+        ("Acetone", "acetone-d6"),
+        ("MeOD", "CD3OD"),
+        ("CDCl3", "CDCl3"),
+        ("D2O", "D2O"),
+        ("DMSO-d6 + D2O", "DMSO-d6"),
+        ("C7D8", "toluene-d8"),
+        ("d-toluene", "toluene-d8"),
+        ("", ""),
+        ("motor oil", ""),
+    ],
+)
+def test_solvents_by_their_usual_names(said, is_):
+    assert nmr.read_solvents().find(said) == is_
+
+
+def test_a_user_extends_the_tables(tmp_path):
+    (tmp_path / "solvents.csv").write_text(
+        "solvent,aliases,nucleus,standards,source\nDMF-d7,d7-DMF;DMF,1H,DMF-d6,own\n"
+    )
+    (tmp_path / "standards.csv").write_text(
+        "name,nucleus,shift_ppm,error_ppm,partners,coupling_Hz,source\nDMF-d6,1H,8.03,0.01,0,0,own\n"
+    )
+    solvents, standards = nmr.read_solvents(tmp_path), nmr.read_standards(tmp_path)
+    assert [s.shift_ppm for s in solvents.standards("DMF", "1H", standards)] == [8.03]
+    assert solvents.find("MeOD") == "CD3OD"  # the shipped rows stay
+    (tmp_path / "solvents.csv").write_text("solvent\nx\n")
+    with pytest.raises(ValueError, match=r"solvents.csv.*line 2"):
+        nmr.read_solvents(tmp_path)
+
+
+def test_the_carbon_line_of_the_solvent_moves_the_scale():
+    """A CD3 septet (1:3:6:7:6:3:1) 1.3 ppm off: every line moves back by that."""
+    rng = np.random.default_rng(7)
+    j = 21.0 / MHZ["13C"]
+    septet = [
+        (39.52 + 1.3 + k * j, 1.5, 3 * a) for k, a in zip(range(-3, 4), (1, 3, 6, 7, 6, 3, 1))
+    ]
+    made = fid([*septet, (60.0 + 1.3, 2.0, 20.0)], rng, nucleus="13C", width=20000.0, points=16384)
+    p = nmr.process(made, line_broadening_Hz=1.0)
+    known = nmr.read_solvents().standards("(CD3)2SO", "13C", nmr.read_standards())
+    moved, error, trouble = first_standard(p, known)
+    assert trouble == "" and error > 0
+    m = nmr.matched_filter(moved, (55.0, 65.0))
+    assert m.ppm[m.best] == pytest.approx(60.0, abs=0.02)
+
+
+# ---- courses against a time ----------------------------------------------------------------------
+
+TIMES = np.array([0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 2.5, 4, 6, 8, 10, 12]) * 1e-3
+
+
+def build_up(t_is, t1rho, size, seed=0):
+    y = nmr.build_up(TIMES, size, t_is, t1rho)
+    noise = 0.05 * np.random.default_rng(seed).standard_normal(len(TIMES))
+    return nmr.fit_build_up(TIMES, y + noise, np.full(len(TIMES), 0.05))
+
+
+def test_contact_times_that_are_not_determined_are_no_numbers():
+    fast = build_up(1e-6, 8e-3, 10.0)  # built up before the first point
+    assert fast.time("T_IS").value is None
+    assert fast.time("T1rho").value == pytest.approx(8.0, rel=0.05)
+    short = build_up(0.02e-3, 8e-3, 10.0).time("T_IS")
+    assert abs(short.value - 0.02) < 4 * short.standard_error and short.standard_error > 1e-4
+    for size in (0.0, -10.0):
+        course = build_up(0.3e-3, 8e-3, size)
+        assert course.time("T_IS").value is None and course.time("T1rho").value is None
+        assert course.efficiency(2e-3).value is None
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "amplitude"), [("T1", 5.0, -9.6), ("T1", 5.0, -5.0), ("T2", 0.0, 5.0)]
+)
+def test_relaxation_times_cover(name, level, amplitude):
+    """Inversion recovery with an imperfect pulse, saturation recovery, a decay of echoes."""
+    rng = np.random.default_rng(8)
+    t = np.geomspace(0.01, 3.0, 10)
+    inside, count = 0, 80
+    for _ in range(count):
+        y = level + amplitude * np.exp(-t / 0.301) + 0.05 * rng.standard_normal(t.size)
+        q = nmr.fit_relaxation(t, y, np.full(t.size, 0.05)).time(name, "s")
+        low, high = q.bounds
+        inside += low <= 0.301 <= high
+    assert 0.88 <= inside / count <= 1.0
+
+
+def test_relaxation_of_nothing_is_no_number():
+    t = np.geomspace(0.01, 3.0, 10)
+    rng = np.random.default_rng(9)
+    for y in (np.zeros(10), np.full(10, 5.0)):
+        course = nmr.fit_relaxation(t, y + 0.05 * rng.standard_normal(10), np.full(10, 0.05))
+        name = next(n[3:] for n in course.estimates.names if n.startswith("ln "))
+        assert course.time(name, "s").value is None
+
+
+def test_a_relaxation_series_from_its_folder(tmp_path):
+    rng = np.random.default_rng(10)
+    t = np.geomspace(0.01, 3.0, 10)
+    size = 40 * (1 - 1.9 * np.exp(-t / 0.45))
+    data = np.array([decay([(1.0, 2.0, a)], rng) for a in size])
+    write(tmp_path / "film", data, pulse_program="t1ir", contact_times_s=t)
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    (q,) = [q for q in report.quantities if q.name.startswith("T1")]
+    assert abs(q.value - 450) < 4 * q.standard_error < 100
+
+
+# ---- integrals -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flank", "wings"), [(None, False), (0, False), (0.05, False), (0.2, True)]
+)
+def test_ratios_of_integrals_cover_for_any_flank(flank, wings):
+    rng = np.random.default_rng(11)
+    inside, count = 0, 60
+    for _ in range(count):
+        made = fid([(1.0, 2.0, 60.0), (-1.0, 2.0, 60 * 0.2316), (3.0, 2.0, 90.0)], rng, points=8192)
+        p = nmr.process(made, line_broadening_Hz=0.3)
+        got = nmr.integrate(p, [(-1.15, -0.85), (0.85, 1.15)], flank_ppm=flank, wings=wings)
+        value, error = got.ratio(0, 1)
+        inside += abs(value - 0.2316) < 1.96 * error
+    assert inside / count >= 0.88
+
+
+def test_wings_outside_the_region_are_added():
+    """A Lorentzian holds 1 - (2/π) atan(2 d/Γ) of its area beyond ± d."""
+    p = nmr.process(fid([(1.0, 4.0, 100.0)], np.random.default_rng(12), noise=0.01, points=16384))
+    region = [(0.9, 1.1)]
+    lost = 1 - 2 / np.pi * np.arctan(2 * 0.1 * MHZ["1H"] / 4.0)
+    plain = nmr.integrate(p, region, flank_ppm=0).regions[0]
+    whole = nmr.integrate(p, region, wings=True).regions[0]
+    assert plain.area == pytest.approx(100 * (1 - lost), rel=0.004)
+    assert whole.area == pytest.approx(100, rel=0.004)
+    assert abs(plain.area - 100) < 3 * plain.error

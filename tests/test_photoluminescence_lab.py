@@ -1,0 +1,359 @@
+"""Photoluminescence of a laboratory's folder: yields, series, lifetimes, gaps, from sheet to report."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from peled import photoluminescence as pl
+from peled.conditioning import ConditioningError, Signal
+from peled.formats.sphere import Calibration
+from peled.photoluminescence import lifetimes
+from peled.photoluminescence.analyse import analyse, sniff
+from peled.photoluminescence.counts import as_counts
+from peled.photoluminescence.segregation import partly_exposed
+from peled.photoluminescence.yields import sphere_yield
+from peled.samples import read_sheet
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "failing" / "light"
+if not SHARED.is_dir():
+    SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "failing" / "light"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="no shared folder")
+
+
+def covered(value, error, true):
+    """Share of 95 % intervals that hold the truth."""
+    return np.mean(np.abs(np.asarray(value) - true) < 1.96 * np.asarray(error))
+
+
+# ---- quantum yield -------------------------------------------------------------------------------
+
+X = np.arange(340.0, 905.0, 0.5)
+FLAT = Calibration(None, np.array([300.0, 1100.0]), np.ones(2), "energy")
+
+
+def line(centre, width):
+    shape = np.exp(-0.5 * ((X - centre) / width) ** 2)
+    return shape / shape.sum()
+
+
+def sphere(rng, true, *, light=4e5, absorbed=0.4, beside=0.12, second=0.0, top=None, roles=None):
+    """Counts of the runs of a sphere: read noise 12 on an offset of 25, photons at flat power."""
+    runs = {}
+    for role, left, taken in (
+        ("empty", 1.0, 0.0),
+        ("indirect", 1 - beside, beside),
+        ("direct", (1 - absorbed) * (1 - beside), absorbed + (1 - absorbed) * beside),
+    ):
+        photons = left * line(405, 0.9) + true * taken * line(650, 14)
+        counts = rng.poisson(light * (photons * 405 / X + second * left * line(810, 1.3)))
+        counts = np.round(counts + 25 + rng.normal(0, 12, X.size))
+        if top is not None:
+            counts = np.minimum(counts, top)
+        if roles is None or role in roles:
+            runs[role] = Signal(X, counts, source=role)
+    return runs
+
+
+@pytest.mark.parametrize(
+    ("true", "light", "second"), [(0.02, 4e6, 0), (0.55, 4e5, 0), (0.95, 4e5, 0), (0.49, 4e5, 0.02)]
+)
+def test_yields_cover_with_dark_offset_and_second_order(true, light, second):
+    rng = np.random.default_rng(3)
+    found = [
+        sphere_yield(
+            sphere(rng, true, light=light, second=second),
+            FLAT,
+            emission_band_nm=(560, 880) if second else None,
+        )
+        for _ in range(60)
+    ]
+    values = [f.plqy.value for f in found]
+    errors = [f.plqy.standard_error for f in found]
+    z = (np.array(values) - true) / errors  # 0.937 of 350 draws; of 60, 0.85 is three deviations
+    assert covered(values, errors, true) >= 0.85 and 0.75 < np.std(z) < 1.3
+    assert abs(np.mean(values) - true) < 4 * np.std(values) / np.sqrt(60)
+    assert all((f.bands.second is not None) == bool(second) for f in found)
+
+
+def test_clipped_laser_gives_no_yield_and_says_where():
+    found = sphere_yield(sphere(np.random.default_rng(0), 0.49, top=50000), FLAT)
+    assert found.plqy.value is None and "saturated" in found.plqy.reasons
+
+
+def test_a_film_near_the_noise_gives_no_yield():
+    found = sphere_yield(sphere(np.random.default_rng(1), 0.02, light=2e4), FLAT)
+    assert found.plqy.value is None and "emission of the sample" in found.plqy.reasons
+
+
+@pytest.mark.parametrize("role", ["direct", "indirect"])
+def test_two_runs_are_enough_and_name_the_method(role):
+    rng = np.random.default_rng(2)
+    found = sphere_yield(sphere(rng, 0.6, roles=("empty", role)), FLAT)
+    assert found.method.startswith("two runs")
+    assert abs(found.plqy.value - 0.6) < 4 * found.plqy.standard_error
+
+
+def test_blank_stands_for_the_emission_without_a_film():
+    rng = np.random.default_rng(4)
+    runs = sphere(rng, 0.6)
+    glow = 4e5 * 0.05 * line(640, 20)  # the substrate shines
+    runs["blank"] = Signal(X, runs["empty"].values[0] + glow, source="blank")
+    for role in ("indirect", "direct"):
+        runs[role] = Signal(X, runs[role].values[0] + glow, source=role)
+    with_blank = sphere_yield(runs, FLAT).plqy
+    without = sphere_yield({k: v for k, v in runs.items() if k != "blank"}, FLAT).plqy
+    assert abs(with_blank.value - 0.6) < 4 * with_blank.standard_error
+    assert without.value - 0.6 > 4 * without.standard_error
+
+
+def test_integration_times_and_filters_are_divided_out():
+    rng = np.random.default_rng(5)
+    runs = sphere(rng, 0.6)
+    runs["direct"] = Signal(X, 3 * runs["direct"].values[0], source="direct")
+    times = {"empty": 100.0, "indirect": 100.0, "direct": 300.0}
+    settings = {role: {"integration_ms": t} for role, t in times.items()}
+    found = sphere_yield(runs, FLAT, settings=settings).plqy
+    assert abs(found.value - 0.6) < 4 * found.standard_error
+    del settings["direct"]["integration_ms"]
+    with pytest.raises(ConditioningError, match="integration_ms is known of"):
+        sphere_yield(runs, FLAT, settings=settings)
+
+
+def test_dark_files_are_subtracted():
+    rng = np.random.default_rng(6)
+    runs = sphere(rng, 0.6)
+    hot = 400 * np.exp(-0.5 * ((X - 700) / 60) ** 2)  # a dark that is no constant
+    dark = Signal(X, 25 + hot + rng.normal(0, 2, X.size), source="dark")
+    lit = {role: Signal(X, run.values[0] + hot, source=role) for role, run in runs.items()}
+    found = sphere_yield(lit, FLAT, dark=dict.fromkeys(lit, dark)).plqy
+    assert abs(found.value - 0.6) < 4 * found.standard_error
+
+
+# ---- lifetimes -----------------------------------------------------------------------------------
+
+BIN = 0.1
+T = np.arange(500) * BIN
+RESPONSE = lifetimes.Response(0.0, np.exp(-0.5 * ((np.arange(60) * BIN - 3) / 0.15) ** 2))
+
+
+def expected(light, background, scatter=0.0, tau=4.0):
+    model = lifetimes._Model(T, BIN, RESPONSE, 1, False, None, None, False, False, True, background)
+    theta = np.array([np.log(tau)])
+    shape = model.shapes(theta)[0]
+    bright = (1 - scatter) * shape / shape.sum() + scatter * model.prompt(theta)
+    return light * bright + background
+
+
+@pytest.mark.parametrize(
+    ("light", "background", "scatter"),
+    [(100, 0.0, 0.0), (1000, 0.02, 0.0), (1e4, 0.02, 0.3), (1e6, 0.0, 0.0)],
+)
+def test_lifetimes_cover_with_a_background_at_its_bound(light, background, scatter):
+    rng = np.random.default_rng(7)
+    z, zero = [], 0
+    for _ in range(120):
+        counts = rng.poisson(expected(light, background, scatter)).astype(float)
+        fit = pl.fit_decay(T, counts, response=RESPONSE, scatter=scatter > 0)
+        relative = fit.lifetime_errors_ns[0] / fit.lifetimes_ns[0]
+        z.append(np.log(fit.lifetimes_ns[0] / 4) / relative)
+        zero += fit.background_error == 0
+    assert covered(z, 1, 0) >= 0.89 and zero == 0
+    assert abs(np.mean(z)) < 0.6 and 0.75 < np.std(z) < 1.3
+
+
+def test_scatter_is_found_and_leaves_the_mean():
+    counts = np.random.default_rng(8).poisson(expected(1e5, 0.5, 0.3)).astype(float)
+    fits = pl.fit_decays(T, counts, ("1", "2"), response=RESPONSE)
+    mean = pl.mean_lifetime(fits)
+    assert mean.law == "1 exponential + scatter" and not mean.doubt
+    assert abs(mean.value_ns - 4) < 4 * mean.error_ns < 0.3
+    best = pl.preferred(fits)
+    assert abs(best.scatter - 3e4) < 4 * best.scatter_error
+    clean = np.random.default_rng(9).poisson(expected(1e5, 0.5)).astype(float)
+    assert "scatter" not in pl.preferred(pl.fit_decays(T, clean, ("1",), response=RESPONSE)).law
+
+
+@pytest.mark.parametrize("scale", [1 / 3211, 0.2, 7.0])
+def test_scaled_counts_give_the_lifetime_and_error_of_the_counts(scale):
+    counts = np.random.default_rng(10).poisson(expected(2e5, 3.0)).astype(float)
+    raw = pl.fit_decay(T, counts, response=RESPONSE)
+    scaled = pl.fit_decay(T, np.round(counts * scale, 6), response=RESPONSE)
+    assert scaled.lifetimes_ns[0] == pytest.approx(raw.lifetimes_ns[0], rel=1e-3)
+    assert scaled.lifetime_errors_ns[0] == pytest.approx(raw.lifetime_errors_ns[0], rel=0.2)
+    assert scaled.gain == pytest.approx(scale, rel=0.35) and raw.gain == 1
+
+
+def test_numbers_that_are_no_counts_are_refused():
+    rng = np.random.default_rng(11)
+    counts = rng.poisson(expected(1e5, 3.0)).astype(float)
+    with pytest.raises(ValueError, match="smoothed"):
+        as_counts(np.convolve(counts, np.ones(5) / 5, "same"))
+    with pytest.raises(ValueError, match="in proportion to the mean"):
+        as_counts(np.maximum(counts + rng.normal(0, 30, T.size), 0))
+
+
+def test_a_law_that_does_not_describe_the_decay_is_said():
+    counts = np.random.default_rng(12).poisson(
+        expected(3e5, 1.0, tau=1.0) + expected(3e5, 0, tau=9.0)
+    )
+    mean = pl.mean_lifetime(pl.fit_decays(T, counts.astype(float), ("1",), response=RESPONSE))
+    assert mean.goodness_z > 20 and "no law describes" in mean.doubt
+
+
+# ---- gaps ----------------------------------------------------------------------------------------
+
+
+def test_gaps_refuse_noise_with_a_sentence():
+    energy = np.linspace(1.5, 3.5, 800)
+    noise = np.random.default_rng(13).normal(0.03, 0.001, energy.size)
+    for fit in (pl.tauc_gap, pl.elliott_gap):
+        with pytest.raises(ValueError, match="edge above the noise"):
+            fit(energy, noise)
+    with pytest.raises(ValueError, match=r"edge inside|edge above"):
+        pl.elliott_gap(energy, np.where(energy > 3.49, 1.0, 0.0) + noise)
+
+
+def test_tauc_line_of_a_free_carrier_edge_above_a_plateau():
+    energy = np.linspace(1.4, 3.4, 1500)
+    edge = 0.03 + 0.5 * np.sqrt(np.maximum(energy - 1.86, 0))
+    noise = np.random.default_rng(14).normal(0, 5e-4, energy.size)
+    assert pl.tauc_gap(energy, edge + noise).gap_eV == pytest.approx(1.86, abs=0.01)
+
+
+# ---- folders -------------------------------------------------------------------------------------
+
+
+def table(path, head, *columns):
+    rows = (",".join(f"{v:.6g}" for v in row) for row in zip(*columns, strict=True))
+    path.write_text(head + "\n" + "\n".join(rows) + "\n", encoding="utf-8")
+
+
+def report_of(folder, sheet=None):
+    if sheet is not None:
+        (folder / "samples.csv").write_text(sheet, encoding="utf-8")
+    report = analyse(read_sheet(folder, "photoluminescence", sniff=sniff))
+    for panel in report.panels():
+        figure = plt.figure()
+        panel.draw(figure)
+        plt.close(figure)
+    return report
+
+
+def band(centre, width, x=X):
+    return np.exp(-0.5 * ((x - centre) / (width / 2.35482)) ** 2)
+
+
+def write_series(path, spectra, *, rays=0, rng=None):
+    laser = 3000 * band(405, 4) + 400 * np.exp(-np.maximum(X - 405, 0) / 60) * (X > 400)
+    counts = rng.poisson(np.array(spectra) + laser + 20).astype(float)
+    for _ in range(rays):
+        counts[rng.integers(len(counts)), rng.integers(X.size)] += rng.uniform(300, 3000)
+    head = ",".join(["Wavelength (nm)", *(f"{10 * i} s" for i in range(len(counts)))])
+    table(path, head, X, *counts)
+
+
+def test_a_static_series_stays_steady_under_laser_tail_rays_and_a_late_shutter(tmp_path):
+    rng = np.random.default_rng(15)
+    still = [800 * band(640, 28)] * 30
+    moved = [800 * band(640 + 0.15 * i, 28) for i in range(30)]
+    share = 0.4 * (1 - np.exp(-np.arange(30) / 8))
+    red = [800 * ((1 - s) * band(640, 28) + s * band(685, 28)) for s in share]
+    write_series(tmp_path / "still.csv", still, rng=rng)
+    write_series(tmp_path / "rays.csv", still, rays=30, rng=rng)
+    write_series(tmp_path / "late.csv", [0.4 * still[0], *still[1:]], rng=rng)
+    write_series(tmp_path / "moved.csv", moved, rng=rng)
+    write_series(tmp_path / "red.csv", red, rng=rng)
+    report = report_of(tmp_path)
+    drift = {q.sample: q for q in report.select(name="centroid, drift")}
+    for sample in ("still", "rays", "late"):
+        assert drift[sample].note == "steady"
+        assert abs(drift[sample].value) < 4 * drift[sample].standard_error < 0.1
+    assert drift["rays"].standard_error < 2 * drift["still"].standard_error
+    assert any("shutter" in p.reason for p in report.problems if "late" in p.where)
+    assert drift["moved"].note == "one band moves" and drift["moved"].value > 0.6
+    (end,) = report.select(name="red share at the end", sample="red")
+    assert abs(end.value - share[-1]) < 0.03
+    assert not report.select(name="red share at the end", sample="still")
+
+
+def test_first_frames_of_a_steady_brightening_are_kept():
+    rise = np.linspace(1, 2, 40)[:, None] * np.ones(30)
+    assert partly_exposed(rise, np.ones(40, bool)) == 0
+    rise[:2] *= 0.3
+    assert partly_exposed(rise, np.ones(40, bool)) == 2
+
+
+def test_a_folder_of_noise_reports_nothing(tmp_path):
+    rng = np.random.default_rng(16)
+
+    def noise():
+        return 100 + rng.normal(0, 10, X.size)
+
+    table(tmp_path / "pl_a.csv", "Wavelength (nm),counts", X, noise())
+    table(tmp_path / "abs_a.csv", "Wavelength (nm),Absorbance", X, rng.normal(0.02, 2e-3, X.size))
+    table(tmp_path / "abs_b.csv", "Wavelength (nm),%T film", X, rng.normal(90, 0.3, X.size))
+    heads = ",".join(["Wavelength (nm)", *(f"{10 * i} s" for i in range(12))])
+    table(tmp_path / "series_a.csv", heads, X, *(noise() for _ in range(12)))
+    table(tmp_path / "trpl_a.csv", "Time (ns),a", T, rng.poisson(5, T.size))
+    (tmp_path / "sphere_x").mkdir()
+    for run in ("empty", "indirect", "direct"):
+        table(tmp_path / "sphere_x" / f"{run}.csv", "Wavelength (nm),counts", X, noise())
+    table(tmp_path / "calibration.csv", "# quantity: energy\nWavelength (nm),factor", X, X * 0 + 1)
+    report = report_of(tmp_path)
+    assert not [q for q in report.quantities if q.value is not None]
+    said = " ".join(str(p) for p in report.problems)
+    assert "no band" in said and "laser line" in said and "edge above the noise" in said
+
+
+@needs_shared
+def test_the_folder_that_failed(tmp_path):
+    import shutil
+
+    shutil.copytree(SHARED / "lab" / "photoluminescence", tmp_path / "lab")
+    sheet = (
+        "sample,measurement,file,part,role,value_unit\n"
+        "{sample},absorption,absorption_solution.txt,%T {sample},,\n"
+        "{sample},pl,pl_films.csv,{sample},,\n"
+        "solution,pl,pl_solution.txt,,,\n"
+        "{sample},plqy,sphere_{sample}/{role}.txt,,{role},\n"
+        ",plqy,sphere_calibration.txt,,gain,energy\n"
+    )
+    report = report_of(tmp_path / "lab", sheet)
+    (plqy,) = report.select(name="PLQY")
+    (absorbed,) = report.select(name="absorptance")
+    assert abs(plqy.value - 0.55) < 2 * plqy.standard_error < 0.02
+    assert abs(absorbed.value - 0.40) < 3 * absorbed.standard_error
+    peaks = {q.sample[:3]: q.value for q in report.select(name="PL peak")}
+    assert [round(peaks[k]) for k in ("S12", "S13", "S14")] == [660, 652, 648]
+    areas = {q.sample[:3]: q.value for q in report.select(name="PL area")}
+    assert areas["S13"] / areas["S12"] == pytest.approx(1.6, rel=0.005)
+    for gap in report.select(sample="neat"):
+        if gap.name.startswith("optical gap"):
+            assert abs(gap.value - 1.86) < 3 * gap.standard_error
+
+
+@needs_shared
+def test_a_response_with_its_own_bins(tmp_path):
+    import shutil
+
+    shutil.copy(SHARED / "irf_own_axis.csv", tmp_path / "decay.csv")
+    sheet = (
+        "sample,measurement,file,part,role\nfilm,trpl,decay.csv,decay 1,\n,trpl,decay.csv,IRF,irf\n"
+    )
+    report = report_of(tmp_path, sheet)
+    (mean,) = report.select(name="lifetime, amplitude-weighted")
+    assert abs(mean.value - 4) < 4 * mean.standard_error < 0.3
+
+
+def test_a_calibration_without_a_unit_widens_the_yield(tmp_path):
+    rng = np.random.default_rng(17)
+    (tmp_path / "sphere_x").mkdir()
+    for role, run in sphere(rng, 0.6).items():
+        head = "Wavelength (nm),counts"
+        table(tmp_path / "sphere_x" / f"{role}.csv", head, X, run.values[0])
+    table(tmp_path / "calibration.csv", "Wavelength (nm),factor", X, X * 0 + 1)
+    (plqy,) = report_of(tmp_path).select(name="PLQY")
+    assert plqy.status == "doubtful" and "value_unit" in plqy.reasons
+    assert plqy.bounds[0] < 0.6 < plqy.bounds[1] and plqy.budget["assumed"] > 0.05
