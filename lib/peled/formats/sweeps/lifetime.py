@@ -80,7 +80,7 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
         signal = np.asarray(column.values, float) * (0.01 if unit == "%" else 1.0)
     else:
         signal = scaled(path, which, column, unit, assumed, None)
-    for row in np.flatnonzero(~np.isfinite(signal))[:1]:
+    for row in np.flatnonzero(~(np.isfinite(signal) & np.isfinite(time)))[:1]:
         raise table.refuse("a number", "none", "fill or remove the row", row=row)
     for row in np.flatnonzero(np.diff(time) <= 0)[:1]:
         expected, found = f"time after {time[row]:g} s", f"{time[row + 1]:g} s"

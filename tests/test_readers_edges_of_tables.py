@@ -1,0 +1,35 @@
+"""Damage at the edge of a block, and gaps in a time column, are named by their line."""
+
+from pathlib import Path
+
+import pytest
+
+from peled.formats import FormatError
+from peled.formats.sweeps import read_lifetime, read_radiances
+
+FILES = Path(__file__).parent / "formats"
+
+
+@pytest.mark.parametrize("damage", ["3x0", "38O", "s80"])
+@pytest.mark.parametrize("end", ["first", "last"])
+def test_a_damaged_wavelength_at_the_edge_of_a_radiance_is_no_name(tmp_path, damage, end):
+    lines = (FILES / "radiance_cs2000.csv").read_text().splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("380,"))
+    if end == "last":
+        at, damage = len(lines) - 1, lines[-1].split(",")[0][:2] + "x"
+    lines[at] = ",".join([damage, *lines[at].split(",")[1:]])
+    path = tmp_path / "radiance.csv"
+    path.write_text("\n".join(lines))
+    with pytest.raises(FormatError, match=f"line {at + 1}"):
+        read_radiances(path)
+
+
+@pytest.mark.parametrize("cell", ["", "nan"])
+def test_a_gap_in_the_times_of_a_lifetime_is_named(tmp_path, cell):
+    lines = (FILES / "lifetime.csv").read_text().splitlines()
+    cells = lines[20].split(",")
+    path = tmp_path / "lifetime.csv"
+    lines[20] = ",".join([cell, *cells[1:]])
+    path.write_text("\n".join(lines))
+    with pytest.raises(FormatError, match="line 21"):
+        read_lifetime(path)
