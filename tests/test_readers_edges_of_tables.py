@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from peled.formats import FormatError
+from peled.formats.nmr import read_ppm_table
 from peled.formats.sweeps import read_lifetime, read_radiances
 
 FILES = Path(__file__).parent / "formats"
@@ -33,3 +34,19 @@ def test_a_gap_in_the_times_of_a_lifetime_is_named(tmp_path, cell):
     path.write_text("\n".join(lines))
     with pytest.raises(FormatError, match="line 21"):
         read_lifetime(path)
+
+
+@pytest.mark.parametrize("text", ["400,13 MHz", "400.13 MHz"])
+def test_the_frequency_of_a_table_of_shifts_may_have_a_decimal_comma(tmp_path, text):
+    path = tmp_path / "nmr.txt"
+    rows = "\n".join(f"{10 - 0.1 * i:.1f}\t{i % 7}.5" for i in range(40))
+    path.write_text(f"frequency: {text}\nppm\tintensity\n{rows}\n")
+    assert read_ppm_table(path).reference_MHz == 400.13
+
+
+def test_a_frequency_of_zero_in_a_table_of_shifts_is_refused(tmp_path):
+    path = tmp_path / "nmr.txt"
+    rows = "\n".join(f"{10 - 0.1 * i:.1f}\t{i % 7}.5" for i in range(40))
+    path.write_text(f"frequency: 0 MHz\nppm\tintensity\n{rows}\n")
+    with pytest.raises(FormatError, match="frequency"):
+        read_ppm_table(path)

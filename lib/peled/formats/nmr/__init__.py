@@ -18,14 +18,13 @@ padding beyond TD.
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 import numpy as np
 
 from peled.formats import FormatError, jcampdx, read_bytes
 from peled.formats.contract import reader
-from peled.formats.delimited import read_table
+from peled.formats.delimited import read_table, stated
 from peled.formats.nmr.bruker import (
     read_bruker,
     read_bruker_parameters,
@@ -155,7 +154,7 @@ def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = Non
     Raises
     ------
     FormatError
-        If the first column is no shift axis.
+        If the first column is no shift axis, or the stated frequency no number above 0.
     """
     table = read_table(path)
     numeric = [column.values for column in table.columns if column.values.dtype.kind == "f"]
@@ -176,13 +175,9 @@ def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = Non
         )
     unit = table.columns[0].unit.lower() or table.columns[0].name.lower()
     frequency = reference_MHz
-    for name, value in table.metadata.items():
-        if (
-            frequency is None
-            and re.search(r"freq|^SF$|MHz|larmor", name, re.IGNORECASE)
-            and (match := re.search(r"[\d.]+", value))
-        ):
-            frequency = float(match[0])
+    if frequency is None:
+        found = stated(path, table.metadata, r"freq|^SF$|MHz|larmor", positive=True)
+        frequency = found[0] if found else None
     if unit == "hz":
         if not frequency:
             raise FormatError(
