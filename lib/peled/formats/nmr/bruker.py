@@ -195,7 +195,7 @@ def _bruker_binary(
             raise FormatError(
                 path,
                 place=f"byte {len(content)}",
-                expected=f"whole rows of TD = {size} values, padded to 1 kB",
+                expected=f"whole rows of TD = {size} values (acqus), padded to 1 kB",
                 found=f"{count} values",
                 advice="the file is truncated: copy it again",
             )
@@ -212,7 +212,7 @@ def _bruker_binary(
             raise FormatError(
                 path,
                 place=f"byte {len(content)}",
-                expected=f"TD = {size} values ({size * dtype.itemsize} bytes)",
+                expected=f"TD = {size} values ({size * dtype.itemsize} bytes, by acqus)",
                 found=f"{count} values ({len(content)} bytes)",
                 advice="the file is truncated: copy it again",
             )
