@@ -139,6 +139,20 @@ def test_five_spectra_of_a_sample_that_no_table_knows(tmp_path):
     assert len(report.panels()) == 5
 
 
+def test_shifts_cover_where_the_phase_was_found_without_hand(tmp_path):
+    """A small error of the phase moves lines by more than their noise; it is in their error."""
+    rng = np.random.default_rng(13)
+    places = np.array([-1.5, 0.2, 1.0, 2.2])
+    for k in range(24):
+        lines = [(d, 1.0 + 0.5 * i, 60.0) for i, d in enumerate(places)]
+        write(tmp_path / f"s_{k}", decay(lines, rng) * np.exp(2j * np.pi * rng.random()))
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    shifts = [q for q in report.quantities if q.name.startswith("shift") and q.value is not None]
+    assert len(shifts) >= 90
+    off = [np.abs(q.value - places).min() < 1.96 * q.standard_error for q in shifts]
+    assert np.mean(off) >= 0.88
+
+
 def test_a_solvent_that_is_unknown_is_said(tmp_path):
     write(tmp_path / "a", decay([(1.0, 1.0, 20.0)], np.random.default_rng(6)), solvent="brine")
     report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import t as student
 
 from peled.formats.nmr import Fid
 from peled.nmr import drawers
@@ -229,7 +230,10 @@ def _shifts(seen: Seen, lines: Sequence[Line], held: Held) -> list[Quantity]:
 
     Absorption with a share φ of dispersion has its maximum φ Γ/4 off, a fit less than twice that.
     """
-    turn = np.deg2rad(min(seen.spectrum.phase.spread_deg, 90.0))
+    phase = seen.spectrum.phase  # two numbers were fitted to the phases of its lines
+    free = max(phase.lines - 2, 1)
+    few = np.sqrt(max(phase.lines / free, 1.0)) * student.ppf(0.8413, free)
+    turn = np.deg2rad(min(phase.spread_deg * few, 90.0))
     out = []
     for line in lines:
         width = line.width_Hz + seen.spectrum.line_broadening_Hz

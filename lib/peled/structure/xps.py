@@ -303,9 +303,7 @@ class Shift:
         return min(self.significance, self.rival) > self.threshold
 
 
-def find_shift(
-    energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: float = 12.0
-) -> Shift:
+def find_shift(energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: float = 12.0) -> Shift:
     """Where the levels of a region lie together, against where they were expected.
 
     All doublets are moved as one over `reach_eV` both ways; at each place their areas, not
