@@ -895,3 +895,19 @@ def test_any_noise_ends_with_numbers_or_a_clear_error(seed, log_scale, chirp):
     fit = global_fit(m, replace(MODEL, dispersion=(0.1,) if chirp else ()), max_evaluations=60)
     assert np.all(np.isfinite(fit.lifetimes_ps)) and np.isfinite(fit.ssr)
     assert fit.null.size or np.all(np.isfinite(fit.spectra().values))
+
+
+def test_a_decay_beyond_the_window_does_not_hide_the_faster_ones():
+    """3 and 60 ps beside 4000 ps in a window of 800 ps: the slowest is flagged in every fit."""
+    from peled.transient_absorption.components import number_of_components
+
+    rng = np.random.default_rng(5)
+    t, x = np.r_[np.arange(-1, 2, 0.1), np.geomspace(2, 800, 40)], np.linspace(500, 600, 12)
+    y = sum(
+        np.where(t > 0, np.exp(-np.maximum(t, 0) / tau), 0)[:, None]
+        * np.exp(-(((x - c) / 25) ** 2))
+        for tau, c in ((3, 520), (60, 550), (4000, 580))
+    )
+    m = preprocess.matrix(t, x, y + rng.normal(0, 0.003, y.shape))
+    table = number_of_components(m, Model((1.0,), irf=None, t0_ps=0.0), most=4, starts=1)
+    assert table.supported == 3 and not table.at_least

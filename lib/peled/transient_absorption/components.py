@@ -66,13 +66,14 @@ class ComponentTable:
         )
 
 
+_BEYOND = "longer than the window"
 _UNCLEAR = (
     "coalescing",
     "spike",
     "runaway",
     "at bound: tau",
     "undetermined: tau",
-    "longer than the",
+    _BEYOND,
     "wide artefact",
 )
 
@@ -126,6 +127,9 @@ def number_of_components(
             )
         )
         if i and p < 0.01 and bic[i] < bic[best]:
+            # one decay beyond the window is told from the faster ones; two are not from each other
+            one = np.sum(fit.lifetimes_ps > data.delay_ps[-1]) == 1
+            unclear = [f for f in unclear if not (one and _BEYOND in f)]
             best, at_least = (best, True) if unclear else (i, False)
     return ComponentTable(tuple(rows), best + 1, at_least, float(independent), tuple(fits))
 
