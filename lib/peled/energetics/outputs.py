@@ -136,7 +136,6 @@ class EnergyTable(NamedTuple):
     refused: dict[str, str]
 
 
-@reader("a table of outputs")
 def named(path: Path) -> set[str]:
     """The files and patterns that a table names, without reading them.
 
@@ -158,6 +157,7 @@ def named(path: Path) -> set[str]:
     }
 
 
+@reader("a table of outputs")
 def read_table(path: str | os.PathLike) -> EnergyTable:
     """All rows of a table of outputs: those computed, and those refused with their reasons.
 
