@@ -127,7 +127,7 @@ def _espresso_step_eV(text: str) -> float | None:
 
 def _espresso_dispersion_eV(text: str) -> float | None:
     """The term of a dispersion correction in the sum that follows the total energy."""
-    found = last(rf"^\s+(?:DFT-D\d?|Dispersion|XDM|T-S)[^\n=]*=\s*{NUMBER}\s*Ry", text, re.M)
+    found = last(rf"^[ \t]+(?:DFT-D\d?|Dispersion|XDM|T-S)[^\n=]*=\s*{NUMBER}\s*Ry", text, re.M)
     return to_float(found[1]) * RYDBERG_EV if found else None
 
 
