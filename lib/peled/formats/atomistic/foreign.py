@@ -68,7 +68,7 @@ PSI4 = _Program(
         r"\n\s*Total Energy\s*=\s*{0}",
         r"(?<!SCS )(?<!SCS-)(?:MP\d(?:\.5)?|CCSD|CCSD\(T\)|CC2|CC3|CISD|OMP\d)\s+total "
         r"energy\s*=\s*{0}",
-        r"(?m)^\s*\*?\s*(?:MP\d|CCSD(?:\(T\)|\(AT\))?|CC2|CC3) [Tt]otal [Ee]nergy[^=\n]*[=:]\s*{0}",
+        r"(?m)^[ \t]*\*?\s*(?:MP\d|CCSD(?:\(T\)|\(AT\))?|CC2|CC3) [Tt]otal [Ee]nergy[^=\n]*[=:]\s*{0}",
     ),
     r"Could not converge SCF|SCF did not converge|PsiException",
     r"Psi4 exiting successfully",
@@ -95,7 +95,7 @@ QCHEM = _Program(
     ),
     r"SCF failed to converge|Convergence failure|MAXIMUM OPTIMIZATION CYCLES REACHED",
     r"Have a nice day|Thank you very much for using Q-Chem",
-    dispersion=r"(?im)^\s*dft_d\s*=?\s*(\w+)",
+    dispersion=r"(?im)^[ \t]*dft_d\s*=?\s*(\w+)",
 )
 
 
@@ -236,7 +236,7 @@ def _molecular_settings(text: str, data, program: _Program, corrected: bool) -> 
 def _functional(text: str, told: dict, program: _Program) -> str:
     if program is NWCHEM:  # cclib names the exchange only
         table = re.search(r"XC Information\s*\n\s*-+\s*\n((?:[^\n]+\n)+)", text)
-        pattern = r"^\s*(\S.*?(?:Exchange|Correlation|XC)\b.*?)(?: Functional)?\s+\d\.\d+"
+        pattern = r"^[ \t]*(\S.*?(?:Exchange|Correlation|XC)\b.*?)(?: Functional)?\s+\d\.\d+"
         rows = re.findall(pattern, table[1], re.M) if table else []
         if rows:
             return "+".join(rows)
@@ -357,7 +357,7 @@ def castep(path: Path, text: str) -> Calculation:
     if mesh := _castep_mesh(text, structure):
         settings["kpoints"] = mesh
     for kind, potential in re.findall(
-        r"^\s+([A-Z][a-z]?)\s+(\d\|[\d.|]+[^\s]*|\S+\.(?:usp|recpot|upf))\s*$", text, re.M | re.I
+        r"^[ \t]+([A-Z][a-z]?)\s+(\d\|[\d.|]+[^\s]*|\S+\.(?:usp|recpot|upf))\s*$", text, re.M | re.I
     ):
         settings.setdefault(f"pseudopotential {kind}", potential)
     geometry = None
@@ -394,7 +394,7 @@ def _castep_mesh(text: str, structure: Structure | None) -> str | None:
             if size == "1x1x1" and plain
             else f"{size} k-points" + ("" if plain else f", shifted {word}")
         )
-    rows = re.findall(rf"^\s*\+\s+\d+\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}\s+\+", text, re.M)
+    rows = re.findall(rf"^[ \t]*\+\s+\d+\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}\s+\+", text, re.M)
     if not rows or structure is None or structure.cell is None:
         return None
     points = np.array([[to_float(x) for x in row] for row in rows])
