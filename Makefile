@@ -100,10 +100,10 @@ lock: ## make the lock files again from pyproject.toml (needs uv and the network
 env: $(OK) ## the environment in .venv, from the lock (with uv when it is there, else pip)
 
 # $(call install,lock file): exact versions with checked hashes, no cache outside this folder; by uv, which is
-# itself locked, and by pip on a platform that has no uv. Modules are compiled when they are first imported.
+# itself locked, and by pip where uv does not run or does not get through. Modules are compiled when first imported.
 define install
-if [ -x $(VENV)/bin/uv ]; then UV_NO_CONFIG=1 $(VENV)/bin/uv pip install -q --no-cache --no-deps --require-hashes --python $(PY) -r $(1); \
-else $(PY) -m pip install -q --disable-pip-version-check --no-input --no-cache-dir --no-compile --no-deps --only-binary :all: --require-hashes -r $(1); fi
+{ [ -x $(VENV)/bin/uv ] && UV_NATIVE_TLS=1 $(VENV)/bin/uv pip install -q --no-cache --no-deps --require-hashes --python $(PY) -r $(1) 2>$(VENV)/uv.log; } \
+|| $(PY) -m pip install -q --disable-pip-version-check --no-input --no-cache-dir --no-compile --no-deps --only-binary :all: --require-hashes -r $(1)
 endef
 
 $(OK): requirements.lock requirements-uv.lock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -134,10 +135,10 @@ def found_over_printed(ax, rows: Sequence[Row], *, labels: int = 8) -> None:
         ]
         if named:
             ax.annotate(
-                ", ".join(dict.fromkeys(named)),
+                textwrap.fill(", ".join(dict.fromkeys(named)), 40),
                 (1, topics.index(topic)),
                 xycoords=("axes fraction", "data"),
-                xytext=(-3, 9),
+                xytext=(-3, 11),
                 textcoords="offset points",
                 fontsize=5,
                 ha="right",
@@ -155,9 +156,14 @@ def found_over_printed(ax, rows: Sequence[Row], *, labels: int = 8) -> None:
         ax.plot(
             [], [], marker, ms=3, color=VERDICT_COLOURS[word], mec="black", mew=0.3, label=word
         )[0]
-        for word, marker in (("agrees", "o"), ("partly", "D"), ("disagrees", "s"))
+        for word, marker in (
+            ("agrees", "o"),
+            ("partly", "D"),
+            ("disagrees", "s"),
+            ("inconclusive", "s"),
+        )
     ]
-    ax.legend(handles=handles, loc="lower left", fontsize=5.5)
+    ax.legend(handles=handles, loc="upper left", fontsize=5.5)
 
 
 def panel_kinds(ax, figures: Mapping[str, Mapping]) -> None:
