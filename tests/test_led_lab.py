@@ -218,8 +218,7 @@ def test_one_file_a_bias_of_others():
 @shared
 @pytest.mark.parametrize("name", ["photodiode_only.csv", "quoted.csv", "el_series_with_dark.txt"])
 def test_single_files_of_others(tmp_path, name):
-    place = "d1.txt" if name.startswith("el") else name  # a name with the word dark says a role
-    (tmp_path / place).write_bytes((FAILING / name).read_bytes())
+    (tmp_path / name).write_bytes((FAILING / name).read_bytes())
     sheet = read_sheet(tmp_path, "led", sniff=sniff)
     report = analyse(sheet)
     if name.startswith("photodiode"):

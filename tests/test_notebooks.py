@@ -61,7 +61,7 @@ def test_title_parameters_sections(path):
         for line in "".join(cell["source"]).splitlines()
         if line.startswith("## ")
     ]
-    assert headings[-len(LAST):] == LAST
+    assert headings[-len(LAST) :] == LAST
     assert "".join(code(path)[-1]["source"]).strip().endswith("room.finish()")
 
 

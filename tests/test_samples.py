@@ -605,6 +605,22 @@ def test_what_no_reader_knows_is_listed_with_its_reason(tmp_path):
     assert "expected a known format" in reasons["b.bin"] and ".unknown" in reasons["c.unknown"]
 
 
+def test_a_word_in_its_name_is_no_role_of_a_file_of_several(tmp_path):
+    def sniff(path):
+        return (
+            Content("el_series", ("0 V", "3 V"), "bias_V")
+            if "series" in path.name
+            else Content("el")
+        )
+
+    rows = {
+        row.file: row
+        for row in proposed(tmp_path, ["series_with_dark.txt", "dark.txt"], sniff=sniff)
+    }
+    assert rows["series_with_dark.txt"].role == "sample" and rows["series_with_dark.txt"].sample
+    assert rows["dark.txt"].role == "dark"
+
+
 def test_the_proposal_goes_to_the_results_and_reads_back_as_it_was(tmp_path):
     data = tmp_path / "data"
     sheet = proposed(data, ["é1.csv", "é1_3,0V.txt", "é1_4,0V.txt", "odd, name.log", "é2.csv"])

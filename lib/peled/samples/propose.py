@@ -122,6 +122,10 @@ def _guess(file: str, content: Content, columns: Mapping[str, Column]) -> _Guess
     for name in reversed(path.parts[:-1]):
         said = _left(name, content.measurement, columns, cells)
         folder = folder or said
+    if "role" in cells and (content.axis or len(content.parts) > 1):
+        # One word cannot be the role of all that a series or a file of several curves holds.
+        del cells["role"]
+        rest = stem
     return _Guess(stem, rest, folder, cells)
 
 

@@ -283,7 +283,8 @@ def size_distribution(
         float(population),
         float(
             np.hypot(
-                sd * np.sqrt(max(excess - 1, 2.0) / (4 * (n - 1))) * student, pixel_relative_error * sd
+                sd * np.sqrt(max(excess - 1, 2.0) / (4 * (n - 1))) * student,
+                pixel_relative_error * sd,
             )
         ),
         edges,

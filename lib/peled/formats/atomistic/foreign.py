@@ -394,7 +394,9 @@ def _castep_mesh(text: str, structure: Structure | None) -> str | None:
             if size == "1x1x1" and plain
             else f"{size} k-points" + ("" if plain else f", shifted {word}")
         )
-    rows = re.findall(rf"^[ \t]*\+\s+\d+\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}\s+\+", text, re.M)
+    rows = re.findall(
+        rf"^[ \t]*\+\s+\d+\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}\s+\+", text, re.M
+    )
     if not rows or structure is None or structure.cell is None:
         return None
     points = np.array([[to_float(x) for x in row] for row in rows])
