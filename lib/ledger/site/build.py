@@ -151,8 +151,8 @@ def _smaller(path: Path) -> bytes:
 
 def _notebooks(write: _Writer, cards: list[content.PanelCard]) -> list[dict]:
     made = []
-    paths = sorted((files.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    for path in paths:
+    folder = files.ROOT / "notebooks"
+    for path in [*sorted(folder.glob("[0-9][0-9]_*.ipynb")), *sorted(folder.glob("lab/*.ipynb"))]:
         place = files.display_path(path)
         alt: dict[str, str] = {}
         for card in cards:
