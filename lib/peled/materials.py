@@ -18,7 +18,6 @@ from numpy.typing import ArrayLike
 from peled.tables import table
 
 HC_EV_NM = 1239.841984332003  #: h c / e in eV nm (exact in the SI of 2019)
-KT_EV_300K = 8.617333262e-5 * 300  #: thermal energy at 300 K, eV
 AVOGADRO = 6.02214076e23  #: 1/mol (exact)
 
 

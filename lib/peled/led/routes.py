@@ -31,8 +31,6 @@ from peled.led import photometry
 from peled.led.reading import Series
 from peled.quantities import Finding, Quantity
 
-#: Share of the eye's maximum below which a luminance says nothing: a filter's V(λ) is no better.
-LEAST_VISIBLE = 1e-4
 #: Height at an end of the axis, of the maximum, from which on a band counts as cut.
 CUT = 0.05
 

@@ -12,7 +12,6 @@ from peled.materials import lattice_constant_angstrom
 
 CU_KALPHA_A = KALPHA_A["Cu"]
 KALPHA2_RATIO = 0.5
-KALPHA_EV = 8047.8
 
 
 def two_theta(a_A, hkl, wavelength_A: float = CU_KALPHA_A[0]):
