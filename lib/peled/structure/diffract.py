@@ -97,7 +97,7 @@ def _pattern(bench: Bench, held: Held, ruler, spread) -> None:
         bench.nothing(held, "lattice constant", "Å", "signal", lines.sentence("two lines"))
         return
     try:
-        fit = _fit(pattern, wavelengths, _radius(held)[0], ruler, spread, bench.settings)
+        fit = _fit(held, ruler, spread, bench.settings)
     except ValueError as error:
         bench.nothing(held, "lattice constant", "Å", "determined", str(error))
         return
@@ -105,29 +105,37 @@ def _pattern(bench: Bench, held: Held, ruler, spread) -> None:
     _quantities(bench, held, fit, ruler, wavelengths)
 
 
-def _fit(pattern, wavelengths, radius_mm, ruler, spread, settings) -> xrd.PawleyFit:
+def fit_options(held: Held, ruler: standards.Ruler | None, spread: float | None, settings) -> dict:
+    """Options of `xrd.pawley_fit` for the pattern of a row: what sheet, standard and settings say."""
     options = {
-        "wavelengths_A": wavelengths,
-        "radius_mm": radius_mm,
+        "wavelengths_A": held.data.radiation_A,
+        "radius_mm": _radius(held)[0],
         "zero_deg": ruler.zero_deg if ruler else (0.0, ZERO_DEG),
         "displacement_mm": None,
-        "extra_d_A": [d for lines in _phases().values() for _, d in lines],
+        "instrument_fwhm_deg": ruler.fwhm_deg if ruler else None,
     }
-    data = (pattern.two_theta_deg, pattern.intensity, pattern.sigma)
     if settings["crystals"] == "cubes":
-        cubes = {
+        options |= {
             "shape": "cube",
             "size_relative_sd": spread if spread is not None else settings["edge_spread"],
-            "instrument_fwhm_deg": ruler.fwhm_deg if ruler else None,
             "thin_film": settings["thin_film"],
         }
-        fit = xrd.pawley_fit(*data, **options, **cubes)
+    return options
+
+
+def _fit(held: Held, ruler, spread, settings) -> xrd.PawleyFit:
+    pattern = held.data
+    data = (pattern.two_theta_deg, pattern.intensity, pattern.sigma)
+    others = [d for lines in _phases().values() for _, d in lines]
+    if settings["crystals"] == "cubes":
+        fit = xrd.pawley_fit(*data, extra_d_A=others, **fit_options(held, ruler, spread, settings))
         if fit.converged and fit.size_nm < 60:
             return fit
-    options["instrument_fwhm_deg"] = ruler.fwhm_deg if ruler else None
-    fit = xrd.pawley_fit(*data, **options)
+    options = fit_options(held, ruler, spread, {**settings, "crystals": "any"})
+    fit = xrd.pawley_fit(*data, extra_d_A=others, **options)
     if ruler and fit.size_nm > 200:  # narrower than the instrument of the standard
-        fit = xrd.pawley_fit(*data, **options | {"instrument_fwhm_deg": None})
+        options |= {"instrument_fwhm_deg": None}
+        fit = xrd.pawley_fit(*data, extra_d_A=others, **options)
     return fit
 
 

@@ -5,28 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from peled.figures import COLOURS
-
-NAMES = {"EG": "E+G"}
+from peled.structure.xrd import two_theta
 
 
 def colour(sample: str) -> str:
     """The sample's colour; `neat` and `E+G` as everywhere."""
-    return COLOURS.get(NAMES.get(sample, sample), COLOURS["grey"])
-
-
-def absent(ax, what: str) -> None:
-    """A plain word where a file is missing."""
-    ax.set_axis_off()
-    ax.text(
-        0.5,
-        0.5,
-        f"no {what} file in data_dir",
-        ha="center",
-        va="center",
-        transform=ax.transAxes,
-        size=6.5,
-        color=COLOURS["grey"],
-    )
+    return COLOURS.get(sample, COLOURS["grey"])
 
 
 def patterns(ax, fits: dict) -> None:
@@ -56,15 +40,14 @@ def patterns(ax, fits: dict) -> None:
         ax.text(
             58.5,
             base + 0.30,
-            f"{NAMES.get(sample, sample)}: a = {fit.a_A:.4f}({round(fit.a_error_A * 1e4):.0f}) Å\nL = {fit.size_nm:.1f} ± {fit.size_error_nm:.1f} nm",
+            f"{sample}: a = {fit.a_A:.4f}({round(fit.a_error_A * 1e4):.0f}) Å\n"
+            f"L = {fit.size_nm:.1f} ± {fit.size_error_nm:.1f} nm",
             ha="right",
             va="bottom",
             size=5.5,
             color=colour(sample),
         )
         top = base + 0.85
-    from peled.structure.xrd import two_theta
-
     for hkl in fit.indices:
         at = two_theta(fit.a_A, hkl)
         if at < fit.two_theta_deg[-1] - 2 and sum(i * i for i in hkl) in (
@@ -153,14 +136,15 @@ def histogram(ax, distribution, sample: str) -> None:
     ax.text(
         0.03,
         0.97,
-        f"{distribution.mean_nm:.1f} ± {distribution.sd_nm:.1f} nm\n(mean ± {distribution.mean_error_nm:.2f})\n{len(edges)} cubes",
+        f"{distribution.mean_nm:.1f} ± {distribution.sd_nm:.1f} nm\n"
+        f"(mean ± {distribution.mean_error_nm:.2f})\n{len(edges)} cubes",
         transform=ax.transAxes,
         va="top",
         size=5.5,
     )
 
 
-def transform(ax, lattice, sample: str, *, reach: float = 4.0) -> None:
+def transform(ax, lattice, *, reach: float = 4.0) -> None:
     """Central part of the power spectrum with the indexed spots and spacings."""
     n = lattice.power.shape[0]
     k = min(int(reach / lattice.frequency_step), n // 2 - 1)
@@ -207,7 +191,8 @@ def transform(ax, lattice, sample: str, *, reach: float = 4.0) -> None:
     ax.text(
         0.02,
         0.02,
-        f"rotation {lattice.rotation_deg:.1f}°, axes {lattice.ellipticity:.3f} : 1 at {lattice.angle_deg:.1f}°",
+        f"rotation {lattice.rotation_deg:.1f}°, "
+        f"axes {lattice.ellipticity:.3f} : 1 at {lattice.angle_deg:.1f}°",
         color="white",
         transform=ax.transAxes,
         size=5.5,
@@ -215,121 +200,76 @@ def transform(ax, lattice, sample: str, *, reach: float = 4.0) -> None:
     ax.set(xlabel="1/nm", ylabel="1/nm")
 
 
-def core_levels(axes, results: dict, spectra: dict) -> None:
-    """Survey and three core-level regions, one row each for both samples."""
-    from peled.structure.reading import region
+def core_levels(axes, fits: dict[str, dict], surveys: dict) -> None:
+    """Survey and three regions of core levels of each sample, above each other.
 
+    `fits` is sample -> level -> fit, `surveys` sample -> spectrum or None.
+    """
     ax = axes[0]
-    for i, sample in enumerate(results):
-        survey = region(spectra, sample, "survey")
+    for i, (sample, survey) in enumerate(surveys.items()):
         if survey is not None:
-            y = survey.counts / survey.counts.max()
-            ax.plot(
-                survey.binding_energy_eV,
-                y + 0.55 * i,
-                lw=0.4,
-                color=colour(sample),
-                label=NAMES.get(sample, sample),
-            )
-    ax.set(
-        xlabel="binding energy (eV)", ylabel="counts (norm.)", yticks=[], xlim=ax.get_xlim()[::-1]
-    )
+            y = survey.counts / survey.counts.max() + 0.55 * i
+            ax.plot(survey.binding_energy_eV, y, lw=0.4, color=colour(sample), label=sample)
+    ax.set(xlabel="binding energy (eV)", ylabel="counts (norm.)", yticks=[])
+    ax.set_xlim(ax.get_xlim()[::-1])
     ax.legend(loc="upper right")
     for ax, name in zip(axes[1:], ("I 3d", "Br 3d", "Pb 4f"), strict=True):
-        for i, (sample, result) in enumerate(results.items()):
-            fit = result.fits.get(name)
-            if fit is None:
-                continue
-            unit = (fit.counts - fit.background).max()
-            ax.plot(
-                fit.energy_eV,
-                (fit.counts - fit.background.min()) / unit + 1.1 * i,
-                ".",
-                ms=1,
-                color=colour(sample),
-                alpha=0.6,
-                rasterized=True,
-            )
-            ax.plot(
-                fit.energy_eV,
-                (fit.model - fit.background.min()) / unit + 1.1 * i,
-                color="black",
-                lw=0.5,
-            )
-            ax.plot(
-                fit.energy_eV,
-                (fit.background - fit.background.min()) / unit + 1.1 * i,
-                color=COLOURS["grey"],
-                lw=0.5,
-                ls="--",
-            )
-        ax.set(
-            xlabel="binding energy (eV)", yticks=[], xlim=ax.get_xlim()[::-1], ylim=(-0.05, 2.45)
-        )
-        ax.text(
-            0.04,
-            0.97,
-            "I 4d, Br 3d"
-            if name == "Br 3d" and any("I 4d" in r.ratios for r in results.values())
-            else name,
-            transform=ax.transAxes,
-            va="top",
-            size=6,
-        )
+        for i, (sample, levels) in enumerate(fits.items()):
+            if name in levels:
+                _level(ax, levels[name], 1.1 * i, colour(sample))
+        with_iodine = any("I 4d" in fit.names for f in fits.values() for fit in f.values())
+        said = "I 4d, Br 3d" if name == "Br 3d" and with_iodine else name
+        ax.set(xlabel="binding energy (eV)", yticks=[], ylim=(-0.05, 2.45))
+        ax.set_xlim(ax.get_xlim()[::-1])
+        ax.text(0.04, 0.97, said, transform=ax.transAxes, va="top", size=6)
 
 
-def cutoffs(ax, results: dict, spectra: dict) -> None:
-    """Secondary edges on the scale of the work function, with fits."""
-    from peled.structure.reading import region
+def _level(ax, fit, offset: float, shade: str) -> None:
+    unit, low = (fit.counts - fit.background).max(), fit.background.min()
+    x = fit.energy_eV
+    ax.plot(x, (fit.counts - low) / unit + offset, ".", ms=1, color=shade, alpha=0.6,
+            rasterized=True)  # fmt: skip
+    ax.plot(x, (fit.model - low) / unit + offset, color="black", lw=0.5)
+    ax.plot(x, (fit.background - low) / unit + offset, color=COLOURS["grey"], lw=0.5, ls="--")
 
-    for sample, (cutoff, _, levels) in results.items():
-        s = region(spectra, sample, "cut")
-        x = s.binding_energy_eV - (s.target_bias_V or 0.0)
-        near = np.abs(x - cutoff.energy_eV) < 1.4
+
+def cutoffs(ax, found: dict) -> None:
+    """Secondary edges with fits, bias removed: sample -> spectrum, cut-off, work function (eV)."""
+    for sample, (s, cutoff, work_eV) in found.items():
+        bias = s.target_bias_V or 0.0
+        x = s.binding_energy_eV - bias
+        at = cutoff.energy_eV - bias
+        near = np.abs(x - at) < 1.4
         unit = cutoff.curve[:, 1].max()
         ax.plot(x[near], s.counts[near] / unit, ".", ms=2, color=colour(sample))
-        ax.plot(cutoff.curve[:, 0], cutoff.curve[:, 1] / unit, color="black", lw=0.6)
-        ax.axvline(
-            cutoff.energy_eV,
-            ymax=0.72,
-            color=colour(sample),
-            lw=0.6,
-            ls="--",
-            label=f"{NAMES.get(sample, sample)}: {cutoff.energy_eV:.2f} eV, work function {levels.work_function_eV:.2f} eV",
-        )
+        ax.plot(cutoff.curve[:, 0] - bias, cutoff.curve[:, 1] / unit, color="black", lw=0.6)
+        said = f"{sample}: {at:.2f} eV, work function {work_eV:.2f} eV"
+        ax.axvline(at, ymax=0.72, color=colour(sample), lw=0.6, ls="--", label=said)
     ax.set(xlabel="binding energy (eV, bias removed)", ylabel="counts (norm.)", ylim=(-0.03, 1.45))
     ax.invert_xaxis()
     ax.legend(loc="upper left", fontsize=5.5)
 
 
-def valence(ax, results: dict, spectra: dict) -> None:
-    """Valence regions with the extrapolated edges."""
-    from peled.structure.reading import region
-
-    for i, (sample, (_, onset, levels)) in enumerate(results.items()):
-        s = region(spectra, sample, "valence")
-        x = s.binding_energy_eV - (s.target_bias_V or 0.0)
+def valence(ax, found: dict) -> None:
+    """Valence regions with the extrapolated edges, bias removed: sample -> spectrum, edge,
+    ionisation energy (eV).
+    """
+    for i, (sample, (s, onset, ionisation_eV)) in enumerate(found.items()):
+        bias = s.target_bias_V or 0.0
         unit = s.counts.max()
-        ax.plot(x, s.counts / unit + 0.5 * i, ".", ms=1.5, color=colour(sample))
-        line = np.array([onset.energy_eV - 0.05, onset.energy_eV + 0.9])
-        ax.plot(
-            line, (onset.line[0] * line + onset.line[1]) / unit + 0.5 * i, color="black", lw=0.6
+        x, at = s.binding_energy_eV - bias, onset.energy_eV - bias
+        said = (
+            f"{sample}: edge {at:.2f} ± {onset.error_eV:.2f} eV, ionisation {ionisation_eV:.2f} eV"
         )
+        ax.plot(x, s.counts / unit + 0.5 * i, ".", ms=1.5, color=colour(sample), label=said)
+        line = onset.energy_eV + np.array([-0.05, 0.9])
+        y = (onset.line[0] * line + onset.line[1]) / unit + 0.5 * i
+        ax.plot(line - bias, y, color="black", lw=0.6)
         ax.axhline(onset.baseline / unit + 0.5 * i, color=COLOURS["grey"], lw=0.4)
-        ax.plot(
-            [],
-            [],
-            ".",
-            color=colour(sample),
-            label=f"{NAMES.get(sample, sample)}: edge {onset.energy_eV:.2f} ± {onset.error_eV:.2f} eV, ionisation {levels.ionisation_eV:.2f} eV",
-        )
     ax.set(
-        xlabel="binding energy (eV from the Fermi level)",
-        ylabel="counts (norm., shifted)",
-        xlim=(5.5, -1),
-        ylim=(-0.05, 1.95),
-        yticks=[],
-    )
+        xlabel="binding energy (eV from the Fermi level)", ylabel="counts (norm., shifted)",
+        xlim=(5.5, -1), ylim=(-0.05, 1.95), yticks=[],
+    )  # fmt: skip
     ax.legend(loc="upper right", fontsize=5.5)
 
 
@@ -339,7 +279,7 @@ def infrared(ax, fits: dict) -> None:
         "OA": COLOURS["black"],
         "EDTA": COLOURS["EDTA"],
         "GL": COLOURS["GL"],
-        "EG": COLOURS["E+G"],
+        "E+G": COLOURS["E+G"],
     }
     for i, (name, fit) in enumerate(
         sorted(fits.items(), key=lambda kv: [*order, kv[0]].index(kv[0]))
@@ -350,11 +290,11 @@ def infrared(ax, fits: dict) -> None:
         for band in fit.bands:
             ax.plot(
                 [band.position_cm1] * 2,
-                np.array([1.1, 1.22]) * 0 + 1.4 * i + np.array([-0.16, -0.06]),
+                1.4 * i + np.array([-0.16, -0.06]),
                 color=shade,
                 lw=0.5,
             )
-        ax.text(2050, 1.4 * i + 0.12, NAMES.get(name, name), size=6, color=shade, ha="center")
+        ax.text(2050, 1.4 * i + 0.12, name, size=6, color=shade, ha="center")
     ax.set(
         xlabel="wavenumber (cm⁻¹)",
         ylabel="absorbance (norm., shifted)",
@@ -364,7 +304,9 @@ def infrared(ax, fits: dict) -> None:
 
 
 def tails(ax, fits: dict, data: dict) -> None:
-    """Sub-gap absorption on a logarithmic scale, fitted tails, and in an inset the result against the window's end."""
+    """Sub-gap absorption on a logarithmic scale, fitted tails; inset: the result against the end of
+    the window.
+    """
     for sample, fit in fits.items():
         e, s = data[sample]
         unit = s.max()
@@ -375,7 +317,8 @@ def tails(ax, fits: dict, data: dict) -> None:
             [],
             ".",
             color=colour(sample),
-            label=f"{NAMES.get(sample, sample)}: {fit.energy_meV:.1f} ± {fit.error_meV:.1f} (window {fit.window_error_meV:.1f}) meV",
+            label=f"{sample}: {fit.energy_meV:.1f} ± {fit.error_meV:.1f} "
+            f"(window {fit.window_error_meV:.1f}) meV",
         )
     ax.set(xlabel="photon energy (eV)", ylabel="PDS signal (norm.)", ylim=(1.2e-4, 60))
     ax.legend(loc="upper left", fontsize=5.5)
@@ -395,7 +338,7 @@ def tails(ax, fits: dict, data: dict) -> None:
     inset.tick_params(labelsize=5)
 
 
-def calibration(ax, line, contents: dict, ceilings: dict) -> None:
+def calibration(ax, contents: dict, ceilings: dict) -> None:
     """Lead contents beside the stoichiometric ceilings."""
     names = [n for n in contents if contents[n].value > 5]
     ax.bar(

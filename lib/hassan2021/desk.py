@@ -1,0 +1,126 @@
+"""What the paper's notebooks share: look-ups that say what is missing, panels as data, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from peled.samples import Row, Sheet
+from peled.sources import kind_of
+
+#: The paper: a sheet that names it describes its samples, and may have verdicts.
+DOI = "10.1038/s41586-021-03217-8"
+Found = dict[str, Any]
+
+
+class Missing(LookupError):
+    """A row of the sheet that is not there, or a number that is withheld."""
+
+
+class Evidence(Protocol):
+    """What a topic's folder says; its look-ups raise `Missing` with a reason."""
+
+    sheet: Sheet
+
+
+def rows(evidence: Evidence, **wanted: Any) -> list[Row]:
+    """Rows of the sheet whose columns are as wanted."""
+    return [
+        row
+        for row in evidence.sheet.rows
+        if row.role != "ignore" and all(getattr(row, k) == v for k, v in wanted.items())
+    ]
+
+
+def of_paper(evidence: Evidence) -> bool:
+    """Whether the sheet says that the samples are the paper's own."""
+    return any(row.settings.get("doi") == DOI for row in evidence.sheet.rows)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel: `draw(evidence, axes)` of what `rows` of the sample sheet hold.
+
+    `assumptions` are those of the forward model: they are said of simulated files alone.
+    """
+
+    draw: Callable[[Any, Any], None]
+    rows: tuple[Mapping[str, Any], ...] = ()
+    title: str = ""
+    size: Mapping[str, Any] = field(default_factory=dict)
+    kind: str | None = None
+    assumptions: tuple[str, ...] = ()
+
+
+def show(room, evidence: Evidence, panels: Mapping[str, Panel], *names: str) -> None:
+    """Draw and save panels; one whose samples the folder does not hold says so."""
+    for name in names:
+        panel = panels[name]
+        figure, axes = room.panel(name, title=panel.title, **panel.size)
+        try:
+            panel.draw(evidence, axes)
+        except Missing as reason:
+            nothing(axes, str(reason))
+        paths = [row.path for wanted in panel.rows for row in rows(evidence, **wanted)]
+        paths = list(dict.fromkeys(paths))
+        made = panel.kind or kind_of(*paths)
+        assumptions = panel.assumptions if made != "measured" else ()
+        room.save(figure, name, inputs=paths, kind=panel.kind, assumptions=assumptions)
+
+
+def nothing(axes, what: str) -> None:
+    """A plain word where a file is missing."""
+    every = np.atleast_1d(axes).ravel()
+    for ax in every:
+        ax.clear()
+        ax.set_axis_off()
+    every[0].text(0.5, 0.5, what, ha="center", va="center", size=6, wrap=True, color="0.4",
+                  transform=every[0].transAxes)  # fmt: skip
+
+
+class Checks:
+    """The routes to the claims of a topic: each a short function, evidence in, found value out.
+
+    A function returns the arguments of `ledger.paper.judge` (found, standard_error, holds, note
+    ...); what is not there raises `Missing`, and the claim is then not testable for that reason.
+
+    Examples
+    --------
+    >>> claims = Checks()
+    >>> @claims("C033", "whole pattern")
+    ... def lattice(e):
+    ...     return {"found": 6.05, "standard_error": 0.01}
+    """
+
+    def __init__(self):
+        self.found: list[tuple[str, str, Callable[[Any], Found]]] = []
+
+    def __call__(self, claim_id: str, route: str = ""):
+        """Enter a function as a route to a claim."""
+
+        def keep(function: Callable[[Any], Found]):
+            self.found.append((claim_id, route, function))
+            return function
+
+        return keep
+
+    def judge(self, room, evidence: Evidence, not_testable: Mapping[str, str]) -> None:
+        """A verdict on every claim; from files only where the sheet names the paper."""
+        allowed = of_paper(evidence)
+        lost: dict[str, str] = {}
+        for claim_id, route, function in self.found:
+            try:
+                found = {"kind": "recomputed", **function(evidence)}
+                if found["kind"] in ("simulated", "measured") and not allowed:
+                    raise Missing("the sample sheet does not name the paper's DOI")
+            except Missing as reason:
+                lost[claim_id] = str(reason)
+            else:
+                room.check(claim_id, route=route, **found)
+        judged = set(room.missing_claims())
+        for claim_id, why in {**not_testable, **lost}.items():
+            if claim_id in judged:
+                room.not_testable(claim_id, why)
