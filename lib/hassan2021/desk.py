@@ -31,18 +31,19 @@ def rows(evidence: Evidence, **wanted: Any) -> list[Row]:
     return [
         row
         for row in evidence.sheet.rows
-        if row.role != "ignore" and all(getattr(row, k) == v for k, v in wanted.items())
+        if row.role != "ignore"
+        and all(getattr(row, k, row.settings.get(k)) == v for k, v in wanted.items())
     ]
 
 
 def of_paper(evidence: Evidence) -> bool:
     """Whether the sheet says that the samples are the paper's own."""
-    return any(row.settings.get("doi") == DOI for row in evidence.sheet.rows)
+    return evidence.sheet.doi == DOI
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: `draw(evidence, axes)` of what `rows` of the sample sheet hold.
+    """One panel: `draw(evidence, axes)` of what `rows` of the sample sheet hold, and `files` beside.
 
     `assumptions` are those of the forward model: they are said of simulated files alone.
     """
@@ -51,6 +52,7 @@ class Panel:
     rows: tuple[Mapping[str, Any], ...] = ()
     title: str = ""
     size: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
     kind: str | None = None
     assumptions: tuple[str, ...] = ()
 
@@ -65,7 +67,7 @@ def show(room, evidence: Evidence, panels: Mapping[str, Panel], *names: str) -> 
         except Missing as reason:
             nothing(axes, str(reason))
         paths = [row.path for wanted in panel.rows for row in rows(evidence, **wanted)]
-        paths = list(dict.fromkeys(paths))
+        paths = list(dict.fromkeys([*paths, *map(room.file_or_bundled, panel.files)]))
         made = panel.kind or kind_of(*paths)
         assumptions = panel.assumptions if made != "measured" else ()
         room.save(figure, name, inputs=paths, kind=panel.kind, assumptions=assumptions)

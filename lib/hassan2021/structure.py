@@ -74,7 +74,8 @@ class Evidence:
     def of(self, word: str, look) -> dict:
         """Sample -> what `look(sample)` gives, of the samples measured so."""
         found = {}
-        for sample in self.report.found:
+        others = [s for s in self.report.found if s not in PAIR]
+        for sample in (*PAIR, *others):
             try:
                 self.kept(sample, word)
                 found[sample] = look(sample)

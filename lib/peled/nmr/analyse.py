@@ -27,6 +27,7 @@ from peled.nmr.reading import (
     SPECTRA,
     Seen,
     broadening,
+    receiver,
     see,
     sniff,
     spectrum_of,
@@ -85,12 +86,27 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Series:
+    """A contact or relaxation series: its strongest trace, all of them, the courses of lines."""
+
+    seen: Seen
+    times_s: np.ndarray
+    traces: tuple[Processed, ...]
+    courses: tuple[tuple[str, Course], ...]
+
+
+@dataclass(frozen=True)
 class Tube:
     """What was found of one sample: spectra with their regions, courses of lines against a time."""
 
     sample: str
     spectra: tuple[tuple[Seen, tuple[Region, ...]], ...]
-    courses: tuple[tuple[str, Course], ...]
+    series: tuple[Series, ...]
+
+    @property
+    def courses(self) -> tuple[tuple[str, Course], ...]:
+        """Name of a line and its course, of all series."""
+        return tuple(one for series in self.series for one in series.courses)
 
 
 @dataclass(frozen=True)
@@ -101,6 +117,7 @@ class _Bench:
     standards: Mapping[tuple[str, str], Standard]
     solvents: Solvents
     table: Sequence[Resonance]
+    p1_deg: Mapping[tuple, float]
     external: Mapping[str, tuple[float, float]]
 
 
@@ -134,7 +151,8 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
     problems: list[Problem] = []
     tables = [h.data for h in holdings.select(measurement="line_table")]
     named = tuple(row for rows in tables if isinstance(rows, list) for row in rows)
-    bench = _Bench(chosen, read_standards(folder), read_solvents(folder), named, {})
+    p1 = _receivers(holdings, chosen)
+    bench = _Bench(chosen, read_standards(folder), read_solvents(folder), named, p1, {})
     bench = replace(bench, external=_external(holdings, bench, problems))
     found, quantities = {}, []
     names = dict.fromkeys(h.row.sample for h in holdings if h.row.role == "sample")
@@ -147,6 +165,28 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
         holdings, quantities, found=found, problems=problems, settings=chosen,
         drawers=drawers.DRAWERS, test=chosen["test"],
     )  # fmt: skip
+
+
+def _receivers(holdings: Holdings, settings) -> dict[tuple, float]:
+    """First-order phase of each receiver, from its spectrum with the clearest phase.
+
+    It comes from the dead time, which the spectra of one setup share.
+    """
+    best: dict[tuple, Any] = {}
+    for held in holdings:
+        if held.row.measurement not in SPECTRA or (key := receiver(held.data)) is None:
+            continue
+        solid = held.row.measurement == "13c_cpmas"
+        width = 2.0 if held.row.role == "standard" else broadening(held.data, settings, solid)
+        try:
+            phase = spectrum_of(held.data, width).phase
+        except ValueError:
+            continue
+        order = (held.row.role != "standard", phase.spread_deg)
+        least = 2 if held.row.role == "standard" else 3
+        if phase.accepted and phase.lines >= least and order < best.get(key, ((True, np.inf),))[0]:
+            best[key] = order, phase.p1_deg
+    return {key: p1 for key, (_, p1) in best.items()}
 
 
 def _external(holdings: Holdings, bench: _Bench, problems: list[Problem]):
@@ -166,7 +206,7 @@ def _external(holdings: Holdings, bench: _Bench, problems: list[Problem]):
         try:
             if not known:
                 raise ValueError(f"{row.sample}: no such standard; fill in reference_ppm")
-            spectrum = spectrum_of(content, 2.0)
+            spectrum = spectrum_of(content, 2.0, p1_deg=bench.p1_deg.get(receiver(content)))
             moved = reference(spectrum, known[0], width_Hz=6.0)
         except ValueError as error:
             problems.append(Problem(row.label, str(error)))
@@ -176,7 +216,7 @@ def _external(holdings: Holdings, bench: _Bench, problems: list[Problem]):
 
 
 def _tube(name: str, holdings: Holdings, bench: _Bench, problems: list[Problem]):
-    spectra, courses, quantities = [], [], []
+    spectra, series, quantities = [], [], []
     held = holdings.select(sample=name, role="sample")
     for one in held:
         try:
@@ -185,7 +225,7 @@ def _tube(name: str, holdings: Holdings, bench: _Bench, problems: list[Problem])
                 spectra.append((seen, regions))
             elif one.row.measurement in SERIES:
                 mine, made = _series(one, bench, problems)
-                courses += mine
+                series.append(mine)
             else:
                 continue
         except ValueError as error:  # a spectrum that cannot be processed stops no other
@@ -193,7 +233,7 @@ def _tube(name: str, holdings: Holdings, bench: _Bench, problems: list[Problem])
             continue
         quantities += made
     quantities += _titration(name, [s for s, _ in spectra], bench.table)
-    return Tube(name, tuple(spectra), tuple(courses)), quantities
+    return Tube(name, tuple(spectra), tuple(series)), quantities
 
 
 # ---- one spectrum --------------------------------------------------------------------------------
@@ -202,7 +242,8 @@ def _tube(name: str, holdings: Holdings, bench: _Bench, problems: list[Problem])
 def _one(held: Held, bench: _Bench, problems: list[Problem]):
     row, content, chosen = held.row, held.data, bench.settings
     solid = row.measurement == "13c_cpmas"
-    spectrum = spectrum_of(content, broadening(content, chosen, solid))
+    p1 = bench.p1_deg.get(receiver(content))
+    spectrum = spectrum_of(content, broadening(content, chosen, solid), p1_deg=p1)
     external = bench.external.get(spectrum.nucleus) if solid else None
     known = bench.standards, bench.solvents, external
     seen = see(row, content, spectrum, *known, chosen["false_alarm"])
@@ -412,7 +453,8 @@ def _series(held: Held, bench: _Bench, problems: list[Problem]):
     if not isinstance(content, Fid) or content.delays_s is None:
         raise ValueError("a series needs its list of times (vdlist, vclist, vplist) in the folder")
     contact = row.measurement == "contact"
-    traces = traces_of(content, broadening(content, bench.settings, contact))
+    p1 = bench.p1_deg.get(receiver(content))
+    traces = traces_of(content, broadening(content, bench.settings, contact), p1)
     largest = int(np.argmax([np.abs(t.real).max() for t in traces]))
     solid = bench.external.get(content.nucleus) if contact else None
     known = bench.standards, bench.solvents, solid, bench.settings["false_alarm"]
@@ -420,13 +462,13 @@ def _series(held: Held, bench: _Bench, problems: list[Problem]):
     if not seen.matched.there:
         raise ValueError(f"no line in the strongest trace: {seen.matched}")
     moved = float(seen.spectrum.ppm[0] - traces[largest].ppm[0])
+    traces = tuple(t.shifted(moved) for t in traces)
     regions = _regions(seen, bench, problems)
     windows = [r.window for r in regions]
     courses, quantities = [], []
     areas = integrate(seen.spectrum, windows, wings=True).regions if regions else ()
     for region, area in zip(regions, areas, strict=True):
-        times = content.delays_s
-        course = _course([t.shifted(moved) for t in traces], times, region.window, contact)
+        course = _course(traces, content.delays_s, region.window, contact)
         label = _label(seen, region)
         courses.append((label, course))
         common = _common(seen, held.digest) | {"sample": row.sample, "where": row.label}
@@ -434,7 +476,7 @@ def _series(held: Held, bench: _Bench, problems: list[Problem]):
             q = course.time(name, "ms", label=f"{name}, {label}", **common)
             against = [_always(f) for f in seen.findings]
             quantities.append(judge(q, *against, _flank(area, row.label)))
-    return courses, quantities
+    return Series(seen, content.delays_s, traces, tuple(courses)), quantities
 
 
 def _always(finding: Finding) -> Gate:

@@ -12,13 +12,6 @@ from peled.nmr.lines import LineFit
 from peled.nmr.processing import Processed
 
 
-def no_file(axes, what: str = "no file in data_dir") -> None:
-    """An empty panel that says why."""
-    for ax in np.atleast_1d(axes):
-        ax.set_axis_off()
-        ax.text(0.5, 0.5, what, ha="center", va="center", transform=ax.transAxes)
-
-
 def stack(
     ax,
     spectra: Sequence[tuple[str, Processed, str]],
@@ -38,7 +31,7 @@ def stack(
     step : float
         Offset between neighbours in units of the scaled height.
     clip : float, optional
-        Cut taller signals (solvent) at this height.
+        Cut taller signals (solvent) at this height; they are marked with strokes.
     """
     low, high = sorted(window_ppm)
     for i, (label, spectrum, colour) in enumerate(spectra):
@@ -46,6 +39,9 @@ def stack(
         unit = spectrum.real[spectrum.window(*(scale_window_ppm or window_ppm))].max()
         y = spectrum.real[part] / unit
         if clip is not None:
+            for at in _tops(spectrum.ppm[part], y > clip):
+                ax.text(at, clip + i * step, "//", size=4, rotation=30, ha="center", va="bottom",
+                        color=colour)  # fmt: skip
             y = np.minimum(y, clip)
         ax.plot(spectrum.ppm[part], y + i * step, color=colour, lw=0.6)
         ax.text(
@@ -62,6 +58,15 @@ def stack(
     ax.set_ylim(-0.12 * step, (len(spectra) - 1) * step + (clip or 1.0) * 1.08)
     ax.set_yticks([])
     ax.set_xlabel(f"{nucleus} chemical shift (ppm)".strip())
+
+
+def _tops(ppm: np.ndarray, cut: np.ndarray) -> np.ndarray:
+    """Middles of the stretches that are cut; those closer than a hundredth of the axis are one."""
+    places = ppm[cut]
+    if not len(places):
+        return places
+    parts = np.split(places, np.flatnonzero(np.diff(places) > np.ptp(ppm) / 100) + 1)
+    return np.array([part.mean() for part in parts])
 
 
 def mark(ax, ppm: float, text: str, *, y: float, colour: str = "black", size: float = 5.5) -> None:
@@ -221,7 +226,7 @@ def shift_curves(
     colour: str,
     model: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> None:
-    """Change of shift along a titration, with the fitted isotherm."""
+    """Change of shift along a titration, with the fitted isotherm, or dots to guide the eye."""
     ax.errorbar(
         ratio,
         shift_ppm - shift_ppm[0],
@@ -234,5 +239,7 @@ def shift_curves(
     )
     if model is not None:
         ax.plot(model[0], model[1] - shift_ppm[0], color=colour, lw=0.7)
+    else:
+        ax.plot(ratio, shift_ppm - shift_ppm[0], ":", color=colour, lw=0.5)
     ax.set_xlabel("PbI$_2$ : ligand")
     ax.set_ylabel("change of shift (ppm)")

@@ -92,12 +92,26 @@ def broadening(content: Any, settings: Mapping[str, Any], solid: bool) -> float:
     ]
 
 
-def spectrum_of(content: Any, broadening_Hz: float, trace: int = 0, phase: Any = "auto"):
+def spectrum_of(
+    content: Any,
+    broadening_Hz: float,
+    trace: int = 0,
+    phase: Any = "auto",
+    p1_deg: float | None = None,
+):
     """One trace as a spectrum; what came processed is taken as it is."""
     if not isinstance(content, Fid):
         return from_spectrum(content)
-    options = {"line_broadening_Hz": broadening_Hz, "strict": False}
+    options = {"line_broadening_Hz": broadening_Hz, "strict": False, "p1_deg": p1_deg}
     return process(content, trace=trace, phase=phase, **options)
+
+
+def receiver(content: Any) -> tuple | None:
+    """What spectra must share to share the first-order phase; None for what came processed."""
+    if not isinstance(content, Fid):
+        return None
+    where = round(content.carrier_ppm), round(content.spectral_width_Hz, 3)
+    return content.nucleus, *where, round(content.group_delay, 3)
 
 
 def see(
@@ -141,10 +155,10 @@ def see(
     return Seen(row, spectrum, error, matched, *said, tuple(lines))
 
 
-def traces_of(content: Fid, broadening_Hz: float) -> list[Processed]:
+def traces_of(content: Fid, broadening_Hz: float, p1_deg: float | None = None) -> list[Processed]:
     """All traces of a series, phased alike: as the one with the largest signal."""
     strongest = int(np.argmax((np.abs(content.data) ** 2).sum(axis=1)))
-    phase = spectrum_of(content, broadening_Hz, strongest).phase
+    phase = spectrum_of(content, broadening_Hz, strongest, p1_deg=p1_deg).phase
     turn = (phase.p0_deg, phase.p1_deg)
     made = [spectrum_of(content, broadening_Hz, i, turn) for i in range(len(content.data))]
     return [replace(one, phase=phase) for one in made]

@@ -137,7 +137,7 @@ def histogram(ax, distribution, sample: str) -> None:
         0.03,
         0.97,
         f"{distribution.mean_nm:.1f} ± {distribution.sd_nm:.1f} nm\n"
-        f"(mean ± {distribution.mean_error_nm:.2f})\n{len(edges)} cubes",
+        f"(mean ± {distribution.mean_error_nm:.2f}, magnification aside)\n{len(edges)} cubes",
         transform=ax.transAxes,
         va="top",
         size=5.5,
