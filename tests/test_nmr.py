@@ -1,6 +1,7 @@
 """NMR: errors that cover, physics in its limits, and the answers of real files."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from hassan2021.simulate.nmr import solution
 from peled import nmr
 from peled.formats.nmr import Fid, read
 from peled.nmr import solid
+from peled.nmr.analyse import analyse, sniff
 from peled.nmr.titration import bound_fractions
+from peled.samples import read_sheet
 from peled.tables import table
 
 SETS = 400
@@ -435,11 +438,9 @@ def test_rotor_echoes_are_physical():
 
 
 def test_sideband_of_the_double_bond_is_not_taken_for_an_alpha_carbon(root):
-    experiments = nmr.read_experiments(root / "data/nmr/experiments.csv")
-    path = next(e.path for e in experiments if e.experiment == "13C CP-MAS" and e.sample == "neat")
-    spectrum = nmr.load(path, line_broadening_Hz=20, p1_deg=45.0).shifted(
-        -tubes.MISREFERENCE_13C_ppm
-    )
+    fid = read(root / "data" / "nmr" / "13c_cpmas" / "neat")
+    spectrum = nmr.process(fid, line_broadening_Hz=20, phase="auto", p1_deg=45.0)
+    spectrum = spectrum.shifted(-tubes.MISREFERENCE_13C_ppm)
     vinyl = solid.fit_vinyl(spectrum, 8000.0)
     assert vinyl.rate_Hz == pytest.approx(8000, abs=5 * vinyl.rate_error_Hz + 1)
     assert vinyl.position_ppm == pytest.approx(130.2, abs=0.03)
@@ -522,54 +523,44 @@ def test_aspirin_integrals_and_fid_against_spectrum(samples):
 
 def test_series_in_another_format_gives_the_same_shifts(tmp_path, root):
     """The titration written as JCAMP-DX spectra and text tables takes the same way."""
-    rows = [
-        e
-        for e in nmr.read_experiments(root / "data/nmr/experiments.csv")
-        if e.experiment == "1H titration" and e.sample == "EDTA"
-    ]
-    standards, solvents = nmr.read_standards(), nmr.read_solvents()
-    lines = ["folder,experiment,sample,solvent,ligand_mM,PbI2_mM"]
-    for k, e in enumerate(rows):
-        spectrum = nmr.load(e, line_broadening_Hz=0.3, p1_deg=17.3)
+    source = root / "data" / "nmr"
+    folders = {"fids": tmp_path / "fids", "texts": tmp_path / "texts"}
+    for kind, folder in folders.items():
+        folder.mkdir()
+        shutil.copy(source / "resonances.csv", folder)
+        sheet = (
+            "sample,measurement,file,solvent,host_mM,equivalents\n,line_table,resonances.csv,,,\n"
+        )
+        name = "{equivalents}" if kind == "fids" else "{equivalents}.*"
+        sheet += f"EDTA,1h,{name},DMSO-d6,10,\n"
+        (folder / "samples.csv").write_text(sheet)
+    for k, path in enumerate(sorted((source / "1h_dmso").glob("EDTA_*"))):
+        step = path.name.split("_")[1]
+        shutil.copytree(path, folders["fids"] / step)
+        spectrum = nmr.process(read(path), line_broadening_Hz=0.3, phase="auto", p1_deg=17.3)
         part = spectrum.window(2.0, 4.4)
         x, y = spectrum.ppm[part][::-1], spectrum.real[part][::-1]
-        name = f"{k}.csv" if k % 2 else f"{k}.dx"
+        mhz = f"{spectrum.reference_MHz:.6f}"
         if k % 2:
-            (tmp_path / name).write_text(
-                f"# frequency: {spectrum.reference_MHz:.6f} MHz\n# nucleus: 1H\nppm,intensity\n"
-                + "\n".join(f"{a:.6f},{b:.8g}" for a, b in zip(x, y, strict=True))
-            )
+            text = f"# frequency: {mhz} MHz\n# nucleus: 1H\nppm,intensity\n"
+            text += "\n".join(f"{a:.6f},{b:.8g}" for a, b in zip(x, y, strict=True))
         else:
-            head = f"##TITLE= x\n##JCAMP-DX= 5.0\n##DATA TYPE= NMR SPECTRUM\n##.OBSERVE FREQUENCY= {spectrum.reference_MHz:.6f}\n##.OBSERVE NUCLEUS= ^1H\n##XUNITS= PPM\n##YUNITS= A\n##XFACTOR= 1\n##YFACTOR= 1\n"
-            head += f"##FIRSTX= {x[0]:.8f}\n##LASTX= {x[-1]:.8f}\n##NPOINTS= {len(x)}\n##XYPOINTS= (XY..XY)\n"
-            (tmp_path / name).write_text(
-                head
-                + "\n".join(f"{a:.8f}, {b:.8g}" for a, b in zip(x, y, strict=True))
-                + "\n##END=\n"
+            text = (
+                "##TITLE= x\n##JCAMP-DX= 5.0\n##DATA TYPE= NMR SPECTRUM\n"
+                f"##.OBSERVE FREQUENCY= {mhz}\n##.OBSERVE NUCLEUS= ^1H\n##XUNITS= PPM\n"
+                f"##YUNITS= A\n##XFACTOR= 1\n##YFACTOR= 1\n##FIRSTX= {x[0]:.8f}\n"
+                f"##LASTX= {x[-1]:.8f}\n##NPOINTS= {len(x)}\n##XYPOINTS= (XY..XY)\n"
             )
-        lines.append(f"{name},1H titration,EDTA,DMSO-d6,{e.ligand_mM},{e.lead_mM}")
-    (tmp_path / "experiments.csv").write_text("\n".join(lines))
-    resonances = [
-        r for r in nmr.read_resonances(root / "data/nmr/resonances.csv") if r.ligand == "EDTA"
-    ]
+            text += "\n".join(f"{a:.8f}, {b:.8g}" for a, b in zip(x, y, strict=True))
+            text += "\n##END=\n"
+        (folders["texts"] / f"{step}.{'csv' if k % 2 else 'dx'}").write_text(text)
     found = []
-    for listing in (rows, nmr.read_experiments(tmp_path / "experiments.csv")):
-        study = nmr.load_study(listing, standards, solvents)
-        series = study.series("1H titration", "EDTA")
-        found.append(nmr.follow([p for _, p in series], [e.ratio for e, _ in series], resonances))
-    np.testing.assert_allclose(found[1].shift_ppm, found[0].shift_ppm, atol=0.002)
-
-
-def test_lists_of_experiments_that_cannot_be_used(tmp_path):
-    path = tmp_path / "experiments.csv"
-    path.write_text(
-        "folder,experiment,sample,solvent,ligand_mM,PbI2_mM\nnowhere,1H titration,GL,DMSO,10,0\n"
-    )
-    with pytest.raises(ValueError, match=r"line 2, column folder.*nowhere"):
-        nmr.read_experiments(path)
-    path.write_text("folder,sample\n")
-    with pytest.raises(ValueError, match="no experiment"):
-        nmr.read_experiments(path)
+    for folder in folders.values():
+        report = analyse(read_sheet(folder, "nmr", sniff=sniff))
+        found.append([q for q in report.quantities if "over the titration" in q.name])
+    for one, other in zip(*found, strict=True):
+        assert one.name == other.name and abs(one.value) > 0.05
+        assert one.value == pytest.approx(other.value, abs=0.002)
 
 
 def test_simulation_is_deterministic(tmp_path, root):

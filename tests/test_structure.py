@@ -10,10 +10,13 @@ from hassan2021.simulate.structure import microscopy as render
 from hassan2021.simulate.structure import spectra
 from ledger import files
 from peled.formats import FormatError
+from peled.formats.delimited import read_table
 from peled.formats.diffraction import read_pattern, write_xy
 from peled.formats.images import read_image
 from peled.formats.vamas import read_vamas
-from peled.structure import films, ftir, icpms, microscopy, reading, ups, urbach, xps
+from peled.samples import read_sheet
+from peled.structure import ftir, icpms, microscopy, reading, ups, urbach, xps
+from peled.structure.analyse import analyse, sniff
 
 DATA = files.ROOT / "data" / "structure"
 
@@ -173,30 +176,17 @@ def test_coverage_of_the_halide_ratio():
     mu = spectra.core_levels(x, {"I": 1.2, "Br": 1.8, "Pb": 1.0}, counts_per_unit=25, shell_nm=0.6)
     doublets = (xps.Doublet("I 4d", 49.4, 1.7, 0.69), xps.Doublet("Br 3d", 68.4, 1.05, 0.69))
     transmission = tuple(spectra.transmission(1486.7 - e) for e in (49.4, 68.4))
-    inside = []
+    counts = [
+        xps.sensitivity(element, level) * t * float(xps.mean_free_path_nm(xps.AL_EV - at))
+        for (element, level, at), t in zip((("I", "4d", 49.4), ("Br", "3d", 68.4)), transmission)
+    ]
+    atoms, inside = counts[0] / counts[1], []
     for _ in range(300):
         fit = xps.fit_levels(x, rng.poisson(mu), doublets)
-        r = xps.halide_ratio(
-            fit.area("I 4d"),
-            fit.area("Br 3d"),
-            "I 4d",
-            iodine_eV=49.4,
-            bromine_eV=68.4,
-            transmission=transmission,
-            covariance=float(fit.area_covariance[0, 1]),
-        )
-        inside.append(abs(r.corrected[0] - 2 / 3) < 1.96 * r.corrected[1])
+        covariance = float(fit.area_covariance[0, 1])
+        q, error = xps.ratio(fit.area("I 4d"), fit.area("Br 3d"), covariance)
+        inside.append(abs(q / atoms - 2 / 3) < 1.96 * error / atoms)
     assert 0.92 <= np.mean(inside) <= 0.98, np.mean(inside)
-
-
-def test_iodine_3d_needs_the_mean_free_path():
-    s = {k: v for k, v in reading.survey(DATA).xps.items() if k[0] == "neat"}
-    ratio = films.halides(s, "neat").ratios["I 3d"]
-    assert ratio.plain[0] < 0.75 * 2 / 3
-    assert ratio.corrected[0] == pytest.approx(
-        2 / 3, rel=0.12
-    )  # the ligand shell, left out, costs some I 3d
-    assert ratio.bias == pytest.approx(1.46, abs=0.01)
 
 
 def test_quantification_reproduces_casaxps(samples):
@@ -240,15 +230,18 @@ def test_fractions_have_the_errors_of_repeated_measurement():
 
 
 def test_ups_levels_of_simulated_samples():
-    held = reading.survey(DATA)
-    for sample in ("neat", "EG"):
-        truth = simulated_files.TRUTH[sample]
-        cutoff, onset, level = films.levels(held.ups, sample, 1.96)
-        assert level.work_function_eV == pytest.approx(truth["work_function_eV"], abs=0.03)
-        assert onset.energy_eV == pytest.approx(truth["onset_eV"], abs=3 * onset.error_eV)
-        assert onset.log_energy_eV < onset.energy_eV  # the foot of weak states
-        assert cutoff.width_eV == pytest.approx(0.12, abs=0.01)
-        assert level.ionisation_eV - level.affinity_eV == pytest.approx(1.96)
+    for s in read_vamas(DATA / "ups.vms"):
+        truth = simulated_files.TRUTH["neat" if s.sample == "neat" else "EG"]
+        bias = s.target_bias_V or 0.0
+        if "cut" in s.name.lower():
+            cutoff = ups.secondary_cutoff(s.binding_energy_eV, s.counts, bias_V=bias)
+            work = s.photon_energy_eV - cutoff.energy_eV
+            assert work == pytest.approx(truth["work_function_eV"], abs=0.03)
+            assert cutoff.width_eV == pytest.approx(0.12, abs=0.01)
+        else:
+            onset = ups.valence_onset(s.binding_energy_eV - bias, s.counts)
+            assert onset.energy_eV == pytest.approx(truth["onset_eV"], abs=3 * onset.error_eV)
+            assert onset.log_energy_eV < onset.energy_eV  # the foot of weak states
     with pytest.raises(ValueError, match="cut-off"):
         ups.secondary_cutoff(np.linspace(15, 18, 60), np.full(60, 5.0))
     with pytest.raises(ValueError, match="rising edge"):
@@ -361,34 +354,33 @@ def test_coverage_of_lead_contents():
 
 
 def test_own_files_in_other_formats(tmp_path):
-    """The bundled data rewritten as a laboratory might have them gives the same results along the notebook's loading path."""
-    bundled = reading.survey(DATA)
-    for sample, p in bundled.patterns.items():
-        write_xy(tmp_path / f"xrd_{sample}.xy", p.two_theta_deg, p.intensity)
-    for (sample, name), s in bundled.xps.items():
-        rows = "\n".join(
-            f"{e:.2f};{c / t:.1f}".replace(".", ",")
-            for e, c, t in zip(s.binding_energy_eV, s.counts, s.transmission, strict=True)
-        )
-        (tmp_path / f"xps_{sample}_{name}.csv").write_text("Binding energy (eV);counts\n" + rows)
-    for sample, (e, y) in bundled.pds.items():
-        (tmp_path / f"pds_{sample}.txt").write_text(
-            "wavelength (nm)\tsignal\n"
-            + "\n".join(f"{1239.84198 / a:.4f}\t{b:.6e}" for a, b in zip(e, y, strict=True))
-        )
-    own = reading.survey(tmp_path)
-    assert own.standard is None and not own.images and not own.ups
-    assert own.patterns["neat"].intensity == pytest.approx(bundled.patterns["neat"].intensity)
-    one, two = (films.halides(h.xps, "neat").ratios["I 4d"].corrected[0] for h in (own, bundled))
-    assert one == pytest.approx(two, rel=0.02)
-    one, two = (urbach.urbach_energy(*h.pds["EG"]).energy_meV for h in (own, bundled))
-    assert one == pytest.approx(two, rel=2e-3)
-    assert films.levels(own.ups, "neat", 1.9) is None
-
-
-def test_an_empty_folder_says_what_it_wants(tmp_path):
-    with pytest.raises(FormatError, match=r"xrd_neat\.xy"):
-        reading.survey(tmp_path)
+    """The bundled data rewritten as a laboratory might have them give the same results."""
+    pattern = read_pattern(DATA / "xrd_neat.xrdml")
+    write_xy(tmp_path / "xrd.xy", pattern.two_theta_deg, pattern.intensity)
+    (region,) = [
+        s for s in read_vamas(DATA / "xps.vms") if s.sample == "neat" and "4d" in s.name
+    ]  # fmt: skip
+    rows = "\n".join(
+        f"{e:.2f};{c / t:.1f}".replace(".", ",")
+        for e, c, t in zip(region.binding_energy_eV, region.counts, region.transmission)
+    )
+    (tmp_path / "xps I 4d + Br 3d.csv").write_text("Binding energy (eV);counts\n" + rows)
+    e, neat = (c.values for c in read_table(DATA / "pds.csv").numeric[:2])
+    (tmp_path / "pds.txt").write_text(
+        "wavelength (nm)\tsignal\n"
+        + "\n".join(f"{1239.84198 / a:.4f}\t{b:.6e}" for a, b in zip(e, neat, strict=True))
+    )
+    (tmp_path / "samples.csv").write_text(
+        "sample,measurement,file,anode\nneat,xrd,xrd.xy,Cu\nneat,xps,xps*.csv,Al\n"
+        "neat,absorption,pds.txt,\n"
+    )
+    own = analyse(read_sheet(tmp_path, "structure", sniff=sniff))
+    a, halides, tail = (
+        own.select(name=n)[0] for n in ("lattice constant", "I : Br (I 4d)", "Urbach energy")
+    )
+    assert abs(a.value - 6.05) < 3 * a.standard_error < 0.05
+    assert halides.value == pytest.approx(0.652, rel=0.02)
+    assert tail.value == pytest.approx(urbach.urbach_energy(e, neat).energy_meV, rel=2e-3)
 
 
 def test_simulated_files_are_what_is_committed(tmp_path):

@@ -1,5 +1,7 @@
 """Powder patterns: geometry, intensities, line profiles, whole-pattern fits with coverage, real films."""
 
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,9 +9,10 @@ from hypothesis import strategies as st
 
 from hassan2021.simulate.structure import diffraction
 from peled import materials
-from peled.formats import FormatError
 from peled.formats.diffraction import KALPHA_A, read_pattern, write_xy
-from peled.structure import composition, films, xrd
+from peled.samples import read_sheet
+from peled.structure import composition, xrd
+from peled.structure.analyse import analyse, sniff
 
 CU = xrd.CU_KALPHA_A
 
@@ -214,23 +217,33 @@ def test_a_film_taken_with_cobalt_asks_for_the_wavelength(tmp_path):
     co = KALPHA_A["Co"]
     x_co = 2 * np.degrees(np.arcsin(np.sin(np.radians(x / 2)) * co[0] / CU[0]))
     write_xy(tmp_path / "film.xy", x_co, np.round(mu))
-    options = films.film_options(films.Instrument(), 2 / 16.3)
-    with pytest.raises(FormatError, match=r"film\.xy.*wavelength_A .* or anode"):
-        films.fit_film(read_pattern(tmp_path / "film.xy"), options)
-    for said in ({"anode": "co"}, {"wavelength_A": co[0]}):
-        fit = films.fit_film(read_pattern(tmp_path / "film.xy", **said), options)
-        assert fit.a_A == pytest.approx(6.05, abs=0.03), said
+    (tmp_path / "samples.csv").write_text(
+        "sample,measurement,file,anode,wavelength_A\nno,xrd,film.xy,,\n"
+    )
+    report = film(tmp_path)
+    assert report.select(name="lattice constant")[0].value is None
+    assert any("film.xy" in str(p) and "wavelength_A" in str(p) for p in report.problems)
+    for said in ("co,", f",{co[0]}"):
+        text = f"sample,measurement,file,anode,wavelength_A\nf,xrd,film.xy,{said}\n"
+        (tmp_path / "samples.csv").write_text(text)
+        (q,) = film(tmp_path).select(name="lattice constant")
+        assert q.value == pytest.approx(6.05, abs=0.03), said
 
 
-def test_failing_cobalt_file(samples):
+def film(folder):
+    return analyse(read_sheet(folder, "structure", sniff=sniff), {"crystals": "cubes"})
+
+
+def test_failing_cobalt_file(samples, tmp_path):
     path = samples.parent / "failing" / "nmr_structure" / "co_kalpha_no_wavelength.xy"
     if not path.is_file():
         pytest.skip("it is not here")
-    options = films.film_options(films.Instrument(), 0.14)
-    with pytest.raises(FormatError, match="wavelength_A"):
-        films.fit_film(read_pattern(path), options)
-    fit = films.fit_film(read_pattern(path, anode="Co"), options)
-    assert fit.a_A == pytest.approx(6.05, abs=0.01)
+    for said, a_A in (("", None), ("Co", 6.05)):
+        shutil.copy(path, tmp_path / "film.xy")
+        text = f"sample,measurement,file,anode\nf,xrd,film.xy,{said}\n"
+        (tmp_path / "samples.csv").write_text(text)
+        (q,) = film(tmp_path).select(name="lattice constant")
+        assert q.value == (a_A and pytest.approx(a_A, abs=0.01))
 
 
 def test_unusable_input_is_refused():
@@ -291,7 +304,3 @@ def test_tension_is_a_normal_deviate_for_two_estimates():
     assert j.tension_sigma == pytest.approx(0.03 / np.hypot(0.01, 0.01), rel=1e-6)
     with pytest.raises(ValueError, match="at least two"):
         composition.joint_composition({"a": (0.6, 0.01)})
-
-
-def test_instrument_without_a_standard_is_uncertain():
-    assert films.calibrate_diffractometer(None).zero_error_deg == pytest.approx(0.02)

@@ -99,8 +99,10 @@ class Evidence:
     def titration(self, sample: str) -> list[Seen]:
         """Steps of a titration with lead, in DMSO; at least three."""
         found = [s for s in self.seen("1h", sample, "DMSO") if "equivalents" in s.row.settings]
+        found = [s for s in found if s.matched.there]
         if len(found) < 3:
-            raise Missing(f"{sample}: {len(found)} steps of a titration; three are needed")
+            text = f"{sample}: {len(found)} steps of a titration show lines; three are needed"
+            raise Missing(text)
         return found
 
     def of(self, samples: Sequence[str], look) -> dict:
@@ -109,7 +111,7 @@ class Evidence:
         for sample in samples:
             try:
                 found[sample] = look(sample)
-            except Missing:
+            except (Missing, ValueError):  # not there, or it does not reach its window
                 continue
         return found
 
@@ -160,8 +162,15 @@ class Evidence:
     @cached_property
     def vinyl(self) -> dict[str, solid.Vinyl]:
         """The double bond's line, of the samples that show it."""
-        found = {n: solid.fit_vinyl(s, self.mas_rate_Hz) for n, s in self.solids.items()}
-        return {name: v for name, v in found.items() if v.there}
+        found = {}
+        for name, spectrum in self.solids.items():
+            try:
+                v = solid.fit_vinyl(spectrum, self.mas_rate_Hz)
+            except ValueError:  # the spectrum does not reach there
+                continue
+            if v.there:
+                found[name] = v
+        return found
 
     @cached_property
     def chain(self) -> dict[str, LineFit]:
@@ -307,7 +316,10 @@ class Evidence:
         found = {}
         for name, lines in BOUND.items():
             f = self.followed.get(name)
-            if f is not None and len(f.ratio) >= 4 and set(lines) <= set(f.names):
+            if f is None or len(f.ratio) < 4 or not set(lines) <= set(f.names):
+                continue
+            index = [f.column(n) for n in lines]
+            if np.isfinite(f.shift_ppm[:, index]).all():  # none was lost on the way
                 found[name] = self._bound(name, lines, f)
         return found
 
@@ -336,9 +348,13 @@ class Evidence:
         return Bound(b, tried, nmr.fit_exchange(fraction, hz, *widths), curves)
 
     @cached_property
-    def geminal(self) -> tuple | None:
+    def geminal(self) -> tuple:
         """Geminal coupling of Glu beta along the titration of GL: |2J| and errors, Hz."""
-        return follow_geminal([s.spectrum for s in self.titration("GL")], self.system)
+        spectra = [s.spectrum for s in self.titration("GL")]
+        window = tuple(self.system["window_ppm"])
+        if not all(nmr.matched_filter(s, window).there for s in spectra):
+            raise Missing("GL: no line of Glu beta stands out of the noise in every step")
+        return follow_geminal(spectra, self.system)
 
     @cached_property
     def colloid(self) -> dict[str, LineFit]:
@@ -346,12 +362,13 @@ class Evidence:
         bound = nmr.Component("bound", 5.55, 15, 50, "voigt")
         free = nmr.Component("free", 5.467, 2.0, couplings_Hz=(5.2,), partners=(2,))
         found, held = {}, ("centre", "width", "couplings")
-        for name in ("E+G", "neat"):  # the treated sample shows the free ligand alone best
-            spectrum = self.of((name,), self.in_toluene).get(name)
-            if spectrum is None:
-                continue
+        spectra = self.of(("E+G", "neat"), self.in_toluene)
+        for name, spectrum in spectra.items():  # the treated one shows the free ligand best
             if not free.fixed:
-                line = nmr.fit_lines(spectrum, VINYL_PPM, [bound, free])["free"]
+                first = nmr.fit_lines(spectrum, VINYL_PPM, [bound, free])
+                if not all(nmr.there(spectrum, q, VINYL_PPM) for q in first.lines):
+                    break
+                line = first["free"]
                 free = replace(
                     free, centre_ppm=line.position_ppm, width_Hz=line.width_Hz,
                     couplings_Hz=line.couplings_Hz, fixed=held,
@@ -364,16 +381,19 @@ class Evidence:
     @cached_property
     def amide(self) -> dict[str, list[tuple[float, float]]]:
         """Amide protons of Cys and Gly per Cys alpha proton, before and after D2O."""
-        found = {}
-        for label, measurement, solvent in (
-            ("DMSO", "1h", "DMSO"), ("DMSO + D2O", "exchange", ""),
-        ):  # fmt: skip
-            for spectrum in self.of(
-                ("GL",), lambda s, m=measurement, v=solvent: self.spectrum(m, s, v)
-            ).values():
-                got = nmr.integrate(spectrum, AMIDE_PPM, flank_ppm=0.03)
-                found[label] = [got.ratio(0, 2), got.ratio(1, 2)]
-        return found
+
+        def integrals(measurement: str, solvent: str):
+            spectrum = self.spectrum(measurement, "GL", solvent)
+            got = nmr.integrate(spectrum, AMIDE_PPM, flank_ppm=0.03)
+            alpha = got.regions[2]
+            if not alpha.area > 5 * alpha.error:
+                raise Missing("GL: no alpha proton of Cys above the noise")
+            return [got.ratio(0, 2), got.ratio(1, 2)]
+
+        labels = {"DMSO": ("1h", "DMSO"), "DMSO + D2O": ("exchange", "")}
+        found = self.of(labels, lambda label: integrals(*labels[label]))
+        first = found.get("DMSO", [])
+        return found if all(value > 5 * error for value, error in first) else {}
 
     @cached_property
     def mixing(self) -> dict[tuple[str, str], float]:

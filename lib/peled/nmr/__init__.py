@@ -2,7 +2,7 @@
 
 `processing` (window, transform, phase, baseline, noise covariance), `referencing`, `lines` (lines, multiplets, sidebands),
 `spins` (strong coupling), `integrals`, `detection` (limits, cross polarisation), `titration` (tracking, binding,
-exchange), `assignment`, `series` (lists of experiments), `plots`.
+exchange), `assignment`, `series` (lines through spectra), `plots`.
 """
 
 from peled.nmr.assignment import Candidate, Reference, collisions, rank, read_references, sidebands
@@ -27,12 +27,7 @@ from peled.nmr.referencing import (
     reference,
 )
 from peled.nmr.series import (
-    Experiment,
-    Study,
     follow,
-    load,
-    load_study,
-    read_experiments,
     read_resonances,
 )
 from peled.nmr.significance import Matched, matched_filter, there
@@ -43,7 +38,6 @@ __all__ = [
     "Candidate",
     "Component",
     "Course",
-    "Experiment",
     "Line",
     "LineFit",
     "Matched",
@@ -53,7 +47,6 @@ __all__ = [
     "Reference",
     "Solvents",
     "Standard",
-    "Study",
     "apply_phase",
     "autophase",
     "baseline",
@@ -71,13 +64,10 @@ __all__ = [
     "from_spectrum",
     "integrate",
     "limit_at",
-    "load",
-    "load_study",
     "matched_filter",
     "pick_peaks",
     "process",
     "rank",
-    "read_experiments",
     "read_references",
     "read_resonances",
     "read_solvents",

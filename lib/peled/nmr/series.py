@@ -1,10 +1,10 @@
-"""The experiments of a study, and lines followed through a series of spectra."""
+"""Lines followed through a series of spectra, from a table of resonances."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,127 +12,8 @@ import numpy as np
 from peled.formats import FormatError
 from peled.formats.nmr import Fid, GYROMAGNETIC_MHz_T, PeakTable, read  # noqa: F401  (the constants are part of the notebook's desk)
 from peled.nmr.lines import Component, Line, fit_lines, multiplet, shape_columns
-from peled.nmr.processing import Processed, autophase, from_spectrum, process
-from peled.nmr.referencing import Solvents, Standard, first_standard, reference
+from peled.nmr.processing import Processed
 from peled.nmr.spins import fit_spin_system
-
-COLUMNS = ("folder", "experiment", "sample", "solvent", "ligand_mM", "PbI2_mM")
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """One row of `experiments.csv`: where the file is and what was measured."""
-
-    path: Path
-    experiment: str
-    sample: str
-    solvent: str
-    ligand_mM: float
-    lead_mM: float
-
-    @property
-    def ratio(self) -> float:
-        """Lead iodide per ligand."""
-        return self.lead_mM / self.ligand_mM if self.ligand_mM else 0.0
-
-
-def read_experiments(path) -> list[Experiment]:
-    """The list of experiments; folders are relative to the list.
-
-    Raises
-    ------
-    FormatError
-        Naming line and column, or a folder that is not there.
-    """
-    path = Path(path)
-    with open(path, newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-        if missing:
-            raise FormatError(
-                path,
-                place="line 1",
-                expected=f"the columns {', '.join(COLUMNS)}",
-                found=f"no {', '.join(missing)}",
-            )
-        found = []
-        for row in reader:
-            place = path.parent / row["folder"]
-            if not place.exists():
-                raise FormatError(
-                    path,
-                    place=f"line {reader.line_num}, column folder",
-                    expected="an existing file or folder",
-                    found=row["folder"],
-                )
-            try:
-                found.append(
-                    Experiment(
-                        place,
-                        row["experiment"],
-                        row["sample"],
-                        row["solvent"],
-                        float(row["ligand_mM"] or 0),
-                        float(row["PbI2_mM"] or 0),
-                    )
-                )
-            except ValueError as error:
-                raise FormatError(
-                    path,
-                    place=f"line {reader.line_num}",
-                    expected="concentrations in mmol/L",
-                    found=str(error),
-                ) from None
-    return found
-
-
-def load(
-    experiment: Experiment | Path,
-    *,
-    line_broadening_Hz: float,
-    p1_deg: float | None = None,
-    phase_window_ppm=None,
-    standard: Standard | None = None,
-    trace: int = 0,
-    strict: bool = False,
-) -> Processed:
-    """Read, process and reference one experiment; a spectrum that came processed is taken as it is.
-
-    A spectrum that cannot be phased keeps the best phase found and says so in its notes (with `strict`, it is refused).
-    """
-    path = experiment.path if isinstance(experiment, Experiment) else Path(experiment)
-    content = read(path)
-    if isinstance(content, PeakTable):
-        raise FormatError(path, expected="a spectrum or FID", found="a peak table")
-    if isinstance(content, Fid):
-        found = process(
-            content,
-            trace=trace,
-            line_broadening_Hz=line_broadening_Hz,
-            phase="auto",
-            p1_deg=p1_deg,
-            phase_window_ppm=phase_window_ppm,
-            strict=strict,
-        )
-        if not found.phase.accepted:
-            found = replace(
-                found,
-                notes=(
-                    *found.notes,
-                    f"phase uncertain: lines scatter by {found.phase.spread_deg:.0f}°",
-                ),
-            )
-    else:
-        found = from_spectrum(content)
-    return reference(found, standard).spectrum if standard is not None else found
-
-
-def receiver_p1(fid: Fid, *, line_broadening_Hz: float = 0.5) -> float:
-    """First-order phase of a receiver from a spectrum of sharp, well separated lines (degrees over the sweep).
-
-    It comes from the dead time, which all spectra of one setup share.
-    """
-    return autophase(process(fid, line_broadening_Hz=line_broadening_Hz)).p1_deg
 
 
 @dataclass(frozen=True)
@@ -334,7 +215,10 @@ def _pattern(
     """
     offsets, weights = multiplet(couplings, partners)
     half = (np.abs(offsets).max() + 6 * width_Hz) / spectrum.reference_MHz
-    part = spectrum.window(ppm - reach - half, ppm + reach + half)
+    try:
+        part = spectrum.window(ppm - reach - half, ppm + reach + half)
+    except ValueError:  # the spectrum does not reach there: the line will be lost
+        return ppm, width_Hz
     axis, y = spectrum.ppm[part], spectrum.real[part] - np.quantile(spectrum.real[part], 0.1)
     lag = axis - axis[len(axis) // 2] + axis.mean()
     inside = np.abs(lag - ppm) <= reach
@@ -423,118 +307,3 @@ def follow_geminal(
         np.array([f.coupling_errors_Hz[1, 2] for f in fits]),
         fits,
     )
-
-
-# ---- a whole study -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Study:
-    """All spectra of a list of experiments, processed and referenced.
-
-    Attributes
-    ----------
-    spectra : dict
-        (experiment, sample) -> list of (Experiment, Processed), by ratio.
-    p1_deg : dict
-        First-order phase of the receiver for each nucleus.
-    shift_13c_ppm, shift_13c_error_ppm : float
-        By how much the external standard moved the carbon axis, and the standard error of that; 0 and NaN without one.
-    problems : tuple of str
-    """
-
-    spectra: dict
-    p1_deg: dict
-    shift_13c_ppm: float
-    shift_13c_error_ppm: float
-    problems: tuple[str, ...]
-
-    def series(self, experiment: str, sample: str) -> list[tuple[Experiment, Processed]]:
-        """Spectra of one sample in one kind of experiment; empty when there are none."""
-        return self.spectra.get((experiment, sample), [])
-
-    def one(self, experiment: str, sample: str, solvent: str = "") -> Processed | None:
-        """The (first) spectrum of a sample, None when there is none."""
-        return next((p for e, p in self.series(experiment, sample) if solvent in e.solvent), None)
-
-    def paths(self, *experiments: str) -> list[Path]:
-        """Files of these kinds of experiment."""
-        return sorted(
-            e.path
-            for (kind, _), rows in self.spectra.items()
-            if kind in experiments
-            for e, _ in rows
-        )
-
-
-def load_study(
-    experiments: Sequence[Experiment],
-    standards: Mapping[tuple[str, str], Standard],
-    solvents: Solvents,
-    *,
-    proton_broadening_Hz: float = 0.3,
-    carbon_broadening_Hz: float = 20.0,
-) -> Study:
-    """Process and reference everything in a list of experiments.
-
-    The first-order phase of each nucleus comes from its spectrum with the clearest phase. Solutions are referenced to their
-    solvent, solids to the external standard (`13C standard`) where there is one.
-
-    Raises
-    ------
-    FormatError
-        From the readers.
-    """
-    contents = {e.path: read(e.path) for e in experiments}
-    p1, problems = {}, []
-    for nucleus, broadening in (("1H", 0.5), ("13C", carbon_broadening_Hz)):
-        candidates = [
-            e
-            for e in experiments
-            if isinstance(contents[e.path], Fid)
-            and contents[e.path].nucleus == nucleus
-            and len(contents[e.path].data) == 1
-        ]
-        standard = [e for e in candidates if e.experiment == f"{nucleus} standard"]
-        phases = [
-            autophase(process(contents[e.path], line_broadening_Hz=2.0 if standard else broadening))
-            for e in standard or candidates
-        ]
-        good = [phase for phase in phases if phase.accepted]
-        p1[nucleus] = min(good, key=lambda phase: phase.spread_deg).p1_deg if good else None
-    found: dict = {}
-    shift, error = 0.0, float("nan")
-    for e in experiments:
-        nucleus = getattr(contents[e.path], "nucleus", "") or (
-            "13C" if e.experiment.startswith("13C") else "1H"
-        )
-        colloid = e.solvent.startswith("toluene")
-        spectrum = load(
-            e,
-            line_broadening_Hz=carbon_broadening_Hz if nucleus == "13C" else proton_broadening_Hz,
-            p1_deg=p1.get(nucleus),
-            phase_window_ppm=(6.5, 7.5) if colloid else None,
-        )
-        if e.experiment == "13C standard":
-            line = reference(
-                load(e, line_broadening_Hz=2.0, p1_deg=p1.get(nucleus)),
-                standards["adamantane CH2", "13C"],
-                search_ppm=3.0,
-                width_Hz=6.0,
-            )
-            shift, error = line.moved_ppm, line.error_ppm
-        if e.solvent:
-            known = solvents.standards(e.solvent, nucleus, standards)
-            spectrum, _, trouble = first_standard(spectrum, known)
-            problems += [f"{e.path.name}, {e.solvent}: {trouble}"] if trouble else []
-        problems += [
-            f"{e.path.name}: {note}"
-            for note in spectrum.notes
-            if note.startswith("phase uncertain")
-        ]
-        found.setdefault((e.experiment, e.sample), []).append((e, spectrum))
-    for key, rows in found.items():
-        rows.sort(key=lambda row: row[0].ratio)
-        if key[0].startswith("13C"):
-            rows[:] = [(e, s if e.solvent else s.shifted(shift)) for e, s in rows]
-    return Study(found, p1, shift, error, tuple(problems))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from peled.structure.xps import HE_I_EV, edge
+from peled.structure.xps import edge
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,6 @@ class Onset:
     log_energy_eV: float
     line: tuple[float, float]
     baseline: float
-
-
-@dataclass(frozen=True)
-class Levels:
-    """Work function, ionisation energy, valence and conduction edge below vacuum, eV; errors beside."""
-
-    work_function_eV: float
-    work_function_error_eV: float
-    onset_eV: float
-    ionisation_eV: float
-    ionisation_error_eV: float
-    affinity_eV: float
 
 
 def secondary_cutoff(binding_eV, counts, *, bias_V: float = 0.0) -> Cutoff:
@@ -171,24 +159,3 @@ def _first_shoulder(x, smooth, first: int) -> int:
         if slope[i] < 0.2 * best and smooth[i] > smooth[first] * 1.5:
             return i
     return len(x) - 3
-
-
-def energy_levels(
-    cutoff: Cutoff,
-    onset: Onset,
-    gap_eV: float,
-    *,
-    photon_eV: float = HE_I_EV,
-    fermi_eV: float = 0.0,
-) -> Levels:
-    """Work function = photon energy - cut-off, ionisation energy = work function + onset, affinity = ionisation energy - gap."""
-    work = photon_eV - (cutoff.energy_eV - fermi_eV)
-    depth = onset.energy_eV - fermi_eV
-    return Levels(
-        work,
-        cutoff.error_eV,
-        depth,
-        work + depth,
-        float(np.hypot(cutoff.error_eV, onset.error_eV)),
-        work + depth - gap_eV,
-    )

@@ -475,57 +475,6 @@ def ratio(
     return q, abs(q) * np.sqrt(max(variance, 0))
 
 
-@dataclass(frozen=True)
-class HalideRatio:
-    """I:Br with and without mean-free-path correction, each (value, standard error), from one iodine level and Br 3d."""
-
-    iodine_level: str
-    plain: tuple[float, float]
-    corrected: tuple[float, float]
-    bias: float
-
-    def bromide_fraction(self, corrected: bool = True) -> tuple[float, float]:
-        """x_Br = 1/(1 + I:Br) and its standard error."""
-        q, error = self.corrected if corrected else self.plain
-        return 1 / (1 + q), error / (1 + q) ** 2
-
-
-def halide_ratio(
-    iodine: tuple[float, float],
-    bromine: tuple[float, float],
-    iodine_level: str,
-    *,
-    photon_eV: float = AL_EV,
-    iodine_eV: float,
-    bromine_eV: float,
-    transmission: tuple[float, float] = (1.0, 1.0),
-    covariance: float = 0.0,
-) -> HalideRatio:
-    """I:Br from the area of one iodine level and that of Br 3d.
-
-    The mean-free-path correction takes a thick homogeneous sample: intensity goes as the mean free path of the electrons.
-    """
-    q, error = ratio(iodine, bromine, covariance)
-    level = iodine_level.split()[-1]
-    q_plain = (
-        q
-        / sensitivity("I", level, photon_eV)
-        * sensitivity("Br", "3d", photon_eV)
-        / transmission[0]
-        * transmission[1]
-    )
-    bias = float(
-        mean_free_path_nm(photon_eV - iodine_eV) / mean_free_path_nm(photon_eV - bromine_eV)
-    )
-    relative = error / q
-    return HalideRatio(
-        iodine_level,
-        (q_plain, q_plain * relative),
-        (q_plain / bias, q_plain / bias * relative),
-        1 / bias,
-    )
-
-
 def edge(x, position, width):
     """Step from 1 to 0 with rising x, of Gaussian width `width` (standard deviation)."""
     return 0.5 * special.erfc((x - position) / (np.sqrt(2) * width))

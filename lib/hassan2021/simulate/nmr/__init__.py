@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
 
 from hassan2021.simulate.nmr import samples, solid, solution
 from hassan2021.simulate.nmr.detector import GROUP_DELAY, OVERSAMPLING, Receiver
-from ledger.files import ROOT, write_atomically
+from ledger.files import ROOT
 from peled.formats.nmr import write_bruker
 
 CARRIER_1H_ppm, CARRIER_13C_ppm = 5.0, 100.0
-COLUMNS = ("folder", "experiment", "sample", "solvent", "ligand_mM", "PbI2_mM")
 
 
 def proton(
@@ -202,7 +199,6 @@ def write(
 def main(folder: Path | None = None) -> None:
     """Write all simulated files of `data/nmr`."""
     folder = folder or ROOT / "data" / "nmr"
-    rows = []
 
     def seed(name: str) -> np.random.Generator:
         return np.random.default_rng([20210304, *name.encode()])
@@ -222,7 +218,6 @@ def main(folder: Path | None = None) -> None:
             second_nucleus="1H",
             second_MHz=samples.BASE_1H_MHz,
         )
-        rows.append((path, "13C CP-MAS", name, "", "", ""))
     path = "13c_cpmas/adamantane"
     write(
         folder / path,
@@ -237,7 +232,6 @@ def main(folder: Path | None = None) -> None:
         second_nucleus="1H",
         second_MHz=samples.BASE_1H_MHz,
     )
-    rows.append((path, "13C standard", "adamantane", "", "", ""))
     contacts = np.array([0.05, 0.15, 0.4, 1.0, 2.0, 4.0, 8.0, 12.0]) * 1e-3
     path = "13c_contact/GL"
     rng = seed(path)
@@ -272,7 +266,6 @@ def main(folder: Path | None = None) -> None:
         second_nucleus="1H",
         second_MHz=samples.BASE_1H_MHz,
     )
-    rows.append((path, "13C contact times", "GL", "", "", ""))
     for name, share in (("neat", 0.04), ("E+G", 0.30)):
         path = f"1h_toluene/{name}"
         write(
@@ -284,7 +277,6 @@ def main(folder: Path | None = None) -> None:
             solvent="Tol",
             title=f"simulated 1H, {name} nanocrystals in toluene-d8",
         )
-        rows.append((path, "1H colloid", name, "toluene-d8", "", ""))
     for name in ("EDTA", "GL", "E+G"):
         for ratio in samples.RATIOS:
             path = f"1h_dmso/{name}_{ratio:.2f}"
@@ -299,16 +291,6 @@ def main(folder: Path | None = None) -> None:
                 solvent="DMSO",
                 title=f"simulated 1H, {name} with {ratio:g} equivalents of PbI2 in DMSO-d6",
             )
-            rows.append(
-                (
-                    path,
-                    "1H titration",
-                    name,
-                    "DMSO-d6",
-                    f"{samples.LIGAND_M * 1e3:g}",
-                    f"{samples.LIGAND_M * 1e3 * ratio:g}",
-                )
-            )
         path = f"1h_d2o/{name}"
         write(
             folder / path,
@@ -319,7 +301,6 @@ def main(folder: Path | None = None) -> None:
             solvent="D2O",
             title=f"simulated 1H, {name} in D2O",
         )
-        rows.append((path, "1H ligands", name, "D2O", f"{samples.LIGAND_M * 1e3:g}", "0"))
     path = "1h_dmso_d2o/GL"
     write(
         folder / path,
@@ -330,7 +311,3 @@ def main(folder: Path | None = None) -> None:
         solvent="DMSO",
         title="simulated 1H, GL in DMSO-d6 with D2O",
     )
-    rows.append((path, "1H exchange", "GL", "DMSO-d6 + D2O", f"{samples.LIGAND_M * 1e3:g}", "0"))
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows([COLUMNS, *rows])
-    write_atomically(folder / "experiments.csv", stream.getvalue())
