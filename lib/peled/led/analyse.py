@@ -47,7 +47,6 @@ SETTINGS: Mapping[str, Any] = {
     "wavelength_nm": 0.3,  # of the wavelength scale
     "pattern_relative": 0.1,  # half range of the effective solid angle without a pattern
     "spectrum_shift_nm": 2.0,  # half range of a spectrum's shift where it was not measured
-    "spectra_of": {},  # sample or group without spectra -> sample whose spectra stand in
     "test": "Welch",  # between groups: Welch or Mann-Whitney
 }
 
@@ -143,19 +142,15 @@ def _pattern(holdings: Holdings, name: str, problems: list[Problem]) -> Pattern 
     return None
 
 
-def _series_for(device: Device, all_series: list[Series], run: Run, settings: Mapping):
-    """(series that serve a sweep, whether they are those of another device)."""
-    for sample in (device.sample, ""):
-        mine = [
-            s
-            for s in all_series
-            if s.sample == sample and s.axis != "time_s" and s.state in ("", run.row.state)
-        ]
-        if mine:
-            return mine, sample == ""
-    lent = settings["spectra_of"]
-    other = lent.get(device.sample) or lent.get(run.row.group)
-    return [s for s in all_series if s.sample == other and s.axis != "time_s"], True
+def _series_for(device: Device, all_series: list[Series], run: Run):
+    """(series that serve a sweep, whether they are those of another device).
+
+    Its own, else those of a row without a sample: of its group, or of all.
+    """
+    usable = [s for s in all_series if s.axis != "time_s" and s.state in ("", run.row.state)]
+    mine = [s for s in usable if s.sample == device.sample]
+    shared = [s for s in usable if not s.sample and s.group in ("", run.row.group)]
+    return mine or shared, not mine
 
 
 def sweeps(holdings, device: Device, all_series, settings, problems: list[Problem]):
@@ -170,7 +165,7 @@ def sweeps(holdings, device: Device, all_series, settings, problems: list[Proble
         if not run.lights:
             said = "no luminance and no photocurrent: current and voltage only"
             problems.append(Problem(run.row.label, said))
-        serving, borrowed = _series_for(device, all_series, run, settings)
+        serving, borrowed = _series_for(device, all_series, run)
         for route in run.lights:
             made, curve = _by_route(holdings, device, c, route, serving, borrowed)
             quantities += made

@@ -99,7 +99,8 @@ class Series:
 
     Attributes
     ----------
-    sample, state : str
+    sample, state, group : str
+        Without a sample they serve every device of the group, without a group all.
     axis : str
         Column in which the spectra count (`bias_V`, `current_mA_cm2`, `time_s`); '' for none.
     raw, signal : Signal
@@ -129,6 +130,7 @@ class Series:
     inputs: tuple[str, ...] = ()
     doubt: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    group: str = ""
 
     @property
     def used(self) -> np.ndarray:
@@ -353,4 +355,5 @@ def _conditioned(holdings: Holdings, members: Sequence[Held], axis: str, raw: Si
         inputs,
         row.doubt,
         row.settings,
+        row.group,
     )
