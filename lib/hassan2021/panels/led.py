@@ -95,13 +95,14 @@ def finding(e: Evidence, ax) -> None:
     ax.axhline(top, color=COLOURS["blue"], lw=0.8)
     limit, champion, at = (paper.claim(c).number for c in ("C058", "C056", "C057"))
     ax.axhline(limit, color="k", lw=0.8, ls="--", label=f"ceiling of the paper, {limit:g} %")
-    ax.errorbar(p.drive, found[0], found[1:], fmt="o", ms=3, lw=0.8, capsize=2, zorder=3,
+    beside = np.multiply(1.15, p.drive)  # what two numbers say beside the third
+    ax.errorbar(beside, found[0], found[1:], fmt="o", ms=3, lw=0.8, capsize=2, zorder=3,
                 color=COLOURS["orange"], label="from luminance and current")  # fmt: skip
     ax.plot(p.drive, [100 * s.value for s in p.eqe], "*", ms=7, mfc="white", mec="k", mew=0.7,
             zorder=4, label="printed, lifetime device")  # fmt: skip
     ax.plot(at, champion, "D", ms=4, color=COLOURS["green"], label="printed, champion")
     ax.set(xscale="log", xlim=(0.05, 20), ylim=(0, 38), xlabel="J (mA cm$^{-2}$)", ylabel="EQE (%)")
-    ax.legend(frameon=False, fontsize=6, loc="center right", bbox_to_anchor=(1, 0.5))
+    ax.legend(frameon=False, fontsize=6, loc="center right", bbox_to_anchor=(1, 0.31))
 
 
 # ---- stack ---------------------------------------------------------------------------------------

@@ -159,8 +159,8 @@ def spectra(
         ylim=(-0.8 if alike else -0.05, 1.1),
         xlim=(max(s.axis[0], low - margin), min(s.axis[-1], high + 1.5 * margin)),
     )
+    ax.set_yticks([0, 0.5, 1])
     if alike:
-        ax.set_yticks([0, 0.5, 1])
         ax.text(0.03, 0.04, f"{times} × what changed", fontsize=5.2, transform=ax.transAxes)
     if ax.get_legend_handles_labels()[1]:
         ax.legend(frameon=False, fontsize=5.2, title=title or None, title_fontsize=6,
@@ -242,7 +242,7 @@ def ceilings(ax, found, marks: Mapping[str, float]) -> None:
         ax.axvline(100 * value, color="0.3", lw=0.7, ls=style, label=text)
     ax.set(yticks=y, xlabel="outcoupling (%)", ylim=(-0.6, len(labels) + 1.8))
     ax.set_yticklabels(labels, fontsize=5.5)
-    ax.legend(frameon=False, fontsize=5.5, loc="upper left")
+    ax.legend(fontsize=5.5, loc="upper left")
 
 
 class LossChannels:
