@@ -50,6 +50,9 @@ _SETTING = re.compile(
     r"^no\b",
     re.IGNORECASE,
 )
+_SETTING_UNIT = re.compile(
+    r"[(\[]\s*(m?V|[mµu]?A[ /]?cm(?:\^?-?2|²|⁻²)|mA|A|m?W/?cm\^?-?2)\s*[)\]]"
+)
 _QUANTITY = re.compile(
     r"intensity|signal|counts?(/s)?|cps|cts|photons?|emission|absorption|absorbance|abs\b|"
     r"transmi\w+|reflect\w+|optical density|O\.?D\.?\b|a\.? ?u\b|arb\w*|units?|"
@@ -461,6 +464,8 @@ def _rising(numbers: list, least: float) -> bool:
 def _stamps(sheet: Sheet, body: list[int], stamps: list[str], corner: str):
     numbers = [sheet.row(i)[1][0] for i in body]
     if None not in numbers:
+        if other := _SETTING_UNIT.search(corner):
+            return np.array(numbers), other[1]
         match = re.search(r"\(?\b(ms|s|sec|min|h)\b\)?\s*$|time", corner, re.IGNORECASE)
         factor = _SECONDS.get((match[1] or "s").lower(), 1.0) if match else 1.0
         return np.array(numbers) * factor, "s"
@@ -648,10 +653,7 @@ def _parameters(
         bare = all(parse_number(label.replace(",", ".")) is not None for label in labels)
         if match:
             return values * _SECONDS.get((match[1] or "s").lower(), 1.0), "s"
-        if other := re.search(
-            r"[(\[]\s*(m?V|[mµu]?A[ /]?cm\^?-?2|mA|A|m?W/?cm\^?-?2)\s*[)\]]",
-            str(metadata.get("Series", "")) + corner,
-        ):
+        if other := _SETTING_UNIT.search(str(metadata.get("Series", "")) + corner):
             return values, other[1]
         return (values, "") if bare else (None, "")
     if units <= set(_SECONDS):

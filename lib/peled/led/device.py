@@ -257,8 +257,9 @@ def _peak_budget(c: Context, light: Light, peak: Peak, calibration: float) -> di
 
     `calibration` is the relative error of the detector; that of the current is added.
     """
-    away = np.abs(np.log(np.abs(c.run.sweep.current_density_mA_cm2) / peak.current_density_mA_cm2))
-    near = int(np.nanargmin(np.where(light.lit, away, np.nan)))
+    lit = np.flatnonzero(light.lit)
+    away = np.log(c.run.sweep.current_density_mA_cm2[lit] / peak.current_density_mA_cm2)
+    near = int(lit[np.argmin(np.abs(away))])
     least = float(light.error()[near] / light.values[near])
     return {
         "reading": peak.eqe_error if math.isfinite(peak.eqe_error) else least * peak.eqe,

@@ -17,6 +17,7 @@ from peled.samples import Held
 from peled.sources import kind_of
 
 LEVELS = (0.8, 0.5)  #: fractions of the first luminance
+NAMES = ("T80", "T50")
 
 
 def lifetime_quantities(logs: Sequence[Held]):
@@ -27,32 +28,39 @@ def lifetime_quantities(logs: Sequence[Held]):
         current = row.settings.get("current_mA_cm2", log.current_density_mA_cm2)
         drive = f"{current:g} mA/cm2" if current else ""
         state = ", ".join(filter(None, (row.state, drive)))
-        minutes = log.time_s / 60
-        crossings = {
-            level: crossing_time(
-                minutes, log.signal, level, initial=log.initial_luminance_cd_m2 or None
-            )
-            for level in LEVELS
-        }
-        kept.append((row, log, crossings[0.5]))
-        for level, c in crossings.items():
-            out.append(_crossing(held, f"T{100 * level:.0f}", state, c))
+        minutes, start = log.time_s / 60, log.initial_luminance_cd_m2 or None
+        try:
+            crossings = [crossing_time(minutes, log.signal, x, initial=start) for x in LEVELS]
+        except ValueError as error:
+            out += [_no_crossing(held, name, state, str(error)) for name in NAMES]
+            continue
+        kept.append((row, log, crossings[-1]))
+        out += [_crossing(held, *one) for one in zip(NAMES, [state] * 2, crossings)]
     return tuple(kept), [*out, *_accelerated(kept)]
 
 
-def _crossing(held: Held, name: str, state: str, c: Crossing) -> Quantity:
+def _common(held: Held, state: str) -> dict:
     row = held.row
-    common = {
+    return {
         "sample": row.sample, "state": state, "kind": kind_of(row.path), "inputs": (held.digest,)
     }  # fmt: skip
+
+
+def _no_crossing(held: Held, name: str, state: str, said: str) -> Quantity:
+    gone = Finding("signal", "withheld", said, held.row.label)
+    return Quantity(name, value=None, budget={}, unit="min", findings=(gone,),
+                    **_common(held, state))  # fmt: skip
+
+
+def _crossing(held: Held, name: str, state: str, c: Crossing) -> Quantity:
+    row, common = held.row, _common(held, state)
     doubt = (Finding("assumed", "doubtful", row.doubt, row.label),) if row.doubt else ()
     if c.censored:
         return Quantity(name, value=c.time, budget={}, unit="min", relation=">", findings=doubt,
                         note="the run ended before", **common)  # fmt: skip
     if not math.isfinite(c.standard_error):
         said = f"the signal passes the level once, by noise, at {c.time:.3g} min"
-        gone = Finding("signal", "withheld", said, row.label)
-        return Quantity(name, value=None, budget={}, unit="min", findings=(gone,), **common)
+        return _no_crossing(held, name, state, said)
     note = f"passed {c.crossings} times" if c.crossings > 1 else ""
     made = derive(name, "min", lambda: c.time, note=note, reading=c.standard_error, **common)
     return made.found(*doubt)
@@ -105,15 +113,19 @@ def colour_quantities(series: Sequence[Series]):
 
 def _lost(one: Series, said: str) -> Quantity:
     gone = Finding("signal", "withheld", said, one.label)
-    return Quantity("EL peak", one.sample, None, {}, "nm", one.kind, (gone,), state=one.state)
+    return Quantity("EL peak", one.sample, None, {}, "nm", one.kind, (gone,), state=_state(one))
+
+
+def _state(one: Series) -> str:
+    axis = {"bias_V": "against bias", "current_mA_cm2": "against current", "time_s": "with time"}
+    return ", ".join(filter(None, (one.state, axis.get(one.axis, ""))))
 
 
 def _colours(one: Series, found: Followed, used: np.ndarray) -> list[Quantity]:
     s = one.signal
     doubt = (Finding("assumed", "doubtful", one.doubt, one.label),) if one.doubt else ()
     common = {"sample": one.sample, "kind": one.kind, "inputs": one.inputs, "where": one.label}
-    axis = {"bias_V": "against bias", "current_mA_cm2": "against current", "time_s": "with time"}
-    state = ", ".join(filter(None, (one.state, axis.get(one.axis, ""))))
+    state = _state(one)
     brightest = int(np.nanargmax(np.nanmax(np.nan_to_num(s.values[used]), axis=1)))
     first = 0 if one.axis == "time_s" else brightest
     place = f"at {s.label(used[first])}" if s.at is not None else ""
