@@ -20,7 +20,15 @@ import numpy as np
 
 from peled.formats import FormatError, delimited, jcampdx, read_bytes
 from peled.formats.contract import reader
-from peled.formats.delimited import Account, Column, Sheet, Table, parse_number, split_unit
+from peled.formats.delimited import (
+    Account,
+    Column,
+    Sheet,
+    Table,
+    parse_number,
+    sheets_of,
+    split_unit,
+)
 
 HC_EV_NM = 1239.841984332  # h c, exact in the SI, in eV nm
 _TO_AXIS = {
@@ -192,12 +200,22 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
     return groups[0]
 
 
-@reader("spectra as text")
-def read_each(path: str | os.PathLike, *, x_unit: str | None = None) -> tuple[Spectra, ...]:
-    """All spectra of a file, grouped by axis. Parameters and errors as `read_spectra`."""
-    if jcampdx.is_jcampdx(read_bytes(path, what="a text file with a spectrum")[:4096]):
+@reader("spectra as text or .xlsx")
+def read_each(
+    path: str | os.PathLike, *, x_unit: str | None = None, part: str = ""
+) -> tuple[Spectra, ...]:
+    """All spectra of a file, grouped by axis; of a workbook those of all sheets.
+
+    Parameters and errors as `read_spectra`; of a workbook with a sheet named `part` that one alone.
+    """
+    what = "a text file with a spectrum"
+    if jcampdx.is_jcampdx(read_bytes(path, what=what)[:4096]):
         return _jcamp(Path(path), x_unit)
-    sheet = Sheet.read(path, what="a text file with a spectrum")
+    sheets = sheets_of(path, part, what=what)
+    return tuple(group for _, sheet in sheets for group in _each(sheet, x_unit))
+
+
+def _each(sheet: Sheet, x_unit: str | None) -> tuple[Spectra, ...]:
     if found := _series_by_row(sheet, x_unit):
         return (found,)
     table = delimited.table_of(sheet, allow_missing=True)

@@ -90,6 +90,7 @@ def read_sweeps(
     area_cm2: float | None = None,
     current_unit: str | None = None,
     luminance_unit: str | None = None,
+    part: str = "",
 ) -> tuple[Sweep, ...]:
     """All sweeps of a file, in their order, split where the direction turns.
 
@@ -102,6 +103,8 @@ def read_sweeps(
         header.
     current_unit, luminance_unit : str, optional
         Units of current (or current density) and luminance where their heads name none.
+    part : str, optional
+        Of a workbook with a sheet of this name that one alone.
 
     Raises
     ------
@@ -120,7 +123,7 @@ def read_sweeps(
         )
     found: list[Sweep] = []
     units = {"current": current_unit, "current_density": current_unit, "luminance": luminance_unit}
-    for label, table in read_tables(path):
+    for label, table in read_tables(path, part):
         unknown = [
             c.head or f"column {j + 1}"
             for j, c in enumerate(table.columns)
