@@ -137,9 +137,7 @@ def crossing_time(
     covariance = spread**2 * np.linalg.inv(design.T @ design)
     row = at ** np.arange(degree + 1)
     start_relative = (
-        initial_error / start
-        if initial is not None
-        else math.hypot(initial_error, noise) / start
+        initial_error / start if initial is not None else math.hypot(initial_error, noise) / start
     )
     error = math.sqrt(float(row @ covariance @ row) + start_relative**2) / abs(slope)
     return Crossing(fraction, float(t[hit] + at * scale), float(error * scale), False, crossings)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from peled.led import photometry
+from peled.conditioning import propagate
+from peled.led import photometry, routes
 from peled.led.lifetime import Crossing, acceleration, crossing_time
 from peled.led.photometry import SpectrumError
 from peled.led.reading import Series
@@ -91,8 +94,15 @@ def _accelerated(kept) -> list[Quantity]:
     return [made]
 
 
-def colour_quantities(series: Sequence[Series]):
-    """({(state, label): Followed}, peak, width, colour and what changes along each series)."""
+def colour_quantities(series: Sequence[Series], wavelength_nm: float):
+    """({(state, label): Followed}, peak, width, colour and what changes along each series).
+
+    Parameters
+    ----------
+    wavelength_nm : float
+        Standard error of the wavelength scale where the sheet does not state it
+        (`wavelength_error_nm`). All spectra of a series share it: shifts do not have it.
+    """
     followed, out = {}, []
     for one in series:
         used = np.flatnonzero(one.used)
@@ -107,7 +117,7 @@ def colour_quantities(series: Sequence[Series]):
             out.append(_lost(one, str(error)))
             continue
         followed[one.state, one.label] = found
-        out += _colours(one, found, used)
+        out += _colours(one, found, used, *routes.scale_error(one, wavelength_nm))
     return followed, out
 
 
@@ -121,7 +131,9 @@ def _state(one: Series) -> str:
     return ", ".join(filter(None, (one.state, axis.get(one.axis, ""))))
 
 
-def _colours(one: Series, found: Followed, used: np.ndarray) -> list[Quantity]:
+def _colours(
+    one: Series, found: Followed, used: np.ndarray, scale: float, said: tuple[Finding, ...]
+) -> list[Quantity]:
     s = one.signal
     doubt = (Finding("assumed", "doubtful", one.doubt, one.label),) if one.doubt else ()
     common = {"sample": one.sample, "kind": one.kind, "inputs": one.inputs, "where": one.label}
@@ -130,44 +142,46 @@ def _colours(one: Series, found: Followed, used: np.ndarray) -> list[Quantity]:
     first = 0 if one.axis == "time_s" else brightest
     place = f"at {s.label(used[first])}" if s.at is not None else ""
 
-    def make(name, unit, value, error, note=place):
-        made = derive(name, unit, lambda: value, state=state, note=note, reading=error, **common)
-        return made.found(*doubt)
+    def make(name, unit, value, note=place, more=(), **budget):
+        kept = {cause: float(e) for cause, e in budget.items() if e != 0}
+        made = derive(name, unit, lambda: value, state=state, note=note, **kept, **common)
+        return made.found(*more, *doubt)
 
+    of_scale = {"wavelength scale": scale}
     out = [
-        make("EL peak", "nm", found.peak_nm[first], found.peak_error[first]),
-        make("EL FWHM", "nm", found.fwhm_nm[first], found.fwhm_error[first]),
-        *_cie(one, used[first], make),
-    ]
+        make("EL peak", "nm", found.peak_nm[first], more=said, reading=found.peak_error[first],
+             **of_scale),
+        make("EL FWHM", "nm", found.fwhm_nm[first], reading=found.fwhm_error[first]),
+        *_cie(one, used[first], scale, make),
+    ]  # fmt: skip
     if used.size > 1:
         shift, error = found.change("peak_nm")
         span = f"{s.label(used[0])} to {s.label(used[-1])}"
-        out.append(make("EL peak shift", "nm", shift, error, span))
+        out.append(make("EL peak shift", "nm", shift, span, reading=error))
         if found.grows:
-            out.append(make("shoulder", "nm", found.shoulder_nm, found.shoulder_error, span))
+            out.append(make("shoulder", "nm", found.shoulder_nm, span,
+                            reading=found.shoulder_error, **of_scale))  # fmt: skip
     return out
 
 
-def _cie(one: Series, row: int, make) -> list[Quantity]:
-    """CIE 1931 x and y, errors by counting and the modes of conditioning."""
-    from peled.conditioning import propagate
-
+def _cie(one: Series, row: int, scale: float, make) -> list[Quantity]:
+    """CIE 1931 x and y, errors by counting, the modes of conditioning, and the wavelength scale."""
     s = one.signal
+    only = replace(
+        s, values=s.values[[row]], good=s.good[[row]], variance=s.variance[[row]],
+        modes=s.modes[:, [row]], fitted=s.fitted[:, [row]], at=None,
+    )  # fmt: skip
+    step = 0.5 * (np.r_[np.diff(s.axis), 0.0] + np.r_[0.0, np.diff(s.axis)])
+
+    def coordinate(y, k, shift=0.0):
+        xyz = np.nan_to_num(y) @ (photometry.matching_functions(s.axis + shift) * step).T
+        return xyz[..., k] / xyz.sum(axis=-1)
+
     out = []
-    for name, k in (("CIE x", 0), ("CIE y", 1)):
-
-        def coordinate(y, k=k):
-            step = 0.5 * (np.r_[np.diff(s.axis), 0.0] + np.r_[0.0, np.diff(s.axis)])
-            xyz = np.nan_to_num(y) @ (photometry.matching_functions(s.axis) * step).T
-            return xyz[..., k] / xyz.sum(axis=-1)
-
-        from dataclasses import replace
-
-        only = replace(
-            s, values=s.values[[row]], good=s.good[[row]], variance=s.variance[[row]],
-            modes=s.modes[:, [row]], fitted=s.fitted[:, [row]], at=None,
-        )  # fmt: skip
-        value, errors = propagate(only, coordinate)
-        total = math.sqrt(sum(float(e[0]) ** 2 for e in errors.values()))
-        out.append(make(name, "1", float(value[0]), total))
+    for k, name in enumerate(("CIE x", "CIE y")):
+        value, errors = propagate(only, partial(coordinate, k=k))
+        moved = [float(coordinate(only.values, k, shift)[0]) for shift in (scale, -scale)]
+        budget = {cause: float(e[0]) for cause, e in errors.items()}
+        budget["wavelength scale"] = abs(moved[0] - moved[1]) / 2
+        out.append(make(name, "1", float(value[0]), **budget))
     return out
