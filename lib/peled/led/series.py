@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
@@ -171,17 +170,21 @@ def _cie(one: Series, row: int, scale: float, make) -> list[Quantity]:
         s, values=s.values[[row]], good=s.good[[row]], variance=s.variance[[row]],
         modes=s.modes[:, [row]], fitted=s.fitted[:, [row]], at=None,
     )  # fmt: skip
+    y = np.nan_to_num(only.values[0])
     step = 0.5 * (np.r_[np.diff(s.axis), 0.0] + np.r_[0.0, np.diff(s.axis)])
 
-    def coordinate(y, k, shift=0.0):
-        xyz = np.nan_to_num(y) @ (photometry.matching_functions(s.axis + shift) * step).T
-        return xyz[..., k] / xyz.sum(axis=-1)
+    def seen(shift):
+        functions = photometry.matching_functions(s.axis + shift) * step
+        total = functions.sum(axis=0) @ y
+        return functions, total, functions @ y / total
 
+    functions, total, value = seen(0.0)
+    moved = (seen(scale)[2] - seen(-scale)[2]) / 2
     out = []
     for k, name in enumerate(("CIE x", "CIE y")):
-        value, errors = propagate(only, partial(coordinate, k=k))
-        moved = [float(coordinate(only.values, k, shift)[0]) for shift in (scale, -scale)]
+        gradient = (functions[k] - value[k] * functions.sum(axis=0)) / total
+        _, errors = propagate(only, gradient)
         budget = {cause: float(e[0]) for cause, e in errors.items()}
-        budget["wavelength scale"] = abs(moved[0] - moved[1]) / 2
-        out.append(make(name, "1", float(value[0]), **budget))
+        out.append(make(name, "1", float(value[k]), **budget,
+                        **{"wavelength scale": abs(float(moved[k]))}))  # fmt: skip
     return out
