@@ -786,8 +786,55 @@ def _refuse_damaged_first_row(sheet: Sheet, at: int, wide, last: list[str], widt
         raise sheet._not_a_row(at, width)
 
 
-def read_records(path: str | os.PathLike, needed: Sequence[str]) -> tuple[list[dict], Account]:
-    """Rows of a table with words, as dictionaries by head; the line of each under the key `""`.
+@dataclass(frozen=True)
+class Record:
+    """One row of a table with words: its cells by head, and its line."""
+
+    path: Path
+    line: int
+    cells: dict[str, str] = field(repr=False)
+
+    def __getitem__(self, name: str) -> str:
+        return self.cells[name]
+
+    def number(self, name: str, empty: float | None = None) -> float:
+        """A cell as a number, decimal point or comma; `empty` where it holds nothing.
+
+        Raises
+        ------
+        FormatError
+            Naming line and column.
+        """
+        cell = self.cells[name]
+        if not cell and empty is not None:
+            return empty
+        value = parse_number(cell, "," if "," in cell and "." not in cell else ".")
+        if value is None:
+            raise self.refuse(name, "a number")
+        return value
+
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """A cell of numbers between semicolons.
+
+        Raises
+        ------
+        FormatError
+            Naming line and column.
+        """
+        found = tuple(parse_number(part) for part in self.cells[name].split(";") if part.strip())
+        if None in found:
+            raise self.refuse(name, "numbers between semicolons")
+        return found
+
+    def refuse(self, name: str, expected: str, advice: str = "mend the cell") -> FormatError:
+        """A FormatError at a cell."""
+        found = repr(self.cells[name]) if self.cells[name] else "an empty cell"
+        place = f"line {self.line}, column {name}"
+        return FormatError(self.path, place=place, expected=expected, found=found, advice=advice)
+
+
+def read_records(path: str | os.PathLike, needed: Sequence[str]) -> tuple[list[Record], Account]:
+    """Rows of a table with words.
 
     The first line that is no comment holds the heads, and every other line has as many cells.
 
@@ -814,23 +861,5 @@ def read_records(path: str | os.PathLike, needed: Sequence[str]) -> tuple[list[d
         if len(cells) != len(split(sheet.lines[first], sheet.delimiter)):
             raise sheet.refuse(i, f"{len(heads)} cells", f"{len(cells)}", "mend or remove the line")
         sheet.claims[i] = "data"
-        rows.append({"": i + 1, **dict(zip(heads, cells, strict=False))})
+        rows.append(Record(sheet.path, i + 1, dict(zip(heads, cells, strict=False))))
     return rows, sheet.settle()
-
-
-def record_number(path, row: dict, name: str) -> float:
-    """A cell of `read_records` as a number, decimal point or comma.
-
-    Raises
-    ------
-    FormatError
-        Naming line and column.
-    """
-    cell = row[name]
-    value = parse_number(cell, "," if "," in cell and "." not in cell else ".")
-    if value is None:
-        place, found = f"line {row['']}, column {name}", repr(cell) if cell else "an empty cell"
-        raise FormatError(
-            path, place=place, expected="a number", found=found, advice="mend the cell"
-        )
-    return value
