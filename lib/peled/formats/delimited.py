@@ -475,12 +475,28 @@ class Sheet:
         )
         named = after or is_name(cells[0])
         if (as_wide and (values[0] is not None or beside or not named)) or slip:
-            raise self._not_a_row(i, width)
+            raise self._second_block(i, first) or self._not_a_row(i, width)
         if _is_stray(self.lines[i]):
             raise self.refuse(i, "text, or a row like the others")
         if _KEY.match(self.lines[i][:1000]):
             return "key"
         return "comment" if after else "head"
+
+    def _second_block(self, i: int, first: int) -> FormatError | None:
+        """The later of two blocks, where line `i` begins one of another width than that of
+        `first`.
+        """
+        size, at, rows = len(_stripped(self.row(i)[0])), self.content.index(i), 0
+        for j in self.content[at:]:
+            if len(_stripped(self.row(j)[0])) != size or None in self.row(j)[1][:size]:
+                break
+            rows += 1
+        wide = len(_stripped(self.row(first)[0])) if first < len(self.lines) else size
+        if rows < 3 or wide == size:
+            return None
+        before, later = (size, wide) if i < first else (wide, size)
+        found = f"a second one, of {later} columns after {before}"
+        return self.refuse(max(i, first), "one block of columns", found, "export them one by one")
 
     def _not_a_row(self, i: int, width: int) -> FormatError:
         cells, values = self.row(i)

@@ -87,15 +87,15 @@ class Calibration:
     """Spectral response: `factor` (n,) at `wavelength_nm` (n,), relative; count × factor ∝
     `quantity` per nm.
 
-    `relative_error` is the standard error of the factor's ratio between emission and laser band, 0
-    when not known.
+    `relative_error` is the standard error of the factor's ratio between emission and laser band,
+    None when not known.
     """
 
     path: Path | None
     wavelength_nm: np.ndarray = field(repr=False)
     factor: np.ndarray = field(repr=False)
     quantity: str
-    relative_error: float = 0.0
+    relative_error: float | None = None
     account: Account = field(default_factory=Account, repr=False)
 
     def __post_init__(self):
@@ -162,14 +162,14 @@ def read_calibration(path: str | os.PathLike, *, quantity: str | None = None) ->
     if len(spectra) > 1:
         found = ", ".join(map(repr, spectra.labels))
         raise FormatError(path, expected="one column of factors", found=found, place="column heads")
-    error = stated(path, spectra.metadata, "^relative error")
+    error = stated(path, spectra.metadata, "^relative error", positive=True)
     order = np.argsort(spectra.wavelength_nm)
     return Calibration(
         Path(path),
         spectra.wavelength_nm[order],
         spectra.values[0][order],
         said,
-        error[0] if error else 0.0,
+        error[0] if error else None,
         spectra.account,
     )
 

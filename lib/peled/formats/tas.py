@@ -334,6 +334,8 @@ def _read_explicit(sheet: Sheet, asked: dict) -> TransientMap:
         if len(row) > size:
             break
         if len(row) == size:
+            if np.isnan(row[0]):
+                raise sheet.refuse(start, "a value of the axis", "a missing one", column=0)
             rows.append(row)
             row = []
     if row or len(rows) < 2:
@@ -407,9 +409,9 @@ def _read_matrix(sheet: Sheet, orientation: str | None, asked: dict) -> Transien
             raise FormatError(
                 sheet.path,
                 place=f"line {at + 1}, {what}",
-                expected="numbers of an axis",
-                found=f"{int(np.sum(~np.isfinite(axis)))} cells without a number",
-                advice="the matrix needs delays and wavelengths as its first row and first column",
+                expected="a value of the axis",
+                found="a missing one",
+                advice="fill it, or take its row or column out",
             )
     account = sheet.settle(width)
     lines = [sheet.lines[i] for i in sheet.content if sheet.claims[i] != "data"]
