@@ -694,8 +694,8 @@ def _shape(sheet: Sheet, content: list[int]) -> tuple[int, list[bool]]:
     for j in range(len(mask)):
         numbers = sum(sheet.row(i)[1][j] is not None for i in rows)
         texts = sum(not is_missing(sheet.row(i)[0][j]) for i in rows) - numbers
-        if numeric[j] and texts and not numbers:
-            numeric[j] = False  # a column of words with gaps
+        if texts == 0 or numbers == 0:  # words or numbers with gaps
+            numeric[j] = texts == 0
     return len(mask), numeric
 
 

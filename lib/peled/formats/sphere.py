@@ -32,9 +32,9 @@ _NAMES = {
     "empty": r"empty|blank|reference|(no|without)[ _-]?(sample|film)|(?<![a-z])a(?=\d|$|[_. -])",
     "indirect": r"indirect|diffuse|beside|(?<![a-z])out(?![a-z])|"
     r"off[ _-]?(beam|sample|film|target)|"
-    r"(?<!laser[ _-])(?<![a-z])off$|on[ _-]?(the[ _-])?wall|(?<![a-z])b(?=\d|$|[_. -])",
+    r"(?<!laser[ _-])(?<![a-z])off(?=$|[ _-]*\d)|on[ _-]?(the[ _-])?wall|(?<![a-z])b(?=\d|$|[_. -])",
     "direct": r"(?<!in)direct|(?<![a-z])in(?![a-z])|on[ _-]?(the[ _-])?(beam|sample|film|target)|"
-    r"(?<![a-z])on$|(?<![a-z])c(?=\d|$|[_. -])",
+    r"(?<![a-z])on(?=$|[ _-]*\d)|(?<![a-z])c(?=\d|$|[_. -])",
 }
 _WORDS = re.compile(
     r"empty|blank|reference|(no|without)[ _-]?(sample|film)|(?:in)?direct|diffuse|beside|laser|"

@@ -379,7 +379,7 @@ def _metrotrpl(sheet: Sheet) -> Histogram | None:
 
 
 _AXIS_HEAD = re.compile(r"time|chan|delay\b|bins?\b", re.IGNORECASE)
-_NO_DECAY = re.compile(r"fit\b|fitted|resid|sigma|σ|err|std|weight|chi", re.IGNORECASE)
+_NO_DECAY = re.compile(r"fit\b|fitted|resid|sigma|[σ±]|err|std|weight|chi", re.IGNORECASE)
 _TIME_UNIT = re.compile(r"(?<![A-Za-z])(ps|ns|us|µs|μs|ms|s)(?![A-Za-z])")
 
 
@@ -393,13 +393,17 @@ def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
     ]
     if len(axes) == 1:
         table.refuse_second_axis([j for j in numeric if j != axes[0]])
-    aside = [j for j in numeric if _NO_DECAY.search(table.columns[j].name)]
+    aside = [
+        j
+        for j in numeric
+        if _NO_DECAY.search(table.columns[j].name) or _is_error(table.columns, j)
+    ]
     labels = _labels(table, [j for j in numeric if j not in (*axes, *aside)])
     found: list[Histogram] = []
     for k, axis in enumerate(axes or [None]):
         stop = axes[k + 1] if k + 1 < len(axes) else len(table.columns)
         inside = [j for j in numeric if (axis is None or axis < j) and j < stop]
-        left = [table.columns[j].head for j in inside if j in aside]
+        left = [table.columns[j].head or f"column {j + 1}" for j in inside if j in aside]
         decays = [j for j in inside if j in labels]
         if not decays:
             place, names = f"column {axis + 1}", ", ".join(map(repr, left)) or "none"
@@ -418,6 +422,15 @@ def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
                 left_out=same.left_out + group.left_out,
             )
     return tuple(found)
+
+
+def _is_error(columns, j: int) -> bool:
+    """Whether a nameless column is the root of the one before: the error of its counts."""
+    if columns[j].head or not j or not columns[j - 1].numeric:
+        return False
+    counts, error = columns[j - 1].values, columns[j].values
+    near = np.abs(error**2 - counts) <= 0.02 * counts + 1
+    return bool(np.nanmax(counts, initial=0) > 50 and near[~np.isnan(counts)].all())
 
 
 def _labels(table: Table, decays: list[int]) -> dict[int, str]:
