@@ -120,14 +120,19 @@ class Seed:
 
 _FOLDERS = {"formats.nmr.read": ("acqus", "fid", "pdata/1/procs", "procpar")}
 _FOLDERS["formats.nmr.bruker.read_bruker"] = ("acqus", "ser", "vplist", "pdata/1/procs")
+_FOLDERS["formats.tas.read_tas"] = ("matrix.txt", "delay_ps.txt", "wavelength_nm.txt")
+_FOLDERS["formats.sphere.read_sphere"] = ("direct.txt",)
 #: Readers of bundled files that are no instrument's, and have no file of their own among the
 #: formats.
 _BUNDLED = {
-    "synthesis.procedure.load_procedure": "synthesis/procedure.yaml",
-    "led.ceiling.read_stack": "led/device.yaml",
-    "energetics.loading.constants": "energetics/stability.yaml",
-    "structure.reading.read_lead": "structure/icpms.csv",
-    "molecules.read_molecules": "synthesis/molecules.json",
+    "synthesis.procedure.load_procedure": "data/synthesis/procedure.yaml",
+    "led.ceiling.read_stack": "data/led/device.yaml",
+    "energetics.loading.constants": "data/energetics/stability.yaml",
+    "structure.reading.read_lead": "data/structure/icpms.csv",
+    "molecules.read_molecules": "data/synthesis/molecules.json",
+    "nmr.series.read_resonances": "data/nmr/resonances.csv",
+    "nmr.assignment.read_references": "lib/peled/tables/nmr/shifts.csv",
+    "photoluminescence.loading.read_truth": "data/photoluminescence/truth.csv",
 }
 
 
@@ -220,7 +225,7 @@ def seeds() -> list[Seed]:
                 for part in parts
                 if not part or (path / part).is_file()
             ]
-    found += [Seed(ROOT / "data" / path, name, {}) for name, path in _BUNDLED.items()]
+    found += [Seed(ROOT / path, name, {}) for name, path in _BUNDLED.items()]
     return found
 
 

@@ -654,7 +654,7 @@ def table_of(sheet: Sheet, *, allow_missing: bool = False) -> Table:
                 values[j].append(found[j])
             else:
                 values[j].append(sheet._missing(i, j, cells[j], allow_missing))
-    heads, above = _heads(sheet, rows[0], width)
+    heads, above = _heads(sheet, rows[0], width, numeric)
     account = sheet.settle(width)
     columns = tuple(
         Column(
@@ -764,7 +764,7 @@ def _headed(sheet: Sheet, start: int, j: int) -> bool:
     return j < len(cells) and bool(cells[j])
 
 
-def _heads(sheet: Sheet, start: int, width: int):
+def _heads(sheet: Sheet, start: int, width: int, numeric: list[bool]):
     """Names and units from the last line before the block if it is as wide, and all such lines."""
     lines = [i for i in sheet.content if i < start]
     wide = [(i, cells) for i in lines if len(cells := _head_cells(sheet, i, width)) == width]
@@ -780,6 +780,11 @@ def _heads(sheet: Sheet, start: int, width: int):
     numbers = [parse_number(cell, sheet.decimal) for cell in last]
     if sum(v is not None for v in numbers) >= width - 1 > 0:
         _refuse_damaged_first_row(sheet, at, wide, last, width)
+    named = len(wide) > 1 and not any(sheet.number(cell) is not None for cell in wide[-2][1])
+    if named and not all(numeric) and any(v is not None for v in numbers):
+        # Names above and a number in it: a row of a table with words.
+        bad = next((j for j in range(width) if numeric[j] and numbers[j] is None), 0)
+        raise sheet.refuse(at, "a number", repr(last[bad]), "mend the cell", bad)
     if len(wide) > 1 and wide[-2][0] == lines[-2]:
         before = wide[-2][1]
         # A row of bare units under a row of names.

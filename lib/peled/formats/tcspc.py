@@ -394,9 +394,7 @@ def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
     if len(axes) == 1:
         table.refuse_second_axis([j for j in numeric if j != axes[0]])
     aside = [
-        j
-        for j in numeric
-        if _NO_DECAY.search(table.columns[j].name) or _is_error(table.columns, j)
+        j for j in numeric if _NO_DECAY.search(table.columns[j].name) or _is_error(table.columns, j)
     ]
     labels = _labels(table, [j for j in numeric if j not in (*axes, *aside)])
     found: list[Histogram] = []
