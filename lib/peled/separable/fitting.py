@@ -129,14 +129,14 @@ def differences(
     steps: Sequence[float],
     searched: Sequence[bool] | None = None,
 ) -> Basis:
-    """A basis from `columns(values)` alone, with derivatives by central differences.
+    """A basis from `columns(values)` alone, with derivatives by one-sided differences.
 
     Parameters
     ----------
     columns : callable
         values (p,) -> C (n, m).
     steps : (p,) floats
-        How far to go to each side.
+        How far to go: a thousandth of what makes a difference is enough.
     searched : (p,) bool, optional
         Of the others, which are held, the derivatives are left at 0.
     """
@@ -149,8 +149,7 @@ def differences(
             return here, None
         slopes = np.zeros((len(moves), *here.shape))
         for i in chosen:
-            up, down = columns(values + moves[i]), columns(values - moves[i])
-            slopes[i] = (up - down) / (2 * steps[i])
+            slopes[i] = (columns(values + moves[i]) - here) / steps[i]
         return here, slopes
 
     return basis

@@ -315,7 +315,7 @@ def pawley_fit(
         extra = [_extra_line(x, d, zero, displacement, profiles, width) for d in extra_d_A]
         return np.column_stack([lines, *extra, chebyshev])
 
-    steps = [3e-4 * s.step * (s.value if s.log else 1.0) for s in sought.values()]
+    steps = [1e-3 * s.step * (s.value if s.log else 1.0) for s in sought.values()]
     names = [
         *("line " + " ".join(f"{i:g}" for i in hkl) for hkl in hkls),
         *(f"extra {i}" for i in range(len(extra_d_A))),
