@@ -37,7 +37,7 @@ def locked(name):
     return found
 
 
-EXTRAS = ("test", "lab", "energetics")
+EXTRAS = ("test", "lab", "site", "energetics")
 LOCKS = {
     "requirements.lock": (),
     **{f"requirements-{extra}.lock": (extra,) for extra in EXTRAS},
@@ -69,7 +69,7 @@ def test_the_locks_hold_what_pyproject_asks_for(name, extras):
 
 def test_what_figures_need_is_free_of_jupyterlab_and_of_the_tests():
     names = {name for name, _ in HEADLESS}
-    assert not names & {"jupyterlab", "pytest", "hypothesis", "frictionless", "colour-science"}
+    assert not names & {"jupyterlab", "pytest", "hypothesis", "frictionless", "colour-science", "sphinx"}
 
 
 @pytest.mark.parametrize("name", LOCKS)
