@@ -78,7 +78,7 @@ class Browser:
                     raise RuntimeError(error.read().decode()) from None
                 time.sleep(0.1)
         # Windows cannot be narrower than 500 pixels; pages can.
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        size = {"width": width, "height": 0, "deviceScaleFactor": 1, "mobile": False}
         self._do(
             "POST",
             "/goog/cdp/execute",

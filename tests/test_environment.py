@@ -69,7 +69,14 @@ def test_the_locks_hold_what_pyproject_asks_for(name, extras):
 
 def test_what_figures_need_is_free_of_jupyterlab_and_of_the_tests():
     names = {name for name, _ in HEADLESS}
-    assert not names & {"jupyterlab", "pytest", "hypothesis", "frictionless", "colour-science", "sphinx"}
+    assert not names & {
+        "jupyterlab",
+        "pytest",
+        "hypothesis",
+        "frictionless",
+        "colour-science",
+        "sphinx",
+    }
 
 
 @pytest.mark.parametrize("name", LOCKS)

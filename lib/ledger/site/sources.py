@@ -33,7 +33,7 @@ def write(folder: Path, figures_dir: Path, gathered: claims.Gathered) -> dict:
     FileNotFoundError, ValueError, KeyError
         If a figure is missing or a notebook or document links to what is not there.
     """
-    source = _Source(folder, content.citation())
+    source = Source(folder, content.citation())
     board, cards = claims.board(gathered), content.cards(figures_dir, gathered)
     drawn = [source.panel(figures_dir, card) for card in cards]
     for picture in (files.ROOT / "docs").glob("*.png"):
@@ -119,7 +119,7 @@ def _undescribed() -> list[str]:
     return [n for n, panel in paper.panels().items() if panel.plotted.startswith("not described")]
 
 
-class _Source:
+class Source:
     """Writes sources; knows which repository they come from."""
 
     def __init__(self, folder: Path, citation: dict):
@@ -196,7 +196,7 @@ class _Source:
         for cell in notebook["cells"]:
             cell["source"] = text = "".join(cell["source"])
             if cell["cell_type"] == "markdown":
-                cell["source"] = self.links(text, place.parent)
+                cell["source"] = self.links(text, PurePosixPath(place))
             for output in cell.get("outputs", ()):
                 if png := output.get("data", {}).get("image/png"):
                     smaller = _small_png(base64.b64decode("".join(png)))
@@ -221,35 +221,37 @@ class _Source:
     def document(self, path: Path) -> str:
         """Copy a document with links that hold; its name for Sphinx."""
         place = path.relative_to(files.ROOT)
-        self.put(place.as_posix(), self.links(path.read_text(encoding="utf-8"), place.parent))
+        self.put(
+            place.as_posix(), self.links(path.read_text(encoding="utf-8"), PurePosixPath(place))
+        )
         return place.with_suffix("").as_posix()
 
-    def links(self, text: str, home: Path, at: Path | None = None) -> str:
-        """Links of a text that lies in `home` as links of a page in `at`, between pages where there is one.
+    def links(self, text: str, source: PurePosixPath, page: PurePosixPath | None = None) -> str:
+        """Links of the text of a file as links of a page, of its own by default.
 
         Raises
         ------
         ValueError
             If a link leads to what is not there.
         """
+        home = (page or source).parent
 
         def turned(match: re.Match) -> str:
-            href = match[1]
-            path, _, fragment = href.partition("#")
-            fragment = f"#{_slug(fragment)}" if fragment else ""
-            if re.match(r"[a-z]+:", href) or not path:
-                return fragment if not path else href
-            target = (files.ROOT / home / path).resolve()
+            path, hash_, fragment = match[1].partition("#")
+            if re.match(r"[a-z]+:", path):
+                return match[1]
+            if not path and fragment in {*paper.panels(), *paper.claims()}:
+                return f"#{fragment}"
+            target = (files.ROOT / source.parent / path).resolve() if path else files.ROOT / source
             if not target.exists() or not target.is_relative_to(files.ROOT):
-                raise ValueError(f"{home.as_posix()}: a link leads to {href}, which is not there")
+                raise ValueError(f"{source}: a link leads to {match[1]}, which is not there")
             inner = target.relative_to(files.ROOT)
             if inner.parts[0] == "figures" and inner.stem in paper.panels():
                 return f"#{inner.stem}"
             if target in (*_notebooks(), *_documents()) or inner.suffix == ".png":
-                return os.path.relpath(inner, at or home) + fragment
-            if self.repository:
-                return f"{self.repository}/blob/HEAD/{inner.as_posix()}"
-            return ""
+                near = "" if page is None and not path else os.path.relpath(inner, home)
+                return near + hash_ + _slug(fragment)
+            return f"{self.repository}/blob/HEAD/{inner.as_posix()}" if self.repository else ""
 
         text = re.sub(_LINK, turned, text)
         return re.sub(r"\[([^\]]*)\]\(\)", r"\1", text)
@@ -262,7 +264,7 @@ class _Source:
         notebook = gathered.results[name]["notebook"]
         panels = [card for card in cards if card["page"] == f"topics/{name}"]
         finding = self.links(
-            content.finding(notebook), PurePosixPath(notebook).parent, PurePosixPath("topics")
+            content.finding(notebook), PurePosixPath(notebook), PurePosixPath(f"topics/{name}")
         )
         ids = {row.claim.id for row in rows}
         topic = {
