@@ -175,7 +175,9 @@ def test_the_site_is_searched_sorted_and_filtered_offline(tmp_path, width, dark)
         page.open(page.run("return location.href").split("#")[0] + f"#{panel}")
         picture = f"const i = document.querySelector('#{panel} img'); i.scrollIntoView();"
         page.wait(picture + "return i.complete && i.naturalWidth > 0", 20, "the picture is there")
-        assert not [message for message in page.console() if "favicon" not in message]
+        # From disk the browser refuses the search its excerpts; a server gives them.
+        harmless = ("favicon", "search.html", "searchtools.js")
+        assert not [m for m in page.console() if not any(word in m for word in harmless)]
 
 
 @pytest.mark.parametrize("width", [1280, 390])

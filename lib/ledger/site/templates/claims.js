@@ -1,7 +1,7 @@
 "use strict";
 (function () {
   // A link to a claim or panel opens what is folded there.
-  function unfold() { const inside = document.querySelector(".claim:target details, .card:target details"); if (inside) { inside.open = true; } }
+  function unfold() { const target = document.getElementById(location.hash.slice(1)), inside = target && target.matches(".claim, .card") && target.querySelector("details"); if (inside) { inside.open = true; } }
   addEventListener("hashchange", unfold); unfold();
   const table = document.getElementById("board");
   if (!table) { return; }
