@@ -159,7 +159,9 @@ def peaked(peak_eqe: float, peak_mA_cm2: float, quench_mA_cm2: float) -> dict[st
 
 # ---- spectra ---------------------------------------------------------------------------------------------------------
 
-WAVELENGTH_NM = np.arange(540.0, 781.0)
+WAVELENGTH_NM = np.arange(450.0, 851.0)
+#: Where the bands are; the noise of the rest of the axis is drawn after that of these points.
+BANDS = (WAVELENGTH_NM >= 540) & (WAVELENGTH_NM <= 780)
 
 
 @dataclass(frozen=True)
@@ -260,9 +262,10 @@ def driven(
 def noisy(spectra: np.ndarray, rng: np.random.Generator, level: float = 0.004) -> np.ndarray:
     """Shot-like and constant noise, relative to the maximum of each spectrum."""
     top = spectra.max(axis=1, keepdims=True)
-    return spectra + level * rng.standard_normal(spectra.shape) * np.sqrt(
-        top * np.clip(spectra, 0, None) + 0.1 * top**2
-    )
+    noise = np.empty_like(spectra)
+    for part in (BANDS, ~BANDS):
+        noise[:, part] = rng.standard_normal((len(spectra), np.count_nonzero(part)))
+    return spectra + level * noise * np.sqrt(top * np.clip(spectra, 0, None) + 0.1 * top**2)
 
 
 # ---- devices ---------------------------------------------------------------------------------------------------------
@@ -610,6 +613,14 @@ def write_spectra(folder: Path) -> None:
                 f"constant current {current:g} mA/cm2, at steps of the luminance",
             )
             number += 1
+    series(
+        "batch_EG_current.csv",
+        "EG",
+        *driven("EG", currents),
+        [f"{j:g} mA/cm2" for j in currents],
+        number,
+        "one device of the batch, spectra at rising current density",
+    )
 
 
 #: Burn-in share, its time constant in units of T50, and the exponent of the long decay (assumed).

@@ -564,27 +564,47 @@ def read_table(path: str | os.PathLike, *, allow_missing: bool = False) -> Table
     return table_of(Sheet.read(path), allow_missing=allow_missing)
 
 
-def read_tables(path: str | os.PathLike) -> list[tuple[str, Table]]:
+def read_tables(path: str | os.PathLike, part: str = "") -> list[tuple[str, Table]]:
     """Each table of a text file or of a workbook (.xlsx), gaps as NaN, with the name of its sheet.
+
+    Parameters and errors as `sheets_of`; and as `read_table`.
+    """
+    found = sheets_of(path, part, what="a table as text or .xlsx")
+    return [(name, table_of(sheet, allow_missing=True)) for name, sheet in found]
+
+
+def sheets_of(path: str | os.PathLike, part: str = "", *, what: str) -> list[tuple[str, Sheet]]:
+    """A text file as it is, or each sheet of a workbook (.xlsx) that holds columns of numbers.
+
+    Parameters
+    ----------
+    part : str, optional
+        Of a workbook with a sheet of this name only that one; any other name leaves all.
+    what : str
+        What was expected of the file, for its messages.
+
+    Returns
+    -------
+    list of (name, Sheet)
+        The name is empty where there is only one.
 
     Raises
     ------
     FormatError
-        As `read_table`; a workbook that does not open, with too many cells, or without numbers.
+        A workbook that does not open, with too many cells, or without numbers.
     """
-    if read_bytes(path, what="a table as text or .xlsx")[:4] != b"PK\x03\x04":
-        return [("", read_table(path, allow_missing=True))]
-    found = []
-    sheets = read_workbook(Path(path))
+    if read_bytes(path, what=what)[:4] != b"PK\x03\x04":
+        return [("", Sheet.read(path, what=what))]
+    found, sheets = [], read_workbook(Path(path))
     for title, lines in sheets:
         rows = sum(len(re.findall(r"(?:^|\t)-?[\d.]+(?:e-?\d+)?(?=\t|$)", s)) > 1 for s in lines)
         if rows > 1:
-            name = title if len(sheets) > 1 else ""
-            found.append((name, table_of(Sheet(path, lines, "\t", "."), allow_missing=True)))
+            found.append((title, Sheet(path, lines, "\t", ".")))
     if not found:
         expected, said = "a sheet with columns of numbers", f"none in {len(sheets)} sheets"
         raise FormatError(path, expected=expected, found=said)
-    return found
+    found = [one for one in found if one[0] == part] or found
+    return found if len(found) > 1 else [("", found[0][1])]
 
 
 def read_workbook(path: Path) -> list[tuple[str, list[str]]]:
