@@ -26,6 +26,8 @@ from peled.samples import Row, Sheet
 #: The paper: a sheet that names it describes its samples, and may have verdicts.
 DOI = "10.1038/s41586-021-03217-8"
 BATCH = "E+G batch"
+#: Layers of Fig. 3 that the stack of Extended Data Fig. 7a has not.
+LATER_LAYERS = ("TFB",)
 #: What the ceiling is varied over: both printed thicknesses of the emitter, what is not printed.
 VARIED = {
     "emitter_nm": (20.0, 30.0),

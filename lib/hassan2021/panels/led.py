@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from hassan2021.led import BATCH, Evidence, Missing
+from hassan2021.led import BATCH, LATER_LAYERS, Evidence, Missing
 from ledger import paper
 from peled.figures import COLOURS
 from peled.led import plots
@@ -113,8 +113,8 @@ def _stack(e: Evidence, ax) -> None:
 
 
 def _earlier_stack(e: Evidence, ax) -> None:
-    stack = e.stack.only(e.stack.earlier) if e.stack.earlier else e.stack
-    stack_to_scale(ax, stack, thickness_known=False)
+    names = [layer.name for layer in e.stack.layers if layer.name not in LATER_LAYERS]
+    stack_to_scale(ax, e.stack.only(names), thickness_known=False)
 
 
 def _levels(e: Evidence, ax) -> None:

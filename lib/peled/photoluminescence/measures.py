@@ -16,7 +16,7 @@ from peled.photoluminescence.gap import elliott_gap, tauc_gap
 from peled.photoluminescence.lifetimes import fit_decays, mean_lifetime, preferred, prepare_response
 from peled.photoluminescence.plqy import estimate_noise, quantum_yield
 from peled.photoluminescence.segregation import partly_exposed, track
-from peled.photoluminescence.yields import sphere_yield
+from peled.photoluminescence.yields import sphere_yield, unstated
 from peled.quantities import Finding, Quantity, described, judge, possible, signal
 from peled.samples import Held, Holdings
 
@@ -284,7 +284,12 @@ def _of_table(held: Held, calibration, labels):
         )
         budget = {cause: float(e[i]) for cause, e in found.budget.items() if e[i] > 0}
         q = Quantity(
-            f"PLQY {at}".strip(), value=float(found.plqy[i]), budget=budget, unit="", **labels
+            f"PLQY {at}".strip(),
+            value=float(found.plqy[i]),
+            budget=budget,
+            unit="",
+            findings=unstated(calibration),
+            **labels,
         )
         made.append(
             judge(
