@@ -51,7 +51,7 @@ def _of(*names: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return values, errors
 
 
-#: Coefficients of the gap's parabola in x_Br (eV) with their standard errors [1]_.
+#: Coefficients of the gap's parabola in x_Br (eV) with their standard errors; source: `bulk_gap_eV`.
 GAP_EV, GAP_ERROR_EV = _of("gap_c0", "gap_c1", "gap_c2")
 #: Lattice constants of MAPbI3 (pseudo-cubic) and MAPbBr3 (ångström) with their standard errors.
 ENDS_A, ENDS_ERROR_A = _of("a_MAPbI3", "a_MAPbBr3")
