@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import csv
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError
+from peled.formats.contract import reader
+from peled.formats.delimited import read_records
 from peled.formats.nmr import Fid, GYROMAGNETIC_MHz_T, PeakTable, read  # noqa: F401  (the constants are part of the notebook's desk)
 from peled.nmr.lines import Component, Line, fit_lines, multiplet, shape_columns
 from peled.nmr.processing import Processed
 from peled.nmr.spins import fit_spin_system
+
+RESONANCE_COLUMNS = (
+    "ligand", "name", "shift_ppm", "couplings_Hz", "partners", "width_Hz", "reach_ppm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,44 +33,23 @@ class Resonance:
     reach_ppm: float
 
 
-def read_resonances(path) -> list[Resonance]:
-    """The table of resonances (`ligand, name, shift_ppm, couplings_Hz, partners, width_Hz, reach_ppm`; lists by semicolons).
+@reader("a table of resonances")
+def read_resonances(path: str | os.PathLike) -> list[Resonance]:
+    """The table of resonances (columns `RESONANCE_COLUMNS`; lists by semicolons).
 
     Raises
     ------
     FormatError
         Naming the line.
     """
-    path = Path(path)
-    with open(path, newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        found = []
-        for row in reader:
-            try:
-                couplings = tuple(float(v) for v in row["couplings_Hz"].split(";") if v.strip())
-                partners = tuple(int(v) for v in row["partners"].split(";") if v.strip())
-                if len(couplings) != len(partners):
-                    raise ValueError(
-                        f"{len(couplings)} couplings and {len(partners)} counts of partners"
-                    )
-                found.append(
-                    Resonance(
-                        row["ligand"],
-                        row["name"],
-                        float(row["shift_ppm"]),
-                        couplings,
-                        partners,
-                        float(row["width_Hz"]),
-                        float(row["reach_ppm"]),
-                    )
-                )
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise FormatError(
-                    path,
-                    place=f"line {reader.line_num}",
-                    expected="ligand, name, shift_ppm, couplings_Hz, partners, width_Hz, reach_ppm",
-                    found=str(error),
-                ) from None
+    found = []
+    for row in read_records(path, RESONANCE_COLUMNS)[0]:
+        couplings, partners = row.numbers("couplings_Hz"), row.numbers("partners")
+        if len(couplings) != len(partners) or any(n % 1 for n in partners):
+            raise row.refuse("partners", f"{len(couplings)} whole numbers, one a coupling")
+        names, shift = (row["ligand"], row["name"]), row.number("shift_ppm")
+        extent = row.number("width_Hz"), row.number("reach_ppm")
+        found.append(Resonance(*names, shift, couplings, tuple(map(int, partners)), *extent))
     return found
 
 
