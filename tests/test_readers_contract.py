@@ -91,7 +91,6 @@ def test_every_public_reader_is_marked_and_tried(root):
         "formats.sweeps.jvl.read_sweep",
         "formats.vamas.is_vamas",
         "energetics.outputs.read_table",
-        "nmr.series.read_experiments",
         "structure.reading.read_assignments",
         "structure.reading.read_truth",
     }

@@ -12,6 +12,7 @@ import numpy as np
 
 from hassan2021.desk import Missing
 from peled import molecules, nmr
+from peled.formats.nmr import GYROMAGNETIC_MHz_T  # noqa: F401  (of the notebook's arithmetic)
 from peled.nmr import solid
 from peled.nmr.analyse import Series
 from peled.nmr.lines import LineFit

@@ -10,7 +10,6 @@ import numpy as np
 
 from peled.formats.contract import reader
 from peled.formats.delimited import read_records
-from peled.formats.nmr import Fid, GYROMAGNETIC_MHz_T, PeakTable, read  # noqa: F401  (the constants are part of the notebook's desk)
 from peled.nmr.lines import Component, Line, fit_lines, multiplet, shape_columns
 from peled.nmr.processing import Processed
 from peled.nmr.spins import fit_spin_system
