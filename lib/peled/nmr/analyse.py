@@ -59,11 +59,17 @@ SETTINGS: Mapping[str, Any] = {
 #: A signal's window, on either side, in widths of its outer lines.
 REACH = 4.0
 
+#: In solution at least so far, Hz: the foot of a real line is wider than its half height.
+LEAST_HZ = 12.0
+
+#: Measurements of solids.
+SOLIDS = ("13c_cpmas", "contact")
+
 #: Lines of one signal that are fitted; of a forest the strongest.
 TOGETHER = 8
 
 #: How far from its table a solvent's line may stand once the scale is set, ppm.
-SOLVENT_PPM = 0.05
+SOLVENT_PPM = 0.02
 
 #: An integral that another flank moves by more than this many of its noise errors, and by more than
 #: this share of itself, is withheld.
@@ -267,7 +273,8 @@ def _regions(seen: Seen, bench: _Bench, problems: list[Problem]) -> list[Region]
     if not len(index):
         index, widths = np.array([m.best]), m.width_Hz[[m.best]]
     full = np.maximum(widths + spectrum.line_broadening_Hz, spectrum.hz_per_point)
-    reach = REACH * full / spectrum.reference_MHz
+    least = 0.0 if seen.row.measurement in SOLIDS else LEAST_HZ
+    reach = np.maximum(REACH * full, least) / spectrum.reference_MHz
     groups = _overlapping(m.ppm[index], 1.5 * reach)
     edges = [
         (min(m.ppm[index[k]] - reach[k] for k in g), max(m.ppm[index[k]] + reach[k] for k in g))
@@ -343,8 +350,10 @@ def _label(seen: Seen, region: Region, line: Line | None = None) -> str:
     nucleus = seen.spectrum.nucleus
     if region.name and (line is None or len(region.lines) == 1):
         return f"{nucleus} {region.name}"
-    if line is not None or len(region.lines) == 1:
-        return f"{nucleus} line near {_place(seen, line or region.lines[0])} ppm"
+    if len(region.lines) == 1:
+        return f"{nucleus} line near {_place(seen, region.lines[0])} ppm"
+    if line is not None:  # neighbours differ in the next digit
+        return f"{nucleus} line near {line.position_ppm:.{3 if nucleus == '1H' else 2}f} ppm"
     ends = _place(seen, region.lines[0]), _place(seen, region.lines[-1])
     return f"{nucleus} lines near {ends[0]} to {ends[1]} ppm"
 

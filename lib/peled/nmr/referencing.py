@@ -30,13 +30,16 @@ class Standard:
 
 @dataclass(frozen=True)
 class Referenced:
-    """A spectrum with its axis moved, by how much, and how sure that is."""
+    """A spectrum with its axis moved, by how much, and how sure that is; how many other lines of like
+    height stand where that of the standard was sought.
+    """
 
     spectrum: Processed
     standard: Standard
     moved_ppm: float
     error_ppm: float
     fit: LineFit
+    rivals: int
 
 
 def _standard_rows(path: Path) -> list[Standard]:
@@ -82,6 +85,12 @@ def reference(
         raise ValueError(
             f"{standard.name}: expected a line within {search_ppm:g} ppm of {standard.shift_ppm:g} ppm, found none above eight times the noise"
         )
+    top = float(peaks.height.max())
+    if top < FAINTEST * float(np.abs(processed.real).max()):
+        raise ValueError(
+            f"{standard.name}: what stands near {standard.shift_ppm:g} ppm has less than "
+            f"{FAINTEST:g} of the largest line: it may be anything"
+        )
     place = float(peaks.ppm[peaks.height.argmax()])
     if standard.partners > 1:
         place = _centre(processed, standard, place, width_Hz)
@@ -121,12 +130,19 @@ def reference(
         moved,
         error,
         fit,
+        int(((peaks.height > RIVAL * top) & (np.abs(peaks.ppm - place) > half)).sum()),
     )
 
 
 #: How far from its place the line of a standard is sought: receivers are set to a few tenths of
 #: 1 ppm of the proton scale, and to a few ppm of the carbon scale.
 SEARCH_PPM = {"1H": 0.3, "13C": 3.0}
+
+#: A line below this share of the largest is taken for no standard.
+FAINTEST = 1e-3
+
+#: Another line of this share of the chosen one may be the standard as well.
+RIVAL = 0.3
 
 
 def _centre(processed: Processed, standard: Standard, place: float, width_Hz: float) -> float:
@@ -240,5 +256,9 @@ def first_standard(
         except ValueError as error:
             trouble = str(error)
         else:
-            return found.spectrum, found.error_ppm, ""
+            said = (
+                f"{found.rivals} more lines like that of {standard.name} stand within reach: which "
+                "is the solvent's cannot be told"
+            )
+            return found.spectrum, found.error_ppm, said if found.rivals else ""
     return spectrum, None, f"not referenced: {trouble}"
