@@ -312,3 +312,36 @@ def test_wings_outside_the_region_are_added():
     assert plain.area == pytest.approx(100 * (1 - lost), rel=0.004)
     assert whole.area == pytest.approx(100, rel=0.004)
     assert abs(plain.area - 100) < 3 * plain.error
+
+
+def test_integrals_of_a_folder_cover_for_lines_of_any_width(tmp_path):
+    """Wide and narrow lines in one spectrum: wings lie far outside a window of the wide one."""
+    rng = np.random.default_rng(14)
+    truth = {-1.5: (3.0, 0.4), 2.0: (16.0, 5.0)}  # ppm: width in Hz, over the line at 0.3 ppm
+    for k in range(16):
+        lines = [(0.3, 2.0, 60.0), *((d, w, 60.0 * r) for d, (w, r) in truth.items())]
+        turned = decay(lines, rng, points=8192) * np.exp(2j * np.pi * rng.random())
+        write(tmp_path / f"s_{k}", turned)
+    table = "ligand,name,shift_ppm,couplings_Hz,partners,width_Hz,reach_ppm\n,first,0.3,,,2,0.1\n"
+    table += "".join(f",at {d},{d},,,{w},0.1\n" for d, (w, _) in truth.items())
+    (tmp_path / "lines.csv").write_text(table)
+    sheet = "sample,measurement,file\n{sample},1h,s_{sample}\n,line_table,lines.csv\n"
+    (tmp_path / "samples.csv").write_text(sheet)
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    pulls = [
+        (q.value - ratio) / q.standard_error
+        for d, (_, ratio) in truth.items()
+        for q in report.select(name=f"integral, 1H at {d} over first")
+        if q.value is not None
+    ]
+    assert len(pulls) >= 28
+    assert 0.87 <= np.mean(np.abs(pulls) < 1.96) and np.std(pulls) < 1.4
+
+
+def test_a_faint_line_near_zero_is_no_standard(tmp_path):
+    rng = np.random.default_rng(15)
+    lines = [(0.12, 1.0, 0.6), (7.26 - 5, 1.5, 100.0), (2.0, 2.0, 4000.0)]  # the second at 2.26
+    write(tmp_path / "a", decay(lines, rng, noise=0.02), solvent="CDCl3")
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    (found,) = [q for q in report.select(sample="a") if q.name.endswith("near 2.00 ppm")]
+    assert found.status == "doubtful" and "not referenced" in found.reasons

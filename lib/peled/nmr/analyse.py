@@ -19,7 +19,7 @@ from peled.formats.nmr import Fid
 from peled.nmr import drawers
 from peled.nmr.detection import Course, fit_build_up, fit_relaxation
 from peled.nmr.integrals import Integral, Integrals, integrate
-from peled.nmr.lines import Component, Line, fit_lines
+from peled.nmr.lines import Component, Line, LineFit, fit_lines
 from peled.nmr.processing import Processed
 from peled.nmr.reading import (
     READERS,
@@ -73,17 +73,25 @@ SOLVENT_PPM = 0.02
 
 #: An integral that another flank moves by more than this many of its noise errors, and by more than
 #: this share of itself, is withheld.
-FLANK_SIGMA, FLANK_SHARE = 10.0, 0.05
+FLANK_SIGMA, FLANK_SHARE = 10.0, 0.15
+
+#: A fit that misses no more than this over the noise describes its lines.
+DESCRIBED = 1.3
 
 
 @dataclass(frozen=True)
 class Region:
-    """A line, or lines whose wings overlap, with the window of its fit and its integral."""
+    """A line, or lines whose wings overlap, with the window of its fit and its integral.
+
+    `area_error` is of the sum of the lines, `misfit` what the fit misses over the noise.
+    """
 
     name: str
     lines: tuple[Line, ...]
     window: tuple[float, float]
-    solvent: bool
+    solvent: bool = False
+    area_error: float = 0.0
+    misfit: float = np.inf
 
     @property
     def strongest(self) -> Line:
@@ -258,7 +266,7 @@ def _one(held: Held, bench: _Bench, problems: list[Problem]):
         return seen, (), []
     regions = _regions(seen, bench, problems)
     drawn = [
-        Region(name, (), tuple(sorted(map(float, ends))), False)
+        Region(name, (), tuple(sorted(map(float, ends))))
         for name, ends in chosen["regions_ppm"].get(row.label, {}).items()
     ]
     over = 0 if drawn else _reference(seen, regions, bench)
@@ -297,9 +305,8 @@ def _regions(seen: Seen, bench: _Bench, problems: list[Problem]) -> list[Region]
         except ValueError as error:
             problems.append(Problem(f"{seen.row.label}, {np.mean(window):.2f} ppm", str(error)))
             continue
-        lines = tuple(line for line in fit.lines if there(spectrum, line, window))
-        if lines:
-            out.append(_named(seen, lines, window, bench))
+        if any(there(spectrum, line, window) for line in fit.lines):
+            out.append(_named(seen, fit, window, bench))
     return out
 
 
@@ -315,12 +322,13 @@ def _overlapping(places: np.ndarray, reach: np.ndarray) -> list[list[int]]:
     return out
 
 
-def _named(seen: Seen, lines: tuple[Line, ...], window, bench: _Bench) -> Region:
+def _named(seen: Seen, fit: LineFit, window, bench: _Bench) -> Region:
     """The region with the name of the table's line or the solvent's that stands nearest in reach.
 
     A line of the table that is split is fitted anew by its first-order pattern.
     """
-    centre = float(np.average([q.position_ppm for q in lines], weights=[q.area for q in lines]))
+    kept = [line for line in fit.lines if there(seen.spectrum, line, window)]
+    centre = float(np.average([q.position_ppm for q in kept], weights=[q.area for q in kept]))
     known = [
         (abs(r.shift_ppm - centre) / r.reach_ppm, r.name, r)
         for r in bench.table
@@ -329,16 +337,18 @@ def _named(seen: Seen, lines: tuple[Line, ...], window, bench: _Bench) -> Region
     known += [(abs(s.shift_ppm - centre) / SOLVENT_PPM, s.name, None) for s in seen.solvent]
     distance, name, row = min(known, key=lambda k: k[0], default=(np.inf, "", None))
     if distance > 1:
-        return Region("", lines, window, False)
-    if row is not None and row.couplings_Hz:
-        width = min(q.width_Hz for q in lines)
+        name, row = "", ()
+    if row and row.couplings_Hz:
+        width = min(q.width_Hz for q in kept)
         pattern = {"couplings_Hz": row.couplings_Hz, "partners": row.partners}
         try:
             fit = fit_lines(seen.spectrum, window, [Component(name, centre, width, **pattern)])
-        except ValueError:
-            return Region(name, lines, window, False)
-        lines = fit.lines
-    return Region(name, lines, window, row is None)
+            kept = fit.lines
+        except ValueError:  # too few points for the pattern: the lines as they are
+            pass
+    error = float(np.sqrt(max(fit.area_covariance.sum(), 0.0)))
+    whole = fit.misfit if len(kept) == len(fit.lines) else np.inf
+    return Region(name, tuple(kept), window, row is None, error, whole)
 
 
 def _place(seen: Seen, line: Line) -> str:
@@ -410,10 +420,16 @@ def _reference(seen: Seen, regions: Sequence[Region], bench: _Bench) -> int:
 
 
 def integrals(seen: Seen, regions: Sequence[Region], over: int, digest: str) -> list[Quantity]:
-    """Integrals of the other regions over that of region `over`, wings corrected."""
+    """Integrals of the other regions over that of region `over`.
+
+    Where fitted lines describe a signal their areas are taken: they hold all of its wings. Else, as
+    the foot of a real line is no Lorentzian's, the integral with its wings corrected, and by what
+    the lines differ from it is part of its error.
+    """
     if len(regions) < 2:
         return []
     found = integrate(seen.spectrum, [r.window for r in regions], wings=True)
+    found = _by_lines(found, regions)
     where = seen.row.label
     below = regions[over].name or f"that near {_place(seen, regions[over].strongest)}"
     out = []
@@ -429,6 +445,22 @@ def integrals(seen: Seen, regions: Sequence[Region], over: int, digest: str) -> 
         q = judge(q, signal(value, error, "the integral", tries=len(regions), where=where))
         out.append(judge(q, *(_flank(found.regions[k], where) for k in (i, over))))
     return out
+
+
+def _by_lines(found: Integrals, regions: Sequence[Region]) -> Integrals:
+    """Areas of fitted lines where the fit describes them, and what fit and integral differ by."""
+    covariance, out = found.covariance.copy(), []
+    for i, (one, region) in enumerate(zip(found.regions, regions, strict=True)):
+        area = sum(line.area for line in region.lines)
+        if region.lines and region.misfit < DESCRIBED:
+            one = Integral(one.low_ppm, one.high_ppm, area, region.area_error, 0.0, 0.0)
+            covariance[i], covariance[:, i] = 0.0, 0.0
+            covariance[i, i] = region.area_error**2
+        elif region.lines:
+            beyond = np.sqrt(max((area - one.area) ** 2 - one.noise_error**2, 0.0))
+            one = replace(one, baseline_error=float(np.hypot(one.baseline_error, beyond)))
+        out.append(one)
+    return Integrals(tuple(out), covariance)
 
 
 def _flank(region: Integral, where: str) -> Gate:

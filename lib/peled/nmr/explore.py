@@ -134,7 +134,7 @@ class Ratio(Explorer):
             self.marks[name].set_x(low)
             self.marks[name].set_width(high - low)
             self._draw_near(seen, name, low, high)
-        regions = [Region(name, (), window, False) for name, window in ends.items()]
+        regions = [Region(name, (), window) for name, window in ends.items()]
         try:
             (ratio,) = integrals(seen, regions, 0, "")
             said = f"{label}: {ratio.name} {ratio}"
