@@ -590,7 +590,7 @@ def _outcome(entry: Claim, found, error: float, holds, margin, limit: str):
 def _arithmetic(entry: Claim, found, error: float) -> str:
     """The arithmetic of a comparison on which its check says nothing more."""
     if isinstance(found, str) or found is None or not entry.printed:
-        return f"evaluated: {entry.predicate}" if entry.predicate else ""
+        return f"evaluated: {entry.predicate or entry.statement}"
     values = found if isinstance(found, list) else [found] * len(entry.printed)
     apart = [x - p.value for p, x in zip(entry.printed, values, strict=True)]
     sigma = math.hypot(entry.printed_uncertainty, error)

@@ -32,6 +32,32 @@ def _number(claim_id: str) -> float:
     return paper.claim(claim_id).number
 
 
+def finding(solution, films: dict, models, masses: tuple[float, float], kind: str) -> list[str]:
+    """What printed numbers, optics and the spectra at hand say, in four lines."""
+    start, treated = _number("C012"), _number("C015")
+    sizes = _number("C021"), _number("C022")
+    alone = [
+        float(np.diff([shift_budget.cube_energy_meV(edge, m) for edge in sizes[::-1]])[0])
+        for m in masses
+    ]
+    external = _number("C148") / 100
+    inside = [100 * m.internal(external) for m in models]
+    lines = [
+        f"the blue-shift of {start - treated:g} nm is {shift_budget.shift_in_meV(start, treated):.1f} meV; the crystals' "
+        f"size gives {alone[0]:.1f} (exciton as one) to {alone[1]:.1f} meV (electron and hole each for itself)",
+        f"{100 * external:.0f} % outside are {min(inside):.0f} to {max(inside):.0f} % inside, by the optics taken; "
+        f"printed {_number('C149'):g} and {_number('C151'):g} %",
+        f"the escape printed as {_number('C147'):g} % is {100 * models[0].escape:.1f} % by its own formula and "
+        f"{100 * models[1].escape:.1f} % by all rays",
+    ]
+    if solution is not None and films:
+        each = ", ".join(f"{name} {film.peak_nm:.1f}" for name, film in films.items())
+        lines.append(
+            f"the {kind} files have {solution.peak_nm:.1f} nm in toluene and, in films, {each} nm"
+        )
+    return lines
+
+
 def literature(room) -> None:
     """Conditions, inputs and statements about other work, which nothing here can test."""
     try:
