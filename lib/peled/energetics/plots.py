@@ -139,7 +139,7 @@ def frenkel_pair(
         there = draw.project(vacancy[None], tilt_deg=tilt_deg, turn_deg=turn_deg)[0]
         _ring(ax, there, "#C0392B", "empty site", ls=(0, (2.2, 1.4)))
         _ring(ax, view[moved], "#0072B2", "displaced iodide")
-        ax.legend(loc="upper right", fontsize=5, frameon=False, handlelength=1.2, borderaxespad=0)
+        ax.legend(loc="upper left", fontsize=5, frameon=False, handlelength=1.2, borderaxespad=0)
         apart = (top.positions[moved] - vacancy) @ np.linalg.inv(top.cell)
         caption = [
             *caption,
