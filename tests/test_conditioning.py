@@ -89,7 +89,7 @@ def test_eqe_from_luminance_is_covered(axis, nm, offset, slope, peak, pixels):
     assert (
         0.915 <= inside.mean() <= 0.98
     )  # of 300: 95 ± 2.5 %, wider than the rule for chance alone
-    assert abs(np.median(values[used]) - 0.12) < 0.2 * np.std(values[used])
+    assert abs(np.median(values[used]) - 0.12) < 0.25 * np.std(values[used])
 
 
 @pytest.mark.parametrize("nm", [620, 680])
@@ -102,6 +102,19 @@ def test_wings_of_the_band_under_its_baseline_are_covered(nm):
     inside = (interval[:, 0] < 0.12) & (interval[:, 1] > 0.12)
     assert 0.9 <= inside.mean() <= 0.99
     assert np.diff(interval, axis=1).mean() / 4 < {620: 0.0003, 680: 0.003}[nm]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_wings_seen_from_one_side_cost_precision_and_no_truth(share):
+    rng = np.random.default_rng(9)
+    gauss = np.exp(-4 * np.log(2) * ((NARROW - 680) / 32) ** 2)
+    lorentz = 1 / (1 + ((NARROW - 680) / 16) ** 2)
+    light = (1 - share) * gauss / gauss.sum() + share * lorentz / lorentz.sum()
+    light /= light.max()
+    values, interval = eqe(NARROW, detector(rng, 6000 * light, 100) + 60, light)
+    inside = (interval[:, 0] < 0.12) & (interval[:, 1] > 0.12)
+    assert inside.mean() >= 0.8 and abs(values.mean() - 0.12) < 0.006
+    assert np.diff(interval, axis=1).mean() / 4 < 0.008
 
 
 def test_the_stated_errors_of_deep_red_emitters():
