@@ -332,6 +332,49 @@ def test_unknown_setting_is_refused(tmp_path):
         analysed(tmp_path, band_nm=620)
 
 
+#: Words, samples and numbers of the paper; a foreign folder has none of them.
+OF_THE_PAPER = re.compile(
+    r"hassan|nature|\bneat\b|E\+G|EDTA|glutathione|\bGL\b|ligand|peptide|fig(ure)?\.? ?\d|claim|verdict"
+    r"|extended data|\bED ?\d|supplement|publish|\bpaper|authors?\b|overlay|10\.1038|\b620\b|20\.3",
+    re.I,
+)
+
+
+def said_by(report, folder):
+    """All text of a report: tables, exported files, and what stands in its pictures."""
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    texts = [str(report), report._repr_html_()]
+    for path in report.export(folder, pictures=False):
+        texts.append(path.read_text(encoding="utf-8-sig"))
+    for panel in report.panels():
+        figure = Figure()
+        panel.draw(figure)
+        texts += [panel.title, *(t.get_text() for t in figure.findobj(Text))]
+    return "\n".join(texts)
+
+
+def test_a_foreign_folder_holds_no_word_of_a_paper(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for k in range(6):
+        device(data, Lamp(eqe=0.1 + 0.005 * k, seed=k), f"d_{k}")
+    held(data / "d_0_stabilised.csv", 3.0)
+    write_life(data / "d_0_life.txt", 190)
+    (data / "bad.csv").write_text("Voltage (V),Current (A)\n1,2\nx,y\n")
+    sheet = "sample,measurement,file,group\n"
+    for k in range(6):
+        group = "control" if k < 3 else "treated"
+        sheet += f"d_{k},jvl,d_{k}.csv,{group}\nd_{k},el_series,d_{k}_voltage.txt,{group}\n"
+    sheet += "d_0,jvl,d_0_stabilised.csv,control\nd_0,lifetime,d_0_life.txt,control\n"
+    for rows in ("", sheet):
+        text = said_by(analysed(data, rows), tmp_path / "out")
+        # digests of files hold any digits
+        found = OF_THE_PAPER.search(re.sub(r"\b[0-9a-f]{12,64}\b|\d\.\d{4,}(e-?\d+)?", "", text))
+        assert not found, text[max(found.start() - 60, 0) : found.end() + 60]
+
+
 # ---- folders of others ---------------------------------------------------------------------------
 
 shared = pytest.mark.skipif(not FAILING.is_dir(), reason="no shared folder beside the repository")
