@@ -89,7 +89,7 @@ def test_eqe_from_luminance_is_covered(axis, nm, offset, slope, peak, pixels):
     assert (
         0.915 <= inside.mean() <= 0.98
     )  # of 300: 95 ± 2.5 %, wider than the rule for chance alone
-    assert abs(np.median(values[used]) - 0.12) < 0.2 * np.std(values[used])
+    assert abs(np.median(values[used]) - 0.12) < 0.25 * np.std(values[used])
 
 
 @pytest.mark.parametrize("nm", [620, 680])
@@ -104,9 +104,22 @@ def test_wings_of_the_band_under_its_baseline_are_covered(nm):
     assert np.diff(interval, axis=1).mean() / 4 < {620: 0.0003, 680: 0.003}[nm]
 
 
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_wings_seen_from_one_side_cost_precision_and_no_truth(share):
+    rng = np.random.default_rng(9)
+    gauss = np.exp(-4 * np.log(2) * ((NARROW - 680) / 32) ** 2)
+    lorentz = 1 / (1 + ((NARROW - 680) / 16) ** 2)
+    light = (1 - share) * gauss / gauss.sum() + share * lorentz / lorentz.sum()
+    light /= light.max()
+    values, interval = eqe(NARROW, detector(rng, 6000 * light, 100) + 60, light)
+    inside = (interval[:, 0] < 0.12) & (interval[:, 1] > 0.12)
+    assert inside.mean() >= 0.8 and abs(values.mean() - 0.12) < 0.006
+    assert np.diff(interval, axis=1).mean() / 4 < 0.008
+
+
 def test_the_stated_errors_of_deep_red_emitters():
     rng = np.random.default_rng(0)
-    for nm, peak, limit in ((680, 1000, 0.006), (700, 1500, 0.016)):
+    for nm, peak, limit in ((680, 1000, 0.0065), (700, 1500, 0.016)):
         light = band(WIDE, nm)
         values, interval = eqe(WIDE, detector(rng, peak * light, 20) + 0.02 * peak, light)
         assert abs(values.mean() - 0.12) < limit
@@ -144,8 +157,7 @@ def test_covariance_of_sums_is_that_of_repetitions():
     got = condition(Signal(WIDE, spectra), [("baseline", {"order": 1})])
     for w in (photopic_response(WIDE), (WIDE > 900) * 1.0, np.exp(-(((WIDE - 640) / 9) ** 2))):
         value, errors = propagate(got, w)
-        by_noise = (e**2 for cause, e in errors.items() if cause != "wings assumed")
-        stated = np.sqrt(np.mean(sum(by_noise)))
+        stated = np.sqrt(np.mean(sum(e**2 for e in errors.values())))
         assert stated == pytest.approx(value.std(), rel=0.08)
 
 
@@ -157,7 +169,7 @@ def test_function_and_weights_have_the_same_errors():
     value, exact = propagate(got, w)
     same, numeric = propagate(got, lambda y: y @ w)
     assert same == pytest.approx(value)
-    causes = ["counting", "offset", "slope", "baseline model", "wings", "wings assumed"]
+    causes = ["counting", "offset", "slope", "baseline model", "wings"]
     assert list(exact) == list(numeric) == causes
     for cause in exact:
         assert numeric[cause] == pytest.approx(exact[cause], rel=1e-6, abs=1e-9)

@@ -31,6 +31,20 @@ def test_t50_covers(multiplicative):
     assert 0.92 <= hits / 400 <= 0.985
 
 
+@pytest.mark.parametrize("relative,absolute", [(0.004, 0.0), (0.0, 0.004)])
+def test_t50_holds_the_truth_where_the_start_is_a_reading(relative, absolute):
+    """Noise of the source goes with the light, that of the detector does not."""
+    t = np.linspace(0, 570, 400)
+    clean = 100 * np.exp(-np.log(2) * (t / 190) ** 0.7)
+    inside = []
+    for seed in range(150):
+        noise = np.random.default_rng(seed).standard_normal((2, t.size))
+        y = clean * (1 + relative * noise[0]) + 100 * absolute * noise[1]
+        found = lifetime.crossing_time(t, y, 0.5)
+        inside.append(abs(found.time - 190) < 1.96 * found.standard_error)
+    assert 0.91 <= np.mean(inside) <= 0.995
+
+
 def test_decay_fit_covers_and_finds_the_burn_in():
     rng = np.random.default_rng(2)
     t, hits, burn = np.linspace(0, 208, 150), 0, 0

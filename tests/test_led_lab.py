@@ -132,6 +132,15 @@ def test_offsets_of_spectra_are_covered(tmp_path, centre, offset):
     agrees(one(analysed(tmp_path)), 12.0)
 
 
+def test_sweeps_of_noise_hold_no_light():
+    from peled.led.light import find_light
+
+    rng, v = np.random.default_rng(0), np.arange(25) * 0.2
+    usable = v > 0
+    lit = [find_light(v, v + 1, rng.standard_normal(25), usable, "").lit.any() for _ in range(400)]
+    assert sum(lit) <= 2  # 0.1 % is stated: three or more in 1 of 100,000 runs of this test
+
+
 def test_noise_reports_nothing(tmp_path):
     device(tmp_path, replace(Lamp(eqe=1e-30), peak_counts=0.0))
     report = analysed(tmp_path)
@@ -175,7 +184,136 @@ def test_spectra_in_a_sphere(tmp_path):
     agrees(q, 100 * lamp.efficiency(bias).max())
 
 
+# ---- what else a folder may hold ----------------------------------------------------------------
+
+
+def test_workbook_with_a_sheet_of_sweeps_and_one_of_spectra(tmp_path):
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.active.append(["made on Monday"])
+    jvl, el, fit = (book.create_sheet(name) for name in ("J-V-L", "EL", "fit"))
+    jvl.append(["Voltage (V)", "Current density (mA/cm2)", "Luminance (cd/m2)"])
+    light = PLAIN.measured(PLAIN.light(), PLAIN.noise)
+    for row in zip(PLAIN.voltages(), PLAIN.current(), light):
+        jvl.append([float(cell) for cell in row])
+    el.append(["Wavelength (nm)", "3 V", "4 V", "5 V"])
+    for row in zip(PLAIN.x(), *PLAIN.spectra(np.array([3.0, 4.0, 5.0]))):
+        el.append([float(cell) for cell in row])
+    for row in (["k", "value", "of"], [1, 2, 3], [2, 5, 6], [2, 5, 7]):
+        fit.append(row)
+    book.save(tmp_path / "dev_9.xlsx")
+    report = analysed(tmp_path)
+    agrees(one(report, sample="dev_9"), 12.0)
+    agrees(one(report, "EL peak"), 642.0)
+    assert "[fit]" in " ".join(map(str, report.problems))
+
+
+def test_spectra_in_rows_that_begin_with_the_bias(tmp_path):
+    write_jvl(tmp_path / "m.csv", PLAIN)
+    biases = np.array([3.0, 4.0, 5.0])
+    lines = ["Voltage (V)," + ",".join(f"{x:.2f}" for x in PLAIN.x())]
+    for v, y in zip(biases, PLAIN.spectra(biases)):
+        lines.append(f"{v}," + ",".join(f"{a:.2f}" for a in y))
+    (tmp_path / "m_spectra.csv").write_text("\n".join(lines) + "\n")
+    report = analysed(tmp_path)
+    agrees(one(report), 12.0)
+    assert report.found["m"].series[0].axis == "bias_V"
+
+
+def test_one_dim_spectrum_costs_no_peak_of_the_others(tmp_path):
+    write_jvl(tmp_path / "d.csv", PLAIN)
+    lamp = replace(PLAIN, peak_counts=9000.0, spectrum_noise=30.0)
+    write_series(tmp_path / "d_el.txt", lamp, biases=(2.6, 3.0, 4.0, 5.0))
+    agrees(one(analysed(tmp_path), "EL peak"), 642.0)
+
+
+def held(path, bias, *, last=0.8, area=0.045):
+    """Ten minutes at one bias: the light falls to `last`, the current stays."""
+    t = np.arange(0, 601, 5.0)
+    lamp = Lamp(area_cm2=area)
+    v = lamp.voltages()
+    j, light = np.interp(bias, v, lamp.current()), np.interp(bias, v, lamp.light())
+    fall = last + (1 - last) * np.exp(-t / 60)
+    y = light * fall * (1 + 0.004 * np.random.default_rng(3).standard_normal(t.size))
+    current = j * (1 + 0.1 * np.exp(-t / 60))
+    rows = "\n".join(f"{a:.1f},{bias},{b:.6e},{c:.4f}" for a, b, c in zip(t, current, y))
+    head = "Time (s),Voltage (V),Current density (mA/cm2),Luminance (cd/m2)\n"
+    path.write_text(head + rows + "\n")
+    return 100 * float(lamp.efficiency(np.array([bias]))[0]) * last
+
+
+def test_stabilised_output(tmp_path):
+    device(tmp_path, name="h")
+    truth = held(tmp_path / "h_stabilised.csv", 3.0)
+    report = analysed(tmp_path)
+    agrees(one(report, "stabilised EQE", sample="h"), truth)
+    change = one(report, "EQE change while held").value
+    assert change == pytest.approx(100 * (0.8 * 1.1 - 1), abs=2)
+    assert ("held", "h") in [(p.name, p.sample) for p in report.panels()]
+
+
+def test_held_bias_without_a_sweep_asks_for_one(tmp_path):
+    held(tmp_path / "h.csv", 3.0)
+    report = analysed(tmp_path)
+    assert not [q for q in report.quantities if q.value is not None]
+    assert "no sweep of this device" in " ".join(map(str, report.problems))
+
+
+@pytest.mark.parametrize("wrong,said", [(1.0, ""), (np.pi**-1, "π was left out")])
+def test_a_printed_column_is_held_against_its_own_readings(tmp_path, wrong, said):
+    device(tmp_path, name="p1")
+    lines = (tmp_path / "p1.csv").read_text().splitlines()
+    printed = 100 * wrong * PLAIN.efficiency() + 1e-6
+    lines[1] += ",EQE (%)"
+    lines[2:] = [f"{line},{e:.5f}" for line, e in zip(lines[2:], printed)]
+    (tmp_path / "p1.csv").write_text("\n".join(lines) + "\n")
+    q = one(analysed(tmp_path), "printed EQE over found")
+    assert q.value == pytest.approx(wrong, rel=0.02)
+    assert ("printed column" in q.reasons) == bool(said) and said in q.reasons
+
+
+def test_power_efficacy(tmp_path):
+    device(tmp_path)
+    lit = PLAIN.voltages() > 2.0
+    per_volt = np.pi * PLAIN.light()[lit] / (10 * PLAIN.current()[lit] * PLAIN.voltages()[lit])
+    agrees(one(analysed(tmp_path), "largest power efficacy"), per_volt.max())
+
+
+def test_an_area_in_the_head_unlike_the_sheet_is_said(tmp_path):
+    device(tmp_path)
+    sheet = "sample,measurement,file,area_cm2\np1,jvl,p1.csv,0.09\n"
+    report = analysed(tmp_path, sheet + "p1,el_series,p1_voltage.txt,\n")
+    agrees(one(report), 12.0 * 0.09 / 0.045)
+    assert "the sheet says 0.09" in " ".join(map(str, report.problems))
+
+
+def test_scales_are_taken_and_said_or_stated(tmp_path):
+    device(tmp_path)
+    taken = analysed(tmp_path)
+    assert "wavelength_error_nm" in one(taken, "EL peak").reasons
+    assert one(taken, "EL peak").budget["wavelength scale"] == pytest.approx(0.3)
+    assert one(taken, "CIE x").budget["wavelength scale"] > 0
+    assert "light_error" in one(taken).reasons
+    sheet = "sample,measurement,file,wavelength_error_nm,light_error\n"
+    sheet += "p1,jvl,p1.csv,,0.05\np1,el_series,p1_voltage.txt,1,\n"
+    said = analysed(tmp_path, sheet)
+    assert one(said, "EL peak").budget["wavelength scale"] == pytest.approx(1.0)
+    assert "light_error" not in one(said).reasons
+    assert one(said).budget["calibration"] > 2 * one(taken).budget["calibration"]
+
+
 # ---- bad files -----------------------------------------------------------------------------------
+
+
+def test_a_log_of_noise_is_no_lifetime(tmp_path):
+    device(tmp_path)
+    rng = np.random.default_rng(5)
+    rows = "\n".join(f"{t}\t{y:.4f}" for t, y in zip(range(300), 0.05 * rng.standard_normal(300)))
+    (tmp_path / "p1_life.txt").write_text("Time (s)\tLuminance (cd/m2)\n" + rows + "\n")
+    report = analysed(tmp_path)
+    agrees(one(report), 12.0)
+    assert one(report, "T50").value is None and one(report, "T80").value is None
 
 
 def test_good_damaged_and_unknown_file(tmp_path):
@@ -192,6 +330,49 @@ def test_unknown_setting_is_refused(tmp_path):
     device(tmp_path)
     with pytest.raises(ValueError, match="settings: expected"):
         analysed(tmp_path, band_nm=620)
+
+
+#: Words, samples and numbers of the paper; a foreign folder has none of them.
+OF_THE_PAPER = re.compile(
+    r"hassan|nature|\bneat\b|E\+G|EDTA|glutathione|\bGL\b|ligand|peptide|fig(ure)?\.? ?\d|claim|verdict"
+    r"|extended data|\bED ?\d|supplement|publish|\bpaper|authors?\b|overlay|10\.1038|\b620\b|20\.3",
+    re.I,
+)
+
+
+def said_by(report, folder):
+    """All text of a report: tables, exported files, and what stands in its pictures."""
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    texts = [str(report), report._repr_html_()]
+    for path in report.export(folder, pictures=False):
+        texts.append(path.read_text(encoding="utf-8-sig"))
+    for panel in report.panels():
+        figure = Figure()
+        panel.draw(figure)
+        texts += [panel.title, *(t.get_text() for t in figure.findobj(Text))]
+    return "\n".join(texts)
+
+
+def test_a_foreign_folder_holds_no_word_of_a_paper(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for k in range(6):
+        device(data, Lamp(eqe=0.1 + 0.005 * k, seed=k), f"d_{k}")
+    held(data / "d_0_stabilised.csv", 3.0)
+    write_life(data / "d_0_life.txt", 190)
+    (data / "bad.csv").write_text("Voltage (V),Current (A)\n1,2\nx,y\n")
+    sheet = "sample,measurement,file,group\n"
+    for k in range(6):
+        group = "control" if k < 3 else "treated"
+        sheet += f"d_{k},jvl,d_{k}.csv,{group}\nd_{k},el_series,d_{k}_voltage.txt,{group}\n"
+    sheet += "d_0,jvl,d_0_stabilised.csv,control\nd_0,lifetime,d_0_life.txt,control\n"
+    for rows in ("", sheet):
+        text = said_by(analysed(data, rows), tmp_path / "out")
+        # digests of files hold any digits
+        found = OF_THE_PAPER.search(re.sub(r"\b[0-9a-f]{12,64}\b|\d\.\d{4,}(e-?\d+)?", "", text))
+        assert not found, text[max(found.start() - 60, 0) : found.end() + 60]
 
 
 # ---- folders of others ---------------------------------------------------------------------------

@@ -40,9 +40,9 @@ def find_spikes(
         with np.errstate(invalid="ignore"):
             around = np.maximum(part[:, : -2 * reach], part[:, 2 * reach :])
             np.subtract(part[:, reach:-reach], around, out=height[:, reach:-reach])
-        # at the ends only one side has points
-        height[:, :reach] = part[:, :reach] - part[:, reach : 2 * reach]
-        height[:, -reach:] = part[:, -reach:] - part[:, -2 * reach : -reach]
+            # at the ends only one side has points
+            height[:, :reach] = part[:, :reach] - part[:, reach : 2 * reach]
+            height[:, -reach:] = part[:, -reach:] - part[:, -2 * reach : -reach]
         at, column = np.nonzero(height > threshold * sd[rows])
         if keep is not None:
             outside = ~keep[column]

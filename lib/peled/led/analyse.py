@@ -199,7 +199,7 @@ def stabilised(holdings, device: Device, all_series, settings, problems: list[Pr
         if run.sweep.time_s is None:
             problems.append(Problem(where, "the bias stands still and no time is given"))
             continue
-        serving, borrowed = _series_for(device, all_series, run, settings)
+        serving, borrowed = _series_for(device, all_series, run)
         for route in run.lights:
             swept = tuple(r for r in device.runs if route in r.lights)
             lit = held.with_offset(run, swept, route)
@@ -208,6 +208,9 @@ def stabilised(holdings, device: Device, all_series, settings, problems: list[Pr
                 problems.append(Problem(where, said))
                 continue
             c = _context(device, lit, settings)
+            if silent := silent_units(run.sweep, run.row.settings, route):
+                quantities.append(c.without("stabilised EQE", "%", *asked(list(silent), where)))
+                continue
             way = _way(holdings, device, lit, route, serving, borrowed, settings)
             if way.missing or way.response is None or not way.response.value.size:
                 gone = way.missing or way.unseen(where)

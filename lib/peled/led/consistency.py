@@ -223,6 +223,10 @@ def common_band(
     )
 
 
+#: Disagreement put down to the calibration of luminance meter, area and wavelength.
+TOLERANCE = 0.03
+
+
 @dataclass(frozen=True)
 class ColumnCheck:
     """A reported EQE column against the EQE that luminance, current and spectrum give.
@@ -303,67 +307,9 @@ def shortcuts(wavelength_nm, spectrum, *, quantity: str = "power") -> dict[str, 
 
 
 def check_column(
-    reported_eqe,
-    luminance_cd_m2,
-    current_density_mA_cm2,
-    wavelength_nm,
-    spectrum,
-    *,
-    quantity: str = "power",
-    solid_angle_sr: float = LAMBERTIAN_SR,
-    relative_floor: float = 0.02,
-    tolerance: float = 0.03,
+    ratio, current_density_mA_cm2, expected, tolerance: float = TOLERANCE
 ) -> ColumnCheck:
-    """Hold a reported EQE column (fractions) against its own luminance, current density and spectrum.
-
-    Parameters
-    ----------
-    reported_eqe, luminance_cd_m2, current_density_mA_cm2 : array (n,)
-    wavelength_nm, spectrum : array (m,); array (m,) or (n, m)
-    relative_floor : float
-        Points with less than this part of the largest luminance are left out: noise and offsets rule there.
-    tolerance : float
-        Disagreement that is put down to the calibration of luminance meter, area and wavelength.
-
-    Raises
-    ------
-    ValueError
-        If fewer than three points can be compared.
-    """
-    reported, lum, current = (
-        np.asarray(a, float) for a in (reported_eqe, luminance_cd_m2, current_density_mA_cm2)
-    )
-    usable = (
-        np.isfinite(reported)
-        & np.isfinite(lum)
-        & np.isfinite(current)
-        & (reported > 0)
-        & (current > 0)
-        & (lum > relative_floor * np.nanmax(lum))
-    )
-    if usable.sum() < 3:
-        raise ValueError(
-            f"EQE column: expected at least three points with light, current and a reported value, found {int(usable.sum())}"
-        )
-    values = np.asarray(spectrum, float)
-    chosen = values[usable] if values.ndim == 2 else values
-    found = photometry.efficiency(
-        lum[usable],
-        current[usable],
-        wavelength_nm,
-        chosen,
-        quantity=quantity,
-        solid_angle_sr=solid_angle_sr,
-    ).eqe
-    ratio = np.full(reported.shape, np.nan)
-    ratio[usable] = reported[usable] / found
-    representative = chosen if chosen.ndim == 1 else chosen[int(np.argmax(lum[usable]))]
-    expected = shortcuts(wavelength_nm, representative, quantity=quantity)
-    return compare_columns(ratio, current, expected, tolerance)
-
-
-def compare_columns(ratio, current_density_mA_cm2, expected, tolerance: float) -> ColumnCheck:
-    """What ratios of a reported column to that found say.
+    """What the ratio of a reported column to what its own readings give says.
 
     Parameters
     ----------
@@ -372,7 +318,7 @@ def compare_columns(ratio, current_density_mA_cm2, expected, tolerance: float) -
     expected : mapping of str to float
         Shortcut -> ratio that it would make.
     tolerance : float
-        As `check_column`.
+        Disagreement that is put down to the calibration of luminance meter, area and wavelength.
     """
     usable = np.isfinite(ratio)
     r = np.sort(ratio[usable])

@@ -35,7 +35,7 @@ UNITS = {
 #: Electrical power that no device bears under direct current, W cm⁻².
 MOST_POWER = 50.0
 
-NO_SPECTRUM = "no spectrum of this device"
+NO_SPECTRUM = "no spectrum of this device that can be used"
 UNIT_OF = {"luminance": "cd/m2", "photodiode": "A", "radiance": "W/sr/m2", "flux": "W"}
 
 

@@ -138,10 +138,11 @@ def panels(report: Report) -> Iterator[Panel]:
 def _draw(run: Run, figure) -> None:
     axes = figure.subplots()
     minutes = run.sweep.time_s / 60
-    for route, light in list(run.lights.items())[:1]:
-        axes.plot(minutes, light.values, ".", ms=2, color="C0")
-        axes.set(xlabel="time (min)", ylabel=LIGHT[route], ylim=(0, 1.1 * np.nanmax(light.values)))
-    right = axes.twinx() if run.lights else axes
+    for route, read in list(run.readings.items())[:1]:
+        axes.plot(minutes, read, ".", ms=2, color="C0")
+        axes.set(ylabel=LIGHT[route], ylim=(min(0, np.nanmin(read)), 1.1 * np.nanmax(read)))
+    axes.set_xlabel("time (min)")
+    right = axes.twinx() if run.readings else axes
     j = run.sweep.current_density_mA_cm2
     if np.isfinite(j).any():
         right.plot(minutes, j, "-", lw=0.8, color="C1")

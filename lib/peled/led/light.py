@@ -13,6 +13,7 @@ import numpy as np
 from peled.quantities import threshold
 
 FEWEST = 5  #: points below turn-on that an offset is judged by
+RISING = 7  #: readings that rise one after the other are light: noise does in 1 of 7! sweeps
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _onset(y: np.ndarray) -> int:
     """How many of the readings, from low bias on, are dark; 0 where fewer than `FEWEST`."""
     if y.size < FEWEST:
         return 0
-    start = y[:FEWEST]
+    start = y[:RISING]
     if (np.diff(start) > 0).all() and start[-1] - start[0] > 0.5 * np.abs(start).max():
         return 0  # rises from the first point on
     for i in range(FEWEST, y.size):

@@ -20,7 +20,6 @@ intensity ∝ cos θ) has Ω_f = π. Sources: S. R. Forrest, D. D. C. Bradley, M
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -396,56 +395,6 @@ def current_efficiency(
     )
 
 
-def eqe_from_photodiode(
-    photocurrent_A,
-    current_A,
-    wavelength_nm,
-    spectrum,
-    responsivity_A_W: np.ndarray | Callable,
-    *,
-    collected: float,
-    quantity: str = "power",
-) -> np.ndarray:
-    """EQE from the current of a photodiode that collects a known fraction of the forward emission.
-
-    EQE = (I_pd / collected) · ⟨photons⟩ / ⟨A⟩ · q / I, with the responsivity averaged over the device's own spectrum.
-
-    Parameters
-    ----------
-    photocurrent_A, current_A : array (...)
-        Dark-corrected photocurrent; device current.
-    responsivity_A_W : array (n,) or callable
-        At the wavelengths of the spectrum.
-    collected : float
-        Fraction of the forward flux on the diode: 1 for a large diode in contact, `disc_view_factor` at a distance.
-    """
-    wavelength, values = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
-    if not 0 < collected <= 1:
-        raise ValueError(f"collected: expected a fraction between 0 and 1, found {collected:g}")
-    response = (
-        responsivity_A_W(wavelength)
-        if callable(responsivity_A_W)
-        else np.asarray(responsivity_A_W, float)
-    )
-    if not callable(responsivity_A_W):
-        if response.shape != np.shape(wavelength_nm):
-            raise SpectrumError(
-                f"responsivity: expected {np.shape(wavelength_nm)} values, found {response.shape}"
-            )
-        response = response[np.argsort(wavelength_nm)]
-    energy_J = PLANCK * SPEED_OF_LIGHT / (wavelength * 1e-9)
-    step = _weights(wavelength)
-    power = values if quantity == "power" else values * energy_J
-    photons_per_ampere = (power / energy_J) @ step / ((power * response) @ step)
-    return (
-        np.asarray(photocurrent_A, float)
-        / collected
-        * photons_per_ampere
-        * ELEMENTARY_CHARGE
-        / _positive("current", current_A)
-    )
-
-
 def disc_view_factor(
     emitter_radius_mm: float, detector_radius_mm: float, distance_mm: float
 ) -> float:
@@ -465,19 +414,6 @@ def disc_view_factor(
     x = 1 + (distance_mm / emitter_radius_mm) ** 2 + ratio2
     # 2 b/(x + sqrt) instead of (x - sqrt)/2: no cancellation for small emitters.
     return 2 * ratio2 / (x + math.sqrt(max(x**2 - 4 * ratio2, 0.0)))
-
-
-def eqe_from_sphere(
-    wavelength_nm, spectral_flux_W_nm, current_A, *, quantity: str = "power"
-) -> np.ndarray:
-    """EQE from the total spectral flux in an integrating sphere, W nm⁻¹ (or photons s⁻¹ nm⁻¹): photons out per electron in."""
-    wavelength, values = check_spectrum(wavelength_nm, spectral_flux_W_nm, quantity=quantity)
-    return (
-        values
-        @ _sums(wavelength, quantity)[:, 1]
-        * ELEMENTARY_CHARGE
-        / _positive("current", current_A)
-    )
 
 
 # ---- colour ----------------------------------------------------------------------------------------------------------

@@ -12,12 +12,10 @@ import math
 import numpy as np
 
 from peled.led import photometry
-from peled.led.consistency import ColumnCheck, compare_columns, shortcuts
+from peled.led.consistency import ColumnCheck, check_column, shortcuts
 from peled.led.device import Context, Curve
 from peled.quantities import Finding, Quantity
 
-#: Disagreement put down to the calibration of luminance meter, area and wavelength.
-TOLERANCE = 0.03
 FLOOR = 0.02  #: of the largest light: below it noise and offsets rule
 
 
@@ -62,7 +60,7 @@ def _ratio(c: Context, curve: Curve, name: str, printed, found, expected) -> lis
         ratio = np.where(bright & (printed > 0) & (found > 0), printed / found, np.nan)
     if np.isfinite(ratio).sum() < 3:
         return []
-    check = compare_columns(ratio, c.run.sweep.current_density_mA_cm2, expected, TOLERANCE)
+    check = check_column(ratio, c.run.sweep.current_density_mA_cm2, expected)
     half = max(check.high - check.low, 1e-3 * check.median) / 3.92
     where = c.run.row.label
     note = f"{check.points} readings, their scatter as error"

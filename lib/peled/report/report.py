@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,9 +121,11 @@ class Report:
         order = {s: i for i, s in enumerate(self.samples)}
         kept = [q for q in self.quantities if sample in (None, q.sample)]
         kept.sort(key=lambda q: order.get(q.sample, -1))
-        rows = [
-            (q.sample, self.groups.get(q.sample, ""), q.state, q.name, *_cells(q)) for q in kept
-        ]
+        rows, said = [], set()
+        for q in kept:
+            cells = _cells(q, {text for name, text in said if name == q.sample})
+            rows.append((q.sample, self.groups.get(q.sample, ""), q.state, q.name, *cells))
+            said |= {(q.sample, str(f)) for f in q.findings}
         return [head, *rows]
 
     def group_rows(self) -> list[tuple[str, ...]]:
@@ -224,15 +226,16 @@ def from_holdings(holdings: Holdings, quantities: Iterable[Quantity], **others) 
     )  # fmt: skip
 
 
-def _cells(q: Quantity) -> tuple[str, str]:
-    """(value, remark) of a quantity; nothing is said twice."""
+def _cells(q: Quantity, said: set[str]) -> tuple[str, str]:
+    """(value, remark) of a quantity; what was `said` of the same sample before is not repeated."""
     remarks = [q.note] if q.note else []
     if q.value is None:
         return str(q), "; ".join(remarks)
+    fresh = replace(q, findings=tuple(f for f in q.findings if str(f) not in said)).reasons
     if q.status == "doubtful":
-        remarks.append(f"doubtful: {q.reasons}")
-    elif q.findings:
-        remarks.append(q.reasons)
+        remarks.append(f"doubtful: {fresh or 'as above'}")
+    elif fresh:
+        remarks.append(fresh)
     if q.kind != "measured":
         remarks.append(q.kind)
     return str(q), "; ".join(remarks)
