@@ -480,7 +480,7 @@ def _not_finite(found, missing: tuple[str, ...], name: str = "", allowed: bool =
     elif isinstance(found, Mapping):
         parts = ((str(key), value) for key, value in found.items())
     elif isinstance(found, (list, tuple)):
-        parts = ((name, value) for value in found)
+        parts = ((name, value) for value in found if not isinstance(value, (int, str)))
     else:
         return ""
     return next(

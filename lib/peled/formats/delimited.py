@@ -325,29 +325,23 @@ class Sheet:
         size = max((len(self.lines[i]) for i in content), default=1)
         count = int(np.clip(400_000 // size, 24, 160))
         probe = [content[i] for i in np.unique(np.linspace(0, len(content) - 1, count).astype(int))]
-        best, best_score, most = None, (0, 0, 0), 0
+        best, best_score = None, (0, 0, 0)
         for delimiter in DELIMITERS:
-            for decimal in ".,":
-                if delimiter == decimal and not any('"' in self.lines[i] for i in probe):
-                    continue
-                masks = Counter(
-                    tuple(v is not None for v in self._numbers(cells, decimal))
-                    for i in probe
-                    if not delimiter or delimiter in self.lines[i]
-                    for cells in [_stripped(split(self.lines[i], delimiter))]
-                )
-                numbers = sum(n * sum(mask) for mask, n in masks.items())
-                for mask, n in masks.items():
-                    # Rows all of numbers count before rows with text cells; two columns before one.
-                    score = (
-                        n * (1 + all(mask)) * (3 if len(mask) > 1 else 1),
-                        len(mask) > 1,
-                        sum(mask),
-                    )
-                    # Of two decimal marks that fit as well, the one by which more cells are numbers.
-                    also = score == best_score and best[0] == delimiter and numbers > most
-                    if any(mask) and (score > best_score or also):
-                        best, best_score, most = (delimiter, decimal), score, numbers
+            lines = [self.lines[i] for i in probe if not delimiter or delimiter in self.lines[i]]
+            rows = [_stripped(split(line, delimiter)) for line in lines]
+            # Of two decimal marks, the one by which more cells are numbers.
+            marks = "." if delimiter == "," and not any('"' in line for line in lines) else ".,"
+            numbers = {}
+            for mark in marks:
+                found = [tuple(v is not None for v in self._numbers(row, mark)) for row in rows]
+                numbers[mark] = Counter(found)
+            decimal = max(marks, key=lambda m: sum(n * sum(k) for k, n in numbers[m].items()))
+            for mask, n in numbers[decimal].items():
+                # Rows all of numbers count before rows with text cells; two columns before one.
+                weight = n * (1 + all(mask)) * (3 if len(mask) > 1 else 1)
+                score = (weight, len(mask) > 1, sum(mask))
+                if any(mask) and score > best_score:
+                    best, best_score = (delimiter, decimal), score
         if best is None:
             raise FormatError(
                 self.path,

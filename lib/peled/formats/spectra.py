@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -422,11 +423,20 @@ def _series_by_row(sheet: Sheet, x_unit: str | None) -> Spectra | None:
         return None
     cells, numbers = sheet.row(head)
     first = next(j for j, number in enumerate(numbers) if number is not None)
-    x = [number for number, cell in zip(numbers[first:], cells[first:], strict=True) if cell]
-    width = max(len(sheet.row(body[0])[0]) - (not sheet.row(body[0])[0][-1]), 1)
+    last = max(j for j, cell in enumerate(cells) if cell)
+    x = numbers[first : last + 1]
+    if None in x:
+        j = first + x.index(None)
+        raise sheet.refuse(head, "a wavelength", repr(cells[j]), "mend the cell", j)
+    sizes = Counter(len(cells) - (not cells[-1]) for cells, _ in map(sheet.row, body))
+    width = sizes.most_common(1)[0][0]
     lead = width - len(x)
-    if None in x or not 1 <= lead <= 3:
+    if not 1 <= lead <= 3:
         return None
+    if lead > 1 and not all(cells[1:lead]) and (lead > 2 or not _counts_on(sheet, body)):
+        raise sheet.refuse(
+            head, "a wavelength or a head over each column", "an empty cell", column=1
+        )
     down = [sheet.row(i)[1][0] for i in body]
     if lead == 1 and len(body) > 15 and _rising(down, 100) and not _rising(x, 100):
         return None  # spectra in columns headed by numbers
@@ -462,6 +472,17 @@ def _series_by_row(sheet: Sheet, x_unit: str | None) -> Spectra | None:
     return _ordered(found, table.lines)
 
 
+def _counts_on(sheet: Sheet, body: list[int]) -> bool:
+    """Whether the second column is that clock of whole numbers which OceanView leaves headless."""
+    cells = [sheet.row(i)[0][1] for i in body]
+    odd = [i for i, cell in zip(body, cells, strict=True) if not cell.isdecimal()]
+    if 2 * len(odd) >= len(body):
+        return False
+    for i in odd:
+        raise sheet.refuse(i, "a whole number", repr(sheet.row(i)[0][1]), "mend the cell", 1)
+    return bool(np.all(np.diff([int(cell) for cell in cells]) >= 0))
+
+
 def _is_axis_row(cells: list[str], numbers: list) -> bool:
     inside = [n for n in numbers[1:] if n is not None]
     return (
@@ -489,7 +510,7 @@ def _stamps(sheet: Sheet, body: list[int], stamps: list[str], corner: str):
         return np.array(numbers) * factor, "s"
     times = [_clock(stamp) for stamp in stamps]
     if None in times:
-        i = body[times.index(None)]
+        i = body[(numbers if any(n is not None for n in numbers) else times).index(None)]
         expected = "a time, as a number, hh:mm:ss or ISO date"
         raise sheet.refuse(i, expected, repr(sheet.row(i)[0][0]), "mend the cell", 0)
     return _since_first(times), "s"

@@ -513,7 +513,7 @@ def _read_folder(folder: Path, orientation: str | None, asked: dict) -> Transien
         (d, a)
         for d in axes
         for a in axes
-        if d != a and (axes[d].size, axes[a].size) == arrays[matrix].shape
+        if matrix and d != a and (axes[d].size, axes[a].size) == arrays[matrix].shape
     ]
     if len(axes) != 2 or not fitting:
         sizes = ", ".join(f"{f.name} {a.shape[0]} × {a.shape[1]}" for f, a in arrays.items())
