@@ -10,10 +10,11 @@ from hassan2021.simulate.structure import microscopy as render
 from hassan2021.simulate.structure import spectra
 from ledger import files
 from peled.formats import FormatError
-from peled.formats.diffraction import read_pattern, write_xy
+from peled.formats.diffraction import read_pattern
 from peled.formats.images import read_image
 from peled.formats.vamas import read_vamas
 from peled.structure import films, ftir, icpms, microscopy, reading, ups, urbach, xps
+from writers import write_xy
 
 DATA = files.ROOT / "data" / "structure"
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from hassan2021.simulate.structure import diffraction
 from peled import materials
 from peled.formats import FormatError
-from peled.formats.diffraction import KALPHA_A, read_pattern, write_xy
+from peled.formats.diffraction import KALPHA_A, read_pattern
 from peled.structure import composition, films, xrd
+from writers import write_xy
 
 CU = xrd.CU_KALPHA_A
 

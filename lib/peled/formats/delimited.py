@@ -155,6 +155,26 @@ class Table:
                 advice = "fill or remove the row"
                 raise self.refuse("a number", "a missing value", advice, place=place)
 
+    def along_first(self, expected: str, again: str) -> tuple[Column, list[Column]]:
+        """The first column as the axis of the others that hold numbers.
+
+        Raises
+        ------
+        FormatError
+            Fewer than two columns of numbers, words in the first, a second axis: a nameless one
+            with even steps, or one with a head like `again`.
+        """
+        numeric = [j for j, column in enumerate(self.columns) if column.numeric]
+        if len(numeric) < 2 or numeric[0]:
+            raise self.refuse(expected, f"{len(self.columns)} columns", row=0)
+        self.refuse_second_axis(numeric[1:])
+        axis, *signals = self.numeric
+        for column in signals:
+            if re.search(again, column.head, re.IGNORECASE):
+                advice = "export them one by one or on one axis"
+                raise self.refuse("one axis", f"a second one, {column.head!r}", advice)
+        return axis, signals
+
     def refuse_second_axis(self, columns: Sequence[int]) -> None:
         """FormatError at a nameless column with even steps and another to its right: no signal is
         like that.

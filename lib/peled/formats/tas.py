@@ -355,39 +355,6 @@ def _read_explicit(sheet: Sheet, asked: dict) -> TransientMap:
     )
 
 
-def write_glotaran(
-    path: str | os.PathLike,
-    delay_ps,
-    wavelength_nm,
-    signal,
-    *,
-    explicit: str = "time",
-    title: str = "",
-) -> None:
-    """Write a matrix (delays, wavelengths) as glotaran ASCII, `explicit` "time" or "wavelength"."""
-    from peled.files import write_atomically
-
-    if explicit not in ("time", "wavelength"):
-        raise ValueError(f"explicit: expected 'time' or 'wavelength', found {explicit!r}")
-    across, down, data = (
-        (delay_ps, wavelength_nm, np.asarray(signal).T)
-        if explicit == "time"
-        else (wavelength_nm, delay_ps, np.asarray(signal))
-    )
-    lines = [
-        "Header",
-        f"Original filename: {title}",
-        f"{explicit.capitalize()} explicit",
-        f"Intervalnr {len(across)}",
-        "\t" + "\t".join(f"{x:.10g}" for x in across),
-    ]
-    lines += [
-        f"{y:.10g}\t" + "\t".join(f"{v:.8g}" for v in row)
-        for y, row in zip(down, data, strict=True)
-    ]
-    write_atomically(path, "\n".join(lines) + "\n")
-
-
 # ---- text with both axes -------------------------------------------------------------------------
 
 
@@ -669,36 +636,6 @@ def _only_sheet(path: Path) -> Sheet:
 
 
 # ---- common --------------------------------------------------------------------------------------
-
-
-def write_matrix(
-    path: str | os.PathLike,
-    delay_ps,
-    wavelength_nm,
-    signal,
-    *,
-    delays: str = "down",
-    delimiter: str = ",",
-    footer: str = "",
-    digits: int = 6,
-) -> None:
-    """Write a matrix of text with both axes: `delays` "down" (first column; SIA with tabs) or
-    "across" (first row; Surface Xplorer with commas).
-    """
-    from peled.files import write_atomically
-
-    down, across, data = (
-        (delay_ps, wavelength_nm, np.asarray(signal))
-        if delays == "down"
-        else (wavelength_nm, delay_ps, np.asarray(signal).T)
-    )
-    corner = "delay (ps)\\wavelength (nm)" if delays == "down" else "0"
-    lines = [delimiter.join([corner, *(f"{x:.8g}" for x in across)])]
-    lines += [
-        delimiter.join([f"{y:.8g}", *(f"{v:.{digits}g}" for v in row)])
-        for y, row in zip(down, data, strict=True)
-    ]
-    write_atomically(path, "\n".join(lines) + "\n" + footer)
 
 
 @dataclass(frozen=True)

@@ -157,23 +157,13 @@ def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = Non
         If the first column is no shift axis, or the stated frequency no number above 0.
     """
     table = read_table(path)
-    numeric = [column.values for column in table.columns if column.values.dtype.kind == "f"]
-    if len(numeric) < 2:
-        raise FormatError(
-            path,
-            expected="two columns: chemical shift (ppm) and intensity",
-            found=f"{len(numeric)} numeric column(s)",
-        )
-    step = np.diff(numeric[0])
+    axis, columns = table.along_first("columns: chemical shift (ppm), intensity", r"ppm|shift|^hz")
+    shift, step = axis.values, np.diff(axis.values)
     if not (np.all(step > 0) or np.all(step < 0)):
         bad = int(np.argmax(np.sign(step) != np.sign(np.median(step))))
-        raise FormatError(
-            path,
-            place=f"line {table.first_line + bad + 1}",
-            expected="a chemical shift that only rises or only falls",
-            found=f"{numeric[0][bad]:g} then {numeric[0][bad + 1]:g}",
-        )
-    unit = table.columns[0].unit.lower() or table.columns[0].name.lower()
+        expected = "a chemical shift that only rises or only falls"
+        raise table.refuse(expected, f"{shift[bad]:g} then {shift[bad + 1]:g}", row=bad + 1)
+    unit = (axis.unit or axis.name).lower()
     frequency = reference_MHz
     if frequency is None:
         found = stated(
@@ -189,16 +179,16 @@ def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = Non
                 found="none",
                 advice="add a line `frequency: 400.13 MHz`",
             )
-        numeric[0] = numeric[0] / frequency
+        shift = shift / frequency
     order = slice(None, None, -1) if step[0] < 0 else slice(None)
     nucleus = next((v for k, v in table.metadata.items() if k.lower() == "nucleus"), "")
     return Spectrum(
         Path(path),
-        numeric[0][order],
-        numeric[1][order],
+        shift[order],
+        columns[0].values[order],
         frequency or float("nan"),
         nucleus,
-        numeric[2][order] if len(numeric) > 2 else None,
+        columns[1].values[order] if len(columns) > 1 else None,
         parameters=table.metadata,
         notes=()
         if frequency
