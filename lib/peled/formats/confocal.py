@@ -38,16 +38,8 @@ class ImageStack:
 
 
 @reader("a TIFF image series")
-def read_stack(
-    path: str | os.PathLike, *, pixel_um: float | None = None, interval_s: float | None = None
-) -> ImageStack:
+def read_stack(path: str | os.PathLike) -> ImageStack:
     """Read a TIFF stack.
-
-    Parameters
-    ----------
-    path : path-like
-    pixel_um, interval_s : float, optional
-        Take the place of what the file says.
 
     Raises
     ------
@@ -71,7 +63,7 @@ def read_stack(
         frames = np.squeeze(file.asarray())
         notes = file.imagej_metadata or {}
         page = file.pages[0]
-        said_um, said_s = _scale(page, notes), float(notes.get("finterval") or 0) or None
+        pixel_um, interval_s = _scale(page, notes), float(notes.get("finterval") or 0) or None
     if frames.ndim == 2:
         frames = frames[None]
     if frames.ndim != 3 or frames.shape[-1] in (3, 4):
@@ -84,8 +76,8 @@ def read_stack(
     return ImageStack(
         path,
         frames.astype(float),
-        pixel_um or said_um,
-        interval_s or said_s,
+        pixel_um,
+        interval_s,
     )
 
 

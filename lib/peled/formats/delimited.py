@@ -19,6 +19,7 @@ import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,13 @@ _STATED = re.compile(
     r"(?<![\w.])(?<!\d,)([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?)(?![.,]?\d)(.*)",
     re.ASCII,
 )
+_TIME_OF_DAY = r"(\d{1,3}):(\d{2}):(\d{2}(?:[.,:]\d+)?)"
+#: Stamps that instruments write; "" for a time of day.
+_STAMPS = (
+    "", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f",
+    "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S",
+    "%a %b %d %H:%M:%S %Y",
+)  # fmt: skip
 _FAILED = re.compile(r"#(N/?A|ERR|NUM|DIV|VALUE|REF|NAME|NULL|SPILL|CALC)", re.IGNORECASE)
 _KEY = re.compile(
     r"^[#%!/\s\"]*([^\W\d_][\w .()\[\]^/%\-²³µ°]{0,60}?)\s*"
@@ -259,6 +267,33 @@ def split_unit(head: str) -> tuple[str, str]:
     return match["name"].strip(), (
         match["round"] or match["square"] or match["slash"] or ""
     ).strip()
+
+
+def _time(stamp: str, form: str) -> float:
+    if form:
+        return (datetime.strptime(stamp.strip(), form) - datetime(1970, 1, 1)).total_seconds()
+    hours, minutes, seconds = re.fullmatch(_TIME_OF_DAY, stamp.strip()).groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(re.sub("[,:]", ".", seconds))
+
+
+def clock_times(stamps: Sequence[str]) -> np.ndarray | None:
+    """Seconds from the first of times of day or dates with time; None where they are none, or
+    where day and month could be either.
+
+    >>> clock_times(["23:59:50", "00:00:05.5"]), clock_times(["01/05/26 12:00:00"])
+    (array([ 0. , 15.5]), None)
+    """
+    readings = []
+    for form in _STAMPS:
+        try:
+            t = np.array([_time(stamp, form) for stamp in stamps])
+        except (ValueError, AttributeError):
+            continue
+        t[1:] += 86400.0 * np.cumsum(np.diff(t) < -43200) * (not form)  # past midnight
+        readings.append(t - t[0])
+    if not readings or any(not np.allclose(t, readings[0]) for t in readings):
+        return None
+    return readings[0]
 
 
 def stem(path: Path) -> str:
@@ -836,7 +871,8 @@ def _refuse_damaged_first_row(sheet: Sheet, at: int, wide, last: list[str], widt
         not any(parse_number(c, sheet.decimal) is not None for c in cells) and all(cells)
         for _, cells in wide[:-1]
     )
-    if (not last[0] and (named or width == 2)) or (last[0] and not is_name(last[0].lstrip("#% "))):
+    empty, letter = not last[0] and (named or width == 2), len(last[0]) == 1 and named
+    if empty or letter or (last[0] and not is_name(last[0].lstrip("#% "))):
         del sheet.claims[at]
         raise sheet._not_a_row(at, width)
 

@@ -14,7 +14,6 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from peled.formats.delimited import (
     Column,
     Sheet,
     Table,
+    clock_times,
     parse_number,
     sheets_of,
     split_unit,
@@ -508,43 +508,16 @@ def _stamps(sheet: Sheet, body: list[int], stamps: list[str], corner: str):
         match = re.search(r"\(?\b(ms|s|sec|min|h)\b\)?\s*$|time", corner, re.IGNORECASE)
         factor = _SECONDS.get((match[1] or "s").lower(), 1.0) if match else 1.0
         return np.array(numbers) * factor, "s"
-    times = [_clock(stamp) for stamp in stamps]
-    if None in times:
-        i = body[(numbers if any(n is not None for n in numbers) else times).index(None)]
-        expected = "a time, as a number, hh:mm:ss or ISO date"
+    if (times := clock_times(stamps)) is None:
+        mixed = any(n is not None for n in numbers)
+        odd = (
+            n is None if mixed else clock_times([s]) is None
+            for n, s in zip(numbers, stamps, strict=True)
+        )
+        i = body[next((k for k, bad in enumerate(odd) if bad), 0)]
+        expected = "a time, as a number, hh:mm:ss or a date such as 2026-11-28 12:00:00"
         raise sheet.refuse(i, expected, repr(sheet.row(i)[0][0]), "mend the cell", 0)
-    return _since_first(times), "s"
-
-
-def _clock(stamp: str) -> float | None:
-    """Seconds of a time of day or a date with time."""
-    stamp = stamp.strip()
-    if match := re.fullmatch(r"(\d{1,3}):(\d{2}):(\d{2}(?:[.,:]\d+)?)", stamp):
-        return int(match[1]) * 3600 + int(match[2]) * 60 + float(re.sub("[,:]", ".", match[3]))
-    for form in (
-        None,
-        "%Y-%m-%d %H:%M:%S.%f",
-        "%m/%d/%Y %H:%M:%S",
-        "%d.%m.%Y %H:%M:%S",
-        "%a %b %d %H:%M:%S %Y",
-        "%Y/%m/%d %H:%M:%S",
-    ):
-        try:
-            return (
-                (datetime.fromisoformat(stamp) if form is None else datetime.strptime(stamp, form))
-                .replace(tzinfo=None)
-                .timestamp()
-            )
-        except ValueError:
-            continue
-    return None
-
-
-def _since_first(times: list[float]) -> np.ndarray:
-    t = np.array(times, dtype=float)
-    steps = np.diff(t)
-    t[1:] += 86400.0 * np.cumsum(steps < -43200)  # past midnight
-    return t - t[0]
+    return times, "s"
 
 
 # ---- JCAMP-DX ------------------------------------------------------------------------------------
@@ -673,9 +646,8 @@ def _parameters(
     """
     if len(labels) < 2:
         return None, ""
-    clocks = [_clock(label) if ":" in label else None for label in labels]
-    if None not in clocks:
-        return _since_first(clocks), "s"
+    if (times := clock_times(labels)) is not None:
+        return times, "s"
     matches = [
         _SERIES.search(label.strip().replace("[", "").replace("]", "").replace("(", ""))
         for label in labels

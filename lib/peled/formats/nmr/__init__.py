@@ -45,7 +45,6 @@ __all__ = [
     "read_bruker",
     "read_bruker_parameters",
     "read_bruker_processed",
-    "read_fids",
     "read_jcamp",
     "read_ppm_table",
     "read_varian",
@@ -105,51 +104,11 @@ def read(
     return read_ppm_table(path)
 
 
-def read_fids(paths, *, same_width: bool = True) -> list[Fid]:
-    """Read the raw files of one series.
-
-    Raises
-    ------
-    FormatError
-        If a file is no raw FID, or (with `same_width`) sweep widths or nuclei differ within the
-        series.
-    """
-    series = []
-    for path in paths:
-        fid = read(path)
-        if not isinstance(fid, Fid):
-            raise FormatError(
-                path,
-                expected="a raw FID, as the rest of the series",
-                found="a processed spectrum" if isinstance(fid, Spectrum) else "a peak table",
-            )
-        if series and same_width:
-            first = series[0]
-            if abs(fid.spectral_width_Hz / first.spectral_width_Hz - 1) > 1e-6:
-                raise FormatError(
-                    path,
-                    place="parameter SW_h",
-                    expected=f"{first.spectral_width_Hz:.2f} Hz as in {first.path.name}",
-                    found=f"{fid.spectral_width_Hz:.2f} Hz",
-                    advice="a series must share its sweep width; process the files one by one",
-                )
-            if fid.nucleus != first.nucleus:
-                raise FormatError(
-                    path,
-                    place="parameter NUC1",
-                    expected=f"{first.nucleus} as in {first.path.name}",
-                    found=fid.nucleus or "none",
-                )
-        series.append(fid)
-    return series
-
-
 @reader("a table of chemical shift and intensity", missing=("reference_MHz",))
-def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = None) -> Spectrum:
+def read_ppm_table(path: str | os.PathLike) -> Spectrum:
     """Read a text table of chemical shift and intensity (and imaginary part).
 
-    The spectrometer frequency is taken from the header (`frequency: 400.13 MHz`, `SF = ...`), else
-    from `reference_MHz`.
+    The spectrometer frequency is taken from the header (`frequency: 400.13 MHz`, `SF = ...`).
 
     Raises
     ------
@@ -164,12 +123,8 @@ def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = Non
         expected = "a chemical shift that only rises or only falls"
         raise table.refuse(expected, f"{shift[bad]:g} then {shift[bad + 1]:g}", row=bad + 1)
     unit = (axis.unit or axis.name).lower()
-    frequency = reference_MHz
-    if frequency is None:
-        found = stated(
-            path, table.metadata, r"freq(uency)?$|^SF(O1)?$|^MHz$|^larmor", positive=True
-        )
-        frequency = found[0] if found else None
+    found = stated(path, table.metadata, r"freq(uency)?$|^SF(O1)?$|^MHz$|^larmor", positive=True)
+    frequency = found[0] if found else None
     if unit == "hz":
         if not frequency:
             raise FormatError(

@@ -9,7 +9,7 @@ C9920-12. Up and down sweeps come back apart. Nothing is dropped: points in comp
 change, repeated, or without a luminance reading are kept and flagged.
 """
 
-from peled.formats.sweeps.jvl import Sweep, read_sweep, read_sweeps
+from peled.formats.sweeps.jvl import Sweep, read_sweeps
 from peled.formats.sweeps.lifetime import LifetimeLog, read_lifetime
 from peled.formats.sweeps.radiances import Radiances, read_radiances
 
@@ -19,6 +19,5 @@ __all__ = [
     "Sweep",
     "read_lifetime",
     "read_radiances",
-    "read_sweep",
     "read_sweeps",
 ]
