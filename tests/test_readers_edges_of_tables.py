@@ -7,6 +7,7 @@ import pytest
 from peled.formats import FormatError
 from peled.formats.nmr import read_ppm_table
 from peled.formats.sweeps import read_lifetime, read_radiances
+from peled.formats.tcspc import read_histogram
 
 FILES = Path(__file__).parent / "formats"
 
@@ -70,3 +71,19 @@ def test_clocks_of_a_lifetime_pass_midnight_and_dates_are_not_guessed(tmp_path, 
             read_lifetime(path)
     else:
         assert (read_lifetime(path).time_s / 3600).tolist() == hours
+
+
+def test_a_letter_in_the_first_number_of_a_table_of_channels(tmp_path):
+    path = tmp_path / "trpl_horiba.txt"
+    path.write_text((FILES / "trpl_horiba.txt").read_text().replace("\n0\t", "\nO\t", 1))
+    with pytest.raises(FormatError, match="line 4, column 1: expected a number"):
+        read_histogram(path)
+
+
+def test_a_cell_cut_from_the_first_row_is_not_the_width_of_the_others(tmp_path):
+    lines = (FILES / "trpl_metrotrpl.csv").read_text().splitlines()
+    lines[1] = lines[1].rpartition(",")[0] + ","
+    path = tmp_path / "trpl_metrotrpl.csv"
+    path.write_text("\n".join(lines))
+    with pytest.raises(FormatError, match="line 2"):
+        read_histogram(path)

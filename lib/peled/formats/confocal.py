@@ -1,5 +1,8 @@
 """Image series of a confocal or wide-field microscope as TIFF stacks (ImageJ, OME or plain),
 through tifffile.
+
+Tried on the stacks of github.com/hyperspy/rosettasciio (`rsciio/tests/data/tiff`) that ImageJ and
+DigitalMicrograph saved.
 """
 
 from __future__ import annotations
@@ -23,6 +26,9 @@ _UM = {
     "cm": 1e4,
     "inch": 2.54e4,
 }
+
+
+_COARSEST_UM = 20.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,8 @@ def _scale(page, notes: dict) -> float | None:
         factor = _UM.get(str(notes.get("unit", "")).lower()) or {2: 2.54e4, 3: 1e4}.get(
             int(page.tags["ResolutionUnit"].value)
         )
-        return factor * length / count if factor and count else None
+        size = factor * length / count if factor and count else None
+        # Without a unit of its own a coarse value is a print resolution (72 dpi and the like).
+        return size if notes.get("unit") or not size or size < _COARSEST_UM else None
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -428,8 +427,7 @@ def _series_by_row(sheet: Sheet, x_unit: str | None) -> Spectra | None:
     if None in x:
         j = first + x.index(None)
         raise sheet.refuse(head, "a wavelength", repr(cells[j]), "mend the cell", j)
-    sizes = Counter(len(cells) - (not cells[-1]) for cells, _ in map(sheet.row, body))
-    width = sizes.most_common(1)[0][0]
+    width = sheet.width(body)
     lead = width - len(x)
     if not 1 <= lead <= 3:
         return None

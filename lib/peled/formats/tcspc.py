@@ -232,7 +232,7 @@ def _picoquant_text(sheet: Sheet) -> Histogram | None:
     widths = sheet.numbers(at)
     if not widths or min(widths) <= 0 or max(widths) != min(widths):
         raise sheet.refuse(at, "one positive time per channel")
-    size = len(sheet.numbers(rows[0]))
+    size = sheet.width(rows)
     counts = np.array([sheet.numbers(i, size) for i in rows]).T
     _refuse_gap(sheet.path, np.array(rows) + 1)
     told = marks.get("#channels per curve")
@@ -264,7 +264,7 @@ def _becker_hickl_text(sheet: Sheet) -> Histogram | None:
         rows = [j for j in sheet.content if i < j < stop]
         if not rows:
             raise sheet.refuse(i, "a block of rows", "an empty one")
-        size = len(sheet.numbers(rows[0]))
+        size = sheet.width(rows)
         blocks.append(np.array([sheet.numbers(j, size) for j in rows]))
         words = sheet.lines[i].split()
         labels.append(words[1] if len(words) > 1 else str(len(blocks)))
@@ -304,7 +304,7 @@ def _metrotrpl(sheet: Sheet) -> Histogram | None:
     times = [sheet.row(i)[1][0] for i in content[1:6]]
     if any(times[:4]) or not times[4]:
         return None
-    size = len(sheet.numbers(content[1]))
+    size = sheet.width(content[1:])
     rows = np.array([sheet.numbers(i, size) for i in content[1:]])
     sheet.claim(content[:1], "head")
     head, table = rows[:3, 1:], rows[3:].T

@@ -1,6 +1,9 @@
 """VAMAS files (ISO 14976:1998) of photoelectron spectra, regular and irregular scans, with or without CasaXPS comments; a writer too.
 
 Energies come out as binding energies where the file has them or where the photon energy tells them; the kinetic axis is kept.
+
+Tried on files not written here: `samples/*.vms` of github.com/wojdyr/xylib and the Fe 2p example of
+pynxtools-xps (irregular, with comments of CasaXPS).
 """
 
 from __future__ import annotations

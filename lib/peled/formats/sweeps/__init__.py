@@ -7,6 +7,9 @@ EQE, cd/A and lm/W as reported; time; status. Among them are exports of Keithley
 sourcemeters (with or without column heads, status word), of Konica-Minolta CS-2000 and of Hamamatsu
 C9920-12. Up and down sweeps come back apart. Nothing is dropped: points in compliance, at a range
 change, repeated, or without a luminance reading are kept and flagged.
+
+No instrument's own file could be had: all were tried on files written here after the manuals, one
+of each layout in `tests/formats`.
 """
 
 from peled.formats.sweeps.jvl import Sweep, read_sweeps
