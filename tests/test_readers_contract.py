@@ -121,6 +121,7 @@ def test_the_list_of_formats_is_complete():
         ZeroDivisionError("division by zero"),
         zipfile.BadZipFile("no zip"),
         IsADirectoryError(21, "Is a directory", "/somebody/elses/folder"),
+        OSError("an array of size", 7),
         AssertionError(),
     ],
     ids=lambda error: type(error).__name__,
@@ -398,7 +399,7 @@ def test_icpms_in_latin_1(tmp_path):
     assert "Überstand" in read_lead(path)[1]
 
 
-@pytest.mark.parametrize("mark", ["(", "1", "a=", "1 ", "\n"])
+@pytest.mark.parametrize("mark", ["(", "1", "a=", "1 ", "\n", "\t", " "])
 def test_patterns_take_time_in_proportion(tmp_path, mark):
     """Twenty thousand of anything in a row is read or refused in the time of a blink, by every
     reader of text."""

@@ -446,7 +446,8 @@ def require_file(path: str | os.PathLike, what: str, folder: bool = False) -> No
 
 def _said(error: Exception) -> str:
     """An exception in a few words, without the folders of this machine."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = isinstance(error, OSError) and error.strerror
+    text = text if isinstance(text, str) and text else str(error)  # libraries put numbers there
     return f"{type(error).__name__}: {' '.join(text.split())[:120]}".rstrip(": ")
 
 
