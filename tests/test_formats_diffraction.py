@@ -8,7 +8,8 @@ import pytest
 
 from ledger import files
 from peled.formats import FormatError
-from peled.formats.diffraction import KALPHA_A, read_pattern, read_patterns, write_xy
+from peled.formats.diffraction import KALPHA_A, read_pattern, read_patterns
+from writers import write_xy
 
 X = np.round(np.arange(10, 40, 0.05), 4)
 Y = (

@@ -77,7 +77,7 @@ def test_mrc(tmp_path):
     assert image.pixel_nm == pytest.approx(0.25)
     assert np.array_equal(image.pixels, PIXELS)
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(FormatError, match="cut, damaged"):
+    with pytest.raises(FormatError, match=r"a micrograph.*damaged"):
         read_image(path)
 
 
@@ -124,7 +124,7 @@ def test_ser(tmp_path):
     assert read_image(path, pixel_nm=0.2).pixel_nm == 0.2
     ser(path)
     path.write_bytes(path.read_bytes()[:4000])
-    with pytest.raises(FormatError, match="whole image"):
+    with pytest.raises(FormatError, match="a micrograph"):
         read_image(path)
 
 
@@ -172,5 +172,5 @@ def test_stacks_and_strangers(tmp_path):
         read_image(other)
     damaged = tmp_path / "a.dm3"
     damaged.write_bytes(b"\0\0\0\3" + bytes(200))
-    with pytest.raises(FormatError, match="whole image"):
+    with pytest.raises(FormatError, match="a micrograph"):
         read_image(damaged)

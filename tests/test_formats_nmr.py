@@ -125,14 +125,6 @@ def test_empty_processed_folder(tmp_path):
             nmr.read(path, processed=True)
 
 
-def test_series_of_unequal_width(tmp_path):
-    paths = [bruker(tmp_path / "1"), bruker(tmp_path / "2", spectral_width_Hz=5000.0)]
-    with pytest.raises(
-        FormatError, match=r"2, parameter SW_h: expected 4000.00 Hz as in 1, found 5000.00 Hz"
-    ):
-        nmr.read_fids(paths)
-
-
 def test_sequential_acquisition_and_odd_parameters(tmp_path):
     folder = bruker(tmp_path / "1")
     original = (folder / "acqus").read_text()

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from peled.formats import FormatError
-from peled.formats.sweeps import read_lifetime, read_radiances, read_sweep, read_sweeps
+from peled.formats.sweeps import read_lifetime, read_radiances, read_sweeps
+
+
+def read_sweep(path, direction="up", **settings):
+    """The one sweep in this direction."""
+    (found,) = [s for s in read_sweeps(path, **settings) if s.direction == direction]
+    return found
+
 
 V = np.round(np.arange(0, 5.01, 0.25), 3)
 J = 1e-3 * np.exp(1.6 * V)

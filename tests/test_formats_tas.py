@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peled.formats import FormatError
-from peled.formats.tas import read_tas, write_glotaran, write_matrix, write_ufs
+from peled.formats.tas import read_tas, write_ufs
+from writers import write_glotaran, write_matrix
 
 T = np.r_[-1.0, -0.5, 0.0, 0.1, 0.2, 1.0, 10.0, 100.0]
 W = np.linspace(500.0, 700.0, 6)

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from peled.files import display_path
 from peled.formats import FormatError
+from peled.formats.confocal import read_stack
 from peled.formats.diffraction import read_patterns
 from peled.formats.images import read_image
 from peled.formats.infrared import read_infrared
@@ -205,3 +207,13 @@ def test_keys_that_only_speak_of_frequencies_are_no_frequency(tmp_path):
     table = rows(10 - 0.1 * np.arange(40), np.arange(40) % 7, sep="\t")
     path.write_text(f"Frequency axis: reversed\nfrequency: 400.13 MHz\nppm\tintensity\n{table}")
     assert read_ppm_table(path).reference_MHz == 400.13
+
+
+def test_a_print_resolution_is_no_pixel_of_a_microscope(tmp_path):
+    frames, path = np.ones((2, 30, 40), np.uint8), tmp_path / "a.tif"
+    for per_inch, size in ((72, None), (25.4e3 / 0.1, 0.1)):
+        tifffile.imwrite(
+            path, frames, resolution=(per_inch, per_inch), resolutionunit="INCH", metadata=None
+        )
+        found = read_stack(path).pixel_um
+        assert found is None if size is None else found == pytest.approx(size, rel=1e-3)

@@ -7,6 +7,7 @@ import pytest
 from peled.formats import FormatError
 from peled.formats.nmr import read_ppm_table
 from peled.formats.sweeps import read_lifetime, read_radiances
+from peled.formats.tcspc import read_histogram
 
 FILES = Path(__file__).parent / "formats"
 
@@ -50,3 +51,39 @@ def test_a_frequency_of_zero_in_a_table_of_shifts_is_refused(tmp_path):
     path.write_text(f"frequency: 0 MHz\nppm\tintensity\n{rows}\n")
     with pytest.raises(FormatError, match="frequency"):
         read_ppm_table(path)
+
+
+@pytest.mark.parametrize(
+    ("stamps", "hours"),
+    [
+        (("23:00:00", "23:30:00", "00:30:00", "01:00:00", "02:00:00"), [0, 0.5, 1.5, 2, 3]),
+        (tuple(f"2{k}/05/2026 12:00:00" for k in range(5)), [0, 24, 48, 72, 96]),
+        (tuple(f"05/1{k}/2026 12:00:00" for k in (3, 4, 5, 6, 7)), [0, 24, 48, 72, 96]),
+        (tuple(f"0{k}/05/2026 12:00:00" for k in range(1, 6)), None),
+    ],
+)
+def test_clocks_of_a_lifetime_pass_midnight_and_dates_are_not_guessed(tmp_path, stamps, hours):
+    path = tmp_path / "log.csv"
+    rows = "".join(f"{stamp},{100 - k}\n" for k, stamp in enumerate(stamps))
+    path.write_text("Time,Luminance (cd/m2)\n" + rows)
+    if hours is None:
+        with pytest.raises(FormatError, match=r"line 2.*such as 2020-05-17"):
+            read_lifetime(path)
+    else:
+        assert (read_lifetime(path).time_s / 3600).tolist() == hours
+
+
+def test_a_letter_in_the_first_number_of_a_table_of_channels(tmp_path):
+    path = tmp_path / "trpl_horiba.txt"
+    path.write_text((FILES / "trpl_horiba.txt").read_text().replace("\n0\t", "\nO\t", 1))
+    with pytest.raises(FormatError, match="line 4, column 1: expected a number"):
+        read_histogram(path)
+
+
+def test_a_cell_cut_from_the_first_row_is_not_the_width_of_the_others(tmp_path):
+    lines = (FILES / "trpl_metrotrpl.csv").read_text().splitlines()
+    lines[1] = lines[1].rpartition(",")[0] + ","
+    path = tmp_path / "trpl_metrotrpl.csv"
+    path.write_text("\n".join(lines))
+    with pytest.raises(FormatError, match="line 2"):
+        read_histogram(path)

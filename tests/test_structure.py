@@ -11,12 +11,13 @@ from hassan2021.simulate.structure import spectra
 from ledger import files
 from peled.formats import FormatError
 from peled.formats.delimited import read_table
-from peled.formats.diffraction import read_pattern, write_xy
+from peled.formats.diffraction import read_pattern
 from peled.formats.images import read_image
 from peled.formats.vamas import read_vamas
 from peled.samples import read_sheet
 from peled.structure import ftir, icpms, microscopy, reading, ups, urbach, xps
 from peled.structure.analyse import analyse, sniff
+from writers import write_xy
 
 DATA = files.ROOT / "data" / "structure"
 

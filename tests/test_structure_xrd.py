@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from hassan2021.simulate.structure import diffraction
 from peled import materials
-from peled.formats.diffraction import KALPHA_A, read_pattern, write_xy
+from peled.formats.diffraction import KALPHA_A, read_pattern
 from peled.samples import read_sheet
 from peled.structure import composition, xrd
 from peled.structure.analyse import analyse, sniff
+from writers import write_xy
 
 CU = xrd.CU_KALPHA_A
 

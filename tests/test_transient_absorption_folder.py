@@ -4,12 +4,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from peled.formats.tas import write_matrix
 from peled.samples import read_sheet
 from peled.transient_absorption import Model, analyse, preprocess
 from peled.transient_absorption.blank import subtract_blank
 from peled.transient_absorption.irf import gaussian
 from test_transient_absorption_trust import DELAYS, film, holes, waves
+from writers import write_matrix
 
 CHIRP = (-1.0, -0.4)
 TRUE = {"lifetime 1": 0.4, "lifetime 2": 14.0, "lifetime 3": 280.0}

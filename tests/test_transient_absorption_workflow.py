@@ -8,9 +8,10 @@ import pytest
 
 from hassan2021.simulate import transient_absorption as simulate
 from ledger.files import ROOT, MissingDataError
-from peled.formats.tas import read_tas, write_glotaran, write_matrix
+from peled.formats.tas import read_tas
 from peled.transient_absorption import Model, global_fit, matrix, preprocess, workflow
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, gaussian_decay
+from writers import write_glotaran, write_matrix
 
 DATA = ROOT / "data" / "transient_absorption"
 DELAYS = np.unique(np.round(np.r_[np.arange(-3, 3, 0.05), np.geomspace(3, 800, 40)], 6))

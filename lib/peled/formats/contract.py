@@ -446,7 +446,8 @@ def require_file(path: str | os.PathLike, what: str, folder: bool = False) -> No
 
 def _said(error: Exception) -> str:
     """An exception in a few words, without the folders of this machine."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = isinstance(error, OSError) and error.strerror
+    text = text if isinstance(text, str) and text else str(error)  # libraries put numbers there
     return f"{type(error).__name__}: {' '.join(text.split())[:120]}".rstrip(": ")
 
 
@@ -480,7 +481,7 @@ def _not_finite(found, missing: tuple[str, ...], name: str = "", allowed: bool =
     elif isinstance(found, Mapping):
         parts = ((str(key), value) for key, value in found.items())
     elif isinstance(found, (list, tuple)):
-        parts = ((name, value) for value in found)
+        parts = ((name, value) for value in found if not isinstance(value, (int, str)))
     else:
         return ""
     return next(

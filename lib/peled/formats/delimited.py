@@ -9,6 +9,10 @@ take rows from a `Sheet` and leave the rest to `settle`.
 
 Quoting follows RFC 4180: a cell in double quotes may hold delimiters, line breaks and doubled
 quotes.
+
+Tried on files not written here through the readers of formats, which name theirs, and on the
+`samples/` of github.com/wojdyr/xylib; four of those 16 texts have rows of unequal length or numbers
+with errors in brackets and are refused by line.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +49,13 @@ _STATED = re.compile(
     r"(?<![\w.])(?<!\d,)([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?)(?![.,]?\d)(.*)",
     re.ASCII,
 )
+_TIME_OF_DAY = r"(\d{1,3}):(\d{2}):(\d{2}(?:[.,:]\d+)?)"
+#: Stamps that instruments write; "" for a time of day.
+_STAMPS = (
+    "", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f",
+    "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S",
+    "%a %b %d %H:%M:%S %Y",
+)  # fmt: skip
 _FAILED = re.compile(r"#(N/?A|ERR|NUM|DIV|VALUE|REF|NAME|NULL|SPILL|CALC)", re.IGNORECASE)
 _KEY = re.compile(
     r"^[#%!/\s\"]*([^\W\d_][\w .()\[\]^/%\-²³µ°]{0,60}?)\s*"
@@ -155,6 +167,26 @@ class Table:
                 advice = "fill or remove the row"
                 raise self.refuse("a number", "a missing value", advice, place=place)
 
+    def along_first(self, expected: str, again: str) -> tuple[Column, list[Column]]:
+        """The first column as the axis of the others that hold numbers.
+
+        Raises
+        ------
+        FormatError
+            Fewer than two columns of numbers, words in the first, a second axis: a nameless one
+            with even steps, or one with a head like `again`.
+        """
+        numeric = [j for j, column in enumerate(self.columns) if column.numeric]
+        if len(numeric) < 2 or numeric[0]:
+            raise self.refuse(expected, f"{len(self.columns)} columns", row=0)
+        self.refuse_second_axis(numeric[1:])
+        axis, *signals = self.numeric
+        for column in signals:
+            if re.search(again, column.head, re.IGNORECASE):
+                advice = "export them one by one or on one axis"
+                raise self.refuse("one axis", f"a second one, {column.head!r}", advice)
+        return axis, signals
+
     def refuse_second_axis(self, columns: Sequence[int]) -> None:
         """FormatError at a nameless column with even steps and another to its right: no signal is
         like that.
@@ -233,12 +265,39 @@ def split_unit(head: str) -> tuple[str, str]:
     >>> split_unit("Current density [mA/cm2]"), split_unit("counts")
     (('Current density', 'mA/cm2'), ('counts', ''))
     """
-    match = _UNIT.match(head.strip())
+    match = _UNIT.match(head.strip()) if len(head) < 1000 else None
     if not match:
         return head.strip(), ""
     return match["name"].strip(), (
         match["round"] or match["square"] or match["slash"] or ""
     ).strip()
+
+
+def _time(stamp: str, form: str) -> float:
+    if form:
+        return (datetime.strptime(stamp.strip(), form) - datetime(1970, 1, 1)).total_seconds()
+    hours, minutes, seconds = re.fullmatch(_TIME_OF_DAY, stamp.strip()).groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(re.sub("[,:]", ".", seconds))
+
+
+def clock_times(stamps: Sequence[str]) -> np.ndarray | None:
+    """Seconds from the first of times of day or dates with time; None where they are none, or
+    where day and month could be either.
+
+    >>> clock_times(["23:59:50", "00:00:05.5"]), clock_times(["01/05/26 12:00:00"])
+    (array([ 0. , 15.5]), None)
+    """
+    readings = []
+    for form in _STAMPS:
+        try:
+            t = np.array([_time(stamp, form) for stamp in stamps])
+        except (ValueError, AttributeError):
+            continue
+        t[1:] += 86400.0 * np.cumsum(np.diff(t) < -43200) * (not form)  # past midnight
+        readings.append(t - t[0])
+    if not readings or any(not np.allclose(t, readings[0]) for t in readings):
+        return None
+    return readings[0]
 
 
 def stem(path: Path) -> str:
@@ -308,7 +367,7 @@ class Sheet:
     def _join(self, lines: list[str]) -> list[str]:
         """A quoted cell may go on over lines: they become one, the others blank but counted."""
         for i, line in enumerate(lines):
-            if '"' not in line or not re.search(r'(^|[,;\t|])\s*"(?:[^"]|"")*$', line):
+            if '"' not in line or not re.search(r'(^|[,;\t|]) *"(?:[^"]|"")*$', line):
                 continue
             if line.count('"') % 2 == 0:
                 continue
@@ -325,29 +384,23 @@ class Sheet:
         size = max((len(self.lines[i]) for i in content), default=1)
         count = int(np.clip(400_000 // size, 24, 160))
         probe = [content[i] for i in np.unique(np.linspace(0, len(content) - 1, count).astype(int))]
-        best, best_score, most = None, (0, 0, 0), 0
+        best, best_score = None, (0, 0, 0)
         for delimiter in DELIMITERS:
-            for decimal in ".,":
-                if delimiter == decimal and not any('"' in self.lines[i] for i in probe):
-                    continue
-                masks = Counter(
-                    tuple(v is not None for v in self._numbers(cells, decimal))
-                    for i in probe
-                    if not delimiter or delimiter in self.lines[i]
-                    for cells in [_stripped(split(self.lines[i], delimiter))]
-                )
-                numbers = sum(n * sum(mask) for mask, n in masks.items())
-                for mask, n in masks.items():
-                    # Rows all of numbers count before rows with text cells; two columns before one.
-                    score = (
-                        n * (1 + all(mask)) * (3 if len(mask) > 1 else 1),
-                        len(mask) > 1,
-                        sum(mask),
-                    )
-                    # Of two decimal marks that fit as well, the one by which more cells are numbers.
-                    also = score == best_score and best[0] == delimiter and numbers > most
-                    if any(mask) and (score > best_score or also):
-                        best, best_score, most = (delimiter, decimal), score, numbers
+            lines = [self.lines[i] for i in probe if not delimiter or delimiter in self.lines[i]]
+            rows = [_stripped(split(line, delimiter)) for line in lines]
+            # Of two decimal marks, the one by which more cells are numbers.
+            marks = "." if delimiter == "," and not any('"' in line for line in lines) else ".,"
+            numbers = {}
+            for mark in marks:
+                found = [tuple(v is not None for v in self._numbers(row, mark)) for row in rows]
+                numbers[mark] = Counter(found)
+            decimal = max(marks, key=lambda m: sum(n * sum(k) for k, n in numbers[m].items()))
+            for mask, n in numbers[decimal].items():
+                # Rows all of numbers count before rows with text cells; two columns before one.
+                weight = n * (1 + all(mask)) * (3 if len(mask) > 1 else 1)
+                score = (weight, len(mask) > 1, sum(mask))
+                if any(mask) and score > best_score:
+                    best, best_score = (delimiter, decimal), score
         if best is None:
             raise FormatError(
                 self.path,
@@ -381,6 +434,11 @@ class Sheet:
 
     def is_comment(self, i: int) -> bool:
         return self.lines[i].lstrip().startswith(COMMENT)
+
+    def width(self, lines: Sequence[int]) -> int:
+        """How many cells most of these lines have, delimiters at their ends left out."""
+        sizes = Counter(len(_stripped(list(self.row(i)[0]))) for i in lines)
+        return sizes.most_common(1)[0][0]
 
     def refuse(self, i: int, expected: str, found=None, advice: str = "mend the line", column=None):
         """A FormatError at line `i` (from 0), `column` (from 0)."""
@@ -822,7 +880,8 @@ def _refuse_damaged_first_row(sheet: Sheet, at: int, wide, last: list[str], widt
         not any(parse_number(c, sheet.decimal) is not None for c in cells) and all(cells)
         for _, cells in wide[:-1]
     )
-    if (not last[0] and (named or width == 2)) or (last[0] and not is_name(last[0].lstrip("#% "))):
+    empty, letter = not last[0] and (named or width == 2), len(last[0]) == 1 and named
+    if empty or letter or (last[0] and not is_name(last[0].lstrip("#% "))):
         del sheet.claims[at]
         raise sheet._not_a_row(at, width)
 

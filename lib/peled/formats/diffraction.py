@@ -210,30 +210,14 @@ def _irradiated(pattern: Pattern, given: tuple[float, ...]) -> Pattern:
     return replace(pattern, wavelengths_A=given or waves, notes=notes)
 
 
-def write_xy(path: str | os.PathLike, two_theta_deg, intensity, *, comment: str = "") -> None:
-    """Write a pattern as `.xy` text: one comment line, two columns."""
-    from peled import files
-
-    rows = "\n".join(f"{x:.4f} {y:.6g}" for x, y in zip(two_theta_deg, intensity, strict=True))
-    files.write_atomically(path, (f"# {comment}\n" if comment else "") + rows + "\n")
-
-
 def _checked(pattern: Pattern) -> Pattern:
-    x, y = pattern.two_theta_deg, pattern.intensity
+    x = pattern.two_theta_deg
     if len(x) < 10:
         raise FormatError(
             pattern.path,
             expected="a pattern of at least 10 points",
             found=f"{len(x)}",
             advice=_ADVICE,
-        )
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        bad = int(np.flatnonzero(~(np.isfinite(x) & np.isfinite(y)))[0])
-        raise FormatError(
-            pattern.path,
-            place=f"point {bad + 1}",
-            expected="finite 2theta and intensity",
-            found=f"{x[bad]}, {y[bad]}",
         )
     if (np.diff(x) <= 0).any():
         bad = int(np.flatnonzero(np.diff(x) <= 0)[0])
@@ -269,25 +253,8 @@ def _sigma(counts: np.ndarray, factor=1.0) -> np.ndarray | None:
 
 def _read_columns(path: Path) -> list[Pattern]:
     table = read_table(path)
-    if len(table.numeric) < 2 or not table.columns[0].numeric:
-        raise FormatError(
-            path,
-            expected="columns of numbers: 2theta, then one or more intensities",
-            found=f"{len(table.columns)} columns",
-            place=f"line {table.first_line}",
-            advice=_ADVICE,
-        )
-    axis, *columns = table.numeric
-    table.refuse_second_axis([j for j, c in enumerate(table.columns) if c.numeric][1:])
-    again = [c.head for c in columns if re.search(r"2.?th|angle", c.head, re.IGNORECASE)]
-    if again:
-        raise FormatError(
-            path,
-            place="column heads",
-            expected="one axis of 2theta",
-            found=f"a second one, {again[0]!r}",
-            advice="export the patterns one by one",
-        )
+    expected = "columns of numbers: 2theta, then one or more intensities"
+    axis, columns = table.along_first(expected, r"2.?th|angle")
     # A third column of an .xye file is the error of the second.
     errors = None
     if len(columns) == 2 and (

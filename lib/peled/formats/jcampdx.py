@@ -65,12 +65,12 @@ class Block:
     path: Path
     records: dict[str, list[Record]] = field(default_factory=dict, repr=False)
 
-    def text(self, *labels: str, default: str = "") -> str:
+    def text(self, *labels: str) -> str:
         """The first of these labels that is present."""
         for label in labels:
             if found := self.records.get(normalise(label)):
                 return found[0].text.strip()
-        return default
+        return ""
 
     def number(self, *labels: str) -> float | None:
         """The first of these labels that begins with a number, a decimal comma allowed."""

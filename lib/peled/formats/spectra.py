@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from peled.formats.delimited import (
     Column,
     Sheet,
     Table,
+    clock_times,
     parse_number,
     sheets_of,
     split_unit,
@@ -422,11 +422,19 @@ def _series_by_row(sheet: Sheet, x_unit: str | None) -> Spectra | None:
         return None
     cells, numbers = sheet.row(head)
     first = next(j for j, number in enumerate(numbers) if number is not None)
-    x = [number for number, cell in zip(numbers[first:], cells[first:], strict=True) if cell]
-    width = max(len(sheet.row(body[0])[0]) - (not sheet.row(body[0])[0][-1]), 1)
+    last = max(j for j, cell in enumerate(cells) if cell)
+    x = numbers[first : last + 1]
+    if None in x:
+        j = first + x.index(None)
+        raise sheet.refuse(head, "a wavelength", repr(cells[j]), "mend the cell", j)
+    width = sheet.width(body)
     lead = width - len(x)
-    if None in x or not 1 <= lead <= 3:
+    if not 1 <= lead <= 3:
         return None
+    if lead > 1 and not all(cells[1:lead]) and (lead > 2 or not _counts_on(sheet, body)):
+        raise sheet.refuse(
+            head, "a wavelength or a head over each column", "an empty cell", column=1
+        )
     down = [sheet.row(i)[1][0] for i in body]
     if lead == 1 and len(body) > 15 and _rising(down, 100) and not _rising(x, 100):
         return None  # spectra in columns headed by numbers
@@ -462,6 +470,17 @@ def _series_by_row(sheet: Sheet, x_unit: str | None) -> Spectra | None:
     return _ordered(found, table.lines)
 
 
+def _counts_on(sheet: Sheet, body: list[int]) -> bool:
+    """Whether the second column is that clock of whole numbers which OceanView leaves headless."""
+    cells = [sheet.row(i)[0][1] for i in body]
+    odd = [i for i, cell in zip(body, cells, strict=True) if not cell.isdecimal()]
+    if 2 * len(odd) >= len(body):
+        return False
+    for i in odd:
+        raise sheet.refuse(i, "a whole number", repr(sheet.row(i)[0][1]), "mend the cell", 1)
+    return bool(np.all(np.diff([int(cell) for cell in cells]) >= 0))
+
+
 def _is_axis_row(cells: list[str], numbers: list) -> bool:
     inside = [n for n in numbers[1:] if n is not None]
     return (
@@ -487,43 +506,16 @@ def _stamps(sheet: Sheet, body: list[int], stamps: list[str], corner: str):
         match = re.search(r"\(?\b(ms|s|sec|min|h)\b\)?\s*$|time", corner, re.IGNORECASE)
         factor = _SECONDS.get((match[1] or "s").lower(), 1.0) if match else 1.0
         return np.array(numbers) * factor, "s"
-    times = [_clock(stamp) for stamp in stamps]
-    if None in times:
-        i = body[times.index(None)]
-        expected = "a time, as a number, hh:mm:ss or ISO date"
+    if (times := clock_times(stamps)) is None:
+        mixed = any(n is not None for n in numbers)
+        odd = (
+            n is None if mixed else clock_times([s]) is None
+            for n, s in zip(numbers, stamps, strict=True)
+        )
+        i = body[next((k for k, bad in enumerate(odd) if bad), 0)]
+        expected = "a time, as a number, hh:mm:ss or a date such as 2026-11-28 12:00:00"
         raise sheet.refuse(i, expected, repr(sheet.row(i)[0][0]), "mend the cell", 0)
-    return _since_first(times), "s"
-
-
-def _clock(stamp: str) -> float | None:
-    """Seconds of a time of day or a date with time."""
-    stamp = stamp.strip()
-    if match := re.fullmatch(r"(\d{1,3}):(\d{2}):(\d{2}(?:[.,:]\d+)?)", stamp):
-        return int(match[1]) * 3600 + int(match[2]) * 60 + float(re.sub("[,:]", ".", match[3]))
-    for form in (
-        None,
-        "%Y-%m-%d %H:%M:%S.%f",
-        "%m/%d/%Y %H:%M:%S",
-        "%d.%m.%Y %H:%M:%S",
-        "%a %b %d %H:%M:%S %Y",
-        "%Y/%m/%d %H:%M:%S",
-    ):
-        try:
-            return (
-                (datetime.fromisoformat(stamp) if form is None else datetime.strptime(stamp, form))
-                .replace(tzinfo=None)
-                .timestamp()
-            )
-        except ValueError:
-            continue
-    return None
-
-
-def _since_first(times: list[float]) -> np.ndarray:
-    t = np.array(times, dtype=float)
-    steps = np.diff(t)
-    t[1:] += 86400.0 * np.cumsum(steps < -43200)  # past midnight
-    return t - t[0]
+    return times, "s"
 
 
 # ---- JCAMP-DX ------------------------------------------------------------------------------------
@@ -652,9 +644,8 @@ def _parameters(
     """
     if len(labels) < 2:
         return None, ""
-    clocks = [_clock(label) if ":" in label else None for label in labels]
-    if None not in clocks:
-        return _since_first(clocks), "s"
+    if (times := clock_times(labels)) is not None:
+        return times, "s"
     matches = [
         _SERIES.search(label.strip().replace("[", "").replace("]", "").replace("(", ""))
         for label in labels

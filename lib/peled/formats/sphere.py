@@ -11,6 +11,10 @@ emission band may be columns of their own, each beside its axis; heads such as `
 A calibration says what a count means. Its unit cannot be seen from the numbers, so it must be
 stated: `energy` when count × factor is a power per nm, `photons` when it is a photon rate per nm.
 Taken wrongly, it spoils every yield.
+
+Tried on files not written here: two sets of runs (a file a band, `A1` to `C2`) with their
+calibration (MIT, W. K. Lee), for which the author states absorptance and yield; the tables on files
+written here.
 """
 
 from __future__ import annotations

@@ -164,49 +164,32 @@ class _Cursor:
     def __init__(self, path: Path, content: bytes):
         self.path, self.content, self.at = path, content, 0
 
+    def refuse(self, place: int, expected: str, found: str) -> FormatError:
+        advice = "the file is cut or damaged: copy or export it again"
+        where = f"byte {place}"
+        return FormatError(self.path, place=where, expected=expected, found=found, advice=advice)
+
     def take(self, count: int, what: str) -> bytes:
         if count < 0 or self.at + count > len(self.content):
-            raise FormatError(
-                self.path,
-                place=f"byte {self.at}",
-                expected=f"{what} ({count} bytes)",
-                found=f"{len(self.content) - self.at} bytes to the end of the file",
-                advice="the file is truncated or damaged: copy or export it again",
-            )
+            found = f"{len(self.content) - self.at} bytes to the end of the file"
+            raise self.refuse(self.at, f"{what} ({count} bytes)", found)
         self.at += count
         return self.content[self.at - count : self.at]
 
     def integer(self, what: str) -> int:
         return struct.unpack(">i", self.take(4, what))[0]
 
-    def text(self, what: str, limit: int = 256) -> str:
-        place = self.at
-        length = self.integer(f"the length of {what}")
-        if not 0 <= length <= limit:
-            raise FormatError(
-                self.path,
-                place=f"byte {place}",
-                expected=f"{what}, up to {limit} characters",
-                found=f"a length of {length}",
-                advice="the file is damaged",
-            )
-        return self.take(length, what).decode("latin-1")
+    def count(self, what: str, least: int = 1, most: int = 10_000_000) -> int:
+        place, n = self.at, self.integer(f"the number of {what}")
+        if not least <= n <= most:
+            raise self.refuse(place, f"a number of {what} up to {most}", str(n))
+        return n
+
+    def text(self, what: str) -> str:
+        return self.take(self.count(f"characters of {what}", 0, 256), what).decode("latin-1")
 
     def doubles(self, count: int, what: str) -> np.ndarray:
         return np.frombuffer(self.take(8 * count, what), ">f8").astype(float)
-
-    def count(self, what: str) -> int:
-        place = self.at
-        n = self.integer(f"the number of {what}")
-        if not 0 < n <= 10_000_000:
-            raise FormatError(
-                self.path,
-                place=f"byte {place}",
-                expected=f"a number of {what}",
-                found=str(n),
-                advice="the file is damaged",
-            )
-        return n
 
 
 def _read_ufs(path, content, asked) -> TransientMap:
@@ -217,10 +200,8 @@ def _read_ufs(path, content, asked) -> TransientMap:
         place = c.at
         name, unit = c.text(f"the name of the {what}"), c.text(f"the unit of the {what}")
         if word not in name.lower():
-            raise FormatError(
-                path, place=f"byte {place}", expected=f"the axis {word!r}", found=repr(name[:40])
-            )
-        axes[what] = c.doubles(c.count(what), f"{what}"), unit
+            raise c.refuse(place, f"the axis {word!r}", repr(name[:40]))
+        axes[what] = c.doubles(c.count(what), f"{what}"), unit.strip()
     wavelength, wave_unit = axes["wavelengths"]
     delay, time_unit = axes["delays"]
     signal_name = c.text("the name of the signal")
@@ -228,15 +209,11 @@ def _read_ufs(path, content, asked) -> TransientMap:
     place = c.at
     n, m = c.count("wavelengths"), c.count("delays")
     if (n, m) != (len(wavelength), len(delay)):
-        raise FormatError(
-            path,
-            place=f"byte {place}",
-            expected=f"a matrix of {len(wavelength)} wavelengths × {len(delay)} delays",
-            found=f"{n} × {m}",
-            advice="the file is damaged",
-        )
+        expected = f"a matrix of {len(wavelength)} wavelengths × {len(delay)} delays"
+        raise c.refuse(place, expected, f"{n} × {m}")
     data = c.doubles(n * m, "the matrix").reshape(n, m)
-    if (time_unit.strip().lower() or "ps") not in TIME_UNITS_PS and not asked["delay"]:
+    unit = asked["delay"] or time_unit.lower() or "ps"
+    if unit not in TIME_UNITS_PS:
         raise FormatError(
             path,
             place="unit of the delays",
@@ -252,20 +229,13 @@ def _read_ufs(path, content, asked) -> TransientMap:
         if len(rest) >= 4 and struct.unpack(">i", rest[:4])[0] == len(rest) - 4:
             rest = rest[4:]
         metadata |= key_values(rest.decode("latin-1").replace("\r", "\n").split("\n"))
-    return _finish(
-        path,
-        "Ultrafast Systems ufs",
-        delay,
-        wavelength,
-        data.T,
-        asked
-        | {
-            "delay": asked["delay"] or time_unit.strip().lower() or "ps",
-            "spectral": asked["spectral"] or wave_unit or "nm",
-            "signal": asked["signal"] or signal_name or "DA",
-        },
-        Texts(metadata=metadata),
-    )
+    asked = {
+        "delay": unit,
+        "spectral": asked["spectral"] or wave_unit or "nm",
+        "signal": asked["signal"] or signal_name or "DA",
+    }
+    texts = Texts(metadata=metadata)
+    return _finish(path, "Ultrafast Systems ufs", delay, wavelength, data.T, asked, texts)
 
 
 def write_ufs(
@@ -353,39 +323,6 @@ def _read_explicit(sheet: Sheet, asked: dict) -> TransientMap:
     return _finish(
         sheet.path, f"glotaran, {kind} explicit", delay, wavelength, signal, asked, texts, account
     )
-
-
-def write_glotaran(
-    path: str | os.PathLike,
-    delay_ps,
-    wavelength_nm,
-    signal,
-    *,
-    explicit: str = "time",
-    title: str = "",
-) -> None:
-    """Write a matrix (delays, wavelengths) as glotaran ASCII, `explicit` "time" or "wavelength"."""
-    from peled.files import write_atomically
-
-    if explicit not in ("time", "wavelength"):
-        raise ValueError(f"explicit: expected 'time' or 'wavelength', found {explicit!r}")
-    across, down, data = (
-        (delay_ps, wavelength_nm, np.asarray(signal).T)
-        if explicit == "time"
-        else (wavelength_nm, delay_ps, np.asarray(signal))
-    )
-    lines = [
-        "Header",
-        f"Original filename: {title}",
-        f"{explicit.capitalize()} explicit",
-        f"Intervalnr {len(across)}",
-        "\t" + "\t".join(f"{x:.10g}" for x in across),
-    ]
-    lines += [
-        f"{y:.10g}\t" + "\t".join(f"{v:.8g}" for v in row)
-        for y, row in zip(down, data, strict=True)
-    ]
-    write_atomically(path, "\n".join(lines) + "\n")
 
 
 # ---- text with both axes -------------------------------------------------------------------------
@@ -513,7 +450,7 @@ def _read_folder(folder: Path, orientation: str | None, asked: dict) -> Transien
         (d, a)
         for d in axes
         for a in axes
-        if d != a and (axes[d].size, axes[a].size) == arrays[matrix].shape
+        if matrix and d != a and (axes[d].size, axes[a].size) == arrays[matrix].shape
     ]
     if len(axes) != 2 or not fitting:
         sizes = ", ".join(f"{f.name} {a.shape[0]} × {a.shape[1]}" for f, a in arrays.items())
@@ -587,76 +524,68 @@ def _delay_likeness(axis) -> float:
 # ---- numpy ---------------------------------------------------------------------------------------
 
 
-def _read_npz(path, key, asked) -> TransientMap:
-    arrays = contract.arrays(path)
-    axes = {
-        name: a.astype(float) for name, a in arrays.items() if a.ndim == 1 and a.dtype.kind in "fiu"
-    }
-
-    def axis(what, pattern):
-        found = [name for name in axes if re.search(pattern, name, re.IGNORECASE)]
-        if len(found) != 1:
-            raise FormatError(
-                path,
-                expected=f"one entry of {what}",
-                found=", ".join(found or arrays) or "an empty archive",
-                advice="name them delay_ps, wavelength_nm and signal",
-            )
-        return found[0]
-
-    w = axis("wavelengths", r"^(wl|wls|wn)$|wave|lambda|lam$|nm$|energy")
-    t = axis("delays", r"^(t|ts|x)$|time|delay|_ps$|_fs$")
-    delay, wavelength = axes[t], axes[w]
-    nt, nw = len(delay), len(wavelength)
-    fits = {
-        name: a
-        for name, a in arrays.items()
-        if a.ndim in (2, 3) and a.dtype.kind in "fiu" and sorted(a.shape[-2:]) == sorted((nt, nw))
-    }
-    if key is not None:
-        if key not in fits:
-            raise FormatError(
-                path,
-                place=f"entry {key!r}",
-                expected=f"a matrix of {nt} × {nw}",
-                found=", ".join(fits) or "none",
-            )
-        fits = {key: fits[key]}
-    if len(fits) != 1:
+def _npz_axis(path, arrays: dict, what: str, pattern: str) -> str:
+    """Name of the one axis of a kind."""
+    axes = (n for n, a in arrays.items() if a.ndim == 1 and a.dtype.kind in "fiu")
+    found = [name for name in axes if re.search(pattern, name, re.IGNORECASE)]
+    if len(found) != 1:
         raise FormatError(
             path,
-            expected=f"one matrix of {nt} delays × {nw} wavelengths",
-            found=", ".join(fits)
-            or "none that fits: " + ", ".join(f"{k} {a.shape}" for k, a in arrays.items()),
+            expected=f"one entry of {what}",
+            found=", ".join(found or arrays) or "an empty archive",
+            advice="name them delay_ps, wavelength_nm and signal",
+        )
+    return found[0]
+
+
+def _npz_matrix(path, arrays: dict, shape: tuple[int, int], key: str | None) -> str:
+    """Name of the one matrix that fits the axes, or of the one asked for."""
+    fits = [
+        name
+        for name, a in arrays.items()
+        if a.ndim in (2, 3)
+        and a.dtype.kind in "fiu"
+        and sorted(a.shape[-2:]) == sorted(shape)
+        and key in (None, name)
+    ]
+    if len(fits) != 1:
+        others = ", ".join(f"{k} {a.shape}" for k, a in arrays.items())
+        raise FormatError(
+            path,
+            place=f"entry {key!r}" if key else "",
+            expected=f"one matrix of {shape[0]} delays × {shape[1]} wavelengths",
+            found=", ".join(fits) or f"none that fits: {others}",
             advice="hand over key='<name>'" if fits else "",
         )
-    name, data = next(iter(fits.items()))
-    data = data.astype(float)
-    if data.shape[-2:] != (nt, nw):
+    return fits[0]
+
+
+def _read_npz(path, key, asked) -> TransientMap:
+    arrays = contract.arrays(path)
+    w = _npz_axis(path, arrays, "wavelengths", r"^(wl|wls|wn)$|wave|lambda|lam$|nm$|energy")
+    t = _npz_axis(path, arrays, "delays", r"^(t|ts|x)$|time|delay|_ps$|_fs$")
+    shape = arrays[t].size, arrays[w].size
+    name = _npz_matrix(path, arrays, shape, key)
+    data = arrays[name].astype(float)
+    if data.shape[-2:] != shape:
         data = np.swapaxes(data, -1, -2)
-    said = next((u for u in TIME_UNITS_PS if t.lower().endswith("_" + u)), "")
-    spectral = (
-        "cm-1"
-        if w.lower().endswith(("cm", "cm-1", "_cm1", "wn"))
-        else "eV"
-        if w.lower().endswith("ev")
-        else "nm"
-    )
-    metadata = {n: str(a) for n, a in arrays.items() if a.dtype.kind == "U" and a.ndim == 0}
     scans = data if data.ndim == 3 else None
     if scans is not None:
         with warnings.catch_warnings():  # a cell without a value in every scan stays NaN
             warnings.simplefilter("ignore", RuntimeWarning)
             data = np.nanmean(data, axis=0)
-    unit = _word(_SIGNAL_UNIT, name.replace("_", " "))
-    asked = asked | {
-        "delay": asked["delay"] or said,
-        "spectral": asked["spectral"] or spectral,
-        "signal": asked["signal"] or unit,
+    wavenumbers = w.lower().endswith(("cm", "cm-1", "_cm1", "wn"))
+    said = {
+        "delay": next((u for u in TIME_UNITS_PS if t.lower().endswith("_" + u)), ""),
+        "spectral": "cm-1" if wavenumbers else "eV" if w.lower().endswith("ev") else "nm",
+        "signal": _word(_SIGNAL_UNIT, name.replace("_", " ")),
     }
-    return _finish(
-        path, "npz", delay, wavelength, data, asked, Texts(metadata=metadata), scans=scans
+    asked = {what: asked[what] or unit for what, unit in said.items()}
+    texts = Texts(
+        metadata={n: str(a) for n, a in arrays.items() if a.dtype.kind == "U" and not a.ndim}
     )
+    delay, wavelength = arrays[t].astype(float), arrays[w].astype(float)
+    return _finish(path, "npz", delay, wavelength, data, asked, texts, scans=scans)
 
 
 def _only_sheet(path: Path) -> Sheet:
@@ -669,36 +598,6 @@ def _only_sheet(path: Path) -> Sheet:
 
 
 # ---- common --------------------------------------------------------------------------------------
-
-
-def write_matrix(
-    path: str | os.PathLike,
-    delay_ps,
-    wavelength_nm,
-    signal,
-    *,
-    delays: str = "down",
-    delimiter: str = ",",
-    footer: str = "",
-    digits: int = 6,
-) -> None:
-    """Write a matrix of text with both axes: `delays` "down" (first column; SIA with tabs) or
-    "across" (first row; Surface Xplorer with commas).
-    """
-    from peled.files import write_atomically
-
-    down, across, data = (
-        (delay_ps, wavelength_nm, np.asarray(signal))
-        if delays == "down"
-        else (wavelength_nm, delay_ps, np.asarray(signal).T)
-    )
-    corner = "delay (ps)\\wavelength (nm)" if delays == "down" else "0"
-    lines = [delimiter.join([corner, *(f"{x:.8g}" for x in across)])]
-    lines += [
-        delimiter.join([f"{y:.8g}", *(f"{v:.{digits}g}" for v in row)])
-        for y, row in zip(down, data, strict=True)
-    ]
-    write_atomically(path, "\n".join(lines) + "\n" + footer)
 
 
 @dataclass(frozen=True)
@@ -717,14 +616,6 @@ def _finish(
     path, form, delay, wavelength, signal, asked: dict, texts: Texts, account=None, scans=None
 ) -> TransientMap:
     """Axes in ps and nm, the signal in OD, and what neither file nor caller said."""
-    for what, axis in (("delays", delay), ("wavelengths", wavelength)):
-        if not np.all(np.isfinite(axis)):
-            raise FormatError(
-                path,
-                place=what,
-                expected="finite numbers",
-                found=f"{int(np.sum(~np.isfinite(axis)))} that are not",
-            )
     if not np.isfinite(signal).any():
         raise FormatError(path, place="matrix", expected="numbers", found="no finite value")
     time_unit = asked["delay"] or _delay_unit(path, texts)

@@ -144,91 +144,54 @@ def read_histograms(
 def _picoquant(path: Path) -> Histogram:
     import ptufile
 
-    try:
-        if path.read_bytes()[:6] == b"PQHIST":
-            with ptufile.PhuFile(path) as file:
-                tags, curves = file.tags, [np.asarray(h) for h in file.histograms()]
-                bins = [
-                    float(x) * 1e9
-                    for x in tags.get(
-                        "HistResDscr_MDescResolution", [file.tcspc_resolution] * len(curves)
-                    )
-                ]
-                sync = tags.get("HistResDscr_SyncRate") or [tags.get("TTResult_SyncRate", 0)] * len(
-                    curves
-                )
-                stop = (
-                    tags.get("HistResDscr_MDescStopAfter")
-                    or tags.get("HistResDscr_MDescAcqTime")
-                    or [tags.get("MeasDesc_AcquisitionTime", 0)] * len(curves)
-                )
-                labels = tuple(f"curve {i + 1}" for i in range(len(curves)))
-        else:
-            with ptufile.PtuFile(path) as file:
-                if not file.is_t3:
-                    raise FormatError(
-                        path,
-                        expected="T3 records (time since the excitation pulse)",
-                        found="T2 records",
-                        place="tag Measurement_Mode",
-                    )
-                tags, counts = (
-                    file.tags,
-                    np.asarray(file.decode_histogram(dtype=np.uint32, dtime=0)),
-                )
-                used = [i for i in range(len(counts)) if counts[i].any()]
-                if not used:
-                    raise FormatError(path, expected="photon records", found="none")
-                curves, bins = [counts[i] for i in used], [file.tcspc_resolution * 1e9] * len(used)
-                sync, stop = (
-                    [file.syncrate] * len(used),
-                    [tags.get("MeasDesc_AcquisitionTime", file.acquisition_time * 1e3)] * len(used),
-                )
-                labels = tuple(
-                    f"channel {file.active_channels[i] + 1}"
-                    if i < len(file.active_channels)
-                    else f"channel {i + 1}"
-                    for i in used
-                )
-    except FormatError:
-        raise
-    except Exception as error:
-        raise FormatError(
-            path,
-            expected="a whole PicoQuant file",
-            found=f"{type(error).__name__}: {str(error)[:120]}",
-            advice="export it again",
-        ) from None
+    if path.read_bytes()[:6] == b"PQHIST":
+        with ptufile.PhuFile(path) as file:
+            tags, curves = file.tags, [np.asarray(h) for h in file.histograms()]
+            size = len(curves)
+            bins = tags.get("HistResDscr_MDescResolution", [file.tcspc_resolution] * size)
+            sync = tags.get("HistResDscr_SyncRate") or [tags.get("TTResult_SyncRate", 0)] * size
+            stop = tags.get("HistResDscr_MDescStopAfter") or tags.get("HistResDscr_MDescAcqTime")
+            stop = stop or [tags.get("MeasDesc_AcquisitionTime", 0)] * size
+            labels = tuple(f"curve {i + 1}" for i in range(size))
+    else:
+        with ptufile.PtuFile(path) as file:
+            if not file.is_t3:
+                expected, place = "T3 records (time since the excitation pulse)", "Measurement_Mode"
+                raise FormatError(path, expected=expected, found="T2 records", place=f"tag {place}")
+            tags, counts = file.tags, file.decode_histogram(dtype=np.uint32, dtime=0)
+            used = [i for i in range(len(counts)) if counts[i].any()]
+            curves, size = [np.asarray(counts[i]) for i in used], len(used)
+            bins, sync = [file.tcspc_resolution] * size, [file.syncrate] * size
+            stop = [tags.get("MeasDesc_AcquisitionTime", file.acquisition_time * 1e3)] * size
+            active = dict(enumerate(file.active_channels))
+            labels = tuple(f"channel {active.get(i, i) + 1}" for i in used)
     if not curves:
         raise FormatError(path, expected="at least one decay", found="none")
+    bins = [1e9 * float(width) for width in bins]
     if max(bins) - min(bins) > 1e-6 * max(bins) or len({c.size for c in curves}) > 1:
-        raise FormatError(
-            path,
-            expected="decays with one bin width and length",
-            found=f"{sorted(set(bins))} ns",
-            advice="export them one by one",
-        )
-    counts = np.array(curves, dtype=float)
+        expected, found = "decays with one bin width and length", f"{sorted(set(bins))} ns"
+        raise FormatError(path, expected=expected, found=found, advice=_ALONE)
+    return _recorded(path, np.array(curves, float), bins[0], labels, tags, sync, stop)
+
+
+def _recorded(path: Path, counts, bin_ns: float, labels, tags, sync, stop) -> Histogram:
+    """Decays of a PicoQuant file; `sync` and `stop` are rates (Hz) and times (ms) of each."""
     last = int(np.max(np.flatnonzero(counts.sum(axis=0)), initial=0)) + 1
     period = 1e9 / sync[0] if sync and sync[0] else None
     # The time axis ends with the period, or with the last count where no period is known.
-    keep = min(counts.shape[1], int(period / bins[0]) if period else last)
-    cycles = (
-        np.array([float(r) * float(t) * 1e-3 for r, t in zip(sync, stop, strict=False)])
-        if sync and stop and all(sync) and all(stop)
-        else None
-    )
+    keep = min(counts.shape[1], int(period / bin_ns) if period else last)
+    known = sync and stop and all(sync) and all(stop)
+    cycles = [float(r) * float(t) * 1e-3 for r, t in zip(sync, stop, strict=False)]
     comment = str(tags.get("File_Comment") or "")
     names = re.findall(r"[^|;\n]+", comment)
-    labels = tuple(n.strip() for n in names) if len(names) == len(curves) else labels
     return Histogram(
         path,
-        np.arange(keep) * bins[0],
+        np.arange(keep) * bin_ns,
         counts[:, :keep],
-        labels,
-        bins[0],
+        tuple(n.strip() for n in names) if len(names) == len(counts) else labels,
+        bin_ns,
         period,
-        cycles,
+        np.array(cycles) if known else None,
         metadata={"comment": comment},
     )
 
@@ -236,41 +199,20 @@ def _picoquant(path: Path) -> Histogram:
 def _becker_hickl(path: Path) -> Histogram:
     import sdtfile
 
-    try:
-        with sdtfile.SdtFile(path) as file:
-            data, times = [np.atleast_2d(d) for d in file.data], file.times
-            if not data:
-                raise FormatError(path, expected="at least one decay", found="no data block")
-            if any(d.ndim > 2 for d in data):
-                data = [
-                    d.reshape(-1, d.shape[-1]).sum(axis=0, keepdims=True) for d in data
-                ]  # an image: the decay of all pixels
-    except FormatError:
-        raise
-    except Exception as error:
-        raise FormatError(
-            path,
-            expected="a whole Becker & Hickl .sdt file",
-            found=f"{type(error).__name__}: {str(error)[:120]}",
-            advice="export it again",
-        ) from None
-    size = data[0].shape[-1]
-    if any(d.shape[-1] != size for d in data):
-        raise FormatError(
-            path,
-            expected="decays of one length",
-            found=", ".join(str(d.shape[-1]) for d in data),
-            advice="export them one by one",
-        )
+    with sdtfile.SdtFile(path) as file:
+        data, times = [np.atleast_2d(d) for d in file.data], file.times
+    if not data:
+        raise FormatError(path, expected="at least one decay", found="no data block")
+    if any(d.ndim > 2 for d in data):  # an image: the decay of all pixels
+        data = [d.reshape(-1, d.shape[-1]).sum(axis=0, keepdims=True) for d in data]
+    sizes = [d.shape[-1] for d in data]
+    if len(set(sizes)) > 1:
+        found = ", ".join(map(str, sizes))
+        raise FormatError(path, expected="decays of one length", found=found, advice=_ALONE)
     counts = np.vstack(data).astype(float)
-    time = np.asarray(times[0], dtype=float) * 1e9
-    return Histogram(
-        path,
-        time,
-        counts,
-        tuple(f"decay {i + 1}" for i in range(len(counts))),
-        _step(path, time),
-    )
+    time = np.asarray(times[0], float) * 1e9
+    labels = tuple(f"decay {i + 1}" for i in range(len(counts)))
+    return Histogram(path, time, counts, labels, _step(path, time))
 
 
 # ---- text ----------------------------------------------------------------------------------------
@@ -290,7 +232,7 @@ def _picoquant_text(sheet: Sheet) -> Histogram | None:
     widths = sheet.numbers(at)
     if not widths or min(widths) <= 0 or max(widths) != min(widths):
         raise sheet.refuse(at, "one positive time per channel")
-    size = len(sheet.numbers(rows[0]))
+    size = sheet.width(rows)
     counts = np.array([sheet.numbers(i, size) for i in rows]).T
     _refuse_gap(sheet.path, np.array(rows) + 1)
     told = marks.get("#channels per curve")
@@ -322,7 +264,7 @@ def _becker_hickl_text(sheet: Sheet) -> Histogram | None:
         rows = [j for j in sheet.content if i < j < stop]
         if not rows:
             raise sheet.refuse(i, "a block of rows", "an empty one")
-        size = len(sheet.numbers(rows[0]))
+        size = sheet.width(rows)
         blocks.append(np.array([sheet.numbers(j, size) for j in rows]))
         words = sheet.lines[i].split()
         labels.append(words[1] if len(words) > 1 else str(len(blocks)))
@@ -362,7 +304,7 @@ def _metrotrpl(sheet: Sheet) -> Histogram | None:
     times = [sheet.row(i)[1][0] for i in content[1:6]]
     if any(times[:4]) or not times[4]:
         return None
-    size = len(sheet.numbers(content[1]))
+    size = sheet.width(content[1:])
     rows = np.array([sheet.numbers(i, size) for i in content[1:]])
     sheet.claim(content[:1], "head")
     head, table = rows[:3, 1:], rows[3:].T

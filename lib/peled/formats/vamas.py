@@ -1,6 +1,9 @@
 """VAMAS files (ISO 14976:1998) of photoelectron spectra, regular and irregular scans, with or without CasaXPS comments; a writer too.
 
 Energies come out as binding energies where the file has them or where the photon energy tells them; the kinetic axis is kept.
+
+Tried on files not written here: `samples/*.vms` of github.com/wojdyr/xylib and the Fe 2p example of
+pynxtools-xps (irregular, with comments of CasaXPS).
 """
 
 from __future__ import annotations
@@ -82,29 +85,23 @@ class _Lines:
     def __init__(self, path: Path, text: str):
         self.path, self.lines, self.at = path, text.split("\n"), 0
 
+    def refuse(self, expected: str, found: str, advice: str = "export it again") -> FormatError:
+        """A FormatError at the line read last."""
+        place = f"line {self.at}"
+        return FormatError(self.path, place=place, expected=expected, found=found, advice=advice)
+
     def text(self, what: str) -> str:
-        if self.at >= len(self.lines):
-            raise FormatError(
-                self.path,
-                place=f"line {self.at + 1}",
-                expected=what,
-                found="the end of the file",
-                advice="the file is cut; export it again",
-            )
         self.at += 1
+        if self.at > len(self.lines):
+            raise self.refuse(what, "the end of the file", "the file is cut; export it again")
         return self.lines[self.at - 1].strip()
 
     def number(self, what: str) -> float:
         cell = self.text(what)
         value = parse_number(cell.replace(",", "."))
         if value is None:
-            raise FormatError(
-                self.path,
-                place=f"line {self.at}",
-                expected=f"a number: {what}",
-                found=repr(cell[:40]),
-                advice="the file does not follow ISO 14976 here; export it again",
-            )
+            advice = "the file does not follow ISO 14976 here; export it again"
+            raise self.refuse(f"a number: {what}", repr(cell[:40]), advice)
         return value
 
     def known(self, what: str) -> float | None:
@@ -114,12 +111,7 @@ class _Lines:
     def count(self, what: str, most: int = 10_000_000) -> int:
         value = self.number(what)
         if value != int(value) or not -1 <= value <= most:
-            raise FormatError(
-                self.path,
-                place=f"line {self.at}",
-                expected=f"a whole number: {what}",
-                found=f"{value:g}",
-            )
+            raise self.refuse(f"a whole number: {what}", f"{value:g}")
         return int(value)
 
     def texts(self, n: int, what: str) -> tuple[str, ...]:
@@ -146,55 +138,31 @@ def read_vamas(path: str | os.PathLike) -> tuple[Spectrum, ...]:
     lines = _Lines(path, read_text(path, what="a VAMAS file"))
     head = lines.text("the VAMAS format identifier")
     if "VAMAS" not in head:
-        raise FormatError(
-            path,
-            place="line 1",
-            expected="VAMAS Surface Chemical Analysis Standard Data Transfer Format 1988 May 4",
-            found=repr(head[:60]),
-        )
+        expected = "VAMAS Surface Chemical Analysis Standard Data Transfer Format 1988 May 4"
+        raise lines.refuse(expected, repr(head[:60]))
     lines.texts(4, "institution, instrument, operator, experiment")
     lines.texts(lines.count("number of comment lines"), "comment")
     mode = lines.text("experiment mode")
     if mode not in _MODES:
-        raise FormatError(
-            path,
-            place=f"line {lines.at}",
-            expected=f"an experiment mode, one of {', '.join(sorted(_MODES))}",
-            found=repr(mode[:40]),
-        )
+        expected = f"an experiment mode, one of {', '.join(sorted(_MODES))}"
+        raise lines.refuse(expected, repr(mode[:40]))
     scan = lines.text("scan mode").upper()
     if scan not in ("REGULAR", "IRREGULAR"):
-        raise FormatError(
-            path,
-            place=f"line {lines.at}",
-            expected="scan mode REGULAR or IRREGULAR",
-            found=repr(scan[:40]),
-            advice="export the spectra of a map one by one",
-        )
+        advice = "export the spectra of a map one by one"
+        raise lines.refuse("scan mode REGULAR or IRREGULAR", repr(scan[:40]), advice)
     if mode in ("MAP", "MAPDP", "NORM", "SDP"):
         lines.count("number of spectral regions")
-    if mode in ("MAP", "MAPDP"):
-        [
-            lines.count(what)
-            for what in (
-                "number of analysis positions",
-                "number of x coordinates",
-                "number of y coordinates",
-            )
-        ]
+    for what in ("analysis positions", "x coordinates", "y coordinates"):
+        if mode in ("MAP", "MAPDP"):
+            lines.count(f"number of {what}")
     variables = [
-        lines.texts(2, "label and unit of an experimental variable")
+        lines.texts(2, "label and unit of an experimental variable")[0]
         for _ in range(lines.count("number of experimental variables"))
     ]
     listed = lines.count("number of entries in the parameter inclusion or exclusion list")
     if listed:
-        raise FormatError(
-            path,
-            place=f"line {lines.at}",
-            expected="no parameter inclusion or exclusion list",
-            found=f"{listed} entries",
-            advice="such files leave out parts of each block; export without the list",
-        )
+        advice = "such files leave out parts of each block; export without the list"
+        raise lines.refuse("no parameter inclusion or exclusion list", f"{listed} entries", advice)
     manual = lines.count("number of manually entered items in a block")
     lines.texts(manual, "manually entered item")
     upgrades = lines.count("number of future upgrade experiment entries")
@@ -202,26 +170,19 @@ def read_vamas(path: str | os.PathLike) -> tuple[Spectrum, ...]:
     lines.texts(upgrades, "future upgrade experiment entry")
     blocks = lines.count("number of blocks", 100_000)
     if blocks < 1:
-        raise FormatError(
-            path, place=f"line {lines.at}", expected="at least one block", found=str(blocks)
-        )
-    found, shared = [], {}
-    for _ in range(blocks):
-        found.append(_block(lines, mode, scan, variables, block_upgrades, shared))
-    return tuple(found)
+        raise lines.refuse("at least one block", str(blocks))
+    return tuple(_block(lines, mode, scan, variables, block_upgrades) for _ in range(blocks))
 
 
-def _block(lines: _Lines, mode: str, scan: str, variables, upgrades: int, shared: dict) -> Spectrum:
+def _block(lines: _Lines, mode: str, scan: str, variables: list[str], upgrades: int) -> Spectrum:
     name, sample = lines.texts(2, "block and sample identifier")
-    [
+    for what in ("year", "month", "day", "hours", "minutes", "seconds", "GMT offset"):
         lines.number(what)
-        for what in ("year", "month", "day", "hours", "minutes", "seconds", "GMT offset")
-    ]
     comment = lines.texts(lines.count("number of block comment lines"), "block comment")
     technique = lines.text("technique")
     if mode in ("MAP", "MAPDP"):
         lines.texts(2, "coordinates")
-    values = {label: lines.number(f"value of {label}") for label, _ in variables}
+    values = {label: lines.number(f"value of {label}") for label in variables}
     source = lines.text("source label")
     if mode in _SPUTTER_MODES or technique in _ION_TECHNIQUES:
         lines.texts(3, "sputtering ion")
@@ -239,9 +200,41 @@ def _block(lines: _Lines, mode: str, scan: str, variables, upgrades: int, shared
     lines.texts(2, "magnification and work function")
     bias = lines.known("target bias")
     lines.texts(4, "analysis width and take-off angles")
-    species, level = lines.texts(2, "species and transition label")
+    transition = " ".join(lines.texts(2, "species and transition label")).strip()
     lines.number("charge of the detected particle")
-    if scan == "REGULAR":
+    measured = _measured(lines, mode, technique, regular=scan == "REGULAR", upgrades=upgrades)
+    label, axis, ordinates, (seconds, scans), more = measured
+    other = energy - axis if energy else -axis
+    binding, kinetic = (axis, other) if "binding" in label.lower() else (other, axis)
+    (counts, unit), transmission = ordinates
+    return Spectrum(
+        lines.path,
+        name,
+        sample,
+        technique,
+        transition,
+        source,
+        energy,
+        kinetic,
+        binding,
+        counts,
+        unit,
+        transmission,
+        seconds,
+        int(scans) if scans and scans > 0 else 1,
+        passing if analyser.upper() == "FAT" else None,
+        bias,
+        *_casa(comment, energy),
+        comment,
+        values | more,
+    )
+
+
+def _measured(lines: _Lines, mode: str, technique: str, *, regular: bool, upgrades: int):
+    """The second half of a block: its abscissa (label, eV), counts with their unit and the
+    transmission, time and scans, further parameters.
+    """
+    if regular:
         label, unit = lines.texts(2, "abscissa label and unit")
         start, step = lines.number("abscissa start"), lines.number("abscissa increment")
     columns = [
@@ -249,106 +242,41 @@ def _block(lines: _Lines, mode: str, scan: str, variables, upgrades: int, shared
         for _ in range(lines.count("number of corresponding variables", 100))
     ]
     if not columns:
-        raise FormatError(
-            lines.path,
-            place=f"line {lines.at}",
-            expected="at least one corresponding variable",
-            found="none",
-        )
+        raise lines.refuse("at least one corresponding variable", "none")
     lines.text("signal mode")
-    seconds = lines.known("collection time")
-    scans = lines.known("number of scans")
+    taken = lines.known("collection time"), lines.known("number of scans")
     lines.text("signal time correction")
     if mode in _SPUTTER_MODES and technique in _SPUTTER_TECHNIQUES:
         lines.texts(7, "sputtering source")
     lines.texts(3, "sample tilt and rotation")
+    more = {}
     for _ in range(lines.count("number of additional numerical parameters")):
         key, _unit = lines.texts(2, "label and unit of a parameter")
-        values[key] = lines.number(f"value of {key}")
+        more[key] = lines.number(f"value of {key}")
     lines.texts(upgrades, "future upgrade block entry")
     n = lines.count("number of ordinate values")
-    lines.texts(2 * len(columns), "minimum and maximum")
     if n < len(columns) or n % len(columns):
-        raise FormatError(
-            lines.path,
-            place=f"block {name!r}",
-            expected=f"a multiple of {len(columns)} ordinate values",
-            found=str(n),
-        )
-    first = lines.at
-    cells = lines.texts(n, f"{n} ordinate values")
-    ordinates = [parse_number(cell.replace(",", ".")) for cell in cells]
-    if None in ordinates:
-        bad = ordinates.index(None)
-        raise FormatError(
-            lines.path,
-            place=f"line {first + bad + 1}",
-            expected="an ordinate value",
-            found=repr(cells[bad][:40]),
-        )
-    table = np.array(ordinates).reshape(-1, len(columns))
-    labels = [label_.lower() for label_, _ in columns]
-    if scan == "REGULAR":
-        abscissa, abscissa_label = start + step * np.arange(len(table)), label
+        raise lines.refuse(f"a multiple of {len(columns)} ordinate values", str(n))
+    lines.texts(2 * len(columns), "minimum and maximum")
+    table = np.array([lines.number("an ordinate value") for _ in range(n)])
+    table = table.reshape(-1, len(columns))
+    words = {"energy": [], "transmission": [], "": []}
+    for i, (text, _) in enumerate(columns):
+        words[next(word for word in words if word in text.lower())].append(i)
+    if regular:
+        axis = start + step * np.arange(len(table))
+    elif words["energy"]:
+        axis, (label, unit) = table[:, words["energy"][0]], columns[words["energy"][0]]
     else:
-        axis = next((i for i, text in enumerate(labels) if "energy" in text), None)
-        if axis is None:
-            raise FormatError(
-                lines.path,
-                place=f"block {name!r}",
-                expected="a column with the energy",
-                found=", ".join(labels),
-            )
-        abscissa, abscissa_label, unit = table[:, axis], columns[axis][0], columns[axis][1]
+        raise lines.refuse("a column with the energy", ", ".join(text for text, _ in columns))
     if unit.lower() not in ("ev", ""):
-        raise FormatError(
-            lines.path,
-            place=f"block {name!r}",
-            expected="an abscissa in eV",
-            found=f"{abscissa_label} in {unit!r}",
-            advice="only photoelectron spectra are read",
-        )
-    ordinate = next(
-        (i for i, text in enumerate(labels) if "energy" not in text and "transmission" not in text),
-        None,
-    )
-    if ordinate is None:
-        raise FormatError(
-            lines.path,
-            place=f"block {name!r}",
-            expected="a column with counts",
-            found=", ".join(labels),
-        )
-    transmission = next(
-        (table[:, i] for i, text in enumerate(labels) if "transmission" in text), None
-    )
-    if "binding" in abscissa_label.lower():
-        binding, kinetic = abscissa, (energy - abscissa if energy else -abscissa)
-    else:
-        kinetic, binding = abscissa, (energy - abscissa if energy else -abscissa)
-    regions, components = _casa(comment, energy)
-    return Spectrum(
-        lines.path,
-        name,
-        sample,
-        technique,
-        f"{species} {level}".strip(),
-        source,
-        energy,
-        kinetic,
-        binding,
-        table[:, ordinate],
-        columns[ordinate][1],
-        transmission,
-        seconds,
-        int(scans) if scans and scans > 0 else 1,
-        passing if analyser.upper() == "FAT" else None,
-        bias,
-        regions,
-        components,
-        comment,
-        values,
-    )
+        advice = "only photoelectron spectra are read"
+        raise lines.refuse("an abscissa in eV", f"{label} in {unit!r}", advice)
+    if not words[""]:
+        raise lines.refuse("a column with counts", ", ".join(text for text, _ in columns))
+    counts = table[:, words[""][0]], columns[words[""][0]][1]
+    transmission = table[:, words["transmission"][0]] if words["transmission"] else None
+    return label, axis, (counts, transmission), taken, more
 
 
 def _casa(
@@ -412,92 +340,27 @@ def write_vamas(
     """
     from peled import files
 
-    out = [
-        "VAMAS Surface Chemical Analysis Standard Data Transfer Format 1988 May 4",
-        "Not Specified",
-        "Not Specified",
-        "Not Specified",
-        "Not Specified",
-        str(len(comment)),
-        *comment,
-        "NORM",
-        "IRREGULAR" if irregular else "REGULAR",
-        str(len(blocks)),
-        "1",
-        "Exp Variable",
-        "d",
-        "0",
-        "0",
-        "0",
-        "0",
-        str(len(blocks)),
-    ]
+    unknown, nowhere = ["1e+37"], ["Not Specified"]
+    out = ["VAMAS Surface Chemical Analysis Standard Data Transfer Format 1988 May 4"]
+    out += [*4 * nowhere, str(len(comment)), *comment, "NORM"]
+    out += ["IRREGULAR" if irregular else "REGULAR", str(len(blocks)), "1", "Exp Variable", "d"]
+    out += [*"0000", str(len(blocks))]
     for b in blocks:
         kinetic, counts = np.asarray(b["kinetic_energy_eV"], float), np.asarray(b["counts"], float)
-        out += [
-            b["name"],
-            b["sample"],
-            "2020",
-            "1",
-            "1",
-            "0",
-            "0",
-            "0",
-            "0",
-            "0",
-            b["technique"],
-            "0",
-            b["source"],
-            f"{b['photon_energy_eV']:.6g}",
-            "1e+37",
-            "1e+37",
-            "1e+37",
-            "1e+37",
-            "1e+37",
-            "FAT",
-            f"{b.get('pass_energy_eV', 20):g}",
-            "1e+37",
-            "1e+37",
-            f"{b.get('target_bias_V', 0):g}",
-            "1e+37",
-            "1e+37",
-            "0",
-            "0",
-            b["species"],
-            b["transition"],
-            "-1",
-        ]
-        columns = [counts]
-        if irregular:
-            columns = [kinetic, counts] + (
-                [np.asarray(b["transmission"], float)] if "transmission" in b else []
-            )
-            names = [("Kinetic Energy", "eV"), ("Intensity", "d"), ("transmission", "d")][
-                : len(columns)
-            ]
-        else:
-            names = [("Intensity", "d")] + ([("transmission", "d")] if "transmission" in b else [])
-            columns += [np.asarray(b["transmission"], float)] if "transmission" in b else []
-            out += [
-                "Kinetic Energy",
-                "eV",
-                f"{kinetic[0]:.6g}",
-                f"{(kinetic[-1] - kinetic[0]) / (len(kinetic) - 1):.8g}",
-            ]
-        out += [
-            str(len(columns)),
-            *(x for pair in names for x in pair),
-            "pulse counting",
-            f"{b.get('collection_time_s', 0.1):g}",
-            str(b.get("scans", 1)),
-            "0",
-            "0",
-            "0",
-            "0",
-            "0",
-        ]
-        out += [str(len(columns) * len(counts))] + [
-            f"{f(column):.6g}" for column in columns for f in (np.min, np.max)
-        ]
-        out += [f"{value:.6g}" for row in zip(*columns, strict=True) for value in row]
+        out += [b["name"], b["sample"], "2020", "1", "1", *"00000", b["technique"], "0"]
+        out += [b["source"], f"{b['photon_energy_eV']:.6g}", *5 * unknown, "FAT"]
+        out += [f"{b.get('pass_energy_eV', 20):g}", *2 * unknown, f"{b.get('target_bias_V', 0):g}"]
+        out += [*2 * unknown, *"00", b["species"], b["transition"], "-1"]
+        columns = {("Kinetic Energy", "eV"): kinetic} if irregular else {}
+        columns["Intensity", "d"] = counts
+        if "transmission" in b:
+            columns["transmission", "d"] = np.asarray(b["transmission"], float)
+        if not irregular:
+            step = (kinetic[-1] - kinetic[0]) / (len(kinetic) - 1)
+            out += ["Kinetic Energy", "eV", f"{kinetic[0]:.6g}", f"{step:.8g}"]
+        out += [str(len(columns)), *(word for head in columns for word in head), "pulse counting"]
+        out += [f"{b.get('collection_time_s', 0.1):g}", str(b.get("scans", 1)), *"00000"]
+        out += [str(len(columns) * len(counts))]
+        out += [f"{f(values):.6g}" for values in columns.values() for f in (np.min, np.max)]
+        out += [f"{v:.6g}" for row in zip(*columns.values(), strict=True) for v in row]
     files.write_atomically(path, "\r\n".join(out) + "\r\nend of experiment\r\n")

@@ -7,6 +7,9 @@ structures  XYZ and extended XYZ, POSCAR/CONTCAR, CIF, Quantum ESPRESSO input
 
 Energies are in eV, lengths in angstrom. An energy whose self-consistency was not reached, or of a
 run that broke off, is refused unless asked for.
+
+Tried on what pw.x 6.7 wrote in the runs kept in `data/energetics`, and on their structures; the
+other programs on text written here after their manuals.
 """
 
 from peled.formats.atomistic.calculation import Calculation

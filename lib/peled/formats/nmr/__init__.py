@@ -45,7 +45,6 @@ __all__ = [
     "read_bruker",
     "read_bruker_parameters",
     "read_bruker_processed",
-    "read_fids",
     "read_jcamp",
     "read_ppm_table",
     "read_varian",
@@ -105,51 +104,11 @@ def read(
     return read_ppm_table(path)
 
 
-def read_fids(paths, *, same_width: bool = True) -> list[Fid]:
-    """Read the raw files of one series.
-
-    Raises
-    ------
-    FormatError
-        If a file is no raw FID, or (with `same_width`) sweep widths or nuclei differ within the
-        series.
-    """
-    series = []
-    for path in paths:
-        fid = read(path)
-        if not isinstance(fid, Fid):
-            raise FormatError(
-                path,
-                expected="a raw FID, as the rest of the series",
-                found="a processed spectrum" if isinstance(fid, Spectrum) else "a peak table",
-            )
-        if series and same_width:
-            first = series[0]
-            if abs(fid.spectral_width_Hz / first.spectral_width_Hz - 1) > 1e-6:
-                raise FormatError(
-                    path,
-                    place="parameter SW_h",
-                    expected=f"{first.spectral_width_Hz:.2f} Hz as in {first.path.name}",
-                    found=f"{fid.spectral_width_Hz:.2f} Hz",
-                    advice="a series must share its sweep width; process the files one by one",
-                )
-            if fid.nucleus != first.nucleus:
-                raise FormatError(
-                    path,
-                    place="parameter NUC1",
-                    expected=f"{first.nucleus} as in {first.path.name}",
-                    found=fid.nucleus or "none",
-                )
-        series.append(fid)
-    return series
-
-
 @reader("a table of chemical shift and intensity", missing=("reference_MHz",))
-def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = None) -> Spectrum:
+def read_ppm_table(path: str | os.PathLike) -> Spectrum:
     """Read a text table of chemical shift and intensity (and imaginary part).
 
-    The spectrometer frequency is taken from the header (`frequency: 400.13 MHz`, `SF = ...`), else
-    from `reference_MHz`.
+    The spectrometer frequency is taken from the header (`frequency: 400.13 MHz`, `SF = ...`).
 
     Raises
     ------
@@ -157,29 +116,15 @@ def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = Non
         If the first column is no shift axis, or the stated frequency no number above 0.
     """
     table = read_table(path)
-    numeric = [column.values for column in table.columns if column.values.dtype.kind == "f"]
-    if len(numeric) < 2:
-        raise FormatError(
-            path,
-            expected="two columns: chemical shift (ppm) and intensity",
-            found=f"{len(numeric)} numeric column(s)",
-        )
-    step = np.diff(numeric[0])
+    axis, columns = table.along_first("columns: chemical shift (ppm), intensity", r"ppm|shift|^hz")
+    shift, step = axis.values, np.diff(axis.values)
     if not (np.all(step > 0) or np.all(step < 0)):
         bad = int(np.argmax(np.sign(step) != np.sign(np.median(step))))
-        raise FormatError(
-            path,
-            place=f"line {table.first_line + bad + 1}",
-            expected="a chemical shift that only rises or only falls",
-            found=f"{numeric[0][bad]:g} then {numeric[0][bad + 1]:g}",
-        )
-    unit = table.columns[0].unit.lower() or table.columns[0].name.lower()
-    frequency = reference_MHz
-    if frequency is None:
-        found = stated(
-            path, table.metadata, r"freq(uency)?$|^SF(O1)?$|^MHz$|^larmor", positive=True
-        )
-        frequency = found[0] if found else None
+        expected = "a chemical shift that only rises or only falls"
+        raise table.refuse(expected, f"{shift[bad]:g} then {shift[bad + 1]:g}", row=bad + 1)
+    unit = (axis.unit or axis.name).lower()
+    found = stated(path, table.metadata, r"freq(uency)?$|^SF(O1)?$|^MHz$|^larmor", positive=True)
+    frequency = found[0] if found else None
     if unit == "hz":
         if not frequency:
             raise FormatError(
@@ -189,16 +134,16 @@ def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = Non
                 found="none",
                 advice="add a line `frequency: 400.13 MHz`",
             )
-        numeric[0] = numeric[0] / frequency
+        shift = shift / frequency
     order = slice(None, None, -1) if step[0] < 0 else slice(None)
     nucleus = next((v for k, v in table.metadata.items() if k.lower() == "nucleus"), "")
     return Spectrum(
         Path(path),
-        numeric[0][order],
-        numeric[1][order],
+        shift[order],
+        columns[0].values[order],
         frequency or float("nan"),
         nucleus,
-        numeric[2][order] if len(numeric) > 2 else None,
+        columns[1].values[order] if len(columns) > 1 else None,
         parameters=table.metadata,
         notes=()
         if frequency

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -78,16 +79,13 @@ def read_bruker(path: str | os.PathLike) -> Fid:
             advice="copy the whole experiment folder",
         )
     acqus = read_bruker_parameters(acqus_path)
-    arrayed = (path / "ser").exists() and not (path / "fid").exists()
-    raw_path = path / ("ser" if arrayed else "fid")
-    size = int(need(acqus, acqus_path, "TD", positive=True))
-    width_Hz = (
-        float(need(acqus, acqus_path, "SW_h", positive=True))
+    needed = partial(need, acqus, acqus_path)
+    carrier = float(needed("SFO1", positive=True))
+    width_Hz = float(
+        needed("SW_h", positive=True)
         if acqus.get("SW_h", 0) != 0
-        else need(acqus, acqus_path, "SW", positive=True)
-        * need(acqus, acqus_path, "SFO1", positive=True)
+        else needed("SW", positive=True) * carrier
     )
-    carrier = float(need(acqus, acqus_path, "SFO1", positive=True))
     mode = acqus.get("AQ_mod", 3)
     if mode not in (1, 3):
         raise FormatError(
@@ -97,143 +95,116 @@ def read_bruker(path: str | os.PathLike) -> Fid:
             found=f"{mode} (real points in sequence)",
             advice="use the processed spectrum in pdata",
         )
-    data = _bruker_binary(raw_path, size, acqus, acqus_path, arrayed)
-    notes = []
-    base = float(need(acqus, acqus_path, "BF1", positive=True)) if "BF1" in acqus else carrier
-    if (
-        isinstance(acqus.get("O1"), (int, float))
-        and abs(base + acqus["O1"] * 1e-6 - carrier) > 1e-5 * carrier * 0.01
-    ):
-        notes.append(
-            f"SFO1 {carrier:.6f} MHz is not BF1 + O1 = {base + acqus['O1'] * 1e-6:.6f} MHz; SFO1 is used"
-        )
-    if (
-        isinstance(acqus.get("SW"), (int, float))
-        and acqus["SW"] > 0
-        and abs(acqus["SW"] * carrier / width_Hz - 1) > 1e-3
-    ):
-        notes.append(
-            f"SW_h {width_Hz:.3f} Hz is not SW x SFO1 = {acqus['SW'] * carrier:.3f} Hz; SW_h is used"
-        )
-    reference, procs = (
-        base,
-        sorted(path.glob("pdata/*/procs"), key=lambda p: (len(p.parent.name), p.parent.name)),
-    )
-    if procs:
-        processing = read_bruker_parameters(procs[0])
-        frequency = processing.get("SF")
-        if isinstance(frequency, (int, float)) and abs(frequency / base - 1) < 2e-3:
-            reference = float(frequency)
-            if abs(reference / base - 1) > 0.5e-6:
-                notes.append(
-                    f"referenced by SF = {reference:.7f} MHz, {(reference / base - 1) * 1e6:+.3f} ppm from BF1"
-                )
-            edge = (carrier - reference) / reference * 1e6 + width_Hz / 2 / reference
-            if (
-                isinstance(processing.get("OFFSET"), (int, float))
-                and abs(processing["OFFSET"] - edge) > 0.05
-            ):
-                notes.append(
-                    f"OFFSET {processing['OFFSET']:.4f} ppm is not the edge that SFO1, SF and SW_h give, {edge:.4f} ppm; SF is used"
-                )
-        elif isinstance(frequency, (int, float)):
-            notes.append(
-                f"SF {frequency:.6f} MHz does not belong to BF1 {base:.6f} MHz; BF1 is used"
-            )
+    reference, notes = _reference(path, acqus, acqus_path, carrier, width_Hz)
     nucleus = str(acqus.get("NUC1") or acqus.get("NUCLEUS") or "").strip()
     nucleus = nucleus if nucleus.lower() != "off" else ""
-    notes += field_notes(nucleus, carrier, acqus)
-    rate = acqus.get("MASR")
-    title_file = path / "pdata" / "1" / "title"
-    title = (
-        read_text(title_file).strip() if title_file.exists() and title_file.stat().st_size else ""
-    )
+    rate, title_file = acqus.get("MASR"), path / "pdata" / "1" / "title"
+    titled = title_file.exists() and title_file.stat().st_size
     return Fid(
         path,
-        data,
-        float(width_Hz),
+        _raw(path, acqus, acqus_path),
+        width_Hz,
         carrier,
         reference,
         nucleus,
         _group_delay(acqus, acqus_path),
         _bruker_list(path),
-        float(rate) if isinstance(rate, (int, float)) and rate > 0 else None,
+        float(rate) if _is_number(rate) and rate > 0 else None,
         str(acqus.get("SOLVENT", "")),
-        title,
-        int(need(acqus, acqus_path, "NS")) or 1 if "NS" in acqus else 1,
+        read_text(title_file).strip() if titled else "",
+        int(needed("NS")) or 1 if "NS" in acqus else 1,
         acqus,
-        tuple(notes),
+        (*notes, *field_notes(nucleus, carrier, acqus)),
     )
 
 
-def _bruker_binary(
-    path: Path, size: int, acqus: dict, acqus_path: Path, arrayed: bool
-) -> np.ndarray:
-    content = read_bytes(path, what="Bruker raw data")
-    kind = acqus.get("DTYPA", 0)
-    if kind not in (0, 2):
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float))
+
+
+def _reference(
+    path: Path, acqus: dict, acqus_path: Path, carrier: float, width_Hz: float
+) -> tuple[float, list[str]]:
+    """Frequency at 0 ppm, and where the parameters contradict each other."""
+    notes = []
+    base = float(need(acqus, acqus_path, "BF1", positive=True)) if "BF1" in acqus else carrier
+    O1, SW = acqus.get("O1"), acqus.get("SW")
+    if _is_number(O1) and abs(base + O1 * 1e-6 - carrier) > 1e-7 * carrier:
+        notes.append(
+            f"SFO1 {carrier:.6f} MHz is not BF1 + O1 = {base + O1 * 1e-6:.6f} MHz; SFO1 is used"
+        )
+    if _is_number(SW) and SW > 0 and abs(SW * carrier / width_Hz - 1) > 1e-3:
+        notes.append(
+            f"SW_h {width_Hz:.3f} Hz is not SW x SFO1 = {SW * carrier:.3f} Hz; SW_h is used"
+        )
+    procs = sorted(path.glob("pdata/*/procs"), key=lambda p: (len(p.parent.name), p.parent.name))
+    processing = read_bruker_parameters(procs[0]) if procs else {}
+    frequency, offset = processing.get("SF"), processing.get("OFFSET")
+    if not _is_number(frequency):
+        return base, notes
+    if abs(frequency / base - 1) >= 2e-3:
+        said = f"SF {frequency:.6f} MHz does not belong to BF1 {base:.6f} MHz; BF1 is used"
+        return base, [*notes, said]
+    moved = (frequency / base - 1) * 1e6
+    if abs(moved) > 0.5:
+        notes.append(f"referenced by SF = {frequency:.7f} MHz, {moved:+.3f} ppm from BF1")
+    edge = (carrier - frequency) / frequency * 1e6 + width_Hz / 2 / frequency
+    if _is_number(offset) and abs(offset - edge) > 0.05:
+        notes.append(
+            f"OFFSET {offset:.4f} ppm is not the edge that SFO1, SF and SW_h give, "
+            f"{edge:.4f} ppm; SF is used"
+        )
+    return float(frequency), notes
+
+
+def _numbers(path: Path, parameters: dict, said: Path, kind: str, order: str) -> np.ndarray:
+    """All numbers of a binary file, of the type and byte order that its parameters name."""
+    content = read_bytes(path, what="Bruker data")
+    known = {
+        kind: {0: "i4", 2: "f8"},  # 32-bit integers, 64-bit floats
+        order: {0: "<", 1: ">"},  # little and big endian
+    }
+    for name, values in known.items():
+        if (value := parameters.get(name, 0)) not in values:
+            expected = " or ".join(map(str, values))
+            raise FormatError(said, place=f"parameter {name}", expected=expected, found=repr(value))
+    dtype = np.dtype(known[order][parameters.get(order, 0)] + known[kind][parameters.get(kind, 0)])
+    values = np.frombuffer(content, dtype, len(content) // dtype.itemsize)
+    if _looks_swapped(values[:65536]):
+        now = parameters.get(order, 0)
         raise FormatError(
-            acqus_path,
-            place="parameter DTYPA",
-            expected="0 (32-bit integers) or 2 (64-bit floats)",
-            found=repr(kind),
+            said,
+            place=f"parameter {order}",
+            expected="the byte order of the data",
+            found=f"{now}, with which they are noise of full scale and without which they are not",
+            advice=f"set {order}= {1 - now}",
         )
-    order = acqus.get("BYTORDA", 0)
-    if order not in (0, 1):
-        raise FormatError(
-            acqus_path,
-            place="parameter BYTORDA",
-            expected="0 (little endian) or 1 (big endian)",
-            found=repr(order),
-        )
-    dtype = np.dtype({0: "i4", 2: "f8"}[kind]).newbyteorder(">" if order else "<")
-    count = len(content) // dtype.itemsize
-    block = 1024 // dtype.itemsize
-    row = -(-size // block) * block if arrayed else size
-    if arrayed:
-        if count < size or (count % row and (count + row - size) % row):
-            raise FormatError(
-                path,
-                place=f"byte {len(content)}",
-                expected=f"whole rows of TD = {size} values (acqus), padded to 1 kB",
-                found=f"{count} values",
-                advice="the file is truncated: copy it again",
-            )
-        rows = (count + row - size) // row
-        values = np.frombuffer(content, dtype, count)
-        values = (
-            np.concatenate([values, np.zeros(rows * row - count, dtype)])
-            if count < rows * row
-            else values[: rows * row]
-        )
-        values = values.reshape(rows, row)[:, :size]
-    else:
-        if count < size:
-            raise FormatError(
-                path,
-                place=f"byte {len(content)}",
-                expected=f"TD = {size} values ({size * dtype.itemsize} bytes, by acqus)",
-                found=f"{count} values ({len(content)} bytes)",
-                advice="the file is truncated: copy it again",
-            )
-        values = np.frombuffer(content, dtype, size)[None]
+    return values
+
+
+def _raw(folder: Path, acqus: dict, acqus_path: Path) -> np.ndarray:
+    """Complex points by trace; traces of a `ser` are padded to blocks of 1 kB."""
+    arrayed = (folder / "ser").exists() and not (folder / "fid").exists()
+    path = folder / ("ser" if arrayed else "fid")
+    size = int(need(acqus, acqus_path, "TD", positive=True))
     if size % 2:
+        expected = "an even number (real and imaginary parts)"
+        raise FormatError(acqus_path, place="parameter TD", expected=expected, found=str(size))
+    values = _numbers(path, acqus, acqus_path, "DTYPA", "BYTORDA")
+    row = -(-size // (1024 // values.itemsize)) * (1024 // values.itemsize) if arrayed else size
+    rest = -len(values) % row if arrayed else 0
+    if len(values) < size or rest > row - size:
+        whole = "whole rows of " if arrayed else ""
         raise FormatError(
-            acqus_path,
-            place="parameter TD",
-            expected="an even number (real and imaginary parts)",
-            found=str(size),
+            path,
+            place=f"byte {len(values) * values.itemsize}",
+            expected=f"{whole}TD = {size} values ({size * values.itemsize} bytes, by acqus)",
+            found=f"{len(values)} values",
+            advice="the file is truncated: copy it again",
         )
-    probe = values.ravel()[:65536]
-    if _looks_swapped(probe):
-        raise FormatError(
-            acqus_path,
-            place="parameter BYTORDA",
-            expected="the byte order of the raw data",
-            found=f"{order}, with which the data are noise of full scale and without which they are not",
-            advice=f"set BYTORDA= {1 - order}",
-        )
-    return values[:, 0::2].astype(float) + 1j * values[:, 1::2].astype(float)
+    values = np.append(values, np.zeros(rest)) if arrayed else values[:size]
+    values = values.reshape(-1, row)[:, :size].astype(float)
+    return values[:, 0::2] + 1j * values[:, 1::2]
 
 
 def _looks_swapped(values: np.ndarray) -> bool:
@@ -310,80 +281,59 @@ def read_bruker_processed(path: str | os.PathLike) -> Spectrum:
     FormatError
         For an empty processed folder, missing `procs`, a truncated `1r`.
     """
-    path = Path(path)
-    if not ((path / "procs").exists() or (path / "1r").exists()) and (path / "pdata").is_dir():
-        candidates = sorted(
-            (p for p in (path / "pdata").iterdir() if p.is_dir()),
-            key=lambda p: (len(p.name), p.name),
-        )
-        filled = [p for p in candidates if (p / "1r").exists()]
-        if not filled:
-            raise FormatError(
-                path / "pdata",
-                expected="a processing folder with procs and 1r",
-                found="empty folders: " + ", ".join(p.name for p in candidates)
-                if candidates
-                else "an empty folder",
-                advice="process the data, or read the raw fid",
-            )
-        path = filled[0]
+    path = _processed_folder(Path(path))
     procs_path = path / "procs"
-    if not procs_path.exists() or not (path / "1r").exists():
-        there = ", ".join(sorted(p.name for p in path.iterdir())[:5]) if path.is_dir() else ""
-        raise FormatError(
-            path,
-            expected="procs and 1r",
-            found=there or "an empty folder",
-            advice="process the data, or read the raw fid",
-        )
     procs = read_bruker_parameters(procs_path)
-    size = int(need(procs, procs_path, "SI", positive=True))
-    reference = float(need(procs, procs_path, "SF", positive=True))
-    offset, width = (
-        need(procs, procs_path, "OFFSET"),
-        need(procs, procs_path, "SW_p", positive=True),
-    )
-    dtype = np.dtype({0: "i4", 2: "f8"}.get(procs.get("DTYPP", 0), "i4")).newbyteorder(
-        ">" if procs.get("BYTORDP", 0) else "<"
-    )
-    scale = 2.0 ** float(procs.get("NC_proc", 0) or 0) if dtype.kind == "i" else 1.0
+    needed = partial(need, procs, procs_path)
+    size = int(needed("SI", positive=True))
+    reference = float(needed("SF", positive=True))
+    offset, width = needed("OFFSET"), needed("SW_p", positive=True)
 
     def part(name: str) -> np.ndarray:
-        content = read_bytes(path / name, what="processed Bruker data")
-        if len(content) < size * dtype.itemsize:
+        values = _numbers(path / name, procs, procs_path, "DTYPP", "BYTORDP")
+        if len(values) < size:
             raise FormatError(
                 path / name,
-                place=f"byte {len(content)}",
-                expected=f"SI = {size} values ({size * dtype.itemsize} bytes)",
-                found=f"{len(content)} bytes",
+                place=f"byte {len(values) * values.itemsize}",
+                expected=f"SI = {size} values ({size * values.itemsize} bytes)",
+                found=f"{len(values)} values",
                 advice="the file is truncated",
             )
-        values = np.frombuffer(content, dtype, size)
-        if _looks_swapped(values):
-            raise FormatError(
-                procs_path,
-                place="parameter BYTORDP",
-                expected="the byte order of the data",
-                found=repr(procs.get("BYTORDP", 0)),
-            )
-        return values[::-1].astype(float) * scale
+        scale = 2.0 ** float(procs.get("NC_proc", 0) or 0) if values.dtype.kind == "i" else 1.0
+        return values[:size][::-1].astype(float) * scale
 
-    ppm = (offset - np.arange(size) * width / reference / size)[::-1]
-    acqus = {}
-    for above in (path.parent.parent / "acqus",):
-        if above.exists():
-            acqus = read_bruker_parameters(above)
-    nucleus = str(acqus.get("NUC1") or acqus.get("NUCLEUS") or procs.get("AXNUC") or "")
+    above = path.parent.parent / "acqus"
+    acqus = read_bruker_parameters(above) if above.exists() else {}
     return Spectrum(
         path,
-        ppm,
+        (offset - np.arange(size) * width / reference / size)[::-1],
         part("1r"),
         reference,
-        nucleus,
+        str(acqus.get("NUC1") or acqus.get("NUCLEUS") or procs.get("AXNUC") or ""),
         part("1i") if (path / "1i").exists() else None,
         str(acqus.get("SOLVENT", "")),
         parameters={**acqus, **procs},
     )
+
+
+def _processed_folder(path: Path) -> Path:
+    """The folder with `procs` and `1r`: `path`, or the first filled one of its `pdata`."""
+    there = sorted(p.name for p in path.iterdir()) if path.is_dir() else []
+    inside = path / "pdata"
+    if not {"procs", "1r"} & set(there) and inside.is_dir():
+        folders = sorted(
+            (p for p in inside.iterdir() if p.is_dir()), key=lambda p: (len(p.name), p.name)
+        )
+        path = next((p for p in folders if (p / "1r").exists()), inside)
+        there = sorted(p.name for p in path.iterdir())
+    if not {"procs", "1r"} <= set(there):
+        raise FormatError(
+            path,
+            expected="procs and 1r" if path != inside else "a folder with procs and 1r",
+            found=", ".join(there[:6]) or "an empty folder",
+            advice="process the data, or read the raw fid",
+        )
+    return path
 
 
 def write_bruker(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from peled.formats import FormatError, read_bytes
 from peled.formats.contract import reader
-from peled.formats.nmr.records import Fid
+from peled.formats.delimited import parse_number
+from peled.formats.nmr.records import Fid, need
 
 
 @reader("a Varian folder (procpar and fid)", folder=True)
@@ -37,94 +39,84 @@ def read_varian(path: str | os.PathLike) -> Fid:
             expected="Varian parameters",
             found=f"text that cannot be parsed ({error})",
         ) from None
-    start = (path / "fid").read_bytes()[:32].ljust(32, b"\0")
-    head = [int(n) for n in np.frombuffer(start, ">i4", 6)]
-    headers = int(np.frombuffer(start, ">i4", 1, 28)[0])
-    expected = 32 + head[0] * head[5]
-    actual = (path / "fid").stat().st_size
-    # nmrglue believes these counts: what they promise has to be the size of a block.
-    block = head[1] * head[2] * head[3] + 28 * headers
-    if min(head) <= 0 or head[3] not in (2, 4) or not 0 < headers < 10 or block != head[5]:
-        raise FormatError(
-            path / "fid",
-            place="byte 0",
-            expected="a Varian file header (blocks, traces, points, bytes a point, a trace, a block)",
-            found=f"{head}, {headers} block headers",
-            advice="wrong byte order or another format",
-        )
-    if actual < expected:
-        raise FormatError(
-            path / "fid",
-            place=f"byte {actual}",
-            expected=f"{expected} bytes in {head[0]} blocks",
-            found=f"{actual} bytes",
-            advice="the file is truncated: copy it again",
-        )
+    _require_whole(path / "fid")
     try:
         _, data = nmrglue.varian.read_fid(str(path / "fid"), as_2d=True)
     except Exception as error:
         raise FormatError(
             path / "fid", expected="Varian raw data", found=f"data that cannot be read ({error})"
         ) from None
-
-    def number(name: str) -> float | None:
-        try:
-            return float(procpar[name]["values"][0])
-        except (KeyError, IndexError, ValueError):
-            return None
-
-    def text(name: str) -> str:
-        return (
-            str(procpar[name]["values"][0]) if name in procpar and procpar[name]["values"] else ""
-        )
-
-    width, carrier = number("sw"), number("sfrq")
-    for name, value in (("sw", width), ("sfrq", carrier)):
-        if not value or value <= 0:
-            raise FormatError(
-                path / "procpar",
-                place=f"parameter {name}",
-                expected="a positive number",
-                found=repr(value),
-            )
-    notes, reference = [], number("reffrq")
-    rfl, rfp = number("rfl"), number("rfp")
-    if not reference or abs(reference / carrier - 1) > 2e-3:
-        reference = carrier
-        if (
-            rfl is not None and rfp is not None
-        ):  # rfl: reference line from the right edge; rfp: its own frequency
-            reference = carrier - (width / 2 - rfl + rfp) * 1e-6
-        else:
-            notes.append("no reference (reffrq, or rfl and rfp): the carrier is taken as 0 ppm")
-    element = re.fullmatch(r"([A-Za-z]+)(\d+)", text("tn"))
-    nucleus = f"{element[2]}{element[1].capitalize()}" if element else text("tn")
-    data = np.conj(np.atleast_2d(np.asarray(data, complex)))
-    if number("lsfid"):
-        data = data[:, int(number("lsfid")) :]
-    arrayed = text("array")
-    delays = None
-    if arrayed and arrayed in procpar:
-        values = [float(v) for v in procpar[arrayed]["values"]]
-        delays = np.array(values) if len(values) == len(data) else None
     parameters = {
         name: (entry["values"][0] if len(entry["values"]) == 1 else entry["values"])
         for name, entry in procpar.items()
         if entry.get("values")
     }
+    number, text = partial(_number, parameters), partial(_text, parameters)
+    needed = {"sw": number("sw"), "sfrq": number("sfrq")}
+    width, carrier = (need(needed, path / "procpar", name, positive=True) for name in needed)
+    reference, notes = number("reffrq"), ()
+    rfl, rfp = number("rfl"), number("rfp")
+    if not reference or abs(reference / carrier - 1) > 2e-3:
+        reference = carrier
+        if None not in (rfl, rfp):  # a line's place from the right edge, and its own frequency
+            reference = carrier - (width / 2 - rfl + rfp) * 1e-6
+        else:
+            notes = ("no reference (reffrq, or rfl and rfp): the carrier is taken as 0 ppm",)
+    element = re.fullmatch(r"([A-Za-z]+)(\d+)", text("tn"))
+    data = np.conj(np.atleast_2d(np.asarray(data, complex)))[:, int(number("lsfid") or 0) :]
+    delays = parameters.get(text("array"))
+    known = isinstance(delays, list) and len(delays) == len(data)
     return Fid(
         path,
         data,
         width,
         carrier,
         reference,
-        nucleus,
+        f"{element[2]}{element[1].capitalize()}" if element else text("tn"),
         0.0,
-        delays,
+        np.array(delays, float) if known else None,
         number("srate") or None,
         text("solvent"),
         text("comment"),
         int(number("ct") or number("nt") or 1),
         parameters,
-        tuple(notes),
+        notes,
     )
+
+
+def _require_whole(path: Path) -> None:
+    """nmrglue believes the counts of the header: what they promise has to be there."""
+    start = path.read_bytes()[:32].ljust(32, b"\0")
+    head = [int(n) for n in np.frombuffer(start, ">i4", 6)]
+    headers = int(np.frombuffer(start, ">i4", 1, 28)[0])
+    block = head[1] * head[2] * head[3] + 28 * headers
+    if min(head) <= 0 or head[3] not in (2, 4) or not 0 < headers < 10 or block != head[5]:
+        raise FormatError(
+            path,
+            place="byte 0",
+            expected="a Varian file header (blocks, traces, points, bytes a point, a trace, a block)",
+            found=f"{head}, {headers} block headers",
+            advice="wrong byte order or another format",
+        )
+    expected, actual = 32 + head[0] * head[5], path.stat().st_size
+    if actual < expected:
+        raise FormatError(
+            path,
+            place=f"byte {actual}",
+            expected=f"{expected} bytes in {head[0]} blocks",
+            found=f"{actual} bytes",
+            advice="the file is truncated: copy it again",
+        )
+
+
+def _first(parameters: dict, name: str):
+    value = parameters.get(name, "")
+    return value[0] if isinstance(value, list) else value
+
+
+def _number(parameters: dict, name: str) -> float | None:
+    return parse_number(str(_first(parameters, name)))
+
+
+def _text(parameters: dict, name: str) -> str:
+    return str(_first(parameters, name))

@@ -7,9 +7,12 @@ EQE, cd/A and lm/W as reported; time; status. Among them are exports of Keithley
 sourcemeters (with or without column heads, status word), of Konica-Minolta CS-2000 and of Hamamatsu
 C9920-12. Up and down sweeps come back apart. Nothing is dropped: points in compliance, at a range
 change, repeated, or without a luminance reading are kept and flagged.
+
+No instrument's own file could be had: all were tried on files written here after the manuals, one
+of each layout in `tests/formats`.
 """
 
-from peled.formats.sweeps.jvl import Sweep, read_sweep, read_sweeps
+from peled.formats.sweeps.jvl import Sweep, read_sweeps
 from peled.formats.sweeps.lifetime import LifetimeLog, read_lifetime
 from peled.formats.sweeps.radiances import Radiances, read_radiances
 
@@ -19,6 +22,5 @@ __all__ = [
     "Sweep",
     "read_lifetime",
     "read_radiances",
-    "read_sweep",
     "read_sweeps",
 ]

@@ -137,27 +137,6 @@ def read_sweeps(
     return tuple(found)
 
 
-@reader(_WHAT, missing=_MISSING)
-def read_sweep(path: str | os.PathLike, *, direction: str = "up", **settings) -> Sweep:
-    """The one sweep of a file in the given direction; `settings` as `read_sweeps` takes them.
-
-    Raises
-    ------
-    FormatError
-        If there is none or there are several; and as `read_sweeps`.
-    """
-    sweeps = read_sweeps(path, **settings)
-    chosen = [sweep for sweep in sweeps if sweep.direction == direction]
-    if len(chosen) != 1:
-        raise FormatError(
-            path,
-            expected=f"one sweep {direction}",
-            found=f"{len(chosen)} among {', '.join(f'{s.label} {s.direction}' for s in sweeps)}",
-            advice="use read_sweeps",
-        )
-    return chosen[0]
-
-
 def _devices(table: Table):
     """Groups of columns, one a device: every further voltage column begins a new group."""
     groups: list[dict[str, tuple[Column, str]]] = [{}]

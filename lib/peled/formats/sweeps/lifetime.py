@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
 from peled.formats.contract import reader
-from peled.formats.delimited import Account, Column, Table, stated
+from peled.formats.delimited import Account, Column, Table, clock_times, stated
 from peled.formats.sweeps.columns import FACTORS, identify, read_tables, scaled, unit_key
 
 
@@ -45,16 +44,12 @@ class LifetimeLog:
 
 
 @reader("a lifetime log as text or .xlsx", missing=("voltage_V",))
-def read_lifetime(
-    path: str | os.PathLike, *, time_unit: str | None = None, part: str = ""
-) -> LifetimeLog:
+def read_lifetime(path: str | os.PathLike, *, part: str = "") -> LifetimeLog:
     """A lifetime log: time (s, min, h, or clock stamps) and luminance, photodiode current or
     relative signal.
 
     Parameters
     ----------
-    time_unit : str, optional
-        Where the head of the time column does not say.
     part : str, optional
         Of a workbook with a sheet of this name that one alone.
 
@@ -74,7 +69,7 @@ def read_lifetime(
     names, advice = ", ".join(map(repr, table.names)), "name it in the head of the column"
     if "time" not in roles:
         raise table.refuse("a time column such as Time (min)", names, advice)
-    time = _times(table, *roles["time"], time_unit)
+    time = _times(table, *roles["time"])
     which = next((q for q in ("luminance", "relative", "photocurrent") if q in roles), None)
     if which is None:
         expected = "a column of luminance (cd/m2), L/L0 or photodiode current"
@@ -122,31 +117,23 @@ def _roles(table: Table) -> dict[str, tuple[Column, str]]:
     return roles
 
 
-def _times(table: Table, column: Column, unit: str, asked: str | None) -> np.ndarray:
+def _times(table: Table, column: Column, unit: str) -> np.ndarray:
     if column.numeric:
-        unit = unit_key(asked or unit)
+        unit = unit_key(unit)
         if unit not in FACTORS["time"]:
             raise table.refuse(
                 "a time unit (s, min, h)",
                 repr(unit) if unit else "none",
-                "head it 'Time (min)', or give time_unit",
+                "head it 'Time (min)'",
                 place=f"column {column.name!r}",
             )
         return np.asarray(column.values, float) * FACTORS["time"][unit]
-    stamps = []
-    forms = ("%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%H:%M:%S")
-    for i, text in enumerate(column.values):
-        for form in (None, *forms):
-            try:
-                stamps.append(
-                    datetime.fromisoformat(text) if form is None else datetime.strptime(text, form)
-                )
-                break
-            except ValueError:
-                continue
-        else:
-            raise table.refuse("a clock stamp such as 2020-05-17 14:03:00", repr(text), row=i)
-    return np.array([(stamp - stamps[0]).total_seconds() for stamp in stamps])
+    if (times := clock_times(column.values)) is None:
+        odd = (clock_times([text]) is None for text in column.values)
+        i = next((k for k, bad in enumerate(odd) if bad), 0)
+        expected, found = "clock stamps such as 2020-05-17 14:03:00", repr(column.values[i])
+        raise table.refuse(expected, found, row=i)
+    return times
 
 
 def _stated(table: Table, pattern: str) -> float | None:
