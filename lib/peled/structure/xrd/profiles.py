@@ -158,8 +158,11 @@ class Profiles:
 
     def _cube_line(self, size_A, gauss, j, s0):
         """The line of cubes on a fine axis of s - s0, by FFT; kept until its parameters change."""
-        key = (size_A, round(gauss, 7), round(s0, 7))
-        if self.cache.get(j, (None,))[0] != key:
+        # Of s0 the streaks alone depend on it, and hardly: a moved cell keeps its profile.
+        key = (j, size_A, round(gauss, 7), round(s0, 5))
+        if key not in self.cache:
+            if len(self.cache) >= 3 * len(self.hkls):
+                self.cache.clear()
             points, n = 81, 4096
             t = np.linspace(
                 0, size_A * (1 + 2.9 * self.relative_sd) / self.directions[j].max(), points
@@ -170,8 +173,8 @@ class Profiles:
             transform = transform * streaks(t, size_A, s0) ** int((self.directions[j] < 1e-9).sum())
             transform[[0, -1]] /= 2  # trapezium rule
             values = np.fft.fftshift(2 * t[1] * np.fft.fft(transform, n).real)
-            self.cache[j] = key, (np.fft.fftshift(np.fft.fftfreq(n, t[1])), values)
-        return self.cache[j][1]
+            self.cache[key] = np.fft.fftshift(np.fft.fftfreq(n, t[1])), values
+        return self.cache[key]
 
     def _line(self, ds, size_A, gauss, j, s0):
         """Line of unit area in s."""
