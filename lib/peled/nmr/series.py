@@ -127,14 +127,6 @@ def load(
     return reference(found, standard).spectrum if standard is not None else found
 
 
-def receiver_p1(fid: Fid, *, line_broadening_Hz: float = 0.5) -> float:
-    """First-order phase of a receiver from a spectrum of sharp, well separated lines (degrees over the sweep).
-
-    It comes from the dead time, which all spectra of one setup share.
-    """
-    return autophase(process(fid, line_broadening_Hz=line_broadening_Hz)).p1_deg
-
-
 @dataclass(frozen=True)
 class Resonance:
     """A line of a ligand to follow: where it starts, its first-order pattern, how far around it is fitted."""

@@ -1,0 +1,376 @@
+"""`make mutants`: slips planted in the physics, one at a time, against the tests of their own room.
+
+    python tests/slips.py 200            a seeded sample of as many slips
+    python tests/slips.py 200 led nmr    in these rooms only
+    python tests/slips.py --map          only note which tests reach which functions
+
+A slip is a change that a tired person makes: a sign, a factor of a thousand, a root forgotten, sine
+for cosine, an argument for its neighbour. A test reaches it that calls the function it sits in; of
+these the fastest run first, until one fails. What survives is printed with its place: the slip
+changes nothing (equivalent), or a test is missing.
+
+As a plugin of pytest (`-p slips`) the same module notes calls (PELED_CALLS) or plants (PELED_SLIP).
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import importlib.abc
+import importlib.machinery
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LIB = ROOT / "lib" / "peled"
+MAP = ROOT / "build" / "slips"
+ROOMS = {
+    "conditioning": ["test_conditioning"],
+    "energetics": ["test_energetics", "test_energetics_methods", "test_energetics_poses"],
+    "led": ["test_error_terms", "test_led", "test_led_devices", "test_led_lab"],
+    "lineshapes": ["test_lineshapes"],
+    "materials.py": ["test_error_terms", "test_optics", "test_structure", "test_photoluminescence"],
+    "nmr": ["test_error_terms", "test_nmr", "test_nmr_folder"],
+    "optics": ["test_error_terms", "test_optics"],
+    "photoluminescence": [
+        "test_error_terms",
+        "test_photoluminescence",
+        "test_photoluminescence_lab",
+        "test_photoluminescence_lifetimes",
+        "test_photoluminescence_workflow",
+    ],
+    "quantities": ["test_quantities"],
+    "separable": ["test_separable"],
+    "structure": ["test_error_terms", "test_structure", "test_structure_lab", "test_structure_xrd"],
+    "synthesis": ["test_error_terms", "test_synthesis"],
+    "transient_absorption": [
+        "test_transient_absorption",
+        "test_transient_absorption_trust",
+        "test_transient_absorption_workflow",
+    ],
+}
+#: Modules that hold no physics: pictures, files, tables for a person.
+NO_PHYSICS = (
+    "plots",
+    "explore",
+    "drawers",
+    "pictures",
+    "view3d",
+    "draw",
+    "desk",
+    "export",
+    "reading",
+    "loading",
+    "waterfall",
+    "__init__",
+    "interactive",
+    "making",
+    "rows",
+    "analyse",
+)
+SECONDS = 90  # of tests for one slip
+
+# ---- what a slip is ------------------------------------------------------------------------------
+
+_OPERATORS = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+}
+_ORDER = {ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE}
+_NAMES = {
+    "sin": "cos",
+    "cos": "sin",
+    "max": "min",
+    "min": "max",
+    "maximum": "minimum",
+    "minimum": "maximum",
+    "argmax": "argmin",
+    "argmin": "argmax",
+    "mean": "sum",
+    "sum": "mean",
+    "exp": "expm1",
+    "log10": "log",
+    "log": "log10",
+    "cosh": "sinh",
+}
+
+
+def changes(node: ast.AST) -> list[tuple[str, ast.AST]]:
+    """What may go wrong at one node: (what is done, the node in its place)."""
+    found = []
+
+    def put(said: str, new: ast.AST) -> None:
+        found.append((said, ast.copy_location(new, node)))
+
+    if isinstance(node, ast.BinOp):
+        if other := _OPERATORS.get(type(node.op)):
+            put(f"{type(node.op).__name__} -> {other.__name__}", _with(node, op=other()))
+        if isinstance(node.op, ast.Pow):
+            put("power dropped", node.left)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        put("sign dropped", node.operand)
+    elif isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _ORDER:
+        put("comparison turned", _with(node, ops=[_ORDER[type(node.ops[0])]()]))
+    elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        value = node.value
+        if type(value) is float or abs(value) > 2:
+            put(f"{value!r} -> {value * 2!r}", ast.Constant(value * 2))
+        if type(value) is float and value in (1e3, 1e6, 1e9, 1e-3, 1e-6, 1e-9, 1e4, 1e7):
+            put(f"{value!r} a thousand times", ast.Constant(value * 1e3))
+    elif isinstance(node, ast.Call):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if name in ("sqrt", "abs", "hypot") and node.args:
+            put(f"{name} dropped", node.args[0])
+        if name in _NAMES and isinstance(node.func, ast.Attribute):
+            put(f"{name} -> {_NAMES[name]}", _with(node, func=_with(node.func, attr=_NAMES[name])))
+        plain = [a for a in node.args if isinstance(a, ast.Name)]
+        if len(node.args) > 1 and len(plain) == len(node.args) and not node.keywords:
+            first, second, *rest = node.args
+            put("arguments swapped", _with(node, args=[second, first, *rest]))
+    return found
+
+
+def _with(node, **fields):
+    new = copy.copy(node)
+    for name, value in fields.items():
+        setattr(new, name, value)
+    return new
+
+
+class _Places(ast.NodeVisitor):
+    """All slips of a module, with the function each sits in."""
+
+    def __init__(self):
+        self.found: list[tuple[int, str, str, int]] = []  # line of function, name, said, line
+        self.function: list[tuple[int, str]] = []
+
+    def visit_FunctionDef(self, node):
+        first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+        self.function.append((first, node.name))
+        for child in [*node.body, *node.args.defaults]:
+            self.visit(child)
+        self.function.pop()
+
+    def visit_Raise(self, node):
+        """What is said of an error is no physics."""
+
+    def visit_JoinedStr(self, node):
+        """Neither is any other sentence."""
+
+    def visit_Subscript(self, node):
+        self.visit(node.value)  # an index is mended by the first run
+
+    def generic_visit(self, node):
+        if self.function:
+            for said, _ in changes(node):
+                self.found.append((*self.function[0], said, node.lineno))
+        super().generic_visit(node)
+
+
+class _Plant(_Places):
+    """The same walk, which puts the slip of a number in its place."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number, self.target = number, None
+
+    def generic_visit(self, node):
+        if self.function:
+            for _, new in changes(node):
+                if len(self.found) == self.number:
+                    self.target = (node, new)
+                self.found.append((0, "", "", 0))
+        ast.NodeVisitor.generic_visit(self, node)
+
+
+class _Replace(ast.NodeTransformer):
+    def __init__(self, old, new):
+        self.old, self.new = old, new
+
+    def visit(self, node):
+        return self.new if node is self.old else self.generic_visit(node)
+
+
+def slips_of(path: Path) -> list[tuple[int, str, str, int]]:
+    """(first line of the function, its name, what is done, line) of each slip of a module."""
+    places = _Places()
+    places.visit(ast.parse(path.read_text(encoding="utf-8")))
+    return places.found
+
+
+def planted(source: str, number: int) -> ast.Module:
+    """The module with its slip of a number."""
+    tree = ast.parse(source)
+    plant = _Plant(number)
+    plant.visit(tree)
+    old, new = plant.target
+    return ast.fix_missing_locations(_Replace(old, new).visit(tree))
+
+
+# ---- as a plugin of pytest -----------------------------------------------------------------------
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    number = 0
+
+    def get_code(self, fullname):
+        source = Path(self.path).read_text(encoding="utf-8")
+        return compile(planted(source, self.number), self.path, "exec", dont_inherit=True)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, path: Path, number: int):
+        self.path, self.number = path, number
+        self.name = ".".join(path.relative_to(LIB.parent).with_suffix("").parts)
+
+    def find_spec(self, fullname, path, target=None):
+        if fullname != self.name:
+            return None
+        loader = _Loader(fullname, str(self.path))
+        loader.number = self.number
+        return importlib.machinery.ModuleSpec(fullname, loader, origin=str(self.path))
+
+
+if where := os.environ.get("PELED_SLIP"):
+    module, _, number_of = where.rpartition(":")
+    sys.meta_path.insert(0, _Finder(Path(module), int(number_of)))
+
+_calls: set[tuple[str, int]] = set()
+_home = str(LIB)
+
+
+def _note(frame, event, _argument):
+    if event == "call":
+        code = frame.f_code
+        if code.co_filename.startswith(_home):
+            _calls.add((code.co_filename, code.co_firstlineno))
+
+
+if os.environ.get("PELED_CALLS"):
+    import pytest
+
+    _reached: dict[str, list] = {}
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(item, nextitem):
+        _calls.clear()
+        begin = time.perf_counter()
+        sys.setprofile(_note)
+        yield
+        sys.setprofile(None)
+        took = time.perf_counter() - begin
+        _reached[item.nodeid] = [took, sorted(_calls)]
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_fixture_setup(fixturedef, request):
+        """What a shared fixture calls is reached by all tests of the module."""
+        before = set(_calls)
+        yield
+        if fixturedef.scope != "function":
+            key = f"{request.node.nodeid.partition('::')[0]}::"
+            _reached.setdefault(key, [0.0, []])[1].extend(sorted(_calls - before))
+
+    def pytest_sessionfinish():
+        Path(os.environ["PELED_CALLS"]).write_text(json.dumps(_reached), encoding="utf-8")
+
+
+# ---- the run -------------------------------------------------------------------------------------
+
+
+def _pytest(arguments, *, timeout=None, **environment) -> int:
+    path = os.pathsep.join([str(ROOT / "lib"), str(ROOT / "tests")])
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "slips", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "--no-header", "--tb=no", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": path} | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=timeout,
+        check=False,
+    )
+    return done.returncode
+
+
+def reach(room: str) -> dict[tuple[str, int], list[tuple[float, str]]]:
+    """Tests by function they reach, fastest first; noted once and kept until a test changes."""
+    tests = defaultdict(list)
+    MAP.mkdir(parents=True, exist_ok=True)
+    for name in ROOMS[room]:
+        file, kept = ROOT / "tests" / f"{name}.py", MAP / f"{name}.json"
+        if not file.exists():
+            continue
+        if not kept.exists() or kept.stat().st_mtime < file.stat().st_mtime:
+            _pytest([str(file)], PELED_CALLS=str(kept))
+        noted = json.loads(kept.read_text(encoding="utf-8"))
+        shared = {tuple(c) for key, (_, cs) in noted.items() if key.endswith("::") for c in cs}
+        for node, (seconds, calls) in noted.items():
+            if not node.endswith("::"):
+                for call in {tuple(c) for c in calls} | shared:
+                    tests[tuple(call)].append((seconds, node))
+    return {call: sorted(of) for call, of in tests.items()}
+
+
+def candidates(rooms) -> list[tuple[str, Path, int, tuple]]:
+    """Every slip of the physics: room, module, number, what it is."""
+    found = []
+    for room in rooms:
+        top = LIB / room
+        for path in [top] if top.is_file() else sorted(top.rglob("*.py")):
+            if path.stem not in NO_PHYSICS:
+                found += [(room, path, k, slip) for k, slip in enumerate(slips_of(path))]
+    return found
+
+
+def judge(path: Path, number: int, tests: list[tuple[float, str]]) -> str:
+    """caught, survived, or unreached."""
+    if not tests:
+        return "unreached"
+    chosen, total = [], 0.0
+    for seconds, node in tests:
+        total += seconds
+        if chosen and total > SECONDS:
+            break
+        chosen.append(node)
+    try:
+        code = _pytest(chosen, timeout=8 * SECONDS, PELED_SLIP=f"{path}:{number}")
+    except subprocess.TimeoutExpired:
+        return "caught"  # it never ends
+    return "survived" if code == 0 else "caught"
+
+
+def main(arguments: list[str]) -> int:
+    rooms = [a for a in arguments if a in ROOMS] or list(ROOMS)
+    if "--map" in arguments:
+        for room in rooms:
+            reach(room)
+        return 0
+    count = next((int(a) for a in arguments if a.isdigit()), 200)
+    every = candidates(rooms)
+    sample = random.Random(int(os.environ.get("SEED", 1))).sample(every, min(count, len(every)))
+    known, table = {}, defaultdict(lambda: defaultdict(int))
+    for room, path, number, (first, function, said, line) in sorted(sample, key=lambda s: s[0]):
+        if room not in known:
+            known[room] = reach(room)
+        outcome = judge(path, number, known[room].get((str(path), first), []))
+        table[room][outcome] += 1
+        if outcome != "caught":
+            print(f"{outcome}: {path.relative_to(LIB)}:{line} {function}: {said}", flush=True)
+    print(f"\n{'':22} caught survived unreached")
+    for room, counts in table.items():
+        print(f"{room:22}", *(f"{counts[o]:7d}" for o in ("caught", "survived", "unreached")))
+    whole = sum(sum(c.values()) for c in table.values())
+    print(f"{sum(c['caught'] for c in table.values())} of {whole} slips caught")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
