@@ -2,14 +2,13 @@
 
     python tests/slips.py 200            a seeded sample of as many slips
     python tests/slips.py 200 led nmr    in these rooms only
-    python tests/slips.py --map          only note which tests reach which functions
 
 A slip is a change that a tired person makes: a sign, a factor of a thousand, a root forgotten, sine
-for cosine, an argument for its neighbour. A test reaches it that calls the function it sits in; of
-these the fastest run first, until one fails. What survives is printed with its place: the slip
-changes nothing (equivalent), or a test is missing.
+for cosine, an argument for its neighbour. The tests of the room that name the function it sits in
+run first, then those that name what calls it, until one fails. What survives is printed with its
+place: the slip changes nothing (equivalent), or a test is missing.
 
-As a plugin of pytest (`-p slips`) the same module notes calls (PELED_CALLS) or plants (PELED_SLIP).
+As a plugin of pytest (`-p slips`) the same module plants the slip that PELED_SLIP names.
 """
 
 from __future__ import annotations
@@ -18,18 +17,15 @@ import ast
 import copy
 import importlib.abc
 import importlib.machinery
-import json
 import os
 import random
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIB = ROOT / "lib" / "peled"
-MAP = ROOT / "build" / "slips"
 ROOMS = {
     "conditioning": ["test_conditioning"],
     "energetics": ["test_energetics", "test_energetics_methods", "test_energetics_poses"],
@@ -74,7 +70,8 @@ NO_PHYSICS = (
     "rows",
     "analyse",
 )
-SECONDS = 90  # of tests for one slip
+SECONDS = 600  # for one run of tests
+AT_ONCE, MOST = 6, 24  # tests a run, and a slip
 
 # ---- what a slip is ------------------------------------------------------------------------------
 
@@ -243,44 +240,6 @@ if where := os.environ.get("PELED_SLIP"):
     module, _, number_of = where.rpartition(":")
     sys.meta_path.insert(0, _Finder(Path(module), int(number_of)))
 
-_calls: set[tuple[str, int]] = set()
-_home = str(LIB)
-
-
-def _note(frame, event, _argument):
-    if event == "call":
-        code = frame.f_code
-        if code.co_filename.startswith(_home):
-            _calls.add((code.co_filename, code.co_firstlineno))
-
-
-if os.environ.get("PELED_CALLS"):
-    import pytest
-
-    _reached: dict[str, list] = {}
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_protocol(item, nextitem):
-        _calls.clear()
-        begin = time.perf_counter()
-        sys.setprofile(_note)
-        yield
-        sys.setprofile(None)
-        took = time.perf_counter() - begin
-        _reached[item.nodeid] = [took, sorted(_calls)]
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_fixture_setup(fixturedef, request):
-        """What a shared fixture calls is reached by all tests of the module."""
-        before = set(_calls)
-        yield
-        if fixturedef.scope != "function":
-            key = f"{request.node.nodeid.partition('::')[0]}::"
-            _reached.setdefault(key, [0.0, []])[1].extend(sorted(_calls - before))
-
-    def pytest_sessionfinish():
-        Path(os.environ["PELED_CALLS"]).write_text(json.dumps(_reached), encoding="utf-8")
-
 
 # ---- the run -------------------------------------------------------------------------------------
 
@@ -300,23 +259,50 @@ def _pytest(arguments, *, timeout=None, **environment) -> int:
     return done.returncode
 
 
-def reach(room: str) -> dict[tuple[str, int], list[tuple[float, str]]]:
-    """Tests by function they reach, fastest first; noted once and kept until a test changes."""
-    tests = defaultdict(list)
-    MAP.mkdir(parents=True, exist_ok=True)
-    for name in ROOMS[room]:
-        file, kept = ROOT / "tests" / f"{name}.py", MAP / f"{name}.json"
-        if not file.exists():
-            continue
-        if not kept.exists() or kept.stat().st_mtime < file.stat().st_mtime:
-            _pytest([str(file)], PELED_CALLS=str(kept))
-        noted = json.loads(kept.read_text(encoding="utf-8"))
-        shared = {tuple(c) for key, (_, cs) in noted.items() if key.endswith("::") for c in cs}
-        for node, (seconds, calls) in noted.items():
-            if not node.endswith("::"):
-                for call in {tuple(c) for c in calls} | shared:
-                    tests[tuple(call)].append((seconds, node))
-    return {call: sorted(of) for call, of in tests.items()}
+def _names(node: ast.AST) -> set[str]:
+    return {
+        n.id if isinstance(n, ast.Name) else n.attr
+        for n in ast.walk(node)
+        if isinstance(n, (ast.Name, ast.Attribute))
+    }
+
+
+def _functions(path: Path) -> list[ast.AST]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+
+
+class Reach:
+    """Which tests of a room come near a function: by the names that functions and tests mention."""
+
+    def __init__(self, room: str):
+        self.callers: dict[str, set[str]] = defaultdict(set)
+        self.tests: list[tuple[str, str, set[str]]] = []  # node, file, names
+        top = LIB / room
+        for path in [top] if top.is_file() else sorted(top.rglob("*.py")):
+            self._graph(path)
+        for name in ROOMS[room]:
+            path = ROOT / "tests" / f"{name}.py"
+            if path.exists():
+                self._graph(path)
+
+    def _graph(self, path: Path) -> None:
+        for node in _functions(path):
+            names = _names(node)
+            if path.parent.name == "tests" and node.name.startswith("test_"):
+                names |= {a.arg for a in node.args.args}  # fixtures
+                self.tests.append((f"tests/{path.name}::{node.name}", node.name, names))
+            for name in names:
+                self.callers[name].add(node.name)
+
+    def near(self, function: str) -> list[str]:
+        """Tests by how many calls they are away."""
+        distance, ring = {function: 0}, {function}
+        for step in range(1, 6):
+            ring = {c for name in ring for c in self.callers[name]} - set(distance)
+            distance |= dict.fromkeys(ring, step)
+        found = [(distance[name], node) for node, name, _ in self.tests if name in distance]
+        return [node for _, node in sorted(found)]
 
 
 def candidates(rooms) -> list[tuple[str, Path, int, tuple]]:
@@ -330,43 +316,37 @@ def candidates(rooms) -> list[tuple[str, Path, int, tuple]]:
     return found
 
 
-def judge(path: Path, number: int, tests: list[tuple[float, str]]) -> str:
+def judge(path: Path, number: int, tests: list[str]) -> str:
     """caught, survived, or unreached."""
     if not tests:
         return "unreached"
-    chosen, total = [], 0.0
-    for seconds, node in tests:
-        total += seconds
-        if chosen and total > SECONDS:
-            break
-        chosen.append(node)
     try:
-        code = _pytest(chosen, timeout=8 * SECONDS, PELED_SLIP=f"{path}:{number}")
+        for first in range(0, len(tests), AT_ONCE):
+            part = tests[first : first + AT_ONCE]
+            if _pytest(part, timeout=SECONDS, PELED_SLIP=f"{path}:{number}"):
+                return "caught"
     except subprocess.TimeoutExpired:
-        return "caught"  # it never ends
-    return "survived" if code == 0 else "caught"
+        return "out of time"
+    return "survived"
 
 
 def main(arguments: list[str]) -> int:
     rooms = [a for a in arguments if a in ROOMS] or list(ROOMS)
-    if "--map" in arguments:
-        for room in rooms:
-            reach(room)
-        return 0
     count = next((int(a) for a in arguments if a.isdigit()), 200)
     every = candidates(rooms)
     sample = random.Random(int(os.environ.get("SEED", 1))).sample(every, min(count, len(every)))
     known, table = {}, defaultdict(lambda: defaultdict(int))
-    for room, path, number, (first, function, said, line) in sorted(sample, key=lambda s: s[0]):
+    for room, path, number, (_, function, said, line) in sorted(sample, key=lambda s: s[0]):
         if room not in known:
-            known[room] = reach(room)
-        outcome = judge(path, number, known[room].get((str(path), first), []))
+            known[room] = Reach(room)
+        outcome = judge(path, number, known[room].near(function)[:MOST])
         table[room][outcome] += 1
         if outcome != "caught":
             print(f"{outcome}: {path.relative_to(LIB)}:{line} {function}: {said}", flush=True)
-    print(f"\n{'':22} caught survived unreached")
+    outcomes = ("caught", "survived", "unreached", "out of time")
+    print(f"\n{'':22}", *outcomes)
     for room, counts in table.items():
-        print(f"{room:22}", *(f"{counts[o]:7d}" for o in ("caught", "survived", "unreached")))
+        print(f"{room:22}", *(f"{counts[o]:{len(o)}d}" for o in outcomes))
     whole = sum(sum(c.values()) for c in table.values())
     print(f"{sum(c['caught'] for c in table.values())} of {whole} slips caught")
     return 0

@@ -284,10 +284,11 @@ class _Model:
             return sum(np.diff(special.ndtr((edges + way) / sigma)) for way in ways)
         return sum(np.diff((edges + way > 0).astype(float)) for way in ways)
 
-    def expected(self, theta, shapes=None):
-        shapes = self.shapes(theta) if shapes is None else shapes
+    def expected(self, theta):
         amplitudes = theta[self.nonlinear : self.nonlinear + self.linear]
-        ideal = amplitudes @ shapes + (theta[-1] if self.free_background else self.held_background)
+        ideal = amplitudes @ self.shapes(theta) + (
+            theta[-1] if self.free_background else self.held_background
+        )
         return self.piled(ideal)
 
     def piled(self, ideal):
@@ -300,14 +301,14 @@ class _Model:
     def jacobian(self, theta):
         shapes = self.shapes(theta)
         amplitudes = theta[self.nonlinear : self.nonlinear + self.linear]
-        columns = []
+        columns, edges = [], self._edges(theta)
+        beta = theta[self.components] if self.stretched else 1.0
         for j in range(self.nonlinear):
             # Forward differences: the step is small beside any standard error, and the shapes at theta are at hand.
             step = 3e-3 * self.bin if self.names[j] == "shift" else 1e-4
             if j < self.components:  # only one component changes with its own lifetime
-                columns.append(
-                    amplitudes[j] * (self._only(theta[j] + step, theta) - shapes[j]) / step
-                )
+                moved = self._row(np.exp(theta[j] + step), beta, *edges)
+                columns.append(amplitudes[j] * (moved - shapes[j]) / step)
             else:
                 move = np.zeros_like(theta)
                 move[j] = step
@@ -321,13 +322,6 @@ class _Model:
         sums = np.vstack([np.zeros(jac.shape[1]), np.cumsum(jac, axis=0)])
         survive = np.exp(-before)
         return -self.cycles * np.diff(survive), np.diff(survive[:, None] * sums, axis=0)
-
-    def _only(self, log_lifetime, theta):
-        one = _Model.__new__(_Model)
-        one.__dict__ = {**self.__dict__, "components": 1, "scatter": 0}
-        return one.shapes(
-            np.concatenate([[log_lifetime], theta[self.components : self.nonlinear]])
-        )[0]
 
 
 # ---- the fit -----------------------------------------------------------------------------------------------------------

@@ -117,18 +117,22 @@ def composition_from_intensities(
         line = np.array([np.interp(p[0], grid, column) for column in table.T])
         return (line * [_march_dollase(hkl, p[1]) for hkl in use])[:, None]
 
-    found = separable.fit(
-        differences(columns, [1e-3, 1e-3], [True, texture]),
-        measured[:, 0],
-        {
-            "x": Sought(0.5, 0.0, 1.0, 0.2),
-            "r": Sought(1.0, 0.2, 3.0, 0.2, held=not texture),
-        },
-        ["scale"],
-        # 2 %: Debye-Waller factors, absorption
-        error=np.hypot(measured[:, 1], 0.02 * measured[:, 0]),
-        variance=separable.larger,
-    )
+    def fitted(r):
+        return separable.fit(
+            differences(columns, [1e-3, 1e-3], [True, texture]),
+            measured[:, 0],
+            {
+                "x": Sought(0.5, 0.0, 1.0, 0.2),
+                "r": Sought(r, 0.2, 3.0, 0.2, held=not texture),
+            },
+            ["scale"],
+            # 2 %: Debye-Waller factors, absorption
+            error=np.hypot(measured[:, 1], 0.02 * measured[:, 0]),
+            variance=separable.larger,
+        )
+
+    # Plates and needles each have a minimum of their own.
+    found = min(map(fitted, (0.8, 1.25) if texture else (1.0,)), key=lambda f: f.chi2)
     x, r = found.values.tolist()
     return x, float(found.errors[0]), r, float(found.errors[1]) if texture else 0.0
 
