@@ -29,13 +29,20 @@ LIB = ROOT / "lib" / "peled"
 ROOMS = {
     "conditioning": ["test_conditioning"],
     "energetics": ["test_energetics", "test_energetics_methods", "test_energetics_poses"],
-    "led": ["test_error_terms", "test_led", "test_led_devices", "test_led_lab"],
+    "led": ["test_error_terms", "test_formulas", "test_led", "test_led_devices", "test_led_lab"],
     "lineshapes": ["test_lineshapes"],
-    "materials.py": ["test_error_terms", "test_optics", "test_structure", "test_photoluminescence"],
-    "nmr": ["test_error_terms", "test_nmr", "test_nmr_folder"],
-    "optics": ["test_error_terms", "test_optics"],
+    "materials.py": [
+        "test_error_terms",
+        "test_formulas",
+        "test_optics",
+        "test_structure",
+        "test_photoluminescence",
+    ],
+    "nmr": ["test_error_terms", "test_formulas", "test_nmr", "test_nmr_folder"],
+    "optics": ["test_error_terms", "test_formulas", "test_optics"],
     "photoluminescence": [
         "test_error_terms",
+        "test_formulas",
         "test_photoluminescence",
         "test_photoluminescence_lab",
         "test_photoluminescence_lifetimes",
@@ -43,8 +50,14 @@ ROOMS = {
     ],
     "quantities": ["test_quantities"],
     "separable": ["test_separable"],
-    "structure": ["test_error_terms", "test_structure", "test_structure_lab", "test_structure_xrd"],
-    "synthesis": ["test_error_terms", "test_synthesis"],
+    "structure": [
+        "test_error_terms",
+        "test_formulas",
+        "test_structure",
+        "test_structure_lab",
+        "test_structure_xrd",
+    ],
+    "synthesis": ["test_error_terms", "test_formulas", "test_synthesis"],
     "transient_absorption": [
         "test_transient_absorption",
         "test_transient_absorption_trust",
@@ -118,7 +131,7 @@ def changes(node: ast.AST) -> list[tuple[str, ast.AST]]:
         put("comparison turned", _with(node, ops=[_ORDER[type(node.ops[0])]()]))
     elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
         value = node.value
-        if type(value) is float or abs(value) > 2:
+        if value and (type(value) is float or abs(value) > 2):
             put(f"{value!r} -> {value * 2!r}", ast.Constant(value * 2))
         if type(value) is float and value in (1e3, 1e6, 1e9, 1e-3, 1e-6, 1e-9, 1e4, 1e7):
             put(f"{value!r} a thousand times", ast.Constant(value * 1e3))
