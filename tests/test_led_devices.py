@@ -241,6 +241,7 @@ def test_recycling_inverts_its_series():
         ),
         (lambda t: t.replace("name: TPBi, thickness_nm: 70,", "name: TPBi,"), "TPBi.*thickness_nm"),
         (lambda t: "stack: [1, 2", "YAML"),
+        (lambda t: t.replace("wavelength_nm: 620", ""), "wavelength_nm.*found None"),
         (lambda t: "levels: []", "'stack'"),
     ],
 )

@@ -8,7 +8,6 @@ Newton's method, spectra from a Gaussian distribution of nanocrystal energies se
 
 from __future__ import annotations
 
-import csv
 import io
 import zipfile
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ import numpy as np
 from scipy import constants
 
 from ledger.files import ROOT, write_atomically
+from peled.formats.delimited import read_table
 from peled.tables import table
 
 HC_EV_NM = constants.h * constants.c / constants.e * 1e9
@@ -327,11 +327,8 @@ DEVICES = {
 
 @lru_cache(maxsize=1)
 def _photopic() -> np.ndarray:
-    with open(table("cie/cie_1924_photopic.csv"), encoding="utf-8") as stream:
-        return np.array(
-            [row for row in csv.reader(line for line in stream if not line.startswith("#"))][1:],
-            float,
-        )
+    columns = read_table(table("cie/cie_1924_photopic.csv")).columns
+    return np.column_stack([column.values for column in columns])
 
 
 def luminous_watt(power: np.ndarray) -> np.ndarray:

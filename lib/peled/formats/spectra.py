@@ -44,7 +44,7 @@ _TO_AXIS = {
     "1/cm": ("eV", 1e-7 * HC_EV_NM),
 }
 _AXIS_WORD = re.compile(
-    r"wave ?length|wavelength|lambda|λ|energy|wave ?number|photon|^nm\.?$|^ev$|^e$|^x$",
+    r"wave ?length|lambda|λ|energy|wave ?number|photon|^wl(?![a-z])|^nm\.?$|^ev$|^e$|^x$",
     re.IGNORECASE,
 )
 _UNIT_WORD = re.compile(r"(?<![A-Za-z])(nm|µm|μm|um|Å|meV|eV|cm\^?[-−]1|cm⁻¹|1/cm)(?![A-Za-z])")
@@ -54,7 +54,7 @@ _SERIES = re.compile(
     r"(?:[mµu]?[AW]|[µu]J)[ /]?cm(?:\^?[-−]?2|⁻²|²))?\s*\)?$"
 )
 _SETTING = re.compile(
-    r"time|delay|scan|sample|film|device|bias|volt|current|power|fluence|temperature|run|index|"
+    r"time|^t(?![a-z])|delay|scan|sample|film|device|bias|volt|current|power|fluence|temperature|run|index|"
     r"^no\b",
     re.IGNORECASE,
 )

@@ -49,7 +49,6 @@ class Stack:
     layers: tuple[Layer, ...]
     wavelength_nm: float
     levels: tuple[Mapping, ...] = field(default=(), repr=False)
-    earlier: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Layer:
         return self.layers[self.index(name)]
@@ -96,7 +95,8 @@ class Stack:
 
 @reader("a stack of layers in YAML")
 def read_stack(path: str | Path) -> Stack:
-    """A stack from YAML: `wavelength_nm`, `stack` (a list from the substrate up; each layer with n and k or an `index_table`) and, for drawing, `levels`.
+    """A stack from YAML: `wavelength_nm` of the emission, `stack` (a list from the substrate up;
+    each layer with n and k or an `index_table`) and, for drawing, `levels`.
 
     Raises
     ------
@@ -115,11 +115,16 @@ def read_stack(path: str | Path) -> Stack:
             expected="a key 'stack' with at least three layers",
             found=", ".join(found) if isinstance(found, dict) else type(found).__name__,
         )
+    wavelength = found.get("wavelength_nm")
+    if not isinstance(wavelength, (int, float)) or not 100 < wavelength < 5000:
+        raise FormatError(
+            path, expected="wavelength_nm, of the emission, as a number", found=repr(wavelength)
+        )
     layers = []
     for number, entry in enumerate(found["stack"], 1):
         place = f"stack, layer {number} ({entry.get('name', 'no name')})"
         thickness = entry.get("thickness_nm")
-        entry = _with_index(path, place, entry, float(found.get("wavelength_nm", 620)), number == 1)
+        entry = _with_index(path, place, entry, float(wavelength), number == 1)
         needed = ("name", "n", "role") + (() if number == 1 else ("thickness_nm",))
         if missing := [key for key in needed if key not in entry]:
             raise FormatError(
@@ -160,9 +165,8 @@ def read_stack(path: str | Path) -> Stack:
         )
     return Stack(
         tuple(layers),
-        float(found.get("wavelength_nm", 620)),
+        float(wavelength),
         tuple(found.get("levels", ())),
-        tuple(found.get("earlier_stack", ())),
     )
 
 

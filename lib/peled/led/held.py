@@ -20,7 +20,7 @@ from peled.led import photometry
 from peled.led.device import Context, Curve, Run, external
 from peled.led.drawers import plain
 from peled.led.light import Light
-from peled.led.pictures import LIGHT
+from peled.led.plots import LIGHT
 from peled.quantities import Finding, Quantity, signal
 from peled.report.report import Panel
 

@@ -1,6 +1,11 @@
 "use strict";
 (function () {
-  const table = document.getElementById("claims"), body = table.tBodies[0], rows = Array.from(body.rows);
+  // A link to a claim or panel opens what is folded there.
+  function unfold() { const target = document.getElementById(location.hash.slice(1)), inside = target && target.matches(".claim, .card") && target.querySelector("details"); if (inside) { inside.open = true; } }
+  addEventListener("hashchange", unfold); unfold();
+  const table = document.getElementById("board");
+  if (!table) { return; }
+  const body = table.tBodies[0], rows = Array.from(body.rows);
   const form = document.getElementById("filters"), search = document.getElementById("search"), count = document.getElementById("count"), none = document.getElementById("none");
   const by = {}; form.querySelectorAll("select").forEach(s => { by[s.id.slice(3)] = s; });
   const texts = rows.map(r => r.textContent.toLowerCase());
@@ -15,13 +20,13 @@
     });
     count.textContent = n + " of " + rows.length + " claims";
     none.hidden = n > 0;
-    tiles.forEach(t => t.setAttribute("aria-pressed", String(by.verdict.value === t.dataset.verdict)));
+    tiles.forEach(t => t.toggleAttribute("aria-current", by.answer.value === t.dataset.answer));
   }
   form.addEventListener("input", filter);
   form.addEventListener("submit", e => e.preventDefault());
   form.addEventListener("reset", () => setTimeout(filter));
   document.getElementById("clear").addEventListener("click", () => form.reset());
-  tiles.forEach(t => t.addEventListener("click", () => { by.verdict.value = by.verdict.value === t.dataset.verdict ? "" : t.dataset.verdict; filter(); }));
+  tiles.forEach(t => t.addEventListener("click", e => { e.preventDefault(); by.answer.value = by.answer.value === t.dataset.answer ? "" : t.dataset.answer; filter(); }));
 
   const heads = Array.from(table.tHead.rows[0].cells);
   function sortKey(row, i) { const c = row.cells[i]; return c.dataset.sort === undefined ? c.textContent.trim() : Number(c.dataset.sort); }
@@ -34,13 +39,10 @@
   }));
 
   // A link to a claim that the filter hides shows it.
-  function reveal() {
+  addEventListener("hashchange", () => {
     const target = document.getElementById(location.hash.slice(1));
     if (target && target.hidden) { form.reset(); setTimeout(() => { filter(); target.scrollIntoView(); }); }
-    const inside = target && target.querySelector("details");
-    if (inside) { inside.open = true; }
-  }
-  addEventListener("hashchange", reveal);
-  addEventListener("beforeprint", () => document.querySelectorAll("#claims details").forEach(d => { d.open = true; }));
-  filter(); reveal();
+  });
+  new URLSearchParams(location.search).forEach((value, name) => { if (by[name]) { by[name].value = value; } });
+  filter();
 })();
