@@ -142,7 +142,9 @@ def changes(node: ast.AST) -> list[tuple[str, ast.AST]]:
         if name in _NAMES and isinstance(node.func, ast.Attribute):
             put(f"{name} -> {_NAMES[name]}", _with(node, func=_with(node.func, attr=_NAMES[name])))
         plain = [a for a in node.args if isinstance(a, ast.Name)]
-        if len(node.args) > 1 and len(plain) == len(node.args) and not node.keywords:
+        called = name or getattr(node.func, "id", "")
+        ordered = called not in ("min", "max", "hypot", "minimum", "maximum", "isclose", "gcd")
+        if ordered and len(node.args) == len(plain) > 1 and not node.keywords:
             first, second, *rest = node.args
             put("arguments swapped", _with(node, args=[second, first, *rest]))
     return found
