@@ -14,7 +14,7 @@ from peled.led import current_voltage, photometry
 from peled.nmr import solid, titration
 from peled.nmr.integrals import Integral, Integrals
 from peled.optics import escape
-from peled.photoluminescence import fluence, gap, segregation, shift_budget
+from peled.photoluminescence import fluence, gap, plqy, recycling, segregation, shift_budget
 from peled.structure import composition, icpms, microscopy, ups, xps, xrd
 from peled.synthesis import amounts
 from peled.transient_absorption import carriers_per_crystal
@@ -430,3 +430,69 @@ def test_moles_per_chain_propagate_all_areas_and_efficiencies():
     )
     assert found.corrected == pytest.approx(found.plain * 0.9 / 0.7)
     assert found.corrected_error == pytest.approx(propagated(corrected, at, errors), rel=1e-6)
+
+
+# ---- what slips showed to be untested ------------------------------------------------------------
+
+
+def test_self_absorption_propagates_on_any_step():
+    w = np.arange(580.0, 720.0, 0.5)
+    reference = 400 * np.exp(-0.5 * ((w - 640) / 14) ** 2) + 5
+    sphere = reference * (1 - 0.3 / (1 + np.exp((w - 640) / 6)))
+    rng, options = np.random.default_rng(11), {"tail_nm": (670.0, 715.0)}
+
+    def found(s, r):
+        return plqy.self_absorbed_fraction(
+            w, s, r, sphere_variance=sphere, reference_variance=2 * reference, **options
+        )
+
+    claimed = found(sphere, reference)[1]
+    values = [
+        found(
+            sphere + np.sqrt(sphere) * rng.standard_normal(w.size),
+            reference + np.sqrt(2 * reference) * rng.standard_normal(w.size),
+        )[0]
+        for _ in range(1500)
+    ]
+    inside = w >= 670
+    expected = 1 - sphere.sum() * reference[inside].sum() / sphere[inside].sum() / reference.sum()
+    assert np.mean(values) == pytest.approx(expected, abs=0.1 * claimed)
+    assert np.std(values) == pytest.approx(claimed, rel=0.06)
+
+
+def test_profile_ends_of_a_parabola_are_two_standard_errors():
+    grid = np.linspace(-1.0, 1.0, 41) + 3.0
+    delta = ((grid - 3.0) / 0.4) ** 2
+    low, high = fluence._crossings(grid, delta, 20)
+    assert math.log(low) == pytest.approx(3 - 0.4 * math.sqrt(3.84), abs=2e-3)
+    assert math.log(high) == pytest.approx(3 + 0.4 * math.sqrt(3.84), abs=2e-3)
+    assert fluence._crossings(grid, 0.1 * delta, 20) == (0.0, np.inf)
+
+
+def test_what_is_lost_of_a_photon():
+    model = recycling.OpticalModel("a", 0.3, 0.5)
+    assert model.lost == pytest.approx(0.2)
+    assert recycling.OpticalModel("a", 0.5, 0.5).lost == 0.0
+    assert model.internal(0.4) == pytest.approx(0.4 / (0.3 + 0.4 * 0.5))
+    assert math.isnan(model.internal(0.9))
+
+
+def test_the_straight_line_of_a_cutoff_meets_the_floor():
+    x = np.arange(15.0, 18.0, 0.02)
+    counts = 5000 * xps.edge(x, 16.4, 0.08) + 40
+    found = ups.secondary_cutoff(x, counts)
+    assert found.energy_eV == pytest.approx(16.4, abs=1e-3)
+    assert found.width_eV == pytest.approx(0.08, rel=0.01)
+    # The tangent in the middle of an error function reaches the floor after √(π/2) widths.
+    assert found.extrapolated_eV == pytest.approx(16.4 + 0.08 * math.sqrt(math.pi / 2), abs=0.01)
+    moved = ups.secondary_cutoff(x - 5, counts, bias_V=-5.0)
+    assert moved.energy_eV == pytest.approx(found.energy_eV)
+
+
+def test_the_error_of_a_cutoff_covers():
+    x, rng = np.arange(15.5, 17.5, 0.04), np.random.default_rng(12)
+    clean = 300 * xps.edge(x, 16.4, 0.1) * (1 - 0.2 * (x - 16.4)) + 20
+    fits = [ups.secondary_cutoff(x, rng.poisson(clean)) for _ in range(150)]
+    pulls = [(f.energy_eV - 16.4) / f.error_eV for f in fits]
+    assert np.mean(pulls) == pytest.approx(0, abs=0.3)
+    assert np.std(pulls) == pytest.approx(1, abs=0.2)
