@@ -496,3 +496,9 @@ def test_the_error_of_a_cutoff_covers():
     pulls = [(f.energy_eV - 16.4) / f.error_eV for f in fits]
     assert np.mean(pulls) == pytest.approx(0, abs=0.3)
     assert np.std(pulls) == pytest.approx(1, abs=0.2)
+
+
+def test_slips_by_hand_still_find_their_lines():
+    import slips
+
+    assert len(slips.by_hand()) == len(slips.BY_HAND)
