@@ -35,7 +35,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 quoted = '$(subst ','\'',$(1))'
 RUN := $(PY) -m ledger.run $(if $(J),-j $(J)) $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(FIGURES),--figures $(call quoted,$(FIGURES)))
 
-.PHONY: help figures test fuzz verify site test-browser lab energetics energetics-env env notebooks references data datapackage lint bench overview lock clean distclean
+.PHONY: help figures test fuzz mutants verify site test-browser lab energetics energetics-env env notebooks references data datapackage lint bench overview lock clean distclean
 
 help: ## list the targets
 	@echo 'make TARGET [VARIABLE=value]'; echo
@@ -54,6 +54,9 @@ test: $(VENV)/.test ## all checks: units, physics, notebooks against their store
 
 fuzz: $(OK) ## damaged files of every kind through every reader, a thousand each (N=3000 for more)
 	@$(PY) tests/fuzz.py $(or $(N),1000)
+
+mutants: $(VENV)/.test ## two hundred slips planted in the physics, one at a time, against its own tests (N=20 for fewer, ONLY=led for a room)
+	@$(PY) tests/slips.py $(or $(N),200) $(ONLY)
 
 verify: $(OK) ## hold every figure against the data, code and picture it was saved with
 	@$(PY) -m ledger.run.verify $(if $(FIGURES),--figures $(call quoted,$(FIGURES)))

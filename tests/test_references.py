@@ -1,7 +1,8 @@
 """Today's numbers and panels against the accepted ones.
 
 A number may move by 1e-6 of itself, or by a thousandth of its standard error where that is more: another processor
-moves the last digits of a fit. A panel whose bytes differ may differ by 2 % root mean square.
+moves the last digits of a fit. A standard error may move by a thousandth. A panel whose bytes differ may differ by 2 %
+root mean square.
 """
 
 import json
@@ -13,7 +14,7 @@ from ledger import files
 from references import FOLDER, digest, distance, numbers, thumbnail
 
 TOPICS = sorted(path.stem for path in FOLDER.glob("*.json"))
-RELATIVE, OF_STANDARD_ERROR, RMS = 1e-6, 1e-3, 0.02
+RELATIVE, OF_STANDARD_ERROR, ERROR_RELATIVE, RMS = 1e-6, 1e-3, 1e-3, 0.02
 
 
 def reference(topic):
@@ -38,17 +39,34 @@ def test_every_notebook_has_references():
 def test_numbers(topic):
     expected, found = reference(topic)["numbers"], numbers(results(topic))
     assert set(found) == set(expected)
-    moved = []
-    for name, old in expected.items():
-        new = found[name]
-        if old.get("verdict") != new.get("verdict"):
-            moved.append(f"{name}: {old.get('verdict')} -> {new.get('verdict')}")
-        for a, b in zip(old.get("value", []), new.get("value", []), strict=True):
-            if abs(a - b) > max(
-                RELATIVE * abs(a), OF_STANDARD_ERROR * (old.get("standard_error") or 0), 1e-12
-            ):
-                moved.append(f"{name}: {a!r} -> {b!r}")
+    moved = [line for name, old in expected.items() for line in movements(name, old, found[name])]
     assert not moved, "\n".join(moved[:20])
+
+
+def movements(name, old, new):
+    """What differs by more than another processor makes."""
+    if old.get("verdict") != new.get("verdict"):
+        yield f"{name}: {old.get('verdict')} -> {new.get('verdict')}"
+    error, other = old.get("standard_error"), new.get("standard_error")
+    if (error is None) != (other is None) or abs((error or 0) - (other or 0)) > max(
+        ERROR_RELATIVE * (error or 0), 1e-12
+    ):
+        yield f"{name}: standard error {error!r} -> {other!r}"
+    for a, b in zip(old.get("value", []), new.get("value", []), strict=True):
+        if abs(a - b) > max(RELATIVE * abs(a), OF_STANDARD_ERROR * (error or 0), 1e-12):
+            yield f"{name}: {a!r} -> {b!r}"
+
+
+def test_the_test_of_numbers_can_fail():
+    old = {"value": [1.0], "standard_error": 0.1, "verdict": "agrees"}
+    assert not list(movements("a", old, dict(old, value=[1.00005], standard_error=0.10005)))
+    for change in (
+        {"value": [1.001]},
+        {"standard_error": 0.101},
+        {"standard_error": None},
+        {"verdict": "disagrees"},
+    ):
+        assert len(list(movements("a", old, old | change))) == 1
 
 
 @pytest.mark.parametrize("topic", TOPICS)

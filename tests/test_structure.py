@@ -302,17 +302,6 @@ def test_bands_are_found_where_they_are():
         ftir.fit_bands(x[::-1], y)
 
 
-def test_atr_depth():
-    assert ftir.penetration_depth_um(1000.0, crystal_index=2.4, sample_index=1.5) == pytest.approx(
-        2.01, abs=0.02
-    )
-    assert ftir.atr_correct(np.array([1000.0, 3000.0]), np.array([1.0, 1.0])) == pytest.approx(
-        [1, 3]
-    )
-    with pytest.raises(ValueError, match="total reflection"):
-        ftir.penetration_depth_um(1000.0, sample_index=1.8)
-
-
 def test_stoichiometric_ceilings_and_mass_balance():
     c = icpms.stoichiometric_ceilings()
     assert [c["Pb-GL 1:1"], c["Pb-EDTA 1:1"], c["Pb-E+G 1:1"], c["PbI2"]] == pytest.approx(

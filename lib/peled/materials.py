@@ -108,18 +108,3 @@ def bromide_fraction_of_lattice(
     x = (ends_A[0] - a_A) / span
     error = math.hypot(a_error_A, (1 - x) * ends_error_A[0], x * ends_error_A[1]) / span
     return x, error
-
-
-def wavelength_rgb(wavelength_nm: float) -> tuple[float, float, float]:
-    """A screen colour for a wavelength, by piecewise hue with dimming at both ends; for colour patches, not for colorimetry."""
-    anchors = [
-        (380, 0.3, 0, 0.45),
-        (440, 0, 0, 1),
-        (490, 0, 1, 1),
-        (510, 0, 1, 0),
-        (580, 1, 1, 0),
-        (645, 1, 0, 0),
-        (780, 0.35, 0, 0),
-    ]
-    points = np.array(anchors, float)
-    return tuple(float(np.interp(wavelength_nm, points[:, 0], points[:, i])) for i in (1, 2, 3))

@@ -70,6 +70,26 @@ class BandModel:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     origin: float = 0.0
 
+    def _specify(self, names, linear, spec) -> None:
+        """What was asked of parameters, and extra ones that belong to no band."""
+        for name, given in self.parameters.items():
+            if not isinstance(given, Parameter):
+                raise TypeError(
+                    f"parameter {name!r}: expected a Parameter, found {type(given).__name__}"
+                )
+            if name not in names:
+                if given.value is None or given.tie:
+                    raise ValueError(
+                        f"parameter {name!r}: belongs to no band, so it is an extra one and needs a value; the names are {', '.join(names)}"
+                    )
+                names.append(name)
+                linear.append(False)
+            default = spec.get(name, Parameter())
+            # the natural limits of a shape hold whatever else is asked
+            spec[name] = replace(
+                given, lower=max(given.lower, default.lower), upper=min(given.upper, default.upper)
+            )
+
     def __post_init__(self):
         names, linear, spec = [], [], {}
         for band, shape in self.bands.items():
@@ -99,23 +119,7 @@ class BandModel:
             names += [f"base_{power}" for power in range(int(self.baseline) + 1)]
             linear += [True] * (int(self.baseline) + 1)
         own = len(names)
-        for name, given in self.parameters.items():
-            if not isinstance(given, Parameter):
-                raise TypeError(
-                    f"parameter {name!r}: expected a Parameter, found {type(given).__name__}"
-                )
-            if name not in names:
-                if given.value is None or given.tie:
-                    raise ValueError(
-                        f"parameter {name!r}: belongs to no band, so it is an extra one and needs a value; the names are {', '.join(names)}"
-                    )
-                names.append(name)
-                linear.append(False)
-            default = spec.get(name, Parameter())
-            # the natural limits of a shape hold whatever else is asked
-            spec[name] = replace(
-                given, lower=max(given.lower, default.lower), upper=min(given.upper, default.upper)
-            )
+        self._specify(names, linear, spec)
         spec = {name: spec.get(name, Parameter()) for name in names}
         free = [name for name in names if not spec[name].fixed and spec[name].tie is None]
         if not free:

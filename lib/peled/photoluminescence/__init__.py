@@ -17,7 +17,6 @@ from peled.photoluminescence.emission import (
 from peled.photoluminescence.fluence import (
     Recombination,
     excitons_per_crystal,
-    excitons_per_pulse,
     fit_recombination,
     generation_rate,
 )
@@ -66,7 +65,6 @@ __all__ = [
     "elliott_gap",
     "estimate_noise",
     "excitons_per_crystal",
-    "excitons_per_pulse",
     "fit_decay",
     "fit_decays",
     "fit_histogram",

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import ndimage
-from scipy.optimize import least_squares
+
+from peled import separable
+from peled.lineshapes.bands import SIGMA_PER_FWHM
+from peled.separable import Sought, differences
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def find_spots(
             f"images: expected frames (t, y, x) of at least {4 * width_px:.0f} pixels a side, found shape {frames.shape}"
         )
     mean = frames.mean(axis=0)
-    sigma = width_px / 2.35482
+    sigma = width_px * SIGMA_PER_FWHM
     # A difference of Gaussians takes off what is broader than a spot.
     smooth = ndimage.gaussian_filter(mean, sigma / 1.5) - ndimage.gaussian_filter(mean, 3 * sigma)
     # In a crowded image all pixels have some light: the noise is that of the darkest quarter.
@@ -108,23 +111,29 @@ def _width(image, x, y, width):
     """FWHM of isolated spots by Gaussian fits: mean and its error."""
     reach = round(1.6 * width)
     found = []
-    yy, xx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    yy, xx = (axis.ravel() for axis in np.mgrid[-reach : reach + 1, -reach : reach + 1])
+    sigma = width * SIGMA_PER_FWHM
+
+    def columns(p):
+        bell = np.exp(-0.5 * ((xx - p[0]) ** 2 + (yy - p[1]) ** 2) / p[2] ** 2)
+        return np.column_stack([bell, np.ones(bell.size)])
+
+    place = Sought(0.0, -reach, reach, 0.3 * sigma, unit="px")
+    sought = {"x": place, "y": place}
+    sought["sigma"] = Sought(sigma, 0.3 * sigma, 3 * sigma, 0.3, log=True, unit="px")
+    basis = differences(columns, [1e-4 * sigma] * 3)
     for i, j in zip(x, y, strict=True):
         gap = np.hypot(x - i, y - j)
         if np.count_nonzero(gap < 2.2 * width) > 1 or not (
             reach <= i < image.shape[1] - reach and reach <= j < image.shape[0] - reach
         ):
             continue
-        patch = image[j - reach : j + reach + 1, i - reach : i + reach + 1]
-        weight = 1 / np.sqrt(np.maximum(patch, 1))
-
-        def residual(p, patch=patch, weight=weight):
-            model = p[0] * np.exp(-0.5 * ((xx - p[1]) ** 2 + (yy - p[2]) ** 2) / p[3] ** 2) + p[4]
-            return ((model - patch) * weight).ravel()
-
-        fit = least_squares(residual, [np.ptp(patch), 0, 0, width / 2.35, patch.min()], max_nfev=40)
-        if fit.success and 0.3 * width < 2.35482 * abs(fit.x[3]) < 3 * width:
-            found.append(2.35482 * abs(fit.x[3]))
+        patch = image[j - reach : j + reach + 1, i - reach : i + reach + 1].ravel()
+        fit = separable.fit(
+            basis, patch, sought, ["height", "background"], error=np.sqrt(np.maximum(patch, 1))
+        )
+        if fit.estimates.converged and np.isfinite(fit.errors[2]):
+            found.append(fit.values[2] / SIGMA_PER_FWHM)
         if len(found) >= 30:
             break
     if len(found) < 3:

@@ -255,15 +255,3 @@ def excitons_per_crystal(
         * lifetime_ns
         * 1e-9
     )
-
-
-def excitons_per_pulse(
-    fluence_uJ_cm2: np.ndarray, *, cross_section_cm2: float, excitation_nm: float
-) -> np.ndarray:
-    """Mean number of excitons that one pulse makes in one crystal: σ F/(hν)."""
-    return (
-        np.asarray(fluence_uJ_cm2, dtype=float)
-        * 1e-6
-        / (H_C / (excitation_nm * 1e-9))
-        * cross_section_cm2
-    )

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.optimize import least_squares
 from scipy.stats import chi2 as chi2_distribution
 
-from peled import lineshapes
+from peled import lineshapes, separable
 from peled.lineshapes import HC_EV_NM, BandModel, Parameter
 from peled.photoluminescence.emission import looks_like_counts
 from peled.photoluminescence.plqy import estimate_noise
+from peled.separable import Sought, differences
 
 # A sloping line per eV stands for a constant dark count per nm.
 _ORIGIN_EV = 1.9
@@ -100,11 +100,9 @@ class Kinetics:
 
     def at(self, time_s: np.ndarray, dark_from_s: float | None = None) -> np.ndarray:
         """The fitted share at times (k,)."""
-        return _course(
-            np.array([self.initial, self.final - self.initial, self.rise_s, self.recovery_s]),
-            np.asarray(time_s, dtype=float),
-            dark_from_s,
-        )
+        t = np.asarray(time_s, dtype=float)
+        course = _course(t, dark_from_s, self.rise_s, self.recovery_s)
+        return self.initial + (self.final - self.initial) * course
 
 
 def partly_exposed(values: np.ndarray, used: np.ndarray) -> int:
@@ -365,49 +363,42 @@ def fit_kinetics(
     span = max(np.ptp(t[light]), 1e-9)
     recovers = dark_from_s is not None and np.count_nonzero(~light) >= 2
 
-    def residual(p):
-        return (
-            _course(
-                np.array([p[0], p[1], np.exp(p[2]), np.exp(p[3]) if recovers else np.nan]),
-                t,
-                dark_from_s,
-            )
-            - f
-        ) / s
+    def columns(p):
+        course = _course(t, dark_from_s, p[0], p[1] if recovers else np.nan)
+        return np.column_stack([np.ones_like(t), course])
 
-    free = 4 if recovers else 3
-    start = np.array([f[0], f[light][-1] - f[0], np.log(span / 3), np.log(span / 3)])[:free]
-    found = least_squares(residual, start, x_scale=[0.05, 0.1, 0.5, 0.5][:free], max_nfev=200)
-    dof = max(t.size - free, 1)
-    excess = 2 * found.cost / dof
-    cov = np.linalg.pinv(found.jac.T @ found.jac) * max(excess, 1.0)
-    e = np.sqrt(np.maximum(np.diag(cov), 0))
-    rise, rise_error = float(np.exp(found.x[2])), float(np.exp(found.x[2]) * e[2])
-    if e[2] > 1 or abs(found.x[1]) < 2 * e[1]:
-        rise, rise_error = np.nan, np.nan
-    back, back_error = (
-        (float(np.exp(found.x[3])), float(np.exp(found.x[3]) * e[3]))
-        if recovers and e[3] < 1
-        else (np.nan, np.nan)
+    # A course whose time is not told from nothing or from forever is no course.
+    slow = {"low": 1e-3 * span, "high": 1e3 * span, "step": 0.5, "log": True, "unit": "s"}
+    found = separable.fit(
+        differences(columns, [1e-4 * span] * 2, [True, recovers]),
+        f,
+        {
+            "rise": Sought(span / 3, **slow),
+            "recovery": Sought(span / 3, **slow, held=not recovers),
+        },
+        ["start", "gain"],
+        error=s,
+        variance=separable.larger,
     )
-    return Kinetics(
-        float(found.x[0]),
-        float(found.x[0] + found.x[1]),
-        rise,
-        rise_error,
-        back,
-        back_error,
-        float(excess),
+    (start, gain), errors = found.linear.tolist(), found.errors
+    times = [(float(v), float(e)) for v, e in zip(found.values, errors[: 1 + recovers])]
+    # Relative errors of a time above 1 mean that it is not known.
+    rise, back = (
+        pair if pair[1] < pair[0] else (np.nan, np.nan)
+        for pair in (times[0], times[1] if recovers else (np.nan, np.nan))
     )
+    if abs(gain) < 2 * errors[-1]:
+        rise = (np.nan, np.nan)
+    return Kinetics(start, start + gain, *rise, *back, found.chi2 / found.freedom)
 
 
-def _course(p, t, dark_from):
-    start, gain, rise, recovery = p
+def _course(t, dark_from, rise, recovery):
+    """Approach to 1 in the light, and the return in the dark."""
     light = np.minimum(t, dark_from) if dark_from is not None else t
-    course = gain * -np.expm1(-light / rise)
+    course = -np.expm1(-light / rise)
     if dark_from is not None and np.isfinite(recovery):
         course = course * np.exp(-np.maximum(t - dark_from, 0) / recovery)
-    return start + course
+    return course
 
 
 def _smooth(y):

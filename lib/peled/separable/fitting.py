@@ -99,17 +99,19 @@ class SeparableFit:
     def interval(self, name: str, low: float, high: float, rise: float = _CHI2_95):
         """Ends of the interval around parameter `name` in which chi-square rises by less than
         `rise`, all others fitted again; `low` or `high` where it rises by less up to there."""
-        at = float(self.estimates.values[self.estimates.names.index(name)])
+        place = self.estimates.names.index(name)
+        at, error = float(self.estimates.values[place]), float(self.errors[place])
+
+        def end(edge):
+            if excess(edge) <= 0:
+                return edge
+            fine = error if 0 < error < math.inf else abs(edge - at)
+            return float(brentq(excess, at, edge, xtol=0.01 * fine))
 
         def excess(value):
             return self._profile(name, value) - self.chi2 - rise
 
-        return tuple(
-            float(
-                brentq(excess, at, edge, xtol=1e-3 * abs(edge - at)) if excess(edge) > 0 else edge
-            )
-            for edge in (low, high)
-        )
+        return end(low), end(high)
 
 
 def scatter(residual: np.ndarray, freedom: int) -> float:

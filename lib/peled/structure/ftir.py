@@ -12,6 +12,10 @@ from peled import separable
 from peled.lineshapes.bands import pseudo_voigt
 from peled.separable import Sought
 
+PROMINENCE = 6.0  #: least of a band, in units of the noise
+NO_BANDS_CM1 = ((2280, 2400),)  #: carbon dioxide of the air
+MOST_BANDS = 40
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -51,33 +55,6 @@ class BandFit:
     noise: float = 0.0
 
 
-def penetration_depth_um(
-    wavenumber_cm1,
-    *,
-    crystal_index: float = 2.40,
-    sample_index: float = 1.8,
-    angle_deg: float = 45.0,
-):
-    """Depth of the evanescent wave, lambda/(2 pi sqrt(n1^2 sin^2 - n2^2)) (Harrick 1967), micrometre.
-
-    Raises
-    ------
-    ValueError
-        Above the critical angle's index: no total reflection.
-    """
-    inside = (crystal_index * np.sin(np.radians(angle_deg))) ** 2 - sample_index**2
-    if inside <= 0:
-        raise ValueError(
-            f"ATR: expected total reflection, found indices {crystal_index} and {sample_index} at {angle_deg} degrees; a germanium crystal (4.0) or a larger angle is needed"
-        )
-    return 1e4 / np.asarray(wavenumber_cm1, float) / (2 * np.pi * np.sqrt(inside))
-
-
-def atr_correct(wavenumber_cm1, absorbance, *, reference_cm1: float = 1000.0):
-    """ATR absorbance to transmission-like: divided by the wavelength's share of the depth (thick samples only)."""
-    return np.asarray(absorbance, float) * np.asarray(wavenumber_cm1, float) / reference_cm1
-
-
 def baseline(wavenumber_cm1, absorbance, *, stiffness: float = 1e6) -> np.ndarray:
     """Asymmetrically reweighted penalised least squares (arPLS: Baek et al., Analyst 140, 250 (2015)), by pybaselines."""
     from pybaselines import Baseline
@@ -95,11 +72,6 @@ def fit_bands(
     *,
     label: str = "",
     assignments: Sequence[Assignment] = (),
-    prominence: float = 6.0,
-    atr: bool = False,
-    ignore_cm1: Sequence[tuple[float, float]] = ((2280, 2400),),
-    stiffness: float = 1e6,
-    max_bands: int = 40,
 ) -> BandFit:
     """Find and fit the bands of one spectrum.
 
@@ -107,11 +79,8 @@ def fit_bands(
 
     Parameters
     ----------
-    prominence : float
-        Least prominence of a band, in units of the noise and of 1 % of the range, whichever is larger.
-    atr : bool
-        Apply the ATR depth correction first.
-    ignore_cm1 : ranges without bands, by default carbon dioxide.
+    assignments : sequence of Assignment
+        What a band may be.
 
     Raises
     ------
@@ -123,20 +92,18 @@ def fit_bands(
         raise ValueError(
             "infrared spectrum: expected at least 30 finite values over increasing wavenumber"
         )
-    if atr:
-        y = atr_correct(x, y)
-    ground = baseline(x, y, stiffness=stiffness)
+    ground = baseline(x, y)
     net = y - ground
     third = np.convolve(net, [1, -3, 3, -1], "valid")
     noise = float(np.median(np.abs(third)) / 0.6745 / np.sqrt(20))
     smooth = signal.savgol_filter(net, 9, 3)
     peaks, _ = signal.find_peaks(
-        smooth, prominence=max(prominence * noise, 0.012 * np.ptp(net)), width=2
+        smooth, prominence=max(PROMINENCE * noise, 0.012 * np.ptp(net)), width=2
     )
     peaks = np.array(
-        [p for p in peaks if not any(low < x[p] < high for low, high in ignore_cm1)], int
+        [p for p in peaks if not any(low < x[p] < high for low, high in NO_BANDS_CM1)], int
     )
-    peaks = np.sort(peaks[np.argsort(-smooth[peaks])][:max_bands])
+    peaks = np.sort(peaks[np.argsort(-smooth[peaks])][:MOST_BANDS])
     step = np.median(np.diff(x))
     widths = (
         np.clip(signal.peak_widths(smooth, peaks, 0.5)[0] * step, 4 * step, 250.0)

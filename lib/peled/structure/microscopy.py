@@ -25,10 +25,6 @@ class Particle:
     rotation_deg: float
     solidity: float
 
-    @property
-    def aspect(self) -> float:
-        return self.length_nm / self.width_nm
-
 
 @dataclass(frozen=True)
 class SizeDistribution:

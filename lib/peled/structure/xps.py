@@ -139,7 +139,6 @@ def fit_levels(
     doublets: Sequence[Doublet],
     *,
     background: str = "shirley",
-    window_eV: tuple[float, float] | None = None,
 ) -> LevelFit:
     """Fit the core levels of one region at once, with Poisson weights.
 
@@ -153,9 +152,6 @@ def fit_levels(
         For unusable input, an unknown background, or a level outside the window.
     """
     x, y = _sorted(energy_eV, counts)
-    if window_eV:
-        keep = (x >= window_eV[0]) & (x <= window_eV[1])
-        x, y = x[keep], y[keep]
     if background not in ("shirley", "tougaard", "linear"):
         raise ValueError(f"background: expected shirley, tougaard or linear, found {background!r}")
     if len(x) < 20 or not np.isfinite(y).all():

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
+from peled import separable
+from peled.separable import Sought, differences
 from peled.structure.xrd.crystal import line_strength
 from peled.structure.xrd.pawley import PawleyFit, pawley_fit
 
@@ -112,31 +113,28 @@ def composition_from_intensities(
     grid = np.linspace(0, 1, 21)
     table = np.array([[line_strength(hkl, x) for hkl in use] for x in grid])
 
-    def predict(p):
-        f = np.array([np.interp(p[0], grid, column) for column in table.T])
-        return f * np.array([_march_dollase(hkl, p[1]) for hkl in use])
+    def columns(p):
+        line = np.array([np.interp(p[0], grid, column) for column in table.T])
+        return (line * [_march_dollase(hkl, p[1]) for hkl in use])[:, None]
 
-    errors = np.hypot(
-        measured[:, 1], 0.02 * measured[:, 0]
-    )  # 2 %: Debye-Waller factors, absorption
+    def fitted(r):
+        return separable.fit(
+            differences(columns, [1e-3, 1e-3], [True, texture]),
+            measured[:, 0],
+            {
+                "x": Sought(0.5, 0.0, 1.0, 0.2),
+                "r": Sought(r, 0.2, 3.0, 0.2, held=not texture),
+            },
+            ["scale"],
+            # 2 %: Debye-Waller factors, absorption
+            error=np.hypot(measured[:, 1], 0.02 * measured[:, 0]),
+            variance=separable.larger,
+        )
 
-    def residual(p):
-        full = predict([p[0], p[1] if texture else 1.0])
-        scale = (full / errors) @ (measured[:, 0] / errors) / ((full / errors) @ (full / errors))
-        return (measured[:, 0] - scale * full) / errors
-
-    solution = optimize.least_squares(
-        residual, [0.5, 1.0], bounds=([0, 0.2], [1, 3]), diff_step=1e-3
-    )
-    j = solution.jac[:, : 2 if texture else 1]
-    freedom = max(len(use) - 3, 1)
-    covariance = np.linalg.pinv(j.T @ j) * max(1.0, 2 * solution.cost / freedom)
-    return (
-        float(solution.x[0]),
-        float(np.sqrt(covariance[0, 0])),
-        float(solution.x[1]) if texture else 1.0,
-        float(np.sqrt(covariance[1, 1])) if texture else 0.0,
-    )
+    # Plates and needles each have a minimum of their own.
+    found = min(map(fitted, (0.8, 1.25) if texture else (1.0,)), key=lambda f: f.chi2)
+    x, r = found.values.tolist()
+    return x, float(found.errors[0]), r, float(found.errors[1]) if texture else 0.0
 
 
 def _march_dollase(hkl: tuple, r: float) -> float:

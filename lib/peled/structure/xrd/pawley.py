@@ -13,7 +13,6 @@ from peled.separable import SeparableFit, Sought, differences
 from peled.structure.detection import find_lines
 from peled.structure.xrd.crystal import (
     CU_KALPHA_A,
-    KALPHA2_RATIO,
     lines_in,
     reflection_families,
     two_theta,
@@ -37,10 +36,8 @@ class PawleyFit:
         Zero error of the goniometer and sample height; an error of 0 means held.
     size_nm, size_error_nm : float
         Edge of the cube (`shape="cube"`) or volume-weighted column length (`shape="lorentzian"`).
-    strain, strain_error : float
-        Root mean square microstrain.
     instrument_fwhm_deg : float
-        Gaussian width beyond size and strain, held or fitted.
+        Gaussian width beyond size, held or fitted.
     tetragonality, tetragonality_error : float
         c/a - 1 of the pseudo-cubic cell.
     indices : tuple of (h, k, l)
@@ -68,8 +65,6 @@ class PawleyFit:
     displacement_error_mm: float
     size_nm: float
     size_error_nm: float
-    strain: float
-    strain_error: float
     instrument_fwhm_deg: float
     tetragonality: float
     tetragonality_error: float
@@ -173,28 +168,24 @@ def pawley_fit(
     *,
     wavelengths_A: Sequence[float],
     a_A: float | tuple[float, float] | None = None,
-    kalpha2_ratio: float = KALPHA2_RATIO,
     radius_mm: float = 240.0,
     zero_deg: float | tuple[float, float] = 0.0,
     displacement_mm: float | tuple[float, float] | None = None,
     shape: str = "lorentzian",
     size_relative_sd: float = 0.0,
     instrument_fwhm_deg: float | None = None,
-    fit_strain: bool = False,
     tetragonal: bool = False,
     superlattice: bool = False,
     extra_d_A: Sequence[float] = (),
     background_order: int | None = None,
-    polarised: float = 1.0,
     thin_film: bool = False,
-    falloff_A2: float = 4.0,
     window_deg: tuple[float, float] | None = None,
     max_evaluations: int = 60,
 ) -> PawleyFit:
     """Fit a whole pattern of a primitive cubic crystal with free line intensities (Pawley, J. Appl. Cryst. 14, 357 (1981)).
 
     Intensities and background are linear and solved for at every step (variable projection); lattice constant, zero,
-    sample height, size, strain and instrument width are iterated.
+    sample height, size and instrument width are iterated.
 
     Parameters
     ----------
@@ -207,7 +198,6 @@ def pawley_fit(
     a_A : float or (mean, sd), optional
         Start of the lattice constant, by default from `find_cubic_cell`; with a standard deviation
         it is known from elsewhere (a certificate) and leaves zero and height to be found.
-    kalpha2_ratio : of Kalpha2 to Kalpha1.
     radius_mm : goniometer radius.
     zero_deg, displacement_mm : float, (mean, sd) or None
         Held at a value, fitted with a prior, or (None) fitted freely.
@@ -215,18 +205,14 @@ def pawley_fit(
         Size broadening: Lorentzian lines, or the exact lines of cubes with edges of relative spread `size_relative_sd`.
     instrument_fwhm_deg : float, optional
         Gaussian width of the instrument; fitted when None.
-    fit_strain, tetragonal, superlattice : bool
-        Also fit microstrain; c/a; the lines (h/2 k/2 l/2) of octahedra tilted in antiphase (tetragonal (211) and its kin).
+    tetragonal, superlattice : bool
+        Also fit c/a; the lines (h/2 k/2 l/2) of octahedra tilted in antiphase (tetragonal (211) and its kin).
     extra_d_A : sequence of float
         Spacings of lines of other phases, fitted in intensity only.
     background_order : int, optional
         Of the Chebyshev polynomial; by default one order for every 8 degrees.
-    polarised : float
-        1 without monochromator, cos2(2 theta_M) with one.
     thin_film : bool
         The film is much thinner than the X-rays' path: its lit volume goes as 1/sin(theta), which tilts broad lines further.
-    falloff_A2 : float
-        Decay of |F|2 with s2 across one line (form factors and thermal motion), exp(-falloff s2); 4 for lead halides.
     window_deg : (low, high), optional
         Part of the pattern to fit; by default from 10 degrees (less for shorter wavelengths).
 
@@ -276,13 +262,10 @@ def pawley_fit(
         x,
         hkls,
         wavelengths_A,
-        kalpha2_ratio,
         radius_mm,
         shape,
         size_relative_sd,
-        polarised,
         thin_film,
-        falloff_A2,
     )
     order = (
         background_order
@@ -299,7 +282,6 @@ def pawley_fit(
         "size": Sought(
             _start_size(width, wavelengths_A[0], instrument_fwhm_deg, shape), step=0.3, log=True
         ),
-        "strain": Sought(2e-3 if fit_strain else 0.0, step=5e-4, held=not fit_strain),
         "fwhm": Sought(
             0.5 * width if instrument_fwhm_deg is None else instrument_fwhm_deg,
             step=0.2 * width,
@@ -310,8 +292,8 @@ def pawley_fit(
     }
 
     def columns(p):
-        a, zero, displacement, size, strain, fwhm, tetragonality = p
-        lines = profiles.matrix(a, zero, displacement, size, abs(strain), abs(fwhm), tetragonality)
+        a, zero, displacement, size, fwhm, tetragonality = p
+        lines = profiles.matrix(a, zero, displacement, size, abs(fwhm), tetragonality)
         extra = [_extra_line(x, d, zero, displacement, profiles, width) for d in extra_d_A]
         return np.column_stack([lines, *extra, chebyshev])
 
@@ -428,8 +410,6 @@ def _report(x, y, sigma, fit: SeparableFit, sought, hkls, extras, shape) -> Pawl
         errors["displacement"],
         size,
         size * float(errors["size"]),
-        abs(values["strain"]),
-        errors["strain"],
         abs(values["fwhm"]),
         values["tetragonality"],
         errors["tetragonality"],

@@ -14,6 +14,8 @@ from peled.structure.xrd.crystal import (
     same_length,
 )
 
+#: Decay of |F|² with s² across one line (form factors and thermal motion), exp(-falloff s²).
+FALLOFF_A2 = 4.0
 _HERMITE = np.polynomial.hermite_e.hermegauss(5)
 
 
@@ -60,25 +62,17 @@ class Profiles:
         x,
         hkls,
         wavelengths,
-        ratio,
         radius,
         shape,
         relative_sd,
-        polarised,
         thin_film,
-        falloff_A2,
     ):
         self.x, self.hkls, self.shape, self.relative_sd = x, hkls, shape, relative_sd
         self.lines = [(wavelengths[0], 1.0)] + (
-            [(wavelengths[1], ratio)] if len(wavelengths) > 1 and ratio else []
+            [(wavelengths[1], KALPHA2_RATIO)] if len(wavelengths) > 1 else []
         )
         self.norm = sum(weight for _, weight in self.lines)
-        self.radius, self.polarised, self.thin_film, self.falloff = (
-            radius,
-            polarised,
-            thin_film,
-            falloff_A2,
-        )
+        self.radius, self.thin_film = radius, thin_film
         self.sums = np.array([sum(i * i for i in hkl) for hkl in hkls], float)
         # A tetragonal distortion splits a family by l2: share of the equivalents with each l2.
         self.splits = []
@@ -95,7 +89,7 @@ class Profiles:
         self.directions = [_direction(hkl) for hkl in hkls]
         self.cache: dict = {}
 
-    def matrix(self, a, zero, displacement, size_A, strain, fwhm, tetragonality) -> np.ndarray:
+    def matrix(self, a, zero, displacement, size_A, fwhm, tetragonality) -> np.ndarray:
         columns = np.empty((len(self.x), len(self.hkls)))
         # The measured angle, taken back to the Bragg angle.
         true = (
@@ -116,11 +110,11 @@ class Profiles:
                     wavelength,
                     weight / self.norm,
                     s,
-                    (1 + self.polarised * np.cos(2 * theta) ** 2)
-                    / (1 + self.polarised)
+                    (1 + np.cos(2 * theta) ** 2)
+                    / 2
                     / np.maximum(s, 1e-3)
                     * film
-                    * np.exp(-self.falloff * s**2),
+                    * np.exp(-FALLOFF_A2 * s**2),
                 )
             )
         for j in range(len(self.hkls)):
@@ -132,10 +126,8 @@ class Profiles:
                 )
                 first = self.lines[0][0]
                 cosine = np.sqrt(max(1 - (s0 * first / 2) ** 2, 1e-6))
-                gauss = np.hypot(
-                    np.radians(fwhm) * cosine / first, 2 * np.sqrt(2 * np.log(2)) * strain * s0
-                )
-                reach, scale = self._reach(size_A, gauss), share / s0 * np.exp(self.falloff * s0**2)
+                gauss = np.radians(fwhm) * cosine / first
+                reach, scale = self._reach(size_A, gauss), share / s0 * np.exp(FALLOFF_A2 * s0**2)
                 for wavelength, weight, s, factor in sines:
                     if s0 * wavelength >= 2:
                         continue
@@ -158,8 +150,11 @@ class Profiles:
 
     def _cube_line(self, size_A, gauss, j, s0):
         """The line of cubes on a fine axis of s - s0, by FFT; kept until its parameters change."""
-        key = (size_A, round(gauss, 7), round(s0, 7))
-        if self.cache.get(j, (None,))[0] != key:
+        # Of s0 the streaks alone depend on it, and hardly: a moved cell keeps its profile.
+        key = (j, size_A, round(gauss, 7), round(s0, 5))
+        if key not in self.cache:
+            if len(self.cache) >= 3 * len(self.hkls):
+                self.cache.clear()
             points, n = 81, 4096
             t = np.linspace(
                 0, size_A * (1 + 2.9 * self.relative_sd) / self.directions[j].max(), points
@@ -170,8 +165,8 @@ class Profiles:
             transform = transform * streaks(t, size_A, s0) ** int((self.directions[j] < 1e-9).sum())
             transform[[0, -1]] /= 2  # trapezium rule
             values = np.fft.fftshift(2 * t[1] * np.fft.fft(transform, n).real)
-            self.cache[j] = key, (np.fft.fftshift(np.fft.fftfreq(n, t[1])), values)
-        return self.cache[j][1]
+            self.cache[key] = np.fft.fftshift(np.fft.fftfreq(n, t[1])), values
+        return self.cache[key]
 
     def _line(self, ds, size_A, gauss, j, s0):
         """Line of unit area in s."""
@@ -208,9 +203,7 @@ def model_pattern(
     hkls = lines_in(a, x, CU_KALPHA_A[0])
     # Calculated intensities vary smoothly with composition: a coarse grid is kept, so that a slider answers at once.
     grid = np.round(x_br, 1)
-    profiles = Profiles(
-        x, hkls, CU_KALPHA_A, KALPHA2_RATIO, radius_mm, "cube", relative_sd, 1.0, True, 4.0
-    )
+    profiles = Profiles(x, hkls, CU_KALPHA_A, radius_mm, "cube", relative_sd, True)
     return profiles.matrix(
-        a, zero_deg, displacement_mm, 10 * edge_nm, 0.0, instrument_fwhm_deg, 0.0
+        a, zero_deg, displacement_mm, 10 * edge_nm, instrument_fwhm_deg, 0.0
     ) @ np.array([line_strength(hkl, float(grid)) for hkl in hkls])

@@ -1,0 +1,462 @@
+"""`make mutants`: slips planted in the physics, one at a time, against the tests of their own room.
+
+    python tests/slips.py 200            a seeded sample of as many slips
+    python tests/slips.py 200 led nmr    in these rooms only
+
+A slip is a change that a tired person makes: a sign, a factor of a thousand, a root forgotten, sine
+for cosine, an argument for its neighbour. The tests of the room that name the function it sits in
+run first, then those that name what calls it, until one fails. What survives is printed with its
+place: the slip changes nothing (equivalent), or a test is missing.
+
+As a plugin of pytest (`-p slips`) the same module plants the slip that PELED_SLIP names.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import importlib.abc
+import importlib.machinery
+import os
+import random
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LIB = ROOT / "lib" / "peled"
+ROOMS = {
+    "conditioning": ["test_conditioning"],
+    "energetics": ["test_energetics", "test_energetics_methods", "test_energetics_poses"],
+    "led": ["test_error_terms", "test_formulas", "test_led", "test_led_devices", "test_led_lab"],
+    "lineshapes": ["test_lineshapes"],
+    "materials.py": [
+        "test_error_terms",
+        "test_formulas",
+        "test_optics",
+        "test_structure",
+        "test_photoluminescence",
+    ],
+    "nmr": ["test_error_terms", "test_formulas", "test_nmr", "test_nmr_folder"],
+    "optics": ["test_error_terms", "test_formulas", "test_optics"],
+    "photoluminescence": [
+        "test_error_terms",
+        "test_formulas",
+        "test_photoluminescence",
+        "test_photoluminescence_lab",
+        "test_photoluminescence_lifetimes",
+        "test_photoluminescence_workflow",
+    ],
+    "quantities": ["test_quantities"],
+    "separable": ["test_separable"],
+    "structure": [
+        "test_error_terms",
+        "test_formulas",
+        "test_structure",
+        "test_structure_lab",
+        "test_structure_xrd",
+    ],
+    "synthesis": ["test_error_terms", "test_formulas", "test_synthesis"],
+    "transient_absorption": [
+        "test_transient_absorption",
+        "test_transient_absorption_trust",
+        "test_transient_absorption_workflow",
+    ],
+}
+#: Modules that hold no physics: pictures, files, tables for a person.
+NO_PHYSICS = (
+    "plots",
+    "explore",
+    "drawers",
+    "pictures",
+    "view3d",
+    "draw",
+    "desk",
+    "export",
+    "reading",
+    "loading",
+    "waterfall",
+    "__init__",
+    "interactive",
+    "making",
+    "rows",
+    "analyse",
+)
+SECONDS = 600  # for one run of tests
+AT_ONCE, MOST = 6, 24  # tests a run, and a slip
+
+#: By hand: what somebody once got wrong, or nearly did (module, as it stands, the slip).
+BY_HAND = (
+    ("synthesis/amounts.py", "(1 - purity) / 12**0.5", "(1 - purity) / 12"),
+    ("synthesis/amounts.py", "(1 - purity) / 10", "(1 - purity) / 3"),
+    ("transient_absorption/compare.py", "fluence_uJ_cm2 * 1e-6", "fluence_uJ_cm2 * 1e-3"),
+    ("transient_absorption/compare.py", "edge_nm**3 * 1e-21", "edge_nm**3 * 1e-18"),
+    ("photoluminescence/fluence.py", "/ (thickness_nm * 1e-7)", "/ (thickness_nm * 1e-9)"),
+    ("photoluminescence/fluence.py", "- 2 * cov[0, 1]", "+ 2 * cov[0, 1]"),
+    (
+        "led/current_voltage.py",
+        "math.hypot((1 - share) * relative[0], share * relative[1])",
+        "math.hypot(share * relative[0], (1 - share) * relative[1])",
+    ),
+    (
+        "nmr/integrals.py",
+        "- 2 * self.covariance[i, j] * a / b**3",
+        "+ 2 * self.covariance[i, j] * a / b**3",
+    ),
+    (
+        "nmr/integrals.py",
+        "self.regions[j].systematic_error * a / b**2",
+        "self.regions[j].systematic_error / b",
+    ),
+    ("nmr/titration.py", "4 * np.pi * (1 - p) ** 2 * p", "4 * np.pi * (1 - p) * p**2"),
+    ("nmr/titration.py", "error[2] / slow**2", "error[2] / slow"),
+    ("nmr/solid.py", "area / carbons / (total / 2)", "area / carbons / total"),
+    (
+        "structure/ups.py",
+        "photon_eV - (cutoff.energy_eV - fermi_eV)",
+        "photon_eV - (cutoff.energy_eV + fermi_eV)",
+    ),
+    ("structure/ups.py", "work + depth - gap_eV", "work - depth - gap_eV"),
+    ("structure/xrd/evidence.py", "second.a_A - first.a_A", "first.a_A - second.a_A"),
+    ("structure/xps.py", "error / (1 + q) ** 2", "error / (1 + q)"),
+    (
+        "structure/xps.py",
+        "- 2 * covariance / (first[0] * second[0])",
+        "+ 2 * covariance / (first[0] * second[0])",
+    ),
+    ("structure/microscopy.py", "float(3 * q**2 * q_error)", "float(3 * q * q_error)"),
+    (
+        "structure/icpms.py",
+        "-concentration / calibration.slope]",
+        "concentration / calibration.slope]",
+    ),
+    (
+        "optics/escape.py",
+        "in_external = escape / denominator",
+        "in_external = external / denominator",
+    ),
+    (
+        "photoluminescence/shift_budget.py",
+        "np.sqrt(1 + 4 * parabolic / gap_eV)",
+        "np.sqrt(1 + 2 * parabolic / gap_eV)",
+    ),
+    ("photoluminescence/shift_budget.py", "2 * before / from_edge_nm", "before / from_edge_nm"),
+    ("led/routes.py", "0.1 / 12**0.5", "0.1 / 12"),
+    (
+        "materials.py",
+        "(1 - x) * ends_error_A[0], x * ends_error_A[1]",
+        "x * ends_error_A[0], (1 - x) * ends_error_A[1]",
+    ),
+    ("quantities/estimates.py", "2 / (9 * degrees_of_freedom)", "2 / (3 * degrees_of_freedom)"),
+    ("separable/fitting.py", "covariance_of(jacobian) * factor", "covariance_of(jacobian)"),
+    ("separable/fitting.py", "/ prior.error) ** 2", "/ prior.error)"),
+    (
+        "separable/fitting.py",
+        "np.sum(residual**2) / freedom",
+        "np.sum(residual**2) / (freedom + 3)",
+    ),
+)
+
+# ---- what a slip is ------------------------------------------------------------------------------
+
+_OPERATORS = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+}
+_ORDER = {ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE}
+_NAMES = {
+    "sin": "cos",
+    "cos": "sin",
+    "max": "min",
+    "min": "max",
+    "maximum": "minimum",
+    "minimum": "maximum",
+    "argmax": "argmin",
+    "argmin": "argmax",
+    "mean": "sum",
+    "sum": "mean",
+    "exp": "expm1",
+    "log10": "log",
+    "log": "log10",
+    "cosh": "sinh",
+}
+
+
+def changes(node: ast.AST) -> list[tuple[str, ast.AST]]:
+    """What may go wrong at one node: (what is done, the node in its place)."""
+    found = []
+
+    def put(said: str, new: ast.AST) -> None:
+        found.append((said, ast.copy_location(new, node)))
+
+    if isinstance(node, ast.BinOp):
+        if other := _OPERATORS.get(type(node.op)):
+            put(f"{type(node.op).__name__} -> {other.__name__}", _with(node, op=other()))
+        if isinstance(node.op, ast.Pow):
+            put("power dropped", node.left)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        put("sign dropped", node.operand)
+    elif isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _ORDER:
+        put("comparison turned", _with(node, ops=[_ORDER[type(node.ops[0])]()]))
+    elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        value = node.value
+        if value and (type(value) is float or abs(value) > 2):
+            put(f"{value!r} -> {value * 2!r}", ast.Constant(value * 2))
+        if type(value) is float and value in (1e3, 1e6, 1e9, 1e-3, 1e-6, 1e-9, 1e4, 1e7):
+            put(f"{value!r} a thousand times", ast.Constant(value * 1e3))
+    elif isinstance(node, ast.Call):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if name in ("sqrt", "abs", "hypot") and node.args:
+            put(f"{name} dropped", node.args[0])
+        if name in _NAMES and isinstance(node.func, ast.Attribute):
+            put(f"{name} -> {_NAMES[name]}", _with(node, func=_with(node.func, attr=_NAMES[name])))
+        plain = [a for a in node.args if isinstance(a, ast.Name)]
+        called = name or getattr(node.func, "id", "")
+        ordered = called not in ("min", "max", "hypot", "minimum", "maximum", "isclose", "gcd")
+        if ordered and len(node.args) == len(plain) > 1 and not node.keywords:
+            first, second, *rest = node.args
+            put("arguments swapped", _with(node, args=[second, first, *rest]))
+    return found
+
+
+def _with(node, **fields):
+    new = copy.copy(node)
+    for name, value in fields.items():
+        setattr(new, name, value)
+    return new
+
+
+class _Places(ast.NodeVisitor):
+    """All slips of a module, with the function each sits in."""
+
+    def __init__(self):
+        self.found: list[tuple[int, str, str, int]] = []  # line of function, name, said, line
+        self.function: list[tuple[int, str]] = []
+
+    def visit_FunctionDef(self, node):
+        first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+        self.function.append((first, node.name))
+        for child in [*node.body, *node.args.defaults]:
+            self.visit(child)
+        self.function.pop()
+
+    def visit_Raise(self, node):
+        """What is said of an error is no physics."""
+
+    def visit_JoinedStr(self, node):
+        """Neither is any other sentence."""
+
+    def visit_Subscript(self, node):
+        self.visit(node.value)  # an index is mended by the first run
+
+    def generic_visit(self, node):
+        if self.function:
+            for said, _ in changes(node):
+                self.found.append((*self.function[0], said, node.lineno))
+        super().generic_visit(node)
+
+
+class _Plant(_Places):
+    """The same walk, which puts the slip of a number in its place."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number, self.target = number, None
+
+    def generic_visit(self, node):
+        if self.function:
+            for _, new in changes(node):
+                if len(self.found) == self.number:
+                    self.target = (node, new)
+                self.found.append((0, "", "", 0))
+        ast.NodeVisitor.generic_visit(self, node)
+
+
+class _Replace(ast.NodeTransformer):
+    def __init__(self, old, new):
+        self.old, self.new = old, new
+
+    def visit(self, node):
+        return self.new if node is self.old else self.generic_visit(node)
+
+
+def slips_of(path: Path) -> list[tuple[int, str, str, int]]:
+    """(first line of the function, its name, what is done, line) of each slip of a module."""
+    places = _Places()
+    places.visit(ast.parse(path.read_text(encoding="utf-8")))
+    return places.found
+
+
+def by_hand() -> list[tuple[str, Path, int, tuple]]:
+    """The slips written by hand, as `candidates`; their numbers are negative."""
+    found = []
+    for k, (name, old, new) in enumerate(BY_HAND):
+        path = LIB / name
+        source = path.read_text(encoding="utf-8")
+        if source.count(old) != 1:
+            raise ValueError(f"{name}: expected {old!r} once, found it {source.count(old)} times")
+        line = source[: source.index(old)].count("\n") + 1
+        inside = [n for n in _functions(path) if n.lineno <= line <= n.end_lineno]
+        function = max(inside, key=lambda n: n.lineno).name
+        found.append((name.split("/")[0], path, -1 - k, (line, function, new, line)))
+    return found
+
+
+def planted(source: str, number: int) -> ast.Module:
+    """The module with its slip of a number."""
+    if number < 0:
+        _, old, new = BY_HAND[-1 - number]
+        return ast.parse(source.replace(old, new))
+    tree = ast.parse(source)
+    plant = _Plant(number)
+    plant.visit(tree)
+    old, new = plant.target
+    return ast.fix_missing_locations(_Replace(old, new).visit(tree))
+
+
+# ---- as a plugin of pytest -----------------------------------------------------------------------
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    number = 0
+
+    def get_code(self, fullname):
+        source = Path(self.path).read_text(encoding="utf-8")
+        return compile(planted(source, self.number), self.path, "exec", dont_inherit=True)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, path: Path, number: int):
+        self.path, self.number = path, number
+        self.name = ".".join(path.relative_to(LIB.parent).with_suffix("").parts)
+
+    def find_spec(self, fullname, path, target=None):
+        if fullname != self.name:
+            return None
+        loader = _Loader(fullname, str(self.path))
+        loader.number = self.number
+        return importlib.machinery.ModuleSpec(fullname, loader, origin=str(self.path))
+
+
+if where := os.environ.get("PELED_SLIP"):
+    module, _, number_of = where.rpartition(":")
+    sys.meta_path.insert(0, _Finder(Path(module), int(number_of)))
+
+
+# ---- the run -------------------------------------------------------------------------------------
+
+
+def _pytest(arguments, *, timeout=None, **environment) -> int:
+    path = os.pathsep.join([str(ROOT / "lib"), str(ROOT / "tests")])
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "slips", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "--no-header", "--tb=no", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": path} | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=timeout,
+        check=False,
+    )
+    return done.returncode
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {
+        n.id if isinstance(n, ast.Name) else n.attr
+        for n in ast.walk(node)
+        if isinstance(n, (ast.Name, ast.Attribute))
+    }
+
+
+def _functions(path: Path) -> list[ast.AST]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+
+
+class Reach:
+    """Which tests of a room come near a function: by the names that functions and tests mention."""
+
+    def __init__(self, room: str):
+        self.callers: dict[str, set[str]] = defaultdict(set)
+        self.tests: list[tuple[str, str, set[str]]] = []  # node, file, names
+        top = LIB / room
+        for path in [top] if top.is_file() else sorted(top.rglob("*.py")):
+            self._graph(path)
+        for name in ROOMS[room]:
+            path = ROOT / "tests" / f"{name}.py"
+            if path.exists():
+                self._graph(path)
+
+    def _graph(self, path: Path) -> None:
+        for node in _functions(path):
+            names = _names(node)
+            if path.parent.name == "tests" and node.name.startswith("test_"):
+                names |= {a.arg for a in node.args.args}  # fixtures
+                self.tests.append((f"tests/{path.name}::{node.name}", node.name, names))
+            for name in names:
+                self.callers[name].add(node.name)
+
+    def near(self, function: str) -> list[str]:
+        """Tests by how many calls they are away."""
+        distance, ring = {function: 0}, {function}
+        for step in range(1, 6):
+            ring = {c for name in ring for c in self.callers[name]} - set(distance)
+            distance |= dict.fromkeys(ring, step)
+        found = [(distance[name], node) for node, name, _ in self.tests if name in distance]
+        return [node for _, node in sorted(found)]
+
+
+def candidates(rooms) -> list[tuple[str, Path, int, tuple]]:
+    """Every slip of the physics: room, module, number, what it is."""
+    found = []
+    for room in rooms:
+        top = LIB / room
+        for path in [top] if top.is_file() else sorted(top.rglob("*.py")):
+            if path.stem not in NO_PHYSICS:
+                found += [(room, path, k, slip) for k, slip in enumerate(slips_of(path))]
+    return found
+
+
+def judge(path: Path, number: int, tests: list[str]) -> str:
+    """caught, survived, or unreached."""
+    if not tests:
+        return "unreached"
+    try:
+        for first in range(0, len(tests), AT_ONCE):
+            part = tests[first : first + AT_ONCE]
+            if _pytest(part, timeout=SECONDS, PELED_SLIP=f"{path}:{number}"):
+                return "caught"
+    except subprocess.TimeoutExpired:
+        return "out of time"
+    return "survived"
+
+
+def main(arguments: list[str]) -> int:
+    rooms = [a for a in arguments if a in ROOMS] or list(ROOMS)
+    count = next((int(a) for a in arguments if a.isdigit()), 200)
+    every = candidates(rooms)
+    sample = random.Random(int(os.environ.get("SEED", 1))).sample(every, min(count, len(every)))
+    known, table = {}, defaultdict(lambda: defaultdict(int))
+    sample += [slip for slip in by_hand() if slip[0] in rooms]
+    for room, path, number, (_, function, said, line) in sorted(sample, key=lambda s: s[0]):
+        if room not in known:
+            known[room] = Reach(room)
+        outcome = judge(path, number, known[room].near(function)[:MOST])
+        table[room][outcome] += 1
+        if outcome != "caught":
+            print(f"{outcome}: {path.relative_to(LIB)}:{line} {function}: {said}", flush=True)
+    outcomes = ("caught", "survived", "unreached", "out of time")
+    print(f"\n{'':22}", *outcomes)
+    for room, counts in table.items():
+        print(f"{room:22}", *(f"{counts[o]:{len(o)}d}" for o in outcomes))
+    whole = sum(sum(c.values()) for c in table.values())
+    print(f"{sum(c['caught'] for c in table.values())} of {whole} slips caught")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,504 @@
+"""Every error formula once, against what it abbreviates: first-order propagation by numerical
+gradients with the full covariance, or the scatter of many repetitions."""
+
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hassan2021.verdicts.photoluminescence import film_effective_index
+from peled import materials, nmr
+from peled.led import current_voltage, photometry
+from peled.nmr import solid, titration
+from peled.nmr.integrals import Integral, Integrals
+from peled.optics import escape
+from peled.photoluminescence import fluence, gap, plqy, recycling, segregation, shift_budget
+from peled.structure import composition, icpms, microscopy, ups, xps, xrd
+from peled.synthesis import amounts
+from peled.transient_absorption import carriers_per_crystal
+
+
+def propagated(function, values, errors) -> float:
+    """Standard error of `function(*values)` for errors (p,) or a covariance (p, p), first order."""
+    values = np.array(values, float)
+    covariance = np.diag(np.square(errors)) if np.ndim(errors) == 1 else np.asarray(errors)
+    gradient = []
+    for i in range(len(values)):
+        h = np.zeros(len(values))
+        h[i] = 1e-5 * max(abs(values[i]), math.sqrt(covariance[i, i]), 1e-12)
+        gradient.append((function(*values + h) - function(*values - h)) / (2 * h[i]))
+    return math.sqrt(np.array(gradient) @ covariance @ np.array(gradient))
+
+
+# ---- synthesis -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("purity", [0.9, 0.98])
+def test_purity_at_least_is_uniform_up_to_pure(purity):
+    draws = np.random.default_rng(1).uniform(purity, 1, 200_000)
+    found = amounts.purity_factor(purity)
+    assert found.nominal_value == pytest.approx(draws.mean(), abs=1e-4)
+    assert found.std_dev == pytest.approx(draws.std(), rel=0.01)
+
+
+def test_purity_of_a_technical_grade_and_of_the_pure():
+    found = amounts.purity_factor(0.7, at_least=False)
+    assert (found.nominal_value, found.std_dev) == pytest.approx((0.7, 0.03))
+    assert amounts.purity_factor(1.0) == 1.0
+    for wrong in (0.0, 1.1, -0.2):
+        with pytest.raises(ValueError, match="fraction above 0"):
+            amounts.purity_factor(wrong)
+
+
+# ---- structure -----------------------------------------------------------------------------------
+
+
+def _levels(cutoff=16.4, onset=1.5, **options):
+    return ups.energy_levels(
+        ups.Cutoff(cutoff, 0.03, 0.1, cutoff, np.zeros((2, 2))),
+        ups.Onset(onset, 0.04, 0.02, onset, (1.0, 0.0), 0.0),
+        1.9,
+        **options,
+    )
+
+
+def test_energy_levels_by_hand():
+    found = _levels()
+    assert found.work_function_eV == pytest.approx(21.218 - 16.4)
+    assert found.ionisation_eV == pytest.approx(21.218 - 16.4 + 1.5)
+    assert found.affinity_eV == pytest.approx(found.ionisation_eV - 1.9)
+    assert found.work_function_error_eV == 0.03
+    assert found.ionisation_error_eV == pytest.approx(
+        propagated(lambda c, o: _levels(c, o).ionisation_eV, (16.4, 1.5), (0.03, 0.04))
+    )
+
+
+def test_the_fermi_level_moves_the_scale_and_not_the_ionisation_energy():
+    at, moved = _levels(), _levels(16.4 + 0.2, 1.5 + 0.2, fermi_eV=0.2)
+    for name in ("work_function_eV", "ionisation_eV", "affinity_eV", "onset_eV"):
+        assert getattr(moved, name) == pytest.approx(getattr(at, name))
+    assert _levels(photon_eV=40.8).work_function_eV == pytest.approx(40.8 - 16.4)
+
+
+def test_lattice_change_is_after_less_before():
+    before, after = (
+        SimpleNamespace(a_A=6.05, a_error_A=0.003),
+        SimpleNamespace(a_A=6.02, a_error_A=0.004),
+    )
+    change, error = xrd.lattice_change(before, after)
+    assert change == pytest.approx(-0.03)
+    assert error == pytest.approx(0.005)
+
+
+def test_composition_from_gap_and_lattice():
+    values, errors = (640.0, 0.02), (2.0, 0.01)
+    x, error = composition.composition_from_gap(640.0, 2.0, 0.02, 0.01)
+    assert materials.bulk_gap_eV(x) == pytest.approx(materials.HC_EV_NM / 640 - 0.02)
+    expected = propagated(
+        lambda w, c: composition.composition_from_gap(w, 1.0, c, 0.0)[0], values, errors
+    )
+    assert error == pytest.approx(expected, rel=1e-6)
+    x, error = materials.bromide_fraction_of_lattice(6.07, 0.004)
+    assert materials.lattice_constant_angstrom(x) == pytest.approx(6.07)
+    expected = propagated(
+        lambda a, i, b: materials.bromide_fraction_of_lattice(a, 0.0, (i, b))[0],
+        (6.07, *materials.ENDS_A),
+        (0.004, *materials.ENDS_ERROR_A),
+    )
+    assert error == pytest.approx(expected, rel=1e-6)
+
+
+def test_joint_composition_is_the_weighted_mean():
+    given = {"a": (0.5, 0.02), "b": (0.52, 0.04), "c": (0.49, 0.03)}
+    found = composition.joint_composition(given)
+    values, errors = np.array(list(given.values())).T
+    mean = np.average(values, weights=errors**-2)
+    assert found.x_br == pytest.approx(mean)
+    chi2 = np.sum(((values - mean) / errors) ** 2)
+    assert found.chi2 == pytest.approx(chi2)
+    assert found.error == pytest.approx(np.sum(errors**-2.0) ** -0.5)
+    scattered = composition.joint_composition({"a": (0.3, 0.02), "b": (0.6, 0.02)})
+    assert scattered.error == pytest.approx(0.15)  # half of the distance
+    assert scattered.pulls["a"] == pytest.approx(-0.3 / math.hypot(0.02, 0.02))
+
+
+def test_lead_content_propagates_all_its_inputs():
+    calibration = icpms.Calibration(
+        120.0, 900.0, np.array([[400.0, -60.0], [-60.0, 25.0]]), range=(0.0, 50.0)
+    )
+
+    def content(signal, intercept, slope, mass, dilution):
+        moved = replace(calibration, intercept=intercept, slope=slope)
+        return icpms.lead_content(
+            moved, signal, 1.0, volume_ml=50, dilution=dilution, mass_mg=mass
+        ).value
+
+    found = icpms.lead_content(
+        calibration,
+        20000.0,
+        150.0,
+        volume_ml=50,
+        dilution=100.0,
+        mass_mg=10.0,
+        mass_error_mg=0.1,
+        dilution_relative_error=0.02,
+    )
+    covariance = np.zeros((5, 5))
+    covariance[0, 0], covariance[1:3, 1:3] = 150.0**2, calibration.covariance
+    covariance[3, 3], covariance[4, 4] = 0.1**2, 2.0**2
+    at = (20000.0, 120.0, 900.0, 10.0, 100.0)
+    assert found.value == pytest.approx((20000 - 120) / 900 * 0.05 * 100 / 10)
+    assert found.standard_error == pytest.approx(propagated(content, at, covariance), rel=1e-6)
+
+
+def test_calibration_line_covers():
+    rng, c = np.random.default_rng(3), np.array([0.0, 5, 10, 20, 50])
+    s = np.array([5.0, 6, 8, 12, 25])
+    fits = [icpms.calibrate(c, 40 + 9 * c + s * rng.standard_normal(5), s) for _ in range(2000)]
+    slope = np.array([f.slope for f in fits])
+    design = np.column_stack([np.ones(5), c]) / s[:, None]
+    expected = np.linalg.inv(design.T @ design)
+    assert np.std(slope) == pytest.approx(math.sqrt(expected[1, 1]), rel=0.06)
+    calm = [f.covariance for f in fits if f.chi2_reduced <= 1]
+    assert calm[0] == pytest.approx(expected)
+    assert all(f.covariance[1, 1] > expected[1, 1] for f in fits if f.chi2_reduced > 1)
+
+
+def test_ratio_of_areas_and_the_bromide_fraction():
+    value, error = xps.ratio((200.0, 6.0), (350.0, 8.0), 12.0)
+    covariance = np.array([[36.0, 12.0], [12.0, 64.0]])
+    assert value == pytest.approx(200 / 350)
+    assert error == pytest.approx(propagated(lambda a, b: a / b, (200, 350), covariance), rel=1e-6)
+    halide = xps.HalideRatio("I 4d", (0.8, 0.05), (0.7, 0.04), 1.1)
+    for corrected, (q, e) in ((True, (0.7, 0.04)), (False, (0.8, 0.05))):
+        x, x_error = halide.bromide_fraction(corrected)
+        assert x == pytest.approx(1 / (1 + q))
+        assert x_error == pytest.approx(propagated(lambda q: 1 / (1 + q), (q,), (e,)), rel=1e-6)
+
+
+def test_size_change_and_its_errors():
+    def change(l1, l2):
+        return microscopy.size_change((l1, 1.5), (l2, 1.2), 6.0)
+
+    found = microscopy.size_change((12.0, 1.5), (11.0, 1.2), 6.0, errors_nm=(0.2, 0.3))
+    at, errors = (12.0, 11.0), (0.2, 0.3)
+    assert found.ratio_error == pytest.approx(
+        propagated(lambda *l: change(*l).ratio, at, errors), rel=1e-6
+    )
+    assert found.volume_lost_error == pytest.approx(
+        propagated(lambda *l: change(*l).volume_lost, at, errors), rel=1e-6
+    )
+    assert found.significance == pytest.approx(1 / math.hypot(0.2, 0.3))
+    assert found.population_separation == pytest.approx(1 / math.hypot(1.5, 1.2))
+    assert found.layers_lost == pytest.approx(10 / 6 / 2)  # a nanometre, on two faces
+
+
+def test_fractions_of_quantification():
+    areas = {"I": (200.0, 6.0), "Br": (350.0, 8.0), "Pb": (500.0, 9.0)}
+    factors = {"I": 3.0, "Br": 2.0, "Pb": 8.0}
+    found = xps.quantify(areas, factors)
+
+    def fraction(i):
+        return lambda *a: (
+            (a[i] / list(factors.values())[i]) / sum(x / f for x, f in zip(a, factors.values()))
+        )
+
+    for i in range(3):
+        assert found.fraction_errors[i] == pytest.approx(
+            propagated(fraction(i), (200, 350, 500), (6, 8, 9)), rel=1e-6
+        )
+
+
+# ---- light ---------------------------------------------------------------------------------------
+
+
+def test_kane_energy_solves_the_two_band_relation():
+    for edge in (5.0, 9.0, 14.0):
+        e = 1e-3 * shift_budget.kane_energy_meV(edge, 0.15, 1.95)
+        parabolic = 3 * 0.376030 / 0.15 / edge**2  # 3 h²/8mL², eV
+        assert e * (1 + e / 1.95) == pytest.approx(parabolic)
+    wide = shift_budget.kane_energy_meV(9.0, 0.15, 1e6)
+    assert wide == pytest.approx(shift_budget.cube_energy_meV(9.0, 0.15), rel=1e-5)
+
+
+def test_confinement_and_given_shifts_propagate():
+    def part(before, after):
+        return shift_budget.confinement(before, after, mass=0.2, start_nm=640.0)
+
+    found = shift_budget.confinement(12.0, 9.0, mass=0.2, start_nm=640.0, edge_errors_nm=(0.4, 0.3))
+    for name, error in (("shift_meV", found.error_meV), ("shift_nm", found.error_nm)):
+        expected = propagated(
+            lambda *e, name=name: getattr(part(*e), name), (12.0, 9.0), (0.4, 0.3)
+        )
+        assert error == pytest.approx(expected, rel=1e-4)
+    assert found.shift_nm > 0  # smaller cubes emit bluer
+    stated = shift_budget.given("strain", 3.0, 0.5, 640.0)
+    assert stated.error_meV == pytest.approx(
+        propagated(lambda s: shift_budget.shift_in_meV(640.0, 640.0 - s), (0.0,), (0.5,)), rel=1e-4
+    )
+    both = shift_budget.combinations(10.0, 1.2, [found, stated])
+    whole = next(c for c in both if len(c.causes) == 2)
+    assert whole.error_nm == pytest.approx(math.sqrt(found.error_nm**2 + 0.5**2 + 1.2**2))
+    assert whole.z == pytest.approx((found.shift_nm + 3.0 - 10.0) / whole.error_nm)
+
+
+@pytest.mark.parametrize("fill, expected", [(0.0, 1.48), (1.0, 2.35)])
+def test_film_index_is_that_of_its_parts_at_the_ends(fill, expected):
+    assert film_effective_index(fill) == pytest.approx(expected)
+
+
+def test_film_index_of_few_crystals_is_clausius_mossotti():
+    n, m, fill = 2.35, 1.48, 1e-5
+    grown = (film_effective_index(fill) ** 2 - m**2) / (3 * fill * m**2)
+    assert grown == pytest.approx((n**2 - m**2) / (n**2 + 2 * m**2), rel=1e-4)
+    rising = [film_effective_index(f) for f in (0.1, 0.3, 0.6)]
+    assert rising == sorted(rising)
+
+
+@pytest.mark.parametrize("reabsorbed", [None, 0.4])
+def test_error_of_the_internal_yield(reabsorbed):
+    found = escape.internal_yield_error(0.5, 0.3, reabsorbed, external_se=0.03, escape_se=0.02)
+    expected = propagated(
+        lambda e, p: escape.internal_yield(e, p, reabsorbed), (0.5, 0.3), (0.03, 0.02)
+    )
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_turn_on_is_as_far_off_as_its_two_readings():
+    volts = np.array([2.0, 2.1, 2.2, 2.3])
+
+    def crossing(low, high):
+        return current_voltage.turn_on(volts, [1e-3, low, high, high**2 / low]).voltage_V
+
+    low, high = 0.4, 1.3
+    relative = [math.hypot(0.03, 0.02 / x) for x in (low, high)]
+    found = current_voltage.turn_on(volts, [1e-3, low, high, high**2 / low])
+    expected = propagated(crossing, (low, high), (relative[0] * low, relative[1] * high))
+    assert found.standard_error_V == pytest.approx(expected, rel=1e-6)
+    # Near the threshold the nearer reading decides.
+    near = current_voltage.turn_on(volts, [1e-3, 0.999, 100.0, 1e4])
+    slope = math.log(100 / 0.999) / 0.1
+    assert near.standard_error_V == pytest.approx(math.hypot(0.03, 0.02 / 0.999) / slope, rel=0.01)
+
+
+def test_error_of_the_efficiency_is_propagated():
+    wavelength = np.linspace(560, 720, 321)
+    spectrum = np.exp(-0.5 * ((wavelength - 630) / 12) ** 2)
+
+    def eqe(luminance, current, shift, solid):
+        return photometry.efficiency(
+            luminance, current, wavelength + shift, spectrum, solid_angle_sr=solid
+        ).eqe
+
+    found = photometry.efficiency(
+        800.0,
+        2.0,
+        wavelength,
+        spectrum,
+        luminance_error=24.0,
+        current_relative_error=0.02,
+        solid_angle_relative_error=0.01,
+        wavelength_error_nm=0.5,
+    )
+    at = (800.0, 2.0, 0.0, math.pi)
+    errors = (24.0, 0.04, 0.5, 0.01 * math.pi)
+    assert found.eqe_error == pytest.approx(propagated(eqe, at, errors), rel=2e-3)
+
+
+def test_error_of_a_tauc_line_is_the_scatter_of_its_intercept():
+    rng, e = np.random.default_rng(5), np.linspace(2.0, 2.2, 30)
+    lines = [
+        gap._line(e, 3 * (e - 1.95) + 0.01 * rng.standard_normal(30), 2.0, 2.2) for _ in range(2000)
+    ]
+    _slope, _intercept, gaps, errors, *_ = np.array(lines).T
+    assert gaps.mean() == pytest.approx(1.95, abs=3e-4)
+    assert np.sqrt(np.mean(errors**2)) == pytest.approx(gaps.std(), rel=0.05)
+
+
+def test_drift_covers_and_widens_with_scatter():
+    rng, t = np.random.default_rng(6), np.linspace(0, 600, 15)
+    errors = np.linspace(0.2, 0.6, 15)
+    fits = [
+        segregation.drift(t, 5 + 0.1 * t / 60 + errors * rng.standard_normal(15), errors)
+        for _ in range(1500)
+    ]
+    slopes = np.array([f.per_minute for f in fits])
+    calm = min(f.standard_error for f in fits)
+    assert slopes.mean() == pytest.approx(0.1, abs=0.003)
+    assert calm == pytest.approx(slopes.std(), rel=0.06)
+
+
+# ---- units by hand -------------------------------------------------------------------------------
+
+
+def test_carriers_and_excitons_from_photons_by_hand():
+    photon = 6.62607015e-34 * 299792458.0 / 620e-9  # J; 1 mW cm⁻² is 1e-3 of them a second
+    rate = fluence.generation_rate(5.0, 0.4, 50.0, 620.0)
+    assert rate == pytest.approx(5e-3 / photon * 0.4 / 50e-7)
+    mean = fluence.excitons_per_crystal(
+        5.0, cross_section_cm2=2e-14, lifetime_ns=30.0, excitation_nm=620.0
+    )
+    assert mean == pytest.approx(5e-3 / photon * 2e-14 * 30e-9)
+    photons, pairs = carriers_per_crystal(10.0, 620.0, 1e5, 12.0)
+    assert photons == pytest.approx(10e-6 / photon)
+    assert pairs == pytest.approx(10e-6 / photon * 1e5 * (12e-7) ** 3)  # F α V
+
+
+# ---- NMR -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shared", [-0.6, 0.0, 0.8])
+def test_ratio_of_integrals_with_a_shared_flank(shared):
+    a, b, sa, sb = 30.0, 80.0, 0.9, 1.4
+    covariance = np.array([[sa**2, shared * sa * sb], [shared * sa * sb, sb**2]])
+    regions = (Integral(1.0, 1.2, a, sa, 0.3, 0.4), Integral(2.0, 2.2, b, sb, 0.5, 1.2))
+    value, error = Integrals(regions, covariance).ratio(0, 1)
+    whole = covariance + np.diag([0.3**2 + 0.4**2, 0.5**2 + 1.2**2])
+    assert value == a / b
+    assert error == pytest.approx(propagated(lambda a, b: a / b, (a, b), whole), rel=1e-6)
+    draws = np.random.default_rng(7).multivariate_normal((a, b), whole, 100_000)
+    assert error == pytest.approx((draws[:, 0] / draws[:, 1]).std(), rel=0.02)
+    assert regions[1].error == pytest.approx(math.sqrt(1.4**2 + 0.5**2 + 1.2**2))
+
+
+def test_exchange_rate_is_recovered_and_covered():
+    p = np.array([0.0, 0.1, 0.25, 0.4, 0.6, 0.8, 1.0])
+    width = (1 - p) * 2.0 + p * 6.0 + 4 * np.pi * (1 - p) ** 2 * p * 80.0**2 / 5000.0
+    exact = nmr.fit_exchange(p, 80.0, width, np.full(7, 0.1))
+    assert exact.k_off_s == pytest.approx(5000.0)
+    assert (exact.width_free_Hz, exact.width_bound_Hz) == pytest.approx((2.0, 6.0))
+    assert exact.fast  # 5000/(1 - p) is above 2π·80 = 503 everywhere
+    assert not nmr.fit_exchange(p, 80.0, 60 * (width - 2) + 2, np.full(7, 0.1)).fast
+    rng, fits = np.random.default_rng(8), []
+    for _ in range(800):
+        fits.append(
+            nmr.fit_exchange(p, 80.0, width + 0.1 * rng.standard_normal(7), np.full(7, 0.1))
+        )
+    rates = np.array([f.k_off_s for f in fits])
+    claimed = np.array([f.k_off_error_s for f in fits])
+    calm = np.array([f.chi2_reduced <= 1 for f in fits])
+    assert np.median(claimed[calm]) == pytest.approx(rates.std(), rel=0.1)
+    pulls = np.abs(rates - 5000) / claimed
+    assert 0.92 < np.mean(pulls < 1.96) <= 0.99
+
+
+def test_no_exchange_broadening_has_no_rate():
+    p = np.linspace(0, 1, 6)
+    found = nmr.fit_exchange(p, 80.0, 5 - 2 * (1 - p) ** 2 * p, np.full(6, 0.1))
+    assert found.k_off_s == np.inf and found.fast
+
+
+def test_trend_of_shift_and_width():
+    rng, ratio = np.random.default_rng(9), np.array([0.0, 0.25, 0.5, 1.0, 2.0])
+    x = ratio / (1 + ratio)
+    shift_error, width_error = np.array([2, 3, 2, 4, 3]) * 1e-3, np.array([0.1, 0.2, 0.2, 0.1, 0.3])
+    found = []
+    for _ in range(1500):
+        shift = 5 + 0.06 * x + shift_error * rng.standard_normal(5)
+        width = np.array([2.0, 4, 4, 4, 4]) + width_error * rng.standard_normal(5)
+        found.append(titration.trend("a", ratio, shift, shift_error, width, width_error))
+    moved = np.array([f.shift_ppm for f in found])
+    broader = np.array([f.broadening_Hz for f in found])
+    assert moved.mean() == pytest.approx(0.06 * np.ptp(x), abs=3e-4)
+    assert min(f.shift_error_ppm for f in found) == pytest.approx(moved.std(), rel=0.06)
+    assert broader.mean() == pytest.approx(2.0, abs=0.02)
+    assert found[0].broadening_error_Hz == pytest.approx(broader.std(), rel=0.06)
+
+
+def test_moles_per_chain_propagate_all_areas_and_efficiencies():
+    def made(area, error, sidebands):
+        return solid.Vinyl(None, 130.0, 0.1, area, error, sidebands, 1e4, 1.0, True)
+
+    vinyl = made(40.0, 1.5, {-1: (6.0, 0.8), 1: (5.0, 0.7)})
+
+    def corrected(area, centre, left, right, e, ev):
+        v = made(centre, 0.0, {-1: (left, 0.0), 1: (right, 0.0)})
+        return solid.per_chain(
+            area, 0.0, 4, v, efficiency=(e, 0.0), vinyl_efficiency=(ev, 0.0)
+        ).corrected
+
+    found = solid.per_chain(
+        20.0, 1.2, 4, vinyl, efficiency=(0.7, 0.05), vinyl_efficiency=(0.9, 0.04)
+    )
+    at, errors = (20.0, 40.0, 6.0, 5.0, 0.7, 0.9), (1.2, 1.5, 0.8, 0.7, 0.05, 0.04)
+    assert found.plain == pytest.approx(20 / 4 / (51 / 2))
+    assert found.plain_error == pytest.approx(
+        propagated(corrected, (20.0, 40.0, 6.0, 5.0, 1.0, 1.0), (1.2, 1.5, 0.8, 0.7, 0.0, 0.0)),
+        rel=1e-6,
+    )
+    assert found.corrected == pytest.approx(found.plain * 0.9 / 0.7)
+    assert found.corrected_error == pytest.approx(propagated(corrected, at, errors), rel=1e-6)
+
+
+# ---- what slips showed to be untested ------------------------------------------------------------
+
+
+def test_self_absorption_propagates_on_any_step():
+    w = np.arange(580.0, 720.0, 0.5)
+    reference = 400 * np.exp(-0.5 * ((w - 640) / 14) ** 2) + 5
+    sphere = reference * (1 - 0.3 / (1 + np.exp((w - 640) / 6)))
+    rng, options = np.random.default_rng(11), {"tail_nm": (670.0, 715.0)}
+
+    def found(s, r):
+        return plqy.self_absorbed_fraction(
+            w, s, r, sphere_variance=sphere, reference_variance=2 * reference, **options
+        )
+
+    claimed = found(sphere, reference)[1]
+    values = [
+        found(
+            sphere + np.sqrt(sphere) * rng.standard_normal(w.size),
+            reference + np.sqrt(2 * reference) * rng.standard_normal(w.size),
+        )[0]
+        for _ in range(1500)
+    ]
+    inside = w >= 670
+    expected = 1 - sphere.sum() * reference[inside].sum() / sphere[inside].sum() / reference.sum()
+    assert np.mean(values) == pytest.approx(expected, abs=0.1 * claimed)
+    assert np.std(values) == pytest.approx(claimed, rel=0.06)
+
+
+def test_profile_ends_of_a_parabola_are_two_standard_errors():
+    grid = np.linspace(-1.0, 1.0, 41) + 3.0
+    delta = ((grid - 3.0) / 0.4) ** 2
+    low, high = fluence._crossings(grid, delta, 20)
+    assert math.log(low) == pytest.approx(3 - 0.4 * math.sqrt(3.84), abs=2e-3)
+    assert math.log(high) == pytest.approx(3 + 0.4 * math.sqrt(3.84), abs=2e-3)
+    assert fluence._crossings(grid, 0.1 * delta, 20) == (0.0, np.inf)
+
+
+def test_what_is_lost_of_a_photon():
+    model = recycling.OpticalModel("a", 0.3, 0.5)
+    assert model.lost == pytest.approx(0.2)
+    assert recycling.OpticalModel("a", 0.5, 0.5).lost == 0.0
+    assert model.internal(0.4) == pytest.approx(0.4 / (0.3 + 0.4 * 0.5))
+    assert math.isnan(model.internal(0.9))
+
+
+def test_the_straight_line_of_a_cutoff_meets_the_floor():
+    x = np.arange(15.0, 18.0, 0.02)
+    counts = 5000 * xps.edge(x, 16.4, 0.08) + 40
+    found = ups.secondary_cutoff(x, counts)
+    assert found.energy_eV == pytest.approx(16.4, abs=1e-3)
+    assert found.width_eV == pytest.approx(0.08, rel=0.01)
+    # The tangent in the middle of an error function reaches the floor after √(π/2) widths.
+    assert found.extrapolated_eV == pytest.approx(16.4 + 0.08 * math.sqrt(math.pi / 2), abs=0.01)
+    moved = ups.secondary_cutoff(x - 5, counts, bias_V=-5.0)
+    assert moved.energy_eV == pytest.approx(found.energy_eV)
+
+
+def test_the_error_of_a_cutoff_covers():
+    x, rng = np.arange(15.5, 17.5, 0.04), np.random.default_rng(12)
+    clean = 300 * xps.edge(x, 16.4, 0.1) * (1 - 0.2 * (x - 16.4)) + 20
+    fits = [ups.secondary_cutoff(x, rng.poisson(clean)) for _ in range(150)]
+    pulls = [(f.energy_eV - 16.4) / f.error_eV for f in fits]
+    assert np.mean(pulls) == pytest.approx(0, abs=0.3)
+    assert np.std(pulls) == pytest.approx(1, abs=0.2)
+
+
+def test_slips_by_hand_still_find_their_lines():
+    import slips
+
+    assert len(slips.by_hand()) == len(slips.BY_HAND)

@@ -1,0 +1,269 @@
+"""The one separable fit: exact cases, all three blocks, bounds, relations, priors, what is missing,
+what is not determined, profiles, and the coverage of every error."""
+
+import numpy as np
+import pytest
+
+from peled import separable
+from peled.quantities import derive
+from peled.separable import Sought, differences, fit
+
+T = np.linspace(0, 6, 120)
+LIFETIME = {"lifetime": Sought(1.0, log=True, step=0.3)}
+
+
+def decays(values, derivatives=True):
+    """exp(-t/τ) and an offset, with the derivative by τ."""
+    (tau,) = values
+    c = np.column_stack([np.exp(-T / tau), np.ones_like(T)])
+    dc = np.zeros((1, *c.shape))
+    dc[0, :, 0] = c[:, 0] * T / tau**2
+    return c, dc
+
+
+def noisy(rng, amplitudes=((2.0,), (0.3,)), tau=1.5, sd=0.03):
+    clean = decays([tau])[0] @ np.array(amplitudes)
+    return clean + sd * rng.standard_normal(clean.shape)
+
+
+def test_exact_data_give_exact_parameters():
+    data = decays([1.5])[0] @ [2.0, 0.3]
+    found = fit(decays, data, LIFETIME, ["height", "offset"], error=0.01)
+    assert found.values == pytest.approx([1.5], rel=1e-6)
+    assert found.linear == pytest.approx([2.0, 0.3], rel=1e-6)
+    assert found.estimates.converged
+    assert found.chi2 == pytest.approx(0, abs=1e-8)
+
+
+def test_differences_and_analytic_derivatives_agree():
+    data = noisy(np.random.default_rng(1))[:, 0]
+    options = {"error": 0.03}
+    a = fit(decays, data, LIFETIME, ["height", "offset"], **options)
+    basis = differences(lambda v: decays(v)[0], [1e-4])
+    b = fit(basis, data, LIFETIME, ["height", "offset"], **options)
+    assert b.values == pytest.approx(a.values, rel=1e-5)
+    assert b.errors == pytest.approx(a.errors, rel=1e-3)
+    held = differences(lambda v: decays(v)[0], [1e-4], [False])
+    assert not held(np.array([1.5]), True)[1].any()
+
+
+def test_errors_cover_and_goodness_is_standard_normal():
+    rng = np.random.default_rng(2)
+    pulls, goodness = [], []
+    for _ in range(300):
+        found = fit(decays, noisy(rng)[:, 0], LIFETIME, ["height", "offset"], error=0.03)
+        truth = np.array([1.5, 2.0, 0.3])
+        pulls.append((found.estimates.values - truth) / found.errors)
+        goodness.append(found.estimates.goodness)
+    assert np.std(pulls, axis=0) == pytest.approx(np.ones(3), abs=0.13)
+    assert np.mean(goodness) == pytest.approx(0, abs=0.2)
+    assert np.std(goodness) == pytest.approx(1, abs=0.15)
+
+
+def test_without_errors_the_scatter_gives_them_and_no_goodness():
+    data = noisy(np.random.default_rng(3), sd=0.05)[:, 0]
+    free = fit(decays, data, LIFETIME, ["height", "offset"])
+    known = fit(decays, data, LIFETIME, ["height", "offset"], error=0.05)
+    factor = np.sqrt(free.chi2 / free.freedom) / 0.05
+    assert free.errors == pytest.approx(known.errors * factor, rel=1e-6)
+    assert free.freedom == len(T) - 3
+    assert free.estimates.goodness is None
+
+
+def test_errors_too_small_are_made_larger_and_never_smaller():
+    data = noisy(np.random.default_rng(4), sd=0.05)[:, 0]
+
+    def errors(given, variance=separable.larger):
+        return fit(
+            decays, data, LIFETIME, ["height", "offset"], error=given, variance=variance
+        ).errors
+
+    assert errors(0.01) == pytest.approx(errors(0.05, None), rel=0.2)
+    assert errors(0.2) == pytest.approx(4 * errors(0.05, None), rel=1e-6)
+
+
+def test_correlated_noise_has_the_errors_of_many_repetitions():
+    lags = 0.8 ** np.abs(np.arange(len(T))[:, None] - np.arange(len(T)))
+    covariance, root = 0.03**2 * lags, 0.03 * np.linalg.cholesky(lags)
+    rng, found = np.random.default_rng(5), []
+    for _ in range(250):
+        data = decays([1.5])[0] @ [2.0, 0.3] + root @ rng.standard_normal(len(T))
+        found.append(
+            fit(
+                decays,
+                data,
+                LIFETIME,
+                ["height", "offset"],
+                covariance_of=lambda x: x.T @ covariance @ x,
+            )
+        )
+    values = np.array([f.estimates.values for f in found])
+    claimed = np.median([f.errors for f in found], axis=0)
+    assert values.std(axis=0) == pytest.approx(claimed, rel=0.12)
+    white = fit(decays, data, LIFETIME, ["height", "offset"], error=0.03).errors
+    assert (claimed > 1.5 * white).all()
+
+
+def test_columns_share_the_lifetime_and_missing_cells_weigh_nothing():
+    rng, amplitudes = np.random.default_rng(6), ((2.0, 1.0, -0.5), (0.3, 0.1, 0.2))
+    data = noisy(rng, amplitudes)
+    whole = fit(decays, data, LIFETIME, ["height", "offset"], error=0.03)
+    alone = fit(decays, data[:, 0], LIFETIME, ["height", "offset"], error=0.03)
+    assert whole.errors[0] < alone.errors[0]
+    assert whole.estimates.names[1:4] == ("height 1", "offset 1", "height 2")
+    missing = data.copy()
+    missing[20:40, 1] = np.nan
+    error = np.full(data.shape, 0.03)
+    error[20:40, 1] = np.inf
+    a = fit(decays, missing, LIFETIME, ["height", "offset"], error=0.03)
+    b = fit(decays, data, LIFETIME, ["height", "offset"], error=error)
+    assert a.values == pytest.approx(b.values, rel=1e-9)
+    assert a.errors == pytest.approx(b.errors)
+    assert a.freedom == whole.freedom - 20
+    assert not a.residual[20:40, 1].any()
+    dense = np.delete(np.arange(len(T)), np.arange(20, 40))
+    reference = fit(  # the same two columns as one spectrum each, side by side
+        lambda v, d: (
+            np.vstack([np.kron(np.eye(3)[j], decays(v)[0]) for j in range(3)])[_kept(dense)],
+            np.concatenate([np.kron(np.eye(3)[j], decays(v)[1][0]) for j in range(3)], axis=0)[
+                None
+            ][:, _kept(dense)],
+        ),
+        data.T.ravel()[_kept(dense)],
+        LIFETIME,
+        [f"a{i}" for i in range(6)],
+        error=0.03,
+    )
+    assert a.values == pytest.approx(reference.values, rel=1e-5)
+    assert a.errors[0] == pytest.approx(reference.errors[0], rel=1e-4)
+
+
+def _kept(dense):
+    n = len(T)
+    return np.concatenate([np.arange(n), n + dense, 2 * n + np.arange(n)])
+
+
+def test_a_negative_amplitude_stays_at_zero_and_says_so():
+    data = noisy(np.random.default_rng(7), ((-0.05,), (0.3,)))[:, 0]
+    free = fit(decays, data, LIFETIME, ["height", "offset"], error=0.03)
+    assert free.linear[0] < 0
+    held = fit(decays, data, LIFETIME, ["height", "offset"], error=0.03, non_negative=1)
+    assert held.linear[0] == 0
+    assert held.linear[1] == pytest.approx(data.mean())
+    assert held.errors[1] == np.inf
+    assert derive("height", "", lambda p: p["height"], held.estimates).value is None
+    with pytest.raises(ValueError, match="one set of errors"):
+        error = np.full((len(T), 2), 0.03)
+        error[3, 1] = 1.0
+        fit(decays, np.ones((len(T), 2)), LIFETIME, ["h", "o"], error=error, non_negative=1)
+
+
+def test_bounds_hold_and_cost_their_own_error_only():
+    data = noisy(np.random.default_rng(8))[:, 0]
+    bounded = {"lifetime": Sought(1.0, high=1.2, log=True, step=0.3)}
+    found = fit(decays, data, bounded, ["height", "offset"], error=0.03)
+    assert found.values[0] == pytest.approx(1.2)
+    assert found.errors[0] == np.inf and np.isfinite(found.errors[1:]).all()
+    low = {"lifetime": Sought(2.0, low=1.8, step=0.3)}
+    assert fit(decays, data, low, ["height", "offset"]).values[0] == pytest.approx(1.8)
+
+
+def two(values, derivatives=True):
+    """Two decays and no offset."""
+    c = np.exp(-T[:, None] / np.asarray(values))
+    dc = np.zeros((2, *c.shape))
+    for i, tau in enumerate(values):
+        dc[i, :, i] = c[:, i] * T / tau**2
+    return c, dc
+
+
+def test_a_relation_is_the_same_as_one_parameter_less():
+    data = two([0.6, 2.4])[0] @ [1.0, 2.0]
+    data = data + 0.01 * np.random.default_rng(9).standard_normal(len(T))
+    sought = {"fast": Sought(0.4, log=True, step=0.3), "slow": Sought(9.0)}
+    tied = fit(
+        two, data, sought, ["a", "b"], error=0.01, relations={"slow": lambda v: 4 * v["fast"]}
+    )
+    assert tied.values[1] == pytest.approx(4 * tied.values[0])
+    assert tied.estimates.names == ("fast", "a", "b")
+    whole = fit(
+        differences(lambda v: two([v[0], 4 * v[0]])[0], [1e-5]),
+        data,
+        {"fast": sought["fast"]},
+        ["a", "b"],
+        error=0.01,
+    )
+    assert tied.values[0] == pytest.approx(whole.values[0], rel=1e-5)
+    assert tied.errors == pytest.approx(whole.errors, rel=1e-3)
+
+
+def test_what_is_held_is_not_searched():
+    data = two([0.6, 2.4])[0] @ [1.0, 2.0]
+    sought = {"fast": Sought(0.4, log=True, step=0.3), "slow": Sought(2.4, held=True)}
+    found = fit(two, data, sought, ["a", "b"], error=0.01)
+    assert found.values == pytest.approx([0.6, 2.4], rel=1e-5)
+    assert "slow" not in found.estimates.names
+
+
+def test_what_is_known_counts_as_a_datum():
+    data = noisy(np.random.default_rng(10))[:, 0]
+    free = fit(decays, data, LIFETIME, ["height", "offset"], error=0.03)
+    error = free.errors[0]
+    other = free.values[0] + 2 * error
+    known = {"lifetime": Sought(1.0, step=0.3, known=(other, error))}
+    found = fit(decays, data, known, ["height", "offset"], error=0.03)
+    assert found.values[0] == pytest.approx(free.values[0] + error, abs=0.15 * error)
+    assert found.errors[0] == pytest.approx(error / np.sqrt(2), rel=0.05)
+    assert found.chi2 - free.chi2 == pytest.approx(2.0, rel=0.1)  # one σ from each
+
+
+def test_two_equal_lifetimes_leave_a_direction_open():
+    data = noisy(np.random.default_rng(11), ((2.0,), (0.0,)))[:, 0]
+
+    def twice(values):
+        one = np.exp(-T / values[0])
+        return np.column_stack([one, 3 * one])
+
+    found = fit(differences(twice, [1e-4]), data, LIFETIME, ["a", "b"], error=0.03)
+    assert found.estimates.null.shape[1] == 1
+    assert np.isfinite(found.errors[0]) and np.isinf(found.errors[1:]).all()
+    total = derive("sum", "", lambda p: p["a"] + 3 * p["b"], found.estimates)
+    assert total.value == pytest.approx(2.0, abs=0.1)
+    assert derive("a", "", lambda p: p["a"], found.estimates).value is None
+
+
+def test_profile_intervals():
+    data = noisy(np.random.default_rng(12))[:, 0]
+    found = fit(decays, data, LIFETIME, ["height", "offset"], error=0.03)
+    low, high = found.interval("lifetime", 0.1, 20.0)
+    tau, error = found.values[0], found.errors[0]
+    assert (low, high) == pytest.approx((tau - 1.96 * error, tau + 1.96 * error), rel=5e-3)
+    chi2 = [
+        fit(decays, data, {"lifetime": Sought(v, held=True)}, ["h", "o"], error=0.03).chi2
+        for v in (low, high)
+    ]
+    assert chi2 == pytest.approx(np.full(2, found.chi2 + 3.8415), abs=0.1)
+    tight = found.interval("lifetime", tau - 0.1 * error, tau + 0.1 * error)
+    assert tight == pytest.approx((tau - 0.1 * error, tau + 0.1 * error))
+    wide = found.interval("lifetime", 0.1, 20.0, 4 * 3.8415)
+    assert wide[1] - wide[0] == pytest.approx(2 * (high - low), rel=0.05)
+
+
+def test_too_few_points_are_refused():
+    with pytest.raises(ValueError, match="as many points as the 3 parameters, found 2"):
+        data = np.full(len(T), np.nan)
+        data[:2] = 1.0
+        fit(decays, data, LIFETIME, ["height", "offset"])
+
+
+def test_the_cost_is_what_lmfit_finds():
+    from lmfit.models import ConstantModel, ExponentialModel
+
+    data = noisy(np.random.default_rng(13))[:, 0]
+    model = ExponentialModel() + ConstantModel()
+    other = model.fit(data, x=T, amplitude=1, decay=1, c=0.1, weights=np.full(len(T), 1 / 0.03))
+    found = fit(decays, data, LIFETIME, ["height", "offset"], error=0.03)
+    assert found.chi2 == pytest.approx(other.chisqr, rel=1e-5)
+    assert found.values[0] == pytest.approx(other.params["decay"].value, rel=1e-4)
+    scaled = other.params["decay"].stderr / np.sqrt(other.redchi)
+    assert found.errors[0] == pytest.approx(scaled, rel=1e-3)
