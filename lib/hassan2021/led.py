@@ -15,8 +15,9 @@ from peled.conditioning import propagate
 from peled.led import photometry
 from peled.led.ceiling import Ceiling, Stack
 from peled.led.consistency import CommonBand, Derived, Stated, common_band, solve
+from peled.led.current_voltage import JVFit, fit_jv
 from peled.led.device import Curve, Run
-from peled.led.lifetime import Acceleration, acceleration
+from peled.led.lifetime import Acceleration, DecayFit, acceleration, fit_decay
 from peled.led.reading import Series
 from peled.led.stability import Followed, Relaxation, relaxation
 from peled.quantities import Quantity
@@ -147,6 +148,13 @@ class Evidence:
             raise Missing(f"{name} of {sample}: {found[0]}")
         return found[0]
 
+    @cached_property
+    def devices(self) -> tuple[str, ...]:
+        """Devices with a peak EQE, those of the batch aside."""
+        peaks = [q for q in self.report.select(name="peak EQE", state="") if q.value is not None]
+        names = dict.fromkeys(q.sample for q in peaks)
+        return tuple(name for name in names if self.report.groups[name] != BATCH)
+
     def run(self, sample: str) -> Run:
         """The sweep of a device, the one up where there is one."""
         return self._swept(sample)[0]
@@ -190,7 +198,8 @@ class Evidence:
         curve = self.curve(sample)
         series = curve.response.series[0]
         s, used = series.signal, np.flatnonzero(series.used)
-        at = np.log(s.at) if curve.response.axis == "current_mA_cm2" else s.at
+        at = np.zeros(len(s.values)) if s.at is None else s.at
+        at = np.log(at) if curve.response.axis == "current_mA_cm2" else at
         near = used[np.argsort(np.abs(at[used] - curve.place))[:2]]
         near = near[np.argsort(at[near])]
         both = replace(
@@ -203,6 +212,24 @@ class Evidence:
             errors = np.hypot.reduce([*causes.values()])
             found[name] = tuple(float(np.interp(curve.place, at[near], v)) for v in (value, errors))
         return found
+
+    @cached_property
+    def jv(self) -> dict[str, JVFit | str]:
+        """J-V fits of the devices; the reason where there is none."""
+        found: dict[str, JVFit | str] = {}
+        for sample in self.devices:
+            s = self.run(sample).sweep
+            try:
+                found[sample] = fit_jv(s.voltage_V, s.current_density_mA_cm2, good=s.good)
+            except ValueError as error:
+                found[sample] = str(error)
+        return found
+
+    @cached_property
+    def decays(self) -> dict[str, DecayFit]:
+        """Burn-in and stretched exponential of each lifetime log, by its file; times in minutes."""
+        logs = [log for device in self.report.found.values() for log in device.lifetimes]
+        return {row.file: fit_decay(log.time_s / 60, log.signal) for row, log, _ in logs}
 
     @cached_property
     def batch(self) -> tuple[Quantity, ...]:

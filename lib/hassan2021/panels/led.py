@@ -15,8 +15,8 @@ from ledger import paper
 from peled.figures import COLOURS
 from peled.led import plots
 from peled.led.ceiling import Layer, Stack
-from peled.led.current_voltage import fit_jv, jv_current
-from peled.led.lifetime import decay_model, fit_decay
+from peled.led.current_voltage import jv_current
+from peled.led.lifetime import decay_model
 from peled.led.photometry import A_M2_PER_MA_CM2
 
 #: How the paper names the samples of the sheet; the colour of each surface in all panels.
@@ -199,14 +199,12 @@ def level_diagram(ax, levels: Sequence[Mapping]) -> None:
 def _jvl(e: Evidence, ax, samples, fits: bool = False, **parts) -> None:
     runs = _named(samples, e.run)
     plots.current_and_luminance(ax, runs, colours=SURFACES, **parts)
-    for label, run in runs.items() if fits else ():
-        sweep = run.sweep
-        try:
-            fit = fit_jv(sweep.voltage_V, sweep.current_density_mA_cm2, good=sweep.good)
-        except ValueError:  # said where the fits are printed
-            continue
-        v = np.linspace(0.05, sweep.voltage_V.max(), 200)
-        ax.plot(v, jv_current(v, fit.values), "-", lw=0.7, color=SURFACES.get(label, "k"))
+    for sample in samples if fits else ():
+        fit = e.jv.get(sample, "")
+        if not isinstance(fit, str):  # why there is none is said where the fits are printed
+            v = np.linspace(0.05, e.run(sample).sweep.voltage_V.max(), 200)
+            colour = SURFACES.get(label_of(sample), "k")
+            ax.plot(v, jv_current(v, fit.values), "-", lw=0.7, color=colour)
 
 
 def _eqe(e: Evidence, ax, samples, printed: bool = False) -> None:
@@ -235,18 +233,25 @@ def table(e: Evidence, samples: Iterable[str]) -> dict[str, list[str]]:
 
 def _cells(e: Evidence, sample: str) -> list[str]:
     run, peak, colour = e.run(sample), e.curve(sample).peak, e.colour(sample)
-    names = ("turn-on voltage", "largest luminance", "largest current efficiency", "peak EQE")
-    on, most, per_current, eqe = (e.quantity(sample, name) for name in names)
-    light = run.lights["luminance"]
-    power = A_M2_PER_MA_CM2 * run.sweep.current_density_mA_cm2 * run.sweep.voltage_V
-    per_watt = np.max(np.pi * light.values[light.lit] / power[light.lit])
+    per_watt = "–"
+    if light := run.lights.get("luminance"):
+        power = A_M2_PER_MA_CM2 * run.sweep.current_density_mA_cm2 * run.sweep.voltage_V
+        per_watt = f"{np.max(np.pi * light.values[light.lit] / power[light.lit]):.1f}"
     half = f"{peak.half_current_mA_cm2:.2g}" if peak.half_reached else "beyond"
+
+    def cell(name: str, digits: int, error: bool = False) -> str:
+        try:
+            q = e.quantity(sample, name)
+        except Missing:
+            return "–"
+        return f"{q.value:.{digits}f}" + (f" ± {q.standard_error:.{digits}f}" if error else "")
+
     return [
-        f"{on.value:.2f}",
-        f"{most.value:.0f}",
-        f"{per_current.value:.1f}",
-        f"{per_watt:.1f}",
-        f"{eqe.value:.1f} ± {eqe.standard_error:.1f}",
+        cell("turn-on voltage", 2),
+        cell("largest luminance", 0),
+        cell("largest current efficiency", 1),
+        per_watt,
+        cell("peak EQE", 1, error=True),
         f"{peak.current_density_mA_cm2:.2g}",
         half,
         f"{colour['x'][0]:.3f}, {colour['y'][0]:.3f}",
@@ -332,10 +337,9 @@ def _lifetimes(e: Evidence, ax) -> None:
         for row, log, crossing in ordered
     }
     plots.lifetimes(ax, named)
-    for _, log, _ in ordered:
-        minutes = log.time_s / 60
-        values = np.nan_to_num(fit_decay(minutes, log.signal).values, nan=1.0)
-        after = minutes[minutes > 0]
+    for row, log, _ in ordered:
+        values = np.nan_to_num(e.decays[row.file].values, nan=1.0)
+        after = log.time_s[log.time_s > 0] / 60
         start = log.initial_luminance_cd_m2 or float(log.signal[0])
         ax.plot(after, decay_model(after, values) / start, "-", lw=0.6, color="k")
 

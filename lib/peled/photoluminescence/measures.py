@@ -25,7 +25,7 @@ from peled.samples import Held, Holdings
 class Result:
     """What one measurement gave: quantities, what was conditioned (`raw`, `signal`) and fitted.
 
-    `problems` are sentences about what gave nothing.
+    `problems` are sentences about what gave nothing; `intensity_mW_cm2` belongs to `quantities`.
     """
 
     label: str
@@ -36,6 +36,7 @@ class Result:
     fit: Any = field(default=None, repr=False)
     problems: tuple[str, ...] = ()
     excitation_nm: float | None = None
+    intensity_mW_cm2: tuple[float | None, ...] = ()
 
     def doubted(self, *findings: Finding) -> Result:
         """The same with findings at every quantity."""
@@ -219,8 +220,15 @@ def quantum_yields(
     first, fit, raw, ready = next(iter(by_quantity.values()))
     if len(by_quantity) > 1:
         first = tuple(map(_either, *(made for made, *_ in by_quantity.values())))
+    if held.row.role == "sample":
+        at = tuple(t.parameter if t.parameter_unit.lower() in _INTENSITY else None for t in raw)
+    else:
+        at = (_set(held, "intensity_mW_cm2"), None)
     return Result(held.row.label, held.row.state, first, raw, ready, fit, (),
-                  _set(held, "excitation_nm"))  # fmt: skip
+                  _set(held, "excitation_nm"), at)  # fmt: skip
+
+
+_INTENSITY = ("mw/cm2", "mw/cm²", "mw cm-2", "mw cm⁻²")
 
 
 def _either(energy: Quantity, photons: Quantity) -> Quantity:
