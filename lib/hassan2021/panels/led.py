@@ -14,7 +14,7 @@ from hassan2021.led import BATCH, LATER_LAYERS, Evidence, Missing
 from ledger import paper
 from peled.figures import COLOURS
 from peled.led import plots
-from peled.led.ceiling import Layer, Stack
+from peled.led.ceiling import Layer, Stack, implied_outcoupling
 from peled.led.current_voltage import jv_current
 from peled.led.lifetime import decay_model
 from peled.led.photometry import A_M2_PER_MA_CM2
@@ -103,6 +103,29 @@ def finding(e: Evidence, ax) -> None:
     ax.plot(at, champion, "D", ms=4, color=COLOURS["green"], label="printed, champion")
     ax.set(xscale="log", xlim=(0.05, 20), ylim=(0, 38), xlabel="J (mA cm$^{-2}$)", ylabel="EQE (%)")
     ax.legend(frameon=False, fontsize=6, loc="center right", bbox_to_anchor=(1, 0.31))
+
+
+def in_words(e: Evidence) -> str:
+    """The findings in four lines of Markdown, their numbers from the evidence."""
+    p, out = e.points, e.ceiling
+    found, stated = ([f"{100 * q.value:.1f}" for q in x] for x in (p.eqe_found, p.eqe))
+    top, low, high = (100 * x for x in out.eqe(e.internal_yield))
+    limit, champion = (paper.claim(c).number for c in ("C058", "C056"))
+    needed = implied_outcoupling(limit / 100, e.internal_yield)
+    drive = ", ".join(f"{j:g}" for j in p.drive)
+    return f"""
+1. **Light, current and yield fit, within rounding.** At {drive} mA cm⁻² luminance and current give
+   {", ".join(found)} %; printed are {", ".join(stated)} %. One band serves all, at
+   {p.rounded.low_nm:.1f} to {p.rounded.high_nm:.1f} nm.
+2. **The champion is not the device whose lifetime is shown.** {champion:g} % at {p.drive[0]:g} mA cm⁻²
+   needs {p.champion.value:.0f} cd m⁻²; the lifetime device has {p.luminance[0].value:g} cd m⁻² and
+   {stated[0]} % there.
+3. **{limit:g} % is not what the stack lets out.** It needs an outcoupling of {100 * needed:.1f} %;
+   calculated are {100 * out.central:.0f} %: a ceiling of {top:.0f} % ({low:.0f} to {high:.0f} %),
+   unless photons are recycled.
+4. **Colour, lifetime and batch cannot be tested** without files; from simulated ones the analysis
+   gets back what was put in.
+"""
 
 
 # ---- stack ---------------------------------------------------------------------------------------

@@ -99,6 +99,7 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
         ]
         kept["rates"] = tuple(one for one in rates if one is not None)
         quantities += [q for one in kept["rates"] for q in one.quantities]
+        quantities += _reciprocal(kept, name, problems)
         found[name] = Sample(name, **kept)
     return from_holdings(
         holdings, quantities, found=found, problems=problems, settings=chosen,
@@ -142,6 +143,21 @@ def _fluences(holdings: Holdings, name: str) -> list[tuple[Held, ...]]:
         for members in states.values()
         if len({h.row.settings["fluence_uJ_cm2"] for h in members}) > 1
     ]
+
+
+def _reciprocal(kept: Mapping, name: str, problems: list[Problem]) -> tuple[Quantity, ...]:
+    """What absorption and emission of one state say together, where there is one of each."""
+    made: tuple[Quantity, ...] = ()
+    for absorbed in kept["absorption"]:
+        emitted = [e for e in kept["emission"] if e.state == absorbed.state and e.fit is not None]
+        if len(emitted) != 1 or not absorbed.fit:
+            continue
+        labels = {"sample": name, "state": absorbed.state, "kind": emitted[0].quantities[0].kind}
+        try:
+            made += measures.reciprocity_of(absorbed, emitted[0], labels).quantities
+        except ValueError as error:
+            problems.append(Problem(emitted[0].label, f"temperature of emission: {error}"))
+    return made
 
 
 def _measured(measure, holdings, members, settings, problems):

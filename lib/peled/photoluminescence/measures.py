@@ -11,6 +11,7 @@ from scipy.ndimage import median_filter
 
 from peled.conditioning import ConditioningError, Signal, condition
 from peled.lineshapes import HC_EV_NM
+from peled.photoluminescence import reciprocity
 from peled.photoluminescence.emission import measure
 from peled.photoluminescence.gap import elliott_gap, tauc_gap
 from peled.photoluminescence.lifetimes import fit_decays, mean_lifetime, preferred, prepare_response
@@ -152,7 +153,53 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
         q = Quantity(name, value=found.gap_eV, budget=budget, unit="eV",
                      findings=tuple(findings), **labels)  # fmt: skip
         made.append(judge(q, possible(float(energy.min()), float(energy.max()))))
+    try:
+        edge, noise = _edge(ready)
+        line = reciprocity.urbach_energy(edge[0], edge[1], noise)
+        made.append(_of_line("Urbach energy", line, "meV", 1e3, ready.findings, labels))
+    except ValueError as error:
+        problems.append(f"Urbach energy: {error}")
     return Result(held.row.label, held.row.state, tuple(made), raw, ready, fits, tuple(problems))
+
+
+def _edge(ready: Signal):
+    """Energies and absorbance (2, n), rising, above the level far below the gap, and its error."""
+    good = np.isfinite(ready.values[0])
+    energy, value = HC_EV_NM / ready.axis[good], ready.values[0][good]
+    order = np.argsort(energy)
+    energy, value = energy[order], value[order]
+    low = value[: max(value.size // 10, 8)]
+    noise = float(np.std(np.diff(low)) / np.sqrt(2)) if np.ptp(low) > 0 else 0.0
+    return np.array([energy, value - np.median(low)]), np.full(value.size, max(noise, 1e-9))
+
+
+def _of_line(name, line, unit, factor, findings, labels) -> Quantity:
+    q = Quantity(name, value=factor * line.scale_eV, budget={"fit": factor * line.error_eV},
+                 unit=unit, findings=tuple(findings), **labels,
+                 note=f"{line.window_eV[0]:.3f} to {line.window_eV[1]:.3f} eV")  # fmt: skip
+    return judge(q, signal(line.scale_eV, line.error_eV, "the slope"), described(line.z))
+
+
+def reciprocity_of(absorbed: Result, emitted: Result, labels) -> Result:
+    """Temperature of the emitting carriers by van Roosbroeck and Shockley's relation.
+
+    A film that is homogeneous and thermal gives the temperature at which it was measured; a film of
+    unlike crystals, whose emission comes from the smallest gaps, does not, and that is then said.
+
+    Raises
+    ------
+    ValueError
+        If the spectra do not overlap above noise, or their ratio is no rising line.
+    """
+    edge, noise = _edge(absorbed.signal)
+    share = 1 - 10 ** -edge[1]
+    energy, per_eV = reciprocity.per_energy(emitted.signal.axis, emitted.signal.values[0])
+    level = float(np.std(np.diff(per_eV[:20])) / np.sqrt(2)) or 1e-6 * per_eV.max()
+    seen = np.interp(energy, edge[0], share, left=0.0, right=0.0)
+    error = np.interp(energy, edge[0], noise * np.log(10) * 10 ** -edge[1])
+    line = reciprocity.thermal_energy(energy, per_eV, np.full(energy.size, level), seen, error)
+    q = _of_line("temperature of emission", line, "K", 1 / reciprocity.K_EV, (), labels)
+    return Result(emitted.label, emitted.state, (q,), (absorbed, emitted), None, line)
 
 
 # ---- emission ------------------------------------------------------------------------------------
