@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from ledger.run import records
+from ledger.run import execute, records
 from toy import Toy
 
 
@@ -97,6 +98,11 @@ FAILURES = {
         "import urllib.request; urllib.request.urlopen('http://192.0.2.1/', timeout=5)",
         "network access is off",
     ),
+    "a datagram sent": (
+        "import socket\nlink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        "link.sendmsg([b'x'], [], 0, ('192.0.2.1', 9))",
+        "network access is off",
+    ),
     "no results": ("room.finish = lambda: None", "no stick.json was written"),
     "a bad figure name": (
         "room.save(room.panel('x')[0], 'not a panel', kind='recomputed')",
@@ -162,6 +168,37 @@ def test_another_data_folder(toy, tmp_path):
     assert toy.run("01", "--data", str(own), "--figures", str(tmp_path / "flat")) == ["01_stick"], (
         "a plain folder of files serves a named notebook"
     )
+
+
+def test_a_build_folder_of_somebody_else_is_said(toy):
+    (toy.root / "build/.lock").mkdir(parents=True)
+    toy.run(status=2)
+    assert "build/.lock: Is a directory; figures are built in" in toy.err
+    assert "Traceback" not in toy.err
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+def test_what_a_notebook_starts_ends_with_it(toy, tmp_path):
+    started = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    keep = f"open({str(tmp_path / 'pid')!r}, 'w').write(str({started}.pid))"
+    toy.write("stick", middle=f"import subprocess\n{keep}")
+    toy.run("01")
+    state = Path(f"/proc/{(tmp_path / 'pid').read_text()}/stat")
+    assert not state.exists() or state.read_text().split()[2] in "ZX"
+
+
+def test_outputs_are_renamed_together_or_not_at_all(tmp_path):
+    """When one cannot be copied, none has been replaced."""
+    (tmp_path / "a").write_text("new")
+    (tmp_path / "there").write_text("old")
+    moves = {tmp_path / "a": tmp_path / "there", tmp_path / "gone": tmp_path / "beside"}
+    with pytest.raises(FileNotFoundError):
+        execute._into_place(moves)
+    assert (tmp_path / "there").read_text() == "old"
+    (tmp_path / "gone").write_text("new")
+    execute._into_place(moves)
+    assert [(tmp_path / n).read_text() for n in ("there", "beside")] == ["new", "new"]
+    assert not list(tmp_path.glob(".*.part"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])

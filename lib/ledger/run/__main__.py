@@ -15,6 +15,7 @@ if __name__ == "__main__" and not set(sys.argv[1:]) - {"--quiet"}:
         sys.exit(0)
 
 import argparse
+import contextlib
 import ctypes
 import fcntl
 import shutil
@@ -184,8 +185,16 @@ def _literal(value: str) -> object:
 
 
 def _run(jobs: list[dict], reasons: dict[str, str], options: argparse.Namespace) -> int:
-    records.BUILD.mkdir(exist_ok=True)
-    lock = open(records.BUILD / ".lock", "w")  # held until the process ends
+    try:
+        records.BUILD.mkdir(exist_ok=True)
+        lock = open(records.BUILD / ".lock", "w")  # held until the process ends
+    except OSError as error:
+        print(
+            f"error: {files.display_path(error.filename)}: {error.strerror}; figures are built in"
+            " build/ and figures/ of this checkout, by who may write there",
+            file=sys.stderr,
+        )
+        return 2
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -291,6 +300,8 @@ def _schedule(jobs: list, reasons: dict[str, str], options: argparse.Namespace) 
         if pid not in live:
             continue
         job, started = live.pop(pid)
+        with contextlib.suppress(OSError):  # what the notebook has started and left running
+            os.killpg(pid, signal.SIGKILL)
         seconds = time.perf_counter() - started
         code = os.waitstatus_to_exitcode(status)
         problem = ""

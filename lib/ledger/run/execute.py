@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -150,11 +151,7 @@ def publish(job: Job, seconds: float) -> int:
             if path.is_file()
         }
     old = records.load(job.record)
-    for source, target in moves.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{target.name}.part")
-        shutil.copyfile(source, beside)
-        os.replace(beside, target)
+    _into_place(moves)
     outputs = {
         records.key(target): files.sha256(target) for target in moves.values() if target != executed
     }
@@ -174,6 +171,20 @@ def publish(job: Job, seconds: float) -> int:
     job.failed.unlink(missing_ok=True)
     shutil.rmtree(stage, ignore_errors=True)
     return sum(path.endswith(".svg") for path in outputs)
+
+
+def _into_place(moves: dict[Path, Path]) -> None:
+    """Every output first beside its place; then all are renamed, and no signal comes between."""
+    beside = {target: target.with_name(f".{target.name}.part") for target in moves.values()}
+    for source, target in moves.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, beside[target])
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        for target, part in beside.items():
+            os.replace(part, target)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def _inputs(report: dict) -> dict[str, str]:

@@ -159,7 +159,8 @@ def _png_text(content: bytes) -> dict[str, str]:
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 0 when every figure is good, 1 when one is not, 2 when there is nothing to check."""
     parser = argparse.ArgumentParser(
-        prog="python -m ledger.run.verify", description=__doc__.splitlines()[0]
+        prog="python -m ledger.run.verify",
+        description="Hold every figure against what it says it was made from.",
     )
     parser.add_argument(
         "--figures", default="figures", help="the folder of figures (default: figures)"

@@ -58,13 +58,13 @@ class Watch:
                 if folder not in self.listed:
                     self.listed[folder] = ""  # before it is listed once more, here
                     self.listed[folder] = listing(folder)
-        elif event in ("socket.connect", "socket.sendto"):
+        elif event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
             address = arguments[1]
             if isinstance(address, tuple) and str(address[0]) not in _LOCAL:
                 raise NetworkError(
                     f"network access is off while figures are built: connection to {address[0]}"
                 )
-        elif event == "socket.getaddrinfo":
+        elif event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
             host = arguments[0]
             if (
                 host is not None

@@ -1,4 +1,8 @@
-"""What a page must hold: balanced elements, unique identifiers, alternative texts, labels, and links that lead somewhere."""
+"""What a page must hold.
+
+Balanced elements, unique identifiers, alternative texts, labels, links that lead somewhere; nothing
+from the network.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ class PanelCard:
     ----------
     name, title, kind, notebook, cell : str
     letter : str
-        As the paper names it: `Fig. 2g`, `Extended Data Fig. 3n`; the name itself for figures that the paper does not have.
+        As the paper names it: `Fig. 2g`, `Extended Data Fig. 3n`; the name itself for figures
+        that the paper does not have.
     alt : str
         What is drawn and on which footing, for those who do not see it.
     record : dict
@@ -31,7 +32,7 @@ class PanelCard:
     claims : tuple of str
         Claims that the panel shows.
     modules : dict
-        Modules and other files that the run read, with their SHA-256, where the runner kept a record.
+        Modules and other files that the run read, with their SHA-256, where a run was recorded.
     commit : str
         Of the run, empty where not known.
     """
@@ -126,7 +127,7 @@ def _cells(notebook: str) -> tuple[dict, ...]:
 
 
 def cell_of_claim(claim_id: str, notebook: str) -> str:
-    """Where a notebook judges a claim: the last code cell that names it, else the section of verdicts."""
+    """Where a notebook judges a claim: the last code cell that names it, else its verdicts."""
     cells = _cells(notebook)
     named = [c["id"] for c in cells if c["cell_type"] == "code" and claim_id in c["source"]]
     section = ["verdicts" for c in cells if re.match(r"## Verdicts *(\n|$)", c["source"])]
@@ -134,7 +135,7 @@ def cell_of_claim(claim_id: str, notebook: str) -> str:
 
 
 def with_outputs(path: Path) -> Path:
-    """The committed notebook where it carries outputs, else the copy that the runner has executed, else the notebook without."""
+    """The notebook where it carries outputs, else the copy that was executed, else without."""
     executed = records.BUILD / "executed" / path.name
     stored = any(
         cell.get("outputs") for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
@@ -143,7 +144,7 @@ def with_outputs(path: Path) -> Path:
 
 
 def finding(notebook: str) -> str:
-    """What a notebook says under its title, before its first section; its first section where there is nothing."""
+    """What a notebook says under its title; its first section where there is nothing."""
     text = "\n\n".join(c["source"] for c in _cells(notebook) if c["cell_type"] == "markdown")
     _, *sections = re.split(r"^#+ .*$", text, flags=re.MULTILINE)
     return next((section.strip() for section in sections if section.strip()), "")
@@ -158,7 +159,7 @@ def topic_title(topic: str) -> str:
 
 
 def exported() -> list[str]:
-    """Modules of the library whose API is public: those that list what they export, and readers and corridors of one file."""
+    """Modules whose API is public: those that list what they export, readers, single files."""
     project = files.ROOT / "pyproject.toml"
     built = tomllib.loads(project.read_text(encoding="utf-8")) if project.is_file() else {}
     wheel = (

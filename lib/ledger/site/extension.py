@@ -1,4 +1,7 @@
-"""What Sphinx lacks: anchors of cells, alternative texts, formulas without scripts, descriptions."""
+"""What Sphinx lacks: anchors of cells, alternative texts, formulas without scripts, descriptions.
+
+Formulas become MathML while pages are written, so none needs a script, a font or a network.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ from sphinx.util.docutils import SphinxDirective
 
 
 class Entries(SphinxDirective):
-    """Places in HTML of one's own, one a line as `identifier title`: the search finds them by title, `[text](#identifier)` links to them."""
+    """Places in HTML of one's own, one a line as `identifier title`.
+
+    The search finds them by title; `[text](#identifier)` in any document links to them.
+    """
 
     has_content = True
 
@@ -95,7 +101,7 @@ def _head(app, page: str, template: str, context: dict, doctree: nodes.document 
 
 
 def _prose(app, what: str, name: str, thing, options, lines: list[str]) -> None:
-    """Docstrings are prose: a bar is an absolute value, and a table by blanks stays as it is written."""
+    """A bar in a docstring is an absolute value; a table by blanks stays as it is written."""
     prose = [re.sub(r"(?<!`)\|(?=\S)", r"\|", line) for line in lines]
     lines[:] = [o if "``" in o or o.startswith(">>>") else p for o, p in zip(lines, prose)]
     if what == "module":

@@ -1,4 +1,4 @@
-"""The folder that Sphinx reads: notebooks and documents where they lie in the repository, other pages from templates."""
+"""The folder that Sphinx reads: notebooks and documents where they lie, others from templates."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ class Source:
         }
 
     def notebook(self, path: Path) -> str:
-        """Copy a notebook with its outputs, small pictures, and links that hold; its document's name."""
+        """Copy a notebook with outputs, small pictures and links that hold; its document's name."""
         place = path.relative_to(files.ROOT)
         notebook = json.loads(content.with_outputs(path).read_text(encoding="utf-8"))
         bare = json.loads(json.dumps(notebook))
