@@ -10,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-import lab_examples
 import numpy as np
 
+import lab_examples
 from peled.campaign.engines import engine
 from peled.campaign.run import Campaign
 from peled.campaign.worker import Budget

@@ -4,21 +4,22 @@ import csv
 import json
 import os
 import random
+import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
-import campaign_toy as toy
 import numpy as np
 import psutil
 import pytest
 from click.testing import CliRunner
 
+import campaign_toy as toy
 import peled.led.analyse
-from peled.campaign import statistics
+from peled.campaign import engines, overview, statistics
 from peled.campaign.engines import EngineError, engine
 from peled.campaign.run import Campaign
 from peled.campaign.units import sheet_of
@@ -27,7 +28,7 @@ from peled.cli import main
 from peled.samples import read_sheet
 
 #: Moments at which something is killed; `PELED_KILLS=30` for the whole test.
-KILLS = int(os.environ.get("PELED_KILLS", 8))
+KILLS = int(os.environ.get("PELED_KILLS", 5))
 EXAMPLES = Path(peled.led.analyse.__file__).parents[1] / "examples"
 
 
@@ -189,13 +190,17 @@ def test_a_line_to_a_worker_brings_the_same_sheet():
 
 
 def test_numbers_are_those_of_the_topic_on_the_whole_folder(tmp_path):
-    run = CliRunner().invoke(main, ["campaign", "led", str(EXAMPLES / "led"), "--out", str(tmp_path)])
+    run = CliRunner().invoke(
+        main, ["campaign", "led", str(EXAMPLES / "led"), "--out", str(tmp_path)]
+    )
     assert run.exit_code == 0, run.output
     room = peled.led.analyse
     report = room.analyse(read_sheet(EXAMPLES / "led", "led", sniff=room.sniff), {})
     with (tmp_path / "led.csv").open(encoding="utf-8-sig") as stream:
         rows = list(csv.DictReader(stream))
-    found = {(r["sample"], r["name"], r["state"], r["unit"]): (r["value"], r["status"]) for r in rows}
+    found = {
+        (r["sample"], r["name"], r["state"], r["unit"]): (r["value"], r["status"]) for r in rows
+    }
     wanted = {
         (q.sample, q.name, q.state, q.unit): ("" if q.value is None else str(q.value), q.status)
         for q in report.quantities
@@ -243,7 +248,7 @@ def test_killed_at_random_moments_the_table_is_the_undisturbed_one(many):
     rng, out = random.Random(25), many / "disturbed"
     process, killed = start(many, out), 0
     while killed < KILLS:
-        wait_for(lambda: len(children(process)) >= 2 or process.poll() is not None)
+        wait_for(lambda p=process: len(children(p)) >= 2 or p.poll() is not None)
         time.sleep(rng.uniform(0, 0.25))
         below = children(process)
         if process.poll() is None and (not below or killed % 3 == 0):
@@ -304,6 +309,53 @@ def test_a_scheduler_gives_the_same_table_while_workers_are_killed(many, cluster
     assert table(many / "dask") == table(many / "undisturbed")
 
 
+def dask_processes(address):
+    """A scheduler and two workers, as processes."""
+    port = address.rpartition(":")[2]
+    commands = [["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]]
+    commands += [
+        [
+            "worker",
+            address,
+            "--nthreads",
+            "1",
+            "--death-timeout",
+            "30",
+            "--no-dashboard",
+            "--no-nanny",
+        ]
+    ] * 2
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli.dask_" + name, *more],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        for name, *more in commands
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(os.name != "posix" or KILLS < 30, reason="a minute; PELED_KILLS=30")
+def test_after_the_scheduler_was_killed_the_same_command_goes_on(many):
+    pytest.importorskip("distributed")
+    address, out = "tcp://127.0.0.1:28786", many / "lost"
+    running = dask_processes(address)
+    try:
+        process = start(many, out, address)
+        wait_for(lambda: len(list((out / "kept").glob("*.json"))) > 5, 150)
+        below = [p for one in running for p in children(one)]
+        running[0].kill()
+        assert process.wait(timeout=90) != 0, "it says so and ends"
+        assert not (out / "led.jsonl").exists(), "no table of a part"
+        assert gone(below, 60), "workers and their children end with their scheduler"
+        running += dask_processes(address)
+        assert start(many, out, address).wait(timeout=120) == 0
+    finally:
+        for one in running:
+            one.kill()
+            one.wait()
+    assert table(out) == table(many / "undisturbed")
+
+
 def test_poison_at_a_scheduler_takes_no_worker(tmp_path, cluster):
     toy.write(tmp_path / "in", {"a": "1", "l": "loop", "s": "segfault"})
     before = {w.process.pid for w in cluster.workers.values() if w.process}
@@ -317,3 +369,160 @@ def test_no_scheduler_at_an_address_is_said(tmp_path):
     toy.write(tmp_path / "in", {"a": "1"})
     with pytest.raises(EngineError, match="scheduler"):
         toy.run(tmp_path / "in", tmp_path / "out", "tcp://127.0.0.1:9")
+
+
+SLURM = """\
+jobs: 3
+jobqueue:
+  slurm:
+    queue: short
+    account: lab
+    cores: 8
+    processes: 8
+    memory: 32GB
+    walltime: '01:00:00'
+    interface: lo
+    job-script-prologue: ['export OMP_NUM_THREADS=1']
+    scheduler-options: {dashboard_address: null}
+"""
+
+
+@pytest.mark.parametrize(
+    "system, lines",
+    [
+        (
+            "slurm",
+            ("#SBATCH -p short", "#SBATCH -A lab", "#SBATCH --mem=30G", "#SBATCH -t 01:00:00"),
+        ),
+        ("pbs", ("#PBS -q short", "#PBS -A lab", "#PBS -l select=1:ncpus=8:mem=30GB")),
+        ("sge", ("#$ -q short", "#$ -l h_rt=01:00:00")),
+    ],
+)
+def test_a_section_of_dask_jobqueue_becomes_its_script(tmp_path, monkeypatch, system, lines):
+    dask_jobqueue = pytest.importorskip("dask_jobqueue")
+    asked = []
+    monkeypatch.setattr(
+        dask_jobqueue.core.JobQueueCluster, "scale",
+        lambda self, n=None, jobs=0: asked.append(jobs),
+    )  # fmt: skip
+    path = tmp_path / "cluster.yaml"
+    path.write_text(SLURM.replace("slurm", system))
+    with engines.jobs_of(path) as cluster:
+        script = cluster.job_script()
+    assert asked[0] == 3
+    assert all(line in script.splitlines() for line in lines), script
+    assert "export OMP_NUM_THREADS=1" in script and "--nworkers 8" in script
+
+
+def test_a_queue_that_nobody_knows_is_named(tmp_path):
+    pytest.importorskip("dask_jobqueue")
+    path = tmp_path / "cluster.yaml"
+    for text in ("jobs: 3\njobqueue: {pigeon: {cores: 1}}\n", "slurm: 3\n", "a: [\n"):
+        path.write_text(text)
+        with pytest.raises(EngineError, match="slurm"):
+            engines.jobs_of(path)
+
+
+# ---- a folder that grows -------------------------------------------------------------------------
+
+
+def test_a_growing_folder_is_analysed_file_by_file_when_each_is_whole(tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    toy.write(folder, {"a": "1"})
+    work = toy.Toy("led", folder, out)
+    with engine(Budget(work.module), workers=1) as run:
+        looks = work.watch(run)
+        assert [next(looks), next(looks), next(looks)] == [0, 1, 0]
+        (folder / "b.txt").write_text("2")
+        assert next(looks) == 0, "perhaps it is still being written"
+        (folder / "b.txt").write_text("25")
+        assert [next(looks), next(looks), next(looks)] == [0, 1, 0]
+        rows = [json.loads(line) for line in (out / "led.jsonl").read_text().splitlines()]
+    assert values(rows) == {"a": 1.0, "b": 25.0}
+
+
+# ---- the table and the page ----------------------------------------------------------------------
+
+
+def test_an_outlier_is_named_and_linked_and_a_trend_within_groups_is_seen(tmp_path):
+    rng, lines, words = np.random.default_rng(4), [], {}
+    for i in range(40):
+        group, x = ("control", "treated")[i % 2], i // 2
+        words[f"s{i}"] = f"{10 * (i % 2) - 0.2 * x + rng.normal(0, 0.3) + 9 * (i == 17):.3f}"
+        lines.append(
+            f"s{i},jvl,s{i}.txt,{group},2026-05-{1 + i // 5:02d},{x + 20 * (i % 2)},{i % 3}"
+        )
+    folder, out = tmp_path / "in", tmp_path / "out"
+    toy.write(folder, words)
+    head = "sample,measurement,file,group,date,x_dose,x_spot"
+    (folder / "samples.csv").write_text("\n".join([head, *lines]))
+    toy.run(folder, out, parquet=bool(find_spec("pyarrow")))
+    page = (out / "led.html").read_text()
+    flagged = page.split("To be looked at")[1].split("</section>")[0]
+    assert "s17" in flagged and flagged.count("outlier") == 1
+    link = re.search(r"<a href='#([^']+)'>s17</a>", flagged)[1]
+    assert f"id='{link}'" in page
+    assert (out / "led.pdf").read_bytes().startswith(b"%PDF")
+    gathered = overview.Gathered(["x_dose", "x_spot"])
+    rows = [json.loads(line) for line in (out / "led.jsonl").read_text().splitlines()]
+    assert list(gathered.passing(iter(rows))) == rows
+    ((series,),) = (gathered.series.values(),)
+    (first, rho, p), *_ = series.trends(gathered.numeric)
+    assert first == "x_dose" and rho < -0.8 and p < 1e-6, "though the groups together rise"
+    with (out / "led.csv").open(encoding="utf-8-sig") as stream:
+        table_rows = list(csv.DictReader(stream))
+    (one,) = (row for row in table_rows if row["sample"] == "s17")
+    assert one["x_dose"] == "28" and one["group"] == "treated" and one["status"] == "reported"
+    if find_spec("pyarrow"):
+        from pyarrow import parquet
+
+        read = parquet.read_table(out / "led.parquet").to_pydict()
+        assert read["value"] == [row["value"] for row in rows] and read["sample"][0] == "s0"
+
+
+def test_a_report_a_sample_is_written_once_and_linked(tmp_path, monkeypatch):
+    toy.write(tmp_path / "in", {"a": "1"})
+    toy.run(tmp_path / "in", tmp_path / "out")
+    monkeypatch.setattr(toy, "CPU_S", 60.0)
+    seen = count_runs(monkeypatch)
+    for _ in range(2):
+        toy.run(tmp_path / "in", tmp_path / "out", reports=True)
+    assert seen == ["a"], "the numbers were there, the report was not"
+    page = (tmp_path / "out" / "led.html").read_text()
+    link = re.search(r"<a href='([^']+)'>a</a>", page)[1]
+    assert (tmp_path / "out" / link).read_bytes().startswith(b"%PDF")
+
+
+def test_outliers_have_their_false_alarm_rate_and_do_not_hide_each_other():
+    rng = np.random.default_rng(1)
+    alarms = sum(bool(statistics.outliers(rng.normal(size=20))) for _ in range(1500))
+    assert 3 <= alarms <= 30  # 1 % of 1,500: 15 +- 4
+    assert sorted(statistics.outliers([*rng.normal(size=20), 9, 9.5])) == [20, 21]
+    assert statistics.outliers([1.0] * 20) == [] and statistics.outliers([0, 0, 0, 9]) == []
+
+
+def test_limits_of_a_control_chart_are_not_widened_by_a_drift():
+    rng = np.random.default_rng(2)
+    still = rng.normal(5, 1, 4000)
+    centre, low, high = statistics.limits(still)
+    np.testing.assert_allclose([centre, low, high], [5, 2, 8], atol=0.15)
+    outside = np.mean((still < low) | (still > high))
+    assert 0.001 < outside < 0.006  # 0.27 % of normal values
+    drifting = still[:200] + np.linspace(-6, 6, 200)
+    centre, low, high = statistics.limits(drifting)
+    assert high - low < 7 and np.mean((drifting < low) | (drifting > high)) > 0.2
+    assert statistics.limits([1, 2, 3]) is None and statistics.limits([1] * 20) is None
+
+
+def test_the_command_refuses_what_it_cannot_do(tmp_path):
+    toy.write(tmp_path / "in", {"a": "1"})
+
+    def said(*arguments):
+        found = CliRunner().invoke(main, ["campaign", *map(str, arguments)])
+        assert found.exit_code == 2
+        return found.output
+
+    assert "expected one of" in said("no_topic", tmp_path)
+    assert "outside the data" in said("led", tmp_path / "in", "--out", tmp_path / "in" / "out")
+    (tmp_path / "s.json").write_text("{")
+    assert "no JSON" in said("led", tmp_path / "in", "--settings", tmp_path / "s.json")

@@ -113,9 +113,9 @@ def jobs_of(path: Path) -> Any:
     import yaml
 
     kinds = {
-        kind.config_name: kind
+        kind.job_cls.config_name: kind
         for kind in vars(dask_jobqueue).values()
-        if isinstance(kind, type) and getattr(kind, "config_name", None)
+        if isinstance(kind, type) and getattr(kind, "job_cls", None)
     }
     try:
         said = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -124,8 +124,9 @@ def jobs_of(path: Path) -> Any:
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         expected = f"jobs: N and jobqueue: {{one of {', '.join(sorted(kinds))}: …}}"
         raise EngineError(f"{path.name}: expected {expected}, found {error}") from error
-    with dask.config.set({f"jobqueue.{name}": {**dask.config.get(f"jobqueue.{name}"), **section}}):
-        cluster = kind()
+    # Not for a while only: the script is made when a job is asked for.
+    dask.config.set({f"jobqueue.{name}": {**dask.config.get(f"jobqueue.{name}"), **section}})
+    cluster = kind()
     cluster.scale(jobs=jobs)
     return cluster
 
@@ -136,7 +137,8 @@ def _through(client: Client, budget: worker.Budget) -> Run:
     again = secrets.token_hex(4)  # a run is not answered by what another one left at the scheduler
 
     def run(tasks: Iterable[tuple[str, str]]) -> Iterator[tuple[str, dict]]:
-        tasks, going, count = iter(tasks), as_completed(), itertools.count()
+        tasks, count = iter(tasks), itertools.count()
+        going = as_completed(loop=client.loop)
 
         def more(number: int) -> None:
             for key, line in itertools.islice(tasks, number):

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 
 RECYCLE = 500  # samples after which a child is replaced: what leaks stays small
 START_S = 300.0  # for the imports of a child
+TRIES = 3  # of what was killed, perhaps from outside
 _CODE = (
     "import json, sys; said = json.loads(sys.argv[1]); sys.path[:] = said.pop('path'); "
     "from peled.campaign.child import main; main(**said)"
@@ -61,20 +62,22 @@ class Child:
         """Start it; what keeps it from starting, or nothing."""
         said = json.dumps({"path": sys.path, **asdict(self.budget)})
         self.count = 0
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _CODE, said],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env={**dict.fromkeys(_THREADS, "1"), **os.environ},
-            start_new_session=True,  # the keyboard's interrupt is for the parent
-        )  # fmt: skip
-        reply = self._reply(self.process, START_S)
-        if reply:
-            said = json.loads(reply)["ready"]
-        else:
-            said = f"its worker does not start: {_end(self.process)}"
-        if said:
+        for _ in range(TRIES):
+            self.process = process = subprocess.Popen(
+                [sys.executable, "-c", _CODE, said],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                env={**dict.fromkeys(_THREADS, "1"), **os.environ},
+                start_new_session=True,  # the keyboard's interrupt is for the parent
+            )  # fmt: skip
+            if reply := self._reply(process, START_S):
+                if trouble := json.loads(reply)["ready"]:
+                    self.stop()
+                return trouble
+            trouble = f"its worker does not start: {_end(process)}"
             self.stop()
-        return said
+            if self.closed:
+                break
+        return trouble
 
     def close(self) -> None:
         """End it for good."""
@@ -164,13 +167,13 @@ def answer(budget: Budget, line: str) -> dict:
     Returns
     -------
     dict
-        `status` is done; failed (the analysis raised), stopped (over its budget), crashed (twice),
-        each with its reason; or lost: nothing is known, another try may do.
+        `status` is done; failed (the analysis raised), stopped (over its budget), crashed (again
+        and again), each with its reason; or lost: nothing is known, another try may do.
     """
     child = child_of(budget)
-    found = child.ask(line)
-    if found["status"] == "crashed":  # perhaps from outside
-        found = child.ask(line)
+    for _ in range(TRIES):
+        if (found := child.ask(line))["status"] != "crashed":
+            break
     return found
 
 
