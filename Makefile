@@ -58,7 +58,7 @@ fuzz: $(OK) ## damaged files of every kind through every reader, a thousand each
 verify: $(OK) ## hold every figure against the data, code and picture it was saved with
 	@$(PY) -m ledger.run.verify $(if $(FIGURES),--figures $(call quoted,$(FIGURES)))
 
-site: $(VENV)/.lab figures ## a static site of all claims, panels, notebooks and data, in build/site/index.html
+site: $(VENV)/.site figures ## a static site of claims, panels, notebooks, data and the API, in build/site/index.html
 	@$(PY) -m ledger.site $(if $(FIGURES),--figures $(call quoted,$(FIGURES)))
 
 test-browser: $(VENV)/.lab $(VENV)/.test site ## a notebook in JupyterLab and the site, driven in headless Chromium (skipped where there is none)
@@ -94,7 +94,7 @@ lock: ## make the lock files again from pyproject.toml (needs uv and the network
 	@rm -f requirements*.lock
 	@$(COMPILE) pyproject.toml --all-extras --no-emit-package pip -o build-all.lock
 	@$(COMPILE) pyproject.toml -c build-all.lock -o requirements.lock
-	@for extra in test lab energetics; do $(COMPILE) pyproject.toml --extra $$extra -c build-all.lock -o requirements-$$extra.lock; done
+	@for extra in test lab site energetics; do $(COMPILE) pyproject.toml --extra $$extra -c build-all.lock -o requirements-$$extra.lock; done
 	@echo uv | $(COMPILE) - -o requirements-uv.lock; rm -f build-all.lock
 
 env: $(OK) ## the environment in .venv, from the lock (with uv when it is there, else pip)
@@ -123,6 +123,9 @@ $(VENV)/.test: requirements-test.lock $(OK)
 
 $(VENV)/.energetics: requirements-energetics.lock $(OK)
 	@set -e; echo 'adding tblite, RDKit and PySCF to .venv (once)'; $(call install,requirements-energetics.lock); touch $@
+
+$(VENV)/.site: requirements-site.lock $(OK)
+	@set -e; echo 'adding Sphinx to .venv (once)'; $(call install,requirements-site.lock); touch $@
 
 $(VENV)/.lab: requirements-lab.lock $(OK)
 	@set -e; echo 'adding JupyterLab to .venv (once)'; $(call install,requirements-lab.lock); touch $@

@@ -77,6 +77,13 @@ class Browser:
                     self.process.terminate()
                     raise RuntimeError(error.read().decode()) from None
                 time.sleep(0.1)
+        # Windows cannot be narrower than 500 pixels; pages can.
+        size = {"width": width, "height": 0, "deviceScaleFactor": 1, "mobile": False}
+        self._do(
+            "POST",
+            "/goog/cdp/execute",
+            {"cmd": "Emulation.setDeviceMetricsOverride", "params": size},
+        )
 
     def _call(self, method: str, path: str, body: dict | None = None):
         request = urllib.request.Request(

@@ -1,45 +1,64 @@
 """`make fuzz`: a thousand mutants a reader (or as many as the argument says), what came of them,
 and what is wrong.
 
-An interrupted run reports what it has done.
+Counts are printed every ten minutes and at the end; a run that is interrupted or terminated prints
+what it has done.
 """
 
 import collections
 import contextlib
 import itertools
 import logging
+import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import mutants
+
+EVERY = 600.0  # seconds between two reports
 
 
 def main(number: int) -> int:
     logging.disable()  # tifffile reports damage there
     outcomes, done, wrong = (collections.Counter() for _ in range(3))
-    seeds = mutants.seeds() + mutants.larger_seeds()
-    readers = {seed.reader for seed in seeds}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    due = time.monotonic() + EVERY
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
-        for repeat in itertools.count():
-            unfinished = [seed for seed in seeds if done[seed.reader] < number]
-            if not unfinished:
-                break
-            for seed, kind in itertools.product(unfinished, mutants.KINDS):
-                random = mutants.generator(seed, kind, repeat)
-                outcome, complaint = mutants.judge(seed, kind, random, Path(folder))
-                if outcome == "not applicable":
-                    continue
-                done[seed.reader] += 1
-                outcomes[outcome] += 1
-                if complaint:
-                    wrong[seed.reader, kind] += 1
-                    print(f"{seed.name}, {kind}, number {repeat}: {complaint}", flush=True)
-    tried, bad = done.total(), wrong.total()
-    print(f"{tried} mutants, {len(readers)} readers: {dict(outcomes)}; {bad} not as owed")
+        for seed, kind, repeat in _trials(number, done):
+            random = mutants.generator(seed, kind, repeat)
+            outcome, complaint = mutants.judge(seed, kind, random, Path(folder))
+            if outcome == "not applicable":
+                continue
+            done[seed.reader] += 1
+            outcomes[outcome] += 1
+            if complaint:
+                wrong[seed.reader, kind] += 1
+                print(f"{seed.name}, {kind}, number {repeat}: {complaint}", flush=True)
+            if time.monotonic() > due:
+                due += EVERY
+                _report(done, outcomes, wrong)
+    _report(done, outcomes, wrong)
     for (reader, kind), count in wrong.most_common():
         print(f"{count:6d}  {reader}  {kind}")
     return bool(wrong)
+
+
+def _trials(number: int, done: collections.Counter):
+    """Seed, kind and number of each mutant; those that chance does not change come once."""
+    seeds = mutants.seeds() + mutants.larger_seeds()
+    for repeat in itertools.count():
+        unfinished = [seed for seed in seeds if done[seed.reader] < number]
+        if not unfinished:
+            return
+        kinds = [name for name, kind in mutants.KINDS.items() if kind.chance or not repeat]
+        yield from ((seed, kind, repeat) for seed, kind in itertools.product(unfinished, kinds))
+
+
+def _report(done, outcomes, wrong) -> None:
+    tried = f"{done.total()} mutants, {len(done)} readers: {dict(outcomes)}"
+    print(f"{tried}; {wrong.total()} not as owed", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,10 @@ import math
 from pathlib import Path
 
 import numpy as np
+from scipy.special import wofz
+
+from peled.formats.images import write_tiff
+from peled.formats.nmr import write_bruker
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "lib" / "peled" / "examples"
 CIE = EXAMPLES.parent / "tables" / "cie" / "cie_1924_photopic.csv"
@@ -344,12 +348,226 @@ def frame(path: Path, bodies: list) -> None:
     write(path, [str(len(atoms)), head, *rows])
 
 
+#: Vinyl protons over the standard's ring protons, by integrals; the README states them.
+NMR = {
+    "control": {"c1": 0.80, "c2": 0.76, "c3": 0.84},
+    "treated": {"t1": 0.35, "t2": 0.38, "t3": 0.33},
+}
+T1_S = {"ring H": 2.1, "OCH3": 1.2}
+UNTUNED = "t3"  # its decay is noise: one number is withheld
+PROTON_MHZ, CARBON_MHZ = 400.13, 100.61
+
+
+def nmr(folder: Path) -> None:
+    """Ligands stripped into DMSO-d6 beside a standard; one recovery; a solid with adamantane."""
+    rng = np.random.default_rng(24)
+    for group, tubes in NMR.items():
+        for name, ratio in tubes.items():
+            size = 0.0 if name == UNTUNED else 1.0
+            lines = [
+                *multiplet(2.53, (1, 2, 3, 2, 1), 1.9, 1.2, 9.0),
+                (3.36, 4.0, 25.0), (6.12, 1.2, 30.0), (3.72, 1.2, 90.0), (1.27, 15.0, 200 * ratio),
+                *multiplet(5.35, (1, 2, 1), 4.8, 1.5, 30.0 * ratio),
+                *multiplet(0.88, (1, 2, 1), 6.8, 1.5, 45.0 * ratio),
+            ]  # fmt: skip
+            data = decay(rng, lines, PROTON_MHZ, 4800.0, 4096, 0.4, carrier=5.0, size=size)
+            bruker(folder / f"{group}_{name}", data, "1H", 4800.0, 5.0, solvent="DMSO")
+    delays = np.array([0.05, 0.1, 0.2, 0.4, 0.8, 1.3, 2.0, 3.5, 6.0, 12.0])
+    left = {name: 1 - 1.94 * np.exp(-delays / t) for name, t in T1_S.items()}
+    data = [
+        decay(rng, [(6.09, 6.0, 30 * a), (3.69, 6.0, 90 * b)], PROTON_MHZ, 2400.0, 1024, 0.5,
+              carrier=5.0, turn=0.7)
+        for a, b in zip(*left.values())
+    ]  # fmt: skip
+    bruker(folder / "standard_recovery", np.array(data), "1H", 2400.0, 5.0, solvent="DMSO",
+           pulse_program="t1ir", contact_times_s=delays)  # fmt: skip
+    off = 0.62  # ppm that the scale of the solids is off
+    for name, lines in {
+        "adamantane": [(38.48, 25.0, 60.0), (29.45, 25.0, 40.0)],
+        "crystals": [(130.2, 70.0, 25.0), (29.9, 90.0, 160.0), (14.3, 60.0, 20.0)],
+    }.items():
+        moved = [(d + off, w, a) for d, w, a in lines]
+        data = decay(rng, moved, CARBON_MHZ, 30000.0, 2048, 0.6, carrier=100.0)
+        bruker(folder / f"solid_{name}", data, "13C", 30000.0, 100.0, pulse_program="cp")
+    table = [
+        "ligand,name,shift_ppm,couplings_Hz,partners,width_Hz,reach_ppm",
+        ",ring H,6.09,,,1.2,0.03", ",OCH3,3.69,,,1.2,0.03",
+        ",vinyl,5.32,4.8,2,1.5,0.04", ",CH2,1.24,,,15,0.05", ",CH3,0.85,6.8,2,1.5,0.04",
+    ]  # fmt: skip
+    write(folder / "lines.csv", table)
+    write(folder / "notes.txt", ["t3: the probe was not tuned"])
+
+
+def multiplet(ppm: float, weights, coupling_Hz: float, width_Hz: float, size: float) -> list:
+    """Lines (ppm, Hz, amplitude) of a first-order pattern of total amplitude `size`."""
+    middle, total = (len(weights) - 1) / 2, sum(weights)
+    return [
+        (ppm + (k - middle) * coupling_Hz / PROTON_MHZ, width_Hz, size * w / total)
+        for k, w in enumerate(weights)
+    ]
+
+
+def decay(rng, lines, mhz: float, width_Hz: float, points: int, noise: float, *,
+          carrier: float, size: float = 1.0, turn: float | None = None) -> np.ndarray:  # fmt: skip
+    """Free induction decay of lines (ppm, full width in Hz, amplitude) in white noise."""
+    t = np.arange(points) / width_Hz
+    signal = sum(
+        a * np.exp((2j * np.pi * (d - carrier) * mhz - np.pi * w) * t) for d, w, a in lines
+    )
+    turn = np.exp(2j * np.pi * (rng.random() if turn is None else turn))  # the receiver's phase
+    white = rng.standard_normal(points) + 1j * rng.standard_normal(points)
+    return 2e4 * (size * turn * signal + noise * white)
+
+
+def bruker(folder: Path, data, nucleus: str, width_Hz: float, carrier_ppm: float, **said) -> None:
+    """A folder as a spectrometer leaves it."""
+    mhz = PROTON_MHZ if nucleus == "1H" else CARBON_MHZ
+    write_bruker(folder, data, spectral_width_Hz=width_Hz, base_MHz=mhz, reference_MHz=mhz,
+                 carrier_MHz=mhz * (1 + 1e-6 * carrier_ppm), nucleus=nucleus, **said)  # fmt: skip
+
+
+#: Lattice constant (Å) and column length (nm) of films; the README states them.
+FILMS = {
+    "control": {"f1": (6.052, 16.0), "f2": (6.049, 16.6), "f3": (6.051, 15.5)},
+    "treated": {"f4": (6.021, 12.1), "f5": (6.024, 11.8), "f6": (6.020, 12.4)},
+}
+#: Of one film of each group: edge of its cubes (nm), I : Br, charging (eV), Urbach energy (meV).
+ONE = {"f1": (14.0, 0.66, 0.0, 22.0), "f4": (11.0, 0.55, 0.8, 17.0)}
+WORK_EV, EDGE_EV, LATTICE_NM, LEAD_UG_MG = 4.50, 1.10, 0.605, 420.0
+CU_A = ((1.540593, 2 / 3), (1.544427, 1 / 3))
+ZERO_DEG, RADIUS_MM = 0.03, 240.0
+#: I 4d over Br 3d per atom with Al Kα: J. H. Scofield, J. Electron Spectrosc. 8, 129 (1976),
+#: 4.13 / 2.84, mean free paths 1.01.
+IODINE = 4.13 / 2.84 * 1.01
+
+
+def structure(folder: Path) -> None:
+    """Six films by X-rays, two of them by everything else, and a note that is no measurement."""
+    rng = np.random.default_rng(25)
+    lines = {"100": 1.0, "110": 0.25, "111": 0.15, "200": 0.9, "210": 0.45, "211": 0.3,
+             "220": 0.3, "300": 0.2}  # fmt: skip
+    x = np.arange(11.0, 48.0, 0.04)
+    for group, films in FILMS.items():
+        for name, (a, nm) in films.items():
+            y = pattern(x, a, lines, nm, height_mm=rng.normal(0, 0.08))
+            y = rng.poisson(900 * y + 60 + 200 * np.exp(-x / 12))
+            write(folder / f"xrd_{group}_{name}.xy", _rows("2theta (deg),counts", x, y))
+    hexaboride = {"100": 0.55, "110": 1.0, "111": 0.45, "200": 0.25, "210": 0.5, "211": 0.3}
+    x = np.arange(20.0, 57.0, 0.02)
+    y = rng.poisson(4000 * pattern(x, 4.156826, hexaboride, 800.0) + 40)
+    write(folder / "xrd_LaB6.xy", _rows("2theta (deg),counts", x, y))
+    for name, (edge, halides, charging, tail) in ONE.items():
+        write_tiff(folder / f"tem_{name}.tif", cubes(rng, edge), 0.4)
+        photoelectrons(rng, folder, name, halides, charging)
+        e = np.arange(1.5, 2.3, 0.005)
+        signal = np.where(e < 1.9, np.exp((np.minimum(e, 1.9) - 1.9) / tail * 1e3), 1.0)
+        signal = signal * (1 + rng.normal(0, 0.01, e.size)) + 2e-4 + rng.normal(0, 2e-5, e.size)
+        text = [f"{a:.3f},{b:.5e}" for a, b in zip(e, signal)]
+        write(folder / f"pds_{name}.csv", ["energy (eV),signal", *text])
+        x = np.arange(650.0, 3400.0, 4.0)
+        bands = {2924: 0.09, 2853: 0.06, 1467: 0.03, 1545 if name == "f1" else 1645: 0.05}
+        y = sum(h * np.exp(-4 * np.log(2) * ((x - at) / 24) ** 2) for at, h in bands.items())
+        y += 0.02 + 1e-5 * x + rng.normal(0, 4e-4, x.size)
+        text = [f"{a:.1f},{b:.5f}" for a, b in zip(x, y)]
+        write(folder / f"ftir_{name}.csv", ["wavenumber (cm-1),absorbance", *text])
+    write_tiff(folder / "hrtem_f1.tif", fringes(rng), 0.05)
+    heads = "kind,sample,concentration_ug_L,signal_ratio,signal_ratio_sd,volume_mL,dilution,mass_mg"
+    mass = 2.05  # mg in 50 mL, diluted 500 times
+    taken = {"": (0, 5, 20, 60, 120), "f1": (LEAD_UG_MG * mass / 50 * 1e3 / 500,)}
+    text = [heads]
+    for name, contents in taken.items():
+        for c in contents:
+            ratio, error = 0.004 + 0.0213 * c, 0.0003 + 0.008 * 0.0213 * c
+            said = f"{ratio + error * rng.normal():.5f},{error:.5f}"
+            text.append(
+                f"sample,{name},,{said},50,500,{mass}" if name else f"standard,,{c},{said},,,"
+            )
+    write(folder / "icpms.csv", text)
+    write(folder / "notes.txt", ["f4: the stage charged up under X-rays"])
+
+
+def pattern(x, a: float, lines: dict, nm: float, *, height_mm: float = 0.0) -> np.ndarray:
+    """Cubic powder pattern: Bragg, a Lorentzian of integral breadth λ/(L cos θ), the instrument's
+    Gaussian of 0.06°, zero, and the sample's height, which moves lines by -2 s cos θ / R."""
+    y = np.zeros_like(x)
+    for hkl, size in lines.items():
+        n = math.sqrt(sum(int(i) ** 2 for i in hkl))
+        for wavelength, share in CU_A:
+            theta = math.asin(wavelength * n / (2 * a))
+            at = math.degrees(2 * theta) + ZERO_DEG
+            at -= math.degrees(2 * height_mm * math.cos(theta) / RADIUS_MM)
+            breadth = math.degrees(wavelength / (10 * nm * math.cos(theta)))
+            gamma, sigma = breadth / math.pi, 0.06 / 2.3548  # half width of the Lorentzian
+            z = ((x - at) + 1j * gamma) / (sigma * math.sqrt(2))
+            y += share * size * wofz(z).real / wofz(1j * gamma / sigma / math.sqrt(2)).real
+    return y
+
+
+def cubes(rng, edge_nm: float) -> np.ndarray:
+    """Squares turned at random on a grid, 400 x 400 points of 0.4 nm."""
+    place = np.arange(400) * 0.4
+    x, y = np.meshgrid(place, place)
+    grey = np.full(x.shape, 170.0)
+    for cx in np.arange(14, 150, 22.0):
+        for cy in np.arange(14, 150, 22.0):
+            turn, half = rng.uniform(0, np.pi / 2), edge_nm * (1 + rng.normal(0, 0.08)) / 2
+            u = (x - cx) * np.cos(turn) + (y - cy) * np.sin(turn)
+            v = (y - cy) * np.cos(turn) - (x - cx) * np.sin(turn)
+            outside = np.maximum(abs(u), abs(v)) - half
+            grey -= 70 / (1 + np.exp(np.clip(outside / 0.25, -40, 40)))
+    return np.clip(grey + rng.normal(0, 7, grey.shape), 0, 255).round().astype("uint8")
+
+
+def fringes(rng) -> np.ndarray:
+    """A square lattice turned by 20°, 300 x 300 points of 0.05 nm."""
+    place = np.arange(300) * 0.05
+    x, y = np.meshgrid(place, place)
+    c, s = np.cos(0.35), np.sin(0.35)
+    waves = np.cos(2 * np.pi * (c * x + s * y) / LATTICE_NM)
+    waves = waves + np.cos(2 * np.pi * (c * y - s * x) / LATTICE_NM)
+    return (120 + 12 * waves + rng.normal(0, 14, x.shape)).clip(0, 255).round().astype("uint8")
+
+
+def photoelectrons(rng, folder: Path, name: str, halides: float, charging: float) -> None:
+    """Core levels with a step under them; cut-off and valence edge at a bias of -5 V for f1."""
+    for region, doublets in {
+        "I 4d + Br 3d": [
+            (49.4, 1.70, 1 / 1.69, 9e3 * IODINE * halides),
+            (68.4, 1.05, 1 / 1.69, 9e3),
+        ],
+        "C 1s": [(284.8, 0.0, 1.0, 6e3)],
+    }.items():
+        low, high = doublets[0][0] - 8, doublets[-1][0] + 8
+        x = np.arange(low, high, 0.1)
+        y = np.full(x.size, 300.0)
+        for at, splitting, share, area in doublets:
+            for place, part in ((at, share), (at + splitting, 1 - share)):
+                line = np.exp(-4 * np.log(2) * ((x - place - charging) / 1.2) ** 2)
+                line *= part * area / (1.2 * 1.0645)
+                y += line + 0.03 * np.cumsum(line) * 0.1
+        rows = _rows("binding energy (eV),counts", x, rng.poisson(y))
+        write(folder / f"xps_{name}_{region}.csv", rows)
+    if name != "f1":
+        return
+    for region, at, sign, x in (
+        ("cutoff", 21.218 - WORK_EV - 5, 1, np.arange(9.0, 13.5, 0.02)),
+        ("valence", EDGE_EV - 5, -1, np.arange(-7.0, -1.0, 0.02)),
+    ):
+        inside = sign * (at - x)
+        smooth = 0.06 * np.log1p(np.exp(np.clip(inside / 0.06, -40, 40)))
+        rise = 4000 / (1 + np.exp(-np.clip(inside / 0.05, -40, 40))) if sign > 0 else 900 * smooth
+        rows = _rows("binding energy (eV),counts", x, rng.poisson(rise + 25))
+        write(folder / f"ups_{name}_{region}.csv", rows)
+
+
 TOPICS = {
     "led": led,
     "photoluminescence": photoluminescence,
     "transient_absorption": transient_absorption,
     "synthesis": synthesis,
     "energetics": energetics,
+    "nmr": nmr,
+    "structure": structure,
 }
 
 if __name__ == "__main__":

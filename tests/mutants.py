@@ -120,14 +120,19 @@ class Seed:
 
 _FOLDERS = {"formats.nmr.read": ("acqus", "fid", "pdata/1/procs", "procpar")}
 _FOLDERS["formats.nmr.bruker.read_bruker"] = ("acqus", "ser", "vplist", "pdata/1/procs")
+_FOLDERS["formats.tas.read_tas"] = ("matrix.txt", "delay_ps.txt", "wavelength_nm.txt")
+_FOLDERS["formats.sphere.read_sphere"] = ("direct.txt",)
 #: Readers of bundled files that are no instrument's, and have no file of their own among the
 #: formats.
 _BUNDLED = {
-    "synthesis.procedure.load_procedure": "synthesis/procedure.yaml",
-    "led.ceiling.read_stack": "led/device.yaml",
-    "energetics.loading.constants": "energetics/stability.yaml",
-    "structure.reading.read_lead": "structure/icpms.csv",
-    "molecules.read_molecules": "synthesis/molecules.json",
+    "synthesis.procedure.load_procedure": "data/synthesis/procedure.yaml",
+    "led.ceiling.read_stack": "data/led/device.yaml",
+    "energetics.loading.constants": "data/energetics/stability.yaml",
+    "structure.reading.read_lead": "data/structure/icpms.csv",
+    "molecules.read_molecules": "data/synthesis/molecules.json",
+    "nmr.series.read_resonances": "data/nmr/resonances.csv",
+    "nmr.assignment.read_references": "lib/peled/tables/nmr/shifts.csv",
+    "photoluminescence.loading.read_truth": "data/photoluminescence/truth.csv",
 }
 
 
@@ -220,7 +225,7 @@ def seeds() -> list[Seed]:
                 for part in parts
                 if not part or (path / part).is_file()
             ]
-    found += [Seed(ROOT / "data" / path, name, {}) for name, path in _BUNDLED.items()]
+    found += [Seed(ROOT / path, name, {}) for name, path in _BUNDLED.items()]
     return found
 
 
@@ -243,18 +248,20 @@ class Mutant:
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """How a seed is damaged, and what its reader owes then."""
+    """How a seed is damaged, what its reader owes then, and whether it is another damage each
+    time."""
 
     make: Callable[[Seed, np.random.Generator], Mutant]
     owed: str
+    chance: bool
 
 
 KINDS: dict[str, Kind] = {}
 
 
-def kind(name: str, owed: str):
+def kind(name: str, owed: str, *, chance: bool = True):
     def add(make):
-        KINDS[name] = Kind(make, owed)
+        KINDS[name] = Kind(make, owed, chance)
         return make
 
     return add
@@ -283,26 +290,26 @@ def _joined(lines: list[str], at: int, columns: int = 0) -> Mutant:
     return Mutant("\n".join(lines).encode(), at + 1, columns)
 
 
-@kind("CRLF", "same")
+@kind("CRLF", "same", chance=False)
 def _crlf(seed, rng):
     return Mutant(_text(seed).replace("\r\n", "\n").replace("\n", "\r\n").encode())
 
 
-@kind("byte order mark", "same")
+@kind("byte order mark", "same", chance=False)
 def _bom(seed, rng):
     if seed.part:
         raise NotApplicable
     return Mutant(b"\xef\xbb\xbf" + _text(seed).encode())
 
 
-@kind("UTF-16", "same")
+@kind("UTF-16", "same", chance=False)
 def _utf16(seed, rng):
     if seed.part or 'encoding="' in _text(seed)[:100]:
         raise NotApplicable
     return Mutant(_text(seed).encode("utf-16"))
 
 
-@kind("packed", "same")
+@kind("packed", "same", chance=False)
 def _packed(seed, rng):
     if seed.part:
         raise NotApplicable
@@ -310,14 +317,14 @@ def _packed(seed, rng):
     return Mutant(pack(_text(seed).encode()))
 
 
-@kind("blank lines at the end", "same")
+@kind("blank lines at the end", "same", chance=False)
 def _blank(seed, rng):
     if seed.part:
         raise NotApplicable
     return Mutant(_text(seed).encode() + b"\n" * int(rng.integers(1, 4)))
 
 
-@kind("quoted cells", "same")
+@kind("quoted cells", "same", chance=False)
 def _quoted(seed, rng):
     mark = seed.delimiter
     lines = _table(seed).split("\n")
@@ -330,7 +337,7 @@ def _quoted(seed, rng):
     )
 
 
-@kind("decimal comma", "same")
+@kind("decimal comma", "same", chance=False)
 def _decimal(seed, rng):
     text = _table(seed)
     if seed.delimiter == "," or not seed.rows or "," in text or not re.search(r"\d\.\d", text):
@@ -338,12 +345,12 @@ def _decimal(seed, rng):
     return Mutant(re.sub(r"(?<=\d)\.(?=\d)", ",", text).encode())
 
 
-@kind("empty", "refused")
+@kind("empty", "refused", chance=False)
 def _empty(seed, rng):
     return Mutant(b"")
 
 
-@kind("a folder", "refused")
+@kind("a folder", "refused", chance=False)
 def _folder(seed, rng):
     return Mutant(None)
 
@@ -373,14 +380,14 @@ def _packed_bomb(which: int) -> bytes:
     return (gzip.compress(_bomb(), 1), bz2.compress(_bomb(), 1))[which]
 
 
-@kind("packed bomb", "refused")
+@kind("packed bomb", "refused", chance=False)
 def _packed_bombs(seed, rng):
     if seed.part in ("fid", "ser"):
         raise NotApplicable
     return Mutant(_packed_bomb(int(rng.integers(2))))
 
 
-@kind("zip bomb", "refused")
+@kind("zip bomb", "refused", chance=False)
 def _zip_bomb(seed, rng):
     if seed.part in ("fid", "ser"):
         raise NotApplicable

@@ -37,7 +37,7 @@ def locked(name):
     return found
 
 
-EXTRAS = ("test", "lab", "energetics")
+EXTRAS = ("test", "lab", "site", "energetics")
 LOCKS = {
     "requirements.lock": (),
     **{f"requirements-{extra}.lock": (extra,) for extra in EXTRAS},
@@ -69,7 +69,14 @@ def test_the_locks_hold_what_pyproject_asks_for(name, extras):
 
 def test_what_figures_need_is_free_of_jupyterlab_and_of_the_tests():
     names = {name for name, _ in HEADLESS}
-    assert not names & {"jupyterlab", "pytest", "hypothesis", "frictionless", "colour-science"}
+    assert not names & {
+        "jupyterlab",
+        "pytest",
+        "hypothesis",
+        "frictionless",
+        "colour-science",
+        "sphinx",
+    }
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -182,6 +189,33 @@ def test_the_citation_file_is_valid():
     jsonschema.validate(citation, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({k: v for k, v in citation.items() if k != "authors"}, schema)
+
+
+def test_the_archive_is_told_the_same_as_the_reader():
+    """Zenodo reads .zenodo.json, people CITATION.cff."""
+    archive = json.loads((ROOT / ".zenodo.json").read_text())
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {name: archive[name] for name in ("title", "keywords")} == {
+        name: citation[name] for name in ("title", "keywords")
+    }
+    assert [c["name"] for c in archive["creators"]] == [a["name"] for a in citation["authors"]]
+    assert archive["license"] in citation["license"]
+    cited = [r["identifier"] for r in archive["related_identifiers"]]
+    assert cited == [r["doi"] for r in citation["references"]]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda p: p.name)
+def test_files_for_the_code_host_are_whole(path):
+    """Workflows name jobs with steps and targets that the Makefile has; forms say what they ask."""
+    content = yaml.safe_load(path.read_text())
+    if path.parent.name == "ISSUE_TEMPLATE":
+        assert {"name", "description", "body"} <= set(content)
+        assert all(part["attributes"]["label"] for part in content["body"])
+        return
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    for job in content["jobs"].values():
+        for step in job["steps"]:
+            assert "uses" in step or set(step["run"].removeprefix("make ").split()) <= set(targets)
 
 
 def make(*arguments, **environment):

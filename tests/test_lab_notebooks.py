@@ -15,7 +15,24 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from lab_examples import EXAMPLES, LED, NO_SPECTRUM, SETS, TOPICS
+from lab_examples import (
+    EDGE_EV,
+    EXAMPLES,
+    FILMS,
+    LATTICE_NM,
+    LEAD_UG_MG,
+    LED,
+    NMR,
+    NO_SPECTRUM,
+    ONE,
+    SETS,
+    T1_S,
+    TOPICS,
+    UNTUNED,
+    WORK_EV,
+    bruker,
+    decay,
+)  # fmt: skip
 from peled.lab import Explorer, is_live, keep_headless, open_folder, topics
 from peled.lab.live import FRONT_ENDS, controls, lay_out, picture
 
@@ -121,10 +138,11 @@ def test_stored_outputs_are_its_own_and_clean(path):
 @pytest.mark.parametrize("topic", TOPICS)
 def test_the_example_is_what_its_script_writes(topic, tmp_path):
     TOPICS[topic](tmp_path)
-    for path in tmp_path.iterdir():
-        assert path.read_bytes() == (EXAMPLES / topic / path.name).read_bytes(), path.name
-    kept = {p.name for p in (EXAMPLES / topic).iterdir()}
-    assert kept - {p.name for p in tmp_path.iterdir()} == {"README.md", "samples.csv"}
+    made = {p.relative_to(tmp_path): p for p in tmp_path.rglob("*") if p.is_file()}
+    for name, path in made.items():
+        assert path.read_bytes() == (EXAMPLES / topic / name).read_bytes(), name
+    kept = [p.relative_to(EXAMPLES / topic) for p in (EXAMPLES / topic).rglob("*") if p.is_file()]
+    assert {str(p) for p in set(kept) - set(made)} == {"README.md", "samples.csv"}
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +209,70 @@ def test_energies_are_differences_of_the_outputs(tmp_path):
     assert not any(".xyz: not recognised" in str(problem) for problem in lab.report.problems)
     lab.explore(row="ammonia")
     assert "ammonia" in lab.explorer.said.get_text()
+
+
+def near(found, truth, share, sigma=3.0):
+    """Within the error, and the error a small share of the number."""
+    assert abs(found.value - truth) < sigma * found.standard_error, (found.name, str(found), truth)
+    assert found.standard_error < share * abs(found.value)
+
+
+def test_the_tubes_give_what_was_put_in(tmp_path):
+    lab = open_folder("nmr", results_dir=tmp_path, quick=True)
+    for tubes in NMR.values():
+        for name, ratio in tubes.items():
+            found = lab.report.select(sample=name, name="integral, 1H vinyl over ring H")
+            assert len(found) == (name != UNTUNED)
+            for one in found:
+                near(one, ratio, 0.04)
+    for name, seconds in T1_S.items():
+        near(*lab.report.select(name=f"T1, 1H {name}"), 1e3 * seconds, 0.03)
+    solid = [q for q in lab.report.select(sample="crystals") if q.name.startswith("shift")]
+    assert len(solid) == 3
+    for one, ppm in zip(solid, (14.3, 29.9, 130.2)):
+        near(one, ppm, 0.01)
+    assert any("treated_t3" in str(p) and "noise alone" in str(p) for p in lab.report.problems)
+
+
+def test_the_films_give_what_they_were_made_with(tmp_path):
+    lab = open_folder("structure", results_dir=tmp_path, quick=True)
+    for films in FILMS.values():
+        for name, (a, nm) in films.items():
+            near(*lab.report.select(sample=name, name="lattice constant"), a, 5e-4)
+            near(*lab.report.select(sample=name, name="crystal size"), nm, 0.02)
+    for name, (edge, halides, charging, tail) in ONE.items():
+        near(*lab.report.select(sample=name, name="particle edge, mean"), edge, 0.03)
+        near(*lab.report.select(sample=name, name="I : Br (I 4d)"), halides, 0.15)
+        near(*lab.report.select(sample=name, name="Urbach energy"), tail, 0.03)
+        (q,) = lab.report.select(sample=name, name="charging")
+        assert abs(q.value - charging) < 3 * q.standard_error < 0.02
+    near(*lab.report.select(name="work function"), WORK_EV, 0.01)
+    near(*lab.report.select(name="valence edge below Fermi"), EDGE_EV, 0.05)
+    near(*lab.report.select(name="lattice spacing 1"), LATTICE_NM, 0.02)
+    near(*lab.report.select(name="lead content"), LEAD_UG_MG, 0.02)
+    # A window that was drawn is analysed headless, alone.
+    lab.explorer = lab._side.explorer(lab.sheet, lab.report)
+    lab.explorer.choose(signal="pds_f1.csv (f1)", window=(1.80, 2.2))
+    assert "Urbach" in lab.explorer.said.get_text()
+    again = open_folder("structure", results_dir=tmp_path / "again", **lab.explorer.settings)
+    (q,) = again.report.select(sample="f1", name="Urbach energy")
+    (other,) = lab.report.select(sample="f1", name="Urbach energy")
+    assert str(q) in lab.explorer.said.get_text() and q.value != other.value
+
+
+def test_two_regions_drawn_give_their_ratio(tmp_path):
+    lab = open_folder("nmr", results_dir=tmp_path, quick=True)
+    drawn = lab._side.explorer(lab.sheet, lab.report)
+    drawn.choose(spectrum="control_c2 (c2)", region="one", region_ppm=(6.05, 6.13))
+    drawn.choose(region="other", region_ppm=(5.27, 5.37))
+    again = open_folder("nmr", results_dir=tmp_path / "again", **drawn.settings)
+    (ratio,) = [q for q in again.report.select(sample="c2") if q.name.startswith("integral")]
+    near(ratio, NMR["control"]["c2"], 0.03)
+    assert str(ratio) in drawn.said.get_text()
+    drawn.choose(region_ppm=(8.0, 8.001))  # fewer than eight points
+    assert "8 points" in drawn.said.get_text()
+    drawn.choose(region_ppm=None)
+    assert list(drawn.settings["regions_ppm"]["control_c2 (c2)"]) == ["one", "other"]
 
 
 # ---- the desk ------------------------------------------------------------------------------------
@@ -271,7 +353,27 @@ def cut_outputs(folder):
     (folder / "table.csv").write_text("name,complex,parts\nx,b.xyz,water.xyz\n")
 
 
+def noise_of_decays(folder):
+    rng = np.random.default_rng(5)
+    for name in "ac":
+        data = decay(rng, [], 400.0, 4000.0, 2048, 1.0, carrier=5.0)
+        bruker(folder / name, data, "1H", 4000.0, 5.0, solvent="DMSO")
+    (folder / "b.csv").write_text("ppm,intensity\n1.0,2\n0.9,x\n")
+
+
+def noise_of_patterns(folder):
+    rng = np.random.default_rng(6)
+    folder.mkdir()
+    for name, x in (("a", np.arange(10, 60, 0.05)), ("c", np.arange(700.0, 3000.0, 4))):
+        head = "2theta (deg),counts" if name == "a" else "wavenumber (cm-1),absorbance"
+        rows = [f"{a:.2f},{b}" for a, b in zip(x, rng.poisson(100, x.size))]
+        (folder / f"{name}.csv").write_text("\n".join([head, *rows]) + "\n")
+    (folder / "b.csv").write_text("binding energy (eV),counts\n1.0,2\n0.9,x\n")
+
+
 @pytest.mark.parametrize("topic, make", [
+    ("nmr", noise_of_decays),
+    ("structure", noise_of_patterns),
     ("transient_absorption", broken_matrices),
     ("synthesis", refused_procedure),
     ("energetics", cut_outputs),

@@ -1,16 +1,16 @@
-"""LED lifetime, stability, ceiling, batch, devices, own files, and that the forward models share nothing with the analysis."""
+"""LED lifetime, stability, ceiling, and that the forward models share nothing with the analysis."""
 
 import math
 
 import numpy as np
 import pytest
 
+from hassan2021.led import VARIED
 from hassan2021.simulate import led as simulate
-from ledger.files import ROOT, MissingDataError
+from ledger.files import ROOT
 from peled.formats import FormatError
 from peled.formats.sweeps import read_sweeps
-from peled.led import ceiling, desk, devices, lifetime, photometry, stability
-from peled.led.batch import batch
+from peled.led import ceiling, lifetime, photometry, stability
 
 STACK = ROOT / "data" / "led" / "device.yaml"
 
@@ -185,7 +185,8 @@ def test_energy_is_conserved_in_the_full_stack():
 
 def test_outcoupling_of_the_paper_stack_and_the_shortcut():
     stack = ceiling.read_stack(STACK)
-    found = ceiling.ceiling(stack, {"hole_nm": (0.5, 30.0, 60.0), "organic_index": (1.65, 1.8)})
+    quick = {"hole_nm": (0.5, 30.0, 60.0), "organic_index": (1.65, 1.8)}
+    found = ceiling.ceiling(stack, {**VARIED, **quick})
     assert (
         0.24 < found.central < 0.31
         and found.lowest <= found.low < found.central < found.high <= found.highest
@@ -240,6 +241,7 @@ def test_recycling_inverts_its_series():
         ),
         (lambda t: t.replace("name: TPBi, thickness_nm: 70,", "name: TPBi,"), "TPBi.*thickness_nm"),
         (lambda t: "stack: [1, 2", "YAML"),
+        (lambda t: t.replace("wavelength_nm: 620", ""), "wavelength_nm.*found None"),
         (lambda t: "levels: []", "'stack'"),
     ],
 )
@@ -248,236 +250,6 @@ def test_broken_stacks(tmp_path, change, message):
     path.write_text(change(STACK.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(FormatError, match=message):
         ceiling.read_stack(path)
-
-
-# ---- batch -------------------------------------------------------------------------------------------------------------
-
-
-def test_bootstrap_interval_of_the_mean_covers():
-    rng = np.random.default_rng(10)
-    hits = sum(
-        b.mean[1] <= 0.165 <= b.mean[2]
-        for b in (
-            batch(0.165 + 0.02 * rng.normal(size=25), resamples=400, seed=i) for i in range(300)
-        )
-    )
-    assert 0.90 <= hits / 300 <= 0.98  # BCa at n = 25 is known to fall short by about 2 %
-
-
-def test_outlier_and_expected_champion():
-    rng = np.random.default_rng(11)
-    tops = [v.max() for v in rng.normal(size=(4000, 25))]
-    plain = batch(np.linspace(-1.9, 1.9, 25))
-    assert plain.champion_expected / plain.standard_deviation == pytest.approx(
-        np.mean(tops), abs=0.03
-    )
-    assert plain.grubbs_p > 0.3
-    assert batch(np.r_[rng.normal(size=24), 8.0]).grubbs_p < 1e-3
-    assert np.trapezoid(plain.density, plain.density_at) == pytest.approx(1.0, abs=0.02)
-    with pytest.raises(ValueError, match="at least five"):
-        batch([1, 2, 3])
-
-
-# ---- devices and own files ---------------------------------------------------------------------------------------------
-
-
-def test_peak_of_the_simulated_champion_is_recovered():
-    data = desk.collect(ROOT / "data" / "led")
-    found, problems = desk.analyse_all(data.sweeps, data.spectra)
-    assert not problems and not data.problems
-    champion = found["fig3_EG"]
-    assert champion.peak.eqe == pytest.approx(0.203, abs=1.96 * champion.peak.eqe_error)
-    ratio, spread = devices.current_ratio(champion, found["fig3_neat"])
-    assert (
-        ratio > 1.5
-        and spread < 1.5
-        and champion.hysteresis.shift_V == pytest.approx(0.02, abs=0.005)
-    )
-
-
-def test_peak_efficiency_covers_over_many_devices():
-    hits, n = 0, 120
-    device = simulate.DEVICES["fig3_EG"]
-    spectrum = simulate.emission(
-        simulate.EMITTERS["EG"], *simulate.driven("EG", np.array([0.1, 1.0, 10.0]))
-    )
-    for seed in range(n):
-        got = simulate.sweep(device, np.random.default_rng(seed))
-        half = slice(0, (got["voltage_V"].size + 1) // 2)
-        j, v, lum = (
-            got["current_A"][half] * 1e3 / simulate.AREA_CM2,
-            got["voltage_V"][half],
-            got["luminance_cd_m2"][half],
-        )
-        spectra = devices.spectra_at(v, j, [0.1, 1.0, 10.0], "mA/cm2", spectrum)
-        lit = (lum > 0.1) & (j > 0)
-        eff = photometry.efficiency(
-            lum[lit],
-            j[lit],
-            simulate.WAVELENGTH_NM,
-            spectra[lit],
-            luminance_error=np.hypot(0.01 * lum[lit], 0.02),
-            current_relative_error=0.002,
-        )
-        peak = devices.peak_eqe(j[lit], eff.eqe, eff.eqe_error)
-        hits += (
-            abs(peak.eqe - got["true_eqe"].max()) < 1.96 * peak.eqe_error + 0.001 * peak.eqe
-        )  # the gain steps of the ranges are 0.1 %
-    assert hits / n > 0.88
-
-
-@pytest.mark.parametrize("flat", [False, True])
-def test_own_files_in_other_formats(tmp_path, flat):
-    """The bundled devices rewritten as a laboratory might have them: semicolons, decimal commas, A m^-2, one spectrum in rows."""
-    data = desk.collect(ROOT / "data" / "led")
-    for stem in ("fig3_EG", "fig3_neat"):
-        up = data.sweeps[stem][0]
-        target = tmp_path if flat else tmp_path / "sweeps"
-        target.mkdir(exist_ok=True)
-        rows = ["Bias [V];J [A/m^2];Brightness [cd/m²]"] + [
-            f"{v:.3f};{10 * j:.8e};{lum:.6e}"
-            for v, j, lum in zip(
-                up.voltage_V, up.current_density_mA_cm2, up.luminance_cd_m2, strict=True
-            )
-        ]
-        (target / f"mine_{stem}.txt").write_text(
-            "\n".join([rows[0], *(r.replace(".", ",") for r in rows[1:])]), encoding="utf-8"
-        )
-        series = data.spectra[f"{stem}_current"]
-        target = tmp_path if flat else tmp_path / "spectra"
-        target.mkdir(exist_ok=True)
-        lines = ["wavelength (nm)\t" + "\t".join(f"{p:g} mA/cm2" for p in series.parameter)] + [
-            "\t".join(f"{x:.6g}" for x in row)
-            for row in np.column_stack([series.x, series.values.T])
-        ]
-        (target / f"mine_{stem}_current.dat").write_text("\n".join(lines))
-    (tmp_path / "broken.csv").write_text("nothing here")
-    own = desk.collect(tmp_path, aliases={"fig3_EG": "mine_fig3_EG"})
-    assert {"fig3_EG", "mine_fig3_neat"} <= set(own.sweeps) and any(
-        "broken.csv" in p for p in own.problems
-    )
-    mine, _ = desk.analyse_all(
-        own.sweeps, {**own.spectra, "fig3_EG_current": own.spectra["mine_fig3_EG_current"]}
-    )
-    bundled, _ = desk.analyse_all(data.sweeps, data.spectra)
-    assert mine["fig3_EG"].peak.eqe == pytest.approx(bundled["fig3_EG"].peak.eqe, rel=1e-3)
-    assert mine["mine_fig3_neat"].peak.eqe == pytest.approx(bundled["fig3_neat"].peak.eqe, rel=1e-3)
-    assert own.kind("fig3_EG") == "measured"
-
-
-def test_device_without_spectra_says_what_stands_in(tmp_path):
-    data = desk.collect(ROOT / "data" / "led")
-    found, _ = desk.analyse_all({"fig3_EG": data.sweeps["fig3_EG"]}, {}, band=(620.0, 35.0))
-    assert any("stands in" in note for note in found["fig3_EG"].notes)
-    dark = [
-        s.__class__(
-            **{**{f: getattr(s, f) for f in s.__dataclass_fields__}, "luminance_cd_m2": None}
-        )
-        for s in data.sweeps["fig3_EG"]
-    ]
-    nothing, problems = desk.analyse_all({"dark": tuple(dark)}, {})
-    assert not nothing and "luminance" in problems[0]
-
-
-def test_flat_folder_tells_lifetime_logs_and_single_spectra_from_sweeps(tmp_path):
-    t = np.arange(0, 60.0, 2)
-    (tmp_path / "aging.csv").write_text(
-        "\n".join(
-            ["Time (min),Voltage (V),Current density (mA/cm2),Luminance (cd/m2)"]
-            + [f"{x},{3 + x / 100},1.0,{100 * np.exp(-x / 50)}" for x in t]
-        )
-    )
-    (tmp_path / "el.txt").write_text(
-        "\n".join(
-            ["Wavelength (nm)\tIntensity"]
-            + [f"{w}\t{np.exp(-(((w - 620) / 20) ** 2)):.6f}" for w in range(520, 740, 2)]
-        )
-    )
-    v = np.arange(0, 5, 0.2)
-    (tmp_path / "jvl.csv").write_text(
-        "\n".join(
-            ["Voltage (V),Current density (mA/cm2),Luminance (cd/m2)"]
-            + [
-                f"{x:.2f},{1e-3 * np.exp(2 * x):.6g},{0.2 * np.exp(2 * x) if x > 2 else 0:.6g}"
-                for x in v
-            ]
-        )
-    )
-    data = desk.collect(tmp_path)
-    assert (set(data.lifetimes), set(data.spectra), set(data.sweeps)) == (
-        {"aging"},
-        {"el"},
-        {"jvl"},
-    )
-    found, _ = desk.analyse_all(data.sweeps, data.spectra)
-    assert "one spectrum for all points" in found["jvl"].notes
-    expected = photometry.efficiency(
-        200.0, 1.0, data.spectra["el"].wavelength_nm, data.spectra["el"].values[0]
-    ).eqe
-    assert found["jvl"].peak.eqe == pytest.approx(float(expected), rel=0.02)
-
-
-def test_reported_columns_are_held_against_the_data(tmp_path):
-    v = np.arange(2.0, 5, 0.1)
-    j = 1e-3 * np.exp(1.5 * v)
-    spectrum = photometry.gaussian_band(620, 35)
-    lum = photometry.luminance(np.full(v.size, 0.1), j, *spectrum)
-    rows = [
-        f"{a:.3f},{b:.8g},{c:.8g},{11.1},{1.05 * c / b / 10:.8g}"
-        for a, b, c in zip(v, j, lum, strict=True)
-    ]
-    (tmp_path / "oled.csv").write_text(
-        "\n".join(["Voltage (V),J (mA/cm2),L (cd/m2),EQE (%),CE (cd/A)", *rows])
-    )
-    device = devices.analyse("oled", read_sweeps(tmp_path / "oled.csv"))
-    assert not device.reported.agrees and device.reported.median == pytest.approx(1.11, abs=1e-3)
-    assert any("+11.0 %" in note for note in device.notes) and any(
-        "+5.0 % off L/J" in note for note in device.notes
-    )
-    rows = [row.split(",") for row in rows]
-    (tmp_path / "no_lum.csv").write_text(
-        "\n".join(["Voltage (V),J (mA/cm2),CE (cd/A)", *(f"{r[0]},{r[1]},{r[4]}" for r in rows)])
-    )
-    assert devices.analyse(
-        "no_lum", read_sweeps(tmp_path / "no_lum.csv")
-    ).peak.eqe == pytest.approx(0.105, rel=1e-3)
-
-
-def test_spectra_against_photon_energy_take_the_jacobian(tmp_path):
-    nm = np.arange(540.0, 760.0)
-    per_nm = np.exp(-0.5 * ((nm - 620) / 15) ** 2)
-    energy = 1239.841984 / nm
-    rows = [
-        f"{e:.7f}\t{y * n**2:.8g}"
-        for e, y, n in zip(energy[::-1], per_nm[::-1], nm[::-1], strict=True)
-    ]
-    (tmp_path / "el.txt").write_text("\n".join(["Energy (eV)\tEL", *rows]))
-    series = desk.collect(tmp_path).spectra["el"]
-    assert series.x_unit == "nm"
-    found = photometry.luminous_energy_per_photon(series.wavelength_nm, series.values[0])
-    assert float(found) == pytest.approx(
-        float(photometry.luminous_energy_per_photon(nm, per_nm)), rel=1e-4
-    )
-
-
-def test_empty_folder_is_a_clear_error(tmp_path):
-    (tmp_path / "notes.csv").write_text("no numbers")
-    with pytest.raises(MissingDataError, match=r"expected sweeps.*notes.csv"):
-        desk.collect(tmp_path)
-
-
-def test_spectra_between_points_are_mixtures_and_units_are_checked():
-    spectra = np.array([[1.0, 0.0], [0.0, 1.0]])
-    np.testing.assert_allclose(
-        devices.spectra_at([2.0, 2.5, 3.0, 9.0], [1, 1, 1, 1], [2.0, 3.0], "V", spectra),
-        [[1, 0], [0.5, 0.5], [0, 1], [0, 1]],
-    )
-    np.testing.assert_allclose(
-        devices.spectra_at([0, 0], [1.0, 10**0.5], [1.0, 10.0], "mA/cm2", spectra),
-        [[1, 0], [0.5, 0.5]],
-    )
-    with pytest.raises(ValueError, match="bias"):
-        devices.spectra_at([1], [1], [1, 2], "s", spectra)
 
 
 # ---- forward models ----------------------------------------------------------------------------------------------------

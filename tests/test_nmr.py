@@ -568,7 +568,7 @@ def test_lists_of_experiments_that_cannot_be_used(tmp_path):
     with pytest.raises(ValueError, match=r"line 2, column folder.*nowhere"):
         nmr.read_experiments(path)
     path.write_text("folder,sample\n")
-    with pytest.raises(ValueError, match="no experiment"):
+    with pytest.raises(ValueError, match=r"line 1: expected columns folder.*found folder, sample"):
         nmr.read_experiments(path)
 
 

@@ -194,7 +194,7 @@ def test_a_user_extends_the_tables(tmp_path):
     assert [s.shift_ppm for s in solvents.standards("DMF", "1H", standards)] == [8.03]
     assert solvents.find("MeOD") == "CD3OD"  # the shipped rows stay
     (tmp_path / "solvents.csv").write_text("solvent\nx\n")
-    with pytest.raises(ValueError, match=r"solvents.csv.*line 2"):
+    with pytest.raises(ValueError, match=r"solvents.csv.*line 1"):
         nmr.read_solvents(tmp_path)
 
 

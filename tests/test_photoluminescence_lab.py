@@ -340,7 +340,7 @@ def test_a_response_with_its_own_bins(tmp_path):
 
     shutil.copy(SHARED / "irf_own_axis.csv", tmp_path / "decay.csv")
     sheet = (
-        "sample,measurement,file,part,role\nfilm,trpl,decay.csv,decay 1,\n,trpl,decay.csv,IRF,irf\n"
+        "sample,measurement,file,part,role\nfilm,trpl,decay.csv,decay,\n,trpl,decay.csv,IRF,irf\n"
     )
     report = report_of(tmp_path, sheet)
     (mean,) = report.select(name="lifetime, amplitude-weighted")

@@ -89,9 +89,9 @@ def test_every_public_reader_is_marked_and_tried(root):
         "formats.nmr.bruker.read_bruker_processed",
         "formats.nmr.varian.read_varian",
         "formats.sweeps.jvl.read_sweep",
-        "formats.tcspc.read_histograms",
         "formats.vamas.is_vamas",
         "energetics.outputs.read_table",
+        "nmr.series.read_experiments",
         "structure.reading.read_assignments",
         "structure.reading.read_truth",
     }

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from peled.separable import SharedBlock
 from peled.transient_absorption import (
     MeasuredIRF,
     Model,
@@ -31,7 +32,6 @@ from peled.transient_absorption import (
 from peled.transient_absorption.dispersed import NormalBlock
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, columns, gaussian, gaussian_decay
 from peled.transient_absorption.schemes import Relation, sequential
-from peled.transient_absorption.varpro import SharedBlock
 
 TAU, T0, FWHM = (0.4, 14.0, 280.0), 0.02, 0.12
 DELAYS = np.unique(

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -18,13 +19,17 @@ class MissingDataError(FileNotFoundError):
 def display_path(path: str | os.PathLike) -> str:
     """`path` as a reader should see it: from the working folder when inside it, else its last two parts.
 
-    Keeps the folders of one machine out of messages and results.
+    Numbered folders, as those of Bruker experiments, say nothing without the one above. Keeps the
+    folders of one machine out of messages and results.
     """
     path = Path(path)
     try:
         return path.resolve().relative_to(Path.cwd()).as_posix()
     except ValueError:
-        return "/".join(path.parts[-2:])
+        parts, count = path.parts, 2
+        while count < len(parts) and re.fullmatch(r"\d+|pdata", parts[-count]):
+            count += 1
+        return "/".join(parts[-count:])
 
 
 def sha256(path: str | os.PathLike) -> str:

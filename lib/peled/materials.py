@@ -6,7 +6,6 @@ bromide in others; here it is named every time.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from peled.formats.delimited import read_records
 from peled.tables import table
 
 HC_EV_NM = 1239.841984332003  #: h c / e in eV nm (exact in the SI of 2019)
@@ -40,9 +40,9 @@ def constants(folder: Path | None = None) -> Mapping[str, tuple[float, float]]:
     >>> constants()["a_MAPbBr3"]
     (5.93, 0.003)
     """
-    with open(table("constants.csv", folder), newline="", encoding="utf-8") as stream:
-        rows = csv.DictReader(stream)
-        return {r["name"]: (float(r["value"]), float(r["standard_error"])) for r in rows}
+    columns = "name", "value", "standard_error"
+    rows, _ = read_records(table("constants.csv", folder), columns)
+    return {row["name"]: (row.number("value"), row.number("standard_error")) for row in rows}
 
 
 def _of(*names: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -51,7 +51,7 @@ def _of(*names: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return values, errors
 
 
-#: Coefficients of the gap's parabola in x_Br (eV) with their standard errors [1]_.
+#: Coefficients of the gap's parabola in x_Br (eV) with their standard errors; source: `bulk_gap_eV`.
 GAP_EV, GAP_ERROR_EV = _of("gap_c0", "gap_c1", "gap_c2")
 #: Lattice constants of MAPbI3 (pseudo-cubic) and MAPbBr3 (ångström) with their standard errors.
 ENDS_A, ENDS_ERROR_A = _of("a_MAPbI3", "a_MAPbBr3")

@@ -8,7 +8,6 @@ Newton's method, spectra from a Gaussian distribution of nanocrystal energies se
 
 from __future__ import annotations
 
-import csv
 import io
 import zipfile
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ import numpy as np
 from scipy import constants
 
 from ledger.files import ROOT, write_atomically
+from peled.formats.delimited import read_table
 from peled.tables import table
 
 HC_EV_NM = constants.h * constants.c / constants.e * 1e9
@@ -159,7 +159,9 @@ def peaked(peak_eqe: float, peak_mA_cm2: float, quench_mA_cm2: float) -> dict[st
 
 # ---- spectra ---------------------------------------------------------------------------------------------------------
 
-WAVELENGTH_NM = np.arange(540.0, 781.0)
+WAVELENGTH_NM = np.arange(450.0, 851.0)
+#: Where the bands are; the noise of the rest of the axis is drawn after that of these points.
+BANDS = (WAVELENGTH_NM >= 540) & (WAVELENGTH_NM <= 780)
 
 
 @dataclass(frozen=True)
@@ -260,9 +262,10 @@ def driven(
 def noisy(spectra: np.ndarray, rng: np.random.Generator, level: float = 0.004) -> np.ndarray:
     """Shot-like and constant noise, relative to the maximum of each spectrum."""
     top = spectra.max(axis=1, keepdims=True)
-    return spectra + level * rng.standard_normal(spectra.shape) * np.sqrt(
-        top * np.clip(spectra, 0, None) + 0.1 * top**2
-    )
+    noise = np.empty_like(spectra)
+    for part in (BANDS, ~BANDS):
+        noise[:, part] = rng.standard_normal((len(spectra), np.count_nonzero(part)))
+    return spectra + level * noise * np.sqrt(top * np.clip(spectra, 0, None) + 0.1 * top**2)
 
 
 # ---- devices ---------------------------------------------------------------------------------------------------------
@@ -324,11 +327,8 @@ DEVICES = {
 
 @lru_cache(maxsize=1)
 def _photopic() -> np.ndarray:
-    with open(table("cie/cie_1924_photopic.csv"), encoding="utf-8") as stream:
-        return np.array(
-            [row for row in csv.reader(line for line in stream if not line.startswith("#"))][1:],
-            float,
-        )
+    columns = read_table(table("cie/cie_1924_photopic.csv")).columns
+    return np.column_stack([column.values for column in columns])
 
 
 def luminous_watt(power: np.ndarray) -> np.ndarray:
@@ -610,6 +610,14 @@ def write_spectra(folder: Path) -> None:
                 f"constant current {current:g} mA/cm2, at steps of the luminance",
             )
             number += 1
+    series(
+        "batch_EG_current.csv",
+        "EG",
+        *driven("EG", currents),
+        [f"{j:g} mA/cm2" for j in currents],
+        number,
+        "one device of the batch, spectra at rising current density",
+    )
 
 
 #: Burn-in share, its time constant in units of T50, and the exponent of the long decay (assumed).

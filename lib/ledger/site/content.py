@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
+import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -117,47 +117,66 @@ def _runs() -> dict[str, records.Record]:
 
 
 @cache
-def _cell_sources(notebook: str) -> tuple[tuple[str, str], ...]:
+def _cells(notebook: str) -> tuple[dict, ...]:
     path = files.ROOT / notebook
     if not notebook or not path.is_file():
         return ()
-    return tuple(
-        (cell.get("id", ""), "".join(cell["source"]))
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
-    )
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return tuple({**cell, "source": "".join(cell["source"])} for cell in cells)
 
 
 def cell_of_claim(claim_id: str, notebook: str) -> str:
-    """Identifier of the notebook cell that judges a claim: the last code that names it, else the section of verdicts."""
-    cells = _cell_sources(notebook)
-    named = [name for name, source in cells if claim_id in source]
-    section = [name for name, source in cells if source.startswith("## Verdicts")]
+    """Where a notebook judges a claim: the last code cell that names it, else the section of verdicts."""
+    cells = _cells(notebook)
+    named = [c["id"] for c in cells if c["cell_type"] == "code" and claim_id in c["source"]]
+    section = ["verdicts" for c in cells if re.match(r"## Verdicts *(\n|$)", c["source"])]
     return (named or section or [""])[-1]
 
 
-def methods() -> list[dict]:
-    """The head of each module, which tells its conventions, grouped by folder or topic; read without importing anything."""
-    library = files.ROOT / "lib"
-    groups: dict[str, dict] = {}
-    for path in sorted(library.rglob("*.py")):
-        package, *rest = path.relative_to(library).parts
-        inner = Path(*rest)
-        if inner.name == "__main__.py" or "__pycache__" in inner.parts:
-            continue
-        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-        if text:
-            named = inner.parts[0].removesuffix(".py")
-            inside = package == "peled" and (len(inner.parts) > 1 or named in claims.topics())
-            group = named if inside else f"package {package}"
-            name = ".".join([package, *inner.with_suffix("").parts]).removesuffix(".__init__")
-            groups.setdefault(group, {"name": group, "modules": []})["modules"].append(
-                {"name": name, "path": f"lib/{package}/{inner.as_posix()}", "text": text}
-            )
-    ours = claims.topics()
-    return sorted(
-        groups.values(),
-        key=lambda g: (ours.index(g["name"]) if g["name"] in ours else len(ours), g["name"]),
+def with_outputs(path: Path) -> Path:
+    """The committed notebook where it carries outputs, else the copy that the runner has executed, else the notebook without."""
+    executed = records.BUILD / "executed" / path.name
+    stored = any(
+        cell.get("outputs") for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
     )
+    return executed if executed.is_file() and not stored else path
+
+
+def finding(notebook: str) -> str:
+    """What a notebook says under its title, before its first section; its first section where there is nothing."""
+    text = "\n\n".join(c["source"] for c in _cells(notebook) if c["cell_type"] == "markdown")
+    _, *sections = re.split(r"^#+ .*$", text, flags=re.MULTILINE)
+    return next((section.strip() for section in sections if section.strip()), "")
+
+
+def topic_title(topic: str) -> str:
+    """As its notebook calls a topic, without the number."""
+    for path in (files.ROOT / "notebooks").glob(f"[0-9][0-9]_{topic}.ipynb"):
+        if match := re.match(r"# (?:\d+ )?(.+)", _cells(files.display_path(path))[0]["source"]):
+            return match[1]
+    return topic.replace("_", " ").capitalize()
+
+
+def exported() -> list[str]:
+    """Modules of the library whose API is public: those that list what they export, and readers and corridors of one file."""
+    project = files.ROOT / "pyproject.toml"
+    built = tomllib.loads(project.read_text(encoding="utf-8")) if project.is_file() else {}
+    wheel = (
+        built.get("tool", {}).get("hatch", {}).get("build", {}).get("targets", {}).get("wheel", {})
+    )
+    found = []
+    for package in wheel.get("packages", ()):
+        for path in sorted((files.ROOT / package).rglob("*.py")):
+            inner = path.relative_to((files.ROOT / package).parent)
+            text = path.read_text(encoding="utf-8")
+            if path.name == "__init__.py":
+                public = "\n__all__ = " in text
+            else:
+                alone = len(inner.parts) == 2 or inner.parts[1] == "formats"
+                public = alone and len(inner.parts) < 4 and path.stem not in ("__main__", "cli")
+            if public:
+                found.append(".".join(inner.with_suffix("").parts).removesuffix(".__init__"))
+    return found
 
 
 def catalogue() -> list[dict]:

@@ -475,12 +475,28 @@ class Sheet:
         )
         named = after or is_name(cells[0])
         if (as_wide and (values[0] is not None or beside or not named)) or slip:
-            raise self._not_a_row(i, width)
+            raise self._second_block(i, first) or self._not_a_row(i, width)
         if _is_stray(self.lines[i]):
             raise self.refuse(i, "text, or a row like the others")
         if _KEY.match(self.lines[i][:1000]):
             return "key"
         return "comment" if after else "head"
+
+    def _second_block(self, i: int, first: int) -> FormatError | None:
+        """The later of two blocks, where line `i` begins one of another width than that of
+        `first`.
+        """
+        size, at, rows = len(_stripped(self.row(i)[0])), self.content.index(i), 0
+        for j in self.content[at:]:
+            if len(_stripped(self.row(j)[0])) != size or None in self.row(j)[1][:size]:
+                break
+            rows += 1
+        wide = len(_stripped(self.row(first)[0])) if first < len(self.lines) else size
+        if rows < 3 or wide == size:
+            return None
+        before, later = (size, wide) if i < first else (wide, size)
+        found = f"a second one, of {later} columns after {before}"
+        return self.refuse(max(i, first), "one block of columns", found, "export them one by one")
 
     def _not_a_row(self, i: int, width: int) -> FormatError:
         cells, values = self.row(i)
@@ -564,27 +580,47 @@ def read_table(path: str | os.PathLike, *, allow_missing: bool = False) -> Table
     return table_of(Sheet.read(path), allow_missing=allow_missing)
 
 
-def read_tables(path: str | os.PathLike) -> list[tuple[str, Table]]:
+def read_tables(path: str | os.PathLike, part: str = "") -> list[tuple[str, Table]]:
     """Each table of a text file or of a workbook (.xlsx), gaps as NaN, with the name of its sheet.
+
+    Parameters and errors as `sheets_of`; and as `read_table`.
+    """
+    found = sheets_of(path, part, what="a table as text or .xlsx")
+    return [(name, table_of(sheet, allow_missing=True)) for name, sheet in found]
+
+
+def sheets_of(path: str | os.PathLike, part: str = "", *, what: str) -> list[tuple[str, Sheet]]:
+    """A text file as it is, or each sheet of a workbook (.xlsx) that holds columns of numbers.
+
+    Parameters
+    ----------
+    part : str, optional
+        Of a workbook with a sheet of this name only that one; any other name leaves all.
+    what : str
+        What was expected of the file, for its messages.
+
+    Returns
+    -------
+    list of (name, Sheet)
+        The name is empty where there is only one.
 
     Raises
     ------
     FormatError
-        As `read_table`; a workbook that does not open, with too many cells, or without numbers.
+        A workbook that does not open, with too many cells, or without numbers.
     """
-    if read_bytes(path, what="a table as text or .xlsx")[:4] != b"PK\x03\x04":
-        return [("", read_table(path, allow_missing=True))]
-    found = []
-    sheets = read_workbook(Path(path))
+    if read_bytes(path, what=what)[:4] != b"PK\x03\x04":
+        return [("", Sheet.read(path, what=what))]
+    found, sheets = [], read_workbook(Path(path))
     for title, lines in sheets:
         rows = sum(len(re.findall(r"(?:^|\t)-?[\d.]+(?:e-?\d+)?(?=\t|$)", s)) > 1 for s in lines)
         if rows > 1:
-            name = title if len(sheets) > 1 else ""
-            found.append((name, table_of(Sheet(path, lines, "\t", "."), allow_missing=True)))
+            found.append((title, Sheet(path, lines, "\t", ".")))
     if not found:
         expected, said = "a sheet with columns of numbers", f"none in {len(sheets)} sheets"
         raise FormatError(path, expected=expected, found=said)
-    return found
+    found = [one for one in found if one[0] == part] or found
+    return found if len(found) > 1 else [("", found[0][1])]
 
 
 def read_workbook(path: Path) -> list[tuple[str, list[str]]]:
@@ -638,7 +674,7 @@ def table_of(sheet: Sheet, *, allow_missing: bool = False) -> Table:
                 values[j].append(found[j])
             else:
                 values[j].append(sheet._missing(i, j, cells[j], allow_missing))
-    heads, above = _heads(sheet, rows[0], width)
+    heads, above = _heads(sheet, rows[0], width, numeric)
     account = sheet.settle(width)
     columns = tuple(
         Column(
@@ -678,8 +714,8 @@ def _shape(sheet: Sheet, content: list[int]) -> tuple[int, list[bool]]:
     for j in range(len(mask)):
         numbers = sum(sheet.row(i)[1][j] is not None for i in rows)
         texts = sum(not is_missing(sheet.row(i)[0][j]) for i in rows) - numbers
-        if numeric[j] and texts and not numbers:
-            numeric[j] = False  # a column of words with gaps
+        if texts == 0 or numbers == 0:  # words or numbers with gaps
+            numeric[j] = texts == 0
     return len(mask), numeric
 
 
@@ -748,7 +784,7 @@ def _headed(sheet: Sheet, start: int, j: int) -> bool:
     return j < len(cells) and bool(cells[j])
 
 
-def _heads(sheet: Sheet, start: int, width: int):
+def _heads(sheet: Sheet, start: int, width: int, numeric: list[bool]):
     """Names and units from the last line before the block if it is as wide, and all such lines."""
     lines = [i for i in sheet.content if i < start]
     wide = [(i, cells) for i in lines if len(cells := _head_cells(sheet, i, width)) == width]
@@ -764,6 +800,11 @@ def _heads(sheet: Sheet, start: int, width: int):
     numbers = [parse_number(cell, sheet.decimal) for cell in last]
     if sum(v is not None for v in numbers) >= width - 1 > 0:
         _refuse_damaged_first_row(sheet, at, wide, last, width)
+    named = len(wide) > 1 and not any(sheet.number(cell) is not None for cell in wide[-2][1])
+    if named and not all(numeric) and any(v is not None for v in numbers):
+        # Names above and a number in it: a row of a table with words.
+        bad = next((j for j in range(width) if numeric[j] and numbers[j] is None), 0)
+        raise sheet.refuse(at, "a number", repr(last[bad]), "mend the cell", bad)
     if len(wide) > 1 and wide[-2][0] == lines[-2]:
         before = wide[-2][1]
         # A row of bare units under a row of names.
@@ -786,8 +827,55 @@ def _refuse_damaged_first_row(sheet: Sheet, at: int, wide, last: list[str], widt
         raise sheet._not_a_row(at, width)
 
 
-def read_records(path: str | os.PathLike, needed: Sequence[str]) -> tuple[list[dict], Account]:
-    """Rows of a table with words, as dictionaries by head; the line of each under the key `""`.
+@dataclass(frozen=True)
+class Record:
+    """One row of a table with words: its cells by head, and its line."""
+
+    path: Path
+    line: int
+    cells: dict[str, str] = field(repr=False)
+
+    def __getitem__(self, name: str) -> str:
+        return self.cells[name]
+
+    def number(self, name: str, empty: float | None = None) -> float:
+        """A cell as a number, decimal point or comma; `empty` where it holds nothing.
+
+        Raises
+        ------
+        FormatError
+            Naming line and column.
+        """
+        cell = self.cells[name]
+        if not cell and empty is not None:
+            return empty
+        value = parse_number(cell, "," if "," in cell and "." not in cell else ".")
+        if value is None:
+            raise self.refuse(name, "a number")
+        return value
+
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """A cell of numbers between semicolons.
+
+        Raises
+        ------
+        FormatError
+            Naming line and column.
+        """
+        found = tuple(parse_number(part) for part in self.cells[name].split(";") if part.strip())
+        if None in found:
+            raise self.refuse(name, "numbers between semicolons")
+        return found
+
+    def refuse(self, name: str, expected: str, advice: str = "mend the cell") -> FormatError:
+        """A FormatError at a cell."""
+        found = repr(self.cells[name]) if self.cells[name] else "an empty cell"
+        place = f"line {self.line}, column {name}"
+        return FormatError(self.path, place=place, expected=expected, found=found, advice=advice)
+
+
+def read_records(path: str | os.PathLike, needed: Sequence[str]) -> tuple[list[Record], Account]:
+    """Rows of a table with words.
 
     The first line that is no comment holds the heads, and every other line has as many cells.
 
@@ -814,23 +902,5 @@ def read_records(path: str | os.PathLike, needed: Sequence[str]) -> tuple[list[d
         if len(cells) != len(split(sheet.lines[first], sheet.delimiter)):
             raise sheet.refuse(i, f"{len(heads)} cells", f"{len(cells)}", "mend or remove the line")
         sheet.claims[i] = "data"
-        rows.append({"": i + 1, **dict(zip(heads, cells, strict=False))})
+        rows.append(Record(sheet.path, i + 1, dict(zip(heads, cells, strict=False))))
     return rows, sheet.settle()
-
-
-def record_number(path, row: dict, name: str) -> float:
-    """A cell of `read_records` as a number, decimal point or comma.
-
-    Raises
-    ------
-    FormatError
-        Naming line and column.
-    """
-    cell = row[name]
-    value = parse_number(cell, "," if "," in cell and "." not in cell else ".")
-    if value is None:
-        place, found = f"line {row['']}, column {name}", repr(cell) if cell else "an empty cell"
-        raise FormatError(
-            path, place=place, expected="a number", found=found, advice="mend the cell"
-        )
-    return value

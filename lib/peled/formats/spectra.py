@@ -20,7 +20,15 @@ import numpy as np
 
 from peled.formats import FormatError, delimited, jcampdx, read_bytes
 from peled.formats.contract import reader
-from peled.formats.delimited import Account, Column, Sheet, Table, parse_number, split_unit
+from peled.formats.delimited import (
+    Account,
+    Column,
+    Sheet,
+    Table,
+    parse_number,
+    sheets_of,
+    split_unit,
+)
 
 HC_EV_NM = 1239.841984332  # h c, exact in the SI, in eV nm
 _TO_AXIS = {
@@ -36,7 +44,7 @@ _TO_AXIS = {
     "1/cm": ("eV", 1e-7 * HC_EV_NM),
 }
 _AXIS_WORD = re.compile(
-    r"wave ?length|wavelength|lambda|λ|energy|wave ?number|photon|^nm\.?$|^ev$|^e$|^x$",
+    r"wave ?length|lambda|λ|energy|wave ?number|photon|^wl(?![a-z])|^nm\.?$|^ev$|^e$|^x$",
     re.IGNORECASE,
 )
 _UNIT_WORD = re.compile(r"(?<![A-Za-z])(nm|µm|μm|um|Å|meV|eV|cm\^?[-−]1|cm⁻¹|1/cm)(?![A-Za-z])")
@@ -46,9 +54,12 @@ _SERIES = re.compile(
     r"(?:[mµu]?[AW]|[µu]J)[ /]?cm(?:\^?[-−]?2|⁻²|²))?\s*\)?$"
 )
 _SETTING = re.compile(
-    r"time|delay|scan|sample|film|device|bias|volt|current|power|fluence|temperature|run|index|"
+    r"time|^t(?![a-z])|delay|scan|sample|film|device|bias|volt|current|power|fluence|temperature|run|index|"
     r"^no\b",
     re.IGNORECASE,
+)
+_SETTING_UNIT = re.compile(
+    r"[(\[]\s*(m?V|[mµu]?A[ /]?cm(?:\^?-?2|²|⁻²)|mA|A|m?W/?cm\^?-?2)\s*[)\]]"
 )
 _QUANTITY = re.compile(
     r"intensity|signal|counts?(/s)?|cps|cts|photons?|emission|absorption|absorbance|abs\b|"
@@ -189,12 +200,22 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
     return groups[0]
 
 
-@reader("spectra as text")
-def read_each(path: str | os.PathLike, *, x_unit: str | None = None) -> tuple[Spectra, ...]:
-    """All spectra of a file, grouped by axis. Parameters and errors as `read_spectra`."""
-    if jcampdx.is_jcampdx(read_bytes(path, what="a text file with a spectrum")[:4096]):
+@reader("spectra as text or .xlsx")
+def read_each(
+    path: str | os.PathLike, *, x_unit: str | None = None, part: str = ""
+) -> tuple[Spectra, ...]:
+    """All spectra of a file, grouped by axis; of a workbook those of all sheets.
+
+    Parameters and errors as `read_spectra`; of a workbook with a sheet named `part` that one alone.
+    """
+    what = "a text file with a spectrum"
+    if jcampdx.is_jcampdx(read_bytes(path, what=what)[:4096]):
         return _jcamp(Path(path), x_unit)
-    sheet = Sheet.read(path, what="a text file with a spectrum")
+    sheets = sheets_of(path, part, what=what)
+    return tuple(group for _, sheet in sheets for group in _each(sheet, x_unit))
+
+
+def _each(sheet: Sheet, x_unit: str | None) -> tuple[Spectra, ...]:
     if found := _series_by_row(sheet, x_unit):
         return (found,)
     table = delimited.table_of(sheet, allow_missing=True)
@@ -461,6 +482,8 @@ def _rising(numbers: list, least: float) -> bool:
 def _stamps(sheet: Sheet, body: list[int], stamps: list[str], corner: str):
     numbers = [sheet.row(i)[1][0] for i in body]
     if None not in numbers:
+        if other := _SETTING_UNIT.search(corner):
+            return np.array(numbers), other[1]
         match = re.search(r"\(?\b(ms|s|sec|min|h)\b\)?\s*$|time", corner, re.IGNORECASE)
         factor = _SECONDS.get((match[1] or "s").lower(), 1.0) if match else 1.0
         return np.array(numbers) * factor, "s"
@@ -648,10 +671,7 @@ def _parameters(
         bare = all(parse_number(label.replace(",", ".")) is not None for label in labels)
         if match:
             return values * _SECONDS.get((match[1] or "s").lower(), 1.0), "s"
-        if other := re.search(
-            r"[(\[]\s*(m?V|[mµu]?A[ /]?cm\^?-?2|mA|A|m?W/?cm\^?-?2)\s*[)\]]",
-            str(metadata.get("Series", "")) + corner,
-        ):
+        if other := _SETTING_UNIT.search(str(metadata.get("Series", "")) + corner):
             return values, other[1]
         return (values, "") if bare else (None, "")
     if units <= set(_SECONDS):

@@ -32,9 +32,9 @@ _NAMES = {
     "empty": r"empty|blank|reference|(no|without)[ _-]?(sample|film)|(?<![a-z])a(?=\d|$|[_. -])",
     "indirect": r"indirect|diffuse|beside|(?<![a-z])out(?![a-z])|"
     r"off[ _-]?(beam|sample|film|target)|"
-    r"(?<!laser[ _-])(?<![a-z])off$|on[ _-]?(the[ _-])?wall|(?<![a-z])b(?=\d|$|[_. -])",
+    r"(?<!laser[ _-])(?<![a-z])off(?=$|[ _-]*\d)|on[ _-]?(the[ _-])?wall|(?<![a-z])b(?=\d|$|[_. -])",
     "direct": r"(?<!in)direct|(?<![a-z])in(?![a-z])|on[ _-]?(the[ _-])?(beam|sample|film|target)|"
-    r"(?<![a-z])on$|(?<![a-z])c(?=\d|$|[_. -])",
+    r"(?<![a-z])on(?=$|[ _-]*\d)|(?<![a-z])c(?=\d|$|[_. -])",
 }
 _WORDS = re.compile(
     r"empty|blank|reference|(no|without)[ _-]?(sample|film)|(?:in)?direct|diffuse|beside|laser|"
@@ -87,15 +87,15 @@ class Calibration:
     """Spectral response: `factor` (n,) at `wavelength_nm` (n,), relative; count × factor ∝
     `quantity` per nm.
 
-    `relative_error` is the standard error of the factor's ratio between emission and laser band, 0
-    when not known.
+    `relative_error` is the standard error of the factor's ratio between emission and laser band,
+    None when not known.
     """
 
     path: Path | None
     wavelength_nm: np.ndarray = field(repr=False)
     factor: np.ndarray = field(repr=False)
     quantity: str
-    relative_error: float = 0.0
+    relative_error: float | None = None
     account: Account = field(default_factory=Account, repr=False)
 
     def __post_init__(self):
@@ -162,14 +162,14 @@ def read_calibration(path: str | os.PathLike, *, quantity: str | None = None) ->
     if len(spectra) > 1:
         found = ", ".join(map(repr, spectra.labels))
         raise FormatError(path, expected="one column of factors", found=found, place="column heads")
-    error = stated(path, spectra.metadata, "^relative error")
+    error = stated(path, spectra.metadata, "^relative error", positive=True)
     order = np.argsort(spectra.wavelength_nm)
     return Calibration(
         Path(path),
         spectra.wavelength_nm[order],
         spectra.values[0][order],
         said,
-        error[0] if error else 0.0,
+        error[0] if error else None,
         spectra.account,
     )
 
@@ -226,6 +226,11 @@ class _Run:
         return Band(self.spectra.wavelength_nm[order], self.spectra.values[self.row][order])
 
 
+def _names(path: Path, runs: list[_Run]) -> list[str]:
+    """What lies in a folder, or the columns of a table."""
+    return sorted(p.name for p in path.iterdir()) if path.is_dir() else [r.name for r in runs]
+
+
 def _role(name: str) -> str | None:
     found = [run for run, words in _NAMES.items() if re.search(words, name.strip(), re.IGNORECASE)]
     return found[0] if len(found) == 1 else None
@@ -250,7 +255,7 @@ def _triples(path: Path, runs: list[_Run], laser, emission) -> tuple[SphereTripl
         raise FormatError(
             path,
             expected="the runs empty (A), indirect (B) and direct (C), a file or a column each",
-            found=f"none for {', '.join(missing)}",
+            found=f"none for {', '.join(missing)} among {', '.join(_names(path, runs)) or 'none'}",
             advice="name each file or column by its run",
         )
     triples = []
@@ -286,8 +291,7 @@ def _bands_of(path: Path, parts: dict[str, list[_Run]], laser, emission) -> dict
     """Each run's two bands: recorded apart, or cut out of one spectrum."""
     if all(len(found) == 1 for found in parts.values()):
         first = parts["empty"][0]
-        for run in RUNS[1:]:
-            _same_axis(path, parts[run][0].band.wavelength_nm, first.band.wavelength_nm, run)
+        _same_axes(parts)
         limits = _bands(first.spectra, first.spectra.values[first.row], laser, emission)
         return {run: _split(parts[run][0], *limits) for run in RUNS}
     runs = {}
@@ -306,7 +310,7 @@ def _bands_of(path: Path, parts: dict[str, list[_Run]], laser, emission) -> dict
                 found=f"overlap of the two bands of the {run} run",
             )
         runs[run] = SphereRun(run, bands[0], bands[1] if len(bands) == 2 else None)
-    _same_grid(path, runs)
+    _same_axes(parts)
     return runs
 
 
@@ -378,36 +382,18 @@ def _split(run: _Run, laser, emission) -> SphereRun:
     return SphereRun(run.name, *parts)
 
 
-def _same_grid(folder: Path, runs: dict[str, SphereRun]) -> None:
-    for run in RUNS[1:]:
-        _same_axis(
-            folder,
-            runs[run].laser.wavelength_nm,
-            runs["empty"].laser.wavelength_nm,
-            f"{run}, laser band",
-        )
-    _same_axis(
-        folder,
-        runs["direct"].emission.wavelength_nm,
-        runs["indirect"].emission.wavelength_nm,
-        "direct, emission band",
-    )
-    if runs["empty"].emission is not None:
-        _same_axis(
-            folder,
-            runs["empty"].emission.wavelength_nm,
-            runs["indirect"].emission.wavelength_nm,
-            "empty, emission band",
-        )
-
-
-def _same_axis(path: Path, found: np.ndarray, expected: np.ndarray, what: str) -> None:
-    if found.shape != expected.shape or not np.allclose(found, expected, rtol=0, atol=1e-3):
-        raise FormatError(
-            path,
-            place=what,
-            expected=f"the wavelengths of the other runs ({expected.size} points, "
-            f"{expected.min():g} to {expected.max():g} nm)",
-            found=f"{found.size} points, {found.min():g} to {found.max():g} nm",
-            advice="record all three runs with one setting",
-        )
+def _same_axes(parts: dict[str, list[_Run]]) -> None:
+    """Each band has one axis in all runs that recorded it."""
+    for band in range(2):
+        first, *others = [found[band] for found in parts.values() if len(found) > band] or [None]
+        for run in others:
+            found, expected = run.band.wavelength_nm, first.band.wavelength_nm
+            if found.shape != expected.shape or not np.allclose(found, expected, rtol=0, atol=1e-3):
+                raise FormatError(
+                    run.spectra.path,
+                    place=run.name,
+                    expected=f"the wavelengths of {first.name!r} ({expected.size} points, "
+                    f"{expected.min():g} to {expected.max():g} nm)",
+                    found=f"{found.size} points, {found.min():g} to {found.max():g} nm",
+                    advice="record all three runs with one setting",
+                )

@@ -334,6 +334,8 @@ def _read_explicit(sheet: Sheet, asked: dict) -> TransientMap:
         if len(row) > size:
             break
         if len(row) == size:
+            if np.isnan(row[0]):
+                raise sheet.refuse(start, "a value of the axis", "a missing one", column=0)
             rows.append(row)
             row = []
     if row or len(rows) < 2:
@@ -407,9 +409,9 @@ def _read_matrix(sheet: Sheet, orientation: str | None, asked: dict) -> Transien
             raise FormatError(
                 sheet.path,
                 place=f"line {at + 1}, {what}",
-                expected="numbers of an axis",
-                found=f"{int(np.sum(~np.isfinite(axis)))} cells without a number",
-                advice="the matrix needs delays and wavelengths as its first row and first column",
+                expected="a value of the axis",
+                found="a missing one",
+                advice="fill it, or take its row or column out",
             )
     account = sheet.settle(width)
     lines = [sheet.lines[i] for i in sheet.content if sheet.claims[i] != "data"]
@@ -488,16 +490,20 @@ def _read_folder(folder: Path, orientation: str | None, asked: dict) -> Transien
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
     if len(files) != 3:
         expected = "a matrix and its two axes, a file each"
-        raise FormatError(folder, expected=expected, found=f"{len(files)} files")
+        names = ", ".join(sorted(p.name for p in folder.iterdir())) or "an empty folder"
+        raise FormatError(folder, expected=expected, found=names)
     arrays, lines, book = {}, [], {}
     for file in files:
         sheet = Sheet.read(file, what="a matrix or an axis")
         named = {i for i in sheet.content if None not in sheet.row(i)[1] or i > sheet.content[0]}
-        rows = [sheet.numbers(i, missing=True) for i in sorted(named) if not sheet.is_comment(i)]
+        named = sorted(i for i in named if not sheet.is_comment(i))
+        rows = [sheet.numbers(i, missing=True) for i in named]
+        if len(rows) == 1 or max(map(len, rows), default=0) == 1:
+            rows = [sheet.numbers(i) for i in named]  # an axis has no gaps
         ragged = next((r for r in rows if len(r) != len(rows[0])), None)
         if ragged:
             raise sheet.refuse(
-                sorted(named)[rows.index(ragged)], f"{len(rows[0])} numbers", f"{len(ragged)}"
+                named[rows.index(ragged)], f"{len(rows[0])} numbers", f"{len(ragged)}"
             )
         arrays[file], book[file] = np.array(rows), sheet.settle()
         lines += [sheet.lines[i] for i in sheet.content if sheet.claims[i] != "data"]
@@ -526,6 +532,8 @@ def _read_folder(folder: Path, orientation: str | None, asked: dict) -> Transien
     data = arrays[matrix] if delays else arrays[matrix].T
     delay, wavelength = (down, across) if delays else (across, down)
     texts = Texts(corner, key_values(lines), lines, f"{corner} {' '.join(lines)}")
+    spectral = asked["spectral"] or _word(_SPECTRAL_UNIT, texts.spectral) or "nm"
+    _nanometres(wavelength, axes[wavelength], spectral)  # so that the error names the file
     return _finish(
         folder, "matrix and axes", axes[delay], axes[wavelength], data, asked, texts, book[matrix]
     )

@@ -379,7 +379,7 @@ def _metrotrpl(sheet: Sheet) -> Histogram | None:
 
 
 _AXIS_HEAD = re.compile(r"time|chan|delay\b|bins?\b", re.IGNORECASE)
-_NO_DECAY = re.compile(r"fit\b|fitted|resid|sigma|σ|err|std|weight|chi", re.IGNORECASE)
+_NO_DECAY = re.compile(r"fit\b|fitted|resid|sigma|[σ±]|err|std|weight|chi", re.IGNORECASE)
 _TIME_UNIT = re.compile(r"(?<![A-Za-z])(ps|ns|us|µs|μs|ms|s)(?![A-Za-z])")
 
 
@@ -393,16 +393,20 @@ def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
     ]
     if len(axes) == 1:
         table.refuse_second_axis([j for j in numeric if j != axes[0]])
+    aside = [
+        j for j in numeric if _NO_DECAY.search(table.columns[j].name) or _is_error(table.columns, j)
+    ]
+    labels = _labels(table, [j for j in numeric if j not in (*axes, *aside)])
     found: list[Histogram] = []
     for k, axis in enumerate(axes or [None]):
         stop = axes[k + 1] if k + 1 < len(axes) else len(table.columns)
-        decays = [j for j in numeric if (axis is None or axis < j) and j < stop]
-        left = [table.columns[j].head for j in decays if _NO_DECAY.search(table.columns[j].name)]
-        decays = [j for j in decays if not _NO_DECAY.search(table.columns[j].name)]
+        inside = [j for j in numeric if (axis is None or axis < j) and j < stop]
+        left = [table.columns[j].head or f"column {j + 1}" for j in inside if j in aside]
+        decays = [j for j in inside if j in labels]
         if not decays:
             place, names = f"column {axis + 1}", ", ".join(map(repr, left)) or "none"
             raise table.refuse("counts beside the time", names, place=place)
-        group = _decays(table, axis, decays, bin_ns, tuple(left), len(numeric) - len(axes))
+        group = _decays(table, axis, {j: labels[j] for j in decays}, bin_ns, tuple(left))
         same = next((g for g in found if np.array_equal(g.time_ns, group.time_ns)), None)
         if same is None:
             found.append(group)
@@ -418,9 +422,34 @@ def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
     return tuple(found)
 
 
-def _decays(table: Table, axis, decays: list[int], bin_ns, left, total: int) -> Histogram:
-    columns = [table.columns[j] for j in decays if j != axis]
-    used = [*decays, axis] if axis is not None else decays
+def _is_error(columns, j: int) -> bool:
+    """Whether a nameless column is the root of the one before: the error of its counts."""
+    if columns[j].head or not j or not columns[j - 1].numeric:
+        return False
+    counts, error = columns[j - 1].values, columns[j].values
+    near = np.abs(error**2 - counts) <= 0.02 * counts + 1
+    return bool(np.nanmax(counts, initial=0) > 50 and near[~np.isnan(counts)].all())
+
+
+def _labels(table: Table, decays: list[int]) -> dict[int, str]:
+    """Names of the decays by column: from the heads, a `Labels` line, or the file."""
+    names = [table.columns[j].name for j in decays]
+    said = next((v for k, v in table.metadata.items() if k.lower() == "labels"), "")
+    listed = [n.strip() for n in said.strip(",").split(",")]
+    if len(listed) == len(names) and all(listed):
+        names = listed
+    stem, generic = delimited.stem(table.path), re.compile(r"counts?|intensity|y|decay", re.I)
+    labels = {}
+    for k, (j, name) in enumerate(zip(decays, names, strict=True), 1):
+        # `decay` says something beside `irf`, but nothing alone or beside another `decay`.
+        bare = not name or names.count(name) > 1 or (len(names) == 1 and generic.fullmatch(name))
+        labels[j] = (stem if len(names) == 1 else f"{stem} {k}") if bare else name
+    return labels
+
+
+def _decays(table: Table, axis, labels: dict[int, str], bin_ns, left) -> Histogram:
+    columns = [table.columns[j] for j in labels]
+    used = [*labels, axis] if axis is not None else list(labels)
     filled = np.flatnonzero(~np.isnan([table.columns[j].values for j in used]).all(axis=0))
     rows = slice(0, int(filled[-1]) + 1 if filled.size else 0)  # a shorter decay ends with gaps
     table.refuse_missing(used, rows)
@@ -431,22 +460,12 @@ def _decays(table: Table, axis, decays: list[int], bin_ns, left, total: int) -> 
         found = f"{time[i]:g} then {time[i + 1]:g} ns"
         raise table.refuse("times that rise", found, row=i + 1, place=f"column {(axis or 0) + 1}")
     said = {k.lower(): v for k, v in table.metadata.items()}
-    names = [c.name for c in columns]
-    listed = [n.strip() for n in said.get("labels", "").strip(",").split(",")]
-    if said.get("labels") and len(listed) == len(columns):
-        names = listed
-    stem = delimited.stem(table.path)
-    generic = re.compile(r"counts?|intensity|y|decay", re.IGNORECASE)
-    labels = tuple(
-        n if n and not generic.fullmatch(n) else (stem if total == 1 else f"{stem} {k + 1}")
-        for k, n in enumerate(names)
-    )
     cycles = stated(table.path, said, r"excitation (pulses|cycles)|^cycles", positive=True)
     return Histogram(
         table.path,
         time,
         np.array([c.values[rows] for c in columns]),
-        labels,
+        tuple(labels.values()),
         _step(table.path, time),
         _period(table.path, said),
         None if cycles is None else np.full(len(columns), cycles[0]),

@@ -1,4 +1,5 @@
-"""Light-emitting devices (notebook 04): photometry, consistency of printed numbers, J-V, colour stability, lifetime, optical ceiling, batches.
+"""Light-emitting devices: photometry, consistency of stated numbers, J-V, colour stability,
+lifetime, optical ceiling.
 
 >>> from peled.led import efficiency, gaussian_band
 >>> round(float(efficiency(30.0, 0.1, *gaussian_band(620.0, 35.0)).eqe), 3)

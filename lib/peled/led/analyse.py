@@ -8,14 +8,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from peled.led import drawers, routes, series, sphere
+from peled.led import drawers, held, printed, routes, series, sphere
 from peled.led.device import (
+    NO_SPECTRUM,
     Context,
     Curve,
     Device,
@@ -25,6 +27,7 @@ from peled.led.device import (
     efficiency,
     eqe_quantities,
     hysteresis_quantity,
+    light_error,
     luminance_quantities,
     rescaled,
     run_of,
@@ -47,9 +50,11 @@ SETTINGS: Mapping[str, Any] = {
     "wavelength_nm": 0.3,  # of the wavelength scale
     "pattern_relative": 0.1,  # half range of the effective solid angle without a pattern
     "spectrum_shift_nm": 2.0,  # half range of a spectrum's shift where it was not measured
-    "spectra_of": {},  # sample or group without spectra -> sample whose spectra stand in
     "test": "Welch",  # between groups: Welch or Mann-Whitney
 }
+
+#: Notes of a sweep that are said: what was left out, and what differs from the sheet.
+SAID = "compliance|without a reading|the sheet says"
 
 
 def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
@@ -95,7 +100,7 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
         problems += said
     return from_holdings(
         holdings, quantities, found=found, problems=problems, settings=chosen,
-        drawers=drawers.DRAWERS, test=chosen["test"],
+        drawers=(*drawers.DRAWERS, held.panels), test=chosen["test"],
     )  # fmt: skip
 
 
@@ -104,27 +109,30 @@ def _device(holdings: Holdings, name: str, all_series: list[Series], settings: M
     own = tuple(s for s in all_series if s.sample == name)
     problems: list[Problem] = []
     logs, made = series.lifetime_quantities(holdings.select(measurement="lifetime", sample=name))
-    followed, more = series.colour_quantities(own)
+    followed, more = series.colour_quantities(own, settings["wavelength_nm"])
+    runs = _runs(holdings.select(measurement="jvl", sample=name, role="sample"))
     device = Device(
         name,
-        _runs(holdings.select(measurement="jvl", sample=name, role="sample")),
+        tuple(r for r in runs if r.sweep.direction != "hold"),
         own,
         {},
         followed,
         logs,
         _pattern(holdings, name, problems),
+        tuple(r for r in runs if r.sweep.direction == "hold"),
     )
     swept, curves = sweeps(holdings, device, all_series, settings, problems)
+    kept = stabilised(holdings, device, all_series, settings, problems)
     spheres = sphere.quantities(device, settings)
     device = replace(device, curves=curves)
-    return device, [*swept, *spheres, *more, *made], problems
+    return device, [*swept, *kept, *spheres, *more, *made], problems
 
 
-def _runs(held: tuple[Held, ...]) -> tuple[Run, ...]:
+def _runs(rows: tuple[Held, ...]) -> tuple[Run, ...]:
     out = []
-    for one in held:
+    for one in rows:
         kind = kind_of(one.row.path)
-        out += [run_of(s, one.row, kind, one.digest) for s in one.data if s.direction != "hold"]
+        out += [run_of(s, one.row, kind, one.digest) for s in one.data]
     return tuple(out)
 
 
@@ -133,29 +141,25 @@ def _pattern(holdings: Holdings, name: str, problems: list[Problem]) -> Pattern 
         h for h in holdings.select(measurement="goniometer") if h.row.sample in ("", name)
     ]  # fmt: skip
     rows.sort(key=lambda h: h.row.sample == "")
-    for held in rows:
+    for one in rows:
         try:
-            routes.effective_angle(held.data, "", 0.0, "")
+            routes.effective_angle(one.data, "", 0.0, "")
         except ValueError as error:
-            problems.append(Problem(held.row.label, str(error)))
+            problems.append(Problem(one.row.label, str(error)))
         else:
-            return held.data
+            return one.data
     return None
 
 
-def _series_for(device: Device, all_series: list[Series], run: Run, settings: Mapping):
-    """(series that serve a sweep, whether they are those of another device)."""
-    for sample in (device.sample, ""):
-        mine = [
-            s
-            for s in all_series
-            if s.sample == sample and s.axis != "time_s" and s.state in ("", run.row.state)
-        ]
-        if mine:
-            return mine, sample == ""
-    lent = settings["spectra_of"]
-    other = lent.get(device.sample) or lent.get(run.row.group)
-    return [s for s in all_series if s.sample == other and s.axis != "time_s"], True
+def _series_for(device: Device, all_series: list[Series], run: Run):
+    """(series that serve a sweep, whether they are those of another device).
+
+    Its own, else those of a row without a sample: of its group, or of all.
+    """
+    usable = [s for s in all_series if s.axis != "time_s" and s.state in ("", run.row.state)]
+    mine = [s for s in usable if s.sample == device.sample]
+    shared = [s for s in usable if not s.sample and s.group in ("", run.row.group)]
+    return mine or shared, not mine
 
 
 def sweeps(holdings, device: Device, all_series, settings, problems: list[Problem]):
@@ -165,17 +169,16 @@ def sweeps(holdings, device: Device, all_series, settings, problems: list[Proble
     for index, run in enumerate(device.runs):
         forward = any(not r.backward and r.row == run.row for r in device.runs)
         suffix = ", backward" if run.backward and forward else ""
-        doubt = (Finding("assumed", "doubtful", run.row.doubt, run.row.label),)
-        c = Context(device.sample, run, suffix, settings, doubt if run.row.doubt else ())
+        c = _context(device, run, settings, suffix)
         if not run.lights:
             said = "no luminance and no photocurrent: current and voltage only"
             problems.append(Problem(run.row.label, said))
-        serving, borrowed = _series_for(device, all_series, run, settings)
+        serving, borrowed = _series_for(device, all_series, run)
         for route in run.lights:
             made, curve = _by_route(holdings, device, c, route, serving, borrowed)
             quantities += made
             curves[index, route] = curve
-        excluded = [n for n in run.sweep.notes if "compliance" in n or "without a reading" in n]
+        excluded = [n for n in run.sweep.notes if re.search(SAID, n)]
         problems += [Problem(run.row.label, note) for note in excluded]
         if run.backward and forward:
             ahead = next(r for r in device.runs if not r.backward and r.row == run.row)
@@ -183,12 +186,63 @@ def sweeps(holdings, device: Device, all_series, settings, problems: list[Proble
     return quantities, curves
 
 
-def _by_route(holdings, device: Device, c: Context, route: str, serving, borrowed: bool):
-    """Quantities of one channel of light of a sweep, and its curve."""
-    run, settings, where = c.run, c.settings, c.run.row.label
+def _context(device: Device, run: Run, settings: Mapping, suffix: str = "") -> Context:
+    doubt = (Finding("assumed", "doubtful", run.row.doubt, run.row.label),)
+    return Context(device.sample, run, suffix, settings, doubt if run.row.doubt else ())
+
+
+def stabilised(holdings, device: Device, all_series, settings, problems: list[Problem]):
+    """Quantities of every run at one bias."""
+    quantities: list[Quantity] = []
+    for run in device.held:
+        where = run.row.label
+        if run.sweep.time_s is None:
+            problems.append(Problem(where, "the bias stands still and no time is given"))
+            continue
+        serving, borrowed = _series_for(device, all_series, run, settings)
+        for route in run.lights:
+            swept = tuple(r for r in device.runs if route in r.lights)
+            lit = held.with_offset(run, swept, route)
+            if lit is None:
+                said = "the bias is held, and no sweep of this device tells the offset of its light"
+                problems.append(Problem(where, said))
+                continue
+            c = _context(device, lit, settings)
+            way = _way(holdings, device, lit, route, serving, borrowed, settings)
+            if way.missing or way.response is None or not way.response.value.size:
+                gone = way.missing or way.unseen(where)
+                quantities.append(c.without("stabilised EQE", "%", *gone))
+                continue
+            curve = held.curve_of(c, route, way.response, way.share.value)
+            quantities += held.quantities(c, route, curve, way.share, way.detector)
+    return quantities
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a channel of light becomes an EQE: response to the spectra, geometry, or what is missing.
+
+    `angle` is the effective solid angle, `share` the geometry of this channel, `detector` the
+    relative error of its calibration.
+    """
+
+    response: routes.Response | None
+    angle: Quantity
+    share: Quantity
+    detector: float
+    missing: tuple[Finding, ...]
+
+    def unseen(self, where: str) -> tuple[Finding, ...]:
+        """Why there is no spectrum."""
+        said = "; ".join(self.response.reasons if self.response else ()) or NO_SPECTRUM
+        return (Finding("signal", "withheld", said, where),)
+
+
+def _way(holdings, device: Device, run: Run, route: str, serving, borrowed, settings) -> Way:
+    where = run.row.label
     geometry = str(run.row.settings.get("geometry", ""))
     angle = routes.effective_angle(device.pattern, geometry, settings["pattern_relative"], where)
-    detector = settings["luminance_relative" if route == "luminance" else "detector_relative"]
+    detector = light_error(run, settings, route)
     share, weights, what, needed = angle, routes.photopic, "photopic integral", []
     if route == "photodiode":
         weights, needed = _responsivity(holdings, run)
@@ -201,15 +255,23 @@ def _by_route(holdings, device: Device, c: Context, route: str, serving, borrowe
     found = routes.response(serving, weights, what) if weights else None
     if found is not None and borrowed:
         found = found.borrowed(settings["spectrum_shift_nm"])
-    empty = Curve(route, run.sweep.current_density_mA_cm2, *[np.full(len(run.sweep), np.nan)] * 2,
-                  None, response=found)  # fmt: skip
     if np.isnan(run.sweep.current_density_mA_cm2).all():
         needed.append("area_cm2")
     missing = asked(dict.fromkeys(needed), where)
     missing += share.findings if share.value is None else ()
-    made = luminance_quantities(c) if route == "luminance" else []
-    if missing:
-        return [*made, c.without("peak EQE", "%", *missing)], empty
+    return Way(found, angle, share, detector, missing)
+
+
+def _by_route(holdings, device: Device, c: Context, route: str, serving, borrowed: bool):
+    """Quantities of one channel of light of a sweep, and its curve."""
+    run, where = c.run, c.run.row.label
+    way = _way(holdings, device, run, route, serving, borrowed, c.settings)
+    found, share = way.response, way.share
+    made = luminance_quantities(c, way.angle) if route == "luminance" else []
+    empty = Curve(route, run.sweep.current_density_mA_cm2, *[np.full(len(run.sweep), np.nan)] * 2,
+                  None, response=found)  # fmt: skip
+    if way.missing:
+        return [*made, c.without("peak EQE", "%", *way.missing)], empty
     curve = efficiency(run, route, found, share.value) if found is not None else empty
     if silent := silent_units(run.sweep, run.row.settings, route):
         units = consistent_units(run, curve, silent)
@@ -221,13 +283,15 @@ def _by_route(holdings, device: Device, c: Context, route: str, serving, borrowe
         text = f"{said}: stated nowhere; taken, as the EQE is possible with it; write it down"
         c = replace(c, run=run, extra=(*c.extra, Finding("assumed", "doubtful", text, where)))
         curve = efficiency(run, route, found, share.value)
-        made = luminance_quantities(c) if route == "luminance" else []
-    return [*made, *eqe_quantities(c, curve, share, detector)], curve
+        made = luminance_quantities(c, way.angle) if route == "luminance" else []
+    made += eqe_quantities(c, curve, share, way.detector)
+    return [*made, *printed.quantities(c, curve)], curve
 
 
 def _independent(q: Quantity, silent: Mapping) -> bool:
     """Whether a number does not rest on a unit that nobody said."""
-    return not (("current_unit" in silent and "/A" in q.unit) or "luminance_unit" in silent)
+    per_current = q.unit in ("cd/A", "lm/W")
+    return not (("current_unit" in silent and per_current) or "luminance_unit" in silent)
 
 
 def _responsivity(holdings: Holdings, run: Run):

@@ -49,7 +49,6 @@ class Stack:
     layers: tuple[Layer, ...]
     wavelength_nm: float
     levels: tuple[Mapping, ...] = field(default=(), repr=False)
-    earlier: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Layer:
         return self.layers[self.index(name)]
@@ -96,7 +95,8 @@ class Stack:
 
 @reader("a stack of layers in YAML")
 def read_stack(path: str | Path) -> Stack:
-    """A stack from YAML: `wavelength_nm`, `stack` (a list from the substrate up; each layer with n and k or an `index_table`) and, for drawing, `levels`.
+    """A stack from YAML: `wavelength_nm` of the emission, `stack` (a list from the substrate up;
+    each layer with n and k or an `index_table`) and, for drawing, `levels`.
 
     Raises
     ------
@@ -115,11 +115,16 @@ def read_stack(path: str | Path) -> Stack:
             expected="a key 'stack' with at least three layers",
             found=", ".join(found) if isinstance(found, dict) else type(found).__name__,
         )
+    wavelength = found.get("wavelength_nm")
+    if not isinstance(wavelength, (int, float)) or not 100 < wavelength < 5000:
+        raise FormatError(
+            path, expected="wavelength_nm, of the emission, as a number", found=repr(wavelength)
+        )
     layers = []
     for number, entry in enumerate(found["stack"], 1):
         place = f"stack, layer {number} ({entry.get('name', 'no name')})"
         thickness = entry.get("thickness_nm")
-        entry = _with_index(path, place, entry, float(found.get("wavelength_nm", 620)), number == 1)
+        entry = _with_index(path, place, entry, float(wavelength), number == 1)
         needed = ("name", "n", "role") + (() if number == 1 else ("thickness_nm",))
         if missing := [key for key in needed if key not in entry]:
             raise FormatError(
@@ -160,9 +165,8 @@ def read_stack(path: str | Path) -> Stack:
         )
     return Stack(
         tuple(layers),
-        float(found.get("wavelength_nm", 620)),
+        float(wavelength),
         tuple(found.get("levels", ())),
-        tuple(found.get("earlier_stack", ())),
     )
 
 
@@ -251,30 +255,19 @@ class Ceiling:
         return q * self.central, q * self.low, q * self.high
 
 
-#: What is varied about the printed stack: emitter thickness (both printed values), hole layers, ITO, organic index, dipoles.
-VARIED = {
-    "emitter_nm": (20.0, 30.0),
-    "hole_nm": (0.5, 30.0, 60.0, 90.0),
-    "ito_nm": (100.0, 150.0),
-    "organic_index": (1.60, 1.70, 1.80),
-    "vertical": (1 / 3, 0.2),
-    "ito_index": (1.75, 1.95),
-}
-
-
 def ceiling(
-    stack: Stack, varied: Mapping[str, Sequence[float]] | None = None, *, tolerance: float = 1e-4
+    stack: Stack, varied: Mapping[str, Sequence[float]], *, tolerance: float = 1e-4
 ) -> Ceiling:
-    """Outcoupling of the stack, and its range over what the paper leaves open.
+    """Outcoupling of the stack, and its range over what is not known of it.
 
     Parameters
     ----------
     stack : Stack
-    varied : mapping, optional
-        Values for `emitter_nm`, `hole_nm`, `ito_nm`, `organic_index` (TPBi and the hole polymers together), `vertical` (fraction
-        of vertical dipoles) and, alone only, `ito_index`; `VARIED` by default. The hole layers are scanned in one call each.
+    varied : mapping
+        Values for `emitter_nm`, `hole_nm`, `ito_nm`, `organic_index` (all transparent hole and
+        electron layers together), `vertical` (fraction of vertical dipoles) and, alone only,
+        `ito_index`. The hole layers are scanned in one call each.
     """
-    options = {**VARIED, **(varied or {})}
     centre = emission(stack, tolerance=tolerance)
     central = float(centre.outcoupling)
     table = [("as described", central)]
@@ -299,7 +292,7 @@ def ceiling(
             for v, o in zip(values, np.atleast_1d(outcoupling), strict=True)
         )
 
-    hole, emitter = np.array(options["hole_nm"]), np.array(options["emitter_nm"])
+    hole, emitter = np.array(varied["hole_nm"]), np.array(varied["emitter_nm"])
     note("emitter {:g} nm", emitter, _scan(stack, "emitter", emitter, tolerance))
     note(
         "hole layers {:g} nm together",
@@ -308,37 +301,34 @@ def ceiling(
     )
     note(
         "ITO {:g} nm",
-        options["ito_nm"],
-        [emission(made(ito=v), tolerance=tolerance).outcoupling for v in options["ito_nm"]],
+        varied["ito_nm"],
+        [emission(made(ito=v), tolerance=tolerance).outcoupling for v in varied["ito_nm"]],
     )
     note(
         "ITO index {:.2f}",
-        options["ito_index"],
+        varied["ito_index"],
         [
             emission(stack.change("anode", n=v), tolerance=tolerance).outcoupling
-            for v in options["ito_index"]
+            for v in varied["ito_index"]
         ],
     )
     note(
         "organic index {:.2f}",
-        options["organic_index"],
-        [
-            emission(made(index=v), tolerance=tolerance).outcoupling
-            for v in options["organic_index"]
-        ],
+        varied["organic_index"],
+        [emission(made(index=v), tolerance=tolerance).outcoupling for v in varied["organic_index"]],
     )
     note(
         "vertical dipole share {:.2f}",
-        options["vertical"],
+        varied["vertical"],
         [
             emission(stack, orientation=v, tolerance=tolerance).outcoupling
-            for v in options["vertical"]
+            for v in varied["vertical"]
         ],
     )
     everything = [
         emission(made(e, hole, i, n), orientation=v, tolerance=tolerance).outcoupling
         for e, i, n, v in itertools.product(
-            emitter, options["ito_nm"], options["organic_index"], options["vertical"]
+            emitter, varied["ito_nm"], varied["organic_index"], varied["vertical"]
         )
     ]
     alone = [value for label, value in table if not label.startswith("vertical")]

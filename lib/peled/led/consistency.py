@@ -357,21 +357,34 @@ def check_column(
     ).eqe
     ratio = np.full(reported.shape, np.nan)
     ratio[usable] = reported[usable] / found
+    representative = chosen if chosen.ndim == 1 else chosen[int(np.argmax(lum[usable]))]
+    expected = shortcuts(wavelength_nm, representative, quantity=quantity)
+    return compare_columns(ratio, current, expected, tolerance)
+
+
+def compare_columns(ratio, current_density_mA_cm2, expected, tolerance: float) -> ColumnCheck:
+    """What ratios of a reported column to that found say.
+
+    Parameters
+    ----------
+    ratio, current_density_mA_cm2 : array (n,)
+        Reported over found; NaN where not comparable.
+    expected : mapping of str to float
+        Shortcut -> ratio that it would make.
+    tolerance : float
+        As `check_column`.
+    """
+    usable = np.isfinite(ratio)
     r = np.sort(ratio[usable])
     n = r.size
     # Distribution-free interval of a median: order statistics around n/2 ± 0.98 sqrt(n).
     reach = 0.98 * math.sqrt(n)
     low, high = r[max(math.floor(n / 2 - reach), 0)], r[min(math.ceil(n / 2 + reach), n - 1)]
     median = float(np.median(r))
-    x, y = np.log10(current[usable]), np.log(ratio[usable])
+    x, y = np.log10(np.asarray(current_density_mA_cm2)[usable]), np.log(ratio[usable])
     slope, slope_error = _slope(x, y)
-    representative = chosen if chosen.ndim == 1 else chosen[int(np.argmax(lum[usable]))]
     explanations = sorted(
-        (
-            (name, p)
-            for name, p in shortcuts(wavelength_nm, representative, quantity=quantity).items()
-            if low * 0.995 <= p <= high * 1.005
-        ),
+        ((name, p) for name, p in expected.items() if low * 0.995 <= p <= high * 1.005),
         key=lambda pair: abs(math.log(median / pair[1])),
     )
     agrees = bool(low - tolerance <= 1 <= high + tolerance)

@@ -35,6 +35,7 @@ UNITS = {
 #: Electrical power that no device bears under direct current, W cm⁻².
 MOST_POWER = 50.0
 
+NO_SPECTRUM = "no spectrum of this device"
 UNIT_OF = {"luminance": "cd/m2", "photodiode": "A", "radiance": "W/sr/m2", "flux": "W"}
 
 
@@ -97,6 +98,8 @@ class Device:
         Peak, width, shoulder along each series.
     lifetimes : tuple of (Row, LifetimeLog, Crossing)
     pattern : Pattern or None
+    held : tuple of Run
+        Readings at one bias against time.
     """
 
     sample: str
@@ -106,6 +109,7 @@ class Device:
     followed: Mapping[tuple[str, str], Followed] = field(default_factory=dict)
     lifetimes: tuple[tuple[Row, LifetimeLog, Any], ...] = ()
     pattern: Pattern | None = None
+    held: tuple[Run, ...] = ()
 
 
 def run_of(sweep: Sweep, row: Row, kind: str, digest: str) -> Run:
@@ -165,6 +169,12 @@ def _sorted(x, y):
 # ---- headline numbers ----------------------------------------------------------------------------
 
 
+def light_error(run: Run, settings: Mapping[str, Any], route: str) -> float:
+    """Relative standard error of a detector's calibration: as the sheet states it, or as taken."""
+    taken = settings["luminance_relative" if route == "luminance" else "detector_relative"]
+    return float(run.row.settings.get("light_error", taken))
+
+
 @dataclass(frozen=True)
 class Context:
     """What the numbers of one sweep are made with."""
@@ -200,10 +210,17 @@ class Context:
                         **common)  # fmt: skip
 
 
-def luminance_quantities(c: Context) -> list[Quantity]:
-    """Turn-on voltage, largest luminance and current efficiency: what needs no spectrum."""
+def luminance_quantities(c: Context, angle: Quantity) -> list[Quantity]:
+    """Turn-on voltage, largest luminance, current and power efficiency: what needs no spectrum.
+
+    Parameters
+    ----------
+    angle : Quantity
+        Effective solid angle, for the lumens.
+    """
     light, sweep = c.run.lights["luminance"], c.run.sweep
     level = c.settings["turn_on_cd_m2"]
+    calibration = light_error(c.run, c.settings, "luminance")
     dark = math.hypot(light.noise, light.offset_error)
     name = "turn-on voltage"
     if not light.lit.any():
@@ -218,7 +235,7 @@ def luminance_quantities(c: Context) -> list[Quantity]:
         sweep.voltage_V,
         light.values,
         threshold_cd_m2=level,
-        luminance_relative_error=math.hypot(light.relative, c.settings["luminance_relative"]),
+        luminance_relative_error=math.hypot(light.relative, calibration),
         noise_cd_m2=dark,
     )
     gate = signal(level, dark, f"the threshold of {level:g} cd/m2", where=c.run.row.label)
@@ -235,21 +252,33 @@ def luminance_quantities(c: Context) -> list[Quantity]:
     errors = {
         "reading": float(light.error()[top]),
         "offset": light.offset_error,
-        "calibration": c.settings["luminance_relative"] * value,
+        "calibration": calibration * value,
     }
     made.append(c.make("largest luminance", "cd/m2", lambda: value, **errors))
-    return [*made, *_per_current(c, light)]
+    return [*made, *_per_current(c, light, angle, calibration)]
 
 
-def _per_current(c: Context, light: Light) -> list[Quantity]:
-    j, lit = c.run.sweep.current_density_mA_cm2, light.lit
+def _per_current(c: Context, light: Light, angle: Quantity, calibration: float) -> list[Quantity]:
+    """cd/A, and lm/W = Ω_f cd/A / V."""
+    sweep, lit = c.run.sweep, light.lit
+    j = sweep.current_density_mA_cm2
     if lit.sum() < 3 or not np.isfinite(j[lit]).all():
         return []
-    per = 1 / (photometry.A_M2_PER_MA_CM2 * j[lit])
-    peak = peak_eqe(j[lit], light.values[lit] * per, light.error()[lit] * per)
-    note = f"at {peak.current_density_mA_cm2:.2g} mA/cm2"
-    budget = _peak_budget(c, light, peak, c.settings["luminance_relative"])
-    return [c.make("largest current efficiency", "cd/A", lambda: peak.eqe, note=note, **budget)]
+    per_A = 1 / (photometry.A_M2_PER_MA_CM2 * j[lit])
+    made = []
+    for name, unit, per, of in (
+        ("largest current efficiency", "cd/A", per_A, ()),
+        ("largest power efficacy", "lm/W", per_A / sweep.voltage_V[lit], (angle,)),
+    ):
+        peak = peak_eqe(j[lit], light.values[lit] * per, light.error()[lit] * per)
+        share = angle.value if of else 1.0
+        budget = _peak_budget(c, light, peak, calibration)
+        made.append(c.make(
+            name, unit, lambda *a, p=peak.eqe: p * math.prod(a), *of,
+            note=f"at {peak.current_density_mA_cm2:.2g} mA/cm2",
+            **{cause: share * e for cause, e in budget.items()},
+        ))  # fmt: skip
+    return made
 
 
 def _peak_budget(c: Context, light: Light, peak: Peak, calibration: float) -> dict[str, float]:
@@ -257,8 +286,9 @@ def _peak_budget(c: Context, light: Light, peak: Peak, calibration: float) -> di
 
     `calibration` is the relative error of the detector; that of the current is added.
     """
-    away = np.abs(np.log(np.abs(c.run.sweep.current_density_mA_cm2) / peak.current_density_mA_cm2))
-    near = int(np.nanargmin(np.where(light.lit, away, np.nan)))
+    lit = np.flatnonzero(light.lit)
+    away = np.log(c.run.sweep.current_density_mA_cm2[lit] / peak.current_density_mA_cm2)
+    near = int(lit[np.argmin(np.abs(away))])
     least = float(light.error()[near] / light.values[near])
     return {
         "reading": peak.eqe_error if math.isfinite(peak.eqe_error) else least * peak.eqe,
@@ -286,7 +316,7 @@ def eqe_quantities(c: Context, curve: Curve, geometry: Quantity, detector: float
         return [c.without(name, "%", *geometry.findings)]
     if response is None or not response.value.size:
         why = response.reasons if response else ()
-        said = "; ".join(why) or "no spectrum of this device"
+        said = "; ".join(why) or NO_SPECTRUM
         return [c.without(name, "%", Finding("signal", "withheld", said, where))]
     if curve.peak is None:
         dark = math.hypot(light.noise, light.offset_error)
@@ -296,30 +326,52 @@ def eqe_quantities(c: Context, curve: Curve, geometry: Quantity, detector: float
         )
         return [c.without(name, "%", Finding("signal", "withheld", said, where))]
     peak = curve.peak
-    errors = response.error_at(curve.place, c.settings["spectrum_shift_nm"])
-    slope = float(np.interp(curve.place, response.grid(), response.slope))
-    calibration = math.hypot(detector, slope * c.settings["wavelength_nm"])
-    series = response.series[0]
-    r = Quantity("response", "", 1.0, {k: e for k, e in errors.items() if e > 0}, "1",
-                 kind=series.kind, inputs=tuple(i for s in response.series for i in s.inputs))  # fmt: skip
-    relative = Quantity(
-        "geometry", "", 1.0, {k: e / geometry.value for k, e in geometry.budget.items()}, "1",
-        findings=geometry.findings,
-    )  # fmt: skip
-    budget = {k: 100 * e for k, e in _peak_budget(c, light, peak, calibration).items()}
-    remarks = _remarks(c, curve, series, where)
+    budget = {k: 100 * e for k, e in _peak_budget(c, light, peak, detector).items()}
     note = f"{curve.route}, at {peak.current_density_mA_cm2:.2g} mA/cm2"
-    common = {"note": note, "gates": (possible(0, 100, where=where),)}
-    made = c.make(name, "%", lambda r, g: 100 * peak.eqe * g / r, r, relative, **common, **budget)
-    out = [made.found(*remarks) if remarks else made]
+    made = external(c, name, 100 * peak.eqe, curve, geometry, note, **budget)
+    out = [made.found(*_remarks(c, curve, where))]
     if made.value is not None and math.isfinite(peak.current_error):
         out.append(c.make("J at peak EQE", "mA/cm2", lambda: peak.current_density_mA_cm2,
                           reading=peak.current_error))  # fmt: skip
     return out
 
 
-def _remarks(c: Context, curve: Curve, series: Series, where: str) -> tuple[Finding, ...]:
+def external(
+    c: Context, name: str, percent: float, curve: Curve, geometry: Quantity, note: str, **budget
+) -> Quantity:
+    """An EQE in per cent with the errors of spectrum, wavelength scale and geometry added.
+
+    Parameters
+    ----------
+    percent : float
+        Made with `geometry.value` and `curve.response` at `curve.place`.
+    **budget : float
+        Errors of light and current by cause, in per cent of EQE.
+    """
+    response, where = curve.response, c.run.row.label
+    errors = response.error_at(curve.place, c.settings["spectrum_shift_nm"])
+    slope = float(np.interp(curve.place, response.grid(), response.slope))
+    series = response.series
+    scale, _ = routes.scale_error(series[0], c.settings["wavelength_nm"])
+    errors["wavelength scale"] = abs(slope) * scale
+    r = Quantity("response", "", 1.0, {k: e for k, e in errors.items() if e > 0}, "1",
+                 kind=series[0].kind, inputs=tuple(i for s in series for i in s.inputs))  # fmt: skip
+    relative = Quantity(
+        "geometry", "", 1.0, {k: e / geometry.value for k, e in geometry.budget.items()}, "1",
+        findings=geometry.findings,
+    )  # fmt: skip
+    gates = (possible(0, 100, where=where),)
+    return c.make(
+        name, "%", lambda r, g: percent * g / r, r, relative, note=note, gates=gates, **budget
+    )
+
+
+def _remarks(c: Context, curve: Curve, where: str) -> tuple[Finding, ...]:
     out = []
+    if "light_error" not in c.run.row.settings:
+        taken = light_error(c.run, c.settings, curve.route)
+        said = f"calibration of the light within {taken:.0%} taken; state light_error"
+        out.append(Finding("assumed", "reported", said, where))
     if curve.peak.at_edge:
         said = "the largest EQE is at an end of what the sweep shows; the maximum may lie beyond"
         out.append(Finding("described", "reported", said, where))

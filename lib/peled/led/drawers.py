@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from peled.led import pictures
+from peled.led import plots
 from peled.led.device import Device
 from peled.report.report import Panel
 
@@ -40,12 +40,12 @@ def _label(device: Device, index: int, route: str = "") -> str:
 
 def _jvl(device: Device, figure) -> None:
     runs = {_label(device, i): run for i, run in enumerate(device.runs)}
-    pictures.current_and_luminance(figure.subplots(), runs)
+    plots.current_and_luminance(figure.subplots(), runs)
 
 
 def _eqe(device: Device, figure) -> None:
     curves = {_label(device, *key): c for key, c in device.curves.items() if c.peak}
-    pictures.efficiency_curve(figure.subplots(), curves)
+    plots.efficiency_curve(figure.subplots(), curves)
 
 
 def series(report: Report) -> Iterator[Panel]:
@@ -67,14 +67,14 @@ _X = {"bias_V": "bias (V)", "current_mA_cm2": "J (mA cm$^{-2}$)", "time_s": "tim
 
 
 def _spectra(one, figure) -> None:
-    pictures.spectra(figure.subplots(), one)
+    plots.spectra(figure.subplots(), one)
 
 
 def _course(one, followed, figure) -> None:
     x = followed.parameter / (60 if one.axis == "time_s" else 1)
     course = {plain(one.sample): (x, followed.peak_nm, followed.peak_error)}
     log = one.axis == "current_mA_cm2"
-    pictures.peak_course(figure.subplots(), course, xlabel=_X[one.axis], log=log)
+    plots.peak_course(figure.subplots(), course, xlabel=_X[one.axis], log=log)
 
 
 def lifetimes(report: Report) -> Iterator[Panel]:
@@ -92,7 +92,7 @@ def _lifetimes(device: Device, figure) -> None:
         said = (row.state, f"{drive:g} mA cm$^{{-2}}$" if drive else "")
         label = ", ".join(filter(None, said)) or plain(row.file)
         logs[label if label not in logs else plain(row.file)] = (log, crossing)
-    pictures.lifetimes(figure.subplots(), logs)
+    plots.lifetimes(figure.subplots(), logs)
 
 
 def batch(report: Report) -> Iterator[Panel]:
@@ -115,13 +115,13 @@ def batch(report: Report) -> Iterator[Panel]:
 
 def _together(curves, figure) -> None:
     ax = figure.subplots()
-    pictures.efficiency_curve(ax, curves)
-    if len(curves) > len(pictures.CYCLE):
+    plots.efficiency_curve(ax, curves)
+    if len(curves) > len(plots.CYCLE):
         ax.get_legend().remove()
 
 
 def _histogram(values, figure) -> None:
-    pictures.histogram(figure.subplots(), values, "peak EQE (%)")
+    plots.histogram(figure.subplots(), values, "peak EQE (%)")
 
 
 DRAWERS = (devices, series, lifetimes, batch)

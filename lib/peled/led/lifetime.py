@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import stats
 from scipy.optimize import least_squares
+
+from peled.quantities import threshold
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def crossing_time(
     Raises
     ------
     ValueError
-        For time that does not rise, a start that is not positive, a fraction outside (0, 1), fewer than four points.
+        For time that does not rise, a start that is not above zero and the noise, a fraction
+        outside (0, 1), fewer than four points.
     """
     t, y = np.asarray(time, float), np.asarray(signal, float)
     if t.shape != y.shape or t.ndim != 1 or t.size < 4:
@@ -84,6 +88,10 @@ def crossing_time(
     start = float(y[0]) if initial is None else float(initial)
     if start <= 0:
         raise ValueError(f"lifetime: expected a positive initial luminance, found {start:g}")
+    if (noise := _noise(y, start)) * threshold() > start:
+        raise ValueError(
+            f"lifetime: expected a start above the noise of the log, found {start:.3g} ± {noise:.2g}"
+        )
     level = fraction * start
     if not (y <= level).any():
         return Crossing(fraction, float(t[-1]), math.nan, True, 0)
@@ -94,9 +102,9 @@ def crossing_time(
     hit = int(np.clip(np.argmin(wrong), 1, t.size - 1))
     if np.argmin(wrong) == t.size:  # the last reading alone does not make it
         return Crossing(fraction, float(t[-1]), math.nan, True, crossings)
-    noise = _noise(y) / level
+    scatter = _noise(y, level) / level
     ratio = np.log(np.clip(smooth, 1e-300, None) / level)
-    reach = max(0.12, 4 * noise)
+    reach = max(0.12, 4 * scatter)
     lo, hi = hit - 1, hit + 1
     while lo > 0 and abs(ratio[lo - 1]) < reach and hit - lo < window:
         lo -= 1
@@ -124,25 +132,37 @@ def crossing_time(
     spread = (
         math.sqrt(float(residual @ residual) / freedom)
         if freedom >= 6
-        else max(math.sqrt(float(residual @ residual) / max(freedom, 1)), noise)
+        else max(math.sqrt(float(residual @ residual) / max(freedom, 1)), scatter)
     )
     covariance = spread**2 * np.linalg.inv(design.T @ design)
     row = at ** np.arange(degree + 1)
     start_relative = (
-        initial_error / start
-        if initial is not None
-        else math.hypot(initial_error / start, _noise(y[: max(y.size // 8, 12)]) / start)
+        initial_error / start if initial is not None else math.hypot(initial_error, noise) / start
     )
     error = math.sqrt(float(row @ covariance @ row) + start_relative**2) / abs(slope)
     return Crossing(fraction, float(t[hit] + at * scale), float(error * scale), False, crossings)
 
 
-def _noise(y: np.ndarray) -> float:
-    """Standard deviation of white noise on a smooth decay, from second differences (robust)."""
-    if y.size < 5:
+def _noise(y: np.ndarray, at: float) -> float:
+    """Standard deviation of white noise on a smooth decay where the signal is `at`.
+
+    From second differences, clipped at six times their median against spikes. Noise goes with a power of
+    the signal, 0 (reading), 1/2 (counting) or 1 (source, supply): the likeliest is taken. What few
+    differences may be wrong by widens it as Student's t does.
+    """
+    use = y[1:-1] > 0.2 * at
+    level, second = y[1:-1][use], np.abs(np.diff(y, 2))[use]
+    if level.size < 3:
         return 0.0
-    second = np.diff(y, 2)
-    return float(np.median(np.abs(second))) / 0.6745 / math.sqrt(6)
+    fits = []
+    for power in (0.0, 0.5, 1.0):
+        scaled = second / level**power
+        scaled = np.minimum(scaled, 6 * np.median(scaled))
+        spread = math.sqrt(float(np.mean(scaled**2)) / 6)
+        unlikely = math.log(spread + 1e-300) + power * float(np.log(level).mean())
+        fits.append((unlikely, spread * at**power))
+    widened = stats.t.isf(0.025, max(level.size / 4, 2.0)) / stats.norm.isf(0.025)
+    return min(fits)[1] * float(widened)
 
 
 def _median3(y: np.ndarray) -> np.ndarray:

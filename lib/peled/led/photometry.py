@@ -19,7 +19,6 @@ intensity ∝ cos θ) has Ω_f = π. Sources: S. R. Forrest, D. D. C. Bradley, M
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from scipy.constants import c as SPEED_OF_LIGHT
 from scipy.constants import e as ELEMENTARY_CHARGE
 from scipy.constants import h as PLANCK
 
+from peled.formats.delimited import read_table
 from peled.tables import table
 
 KM_LM_W = 683.002  #: maximum luminous efficacy of V(λ) in standard air, lm W⁻¹ (683 lm W⁻¹ at exactly 540 THz)
@@ -49,9 +49,7 @@ class SpectrumError(ValueError):
 
 @lru_cache(maxsize=8)
 def _reference(name: str) -> np.ndarray:
-    with open(table(f"cie/{name}"), encoding="utf-8") as stream:
-        rows = [row for row in csv.reader(stream) if row and not row[0].startswith("#")]
-    values = np.array(rows[1:], dtype=float)
+    values = np.column_stack([column.values for column in read_table(table(f"cie/{name}")).columns])
     values.setflags(write=False)
     return values
 

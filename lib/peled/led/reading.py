@@ -12,6 +12,7 @@ import numpy as np
 
 from peled.conditioning import ConditioningError, Plan, Signal, condition, plan
 from peled.formats import FormatError
+from peled.formats.delimited import read_tables, sheets_of
 from peled.formats.spectra import Spectra, read_each
 from peled.formats.sweeps import Sweep, read_lifetime, read_sweeps
 from peled.led.ceiling import read_stack
@@ -34,33 +35,60 @@ def sniff(path: Path) -> Content | None:
     if path.suffix.lower() in (".yaml", ".yml"):
         read_stack(path)
         return Content("stack", role="stack")
+    sheets = _sheets(path)
+    if len(sheets) == 1:
+        return _sniff_part(path, "")
+    kinds, errors = [], []
+    for name in sheets:
+        try:
+            kinds.append(_sniff_part(path, name))
+        except FormatError as error:  # one odd sheet does not cost the others
+            kinds.append(Content(""))
+            errors.append(error)
+    if len(errors) == len(sheets):
+        raise errors[0]
+    if set(kinds) == {Content("jvl")}:
+        return Content("jvl", tuple(sheets))
+    return Content("", tuple(sheets), kinds=tuple(kinds))
+
+
+def _sheets(path: Path) -> list[str]:
+    """Names of the sheets of a workbook with several; [''] of anything else."""
+    with open(path, "rb") as stream:
+        if stream.read(4) != b"PK\x03\x04":
+            return [""]
+    return [name for name, _ in sheets_of(path, what="a table")]
+
+
+def _sniff_part(path: Path, part: str) -> Content:
+    """What a file holds, or one sheet of a workbook."""
     errors = []
     for look in (_sniff_sweeps, _sniff_lifetime, _sniff_spectra, _sniff_angles):
         try:
-            return look(path)
+            return look(path, part)
         except FormatError as error:
             errors.append(error)
     raise max(errors, key=lambda e: "column heads" not in e.place)
 
 
-def _sniff_sweeps(path: Path) -> Content:
-    sweeps = read_sweeps(path, area_cm2=1.0)
+def _sniff_sweeps(path: Path, part: str) -> Content:
+    sweeps = read_sweeps(path, area_cm2=1.0, part=part)
     j = np.concatenate([s.current_density_mA_cm2 for s in sweeps])
     timed = all(s.time_s is not None for s in sweeps)
     if timed and np.ptp(j) < _FRACTION * np.abs(j).max():
-        read_lifetime(path)
+        read_lifetime(path, part=part)
         return Content("lifetime")
     labels = tuple(dict.fromkeys(s.label for s in sweeps))
     return Content("jvl", labels if len(labels) > 1 else ())
 
 
-def _sniff_lifetime(path: Path) -> Content:
-    read_lifetime(path)
+def _sniff_lifetime(path: Path, part: str) -> Content:
+    read_lifetime(path, part=part)
     return Content("lifetime")
 
 
-def _sniff_spectra(path: Path) -> Content:
-    groups = read_each(path)
+def _sniff_spectra(path: Path, part: str) -> Content:
+    groups = read_each(path, part=part)
     first = groups[0]
     if len(groups) == 1 and len(first) == 1:
         return Content("responsivity" if _is_response(first) else "el")
@@ -70,8 +98,8 @@ def _sniff_spectra(path: Path) -> Content:
     return Content("el", labels)
 
 
-def _sniff_angles(path: Path) -> Content:
-    read_pattern(path)
+def _sniff_angles(path: Path, part: str) -> Content:
+    read_pattern(path, part)
     return Content("goniometer")
 
 
@@ -99,7 +127,8 @@ class Series:
 
     Attributes
     ----------
-    sample, state : str
+    sample, state, group : str
+        Without a sample they serve every device of the group, without a group all.
     axis : str
         Column in which the spectra count (`bias_V`, `current_mA_cm2`, `time_s`); '' for none.
     raw, signal : Signal
@@ -129,6 +158,7 @@ class Series:
     inputs: tuple[str, ...] = ()
     doubt: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    group: str = ""
 
     @property
     def used(self) -> np.ndarray:
@@ -145,6 +175,7 @@ def read_row_sweeps(path: Path, row: Row) -> tuple[Sweep, ...]:
         As `read_sweeps`; several devices in the file and no part said.
     """
     said = {k: row.settings[k] for k in ("area_cm2", "current_unit") if k in row.settings}
+    said["part"] = row.part
     light = row.settings.get("luminance_unit", "")
     if light in ("cd/m2", "kcd/m2"):
         said["luminance_unit"] = light
@@ -160,7 +191,7 @@ def read_row_sweeps(path: Path, row: Row) -> tuple[Sweep, ...]:
     if light and "luminance_unit" not in said:
         sweeps = tuple(_in_unit(s, light) for s in sweeps)
     labels = tuple(dict.fromkeys(s.label for s in sweeps))
-    if row.part:
+    if row.part and labels != ("",):  # else a sheet of that name was read
         sweeps = tuple(s for s in sweeps if s.label == row.part)
     elif len(labels) > 1:
         raise FormatError(
@@ -199,8 +230,8 @@ def _in_unit(sweep: Sweep, unit: str) -> Sweep:
 
 def read_row_spectra(path: Path, row: Row) -> Signal:
     """The spectra of a row as a signal per nm, with what they count in where the heads say so."""
-    groups = read_each(path)
-    if row.part:
+    groups = read_each(path, part=row.part)
+    if row.part and row.part not in _sheets(path):
         groups = [g for g in groups if row.part in g.labels]
         if not groups:
             raise FormatError(path, expected=f"a spectrum {row.part!r}", found="none of that name")
@@ -246,7 +277,7 @@ class Pattern:
     intensity: np.ndarray
 
 
-def read_pattern(path: Path) -> Pattern:
+def read_pattern(path: Path, part: str = "") -> Pattern:
     """Angles and intensities of a goniometer: a column headed angle or theta (deg), one beside it.
 
     Raises
@@ -254,9 +285,7 @@ def read_pattern(path: Path) -> Pattern:
     FormatError
         If there is no column of angles, or not one of intensities.
     """
-    from peled.formats.delimited import read_table
-
-    table = read_table(path)
+    table = read_tables(path, part)[0][1]
     numeric = [c for c in table.columns if c.numeric]
     angle = [c for c in numeric if c.name.lower().startswith(("angle", "theta", "θ"))]
     others = [c for c in numeric if c not in angle]
@@ -274,8 +303,8 @@ READERS = {
     "jvl": read_row_sweeps,
     "el": read_row_spectra,
     "el_series": read_row_spectra,
-    "lifetime": lambda path, row: read_lifetime(path),
-    "goniometer": lambda path, row: read_pattern(path),
+    "lifetime": lambda path, row: read_lifetime(path, part=row.part),
+    "goniometer": lambda path, row: read_pattern(path, row.part),
     "responsivity": read_row_spectra,
     "stack": lambda path, row: read_stack(path),
 }
@@ -353,4 +382,5 @@ def _conditioned(holdings: Holdings, members: Sequence[Held], axis: str, raw: Si
         inputs,
         row.doubt,
         row.settings,
+        row.group,
     )

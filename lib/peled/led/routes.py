@@ -208,6 +208,20 @@ def _cut(s, i: int) -> str:
     return ""
 
 
+def scale_error(one: Series, taken_nm: float) -> tuple[float, tuple[Finding, ...]]:
+    """Standard error of a spectrometer's wavelength scale: as the sheet states it, or as taken.
+
+    Returns
+    -------
+    float, tuple of Finding
+        In nm; what is said where nobody stated it.
+    """
+    if (stated := one.settings.get("wavelength_error_nm")) is not None:
+        return float(stated), ()
+    said = f"wavelength scale within {taken_nm:g} nm taken; state wavelength_error_nm"
+    return taken_nm, (Finding("assumed", "reported", said, one.label),)
+
+
 # ---- geometry ------------------------------------------------------------------------------------
 
 

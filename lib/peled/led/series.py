@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from peled.led import photometry
+from peled.conditioning import propagate
+from peled.led import photometry, routes
 from peled.led.lifetime import Crossing, acceleration, crossing_time
 from peled.led.photometry import SpectrumError
 from peled.led.reading import Series
@@ -17,6 +19,7 @@ from peled.samples import Held
 from peled.sources import kind_of
 
 LEVELS = (0.8, 0.5)  #: fractions of the first luminance
+NAMES = ("T80", "T50")
 
 
 def lifetime_quantities(logs: Sequence[Held]):
@@ -27,32 +30,39 @@ def lifetime_quantities(logs: Sequence[Held]):
         current = row.settings.get("current_mA_cm2", log.current_density_mA_cm2)
         drive = f"{current:g} mA/cm2" if current else ""
         state = ", ".join(filter(None, (row.state, drive)))
-        minutes = log.time_s / 60
-        crossings = {
-            level: crossing_time(
-                minutes, log.signal, level, initial=log.initial_luminance_cd_m2 or None
-            )
-            for level in LEVELS
-        }
-        kept.append((row, log, crossings[0.5]))
-        for level, c in crossings.items():
-            out.append(_crossing(held, f"T{100 * level:.0f}", state, c))
+        minutes, start = log.time_s / 60, log.initial_luminance_cd_m2 or None
+        try:
+            crossings = [crossing_time(minutes, log.signal, x, initial=start) for x in LEVELS]
+        except ValueError as error:
+            out += [_no_crossing(held, name, state, str(error)) for name in NAMES]
+            continue
+        kept.append((row, log, crossings[-1]))
+        out += [_crossing(held, *one) for one in zip(NAMES, [state] * 2, crossings)]
     return tuple(kept), [*out, *_accelerated(kept)]
 
 
-def _crossing(held: Held, name: str, state: str, c: Crossing) -> Quantity:
+def _common(held: Held, state: str) -> dict:
     row = held.row
-    common = {
+    return {
         "sample": row.sample, "state": state, "kind": kind_of(row.path), "inputs": (held.digest,)
     }  # fmt: skip
+
+
+def _no_crossing(held: Held, name: str, state: str, said: str) -> Quantity:
+    gone = Finding("signal", "withheld", said, held.row.label)
+    return Quantity(name, value=None, budget={}, unit="min", findings=(gone,),
+                    **_common(held, state))  # fmt: skip
+
+
+def _crossing(held: Held, name: str, state: str, c: Crossing) -> Quantity:
+    row, common = held.row, _common(held, state)
     doubt = (Finding("assumed", "doubtful", row.doubt, row.label),) if row.doubt else ()
     if c.censored:
         return Quantity(name, value=c.time, budget={}, unit="min", relation=">", findings=doubt,
                         note="the run ended before", **common)  # fmt: skip
     if not math.isfinite(c.standard_error):
         said = f"the signal passes the level once, by noise, at {c.time:.3g} min"
-        gone = Finding("signal", "withheld", said, row.label)
-        return Quantity(name, value=None, budget={}, unit="min", findings=(gone,), **common)
+        return _no_crossing(held, name, state, said)
     note = f"passed {c.crossings} times" if c.crossings > 1 else ""
     made = derive(name, "min", lambda: c.time, note=note, reading=c.standard_error, **common)
     return made.found(*doubt)
@@ -83,8 +93,15 @@ def _accelerated(kept) -> list[Quantity]:
     return [made]
 
 
-def colour_quantities(series: Sequence[Series]):
-    """({(state, label): Followed}, peak, width, colour and what changes along each series)."""
+def colour_quantities(series: Sequence[Series], wavelength_nm: float):
+    """({(state, label): Followed}, peak, width, colour and what changes along each series).
+
+    Parameters
+    ----------
+    wavelength_nm : float
+        Standard error of the wavelength scale where the sheet does not state it
+        (`wavelength_error_nm`). All spectra of a series share it: shifts do not have it.
+    """
     followed, out = {}, []
     for one in series:
         used = np.flatnonzero(one.used)
@@ -99,63 +116,75 @@ def colour_quantities(series: Sequence[Series]):
             out.append(_lost(one, str(error)))
             continue
         followed[one.state, one.label] = found
-        out += _colours(one, found, used)
+        out += _colours(one, found, used, *routes.scale_error(one, wavelength_nm))
     return followed, out
 
 
 def _lost(one: Series, said: str) -> Quantity:
     gone = Finding("signal", "withheld", said, one.label)
-    return Quantity("EL peak", one.sample, None, {}, "nm", one.kind, (gone,), state=one.state)
+    return Quantity("EL peak", one.sample, None, {}, "nm", one.kind, (gone,), state=_state(one))
 
 
-def _colours(one: Series, found: Followed, used: np.ndarray) -> list[Quantity]:
+def _state(one: Series) -> str:
+    axis = {"bias_V": "against bias", "current_mA_cm2": "against current", "time_s": "with time"}
+    return ", ".join(filter(None, (one.state, axis.get(one.axis, ""))))
+
+
+def _colours(
+    one: Series, found: Followed, used: np.ndarray, scale: float, said: tuple[Finding, ...]
+) -> list[Quantity]:
     s = one.signal
     doubt = (Finding("assumed", "doubtful", one.doubt, one.label),) if one.doubt else ()
     common = {"sample": one.sample, "kind": one.kind, "inputs": one.inputs, "where": one.label}
-    axis = {"bias_V": "against bias", "current_mA_cm2": "against current", "time_s": "with time"}
-    state = ", ".join(filter(None, (one.state, axis.get(one.axis, ""))))
+    state = _state(one)
     brightest = int(np.nanargmax(np.nanmax(np.nan_to_num(s.values[used]), axis=1)))
     first = 0 if one.axis == "time_s" else brightest
     place = f"at {s.label(used[first])}" if s.at is not None else ""
 
-    def make(name, unit, value, error, note=place):
-        made = derive(name, unit, lambda: value, state=state, note=note, reading=error, **common)
-        return made.found(*doubt)
+    def make(name, unit, value, note=place, more=(), **budget):
+        kept = {cause: float(e) for cause, e in budget.items() if e != 0}
+        made = derive(name, unit, lambda: value, state=state, note=note, **kept, **common)
+        return made.found(*more, *doubt)
 
+    of_scale = {"wavelength scale": scale}
     out = [
-        make("EL peak", "nm", found.peak_nm[first], found.peak_error[first]),
-        make("EL FWHM", "nm", found.fwhm_nm[first], found.fwhm_error[first]),
-        *_cie(one, used[first], make),
-    ]
+        make("EL peak", "nm", found.peak_nm[first], more=said, reading=found.peak_error[first],
+             **of_scale),
+        make("EL FWHM", "nm", found.fwhm_nm[first], reading=found.fwhm_error[first]),
+        *_cie(one, used[first], scale, make),
+    ]  # fmt: skip
     if used.size > 1:
         shift, error = found.change("peak_nm")
         span = f"{s.label(used[0])} to {s.label(used[-1])}"
-        out.append(make("EL peak shift", "nm", shift, error, span))
+        out.append(make("EL peak shift", "nm", shift, span, reading=error))
         if found.grows:
-            out.append(make("shoulder", "nm", found.shoulder_nm, found.shoulder_error, span))
+            out.append(make("shoulder", "nm", found.shoulder_nm, span,
+                            reading=found.shoulder_error, **of_scale))  # fmt: skip
     return out
 
 
-def _cie(one: Series, row: int, make) -> list[Quantity]:
-    """CIE 1931 x and y, errors by counting and the modes of conditioning."""
-    from peled.conditioning import propagate
-
+def _cie(one: Series, row: int, scale: float, make) -> list[Quantity]:
+    """CIE 1931 x and y, errors by counting, the modes of conditioning, and the wavelength scale."""
     s = one.signal
+    only = replace(
+        s, values=s.values[[row]], good=s.good[[row]], variance=s.variance[[row]],
+        modes=s.modes[:, [row]], fitted=s.fitted[:, [row]], at=None,
+    )  # fmt: skip
+    y = np.nan_to_num(only.values[0])
+    step = 0.5 * (np.r_[np.diff(s.axis), 0.0] + np.r_[0.0, np.diff(s.axis)])
+
+    def seen(shift):
+        functions = photometry.matching_functions(s.axis + shift) * step
+        total = functions.sum(axis=0) @ y
+        return functions, total, functions @ y / total
+
+    functions, total, value = seen(0.0)
+    moved = (seen(scale)[2] - seen(-scale)[2]) / 2
     out = []
-    for name, k in (("CIE x", 0), ("CIE y", 1)):
-
-        def coordinate(y, k=k):
-            step = 0.5 * (np.r_[np.diff(s.axis), 0.0] + np.r_[0.0, np.diff(s.axis)])
-            xyz = np.nan_to_num(y) @ (photometry.matching_functions(s.axis) * step).T
-            return xyz[..., k] / xyz.sum(axis=-1)
-
-        from dataclasses import replace
-
-        only = replace(
-            s, values=s.values[[row]], good=s.good[[row]], variance=s.variance[[row]],
-            modes=s.modes[:, [row]], fitted=s.fitted[:, [row]], at=None,
-        )  # fmt: skip
-        value, errors = propagate(only, coordinate)
-        total = math.sqrt(sum(float(e[0]) ** 2 for e in errors.values()))
-        out.append(make(name, "1", float(value[0]), total))
+    for k, name in enumerate(("CIE x", "CIE y")):
+        gradient = (functions[k] - value[k] * functions.sum(axis=0)) / total
+        _, errors = propagate(only, gradient)
+        budget = {cause: float(e[0]) for cause, e in errors.items()}
+        out.append(make(name, "1", float(value[k]), **budget,
+                        **{"wavelength scale": abs(float(moved[k]))}))  # fmt: skip
     return out

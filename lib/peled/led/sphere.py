@@ -81,7 +81,8 @@ def _largest(device: Device, one: Series, kind: str, factor: float, settings) ->
     top = int(np.argmax(sure))
     value = 100 * photons[top] * scale[top]
     budget = {cause: 100 * float(e[top] * scale[top]) for cause, e in errors.items()}
-    calibration = math.hypot(settings["detector_relative"], settings["current_relative"])
+    detector = one.settings.get("light_error", settings["detector_relative"])
+    calibration = math.hypot(detector, settings["current_relative"])
     budget["calibration"] = value * calibration
     findings = angle.findings if angle else ()
     if angle:

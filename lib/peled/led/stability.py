@@ -86,7 +86,8 @@ def follow(
         Power or photons per nm, background subtracted.
     variance : array (m, n), optional
         Of each point: a detector that counts is noisiest at the peak. Without it, that of the
-        spectra beside the band is taken for all points.
+        spectra beside the band is taken for all points. Spectra that come with it are conditioned:
+        whether the axis cuts a band was judged there, with the noise of that very spectrum.
     shoulder_nm : (float, float), optional
         Where the second band may lie; by default 0.8 to 3 FWHM to the red of the first spectrum's peak.
     window_half_maxima : float
@@ -97,7 +98,8 @@ def follow(
     SpectrumError, ValueError
         For unusable spectra or unequal lengths.
     """
-    x, y = check_spectrum(wavelength_nm, np.atleast_2d(spectra))
+    edge = {} if variance is None else {"edge": math.inf}
+    x, y = check_spectrum(wavelength_nm, np.atleast_2d(spectra), **edge)
     at = np.asarray(parameter, float)
     if at.shape != (y.shape[0],):
         raise SpectrumError(

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from peled.nmr.reading import (
     traces_of,
 )
 from peled.nmr.referencing import Solvents, Standard, read_solvents, read_standards, reference
-from peled.nmr.series import follow
+from peled.nmr.series import Resonance, follow
 from peled.nmr.significance import there
 from peled.nmr.titration import trend
 from peled.quantities import FALSE_ALARM, Finding, Gate, Quantity, judge, signal
@@ -49,10 +49,20 @@ SETTINGS: Mapping[str, Any] = {
     "line_broadening_13c_Hz": 1.0,  # carbons in solution
     "line_broadening_solid_Hz": 20.0,  # solids
     "false_alarm": FALSE_ALARM,  # chance that noise makes a line anywhere in a spectrum
-    "lines": 12,  # strongest lines of a spectrum that are fitted
+    "lines": 12,  # strongest signals of a spectrum that are fitted
+    "regions_ppm": {},  # by label of a row: [low, high] by name; the first is that of the others
     "tables": "",  # folder with own solvents.csv and standards.csv; empty: that of the data
     "test": "Welch",  # between groups: Welch or Mann-Whitney
 }
+
+#: A signal's window, on either side, in widths of its outer lines.
+REACH = 4.0
+
+#: Lines of one signal that are fitted; of a forest the strongest.
+TOGETHER = 8
+
+#: How far from its table a solvent's line may stand once the scale is set, ppm.
+SOLVENT_PPM = 0.05
 
 #: An integral that another flank moves by more than this many of its noise errors, and by more than
 #: this share of itself, is withheld.
@@ -60,11 +70,26 @@ FLANK_SIGMA, FLANK_SHARE = 10.0, 0.05
 
 
 @dataclass(frozen=True)
+class Region:
+    """A line, or lines whose wings overlap, with the window of its fit and its integral."""
+
+    name: str
+    lines: tuple[Line, ...]
+    window: tuple[float, float]
+    solvent: bool
+
+    @property
+    def strongest(self) -> Line:
+        """Its largest line."""
+        return max(self.lines, key=lambda line: line.area)
+
+
+@dataclass(frozen=True)
 class Tube:
-    """What was found of one sample: spectra with their lines, courses of lines against a time."""
+    """What was found of one sample: spectra with their regions, courses of lines against a time."""
 
     sample: str
-    spectra: tuple[tuple[Seen, tuple[Line, ...]], ...]
+    spectra: tuple[tuple[Seen, tuple[Region, ...]], ...]
     courses: tuple[tuple[str, Course], ...]
 
 
@@ -75,6 +100,7 @@ class _Bench:
     settings: Mapping[str, Any]
     standards: Mapping[tuple[str, str], Standard]
     solvents: Solvents
+    table: Sequence[Resonance]
     external: Mapping[str, tuple[float, float]]
 
 
@@ -106,8 +132,10 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
     holdings = Holdings(sheet, READERS)
     folder = chosen["tables"] or sheet.folder
     problems: list[Problem] = []
-    bench = _Bench(chosen, read_standards(folder), read_solvents(folder), {})
-    bench = _Bench(chosen, bench.standards, bench.solvents, _external(holdings, bench, problems))
+    tables = [h.data for h in holdings.select(measurement="line_table")]
+    named = tuple(row for rows in tables if isinstance(rows, list) for row in rows)
+    bench = _Bench(chosen, read_standards(folder), read_solvents(folder), named, {})
+    bench = replace(bench, external=_external(holdings, bench, problems))
     found, quantities = {}, []
     names = dict.fromkeys(h.row.sample for h in holdings if h.row.role == "sample")
     for name in filter(None, names):
@@ -153,8 +181,8 @@ def _tube(name: str, holdings: Holdings, bench: _Bench, problems: list[Problem])
     for one in held:
         try:
             if one.row.measurement in SPECTRA:
-                seen, lines, made = _one(one, bench, problems)
-                spectra.append((seen, lines))
+                seen, regions, made = _one(one, bench, problems)
+                spectra.append((seen, regions))
             elif one.row.measurement in SERIES:
                 mine, made = _series(one, bench, problems)
                 courses += mine
@@ -164,7 +192,7 @@ def _tube(name: str, holdings: Holdings, bench: _Bench, problems: list[Problem])
             problems.append(Problem(one.row.label, str(error)))
             continue
         quantities += made
-    quantities += _titration(name, [s for s, _ in spectra], holdings)
+    quantities += _titration(name, [s for s, _ in spectra], bench.table)
     return Tube(name, tuple(spectra), tuple(courses)), quantities
 
 
@@ -181,51 +209,116 @@ def _one(held: Held, bench: _Bench, problems: list[Problem]):
     if not seen.matched.there:
         problems.append(Problem(row.label, f"no line: {seen.matched}"))
         return seen, (), []
-    lines, regions = _lines(seen, chosen["lines"], problems)
-    return seen, lines, [*_shifts(seen, lines, held), *_integrals(seen, lines, regions, held)]
+    regions = _regions(seen, bench, problems)
+    drawn = [
+        Region(name, (), tuple(sorted(map(float, ends))), False)
+        for name, ends in chosen["regions_ppm"].get(row.label, {}).items()
+    ]
+    over = 0 if drawn else _reference(seen, regions, bench)
+    made = integrals(seen, drawn or regions, over, held.digest)
+    return seen, tuple(drawn or regions), [*_shifts(seen, regions, held.digest), *made]
 
 
-def _lines(seen: Seen, count: int, problems: list[Problem]):
-    """The strongest lines, each fitted in its own window, and the regions of their integrals."""
+def _regions(seen: Seen, bench: _Bench, problems: list[Problem]) -> list[Region]:
+    """The strongest signals: lines that overlap are fitted together, in a window of their own."""
     m, spectrum = seen.matched, seen.spectrum
-    index = m.lines if len(m.lines) else np.array([m.best])
-    index = np.sort(index[np.argsort(m.ratio[index])[::-1][:count]])
-    lines, regions = [], []
-    for k, i in enumerate(index):
-        width = m.width_Hz[i] + spectrum.line_broadening_Hz
-        half = max(8 * width, 12 * spectrum.hz_per_point) / spectrum.reference_MHz
-        gaps = [abs(m.ppm[j] - m.ppm[i]) / 2 for j in index if j != i]
-        half = max(min([half, *gaps]), 6 * spectrum.hz_per_point / spectrum.reference_MHz)
-        window = float(m.ppm[i] - half), float(m.ppm[i] + half)
-        start = Component(f"line {k + 1}", float(m.ppm[i]), float(m.width_Hz[i]))
+    index, widths = m.lines()
+    if not len(index):
+        index, widths = np.array([m.best]), m.width_Hz[[m.best]]
+    full = np.maximum(widths + spectrum.line_broadening_Hz, spectrum.hz_per_point)
+    reach = REACH * full / spectrum.reference_MHz
+    groups = _overlapping(m.ppm[index], 1.5 * reach)
+    edges = [
+        (min(m.ppm[index[k]] - reach[k] for k in g), max(m.ppm[index[k]] + reach[k] for k in g))
+        for g in groups
+    ]
+    order = sorted(
+        range(len(groups)), key=lambda g: -max(m.ratio[index[k]] for k in groups[g])
+    )[: bench.settings["lines"]]  # fmt: skip
+    out = []
+    for g in sorted(order):
+        low, high = max(edges[g][0], spectrum.ppm[1]), min(edges[g][1], spectrum.ppm[-2])
+        window = float(low), float(high)
+        inside = sorted(groups[g], key=lambda k: -m.ratio[index[k]])[:TOGETHER]
+        starts = [
+            Component(f"line {k + 1}", float(m.ppm[index[k]]), float(widths[k]))
+            for k in sorted(inside)
+        ]
         try:
-            line = fit_lines(spectrum, window, [start]).lines[0]
+            fit = fit_lines(spectrum, window, starts)
         except ValueError as error:
-            problems.append(Problem(f"{seen.row.label}, {m.ppm[i]:.2f} ppm", str(error)))
+            problems.append(Problem(f"{seen.row.label}, {np.mean(window):.2f} ppm", str(error)))
             continue
-        if there(spectrum, line, window):
-            lines.append(line)
-            ends = spectrum.ppm[[1, -2]]
-            regions.append((max(window[0], float(ends[0])), min(window[1], float(ends[1]))))
-    return tuple(lines), regions
+        lines = tuple(line for line in fit.lines if there(spectrum, line, window))
+        if lines:
+            out.append(_named(seen, lines, window, bench))
+    return out
 
 
-def _label(seen: Seen, line: Line) -> str:
-    digits = 2 if seen.spectrum.nucleus == "1H" else 1
-    return f"{seen.spectrum.nucleus} line near {line.position_ppm:.{digits}f} ppm"
+def _overlapping(places: np.ndarray, reach: np.ndarray) -> list[list[int]]:
+    """Indices of places, ascending, in groups whose reaches meet."""
+    out: list[list[int]] = []
+    end = -np.inf
+    for k in np.argsort(places):
+        if not out or places[k] - reach[k] > end:
+            out.append([])
+        out[-1].append(int(k))
+        end = max(end, places[k] + reach[k]) if len(out[-1]) > 1 else places[k] + reach[k]
+    return out
 
 
-def _common(seen: Seen, held: Held) -> dict[str, Any]:
+def _named(seen: Seen, lines: tuple[Line, ...], window, bench: _Bench) -> Region:
+    """The region with the name of the table's line or the solvent's that stands nearest in reach.
+
+    A line of the table that is split is fitted anew by its first-order pattern.
+    """
+    centre = float(np.average([q.position_ppm for q in lines], weights=[q.area for q in lines]))
+    known = [
+        (abs(r.shift_ppm - centre) / r.reach_ppm, r.name, r)
+        for r in bench.table
+        if seen.spectrum.nucleus == "1H" and r.ligand in ("", seen.row.sample)
+    ]
+    known += [(abs(s.shift_ppm - centre) / SOLVENT_PPM, s.name, None) for s in seen.solvent]
+    distance, name, row = min(known, key=lambda k: k[0], default=(np.inf, "", None))
+    if distance > 1:
+        return Region("", lines, window, False)
+    if row is not None and row.couplings_Hz:
+        width = min(q.width_Hz for q in lines)
+        pattern = {"couplings_Hz": row.couplings_Hz, "partners": row.partners}
+        try:
+            fit = fit_lines(seen.spectrum, window, [Component(name, centre, width, **pattern)])
+        except ValueError:
+            return Region(name, lines, window, False)
+        lines = fit.lines
+    return Region(name, lines, window, row is None)
+
+
+def _place(seen: Seen, line: Line) -> str:
+    return f"{line.position_ppm:.{2 if seen.spectrum.nucleus == '1H' else 1}f}"
+
+
+def _label(seen: Seen, region: Region, line: Line | None = None) -> str:
+    """The name of a region, or where it is; of one of its lines, where that has no name."""
+    nucleus = seen.spectrum.nucleus
+    if region.name and (line is None or len(region.lines) == 1):
+        return f"{nucleus} {region.name}"
+    if line is not None or len(region.lines) == 1:
+        return f"{nucleus} line near {_place(seen, line or region.lines[0])} ppm"
+    ends = _place(seen, region.lines[0]), _place(seen, region.lines[-1])
+    return f"{nucleus} lines near {ends[0]} to {ends[1]} ppm"
+
+
+def _common(seen: Seen, digest: str) -> dict[str, Any]:
     settings = seen.row.settings
     said = (f"{settings['equivalents']:g} equivalents" if "equivalents" in settings else "",)
     return {
         "kind": kind_of(seen.row.path),
-        "inputs": (held.digest,),
+        "inputs": (digest,),
         "state": ", ".join(filter(None, (seen.row.state, *said))),
     }
 
 
-def _shifts(seen: Seen, lines: Sequence[Line], held: Held) -> list[Quantity]:
+def _shifts(seen: Seen, regions: Sequence[Region], digest: str) -> list[Quantity]:
     """Position of each line: noise, scale, and what a wrong phase would move it by.
 
     Absorption with a share φ of dispersion has its maximum φ Γ/4 off, a fit less than twice that.
@@ -235,7 +328,7 @@ def _shifts(seen: Seen, lines: Sequence[Line], held: Held) -> list[Quantity]:
     few = np.sqrt(max(phase.lines / free, 1.0)) * student.ppf(0.8413, free)
     turn = np.deg2rad(min(phase.spread_deg * few, 90.0))
     out = []
-    for line in lines:
+    for region, line in ((r, line) for r in regions for line in r.lines):
         width = line.width_Hz + seen.spectrum.line_broadening_Hz
         budget = {
             "noise": line.position_error_ppm,
@@ -245,37 +338,46 @@ def _shifts(seen: Seen, lines: Sequence[Line], held: Held) -> list[Quantity]:
         budget = {cause: float(e) for cause, e in budget.items() if e > 0}
         out.append(
             Quantity(
-                f"shift, {_label(seen, line)}",
+                f"shift, {_label(seen, region, line)}",
                 seen.row.sample,
                 line.position_ppm,
                 budget,
                 "ppm",
                 findings=(*seen.findings, *seen.scale),
-                **_common(seen, held),
+                **_common(seen, digest),
             )
         )
     return out
 
 
-def _integrals(seen: Seen, lines: Sequence[Line], regions, held: Held) -> list[Quantity]:
-    """Integrals over that of the strongest line, wings corrected."""
-    if len(lines) < 2:
+def _reference(seen: Seen, regions: Sequence[Region], bench: _Bench) -> int:
+    """Which integral the others are over: the first line of the table, else the largest own one."""
+    own = [i for i, r in enumerate(regions) if not r.solvent] or list(range(len(regions)))
+    named = {regions[i].name: i for i in own}
+    first = next((r.name for r in bench.table if r.name in named), None)
+    area = [sum(line.area for line in r.lines) for r in regions]
+    return named[first] if first else max(own, key=lambda i: area[i])
+
+
+def integrals(seen: Seen, regions: Sequence[Region], over: int, digest: str) -> list[Quantity]:
+    """Integrals of the other regions over that of region `over`, wings corrected."""
+    if len(regions) < 2:
         return []
-    found = integrate(seen.spectrum, regions, wings=True)
-    strongest = int(np.argmax([r.area for r in found.regions]))
+    found = integrate(seen.spectrum, [r.window for r in regions], wings=True)
+    where = seen.row.label
+    below = regions[over].name or f"that near {_place(seen, regions[over].strongest)}"
     out = []
-    for i, line in enumerate(lines):
-        if i == strongest:
+    for i, region in enumerate(regions):
+        if i == over:
             continue
-        value, error = found.ratio(i, strongest)
-        noise = min(_noise_of_ratio(found, i, strongest), error)
+        value, error = found.ratio(i, over)
+        noise = min(_noise_of_ratio(found, i, over), error)
         budget = {"noise": noise, "baseline and wings": float(np.sqrt(error**2 - noise**2))}
-        over = f"over that near {lines[strongest].position_ppm:.2f}"
-        name = f"integral, {_label(seen, line)} {over}"
+        name = f"integral, {_label(seen, region)} over {below}"
         q = Quantity(name, seen.row.sample, value, {k: v for k, v in budget.items() if v > 0},
-                     "", findings=seen.findings, **_common(seen, held))  # fmt: skip
-        q = judge(q, signal(value, error, "the integral", tries=len(lines), where=seen.row.label))
-        out.append(judge(q, *(_flank(found.regions[k], seen.row.label) for k in (i, strongest))))
+                     "", findings=seen.findings, **_common(seen, digest))  # fmt: skip
+        q = judge(q, signal(value, error, "the integral", tries=len(regions), where=where))
+        out.append(judge(q, *(_flank(found.regions[k], where) for k in (i, over))))
     return out
 
 
@@ -318,14 +420,16 @@ def _series(held: Held, bench: _Bench, problems: list[Problem]):
     if not seen.matched.there:
         raise ValueError(f"no line in the strongest trace: {seen.matched}")
     moved = float(seen.spectrum.ppm[0] - traces[largest].ppm[0])
-    lines, regions = _lines(seen, bench.settings["lines"], problems)
+    regions = _regions(seen, bench, problems)
+    windows = [r.window for r in regions]
     courses, quantities = [], []
-    areas = integrate(seen.spectrum, regions, wings=True).regions if regions else ()
-    for line, region, area in zip(lines, regions, areas, strict=True):
-        course = _course([t.shifted(moved) for t in traces], content.delays_s, region, contact)
-        label = _label(seen, line)
+    areas = integrate(seen.spectrum, windows, wings=True).regions if regions else ()
+    for region, area in zip(regions, areas, strict=True):
+        times = content.delays_s
+        course = _course([t.shifted(moved) for t in traces], times, region.window, contact)
+        label = _label(seen, region)
         courses.append((label, course))
-        common = _common(seen, held) | {"sample": row.sample, "where": row.label}
+        common = _common(seen, held.digest) | {"sample": row.sample, "where": row.label}
         for name in (n[3:] for n in course.estimates.names if n.startswith("ln ")):
             q = course.time(name, "ms", label=f"{name}, {label}", **common)
             against = [_always(f) for f in seen.findings]
@@ -345,13 +449,11 @@ def _course(traces: Sequence[Processed], times, region, contact: bool) -> Course
     return (fit_build_up if contact else fit_relaxation)(times, areas, errors)
 
 
-def _titration(name: str, seen: Sequence[Seen], holdings: Holdings) -> list[Quantity]:
+def _titration(name: str, seen: Sequence[Seen], table: Sequence[Resonance]) -> list[Quantity]:
     """How far the lines of a table moved along a titration."""
     steps = [s for s in seen if "equivalents" in s.row.settings and s.matched.there]
     steps.sort(key=lambda s: s.row.settings["equivalents"])
-    tables = [h.data for h in holdings.select(measurement="line_table") if isinstance(h.data, list)]
-    wanted = [r for table in tables for r in table]
-    wanted = [r for r in wanted if r.ligand == name] or wanted
+    wanted = [r for r in table if r.ligand == name] or table
     ratios = [s.row.settings["equivalents"] for s in steps]
     if len(set(ratios)) < 3 or not wanted:
         return []

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError
+from peled.formats.contract import reader
+from peled.formats.delimited import read_records
 
 COLUMNS = ("nucleus", "molecule", "site", "shift_ppm", "spread_ppm", "medium", "source")
 
@@ -44,7 +44,8 @@ class Candidate:
     is_sideband: bool = False
 
 
-def read_references(path) -> list[Reference]:
+@reader("a table of reference shifts")
+def read_references(path: str | os.PathLike) -> list[Reference]:
     """The table of reference shifts (columns `COLUMNS`).
 
     Raises
@@ -52,41 +53,14 @@ def read_references(path) -> list[Reference]:
     FormatError
         Naming line and column.
     """
-    path = Path(path)
-    with open(path, newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-        if missing:
-            raise FormatError(
-                path,
-                place="line 1",
-                expected=f"the columns {', '.join(COLUMNS)}",
-                found=f"no {', '.join(missing)}",
-            )
-        found = []
-        for row in reader:
-            try:
-                spread = float(row["spread_ppm"])
-                if not spread > 0:
-                    raise ValueError(f"spread {spread}")
-                found.append(
-                    Reference(
-                        row["nucleus"],
-                        row["molecule"],
-                        row["site"],
-                        float(row["shift_ppm"]),
-                        spread,
-                        row["medium"],
-                        row["source"],
-                    )
-                )
-            except (TypeError, ValueError) as error:
-                raise FormatError(
-                    path,
-                    place=f"line {reader.line_num}",
-                    expected="numbers in shift_ppm and spread_ppm (positive)",
-                    found=str(error),
-                ) from None
+    found = []
+    for row in read_records(path, COLUMNS)[0]:
+        if not (spread := row.number("spread_ppm")) > 0:
+            raise row.refuse("spread_ppm", "a spread above 0")
+        site = (row[name] for name in COLUMNS[:3])
+        found.append(
+            Reference(*site, row.number("shift_ppm"), spread, row["medium"], row["source"])
+        )
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,31 +23,55 @@ def plain(text: str) -> str:
 
 
 def spectra(report: Report) -> Iterator[Panel]:
-    """Each spectrum, its lines marked."""
+    """Each spectrum, its signals named and their windows shaded."""
     for sample, tube in report.found.items():
-        for seen, lines in tube.spectra:
+        for seen, regions in tube.spectra:
             said = ", ".join(filter(None, (seen.row.measurement, seen.row.state)))
             title = plain(f"{sample}: {said}")
-            yield Panel("spectrum", partial(_spectrum, seen, lines), sample, title)
+            draw = partial(_spectrum, seen, regions)
+            yield Panel("spectrum", draw, sample, title, wide=True)
 
 
-def _spectrum(seen, lines, figure) -> None:
-    ax = figure.subplots()
+def thinned(seen, low: float | None = None, high: float | None = None):
+    """Shift and height over the largest, of each block its extremes: no sharp line is lost."""
     ppm, y = seen.spectrum.ppm, seen.spectrum.real
+    top = float(np.abs(y).max())
+    if low is not None:
+        part = slice(*np.searchsorted(ppm, (low, high)))
+        ppm, y = ppm[part], y[part]
     block = max(len(y) // POINTS, 1)
-    if block > 1:  # of each block its extremes, so that no sharp line is lost
+    if block > 1:
         cut = len(y) // block * block
         rows = y[:cut].reshape(-1, block)
         y = np.column_stack([rows.min(axis=1), rows.max(axis=1)]).ravel()
         ppm = np.repeat(ppm[:cut:block], 2)
-    ax.plot(ppm, y / np.abs(y).max(), lw=0.6, color="black")
-    for line in lines:
-        ax.axvline(line.position_ppm, ymin=0.94, color="tab:red", lw=0.8)
-    if not lines:
+    return ppm, y / top
+
+
+def _spectrum(seen, regions, figure) -> None:
+    ax = figure.subplots()
+    ax.plot(*thinned(seen), lw=0.6, color="black")
+    label = ax.get_xaxis_transform()
+    for region in regions:
+        colour = "0.7" if region.solvent else "tab:orange"
+        ax.axvspan(*region.window, color=colour, alpha=0.25, lw=0)
+        for line in region.lines:
+            ax.axvline(line.position_ppm, ymin=0.94, color="tab:red", lw=0.6)
+        if region.name:
+            at = region.strongest.position_ppm
+            ax.text(at, 0.92, plain(region.name), transform=label, rotation=90,
+                    size=5, ha="center", va="top")  # fmt: skip
+    if not regions:
         ax.text(0.5, 0.9, "no line above the noise", transform=ax.transAxes, ha="center", size=6)
     ax.set_xlim(seen.spectrum.ppm[-1], seen.spectrum.ppm[0])
-    ax.set_xlabel(f"{seen.spectrum.nucleus} chemical shift (ppm)")
+    ax.set_ylim(top=1.25)
+    ax.set_xlabel(f"{nucleus(seen)} chemical shift (ppm)")
     ax.set_yticks([])
+
+
+def nucleus(seen) -> str:
+    """The nucleus as it is written, mass number raised."""
+    return re.sub(r"^(\d+)", r"$^{\1}$", seen.spectrum.nucleus)
 
 
 def courses(report: Report) -> Iterator[Panel]:

@@ -99,6 +99,9 @@ def integrate(
     found, operators = [], []
     y = processed.real - base.mean if base is not None else processed.real
     size, step = len(processed.ppm), processed.hz_per_point
+    taken = np.zeros(size, bool)  # a neighbour's region is no flank
+    for low, high in regions_ppm:
+        taken[slice(*np.searchsorted(processed.ppm, sorted((low, high))))] = True
     for low, high in regions_ppm:
         low, high = sorted((low, high))
         part = processed.window(low, high)
@@ -117,7 +120,7 @@ def integrate(
             operator = np.zeros(size)
             operator[part] = step
             if width >= 3:
-                operator -= _line_under(part, y, width, step, wings)
+                operator -= _line_under(part, y, width, step, taken, wings)
             return operator
 
         operator = area_by(wide if wings else width, wings)
@@ -152,7 +155,7 @@ def _moved(processed: Processed, difference: np.ndarray, y: np.ndarray) -> float
 
 
 def _line_under(
-    part: slice, y: np.ndarray, width: int, step: float, wings: bool = False
+    part: slice, y: np.ndarray, width: int, step: float, taken: np.ndarray, wings: bool = False
 ) -> np.ndarray:
     """Operator of the area under the least-squares line through both flanks.
 
@@ -163,6 +166,7 @@ def _line_under(
     left = np.arange(max(part.start - width, 0), part.start)
     right = np.arange(part.stop, min(part.stop + width, size))
     place = np.concatenate([left, right])
+    place = place[~taken[place]]
     operator = np.zeros(size)
     if len(place) < 4:
         return operator

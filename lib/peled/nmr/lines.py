@@ -1,25 +1,24 @@
 """Lines with uncertainties: singlets, first-order multiplets, families of spinning sidebands, any of them overlapping.
 
-Amplitudes and baseline enter linearly and are eliminated (Golub and Pereyra, Inverse Problems 19, R1 (2003),
-doi:10.1088/0266-5611/19/2/201); positions, widths and couplings are sought. The covariance of the estimates is
-(G'G)^-1 G'CG (G'G)^-1 with the true covariance C of the processed noise, so that it holds for any line broadening and
-zero filling.
+Amplitudes and baseline enter linearly and are eliminated (`peled.separable`); positions, widths and
+couplings are sought. The covariance of the estimates is (G'G)^-1 G'CG (G'G)^-1 with the true
+covariance C of the processed noise, so that it holds for any line broadening and zero filling.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import least_squares
 from scipy.signal import find_peaks
-from scipy.special import comb, wofz
+from scipy.special import comb
 from scipy.stats import f as f_distribution
 
+from peled import separable
+from peled.lineshapes.bands import lorentzian, voigt
 from peled.nmr.processing import Processed
-
-_LN2 = np.log(2)
+from peled.separable import SeparableFit, Sought
 
 
 @dataclass(frozen=True)
@@ -132,21 +131,6 @@ class LineFit:
         raise KeyError(f"{name!r}: expected one of {', '.join(line.name for line in self.lines)}")
 
 
-@dataclass(frozen=True)
-class SeparableFit:
-    """Least squares with linear amplitudes eliminated. `covariance` is of (nonlinear, linear) in this order."""
-
-    nonlinear: np.ndarray
-    linear: np.ndarray
-    covariance: np.ndarray = field(repr=False)
-    model: np.ndarray = field(repr=False)
-    design: np.ndarray = field(repr=False)
-    rss: float
-    converged: bool
-    misfit: float
-    independent_points: float
-
-
 def shape_columns(
     processed: Processed,
     ppm: np.ndarray,
@@ -175,131 +159,104 @@ def shape_columns(
     so that truncation wiggles and the window are in the model. A line with Gaussian width is the real part of the
     Faddeeva function (a Voigt profile).
     """
-    offset = (ppm[:, None] - positions_ppm[None, :]) * processed.reference_MHz
+    return _shapes(processed, ppm, np.asarray(positions_ppm), width_Hz, gauss_Hz, False)[0].T
+
+
+def _shapes(processed, ppm, positions_ppm, width_Hz, gauss_Hz, derivatives):
+    """Lines (lines, points) and their derivatives by position (Hz), width and Gaussian width."""
+    place = positions_ppm[:, None] * processed.reference_MHz
+    x = ppm[None, :] * processed.reference_MHz
     gauss = float(np.hypot(gauss_Hz, processed.gaussian_Hz))
     width = width_Hz + processed.line_broadening_Hz
     if gauss > 1e-3 * abs(width) and gauss > 0:
-        sigma = gauss / (2 * np.sqrt(2 * _LN2))
-        z = (offset + 0.5j * max(width, 0.0)) / (sigma * np.sqrt(2))
-        return wofz(z).real / (sigma * np.sqrt(2 * np.pi))
-    if processed.points:
-        dwell = 1.0 / processed.spectral_width_Hz
-        exponent = -(np.pi * width + 2j * np.pi * offset) * dwell
-        z = np.exp(exponent)
-        return 2 * dwell * ((1 - np.exp(exponent * processed.points)) / (1 - z) - 0.5).real
-    return (width / (2 * np.pi)) / (offset**2 + (width / 2) ** 2)
+        values, slopes = voigt(x, place, gauss, max(width, 0.0), derivatives)
+        if not derivatives:
+            return values, ()
+        return values, (slopes[0], slopes[2], slopes[1] * gauss_Hz / gauss)
+    if not processed.points:
+        values, slopes = lorentzian(x, place, width, derivatives)
+        return values, (*slopes, np.zeros_like(values)) if derivatives else ()
+    dwell, length = 1.0 / processed.spectral_width_Hz, processed.points
+    exponent = -(np.pi * width + 2j * np.pi * (x - place)) * dwell
+    z, last = np.exp(exponent), np.exp(exponent * length)
+    share = 1 / (1 - z)
+    values = 2 * dwell * ((1 - last) * share - 0.5).real
+    if not derivatives:
+        return values, ()
+    slope = 2 * dwell**2 * np.pi * ((1 - last) * z * share - length * last) * share
+    return values, (-2 * slope.imag, -slope.real, np.zeros_like(values))
 
 
 def multiplet(
     couplings_Hz: Sequence[float], partners: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Offsets (Hz) and relative intensities (sum 1) of a first-order multiplet of spin-1/2 partners."""
-    offsets, weights = np.zeros(1), np.ones(1)
-    for coupling, count in zip(couplings_Hz, partners, strict=True):
-        steps = (np.arange(count + 1) - count / 2) * coupling
-        binomial = comb(count, np.arange(count + 1)) / 2.0**count
-        offsets, weights = (offsets[:, None] + steps).ravel(), (weights[:, None] * binomial).ravel()
-    return offsets, weights
+    steps, weights = _multiplet(partners)
+    return steps @ np.asarray(couplings_Hz, float), weights
 
 
-def fit_separable(
-    design: Callable[[np.ndarray], np.ndarray],
-    start: np.ndarray,
-    data: np.ndarray,
+def _multiplet(partners: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets in units of each coupling (lines, couplings), and intensities (lines,)."""
+    steps, weights = np.zeros((1, 0)), np.ones(1)
+    for count in partners:
+        k = np.arange(count + 1)
+        ways = np.repeat(steps, count + 1, axis=0)
+        steps = np.column_stack([ways, np.tile(k - count / 2, len(steps))])
+        weights = np.outer(weights, comb(count, k) / 2.0**count).ravel()
+    return steps, weights
+
+
+def fit_window(
     processed: Processed,
-    *,
-    bounds=None,
-    scale: np.ndarray | None = None,
-    max_evaluations: int = 200,
-) -> SeparableFit:
-    """Fit data = design(p) a for p and a, with the covariance of the processed noise.
+    window_ppm: tuple[float, float],
+    basis: separable.Basis,
+    sought: dict[str, Sought],
+    amplitudes: Sequence[str],
+    baseline_order: int,
+    **options,
+) -> tuple[SeparableFit, float]:
+    """A separable fit of one window over a polynomial baseline, and its misfit.
+
+    Errors are those of the processed noise; where the root mean square of the residual over the
+    noise, the misfit, says that the model misses structure, they grow with it.
 
     Parameters
     ----------
-    design : callable
-        p -> matrix, shape (points, amplitudes).
-    start : ndarray, shape (parameters,)
-    data : ndarray, shape (points,)
-    processed : Processed
-        Whose noise the data have; the points are neighbours.
-    bounds : (low, high), optional
-    scale : ndarray, optional
-        Natural size of a step in each parameter.
-
-    Returns
-    -------
-    SeparableFit
+    basis : callable
+        Of the signals alone, whose coefficients are `amplitudes`; see `peled.separable.fit`.
+    **options
+        Of `peled.separable.fit`.
     """
-    start = np.asarray(start, float)
-    scale = np.ones_like(start) if scale is None else np.asarray(scale, float)
-    norm = max(np.sqrt(np.mean(data**2)), 1e-300)
-
-    def solve(p):
-        matrix = design(p)
-        size = np.sqrt((matrix**2).sum(axis=0))
-        size[size == 0] = 1.0
-        amplitudes = np.linalg.lstsq(matrix / size, data, rcond=1e-12)[0] / size
-        return matrix, amplitudes
-
-    def residual(p):
-        matrix, amplitudes = solve(p)
-        return (data - matrix @ amplitudes) / norm
-
-    def jacobian(p):
-        """Kaufman's projection: -P_perp (dPhi/dp) a."""
-        matrix, amplitudes = solve(p)
-        q = np.linalg.qr(matrix / np.maximum(np.sqrt((matrix**2).sum(axis=0)), 1e-300))[0]
-        columns = _derivatives(design, p, amplitudes, scale) / norm
-        return -(columns - q @ (q.T @ columns))
-
-    if len(start):
-        low, high = (
-            bounds
-            if bounds is not None
-            else (np.full(len(start), -np.inf), np.full(len(start), np.inf))
-        )
-        found = least_squares(
-            residual,
-            np.clip(start, low, high),
-            jac=jacobian,
-            bounds=(low, high),
-            x_scale=scale,
-            xtol=1e-8,
-            ftol=1e-9,
-            gtol=1e-10,
-            max_nfev=max_evaluations,
-        )
-        p, converged = found.x, bool(found.status > 0)
-    else:
-        p, converged = start, True
-    matrix, amplitudes = solve(p)
-    model = matrix @ amplitudes
-    full = np.hstack([_derivatives(design, p, amplitudes, scale), matrix]) if len(p) else matrix
-    size = np.sqrt((full**2).sum(axis=0))
-    size[size == 0] = 1.0
-    unit = full / size
-    inverse = np.linalg.pinv(unit.T @ unit, rcond=1e-13, hermitian=True)
-    operator = unit @ inverse
-    covariance = processed.covariance_of(operator) / np.outer(size, size)
+    part = processed.window(*window_ppm)
+    data = processed.real[part]
+    polynomial = np.vander(np.linspace(-1, 1, len(data)), baseline_order + 1, increasing=True)
+    under = np.zeros((len(sought), *polynomial.shape))
     independent = processed.independent_points(len(data))
-    rest = data - model
-    noise = processed.noise_sd
-    freedom = max(independent - full.shape[1], 1.0) / independent
-    misfit = float(np.sqrt(np.mean(rest**2) / freedom) / noise) if noise > 0 else np.inf
-    if misfit**2 > 1 + 4 * np.sqrt(2 / max(independent - full.shape[1], 2.0)):
-        covariance = covariance * misfit**2
-    return SeparableFit(
-        p, amplitudes, covariance, model, matrix, float(rest @ rest), converged, misfit, independent
+    linear = [*amplitudes, *(f"baseline {k}" for k in range(baseline_order + 1))]
+    misfits = []
+
+    def whole(values, derivatives):
+        columns, slopes = basis(values, derivatives)
+        if derivatives:
+            slopes = np.concatenate([slopes, under], axis=2)
+        return np.hstack([columns, polynomial]), slopes
+
+    def variance(residual, freedom):
+        spare = independent - (len(data) - freedom)
+        mean = np.mean(residual**2) / (max(spare, 1.0) / independent)
+        misfits.append(float(np.sqrt(mean) / processed.noise_sd) if processed.noise_sd else np.inf)
+        return misfits[0] ** 2 if misfits[0] ** 2 > 1 + 4 * np.sqrt(2 / max(spare, 2.0)) else 1.0
+
+    found = separable.fit(
+        whole,
+        data,
+        sought,
+        linear,
+        covariance_of=processed.covariance_of,
+        variance=variance,
+        **options,
     )
-
-
-def _derivatives(design, p, amplitudes, scale) -> np.ndarray:
-    columns = []
-    for i in range(len(p)):
-        step = np.zeros_like(p)
-        step[i] = 1e-4 * scale[i]
-        columns.append((design(p + step) - design(p - step)) @ amplitudes / (2 * step[i]))
-    return np.array(columns).T
+    return found, misfits[0]
 
 
 def fit_lines(
@@ -337,188 +294,163 @@ def fit_lines(
         )
     part = processed.window(*window_ppm)
     ppm, data = processed.ppm[part], processed.real[part]
-    layout = _Layout(components, processed)
-    matrix_size = layout.size + layout.columns + baseline_order + 1
+    layout = _Layout(components, processed, ppm)
+    matrix_size = layout.free + len(layout.areas) + baseline_order + 1
     if len(ppm) <= matrix_size:
         raise ValueError(
-            f"window {window_ppm[0]:g} to {window_ppm[1]:g} ppm: expected more points than the {matrix_size} parameters, found {len(ppm)}"
+            f"window {window_ppm[0]:g} to {window_ppm[1]:g} ppm: expected more points than the "
+            f"{matrix_size} parameters, found {len(ppm)}"
         )
-    x = np.linspace(-1, 1, len(ppm))
-    polynomial = (
-        np.vander(x, baseline_order + 1, increasing=True)
-        if baseline_order >= 0
-        else np.empty((len(ppm), 0))
+    found, misfit = fit_window(
+        processed,
+        window_ppm,
+        layout.basis,
+        layout.sought,
+        layout.areas,
+        baseline_order,
+        relations=layout.relations,
     )
-
-    def design(p):
-        return np.hstack([layout.design(p, ppm), polynomial])
-
-    found = fit_separable(
-        design, layout.start, data, processed, bounds=layout.bounds(ppm), scale=layout.scale
-    )
-    lines = layout.lines(found)
-    k = layout.size
-    area_jacobian = np.zeros((len(components), len(found.covariance)))
-    curves = []
-    for i, columns in enumerate(layout.column_slices):
-        area_jacobian[i, k + columns.start : k + columns.stop] = 1.0
-        curves.append(found.design[:, columns] @ found.linear[columns])
-    area_covariance = area_jacobian @ found.covariance @ area_jacobian.T
-    under = polynomial @ found.linear[layout.columns :]
-    independent, parameters = found.independent_points, k + len(found.linear)
-    bic = independent * np.log(found.rss / len(data)) + parameters * np.log(independent)
+    names, columns = found.estimates.names, layout.columns
+    areas = np.array([[name in own for name in names] for own in layout.own_areas], float)
+    area_covariance = areas @ found.estimates.covariance @ areas.T
+    lost = areas[:, np.isinf(found.errors)].any(axis=1)
+    area_covariance[lost, lost] = np.inf
+    independent, rss = processed.independent_points(len(ppm)), found.chi2
+    bic = independent * np.log(rss / len(data)) + matrix_size * np.log(independent)
     return LineFit(
-        lines,
+        layout.lines(found, np.sqrt(np.maximum(np.diag(area_covariance), 0))),
         area_covariance,
         ppm,
         data,
         found.model,
-        under,
-        np.array(curves),
-        found.misfit,
+        found.design[:, len(layout.areas) :] @ found.linear[len(layout.areas) :],
+        np.array([found.design[:, own] @ found.linear[own] for own in columns]),
+        misfit,
         float(bic),
         independent,
-        parameters,
-        found.rss,
-        found.converged,
+        matrix_size,
+        rss,
+        found.estimates.converged,
     )
 
 
 class _Layout:
-    """Where each component's centre, width and couplings stand in the parameter vector."""
+    """The parameters of each component, and the model's columns made of them."""
 
-    def __init__(self, components: list[Component], processed: Processed):
-        self.components, self.processed = components, processed
-        start, scale, self.kinds = [], [], []
-        self.places: list[dict] = []
-        shared: dict[str, dict] = {}
+    def __init__(self, components: list[Component], processed: Processed, ppm: np.ndarray):
+        self.components, self.processed, self.ppm = components, processed, ppm
+        self.sought: dict[str, Sought] = {}
+        self.relations: dict = {}
+        self.columns: list[slice] = []
+        self.own_areas: list[list[str]] = []
+        self.multiplets = [_multiplet(c.partners) for c in components]
+        self.shared: dict[str, str] = {}
         for c in components:
-            place: dict = {}
-
-            def add(value, step, kind):
-                start.append(value)
-                scale.append(step)
-                self.kinds.append(kind)
-                return len(start) - 1
-
-            place["centre"] = (
-                None
-                if "centre" in c.fixed
-                else add(0.0, max(c.width_Hz, c.gauss_Hz, processed.hz_per_point), "centre")
+            self._seek(c)
+            first = self.shared.setdefault(c.shared_width or c.name, c.name)
+            if first != c.name:
+                for kind in ("width", "gauss"):
+                    leader = f"{first} {kind}"
+                    self.relations[f"{c.name} {kind}"] = lambda v, leader=leader: v[leader]
+            at = len(self.areas)
+            self.columns.append(slice(at, at + 2 * c.sidebands + 1))
+            self.own_areas.append(
+                [f"{c.name} area {order}" for order in range(-c.sidebands, c.sidebands + 1)]
             )
-            known = shared.get(c.shared_width) if c.shared_width else None
-            if known:
-                place["width"], place["gauss"] = known["width"], known["gauss"]
-            else:
-                lorentzian = c.shape in ("lorentz", "voigt")
-                gaussian = c.shape in ("gauss", "voigt")
-                place["width"] = (
-                    add(np.log(max(c.width_Hz, 1e-3)), 0.3, "width")
-                    if lorentzian and "width" not in c.fixed
-                    else None
-                )
-                place["gauss"] = (
-                    add(np.log(max(c.gauss_Hz or c.width_Hz, 1e-3)), 0.3, "width")
-                    if gaussian and "width" not in c.fixed
-                    else None
-                )
-                if c.shared_width:
-                    shared[c.shared_width] = place
-            place["couplings"] = [
-                None if "couplings" in c.fixed else add(j, max(0.3 * c.width_Hz, 0.1), "coupling")
-                for j in c.couplings_Hz
-            ]
-            self.places.append(place)
-        self.start, self.scale = np.array(start), np.array(scale)
-        self.size = len(start)
-        self.column_slices, at = [], 0
-        for c in components:
-            self.column_slices.append(slice(at, at + 2 * c.sidebands + 1))
-            at += 2 * c.sidebands + 1
-        self.columns = at
+        self.free = sum(not s.held and n not in self.relations for n, s in self.sought.items())
 
-    def bounds(self, ppm):
-        low, high = np.full(self.size, -np.inf), np.full(self.size, np.inf)
-        reach = (ppm[-1] - ppm[0]) * self.processed.reference_MHz
-        for c, place in zip(self.components, self.places, strict=True):
-            if place["centre"] is not None:
-                low[place["centre"]], high[place["centre"]] = -reach / 2, reach / 2
-            for key in ("width", "gauss"):
-                if place[key] is not None:
-                    low[place[key]], high[place[key]] = (
-                        np.log(1e-3),
-                        np.log(max(2 * reach, 10 * c.width_Hz)),
-                    )
-        return low, high
+    @property
+    def areas(self) -> list[str]:
+        return [name for own in self.own_areas for name in own]
 
-    def values(self, p, i):
-        c, place = self.components[i], self.places[i]
-        centre = c.centre_ppm + (
-            p[place["centre"]] / self.processed.reference_MHz
-            if place["centre"] is not None
-            else 0.0
+    def _seek(self, c: Component) -> None:
+        mhz = self.processed.reference_MHz
+        reach = self.ppm[-1] - self.ppm[0]
+        step = max(c.width_Hz, c.gauss_Hz, self.processed.hz_per_point) / mhz
+        self.sought[f"{c.name} centre"] = Sought(
+            c.centre_ppm,
+            c.centre_ppm - reach / 2,
+            c.centre_ppm + reach / 2,
+            step,
+            held="centre" in c.fixed,
+            unit="ppm",
         )
-        width = (
-            0.0
-            if c.shape == "gauss"
-            else np.exp(p[place["width"]])
-            if place["width"] is not None
-            else c.width_Hz
-        )
-        gauss = (
-            0.0
-            if c.shape == "lorentz"
-            else np.exp(p[place["gauss"]])
-            if place["gauss"] is not None
-            else c.gauss_Hz
-        )
-        couplings = [
-            p[k] if k is not None else j
-            for k, j in zip(place["couplings"], c.couplings_Hz, strict=True)
-        ]
-        return centre, width, gauss, couplings
+        fixed = "width" in c.fixed
+        for kind, start, used in (
+            ("width", c.width_Hz, c.shape != "gauss"),
+            ("gauss", c.gauss_Hz if fixed else c.gauss_Hz or c.width_Hz, c.shape != "lorentz"),
+        ):
+            self.sought[f"{c.name} {kind}"] = Sought(
+                (start if fixed else max(start, 1e-3)) if used else 0.0,
+                1e-3,
+                max(2 * reach * mhz, 10 * c.width_Hz),
+                0.3,
+                log=True,
+                held=fixed or not used,
+                unit="Hz",
+            )
+        for k, coupling in enumerate(c.couplings_Hz):
+            self.sought[f"{c.name} coupling {k}"] = Sought(
+                coupling,
+                step=max(0.3 * c.width_Hz, 0.1),
+                held="couplings" in c.fixed,
+                unit="Hz",
+            )
 
-    def design(self, p, ppm):
-        out = np.empty((len(ppm), self.columns))
-        for i, c in enumerate(self.components):
-            centre, width, gauss, couplings = self.values(p, i)
-            offsets, weights = multiplet(couplings, c.partners)
-            for column, order in enumerate(range(-c.sidebands, c.sidebands + 1)):
-                positions = (
-                    centre + (offsets + order * c.mas_rate_Hz) / self.processed.reference_MHz
-                )
-                out[:, self.column_slices[i].start + column] = (
-                    shape_columns(self.processed, ppm, positions, width, gauss) @ weights
-                )
-        return out
+    def basis(self, values, derivatives):
+        """Columns (points, areas) and their derivatives (parameters, points, areas)."""
+        mhz, at = self.processed.reference_MHz, 0
+        out = np.empty((len(self.ppm), len(self.areas)))
+        slopes = np.zeros((len(values), *out.shape)) if derivatives else None
+        for c, columns, (steps, weights) in zip(
+            self.components, self.columns, self.multiplets, strict=True
+        ):
+            centre, width, gauss, *couplings = values[at : at + 3 + len(c.couplings_Hz)]
+            orders = np.arange(-c.sidebands, c.sidebands + 1)
+            offsets = (orders[:, None] * c.mas_rate_Hz + steps @ np.array(couplings)).ravel()
+            lines, moved = _shapes(
+                self.processed, self.ppm, centre + offsets / mhz, width, gauss, derivatives
+            )
 
-    def lines(self, found: SeparableFit) -> tuple[Line, ...]:
-        error = np.sqrt(np.maximum(np.diag(found.covariance), 0))
-        p, out = found.nonlinear, []
-        for i, c in enumerate(self.components):
-            place = self.places[i]
-            centre, width, gauss, couplings = self.values(p, i)
-            columns = self.column_slices[i]
+            def summed(lines, weights=weights):
+                return (weights @ lines.reshape(-1, len(weights), len(self.ppm))).T
+
+            out[:, columns] = summed(lines)
+            if derivatives:
+                slopes[at, :, columns] = summed(moved[0]) * mhz
+                slopes[at + 1, :, columns] = summed(moved[1])
+                slopes[at + 2, :, columns] = summed(moved[2])
+                for k in range(len(couplings)):
+                    slopes[at + 3 + k, :, columns] = summed(moved[0], weights * steps[:, k])
+            at += 3 + len(couplings)
+        return out, slopes
+
+    def lines(self, found: SeparableFit, area_errors) -> tuple[Line, ...]:
+        value = dict(zip(self.sought, found.values.tolist()))
+        error = dict.fromkeys(self.sought, 0.0) | dict(
+            zip(found.estimates.names, found.errors.tolist())
+        )
+        out = []
+        for c, columns, area_error in zip(
+            self.components, self.columns, area_errors.tolist(), strict=True
+        ):
+            leader = self.shared[c.shared_width or c.name]
+            couplings = [f"{c.name} coupling {k}" for k in range(len(c.couplings_Hz))]
             areas = found.linear[columns]
-            block = slice(self.size + columns.start, self.size + columns.stop)
-
-            def of(index, factor=1.0):
-                return 0.0 if index is None else float(error[index] * factor)
-
             out.append(
                 Line(
                     c.name,
-                    float(centre),
-                    of(place["centre"], 1 / self.processed.reference_MHz),
-                    float(width),
-                    of(place["width"], width),
+                    value[f"{c.name} centre"],
+                    error[f"{c.name} centre"],
+                    value[f"{c.name} width"],
+                    error[f"{leader} width"],
                     float(areas.sum()),
-                    float(np.sqrt(max(found.covariance[block, block].sum(), 0))),
-                    float(gauss),
-                    of(place["gauss"], gauss),
-                    tuple(abs(float(j)) for j in couplings),
-                    tuple(of(k) for k in place["couplings"]),
-                    tuple(float(a) for a in areas) if c.sidebands else (),
+                    area_error,
+                    value[f"{c.name} gauss"],
+                    error[f"{leader} gauss"],
+                    tuple(abs(value[name]) for name in couplings),
+                    tuple(error[name] for name in couplings),
+                    tuple(areas.tolist()) if c.sidebands else (),
                 )
             )
         return tuple(out)

@@ -70,6 +70,8 @@ class Seen:
         What speaks against all its numbers.
     scale : tuple of Finding
         What speaks against its shifts alone.
+    solvent : tuple of Standard
+        Lines that its solvent shows.
     """
 
     row: Row
@@ -78,6 +80,7 @@ class Seen:
     matched: Matched
     findings: tuple[Finding, ...]
     scale: tuple[Finding, ...]
+    solvent: tuple[Standard, ...] = ()
 
 
 def broadening(content: Any, settings: Mapping[str, Any], solid: bool) -> float:
@@ -113,10 +116,10 @@ def see(
     """
     where, nucleus = row.label, spectrum.nucleus
     solvent = str(row.settings.get("solvent") or content.solvent)
+    lines = solvents.standards(solvent, nucleus, standards) if solvent else []
+    known = lines
     if shift := row.settings.get("reference_ppm"):
         known = [Standard("reference_ppm", nucleus, float(shift), 0.0, 0, 0.0, "the sample sheet")]
-    else:
-        known = solvents.standards(solvent, nucleus, standards) if solvent else []
     findings, scale, error = [], [], None
     if known or (solvent and external is None):
         spectrum, error, trouble = first_standard(spectrum, known)
@@ -134,7 +137,8 @@ def see(
     if row.doubt:
         findings.append(Finding("assumed", "doubtful", row.doubt, where))
     matched = matched_filter(spectrum, false_alarm=false_alarm)
-    return Seen(row, spectrum, error, matched, tuple(findings), tuple(scale))
+    said = tuple(findings), tuple(scale)
+    return Seen(row, spectrum, error, matched, *said, tuple(lines))
 
 
 def traces_of(content: Fid, broadening_Hz: float) -> list[Processed]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError
+from peled.formats.delimited import read_records
 from peled.nmr.lines import Component, LineFit, fit_lines, multiplet, pick_peaks, shape_columns
 from peled.nmr.processing import Processed
 from peled.tables import table
@@ -40,35 +39,16 @@ class Referenced:
     fit: LineFit
 
 
-def _standard_rows(path: str | Path) -> list[Standard]:
-    """Rows of a table of standards.
-
-    Columns: name, nucleus, shift_ppm, error_ppm, partners, coupling_Hz, source.
-    """
-    path = Path(path)
-    with open(path, newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        found = []
-        for row in reader:
-            try:
-                found.append(
-                    Standard(
-                        row["name"],
-                        row["nucleus"],
-                        float(row["shift_ppm"]),
-                        float(row["error_ppm"]),
-                        int(row["partners"]),
-                        float(row["coupling_Hz"]),
-                        row["source"],
-                    )
-                )
-            except (KeyError, TypeError, ValueError) as error:
-                raise FormatError(
-                    path,
-                    place=f"line {reader.line_num}",
-                    expected="name, nucleus, shift_ppm, error_ppm, partners, coupling_Hz, source",
-                    found=repr(error),
-                ) from None
+def _standard_rows(path: Path) -> list[Standard]:
+    """Rows of a table of standards."""
+    columns = tuple(field.name for field in fields(Standard))
+    found = []
+    for row in read_records(path, columns)[0]:
+        shift, error, partners, coupling = (row.number(name) for name in columns[2:6])
+        if partners % 1:
+            raise row.refuse("partners", "a whole number")
+        names = row["name"], row["nucleus"]
+        found.append(Standard(*names, shift, error, int(partners), coupling, row["source"]))
     return found
 
 
@@ -222,21 +202,11 @@ def read_solvents(folder: str | Path | None = None) -> Solvents:
     names: dict[str, str] = {}
     lines: dict[tuple[str, str], tuple[str, ...]] = {}
     for path in _tables("solvents.csv", folder):
-        with open(path, newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            for row in reader:
-                try:
-                    solvent, aliases = row["solvent"], row["aliases"].split(";")
-                    wanted = tuple(s.strip() for s in row["standards"].split(";"))
-                    lines[solvent, row["nucleus"]] = wanted
-                except (KeyError, TypeError, AttributeError) as error:
-                    raise FormatError(
-                        path,
-                        place=f"line {reader.line_num}",
-                        expected="solvent, aliases, nucleus, standards, source",
-                        found=repr(error),
-                    ) from None
-                names |= {_flat(name): solvent for name in (solvent, *aliases) if _flat(name)}
+        for row in read_records(path, ("solvent", "aliases", "nucleus", "standards", "source"))[0]:
+            solvent, aliases = row["solvent"], row["aliases"].split(";")
+            wanted = tuple(s.strip() for s in row["standards"].split(";"))
+            lines[solvent, row["nucleus"]] = wanted
+            names |= {_flat(name): solvent for name in (solvent, *aliases) if _flat(name)}
     return Solvents(names, lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError
+from peled.formats.contract import reader
+from peled.formats.delimited import read_records
 from peled.formats.nmr import Fid, GYROMAGNETIC_MHz_T, PeakTable, read  # noqa: F401  (the constants are part of the notebook's desk)
 from peled.nmr.lines import Component, Line, fit_lines, multiplet, shape_columns
 from peled.nmr.processing import Processed, autophase, from_spectrum, process
@@ -17,6 +19,9 @@ from peled.nmr.referencing import Solvents, Standard, first_standard, reference
 from peled.nmr.spins import fit_spin_system
 
 COLUMNS = ("folder", "experiment", "sample", "solvent", "ligand_mM", "PbI2_mM")
+RESONANCE_COLUMNS = (
+    "ligand", "name", "shift_ppm", "couplings_Hz", "partners", "width_Hz", "reach_ppm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class Experiment:
         return self.lead_mM / self.ligand_mM if self.ligand_mM else 0.0
 
 
-def read_experiments(path) -> list[Experiment]:
+@reader("a list of experiments")
+def read_experiments(path: str | os.PathLike) -> list[Experiment]:
     """The list of experiments; folders are relative to the list.
 
     Raises
@@ -44,45 +50,13 @@ def read_experiments(path) -> list[Experiment]:
     FormatError
         Naming line and column, or a folder that is not there.
     """
-    path = Path(path)
-    with open(path, newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-        if missing:
-            raise FormatError(
-                path,
-                place="line 1",
-                expected=f"the columns {', '.join(COLUMNS)}",
-                found=f"no {', '.join(missing)}",
-            )
-        found = []
-        for row in reader:
-            place = path.parent / row["folder"]
-            if not place.exists():
-                raise FormatError(
-                    path,
-                    place=f"line {reader.line_num}, column folder",
-                    expected="an existing file or folder",
-                    found=row["folder"],
-                )
-            try:
-                found.append(
-                    Experiment(
-                        place,
-                        row["experiment"],
-                        row["sample"],
-                        row["solvent"],
-                        float(row["ligand_mM"] or 0),
-                        float(row["PbI2_mM"] or 0),
-                    )
-                )
-            except ValueError as error:
-                raise FormatError(
-                    path,
-                    place=f"line {reader.line_num}",
-                    expected="concentrations in mmol/L",
-                    found=str(error),
-                ) from None
+    found = []
+    for row in read_records(path, COLUMNS)[0]:
+        place = Path(path).parent / row["folder"]
+        if not place.exists():
+            raise row.refuse("folder", "an existing file or folder", "correct the name")
+        amounts = (row.number(name, 0.0) for name in ("ligand_mM", "PbI2_mM"))
+        found.append(Experiment(place, row["experiment"], row["sample"], row["solvent"], *amounts))
     return found
 
 
@@ -148,44 +122,23 @@ class Resonance:
     reach_ppm: float
 
 
-def read_resonances(path) -> list[Resonance]:
-    """The table of resonances (`ligand, name, shift_ppm, couplings_Hz, partners, width_Hz, reach_ppm`; lists by semicolons).
+@reader("a table of resonances")
+def read_resonances(path: str | os.PathLike) -> list[Resonance]:
+    """The table of resonances (columns `RESONANCE_COLUMNS`; lists by semicolons).
 
     Raises
     ------
     FormatError
         Naming the line.
     """
-    path = Path(path)
-    with open(path, newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        found = []
-        for row in reader:
-            try:
-                couplings = tuple(float(v) for v in row["couplings_Hz"].split(";") if v.strip())
-                partners = tuple(int(v) for v in row["partners"].split(";") if v.strip())
-                if len(couplings) != len(partners):
-                    raise ValueError(
-                        f"{len(couplings)} couplings and {len(partners)} counts of partners"
-                    )
-                found.append(
-                    Resonance(
-                        row["ligand"],
-                        row["name"],
-                        float(row["shift_ppm"]),
-                        couplings,
-                        partners,
-                        float(row["width_Hz"]),
-                        float(row["reach_ppm"]),
-                    )
-                )
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise FormatError(
-                    path,
-                    place=f"line {reader.line_num}",
-                    expected="ligand, name, shift_ppm, couplings_Hz, partners, width_Hz, reach_ppm",
-                    found=str(error),
-                ) from None
+    found = []
+    for row in read_records(path, RESONANCE_COLUMNS)[0]:
+        couplings, partners = row.numbers("couplings_Hz"), row.numbers("partners")
+        if len(couplings) != len(partners) or any(n % 1 for n in partners):
+            raise row.refuse("partners", f"{len(couplings)} whole numbers, one a coupling")
+        names, shift = (row["ligand"], row["name"]), row.number("shift_ppm")
+        extent = row.number("width_Hz"), row.number("reach_ppm")
+        found.append(Resonance(*names, shift, couplings, tuple(map(int, partners)), *extent))
     return found
 
 

@@ -25,6 +25,9 @@ PHASE_TRIES = 12.0
 #: crossings of zero; 12 for u near 4.8.
 CROSSING_TRIES = 12.0
 
+#: A maximum may be several lines within this many of the widths that see half of it or more.
+SPLIT = 3.0
+
 #: Below this share of a line nearby, a maximum may be that line's truncation or phase error.
 DYNAMIC_RANGE = 0.02
 
@@ -35,6 +38,8 @@ class Matched:
 
     Attributes
     ----------
+    by_width : ndarray, shape (widths, points)
+        Ratio to its noise of shapes of each of `widths_Hz`.
     ppm, ratio, width_Hz : ndarray, shape (points,)
     needed : float
         What the largest `ratio` of noise alone exceeds with the chance `false_alarm`.
@@ -43,6 +48,9 @@ class Matched:
     """
 
     ppm: np.ndarray = field(repr=False)
+    reference_MHz: float
+    by_width: np.ndarray = field(repr=False)
+    widths_Hz: np.ndarray = field(repr=False)
     ratio: np.ndarray = field(repr=False)
     width_Hz: np.ndarray = field(repr=False)
     needed: float
@@ -59,14 +67,37 @@ class Matched:
         """Whether anything stands out."""
         return bool(self.ratio[self.best] > self.needed)
 
-    @property
-    def lines(self) -> np.ndarray:
-        """Indices of the maxima that stand out, by shift."""
-        reach = max(len(self.ratio) // 50, 5)
-        index, found = find_peaks(self.ratio, height=self.needed, prominence=self.needed / 2)
-        near = [self.ratio[max(i - reach, 0) : i + reach].max() for i in index]
+    def lines(self) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of the maxima that stand out, by shift, and the width (Hz) that suits each.
+
+        A maximum is several lines where narrower shapes find several there and explain more by
+        them together, Σu² of theirs above u² of the one.
+        """
+        chosen = dict(zip(*self._maxima(self.ratio), strict=True))
+        step = abs(self.ppm[1] - self.ppm[0])
+        finer = [self._maxima(ratio) for ratio in self.by_width]
+        for i in list(chosen):
+            seen = self.widths_Hz[self.by_width[:, i] > self.ratio[i] / 2].max()
+            reach = SPLIT * seen / self.reference_MHz / step
+            best = chosen[i] ** 2
+            for (index, height), width in zip(finer, self.widths_Hz, strict=True):
+                near = np.abs(index - i) <= reach
+                sure = (height[near] ** 2).sum()
+                if width <= self.width_Hz[i] and near.sum() > 1 and sure > best:
+                    best, parts = sure, {int(k): width for k in index[near]}
+                    chosen[i] = parts
+        out: dict[int, float] = {}
+        for i, found in chosen.items():
+            out |= found if isinstance(found, dict) else {int(i): float(self.width_Hz[i])}
+        index = np.array(sorted(out), int)
+        return index, np.array([out[i] for i in index])
+
+    def _maxima(self, ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        reach = max(len(ratio) // 50, 5)
+        index, found = find_peaks(ratio, height=self.needed, prominence=self.needed / 2)
+        near = [ratio[max(i - reach, 0) : i + reach].max() for i in index]
         kept = found["prominences"] > DYNAMIC_RANGE * np.array(near)
-        return index[kept]
+        return index[kept], ratio[index[kept]]
 
     def __str__(self) -> str:
         return (
@@ -111,25 +142,25 @@ def matched_filter(
     .. [2] S. O. Rice, Bell Syst. Tech. J. 23, 282 (1944), doi:10.1002/j.1538-7305.1944.tb00874.x
     """
     part = processed.window(*window_ppm) if window_ppm else slice(0, len(processed.ppm))
-    count, best, widths, tries = part.stop - part.start, None, None, 0.0
+    count, rows, widths, tries = part.stop - part.start, [], [], 0.0
     for width in _widths(processed, widths_Hz):
         template = _template(processed, width)
-        if len(template) > len(processed.ppm) // 3 and best is not None:
+        if len(template) > len(processed.ppm) // 3 and rows:
             break
         sd, crossings = _noise(processed, template, count)
         answer = oaconvolve(processed.real, template[::-1], mode="same")[part]
         low, middle = np.quantile(answer, [0.159, 0.5])
-        ratio = answer / max(sd, min(middle - low, 3 * sd))
+        rows.append(answer / max(sd, min(middle - low, 3 * sd)))
+        widths.append(width)
         tries += min(count, crossings)
-        if best is None:
-            best, widths = ratio, np.full(count, width)
-        else:
-            widths = np.where(ratio > best, width, widths)
-            best = np.maximum(ratio, best)
+    rows, widths = np.array(rows), np.array(widths)
+    best = rows.argmax(axis=0)
+    ratio = np.take_along_axis(rows, best[None], axis=0)[0]
     sought = not (processed.phase.accepted and processed.phase.lines) and processed.points
     tries = max(int((PHASE_TRIES if sought else 1.0) * tries), 1)
     needed = threshold(tries, false_alarm=false_alarm)
-    return Matched(processed.ppm[part], best, widths, needed, tries, false_alarm)
+    ppm, mhz = processed.ppm[part], processed.reference_MHz
+    return Matched(ppm, mhz, rows, widths, ratio, widths[best], needed, tries, false_alarm)
 
 
 def _widths(processed: Processed, widths_Hz: tuple[float, float] | None) -> np.ndarray:

@@ -12,8 +12,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from peled.nmr.lines import SeparableFit, fit_separable, shape_columns
+from peled.nmr.lines import fit_window, shape_columns
 from peled.nmr.processing import Processed
+from peled.separable import Sought, differences
 
 MAX_SPINS = 8
 
@@ -171,12 +172,6 @@ def fit_spin_system(
         else [(i, j) for i in range(n) for j in range(i + 1, n) if start[i, j] or start[j, i]]
     )
     base_j = np.triu(np.where(np.triu(start, 1) != 0, start, start.T), 1)
-    x = np.linspace(-1, 1, len(ppm))
-    polynomial = (
-        np.vander(x, baseline_order + 1, increasing=True)
-        if baseline_order >= 0
-        else np.empty((len(ppm), 0))
-    )
     frequency = processed.reference_MHz
 
     def unpack(p):
@@ -188,7 +183,7 @@ def fit_spin_system(
                     s[i] = moved
         for k, (a, b) in enumerate(pairs):
             j[a, b] = p[len(leaders) + k]
-        return s, j, float(np.exp(p[-1]))
+        return s, j, float(p[-1])
 
     margin = 0.02 * (high - low)
 
@@ -210,22 +205,21 @@ def fit_spin_system(
         _, inverse = np.unique(bins, return_inverse=True)
         total = np.bincount(inverse, weight)
         centre = np.bincount(inverse, weight * place) / np.maximum(total, 1e-300)
-        shape = (
-            shape_columns(processed, ppm, centre, width) @ total
-            if len(total)
-            else np.zeros(len(ppm))
-        )
-        return np.hstack([shape[:, None], polynomial])
+        if not len(total):
+            return np.zeros((len(ppm), 1))
+        return (shape_columns(processed, ppm, centre, width) @ total)[:, None]
 
-    p0 = np.concatenate(
-        [np.zeros(len(leaders)), [base_j[a, b] for a, b in pairs], [np.log(width_Hz)]]
+    sought = {f"shift {k}": Sought(0.0, step=width_Hz, unit="Hz") for k in range(len(leaders))}
+    sought |= {
+        f"coupling {a} {b}": Sought(base_j[a, b], step=0.3 * width_Hz, unit="Hz") for a, b in pairs
+    }
+    sought["width"] = Sought(width_Hz, step=0.3, log=True, unit="Hz")
+    steps = [1e-4 * (s.step * s.value if s.log else s.step) for s in sought.values()]
+    found, misfit = fit_window(
+        processed, window_ppm, differences(design, steps), sought, ["area"], baseline_order
     )
-    scale = np.concatenate(
-        [np.full(len(leaders), width_Hz), np.full(len(pairs), 0.3 * width_Hz), [0.3]]
-    )
-    found: SeparableFit = fit_separable(design, p0, data, processed, scale=scale)
-    s, j, width = unpack(found.nonlinear)
-    error = np.sqrt(np.maximum(np.diag(found.covariance), 0))
+    s, j, width = unpack(found.values)
+    error = found.errors
     shift_errors, coupling_errors = np.zeros(n), np.zeros((n, n))
     for k, leader in enumerate(leaders):
         for i in range(n):
@@ -233,18 +227,18 @@ def fit_spin_system(
                 shift_errors[i] = error[k] / frequency
     for k, (a, b) in enumerate(pairs):
         coupling_errors[a, b] = error[len(leaders) + k]
-    k = len(found.nonlinear)
+    k = len(sought)
     return SpinFit(
         s,
         shift_errors,
         j,
         coupling_errors,
         width,
-        float(error[k - 1] * width),
+        float(error[k - 1]),
         float(found.linear[0]),
         float(error[k]),
-        found.misfit,
-        found.converged,
+        misfit,
+        found.estimates.converged,
         ppm,
         data,
         found.model,

@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import least_squares, linear_sum_assignment, minimize_scalar
+from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi2
+
+from peled import separable
+from peled.separable import Sought, differences
 
 # ---- which line is which -----------------------------------------------------------------------------------------------
 
@@ -203,8 +206,6 @@ class Binding:
         95 % profile intervals; an end at the limit of the search (0 and 8) means the data set no bound there.
     free_ppm, bound_ppm : ndarray
         Limiting shifts of each line: free (lines,), bound (states, lines).
-    bound_errors_ppm : ndarray
-        With the constants held.
     chi2, bic : float
     fitted_ppm : ndarray, shape (points, lines)
     """
@@ -214,7 +215,6 @@ class Binding:
     log10_K_intervals: tuple[tuple[float, float], ...]
     free_ppm: np.ndarray
     bound_ppm: np.ndarray
-    bound_errors_ppm: np.ndarray
     chi2: float
     bic: float
     freedom: int
@@ -257,93 +257,39 @@ def fit_binding(
     if count <= parameters:
         raise ValueError(f"{model}: expected more than {parameters} shifts, found {count}")
 
-    def solve(logs):
+    def columns(logs):
         fractions = bound_fractions(ligand, metal, [10**v for v in logs])
-        design = np.column_stack([np.ones(len(y)), *fractions])
-        fitted = np.empty_like(y)
-        coefficients, errors = [], []
-        for j in range(y.shape[1]):
-            scaled = design / e[:, j, None]
-            solution, *_ = np.linalg.lstsq(scaled, y[:, j] / e[:, j], rcond=1e-12)
-            fitted[:, j] = design @ solution
-            coefficients.append(solution)
-            errors.append(np.sqrt(np.diag(np.linalg.pinv(scaled.T @ scaled))))
-        return fitted, np.array(coefficients).T, np.array(errors).T
-
-    def residual(logs):
-        return ((solve(logs)[0] - y) / e).ravel()
-
-    def total(logs):
-        return float(np.sum(residual(logs) ** 2))
+        return np.column_stack([np.ones(len(y)), *fractions])
 
     low, high = LOG_K_RANGE
-    if states == 1:
-        grid = np.linspace(low, high, 33)
-        values = [total([v]) for v in grid]
-        k = int(np.argmin(values))
-        best = minimize_scalar(
-            lambda v: total([v]),
-            bounds=(grid[max(k - 1, 0)], grid[min(k + 1, 32)]),
-            method="bounded",
-            options={"xatol": 1e-5},
-        )
-        logs = np.array([best.x])
-    else:
+    starts = [(v,) for v in (0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5)]
+    if states == 2:
         starts = [(a, b) for a in (1.5, 3.0, 5.0) for b in (1.0, 2.5, 4.5)]
-        fits = [
-            least_squares(residual, s, bounds=([low] * 2, [high] * 2), xtol=1e-8) for s in starts
-        ]
-        logs = min(fits, key=lambda f: f.cost).x
-    fitted, coefficients, errors = solve(logs)
-    chi = total(logs)
-    threshold = chi + chi2.ppf(0.95, 1) * max(chi / max(count - parameters, 1), 1.0)
-    intervals = tuple(_profile(total, logs, i, threshold) for i in range(states))
-    free = coefficients[0]
-    bound = free[None] + coefficients[1:]
+    fits = [
+        separable.fit(
+            differences(columns, [1e-4] * states),
+            y,
+            {f"log K{i + 1}": Sought(v, low, high) for i, v in enumerate(start)},
+            ["free", *(f"bound {i + 1}" for i in range(states))],
+            error=e,
+        )
+        for start in starts
+    ]
+    best = min(fits, key=lambda f: f.chi2)
+    reduced = best.chi2 / max(count - parameters, 1)
+    rise = chi2.ppf(0.95, 1) * max(reduced, 1.0)
+    free = best.linear[0]
     return Binding(
         model,
-        tuple(float(v) for v in logs),
-        intervals,
+        tuple(best.values.tolist()),
+        tuple(best.interval(f"log K{i + 1}", low, high, rise) for i in range(states)),
         free,
-        bound,
-        errors[1:],
-        chi,
-        float(chi + parameters * np.log(count)),
+        free[None] + best.linear[1:],
+        best.chi2,
+        float(best.chi2 + parameters * np.log(count)),
         count - parameters,
-        fitted,
+        best.model,
     )
-
-
-def _profile(total, logs, index, threshold) -> tuple[float, float]:
-    """Where the profile of chi-square passes the threshold on each side; the limit of the search where it does not."""
-    low, high = LOG_K_RANGE
-
-    def profile(value):
-        if len(logs) == 1:
-            return total([value])
-        other = 1 - index
-        best = minimize_scalar(
-            lambda v: total([value, v] if index == 0 else [v, value]),
-            bounds=(max(logs[other] - 3, low), min(logs[other] + 3, high)),
-            method="bounded",
-            options={"xatol": 2e-2},
-        )
-        return best.fun
-
-    ends = []
-    for edge in (low, high):
-        inside, outside = logs[index], edge
-        if profile(edge) < threshold:
-            ends.append(edge)
-            continue
-        for _ in range(11):
-            middle = 0.5 * (inside + outside)
-            if profile(middle) < threshold:
-                inside = middle
-            else:
-                outside = middle
-        ends.append(0.5 * (inside + outside))
-    return ends[0], ends[1]
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from peled.conditioning import ConditioningError
 from peled.photoluminescence import drawers, measures
+from peled.photoluminescence.rates import recombination
 from peled.photoluminescence.reading import READERS, sniff
+from peled.photoluminescence.transients import LAWS
 from peled.quantities import Finding, Quantity
 from peled.report import Problem, Report, from_holdings
 from peled.samples import Held, Holdings, Sheet, SheetError
@@ -28,6 +31,8 @@ SETTINGS: Mapping[str, Any] = {
     "transition": "direct",  # of Tauc's construction
     "wavelength_nm": 0.3,  # standard error of the wavelength scale
     "lifetime_error": 0.25,  # relative error above which a lifetime is withheld
+    "rate_laws": tuple(LAWS),  # of recombination, as `fit_laws`
+    "fluence_error": 0.1,  # relative standard error that all fluences share
     "test": "Welch",  # between groups: Welch or Mann-Whitney
 }
 
@@ -37,7 +42,7 @@ class Sample:
     """What was found of one sample, each in the order of the sheet.
 
     `absorption`, `emission`, `yields`, `decays` and `series` hold a `measures` result a row (a
-    yield: a set of runs).
+    yield: a set of runs); `rates` one for all decays of a state at different fluences.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Sample:
     yields: tuple = field(default=(), repr=False)
     decays: tuple = field(default=(), repr=False)
     series: tuple = field(default=(), repr=False)
+    rates: tuple = field(default=(), repr=False)
 
 
 def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
@@ -86,6 +92,14 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
                     results.append(one)
                     quantities += one.quantities
             kept[attribute] = tuple(results)
+        together = partial(recombination, yields=kept["yields"])
+        rates = [
+            _measured(together, holdings, members, chosen, problems)
+            for members in _fluences(holdings, name)
+        ]
+        kept["rates"] = tuple(one for one in rates if one is not None)
+        quantities += [q for one in kept["rates"] for q in one.quantities]
+        quantities += _reciprocal(kept, name, problems)
         found[name] = Sample(name, **kept)
     return from_holdings(
         holdings, quantities, found=found, problems=problems, settings=chosen,
@@ -115,6 +129,35 @@ def _sets(holdings: Holdings, name: str, measurement: str) -> list[tuple[Held, .
                 runs.setdefault(key, []).append(h)
         sets += [tuple(members) for members in runs.values()]
     return sets
+
+
+def _fluences(holdings: Holdings, name: str) -> list[tuple[Held, ...]]:
+    """Decays of one state of a sample, where they were taken at different fluences."""
+    own = [h for h in holdings.select(measurement="trpl", sample=name) if h.row.role == "sample"]
+    states: dict[str, list[Held]] = {}
+    for h in own:
+        if "fluence_uJ_cm2" in h.row.settings:
+            states.setdefault(h.row.state, []).append(h)
+    return [
+        tuple(members)
+        for members in states.values()
+        if len({h.row.settings["fluence_uJ_cm2"] for h in members}) > 1
+    ]
+
+
+def _reciprocal(kept: Mapping, name: str, problems: list[Problem]) -> tuple[Quantity, ...]:
+    """What absorption and emission of one state say together, where there is one of each."""
+    made: tuple[Quantity, ...] = ()
+    for absorbed in kept["absorption"]:
+        emitted = [e for e in kept["emission"] if e.state == absorbed.state and e.fit is not None]
+        if len(emitted) != 1 or not absorbed.fit:
+            continue
+        labels = {"sample": name, "state": absorbed.state, "kind": emitted[0].quantities[0].kind}
+        try:
+            made += measures.reciprocity_of(absorbed, emitted[0], labels).quantities
+        except ValueError as error:
+            problems.append(Problem(emitted[0].label, f"temperature of emission: {error}"))
+    return made
 
 
 def _measured(measure, holdings, members, settings, problems):

@@ -125,6 +125,34 @@ def _decay(sample, one, figure) -> None:
     plots.decays(figure.subplots(), {plain(sample): fit}, one.raw[1])
 
 
+def rates(report: Report) -> Iterator[Panel]:
+    """All decays of a fluence series with the one model, and what it leaves."""
+    for sample, found in report.found.items():
+        for one in found.rates:
+            title = _title(sample, one, "fluence series")
+            yield Panel("trpl_fluence", partial(_rates, one), sample, title)
+
+
+def _rates(one, figure) -> None:
+    fit = next(iter(one.fit.values()))
+    ax, rest = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    for i, (transient, model) in enumerate(zip(fit.transients, fit.models)):
+        step = max(1, model.size // 250)
+        n = model.size // step * step
+        time, counts, mean = (
+            np.asarray(a, float)[:n].reshape(-1, step).mean(axis=1)
+            for a in (transient.time_ns, transient.counts, model)
+        )
+        colour = f"C{i % 10}"
+        ax.plot(time, np.maximum(counts, 0.1), ".", ms=1.2, color=colour, alpha=0.5)
+        ax.plot(transient.time_ns, model, lw=0.9, color=colour, label=plain(transient.label))
+        rest.plot(time, (counts - mean) / np.sqrt(mean / step), lw=0.5, color=colour)
+    ax.set(yscale="log", ylabel="Counts")
+    ax.set_ylim(bottom=max(0.3 * min(m.min() for m in fit.models), 0.1))
+    ax.legend()
+    rest.set(xlabel="Time (ns)", ylabel="Residual/σ", ylim=(-5, 5))
+
+
 def series(report: Report) -> Iterator[Panel]:
     """Spectra of each series in time, and the course of centroid and red share."""
     for sample, found in report.found.items():
@@ -155,4 +183,4 @@ def _course(one, figure) -> None:
     second.set(xlabel="Time (min)", ylabel="Red share (%)", title=one.fit.account)
 
 
-DRAWERS = (absorption, emission, yields, decays, series)
+DRAWERS = (absorption, emission, yields, decays, rates, series)

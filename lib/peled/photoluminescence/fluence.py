@@ -65,6 +65,8 @@ def yield_of_generation(
     *,
     radiative: float,
     detrap: float,
+    first: float = 0.0,
+    doping: float = 0.0,
 ) -> np.ndarray:
     """Yield (n,) at generation rates (n,) in cm⁻³ s⁻¹.
 
@@ -80,13 +82,19 @@ def yield_of_generation(
         B, cm³ s⁻¹, photons that leave.
     detrap : float
         k_d, cm³ s⁻¹, a hole meets a filled trap.
+    first : float
+        s⁻¹, losses that never fill.
+    doping : float
+        cm⁻³, holes without light.
     """
     n = np.exp(_LOG_N)
-    b = n * (capture + detrap)
-    filled = 2 * capture * n * traps / (b + np.sqrt(b * b + 4 * detrap * capture * n * traps))
-    p = n + filled
+    filled = np.zeros_like(n)
+    if capture > 0 and traps > 0:
+        b = n * (capture + detrap) + detrap * doping
+        filled = 2 * capture * n * traps / (b + np.sqrt(b * b + 4 * detrap * capture * n * traps))
+    p = n + filled + doping
     light = radiative * n * p
-    total = capture * n * (traps - filled) + light + auger * n * p * p
+    total = first * n + capture * n * (traps - filled) + light + auger * n * p * p
     return np.exp(np.interp(np.log(generation_cm3_s), np.log(total), np.log(light / total)))
 
 

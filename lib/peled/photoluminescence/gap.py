@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import least_squares
+
+from peled import separable
+from peled.separable import Sought, differences
 
 BROAD_EV = 0.4  #: an edge that rises over more is no exciton's
 POWERS = {
@@ -273,41 +275,42 @@ def elliott_gap(
 
 def _fit_elliott(e, a, start):
     if np.isscalar(start):  # an exciton, and an edge without one, sharp or not
-        firsts = [
-            np.array([start + shift, binding, width])
-            for shift, binding, width in ((0.01, 0.025, 0.03), (0.0, 0.003, 0.01))
-        ]
+        firsts = [(start + 0.01, 0.025, 0.03), (start, 0.003, 0.01)]
     else:
-        firsts = [np.asarray(start)]
-    low, high = np.array([e[0], 1e-3, 2e-3]), np.array([e[-1], 0.2, 0.15])
+        firsts = [start]
+    limits = {"gap": (e[0], e[-1], 0.02), "binding": (1e-3, 0.2, 0.01)}
+    limits["broadening"] = (2e-3, 0.15, 0.01)
     background = np.column_stack([np.ones_like(e), e - e.mean()])
 
-    def solve(theta):
-        bound, continuum = elliott(
-            e, *theta, span_eV=e[-1] - theta[0] + 12 * theta[2] if e[-1] > theta[0] else 0.2
-        )
-        basis = np.column_stack([bound + continuum, background])
-        c = np.linalg.lstsq(basis, a, rcond=None)[0]
-        return basis @ c, c[0] * continuum + background @ c[1:]
+    def parts(p):
+        return elliott(e, *p, span_eV=max(e[-1] - p[0], 0.0) + 12 * p[2])
+
+    def variance(residual, freedom):
+        """Neighbouring residuals of a smooth misfit count for less than there are of them."""
+        r = np.corrcoef(residual[:-1, 0], residual[1:, 0])[0, 1] if e.size > 8 else 0.0
+        r = np.clip(r, 0, 0.98)
+        return separable.scatter(residual, freedom) * (1 + r) / (1 - r)
 
     fits = [
-        least_squares(
-            lambda t: solve(t)[0] - a,
-            np.clip(first, low + 1e-6, high - 1e-6),
-            bounds=(low, high),
-            x_scale=[0.02, 0.01, 0.01],
-            max_nfev=80,
+        separable.fit(
+            differences(
+                lambda p: np.column_stack([np.sum(parts(p), axis=0), background]), [1e-6] * 3
+            ),
+            a,
+            {
+                name: Sought(float(np.clip(value, low + 1e-6, high - 1e-6)), low, high, step)
+                for value, (name, (low, high, step)) in zip(first, limits.items(), strict=True)
+            },
+            ["strength", "offset", "slope"],
+            variance=variance,
+            non_negative=1,
+            max_evaluations=80,
         )
         for first in firsts
     ]
-    found = min(fits, key=lambda fit: fit.cost)
-    model, continuum = solve(found.x)
-    spread = 2 * found.cost / max(e.size - 6, 1)
-    # Neighbouring residuals of a smooth misfit are not independent: fewer points count than there are.
-    residual = a - model
-    r = np.clip(np.corrcoef(residual[:-1], residual[1:])[0, 1], 0, 0.98) if e.size > 8 else 0.0
-    cov = np.linalg.pinv(found.jac.T @ found.jac) * spread * (1 + r) / (1 - r)
-    return found.x, np.sqrt(np.maximum(np.diag(cov), 0)), model, continuum, bool(found.success)
+    found = min(fits, key=lambda fit: fit.chi2)
+    continuum = found.linear[0] * parts(found.values)[1] + background @ found.linear[1:]
+    return found.values, found.errors[:3], found.model, continuum, found.estimates.converged
 
 
 def _ascending(energy, absorbance):

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import fft, special
 
+from peled.photoluminescence import poisson
 from peled.photoluminescence.counts import as_counts
 
 #: Gain of BIC for which a law takes a scatter term: strong evidence (R. E. Kass, A. E. Raftery,
@@ -33,12 +34,14 @@ SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 class Response:
     """Instrument response: measured (`counts` on evenly spaced bins from `start_ns`) or a Gaussian of `fwhm_ns`.
 
-    Without either the response is a pulse shorter than a bin.
+    Without either the response is a pulse shorter than a bin. `variance` of measured counts, where
+    it is known, enters the errors of what is fitted.
     """
 
     start_ns: float = 0.0
     counts: np.ndarray | None = field(default=None, repr=False)
     fwhm_ns: float | None = None
+    variance: np.ndarray | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,9 @@ class DecayFit:
     @property
     def residuals(self) -> np.ndarray:
         """Signed square roots of the deviance of each bin (n,)."""
-        return np.sign(self.counts - self.model) * np.sqrt(_unit_deviance(self.counts, self.model))
+        return np.sign(self.counts - self.model) * np.sqrt(
+            poisson.unit_deviance(self.counts, self.model)
+        )
 
 
 # ---- the model ---------------------------------------------------------------------------------------------------------
@@ -192,6 +197,38 @@ def _twice_accumulated(u, lifetime, beta, period):
     )
 
 
+def sharpening(length: int) -> np.ndarray:
+    """Factor on the Fourier transform (length // 2 + 1,) of a response that was recorded on bins h.
+
+    Photons of a bin came anywhere in it: recording them, and taking response and decay as evenly
+    spread over theirs, widens the response by h²/6 in variance. The kernel less its second
+    difference over 12 has the true second moment (Sheppard's correction, taken twice).
+    """
+    turn = 2 * np.pi * np.arange(length // 2 + 1) / length
+    return 1 + (1 - np.cos(turn)) / 6
+
+
+def response_shares(gains: np.ndarray, pulse: np.ndarray) -> np.ndarray:
+    """Derivatives (p, k) of fitted parameters by the bins of the response, of unit sum.
+
+    Parameters
+    ----------
+    gains : ndarray, shape (p, n)
+        Derivatives of the parameters by the counts of the decay, covariance times Jᵀ/μ.
+    pulse : ndarray, shape (n + k − 1,)
+        Light before the response widens it.
+    """
+    return np.array([np.correlate(pulse, gain, "valid")[::-1] for gain in gains])
+
+
+def response_deviance(pulse: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """What the noise of each bin of the response (k,) adds to the deviance of the decay.
+
+    Its variance times Σ p²/μ over the decay's bins, with p the light that this bin moves.
+    """
+    return variance * np.correlate(pulse**2, 1 / np.maximum(mean, 1.0), "valid")[::-1]
+
+
 class _Model:
     """Expected counts per bin and their derivatives, for one set of data."""
 
@@ -228,7 +265,10 @@ class _Model:
                 time[0] - response.start_ns
             )
             self.length = fft.next_fast_len(n + 2 * kernel.size - 2, real=True)
-            self.kernel = fft.rfft(kernel / kernel.sum(), self.length)
+            self.recorded = fft.rfft(kernel / kernel.sum(), self.length)
+            self.kernel = self.recorded * sharpening(self.length)
+            known = response.variance is not None
+            self.response_variance = response.variance / kernel.sum() ** 2 if known else None
         else:
             self.kernel, self.lags = None, time - response.start_ns
         self.names = tuple(
@@ -241,7 +281,21 @@ class _Model:
             + (["background"] if free_background else [])
         )
         self.linear = components + self.scatter
+        self.capped = components
         self.nonlinear = len(self.names) - self.linear - free_background
+
+    def bounds(self):
+        low, high = np.full(len(self.names), -np.inf), np.full(len(self.names), np.inf)
+        low[: self.components] = np.log(0.02 * self.bin)
+        # A lifetime beyond a hundred windows is a background.
+        high[: self.components] = np.log(100 * (self.time[-1] - self.time[0] + self.bin))
+        low[self.nonlinear :] = 0.0
+        for j, name in enumerate(self.names):
+            if name == "β":
+                low[j], high[j] = 0.15, 1.5
+            if name == "ln FWHM":
+                low[j], high[j] = np.log(0.1 * self.bin), np.log(self.time[-1] - self.time[0])
+        return low, high
 
     def shapes(self, theta):
         """Bin integrals (components, n) at unit amplitude; scatter, where it is fitted, last."""
@@ -265,21 +319,37 @@ class _Model:
         else:
             finer = np.append(edges[0] - self.bin, edges)
             twice = _twice_accumulated(finer, lifetime, beta, self.period)
-            row = self._convolved(np.diff(twice, 2) / self.bin)
+            row = self._convolved(np.diff(twice, 2) / self.bin, self.kernel)
         return np.maximum(row, 0)
 
-    def _convolved(self, row):
-        whole = fft.irfft(fft.rfft(row, self.length) * self.kernel, self.length)
+    def pulse(self, theta):
+        """Light before a measured response widens it (n + kernel - 1,)."""
+        at, edges = self.nonlinear, self._edges(theta)[0]
+        beta = theta[self.components] if self.stretched else 1.0
+        finer = np.append(edges[0] - self.bin, edges)
+        rows = [np.diff(_twice_accumulated(finer, np.exp(t), beta, self.period), 2) / self.bin
+                for t in theta[: self.components]]  # fmt: skip
+        rows += [self._instant(edges[:-1])] if self.scatter else []
+        return theta[at : at + self.linear] @ np.array(rows)
+
+    def _instant(self, lags):
+        """Light of no duration on the bins, between which a cubic goes (Catmull and Rom)."""
+        ways = [0.0] if self.period is None else [-self.period, 0.0, self.period]
+        x = np.abs([(lags + way) / self.bin for way in ways])
+        inner, outer = (1.5 * x - 2.5) * x**2 + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+        return np.where(x < 1, inner, np.where(x < 2, outer, 0.0)).sum(axis=0)
+
+    def _convolved(self, row, kernel):
+        whole = fft.irfft(fft.rfft(row, self.length) * kernel, self.length)
         return whole[self.kernel_size - 1 : self.kernel_size - 1 + self.time.size]
 
     def prompt(self, theta):
         """Light that follows the response itself (n,), one count in all: the limit τ → 0."""
         edges, sigma = self._edges(theta)
-        ways = [0.0] if self.period is None else [-self.period, 0.0, self.period]
         if self.kernel is not None:
-            finer = np.append(edges[0] - self.bin, edges)
-            ramps = sum(np.maximum(finer + way, 0) for way in ways)
-            return np.maximum(self._convolved(np.diff(ramps, 2) / self.bin), 0)
+            # Recorded on bins as the response was: nothing is widened twice.
+            return np.maximum(self._convolved(self._instant(edges[:-1]), self.recorded), 0)
+        ways = [0.0] if self.period is None else [-self.period, 0.0, self.period]
         if sigma > 0:
             return sum(np.diff(special.ndtr((edges + way) / sigma)) for way in ways)
         return sum(np.diff((edges + way > 0).astype(float)) for way in ways)
@@ -309,9 +379,12 @@ class _Model:
                     amplitudes[j] * (self._only(theta[j] + step, theta) - shapes[j]) / step
                 )
             else:
+                # Central: a decay that begins at its maximum leaves shift and amplitude open, and
+                # a one-sided difference would seem to tell them apart.
                 move = np.zeros_like(theta)
                 move[j] = step
-                columns.append(amplitudes @ (self.shapes(theta + move) - shapes) / step)
+                both = self.shapes(theta + move) - self.shapes(theta - move)
+                columns.append(amplitudes @ both / (2 * step))
         columns += list(shapes) + ([np.ones_like(self.time)] if self.free_background else [])
         jac = np.array(columns).T
         ideal = amplitudes @ shapes + (theta[-1] if self.free_background else self.held_background)
@@ -429,7 +502,7 @@ def fit_decay(
         )
     best = None
     for start in _starts(model, y, inside, response):
-        found = _descend(model, y, inside, start)
+        found = poisson.descend(model, y, inside, start)
         if best is None or found[1] < best[1] - 1e-6:
             best = found
     return _summary(model, y, inside, *best, gain=gain)
@@ -647,20 +720,28 @@ def prepare_response(
         Fraction of the peak below which bins at the ends are cut.
     """
     time, y, width = _prepared(time_ns, counts)
-    top = int(np.argmax(y))
     # The darkest bins of a smoothed trace, wherever they are: a trace may begin in the rise or end in the tail.
     floor = float(np.quantile(_smoothed(y), 0.05))
-    y = y - floor
-    noise = 3 * np.sqrt(floor + 1)
-    lit = np.flatnonzero(y > max(trim * y[top], noise))
-    y, time = np.maximum(y[lit[0] : lit[-1] + 1], 0), time[lit[0] : lit[-1] + 1]
+    # Light is where five bins together are above what their background makes once in a thousand
+    # traces, and beside it; elsewhere positive counts are noise, not response.
+    dark = 5 * floor + 1
+    least = special.gammaincinv(dark, 1 - 1e-3 / y.size) / 5
+    lit = _smoothed(y) - floor > max(least - floor, trim * (y.max() - floor))
+    lit |= y == y.max()
+    lit = np.convolve(np.pad(lit, 2), np.ones(5), "valid") > 0
+    ends = np.flatnonzero(lit)[[0, -1]] + [0, 1]
+    variance = np.where(lit, y, 0.0)[slice(*ends)]
+    y, time = np.where(lit, np.maximum(y - floor, 0), 0.0)[slice(*ends)], time[slice(*ends)]
     if abs(width - bin_ns) > 1e-6 * bin_ns:
         edges = np.append(time, time[-1] + width)
-        total = np.concatenate([[0.0], np.cumsum(y)])
         first = np.floor(edges[0] / bin_ns) * bin_ns
         grid = first + bin_ns * np.arange(int(np.ceil((edges[-1] - first) / bin_ns)) + 1)
-        y, time = np.diff(np.interp(grid, edges, total)), grid[:-1]
-    return Response(float(time[0]), y)
+        y, variance = (
+            np.diff(np.interp(grid, edges, np.concatenate([[0.0], np.cumsum(values)])))
+            for values in (y, variance)
+        )
+        time = grid[:-1]
+    return Response(float(time[0]), y, variance=variance)
 
 
 def _starts(model, y, inside, response):
@@ -726,119 +807,6 @@ def _smoothed(y):
     return np.convolve(np.pad(y, 2, mode="edge"), np.full(5, 0.2), mode="valid")
 
 
-def _bounds(model):
-    low, high = np.full(len(model.names), -np.inf), np.full(len(model.names), np.inf)
-    low[: model.components] = np.log(0.02 * model.bin)
-    # A lifetime beyond a hundred windows is a background.
-    high[: model.components] = np.log(100 * (model.time[-1] - model.time[0] + model.bin))
-    low[model.nonlinear :] = 0.0
-    for j, name in enumerate(model.names):
-        if name == "β":
-            low[j], high[j] = 0.15, 1.5
-        if name == "ln FWHM":
-            low[j], high[j] = np.log(0.1 * model.bin), np.log(model.time[-1] - model.time[0])
-    return low, high
-
-
-def _descend(model, y, inside, theta, max_iterations=60):
-    """Fisher scoring with Marquardt damping, projected on the bounds. Returns theta, deviance, converged."""
-    low, high = _bounds(model)
-    theta = np.clip(theta, low, high)
-    data = y[inside]
-    mu, jac = model.jacobian(theta)
-    cost = _deviance(data, mu[inside])
-    damping, converged = 1e-3, False
-    for _ in range(max_iterations):
-        m = np.maximum(mu[inside], 1e-9)
-        j = jac[inside]
-        gradient = j.T @ ((m - data) / m)
-        curvature = (j / m[:, None]).T @ j
-        held = ((theta <= low) & (gradient > 0)) | ((theta >= high) & (gradient < 0))
-        free = ~held
-        scale = np.diag(curvature)[free]
-        if not np.all(scale > 0):
-            free[np.flatnonzero(free)[scale <= 0]] = False
-            scale = np.diag(curvature)[free]
-        if not free.any():
-            return theta, cost, True
-        h, g = curvature[np.ix_(free, free)], gradient[free]
-        s = np.sqrt(scale)
-        h, g = h / np.outer(s, s), g / s
-        undamped = np.linalg.lstsq(h, -g, rcond=1e-13)[0]
-        if -(g @ undamped) < 1e-8:  # squared distance to the optimum in standard errors
-            converged = True
-            break
-        for _ in range(12):
-            step = np.linalg.solve(h + damping * np.eye(len(g)), -g) / s
-            trial = theta.copy()
-            trial[free] += step
-            trial[: model.components] = np.clip(
-                trial[: model.components],
-                theta[: model.components] - 1.5,
-                theta[: model.components] + 1.5,
-            )
-            trial = np.clip(trial, low, high)
-            trial_mu = model.expected(trial)
-            trial_cost = _deviance(data, trial_mu[inside])
-            if trial_cost < cost:
-                break
-            damping = max(damping * 6, 1e-6)
-        else:
-            converged = -(g @ undamped) < 1e-4
-            break
-        gain = cost - trial_cost
-        theta, cost = trial, trial_cost
-        damping = max(damping / 8, 1e-9)
-        mu, jac = model.jacobian(theta)
-        if gain < 1e-9 * (1 + abs(cost)) and -(g @ undamped) < 1e-4:
-            converged = True
-            break
-    return theta, cost, converged
-
-
-def _unit_deviance(y, mu):
-    mu = np.maximum(mu, 1e-12)
-    return np.maximum(2 * (special.xlogy(y, np.maximum(y, 1e-300) / mu) - (y - mu)), 0)
-
-
-def _deviance(y, mu):
-    return float(np.sum(_unit_deviance(y, mu))) if np.all(np.isfinite(mu)) else np.inf
-
-
-_GRID = np.geomspace(1e-4, 60, 160)
-
-
-def _expected_unit_deviance(mu):
-    """Mean and variance of a Poisson bin's deviance at its true mean, by summing over the counts (n,)."""
-    global _TABLE
-    if _TABLE is None:
-        k = np.arange(0, 160)[:, None]
-        p = np.exp(special.xlogy(k, _GRID) - _GRID - special.gammaln(k + 1))
-        d = _unit_deviance(k.astype(float), _GRID)
-        mean = (p * d).sum(axis=0)
-        _TABLE = mean, (p * d * d).sum(axis=0) - mean**2
-    mean, variance = _TABLE
-    x = np.log(np.clip(mu, _GRID[0], _GRID[-1]))
-    grid = np.log(_GRID)
-    # Beyond the table: 1 + 1/(6 mu) and 2 to first order.
-    return np.where(mu > 60, 1 + 1 / (6 * np.maximum(mu, 1)), np.interp(x, grid, mean)), np.where(
-        mu > 60, 2.0, np.interp(x, grid, variance)
-    )
-
-
-_TABLE = None
-
-
-def _runs_z(residual):
-    signs = residual > 0
-    n1, n2 = int(signs.sum()), int((~signs).sum())
-    if min(n1, n2) < 5:
-        return 0.0
-    runs = 1 + np.count_nonzero(signs[1:] != signs[:-1])
-    mean = 2 * n1 * n2 / (n1 + n2) + 1
-    return float((runs - mean) / np.sqrt((mean - 1) * (mean - 2) / (n1 + n2 - 1)))
-
-
 def _bounded(model, theta, low, curvature, gradient, free):
     """Covariance (p, p) and values (p,) with a background that cannot be negative.
 
@@ -901,7 +869,7 @@ def _scatter_gain(model, theta, m, data, j, free, prompt):
 def _summary(model, y, inside, theta, cost, converged, gain):
     mu, jac = model.jacobian(theta)
     data, m, j = y[inside], np.maximum(mu[inside], 1e-9), jac[inside]
-    low, high = _bounds(model)
+    low, high = model.bounds()
     at_bound = (theta <= low) | (theta >= high)
     floor = model.free_background and theta[-1] * data.size < 3
     # With hardly a count of background the expected curvature of an empty bin has no bound; the
@@ -919,6 +887,11 @@ def _summary(model, y, inside, theta, cost, converged, gain):
     if free.any():
         gradient = j.T @ ((m - data) / m)
         covariance, theta, singular = _bounded(model, theta, low, curvature, gradient, free)
+        if model.kernel is not None and model.response_variance is not None:
+            gains = np.zeros((theta.size, y.size))
+            gains[:, inside] = covariance @ (j / m[:, None]).T
+            shares = response_shares(gains, model.pulse(best))
+            covariance = covariance + (shares * model.response_variance) @ shares.T
         if singular:
             problems.append("degenerate: the data cannot tell the parameters apart")
     problems += [
@@ -974,7 +947,11 @@ def _summary(model, y, inside, theta, cost, converged, gain):
                 )
             ),
         )
-    expected, variance = _expected_unit_deviance(m)
+    expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
+    if model.kernel is not None and model.response_variance is not None:
+        within = np.where(inside, mu, np.inf)
+        more = response_deviance(model.pulse(best), within, model.response_variance)
+        expected, variance = expected + more.sum(), variance + 2 * more @ more
     lookup = dict(zip(model.names, zip(theta, errors, strict=True), strict=True))
     light = a * area(theta)
     count = int(free.sum())
@@ -997,11 +974,11 @@ def _summary(model, y, inside, theta, cost, converged, gain):
         },
         (light / max(light.sum(), 1e-300))[order],
         cost,
-        float(expected.sum() - count),
-        float(np.sqrt(variance.sum())),
+        float(expected - count),
+        float(np.sqrt(variance)),
         int(inside.sum() - count),
         float(cost + theta.size * np.log(inside.sum())),
-        _runs_z(data - m),
+        poisson.runs_z(data - m),
         bool(converged),
         tuple(problems),
         model.time[inside],

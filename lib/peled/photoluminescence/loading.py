@@ -7,6 +7,8 @@ from pathlib import Path
 
 from peled.formats import FormatError
 from peled.formats.confocal import read_stack
+from peled.formats.contract import reader
+from peled.formats.delimited import read_records
 from peled.formats.spectra import read_each, read_spectra
 from peled.formats.sphere import read_calibration, read_sphere
 from peled.formats.tcspc import read_histogram
@@ -73,7 +75,7 @@ def collect(folder: Path, *, calibration_quantity: str | None = None) -> Collect
         From the reader of a file that cannot be used; two files for one set; none at all.
     """
     data, paths = {}, {}
-    for name, reader in SETS.items():
+    for name, read in SETS.items():
         found = sorted(
             p
             for p in folder.glob(f"{name}*")
@@ -88,9 +90,9 @@ def collect(folder: Path, *, calibration_quantity: str | None = None) -> Collect
             )
         if found:
             data[name] = (
-                reader(found[0], quantity=calibration_quantity)
+                read(found[0], quantity=calibration_quantity)
                 if name == "sphere_calibration"
-                else reader(found[0])
+                else read(found[0])
             )
             paths[name] = found[0]
     if not data:
@@ -119,7 +121,7 @@ def absorbance_by_label(groups) -> dict[str, tuple]:
     }
 
 
+@reader("a table of name, value, unit")
 def read_truth(path: Path) -> dict[str, float]:
     """What went into simulated files: {name: value} from a table of name, value, unit."""
-    rows = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()[1:] if line]
-    return {row[0]: float(row[1]) for row in rows}
+    return {row["name"]: row.number("value") for row in read_records(path, ("name", "value"))[0]}

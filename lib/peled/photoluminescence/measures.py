@@ -11,12 +11,13 @@ from scipy.ndimage import median_filter
 
 from peled.conditioning import ConditioningError, Signal, condition
 from peled.lineshapes import HC_EV_NM
+from peled.photoluminescence import reciprocity
 from peled.photoluminescence.emission import measure
 from peled.photoluminescence.gap import elliott_gap, tauc_gap
 from peled.photoluminescence.lifetimes import fit_decays, mean_lifetime, preferred, prepare_response
 from peled.photoluminescence.plqy import estimate_noise, quantum_yield
 from peled.photoluminescence.segregation import partly_exposed, track
-from peled.photoluminescence.yields import sphere_yield
+from peled.photoluminescence.yields import sphere_yield, unstated
 from peled.quantities import Finding, Quantity, described, judge, possible, signal
 from peled.samples import Held, Holdings
 
@@ -25,7 +26,7 @@ from peled.samples import Held, Holdings
 class Result:
     """What one measurement gave: quantities, what was conditioned (`raw`, `signal`) and fitted.
 
-    `problems` are sentences about what gave nothing.
+    `problems` are sentences about what gave nothing; `intensity_mW_cm2` belongs to `quantities`.
     """
 
     label: str
@@ -36,6 +37,7 @@ class Result:
     fit: Any = field(default=None, repr=False)
     problems: tuple[str, ...] = ()
     excitation_nm: float | None = None
+    intensity_mW_cm2: tuple[float | None, ...] = ()
 
     def doubted(self, *findings: Finding) -> Result:
         """The same with findings at every quantity."""
@@ -151,7 +153,53 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
         q = Quantity(name, value=found.gap_eV, budget=budget, unit="eV",
                      findings=tuple(findings), **labels)  # fmt: skip
         made.append(judge(q, possible(float(energy.min()), float(energy.max()))))
+    try:
+        edge, noise = _edge(ready)
+        line = reciprocity.urbach_energy(edge[0], edge[1], noise)
+        made.append(_of_line("Urbach energy", line, "meV", 1e3, ready.findings, labels))
+    except ValueError as error:
+        problems.append(f"Urbach energy: {error}")
     return Result(held.row.label, held.row.state, tuple(made), raw, ready, fits, tuple(problems))
+
+
+def _edge(ready: Signal):
+    """Energies and absorbance (2, n), rising, above the level far below the gap, and its error."""
+    good = np.isfinite(ready.values[0])
+    energy, value = HC_EV_NM / ready.axis[good], ready.values[0][good]
+    order = np.argsort(energy)
+    energy, value = energy[order], value[order]
+    low = value[: max(value.size // 10, 8)]
+    noise = float(np.std(np.diff(low)) / np.sqrt(2)) if np.ptp(low) > 0 else 0.0
+    return np.array([energy, value - np.median(low)]), np.full(value.size, max(noise, 1e-9))
+
+
+def _of_line(name, line, unit, factor, findings, labels) -> Quantity:
+    q = Quantity(name, value=factor * line.scale_eV, budget={"fit": factor * line.error_eV},
+                 unit=unit, findings=tuple(findings), **labels,
+                 note=f"{line.window_eV[0]:.3f} to {line.window_eV[1]:.3f} eV")  # fmt: skip
+    return judge(q, signal(line.scale_eV, line.error_eV, "the slope"), described(line.z))
+
+
+def reciprocity_of(absorbed: Result, emitted: Result, labels) -> Result:
+    """Temperature of the emitting carriers by van Roosbroeck and Shockley's relation.
+
+    A film that is homogeneous and thermal gives the temperature at which it was measured; a film of
+    unlike crystals, whose emission comes from the smallest gaps, does not, and that is then said.
+
+    Raises
+    ------
+    ValueError
+        If the spectra do not overlap above noise, or their ratio is no rising line.
+    """
+    edge, noise = _edge(absorbed.signal)
+    share = 1 - 10 ** -edge[1]
+    energy, per_eV = reciprocity.per_energy(emitted.signal.axis, emitted.signal.values[0])
+    level = float(np.std(np.diff(per_eV[:20])) / np.sqrt(2)) or 1e-6 * per_eV.max()
+    seen = np.interp(energy, edge[0], share, left=0.0, right=0.0)
+    error = np.interp(energy, edge[0], noise * np.log(10) * 10 ** -edge[1])
+    line = reciprocity.thermal_energy(energy, per_eV, np.full(energy.size, level), seen, error)
+    q = _of_line("temperature of emission", line, "K", 1 / reciprocity.K_EV, (), labels)
+    return Result(emitted.label, emitted.state, (q,), (absorbed, emitted), None, line)
 
 
 # ---- emission ------------------------------------------------------------------------------------
@@ -219,8 +267,15 @@ def quantum_yields(
     first, fit, raw, ready = next(iter(by_quantity.values()))
     if len(by_quantity) > 1:
         first = tuple(map(_either, *(made for made, *_ in by_quantity.values())))
+    if held.row.role == "sample":
+        at = tuple(t.parameter if t.parameter_unit.lower() in _INTENSITY else None for t in raw)
+    else:
+        at = (_set(held, "intensity_mW_cm2"), None)
     return Result(held.row.label, held.row.state, first, raw, ready, fit, (),
-                  _set(held, "excitation_nm"))  # fmt: skip
+                  _set(held, "excitation_nm"), at)  # fmt: skip
+
+
+_INTENSITY = ("mw/cm2", "mw/cm²", "mw cm-2", "mw cm⁻²")
 
 
 def _either(energy: Quantity, photons: Quantity) -> Quantity:
@@ -284,7 +339,12 @@ def _of_table(held: Held, calibration, labels):
         )
         budget = {cause: float(e[i]) for cause, e in found.budget.items() if e[i] > 0}
         q = Quantity(
-            f"PLQY {at}".strip(), value=float(found.plqy[i]), budget=budget, unit="", **labels
+            f"PLQY {at}".strip(),
+            value=float(found.plqy[i]),
+            budget=budget,
+            unit="",
+            findings=unstated(calibration),
+            **labels,
         )
         made.append(
             judge(

@@ -143,7 +143,7 @@ def quantum_yield(
     triples : sequence of SphereTriple
         A run that comes again (same file, name and counts) is one measurement, shared by those triples.
     calibration : Calibration
-        Its `relative_error` enters every yield in common.
+        Its `relative_error`, where it is known, enters every yield in common.
     noise : Noise, optional
         Of the detector; estimated from the emission bands when left out.
     subtract_blank : bool
@@ -223,7 +223,7 @@ def quantum_yield(
         jacobian_a[row, ld], jacobian_a[row, li] = -1 / means[li], through / means[li]
         value[row], absorbed[row] = y, a
     variance, is_laser = np.array(variances), np.array(laser)
-    common = value * calibration.relative_error
+    common = value * (calibration.relative_error or 0.0)
     extra = np.zeros(k)
     if self_absorption is not None:
         loss, loss_error = self_absorption

@@ -118,7 +118,27 @@ def sphere_yield(
     bands = Bands(laser, emission_band_nm or _emission_band(lit, empty, laser))
     ready = _with_common_gain(ready, bands, settings)
     bands, ready, more = _without_second_order(bands, ready, ready.get("empty", ready.get("blank")))
-    return _balance(bands, ready, calibration, method, [*findings, *more], runs, sample, labels)
+    return _balance(
+        bands,
+        ready,
+        calibration,
+        method,
+        [*findings, *more, *unstated(calibration)],
+        runs,
+        sample,
+        labels,
+    )
+
+
+def unstated(calibration) -> tuple[Finding, ...]:
+    """The remark that a yield lacks the error of its calibration, where the file states none."""
+    if calibration.relative_error is not None:
+        return ()
+    said = (
+        "the calibration states no error, so none is in that of the yield; a line "
+        "'relative error: 0.02' in its head says it"
+    )
+    return (Finding("assumed", "reported", said),)
 
 
 def _check_settings(settings, runs) -> None:

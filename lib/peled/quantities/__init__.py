@@ -18,7 +18,7 @@ from .gates import (
     undamaged,
 )
 from .lmfit_adapter import from_lmfit
-from .quantity import SOURCE_KINDS, STATUSES, Z95, Finding, Kind, Quantity, Status
+from .quantity import SOURCE_KINDS, STATUSES, Z95, Finding, Kind, Quantity, Status, shown
 
 __all__ = [
     "DAMAGE",
@@ -42,6 +42,7 @@ __all__ = [
     "goodness_z",
     "judge",
     "possible",
+    "shown",
     "signal",
     "threshold",
     "undamaged",

@@ -145,7 +145,7 @@ class Quantity:
     def __str__(self) -> str:
         if self.value is None:
             return f"withheld: {self.reasons}"
-        unit = f" {self.unit}" if self.unit else ""
+        unit = f" {shown(self.unit)}".rstrip()
         if self.relation != "=":
             return f"{self.relation} {self.value:.3g}{unit}"
         from uncertainties import ufloat  # rounds as the Particle Data Group does
@@ -154,6 +154,11 @@ class Quantity:
         if self.interval:
             text += f" (95 %: {self.interval[0]:.3g} to {self.interval[1]:.3g})"
         return text
+
+
+def shown(unit: str) -> str:
+    """A unit as it is printed: of a pure number, none."""
+    return "" if unit == "1" else unit
 
 
 def independent(name: str, budget: Mapping[str, float]) -> dict[tuple[str, str], float]:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import ndtri
 
-from peled.quantities import Quantity
+from peled.quantities import Quantity, shown
 
 Test = Literal["Welch", "Mann-Whitney"]
 
@@ -105,7 +105,7 @@ class Comparison:
         low, high = self.interval
         return (
             f"{self.name}{f' ({self.state})' if self.state else ''}, {self.group} − "
-            f"{self.reference}: {self.effect:.3g} {self.unit}".rstrip()
+            f"{self.reference}: {self.effect:.3g} {shown(self.unit)}".rstrip()
             + f" (95 %: {low:.3g} to {high:.3g}), {self.test}, {p}, "
             f"n = {self.n_group} and {self.n_reference}"
         )

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from peled import figures
+from peled.quantities import shown
 
 from .report import as_text
 
@@ -115,7 +116,7 @@ def spreads(report: Report) -> Iterator[Panel]:
         if len(mine) > 1:
             title = f"{name} ({state})" if state else name
             yield Panel(
-                title, partial(_spread, mine, f"{name}, {unit}" if unit else name), "", title
+                title, partial(_spread, mine, f"{name}, {unit}" if shown(unit) else name), "", title
             )
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from peled.quantities import Quantity
+from peled.quantities import Quantity, shown
 
 from .groups import Comparison, Summary, Test, compare, summarise
 
@@ -139,7 +139,7 @@ class Report:
                 numbers = (
                     f"{s.median:.4g}",
                     f"{s.mean:.4g} ± {s.standard_deviation:.2g}",
-                    f"{s.lowest:.4g} … {s.highest:.4g} {s.unit}".rstrip(),
+                    f"{s.lowest:.4g} … {s.highest:.4g} {shown(s.unit)}".rstrip(),
                 )
             rows.append((s.name, s.state, s.group, n, *numbers))
         return [head, *rows]

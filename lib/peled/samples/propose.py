@@ -39,12 +39,19 @@ class Content:
         samples.
     role : str
         Where the content itself says it (a calibration table).
+    kinds : tuple of Content
+        What each part is, where they are not of one measurement (sheets of a workbook).
     """
 
     measurement: str
     parts: tuple[str, ...] = ()
     axis: str = ""
     role: str = ""
+    kinds: tuple[Content, ...] = ()
+
+    def of(self, part: str) -> Content:
+        """What a part is."""
+        return dict(zip(self.parts, self.kinds)).get(part, self)
 
 
 #: What a topic hands over: path of a file or folder -> its content; None, or any exception,
@@ -186,7 +193,7 @@ def _joined(guesses: Mapping[str, _Guess], contents: Mapping[str, Content]) -> d
     """
     kinds, folders = defaultdict(set), defaultdict(set)
     for file, guess in guesses.items():
-        kinds[guess.sample].add(contents[file].measurement)
+        kinds[guess.sample] |= {c.measurement for c in contents[file].kinds or [contents[file]]}
         folders[contents[file].measurement, guess.rest].add(guess.folder)
     joined = {}
     for file, guess in guesses.items():
@@ -208,6 +215,13 @@ def _rows(
     if content.role:
         cells["role"] = content.role
     named = bool(guess.cells) or sample != guess.stem
+    if content.kinds:
+        del cells["measurement"]
+        rows = [
+            {"measurement": kind.measurement, "part": part, "role": kind.role}
+            for part, kind in zip(content.parts, content.kinds)
+        ]
+        return [(named, cells | {k: v for k, v in row.items() if v}) for row in rows]
     if cells.get("role") not in (None, "direct", "indirect", "empty", "scan"):
         del cells["sample"]  # an auxiliary row serves all until a person says whom
     if len(content.parts) < 2 or content.axis:

@@ -168,7 +168,7 @@ class _Reading:
         said = claim.line.cells.get("measurement") or "measurement" in claim.captured
         ignored = claim.line.cells.get("role") == "ignore"
         content = None if said or ignored else self.content(file)
-        measurement = content.measurement if content else ""
+        measurement = content.of(claim.part).measurement if content else ""
         row = expand.to_row(self.folder / file, file, claim, sources, self.columns, measurement)
         content = self.content(file) if claim.part else None
         if content and content.parts and claim.part not in content.parts:

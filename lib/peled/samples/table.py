@@ -9,12 +9,13 @@ import csv
 import io
 import re
 import unicodedata
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+from peled.formats import limits, read_text
+from peled.formats.contract import sheets
 from peled.samples.schema import Column, nearest
 
 _LARGEST = 16 * 2**20  # bytes of a sheet; unfolded, for a workbook
@@ -212,17 +213,8 @@ def _free(pattern: str) -> int:
 def _text(path: Path) -> list[tuple[int, list[str]]]:
     if path.stat().st_size > _LARGEST:
         raise ValueError(f"expected a sheet of at most {_LARGEST >> 20} MB")
-    content = path.read_bytes()
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        text = content.decode("utf-16")
-    else:
-        if b"\0" in content:
-            raise ValueError("expected text, found binary content; save it as CSV")
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = content.decode("cp1252", errors="replace")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    with limits(unpacked=_LARGEST):
+        text = read_text(path, what="a sheet as text; save it as CSV")
     said = re.match(r"sep=(.)\n", text)  # how Excel marks the delimiter
     head = next((s for s in text.split("\n")[bool(said) :] if s.strip(' ;,\t"')[:1] not in "#"), "")
     delimiter = said[1] if said else max(",;\t", key=head.count)
@@ -238,25 +230,13 @@ def _text(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _excel(path: Path) -> list[tuple[int, list[str]]]:
-    import openpyxl
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > 4 * _LARGEST:
-                raise ValueError("the workbook is too large for a sheet")
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        rows = []
-        for number, cells in enumerate(book.worksheets[0].iter_rows(values_only=True), start=1):
-            if any(cell is not None for cell in cells):
-                rows.append((number, [_cell(cell) for cell in cells]))
-            if number > _MOST_LINES:
-                raise ValueError(f"expected at most {_MOST_LINES} lines")
-        book.close()
-    except ValueError:
-        raise
-    except Exception as error:  # the library lets its parts' errors through: zip, XML, types
-        raise ValueError(f"expected an Excel workbook, found a damaged one ({error})") from None
-    return rows
+    with limits(unpacked=4 * _LARGEST, cells=10 * _MOST_LINES):
+        first = sheets(path)[0][1]
+    return [
+        (number, [_cell(cell) for cell in row])
+        for number, row in enumerate(first, start=1)
+        if any(cell is not None for cell in row)
+    ]
 
 
 def _cell(value) -> str:

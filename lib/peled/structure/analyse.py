@@ -16,6 +16,7 @@ from peled.samples import Holdings, Sheet
 from peled.structure import diffract, drawers, electrons, optical, pictures
 from peled.structure.making import Bench
 from peled.structure.rows import READERS, sniff
+from peled.structure.windows import cut
 
 __all__ = ["SETTINGS", "analyse", "sniff"]
 
@@ -30,6 +31,7 @@ SETTINGS: Mapping[str, Any] = {
     "sensitivity_relative": 0.1,  # standard error of a ratio of sensitivity factors
     "energy_eV": 0.02,  # standard error of an ultraviolet spectrometer's scale
     "wavenumber_cm1": 0.5,  # of an infrared spectrometer's scale
+    "windows": {},  # by name of a signal: (low, high) of its axis that is evaluated
     "test": "Welch",  # between groups: Welch or Mann-Whitney
 }
 
@@ -83,6 +85,7 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
                 continue
             bench = Bench(sample, held, chosen)
             try:
+                bench.held = tuple(cut(h, chosen["windows"]) for h in held)
                 result = technique(bench, spread)
             except Exception as error:  # one technique never stops another
                 text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

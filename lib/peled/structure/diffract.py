@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from functools import lru_cache
 
 import numpy as np
 
 from peled.formats import FormatError
+from peled.formats.delimited import read_records
 from peled.materials import bromide_fraction_of_lattice
 from peled.quantities import Finding, possible, signal, threshold
 from peled.samples import Held, Holdings
@@ -24,9 +24,8 @@ ZERO_DEG = 0.02
 @lru_cache(maxsize=1)
 def _phases() -> dict[str, tuple[tuple[str, float], ...]]:
     found = defaultdict(list)
-    with open(table("structure/phases.csv"), newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            found[row["name"]].append((row["hkl"], float(row["d_A"])))
+    for row in read_records(table("structure/phases.csv"), ("name", "hkl", "d_A"))[0]:
+        found[row["name"]].append((row["hkl"], row.number("d_A")))
     return {name: tuple(lines) for name, lines in found.items()}
 
 

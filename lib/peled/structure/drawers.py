@@ -82,8 +82,9 @@ def _transform(one, figure) -> None:
 
 def levels(report: Report) -> Iterator[Panel]:
     """Each photoelectron region with its levels."""
-    for sample, label, one in _kept(report, "xps"):
-        yield Panel("xps", partial(_level, one.fit), sample, f"{plain(label)}: levels")
+    for sample, _, one in _kept(report, "xps"):
+        name = plain(one.spectrum.name)
+        yield Panel("xps", partial(_level, one.fit), sample, f"{name}: levels")
     for sample, label, one in _kept(report, "ups"):
         yield Panel("ups", partial(_edge, *one), sample, f"{plain(sample)}: {label}")
 
@@ -124,6 +125,12 @@ def _infrared(fit, figure) -> None:
     ax = figure.subplots()
     ax.plot(fit.wavenumber_cm1, fit.absorbance, lw=0.6, color="0.4")
     ax.plot(fit.wavenumber_cm1, fit.model, lw=0.6, color="black")
+    above = max((band.height for band in fit.bands), default=1.0)
+    for band in fit.bands:
+        if band.height > 0.15 * above:
+            ax.text(band.position_cm1, band.height + 0.03 * above, f"{band.position_cm1:.0f}",
+                    rotation=90, size=5, ha="center", va="bottom")  # fmt: skip
+    ax.set_ylim(top=1.35 * above)
     ax.set(xlabel="wavenumber (cm⁻¹)", ylabel="absorbance less baseline")
     ax.invert_xaxis()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from peled.formats.delimited import read_records
 from peled.formats.vamas import Spectrum
 from peled.quantities import Finding, Quantity, assumed, possible, signal
 from peled.samples import Held
@@ -27,18 +27,13 @@ _WIDE_EV = 60.0  #: a longer region is a survey, not one of levels
 @lru_cache(maxsize=16)
 def _levels(folder: Path) -> dict[str, xps.Doublet]:
     """The table of levels; a `levels.csv` in the folder of the data takes its place."""
-    with open(table("structure/levels.csv", folder), newline="", encoding="utf-8") as stream:
-        return {
-            r["level"]: xps.Doublet(
-                r["level"],
-                float(r["position_eV"]),
-                float(r["splitting_eV"] or 0),
-                float(r["ratio"] or 0),
-                float(r["fwhm_eV"]),
-                float(r["asymmetry"] or 0),
-            )
-            for r in csv.DictReader(stream)
-        }
+    columns = "position_eV", "splitting_eV", "ratio", "fwhm_eV", "asymmetry"
+    none = {"splitting_eV": 0.0, "ratio": 0.0, "asymmetry": 0.0}  # of a level that is no doublet
+    rows, _ = read_records(table("structure/levels.csv", folder), ("level", *columns))
+    return {
+        r["level"]: xps.Doublet(r["level"], *(r.number(c, none.get(c)) for c in columns))
+        for r in rows
+    }
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import optimize, signal
+from scipy import signal
+
+from peled import separable
+from peled.lineshapes.bands import pseudo_voigt
+from peled.separable import Sought
 
 
 @dataclass(frozen=True)
@@ -169,79 +173,55 @@ def _groups(centres, widths) -> list[np.ndarray]:
     return [np.array(g) for g in groups]
 
 
-def _profile(x, position, fwhm, fraction):
-    u = (x - position) / fwhm
-    return fraction / (1 + 4 * u**2) + (1 - fraction) * np.exp(-4 * np.log(2) * u**2)
-
-
 def _fit_group(x, y, centres, widths, noise):
     n = len(centres)
     near = (x > (centres - 1.6 * widths).min()) & (x < (centres + 1.6 * widths).max())
-    xs, ys = x[near], y[near]
-    if len(xs) < 3 * n + 4:
+    if near.sum() < 3 * n + 4:
         near = (x > centres.min() - 3 * widths.max()) & (x < centres.max() + 3 * widths.max())
-        xs, ys = x[near], y[near]
-    ramp = np.linspace(-1, 1, len(xs))
+    xs = x[near]
+    ground = np.column_stack([np.ones_like(xs), np.linspace(-1, 1, len(xs))])
+    band = np.arange(n)
 
-    def design(p):
-        return np.column_stack(
-            [
-                *[_profile(xs, p[i], np.exp(p[n + i]), p[2 * n]) for i in range(n)],
-                np.ones_like(xs),
-                ramp,
-            ]
-        )
+    def basis(p, derivatives):
+        curves, slopes = pseudo_voigt(xs, p[:n, None], p[n : 2 * n, None], p[-1], derivatives)
+        if not derivatives:
+            return np.hstack([curves.T, ground]), None
+        out = np.zeros((len(p), len(xs), n + 2))
+        out[band, :, band], out[n + band, :, band] = slopes[0], slopes[1]
+        out[-1, :, :n] = slopes[2].T
+        return np.hstack([curves.T, ground]), out
 
-    def residual(p):
-        m = design(p)
-        return (ys - m @ np.linalg.lstsq(m, ys, rcond=1e-9)[0]) / noise
-
-    start = np.r_[centres, np.log(widths), 0.5]
-    low = np.r_[centres - widths, np.log(widths) - 1.2, 0.0]
-    high = np.r_[centres + widths, np.log(widths) + 1.2, 1.0]
-    solution = optimize.least_squares(
-        residual,
-        start,
-        bounds=(low, high),
-        x_scale=np.r_[0.2 * widths, np.full(n, 0.2), 0.2],
-        max_nfev=40,
+    reach = np.exp(1.2)
+    sought = {
+        f"position {i}": Sought(c, c - w, c + w, 0.2 * w, unit="1/cm")
+        for i, (c, w) in enumerate(zip(centres, widths, strict=True))
+    }
+    sought |= {
+        f"width {i}": Sought(w, w / reach, w * reach, 0.2, log=True, unit="1/cm")
+        for i, w in enumerate(widths)
+    }
+    sought["fraction"] = Sought(0.5, 0.0, 1.0, 0.2)
+    fit = separable.fit(
+        basis,
+        y[near],
+        sought,
+        [*(f"area {i}" for i in range(n)), "offset", "slope"],
+        error=noise,
+        variance=separable.larger,
+        max_evaluations=40,
     )
-    p = solution.x
-    m = design(p)
-    c = np.linalg.lstsq(m, ys, rcond=1e-9)[0]
-    h = 1e-4
-    jacobian = (
-        np.column_stack(
-            [*[(design(p + h * e) - design(p - h * e)) @ c / (2 * h) for e in np.eye(len(p))], m]
-        )
-        / noise
-    )
-    scale = np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300)
-    chi2 = float(np.sum(((ys - m @ c) / noise) ** 2) / max(len(xs) - len(p) - n - 2, 1))
-    covariance = (
-        np.linalg.pinv((jacobian / scale).T @ (jacobian / scale), rcond=1e-10, hermitian=True)
-        / np.outer(scale, scale)
-        * max(chi2, 1)
-    )
-    errors = np.sqrt(np.maximum(np.diag(covariance), 0))
     found = []
     for i in range(n):
-        fwhm = float(np.exp(p[n + i]))
-        unit = fwhm * (p[2 * n] * np.pi / 2 + (1 - p[2 * n]) * np.sqrt(np.pi / np.log(2)) / 2)
-        height, height_error = float(c[i]), float(errors[2 * n + 1 + i])
-        area_error = unit * float(np.hypot(height_error, height * errors[n + i]))
+        fwhm, fraction, area = fit.values[n + i], fit.values[-1], fit.linear[i]
+        tops = pseudo_voigt(0.0, 0.0, fwhm, np.array([fraction, 0.0, 1.0]), False)[0]
+        height = area * tops[0]
         if height > 3 * noise:
-            found.append(
-                (
-                    float(p[i]),
-                    float(errors[i]),
-                    height,
-                    height_error,
-                    fwhm,
-                    height * unit,
-                    area_error,
-                )
-            )
+            gradient = np.zeros(len(fit.errors))
+            gradient[n + i], gradient[2 * n] = -height, area * (tops[2] - tops[1])
+            gradient[2 * n + 1 + i] = tops[0]
+            height_error = np.sqrt(gradient @ fit.estimates.covariance @ gradient)
+            own = (fit.values[i], fit.errors[i], height, height_error, fwhm, area)
+            found.append((*map(float, own), float(fit.errors[2 * n + 1 + i])))
     curve = np.zeros_like(x)
-    curve[near] = m @ c
+    curve[near] = fit.model
     return found, curve

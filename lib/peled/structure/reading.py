@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from peled.formats import FormatError
 from peled.formats.contract import reader
-from peled.formats.delimited import read_records, read_table, record_number
+from peled.formats.delimited import read_records, read_table
 from peled.formats.diffraction import Pattern, read_pattern
 from peled.formats.images import Image, read_image
 from peled.formats.infrared import InfraredSpectrum, read_infrared
@@ -199,31 +198,21 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
     kinds = {"standard": [], "sample": []}
     for row in rows:
         if row["kind"] not in kinds:
-            raise FormatError(
-                path,
-                place=f"line {row['']}, column kind",
-                expected="standard or sample",
-                found=repr(row["kind"]),
-            )
+            raise row.refuse("kind", "standard or sample")
         kinds[row["kind"]].append(row)
     line = calibrate(
         *(
-            [record_number(path, row, name) for row in kinds["standard"]]
+            [row.number(name) for row in kinds["standard"]]
             for name in ("concentration_ug_L", *measured)
         )
     )
     contents = {}
     for row in kinds["sample"]:
         if row["sample"] in contents:
-            raise FormatError(
-                path,
-                place=f"line {row['']}, column sample",
-                expected="each sample once",
-                found=repr(row["sample"]),
-                advice="name replicates apart, or average them",
-            )
+            advice = "name replicates apart, or average them"
+            raise row.refuse("sample", "each sample once", advice)
         signal, error, volume, dilution, mass = (
-            record_number(path, row, name) for name in (*measured, *prepared)
+            row.number(name) for name in (*measured, *prepared)
         )
         contents[row["sample"]] = lead_content(
             line,
@@ -241,13 +230,11 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
 @reader("a folder with ftir_bands.csv, or none in it", folder=True)
 def read_assignments(folder: Path) -> tuple[Assignment, ...]:
     """Infrared assignments of a folder's `ftir_bands.csv`, else the package's."""
-    with open(table("structure/ftir_bands.csv", folder), newline="", encoding="utf-8") as stream:
-        return tuple(
-            Assignment(
-                float(r["low_cm1"]), float(r["high_cm1"]), r["vibration"], r["species"], r["source"]
-            )
-            for r in csv.DictReader(stream)
-        )
+    columns = "low_cm1", "high_cm1", "vibration", "species", "source"
+    rows, _ = read_records(table("structure/ftir_bands.csv", folder), columns)
+    return tuple(
+        Assignment(*(r.number(c) for c in columns[:2]), *(r[c] for c in columns[2:])) for r in rows
+    )
 
 
 @reader("a folder with truth.csv, or none in it", folder=True)
@@ -256,7 +243,5 @@ def read_truth(folder: Path) -> dict[tuple[str, str], float]:
     path = folder / "truth.csv"
     if not path.is_file():
         return {}
-    with open(path, newline="", encoding="utf-8") as stream:
-        return {
-            (key(row["sample"]), row["name"]): float(row["value"]) for row in csv.DictReader(stream)
-        }
+    rows, _ = read_records(path, ("sample", "name", "value"))
+    return {(key(row["sample"]), row["name"]): row.number("value") for row in rows}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from peled.formats.delimited import read_records
 from peled.formats.diffraction import Pattern
 from peled.structure import xrd
 from peled.structure.detection import find_lines
@@ -58,20 +58,20 @@ class Standard:
 @lru_cache(maxsize=8)
 def read_standards(folder: Path | None = None) -> tuple[Standard, ...]:
     """The table of standards; a `standards.csv` in `folder` takes its place."""
-    with open(table("structure/standards.csv", folder), newline="", encoding="utf-8") as stream:
-        return tuple(
-            Standard(
-                r["name"],
-                tuple(r["words"].lower().split()),
-                r["system"],
-                float(r["a_A"]),
-                float(r["c_A"] or "nan"),
-                float(r["expanded_A"]) / 2,
-                r["extinction"],
-                r["source"],
-            )
-            for r in csv.DictReader(stream)
+    columns = "name", "words", "system", "a_A", "c_A", "expanded_A", "extinction", "source"
+    return tuple(
+        Standard(
+            r["name"],
+            tuple(r["words"].lower().split()),
+            r["system"],
+            r.number("a_A"),
+            r.number("c_A", np.nan),
+            r.number("expanded_A") / 2,
+            r["extinction"],
+            r["source"],
         )
+        for r in read_records(table("structure/standards.csv", folder), columns)[0]
+    )
 
 
 def named(text: str, known: tuple[Standard, ...]) -> Standard | None:

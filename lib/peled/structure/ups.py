@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
+from peled import separable
+from peled.separable import Sought, differences
 from peled.structure.xps import HE_I_EV, edge
 
 
@@ -72,28 +73,30 @@ def secondary_cutoff(binding_eV, counts, *, bias_V: float = 0.0) -> Cutoff:
     centre = x[2:-2][at]
     near = (x > centre - 0.6) & (x < centre + 0.8)
     xs, ys = x[near], y[near]
-    sigma = np.sqrt(np.maximum(ys, 1))
 
-    def model(p):
-        m = np.column_stack(
-            [edge(xs, p[0], abs(p[1])), edge(xs, p[0], abs(p[1])) * (xs - centre), np.ones_like(xs)]
-        )
-        c = np.linalg.lstsq(m / sigma[:, None], ys / sigma, rcond=None)[0]
-        return m @ c
+    def columns(p):
+        step = edge(xs, *p)
+        return np.column_stack([step, step * (xs - centre), np.ones_like(xs)])
 
-    solution = optimize.least_squares(
-        lambda p: (ys - model(p)) / sigma, [centre, 0.1], diff_step=1e-4, x_scale=[0.05, 0.05]
+    fit = separable.fit(
+        differences(columns, [1e-5, 1e-5]),
+        ys,
+        {
+            "energy": Sought(centre, xs[0], xs[-1], 0.05, unit="eV"),
+            "width": Sought(0.1, 1e-3, 1.0, 0.3, log=True, unit="eV"),
+        },
+        ["height", "slope", "floor"],
+        error=np.sqrt(np.maximum(ys, 1)),
+        variance=separable.larger,
     )
-    chi2 = 2 * solution.cost / max(len(xs) - 5, 1)
-    covariance = np.linalg.pinv(solution.jac.T @ solution.jac) * max(chi2, 1)
-    i = int(np.argmin(np.gradient(model(solution.x), xs)))
-    fitted = model(solution.x)
+    fitted = fit.model
+    i = int(np.argmin(np.gradient(fitted, xs)))
     steep = np.gradient(fitted, xs)[i]
     extrapolated = xs[i] - (fitted[i] - ys[-5:].mean()) / steep
     return Cutoff(
-        float(solution.x[0]),
-        float(np.sqrt(covariance[0, 0])),
-        abs(float(solution.x[1])),
+        float(fit.values[0]),
+        float(fit.errors[0]),
+        float(fit.values[1]),
         float(extrapolated),
         np.column_stack([xs, fitted]),
     )

@@ -6,13 +6,16 @@ Energies are binding energies in eV. Areas are counts x eV above the background,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 from scipy import optimize, special
 
+from peled import separable
+from peled.lineshapes.bands import pseudo_voigt
 from peled.quantities import threshold
+from peled.separable import Sought
 
 MG_EV, AL_EV, HE_I_EV = 1253.6, 1486.7, 21.218
 
@@ -164,100 +167,115 @@ def fit_levels(
         raise ValueError(
             f"core levels: expected {', '.join(outside)} between {x[0]:.5g} and {x[-1]:.5g} eV"
         )
-    n = len(doublets)
-    step = np.gradient(x)
-    loss = x[:, None] - x[None, :]
-    tail = {
-        "shirley": (loss > 0) * 1.0,
-        "tougaard": np.where(loss > 0, loss / (1643 + loss**2) ** 2, 0.0) * 1643,
-        "linear": None,
-    }[background]
-    ramp = (x - x.mean()) / (x[-1] - x[0])
-    metals = [i for i, d in enumerate(doublets) if d.asymmetry > 0]
-
-    def curves(p):
-        position, width = p[:n], np.abs(p[n : 2 * n])
-        out = np.empty((len(x), n))
-        for i, d in enumerate(doublets):
-            out[:, i] = _gl(x, position[i], width[i], p[-1])
-            if d.ratio:
-                out[:, i] = (
-                    out[:, i] + d.ratio * _gl(x, position[i] + d.splitting_eV, width[i], p[-1])
-                ) / (1 + d.ratio)
-        for index, i in enumerate(metals):
-            out[:, i] = metal_tail(x, out[:, i], p[2 * n + index])
-        return out
-
+    model = _LevelModel(x, y, doublets, background)
+    n, sought = len(doublets), model.sought
     sigma = np.sqrt(np.maximum(y, 1))
-    signal = np.maximum(y - np.linspace(y[:5].mean(), y[-5:].mean(), len(y)), 0)
-
-    def design(p, signal):
-        columns = [curves(p), np.ones((len(x), 1)), ramp[:, None]]
-        if tail is not None:
-            columns.append((tail @ (signal * step) / max((signal * step).sum(), 1e-12))[:, None])
-        return np.hstack(columns)
-
-    start = np.array(
-        [d.position_eV for d in doublets]
-        + [d.fwhm_eV for d in doublets]
-        + [doublets[i].asymmetry for i in metals]
-        + [0.3]
-    )
-    more = np.zeros(len(metals))
-    p, converged = start, True
     for _ in range(4):  # the loss follows the signal just fitted, and the weights the model
-
-        def residual(p, signal=signal, sigma=sigma):
-            m = design(p, signal) / sigma[:, None]
-            return y / sigma - m @ np.linalg.lstsq(m, y / sigma, rcond=1e-10)[0]
-
-        solution = optimize.least_squares(
-            residual,
-            p,
-            diff_step=1e-5,
-            max_nfev=40,
-            x_scale=np.r_[np.full(n, 0.1), np.full(n, 0.2), more + 0.05, 0.2],
-            bounds=(
-                np.r_[start[:n] - REACH_EV, start[n : 2 * n] / 4, more, 0.0],
-                np.r_[start[:n] + REACH_EV, start[n : 2 * n] * 5, more + 0.45, 1.0],
-            ),
+        fit = separable.fit(
+            model.basis,
+            y,
+            sought,
+            [*(f"{d.name} area" for d in doublets), *model.grounds],
+            error=sigma,
+            variance=separable.larger,
+            max_evaluations=40,
         )
-        p, converged = solution.x, solution.success
-        m = design(p, signal)
-        c = np.linalg.lstsq(m / sigma[:, None], y / sigma, rcond=1e-10)[0]
-        signal, sigma = (
-            np.maximum(m[:, :n] @ np.maximum(c[:n], 0), 0),
-            np.sqrt(np.maximum(m @ c, 1)),
-        )
-    h = 1e-4
-    columns = [
-        (design(p + h * e, signal) - design(p - h * e, signal)) @ c / (2 * h) / sigma
-        for e in np.eye(len(p))
-    ]
-    jacobian = np.column_stack([*columns, m / sigma[:, None]])
-    scale = np.linalg.norm(jacobian, axis=0)
-    covariance = np.linalg.pinv(
-        (jacobian / scale).T @ (jacobian / scale), rcond=1e-12, hermitian=True
-    ) / np.outer(scale, scale)
-    chi2 = float(np.sum(((y - m @ c) / sigma) ** 2) / max(len(x) - len(p) - n - 3, 1))
-    covariance *= max(chi2, 1.0)
-    errors = np.sqrt(np.diag(covariance))
+        parts = fit.design[:, :n] * fit.linear[:n]
+        ground, chi2 = fit.model - parts.sum(axis=1), fit.chi2 / fit.freedom
+        sought = {
+            name: replace(s, value=value)
+            for (name, s), value in zip(sought.items(), fit.values.tolist(), strict=True)
+        }
+        model.follow(np.maximum(fit.design[:, :n] @ np.maximum(fit.linear[:n], 0), 0))
+        sigma = np.sqrt(np.maximum(fit.model, 1))
+    areas = slice(len(sought), len(sought) + n)
     return LevelFit(
         tuple(d.name for d in doublets),
-        c[:n],
-        errors[len(p) : len(p) + n],
-        covariance[len(p) : len(p) + n, len(p) : len(p) + n],
-        p[:n],
-        errors[:n],
-        np.abs(p[n : 2 * n]),
+        fit.linear[:n],
+        fit.errors[areas],
+        fit.estimates.covariance[areas, areas],
+        fit.values[:n],
+        fit.errors[:n],
+        fit.values[n : 2 * n],
         x,
         y,
-        m[:, n:] @ c[n:],
-        m @ c,
-        m[:, :n] * c[:n],
+        ground,
+        fit.model,
+        parts,
         chi2,
-        converged,
+        fit.estimates.converged,
     )
+
+
+class _LevelModel:
+    """Columns of a region: each doublet, a constant, a slope, and the loss of the signal."""
+
+    def __init__(self, x, y, doublets, background):
+        self.x, self.doublets = x, doublets
+        self.step, self.ramp = np.gradient(x), (x - x.mean()) / (x[-1] - x[0])
+        loss = x[:, None] - x[None, :]
+        self.tail = {
+            "shirley": (loss > 0) * 1.0,
+            "tougaard": np.where(loss > 0, loss / (1643 + loss**2) ** 2, 0.0) * 1643,
+            "linear": None,
+        }[background]
+        self.grounds = ["offset", "slope", *(["loss"] if self.tail is not None else [])]
+        self.metals = [i for i, d in enumerate(doublets) if d.asymmetry > 0]
+        self.sought = {
+            f"{d.name} position": Sought(
+                d.position_eV, d.position_eV - REACH_EV, d.position_eV + REACH_EV, 0.1, unit="eV"
+            )
+            for d in doublets
+        }
+        self.sought |= {
+            f"{d.name} width": Sought(d.fwhm_eV, d.fwhm_eV / 4, d.fwhm_eV * 5, 0.2, unit="eV")
+            for d in doublets
+        }
+        self.sought |= {
+            f"{doublets[i].name} index": Sought(doublets[i].asymmetry, 0.0, 0.45, 0.05)
+            for i in self.metals
+        }
+        self.sought["mixing"] = Sought(0.3, 0.0, 1.0, 0.2)
+        self.follow(np.maximum(y - np.linspace(y[:5].mean(), y[-5:].mean(), len(y)), 0))
+
+    def follow(self, signal) -> None:
+        """Take the loss from this signal."""
+        columns = [np.ones_like(self.x), self.ramp]
+        if self.tail is not None:
+            lost = signal * self.step
+            columns.append(self.tail @ lost / max(lost.sum(), 1e-12))
+        self.ground = np.column_stack(columns)
+
+    def basis(self, p, derivatives):
+        n = len(self.doublets)
+        out = np.empty((len(self.x), n + self.ground.shape[1]))
+        out[:, n:] = self.ground
+        slopes = np.zeros((len(p), *out.shape)) if derivatives else None
+        for i, d in enumerate(self.doublets):
+            curves = self._doublet(d, p[i], p[n + i], p[-1], derivatives)
+            if i in self.metals:
+                at = 2 * n + self.metals.index(i)
+                line, h = curves[0], 1e-5
+                curves = [metal_tail(self.x, curve, p[at]) for curve in curves]
+                if derivatives:
+                    up, down = (metal_tail(self.x, line, max(p[at] + s, 0.0)) for s in (h, -h))
+                    slopes[at, :, i] = (up - down) / (h + min(p[at], h))
+            out[:, i] = curves[0]
+            if derivatives:
+                slopes[i, :, i], slopes[n + i, :, i], slopes[-1, :, i] = curves[1:]
+        return out, slopes
+
+    def _doublet(self, d, position, width, mixing, derivatives):
+        """Unit area, and its derivatives by position, width and mixing."""
+        values, slopes = pseudo_voigt(self.x, position, width, mixing, derivatives)
+        curves = [values, *slopes]
+        if not d.ratio:
+            return curves
+        values, slopes = pseudo_voigt(self.x, position + d.splitting_eV, width, mixing, derivatives)
+        return [
+            (strong + d.ratio * weak) / (1 + d.ratio)
+            for strong, weak in zip(curves, [values, *slopes], strict=True)
+        ]
 
 
 def metal_tail(x, line, index: float, *, band_eV: float = 8.0) -> np.ndarray:
@@ -331,8 +349,9 @@ def find_shift(energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: floa
             at = d.position_eV + shift
             if not x[0] + 1 < at < x[-1] - 1:
                 break
-            line = _gl(x, at, d.fwhm_eV, 0.3)
-            line = line + d.ratio * _gl(x, at + d.splitting_eV, d.fwhm_eV, 0.3)
+            line = pseudo_voigt(x, at, d.fwhm_eV, 0.3, False)[0]
+            weak = pseudo_voigt(x, at + d.splitting_eV, d.fwhm_eV, 0.3, False)[0]
+            line = line + d.ratio * weak
             step = np.cumsum(line)
             columns += [line * weights, step / step[-1] * weights]
         else:
@@ -347,12 +366,6 @@ def find_shift(energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: floa
         float(np.sqrt(rival / misfit)),
         threshold(tries=len(grid) * len(doublets)) + 1.0,
     )
-
-
-def _gl(x, position, fwhm, fraction):
-    u = (x - position) / fwhm
-    gauss = 2 / fwhm * np.sqrt(np.log(2) / np.pi) * np.exp(-4 * np.log(2) * u**2)
-    return (1 - fraction) * gauss + fraction * 2 / (np.pi * fwhm) / (1 + 4 * u**2)
 
 
 def _sorted(energy_eV, counts):

@@ -9,7 +9,7 @@ wavelengths, with weights w too: (w²)·(e ⊗ e). Segments that share their spe
 matrices of C, and keep their own of the derivatives.
 
 Normal equations lose digits where columns nearly coincide and where the residual is tiny; there the
-orthogonal projection of `varpro.DispersedBlock` is used, as it is for covariances.
+orthogonal projection of `separable.DispersedBlock` is used, as it is for covariances.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import erfcx
 
+from peled.separable import Evaluation
 from peled.transient_absorption.irf import FWHM_PER_SIGMA
-from peled.transient_absorption.varpro import Evaluation
 
 _ROOT2, _ROOT2PI = np.sqrt(2.0), np.sqrt(2 * np.pi)
 # of a unit column: its part outside the others' span, below which normal equations are not trusted
@@ -35,7 +35,7 @@ def usable(model) -> bool:
 
 
 class NormalBlock:
-    """Stands in for a `varpro.DispersedBlock` of segments with a Gaussian response.
+    """Stands in for a `separable.DispersedBlock` of segments with a Gaussian response.
 
     Parameters
     ----------

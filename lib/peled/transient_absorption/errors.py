@@ -353,7 +353,7 @@ def profile(fit, name: str, *, level: float = 0.95, points: int = 9) -> Interval
     ValueError
         If the parameter was not fitted.
     """
-    from peled.transient_absorption.varpro import Problem, minimise
+    from peled.separable import Problem, minimise
 
     if name not in fit.free:
         raise ValueError(f"profile: expected one of {', '.join(fit.free)}; found {name!r}")

@@ -5,7 +5,7 @@ their errors.
 >>> fit.lifetimes_ps, fit.spectra("before").values                    # doctest: +SKIP
 
 Lifetimes and widths are searched as logarithms, by variable projection with analytic derivatives
-(`varpro`). Several starts are tried by default; the distinct minima they find are kept in the
+(`peled.separable`). Several starts are tried by default; the distinct minima they find are kept in the
 result.
 """
 
@@ -18,12 +18,12 @@ from functools import cached_property
 import numpy as np
 
 from peled.quantities import Estimates
+from peled.separable import DispersedBlock, Minimum, Rows, minimise
 from peled.transient_absorption import errors, noise
 from peled.transient_absorption.dispersed import NormalBlock
 from peled.transient_absorption.preprocess import Matrix
 from peled.transient_absorption.schemes import Model, sequential
 from peled.transient_absorption.setup import Setup, as_matrices, overridden, parameters_of
-from peled.transient_absorption.varpro import DispersedBlock, Minimum, Rows, minimise
 
 _SCREENED = 40  # candidate starts judged by their cost alone
 _SAID = (

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from peled.separable import Problem, SharedBlock, minimise
 from peled.transient_absorption.globalfit import global_fit
-from peled.transient_absorption.varpro import Problem, SharedBlock, minimise
 
 
 @dataclass(frozen=True)

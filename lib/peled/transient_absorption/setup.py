@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from peled.separable import DispersedBlock, NonNegativeBlock, Problem, SharedBlock
 from peled.transient_absorption.dispersed import NormalBlock, usable
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, MeasuredIRF, columns, parts
 from peled.transient_absorption.preprocess import Matrix, correct_chirp, estimate_t0
 from peled.transient_absorption.schemes import Model, Relation
-from peled.transient_absorption.varpro import DispersedBlock, NonNegativeBlock, Problem, SharedBlock
 
 _CHUNK = 96  # wavelengths whose model matrices fit a processor's cache
 

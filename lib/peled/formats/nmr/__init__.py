@@ -176,7 +176,9 @@ def read_ppm_table(path: str | os.PathLike, *, reference_MHz: float | None = Non
     unit = table.columns[0].unit.lower() or table.columns[0].name.lower()
     frequency = reference_MHz
     if frequency is None:
-        found = stated(path, table.metadata, r"freq|^SF$|MHz|larmor", positive=True)
+        found = stated(
+            path, table.metadata, r"freq(uency)?$|^SF(O1)?$|^MHz$|^larmor", positive=True
+        )
         frequency = found[0] if found else None
     if unit == "hz":
         if not frequency:

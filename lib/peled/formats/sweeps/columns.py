@@ -97,9 +97,9 @@ _DEFAULT_UNIT = {
 _KEITHLEY_NAN = 9.91e37  # what a 2400 writes for a function that was not measured
 
 
-def read_tables(path: Path) -> list[tuple[str, Table]]:
+def read_tables(path: Path, part: str = "") -> list[tuple[str, Table]]:
     """Each table of a text file or workbook with its name ("" where there is only one)."""
-    tables = delimited.read_tables(path)
+    tables = delimited.read_tables(path, part)
     return [(name, _buffer_export(t if any(t.names) else _headless(t))) for name, t in tables]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from peled.formats import FormatError
 from peled.formats.contract import reader
 from peled.formats.delimited import Account, Column, Table, stated_number
-from peled.formats.sweeps.columns import identify, read_tables, scaled
+from peled.formats.sweeps.columns import identify, read_tables, scaled, unit_key
 
 _WHAT = "a J-V-L sweep as text or .xlsx"
 _MISSING = (
@@ -90,6 +90,7 @@ def read_sweeps(
     area_cm2: float | None = None,
     current_unit: str | None = None,
     luminance_unit: str | None = None,
+    part: str = "",
 ) -> tuple[Sweep, ...]:
     """All sweeps of a file, in their order, split where the direction turns.
 
@@ -102,6 +103,8 @@ def read_sweeps(
         header.
     current_unit, luminance_unit : str, optional
         Units of current (or current density) and luminance where their heads name none.
+    part : str, optional
+        Of a workbook with a sheet of this name that one alone.
 
     Raises
     ------
@@ -120,7 +123,7 @@ def read_sweeps(
         )
     found: list[Sweep] = []
     units = {"current": current_unit, "current_density": current_unit, "luminance": luminance_unit}
-    for label, table in read_tables(path):
+    for label, table in read_tables(path, part):
         unknown = [
             c.head or f"column {j + 1}"
             for j, c in enumerate(table.columns)
@@ -221,9 +224,16 @@ def _split(
         raise table.refuse(expected, names, advice, place=place)
     got = {q: scaled(path, q, *columns[q], assumed, units.get(q)) for q in columns if q != "status"}
     notes = [f"{name}: no unit; taken as {unit}" for name, unit in assumed.items()]
-    area = area_cm2 if area_cm2 is not None else _area(table)
+    for q, unit in units.items():
+        headed = columns[q][1] if q in columns else ""
+        if unit and headed and unit_key(unit) != unit_key(headed):
+            notes.append(f"{columns[q][0].name}: the sheet says {unit}, the head {headed}, taken")
+    headed = _area(table)
+    area = headed if area_cm2 is None else area_cm2
     if area_cm2 is None and area is not None:
         notes.append(f"device area {area:g} cm² from the header")
+    elif headed is not None and not 0.999 < headed / area < 1.001:
+        notes.append(f"device area: the sheet says {area:g} cm², taken, the head {headed:g} cm²")
     voltage, density = got["voltage"], _density(table, place, got, area)
     for name, values in (("voltage", voltage), ("current", density)):
         for row in np.flatnonzero(~np.isfinite(values) | (np.abs(values) > 1e30))[:1]:

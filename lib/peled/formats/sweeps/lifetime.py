@@ -45,7 +45,9 @@ class LifetimeLog:
 
 
 @reader("a lifetime log as text or .xlsx", missing=("voltage_V",))
-def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> LifetimeLog:
+def read_lifetime(
+    path: str | os.PathLike, *, time_unit: str | None = None, part: str = ""
+) -> LifetimeLog:
     """A lifetime log: time (s, min, h, or clock stamps) and luminance, photodiode current or
     relative signal.
 
@@ -53,6 +55,8 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
     ----------
     time_unit : str, optional
         Where the head of the time column does not say.
+    part : str, optional
+        Of a workbook with a sheet of this name that one alone.
 
     Raises
     ------
@@ -61,7 +65,7 @@ def read_lifetime(path: str | os.PathLike, *, time_unit: str | None = None) -> L
         rise, non-finite values.
     """
     path = Path(path)
-    (_, table), *more = read_tables(path)
+    (_, table), *more = read_tables(path, part)
     if more:
         found = ", ".join(repr(name) for name, _ in more)
         raise table.refuse("one sheet with numbers", f"others: {found}", place="")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
@@ -118,17 +117,4 @@ def _rows(sheet: Sheet) -> tuple[list[float], list[list[float]], dict[str, tuple
     ]
     if between:
         raise sheet.refuse(between[0], "a wavelength", advice="mend the cell", column=0)
-    if len(rows) > 1:
-        _refuse_damaged_edges(sheet, rows, wavelength)
     return wavelength, values, head
-
-
-def _refuse_damaged_edges(sheet: Sheet, rows: list[int], wavelength: list[float]) -> None:
-    """A row beside the block whose name is nearly the wavelength that the grid has there."""
-    for end, inner, outside in ((0, 1, rows[0] - 1), (-1, -2, rows[-1] + 1)):
-        if sheet.claims.get(outside) != "key":
-            continue
-        name = sheet.row(outside)[0][0]
-        due = f"{2 * wavelength[end] - wavelength[inner]:g}"
-        if re.search(r"\d", name) and SequenceMatcher(None, name, due).ratio() > 0.5:
-            raise sheet.refuse(outside, f"the wavelength {due}", repr(name), "mend the cell", 0)

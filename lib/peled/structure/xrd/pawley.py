@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import optimize
 
+from peled import separable
+from peled.separable import SeparableFit, Sought, differences
 from peled.structure.detection import find_lines
 from peled.structure.xrd.crystal import (
     CU_KALPHA_A,
@@ -49,9 +51,6 @@ class PawleyFit:
     chi2_reduced, bic : float
     error_scale : float
         Factor by which standard errors were enlarged for misfit and serially correlated residuals.
-    names : tuple of str
-    covariance : (p, p) float array
-        Of the non-linear parameters `names`.
     extra : tuple of (intensity, error)
         Of the lines of other phases, as heights in the unit of the pattern.
     shape : str
@@ -85,8 +84,6 @@ class PawleyFit:
     chi2_reduced: float = 0.0
     bic: float = 0.0
     error_scale: float = 1.0
-    names: tuple = ()
-    covariance: np.ndarray = field(repr=False, default=None)
     converged: bool = True
     notes: tuple = ()
     extra: tuple = ()
@@ -295,103 +292,65 @@ def pawley_fit(
     chebyshev = np.polynomial.chebyshev.chebvander(2 * (x - x[0]) / (x[-1] - x[0]) - 1, order)
 
     width = _typical_width(x, y, a, wavelengths_A[0])
-    table = {  # name: start, free, prior (mean, sd), scale
-        "a": (a, True, known, 1e-3 * a),
+    sought = {
+        "a": Sought(a, step=1e-3 * a, known=known, unit="Å"),
         "zero": _freedom(zero_deg, 0.02),
         "displacement": _freedom(displacement_mm, 0.05),
-        "log size": (
-            np.log(_start_size(width, wavelengths_A[0], instrument_fwhm_deg, shape)),
-            True,
-            None,
-            0.1,
+        "size": Sought(
+            _start_size(width, wavelengths_A[0], instrument_fwhm_deg, shape), step=0.3, log=True
         ),
-        "strain": (2e-3 if fit_strain else 0.0, fit_strain, None, 5e-4),
-        "fwhm": (
-            instrument_fwhm_deg if instrument_fwhm_deg is not None else 0.5 * width,
-            instrument_fwhm_deg is None,
-            None,
-            0.2 * width,
+        "strain": Sought(2e-3 if fit_strain else 0.0, step=5e-4, held=not fit_strain),
+        "fwhm": Sought(
+            0.5 * width if instrument_fwhm_deg is None else instrument_fwhm_deg,
+            step=0.2 * width,
+            held=instrument_fwhm_deg is not None,
+            unit="°",
         ),
-        "tetragonality": (0.01 if tetragonal else 0.0, tetragonal, None, 1e-3),
+        "tetragonality": Sought(0.01 if tetragonal else 0.0, step=1e-3, held=not tetragonal),
     }
-    names = [name for name, entry in table.items() if entry[1]]
-    start = {name: entry[0] for name, entry in table.items()}
-    scale = np.array([table[name][3] for name in names])
-    priors = [(i, *table[name][2]) for i, name in enumerate(names) if table[name][2]]
 
-    def design(p):
-        v = start | dict(zip(names, np.asarray(p) * scale + offset, strict=True))
-        lines = profiles.matrix(
-            v["a"],
-            v["zero"],
-            v["displacement"],
-            np.exp(v["log size"]),
-            abs(v["strain"]),
-            abs(v["fwhm"]),
-            v["tetragonality"],
-        )
-        extra = [_extra_line(x, d, v, profiles, width) for d in extra_d_A]
+    def columns(p):
+        a, zero, displacement, size, strain, fwhm, tetragonality = p
+        lines = profiles.matrix(a, zero, displacement, size, abs(strain), abs(fwhm), tetragonality)
+        extra = [_extra_line(x, d, zero, displacement, profiles, width) for d in extra_d_A]
         return np.column_stack([lines, *extra, chebyshev])
 
-    offset = np.array([start[name] for name in names])
+    steps = [1e-3 * s.step * (s.value if s.log else 1.0) for s in sought.values()]
+    names = [
+        *("line " + " ".join(f"{i:g}" for i in hkl) for hkl in hkls),
+        *(f"extra {i}" for i in range(len(extra_d_A))),
+        *(f"background {i}" for i in range(order + 1)),
+    ]
 
-    def penalty(p):
-        return np.array([(p[i] * scale[i] + offset[i] - mean) / sd for i, mean, sd in priors])
-
-    weights = 1 / sigma
-
-    def residual(p):
-        matrix = design(p) * weights[:, None]
-        coefficients = np.linalg.lstsq(matrix, y * weights, rcond=1e-10)[0]
-        return np.concatenate([y * weights - matrix @ coefficients, penalty(p)])
-
-    solution = optimize.least_squares(
-        residual,
-        np.zeros(len(names)),
-        method="trf",
-        x_scale=1.0,
-        diff_step=1e-4,
-        max_nfev=max_evaluations,
-        ftol=1e-7,
-        xtol=1e-6,
-    )
-    if counting:  # Poisson weights from the model: weights from the data pull every level down
-        matrix = design(solution.x)
-        model = matrix @ np.linalg.lstsq(matrix * weights[:, None], y * weights, rcond=1e-10)[0]
-        weights = 1 / np.sqrt(np.maximum(model, 1))
-        solution = optimize.least_squares(
-            residual,
-            solution.x,
-            diff_step=1e-4,
-            max_nfev=max(max_evaluations // 2, 5),
-            ftol=1e-7,
-            xtol=1e-6,
+    def fitted(sought, sigma, most) -> SeparableFit:
+        return separable.fit(
+            differences(columns, steps, [not s.held for s in sought.values()]),
+            y,
+            sought,
+            names,
+            error=sigma,
+            variance=lambda r, freedom: separable.larger(r, freedom) * _serial_factor(r[:, 0]) ** 2,
+            max_evaluations=most,
         )
-    return _report(
-        x,
-        y,
-        weights,
-        solution,
-        design,
-        names,
-        scale,
-        offset,
-        start,
-        priors,
-        hkls,
-        len(extra_d_A),
-        shape,
-        chebyshev.shape[1],
-    )
+
+    fit = fitted(sought, sigma, max_evaluations)
+    if counting:  # Poisson weights from the model: weights from the data pull every level down
+        now = {
+            name: replace(s, value=value)
+            for (name, s), value in zip(sought.items(), fit.values.tolist(), strict=True)
+        }
+        sigma = np.sqrt(np.maximum(fit.model, 1))
+        fit = fitted(now, sigma, max(max_evaluations // 2, 5))
+    return _report(x, y, sigma, fit, sought, hkls, len(extra_d_A), shape)
 
 
-def _freedom(value, scale: float):
+def _freedom(value, step: float) -> Sought:
     if value is None:
-        return 0.0, True, None, scale
+        return Sought(0.0, step=step)
     if np.ndim(value) == 0:
-        return float(value), False, None, scale
+        return Sought(float(value), step=step, held=True)
     mean, sd = value
-    return float(mean), True, (float(mean), float(sd)), scale
+    return Sought(float(mean), step=step, known=(float(mean), float(sd)))
 
 
 def _typical_width(x, y, a, wavelength) -> float:
@@ -423,113 +382,71 @@ def _start_size(width_deg: float, wavelength: float, instrument: float | None, s
     return float((0.886 if shape == "cube" else 0.64) * wavelength / np.radians(excess))
 
 
-def _extra_line(x, d, v, profiles: Profiles, width: float) -> np.ndarray:
+def _extra_line(x, d, zero, displacement, profiles: Profiles, width: float) -> np.ndarray:
     centre = 2 * np.degrees(np.arcsin(profiles.lines[0][0] / (2 * d)))
-    shift = v["zero"] - np.degrees(2 * v["displacement"] / profiles.radius) * np.cos(
-        np.radians(centre) / 2
-    )
+    shift = zero - np.degrees(2 * displacement / profiles.radius) * np.cos(np.radians(centre) / 2)
     u = (x - centre - shift) / (0.5 * width)
     return 0.5 / (1 + u**2) + 0.5 * np.exp(-np.log(2) * u**2)
 
 
-def _report(
-    x,
-    y,
-    weights,
-    solution,
-    design,
-    names,
-    scale,
-    offset,
-    start,
-    priors,
-    hkls,
-    extras,
-    shape,
-    background_terms,
-) -> PawleyFit:
-    p = solution.x
-    matrix = design(p)
-    weighted = matrix * weights[:, None]
-    coefficients = np.linalg.lstsq(weighted, y * weights, rcond=1e-10)[0]
-    model = matrix @ coefficients
-    # The full Jacobian, linear and non-linear columns together, gives the joint covariance.
-    step = 1e-3
-    columns = [
-        (design(p + step * e) - design(p - step * e)) @ coefficients / (2 * step) * weights
-        for e in np.eye(len(names))
-    ]
-    jacobian = np.column_stack([*columns, weighted])
-    information = jacobian.T @ jacobian
-    for i, _mean, sd in priors:
-        information[i, i] += (scale[i] / sd) ** 2
-    norm = np.sqrt(np.maximum(np.diag(information), 1e-300))
-    covariance = np.linalg.pinv(
-        information / np.outer(norm, norm), rcond=1e-12, hermitian=True
-    ) / np.outer(norm, norm)
-    residual = (y - model) * weights
-    freedom = max(len(y) - len(coefficients) - len(names), 1)
-    chi2 = float(residual @ residual)
-    factor = np.sqrt(max(1.0, chi2 / freedom)) * _serial_factor(residual)
-    covariance = covariance * factor**2
-    n = len(names)
-    values = start | dict(zip(names, p * scale + offset, strict=True))
-    errors = dict.fromkeys(start, 0.0) | dict(
-        zip(names, np.sqrt(np.diag(covariance)[:n]) * scale, strict=True)
-    )
-    size = float(np.exp(values["log size"])) / 10
-    m = len(hkls)
-    errors_of_lines = np.sqrt(np.diag(covariance)[n : n + m + extras])
+def _report(x, y, sigma, fit: SeparableFit, sought, hkls, extras, shape) -> PawleyFit:
+    values = dict(zip(sought, fit.values.tolist(), strict=True))
+    found = fit.estimates
+    errors = dict.fromkeys(sought, 0.0) | dict(zip(found.names, fit.errors.tolist()))
+    free = [name for name in found.names if name in sought]
+    n, m = len(free), len(hkls)
+    size = values["size"] / 10
+    errors["size"] /= values["size"]
+    line_errors = fit.errors[n : n + m + extras]
+    reduced = fit.chi2 / fit.freedom
     notes = []
-    if not solution.success:
+    if not found.converged:
         notes.append("the fit has not converged")
-    if errors["log size"] > 0.5 or size > 500:
+    if errors["size"] > 0.5 or size > 500:
         notes.append("the lines are as narrow as the instrument: the size is a lower bound")
-    if chi2 / freedom > 4:
-        notes.append(
-            f"reduced chi-square {chi2 / freedom:.3g}: the model misses something in the pattern"
-        )
+    if reduced > 4:
+        notes.append(f"reduced chi-square {reduced:.3g}: the model misses something in the pattern")
     if errors["zero"] and errors["displacement"]:
-        i, j = names.index("zero"), names.index("displacement")
-        correlation = covariance[i, j] / np.sqrt(covariance[i, i] * covariance[j, j])
+        i, j = free.index("zero"), free.index("displacement")
+        c = found.covariance
+        correlation = c[i, j] / np.sqrt(c[i, i] * c[j, j])
         if abs(correlation) > 0.98:
             notes.append(
-                f"zero and sample height are hardly told apart (correlation {correlation:.3f}); a prior on one is needed"
+                f"zero and sample height are hardly told apart (correlation {correlation:.3f}); a "
+                "prior on one is needed"
             )
     if shape == "cube":  # see MODEL_ERROR
         errors["a"] = np.hypot(errors["a"], MODEL_ERROR[0] / size)
-        errors["log size"] = np.hypot(errors["log size"], MODEL_ERROR[1])
-    scaled = np.outer(scale, scale) * covariance[:n, :n]
+        errors["size"] = np.hypot(errors["size"], MODEL_ERROR[1])
+    scale = np.sqrt(separable.larger(fit.residual, fit.freedom)) * _serial_factor(fit.residual)
     return PawleyFit(
-        float(values["a"]),
+        values["a"],
         float(errors["a"]),
-        float(values["zero"]),
-        float(errors["zero"]),
-        float(values["displacement"]),
-        float(errors["displacement"]),
+        values["zero"],
+        errors["zero"],
+        values["displacement"],
+        errors["displacement"],
         size,
-        size * float(errors["log size"]),
-        abs(float(values["strain"])),
-        float(errors["strain"]),
-        abs(float(values["fwhm"])),
-        float(values["tetragonality"]),
-        float(errors["tetragonality"]),
+        size * float(errors["size"]),
+        abs(values["strain"]),
+        errors["strain"],
+        abs(values["fwhm"]),
+        values["tetragonality"],
+        errors["tetragonality"],
         tuple(hkls),
-        coefficients[:m],
-        errors_of_lines[:m],
-        model,
-        matrix[:, m + extras :] @ coefficients[m + extras :],
+        fit.linear[:m],
+        line_errors[:m],
+        fit.model,
+        fit.design[:, m + extras :] @ fit.linear[m + extras :],
         x,
         y,
-        1 / weights,
-        chi2 / freedom,
-        chi2 + (n + len(coefficients)) * np.log(len(y)),
-        float(factor),
-        tuple(names),
-        scaled,
-        bool(solution.success),
+        sigma,
+        reduced,
+        fit.chi2 + (n + len(fit.linear)) * np.log(len(y)),
+        float(scale),
+        found.converged,
         tuple(notes),
-        tuple(zip(coefficients[m : m + extras], errors_of_lines[m:], strict=True)),
+        tuple(zip(fit.linear[m : m + extras], line_errors[m:], strict=True)),
         shape,
     )
 

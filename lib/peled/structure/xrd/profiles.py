@@ -141,11 +141,15 @@ class Profiles:
                         continue
                     near = slice(*np.searchsorted(s, (s0 - reach, s0 + reach)))
                     if near.stop > near.start:
+                        away = s[near] - s0
+                        # Faded out at its ends: a point that comes in must not be a step.
+                        fade = np.minimum(10 * (1 - np.abs(away) / reach), 1.0)
                         columns[near, j] += (
                             weight
                             * scale
                             * factor[near]
-                            * self._line(s[near] - s0, size_A, gauss, j, s0)
+                            * fade
+                            * self._line(away, size_A, gauss, j, s0)
                         )
         return columns
 

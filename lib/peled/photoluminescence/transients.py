@@ -1,0 +1,521 @@
+"""A fluence series of decays as one model: rate equations fitted to all counts at once.
+
+One decay fits several laws; how decays change with fluence tells them apart. All transients share
+the rates of `dynamics`; each has its own background, and its own scale unless light was collected
+alike for all. Counts are Poisson and the deviance is minimised as for single decays. A quantum
+yield in steady state joins as the (y/σ)² counts that would know it as well.
+
+The density after a pulse is fluence × absorbed share/(photon energy × thickness). An error of that
+scale leaves every curve as it is and changes the rates by known powers (`dynamics.RATES`).
+
+.. [1] E. V. Péan, S. Dimitrov, C. S. De Castro, M. L. Davies, Phys. Chem. Chem. Phys. 22, 28345
+   (2020), doi:10.1039/D0CP04950F
+.. [2] C. Fai, A. J. C. Ladd, C. J. Hages, Joule 6, 2585 (2022), doi:10.1016/j.joule.2022.09.002
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import fft, special
+
+from peled.photoluminescence import poisson
+from peled.photoluminescence.dynamics import RATES, Depth, Light, course
+from peled.photoluminescence.fluence import generation_rate, yield_of_generation
+from peled.photoluminescence.lifetimes import (
+    SIGMA_PER_FWHM,
+    Response,
+    response_deviance,
+    response_shares,
+    sharpening,
+)
+from peled.quantities import Estimates, from_normal
+
+#: Laws that `fit_laws` tries: the rates that are free in each.
+LAWS: Mapping[str, tuple[str, ...]] = {
+    "first order + radiative": ("k1", "radiative"),
+    "first order + radiative + Auger": ("k1", "radiative", "auger"),
+    "first order + radiative + doping": ("k1", "radiative", "doping"),
+    "traps + radiative": ("radiative", "capture", "traps", "detrap"),
+    "traps + first order + radiative": ("k1", "radiative", "capture", "traps", "detrap"),
+}
+STEP = 1e-4  #: of a logarithm, for derivatives
+ENOUGH = 2.0  #: standard deviations of the deviance below which no other start is tried
+LIMIT = 2.706  #: rise of the deviance at a one-sided 95 % limit
+#: Share of the largest rate, over all densities and times of a series, that a rate must reach.
+REACH = 1e-6
+
+
+@dataclass(frozen=True)
+class Transient:
+    """One decay: bin starts in ns (n,), counts (n,), carriers that its pulse made, its response.
+
+    `response` is on the decay's own bins (`lifetimes.prepare_response`); None: the pulse is
+    shorter than a bin and comes at time zero.
+    """
+
+    time_ns: np.ndarray = field(repr=False)
+    counts: np.ndarray = field(repr=False)
+    density_cm3: float
+    label: str = ""
+    response: Response | None = field(default=None, repr=False)
+
+    @property
+    def bin_ns(self) -> float:
+        """Width of a bin."""
+        return float((self.time_ns[-1] - self.time_ns[0]) / (self.time_ns.size - 1))
+
+
+@dataclass(frozen=True)
+class Yields:
+    """Quantum yields in steady state (k,) with errors at generation rates (k,) per cm³ and s."""
+
+    generation_cm3_s: np.ndarray
+    plqy: np.ndarray
+    error: np.ndarray
+
+
+@dataclass(frozen=True)
+class TransientFit:
+    """Rates of a series.
+
+    Attributes
+    ----------
+    law : str
+    estimates : peled.quantities.Estimates
+        Rates by the names of `dynamics.RATES`, then `shift`, scales and backgrounds. Errors
+        are those of counting, times `growth` where the law leaves more than noise.
+    deviance, expected_deviance, deviance_sd, bic : float
+    growth : float
+        √(deviance over its expectation), at least 1.
+    models : tuple of ndarray
+        Expected counts of each transient.
+    transients : tuple of Transient
+    converged : bool
+    repeats : bool
+        Whether pulses meet the state that they leave (see `dynamics.course`).
+    """
+
+    law: str
+    estimates: Estimates
+    deviance: float
+    expected_deviance: float
+    deviance_sd: float
+    bic: float
+    growth: float
+    converged: bool
+    repeats: bool
+    models: tuple[np.ndarray, ...] = field(repr=False)
+    transients: tuple[Transient, ...] = field(repr=False)
+    _model: _Series = field(repr=False)
+    _theta: np.ndarray = field(repr=False)
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Rates that were fitted."""
+        return self._model.free
+
+    @property
+    def goodness_z(self) -> float:
+        """Deviance against its expectation in standard deviations."""
+        return (self.deviance - self.expected_deviance) / self.deviance_sd
+
+    def upper_limit(self, name: str) -> float | None:
+        """One-sided 95 % upper limit of a rate: all others free, the deviance rises by 2.71.
+
+        None where it does not within the bounds: the data say nothing of this rate.
+        """
+        at = self._model.free.index(name)
+        high = self._model.bounds()[1][at]
+        low, theta = self._theta[at], self._theta
+        target = self.deviance + LIMIT * self.growth**2
+        step, top = 0.5, None
+        while top is None or top - low > 0.02:
+            trial = min(low + step, high) if top is None else 0.5 * (low + top)
+            model = replace(self._model, pinned=(at, trial))
+            moved = np.where(np.arange(theta.size) == at, trial, theta)
+            found, cost, _ = poisson.descend(model, model.counts, model.inside, moved, 12)
+            if cost < target:
+                low, theta, step = trial, found, 2 * step
+                if trial == high:
+                    return None
+            else:
+                top = trial
+        return float(np.exp(0.5 * (low + top)))
+
+
+def density_per_pulse(
+    fluence_uJ_cm2: float, absorptance: float, thickness_nm: float, excitation_nm: float
+) -> float:
+    """Carriers per cm³ that a pulse makes, mean over the film: F a λ/(hc L).
+
+    Examples
+    --------
+    >>> print(f"{density_per_pulse(1.0, 0.5, 200.0, 400.0):.3g}")
+    5.03e+16
+    """
+    return float(generation_rate(1e3 * 1e-6 * fluence_uJ_cm2, absorptance, thickness_nm,
+                                 excitation_nm))  # fmt: skip
+
+
+@dataclass(eq=False)
+class _Series:
+    """Expected counts of all transients, one after the other, then of the yields."""
+
+    transients: tuple[Transient, ...]
+    free: tuple[str, ...]
+    held: Mapping[str, float]
+    depth: Depth | None
+    period_ns: float | None
+    common: bool
+    yields: Yields | None
+    pinned: tuple[int, float] | None = None
+
+    def __post_init__(self):
+        first = self.transients[0]
+        self.capped = len(self.free)
+        self.shifted = int(any(t.response is not None for t in self.transients))
+        scales = 1 if self.common else len(self.transients)
+        self.scales = scales
+        names = [f"scale {i + 1}" for i in range(scales)]
+        names += [f"background {i + 1}" for i in range(len(self.transients))]
+        self.names = (*self.free, *(["shift"] * self.shifted), *names)
+        self.density = np.array([t.density_cm3 for t in self.transients])
+        self.kernels = [_Kernel(t) for t in self.transients]
+        span = max(t.time_ns[-1] + t.bin_ns for t in self.transients) - min(
+            min(t.time_ns[0] for t in self.transients), 0.0
+        )
+        self.span = self.period_ns or 1.02 * span + 10 * first.bin_ns
+        self.step = 0.1 * min(t.bin_ns for t in self.transients)
+        counts = [np.asarray(t.counts, float) for t in self.transients]
+        if self.yields is not None:
+            counts.append((self.yields.plqy / self.yields.error) ** 2)
+        self.counts = np.concatenate(counts)
+        self.inside = np.ones(self.counts.size, bool)
+        ends = np.cumsum([t.counts.size for t in self.transients])
+        self.rows = [slice(end - t.counts.size, end) for t, end in zip(self.transients, ends)]
+
+    def bounds(self):
+        """Rates between none and all within a bin, at the densities of this series."""
+        low, high = np.full(len(self.names), -np.inf), np.full(len(self.names), np.inf)
+        top, least = self.density.max(), self.density.min()
+        slow, fast = REACH / (self.span * 1e-9), 30 / (10 * self.step * 1e-9)
+        for i, name in enumerate(self.free):
+            power = -RATES[name][1]
+            if power < 0:
+                limits = 1e-4 * least, 1e3 * top
+            elif name in ("diffusion", "front", "back"):
+                limits = {"diffusion": (1e-6, 10.0)}.get(name, (1e-2, 1e6))
+            else:
+                limits = slow / top**power, fast / least**power
+            low[i], high[i] = np.log(limits)
+        at = len(self.free)
+        if self.shifted:
+            reach = max(10 * t.bin_ns + k.width for t, k in zip(self.transients, self.kernels))
+            low[at], high[at] = -reach, reach
+        low[-len(self.transients) :] = 0.0
+        if self.pinned is not None:
+            low[self.pinned[0]] = high[self.pinned[0]] = self.pinned[1]
+        return low, high
+
+    def lanes(self, theta, ways):
+        """Rates at theta and at theta moved along `ways` of them, and the light of all transients."""
+        moved = np.tile(theta[: len(self.free)], (ways + 1, 1))
+        moved[1:, :ways] += STEP * np.eye(ways)
+        rates = {name: np.full(ways + 1, value) for name, value in self.held.items()}
+        rates.update(zip(self.free, np.exp(moved).T))
+        size = len(self.transients)
+        found = course(
+            {name: np.repeat(value, size) for name, value in rates.items()},
+            np.tile(self.density, ways + 1), step_ns=self.step, span_ns=self.span,
+            depth=self.depth, periodic=self.period_ns is not None,
+        )  # fmt: skip
+        return rates, found
+
+    def expected(self, theta):
+        """Expected counts (n,)."""
+        return self._evaluated(theta, 0)[0]
+
+    def jacobian(self, theta):
+        """Expected counts (n,) and their derivatives (n, p)."""
+        return self._evaluated(theta, len(self.free))
+
+    def _evaluated(self, theta, ways):
+        """Expected counts, and derivatives by `ways` rates and by all that is not a rate."""
+        rates, found = self.lanes(theta, ways)
+        light = Light(found, self.period_ns)
+        count, size = len(self.free), len(self.transients)
+        shift = theta[count] if self.shifted else 0.0
+        expected, jac = np.zeros(self.counts.size), np.zeros((self.counts.size, theta.size))
+        for i, (rows, kernel) in enumerate(zip(self.rows, self.kernels)):
+            at = count + self.shifted + (0 if self.common else i)
+            scale = np.exp(theta[at]) / self.density[0 if self.common else i]  # light per carrier
+            shapes = scale * kernel.counts(light, i + size * np.arange(ways + 1), shift)
+            expected[rows] = shapes[0] + theta[theta.size - size + i]
+            jac[rows, at] = shapes[0]
+            jac[rows, theta.size - size + i] = 1.0
+            jac[rows, :ways] = ((shapes[1:] - shapes[0]) / STEP).T
+            if self.shifted and ways:
+                step = 1e-3 * kernel.bin
+                later = scale * kernel.counts(light, np.array([i]), shift + step)[0]
+                jac[rows, count] = (later - shapes[0]) / step
+        if self.yields is not None:
+            rows = slice(self.rows[-1].stop, None)
+            y = self._yields(rates)
+            known = self.counts[rows] / self.yields.plqy
+            expected[rows] = known * y[0]
+            jac[rows, :ways] = (known * (y[1:] - y[0]) / STEP).T
+        return expected, jac
+
+    def _yields(self, rates):
+        names = {name: rates.get(name, np.zeros(1)) for name in RATES}
+        sets = max(v.size for v in names.values())
+        names = {name: np.broadcast_to(v, sets) for name, v in names.items()}
+        return np.array([
+            yield_of_generation(
+                self.yields.generation_cm3_s, names["capture"][i], names["traps"][i],
+                names["auger"][i], radiative=names["radiative"][i], detrap=names["detrap"][i],
+                first=names["k1"][i], doping=names["doping"][i],
+            ) for i in range(sets)
+        ])  # fmt: skip
+
+    def start(self, **rates):
+        """Start point: given rates, scales from all counts, backgrounds from the darkest bins."""
+        size = len(self.transients)
+        theta = np.zeros(len(self.names))
+        theta[: len(self.free)] = np.log([rates[name] for name in self.free])
+        theta = np.clip(theta, *self.bounds())
+        floors = np.array([np.quantile(t.counts, 0.02) for t in self.transients])
+        at = len(self.free) + self.shifted
+        theta[at : at + self.scales] = 0.0
+        made = self.expected(theta)
+        ratios = []
+        for t, floor, rows in zip(self.transients, floors, self.rows):
+            light = max((t.counts - floor).sum(), 1.0)
+            ratios.append(np.log(light / max(made[rows].sum(), 1e-300)))
+        theta[at : at + self.scales] = ratios[: self.scales]
+        theta[-size:] = floors
+        return theta
+
+
+class _Kernel:
+    """Bins of one transient, with its response."""
+
+    def __init__(self, transient: Transient):
+        self.bin, time = transient.bin_ns, transient.time_ns
+        response = transient.response
+        self.measured, self.width = None, 0.0
+        if response is not None and response.counts is None:
+            # A Gaussian as counts on bins, fine beside its width.
+            sigma = response.fwhm_ns * SIGMA_PER_FWHM
+            half = int(np.ceil(5 * sigma / self.bin))
+            edges = (np.arange(-half, half + 2) - 0.5) * self.bin
+            start = response.start_ns + edges[0]
+            response = Response(start, np.diff(special.ndtr(edges / sigma)))
+        if response is None:
+            self.edges = np.append(time, time[-1] + self.bin)
+            return
+        kernel = np.asarray(response.counts, float)
+        self.size, self.samples = kernel.size, time.size
+        self.width = self.bin * np.count_nonzero(kernel > 0.5 * kernel.max())
+        lags = (np.arange(time.size + kernel.size - 1) - (kernel.size - 1)) * self.bin
+        lags += time[0] - response.start_ns
+        self.edges = np.concatenate([[lags[0] - self.bin], lags, [lags[-1] + self.bin]])
+        self.length = fft.next_fast_len(time.size + 2 * kernel.size - 2, real=True)
+        self.measured = fft.rfft(kernel / kernel.sum(), self.length) * sharpening(self.length)
+
+    def pulse(self, light: Light, lanes, shift):
+        """Light before the response widens it: response and decay spread over their bins."""
+        return np.diff(light.accumulated(self.edges - shift, lanes, 2), 2, axis=1) / self.bin
+
+    def counts(self, light: Light, lanes, shift):
+        """Light in each bin (lanes, n)."""
+        if self.measured is None:
+            return np.diff(light.accumulated(self.edges - shift, lanes), axis=1)
+        rows = self.pulse(light, lanes, shift)
+        whole = fft.irfft(fft.rfft(rows, self.length) * self.measured, self.length)
+        return np.maximum(whole[:, self.size - 1 : self.size - 1 + self.samples], 0)
+
+
+def fit_transients(
+    transients: Sequence[Transient],
+    free: Sequence[str] = ("k1", "radiative"),
+    *,
+    held: Mapping[str, float] = {},
+    depth: Depth | None = None,
+    period_ns: float | None = None,
+    common: bool = False,
+    yields: Yields | None = None,
+    law: str = "",
+) -> TransientFit:
+    """Rates that describe all transients at once.
+
+    Parameters
+    ----------
+    transients : sequence of Transient
+        Raw counts.
+    free : sequence of str
+        Rates to fit, of `dynamics.RATES`.
+    held : mapping
+        Rates that are known; the others are 0.
+    depth : dynamics.Depth, optional
+        For `diffusion`, `front`, `back`.
+    period_ns : float, optional
+        Time between pulses: what is left of one meets the next.
+    common : bool
+        Light was collected alike for all, so that one scale holds. Their relative brightness then
+        bears on the rates.
+    yields : Yields, optional
+    law : str
+        A name for the result.
+
+    Returns
+    -------
+    TransientFit
+
+    Raises
+    ------
+    ValueError
+        Rates that are not there, depth without thickness, counts or densities that are none.
+
+    Notes
+    -----
+    All derivatives come from one integration of many lanes at once. Starts: the loss per time of
+    the slowest and of the fastest decay as first-order rate and as radiative rate.
+    """
+    transients = tuple(transients)
+    _checked(transients, free, held, depth)
+    model = _Series(transients, tuple(free), dict(held), depth, period_ns, common, yields)
+    best = None
+    for start in _starts(model):
+        found = poisson.descend(model, model.counts, model.inside, model.start(**start))
+        if best is None or found[1] < best[1] - 1e-6:
+            best = found
+        mean, variance = poisson.expected_unit_deviance(model.expected(best[0]))
+        if best[2] and best[1] < mean.sum() + ENOUGH * np.sqrt(variance.sum()):
+            break
+    return _summary(model, *best, law or " + ".join(free))
+
+
+def fit_laws(
+    transients: Sequence[Transient], laws: Sequence[str] = tuple(LAWS), **options
+) -> dict[str, TransientFit]:
+    """The series by some of `LAWS`, best BIC first (`options` as `fit_transients`).
+
+    Raises
+    ------
+    ValueError
+        As `fit_transients`, or for a law that is not there.
+    """
+    if unknown := set(laws) - set(LAWS):
+        raise ValueError(f"laws: expected {'; '.join(LAWS)}, found {'; '.join(unknown)}")
+    fits = {law: fit_transients(transients, LAWS[law], law=law, **options) for law in laws}
+    return dict(sorted(fits.items(), key=lambda item: item[1].bic))
+
+
+def _checked(transients, free, held, depth):
+    unknown = [n for n in (*free, *held) if n not in RATES]
+    if unknown or not free or set(free) & set(held):
+        raise ValueError(
+            f"rates: expected some of {', '.join(RATES)}, each free or held, found "
+            f"{', '.join(free) or 'none'} free and {', '.join(held) or 'none'} held"
+        )
+    if depth is None and {"diffusion", "front", "back"} & {*free, *held}:
+        raise ValueError("depth: expected thickness and absorption where carriers diffuse")
+    for t in transients:
+        y = np.asarray(t.counts, float)
+        if not np.all(np.isfinite(y)) or (y < 0).any() or not y.sum() > 0:
+            raise ValueError(f"{t.label or 'transient'}: expected counts, none negative")
+        if not (np.isfinite(t.density_cm3) and t.density_cm3 > 0):
+            raise ValueError(
+                f"{t.label or 'transient'}: expected a density of carriers, {t.density_cm3:g}"
+            )
+    if not transients:
+        raise ValueError("transients: expected some, found none")
+
+
+def _starts(model: _Series):
+    """First-order and radiative rates from how fast the slowest and the fastest decay lose half."""
+    halves = []
+    for t in model.transients:
+        light = np.maximum(t.counts - np.quantile(t.counts, 0.02), 0)
+        total = np.cumsum(light)
+        halves.append(
+            max(t.bin_ns, t.bin_ns * (np.searchsorted(total, 0.5 * total[-1]) - np.argmax(light)))
+        )
+    slow, fast = 0.7e9 / max(halves), 0.7e9 / min(halves)
+    top, middle = model.density.max(), np.sqrt(model.density.max() * model.density.min())
+    for share, traps in ((0.5, middle), (0.05, 0.1 * middle), (0.5, 0.03 * middle)):
+        yield {
+            "k1": share * slow,
+            "radiative": (1 - 0.5 * share) * fast / top,
+            "auger": 0.03 * fast / top**2,
+            "capture": 2 * slow / traps,
+            "traps": traps,
+            "detrap": 0.2 * slow / traps,
+            "doping": traps,
+            "diffusion": 0.1,
+            "front": 100.0,
+            "back": 100.0,
+        }
+
+
+def _summary(model: _Series, theta, cost, converged, law) -> TransientFit:
+    mu, jac = model.jacobian(theta)
+    m = np.maximum(mu, 1e-9)
+    low, high = model.bounds()
+    bound = (theta <= low) | (theta >= high)
+    normal = (jac / m[:, None]).T @ jac
+    logs = [n for n in model.names if n in model.free or n.startswith("scale")]
+    values = np.where(np.isin(model.names, logs), np.exp(theta), theta)
+    units = [RATES[n][0] if n in RATES else {"shift": "ns"}.get(n, "counts") for n in model.names]
+    # A background of zero is no open direction and no doubt: it is held there.
+    zero = [n for n, b in zip(model.names, bound) if b and n.startswith("background")]
+    counted = from_normal(
+        model.names, values, units, normal, log=logs, held=zero,
+        at_bound=[n for n, b in zip(model.names, bound) if b and n not in zero],
+        converged=converged,
+    )  # fmt: skip
+    _, found = model.lanes(theta, 0)
+    gains = counted.covariance @ (jac / m[:, None]).T
+    light = Light(found, model.period_ns)
+    shared, more = _response_noise(model, theta, light, m, gains)
+    expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
+    spare = float(expected + more.sum() - np.count_nonzero(~bound))
+    sd = float(np.sqrt(variance + 2 * more @ more))
+    growth = float(np.sqrt(max(cost / spare, 1.0)))
+    estimates = replace(
+        counted, covariance=growth**2 * counted.covariance + shared, goodness=(cost - spare) / sd
+    )
+    return TransientFit(
+        law, estimates, cost, spare, sd,
+        float(cost + np.count_nonzero(~bound) * np.log(model.counts.size)),
+        growth, bool(converged), found.repeats, tuple(mu[rows] for rows in model.rows),
+        model.transients, model, theta,
+    )  # fmt: skip
+
+
+def _response_noise(model: _Series, theta, light: Light, mean, gains):
+    """Covariance (p, p) from the counts of responses, and what they add to the deviance (k,).
+
+    Decays with the same response share its noise.
+    """
+    shift = theta[len(model.free)] if model.shifted else 0.0
+    shares: dict[int, np.ndarray] = {}
+    variances, deviance = {}, [np.zeros(1)]
+    for i, (transient, kernel, rows) in enumerate(zip(model.transients, model.kernels, model.rows)):
+        response = transient.response
+        if response is None or response.variance is None:
+            continue
+        at = len(model.free) + model.shifted + (0 if model.common else i)
+        scale = np.exp(theta[at]) / model.density[0 if model.common else i]
+        pulse = scale * kernel.pulse(light, np.array([i]), shift)[0]
+        variance = variances[id(response)] = response.variance / response.counts.sum() ** 2
+        share = response_shares(gains[:, rows], pulse)
+        shares[id(response)] = shares.get(id(response), 0.0) + share
+        deviance.append(response_deviance(pulse, mean[rows], variance))
+    covariance = sum(((s * variances[k]) @ s.T for k, s in shares.items()),
+                     np.zeros((theta.size, theta.size)))  # fmt: skip
+    return covariance, np.concatenate(deviance)

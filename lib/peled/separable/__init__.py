@@ -1,0 +1,29 @@
+"""Separable least squares: models that are linear in some parameters once the others are given.
+
+`fit` is for one spectrum or a table of them and returns `Estimates`. `SharedBlock`,
+`DispersedBlock` and `NonNegativeBlock` eliminate the linear coefficients, `Problem` and `minimise`
+search the others; large problems with structure of their own (transient absorption) use these
+directly. Many spectra that share nothing are `peled.lineshapes.fit_series`' business.
+"""
+
+from .blocks import DispersedBlock, Evaluation, NonNegativeBlock, Rows, SharedBlock
+from .fitting import Basis, SeparableFit, Sought, differences, fit, larger, scatter
+from .search import Minimum, Problem, minimise
+
+__all__ = [
+    "Basis",
+    "DispersedBlock",
+    "Evaluation",
+    "Minimum",
+    "NonNegativeBlock",
+    "Problem",
+    "Rows",
+    "SeparableFit",
+    "SharedBlock",
+    "Sought",
+    "differences",
+    "fit",
+    "larger",
+    "minimise",
+    "scatter",
+]

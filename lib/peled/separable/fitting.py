@@ -1,0 +1,418 @@
+"""One separable fit for spectra and tables: what is searched, what is eliminated, what is known.
+
+D ≈ C(p)·A: the parameters p are searched, the coefficients A follow from them. The errors are those
+of both together, from the Jacobian of the whole model at the minimum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.optimize import brentq
+
+from peled.quantities import Estimates, from_normal, goodness_z
+
+from .blocks import DispersedBlock, Evaluation, NonNegativeBlock, SharedBlock
+from .search import Problem, minimise
+
+_CLOSE = 1e-3  # distance to the minimum, in standard errors, at which a search ends
+_STALLED = 0.05  # the same, at which one that finds nothing better has arrived nevertheless
+_CHI2_95 = 3.841458820694124  # 95 % of chi-square with one degree of freedom
+
+#: `basis(values, derivatives)`: C (n, m) and, where asked for, ∂C/∂values (p, n, m).
+Basis = Callable[[np.ndarray, bool], tuple[np.ndarray, np.ndarray | None]]
+
+
+@dataclass(frozen=True)
+class Sought:
+    """A parameter that is searched for.
+
+    Attributes
+    ----------
+    value : float
+        Where the search begins.
+    low, high : float
+        Bounds of the value.
+    step : float
+        By how much it may well change: of the value, or of its logarithm where `log`.
+    log : bool
+        Searched as logarithm; its errors are symmetric there.
+    known : (float, float), optional
+        Value and standard error from elsewhere, which count as one more datum.
+    held : bool
+        Not searched for after all.
+    unit : str
+    """
+
+    value: float
+    low: float = -math.inf
+    high: float = math.inf
+    step: float = 1.0
+    log: bool = False
+    known: tuple[float, float] | None = None
+    held: bool = False
+    unit: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class SeparableFit:
+    """A fit: what is quoted stands in `estimates`, what is drawn in the arrays.
+
+    Attributes
+    ----------
+    estimates : Estimates
+        The parameters that were searched, then the linear ones, column by column.
+    values : ndarray, shape (p,)
+        All parameters in the order given, tied ones too.
+    linear : ndarray, shape (m,) or (m, columns)
+    design : ndarray, shape (n, m)
+    model : ndarray, shape of the data
+    residual : ndarray, shape of the data
+        Data less model in units of the error; 0 where nothing was measured.
+    chi2 : float
+        Sum of its squares.
+    freedom : int
+        Points measured less parameters fitted, at least 1.
+    """
+
+    estimates: Estimates
+    values: np.ndarray
+    linear: np.ndarray
+    design: np.ndarray = field(repr=False)
+    model: np.ndarray = field(repr=False)
+    residual: np.ndarray = field(repr=False)
+    chi2: float
+    freedom: int
+    _profile: Callable[[str, float], float] = field(repr=False)
+
+    @property
+    def errors(self) -> np.ndarray:
+        """Standard errors of `estimates.values`: 0 for what was held, infinite where the data give
+        none (at a bound, or along an open direction)."""
+        e = self.estimates
+        error = np.sqrt(np.maximum(np.diag(e.covariance), 0)) * np.where(e.log, e.values, 1.0)
+        return np.where(e.at_bound | e.null.any(axis=1), np.inf, error)
+
+    def interval(self, name: str, low: float, high: float, rise: float = _CHI2_95):
+        """Ends of the interval around parameter `name` in which chi-square rises by less than
+        `rise`, all others fitted again; `low` or `high` where it rises by less up to there."""
+        at = float(self.estimates.values[self.estimates.names.index(name)])
+
+        def excess(value):
+            return self._profile(name, value) - self.chi2 - rise
+
+        return tuple(
+            float(
+                brentq(excess, at, edge, xtol=1e-3 * abs(edge - at)) if excess(edge) > 0 else edge
+            )
+            for edge in (low, high)
+        )
+
+
+def scatter(residual: np.ndarray, freedom: int) -> float:
+    """Variance of one residual by their scatter: the errors of the points are known but for a
+    factor."""
+    return float(np.sum(residual**2) / freedom)
+
+
+def larger(residual: np.ndarray, freedom: int) -> float:
+    """Variance of one residual: 1, or their scatter where that is larger (the model misses
+    something)."""
+    return max(scatter(residual, freedom), 1.0)
+
+
+def differences(
+    columns: Callable[[np.ndarray], np.ndarray],
+    steps: Sequence[float],
+    searched: Sequence[bool] | None = None,
+) -> Basis:
+    """A basis from `columns(values)` alone, with derivatives by one-sided differences.
+
+    Parameters
+    ----------
+    columns : callable
+        values (p,) -> C (n, m).
+    steps : (p,) floats
+        How far to go: a thousandth of what makes a difference is enough.
+    searched : (p,) bool, optional
+        Of the others, which are held, the derivatives are left at 0.
+    """
+    moves = np.diag(np.asarray(steps, float))
+    chosen = range(len(moves)) if searched is None else np.flatnonzero(searched)
+
+    def basis(values, derivatives):
+        here = columns(values)
+        if not derivatives:
+            return here, None
+        slopes = np.zeros((len(moves), *here.shape))
+        for i in chosen:
+            slopes[i] = (columns(values + moves[i]) - here) / steps[i]
+        return here, slopes
+
+    return basis
+
+
+def fit(
+    basis: Basis,
+    data: np.ndarray,
+    sought: Mapping[str, Sought],
+    linear: Sequence[str],
+    *,
+    error: np.ndarray | float | None = None,
+    relations: Mapping[str, Callable[[Mapping[str, float]], float]] | None = None,
+    covariance_of: Callable[[np.ndarray], np.ndarray] | None = None,
+    variance: Callable[[np.ndarray, int], float] | None = None,
+    non_negative: int = 0,
+    max_evaluations: int = 200,
+) -> SeparableFit:
+    """Fit D = C(p)·A by least squares in p and A.
+
+    The coefficients A are eliminated at every step [1]_, so that only p is searched. The covariance
+    is that of p and A together: σ²(JᵀJ)⁻¹ with J = [∂C/∂p·A, C], or (JᵀJ)⁻¹ JᵀΣJ (JᵀJ)⁻¹ for noise
+    that is correlated.
+
+    Parameters
+    ----------
+    basis : callable
+        `basis(values, derivatives)` returns C (n, m) and, where `derivatives`, ∂C/∂p (p, n, m) by
+        the values themselves; `differences` makes one of a callable of the values alone.
+    data : ndarray, shape (n,) or (n, columns)
+        Not finite where nothing was measured.
+    sought : mapping of name to Sought
+        In the order of `values`.
+    linear : sequence of str, length m
+        Names of the coefficients; with several columns each is numbered.
+    error : float or ndarray, shape (n,) or of the data, optional
+        Standard error of each point. Without it all count alike.
+    relations : mapping of name to callable, optional
+        Parameters that follow from others: of their values by name.
+    covariance_of : callable, optional
+        (n, k) -> (k, k): XᵀΣX for the noise Σ of one spectrum, for correlated noise.
+    variance : callable, optional
+        Of the residual in units of `error` and the degrees of freedom: what the covariance is
+        multiplied with. `scatter` without `error`; 1 with it, or with `covariance_of`.
+    non_negative : int
+        So many of the first coefficients must not be negative.
+    max_evaluations : int
+
+    Returns
+    -------
+    SeparableFit
+
+    Raises
+    ------
+    ValueError
+        Fewer points than parameters; non-negative coefficients with errors that differ between
+        columns.
+
+    References
+    ----------
+    .. [1] G. Golub, V. Pereyra, Inverse Problems 19, R1 (2003), doi:10.1088/0266-5611/19/2/201
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from peled.quantities import derive
+    >>> t = np.linspace(0, 5, 200)
+    >>> noise = np.random.default_rng(0).normal(0, 0.02, 200)
+    >>> decay = 2 * np.exp(-t / 1.5) + 0.3 + noise
+    >>> found = fit(
+    ...     differences(lambda v: np.column_stack([np.exp(-t / v[0]), np.ones_like(t)]), [1e-4]),
+    ...     decay,
+    ...     {"lifetime": Sought(1.0, log=True, step=0.3, unit="ns")},
+    ...     ["height", "offset"],
+    ...     error=0.02,
+    ... )
+    >>> print(derive("lifetime", "ns", lambda p: p["lifetime"], found.estimates))
+    1.518±0.012 ns
+    """
+    data = np.asarray(data, float)
+    table = data[:, None] if data.ndim == 1 else data
+    spread = np.ones_like(table)
+    if error is not None:
+        wide = np.asarray(error, float)
+        spread = np.broadcast_to(wide[:, None] if wide.ndim == 1 else wide, table.shape)
+    present = np.isfinite(table) & np.isfinite(spread)
+    place = _Place(sought, relations or {})
+    count, fitted = int(present.sum()), len(place.free) + len(linear) * table.shape[1]
+    if count < fitted:
+        raise ValueError(
+            f"fit: expected at least as many points as the {fitted} parameters, found {count}"
+        )
+    weight = np.where(present, 1 / np.where(present, spread, 1.0), 0.0)
+    block = _block(basis, np.where(present, table, 0.0) * weight, weight, len(sought), non_negative)
+    tolerance = _CLOSE**2 / max(count - fitted, 1)
+
+    def search(place, start):
+        problem = Problem([block, *place.priors], place.expand, place.low, place.high)
+        return minimise(problem, start, tolerance=tolerance, max_evaluations=max_evaluations)
+
+    found = search(place, np.zeros(len(place.free)))
+    values, moves = place.expand(found.theta)
+
+    def profile(name: str, value: float) -> float:
+        now = {n: replace(s, value=v) for (n, s), v in zip(sought.items(), values.tolist())}
+        now[name] = replace(now[name], value=value, held=True)
+        other = _Place(now, relations or {})
+        return search(other, np.zeros(len(other.free))).cost
+
+    design, slopes = basis(values, True)
+    coefficients = block.solve(values)[0]
+    model = design @ coefficients
+    residual = np.where(present, table - model, 0.0) * weight
+    freedom = max(count - fitted, 1)
+    if variance is None and error is None and covariance_of is None:
+        variance = scatter
+    factor = 1.0 if variance is None else variance(residual, freedom)
+    jacobian = _jacobian(design, slopes, coefficients, weight, moves / place.steps)
+    normal = jacobian.T @ jacobian
+    for prior in place.priors:
+        at = place.free.index(prior.index[0])
+        normal[at, at] += (moves[prior.index[0], at] / place.steps[at] / prior.error) ** 2
+    estimates = _estimates(
+        place,
+        values,
+        coefficients,
+        linear,
+        found.at_bound,
+        non_negative,
+        normal=normal,
+        converged=found.converged or found.decrement <= _STALLED**2 / freedom,
+        variance=factor,
+        score=None if covariance_of is None else covariance_of(jacobian) * factor,
+        goodness=goodness_z(float(np.sum(residual**2)), freedom) if error is not None else None,
+    )
+    shape = (lambda x: x[:, 0]) if data.ndim == 1 else (lambda x: x)
+    return SeparableFit(
+        estimates,
+        values,
+        shape(coefficients),
+        design,
+        shape(model),
+        shape(residual),
+        found.cost,
+        freedom,
+        profile,
+    )
+
+
+class _Place:
+    """Where each parameter stands among the coordinates of the search, in units of its step."""
+
+    def __init__(self, sought, relations):
+        self.sought, self.relations = sought, relations
+        self.names = list(sought)
+        self.free = [
+            i for i, (n, s) in enumerate(sought.items()) if not s.held and n not in relations
+        ]
+        chosen = [sought[self.names[i]] for i in self.free]
+        self.log = np.array([s.log for s in chosen], bool)
+        self.steps = np.array([s.step for s in chosen])
+        self.begin = np.array([s.value for s in chosen])
+        with np.errstate(divide="ignore"):
+            ends = [np.array([getattr(s, end) for s in chosen]) for end in ("low", "high")]
+            self.low, self.high = (
+                np.where(
+                    self.log,
+                    np.log(np.where(self.log, np.maximum(end, 0.0), 1.0) / np.abs(self.begin)),
+                    end - self.begin,
+                )
+                / self.steps
+                for end in ends
+            )
+        self.priors = [
+            _Prior(i, *s.known) for i, s in zip(self.free, chosen, strict=True) if s.known
+        ]
+
+    def expand(self, theta):
+        """All values (p,), and their derivatives by the coordinates (p, free)."""
+        moved = theta * self.steps
+        grown = np.exp(np.where(self.log, moved, 0.0))
+        values = np.array([s.value for s in self.sought.values()], float)
+        values[self.free] = np.where(self.log, self.begin * grown, self.begin + moved)
+        slopes = np.zeros((len(values), len(theta)))
+        slopes[self.free, np.arange(len(theta))] = self.steps * np.where(
+            self.log, values[self.free], 1.0
+        )
+        for name, relation in self.relations.items():
+            at = self.names.index(name)
+            values[at] = relation(dict(zip(self.names, values.tolist())))
+            for k in range(len(theta)):
+                h = 1e-6 * slopes[:, k]
+                up, down = (relation(dict(zip(self.names, values + s * h))) for s in (1, -1))
+                slopes[at, k] = (up - down) / 2e-6
+        return values, slopes
+
+
+class _Prior:
+    """What is known of one parameter from elsewhere, as a block of one datum."""
+
+    def __init__(self, index, mean, error):
+        self.index, self.mean, self.error, self.total = np.array([index]), mean, error, 0.0
+
+    def exact(self) -> None:
+        """Nothing to do."""
+
+    def evaluate(self, u, derivatives=True, covariance=False) -> Evaluation:
+        away = (u[self.index[0]] - self.mean) / self.error
+        return Evaluation(away**2, np.array([away / self.error]), np.array([[1 / self.error**2]]))
+
+
+def _block(basis, data, weight, parameters, non_negative):
+    """The block for these data: one matrix for all columns, or one for each where weights differ."""
+    index = np.arange(parameters)
+    rows = weight[:, :1]
+
+    def shared(values, derivatives):
+        c, dc = basis(values, derivatives)
+        return c * rows, None if dc is None else dc * rows
+
+    if (weight == rows).all():
+        if non_negative:
+            return NonNegativeBlock(data, shared, index, non_negative)
+        return SharedBlock(data, shared, index, exact=True)
+    if non_negative:
+        raise ValueError("fit: expected one set of errors for all columns of non-negative spectra")
+
+    def dispersed(values, derivatives):
+        c, dc = basis(values, derivatives)
+        each = weight.T[:, :, None]
+        return c * each, lambda a: np.einsum("ptn,wn->wtp", dc, a[:, :, 0]) * each
+
+    return DispersedBlock(data, dispersed, index, weight > 0)
+
+
+def _jacobian(design, slopes, coefficients, weight, moves):
+    """d(model)/d(coordinates, then coefficients column by column), weighted: (n·columns, …)."""
+    n, m = design.shape
+    columns = weight.shape[1]
+    searched = np.einsum("pnm,mw,pk->wnk", slopes, coefficients, moves, optimize=True)
+    whole = np.zeros((columns, n, moves.shape[1] + m * columns))
+    whole[:, :, : moves.shape[1]] = searched
+    for w in range(columns):
+        first = moves.shape[1] + w * m
+        whole[w, :, first : first + m] = design
+    return (whole * weight.T[:, :, None]).reshape(columns * n, -1)
+
+
+def _estimates(place, values, coefficients, linear, at_bound, bounded, **others) -> Estimates:
+    """Of the parameters searched and of the coefficients, of which the first may be bounded."""
+    columns = coefficients.shape[1]
+    names = [place.names[i] for i in place.free]
+    ends = [n for n, at in zip(names, at_bound, strict=True) if at]
+    chosen = [place.sought[n] for n in names]
+    log = [n for n, s in zip(names, chosen, strict=True) if s.log]
+    labels = [n if columns == 1 else f"{n} {w + 1}" for w in range(columns) for n in linear]
+    flat = coefficients.T.ravel()
+    ends += [label for k, label in enumerate(labels) if k % len(linear) < bounded and flat[k] <= 0]
+    return from_normal(
+        [*names, *labels],
+        [*values[place.free], *flat],
+        [*(s.unit for s in chosen), *[""] * len(labels)],
+        log=log,
+        at_bound=ends,
+        **others,
+    )

@@ -1,0 +1,145 @@
+"""Blocks of data that share parameters, and the search for the parameters.
+
+Levenberg–Marquardt within bounds on the cost that is left once the linear coefficients are
+eliminated (`blocks`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .blocks import Evaluation, SharedBlock
+
+
+class Problem:
+    """Blocks that share parameters. Coordinates `theta` are the free ones; `expand` makes the full
+    vector and its Jacobian."""
+
+    def __init__(self, blocks, expand, low, high):
+        self.blocks, self.expand = blocks, expand
+        self.low, self.high = np.asarray(low, float), np.asarray(high, float)
+        self.total = sum(block.total for block in blocks)
+
+    def evaluate(self, theta, derivatives=True, covariance=False) -> Evaluation:
+        u, jacobian = self.expand(theta)
+        parts = [(block, block.evaluate(u, derivatives, covariance)) for block in self.blocks]
+        out = Evaluation(sum(part.cost for _, part in parts))
+        if not derivatives:
+            return out
+        out.gradient = jacobian.T @ self.gathered(len(u), [part.gradient for _, part in parts])
+        for name in ["hessian"] + (["floor"] if covariance else []):
+            whole = self.gathered(len(u), [getattr(part, name) for _, part in parts])
+            setattr(out, name, jacobian.T @ whole @ jacobian)
+        out.rows = tuple(row for _, part in parts for row in part.rows)
+        return out
+
+    def gathered(self, size: int, parts) -> np.ndarray:
+        """Sum of each block's vector or matrix over its own entries of the `size` full
+        coordinates."""
+        out = np.zeros((size,) * parts[0].ndim)
+        for block, part in zip(self.blocks, parts, strict=True):
+            where = block.index if part.ndim == 1 else np.ix_(block.index, block.index)
+            np.add.at(out, where, part)
+        return out
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where a search ended. `decrement` is the fall of cost that a Newton step still promises, over
+    the cost."""
+
+    theta: np.ndarray
+    cost: float
+    evaluations: int
+    converged: bool
+    decrement: float
+    gradient_norm: float
+    at_bound: np.ndarray
+
+
+def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -> Minimum:
+    """Levenberg–Marquardt within bounds on the projected cost.
+
+    A coordinate at its bound whose gradient points outward is held there. The search ends when the
+    fall of the cost that the quadratic model still promises is below `tolerance` of the cost or of
+    what rounding leaves of it.
+    """
+    low, high = problem.low, problem.high
+    theta = np.clip(np.asarray(start, float), low, high)
+    now = problem.evaluate(theta)
+    used, damping, converged = 1, 1e-3, False
+    if len(theta) == 0:
+        return Minimum(theta, now.cost, 1, True, 0.0, 0.0, np.zeros(0, bool))
+    while used < max_evaluations:
+        if now.cost < 1e-7 * problem.total and any(
+            b.compressed is None for b in problem.blocks if isinstance(b, SharedBlock)
+        ):
+            for block in problem.blocks:
+                block.exact()
+            now = problem.evaluate(theta)
+        held, decrement, _ = _stationarity(now, theta, low, high)
+        floor = max(now.cost, 1e-14 * problem.total, 1e-300)
+        if decrement <= tolerance * floor:
+            converged = True
+            break
+        free = ~held
+        h, g = now.hessian[np.ix_(free, free)], now.gradient[free]
+        diagonal = np.diag(h).copy()
+        diagonal[diagonal <= 0] = max(diagonal.max(), 1.0) * 1e-12
+        improved = False
+        while used < max_evaluations:
+            step = np.zeros(len(theta))
+            step[free] = _solved(h + damping * np.diag(diagonal), -g)
+            largest = np.max(np.abs(step))
+            if largest > 2.0:
+                # Coordinates are logarithms or picoseconds near zero time: no leap beyond e².
+                step *= 2.0 / largest
+            trial = np.clip(theta + step, low, high)
+            moved = trial - theta
+            promised = -(2 * now.gradient @ moved + moved @ now.hessian @ moved)
+            used += 1
+            then = problem.evaluate(
+                trial
+            )  # nearly every trial is accepted, so its derivatives are made at once
+            if np.isfinite(then.cost) and then.cost < now.cost:
+                ratio = (now.cost - then.cost) / promised if promised > 0 else 0.5
+                damping = max(
+                    damping * (0.1 if ratio > 0.5 else 0.5 if ratio > 0.2 else 2.0), 1e-12
+                )
+                theta, now, improved = trial, then, True
+                break
+            damping *= 8.0
+            if damping > 1e12 or promised < tolerance * floor:
+                break
+        if not improved:
+            converged = _stationarity(now, theta, low, high)[1] <= 1e-9 * floor
+            break
+    held, decrement, norm = _stationarity(now, theta, low, high)
+    scale = max(now.cost, 1e-300)
+    return Minimum(
+        theta, now.cost, used, converged, decrement / scale, norm, (theta <= low) | (theta >= high)
+    )
+
+
+def _solved(matrix, right):
+    try:
+        return np.linalg.solve(matrix, right)
+    except np.linalg.LinAlgError:
+        return np.linalg.lstsq(matrix, right, rcond=1e-15)[0]
+
+
+def _stationarity(now: Evaluation, theta, low, high):
+    """Held coordinates, Newton decrement gᵀH⁻¹g of the others, and their scaled gradient norm."""
+    g = now.gradient
+    held = ((theta <= low) & (g > 0)) | ((theta >= high) & (g < 0))
+    free = ~held
+    if not free.any():
+        return held, 0.0, 0.0
+    h = now.hessian[np.ix_(free, free)]
+    scale = np.sqrt(np.maximum(np.diag(h), max(1e-28 * np.diag(h).max(), 1e-200)))
+    scaled = g[free] / scale
+    step = _solved(h / np.outer(scale, scale), scaled)
+    norm = float(np.linalg.norm(scaled) / np.sqrt(max(now.cost, 1e-300)))
+    return held, float(abs(scaled @ step)), norm

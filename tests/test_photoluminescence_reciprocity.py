@@ -1,0 +1,84 @@
+"""Van Roosbroeck and Shockley: closed forms, coverage on noise, no number without a line."""
+
+import numpy as np
+import pytest
+from scipy.constants import c, e, h, k
+
+from peled.photoluminescence import reciprocity as r
+
+KT = r.K_EV * 300
+E = np.linspace(1.5, 2.2, 700)
+
+
+def film(urbach=0.015, gap=1.9):
+    """Absorptance with a soft edge and an Urbach tail; emission by the relation."""
+    alpha = np.where(gap < E, 1 + 3 * (E - gap), np.exp((E - gap) / urbach))
+    absorbed = 1 - np.exp(-1.5 * alpha)
+    return absorbed, absorbed * E**2 * np.exp(-(E - gap) / KT)
+
+
+def test_blackbody_photons():
+    """One kT wide, the relation's prefactor is that of SI constants."""
+    expected = 2 * np.pi * e**3 / (h**3 * c**2) * 1e-4
+    assert pytest.approx(expected, rel=1e-6) == r.BLACKBODY
+    assert pytest.approx(k / e, rel=1e-9) == r.K_EV
+
+
+def test_kT_and_urbach_energy_cover():
+    absorbed, emitted = film()
+    pulls = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        sa, se = 2e-4, 2e-3 * emitted.max()
+        a = absorbed + rng.normal(0, sa, E.size)
+        m = emitted + rng.normal(0, se, E.size)
+        kt = r.thermal_energy(E, m, np.full(E.size, se), a, np.full(E.size, sa))
+        alpha = -np.log(1 - a)
+        eu = r.urbach_energy(E, alpha, sa / (1 - a))
+        pulls.append([(kt.scale_eV - KT) / kt.error_eV, (eu.scale_eV - 0.015) / eu.error_eV])
+    inside = np.mean(np.abs(pulls) < 1.96, axis=0)
+    assert np.all(inside > 0.9), inside
+    assert kt.error_eV < 0.1 * KT and eu.error_eV < 0.002
+
+
+def test_emission_continues_absorption():
+    """Where absorption is lost in noise, the emission's tail gives the same Urbach energy."""
+    _, emitted = film()
+    rng = np.random.default_rng(1)
+    se = 1e-5 * emitted.max()
+    implied = r.absorption_of_emission(E, emitted + rng.normal(0, se, E.size), KT)
+    error = r.absorption_of_emission(E, np.full(E.size, se), KT)
+    tail = E < 1.95
+    found = r.urbach_energy(E[tail], implied[tail], error[tail])
+    assert abs(found.scale_eV - 0.015) < 4 * found.error_eV < 0.003
+    assert found.window_eV[0] < 1.80
+
+
+def test_a_step_has_the_dark_current_of_its_gap():
+    """∫ E² e^(−E/kT) from the gap: (E² kT + 2 E kT² + 2 kT³) e^(−E/kT)."""
+    grid = np.linspace(1.6, 4.0, 400001)
+    got = r.radiative_dark_current(grid, np.ones(grid.size), 300.0)
+    expected = (1.6**2 * KT + 2 * 1.6 * KT**2 + 2 * KT**3) * np.exp(-1.6 / KT)
+    assert got == pytest.approx(r.CHARGE_MC * r.BLACKBODY * expected, rel=1e-4)
+    # The known limit of a 1.6 eV absorber under the sun, 25.5 mA/cm² (S. Rühle 2016): 1.32 V.
+    assert r.radiative_voltage(25.5, got, 298.15) == pytest.approx(1.32, abs=0.01)
+
+
+def test_noise_and_flat_spectra_give_nothing():
+    rng = np.random.default_rng(2)
+    noise, one = rng.normal(0, 1, E.size), np.ones(E.size)
+    with pytest.raises(ValueError, match="expected at least"):
+        r.thermal_energy(E, noise, one, noise, one)
+    with pytest.raises(ValueError, match="absorption edge"):
+        r.urbach_energy(E, noise, one)
+    with pytest.raises(ValueError, match="expected a rise"):
+        r.thermal_energy(E, E**2 * np.exp(0 * E), 1e-3 * one, 0.5 + 0.4 * (E > 2.1), 1e-3 * one)
+
+
+def test_an_offset_of_the_absorption_widens_the_error():
+    absorbed, emitted = film()
+    small = np.full(E.size, 2e-4), np.full(E.size, 2e-3 * emitted.max())
+    right = r.thermal_energy(E, emitted, small[1], absorbed, small[0])
+    off = r.thermal_energy(E, emitted, small[1], absorbed + 0.01, small[0])
+    assert off.error_eV > 5 * right.error_eV
+    assert abs(off.scale_eV - KT) < 3 * off.error_eV
