@@ -1,7 +1,7 @@
 """What a campaign keeps: one file a unit, named by its key, whole or absent.
 
-A record lies in `kept/<key>.json`. Nothing is written into a file that exists: a process that is
-killed leaves at most a temporary file, two that run at once write the same bytes.
+A record lies in `kept/<key>.json`, written beside and renamed into place: a process that is killed
+leaves at most a temporary file. One campaign at a time works in a results folder.
 """
 
 from __future__ import annotations
