@@ -16,7 +16,7 @@ import sys
 import threading
 from dataclasses import asdict, dataclass
 
-RECYCLE = 500  # samples after which a child is replaced: what leaks stays small
+RECYCLE = 2000  # samples after which a child is replaced: what leaks stays small
 START_S = 300.0  # for the imports of a child
 TRIES = 3  # of what was killed, perhaps from outside
 _CODE = (
