@@ -124,3 +124,58 @@ def test_track_with_lmfit(benchmark, series):
         return [model.fit(row, last.params, x=energy) for row in table]
 
     assert len(benchmark.pedantic(fit, rounds=3)) == 60
+
+
+@pytest.fixture(scope="module")
+def fluences():
+    """Six transients of 2,000 bins; first-order and radiative loss in closed form."""
+    from peled.photoluminescence.transients import Transient
+
+    rng = np.random.default_rng(3)
+    edges, k, b = 0.25 * np.arange(2001), 4e-3, 8e-20
+    made = []
+    for density in np.geomspace(3e14, 3e17, 6):
+        fall = np.exp(-k * edges)
+        n = density * fall / (1 + b * density / k * (1 - fall))
+        light = n**2
+        mean = 0.5 * (light[1:] + light[:-1])
+        counts = rng.poisson(2000 * mean / mean.max() + 3)
+        made.append(Transient(edges[:-1], counts, density))
+    return made
+
+
+@pytest.mark.benchmark(group="fluence series, 6 x 2000 bins")
+def test_fluence_series(benchmark, fluences):
+    from peled.photoluminescence.transients import fit_transients
+
+    found = benchmark.pedantic(lambda: fit_transients(fluences), rounds=3)
+    k1, radiative = found.estimates.values[:2]
+    assert k1 == pytest.approx(4e6, rel=0.02) and radiative == pytest.approx(8e-11, rel=0.05)
+
+
+@pytest.mark.benchmark(group="fluence series, 6 x 2000 bins")
+def test_fluence_series_with_lmfit(benchmark, fluences):
+    """The usual way: lmfit around an integrator, one curve after the other."""
+    import lmfit
+    from scipy.integrate import odeint
+
+    def residual(p, one):
+        k, b = 1e-9 * np.exp(p["k"]), 1e-9 * np.exp(p["b"]) * one.density_cm3
+        centre = one.time_ns + 0.5 * one.bin_ns
+        times = np.append(0.0, centre)
+        n = odeint(lambda y, _: -k * y - b * y * y, 1.0, times, rtol=1e-8, atol=1e-12)[1:, 0]
+        mean = np.maximum(p["a"] * n**2 + p["background"], 1e-9)
+        return (mean - one.counts) / np.sqrt(np.maximum(one.counts, 1))
+
+    def fit():
+        found = []
+        for one in fluences:
+            p = lmfit.Parameters()
+            p.add("k", np.log(2e6))
+            p.add("b", np.log(1e-10))
+            p.add("a", 2000.0, min=0)
+            p.add("background", 1.0, min=0)
+            found.append(lmfit.minimize(residual, p, args=(one,)))
+        return found
+
+    assert len(benchmark.pedantic(fit, rounds=1)) == 6

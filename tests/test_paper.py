@@ -169,7 +169,8 @@ def test_the_ledger_names_tests_by_route_and_pipelines_by_kind():
         ("2:1", {}, ["1.4:1", "2.6:1"]),
         ("-1.60; -1.85", {"rival": "±0.4: alike"}, ["-1.2; -1.3875", "-2; -2.3125"]),
         ("0", {"rival": "0.0107: what would show"}, ["-1.05", "1.05"]),
-        (">=98.0", {"rival": "90: technical"}, [">=90", ">=106"]),
+        (">=98.0", {"rival": "90: technical"}, [">=106"]),
+        ("<0.5", {}, ["<0.35"]),
     ],
 )
 def test_flips_print_the_rival_on_either_side(value, more, flipped):
@@ -262,7 +263,7 @@ def broken(tmp_path, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: [t[0], t[1][:-1], *t[2:]], "claims.csv, line 2: expected 18 cells, found fewer"),
+        (lambda t: [t[0], t[1][:-1], *t[2:]], "claims.csv, line 2: expected 19 cells, found fewer"),
         (lambda t: [t[0], t[1], t[1]], "line 3: id: expected a new one, found C001"),
         (lambda t: [[n.replace("value", "worth") for n in t[0]], *t[1:]], "line 1.*missing: value"),
         (lambda t: [t[0], ["claim 1", *t[1][1:]]], "line 2: id: expected C and three digits"),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ledger import files, paper
 
-CLAIMS = """C001,abstract,fig1a,length,The stick is two metres long,2.0,,m,,{topic},recompute,,,,,,,
-C002,abstract,,colour,The stick is red,red,,,,{topic},transcribe,,,,,present: red,,
-C003,methods,fig1a,weight,The stick weighs ten grams,10,~,g,,{topic},recover,,,,,,,0.5"""
+CLAIMS = """C001,abstract,fig1a,length,The stick is two metres long,2.0,,m,,{topic},recompute,,,,,,,,
+C002,abstract,,colour,The stick is red,red,,,,{topic},transcribe,,,,,present: red,,,
+C003,methods,fig1a,weight,The stick weighs ten grams,10,~,g,,{topic},recover,,,,,,,0.5,"""
 
 
 def cell(source, name, tags=()):

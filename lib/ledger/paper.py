@@ -47,6 +47,8 @@ TESTING = ("measured", "calculated", "literature", "recomputed")
 POWER, Z = 0.9, 1.96
 #: A rival of ratio scale, where the ledger names none, is off by this share of the printed value.
 RIVAL_SHARE = 0.3
+#: Ways of reading a source that may carry a verdict.
+READ = ("full text", "abstract", "database")
 _NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 
 
@@ -85,6 +87,7 @@ class Claim:
     predicate: str = ""
     test: str = ""
     tolerance: str = ""
+    settles: str = ""
 
     @property
     def shape(self) -> str:
@@ -150,16 +153,23 @@ class Claim:
         share = max(p.half_width for p in self.printed)
         return replace(self, value=joined.join(f"{x:.9g}" for x in values), tolerance=f"{share:g}")
 
-    def flipped(self) -> list[Claim]:
-        """The claim as its rivals would print it: the value on either side, or the predicate reversed."""
+    def flipped(self, limit: str = "") -> list[Claim]:
+        """The claim as its rivals would print it: the value on either side, or the predicate reversed.
+
+        Of a printed bound, and where what was found is itself a `limit`, only one side is contrary.
+        """
         if not self.printed:
             reverse = self.predicate[4:] if self.reversed else f"not {self.predicate}"
             return [replace(self, predicate=reverse)] if self.predicate else []
         share = max(p.half_width for p in self.printed)
         distance = max(self.rival_distance, 2.1 * share)
+        side = {"upper": 1, "lower": -1}.get(limit) or {">": 1, "<": -1}.get(
+            self.printed[0].relation[0]
+        )
         return [
             replace(self, value=_moved(self, sign * distance), tolerance=f"{share:g}")
             for sign in (-1, 1)
+            if side in (None, sign)
         ]
 
     @property
@@ -279,6 +289,33 @@ def claims(folder: Path | None = None) -> dict[str, Claim]:
 def panels(folder: Path | None = None) -> dict[str, Panel]:
     """All panels by file name (`fig2g`, `ed3n`)."""
     return dict(_read_panels((folder or published_folder()) / "panels.csv"))
+
+
+def literature(folder: Path | None = None) -> list[dict[str, str]]:
+    """Published values that bear on claims, a row each, empty where the paper's folder has no `literature.csv`.
+
+    `holds` says what a value can do: empty, it is compared with the claim; `inconclusive`, it was measured on another
+    material or under other conditions; `context`, it tests nothing and stands beside the claim.
+
+    Raises
+    ------
+    LedgerError
+        Naming a row whose source was not read, or that nobody could find again.
+    """
+    path = (folder or published_folder()) / "literature.csv"
+    if not path.exists():
+        return []
+    names = ["claim", "route", "quantity", "value", "unit", "conditions", "found", "error"]
+    names += ["holds", "source", "doi", "place", "read", "note"]
+    found = []
+    for line, row in _rows(path, names):
+        if row["read"] not in READ or not (row["doi"] or row["read"] == "database"):
+            raise LedgerError(
+                f"{files.display_path(path)}, line {line}: {row['claim']} {row['route']}: expected a DOI and "
+                f"read from {', '.join(READ)}, found {row['doi'] or 'no DOI'}, {row['read']}"
+            )
+        found.append(row)
+    return found
 
 
 def claim(claim_id: str) -> Claim:
@@ -525,7 +562,7 @@ def evaluate(
         found,
         None if found is None or isinstance(found, str) else error,
         entry.unit,
-        note,
+        note or _arithmetic(entry, found, error),
         test,
         power,
         holds,
@@ -548,6 +585,19 @@ def _outcome(entry: Claim, found, error: float, holds, margin, limit: str):
     if isinstance(holds, str):
         return holds, power
     return "agrees" if holds != (entry.reversed and not entry.printed) else "disagrees", power
+
+
+def _arithmetic(entry: Claim, found, error: float) -> str:
+    """The arithmetic of a comparison on which its check says nothing more."""
+    if isinstance(found, str) or found is None or not entry.printed:
+        return f"evaluated: {entry.predicate or entry.statement}"
+    values = found if isinstance(found, list) else [found] * len(entry.printed)
+    apart = [x - p.value for p, x in zip(entry.printed, values, strict=True)]
+    sigma = math.hypot(entry.printed_uncertainty, error)
+    allowed = [p.half_width + Z * sigma for p in entry.printed]
+    return "; ".join(
+        f"{a:+.3g} apart, ± {w:.2g} allowed" for a, w in zip(apart, allowed, strict=True)
+    )
 
 
 def not_testable(claim_id: str, why: str, *, kind: str = "published") -> Verdict:

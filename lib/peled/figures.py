@@ -124,7 +124,7 @@ def _head(figure: Figure, letter: str, title: str) -> None:
 
 
 def stamp(figure: Figure, kind: str) -> None:
-    """Write the kind of source into the upper right corner.
+    """Write the kind of source into the upper right corner; of printed numbers only a drawing can be made.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def stamp(figure: Figure, kind: str) -> None:
     figure.text(
         1 - 0.06 / width,
         1 - 0.5 * STRIP / height,
-        kind,
+        "drawn from the legend" if kind == "published" else kind,
         size=5.5,
         color="white",
         va="center",

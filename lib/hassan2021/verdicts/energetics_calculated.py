@@ -33,6 +33,9 @@ ROW_CLAIMS = {
 }
 
 
+#: What the search for conformers of the two lead complexes may still miss in their difference (eV): a second search, by
+#: molecular dynamics, moved the tight-binding gap from 0.17 to 0.42 eV; in PBE-D3 one conformer of each was kept.
+SEARCH_ERROR_EV = 0.25
 #: Wave-function cutoff (Ry) that counts as converged for a kind of potentials.
 AMPLE_RY = 45.0
 
@@ -279,7 +282,8 @@ def judge_lead(room, gaps: Mapping[str, methods.LeadGap], best: str) -> None:
             g.gap_eV for name, g in gaps.items() if "GL " not in name and name.endswith("vacuum")
         ]
         g = gaps[best]
-        error = math.hypot(methods.GEOMETRY_ERROR_EV, g.error_eV)  # GFN2-xTB geometries
+        # GFN2-xTB geometries; a difference of the lowest conformers of two searches.
+        error = math.hypot(methods.GEOMETRY_ERROR_EV, g.error_eV, SEARCH_ERROR_EV)
         near, zero = (
             abs(g.gap_eV - value) <= 1.96 * error for value in (paper.claim(claim_id).number, 0.0)
         )
@@ -296,7 +300,7 @@ def judge_lead(room, gaps: Mapping[str, methods.LeadGap], best: str) -> None:
             else "inconclusive"
             if g.gap_eV > 1.96 * error
             else False,
-            note=f"E(Pb GL) - E(Pb EDTA), neutral ligands, lowest of {g.conformers[0]} and {g.conformers[1]} conformers; other methods {min(vacuum):.2f} to {max(vacuum):.2f} eV"
+            note=f"E(Pb GL) - E(Pb EDTA), neutral ligands, lowest of {g.conformers[0]} and {g.conformers[1]} conformers, ± {SEARCH_ERROR_EV} eV for the search; other methods {min(vacuum):.2f} to {max(vacuum):.2f} eV"
             + (
                 ""
                 if near

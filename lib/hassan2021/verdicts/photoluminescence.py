@@ -6,6 +6,8 @@ argument that is None means that there was no such file.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from hassan2021.verdicts import evidence
@@ -30,6 +32,32 @@ def _number(claim_id: str) -> float:
     return paper.claim(claim_id).number
 
 
+def finding(solution, films: dict, models, masses: tuple[float, float], kind: str) -> list[str]:
+    """What printed numbers, optics and the spectra at hand say, in four lines."""
+    start, treated = _number("C012"), _number("C015")
+    sizes = _number("C021"), _number("C022")
+    alone = [
+        float(np.diff([shift_budget.cube_energy_meV(edge, m) for edge in sizes[::-1]])[0])
+        for m in masses
+    ]
+    external = _number("C148") / 100
+    inside = [100 * m.internal(external) for m in models]
+    lines = [
+        f"the blue-shift of {start - treated:g} nm is {shift_budget.shift_in_meV(start, treated):.1f} meV; the crystals' "
+        f"size gives {alone[0]:.1f} (exciton as one) to {alone[1]:.1f} meV (electron and hole each for itself)",
+        f"{100 * external:.0f} % outside are {min(inside):.0f} to {max(inside):.0f} % inside, by the optics taken; "
+        f"printed {_number('C149'):g} and {_number('C151'):g} %",
+        f"the escape printed as {_number('C147'):g} % is {100 * models[0].escape:.1f} % by its own formula and "
+        f"{100 * models[1].escape:.1f} % by all rays",
+    ]
+    if solution is not None and films:
+        each = ", ".join(f"{name} {film.peak_nm:.1f}" for name, film in films.items())
+        lines.append(
+            f"the {kind} files have {solution.peak_nm:.1f} nm in toluene and, in films, {each} nm"
+        )
+    return lines
+
+
 def literature(room) -> None:
     """Conditions, inputs and statements about other work, which nothing here can test."""
     try:
@@ -40,6 +68,7 @@ def literature(room) -> None:
     except ValueError:  # no alloy of the series emits there
         window = ["impossible"] * 2
     evidence.literature(room)
+    evidence.xps_reading(room)
     evidence.stability_of_drive(room)
     evidence.ageing(room)
     room.not_testable("C002", "about other groups' crystals; their files would settle it")
@@ -452,13 +481,44 @@ def _largest_difference(a, b) -> float:
     )
 
 
+#: Standard error of the internal yield that rays in a slide give: traced at a density of 0.015 to 0.025 (0.868 to 0.881)
+#: and in glass of 1.50 to 1.52 (0.874 to 0.871).
+SLIDE_ERROR = 0.004
+
+
+@dataclass(frozen=True)
+class Film:
+    """The film on glass of the paper's optics, and how far each input may be off by its rounding."""
+
+    n: float
+    n_glass: float
+    od: float
+    plqy: float
+    wavelength_nm: float
+    half: float = 0.005  # of index, density and yield alike
+
+    def error(self, value) -> float:
+        """Standard error of `value(film)` from the rounding of index, density and external yield."""
+        here = value(self)
+        moved = [
+            value(replace(self, **{name: getattr(self, name) + self.half}))
+            for name in ("n", "od", "plqy")
+        ]
+        return float(np.hypot.reduce([(v - here) / 3**0.5 for v in moved]))
+
+    def rays(self):
+        return recycling.ray_model(self.n, self.n_glass, self.od)
+
+    def waves(self, thickness_nm: float):
+        return recycling.wave_optics(self.n, self.n_glass, thickness_nm, self.wavelength_nm)
+
+
 def optics(
     room,
     *,
     n_film: float,
     n_glass: float,
     optical_density: float,
-    thickness_nm: float,
     wavelength_nm: float,
     slide=None,
 ) -> None:
@@ -467,172 +527,167 @@ def optics(
     `slide` is what a ray tracing found for the film on a slide of finite size (`escape` and `reabsorption`, each with
     its standard error), or None.
     """
-    external = _number("C148") / 100
-    decadic, natural = (
-        recycling.paper_model(n_film, n_glass, optical_density),
-        recycling.paper_model(n_film, n_glass, optical_density, base=np.e),
-    )
-    rays, wave = (
-        recycling.ray_model(n_film, n_glass, optical_density),
-        recycling.wave_optics(n_film, n_glass, thickness_nm, wavelength_nm),
-    )
-    air, glass = (
-        recycling.escape.escape_small_angle(n_film, 1.0),
-        recycling.escape.escape_small_angle(n_film, n_glass),
-    )
-    exact_air, exact_glass = (
-        recycling.escape.escape_fresnel(n_film, 1.0),
-        recycling.escape.escape_fresnel(n_film, n_glass),
-    )
-
-    def error(value) -> float:
-        """Of a function of index, OD and external yield, from the rounding of the printed inputs."""
-        return float(
-            np.hypot.reduce(
-                [
-                    (value(**{**inputs, name: inputs[name] + half}) - value(**inputs)) / 3**0.5
-                    for name, half in halves.items()
-                ]
-            )
+    film = Film(n_film, n_glass, optical_density, _number("C148") / 100, wavelength_nm)
+    _interfaces(room, film)
+    _film_escape(room, film)
+    _internal_yield(room, film, slide)
+    _guided(room, film, slide)
+    room.check("C161", HC_EV_NM / wavelength_nm, kind="recomputed", route="hc/λ",
+               note=f"{HC_EV_NM:.2f} eV nm over {wavelength_nm:g} nm")  # fmt: skip
+    observed, implied = _number("C056"), _number("C152") / _number("C151")
+    for claim_id, words in (("C145", "20.3 is above 20"), ("C153", "20.3 rounded down")):
+        room.check(claim_id, observed, kind="recomputed", route="20.3 %", note=words)
+    for claim_id in ("C058", "C152"):
+        room.not_testable(
+            claim_id,
+            f"needs the outcoupling of reference 53, which is not printed; it would have to be {implied:.3f}; the limit "
+            "is the same number as the film's escape probability, 32.4 %: coincidence or mix-up",
         )
 
-    inputs = {"n": n_film, "od": optical_density, "plqy": external}
-    halves = {"n": 0.005, "od": 0.005, "plqy": 0.005}
+
+def _interfaces(room, film: Film) -> None:
+    """The two printed probabilities: the formula that the text lost, and exact angles."""
+    small = {
+        claim_id: 100 * recycling.escape.escape_small_angle(film.n, outside)
+        for claim_id, outside in (("C158", 1.0), ("C159", film.n_glass))
+    }
+    said = {claim_id: _number(claim_id) for claim_id in small}
     room.check(
         "C156",
-        f"{100 * air:.2f} % and {100 * glass:.2f} %",
+        f"{small['C158']:.2f} % and {small['C159']:.2f} %",
         kind="recomputed",
         route="n₂³/[n₁(n₁+n₂)²]",
-        holds=bool(
-            round(100 * air, 1) == _number("C158") and round(100 * glass, 1) == _number("C159")
-        ),
-        note="small-angle cone times transmittance at normal incidence: the lost equation, inferred, gives both printed numbers",
+        holds=all(round(value, 1) == said[c] for c, value in small.items()),
+        note="small-angle cone times transmittance at normal incidence: the lost equation, inferred, gives both numbers",
     )
-    for claim_id, small, exact in (("C158", air, exact_air), ("C159", glass, exact_glass)):
-        room.check(claim_id, 100 * small, kind="recomputed", route="small-angle formula")
+    for claim_id, outside in (("C158", 1.0), ("C159", film.n_glass)):
         room.check(
             claim_id,
-            100 * exact,
-            error(
-                lambda n, od, plqy, claim_id=claim_id: (
-                    100 * recycling.escape.escape_fresnel(n, 1.0 if claim_id == "C158" else n_glass)
-                )
-            ),
+            small[claim_id],
+            kind="recomputed",
+            route="small-angle formula",
+            note="its own arithmetic holds; the formula was inferred from the numbers, so it decides nothing",
+        )
+
+        def exact(f, outside=outside):
+            return 100 * recycling.escape.escape_fresnel(f.n, outside)
+
+        room.check(
+            claim_id,
+            exact(film),
+            film.error(exact),
             kind="calculated",
             route="Fresnel over angle",
-            note="s and p, exact solid angle: the small-angle form is low by a fifth for the wide cone into glass"
-            if claim_id == "C159"
-            else "",
+            note="s and p, exact solid angle: the small-angle form is low by "
+            f"{100 * (1 - small[claim_id] / exact(film)):.0f} % for this cone",
         )
-    room.check("C161", HC_EV_NM / wavelength_nm, kind="recomputed", route="hc/λ")
+    room.check(
+        "C163",
+        round(small["C159"], 1) - round(small["C158"], 1),
+        kind="recomputed",
+        route="16.8 − 6.9",
+        note=f"{said['C159']:g} − {said['C158']:g} %",
+    )
+
+
+def _film_escape(room, film: Film) -> None:
+    """The escape of the whole film: the paper's formula, all rays, and waves."""
+    paper_s = 100 * recycling.paper_model(film.n, film.n_glass, film.od).escape
+    note = "(P_g+P_a)·10^(−OD/2) + (P_g−P_a)·10^(−3OD/2), inferred from the printed numbers"
+    for claim_id in ("C147", "C164"):
+        holds = None if claim_id == "C147" else paper.compare(paper.claim("C147"), paper_s)[0]
+        room.check(claim_id, paper_s, kind="recomputed", holds=holds, note=note,
+                   route="paper's formula, decadic")  # fmt: skip
+    room.check(
+        "C147",
+        100 * film.rays().escape,
+        film.error(lambda f: 100 * f.rays().escape),
+        kind="calculated",
+        route="exact rays",
+        note="all bounces, light in air and glass as the text counts it; at OD 0 it would be "
+        f"{100 * recycling.ray_model(film.n, film.n_glass, 0.0).escape:.1f} %",
+    )
+    printed_nm = [_number("C045"), _number("C177")]
+    thin, thick = (100 * film.waves(d).air for d in printed_nm)
+    cutoff = recycling.escape.waveguide_cutoff(film.n, film.n_glass, 1.0, film.wavelength_nm, "s")
+    trapped = [100 * film.waves(d).glass for d in printed_nm]
+    room.check(
+        "C147",
+        (thin + thick) / 2,
+        float(np.hypot((thin - thick) / 12**0.5, film.error(lambda f: 100 * f.waves(30.0).air))),
+        kind="calculated",
+        route="wave optics, light in air",
+        note=f"{thick:.1f} to {thin:.1f} % for {printed_nm[1]:g} to {printed_nm[0]:g} nm, both printed; so thin a film guides "
+        f"nothing (TE0 needs {cutoff:.0f} nm): {trapped[0]:.0f} to {trapped[1]:.0f} % is trapped in the glass instead",
+    )
     room.check(
         "C162",
-        optical_density / 2,
+        film.od / 2,
         kind="recomputed",
         route="OD/2",
         note="at normal incidence; over the escape cone into glass the mean path is longer by 1/cos θ, about 1.2",
     )
-    room.check(
-        "C163", 100 * (round(glass, 3) - round(air, 3)), kind="recomputed", route="16.8 − 6.9"
-    )
-    for claim_id in ("C147", "C164"):
-        found = 100 * decadic.escape
-        options = (
-            {} if claim_id == "C147" else {"holds": paper.compare(paper.claim("C147"), found)[0]}
-        )
-        room.check(
-            claim_id,
-            found,
-            kind="recomputed",
-            route="paper's formula, decadic",
-            note="(P_g+P_a)·10^(−OD/2) + (P_g−P_a)·10^(−3OD/2)",
-            **options,
-        )
-    room.check(
-        "C147",
-        100 * rays.escape,
-        error(lambda n, od, plqy: 100 * recycling.ray_model(n, n_glass, od).escape),
-        kind="calculated",
-        route="exact rays",
-        note="all bounces; at OD 0 it would be 43.4 %",
-    )
-    room.check(
-        "C147",
-        100 * wave.air,
-        error(
-            lambda n, od, plqy: (
-                100 * recycling.wave_optics(n, n_glass, thickness_nm, wavelength_nm).air
-            )
-        ),
-        kind="calculated",
-        route="wave optics, light in air",
-        note=f"a {thickness_nm:g} nm film guides nothing (TE0 needs {recycling.escape.waveguide_cutoff(n_film, n_glass, 1.0, wavelength_nm, 's'):.0f} nm): {100 * wave.glass:.0f} % is trapped in the glass instead",
-    )
+
+
+def _internal_yield(room, film: Film, slide) -> None:
+    """The internal yield by the printed formula, by its series, and by three optical models."""
+    decadic = recycling.paper_model(film.n, film.n_glass, film.od)
+    natural = recycling.paper_model(film.n, film.n_glass, film.od, base=np.e)
     # The recycling formula against the series it sums: emitted, re-absorbed, emitted again.
-    summed, alive = 0.0, 1.0
-    inner = decadic.internal(external)
+    summed, alive, inner = 0.0, 1.0, decadic.internal(film.plqy)
     for _ in range(400):
-        summed, alive = (
-            summed + alive * inner * decadic.escape,
-            alive * inner * (1 - decadic.escape),
-        )
+        summed += alive * inner * decadic.escape
+        alive *= inner * (1 - decadic.escape)
     room.check(
         "C165",
-        f"summed round by round {summed:.4f} for {external:.2f}",
+        f"summed round by round {summed:.4f} for {film.plqy:.2f}",
         kind="calculated",
         route="round by round",
-        holds=bool(abs(summed - external) < 1e-6),
-        note="form of reference 51 inferred from the printed numbers",
+        holds=bool(abs(summed - film.plqy) < 1e-6),
+        note="form of reference 51 inferred from the printed numbers; the formula is exact for a given escape",
     )
-    rounded = external / (0.324 + external * (1 - 0.324))
+
+    def printed_inputs(f):
+        return f.plqy / (0.324 + f.plqy * (1 - 0.324))
+
+    def rays(f):
+        return f.rays().internal(f.plqy)
+
     for claim_id, scale in (("C149", 100), ("C151", 100), ("C167", 1)):
-        room.check(
-            claim_id,
-            scale * rounded,
-            error(lambda n, od, plqy, scale=scale: scale * plqy / (0.324 + plqy * (1 - 0.324))),
-            kind="recomputed",
-            route="0.70 and 0.324",
-            note="87.6 and 87.8 % are printed for one quantity; both are within the rounding of 0.70"
-            if claim_id == "C149"
-            else "",
-        )
-        room.check(
-            claim_id,
-            scale * rays.internal(external),
-            error(
-                lambda n, od, plqy, scale=scale: (
-                    scale * recycling.ray_model(n, n_glass, od).internal(plqy)
-                )
-            ),
-            kind="calculated",
-            route="exact rays",
-        )
+        for route, find, kind, note in (
+            ("0.70 and 0.324", printed_inputs, "recomputed",
+             "87.6 and 87.8 % are printed for one quantity; both are within the rounding of 0.70"),
+            ("exact rays", rays, "calculated",
+             "with the escape of all rays, 0.41; how much of the light in the glass returns is not in it"),
+        ):  # fmt: skip
+            room.check(
+                claim_id,
+                scale * find(film),
+                scale * film.error(find),
+                kind=kind,
+                route=route,
+                note=note,
+            )
+        if slide is not None:
+            value, error = _in_slide(film, slide)
+            room.check(
+                claim_id,
+                scale * value,
+                scale * error,
+                kind="calculated",
+                route="rays traced in a 1 mm slide",
+                note=f"escape {slide.escape[0]:.3f}: light trapped in the glass returns to the film and is mostly "
+                "re-absorbed; the printed number is met for another reason than the paper's",
+            )
     room.check(
         "C149",
-        100 * natural.internal(external),
+        100 * natural.internal(film.plqy),
         kind="recomputed",
         route="attenuation to base e",
         note="an absorbance used as if it were natural gives the first quotation",
     )
-    if slide is not None:
-        in_slide = recycling.OpticalModel("slide", slide.escape[0], slide.reabsorption[0]).internal(
-            external
-        )
-        error = (
-            external
-            * (1 - external)
-            / (slide.escape[0] + external * slide.reabsorption[0]) ** 2
-            * slide.escape[1]
-        )
-        room.check(
-            "C167",
-            in_slide,
-            float(error),
-            kind="calculated",
-            route="rays traced in a 1 mm slide",
-            note="light trapped in the glass returns to the film and is mostly re-absorbed: the paper's number comes near for another reason than the paper's",
-        )
-    band = [100 * wave.model(f).internal(external) for f in (0.0, 1.0)]
+    wave = film.waves(_number("C177"))
+    band = [100 * wave.model(f).internal(film.plqy) for f in (0.0, 1.0)]
     room.check(
         "C151",
         f"{band[0]:.0f} to {band[1]:.0f} %",
@@ -641,30 +696,37 @@ def optics(
         holds="inconclusive" if band[0] <= _number("C151") <= band[1] + 1 else False,
         note="set by how much of the light trapped in the glass is re-absorbed before it leaves by the edges",
     )
-    path = recycling.optical_density_of_path(optical_density, thickness_nm, np.array([30.0]))[0]
-    mostly_glass = wave.glass > wave.guided
+
+
+def _in_slide(film: Film, slide) -> tuple[float, float]:
+    """Internal yield by rays in a slide, its error from tracing, from the external yield and from the slide's inputs."""
+    model = recycling.OpticalModel("slide", slide.escape[0], slide.reabsorption[0])
+    below = slide.escape[0] + film.plqy * slide.reabsorption[0]
+    traced = film.plqy * (1 - film.plqy) / below**2 * slide.escape[1]
+    rounded = model.internal_error(film.plqy, film.half / 3**0.5)
+    return model.internal(film.plqy), float(np.hypot.reduce([traced, rounded, SLIDE_ERROR]))
+
+
+def _guided(room, film: Film, slide) -> None:
+    """C154: what becomes of the light that is guided."""
+    thickness_nm = _number("C177")
+    wave = film.waves(thickness_nm)
+    path = recycling.optical_density_of_path(film.od, thickness_nm, np.array([30.0]))[0]
+    edges = 100 * slide.edge / max(slide.escaped, 1) if slide is not None else None
     room.check(
         "C154",
         f"{100 * path:.0f} % within 30 µm inside the film; {100 * wave.guided:.0f} % of the light is guided there",
         kind="calculated",
         route="path in the film",
-        holds="partly" if path > 0.9 and mostly_glass else bool(path > 0.9),
-        note="true of a ray in the film, but a film this thin guides none; light in the 1 mm slide crosses the film once per millimetres, not per micrometres"
+        holds="partly" if path > 0.9 and wave.glass > wave.guided else bool(path > 0.9),
+        note="true of a ray in the film, but a film this thin guides none; light in the 1 mm slide crosses the film once "
+        "per millimetres, not per micrometres"
         + (
-            f"; traced in such a slide, {100 * slide.edge / max(slide.escaped, 1):.0f} % of the light that leaves does so by its edges, not very little"
-            if slide is not None
+            f"; traced in such a slide, {edges:.0f} % of the light that leaves does so by its edges, not very little"
+            if edges is not None
             else ""
         ),
     )
-    observed, limit = _number("C056"), _number("C152")
-    room.check("C145", observed, kind="recomputed", route="20.3 %")
-    room.check("C153", observed, kind="recomputed", route="20.3 %", note="rounded down")
-    implied = limit / _number("C151")
-    for claim_id in ("C058", "C152"):
-        room.not_testable(
-            claim_id,
-            f"needs the outcoupling of reference 53, which is not printed; it would have to be {implied:.3f}; the limit is the same number as the film's escape probability, 32.4 %: coincidence or mix-up",
-        )
 
 
 def film_index(room) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from uncertainties import UFloat, ufloat
 
+from hassan2021.verdicts import evidence
 from ledger import paper
 from peled.synthesis.amounts import composition, molar_mass, parse_quantity
 from peled.synthesis.crystals import CrystalPopulation, sedimentation_mm, sedimenting_diameter_nm
@@ -331,34 +332,30 @@ def _balance(
     # "A batch" may be one injection (six in 12 mL) or a centrifuge tube of 10 mL (two injections).
     # The solid that was weighed holds its ligands too: three a nm² of surface, give or take one.
     shell = shell_share(neat)
-    lead = balance.lead_limit_mg / (1 - shell)
-    # The composition is printed to tenths, and what bromide allows goes with its inverse.
-    tenth = ufloat(1.0, 0.05 / 3**0.5 / (1 - paper.claim("C225").number))
-    bromide = 2 * balance.halide_limit_mg / (1 - shell) * tenth
-    words = f"with {100 * shell.nominal_value:.0f} % of ligands in the solid"
+    # The composition is printed to tenths, and one line of iodine without its mean free path would give another; what
+    # bromide allows goes with its inverse.
+    iodide = paper.claim("C225").number
+    off = math.hypot(0.05, evidence.iodide_by_xps("I 3d5/2") - iodide) / 3**0.5
+    limits = {
+        "lead": (balance.lead_limit_mg / (1 - shell), "all the injected lead as MAPbI2Br"),
+        "bromide": (
+            balance.halide_limit_mg / (1 - shell) * ufloat(1.0, off / (1 - iodide)),
+            f"for x_Br = {1 - iodide:.1f} ± {off:.2f}, which XPS found, {balance.limiting} limits",
+        ),
+    }
+    solid = f"with {100 * shell.nominal_value:.0f} % of ligands in the solid, in {balance.volume_mL:g} mL"
     for claim_id, volume in (("C112", balance.volume_mL), ("C118", 1.0)):
-        for route, most, open_ in (
-            # Where another reading of the text closes, this one says nothing.
-            ("lead, a batch is one injection", lead, "inconclusive"),
-            ("lead, a batch is a tube", 2 * lead, None),
-        ):
-            check(
-                claim_id,
-                lambda most=most, volume=volume: most / volume,
-                limit="upper",
-                holds=open_,
-                route=route,
-                note=f"all the injected lead as MAPbI2Br in 12 mL, {words}",
-            )
-        check(
-            claim_id,
-            lambda volume=volume: bromide / volume,
-            limit="upper",
-            route="bromide, a batch is a tube",
-            note=f"for the composition measured in the product {balance.limiting} limits, {words}, even with twice "
-            f"the injections: {balance.stated_mg / bromide.nominal_value:.2f} times less than stated; "
-            "more ligand in the weighed solid, or less bromide in it, would close the balance",
-        )
+        for element, (most, why) in limits.items():
+            for reading, injections in (("one injection", 1), ("a tube", 2)):
+                share = (injections * most / balance.stated_mg).nominal_value
+                check(
+                    claim_id,
+                    lambda most=most, volume=volume, n=injections: n * most / volume,
+                    limit="upper",
+                    route=f"{element}, a batch is {reading}",
+                    note=f"{why}, {solid}: {share:.2f} of the stated mass with {6 * injections} injections; what a batch "
+                    "is decides, and weighing a dried aliquot would settle it",
+                )
 
     def enough():
         mass = paper.claim("C123").number * paper.claim("C112").number

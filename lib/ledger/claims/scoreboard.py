@@ -203,7 +203,7 @@ def summary(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
 def flips(verdicts: Sequence[paper.Verdict]) -> dict[tuple[str, str], list[tuple[str, bool]]]:
     """Whether each piece of evidence turns when its claim is printed as its rivals would print it.
 
-    A disagreement is printed as what was found instead.
+    A disagreement is printed as what was found instead. What holds in part has no contrary.
 
     Returns
     -------
@@ -213,9 +213,9 @@ def flips(verdicts: Sequence[paper.Verdict]) -> dict[tuple[str, str], list[tuple
     found = {}
     for verdict in verdicts:
         entry = paper.claim(verdict.claim_id)
-        if verdict.verdict == "not testable":
+        if verdict.verdict in ("not testable", "partly"):
             continue
-        others = entry.flipped()
+        others = entry.flipped(verdict.limit)
         numeric = entry.printed and not isinstance(verdict.found, str | None)
         if numeric and verdict.verdict in ("disagrees", "pipeline misses"):
             others = [entry.printing(verdict.found)]
@@ -227,6 +227,12 @@ def flips(verdicts: Sequence[paper.Verdict]) -> dict[tuple[str, str], list[tuple
             for other in others
         ]
     return found
+
+
+def must_turn(verdict: paper.Verdict) -> bool:
+    """Whether a rival must turn this verdict: all trials but a limit far from the value and evidence without power."""
+    weak = verdict.power is not None and verdict.power < paper.POWER
+    return verdict.test not in ("", "bound") and not weak
 
 
 def counts(rows: Sequence[Row]) -> dict[tuple[str, str, str], int]:
@@ -336,26 +342,20 @@ def _why(verdict: paper.Verdict) -> str:
 
 
 def unsettled(rows: Sequence[Row]) -> list[tuple[tuple[str, ...], Row, str]]:
-    """What would settle it: each fact that nothing at hand decides, its claims, and what the checks say is wanting."""
+    """Each fact that nothing at hand decides, its claims, and the measurement or file that would settle it.
+
+    The ledger names it (`settles`); where it does not, the file behind the fact's panels would.
+    """
     of_fact: dict[str, list[Row]] = {}
     for row in rows:
         of_fact.setdefault(row.claim.fact_id, []).append(row)
     found = []
     for members in of_fact.values():
-        head = heading(members[0])
-        if not head.startswith("open"):
+        if not heading(members[0]).startswith("open"):
             continue
-        notes = [
-            route.note if route.source_kind != "simulated" else ""
-            for row in members
-            for route in row.routes
-        ]
-        wanting = "; ".join(dict.fromkeys(filter(None, notes)))
-        if not wanting or members[0].kind == "simulated":
-            panels = list(dict.fromkeys(name for row in members for name in row.panels))
-            file = f"the file behind {', '.join(panels[:3])}" if panels else "the raw file"
-            wanting = f"{file}, measured: the same notebook reads it" + (
-                f"; {wanting}" if wanting else ""
-            )
+        panels = list(dict.fromkeys(name for row in members for name in row.panels))
+        file = f"the file behind {', '.join(panels[:3])}" if panels else "the raw file"
+        named = [row.claim.settles for row in members]
+        wanting = "; ".join(dict.fromkeys(filter(None, named))) or f"{file}, as measured"
         found.append((tuple(row.claim.id for row in members), members[0], wanting))
     return found

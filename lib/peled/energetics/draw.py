@@ -433,7 +433,7 @@ def _write_lengths(
                     continue
                 near_atoms = _covered(at, width, height, view[:, :2], radii)
                 cost = (
-                    0.7 * near_atoms
+                    1.4 * near_atoms
                     + 0.8 * _covered(at, width, height, on_lines, 0.0)
                     + 0.45 * ring
                 )
@@ -458,7 +458,7 @@ def _write_lengths(
             va="center",
             color=MARKS[c.kind][0],
             zorder=5,
-            path_effects=[_halo(1.5)],
+            path_effects=[_halo(2.0)],
             gid="length",
         )
         placed.append(Label(text, float(at[0]), float(at[1]), float(width), float(height)))

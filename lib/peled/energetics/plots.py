@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.patches import Circle
 
 from peled.energetics import affinity, draw, frenkel
 from peled.energetics.binding import Cell
@@ -114,8 +115,8 @@ def frenkel_pair(
     tilt_deg: float = 35.0,
     turn_deg: float = 0.0,
 ) -> None:
-    """A slab with its displaced iodide in yellow (blue circle) and the place it came from circled
-    red; both from the structure's own comment line.
+    """A slab with its displaced iodide in yellow (blue ring) and the place it came from as a dashed
+    red circle; both from the structure's own comment line.
     """
     symbols, at = np.array(structure.symbols), structure.positions
     keep = np.flatnonzero(at[:, 2] > np.sort(at[symbols == "Pb", 2])[-4] - 1.5)
@@ -136,14 +137,22 @@ def frenkel_pair(
     )
     if vacancy is not None:
         there = draw.project(vacancy[None], tilt_deg=tilt_deg, turn_deg=turn_deg)[0]
-        ax.plot(*there[:2], "o", ms=10, mfc="none", mec="#C0392B", mew=1.2, ls="", zorder=5)
-        ax.plot(*view[moved, :2], "o", ms=11, mfc="none", mec="#0072B2", mew=1.2, ls="", zorder=5)
+        _ring(ax, there, "#C0392B", "empty site", ls=(0, (2.2, 1.4)))
+        _ring(ax, view[moved], "#0072B2", "displaced iodide")
+        ax.legend(loc="upper left", fontsize=5, frameon=False, handlelength=1.2, borderaxespad=0)
         apart = (top.positions[moved] - vacancy) @ np.linalg.inv(top.cell)
         caption = [
             *caption,
             f"{np.linalg.norm((apart - np.round(apart)) @ top.cell):.1f} \u00c5 from its site",
         ]
     _caption(ax, caption)
+
+
+def _ring(ax, at: np.ndarray, colour: str, label: str, ls="-") -> None:
+    """A circle around an iodide, or around the place of one, and its entry in the key."""
+    radius = 1.12 * draw.LOOK["I"][1]
+    ax.add_patch(Circle(at[:2], radius, fill=False, ec=colour, lw=1.2, ls=ls, zorder=5))
+    ax.plot([], [], color=colour, lw=1.2, ls=ls, label=label)
 
 
 def fragments(axes, structures: Mapping[str, Structure], captions: Mapping[str, str]) -> None:
@@ -352,6 +361,8 @@ def lead_chart(ax, gaps: Mapping[str, LeadGap], printed_eV: float) -> None:
             textcoords="offset points",
             fontsize=5.5,
             ha="center",
+            zorder=4,
+            bbox={"boxstyle": "square,pad=0.05", "facecolor": "white", "edgecolor": "none"},
         )
     ax.axvline(0, color="grey", lw=0.6)
     ax.axvline(printed_eV, color="black", lw=0.8, ls="--")

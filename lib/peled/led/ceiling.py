@@ -1,13 +1,14 @@
-"""How much light a planar LED can let out at best: dipole emission in its full stack, by loss channel.
+"""How much light a planar LED lets out at best: dipole emission in its full stack, by channel.
 
-The stack is described once (`Layer`) and handed to `peled.optics.dipole_emission`, with the substrate as a thick, incoherent
-slab whose far face is air: light that comes back from there meets the reflectance of the whole cavity. The ceiling on the
-EQE without photon recycling is the emission efficiency of the dipole in the cavity times the outcoupling,
+The stack is described once (`Layer`) and handed to `peled.optics.dipole_emission`, with the
+substrate as a thick, incoherent slab whose far face is air: light that comes back from there meets
+the reflectance of the whole cavity. The ceiling on the EQE without photon recycling is the emission
+efficiency of the dipole in the cavity times the outcoupling,
 
     EQE_max = q F / (1 − q + q F) · η_out,
 
-with q the internal yield in the unbounded emitter and F the Purcell factor. Recycling can only add to that; what would be needed to
-reach a given EQE by recycling is `recycling_needed`.
+with q the internal yield in the unbounded emitter and F the Purcell factor. Recycling can only add
+to that; what would be needed to reach a given EQE by recycling is `recycling_needed`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from peled.optics.indices import index_table, read_index
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: name, complex refractive index at the emission wavelength, thickness (None for the substrate), role and sources."""
+    """One layer: name, complex refractive index at the emission wavelength, thickness (None for the
+    substrate), role and sources.
+    """
 
     name: str
     n: float
@@ -59,22 +62,26 @@ class Stack:
             if name in (layer.name, layer.role):
                 return i
         raise KeyError(
-            f"stack: expected a layer {name!r}, found {', '.join(layer.name for layer in self.layers)}"
+            f"stack: expected a layer {name!r}, "
+            f"found {', '.join(layer.name for layer in self.layers)}"
         )
 
     def change(self, name: str, **values) -> Stack:
-        """The stack with one layer changed (`thickness_nm`, `n`, `k`); a thickness may be an array, for a scan."""
+        """The stack with one layer changed (`thickness_nm`, `n`, `k`); a thickness may be an array,
+        for a scan.
+        """
         i = self.index(name)
         layers = list(self.layers)
         layers[i] = replace(layers[i], **values)
         return replace(self, layers=tuple(layers))
 
     def scale_role(self, role: str, total_nm) -> Stack:
-        """All layers of a role (such as `hole`) scaled together to a total thickness, array for a scan."""
+        """All layers of a role (such as `hole`) scaled to a total thickness (array: scan)."""
         members = [layer for layer in self.layers if layer.role == role]
         if not members:
             raise KeyError(
-                f"stack: expected layers with the role {role!r}, found {', '.join({layer.role for layer in self.layers})}"
+                f"stack: expected layers with the role {role!r}, "
+                f"found {', '.join(sorted({layer.role for layer in self.layers}))}"
             )
         now = sum(layer.thickness_nm for layer in members)
         share = {layer.name: layer.thickness_nm / now for layer in members}
@@ -101,7 +108,8 @@ def read_stack(path: str | Path) -> Stack:
     Raises
     ------
     FormatError
-        Naming the layer: a missing key, a thickness or index that is not a positive number, no or several emitters.
+        Naming the layer: a missing key, a thickness or index that is not a positive number, no or
+        several emitters.
     """
     path = Path(path)
     found = read_yaml(path, what="a stack of layers in YAML")
@@ -120,60 +128,53 @@ def read_stack(path: str | Path) -> Stack:
         raise FormatError(
             path, expected="wavelength_nm, of the emission, as a number", found=repr(wavelength)
         )
-    layers = []
-    for number, entry in enumerate(found["stack"], 1):
-        place = f"stack, layer {number} ({entry.get('name', 'no name')})"
-        thickness = entry.get("thickness_nm")
-        entry = _with_index(path, place, entry, float(wavelength), number == 1)
-        needed = ("name", "n", "role") + (() if number == 1 else ("thickness_nm",))
-        if missing := [key for key in needed if key not in entry]:
-            raise FormatError(
-                path,
-                place=place,
-                expected=f"the keys {', '.join(needed)}",
-                found=f"no {', '.join(missing)}",
-            )
-        for key, value, least in (
-            ("n", entry["n"], 0.01),
-            ("k", entry.get("k", 0.0), 0.0),
-            ("thickness_nm", 1.0 if thickness is None else thickness, 0.0),
-        ):
-            if not isinstance(value, (int, float)) or not np.isfinite(value) or value < least:
-                raise FormatError(
-                    path,
-                    place=place,
-                    expected=f"{key} as a number from {least:g}",
-                    found=repr(value),
-                )
-        layers.append(
-            Layer(
-                str(entry["name"]),
-                float(entry["n"]),
-                float(entry.get("k", 0.0)),
-                None if thickness is None else float(thickness),
-                str(entry["role"]),
-                str(entry.get("thickness_source", "")),
-                str(entry.get("index_source", "")),
-            )
+    layers = tuple(
+        _layer(path, number, entry, float(wavelength))
+        for number, entry in enumerate(found["stack"], 1)
+    )
+    if (emitters := sum(layer.role == "emitter" for layer in layers)) != 1:
+        raise FormatError(
+            path, place="stack", expected="one layer with the role emitter", found=str(emitters)
         )
-    if sum(layer.role == "emitter" for layer in layers) != 1:
+    return Stack(layers, float(wavelength), tuple(found.get("levels", ())))
+
+
+def _layer(path: Path, number: int, entry: Mapping, wavelength_nm: float) -> Layer:
+    """One entry of the stack; the first is the substrate, which needs no thickness."""
+    place = f"stack, layer {number} ({entry.get('name', 'no name')})"
+    thickness = entry.get("thickness_nm")
+    entry = _with_index(path, place, entry, wavelength_nm, number == 1)
+    needed = ("name", "n", "role") + (() if number == 1 else ("thickness_nm",))
+    if missing := [key for key in needed if key not in entry]:
         raise FormatError(
             path,
-            place="stack",
-            expected="one layer with the role emitter",
-            found=str(sum(layer.role == "emitter" for layer in layers)),
+            place=place,
+            expected=f"the keys {', '.join(needed)}",
+            found=f"no {', '.join(missing)}",
         )
-    return Stack(
-        tuple(layers),
-        float(wavelength),
-        tuple(found.get("levels", ())),
+    for key, value, least in (
+        ("n", entry["n"], 0.01),
+        ("k", entry.get("k", 0.0), 0.0),
+        ("thickness_nm", 1.0 if thickness is None else thickness, 0.0),
+    ):
+        if not isinstance(value, (int, float)) or not np.isfinite(value) or value < least:
+            expected = f"{key} as a number from {least:g}"
+            raise FormatError(path, place=place, expected=expected, found=repr(value))
+    return Layer(
+        str(entry["name"]),
+        float(entry["n"]),
+        float(entry.get("k", 0.0)),
+        None if thickness is None else float(thickness),
+        str(entry["role"]),
+        str(entry.get("thickness_source", "")),
+        str(entry.get("index_source", "")),
     )
 
 
 def _with_index(
     path: Path, place: str, entry: Mapping, wavelength_nm: float, substrate: bool
 ) -> dict:
-    """The entry with n and k from its table, which lies beside the stack's file or among the repository's."""
+    """The entry with n and k from its table, beside the stack's file or among the package's."""
     if "index_table" not in entry:
         return dict(entry)
     name = str(entry["index_table"])
@@ -185,7 +186,7 @@ def _with_index(
         raise FormatError(
             path, place=place, expected=f"a table of n and k named {name}", found=str(error)
         ) from None
-    # A thick window absorbs nothing that matters here, and an absorbing outer medium has no far field.
+    # A thick window absorbs nothing that matters here; an absorbing outer medium has no far field.
     return {
         **entry,
         "n": value.real,
@@ -198,12 +199,10 @@ def emission(
     stack: Stack,
     *,
     orientation: str | float = "isotropic",
-    wavelength_nm: float | None = None,
     layers: bool = False,
     tolerance: float = 1e-5,
-    depth=None,
 ) -> DipoleEmission:
-    """Dipole emission of the stack's emitter by channel; thicknesses may be arrays of one length."""
+    """Dipole emission of the stack's emitter by channel; thicknesses may be arrays."""
     indices = [layer.index for layer in stack.layers] + [1.0]
     thickness = list(
         np.broadcast_arrays(*(np.asarray(layer.thickness_nm, float) for layer in stack.layers[1:]))
@@ -214,12 +213,11 @@ def emission(
         indices,
         thickness,
         stack.index("emitter"),
-        wavelength_nm or stack.wavelength_nm,
+        stack.wavelength_nm,
         outside=1.0,
         orientation=orientation,
         layers=layers,
         tolerance=tolerance,
-        depth=depth,
     )
 
 
@@ -250,7 +248,9 @@ class Ceiling:
     purcell: float
 
     def eqe(self, internal_yield: float) -> tuple[float, float, float]:
-        """Ceiling of the EQE (central, low, high) without recycling, for an internal yield that the cavity speeds up only slightly."""
+        """Ceiling of the EQE (central, low, high) without recycling, for an internal yield that the
+        cavity speeds up only slightly.
+        """
         q = internal_yield * self.purcell / (1 - internal_yield + internal_yield * self.purcell)
         return q * self.central, q * self.low, q * self.high
 
@@ -268,70 +268,44 @@ def ceiling(
         electron layers together), `vertical` (fraction of vertical dipoles) and, alone only,
         `ito_index`. The hole layers are scanned in one call each.
     """
+
+    def outcoupling(of: Stack, **dipoles) -> np.ndarray:
+        return emission(of, tolerance=tolerance, **dipoles).outcoupling
+
     centre = emission(stack, tolerance=tolerance)
     central = float(centre.outcoupling)
+    anode = stack["anode"].name
     table = [("as described", central)]
-
-    def made(emitter=None, hole=None, ito=None, index=None) -> Stack:
-        s = stack
-        if emitter is not None:
-            s = s.change("emitter", thickness_nm=emitter)
-        if hole is not None:
-            s = s.scale_role("hole", hole)
-        if ito is not None:
-            s = s.change("anode", thickness_nm=ito)
-        if index is not None:
-            for layer in s.layers:
-                if layer.role in ("hole", "electron") and layer.k == 0 and layer.n > 1.55:
-                    s = s.change(layer.name, n=index)
-        return s
-
-    def note(label: str, values, outcoupling) -> None:
-        table.extend(
-            (label.format(v), float(o))
-            for v, o in zip(values, np.atleast_1d(outcoupling), strict=True)
-        )
-
-    hole, emitter = np.array(varied["hole_nm"]), np.array(varied["emitter_nm"])
-    note("emitter {:g} nm", emitter, _scan(stack, "emitter", emitter, tolerance))
-    note(
-        "hole layers {:g} nm together",
-        hole,
-        emission(made(hole=hole), tolerance=tolerance).outcoupling,
-    )
-    note(
-        "ITO {:g} nm",
-        varied["ito_nm"],
-        [emission(made(ito=v), tolerance=tolerance).outcoupling for v in varied["ito_nm"]],
-    )
-    note(
-        "ITO index {:.2f}",
-        varied["ito_index"],
-        [
-            emission(stack.change("anode", n=v), tolerance=tolerance).outcoupling
-            for v in varied["ito_index"]
-        ],
-    )
-    note(
-        "organic index {:.2f}",
-        varied["organic_index"],
-        [emission(made(index=v), tolerance=tolerance).outcoupling for v in varied["organic_index"]],
-    )
-    note(
-        "vertical dipole share {:.2f}",
-        varied["vertical"],
-        [
-            emission(stack, orientation=v, tolerance=tolerance).outcoupling
-            for v in varied["vertical"]
-        ],
-    )
+    for label, name, changed in (
+        ("emitter {:g} nm", "emitter_nm", lambda v: stack.change("emitter", thickness_nm=v)),
+        ("hole layers {:g} nm together", "hole_nm", lambda v: stack.scale_role("hole", v)),
+        (f"{anode} {{:g}} nm", "ito_nm", lambda v: stack.change("anode", thickness_nm=v)),
+        (f"{anode} index {{:.2f}}", "ito_index", lambda v: stack.change("anode", n=v)),
+        ("organic index {:.2f}", "organic_index", lambda v: _organic(stack, v)),
+    ):
+        if name.endswith("_nm"):  # thicknesses are scanned in one call
+            found = outcoupling(changed(np.asarray(varied[name], float)))
+        else:
+            found = [outcoupling(changed(v)) for v in varied[name]]
+        table += [(label.format(v), float(o)) for v, o in zip(varied[name], found, strict=True)]
+    alone = [value for _, value in table]
+    for share in varied["vertical"]:
+        value = float(outcoupling(stack, orientation=share))
+        table.append((f"vertical dipole share {share:.2f}", value))
+    hole = np.asarray(varied["hole_nm"], float)
+    names = ("emitter_nm", "ito_nm", "organic_index", "vertical")
     everything = [
-        emission(made(e, hole, i, n), orientation=v, tolerance=tolerance).outcoupling
-        for e, i, n, v in itertools.product(
-            emitter, varied["ito_nm"], varied["organic_index"], varied["vertical"]
+        outcoupling(
+            _organic(
+                stack.change("emitter", thickness_nm=emitter)
+                .scale_role("hole", hole)
+                .change("anode", thickness_nm=ito),
+                index,
+            ),
+            orientation=share,
         )
+        for emitter, ito, index, share in itertools.product(*(varied[name] for name in names))
     ]
-    alone = [value for label, value in table if not label.startswith("vertical")]
     return Ceiling(
         central,
         min(alone),
@@ -343,17 +317,21 @@ def ceiling(
     )
 
 
-def _scan(stack: Stack, name: str, values: np.ndarray, tolerance: float) -> np.ndarray:
-    return emission(
-        stack.change(name, thickness_nm=np.asarray(values, float)), tolerance=tolerance
-    ).outcoupling
+def _organic(stack: Stack, n: float) -> Stack:
+    """The stack with the index of its transparent hole and electron layers changed together."""
+    for layer in stack.layers:
+        if layer.role in ("hole", "electron") and layer.k == 0 and layer.n > 1.55:
+            stack = stack.change(layer.name, n=n)
+    return stack
 
 
 def half_stack_outcoupling(stack: Stack) -> float:
-    """Outcoupling by a common shortcut: glass-air transmission applied once to the light in the glass, without what comes back.
+    """Outcoupling by a common shortcut: glass-air transmission applied once to the light in the
+    glass, without what comes back.
 
-    The light that the far face sends back is lost here; in the device it meets the reflectance of the whole cavity and part of
-    it leaves on a later pass. The difference from `emission` is what the shortcut costs.
+    The light that the far face sends back is lost here; in the device it meets the reflectance of
+    the whole cavity and part of it leaves on a later pass. The difference from `emission` is what
+    the shortcut costs.
     """
     from peled.optics.dipole import far_field
 
@@ -374,15 +352,16 @@ def half_stack_outcoupling(stack: Stack) -> float:
 
 
 def implied_outcoupling(eqe_limit: float, internal_yield: float) -> float:
-    """Outcoupling that a stated EQE limit stands for at a stated internal yield: their quotient."""
+    """Outcoupling that a stated EQE limit stands for at a stated internal yield: the quotient."""
     return eqe_limit / internal_yield
 
 
 def recycling_needed(eqe_limit: float, internal_yield: float, outcoupling: float) -> float:
-    """Share of the photons that miss the first exit which the emitter must absorb again to reach an EQE limit.
+    """Share of the photons that miss the first exit which the emitter must absorb again to reach an
+    EQE limit.
 
-    EQE = q η / (1 − q (1 − η) a) is solved for a; above 1 the limit cannot be reached. (W. Shockley-type geometric series; C. Cho et
-    al., Nat. Commun. 11, 611 (2020).)
+    EQE = q η / (1 − q (1 − η) a) is solved for a; above 1 the limit cannot be reached. (A geometric
+    series; C. Cho et al., Nat. Commun. 11, 611 (2020).)
     """
     q, eta = internal_yield, outcoupling
     return (1 - q * eta / eqe_limit) / (q * (1 - eta))

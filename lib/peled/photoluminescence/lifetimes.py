@@ -27,6 +27,7 @@ MISFIT = 3.0  #: `goodness_z` above which a law does not describe the counts
 PROMPT_SAID = "shorter than the response"
 #: A component that decays within this share of the response's width is no lifetime.
 PROMPT = 0.1
+STEP = 1e-4  #: of logarithms and exponents, for derivatives
 SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 
 
@@ -299,11 +300,8 @@ class _Model:
 
     def shapes(self, theta):
         """Bin integrals (components, n) at unit amplitude; scatter, where it is fitted, last."""
-        k = self.components
-        beta = theta[k] if self.stretched else 1.0
-        edges, sigma = self._edges(theta)
-        rows = [self._row(np.exp(theta[j]), beta, edges, sigma) for j in range(k)]
-        return np.array([*rows, self.prompt(theta)] if self.scatter else rows)
+        rows = np.maximum(self._folded(self._light(theta, theta[: self.components])), 0)
+        return np.vstack([rows, self.prompt(theta)]) if self.scatter else rows
 
     def _edges(self, theta):
         at = self.components + self.stretched
@@ -313,24 +311,26 @@ class _Model:
         ) * SIGMA_PER_FWHM
         return np.append(self.lags, self.lags[-1] + self.bin) - shift, sigma
 
-    def _row(self, lifetime, beta, edges, sigma):
+    def _light(self, theta, log_lifetimes):
+        """Light of each lifetime before a measured response widens it, unit amplitude (k, ·)."""
+        beta = theta[self.components] if self.stretched else 1.0
+        edges, sigma = self._edges(theta)
+        lifetimes = np.exp(log_lifetimes)
         if self.kernel is None:
-            row = np.diff(_accumulated(edges, lifetime, beta, sigma, self.period))
-        else:
-            finer = np.append(edges[0] - self.bin, edges)
-            twice = _twice_accumulated(finer, lifetime, beta, self.period)
-            row = self._convolved(np.diff(twice, 2) / self.bin, self.kernel)
-        return np.maximum(row, 0)
+            return np.array([
+                np.diff(_accumulated(edges, t, beta, sigma, self.period)) for t in lifetimes
+            ])  # fmt: skip
+        finer = np.append(edges[0] - self.bin, edges)
+        return np.array([
+            np.diff(_twice_accumulated(finer, t, beta, self.period), 2) for t in lifetimes
+        ]) / self.bin  # fmt: skip
 
     def pulse(self, theta):
-        """Light before a measured response widens it (n + kernel - 1,)."""
-        at, edges = self.nonlinear, self._edges(theta)[0]
-        beta = theta[self.components] if self.stretched else 1.0
-        finer = np.append(edges[0] - self.bin, edges)
-        rows = [np.diff(_twice_accumulated(finer, np.exp(t), beta, self.period), 2) / self.bin
-                for t in theta[: self.components]]  # fmt: skip
-        rows += [self._instant(edges[:-1])] if self.scatter else []
-        return theta[at : at + self.linear] @ np.array(rows)
+        """All light before a measured response widens it (n + kernel - 1,)."""
+        rows = self._light(theta, theta[: self.components])
+        if self.scatter:
+            rows = np.vstack([rows, self._instant(self._edges(theta)[0][:-1])])
+        return theta[self.nonlinear : self.nonlinear + self.linear] @ rows
 
     def _instant(self, lags):
         """Light of no duration on the bins, between which a cubic goes (Catmull and Rom)."""
@@ -339,9 +339,12 @@ class _Model:
         inner, outer = (1.5 * x - 2.5) * x**2 + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
         return np.where(x < 1, inner, np.where(x < 2, outer, 0.0)).sum(axis=0)
 
-    def _convolved(self, row, kernel):
-        whole = fft.irfft(fft.rfft(row, self.length) * kernel, self.length)
-        return whole[self.kernel_size - 1 : self.kernel_size - 1 + self.time.size]
+    def _folded(self, rows):
+        return rows if self.kernel is None else self._convolved(rows, self.kernel)
+
+    def _convolved(self, rows, kernel):
+        whole = fft.irfft(fft.rfft(rows, self.length) * kernel, self.length)
+        return whole[..., self.kernel_size - 1 : self.kernel_size - 1 + self.time.size]
 
     def prompt(self, theta):
         """Light that follows the response itself (n,), one count in all: the limit τ → 0."""
@@ -368,25 +371,28 @@ class _Model:
         return -self.cycles * np.diff(np.exp(-before))
 
     def jacobian(self, theta):
-        shapes = self.shapes(theta)
-        amplitudes = theta[self.nonlinear : self.nonlinear + self.linear]
-        columns = []
-        for j in range(self.nonlinear):
-            # Forward differences: the step is small beside any standard error, and the shapes at theta are at hand.
-            step = 3e-3 * self.bin if self.names[j] == "shift" else 1e-4
-            if j < self.components:  # only one component changes with its own lifetime
-                columns.append(
-                    amplitudes[j] * (self._only(theta[j] + step, theta) - shapes[j]) / step
-                )
-            else:
-                # Central: a decay that begins at its maximum leaves shift and amplitude open, and
-                # a one-sided difference would seem to tell them apart.
-                move = np.zeros_like(theta)
-                move[j] = step
-                both = self.shapes(theta + move) - self.shapes(theta - move)
-                columns.append(amplitudes @ both / (2 * step))
-        columns += list(shapes) + ([np.ones_like(self.time)] if self.free_background else [])
-        jac = np.array(columns).T
+        k, linear = self.components, slice(self.nonlinear, self.nonlinear + self.linear)
+        amplitudes = theta[linear]
+        light = self._light(theta, theta[:k])
+        # The step is small beside any standard error. A lifetime changes its own light alone.
+        moved = (self._light(theta, theta[:k] + STEP) - light) * amplitudes[:k, None] / STEP
+        prompts = np.zeros((self.nonlinear, self.time.size))
+        rows = [light, moved]
+        for j in range(k, self.nonlinear):
+            # Central: a decay that begins at its maximum leaves shift and amplitude open, and
+            # a one-sided difference would seem to tell them apart.
+            step = 3e-3 * self.bin if self.names[j] == "shift" else STEP
+            up, down = (theta + way * step * (np.arange(theta.size) == j) for way in (1, -1))
+            change = amplitudes[:k] @ (self._light(up, up[:k]) - self._light(down, down[:k]))
+            rows.append(change / (2 * step))
+            if self.scatter:
+                prompts[j] = amplitudes[-1] * (self.prompt(up) - self.prompt(down)) / (2 * step)
+        folded = self._folded(np.vstack(rows))
+        shapes = np.maximum(folded[:k], 0)
+        if self.scatter:
+            shapes = np.vstack([shapes, self.prompt(theta)])
+        flat = np.ones((int(self.free_background), self.time.size))
+        jac = np.vstack([folded[k:] + prompts, shapes, flat]).T
         ideal = amplitudes @ shapes + (theta[-1] if self.free_background else self.held_background)
         if self.cycles is None:
             return ideal, jac
@@ -394,13 +400,6 @@ class _Model:
         sums = np.vstack([np.zeros(jac.shape[1]), np.cumsum(jac, axis=0)])
         survive = np.exp(-before)
         return -self.cycles * np.diff(survive), np.diff(survive[:, None] * sums, axis=0)
-
-    def _only(self, log_lifetime, theta):
-        one = _Model.__new__(_Model)
-        one.__dict__ = {**self.__dict__, "components": 1, "scatter": 0}
-        return one.shapes(
-            np.concatenate([[log_lifetime], theta[self.components : self.nonlinear]])
-        )[0]
 
 
 # ---- the fit -----------------------------------------------------------------------------------------------------------

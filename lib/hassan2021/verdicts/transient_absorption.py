@@ -1,0 +1,395 @@
+"""The paper's claims about transient absorption: one short function a claim, evidence in, found value out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hassan2021.verdicts.checks import Checks, Missing
+from ledger import paper
+from peled import transient_absorption as ta
+
+NOTHING = "nothing else printed depends on it"
+CHECKS = Checks(
+    {
+        "C011": "a convention of drawing; the panels follow it",
+        "C036": NOTHING,
+        "C127": f"{NOTHING}; one scan is 50 000 pulses",
+        "C128": f"sets the photon number used above; {NOTHING}",
+        "C129": "an instrument detail; its chirp is fitted",
+        "C136": "72 scans of 50 s take an hour; nothing printed to compare with",
+        "C140": "an instrument detail",
+        "C141": NOTHING,
+        "C239": "drawn in Extended Data Fig. 3a; the 'few seconds' of Methods are another claim",
+        "C240": "drawn in Extended Data Fig. 3a; the 'few seconds' of Methods are another claim",
+        "C241": "used for the transients",
+        "C242": "used for the transients; 30 nm wide, the neat ones 40 nm",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the files say: fits and maps by set, red edges and shapes by film, series, scans, PL.
+
+    Attributes
+    ----------
+    kind : str
+        Of the files.
+    fits, data : mapping
+        Global fit and map by set (`neat before`, ...).
+    red : mapping
+        By film: signal of the slowest spectrum at the red edge, before and after, (mOD, standard error).
+    shapes : mapping
+        By film: how the slowest spectrum changes.
+    fluence : (pairs a crystal, lifetimes in ps, ...), or None
+    order : mapping
+        Fits of scans with their order of delays; empty without them.
+    scans : mapping
+        Number of scans by set.
+    noise : float
+        Standard errors after over before, NaN without scans.
+    pl : mapping
+        PL series by film.
+    """
+
+    kind: str
+    fits: Mapping[str, Any]
+    data: Mapping[str, Any]
+    red: Mapping[str, Mapping[str, tuple[float, float]]]
+    red_window_nm: tuple[float, float]
+    shapes: Mapping[str, Any]
+    fluence: tuple[np.ndarray, ...] | None = None
+    order: Mapping[str, Any] = field(default_factory=dict)
+    scans: Mapping[str, int] = field(default_factory=dict)
+    noise: float = float("nan")
+    pl: Mapping[str, Any] = field(default_factory=dict)
+
+    def series(self, film: str):
+        """The PL of one film."""
+        if film not in self.pl:
+            raise Missing(f"needs pl_{film.replace('+', '')}.csv")
+        return self.pl[film]
+
+
+def lifetime(evidence: Evidence, component: int) -> tuple[float, float]:
+    """Mean of one time constant over the sets, and their spread (ps)."""
+    tau = [
+        f.lifetimes_ps[component] for f in evidence.fits.values() if len(f.lifetimes_ps) > component
+    ]
+    if not tau:
+        raise Missing("fewer components were fitted")
+    alone = next(iter(evidence.fits.values())).lifetime_errors()[component]
+    return float(np.mean(tau)), float(np.std(tau, ddof=1) if len(tau) > 1 else alone)
+
+
+def bleach(evidence: Evidence) -> tuple[float, float]:
+    """Growth of the low-energy bleach of the neat film (mOD), and its standard error."""
+    if len(evidence.red["neat"]) != 2:
+        raise Missing("needs the neat film before and after exposure in data_dir")
+    (before, error_before), (after, error_after) = evidence.red["neat"].values()
+    return after - before, float(np.hypot(error_before, error_after))
+
+
+def _number(claim_id: str) -> float:
+    return paper.claim(claim_id).number
+
+
+def finding(evidence: Evidence) -> list[str]:
+    """What the files say, in four lines."""
+    lines = []
+    try:
+        tau = [lifetime(evidence, i) for i in range(3)]
+        said = ", ".join(f"{t:.3g} ± {s:.1g}" for t, s in tau)
+        printed = ", ".join(f"~{_number(c):g}" for c in ("C008", "C009", "C010"))
+        lines.append(
+            f"{evidence.kind} files: three constants describe all sets, {said} ps (printed {printed})"
+        )
+        change, error = bleach(evidence)
+        low, high = evidence.red_window_nm
+        lines.append(
+            f"after the exposure the neat film gains {change:.2f} ± {error:.2f} mOD at {low:g} to {high:g} nm"
+        )
+        s = evidence.shapes["E+G"]
+        lines.append(
+            f"the treated film keeps its shape to {100 * s.difference:.1f} % "
+            f"(errors alone make {100 * s.expected_difference:.1f} %)"
+        )
+        found = fluence_of_the_constants(evidence)
+        lines.append(
+            f"the printed constants fit a fluence of {found['found']:.0f} ± {found['standard_error']:.0f} uJ cm-2, "
+            f"printed {_number('C130'):g}: they are no rates of crystals with tens of pairs"
+        )
+    except (Missing, KeyError) as reason:
+        lines.append(f"the rest is not in this folder ({reason})")
+    return lines
+
+
+def quantities(evidence: Evidence) -> dict[str, tuple[float, float, str]]:
+    """Numbers to keep: (value, standard error, unit) by name."""
+    found = {}
+    for i in range(3):
+        try:
+            found[f"tau_{i + 1}"] = (*lifetime(evidence, i), "ps")
+        except Missing:
+            break
+    if len(evidence.red["neat"]) == 2:
+        found["low_energy_bleach_neat"] = (*bleach(evidence), "mOD")
+    return found
+
+
+# ---- what follows from printed numbers -------------------------------------------------------------------------------
+
+
+@CHECKS.claim("C007", "Methods against legend")
+def power_in_legend(evidence: Evidence) -> dict:
+    found = _number("C139")
+    return {
+        "found": found,
+        "note": f"{found:g} in Methods rounds to the legend's {_number('C007'):g}",
+    }
+
+
+@CHECKS.claim("C139", "legend against Methods")
+def power_in_methods(evidence: Evidence) -> dict:
+    dose = _number("C139") * _number("C138")
+    return {"found": _number("C007"), "note": f"dose {dose:.0f} J cm-2 in the exposure"}
+
+
+@CHECKS.claim("C138", "Methods against main text", twin="C038")
+@CHECKS.claim("C038", "main text against Methods", twin="C138")
+def exposure(evidence: Evidence, twin: str) -> dict:
+    return {"found": _number(twin), "note": f"{_number(twin):g} s as printed in {twin}"}
+
+
+@CHECKS.claim("C131", "weaker than the pump", which="C131")
+@CHECKS.claim("C132", "weaker than the pump", which="C132")
+def probe(evidence: Evidence, which: str) -> dict:
+    pump = _number("C130")
+    ratio = _number(which) / pump
+    return {
+        "found": pump,
+        "limit": "upper",
+        # Unusual is not impossible: a strong probe spoils a measurement, it does not forbid one.
+        "holds": "inconclusive" if ratio < 3 else False,
+        "note": f"{ratio:.2f} times the pump's {pump:g} uJ cm-2; a probe is usually far weaker, so a unit, "
+        "or pump and probe, may be exchanged; the laboratory's log would settle it",
+    }
+
+
+@CHECKS.claim("C142")
+def few_seconds(evidence: Evidence) -> dict:
+    scans, few = _number("C143"), {"neat": _number("C239"), "E+G": _number("C240")}
+    short = [seconds <= 5 for seconds in few.values()]
+    return {
+        "found": f"{few['neat']:g} s neat, {few['E+G']:g} s E+G",
+        "holds": True if all(short) else "partly" if any(short) else False,
+        "note": f"'a few seconds' fits the E+G film; the neat one got {scans * few['neat']:.0f} s in all, the other "
+        f"{scans * few['E+G']:.0f} s",
+    }
+
+
+@CHECKS.claim("C238", "printed wavelengths")
+def ratio_of_shifts(evidence: Evidence) -> dict:
+    neat, treated = _number("C235") - _number("C234"), _number("C237") - _number("C236")
+    u = paper.claim("C235").printed_uncertainty
+    ratio = neat / treated
+    error = ratio * float(np.hypot(u / neat, u / treated))
+    note = f"{neat:g} nm over {treated:g} nm, {u:g} nm on each: {ratio:.1f} ± {error:.1f}"
+    return {"found": ratio, "standard_error": error, "note": note}
+
+
+@CHECKS.claim("C243")
+def title_of_the_figure(evidence: Evidence) -> dict:
+    words = ("TAS", "transients", "dA(", "global", "time constants")
+    all_of = [p for p in paper.panels().values() if p.name.startswith("ed3")]
+    tas = [p for p in all_of if any(w in p.plotted for w in words)]
+    return {
+        "found": f"{len(tas)} of {len(all_of)} panels show transient absorption",
+        "holds": len(tas) > len(all_of) / 2,
+        "note": "the title of Extended Data Fig. 3 belongs to another figure",
+    }
+
+
+# ---- what the files say ----------------------------------------------------------------------------------------------
+
+
+@CHECKS.claim("C008", "mean of the sets, ± their spread", component=0)
+@CHECKS.claim("C009", "mean of the sets, ± their spread", component=1)
+@CHECKS.claim("C010", "mean of the sets, ± their spread", component=2)
+def time_constant(evidence: Evidence, component: int) -> dict:
+    found, spread = lifetime(evidence, component)
+    each = [f"{k} {f.lifetimes_ps[component]:.3g}" for k, f in evidence.fits.items()]
+    return {
+        "found": found,
+        "standard_error": spread,
+        "kind": evidence.kind,
+        "note": "; ".join(each),
+    }
+
+
+@CHECKS.claim("C039")
+def low_energy_bleach(evidence: Evidence) -> dict:
+    change, error = bleach(evidence)
+    (before, _), (after, after_error) = evidence.red["neat"].values()
+    low, high = evidence.red_window_nm
+    return {
+        "found": f"{change:.2f} ± {error:.2f} mOD",
+        "kind": evidence.kind,
+        "holds": bool(after + 1.96 * after_error < 0 and change + 1.96 * error < 0),
+        "note": f"slowest DADS at {low:g} to {high:g} nm: {before:.2f} before, {after:.2f} after",
+    }
+
+
+@CHECKS.claim("C040")
+def lasting_shape(evidence: Evidence) -> dict:
+    if len(evidence.shapes) != 2:
+        raise Missing("needs both films before and after exposure in data_dir")
+    s, n = evidence.shapes["E+G"], evidence.shapes["neat"]
+    return {
+        "found": f"{100 * s.difference:.1f} % (neat: {100 * n.difference:.1f} %)",
+        "kind": evidence.kind,
+        "holds": s.difference < 0.05 and s.difference < 0.5 * n.difference,
+        "note": f"relative difference of the scaled slowest DADS; errors alone make {100 * s.expected_difference:.1f} %; "
+        f"centroid shift {s.shift_nm:.1f} ± {s.shift_error_nm:.1f} nm",
+    }
+
+
+def _fluence(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    if evidence.fluence is None:
+        raise Missing("needs a fluence series (fluence_*.ufs)")
+    return evidence.fluence[:2]
+
+
+@CHECKS.claim("C037", "slowest is recombination")
+def slowest(evidence: Evidence) -> dict:
+    pairs, tau = _fluence(evidence)
+    change = tau[-1] / tau[0]
+    said = ", ".join(f"tau{i} x {x:.2f}" for i, x in enumerate(change, 1))
+    return {
+        "found": f"{said} from {pairs[0]:g} to {pairs[-1]:g} pairs",
+        "kind": evidence.kind,
+        "holds": bool(abs(np.log(tau[1, 2] / tau[0, 2])) < 0.15),
+        "note": "the slowest constant levels off at low fluence: decay of single pairs",
+    }
+
+
+@CHECKS.claim("C037", "sub-ps is cooling and renormalisation")
+def fastest(evidence: Evidence) -> dict:
+    _, tau = _fluence(evidence)
+    low, high, fast = tau[0], tau[-1], tau[:, 0]
+    return {
+        "found": f"tau1 stays within {fast.min():.2g} to {fast.max():.2g} ps, tau2 falls to {high[1]:.2g} ps",
+        "kind": evidence.kind,
+        "holds": bool(low[0] < 1 and fast.min() > 0.75 * low[0] and high[1] < 0.75 * low[1]),
+        "note": "Auger recombination shows in the middle constant, not in the sub-ps one, at a few pairs",
+    }
+
+
+@CHECKS.claim("C130", "constants at the pairs the fluence implies")
+def fluence_of_the_constants(evidence: Evidence) -> dict:
+    """Fluence at which the model has the two slow constants as printed, by the pairs that a fluence makes."""
+    pairs, tau = _fluence(evidence)
+    printed = np.log([_number("C009"), _number("C010")])
+    fine = np.geomspace(pairs[0], pairs[-1], 400)
+    model = np.array([np.interp(np.log(fine), np.log(pairs), np.log(tau[:, i])) for i in (1, 2)])
+    best = fine[np.argmin(np.abs(model - printed[:, None]).max(axis=0))]
+    edge, pump = _number("C022"), _number("C128")
+    made = [ta.carriers_per_crystal(1.0, pump, a, edge)[1] for a in (3e4, 5e4)]  # pairs a uJ cm-2
+    found = best / np.mean(made)
+    error = found * float(np.hypot(np.ptp(made) / 12**0.5 / np.mean(made), 0.3))
+    return {
+        "found": float(found),
+        "standard_error": error,
+        "kind": evidence.kind,
+        "note": f"{_number('C130'):g} uJ cm-2 make {_number('C130') * min(made):.0f} to {_number('C130') * max(made):.0f} "
+        f"pairs in a neat crystal, where the model has {tau[-1, 1]:.2g} and {tau[-1, 2]:.3g} ps; the printed constants "
+        f"fit {best:.1f} pairs. Called a pulse energy, given as a fluence",
+    }
+
+
+@CHECKS.claim("C133")
+def time_resolution(evidence: Evidence) -> dict:
+    width = np.array(
+        [
+            [1e3 * f["fwhm"].value, 1e3 * (f["fwhm"].standard_error or 0)]
+            for f in evidence.fits.values()
+        ]
+    )
+    return {
+        "found": width[:, 0].mean(),
+        "standard_error": float(np.hypot(width[:, 0].std(), width[:, 1].mean())),
+        "kind": evidence.kind,
+        "note": "fitted full width at half maximum; whether 100 fs is that or a standard deviation is not printed",
+    }
+
+
+@CHECKS.claim("C134")
+def longest_delay(evidence: Evidence) -> dict:
+    found = max(float(m.delay_ps[-1]) for m in evidence.data.values())
+    return {"found": found, "kind": evidence.kind, "note": "longest delay in the files"}
+
+
+@CHECKS.claim("C135")
+def order_of_delays(evidence: Evidence) -> dict:
+    if len(evidence.order) != 3:
+        raise Missing("needs scans with their order; the order_*.ufs files simulate it")
+    steady = evidence.order["steady"].lifetimes_ps[-1]
+    bias = {k: f.lifetimes_ps[-1] / steady - 1 for k, f in evidence.order.items()}
+    return {
+        "found": f"slowest lifetime off by {100 * bias['alternating']:.1f} % "
+        f"(ascending: {100 * bias['ascending']:.0f} %)",
+        "kind": evidence.kind,
+        "holds": bool(abs(bias["alternating"]) < 0.3 * abs(bias["ascending"])),
+        "note": "10 % drift per scan",
+    }
+
+
+@CHECKS.claim("C137", "counted in the scan file", label="neat before")
+@CHECKS.claim("C143", "counted in the scan file", label="neat after")
+def scans(evidence: Evidence, label: str) -> dict:
+    if label not in evidence.scans:
+        raise Missing("needs the single scans")
+    note = f"median standard errors after/before: {evidence.noise:.3f}, expected 1.095"
+    return {"found": evidence.scans[label], "kind": evidence.kind, "note": note}
+
+
+@CHECKS.claim("C234", "mean of the PL spectra", film="neat", exposed=False)
+@CHECKS.claim("C235", "mean of the PL spectra", film="neat", exposed=True)
+@CHECKS.claim("C236", "mean of the PL spectra", film="E+G", exposed=False)
+@CHECKS.claim("C237", "mean of the PL spectra", film="E+G", exposed=True)
+def pl_wavelength(evidence: Evidence, film: str, exposed: bool) -> dict:
+    s = evidence.series(film)
+    found, error = float(s.fresh_nm), float(s.fresh_error_nm)
+    if exposed:
+        found = float(s.after_nm.mean())
+        error = float(s.after_nm.std(ddof=1) / np.sqrt(len(s.after_nm)))
+    return {"found": found, "standard_error": error, "kind": evidence.kind}
+
+
+@CHECKS.claim("C144")
+def steady_pl(evidence: Evidence) -> dict:
+    if not evidence.pl:
+        raise Missing("needs the PL spectra of the scans")
+    sd = {film: s.after_nm.std(ddof=1) for film, s in evidence.pl.items()}
+    return {
+        "found": ", ".join(f"{k} {v:.2f} nm" for k, v in sd.items()),
+        "kind": evidence.kind,
+        "holds": bool(max(sd.values()) <= paper.claim("C235").printed_uncertainty),
+        "note": "standard deviation of the mean PL wavelength over the scans",
+    }
+
+
+@CHECKS.claim("C041")
+def no_blue_band(evidence: Evidence) -> dict:
+    s = evidence.series("neat")
+    limit = s.blue_share_after - s.blue_share_fresh + 1.645 * s.blue_share_error
+    return {
+        "found": f"blue share of the PL grows by less than {100 * max(limit, 0):.2g} %",
+        "kind": evidence.kind,
+        "holds": bool(limit < 0.01),
+        "note": "upper 95 % limit; segregation between crystals would leave bromide-rich, bluer ones",
+    }
