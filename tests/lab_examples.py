@@ -48,26 +48,12 @@ def band(x: np.ndarray, peak_nm: float) -> np.ndarray:
 def led(folder: Path) -> None:
     """Six light-emitting diodes of two groups, a lifetime, and a note that is no measurement."""
     rng = np.random.default_rng(20)
-    v = np.round(np.arange(0, 5.01, 0.1), 3)
     for group, devices in LED.items():
         for name, (peak_eqe, peak_nm) in devices.items():
-            diode = 1e-6 * v + 3e-4 * np.exp(np.minimum((v - 1.9) / 0.13, 40.0))
-            j = 1 / (1 / np.maximum(diode, 1e-12) + 1 / (1e-9 + 12 * v**3 / 5**2))  # mA/cm2
-            eqe = peak_eqe * 2 / (j / 2.5 + 2.5 / np.maximum(j, 1e-12)) ** 0.5 / np.sqrt(2)
-            eqe[v < 2.0] = 0.0
-            x = np.arange(520.0, 800.0)
-            s = band(x, peak_nm)
-            photons = eqe * j * 10 / Q  # 1/(s m2)
-            lumen = 683.002 * (s * photopic(x)).sum() / (s * x * 1e-9).sum() * H * C
-            luminance = photons * lumen / np.pi
-            said = luminance * (1 + rng.normal(0, 0.004, v.size)) + 0.05
-            said += rng.normal(0, 0.02, v.size)
-            current = j * 1e-3 * AREA * (1 + rng.normal(0, 0.002, v.size))
-            lines = ["Voltage (V),Current (A),Luminance (cd/m2)"]
-            lines += [f"{a:.1f},{b:.4e},{c:.3f}" for a, b, c in zip(v, current, said)]
-            write(folder / f"{group}_{name}_jvl.csv", lines)
-            if name != NO_SPECTRUM:
-                write(folder / f"{group}_{name}_el.txt", spectra(rng, peak_nm))
+            jvl, el = device(rng, peak_eqe, peak_nm, spectrum=name != NO_SPECTRUM)
+            write(folder / f"{group}_{name}_jvl.csv", jvl)
+            if el:
+                write(folder / f"{group}_{name}_el.txt", el)
     minutes = np.arange(0, 181, 3.0)
     level = 100 * (0.3 * np.exp(-minutes / 12) + 0.7 * np.exp(-minutes / 260))
     level *= 1 + rng.normal(0, 0.004, minutes.size)
@@ -77,6 +63,26 @@ def led(folder: Path) -> None:
         lines + [f"{t:.0f}\t{y:.2f}" for t, y in zip(minutes, level)],
     )
     write(folder / "notes.txt", ["2c: spectrometer was in use, no spectra taken"])
+
+
+def device(rng, peak_eqe: float, peak_nm: float, *, spectrum: bool = True):
+    """Lines of the sweep and of the spectra of one device."""
+    v = np.round(np.arange(0, 5.01, 0.1), 3)
+    diode = 1e-6 * v + 3e-4 * np.exp(np.minimum((v - 1.9) / 0.13, 40.0))
+    j = 1 / (1 / np.maximum(diode, 1e-12) + 1 / (1e-9 + 12 * v**3 / 5**2))  # mA/cm2
+    eqe = peak_eqe * 2 / (j / 2.5 + 2.5 / np.maximum(j, 1e-12)) ** 0.5 / np.sqrt(2)
+    eqe[v < 2.0] = 0.0
+    x = np.arange(520.0, 800.0)
+    s = band(x, peak_nm)
+    photons = eqe * j * 10 / Q  # 1/(s m2)
+    lumen = 683.002 * (s * photopic(x)).sum() / (s * x * 1e-9).sum() * H * C
+    luminance = photons * lumen / np.pi
+    said = luminance * (1 + rng.normal(0, 0.004, v.size)) + 0.05
+    said += rng.normal(0, 0.02, v.size)
+    current = j * 1e-3 * AREA * (1 + rng.normal(0, 0.002, v.size))
+    lines = ["Voltage (V),Current (A),Luminance (cd/m2)"]
+    lines += [f"{a:.1f},{b:.4e},{c:.3f}" for a, b, c in zip(v, current, said)]
+    return lines, spectra(rng, peak_nm) if spectrum else []
 
 
 def spectra(rng, peak_nm: float) -> list[str]:

@@ -13,6 +13,8 @@ import click
 
 from peled.lab.folder import topics
 
+LOOK_S = 2.0  # between two looks at a folder that grows
+
 
 @click.group()
 def main() -> None:
@@ -31,12 +33,8 @@ def report(topic: str, folder: Path, out: Path | None, samples: Path | None) -> 
     results folder; numbers that rest on it are doubtful until a person has saved it beside the
     data.
     """
-    if topic not in topics():
-        known = ", ".join(topics()) or "none is installed"
-        raise click.BadParameter(f"{topic!r}: expected one of {known}", param_hint="TOPIC")
-    out = out or Path(f"{topic}_report")
-    if out.resolve().is_relative_to(folder.resolve()):
-        raise click.BadParameter("expected a folder outside the data", param_hint="--out")
+    _check(topic)
+    out = _outside(out or Path(f"{topic}_report"), folder)
     from peled.samples import SheetError, read_sheet
 
     room = importlib.import_module(f"peled.{topic}.analyse")
@@ -59,3 +57,81 @@ def report(topic: str, folder: Path, out: Path | None, samples: Path | None) -> 
     click.echo("\nWritten: " + ", ".join(path.as_posix() for path in written))
     if all(q.value is None for q in found.quantities):
         raise click.ClickException("no number can be reported; the reasons stand above")
+
+
+def _check(topic: str) -> None:
+    if topic not in topics():
+        known = ", ".join(topics()) or "none is installed"
+        raise click.BadParameter(f"{topic!r}: expected one of {known}", param_hint="TOPIC")
+
+
+def _outside(out: Path, folder: Path) -> Path:
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise click.BadParameter("expected a folder outside the data", param_hint="--out")
+    return out
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@main.command()
+@click.argument("topic")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Results folder.")
+@click.option("--settings", type=_FILE, help="JSON with settings of the analysis.")
+@click.option("--workers", type=click.IntRange(1), help="On this machine; default: its cores.")
+@click.option("--scheduler", help="Address of a dask scheduler, tcp://…")
+@click.option("--jobqueue", type=_FILE, help="YAML with a section of dask-jobqueue.")
+@click.option(
+    "--cpu-s", type=click.FloatRange(1), default=600.0, help="CPU time a sample may take."
+)
+@click.option("--memory-mb", type=click.FloatRange(1), default=2000.0, help="Memory it may take.")
+@click.option("--reports", is_flag=True, help="Write a report a sample, too.")
+@click.option("--parquet", is_flag=True, help="Write the table as Parquet, too.")
+@click.option("--watch", is_flag=True, help="Go on as files arrive, until interrupted.")
+def campaign(topic, folder, out, settings, workers, scheduler, jobqueue, cpu_s, memory_mb, reports,
+             parquet, watch) -> None:  # fmt: skip
+    """Analyse every sample of every samples.csv in and below FOLDER as TOPIC says.
+
+    One table, one page of pictures. What is done is kept: the same command goes on where it was
+    interrupted, and analyses again only what changed.
+    """
+    import json
+
+    from peled.campaign.engines import EngineError, engine
+    from peled.campaign.progress import progress
+    from peled.campaign.run import Campaign
+    from peled.campaign.worker import Budget
+
+    _check(topic)
+    out = _outside(out or Path(f"{topic}_campaign"), folder)
+    try:
+        said = json.loads(settings.read_text(encoding="utf-8")) if settings else {}
+    except ValueError as error:
+        raise click.BadParameter(f"no JSON: {error}", param_hint="--settings") from error
+    work = Campaign(topic, folder, out, said, reports=reports, parquet=parquet)
+    try:
+        with engine(Budget(work.module, cpu_s, memory_mb), scheduler, jobqueue, workers) as run:
+            with progress(run) as told:
+                if watch:
+                    _watch(work, run, told)
+                units = work.once(run, told)
+            written = work.write(units)
+    except (EngineError, OSError, ImportError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        raise click.ClickException("interrupted; the same command goes on from here") from None
+    click.echo("Written: " + ", ".join(path.as_posix() for path in written))
+    if not any(row.get("value") is not None for row in work.rows(units)):
+        raise click.ClickException("no number can be reported; the reasons stand in the table")
+
+
+def _watch(work, run, told) -> None:
+    """Look until the keyboard says that the day is over."""
+    import time
+
+    try:
+        for _ in work.watch(run, told):
+            time.sleep(LOOK_S)
+    except KeyboardInterrupt:
+        click.echo("\nA last look.", err=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 class MissingDataError(FileNotFoundError):
@@ -35,8 +38,9 @@ def sha256(path: str | os.PathLike) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_atomically(path: str | os.PathLike, content: str | bytes) -> Path:
-    """Write `content` beside `path` and rename it into place: readers see the old file or the new one, never a part.
+@contextlib.contextmanager
+def writing(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """A stream to a file beside `path` that is renamed into place at the end: readers see the old file or the new one, never a part.
 
     Raises
     ------
@@ -47,14 +51,23 @@ def write_atomically(path: str | os.PathLike, content: str | bytes) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        with open(temporary, "wb") as stream:
+            yield stream
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise OSError(
             error.errno, f"cannot write {path.name} into {path.parent}: {error.strerror}"
         ) from error
-    return path
+
+
+def write_atomically(path: str | os.PathLike, content: str | bytes) -> Path:
+    """Write `content` to `path`, whole or not at all (`writing`)."""
+    with writing(path) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+    return Path(path)
 
 
 def to_json(value) -> str:

@@ -48,6 +48,11 @@ def _catalogue(folder: Path) -> dict[str, str] | None:
     }
 
 
+def forget() -> None:
+    """Read catalogues again: for a process that goes on while people write them."""
+    _catalogue.cache_clear()
+
+
 def _kind(path: Path) -> str:
     for folder in path.parents:
         kinds = _catalogue(folder)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from .quantity import Finding, Kind, Quantity
 
@@ -57,7 +57,7 @@ def threshold(tries: int = 1, dof: float | None = None, false_alarm: float = FAL
     (3.09, 4.76, 4.5)
     """
     each = -np.expm1(np.log1p(-false_alarm) / tries)
-    return float(stats.norm.isf(each) if dof is None else stats.t.isf(each, dof))
+    return float(-ndtri(each) if dof is None else -stdtrit(dof, each))
 
 
 def signal(

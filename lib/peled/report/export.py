@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import math
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,17 +47,31 @@ def to_csv(report: Report) -> bytes:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for q in report.quantities:
-        record = _quantity(q, report)
-        record["low_95"], record["high_95"] = record.pop("interval_95") or (None, None)
-        record["budget"] = "; ".join(f"{k} {v:.3g}" for k, v in q.budget.items())
-        record["inputs"] = " ".join(q.inputs)
-        record["reasons"] = q.reasons
-        record.update(
-            topic=report.topic, sheet=report.sheet, version=peled.__version__, code=code_digest()
-        )
-        writer.writerow([_cell(record[c]) for c in COLUMNS])
+    writer.writerows(cells(row, COLUMNS) for row in rows(report))
     return stream.getvalue().encode("utf-8-sig")
+
+
+def rows(report: Report) -> list[dict[str, Any]]:
+    """The quantities as flat records with the keys `COLUMNS`, ready for JSON."""
+    common = {
+        "topic": report.topic, "sheet": report.sheet, "version": peled.__version__,
+        "code": code_digest(),
+    }  # fmt: skip
+    out = []
+    for q in report.quantities:
+        row = _quantity(q, report) | common
+        row["low_95"], row["high_95"] = row.pop("interval_95") or (None, None)
+        row["reasons"] = q.reasons
+        out.append({column: row[column] for column in COLUMNS})
+    return out
+
+
+def cells(row: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
+    """A flat record as text for CSV."""
+    row = dict(row)
+    row["budget"] = "; ".join(f"{k} {v:.3g}" for k, v in (row.get("budget") or {}).items())
+    row["inputs"] = " ".join(row.get("inputs") or ())
+    return [_cell(row.get(column)) for column in columns]
 
 
 def record(report: Report) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri
 
 from peled.quantities import Quantity, shown
 
@@ -189,6 +189,8 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def _tested(reference: Summary, group: Summary, test: Test):
+    from scipy import stats  # a second to import
+
     a, b = (np.array(list(s.values.values())) for s in (reference, group))
     if test == "Welch":
         if not (np.ptp(a) or np.ptp(b)):
@@ -213,7 +215,7 @@ def _outside(m: int, n: int, level: float = 0.95) -> int:
     interval does not reach the level. By the normal approximation above.
     """
     if min(m, n) > 8:
-        reach = stats.norm.isf((1 - level) / 2) * np.sqrt(m * n * (m + n + 1) / 12)
+        reach = -ndtri((1 - level) / 2) * np.sqrt(m * n * (m + n + 1) / 12)
         return int(np.ceil(m * n / 2 - 0.5 - reach))
     counts = np.zeros(m * n + 1)
     counts[0] = 1.0

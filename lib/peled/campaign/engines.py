@@ -1,0 +1,184 @@
+"""Where the samples of a campaign are analysed: on this machine, at a scheduler, on a cluster.
+
+Each engine is a context that gives a function: pairs (key, line) -> pairs (key, answer), in the
+order in which they come. `dask` does what is needed between machines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from peled.campaign import worker
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Run = Callable[[Iterable[tuple[str, str]]], Iterator[tuple[str, dict]]]
+#: Samples on their way for each worker of a cluster: none waits for the network.
+AHEAD = 4
+EXTRA = "needs dask: pip install 'peled[campaign]'"
+
+
+class EngineError(RuntimeError):
+    """The engine cannot be had, or is lost; what was kept stays."""
+
+
+@contextlib.contextmanager
+def here(budget: worker.Budget, workers: int | None = None) -> Iterator[Run]:
+    """On this machine: a thread and its child process for each worker, the number of cores."""
+    count = workers or os.cpu_count() or 1
+    children: list[worker.Child] = []
+    pool = ThreadPoolExecutor(count, initializer=lambda: children.append(worker.child_of(budget)))
+
+    def run(tasks: Iterable[tuple[str, str]]) -> Iterator[tuple[str, dict]]:
+        tasks, going = iter(tasks), {}
+        while True:
+            for key, line in tasks:
+                going[pool.submit(worker.answer, budget, line)] = key
+                if len(going) > 2 * count:
+                    break
+            if not going:
+                return
+            for done in wait(going, return_when=FIRST_COMPLETED).done:
+                yield going.pop(done), done.result()
+
+    try:
+        yield run
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in children:
+            child.close()
+
+
+@contextlib.contextmanager
+def at(scheduler: str, budget: worker.Budget) -> Iterator[Run]:
+    """At the scheduler of a `dask` cluster, by its address.
+
+    Raises
+    ------
+    EngineError
+        If dask is not installed, nothing answers at the address, or the scheduler is lost.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise EngineError(f"--scheduler {EXTRA}") from None
+    try:
+        client = Client(scheduler, timeout="30s", set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise EngineError(f"no scheduler at {scheduler}: {error}") from error
+    with client:
+        yield _through(client, budget)
+
+
+@contextlib.contextmanager
+def queued(path: Path, budget: worker.Budget) -> Iterator[Run]:
+    """On a cluster with a queue, as a file says (`jobs_of`)."""
+    from distributed import Client
+
+    with jobs_of(path) as cluster, Client(cluster, set_as_default=False) as client:
+        yield _through(client, budget)
+
+
+def jobs_of(path: Path) -> Any:
+    """The cluster of a file: `dask_jobqueue`'s own configuration and a number of jobs.
+
+    Parameters
+    ----------
+    path : Path
+        YAML with `jobs: 10` and one section as `dask_jobqueue` takes it, `jobqueue: {slurm: …}`
+        (pbs, sge, slurm and others of its names).
+
+    Returns
+    -------
+    dask_jobqueue.JobQueueCluster
+
+    Raises
+    ------
+    EngineError
+        If dask-jobqueue is not installed, or the file names no queue that it knows.
+    """
+    try:
+        import dask
+        import dask_jobqueue
+    except ImportError:
+        raise EngineError(f"--jobqueue {EXTRA}") from None
+    import yaml
+
+    kinds = {
+        kind.job_cls.config_name: kind
+        for kind in vars(dask_jobqueue).values()
+        if isinstance(kind, type) and getattr(kind, "job_cls", None)
+    }
+    try:
+        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        (name, section), jobs = *said["jobqueue"].items(), int(said["jobs"])
+        kind = kinds[name]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        expected = f"jobs: N and jobqueue: {{one of {', '.join(sorted(kinds))}: …}}"
+        raise EngineError(f"{path.name}: expected {expected}, found {error}") from error
+    # Not for a while only: the script is made when a job is asked for.
+    dask.config.set({f"jobqueue.{name}": {**dask.config.get(f"jobqueue.{name}"), **section}})
+    cluster = kind()
+    cluster.scale(jobs=jobs)
+    return cluster
+
+
+def _through(client: Client, budget: worker.Budget) -> Run:
+    from distributed import as_completed
+
+    again = secrets.token_hex(4)  # a run is not answered by what another one left at the scheduler
+
+    def run(tasks: Iterable[tuple[str, str]]) -> Iterator[tuple[str, dict]]:
+        tasks, count = iter(tasks), itertools.count()
+        going = as_completed(loop=client.loop)
+
+        def more(number: int) -> None:
+            for key, line in itertools.islice(tasks, number):
+                name = f"{key}-{again}-{next(count)}"
+                going.add(client.submit(worker.answer, budget, line, key=name))
+
+        more(max(AHEAD * sum(client.nthreads().values()), 64))
+        for future in going:
+            key = str(future.key).split("-")[0]
+            if future.status == "finished":
+                yield key, future.result()
+            elif future.status == "error":  # dask has tried it on several workers
+                yield key, {"status": "lost", "reason": repr(future.exception())}
+            else:
+                raise EngineError("the scheduler is lost; the same command goes on from here")
+            future.release()
+            more(1)
+
+    run.dashboard = client.dashboard_link
+    return run
+
+
+def dashboard(run: Run) -> str:
+    """Where a browser sees the cluster at work, or nothing."""
+    return getattr(run, "dashboard", "")
+
+
+def engine(
+    budget: worker.Budget,
+    scheduler: str | None = None,
+    jobqueue: Path | None = None,
+    workers: int | None = None,
+) -> contextlib.AbstractContextManager[Run]:
+    """The engine for a scheduler's address, a cluster's file, or else this machine.
+
+    Raises
+    ------
+    EngineError
+        On entry, where dask is asked for and cannot be had.
+    """
+    if jobqueue:
+        return queued(jobqueue, budget)
+    return at(scheduler, budget) if scheduler else here(budget, workers)
