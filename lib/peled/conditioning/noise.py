@@ -260,8 +260,12 @@ def _gain(height, v, read):
         weight = (read + gain[:, None] * height) ** -2.0
         top, below = (weight * height * (v - read)).sum(axis=1), (weight * height**2).sum(axis=1)
         gain = np.maximum(top / np.maximum(below, 1e-300), 0.0)
-    # a block's variance is known to about a half; below three standard errors there is no growth
-    return np.where(gain * np.sqrt(below) > 1.5, gain, 0.0)
+    # A block's variance is known to about a half; below three standard errors a spectrum shows no
+    # growth of its own. It then has that of its series, as far as two standard errors allow.
+    root = np.sqrt(np.maximum(below, 1e-300))
+    shown = gain * root > 1.5
+    others = np.median(gain[shown]) if shown.any() else 0.0
+    return np.where(shown, gain, np.minimum(others, gain + 1 / root))
 
 
 def estimate_noise(values: np.ndarray, axis: np.ndarray | None = None) -> Noise:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.linalg import norm
 
 from peled.conditioning import propagate
 from peled.led import photometry, routes
@@ -14,6 +15,7 @@ from peled.led.lifetime import Crossing, acceleration, crossing_time
 from peled.led.photometry import SpectrumError
 from peled.led.reading import Series
 from peled.led.stability import Followed, follow
+from peled.lineshapes import moments
 from peled.quantities import Finding, Quantity, derive
 from peled.samples import Held
 from peled.sources import kind_of
@@ -111,12 +113,17 @@ def colour_quantities(series: Sequence[Series], wavelength_nm: float):
         values = s.values[used]
         at = s.at[used] if s.at is not None else np.zeros(used.size)
         try:
-            found = follow(at, s.axis, np.nan_to_num(values), variance=s.variance[used])
+            # Neighbours that err together carry less than as many points; peak and width are read
+            # over far more points than they correlate over.
+            lumped = max(1 + 2 * float(s.correlation.sum()), 1.0)
+            found = follow(at, s.axis, np.nan_to_num(values), variance=lumped * s.variance[used])
         except (SpectrumError, ValueError) as error:
             out.append(_lost(one, str(error)))
             continue
         followed[one.state, one.label] = found
-        out += _colours(one, found, used, *routes.scale_error(one, wavelength_nm))
+        out += _colours(
+            one, found, used, _by_modes(s, used), *routes.scale_error(one, wavelength_nm)
+        )
     return followed, out
 
 
@@ -130,8 +137,25 @@ def _state(one: Series) -> str:
     return ", ".join(filter(None, (one.state, axis.get(one.axis, ""))))
 
 
+def _by_modes(signal, used: np.ndarray) -> np.ndarray:
+    """What each mode of conditioning, a standard error of it, does to peak and FWHM (2, k, m)."""
+    x, values = signal.axis, np.nan_to_num(signal.values[used])
+    top = values.max(axis=1, keepdims=True)
+    plain = moments(x, values / top, signal.variance[used] / top**2)
+    rows = np.zeros((2, len(signal.modes), used.size))
+    for k, mode in enumerate(signal.modes[:, used]):
+        moved = moments(x, (values + np.nan_to_num(mode)) / top, signal.variance[used] / top**2)
+        rows[:, k] = moved.peak - plain.peak, moved.fwhm - plain.fwhm
+    return np.nan_to_num(rows)
+
+
 def _colours(
-    one: Series, found: Followed, used: np.ndarray, scale: float, said: tuple[Finding, ...]
+    one: Series,
+    found: Followed,
+    used: np.ndarray,
+    by_modes: np.ndarray,
+    scale: float,
+    said: tuple[Finding, ...],
 ) -> list[Quantity]:
     s = one.signal
     doubt = (Finding("assumed", "doubtful", one.doubt, one.label),) if one.doubt else ()
@@ -149,14 +173,16 @@ def _colours(
     of_scale = {"wavelength scale": scale}
     out = [
         make("EL peak", "nm", found.peak_nm[first], more=said, reading=found.peak_error[first],
-             **of_scale),
-        make("EL FWHM", "nm", found.fwhm_nm[first], reading=found.fwhm_error[first]),
+             conditioning=norm(by_modes[0, :, first]), **of_scale),
+        make("EL FWHM", "nm", found.fwhm_nm[first], reading=found.fwhm_error[first],
+             conditioning=norm(by_modes[1, :, first])),
         *_cie(one, used[first], scale, make),
     ]  # fmt: skip
     if used.size > 1:
         shift, error = found.change("peak_nm")
         span = f"{s.label(used[0])} to {s.label(used[-1])}"
-        out.append(make("EL peak shift", "nm", shift, span, reading=error))
+        ends = norm(by_modes[0][:, [0, -1]])  # the modes of one spectrum are not those of another
+        out.append(make("EL peak shift", "nm", shift, span, reading=error, conditioning=ends))
         if found.grows:
             out.append(make("shoulder", "nm", found.shoulder_nm, span,
                             reading=found.shoulder_error, **of_scale))  # fmt: skip
