@@ -270,16 +270,20 @@ def test_attraction_of_the_pair(beyond, error, verdict):
 
 
 @pytest.mark.parametrize(
-    ("gap", "error", "verdict"),
+    ("gap", "error", "search", "verdict"),
     [
-        (0.8, 0.05, "agrees"),
-        (0.4, 0.05, "inconclusive"),
-        (0.05, 0.05, "disagrees"),
-        (-0.3, 0.05, "disagrees"),
-        (0.5, 0.4, "inconclusive"),
+        (0.8, 0.05, 0.0, "agrees"),
+        (0.05, 0.05, 0.0, "disagrees"),
+        # What the search for conformers may miss leaves neither with power.
+        (0.8, 0.05, calculated.SEARCH_ERROR_EV, "inconclusive"),
+        (0.05, 0.05, calculated.SEARCH_ERROR_EV, "inconclusive"),
+        (0.4, 0.05, calculated.SEARCH_ERROR_EV, "inconclusive"),
+        (-0.3, 0.05, calculated.SEARCH_ERROR_EV, "disagrees"),
+        (0.5, 0.4, calculated.SEARCH_ERROR_EV, "inconclusive"),
     ],
 )
-def test_preference_of_lead(gap, error, verdict):
+def test_preference_of_lead(gap, error, search, verdict, monkeypatch):
+    monkeypatch.setattr(calculated, "SEARCH_ERROR_EV", search)
     desk = Desk()
     calculated.judge_lead(
         desk,

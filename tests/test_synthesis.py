@@ -97,8 +97,8 @@ def test_the_papers_mass_balance(pure):
     assert balance.closing_batches == pytest.approx(480 / 343.8, rel=1e-3)
 
 
-def test_the_procedure_file_holds_the_papers_printed_numbers():
-    facts = verdicts.Facts(PROCEDURE)
+def test_the_procedure_file_holds_the_papers_printed_numbers(pure):
+    facts = verdicts.Evidence(PROCEDURE, pure, {})
     printed = {
         "C096": facts.quantity("precursor", "add", "mg", "lead_iodide"),
         "C097": facts.quantity("precursor", "add", "mg", "methylammonium_bromide"),

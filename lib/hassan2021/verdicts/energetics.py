@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hassan2021.verdicts import energetics_calculated as calculated
 from ledger import paper
-from peled.energetics import affinity, frenkel
+from peled.energetics import affinity, frenkel, loading, methods
 from peled.energetics.binding import Cell, like_sign, pair_interaction_eV, table_cells
 from peled.energetics.intervals import Interval
 
@@ -52,6 +53,122 @@ class Published:
         return {"ether (PEO)": self.ether_increase_eV} | {
             k: v - bare for k, v in self.frenkel_eV.items() if k != "bare"
         }
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is printed, what was calculated, and how far each method may be off.
+
+    Attributes
+    ----------
+    told : Published
+    held : loading.Holdings
+    errors : mapping
+        Standard error of each method (eV), without the spread of the starts.
+    gaps : mapping
+        Preference of free lead by method and medium.
+    """
+
+    told: Published
+    held: loading.Holdings
+    errors: Mapping[str, float]
+    gaps: Mapping[str, methods.LeadGap]
+
+    @property
+    def compared(self) -> dict[str, Mapping]:
+        """Rows by method that stand beside the paper's numbers."""
+        wanted = (loading.GFN2, loading.DFT, loading.OWN)
+        return {m: self.held.methods[m] for m in wanted if m in self.held.methods}
+
+    @property
+    def surfaces(self) -> dict[str, dict]:
+        """Formation energies of Frenkel pairs in tight binding, by surface and site."""
+        return loading.frenkel_rows(self.held.methods[loading.GFN2])
+
+    @property
+    def best(self) -> str:
+        """The paper's quantity for free lead in the best method at hand."""
+        known = ("PBE-D3/def2-TZVP; vacuum", "PBE-D3/def2-SVP; vacuum")
+        return next((m for m in known if m in self.gaps), "GFN2-xTB; vacuum")
+
+
+def method_errors(held: loading.Holdings) -> dict[str, float]:
+    """Standard error of each method (eV): of tight binding measured against PBE-D3."""
+    reference = held.methods[loading.DFT]
+    measured = {
+        m: methods.method_error_eV(held.methods[m], reference)[0]
+        for m in (loading.GFN1, loading.GFN2)
+    }
+    return measured | {loading.DFT: methods.GEOMETRY_ERROR_EV}
+
+
+def judge(room, evidence: Evidence) -> None:
+    """A verdict on every claim about energies, by every route."""
+    held = evidence.held
+    judge_arithmetic(room, evidence.told)
+    calculated.judge_methods(room, held, evidence.errors)
+    calculated.judge_own(room, held)
+    calculated.judge_cutoffs(room, held)
+    calculated.judge_lead(room, evidence.gaps, evidence.best)
+    judge_affinity(room, held.constants)
+    above = {k: loading.ligands_above(held.picture(k)) for k in ("GL", "EDTA")}
+    known = {k: v for k, v in above.items() if v is not None}
+    judge_method(room, held.citations, as_slab(held.picture("bare")), known, held.potentials)
+
+
+def finding(evidence: Evidence, steps: Mapping[str, frenkel.Suppression]) -> list[str]:
+    """What the numbers say, in four lines; `steps` are differences of formation energies."""
+    told, lines = evidence.told, []
+    singles = {
+        m: [f"{n} {rows[n].energy_eV:.2f}" for n in ("GL", "EDTA") if n in rows]
+        for m, rows in evidence.compared.items()
+    }
+    said = "; ".join(f"{m}: {', '.join(found)}" for m, found in singles.items() if found)
+    printed = ", ".join(f"{n} {told.cells[n].energy_eV.middle:.2f}" for n in ("GL", "EDTA"))
+    lines.append(f"one ligand on the surface, eV: printed {printed}; {said}")
+    beyond = {}
+    for m, rows in evidence.compared.items():
+        searched = evidence.held.methods[loading.GFN2]
+        found = methods.interaction(rows, "GL+EDTA", evidence.errors.get(m, 0.0), searched)
+        if found:
+            beyond[m] = f"{m} {found.value_eV:+.2f} ± {found.error_eV:.2f}"
+    lines.append(
+        f"the pair beyond its singles, eV: printed {told.interaction.middle:.2f}; "
+        + "; ".join(beyond.values())
+    )
+    real = ", ".join(f"{k} {s.difference_eV:+.2f} eV {s.probability:.2f}" for k, s in steps.items())
+    lines.append(f"probability that a rise of the formation energy is real: {real}")
+    if evidence.best in evidence.gaps:
+        g, every = evidence.gaps[evidence.best], [g.gap_eV for g in evidence.gaps.values()]
+        lines.append(
+            f"EDTA holds free lead {g.gap_eV:.2f} eV more strongly ({evidence.best}; "
+            f"{min(every):.2f} to {max(every):.2f} over all), printed "
+            f"{paper.claim('C175').number:.2f}"
+        )
+    return lines
+
+
+def quantities(evidence: Evidence, steps: Mapping[str, frenkel.Suppression]) -> dict[str, tuple]:
+    """Numbers to keep: (value, standard error, unit, kind) by name."""
+    held, inter = evidence.held, evidence.told.interaction
+    error = inter.half_width / 3  # three uniform roundings
+    found = {"interaction of the E+G pair": (inter.middle, error, "eV")}
+    for name, s in steps.items():
+        difference = (s.difference_eV, s.difference_se_eV, "eV")
+        found[f"difference of formation energies, {name}"] = difference
+        found[f"probability that the difference is real, {name}"] = (s.probability,)
+    for method, rows in held.methods.items():
+        for row in rows.values():
+            # The method's error is that of adsorption energies; of defects, dimers and variants
+            # it is not known.
+            own = methods.estimate(row, evidence.errors.get(method, 0.0), "").error_eV
+            error = own if methods.on_slab(row.name) else None
+            found[f"{row.name}, {method}"] = (row.energy_eV, error, "eV", held.kind(method))
+    for name, row in held.box.items():
+        found[f"in a box, {name}"] = (row.energy_eV, None, "eV", "calculated")
+    for name, g in evidence.gaps.items():
+        found[f"EDTA over GL on free lead, {name}"] = (g.gap_eV, g.error_eV, "eV", "calculated")
+    return found
 
 
 def rounded(claim_id: str, index: int = 0) -> Interval:

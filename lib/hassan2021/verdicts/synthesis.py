@@ -1,18 +1,21 @@
-"""The paper's synthesis claims against what its procedure implies.
+"""The paper's claims about the synthesis: one short function a claim, evidence in, found value out.
 
-Everything here is arithmetic on a procedure that has been run (`recomputed`) or a small independent calculation
-(`calculated`). A procedure of one's own that lacks a step leaves the claims on it not testable.
+Everything here is arithmetic on a procedure that has been run (`recomputed`) or a small independent
+calculation (`calculated`). A procedure that lacks a step leaves the claims on it not testable.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from uncertainties import UFloat, ufloat
 
-from hassan2021.verdicts import evidence
+from hassan2021.verdicts.checks import Checks, Missing
+from hassan2021.verdicts.evidence import iodide_by_xps
 from ledger import paper
 from peled.synthesis.amounts import composition, molar_mass, parse_quantity
 from peled.synthesis.crystals import CrystalPopulation, sedimentation_mm, sedimenting_diameter_nm
@@ -27,6 +30,26 @@ from peled.synthesis.procedure import (
 
 #: Atomic numbers of what the ligands and gases here are made of, to count electrons.
 _Z = {"H": 1, "C": 6, "N": 7, "O": 8, "S": 16}
+#: Range of the radius of the centrifuge's rotor (mm), which is not printed.
+ROTOR_MM = (50.0, 120.0)
+#: DOI of the paper, which a procedure must name as its source to be judged by the paper's claims.
+DOI = "10.1038/s41586-021-03217-8"
+
+CHECKS = Checks(
+    {
+        "C090": "a label; at 99.99 % it moves no number here",
+        "C091": "a label; the acid is in 60-fold excess over lead",
+        "C092": "a label; technical grade, so a third of the amine's mass is something else",
+        "C093": "the procedure bubbles dry gas; no step uses the solution",
+        "C094": "a label; the ligand is in excess",
+        "C095": "a label; the ligand is in excess",
+        "C101": "nothing printed depends on the temperature",
+        "C104": "sizes against growth time would settle it",
+        "C106": "the volume of a batch is not printed",
+        "C110": "the second antisolvent ratio rests on it (see there)",
+        "C124": "spectra against stirring time would settle it",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +60,6 @@ class MassBalance:
     lead_limit_mg: UFloat
     halide_limit_mg: UFloat
     limiting: str
-    injected: dict[str, UFloat]
     volume_mL: float
 
     @property
@@ -47,7 +69,7 @@ class MassBalance:
 
     @property
     def closing_shell_fraction(self) -> float:
-        """Share of the solid that would have to be ligand for the stated mass to hold the lead bound."""
+        """Share of the solid that would have to be ligand for the stated mass to hold the lead."""
         return 1 - self.lead_limit_mg.nominal_value / self.stated_mg
 
     @property
@@ -65,9 +87,9 @@ def mass_balance(
     x_br: float,
     x_br_precursor: float = 1 / 3,
 ) -> MassBalance:
-    """Compare volume × concentration with the largest yield of crystals from what `vessel` has received.
+    """Compare volume × concentration with the largest yield of crystals from what `vessel` received.
 
-    `x_br_precursor` is the composition for which lead limits; `x_br` the composition measured in the product.
+    `x_br_precursor` is the composition for which lead limits; `x_br` that measured in the product.
     """
     injected = outcome.received(vessel)
     lead, _ = yield_limit_mmol({"Pb": injected["Pb"]}, {"Pb": 1.0})
@@ -77,43 +99,103 @@ def mass_balance(
         lead * molar_mass(perovskite_formula(x_br_precursor)),
         halide * molar_mass(perovskite_formula(x_br)),
         limiting,
-        injected,
         volume_mL,
     )
 
 
 def shell_share(crystals: CrystalPopulation) -> UFloat:
-    """Share of ligands in the mass of cubes that carry three (± 1) oleyl chains a nm² of their surface."""
+    """Share of ligands in the mass of cubes with three (± 1) oleyl chains a nm² of their surface."""
     per_nm3 = ufloat(3.0, 1.0) * 6 / crystals.edge_nm  # chains for a nm³ of crystal
     oleyl = 275.0 / 6.02214076e23 * 1e21  # mean of acid and amine, 1e-21 g
     mass = per_nm3 * oleyl
     return mass / (mass + crystals.density_g_cm3)
 
 
-class Facts:
-    """Numbers of a procedure by step; a missing step is None."""
+def _number(claim_id: str) -> float:
+    return paper.claim(claim_id).number
 
-    def __init__(self, procedure: Procedure):
-        self.steps = {step["id"]: step for step in procedure.steps}
-        self.procedure = procedure
 
-    def quantity(
-        self, step: str, action: str, unit: str, chemical: str | None = None
-    ) -> float | None:
-        """The quantity of an action of a step in `unit`."""
+@dataclass(frozen=True)
+class Evidence:
+    """A procedure that has been run, and the crystals that the paper prints.
+
+    Attributes
+    ----------
+    procedure : Procedure
+    pure : Outcome
+        The procedure run with every bottle taken as pure.
+    crystals : mapping
+        `x_br`, `a_angstrom`, and the arguments of the populations `neat` and `treated`.
+    """
+
+    procedure: Procedure
+    pure: Outcome
+    crystals: Mapping[str, Any]
+
+    @cached_property
+    def steps(self) -> dict[str, dict]:
+        """Steps of the procedure by identifier."""
+        return {step["id"]: step for step in self.procedure.steps}
+
+    def quantity(self, step: str, action: str, unit: str, chemical: str | None = None) -> float:
+        """The quantity of an action of a step in `unit`; `Missing` where there is none."""
         for entry in entries(self.steps.get(step, {}), action):
             if chemical in (None, entry.get("chemical")):
                 text = entry.get("mass") or entry.get("volume") or entry.get("amount")
                 if text and text != "all":
                     return parse_quantity(text, unit, what=step)
-        return None
+        raise Missing("the procedure file has no step for it")
 
-    def count(self, action: str) -> int:
-        return sum(action in step for step in self.procedure.steps)
+    def added(self, component: str) -> UFloat:
+        """What was added of a component (mmol); `Missing` where none was."""
+        if component not in self.pure.added:
+            raise Missing("the procedure file has no step for it")
+        return self.pure.added[component]
 
+    @property
+    def iodide_fraction(self) -> UFloat:
+        """Share of iodide in the halide of the precursor, by lead iodide and the bromide salt."""
+        lead, bromide = self.added("Pb"), self.added("Br")
+        return 2 * lead / (2 * lead + bromide)
 
-#: DOI of the paper, which a procedure must name as its source to be judged by the paper's claims.
-DOI = "10.1038/s41586-021-03217-8"
+    @cached_property
+    def balance(self) -> MassBalance:
+        """Of the stock that is printed."""
+        return mass_balance(
+            self.pure,
+            vessel="batches",
+            volume_mL=_number("C117"),
+            concentration_mg_mL=_number("C112"),
+            x_br=self.crystals["x_br"],
+        )
+
+    def population(self, name: str) -> CrystalPopulation:
+        """`neat` or `treated` crystals."""
+        lattice = {key: self.crystals[key] for key in ("x_br", "a_angstrom")}
+        return CrystalPopulation(**self.crystals[name], **lattice)
+
+    @cached_property
+    def neat(self) -> CrystalPopulation:
+        return self.population("neat")
+
+    @cached_property
+    def treated(self) -> CrystalPopulation:
+        return self.population("treated")
+
+    @property
+    def lost(self) -> float:
+        """Share of the lead that goes when every neat crystal shrinks to a treated one."""
+        return self.neat.lost_fraction(self.treated)
+
+    @property
+    def portion_mg(self) -> float:
+        """Crystals in a portion that is treated."""
+        return _number("C123") * _number("C112")
+
+    @property
+    def ligands_per_lead(self) -> float:
+        """Ligands offered for a lead atom of the crystals that are treated."""
+        return _number("C122") / self.neat.lead_mmol(self.portion_mg)
 
 
 def of_paper(procedure: Procedure) -> bool:
@@ -121,308 +203,338 @@ def of_paper(procedure: Procedure) -> bool:
     return DOI in procedure.source
 
 
-def judge_all(
-    room,
-    procedure: Procedure,
-    pure: Outcome,
-    balance: MassBalance | None,
-    neat: CrystalPopulation | None,
-    treated: CrystalPopulation | None,
-    *,
-    rotor_mm: tuple[float, float] = (50.0, 120.0),
-) -> None:
-    """Give a verdict on every claim of the synthesis room.
-
-    Parameters
-    ----------
-    room : ledger.notebook.Room
-    procedure : Procedure
-    pure : Outcome
-        The procedure run with every bottle taken as pure.
-    balance, neat, treated : MassBalance, CrystalPopulation, or None
-        None for another procedure than the paper's: no claim is then testable.
-    rotor_mm : pair of float
-        Range of the rotor's radius, which is not printed.
-    """
-    if balance is None:
-        for claim_id in room.missing_claims():
-            room.not_testable(claim_id, "the procedure is not the paper's")
+def judge(room, evidence: Evidence | None) -> None:
+    """A verdict on every claim of the synthesis; None is another procedure than the paper's."""
+    if evidence is not None:
+        CHECKS.judge(room, evidence)
         return
-    facts = Facts(procedure)
+    for claim_id in room.missing_claims():
+        room.not_testable(claim_id, "the procedure is not the paper's")
 
-    def printed(claim_id: str) -> float:
-        return paper.claim(claim_id).number
 
-    def check(
-        claim_id: str, find: Callable[[], object], *, kind: str = "recomputed", **options
-    ) -> None:
-        """`find` returns a number, a UFloat, or (holds, text); anything it misses makes the claim not testable."""
-        try:
-            found = find()
-        except (TypeError, KeyError, ZeroDivisionError):
-            room.not_testable(claim_id, "the procedure file has no step for it")
-            return
-        if isinstance(found, tuple):
-            room.check(claim_id, found[1], kind=kind, holds=found[0], **options)
-        else:
-            room.check(
-                claim_id,
-                getattr(found, "nominal_value", found),
-                getattr(found, "std_dev", 0.0),
-                kind=kind,
-                **options,
-            )
+def finding(evidence: Evidence) -> list[str]:
+    """What follows from the printed numbers, in four lines."""
+    lead, iodide, bromide = (evidence.added(c) for c in ("Pb", "I", "Br"))
+    balance, neat, treated = evidence.balance, evidence.neat, evidence.treated
+    ratio, shell = iodide / bromide, shell_share(neat)
+    most = ", ".join(
+        f"all the {e} makes {m.nominal_value:.0f} ± {m.std_dev:.0f}"
+        for e, (m, _) in _limits(evidence).items()
+    )
+    atoms, surface = neat.mean(neat.lead_atoms), neat.mean(neat.surface_lead)
+    deep = (neat.edge_nm - treated.edge_nm) * 10 / neat.a_angstrom / 2
+    per_surface = neat.ligands_per_surface_lead(_number("C122"), evidence.portion_mg)
+    return [
+        f"the weighings fit: I:Br {ratio.nominal_value:.3f} ± {ratio.std_dev:.3f} (printed "
+        f"{_number('C028'):g}), {((iodide + bromide) / lead).nominal_value:.2f} halides a lead",
+        f"whether the mass fits hangs on what a batch is: stated {balance.stated_mg:.0f} mg, "
+        f"{100 * shell.nominal_value:.0f} % ligands; {most} mg, or twice that",
+        f"a neat crystal has {atoms:.0f} lead atoms, {100 * surface / atoms:.0f} % of them at its "
+        f"surface; from {neat.edge_nm:g} to {treated.edge_nm:g} nm {100 * evidence.lost:.0f} % of "
+        f"all lead goes, {deep:.1f} unit cells from each face",
+        f"the ligand is in excess: {evidence.ligands_per_lead:.1f} molecules for each lead atom, "
+        f"{per_surface:.0f} for each at the surface",
+    ]
 
-    lead, bromide = pure.added.get("Pb"), pure.added.get("Br")
-    iodide_fraction = 2 * lead / (2 * lead + bromide) if lead and bromide else None
-    _composition(check, lead, bromide, iodide_fraction, pure)
-    _volumes(check, facts, printed, lead, room)
-    _balance(check, balance, neat, treated, facts)
-    _spins(check, neat, treated, rotor_mm, printed)
-    transcribed = {
-        "C090": "a label; at 99.99 % it moves no number here",
-        "C091": "a label; the acid is in 60-fold excess over lead",
-        "C092": "a label; technical grade, so a third of the amine's mass is something else",
-        "C093": "the procedure bubbles dry gas; no step uses the solution",
-        "C094": "a label; the ligand is in excess",
-        "C095": "a label; the ligand is in excess",
-        "C101": "nothing printed depends on the temperature",
-        "C104": "sizes against growth time would settle it",
-        "C106": "the volume of a batch is not printed",
-        "C110": "the second antisolvent ratio rests on it (see there)",
-        "C124": "spectra against stirring time would settle it",
+
+def quantities(evidence: Evidence) -> dict[str, tuple[float, float | None, str]]:
+    """Numbers to keep: (value, standard error, unit) by name."""
+    lead, iodide, bromide = (evidence.added(c) for c in ("Pb", "I", "Br"))
+    precursor, balance = evidence.pure.vessels["precursor"], evidence.balance
+    neat, treated = evidence.neat, evidence.treated
+    sure = {
+        "PbI2": (lead, "mmol"),
+        "MABr": (bromide, "mmol"),
+        "I:Br of the precursor": (iodide / bromide, ""),
+        "lead concentration of the precursor": (
+            precursor.amounts["Pb"] / precursor.volume_mL,
+            "mol/L",
+        ),
+        "halide per lead": ((iodide + bromide) / lead, ""),
+        "lead-limited yield": (balance.lead_limit_mg, "mg"),
+        "bromide-limited yield": (balance.halide_limit_mg, "mg"),
     }
-    for claim_id, why in transcribed.items():
-        room.not_testable(claim_id, why)
-
-
-def _composition(check, lead, bromide, iodide_fraction, pure) -> None:
-    check(
-        "C006",
-        lambda: (
-            abs(iodide_fraction.nominal_value - 0.5) < 1e-3,
-            f"x = {iodide_fraction.nominal_value:.3f} is iodide in one spelling, bromide in the other",
-        ),
-        note="MAPb(IxBr1-x)3 and MAPb(I1-xBrx)3 name one compound only at x = 1/2; x_I or x_Br is named every time here",
-    )
-    check("C028", lambda: 2 * lead / bromide, note="2 n(PbI2)/n(MABr), both bottles taken as pure")
-    check("C226", lambda: iodide_fraction, note="iodide fraction of the halide in the precursor")
-    check(
-        "C096",
-        lambda: bromide * molar_mass("PbI2"),
-        note="PbI2 that makes I:Br 2:1 with the MABr weighed; most of the error is lead's atomic weight",
-    )
-    check(
-        "C097",
-        lambda: lead * molar_mass("CH3NH3Br"),
-        note="MABr that makes I:Br 2:1 with the PbI2 weighed",
-    )
-    check(
-        "C023",
-        lambda: pure.added["GL"] / pure.added["EDTA"],
-        note=f"equimolar is {float((molar_mass('C10H17N3O6S') / molar_mass('C10H16N2O8')).nominal_value):.3f} g of GL to 1 g of EDTA",
-    )
-
-    def electrons(formula: str) -> int:
-        return int(sum(_Z[symbol] * count for symbol, count in composition(formula)))
-
-    check(
-        "C099",
-        lambda: (
-            electrons("CH3NH3") % 2 == 0,
-            f"CH3NH3 has {electrons('CH3NH3')} electrons, CH3NH2 {electrons('CH3NH2')}",
-        ),
-        kind="calculated",
-        margin=math.inf,
-        note="a neutral gas of closed-shell molecules has an even count: methylamine is CH3NH2",
-    )
-
-
-def _volumes(check, facts: Facts, printed, lead, room) -> None:
-    def volume(step: str, action: str, chemical: str | None = None) -> float:
-        return facts.quantity(step, action, "mL", chemical)
-
-    check(
-        "C098",
-        lambda: lead / 0.5,
-        note="acetonitrile for 0.50 mol/L of lead, the round number the masses point to; the salts' own volume is left out",
-    )
-    check(
-        "C100",
-        lambda: 0.1 / (lead / volume("precursor", "add", "acetonitrile")),
-        note="precursor for 0.100 mmol of lead a batch, the round number; six injections use 1.2 of 4 mL",
-    )
-
-    def fits():
-        batch = printed("C106") * 3 / printed("C105")
-        rest = batch - printed("C102") - printed("C103") - printed("C100")
-        return rest > 0, f"{rest:.1f} mL of a {batch:.0f} mL batch left for toluene"
-
-    batch_note = "the batch follows from three tubes of 10 mL for six batches; the volume of toluene is not printed"
-    for claim_id, other, factor in (("C102", "C103", 10), ("C103", "C102", 0.1)):
-        check(claim_id, fits, route="room in the batch", note=batch_note)
-        check(
-            claim_id,
-            lambda other=other, factor=factor: factor * printed(other),
-            route="acid to amine",
-            note="ten parts of acid to one of amine by volume, 14.7 to 1 in moles",
-        )
-    check(
-        "C105",
-        lambda: volume("control", "transfer") * 2 / volume("stock", "disperse"),
-        note="12 mL of stock from 2 mL a batch",
-    )
-    check(
-        "C107",
-        lambda: printed("C106") * printed("C111") / printed("C110"),
-        note="the antisolvent ratio of the second wash, 2:1, applied to the first",
-    )
-    check(
-        "C111",
-        lambda: printed("C110") * printed("C107") / printed("C106"),
-        note="the antisolvent ratio of the first wash, 2:1, applied to the second",
-    )
-    check(
-        "C115",
-        lambda: float(facts.count("precipitate")),
-        note="precipitations counted in the synthesis section",
-    )
-    check(
-        "C116",
-        lambda: printed("C117") / printed("C105"),
-        note="12 mL for six batches",
-    )
-    check(
-        "C117",
-        lambda: printed("C105") * printed("C116"),
-        note="six batches of 2 mL",
-    )
-
-    treatments = [step for step in facts.procedure.steps if step.get("alternative")]
-
-    def shared():
-        portion = printed("C117") / printed("C121")
-        needed = len(treatments) * printed("C123")
-        return (
-            True if needed <= portion else "inconclusive",
-            f"{len(treatments)} treatments need {needed:.0f} mL, a portion of the stock is {portion:.0f} mL",
-        )
-
-    for claim_id, found in (
-        ("C121", lambda: printed("C117") / (2 * printed("C123"))),
-        ("C123", lambda: printed("C117") / (2 * printed("C121"))),
-    ):
-        check(
-            claim_id,
-            found,
-            route="two treatments",
-            note="two treatments of 3 mL use up one of two portions of a 12 mL stock",
-        )
-        check(
-            claim_id,
-            shared,
-            route="three treatments",
-            note="GL, EDTA and E+G at 3 mL each do not fit into one portion: a second preparation is implied",
-        )
-
-
-def _balance(
-    check, balance: MassBalance, neat: CrystalPopulation, treated: CrystalPopulation, facts: Facts
-) -> None:
-    # "A batch" may be one injection (six in 12 mL) or a centrifuge tube of 10 mL (two injections).
-    # The solid that was weighed holds its ligands too: three a nm² of surface, give or take one.
-    shell = shell_share(neat)
-    # The composition is printed to tenths, and one line of iodine without its mean free path would give another; what
-    # bromide allows goes with its inverse.
-    iodide = paper.claim("C225").number
-    off = math.hypot(0.05, evidence.iodide_by_xps("I 3d5/2") - iodide) / 3**0.5
-    limits = {
-        "lead": (balance.lead_limit_mg / (1 - shell), "all the injected lead as MAPbI2Br"),
-        "bromide": (
-            balance.halide_limit_mg / (1 - shell) * ufloat(1.0, off / (1 - iodide)),
-            f"for x_Br = {1 - iodide:.1f} ± {off:.2f}, which XPS found, {balance.limiting} limits",
-        ),
+    means = {
+        "lead atoms per neat crystal": neat.mean(neat.lead_atoms),
+        "lead atoms per treated crystal": treated.mean(treated.lead_atoms),
+        "lead removed by shrinkage": evidence.lost,
+        "ligands per lead atom": evidence.ligands_per_lead,
     }
-    solid = f"with {100 * shell.nominal_value:.0f} % of ligands in the solid, in {balance.volume_mL:g} mL"
-    for claim_id, volume in (("C112", balance.volume_mL), ("C118", 1.0)):
-        for element, (most, why) in limits.items():
-            for reading, injections in (("one injection", 1), ("a tube", 2)):
-                share = (injections * most / balance.stated_mg).nominal_value
-                check(
-                    claim_id,
-                    lambda most=most, volume=volume, n=injections: n * most / volume,
-                    limit="upper",
-                    route=f"{element}, a batch is {reading}",
-                    note=f"{why}, {solid}: {share:.2f} of the stated mass with {6 * injections} injections; what a batch "
-                    "is decides, and weighing a dried aliquot would settle it",
-                )
+    return {k: (v.nominal_value, v.std_dev, unit) for k, (v, unit) in sure.items()} | {
+        k: (v, None, "") for k, v in means.items()
+    }
 
-    def enough():
-        mass = paper.claim("C123").number * paper.claim("C112").number
-        freed = neat.lead_mmol(mass) * neat.lost_fraction(treated)
-        ligand = paper.claim("C122").number
-        return (
-            ligand >= 10 * freed,
-            f"{ligand:g} mmol of ligand, {freed:.3f} mmol of lead freed when all crystals shrink from {neat.edge_nm:g} to {treated.edge_nm:g} nm",
-        )
 
-    check(
-        "C122",
-        enough,
-        note="in more than ten-fold excess over all the lead that the shrinkage frees; for E+G the text does not say whether 2 mmol is the sum or each",
+def _amount(found: UFloat | float, note: str) -> dict:
+    return {
+        "found": getattr(found, "nominal_value", found),
+        "standard_error": getattr(found, "std_dev", 0.0),
+        "note": note,
+    }
+
+
+# ---- composition -------------------------------------------------------------------------------
+
+
+@CHECKS.claim("C006")
+def letter_x(evidence: Evidence) -> dict:
+    x = evidence.iodide_fraction.nominal_value
+    return {
+        "found": f"x = {x:.3f} is iodide in one spelling, bromide in the other",
+        "holds": abs(x - 0.5) < 1e-3,
+        "note": "MAPb(IxBr1-x)3 and MAPb(I1-xBrx)3 name one compound only at x = 1/2; "
+        "x_I or x_Br is named every time here",
+    }
+
+
+@CHECKS.claim("C028")
+def iodide_to_bromide(evidence: Evidence) -> dict:
+    ratio = 2 * evidence.added("Pb") / evidence.added("Br")
+    return _amount(ratio, "2 n(PbI2)/n(MABr), both bottles taken as pure")
+
+
+@CHECKS.claim("C226")
+def iodide_share(evidence: Evidence) -> dict:
+    return _amount(evidence.iodide_fraction, "iodide fraction of the halide in the precursor")
+
+
+@CHECKS.claim("C096")
+def mass_of_lead_iodide(evidence: Evidence) -> dict:
+    return _amount(
+        evidence.added("Br") * molar_mass("PbI2"),
+        "PbI2 that makes I:Br 2:1 with the MABr weighed; most of the error is lead's atomic weight",
     )
 
 
-def _spins(
-    check,
-    neat: CrystalPopulation,
-    treated: CrystalPopulation,
-    rotor_mm: tuple[float, float],
-    printed,
-) -> None:
-    """Stokes sedimentation over the range of rotor radii: single crystals must stay up, flocs and powder must come down."""
-    density = neat.density_g_cm3
+@CHECKS.claim("C097")
+def mass_of_bromide(evidence: Evidence) -> dict:
+    found = evidence.added("Pb") * molar_mass("CH3NH3Br")
+    return _amount(found, "MABr that makes I:Br 2:1 with the PbI2 weighed")
 
-    def pellet():
-        size = max(
-            sedimenting_diameter_nm(
-                40, density_g_cm3=density, rpm=printed("C108"), minutes=printed("C109"), rotor_mm=r
-            )
-            for r in rotor_mm
-        )
-        return size < 1000 * printed("C126"), f"flocs above {size:.0f} nm reach the bottom"
 
-    def stays(crystals: CrystalPopulation, rpm: str, minutes: float):
-        size = (
-            crystals.edge_nm * (6 / 3.141592653589793) ** (1 / 3) + 3.5
-        )  # a sphere of equal volume with its ligand shell
-        path = max(
-            sedimentation_mm(
-                size,
-                density_g_cm3=crystals.density_g_cm3,
-                rpm=printed(rpm),
-                minutes=minutes,
-                rotor_mm=r,
-            )
-            for r in rotor_mm
-        )
-        return path < 10, f"single crystals sink at most {path:.1f} mm"
+@CHECKS.claim("C023")
+def equimolar(evidence: Evidence) -> dict:
+    grams = (molar_mass("C10H17N3O6S") / molar_mass("C10H16N2O8")).nominal_value
+    note = f"equimolar is {grams:.3f} g of GL to 1 g of EDTA"
+    return _amount(evidence.added("GL") / evidence.added("EDTA"), note)
 
-    options = {
+
+@CHECKS.claim("C099")
+def formula_of_the_gas(evidence: Evidence) -> dict:
+    printed, methylamine = (
+        int(sum(_Z[symbol] * n for symbol, n in composition(formula)))
+        for formula in ("CH3NH3", "CH3NH2")
+    )
+    return {
+        "found": f"CH3NH3 has {printed} electrons, CH3NH2 {methylamine}",
+        "holds": printed % 2 == 0,
         "kind": "calculated",
-        "note": f"Stokes' law; the rotor is not printed, {rotor_mm[0]:.0f}-{rotor_mm[1]:.0f} mm taken",
+        "margin": math.inf,
+        "note": "a neutral gas of closed-shell molecules has an even count: methylamine is CH3NH2",
     }
-    check("C108", pellet, **options)
-    check("C109", pellet, **options)
-    check("C119", lambda: stays(neat, "C119", printed("C120")), **options)
-    check("C120", lambda: stays(neat, "C119", printed("C120")), **options)
-    check("C125", lambda: stays(treated, "C125", 10.0), **options)
-    check(
-        "C126",
-        lambda: (
-            treated.edge_nm * 3**0.5 + 4 < printed("C126") * 1000,
-            f"a crystal is {treated.edge_nm * 3**0.5 + 4:.0f} nm across its corners with ligands",
-        ),
-        kind="calculated",
-        note="single crystals pass the filter; what it stops are aggregates and powder",
+
+
+# ---- volumes and counts ------------------------------------------------------------------------
+
+
+@CHECKS.claim("C098")
+def acetonitrile(evidence: Evidence) -> dict:
+    return _amount(
+        evidence.added("Pb") / 0.5,
+        "acetonitrile for 0.50 mol/L of lead, the round number the masses point to; "
+        "the salts' own volume is left out",
     )
+
+
+@CHECKS.claim("C100")
+def injection(evidence: Evidence) -> dict:
+    volume = evidence.quantity("precursor", "add", "mL", "acetonitrile")
+    return _amount(
+        0.1 / (evidence.added("Pb") / volume),
+        "precursor for 0.100 mmol of lead a batch, the round number; "
+        "six injections use 1.2 of 4 mL",
+    )
+
+
+@CHECKS.claim("C102", "room in the batch")
+@CHECKS.claim("C103", "room in the batch")
+def room_in_the_batch(evidence: Evidence) -> dict:
+    batch = _number("C106") * 3 / _number("C105")
+    rest = batch - _number("C102") - _number("C103") - _number("C100")
+    return {
+        "found": f"{rest:.1f} mL of a {batch:.0f} mL batch left for toluene",
+        "holds": rest > 0,
+        "note": "the batch follows from three tubes of 10 mL for six batches; "
+        "the volume of toluene is not printed",
+    }
+
+
+@CHECKS.claim("C102", "acid to amine", other="C103", factor=10)
+@CHECKS.claim("C103", "acid to amine", other="C102", factor=0.1)
+def acid_to_amine(evidence: Evidence, other: str, factor: float) -> dict:
+    note = "ten parts of acid to one of amine by volume, 14.7 to 1 in moles"
+    return _amount(factor * _number(other), note)
+
+
+@CHECKS.claim("C105")
+def number_of_batches(evidence: Evidence) -> dict:
+    moved = evidence.quantity("control", "transfer", "mL")
+    found = moved * 2 / evidence.quantity("stock", "disperse", "mL")
+    return _amount(found, "12 mL of stock from 2 mL a batch")
+
+
+@CHECKS.claim("C107", wash="second", other="first", volumes=("C106", "C111", "C110"))
+@CHECKS.claim("C111", wash="first", other="second", volumes=("C110", "C107", "C106"))
+def antisolvent(evidence: Evidence, wash: str, other: str, volumes: tuple[str, ...]) -> dict:
+    a, b, c = map(_number, volumes)
+    note = f"the antisolvent ratio of the {wash} wash, 2:1, applied to the {other}"
+    return _amount(a * b / c, note)
+
+
+@CHECKS.claim("C115")
+def precipitations(evidence: Evidence) -> dict:
+    count = sum("precipitate" in step for step in evidence.procedure.steps)
+    return _amount(float(count), "precipitations counted in the synthesis section")
+
+
+@CHECKS.claim("C116")
+def volume_of_a_batch(evidence: Evidence) -> dict:
+    return _amount(_number("C117") / _number("C105"), "12 mL for six batches")
+
+
+@CHECKS.claim("C117")
+def volume_of_the_stock(evidence: Evidence) -> dict:
+    return _amount(_number("C105") * _number("C116"), "six batches of 2 mL")
+
+
+@CHECKS.claim("C121", "two treatments", other="C123")
+@CHECKS.claim("C123", "two treatments", other="C121")
+def two_treatments(evidence: Evidence, other: str) -> dict:
+    note = "two treatments of 3 mL use up one of two portions of a 12 mL stock"
+    return _amount(_number("C117") / (2 * _number(other)), note)
+
+
+@CHECKS.claim("C121", "three treatments")
+@CHECKS.claim("C123", "three treatments")
+def three_treatments(evidence: Evidence) -> dict:
+    count = sum(bool(step.get("alternative")) for step in evidence.procedure.steps)
+    portion, needed = _number("C117") / _number("C121"), count * _number("C123")
+    return {
+        "found": f"{count} treatments need {needed:.0f} mL, "
+        f"a portion of the stock is {portion:.0f} mL",
+        "holds": True if needed <= portion else "inconclusive",
+        "note": "GL, EDTA and E+G at 3 mL each do not fit into one portion: "
+        "a second preparation is implied",
+    }
+
+
+# ---- mass --------------------------------------------------------------------------------------
+
+
+def _limits(evidence: Evidence) -> dict[str, tuple[UFloat, str]]:
+    """Most solid (mg) that lead and bromide allow, ligands included, and why.
+
+    The composition is printed to tenths, and one line of iodine without its mean free path would
+    give another; what bromide allows goes with its inverse.
+    """
+    balance, crystal_share = evidence.balance, 1 - shell_share(evidence.neat)
+    iodide = _number("C225")
+    off = math.hypot(0.05, iodide_by_xps("I 3d5/2") - iodide) / 3**0.5
+    spread = ufloat(1.0, off / (1 - iodide))
+    found = f"for x_Br = {1 - iodide:.1f} ± {off:.2f}, which XPS found, {balance.limiting} limits"
+    return {
+        "lead": (balance.lead_limit_mg / crystal_share, "all the injected lead as MAPbI2Br"),
+        "bromide": (balance.halide_limit_mg / crystal_share * spread, found),
+    }
+
+
+def stated_mass(evidence: Evidence, element: str, injections: int, per_mL: bool) -> dict:
+    """A batch may be one injection (six in 12 mL) or a centrifuge tube of 10 mL (two injections).
+
+    The solid that was weighed holds its ligands too.
+    """
+    balance, shell = evidence.balance, shell_share(evidence.neat)
+    most, why = _limits(evidence)[element]
+    share = (injections * most / balance.stated_mg).nominal_value
+    note = (
+        f"{why}, with {100 * shell.nominal_value:.0f} % of ligands in the solid, in "
+        f"{balance.volume_mL:g} mL: {share:.2f} of the stated mass with {6 * injections} "
+        "injections; what a batch is decides, and weighing a dried aliquot would settle it"
+    )
+    volume = balance.volume_mL if per_mL else 1.0
+    return {**_amount(injections * most / volume, note), "limit": "upper"}
+
+
+for _claim, _per_mL in (("C112", True), ("C118", False)):
+    for _element in ("lead", "bromide"):
+        for _reading, _n in (("one injection", 1), ("a tube", 2)):
+            CHECKS.claim(
+                _claim,
+                f"{_element}, a batch is {_reading}",
+                element=_element,
+                injections=_n,
+                per_mL=_per_mL,
+            )(stated_mass)
+
+
+@CHECKS.claim("C122")
+def enough_ligand(evidence: Evidence) -> dict:
+    neat, treated, ligand = evidence.neat, evidence.treated, _number("C122")
+    freed = neat.lead_mmol(evidence.portion_mg) * evidence.lost
+    return {
+        "found": f"{ligand:g} mmol of ligand, {freed:.3f} mmol of lead freed when all crystals "
+        f"shrink from {neat.edge_nm:g} to {treated.edge_nm:g} nm",
+        "holds": ligand >= 10 * freed,
+        "note": "in more than ten-fold excess over all the lead that the shrinkage frees; "
+        "for E+G the text does not say whether 2 mmol is the sum or each",
+    }
+
+
+# ---- spins: single crystals must stay up, flocs and powder must come down ----------------------
+
+STOKES = f"Stokes' law; the rotor is not printed, {ROTOR_MM[0]:.0f}-{ROTOR_MM[1]:.0f} mm taken"
+
+
+@CHECKS.claim("C108")
+@CHECKS.claim("C109")
+def pellet(evidence: Evidence) -> dict:
+    spin = {"rpm": _number("C108"), "minutes": _number("C109")}
+    density = evidence.neat.density_g_cm3
+    size = max(
+        sedimenting_diameter_nm(40, density_g_cm3=density, rotor_mm=r, **spin) for r in ROTOR_MM
+    )
+    return {
+        "found": f"flocs above {size:.0f} nm reach the bottom",
+        "holds": size < 1000 * _number("C126"),
+        "kind": "calculated",
+        "note": STOKES,
+    }
+
+
+@CHECKS.claim("C119", crystals="neat", rpm="C119")
+@CHECKS.claim("C120", crystals="neat", rpm="C119")
+@CHECKS.claim("C125", crystals="treated", rpm="C125")
+def stays_up(evidence: Evidence, crystals: str, rpm: str) -> dict:
+    found = evidence.population(crystals)
+    minutes = _number("C120") if crystals == "neat" else 10.0
+    # A sphere of equal volume with its ligand shell.
+    size = found.edge_nm * (6 / math.pi) ** (1 / 3) + 3.5
+    spin = {"density_g_cm3": found.density_g_cm3, "rpm": _number(rpm), "minutes": minutes}
+    path = max(sedimentation_mm(size, rotor_mm=r, **spin) for r in ROTOR_MM)
+    return {
+        "found": f"single crystals sink at most {path:.1f} mm",
+        "holds": path < 10,
+        "kind": "calculated",
+        "note": STOKES,
+    }
+
+
+@CHECKS.claim("C126")
+def through_the_filter(evidence: Evidence) -> dict:
+    across = evidence.treated.edge_nm * 3**0.5 + 4
+    return {
+        "found": f"a crystal is {across:.0f} nm across its corners with ligands",
+        "holds": across < _number("C126") * 1000,
+        "kind": "calculated",
+        "note": "single crystals pass the filter; what it stops are aggregates and powder",
+    }
