@@ -28,7 +28,7 @@ from peled.cli import main
 from peled.samples import read_sheet
 
 #: Moments at which something is killed; `PELED_KILLS=30` for the whole test.
-KILLS = int(os.environ.get("PELED_KILLS", 5))
+KILLS = int(os.environ.get("PELED_KILLS", 2))
 EXAMPLES = Path(peled.led.analyse.__file__).parents[1] / "examples"
 
 
