@@ -113,13 +113,13 @@ BY_HAND = (
     ("nmr/titration.py", "error[2] / slow**2", "error[2] / slow"),
     ("nmr/solid.py", "area / carbons / (total / 2)", "area / carbons / total"),
     (
-        "structure/ups.py",
-        "photon_eV - (cutoff.energy_eV - fermi_eV)",
-        "photon_eV - (cutoff.energy_eV + fermi_eV)",
+        "structure/electrons.py",
+        's.photon_energy_eV - (p["cutoff"] - bias)',
+        's.photon_energy_eV - (p["cutoff"] + bias)',
     ),
-    ("structure/ups.py", "work + depth - gap_eV", "work - depth - gap_eV"),
+    ("structure/electrons.py", '(p["cutoff"] - p["onset"])', '(p["cutoff"] + p["onset"])'),
     ("structure/xrd/evidence.py", "second.a_A - first.a_A", "first.a_A - second.a_A"),
-    ("structure/xps.py", "error / (1 + q) ** 2", "error / (1 + q)"),
+    ("structure/electrons.py", "lambda q: 1 / (1 + q), made", "lambda q: q / (1 + q), made"),
     (
         "structure/xps.py",
         "- 2 * covariance / (first[0] * second[0])",

@@ -55,33 +55,6 @@ def test_purity_of_a_technical_grade_and_of_the_pure():
 # ---- structure -----------------------------------------------------------------------------------
 
 
-def _levels(cutoff=16.4, onset=1.5, **options):
-    return ups.energy_levels(
-        ups.Cutoff(cutoff, 0.03, 0.1, cutoff, np.zeros((2, 2))),
-        ups.Onset(onset, 0.04, 0.02, onset, (1.0, 0.0), 0.0),
-        1.9,
-        **options,
-    )
-
-
-def test_energy_levels_by_hand():
-    found = _levels()
-    assert found.work_function_eV == pytest.approx(21.218 - 16.4)
-    assert found.ionisation_eV == pytest.approx(21.218 - 16.4 + 1.5)
-    assert found.affinity_eV == pytest.approx(found.ionisation_eV - 1.9)
-    assert found.work_function_error_eV == 0.03
-    assert found.ionisation_error_eV == pytest.approx(
-        propagated(lambda c, o: _levels(c, o).ionisation_eV, (16.4, 1.5), (0.03, 0.04))
-    )
-
-
-def test_the_fermi_level_moves_the_scale_and_not_the_ionisation_energy():
-    at, moved = _levels(), _levels(16.4 + 0.2, 1.5 + 0.2, fermi_eV=0.2)
-    for name in ("work_function_eV", "ionisation_eV", "affinity_eV", "onset_eV"):
-        assert getattr(moved, name) == pytest.approx(getattr(at, name))
-    assert _levels(photon_eV=40.8).work_function_eV == pytest.approx(40.8 - 16.4)
-
-
 def test_lattice_change_is_after_less_before():
     before, after = (
         SimpleNamespace(a_A=6.05, a_error_A=0.003),
@@ -166,16 +139,11 @@ def test_calibration_line_covers():
     assert all(f.covariance[1, 1] > expected[1, 1] for f in fits if f.chi2_reduced > 1)
 
 
-def test_ratio_of_areas_and_the_bromide_fraction():
+def test_ratio_of_areas():
     value, error = xps.ratio((200.0, 6.0), (350.0, 8.0), 12.0)
     covariance = np.array([[36.0, 12.0], [12.0, 64.0]])
     assert value == pytest.approx(200 / 350)
     assert error == pytest.approx(propagated(lambda a, b: a / b, (200, 350), covariance), rel=1e-6)
-    halide = xps.HalideRatio("I 4d", (0.8, 0.05), (0.7, 0.04), 1.1)
-    for corrected, (q, e) in ((True, (0.7, 0.04)), (False, (0.8, 0.05))):
-        x, x_error = halide.bromide_fraction(corrected)
-        assert x == pytest.approx(1 / (1 + q))
-        assert x_error == pytest.approx(propagated(lambda q: 1 / (1 + q), (q,), (e,)), rel=1e-6)
 
 
 def test_size_change_and_its_errors():
