@@ -114,7 +114,7 @@ def test_an_empty_sample_at_a_scheduler(benchmark, tmp_path, quick):
 
 @pytest.mark.benchmark(group="light-emitting diodes")
 def test_devices(benchmark, tmp_path, quick):
-    count = 4 if quick else 100
+    count = 2 if quick else 100
     toy.devices(tmp_path / "in", count)
     work = Campaign("led", tmp_path / "in", tmp_path / "out")
     units = work.units()
@@ -141,7 +141,7 @@ def papermill(folder: Path) -> None:
 @pytest.mark.benchmark(group="growth")
 def test_the_cost_of_a_sample_does_not_grow_with_their_number(benchmark, tmp_path, quick):
     each = {}
-    for count in (2, 6) if quick else (10, 100, 1000):
+    for count in (1, 2) if quick else (10, 100, 1000):
         toy.devices(tmp_path / f"in{count}", count)
         work = Campaign("led", tmp_path / f"in{count}", tmp_path / f"out{count}")
         with engine(Budget(work.module, 300.0, 1000.0), workers=WORKERS) as run:
@@ -181,7 +181,7 @@ def test_maps(benchmark, tmp_path, quick):
 
 @pytest.mark.benchmark(group="memory")
 def test_memory_is_bounded(benchmark, tmp_path, quick):
-    count = 4 if quick else 1000
+    count = 2 if quick else 1000
     toy.devices(tmp_path / "in", count)
     command = [
         sys.executable,
