@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from hassan2021 import led
+from hassan2021.desk import Checks, Missing, rows
 from hassan2021.panels import led as panels
 from hassan2021.simulate import led as simulate
 from hassan2021.verdicts import led as verdicts
@@ -126,7 +127,7 @@ def test_wider_axis_left_the_bands_as_they_were():
 
 
 def test_every_claim_of_the_room_has_a_function_or_a_reason():
-    known = {check.claim for check in verdicts.CHECKS} | set(verdicts.NOT_TESTABLE)
+    known = {check.claim for check in verdicts.CHECKS} | set(verdicts.CHECKS.not_testable)
     assert {c.id for c in paper.claims().values() if c.topic == "led"} <= known
     routes = [(check.claim, check.route) for check in verdicts.CHECKS]
     assert len(set(routes)) == len(routes)
@@ -202,7 +203,7 @@ def test_rows_of_every_panel_are_in_the_bundled_sheet():
         for wanted in panel.rows:
             if wanted.get("measurement") == "el_series" and name in ("ed5a", "ed5b", "ed5c"):
                 continue
-            assert bundled.rows(**wanted), (name, wanted)
+            assert rows(bundled, **wanted), (name, wanted)
 
 
 def test_panel_of_what_is_not_there_says_so(some):
@@ -243,3 +244,29 @@ def test_loss_channels_answer_at_once():
         picture(channels.figure)
         spent.append(time.process_time() - start)
     assert min(spent) < 0.2
+
+
+def test_a_claim_that_one_route_reaches_is_not_called_untestable_for_another():
+    checks, room = Checks({"C001": "nothing to test with"}), Desk()
+
+    @checks("C057", "first", value=1.5)
+    def seen(evidence, value):
+        return {"found": value, "standard_error": 0.1}
+
+    @checks("C057", "second")
+    @checks("C058")
+    def lost(evidence):
+        raise Missing("no such file")
+
+    @checks("C061")
+    def foreign(evidence):
+        return {"found": 1.0, "kind": "measured"}
+
+    checks.judge(room, None, own=False)
+    assert [check.route for check in checks] == ["first", "", "second", ""]
+    assert set(room.checked) == {("C057", "first")}
+    assert room.lost == {
+        "C001": "nothing to test with",
+        "C058": "no such file",
+        "C061": "the sample sheet does not name the paper's DOI",
+    }

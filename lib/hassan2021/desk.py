@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -67,7 +68,8 @@ def show(room, evidence: Evidence, panels: Mapping[str, Panel], *names: str) -> 
         except Missing as reason:
             nothing(axes, str(reason))
         paths = [row.path for wanted in panel.rows for row in rows(evidence, **wanted)]
-        paths = list(dict.fromkeys([*paths, *map(room.file_or_bundled, panel.files)]))
+        beside = [room.file_or_bundled(file) for file in panel.files]
+        paths = list(dict.fromkeys([*paths, *beside]))
         made = panel.kind or kind_of(*paths)
         assumptions = panel.assumptions if made != "measured" else ()
         room.save(figure, name, inputs=paths, kind=panel.kind, assumptions=assumptions)
@@ -83,11 +85,20 @@ def nothing(axes, what: str) -> None:
                   transform=every[0].transAxes)  # fmt: skip
 
 
+class Check(NamedTuple):
+    """One route to one claim: evidence in, found value out."""
+
+    claim: str
+    route: str
+    find: Callable[[Any], Found]
+
+
 class Checks:
-    """The routes to the claims of a topic: each a short function, evidence in, found value out.
+    """The routes to the claims of a topic, in the order in which they are written.
 
     A function returns the arguments of `ledger.paper.judge` (found, standard_error, holds, note
-    ...); what is not there raises `Missing`, and the claim is then not testable for that reason.
+    ...); what is not there raises `Missing`, and a claim that no other route reaches is then not
+    testable for that reason. `not_testable` are claims that nothing here can test, and why.
 
     Examples
     --------
@@ -95,34 +106,39 @@ class Checks:
     >>> @claims("C033", "whole pattern")
     ... def lattice(e):
     ...     return {"found": 6.05, "standard_error": 0.01}
+    >>> [check.route for check in claims]
+    ['whole pattern']
     """
 
-    def __init__(self):
-        self.found: list[tuple[str, str, Callable[[Any], Found]]] = []
+    def __init__(self, not_testable: Mapping[str, str] | None = None):
+        self.not_testable = dict(not_testable or {})
+        self._entered: list[Check] = []
 
-    def __call__(self, claim_id: str, route: str = ""):
-        """Enter a function as a route to a claim."""
+    def __iter__(self) -> Iterator[Check]:
+        return iter(self._entered)
 
-        def keep(function: Callable[[Any], Found]):
-            self.found.append((claim_id, route, function))
+    def __call__(self, claim_id: str, route: str = "", **fixed: Any):
+        """Enter a function as a route to a claim; `fixed` are further arguments of it."""
+
+        def keep(function: Callable[..., Found]):
+            self._entered.append(Check(claim_id, route, partial(function, **fixed)))
             return function
 
         return keep
 
-    def judge(self, room, evidence: Evidence, not_testable: Mapping[str, str]) -> None:
-        """A verdict on every claim; from files only where the sheet names the paper."""
-        allowed = of_paper(evidence)
-        lost: dict[str, str] = {}
-        for claim_id, route, function in self.found:
+    def judge(self, room, evidence, *, own: bool = True) -> None:
+        """A verdict on every claim; from files only where the samples are the paper's `own`."""
+        lost, judged = dict(self.not_testable), set()
+        for check in self:
             try:
-                found = {"kind": "recomputed", **function(evidence)}
-                if found["kind"] in ("simulated", "measured") and not allowed:
+                found = {"kind": "recomputed", **check.find(evidence)}
+                if found["kind"] in ("simulated", "measured") and not own:
                     raise Missing("the sample sheet does not name the paper's DOI")
             except Missing as reason:
-                lost[claim_id] = str(reason)
+                lost[check.claim] = str(reason)
             else:
-                room.check(claim_id, route=route, **found)
-        judged = set(room.missing_claims())
-        for claim_id, why in {**not_testable, **lost}.items():
-            if claim_id in judged:
+                room.check(check.claim, route=check.route, **found)
+                judged.add(check.claim)
+        for claim_id, why in lost.items():
+            if claim_id not in judged:
                 room.not_testable(claim_id, why)

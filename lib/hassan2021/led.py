@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from hassan2021.desk import Missing
 from ledger import paper
 from peled.conditioning import propagate
 from peled.led import photometry
@@ -22,10 +23,8 @@ from peled.led.reading import Series
 from peled.led.stability import Followed, Relaxation, relaxation
 from peled.quantities import Quantity
 from peled.report import Report
-from peled.samples import Row, Sheet
+from peled.samples import Sheet
 
-#: The paper: a sheet that names it describes its samples, and may have verdicts.
-DOI = "10.1038/s41586-021-03217-8"
 BATCH = "E+G batch"
 #: Layers of Fig. 3 that the stack of Extended Data Fig. 7a has not.
 LATER_LAYERS = ("TFB",)
@@ -46,10 +45,6 @@ COORDINATES: Mapping[str, Callable[[photometry.Colour], np.ndarray]] = {
     "y": lambda colour: colour.y,
     **{red: lambda colour, red=red: colour.distance[red] for red in photometry.RED_PRIMARIES},
 }
-
-
-class Missing(LookupError):
-    """A row of the sheet that is not there, or a number that is withheld."""
 
 
 @dataclass(frozen=True)
@@ -125,19 +120,6 @@ class Evidence:
     ceiling: Ceiling
     internal_yield: float
     points: Points
-
-    @property
-    def of_paper(self) -> bool:
-        """Whether the samples are the paper's: any other folder can have no verdict."""
-        return self.sheet.doi == DOI
-
-    def rows(self, current_mA_cm2: float | None = None, **wanted: str) -> list[Row]:
-        """Rows of the sheet."""
-        return [
-            row
-            for row in self.sheet.select(**wanted)
-            if current_mA_cm2 is None or row.settings.get("current_mA_cm2") == current_mA_cm2
-        ]
 
     def quantity(self, sample: str, name: str, state: str = "") -> Quantity:
         """A number of the report that is not withheld."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from hassan2021.led import BATCH, LATER_LAYERS, Evidence, Missing
+from hassan2021 import desk
+from hassan2021.desk import Missing, Panel
+from hassan2021.led import BATCH, LATER_LAYERS, Evidence
 from ledger import paper
 from peled.figures import COLOURS
 from peled.led import plots
@@ -32,40 +33,9 @@ LAYER_COLOURS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One panel: `draw(evidence, axes)` of what `rows` of the sample sheet hold."""
-
-    draw: Callable[[Evidence, Any], None]
-    rows: tuple[Mapping[str, Any], ...]
-    title: str = ""
-    size: Mapping[str, Any] = field(default_factory=dict)
-    kind: str | None = None
-    assumptions: tuple[str, ...] = ()
-
-
 def show(room, evidence: Evidence, *names: str) -> None:
-    """Draw and save panels; one whose samples the folder does not hold says so."""
-    for name in names:
-        panel = PANELS[name]
-        figure, axes = room.panel(name, title=panel.title, **panel.size)
-        try:
-            panel.draw(evidence, axes)
-        except Missing as reason:
-            _nothing(axes, str(reason))
-        paths = [row.path for wanted in panel.rows for row in evidence.rows(**wanted)]
-        room.save(
-            figure, name, inputs=dict.fromkeys(paths), kind=panel.kind,
-            assumptions=panel.assumptions,
-        )  # fmt: skip
-
-
-def _nothing(axes, what: str) -> None:
-    for ax in np.atleast_1d(axes).flat:
-        ax.clear()
-        ax.set_axis_off()
-    first = np.atleast_1d(axes).flat[0]
-    first.text(0.5, 0.5, what, ha="center", va="center", transform=first.transAxes, color="0.4")
+    """Draw and save panels of this notebook."""
+    desk.show(room, evidence, PANELS, *names)
 
 
 def label_of(sample: str) -> str:
@@ -417,12 +387,12 @@ def _stepped(sample: str, current: float) -> Panel:
 
 PANELS = {
     "fig3a": Panel(
-        _stack, (STACK,), "Stack to scale", {"height": 2.9}, "published",
-        ("ITO thickness", "split of the 30 nm among the three hole layers"),
+        _stack, (STACK,), "Stack to scale", {"height": 2.9}, kind="published",
+        assumptions=("ITO thickness", "split of the 30 nm among the three hole layers"),
     ),
     "fig3b": Panel(
         _levels, (STACK,), "Levels (usual literature values, none printed)", {"height": 2.6},
-        "published", ("all energies: the paper prints none",),
+        kind="published", assumptions=("all energies: the paper prints none",),
     ),
     "fig3c": _devices(_jvl, PAIR, "J (filled), L (open)", fits=True),
     "fig3d": _devices(_eqe, PAIR, "Lambertian, CIE 1924 V(λ)", printed=True),
@@ -443,7 +413,7 @@ PANELS = {
     "ed5l": _series(("ed5_EG", "drive ADAC"), title=TEN),
     "ed7a": Panel(
         _earlier_stack, (STACK,), "Earlier stack, thicknesses not printed", {"height": 2.4},
-        "published",
+        kind="published",
     ),
     "ed7b": _devices(_jvl, OLDER, "J (filled), L (open)"),
     "ed7c": _devices(_cd_A, OLDER, "Current efficiency"),

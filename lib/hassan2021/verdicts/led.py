@@ -6,14 +6,12 @@ What the folder does not hold raises `Missing`: the claim is then not testable, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from hassan2021.led import LATER_LAYERS, Evidence, Missing, printed_ageing
+from hassan2021.desk import Checks, Found, Missing, of_paper
+from hassan2021.led import LATER_LAYERS, Evidence, printed_ageing
 from ledger import paper
 from peled.led.ceiling import implied_outcoupling
 from peled.led.current_voltage import rolloff
@@ -21,12 +19,9 @@ from peled.led.device import Run
 from peled.led.lifetime import lifetime_at
 from peled.led.stability import Followed
 
-Found = dict[str, Any]
-
 RECIPE = "a step of the recipe; no other printed number depends on it"
 CONDITION = "a condition of the measurement; only the log of the run would show it"
-#: Claims that nothing here can test, and why.
-NOT_TESTABLE = {
+CHECKS = Checks({
     **dict.fromkeys(
         ("C179", "C180", "C181", "C182", "C183", "C184", "C185", "C186", "C187", "C189", "C191"),
         RECIPE,
@@ -38,48 +33,12 @@ NOT_TESTABLE = {
     "C049": "the table's cells are in the image only; fig3e shows the same table from files",
     "C268": "the main text has 1.5 mA cm-2 in Fig. 3f and 10 in Extended Data Fig. 8, its legend 1 "
     "and 10: three series or a slip",
-}
-
-
-@dataclass(frozen=True)
-class Check:
-    """One route to one claim."""
-
-    claim: str
-    route: str
-    found: Callable[[Evidence], Found]
-
-
-CHECKS: list[Check] = []
-
-
-def claim(claim_id: str, route: str = ""):
-    """Enter a function as the check of a claim."""
-
-    def keep(function: Callable[[Evidence], Found]):
-        CHECKS.append(Check(claim_id, route, function))
-        return function
-
-    return keep
+})  # fmt: skip
 
 
 def judge_all(room, evidence: Evidence) -> None:
-    """A verdict on every claim of the room; none is testable on samples that are not the "
-    "paper's."""
-    for claim_id, why in NOT_TESTABLE.items():
-        room.not_testable(claim_id, why)
-    for check in CHECKS:
-        try:
-            found = check.found(evidence)
-            if (
-                found.get("kind", "recomputed") in ("simulated", "measured")
-                and not evidence.of_paper
-            ):
-                raise Missing("the sample sheet does not name the paper's DOI")
-        except Missing as reason:
-            room.not_testable(check.claim, str(reason))
-        else:
-            room.check(check.claim, route=check.route, **{"kind": "recomputed", **found})
+    """A verdict on every claim of the room."""
+    CHECKS.judge(room, evidence, own=of_paper(evidence))
 
 
 def _number(claim_id: str) -> float:
@@ -109,11 +68,11 @@ def _luminance(e: Evidence, i: int) -> Found:
 for _i, (_of_eqe, _of_luminance) in enumerate(
     (("C259", "C262"), ("C260", "C263"), ("C261", "C264"))
 ):
-    claim(_of_eqe, "from L0 and J at 620 nm, 35 nm")(partial(_eqe, i=_i))
-    claim(_of_luminance, "from EQE0 and J at 620 nm, 35 nm")(partial(_luminance, i=_i))
+    CHECKS(_of_eqe, "from L0 and J at 620 nm, 35 nm")(partial(_eqe, i=_i))
+    CHECKS(_of_luminance, "from EQE0 and J at 620 nm, 35 nm")(partial(_luminance, i=_i))
 
 
-@claim("C066")
+@CHECKS("C066")
 def unit_of_the_drive(e: Evidence) -> Found:
     return {
         "found": [p.value for p in e.points.drive_found],
@@ -123,7 +82,7 @@ def unit_of_the_drive(e: Evidence) -> Found:
     }
 
 
-@claim("C003", "common band of L0, J, EQE0")
+@CHECKS("C003", "common band of L0, J, EQE0")
 def wavelength_of_the_points(e: Evidence) -> Found:
     band = e.points.rounded
     return {
@@ -134,7 +93,7 @@ def wavelength_of_the_points(e: Evidence) -> Found:
     }
 
 
-@claim("C265")
+@CHECKS("C265")
 def roll_off(e: Evidence) -> Found:
     found = rolloff(e.points.drive, [s.value for s in e.points.eqe])
     return {
@@ -144,7 +103,7 @@ def roll_off(e: Evidence) -> Found:
     }
 
 
-@claim("C269")
+@CHECKS("C269")
 def last_slope(e: Evidence) -> Found:
     slopes = rolloff(e.points.drive, [s.value for s in e.points.eqe]).local_slopes
     return {
@@ -154,7 +113,7 @@ def last_slope(e: Evidence) -> Found:
     }
 
 
-@claim("C067")
+@CHECKS("C067")
 def ageing_law(e: Evidence) -> Found:
     law = printed_ageing()
     low, high = law.exponents
@@ -172,13 +131,13 @@ def ageing_law(e: Evidence) -> Found:
 # ---- the champion and its ceiling ----------------------------------------------------------------
 
 
-@claim("C089")
+@CHECKS("C089")
 def above_twenty(e: Evidence) -> Found:
     champion = _number("C056")
     return {"found": champion, "note": f"{champion:g} is above 20"}
 
 
-@claim("C059")
+@CHECKS("C059")
 def share_of_the_limit(e: Evidence) -> Found:
     limit = _number("C058")
     implied = implied_outcoupling(limit / 100, e.internal_yield)
@@ -188,7 +147,7 @@ def share_of_the_limit(e: Evidence) -> Found:
     }
 
 
-@claim("C056", "against the lifetime device")
+@CHECKS("C056", "against the lifetime device")
 def champion_and_lifetime_device(e: Evidence) -> Found:
     champion, other = _number("C056"), 100 * e.points.eqe[0].value
     return {
@@ -204,7 +163,7 @@ def _ceiling(e: Evidence) -> tuple[float, float, float]:
     return tuple(100 * x for x in e.ceiling.eqe(e.internal_yield))
 
 
-@claim("C056", "optical ceiling")
+@CHECKS("C056", "optical ceiling")
 def champion_below_the_ceiling(e: Evidence) -> Found:
     top, low, high = _ceiling(e)
     return {
@@ -218,8 +177,8 @@ def champion_below_the_ceiling(e: Evidence) -> Found:
     }
 
 
-@claim("C058", "optical ceiling")
-@claim("C152", "optical ceiling")
+@CHECKS("C058", "optical ceiling")
+@CHECKS("C152", "optical ceiling")
 def limit_of_the_stack(e: Evidence) -> Found:
     top, low, high = _ceiling(e)
     return {
@@ -235,7 +194,7 @@ def limit_of_the_stack(e: Evidence) -> Found:
 # ---- numbers and text against themselves ---------------------------------------------------------
 
 
-@claim("C045")
+@CHECKS("C045")
 def emitter_of_the_legend(e: Evidence) -> Found:
     return {
         "found": _number("C177"),
@@ -244,34 +203,34 @@ def emitter_of_the_legend(e: Evidence) -> Found:
     }
 
 
-@claim("C177")
+@CHECKS("C177")
 def emitter_of_methods(e: Evidence) -> Found:
     note = "the same conflict seen from Methods, read as 25 to 35 nm"
     return {"found": _number("C045"), "note": note}
 
 
-@claim("C046")
+@CHECKS("C046")
 def transport_layer_of_the_legend(e: Evidence) -> Found:
     return {"found": _number("C190"), "note": "legend and Methods agree"}
 
 
-@claim("C190")
+@CHECKS("C190")
 def transport_layer_of_methods(e: Evidence) -> Found:
     return {"found": _number("C046"), "note": "legend and Methods agree"}
 
 
-@claim("C047")
+@CHECKS("C047")
 def cathode_of_the_legend(e: Evidence) -> Found:
     return {"found": _number("C191") + _number("C192"), "note": "1 nm LiF and 80 nm Al"}
 
 
-@claim("C192")
+@CHECKS("C192")
 def cathode_of_methods(e: Evidence) -> Found:
     note = "80 nm for LiF/Al together less 1 nm of LiF"
     return {"found": _number("C047") - _number("C191"), "note": note}
 
 
-@claim("C188")
+@CHECKS("C188")
 def name_of_the_emitter(e: Evidence) -> Found:
     return {
         "found": "x_I = 0.67 nominal, 0.40 by XPS",
@@ -281,7 +240,7 @@ def name_of_the_emitter(e: Evidence) -> Found:
     }
 
 
-@claim("C267")
+@CHECKS("C267")
 def undescribed_panels(e: Evidence) -> Found:
     found = [
         name
@@ -291,7 +250,7 @@ def undescribed_panels(e: Evidence) -> Found:
     return {"found": ", ".join(found), "holds": found == ["ed8e", "ed8f", "ed8g"]}
 
 
-@claim("C054")
+@CHECKS("C054")
 def call_out(e: Evidence) -> Found:
     shown = paper.panels()["fig3b"].plotted
     return {
@@ -301,7 +260,7 @@ def call_out(e: Evidence) -> Found:
     }
 
 
-@claim("C176")
+@CHECKS("C176")
 def two_stacks(e: Evidence) -> Found:
     return {
         "found": f"{', '.join(LATER_LAYERS)} in Fig. 3a, not in Extended Data Fig. 7a",
@@ -313,7 +272,7 @@ def two_stacks(e: Evidence) -> Found:
     }
 
 
-@claim("C178")
+@CHECKS("C178")
 def misspelt(e: Evidence) -> Found:
     note = "a slip of the manuscript's text; nothing depends on it"
     return {"found": "TBPI for TPBi in Methods", "holds": False, "note": note}
@@ -322,21 +281,21 @@ def misspelt(e: Evidence) -> Found:
 # ---- what follows from the files: devices --------------------------------------------------------
 
 
-@claim("C004", "peak of the sweep")
-@claim("C056", "peak of the sweep")
+@CHECKS("C004", "peak of the sweep")
+@CHECKS("C056", "peak of the sweep")
 def peak_of_the_sweep(e: Evidence) -> Found:
     q = e.quantity("fig3_EG", "peak EQE")
     note = "from L, J and the spectrum at each current"
     return {"found": q.value, "standard_error": q.standard_error, "kind": q.kind, "note": note}
 
 
-@claim("C057")
+@CHECKS("C057")
 def current_at_the_peak(e: Evidence) -> Found:
     q = e.quantity("fig3_EG", "J at peak EQE")
     return {"found": q.value, "standard_error": q.standard_error, "kind": q.kind}
 
 
-@claim("C055")
+@CHECKS("C055")
 def treated_against_neat(e: Evidence) -> Found:
     treated, neat = e.quantity("fig3_EG", "peak EQE"), e.quantity("fig3_neat", "peak EQE")
     from_V = max(e.quantity(s, "turn-on voltage").value for s in ("fig3_EG", "fig3_neat"))
@@ -363,7 +322,7 @@ def current_ratio(first: Run, second: Run, from_V: float) -> float:
     return float(np.exp(np.mean(logs[0] - logs[1])))
 
 
-@claim("C258")
+@CHECKS("C258")
 def devices_of_the_histogram(e: Evidence) -> Found:
     return {"found": len(e.batch), "kind": e.batch[0].kind}
 
@@ -377,14 +336,14 @@ def _moved(followed: Followed) -> float:
     return float(np.max(np.abs(followed.centroid_nm - followed.centroid_nm[0])))
 
 
-@claim("C003", "peak of the EL series")
+@CHECKS("C003", "peak of the EL series")
 def wavelength_of_the_series(e: Evidence) -> Found:
     f = e.followed("fig3_EG", "drive")
     kind = e.series("fig3_EG", "drive").kind
     return {"found": f.peak_nm[0], "standard_error": f.peak_error[0], "kind": kind}
 
 
-@claim("C061", "second band of the series")
+@CHECKS("C061", "second band of the series")
 def shoulder_of_the_neat_device(e: Evidence) -> Found:
     f, kind = e.followed("fig3_neat", "drive"), e.series("fig3_neat", "drive").kind
     if not f.grows:
@@ -392,7 +351,7 @@ def shoulder_of_the_neat_device(e: Evidence) -> Found:
     return {"found": f.shoulder_nm, "standard_error": f.shoulder_error, "kind": kind}
 
 
-@claim("C062")
+@CHECKS("C062")
 def treated_device_stays(e: Evidence) -> Found:
     treated, neat = e.followed("fig3_EG", "drive"), e.followed("fig3_neat", "drive")
     move, error = treated.change("peak_nm")
@@ -405,7 +364,7 @@ def treated_device_stays(e: Evidence) -> Found:
     }
 
 
-@claim("C050")
+@CHECKS("C050")
 def ligands_suppress_segregation(e: Evidence) -> Found:
     samples = ("fig3_neat", "ed5_EDTA", "ed5_GL")
     neat, edta, gl = (e.followed(s, "drive") for s in samples)
@@ -418,7 +377,7 @@ def ligands_suppress_segregation(e: Evidence) -> Found:
     }
 
 
-@claim("C051")
+@CHECKS("C051")
 def most_stable_least_efficient(e: Evidence) -> Found:
     named = {"EDTA": "ed5_EDTA", "GL": "ed5_GL", "E+G": "ed5_EG"}
     moved = {name: _moved(e.followed(sample, "drive")) for name, sample in named.items()}
@@ -432,7 +391,7 @@ def most_stable_least_efficient(e: Evidence) -> Found:
     }
 
 
-@claim("C052")
+@CHECKS("C052")
 def second_treatment(e: Evidence) -> Found:
     named = {"EDTA": "ed5_EDTA", "GL": "ed5_GL", "E+G": "ed5_EG"}
     moved, after = (
@@ -449,7 +408,7 @@ def second_treatment(e: Evidence) -> Found:
     }
 
 
-@claim("C257")
+@CHECKS("C257")
 def recovery(e: Evidence) -> Found:
     r = e.rest("ed7_OA")
     return {
@@ -471,4 +430,4 @@ def _half_life(e: Evidence, drive: str) -> Found:
 
 
 for _id, _drive in (("C063", "0.1 mA/cm2"), ("C064", "1 mA/cm2"), ("C065", "10 mA/cm2")):
-    claim(_id, "crossing of L0/2")(partial(_half_life, drive=_drive))
+    CHECKS(_id, "crossing of L0/2")(partial(_half_life, drive=_drive))

@@ -10,30 +10,32 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hassan2021.desk import Checks, Found, Missing
+from hassan2021.desk import Checks, Found, Missing, of_paper
 from hassan2021.nmr import Evidence, free_share
 from ledger import paper
 from peled import nmr
 from peled.formats.nmr import GYROMAGNETIC_MHz_T
 
-claims = Checks()
 UNSEEN = "no line there stands out of the noise of its spectrum"
 
-#: Claims that nothing here can test, and why.
-NOT_TESTABLE = {
+claims = Checks({
     "C194": "a property of the probe; nothing printed depends on it, the acquisition file (PROBHD) "
     "would settle it",
-}
+})  # fmt: skip
 
 
 def judge_all(room, evidence: Evidence) -> None:
     """A verdict on every claim of the topic."""
+    claims.judge(room, evidence, own=of_paper(evidence))
+
+
+@claims("C196")
+def decoupling(e: Evidence) -> Found:
     pulse = 1e6 / 4 / (paper.claim("C196").number * 1e3)
-    said = (
+    raise Missing(
         f"100 kHz is a proton quarter turn of {pulse:.1f} µs; pulse lengths are not printed, the "
         "acquisition file would settle it"
     )
-    claims.judge(room, evidence, {**NOT_TESTABLE, "C196": said})
 
 
 def weighted(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -6,24 +6,19 @@ from functools import partial
 
 import numpy as np
 
-from hassan2021.desk import Checks, Found, Missing
+from hassan2021.desk import Checks, Found, Missing, of_paper
 from hassan2021.structure import NEAT, PAIR, TREATED, Evidence, balance, number, step
 from ledger import paper
 from peled import materials
 from peled.structure import composition, icpms, microscopy
 from peled.structure.reading import key
 
-claims = Checks()
-
-#: Claims that nothing here can test, and why.
-NOT_TESTABLE = {
-    "C168": "a count of washing steps; a laboratory notebook would settle it",
-}
+claims = Checks({"C168": "a count of washing steps; a laboratory notebook would settle it"})
 
 
 def judge_all(room, evidence: Evidence) -> None:
     """A verdict on every claim of the topic."""
-    claims.judge(room, evidence, NOT_TESTABLE)
+    claims.judge(room, evidence, own=of_paper(evidence))
 
 
 # ---- size ----------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 
 from uncertainties import UFloat, ufloat
 
-from hassan2021.verdicts.checks import Checks, Missing
+from hassan2021.desk import DOI, Checks, Missing
 from hassan2021.verdicts.evidence import iodide_by_xps
 from ledger import paper
 from peled.synthesis.amounts import composition, molar_mass, parse_quantity
@@ -32,8 +32,6 @@ from peled.synthesis.procedure import (
 _Z = {"H": 1, "C": 6, "N": 7, "O": 8, "S": 16}
 #: Range of the radius of the centrifuge's rotor (mm), which is not printed.
 ROTOR_MM = (50.0, 120.0)
-#: DOI of the paper, which a procedure must name as its source to be judged by the paper's claims.
-DOI = "10.1038/s41586-021-03217-8"
 
 CHECKS = Checks(
     {
@@ -199,7 +197,7 @@ class Evidence:
 
 
 def of_paper(procedure: Procedure) -> bool:
-    """Whether a procedure is the paper's; any other can have no verdict."""
+    """Whether a procedure names the paper as its source; any other can have no verdict."""
     return DOI in procedure.source
 
 
@@ -276,7 +274,7 @@ def _amount(found: UFloat | float, note: str) -> dict:
 # ---- composition -------------------------------------------------------------------------------
 
 
-@CHECKS.claim("C006")
+@CHECKS("C006")
 def letter_x(evidence: Evidence) -> dict:
     x = evidence.iodide_fraction.nominal_value
     return {
@@ -287,18 +285,18 @@ def letter_x(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS.claim("C028")
+@CHECKS("C028")
 def iodide_to_bromide(evidence: Evidence) -> dict:
     ratio = 2 * evidence.added("Pb") / evidence.added("Br")
     return _amount(ratio, "2 n(PbI2)/n(MABr), both bottles taken as pure")
 
 
-@CHECKS.claim("C226")
+@CHECKS("C226")
 def iodide_share(evidence: Evidence) -> dict:
     return _amount(evidence.iodide_fraction, "iodide fraction of the halide in the precursor")
 
 
-@CHECKS.claim("C096")
+@CHECKS("C096")
 def mass_of_lead_iodide(evidence: Evidence) -> dict:
     return _amount(
         evidence.added("Br") * molar_mass("PbI2"),
@@ -306,20 +304,20 @@ def mass_of_lead_iodide(evidence: Evidence) -> dict:
     )
 
 
-@CHECKS.claim("C097")
+@CHECKS("C097")
 def mass_of_bromide(evidence: Evidence) -> dict:
     found = evidence.added("Pb") * molar_mass("CH3NH3Br")
     return _amount(found, "MABr that makes I:Br 2:1 with the PbI2 weighed")
 
 
-@CHECKS.claim("C023")
+@CHECKS("C023")
 def equimolar(evidence: Evidence) -> dict:
     grams = (molar_mass("C10H17N3O6S") / molar_mass("C10H16N2O8")).nominal_value
     note = f"equimolar is {grams:.3f} g of GL to 1 g of EDTA"
     return _amount(evidence.added("GL") / evidence.added("EDTA"), note)
 
 
-@CHECKS.claim("C099")
+@CHECKS("C099")
 def formula_of_the_gas(evidence: Evidence) -> dict:
     printed, methylamine = (
         int(sum(_Z[symbol] * n for symbol, n in composition(formula)))
@@ -337,7 +335,7 @@ def formula_of_the_gas(evidence: Evidence) -> dict:
 # ---- volumes and counts ------------------------------------------------------------------------
 
 
-@CHECKS.claim("C098")
+@CHECKS("C098")
 def acetonitrile(evidence: Evidence) -> dict:
     return _amount(
         evidence.added("Pb") / 0.5,
@@ -346,7 +344,7 @@ def acetonitrile(evidence: Evidence) -> dict:
     )
 
 
-@CHECKS.claim("C100")
+@CHECKS("C100")
 def injection(evidence: Evidence) -> dict:
     volume = evidence.quantity("precursor", "add", "mL", "acetonitrile")
     return _amount(
@@ -356,8 +354,8 @@ def injection(evidence: Evidence) -> dict:
     )
 
 
-@CHECKS.claim("C102", "room in the batch")
-@CHECKS.claim("C103", "room in the batch")
+@CHECKS("C102", "room in the batch")
+@CHECKS("C103", "room in the batch")
 def room_in_the_batch(evidence: Evidence) -> dict:
     batch = _number("C106") * 3 / _number("C105")
     rest = batch - _number("C102") - _number("C103") - _number("C100")
@@ -369,53 +367,53 @@ def room_in_the_batch(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS.claim("C102", "acid to amine", other="C103", factor=10)
-@CHECKS.claim("C103", "acid to amine", other="C102", factor=0.1)
+@CHECKS("C102", "acid to amine", other="C103", factor=10)
+@CHECKS("C103", "acid to amine", other="C102", factor=0.1)
 def acid_to_amine(evidence: Evidence, other: str, factor: float) -> dict:
     note = "ten parts of acid to one of amine by volume, 14.7 to 1 in moles"
     return _amount(factor * _number(other), note)
 
 
-@CHECKS.claim("C105")
+@CHECKS("C105")
 def number_of_batches(evidence: Evidence) -> dict:
     moved = evidence.quantity("control", "transfer", "mL")
     found = moved * 2 / evidence.quantity("stock", "disperse", "mL")
     return _amount(found, "12 mL of stock from 2 mL a batch")
 
 
-@CHECKS.claim("C107", wash="second", other="first", volumes=("C106", "C111", "C110"))
-@CHECKS.claim("C111", wash="first", other="second", volumes=("C110", "C107", "C106"))
+@CHECKS("C107", wash="second", other="first", volumes=("C106", "C111", "C110"))
+@CHECKS("C111", wash="first", other="second", volumes=("C110", "C107", "C106"))
 def antisolvent(evidence: Evidence, wash: str, other: str, volumes: tuple[str, ...]) -> dict:
     a, b, c = map(_number, volumes)
     note = f"the antisolvent ratio of the {wash} wash, 2:1, applied to the {other}"
     return _amount(a * b / c, note)
 
 
-@CHECKS.claim("C115")
+@CHECKS("C115")
 def precipitations(evidence: Evidence) -> dict:
     count = sum("precipitate" in step for step in evidence.procedure.steps)
     return _amount(float(count), "precipitations counted in the synthesis section")
 
 
-@CHECKS.claim("C116")
+@CHECKS("C116")
 def volume_of_a_batch(evidence: Evidence) -> dict:
     return _amount(_number("C117") / _number("C105"), "12 mL for six batches")
 
 
-@CHECKS.claim("C117")
+@CHECKS("C117")
 def volume_of_the_stock(evidence: Evidence) -> dict:
     return _amount(_number("C105") * _number("C116"), "six batches of 2 mL")
 
 
-@CHECKS.claim("C121", "two treatments", other="C123")
-@CHECKS.claim("C123", "two treatments", other="C121")
+@CHECKS("C121", "two treatments", other="C123")
+@CHECKS("C123", "two treatments", other="C121")
 def two_treatments(evidence: Evidence, other: str) -> dict:
     note = "two treatments of 3 mL use up one of two portions of a 12 mL stock"
     return _amount(_number("C117") / (2 * _number(other)), note)
 
 
-@CHECKS.claim("C121", "three treatments")
-@CHECKS.claim("C123", "three treatments")
+@CHECKS("C121", "three treatments")
+@CHECKS("C123", "three treatments")
 def three_treatments(evidence: Evidence) -> dict:
     count = sum(bool(step.get("alternative")) for step in evidence.procedure.steps)
     portion, needed = _number("C117") / _number("C121"), count * _number("C123")
@@ -468,7 +466,7 @@ def stated_mass(evidence: Evidence, element: str, injections: int, per_mL: bool)
 for _claim, _per_mL in (("C112", True), ("C118", False)):
     for _element in ("lead", "bromide"):
         for _reading, _n in (("one injection", 1), ("a tube", 2)):
-            CHECKS.claim(
+            CHECKS(
                 _claim,
                 f"{_element}, a batch is {_reading}",
                 element=_element,
@@ -477,7 +475,7 @@ for _claim, _per_mL in (("C112", True), ("C118", False)):
             )(stated_mass)
 
 
-@CHECKS.claim("C122")
+@CHECKS("C122")
 def enough_ligand(evidence: Evidence) -> dict:
     neat, treated, ligand = evidence.neat, evidence.treated, _number("C122")
     freed = neat.lead_mmol(evidence.portion_mg) * evidence.lost
@@ -495,8 +493,8 @@ def enough_ligand(evidence: Evidence) -> dict:
 STOKES = f"Stokes' law; the rotor is not printed, {ROTOR_MM[0]:.0f}-{ROTOR_MM[1]:.0f} mm taken"
 
 
-@CHECKS.claim("C108")
-@CHECKS.claim("C109")
+@CHECKS("C108")
+@CHECKS("C109")
 def pellet(evidence: Evidence) -> dict:
     spin = {"rpm": _number("C108"), "minutes": _number("C109")}
     density = evidence.neat.density_g_cm3
@@ -511,9 +509,9 @@ def pellet(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS.claim("C119", crystals="neat", rpm="C119")
-@CHECKS.claim("C120", crystals="neat", rpm="C119")
-@CHECKS.claim("C125", crystals="treated", rpm="C125")
+@CHECKS("C119", crystals="neat", rpm="C119")
+@CHECKS("C120", crystals="neat", rpm="C119")
+@CHECKS("C125", crystals="treated", rpm="C125")
 def stays_up(evidence: Evidence, crystals: str, rpm: str) -> dict:
     found = evidence.population(crystals)
     minutes = _number("C120") if crystals == "neat" else 10.0
@@ -529,7 +527,7 @@ def stays_up(evidence: Evidence, crystals: str, rpm: str) -> dict:
     }
 
 
-@CHECKS.claim("C126")
+@CHECKS("C126")
 def through_the_filter(evidence: Evidence) -> dict:
     across = evidence.treated.edge_nm * 3**0.5 + 4
     return {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hassan2021.verdicts.checks import Checks, Missing
+from hassan2021.desk import Checks, Missing
 from ledger import paper
 from peled import transient_absorption as ta
 
@@ -144,7 +144,7 @@ def quantities(evidence: Evidence) -> dict[str, tuple[float, float, str]]:
 # ---- what follows from printed numbers -------------------------------------------------------------------------------
 
 
-@CHECKS.claim("C007", "Methods against legend")
+@CHECKS("C007", "Methods against legend")
 def power_in_legend(evidence: Evidence) -> dict:
     found = _number("C139")
     return {
@@ -153,20 +153,20 @@ def power_in_legend(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS.claim("C139", "legend against Methods")
+@CHECKS("C139", "legend against Methods")
 def power_in_methods(evidence: Evidence) -> dict:
     dose = _number("C139") * _number("C138")
     return {"found": _number("C007"), "note": f"dose {dose:.0f} J cm-2 in the exposure"}
 
 
-@CHECKS.claim("C138", "Methods against main text", twin="C038")
-@CHECKS.claim("C038", "main text against Methods", twin="C138")
+@CHECKS("C138", "Methods against main text", twin="C038")
+@CHECKS("C038", "main text against Methods", twin="C138")
 def exposure(evidence: Evidence, twin: str) -> dict:
     return {"found": _number(twin), "note": f"{_number(twin):g} s as printed in {twin}"}
 
 
-@CHECKS.claim("C131", "weaker than the pump", which="C131")
-@CHECKS.claim("C132", "weaker than the pump", which="C132")
+@CHECKS("C131", "weaker than the pump", which="C131")
+@CHECKS("C132", "weaker than the pump", which="C132")
 def probe(evidence: Evidence, which: str) -> dict:
     pump = _number("C130")
     ratio = _number(which) / pump
@@ -180,7 +180,7 @@ def probe(evidence: Evidence, which: str) -> dict:
     }
 
 
-@CHECKS.claim("C142")
+@CHECKS("C142")
 def few_seconds(evidence: Evidence) -> dict:
     scans, few = _number("C143"), {"neat": _number("C239"), "E+G": _number("C240")}
     short = [seconds / 2 <= 5 for seconds in few.values()]
@@ -194,7 +194,7 @@ def few_seconds(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS.claim("C238", "printed wavelengths")
+@CHECKS("C238", "printed wavelengths")
 def ratio_of_shifts(evidence: Evidence) -> dict:
     neat, treated = _number("C235") - _number("C234"), _number("C237") - _number("C236")
     u = paper.claim("C235").printed_uncertainty
@@ -204,7 +204,7 @@ def ratio_of_shifts(evidence: Evidence) -> dict:
     return {"found": ratio, "standard_error": error, "note": note}
 
 
-@CHECKS.claim("C243")
+@CHECKS("C243")
 def title_of_the_figure(evidence: Evidence) -> dict:
     words = ("TAS", "transients", "dA(", "global", "time constants")
     all_of = [p for p in paper.panels().values() if p.name.startswith("ed3")]
@@ -220,9 +220,9 @@ def title_of_the_figure(evidence: Evidence) -> dict:
 # ---- what the files say ----------------------------------------------------------------------------------------------
 
 
-@CHECKS.claim("C008", "mean of the sets, ± their spread", component=0)
-@CHECKS.claim("C009", "mean of the sets, ± their spread", component=1)
-@CHECKS.claim("C010", "mean of the sets, ± their spread", component=2)
+@CHECKS("C008", "mean of the sets, ± their spread", component=0)
+@CHECKS("C009", "mean of the sets, ± their spread", component=1)
+@CHECKS("C010", "mean of the sets, ± their spread", component=2)
 def time_constant(evidence: Evidence, component: int) -> dict:
     found, spread = lifetime(evidence, component)
     each = [f"{k} {f.lifetimes_ps[component]:.3g}" for k, f in evidence.fits.items()]
@@ -234,7 +234,7 @@ def time_constant(evidence: Evidence, component: int) -> dict:
     }
 
 
-@CHECKS.claim("C039")
+@CHECKS("C039")
 def low_energy_bleach(evidence: Evidence) -> dict:
     change, error = bleach(evidence)
     (before, _), (after, after_error) = evidence.red["neat"].values()
@@ -247,7 +247,7 @@ def low_energy_bleach(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS.claim("C040")
+@CHECKS("C040")
 def lasting_shape(evidence: Evidence) -> dict:
     if len(evidence.shapes) != 2:
         raise Missing("needs both films before and after exposure in data_dir")
@@ -267,7 +267,7 @@ def _fluence(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
     return evidence.fluence[:2]
 
 
-@CHECKS.claim("C037", "slowest is recombination")
+@CHECKS("C037", "slowest is recombination")
 def slowest(evidence: Evidence) -> dict:
     pairs, tau = _fluence(evidence)
     change = tau[-1] / tau[0]
@@ -280,7 +280,7 @@ def slowest(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS.claim("C037", "sub-ps is cooling and renormalisation")
+@CHECKS("C037", "sub-ps is cooling and renormalisation")
 def fastest(evidence: Evidence) -> dict:
     _, tau = _fluence(evidence)
     low, high, fast = tau[0], tau[-1], tau[:, 0]
@@ -292,7 +292,7 @@ def fastest(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS.claim("C130", "constants at the pairs the fluence implies")
+@CHECKS("C130", "constants at the pairs the fluence implies")
 def fluence_of_the_constants(evidence: Evidence) -> dict:
     """Fluence at which the model has the two slow constants as printed, by the pairs that a fluence makes."""
     pairs, tau = _fluence(evidence)
@@ -314,7 +314,7 @@ def fluence_of_the_constants(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS.claim("C133")
+@CHECKS("C133")
 def time_resolution(evidence: Evidence) -> dict:
     width = np.array(
         [
@@ -331,13 +331,13 @@ def time_resolution(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS.claim("C134")
+@CHECKS("C134")
 def longest_delay(evidence: Evidence) -> dict:
     found = max(float(m.delay_ps[-1]) for m in evidence.data.values())
     return {"found": found, "kind": evidence.kind, "note": "longest delay in the files"}
 
 
-@CHECKS.claim("C135")
+@CHECKS("C135")
 def order_of_delays(evidence: Evidence) -> dict:
     if len(evidence.order) != 3:
         raise Missing("needs scans with their order; the order_*.ufs files simulate it")
@@ -352,8 +352,8 @@ def order_of_delays(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS.claim("C137", "counted in the scan file", label="neat before")
-@CHECKS.claim("C143", "counted in the scan file", label="neat after")
+@CHECKS("C137", "counted in the scan file", label="neat before")
+@CHECKS("C143", "counted in the scan file", label="neat after")
 def scans(evidence: Evidence, label: str) -> dict:
     if label not in evidence.scans:
         raise Missing("needs the single scans")
@@ -361,10 +361,10 @@ def scans(evidence: Evidence, label: str) -> dict:
     return {"found": evidence.scans[label], "kind": evidence.kind, "note": note}
 
 
-@CHECKS.claim("C234", "mean of the PL spectra", film="neat", exposed=False)
-@CHECKS.claim("C235", "mean of the PL spectra", film="neat", exposed=True)
-@CHECKS.claim("C236", "mean of the PL spectra", film="E+G", exposed=False)
-@CHECKS.claim("C237", "mean of the PL spectra", film="E+G", exposed=True)
+@CHECKS("C234", "mean of the PL spectra", film="neat", exposed=False)
+@CHECKS("C235", "mean of the PL spectra", film="neat", exposed=True)
+@CHECKS("C236", "mean of the PL spectra", film="E+G", exposed=False)
+@CHECKS("C237", "mean of the PL spectra", film="E+G", exposed=True)
 def pl_wavelength(evidence: Evidence, film: str, exposed: bool) -> dict:
     s = evidence.series(film)
     found, error = float(s.fresh_nm), float(s.fresh_error_nm)
@@ -374,7 +374,7 @@ def pl_wavelength(evidence: Evidence, film: str, exposed: bool) -> dict:
     return {"found": found, "standard_error": error, "kind": evidence.kind}
 
 
-@CHECKS.claim("C144")
+@CHECKS("C144")
 def steady_pl(evidence: Evidence) -> dict:
     if not evidence.pl:
         raise Missing("needs the PL spectra of the scans")
@@ -387,7 +387,7 @@ def steady_pl(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS.claim("C041")
+@CHECKS("C041")
 def no_blue_band(evidence: Evidence) -> dict:
     s = evidence.series("neat")
     limit = s.blue_share_after - s.blue_share_fresh + 1.645 * s.blue_share_error
