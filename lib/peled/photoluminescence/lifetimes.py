@@ -15,10 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import fft, special
+from scipy import special
 
 from peled.photoluminescence import poisson
+from peled.photoluminescence import response as responses
 from peled.photoluminescence.counts import as_counts
+from peled.photoluminescence.response import Folding, Response
 
 #: Gain of BIC for which a law takes a scatter term: strong evidence (R. E. Kass, A. E. Raftery,
 #: J. Am. Stat. Assoc. 90 (1995) 773, doi:10.1080/01621459.1995.10476572).
@@ -29,20 +31,6 @@ PROMPT_SAID = "shorter than the response"
 PROMPT = 0.1
 STEP = 1e-4  #: of logarithms and exponents, for derivatives
 SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
-
-
-@dataclass(frozen=True)
-class Response:
-    """Instrument response: measured (`counts` on evenly spaced bins from `start_ns`) or a Gaussian of `fwhm_ns`.
-
-    Without either the response is a pulse shorter than a bin. `variance` of measured counts, where
-    it is known, enters the errors of what is fitted.
-    """
-
-    start_ns: float = 0.0
-    counts: np.ndarray | None = field(default=None, repr=False)
-    fwhm_ns: float | None = None
-    variance: np.ndarray | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -198,38 +186,6 @@ def _twice_accumulated(u, lifetime, beta, period):
     )
 
 
-def sharpening(length: int) -> np.ndarray:
-    """Factor on the Fourier transform (length // 2 + 1,) of a response that was recorded on bins h.
-
-    Photons of a bin came anywhere in it: recording them, and taking response and decay as evenly
-    spread over theirs, widens the response by h²/6 in variance. The kernel less its second
-    difference over 12 has the true second moment (Sheppard's correction, taken twice).
-    """
-    turn = 2 * np.pi * np.arange(length // 2 + 1) / length
-    return 1 + (1 - np.cos(turn)) / 6
-
-
-def response_shares(gains: np.ndarray, pulse: np.ndarray) -> np.ndarray:
-    """Derivatives (p, k) of fitted parameters by the bins of the response, of unit sum.
-
-    Parameters
-    ----------
-    gains : ndarray, shape (p, n)
-        Derivatives of the parameters by the counts of the decay, covariance times Jᵀ/μ.
-    pulse : ndarray, shape (n + k − 1,)
-        Light before the response widens it.
-    """
-    return np.array([np.correlate(pulse, gain, "valid")[::-1] for gain in gains])
-
-
-def response_deviance(pulse: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """What the noise of each bin of the response (k,) adds to the deviance of the decay.
-
-    Its variance times Σ p²/μ over the decay's bins, with p the light that this bin moves.
-    """
-    return variance * np.correlate(pulse**2, 1 / np.maximum(mean, 1.0), "valid")[::-1]
-
-
 class _Model:
     """Expected counts per bin and their derivatives, for one set of data."""
 
@@ -258,20 +214,11 @@ class _Model:
             background,
         )
         self.width = response.fwhm_ns or 0.0
-        n = time.size
         if response.counts is not None:
-            kernel = np.asarray(response.counts, dtype=float)
-            self.kernel_size = kernel.size
-            self.lags = (np.arange(n + kernel.size - 1) - (kernel.size - 1)) * bin_ns + (
-                time[0] - response.start_ns
-            )
-            self.length = fft.next_fast_len(n + 2 * kernel.size - 2, real=True)
-            self.recorded = fft.rfft(kernel / kernel.sum(), self.length)
-            self.kernel = self.recorded * sharpening(self.length)
-            known = response.variance is not None
-            self.response_variance = response.variance / kernel.sum() ** 2 if known else None
+            self.response = Folding(time, bin_ns, response)
+            self.lags = self.response.lags
         else:
-            self.kernel, self.lags = None, time - response.start_ns
+            self.response, self.lags = None, time - response.start_ns
         self.names = tuple(
             [f"ln τ{k + 1}" for k in range(components)]
             + (["β"] if stretched else [])
@@ -316,7 +263,7 @@ class _Model:
         beta = theta[self.components] if self.stretched else 1.0
         edges, sigma = self._edges(theta)
         lifetimes = np.exp(log_lifetimes)
-        if self.kernel is None:
+        if self.response is None:
             return np.array([
                 np.diff(_accumulated(edges, t, beta, sigma, self.period)) for t in lifetimes
             ])  # fmt: skip
@@ -340,18 +287,13 @@ class _Model:
         return np.where(x < 1, inner, np.where(x < 2, outer, 0.0)).sum(axis=0)
 
     def _folded(self, rows):
-        return rows if self.kernel is None else self._convolved(rows, self.kernel)
-
-    def _convolved(self, rows, kernel):
-        whole = fft.irfft(fft.rfft(rows, self.length) * kernel, self.length)
-        return whole[..., self.kernel_size - 1 : self.kernel_size - 1 + self.time.size]
+        return rows if self.response is None else self.response.fold(rows)
 
     def prompt(self, theta):
         """Light that follows the response itself (n,), one count in all: the limit τ → 0."""
         edges, sigma = self._edges(theta)
-        if self.kernel is not None:
-            # Recorded on bins as the response was: nothing is widened twice.
-            return np.maximum(self._convolved(self._instant(edges[:-1]), self.recorded), 0)
+        if self.response is not None:
+            return np.maximum(self.response.fold_instant(self._instant(edges[:-1])), 0)
         ways = [0.0] if self.period is None else [-self.period, 0.0, self.period]
         if sigma > 0:
             return sum(np.diff(special.ndtr((edges + way) / sigma)) for way in ways)
@@ -886,11 +828,11 @@ def _summary(model, y, inside, theta, cost, converged, gain):
     if free.any():
         gradient = j.T @ ((m - data) / m)
         covariance, theta, singular = _bounded(model, theta, low, curvature, gradient, free)
-        if model.kernel is not None and model.response_variance is not None:
+        if model.response is not None and model.response.variance is not None:
             gains = np.zeros((theta.size, y.size))
             gains[:, inside] = covariance @ (j / m[:, None]).T
-            shares = response_shares(gains, model.pulse(best))
-            covariance = covariance + (shares * model.response_variance) @ shares.T
+            by_bin = responses.shares(gains, model.pulse(best))
+            covariance = covariance + (by_bin * model.response.variance) @ by_bin.T
         if singular:
             problems.append("degenerate: the data cannot tell the parameters apart")
     problems += [
@@ -947,9 +889,9 @@ def _summary(model, y, inside, theta, cost, converged, gain):
             ),
         )
     expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
-    if model.kernel is not None and model.response_variance is not None:
+    if model.response is not None and model.response.variance is not None:
         within = np.where(inside, mu, np.inf)
-        more = response_deviance(model.pulse(best), within, model.response_variance)
+        more = responses.deviance(model.pulse(best), within, model.response.variance)
         expected, variance = expected + more.sum(), variance + 2 * more @ more
     lookup = dict(zip(model.names, zip(theta, errors, strict=True), strict=True))
     light = a * area(theta)
@@ -995,9 +937,8 @@ def _summary(model, y, inside, theta, cost, converged, gain):
 
 def _width(model):
     """Full width of the response at half its maximum, of a bin at least; 0 without a response."""
-    if model.kernel is not None:
-        kernel = fft.irfft(model.kernel, model.length)[: model.kernel_size]
-        return model.bin * np.count_nonzero(kernel > 0.5 * kernel.max())
+    if model.response is not None:
+        return model.response.width_ns
     return max(model.width, model.bin) if model.width else 0.0
 
 

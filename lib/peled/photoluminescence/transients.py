@@ -19,18 +19,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy import fft, special
+from scipy import special
 
 from peled.photoluminescence import poisson
+from peled.photoluminescence import response as responses
 from peled.photoluminescence.dynamics import RATES, Depth, Light, course
 from peled.photoluminescence.fluence import generation_rate, yield_of_generation
-from peled.photoluminescence.lifetimes import (
-    SIGMA_PER_FWHM,
-    Response,
-    response_deviance,
-    response_shares,
-    sharpening,
-)
+from peled.photoluminescence.lifetimes import SIGMA_PER_FWHM
+from peled.photoluminescence.response import Folding, Response
 from peled.quantities import Estimates, from_normal
 
 #: Laws that `fit_laws` tries: the rates that are free in each.
@@ -242,6 +238,12 @@ class _Series:
         """Expected counts (n,) and their derivatives (n, p)."""
         return self._evaluated(theta, len(self.free))
 
+    def scale(self, theta, i):
+        """Place of the scale of transient `i` in theta, and counts per carrier and light."""
+        which = 0 if self.common else i
+        at = len(self.free) + self.shifted + which
+        return at, np.exp(theta[at]) / self.density[which]
+
     def _evaluated(self, theta, ways):
         """Expected counts, and derivatives by `ways` rates and by all that is not a rate."""
         rates, found = self.lanes(theta, ways)
@@ -250,8 +252,7 @@ class _Series:
         shift = theta[count] if self.shifted else 0.0
         expected, jac = np.zeros(self.counts.size), np.zeros((self.counts.size, theta.size))
         for i, (rows, kernel) in enumerate(zip(self.rows, self.kernels)):
-            at = count + self.shifted + (0 if self.common else i)
-            scale = np.exp(theta[at]) / self.density[0 if self.common else i]  # light per carrier
+            at, scale = self.scale(theta, i)
             shapes = scale * kernel.counts(light, i + size * np.arange(ways + 1), shift)
             expected[rows] = shapes[0] + theta[theta.size - size + i]
             jac[rows, at] = shapes[0]
@@ -306,7 +307,7 @@ class _Kernel:
     def __init__(self, transient: Transient):
         self.bin, time = transient.bin_ns, transient.time_ns
         response = transient.response
-        self.measured, self.width = None, 0.0
+        self.response, self.width = None, 0.0
         if response is not None and response.counts is None:
             # A Gaussian as counts on bins, fine beside its width.
             sigma = response.fwhm_ns * SIGMA_PER_FWHM
@@ -317,14 +318,10 @@ class _Kernel:
         if response is None:
             self.edges = np.append(time, time[-1] + self.bin)
             return
-        kernel = np.asarray(response.counts, float)
-        self.size, self.samples = kernel.size, time.size
-        self.width = self.bin * np.count_nonzero(kernel > 0.5 * kernel.max())
-        lags = (np.arange(time.size + kernel.size - 1) - (kernel.size - 1)) * self.bin
-        lags += time[0] - response.start_ns
+        self.response = Folding(time, self.bin, response)
+        lags = self.response.lags
+        self.width = self.response.width_ns
         self.edges = np.concatenate([[lags[0] - self.bin], lags, [lags[-1] + self.bin]])
-        self.length = fft.next_fast_len(time.size + 2 * kernel.size - 2, real=True)
-        self.measured = fft.rfft(kernel / kernel.sum(), self.length) * sharpening(self.length)
 
     def pulse(self, light: Light, lanes, shift):
         """Light before the response widens it: response and decay spread over their bins."""
@@ -332,11 +329,9 @@ class _Kernel:
 
     def counts(self, light: Light, lanes, shift):
         """Light in each bin (lanes, n)."""
-        if self.measured is None:
+        if self.response is None:
             return np.diff(light.accumulated(self.edges - shift, lanes), axis=1)
-        rows = self.pulse(light, lanes, shift)
-        whole = fft.irfft(fft.rfft(rows, self.length) * self.measured, self.length)
-        return np.maximum(whole[:, self.size - 1 : self.size - 1 + self.samples], 0)
+        return np.maximum(self.response.fold(self.pulse(light, lanes, shift)), 0)
 
 
 def fit_transients(
@@ -509,13 +504,11 @@ def _response_noise(model: _Series, theta, light: Light, mean, gains):
         response = transient.response
         if response is None or response.variance is None:
             continue
-        at = len(model.free) + model.shifted + (0 if model.common else i)
-        scale = np.exp(theta[at]) / model.density[0 if model.common else i]
-        pulse = scale * kernel.pulse(light, np.array([i]), shift)[0]
-        variance = variances[id(response)] = response.variance / response.counts.sum() ** 2
-        share = response_shares(gains[:, rows], pulse)
+        pulse = model.scale(theta, i)[1] * kernel.pulse(light, np.array([i]), shift)[0]
+        variance = variances[id(response)] = kernel.response.variance
+        share = responses.shares(gains[:, rows], pulse)
         shares[id(response)] = shares.get(id(response), 0.0) + share
-        deviance.append(response_deviance(pulse, mean[rows], variance))
+        deviance.append(responses.deviance(pulse, mean[rows], variance))
     covariance = sum(((s * variances[k]) @ s.T for k, s in shares.items()),
                      np.zeros((theta.size, theta.size)))  # fmt: skip
     return covariance, np.concatenate(deviance)

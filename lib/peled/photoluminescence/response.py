@@ -1,0 +1,100 @@
+"""The instrument's response: what it is, how it widens light, what its own noise does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import fft
+
+
+@dataclass(frozen=True)
+class Response:
+    """Instrument response: measured (`counts` on evenly spaced bins from `start_ns`) or a Gaussian of `fwhm_ns`.
+
+    Without either the response is a pulse shorter than a bin. `variance` of measured counts, where
+    it is known, enters the errors of what is fitted.
+    """
+
+    start_ns: float = 0.0
+    counts: np.ndarray | None = field(default=None, repr=False)
+    fwhm_ns: float | None = None
+    variance: np.ndarray | None = field(default=None, repr=False)
+
+
+class Folding:
+    """A measured response on the bins of a decay.
+
+    Parameters
+    ----------
+    time_ns : ndarray, shape (n,)
+        Starts of the decay's bins.
+    bin_ns : float
+    response : Response
+        With counts (k,) on bins as wide.
+
+    Attributes
+    ----------
+    lags : ndarray, shape (n + k - 1,)
+        Times at which light is needed before it is folded.
+    width_ns : float
+        Full width of the response at half its maximum, of a bin at least.
+    variance : ndarray, shape (k,), or None
+        Of the response of unit sum.
+    """
+
+    def __init__(self, time_ns: np.ndarray, bin_ns: float, response: Response):
+        counts = np.asarray(response.counts, float)
+        self._bins = slice(counts.size - 1, counts.size - 1 + time_ns.size)
+        self._length = fft.next_fast_len(time_ns.size + 2 * counts.size - 2, real=True)
+        self._recorded = fft.rfft(counts / counts.sum(), self._length)
+        self._true = self._recorded * _sharpening(self._length)
+        lags = np.arange(time_ns.size + counts.size - 1) - (counts.size - 1)
+        self.lags = lags * bin_ns + (time_ns[0] - response.start_ns)
+        true = fft.irfft(self._true, self._length)[: counts.size]
+        self.width_ns = bin_ns * np.count_nonzero(true > 0.5 * true.max())
+        known = response.variance is not None
+        self.variance = response.variance / counts.sum() ** 2 if known else None
+
+    def fold(self, rows: np.ndarray) -> np.ndarray:
+        """Light (..., n) that is spread over its bins, (..., n + k - 1) before."""
+        return self._folded(rows, self._true)
+
+    def fold_instant(self, rows: np.ndarray) -> np.ndarray:
+        """Light of no duration, recorded on bins as the response was: nothing is widened twice."""
+        return self._folded(rows, self._recorded)
+
+    def _folded(self, rows, kernel):
+        return fft.irfft(fft.rfft(rows, self._length) * kernel, self._length)[..., self._bins]
+
+
+def _sharpening(length: int) -> np.ndarray:
+    """Factor on the Fourier transform (length // 2 + 1,) of a response that was recorded on bins h.
+
+    Photons of a bin came anywhere in it: recording them, and taking response and decay as evenly
+    spread over theirs, widens the response by h²/6 in variance. The kernel less its second
+    difference over 12 has the true second moment (Sheppard's correction, taken twice).
+    """
+    turn = 2 * np.pi * np.arange(length // 2 + 1) / length
+    return 1 + (1 - np.cos(turn)) / 6
+
+
+def shares(gains: np.ndarray, pulse: np.ndarray) -> np.ndarray:
+    """Derivatives (p, k) of fitted parameters by the bins of the response, of unit sum.
+
+    Parameters
+    ----------
+    gains : ndarray, shape (p, n)
+        Derivatives of the parameters by the counts of the decay, covariance times Jᵀ/μ.
+    pulse : ndarray, shape (n + k − 1,)
+        Light before the response widens it.
+    """
+    return np.array([np.correlate(pulse, gain, "valid")[::-1] for gain in gains])
+
+
+def deviance(pulse: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """What the noise of each bin of the response (k,) adds to the deviance of the decay.
+
+    Its variance times Σ p²/μ over the decay's bins, with p the light that this bin moves.
+    """
+    return variance * np.correlate(pulse**2, 1 / np.maximum(mean, 1.0), "valid")[::-1]
