@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from peled.conditioning import ConditioningError, Signal, condition
+from peled.conditioning import estimate_noise as scatter
 from peled.lineshapes import HC_EV_NM
 from peled.photoluminescence import reciprocity
 from peled.photoluminescence.emission import measure
@@ -168,9 +169,14 @@ def _edge(ready: Signal):
     energy, value = HC_EV_NM / ready.axis[good], ready.values[0][good]
     order = np.argsort(energy)
     energy, value = energy[order], value[order]
-    low = value[: max(value.size // 10, 8)]
-    noise = float(np.std(np.diff(low)) / np.sqrt(2)) if np.ptp(low) > 0 else 0.0
-    return np.array([energy, value - np.median(low)]), np.full(value.size, max(noise, 1e-9))
+    value = value - np.median(value[: max(value.size // 10, 8)])
+    return np.array([energy, value]), _errors(value, energy)
+
+
+def _errors(values, axis):
+    """Standard errors (n,) of one spectrum by the scatter of its points."""
+    variance = scatter(values[None], axis).variance(np.maximum(values, 0)[None])
+    return np.sqrt(np.maximum(np.ravel(variance), 1e-18))
 
 
 def _of_line(name, line, unit, factor, findings, labels) -> Quantity:
@@ -194,10 +200,9 @@ def reciprocity_of(absorbed: Result, emitted: Result, labels) -> Result:
     edge, noise = _edge(absorbed.signal)
     share = 1 - 10 ** -edge[1]
     energy, per_eV = reciprocity.per_energy(emitted.signal.axis, emitted.signal.values[0])
-    level = float(np.std(np.diff(per_eV[:20])) / np.sqrt(2)) or 1e-6 * per_eV.max()
     seen = np.interp(energy, edge[0], share, left=0.0, right=0.0)
     error = np.interp(energy, edge[0], noise * np.log(10) * 10 ** -edge[1])
-    line = reciprocity.thermal_energy(energy, per_eV, np.full(energy.size, level), seen, error)
+    line = reciprocity.thermal_energy(energy, per_eV, _errors(per_eV, energy), seen, error)
     q = _of_line("temperature of emission", line, "K", 1 / reciprocity.K_EV, (), labels)
     return Result(emitted.label, emitted.state, (q,), (absorbed, emitted), None, line)
 

@@ -21,6 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from peled.lineshapes import HC_EV_NM
+
 K_EV = 8.617333262e-5  # eV/K
 #: 2π/(h³c²) in 1/(cm² s eV³), and the charge in mC: blackbody photons, current in mA/cm².
 BLACKBODY = 2 * np.pi / (4.135667696e-15**3 * 2.99792458e10**2)
@@ -55,9 +57,9 @@ def per_energy(wavelength_nm: np.ndarray, per_nm: np.ndarray) -> tuple[np.ndarra
     [1.2398, 4.0]
     """
     wavelength = np.asarray(wavelength_nm, float)
-    energy = 1239.841984 / wavelength
+    energy = HC_EV_NM / wavelength
     order = np.argsort(energy)
-    return energy[order], (np.asarray(per_nm, float) * wavelength**2 / 1239.841984)[order]
+    return energy[order], (np.asarray(per_nm, float) * wavelength**2 / HC_EV_NM)[order]
 
 
 def thermal_energy(
