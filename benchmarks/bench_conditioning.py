@@ -10,7 +10,7 @@ import numpy as np
 from peled.conditioning import Signal, condition
 
 
-def test_despike_and_baseline_of_a_series():
+def test_despike_and_baseline_of_a_series(quick):
     rng = np.random.default_rng(0)
     x = np.linspace(450, 850, 1024)
     light = 6000 * np.exp(-0.5 * ((x - 640) / 15) ** 2)
@@ -22,5 +22,4 @@ def test_despike_and_baseline_of_a_series():
         condition(signal, [("cosmic", {}), ("baseline", {"order": 1})])
         seconds.append(time.process_time() - begin)
     print(f"1,000 spectra x 1,024 points: {min(seconds):.2f} s CPU")
-    # The goal is 0.4 s on a machine that does nothing else.
-    assert min(seconds) < 0.8
+    assert quick or min(seconds) < 0.4
