@@ -139,7 +139,11 @@ def frenkel_pair(
         there = draw.project(vacancy[None], tilt_deg=tilt_deg, turn_deg=turn_deg)[0]
         _ring(ax, there, "#C0392B", "empty site", ls=(0, (2.2, 1.4)))
         _ring(ax, view[moved], "#0072B2", "displaced iodide")
-        ax.legend(loc="upper left", fontsize=5, frameon=False, handlelength=1.2, borderaxespad=0)
+        # Between the slab and the caption, where no atom is.
+        ax.legend(
+            loc="lower center", bbox_to_anchor=(0.5, 0.17), ncol=2, fontsize=5, frameon=False,
+            handlelength=1.2, borderaxespad=0,
+        )  # fmt: skip
         apart = (top.positions[moved] - vacancy) @ np.linalg.inv(top.cell)
         caption = [
             *caption,

@@ -131,8 +131,8 @@ def histogram(ax, distribution, sample: str) -> None:
         edgecolor="white",
         lw=0.3,
     )
-    ax.axvline(distribution.mean_nm, color="black", lw=0.8)
-    ax.set(xlabel="edge (nm)", ylabel="cubes")
+    ax.set(xlabel="edge (nm)", ylabel="cubes", ylim=(0, 1.25 * ax.get_ylim()[1]))
+    ax.axvline(distribution.mean_nm, ymax=0.8, color="black", lw=0.8)
     ax.text(
         0.03,
         0.97,
