@@ -465,11 +465,8 @@ def shown(v: paper.Verdict) -> str:
         return v.found
     values = v.found if isinstance(v.found, list) else [v.found]
     text = "; ".join(_rounded(x, v.standard_error) for x in values)
-    return (
-        f"{text} ± {v.standard_error:.2g} {v.unit}".strip()
-        if v.standard_error
-        else f"{text} {v.unit}".strip()
-    )
+    error = f" ± {_rounded(v.standard_error, v.standard_error)}" if v.standard_error else ""
+    return f"{text}{error} {v.unit}".strip()
 
 
 def _rounded(value: float, standard_error: float | None) -> str:
