@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -306,11 +305,7 @@ def timed(job: Job, parent: int) -> None:
     """Body of a forked child: never returns."""
     status = 1
     try:
-        started = time.perf_counter()
         status = run_in_child(job, parent)
-        (job.stage / "seconds.txt").write_text(
-            f"{time.perf_counter() - started:.3f}", encoding="utf-8"
-        )
     except BaseException as error:
         print(f"{job.stem}: {error!r}", file=sys.stderr)
     finally:

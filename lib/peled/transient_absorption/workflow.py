@@ -338,7 +338,7 @@ def lifetime_rows(fits: Mapping[str, GlobalFit]) -> list[tuple[str, ...]]:
     rows = []
     for i in range(n):
         cells = [
-            f"{ufloat(f.lifetimes_ps[i], f.lifetime_errors()[i]):.1uP}".replace("±", " ± ")
+            f"{ufloat(f.lifetimes_ps[i], f.lifetime_errors()[i]):.1ufP}".replace("±", " ± ")
             if i < len(f.lifetimes_ps)
             else ""
             for f in fits.values()
