@@ -68,7 +68,7 @@ def lab(folder, notebook):
         stderr=subprocess.STDOUT,
     )
     try:
-        for _ in range(300):
+        for _ in range(900):  # a machine under load takes its time
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}", timeout=5)
                 break

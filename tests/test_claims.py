@@ -437,6 +437,20 @@ def test_nothing_decides_without_power_and_every_verdict_is_whole(real):
         assert v.verdict != "not testable" or v.note, v
 
 
+def test_every_claim_has_outcome_test_kind_power_and_a_note_with_arithmetic(real):
+    rows = claims.board(real)
+    assert len(rows) == len(paper.claims())
+    for row in rows:
+        assert row.verdict in paper.VERDICTS and row.kind in paper.SOURCE_KINDS
+        assert row.test in paper.TESTS or row.verdict in ("inconclusive", "not testable"), row
+        for v in row.routes:
+            compared = row.claim.printed and not isinstance(v.found, str | None)
+            assert v.power is not None or not compared, v
+            said = f"{v.found or ''} {v.note}"
+            spoken = v.verdict == "not testable" or "text" in v.test or v.test == "read back"
+            assert spoken or any(map(str.isdigit, said)), v
+
+
 def test_what_decides_turns_when_its_claim_is_printed_otherwise(real):
     """All claims from kept evidence: what decides turns on every side that is contrary, and nothing crashes."""
     test = {(v.claim_id, v.route): v.test for v in real.verdicts}

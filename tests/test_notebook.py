@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from ledger import files, notebook, paper
@@ -151,3 +152,17 @@ def test_what_a_person_tries_goes_into_a_folder_of_its_own(tmp_path, monkeypatch
     monkeypatch.setenv("PELED_STAGE", str(tmp_path / "stage"))
     staged = open_room("synthesis", **COMMON_PARAMETERS)
     assert staged.figures_dir == tmp_path / "stage" / "figures"
+
+
+@pytest.mark.parametrize("cost_s", [0.0, 0.3])
+def test_a_slow_picture_waits_until_the_slider_is_let_go(monkeypatch, cost_s):
+    pytest.importorskip("ipywidgets")
+    from IPython import display
+
+    shown, clock = [], iter(np.cumsum([0.0, cost_s] * 4))
+    monkeypatch.setattr(notebook, "is_live", lambda: True)
+    monkeypatch.setattr(notebook.time, "process_time", lambda: next(clock))
+    monkeypatch.setattr(display, "display", lambda *widgets: shown.extend(widgets))
+    notebook.explore(lambda width, wave: None, width=(1, 5, 1, 2), wave=["a", "b"])
+    sliders = [w for w in shown[0].children if w.has_trait("continuous_update")]
+    assert len(sliders) == 1 and sliders[0].continuous_update == (cost_s < notebook.AT_ONCE_S)

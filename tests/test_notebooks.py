@@ -76,6 +76,22 @@ def test_cells_are_short_and_need_no_shell(path):
         )
 
 
+def test_it_reads_on_a_page(path):
+    """Lines of 100 characters at most, paragraphs of 90 words, and links from where things are said."""
+    sources = {cell["id"]: "".join(cell["source"]) for cell in load(path)["cells"]}
+    long = [name for name, text in sources.items() if any(len(x) > 100 for x in text.splitlines())]
+    assert not long
+    prose = {c["id"]: sources[c["id"]] for c in load(path)["cells"] if c["cell_type"] == "markdown"}
+    wordy = [
+        name
+        for name, text in prose.items()
+        for paragraph in re.split(r"\n\s*\n|\n(?=[*-] )", text)
+        if len(paragraph.split()) > 90
+    ]
+    assert not wordy
+    assert any("](" in text for text in prose.values())
+
+
 def test_stored_outputs_are_its_own_and_clean(path):
     notebook = load(path)
     assert notebook["metadata"].get("peled", {}).get("sources_sha256") == source_digest(notebook), (

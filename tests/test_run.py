@@ -1,6 +1,8 @@
 """The headless runner on a toy paper in a repository of its own: whole or nothing, only what changed, failures by name."""
 
+import ctypes
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -150,6 +152,19 @@ def test_failing_notebooks_are_named_and_leave_the_last_good_figures(toy):
         assert '"output_type": "error"' in kept.read_text(), what
     write(names["exit"], "pass  # again")
     assert toy.run("11") == ["11_b"] and not (toy.root / "build/failed/11_b.ipynb").exists()
+
+
+def test_programs_that_a_notebook_starts_are_off_the_network_too(toy):
+    """What no audit hook of this process sees; where the kernel gives namespaces (Linux)."""
+    libc = ctypes.CDLL(None)
+    if (pid := os.fork()) == 0:
+        os._exit(0 if any(libc.unshare(flags) == 0 for flags in (0x40000000, 0x50000000)) else 1)
+    if os.waitpid(pid, 0)[1] != 0:
+        pytest.skip("this kernel gives no network namespaces to its users")
+    links = "subprocess.check_output(['cat', '/proc/net/dev'], text=True).splitlines()[2:]"
+    middle = f"import subprocess\nassert [x.split(':')[0].strip() for x in {links}] == ['lo']"
+    toy.write("stick", middle=middle)
+    assert toy.run("01") == ["01_stick"]
 
 
 def test_unusable_arguments_are_said(toy):

@@ -15,6 +15,7 @@ import html
 import json
 import math
 import os
+import time
 from binascii import b2a_base64
 from collections.abc import Iterable
 from functools import cached_property
@@ -36,6 +37,8 @@ COMMON_PARAMETERS = {
 
 #: Names the folder in which a headless run collects its outputs before they are renamed into place.
 STAGE = "PELED_STAGE"
+#: What a slider may cost (CPU seconds, picture included) and still be followed while it moves.
+AT_ONCE_S = 0.2
 #: Names the folder of results that a notebook reads which gathers those of the others; by default its own `results_dir`.
 RESULTS = "PELED_RESULTS"
 
@@ -348,8 +351,13 @@ def explore(draw, **controls) -> None:
     def show(**values) -> None:
         import matplotlib.pyplot as plt
 
+        began = time.process_time()
         draw(**values)
         plt.show()
+        slow = time.process_time() - began > AT_ONCE_S
+        for widget in made.values():  # a slow picture comes when the slider is let go
+            if widget.has_trait("continuous_update"):
+                widget.continuous_update = not slow
 
     made = {name: control(name, c) for name, c in controls.items()}
     display(widgets.VBox(list(made.values())), widgets.interactive_output(show, made))
@@ -457,11 +465,8 @@ def shown(v: paper.Verdict) -> str:
         return v.found
     values = v.found if isinstance(v.found, list) else [v.found]
     text = "; ".join(_rounded(x, v.standard_error) for x in values)
-    return (
-        f"{text} ± {v.standard_error:.2g} {v.unit}".strip()
-        if v.standard_error
-        else f"{text} {v.unit}".strip()
-    )
+    error = f" ± {_rounded(v.standard_error, v.standard_error)}" if v.standard_error else ""
+    return f"{text}{error} {v.unit}".strip()
 
 
 def _rounded(value: float, standard_error: float | None) -> str:

@@ -202,6 +202,9 @@ def save(figure: Figure, folder: str | Path, provenance: Provenance) -> list[Pat
         If the kind is unknown.
     """
     stamp(figure, provenance.kind)
+    for ax in figure.axes:
+        for label in (ax.xaxis.label, ax.yaxis.label):
+            label.set_text(_sentence(label.get_text()))
     # Laid out once for SVG, PNG and the notebook's own picture; "none" would leave an engine that
     # makes matplotlib draw each of them twice.
     figure.get_layout_engine().execute(figure)
@@ -241,6 +244,15 @@ def save(figure: Figure, folder: str | Path, provenance: Provenance) -> list[Pat
     figure.stale = False  # what is drawn is saved: nothing for IPython to draw again
     figure.inline_png = _half_size(stream.getvalue())
     return written
+
+
+def _sentence(label: str) -> str:
+    """A label of an axis with a capital, where it begins with a word and not with a symbol or unit.
+
+    >>> _sentence("wavelength (nm)"), _sentence("x_Br"), _sentence("meV"), _sentence("ppm")
+    ('Wavelength (nm)', 'x_Br', 'meV', 'ppm')
+    """
+    return re.sub(r"^[a-z](?=[a-z]{3,}\b)", lambda first: first[0].upper(), label)
 
 
 def _half_size(png: bytes) -> bytes:

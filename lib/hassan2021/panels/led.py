@@ -392,7 +392,7 @@ PANELS = {
     ),
     "fig3b": Panel(
         _levels, (STACK,), "Levels (usual literature values, none printed)", {"height": 2.6},
-        kind="published", assumptions=("all energies: the paper prints none",),
+        kind="literature", assumptions=("all energies: the paper prints none",),
     ),
     "fig3c": _devices(_jvl, PAIR, "J (filled), L (open)", fits=True),
     "fig3d": _devices(_eqe, PAIR, "Lambertian, CIE 1924 V(λ)", printed=True),

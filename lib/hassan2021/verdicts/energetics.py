@@ -465,5 +465,5 @@ def judge_affinity(room, constants: Mapping[str, dict], temperature_K: float = 2
         route="stability constants in water",
         # The sign is the same; the sizes are not of one quantity, so neither confirms the other.
         holds="inconclusive" if energy.low > 0 else False,
-        note=f"same order, smaller: {water.low:.0f} to {water.high:.0f} log units ({energy.low:.2f} to {energy.high:.2f} eV) against {units:.1f} for {gap:.2f} eV; water and charges are not in the vacuum number; GL's constant is an assumed range",
+        note=f"same order, smaller: {water.low:.1f} to {water.high:.1f} log units ({energy.low:.2f} to {energy.high:.2f} eV) against {units:.1f} for {gap:.2f} eV; water and charges are not in the vacuum number; both constants at 0.1 mol/L, GL's brought there from 3 mol/L",
     )

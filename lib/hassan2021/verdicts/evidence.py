@@ -108,3 +108,21 @@ def ageing(room) -> None:
         note=f"1/T50 = 1/{dark:.0f} min + J/Q from 0.1 and 10 mA cm-2 gives {middle:.0f} min at 1 mA cm-2, printed {t2:g}; "
         "one device need not age as the next, so this tests no printed number; ageing without current would explain the small exponent at low drive",
     )
+
+
+def losses(room) -> None:
+    """What a yield says of rates: losses to one radiative decay are (1 − η)/η, whatever the lifetime."""
+    inside, outside = (paper.claim(c).number / 100 for c in ("C149", "C148"))
+    least, most = ((1 - y) / y for y in (inside, outside))
+    room.quantity(
+        "losses_to_one_radiative_decay", least, (most - least) / 12**0.5, "1", "calculated"
+    )
+    room.check(
+        "C229",
+        f"{least:.2f} to {most:.2f} losses to one radiative decay",
+        kind="calculated",
+        holds="inconclusive",
+        route="bound by the yield",
+        note=f"by {100 * inside:g} % inside, and by {100 * outside:g} % if nothing were recycled; at one radiative rate "
+        "lifetime and yield rise together, so lifetimes beside the yield of both films would part the rates",
+    )

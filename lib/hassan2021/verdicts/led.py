@@ -6,6 +6,7 @@ What the folder does not hold raises `Missing`: the claim is then not testable, 
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
@@ -410,13 +411,14 @@ def second_treatment(e: Evidence) -> Found:
 
 @CHECKS("C257")
 def recovery(e: Evidence) -> Found:
-    r = e.rest("ed7_OA")
+    r, folds = e.rest("ed7_OA"), math.log(20)
     return {
-        "found": f"{100 * r.remaining:.1f} % of the shift left after 6 h, time constant "
-        f"{r.time_constant:.1f} h",
-        "holds": bool(r.determined and r.remaining < 0.05),
-        "kind": e.series("ed7_OA", "rest").kind,
-    }
+        "found": folds * r.time_constant,
+        "standard_error": folds * r.time_constant_error,
+        "limit": "lower", "holds": r.determined, "kind": e.series("ed7_OA", "rest").kind,
+        "note": f"hours until a twentieth of the shift is left, time constant {r.time_constant:.1f} "
+        f"h; after 6 h {100 * r.remaining:.1f} % are left",
+    }  # fmt: skip
 
 
 # ---- what follows from the files: lifetime -------------------------------------------------------

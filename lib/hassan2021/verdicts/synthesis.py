@@ -102,8 +102,13 @@ def mass_balance(
 
 
 def shell_share(crystals: CrystalPopulation) -> UFloat:
-    """Share of ligands in the mass of cubes with three (± 1) oleyl chains a nm² of their surface."""
-    per_nm3 = ufloat(3.0, 1.0) * 6 / crystals.edge_nm  # chains for a nm³ of crystal
+    """Share of oleyl acid and amine in the mass of cubes that were washed twice.
+
+    Three (± 1) chains a nm² of surface are bound; of those in which the crystals were made, none to
+    six a nm² more are assumed to be weighed with them, since no weighing of a dried residue is printed.
+    """
+    chains = ufloat(3.0, 1.0) + ufloat(3.0, 3.0 / math.sqrt(3))
+    per_nm3 = chains * 6 / crystals.edge_nm  # chains for a nm³ of crystal
     oleyl = 275.0 / 6.02214076e23 * 1e21  # mean of acid and amine, 1e-21 g
     mass = per_nm3 * oleyl
     return mass / (mass + crystals.density_g_cm3)
@@ -226,7 +231,7 @@ def finding(evidence: Evidence) -> list[str]:
         f"the weighings fit: I:Br {ratio.nominal_value:.3f} ± {ratio.std_dev:.3f} (printed "
         f"{_number('C028'):g}), {((iodide + bromide) / lead).nominal_value:.2f} halides a lead",
         f"whether the mass fits hangs on what a batch is: stated {balance.stated_mg:.0f} mg, "
-        f"{100 * shell.nominal_value:.0f} % ligands; {most} mg, or twice that",
+        f"{100 * shell.nominal_value:.0f} % acid and amine; {most} mg, or twice that",
         f"a neat crystal has {atoms:.0f} lead atoms, {100 * surface / atoms:.0f} % of them at its "
         f"surface; from {neat.edge_nm:g} to {treated.edge_nm:g} nm {100 * evidence.lost:.0f} % of "
         f"all lead goes, {deep:.1f} unit cells from each face",
@@ -455,7 +460,7 @@ def stated_mass(evidence: Evidence, element: str, injections: int, per_mL: bool)
     most, why = _limits(evidence)[element]
     share = (injections * most / balance.stated_mg).nominal_value
     note = (
-        f"{why}, with {100 * shell.nominal_value:.0f} % of ligands in the solid, in "
+        f"{why}, with {100 * shell.nominal_value:.0f} % of acid and amine in the solid, in "
         f"{balance.volume_mL:g} mL: {share:.2f} of the stated mass with {6 * injections} "
         "injections; what a batch is decides, and weighing a dried aliquot would settle it"
     )

@@ -286,7 +286,7 @@ def _schedule(jobs: list, reasons: dict[str, str], options: argparse.Namespace) 
                 _end_with_parent()
                 execute.timed(job, parent)
             live[pid] = (job, time.perf_counter())
-        pid, status = os.waitpid(-1, os.WNOHANG)
+        pid, status, used = os.wait4(-1, os.WNOHANG)
         progress.show({job.stem: time.perf_counter() - started for job, started in live.values()})
         if pid == 0:
             for child, (job, started) in live.items():
@@ -321,7 +321,11 @@ def _schedule(jobs: list, reasons: dict[str, str], options: argparse.Namespace) 
             failed[job.stem] = problem
             progress.line(f"FAILED {job.stem}: {problem}", error=True)
         else:
-            progress.line(f"{job.stem}: {panels} panels in {seconds:.1f} s ({reasons[job.stem]})")
+            cpu = used.ru_utime + used.ru_stime
+            progress.line(
+                f"{job.stem}: {panels} panels in {seconds:.1f} s, {cpu:.1f} s of CPU time "
+                f"({reasons[job.stem]})"
+            )
     progress.clear()
     shutil.rmtree(records.BUILD / "stage" / str(os.getpid()), ignore_errors=True)
     return failed

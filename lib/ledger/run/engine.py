@@ -160,10 +160,14 @@ def _said(error: BaseException) -> tuple[str, str]:
 
 def register() -> None:
     """Make the engine known to papermill, and do the imports that every notebook needs."""
+    import jsonschema  # noqa: F401
     import matplotlib
     import numpy  # noqa: F401
-    import scipy.linalg
-    import scipy.optimize  # noqa: F401
+    import scipy.ndimage
+    import scipy.optimize
+    import scipy.signal
+    import scipy.stats  # noqa: F401
+    import uncertainties  # noqa: F401
 
     matplotlib.use("agg")
     import matplotlib.pyplot

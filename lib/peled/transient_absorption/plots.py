@@ -204,7 +204,10 @@ def draw_timeline(
         ax.text(
             edges[2] + 0.15, y, f"{after:.0f} ± {error:.0f} nm", ha="left", va="center", size=5.5
         )
+    for colour, when in (("black", "before"), (COLOURS["orange"], "after")):
+        ax.plot([], [], "o", color=colour, ms=4, label=f"PL {when} exposure")
     ax.set(xlim=(-0.9, x + 0.1), ylim=(-0.75, 2.3))
+    ax.legend(loc="lower left", ncols=2, fontsize=5.5)
     ax.axis("off")
 
 

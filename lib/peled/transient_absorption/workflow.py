@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy import stats
+from uncertainties import ufloat
 
 from peled import files
 from peled.formats import FormatError
@@ -337,7 +338,7 @@ def lifetime_rows(fits: Mapping[str, GlobalFit]) -> list[tuple[str, ...]]:
     rows = []
     for i in range(n):
         cells = [
-            f"{f.lifetimes_ps[i]:.3g} ± {f.lifetime_errors()[i]:.1g}"
+            f"{ufloat(f.lifetimes_ps[i], f.lifetime_errors()[i]):.1ufP}".replace("±", " ± ")
             if i < len(f.lifetimes_ps)
             else ""
             for f in fits.values()
