@@ -44,7 +44,7 @@ _TO_AXIS = {
     "1/cm": ("eV", 1e-7 * HC_EV_NM),
 }
 _AXIS_WORD = re.compile(
-    r"wave ?length|lambda|λ|energy|wave ?number|photon|^wl(?![a-z])|^nm\.?$|^ev$|^e$|^x$",
+    r"wave ?length|lambda|λ|energy|wave ?number|^wl(?![a-z])|^nm\.?$|^ev$|^e$|^x$",
     re.IGNORECASE,
 )
 _UNIT_WORD = re.compile(r"(?<![A-Za-z])(nm|µm|μm|um|Å|meV|eV|cm\^?[-−]1|cm⁻¹|1/cm)(?![A-Za-z])")

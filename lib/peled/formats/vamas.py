@@ -258,8 +258,12 @@ def _measured(lines: _Lines, mode: str, technique: str, *, regular: bool, upgrad
     if n < len(columns) or n % len(columns):
         raise lines.refuse(f"a multiple of {len(columns)} ordinate values", str(n))
     lines.texts(2 * len(columns), "minimum and maximum")
-    table = np.array([lines.number("an ordinate value") for _ in range(n)])
-    table = table.reshape(-1, len(columns))
+    # What the standard calls not known is a gap, and a spectrum has none.
+    known = [lines.known("an ordinate value") for _ in range(n)]
+    if None in known:
+        lines.at -= n - 1 - known.index(None)
+        raise lines.refuse("an ordinate value", "1E+37, which stands for not known")
+    table = np.array(known).reshape(-1, len(columns))
     words = {"energy": [], "transmission": [], "": []}
     for i, (text, _) in enumerate(columns):
         words[next(word for word in words if word in text.lower())].append(i)
