@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
+
 from peled.formats import FormatError
-from peled.formats.atomistic.structures import Structure, element
+from peled.formats.atomistic.structures import Structure, element, symbol
 
 HARTREE_EV = 27.211386245981  # CODATA 2022
 RYDBERG_EV = HARTREE_EV / 2
@@ -107,6 +110,18 @@ def last(pattern: str, text: str, flags: int = 0) -> re.Match | None:
 def to_float(number: str) -> float:
     """A number as Fortran prints it."""
     return float(number.lower().replace("d", "e"))
+
+
+def numbers(rows: Iterable[Sequence[str]]) -> np.ndarray:
+    """Rows of numbers as Fortran prints them."""
+    return np.array([[to_float(x) for x in row] for row in rows])
+
+
+def listed_atoms(path: Path, block: str) -> Structure:
+    """Atoms from lines of an element and three coordinates."""
+    rows = [row.split() for row in block.strip().split("\n")]
+    names = tuple(symbol(path, row[0], 0) for row in rows)
+    return Structure(names, numbers(row[1:4] for row in rows))
 
 
 def energy(path: Path, match: re.Match | None, unit_eV: float, what: str) -> float:
