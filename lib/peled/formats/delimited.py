@@ -347,6 +347,8 @@ class Sheet:
     lines : sequence of str
     delimiter, decimal : str, optional
         By default those that make most rows of numbers.
+    part : str, optional
+        What the lines are of a larger file, for messages: a member of an archive.
 
     Raises
     ------
@@ -355,9 +357,14 @@ class Sheet:
     """
 
     def __init__(
-        self, path: Path, lines: Sequence[str], delimiter: str | None = "", decimal: str = "."
+        self,
+        path: Path,
+        lines: Sequence[str],
+        delimiter: str | None = "",
+        decimal: str = ".",
+        part: str = "",
     ):
-        self.path, self.claims, self.joined = Path(path), {}, {}
+        self.path, self.part, self.claims, self.joined = Path(path), part, {}, {}
         self.lines = self._join(list(lines))
         self.content = [i for i, line in enumerate(self.lines) if line.strip()]
         if delimiter == "":
@@ -450,7 +457,8 @@ class Sheet:
         """A FormatError at line `i` (from 0), `column` (from 0)."""
         if found is None:
             found = repr(self.lines[i].strip()[:60])
-        place = f"line {i + 1}" + ("" if column is None else f", column {column + 1}")
+        column = "" if column is None else f"column {column + 1}"
+        place = ", ".join(filter(None, (self.part, f"line {i + 1}", column)))
         return FormatError(self.path, place=place, expected=expected, found=found, advice=advice)
 
     def numbers(

@@ -438,17 +438,7 @@ def _series_by_row(sheet: Sheet, x_unit: str | None) -> Spectra | None:
     down = [sheet.row(i)[1][0] for i in body]
     if lead == 1 and len(body) > 15 and _rising(down, 100) and not _rising(x, 100):
         return None  # spectra in columns headed by numbers
-    values = []
-    for i in body:
-        row, found = sheet.row(i)
-        if len(row) < width or any(row[width:]):
-            expected, said = f"{width} cells as the first spectrum has", f"{len(row)}"
-            raise sheet.refuse(i, expected, said, "mend or remove the line")
-        if None in found[lead:width]:
-            j = found.index(None, lead)
-            raise sheet.refuse(i, "a number", repr(row[j]), "mend the cell", j)
-        values.append(found[lead:width])
-        sheet.claims[i] = "data"
+    values = np.array([sheet.numbers(i, len(x), skip=lead) for i in body])
     sheet.claims[head] = "head"
     account = sheet.settle(width)
     corner = " ".join(cells[:first])
@@ -460,7 +450,7 @@ def _series_by_row(sheet: Sheet, x_unit: str | None) -> Spectra | None:
         sheet.path,
         x,
         unit,
-        np.array(values),
+        values,
         tuple(stamps),
         _value_unit([corner]),
         *_stamps(sheet, body, stamps, corner),

@@ -193,13 +193,7 @@ def _block(lines: _Lines, mode: str, scan: str, variables: list[str], upgrades: 
     if mode in ("MAPSV", "MAPSVDP", "SEM"):
         lines.texts(6, "line scan coordinates")
     lines.texts(2, "angles of incidence")
-    analyser = lines.text("analyser mode")
-    passing = lines.known("pass energy or retard ratio")
-    if technique == "AES diff":
-        lines.text("differential width")
-    lines.texts(2, "magnification and work function")
-    bias = lines.known("target bias")
-    lines.texts(4, "analysis width and take-off angles")
+    passing, bias = _analyser(lines, technique)
     transition = " ".join(lines.texts(2, "species and transition label")).strip()
     lines.number("charge of the detected particle")
     measured = _measured(lines, mode, technique, regular=scan == "REGULAR", upgrades=upgrades)
@@ -222,12 +216,24 @@ def _block(lines: _Lines, mode: str, scan: str, variables: list[str], upgrades: 
         transmission,
         seconds,
         int(scans) if scans and scans > 0 else 1,
-        passing if analyser.upper() == "FAT" else None,
+        passing,
         bias,
         *_casa(comment, energy),
         comment,
         values | more,
     )
+
+
+def _analyser(lines: _Lines, technique: str) -> tuple[float | None, float | None]:
+    """Pass energy where it is fixed, and the bias of the target."""
+    mode = lines.text("analyser mode")
+    passing = lines.known("pass energy or retard ratio")
+    if technique == "AES diff":
+        lines.text("differential width")
+    lines.texts(2, "magnification and work function")
+    bias = lines.known("target bias")
+    lines.texts(4, "analysis width and take-off angles")
+    return passing if mode.upper() == "FAT" else None, bias
 
 
 def _measured(lines: _Lines, mode: str, technique: str, *, regular: bool, upgrades: int):

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 
@@ -142,23 +141,3 @@ def by_element(what: str, found: list[tuple[str, str]]) -> dict[str, str]:
     for label, value in found:
         values.setdefault(element(label) or label, set()).add(value)
     return {f"{what} {name}": " and ".join(sorted(v)) for name, v in values.items()}
-
-
-def xml_root(path: Path, text: str) -> ElementTree.Element:
-    if "<!ENTITY" in text or "<!DOCTYPE" in text:
-        raise FormatError(
-            path,
-            expected="plain XML",
-            found="a document type with entities",
-            advice="such files can unfold without end; remove the declaration",
-        )
-    try:
-        return ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise FormatError(
-            path,
-            place=f"line {error.position[0]}",
-            expected="complete XML",
-            found=str(error),
-            advice="the run may have been stopped",
-        ) from None

@@ -21,10 +21,10 @@ from peled.formats.atomistic.calculation import (
     last,
     numbers,
     to_float,
-    xml_root,
 )
 from peled.formats.atomistic.kpoints import sampling
 from peled.formats.atomistic.structures import BOHR_ANGSTROM, Structure, symbol
+from peled.formats.contract import xml_root
 
 #: Parts of a functional, which older versions of pw.x spell out.
 _SPELT_OUT = {
@@ -391,7 +391,7 @@ def _xml_mesh(output: ElementTree.Element, cell: np.ndarray) -> str | None:
 
 def espresso_xml(path: Path, text: str) -> Calculation:
     """data-file-schema.xml of pw.x, in hartree and bohr."""
-    root = xml_root(path, text)
+    root = xml_root(path, text, "complete XML")
     output = root.find("output")
     if output is None:
         raise FormatError(

@@ -18,11 +18,10 @@ from peled.formats.atomistic.calculation import (
     last,
     numbers,
     to_float,
-    xml_root,
 )
 from peled.formats.atomistic.kpoints import sampling
 from peled.formats.atomistic.structures import Structure, symbol
-from peled.formats.contract import allow
+from peled.formats.contract import allow, xml_root
 
 _VASP_FUNCTIONAL = {"PE": "PBE", "8": "PBE", "CA": "LDA", "PS": "PBEsol", "91": "PW91"}
 _FAMILIES = {"PAW_PBE": "PBE", "PAW_GGA": "PW91", "PAW": "LDA", "PAW_LDA": "LDA"}
@@ -276,7 +275,7 @@ def _vasprun_relaxed(
 
 def vasprun(path: Path, text: str) -> Calculation:
     """vasprun.xml of VASP; one without an end is not XML and refused."""
-    root = xml_root(path, text)
+    root = xml_root(path, text, "complete XML")
     steps = root.findall("calculation")
     energy_eV, iterations = _vasprun_energy(path, steps)
     incar: dict[str, str] = {}

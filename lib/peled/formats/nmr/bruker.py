@@ -375,11 +375,7 @@ def write_bruker(
         raise ValueError(
             f"{folder.name}: data: expected finite values below 2^31, found {abs(data).max():.3g}"
         )
-    size = 2 * data.shape[1]
-    arrayed = contact_times_s is not None
-    row = -(-size // 256) * 256 if arrayed else size
-    values = np.zeros((len(data), row), "<i4")
-    values[:, 0:size:2], values[:, 1:size:2] = np.rint(data.real), np.rint(data.imag)
+    size, arrayed = 2 * data.shape[1], contact_times_s is not None
     acqus = {
         "AQ_mod": 3,
         "BF1": base_MHz,
@@ -401,9 +397,7 @@ def write_bruker(
         "SW_h": spectral_width_Hz,
         "TD": size,
     }
-    edge = (
-        carrier_MHz - reference_MHz
-    ) / reference_MHz * 1e6 + spectral_width_Hz / 2 / reference_MHz
+    edge = ((carrier_MHz - reference_MHz) * 1e6 + spectral_width_Hz / 2) / reference_MHz
     procs = {
         "AXNUC": f"<{nucleus}>",
         "BYTORDP": 0,
@@ -414,16 +408,23 @@ def write_bruker(
         "SI": size // 2,
         "SW_p": spectral_width_Hz,
     }
-    write_atomically(folder / ("ser" if arrayed else "fid"), values.tobytes())
+    write_atomically(folder / ("ser" if arrayed else "fid"), _integers(data, arrayed))
     write_atomically(folder / "acqus", _bruker_text(acqus, origin))
     write_atomically(folder / "pdata" / "1" / "procs", _bruker_text(procs, origin))
     write_atomically(folder / "pdata" / "1" / "title", title + "\n")
     if arrayed:
         write_atomically(folder / "acqu2s", _bruker_text({"TD": len(data), "SW_h": 0}, origin))
-        write_atomically(
-            folder / "vplist", "".join(f"{t * 1e6:.6g}u\n" for t in np.asarray(contact_times_s))
-        )
+        times = "".join(f"{t * 1e6:.6g}u\n" for t in np.asarray(contact_times_s))
+        write_atomically(folder / "vplist", times)
     return folder
+
+
+def _integers(data: np.ndarray, arrayed: bool) -> bytes:
+    """Real and imaginary parts in turn; traces of a `ser` are padded to blocks of 1 kB."""
+    size = 2 * data.shape[1]
+    values = np.zeros((len(data), -(-size // 256) * 256 if arrayed else size), "<i4")
+    values[:, 0:size:2], values[:, 1:size:2] = np.rint(data.real), np.rint(data.imag)
+    return values.tobytes()
 
 
 def _bruker_text(parameters: dict, origin: str) -> str:
