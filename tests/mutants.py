@@ -127,6 +127,7 @@ _FOLDERS["formats.sphere.read_sphere"] = ("direct.txt",)
 _BUNDLED = {
     "synthesis.procedure.load_procedure": "data/synthesis/procedure.yaml",
     "led.ceiling.read_stack": "data/led/device.yaml",
+    "formats.atomistic.records.read_numbers": "data/energetics/lead/dispersion.json",
     "energetics.loading.constants": "data/energetics/stability.yaml",
     "structure.reading.read_lead": "data/structure/icpms.csv",
     "molecules.read_molecules": "data/synthesis/molecules.json",
@@ -630,7 +631,6 @@ def numbers(found) -> Iterator[float]:
                 "metadata",
                 "parameters",
                 "account",
-                "first_line",
                 "lines",
             ):
                 yield from numbers(getattr(found, field.name))

@@ -139,10 +139,6 @@ class Table:
         return len(self.lines)
 
     @property
-    def first_line(self) -> int:
-        return int(self.lines[0])
-
-    @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 

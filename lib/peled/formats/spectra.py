@@ -6,6 +6,11 @@ Optics SpectraSuite and OceanView (single and time series); Horiba FluorEssence 
 and matrices with the axis along the first row); Edinburgh F900/Fluoracle; Shimadzu UVProbe; Cary
 WinUV with a pair of columns a sample. The axis comes back ascending, as the file has it (nm or eV):
 a spectral density is not converted here, because that takes a Jacobian.
+
+Tried on files not written here: the text exports of Avantes, CRAIC, Ocean Optics (SpectraSuite,
+OceanView, Jaz, English and not) among those of github.com/ropensci/lightr (`inst/testdata`; 29 of
+31 are read, one has no head over its axis and one no columns), FluoTracer and the LuQY Pro of
+github.com/nomad-hzb/nomad-hysprint (`tests/data`); the other makes on files written here.
 """
 
 from __future__ import annotations
@@ -29,8 +34,8 @@ from peled.formats.delimited import (
     sheets_of,
     split_unit,
 )
+from peled.materials import HC_EV_NM
 
-HC_EV_NM = 1239.841984332  # h c, exact in the SI, in eV nm
 _TO_AXIS = {
     "nm": ("nm", 1.0),
     "um": ("nm", 1e3),
@@ -40,7 +45,7 @@ _TO_AXIS = {
     "a": ("nm", 0.1),
     "ev": ("eV", 1.0),
     "mev": ("eV", 1e-3),
-    "cm-1": ("eV", 1e7**-1 * HC_EV_NM),
+    "cm-1": ("eV", 1e-7 * HC_EV_NM),
     "1/cm": ("eV", 1e-7 * HC_EV_NM),
 }
 _AXIS_WORD = re.compile(
@@ -153,20 +158,6 @@ class Spectra:
                 advice="head each spectrum with its time and unit",
             )
         return self.parameter
-
-    def spectrum(self, which: int | str = 0) -> np.ndarray:
-        """One spectrum by number, or by label (a regular expression that fits exactly one)."""
-        if not isinstance(which, str):
-            return self.values[which]
-        found = [i for i, label in enumerate(self.labels) if re.search(which, label, re.IGNORECASE)]
-        if len(found) != 1:
-            raise FormatError(
-                self.path,
-                expected=f"one spectrum named like {which!r}",
-                found=", ".join(map(repr, self.labels)),
-                place="column heads",
-            )
-        return self.values[found[0]]
 
 
 @reader("spectra as text")

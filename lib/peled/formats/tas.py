@@ -217,39 +217,6 @@ def _read_ufs(path, content, asked) -> TransientMap:
     return _finish(path, "Ultrafast Systems ufs", delay, wavelength, data.T, asked, texts)
 
 
-def write_ufs(
-    path: str | os.PathLike, delay_ps, wavelength_nm, signal, *, metadata: str = ""
-) -> None:
-    """Write a matrix (delays, wavelengths) as Ultrafast Systems `.ufs`, Version 2."""
-    from peled.files import write_atomically
-
-    def text(s: str) -> bytes:
-        raw = s.encode("latin-1")
-        return struct.pack(">i", len(raw)) + raw
-
-    def axis(name: str, unit: str, values) -> bytes:
-        return (
-            text(name)
-            + text(unit)
-            + struct.pack(">i", len(values))
-            + np.asarray(values, ">f8").tobytes()
-        )
-
-    signal = np.asarray(signal, float)
-    if signal.shape != (len(delay_ps), len(wavelength_nm)):
-        raise ValueError(
-            f"ufs: expected {len(delay_ps)} × {len(wavelength_nm)} signals, found {signal.shape}"
-        )
-    body = (
-        text("Version2")
-        + axis("Wavelength", "nm", wavelength_nm)
-        + axis("Time", "ps", delay_ps)
-        + text("DA")
-        + struct.pack(">iii", 0, len(wavelength_nm), len(delay_ps))
-    )
-    write_atomically(path, body + np.ascontiguousarray(signal.T, ">f8").tobytes() + text(metadata))
-
-
 # ---- glotaran ------------------------------------------------------------------------------------
 
 

@@ -74,21 +74,6 @@ class Histogram:
     def __len__(self) -> int:
         return len(self.counts)
 
-    def decay(self, which: int | str = 0) -> np.ndarray:
-        """The counts of one decay by number, or by label (a regular expression that fits exactly
-        one).
-        """
-        if not isinstance(which, str):
-            return self.counts[which]
-        found = [i for i, label in enumerate(self.labels) if re.search(which, label, re.IGNORECASE)]
-        if len(found) != 1:
-            raise FormatError(
-                self.path,
-                expected=f"one decay named like {which!r}",
-                found=", ".join(map(repr, self.labels)),
-            )
-        return self.counts[found[0]]
-
 
 @reader("a TCSPC histogram")
 def read_histogram(path: str | os.PathLike, *, bin_ns: float | None = None) -> Histogram:

@@ -31,7 +31,6 @@ from peled.formats.nmr.bruker import (
     read_bruker,
     read_bruker_parameters,
     read_bruker_processed,
-    write_bruker,
 )
 from peled.formats.nmr.jcamp import read_jcamp
 from peled.formats.nmr.records import XI, Fid, GYROMAGNETIC_MHz_T, PeakTable, Spectrum
@@ -50,7 +49,6 @@ __all__ = [
     "read_jcamp",
     "read_ppm_table",
     "read_varian",
-    "write_bruker",
 ]
 
 
