@@ -20,13 +20,14 @@ import mutants
 EVERY = 600.0  # seconds between two reports
 
 
-def main(number: int) -> int:
+def main(number: int, first: int = 0) -> int:
+    """`number` mutants a reader; `first` is where a run goes on that ended before."""
     logging.disable()  # tifffile reports damage there
     outcomes, done, wrong = (collections.Counter() for _ in range(3))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     due = time.monotonic() + EVERY
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
-        for seed, kind, repeat in _trials(number, done):
+        for seed, kind, repeat in _trials(number, first, done):
             random = mutants.generator(seed, kind, repeat)
             outcome, complaint = mutants.judge(seed, kind, random, Path(folder))
             if outcome == "not applicable":
@@ -45,12 +46,12 @@ def main(number: int) -> int:
     return bool(wrong)
 
 
-def _trials(number: int, done: collections.Counter):
+def _trials(number: int, first: int, done: collections.Counter):
     """Seed, kind and number of each mutant; those that chance does not change come once, and of
     the larger files, which take the most time, every fifth.
     """
     small, large = mutants.seeds(), mutants.larger_seeds()
-    for repeat in itertools.count():
+    for repeat in itertools.count(first):
         seeds = small + ([] if repeat % 5 else large)
         unfinished = [seed for seed in seeds if done[seed.reader] < number]
         if not unfinished and not repeat % 5:
@@ -65,4 +66,4 @@ def _report(done, outcomes, wrong) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))
+    sys.exit(main(*map(int, sys.argv[1:] or ("1000",))))

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import wofz
 
-from peled.formats.images import write_tiff
-from peled.formats.nmr import write_bruker
+from hassan2021.simulate.writers import write_bruker, write_tiff
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "lib" / "peled" / "examples"
 CIE = EXAMPLES.parent / "tables" / "cie" / "cie_1924_photopic.csv"

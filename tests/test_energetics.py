@@ -568,17 +568,23 @@ def test_rows_of_one_name_are_not_taken_for_each_other(tmp_path):
 @pytest.mark.parametrize(
     ("table", "advice"),
     [
-        ("name;complex;parts\nGL;both.out;ligand.out + surface.out\n", "commas"),
+        ("name,complex,parts\nGL,both.out\n", "line 2: expected 3 cells"),
+        ("name,complex,parts\n,both.out,ligand.out + surface.out\n", "column name: .* a name"),
         ("name,complex,parts\nGL,both.out,ligand.out+surface.out\n", r"'a\.out \+ b\.out'"),
     ],
 )
 def test_what_tables_are_mistyped_as(tmp_path, table, advice):
     path = lab(tmp_path, table=table)
     try:
-        said = read_table(path).refused["GL"]
+        (said,) = read_table(path).refused.values()
     except FormatError as error:
         said = str(error)
     assert re.search(advice, said)
+
+
+def test_a_table_between_semicolons(tmp_path):
+    table = "name;complex;parts\n# a remark\nGL;both.out;ligand.out + surface.out\n"
+    assert [row.name for row in read_table(lab(tmp_path, table=table)).rows] == ["GL"]
 
 
 def test_outputs_of_another_program_give_the_same_table(tmp_path, root):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from hassan2021.simulate.writers import write_tiff
 from ledger import files
 from peled.formats import FormatError
-from peled.formats.images import read_image, write_tiff
+from peled.formats.images import read_image
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (64, 80)).astype(np.uint8)
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hassan2021.simulate.writers import write_bruker
 from peled.formats import FormatError, jcampdx, nmr
 
 
@@ -26,7 +27,7 @@ def bruker(folder, data=None, **options):
         "reference_MHz": 400.13,
         "nucleus": "1H",
     }
-    return nmr.write_bruker(folder, decay() if data is None else data, **{**settings, **options})
+    return write_bruker(folder, decay() if data is None else data, **{**settings, **options})
 
 
 def highest(fid):

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hassan2021.simulate.writers import write_ufs
 from peled.formats import FormatError
-from peled.formats.tas import read_tas, write_ufs
+from peled.formats.tas import read_tas
 from writers import write_glotaran, write_matrix
 
 T = np.r_[-1.0, -0.5, 0.0, 0.1, 0.2, 1.0, 10.0, 100.0]

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from hassan2021.simulate.writers import write_vamas
 from peled.formats import FormatError
-from peled.formats.vamas import is_vamas, read_vamas, write_vamas
+from peled.formats.vamas import is_vamas, read_vamas
 
 
 def blocks():

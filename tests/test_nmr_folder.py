@@ -7,10 +7,11 @@ import pytest
 
 from hassan2021 import nmr as study
 from hassan2021.desk import DOI
+from hassan2021.simulate.writers import write_bruker
 from hassan2021.verdicts import nmr as verdicts
 from ledger import paper
 from peled import nmr
-from peled.formats.nmr import Fid, write_bruker
+from peled.formats.nmr import Fid
 from peled.nmr.analyse import analyse, sniff
 from peled.nmr.referencing import first_standard
 from peled.samples import read_sheet

@@ -9,6 +9,7 @@ import gzip
 import io
 import os
 import re
+import sys
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -17,8 +18,8 @@ import numpy as np
 import pytest
 
 import mutants
-from peled.formats import FormatError, limits, read_text, read_yaml
-from peled.formats.atomistic import read_calculation, read_structure
+from peled.formats import FormatError, limits, read_json, read_text, read_yaml
+from peled.formats.atomistic import read_calculation, read_numbers, read_structure
 from peled.formats.contract import READERS, allow, arrays, reader, sheets
 from peled.formats.nmr import read_bruker, read_varian
 from peled.formats.sweeps import read_sweeps
@@ -74,7 +75,7 @@ def test_every_public_reader_is_marked_and_tried(root):
     }
     # Bytes, text and parts of files for the readers themselves; a list of paths, each of which a
     # reader reads.
-    inner = {"read_bytes", "read_text", "read_yaml"}
+    inner = {"read_bytes", "read_json", "read_text", "read_yaml"}
     inner |= {"sweeps.columns.read_tables", "delimited.read_workbook", "delimited.read_records"}
     inner |= {"delimited.read_tables", "jcampdx.read_table"}
     assert written - {f"formats.{name}" for name in inner} <= set(READERS)
@@ -94,6 +95,19 @@ def test_every_public_reader_is_marked_and_tried(root):
         "structure.reading.read_truth",
     }
     assert set(READERS) - {seed.reader for seed in SEEDS} == twins
+
+
+def test_every_format_says_where_it_was_tried():
+    """In the docstring of the reader, of its module, or of the package that shows it: on which files
+    that were not written here, or that there were none."""
+    mutants.import_readers()
+    for name, entry in READERS.items():
+        module = sys.modules[entry.function.__module__]
+        if not name.startswith(("formats.", "optics.")):
+            continue  # tables of one's own
+        package = sys.modules[module.__package__]
+        said = " ".join(part.__doc__ or "" for part in (entry.function, module, package))
+        assert re.search(r"[Tt]ried on", said), name
 
 
 def test_the_list_of_formats_is_complete():
@@ -262,6 +276,32 @@ def test_yaml_that_unfolds_without_end(tmp_path):
         read_yaml(path)
 
 
+def test_json_is_finite_and_ends(tmp_path):
+    path = tmp_path / "a.json"
+    for text, said in (
+        ('{"energy_eV": NaN}', "expected finite numbers, found NaN"),
+        ('{\n"energy_eV": ', "line 2: "),
+        ("[" * 100_000, r"a\.json"),
+        ('{"energy_eV": "-1"}', "energy_eV: expected a finite number, found no numbers"),
+        ("[1]", "a JSON object"),
+    ):
+        path.write_text(text)
+        with pytest.raises(FormatError, match=said):
+            read_numbers(path, ("energy_eV",))
+    path.write_text('{"energy_eV": -1.5, "converged": true, "d3": {"bj": 2}, "symbols": ["H"]}')
+    assert read_numbers(path, ("energy_eV",)) == {"energy_eV": -1.5, "d3/bj": 2.0}
+    assert read_json(path)["symbols"] == ["H"]
+
+
+def test_zeros_that_pad_a_line_are_no_binary_content(tmp_path):
+    path = tmp_path / "a.ttt"
+    path.write_bytes(b"name: 0804016U1" + bytes(55) + b"\r\n1 2\r\n")
+    assert read_text(path) == "name: 0804016U1\n1 2\n"
+    path.write_bytes(b"name: 0804016U1" + bytes(55) + b"x\r\n1 2\r\n")
+    with pytest.raises(FormatError, match="binary content"):
+        read_text(path)
+
+
 # ---- found failures ------------------------------------------------------------------------------
 
 
@@ -323,6 +363,13 @@ def _changed(tmp_path, name, *changes):
             "##END",
             "600.0A1S999999999\n##END",
         ),
+        (
+            # "?" is what the standard writes for an ordinate that was not measured
+            READERS["formats.infrared.read_infrared"].function,
+            "ftir_affn.jdx",
+            "4000.0 10000",
+            "4000.0 ?",
+        ),
     ],
 )
 def test_text_where_a_number_belongs(tmp_path, read, name, old, new):
@@ -340,6 +387,16 @@ def test_counts_of_vamas_that_no_file_can_hold(tmp_path):
             path.write_text("\n".join(changed))
             with pytest.raises(FormatError, match="line"):
                 read_vamas(path)
+
+
+def test_what_vamas_calls_not_known_is_no_count(tmp_path):
+    lines = (FORMATS / "xps_regular.vms").read_text(encoding="utf-8").split("\n")
+    at = max(i for i, line in enumerate(lines) if re.fullmatch(r"\d+(\.\d+)?", line.strip()))
+    lines[at] = "1E+37"
+    path = tmp_path / "a.vms"
+    path.write_text("\n".join(lines))
+    with pytest.raises(FormatError, match=f"line {at + 1}: expected an ordinate.*not known"):
+        read_vamas(path)
 
 
 def test_parameters_of_bruker_that_are_no_numbers(tmp_path):

@@ -10,12 +10,14 @@ import tifffile
 from peled.files import display_path
 from peled.formats import FormatError
 from peled.formats.confocal import read_stack
+from peled.formats.delimited import split_unit
 from peled.formats.diffraction import read_patterns
 from peled.formats.images import read_image
 from peled.formats.infrared import read_infrared
 from peled.formats.nmr import read_jcamp, read_ppm_table
 from peled.formats.spectra import read_each, read_spectra
 from peled.formats.sphere import read_calibration, read_sphere
+from peled.formats.sweeps import read_sweeps
 from peled.formats.tas import read_tas
 from peled.formats.tcspc import read_histogram, read_histograms
 
@@ -43,6 +45,66 @@ def test_micrographs_and_their_pixels(name, side, pixel_nm):
     assert found.pixel_nm == pytest.approx(pixel_nm)
 
 
+def test_decays_of_a_timeharp_and_of_a_data_frame():
+    bins, frame = (
+        read_histogram(FILES / f"trpl_{name}") for name in ("timeharp.dat", "data_frame.csv")
+    )
+    for found in (bins, frame):
+        assert found.bin_ns == pytest.approx(0.5) and not found.asks
+    np.testing.assert_array_equal(frame.counts, bins.counts)
+    np.testing.assert_allclose(frame.time_ns, bins.time_ns)
+    assert frame.left_out == ("column 1",)  # the index, which is no axis and no decay
+
+
+def test_topspin_writes_limits_and_intensities_alone(tmp_path):
+    found = read_ppm_table(FILES / "nmr_topspin_totxt.txt")
+    assert (found.ppm[0], found.ppm[-1], found.ppm.size) == (0.0, 10.0, 60)
+    assert abs(found.ppm[np.argmax(found.intensity)] - 4.0) < 0.2
+    text = (FILES / "nmr_topspin_totxt.txt").read_text()
+    for old, new in (("SIZE = 60", "SIZE = 61"), ("LEFT = 10.0", "LEFT = 1O.0")):
+        (tmp_path / "a.txt").write_text(text.replace(old, new))
+        with pytest.raises(FormatError, match="limits in ppm and SIZE = 60"):
+            read_ppm_table(tmp_path / "a.txt")
+
+
+def test_a_current_density_a_pixel_beside_one_voltage():
+    sweeps = read_sweeps(FILES / "jv_pixels.txt")
+    assert [s.label for s in sweeps] == ["a_rev", "a_for", "b_rev"]
+    assert {(s.direction, s.area_cm2) for s in sweeps} == {("down", 0.16)}
+    first, second, _ = (s.current_density_mA_cm2 for s in sweeps)
+    np.testing.assert_allclose(second, 1.1 * first, rtol=1e-5)
+
+
+def test_a_unit_within_a_head_is_one():
+    assert split_unit("Voltage (V)_a_Forward") == ("Voltage_a_Forward", "V")
+    assert split_unit("Sample (old) third") == ("Sample (old) third", "")
+
+
+def test_flux_per_nanometre_is_no_wavelength():
+    (found,) = read_each(FILES / "pl_luqy.txt")
+    assert len(found) == 2 and found.x_unit == "nm" and found.x[0] == 550.0
+    assert abs(found.x[np.argmax(found.values[0])] - 760) < 8
+
+
+def test_a_name_padded_with_zeros_is_text():
+    found = read_spectra(FILES / "absorption_avantes.ttt")
+    assert found.value_unit == "transmittance_percent" and found.x[-1] == 398.0
+
+
+@pytest.mark.parametrize("head", ["Photocurrent (A)", "Radiance (W/sr/m2)", "EQE (%)"])
+def test_what_a_keithley_writes_for_no_reading_is_a_gap(tmp_path, head):
+    path = tmp_path / "a.csv"
+    lines = [f"{0.1 * i:.1f},{i * i},{9.91e37 if i == 3 else i}" for i in range(6)]
+    path.write_text(f"Voltage (V),J (mA/cm2),{head}\n" + "\n".join(lines))
+    (found,) = read_sweeps(path)
+    values = next(
+        v
+        for v in (found.photocurrent_A, found.radiance_W_sr_m2, found.reported_eqe)
+        if v is not None
+    )
+    assert np.isnan(values[3]) and np.isfinite(np.delete(values, 3)).all()
+
+
 def test_infrared_and_diffraction_files_of_other_programs():
     (opus,), group = read_infrared(FILES / "ftir.0"), read_infrared(FILES / "ftir.spg")
     assert (opus.label, opus.quantity) == ("film", "absorbance")
@@ -65,7 +127,7 @@ def test_series_of_spectra_in_four_dialects():
     np.testing.assert_array_equal(spec.time_s, [0, 1, 2.5, 5, 10])
     long = read_spectra(FILES / "pl_long.csv")
     assert long.labels == ("neat", "EG")
-    np.testing.assert_array_equal(long.spectrum("EG"), view.values[2])
+    np.testing.assert_array_equal(long.values[1], view.values[2])
     (jdx,) = read_each(FILES / "pl_decimal_comma.jdx")
     assert jdx.x[np.argmax(jdx.values[0])] == 550 and jdx.values.max() == 1030
     fid = read_jcamp(FILES / "nmr_ntuples.dx")

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hassan2021.simulate.writers import write_tiff
 from peled.formats.diffraction import Pattern
-from peled.formats.images import write_tiff
 from peled.samples import read_sheet
 from peled.structure import microscopy, standards, xps, xrd
 from peled.structure.analyse import analyse, sniff

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +11,7 @@ import numpy as np
 
 from hassan2021.desk import Missing
 from peled import molecules, nmr
+from peled.formats import read_json
 from peled.formats.nmr import GYROMAGNETIC_MHz_T  # noqa: F401  (of the notebook's arithmetic)
 from peled.nmr import solid
 from peled.nmr.analyse import Series
@@ -142,7 +142,7 @@ class Evidence:
     @cached_property
     def system(self) -> dict:
         """The glutamyl spins."""
-        return json.loads(Path(self.beside("glutamyl.json")).read_text("utf-8"))
+        return read_json(self.beside("glutamyl.json"), what="a spin system in JSON")
 
     # ---- solids ----------------------------------------------------------------------------------
 

@@ -6,13 +6,12 @@ optionally a `label`) and bonds (`[i, j, order]`) by name. It is made once from 
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 
 import numpy as np
 
-from peled.formats import FormatError, read_text
+from peled.formats import FormatError, read_json
 from peled.formats.contract import reader
 
 #: Colours of donor atoms; carbon is the line.
@@ -51,8 +50,8 @@ def read_molecules(path: str | os.PathLike) -> dict[str, Molecule]:
     FormatError
         If the file is no such JSON, or a bond names an atom that is not there.
     """
+    content = read_json(path, what="molecule drawings in JSON")
     try:
-        content = json.loads(read_text(path, what="molecule drawings in JSON"))["molecules"]
         found = {
             name: Molecule(
                 name,
@@ -62,7 +61,7 @@ def read_molecules(path: str | os.PathLike) -> dict[str, Molecule]:
                 tuple((int(i), int(j), int(order)) for i, j, order in m["bonds"]),
                 tuple(a.get("label", "") for a in m["atoms"]),
             )
-            for name, m in content.items()
+            for name, m in content["molecules"].items()
         }
     except (ValueError, KeyError, TypeError) as error:
         raise FormatError(

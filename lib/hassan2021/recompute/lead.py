@@ -25,6 +25,7 @@ from hassan2021.recompute.jobs import FOLDER, Job
 from hassan2021.recompute.molecules import HARTREE_EV, SEED, SMILES, Frame, Search
 from hassan2021.recompute.solvent import stored_pcm
 from ledger.files import write_atomically
+from peled.formats.atomistic import read_numbers
 
 HERE = FOLDER / "lead"
 DONORS = ("N", "O", "S")
@@ -490,7 +491,9 @@ def run_point(point: Point, scratch: Path) -> None:
 
 def kept_energy(point: Point) -> float:
     """Of a kept record, eV; infinite when there is none."""
-    return json.loads(point.path.read_text())["energy_eV"] if point.path.exists() else float("inf")
+    if not point.path.exists():
+        return float("inf")
+    return read_numbers(point.path, ("energy_eV",))["energy_eV"]
 
 
 def lowest(system: str, count: int, basis: str = SVP, medium: str = VACUUM) -> list[int]:

@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 from scipy.linalg import expm
 
+from hassan2021.simulate.writers import write_ufs
 from ledger import files
-from peled.formats.tas import write_ufs
 
 HC_EV_NM = 1239.8419843320026
 KB_EV = 8.617333262e-5

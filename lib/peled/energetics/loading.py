@@ -13,7 +13,7 @@ import numpy as np
 
 from peled.energetics.methods import reference_gap
 from peled.energetics.outputs import EnergyRow, read_table
-from peled.formats import FormatError, read_yaml
+from peled.formats import FormatError, read_text, read_yaml
 from peled.formats.atomistic import Structure, formula, read_calculation, read_structure
 from peled.formats.contract import reader
 from peled.sources import kind_of
@@ -263,9 +263,7 @@ def shells(folder: Path) -> dict[str, str]:
     """
     found: dict[str, set[str]] = {}
     for path in sorted(folder.glob("*.in")):
-        rows = re.findall(
-            r"^(\d[SPDF])\s+\d\s+\d\s+(\d+\.?\d*)", path.read_text(encoding="utf-8"), re.MULTILINE
-        )
+        rows = re.findall(r"^(\d[SPDF])\s+\d\s+\d\s+(\d+\.?\d*)", read_text(path), re.MULTILINE)
         found.setdefault(path.name.split(".")[0], set()).update(
             shell.lower() for shell, occupied in rows if float(occupied) > 0
         )

@@ -4,7 +4,6 @@ differences of rows, the spread of starts.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.energetics.outputs import EnergyRow
+from peled.formats.atomistic import read_numbers
 
 #: Standard error of a tight-binding adsorption energy where nothing better is at hand to compare
 #: with (eV): the few tenths by which GFN2-xTB
@@ -172,12 +172,13 @@ def conformers(folder: Path, system: str, damping: str) -> dict[str, Parts]:
     table = folder / "dispersion.json"
     if not table.exists():
         return {}
-    terms, found = json.loads(table.read_text(encoding="utf-8")), {}
+    terms, found = read_numbers(table), {}
     for path in sorted(folder.glob(f"pbe/{system}-[0-9].def2-svp.vacuum.json")):
         name = path.name.split(".")[0]
-        if name in terms:
-            total = json.loads(path.read_text(encoding="utf-8"))["energy_eV"]
-            own, asked = (terms[name][f"{kind}_eV"] for kind in ("d3bj", damping))
+        kinds = (f"{name}/d3bj_eV", f"{name}/{damping}_eV")
+        if terms.keys() >= set(kinds):
+            total = read_numbers(path, ("energy_eV",))["energy_eV"]
+            own, asked = (terms[kind] for kind in kinds)
             found[name] = Parts(total - own, asked)
     return found
 
@@ -303,11 +304,11 @@ def counterpoise_eV(folder: Path, system: str, basis: str = "def2-svp") -> float
         paths = sorted(folder.glob(f"{system}-[0-9].{part}.{basis}.vacuum.json"))
         if len(paths) != 1:
             return None
-        found[part] = json.loads(paths[0].read_text(encoding="utf-8"))["energy_eV"]
+        found[part] = read_numbers(paths[0], ("energy_eV",))["energy_eV"]
     ion = folder / f"lead_ion-0.{basis}.vacuum.json"
     if not ion.exists():
         return None
-    alone = found["ligand"] + json.loads(ion.read_text(encoding="utf-8"))["energy_eV"]
+    alone = found["ligand"] + read_numbers(ion, ("energy_eV",))["energy_eV"]
     return alone - found["ligand+ghost"] - found["lead+ghost"]
 
 
@@ -335,13 +336,13 @@ def thermal_preference(folder: Path) -> Thermal | None:
     ]
     if not all(p.exists() for p in paths):
         return None
-    edta, gl, pb_edta, pb_gl = (json.loads(p.read_text(encoding="utf-8")) for p in paths)
+    keys = ("gibbs_correction_eV", "temperature_times_entropy_eV", "temperature_K")
+    edta, gl, pb_edta, pb_gl = (read_numbers(p, keys) for p in paths)
 
     def change(key: str) -> float:
         return (pb_gl[key] - gl[key]) - (pb_edta[key] - edta[key])
 
     return Thermal(
-        change("gibbs_correction_eV"),
-        change("temperature_times_entropy_eV"),
-        float(edta["temperature_K"]),
+        *map(change, keys[:2]),
+        edta["temperature_K"],
     )

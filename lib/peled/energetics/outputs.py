@@ -36,10 +36,11 @@ import numpy as np
 
 from peled.energetics.bonding import light, links
 from peled.energetics.comparability import BookkeepingError, compare
-from peled.formats import FormatError, read_text
+from peled.formats import FormatError
 from peled.formats.atomistic import Calculation, Structure, formula, read_calculations
 from peled.formats.atomistic.structures import ELEMENTS
 from peled.formats.contract import reader
+from peled.formats.delimited import read_records
 
 __all__ = ["BookkeepingError", "EnergyRow", "EnergyTable", "covalent_bonds", "read_table", "to_csv"]
 
@@ -125,6 +126,7 @@ def error_of_minimum(starts_eV: Sequence[float]) -> float:
     return float(np.sqrt(chance @ (energies - chance @ energies) ** 2))
 
 
+_NEEDED = ("name", "complex", "parts")
 #: Columns of a table that say what a row is, for statistics over rows.
 _LABELS = ("adsorbate", "surface", "site", "coverage")
 
@@ -142,14 +144,10 @@ def named(path: Path) -> set[str]:
     Raises
     ------
     FormatError
-        For a file that is no text.
+        For a file that is no such table.
     """
-    reader = csv.DictReader(io.StringIO(read_text(path, what="a table of outputs")))
-    if not {"name", "complex", "parts"} <= set(reader.fieldnames or ()):
-        return set()
-    cells = [
-        row[k] or "" for row in reader for k in ("complex", "parts", "counterpoise") if k in row
-    ]
+    rows, _ = read_records(path, _NEEDED)
+    cells = [row.cells.get(k, "") for row in rows for k in ("complex", "parts", "counterpoise")]
     return {
         re.sub(r"^\d+\s*\*\s*", "", term)
         for cell in cells
@@ -168,49 +166,35 @@ def read_table(path: str | os.PathLike) -> EnergyTable:
         `refused`.
     """
     path = Path(path)
-    reader = csv.DictReader(io.StringIO(read_text(path, what="a table of outputs")))
-    heads = [h.strip() for h in reader.fieldnames or []]
-    known = ("name", "complex", "parts", "molecules", "accept", "counterpoise", *_LABELS)
-    for head in heads:
-        if head and head not in known and not head.startswith("x_") and "complex" in heads:
+    records, account = read_records(path, _NEEDED)
+    known = (*_NEEDED, "molecules", "accept", "counterpoise", *_LABELS)
+    for head in records[0].cells:
+        if head and head not in known and not head.startswith("x_"):
             near = difflib.get_close_matches(head, known, 1, 0.5)
             raise FormatError(
                 path,
-                place="line 1",
+                place=f"line {account.head[0]}",
                 expected=f"the columns {', '.join(known)}",
                 found=head,
                 advice=f"did you mean {near[0]!r}?" if near else "your own begin with x_",
             )
-    missing = [c for c in ("name", "complex", "parts") if c not in (reader.fieldnames or [])]
-    if missing:
-        head = ", ".join(reader.fieldnames or []) or "none"
-        advice = "separate columns by commas" if any(c in head for c in ";\t") else ""
-        raise FormatError(
-            path,
-            place="line 1",
-            expected="the columns name, complex, parts",
-            found=head,
-            advice=advice,
-        )
     cache: dict[Path, list[Calculation] | FormatError] = {}
     rows: list[EnergyRow] = []
     refused: dict[str, str] = {}
-    for row in reader:
-        if not (row["name"] or "").strip() or row["name"].lstrip().startswith("#"):
-            continue
-        entry = {k: (v or "").strip() for k, v in row.items() if isinstance(v, str) or v is None}
-        if entry["name"] in {r.name for r in rows} or entry["name"] in refused:
-            refused[f"{entry['name']}, line {reader.line_num}"] = (
-                f"{path.name}, line {reader.line_num}: a second row of this name; several starts "
+    for record in records:
+        name, line = record["name"] or f"line {record.line}", record.line
+        if name in {r.name for r in rows} or name in refused:
+            refused[f"{name}, line {line}"] = (
+                f"{path.name}, line {line}: a second row of this name; several starts "
                 "go into one row, as a pattern"
             )
             continue
         try:
-            rows.append(_row(path, reader.line_num, entry, cache))
+            if not record["name"]:
+                raise record.refuse("name", "a name")
+            rows.append(_row(path, line, record.cells, cache))
         except (FormatError, BookkeepingError) as error:
-            refused[entry["name"]] = str(error)
-    if not rows and not refused:
-        raise FormatError(path, expected="at least one row", found="none")
+            refused[name] = str(error)
     return EnergyTable(rows, refused)
 
 

@@ -8,12 +8,14 @@ One module a technique; `delimited` is the pattern for the others and reads most
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from pathlib import Path
 
 from peled.formats.contract import FormatError, limits, require_file, unpacked
 
-__all__ = ["FormatError", "limits", "read_bytes", "read_text", "read_yaml"]
+__all__ = ["FormatError", "limits", "read_bytes", "read_json", "read_text", "read_yaml"]
 
 
 def read_bytes(path: str | os.PathLike, *, what: str = "a data file") -> bytes:
@@ -69,8 +71,10 @@ def _decoded(content: bytes) -> str | None:
     ):
         if zeros and zeros.count(0) > 0.9 * len(zeros) and 0 not in others:
             return content.decode(name, errors="replace")
-    if 0 in start:
-        return None
+    if 0 in start:  # Avantes pads a name to the end of its line with zeros
+        content = re.sub(rb"\0+(?=\r?\n)", b"", content)
+        if 0 in content[:4096]:
+            return None
     for name in ("utf-8-sig", "cp1252"):
         try:
             return content.decode(name)
@@ -113,3 +117,29 @@ def read_yaml(path: str | os.PathLike, *, what: str = "a YAML file"):
         ) from None
     except (ValueError, RecursionError) as error:  # a date that is none; brackets without end
         raise FormatError(path, expected=what, found=str(error)[:120]) from None
+
+
+def read_json(path: str | os.PathLike, *, what: str = "a JSON file"):
+    """The content of a JSON file, whose numbers are finite.
+
+    Raises
+    ------
+    FormatError
+        With the line: no JSON, NaN or infinity, brackets without end, or no file.
+    """
+
+    def refuse(word: str):
+        raise FormatError(path, expected="finite numbers", found=word, advice="write null")
+
+    try:
+        return json.loads(read_text(path, what=what), parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise FormatError(
+            path,
+            place=f"line {error.lineno}",
+            expected=what,
+            found=error.msg,
+            advice="the file may have been cut short; copy it again",
+        ) from None
+    except RecursionError as error:
+        raise FormatError(path, expected=what, found=str(error)) from None

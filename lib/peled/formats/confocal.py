@@ -15,20 +15,9 @@ import numpy as np
 
 from peled.formats import FormatError, read_bytes
 from peled.formats.contract import allow, reader
+from peled.formats.images import tiff_pixel_nm
 
-_UM = {
-    "um": 1.0,
-    "µm": 1.0,
-    "\\u00b5m": 1.0,
-    "micron": 1.0,
-    "nm": 1e-3,
-    "mm": 1e3,
-    "cm": 1e4,
-    "inch": 2.54e4,
-}
-
-
-_COARSEST_UM = 20.0
+_COARSEST_NM = 2e4  # a coarser pixel in the standard tags is a print resolution
 
 
 @dataclass(frozen=True)
@@ -68,8 +57,7 @@ def read_stack(path: str | os.PathLike) -> ImageStack:
         allow(path, 8 * file.series[0].size, "frames")
         frames = np.squeeze(file.asarray())
         notes = file.imagej_metadata or {}
-        page = file.pages[0]
-        pixel_um, interval_s = _scale(page, notes), float(notes.get("finterval") or 0) or None
+        pixel_nm = tiff_pixel_nm(file.pages[0], _COARSEST_NM)
     if frames.ndim == 2:
         frames = frames[None]
     if frames.ndim != 3 or frames.shape[-1] in (3, 4):
@@ -82,19 +70,6 @@ def read_stack(path: str | os.PathLike) -> ImageStack:
     return ImageStack(
         path,
         frames.astype(float),
-        pixel_um,
-        interval_s,
+        pixel_nm / 1e3 if pixel_nm else None,
+        float(notes.get("finterval") or 0) or None,
     )
-
-
-def _scale(page, notes: dict) -> float | None:
-    try:
-        count, length = page.tags["XResolution"].value
-        factor = _UM.get(str(notes.get("unit", "")).lower()) or {2: 2.54e4, 3: 1e4}.get(
-            int(page.tags["ResolutionUnit"].value)
-        )
-        size = factor * length / count if factor and count else None
-        # Without a unit of its own a coarse value is a print resolution (72 dpi and the like).
-        return size if notes.get("unit") or not size or size < _COARSEST_UM else None
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None

@@ -25,11 +25,13 @@ import io
 import os
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -347,6 +349,69 @@ def arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
                     advice="save it again with numpy.savez",
                 ) from None
     return found
+
+
+def xml_root(path: str | os.PathLike, content: str | bytes, what: str) -> ElementTree.Element:
+    """The root of an XML text without entities, with which a few lines unfold without end.
+
+    Raises
+    ------
+    FormatError
+        With the line: damaged, cut, or with entities of its own.
+    """
+    if "<!ENTITY" in content if isinstance(content, str) else b"<!ENTITY" in content:
+        raise FormatError(
+            path,
+            expected=what,
+            found="XML entities, which are not expanded here",
+            advice="export it again",
+        )
+    try:
+        return ElementTree.fromstring(content)
+    except ElementTree.ParseError as error:
+        raise FormatError(
+            path,
+            place=f"line {error.position[0]}",
+            expected=what,
+            found=str(error),
+            advice="the file is damaged or cut; export it again",
+        ) from None
+
+
+class Bytes:
+    """A binary file, read from `at` on; what would run over its end is refused with the byte.
+
+    Parameters
+    ----------
+    order : "<" or ">"
+        Little or big endian.
+    """
+
+    def __init__(self, path: Path, content: bytes, order: str):
+        self.path, self.content, self.order, self.at = path, content, order, 0
+
+    def refuse(self, place: int, expected: str, found: str, advice: str = "") -> FormatError:
+        advice = advice or "the file is cut or damaged: copy or export it again"
+        where = f"byte {place}"
+        return FormatError(self.path, place=where, expected=expected, found=found, advice=advice)
+
+    def take(self, count: int, what: str, at: int | None = None) -> bytes:
+        at = self.at if at is None else at
+        if count < 0 or at < 0 or at + count > len(self.content):
+            found = f"{max(len(self.content) - at, 0)} bytes to the end of the file"
+            raise self.refuse(at, f"{what} ({count} bytes)", found)
+        self.at = at + count
+        return self.content[at : self.at]
+
+    def get(self, code: str, what: str, at: int | None = None):
+        """One value, or a tuple of several, by the letters of `struct`."""
+        code = self.order + code
+        values = struct.unpack(code, self.take(struct.calcsize(code), what, at))
+        return values[0] if len(values) == 1 else values
+
+    def values(self, code: str, count: int, what: str, at: int | None = None) -> np.ndarray:
+        dtype = np.dtype(self.order + code)
+        return np.frombuffer(self.take(dtype.itemsize * count, what, at), dtype).astype(float)
 
 
 # ---- the wrapper ---------------------------------------------------------------------------------

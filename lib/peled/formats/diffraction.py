@@ -15,16 +15,14 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 
 from peled.formats import FormatError, jcampdx, read_bytes, read_text
-from peled.formats.contract import archive, reader
-from peled.formats.delimited import Account, parse_number, read_table, stated
+from peled.formats.contract import Bytes, archive, reader, xml_root
+from peled.formats.delimited import Account, Sheet, parse_number, read_table, stated
 
 _WHAT = "a powder diffraction pattern"
 _ADVICE = "export it as two columns of text (2theta in degrees, intensity)"
@@ -292,26 +290,6 @@ def _local(tag: str) -> str:
     return tag.rsplit("}", 1)[-1]
 
 
-def _parse_xml(path: Path, content: bytes, what: str):
-    if b"<!ENTITY" in content:
-        raise FormatError(
-            path,
-            expected=what,
-            found="XML entities, which are not expanded here",
-            advice="export it again",
-        )
-    try:
-        return ElementTree.fromstring(content)
-    except ElementTree.ParseError as error:
-        raise FormatError(
-            path,
-            place=f"line {error.position[0]}",
-            expected=what,
-            found=str(error),
-            advice="the file is damaged or cut; export it again",
-        ) from None
-
-
 def _numbers(path: Path, text: str | None, place: str) -> np.ndarray:
     try:
         if len(found := np.array((text or "").split(), dtype=float)):
@@ -322,7 +300,7 @@ def _numbers(path: Path, text: str | None, place: str) -> np.ndarray:
 
 
 def _read_xrdml(path: Path, content: bytes) -> list[Pattern]:
-    root = _parse_xml(path, content, "an xrdML measurement")
+    root = xml_root(path, content, "an xrdML measurement")
     waves = {
         _local(e.tag): float(_numbers(path, e.text, _local(e.tag))[0])
         for e in root.iter()
@@ -403,44 +381,34 @@ def _xrdml_axis(path: Path, axis, n: int, place: str) -> np.ndarray:
 
 
 def _read_ras(path: Path) -> list[Pattern]:
-    lines = read_text(path, what="a Rigaku .ras file").split("\n")
+    sheet = Sheet(path, read_text(path, what="a Rigaku .ras file").split("\n"), None)
     header: dict[str, str] = {}
     found, rows, first = [], None, 0
-    for number, line in enumerate(lines, 1):
+    for i in sheet.content:
+        line, sheet.claims[i] = sheet.lines[i], "key"
         if line.startswith("*RAS_HEADER_START"):
             header = {}
         elif line.startswith("*RAS_INT_START"):
-            rows, first = [], number
+            rows, first = [], i
         elif line.startswith("*RAS_INT_END"):
-            found.append(_ras_pattern(path, rows or [], header, f"line {number}"))
+            found.append(_ras_pattern(path, rows or [], header, f"line {i + 1}"))
             rows = None
         elif rows is not None:
-            rows.append(_ras_row(path, line, f"line {number}"))
+            rows.append(_ras_row(sheet, i))
         elif match := re.match(r'\*(\S+)\s+"(.*)"\s*$', line):
             header[match[1]] = match[2]
-    if rows is not None:
-        raise FormatError(
-            path,
-            place=f"line {len(lines)}",
-            expected=f"*RAS_INT_END after line {first}",
-            found="the end of the file",
-            advice="the file is cut; export it again",
-        )
-    if not found:
-        raise FormatError(path, expected="*RAS_INT_START and rows of numbers", found="none")
-    return found
+    if rows is not None or not found:
+        expected = f"*RAS_INT_END after line {first + 1}" if first else "*RAS_INT_START and rows"
+        raise sheet.refuse(len(sheet.lines) - 1, expected, "the end of the file", "export it again")
+    account = sheet.settle()
+    return [replace(pattern, account=account) for pattern in found]
 
 
-def _ras_row(path: Path, line: str, place: str) -> list[float]:
-    values = [parse_number(cell) for cell in line.split()]
-    if len(values) < 2 or None in values:
-        raise FormatError(
-            path,
-            place=place,
-            expected="2theta, intensity, attenuator",
-            found=repr(line.strip()[:40]),
-        )
-    return [values[0], values[1], values[2] if len(values) > 2 else 1.0]
+def _ras_row(sheet: Sheet, i: int) -> list[float]:
+    values = sheet.numbers(i)
+    if len(values) < 2:
+        raise sheet.refuse(i, "2theta, intensity, attenuator")
+    return [*values[:2], values[2] if len(values) > 2 else 1.0]
 
 
 def _ras_pattern(path: Path, rows: list, header: dict[str, str], place: str) -> Pattern:
@@ -513,7 +481,7 @@ def _read_zip(path: Path) -> list[Pattern]:
     # As they were measured: Data10 after Data2.
     for name in sorted(contents, key=lambda n: [int(d) for d in re.findall(r"\d+", n)]):
         if re.search(r"RawData\d*\.xml$", name):
-            root = _parse_xml(path, contents[name], f"Bruker raw data in {name}")
+            root = xml_root(path, contents[name], f"Bruker raw data in {name}")
             found.append(_brml_pattern(path, name, root))
         elif name.endswith(".txt"):
             conditions = re.sub(r"Profile(\d+)\.txt$", r"MesurementConditions\1.xml", name)
@@ -529,15 +497,11 @@ def _read_zip(path: Path) -> list[Pattern]:
 
 
 def _rasx_pattern(path: Path, name: str, content: bytes, conditions: bytes | None) -> Pattern:
-    lines = content.decode("utf-8-sig", errors="replace").split("\n")
-    rows = [
-        _ras_row(path, line, f"{name}, line {number}")
-        for number, line in enumerate(lines, 1)
-        if line.strip()
-    ]
+    sheet = Sheet(path, content.decode("utf-8-sig", "replace").split("\n"), None, part=name)
+    rows = [_ras_row(sheet, i) for i in sheet.content]
     header = {}
     if conditions is not None:
-        root = _parse_xml(path, conditions, f"the conditions of {name}")
+        root = xml_root(path, conditions, f"the conditions of {name}")
         texts = {_local(e.tag): e.text.strip() for e in root.iter() if e.text and e.text.strip()}
         even = texts.get("UnequalySpaced", "false").lower() == "false"
         alpha_2 = "" if texts.get("WaveType") == "Ka1" else texts.get("WavelengthKalpha2", "")
@@ -633,28 +597,26 @@ def _read_uxd(path: Path) -> list[Pattern]:
     """Bruker UXD: `_KEY=value`, then `_2THETACOUNTS` and pairs, or `_COUNTS` and values from
     `_START` in `_STEPSIZE`.
     """
+    text = re.sub(r"(?m)(?<=[^;\n]);.*$", "", read_text(path, what="a Bruker UXD file"))
+    sheet = Sheet(path, text.split("\n"), None)
     header: dict[str, str] = {}
     ranges: list[tuple[dict[str, str], str, list[float], int]] = []
-    for number, line in enumerate(read_text(path, what="a Bruker UXD file").split("\n"), 1):
-        line = line.split(";", 1)[0].strip()
-        if match := re.match(r"_(\w+)\s*=\s*'?(.*?)'?$", line):
+    for i in sheet.content:
+        line, sheet.claims[i] = sheet.lines[i].strip(), "key"
+        if line.startswith(";"):
+            sheet.claims[i] = "comment"
+        elif match := re.match(r"_(\w+)\s*=\s*'?(.*?)'?$", line):
             header[match[1].upper()] = match[2]
         elif re.fullmatch(r"_(2THETA)?(COUNTS|CPS)", line.upper()):
-            ranges.append((dict(header), line.upper(), [], number))
-        elif line:
-            values = [parse_number(cell) for cell in line.split()]
-            if None in values or not ranges:
-                raise FormatError(
-                    path,
-                    place=f"line {number}",
-                    expected="_KEY=value, _COUNTS, _2THETACOUNTS, _CPS or numbers",
-                    found=repr(line[:40]),
-                    advice=_ADVICE,
-                )
-            ranges[-1][2].extend(values)
+            ranges.append((dict(header), line.upper(), [], i + 1))
+        elif not ranges:
+            raise sheet.refuse(i, "_KEY=value, _COUNTS, _2THETACOUNTS or _CPS", advice=_ADVICE)
+        else:
+            ranges[-1][2].extend(sheet.numbers(i))
     if not ranges:
         raise FormatError(path, expected="_2THETACOUNTS or _COUNTS and numbers", found="none")
-    return [_uxd_pattern(path, *one) for one in ranges]
+    account = sheet.settle()
+    return [replace(_uxd_pattern(path, *one), account=account) for one in ranges]
 
 
 def _uxd_pattern(path: Path, header: dict, form: str, values: list[float], line: int) -> Pattern:
@@ -689,38 +651,7 @@ def _uxd_pattern(path: Path, header: dict, form: str, values: list[float], line:
     )
 
 
-class _Cursor:
-    """Little-endian reading with a byte count, refusing to run over the end."""
-
-    def __init__(self, path: Path, content: bytes, at: int = 0):
-        self.path, self.content, self.at = path, content, at
-
-    def get(self, code: str, at: int | None = None):
-        at = self.at if at is None else at
-        size = struct.calcsize("<" + code)
-        if at < 0 or at + size > len(self.content):
-            raise FormatError(
-                self.path,
-                place=f"byte {at}",
-                expected=f"{size} bytes of a Bruker .raw file",
-                found=f"the end of the file at {len(self.content)}",
-                advice="the file is cut; copy it again",
-            )
-        values = struct.unpack_from("<" + code, self.content, at)
-        self.at = at + size
-        return values[0] if len(values) == 1 else values
-
-    def floats(self, n: int, at: int) -> np.ndarray:
-        if n <= 0 or n > 10_000_000 or at + 4 * n > len(self.content):
-            raise FormatError(
-                self.path,
-                place=f"byte {at}",
-                expected=f"{n} intensities",
-                found=f"{max(len(self.content) - at, 0) // 4}",
-                advice="the file is cut; copy it again",
-            )
-        self.at = at + 4 * n
-        return np.frombuffer(self.content, "<f4", n, at).astype(float)
+_HEADER = "a header of a Bruker .raw file"
 
 
 def _text(raw: bytes) -> str:
@@ -731,7 +662,7 @@ def _read_bruker_raw(path: Path, content: bytes) -> list[Pattern]:
     """Layouts after the DIFFRAC-AT and DIFFRAC plus manuals (appendix on raw files), as also
     documented by xylib.
     """
-    cursor = _Cursor(path, content)
+    cursor = Bytes(path, content, "<")
     if content[:4] == b"RAW ":
         return _raw1(cursor)
     if content[:4] == b"RAW2":
@@ -750,7 +681,7 @@ def _read_bruker_raw(path: Path, content: bytes) -> list[Pattern]:
 
 
 def _range(
-    cursor: _Cursor, label: str, start: float, step: float, y: np.ndarray, seconds: float, waves
+    cursor: Bytes, label: str, start: float, step: float, y: np.ndarray, seconds: float, waves
 ) -> Pattern:
     if not (step > 0 and np.isfinite(start)):
         raise FormatError(
@@ -769,28 +700,30 @@ def _range(
     )
 
 
-def _raw1(c: _Cursor) -> list[Pattern]:
+def _raw1(c: Bytes) -> list[Pattern]:
     found, at, more = [], 4, True
     while more:
         if found and c.content[at : at + 4] == b"RAW ":
             at += 4
-        n, seconds, step = c.get("Iff", at)
-        start = c.get("f", at + 20)
+        n, seconds, step = c.get("Iff", _HEADER, at)
+        start = c.get("f", _HEADER, at + 20)
         name = _text(c.content[at + 36 : at + 68])
-        waves = c.get("ff", at + 68)
-        more = c.get("I", at + 148) > 0
-        found.append(_range(c, name, start, step, c.floats(n, at + 152), seconds, waves))
+        waves = c.get("ff", _HEADER, at + 68)
+        more = c.get("I", _HEADER, at + 148) > 0
+        found.append(
+            _range(c, name, start, step, c.values("f4", n, "intensities", at + 152), seconds, waves)
+        )
         at = c.at
     return found
 
 
-def _raw2(c: _Cursor) -> list[Pattern]:
-    ranges = c.get("H", 4)
-    waves = c.get("ff", 190)
+def _raw2(c: Bytes) -> list[Pattern]:
+    ranges = c.get("H", _HEADER, 4)
+    waves = c.get("ff", _HEADER, 190)
     found, at = [], 256
     for _ in range(ranges):
-        length, n = c.get("HH", at)
-        seconds, step, start = c.get("fff", at + 8)
+        length, n = c.get("HH", _HEADER, at)
+        seconds, step, start = c.get("fff", _HEADER, at + 8)
         if length < 48:
             raise FormatError(
                 c.path,
@@ -798,17 +731,21 @@ def _raw2(c: _Cursor) -> list[Pattern]:
                 expected="a range header of at least 48 bytes",
                 found=str(length),
             )
-        found.append(_range(c, "", start, step, c.floats(n, at + length), seconds, waves))
+        found.append(
+            _range(
+                c, "", start, step, c.values("f4", n, "intensities", at + length), seconds, waves
+            )
+        )
         at = c.at
     return found
 
 
-def _raw3(c: _Cursor) -> list[Pattern]:
-    ranges = c.get("I", 12)
-    name, waves = _text(c.content[326:386]), c.get("dd", 624)
+def _raw3(c: Bytes) -> list[Pattern]:
+    ranges = c.get("I", _HEADER, 12)
+    name, waves = _text(c.content[326:386]), c.get("dd", _HEADER, 624)
     found, at = [], 712
     for _ in range(ranges):
-        length, n = c.get("II", at)
+        length, n = c.get("II", _HEADER, at)
         if length != 304:
             raise FormatError(
                 c.path,
@@ -817,24 +754,34 @@ def _raw3(c: _Cursor) -> list[Pattern]:
                 found=str(length),
             )
         start, step, seconds, extra = (
-            c.get("d", at + 16),
-            c.get("d", at + 176),
-            c.get("f", at + 192),
-            c.get("I", at + 256),
+            c.get("d", _HEADER, at + 16),
+            c.get("d", _HEADER, at + 176),
+            c.get("f", _HEADER, at + 192),
+            c.get("I", _HEADER, at + 256),
         )
-        found.append(_range(c, name, start, step, c.floats(n, at + length + extra), seconds, waves))
+        found.append(
+            _range(
+                c,
+                name,
+                start,
+                step,
+                c.values("f4", n, "intensities", at + length + extra),
+                seconds,
+                waves,
+            )
+        )
         at = c.at
     return found
 
 
-def _raw4(c: _Cursor) -> list[Pattern]:
+def _raw4(c: Bytes) -> list[Pattern]:
     at, waves, name, found = 61, (), "", []
     while at + 4 <= len(c.content):
-        kind = c.get("I", at)
+        kind = c.get("I", _HEADER, at)
         if kind in (0, 160):
             scan = _text(c.content[at + 32 : at + 56])
-            start, step, n, seconds = c.get("ddIf", at + 72)
-            datum, header = c.get("II", at + 136)
+            start, step, n, seconds = c.get("ddIf", _HEADER, at + 72)
+            datum, header = c.get("II", _HEADER, at + 136)
             data = at + 160 + header
             if scan.lower() in ("locked coupled", "unlocked coupled", "2theta", "twotheta"):
                 if datum < 4 or datum % 4:
@@ -845,11 +792,11 @@ def _raw4(c: _Cursor) -> list[Pattern]:
                         found=f"{datum}",
                         advice=_ADVICE,
                     )
-                y = c.floats(n * (datum // 4), data).reshape(n, -1)[:, 0]
+                y = c.values("f4", n * (datum // 4), "intensities", data).reshape(n, -1)[:, 0]
                 found.append(_range(c, name, start, step, y, seconds, waves))
             at = data + n * datum
             continue
-        length = c.get("I", at + 4)
+        length = c.get("I", _HEADER, at + 4)
         if length < 8:
             raise FormatError(
                 c.path,
@@ -861,7 +808,7 @@ def _raw4(c: _Cursor) -> list[Pattern]:
         if kind == 10 and _text(c.content[at + 12 : at + 36]).upper() == "SAMPLEID":
             name = _text(c.content[at + 36 : at + length])
         elif kind == 30:
-            waves = c.get("dd", at + 80)
+            waves = c.get("dd", _HEADER, at + 80)
         at += length
     if not found:
         raise FormatError(

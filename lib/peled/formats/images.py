@@ -125,31 +125,6 @@ def read_image(path: str | os.PathLike, *, pixel_nm: float | None = None) -> Ima
     return Image(path, pixels, float(size), image.metadata)
 
 
-def write_tiff(path: str | os.PathLike, pixels: np.ndarray, pixel_nm: float) -> None:
-    """Write an 8- or 16-bit image as an ImageJ TIFF with its scale, compressed by deflate."""
-    import io
-
-    import tifffile
-
-    from peled import files
-
-    stream = io.BytesIO()
-    # tifffile compresses no ImageJ file: the scale goes into the standard tags and the text.
-    description = f"ImageJ=1.53\nunit=nm\nmin={int(pixels.min())}\nmax={int(pixels.max())}\n"
-    tifffile.imwrite(
-        stream,
-        pixels,
-        resolution=(1 / pixel_nm, 1 / pixel_nm),
-        resolutionunit=1,
-        description=description,
-        compression="zlib",
-        predictor=True,
-        metadata=None,
-        software=False,
-    )
-    files.write_atomically(path, stream.getvalue())
-
-
 @dataclass(frozen=True)
 class _Raw:
     """One image of a file before it is chosen: `data` an array or, for a large file, what makes
@@ -201,13 +176,19 @@ def _read_tiff(path: Path) -> list[_Raw]:
     with tifffile.TiffFile(path) as tif:
         pages = [series.pages[0] for series in tif.series]
     for i, page in enumerate(pages if len(pages) == len(found) else []):
-        tags = {tag.name: tag.value for tag in page.tags.values()}
-        text = str(tags.get("ImageDescription", ""))
-        size = found[i].pixel_nm or _imagej(tags) or _ome(text) or _resolution(tags)
-        metadata = found[i].metadata | {"ImageDescription": text}
+        size = found[i].pixel_nm or tiff_pixel_nm(page, _INSTRUMENT_LIMIT_NM)
+        metadata = found[i].metadata | {"ImageDescription": page.description}
         read = partial(tifffile.imread, path, series=i)
         found[i] = _Raw(read, size, metadata, found[i].series)
     return found
+
+
+def tiff_pixel_nm(page, coarsest_nm: float) -> float | None:
+    """Size of a pixel as ImageJ, OME or the standard tags of a page say it; of the last none that
+    is coarser than what an instrument has.
+    """
+    tags = {tag.name: tag.value for tag in page.tags.values()}
+    return _imagej(tags) or _ome(page.description) or _resolution(tags, coarsest_nm)
 
 
 def _imagej(tags) -> float | None:
@@ -230,7 +211,7 @@ def _ome(description: str) -> float | None:
     return float(match[1]) * _NM.get(unit[1].lower() if unit else "µm", 1e3)
 
 
-def _resolution(tags) -> float | None:
+def _resolution(tags, coarsest_nm: float) -> float | None:
     """The standard tags; a unit of inch or centimetre with a coarse value is a print setting and
     does not count.
     """
@@ -238,7 +219,7 @@ def _resolution(tags) -> float | None:
     if not resolution or not resolution[1] or not resolution[0] or unit == 1:
         return None
     size = (2.54e7 if unit == 2 else 1e7) / (resolution[0] / resolution[1])
-    return size if size < _INSTRUMENT_LIMIT_NM else None
+    return size if size < coarsest_nm else None
 
 
 def _require_square(tags) -> None:

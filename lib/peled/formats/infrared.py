@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, jcampdx, read_bytes
-from peled.formats.contract import reader
+from peled.formats.contract import Bytes, reader
 from peled.formats.delimited import Account, read_table
 
 _OPUS_RESULTS = {
@@ -181,42 +181,20 @@ def _read_omnic(path: Path, content: bytes) -> list[InfraredSpectrum]:
         names = [content[30:286]] * len(heads)
     labels = [name.split(b"\0")[0].decode("latin-1").strip() for name in names]
     return [
-        _omnic_spectrum(path, content, label, head, *value)
+        _omnic_spectrum(Bytes(path, content, "<"), label, head, *value)
         for label, (head, _), value in zip(labels, heads, values, strict=True)
     ]
 
 
 def _omnic_spectrum(
-    path: Path, content: bytes, label: str, head: int, address: int, size: int
+    content: Bytes, label: str, head: int, address: int, size: int
 ) -> InfraredSpectrum:
-    if head + 40 > len(content) or address + size > len(content):
-        raise FormatError(
-            path,
-            place=f"byte {len(content)}",
-            expected=f"{max(address + size, head + 40)} bytes",
-            found=f"{len(content)}",
-            advice="the file is cut; copy it again",
-        )
-    n, (kind_x, kind_y), (first, last) = (
-        struct.unpack_from("<I", content, head + 4)[0],
-        (content[head + 8], content[head + 12]),
-        struct.unpack_from("<ff", content, head + 16),
-    )
+    n, kind_x, kind_y, first, last = content.get("IB3xB3xff", "a header", head + 4)
     if n < 2 or size < 4 * n:
-        raise FormatError(
-            path,
-            place=f"byte {head + 4}",
-            expected=f"{size // 4} values",
-            found=f"{n} in the header",
-        )
+        raise content.refuse(head + 4, f"{size // 4} values", f"{n} in the header")
     if kind_x not in (1, 32):
-        raise FormatError(
-            path,
-            place=f"byte {head + 8}",
-            expected="wavenumbers (code 1)",
-            found=f"code {kind_x}",
-            advice="export it as CSV over wavenumber",
-        )
+        advice = "export it as CSV over wavenumber"
+        raise content.refuse(head + 8, "wavenumbers (code 1)", f"code {kind_x}", advice)
     quantity = {
         16: "transmittance, %",
         17: "absorbance",
@@ -226,10 +204,10 @@ def _omnic_spectrum(
         22: "volt",
     }.get(kind_y, f"ordinate of code {kind_y}")
     return InfraredSpectrum(
-        path,
+        content.path,
         label,
         np.linspace(first, last, n),
-        np.frombuffer(content, "<f4", n, address).astype(float),
+        content.values("f4", n, "values", address),
         quantity,
         {"title": label},
     )

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, contract, read_bytes
-from peled.formats.contract import reader
+from peled.formats.contract import Bytes, reader
 from peled.formats.delimited import MISSING, Account, Sheet, is_unit, key_values, read_workbook
 from peled.materials import HC_EV_NM
 
@@ -158,29 +158,11 @@ def _is_ufs(content: bytes) -> bool:
     return 0 < length <= 32 and content[4 : 4 + length].lower().startswith(b"version")
 
 
-class _Cursor:
-    """Reads big-endian values and says where a file ends too early."""
-
-    def __init__(self, path: Path, content: bytes):
-        self.path, self.content, self.at = path, content, 0
-
-    def refuse(self, place: int, expected: str, found: str) -> FormatError:
-        advice = "the file is cut or damaged: copy or export it again"
-        where = f"byte {place}"
-        return FormatError(self.path, place=where, expected=expected, found=found, advice=advice)
-
-    def take(self, count: int, what: str) -> bytes:
-        if count < 0 or self.at + count > len(self.content):
-            found = f"{len(self.content) - self.at} bytes to the end of the file"
-            raise self.refuse(self.at, f"{what} ({count} bytes)", found)
-        self.at += count
-        return self.content[self.at - count : self.at]
-
-    def integer(self, what: str) -> int:
-        return struct.unpack(">i", self.take(4, what))[0]
+class _Ufs(Bytes):
+    """Counts, texts and numbers as `.ufs` has them."""
 
     def count(self, what: str, least: int = 1, most: int = 10_000_000) -> int:
-        place, n = self.at, self.integer(f"the number of {what}")
+        place, n = self.at, self.get("i", f"the number of {what}")
         if not least <= n <= most:
             raise self.refuse(place, f"a number of {what} up to {most}", str(n))
         return n
@@ -188,12 +170,9 @@ class _Cursor:
     def text(self, what: str) -> str:
         return self.take(self.count(f"characters of {what}", 0, 256), what).decode("latin-1")
 
-    def doubles(self, count: int, what: str) -> np.ndarray:
-        return np.frombuffer(self.take(8 * count, what), ">f8").astype(float)
-
 
 def _read_ufs(path, content, asked) -> TransientMap:
-    c = _Cursor(path, content)
+    c = _Ufs(path, content, ">")
     version = c.text("the version")
     axes = {}
     for what, word in (("wavelengths", "wavelength"), ("delays", "time")):
@@ -201,17 +180,17 @@ def _read_ufs(path, content, asked) -> TransientMap:
         name, unit = c.text(f"the name of the {what}"), c.text(f"the unit of the {what}")
         if word not in name.lower():
             raise c.refuse(place, f"the axis {word!r}", repr(name[:40]))
-        axes[what] = c.doubles(c.count(what), f"{what}"), unit.strip()
+        axes[what] = c.values("f8", c.count(what), what), unit.strip()
     wavelength, wave_unit = axes["wavelengths"]
     delay, time_unit = axes["delays"]
     signal_name = c.text("the name of the signal")
-    c.integer("a flag")
+    c.get("i", "a flag")
     place = c.at
     n, m = c.count("wavelengths"), c.count("delays")
     if (n, m) != (len(wavelength), len(delay)):
         expected = f"a matrix of {len(wavelength)} wavelengths × {len(delay)} delays"
         raise c.refuse(place, expected, f"{n} × {m}")
-    data = c.doubles(n * m, "the matrix").reshape(n, m)
+    data = c.values("f8", n * m, "the matrix").reshape(n, m)
     unit = asked["delay"] or time_unit.lower() or "ps"
     if unit not in TIME_UNITS_PS:
         raise FormatError(
@@ -236,39 +215,6 @@ def _read_ufs(path, content, asked) -> TransientMap:
     }
     texts = Texts(metadata=metadata)
     return _finish(path, "Ultrafast Systems ufs", delay, wavelength, data.T, asked, texts)
-
-
-def write_ufs(
-    path: str | os.PathLike, delay_ps, wavelength_nm, signal, *, metadata: str = ""
-) -> None:
-    """Write a matrix (delays, wavelengths) as Ultrafast Systems `.ufs`, Version 2."""
-    from peled.files import write_atomically
-
-    def text(s: str) -> bytes:
-        raw = s.encode("latin-1")
-        return struct.pack(">i", len(raw)) + raw
-
-    def axis(name: str, unit: str, values) -> bytes:
-        return (
-            text(name)
-            + text(unit)
-            + struct.pack(">i", len(values))
-            + np.asarray(values, ">f8").tobytes()
-        )
-
-    signal = np.asarray(signal, float)
-    if signal.shape != (len(delay_ps), len(wavelength_nm)):
-        raise ValueError(
-            f"ufs: expected {len(delay_ps)} × {len(wavelength_nm)} signals, found {signal.shape}"
-        )
-    body = (
-        text("Version2")
-        + axis("Wavelength", "nm", wavelength_nm)
-        + axis("Time", "ps", delay_ps)
-        + text("DA")
-        + struct.pack(">iii", 0, len(wavelength_nm), len(delay_ps))
-    )
-    write_atomically(path, body + np.ascontiguousarray(signal.T, ">f8").tobytes() + text(metadata))
 
 
 # ---- glotaran ------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ channels and a time calibration, FluoFit, spreadsheets), PicoQuant text exports 
 background), all of them gzipped or not; PicoQuant .ptu and .phu (through ptufile) and Becker &
 Hickl .sdt (through sdtfile).
 
-Tried on files not written here: tables and a response among the examples of MetroTRPL; the
-others on files written here after the makers' descriptions.
+Tried on files not written here: tables and a response among the examples of MetroTRPL, a text
+export of a TimeHarp 260 and a data frame in `tests/data/*.trpl.dat` of
+github.com/nomad-hzb/nomad-hysprint; the others on files written here after the makers' descriptions.
 """
 
 from __future__ import annotations
@@ -72,21 +73,6 @@ class Histogram:
 
     def __len__(self) -> int:
         return len(self.counts)
-
-    def decay(self, which: int | str = 0) -> np.ndarray:
-        """The counts of one decay by number, or by label (a regular expression that fits exactly
-        one).
-        """
-        if not isinstance(which, str):
-            return self.counts[which]
-        found = [i for i, label in enumerate(self.labels) if re.search(which, label, re.IGNORECASE)]
-        if len(found) != 1:
-            raise FormatError(
-                self.path,
-                expected=f"one decay named like {which!r}",
-                found=", ".join(map(repr, self.labels)),
-            )
-        return self.counts[found[0]]
 
 
 @reader("a TCSPC histogram")
@@ -219,13 +205,14 @@ def _becker_hickl(path: Path) -> Histogram:
 
 
 def _picoquant_text(sheet: Sheet) -> Histogram | None:
-    """`#ns/channel` on one line, its value on the next; then `#counts` and one row a channel, one
-    column a curve.
+    """`#ns/channel` (TimeHarp: `#ns/bin`) on one line, its value on the next; then `#counts` and one
+    row a channel, one column a curve.
     """
     marks = {sheet.lines[i].strip().lower(): i for i in sheet.content[:400] if sheet.is_comment(i)}
-    if "#ns/channel" not in marks or "#counts" not in marks:
+    width = marks.get("#ns/channel", marks.get("#ns/bin"))
+    if width is None or "#counts" not in marks:
         return None
-    at = marks["#ns/channel"] + 1
+    at = width + 1
     rows = [i for i in sheet.content if i > marks["#counts"]]
     if not rows or at >= len(sheet.lines):
         raise sheet.refuse(marks["#counts"], "rows of counts below", "none")
@@ -329,20 +316,26 @@ def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
     """Decays in columns to the right of their time axis, of which there may be several."""
     table = delimited.table_of(sheet, allow_missing=True)
     numeric = [j for j, column in enumerate(table.columns) if column.numeric]
-    lead = len(numeric) > 1
-    axes = [
-        j for j in numeric if lead and (j == numeric[0] or _AXIS_HEAD.match(table.columns[j].name))
-    ]
+    axes = [j for j in numeric if _AXIS_HEAD.match(table.columns[j].name)]
+    index = bool(axes) and _is_index(table, numeric[0])
+    if numeric[0] not in axes and not index:
+        axes.insert(0, numeric[0])
+    axes = axes if len(numeric) > 1 else []
     if len(axes) == 1:
         table.refuse_second_axis([j for j in numeric if j != axes[0]])
     aside = [
-        j for j in numeric if _NO_DECAY.search(table.columns[j].name) or _is_error(table.columns, j)
+        j
+        for j in numeric
+        if _NO_DECAY.search(table.columns[j].name)
+        or _is_error(table.columns, j)
+        or (index and j == numeric[0])
     ]
     labels = _labels(table, [j for j in numeric if j not in (*axes, *aside)])
     found: list[Histogram] = []
     for k, axis in enumerate(axes or [None]):
         stop = axes[k + 1] if k + 1 < len(axes) else len(table.columns)
-        inside = [j for j in numeric if (axis is None or axis < j) and j < stop]
+        first = -1 if axis is None or (index and not k) else axis
+        inside = [j for j in numeric if first < j < stop and j != axis]
         left = [table.columns[j].head or f"column {j + 1}" for j in inside if j in aside]
         decays = [j for j in inside if j in labels]
         if not decays:
@@ -362,6 +355,12 @@ def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
                 left_out=same.left_out + group.left_out,
             )
     return tuple(found)
+
+
+def _is_index(table: Table, j: int) -> bool:
+    """Whether a nameless column only counts the rows, as data frames are saved."""
+    column = table.columns[j]
+    return not column.head and np.array_equal(column.values, np.arange(len(table)))
 
 
 def _is_error(columns, j: int) -> bool:

@@ -193,13 +193,7 @@ def _block(lines: _Lines, mode: str, scan: str, variables: list[str], upgrades: 
     if mode in ("MAPSV", "MAPSVDP", "SEM"):
         lines.texts(6, "line scan coordinates")
     lines.texts(2, "angles of incidence")
-    analyser = lines.text("analyser mode")
-    passing = lines.known("pass energy or retard ratio")
-    if technique == "AES diff":
-        lines.text("differential width")
-    lines.texts(2, "magnification and work function")
-    bias = lines.known("target bias")
-    lines.texts(4, "analysis width and take-off angles")
+    passing, bias = _analyser(lines, technique)
     transition = " ".join(lines.texts(2, "species and transition label")).strip()
     lines.number("charge of the detected particle")
     measured = _measured(lines, mode, technique, regular=scan == "REGULAR", upgrades=upgrades)
@@ -222,12 +216,24 @@ def _block(lines: _Lines, mode: str, scan: str, variables: list[str], upgrades: 
         transmission,
         seconds,
         int(scans) if scans and scans > 0 else 1,
-        passing if analyser.upper() == "FAT" else None,
+        passing,
         bias,
         *_casa(comment, energy),
         comment,
         values | more,
     )
+
+
+def _analyser(lines: _Lines, technique: str) -> tuple[float | None, float | None]:
+    """Pass energy where it is fixed, and the bias of the target."""
+    mode = lines.text("analyser mode")
+    passing = lines.known("pass energy or retard ratio")
+    if technique == "AES diff":
+        lines.text("differential width")
+    lines.texts(2, "magnification and work function")
+    bias = lines.known("target bias")
+    lines.texts(4, "analysis width and take-off angles")
+    return passing if mode.upper() == "FAT" else None, bias
 
 
 def _measured(lines: _Lines, mode: str, technique: str, *, regular: bool, upgrades: int):
@@ -258,8 +264,12 @@ def _measured(lines: _Lines, mode: str, technique: str, *, regular: bool, upgrad
     if n < len(columns) or n % len(columns):
         raise lines.refuse(f"a multiple of {len(columns)} ordinate values", str(n))
     lines.texts(2 * len(columns), "minimum and maximum")
-    table = np.array([lines.number("an ordinate value") for _ in range(n)])
-    table = table.reshape(-1, len(columns))
+    # What the standard calls not known is a gap, and a spectrum has none.
+    known = [lines.known("an ordinate value") for _ in range(n)]
+    if None in known:
+        lines.at -= n - 1 - known.index(None)
+        raise lines.refuse("an ordinate value", "1E+37, which stands for not known")
+    table = np.array(known).reshape(-1, len(columns))
     words = {"energy": [], "transmission": [], "": []}
     for i, (text, _) in enumerate(columns):
         words[next(word for word in words if word in text.lower())].append(i)
@@ -321,46 +331,3 @@ def _casa(
                 }
             )
     return tuple(regions), tuple(components)
-
-
-def write_vamas(
-    path: str | os.PathLike,
-    blocks: list[dict],
-    *,
-    comment: tuple[str, ...] = (),
-    irregular: bool = False,
-) -> None:
-    """Write spectra as VAMAS, regular (binding energy start and step) or irregular (kinetic energy, counts, transmission).
-
-    Parameters
-    ----------
-    blocks : list of dict
-        Keys `name`, `sample`, `technique`, `source`, `photon_energy_eV`, `species`, `transition`, `kinetic_energy_eV`, `counts`,
-        and optionally `transmission`, `pass_energy_eV`, `collection_time_s`, `scans`, `target_bias_V`.
-    """
-    from peled import files
-
-    unknown, nowhere = ["1e+37"], ["Not Specified"]
-    out = ["VAMAS Surface Chemical Analysis Standard Data Transfer Format 1988 May 4"]
-    out += [*4 * nowhere, str(len(comment)), *comment, "NORM"]
-    out += ["IRREGULAR" if irregular else "REGULAR", str(len(blocks)), "1", "Exp Variable", "d"]
-    out += [*"0000", str(len(blocks))]
-    for b in blocks:
-        kinetic, counts = np.asarray(b["kinetic_energy_eV"], float), np.asarray(b["counts"], float)
-        out += [b["name"], b["sample"], "2020", "1", "1", *"00000", b["technique"], "0"]
-        out += [b["source"], f"{b['photon_energy_eV']:.6g}", *5 * unknown, "FAT"]
-        out += [f"{b.get('pass_energy_eV', 20):g}", *2 * unknown, f"{b.get('target_bias_V', 0):g}"]
-        out += [*2 * unknown, *"00", b["species"], b["transition"], "-1"]
-        columns = {("Kinetic Energy", "eV"): kinetic} if irregular else {}
-        columns["Intensity", "d"] = counts
-        if "transmission" in b:
-            columns["transmission", "d"] = np.asarray(b["transmission"], float)
-        if not irregular:
-            step = (kinetic[-1] - kinetic[0]) / (len(kinetic) - 1)
-            out += ["Kinetic Energy", "eV", f"{kinetic[0]:.6g}", f"{step:.8g}"]
-        out += [str(len(columns)), *(word for head in columns for word in head), "pulse counting"]
-        out += [f"{b.get('collection_time_s', 0.1):g}", str(b.get("scans", 1)), *"00000"]
-        out += [str(len(columns) * len(counts))]
-        out += [f"{f(values):.6g}" for values in columns.values() for f in (np.min, np.max)]
-        out += [f"{v:.6g}" for row in zip(*columns.values(), strict=True) for v in row]
-    files.write_atomically(path, "\r\n".join(out) + "\r\nend of experiment\r\n")

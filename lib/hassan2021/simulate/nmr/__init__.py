@@ -8,8 +8,8 @@ import numpy as np
 
 from hassan2021.simulate.nmr import samples, solid, solution
 from hassan2021.simulate.nmr.detector import GROUP_DELAY, OVERSAMPLING, Receiver
+from hassan2021.simulate.writers import write_bruker
 from ledger.files import ROOT
-from peled.formats.nmr import write_bruker
 
 CARRIER_1H_ppm, CARRIER_13C_ppm = 5.0, 100.0
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from hassan2021.simulate.structure import diffraction, microscopy, spectra
+from hassan2021.simulate.writers import write_tiff, write_vamas
 from ledger import files
-from peled.formats.images import write_tiff
-from peled.formats.vamas import write_vamas
 
 #: Truth of the two samples. Sizes, lattice constant and composition near 2:3 are the paper's; the rest is assumed.
 TRUTH = {

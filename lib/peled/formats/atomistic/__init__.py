@@ -14,6 +14,7 @@ other programs on text written here after their manuals.
 
 from peled.formats.atomistic.calculation import Calculation
 from peled.formats.atomistic.outputs import read_calculation, read_calculations
+from peled.formats.atomistic.records import read_numbers
 from peled.formats.atomistic.structures import Structure, formula, read_structure
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "formula",
     "read_calculation",
     "read_calculations",
+    "read_numbers",
     "read_structure",
 ]

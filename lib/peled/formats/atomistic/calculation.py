@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree import ElementTree
+
+import numpy as np
 
 from peled.formats import FormatError
-from peled.formats.atomistic.structures import Structure, element
+from peled.formats.atomistic.structures import Structure, element, symbol
 
 HARTREE_EV = 27.211386245981  # CODATA 2022
 RYDBERG_EV = HARTREE_EV / 2
@@ -109,6 +111,18 @@ def to_float(number: str) -> float:
     return float(number.lower().replace("d", "e"))
 
 
+def numbers(rows: Iterable[Sequence[str]]) -> np.ndarray:
+    """Rows of numbers as Fortran prints them."""
+    return np.array([[to_float(x) for x in row] for row in rows])
+
+
+def listed_atoms(path: Path, block: str) -> Structure:
+    """Atoms from lines of an element and three coordinates."""
+    rows = [row.split() for row in block.strip().split("\n")]
+    names = tuple(symbol(path, row[0], 0) for row in rows)
+    return Structure(names, numbers(row[1:4] for row in rows))
+
+
 def energy(path: Path, match: re.Match | None, unit_eV: float, what: str) -> float:
     """The energy of a match in eV, or FormatError."""
     if match is None:
@@ -127,23 +141,3 @@ def by_element(what: str, found: list[tuple[str, str]]) -> dict[str, str]:
     for label, value in found:
         values.setdefault(element(label) or label, set()).add(value)
     return {f"{what} {name}": " and ".join(sorted(v)) for name, v in values.items()}
-
-
-def xml_root(path: Path, text: str) -> ElementTree.Element:
-    if "<!ENTITY" in text or "<!DOCTYPE" in text:
-        raise FormatError(
-            path,
-            expected="plain XML",
-            found="a document type with entities",
-            advice="such files can unfold without end; remove the declaration",
-        )
-    try:
-        return ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise FormatError(
-            path,
-            place=f"line {error.position[0]}",
-            expected="complete XML",
-            found=str(error),
-            advice="the run may have been stopped",
-        ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,11 +19,12 @@ from peled.formats.atomistic.calculation import (
     by_element,
     energy,
     last,
+    numbers,
     to_float,
-    xml_root,
 )
 from peled.formats.atomistic.kpoints import sampling
 from peled.formats.atomistic.structures import BOHR_ANGSTROM, Structure, symbol
+from peled.formats.contract import xml_root
 
 #: Parts of a functional, which older versions of pw.x spell out.
 _SPELT_OUT = {
@@ -66,22 +68,13 @@ def espresso(path: Path, text: str) -> Calculation:
         )
     energy_eV = energy(path, match, RYDBERG_EV, "a line '!    total energy'")
     # "End of BFGS Geometry Optimization" also stands where the steps ran out.
-    relaxed = (
-        re.search(
-            r"bfgs converged|Damped Dynamics: convergence achieved|convergence achieved, Efinal",
-            text,
-        )
-        is not None
+    ended = r"bfgs converged|Damped Dynamics: convergence achieved|convergence achieved, Efinal"
+    began = (
+        r"BFGS Geometry Optimization|Damped (Cell )?Dynamics|Molecular Dynamics Calculation|"
+        r"number of bfgs steps"
     )
-    moving = (
-        relaxed
-        or re.search(
-            r"BFGS Geometry Optimization|Damped (Cell )?Dynamics|Molecular Dynamics "
-            r"Calculation|number of bfgs steps",
-            text,
-        )
-        is not None
-    )
+    relaxed = re.search(ended, text) is not None
+    moving = relaxed or re.search(began, text) is not None
     sites = _espresso_sites(text)
     composition = Counter(symbol(path, label, 0) for label, *_ in sites)
     structure = _espresso_structure(path, text, sites, match.end(), relaxed)
@@ -149,16 +142,16 @@ def _espresso_structure(
     if not alat or len(axes) < 3:
         return None
     unit = {"alat": to_float(alat[1]) * BOHR_ANGSTROM, "bohr": BOHR_ANGSTROM, "angstrom": 1.0}
-    cell = _numbers(axes[:3]) * unit["alat"]
+    cell = numbers(axes[:3]) * unit["alat"]
     block, box = _blocks(text[:end])
     if block is None and relaxed:
         block, box = _blocks(text)
     if box:
         factor = to_float(box[2]) * BOHR_ANGSTROM if box[2] else unit[box[1]]
-        cell = _numbers(row.split() for row in box[3].strip().split("\n")) * factor
+        cell = numbers(row.split() for row in box[3].strip().split("\n")) * factor
     if block:
         rows = [row.split() for row in block[2].strip().split("\n")]
-        at = _numbers(row[1:4] for row in rows)
+        at = numbers(row[1:4] for row in rows)
         return Structure(
             tuple(symbol(path, row[0], 0) for row in rows),
             at @ cell if block[1] == "crystal" else at * unit[block[1]],
@@ -167,7 +160,7 @@ def _espresso_structure(
     return (
         Structure(
             tuple(symbol(path, s[0], 0) for s in sites),
-            _numbers(s[1:] for s in sites) * unit["alat"],
+            numbers(s[1:] for s in sites) * unit["alat"],
             cell,
         )
         if sites
@@ -190,10 +183,6 @@ def _blocks(text: str) -> tuple[re.Match | None, re.Match | None]:
         re.M,
     )
     return positions, cell
-
-
-def _numbers(rows) -> np.ndarray:
-    return np.array([[to_float(x) for x in row] for row in rows])
 
 
 def _espresso_settings(text: str, sites: Counter) -> dict:
@@ -248,7 +237,7 @@ def _espresso_mesh(text: str) -> str | None:
     axes = re.findall(rf"a\(\d\) = \({_THREE}\s*\)", text)[:3]
     if len(rows) < int(count[1]) or len(axes) < 3:
         return "Gamma" if count[1] == "1" else f"{count[1]} irreducible k-points"
-    points, cell = _numbers(rows), _numbers(axes)
+    points, cell = numbers(rows), numbers(axes)
     return sampling(points[:, :3] @ cell.T, points[:, 3], cell)
 
 
@@ -396,13 +385,13 @@ def _xml_mesh(output: ElementTree.Element, cell: np.ndarray) -> str | None:
         gamma = output.findtext("basis_set/gamma_only") == "true"
         return "Gamma" if gamma else f"{count} irreducible k-points" if count else None
     axes = cell / (to_float(alat.get("alat")) * BOHR_ANGSTROM)
-    points = _numbers((k.text or "").split() for k in found)
+    points = numbers((k.text or "").split() for k in found)
     return sampling(points @ axes.T, np.array([float(k.get("weight", 1)) for k in found]), cell)
 
 
 def espresso_xml(path: Path, text: str) -> Calculation:
     """data-file-schema.xml of pw.x, in hartree and bohr."""
-    root = xml_root(path, text)
+    root = xml_root(path, text, "complete XML")
     output = root.find("output")
     if output is None:
         raise FormatError(
@@ -421,6 +410,31 @@ def espresso_xml(path: Path, text: str) -> Calculation:
 
     if (etot := value("total_energy/etot")) is None:
         raise FormatError(path, expected="total_energy/etot", found="none")
+    scf = value("convergence_info/scf_conv/convergence_achieved")
+    if scf is None:  # version 6.1 and older
+        error = value("convergence_info/scf_conv/scf_error")
+        limit = root.findtext("input/electron_control/conv_thr")
+        reached = None not in (error, limit) and to_float(error) <= to_float(limit)
+        scf = "true" if reached else "false"
+    geometry = value("convergence_info/opt_conv/convergence_achieved")
+    structure = _xml_structure(path, output)
+    settings = _xml_settings(text, output, value)
+    if structure is not None and (mesh := _xml_mesh(output, structure.cell)):
+        settings["kpoints"] = mesh
+    return Calculation(
+        path,
+        "Quantum ESPRESSO",
+        float(etot) * HARTREE_EV,
+        scf == "true",
+        None if geometry is None else geometry == "true",
+        True,
+        settings,
+        structure,
+        structure.composition if structure else Counter(),
+    )
+
+
+def _xml_settings(text: str, output: ElementTree.Element, value: Callable) -> dict:
     settings: dict = {}
     for name, place in (
         ("cutoff_eV", "basis_set/ecutwfc"),
@@ -446,43 +460,16 @@ def espresso_xml(path: Path, text: str) -> Calculation:
         (species.get("name", ""), Path(species.findtext("pseudo_file", "").strip()).name)
         for species in output.findall("atomic_species/species")
     ]
-    settings |= by_element("pseudopotential", named) | _xml_physics(output, value)
-    scf = value("convergence_info/scf_conv/convergence_achieved")
-    if scf is None:  # version 6.1 and older
-        error, limit = (
-            value("convergence_info/scf_conv/scf_error"),
-            root.findtext("input/electron_control/conv_thr"),
-        )
-        scf = str(
-            error is not None and limit is not None and to_float(error) <= to_float(limit)
-        ).lower()
-    geometry = value("convergence_info/opt_conv/convergence_achieved")
-    structure = None
-    if (atoms := output.find("atomic_structure/atomic_positions")) is not None:
-        cell = (
-            np.array(
-                [
-                    [float(x) for x in output.find(f"atomic_structure/cell/a{k}").text.split()]
-                    for k in (1, 2, 3)
-                ]
-            )
-            * BOHR_ANGSTROM
-        )
-        structure = Structure(
-            tuple(symbol(path, a.get("name"), 0) for a in atoms),
-            np.array([[float(x) for x in a.text.split()] for a in atoms]) * BOHR_ANGSTROM,
-            cell,
-        )
-    if structure is not None and (mesh := _xml_mesh(output, structure.cell)):
-        settings["kpoints"] = mesh
-    return Calculation(
-        path,
-        "Quantum ESPRESSO",
-        float(etot) * HARTREE_EV,
-        scf == "true",
-        None if geometry is None else geometry == "true",
-        True,
-        settings,
-        structure,
-        structure.composition if structure else Counter(),
+    return settings | by_element("pseudopotential", named) | _xml_physics(output, value)
+
+
+def _xml_structure(path: Path, output: ElementTree.Element) -> Structure | None:
+    atoms = output.find("atomic_structure/atomic_positions")
+    if atoms is None:
+        return None
+    axes = (output.find(f"atomic_structure/cell/a{k}").text.split() for k in (1, 2, 3))
+    return Structure(
+        tuple(symbol(path, a.get("name"), 0) for a in atoms),
+        numbers(a.text.split() for a in atoms) * BOHR_ANGSTROM,
+        numbers(axes) * BOHR_ANGSTROM,
     )

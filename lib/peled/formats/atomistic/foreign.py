@@ -23,7 +23,14 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError
-from peled.formats.atomistic.calculation import HARTREE_EV, NUMBER, Calculation, last, to_float
+from peled.formats.atomistic.calculation import (
+    HARTREE_EV,
+    NUMBER,
+    Calculation,
+    last,
+    numbers,
+    to_float,
+)
 from peled.formats.atomistic.kpoints import sampling
 from peled.formats.atomistic.structures import ELEMENTS, Structure
 
@@ -104,7 +111,8 @@ def molecular(program: _Program):
     return lambda path, text: _molecular(path, text, program)
 
 
-def _molecular(path: Path, text: str, program: _Program) -> Calculation:
+def _by_cclib(path: Path, program: _Program):
+    """What cclib makes of an output."""
     try:
         from cclib.io import ccopen
     except ImportError:
@@ -116,7 +124,7 @@ def _molecular(path: Path, text: str, program: _Program) -> Calculation:
         ) from None
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            data = ccopen(str(path), loglevel=logging.CRITICAL).parse()
+            return ccopen(str(path), loglevel=logging.CRITICAL).parse()
     except Exception as error:  # the parser stumbles in many ways over files that break off
         raise FormatError(
             path,
@@ -124,6 +132,10 @@ def _molecular(path: Path, text: str, program: _Program) -> Calculation:
             found=f"{type(error).__name__}: {str(error)[:80]}",
             advice="the run may have been stopped",
         ) from None
+
+
+def _molecular(path: Path, text: str, program: _Program) -> Calculation:
+    data = _by_cclib(path, program)
     energy_eV = _total(path, text, program) * program.unit_eV
     theirs = _their_total_hartree(data)
     if theirs is None or abs(energy_eV - theirs * HARTREE_EV) > 1e-4:
@@ -399,7 +411,7 @@ def _castep_mesh(text: str, structure: Structure | None) -> str | None:
     )
     if not rows or structure is None or structure.cell is None:
         return None
-    points = np.array([[to_float(x) for x in row] for row in rows])
+    points = numbers(rows)
     return sampling(points[:, :3], points[:, 3], structure.cell)
 
 

@@ -6,14 +6,14 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
 from peled.formats.atomistic.calculation import (
     HARTREE_EV,
     NUMBER,
     Calculation,
     energy,
     last,
+    listed_atoms,
+    numbers,
     to_float,
 )
 from peled.formats.atomistic.structures import Structure, symbol
@@ -34,6 +34,23 @@ def cp2k(path: Path, text: str) -> Calculation:
         else -1,
     )
     reached = max(text.rfind("SCF run converged"), text.rfind("outer SCF loop converged"))
+    optimised = "GEO_OPT" in text or "OPTIMIZATION STEP" in text
+    # An optimisation prints only where it began.
+    composition, structure = _cp2k_atoms(path, text)
+    return Calculation(
+        path,
+        "CP2K",
+        energy_eV,
+        reached > failed,
+        "GEOMETRY OPTIMIZATION COMPLETED" in text if optimised else None,
+        "PROGRAM ENDED AT" in text,
+        _cp2k_settings(path, text),
+        None if optimised else structure,
+        composition,
+    )
+
+
+def _cp2k_settings(path: Path, text: str) -> dict:
     settings: dict = {}
     if found := re.search(
         rf"(?:QS\||MULTIGRID INFO)[^\n]*?[Cc]utoff \[a\.u\.\]:?\s*{NUMBER}", text
@@ -67,41 +84,24 @@ def cp2k(path: Path, text: str) -> Calculation:
     if "DFT| Spin" in text:
         unrestricted = re.search(r"DFT\| Spin unrestricted[^\n]*Kohn", text)
         settings["spin"] = "polarised" if unrestricted else "none"
-    optimised = "GEO_OPT" in text or "OPTIMIZATION STEP" in text
-    geometry = "GEOMETRY OPTIMIZATION COMPLETED" in text if optimised else None
-    composition, structure = Counter(), None
-    if block := last(
+    return settings
+
+
+def _cp2k_atoms(path: Path, text: str) -> tuple[Counter, Structure | None]:
+    """Which atoms, and where they are if their places and the cell are printed."""
+    block = last(
         r"MODULE QUICKSTEP:\s+ATOMIC COORDINATES IN angstrom\n((?:[^\n]*\n)+?)\s*\n\s*\n",
         text,
         re.I,
-    ):
-        rows = [
-            row.split() for row in block[1].split("\n") if re.match(r"\s*\d+\s+\d+\s+[A-Za-z]", row)
-        ]
-        composition = Counter(symbol(path, row[2], 0) for row in rows)
-        axes = re.findall(
-            rf"CELL\| Vector [abc] \[angstrom\]:?\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}", text
-        )[-3:]
-        if (
-            not optimised and len(axes) == 3 and all(len(row) > 6 for row in rows)
-        ):  # an optimisation prints only where it began
-            at = np.array([[to_float(x) for x in row[4:7]] for row in rows])
-            structure = Structure(
-                tuple(symbol(path, row[2], 0) for row in rows),
-                at,
-                np.array([[to_float(x) for x in axis] for axis in axes]),
-            )
-    return Calculation(
-        path,
-        "CP2K",
-        energy_eV,
-        reached > failed,
-        geometry,
-        "PROGRAM ENDED AT" in text,
-        settings,
-        structure,
-        composition,
     )
+    lines = block[1].split("\n") if block else ()
+    rows = [line.split() for line in lines if re.match(r"\s*\d+\s+\d+\s+[A-Za-z]", line)]
+    names = tuple(symbol(path, row[2], 0) for row in rows)
+    vector = rf"CELL\| Vector [abc] \[angstrom\]:?\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}"
+    axes = re.findall(vector, text)[-3:]
+    if not rows or len(axes) < 3 or any(len(row) < 7 for row in rows):
+        return Counter(names), None
+    return Counter(names), Structure(names, numbers(row[4:7] for row in rows), numbers(axes))
 
 
 def xtb(path: Path, text: str) -> Calculation:
@@ -131,11 +131,7 @@ def xtb(path: Path, text: str) -> Calculation:
         r"final structure:\s*\n=+\n\s*(\d+)\n[^\n]*\n((?:\s*[A-Za-z]{1,2}\s+\S+\s+\S+\s+\S+\n)+)",
         text,
     ):
-        rows = [row.split() for row in block[2].strip().split("\n")]
-        structure = Structure(
-            tuple(symbol(path, r[0], 0) for r in rows),
-            np.array([[to_float(x) for x in r[1:4]] for r in rows]),
-        )
+        structure = listed_atoms(path, block[2])
         composition = structure.composition
     elif table := re.search(
         r"ID +Z +sym\.? +atoms\n((?: +\d+ +\d+ +[A-Za-z]{1,2} +[\d, -]+\n)+)", text

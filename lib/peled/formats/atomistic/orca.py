@@ -10,8 +10,6 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
 from peled.formats import FormatError
 from peled.formats.atomistic.calculation import (
     HARTREE_EV,
@@ -19,9 +17,9 @@ from peled.formats.atomistic.calculation import (
     Calculation,
     energy,
     last,
+    listed_atoms,
     to_float,
 )
-from peled.formats.atomistic.structures import Structure, symbol
 
 #: Keywords that change how, how precisely or how talkatively one number is found, not which.
 _NO_SETTING = re.compile(
@@ -62,11 +60,7 @@ def orca(path: Path, text: str) -> Calculation:
         r"CARTESIAN COORDINATES \(ANGSTROEM\)\n-+\n((?:\s+[A-Za-z]{1,2}\s+\S+\s+\S+\s+\S+\n)+)",
         text,
     ):
-        rows = [row.split() for row in block[1].strip().split("\n")]
-        structure = Structure(
-            tuple(symbol(path, r[0], 0) for r in rows),
-            np.array([[to_float(x) for x in r[1:4]] for r in rows]),
-        )
+        structure = listed_atoms(path, block[1])
     corrected = last(rf"^Dispersion correction\s+{NUMBER}\s*$", before, re.M)
     return Calculation(
         path,

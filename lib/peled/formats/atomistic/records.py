@@ -4,15 +4,17 @@ tblite write it.
 
 from __future__ import annotations
 
-import json
 import math
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError
+from peled.formats import FormatError, read_json
 from peled.formats.atomistic.calculation import HARTREE_EV, Calculation
 from peled.formats.atomistic.structures import BOHR_ANGSTROM, Structure, symbol, xyz_frames
+from peled.formats.contract import reader
 
 _TOLD = {"T": True, "True": True, "true": True, "F": False, "False": False, "false": False}
 _SETTINGS = (
@@ -76,16 +78,7 @@ def json_record(path: Path, text: str) -> Calculation:
     `cell_angstrom` and
     `geometry_converged` what applies.
     """
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise FormatError(
-            path,
-            place=f"line {error.lineno}",
-            expected="complete JSON",
-            found=error.msg,
-            advice="the file may have been cut short; copy it again",
-        ) from None
+    data = read_json(path, what="complete JSON")
     if not isinstance(data, dict):
         raise FormatError(path, expected="one record (a JSON object)", found=type(data).__name__)
     try:
@@ -96,6 +89,34 @@ def json_record(path: Path, text: str) -> Calculation:
         raise FormatError(
             path, expected="a record with values of the right kind", found=str(error)[:100]
         ) from None
+
+
+@reader("numbers kept as JSON")
+def read_numbers(path: str | os.PathLike, needed: Sequence[str] = ()) -> dict[str, float]:
+    """The numbers of a kept record by name, `a/b` for what stands under b in a.
+
+    Raises
+    ------
+    FormatError
+        No JSON object, or none of the numbers that are needed.
+    """
+    data = read_json(path, what="numbers kept as JSON")
+    if not isinstance(data, dict):
+        raise FormatError(path, expected="one record (a JSON object)", found=type(data).__name__)
+    found = dict(_numbers(data))
+    for name in needed:
+        if name not in found:
+            names = ", ".join(list(found)[:6]) or "no numbers"
+            raise FormatError(path, place=name, expected="a finite number", found=names)
+    return found
+
+
+def _numbers(data: dict, above: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in data.items():
+        if isinstance(value, dict):
+            yield from _numbers(value, f"{above}{name}/")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield f"{above}{name}", float(value)
 
 
 def _present(path: Path, data: dict, *names: str) -> None:

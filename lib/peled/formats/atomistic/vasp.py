@@ -16,12 +16,12 @@ from peled.formats.atomistic.calculation import (
     by_element,
     energy,
     last,
+    numbers,
     to_float,
-    xml_root,
 )
 from peled.formats.atomistic.kpoints import sampling
 from peled.formats.atomistic.structures import Structure, symbol
-from peled.formats.contract import allow
+from peled.formats.contract import allow, xml_root
 
 _VASP_FUNCTIONAL = {"PE": "PBE", "8": "PBE", "CA": "LDA", "PS": "PBEsol", "91": "PW91"}
 _FAMILIES = {"PAW_PBE": "PBE", "PAW_GGA": "PW91", "PAW": "LDA", "PAW_LDA": "LDA"}
@@ -110,7 +110,51 @@ def outcar(path: Path, text: str) -> Calculation:
         step.rfind("aborting loop EDIFF was not reached"),
         step.rfind("aborting loop because EDIFF is reached"),
     )
-    finished = "General timing and accounting" in text
+    symbols = _outcar_symbols(path, text)
+    return Calculation(
+        path,
+        "VASP",
+        energy_eV,
+        reached > failed,
+        _outcar_relaxed(text),
+        "General timing and accounting" in text,
+        _outcar_settings(text),
+        _outcar_structure(text, symbols),
+        Counter(symbols),
+        dispersion_eV=to_float(found[1])
+        if (found := last(rf"Edisp \(eV\):?\s*{NUMBER}", text))
+        else None,
+    )
+
+
+def _outcar_relaxed(text: str) -> bool | None:
+    """Whether a relaxation ended; None where none was asked for."""
+    ibrion, nsw = re.search(r"IBRION\s*=\s*(-?\d+)", text), re.search(r"NSW\s*=\s*(\d+)", text)
+    if not ibrion or int(ibrion[1]) not in (1, 2, 3) or not nsw or int(nsw[1]) == 0:
+        return None
+    return "reached required accuracy" in text
+
+
+def _outcar_kinds(text: str) -> tuple[list[str], list[list[str]], list[str]]:
+    """Elements, titles of their potentials and numbers of their atoms, as text."""
+    counts = re.search(r"ions per type\s*=\s*([\d ]+)", text)
+    many = counts[1].split() if counts else []
+    lines = re.findall(r"TITEL\s*=\s*(\S[^\n]*)", text)
+    titles = [
+        line.split() for line in lines or re.findall(r"POTCAR:\s*(\S[^\n]*)", text)[: len(many)]
+    ]
+    kinds = re.findall(r"VRHFIN\s*=\s*(\w+)\s*:", text)
+    return kinds or [t[1].partition("_")[0] for t in titles if len(t) > 1], titles, many
+
+
+def _outcar_symbols(path: Path, text: str) -> list[str]:
+    kinds, _, many = _outcar_kinds(text)
+    allow(path, 8 * sum(map(int, many)), "a list of atoms", place="ions per type")
+    return [symbol(path, k, 0) for k, n in zip(kinds, many, strict=False) for _ in range(int(n))]
+
+
+def _outcar_settings(text: str) -> dict:
+    kinds, titles, many = _outcar_kinds(text)
 
     def get(tag: str) -> str | None:
         # The first mention may be an echo of the input or of a potential: what counts stands in
@@ -126,20 +170,6 @@ def outcar(path: Path, text: str) -> Calculation:
     if name := _vasp_functional(get):
         settings["functional"] = name
     settings |= _vasp_physics(get)
-    ibrion, nsw = re.search(r"IBRION\s*=\s*(-?\d+)", text), re.search(r"NSW\s*=\s*(\d+)", text)
-    geometry = None
-    if ibrion and int(ibrion[1]) in (1, 2, 3) and nsw and int(nsw[1]) > 0:
-        geometry = "reached required accuracy" in text
-    counts = re.search(r"ions per type\s*=\s*([\d ]+)", text)
-    numbers = counts[1].split() if counts else []
-    titles = [
-        t.split()
-        for t in re.findall(r"TITEL\s*=\s*(\S[^\n]*)", text)
-        or re.findall(r"POTCAR:\s*(\S[^\n]*)", text)[: len(numbers)]
-    ]
-    kinds = re.findall(r"VRHFIN\s*=\s*(\w+)\s*:", text) or [
-        t[1].partition("_")[0] for t in titles if len(t) > 1
-    ]
     settings |= by_element(
         "pseudopotential",
         [(kind, " ".join(title)) for kind, title in zip(kinds, titles, strict=False)],
@@ -156,31 +186,13 @@ def outcar(path: Path, text: str) -> Calculation:
     if electrons := get("NELECT"):
         settings["electrons"] = to_float(electrons)
     valence = re.search(r"Ionic Valenz\s*\n\s*ZVAL\s*=\s*([-\d. ]+)", text)
-    if valence and electrons and len(valence[1].split()) == len(numbers):
+    if valence and electrons and len(valence[1].split()) == len(many):
         settings["charge"] = round(
-            sum(int(n) * to_float(z) for n, z in zip(numbers, valence[1].split(), strict=True))
+            sum(int(n) * to_float(z) for n, z in zip(many, valence[1].split(), strict=True))
             - to_float(electrons),
             3,
         )
-    allow(path, 8 * sum(map(int, numbers)), "a list of atoms", place="ions per type")
-    symbols = [
-        symbol(path, k, 0) for k, n in zip(kinds, numbers, strict=False) for _ in range(int(n))
-    ]
-    structure = _outcar_structure(text, symbols)
-    return Calculation(
-        path,
-        "VASP",
-        energy_eV,
-        reached > failed,
-        geometry,
-        finished,
-        settings,
-        structure,
-        Counter(symbols),
-        dispersion_eV=to_float(found[1])
-        if (found := last(rf"Edisp \(eV\):?\s*{NUMBER}", text))
-        else None,
-    )
+    return settings
 
 
 def _outcar_mesh(text: str) -> str | None:
@@ -215,15 +227,8 @@ def _outcar_structure(text: str, symbols: list[str]) -> Structure | None:
     if not cells or at < 0:
         return None
     try:
-        cell = np.array(
-            [[float(x) for x in line.split()[:3]] for line in cells[-1][1].strip().split("\n")]
-        )
-        rows = np.array(
-            [
-                [float(x) for x in line.split()[:3]]
-                for line in text[at:].split("\n")[2 : 2 + len(symbols)]
-            ]
-        )
+        cell = numbers(line.split()[:3] for line in cells[-1][1].strip().split("\n"))
+        rows = numbers(line.split()[:3] for line in text[at:].split("\n")[2 : 2 + len(symbols)])
         return (
             Structure(tuple(symbols), rows.reshape(-1, 3), cell)
             if len(rows) == len(symbols) and symbols
@@ -270,7 +275,7 @@ def _vasprun_relaxed(
 
 def vasprun(path: Path, text: str) -> Calculation:
     """vasprun.xml of VASP; one without an end is not XML and refused."""
-    root = xml_root(path, text)
+    root = xml_root(path, text, "complete XML")
     steps = root.findall("calculation")
     energy_eV, iterations = _vasprun_energy(path, steps)
     incar: dict[str, str] = {}

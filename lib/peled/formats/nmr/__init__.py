@@ -12,24 +12,25 @@ damage. JEOL `.jdf` is not read; JEOL's JCAMP-DX export is.
 
 Bruker folders were tried on the one-dimensional ones of github.com/cheminfo/bruker-data-test and
 spectrochempy/spectrochempy_data (`testdata/nmrdata`): the same values as nmrglue, without its
-padding beyond TD.
+padding beyond TD. Tables of ppm were tried on TopSpin's `totxt` in `tests/data` of
+github.com/nomad-hzb/nomad-hysprint, Varian folders on one of nmrglue's examples.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 
 from peled.formats import FormatError, jcampdx, read_bytes
 from peled.formats.contract import reader
-from peled.formats.delimited import read_table, stated
+from peled.formats.delimited import Column, Table, parse_number, read_table, stated
 from peled.formats.nmr.bruker import (
     read_bruker,
     read_bruker_parameters,
     read_bruker_processed,
-    write_bruker,
 )
 from peled.formats.nmr.jcamp import read_jcamp
 from peled.formats.nmr.records import XI, Fid, GYROMAGNETIC_MHz_T, PeakTable, Spectrum
@@ -48,7 +49,6 @@ __all__ = [
     "read_jcamp",
     "read_ppm_table",
     "read_varian",
-    "write_bruker",
 ]
 
 
@@ -106,7 +106,8 @@ def read(
 
 @reader("a table of chemical shift and intensity", missing=("reference_MHz",))
 def read_ppm_table(path: str | os.PathLike) -> Spectrum:
-    """Read a text table of chemical shift and intensity (and imaginary part).
+    """Read a text table of chemical shift and intensity (and imaginary part), or intensities alone
+    between the limits that TopSpin's `totxt` writes above them (`# LEFT = 16.3 ppm. RIGHT = ...`).
 
     The spectrometer frequency is taken from the header (`frequency: 400.13 MHz`, `SF = ...`).
 
@@ -116,7 +117,9 @@ def read_ppm_table(path: str | os.PathLike) -> Spectrum:
         If the first column is no shift axis, or the stated frequency no number above 0.
     """
     table = read_table(path)
-    axis, columns = table.along_first("columns: chemical shift (ppm), intensity", r"ppm|shift|^hz")
+    axis, columns = _between_limits(table) or table.along_first(
+        "columns: chemical shift (ppm), intensity", r"ppm|shift|^hz"
+    )
     shift, step = axis.values, np.diff(axis.values)
     if not (np.all(step > 0) or np.all(step < 0)):
         bad = int(np.argmax(np.sign(step) != np.sign(np.median(step))))
@@ -149,3 +152,17 @@ def read_ppm_table(path: str | os.PathLike) -> Spectrum:
         if frequency
         else ("no spectrometer frequency in the file: widths and couplings stay in ppm",),
     )
+
+
+def _between_limits(table: Table) -> tuple[Column, list[Column]] | None:
+    """The axis of one column of intensities, if the lines above say its two ends and its size."""
+    said = " ".join(table.notes)
+    ends = re.search(r"LEFT = (\S+) ppm\.? +RIGHT = (\S+) ppm", said)
+    size = re.search(r"SIZE = (\d+)\b", said)
+    if len(table.columns) > 1 or not (ends and size):
+        return None
+    left, right = map(parse_number, ends.groups())
+    if None in (left, right) or parse_number(size[1]) != len(table):
+        expected = f"two limits in ppm and SIZE = {len(table)} as there are rows"
+        raise table.refuse(expected, f"{ends[0]}, {size[0]}", "export it again", place="header")
+    return Column("shift", "ppm", np.linspace(left, right, len(table))), list(table.columns)

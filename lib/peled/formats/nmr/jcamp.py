@@ -237,17 +237,6 @@ def _jcamp_fid(
             "$SW_h is used"
         )
     carrier = block.number("$SFO1") or frequency
-    reference = block.number("$SF", "$BF1")
-    if reference is None:
-        point, shift = _shift_reference(block, len(real), notes)
-        if shift is not None:
-            # Points of the spectrum, from + half the sweep width downwards.
-            offset = width / 2 - point * width / len(real)
-            reference = (carrier + offset * 1e-6) / (1 + shift * 1e-6)
-    if reference is None:
-        notes.append(
-            "no frequency at 0 ppm ($SF, $BF1, .SHIFT REFERENCE): the carrier is taken as 0 ppm"
-        )
     if block.text("$REVERSE").lower() in ("yes", "true"):  # Oxford Instruments: the other sense
         imaginary = -imaginary
     return Fid(
@@ -255,7 +244,7 @@ def _jcamp_fid(
         (real + 1j * imaginary)[None],
         float(width),
         carrier,
-        reference or carrier,
+        _fid_reference(block, len(real), width, carrier, notes),
         nucleus,
         _delay(path, block),
         solvent=block.text(".SOLVENT NAME"),
@@ -264,6 +253,23 @@ def _jcamp_fid(
         parameters=block.parameters(),
         notes=tuple(notes),
     )
+
+
+def _fid_reference(
+    block: jcampdx.Block, n: int, width: float, carrier: float, notes: list[str]
+) -> float:
+    """Frequency at 0 ppm, MHz: as stated, else from the reference point, else the carrier."""
+    if stated := block.number("$SF", "$BF1"):
+        return stated
+    point, shift = _shift_reference(block, n, notes)
+    if shift is None:
+        notes.append(
+            "no frequency at 0 ppm ($SF, $BF1, .SHIFT REFERENCE): the carrier is taken as 0 ppm"
+        )
+        return carrier
+    # Points of the spectrum, from + half the sweep width downwards.
+    offset = width / 2 - point * width / n
+    return (carrier + offset * 1e-6) / (1 + shift * 1e-6)
 
 
 def _delay(path: Path, block: jcampdx.Block) -> float:

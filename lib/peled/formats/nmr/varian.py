@@ -26,26 +26,8 @@ def read_varian(path: str | os.PathLike) -> Fid:
     FormatError
         For a missing or truncated file, or a missing parameter.
     """
-    import nmrglue
-
     path = Path(path)
-    for name in ("procpar", "fid"):
-        read_bytes(path / name, what=f"the Varian file {name}")
-    try:
-        procpar = nmrglue.varian.read_procpar(str(path / "procpar"))
-    except Exception as error:  # nmrglue raises whatever its parsing stumbles on
-        raise FormatError(
-            path / "procpar",
-            expected="Varian parameters",
-            found=f"text that cannot be parsed ({error})",
-        ) from None
-    _require_whole(path / "fid")
-    try:
-        _, data = nmrglue.varian.read_fid(str(path / "fid"), as_2d=True)
-    except Exception as error:
-        raise FormatError(
-            path / "fid", expected="Varian raw data", found=f"data that cannot be read ({error})"
-        ) from None
+    procpar, data = _by_nmrglue(path)
     parameters = {
         name: (entry["values"][0] if len(entry["values"]) == 1 else entry["values"])
         for name, entry in procpar.items()
@@ -82,6 +64,30 @@ def read_varian(path: str | os.PathLike) -> Fid:
         parameters,
         notes,
     )
+
+
+def _by_nmrglue(path: Path) -> tuple[dict, np.ndarray]:
+    """Parameters and data, once both files are there and whole."""
+    import nmrglue
+
+    for name in ("procpar", "fid"):
+        read_bytes(path / name, what=f"the Varian file {name}")
+    try:
+        procpar = nmrglue.varian.read_procpar(str(path / "procpar"))
+    except Exception as error:  # nmrglue raises whatever its parsing stumbles on
+        raise FormatError(
+            path / "procpar",
+            expected="Varian parameters",
+            found=f"text that cannot be parsed ({error})",
+        ) from None
+    _require_whole(path / "fid")
+    try:
+        _, data = nmrglue.varian.read_fid(str(path / "fid"), as_2d=True)
+    except Exception as error:
+        raise FormatError(
+            path / "fid", expected="Varian raw data", found=f"data that cannot be read ({error})"
+        ) from None
+    return procpar, data
 
 
 def _require_whole(path: Path) -> None:

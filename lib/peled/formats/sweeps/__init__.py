@@ -8,8 +8,11 @@ sourcemeters (with or without column heads, status word), of Konica-Minolta CS-2
 C9920-12. Up and down sweeps come back apart. Nothing is dropped: points in compliance, at a range
 change, repeated, or without a luminance reading are kept and flagged.
 
-No instrument's own file could be had: all were tried on files written here after the manuals, one
-of each layout in `tests/formats`.
+Tried on files not written here: current and voltage of three solar-cell set-ups (Keithley 2400 by
+the software of PVcomB and of HySPRINT, IRIS) in `tests/data/*.jv.txt` of
+github.com/nomad-hzb/nomad-hysprint. No file of a luminance meter could be had: luminance, radiance
+and lifetimes were tried on files written here after the manuals, one of each layout in
+`tests/formats`.
 """
 
 from peled.formats.sweeps.jvl import Sweep, read_sweeps

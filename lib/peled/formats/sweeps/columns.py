@@ -232,6 +232,7 @@ def scaled(
     down.
     """
     values = np.asarray(column.values, float)
+    values = np.where(np.abs(values) > 1e30, np.nan, values)  # no reading, or overflow
     known = FACTORS[quantity]
     unit = unit or said or ""
     if not unit and quantity == "eqe":

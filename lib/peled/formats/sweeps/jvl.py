@@ -138,13 +138,20 @@ def read_sweeps(
 
 
 def _devices(table: Table):
-    """Groups of columns, one a device: every further voltage column begins a new group."""
+    """Groups of columns, one a device: every further voltage column begins a new group, and beside
+    nothing but a voltage every current density is one, under its own head.
+    """
+    found = [(column, *identify(column)) for column in table.columns]
+    if len(found) > 2 and [quantity for _, quantity, _ in found] == ["voltage"] + [
+        "current_density"
+    ] * (len(found) - 1):
+        voltage, *densities = [(column, unit) for column, _, unit in found]
+        for one in densities:
+            yield one[0].name, {"voltage": voltage, "current_density": one}
+        return
     groups: list[dict[str, tuple[Column, str]]] = [{}]
-    for column in table.columns:
-        if column.values.dtype.kind != "f" and identify(column)[0] != "status":
-            continue
-        quantity, unit = identify(column)
-        if quantity is None:
+    for column, quantity, unit in found:
+        if quantity is None or not (column.numeric or quantity == "status"):
             continue
         if quantity in groups[-1]:
             if quantity == "voltage" and {"current", "current_density"} & set(groups[-1]):
@@ -215,12 +222,11 @@ def _split(
         notes.append(f"device area: the sheet says {area:g} cm², taken, the head {headed:g} cm²")
     voltage, density = got["voltage"], _density(table, place, got, area)
     for name, values in (("voltage", voltage), ("current", density)):
-        for row in np.flatnonzero(~np.isfinite(values) | (np.abs(values) > 1e30))[:1]:
-            found = "none" if np.isnan(values[row]) else f"{values[row]:.3g} (overflow)"
+        for row in np.flatnonzero(np.isnan(values))[:1]:
             advice = "remove the row or measure it again"
-            raise table.refuse("a number", found, advice, row=row, place=name)
+            raise table.refuse("a number", "no reading, or overflow", advice, row=row, place=name)
     if "luminance" in got:
-        got["luminance"] = _luminance(table, got["luminance"], notes)
+        _look_at_luminance(table, got["luminance"], notes)
     if voltage.size < 3:
         raise table.refuse("at least three bias points", f"{voltage.size}", place=place)
     compliance = _compliance(columns.get("status"), voltage, density)
@@ -291,9 +297,8 @@ def _density(table: Table, place: str, got: dict, area: float | None) -> np.ndar
     return got["current"] * 1e3 / area
 
 
-def _luminance(table: Table, values: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Luminance with NaN where there was no reading."""
-    lum = np.where(np.abs(values) > 1e30, np.nan, values)
+def _look_at_luminance(table: Table, lum: np.ndarray, notes: list[str]) -> None:
+    """Points without a reading are said; one far below zero is refused."""
     if empty := int(np.isnan(lum).sum()):
         notes.append(f"luminance: {empty} of {lum.size} points without a reading")
     # Noise about zero in the dark is real and kept; more than 1 % of the maximum below zero is a
@@ -303,7 +308,6 @@ def _luminance(table: Table, values: np.ndarray, notes: list[str]) -> np.ndarray
         expected, found = "no luminance below the noise about zero", f"{lum[row]:.3g} cd/m2"
         advice = "check sign and dark offset"
         raise table.refuse(expected, found, advice, row=row, place="luminance")
-    return lum
 
 
 def _refuse_unfit_area(

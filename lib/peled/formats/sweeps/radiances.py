@@ -93,19 +93,16 @@ def _rows(sheet: Sheet) -> tuple[list[float], list[list[float]], dict[str, tuple
     """Wavelengths, their rows of numbers, and the named rows."""
     wavelength, values, head = [], [], {}
     for i in sheet.content:
-        cells, row = sheet.row(i)
+        cells = sheet.row(i)[0]
         while len(cells) > 1 and not cells[-1]:
-            cells, row = cells[:-1], row[:-1]
+            cells = cells[:-1]
         if len(cells) < 2 or sheet.is_comment(i):
             continue
         match = re.fullmatch(r"(?:Le\()?\s*(\d{3,4}(?:[.,]\d+)?)\s*(?:nm)?\s*\)?", cells[0])
         if match:
-            if None in row[1:] or len(row) != len(values[0] if values else row[1:]) + 1:
-                expected = f"{len(values[0])} numbers" if values else "numbers"
-                raise sheet.refuse(i, f"a wavelength and {expected}", advice="mend the line")
+            width = len(values[0]) if values else len(cells) - 1
+            values.append(sheet.numbers(i, width, skip=1))
             wavelength.append(float(match[1].replace(",", ".")))
-            values.append(row[1:])
-            sheet.claims[i] = "data"
         elif not is_name(cells[0]):
             raise sheet.refuse(i, "a wavelength or a name", repr(cells[0]), "mend the cell", 0)
         else:
