@@ -257,7 +257,7 @@ def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
     for i in range(one.fit.model.components):
         name = f"lifetime {i + 1}"
         yield derive(name, "ps", value_of(f"tau_{i + 1}"), estimates, gates=gates, **common)
-    for name in one.fit.model.wave_names:
+    for name in one.fit.model.term_names:
         said = name.replace("_", " ")
         yield derive(said, "ps", value_of(name), estimates, gates=gates, **common)
     if "fwhm" in one.fit.free:

@@ -17,7 +17,8 @@ class Matrix:
     """A difference signal over delays and wavelengths. Make it by `matrix`, which checks it.
 
     `signal` and `standard_error` have the shape (delays, wavelengths) and the unit `unit`; NaN
-    marks points masked on purpose.
+    marks points masked on purpose. `fluence` is that of the pump, or what it excites, in a unit
+    common to the sets of a series (`terms.Recombination`).
     """
 
     delay_ps: np.ndarray
@@ -28,6 +29,7 @@ class Matrix:
     unit: str = "dA"
     steps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    fluence: float | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
