@@ -54,7 +54,7 @@ class NormalBlock:
             exact.total,
         )
         self.data, self.basis, self.present = exact.data, exact.basis, exact.present
-        self.solve, self.local = exact.solve, exact.local
+        self.solve, self.local, self.own = exact.solve, exact.local, exact.own
         self.families = [_Family(s) for s in segments]
         nw = exact.shape[1]
         self.parts = np.array_split(np.arange(nw), max(1, round(nw / _CHUNK)))

@@ -152,7 +152,8 @@ def _scan_variances(stack):
         return _bounded(found)
     for j in range(n):
         for k in range(j):
-            pair[j, k] = pair[k, j] = np.nanmean((stack[j] - stack[k]) ** 2)
+            square = (stack[j] - stack[k]) ** 2
+            pair[j, k] = pair[k, j] = np.nanmean(square) if np.isfinite(square).any() else np.nan
     row = np.nan_to_num(pair).sum(1)
     return _bounded((row - row.sum() / 2 / (n - 1)) / (n - 2))
 
