@@ -12,6 +12,7 @@ import pytest
 
 from peled.samples import read_sheet
 from peled.transient_absorption import analyse
+from peled.transient_absorption.matrices import find_rise
 from test_transient_absorption_trust import film, holes
 from writers import write_matrix
 
@@ -114,3 +115,19 @@ def test_the_number_of_lifetimes_where_the_data_tell_it(laboratory):
         assert one.fit.model.components <= case["number"] + 1
         if case["delays"] == "many" and case["number"] <= 3:
             assert one.fit.model.components >= most or one.components.at_least, case
+
+
+@pytest.mark.parametrize("number", TRUE)
+def test_a_plateau_between_decays_is_no_rise(number):
+    """However good the data: delays that begin after the rise have none, all others have one."""
+    centres = np.linspace(510, 690, number)
+    cases = itertools.product((MANY, FEW), (1e-4, 1e-5), (0.3, 0.8, 3.0, None), (-1.0, 1.0))
+    for delays, sigma, start, sign in cases:
+        bands = [
+            (sign**i, tau, c) for i, (tau, c) in enumerate(zip(TRUE[number], centres, strict=True))
+        ]
+        seen = delays if start is None else delays[delays > start]
+        found = find_rise(film(seen, WAVELENGTH, bands, 0.0, (-0.3, 0.1), seed=3, sigma=sigma))
+        assert (found.seen, found.late) == (start is None, start is not None), (sigma, start, sign)
+        if start is None:
+            assert -0.3 < np.nanmin(found.onset_ps) <= np.nanmax(found.onset_ps) < 0.25
