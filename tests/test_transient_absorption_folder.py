@@ -1,11 +1,16 @@
 """A laboratory's folder, from its sample sheet to a report."""
 
+import io
+import json
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from scipy.io import netcdf_file
 
+from peled.report.slides import slides
 from peled.samples import read_sheet
-from peled.transient_absorption import Model, analyse, preprocess
+from peled.transient_absorption import Model, analyse, explore, preprocess
 from peled.transient_absorption.blank import subtract_blank
 from peled.transient_absorption.irf import gaussian
 from test_transient_absorption_trust import DELAYS, film, holes, waves
@@ -163,3 +168,64 @@ def test_oscillations_of_a_folder(tmp_path):
     figure = plt.figure()
     panel.draw(figure)
     assert "500 fs" in figure.axes[0].get_legend_handles_labels()[1][0]
+
+
+def test_a_scan_is_dropped_by_a_click_and_by_a_setting(tmp_path):
+    """One scan of eight is weaker: the click drops it from the mean, and so does the setting
+    that is kept."""
+    lines = ["sample,measurement,file,scan,signal_unit"]
+    for i in range(1, 9):
+        m = film(wavelength=np.linspace(480, 720, 20), chirp=CHIRP, seed=i)
+        signal = m.signal * (0.97 if i == 3 else 1.0)
+        write_matrix(tmp_path / f"s{i}.csv", m.delay_ps, m.wavelength_nm, signal, digits=7)
+        lines.append(f"film,ta,s{i}.csv,{i},OD")
+    (tmp_path / "samples.csv").write_text("\n".join(lines) + "\n")
+    sheet = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff)
+    made = analyse.analyse(sheet, {"artefact": 0, "components": 3})
+    cuts = explore.explorer(sheet, made)
+    numbers, sizes = cuts._sizes()
+    assert list(numbers) == list(range(1, 9)) and sizes[2] < 0.985 < sizes[0]
+    before = np.nanmax(np.abs(cuts._fit().matrices[0].signal))
+    cuts.choose(pointer=explore.SCAN, scan=(3.2, 0.5), beside=explore.FIRST)
+    after = np.nanmax(np.abs(cuts._fit().matrices[0].signal))
+    assert cuts.settings == {"drop_scans": {"film": [3]}} and after > before
+    assert len(cuts.axes["decays"].lines) == 7  # three decays of each fit, and zero
+    again = analyse.analyse(sheet, {"artefact": 0, "components": 3, **cuts.settings})
+    (one,) = again.found["film"].values()
+    assert list(one.scans) == [1, 2, 4, 5, 6, 7, 8]
+    assert np.nanmax(np.abs(one.matrix.signal)) == pytest.approx(after, rel=0.01)
+    cuts.choose(scan=(3.0, 0.5))
+    assert cuts.settings == {}
+    none = analyse.analyse(sheet, {"drop_scans": {"film": range(1, 9)}})
+    assert any("no scan of film is left" in str(p) for p in none.problems)
+
+
+def test_files_of_every_fit(report):
+    """NetCDF as xarray and pyglotaran read it: named axes, data, fit, spectra, the record."""
+    kept = dict(explore.files(report))
+    assert {"late_dads.csv", "late_eads.csv", "late_fit.json", "late_corrected.csv"} < set(kept)
+    found = netcdf_file(io.BytesIO(kept["control_before.nc"]), mmap=False)
+    one = report.found["control"]["before"]
+    assert found.variables["data"].dimensions == ("time", "spectral")
+    assert np.array_equal(found.variables["time"][:], one.matrix.delay_ps)
+    data, fitted = (found.variables[n][:] for n in ("data", "fitted_data"))
+    assert np.array_equal(data, one.matrix.signal, equal_nan=True) and np.isnan(data).any()
+    assert np.allclose(found.variables["residual"][:], data - fitted, equal_nan=True)
+    assert np.allclose(found.variables["lifetime"][:3], one.fit.lifetimes_ps)
+    names = [b"".join(row).decode().strip() for row in found.variables["component"][:]]
+    assert tuple(names) == one.fit.model.spectra
+    assert json.loads(found.record.decode())["result"]["ssr"] == one.fit.ssr
+
+
+def test_slides_name_the_package_that_they_need(report, tmp_path):
+    """A slide a sample and one of the batch, numbers in the notes."""
+    try:
+        from pptx import Presentation
+    except ImportError:
+        with pytest.raises(ImportError, match="python-pptx"):
+            slides(report)
+        return
+    deck = Presentation(io.BytesIO(slides(report)))
+    assert len(deck.slides) == len(report.samples) + 1
+    assert "lifetime 1" in deck.slides[0].notes_slide.notes_text_frame.text
+    assert any(shape.shape_type == 13 for shape in deck.slides[0].shapes)  # a picture

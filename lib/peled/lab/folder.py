@@ -224,13 +224,21 @@ class Lab:
 
     # ---- files ---------------------------------------------------------------------------------
 
-    def export(self) -> list[Path]:
-        """Write the report (CSV, JSON, PDF), every panel (PNG, SVG, sidecar) and the choices.
+    def export(self, *, slides: bool = False) -> list[Path]:
+        """Write the report (CSV, JSON, PDF), every panel (PNG, SVG, sidecar), the choices, and what
+        the topic keeps of its fits.
+
+        Parameters
+        ----------
+        slides : bool
+            The report as PowerPoint too, a slide a sample; needs the package python-pptx.
 
         Raises
         ------
         OSError
             If the results folder cannot be written.
+        ImportError
+            For slides without python-pptx.
         """
         from peled import figures
         from peled.files import to_json, write_atomically
@@ -244,6 +252,14 @@ class Lab:
         if self.explorer and self.explorer.settings:
             path = self.results_dir / "settings.explored.json"
             written.append(write_atomically(path, to_json(self.explorer.settings)))
+        if slides:
+            from peled.report.slides import slides as made
+
+            path = self.results_dir / f"{self.topic}.pptx"
+            written.append(write_atomically(path, made(self.report)))
+        kept = getattr(self._side, "files", None)
+        for name, content in () if kept is None or self.quick else kept(self.report):
+            written.append(write_atomically(self.results_dir / "fits" / name, content))
         names: dict[str, int] = {}
         for panel in () if self.quick else self.report.panels():
             stem = re.sub(r"[^\w.-]+", "-", f"{panel.sample}_{panel.name}".strip("_"))

@@ -29,21 +29,26 @@ LINES, FULL = 30, 88  # of text on a page with pictures, without
 
 def pages(report: Report) -> bytes:
     """The PDF's bytes: the same report gives the same."""
-    stream, panels = io.BytesIO(), report.panels()
+    stream = io.BytesIO()
     dates = {"CreationDate": None, "ModDate": None, "Title": f"{report.topic} report"}
     with mpl.rc_context():
         figures.use_style()
         with PdfPages(stream, metadata=dates) as pdf:
-            for sample in report.samples:
-                mine = [p for p in panels if p.sample == sample]
-                group = report.groups.get(sample, "")
-                title = f"{sample} ({group})" if group else sample
-                for page in _pages(title, mine, as_text(report.rows(sample))):
+            for title, panels, text in chapters(report):
+                for page in _pages(title, panels, text):
                     _save(pdf, page)
-            batch = [*(p for p in panels if not p.sample), *spreads(report)]
-            for page in _pages(f"{report.topic}: batch", batch, _batch_text(report)):
-                _save(pdf, page)
     return stream.getvalue()
+
+
+def chapters(report: Report) -> Iterator[tuple[str, list[Panel], str]]:
+    """Title, panels and text of each sample and of the batch."""
+    panels = report.panels()
+    for sample in report.samples:
+        group = report.groups.get(sample, "")
+        title = f"{sample} ({group})" if group else sample
+        yield title, [p for p in panels if p.sample == sample], as_text(report.rows(sample))
+    batch = [*(p for p in panels if not p.sample), *spreads(report)]
+    yield f"{report.topic}: batch", batch, _batch_text(report)
 
 
 def _save(pdf: PdfPages, page: Figure) -> None:

@@ -242,23 +242,32 @@ class DispersedBlock:
             out.rows = (Rows(gram, signal, hats, present, _crossed(cross)),)
         return out
 
+    def _made(self, u, derivatives):
+        """Model matrices, the data (nw, nt, 1) that they describe, what gives (∂C/∂u_p)·A, and what
+        the parameters change beside it."""
+        c, local = self.basis(u, derivatives)
+        return c, self.columns, local, 0.0
+
+    def own(self, u):
+        """What the parameters change of the spectra beside C⁺ (p, n, nw)."""
+        return 0.0
+
     def _evaluate(self, u, derivatives, covariance):
         """Cost, Jᵀr, JᵀJ; floor, Σ X·Rᵀ, R·Rᵀ, squares of the fit by delay, and the bases of some
         wavelengths."""
-        c, local = self.basis(u, derivatives)
+        c, columns, local, more = self._made(u, derivatives)
         q, inverse = self._project(c)
         qt = np.swapaxes(q, 1, 2)
-        qtd = np.matmul(qt, self.columns)
-        rest = self.columns - np.matmul(q, qtd)
+        qtd = np.matmul(qt, columns)
+        rest = columns - np.matmul(q, qtd)
         cost = float(np.vdot(rest, rest))
         if not derivatives:
             return (cost,)
 
-        def projected(a):
-            x = local(a)  # (nw, nt, p) : (∂C/∂u_p)·A
+        def projected(x):
             return x - np.matmul(q, np.matmul(qt, x))
 
-        x = projected(np.matmul(inverse, qtd))
+        x = projected(local(np.matmul(inverse, qtd)) + more)  # (nw, nt, p)
         p = x.shape[2]
         flat = x.reshape(-1, p)
         gradient, hessian = -flat.T @ rest.ravel(), flat.T @ flat
@@ -270,7 +279,7 @@ class DispersedBlock:
         sd = np.sqrt(np.einsum("wt,wt->w", r, r) / free)[:, None, None]
         floor = np.zeros((p, p))
         for n in range(c.shape[2]):  # R⁻¹R⁻ᵀ = (CᵀC)⁻¹
-            m = (projected(inverse[:, :, n : n + 1]) * sd).reshape(-1, p)
+            m = (projected(local(inverse[:, :, n : n + 1])) * sd).reshape(-1, p)
             floor += m.T @ m
         fitted = np.matmul(q, qtd)[:, :, 0]
         hats = q[:: max(1, len(q) // _HATS)]
@@ -306,19 +315,11 @@ class NonNegativeBlock:
         As for `SharedBlock`; the columns of the basis are those whose spectra are bounded.
     bounded : int
         The first so many columns.
-    decays : callable, optional
-        `decays(u)` returns C and ∂C/∂u of the plain decays and T with `basis = C·T`; spectra are
-        handed out for the decays.
     """
 
-    def __init__(self, data, basis, index, bounded: int, decays=None):
-        self.data, self.basis, self.index, self.bounded, self.decays = (
-            data,
-            basis,
-            np.asarray(index, int),
-            bounded,
-            decays,
-        )
+    def __init__(self, data, basis, index, bounded: int):
+        self.data, self.basis = data, basis
+        self.index, self.bounded = np.asarray(index, int), bounded
         self.shape, self.size, self.total = data.shape, data.size, float(np.sum(data**2))
         if bounded > 8:
             raise ValueError(f"non-negative spectra: expected at most 8 of them, found {bounded}")
@@ -384,7 +385,7 @@ class NonNegativeBlock:
         return out
 
     def solve(self, u):
-        """The best spectra of the decays (n, nw), their C (nw, nt, n), and C⁺ (nw, n, nt) at u."""
+        """The best spectra (n, nw), their C (nw, nt, n), and C⁺ (nw, n, nt) at u."""
         c, _ = self.basis(u, False)
         chosen, sets = self._sets(c)
         n, (nt, nw) = c.shape[1], self.shape
@@ -395,15 +396,7 @@ class NonNegativeBlock:
                 full = np.zeros((n, nt))
                 full[keep] = np.linalg.pinv(c[:, keep])
                 pseudo[chosen == number] = full
-        if self.decays is not None:
-            c, _, t = self.decays(u)
-            pseudo = t @ pseudo
         return np.einsum("wnt,tw->nw", pseudo, self.data), np.broadcast_to(c, (nw, nt, n)), pseudo
-
-    def local(self, u):
-        """(∂C/∂u_p)·A of the plain decays for A (nw, n, 1): shape (nw, nt, p)."""
-        dc = self.decays(u)[1] if self.decays is not None else self.basis(u, True)[1]
-        return lambda a: np.einsum("ptn,wn->wtp", dc, a[:, :, 0], optimize=True)
 
 
 def _cholesky_qr(c, scale):
@@ -414,8 +407,10 @@ def _cholesky_qr(c, scale):
     q = c / scale[:, None, :]
     inverse = np.broadcast_to(np.eye(n), (len(c), n, n)).copy() / scale[:, :, None]
     bad = np.zeros(len(c), bool)
+    i, vanished = np.arange(n), np.isinf(scale)  # columns that are none stay zero
     for _ in range(2):
         gram = np.matmul(np.swapaxes(q, 1, 2), q)
+        gram[:, i, i] += vanished
         lower, failed = _batched_cholesky(gram)
         bad |= failed
         r_inverse = np.swapaxes(_batched_lower_inverse(lower), 1, 2)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -34,6 +35,7 @@ SETTINGS = {
     "masks_nm": (),
     "background_before_ps": None,
     "drop_delays_ps": {},  # set -> delays
+    "drop_scans": {},  # set -> numbers, from 1
     "chirp_ps": {},  # set -> points (nm, ps) that give the dispersion instead of the fit
 }
 """Settings of `analyse` that no column of a sheet holds. What is said of a set stands under its
@@ -54,14 +56,23 @@ _SCANS = 6  # single scans from which on their scatter gives the errors
 @dataclass(frozen=True)
 class Analysed:
     """What is kept of one set: prepared and chirp-corrected matrix, fit, numbers of components
-    tried, the files' digests."""
+    tried, its single scans by number on averaged wavelengths, the files' digests."""
 
     label: str
     matrix: Matrix
     flat: Matrix
     fit: GlobalFit
     components: ComponentTable | None
+    scans: Mapping[int, np.ndarray] = field(default_factory=dict, repr=False)
     inputs: tuple[str, ...] = field(default=(), repr=False)
+
+
+class Prepared(NamedTuple):
+    """A set before its fit: its matrix, the scans in it by number, where they come from."""
+
+    matrix: Matrix
+    scans: dict[int, Matrix]
+    members: list[Held]
 
 
 def sniff(path: Path) -> Content | None:
@@ -100,9 +111,9 @@ def analyse(sheet: Sheet, settings: Mapping[str, object]) -> Report:
     found: dict[str, dict[str, Analysed]] = {}
     quantities: list[Quantity] = []
     for (sample, state, _), one in _fitted(prepared, settings, problems):
-        rows = prepared[sample, state, one.label][1]
+        row = prepared[sample, state, one.label].members[0].row
         found.setdefault(sample, {})[one.label.removeprefix(sample).strip() or one.label] = one
-        quantities += _quantities(one, rows[0].row, sample)
+        quantities += _quantities(one, row, sample)
     quantities += _changes(quantities, found, problems)
     return from_holdings(
         holdings,
@@ -129,9 +140,7 @@ def _read(path: Path, row: Row) -> list[Matrix]:
     return workflow.scans_of(m, row.part or row.sample or path.stem)
 
 
-def _sets(
-    holdings: Holdings, settings, problems
-) -> Iterator[tuple[tuple, tuple[Matrix, list[Held]]]]:
+def _sets(holdings: Holdings, settings, problems) -> Iterator[tuple[tuple, Prepared]]:
     """Prepared matrices by sample, state and label."""
     groups: dict[tuple, list[Held]] = {}
     for held in holdings.select(measurement="ta", role="sample"):
@@ -146,12 +155,14 @@ def _sets(
         words = [sample, state, *series, replicate if several else ""]
         label = " ".join(w for w in words if w)
         try:
-            m = workflow.averaged([scan for held in members for scan in held.data], label)
-            m = replace(m, name=label or "set")
-            yield (
-                (sample, state, m.name),
-                (_prepared(m, members[0], holdings, sample, settings), members),
-            )
+            every = enumerate((scan for held in members for scan in held.data), 1)
+            dropped = _of(settings["drop_scans"], label or "set", sample, ())
+            scans = {number: scan for number, scan in every if number not in dropped}
+            if not scans:
+                raise ValueError(f"drop_scans: no scan of {label or 'set'} is left")
+            m = replace(workflow.averaged(list(scans.values()), label), name=label or "set")
+            m = _prepared(m, members[0], holdings, sample, settings)
+            yield (sample, state, m.name), Prepared(m, scans, members)
         except ValueError as error:
             problems.append(Problem(members[0].row.label, str(error)))
 
@@ -177,18 +188,18 @@ def _prepared(m: Matrix, held: Held, holdings: Holdings, sample: str, settings) 
 
 def _fitted(prepared, settings, problems) -> Iterator[tuple[tuple, Analysed]]:
     started, tables = {}, {}
-    for key, (m, members) in prepared.items():
+    for key, made in prepared.items():
         try:
-            started[key], tables[key] = _started(m, settings, key[0])
+            started[key], tables[key] = _started(made.matrix, settings, key[0])
         except ValueError as error:
-            problems.append(Problem(members[0].row.label, str(error)))
-    models = _with_shared_dispersion({k: prepared[k][0] for k in started}, started)
+            problems.append(Problem(made.members[0].row.label, str(error)))
+    models = _with_shared_dispersion({k: prepared[k].matrix for k in started}, started)
     for key, model in models.items():
-        m, members = prepared[key]
+        made = prepared[key]
         try:
-            yield key, _one(m, model, tables[key], members)
+            yield key, _one(made, model, tables[key])
         except ValueError as error:
-            problems.append(Problem(members[0].row.label, str(error)))
+            problems.append(Problem(made.members[0].row.label, str(error)))
 
 
 def _of(setting, label: str, sample: str, otherwise):
@@ -208,8 +219,7 @@ def _started(m: Matrix, settings, sample: str) -> tuple[Model, ComponentTable | 
         model = workflow.with_chirp(model, points)
     if count := _of(settings["components"], m.name, sample, 0):
         return workflow.with_components(model, count, m.delay_ps[-1]), None
-    coarse = preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // COARSE))
-    table = number_of_components(coarse, model, starts=1)
+    table = number_of_components(coarse(m), model, starts=1)
     best = table.fits[table.supported - 1]
     return replace(model, **best.starts), table
 
@@ -236,13 +246,25 @@ def _with_shared_dispersion(matrices, models) -> dict[tuple, Model]:
     return out
 
 
-def _one(m: Matrix, model: Model, table: ComponentTable | None, members: list[Held]) -> Analysed:
+def _one(made: Prepared, model: Model, table: ComponentTable | None) -> Analysed:
+    m = made.matrix
     fit = global_fit(m, model)
-    scans = [scan for held in members for scan in held.data]
-    if len(scans) >= _SCANS:
-        fit = fit.with_scans(workflow.like_prepared(scans, m))
-    inputs = tuple(held.digest for held in members)
-    return Analysed(m.name, m, workflow.without_chirp(m, fit), fit, table, inputs)
+    scans = {}
+    if len(made.scans) > 1:
+        stack = workflow.like_prepared(list(made.scans.values()), m)
+        if len(stack) >= _SCANS:
+            fit = fit.with_scans(stack)
+        scans = {
+            number: coarse(replace(m, signal=one, standard_error=None)).signal
+            for number, one in zip(made.scans, stack, strict=True)
+        }
+    inputs = tuple(held.digest for held in made.members)
+    return Analysed(m.name, m, workflow.without_chirp(m, fit), fit, table, scans, inputs)
+
+
+def coarse(m: Matrix) -> Matrix:
+    """Neighbouring wavelengths averaged to about `COARSE`."""
+    return preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // COARSE))
 
 
 # ---- numbers -------------------------------------------------------------------------------------
@@ -257,7 +279,7 @@ def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
     for i in range(one.fit.model.components):
         name = f"lifetime {i + 1}"
         yield derive(name, "ps", value_of(f"tau_{i + 1}"), estimates, gates=gates, **common)
-    for name in one.fit.model.wave_names:
+    for name in one.fit.model.term_names:
         said = name.replace("_", " ")
         yield derive(said, "ps", value_of(name), estimates, gates=gates, **common)
     if "fwhm" in one.fit.free:

@@ -30,8 +30,8 @@ _BEFORE, _AFTER = 8.5, 13.0  # standard deviations of the response beyond which 
 
 def usable(model) -> bool:
     """Whether a model's columns are in the span described above: a Gaussian response, no earlier
-    pulses, no oscillations."""
-    return model.irf == "gaussian" and model.period_ps is None and not model.oscillations
+    pulses, no further terms."""
+    return model.irf == "gaussian" and model.period_ps is None and not model.terms
 
 
 class NormalBlock:
@@ -54,7 +54,7 @@ class NormalBlock:
             exact.total,
         )
         self.data, self.basis, self.present = exact.data, exact.basis, exact.present
-        self.solve, self.local = exact.solve, exact.local
+        self.solve, self.local, self.own = exact.solve, exact.local, exact.own
         self.families = [_Family(s) for s in segments]
         nw = exact.shape[1]
         self.parts = np.array_split(np.arange(nw), max(1, round(nw / _CHUNK)))
@@ -113,7 +113,7 @@ class NormalBlock:
                 phi = np.concatenate([phi, own], axis=2)
             gp = np.matmul(g, phi)
             cross = np.matmul(inverse, s * gp[:, lin])  # Lᵀ⁻¹-projected part of each derivative
-            terms = family.segment.terms[:, part]
+            terms = family.segment.powers[:, part]
             gradients.append(
                 family.by_parameter(
                     gp[:, -1] - np.matmul(cross.transpose(0, 2, 1), y)[:, :, 0], terms
@@ -143,7 +143,7 @@ class NormalBlock:
 def _expanded(h, left, right, part):
     """Derivatives by a dispersion coefficient are those by the shift times a number a wavelength:
     from (w, a, b) to parameters, summed."""
-    tl, tr = left.segment.terms[:, part], right.segment.terms[:, part]
+    tl, tr = left.segment.powers[:, part], right.segment.powers[:, part]
     il, ir = left.shift, right.shift
     plain = h.sum(0)
     down = np.tensordot(tl, h[:, il], axes=(1, 0))

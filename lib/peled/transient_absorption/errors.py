@@ -22,7 +22,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import linalg, stats
 
 from peled.quantities import NULL_TOLERANCE, from_normal
 from peled.transient_absorption import noise
@@ -53,8 +53,9 @@ def covariances(setup, now, best, scores, even, dof: int) -> Trust:
 
     Parameters
     ----------
-    scores : sequence of (array, degrees of freedom)
-        Parts of cov(Jᵀr), (free, free): of the noise as it is.
+    scores : sequence of (arrays, relative covariance)
+        Parts of cov(Jᵀr), (free, free) each, of the noise as it is, and how well the sizes of those
+        that belong together are known.
     even : array
         The same for noise alike and independent at all delays.
 
@@ -83,9 +84,10 @@ def covariances(setup, now, best, scores, even, dof: int) -> Trust:
     signal = kept.T @ ((h - floor) / outer) @ kept
     if np.linalg.eigvalsh(signal).min() > 0.05 * values[~lost].min():
         inverse = kept @ np.linalg.inv(signal) @ kept.T / outer
-    parts = [inverse @ score[pick] @ inverse for score, _ in scores]
+    parts = [inverse @ score[pick] @ inverse for group, _ in scores for score in group]
     full, plain = sum(parts), inverse @ even[pick] @ inverse
-    wider = noise.widening([np.diag(part) for part in parts], [degrees for _, degrees in scores])
+    spread = linalg.block_diag(*(spread for _, spread in scores))
+    wider = noise.widening([np.diag(part) for part in parts], spread)
     robust[pick] = full * np.outer(wider, wider)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = wider * np.sqrt(np.diag(full) / np.diag(plain))
@@ -93,8 +95,8 @@ def covariances(setup, now, best, scores, even, dof: int) -> Trust:
 
 
 def residual_scores(setup, now, theta, kernels):
-    """Parts of cov(Jᵀr) from the residual, with their degrees of freedom, and their sum for noise
-    that is even over the delays."""
+    """Parts of cov(Jᵀr) from the residual, with the relative covariance of their sizes, and their
+    sum for noise that is even over the delays."""
     _, jacobian = setup.expand(theta)
     blocks = setup.problem.blocks
 
@@ -105,8 +107,8 @@ def residual_scores(setup, now, theta, kernels):
 
     scores, even = [], np.zeros((len(theta),) * 2)
     for j, (row, kernel) in enumerate(zip(now.rows, kernels, strict=True)):
-        found = zip(kernel.scores(row), kernel.degrees, strict=True)
-        scores += [(free(j, score), degrees) for score, degrees in found]
+        for group, spread in kernel.scores(row):
+            scores.append(([free(j, score) for score in group], spread))
         even += free(j, kernel.even(row))
     return scores, even
 
@@ -119,7 +121,7 @@ def scan_scores(fit, scans):
     off = np.where(np.isfinite(off), off, 0.0)
     each = np.einsum("wtp,stw->sp", x, off, optimize=True)
     n = len(scans)
-    return [(each.T @ each / (n * (n - 1)), n - 1.0)]
+    return [([each.T @ each / (n * (n - 1))], np.array([[2 / (n - 1)]]))]
 
 
 def touches(gradient, null) -> np.ndarray:

@@ -8,6 +8,7 @@ number of components does; what is chosen goes as settings into `analyse`, which
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,12 +20,14 @@ from peled.lab import Explorer, Prepared, Step
 from peled.quantities import derive
 from peled.report import Report
 from peled.samples import Sheet
-from peled.transient_absorption import plots, preprocess, workflow
-from peled.transient_absorption.analyse import COARSE, Analysed, value_of
+from peled.transient_absorption import export, plots, preprocess, workflow
+from peled.transient_absorption.analyse import Analysed, coarse, value_of
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
+from peled.transient_absorption.matrices import Matrix
 
 DATA = "by the data"
-LOOK, CHIRP, DROP = "look", "move the chirp", "drop a delay"
+LOOK, CHIRP, DROP, SCAN = "look", "move the chirp", "drop a delay", "drop a scan"
+FIRST = "fit by the data"  #: beside what is chosen
 DRAWN = 160  #: wavelengths of the map at most: an answer draws it again
 KNOTS = 3
 
@@ -47,6 +50,14 @@ def signals(report: Report) -> list[tuple[str, Prepared]]:
     ]
 
 
+def files(report: Report) -> Iterator[tuple[str, str | bytes]]:
+    """What is kept of each fit: spectra, chirp-corrected map, record, and all as NetCDF."""
+    for states in report.found.values():
+        for one in states.values():
+            yield from workflow.fit_files(one.label, one.fit, one.flat)
+            yield f"{workflow.stem(one.label)}.nc", export.netcdf(one.fit)
+
+
 def explorer(sheet: Sheet, report: Report) -> Explorer:
     """The explorer of a folder.
 
@@ -67,20 +78,23 @@ class _Choice:
 
     components: str = DATA
     dropped: set[float] = field(default_factory=set)
+    scans: set[int] = field(default_factory=set)  # dropped ones
     knots: np.ndarray | None = None  # (nm, ps)
 
     @property
     def changed(self) -> bool:
-        return self.components != DATA or bool(self.dropped) or self.knots is not None
+        lost = self.dropped or self.scans
+        return self.components != DATA or bool(lost) or self.knots is not None
 
 
 class Cuts(Explorer):
-    """A map with the spectrum and the trace under the pointer, their fit, and its lifetimes.
+    """A map with the spectrum and the trace under the pointer, their fit, its lifetimes and spectra,
+    and the sizes of the single scans.
 
-    Choices are `set`, `components` (their number, or by the data), `beside` (another set, drawn in
-    grey), `pointer` (what a click on the map does) and `point`: (ps, nm). A click looks there,
-    moves the nearest of three points of the chirp to that delay, or drops the nearest delay and
-    takes it back.
+    Choices are `set`, `components` (their number, or by the data), `beside` (another set or the fit
+    by the data, drawn in grey and dashed), `pointer` (what a click does), `point`: (ps, nm) on the map and
+    `scan`: (number, size) among the scans. A click looks there, moves the nearest of three points
+    of the chirp to that delay, or drops the nearest delay or scan and takes it back.
     """
 
     def __init__(self, sets: dict[str, Analysed]):
@@ -89,19 +103,28 @@ class Cuts(Explorer):
         first = next(iter(sets))
         self.chosen = {
             "set": first, "components": DATA, "beside": "none", "pointer": LOOK, "point": None,
+            "scan": None,
         }  # fmt: skip
         self.menus = {
             "set": list(sets),
             "components": [DATA, *map(str, range(1, 6))],
-            "beside": ["none", *sets],
+            "beside": ["none", FIRST, *sets],
             "pointer": [LOOK, CHIRP, DROP],
         }
-        self.figure = Figure(figsize=(7.6, 3.9), layout="constrained")
+        several = any(one.scans for one in sets.values())
+        self.figure = Figure(figsize=(7.6, 5.2), layout="constrained")
         self.axes = self.figure.subplot_mosaic(
-            [["map", "scale", "spectrum"], ["map", "scale", "trace"]],
+            [
+                ["map", "scale", "spectrum"],
+                ["map", "scale", "trace"],
+                ["scans" if several else "map", "." if several else "scale", "decays"],
+            ],
             width_ratios=(1, 0.03, 0.9),
         )
         self.points = {"point": self.axes["map"]}
+        if several:
+            self.menus["pointer"].append(SCAN)
+            self.points["scan"] = self.axes["scans"]
         self._make_cuts()
         self.said = self.figure.suptitle("\n\n", fontsize=7)  # room for what will be said
         self.fits: dict[tuple, GlobalFit] = {}
@@ -119,7 +142,7 @@ class Cuts(Explorer):
 
     @property
     def follows(self) -> bool:
-        return self.chosen["pointer"] != DROP
+        return self.chosen["pointer"] not in (DROP, SCAN)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -127,6 +150,7 @@ class Cuts(Explorer):
         found = {
             "components": {k: int(c.components) for k, c in made.items() if c.components != DATA},
             "drop_delays_ps": {k: sorted(c.dropped) for k, c in made.items() if c.dropped},
+            "drop_scans": {k: sorted(c.scans) for k, c in made.items() if c.scans},
             "chirp_ps": {k: c.knots.tolist() for k, c in made.items() if c.knots is not None},
         }
         return {name: said for name, said in found.items() if said}
@@ -143,12 +167,18 @@ class Cuts(Explorer):
                 self.at = (ps, nm)
             elif self.chosen["pointer"] == CHIRP:
                 self._move_chirp(ps, nm)
-            else:
+            elif self.chosen["pointer"] == DROP:
                 near = float(
                     self.one.matrix.delay_ps[np.argmin(abs(self.one.matrix.delay_ps - ps))]
                 )
                 self.choice.dropped ^= {near}
             self.chosen["point"] = None  # the same place may be clicked again
+        elif name == "scan" and self.chosen["scan"] is not None:
+            if self.chosen["pointer"] == SCAN and self.one.scans:
+                near = min(self.one.scans, key=lambda number: abs(number - self.chosen["scan"][0]))
+                if self.choice.scans ^ {near} != set(self.one.scans):  # one is left
+                    self.choice.scans ^= {near}
+            self.chosen["scan"] = None
 
     def _move_chirp(self, ps: float, nm: float) -> None:
         m = self.one.matrix
@@ -168,10 +198,10 @@ class Cuts(Explorer):
         """The set as chosen, fitted on few wavelengths; kept, as looking fits nothing anew."""
         choice, one = self.choice, self.one
         knots = None if choice.knots is None else choice.knots.tobytes()
-        key = (one.label, choice.components, tuple(sorted(choice.dropped)), knots)
+        lost = tuple(sorted(choice.dropped)), tuple(sorted(choice.scans))
+        key = (one.label, choice.components, lost, knots)
         if key not in self.fits:
-            m = preprocess.drop_delays(one.matrix, sorted(choice.dropped))
-            m = preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // COARSE))
+            m = preprocess.drop_delays(self._of_scans(), sorted(choice.dropped))
             model = replace(one.fit.model, **one.fit.starts)
             if choice.components != DATA:
                 last = one.matrix.delay_ps[-1]
@@ -181,6 +211,30 @@ class Cuts(Explorer):
             same = model.components == one.fit.model.components
             self.fits = {key: global_fit(m, model, starts=0 if same else 1)}
         return self.fits[key]
+
+    def _of_scans(self) -> Matrix:
+        """The set on averaged wavelengths without the scans that were dropped."""
+        m, lost = coarse(self.one.matrix), self.choice.scans
+        if not lost:
+            return m
+        kept = np.stack([scan for number, scan in self.one.scans.items() if number not in lost])
+        there = np.isfinite(kept).any(axis=0) & np.isfinite(m.signal)
+        number = np.maximum(np.isfinite(kept).sum(axis=0), 1)
+        error, share = m.standard_error, len(self.one.scans) / len(kept)
+        return replace(
+            m,
+            signal=np.where(there, np.nansum(kept, axis=0) / number, np.nan),
+            standard_error=None if error is None else error * np.sqrt(share),
+        )
+
+    def _sizes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of the scans and their size over that of their mean."""
+        mean = np.nan_to_num(coarse(self.one.matrix).signal)
+        sizes = [
+            float(np.nansum(scan * mean) / np.sum(mean[np.isfinite(scan)] ** 2))
+            for scan in self.one.scans.values()
+        ]
+        return np.array(list(self.one.scans)), np.array(sizes)
 
     def _make_cuts(self) -> None:
         grey, blue, orange = COLOURS["grey"], COLOURS["blue"], COLOURS["orange"]
@@ -198,6 +252,8 @@ class Cuts(Explorer):
         ax["spectrum"].set_xlabel("Wavelength (nm)")
         ax["spectrum"].legend(handles=self.lines["spectrum"][1:], fontsize=5.5, loc="best")
         ax["trace"].set_xlabel("Delay (ps)")
+        ax["decays"].set_xlabel("Wavelength (nm)")
+        ax["decays"].set_ylabel("DADS (mOD)")
 
     def _turn_map(self) -> None:
         """The map of another set."""
@@ -221,7 +277,16 @@ class Cuts(Explorer):
         low, high = np.nanquantile(1e3 * m.signal, (0.001, 0.999))
         for where in ("spectrum", "trace"):
             self.axes[where].set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
-        self.axes["spectrum"].set_xlim(m.wavelength_nm[0], m.wavelength_nm[-1])
+        for where in ("spectrum", "decays"):
+            self.axes[where].set_xlim(m.wavelength_nm[0], m.wavelength_nm[-1])
+        if "scans" in self.axes:
+            scans = self.axes["scans"]
+            scans.clear()
+            scans.set_xlabel("Scan")
+            scans.set_ylabel("Size over mean")
+            numbers, sizes = self._sizes()
+            scans.plot(numbers, sizes, "o", ms=3, color=COLOURS["blue"])
+            self.marks["scans"] = scans.plot([], [], "x", ms=6, color="k")[0]
         plots.delay_axis(self.axes["trace"], m.delay_ps)
 
     def update(self) -> None:
@@ -245,6 +310,7 @@ class Cuts(Explorer):
         trace[1].set_data(m.delay_ps[kept], 1e3 * m.signal[kept, j])
         trace[2].set_data(coarse.delay_ps, fitted[:, coarse.near(nm)])
         self._beside(ps, nm)
+        self._decays(fit)
         lines = self._sentences(fit, ps, nm)
         self.said.set_text("\n".join([*lines, "", ""][: max(3, len(lines))]))  # room for three
 
@@ -257,7 +323,26 @@ class Cuts(Explorer):
         knots = self.choice.knots
         marks["knots"].set_data(*([], []) if knots is None else knots.T[::-1])
         dropped = sorted(self.choice.dropped)
+        if "scans" in self.axes:
+            numbers, sizes = self._sizes()
+            lost = np.isin(numbers, list(self.choice.scans))
+            marks["scans"].set_data(numbers[lost], sizes[lost])
         marks["dropped"].set_data(dropped, [m.wavelength_nm[0]] * len(dropped))
+
+    def _decays(self, fit: GlobalFit) -> None:
+        """The spectra of the decays, and dashed those of what stands beside."""
+        ax = self.axes["decays"]
+        for line in [*ax.lines]:
+            line.remove()
+        ax.axhline(0, color=COLOURS["grey"], lw=0.5, zorder=0)
+        beside = self.chosen["beside"]
+        other = self.one if beside == FIRST else self.sets.get(beside)
+        for shown, style in ((other and other.fit, "--"), (fit, "-")):
+            spectra = shown.dads() if shown else None
+            for colour, y in zip(plots.COMPONENTS, spectra.values if shown else ()):
+                ax.plot(spectra.wavelength_nm, 1e3 * y, style, color=COLOURS[colour], lw=0.8)
+        ax.relim()
+        ax.autoscale_view(scalex=False)
 
     def _beside(self, ps: float, nm: float) -> None:
         other = self.sets.get(self.chosen["beside"])
@@ -283,7 +368,7 @@ class Cuts(Explorer):
             of = f"{len(found.matrices[0].wavelength_nm)} wavelengths"
             said = f"{name}: {taus}; residual {1e3 * found.rms:.3g} mOD on {of}"
             lines += textwrap.wrap(said, 120)[:2]
-        if self.chosen["beside"] in self.sets:
+        if self.chosen["beside"] != "none":
             lines[0] += f"; grey: {self.chosen['beside']}"
         if self.chosen["pointer"] == CHIRP and self.one.matrix.rise.late:
             lines.append("the delays begin after the rise: there is no chirp to move")

@@ -3,11 +3,16 @@ repeated."""
 
 from __future__ import annotations
 
+import io
+import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
+from scipy.io import netcdf_file
 
+from peled.transient_absorption import terms
 from peled.transient_absorption.globalfit import global_fit
 from peled.transient_absorption.irf import MeasuredIRF
 from peled.transient_absorption.schemes import Model, Scheme
@@ -47,32 +52,55 @@ def matrix_csv(m) -> str:
     )
 
 
+def netcdf(fit, matrix: int = 0) -> bytes:
+    """One data set and its fit as NetCDF (version 3, 64-bit offsets), for xarray and pyglotaran.
+
+    Variables `data`, `fitted_data`, `residual` (time, spectral) and, where there are errors,
+    `standard_error`; the fitted spectra and their errors (component, spectral) with `lifetime` (ps;
+    NaN for what is no decay); times in ps, wavelengths in nm. The record of the fit stands as JSON
+    in the attribute `record`.
+    """
+    m, spectra = fit.matrices[matrix], fit.spectra(matrix)
+    stream = io.BytesIO()
+    out = netcdf_file(stream, "w", version=2)
+    names = [name.encode() for name in spectra.names]
+    width = max(map(len, names))
+    lifetimes = np.full(len(names), np.nan)
+    if not fit.model.restricted:
+        lifetimes[: len(spectra.lifetimes_ps)] = spectra.lifetimes_ps
+    sizes = {"time": m.shape[0], "spectral": m.shape[1], "component": len(names), "letter": width}
+    for name, size in sizes.items():
+        out.createDimension(name, size)
+    tables = {
+        "time": (("time",), m.delay_ps, "ps"),
+        "spectral": (("spectral",), m.wavelength_nm, "nm"),
+        "lifetime": (("component",), lifetimes, "ps"),
+        "data": (("time", "spectral"), m.signal, m.unit),
+        "fitted_data": (("time", "spectral"), fit.fitted(matrix), m.unit),
+        "residual": (("time", "spectral"), fit.residual(matrix), m.unit),
+        "spectra": (("component", "spectral"), spectra.values, m.unit),
+        "spectra_standard_error": (("component", "spectral"), spectra.standard_errors, m.unit),
+    }
+    if m.standard_error is not None:
+        tables["standard_error"] = (("time", "spectral"), m.standard_error, m.unit)
+    for name, (axes, values, unit) in tables.items():
+        variable = out.createVariable(name, "f8", axes)
+        variable[:] = values
+        variable.units = unit
+    letters = out.createVariable("component", "c", ("component", "letter"))
+    letters[:] = np.array([list(n.ljust(width).decode("latin-1")) for n in names], "S1")
+    out.record = json.dumps(fit_record(fit), allow_nan=False)
+    out.flush()
+    content = stream.getvalue()
+    out.close()
+    return content
+
+
 def fit_record(fit) -> dict:
     """Model, start values, data windows, options, results and versions of a fit, as plain JSON
     values."""
-    model = {f.name: getattr(fit.model, f.name) for f in fields(Model)}
-    if isinstance(model["irf"], MeasuredIRF):
-        model["irf"] = {
-            "time_ps": list(map(float, model["irf"].time_ps)),
-            "intensity": list(map(float, model["irf"].intensity)),
-        }
-    if model["scheme"] is not None:
-        s = model["scheme"]
-        model["scheme"] = {
-            "transfers": [[a, b, name] for (a, b), name in s.transfers.items()],
-            "start_ps": dict(s.start_ps),
-            "initial": dict(s.initial),
-        }
-    model = {
-        k: list(v)
-        if isinstance(v, tuple)
-        else {n: list(b) for n, b in v.items()}
-        if k == "bounds_ps"
-        else v
-        for k, v in model.items()
-    }
     return {
-        "model": model,
+        "model": _record_of(fit.model),
         "start": [
             {
                 "name": p.name,
@@ -122,6 +150,37 @@ def fit_record(fit) -> dict:
     }
 
 
+def _record_of(model: Model) -> dict:
+    out = {f.name: _listed(getattr(model, f.name)) for f in fields(Model)}
+    if isinstance(model.irf, MeasuredIRF):
+        out["irf"] = _listed(asdict(model.irf))
+    if model.scheme is not None:
+        s = model.scheme
+        out["scheme"] = {
+            "transfers": [[a, b, name] for (a, b), name in s.transfers.items()],
+            "start_ps": dict(s.start_ps),
+            "initial": dict(s.initial),
+        }
+    if model.law is not None:
+        out["law"] = {"name": type(model.law).__name__, **_listed(asdict(model.law))}
+    return out
+
+
+def _listed(value):
+    """Tuples and arrays as lists, mappings with text as keys."""
+    if isinstance(value, Mapping):
+        return {str(k): _listed(v) for k, v in value.items()}
+    if isinstance(value, (tuple, list, np.ndarray)):
+        return [_listed(v) for v in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _tupled(value):
+    if isinstance(value, Mapping):
+        return {k: _tupled(v) for k, v in value.items()}
+    return tuple(_tupled(v) for v in value) if isinstance(value, list) else value
+
+
 def model_from_record(record: dict) -> Model:
     """The model of a record; with its `start` and `options`, `global_fit` repeats the fit."""
     given = dict(record["model"])
@@ -134,8 +193,14 @@ def model_from_record(record: dict) -> Model:
         given["irf"] = MeasuredIRF(
             np.array(given["irf"]["time_ps"]), np.array(given["irf"]["intensity"])
         )
-    given["bounds_ps"] = {k: tuple(v) for k, v in given["bounds_ps"].items()}
-    return Model(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+    if given["law"]:
+        law = dict(given["law"])
+        kind = getattr(terms, law.pop("name"))
+        if kind is terms.Recombination:
+            law["tau_ps"] = {int(order): tau for order, tau in law["tau_ps"].items()}
+        given["law"] = kind(**law)
+    plain = {k: v for k, v in given.items() if k not in ("scheme", "irf", "law")}
+    return Model(**{**given, **_tupled(plain)})
 
 
 def repeat(record: dict, data):

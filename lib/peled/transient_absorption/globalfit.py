@@ -287,6 +287,8 @@ class GlobalFit:
         segment = self.setup.segments[i]
         a, c, _ = self._solved[block]
         if segment.point_weight is not None:
+            if self.model.restricted:
+                a = self.model.species(self._u[segment.kinetic])[0] @ a
             return np.einsum("wtn,nw->tw", segment.unweighted().dispersed(self._u, False)[0], a)
         product = np.einsum("wtn,nw->tw", c[:, rows], a) if c.ndim == 3 else c[rows] @ a
         return product / segment.weights
@@ -297,8 +299,9 @@ class GlobalFit:
         return self.matrices[i].signal - self.fitted(i)
 
     def spectra(self, matrix: int | str = 0) -> Spectra:
-        """The linear spectra as fitted: DADS, then infinite component, offset and coherent artefact
-        where there are any."""
+        """The linear spectra as fitted, named by `Model.spectra`: DADS (those of the species where
+        something is demanded of them), infinite component, offset, coherent artefact, further
+        terms."""
         i = self._which(matrix)
         values, errors_ = self._linear(i)
         return Spectra(
@@ -311,19 +314,20 @@ class GlobalFit:
 
     def dads(self, matrix: int | str = 0) -> Spectra:
         """Decay-associated spectra: the amplitude of each decay."""
-        found = self.spectra(matrix)
-        keep = self._decays
-        return Spectra(
-            found.names[:keep],
-            found.wavelength_nm,
-            found.values[:keep],
-            found.standard_errors[:keep],
-            found.lifetimes_ps + ((np.inf,) if self.model.infinite else ()),
-        )
+        i = self._which(matrix)
+        found = self._transformed(i, lambda u: self._to_decays(i, u), self.model.columns)
+        later = (np.inf,) if self.model.infinite else ()
+        return replace(found, lifetimes_ps=found.lifetimes_ps + later)
 
     @property
     def _decays(self) -> int:
         return self.model.components + self.model.infinite
+
+    def _to_decays(self, i: int, u) -> np.ndarray:
+        """What makes the decays' spectra of those that are fitted."""
+        if not self.model.restricted:
+            return np.eye(len(self.model.columns))[: self._decays]
+        return self.model.species(u[self.setup.segments[i].kinetic])[0][: self._decays]
 
     def eads(self, matrix: int | str = 0) -> Spectra:
         """Evolution-associated spectra: those of the compartments of 1 → 2 → … in the order of
@@ -337,7 +341,7 @@ class GlobalFit:
             back = np.linalg.inv(sequential(k[order]))
             full = np.zeros_like(back)
             full[:, order] = back
-            return full
+            return full @ self._to_decays(i, u)
 
         return self._transformed(i, transform, tuple(f"state {j + 1}" for j in range(self._decays)))
 
@@ -357,7 +361,10 @@ class GlobalFit:
                 "decays; use eads() for a sequential one"
             )
         i = self._which(matrix)
-        n = self._decays
+        names = (*scheme.compartments, *(("infinite",) if self.model.infinite else ()))
+        if self.model.restricted:  # those that are fitted
+            first = np.eye(len(self.model.spectra))[: len(names)]
+            return self._transformed(i, lambda u: first, names)
 
         def transform(u):
             t = scheme.rates(np.exp(u[self.setup.segments[i].kinetic]))[2]
@@ -366,17 +373,20 @@ class GlobalFit:
                     "species-associated spectra: the compartments' time courses are not "
                     "independent; the scheme has more species than the decays can tell apart"
                 )
-            back = np.eye(n)
+            back = np.eye(self._decays)
             back[: len(t), : len(t)] = np.linalg.inv(t)
-            return back
+            return back @ self._to_decays(i, u)
 
-        names = (*scheme.compartments, *(("infinite",) if self.model.infinite else ()))
         return self._transformed(i, transform, names)
 
     def _transformed(self, i, transform, names) -> Spectra:
         values, errors_ = self._linear(i, transform)
         return Spectra(
-            names, self.matrices[i].wavelength_nm, values, errors_, tuple(self.lifetimes(i))
+            names[: len(values)],
+            self.matrices[i].wavelength_nm,
+            values,
+            errors_,
+            tuple(self.lifetimes(i)),
         )
 
     def _linear(self, i, transform=None):
@@ -385,17 +395,17 @@ class GlobalFit:
         block = self.setup.problem.blocks[block_number]
         a, c, pseudo = self._solved[block_number]
         u, jacobian = self.setup.expand(self.theta)
-        n = len(a) if transform is None else self._decays
-        back = np.eye(n) if transform is None else transform(u)
+        back = np.eye(len(a)) if transform is None else transform(u)
         if c.ndim == 3:
             rest = block.data - np.einsum("wtn,nw->tw", c, a)
             local = block.local(u)
             slope = -np.matmul(pseudo, local(a.T[:, :, None])).transpose(2, 1, 0)  # (p, n, nw)
+            slope = slope + block.own(u)
         else:
             rest = block.data - c @ a
             _, dc = block.basis(u, True)
             slope = -np.einsum("nt,ptm,mw->pnw", pseudo, dc, a, optimize=True)
-        slope = np.einsum("pnw,pq->qnw", slope, jacobian[block.index])[:, :n]
+        slope = np.einsum("pnw,pq->qnw", slope, jacobian[block.index])
         slope = np.einsum("ij,pjw->piw", back, slope)
         if transform is not None:
             for q in range(
@@ -408,12 +418,12 @@ class GlobalFit:
                 up, down = (
                     transform(self.setup.expand(self.theta + sign * step)[0]) for sign in (1, -1)
                 )
-                slope[q] += (up - down) / 2e-5 @ a[:n]
-        spread = self.kernels[block_number].variance(pseudo[..., :n, :], rest)
+                slope[q] += (up - down) / 2e-5 @ a
+        spread = self.kernels[block_number].variance(pseudo, rest)
         white = np.einsum("in,wnm,im->iw", back, spread, back)
         shape = np.einsum("piw,pq,qiw->iw", slope, self.covariance, slope, optimize=True)
         scale = self.setup.segments[i].wavelength_weight
-        value, error = back @ a[:n] / scale, np.sqrt(np.maximum(white + shape, 0)) / scale
+        value, error = back @ a / scale, np.sqrt(np.maximum(white + shape, 0)) / scale
         if self.null.shape[1]:
             along = np.linalg.norm(np.einsum("piw,pk->kiw", slope, self.null), axis=(0, 2))
             lost = along > errors.TOUCHED * np.linalg.norm(slope, axis=(0, 2))
@@ -428,7 +438,7 @@ class GlobalFit:
         """
         found = self.spectra(matrix)
         n = len(self.model.oscillations)
-        first = self._decays
+        first = found.names.index("oscillation 1 cosine")
         names = tuple(f"oscillation {i + 1}" for i in range(n))
         c, s = (found.values[first + i : first + 2 * n : 2] for i in (0, 1))
         ec, es = (found.standard_errors[first + i : first + 2 * n : 2] for i in (0, 1))

@@ -80,9 +80,12 @@ def damped_wave(x, kappa, s):
         return np.where(x >= 0, np.exp(-kappa * np.maximum(x, 0.0)), 0.0)
     z = (kappa * s - x / s) / _ROOT2
     late = z.real < 0
-    tail = 0.5 * np.exp(-0.5 * np.square(x / s)) * wofz(np.where(late, -1j, 1j) * z)
-    rest = np.where(late, 0.5 * np.square(kappa * s) - kappa * x, 0.0)
-    return np.where(late, np.exp(rest) - tail, tail)
+    whole = np.array(np.exp(np.where(late, 0.5 * np.square(kappa * s) - kappa * x, 0.0)) * late)
+    near = np.abs(z.real) < -_SATURATED  # beyond, nothing is left of the response
+    sign = np.where(late, -1.0, 1.0)[near]
+    bell = np.exp(-0.5 * np.square(np.broadcast_to(x, z.shape)[near] / s))
+    whole[near] += 0.5 * sign * bell * wofz(1j * sign * z[near])
+    return whole
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,6 @@ def columns(
     artefact=0,
     period=None,
     irf=None,
-    waves=(),
     derivatives=True,
 ):
     """Columns of the model matrix at times `x` after the centre of the response, and their
@@ -209,17 +211,12 @@ def columns(
         10.18637/jss.v049.i03).
     irf : MeasuredIRF, optional
         Takes the place of the Gaussian.
-    waves : array of complex
-        Complex rates 1/damping − 2πi/period of damped oscillations; two columns each, cosine and
-        sine.
 
     Returns
     -------
     c, dk, dx, ds : arrays, shape (..., nt, n + extra)
-        The columns (decays, infinite, waves, offset, artefact), and derivatives by the rate
-        (decays, then real and imaginary part of each
-        wave's by its complex rate), by x, and by ln s. The last three are None without
-        `derivatives`.
+        The columns (decays, infinite, offset, artefact), and derivatives by the rate (decays only),
+        by x, and by ln s. The last three are None without `derivatives`.
     """
     rates = np.asarray(rates, float)
     x = np.asarray(x, float)[..., None]
@@ -245,8 +242,6 @@ def columns(
     if period is not None and n:
         c, dk, dx = _streak(x, rates, period, c, dk, dx, derivatives)
     extra, extra_dx, extra_ds = [], [], []
-    if len(waves):
-        dk = _add_waves(x, waves, s, g, dk, (extra, extra_dx, extra_ds), derivatives)
     if offset:
         (
             extra.append(np.ones_like(x)),
@@ -271,24 +266,6 @@ def columns(
             dx = np.concatenate([dx, *extra_dx], -1)
             ds = None if ds is None else np.concatenate([ds, *extra_ds], -1)
     return c, dk, dx, ds
-
-
-def _add_waves(x, waves, s, g, dk, extra, derivatives):
-    """Append the columns of damped oscillations and their derivatives by x and ln s; returns `dk`
-    with those by the complex rates."""
-    c = damped_wave(x, waves, s)
-    width = 0.0 if s is None else s * s
-    extra[0].append(parts(c))
-    if not derivatives:
-        return dk
-    extra[1].append(parts(g - waves * c))
-    extra[2].append(parts(width * waves**2 * c - g * (waves * width + x)))
-    return np.concatenate([dk, parts((waves * width - x) * c - width * g)], -1)
-
-
-def parts(z):
-    """Real and imaginary parts of the last axis, side by side."""
-    return np.stack([z.real, z.imag], -1).reshape(*z.shape[:-1], -1)
 
 
 def _streak(x, rates, period, c, dk, dx, derivatives):

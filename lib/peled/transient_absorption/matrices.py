@@ -17,7 +17,8 @@ class Matrix:
     """A difference signal over delays and wavelengths. Make it by `matrix`, which checks it.
 
     `signal` and `standard_error` have the shape (delays, wavelengths) and the unit `unit`; NaN
-    marks points masked on purpose.
+    marks points masked on purpose. `fluence` is that of the pump, or what it excites, in a unit
+    common to the sets of a series (`terms.Recombination`).
     """
 
     delay_ps: np.ndarray
@@ -28,6 +29,7 @@ class Matrix:
     unit: str = "dA"
     steps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    fluence: float | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -206,6 +208,8 @@ class Rise:
     late: bool
 
 
+_DECAYS = 12  # exponentials that stand for any decay
+_LEVEL = 0.25  # of what follows, above which a constant is no background
 _GROUPS = 48  # averages of neighbouring wavelengths in which a rise is looked for
 
 
@@ -214,13 +218,14 @@ def find_rise(m: Matrix) -> Rise:
     from the first delay on.
 
     Decays are a dictionary of exponentials from the smallest step to three windows; the break that
-    lowers the sum of squares most counts where the fall is significant. Neighbouring wavelengths
-    are averaged into about 48 groups first; groups without signal take the onset of the others.
+    lowers the sum of squares most counts where the fall is significant, and where the constant is
+    small beside what follows, at most wavelengths. Neighbouring wavelengths are averaged into about
+    48 groups first; groups without signal take the onset of the others.
     """
     coarse = bin_wavelengths(m, max(1, len(m.wavelength_nm) // _GROUPS))
     t, y = m.delay_ps, filled(m.delay_ps, coarse.signal)
     nt = len(t)
-    decays = max(1, min(6, nt // 4))
+    decays = max(1, min(_DECAYS, nt // 3))
     rates = 1 / np.geomspace(float(np.diff(t).min()), 3 * np.ptp(t), decays)
     square = np.cumsum(y**2, axis=0)
     mean = np.cumsum(y, axis=0)
@@ -246,7 +251,13 @@ def find_rise(m: Matrix) -> Rise:
     low = np.maximum(cost.min(0) / free, least)
     signal = (flat - cost[0]) / decays / low > 100
     broken = (f > 30) & (best > 0)
-    seen = bool(broken.any() or (f_whole[0] > 30 and whole[0] > 0))
+    # Before zero time there is next to nothing; a plateau between two decays is as high as what
+    # follows it.
+    level = np.abs(mean[np.maximum(best, 1) - 1, np.arange(len(best))] / np.maximum(best, 1))
+    height = np.array([np.abs(column[b:]).max() for column, b in zip(y.T, best)])
+    rising = broken & signal
+    plateau = bool(rising.any() and np.median(level[rising] / height[rising]) > _LEVEL)
+    seen = not plateau and bool(broken.any() or (f_whole[0] > 30 and whole[0] > 0))
     if not seen:
         late = bool(signal.any())
         onset = np.full(len(m.wavelength_nm), np.nan if late else t[0])

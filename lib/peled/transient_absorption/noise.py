@@ -30,19 +30,25 @@ class Kernel:
     """Covariance of the noise N (nt, nw), cov(N) = Σ_j K_j ⊗ (A_j·R)ᵀ(A_j·R).
 
     The projectors `shares` A_j (nt, nt; None: all of it) part the residual into its loudest
-    spectral patterns and the rest; `matrices` are the K_j, with tr(P·K_j·P) = 1. `degrees` are
-    those of each part's variance, `white` is 1/(degrees of freedom of one wavelength): K = white·1
-    for noise that is alike and independent at all delays.
+    spectral patterns and the rest; `matrices` are the K_j, with tr(P·K_j·P) = 1, each the sum of
+    its `parts`, whose sizes are known with the relative covariance `spreads` (parts, parts).
+    `degrees` are those of the variance of each share, `white` is 1/(degrees of freedom of one
+    wavelength): K = white·1 for noise that is alike and independent at all delays.
     """
 
     shares: tuple[np.ndarray | None, ...]
     matrices: tuple[np.ndarray, ...]
+    parts: tuple[tuple[np.ndarray, ...], ...]
+    spreads: tuple[np.ndarray, ...]
     degrees: tuple[float, ...]
     white: float
 
-    def scores(self, rows) -> list[np.ndarray]:
-        """Covariance of Jᵀr from each part."""
-        return [rows.score(k, a) for k, a in zip(self.matrices, self.shares, strict=True)]
+    def scores(self, rows) -> list[tuple[list[np.ndarray], np.ndarray]]:
+        """Covariance of Jᵀr from the parts of each share, with that of their sizes."""
+        return [
+            ([rows.score(k, a) for k in parts], spread)
+            for a, parts, spread in zip(self.shares, self.parts, self.spreads, strict=True)
+        ]
 
     def even(self, rows) -> np.ndarray:
         """Covariance of Jᵀr for noise alike and independent at all delays."""
@@ -86,7 +92,8 @@ def kernel(rows, wavelengths: int) -> Kernel:
     nt, trace = len(gram), float(np.trace(gram))
     white, one = 1.0 / max(nt - n, 1), np.eye(nt)
     if not trace > 0 or nt < n + 8:
-        return Kernel((None,), (white * one,), (float(max(nt - n, 1)),), white)
+        free, alike = float(max(nt - n, 1)), white * one
+        return Kernel((None,), (alike,), ((alike,),), (np.array([[2 / free]]),), (free,), white)
     signal = rows.signal / max(float(np.sqrt(np.mean(rows.signal**2))), 1e-300)
     both = np.outer(signal, signal)
     memories = _memories(nt)
@@ -100,7 +107,7 @@ def kernel(rows, wavelengths: int) -> Kernel:
     scale = np.sqrt(np.maximum(np.diag(square), 1e-300))
     # Non-negative least squares on the normal equations, by their Cholesky factor.
     lower = np.linalg.cholesky(square / np.outer(scale, scale) + 1e-9 * np.eye(len(parts)))
-    matrices, degrees, shares = [], [], _shares(gram, wavelengths)
+    matrices, made, spreads, degrees, shares = [], [], [], [], _shares(gram, wavelengths)
     for a in shares:
         own = gram if a is None else a @ gram @ a
         weight = float(np.trace(own)) / trace
@@ -109,12 +116,23 @@ def kernel(rows, wavelengths: int) -> Kernel:
         total = float(traces @ share)
         if not total > 0:
             share, total = np.eye(len(parts))[0], 1 / white
-        matrices.append(
-            sum(x * part for x, part in zip(share, parts, strict=True) if x > 0) / total
-        )
         many = min(effective_wavelengths(own), wavelengths) if a is shares[-1] else 1.0
         degrees.append(max(total**2 / float(share @ square @ share) * many, 1.0))
-    return Kernel(shares, tuple(matrices), tuple(degrees), white)
+        there = np.flatnonzero(share > 0)
+        made.append(tuple(share[j] / total * parts[j] for j in there))
+        matrices.append(sum(made[-1]))
+        spreads.append(_spread(seen[there].reshape(-1, nt, nt), share[there], square, there) / many)
+    return Kernel(shares, tuple(matrices), tuple(made), tuple(spreads), tuple(degrees), white)
+
+
+def _spread(parts, share, square, there) -> np.ndarray:
+    """Relative covariance of the sizes of parts found by their moments in one pattern: 2 tr(P·K_i·P
+    V P·K_j·P V) between the moments, V the sum of all."""
+    whole = np.einsum("j,jab->ab", share, parts)
+    turned = [part @ whole for part in parts]
+    moments = 2 * np.array([[np.sum(a * b.T) for b in turned] for a in turned])
+    inverse = np.linalg.pinv(square[np.ix_(there, there)])
+    return inverse @ moments @ inverse / np.outer(share, share)
 
 
 def _shares(gram, wavelengths: int) -> tuple[np.ndarray | None, ...]:
@@ -143,19 +161,19 @@ def _projected(part, hats):
     return out / len(hats)
 
 
-def widening(variances, degrees) -> np.ndarray:
+def widening(variances, spread) -> np.ndarray:
     """Factor by which 1.96 standard errors must grow to hold 95 %, for a sum of variances (parts,
-    p) with degrees of freedom (parts,).
+    p) known with a relative covariance (parts, parts), 2/ν for ν degrees of freedom.
 
-    Student's t at the degrees of the sum (Satterthwaite, Biometrics Bull. 2, 110 (1946), DOI
-    10.2307/3002019).
+    Student's t at the degrees of the sum, 2 v²/var(v) (Satterthwaite, Biometrics Bull. 2, 110
+    (1946), DOI 10.2307/3002019).
 
-    >>> widening([[1.0]], [8]).round(2), widening([[1.0]], [1e6]).round(2)
+    >>> widening([[1.0]], [[2 / 8]]).round(2), widening([[1.0]], [[2e-6]]).round(2)
     (array([1.18]), array([1.]))
     """
-    variances, degrees = np.asarray(variances, float), np.asarray(degrees, float)
+    variances = np.asarray(variances, float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        whole = variances.sum(0) ** 2 / (variances**2 / degrees[:, None]).sum(0)
+        whole = 2 * variances.sum(0) ** 2 / np.einsum("jp,jk,kp->p", variances, spread, variances)
     whole = np.where(np.isfinite(whole), np.maximum(whole, 2.0), np.inf)
     return stats.t.ppf(0.975, np.minimum(whole, 1e6)) / stats.norm.ppf(0.975)
 

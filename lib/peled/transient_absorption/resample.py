@@ -54,10 +54,10 @@ def bootstrap(fit, draws: int = 1000, *, scans=None, block: int = 1, seed: int =
     ValueError
         For a fit of several matrices or with dispersion.
     """
-    if len(fit.matrices) != 1 or fit.model.dispersion:
+    if len(fit.matrices) != 1 or fit.model.dispersion or fit.model.restricted:
         raise ValueError(
-            "bootstrap: expected a fit of one matrix without fitted dispersion; correct the "
-            "chirp first"
+            "bootstrap: expected a fit of one matrix without fitted dispersion (correct the chirp "
+            "first) and with free spectra"
         )
     missing = ~fit.setup.segments[0].present
     fit = _completed(fit) if missing.any() else fit

@@ -58,17 +58,14 @@ def average_scans(
         n = good.sum(0)
         # Scatter about the weighted mean, in units of each scan's own variance; 1 where the scans
         # say so.
-        spread = np.where(good, weight * (stack - mean) ** 2, 0).sum(0) / (n - 1)
+        squares = np.where(good, weight * (stack - mean) ** 2, 0).sum(0)
+        spread = squares / np.maximum(n - 1, 1)
     # Few scans tell little at one point: their scatter there is averaged with that of all points,
     # as if of two scans more.
     level = np.nansum(np.where(n > 1, spread * (n - 1), 0)) / max(float(np.sum(n[n > 1] - 1)), 1)
     spread = (np.where(n > 1, spread * (n - 1), 0) + 2 * level) / (np.maximum(n - 1, 0) + 2)
     if len(scans) - lost.sum() > 8:  # enough to say it at each point
-        spread = np.where(
-            n > 8,
-            np.where(good, weight * (stack - mean) ** 2, 0).sum(0) / np.maximum(n - 1, 1),
-            spread,
-        )
+        spread = np.where(n > 8, squares / np.maximum(n - 1, 1), spread)
     error = np.where(n > 0, np.sqrt(spread / np.where(total > 0, total, 1)), np.nan)
     if not np.nanmedian(error) > 1e-9 * np.nanmax(np.abs(mean)):
         error = None  # copies of one scan say nothing of the noise
@@ -152,7 +149,8 @@ def _scan_variances(stack):
         return _bounded(found)
     for j in range(n):
         for k in range(j):
-            pair[j, k] = pair[k, j] = np.nanmean((stack[j] - stack[k]) ** 2)
+            square = (stack[j] - stack[k]) ** 2
+            pair[j, k] = pair[k, j] = np.nanmean(square) if np.isfinite(square).any() else np.nan
     row = np.nan_to_num(pair).sum(1)
     return _bounded((row - row.sum() / 2 / (n - 1)) / (n - 2))
 

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from peled.transient_absorption.irf import MeasuredIRF
+from peled.transient_absorption.terms import FreeInduction, Law, Wave
 
+BLEACH = "bleach"  # the species that is the depleted ground state
 _SPLIT = 1e-3  # by which equal rates in a chain are told apart; the error it makes is half of that
 
 
@@ -201,10 +203,23 @@ class Model:
     oscillations : tuple of (period, damping time), ps
         Start values of damped oscillations (wave packets), `period_1`, `damping_1`, ...; each has a
         cosine and a sine spectrum.
+    free_induction : tuple of (line in cm⁻¹, dephasing time in ps)
+        Start values of perturbed free induction before zero time, `line_1`, `dephasing_1`, ...
+    law : Law, optional
+        Kinetics that are no sum of exponentials beside the decays (`terms.Stretched`, `PowerLaw`,
+        `Recombination`); one more spectrum, `law`.
     non_negative : bool
-        No spectrum of a decay below zero: the species' spectra with a scheme, else the
-        decay-associated ones. For emission; not together
-        with dispersion.
+        No spectrum of a species below zero: those of the scheme's compartments, else the
+        decay-associated ones. For emission.
+    zero_nm : mapping
+        Species → windows (low, high) in nm in which its spectrum is zero.
+    alike : mapping
+        Species → (other species, factor): its spectrum is that of the other times the factor.
+    known : mapping
+        Species → (wavelengths in nm, spectrum): given but for its size, the parameter
+        `size_<species>`. With a scheme the species "bleach" is the depleted ground state, minus all
+        populations times, for example, the absorbance before the pulse; its size is determined only
+        where the excited species' spectra are restricted.
     """
 
     lifetimes_ps: tuple[float, ...] = ()
@@ -222,7 +237,12 @@ class Model:
     fixed: tuple[str, ...] = ()
     bounds_ps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     oscillations: tuple[tuple[float, float], ...] = ()
+    free_induction: tuple[tuple[float, float], ...] = ()
+    law: Law | None = None
     non_negative: bool = False
+    zero_nm: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    alike: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    known: Mapping[str, tuple] = field(default_factory=dict)
 
     def __post_init__(self):
         object.__setattr__(
@@ -231,18 +251,20 @@ class Model:
         object.__setattr__(
             self, "dispersion", tuple(float(d) for d in np.atleast_1d(self.dispersion))
         )
-        waves = tuple((float(a), float(b)) for a, b in self.oscillations)
-        object.__setattr__(self, "oscillations", waves)
-        if self.scheme is None and not self.lifetimes_ps and not self.infinite and not waves:
+        for name in ("oscillations", "free_induction"):
+            pairs = tuple((float(a), float(b)) for a, b in getattr(self, name))
+            object.__setattr__(self, name, pairs)
+            if any(not (math.isfinite(x) and x > 0) for pair in pairs for x in pair):
+                raise ValueError(f"model: {name}: expected positive numbers, found {pairs}")
+        alone = self.infinite or self.terms
+        if self.scheme is None and not self.lifetimes_ps and not alone:
             raise ValueError(
                 "model: expected start lifetimes, a scheme or the infinite component, found none"
             )
-        if any(not (math.isfinite(x) and x > 0) for wave in waves for x in wave):
+        if self.terms and (isinstance(self.irf, MeasuredIRF) or self.period_ps is not None):
             raise ValueError(
-                f"model: expected positive periods and damping times in ps, found {waves}"
+                "model: oscillations, free induction and laws need the Gaussian response or none"
             )
-        if waves and (isinstance(self.irf, MeasuredIRF) or self.period_ps is not None):
-            raise ValueError("model: oscillations need the Gaussian response or none")
         if any(not (math.isfinite(tau) and tau > 0) for tau in self.lifetimes_ps):
             raise ValueError(
                 f"model: expected positive start lifetimes in ps, found {self.lifetimes_ps}; for "
@@ -270,11 +292,7 @@ class Model:
             raise ValueError("model: a coherent artefact needs the Gaussian response")
         if not 0 <= self.artefact <= 4:
             raise ValueError(f"model: artefact: expected 0 to 4 columns, found {self.artefact}")
-        if self.non_negative and self.dispersion:
-            raise ValueError(
-                "model: non-negative spectra: not together with a fitted dispersion; correct the "
-                "chirp first"
-            )
+        self._check_species()
         known = set(self.names)
         strangers = sorted((set(self.fixed) | set(self.bounds_ps)) - known)
         if strangers:
@@ -282,6 +300,25 @@ class Model:
                 f"model: expected names among {', '.join(sorted(known))}; found "
                 f"{', '.join(strangers)}"
             )
+
+    def _check_species(self):
+        used = {*self.zero_nm, *self.alike, *self.known, *(a for a, _ in self.alike.values())}
+        strangers = sorted(used - set(self.spectra))
+        if strangers:
+            raise ValueError(
+                f"model: expected species among {', '.join(self.spectra)}; found "
+                f"{', '.join(strangers)}"
+            )
+        if BLEACH in self.known and self.scheme is None:
+            raise ValueError("model: the bleach is minus the populations of a scheme: give one")
+        tied = set(self.alike) | set(self.known)
+        double = sorted(
+            (set(self.alike) & {*self.known, *self.zero_nm})
+            | ({a for a, _ in self.alike.values()} & tied)
+            | (set(self.known) & set(self.zero_nm))
+        )
+        if double:
+            raise ValueError(f"model: more than one rule for the spectrum of {', '.join(double)}")
 
     @property
     def kinetic_names(self) -> tuple[str, ...]:
@@ -296,28 +333,36 @@ class Model:
         width = ("fwhm",) if self.irf == "gaussian" else ()
         return (
             *self.kinetic_names,
-            *self.wave_names,
+            *self.term_names,
             "t0",
             *width,
             *(f"dispersion_{i + 1}" for i in range(len(self.dispersion))),
+            *self.sizes,
         )
 
     @property
-    def wave_names(self) -> tuple[str, ...]:
-        """Names of the parameters of the oscillations."""
-        return tuple(
-            f"{what}_{i + 1}"
-            for i in range(len(self.oscillations))
-            for what in ("period", "damping")
+    def terms(self) -> tuple:
+        """Columns beside decays, offset and artefact, see `terms`."""
+        return (
+            *(Wave(i + 1, start) for i, start in enumerate(self.oscillations)),
+            *(FreeInduction(i + 1, start) for i, start in enumerate(self.free_induction)),
+            *(() if self.law is None else (self.law,)),
         )
 
-    @staticmethod
-    def wave_rates(log_values):
-        """Complex rates 1/damping − 2πi/period from ln period, ln damping, ...; and their
-        derivatives by these, shape (waves, 2)."""
-        period, damping = np.exp(np.reshape(log_values, (-1, 2))).T
-        kappa = 1 / damping - 2j * np.pi / period
-        return kappa, np.stack([2j * np.pi / period, -1 / damping + 0j], -1)
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of the parameters of the terms."""
+        return tuple(name for term in self.terms for name in term.names)
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """Names of the sizes of known spectra."""
+        return tuple("size_" + species.replace(" ", "_") for species in self.known)
+
+    @property
+    def restricted(self) -> bool:
+        """Whether anything is demanded of the species' spectra."""
+        return bool(self.non_negative or self.zero_nm or self.alike or self.known)
 
     @property
     def kinetic_start(self) -> tuple[float, ...]:
@@ -333,20 +378,38 @@ class Model:
         return len(self.lifetimes_ps) if self.scheme is None else len(self.scheme.compartments)
 
     @property
-    def spectra(self) -> tuple[str, ...]:
-        """Names of the linear spectra, in the order of the columns of the model matrix."""
-        decays = tuple(f"decay {i + 1}" for i in range(self.components))
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of the model matrix."""
         return (
-            *decays,
+            *(f"decay {i + 1}" for i in range(self.components)),
             *(("infinite",) if self.infinite else ()),
-            *(
-                f"oscillation {i + 1} {part}"
-                for i in range(len(self.oscillations))
-                for part in ("cosine", "sine")
-            ),
             *(("offset",) if self.offset else ()),
             *(f"artefact {i + 1}" for i in range(self.artefact)),
+            *(name for term in self.terms for name in term.spectra),
         )
+
+    @property
+    def spectra(self) -> tuple[str, ...]:
+        """Names of the linear spectra that are fitted: those of the columns; of the species where
+        something is demanded of these."""
+        if not self.restricted:
+            return self.columns
+        species = self.columns
+        if self.scheme is not None:
+            species = (*self.scheme.compartments, *species[self.components :])
+        return (*species, *((BLEACH,) if BLEACH in self.known else ()))
+
+    def species(self, log_tau):
+        """T of `species' columns = columns @ T` and ∂T/∂ln τ, shape (names, columns, species)."""
+        n, size = self.components, len(self.columns)
+        t, dt = np.eye(size), np.zeros((len(log_tau), size, size))
+        if self.scheme is not None:
+            t[:n, :n], dt[:, :n, :n] = self.scheme.weights(np.exp(log_tau))
+        if BLEACH in self.known:
+            t, dt = (
+                np.concatenate([x, -x[..., :n].sum(-1, keepdims=True)], axis=-1) for x in (t, dt)
+            )
+        return t, dt
 
     def rates(self, log_tau):
         """Decay rates and ∂k/∂ln τ, shape (components, kinetic parameters)."""

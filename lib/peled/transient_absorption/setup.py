@@ -15,11 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from peled.separable import DispersedBlock, NonNegativeBlock, Problem, SharedBlock
+from peled.separable import DispersedBlock, Problem, SharedBlock
 from peled.transient_absorption.dispersed import NormalBlock, usable
-from peled.transient_absorption.irf import FWHM_PER_SIGMA, MeasuredIRF, columns, parts
+from peled.transient_absorption.irf import FWHM_PER_SIGMA, MeasuredIRF, columns
 from peled.transient_absorption.preprocess import Matrix, correct_chirp, estimate_t0
+from peled.transient_absorption.restricted import RestrictedBlock, Rules
 from peled.transient_absorption.schemes import Model, Relation
+from peled.transient_absorption.terms import LOGARITHMIC, FreeInduction
 
 _CHUNK = 96  # wavelengths whose model matrices fit a processor's cache
 
@@ -37,7 +39,7 @@ class Parameter:
 
     @property
     def logarithmic(self) -> bool:
-        return self.name.startswith(("tau", "fwhm", "period", "damping"))
+        return self.name.startswith(("tau", "fwhm", "size", *LOGARITHMIC))
 
 
 class Segment:
@@ -59,7 +61,8 @@ class Segment:
         self.matrix, self.model = matrix, model
         self.data, self.delay_weight, self.wavelength_weight, self.point_weight = weighted
         self.kinetic = np.array([position[local[name]] for name in model.kinetic_names], int)
-        self.waves = np.array([position[local[name]] for name in model.wave_names], int)
+        self.terms = model.terms
+        self.moved = np.array([position[local[name]] for name in model.term_names], int)
         self.t0 = position[local["t0"]]
         self.fwhm = position[local["fwhm"]] if model.irf == "gaussian" else None
         self.dispersion = np.array(
@@ -69,9 +72,15 @@ class Segment:
         width = [] if self.fwhm is None else [self.fwhm]
         scale = [] if self.scale is None else [self.scale]
         self.index = np.array(
-            [*self.kinetic, *self.waves, self.t0, *width, *self.dispersion, *scale], int
+            [*self.kinetic, *self.moved, self.t0, *width, *self.dispersion, *scale], int
         )
-        self.terms = model.dispersion_terms(matrix.wavelength_nm)
+        self.sizes = np.array([position[local[name]] for name in model.sizes], int)
+        self.powers = model.dispersion_terms(matrix.wavelength_nm)
+
+    @property
+    def apart(self) -> bool:
+        """Whether the columns differ from wavelength to wavelength."""
+        return bool(len(self.dispersion)) or any(isinstance(t, FreeInduction) for t in self.terms)
 
     @property
     def present(self) -> np.ndarray:
@@ -97,24 +106,24 @@ class Segment:
         """The same set at some of its wavelengths, by index."""
         out = copy.copy(self)
         out.matrix = self.matrix.take(wavelengths=wavelengths)
-        out.data, out.terms = self.data[:, wavelengths], self.terms[:, wavelengths]
+        out.data, out.powers = self.data[:, wavelengths], self.powers[:, wavelengths]
         out.wavelength_weight = self.wavelength_weight[wavelengths]
         out.point_weight = None if self.point_weight is None else self.point_weight[wavelengths]
         return out
 
     def shift(self, u) -> np.ndarray:
         """Zero time of each wavelength."""
-        return u[self.t0] + u[self.dispersion] @ self.terms
+        return u[self.t0] + u[self.dispersion] @ self.powers
 
     def rates(self, u):
         return self.model.rates(u[self.kinetic])
 
     def _columns(self, x, u, derivatives):
+        """Columns of decays, offset and artefact, see `irf.columns`."""
         k, dk_du = self.rates(u)
         s = np.exp(u[self.fwhm]) / FWHM_PER_SIGMA if self.fwhm is not None else None
         m = self.model
         irf = m.irf if isinstance(m.irf, MeasuredIRF) else None
-        waves = m.wave_rates(u[self.waves])[0] if len(self.waves) else ()
         return dk_du, columns(
             x,
             k,
@@ -124,28 +133,33 @@ class Segment:
             artefact=m.artefact,
             period=m.period_ps,
             irf=irf,
-            waves=waves,
             derivatives=derivatives,
         )
 
-    def _wave_slopes(self, dk, u, n):
-        """Derivatives of the columns of the oscillations by their parameters: (parameter, column,
-        values) each."""
-        if not len(self.waves):
-            return
-        _, slopes = self.model.wave_rates(u[self.waves])
-        first = self.model.components + self.model.infinite
-        for i, pair in enumerate(slopes):
-            z = dk[..., n + 2 * i] + 1j * dk[..., n + 2 * i + 1]
-            for j, slope in enumerate(pair):
-                moved = z * slope
-                parameter = len(self.kinetic) + 2 * i + j
-                yield parameter, first + 2 * i, moved.real
-                yield parameter, first + 2 * i + 1, moved.imag
+    def _with_terms(self, x, u, made, derivatives):
+        """Columns and their derivatives by x and ln s with those of the terms behind them, and the
+        latter by the terms' own parameters: (position among these, columns, values) each."""
+        if not self.terms:
+            return made, []
+        s = np.exp(u[self.fwhm]) / FWHM_PER_SIGMA if self.fwhm is not None else None
+        whole, slopes = [[part] for part in made], []
+        parameter, column = 0, made[0].shape[-1]
+        for term in self.terms:
+            v = u[self.moved[parameter : parameter + len(term.names)]]
+            c, d, dx, ds = term.made(v, x, s, self, derivatives)
+            own = slice(column, column + len(term.spectra))
+            slopes += [(parameter + j, own, each) for j, each in enumerate(() if d is None else d)]
+            for parts, more in zip(whole, (c, None, dx, ds), strict=True):
+                if more is not None:
+                    parts.append(more)
+            parameter, column = parameter + len(term.names), own.stop
+        return [p[0] if len(p) == 1 else np.concatenate(p, -1) for p in whole], slopes
 
     def shared(self, u, derivatives):
         """C (nt, n) and ∂C/∂u (p, nt, n), weighted per delay."""
-        dk_du, (c, dk, dx, ds) = self._columns(self.matrix.delay_ps - u[self.t0], u, derivatives)
+        x = self.matrix.delay_ps - u[self.t0]
+        dk_du, made = self._columns(x, u, derivatives)
+        (c, dk, dx, ds), slopes = self._with_terms(x, u, made, derivatives)
         w = self.delay_weight[:, None]
         scale = u[self.scale] if self.scale is not None else 1.0
         if not derivatives:
@@ -157,9 +171,9 @@ class Segment:
                 dc[i, :, i] = dk[:, i] * dk_du[i, i]
         elif n:
             dc[: len(self.kinetic), :, :n] = np.einsum("ti,im->mti", dk[:, :n], dk_du)
-        for parameter, column, moved in self._wave_slopes(dk, u, n):
-            dc[parameter, :, column] = moved
-        at = len(self.kinetic) + len(self.waves)
+        for parameter, own, moved in slopes:
+            dc[len(self.kinetic) + parameter, :, own] = moved
+        at = len(self.kinetic) + len(self.moved)
         dc[at] = -dx
         if self.fwhm is not None:
             dc[at + 1] = ds
@@ -167,27 +181,6 @@ class Segment:
         if self.scale is not None:
             dc[-1] = c * w
         return c * (w * scale), dc
-
-    def decays(self, u):
-        """Columns of the plain decays, their derivatives, and the matrix that makes the species'
-        columns of them."""
-        c, dc = self.shared(u, True)
-        t = np.eye(c.shape[1])
-        n = self.model.components
-        t[:n, :n] = self.model.scheme.weights(np.exp(u[self.kinetic]))[0]
-        return c, dc, t
-
-    def species(self, u, derivatives):
-        """Columns of the scheme's species and their derivatives."""
-        c, dc, t = self.decays(u)
-        if not derivatives:
-            return c @ t, None
-        made = dc @ t
-        n = self.model.components
-        made[: len(self.kinetic), :, :n] += (
-            c[:, :n] @ self.model.scheme.weights(np.exp(u[self.kinetic]))[1]
-        )
-        return c @ t, made
 
     def _chirped_columns(self, shift, u, derivatives):
         """`_columns` for every wavelength's own centre; the special functions only for delays that
@@ -220,57 +213,54 @@ class Segment:
             out[:, first:last] = part
             return out
 
-        waves = slice(n + m.infinite, n + m.infinite + len(self.waves))
         c, dk, dx, ds = (
-            whole(part, n + len(self.waves) if i == 1 else len(m.spectra))
-            for i, part in enumerate(near)
+            whole(part, n if i == 1 else near[0].shape[-1]) for i, part in enumerate(near)
         )
         c[:, last:, :n] = decay
         if m.infinite:
             c[:, last:, n] = 1.0
         if m.offset:
-            c[:, :, waves.stop] = 1.0
+            c[:, :, n + m.infinite] = 1.0
         after = (late[None, :] - shift[:, None])[:, :, None]
         if derivatives:
             dk[:, last:, :n] = (k * s * s - after) * decay
             dx[:, last:, :n] = -k * decay
             ds[:, last:, :n] = (s * k) ** 2 * decay
-        if len(self.waves):
-            kappa, _ = m.wave_rates(u[self.waves])
-            wave = np.exp(0.5 * np.square(kappa * s) - kappa * after)
-            c[:, last:, waves] = parts(wave)
-            if derivatives:
-                dk[:, last:, n:] = parts((kappa * s * s - after) * wave)
-                dx[:, last:, waves] = parts(-kappa * wave)
-                ds[:, last:, waves] = parts((s * kappa) ** 2 * wave)
         return dk_du, (c, dk, dx, ds)
 
     def dispersed(self, u, derivatives):
         """C (nw, nt, n) and its derivatives applied to spectra, weighted per point."""
-        dk_du, (c, dk, dx, ds) = self._chirped_columns(self.shift(u), u, derivatives)
+        shift = self.shift(u) if self.apart else u[[self.t0]]
+        dk_du, made = self._chirped_columns(shift, u, derivatives)
+        x = self.matrix.delay_ps[None, :] - shift[:, None] if self.terms else None
+        (c, dk, dx, ds), slopes = self._with_terms(x, u, made, derivatives)
         w = self.point_weight
         if w is None and np.any(self.delay_weight != 1):
             w = self.delay_weight[None, :]
         scale = None if self.scale is None else u[self.scale]
         if w is not None:
             c = c * w[:, :, None]
-        made = _Derivatives(self, u, c, dk, dk_du, dx, ds, w, scale) if derivatives else None
-        return (c if scale is None else c * scale), made
+        whole = np.broadcast_to(
+            c if scale is None else c * scale, (self.data.shape[1], *c.shape[1:])
+        )
+        if not derivatives:
+            return whole, None
+        return whole, _Derivatives(self, c, dk, dk_du, dx, ds, slopes, w, scale)
 
 
 class _Derivatives:
     """∂C/∂u of a dispersed segment, applied to spectra (or to any matrix) without being formed."""
 
-    def __init__(self, segment, u, c, dk, dk_du, dx, ds, w, scale):
-        self.segment, self.u, self.c = segment, u, c
+    def __init__(self, segment, c, dk, dk_du, dx, ds, slopes, w, scale):
+        self.segment, self.c, self.slopes = segment, c, slopes
         self.dk, self.dk_du, self.dx, self.ds = dk, dk_du, dx, ds
         self.w, self.scale = w, scale
 
     def full(self, b):
         """(∂C/∂u_p)·B for B (nw, n, m): shape (nw, nt, p, m)."""
         s, n = self.segment, self.dk_du.shape[0]
-        kinetic = len(s.kinetic) + len(s.waves)
-        shape = (*self.dx.shape[:2], len(s.index), b.shape[2])
+        kinetic = len(s.kinetic) + len(s.moved)
+        shape = (len(b), self.dx.shape[1], len(s.index), b.shape[2])
         out = np.empty(shape)
         if s.model.scheme is None:
             for i in range(n):
@@ -280,9 +270,8 @@ class _Derivatives:
         else:
             for m in range(len(s.kinetic)):
                 out[:, :, m] = np.matmul(self.dk[..., :n] * self.dk_du[:, m], b[:, :n])
-        out[:, :, len(s.kinetic) : kinetic] = 0.0
-        for parameter, column, moved in s._wave_slopes(self.dk, self.u, n):
-            out[:, :, parameter] += moved[:, :, None] * b[:, column][:, None, :]
+        for parameter, own, moved in self.slopes:
+            out[:, :, len(s.kinetic) + parameter] = np.matmul(moved, b[:, own])
         early = -np.matmul(self.dx, b)
         out[:, :, kinetic] = early
         at = kinetic + 1
@@ -290,7 +279,7 @@ class _Derivatives:
             out[:, :, at] = np.matmul(self.ds, b)
             at += 1
         for j in range(len(s.dispersion)):
-            out[:, :, at + j] = early * s.terms[j][:, None, None]
+            out[:, :, at + j] = early * s.powers[j][:, None, None]
         if self.w is not None:
             out *= self.w[:, :, None, None]
         if self.scale is not None:
@@ -359,7 +348,7 @@ class Setup:
         self.selection = np.zeros((len(parameters), len(self.free)))
         self.selection[self.free, np.arange(len(self.free))] = 1.0
         self.segments = [
-            Segment(m, model, self.position, local, _weighted(m))
+            Segment(m, model, self.position, local, _weighted(m, shared_spectra))
             for m, local in zip(matrices, locals_, strict=True)
         ]
         self._make_problem()
@@ -385,30 +374,22 @@ class Setup:
                 self.place.append((number, slice(row, row + len(s.data))))
                 row += len(s.data)
         self.problem = Problem(blocks, self.expand, self.low, self.high)
-        self.linear = sum(len(self.model.spectra) * block.shape[1] for block in blocks)
+        self.linear = sum(
+            block.rules.free
+            if isinstance(block, RestrictedBlock)
+            else len(self.model.spectra) * block.shape[1]
+            for block in blocks
+        )
         self.size = sum(int(np.count_nonzero(s.present)) for s in self.segments)
 
     def _block(self, group):
         """The block of segments that share their spectra."""
         model, first = self.model, group[0]
-        several = model.dispersion or any(s.point_weight is not None for s in group)
-        if model.non_negative and (several or len(group) > 1):
-            raise ValueError(
-                "non-negative spectra: not together with shared spectra, fitted dispersion or "
-                "missing points"
-            )
-        if several:
-            exact = _dispersed(group)
+        if model.restricted:
+            return _blocks(group, RestrictedBlock, Rules.of(group))
+        if first.apart or any(s.point_weight is not None for s in group):
+            exact = _blocks(group, DispersedBlock)
             return NormalBlock(exact, group) if usable(model) else exact
-        if model.non_negative:
-            species = model.scheme is not None
-            return NonNegativeBlock(
-                first.data,
-                first.species if species else first.shared,
-                first.index,
-                model.components + model.infinite,
-                first.decays if species else None,
-            )
         if len(group) == 1:
             return SharedBlock(first.data, first.shared, first.index)
         data = np.concatenate([s.data for s in group])
@@ -466,7 +447,7 @@ def _thin(matrix: Matrix, count: int) -> Matrix:
     return matrix.take(wavelengths=keep)
 
 
-def _dispersed(group) -> DispersedBlock:
+def _blocks(group, kind, *rules):
     """One block of segments with a model matrix for each wavelength, in chunks of about `_CHUNK`
     wavelengths."""
 
@@ -478,15 +459,16 @@ def _dispersed(group) -> DispersedBlock:
 
         return made if len(segments) > 1 else segments[0].dispersed
 
-    def block(segments, chunks=()):
+    def block(segments, rules, chunks=()):
         data = np.concatenate([s.data for s in segments])
         present = np.concatenate([s.present for s in segments])
         index = np.concatenate([s.index for s in segments])
-        return DispersedBlock(data, basis(segments), index, present, chunks)
+        return kind(data, basis(segments), index, present, *rules, chunks=chunks)
 
     nw = group[0].data.shape[1]
     parts = np.array_split(np.arange(nw), nw // _CHUNK) if nw >= 2 * _CHUNK else []
-    return block(group, [block([s.part(columns_) for s in group]) for columns_ in parts])
+    chunks = [block([s.part(part) for s in group], [r.part(part) for r in rules]) for part in parts]
+    return block(group, rules, chunks)
 
 
 def _stacked(segments):
@@ -507,9 +489,10 @@ def _stacked(segments):
     return basis
 
 
-def _weighted(matrix: Matrix):
+def _weighted(matrix: Matrix, together: bool):
     """Weighted data, weights per delay and per wavelength where they factorise, else per point (nw,
-    nt); missing points weigh nothing."""
+    nt); missing points weigh nothing. Sets that go `together`, with common spectra, have no weights
+    of their own for these."""
     signal, error = matrix.signal, matrix.standard_error
     nt, nw = signal.shape
     missing = ~np.isfinite(signal)
@@ -525,7 +508,7 @@ def _weighted(matrix: Matrix):
             )
         with np.errstate(divide="ignore", invalid="ignore"):
             weight = 1 / error
-        if not missing.any():
+        if not missing.any() and not together:
             delay, wavelength = weight[:, 0] / weight[0, 0], weight[0]
             if np.allclose(weight, delay[:, None] * wavelength, rtol=1e-12, atol=0):
                 return signal * weight, delay, wavelength, None
@@ -566,6 +549,7 @@ def parameters_of(
         )
     parameters: dict[str, Parameter] = {}
     locals_, late = [], []
+    shape = () if model.law is None else model.law.names  # goes with the lifetimes
     for j, m in enumerate(matrices):
         step, span = float(np.diff(m.delay_ps).min()), float(np.ptp(m.delay_ps))
         given = model.t0_ps is not None
@@ -579,18 +563,25 @@ def parameters_of(
             "t0": t0,
             "fwhm": model.fwhm_ps,
             **dict(zip(model.kinetic_names, model.kinetic_start, strict=True)),
-            **dict(zip(model.wave_names, np.ravel(model.oscillations), strict=True)),
+            **dict(zip(model.term_names, [x for t in model.terms for x in t.start], strict=True)),
+            **dict.fromkeys(model.sizes, 1.0),
             **{f"dispersion_{i + 1}": d for i, d in enumerate(model.dispersion)},
         }
         bounds = {
-            **{n: (2 * step, 4 * span) for n in model.wave_names[::2]},
-            **{n: (step, 100 * span) for n in model.wave_names[1::2]},
+            **{
+                n: b
+                for t in model.terms
+                for n, b in zip(t.names, t.bounds(step, span), strict=True)
+            },
+            **dict.fromkeys(model.sizes, (1e-6, 1e6)),
             "t0": (float(m.delay_ps[0]) - span, float(m.delay_ps[-1])),
             "fwhm": (step / 20, span),
         }
         local = {}
         for name in model.names:
             linked = len(matrices) == 1 or name in link or name.split("_")[0] in link
+            linked |= name in shape and "tau" in link
+            linked |= name in model.sizes and shared_spectra
             full = name if linked else f"{name}_{_identifier(m.name)}"
             local[name] = full
             low, high = model.bounds_ps.get(

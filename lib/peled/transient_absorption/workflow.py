@@ -4,7 +4,7 @@ files, prepare, start, fit, tabulate."""
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -347,14 +347,24 @@ def lifetime_rows(fits: Mapping[str, GlobalFit]) -> list[tuple[str, ...]]:
     return rows
 
 
-def save_fit(folder: Path, label: str, fit: GlobalFit, corrected: Matrix | None = None) -> None:
+def stem(label: str) -> str:
+    """A label as the beginning of a file name."""
+    return "".join(c if c.isalnum() else "_" for c in label)
+
+
+def fit_files(label: str, fit: GlobalFit, corrected: Matrix) -> Iterator[tuple[str, str]]:
+    """Names and contents of what is kept of a fit: spectra, chirp-corrected matrix, record."""
+    name = stem(label)
+    yield f"{name}_dads.csv", export.spectra_csv(fit.spectra())
+    yield f"{name}_eads.csv", export.spectra_csv(fit.eads())
+    yield f"{name}_fit.json", files.to_json(export.fit_record(fit))
+    yield f"{name}_corrected.csv", export.matrix_csv(corrected)
+
+
+def save_fit(folder: Path, label: str, fit: GlobalFit, corrected: Matrix) -> None:
     """Write spectra, chirp-corrected matrix and record of a fit into a folder."""
-    stem = "".join(c if c.isalnum() else "_" for c in label)
-    files.write_atomically(folder / f"{stem}_dads.csv", export.spectra_csv(fit.spectra()))
-    files.write_atomically(folder / f"{stem}_eads.csv", export.spectra_csv(fit.eads()))
-    files.write_atomically(folder / f"{stem}_fit.json", files.to_json(export.fit_record(fit)))
-    if corrected is not None:
-        files.write_atomically(folder / f"{stem}_corrected.csv", export.matrix_csv(corrected))
+    for name, content in fit_files(label, fit, corrected):
+        files.write_atomically(folder / name, content)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,213 @@
+"""Fits in which something is demanded of the species' spectra: none below zero, zero in windows,
+one the multiple of another, or known but for its size.
+
+At every wavelength the spectra are A = L·b + k, b free, L the relations, k what is known; a window
+leaves columns of L out at some wavelengths, and a spectrum that would be negative leaves its own
+out. So each wavelength is least squares with a model matrix C·L of its own for the data less C·k.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from peled.separable import DispersedBlock
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is demanded of the spectra (species, nw).
+
+    `mix` is L (species, m), `open` (nw, m) which of the free spectra there are at a wavelength,
+    `bounded` (m,) which must not be negative; the spectra `values` (known, nw) belong to the
+    species `known` and are multiplied by exp of the coordinates `sizes`. `species` gives T and
+    ∂T/∂ln τ of the coordinates `kinetic` of each segment, whose columns and derivatives number
+    `rows`, `slopes`.
+    """
+
+    mix: np.ndarray
+    open: np.ndarray
+    bounded: np.ndarray
+    known: np.ndarray
+    values: np.ndarray
+    sizes: np.ndarray
+    segments: tuple
+
+    @classmethod
+    def of(cls, group) -> Rules:
+        """Of segments that share their spectra.
+
+        Raises
+        ------
+        ValueError
+            If a known spectrum does not span the wavelengths.
+        """
+        first, model = group[0], group[0].model
+        names, nm = model.spectra, first.matrix.wavelength_nm
+        tied = {*model.alike, *model.known}
+        free = [name for name in names if name not in tied]
+        mix = np.zeros((len(names), len(free)))
+        for row, name in enumerate(names):
+            base, factor = model.alike.get(name, (name, 1.0))
+            if base in free:
+                mix[row, free.index(base)] = factor
+        shut = np.zeros((len(nm), len(free)), bool)
+        for name, windows in model.zero_nm.items():
+            for low, high in windows:
+                shut[:, free.index(name)] |= (nm >= low) & (nm <= high)
+        decaying = set(names[: model.components + model.infinite])
+        bounded = np.array([model.non_negative and name in decaying for name in free])
+        known = np.array([names.index(name) for name in model.known], int)
+        values = [_on(nm, *model.known[name], name) for name in model.known]
+        values = np.reshape(values, (len(known), len(nm))) * first.wavelength_weight
+        return cls(mix, ~shut, bounded, known, values, first.sizes, tuple(group))
+
+    @property
+    def free(self) -> int:
+        """Number of free linear coefficients."""
+        return int(self.open.sum())
+
+    def part(self, wavelengths) -> Rules:
+        return replace(self, open=self.open[wavelengths], values=self.values[:, wavelengths])
+
+    def given(self, u) -> np.ndarray:
+        """k, shape (species, nw)."""
+        out = np.zeros((len(self.mix), self.values.shape[1]))
+        out[self.known] = np.exp(u[self.sizes])[:, None] * self.values
+        return out
+
+
+def _on(nm, wavelength_nm, values, name):
+    at, values = np.asarray(wavelength_nm, float), np.asarray(values, float)
+    order = np.argsort(at)
+    at, values = at[order], values[order]
+    if not (at[0] <= nm[0] + 1e-6 and at[-1] >= nm[-1] - 1e-6 and np.isfinite(values).all()):
+        raise ValueError(
+            f"known spectrum of {name}: expected finite values from {nm[0]:.4g} to {nm[-1]:.4g} "
+            f"nm, found {at[0]:.4g} to {at[-1]:.4g} nm"
+        )
+    return np.interp(nm, at, values)
+
+
+class RestrictedBlock(DispersedBlock):
+    """A `separable.DispersedBlock` of species' spectra under `Rules`."""
+
+    def __init__(self, data, basis, index, present, rules: Rules, chunks=()):
+        super().__init__(data, basis, np.concatenate([index, rules.sizes]), present, chunks)
+        self.rules = rules
+
+    def _species(self, u, derivatives):
+        """C (nw, nt, species), and ∂C/∂u applied to spectra (nw, species, 1): (nw, nt, p)."""
+        c, local = self.basis(u, derivatives)
+        made, turns, row = [], [], 0
+        for s in self.rules.segments:
+            t, dt = s.model.species(u[s.kinetic])
+            rows = slice(row, row + len(s.data))
+            made.append(c[:, rows] @ t)
+            turns.append((rows, t, dt))
+            row = rows.stop
+
+        def moved(a):
+            out, column = np.zeros((*c.shape[:2], len(self.index))), 0
+            for s, (rows, t, dt) in zip(self.rules.segments, turns, strict=True):
+                own = slice(column, column + len(s.index))
+                out[:, rows, own] = local(t @ a)[:, rows, own]
+                for m, each in enumerate(dt):
+                    out[:, rows, column + m] += (c[:, rows] @ (each @ a))[:, :, 0]
+                column = own.stop
+            return out
+
+        return np.concatenate(made, axis=1), moved if derivatives else None
+
+    def _made(self, u, derivatives):
+        c, moved = self._species(u, derivatives)
+        k = self.rules.given(u)
+        mix = self._open(c, k)
+        left = self.columns - np.matmul(c, k.T[:, :, None])
+        if not derivatives:
+            return np.matmul(c, mix), left, None, 0.0
+        more = moved(k.T[:, :, None])
+        first = len(self.index) - len(self.rules.sizes)
+        for j, row in enumerate(self.rules.known):
+            more[:, :, first + j] += c[:, :, row] * k[row][:, None]
+        return np.matmul(c, mix), left, lambda b: moved(np.matmul(mix, b)), more
+
+    def _open(self, c, k):
+        """L of each wavelength (nw, species, m), without the columns that are shut."""
+        rules = self.rules
+        there = rules.open
+        if rules.bounded.any():
+            f = np.matmul(c, rules.mix * there[:, None, :])
+            left = self.columns - np.matmul(c, k.T[:, :, None])
+            there = there & ~_negative(f, left, rules.bounded)
+        return rules.mix * there[:, None, :]
+
+    def solve(self, u):
+        """The best spectra of the species A (species, nw), their C (nw, nt, species), and the
+        derivative of A by the data (nw, species, nt) at u."""
+        c, _ = self._species(u, False)
+        k = self.rules.given(u)
+        mix = self._open(c, k)
+        q, inverse = self._project(np.matmul(c, mix))
+        pseudo = np.matmul(np.matmul(mix, inverse), np.swapaxes(q, 1, 2))
+        left = self.columns - np.matmul(c, k.T[:, :, None])
+        return np.matmul(pseudo, left)[:, :, 0].T + k, c, pseudo
+
+    def local(self, u):
+        c, moved = self._species(u, True)
+        first = len(self.index) - len(self.rules.sizes)
+
+        def made(a):
+            out = moved(a)
+            for j, row in enumerate(self.rules.known):
+                out[:, :, first + j] += c[:, :, row] * a[:, row]
+            return out
+
+        return made
+
+    def own(self, u):
+        """Derivative of the known spectra by their sizes, (p, species, nw)."""
+        k = self.rules.given(u)
+        out = np.zeros((len(self.index), *k.shape))
+        first = len(self.index) - len(self.rules.sizes)
+        for j, row in enumerate(self.rules.known):
+            out[first + j, row] = k[row]
+        return out
+
+
+def _negative(f, data, bounded):
+    """Which bounded spectra of F (nw, nt, m) are zero in non-negative least squares, (nw, m).
+
+    Where the free solution is non-negative it is the answer; elsewhere all sets are tried, and the
+    best feasible one is.
+    """
+    scale = np.sqrt(np.einsum("wij,wij->wj", f, f))
+    scale[scale == 0] = 1.0
+    f = f / scale[:, None, :]
+    gram = np.matmul(np.swapaxes(f, 1, 2), f)
+    right = np.matmul(np.swapaxes(f, 1, 2), data)[:, :, 0]
+    out = np.zeros(right.shape, bool)
+    todo = np.arange(len(f))
+    where, best = np.flatnonzero(bounded), np.full(len(f), -np.inf)
+    for number in range(2 ** len(where)):  # from the set with none left out on
+        gone = np.zeros(f.shape[2], bool)
+        gone[where[[j for j in range(len(where)) if number >> j & 1]]] = True
+        a = _solved(gram[todo], right[todo], ~gone)
+        gain = np.einsum("wn,wn->w", a, right[todo])
+        good = (a[:, where] >= 0).all(axis=1) & (gain > best[todo])
+        best[todo[good]], out[todo[good]] = gain[good], gone
+        if number == 0:
+            todo = todo[~good]
+            if not len(todo):
+                break
+    return out
+
+
+def _solved(gram, right, keep):
+    """Least squares with some columns only; a vanished column gets nothing."""
+    held = ~keep | (np.einsum("wii->wi", gram) == 0)
+    gram = np.where(held[:, :, None] | held[:, None, :], 0.0, gram)
+    i = np.arange(gram.shape[1])
+    gram[:, i, i] += np.where(held, 1.0, 1e-13)
+    return np.linalg.solve(gram, np.where(held, 0.0, right)[:, :, None])[:, :, 0]
