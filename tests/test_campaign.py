@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from click.testing import CliRunner
 
 import campaign_toy as toy
 import peled.led.analyse
-from peled.campaign import engines, overview, statistics
+from peled.campaign import engines, overview, statistics, worker
 from peled.campaign.engines import EngineError, engine
 from peled.campaign.run import Campaign
 from peled.campaign.units import sheet_of
@@ -48,13 +49,21 @@ def units(folder, out="out", **options):
     return {unit.label: unit for unit in toy.Toy("led", folder, Path(out), **options).units()}
 
 
+@pytest.fixture(scope="module")
+def run():
+    """Whole campaigns of the toy by one worker that goes on from test to test: folder, out -> rows."""
+    with engine(Budget(toy.Toy.module, toy.CPU_S, toy.MEMORY_MB), workers=1) as go:
+        yield partial(toy.through, go)
+
+
 # ---- no sample stops another ---------------------------------------------------------------------
 
 
-def test_every_poison_is_a_row_with_its_reason(tmp_path):
+def test_every_poison_is_a_row_with_its_reason(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "TRIES", 2)
     poison = {"l": "loop", "e": "eat", "s": "segfault", "x": "leave", "r": "raise"}
     toy.write(tmp_path / "in", {"a": "1", **poison, "b": "2", "z": "3"})
-    rows = toy.run(tmp_path / "in", tmp_path / "out")
+    rows = run(tmp_path / "in", tmp_path / "out")
     assert {k: v for k, v in values(rows).items() if v} == {"a": 1, "b": 2, "z": 3}
     said = reasons(rows)
     assert "1 s of CPU time" in said["l"] and "300 MB" in said["e"]
@@ -63,11 +72,11 @@ def test_every_poison_is_a_row_with_its_reason(tmp_path):
     assert "status 3" in said["x"] and said["r"] == "failed: ValueError: no sweep"
 
 
-def test_one_sheet_that_cannot_be_read_stops_no_other(tmp_path):
+def test_one_sheet_that_cannot_be_read_stops_no_other(run, tmp_path):
     toy.write(tmp_path / "in" / "good", {"a": "1"})
     (tmp_path / "in" / "bad").mkdir()
     (tmp_path / "in" / "bad" / "samples.csv").write_text("sample,nonsense\n1,2\n")
-    assert values(toy.run(tmp_path / "in", tmp_path / "out")) == {"a": 1.0}
+    assert values(run(tmp_path / "in", tmp_path / "out")) == {"a": 1.0}
     said = list(csv.reader((tmp_path / "out" / "led_problems.csv").open(encoding="utf-8-sig")))
     assert said[1][:2] == ["bad", "samples.csv"] and "nonsense" in said[1][2]
 
@@ -94,49 +103,49 @@ def count_runs(monkeypatch):
     return seen
 
 
-def test_only_what_changed_is_analysed_again(tmp_path, monkeypatch):
+def test_only_what_changed_is_analysed_again(run, tmp_path, monkeypatch):
     folder, out = tmp_path / "in", tmp_path / "out"
     toy.write(folder, {"a": "1", "b": "2", "c": "beside d/other.dat"})
     (folder / "d").mkdir()
     (folder / "d" / "other.dat").write_text("5")
     seen = count_runs(monkeypatch)
-    first = toy.run(folder, out)
+    first = run(folder, out)
     assert values(first)["c"] == 5 and sorted(seen) == ["a", "b", "c"]
     before = table(out)
     seen.clear()
-    toy.run(folder, out)
+    run(folder, out)
     assert seen == [] and table(out) == before
     (folder / "a.txt").write_text("10")
     (folder / "d" / "other.dat").write_text("50")  # what an analysis opens by itself counts, too
-    assert values(toy.run(folder, out))["c"] == 50 and seen == ["a", "c"]
+    assert values(run(folder, out))["c"] == 50 and seen == ["a", "c"]
     seen.clear()
     sheet = (folder / "samples.csv").read_text().replace("{sample}.txt", "{sample}.txt").rstrip()
     (folder / "samples.csv").write_text(sheet + "\nb,jvl,b.txt\n")  # the same meaning
-    toy.run(folder, out)
+    run(folder, out)
     assert seen == []
-    toy.run(folder, out, settings={"gain": 2.0})
+    run(folder, out, settings={"gain": 2.0})
     assert seen == ["a", "b", "c"]
     kept = list((out / "kept").iterdir())
     assert len(kept) == 3, "records of other settings are gone"
 
 
-def test_a_damaged_record_is_made_again(tmp_path, monkeypatch):
+def test_a_damaged_record_is_made_again(run, tmp_path, monkeypatch):
     toy.write(tmp_path / "in", {"a": "1", "b": "2"})
-    toy.run(tmp_path / "in", tmp_path / "out")
+    run(tmp_path / "in", tmp_path / "out")
     before = table(tmp_path / "out")
     one = next((tmp_path / "out" / "kept").glob("*.json"))
     one.write_bytes(one.read_bytes()[:50])
     seen = count_runs(monkeypatch)
-    toy.run(tmp_path / "in", tmp_path / "out")
+    run(tmp_path / "in", tmp_path / "out")
     assert len(seen) == 1 and table(tmp_path / "out") == before
 
 
-def test_what_was_stopped_is_tried_again_by_the_next_run(tmp_path, monkeypatch):
+def test_what_was_stopped_is_tried_again_by_the_next_run(run, tmp_path, monkeypatch):
     toy.write(tmp_path / "in", {"a": "1", "e": "eat"})
     seen = count_runs(monkeypatch)
-    toy.run(tmp_path / "in", tmp_path / "out")
+    run(tmp_path / "in", tmp_path / "out")
     assert sorted(seen) == ["a", "e"], "once in one run"
-    toy.run(tmp_path / "in", tmp_path / "out")
+    run(tmp_path / "in", tmp_path / "out")
     assert sorted(seen) == ["a", "e", "e"]
 
 
@@ -190,10 +199,9 @@ def test_a_line_to_a_worker_brings_the_same_sheet():
 
 
 def test_numbers_are_those_of_the_topic_on_the_whole_folder(tmp_path):
-    run = CliRunner().invoke(
-        main, ["campaign", "led", str(EXAMPLES / "led"), "--out", str(tmp_path)]
-    )
-    assert run.exit_code == 0, run.output
+    command = ["campaign", "led", str(EXAMPLES / "led"), "--out", str(tmp_path), "--workers", "1"]
+    said = CliRunner().invoke(main, command)
+    assert said.exit_code == 0, said.output
     room = peled.led.analyse
     report = room.analyse(read_sheet(EXAMPLES / "led", "led", sniff=room.sniff), {})
     with (tmp_path / "led.csv").open(encoding="utf-8-sig") as stream:
@@ -261,8 +269,7 @@ def test_killed_at_random_moments_the_table_is_the_undisturbed_one(many):
             json.loads(path.read_bytes())
         killed += 1
         if process.poll() is not None:
-            left = len(list((out / "kept").glob("*.json")))
-            if left >= 60:  # all done: begin again
+            if kept(out) >= 60:  # all done: begin again
                 shutil.rmtree(out / "kept")
             process = start(many, out)
     assert process.wait(timeout=120) == 0
@@ -309,48 +316,60 @@ def test_a_scheduler_gives_the_same_table_while_workers_are_killed(many, cluster
     assert table(many / "dask") == table(many / "undisturbed")
 
 
-def dask_processes(address):
-    """A scheduler and two workers, as processes."""
+def kept(out):
+    return len(list((out / "kept").glob("*.json")))
+
+
+def dask(address, what):
+    """A scheduler or a worker as a process."""
     port = address.rpartition(":")[2]
-    commands = [["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]]
-    commands += [
-        [
-            "worker",
-            address,
-            "--nthreads",
-            "1",
-            "--death-timeout",
-            "30",
-            "--no-dashboard",
-            "--no-nanny",
-        ]
-    ] * 2
-    return [
-        subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_" + name, *more],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-        for name, *more in commands
-    ]  # fmt: skip
+    words = {
+        "scheduler": ["--host", "127.0.0.1", "--port", port, "--dashboard-address", ":0"],
+        "worker": [address, "--nthreads", "1", "--death-timeout", "30", "--dashboard-address", ":0",
+                   "--no-nanny"],
+    }  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.dask_{what}", *words[what]],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
-@pytest.mark.skipif(os.name != "posix" or KILLS < 30, reason="a minute; PELED_KILLS=30")
-def test_after_the_scheduler_was_killed_the_same_command_goes_on(many):
+@pytest.mark.skipif(os.name != "posix" or KILLS < 30, reason="minutes; PELED_KILLS=30")
+def test_scheduler_workers_and_client_are_killed_and_the_same_command_goes_on(many):
     pytest.importorskip("distributed")
-    address, out = "tcp://127.0.0.1:28786", many / "lost"
-    running = dask_processes(address)
+    address, out, rng = "tcp://127.0.0.1:28786", many / "lost", random.Random(3)
+    part = out / "led.jsonl"
+    whats = ["scheduler", "worker", "worker"]
+    running, process = [dask(address, what) for what in whats], start(many, out, address)
     try:
-        process = start(many, out, address)
-        wait_for(lambda: len(list((out / "kept").glob("*.json"))) > 5, 150)
-        below = [p for one in running for p in children(one)]
-        running[0].kill()
-        assert process.wait(timeout=90) != 0, "it says so and ends"
-        assert not (out / "led.jsonl").exists(), "no table of a part"
-        assert gone(below, 60), "workers and their children end with their scheduler"
-        running += dask_processes(address)
-        assert start(many, out, address).wait(timeout=120) == 0
+        for _ in range(KILLS):
+            most = kept(out) + 3
+            wait_for(lambda p=process, m=most: p.poll() is not None or kept(out) >= m, 150)
+            time.sleep(rng.uniform(0, 0.5))
+            hit = rng.randrange(4)
+            if process.poll() == 0:  # all done: begin again
+                assert table(out) == table(many / "undisturbed")
+                shutil.rmtree(out)
+            lost = [process] if hit == 3 else [running[hit]]
+            below = [child for one in lost for child in children(one)]
+            lost[0].kill()
+            lost[0].wait()
+            if hit == 0:
+                assert process.wait(timeout=90) != 0 or part.exists(), "it says so and ends"
+                assert not part.exists() or table(out) == table(many / "undisturbed")
+                below += [child for one in running[1:] for child in children(one)]
+                for one in running[1:]:
+                    one.wait(timeout=90)  # workers end with their scheduler
+                running = [dask(address, what) for what in whats]
+            elif hit < 3:
+                running[hit] = dask(address, "worker")
+            assert gone(below, 20), "no orphan is left"
+            if process.poll() is not None:
+                process = start(many, out, address)
+        while process.wait(timeout=300) != 0:  # the scheduler was the last
+            process = start(many, out, address)
     finally:
-        for one in running:
+        for one in [process, *running]:
             one.kill()
             one.wait()
     assert table(out) == table(many / "undisturbed")
@@ -444,7 +463,7 @@ def test_a_growing_folder_is_analysed_file_by_file_when_each_is_whole(tmp_path):
 # ---- the table and the page ----------------------------------------------------------------------
 
 
-def test_an_outlier_is_named_and_linked_and_a_trend_within_groups_is_seen(tmp_path):
+def test_an_outlier_is_named_and_linked_and_a_trend_within_groups_is_seen(run, tmp_path):
     rng, lines, words = np.random.default_rng(4), [], {}
     for i in range(40):
         group, x = ("control", "treated")[i % 2], i // 2
@@ -456,7 +475,7 @@ def test_an_outlier_is_named_and_linked_and_a_trend_within_groups_is_seen(tmp_pa
     toy.write(folder, words)
     head = "sample,measurement,file,group,date,x_dose,x_spot"
     (folder / "samples.csv").write_text("\n".join([head, *lines]))
-    toy.run(folder, out, parquet=bool(find_spec("pyarrow")))
+    run(folder, out, parquet=bool(find_spec("pyarrow")))
     page = (out / "led.html").read_text()
     flagged = page.split("To be looked at")[1].split("</section>")[0]
     assert "s17" in flagged and flagged.count("outlier") == 1
