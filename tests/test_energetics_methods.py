@@ -16,8 +16,10 @@ from hassan2021.verdicts import energetics as verdicts
 from hassan2021.verdicts import energetics_calculated as calculated
 from ledger import paper
 from ledger.files import ROOT
-from peled.energetics import binding, methods, plots
-from peled.energetics.loading import convergence, frenkel_rows, lowest, shells
+from hassan2021.energetics import charts as plots
+from hassan2021.energetics import methods, told
+from peled.energetics import binding
+from hassan2021.energetics.loading import convergence, frenkel_rows, lowest, shells
 from peled.energetics.outputs import EnergyRow
 
 
