@@ -340,9 +340,9 @@ def test_in_a_browser_it_turns_by_keys_and_mouse_and_names_its_atoms(root, tmp_p
 # ----------------------------------------------------------------------------------------------------------
 
 STEPS = [
-    ("GL", -1.85, 0.1, "GL"),
-    ("EDTA", -1.60, None, "EDTA"),
-    ("GL\u2013EDTA", -1.00, 0.2, "intermolecular"),
+    ("GL", -1.85, 0.1, "member"),
+    ("EDTA", -1.60, None, "member"),
+    ("GL\u2013EDTA", -1.00, 0.2, "between"),
 ]
 
 
