@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from uncertainties import ufloat
 
 from hassan2021.simulate import synthesis as bench
+from hassan2021.synthesis import MIXED_HALIDE_SALTS, mixed_halide
 from hassan2021.verdicts import synthesis as verdicts
 from ledger import paper
 from peled import materials, molecules
 from peled.formats import FormatError
 from peled.samples import read_sheet
 from peled.synthesis import (
-    MIXED_HALIDE_SALTS,
     CrystalPopulation,
     Laboratory,
     ProcedureError,
@@ -28,7 +28,6 @@ from peled.synthesis import (
     lead_complex_ceiling,
     load_procedure,
     make_recipe,
-    mixed_halide,
     molar_mass,
     parse_quantity,
     run_procedure,

@@ -154,36 +154,42 @@ def displaced(atoms: Atoms, rank: int) -> Atoms:
     raise ValueError(f"{found} iodides have a place to go to, number {rank + 1} asked for")
 
 
-def _clearance(atoms: Atoms, place: np.ndarray, but: list[int]) -> float:
-    """Distance of a place from the nearest atom, images included, `but` left out."""
-    trial = atoms + Atoms("I", positions=[place])
+def _room(atoms: Atoms, places: np.ndarray, but: list[int]) -> np.ndarray:
+    """Distance of places from the nearest atom, images included, `but` left out."""
     others = np.setdiff1d(np.arange(len(atoms)), but)
-    return float(trial.get_distances(len(atoms), others, mic=True).min())
+    apart = places[:, None] - atoms.positions[others]
+    period = atoms.cell.lengths()  # the slab's cell is rectangular
+    apart -= period * np.round(apart / period)
+    return np.linalg.norm(apart, axis=2).min(axis=1)
 
 
 def _over_lead(atoms: Atoms, site: int) -> np.ndarray | None:
+    """The nearest place on a lead that is free, upright where it can be."""
     lead = np.flatnonzero((atoms.numbers == 82) & (np.abs(atoms.positions[:, 2] - TOP) < 1.2))
     distances = atoms.get_distances(site, lead, mic=True)
+    tilt, turn = np.deg2rad([(t, a) for t in (0, 20, 35) for a in range(0, 360, 45)]).T
+    out = np.c_[np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)]
     for k in lead[np.argsort(distances)][np.sort(distances) >= 4.5]:
-        for tilt, turn in np.deg2rad([(t, a) for t in (0, 20, 35) for a in range(0, 360, 45)]):
-            out = np.array([np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)])
-            place = atoms.positions[k] + 3.05 * out
-            if _clearance(atoms, place, [site, int(k)]) > 2.8:
-                return place
+        places = atoms.positions[k] + 3.05 * out
+        free = _room(atoms, places, [site, int(k)]) > 2.8
+        if free.any():
+            return places[int(np.argmax(free))]
     return None
 
 
 def _hollow(atoms: Atoms, site: int) -> np.ndarray | None:
-    angles = np.deg2rad(np.arange(0, 360, 15))
-    places = [
-        atoms.positions[site] + [r * np.cos(a), r * np.sin(a), z]
-        for r in (4.5, 5.5, 6.5, 7.5)
-        for a in angles
-        for z in (2.0, 3.0, 4.0, 5.5, 6.5)
-    ]
-    room = [_clearance(atoms, place, [site]) for place in places]
-    best = int(np.argmax(np.minimum(room, 3.2)))  # wide enough, and then the nearest
-    return places[best] if room[best] > 2.6 else None
+    """The nearest of the widest places over the surface."""
+    r, angle, z = (
+        x.ravel()
+        for x in np.meshgrid(
+            (4.5, 5.5, 6.5, 7.5), np.deg2rad(np.arange(0, 360, 15)), (2, 3, 4, 5.5, 6.5),
+            indexing="ij",
+        )
+    )  # fmt: skip
+    places = atoms.positions[site] + np.c_[r * np.cos(angle), r * np.sin(angle), z]
+    wide = np.minimum(_room(atoms, places, [site]), 3.2)  # wide enough, and then the nearest
+    best = int(np.argmax(wide))
+    return places[best] if wide[best] > 2.6 else None
 
 
 def to_atoms(found: Structure) -> Atoms:
