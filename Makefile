@@ -138,7 +138,7 @@ $(VENV)/.lab: requirements-lab.lock $(OK)
 
 energetics-env: $(VENV)/.energetics ## what recomputing the energies of 06 needs: tblite, RDKit, PySCF (Quantum ESPRESSO is the system's)
 
-energetics: $(VENV)/.energetics ## recompute kept energies of 06: ONLY='tight_binding/methylamine*'; without ONLY, list them
+energetics: $(if $(ONLY),$(VENV)/.energetics,$(OK)) ## repeat kept energies of 06: ONLY='tight_binding/methylamine*'; without ONLY, list them
 	@$(PY) -m hassan2021.recompute $(foreach name,$(ONLY),'$(name)')
 
 clean: ## remove what was built, keep the environment

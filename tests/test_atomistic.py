@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hassan2021.recompute import espresso
+from hassan2021.recompute import waves
 from peled.energetics import bonding, read_table
 from peled.energetics.comparability import compare
 from peled.formats import FormatError
@@ -192,12 +192,12 @@ def test_the_geometry_is_that_of_the_last_energy_and_not_the_next_one(tmp_path):
         np.array([[float(x) for x in row.split()[1:4]] for row in rows])
     )
     assert np.array_equal(
-        read_calculation(put(tmp_path, "b.out", espresso.trim(stopped))).structure.positions,
+        read_calculation(put(tmp_path, "b.out", waves.trim(stopped))).structure.positions,
         found.structure.positions,
     )
     whole = read_calculation(HERE / "pw_relax.out")
     assert np.array_equal(
-        read_calculation(put(tmp_path, "c.out", espresso.trim(text))).structure.positions,
+        read_calculation(put(tmp_path, "c.out", waves.trim(text))).structure.positions,
         whole.structure.positions,
     )
 

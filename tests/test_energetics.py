@@ -6,6 +6,7 @@ import dataclasses
 import math
 import re
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pwscf_text as espresso
+from hassan2021.energetics import Evidence, charts, gather, loading
+from hassan2021.energetics.told import published, table_cells
 from hassan2021.simulate import energetics as crystals
-from hassan2021.verdicts import energetics as verdicts
+from hassan2021.verdicts import energetics_calculated as verdicts
+from ledger import paper
 from ledger.files import MissingDataError
 from ledger.notebook import open_room
 from peled.energetics import (
@@ -25,15 +29,11 @@ from peled.energetics import (
     dilute_fraction,
     draw,
     frenkel,
-    loading,
-    methods,
     pair_fraction,
     pair_interaction_eV,
     pairs_per_crystal,
-    plots,
     read_table,
     suppression,
-    table_cells,
     to_csv,
 )
 from peled.energetics.outputs import covalent_bonds, error_of_minimum
@@ -67,7 +67,7 @@ def test_intervals_that_exclude_each_other_and_undecided_orders():
 
 
 def test_table_of_the_paper():
-    told = verdicts.published()
+    told = published()
     assert told.interaction.middle == pytest.approx(
         -1.0
     ) and told.interaction.half_width == pytest.approx(0.015)
@@ -105,7 +105,7 @@ def test_inequalities_that_contradict_leave_what_lies_between():
     ],
 )
 def test_quoting(cell, text):
-    assert plots.quoted(cell).startswith(text[:-1])
+    assert charts.quoted(cell).startswith(text[:-1])
 
 
 # ---- Frenkel pairs
@@ -481,18 +481,14 @@ def open_here(tmp_path, data_dir):
     )
 
 
-def judge(room, held):
-    errors = {loading.GFN1: 0.2, loading.GFN2: 0.2, loading.DFT: 0.1}
-    gaps = methods.lead_gaps(held.lead)
-    verdicts.judge(room, verdicts.Evidence(verdicts.published(), held, errors, gaps))
+def judge(room):
+    verdicts.judge(room, gather(room))
     return {(v.claim_id, v.route): v for v in room.verdicts().rows}
 
 
 def test_every_claim_gets_its_verdict(tmp_path, root):
     room = open_here(tmp_path, root / "data")
-    held = loading.load(room)
-    assert not held.refused
-    found = judge(room, held)
+    found = judge(room)
     assert room.missing_claims() == []
     assert found["C076", ""].verdict == "partly" and found["C083", "restated"].verdict == "agrees"
     assert (
@@ -510,9 +506,11 @@ def test_ones_own_outputs_stand_beside_the_kept_ones_and_count_as_calculated(tmp
     folder = tmp_path / "mine"
     lab(folder, whole=-111.85, ligand=GLUTATHIONE)
     room = open_here(tmp_path, folder)
-    held = loading.load(room)
+    evidence = gather(room)
+    held = evidence.held
     assert held.own and held.kind(loading.OWN) == "calculated"
-    found = judge(room, held)
+    verdicts.judge(room, evidence)
+    found = {(v.claim_id, v.route): v for v in room.verdicts().rows}
     assert (
         found["C077", "own outputs"].verdict == "agrees"
         and found["C077", "own outputs"].source_kind == "calculated"
@@ -620,12 +618,9 @@ def test_outputs_of_another_program_give_the_same_table(tmp_path, root):
     (tmp_path / "table.csv").write_text(
         "name,complex,parts,molecules\nmethylamine,both.json,ligand.json + surface.json,1\n"
     )
-    held = loading.load(open_here(tmp_path, tmp_path))
-    wanted = {r.name: r.energy_eV for r in read_table(kept / "gfn2.csv").rows}[
-        "methylamine on PbI2"
-    ]
-    assert held.methods[loading.OWN]["methylamine"].energy_eV == pytest.approx(wanted, abs=1e-6)
-    assert held.picture("methylamine").kind == "calculated"
+    wanted = {r.name: r.energy_eV for r in read_table(kept / "gfn2.csv").rows}
+    (row,) = read_table(tmp_path / "table.csv").rows
+    assert row.energy_eV == pytest.approx(wanted["methylamine on PbI2"], abs=1e-6)
 
 
 def test_a_folder_without_anything_of_this_room_is_an_error(tmp_path):
@@ -635,10 +630,11 @@ def test_a_folder_without_anything_of_this_room_is_an_error(tmp_path):
 
 
 def test_ones_own_outputs_that_disagree(tmp_path):
-    folder = tmp_path / "mine"
-    lab(folder, whole=-112.4, ligand=GLUTATHIONE)
-    room = open_here(tmp_path, folder)
-    assert judge(room, loading.load(room))["C077", "own outputs"].verdict == "disagrees"
+    rows, _ = read_table(lab(tmp_path / "mine", whole=-112.4, ligand=GLUTATHIONE))
+    held = SimpleNamespace(methods={loading.OWN: {"GL": rows[0]}}, kind=lambda m: "calculated")
+    evidence = Evidence(published(), held, {}, {})
+    found = verdicts.own(evidence, "GL")
+    assert paper.judge("C077", route=loading.OWN, **found).verdict == "disagrees"
 
 
 @pytest.mark.parametrize("change", [{"log_k": [18, 17]}, {"pKa": ["x"]}, {"source": ""}])

@@ -12,12 +12,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from hassan2021.verdicts import energetics as verdicts
+from hassan2021.desk import Missing
+from hassan2021.energetics import Evidence, loading, methods, told
+from hassan2021.energetics import charts as plots
+from hassan2021.energetics.loading import convergence, frenkel_rows, lowest, shells
 from hassan2021.verdicts import energetics_calculated as calculated
 from ledger import paper
 from ledger.files import ROOT
-from peled.energetics import binding, methods, plots
-from peled.energetics.loading import convergence, frenkel_rows, lowest, shells
+from peled.energetics import binding
 from peled.energetics.outputs import EnergyRow
 
 
@@ -209,27 +211,22 @@ def test_thermal_preference_is_the_difference_of_the_two_reactions(tmp_path):
 # ---------------------------------------------------------------------------------------------------------------
 
 
-class Desk:
-    """Keeps what is checked."""
-
-    def __init__(self):
-        self.found = {}
-
-    def check(self, claim_id, value=None, error=0.0, **options):
-        self.found[claim_id, options.get("route", "")] = paper.judge(
-            claim_id, value, error, **options
-        ).verdict
-
-    def not_testable(self, claim_id, why):
-        self.found[claim_id, ""] = "not testable"
-
-
-def verdict_of(energy: float, error: float, name: str = "GL") -> str:
-    desk = Desk()
-    calculated._judge_energy(
-        desk, name, methods.Estimate(energy, error, "x"), row(name, energy), "r", "calculated"
+def verdict(claim_id: str, route: str, held=None, gaps=None, **found) -> str:
+    """The verdict by one route, of rows in GFN2-xTB or of other holdings."""
+    holdings = SimpleNamespace(
+        methods={loading.GFN2: held or {}}, kind=lambda method: "calculated", **found
     )
-    return next(iter(desk.found.values()))
+    errors = {loading.GFN2: found.get("error", 0.0)}
+    evidence = Evidence(told.published(), holdings, errors, gaps or {})
+    (check,) = (c for c in calculated.claims if (c.claim, c.route) == (claim_id, route))
+    try:
+        said = {"kind": "recomputed", **check.find(evidence)}
+    except Missing:
+        return "not testable"
+    return paper.judge(claim_id, route=route, **said).verdict
+
+
+ON_SLAB = f"{loading.GFN2} on the slab"
 
 
 @pytest.mark.parametrize(
@@ -247,12 +244,13 @@ def test_one_pose_of_a_flexible_molecule_is_a_bound_from_above(share, error, fle
     """As printed; weaker; stronger; none; repelled; so uncertain that it is both."""
     for name in ("GL", "methylamine", "GL+EDTA"):
         printed = paper.claim(calculated.ROW_CLAIMS[name]).number
-        verdict = verdict_of(share * printed, error * abs(printed), name)
-        assert verdict == (rigid if name == "methylamine" else flexible), name
+        held = {name: row(name, share * printed)}
+        found = verdict(calculated.ROW_CLAIMS[name], ON_SLAB, held, error=error * abs(printed))
+        assert found == (rigid if name == "methylamine" else flexible), name
 
 
 @pytest.mark.parametrize(
-    ("beyond", "error", "verdict"),
+    ("beyond", "error", "wanted"),
     [
         (-1.0, 0.2, "inconclusive"),
         (-0.1, 0.1, "inconclusive"),
@@ -262,15 +260,14 @@ def test_one_pose_of_a_flexible_molecule_is_a_bound_from_above(share, error, fle
         (0.5, 0.1, "disagrees"),
     ],
 )
-def test_attraction_of_the_pair(beyond, error, verdict):
+def test_attraction_of_the_pair(beyond, error, wanted):
     """Of the printed size; none; weaker; stronger; too uncertain to tell; repulsion."""
-    desk, held = Desk(), rows(GL=-1.3, EDTA=-1.4, GL_and_EDTA=-2.7 + beyond)
-    calculated._judge_pairs(desk, held, error, "r", "calculated", {})
-    assert desk.found["C083", "r"] == verdict
+    held = rows(GL=-1.3, EDTA=-1.4, GL_and_EDTA=-2.7 + beyond)
+    assert verdict("C083", ON_SLAB, held, error=error) == wanted
 
 
 @pytest.mark.parametrize(
-    ("gap", "error", "search", "verdict"),
+    ("gap", "error", "search", "wanted"),
     [
         (0.8, 0.05, 0.0, "agrees"),
         (0.05, 0.05, 0.0, "disagrees"),
@@ -282,67 +279,42 @@ def test_attraction_of_the_pair(beyond, error, verdict):
         (0.5, 0.4, calculated.SEARCH_ERROR_EV, "inconclusive"),
     ],
 )
-def test_preference_of_lead(gap, error, search, verdict, monkeypatch):
+def test_preference_of_lead(gap, error, search, wanted, monkeypatch):
     monkeypatch.setattr(calculated, "SEARCH_ERROR_EV", search)
-    desk = Desk()
-    calculated.judge_lead(
-        desk,
-        {"m; vacuum": methods.LeadGap("m; vacuum", gap, error, -10 - gap, -10.0, (3, 3))},
-        "m; vacuum",
-    )
-    assert set(desk.found.values()) == {verdict}
+    best = methods.LEAD_METHODS[0]
+    gaps = {best: methods.LeadGap(best, gap, error, -10 - gap, -10.0, (3, 3))}
+    assert verdict("C175", best, gaps=gaps) == verdict("C274", best, gaps=gaps) == wanted
+    assert verdict("C175", methods.LEAD_METHODS[1], gaps=gaps) == "not testable"  # a worse method
 
 
 def test_cutoffs_are_judged_by_what_they_do_to_a_binding_energy():
-    def judged(hard_at_25):
-        desk = Desk()
-        box = {
-            "a | soft | 25": row("x", -0.80),
-            "a | soft | 60": row("x", -0.81),
-            "a | hard | 25": row("x", hard_at_25),
-            "a | hard | 60": row("x", -0.8),
-        }
-        calculated.judge_cutoffs(desk, SimpleNamespace(box=box))
-        return desk.found["C217", "convergence in a box"]
+    def judged(**energies):
+        box = {f"a | {k.replace('_', ' | ')}": row("x", e) for k, e in energies.items()}
+        return verdict("C217", "convergence in a box", box=box)
 
-    assert judged(-0.82) == "agrees" and judged(-1.4) == "inconclusive"
-    desk = Desk()
-    calculated.judge_cutoffs(desk, SimpleNamespace(box={}))
-    assert desk.found["C217", ""] == "not testable"
-
-
-def test_each_kind_of_potentials_is_held_against_its_own_highest_cutoff():
-    """What two kinds of potentials differ by at their best is no error of the cutoff."""
-    desk = Desk()
-    box = {
-        "a | soft | 25": row("x", -0.80),
-        "a | soft | 45": row("x", -0.80),
-        "a | hard | 25": row("x", -0.74),
-        "a | hard | 60": row("x", -0.74),
-    }
-    calculated.judge_cutoffs(desk, SimpleNamespace(box=box))
-    assert desk.found["C217", "convergence in a box"] == "agrees"
+    soft = {"soft_25": -0.80, "soft_60": -0.81}
+    assert judged(**soft, hard_25=-0.82, hard_60=-0.8) == "agrees"
+    assert judged(**soft, hard_25=-1.4, hard_60=-0.8) == "inconclusive"
+    assert judged() == "not testable"
+    # What two kinds of potentials differ by at their best is no error of the cutoff.
+    assert judged(soft_25=-0.8, soft_45=-0.8, hard_25=-0.74, hard_60=-0.74) == "agrees"
 
 
 @pytest.mark.parametrize(
-    ("bare", "gl", "verdicts"),
+    ("bare", "gl", "wanted"),
     [
         (0.07, 0.23, ("inconclusive", "inconclusive")),
         (0.60, 0.70, ("inconclusive", "inconclusive")),  # 2.8 standard errors have a power of 0.8
         (1.20, 1.30, ("disagrees", "inconclusive")),  # one site of the covered surface
     ],
 )
-def test_frenkel_energies_smaller_than_the_error_are_never_confirmed(bare, gl, verdicts):
-    desk = Desk()
+def test_frenkel_energies_smaller_than_the_error_are_never_confirmed(bare, gl, wanted):
     held = {
         "Frenkel bare": row("b", bare),
         "Frenkel bare second site": row("b2", bare + 0.1),
         "Frenkel GL": row("g", gl),
     }
-    calculated._judge_calculated_frenkel(desk, held, "calculated")
-    assert (
-        tuple(desk.found[claim, "GFN2-xTB on the slab"] for claim in ("C085", "C086")) == verdicts
-    )
+    assert tuple(verdict(claim, ON_SLAB, held) for claim in ("C085", "C086")) == wanted
 
 
 def test_shells_that_differ_from_the_list_are_noticed():
@@ -355,14 +327,12 @@ def test_shells_that_differ_from_the_list_are_noticed():
         "Pb": "5d 6p 6s",
         "S": "3p 3s",
     }
-    for potentials, verdict in (
+    for potentials, wanted in (
         (listed, "agrees"),
         (listed | {"Pb": "6p 6s"}, "partly"),
         ({}, "not testable"),
     ):
-        desk = Desk()
-        verdicts._judge_shells(desk, potentials)
-        assert set(desk.found.values()) == {verdict}
+        assert verdict("C216", "potentials made here", potentials=potentials) == wanted
 
 
 # ---- pictures

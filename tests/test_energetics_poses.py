@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import pwscf_text as espresso
-from peled.energetics import analyse, methods, poses
+from hassan2021.energetics import methods
+from peled.energetics import analyse, poses
 from peled.energetics.frenkel import K_EV
 from peled.energetics.outputs import EnergyRow, read_table
 from peled.formats import FormatError
@@ -145,7 +146,7 @@ def test_a_report_of_ones_own_outputs(folder):
     assert top.value == pytest.approx(-1.5, abs=1e-6) and top.kind == "calculated"
     assert set(top.budget) == {"self-consistency", "poses"}
     (bridge,) = report.select(sample="CO bridge", name="energy")
-    assert bridge.budget["assumed for one start"] == methods.GEOMETRY_ERROR_EV
+    assert bridge.budget["assumed for one start"] == analyse.SETTINGS["single_eV"]
     shares = [q for q in report.quantities if q.name.startswith("share of site")]
     assert not shares  # two sites at two coverages are no rivals
     (slope,) = report.select(name="lateral interaction")

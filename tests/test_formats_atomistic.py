@@ -636,6 +636,14 @@ def test_the_total_of_a_correlated_method_and_its_settings(tmp_path, theirs):
     assert formula(found.composition) == "H2O" and found.finished
 
 
+def test_the_ground_state_of_single_excitations_is_that_of_the_scf(tmp_path, theirs):
+    """Gaussian prints a second-order energy on the way to CIS; it is of no state asked for."""
+    text = GAUSSIAN_TEXT.replace("#p mp2/def2svp", "#p CIS(D,50-50,NStates=5)/def2svp density")
+    found = read_calculation(put(tmp_path, "cis.log", text))
+    assert found.energy_eV == pytest.approx(-75.96 * HARTREE_EV, abs=1e-6)
+    assert found.settings["method"] == "hf"
+
+
 def test_two_readings_of_a_total_that_differ_are_refused(tmp_path, theirs):
     del theirs.mpenergies
     with pytest.raises(FormatError, match=r"-76\.16000000 hartree .* -75\.96000000 by cclib"):

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from uncertainties import ufloat
 
 from hassan2021.simulate import synthesis as bench
+from hassan2021.synthesis import MIXED_HALIDE_SALTS, mixed_halide
 from hassan2021.verdicts import synthesis as verdicts
 from ledger import paper
 from peled import materials, molecules
 from peled.formats import FormatError
 from peled.samples import read_sheet
 from peled.synthesis import (
-    MIXED_HALIDE_SALTS,
     CrystalPopulation,
     Laboratory,
     ProcedureError,
@@ -28,7 +28,6 @@ from peled.synthesis import (
     lead_complex_ceiling,
     load_procedure,
     make_recipe,
-    mixed_halide,
     molar_mass,
     parse_quantity,
     run_procedure,
@@ -680,3 +679,34 @@ def test_a_broken_drawing_is_refused(tmp_path):
     )
     with pytest.raises(ValueError, match="x: expected bonds between atoms 0 to 0, found atom 3"):
         molecules.read_molecules(tmp_path / "m.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "formula", "density", "known"),
+    [
+        ("DMF", "C3H7NO", "", True),
+        ("propanamide", "C3H7NO", "", False),
+        ("dmf", "C3H7NO", "0.9 g/mL", True),
+    ],
+)
+def test_a_weighed_solvent_takes_its_density_from_the_table_and_says_so(
+    tmp_path, name, formula, density, known
+):
+    solvent = {"formula": formula, "state": "liquid"} | ({"density": density} if density else {})
+    content = {
+        "title": "t",
+        "chemicals": {name: solvent},
+        "steps": [{"id": "a", "add": {"chemical": name, "mass": "9.446 g", "to": "flask"}}],
+    }
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(content))
+    outcome = run_procedure(load_procedure(tmp_path / "p.yaml"))
+    volume = outcome.vessels["flask"].volume_mL
+    said = " ".join(outcome.assumptions)
+    if not known:
+        assert volume == 0 and "adds no volume" in said
+    elif density:
+        assert volume.nominal_value == pytest.approx(9.446 / 0.9) and not said
+    else:
+        assert volume.nominal_value == pytest.approx(10.0)
+        assert volume.std_dev == pytest.approx(0.03, rel=0.01)
+        assert "0.9446 g/mL at 25 °C" in said and "J. Chem. Eng. Data" in said

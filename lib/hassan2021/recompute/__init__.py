@@ -1,18 +1,16 @@
-"""Recomputes the kept energies of `data/energetics`: tight binding, PySCF and Quantum ESPRESSO on structures built here.
+"""The kept calculations of `data/energetics`, repeated: each energy from its own geometry.
 
-    python -m hassan2021.recompute                   what there is, what is kept, what it needs
-    python -m hassan2021.recompute tight_binding/*   run what is missing of these, one after the other, one core
+    python -m hassan2021.recompute                    the list: what is kept, what is prepared only
+    python -m hassan2021.recompute tight_binding/*    those that are kept again, held against what
+                                                      is kept; those that are not, run and kept
 
-No notebook imports this package; the notebooks read what it wrote. Each calculation is a `jobs.Job`: it is done when its
-file is there, so a run that was interrupted goes on where it was.
+The list is data, `data/energetics/jobs.csv`: a name (the file), a kind (which program), a start,
+settings, minutes. A repeat writes nothing into the data. No notebook imports this package.
 
-jobs         the calculations by name, and running them
-molecules    ligands and fragments from SMILES, conformers
-surface      crystal, slab, adsorbates, Frenkel pairs
-tightbinding GFN-xTB, relaxations that resume
-adsorbates   molecules on the slab; poses: searching where they may lie; adsorption: what is relaxed there, Frenkel pairs
-lead         complexes of free Pb2+: conformer search and PBE-D3
-thermal      their free-energy corrections
-espresso     inputs of Quantum ESPRESSO, runs, trimmed outputs; espresso_box: cutoff convergence; pseudopotentials: made and tested
-tables       which kept outputs form which energy
+jobs          the list, running, comparing
+slabs         crystal, slab, what covers it, displaced iodide (ASE)
+tightbinding  GFN-xTB by tblite through ASE; vibrations by xtb
+gaussians     PBE-D3 by PySCF
+waves         pw.x: inputs, runs, trimmed outputs
+potentials    pseudopotentials by ld1.x, and their tests
 """

@@ -1,24 +1,33 @@
-"""A calculation that can be asked for by name and is done once its file is kept."""
+"""The list of calculations, as data, and what is done with one of them."""
 
 from __future__ import annotations
 
+import csv
 import importlib.util
-import os
+import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from ledger import files
+import numpy as np
 
-#: Where everything is kept, relative to the repository.
+from ledger import files
+from peled.formats.atomistic import read_calculation
+from peled.formats.atomistic.structures import Structure, xyz_frames
+
+#: Where everything is kept, and the list of it.
 FOLDER = files.ROOT / "data" / "energetics"
-#: What installs what a job may need.
+TABLE = FOLDER / "jobs.csv"
+#: How far a repeat may be from what is kept (eV): another processor, another library of algebra.
+#: Densities of plane waves and Gaussians are converged to less than those of tight binding.
+TOLERANCE_EV = {"tight_binding": 2e-5, "stand_in": 2e-3, "pw": 0.01}
+USUAL_EV = 1e-3
 INSTALL = {
-    "program": "Quantum ESPRESSO 6.7 or newer (Debian: apt install quantum-espresso)",
+    "program": "Debian: apt install quantum-espresso xtb",
     "package": "make energetics-env",
 }
 
@@ -29,41 +38,75 @@ class MissingProgram(RuntimeError):
 
 @dataclass(frozen=True)
 class Job:
-    """One calculation.
+    """One line of the list.
 
-    Parameters
+    Attributes
     ----------
     name : str
-        Path of its main output under `data/energetics`, without suffix: `tight_binding/methylamine_on_slab-0.gfn2`.
-    run : callable
-        Takes an empty scratch folder; writes `outputs`, each atomically and the main one last.
-    outputs : tuple of Path
-        Files that exist once it is done.
-    packages, programs : tuple of str
-        Importable packages and executables it needs.
-    after : tuple of str
-        Names of jobs whose outputs it reads.
+        The file, relative to `data/energetics`.
+    kind : str
+        Which module and function runs it (`KINDS` of `__main__`).
+    start : str
+        Geometry it starts from where it is not kept: `file`, `file#frame`, or a builder with its
+        arguments, `covered:0.5` (see `slabs.build`).
+    settings : mapping
+        `key=value` of the program.
     minutes : float
         About how long it takes on one core.
-    finished : callable, optional
-        A further condition, for a job that improves files others wrote.
     """
 
     name: str
-    run: Callable[[Path], None] = field(repr=False)
-    outputs: tuple[Path, ...]
-    packages: tuple[str, ...] = ()
-    programs: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-    minutes: float = 1.0
-    finished: Callable[[], bool] | None = field(default=None, repr=False)
+    kind: str
+    start: str
+    settings: Mapping[str, str]
+    minutes: float
 
     @property
-    def done(self) -> bool:
-        """Whether its files are there and, where that is not enough, `finished` says so."""
-        return all(path.exists() for path in self.outputs) and (
-            self.finished is None or self.finished()
-        )
+    def path(self) -> Path:
+        return FOLDER / self.name
+
+    @property
+    def kept(self) -> bool:
+        return self.path.exists()
+
+    def __str__(self) -> str:
+        state = "kept" if self.kept else "    "
+        return f"{state}  {self.name}  ({self.kind}, {self.minutes:g} min)"
+
+
+def listed(table: Path = TABLE) -> list[Job]:
+    """All calculations, in the order of the list."""
+    with open(table, encoding="utf-8", newline="") as stream:
+        return [
+            Job(
+                row["name"],
+                row["kind"],
+                row["start"],
+                dict(pair.split("=", 1) for pair in row["settings"].split()),
+                float(row["minutes"]),
+            )
+            for row in csv.DictReader(stream)
+        ]
+
+
+def chosen(jobs: Sequence[Job], patterns: Sequence[str]) -> list[Job]:
+    """The jobs whose names match any of `patterns`, with or without the suffix of the file.
+
+    Raises
+    ------
+    ValueError
+        A pattern matches nothing.
+    """
+
+    def matches(job: Job, pattern: str) -> bool:
+        return fnmatch(job.name, pattern) or fnmatch(job.name.rpartition(".")[0], pattern)
+
+    for pattern in patterns:
+        if not any(matches(job, pattern) for job in jobs):
+            raise ValueError(
+                f"no calculation is called {pattern}; python -m hassan2021.recompute lists them"
+            )
+    return [job for job in jobs if any(matches(job, p) for p in patterns)]
 
 
 def require(packages: Iterable[str] = (), programs: Iterable[str] = ()) -> None:
@@ -78,68 +121,74 @@ def require(packages: Iterable[str] = (), programs: Iterable[str] = ()) -> None:
         ("program", [p for p in programs if shutil.which(p) is None]),
     ):
         if absent:
-            raise MissingProgram(
-                f"{', '.join(absent)}: not installed here; {INSTALL[kind]} installs what recomputing needs"
-            )
+            raise MissingProgram(f"{', '.join(absent)}: not installed here; {INSTALL[kind]}")
 
 
-def chosen(jobs: Sequence[Job], patterns: Sequence[str]) -> list[Job]:
-    """The jobs whose names match any of `patterns`, in their order.
+def kept_structure(path: Path, frame: int = 0) -> Structure:
+    """Atoms of a kept output or geometry; `info` holds what its comment line says."""
+    if path.suffix == ".xyz":
+        return xyz_frames(path, path.read_text(encoding="utf-8").split("\n"))[frame]
+    return read_calculation(path, allow_unconverged=True).structure
 
-    Raises
-    ------
-    ValueError
-        A pattern matches nothing.
-    """
-    for pattern in patterns:
-        if not any(fnmatch(job.name, pattern) for job in jobs):
-            raise ValueError(
-                f"no calculation is called {pattern}; python -m hassan2021.recompute lists them"
-            )
-    return [job for job in jobs if any(fnmatch(job.name, p) for p in patterns)]
+
+def numbers(path: Path) -> np.ndarray:
+    """The energies that a kept file holds: every frame, record, row."""
+    if path.suffix == ".xyz":
+        frames = xyz_frames(path, path.read_text(encoding="utf-8").split("\n"))
+        return np.array([float(frame.info["energy"]) for frame in frames])
+    if path.suffix == ".json":
+        return np.array(list(_energies(json.loads(path.read_text(encoding="utf-8")))))
+    if path.suffix == ".csv":
+        cells = [cell for row in csv.reader(path.read_text().splitlines()) for cell in row]
+        return np.array([float(c) for c in cells if c.replace("-", "").replace(".", "").isdigit()])
+    return np.array([read_calculation(path, allow_unconverged=True).energy_eV])
+
+
+def _energies(found) -> Iterable[float]:
+    for key, value in found.items() if isinstance(found, dict) else enumerate(found):
+        if isinstance(value, (dict, list)):
+            yield from _energies(value)
+        elif str(key).endswith("_eV") and key != "highest_occupied_eV":
+            yield float(value)
 
 
 def run_all(
-    jobs: Sequence[Job], *, again: bool = False, say: Callable[[str], None] = print
+    jobs: Sequence[Job],
+    kinds: Mapping[str, Callable[[Job, Path, Path], None]],
+    say: Callable[[str], None] = print,
 ) -> list[str]:
-    """Run what is missing, one after the other; a job that fails is named and the others go on. Returns the names that failed."""
+    """Repeat what is kept and compare it, run and keep what is not; one that fails is named and
+    the others go on. Returns the names that failed.
+
+    A runner gets the job, the file to write and an empty scratch folder.
+    """
     failed = []
     for job in jobs:
-        if job.done and not again:
-            continue
         start = time.monotonic()
         try:
-            require(job.packages, job.programs)
-            claim = _claim(job)
-            if claim is None:
-                say(f"{job.name}: another process is at it")
-                continue
-            try:
-                with tempfile.TemporaryDirectory(prefix="peled-") as scratch:
-                    job.run(Path(scratch))
-            finally:
-                claim.unlink(missing_ok=True)
-        except Exception as error:  # hours of other work must not end with one start that fails
+            with tempfile.TemporaryDirectory(prefix="peled-") as scratch:
+                target = Path(scratch) / f"made{job.path.suffix}"
+                kinds[job.kind](job, target, Path(scratch))
+                said = _compared(job, target) if job.kept else "kept now"
+                if not job.kept:
+                    files.write_atomically(job.path, target.read_text(encoding="utf-8"))
+        except Exception as error:  # hours of other work must not end with one that fails
             failed.append(job.name)
-            say(f"{job.name}: {type(error).__name__}: {error}")
-            continue
-        say(f"{job.name}: done in {(time.monotonic() - start) / 60:.1f} min")
+            said = f"{type(error).__name__}: {error}"
+        say(f"{job.name}: {said} ({(time.monotonic() - start) / 60:.1f} min)")
     return failed
 
 
-def _claim(job: Job) -> Path | None:
-    """A lock beside the scratch folders, so that two processes share the list; None when a living process holds it."""
-    path = Path(tempfile.gettempdir()) / ("peled-" + job.name.replace("/", "-") + ".lock")
-    try:
-        if path.exists():
-            os.kill(int(path.read_text() or 0), 0)
-            return None
-    except (ValueError, ProcessLookupError):
-        path.unlink(missing_ok=True)
-    try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-    except FileExistsError:
-        return None
-    with os.fdopen(handle, "w") as f:
-        f.write(str(os.getpid()))
-    return path
+def _compared(job: Job, made: Path) -> str:
+    """What the repeat differs by from what is kept.
+
+    Raises
+    ------
+    RuntimeError
+        By more than `TOLERANCE_EV`.
+    """
+    mine, kept = numbers(made), numbers(job.path)
+    off = np.abs(mine - kept).max() if mine.shape == kept.shape else np.inf
+    if off > TOLERANCE_EV.get(job.kind, USUAL_EV):
+        raise RuntimeError(f"expected the energies that are kept, found them off by {off:.2g} eV")
+    return f"as kept, within {off:.1g} eV"

@@ -1,210 +1,229 @@
-"""GFN-xTB energies of molecules on the slab (tblite through ASE), one relaxation a job.
+"""GFN-xTB by tblite through ASE, and vibrations by xtb.
 
-Methods: GFN2-xTB (Bannwarth, Ehlert & Grimme 2019, doi:10.1021/acs.jctc.8b01176) and GFN1-xTB (Grimme, Bannwarth & Shushkov 2017,
-doi:10.1021/acs.jctc.7b00118), both with their own dispersion, periodic in three directions at the Gamma point of the 2x2 cell.
-What is relaxed with it stands in `adsorption`.
+GFN2-xTB [1]_ and GFN1-xTB [2]_ with their own dispersion; slabs are periodic in three directions,
+at the Gamma point of the 2 x 2 cell. Free-energy corrections are those of a rigid rotor and
+harmonic oscillator whose low modes turn [3]_, as `xtb` has them by default.
+
+References
+----------
+.. [1] Bannwarth, Ehlert & Grimme, J. Chem. Theory Comput. 15, 1652 (2019),
+   doi:10.1021/acs.jctc.8b01176.
+.. [2] Grimme, Bannwarth & Shushkov, J. Chem. Theory Comput. 13, 1989 (2017),
+   doi:10.1021/acs.jctc.7b00118.
+.. [3] Grimme, Chem. Eur. J. 18, 9955 (2012), doi:10.1002/chem.201200497.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import json
+import os
+import re
+import subprocess
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from hassan2021.recompute import surface
-from hassan2021.recompute.jobs import FOLDER
-from ledger import files
+from hassan2021.recompute.jobs import FOLDER, Job, kept_structure, require
+from ledger.files import write_atomically
+from peled.formats.atomistic.calculation import HARTREE_EV
+from peled.formats.atomistic.structures import xyz_frames
 
-OUT = FOLDER / "tight_binding"
-METHODS = {"gfn2": "GFN2-xTB", "gfn1": "GFN1-xTB"}
-FORCE_LIMIT = 0.07  # eV/angstrom; in a soft contact (1 eV/angstrom²) this leaves a few meV
-PACKAGES = ("tblite", "ase", "rdkit")
-
-
-@dataclass
-class Relaxation:
-    """What to relax: where from, which atoms stay, how long.
-
-    `build` gives the start as `ase.Atoms` (charge neutral); `frozen` the indices that stay, from the start. With `pose_steps` the ligands are first
-    relaxed on the thin stand-in of the slab for up to so many steps.
-    """
-
-    name: str
-    method: str
-    build: Callable[[], object] = field(repr=False)
-    frozen: Callable[[object], np.ndarray] | None = field(default=None, repr=False)
-    steps: int = 150
-    note: str = ""
-    force_limit: float = FORCE_LIMIT
-    accuracy: float = 5.0
-    pose_steps: int = 0
-
-    @property
-    def path(self) -> Path:
-        return OUT / f"{self.name}.{self.method}.xyz"
-
-    @property
-    def part(self) -> Path:
-        return OUT / f".{self.name}.{self.method}.part.xyz"
+#: eV/angstrom; in a soft contact (1 eV/angstrom²) this leaves a few meV.
+FORCE_LIMIT = 0.07
+#: Around the old and the new place of a displaced iodide, what is free (angstrom).
+AROUND = 4.0
 
 
-def calculator(method: str, accuracy: float = 1.0):
-    """tblite's ASE calculator, silent."""
+def calculator(info: Mapping[str, str], accuracy: float = 1.0):
+    """tblite for the method, charge and medium that a kept frame or a job names."""
+    require(("tblite",))
     from tblite.ase import TBLite
 
-    return TBLite(method=METHODS[method], verbosity=0, accuracy=accuracy, max_iterations=500)
-
-
-def save(path: Path, atoms, energy_eV: float, **info) -> None:
-    """One extended-XYZ frame: lattice, species, positions, and in the comment line energy (eV), method, convergence."""
-    words = {
-        "energy": f"{energy_eV:.8f}",
-        **{k: ("T" if v else "F") if isinstance(v, bool) else str(v) for k, v in info.items()},
-    }
-    lattice = (
-        'Lattice="' + " ".join(f"{x:.6f}" for x in atoms.cell.array.ravel()) + '" '
-        if atoms.cell.rank == 3
-        else ""
+    medium = info.get("medium", "vacuum")
+    solvation = {} if medium in ("vacuum", "stand-in") else {"solvation": ("alpb", medium)}
+    return TBLite(
+        method=info["method"],
+        charge=int(info.get("charge", 0)),
+        verbosity=0,
+        accuracy=accuracy,
+        max_iterations=500,
+        **solvation,
     )
-    comment = (
-        lattice
-        + "Properties=species:S:1:pos:R:3 "
-        + " ".join(f'{k}="{v}"' if " " in v else f"{k}={v}" for k, v in words.items())
-    )
-    periodic = ' pbc="T T T"' if atoms.cell.rank == 3 else ' pbc="F F F"'
-    rows = [
-        f"{s:2s} {x:12.6f} {y:12.6f} {z:12.6f}"
-        for s, (x, y, z) in zip(atoms.get_chemical_symbols(), atoms.positions, strict=True)
-    ]
-    files.write_atomically(path, "\n".join([str(len(rows)), comment + periodic, *rows]) + "\n")
 
 
-def load(path: Path):
-    """`ase.Atoms` of a kept frame; `info` holds the comment line."""
-    from ase.io import read
+def _write(path: Path, frames: list[tuple]) -> None:
+    """Extended XYZ of (atoms, energy in eV, what else to say) a frame."""
+    blocks = []
+    for atoms, energy, notes in frames:
+        cell = " ".join(f"{x:.6f}" for x in atoms.cell.array.ravel())
+        said = {
+            "energy": f"{energy:.8f}",
+            **notes,
+            "pbc": " ".join("FT"[int(p)] for p in atoms.pbc),
+        }
+        words = ['Lattice="' + cell + '"'] if atoms.cell.rank == 3 else []
+        words += ["Properties=species:S:1:pos:R:3"]
+        words += [
+            f'{k}="{v}"' if set(str(v)) & set(" =(),") else f"{k}={v}" for k, v in said.items()
+        ]
+        rows = zip(atoms.symbols, atoms.positions, strict=True)
+        blocks += [str(len(atoms)), " ".join(words)]
+        blocks += [f"{s:2s} {x:13.8f} {y:13.8f} {z:13.8f}" for s, (x, y, z) in rows]
+    write_atomically(path, "\n".join(blocks) + "\n")
 
-    return read(path, format="extxyz")
+
+def _energy(atoms, info: Mapping[str, str], accuracy: float) -> float:
+    atoms.calc = calculator(info, accuracy)
+    return float(atoms.get_potential_energy())
 
 
-def model_hessian(atoms, *, soft: float = 3.0) -> np.ndarray:
-    """Start for BFGS: springs between all near pairs, stiff as bonds where they touch, on a soft background (eV/angstrom²); shape (3 atoms, 3 atoms).
+def run(job: Job, target: Path, scratch: Path) -> None:
+    """Kept: the energy of every frame where it lies. Not kept: relaxed from its start by L-BFGS,
+    charges first to 5 times tblite's default, the energy to a tenth of it.
 
-    After the idea of Lindh et al. 1995, doi:10.1016/0009-2614(95)00646-L, stretches only. It halves the steps of a molecule with both bonds and contacts.
+    Settings: `method`, `free` (`over` what lies on the slab, `cations`, `defect`, `all`), and
+    `like`, the file with the defect whose free atoms a surface without it shares.
     """
-    from ase.data import covalent_radii
+    from hassan2021.recompute.slabs import build, to_atoms
 
-    count = len(atoms)
-    vector = atoms.get_all_distances(mic=True, vector=True)
-    distance = np.linalg.norm(vector, axis=2)
-    np.fill_diagonal(distance, np.inf)
-    radius = covalent_radii[atoms.numbers]
-    stiffness = np.minimum(30.0 * np.exp(-3.4 * (distance - radius[:, None] - radius[None])), 45.0)
-    unit = vector / distance[..., None]
-    blocks = -stiffness[..., None, None] * unit[..., :, None] * unit[..., None, :]
-    index = np.arange(count)
-    blocks[index, index] = -blocks.sum(axis=1) + soft * np.eye(3)
-    return blocks.transpose(0, 2, 1, 3).reshape(3 * count, 3 * count)
-
-
-STAND_IN_FORCE = 0.08  # eV/angstrom, where relaxing on the stand-in ends
-
-
-def relax_stand_in(small, method: str, steps: int) -> int:
-    """Relax the ligands (tags from 10) of a stand-in of the slab, which stays; returns the steps taken. The calculator and the constraint stay with it."""
+    if job.kept:
+        kept = xyz_frames(job.path, job.path.read_text(encoding="utf-8").split("\n"))
+        frames = [to_atoms(frame) for frame in kept]
+        periodic = [frame.cell is not None for frame in kept]
+        found = [
+            (atoms, _energy(atoms, frame.info, 0.1 if p else 1.0), {"method": frame.info["method"]})
+            for atoms, frame, p in zip(frames, kept, periodic, strict=True)
+        ]
+        _write(target, found)
+        return
     from ase.constraints import FixAtoms
-    from ase.optimize import BFGS
+    from ase.optimize import LBFGS
 
-    small.set_constraint(FixAtoms(np.flatnonzero(small.get_tags() < 10)))
-    small.calc = calculator(method, 20.0)
-    if not steps:
-        return 0
-    optimiser = BFGS(small, logfile=None, maxstep=0.2)
-    optimiser.H0 = model_hessian(small)
-    optimiser.run(fmax=STAND_IN_FORCE, steps=steps)
-    return optimiser.get_number_of_steps()
-
-
-def settle(atoms, method: str, steps: int) -> None:
-    """Move the ligands of `atoms` (tags from 10) to where they relax on the thin stand-in of the slab."""
-    small = surface.thin(atoms)
-    relax_stand_in(small, method, steps)
-    atoms.positions[atoms.get_tags() >= 10] = small.positions[small.get_tags() >= 10] + [
-        0,
-        0,
-        surface.TOP - surface.TOP_THIN,
-    ]
-
-
-def relax(job: Relaxation) -> None:
-    """Relax with BFGS, keeping a partial geometry every five steps so that an interrupted run goes on; write the last geometry, converged or not.
-
-    The steps are made with charges converged to 5 times tblite's default, the energy that is kept to a tenth of it.
-    """
-    from ase.constraints import FixAtoms
-    from ase.optimize import BFGS
-
-    atoms = job.build()
-    if job.pose_steps and not job.part.exists() and not job.path.exists():
-        settle(atoms, job.method, job.pose_steps)
-    fixed = np.asarray(job.frozen(atoms) if job.frozen else [], int)
-    taken = 0
-    if job.part.exists() or job.path.exists():
-        begun = load(job.part if job.part.exists() else job.path)
-        if begun.get_chemical_symbols() == atoms.get_chemical_symbols():
-            atoms.positions, taken = begun.positions, int(begun.info["steps"])
-    if len(fixed):
-        atoms.set_constraint(FixAtoms(fixed))
-
-    if job.steps:
-        atoms.calc = calculator(job.method, job.accuracy)
-        optimiser = BFGS(atoms, logfile=None, maxstep=0.2)
-        optimiser.H0 = model_hessian(atoms)
-
-        def keep() -> None:
-            if optimiser.get_number_of_steps() % 5 == 4:
-                force = np.linalg.norm(atoms.get_forces(), axis=1).max()
-                print(
-                    f"  {job.name}.{job.method}: step {taken + optimiser.get_number_of_steps()}, {atoms.get_potential_energy():.3f} eV, {force:.3f} eV/angstrom",
-                    flush=True,
-                )
-                save(
-                    job.part,
-                    atoms,
-                    0.0,
-                    steps=taken + optimiser.get_number_of_steps(),
-                    converged=False,
-                )
-
-        optimiser.attach(keep)
-        optimiser.run(fmax=job.force_limit, steps=max(job.steps - taken, 5))
-        taken += optimiser.get_number_of_steps()
-    atoms.calc = calculator(job.method, 0.1)
-    energy = float(atoms.get_potential_energy())
+    atoms = build(job.start)
+    free = _free(atoms, job)
+    atoms.set_constraint(FixAtoms(np.setdiff1d(np.arange(len(atoms)), free)))
+    atoms.calc = calculator(job.settings, 5.0)
+    optimiser = LBFGS(atoms, logfile=None, maxstep=0.15)
+    optimiser.run(fmax=FORCE_LIMIT, steps=int(job.settings.get("steps", 150)))
+    energy = _energy(atoms, job.settings, 0.1)
     force = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
-    save(
-        job.path,
-        atoms,
-        energy,
-        method=METHODS[job.method],
-        charge=0,
-        converged=force <= 1.2 * job.force_limit,
-        steps=taken,
-        max_force=f"{force:.4f}",
-        frozen=len(fixed),
-        **{k: v for k, v in atoms.info.items() if k in ("interstitial", "vacancy")},
-        program=f"tblite {version('tblite')}; ASE {version('ase')}",
-        start=job.note or "built",
+    notes = {
+        "method": job.settings["method"],
+        "charge": job.settings.get("charge", "0"),
+        "converged": "T" if force <= 1.2 * FORCE_LIMIT else "F",
+        "steps": optimiser.get_number_of_steps(),
+        "max_force": f"{force:.4f}",
+        "frozen": len(atoms) - len(free),
+        **atoms.info,
+        "program": f"tblite {version('tblite')}; ASE {version('ase')}",
+        "start": job.start,
+    }
+    _write(target, [(atoms, energy, notes)])
+
+
+def _free(atoms, job: Job) -> np.ndarray:
+    """Indices of the atoms that move."""
+    from hassan2021.recompute.slabs import build
+
+    kind, tags = job.settings.get("free", "all"), atoms.get_tags()
+    if kind == "over":
+        return np.flatnonzero(tags >= 10)
+    if kind == "cations":
+        return np.flatnonzero(~np.isin(atoms.numbers, (53, 82)))
+    if kind == "all":
+        return np.arange(len(atoms))
+    # Both are made from the same surface, so the defect tells what was moved and from where.
+    defect = build(job.settings["like"]) if "like" in job.settings else atoms
+    site = int(defect.info["interstitial"])
+    vacancy = defect.copy()
+    vacancy.positions[site] = [float(x) for x in defect.info["vacancy"].split()]
+    near = np.minimum(*(a.get_distances(site, range(len(a)), mic=True) for a in (defect, vacancy)))
+    free = (near < AROUND) | (tags >= 10)
+    for carbon in np.flatnonzero((atoms.numbers == 6) & (tags < 10)):
+        # A cation (C, N and six H stand together) moves whole or not at all.
+        free[carbon : carbon + 8] = free[carbon : carbon + 8].any()
+    return np.flatnonzero(free)
+
+
+def run_stand_in(job: Job, target: Path, scratch: Path) -> None:
+    """Energies of kept poses on the thin stand-in of the slab (`slabs.thin`)."""
+    from hassan2021.recompute.slabs import build, thin, to_atoms
+
+    found = []
+    bare = build("tight_binding/slab-0.gfn2.xyz")
+    for frame in xyz_frames(job.path, job.path.read_text(encoding="utf-8").split("\n")):
+        pose = to_atoms(frame)
+        pose.set_tags(10)
+        found.append((pose, _energy(thin(bare + pose), frame.info, 20.0), {}))
+    _write(target, found)
+
+
+def run_solvation(job: Job, target: Path, scratch: Path) -> None:
+    """GFN2-xTB energies of kept vacuum geometries in implicit solvent (ALPB), unrelaxed."""
+    from hassan2021.recompute.slabs import build
+
+    kept = json.loads(job.path.read_text(encoding="utf-8"))
+    for row in kept["rows"]:
+        folder = "lead" if row["system"].endswith("lead_ion") else "molecules"
+        atoms = build(f"{folder}/{row['system']}.xyz#{row['conformer']}")
+        row["energy_eV"] = round(_energy(atoms, {"method": "GFN2-xTB", **row}, 1.0), 8)
+    write_atomically(target, json.dumps(kept, indent=0) + "\n")
+
+
+def corrections(text: str) -> dict[str, float]:
+    """Gibbs, enthalpy and entropy terms (eV) from the printout of `xtb --hess`; entropy as T S.
+
+    Raises
+    ------
+    ValueError
+        Where the printout has no thermochemistry.
+    """
+    gibbs = re.search(r"G\(RRHO\) contrib\.\s+(-?\d+\.\d+)\s+Eh", text)
+    table = re.search(r"^\s*298\.15\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s*$", text, re.MULTILINE)
+    if gibbs is None or table is None:
+        raise ValueError("expected a thermochemistry section of xtb at 298.15 K, found none")
+    enthalpy, entropy = (float(table[k].replace("D", "E")) for k in (2, 3))
+    terms = {"gibbs_correction_eV": float(gibbs[1]), "enthalpy_correction_eV": enthalpy}
+    terms["temperature_times_entropy_eV"] = entropy
+    return {name: value * HARTREE_EV for name, value in terms.items()}
+
+
+def run_hessian(job: Job, target: Path, scratch: Path) -> None:
+    """Vibrations of the lowest kept conformer after `xtb`'s own tight relaxation.
+
+    Raises
+    ------
+    RuntimeError
+        `xtb` stopped.
+    """
+    require(programs=("xtb",))
+    found = kept_structure(FOLDER / job.start)
+    rows = [
+        " ".join([s, *(f"{x:.8f}" for x in at)])
+        for s, at in zip(found.symbols, found.positions, strict=True)
+    ]
+    (scratch / "in.xyz").write_text("\n".join([str(len(rows)), "", *rows]) + "\n")
+    said = subprocess.run(
+        ["xtb", "in.xyz", "--gfn", "2", "--chrg", found.info["charge"], "--ohess", "tight"],
+        cwd=scratch,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OMP_STACKSIZE": "1G"},
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        check=False,
     )
-    job.part.unlink(missing_ok=True)
-
-
-def tagged(atoms):
-    """An adduct with the tags of the slab and 10 for everything on it."""
-    tags = np.full(len(atoms), 10)
-    clean = surface.slab().get_tags()
-    tags[: len(clean)] = clean
-    atoms.set_tags(tags)
-    return atoms
+    if "normal termination" not in said.stdout + said.stderr:
+        raise RuntimeError(f"xtb stopped: {(said.stdout + said.stderr).strip()[-200:]}")
+    imaginary = re.search(r"# imaginary freq\.\s+(\d+)", said.stdout)
+    record = {
+        "system": job.path.stem,
+        "program": "xtb 6.5.1",
+        "method": found.info["method"],
+        "charge": int(found.info["charge"]),
+        "temperature_K": 298.15,
+        "imaginary_modes": int(imaginary[1]) if imaginary else None,
+        **{k: round(v, 6) for k, v in corrections(said.stdout).items()},
+    }
+    write_atomically(target, json.dumps(record, indent=1) + "\n")

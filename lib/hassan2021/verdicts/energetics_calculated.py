@@ -1,23 +1,18 @@
-"""Verdicts that the kept calculations and one's own outputs give, each method a route of its own."""
+"""What the kept calculations and one's own outputs say, each method a route of its own.
+
+A second model of one family (GFN1-xTB) shows what a model can change; it is no better witness than
+the first, and has no route.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
+from hassan2021.desk import Found, Missing
+from hassan2021.energetics import Evidence, methods
+from hassan2021.energetics.loading import DFT, GFN2, OWN, convergence, lowest
+from hassan2021.verdicts.energetics import claims
 from ledger import paper
-from peled.energetics import methods
-from peled.energetics.loading import (
-    DFT,
-    GFN1,
-    GFN2,
-    OWN,
-    Holdings,
-    convergence,
-    frenkel_rows,
-    lowest,
-)
-from peled.energetics.outputs import EnergyRow
 from peled.formats.atomistic.calculation import RYDBERG_EV
 
 #: Systems whose energies the paper prints, by their names in a table of outputs.
@@ -31,102 +26,54 @@ ROW_CLAIMS = {
     "Frenkel GL": "C086",
     "Frenkel GL+EDTA": "C087",
 }
-
-
-#: What the search for conformers of the two lead complexes may still miss in their difference (eV): a second search, by
-#: molecular dynamics, moved the tight-binding gap from 0.17 to 0.42 eV; in PBE-D3 one conformer of each was kept.
+FLEXIBLE = ("GL", "EDTA", "GL+EDTA")
+PAIRS = ("GL+EDTA", "GL+GL", "EDTA+EDTA")
+#: What the search for conformers of the two lead complexes may still miss in their difference
+#: (eV): a second search, by molecular dynamics, moved the tight-binding gap from 0.17 to 0.42 eV;
+#: in PBE-D3 one conformer of each was kept.
 SEARCH_ERROR_EV = 0.25
 #: Wave-function cutoff (Ry) that counts as converged for a kind of potentials.
 AMPLE_RY = 45.0
 
 
-def judge_methods(room, held: Holdings, errors: Mapping[str, float]) -> None:
-    """The kept calculations: sizes, signs and orders, each method a route of its own.
+def judge(room, evidence: Evidence) -> None:
+    """A verdict on every claim about energies, by every route."""
+    claims.judge(room, evidence)
 
-    Parameters
-    ----------
-    errors : mapping
-        Standard error of each method (eV), without the spread of the starts.
+
+def by_every_method(claim_id: str, what: str = "", **fixed):
+    """Enter a function of evidence and method as one route a method."""
+
+    def keep(function):
+        for method in (GFN2, DFT):
+            route = f"{what}{method} on the slab"
+            claims(claim_id, route, method=method, **fixed)(function)
+        return function
+
+    return keep
+
+
+def _of(e: Evidence, method: str, *names: str) -> list:
+    """Rows of a method; `Missing` where there is none of one of them."""
+    rows = e.rows(method)
+    if absent := [name for name in names if name not in rows]:
+        raise Missing(f"no calculation of {', '.join(absent)} in data_dir")
+    return [rows[name] for name in names]
+
+
+def resolved(gap: float, error: float) -> bool | str:
+    """True when `gap` is negative by more than 1.96 times its standard error, False when positive
+    by more, else "inconclusive".
     """
-    for method, error in errors.items():
-        if method == GFN1:
-            continue  # a second model of the same family shows what a model can change; it is no better witness than the first
-        rows, route, kind = held.methods.get(method, {}), _route(method), held.kind(method)
-        # Single points in geometries of another search carry that search's error.
-        searched = held.methods.get(GFN2, {}) if method == DFT else {}
-        what = "method" if method != DFT else "geometry"
-        for name in ROW_CLAIMS:
-            if name in rows and not name.startswith("Frenkel"):
-                _judge_energy(
-                    room,
-                    name,
-                    methods.estimate(rows[name], error, what, searched.get(name)),
-                    rows[name],
-                    route,
-                    kind,
-                )
-        surface = [row for name, row in rows.items() if methods.on_slab(name)]
-        if surface:
-            room.check(
-                "C081",
-                f"{sum(r.energy_eV < 0 for r in surface)} of {len(surface)} negative",
-                kind=kind,
-                holds=all(r.energy_eV < 0 for r in surface),
-                route=route,
-                note="the equation makes a bound ligand negative; atoms balance in every row, settings are the same in each",
-            )
-        else:
-            room.not_testable("C081", "no total energies")
-        _order(
-            room,
-            "C203",
-            rows,
-            "amide",
-            ("acetic acid", "methylamine", "thiol"),
-            error,
-            "the strongest of GL's fragments",
-            route,
-            kind,
-        )
-        _order(
-            room,
-            "C205",
-            rows,
-            "tertiary amine",
-            ("acetic acid",),
-            error,
-            "stronger than COOH where nothing is in the way",
-            route,
-            kind,
-        )
-        if {"GL", "EDTA"} <= set(rows):
-            gap = rows["GL"].energy_eV - rows["EDTA"].energy_eV
-            found = [
-                methods.estimate(rows[n], error, what, searched.get(n)).error_eV
-                for n in ("GL", "EDTA")
-            ]  # unlike ligands, so the method errs for each
-            room.check(
-                "C204",
-                f"GL {rows['GL'].energy_eV:.2f}, EDTA {rows['EDTA'].energy_eV:.2f} eV",
-                kind=kind,
-                route=f"order, {route}",
-                holds=_resolved(gap, math.hypot(*found)),
-                note=f"order only, GL minus EDTA {gap:+.2f} ± {math.hypot(*found):.2f} eV; a gap below 1.96 times its error decides nothing",
-            )
-        _judge_pairs(room, rows, error, route, kind, searched)
-    if GFN2 in held.methods:
-        _judge_calculated_frenkel(room, held.methods[GFN2], held.kind(GFN2))
+    return True if gap < -1.96 * error else False if gap > 1.96 * error else "inconclusive"
 
 
-def _route(method: str) -> str:
-    return f"{method} on the slab" if method != OWN else "own outputs"
-
-
-def _one_pose(found: methods.Estimate, printed: float) -> tuple[bool | str, str]:
+def one_pose(found: methods.Estimate, printed: float) -> tuple[bool | str, str]:
     """What one pose of a flexible molecule, or what is between two, says of a printed binding.
 
-    A better pose binds more: so the energy is a bound from above, which refutes only what is printed above it. It
-    confirms nothing, near or not, and an attraction that was not found may still be there.
+    A better pose binds more: so the energy is a bound from above, which refutes only what is
+    printed above it. It confirms nothing, near or not, and an attraction that was not found may
+    still be there.
     """
     if found.value_eV < printed and not found.agrees_with(printed):
         return False, "binds more than printed, which no better pose can mend"
@@ -137,262 +84,284 @@ def _one_pose(found: methods.Estimate, printed: float) -> tuple[bool | str, str]
     return "inconclusive", "the sign holds; one pose is a bound from above, a better one binds more"
 
 
-def _judge_energy(
-    room, name: str, found: methods.Estimate, row: EnergyRow, route: str, kind: str
-) -> None:
-    flexible = name in ("GL", "EDTA", "GL+EDTA")
-    printed = paper.claim(ROW_CLAIMS[name]).number
-    holds, words = _one_pose(found, printed) if flexible else (None, "")
-    room.check(
-        ROW_CLAIMS[name],
-        found.value_eV,
-        found.error_eV,
-        kind=kind,
-        route=route,
-        holds=holds,
-        note=(f"{words}; " if words else "")
+# ---- one molecule --------------------------------------------------------------------------------
+
+
+def binding(e: Evidence, name: str, method: str) -> Found:
+    (row,) = _of(e, method, name)
+    found = e.estimate(method, name)
+    holds, words = (
+        one_pose(found, paper.claim(ROW_CLAIMS[name]).number) if name in FLEXIBLE else (None, "")
+    )
+    return {
+        "found": found.value_eV,
+        "standard_error": found.error_eV,
+        "kind": e.held.kind(method),
+        "holds": holds,
+        "note": (f"{words}; " if words else "")
         + f"{row.caption}; standard error of {found.made_of} eV",
-    )
-
-
-def _judge_pairs(
-    room,
-    rows: Mapping[str, EnergyRow],
-    error: float,
-    route: str,
-    kind: str,
-    searched: Mapping[str, EnergyRow],
-) -> None:
-    found = {
-        pair: methods.interaction(rows, pair, error, searched)
-        for pair in ("GL+EDTA", "GL+GL", "EDTA+EDTA")
     }
-    found = {pair: e for pair, e in found.items() if e is not None}
-    mixed = found.get("GL+EDTA")
-    if mixed is not None:
-        holds, words = _one_pose(mixed, paper.claim("C083").number)
-        split = methods.parts(rows, (1, "GL+EDTA"), (-1, "GL"), (-1, "EDTA"))
-        room.check(
-            "C083",
-            mixed.value_eV,
-            mixed.error_eV,
-            kind=kind,
-            route=route,
-            holds=holds,
-            note=f"pair minus singles, {len(rows['GL+EDTA'].starts_eV)} start(s) of the pair; {mixed.made_of} eV"
-            + (f"; {words}" if words else "")
-            + (
-                f"; {split.functional_eV:+.2f} of it by the functional, {split.dispersion_eV:+.2f} by dispersion"
-                if split
-                else ""
-            ),
-        )
-    if found:
-        surplus = {pair: _resolved(e.value_eV, e.error_eV) for pair, e in found.items()}
-        room.check(
-            "C207",
-            "; ".join(f"{pair} {e.value_eV:+.2f} eV" for pair, e in found.items()),
-            kind=kind,
-            route=route,
-            holds=True if all(v is True for v in surplus.values()) else "inconclusive",
-            note="pairs minus the sum of their singles, negative is more than the sum; a pair that does not reach its singles has a pose that was not found",
-        )
-    if len(found) == 3:
-        totals = {pair: rows[pair].energy_eV for pair in found}
-        error_of = {pair: methods.spread(rows[pair], searched.get(pair)) for pair in found}
-        behind = [
-            _resolved(
-                totals["GL+EDTA"] - totals[p], math.hypot(error, error_of[p], error_of["GL+EDTA"])
-            )
-            for p in ("GL+GL", "EDTA+EDTA")
-        ]
-        room.check(
-            "C084",
-            "; ".join(f"{pair} {value:.2f}" for pair, value in totals.items()) + " eV",
-            kind=kind,
-            route=route,
-            holds=False
-            if False in behind
-            else True
-            if all(v is True for v in behind)
-            else "inconclusive",
-            note="E+G against each like pair; differences within errors decide nothing",
-        )
 
 
-def _judge_calculated_frenkel(room, rows: Mapping[str, EnergyRow], kind: str) -> None:
-    """Formation energies. On covered surfaces the rise above the bare one is judged, site by site, mean over the sites.
+def own(e: Evidence, name: str) -> Found:
+    """One's own table of outputs."""
+    (row,) = _of(e, OWN, name)
+    return {
+        "found": row.energy_eV,
+        "standard_error": methods.spread(row),
+        "kind": e.held.kind(OWN),
+        "note": "; ".join((row.caption, *row.warnings)),
+    }
 
-    In the rise what the method misses of the bare displacement cancels. Half the range over sites is part of its error.
-    What is compared is that rise on top of the bare energy as printed. One site, or one not relaxed, decides nothing.
+
+for _name, _claim in ROW_CLAIMS.items():
+    if not _name.startswith("Frenkel"):
+        by_every_method(_claim, name=_name)(binding)
+    claims(_claim, OWN, name=_name)(own)
+
+
+@by_every_method("C081")
+def negative(e: Evidence, method: str) -> Found:
+    energies = [row.energy_eV for name, row in e.rows(method).items() if methods.on_slab(name)]
+    if not energies:
+        raise Missing("no total energies")
+    return {
+        "found": f"{sum(x < 0 for x in energies)} of {len(energies)} negative",
+        "kind": e.held.kind(method),
+        "holds": all(x < 0 for x in energies),
+        "note": "the equation makes a bound ligand negative; atoms balance in every row, settings "
+        "are the same in each",
+    }
+
+
+@by_every_method(
+    "C203",
+    name="amide",
+    others=("acetic acid", "methylamine", "thiol"),
+    what_it_is="the strongest of GL's fragments",
+)
+@by_every_method(
+    "C205",
+    name="tertiary amine",
+    others=("acetic acid",),
+    what_it_is="stronger than COOH where nothing is in the way",
+)
+def order(e: Evidence, method: str, name: str, others: tuple, what_it_is: str) -> Found:
+    rows = e.rows(method)
+    others = tuple(k for k in others if k in rows)
+    if name not in rows or not others:
+        raise Missing("no calculation of these fragments in data_dir; the value stands in an image")
+    strongest = min(others, key=lambda k: rows[k].energy_eV)
+    mine, theirs, error = rows[name].energy_eV, rows[strongest].energy_eV, e.errors[method]
+    return {
+        "found": f"{name} {mine:.2f}, {strongest} {theirs:.2f} eV",
+        "kind": e.held.kind(method),
+        "holds": resolved(mine - theirs, error),
+        "note": f"{what_it_is}; differences under {1.96 * error:.2f} eV decide nothing",
+    }
+
+
+@by_every_method("C204", "order, ")
+def ligand_order(e: Evidence, method: str) -> Found:
+    gl, edta = _of(e, method, "GL", "EDTA")
+    gap = gl.energy_eV - edta.energy_eV
+    # Unlike ligands, so the method errs for each.
+    error = math.hypot(*(e.estimate(method, n).error_eV for n in ("GL", "EDTA")))
+    return {
+        "found": f"GL {gl.energy_eV:.2f}, EDTA {edta.energy_eV:.2f} eV",
+        "kind": e.held.kind(method),
+        "holds": resolved(gap, error),
+        "note": f"order only, GL minus EDTA {gap:+.2f} ± {error:.2f} eV; a gap below 1.96 times "
+        "its error decides nothing",
+    }
+
+
+# ---- pairs ---------------------------------------------------------------------------------------
+
+
+def _beyond(e: Evidence, method: str) -> dict[str, methods.Estimate]:
+    rows, error, searched = e.rows(method), e.errors[method], e.searched(method)
+    found = {pair: methods.interaction(rows, pair, error, searched) for pair in PAIRS}
+    if not any(found.values()):
+        raise Missing("no calculation of a pair and its singles in data_dir")
+    return {pair: estimate for pair, estimate in found.items() if estimate is not None}
+
+
+@by_every_method("C083")
+def mixed_pair(e: Evidence, method: str) -> Found:
+    mixed, rows = _beyond(e, method).get("GL+EDTA"), e.rows(method)
+    if mixed is None:
+        raise Missing("no calculation of the mixed pair and its singles in data_dir")
+    holds, words = one_pose(mixed, paper.claim("C083").number)
+    split = methods.parts(rows, (1, "GL+EDTA"), (-1, "GL"), (-1, "EDTA"))
+    said = [
+        f"pair minus singles, {len(rows['GL+EDTA'].starts_eV)} start(s) of the pair; "
+        f"{mixed.made_of} eV",
+        words,
+    ]
+    if split:
+        said.append(
+            f"{split.functional_eV:+.2f} of it by the functional, {split.dispersion_eV:+.2f} "
+            "by dispersion"
+        )
+    return {
+        "found": mixed.value_eV,
+        "standard_error": mixed.error_eV,
+        "kind": e.held.kind(method),
+        "holds": holds,
+        "note": "; ".join(filter(None, said)),
+    }
+
+
+@by_every_method("C207")
+def pairs_and_sums(e: Evidence, method: str) -> Found:
+    found = _beyond(e, method)
+    sure = all(resolved(x.value_eV, x.error_eV) is True for x in found.values())
+    return {
+        "found": "; ".join(f"{pair} {x.value_eV:+.2f} eV" for pair, x in found.items()),
+        "kind": e.held.kind(method),
+        "holds": True if sure else "inconclusive",
+        "note": "pairs minus the sum of their singles, negative is more than the sum; a pair that "
+        "does not reach its singles has a pose that was not found",
+    }
+
+
+@by_every_method("C084")
+def pair_against_pairs(e: Evidence, method: str) -> Found:
+    if len(_beyond(e, method)) < len(PAIRS):
+        raise Missing("no calculation of all three pairs in data_dir")
+    rows, searched = e.rows(method), e.searched(method)
+    total = {pair: rows[pair].energy_eV for pair in PAIRS}
+    error = {pair: methods.spread(rows[pair], searched.get(pair)) for pair in PAIRS}
+    behind = [
+        resolved(
+            total["GL+EDTA"] - total[pair],
+            math.hypot(e.errors[method], error[pair], error["GL+EDTA"]),
+        )
+        for pair in PAIRS[1:]
+    ]
+    every = all(v is True for v in behind)
+    return {
+        "found": "; ".join(f"{pair} {value:.2f}" for pair, value in total.items()) + " eV",
+        "kind": e.held.kind(method),
+        "holds": False if False in behind else True if every else "inconclusive",
+        "note": "E+G against each like pair; differences within errors decide nothing",
+    }
+
+
+# ---- Frenkel pairs -------------------------------------------------------------------------------
+
+
+@claims("C085", f"{GFN2} on the slab", surface="bare")
+@claims("C086", f"{GFN2} on the slab", surface="GL")
+@claims("C087", f"{GFN2} on the slab", surface="GL+EDTA")
+def formation(e: Evidence, surface: str) -> Found:
+    """On covered surfaces the rise above the bare one is judged, site by site, mean over the sites.
+
+    In the rise what the method misses of the bare displacement cancels. Half the range over sites
+    is part of its error. What is compared is that rise on top of the bare energy as printed. One
+    site, or one not relaxed, decides nothing.
     """
-    surfaces = frenkel_rows(rows)
-    bare = surfaces.get("bare", {})
-    for name, claim_id in (("bare", "C085"), ("GL", "C086"), ("GL+EDTA", "C087")):
-        sites = surfaces.get(name, {})
-        shared = [site for site in sites if site in bare]
-        if not shared:
-            continue
-        base = 0.0 if name == "bare" else paper.claim("C085").number
-        printed = paper.claim(claim_id).number - base
-        rises = [
-            sites[s].energy_eV - (0.0 if name == "bare" else bare[s].energy_eV) for s in shared
-        ]
-        value = min(rises) if name == "bare" else sum(rises) / len(rises)
-        error = math.hypot(methods.ASSUMED_ERROR_EV, (max(rises) - min(rises)) / 2)
-        settled = all(sites[s].complex.geometry_converged for s in shared)
-        sure = len(shared) > 1 and settled
-        above = "" if name == "bare" else " above bare"
-        by_site = ", ".join(f"{s} {rise:+.2f}" for s, rise in zip(shared, rises, strict=True))
-        row = lowest(sites)
-        room.check(
-            claim_id,
-            base + value,
-            error,
-            kind=kind,
-            route=_route(GFN2),
-            holds=None if sure else "inconclusive",
-            note=f"site by site{above}: {by_site} eV, printed {printed:+.2f}; {row.caption}; "
-            f"{methods.ASSUMED_ERROR_EV} eV assumed for the method"
-            + (
-                ", more than the number itself: an order of magnitude"
-                if error >= abs(printed)
-                else ""
-            )
-            + "; only the atoms around the defect are free"
-            + ("" if settled else ", not fully relaxed"),
-        )
+    bare, sites = (e.surfaces.get(name, {}) for name in ("bare", surface))
+    shared = [site for site in sites if site in bare]
+    if not shared:
+        raise Missing("no calculation of the pair on this surface in data_dir")
+    printed, base, above = paper.claim(ROW_CLAIMS[f"Frenkel {surface}"]).number, 0.0, ""
+    rises = [sites[s].energy_eV for s in shared]
+    if surface != "bare":
+        base, above = paper.claim("C085").number, " above bare"
+        rises = [rise - bare[s].energy_eV for rise, s in zip(rises, shared, strict=True)]
+    value = min(rises) if surface == "bare" else sum(rises) / len(rises)
+    error = math.hypot(methods.ASSUMED_ERROR_EV, (max(rises) - min(rises)) / 2)
+    settled = all(sites[s].complex.geometry_converged for s in shared)
+    by_site = ", ".join(f"{s} {rise:+.2f}" for s, rise in zip(shared, rises, strict=True))
+    rough = error >= abs(printed - base)
+    return {
+        "found": base + value,
+        "standard_error": error,
+        "kind": e.held.kind(GFN2),
+        "holds": None if len(shared) > 1 and settled else "inconclusive",
+        "note": f"site by site{above}: {by_site} eV, printed {printed - base:+.2f}; "
+        f"{lowest(sites).caption}; {methods.ASSUMED_ERROR_EV} eV assumed for the method"
+        + (", more than the number itself: an order of magnitude" if rough else "")
+        + "; only the atoms around the defect are free"
+        + ("" if settled else ", not fully relaxed"),
+    }
 
 
-def judge_lead(room, gaps: Mapping[str, methods.LeadGap], best: str) -> None:
-    """Preference of free lead: the best method decides, all others show how far it hangs on the method.
-
-    Parameters
-    ----------
-    gaps : mapping
-        By method and medium.
-    best : str
-        Which of them is the paper's quantity in the best method at hand (neutral ligands, vacuum).
-    """
-    for claim_id in ("C175", "C274"):
-        if best not in gaps:
-            room.not_testable(claim_id, "no calculation of both complexes in data_dir")
-            continue
-        vacuum = [
-            g.gap_eV for name, g in gaps.items() if "GL " not in name and name.endswith("vacuum")
-        ]
-        g = gaps[best]
-        # GFN2-xTB geometries; a difference of the lowest conformers of two searches.
-        error = math.hypot(methods.GEOMETRY_ERROR_EV, g.error_eV, SEARCH_ERROR_EV)
-        near, zero = (
-            abs(g.gap_eV - value) <= 1.96 * error for value in (paper.claim(claim_id).number, 0.0)
-        )
-        room.check(
-            claim_id,
-            g.gap_eV,
-            error,
-            kind="calculated",
-            route=best,
-            holds="inconclusive"
-            if near and zero
-            else True
-            if near
-            else "inconclusive"
-            if g.gap_eV > 1.96 * error
-            else False,
-            note=f"E(Pb GL) - E(Pb EDTA), neutral ligands, lowest of {g.conformers[0]} and {g.conformers[1]} conformers, ± {SEARCH_ERROR_EV} eV for the search; other methods {min(vacuum):.2f} to {max(vacuum):.2f} eV"
-            + (
-                ""
-                if near
-                else "; the sign holds, the size does not"
-                if g.gap_eV > 1.96 * error
-                else ""
-            ),
-        )
-
-
-def _resolved(gap: float, error: float) -> bool | str:
-    """True when `gap` is negative by more than 1.96 times its standard error, False when positive by more, else "inconclusive"."""
-    return True if gap < -1.96 * error else False if gap > 1.96 * error else "inconclusive"
-
-
-def _order(
-    room,
-    claim_id: str,
-    found,
-    name: str,
-    others: tuple[str, ...],
-    error: float,
-    what: str,
-    route: str,
-    kind: str,
-) -> None:
-    others = tuple(k for k in others if k in found)
-    if name not in found or not others:
-        if route == _route(GFN2):
-            room.not_testable(
-                claim_id,
-                "no calculation of these fragments in data_dir; the value stands in an image",
-            )
-        return
-    strongest = min(others, key=lambda k: found[k].energy_eV)
-    room.check(
-        claim_id,
-        f"{name} {found[name].energy_eV:.2f}, {strongest} {found[strongest].energy_eV:.2f} eV",
-        kind=kind,
-        holds=_resolved(found[name].energy_eV - found[strongest].energy_eV, error),
-        route=route,
-        note=f"{what}; differences under {1.96 * error:.2f} eV decide nothing",
+@claims("C209", f"{GFN2} on the slab")
+def covered_by_salt(e: Evidence) -> Found:
+    """Full coverage is prepared; what is kept of half of it is said with what is missing."""
+    up, half = e.told.increases_eV["MAI"], e.surfaces.get("MAI/2", {})
+    bare = e.surfaces.get("bare", {})
+    rises = [f"{half[s].energy_eV - bare[s].energy_eV:+.2f}" for s in half if s in bare]
+    kept = f"; a half-covered slab in tight binding: {', '.join(rises)} eV" if rises else ""
+    raise Missing(
+        f"only the adjective (C213) depends on it; it is the largest increase of the set, "
+        f"{up:.2f} eV, and the main text leaves it out{kept}"
     )
 
 
-def judge_own(room, held: Holdings) -> None:
-    """One's own table of outputs: every row that the paper prints."""
-    for name, claim_id in ROW_CLAIMS.items():
-        row = held.methods.get(OWN, {}).get(name)
-        if row is not None:
-            room.check(
-                claim_id,
-                row.energy_eV,
-                methods.spread(row),
-                kind=held.kind(OWN),
-                route=_route(OWN),
-                note=f"{row.caption}" + ("; " + "; ".join(row.warnings) if row.warnings else ""),
-            )
+# ---- free lead -----------------------------------------------------------------------------------
 
 
-def judge_cutoffs(room, held: Holdings) -> None:
-    """The paper's cutoffs by what they do to a binding energy: for each kind of potentials, 25 Ry against its own highest cutoff.
+def preference(e: Evidence, claim: str, method: str) -> Found:
+    """The best method decides, all others show how far it hangs on the method."""
+    if not e.best:
+        raise Missing("no calculation of both complexes in data_dir")
+    if method != e.best:
+        raise Missing(f"{e.best} is at hand")
+    neutral = [n for n in e.gaps if "GL " not in n and n.endswith("vacuum")]
+    vacuum, g = [e.gaps[n].gap_eV for n in neutral], e.gaps[method]
+    # GFN2-xTB geometries; a difference of the lowest conformers of two searches.
+    error = math.hypot(methods.GEOMETRY_ERROR_EV, g.error_eV, SEARCH_ERROR_EV)
+    near = abs(g.gap_eV - paper.claim(claim).number) <= 1.96 * error
+    zero, positive = abs(g.gap_eV) <= 1.96 * error, g.gap_eV > 1.96 * error
+    sign = "" if near or not positive else "; the sign holds, the size does not"
+    return {
+        "found": g.gap_eV,
+        "standard_error": error,
+        "kind": "calculated",
+        "holds": True if near and not zero else "inconclusive" if near or positive else False,
+        "note": "E(Pb GL) - E(Pb EDTA), neutral ligands, lowest of "
+        f"{g.conformers[0]} and {g.conformers[1]} conformers, ± {SEARCH_ERROR_EV} eV for the "
+        f"search; other methods {min(vacuum):.2f} to {max(vacuum):.2f} eV{sign}",
+    }
 
-    A set whose own highest cutoff is below `AMPLE_RY` is held against the highest of any.
+
+for _claim in ("C175", "C274"):
+    for _method in methods.LEAD_METHODS:
+        claims(_claim, _method, claim=_claim, method=_method)(preference)
+
+
+# ---- cutoffs -------------------------------------------------------------------------------------
+
+
+@claims("C217", "convergence in a box")
+def cutoff(e: Evidence) -> Found:
+    """The paper's cutoff by what it does to a binding energy: for each kind of potentials, against
+    its own highest; a set whose own highest is below `AMPLE_RY` against the highest of any.
     """
-    found = convergence(held.box)
-    paper_Ry = paper.claim("C217").number
+    paper_Ry, found = paper.claim("C217").number, convergence(e.held.box)
     off = {}
     for (system, potentials), rows in found.items():
-        own = max(rows, key=lambda r: r[0])
-        best = (
-            own
-            if own[0] >= AMPLE_RY
-            else max(
-                (r for (name, _), rows_of in found.items() if name == system for r in rows_of),
-                key=lambda r: r[0],
-            )
-        )
+        best = max(rows, key=lambda r: r[0])
+        if best[0] < AMPLE_RY:
+            every = (r for (name, _), mine in found.items() if name == system for r in mine)
+            best = max(every, key=lambda r: r[0])
         at = [row.energy_eV for cutoff, row in rows if abs(cutoff - paper_Ry) < 0.1]
         if at and best[0] > paper_Ry + 0.1:
             off[f"{system}, {potentials}"] = at[0] - best[1].energy_eV
     if not off:
-        room.not_testable(
-            "C217", f"{paper_Ry * RYDBERG_EV:.0f} eV; no calculation at other cutoffs in data_dir"
+        raise Missing(
+            f"{paper_Ry * RYDBERG_EV:.0f} eV; no calculation at other cutoffs in data_dir"
         )
-        return
     small = {k for k, v in off.items() if abs(v) < 0.05}
-    room.check(
-        "C217",
-        "; ".join(f"{k} {v:+.2f} eV" for k, v in off.items()),
-        kind="calculated",
-        route="convergence in a box",
-        holds=True if len(small) == len(off) else "inconclusive" if small else False,
-        note=f"binding energy on PbI2 at {paper_Ry:.0f} Ry less that at the highest cutoff; within 0.05 eV: {', '.join(sorted(small)) or 'none'}; the paper does not name its potentials",
-    )
+    return {
+        "found": "; ".join(f"{k} {v:+.2f} eV" for k, v in off.items()),
+        "kind": "calculated",
+        "holds": True if len(small) == len(off) else "inconclusive" if small else False,
+        "note": f"binding energy on PbI2 at {paper_Ry:.0f} Ry less that at the highest cutoff; "
+        f"within 0.05 eV: {', '.join(sorted(small)) or 'none'}; the paper does not name its "
+        "potentials",
+    }

@@ -1,8 +1,7 @@
 """Energetics: binding of ligands to the surface and to lead, and the cost of iodide Frenkel pairs.
 
 intervals      what follows from rounded numbers and inequalities
-binding        sign convention, pair interactions, the table of binding energies with its
-               unpublished cells as bounds
+binding        sign convention, cells of a table as intervals, pair interactions
 frenkel        formation energies to numbers of pairs, in bulk and in one small crystal, with the
                error of the energies
 affinity       vacuum energies against stability constants, protons, competition for lead
@@ -11,14 +10,10 @@ outputs        a folder of outputs and a table that says which belong together, 
 comparability  which energies may stand in one difference
 poses          poses, sites and neighbours: range, bootstrap, Boltzmann, lateral interaction
 analyse        a sheet of tables to a report
-methods        what several methods say of one quantity, and the error that leaves
-loading        what the folder holds
-bonding, draw, view3d, waterfall, plots    bonds and contacts across cell boundaries; pictures;
-                                           panels
-needs          what recomputing takes
+bonding, draw, view3d, waterfall    bonds and contacts across cell boundaries; pictures
 """
 
-from peled.energetics.binding import Cell, pair_interaction_eV, table_cells
+from peled.energetics.binding import Cell, pair_interaction_eV
 from peled.energetics.frenkel import (
     Suppression,
     dilute_fraction,
@@ -41,6 +36,5 @@ __all__ = [
     "pairs_per_crystal",
     "read_table",
     "suppression",
-    "table_cells",
     "to_csv",
 ]

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from peled.energetics import draw
-from peled.energetics.methods import GEOMETRY_ERROR_EV
 from peled.energetics.outputs import BookkeepingError, EnergyRow, EnergyTable, named, read_table
 from peled.energetics.poses import lateral, poses, site_shares
 from peled.energetics.waterfall import waterfall
@@ -25,7 +24,7 @@ from peled.samples import Content, Holdings, Row, Sheet
 
 SETTINGS: Mapping[str, Any] = {
     "temperature_K": 300.0,  # of the populations
-    "single_eV": GEOMETRY_ERROR_EV,  # standard error of a row that has one start only
+    "single_eV": 0.1,  # standard error of a row that has one start only, an assumption
 }
 
 
@@ -257,8 +256,8 @@ def _waterfalls(report: Report) -> Iterator[Panel]:
 
 def _fall(ax, report: Report, beyond: Quantity) -> None:
     members = [report.found[name][beyond.state] for name in beyond.sample.split("+")]
-    steps = [(row.name, row.energy_eV, None, "other") for row in members]
-    between = ("between\nthem", beyond.value, beyond.standard_error, "intermolecular")
+    steps = [(row.name, row.energy_eV, None, "member") for row in members]
+    between = ("between\nthem", beyond.value, beyond.standard_error, "between")
     waterfall(ax, {members[0].method: [*steps, between]}, total=beyond.sample)
     low, high = ax.get_ylim()
     ax.set_ylim(low - 0.12 * (high - low), high)  # what is written below a bar

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import NamedTuple
 
 from peled.figures import COLOURS
 
-#: Colours of contributions by kind.
-KINDS = {
-    "GL": COLOURS["GL"],
-    "EDTA": COLOURS["EDTA"],
-    "intermolecular": COLOURS["amber"],
-    "total": COLOURS["E+G"],
-    "other": COLOURS["grey"],
-}
+#: Colours of contributions by kind; members of one series take those of `MEMBERS` in turn.
+KINDS = {"between": COLOURS["amber"], "total": COLOURS["orange"], "other": COLOURS["grey"]}
+MEMBERS = tuple(COLOURS[name] for name in ("green", "pink", "sky", "brown"))
 
 
 class Step(NamedTuple):
-    """One contribution: name, energy in eV, its error in eV or None, and a kind of `KINDS`."""
+    """One contribution: name, energy in eV, its error in eV or None, and a kind: `member` or one of `KINDS`."""
 
     label: str
     value_eV: float
@@ -58,17 +54,17 @@ def running(
         Its error. None is made up from those of the steps: a step that is itself a difference (the
         intermolecular part) is not independent of them.
 
-    >>> [round(b.end_eV, 2) for b in running([("GL", -1.85, None, "GL"), ("EDTA", -1.6, None, "EDTA"), ("GL-EDTA", -1.0, None, "intermolecular")])]
+    >>> parts = [("A", -1.85, None, "member"), ("B", -1.6, None, "member"), ("A-B", -1.0)]
+    >>> [round(bar.end_eV, 2) for bar in running(parts)]
     [-1.85, -3.45, -4.45, -4.45]
     """
     bars, at = [], 0.0
     for step in (Step(*s) for s in steps):
         if not math.isfinite(step.value_eV):
             raise ValueError(f"{step.label}: expected a finite energy, found {step.value_eV}")
-        if step.kind not in KINDS:
-            raise ValueError(
-                f"{step.label}: expected a kind of {', '.join(KINDS)}, found {step.kind!r}"
-            )
+        if step.kind not in ("member", *KINDS):
+            known = ", ".join(("member", *KINDS))
+            raise ValueError(f"{step.label}: expected a kind of {known}, found {step.kind!r}")
         bars.append(Bar(step.label, at, at + step.value_eV, step.error_eV, step.kind))
         at += step.value_eV
     if total_eV is not None and abs(total_eV - at) > 0.005:
@@ -103,6 +99,7 @@ def waterfall(
     for name, steps in series.items():
         value, error = (totals_eV or {}).get(name, (None, None))
         bars = running(steps, total=total, total_eV=value, total_error_eV=error)
+        members = cycle(MEMBERS)
         for k, bar in enumerate(bars):
             x = left + k
             ax.bar(
@@ -110,7 +107,7 @@ def waterfall(
                 bar.end_eV - bar.start_eV,
                 bottom=bar.start_eV,
                 width=0.72,
-                color=KINDS[bar.kind],
+                color=next(members) if bar.kind == "member" else KINDS[bar.kind],
                 alpha=1.0 if bar.kind == "total" else 0.75,
                 zorder=2,
             )

@@ -20,11 +20,10 @@ from peled.synthesis.procedure import (
     load_procedure,
     run_procedure,
 )
-from peled.synthesis.recipe import MIXED_HALIDE_SALTS, Recipe, make_recipe, mixed_halide
+from peled.synthesis.recipe import Recipe, make_recipe
 from peled.synthesis.result import Result, carry_out
 
 __all__ = [
-    "MIXED_HALIDE_SALTS",
     "CrystalPopulation",
     "Laboratory",
     "Outcome",
@@ -38,7 +37,6 @@ __all__ = [
     "lead_complex_ceiling",
     "load_procedure",
     "make_recipe",
-    "mixed_halide",
     "molar_mass",
     "parse_quantity",
     "run_procedure",

@@ -22,7 +22,12 @@ SETTINGS: Mapping[str, Any] = {
     name: argument.default for name, argument in signature(Laboratory).parameters.items()
 }
 #: Causes of an error by how the tags of its sources begin.
-_CAUSES = {"atomic weight": "atomic weights", "purity": "purities", "pipettes": "volumes"}
+_CAUSES = {
+    "atomic weight": "atomic weights",
+    "purity": "purities",
+    "pipettes": "volumes",
+    "density": "densities",
+}
 
 
 def sniff(path: Path) -> Content | None:

@@ -48,6 +48,7 @@ class _Program:
     unit_eV: float = HARTREE_EV
     dispersion: str = r"(?!)"  # names the correction in group 1
     method: str = r"(?!)"  # names a wave-function method more closely than cclib does
+    excited: str = r"(?!)"  # single excitations: the ground state is that of the SCF, first total
 
 
 GAUSSIAN = _Program(
@@ -67,6 +68,7 @@ GAUSSIAN = _Program(
     r"Normal termination of Gaussian",
     dispersion=r"(?i)empiricaldispersion\s*=?\s*\(?(\w+)",
     method=r"(?m)^ #[^\n]*?\s(\S+?)/\S+",
+    excited=r"(?im)^ #[^\n]*\bCIS\b",
 )
 PSI4 = _Program(
     "Psi4",
@@ -136,8 +138,9 @@ def _by_cclib(path: Path, program: _Program):
 
 def _molecular(path: Path, text: str, program: _Program) -> Calculation:
     data = _by_cclib(path, program)
-    energy_eV = _total(path, text, program) * program.unit_eV
-    theirs = _their_total_hartree(data)
+    excited = re.search(program.excited, text) is not None
+    energy_eV = _total(path, text, program, program.totals[:1] if excited else ())
+    theirs = _their_total_hartree(data, scf=excited)
     if theirs is None or abs(energy_eV - theirs * HARTREE_EV) > 1e-4:
         raise FormatError(
             path,
@@ -173,9 +176,9 @@ def _molecular(path: Path, text: str, program: _Program) -> Calculation:
     )
 
 
-def _total(path: Path, text: str, program: _Program) -> float:
-    """The total energy that stands last, in the program's unit."""
-    matches = (last(pattern.replace("{0}", NUMBER), text) for pattern in program.totals)
+def _total(path: Path, text: str, program: _Program, totals: tuple[str, ...] = ()) -> float:
+    """The total energy that stands last (eV)."""
+    matches = (last(pattern.replace("{0}", NUMBER), text) for pattern in totals or program.totals)
     found = max((m for m in matches if m), key=lambda m: m.start(), default=None)
     if found is None:
         raise FormatError(
@@ -184,16 +187,16 @@ def _total(path: Path, text: str, program: _Program) -> float:
             found="none",
             advice="the run stopped before its first self-consistency",
         )
-    return to_float(found[1])
+    return to_float(found[1]) * program.unit_eV
 
 
-def _their_total_hartree(data) -> float | None:
+def _their_total_hartree(data, *, scf: bool) -> float | None:
     """The total by cclib, which gives eV by a constant of its own: coupled clusters before
-    perturbation before SCF.
+    perturbation before SCF, or that of the SCF alone.
     """
     from cclib.parser.utils import convertor
 
-    for name in ("ccenergies", "mpenergies", "scfenergies"):
+    for name in ("scfenergies",) if scf else ("ccenergies", "mpenergies", "scfenergies"):
         values = np.ravel(getattr(data, name, [])[-1:])
         if values.size:
             return convertor(float(values[-1]), "eV", "hartree")
@@ -219,6 +222,8 @@ def _molecular_settings(text: str, data, program: _Program, corrected: bool) -> 
         closer = re.search(program.method, text)
         name = closer[1].lower() if closer else method.removeprefix("DF-").lower()
         settings["method"] = re.sub(r"^r?o?u?(?=hf|mp|cc|ci|qc|bd)", "", name)
+        if re.search(program.excited, text):
+            settings["method"] = "hf"
         if method.startswith("DF-"):
             settings["density_fitting"] = "DF"
     if told.get("basis_set"):

@@ -1,4 +1,4 @@
-"""The panels of the energetics room."""
+"""Charts of notebook 06."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.patches import Circle
 
+from hassan2021.energetics.methods import LeadGap
 from peled.energetics import affinity, draw, frenkel
 from peled.energetics.binding import Cell
-from peled.energetics.methods import LeadGap
 from peled.energetics.outputs import EnergyRow
 from peled.figures import COLOURS
 from peled.formats.atomistic import Structure

@@ -26,6 +26,13 @@ BASIS_ERROR_EV = 0.1
 #: rigid fragment (eV): an assumption.
 GEOMETRY_ERROR_EV = 0.1
 
+#: Methods and media of free lead that are the paper's quantity, the best first.
+LEAD_METHODS = (
+    "PBE-D3/def2-TZVP; vacuum",
+    "PBE-D3/def2-SVP; vacuum",
+    "GFN2-xTB; vacuum",
+)
+
 
 @dataclass(frozen=True)
 class Estimate:

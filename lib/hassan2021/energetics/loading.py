@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.energetics.methods import reference_gap
+from hassan2021.energetics.methods import reference_gap
 from peled.energetics.outputs import EnergyRow, read_table
 from peled.formats import FormatError, read_text, read_yaml
 from peled.formats.atomistic import Structure, formula, read_calculation, read_structure
