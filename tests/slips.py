@@ -138,9 +138,9 @@ BY_HAND = (
         "concentration / calibration.slope]",
     ),
     (
-        "optics/escape.py",
-        "in_external = escape / denominator",
-        "in_external = external / denominator",
+        "photoluminescence/recycling.py",
+        "self.escape / (self.escape + external * self.reabsorbed) ** 2",
+        "external / (self.escape + external * self.reabsorbed) ** 2",
     ),
     (
         "photoluminescence/shift_budget.py",

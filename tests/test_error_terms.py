@@ -13,8 +13,7 @@ from peled import materials, nmr
 from peled.led import current_voltage, photometry
 from peled.nmr import solid, titration
 from peled.nmr.integrals import Integral, Integrals
-from peled.optics import escape
-from peled.photoluminescence import fluence, gap, plqy, recycling, segregation, shift_budget
+from peled.photoluminescence import fluence, gap, recycling, segregation, shift_budget
 from peled.structure import composition, icpms, microscopy, ups, xps, xrd
 from peled.synthesis import amounts
 from peled.transient_absorption import carriers_per_crystal
@@ -163,22 +162,6 @@ def test_size_change_and_its_errors():
     assert found.layers_lost == pytest.approx(10 / 6 / 2)  # a nanometre, on two faces
 
 
-def test_fractions_of_quantification():
-    areas = {"I": (200.0, 6.0), "Br": (350.0, 8.0), "Pb": (500.0, 9.0)}
-    factors = {"I": 3.0, "Br": 2.0, "Pb": 8.0}
-    found = xps.quantify(areas, factors)
-
-    def fraction(i):
-        return lambda *a: (
-            (a[i] / list(factors.values())[i]) / sum(x / f for x, f in zip(a, factors.values()))
-        )
-
-    for i in range(3):
-        assert found.fraction_errors[i] == pytest.approx(
-            propagated(fraction(i), (200, 350, 500), (6, 8, 9)), rel=1e-6
-        )
-
-
 # ---- light ---------------------------------------------------------------------------------------
 
 
@@ -223,15 +206,6 @@ def test_film_index_of_few_crystals_is_clausius_mossotti():
     assert grown == pytest.approx((n**2 - m**2) / (n**2 + 2 * m**2), rel=1e-4)
     rising = [film_effective_index(f) for f in (0.1, 0.3, 0.6)]
     assert rising == sorted(rising)
-
-
-@pytest.mark.parametrize("reabsorbed", [None, 0.4])
-def test_error_of_the_internal_yield(reabsorbed):
-    found = escape.internal_yield_error(0.5, 0.3, reabsorbed, external_se=0.03, escape_se=0.02)
-    expected = propagated(
-        lambda e, p: escape.internal_yield(e, p, reabsorbed), (0.5, 0.3), (0.03, 0.02)
-    )
-    assert found == pytest.approx(expected, rel=1e-6)
 
 
 def test_turn_on_is_as_far_off_as_its_two_readings():
@@ -401,31 +375,6 @@ def test_moles_per_chain_propagate_all_areas_and_efficiencies():
 
 
 # ---- what slips showed to be untested ------------------------------------------------------------
-
-
-def test_self_absorption_propagates_on_any_step():
-    w = np.arange(580.0, 720.0, 0.5)
-    reference = 400 * np.exp(-0.5 * ((w - 640) / 14) ** 2) + 5
-    sphere = reference * (1 - 0.3 / (1 + np.exp((w - 640) / 6)))
-    rng, options = np.random.default_rng(11), {"tail_nm": (670.0, 715.0)}
-
-    def found(s, r):
-        return plqy.self_absorbed_fraction(
-            w, s, r, sphere_variance=sphere, reference_variance=2 * reference, **options
-        )
-
-    claimed = found(sphere, reference)[1]
-    values = [
-        found(
-            sphere + np.sqrt(sphere) * rng.standard_normal(w.size),
-            reference + np.sqrt(2 * reference) * rng.standard_normal(w.size),
-        )[0]
-        for _ in range(1500)
-    ]
-    inside = w >= 670
-    expected = 1 - sphere.sum() * reference[inside].sum() / sphere[inside].sum() / reference.sum()
-    assert np.mean(values) == pytest.approx(expected, abs=0.1 * claimed)
-    assert np.std(values) == pytest.approx(claimed, rel=0.06)
 
 
 def test_profile_ends_of_a_parabola_are_two_standard_errors():

@@ -72,7 +72,6 @@ def test_narrow_line_is_the_textbook_formula():
     nm, line = photometry.gaussian_band(555, 0.5, np.arange(553, 557, 0.01))
     per_photon = 683.002 * h * c / 555e-9
     assert photometry.luminous_energy_per_photon(nm, line) == pytest.approx(per_photon, rel=1e-4)
-    assert photometry.luminous_efficacy_of_radiation(nm, line) == pytest.approx(683.002, rel=1e-4)
 
 
 def test_printed_points_of_the_paper():

@@ -213,12 +213,6 @@ def bent(length: float) -> Structure:
     )
 
 
-def bond_length(lengths: Sequence[float], energies_eV: Sequence[float]) -> tuple[float, float]:
-    """Minimum of the parabola through three points (angstrom), and its curvature (eV/angstrom^2)."""
-    square, slope, _ = np.polyfit(lengths, energies_eV, 2)
-    return float(-slope / (2 * square)), float(2 * square)
-
-
 def _run_bond(scratch: Path, *, target: Path) -> None:
     rows = ["program,length_angstrom,energy_eV"]
     for length in LENGTHS:

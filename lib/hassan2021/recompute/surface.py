@@ -171,14 +171,6 @@ def thin(atoms):
     return found
 
 
-def charge_dipole(atoms) -> float:
-    """Dipole along z of formal charges (e angstrom): Pb 2, I -1, cations 1 spread over their atoms; only its vanishing means something."""
-    share = {"Pb": 2.0, "I": -1.0, "C": 1 / 8, "N": 1 / 8, "H": 1 / 8}
-    q = np.array([share[s] for s in atoms.get_chemical_symbols()])
-    z = atoms.positions[:, 2]
-    return float(q @ (z - z.mean()))
-
-
 # --- docking -----------------------------------------------------------------------------------------------------------
 
 #: Depth (eV) and distance (angstrom) of contacts in the docking score, round numbers from GFN2-xTB fragments; only an order of poses comes from it.

@@ -240,16 +240,6 @@ def _runs_z(residual: np.ndarray) -> float:
     return (runs - mean) / math.sqrt(variance) if variance > 0 else 0.0
 
 
-def regime_slope(voltage_V, current_density_mA_cm2) -> np.ndarray:
-    """Local slope d ln J / d ln V: 1 ohmic, 2 space charge, larger for injection or traps. NaN where J or V is not positive."""
-    v, j = np.asarray(voltage_V, float), np.asarray(current_density_mA_cm2, float)
-    ok = (v > 0) & (j > 0)
-    slope = np.full(v.shape, np.nan)
-    if ok.sum() >= 3:
-        slope[ok] = np.gradient(np.log(j[ok]), np.log(v[ok]))
-    return slope
-
-
 @dataclass(frozen=True)
 class TurnOn:
     """Voltage at which the luminance passes a threshold; NaN voltage where it never does (`reached` False)."""

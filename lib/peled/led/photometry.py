@@ -175,16 +175,6 @@ def luminous_energy_per_photon(
     return KM_LM_W * luminous / photons
 
 
-def luminous_efficacy_of_radiation(
-    wavelength_nm, spectrum, *, quantity: str = "power"
-) -> np.ndarray:
-    """Lumen per optical watt, K_m ∫ S V dλ / ∫ S dλ."""
-    wavelength, values = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
-    power = values if quantity == "power" else values / wavelength
-    step = _weights(wavelength)
-    return KM_LM_W * (power @ (step * photopic_response(wavelength))) / (power @ step)
-
-
 def effective_solid_angle(
     angle_deg=None, intensity=None, *, cosine_power: float | None = None
 ) -> float:

@@ -21,7 +21,6 @@ from peled.optics.planewave import (
     admittances,
     cascade,
     check_layers,
-    multilayer,
     normal_component,
     reflection,
 )
@@ -104,7 +103,7 @@ def dipole_emission(
     indices : sequence of complex
         From bottom (substrate) to top, both outer media included. The emitter's own k is left out: a point dipole in an
         absorber loses infinite power to its near field. Absorbing film put a few nm beside the dipole loses it nearly as
-        much: that is energy transfer, not re-absorption of light; for the latter see `substrate_reabsorption`.
+        much: that is energy transfer, not re-absorption of light.
     thickness_nm : sequence of float or (scan,) arrays
         Of the inner layers, bottom to top; arrays (all of one length) scan a thickness in one go. The emitter may be thin.
     emitter : int
@@ -136,7 +135,6 @@ def dipole_emission(
     See Also
     --------
     far_field : emission against angle outside.
-    substrate_reabsorption : what a film takes back from the light trapped in its substrate.
     power_spectrum : dissipated power against effective index.
 
     Examples
@@ -275,76 +273,6 @@ def far_field(
         flux = stack.fluxes(np.maximum(effective, 1e-12), outside, (polarisation,))
         found.append(solid * np.tensordot(stack.weights, sum(flux[row] for row in rows), (0, 0))[0])
     return found[0], found[1]
-
-
-def substrate_reabsorption(
-    indices,
-    thickness_nm,
-    emitter,
-    wavelength_nm,
-    k,
-    *,
-    substrate_mm=1.0,
-    radius_mm=6.0,
-    outside=1.0,
-    depth=None,
-    orientation="isotropic",
-    nodes=200,
-) -> float:
-    """Fraction of the light trapped in a thick substrate that the emitter layer absorbs before the light reaches the rim.
-
-    A ray at angle theta in the substrate meets the stack radius / (2 thickness tan theta) times, counted as a real number,
-    and loses each time what the stack with an absorbing emitter does not reflect (plane waves, so with interference).
-
-    Parameters
-    ----------
-    indices, thickness_nm, emitter, wavelength_nm, depth, orientation
-        As in `dipole_emission`.
-    k : float
-        Imaginary index of the emitter at the emission wavelength: k = OD ln(10) lambda / (4 pi d) for a decadic density OD of
-        a normal pass.
-    substrate_mm, radius_mm : float
-        Of a round slide excited in its middle.
-    outside : float
-        Index beyond the substrate; trapped is what it does not let through.
-
-    Returns
-    -------
-    float
-        0 for k = 0, 1 for an endless slide.
-    """
-    if not (k >= 0 and substrate_mm > 0 and radius_mm > 0):
-        raise ValueError(
-            f"k, substrate_mm, radius_mm: expected k of 0 or more and positive lengths, found {k}, {substrate_mm}, {radius_mm}"
-        )
-    below = complex(indices[0]).real
-    if not below > outside:
-        raise ValueError(
-            f"outside: expected an index below the substrate's {below:g}, found {outside:g}"
-        )
-    t, w = np.polynomial.legendre.leggauss(nodes)
-    low = np.arcsin(outside / below)
-    # denser towards both ends, where the film's reflectance has roots
-    angle = low + (np.pi / 2 - low) * np.sin(np.pi / 4 * (t + 1)) ** 2
-    weight = w * np.sin(np.pi / 2 * (t + 1)) * np.sin(angle)
-    light = far_field(
-        indices, thickness_nm, emitter, wavelength_nm, angle, depth=depth, orientation=orientation
-    )
-    absorbing = [complex(value) for value in indices]
-    absorbing[emitter] = complex(absorbing[emitter].real, k)
-    bounces = radius_mm / (2 * substrate_mm * np.tan(angle))
-    taken = total = 0.0
-    for polarisation, power in zip(("s", "p"), light):
-        wave = multilayer(absorbing, thickness_nm, wavelength_nm, angle, polarisation)
-        gone = np.clip(1 - wave.R, 0, 1)
-        share = np.divide(
-            wave.layers[emitter - 1], gone, out=np.zeros_like(gone), where=gone > 1e-15
-        )
-        taken += np.sum(
-            weight * power * share * -np.expm1(bounces * np.log1p(-np.minimum(gone, 1 - 1e-15)))
-        )
-        total += np.sum(weight * power)
-    return float(taken / total)
 
 
 class _Stack:

@@ -33,19 +33,6 @@ def escape_small_angle(n_film: float, n_outside: float = 1.0) -> float:
     return n_outside**3 / (n_film * (n_film + n_outside) ** 2)
 
 
-def film_escape_small_angle(
-    n_film: float, n_front: float, n_back: float, optical_density: float
-) -> float:
-    """The paper's escape from a film on a substrate, one reflection included.
-
-    (P_b + P_f) 10^(-OD/2) + (P_b - P_f) 10^(-3 OD/2), with P from `escape_small_angle` and the back the denser medium.
-    """
-    front, back = escape_small_angle(n_film, n_front), escape_small_angle(n_film, n_back)
-    return (back + front) * 10 ** (-optical_density / 2) + (back - front) * 10 ** (
-        -1.5 * optical_density
-    )
-
-
 def fresnel_transmittance(n_in, n_out, cosine):
     """Power transmittance (s, p) of one interface at internal angles with the given cosine; zero beyond the critical angle."""
     cosine = np.asarray(cosine, float)
@@ -107,41 +94,6 @@ def film_escape(
     return FilmEscape(float(front), float(back), float(1 - front - back - trapped), float(trapped))
 
 
-def external_yield(internal, escape, reabsorbed=None):
-    """External quantum yield with photon recycling: eta_int p_esc / (1 - eta_int p_abs).
-
-    Parameters
-    ----------
-    internal : float or array
-        Probability that an excitation emits.
-    escape : float or array
-        Probability that an emitted photon leaves.
-    reabsorbed : float or array, optional
-        Probability that it is absorbed again by the emitter. Default 1 - `escape`: nothing else absorbs, the paper's case.
-        The rest, 1 - escape - reabsorbed, is lost (leaves by the substrate's edge, or into parasitic absorption).
-    """
-    internal, escape, reabsorbed = _probabilities(internal, escape, reabsorbed)
-    return (internal * escape / (1 - internal * reabsorbed))[()]
-
-
-def internal_yield(external, escape, reabsorbed=None):
-    """The way back: eta_int = eta_ext / (p_esc + eta_ext p_abs). Above 1 where the escape is too small for the yield seen."""
-    external, escape, reabsorbed = _probabilities(external, escape, reabsorbed)
-    return (external / (escape + external * reabsorbed))[()]
-
-
-def internal_yield_error(external, escape, reabsorbed=None, *, external_se=0.0, escape_se=0.0):
-    """Standard error of `internal_yield` for independent errors of the yield and of the escape.
-
-    With `reabsorbed` left to be 1 - `escape`, both move together.
-    """
-    external, escape, taken = _probabilities(external, escape, reabsorbed)
-    denominator = (escape + external * taken) ** 2
-    in_external = escape / denominator
-    in_escape = -external * (1 - (external if reabsorbed is None else 0.0)) / denominator
-    return np.hypot(in_external * external_se, in_escape * escape_se)[()]
-
-
 def waveguide_cutoff(
     n_film: float,
     n_substrate: float,
@@ -168,36 +120,6 @@ def waveguide_cutoff(
     return float(wavelength_nm / (2 * np.pi * np.sqrt(contrast)) * phase)
 
 
-def slab_modes(
-    n_film: float,
-    n_substrate: float,
-    n_cover: float,
-    thickness_nm: float,
-    wavelength_nm: float,
-    polarisation: str,
-) -> np.ndarray:
-    """Effective indices of the guided modes of a lossless slab, fundamental first (bisection of the phase condition)."""
-    low, high = max(n_substrate, n_cover), n_film
-    k0 = 2 * np.pi / wavelength_nm
-
-    def phase(effective):
-        inside = np.sqrt(max(n_film**2 - effective**2, 0.0))
-        total = k0 * inside * thickness_nm
-        for outer in (n_substrate, n_cover):
-            factor = 1.0 if polarisation == "s" else (n_film / outer) ** 2
-            total -= np.arctan2(factor * np.sqrt(max(effective**2 - outer**2, 0.0)), inside)
-        return total
-
-    modes = []
-    while phase(low) > len(modes) * np.pi:
-        a, b = low, high
-        for _ in range(80):
-            middle = 0.5 * (a + b)
-            a, b = (middle, b) if phase(middle) > len(modes) * np.pi else (a, middle)
-        modes.append(0.5 * (a + b))
-    return np.array(modes)
-
-
 def _cosine_nodes(n_film, outside, nodes):
     """Gauss nodes over cos(theta) in 0..1, split at the critical angles, denser towards each end where roots begin."""
     edges = [
@@ -218,16 +140,3 @@ def _positive(**values):
     for name, value in values.items():
         if not (np.isfinite(value) and value > 0):
             raise ValueError(f"{name}: expected a positive number, found {value}")
-
-
-def _probabilities(first, escape, reabsorbed):
-    first, escape = np.asarray(first, float), np.asarray(escape, float)
-    rest = 1 - escape if reabsorbed is None else np.asarray(reabsorbed, float)
-    for name, value in (("yield", first), ("escape", escape), ("reabsorbed", rest)):
-        if not ((value >= -1e-9) & (value <= 1 + 1e-9)).all():
-            raise ValueError(
-                f"{name}: expected probabilities from 0 to 1, found {np.ravel(value)[0]:.6g}"
-            )
-    if (escape + rest > 1 + 1e-12).any():
-        raise ValueError("escape, reabsorbed: expected a sum of at most 1")
-    return first, escape, rest
