@@ -34,9 +34,14 @@ ROOT = Path(__file__).resolve().parents[1]
 LIB = ROOT / "lib" / "peled"
 ROOMS = {
     "conditioning": ["test_conditioning"],
-    "energetics": ["test_energetics", "test_energetics_methods", "test_energetics_poses"],
+    "energetics": [
+        "test_energetics",
+        "test_energetics_methods",
+        "test_energetics_pictures",
+        "test_energetics_poses",
+    ],
     "led": ["test_error_terms", "test_formulas", "test_led", "test_led_devices", "test_led_lab"],
-    "lineshapes": ["test_lineshapes"],
+    "lineshapes": ["test_formulas", "test_lineshapes"],
     "materials.py": [
         "test_error_terms",
         "test_formulas",
@@ -52,9 +57,11 @@ ROOMS = {
         "test_photoluminescence",
         "test_photoluminescence_lab",
         "test_photoluminescence_lifetimes",
+        "test_photoluminescence_rates",
+        "test_photoluminescence_reciprocity",
         "test_photoluminescence_workflow",
     ],
-    "quantities": ["test_quantities"],
+    "quantities": ["test_error_terms", "test_quantities"],
     "separable": ["test_separable"],
     "structure": [
         "test_error_terms",
@@ -65,6 +72,8 @@ ROOMS = {
     ],
     "synthesis": ["test_error_terms", "test_formulas", "test_synthesis"],
     "transient_absorption": [
+        "test_error_terms",
+        "test_formulas",
         "test_transient_absorption",
         "test_transient_absorption_trust",
         "test_transient_absorption_workflow",

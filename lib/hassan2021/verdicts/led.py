@@ -412,9 +412,9 @@ def second_treatment(e: Evidence) -> Found:
 def recovery(e: Evidence) -> Found:
     r = e.rest("ed7_OA")
     return {
-        "found": f"{100 * r.remaining:.1f} % of the shift left after 6 h, time constant "
-        f"{r.time_constant:.1f} h",
-        "holds": bool(r.determined and r.remaining < 0.05),
+        "found": f"{100 * (r.remaining.value or 0):.1f} % of the shift left after 6 h, time "
+        f"constant {r.time_constant.value:.1f} h",
+        "holds": bool(r.determined and r.remaining.value < 0.05),
         "kind": e.series("ed7_OA", "rest").kind,
     }
 
