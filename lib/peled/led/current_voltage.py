@@ -1,13 +1,16 @@
-"""Current-voltage-luminance curves: the J-V model and its fit, turn-on voltage, hysteresis, and the roll-off of efficiency.
+"""Current-voltage-luminance curves: the J-V model and its fit, turn-on voltage, hysteresis, and the
+roll-off of efficiency.
 
-The J-V model has four regimes, each one visible as a slope on a log-log plot: leakage (ohmic shunt), injection (diode with
-ideality n), transport (J ∝ V^m, m = 2 space-charge limited, m > 2 with traps or a field-dependent mobility) and series resistance.
-Injection and transport carry the same current, so their voltages add:
+The J-V model has four regimes, each one visible as a slope on a log-log plot: leakage (ohmic
+shunt), injection (diode with ideality n), transport (J ∝ V^m, m = 2 space-charge limited, m > 2
+with traps or a field-dependent mobility) and series resistance. Injection and transport carry the
+same current, so their voltages add:
 
     V − J R_s = (n k T/q) ln(1 + J_d/J_0) + (J_d/K)^(1/m),      J = J_d + (V − J R_s)/R_sh.
 
-It is a description with parameters of physical meaning, not a drift-diffusion model (S. M. Sze, Physics of Semiconductor
-Devices; M. A. Lampert, P. Mark, Current Injection in Solids). Current densities are in mA cm⁻², voltages in V.
+It is a description with parameters of physical meaning, not a drift-diffusion model (S. M. Sze,
+Physics of Semiconductor Devices; M. A. Lampert, P. Mark, Current Injection in Solids). Current
+densities are in mA cm⁻², voltages in V.
 """
 
 from __future__ import annotations
@@ -52,8 +55,9 @@ def jv_current(voltage_V: np.ndarray, parameters: Sequence[float]) -> np.ndarray
 
     Notes
     -----
-    V is explicit in J_d: a coarse table gives a start, three Newton steps in ln V the rest, so that the current is smooth in the
-    parameters (an interpolated table is not, and spoils the derivatives of a fit).
+    V is explicit in J_d: a coarse table gives a start, three Newton steps in ln V the rest, so that
+    the current is smooth in the parameters (an interpolated table is not, and spoils the
+    derivatives of a fit).
     """
     log_j0, ideality, log_k, exponent, log_shunt, log_series = parameters
     thermal = ideality * Boltzmann * TEMPERATURE_K / elementary_charge
@@ -239,7 +243,8 @@ def _runs_z(residual: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class TurnOn:
-    """Voltage at which the luminance passes a threshold; NaN voltage where it never does (`reached` False)."""
+    """Voltage at which the luminance passes a threshold; NaN voltage where it never does (`reached`
+    False)."""
 
     voltage_V: float
     standard_error_V: float
@@ -255,7 +260,8 @@ def turn_on(
     luminance_relative_error: float = 0.03,
     noise_cd_m2: float = 0.02,
 ) -> TurnOn:
-    """Turn-on voltage: log L against V, interpolated linearly through the first pair that stays above the threshold.
+    """Turn-on voltage: log L against V, interpolated linearly through the first pair that stays
+    above the threshold.
 
     Parameters
     ----------
@@ -272,7 +278,8 @@ def turn_on(
     above = lum >= threshold_cd_m2
     if not above.any():
         return TurnOn(math.nan, math.nan, threshold_cd_m2, False)
-    # The first point from which on most readings are above, so that one spike in the dark is no turn-on.
+    # The first point from which on most readings are above, so that one spike in the dark is no
+    # turn-on.
     starts = [i for i in np.flatnonzero(above) if above[i : i + 3].all()]
     i = int(starts[0]) if starts else int(np.flatnonzero(above)[0])
     if i == 0:
@@ -285,7 +292,8 @@ def turn_on(
     relative = [math.hypot(luminance_relative_error, noise_cd_m2 / x) for x in (low, high)]
     slope = (b - a) / step if step > 0 else math.inf
     error = math.hypot((1 - share) * relative[0], share * relative[1]) / slope
-    # Linear interpolation over a step in which the slope changes: at most an eighth of the second difference.
+    # Linear interpolation over a step in which the slope changes: at most an eighth of the second
+    # difference.
     bend = 0.0
     if i + 1 < v.size and lum[i + 1] > 0:
         after = (math.log(lum[i + 1]) - b) / max(float(v[i + 1] - v[i]), 1e-9)
@@ -295,7 +303,8 @@ def turn_on(
 
 @dataclass(frozen=True)
 class Hysteresis:
-    """Mean and largest |log10(J_down/J_up)| over the common voltages, and the mean shift in voltage that it amounts to, with the standard error of that mean."""
+    """Mean and largest |log10(J_down/J_up)| over the common voltages, and the mean shift in voltage
+    that it amounts to, with the standard error of that mean."""
 
     mean_decades: float
     largest_decades: float
@@ -326,7 +335,8 @@ def hysteresis(up_voltage_V, up_current, down_voltage_V, down_current) -> Hyster
     inside = (x >= x2.min(initial=np.inf)) & (x <= x2.max(initial=-np.inf))
     if inside.sum() < 3:
         raise ValueError(
-            f"hysteresis: expected at least three voltages in both sweeps, found {int(inside.sum())}"
+            "hysteresis: expected at least three voltages in both sweeps, found "
+            f"{int(inside.sum())}"
         )
     difference = np.interp(x[inside], x2, lj_down) - lj_up[inside]
     slope = np.gradient(lj_up, x)[inside]
@@ -341,14 +351,17 @@ def hysteresis(up_voltage_V, up_current, down_voltage_V, down_current) -> Hyster
     )
 
 
-# ---- efficiency against current --------------------------------------------------------------------------------------
+# ---- efficiency against current
+# --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The maximum of EQE(J): value, where, and the current density at which the EQE has fallen to half of it.
+    """The maximum of EQE(J): value, where, and the current density at which the EQE has fallen to
+    half of it.
 
-    `half_current` is NaN (and `half_reached` False) where the sweep ends before; `at_edge` when the maximum is the first or last point.
+    `half_current` is NaN (and `half_reached` False) where the sweep ends before; `at_edge` when the
+    maximum is the first or last point.
     """
 
     eqe: float
@@ -365,7 +378,8 @@ WINDOW_DECADES = 0.5
 
 
 def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None) -> Peak:
-    """Maximum of EQE(J) from a smooth curve in ln EQE against log10 J around it, weighted with the errors.
+    """Maximum of EQE(J) from a smooth curve in ln EQE against log10 J around it, weighted with the
+    errors.
 
     Parameters
     ----------
@@ -376,8 +390,8 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None) -> Peak:
 
     Notes
     -----
-    The largest of many noisy points is biased upwards; a smooth maximum is not. Where fewer than five points lie in the window the
-    largest point is taken, with its own error.
+    The largest of many noisy points is biased upwards; a smooth maximum is not. Where fewer than
+    five points lie in the window the largest point is taken, with its own error.
     """
     j, q = np.asarray(current_density_mA_cm2, float), np.asarray(eqe, float)
     e = None if eqe_error is None else np.broadcast_to(np.asarray(eqe_error, float), q.shape)
@@ -387,7 +401,8 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None) -> Peak:
     order = np.argsort(j[ok])
     j, q = j[ok][order], q[ok][order]
     e = None if e is None else np.where(e[ok][order] > 0, e[ok][order], np.nan)
-    # A point counts as the maximum only as far as its error allows: noise at the lowest currents must not win.
+    # A point counts as the maximum only as far as its error allows: noise at the lowest currents
+    # must not win.
     trust = q if e is None or np.isnan(e).any() else q - 2 * e
     top = int(np.argmax(trust))
     x = np.log10(j)
@@ -403,7 +418,8 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None) -> Peak:
         u, y = x[near] - x[top], np.log(q[near])
         known = e is not None and not np.isnan(e).any()
         w = q[near] / e[near] if known else np.ones(u.size)
-        # Leakage cuts one side more steeply than quenching the other: a cubic where there are points for it.
+        # Leakage cuts one side more steeply than quenching the other: a cubic where there are
+        # points for it.
         degree = 3 if u.size >= 8 else 2
         design = np.vander(u, degree + 1, increasing=True)
         c, *_ = np.linalg.lstsq(design * w[:, None], y * w, rcond=None)
@@ -520,8 +536,9 @@ class RolloffFit:
 class Rolloff:
     """All laws, the best first, and whether the data tell them apart.
 
-    `identified` needs at least three points more than parameters and a BIC lead of 6 over the next law (Kass and Raftery, J. Am.
-    Stat. Assoc. 90, 773 (1995)); `why` says what is lacking otherwise.
+    `identified` needs at least three points more than parameters and a BIC lead of 6 over the next
+    law (Kass and Raftery, J. Am. Stat. Assoc. 90, 773 (1995)); `why` says what is lacking
+    otherwise.
     """
 
     fits: tuple[RolloffFit, ...]

@@ -1,8 +1,10 @@
-"""Operational lifetime: time to a fraction of the initial luminance, its law, and how it falls with the drive.
+"""Operational lifetime: time to a fraction of the initial luminance, its law, and how it falls with
+the drive.
 
-T_x is the time at which L has fallen to x of L₀. A run that ends before is right-censored: a lower bound, said so. Acceleration is
-described by T ∝ L₀^(−n); n between two drives is −Δln T / Δln L₀, and one power law for all drives is refused when the local
-exponents differ by more than two standard errors.
+T_x is the time at which L has fallen to x of L₀. A run that ends before is right-censored: a lower
+bound, said so. Acceleration is described by T ∝ L₀^(−n); n between two drives is −Δln T / Δln L₀,
+and one power law for all drives is refused when the local exponents differ by more than two
+standard errors.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
 class Crossing:
     """Time at which a decaying signal passes a fraction of its start.
 
-    `censored` runs have `time` at the last point, a lower bound, and no standard error. `crossings` above 1 says that the
-    signal came back above the level later (recovery, or noise wider than the slope).
+    `censored` runs have `time` at the last point, a lower bound, and no standard error. `crossings`
+    above 1 says that the signal came back above the level later (recovery, or noise wider than the
+    slope).
     """
 
     fraction: float
@@ -75,7 +78,8 @@ def crossing_time(
     t, y = np.asarray(time, float), np.asarray(signal, float)
     if t.shape != y.shape or t.ndim != 1 or t.size < 4:
         raise ValueError(
-            f"lifetime: expected at least four times and as many signals, found {t.shape} and {y.shape}"
+            f"lifetime: expected at least four times and as many signals, found {t.shape} and "
+            f"{y.shape}"
         )
     if (np.diff(t) <= 0).any():
         i = int(np.flatnonzero(np.diff(t) <= 0)[0])
@@ -91,14 +95,16 @@ def crossing_time(
         raise ValueError(f"lifetime: expected a positive initial luminance, found {start:g}")
     if (noise := _noise(y, start)) * threshold() > start:
         raise ValueError(
-            f"lifetime: expected a start above the noise of the log, found {start:.3g} ± {noise:.2g}"
+            f"lifetime: expected a start above the noise of the log, found {start:.3g} ± "
+            f"{noise:.2g}"
         )
     level = fraction * start
     if not (y <= level).any():
         return Crossing(fraction, float(t[-1]), math.nan, True, 0)
     smooth = _median3(y)
     crossings = int(((smooth[1:] <= level) & (smooth[:-1] > level)).sum())
-    # The split of the run into "above" and "below" that mistakes the fewest points: one low reading is no crossing.
+    # The split of the run into "above" and "below" that mistakes the fewest points: one low reading
+    # is no crossing.
     wrong = np.r_[0, np.cumsum(y <= level)] + np.r_[np.cumsum((y > level)[::-1])[::-1], 0]
     hit = int(np.clip(np.argmin(wrong), 1, t.size - 1))
     if np.argmin(wrong) == t.size:  # the last reading alone does not make it
@@ -115,7 +121,8 @@ def crossing_time(
     use = use[y[use] > 0]
     scale = float(np.ptp(t[use])) or 1.0
     x, z = (t[use] - t[hit]) / scale, np.log(y[use] / level)
-    # A parabola where there are points for it: a stretched decay bends, and the bend would move a straight line's crossing.
+    # A parabola where there are points for it: a stretched decay bends, and the bend would move a
+    # straight line's crossing.
     degree = 2 if use.size >= 7 else 1
     design = np.vander(x, degree + 1, increasing=True)
     c, *_ = np.linalg.lstsq(design, z, rcond=None)
@@ -145,9 +152,9 @@ def crossing_time(
 def _noise(y: np.ndarray, at: float) -> float:
     """Standard deviation of white noise on a smooth decay where the signal is `at`.
 
-    From second differences, clipped at six times their median against spikes. Noise goes with a power of
-    the signal, 0 (reading), 1/2 (counting) or 1 (source, supply): the likeliest is taken. What few
-    differences may be wrong by widens it as Student's t does.
+    From second differences, clipped at six times their median against spikes. Noise goes with a
+    power of the signal, 0 (reading), 1/2 (counting) or 1 (source, supply): the likeliest is taken.
+    What few differences may be wrong by widens it as Student's t does.
     """
     use = y[1:-1] > 0.2 * at
     level, second = y[1:-1][use], np.abs(np.diff(y, 2))[use]
@@ -308,7 +315,8 @@ def _half(values: Sequence[float]) -> float:
     return float(optimize.brentq(lambda t: decay_model(t, shape) - 0.5, 0.0, high))
 
 
-# ---- acceleration ----------------------------------------------------------------------------------------------------
+# ---- acceleration
+# --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -320,7 +328,8 @@ class Acceleration:
     exponents, exponent_errors : array (drives − 1,)
         Between neighbouring drives, in the order of rising drive.
     power_law : float
-        Exponent of the least-squares line through all drives; meaningless where `single_law` is False.
+        Exponent of the least-squares line through all drives; meaningless where `single_law` is
+        False.
     power_law_error : float
     single_law : bool
         No two local exponents differ by more than two standard errors.
@@ -355,7 +364,8 @@ def acceleration(
 
     Notes
     -----
-    Neighbouring exponents share a lifetime, which correlates them (negatively); the covariance is used.
+    Neighbouring exponents share a lifetime, which correlates them (negatively); the covariance is
+    used.
     """
     x, t, e = (np.asarray(a, float) for a in (drive, lifetime, lifetime_error))
     dx = np.zeros_like(x) if drive_error is None else np.asarray(drive_error, float)
@@ -367,7 +377,8 @@ def acceleration(
         or np.unique(x).size < x.size
     ):
         raise ValueError(
-            f"acceleration: expected at least two different positive drives with positive lifetimes, found {x.tolist()} and {t.tolist()}"
+            "acceleration: expected at least two different positive drives with positive "
+            f"lifetimes, found {x.tolist()} and {t.tolist()}"
         )
     order = np.argsort(x)
     x, t, e, dx = x[order], t[order], e[order], dx[order]
@@ -408,10 +419,12 @@ def acceleration(
 
 
 def lifetime_at(drive: float, measured: Acceleration) -> dict[str, float]:
-    """Lifetime at another drive by each common route; their spread shows what the extrapolation is worth.
+    """Lifetime at another drive by each common route; their spread shows what the extrapolation is
+    worth.
 
-    Routes: `interpolated` (log-log between neighbours, beyond the ends with the last exponent), `power law` (one line through
-    all), `lowest pair`, `highest pair` (its exponent, from the nearer of its drives), `n = 1.5` (from the lowest drive; often assumed).
+    Routes: `interpolated` (log-log between neighbours, beyond the ends with the last exponent),
+    `power law` (one line through all), `lowest pair`, `highest pair` (its exponent, from the nearer
+    of its drives), `n = 1.5` (from the lowest drive; often assumed).
     """
     x, t = np.log(measured.drive), np.log(measured.lifetime)
     target = math.log(drive)

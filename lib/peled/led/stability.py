@@ -1,8 +1,10 @@
-"""Does the colour hold? EL spectra followed over time, bias or current: peak, centroid, width, shoulder; drift, growth, recovery.
+"""Does the colour hold? EL spectra followed over time, bias or current: peak, centroid, width,
+shoulder; drift, growth, recovery.
 
-Peak, centroid and FWHM are read off without a model (`peled.lineshapes.moments`); the shoulder comes from one batched fit of
-the whole series, in which the second band keeps its place and width and only its share moves. A smooth band is never exactly
-its model, so a constant share in all spectra is no shoulder: what counts is growth.
+Peak, centroid and FWHM are read off without a model (`peled.lineshapes.moments`); the shoulder
+comes from one batched fit of the whole series, in which the second band keeps its place and width
+and only its share moves. A smooth band is never exactly its model, so a constant share in all
+spectra is no shoulder: what counts is growth.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ class Followed:
     growth, growth_error : array (m,)
         Share minus share of the first spectrum.
     grows : bool
-        The largest growth exceeds 3 standard errors and 3 % of the emission, inside the range allowed for its place.
+        The largest growth exceeds 3 standard errors and 3 % of the emission, inside the range
+        allowed for its place.
     converged : bool
     notes : tuple of str
     """
@@ -62,7 +65,8 @@ class Followed:
     notes: tuple[str, ...] = field(default=())
 
     def change(self, quantity: str = "peak_nm") -> tuple[float, float]:
-        """Last minus first value of `peak_nm`, `centroid_nm`, `fwhm_nm` or `share`, with its standard error."""
+        """Last minus first value of `peak_nm`, `centroid_nm`, `fwhm_nm` or `share`, with its
+        standard error."""
         values, errors = (
             getattr(self, quantity),
             getattr(self, quantity.replace("_nm", "") + "_error"),
@@ -127,7 +131,8 @@ def follow(
         converged = bool(fit.converged.all())
         share, share_error = fit.ratio("side")
         place = float(fit.value("side_centre")[0])
-        # Two shapes of the main band that both serve put the shoulder at two places: the difference belongs to the error.
+        # Two shapes of the main band that both serve put the shoulder at two places: the difference
+        # belongs to the error.
         place_error = math.hypot(
             np.nan_to_num(float(fit.error("side_centre")[0])),
             place - float(other.value("side_centre")[0]),
@@ -147,7 +152,8 @@ def follow(
     if grows and min(place - range_nm[0], range_nm[1] - place) < 0.02 * (range_nm[1] - range_nm[0]):
         grows = False
         notes.append(
-            f"the second band ran into the end of its range at {place:.0f} nm: the main band changes its form, no band of its own is seen"
+            f"the second band ran into the end of its range at {place:.0f} nm: the main band "
+            "changes its form, no band of its own is seen"
         )
     if not grows:
         place = place_error = width = math.nan
@@ -180,7 +186,8 @@ _SHAPES = {
 
 
 def _two_bands(x, y, peak, fwhm, range_nm, shape):
-    """An asymmetric main band, free in each spectrum, and a Gaussian side band with one place and width for the series."""
+    """An asymmetric main band, free in each spectrum, and a Gaussian side band with one place and
+    width for the series."""
     start = {
         "main_centre": peak,
         "side_centre": float(np.clip(peak + 1.7 * fwhm, range_nm[0] + 1, range_nm[1] - 1)),
@@ -211,7 +218,8 @@ def _two_bands(x, y, peak, fwhm, range_nm, shape):
 
 @dataclass(frozen=True)
 class Drift:
-    """Slope of a quantity against time, with standard error; `significant` when above three of them; `largest` the largest departure from the first value."""
+    """Slope of a quantity against time, with standard error; `significant` when above three of
+    them; `largest` the largest departure from the first value."""
 
     rate: float
     standard_error: float
@@ -221,7 +229,8 @@ class Drift:
 
 
 def drift(time, values, errors) -> Drift:
-    """Weighted straight line; its error is scaled up where the scatter is larger than the errors say (a course that is no line).
+    """Weighted straight line; its error is scaled up where the scatter is larger than the errors
+    say (a course that is no line).
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Light in planar layers: indices, plane waves, escape in the ray picture, and emission of dipoles.
 
-`index_table` and `read_index` give n + ik; `multilayer` a plane wave's R, T and A; `film_escape` and its kin the ray
-optics of a film; `dipole_emission` the wave optics.
+`index_table` and `read_index` give n + ik; `multilayer` a plane wave's R, T and A; `film_escape`
+and its kin the ray optics of a film; `dipole_emission` the wave optics.
 """
 
 from peled.optics.dipole import (

@@ -1,13 +1,14 @@
 """Emission of electric dipoles inside a planar stack: how fast, and where the light goes.
 
-Chance, Prock & Silbey, Adv. Chem. Phys. 37 (1978) 1; Lukosz, Phys. Rev. B 22 (1980) 3030; Neyts, J. Opt. Soc. Am. A 15
-(1998) 962. The dipole is a sum of plane and evanescent waves labelled by the effective index N = k_parallel / k0; each is
-reflected by the two half stacks. Powers are in units of the dipole's power in its own medium without interfaces.
+Chance, Prock & Silbey, Adv. Chem. Phys. 37 (1978) 1; Lukosz, Phys. Rev. B 22 (1980) 3030; Neyts, J.
+Opt. Soc. Am. A 15 (1998) 962. The dipole is a sum of plane and evanescent waves labelled by the
+effective index N = k_parallel / k0; each is reflected by the two half stacks. Powers are in units
+of the dipole's power in its own medium without interfaces.
 
-Two integrations that share nothing but the interface formulas: the total power comes from a contour below the real N
-axis, which passes under the poles of guided modes and plasmons however sharp they are; the far field and the absorption
-of each layer come from power fluxes on the real axis, in panels halved until they agree. What the two disagree about is
-the energy balance.
+Two integrations that share nothing but the interface formulas: the total power comes from a contour
+below the real N axis, which passes under the poles of guided modes and plasmons however sharp they
+are; the far field and the absorption of each layer come from power fluxes on the real axis, in
+panels halved until they agree. What the two disagree about is the energy balance.
 """
 
 from __future__ import annotations
@@ -27,13 +28,15 @@ from peled.optics.planewave import (
 from peled.optics.quadrature import integrate_contour, integrate_panels
 
 CHANNELS = ("air_top", "air_bottom", "substrate", "guided", "plasmon", "absorbed")
-#: A layer thinner than this does not decide what a plasmon is bound to (1 nm of LiF between an organic layer and Al).
+#: A layer thinner than this does not decide what a plasmon is bound to (1 nm of LiF between an
+#: organic layer and Al).
 _THIN_NM = 10.0
 
 
 @dataclass(frozen=True)
 class DipoleEmission:
-    """Where the photons of a dipole go, in fractions of all it emits; floats, or (scan,) arrays for scanned thicknesses.
+    """Where the photons of a dipole go, in fractions of all it emits; floats, or (scan,) arrays for
+    scanned thicknesses.
 
     Attributes
     ----------
@@ -50,10 +53,12 @@ class DipoleEmission:
     absorbed
         In lossy layers, out of waves that could leave; and near-field losses that no mode carries.
     layers : (inner layers,) or (inner layers, scan) array
-        Power absorbed in each inner layer, whatever carried it. Guided light and plasmons are in it where asked for.
+        Power absorbed in each inner layer, whatever carried it. Guided light and plasmons are in it
+        where asked for.
     balance
-        (far field + absorption, by fluxes on the real axis) / (total by the contour) - 1. Over all N, or over the
-        radiating ones alone where guided light was left out or has no loss to end in.
+        (far field + absorption, by fluxes on the real axis) / (total by the contour) - 1. Over all
+        N, or over the radiating ones alone where guided light was left out or has no loss to end
+        in.
     """
 
     purcell: float
@@ -78,7 +83,8 @@ class DipoleEmission:
     def efficiency(self, quantum_yield):
         """Photons in air per excitation, for an emitter with this yield in the unbounded medium.
 
-        q F / (1 - q + q F) * outcoupling: the stack speeds up emission but not the non-radiative rate.
+        q F / (1 - q + q F) * outcoupling: the stack speeds up emission but not the non-radiative
+        rate.
         """
         rate = quantum_yield * self.purcell
         return rate / (1 - quantum_yield + rate) * self.outcoupling
@@ -101,25 +107,29 @@ def dipole_emission(
     Parameters
     ----------
     indices : sequence of complex
-        From bottom (substrate) to top, both outer media included. The emitter's own k is left out: a point dipole in an
-        absorber loses infinite power to its near field. Absorbing film put a few nm beside the dipole loses it nearly as
-        much: that is energy transfer, not re-absorption of light.
+        From bottom (substrate) to top, both outer media included. The emitter's own k is left out:
+        a point dipole in an absorber loses infinite power to its near field. Absorbing film put a
+        few nm beside the dipole loses it nearly as much: that is energy transfer, not re-absorption
+        of light.
     thickness_nm : sequence of float or (scan,) arrays
-        Of the inner layers, bottom to top; arrays (all of one length) scan a thickness in one go. The emitter may be thin.
+        Of the inner layers, bottom to top; arrays (all of one length) scan a thickness in one go.
+        The emitter may be thin.
     emitter : int
-        Position of the emitter in `indices` (1 is the first inner layer). The first or last puts the dipole into an
-        outer medium, `depth` nm from its interface.
+        Position of the emitter in `indices` (1 is the first inner layer). The first or last puts
+        the dipole into an outer medium, `depth` nm from its interface.
     wavelength_nm : float
     depth : float or sequence of float, optional
-        Where in the emitter, from its bottom (0) to its top (1); several are averaged. Default: uniform (5 Gauss nodes).
-        In an outer medium: nm from the interface.
+        Where in the emitter, from its bottom (0) to its top (1); several are averaged. Default:
+        uniform (5 Gauss nodes). In an outer medium: nm from the interface.
     orientation : {"isotropic", "horizontal", "vertical"} or float
         Of the transition dipole; a number is the vertical fraction, isotropic being 1/3.
     outside : float, optional
-        The bottom medium is a thick (incoherent) slab and this is the index beyond it, 1 for air: light that comes back
-        from its far face sees the reflectance of the full stack. Without it the bottom medium is endless.
+        The bottom medium is a thick (incoherent) slab and this is the index beyond it, 1 for air:
+        light that comes back from its far face sees the reflectance of the full stack. Without it
+        the bottom medium is endless.
     layers : bool
-        Follow guided light and plasmons into the layers that absorb them too (slower), for `layers` and a full balance.
+        Follow guided light and plasmons into the layers that absorb them too (slower), for `layers`
+        and a full balance.
     tolerance : float
         Of each integral, relative to the total power.
 
@@ -130,7 +140,8 @@ def dipole_emission(
     Raises
     ------
     ValueError
-        Layer counts that do not fit, gain, an emitter or depth outside the stack, nothing lossless to radiate into.
+        Layer counts that do not fit, gain, an emitter or depth outside the stack, nothing lossless
+        to radiate into.
 
     See Also
     --------
@@ -220,10 +231,11 @@ def power_spectrum(
     depth=0.5,
     orientation="isotropic",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Dissipated power per effective index N, s and p polarised: its integral over N is the Purcell factor.
+    """Dissipated power per effective index N, s and p polarised: its integral over N is the Purcell
+    factor.
 
-    Arguments as in `dipole_emission`; `effective_index` (m,) may be complex (below the real axis). Returns two (m,) arrays.
-    Modes show as peaks, of no width where nothing absorbs.
+    Arguments as in `dipole_emission`; `effective_index` (m,) may be complex (below the real axis).
+    Returns two (m,) arrays. Modes show as peaks, of no width where nothing absorbs.
     """
     stack = _Stack(indices, thickness_nm, emitter, wavelength_nm, depth, orientation)
     s, p = stack.power(np.asarray(effective_index))
@@ -243,15 +255,16 @@ def far_field(
     depth=None,
     orientation="isotropic",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Power per solid angle (1/sr, of the dipole's power in its unbounded medium), s and p polarised, against angle.
+    """Power per solid angle (1/sr, of the dipole's power in its unbounded medium), s and p
+    polarised, against angle.
 
     Parameters
     ----------
     angle : (a,) array
         In radians from the normal, in the medium where the light is seen.
     side : {"top", "bottom"}
-        With `outside` and "bottom", the light is seen beyond the thick substrate; with `outside` and "top" it includes
-        what comes back from the substrate.
+        With `outside` and "bottom", the light is seen beyond the thick substrate; with `outside`
+        and "top" it includes what comes back from the substrate.
 
     Returns
     -------
@@ -308,7 +321,8 @@ class _Stack:
         vertical = names.get(orientation, orientation)
         if isinstance(vertical, str) or not 0 <= vertical <= 1:
             raise ValueError(
-                f"orientation: expected isotropic, horizontal, vertical or a vertical fraction from 0 to 1, found {orientation!r}"
+                "orientation: expected isotropic, horizontal, vertical or a vertical fraction "
+                f"from 0 to 1, found {orientation!r}"
             )
         self.vertical = float(vertical)
         self._place(depth)
@@ -318,7 +332,8 @@ class _Stack:
         if depth is None:
             if outer:
                 raise ValueError(
-                    "depth: expected the distance from the interface in nm for a dipole in an outer medium, found none"
+                    "depth: expected the distance from the interface in nm for a dipole in an "
+                    "outer medium, found none"
                 )
             t, w = np.polynomial.legendre.leggauss(5)
             depth, self.weights = 0.5 * (t + 1), 0.5 * w
@@ -327,7 +342,9 @@ class _Stack:
             self.weights = np.full(len(depth), 1 / len(depth))
         if not (np.isfinite(depth).all() and (depth >= 0).all() and (outer or (depth <= 1).all())):
             raise ValueError(
-                f"depth: expected {'nm from the interface' if outer else 'fractions of the emitter from 0 to 1'}, found {depth}"
+                "depth: expected "
+                f"{'nm from the interface' if outer else 'fractions of the emitter from 0 to 1'}, "
+                f"found {depth}"
             )
         depth = depth[:, None, None]
         if outer:
@@ -351,7 +368,8 @@ class _Stack:
         return max(outer)
 
     def largest(self):
-        """Beyond this N there are no poles: the largest index, or the effective index of a plasmon where that is larger."""
+        """Beyond this N there are no poles: the largest index, or the effective index of a plasmon
+        where that is larger."""
         top = max(value.real.item() for value in self.n)
         for a, b in zip(self.n[:-1], self.n[1:]):
             a, b = a.item() ** 2, b.item() ** 2
@@ -360,7 +378,8 @@ class _Stack:
         return top
 
     def plasmon_boundary(self):
-        """Index of the dielectric that a metal's plasmon is bound to, on the emitter's side; None without a metal."""
+        """Index of the dielectric that a metal's plasmon is bound to, on the emitter's side; None
+        without a metal."""
         found = []
         for k, value in enumerate(self.n):
             if (value.item() ** 2).real < 0 and k != self.e and self._present(k):
@@ -374,7 +393,8 @@ class _Stack:
         return min(found) if found else None
 
     def edges(self, low, high):
-        """Panel edges from `low` to `high`: every index between, where the integrand has a branch point."""
+        """Panel edges from `low` to `high`: every index between, where the integrand has a branch
+        point."""
         inner = {
             value.real.item() for value in self.n if low + 1e-9 < value.real.item() < high - 1e-9
         }
@@ -428,8 +448,9 @@ class _Stack:
     def fluxes(self, N, outside, polarisations=("s", "p")):
         """Powers per unit N on the real axis: (4 + 2 layers, depths, scan, N).
 
-        Rows: out at the top, out at the bottom, of that into air beyond a thick substrate, of that back through the stack
-        and out at the top; absorbed in each inner layer directly; and out of the substrate's returning light.
+        Rows: out at the top, out at the bottom, of that into air beyond a thick substrate, of that
+        back through the stack and out at the top; absorbed in each inner layer directly; and out of
+        the substrate's returning light.
         """
         count, depths, scan = (
             len(self.d),
@@ -485,7 +506,8 @@ class _Stack:
         return out * (2 * N / self.ne**2)
 
     def _return(self, out, bottom, kz, N, outside, polarisation):
-        """Light in the thick substrate: into air beyond, or back onto the full stack, in all bounces."""
+        """Light in the thick substrate: into air beyond, or back onto the full stack, in all
+        bounces."""
         count = len(self.d)
         y = admittances(self.n, kz, polarisation)
         free = admittances(

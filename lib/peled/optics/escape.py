@@ -10,7 +10,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class FilmEscape:
-    """Fractions of isotropic emission in a film that leave at the front and at the back, and that the film absorbs."""
+    """Fractions of isotropic emission in a film that leave at the front and at the back, and that
+    the film absorbs."""
 
     front: float
     back: float
@@ -25,16 +26,17 @@ class FilmEscape:
 def escape_small_angle(n_film: float, n_outside: float = 1.0) -> float:
     """Escape through one face: n_out^3 / [n_film (n_film + n_out)^2].
 
-    The normal-incidence transmittance times the small-angle form of the escape cone, n_out^2 / (4 n_film^2) (Richter et
-    al., Nat. Commun. 7 (2016) 13941, and the paper's note on the internal PLQY). Low by 2 % into air and by 18 % into
-    glass for n = 1.82.
+    The normal-incidence transmittance times the small-angle form of the escape cone, n_out^2 / (4
+    n_film^2) (Richter et al., Nat. Commun. 7 (2016) 13941, and the paper's note on the internal
+    PLQY). Low by 2 % into air and by 18 % into glass for n = 1.82.
     """
     _positive(n_film=n_film, n_outside=n_outside)
     return n_outside**3 / (n_film * (n_film + n_outside) ** 2)
 
 
 def fresnel_transmittance(n_in, n_out, cosine):
-    """Power transmittance (s, p) of one interface at internal angles with the given cosine; zero beyond the critical angle."""
+    """Power transmittance (s, p) of one interface at internal angles with the given cosine; zero
+    beyond the critical angle."""
     cosine = np.asarray(cosine, float)
     square = 1 - (n_in / n_out) ** 2 * (1 - cosine**2)
     out = np.sqrt(np.maximum(square, 0))
@@ -46,7 +48,8 @@ def fresnel_transmittance(n_in, n_out, cosine):
 
 
 def escape_fresnel(n_film: float, n_outside: float = 1.0, nodes: int = 64) -> float:
-    """Escape through one face without returns: half the mean over cos(theta) of the unpolarised Fresnel transmittance."""
+    """Escape through one face without returns: half the mean over cos(theta) of the unpolarised
+    Fresnel transmittance."""
     _positive(n_film=n_film, n_outside=n_outside)
     cosine, weight = _cosine_nodes(n_film, (n_outside,), nodes)
     s, p = fresnel_transmittance(n_film, n_outside, cosine)
@@ -56,11 +59,13 @@ def escape_fresnel(n_film: float, n_outside: float = 1.0, nodes: int = 64) -> fl
 def film_escape(
     n_film: float, n_front: float, n_back: float, optical_density: float = 0.0, nodes: int = 64
 ) -> FilmEscape:
-    """Exact ray optics of a film: s and p Fresnel over angle, all bounces, absorption, emission uniform in depth.
+    """Exact ray optics of a film: s and p Fresnel over angle, all bounces, absorption, emission
+    uniform in depth.
 
-    A ray at internal angle theta crosses the film with tau = 10^(-OD / cos theta); one started at a uniform depth reaches
-    a face with the mean m = (1 - tau) / (-ln tau). Bounces sum to a geometric series in R_f R_b tau^2. Rays, so no
-    interference: right for films much thicker than the wavelength.
+    A ray at internal angle theta crosses the film with tau = 10^(-OD / cos theta); one started at a
+    uniform depth reaches a face with the mean m = (1 - tau) / (-ln tau). Bounces sum to a geometric
+    series in R_f R_b tau^2. Rays, so no interference: right for films much thicker than the
+    wavelength.
 
     Parameters
     ----------
@@ -104,8 +109,9 @@ def waveguide_cutoff(
 ) -> float:
     """Thickness in nm below which an asymmetric slab does not guide TE_m ("s") or TM_m ("p").
 
-    lambda / (2 pi sqrt(nf^2 - ns^2)) [m pi + arctan(c sqrt((ns^2 - nc^2) / (nf^2 - ns^2)))], c = 1 (TE), nf^2 / nc^2 (TM)
-    (Snyder & Love, Optical Waveguide Theory, 1983, section 12-15). The substrate is the denser side.
+    lambda / (2 pi sqrt(nf^2 - ns^2)) [m pi + arctan(c sqrt((ns^2 - nc^2) / (nf^2 - ns^2)))], c = 1
+    (TE), nf^2 / nc^2 (TM) (Snyder & Love, Optical Waveguide Theory, 1983, section 12-15). The
+    substrate is the denser side.
     """
     _positive(n_film=n_film, n_substrate=n_substrate, n_cover=n_cover, wavelength_nm=wavelength_nm)
     if not n_film > n_substrate >= n_cover:
@@ -121,7 +127,8 @@ def waveguide_cutoff(
 
 
 def _cosine_nodes(n_film, outside, nodes):
-    """Gauss nodes over cos(theta) in 0..1, split at the critical angles, denser towards each end where roots begin."""
+    """Gauss nodes over cos(theta) in 0..1, split at the critical angles, denser towards each end
+    where roots begin."""
     edges = [
         0.0,
         *sorted({float(np.sqrt(1 - (n / n_film) ** 2)) for n in outside if n < n_film}),
