@@ -17,7 +17,7 @@ from peled.nmr import solid, titration
 from peled.nmr.integrals import Integral, Integrals
 from peled.optics import dipole
 from peled.photoluminescence import fluence, gap, recycling, segregation, shift_budget
-from peled.structure import composition, icpms, microscopy, ups, xps, xrd
+from peled.structure import composition, electrons, icpms, microscopy, ups, xps, xrd
 from peled.synthesis import amounts
 from peled.transient_absorption import carriers_per_crystal, matrix
 from peled.transient_absorption.scans import average_scans
@@ -390,6 +390,17 @@ def test_profile_ends_of_a_parabola_are_two_standard_errors():
     assert fluence._crossings(grid, 0.1 * delta, 20) == (0.0, np.inf)
 
 
+def test_internal_yield_sums_the_generations_and_has_the_error_of_the_external_one():
+    model = recycling.OpticalModel("a", 0.3, 0.5)
+    inside = model.internal(0.4)
+    generations = sum(inside * 0.3 * (inside * 0.5) ** k for k in range(200))
+    assert generations == pytest.approx(0.4, rel=1e-12)
+    assert model.internal_error(0.4, 0.02) == pytest.approx(
+        propagated(model.internal, (0.4,), (0.02,)), rel=1e-6
+    )
+    assert math.isnan(model.internal(0.7))  # more than would leave without any loss inside
+
+
 def test_what_is_lost_of_a_photon():
     model = recycling.OpticalModel("a", 0.3, 0.5)
     assert model.lost == pytest.approx(0.2)
@@ -561,3 +572,57 @@ def test_slopes_of_an_lmfit_residual():
 def test_drift_tells_the_largest_departure_from_the_first_value():
     found = stability.drift([0, 1, 2, 3.0], [5.0, 5.2, 4.5, 5.1], [0.1] * 4)
     assert found.largest == pytest.approx(0.5)
+
+
+class _Bench:
+    """A sample whose quantities are kept by name."""
+
+    settings = {"sensitivity_relative": 0.1, "energy_eV": 0.05, "alloy": True}
+
+    def __init__(self):
+        self.made = {}
+
+    def make(self, held, name, unit, function, *of, **more):
+        self.made[name] = quantities.derive(name, unit, function, *of, **more)
+        return self.made[name]
+
+
+def test_ionisation_energy_is_free_of_the_bias():
+    spectrum = SimpleNamespace(photon_energy_eV=21.22)
+    for bias in (0.0, -5.0):
+        bench = _Bench()
+        cut = (None, spectrum, bias, 16.4 + bias, 0.02)
+        electrons._ionisation(bench, cut, (None, spectrum, bias, 1.5 + bias, 0.03))
+        found = bench.made["ionisation energy"]
+        assert found.value == pytest.approx(21.22 - (16.4 - 1.5))
+        assert found.standard_error == pytest.approx(math.hypot(0.02, 0.03, 0.05), rel=1e-4)
+
+
+def test_halide_ratio_of_two_regions_and_the_bromide_fraction_of_it(tmp_path):
+    """Two bromide for one iodide: 2/3, whatever times the two regions took."""
+
+    def region(level, atoms, error, seconds, scans):
+        spectrum = SimpleNamespace(
+            path=tmp_path / "a.vms", transmission=None, collection_time_s=seconds, scans=scans
+        )
+        held = SimpleNamespace(row=SimpleNamespace(label=level))
+        one = SimpleNamespace(
+            spectrum=spectrum,
+            shift=SimpleNamespace(value_eV=0.0),
+            held=held,
+            fit=SimpleNamespace(names=(level,)),
+        )
+        binding = electrons._levels(tmp_path)[level].position_eV
+        area = atoms * electrons._factor(level, binding, 1486.6, one)
+        one.level = lambda name: (area, error * area)
+        return one
+
+    bench = _Bench()
+    iodide, bromide = region("I 4d", 1.0, 0.01, 2.0, 3), region("Br 3d", 2.0, 0.02, 5.0, 1)
+    electrons._ratio(bench, "I : Br", "I 4d", "Br 3d", iodide, bromide, 1486.6)
+    ratio = bench.made["I : Br"]
+    assert ratio.value == pytest.approx(0.5)
+    assert ratio.standard_error == pytest.approx(0.5 * math.hypot(0.01, 0.02, 0.1), rel=1e-3)
+    fraction = bench.made["x_Br (I 4d)"]
+    assert fraction.value == pytest.approx(2 / 3)
+    assert fraction.standard_error == pytest.approx(ratio.standard_error / 1.5**2, rel=1e-3)
