@@ -39,16 +39,6 @@ def draw(folder, kind="recomputed", name="fig2g"):
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
 
 
-def test_names_are_the_papers():
-    assert [figures.panel_name(n) for n in ("1a", "2g", "ED3n", "fig4", "ED10k")] == [
-        "fig1a",
-        "fig2g",
-        "ed3n",
-        "fig4",
-        "ed10k",
-    ]
-
-
 def test_the_same_content_gives_the_same_bytes_in_every_process(tmp_path):
     found = []
     for name, environment in (

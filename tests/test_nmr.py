@@ -219,23 +219,6 @@ def test_process_refuses():
 # ---- lines and spins ---------------------------------------------------------------------------------------------------
 
 
-def test_number_of_lines():
-    rng = np.random.default_rng(7)
-    for truth in (
-        [(0.0, 3, 1.0)],
-        [(0.0, 3, 1.0), (0.02, 3, 0.8)],
-        [(-0.03, 3, 1.0), (0.0, 3, 0.7), (0.03, 3, 0.9)],
-    ):
-        spectrum = nmr.process(make(decay(truth), noise=0.03, rng=rng), line_broadening_Hz=0.5)
-        found = nmr.choose_lines(spectrum, (-0.15, 0.15))
-        assert len(found.best.lines) == len(truth)
-        np.testing.assert_allclose(
-            sorted(line.position_ppm for line in found.best.lines),
-            [d for d, *_ in truth],
-            atol=0.002,
-        )
-
-
 def test_ab_quartet_in_closed_form():
     """Lines of AB: centre ± (sqrt(dnu^2 + J^2) ± J)/2, inner over outer (C + J)/(C - J)."""
     dnu, j = 30.0, 12.0

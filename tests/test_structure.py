@@ -147,29 +147,6 @@ def test_mean_free_path_bias_of_iodine_3d():
     ) == pytest.approx(1.46, abs=0.01)
 
 
-def test_shirley_limits():
-    x = np.linspace(0, 40, 400)
-    flat = np.full(400, 7.0)
-    assert xps.shirley(x, flat) == pytest.approx(flat)
-    peak = np.exp(-0.5 * ((x - 20) / 1.5) ** 2)
-    stepped = 100 * peak + 5 + 20 * np.cumsum(peak) / peak.sum()
-    assert np.trapezoid(stepped - xps.shirley(x, stepped), x) == pytest.approx(
-        100 * 1.5 * np.sqrt(2 * np.pi), rel=0.01
-    )
-    assert xps.shirley(x[::-1], stepped[::-1])[::-1] == pytest.approx(xps.shirley(x, stepped))
-
-
-def test_tougaard_recovers_a_line_under_its_own_losses():
-    x = np.arange(0, 120, 0.25)
-    line = 1000 * np.exp(-0.5 * ((x - 20) / 1.0) ** 2)
-    t = x[:, None] - x[None, :]
-    losses = np.where(t > 0, 600 * t / (1643 + t**2) ** 2, 0) @ line * 0.25
-    background = xps.tougaard(x, line + losses, b_eV2=None)
-    assert np.trapezoid(line + losses - background, x) == pytest.approx(
-        np.trapezoid(line, x), rel=0.06
-    )
-
-
 def test_coverage_of_the_halide_ratio():
     """I 4d : Br 3d under Tougaard losses, fitted with Shirley's step; 300 sets."""
     rng = np.random.default_rng(9)
@@ -188,46 +165,6 @@ def test_coverage_of_the_halide_ratio():
         q, error = xps.ratio(fit.area("I 4d"), fit.area("Br 3d"), covariance)
         inside.append(abs(q / atoms - 2 / 3) < 1.96 * error / atoms)
     assert 0.92 <= np.mean(inside) <= 0.98, np.mean(inside)
-
-
-def test_quantification_reproduces_casaxps(samples):
-    """Raw areas of the sample's report, its relative sensitivity and the file's transmission give its concentrations."""
-    path = samples / "xps" / "FeO_analyzed.vms"
-    if not path.is_file():
-        pytest.skip("sample files not here")
-    s = read_vamas(path)[0]
-    areas = {709.03: 63400.62, 715.73: 29867.34, 722.18: 42839.74, 730.22: 15954.51}
-    order = np.argsort(s.binding_energy_eV)
-    names = {str(k): (v, 0.01 * v) for k, v in areas.items()}
-    transmission = {
-        str(k): float(np.interp(k, s.binding_energy_eV[order], s.transmission[order]))
-        for k in areas
-    }
-    q = xps.quantify(
-        names, dict.fromkeys(names, s.casa_regions[0]["rsf"]), transmission=transmission
-    )
-    assert q.corrected == pytest.approx([1430.56, 670.996, 958.374, 355.028], rel=2e-5)
-    assert 100 * q.fractions == pytest.approx([41.89, 19.65, 28.06, 10.40], abs=0.006)
-    with pytest.raises(ValueError, match="positive"):
-        xps.quantify(names, dict.fromkeys(names, 0.0))
-
-
-def test_fractions_have_the_errors_of_repeated_measurement():
-    rng = np.random.default_rng(1)
-    areas, sensitivities = (
-        {"a": (100.0, 3.0), "b": (300.0, 5.0), "c": (50.0, 2.0)},
-        {"a": 1.0, "b": 2.0, "c": 0.5},
-    )
-    q = xps.quantify(areas, sensitivities)
-    draws = np.array(
-        [
-            xps.quantify(
-                {k: (rng.normal(*v), 1) for k, v in areas.items()}, sensitivities
-            ).fractions
-            for _ in range(3000)
-        ]
-    )
-    assert draws.std(axis=0) == pytest.approx(q.fraction_errors, rel=0.06)
 
 
 def test_ups_levels_of_simulated_samples():

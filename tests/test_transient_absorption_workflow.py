@@ -63,7 +63,7 @@ def test_start_without_any_rise_has_no_dispersion():
     assert chirp is None and model.dispersion == ()
 
 
-def test_background_scatter_spikes_and_bad_pixels():
+def test_background_scatter_and_spikes():
     m, _ = chirped(0.5)
     rng = np.random.default_rng(1)
     signal = m.signal + np.linspace(0, 3, 120)
@@ -72,7 +72,6 @@ def test_background_scatter_spikes_and_bad_pixels():
     dirty = replace(m, signal=signal)
     ((low, high),) = preprocess.find_scatter(dirty)
     assert low == pytest.approx(WAVELENGTH[40]) and high == pytest.approx(WAVELENGTH[43])
-    assert set(WAVELENGTH[40:44]) <= set(preprocess.bad_pixels(dirty))
     out = workflow.prepare(
         dirty, window_nm=(485, 715), masks_nm=[(low, high)], background_before_ps=-1.0
     )

@@ -173,7 +173,7 @@ class Evidence:
         """Recovery of the peak at rest, in hours."""
         f = self.followed(sample, "rest")
         hours = paper.claim("C257").number
-        return relaxation(f.parameter / 3600, f.peak_nm, f.peak_error, at=hours)
+        return relaxation(f.parameter / 3600, f.peak_nm, f.peak_error, at=hours, unit="h")
 
     def colour(self, sample: str) -> dict[str, tuple[float, float]]:
         """x, y and the distance in u'v' to each standard red, with errors, at the peak EQE."""

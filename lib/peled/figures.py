@@ -65,16 +65,6 @@ def use_style() -> None:
     mpl.style.use(Path(__file__).with_name("style") / "peled.mplstyle")
 
 
-def panel_name(paper_name: str) -> str:
-    """File name of a panel of the paper.
-
-    >>> panel_name("2g"), panel_name("ED3n")
-    ('fig2g', 'ed3n')
-    """
-    match = re.fullmatch(r"(?:fig)?(\d+[a-z]*)", paper_name, re.IGNORECASE)
-    return f"fig{match[1].lower()}" if match else paper_name.lower()
-
-
 def panel(
     name: str, *, width: float = SINGLE, height: float | None = None, title: str = "", **subplots
 ):

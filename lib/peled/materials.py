@@ -1,7 +1,7 @@
 """Constants and one-line relations of the perovskite that several rooms use.
 
-x_Br is the bromide fraction of the halide sites: MAPb(I1-x Brx)3. The paper writes x for iodide in some places and for
-bromide in others; here it is named every time.
+x_Br is the bromide fraction of the halide sites: MAPb(I1-x Brx)3. The paper writes x for iodide in
+some places and for bromide in others; here it is named every time.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def photon_energy_eV(wavelength_nm: ArrayLike) -> np.ndarray:
 def constants(folder: Path | None = None) -> Mapping[str, tuple[float, float]]:
     """Published values with their standard errors, by name.
 
-    From the package's `tables/constants.csv`, which names the sources; a `constants.csv` in a user's folder takes its
-    place.
+    From the package's `tables/constants.csv`, which names the sources; a `constants.csv` in a
+    user's folder takes its place.
 
     >>> constants()["a_MAPbBr3"]
     (5.93, 0.003)
@@ -51,7 +51,8 @@ def _of(*names: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return values, errors
 
 
-#: Coefficients of the gap's parabola in x_Br (eV) with their standard errors; source: `bulk_gap_eV`.
+#: Coefficients of the gap's parabola in x_Br (eV) with their standard errors; source:
+#: `bulk_gap_eV`.
 GAP_EV, GAP_ERROR_EV = _of("gap_c0", "gap_c1", "gap_c2")
 #: Lattice constants of MAPbI3 (pseudo-cubic) and MAPbBr3 (ångström) with their standard errors.
 ENDS_A, ENDS_ERROR_A = _of("a_MAPbI3", "a_MAPbBr3")

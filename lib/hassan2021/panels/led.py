@@ -309,7 +309,7 @@ def _drive_and_rest(e: Evidence, axes, sample: str) -> None:
         ax.set(xlabel=xlabel)
     rest, hours = e.rest(sample), np.linspace(0, both[1].parameter.max() / 3600, 100)
     if rest.determined:
-        y = rest.end + (rest.start - rest.end) * np.exp(-hours / rest.time_constant)
+        y = rest.end + (rest.start - rest.end) * np.exp(-hours / rest.time_constant.value)
         axes[1].plot(hours, y, "-", lw=0.8, color="k")
     axes[1].axvline(paper.claim("C257").number, color="0.6", lw=0.6, ls=":")
     axes[0].set(ylabel="EL peak (nm)")

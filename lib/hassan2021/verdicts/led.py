@@ -413,11 +413,11 @@ def second_treatment(e: Evidence) -> Found:
 def recovery(e: Evidence) -> Found:
     r, folds = e.rest("ed7_OA"), math.log(20)
     return {
-        "found": folds * r.time_constant,
-        "standard_error": folds * r.time_constant_error,
+        "found": folds * r.time_constant.value,
+        "standard_error": folds * r.time_constant.standard_error,
         "limit": "lower", "holds": r.determined, "kind": e.series("ed7_OA", "rest").kind,
-        "note": f"hours until a twentieth of the shift is left, time constant {r.time_constant:.1f} "
-        f"h; after 6 h {100 * r.remaining:.1f} % are left",
+        "note": f"hours until a twentieth of the shift is left, time constant {r.time_constant.value:.1f} "
+        f"h; after 6 h {100 * r.remaining.value:.1f} % are left",
     }  # fmt: skip
 
 

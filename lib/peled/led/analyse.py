@@ -314,7 +314,8 @@ def _responsivity(holdings: Holdings, run: Run):
 
 
 def _collected(run: Run, angle: Quantity):
-    """G of a photodiode or power meter, 1/(share collected × filter × area in m²), and columns that are missing."""
+    """G of a photodiode or power meter, 1/(share collected × filter × area in m²), and columns that
+    are missing."""
     said, area = run.row.settings, run.sweep.area_cm2
     share = routes.collected_share(said, area or 1.0, run.row.label)
     if area is None:

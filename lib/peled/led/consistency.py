@@ -1,8 +1,10 @@
-"""Do the numbers of a device fit each other? Any three of luminance, current density, spectrum and EQE give the fourth.
+"""Do the numbers of a device fit each other? Any three of luminance, current density, spectrum and
+EQE give the fourth.
 
-Printed numbers carry rounding, measured ones standard errors. Rounding is a bound, not a spread, so an interval here is the
-range over all roundings, widened by z standard errors. `check_column` holds a whole EQE column against the luminance,
-current and spectra beside it and names the shortcut that would explain a constant ratio between the two.
+Printed numbers carry rounding, measured ones standard errors. Rounding is a bound, not a spread, so
+an interval here is the range over all roundings, widened by z standard errors. `check_column` holds
+a whole EQE column against the luminance, current and spectra beside it and names the shortcut that
+would explain a constant ratio between the two.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ class Stated:
 class Derived:
     """The quantity that followed from the three others.
 
-    `low` and `high` bound it over all roundings and ± z standard errors; `standard_error` is without rounding.
+    `low` and `high` bound it over all roundings and ± z standard errors; `standard_error` is
+    without rounding.
     """
 
     quantity: str
@@ -75,7 +78,8 @@ def solve(
     luminance_cd_m2, current_density_mA_cm2, eqe : Stated or float, optional
         EQE as a fraction.
     centre_nm : Stated or float, optional
-        Centre of a Gaussian band (in power) of width `fwhm_nm`, for devices whose spectrum is only described.
+        Centre of a Gaussian band (in power) of width `fwhm_nm`, for devices whose spectrum is only
+        described.
     spectrum : (wavelength_nm, values), optional
         The measured spectrum, instead of `centre_nm` and `fwhm_nm`.
     quantity : "power" or "photons"
@@ -83,7 +87,8 @@ def solve(
     z : float
         Standard errors on either side.
     bracket_nm : (float, float)
-        Where a centre is looked for. Luminance cannot tell the two flanks of V(λ) apart: the bracket must lie on one.
+        Where a centre is looked for. Luminance cannot tell the two flanks of V(λ) apart: the
+        bracket must lie on one.
 
     Returns
     -------
@@ -92,7 +97,8 @@ def solve(
     Raises
     ------
     ValueError
-        If not exactly one quantity is missing, a value is not positive, or no band in the bracket fits.
+        If not exactly one quantity is missing, a value is not positive, or no band in the bracket
+        fits.
     """
     given = {
         "luminance_cd_m2": luminance_cd_m2,
@@ -108,7 +114,8 @@ def solve(
     missing = [name for name, value in given.items() if value is None]
     if len(missing) != 1:
         raise ValueError(
-            f"solve: expected exactly one of {', '.join(given)} left out, found {len(missing)}: {', '.join(missing) or 'none'}"
+            f"solve: expected exactly one of {', '.join(given)} left out, found {len(missing)}: "
+            f"{', '.join(missing) or 'none'}"
         )
     known = {
         name: value if isinstance(value, Stated) else Stated(float(value))
@@ -176,7 +183,8 @@ def _centre(per_photon: float, fwhm_nm: float, bracket_nm: tuple[float, float]) 
     low, high = (_band(end, fwhm_nm) for end in bracket_nm)
     if not min(low, high) <= per_photon <= max(low, high):
         raise ValueError(
-            f"centre: expected a band between {bracket_nm[0]:g} and {bracket_nm[1]:g} nm with {per_photon:.3g} lm s per photon, "
+            f"centre: expected a band between {bracket_nm[0]:g} and {bracket_nm[1]:g} nm with "
+            f"{per_photon:.3g} lm s per photon, "
             f"found {min(low, high):.3g} to {max(low, high):.3g}"
         )
     return float(brentq(lambda centre: _band(centre, fwhm_nm) - per_photon, *bracket_nm, xtol=1e-6))
@@ -209,7 +217,8 @@ class CommonBand:
 def common_band(
     luminance_cd_m2, current_density_mA_cm2, eqe, *, fwhm_nm: float, **options
 ) -> CommonBand:
-    """The centre of a band of given width that several points (sequences of `Stated`) agree on, if any; options as in `solve`."""
+    """The centre of a band of given width that several points (sequences of `Stated`) agree on, if
+    any; options as in `solve`."""
     found = [
         solve(luminance_cd_m2=lum, current_density_mA_cm2=j, eqe=e, fwhm_nm=fwhm_nm, **options)
         for lum, j, e in zip(luminance_cd_m2, current_density_mA_cm2, eqe, strict=True)
@@ -262,14 +271,19 @@ class ColumnCheck:
         """The finding in one sentence."""
         percent = 100 * (self.median - 1)
         word = "agrees with" if self.agrees else "disagrees with"
-        text = f"reported EQE {word} its own L, J and spectrum: {percent:+.1f} % (95 %: {100 * (self.low - 1):+.1f} to {100 * (self.high - 1):+.1f} %, {self.points} points)"
+        low, high = 100 * (self.low - 1), 100 * (self.high - 1)
+        text = (
+            f"reported EQE {word} its own L, J and spectrum: {percent:+.1f} % "
+            f"(95 %: {low:+.1f} to {high:+.1f} %, {self.points} points)"
+        )
         if not self.agrees and self.explanations:
             text += "; as if " + " or ".join(name for name, _ in self.explanations[:2])
         return text
 
 
 def shortcuts(wavelength_nm, spectrum, *, quantity: str = "power") -> dict[str, float]:
-    """Ratio (EQE by a common shortcut) / (EQE by the integral) for one spectrum: what each would do to a reported column."""
+    """Ratio (EQE by a common shortcut) / (EQE by the integral) for one spectrum: what each would do
+    to a reported column."""
     wavelength, values = photometry.check_spectrum(wavelength_nm, spectrum, quantity=quantity)
     true = float(
         photometry.luminous_energy_per_photon(wavelength, values, quantity=quantity, checked=True)

@@ -1,13 +1,16 @@
-"""Current-voltage-luminance curves: the J-V model and its fit, turn-on voltage, hysteresis, and the roll-off of efficiency.
+"""Current-voltage-luminance curves: the J-V model and its fit, turn-on voltage, hysteresis, and the
+roll-off of efficiency.
 
-The J-V model has four regimes, each one visible as a slope on a log-log plot: leakage (ohmic shunt), injection (diode with
-ideality n), transport (J ∝ V^m, m = 2 space-charge limited, m > 2 with traps or a field-dependent mobility) and series resistance.
-Injection and transport carry the same current, so their voltages add:
+The J-V model has four regimes, each one visible as a slope on a log-log plot: leakage (ohmic
+shunt), injection (diode with ideality n), transport (J ∝ V^m, m = 2 space-charge limited, m > 2
+with traps or a field-dependent mobility) and series resistance. Injection and transport carry the
+same current, so their voltages add:
 
     V − J R_s = (n k T/q) ln(1 + J_d/J_0) + (J_d/K)^(1/m),      J = J_d + (V − J R_s)/R_sh.
 
-It is a description with parameters of physical meaning, not a drift-diffusion model (S. M. Sze, Physics of Semiconductor
-Devices; M. A. Lampert, P. Mark, Current Injection in Solids). Current densities are in mA cm⁻², voltages in V.
+It is a description with parameters of physical meaning, not a drift-diffusion model (S. M. Sze,
+Physics of Semiconductor Devices; M. A. Lampert, P. Mark, Current Injection in Solids). Current
+densities are in mA cm⁻², voltages in V.
 """
 
 from __future__ import annotations
@@ -15,27 +18,34 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.constants import Boltzmann, elementary_charge
-from scipy.optimize import least_squares
 
-JV_PARAMETERS = (
-    "log10_saturation",
-    "ideality",
-    "log10_transport",
-    "exponent",
-    "log10_shunt",
-    "log10_series",
-)
-_LOWER = np.array([-40.0, 1.0, -12.0, 1.5, 1.0, -4.0])
-_UPPER = np.array([0.0, 20.0, 8.0, 12.0, 11.0, 4.0])
+from peled.quantities import Estimates, fit_lmfit
+
+if TYPE_CHECKING:
+    from lmfit.minimizer import MinimizerResult
+
+TEMPERATURE_K = 295.0
+NOISE_MA_CM2 = 1e-6  #: of a source meter's current; a point must exceed three times this
+LEAST_V = 0.05  #: at 0 V a logarithm has nothing to say
+LEAST_POINTS = 9
+
+#: Parameters of the J-V model: unit, bounds.
+JV_PARAMETERS = {
+    "log10_saturation": ("", -40.0, 0.0),
+    "ideality": ("", 1.0, 20.0),
+    "log10_transport": ("", -12.0, 8.0),
+    "exponent": ("", 1.5, 12.0),
+    "log10_shunt": ("", 1.0, 11.0),
+    "log10_series": ("", -4.0, 4.0),
+}
 
 
-def jv_current(
-    voltage_V: np.ndarray, parameters: Sequence[float], temperature_K: float = 295.0
-) -> np.ndarray:
-    """Current density (mA cm⁻²) of the model above at positive voltages.
+def jv_current(voltage_V: np.ndarray, parameters: Sequence[float]) -> np.ndarray:
+    """Current density (mA cm⁻²) of the model above at positive voltages and `TEMPERATURE_K`.
 
     Parameters
     ----------
@@ -45,11 +55,12 @@ def jv_current(
 
     Notes
     -----
-    V is explicit in J_d: a coarse table gives a start, three Newton steps in ln V the rest, so that the current is smooth in the
-    parameters (an interpolated table is not, and spoils the derivatives of a fit).
+    V is explicit in J_d: a coarse table gives a start, three Newton steps in ln V the rest, so that
+    the current is smooth in the parameters (an interpolated table is not, and spoils the
+    derivatives of a fit).
     """
     log_j0, ideality, log_k, exponent, log_shunt, log_series = parameters
-    thermal = ideality * Boltzmann * temperature_K / elementary_charge
+    thermal = ideality * Boltzmann * TEMPERATURE_K / elementary_charge
     ln_j0, ln_k, shunt_mS, series_kOhm = (
         math.log(10) * log_j0,
         math.log(10) * log_k,
@@ -84,47 +95,58 @@ class JVFit:
 
     Attributes
     ----------
-    values, standard_errors : array (6,)
-        In the order of `JV_PARAMETERS`; an error is NaN where the parameter ended at a bound or the data do not determine it. With a
-        parameter at a bound (usually a series resistance too small to see) the other errors hold only given that bound.
-    covariance : array (6, 6)
+    result : lmfit.minimizer.MinimizerResult
+        For `lmfit.fit_report`.
+    estimates : Estimates
+        In the order of `JV_PARAMETERS`. With a parameter at a bound (usually a series resistance
+        too small to see) the other errors hold only given that bound.
     scatter : float
         Standard deviation of the residuals in log10 J: what the errors were scaled with.
     runs_z : float
-        Runs test on the signs of the residuals (Wald-Wolfowitz); below −2 the model misses structure and the errors are too small.
-    converged : bool
-    at_bound, undetermined : tuple of str
+        Runs test on the signs of the residuals [1]_; below −2 the model misses structure and the
+        errors are too small.
     used : array of bool
         Points of the sweep that were fitted.
     residual : array
         log10(J/model), NaN where not used.
+
+    References
+    ----------
+    .. [1] A. Wald, J. Wolfowitz, Ann. Math. Stat. 11, 147 (1940), doi:10.1214/aoms/1177731909
     """
 
-    values: np.ndarray
-    standard_errors: np.ndarray
-    covariance: np.ndarray = field(repr=False)
+    result: MinimizerResult = field(repr=False)
+    estimates: Estimates = field(repr=False)
     scatter: float
     runs_z: float
-    converged: bool
-    at_bound: tuple[str, ...]
-    undetermined: tuple[str, ...]
     used: np.ndarray = field(repr=False)
     residual: np.ndarray = field(repr=False)
 
+    @property
+    def values(self) -> np.ndarray:
+        """In the order of `JV_PARAMETERS`."""
+        return self.estimates.values
+
+    @property
+    def standard_errors(self) -> np.ndarray:
+        """NaN where a parameter ended at a bound or the data do not determine it."""
+        errors = np.sqrt(np.diag(self.estimates.covariance))
+        return np.where(np.isin(self.estimates.names, self.undetermined), np.nan, errors)
+
+    @property
+    def undetermined(self) -> tuple[str, ...]:
+        """Parameters at a bound, in an open direction, or with an error of half their range."""
+        e = self.estimates
+        half = np.array([(high - low) / 2 for _, low, high in JV_PARAMETERS.values()])
+        loose = e.at_bound | e.null.any(axis=1) | (np.sqrt(np.diag(e.covariance)) > half)
+        return tuple(n for n, is_loose in zip(e.names, loose, strict=True) if is_loose)
+
     def __getitem__(self, name: str) -> tuple[float, float]:
-        i = JV_PARAMETERS.index(name)
+        i = self.estimates.names.index(name)
         return float(self.values[i]), float(self.standard_errors[i])
 
 
-def fit_jv(
-    voltage_V,
-    current_density_mA_cm2,
-    *,
-    good=None,
-    noise_mA_cm2: float = 1e-6,
-    temperature_K: float = 295.0,
-    min_voltage_V: float = 0.05,
-) -> JVFit:
+def fit_jv(voltage_V, current_density_mA_cm2, *, good=None) -> JVFit:
     """Fit the J-V model to log10 J.
 
     Parameters
@@ -133,10 +155,10 @@ def fit_jv(
         One sweep.
     good : array of bool, optional
         Points to use (`Sweep.good`: no compliance, no range steps).
-    noise_mA_cm2 : float
-        Noise of the current meter; a point must exceed three times this, and its logarithm is weighted accordingly.
-    min_voltage_V : float
-        Points below are left out: at 0 V a logarithm has nothing to say.
+
+    Returns
+    -------
+    JVFit
 
     Raises
     ------
@@ -145,88 +167,67 @@ def fit_jv(
 
     Notes
     -----
-    Least squares from three starts. Gain errors of a sourcemeter are relative, so residuals of log J are even over the
-    decades; errors are scaled with the scatter found.
+    Least squares by lmfit from three starts. Gain errors of a sourcemeter are relative, so
+    residuals of log J are even over the decades; errors are scaled with the scatter found. Points
+    below `LEAST_V` or three times `NOISE_MA_CM2` are left out.
+
+    Examples
+    --------
+    >>> v = np.arange(0.1, 8.0, 0.1)
+    >>> j = jv_current(v, [-16.0, 1.8, 0.5, 2.6, 5.0, 1.5])
+    >>> gain = 1 + 0.01 * np.random.default_rng(0).standard_normal(v.size)
+    >>> print("m = {:.2f} ± {:.2f}".format(*fit_jv(v, j * gain)["exponent"]))
+    m = 2.70 ± 0.06
     """
+    import lmfit
+
     voltage, current = np.asarray(voltage_V, float), np.asarray(current_density_mA_cm2, float)
     if voltage.shape != current.shape or voltage.ndim != 1:
         raise ValueError(
-            f"J-V curve: expected two arrays of one length, found {voltage.shape} and {current.shape}"
+            "J-V curve: expected two arrays of one length, "
+            f"found {voltage.shape} and {current.shape}"
         )
-    used = (
-        np.isfinite(voltage)
-        & np.isfinite(current)
-        & (voltage >= min_voltage_V)
-        & (current > 3 * noise_mA_cm2)
-    )
+    used = np.isfinite(voltage) & np.isfinite(current)
+    used &= (voltage >= LEAST_V) & (current > 3 * NOISE_MA_CM2)
     if good is not None:
         used &= np.asarray(good, bool)
-    if used.sum() < len(JV_PARAMETERS) + 3:
+    if used.sum() < LEAST_POINTS:
         raise ValueError(
-            f"J-V curve: expected at least {len(JV_PARAMETERS) + 3} points above {min_voltage_V:g} V and {3 * noise_mA_cm2:g} mA cm-2, found {int(used.sum())}"
+            f"J-V curve: expected at least {LEAST_POINTS} points above {LEAST_V:g} V and "
+            f"{3 * NOISE_MA_CM2:g} mA cm-2, found {int(used.sum())}"
         )
     v, target = voltage[used], np.log10(current[used])
-    weight = 1 / np.hypot(1.0, noise_mA_cm2 / (math.log(10) * 10.0**target) / 0.005)
+    weight = 1 / np.hypot(1.0, NOISE_MA_CM2 / (math.log(10) * 10.0**target) / 0.005)
 
-    def residual(p: np.ndarray) -> np.ndarray:
-        return weight * (target - np.log10(jv_current(v, p, temperature_K)))
+    def residual(p: lmfit.Parameters) -> np.ndarray:
+        return weight * (target - np.log10(jv_current(v, list(p.valuesdict().values()))))
 
-    shunt = float(np.clip(np.log10(1e3 * v[0] / 10 ** target[0]), _LOWER[4] + 0.1, _UPPER[4] - 0.1))
-    k = float(target[-1] - 2.5 * math.log10(max(v[-1] - 1.5, 0.3)))
-    best = None
-    for ideality, series in ((2.0, 0.0), (2.0, 1.5), (4.0, 0.5)):
-        # The diode carries the steepest part of the curve: start it there.
-        i = int(np.argmax(np.gradient(target, v))) if v.size > 2 else 0
-        j0 = target[i] - v[i] / (ideality * 0.0254 * math.log(10)) + 0.5
-        start = np.clip([j0, ideality, k, 2.5, shunt, series], _LOWER + 0.01, _UPPER - 0.01)
-        got = least_squares(residual, start, bounds=(_LOWER, _UPPER), x_scale="jac", max_nfev=20)
-        if best is None or got.cost < best.cost * (1 - 1e-6):
-            best = got
-    best = least_squares(
-        residual,
-        best.x,
-        bounds=(_LOWER, _UPPER),
-        x_scale="jac",
-        max_nfev=60,
-        ftol=1e-8,
-        xtol=1e-9,
-        gtol=1e-9,
-    )
-    span = _UPPER - _LOWER
-    bound = (best.x - _LOWER < 1e-4 * span) | (_UPPER - best.x < 1e-4 * span)
-    scatter = math.sqrt(2 * best.cost / max(used.sum() - (~bound).sum(), 1))
-    covariance = np.zeros((6, 6))
-    free = np.flatnonzero(~bound)
-    jacobian = best.jac[:, free]
-    scale = np.linalg.norm(jacobian, axis=0)
-    inverse = np.linalg.pinv(
-        (jacobian / np.where(scale > 0, scale, 1)).T @ (jacobian / np.where(scale > 0, scale, 1)),
-        rcond=1e-12,
-    )
-    covariance[np.ix_(free, free)] = (
-        scatter**2
-        * inverse
-        / np.outer(np.where(scale > 0, scale, 1), np.where(scale > 0, scale, 1))
-    )
-    errors = np.sqrt(np.clip(np.diag(covariance), 0, None))
-    loose = (~bound) & (
-        (errors > 0.5 * span) | np.r_[[np.linalg.norm(best.jac[:, i]) < 1e-6 for i in range(6)]]
-    )
-    errors = np.where(bound | loose, np.nan, errors)
+    starts = []
+    for values in _jv_starts(v, target):
+        start = lmfit.Parameters()
+        for (name, (_, low, high)), value in zip(JV_PARAMETERS.items(), values, strict=True):
+            start.add(name, float(np.clip(value, low + 0.01, high - 0.01)), min=low, max=high)
+        starts.append(start)
+    result, estimates = fit_lmfit(residual, starts, {})
     full = np.full(voltage.size, np.nan)
-    full[used] = best.fun / weight
-    return JVFit(
-        best.x,
-        errors,
-        covariance,
-        scatter,
-        _runs_z(best.fun),
-        bool(best.success),
-        tuple(n for n, b in zip(JV_PARAMETERS, bound, strict=True) if b),
-        tuple(n for n, b in zip(JV_PARAMETERS, loose, strict=True) if b),
-        used,
-        full,
-    )
+    full[used] = result.residual / weight
+    freedom = max(v.size - int((~estimates.at_bound).sum()), 1)
+    scatter = math.sqrt(result.chisqr / freedom)
+    return JVFit(result, estimates, scatter, _runs_z(result.residual), used, full)
+
+
+def _jv_starts(v: np.ndarray, log10_j: np.ndarray) -> list[list[float]]:
+    """Three starts: the diode carries the steepest part of the curve, the shunt its beginning."""
+    steepest = int(np.argmax(np.gradient(log10_j, v)))
+    shunt = math.log10(1e3 * v[0]) - log10_j[0]
+    transport = log10_j[-1] - 2.5 * math.log10(max(v[-1] - 1.5, 0.3))
+    return [
+        [
+            log10_j[steepest] - v[steepest] / (ideality * 0.0254 * math.log(10)) + 0.5,
+            *(ideality, transport, 2.5, shunt, series),
+        ]
+        for ideality, series in ((2.0, 0.0), (2.0, 1.5), (4.0, 0.5))
+    ]
 
 
 def _runs_z(residual: np.ndarray) -> float:
@@ -240,19 +241,10 @@ def _runs_z(residual: np.ndarray) -> float:
     return (runs - mean) / math.sqrt(variance) if variance > 0 else 0.0
 
 
-def regime_slope(voltage_V, current_density_mA_cm2) -> np.ndarray:
-    """Local slope d ln J / d ln V: 1 ohmic, 2 space charge, larger for injection or traps. NaN where J or V is not positive."""
-    v, j = np.asarray(voltage_V, float), np.asarray(current_density_mA_cm2, float)
-    ok = (v > 0) & (j > 0)
-    slope = np.full(v.shape, np.nan)
-    if ok.sum() >= 3:
-        slope[ok] = np.gradient(np.log(j[ok]), np.log(v[ok]))
-    return slope
-
-
 @dataclass(frozen=True)
 class TurnOn:
-    """Voltage at which the luminance passes a threshold; NaN voltage where it never does (`reached` False)."""
+    """Voltage at which the luminance passes a threshold; NaN voltage where it never does (`reached`
+    False)."""
 
     voltage_V: float
     standard_error_V: float
@@ -268,7 +260,8 @@ def turn_on(
     luminance_relative_error: float = 0.03,
     noise_cd_m2: float = 0.02,
 ) -> TurnOn:
-    """Turn-on voltage: log L against V, interpolated linearly through the first pair that stays above the threshold.
+    """Turn-on voltage: log L against V, interpolated linearly through the first pair that stays
+    above the threshold.
 
     Parameters
     ----------
@@ -285,7 +278,8 @@ def turn_on(
     above = lum >= threshold_cd_m2
     if not above.any():
         return TurnOn(math.nan, math.nan, threshold_cd_m2, False)
-    # The first point from which on most readings are above, so that one spike in the dark is no turn-on.
+    # The first point from which on most readings are above, so that one spike in the dark is no
+    # turn-on.
     starts = [i for i in np.flatnonzero(above) if above[i : i + 3].all()]
     i = int(starts[0]) if starts else int(np.flatnonzero(above)[0])
     if i == 0:
@@ -298,7 +292,8 @@ def turn_on(
     relative = [math.hypot(luminance_relative_error, noise_cd_m2 / x) for x in (low, high)]
     slope = (b - a) / step if step > 0 else math.inf
     error = math.hypot((1 - share) * relative[0], share * relative[1]) / slope
-    # Linear interpolation over a step in which the slope changes: at most an eighth of the second difference.
+    # Linear interpolation over a step in which the slope changes: at most an eighth of the second
+    # difference.
     bend = 0.0
     if i + 1 < v.size and lum[i + 1] > 0:
         after = (math.log(lum[i + 1]) - b) / max(float(v[i + 1] - v[i]), 1e-9)
@@ -308,7 +303,8 @@ def turn_on(
 
 @dataclass(frozen=True)
 class Hysteresis:
-    """Mean and largest |log10(J_down/J_up)| over the common voltages, and the mean shift in voltage that it amounts to, with the standard error of that mean."""
+    """Mean and largest |log10(J_down/J_up)| over the common voltages, and the mean shift in voltage
+    that it amounts to, with the standard error of that mean."""
 
     mean_decades: float
     largest_decades: float
@@ -317,9 +313,7 @@ class Hysteresis:
     shift_error: float
 
 
-def hysteresis(
-    up_voltage_V, up_current, down_voltage_V, down_current, *, noise_mA_cm2: float = 1e-6
-) -> Hysteresis:
+def hysteresis(up_voltage_V, up_current, down_voltage_V, down_current) -> Hysteresis:
     """Compare a sweep up with the sweep down that followed.
 
     Raises
@@ -330,7 +324,7 @@ def hysteresis(
     up_v, up_j, down_v, down_j = (
         np.asarray(a, float) for a in (up_voltage_V, up_current, down_voltage_V, down_current)
     )
-    ok_up, ok_down = up_j > 3 * noise_mA_cm2, down_j > 3 * noise_mA_cm2
+    ok_up, ok_down = up_j > 3 * NOISE_MA_CM2, down_j > 3 * NOISE_MA_CM2
     a, b = np.argsort(up_v[ok_up]), np.argsort(down_v[ok_down])
     x, lj_up, x2, lj_down = (
         up_v[ok_up][a],
@@ -341,7 +335,8 @@ def hysteresis(
     inside = (x >= x2.min(initial=np.inf)) & (x <= x2.max(initial=-np.inf))
     if inside.sum() < 3:
         raise ValueError(
-            f"hysteresis: expected at least three voltages in both sweeps, found {int(inside.sum())}"
+            "hysteresis: expected at least three voltages in both sweeps, found "
+            f"{int(inside.sum())}"
         )
     difference = np.interp(x[inside], x2, lj_down) - lj_up[inside]
     slope = np.gradient(lj_up, x)[inside]
@@ -356,14 +351,17 @@ def hysteresis(
     )
 
 
-# ---- efficiency against current --------------------------------------------------------------------------------------
+# ---- efficiency against current
+# --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The maximum of EQE(J): value, where, and the current density at which the EQE has fallen to half of it.
+    """The maximum of EQE(J): value, where, and the current density at which the EQE has fallen to
+    half of it.
 
-    `half_current` is NaN (and `half_reached` False) where the sweep ends before; `at_edge` when the maximum is the first or last point.
+    `half_current` is NaN (and `half_reached` False) where the sweep ends before; `at_edge` when the
+    maximum is the first or last point.
     """
 
     eqe: float
@@ -375,8 +373,13 @@ class Peak:
     at_edge: bool
 
 
-def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None, *, window_decades: float = 0.5) -> Peak:
-    """Maximum of EQE(J) from a smooth curve in ln EQE against log10 J around it, weighted with the errors.
+#: Half-width, in decades of J, of the window about a maximum.
+WINDOW_DECADES = 0.5
+
+
+def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None) -> Peak:
+    """Maximum of EQE(J) from a smooth curve in ln EQE against log10 J around it, weighted with the
+    errors.
 
     Parameters
     ----------
@@ -384,13 +387,11 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None, *, window_decades: flo
         Unsorted is fine.
     eqe_error : array (n,), optional
         Independent standard errors; without them the scatter about the curve is used.
-    window_decades : float
-        Half-width of the window about the maximum.
 
     Notes
     -----
-    The largest of many noisy points is biased upwards; a smooth maximum is not. Where fewer than five points lie in the window the
-    largest point is taken, with its own error.
+    The largest of many noisy points is biased upwards; a smooth maximum is not. Where fewer than
+    five points lie in the window the largest point is taken, with its own error.
     """
     j, q = np.asarray(current_density_mA_cm2, float), np.asarray(eqe, float)
     e = None if eqe_error is None else np.broadcast_to(np.asarray(eqe_error, float), q.shape)
@@ -400,11 +401,12 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None, *, window_decades: flo
     order = np.argsort(j[ok])
     j, q = j[ok][order], q[ok][order]
     e = None if e is None else np.where(e[ok][order] > 0, e[ok][order], np.nan)
-    # A point counts as the maximum only as far as its error allows: noise at the lowest currents must not win.
+    # A point counts as the maximum only as far as its error allows: noise at the lowest currents
+    # must not win.
     trust = q if e is None or np.isnan(e).any() else q - 2 * e
     top = int(np.argmax(trust))
     x = np.log10(j)
-    near = np.abs(x - x[top]) <= window_decades
+    near = np.abs(x - x[top]) <= WINDOW_DECADES
     value, error, where, where_error = (
         float(q[top]),
         float(e[top]) if e is not None and np.isfinite(e[top]) else math.nan,
@@ -416,7 +418,8 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None, *, window_decades: flo
         u, y = x[near] - x[top], np.log(q[near])
         known = e is not None and not np.isnan(e).any()
         w = q[near] / e[near] if known else np.ones(u.size)
-        # Leakage cuts one side more steeply than quenching the other: a cubic where there are points for it.
+        # Leakage cuts one side more steeply than quenching the other: a cubic where there are
+        # points for it.
         degree = 3 if u.size >= 8 else 2
         design = np.vander(u, degree + 1, increasing=True)
         c, *_ = np.linalg.lstsq(design * w[:, None], y * w, rcond=None)
@@ -427,7 +430,7 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None, *, window_decades: flo
             max(reduced, 1.0) if known else reduced
         )
         fine = np.linspace(
-            max(u.min(), -0.6 * window_decades), min(u.max(), 0.6 * window_decades), 801
+            max(u.min(), -0.6 * WINDOW_DECADES), min(u.max(), 0.6 * WINDOW_DECADES), 801
         )
         curve = np.polyval(c[::-1], fine)
         best = int(np.argmax(curve))
@@ -504,14 +507,27 @@ ROLLOFF = {
 
 @dataclass(frozen=True)
 class RolloffFit:
-    """One law fitted to EQE(J): EQE₀, J₀ (mA cm⁻²) with standard errors, rms relative misfit, BIC."""
+    """One law fitted to EQE(J).
+
+    Attributes
+    ----------
+    name : str
+        In `ROLLOFF`.
+    result : lmfit.minimizer.MinimizerResult
+        Of ln EQE₀ and ln J₀, for `lmfit.fit_report`.
+    j0_mA_cm2, j0_error : float
+        J₀ with standard error, NaN where J₀ lies so far outside the data that only the limiting
+        power law is seen.
+    largest : float
+        Largest relative misfit.
+    bic : float
+        n ln(χ²/n) + 3 ln n.
+    """
 
     name: str
-    eqe0: float
-    eqe0_error: float
+    result: MinimizerResult = field(repr=False)
     j0_mA_cm2: float
     j0_error: float
-    rms: float
     largest: float
     bic: float
 
@@ -520,8 +536,9 @@ class RolloffFit:
 class Rolloff:
     """All laws, the best first, and whether the data tell them apart.
 
-    `identified` needs at least three points more than parameters and a BIC lead of 6 over the next law (Kass and Raftery, J. Am.
-    Stat. Assoc. 90, 773 (1995)); `why` says what is lacking otherwise.
+    `identified` needs at least three points more than parameters and a BIC lead of 6 over the next
+    law (Kass and Raftery, J. Am. Stat. Assoc. 90, 773 (1995)); `why` says what is lacking
+    otherwise.
     """
 
     fits: tuple[RolloffFit, ...]
@@ -534,75 +551,65 @@ class Rolloff:
         return self.fits[0]
 
 
-def rolloff(
-    current_density_mA_cm2, eqe, relative_error: float | np.ndarray | None = None
-) -> Rolloff:
+def rolloff(current_density_mA_cm2, eqe) -> Rolloff:
     """Compare roll-off laws on the falling side of EQE(J).
 
     Parameters
     ----------
     current_density_mA_cm2, eqe : array (n,)
         From the peak on; at least three points.
-    relative_error : float or array, optional
-        Standard error of ln EQE. Without it the scatter is estimated for each law, and BIC uses n ln(RSS/n).
+
+    Returns
+    -------
+    Rolloff
+
+    Raises
+    ------
+    ValueError
+        For fewer than three points, or any that is not positive.
+
+    Notes
+    -----
+    Least squares in ln EQE by lmfit; the scatter is estimated for each law.
     """
     j, q = np.asarray(current_density_mA_cm2, float), np.asarray(eqe, float)
-    if (
-        j.size < 3
-        or j.shape != q.shape
-        or (j <= 0).any()
-        or (q <= 0).any()
-        or not (np.isfinite(j).all() and np.isfinite(q).all())
-    ):
+    good = np.isfinite(j).all() and np.isfinite(q).all() and (j > 0).all() and (q > 0).all()
+    if j.size < 3 or j.shape != q.shape or not good:
         raise ValueError(f"roll-off: expected at least three positive points, found {j.size}")
     order = np.argsort(j)
     j, y = j[order], np.log(q[order])
-    sigma = (
-        None
-        if relative_error is None
-        else np.broadcast_to(np.asarray(relative_error, float), y.shape)[order]
-    )
-    weight = np.ones(y.size) if sigma is None else 1 / sigma
-    found = []
-    for name, (law, _, _) in ROLLOFF.items():
-        best = None
-        for start in (np.log(np.median(j)), np.log(j[0]) - 1, np.log(j[-1])):
-            got = least_squares(
-                lambda p, law=law: weight * (law(j, p) - y), [y.max(), start], x_scale=[0.3, 1.0]
-            )
-            best = got if best is None or got.cost < best.cost else best
-        n, k = y.size, 2
-        rss = float(best.fun @ best.fun)
-        bic = (n * math.log(max(rss / n, 1e-300)) if sigma is None else rss) + (
-            k + (sigma is None)
-        ) * math.log(n)
-        scale = rss / max(n - k, 1) if sigma is None else 1.0
-        error = np.sqrt(np.clip(np.diag(np.linalg.pinv(best.jac.T @ best.jac)) * scale, 0, None))
-        plain = best.fun / weight
-        # A law that fits best with J₀ far outside the data is used only as its limiting power law: J₀ and EQE₀ mean nothing.
-        if not 1e-4 * j[0] < math.exp(best.x[1]) < 1e4 * j[-1]:
-            error = np.full(2, math.nan)
-        found.append(
-            RolloffFit(
-                name,
-                math.exp(best.x[0]),
-                math.exp(best.x[0]) * error[0],
-                math.exp(best.x[1]),
-                math.exp(best.x[1]) * error[1],
-                float(np.sqrt(np.mean(plain**2))),
-                float(np.max(np.abs(np.expm1(plain)))),
-                bic,
-            )
-        )
-    found.sort(key=lambda f: f.bic)
-    lead = found[1].bic - found[0].bic
+    first, second, *_ = fits = sorted((_one_law(n, j, y) for n in ROLLOFF), key=lambda f: f.bic)
+    lead = second.bic - first.bic
     if j.size < 5:
-        identified, why = (
-            False,
-            f"{j.size} points leave {j.size - 2} degree{'s' if j.size != 3 else ''} of freedom: no mechanism can be told from another",
-        )
+        left = f"{j.size - 2} degree{'s' if j.size != 3 else ''} of freedom"
+        why = f"{j.size} points leave {left}: no mechanism can be told from another"
     elif lead < 6:
-        identified, why = False, f"{found[0].name} leads {found[1].name} by only {lead:.1f} in BIC"
+        why = f"{first.name} leads {second.name} by only {lead:.1f} in BIC"
     else:
-        identified, why = True, f"{found[0].name} leads by {lead:.1f} in BIC"
-    return Rolloff(tuple(found), identified, why, np.diff(y) / np.diff(np.log(j)))
+        why = f"{first.name} leads by {lead:.1f} in BIC"
+    return Rolloff(tuple(fits), j.size >= 5 and lead >= 6, why, np.diff(y) / np.diff(np.log(j)))
+
+
+def _one_law(name: str, j: np.ndarray, y: np.ndarray) -> RolloffFit:
+    """A law fitted to y = ln EQE."""
+    import lmfit
+
+    law, n = ROLLOFF[name][0], y.size
+    result, estimates = fit_lmfit(
+        lambda p: law(j, (p["ln_eqe0"].value, p["ln_j0"].value)) - y,
+        [
+            lmfit.create_params(ln_eqe0=float(y.max()), ln_j0=float(at))
+            for at in (np.log(np.median(j)), np.log(j[0]) - 1, np.log(j[-1]))
+        ],
+        {},
+    )
+    j0 = math.exp(estimates.values[1])
+    seen = 1e-4 * j[0] < j0 < 1e4 * j[-1]
+    return RolloffFit(
+        name,
+        result,
+        j0,
+        j0 * math.sqrt(estimates.covariance[1, 1]) if seen else math.nan,
+        float(np.max(np.abs(np.expm1(result.residual)))),
+        n * math.log(max(result.chisqr / n, 1e-300)) + 3 * math.log(n),
+    )

@@ -355,7 +355,8 @@ def external(
     scale, _ = routes.scale_error(series[0], c.settings["wavelength_nm"])
     errors["wavelength scale"] = abs(slope) * scale
     r = Quantity("response", "", 1.0, {k: e for k, e in errors.items() if e > 0}, "1",
-                 kind=series[0].kind, inputs=tuple(i for s in series for i in s.inputs))  # fmt: skip
+                 kind=series[0].kind,
+                 inputs=tuple(i for s in series for i in s.inputs))  # fmt: skip
     relative = Quantity(
         "geometry", "", 1.0, {k: e / geometry.value for k, e in geometry.budget.items()}, "1",
         findings=geometry.findings,

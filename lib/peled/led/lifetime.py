@@ -1,8 +1,10 @@
-"""Operational lifetime: time to a fraction of the initial luminance, its law, and how it falls with the drive.
+"""Operational lifetime: time to a fraction of the initial luminance, its law, and how it falls with
+the drive.
 
-T_x is the time at which L has fallen to x of L₀. A run that ends before is right-censored: a lower bound, said so. Acceleration is
-described by T ∝ L₀^(−n); n between two drives is −Δln T / Δln L₀, and one power law for all drives is refused when the local
-exponents differ by more than two standard errors.
+T_x is the time at which L has fallen to x of L₀. A run that ends before is right-censored: a lower
+bound, said so. Acceleration is described by T ∝ L₀^(−n); n between two drives is −Δln T / Δln L₀,
+and one power law for all drives is refused when the local exponents differ by more than two
+standard errors.
 """
 
 from __future__ import annotations
@@ -11,20 +13,24 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
-from scipy.optimize import least_squares
+from scipy import optimize, stats
 
-from peled.quantities import threshold
+from peled.quantities import Finding, Quantity, derive, fit_lmfit, threshold
+
+if TYPE_CHECKING:
+    from lmfit.minimizer import MinimizerResult
 
 
 @dataclass(frozen=True)
 class Crossing:
     """Time at which a decaying signal passes a fraction of its start.
 
-    `censored` runs have `time` at the last point, a lower bound, and no standard error. `crossings` above 1 says that the
-    signal came back above the level later (recovery, or noise wider than the slope).
+    `censored` runs have `time` at the last point, a lower bound, and no standard error. `crossings`
+    above 1 says that the signal came back above the level later (recovery, or noise wider than the
+    slope).
     """
 
     fraction: float
@@ -34,14 +40,16 @@ class Crossing:
     crossings: int
 
 
+#: Most points on either side of a crossing; of these, those within 12 % (or four noises) of it.
+WINDOW = 60
+
+
 def crossing_time(
     time,
     signal,
     fraction: float = 0.5,
     *,
     initial: float | None = None,
-    initial_error: float = 0.0,
-    window: int = 60,
 ) -> Crossing:
     """T_x by a local parabola in log signal through the points around the crossing.
 
@@ -54,11 +62,7 @@ def crossing_time(
     fraction : float
         x, 0.5 for T50.
     initial : float, optional
-        L₀; the first point by default.
-    initial_error : float
-        Standard error of L₀. Where L₀ is the first reading its noise is that of the others and is added from the scatter.
-    window : int
-        Most points on either side; within them those count whose signal is within 12 % (or four times the noise) of the level.
+        L₀; the first point by default, whose noise is that of the others and enters the error.
 
     Returns
     -------
@@ -74,7 +78,8 @@ def crossing_time(
     t, y = np.asarray(time, float), np.asarray(signal, float)
     if t.shape != y.shape or t.ndim != 1 or t.size < 4:
         raise ValueError(
-            f"lifetime: expected at least four times and as many signals, found {t.shape} and {y.shape}"
+            f"lifetime: expected at least four times and as many signals, found {t.shape} and "
+            f"{y.shape}"
         )
     if (np.diff(t) <= 0).any():
         i = int(np.flatnonzero(np.diff(t) <= 0)[0])
@@ -90,14 +95,16 @@ def crossing_time(
         raise ValueError(f"lifetime: expected a positive initial luminance, found {start:g}")
     if (noise := _noise(y, start)) * threshold() > start:
         raise ValueError(
-            f"lifetime: expected a start above the noise of the log, found {start:.3g} ± {noise:.2g}"
+            f"lifetime: expected a start above the noise of the log, found {start:.3g} ± "
+            f"{noise:.2g}"
         )
     level = fraction * start
     if not (y <= level).any():
         return Crossing(fraction, float(t[-1]), math.nan, True, 0)
     smooth = _median3(y)
     crossings = int(((smooth[1:] <= level) & (smooth[:-1] > level)).sum())
-    # The split of the run into "above" and "below" that mistakes the fewest points: one low reading is no crossing.
+    # The split of the run into "above" and "below" that mistakes the fewest points: one low reading
+    # is no crossing.
     wrong = np.r_[0, np.cumsum(y <= level)] + np.r_[np.cumsum((y > level)[::-1])[::-1], 0]
     hit = int(np.clip(np.argmin(wrong), 1, t.size - 1))
     if np.argmin(wrong) == t.size:  # the last reading alone does not make it
@@ -106,15 +113,16 @@ def crossing_time(
     ratio = np.log(np.clip(smooth, 1e-300, None) / level)
     reach = max(0.12, 4 * scatter)
     lo, hi = hit - 1, hit + 1
-    while lo > 0 and abs(ratio[lo - 1]) < reach and hit - lo < window:
+    while lo > 0 and abs(ratio[lo - 1]) < reach and hit - lo < WINDOW:
         lo -= 1
-    while hi < t.size and abs(ratio[min(hi, t.size - 1)]) < reach and hi - hit < window:
+    while hi < t.size and abs(ratio[min(hi, t.size - 1)]) < reach and hi - hit < WINDOW:
         hi += 1
     use = np.arange(max(min(lo, hit - 2), 0), min(max(hi, hit + 2), t.size))
     use = use[y[use] > 0]
     scale = float(np.ptp(t[use])) or 1.0
     x, z = (t[use] - t[hit]) / scale, np.log(y[use] / level)
-    # A parabola where there are points for it: a stretched decay bends, and the bend would move a straight line's crossing.
+    # A parabola where there are points for it: a stretched decay bends, and the bend would move a
+    # straight line's crossing.
     degree = 2 if use.size >= 7 else 1
     design = np.vander(x, degree + 1, increasing=True)
     c, *_ = np.linalg.lstsq(design, z, rcond=None)
@@ -136,9 +144,7 @@ def crossing_time(
     )
     covariance = spread**2 * np.linalg.inv(design.T @ design)
     row = at ** np.arange(degree + 1)
-    start_relative = (
-        initial_error / start if initial is not None else math.hypot(initial_error, noise) / start
-    )
+    start_relative = noise / start if initial is None else 0.0
     error = math.sqrt(float(row @ covariance @ row) + start_relative**2) / abs(slope)
     return Crossing(fraction, float(t[hit] + at * scale), float(error * scale), False, crossings)
 
@@ -146,9 +152,9 @@ def crossing_time(
 def _noise(y: np.ndarray, at: float) -> float:
     """Standard deviation of white noise on a smooth decay where the signal is `at`.
 
-    From second differences, clipped at six times their median against spikes. Noise goes with a power of
-    the signal, 0 (reading), 1/2 (counting) or 1 (source, supply): the likeliest is taken. What few
-    differences may be wrong by widens it as Student's t does.
+    From second differences, clipped at six times their median against spikes. Noise goes with a
+    power of the signal, 0 (reading), 1/2 (counting) or 1 (source, supply): the likeliest is taken.
+    What few differences may be wrong by widens it as Student's t does.
     """
     use = y[1:-1] > 0.2 * at
     level, second = y[1:-1][use], np.abs(np.diff(y, 2))[use]
@@ -173,25 +179,36 @@ def _median3(y: np.ndarray) -> np.ndarray:
     return out
 
 
+#: Parameters of a decay: start, bounds; times in units of the run's span.
+_DECAY = {
+    "scale": (1.0, 0.5, 2.0),
+    "burn_in": (0.0, 0.0, 0.9),
+    "burn_in_time": (0.05, 1e-4, 0.5),
+    "time_constant": (1.0, 1e-3, 1e3),
+    "exponent": (0.8, 0.2, 2.5),
+}
+
+
 @dataclass(frozen=True)
 class DecayFit:
     """L/L₀ = a exp(−t/τ_b) + (1 − a) exp(−(t/τ)^β).
 
-    `values` and `standard_errors` in the order scale, burn_in (a), burn_in_time, time_constant, exponent; an error is NaN for a
-    parameter at a bound. `t50` with error follows from the fit (`extrapolated` when it lies beyond the data).
+    Attributes
+    ----------
+    result : lmfit.minimizer.MinimizerResult
+        For `lmfit.fit_report`; the signal in units of its start.
+    values : array (5,)
+        scale, burn_in (a), burn_in_time, time_constant, exponent, in the units of signal and time;
+        burn_in_time is NaN where no burn-in is needed.
+    t50 : Quantity
+        Of the law, from its own start; doubtful where it lies beyond the data.
+    burn_in_needed : bool
     """
 
+    result: MinimizerResult = field(repr=False)
     values: np.ndarray
-    standard_errors: np.ndarray
-    covariance: np.ndarray = field(repr=False)
-    scatter: float
-    converged: bool
-    t50: float
-    t50_error: float
-    extrapolated: bool
+    t50: Quantity
     burn_in_needed: bool
-
-    NAMES = ("scale", "burn_in", "burn_in_time", "time_constant", "exponent")
 
 
 def decay_model(time, values) -> np.ndarray:
@@ -202,12 +219,33 @@ def decay_model(time, values) -> np.ndarray:
 
 
 def fit_decay(time, signal) -> DecayFit:
-    """Stretched exponential with burn-in, by least squares on the signal; the burn-in is kept only if BIC wants it.
+    """Stretched exponential with burn-in, by least squares on the signal.
+
+    Parameters
+    ----------
+    time : array (n,)
+        Rising, any unit.
+    signal : array (n,)
+        Luminance or anything proportional to it.
+
+    Returns
+    -------
+    DecayFit
 
     Raises
     ------
     ValueError
         For fewer than ten points or a signal whose start is not positive.
+
+    Notes
+    -----
+    The burn-in is kept only if BIC wants it. Noise may be constant, go with the root of the signal
+    or with the signal: the likeliest weighs a second fit, and its scatter gives the errors. The law
+    with burn-in is that of F. So et al. for organic light-emitting diodes [1]_.
+
+    References
+    ----------
+    .. [1] F. So, D. Kondakov, Adv. Mater. 22, 3762 (2010), doi:10.1002/adma.200902624
     """
     t, y = np.asarray(time, float), np.asarray(signal, float)
     if t.size < 10 or t.shape != y.shape or y[0] <= 0:
@@ -215,123 +253,70 @@ def fit_decay(time, signal) -> DecayFit:
             f"decay: expected at least ten points with a positive start, found {t.size}"
         )
     top, span = float(y[:3].mean()), float(t[-1] - t[0])
-    z = y / top
-    lower, upper = (
-        np.array([0.5, 0.0, 1e-4 * span, 1e-3 * span, 0.2]),
-        np.array([2.0, 0.9, 0.5 * span, 1e3 * span, 2.5]),
+    x, z, n = (t - t[0]) / span, y / top, t.size
+    level = 1.4 * (float(np.interp(-0.5, -np.minimum.accumulate(z), x)) or 1.0)
+
+    def solve(starts, weight=1.0):
+        return fit_lmfit(lambda p: (decay_model(x, _values(p)) - z) * weight, starts, {})
+
+    plain = solve([_decay_start(time_constant=level)])
+    burnt = solve(
+        [
+            _decay_start(burn_in=0.1, burn_in_time=at, time_constant=level, exponent=e)
+            for at, e in ((0.03, 0.8), (0.15, 1.0))
+        ]
     )
-
-    def solve(start, free, weight=1.0):
-        full = np.array(start, float)
-
-        def residual(p):
-            full[free] = p
-            return (decay_model(t - t[0], full) - z) * weight
-
-        got = least_squares(
-            residual,
-            full[free],
-            bounds=(lower[free], upper[free]),
-            x_scale=np.clip(np.abs(full[free]), 1e-3, None),
-            max_nfev=400,
-            ftol=1e-13,
-            xtol=1e-13,
-            gtol=1e-13,
-        )
-        out = full.copy()
-        out[free] = got.x
-        return out, got
-
-    level = float(np.interp(-0.5, -np.minimum.accumulate(z), t - t[0])) or span
-    plain, got_plain = solve([1.0, 0.0, 0.05 * span, 1.4 * level, 0.8], np.array([0, 3, 4]))
-    best, got = min(
-        (
-            solve([1.0, 0.1, b * span, 1.4 * level, e], np.arange(5))
-            for b, e in ((0.03, 0.8), (0.15, 1.0))
-        ),
-        key=lambda pair: pair[1].cost,
-    )
-    n = t.size
-    bic = [
-        n * math.log(2 * g.cost / n + 1e-300) + k * math.log(n)
-        for g, k in ((got_plain, 3), (got, 5))
-    ]
+    bic = [n * math.log(r.chisqr / n + 1e-300) + r.nvarys * math.log(n) for r, _ in (plain, burnt)]
     needed = bic[1] < bic[0] - 2
-    values, used, free = (
-        (best, got, np.arange(5)) if needed else (plain, got_plain, np.array([0, 3, 4]))
-    )
-    # Reading noise may be constant or go with the signal: sigma ~ L^p with the p of greatest likelihood, then a weighted fit.
-    shape = np.clip(decay_model(t - t[0], values), 1e-3, None)
-    power = min(
-        (0.0, 0.5, 1.0),
-        key=lambda p: (
-            0.5 * n * math.log(float(np.sum((used.fun / shape**p) ** 2)) + 1e-300)
-            + p * float(np.log(shape).sum())
-        ),
-    )
-    if power:
-        values, used = solve(values, free, shape**-power)
-    scatter = math.sqrt(2 * used.cost / (n - free.size))
-    covariance = np.zeros((5, 5))
-    scale = np.linalg.norm(used.jac, axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    covariance[np.ix_(free, free)] = (
-        scatter**2
-        * np.linalg.pinv((used.jac / scale).T @ (used.jac / scale), rcond=1e-14)
-        / np.outer(scale, scale)
-    )
-    errors = np.sqrt(np.clip(np.diag(covariance), 0, None))
-    bound = np.zeros(5, bool)
-    bound[free] = used.active_mask != 0
-    errors = np.where(bound, np.nan, errors)
+    result, estimates = burnt if needed else plain
+    shape = np.clip(decay_model(x, _values(result.params)), 1e-3, None)
+    if power := _noise_power(result.residual, shape):
+        result, estimates = solve([result.params], shape**-power)
+    t50 = derive("T50", "", lambda p: span * _half([*p.values()]), estimates)
+    if t50.value is not None and t50.value > span:
+        t50 = t50.found(Finding("assumed", "doubtful", "T50 lies beyond the data"))
+    values = np.array(_values(result.params)) * [top, 1.0, span, span, 1.0]
     if not needed:
-        errors[[1, 2]] = np.nan
-        values = values.copy()
-        values[2] = np.nan
-    relative = np.nan_to_num(values, nan=1.0)
-    t50 = _half(relative)
-    gradient = np.zeros(5)
-    for k in free:
-        if errors[k] > 0:
-            step = 0.05 * errors[k]
-            gradient[k] = (
-                _half(relative + step * np.eye(5)[k]) - _half(relative - step * np.eye(5)[k])
-            ) / (2 * step)
-    # L0 of the fit is its own start, so the scale drops out of T50.
-    gradient[0] = 0.0
-    error = math.sqrt(max(float(gradient @ covariance @ gradient), 0.0))
-    out = values.copy()
-    out[0] *= top
-    errors[0] *= top
-    return DecayFit(
-        out,
-        errors,
-        covariance,
-        scatter * top,
-        bool(used.success),
-        t50,
-        error,
-        bool(t50 > span),
-        needed,
-    )
+        values[2] = math.nan
+    return DecayFit(result, values, t50, needed)
 
 
-def _half(values: np.ndarray) -> float:
-    from scipy.optimize import brentq
+def _values(parameters) -> list[float]:
+    return [*parameters.valuesdict().values()]
 
-    shape = np.array(values, float)
-    shape[0] = 1.0
+
+def _decay_start(**values: float):
+    """Parameters of the law; without a value for it there is no burn-in."""
+    import lmfit
+
+    start = lmfit.Parameters()
+    for name, (value, low, high) in _DECAY.items():
+        free = not name.startswith("burn_in") or "burn_in" in values
+        start.add(name, values.get(name, value), vary=free, min=low, max=high)
+    return start
+
+
+def _noise_power(residual: np.ndarray, shape: np.ndarray) -> float:
+    """The power of the signal that noise goes with, by likelihood."""
+
+    def unlikely(power: float) -> float:
+        square = float(np.sum((residual / shape**power) ** 2))
+        return 0.5 * len(shape) * math.log(square + 1e-300) + power * np.log(shape).sum()
+
+    return min((0.0, 0.5, 1.0), key=unlikely)
+
+
+def _half(values: Sequence[float]) -> float:
+    """Where the law has fallen to half of its start."""
+    shape = [1.0, *values[1:]]
     high = shape[3]
-    while decay_model(np.array([high]), shape)[0] > 0.5 and high < 1e8 * shape[3]:
+    while decay_model(high, shape) > 0.5 and high < 1e8 * shape[3]:
         high *= 2
-    return float(
-        brentq(
-            lambda t: float(decay_model(np.array([t]), shape)[0]) - 0.5, 0.0, high, xtol=1e-9 * high
-        )
-    )
+    return float(optimize.brentq(lambda t: decay_model(t, shape) - 0.5, 0.0, high))
 
 
-# ---- acceleration ----------------------------------------------------------------------------------------------------
+# ---- acceleration
+# --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -343,7 +328,8 @@ class Acceleration:
     exponents, exponent_errors : array (drives − 1,)
         Between neighbouring drives, in the order of rising drive.
     power_law : float
-        Exponent of the least-squares line through all drives; meaningless where `single_law` is False.
+        Exponent of the least-squares line through all drives; meaningless where `single_law` is
+        False.
     power_law_error : float
     single_law : bool
         No two local exponents differ by more than two standard errors.
@@ -378,7 +364,8 @@ def acceleration(
 
     Notes
     -----
-    Neighbouring exponents share a lifetime, which correlates them (negatively); the covariance is used.
+    Neighbouring exponents share a lifetime, which correlates them (negatively); the covariance is
+    used.
     """
     x, t, e = (np.asarray(a, float) for a in (drive, lifetime, lifetime_error))
     dx = np.zeros_like(x) if drive_error is None else np.asarray(drive_error, float)
@@ -390,7 +377,8 @@ def acceleration(
         or np.unique(x).size < x.size
     ):
         raise ValueError(
-            f"acceleration: expected at least two different positive drives with positive lifetimes, found {x.tolist()} and {t.tolist()}"
+            "acceleration: expected at least two different positive drives with positive "
+            f"lifetimes, found {x.tolist()} and {t.tolist()}"
         )
     order = np.argsort(x)
     x, t, e, dx = x[order], t[order], e[order], dx[order]
@@ -431,10 +419,12 @@ def acceleration(
 
 
 def lifetime_at(drive: float, measured: Acceleration) -> dict[str, float]:
-    """Lifetime at another drive by each common route; their spread shows what the extrapolation is worth.
+    """Lifetime at another drive by each common route; their spread shows what the extrapolation is
+    worth.
 
-    Routes: `interpolated` (log-log between neighbours, beyond the ends with the last exponent), `power law` (one line through
-    all), `lowest pair`, `highest pair` (its exponent, from the nearer of its drives), `n = 1.5` (from the lowest drive; often assumed).
+    Routes: `interpolated` (log-log between neighbours, beyond the ends with the last exponent),
+    `power law` (one line through all), `lowest pair`, `highest pair` (its exponent, from the nearer
+    of its drives), `n = 1.5` (from the lowest drive; often assumed).
     """
     x, t = np.log(measured.drive), np.log(measured.lifetime)
     target = math.log(drive)

@@ -1,4 +1,5 @@
-"""The light of a sweep: its offset and noise from the points below turn-on, and where it is above both.
+"""The light of a sweep: its offset and noise from the points below turn-on, and where it is above
+both.
 
 A detector reads offset + light + noise. Below turn-on there is no light, so the readings there give
 the offset (their mean) and the noise (their scatter) of that very sweep.

@@ -1,20 +1,23 @@
-"""Photometry of a light-emitting device: from current, luminance and spectrum to efficiencies and colour, and back.
+"""Photometry of a light-emitting device: from current, luminance and spectrum to efficiencies and
+colour, and back.
 
 Conventions
 -----------
-Spectra are arrays (..., wavelength) in any linear unit; `quantity` says what they count: `"power"` (W nm⁻¹, what a calibrated
-spectroradiometer gives) or `"photons"` (photons s⁻¹ nm⁻¹). Luminance is along the surface normal, in cd m⁻²; current density
-in mA cm⁻² (1 mA cm⁻² = 10 A m⁻²); efficiencies are fractions, not per cent. The observer is CIE 1924 V(λ) with
-K_m = 683.002 lm W⁻¹, chromaticity is CIE 1931, 2°.
+Spectra are arrays (..., wavelength) in any linear unit; `quantity` says what they count: `"power"`
+(W nm⁻¹, what a calibrated spectroradiometer gives) or `"photons"` (photons s⁻¹ nm⁻¹). Luminance is
+along the surface normal, in cd m⁻²; current density in mA cm⁻² (1 mA cm⁻² = 10 A m⁻²); efficiencies
+are fractions, not per cent. The observer is CIE 1924 V(λ) with K_m = 683.002 lm W⁻¹, chromaticity
+is CIE 1931, 2°.
 
-The chain is short. A device that emits the photon flux EQE·J/q into the forward half-space with the angular pattern
-I(θ) = I(0)·f(θ) has the normal luminance
+The chain is short. A device that emits the photon flux EQE·J/q into the forward half-space with the
+angular pattern I(θ) = I(0)·f(θ) has the normal luminance
 
     L = EQE · (J/q) · Λ / Ω_f,     Λ = K_m ∫ S V dλ / ∫ S λ/(hc) dλ,     Ω_f = 2π ∫ f(θ) sin θ dθ,
 
-with S the power spectrum and Λ the luminous energy a photon carries on average. A Lambertian emitter (constant radiance,
-intensity ∝ cos θ) has Ω_f = π. Sources: S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
-10.1002/adma.200302151; CIE S 010/ISO 23539 (photometry), CIE 015:2018 (colorimetry).
+with S the power spectrum and Λ the luminous energy a photon carries on average. A Lambertian
+emitter (constant radiance, intensity ∝ cos θ) has Ω_f = π. Sources: S. R. Forrest, D. D. C.
+Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003), 10.1002/adma.200302151; CIE S 010/ISO 23539
+(photometry), CIE 015:2018 (colorimetry).
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ from scipy.constants import h as PLANCK
 from peled.formats.delimited import read_table
 from peled.tables import table
 
-KM_LM_W = 683.002  #: maximum luminous efficacy of V(λ) in standard air, lm W⁻¹ (683 lm W⁻¹ at exactly 540 THz)
+# : maximum luminous efficacy of V(λ) in standard air, lm W⁻¹ (683 lm W⁻¹ at exactly 540 THz)
+KM_LM_W = 683.002
 A_M2_PER_MA_CM2 = 10.0
 WIDE_GRID_NM = np.arange(450.0, 850.5, 0.5)  #: a grid that holds a red band and its shoulder
 LAMBERTIAN_SR = math.pi  #: effective solid angle of a Lambertian emitter
@@ -56,7 +60,8 @@ def _reference(name: str) -> np.ndarray:
 def photopic_response(wavelength_nm: np.ndarray, observer: str = "CIE 1924") -> np.ndarray:
     """V(λ), interpolated linearly in the 1 nm table; 0 outside 360–830 nm, where it is below 4e-6.
 
-    `observer="CIE 2008"` gives the physiologically relevant 2° function, which no luminance meter uses: at 620 nm it is 10 % higher.
+    `observer="CIE 2008"` gives the physiologically relevant 2° function, which no luminance meter
+    uses: at 620 nm it is 10 % higher.
 
     >>> float(photopic_response(620.0))
     0.381
@@ -84,20 +89,22 @@ def check_spectrum(
     spectrum : array (..., n)
     quantity : "power" or "photons"
     edge : float
-        Largest value at either end of the range, relative to the maximum: more means that the range cuts the emission band.
+        Largest value at either end of the range, relative to the maximum: more means that the range
+        cuts the emission band.
 
     Raises
     ------
     SpectrumError
-        For unequal shapes, fewer than five points, repeated or non-finite values, wavelengths that are not nm, a spectrum without
-        positive signal, or one cut at an end.
+        For unequal shapes, fewer than five points, repeated or non-finite values, wavelengths that
+        are not nm, a spectrum without positive signal, or one cut at an end.
     """
     wavelength, values = np.asarray(wavelength_nm, float), np.asarray(spectrum, float)
     if quantity not in ("power", "photons"):
         raise SpectrumError(f"quantity: expected 'power' or 'photons', found {quantity!r}")
     if wavelength.ndim != 1 or values.shape[-1:] != wavelength.shape or wavelength.size < 5:
         raise SpectrumError(
-            f"spectrum: expected (..., n) values over n >= 5 wavelengths, found {values.shape} over {wavelength.shape}"
+            f"spectrum: expected (..., n) values over n >= 5 wavelengths, found {values.shape} "
+            f"over {wavelength.shape}"
         )
     if not (np.isfinite(wavelength).all() and np.isfinite(values).all()):
         raise SpectrumError("spectrum: expected finite numbers, found NaN or infinity")
@@ -105,7 +112,8 @@ def check_spectrum(
     wavelength, values = wavelength[order], values[..., order]
     if (np.diff(wavelength) <= 0).any():
         raise SpectrumError(
-            f"wavelength: expected each value once, found {wavelength[:-1][np.diff(wavelength) <= 0][0]:g} nm twice"
+            "wavelength: expected each value once, found "
+            f"{wavelength[:-1][np.diff(wavelength) <= 0][0]:g} nm twice"
         )
     if wavelength[0] < 100 or wavelength[-1] > 5000:
         raise SpectrumError(
@@ -114,7 +122,8 @@ def check_spectrum(
     peak = values.max(axis=-1)
     if (peak <= 0).any():
         raise SpectrumError(
-            f"spectrum: expected a positive signal, found a maximum of {float(np.min(peak)):.3g} in spectrum {int(np.argmin(peak))}"
+            f"spectrum: expected a positive signal, found a maximum of {float(np.min(peak)):.3g} "
+            f"in spectrum {int(np.argmin(peak))}"
         )
     # The median of a few points at each end, so that a noisy pixel does not look like a cut band.
     k = max(1, min(5, wavelength.size // 20))
@@ -125,7 +134,8 @@ def check_spectrum(
         height = np.max(np.median(part, axis=-1) / peak)
         if height > edge:
             raise SpectrumError(
-                f"spectrum: expected the whole emission band, found {height:.0%} of the maximum still at its {name} end, {end:g} nm; "
+                f"spectrum: expected the whole emission band, found {height:.0%} of the maximum "
+                f"still at its {name} end, {end:g} nm; "
                 "measure a wider range or subtract the background"
             )
     return wavelength, values
@@ -175,16 +185,6 @@ def luminous_energy_per_photon(
     return KM_LM_W * luminous / photons
 
 
-def luminous_efficacy_of_radiation(
-    wavelength_nm, spectrum, *, quantity: str = "power"
-) -> np.ndarray:
-    """Lumen per optical watt, K_m ∫ S V dλ / ∫ S dλ."""
-    wavelength, values = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
-    power = values if quantity == "power" else values / wavelength
-    step = _weights(wavelength)
-    return KM_LM_W * (power @ (step * photopic_response(wavelength))) / (power @ step)
-
-
 def effective_solid_angle(
     angle_deg=None, intensity=None, *, cosine_power: float | None = None
 ) -> float:
@@ -193,8 +193,8 @@ def effective_solid_angle(
     Parameters
     ----------
     angle_deg, intensity : array, optional
-        A measured pattern: radiant or luminous intensity (projected area included) against the angle from the normal, 0 to about
-        90°; both signs of the angle are averaged.
+        A measured pattern: radiant or luminous intensity (projected area included) against the
+        angle from the normal, 0 to about 90°; both signs of the angle are averaged.
     cosine_power : float, optional
         I ∝ cosⁿθ instead: Ω_f = 2π/(n + 1). A Lambertian emitter has n = 1.
 
@@ -223,11 +223,13 @@ def effective_solid_angle(
     mean = np.bincount(inverse, value) / np.bincount(inverse)
     if angles[0] > 5 or angles[-1] < 70 or angles[-1] > 90.5 or mean[0] <= 0:
         raise ValueError(
-            f"pattern: expected angles from the normal to at least 70 deg, found {angles[0]:g} to {angles[-1]:g} deg"
+            f"pattern: expected angles from the normal to at least 70 deg, found {angles[0]:g} to "
+            f"{angles[-1]:g} deg"
         )
     from scipy.interpolate import PchipInterpolator
 
-    # Intensity falls to zero at 90° for any flat emitter; a pattern that stops short is carried there.
+    # Intensity falls to zero at 90° for any flat emitter; a pattern that stops short is carried
+    # there.
     if angles[-1] < 89.5:
         angles, mean = np.r_[angles, 90.0], np.r_[mean, 0.0]
     fine = np.linspace(0, np.pi / 2, 1801)
@@ -243,7 +245,8 @@ def effective_solid_angle(
 
 @dataclass(frozen=True)
 class Efficiency:
-    """Efficiencies at one or many operating points; arrays of one shape, fractions and SI-derived units.
+    """Efficiencies at one or many operating points; arrays of one shape, fractions and SI-derived
+    units.
 
     `eqe_error` is one standard error. `power_efficacy_lm_W` is NaN where no voltage was given.
     """
@@ -259,7 +262,8 @@ def _positive(name: str, value, *, zero: bool = False) -> np.ndarray:
     if not np.isfinite(value).all() or (value < 0).any() or (not zero and (value == 0).any()):
         bad = value[~np.isfinite(value) | (value < 0) | ((value == 0) & (not zero))]
         raise ValueError(
-            f"{name}: expected {'non-negative' if zero else 'positive'} finite numbers, found {bad.flat[0]:g}"
+            f"{name}: expected {'non-negative' if zero else 'positive'} finite numbers, found "
+            f"{bad.flat[0]:g}"
         )
     return value
 
@@ -278,7 +282,8 @@ def efficiency(
     wavelength_error_nm: float = 0.0,
     solid_angle_relative_error: float = 0.0,
 ) -> Efficiency:
-    """External quantum efficiency, cd A⁻¹ and lm W⁻¹ from luminance, current density and the spectrum at each point.
+    """External quantum efficiency, cd A⁻¹ and lm W⁻¹ from luminance, current density and the
+    spectrum at each point.
 
     Parameters
     ----------
@@ -287,7 +292,8 @@ def efficiency(
     current_density_mA_cm2 : array (...)
     wavelength_nm : array (n,)
     spectrum : array (n,) or (..., n)
-        One for all points, or one for each: a shoulder of 25 % at 680 nm takes 24 % off the cd A⁻¹ of the same EQE.
+        One for all points, or one for each: a shoulder of 25 % at 680 nm takes 24 % off the cd A⁻¹
+        of the same EQE.
     voltage_V : array (...), optional
         For lm W⁻¹ = π_f · (cd A⁻¹) / V.
     quantity : "power" or "photons"
@@ -298,7 +304,8 @@ def efficiency(
     current_relative_error, solid_angle_relative_error : float
         Relative standard errors; that of the area belongs to the current density.
     wavelength_error_nm : float
-        Standard error of the wavelength scale, shared by all points. At 620 nm 1 nm is 3.0 % of the EQE.
+        Standard error of the wavelength scale, shared by all points. At 620 nm 1 nm is 3.0 % of the
+        EQE.
 
     Returns
     -------
@@ -365,7 +372,8 @@ def luminance(
     quantity: str = "power",
     solid_angle_sr: float = LAMBERTIAN_SR,
 ) -> np.ndarray:
-    """Normal luminance in cd m⁻² that an EQE at a current density stands for: the inverse of `efficiency`."""
+    """Normal luminance in cd m⁻² that an EQE at a current density stands for: the inverse of
+    `efficiency`."""
     electrons = (
         A_M2_PER_MA_CM2
         * _positive("current density", current_density_mA_cm2, zero=True)
@@ -398,10 +406,11 @@ def current_efficiency(
 def disc_view_factor(
     emitter_radius_mm: float, detector_radius_mm: float, distance_mm: float
 ) -> float:
-    """Fraction of a Lambertian disc's emission that falls on a coaxial parallel disc (configuration factor of two discs).
+    """Fraction of a Lambertian disc's emission that falls on a coaxial parallel disc (configuration
+    factor of two discs).
 
-    F₁₂ = (X − √(X² − 4 (r₂/r₁)²)) / 2 with X = 1 + (d² + r₂²)/r₁²; J. R. Howell, A Catalog of Radiation Heat Transfer
-    Configuration Factors, C-41.
+    F₁₂ = (X − √(X² − 4 (r₂/r₁)²)) / 2 with X = 1 + (d² + r₂²)/r₁²; J. R. Howell, A Catalog of
+    Radiation Heat Transfer Configuration Factors, C-41.
 
     >>> round(disc_view_factor(0.01, 5.0, 5.0), 4)   # a point sees sin² of the half angle
     0.5
@@ -416,12 +425,14 @@ def disc_view_factor(
     return 2 * ratio2 / (x + math.sqrt(max(x**2 - 4 * ratio2, 0.0)))
 
 
-# ---- colour ----------------------------------------------------------------------------------------------------------
+# ---- colour
+# --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Colour:
-    """Chromaticity of one or many spectra, and its distance in u'v' to the red primaries of the display standards."""
+    """Chromaticity of one or many spectra, and its distance in u'v' to the red primaries of the
+    display standards."""
 
     x: np.ndarray
     y: np.ndarray
@@ -437,7 +448,8 @@ def uv_prime(x, y) -> tuple[np.ndarray, np.ndarray]:
 
 
 def colour(wavelength_nm, spectrum, *, quantity: str = "power") -> Colour:
-    """CIE 1931 x, y and CIE 1976 u', v' of emission spectra, with Euclidean u'v' distances to `RED_PRIMARIES`."""
+    """CIE 1931 x, y and CIE 1976 u', v' of emission spectra, with Euclidean u'v' distances to
+    `RED_PRIMARIES`."""
     wavelength, values = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
     power = values if quantity == "power" else values / wavelength
     xyz = power @ (matching_functions(wavelength) * _weights(wavelength)).T
@@ -450,13 +462,15 @@ def colour(wavelength_nm, spectrum, *, quantity: str = "power") -> Colour:
     )
 
 
-# ---- stand-ins for a spectrum that is only described -----------------------------------------------------------------
+# ---- stand-ins for a spectrum that is only described
+# -----------------------------------------------------------------
 
 
 def gaussian_band(
     centre_nm: float, fwhm_nm: float, wavelength_nm=None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A Gaussian emission band in power, for devices of which only peak and width are printed: wavelengths and spectrum.
+    """A Gaussian emission band in power, for devices of which only peak and width are printed:
+    wavelengths and spectrum.
 
     Without `wavelength_nm` on a 0.5 nm grid over ±4 FWHM.
     """

@@ -1,4 +1,5 @@
-"""What lies in a folder of light-emitting diodes: what a file is, and a row of the sheet as data."""
+"""What lies in a folder of light-emitting diodes: what a file is, and a row of the sheet as
+data."""
 
 from __future__ import annotations
 

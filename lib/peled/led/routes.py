@@ -1,8 +1,9 @@
-"""From light to photons: how a reading of each kind of detector becomes an external quantum efficiency.
+"""From light to photons: how a reading of each kind of detector becomes an external quantum
+efficiency.
 
 Every route is the same quotient. A channel reads y = R Φ/G: Φ the photons a second and area (or
-device), R = ∫ S w dλ / ∫ S λ/(hc) dλ the reading of a mean photon of the spectrum S, w the detector's
-response, and G its geometry. So
+device), R = ∫ S w dλ / ∫ S λ/(hc) dλ the reading of a mean photon of the spectrum S, w the
+detector's response, and G its geometry. So
 
     EQE = G y q / (R J),
 
@@ -202,7 +203,8 @@ def _cut(s, i: int) -> str:
         height = float(np.nanmean(part))
         if height > CUT * top and height > 4 * sd:
             return (
-                f"at its {name} end, {end:.0f} nm, the spectrum still has {height / top:.0%} of its "
+                f"at its {name} end, {end:.0f} nm, the spectrum still has {height / top:.0%} of "
+                "its "
                 "maximum: the band is cut; measure a wider range"
             )
     return ""

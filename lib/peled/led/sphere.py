@@ -103,7 +103,8 @@ def _area(device: Device, one: Series) -> float | None:
 
 
 def _currents(device: Device, one: Series) -> np.ndarray | None:
-    """Current density at each spectrum: as the spectra count, as the sheet says, or of the sweep."""
+    """Current density at each spectrum: as the spectra count, as the sheet says, or of the
+    sweep."""
     count = len(one.signal.values)
     if one.axis == "current_mA_cm2":
         return one.signal.at

@@ -1,20 +1,26 @@
-"""Does the colour hold? EL spectra followed over time, bias or current: peak, centroid, width, shoulder; drift, growth, recovery.
+"""Does the colour hold? EL spectra followed over time, bias or current: peak, centroid, width,
+shoulder; drift, growth, recovery.
 
-Peak, centroid and FWHM are read off without a model (`peled.lineshapes.moments`); the shoulder comes from one batched fit of
-the whole series, in which the second band keeps its place and width and only its share moves. A smooth band is never exactly
-its model, so a constant share in all spectra is no shoulder: what counts is growth.
+Peak, centroid and FWHM are read off without a model (`peled.lineshapes.moments`); the shoulder
+comes from one batched fit of the whole series, in which the second band keeps its place and width
+and only its share moves. A smooth band is never exactly its model, so a constant share in all
+spectra is no shoulder: what counts is growth.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from peled.led.photometry import SpectrumError, check_spectrum
 from peled.lineshapes import BandModel, Parameter, fit_series, moments
+from peled.quantities import Quantity, derive, fit_lmfit
+
+if TYPE_CHECKING:
+    from lmfit.minimizer import MinimizerResult
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,8 @@ class Followed:
     growth, growth_error : array (m,)
         Share minus share of the first spectrum.
     grows : bool
-        The largest growth exceeds 3 standard errors and 3 % of the emission, inside the range allowed for its place.
+        The largest growth exceeds 3 standard errors and 3 % of the emission, inside the range
+        allowed for its place.
     converged : bool
     notes : tuple of str
     """
@@ -58,7 +65,8 @@ class Followed:
     notes: tuple[str, ...] = field(default=())
 
     def change(self, quantity: str = "peak_nm") -> tuple[float, float]:
-        """Last minus first value of `peak_nm`, `centroid_nm`, `fwhm_nm` or `share`, with its standard error."""
+        """Last minus first value of `peak_nm`, `centroid_nm`, `fwhm_nm` or `share`, with its
+        standard error."""
         values, errors = (
             getattr(self, quantity),
             getattr(self, quantity.replace("_nm", "") + "_error"),
@@ -72,8 +80,6 @@ def follow(
     spectra,
     *,
     variance=None,
-    shoulder_nm: tuple[float, float] | None = None,
-    window_half_maxima: float = 6.0,
 ) -> Followed:
     """Follow a series of EL spectra.
 
@@ -88,10 +94,6 @@ def follow(
         Of each point: a detector that counts is noisiest at the peak. Without it, that of the
         spectra beside the band is taken for all points. Spectra that come with it are conditioned:
         whether the axis cuts a band was judged there, with the noise of that very spectrum.
-    shoulder_nm : (float, float), optional
-        Where the second band may lie; by default 0.8 to 3 FWHM to the red of the first spectrum's peak.
-    window_half_maxima : float
-        Moments are taken over this many half widths about the first peak, wide enough for a shoulder, as narrow as noise asks.
 
     Raises
     ------
@@ -112,16 +114,14 @@ def follow(
         spread = np.asarray(variance, float)[:, np.argsort(wavelength_nm)] / top**2
     first = moments(x, y[0])
     half = 0.5 * (first.fwhm if np.isfinite(first.fwhm) else 40.0)
-    low, high = (
-        max(x[0], first.peak - window_half_maxima * half),
-        min(x[-1], first.peak + 1.5 * window_half_maxima * half),
-    )
+    # Wide enough for a shoulder, as narrow as noise asks.
+    low, high = max(x[0], first.peak - 6 * half), min(x[-1], first.peak + 9 * half)
     seen = moments(x, y, spread, window=(low, high))
     notes = []
     share = share_error = np.full(at.size, np.nan)
     place = place_error = width = math.nan
     converged = True
-    range_nm = shoulder_nm or (first.peak + 1.6 * half, first.peak + 6.0 * half)
+    range_nm = (first.peak + 1.6 * half, first.peak + 6.0 * half)
     if x[-1] > range_nm[0] + half and y.shape[0] >= 3:
         fits = [
             _two_bands(x, y, float(first.peak), 2 * float(half), range_nm, shape)
@@ -131,7 +131,8 @@ def follow(
         converged = bool(fit.converged.all())
         share, share_error = fit.ratio("side")
         place = float(fit.value("side_centre")[0])
-        # Two shapes of the main band that both serve put the shoulder at two places: the difference belongs to the error.
+        # Two shapes of the main band that both serve put the shoulder at two places: the difference
+        # belongs to the error.
         place_error = math.hypot(
             np.nan_to_num(float(fit.error("side_centre")[0])),
             place - float(other.value("side_centre")[0]),
@@ -151,7 +152,8 @@ def follow(
     if grows and min(place - range_nm[0], range_nm[1] - place) < 0.02 * (range_nm[1] - range_nm[0]):
         grows = False
         notes.append(
-            f"the second band ran into the end of its range at {place:.0f} nm: the main band changes its form, no band of its own is seen"
+            f"the second band ran into the end of its range at {place:.0f} nm: the main band "
+            "changes its form, no band of its own is seen"
         )
     if not grows:
         place = place_error = width = math.nan
@@ -184,7 +186,8 @@ _SHAPES = {
 
 
 def _two_bands(x, y, peak, fwhm, range_nm, shape):
-    """An asymmetric main band, free in each spectrum, and a Gaussian side band with one place and width for the series."""
+    """An asymmetric main band, free in each spectrum, and a Gaussian side band with one place and
+    width for the series."""
     start = {
         "main_centre": peak,
         "side_centre": float(np.clip(peak + 1.7 * fwhm, range_nm[0] + 1, range_nm[1] - 1)),
@@ -215,7 +218,8 @@ def _two_bands(x, y, peak, fwhm, range_nm, shape):
 
 @dataclass(frozen=True)
 class Drift:
-    """Slope of a quantity against time, with standard error; `significant` when above `z` of them; `largest` the largest departure from the first value."""
+    """Slope of a quantity against time, with standard error; `significant` when above three of
+    them; `largest` the largest departure from the first value."""
 
     rate: float
     standard_error: float
@@ -224,8 +228,9 @@ class Drift:
     chi2_reduced: float
 
 
-def drift(time, values, errors, *, z: float = 3.0) -> Drift:
-    """Weighted straight line; its error is scaled up where the scatter is larger than the errors say (a course that is no line).
+def drift(time, values, errors) -> Drift:
+    """Weighted straight line; its error is scaled up where the scatter is larger than the errors
+    say (a course that is no line).
 
     Raises
     ------
@@ -246,72 +251,100 @@ def drift(time, values, errors, *, z: float = 3.0) -> Drift:
     residual = v - (w @ v) / w.sum() - rate * (t - centre)
     chi2 = float(w @ residual**2) / (t.size - 2)
     error = math.sqrt(max(chi2, 1.0) / spread)
-    return Drift(rate, error, abs(rate) > z * error, float(np.max(np.abs(v - v[0]))), chi2)
+    return Drift(rate, error, abs(rate) > 3 * error, float(np.max(np.abs(v - v[0]))), chi2)
 
 
 @dataclass(frozen=True)
 class Relaxation:
     """An exponential approach v(t) = end + (start − end) exp(−t/τ).
 
-    `remaining` is the part of the step |start − end| that is left at the time asked for. `determined` is False where the step does not
-    exceed three standard errors, or τ lies outside the times measured.
+    Attributes
+    ----------
+    result : lmfit.minimizer.MinimizerResult
+        For `lmfit.fit_report`.
+    start, end : float
+    time_constant : Quantity
+    remaining : Quantity
+        Part of the step |start − end| that is left at the time asked for.
+    determined : bool
+        The step exceeds three standard errors, and τ lies inside the times measured.
     """
 
+    result: MinimizerResult = field(repr=False)
     start: float
     end: float
-    end_error: float
-    time_constant: float
-    time_constant_error: float
-    remaining: float
-    remaining_error: float
+    time_constant: Quantity
+    remaining: Quantity
     determined: bool
 
 
-def relaxation(time, values, errors, *, at: float) -> Relaxation:
+def relaxation(time, values, errors, *, at: float, unit: str) -> Relaxation:
     """Fit a recovery (or growth) and say what is left of it at time `at`.
+
+    Parameters
+    ----------
+    time, values, errors : array (n,)
+        Errors are widened where the values scatter by more.
+    at : float
+    unit : str
+        Of time.
+
+    Returns
+    -------
+    Relaxation
 
     Raises
     ------
     ValueError
         For fewer than five points.
+
+    Examples
+    --------
+    >>> t = np.array([0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8.0])
+    >>> found = relaxation(t, 630 + 10 * np.exp(-t / 1.4), np.full(11, 0.1), at=6, unit="h")
+    >>> print(found.time_constant)
+    1.400±0.033 h
     """
+    import lmfit
+
     t, v, e = (np.asarray(a, float) for a in (time, values, errors))
     if t.size < 5 or t.shape != v.shape or not (e > 0).all():
         raise ValueError(
             f"recovery: expected at least five values with positive errors, found {t.size}"
         )
-    span = float(np.ptp(t))
+    span, size = float(np.ptp(t)), float(np.ptp(v)) or 1.0
 
-    def model(p):
-        return p[1] + (p[0] - p[1]) * np.exp(-(t - t[0]) / math.exp(p[2]))
+    def residual(p: lmfit.Parameters) -> np.ndarray:
+        course = p["end"] + p["step"] * np.exp(-(t - t[0]) / np.exp(p["ln_tau"]))
+        return (v[0] + size * course - v) / e  # lmfit steps in units of a parameter
 
-    fits = [
-        least_squares(
-            lambda p: (model(p) - v) / e,
-            [v[0], v[-1], math.log(span * s)],
-            bounds=(
-                [-np.inf, -np.inf, math.log(1e-3 * span)],
-                [np.inf, np.inf, math.log(1e2 * span)],
-            ),
-            x_scale=[1, 1, 0.5],
-        )
-        for s in (0.1, 0.4)
-    ]
-    best = min(fits, key=lambda fit: fit.cost)
-    scale = max(2 * best.cost / max(t.size - 3, 1), 1.0)
-    covariance = np.linalg.pinv(best.jac.T @ best.jac) * scale
-    start, end, log_tau = best.x
-    tau = math.exp(log_tau)
-    remaining = math.exp(-(at - t[0]) / tau)
-    step_error = math.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
-    determined = bool(abs(start - end) > 3 * step_error and 0.01 * span < tau < 3 * span)
+    result, estimates = fit_lmfit(
+        residual,
+        [
+            lmfit.create_params(
+                end=float(v[-1] - v[0]) / size,
+                step=float(v[0] - v[-1]) / size,
+                ln_tau={
+                    "value": math.log(span * share),
+                    "min": math.log(1e-3 * span),
+                    "max": math.log(1e2 * span),
+                },
+            )
+            for share in (0.1, 0.4)
+        ],
+        {},
+        least_noise=1.0,
+    )
+    end, step, ln_tau = estimates.values
+    step_error = math.sqrt(estimates.covariance[1, 1])
+    end = v[0] + size * end
     return Relaxation(
-        float(start),
+        result,
+        float(end + size * step),
         float(end),
-        math.sqrt(covariance[1, 1]),
-        tau,
-        tau * math.sqrt(covariance[2, 2]),
-        remaining,
-        remaining * (at - t[0]) / tau * math.sqrt(covariance[2, 2]),
-        determined,
+        derive("time constant", unit, lambda p: math.exp(p["ln_tau"]), estimates),
+        derive(
+            "remaining", "", lambda p: math.exp(-(at - t[0]) / math.exp(p["ln_tau"])), estimates
+        ),
+        bool(abs(step) > 3 * step_error and 0.01 * span < math.exp(ln_tau) < 3 * span),
     )

@@ -1,7 +1,8 @@
 """Peaks and bands of one spectrum or thousands at once, with errors.
 
-`to_energy`, `despike`, `baseline` make a spectrum ready; `moments` measures it without a model; `BandModel` and
-`fit_series` fit bands to it; `to_lmfit` hands the same model to lmfit for interactive work.
+`to_energy`, `despike`, `baseline` make a spectrum ready; `moments` measures it without a model;
+`BandModel` and `fit_series` fit bands to it; `to_lmfit` hands the same model to lmfit for
+interactive work.
 """
 
 from peled.lineshapes.bands import SHAPES

@@ -1,8 +1,9 @@
 """Band profiles of unit area with their analytic derivatives, for many spectra at once.
 
-Conventions: `x` has shape (n, m) or (1, m), shape parameters have shape (n, 1); a profile returns its values (n, m) and
-the list of its derivatives with respect to its shape parameters (centre first). Widths are full widths at half maximum
-of the component named, in the unit of `x`. Areas are kept out: a band is `area * profile`.
+Conventions: `x` has shape (n, m) or (1, m), shape parameters have shape (n, 1); a profile returns
+its values (n, m) and the list of its derivatives with respect to its shape parameters (centre
+first). Widths are full widths at half maximum of the component named, in the unit of `x`. Areas are
+kept out: a band is `area * profile`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def lorentzian(x, centre, fwhm, derivatives=True):
 
 
 def pseudo_voigt(x, centre, fwhm, fraction, derivatives=True):
-    """`fraction` of a Lorentzian and 1 - `fraction` of a Gaussian of one FWHM. Derivatives in (centre, fwhm, fraction)."""
+    """`fraction` of a Lorentzian and 1 - `fraction` of a Gaussian of one FWHM. Derivatives in
+    (centre, fwhm, fraction)."""
     g, dg = gaussian(x, centre, fwhm, derivatives)
     c, dc = lorentzian(x, centre, fwhm, derivatives)
     values = g + fraction * (c - g)
@@ -60,8 +62,8 @@ def pseudo_voigt(x, centre, fwhm, fraction, derivatives=True):
 def voigt(x, centre, fwhm_gauss, fwhm_lorentz, derivatives=True):
     """Convolution of a Gaussian and a Lorentzian through the Faddeeva function w (DLMF 7.19).
 
-    Derivatives in (centre, fwhm_gauss, fwhm_lorentz), from w' = -2 z w + 2i/sqrt(pi); far out, where the two terms
-    cancel, from the asymptotic series of w.
+    Derivatives in (centre, fwhm_gauss, fwhm_lorentz), from w' = -2 z w + 2i/sqrt(pi); far out,
+    where the two terms cancel, from the asymptotic series of w.
     """
     sigma, gamma = fwhm_gauss * SIGMA_PER_FWHM, fwhm_lorentz / 2
     scale = 1 / (sigma * np.sqrt(2))
@@ -85,11 +87,12 @@ def voigt(x, centre, fwhm_gauss, fwhm_lorentz, derivatives=True):
 
 
 def exponential_gaussian(x, centre, fwhm_gauss, tail, derivatives=True):
-    """Gaussian convolved with a one-sided exponential of decay length |`tail`|, to high `x` for positive `tail`.
+    """Gaussian convolved with a one-sided exponential of decay length |`tail`|, to high `x` for
+    positive `tail`.
 
-    Mean centre + tail, variance sigma^2 + tail^2 (Grushka, Anal. Chem. 44 (1972) 1733). `tail` may pass through zero:
-    below 1 % of sigma the profile is the Gaussian of the same mean and variance (relative error under 1e-6).
-    Derivatives in (centre, fwhm_gauss, tail).
+    Mean centre + tail, variance sigma^2 + tail^2 (Grushka, Anal. Chem. 44 (1972) 1733). `tail` may
+    pass through zero: below 1 % of sigma the profile is the Gaussian of the same mean and variance
+    (relative error under 1e-6). Derivatives in (centre, fwhm_gauss, tail).
     """
     x, centre, fwhm_gauss, tail = np.broadcast_arrays(x, centre, fwhm_gauss, tail)
     sigma, side, length = fwhm_gauss * SIGMA_PER_FWHM, np.where(tail < 0, -1.0, 1.0), np.abs(tail)
@@ -104,7 +107,8 @@ def exponential_gaussian(x, centre, fwhm_gauss, tail, derivatives=True):
             g * special.erfcx(np.maximum(a, 0)),
             np.exp(np.minimum(0.5 * r * r - u * r, 0.5 * r * r)) * special.erfc(np.minimum(a, 0)),
         )
-        # u < r leaves erfcx in charge; beyond it the exponent 0.5 r^2 - u r is at most -0.5 r^2, so nothing overflows
+        # u < r leaves erfcx in charge; beyond it the exponent 0.5 r^2 - u r is at most -0.5 r^2, so
+        # nothing overflows
     norm = 0.5 / safe
     values = norm * e
     if derivatives:
@@ -125,7 +129,8 @@ def exponential_gaussian(x, centre, fwhm_gauss, tail, derivatives=True):
 
 
 def split_gaussian(x, centre, fwhm_low, fwhm_high, derivatives=True):
-    """Two half Gaussians joined at the maximum: `fwhm_low` below `centre`, `fwhm_high` above; FWHM is their mean.
+    """Two half Gaussians joined at the maximum: `fwhm_low` below `centre`, `fwhm_high` above; FWHM
+    is their mean.
 
     Derivatives in (centre, fwhm_low, fwhm_high).
     """
@@ -145,14 +150,16 @@ def split_gaussian(x, centre, fwhm_low, fwhm_high, derivatives=True):
 
 @dataclass(frozen=True)
 class Shape:
-    """One profile: the function, the names of its shape parameters, and which of them must stay positive."""
+    """One profile: the function, the names of its shape parameters, and which of them must stay
+    positive."""
 
     function: Callable
     parameters: tuple[str, ...]
     positive: tuple[str, ...]
 
     def fwhm(self, *values):
-        """Rough full width at half maximum from the shape parameters after the centre (for starts and grids)."""
+        """Rough full width at half maximum from the shape parameters after the centre (for starts
+        and grids)."""
         if self.function is voigt:
             gauss, lorentz = values
             return 0.5346 * lorentz + np.sqrt(

@@ -1,7 +1,9 @@
-"""Least squares and Poisson likelihood for one spectrum or thousands: a batched Levenberg-Marquardt.
+"""Least squares and Poisson likelihood for one spectrum or thousands: a batched
+Levenberg-Marquardt.
 
-All spectra step together on stacked normal equations; those that have converged leave the stack. Convergence is judged
-where it matters: the Newton decrement of the undamped step, i.e. the distance to the optimum in standard errors.
+All spectra step together on stacked normal equations; those that have converged leave the stack.
+Convergence is judged where it matters: the Newton decrement of the undamped step, i.e. the distance
+to the optimum in standard errors.
 """
 
 from __future__ import annotations
@@ -44,21 +46,25 @@ def fit_series(
         One spectrum or n.
     model : BandModel
     start : mapping of str to float or (n,), or array (p,) or (n, p), optional
-        Start values. Names left out, or everything when None, are read off the data; areas and baseline are in any case
-        started at their linear optimum.
+        Start values. Names left out, or everything when None, are read off the data; areas and
+        baseline are in any case started at their linear optimum.
     variance : float, (m,) or (n, m), optional
-        Variance of each point. Without it all points weigh the same and their variance is taken from the residuals.
+        Variance of each point. Without it all points weigh the same and their variance is taken
+        from the residuals.
     poisson : bool
-        `Y` are counts: maximise the Poisson likelihood (unbiased at few counts, unlike any weighting by the data).
+        `Y` are counts: maximise the Poisson likelihood (unbiased at few counts, unlike any
+        weighting by the data).
     mask : (m,) or (n, m) array of bool, optional
         True where a point is used.
     shared : sequence of str
         Free parameters with one value for the whole series.
     noise_covariance : (m, m) or (m,) array, optional
-        Covariance of the noise along a spectrum, or its autocovariance from lag 0 where the noise is stationary
-        (processed NMR spectra: neighbours are correlated). The fit stays the same, the errors become right (sandwich).
+        Covariance of the noise along a spectrum, or its autocovariance from lag 0 where the noise
+        is stationary (processed NMR spectra: neighbours are correlated). The fit stays the same,
+        the errors become right (sandwich).
     scale_covariance : bool, optional
-        Multiply the covariance by chi2/dof. Default: only where no variance, counts or noise covariance are given.
+        Multiply the covariance by chi2/dof. Default: only where no variance, counts or noise
+        covariance are given.
     max_iterations : int
     tolerance : float
         Distance to the optimum, in standard errors, at which a fit counts as converged.
@@ -70,20 +76,23 @@ def fit_series(
     Raises
     ------
     ValueError
-        Shapes that do not fit, values that are not finite, variances that are not positive, negative counts, fewer
-        points than parameters, unknown names; the message says which spectrum and point.
+        Shapes that do not fit, values that are not finite, variances that are not positive,
+        negative counts, fewer points than parameters, unknown names; the message says which
+        spectrum and point.
 
     Notes
     -----
-    Levenberg-Marquardt with Marquardt's scaling and projection on the bounds (J. SIAM 11 (1963) 431); Poisson deviance by
-    the same steps after Laurence & Chromy (Nat. Methods 7 (2010) 338). Shared parameters by the Schur complement of the
-    arrow-shaped normal equations, so that a long series costs no more than its spectra.
+    Levenberg-Marquardt with Marquardt's scaling and projection on the bounds (J. SIAM 11 (1963)
+    431); Poisson deviance by the same steps after Laurence & Chromy (Nat. Methods 7 (2010) 338).
+    Shared parameters by the Schur complement of the arrow-shaped normal equations, so that a long
+    series costs no more than its spectra.
     """
     problem, theta = _prepare(x, Y, model, start, variance, poisson, mask)
     unknown = [name for name in shared if name not in model.free]
     if unknown:
         raise ValueError(
-            f"shared: expected free parameters ({', '.join(model.free)}), found {', '.join(unknown)}"
+            f"shared: expected free parameters ({', '.join(model.free)}), found "
+            f"{', '.join(unknown)}"
         )
     common = np.array([name in shared for name in model.free])
     if common.any():
@@ -127,7 +136,8 @@ class _Problem:
             yield part, self.y[which], w, *self.model.evaluate_free(x, theta[part])
 
     def normal(self, theta, rows):
-        """Cost (k,), curvature (k, q, q) and gradient (k, q) (both of half the cost) of the spectra `rows`."""
+        """Cost (k,), curvature (k, q, q) and gradient (k, q) (both of half the cost) of the spectra
+        `rows`."""
         k, q = theta.shape
         cost, curvature, gradient = np.empty(k), np.empty((k, q, q)), np.empty((k, q))
         with np.errstate(all="ignore"):
@@ -157,8 +167,8 @@ class _Problem:
 def _deviance(mean, counts):
     """Poisson deviance of each point, half its slope and half its (expected) curvature in the mean.
 
-    Below a thousandth of a count the deviance goes on as its parabola: a baseline may touch zero, where the likelihood
-    itself has an edge and no step could be judged.
+    Below a thousandth of a count the deviance goes on as its parabola: a baseline may touch zero,
+    where the likelihood itself has an edge and no step could be judged.
     """
     low = mean < _FEW_COUNTS
     safe = np.where(low, _FEW_COUNTS, mean)
@@ -179,7 +189,8 @@ def _prepare(x, Y, model, start, variance, poisson, mask):
     x = x[None] if x.ndim == 1 else x
     if y.ndim != 2 or x.ndim != 2 or x.shape[1] != y.shape[1] or x.shape[0] not in (1, y.shape[0]):
         raise ValueError(
-            f"x, Y: expected shapes (m,) or (n, m) that fit each other, found {np.shape(x)} and {np.shape(Y)}"
+            f"x, Y: expected shapes (m,) or (n, m) that fit each other, found {np.shape(x)} and "
+            f"{np.shape(Y)}"
         )
     n, m = y.shape
     if n == 0:
@@ -220,9 +231,11 @@ def _prepare(x, Y, model, start, variance, poisson, mask):
     )
     if used.min() <= len(model.free):
         raise ValueError(
-            f"Y: spectrum {int(np.argmin(used))}: expected more than {len(model.free)} points for {len(model.free)} free parameters, found {used.min()}"
+            f"Y: spectrum {int(np.argmin(used))}: expected more than {len(model.free)} points for "
+            f"{len(model.free)} free parameters, found {used.min()}"
         )
-    # a band narrower than a thousandth of a point is no band; keeps width parameters off zero, where profiles are undefined
+    # a band narrower than a thousandth of a point is no band; keeps width parameters off zero,
+    # where profiles are undefined
     spread = np.ptp(x, axis=1).max()
     if spread == 0:
         raise ValueError("x: expected an axis, found one value repeated")
@@ -245,7 +258,8 @@ def _refuse(bad, what, expected, values):
     if bad.any():
         place = np.argwhere(bad)[0]
         raise ValueError(
-            f"{what}: spectrum {place[0]}, point {place[1]}: expected {expected}, found {values[tuple(place)]}"
+            f"{what}: spectrum {place[0]}, point {place[1]}: expected {expected}, found "
+            f"{values[tuple(place)]}"
         )
 
 
@@ -257,7 +271,8 @@ def _start(model, x, y, start):
         unknown = set(start) - set(model.names)
         if unknown:
             raise ValueError(
-                f"start: expected names of {', '.join(model.names)}, found {', '.join(sorted(unknown))}"
+                f"start: expected names of {', '.join(model.names)}, found "
+                f"{', '.join(sorted(unknown))}"
             )
         missing = [
             name
@@ -275,14 +290,16 @@ def _start(model, x, y, start):
     start = np.asarray(start, float)
     if start.shape not in ((len(model.names),), (n, len(model.names))):
         raise ValueError(
-            f"start: expected shape ({len(model.names)},) or ({n}, {len(model.names)}), found {start.shape}"
+            f"start: expected shape ({len(model.names)},) or ({n}, {len(model.names)}), found "
+            f"{start.shape}"
         )
     columns = [model.index(name) for name in model.free]
     return np.broadcast_to(start[..., columns], (n, len(columns))).astype(float)
 
 
 def _with_series_start(problem, theta, own):
-    """The optimum of the mean spectrum as start where it is no worse than the spectrum's own: keeps bands in one order."""
+    """The optimum of the mean spectrum as start where it is no worse than the spectrum's own: keeps
+    bands in one order."""
     mean = np.average(problem.y, axis=0)[None]
     flat = _Problem(
         problem.x,
@@ -308,7 +325,8 @@ def _pick(rows, there, here):
 
 
 def _solve_linear(problem, theta, allowed):
-    """Areas and baseline at their (Gauss-Newton) optimum for the start's centres and widths, where that is better.
+    """Areas and baseline at their (Gauss-Newton) optimum for the start's centres and widths, where
+    that is better.
 
     Returns the parameters, and their cost, curvature and gradient.
     """
@@ -318,7 +336,8 @@ def _solve_linear(problem, theta, allowed):
     if not linear.any():
         return theta, here
     slope = here
-    if problem.poisson:  # the likelihood's curvature is useless far away: start from least squares weighted by the data
+    # the likelihood's curvature is useless far away: start from least squares weighted by the data
+    if problem.poisson:
         weights = 1 / np.maximum(problem.y, 1.0)
         slope = _Problem(
             problem.x,
@@ -362,7 +381,8 @@ def _solve(curvature, gradient, frozen, damping):
 
 
 def _rounding(problem):
-    """Differences of cost that are only rounding: deviances are small differences of terms as large as the counts."""
+    """Differences of cost that are only rounding: deviances are small differences of terms as large
+    as the counts."""
     return 1e-15 * problem.y.sum(axis=1) if problem.poisson else np.zeros(len(problem.y))
 
 
@@ -431,7 +451,8 @@ def _descend(problem, theta, common, max_iterations, tolerance, state):
 
 
 def _arrow(curvature, gradient, common, frozen, damping):
-    """Step (n, q) and decrement for local and shared parameters by the Schur complement; also the pieces for covariance."""
+    """Step (n, q) and decrement for local and shared parameters by the Schur complement; also the
+    pieces for covariance."""
     local = ~common
     diagonal = np.diagonal(curvature, axis1=1, axis2=2).copy()
     total = diagonal[:, common].sum(axis=0)

@@ -1,4 +1,5 @@
-"""The same models in lmfit, for interactive work on one spectrum: confidence intervals, reports, other minimisers."""
+"""The same models in lmfit, for interactive work on one spectrum: confidence intervals, reports,
+other minimisers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""What can be read off a spectrum without a model: centroid, peak, width, area, shoulder, each with its error.
+"""What can be read off a spectrum without a model: centroid, peak, width, area, shoulder, each with
+its error.
 
-Every quantity is, near the data at hand, a linear function of the points. Its gradient is kept, so errors follow from any
-variance, correlated noise or fitted baseline by one matrix product, and quantities keep their covariance.
+Every quantity is, near the data at hand, a linear function of the points. Its gradient is kept, so
+errors follow from any variance, correlated noise or fitted baseline by one matrix product, and
+quantities keep their covariance.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ class Moments:
     Attributes
     ----------
     area, centroid, peak, fwhm, shoulder_fraction : float or (n,) array
-        In units of x and y. `fwhm` is nan where the half maximum is not reached inside the window, `shoulder_fraction`
-        where no shoulder was asked for.
+        In units of x and y. `fwhm` is nan where the half maximum is not reached inside the window,
+        `shoulder_fraction` where no shoulder was asked for.
     area_se, centroid_se, peak_se, fwhm_se, shoulder_fraction_se : float or (n,) array
         Standard errors.
     covariance : (5, 5) or (n, 5, 5) array
@@ -64,11 +66,14 @@ def moments(
     x : (m,) array
         Ascending or descending axis.
     y : (m,) or (n, m) array
-        One upright band, or several, above a baseline near zero (or with `baseline` to be subtracted).
+        One upright band, or several, above a baseline near zero (or with `baseline` to be
+        subtracted).
     variance : float or array broadcastable to `y`, optional
-        Of each point; for counts, the counts (at least 1). Without it white noise is estimated from the data.
+        Of each point; for counts, the counts (at least 1). Without it white noise is estimated from
+        the data.
     window : (low, high), optional
-        Integrate here only. Area and centroid take all noise in the window, so it should not be wider than the emission.
+        Integrate here only. Area and centroid take all noise in the window, so it should not be
+        wider than the emission.
     shoulder : (low, high), optional
         The shoulder fraction is the area in here over the area in the window.
     baseline : Baseline, optional
@@ -87,11 +92,12 @@ def moments(
 
     Notes
     -----
-    Area and centroid by the trapezium rule. The peak is the maximum of a quartic through the points above 60 % of the
-    maximum (a sextic where the data ask for it); the half-maximum points come from cubics through the flanks between 25
-    and 75 %: least squares over many points instead of one noisy maximum, at the price of a bias of about 0.1 % of the
-    FWHM for smooth bands. Lines with fewer than 9 points above half are measured on a polynomial through log(y), exact
-    for a Gaussian. In noise above about a fifth of the height per point and FWHM, fit a band instead.
+    Area and centroid by the trapezium rule. The peak is the maximum of a quartic through the points
+    above 60 % of the maximum (a sextic where the data ask for it); the half-maximum points come
+    from cubics through the flanks between 25 and 75 %: least squares over many points instead of
+    one noisy maximum, at the price of a bias of about 0.1 % of the FWHM for smooth bands. Lines
+    with fewer than 9 points above half are measured on a polynomial through log(y), exact for a
+    Gaussian. In noise above about a fifth of the height per point and FWHM, fit a band instead.
     """
     x = _axis(x, "x")
     y = np.asarray(y, float)
@@ -119,7 +125,8 @@ def moments(
     if not (area > 0).all():
         bad = int(np.argmin(area))
         raise ValueError(
-            f"y: spectrum {bad}: expected a positive area in the window, found {area[bad]:.6g}; subtract the baseline or take another window"
+            f"y: spectrum {bad}: expected a positive area in the window, found {area[bad]:.6g}; "
+            "subtract the baseline or take another window"
         )
     gradient = np.zeros((n, 5, m))
     values = np.full((n, 5), np.nan)
@@ -180,7 +187,8 @@ def _window_cells(x, low, high):
 
 
 def _peak_and_width(x, y, noise):
-    """Peak, height, FWHM and the gradients (2, m) of peak and FWHM in the points of one spectrum."""
+    """Peak, height, FWHM and the gradients (2, m) of peak and FWHM in the points of one
+    spectrum."""
     m = len(x)
     calm, top = calm_and_top(y)
     slopes = np.zeros((2, m))
@@ -217,7 +225,8 @@ def _at_least(low, high, count, m):
 
 
 def _sharp_line(x, y, top):
-    """Peak, height, FWHM and gradients of a line of few points, from a polynomial through log(y); None where it fails."""
+    """Peak, height, FWHM and gradients of a line of few points, from a polynomial through log(y);
+    None where it fails."""
     m = len(x)
     low, high = run(y > 0.15 * y[top], top)
     low, high = _at_least(low, high, 4, m)
@@ -264,7 +273,8 @@ def _sharp_line(x, y, top):
 
 
 def _maximum(x, y, near, noise):
-    """Maximum of the least-squares quartic through a top (parabola where points are few), with gradients in y."""
+    """Maximum of the least-squares quartic through a top (parabola where points are few), with
+    gradients in y."""
     count = len(x)
     middle, half = 0.5 * (x[0] + x[-1]), 0.5 * (x[-1] - x[0])
     t = (x - middle) / half

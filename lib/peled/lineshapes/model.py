@@ -1,4 +1,5 @@
-"""What a spectrum is made of: bands with free, bounded, fixed or tied parameters, on a polynomial baseline."""
+"""What a spectrum is made of: bands with free, bounded, fixed or tied parameters, on a polynomial
+baseline."""
 
 from __future__ import annotations
 
@@ -17,13 +18,15 @@ class Parameter:
     Attributes
     ----------
     value : float, optional
-        Start value, or the value itself when `fixed`. Without one the fit looks for a start in the data.
+        Start value, or the value itself when `fixed`. Without one the fit looks for a start in the
+        data.
     lower, upper : float
         Bounds of a free parameter.
     fixed : bool
     tie : mapping, optional
-        Linear tie: {other parameter: factor, ...}; the parameter is `offset` + sum of factor * other. A spin-orbit
-        partner: {"main_centre": 1} with offset 11.5, {"main_area": 2 / 3}, {"main_fwhm": 1}.
+        Linear tie: {other parameter: factor, ...}; the parameter is `offset` + sum of factor *
+        other. A spin-orbit partner: {"main_centre": 1} with offset 11.5, {"main_area": 2 / 3},
+        {"main_fwhm": 1}.
     offset : float
     """
 
@@ -39,9 +42,10 @@ class Parameter:
 class BandModel:
     """A sum of bands, `area * profile(x; centre, widths)` each, and a polynomial baseline.
 
-    Parameters are named `<band>_<parameter>` (`main_centre`, `main_area`, `main_fwhm`, ...) and `base_0`, `base_1`, ...
-    (coefficients of powers of `x - origin`). Bands are one of `gaussian`, `lorentzian`, `pseudo_voigt` (fraction),
-    `voigt` (fwhm_gauss, fwhm_lorentz), `exponential_gaussian` (fwhm_gauss, tail), `split_gaussian` (fwhm_low, fwhm_high).
+    Parameters are named `<band>_<parameter>` (`main_centre`, `main_area`, `main_fwhm`, ...) and
+    `base_0`, `base_1`, ... (coefficients of powers of `x - origin`). Bands are one of `gaussian`,
+    `lorentzian`, `pseudo_voigt` (fraction), `voigt` (fwhm_gauss, fwhm_lorentz),
+    `exponential_gaussian` (fwhm_gauss, tail), `split_gaussian` (fwhm_low, fwhm_high).
 
     Parameters
     ----------
@@ -50,10 +54,12 @@ class BandModel:
     baseline : int or None
         Degree of the polynomial; None for no baseline.
     parameters : mapping of str to Parameter
-        What departs from the default (free, widths positive, pseudo-Voigt fraction in [0, 1], all else unbounded).
-        A name that belongs to no band declares an extra parameter for use in ties; it then needs a value.
+        What departs from the default (free, widths positive, pseudo-Voigt fraction in [0, 1], all
+        else unbounded). A name that belongs to no band declares an extra parameter for use in ties;
+        it then needs a value.
     origin : float
-        Where the baseline's powers are counted from; near the middle of the axis the coefficients are least correlated.
+        Where the baseline's powers are counted from; near the middle of the axis the coefficients
+        are least correlated.
 
     Examples
     --------
@@ -80,7 +86,8 @@ class BandModel:
             if name not in names:
                 if given.value is None or given.tie:
                     raise ValueError(
-                        f"parameter {name!r}: belongs to no band, so it is an extra one and needs a value; the names are {', '.join(names)}"
+                        f"parameter {name!r}: belongs to no band, so it is an extra one and needs "
+                        f"a value; the names are {', '.join(names)}"
                     )
                 names.append(name)
                 linear.append(False)
@@ -99,7 +106,8 @@ class BandModel:
                 )
             if not str(band).isidentifier() or band == "base":
                 raise ValueError(
-                    f"band {band!r}: expected a name of letters, digits and underscores other than 'base'"
+                    f"band {band!r}: expected a name of letters, digits and underscores other than "
+                    "'base'"
                 )
             names.append(f"{band}_area")
             linear.append(True)
@@ -132,11 +140,13 @@ class BandModel:
                 for other, factor in p.tie.items():
                     if other not in spec:
                         raise ValueError(
-                            f"parameter {name!r}: tied to {other!r}, which is not a parameter of the model"
+                            f"parameter {name!r}: tied to {other!r}, which is not a parameter of "
+                            "the model"
                         )
                     if spec[other].tie is not None:
                         raise ValueError(
-                            f"parameter {name!r}: tied to {other!r}, which is itself tied; tie both to the same one"
+                            f"parameter {name!r}: tied to {other!r}, which is itself tied; tie "
+                            "both to the same one"
                         )
                     if spec[other].fixed:
                         constant[row] += factor * _fixed_value(other, spec[other])
@@ -151,7 +161,8 @@ class BandModel:
                     )
                 if p.value is not None and not p.lower <= p.value <= p.upper:
                     raise ValueError(
-                        f"parameter {name!r}: expected a value from {p.lower} to {p.upper}, found {p.value}"
+                        f"parameter {name!r}: expected a value from {p.lower} to {p.upper}, found "
+                        f"{p.value}"
                     )
                 transform[row, free.index(name)] = 1.0
         put = object.__setattr__
@@ -192,7 +203,8 @@ class BandModel:
         return free @ self.transform.T + self.constant
 
     def evaluate(self, x: np.ndarray, values: np.ndarray | Mapping[str, float]) -> np.ndarray:
-        """Spectra of shape (n, m) for parameter sets (n, p); (m,) for one set (p,) or a mapping by name."""
+        """Spectra of shape (n, m) for parameter sets (n, p); (m,) for one set (p,) or a mapping by
+        name."""
         values = self._values(values)
         x = np.asarray(x, float)
         spectra = self._sum(np.atleast_2d(x), np.atleast_2d(values), False)[0]
@@ -224,7 +236,8 @@ class BandModel:
         }
 
     def jacobian(self, x: np.ndarray, values: np.ndarray | Mapping[str, float]) -> np.ndarray:
-        """Analytic derivatives in all parameters, ties not applied: (n, p, m), or (p, m) for one set."""
+        """Analytic derivatives in all parameters, ties not applied: (n, p, m), or (p, m) for one
+        set."""
         values = self._values(values)
         x = np.asarray(x, float)
         out = self._sum(np.atleast_2d(x), np.atleast_2d(values), True)[1]
@@ -237,7 +250,8 @@ class BandModel:
         values = np.asarray(values, float)
         if values.shape[-1] != len(self.names):
             raise ValueError(
-                f"values: expected {len(self.names)} parameters ({', '.join(self.names)}), found shape {values.shape}"
+                f"values: expected {len(self.names)} parameters ({', '.join(self.names)}), found "
+                f"shape {values.shape}"
             )
         return values
 
@@ -274,7 +288,8 @@ class BandModel:
         return out, jac
 
     def evaluate_free(self, x, free, derivatives=True):
-        """Spectra (n, m) and derivatives (n, q, m) in the free parameters (n, q); what the fit calls."""
+        """Spectra (n, m) and derivatives (n, q, m) in the free parameters (n, q); what the fit
+        calls."""
         values, jac = self._sum(x, free if self._plain else self.full(free), derivatives)
         if derivatives and not self._plain:
             jac = np.matmul(self.transform.T, jac)

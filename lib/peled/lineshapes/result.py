@@ -1,4 +1,5 @@
-"""What a fit of a series found: parameters with covariance, derived quantities with errors, and how far to trust them."""
+"""What a fit of a series found: parameters with covariance, derived quantities with errors, and how
+far to trust them."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ class SeriesFit:
     at_bound : (n, p) array of bool
         Free parameters that ended at a bound: their error is undefined (nan in `standard_errors`).
     degenerate : (n,) array of bool
-        Parameters that the data cannot tell apart (curvature singular to 1e-12); their errors mean nothing.
+        Parameters that the data cannot tell apart (curvature singular to 1e-12); their errors mean
+        nothing.
     iterations : (n,) array of int
     """
 
@@ -50,7 +52,8 @@ class SeriesFit:
 
     @property
     def standard_errors(self) -> np.ndarray:
-        """Square roots of the covariance's diagonal (n, p): 0 where fixed, nan where at a bound or degenerate."""
+        """Square roots of the covariance's diagonal (n, p): 0 where fixed, nan where at a bound or
+        degenerate."""
         errors = np.sqrt(np.maximum(np.diagonal(self.covariance, axis1=1, axis2=2), 0))
         return np.where(self.at_bound | (self.degenerate[:, None] & (errors > 0)), np.nan, errors)
 
@@ -76,7 +79,8 @@ class SeriesFit:
         return self.standard_errors[:, self.model.index(name)]
 
     def derived(self, function) -> tuple[np.ndarray, np.ndarray]:
-        """Values and standard errors (n,), (n,) of `function(values)` with `values` (n, p), by central differences.
+        """Values and standard errors (n,), (n,) of `function(values)` with `values` (n, p), by
+        central differences.
 
         `function` must work row by row, e.g. `lambda v: v[:, 3] / v[:, 0]`.
         """
@@ -98,7 +102,8 @@ class SeriesFit:
         )
 
     def ratio(self, band: str, *others: str) -> tuple[np.ndarray, np.ndarray]:
-        """Area of `band` over the area of it and `others` together (all bands when none is named), with errors (n,), (n,)."""
+        """Area of `band` over the area of it and `others` together (all bands when none is named),
+        with errors (n,), (n,)."""
         total = [
             self.model.index(f"{name}_area")
             for name in ((band, *others) if others else self.model.bands)
@@ -107,7 +112,8 @@ class SeriesFit:
         return self.derived(lambda v: v[:, part] / v[:, total].sum(axis=1))
 
     def band(self, name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """`area`, `position` (of the maximum), `height` and `fwhm` of one band of any shape: {what: (values, errors)}."""
+        """`area`, `position` (of the maximum), `height` and `fwhm` of one band of any shape: {what:
+        (values, errors)}."""
         if name not in self.model.bands:
             raise KeyError(f"no band {name!r}; the bands are {', '.join(self.model.bands)}")
         shape = SHAPES[self.model.bands[name]]
@@ -127,7 +133,8 @@ class SeriesFit:
 
 
 def _profile_summary(shape, values):
-    """Position, height (for unit area) and FWHM (each (n,)) of profiles with shape parameters (n, k)."""
+    """Position, height (for unit area) and FWHM (each (n,)) of profiles with shape parameters (n,
+    k)."""
     centre, widths = values[:, 0], values[:, 1:]
     width = shape.fwhm(*widths.T)
     shift = widths[:, 1] if shape is SHAPES["exponential_gaussian"] else np.zeros(len(values))
@@ -138,7 +145,8 @@ def _profile_summary(shape, values):
         )[0]
 
     if shape is SHAPES["exponential_gaussian"]:
-        # the mode lies between the Gaussian's centre and the mean; the slope in the centre is minus that in x
+        # the mode lies between the Gaussian's centre and the mean; the slope in the centre is minus
+        # that in x
         low, high = np.minimum(centre, centre + shift), np.maximum(centre, centre + shift)
         for _ in range(60):
             middle = 0.5 * (low + high)

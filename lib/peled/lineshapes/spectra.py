@@ -1,4 +1,5 @@
-"""Making a spectrum ready: nm to eV, cosmic rays, baselines, and the noise when nobody recorded it."""
+"""Making a spectrum ready: nm to eV, cosmic rays, baselines, and the noise when nobody recorded
+it."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from peled.materials import HC_EV_NM
 
 
 class EnergySpectrum(NamedTuple):
-    """A spectrum per unit energy: `energy_eV` (m,) ascending, `signal` and `variance` (..., m); variance None if unknown."""
+    """A spectrum per unit energy: `energy_eV` (m,) ascending, `signal` and `variance` (..., m);
+    variance None if unknown."""
 
     energy_eV: np.ndarray
     signal: np.ndarray
@@ -22,7 +24,8 @@ class EnergySpectrum(NamedTuple):
 
 
 class Despiked(NamedTuple):
-    """A cleaned spectrum or series and where points were replaced: `signal` and `spikes` (bool), both (..., m)."""
+    """A cleaned spectrum or series and where points were replaced: `signal` and `spikes` (bool),
+    both (..., m)."""
 
     signal: np.ndarray
     spikes: np.ndarray
@@ -33,8 +36,9 @@ def to_energy(
 ) -> EnergySpectrum:
     """A spectral density per nm as one per eV, with the Jacobian and, for the variance, its square.
 
-    E = hc / lambda and I(E) = I(lambda) lambda^2 / hc (Mooney & Kambhampati, J. Phys. Chem. Lett. 4 (2013) 3316). The
-    area over the axis is kept, the shape is not: maxima move. Works on counts, photons or power alike.
+    E = hc / lambda and I(E) = I(lambda) lambda^2 / hc (Mooney & Kambhampati, J. Phys. Chem. Lett. 4
+    (2013) 3316). The area over the axis is kept, the shape is not: maxima move. Works on counts,
+    photons or power alike.
 
     Parameters
     ----------
@@ -47,7 +51,8 @@ def to_energy(
     Raises
     ------
     ValueError
-        Wavelengths that are not positive or repeat, shapes that do not fit, values that are not finite.
+        Wavelengths that are not positive or repeat, shapes that do not fit, values that are not
+        finite.
     """
     wavelength = _axis(wavelength_nm, "wavelength_nm")
     signal = np.asarray(signal, float)
@@ -55,7 +60,8 @@ def to_energy(
     if not (wavelength > 0).all():
         place = int(np.argmin(wavelength))
         raise ValueError(
-            f"wavelength_nm: point {place}: expected positive wavelengths, found {wavelength[place]}"
+            f"wavelength_nm: point {place}: expected positive wavelengths, found "
+            f"{wavelength[place]}"
         )
     order = np.argsort(-wavelength)
     wavelength = wavelength[order]
@@ -68,7 +74,8 @@ def to_energy(
 
 
 def to_wavelength(energy_eV: np.ndarray, signal: np.ndarray, variance: np.ndarray | None = None):
-    """The way back: a density per eV as one per nm. Returns (wavelength_nm ascending, signal, variance)."""
+    """The way back: a density per eV as one per nm. Returns (wavelength_nm ascending, signal,
+    variance)."""
     energy = _axis(energy_eV, "energy_eV")
     return tuple(to_energy(energy, signal, variance))
 
@@ -76,8 +83,8 @@ def to_wavelength(energy_eV: np.ndarray, signal: np.ndarray, variance: np.ndarra
 def estimate_variance(y: np.ndarray) -> np.ndarray:
     """Variance of white noise on a smooth curve, from third differences (robust: median absolute).
 
-    Shape (...,) for `y` (..., m). A curve that bends within four points is taken for noise; neighbours that the
-    instrument has smoothed give too small a value.
+    Shape (...,) for `y` (..., m). A curve that bends within four points is taken for noise;
+    neighbours that the instrument has smoothed give too small a value.
     """
     y = np.asarray(y, float)
     if y.shape[-1] < 8:
@@ -100,17 +107,19 @@ def despike(
 ) -> Despiked:
     """Replace cosmic rays: bright excursions of at most `width` points.
 
-    A point is a spike when it stands more than `threshold` noise standard deviations above the median of its
-    neighbourhood and, in a series of three spectra or more, as much above the same point of its neighbours in the series;
-    so a sharp line that is in all of them stays. In a single spectrum a spike must instead rise or fall by 60 % of its
-    height from one point to the next, which no line resolved by three points or more does. Spikes are replaced by a
-    straight line between the points next to them.
+    A point is a spike when it stands more than `threshold` noise standard deviations above the
+    median of its neighbourhood and, in a series of three spectra or more, as much above the same
+    point of its neighbours in the series; so a sharp line that is in all of them stays. In a single
+    spectrum a spike must instead rise or fall by 60 % of its height from one point to the next,
+    which no line resolved by three points or more does. Spikes are replaced by a straight line
+    between the points next to them.
 
     Parameters
     ----------
     signal : (m,) or (n, m) array
     variance : float or array broadcastable to `signal`, optional
-        Of each point. Otherwise the noise is judged from the scatter around the running median, locally.
+        Of each point. Otherwise the noise is judged from the scatter around the running median,
+        locally.
     threshold : float
     width : int
         Longest spike in points.
@@ -132,7 +141,8 @@ def despike(
     size = 2 * int(width) + 3
     if m < 2 * size:
         raise ValueError(
-            f"signal: expected at least {2 * size} points to tell spikes of {width} points, found {m}"
+            f"signal: expected at least {2 * size} points to tell spikes of {width} points, found "
+            f"{m}"
         )
     spikes = np.zeros_like(table, bool)
     given = (
@@ -150,12 +160,14 @@ def despike(
                 / 0.6744897501960817
             )
             overall = np.sqrt(estimate_variance(work))[:, None]
-            # where the curve bends its scatter about the median is not noise alone; the larger of the two is safe
+            # where the curve bends its scatter about the median is not noise alone; the larger of
+            # the two is safe
             noise = np.maximum(np.maximum(local, overall), 1e-12 * np.abs(work).max())
         else:
             noise = given
         bright = residual > threshold * noise
-        # the flank of a narrow line also stands above its median: a spike rises within `width` points, whatever the curvature
+        # the flank of a narrow line also stands above its median: a spike rises within `width`
+        # points, whatever the curvature
         reach = int(width) + 1
         padded = np.pad(work, ((0, 0), (reach, reach)), mode="edge")
         around = np.maximum(padded[:, :m], padded[:, 2 * reach :])
@@ -185,7 +197,8 @@ def despike(
 
 
 def _abrupt(y, bright, height, noise):
-    """Of the runs of bright points, those with a step of 60 % of their height, and what noise adds, at either side."""
+    """Of the runs of bright points, those with a step of 60 % of their height, and what noise adds,
+    at either side."""
     keep = bright.copy()
     edges = np.flatnonzero(np.diff(np.concatenate([[False], bright, [False]]).astype(int)))
     steps = np.abs(np.diff(y, prepend=y[0], append=y[-1]))
@@ -212,7 +225,8 @@ class Baseline:
     basis : (n, m, k) array
         Derivatives of the baseline in its k coefficients.
     sensitivity : (n, k, m) array
-        Derivatives of the coefficients in the data: baseline error = basis @ sensitivity @ data error.
+        Derivatives of the coefficients in the data: baseline error = basis @ sensitivity @ data
+        error.
     coefficients : (n, k) array
     kind : str
     """
@@ -243,8 +257,9 @@ def baseline(
     ----------
     x, y : (m,) and (m,) or (n, m) arrays
     kind : {"constant", "linear", "quadratic", "filter edge", "laser tail"}
-        "filter edge": a background seen through a long-pass filter, c0 + c1 * (1 + erf((x - edge) / (sqrt(2) width))) / 2.
-        "laser tail": c0 + c1 * exp(-|x - laser| / length), the length being fitted.
+        "filter edge": a background seen through a long-pass filter, c0 + c1 * (1 + erf((x - edge) /
+        (sqrt(2) width))) / 2. "laser tail": c0 + c1 * exp(-|x - laser| / length), the length being
+        fitted.
     regions : sequence of (low, high), optional
         Where there is only baseline, in units of `x`. Default: the outer tenth at each end.
     variance : float or array broadcastable to `y`, optional
@@ -256,7 +271,8 @@ def baseline(
     Returns
     -------
     Baseline
-        Give it to `moments` and its error is passed on exactly (for the tail's length, to first order).
+        Give it to `moments` and its error is passed on exactly (for the tail's length, to first
+        order).
 
     Raises
     ------
@@ -304,7 +320,8 @@ def baseline(
         return _laser_tail(x, table, weights, use, laser, y.shape)
     if use.sum() <= basis.shape[1]:
         raise ValueError(
-            f"regions: expected more than {basis.shape[1]} points of pure baseline, found {int(use.sum())}"
+            f"regions: expected more than {basis.shape[1]} points of pure baseline, found "
+            f"{int(use.sum())}"
         )
     sensitivity = _weighted_projection(basis[None], weights)
     coefficients = np.einsum(
@@ -374,7 +391,8 @@ def _axis(x, name):
         raise ValueError(f"{name}: expected an axis of at least 2 points, found shape {x.shape}")
     if not np.isfinite(x).all():
         raise ValueError(
-            f"{name}: point {int(np.flatnonzero(~np.isfinite(x))[0])}: expected finite values, found {x[~np.isfinite(x)][0]}"
+            f"{name}: point {int(np.flatnonzero(~np.isfinite(x))[0])}: expected finite values, "
+            f"found {x[~np.isfinite(x)][0]}"
         )
     values, counts = np.unique(x, return_counts=True)
     if (counts > 1).any():
@@ -390,5 +408,6 @@ def _match(x, y, name):
     if not np.isfinite(y).all():
         place = np.argwhere(~np.isfinite(np.atleast_2d(y)))[0]
         raise ValueError(
-            f"{name}: spectrum {place[0]}, point {place[1]}: expected finite values, found {np.atleast_2d(y)[tuple(place)]}"
+            f"{name}: spectrum {place[0]}, point {place[1]}: expected finite values, found "
+            f"{np.atleast_2d(y)[tuple(place)]}"
         )

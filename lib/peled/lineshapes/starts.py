@@ -24,8 +24,9 @@ def smooth(y: np.ndarray, width: int) -> np.ndarray:
 def calm_and_top(y: np.ndarray) -> tuple[np.ndarray, int]:
     """One spectrum smoothed over about an eighth of its main band, and the index of its maximum.
 
-    The noisy top of a broad band has many maxima; a line of a few points must not be smoothed at all. So: as much as the
-    noise asks for (left under 4 % of the maximum), then as much as the width found allows.
+    The noisy top of a broad band has many maxima; a line of a few points must not be smoothed at
+    all. So: as much as the noise asks for (left under 4 % of the maximum), then as much as the
+    width found allows.
     """
     m = len(y)
     noise = (
@@ -60,9 +61,11 @@ def run(condition: np.ndarray, at: int) -> tuple[int, int]:
 
 
 def guess(model: BandModel, x: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """Start values (n, q) of the free parameters: what the model states, the rest read off each spectrum.
+    """Start values (n, q) of the free parameters: what the model states, the rest read off each
+    spectrum.
 
-    Bands without a stated centre are peeled off from the strongest to the weakest, in the order of the model.
+    Bands without a stated centre are peeled off from the strongest to the weakest, in the order of
+    the model.
     """
     rows = np.array([_guess_one(model, x[i if len(x) > 1 else 0], y) for i, y in enumerate(Y)])
     return np.clip(rows, model.lower, model.upper)

@@ -8,7 +8,7 @@ exchange), `assignment`, `series` (lines through spectra), `plots`.
 from peled.nmr.assignment import Candidate, Reference, collisions, rank, read_references, sidebands
 from peled.nmr.detection import Course, build_up, fit_build_up, fit_relaxation, limit_at
 from peled.nmr.integrals import integrate
-from peled.nmr.lines import Component, Line, LineFit, choose_lines, fit_lines, pick_peaks
+from peled.nmr.lines import Component, Line, LineFit, fit_lines, pick_peaks
 from peled.nmr.processing import (
     Phase,
     PhaseError,
@@ -52,7 +52,6 @@ __all__ = [
     "baseline",
     "bound_fractions",
     "build_up",
-    "choose_lines",
     "collisions",
     "fit_binding",
     "fit_build_up",

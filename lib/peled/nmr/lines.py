@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.signal import find_peaks
 from scipy.special import comb
-from scipy.stats import f as f_distribution
 
 from peled import separable
 from peled.lineshapes.bands import lorentzian, voigt
@@ -457,122 +456,6 @@ class _Layout:
 
 
 # ---- how many lines ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How many lines a window holds: the fits with 1, 2, ... lines, which is best by BIC, and the F test of each step."""
-
-    best: LineFit
-    fits: tuple[LineFit, ...]
-    f_p_values: tuple[float, ...]
-
-
-def choose_lines(
-    processed: Processed,
-    window_ppm: tuple[float, float],
-    *,
-    max_lines: int = 4,
-    width_Hz: float | None = None,
-    shape: str = "lorentz",
-    baseline_order: int = 1,
-    significance: float = 0.05,
-) -> Choice:
-    """Add lines one by one where the residual is largest, as long as BIC falls and the F test finds the step worth it.
-
-    The F test compares each fit with the one before, with the counts of independent points, not of points; a step
-    needs p < `significance` over the count of independent points, as the new line's place was looked for.
-    """
-    part = processed.window(*window_ppm)
-    ppm, data = processed.ppm[part], processed.real[part]
-    rest = data - np.median(data[[0, 1, -2, -1]])
-    narrow = width_Hz or _guess_width(processed, rest)
-    maxima, _ = find_peaks(np.convolve(rest, np.ones(3) / 3, mode="same"))
-    maxima = maxima[np.argsort(rest[maxima])[::-1]]
-
-    def attempt(places, widths):
-        lines = [
-            Component(
-                f"line {i + 1}",
-                float(place),
-                float(w),
-                float(w) if shape != "lorentz" else 0.0,
-                shape,
-            )
-            for i, (place, w) in enumerate(zip(places, widths, strict=True))
-        ]
-        try:
-            return fit_lines(processed, window_ppm, lines, baseline_order=baseline_order)
-        except ValueError:
-            return None
-
-    fits: list[LineFit] = []
-    p_values: list[float] = []
-    for count in range(1, max_lines + 1):
-        # Two starts: a new line where the last fit misses most, and all lines on the highest maxima.
-        old = fits[-1].lines if fits else ()
-        missed = ppm[int(np.argmax(np.convolve(rest, np.ones(3) / 3, mode="same")))]
-        trials = [
-            attempt(
-                [*(line.position_ppm for line in old), missed],
-                [
-                    *(max(line.width_Hz, line.gauss_Hz) for line in old),
-                    min([narrow, *(max(line.width_Hz, line.gauss_Hz) for line in old)]),
-                ],
-            )
-        ]
-        if count > 1 and len(maxima) >= count:
-            trials.append(
-                attempt(
-                    ppm[maxima[:count]], [_local_width(processed, rest, m) for m in maxima[:count]]
-                )
-            )
-        trials = [trial for trial in trials if trial is not None]
-        if not trials:
-            break
-        fit = min(trials, key=lambda trial: trial.rss)
-        if fits:
-            extra, freedom = (
-                fit.parameters - fits[-1].parameters,
-                max(fit.independent_points - fit.parameters, 1.0),
-            )
-            gain = max((fits[-1].rss - fit.rss) / fit.rss * freedom / extra, 0.0)
-            p_values.append(float(f_distribution.sf(gain, extra, freedom)))
-        fits.append(fit)
-        if len(fits) > 1 and fit.bic > fits[-2].bic:
-            break
-        rest = fit.data - fit.model
-    best = fits[0]
-    for fit, p in zip(fits[1:], p_values, strict=True):
-        if fit.bic >= best.bic or p >= significance / fit.independent_points:
-            break
-        best = fit
-    return Choice(best, tuple(fits), tuple(p_values))
-
-
-def _local_width(processed: Processed, y: np.ndarray, peak: int) -> float:
-    """Full width at half height of one maximum, by its nearer side."""
-    reach, limit = 1, min(peak, len(y) - 1 - peak)
-    while reach < limit and y[peak - reach] > y[peak] / 2 and y[peak + reach] > y[peak] / 2:
-        reach += 1
-    return max(
-        2 * reach * processed.hz_per_point - processed.line_broadening_Hz,
-        0.5 * processed.hz_per_point,
-    )
-
-
-def _guess_width(processed: Processed, y: np.ndarray) -> float:
-    peak = int(np.argmax(y))
-    level = y[peak] / 2
-    left = right = peak
-    while left > 0 and y[left] > level:
-        left -= 1
-    while right < len(y) - 1 and y[right] > level:
-        right += 1
-    return max(
-        (right - left) * processed.hz_per_point - processed.line_broadening_Hz,
-        0.5 * processed.hz_per_point,
-    )
 
 
 @dataclass(frozen=True)

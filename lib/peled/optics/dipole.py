@@ -1,13 +1,14 @@
 """Emission of electric dipoles inside a planar stack: how fast, and where the light goes.
 
-Chance, Prock & Silbey, Adv. Chem. Phys. 37 (1978) 1; Lukosz, Phys. Rev. B 22 (1980) 3030; Neyts, J. Opt. Soc. Am. A 15
-(1998) 962. The dipole is a sum of plane and evanescent waves labelled by the effective index N = k_parallel / k0; each is
-reflected by the two half stacks. Powers are in units of the dipole's power in its own medium without interfaces.
+Chance, Prock & Silbey, Adv. Chem. Phys. 37 (1978) 1; Lukosz, Phys. Rev. B 22 (1980) 3030; Neyts, J.
+Opt. Soc. Am. A 15 (1998) 962. The dipole is a sum of plane and evanescent waves labelled by the
+effective index N = k_parallel / k0; each is reflected by the two half stacks. Powers are in units
+of the dipole's power in its own medium without interfaces.
 
-Two integrations that share nothing but the interface formulas: the total power comes from a contour below the real N
-axis, which passes under the poles of guided modes and plasmons however sharp they are; the far field and the absorption
-of each layer come from power fluxes on the real axis, in panels halved until they agree. What the two disagree about is
-the energy balance.
+Two integrations that share nothing but the interface formulas: the total power comes from a contour
+below the real N axis, which passes under the poles of guided modes and plasmons however sharp they
+are; the far field and the absorption of each layer come from power fluxes on the real axis, in
+panels halved until they agree. What the two disagree about is the energy balance.
 """
 
 from __future__ import annotations
@@ -21,20 +22,21 @@ from peled.optics.planewave import (
     admittances,
     cascade,
     check_layers,
-    multilayer,
     normal_component,
     reflection,
 )
 from peled.optics.quadrature import integrate_contour, integrate_panels
 
 CHANNELS = ("air_top", "air_bottom", "substrate", "guided", "plasmon", "absorbed")
-#: A layer thinner than this does not decide what a plasmon is bound to (1 nm of LiF between an organic layer and Al).
+#: A layer thinner than this does not decide what a plasmon is bound to (1 nm of LiF between an
+#: organic layer and Al).
 _THIN_NM = 10.0
 
 
 @dataclass(frozen=True)
 class DipoleEmission:
-    """Where the photons of a dipole go, in fractions of all it emits; floats, or (scan,) arrays for scanned thicknesses.
+    """Where the photons of a dipole go, in fractions of all it emits; floats, or (scan,) arrays for
+    scanned thicknesses.
 
     Attributes
     ----------
@@ -51,10 +53,12 @@ class DipoleEmission:
     absorbed
         In lossy layers, out of waves that could leave; and near-field losses that no mode carries.
     layers : (inner layers,) or (inner layers, scan) array
-        Power absorbed in each inner layer, whatever carried it. Guided light and plasmons are in it where asked for.
+        Power absorbed in each inner layer, whatever carried it. Guided light and plasmons are in it
+        where asked for.
     balance
-        (far field + absorption, by fluxes on the real axis) / (total by the contour) - 1. Over all N, or over the
-        radiating ones alone where guided light was left out or has no loss to end in.
+        (far field + absorption, by fluxes on the real axis) / (total by the contour) - 1. Over all
+        N, or over the radiating ones alone where guided light was left out or has no loss to end
+        in.
     """
 
     purcell: float
@@ -79,7 +83,8 @@ class DipoleEmission:
     def efficiency(self, quantum_yield):
         """Photons in air per excitation, for an emitter with this yield in the unbounded medium.
 
-        q F / (1 - q + q F) * outcoupling: the stack speeds up emission but not the non-radiative rate.
+        q F / (1 - q + q F) * outcoupling: the stack speeds up emission but not the non-radiative
+        rate.
         """
         rate = quantum_yield * self.purcell
         return rate / (1 - quantum_yield + rate) * self.outcoupling
@@ -102,25 +107,29 @@ def dipole_emission(
     Parameters
     ----------
     indices : sequence of complex
-        From bottom (substrate) to top, both outer media included. The emitter's own k is left out: a point dipole in an
-        absorber loses infinite power to its near field. Absorbing film put a few nm beside the dipole loses it nearly as
-        much: that is energy transfer, not re-absorption of light; for the latter see `substrate_reabsorption`.
+        From bottom (substrate) to top, both outer media included. The emitter's own k is left out:
+        a point dipole in an absorber loses infinite power to its near field. Absorbing film put a
+        few nm beside the dipole loses it nearly as much: that is energy transfer, not re-absorption
+        of light.
     thickness_nm : sequence of float or (scan,) arrays
-        Of the inner layers, bottom to top; arrays (all of one length) scan a thickness in one go. The emitter may be thin.
+        Of the inner layers, bottom to top; arrays (all of one length) scan a thickness in one go.
+        The emitter may be thin.
     emitter : int
-        Position of the emitter in `indices` (1 is the first inner layer). The first or last puts the dipole into an
-        outer medium, `depth` nm from its interface.
+        Position of the emitter in `indices` (1 is the first inner layer). The first or last puts
+        the dipole into an outer medium, `depth` nm from its interface.
     wavelength_nm : float
     depth : float or sequence of float, optional
-        Where in the emitter, from its bottom (0) to its top (1); several are averaged. Default: uniform (5 Gauss nodes).
-        In an outer medium: nm from the interface.
+        Where in the emitter, from its bottom (0) to its top (1); several are averaged. Default:
+        uniform (5 Gauss nodes). In an outer medium: nm from the interface.
     orientation : {"isotropic", "horizontal", "vertical"} or float
         Of the transition dipole; a number is the vertical fraction, isotropic being 1/3.
     outside : float, optional
-        The bottom medium is a thick (incoherent) slab and this is the index beyond it, 1 for air: light that comes back
-        from its far face sees the reflectance of the full stack. Without it the bottom medium is endless.
+        The bottom medium is a thick (incoherent) slab and this is the index beyond it, 1 for air:
+        light that comes back from its far face sees the reflectance of the full stack. Without it
+        the bottom medium is endless.
     layers : bool
-        Follow guided light and plasmons into the layers that absorb them too (slower), for `layers` and a full balance.
+        Follow guided light and plasmons into the layers that absorb them too (slower), for `layers`
+        and a full balance.
     tolerance : float
         Of each integral, relative to the total power.
 
@@ -131,12 +140,12 @@ def dipole_emission(
     Raises
     ------
     ValueError
-        Layer counts that do not fit, gain, an emitter or depth outside the stack, nothing lossless to radiate into.
+        Layer counts that do not fit, gain, an emitter or depth outside the stack, nothing lossless
+        to radiate into.
 
     See Also
     --------
     far_field : emission against angle outside.
-    substrate_reabsorption : what a film takes back from the light trapped in its substrate.
     power_spectrum : dissipated power against effective index.
 
     Examples
@@ -222,10 +231,11 @@ def power_spectrum(
     depth=0.5,
     orientation="isotropic",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Dissipated power per effective index N, s and p polarised: its integral over N is the Purcell factor.
+    """Dissipated power per effective index N, s and p polarised: its integral over N is the Purcell
+    factor.
 
-    Arguments as in `dipole_emission`; `effective_index` (m,) may be complex (below the real axis). Returns two (m,) arrays.
-    Modes show as peaks, of no width where nothing absorbs.
+    Arguments as in `dipole_emission`; `effective_index` (m,) may be complex (below the real axis).
+    Returns two (m,) arrays. Modes show as peaks, of no width where nothing absorbs.
     """
     stack = _Stack(indices, thickness_nm, emitter, wavelength_nm, depth, orientation)
     s, p = stack.power(np.asarray(effective_index))
@@ -245,15 +255,16 @@ def far_field(
     depth=None,
     orientation="isotropic",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Power per solid angle (1/sr, of the dipole's power in its unbounded medium), s and p polarised, against angle.
+    """Power per solid angle (1/sr, of the dipole's power in its unbounded medium), s and p
+    polarised, against angle.
 
     Parameters
     ----------
     angle : (a,) array
         In radians from the normal, in the medium where the light is seen.
     side : {"top", "bottom"}
-        With `outside` and "bottom", the light is seen beyond the thick substrate; with `outside` and "top" it includes
-        what comes back from the substrate.
+        With `outside` and "bottom", the light is seen beyond the thick substrate; with `outside`
+        and "top" it includes what comes back from the substrate.
 
     Returns
     -------
@@ -275,76 +286,6 @@ def far_field(
         flux = stack.fluxes(np.maximum(effective, 1e-12), outside, (polarisation,))
         found.append(solid * np.tensordot(stack.weights, sum(flux[row] for row in rows), (0, 0))[0])
     return found[0], found[1]
-
-
-def substrate_reabsorption(
-    indices,
-    thickness_nm,
-    emitter,
-    wavelength_nm,
-    k,
-    *,
-    substrate_mm=1.0,
-    radius_mm=6.0,
-    outside=1.0,
-    depth=None,
-    orientation="isotropic",
-    nodes=200,
-) -> float:
-    """Fraction of the light trapped in a thick substrate that the emitter layer absorbs before the light reaches the rim.
-
-    A ray at angle theta in the substrate meets the stack radius / (2 thickness tan theta) times, counted as a real number,
-    and loses each time what the stack with an absorbing emitter does not reflect (plane waves, so with interference).
-
-    Parameters
-    ----------
-    indices, thickness_nm, emitter, wavelength_nm, depth, orientation
-        As in `dipole_emission`.
-    k : float
-        Imaginary index of the emitter at the emission wavelength: k = OD ln(10) lambda / (4 pi d) for a decadic density OD of
-        a normal pass.
-    substrate_mm, radius_mm : float
-        Of a round slide excited in its middle.
-    outside : float
-        Index beyond the substrate; trapped is what it does not let through.
-
-    Returns
-    -------
-    float
-        0 for k = 0, 1 for an endless slide.
-    """
-    if not (k >= 0 and substrate_mm > 0 and radius_mm > 0):
-        raise ValueError(
-            f"k, substrate_mm, radius_mm: expected k of 0 or more and positive lengths, found {k}, {substrate_mm}, {radius_mm}"
-        )
-    below = complex(indices[0]).real
-    if not below > outside:
-        raise ValueError(
-            f"outside: expected an index below the substrate's {below:g}, found {outside:g}"
-        )
-    t, w = np.polynomial.legendre.leggauss(nodes)
-    low = np.arcsin(outside / below)
-    # denser towards both ends, where the film's reflectance has roots
-    angle = low + (np.pi / 2 - low) * np.sin(np.pi / 4 * (t + 1)) ** 2
-    weight = w * np.sin(np.pi / 2 * (t + 1)) * np.sin(angle)
-    light = far_field(
-        indices, thickness_nm, emitter, wavelength_nm, angle, depth=depth, orientation=orientation
-    )
-    absorbing = [complex(value) for value in indices]
-    absorbing[emitter] = complex(absorbing[emitter].real, k)
-    bounces = radius_mm / (2 * substrate_mm * np.tan(angle))
-    taken = total = 0.0
-    for polarisation, power in zip(("s", "p"), light):
-        wave = multilayer(absorbing, thickness_nm, wavelength_nm, angle, polarisation)
-        gone = np.clip(1 - wave.R, 0, 1)
-        share = np.divide(
-            wave.layers[emitter - 1], gone, out=np.zeros_like(gone), where=gone > 1e-15
-        )
-        taken += np.sum(
-            weight * power * share * -np.expm1(bounces * np.log1p(-np.minimum(gone, 1 - 1e-15)))
-        )
-        total += np.sum(weight * power)
-    return float(taken / total)
 
 
 class _Stack:
@@ -380,7 +321,8 @@ class _Stack:
         vertical = names.get(orientation, orientation)
         if isinstance(vertical, str) or not 0 <= vertical <= 1:
             raise ValueError(
-                f"orientation: expected isotropic, horizontal, vertical or a vertical fraction from 0 to 1, found {orientation!r}"
+                "orientation: expected isotropic, horizontal, vertical or a vertical fraction "
+                f"from 0 to 1, found {orientation!r}"
             )
         self.vertical = float(vertical)
         self._place(depth)
@@ -390,7 +332,8 @@ class _Stack:
         if depth is None:
             if outer:
                 raise ValueError(
-                    "depth: expected the distance from the interface in nm for a dipole in an outer medium, found none"
+                    "depth: expected the distance from the interface in nm for a dipole in an "
+                    "outer medium, found none"
                 )
             t, w = np.polynomial.legendre.leggauss(5)
             depth, self.weights = 0.5 * (t + 1), 0.5 * w
@@ -399,7 +342,9 @@ class _Stack:
             self.weights = np.full(len(depth), 1 / len(depth))
         if not (np.isfinite(depth).all() and (depth >= 0).all() and (outer or (depth <= 1).all())):
             raise ValueError(
-                f"depth: expected {'nm from the interface' if outer else 'fractions of the emitter from 0 to 1'}, found {depth}"
+                "depth: expected "
+                f"{'nm from the interface' if outer else 'fractions of the emitter from 0 to 1'}, "
+                f"found {depth}"
             )
         depth = depth[:, None, None]
         if outer:
@@ -423,7 +368,8 @@ class _Stack:
         return max(outer)
 
     def largest(self):
-        """Beyond this N there are no poles: the largest index, or the effective index of a plasmon where that is larger."""
+        """Beyond this N there are no poles: the largest index, or the effective index of a plasmon
+        where that is larger."""
         top = max(value.real.item() for value in self.n)
         for a, b in zip(self.n[:-1], self.n[1:]):
             a, b = a.item() ** 2, b.item() ** 2
@@ -432,7 +378,8 @@ class _Stack:
         return top
 
     def plasmon_boundary(self):
-        """Index of the dielectric that a metal's plasmon is bound to, on the emitter's side; None without a metal."""
+        """Index of the dielectric that a metal's plasmon is bound to, on the emitter's side; None
+        without a metal."""
         found = []
         for k, value in enumerate(self.n):
             if (value.item() ** 2).real < 0 and k != self.e and self._present(k):
@@ -446,7 +393,8 @@ class _Stack:
         return min(found) if found else None
 
     def edges(self, low, high):
-        """Panel edges from `low` to `high`: every index between, where the integrand has a branch point."""
+        """Panel edges from `low` to `high`: every index between, where the integrand has a branch
+        point."""
         inner = {
             value.real.item() for value in self.n if low + 1e-9 < value.real.item() < high - 1e-9
         }
@@ -500,8 +448,9 @@ class _Stack:
     def fluxes(self, N, outside, polarisations=("s", "p")):
         """Powers per unit N on the real axis: (4 + 2 layers, depths, scan, N).
 
-        Rows: out at the top, out at the bottom, of that into air beyond a thick substrate, of that back through the stack
-        and out at the top; absorbed in each inner layer directly; and out of the substrate's returning light.
+        Rows: out at the top, out at the bottom, of that into air beyond a thick substrate, of that
+        back through the stack and out at the top; absorbed in each inner layer directly; and out of
+        the substrate's returning light.
         """
         count, depths, scan = (
             len(self.d),
@@ -557,7 +506,8 @@ class _Stack:
         return out * (2 * N / self.ne**2)
 
     def _return(self, out, bottom, kz, N, outside, polarisation):
-        """Light in the thick substrate: into air beyond, or back onto the full stack, in all bounces."""
+        """Light in the thick substrate: into air beyond, or back onto the full stack, in all
+        bounces."""
         count = len(self.d)
         y = admittances(self.n, kz, polarisation)
         free = admittances(

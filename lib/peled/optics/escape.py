@@ -10,7 +10,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class FilmEscape:
-    """Fractions of isotropic emission in a film that leave at the front and at the back, and that the film absorbs."""
+    """Fractions of isotropic emission in a film that leave at the front and at the back, and that
+    the film absorbs."""
 
     front: float
     back: float
@@ -25,29 +26,17 @@ class FilmEscape:
 def escape_small_angle(n_film: float, n_outside: float = 1.0) -> float:
     """Escape through one face: n_out^3 / [n_film (n_film + n_out)^2].
 
-    The normal-incidence transmittance times the small-angle form of the escape cone, n_out^2 / (4 n_film^2) (Richter et
-    al., Nat. Commun. 7 (2016) 13941, and the paper's note on the internal PLQY). Low by 2 % into air and by 18 % into
-    glass for n = 1.82.
+    The normal-incidence transmittance times the small-angle form of the escape cone, n_out^2 / (4
+    n_film^2) (Richter et al., Nat. Commun. 7 (2016) 13941, and the paper's note on the internal
+    PLQY). Low by 2 % into air and by 18 % into glass for n = 1.82.
     """
     _positive(n_film=n_film, n_outside=n_outside)
     return n_outside**3 / (n_film * (n_film + n_outside) ** 2)
 
 
-def film_escape_small_angle(
-    n_film: float, n_front: float, n_back: float, optical_density: float
-) -> float:
-    """The paper's escape from a film on a substrate, one reflection included.
-
-    (P_b + P_f) 10^(-OD/2) + (P_b - P_f) 10^(-3 OD/2), with P from `escape_small_angle` and the back the denser medium.
-    """
-    front, back = escape_small_angle(n_film, n_front), escape_small_angle(n_film, n_back)
-    return (back + front) * 10 ** (-optical_density / 2) + (back - front) * 10 ** (
-        -1.5 * optical_density
-    )
-
-
 def fresnel_transmittance(n_in, n_out, cosine):
-    """Power transmittance (s, p) of one interface at internal angles with the given cosine; zero beyond the critical angle."""
+    """Power transmittance (s, p) of one interface at internal angles with the given cosine; zero
+    beyond the critical angle."""
     cosine = np.asarray(cosine, float)
     square = 1 - (n_in / n_out) ** 2 * (1 - cosine**2)
     out = np.sqrt(np.maximum(square, 0))
@@ -59,7 +48,8 @@ def fresnel_transmittance(n_in, n_out, cosine):
 
 
 def escape_fresnel(n_film: float, n_outside: float = 1.0, nodes: int = 64) -> float:
-    """Escape through one face without returns: half the mean over cos(theta) of the unpolarised Fresnel transmittance."""
+    """Escape through one face without returns: half the mean over cos(theta) of the unpolarised
+    Fresnel transmittance."""
     _positive(n_film=n_film, n_outside=n_outside)
     cosine, weight = _cosine_nodes(n_film, (n_outside,), nodes)
     s, p = fresnel_transmittance(n_film, n_outside, cosine)
@@ -69,11 +59,13 @@ def escape_fresnel(n_film: float, n_outside: float = 1.0, nodes: int = 64) -> fl
 def film_escape(
     n_film: float, n_front: float, n_back: float, optical_density: float = 0.0, nodes: int = 64
 ) -> FilmEscape:
-    """Exact ray optics of a film: s and p Fresnel over angle, all bounces, absorption, emission uniform in depth.
+    """Exact ray optics of a film: s and p Fresnel over angle, all bounces, absorption, emission
+    uniform in depth.
 
-    A ray at internal angle theta crosses the film with tau = 10^(-OD / cos theta); one started at a uniform depth reaches
-    a face with the mean m = (1 - tau) / (-ln tau). Bounces sum to a geometric series in R_f R_b tau^2. Rays, so no
-    interference: right for films much thicker than the wavelength.
+    A ray at internal angle theta crosses the film with tau = 10^(-OD / cos theta); one started at a
+    uniform depth reaches a face with the mean m = (1 - tau) / (-ln tau). Bounces sum to a geometric
+    series in R_f R_b tau^2. Rays, so no interference: right for films much thicker than the
+    wavelength.
 
     Parameters
     ----------
@@ -107,41 +99,6 @@ def film_escape(
     return FilmEscape(float(front), float(back), float(1 - front - back - trapped), float(trapped))
 
 
-def external_yield(internal, escape, reabsorbed=None):
-    """External quantum yield with photon recycling: eta_int p_esc / (1 - eta_int p_abs).
-
-    Parameters
-    ----------
-    internal : float or array
-        Probability that an excitation emits.
-    escape : float or array
-        Probability that an emitted photon leaves.
-    reabsorbed : float or array, optional
-        Probability that it is absorbed again by the emitter. Default 1 - `escape`: nothing else absorbs, the paper's case.
-        The rest, 1 - escape - reabsorbed, is lost (leaves by the substrate's edge, or into parasitic absorption).
-    """
-    internal, escape, reabsorbed = _probabilities(internal, escape, reabsorbed)
-    return (internal * escape / (1 - internal * reabsorbed))[()]
-
-
-def internal_yield(external, escape, reabsorbed=None):
-    """The way back: eta_int = eta_ext / (p_esc + eta_ext p_abs). Above 1 where the escape is too small for the yield seen."""
-    external, escape, reabsorbed = _probabilities(external, escape, reabsorbed)
-    return (external / (escape + external * reabsorbed))[()]
-
-
-def internal_yield_error(external, escape, reabsorbed=None, *, external_se=0.0, escape_se=0.0):
-    """Standard error of `internal_yield` for independent errors of the yield and of the escape.
-
-    With `reabsorbed` left to be 1 - `escape`, both move together.
-    """
-    external, escape, taken = _probabilities(external, escape, reabsorbed)
-    denominator = (escape + external * taken) ** 2
-    in_external = escape / denominator
-    in_escape = -external * (1 - (external if reabsorbed is None else 0.0)) / denominator
-    return np.hypot(in_external * external_se, in_escape * escape_se)[()]
-
-
 def waveguide_cutoff(
     n_film: float,
     n_substrate: float,
@@ -152,8 +109,9 @@ def waveguide_cutoff(
 ) -> float:
     """Thickness in nm below which an asymmetric slab does not guide TE_m ("s") or TM_m ("p").
 
-    lambda / (2 pi sqrt(nf^2 - ns^2)) [m pi + arctan(c sqrt((ns^2 - nc^2) / (nf^2 - ns^2)))], c = 1 (TE), nf^2 / nc^2 (TM)
-    (Snyder & Love, Optical Waveguide Theory, 1983, section 12-15). The substrate is the denser side.
+    lambda / (2 pi sqrt(nf^2 - ns^2)) [m pi + arctan(c sqrt((ns^2 - nc^2) / (nf^2 - ns^2)))], c = 1
+    (TE), nf^2 / nc^2 (TM) (Snyder & Love, Optical Waveguide Theory, 1983, section 12-15). The
+    substrate is the denser side.
     """
     _positive(n_film=n_film, n_substrate=n_substrate, n_cover=n_cover, wavelength_nm=wavelength_nm)
     if not n_film > n_substrate >= n_cover:
@@ -168,38 +126,9 @@ def waveguide_cutoff(
     return float(wavelength_nm / (2 * np.pi * np.sqrt(contrast)) * phase)
 
 
-def slab_modes(
-    n_film: float,
-    n_substrate: float,
-    n_cover: float,
-    thickness_nm: float,
-    wavelength_nm: float,
-    polarisation: str,
-) -> np.ndarray:
-    """Effective indices of the guided modes of a lossless slab, fundamental first (bisection of the phase condition)."""
-    low, high = max(n_substrate, n_cover), n_film
-    k0 = 2 * np.pi / wavelength_nm
-
-    def phase(effective):
-        inside = np.sqrt(max(n_film**2 - effective**2, 0.0))
-        total = k0 * inside * thickness_nm
-        for outer in (n_substrate, n_cover):
-            factor = 1.0 if polarisation == "s" else (n_film / outer) ** 2
-            total -= np.arctan2(factor * np.sqrt(max(effective**2 - outer**2, 0.0)), inside)
-        return total
-
-    modes = []
-    while phase(low) > len(modes) * np.pi:
-        a, b = low, high
-        for _ in range(80):
-            middle = 0.5 * (a + b)
-            a, b = (middle, b) if phase(middle) > len(modes) * np.pi else (a, middle)
-        modes.append(0.5 * (a + b))
-    return np.array(modes)
-
-
 def _cosine_nodes(n_film, outside, nodes):
-    """Gauss nodes over cos(theta) in 0..1, split at the critical angles, denser towards each end where roots begin."""
+    """Gauss nodes over cos(theta) in 0..1, split at the critical angles, denser towards each end
+    where roots begin."""
     edges = [
         0.0,
         *sorted({float(np.sqrt(1 - (n / n_film) ** 2)) for n in outside if n < n_film}),
@@ -218,16 +147,3 @@ def _positive(**values):
     for name, value in values.items():
         if not (np.isfinite(value) and value > 0):
             raise ValueError(f"{name}: expected a positive number, found {value}")
-
-
-def _probabilities(first, escape, reabsorbed):
-    first, escape = np.asarray(first, float), np.asarray(escape, float)
-    rest = 1 - escape if reabsorbed is None else np.asarray(reabsorbed, float)
-    for name, value in (("yield", first), ("escape", escape), ("reabsorbed", rest)):
-        if not ((value >= -1e-9) & (value <= 1 + 1e-9)).all():
-            raise ValueError(
-                f"{name}: expected probabilities from 0 to 1, found {np.ravel(value)[0]:.6g}"
-            )
-    if (escape + rest > 1 + 1e-12).any():
-        raise ValueError("escape, reabsorbed: expected a sum of at most 1")
-    return first, escape, rest

@@ -1,7 +1,7 @@
 """Tables of n and k: files of the refractiveindex.info database, and plain delimited tables.
 
-Everything is stored against the wavelength in nm. Outside the range of a table there is no value, only an error: an
-extrapolated index is a wrong one.
+Everything is stored against the wavelength in nm. Outside the range of a table there is no value,
+only an error: an extrapolated index is a wrong one.
 
 Tried on files not written here: eleven of refractiveindex.info (perovskites, Al, LiF, glass).
 """
@@ -24,7 +24,8 @@ from peled.tables import table
 class IndexTable:
     """The complex refractive index of one material.
 
-    Call it with wavelengths in nm for n + ik; between tabulated points n and k are straight lines in wavelength.
+    Call it with wavelengths in nm for n + ik; between tabulated points n and k are straight lines
+    in wavelength.
 
     Attributes
     ----------
@@ -54,7 +55,8 @@ class IndexTable:
         outside = ~((wavelength >= low * (1 - 1e-9)) & (wavelength <= high * (1 + 1e-9)))
         if outside.any():
             raise ValueError(
-                f"{self.name}: expected wavelengths from {low:.6g} to {high:.6g} nm, found {np.ravel(wavelength[outside])[0]:.6g} nm; take another table"
+                f"{self.name}: expected wavelengths from {low:.6g} to {high:.6g} nm, found "
+                f"{np.ravel(wavelength[outside])[0]:.6g} nm; take another table"
             )
         value = np.zeros(wavelength.shape, complex)
         for part in self.parts:
@@ -82,7 +84,8 @@ class _Tabulated:
 
 @dataclass(frozen=True)
 class _Formula:
-    """Dispersion formulas of refractiveindex.info, wavelength in micrometres inside (database documentation, 2024)."""
+    """Dispersion formulas of refractiveindex.info, wavelength in micrometres inside (database
+    documentation, 2024)."""
 
     number: int
     c: tuple
@@ -114,16 +117,18 @@ _UNITS = {"um": 1000.0, "nm": 1.0}
 
 @reader("a refractive index (refractiveindex.info YAML, or a table)")
 def read_index(path: str | os.PathLike) -> IndexTable:
-    """Read a YAML file of the refractiveindex.info database, or a delimited table of wavelength, n and optionally k.
+    """Read a YAML file of the refractiveindex.info database, or a delimited table of wavelength, n
+    and optionally k.
 
-    YAML: `tabulated nk`, `tabulated n`, `tabulated k` and `formula 1` to `6`, wavelengths in micrometres. Delimited: the
-    unit of the first column (nm, um) is taken from its head; without one, values below 25 are micrometres.
+    YAML: `tabulated nk`, `tabulated n`, `tabulated k` and `formula 1` to `6`, wavelengths in
+    micrometres. Delimited: the unit of the first column (nm, um) is taken from its head; without
+    one, values below 25 are micrometres.
 
     Raises
     ------
     FormatError
-        Naming file and place: no such file, no YAML, unknown kind of data, text in the numbers, repeated wavelengths,
-        a negative k, no n.
+        Naming file and place: no such file, no YAML, unknown kind of data, text in the numbers,
+        repeated wavelengths, a negative k, no n.
     """
     path = Path(path)
     if path.suffix.lower() in (".yml", ".yaml"):

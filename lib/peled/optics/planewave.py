@@ -1,9 +1,10 @@
 """Plane waves in planar multilayers, and the one recursion that everything planar here is built on.
 
-Conventions: fields go as exp(i kz z - i omega t), so absorption is Im n >= 0 and kz has Im kz >= 0. A wave is labelled by
-its effective index N = k_parallel / k0, the same in all layers. Amplitudes are of E for s and of H for p polarisation;
-both then obey one pair of formulas with the admittance Y = kz (s) or kz / n^2 (p), in units of k0:
-r = (Y1 - Y2) / (Y1 + Y2), t = 2 Y1 / (Y1 + Y2), flux = Re[Y (1 - rho) (1 + rho)*] |a|^2 (Born & Wolf, section 1.6).
+Conventions: fields go as exp(i kz z - i omega t), so absorption is Im n >= 0 and kz has Im kz >= 0.
+A wave is labelled by its effective index N = k_parallel / k0, the same in all layers. Amplitudes
+are of E for s and of H for p polarisation; both then obey one pair of formulas with the admittance
+Y = kz (s) or kz / n^2 (p), in units of k0: r = (Y1 - Y2) / (Y1 + Y2), t = 2 Y1 / (Y1 + Y2), flux =
+Re[Y (1 - rho) (1 + rho)*] |a|^2 (Born & Wolf, section 1.6).
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ POLARISATIONS = ("s", "p")
 
 @dataclass(frozen=True)
 class PlaneWave:
-    """What becomes of a plane wave: arrays over (wavelength, angle), or scalars where one was given.
+    """What becomes of a plane wave: arrays over (wavelength, angle), or scalars where one was
+    given.
 
     Attributes
     ----------
@@ -46,7 +48,8 @@ def multilayer(
     Parameters
     ----------
     indices : sequence of complex or (w,) array
-        From the medium of incidence (lossless) to the exit medium; an array gives one index a wavelength.
+        From the medium of incidence (lossless) to the exit medium; an array gives one index a
+        wavelength.
     thickness_nm : sequence of float
         Of the inner layers, so two shorter than `indices`.
     wavelength_nm : float or (w,) array
@@ -62,7 +65,8 @@ def multilayer(
     Raises
     ------
     ValueError
-        Layer counts that do not fit, negative thickness, gain (Im n < 0), an absorbing medium of incidence.
+        Layer counts that do not fit, negative thickness, gain (Im n < 0), an absorbing medium of
+        incidence.
     """
     if polarisation == "unpolarised":
         s, p = (
@@ -124,23 +128,27 @@ def check_layers(indices, thickness_nm):
     ]
     if len(indices) != len(thickness) + 2:
         raise ValueError(
-            f"thickness_nm: expected {len(indices) - 2} inner layers for {len(indices)} indices, found {len(thickness)}"
+            f"thickness_nm: expected {len(indices) - 2} inner layers for {len(indices)} indices, "
+            f"found {len(thickness)}"
         )
     for k, value in enumerate(thickness):
         if not (np.isfinite(value).all() and (value >= 0).all()):
             raise ValueError(
-                f"thickness_nm: layer {k + 1}: expected a finite thickness of 0 or more, found {value}"
+                f"thickness_nm: layer {k + 1}: expected a finite thickness of 0 or more, found "
+                f"{value}"
             )
     for k, index in enumerate(indices):
         if not np.isfinite(index).all() or (np.imag(index) < 0).any() or (index == 0).any():
             raise ValueError(
-                f"indices: medium {k}: expected finite n + ik with k >= 0, found {np.ravel(index)[0]}"
+                f"indices: medium {k}: expected finite n + ik with k >= 0, found "
+                f"{np.ravel(index)[0]}"
             )
     return indices, thickness
 
 
 def normal_component(index, effective):
-    """kz / k0 for effective indices N; the root with Im >= 0, on the real axis and below it in the complex N plane."""
+    """kz / k0 for effective indices N; the root with Im >= 0, on the real axis and below it in the
+    complex N plane."""
     root = np.sqrt(np.asarray(index, complex) ** 2 - np.asarray(effective) ** 2 + 0j)
     # n^2 - N^2 on the negative real axis may carry -0j, which would give the growing wave
     return np.where(root.imag < 0, -root, root)
@@ -153,10 +161,11 @@ def admittances(indices, kz, polarisation):
 
 @dataclass(frozen=True)
 class Cascade:
-    """Generalised reflections and forward amplitudes of a wave of unit amplitude that falls on a stack.
+    """Generalised reflections and forward amplitudes of a wave of unit amplitude that falls on a
+    stack.
 
-    `r[j]` is the reflection seen in medium j at its far face; `rho[j]` the same at its near face; `amplitudes[j]` the
-    forward wave at the near face of medium j + 1.
+    `r[j]` is the reflection seen in medium j at its far face; `rho[j]` the same at its near face;
+    `amplitudes[j]` the forward wave at the near face of medium j + 1.
     """
 
     r: list
@@ -164,7 +173,8 @@ class Cascade:
     amplitudes: list
 
     def fluxes(self, y):
-        """Net power at the near face of each medium after the first (j, ...), in the unit of |a|^2 Y."""
+        """Net power at the near face of each medium after the first (j, ...), in the unit of |a|^2
+        Y."""
         rows = []
         for j, amplitude in enumerate(self.amplitudes):
             rho = self.rho[j + 1]
@@ -183,7 +193,8 @@ def reflection(y, phases):
 
 
 def cascade(y, phases) -> Cascade:
-    """The recursion from the last medium to the first (reflections), then back (amplitudes). Stable: phases only decay."""
+    """The recursion from the last medium to the first (reflections), then back (amplitudes).
+    Stable: phases only decay."""
     count = len(y)
     r, rho = [None] * (count - 1), [None] * count
     rho[-1] = np.zeros_like(y[-1])

@@ -1,4 +1,5 @@
-"""Quadrature for integrands over the effective index: a contour under the poles, and panels that refine themselves."""
+"""Quadrature for integrands over the effective index: a contour under the poles, and panels that
+refine themselves."""
 
 from __future__ import annotations
 
@@ -51,10 +52,12 @@ GAUSS[1::2] = np.concatenate([_GAUSS, _GAUSS[::-1]])
 
 
 def integrate_contour(function, ranges, tolerance, first=24, rounds=6):
-    """Integrals of an analytic `function` over each of the ranges, along half ellipses below the real axis; real parts.
+    """Integrals of an analytic `function` over each of the ranges, along half ellipses below the
+    real axis; real parts.
 
-    `function(N)` takes (m,) complex and returns (..., m). Nodes are Gauss's in a variable that is flat at both ends, where
-    branch points lie; their number doubles until two answers agree to `tolerance` (times the sum of all magnitudes).
+    `function(N)` takes (m,) complex and returns (..., m). Nodes are Gauss's in a variable that is
+    flat at both ends, where branch points lie; their number doubles until two answers agree to
+    `tolerance` (times the sum of all magnitudes).
 
     Returns an array (..., ranges, rest) with the ranges after the first axis.
     """
@@ -83,10 +86,12 @@ def integrate_contour(function, ranges, tolerance, first=24, rounds=6):
 
 
 def integrate_panels(function, edges, tolerance, rounds=14):
-    """Integral of a real `function` from the first to the last of the edges, halving panels until each is good.
+    """Integral of a real `function` from the first to the last of the edges, halving panels until
+    each is good.
 
-    `function(x)` takes (m,) and returns (..., m). Near each edge x goes as the square of the variable, so that roots and
-    inverse roots there are smooth. `tolerance` is absolute, for the largest component.
+    `function(x)` takes (m,) and returns (..., m). Near each edge x goes as the square of the
+    variable, so that roots and inverse roots there are smooth. `tolerance` is absolute, for the
+    largest component.
     """
     edges = np.asarray(edges, float)
     edges = edges[np.concatenate([[True], np.diff(edges) > 0])]

@@ -40,7 +40,6 @@ from peled.photoluminescence.plqy import (
     estimate_noise,
     photon_weights,
     quantum_yield,
-    self_absorbed_fraction,
 )
 from peled.photoluminescence.segregation import Kinetics, Segregation, drift, fit_kinetics, track
 
@@ -84,7 +83,6 @@ __all__ = [
     "quantum_yield",
     "read_truth",
     "recycling",
-    "self_absorbed_fraction",
     "shift_budget",
     "tauc_gap",
     "track",

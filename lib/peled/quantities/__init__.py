@@ -17,7 +17,7 @@ from .gates import (
     threshold,
     undamaged,
 )
-from .lmfit_adapter import from_lmfit
+from .lmfit_adapter import fit_lmfit, from_lmfit
 from .quantity import SOURCE_KINDS, STATUSES, Z95, Finding, Kind, Quantity, Status, shown
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "derive",
     "described",
     "from_jacobian",
+    "fit_lmfit",
     "from_lmfit",
     "from_normal",
     "goodness_z",

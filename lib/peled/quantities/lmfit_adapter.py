@@ -1,8 +1,11 @@
-"""Results of lmfit as `Estimates`, with what lmfit does not say: rank, bounds, goodness."""
+"""Small fits by lmfit, and its results as `Estimates` with what it does not say: rank, bounds,
+goodness.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +13,7 @@ import numpy as np
 from .estimates import Estimates, from_jacobian, from_normal, goodness_z
 
 if TYPE_CHECKING:
-    from lmfit import Minimizer
+    from lmfit import Minimizer, Parameters
     from lmfit.minimizer import MinimizerResult
     from lmfit.model import ModelResult
 
@@ -79,6 +82,94 @@ def from_lmfit(
         if p.vary and _gap(p) <= max(AT_BOUND * error, 1e-9 * abs(p.value))
     ]
     return from_jacobian(names, values, units, jacobian, residual, noise=noise, **others)
+
+
+def fit_lmfit(
+    residual: Callable[[Parameters], np.ndarray],
+    starts: Sequence[Parameters],
+    units: Mapping[str, str],
+    *,
+    least_noise: float = 0.0,
+) -> tuple[MinimizerResult, Estimates]:
+    """Least squares by lmfit from each start, within bounds; the best of them.
+
+    Parameters
+    ----------
+    residual : callable
+        Takes `lmfit.Parameters`, returns the (weighted) residual, shape (n,).
+    starts : sequence of lmfit.Parameters
+        Start values, bounds and relations; held ones with `vary=False`.
+    units : mapping of parameter name to unit
+        '' where absent.
+    least_noise : float
+        The standard deviation of one residual is their scatter, √(χ²/(n − p)), but at least this: 1
+        for residuals in units of errors that may be too small, not too large.
+
+    Returns
+    -------
+    result : lmfit.minimizer.MinimizerResult
+        For `lmfit.fit_report`; its errors and correlations are those of the estimates.
+    estimates : Estimates
+
+    References
+    ----------
+    .. [1] M. Newville et al., LMFIT, doi:10.5281/zenodo.598352
+    .. [2] M. A. Branch, T. F. Coleman, Y. Li, SIAM J. Sci. Comput. 21, 1 (1999),
+       doi:10.1137/S1064827595289108
+
+    Examples
+    --------
+    >>> import lmfit
+    >>> import numpy as np
+    >>> from peled.quantities import derive
+    >>> t = np.linspace(0, 5, 60)
+    >>> y = 3 * np.exp(-t / 1.5) + 0.02 * np.random.default_rng(1).standard_normal(60)
+    >>> start = lmfit.create_params(height=2, lifetime={"value": 1, "min": 0.1, "max": 10})
+    >>> result, estimates = fit_lmfit(
+    ...     lambda p: (p["height"] * np.exp(-t / p["lifetime"]) - y) / 0.02,
+    ...     [start],
+    ...     {"lifetime": "ns"},
+    ...     least_noise=1.0,
+    ... )
+    >>> print(derive("lifetime", "ns", lambda p: p["lifetime"], estimates))
+    1.494±0.007 ns
+    >>> f"{result.params['lifetime'].stderr:.4f}"
+    '0.0067'
+    """
+    from lmfit import Minimizer
+
+    def search(start: Parameters, **options) -> tuple[Minimizer, MinimizerResult]:
+        minimizer = Minimizer(residual, start)
+        with np.errstate(invalid="ignore"):  # in lmfit's own covariance, which is not used
+            return minimizer, minimizer.minimize(method="least_squares", x_scale="jac", **options)
+
+    if len(starts) > 1:  # where each leads, then the best to the end
+        rough = [search(start, ftol=1e-2)[1] for start in starts]
+        starts = [min(rough, key=lambda result: result.chisqr).params]
+    minimizer, result = search(starts[0])
+    freedom = max(result.nfree, 1)
+    noise = max(float(np.sqrt(result.chisqr / freedom)), least_noise)
+    estimates = from_lmfit(result, units, noise, minimizer=minimizer)
+    # Scatter that nothing but itself is held against is always as large as it should be.
+    goodness = goodness_z(result.chisqr / least_noise**2, freedom) if least_noise else None
+    estimates = replace(estimates, goodness=goodness)
+    _say_errors(result, estimates)
+    return result, estimates
+
+
+def _say_errors(result: MinimizerResult, estimates: Estimates) -> None:
+    """Put errors and correlations of the estimates where `lmfit.fit_report` finds them."""
+    errors = np.sqrt(np.diag(estimates.covariance))
+    known = (errors > 0) & ~estimates.null.any(axis=1)
+    result.errorbars = bool(known.any())
+    for i, name in enumerate(estimates.names):
+        p = result.params[name]
+        p.stderr = float(errors[i]) if known[i] else None
+        p.correl = {
+            other: float(estimates.covariance[i, k] / (errors[i] * errors[k]))
+            for k, other in enumerate(estimates.names)
+            if k != i and known[i] and known[k]
+        }
 
 
 def _gap(parameter) -> float:

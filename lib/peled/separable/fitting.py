@@ -364,7 +364,8 @@ class _Prior:
 
 
 def _block(basis, data, weight, parameters, non_negative):
-    """The block for these data: one matrix for all columns, or one for each where weights differ."""
+    """The block for these data: one matrix for all columns, or one for each where weights
+    differ."""
     index = np.arange(parameters)
     rows = weight[:, :1]
 

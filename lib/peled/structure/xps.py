@@ -5,7 +5,7 @@ Energies are binding energies in eV. Areas are counts x eV above the background,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -85,52 +85,6 @@ class LevelFit:
         """Area and error of one doublet."""
         i = self.names.index(name)
         return float(self.areas[i]), float(self.area_errors[i])
-
-
-def shirley(energy_eV, counts, *, ends: int = 5, tolerance: float = 1e-6) -> np.ndarray:
-    """Background proportional to the signal at lower binding energy (Shirley, Phys. Rev. B 5, 4709 (1972)), iterated.
-
-    Runs from the mean of the first `ends` points to that of the last ones; either order of energy.
-
-    Raises
-    ------
-    ValueError
-        For fewer than 4 `ends` points or arrays that do not fit.
-    """
-    x, y = _sorted(energy_eV, counts)
-    if len(x) < 4 * ends:
-        raise ValueError(f"Shirley background: expected at least {4 * ends} points, found {len(x)}")
-    low, high = y[:ends].mean(), y[-ends:].mean()
-    background = np.linspace(low, high, len(x))
-    for _ in range(100):
-        signal = np.maximum(y - background, 0) if (y - background).sum() > 0 else y - background
-        running = np.concatenate([[0], np.cumsum((signal[1:] + signal[:-1]) / 2 * np.diff(x))])
-        if running[-1] <= 0:
-            break
-        new = low + (high - low) * running / running[-1]
-        done = np.abs(new - background).max() < tolerance * max(abs(high - low), 1e-12)
-        background = new
-        if done:
-            break
-    return background if energy_eV[0] <= energy_eV[-1] else background[::-1]
-
-
-def tougaard(
-    energy_eV, counts, *, b_eV2: float | None = None, c_eV2: float = 1643.0, ends: int = 5
-) -> np.ndarray:
-    """Inelastic background with Tougaard's universal loss function B T/(C + T2)2 (Surf. Interface Anal. 11, 453 (1988)).
-
-    The lowest level is subtracted first. With `b_eV2` None, B is chosen so that the background meets the high-energy end.
-    """
-    x, y = _sorted(energy_eV, counts)
-    floor = y[:ends].mean()
-    loss = x[:, None] - x[None, :]
-    kernel = np.where(loss > 0, loss / (c_eV2 + loss**2) ** 2, 0.0)
-    shape = kernel @ ((y - floor) * np.gradient(x))
-    if b_eV2 is None:
-        b_eV2 = (y[-ends:].mean() - floor) / max(shape[-ends:].mean(), 1e-300)
-    background = floor + b_eV2 * shape
-    return background if energy_eV[0] <= energy_eV[-1] else background[::-1]
 
 
 def fit_levels(
@@ -419,55 +373,6 @@ def mean_free_path_nm(
         0.1
         * e
         / (plasmon2 * (beta * np.log(gamma * e) - (1.97 - 0.91 * u) / e + (53.4 - 20.8 * u) / e**2))
-    )
-
-
-@dataclass(frozen=True)
-class Quantification:
-    """Atomic fractions with errors; `corrected` areas are area / (sensitivity x transmission x mean free path)."""
-
-    names: tuple[str, ...]
-    corrected: np.ndarray
-    fractions: np.ndarray
-    fraction_errors: np.ndarray
-
-
-def quantify(
-    areas: Mapping[str, tuple[float, float]],
-    sensitivities: Mapping[str, float],
-    *,
-    transmission: Mapping[str, float] | None = None,
-    mean_free_path: Mapping[str, float] | None = None,
-) -> Quantification:
-    """Atomic fractions from areas (value, standard error), all mappings by the same names.
-
-    Raises
-    ------
-    ValueError
-        If a name has no sensitivity, or a sensitivity, transmission or mean free path is not positive.
-    """
-    names = tuple(areas)
-    divisor = np.ones(len(names))
-    for what, table in (
-        ("sensitivity", sensitivities),
-        ("transmission", transmission),
-        ("mean free path", mean_free_path),
-    ):
-        if table is None:
-            continue
-        for i, name in enumerate(names):
-            if name not in table or not table[name] > 0:
-                raise ValueError(
-                    f"{what} of {name}: expected a positive number, found {table.get(name)}"
-                )
-            divisor[i] *= table[name]
-    value, error = np.array([areas[name] for name in names], float).T
-    corrected = value / divisor
-    fractions = corrected / corrected.sum()
-    # d f_i / d c_j = (delta_ij - f_i)/sum
-    gradient = (np.eye(len(names)) - fractions[:, None]) / corrected.sum()
-    return Quantification(
-        names, corrected, fractions, np.sqrt((gradient**2) @ (error / divisor) ** 2)
     )
 
 

@@ -434,7 +434,8 @@ class _Runner:
                 raise ProcedureError(
                     self.procedure.path,
                     place=place,
-                    expected=f"at most {_nominal(source.volume_mL):.4g} mL, which is all that {entry['from']} holds",
+                    expected=f"at most {_nominal(source.volume_mL):.4g} mL, "
+                    f"which is all that {entry['from']} holds",
                     found=f"{_nominal(volume):.4g} mL taken",
                     advice="take less or make more",
                 )

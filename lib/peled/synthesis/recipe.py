@@ -74,7 +74,8 @@ class Recipe:
     def to_html(self) -> str:
         """The weighing sheet as a page to print."""
         rows = "".join(
-            f"<tr><td>{html.escape(w.salt)}</td><td>{w.amount_mmol:.4f}</td><td>{w.mass_mg:.2f}</td>"
+            f"<tr><td>{html.escape(w.salt)}</td><td>{w.amount_mmol:.4f}</td>"
+            f"<td>{w.mass_mg:.2f}</td>"
             f"<td>± {w.tolerance_mg:.2f}</td><td></td></tr>"
             for w in self.weighings
         )

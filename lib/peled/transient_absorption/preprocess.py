@@ -22,7 +22,6 @@ __all__ = [
     "Chirp",
     "Matrix",
     "average_scans",
-    "bad_pixels",
     "band_average",
     "bin_wavelengths",
     "correct_chirp",
@@ -192,15 +191,6 @@ def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
         signal=np.where(bad, np.nan, m.signal),
         steps=(*m.steps, f"{int(bad.sum())} spikes masked"),
     )
-
-
-def bad_pixels(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
-    """Wavelengths whose point-to-point noise along the delays is `threshold` times the median, or
-    that never change."""
-    jump = np.nanmedian(np.abs(np.diff(m.signal, n=2, axis=0)), axis=0)
-    scale = np.nanmedian(jump)
-    bad = (jump > threshold * scale) | ~(np.nanstd(m.signal, axis=0) > 0)
-    return tuple(float(w) for w in m.wavelength_nm[bad])
 
 
 def band_average(m: Matrix, low_nm: float, high_nm: float, signal=None) -> np.ndarray:

@@ -13,7 +13,6 @@ over 2theta finds the lattice constant too large.
 from peled.structure.xrd.crystal import (
     CU_KALPHA_A,
     KALPHA2_RATIO,
-    lattice_constant,
     line_strength,
     powder_pattern,
     reflection_families,
@@ -38,7 +37,6 @@ __all__ = [
     "cube_transform",
     "find_cubic_cell",
     "lattice_change",
-    "lattice_constant",
     "line_strength",
     "model_pattern",
     "noise_of",

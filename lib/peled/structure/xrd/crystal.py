@@ -24,15 +24,6 @@ def two_theta(a_A, hkl, wavelength_A: float = CU_KALPHA_A[0]):
         )
 
 
-def lattice_constant(two_theta_deg, hkl, wavelength_A: float = CU_KALPHA_A[0]):
-    """Cubic lattice constant, ångström, from one Bragg angle."""
-    return (
-        wavelength_A
-        * np.sqrt(np.sum(np.square(hkl), axis=-1))
-        / (2 * np.sin(np.radians(np.asarray(two_theta_deg)) / 2))
-    )
-
-
 def scherrer_fwhm_deg(
     size_nm, two_theta_deg, shape_factor: float = 0.9, wavelength_A: float = CU_KALPHA_A[0]
 ):
