@@ -292,16 +292,6 @@ def test_poisson_needs_raw_counts():
     assert not pl.looks_like_counts(y) and pl.measure(w, y).peak_nm == pytest.approx(640, abs=0.1)
 
 
-def test_treatments_are_told_by_their_names():
-    assert pl.by_treatment(["OA-capped", "GL", "EDTA", "EDTA+GL"]) == {
-        "neat": 0,
-        "GL": 1,
-        "EDTA": 2,
-        "E+G": 3,
-    }
-    assert pl.by_treatment(["EG film", "neat film", "toluene"]) == {"E+G": 0, "neat": 1}
-
-
 # ---- optical gap -------------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from peled.conditioning import ConditioningError
 from peled.photoluminescence import drawers, measures
 from peled.photoluminescence.rates import recombination
 from peled.photoluminescence.reading import READERS, sniff
+from peled.photoluminescence.spots import images
 from peled.photoluminescence.transients import LAWS
 from peled.quantities import Finding, Quantity
 from peled.report import Problem, Report, from_holdings
@@ -41,8 +42,8 @@ SETTINGS: Mapping[str, Any] = {
 class Sample:
     """What was found of one sample, each in the order of the sheet.
 
-    `absorption`, `emission`, `yields`, `decays` and `series` hold a `measures` result a row (a
-    yield: a set of runs); `rates` one for all decays of a state at different fluences.
+    `absorption`, `emission`, `yields`, `decays`, `series` and `images` hold a `measures` result a row
+    (a yield: a set of runs); `rates` one for all decays of a state at different fluences.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Sample:
     decays: tuple = field(default=(), repr=False)
     series: tuple = field(default=(), repr=False)
     rates: tuple = field(default=(), repr=False)
+    images: tuple = field(default=(), repr=False)
 
 
 def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
@@ -114,6 +116,7 @@ _MEASURES: Mapping[str, tuple[str, Callable]] = {
     "plqy": ("yields", measures.quantum_yields),
     "trpl": ("decays", measures.lifetime),
     "pl_series": ("series", measures.segregation),
+    "confocal": ("images", images),
 }
 
 

@@ -10,7 +10,6 @@ Conventions: times in ns, `counts` per bin, amplitudes in counts per ns at time 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -481,68 +480,6 @@ def fit_decays(
             continue
         fits[fit.law] = fit
     return dict(sorted(fits.items(), key=lambda item: item[1].bic))
-
-
-def fit_histogram(
-    histogram, laws: Sequence[str] = ("1", "2", "3", "stretched"), names: Sequence[str] = ()
-) -> tuple[dict[str, dict[str, DecayFit]], tuple[np.ndarray, np.ndarray] | None]:
-    """All decays of a file by several laws, with the response that the file holds.
-
-    Parameters
-    ----------
-    histogram : peled.formats.tcspc.Histogram
-        A decay named like `IRF`, `response`, `prompt` or `scatter` is the instrument's. Without one the fits start at
-        each decay's maximum.
-    laws : sequence of str
-        As in `fit_decays`.
-    names : sequence of str, optional
-        Names of all curves in the file's order, where the file has none.
-
-    Returns
-    -------
-    fits : dict
-        {name: {law: fit}}
-    response : (time_ns, counts) or None
-
-    Raises
-    ------
-    ValueError
-        If the number of names is not that of the curves.
-    """
-    labels = [n.strip() for n in names] or list(histogram.labels)
-    if len(labels) != len(histogram):
-        raise ValueError(
-            f"{histogram.path.name}: names: expected {len(histogram)}, one a curve, found {len(labels)}: {', '.join(labels)}"
-        )
-    irf = next(
-        (
-            i
-            for i, label in enumerate(labels)
-            if re.search(r"irf|response|prompt|scatter", label, re.IGNORECASE)
-        ),
-        None,
-    )
-    response = (
-        prepare_response(histogram.time_ns, histogram.counts[irf], histogram.bin_ns)
-        if irf is not None
-        else None
-    )
-    fits = {}
-    for i, label in enumerate(labels):
-        if i == irf:
-            continue
-        window = None if response else (histogram.time_ns[np.argmax(histogram.counts[i])], np.inf)
-        fits[label] = fit_decays(
-            histogram.time_ns,
-            histogram.counts[i],
-            laws,
-            response=response,
-            period_ns=histogram.period_ns,
-            window_ns=window,
-            background=None if histogram.background is None else float(histogram.background[i]),
-            cycles=None if histogram.cycles is None else float(histogram.cycles[i]),
-        )
-    return fits, (histogram.time_ns, histogram.counts[irf]) if irf is not None else None
 
 
 def preferred(fits: dict[str, DecayFit]) -> DecayFit:

@@ -16,8 +16,8 @@ from peled.photoluminescence import reciprocity
 from peled.photoluminescence.emission import measure
 from peled.photoluminescence.gap import elliott_gap, tauc_gap
 from peled.photoluminescence.lifetimes import fit_decays, mean_lifetime, preferred, prepare_response
-from peled.photoluminescence.plqy import estimate_noise, quantum_yield
-from peled.photoluminescence.segregation import partly_exposed, track
+from peled.photoluminescence.plqy import estimate_noise, quantum_yield, unabsorbed
+from peled.photoluminescence.segregation import Kinetics, fit_kinetics, partly_exposed, track
 from peled.photoluminescence.yields import sphere_yield, unstated
 from peled.quantities import Finding, Quantity, described, judge, possible, signal
 from peled.samples import Held, Holdings
@@ -27,7 +27,8 @@ from peled.samples import Held, Holdings
 class Result:
     """What one measurement gave: quantities, what was conditioned (`raw`, `signal`) and fitted.
 
-    `problems` are sentences about what gave nothing; `intensity_mW_cm2` belongs to `quantities`.
+    `problems` are sentences about what gave nothing; `intensity_mW_cm2` belongs to `quantities`;
+    `kinetics` are those of a series in time, in the dark from `dark_from_s`.
     """
 
     label: str
@@ -39,6 +40,8 @@ class Result:
     problems: tuple[str, ...] = ()
     excitation_nm: float | None = None
     intensity_mW_cm2: tuple[float | None, ...] = ()
+    kinetics: Kinetics | None = None
+    dark_from_s: float | None = None
 
     def doubted(self, *findings: Finding) -> Result:
         """The same with findings at every quantity."""
@@ -328,13 +331,36 @@ def _of_runs(holdings, members, calibration, labels):
         emission_band_nm=_set(held, "emission_band_nm"),
         **{**labels, "inputs": inputs},
     )
-    return (found.plqy, found.absorptance), found, found.raw, found.runs
+    plqy = _outside(found.plqy, _taken_back(held))
+    return (plqy, found.absorptance), found, found.raw, found.runs
+
+
+def _taken_back(held: Held) -> tuple[float, float] | None:
+    """Share of the emission that the sample takes back inside the sphere, and its error."""
+    share = _set(held, "self_absorption")
+    if share is None:
+        return None
+    error = _set(held, "self_absorption_error")
+    if error is None:
+        raise ValueError(
+            "self_absorption: fill in the column self_absorption_error beside it (0 if it is known)"
+        )
+    return share, error
+
+
+def _outside(plqy: Quantity, taken_back: tuple[float, float] | None) -> Quantity:
+    """The yield without self-absorption, by `quantum_yield`'s relation."""
+    if taken_back is None or plqy.value is None:
+        return plqy
+    value, slope, error = unabsorbed(plqy.value, *taken_back)
+    budget = {cause: abs(slope) * e for cause, e in plqy.budget.items()}
+    return replace(plqy, value=float(value), budget={**budget, "self-absorption": float(error)})
 
 
 def _of_table(held: Held, calibration, labels):
     """Triples whose dark is subtracted: as the table says, and without a file of its own."""
     triples = held.data
-    found = quantum_yield(triples, calibration)
+    found = quantum_yield(triples, calibration, self_absorption=_taken_back(held))
     made = []
     for i, triple in enumerate(triples):
         at = (
@@ -490,5 +516,17 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         q = Quantity("red share at the end", value=float(share), budget={"fit": float(error)},
                      unit="", note=found.account, **labels)  # fmt: skip
         made.append(judge(q, possible(0, 1)))
+    kinetics, dark = None, _set(held, "dark_from_s")
+    if found.segregates:
+        kinetics = fit_kinetics(
+            found.time_s, found.fraction, found.fraction_error, dark_from_s=dark
+        )
+        for name, value, error in (
+            ("red share, rise time", kinetics.rise_s, kinetics.rise_error_s),
+            ("red share, recovery time", kinetics.recovery_s, kinetics.recovery_error_s),
+        ):  # fmt: skip
+            if np.isfinite(value):
+                made.append(Quantity(name, value=float(value), budget={"fit": float(error)},
+                                     unit="s", note=found.account, **labels))  # fmt: skip
     return Result(held.row.label, held.row.state, tuple(made), raw, ready, found, tuple(problems),
-                  _set(held, "excitation_nm"))  # fmt: skip
+                  _set(held, "excitation_nm"), kinetics=kinetics, dark_from_s=dark)  # fmt: skip

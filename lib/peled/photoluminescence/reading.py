@@ -11,7 +11,8 @@ import numpy as np
 from peled.conditioning import Signal
 from peled.formats import FormatError
 from peled.formats.confocal import read_stack
-from peled.formats.delimited import stated
+from peled.formats.contract import reader
+from peled.formats.delimited import read_records, stated
 from peled.formats.spectra import Spectra, read_each
 from peled.formats.sphere import read_calibration, read_sphere
 from peled.formats.tcspc import read_histograms
@@ -230,6 +231,12 @@ def read_decay(path: Path, row: Row) -> Decay:
     )
 
 
+@reader("a table of name, value, unit")
+def read_truth(path: Path) -> dict[str, float]:
+    """What went into simulated files: {name: value} from a table of name, value, unit."""
+    return {row["name"]: row.number("value") for row in read_records(path, ("name", "value"))[0]}
+
+
 READERS = {
     "absorption": read_absorption,
     "pl": read_emission,
@@ -239,4 +246,4 @@ READERS = {
     "confocal": lambda path, row: read_stack(path),
 }
 
-__all__ = ["READERS", "Decay", "sniff"]
+__all__ = ["READERS", "Decay", "read_truth", "sniff"]
