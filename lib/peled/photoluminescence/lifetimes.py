@@ -156,33 +156,85 @@ def _accumulated(u, lifetime, beta, sigma, period):
     return sum(single(u + k * period) for k in range(-1, back + 1))
 
 
-def _twice_accumulated(u, lifetime, beta, period):
-    """Integral of `_accumulated` (no Gaussian): its second differences spread a response bin and a decay bin evenly."""
-    if beta != 1.0:
-        area = lifetime / beta * special.gamma(1 / beta)
-        moment = lifetime**2 / beta * special.gamma(2 / beta)
-
-        def single(v):
-            v = np.maximum(v, 0)
-            z = (v / lifetime) ** beta
-            return v * area * special.gammainc(1 / beta, z) - moment * special.gammainc(2 / beta, z)
-
-        if period is None:
-            return single(u)
-        back = int(min(np.ceil(12 * lifetime / beta**2 / period) + 2, 60))
-        return sum(single(u + k * period) for k in range(-1, back + 1))
+def _images(period, lifetime, beta):
+    """Pulses whose light is still there, by the time since each (0 the last; −1 the one to come)."""
     if period is None:
-        v = np.maximum(u, 0)
-        return lifetime * (v + lifetime * np.expm1(-v / lifetime))
-    k = np.floor(u / period)
-    rest = u - k * period
-    whole = -np.expm1(-period / lifetime)
-    return lifetime * (
-        period * k * (k - 1) / 2
-        + k * (period / whole - lifetime)
-        + k * rest
-        + (rest + lifetime * np.expm1(-rest / lifetime)) / whole
-    )
+        return [0.0]
+    back = int(min(np.ceil(12 * lifetime / beta**2 / period) + 2, 60))
+    return [k * period for k in range(-1, back + 1)]
+
+
+def _stretched_in_bins(edges, bin_ns, lifetime, beta, period, slopes):
+    """Light of a stretched decay spread over its bins (n,); see `_exponentials_in_bins`.
+
+    Second differences of F₂, the decay integrated twice; ∂F₂/∂ln τ = 2 F₂ − v F₁, ∂F₂/∂v = F₁.
+    """
+    area = lifetime / beta * special.gamma(1 / beta)
+    moment = lifetime**2 / beta * special.gamma(2 / beta)
+    twice = np.zeros((3 if slopes else 1, edges.size))
+    for image in _images(period, lifetime, beta):
+        v = np.maximum(edges + image, 0)
+        z = (v / lifetime) ** beta
+        once = area * special.gammainc(1 / beta, z)
+        first = moment * special.gammainc(2 / beta, z)
+        twice[0] += v * once - first
+        if slopes:
+            twice[1] += v * once - 2 * first
+            twice[2] -= once
+    return np.diff(twice, 2) / bin_ns
+
+
+def _exponentials_in_bins(edges, bin_ns, lifetimes, period, slopes):
+    """Light of exponential decays (k,) whose pulse and bins are both spread over `bin_ns` = h.
+
+    With s the time of a bin's earliest photon it is A e^(−s/τ), A = τ² (1 − e^(−h/τ))²/h, divided
+    by 1 − e^(−T/τ) where pulses repeat after T; in the two bins that the pulse itself touches,
+    second differences of F₂(v) = τ v + τ² (e^(−v/τ) − 1).
+
+    Parameters
+    ----------
+    edges : ndarray, shape (n + 2,)
+        Times of the bins' ends since the pulse, from one bin before the first.
+    slopes : bool
+        Give derivatives by ln τ and by a shift of the pulse too.
+
+    Returns
+    -------
+    ndarray, shape (1 or 3, k, n)
+    """
+    since, tau = edges[:-2], lifetimes[:, None]
+    if period is not None:
+        since = since - np.floor(since / period) * period
+    left = -np.expm1(-bin_ns / tau)
+    scale = (tau * left) ** 2 / bin_ns
+    growth = 2 - 2 * bin_ns / tau * (1 - left) / left
+    starts = since
+    if period is not None:
+        turn = period / tau
+        scale, growth = scale / -np.expm1(-turn), growth + turn / np.expm1(turn)
+        starts = since - period
+    out = np.empty((3 if slopes else 1, tau.size, since.size))
+    late = since / tau
+    np.exp(-np.maximum(late, 0), out=out[0])
+    out[0] *= scale
+    if period is None:
+        out[0, :, since < 0] = 0.0
+    if slopes:
+        np.multiply(out[0], late + growth, out=out[1])
+        np.divide(out[0], tau, out=out[2])
+    first = np.flatnonzero((starts > -2 * bin_ns) & (starts < 0))
+    if first.size:
+        out[:, :, first] += _onset(starts[first], bin_ns, tau)[: len(out)]
+    return out
+
+
+def _onset(starts, bin_ns, tau):
+    """Light of bins that the pulse begins in or just before, with both derivatives (3, k, m)."""
+    v = np.maximum(starts + bin_ns * np.array([0.0, 1.0, 2.0])[:, None, None], 0)
+    fall = np.expm1(-v / tau)
+    twice = tau * (v + tau * fall)
+    found = np.array([twice, 2 * twice + tau * v * fall, tau * fall])
+    return (found[:, 0] - 2 * found[:, 1] + found[:, 2]) / bin_ns
 
 
 class _Model:
@@ -259,17 +311,54 @@ class _Model:
 
     def _light(self, theta, log_lifetimes):
         """Light of each lifetime before a measured response widens it, unit amplitude (k, ·)."""
+        if self.response is not None:
+            return self._in_bins(theta, log_lifetimes, False)[0]
         beta = theta[self.components] if self.stretched else 1.0
         edges, sigma = self._edges(theta)
-        lifetimes = np.exp(log_lifetimes)
-        if self.response is None:
-            return np.array([
-                np.diff(_accumulated(edges, t, beta, sigma, self.period)) for t in lifetimes
-            ])  # fmt: skip
-        finer = np.append(edges[0] - self.bin, edges)
         return np.array([
-            np.diff(_twice_accumulated(finer, t, beta, self.period), 2) for t in lifetimes
-        ]) / self.bin  # fmt: skip
+            np.diff(_accumulated(edges, t, beta, sigma, self.period))
+            for t in np.exp(log_lifetimes)
+        ])  # fmt: skip
+
+    def _in_bins(self, theta, log_lifetimes, slopes):
+        """Light (k, ·) for a measured response, and its derivatives by ln τ and shift."""
+        edges, _ = self._edges(theta)
+        finer = np.append(edges[0] - self.bin, edges)
+        lifetimes = np.exp(log_lifetimes)
+        if not self.stretched:
+            return _exponentials_in_bins(finer, self.bin, lifetimes, self.period, slopes)
+        beta = theta[self.components]
+        found = _stretched_in_bins(finer, self.bin, lifetimes[0], beta, self.period, slopes)
+        return found[:, None]
+
+    def _slopes(self, theta, amplitudes):
+        """Light of each lifetime (k, ·), and how all of it changes with what is not linear."""
+        k = self.components
+        by = np.zeros((self.nonlinear, self.lags.size))
+        if self.response is not None:
+            light, by_log, by_shift = self._in_bins(theta, theta[:k], True)
+            by[:k] = by_log * amplitudes[:k, None]
+            if self.free_shift:
+                by[k + self.stretched] = amplitudes[:k] @ by_shift
+            rest = [k] if self.stretched else []
+        else:
+            light = self._light(theta, theta[:k])
+            # The step is small beside any standard error. A lifetime changes its own light alone.
+            moved = self._light(theta, theta[:k] + STEP)
+            by[:k] = (moved - light) * amplitudes[:k, None] / STEP
+            rest = range(k, self.nonlinear)
+        for j in rest:
+            # Central: a decay that begins at its maximum leaves shift and amplitude open, and
+            # a one-sided difference would seem to tell them apart.
+            (up, down), step = self._either_way(theta, j)
+            by[j] = amplitudes[:k] @ (self._light(up, up[:k]) - self._light(down, down[:k]))
+            by[j] /= 2 * step
+        return light, by
+
+    def _either_way(self, theta, j):
+        step = 3e-3 * self.bin if self.names[j] == "shift" else STEP
+        move = step * (np.arange(theta.size) == j)
+        return (theta + move, theta - move), step
 
     def pulse(self, theta):
         """All light before a measured response widens it (n + kernel - 1,)."""
@@ -314,22 +403,16 @@ class _Model:
     def jacobian(self, theta):
         k, linear = self.components, slice(self.nonlinear, self.nonlinear + self.linear)
         amplitudes = theta[linear]
-        light = self._light(theta, theta[:k])
-        # The step is small beside any standard error. A lifetime changes its own light alone.
-        moved = (self._light(theta, theta[:k] + STEP) - light) * amplitudes[:k, None] / STEP
+        light, by = self._slopes(theta, amplitudes)
         prompts = np.zeros((self.nonlinear, self.time.size))
-        rows = [light, moved]
-        for j in range(k, self.nonlinear):
-            # Central: a decay that begins at its maximum leaves shift and amplitude open, and
-            # a one-sided difference would seem to tell them apart.
-            step = 3e-3 * self.bin if self.names[j] == "shift" else STEP
-            up, down = (theta + way * step * (np.arange(theta.size) == j) for way in (1, -1))
-            change = amplitudes[:k] @ (self._light(up, up[:k]) - self._light(down, down[:k]))
-            rows.append(change / (2 * step))
-            if self.scatter:
-                prompts[j] = amplitudes[-1] * (self.prompt(up) - self.prompt(down)) / (2 * step)
-        folded = self._folded(np.vstack(rows))
+        for j in range(k, self.nonlinear) if self.scatter else ():
+            (up, down), step = self._either_way(theta, j)
+            prompts[j] = amplitudes[-1] * (self.prompt(up) - self.prompt(down)) / (2 * step)
+        folded = self._folded(np.vstack([light, by]))
         shapes = np.maximum(folded[:k], 0)
+        # What is cut off at zero does not change. (The response's sharpening overshoots a little.)
+        folded[k : 2 * k][folded[:k] < 0] = 0.0
+        folded[2 * k :, np.all(folded[:k] < 0, axis=0)] = 0.0
         if self.scatter:
             shapes = np.vstack([shapes, self.prompt(theta)])
         flat = np.ones((int(self.free_background), self.time.size))
@@ -445,6 +528,8 @@ def fit_decay(
         found = poisson.descend(model, y, inside, start)
         if best is None or found[1] < best[1] - 1e-6:
             best = found
+        if poisson.as_noise(model.expected(best[0])[inside], best[1], best[2]):
+            break
     return _summary(model, y, inside, *best, gain=gain)
 
 
