@@ -101,7 +101,7 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
         ]
         kept["rates"] = tuple(one for one in rates if one is not None)
         quantities += [q for one in kept["rates"] for q in one.quantities]
-        quantities += _reciprocal(kept, name, problems)
+        quantities += _reciprocal(holdings, kept, name, problems)
         found[name] = Sample(name, **kept)
     return from_holdings(
         holdings, quantities, found=found, problems=problems, settings=chosen,
@@ -148,7 +148,9 @@ def _fluences(holdings: Holdings, name: str) -> list[tuple[Held, ...]]:
     ]
 
 
-def _reciprocal(kept: Mapping, name: str, problems: list[Problem]) -> tuple[Quantity, ...]:
+def _reciprocal(
+    holdings: Holdings, kept: Mapping, name: str, problems: list[Problem]
+) -> tuple[Quantity, ...]:
     """What absorption and emission of one state say together, where there is one of each."""
     made: tuple[Quantity, ...] = ()
     for absorbed in kept["absorption"]:
@@ -156,8 +158,9 @@ def _reciprocal(kept: Mapping, name: str, problems: list[Problem]) -> tuple[Quan
         if len(emitted) != 1 or not absorbed.fit:
             continue
         labels = {"sample": name, "state": absorbed.state, "kind": emitted[0].quantities[0].kind}
+        said = next(h.row.settings for h in holdings if h.row.label == absorbed.label)
         try:
-            made += measures.reciprocity_of(absorbed, emitted[0], labels).quantities
+            made += measures.reciprocity_of(absorbed, emitted[0], said, labels).quantities
         except ValueError as error:
             problems.append(Problem(emitted[0].label, f"temperature of emission: {error}"))
     return made

@@ -24,7 +24,9 @@ from peled.photoluminescence.response import Folding, Response
 #: Gain of BIC for which a law takes a scatter term: strong evidence (R. E. Kass, A. E. Raftery,
 #: J. Am. Stat. Assoc. 90 (1995) 773, doi:10.1080/01621459.1995.10476572).
 SCATTER = 6.0
+AS_WELL = 12.0  #: deviance above the preferred law's below which another describes as well
 MISFIT = 3.0  #: `goodness_z` above which a law does not describe the counts
+WITH_SCATTER = " + scatter"
 PROMPT_SAID = "shorter than the response"
 #: A component that decays within this share of the response's width is no lifetime.
 PROMPT = 0.1
@@ -443,6 +445,7 @@ def fit_decay(
     fit_shift: bool | None = None,
     fit_width: bool = False,
     scatter: bool = False,
+    sigma: np.ndarray | None = None,
 ) -> DecayFit:
     """Fit a decay law to a TCSPC histogram by Poisson maximum likelihood.
 
@@ -473,6 +476,8 @@ def fit_decay(
         Fit the width of a Gaussian response.
     scatter : bool
         Fit scattered excitation light, in the shape of the response.
+    sigma : ndarray, shape (n,), optional
+        Standard errors that came with the counts; they tell by what counts were scaled.
 
     Raises
     ------
@@ -480,7 +485,7 @@ def fit_decay(
         Uneven bins, numbers that are no counts, negative or non-finite counts, no counts, an unsuitable response, fewer bins than parameters.
     """
     time, y, bin_ns = _prepared(time_ns, counts)
-    y, gain, _ = as_counts(y)
+    y, gain, _ = as_counts(y, sigma)
     if cycles is not None and gain != 1:
         cycles = None  # how many pulses are behind a rescaled histogram is not known
     inside = (
@@ -543,7 +548,8 @@ def fit_decays(
 
     `laws` are numbers of exponentials as text, or "stretched"; `options` as `fit_decay`. A law that
     the data cannot support (fewer counts than it needs) is left out. Where there is a response, a
-    law takes a scatter term if that lowers its BIC by more than `SCATTER`.
+    law takes a scatter term if that lowers its BIC by more than `SCATTER`; the best law is given
+    with scatter in any case, beside the one without: few counts do not show it, and bend to it.
     """
     fits = {}
     for law in laws:
@@ -564,6 +570,12 @@ def fit_decays(
                 raise
             continue
         fits[fit.law] = fit
+    best = min(fits, key=lambda law: fits[law].bic)
+    if options.get("response") and not best.endswith(WITH_SCATTER):
+        stretched = best.startswith("stretched")
+        one = {"stretched": stretched, "components": 1 if stretched else int(best[0])} | options
+        more = fit_decay(time_ns, counts, **one, scatter=True)
+        fits[more.law] = more
     return dict(sorted(fits.items(), key=lambda item: item[1].bic))
 
 
@@ -614,7 +626,7 @@ def mean_lifetime(fits: dict[str, DecayFit], which: str = "amplitude-weighted") 
         fit.mean_ns[which][0]
         for fit in fits.values()
         if fit.converged
-        and fit.deviance < best.deviance + 12
+        and fit.deviance < best.deviance + AS_WELL
         and fit.lifetimes_ns[0] > 2 * bin_ns
         and not any(PROMPT_SAID in problem for problem in fit.problems)
     ]
@@ -920,7 +932,7 @@ def _summary(model, y, inside, theta, cost, converged, gain):
     count = int(free.sum())
     return DecayFit(
         ("stretched exponential" if model.stretched else f"{k} exponential{'s' if k > 1 else ''}")
-        + (" + scatter" if model.scatter else ""),
+        + (WITH_SCATTER if model.scatter else ""),
         tau[order],
         (tau * errors[:k])[order],
         a[order],

@@ -37,6 +37,7 @@ class Decay:
     cycles: float | None = None
     background: float | None = None
     asks: tuple[str, ...] = ()
+    sigma: np.ndarray | None = field(default=None, repr=False)
 
 
 def sniff(path: Path) -> Content | None:
@@ -217,6 +218,7 @@ def read_decay(path: Path, row: Row) -> Decay:
             advice="name it in the column part of the sample sheet",
         )
     g, i = chosen[0]
+    errors = None if g.errors is None or np.isnan(g.errors[i]).any() else g.errors[i]
     rate, pulses = row.settings.get("repetition_MHz"), row.settings.get("pulses")
     cycles = pulses or (None if g.cycles is None else float(g.cycles[i]))
     return Decay(
@@ -228,6 +230,7 @@ def read_decay(path: Path, row: Row) -> Decay:
         cycles,
         None if g.background is None else float(g.background[i]),
         g.asks,
+        errors,
     )
 
 

@@ -145,6 +145,33 @@ def absorption_of_emission(energy_eV: np.ndarray, emission: np.ndarray, kT_eV: f
     return emission * np.exp((e - e.mean()) / kT_eV) / e**2
 
 
+def with_tail(
+    energy_eV: np.ndarray,
+    absorptance: np.ndarray,
+    emission: np.ndarray,
+    line: Line,
+    kT_eV: float,
+) -> np.ndarray:
+    """Absorptance (n,), below the middle of `line`'s window by the emission there (both (n,)).
+
+    An absorptance ends in its noise where most of the thermal emission still lies; the emission
+    goes on. It is scaled to the absorptance where both are seen.
+
+    Parameters
+    ----------
+    energy_eV : ndarray, shape (n,)
+    line : Line
+        Of `thermal_energy`.
+    kT_eV : float
+        Of the sample.
+    """
+    e = np.asarray(energy_eV, float)
+    both = (e >= line.window_eV[0]) & (e <= line.window_eV[1])
+    tail = absorption_of_emission(e, np.maximum(emission, 0.0), kT_eV)
+    scale = np.exp(np.mean(np.log(absorptance[both] / tail[both])))
+    return np.where(e < line.at_eV, scale * tail, absorptance)
+
+
 def radiative_dark_current(
     energy_eV: np.ndarray, absorptance: np.ndarray, temperature_K: float
 ) -> float:
