@@ -1,6 +1,10 @@
-"""What `make test` runs, as one pytest session: all tests, and nbval over all notebooks in real kernels."""
+"""What `make test` runs: all tests, nbval over all notebooks in real kernels, and what two builds share.
+
+The browser is driven by `make test-browser` alone.
+"""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,43 +13,42 @@ import pytest
 from peled.lab import keep_headless
 
 ROOT = Path(__file__).resolve().parents[1]
+#: What nbval runs writes here, not into figures/: it is the second build of `test_reproducible`.
+SECOND = ROOT / "build" / "nbval"
 
 
 def main(arguments: list[str]) -> int:
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT / "tests"))
     os.environ["PYTHONPATH"] = str(ROOT / "tests")  # for the workers
-    os.environ["PELED_STAGE"] = str(
-        ROOT / "build" / "nbval"
-    )  # notebooks run by nbval write here, not into figures/
+    os.environ["PELED_STAGE"] = str(SECOND)
+    shutil.rmtree(SECOND, ignore_errors=True)
     keep_headless()
-    jobs = os.environ.get("J") or str(os.cpu_count() or 1)
-    return pytest.main(
+    common = ["-q", "-p", "no:cacheprovider", "-o", "python_files=test_*.py bench_*.py"]
+    whole = pytest.main(
         [
-            "-q",
+            *common,
             "--nbval",
             "--nbval-current-env",
             "--nbval-cell-timeout=120",
-            "--nbval-sanitize-with",
-            "tests/nbval_sanitize.cfg",
-            "-n",
-            jobs,
-            "--dist",
-            "loadscope",
-            # Not by their number of tests: the longest of all, a second build, is one of few and would come last and alone.
-            "--no-loadscope-reorder",
+            "--nbval-sanitize-with=tests/nbval_sanitize.cfg",
+            f"--numprocesses={os.environ.get('J') or os.cpu_count() or 1}",
+            "--dist=loadscope",
+            "--no-loadscope-reorder",  # the small ones come last
             "--durations=12",
             "--benchmark-disable",
-            "-o",
-            "python_files=test_*.py bench_*.py",
-            "-p",
-            "no:cacheprovider",
+            "--ignore=tests/test_browser.py",
+            "--ignore=tests/test_reproducible.py",
             "tests",
             "notebooks",
             "benchmarks",
             *arguments,
         ]
     )
+    if whole:
+        return int(whole)
+    os.environ["PELED_SECOND"] = str(SECOND)
+    return int(pytest.main([*common, "tests/test_reproducible.py"]))
 
 
 if __name__ == "__main__":

@@ -61,11 +61,7 @@ class Toy:
     def __init__(self, root: Path):
         self.root = root
         for package in ("peled", "ledger"):  # the paper of this repository is not needed
-            shutil.copytree(
-                files.ROOT / "lib" / package,
-                root / "lib" / package,
-                ignore=shutil.ignore_patterns("__pycache__"),
-            )
+            shutil.copytree(files.ROOT / "lib" / package, root / "lib" / package)
         (root / "lib" / "toy" / "published").mkdir(parents=True)
         (root / "lib" / "toy" / "stick.py").write_text("COLOUR = 'red'\n")
         shutil.copy(files.ROOT / "requirements.lock", root)

@@ -132,7 +132,7 @@ def jobs_of(path: Path) -> Any:
 
 
 def _through(client: Client, budget: worker.Budget) -> Run:
-    from distributed import as_completed
+    from distributed import CancelledError, as_completed
 
     again = secrets.token_hex(4)  # a run is not answered by what another one left at the scheduler
 
@@ -147,13 +147,14 @@ def _through(client: Client, budget: worker.Budget) -> Run:
 
         more(max(AHEAD * sum(client.nthreads().values()), 64))
         for future in going:
-            key = str(future.key).split("-")[0]
-            if future.status == "finished":
-                yield key, future.result()
-            elif future.status == "error":  # dask has tried it on several workers
-                yield key, {"status": "lost", "reason": repr(future.exception())}
-            else:
-                raise EngineError("the scheduler is lost; the same command goes on from here")
+            try:  # waits where a worker was lost with it and dask computes it elsewhere
+                answer = future.result()
+            except CancelledError as error:
+                told = "the scheduler is lost; the same command goes on from here"
+                raise EngineError(told) from error
+            except Exception as error:  # dask has tried it on several workers
+                answer = {"status": "lost", "reason": repr(error)}
+            yield str(future.key).split("-")[0], answer
             future.release()
             more(1)
 
