@@ -133,7 +133,7 @@ _BUNDLED = {
     "molecules.read_molecules": "data/synthesis/molecules.json",
     "nmr.series.read_resonances": "data/nmr/resonances.csv",
     "nmr.assignment.read_references": "lib/peled/tables/nmr/shifts.csv",
-    "photoluminescence.loading.read_truth": "data/photoluminescence/truth.csv",
+    "photoluminescence.reading.read_truth": "data/photoluminescence/truth.csv",
 }
 
 

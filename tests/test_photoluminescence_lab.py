@@ -357,3 +357,38 @@ def test_a_calibration_without_a_unit_widens_the_yield(tmp_path):
     (plqy,) = report_of(tmp_path).select(name="PLQY")
     assert plqy.status == "doubtful" and "value_unit" in plqy.reasons
     assert plqy.bounds[0] < 0.6 < plqy.bounds[1] and plqy.budget["assumed"] > 0.05
+
+
+# ---- confocal images -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spots", [60, 0])
+def test_images_give_spots_or_the_reason_that_there_are_none(spots, tmp_path):
+    import tifffile
+
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:128, :128]
+    light = np.zeros((3, 128, 128))
+    for i in range(spots):
+        i_x, i_y = rng.uniform(6, 122, 2)
+        shape = 60 * np.exp(-0.5 * ((x - i_x) ** 2 + (y - i_y) ** 2) / 1.9**2)
+        light += shape * np.array([1.0, 1.0, i % 2])[:, None, None]  # half of them go dark
+    frames = rng.poisson(light + 12).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", frames, imagej=True, resolution=(20, 20),
+                     metadata={"unit": "um", "axes": "TYX"})  # fmt: skip
+    (tmp_path / "samples.csv").write_text("sample,measurement,file\na,confocal,a.tif\n")
+    report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
+    if not spots:
+        assert (
+            not report.quantities and "in noise of the same strength" in report.problems[0].reason
+        )
+        return
+    density, width, shining = (
+        report.select(name=n)[0]
+        for n in ("spots per area", "spot width", "share of spots that shine at the end")
+    )
+    assert abs(density.value - spots / 6.4**2) < 3 * density.standard_error
+    assert abs(width.value - 1.9 * 2.3548 * 50) < 4 * width.standard_error
+    assert abs(shining.value - 0.5) < 3 * shining.standard_error
+    (panel,) = report.panels()
+    panel.draw(plt.figure())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hassan2021.simulate.photoluminescence import tcspc
 from peled import photoluminescence as pl
-from peled.formats.tcspc import read_histogram
+from peled.formats.tcspc import read_histogram, read_histograms
 from peled.photoluminescence import lifetimes
 
 BIN, BINS = 0.128, 512
@@ -279,3 +279,42 @@ def test_real_response_serves_a_simulated_decay(samples):
     assert abs(found.lifetimes_ns[0] - 5) < 4 * found.lifetime_errors_ns[
         0
     ] and found.shift_ns == pytest.approx(2.0, abs=0.03)
+
+
+@pytest.mark.parametrize("period", [None, 20.0, 7.3])
+@pytest.mark.parametrize("law", ["exponential", "stretched"])
+def test_derivatives_of_light_in_bins_are_those_of_its_value(period, law):
+    h, tau = 0.1, 2.7
+
+    def light(shift, log_tau, slopes=False):
+        edges = h * np.arange(-32.3, 150) - shift
+        if law == "stretched":
+            return lifetimes._stretched_in_bins(edges, h, np.exp(log_tau), 0.7, period, slopes)
+        lone = np.exp([log_tau])
+        return lifetimes._exponentials_in_bins(edges, h, lone, period, slopes)[:, 0]
+
+    _, by_log, by_shift = light(0.0, np.log(tau), True)
+    step = 1e-4
+    up, down = light(0.0, np.log(tau) + step)[0], light(0.0, np.log(tau) - step)[0]
+    np.testing.assert_allclose(by_log, (up - down) / (2 * step), atol=2e-4 * by_log.max())
+    up, down = light(step * h, np.log(tau))[0], light(-step * h, np.log(tau))[0]
+    slope = (up - down) / (2 * step * h)
+    np.testing.assert_allclose(by_shift, slope, atol=2e-3 * np.abs(by_shift).max())
+
+
+def test_errors_beside_the_counts_say_their_scale(tmp_path):
+    rng = np.random.default_rng(8)
+    t = np.arange(400) * 0.25
+    counts = rng.poisson(2000 * np.exp(-t / 9) + 1)
+    sigma = np.sqrt(np.maximum(counts, 1)) / 7
+    table = np.column_stack([t, counts / 7, sigma])
+    np.savetxt(tmp_path / "d.csv", table, "%.6g", ",", header="Time (ns),a,sigma", comments="")
+    (histogram,) = read_histograms(tmp_path / "d.csv")
+    np.testing.assert_allclose(histogram.errors[0], sigma, rtol=1e-4)
+    found = pl.fit_decay(t, counts / 7, sigma=histogram.errors[0])
+    raw = pl.fit_decay(t, counts)
+    assert found.gain == pytest.approx(1 / 7, rel=1e-3)
+    assert found.lifetimes_ns == pytest.approx(raw.lifetimes_ns, rel=1e-3)
+    assert found.lifetime_errors_ns == pytest.approx(raw.lifetime_errors_ns, rel=0.02)
+    with pytest.raises(ValueError, match="σ² in proportion"):
+        pl.fit_decay(t, counts / 7, sigma=0.02 * counts + 0.1)

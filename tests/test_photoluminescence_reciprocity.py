@@ -5,6 +5,8 @@ import pytest
 from scipy.constants import c, e, h, k
 
 from peled.photoluminescence import reciprocity as r
+from peled.photoluminescence.analyse import analyse, sniff
+from peled.samples import read_sheet
 
 KT = r.K_EV * 300
 E = np.linspace(1.5, 2.2, 700)
@@ -72,3 +74,33 @@ def test_an_offset_of_the_absorption_widens_the_error():
     off = r.thermal_energy(E, emitted, small[1], absorbed + 0.01, small[0])
     assert off.error_eV > 5 * right.error_eV
     assert abs(off.scale_eV - KT) < 3 * off.error_eV
+
+
+def test_a_folder_gives_the_radiative_limit_of_its_film(tmp_path):
+    """J₀ by the absorptance and, below its noise, by the emission: the truth within errors."""
+    absorbed, emitted = film(gap=1.6 + 0.3)
+    truth = r.radiative_voltage(20.0, r.radiative_dark_current(E, absorbed, 300.0), 300.0)
+    wavelength = (r.HC_EV_NM / E)[::-1]
+    per_nm = (emitted * E**2)[::-1]
+    rng = np.random.default_rng(4)
+    counts = rng.poisson(3e4 * per_nm / per_nm.max() + 3)
+    percent = 100 * (absorbed + rng.normal(0, 5e-4, E.size))[::-1]
+    for name, head, values in (("pl", "counts", counts), ("abs", "absorptance (%)", percent)):
+        table = np.column_stack([wavelength, values])
+        np.savetxt(tmp_path / f"{name}.csv", table, "%.4f", ",",
+                   header=f"Wavelength (nm),{head}", comments="")  # fmt: skip
+    sheet = (
+        "sample,measurement,file,value_unit,temperature_K,photocurrent_mA_cm2\n"
+        "f,pl,pl.csv,,,\nf,absorption,abs.csv,%A,{},20\n"
+    )
+    for kelvin in ("300", ""):
+        (tmp_path / "samples.csv").write_text(sheet.format(kelvin))
+        report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
+        found = report.select(name="radiative limit of the voltage")
+        if not kelvin:
+            assert not found and any("temperature_K" in p.reason for p in report.problems)
+        else:
+            (q,) = found
+            assert abs(q.value - truth) < 2 * q.standard_error < 0.01
+            (line,) = report.select(name="temperature of emission")
+            assert abs(line.value - 300) < 3 * line.standard_error < 30

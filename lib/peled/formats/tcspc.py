@@ -51,6 +51,8 @@ class Histogram:
     metadata : dict
     left_out : tuple of str
         Columns that are no decays: fits, residuals, errors.
+    errors : ndarray, shape (m, n), or None
+        Standard errors in the column after each decay; NaN for a decay without.
     asks : tuple of str
         Settings that neither file nor caller gave: `bin_ns` where a time axis has no unit (ns was
         taken).
@@ -68,6 +70,7 @@ class Histogram:
     background: np.ndarray | None = field(default=None, repr=False)
     metadata: dict = field(default_factory=dict, repr=False)
     left_out: tuple[str, ...] = ()
+    errors: np.ndarray | None = field(default=None, repr=False)
     asks: tuple[str, ...] = ()
     account: Account = field(default_factory=Account, repr=False)
 
@@ -309,6 +312,7 @@ def _metrotrpl(sheet: Sheet) -> Histogram | None:
 
 _AXIS_HEAD = re.compile(r"time|chan|delay\b|bins?\b", re.IGNORECASE)
 _NO_DECAY = re.compile(r"fit\b|fitted|resid|sigma|[σ±]|err|std|weight|chi", re.IGNORECASE)
+_ERROR = re.compile(r"sigma|[σ±]|err|std", re.IGNORECASE)
 _TIME_UNIT = re.compile(r"(?<![A-Za-z])(ps|ns|us|µs|μs|ms|s)(?![A-Za-z])")
 
 
@@ -351,6 +355,9 @@ def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
                 same,
                 counts=np.vstack([same.counts, group.counts]),
                 labels=same.labels + group.labels,
+                errors=None
+                if same.errors is None or group.errors is None
+                else np.vstack([same.errors, group.errors]),
                 cycles=None if same.cycles is None else np.full(n, same.cycles[0]),
                 left_out=same.left_out + group.left_out,
             )
@@ -412,9 +419,25 @@ def _decays(table: Table, axis, labels: dict[int, str], bin_ns, left) -> Histogr
         None if cycles is None else np.full(len(columns), cycles[0]),
         metadata=table.metadata,
         left_out=left,
+        errors=_errors(table, labels, rows),
         asks=asks,
         account=table.account,
     )
+
+
+def _errors(table: Table, labels: dict[int, str], rows: slice) -> np.ndarray | None:
+    """Standard errors of the decays in the columns after them."""
+    found, none = [], True
+    for j in labels:
+        after = table.columns[j + 1] if j + 1 < len(table.columns) else None
+        is_error = after is not None and after.numeric and (
+            _ERROR.search(after.name) or _is_error(table.columns, j + 1)
+        )  # fmt: skip
+        none &= not is_error
+        found.append(
+            after.values[rows] if is_error else np.full_like(table.columns[j].values[rows], np.nan)
+        )
+    return None if none else np.array(found)
 
 
 def _time(table: Table, axis: int | None, rows: slice, bin_ns: float | None):

@@ -200,11 +200,13 @@ class Lab:
         kind = self._kind(sample)
         return ", ".join(filter(None, [*said, "" if kind == "measured" else kind]))
 
-    def explore(self, **chosen: Any) -> None:
+    def explore(self, what: str = "", **chosen: Any) -> None:
         """Choose with menus and pointer and see what it makes of the numbers.
 
         Parameters
         ----------
+        what : str
+            Another explorer of the topic, by its name (`stack` of LEDs); it writes nothing.
         **chosen
             What to begin with, as the topic's explorer names it. What is chosen last is written by
             `export`: as `samples.explored.csv`, the sheet with the choices as further lines, for
@@ -214,13 +216,16 @@ class Lab:
         from peled.lab.live import show
 
         try:
-            self.explorer = self._side.explorer(self.sheet, self.report)
+            make = self._side.OTHERS[what] if what else self._side.explorer
+            explorer = make(self.sheet, self.report)
         except LookupError as error:
             print(error)
             return
+        if not what:
+            self.explorer = explorer
         if chosen:
-            self.explorer.choose(**chosen)
-        show(self.explorer)
+            explorer.choose(**chosen)
+        show(explorer)
 
     # ---- files ---------------------------------------------------------------------------------
 

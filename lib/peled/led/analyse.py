@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from peled.led import drawers, held, printed, routes, series, sphere
+from peled.led import drawers, held, outcoupling, printed, routes, series, sphere
 from peled.led.device import (
     NO_SPECTRUM,
     Context,
@@ -50,6 +50,10 @@ SETTINGS: Mapping[str, Any] = {
     "wavelength_nm": 0.3,  # of the wavelength scale
     "pattern_relative": 0.1,  # half range of the effective solid angle without a pattern
     "spectrum_shift_nm": 2.0,  # half range of a spectrum's shift where it was not measured
+    "internal_yield": None,  # of the emitter without a cavity, for the limit of a stack; None: 1
+    "vertical": 1 / 3,  # share of vertical dipoles; 1/3 is isotropic
+    "profile_nm": 0.0,  # 1/e length of the emission from the emitter's top, < 0 bottom, 0 uniform
+    "thickness_relative": 0.05,  # standard error of every thickness of a stack
     "test": "Welch",  # between groups: Welch or Mann-Whitney
 }
 
@@ -98,6 +102,14 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
         found[name] = device
         quantities += made
         problems += said
+    for h in holdings.select(measurement="stack"):
+        name = h.row.sample or "stack"
+        found[name] = replace(found.get(name, Device(name)), stack=h.data)
+        labels = {"sample": name, "kind": "calculated", "inputs": (h.digest,)}
+        try:
+            quantities += outcoupling.quantities(h.data, chosen, labels)
+        except ValueError as error:
+            problems.append(Problem(h.row.label, str(error)))
     return from_holdings(
         holdings, quantities, found=found, problems=problems, settings=chosen,
         drawers=(*drawers.DRAWERS, held.panels), test=chosen["test"],

@@ -22,14 +22,15 @@ import numpy as np
 
 from peled.formats import FormatError, read_yaml
 from peled.formats.contract import reader
+from peled.formats.delimited import read_records
 from peled.optics.dipole import DipoleEmission, dipole_emission
-from peled.optics.indices import index_table, read_index
+from peled.optics.indices import IndexTable, index_table, read_index
 
 
 @dataclass(frozen=True)
 class Layer:
     """One layer: name, complex refractive index at the emission wavelength, thickness (None for the
-    substrate), role and sources.
+    substrate), role, sources, and the table that the index is of, where it is of one.
     """
 
     name: str
@@ -39,19 +40,35 @@ class Layer:
     role: str
     thickness_source: str = ""
     index_source: str = ""
+    table: IndexTable | None = field(default=None, repr=False)
 
     @property
     def index(self) -> complex:
         return complex(self.n, self.k)
 
+    def at(self, wavelength_nm: float) -> Layer:
+        """The layer at another wavelength; a substrate absorbs nothing that matters."""
+        if self.table is None:
+            return self
+        value = complex(self.table(wavelength_nm))
+        return replace(self, n=value.real, k=0.0 if self.role == "substrate" else value.imag)
+
 
 @dataclass(frozen=True)
 class Stack:
-    """Layers from the substrate up; air lies beyond both ends."""
+    """Layers from the substrate up; air lies beyond both ends. `fwhm_nm` of the emission, 0 for a
+    line.
+    """
 
     layers: tuple[Layer, ...]
     wavelength_nm: float
     levels: tuple[Mapping, ...] = field(default=(), repr=False)
+    fwhm_nm: float = 0.0
+
+    def at(self, wavelength_nm: float) -> Stack:
+        """The stack at another wavelength of its emission."""
+        layers = tuple(layer.at(wavelength_nm) for layer in self.layers)
+        return replace(self, layers=layers, wavelength_nm=wavelength_nm)
 
     def __getitem__(self, name: str) -> Layer:
         return self.layers[self.index(name)]
@@ -100,10 +117,14 @@ class Stack:
         return replace(self, layers=tuple(self[name] for name in names))
 
 
-@reader("a stack of layers in YAML")
+@reader("a stack of layers")
 def read_stack(path: str | Path) -> Stack:
-    """A stack from YAML: `wavelength_nm` of the emission, `stack` (a list from the substrate up;
-    each layer with n and k or an `index_table`) and, for drawing, `levels`.
+    """A stack from YAML or a table.
+
+    YAML: `wavelength_nm` of the emission, `fwhm_nm` where it is no line, `stack` (a list from the
+    substrate up; each layer with n and k or an `index_table`) and, for drawing, `levels`. A table
+    (CSV) has a row a layer and the same words as heads: name, role, thickness_nm, and n and k or
+    index_table; wavelength_nm and fwhm_nm stand in the row of the emitter.
 
     Raises
     ------
@@ -112,7 +133,8 @@ def read_stack(path: str | Path) -> Stack:
         several emitters.
     """
     path = Path(path)
-    found = read_yaml(path, what="a stack of layers in YAML")
+    yaml = path.suffix.lower() in (".yaml", ".yml")
+    found = read_yaml(path, what="a stack of layers in YAML") if yaml else _of_table(path)
     if (
         not isinstance(found, dict)
         or not isinstance(found.get("stack"), list)
@@ -123,11 +145,13 @@ def read_stack(path: str | Path) -> Stack:
             expected="a key 'stack' with at least three layers",
             found=", ".join(found) if isinstance(found, dict) else type(found).__name__,
         )
-    wavelength = found.get("wavelength_nm")
-    if not isinstance(wavelength, (int, float)) or not 100 < wavelength < 5000:
-        raise FormatError(
-            path, expected="wavelength_nm, of the emission, as a number", found=repr(wavelength)
-        )
+    wavelength, width = found.get("wavelength_nm"), found.get("fwhm_nm", 0.0)
+    for name, value, low, high in (
+        ("wavelength_nm", wavelength, 100, 5000), ("fwhm_nm", width, -1, 1000)
+    ):  # fmt: skip
+        if not isinstance(value, (int, float)) or not low < value < high:
+            expected = f"{name}, of the emission, as a number"
+            raise FormatError(path, expected=expected, found=repr(value))
     layers = tuple(
         _layer(path, number, entry, float(wavelength))
         for number, entry in enumerate(found["stack"], 1)
@@ -136,7 +160,23 @@ def read_stack(path: str | Path) -> Stack:
         raise FormatError(
             path, place="stack", expected="one layer with the role emitter", found=str(emitters)
         )
-    return Stack(layers, float(wavelength), tuple(found.get("levels", ())))
+    return Stack(layers, float(wavelength), tuple(found.get("levels", ())), float(width))
+
+
+#: Heads of a table that hold numbers.
+_NUMBERS = ("thickness_nm", "n", "k", "wavelength_nm", "fwhm_nm")
+
+
+def _of_table(path: Path) -> dict:
+    """A table of layers in the words of the YAML form."""
+    records, _ = read_records(path, ("name", "role", "thickness_nm"))
+    entries = []
+    for record in records:
+        entry = {name: cell for name, cell in record.cells.items() if cell}
+        entry |= {name: record.number(name) for name in _NUMBERS if name in entry}
+        entries.append(entry)
+    said = {k: e[k] for e in entries for k in ("wavelength_nm", "fwhm_nm") if k in e}
+    return {"stack": entries, **said}
 
 
 def _layer(path: Path, number: int, entry: Mapping, wavelength_nm: float) -> Layer:
@@ -168,6 +208,7 @@ def _layer(path: Path, number: int, entry: Mapping, wavelength_nm: float) -> Lay
         str(entry["role"]),
         str(entry.get("thickness_source", "")),
         str(entry.get("index_source", "")),
+        entry.get("table"),
     )
 
 
@@ -192,6 +233,7 @@ def _with_index(
         "n": value.real,
         "k": 0.0 if substrate else value.imag,
         "index_source": " ".join(found.source.split()),
+        "table": found,
     }
 
 
@@ -199,6 +241,7 @@ def emission(
     stack: Stack,
     *,
     orientation: str | float = "isotropic",
+    depth: Sequence[float] | None = None,
     layers: bool = False,
     tolerance: float = 1e-5,
 ) -> DipoleEmission:
@@ -216,6 +259,7 @@ def emission(
         stack.wavelength_nm,
         outside=1.0,
         orientation=orientation,
+        depth=depth,
         layers=layers,
         tolerance=tolerance,
     )

@@ -19,6 +19,7 @@ from peled.formats.delimited import Column
 from peled.formats.sweeps import LifetimeLog, Sweep
 from peled.formats.sweeps.columns import identify
 from peled.led import photometry, routes
+from peled.led.ceiling import Stack
 from peled.led.current_voltage import Peak, hysteresis, peak_eqe, turn_on
 from peled.led.light import Light, find_light
 from peled.led.reading import Pattern, Series
@@ -100,6 +101,8 @@ class Device:
     pattern : Pattern or None
     held : tuple of Run
         Readings at one bias against time.
+    stack : peled.led.ceiling.Stack or None
+        Its layers, where the sheet has them; those for all devices are kept under "stack".
     """
 
     sample: str
@@ -110,6 +113,7 @@ class Device:
     lifetimes: tuple[tuple[Row, LifetimeLog, Any], ...] = ()
     pattern: Pattern | None = None
     held: tuple[Run, ...] = ()
+    stack: Stack | None = None
 
 
 def run_of(sweep: Sweep, row: Row, kind: str, digest: str) -> Run:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from peled.led import plots
 from peled.led.device import Device
+from peled.led.outcoupling import Assumed, slopes
 from peled.report.report import Panel
 
 if TYPE_CHECKING:
@@ -30,6 +31,25 @@ def devices(report: Report) -> Iterator[Panel]:
             yield Panel("jvl", partial(_jvl, device), sample, f"{plain(sample)}: J (filled), light")
         if any(curve.peak for curve in device.curves.values()):
             yield Panel("eqe", partial(_eqe, device), sample, f"{plain(sample)}: efficiency")
+
+
+def stacks(report: Report) -> Iterator[Panel]:
+    """What each layer's thickness does to the outcoupling."""
+    for sample, device in report.found.items():
+        if device.stack is not None:
+            yield Panel("stack", partial(_stack, device, report.settings), sample,
+                        f"{plain(sample)}: outcoupling")  # fmt: skip
+
+
+def _stack(device: Device, settings, figure) -> None:
+    assumed = Assumed(settings["vertical"], settings["profile_nm"])
+    each = slopes(device.stack, assumed)
+    ax = figure.subplots()
+    per_tenth = [100 * v * 0.1 * device.stack[name].thickness_nm for name, v in each.items()]
+    ax.barh(range(len(each)), per_tenth, height=0.6)
+    ax.axvline(0, color="k", lw=0.5)
+    ax.set_yticks(range(len(each)), [plain(name) for name in each])
+    ax.set(xlabel="Change of outcoupling with 10 % more thickness (% absolute)")
 
 
 def _label(device: Device, index: int, route: str = "") -> str:
@@ -124,4 +144,4 @@ def _histogram(values, figure) -> None:
     plots.histogram(figure.subplots(), values, "peak EQE (%)")
 
 
-DRAWERS = (devices, series, lifetimes, batch)
+DRAWERS = (devices, series, lifetimes, batch, stacks)

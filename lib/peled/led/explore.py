@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from peled.conditioning import ConditioningError, Signal, condition
 from peled.lab import Explorer
+from peled.led import thinner
 from peled.led.analyse import READERS, sweeps
 from peled.led.device import Device
 from peled.led.reading import Series
@@ -22,6 +23,8 @@ from peled.quantities import Quantity
 from peled.report import Report
 from peled.samples import Holdings, Sheet
 
+#: Further explorers of `lab.explore`, by name.
+OTHERS = {"stack": thinner.explorer}
 FOOT = (-0.04, 0.16)  #: of the maximum: where a baseline is seen
 GREY, COLOUR = "0.65", "C1"
 

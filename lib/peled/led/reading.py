@@ -33,7 +33,7 @@ def sniff(path: Path) -> Content | None:
     """
     if path.is_dir():
         return None
-    if path.suffix.lower() in (".yaml", ".yml"):
+    if path.suffix.lower() in (".yaml", ".yml") or _names_layers(path):
         read_stack(path)
         return Content("stack", role="stack")
     sheets = _sheets(path)
@@ -51,6 +51,14 @@ def sniff(path: Path) -> Content | None:
     if set(kinds) == {Content("jvl")}:
         return Content("jvl", tuple(sheets))
     return Content("", tuple(sheets), kinds=tuple(kinds))
+
+
+def _names_layers(path: Path) -> bool:
+    """Whether the first line that is no comment has the heads of a table of layers."""
+    with open(path, "rb") as stream:
+        lines = stream.read(4096).decode("latin-1").splitlines()
+    head = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    return "thickness_nm" in head and "role" in head
 
 
 def _sheets(path: Path) -> list[str]:

@@ -1,17 +1,16 @@
 """Photoluminescence: spectra, quantum yields, lifetimes, photon recycling, optical gaps, halide segregation.
 
-`collect` reads a folder; `measure` and `measure_all` take spectra; `quantum_yield` and `fit_recombination` take sphere
-runs; `fit_decay` and `fit_decays` take TCSPC histograms; `tauc_gap` and `elliott_gap` take absorbance; `track` and
+`analyse.analyse` turns a folder into numbers or reasons; `measure` takes a spectrum; `quantum_yield`
+and `fit_recombination` take sphere runs; `fit_decay` and `fit_decays` take TCSPC histograms;
+`tauc_gap` and `elliott_gap` take absorbance; `track` and
 `fit_kinetics` take series under light; `recycling` turns an external yield into an internal one, by named optics.
 """
 
 from peled.photoluminescence import confocal, plots, recycling, shift_budget
 from peled.photoluminescence.emission import (
     Emission,
-    by_treatment,
     looks_like_counts,
     measure,
-    measure_all,
     per_nanometre,
 )
 from peled.photoluminescence.fluence import (
@@ -27,13 +26,11 @@ from peled.photoluminescence.lifetimes import (
     Response,
     fit_decay,
     fit_decays,
-    fit_histogram,
     least_squares_lifetime,
     mean_lifetime,
     preferred,
     prepare_response,
 )
-from peled.photoluminescence.loading import Collection, absorbance_by_label, collect, read_truth
 from peled.photoluminescence.plqy import (
     PLQY,
     Noise,
@@ -41,10 +38,10 @@ from peled.photoluminescence.plqy import (
     photon_weights,
     quantum_yield,
 )
+from peled.photoluminescence.reading import read_truth
 from peled.photoluminescence.segregation import Kinetics, Segregation, drift, fit_kinetics, track
 
 __all__ = [
-    "Collection",
     "DecayFit",
     "ElliottGap",
     "Emission",
@@ -56,9 +53,6 @@ __all__ = [
     "Response",
     "Segregation",
     "TaucGap",
-    "absorbance_by_label",
-    "by_treatment",
-    "collect",
     "confocal",
     "drift",
     "elliott_gap",
@@ -66,7 +60,6 @@ __all__ = [
     "excitons_per_crystal",
     "fit_decay",
     "fit_decays",
-    "fit_histogram",
     "fit_kinetics",
     "fit_recombination",
     "generation_rate",
@@ -74,7 +67,6 @@ __all__ = [
     "looks_like_counts",
     "mean_lifetime",
     "measure",
-    "measure_all",
     "per_nanometre",
     "photon_weights",
     "plots",

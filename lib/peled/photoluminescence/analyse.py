@@ -17,6 +17,7 @@ from peled.conditioning import ConditioningError
 from peled.photoluminescence import drawers, measures
 from peled.photoluminescence.rates import recombination
 from peled.photoluminescence.reading import READERS, sniff
+from peled.photoluminescence.spots import images
 from peled.photoluminescence.transients import LAWS
 from peled.quantities import Finding, Quantity
 from peled.report import Problem, Report, from_holdings
@@ -41,8 +42,8 @@ SETTINGS: Mapping[str, Any] = {
 class Sample:
     """What was found of one sample, each in the order of the sheet.
 
-    `absorption`, `emission`, `yields`, `decays` and `series` hold a `measures` result a row (a
-    yield: a set of runs); `rates` one for all decays of a state at different fluences.
+    `absorption`, `emission`, `yields`, `decays`, `series` and `images` hold a `measures` result a row
+    (a yield: a set of runs); `rates` one for all decays of a state at different fluences.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Sample:
     decays: tuple = field(default=(), repr=False)
     series: tuple = field(default=(), repr=False)
     rates: tuple = field(default=(), repr=False)
+    images: tuple = field(default=(), repr=False)
 
 
 def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
@@ -99,7 +101,7 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
         ]
         kept["rates"] = tuple(one for one in rates if one is not None)
         quantities += [q for one in kept["rates"] for q in one.quantities]
-        quantities += _reciprocal(kept, name, problems)
+        quantities += _reciprocal(holdings, kept, name, problems)
         found[name] = Sample(name, **kept)
     return from_holdings(
         holdings, quantities, found=found, problems=problems, settings=chosen,
@@ -114,6 +116,7 @@ _MEASURES: Mapping[str, tuple[str, Callable]] = {
     "plqy": ("yields", measures.quantum_yields),
     "trpl": ("decays", measures.lifetime),
     "pl_series": ("series", measures.segregation),
+    "confocal": ("images", images),
 }
 
 
@@ -145,7 +148,9 @@ def _fluences(holdings: Holdings, name: str) -> list[tuple[Held, ...]]:
     ]
 
 
-def _reciprocal(kept: Mapping, name: str, problems: list[Problem]) -> tuple[Quantity, ...]:
+def _reciprocal(
+    holdings: Holdings, kept: Mapping, name: str, problems: list[Problem]
+) -> tuple[Quantity, ...]:
     """What absorption and emission of one state say together, where there is one of each."""
     made: tuple[Quantity, ...] = ()
     for absorbed in kept["absorption"]:
@@ -153,8 +158,9 @@ def _reciprocal(kept: Mapping, name: str, problems: list[Problem]) -> tuple[Quan
         if len(emitted) != 1 or not absorbed.fit:
             continue
         labels = {"sample": name, "state": absorbed.state, "kind": emitted[0].quantities[0].kind}
+        said = next(h.row.settings for h in holdings if h.row.label == absorbed.label)
         try:
-            made += measures.reciprocity_of(absorbed, emitted[0], labels).quantities
+            made += measures.reciprocity_of(absorbed, emitted[0], said, labels).quantities
         except ValueError as error:
             problems.append(Problem(emitted[0].label, f"temperature of emission: {error}"))
     return made

@@ -32,12 +32,13 @@ class Counting(NamedTuple):
     sentence: str
 
 
-def as_counts(values: np.ndarray) -> Counting:
+def as_counts(values: np.ndarray, sigma: np.ndarray | None = None) -> Counting:
     """Numbers of a decay (n,) divided by their gain, variance over mean, where that is not 1.
 
     A common step of all numbers (1/maximum of normalised counts, 1/scans of averaged ones, 10 of
     tenfold ones) is the gain where the scatter agrees; otherwise the scatter of neighbouring bins
     gives it: third differences have 20 times the variance of white noise and lose any parabola.
+    Standard errors `sigma` (n,), where the file has them, give it instead.
 
     Raises
     ------
@@ -46,6 +47,8 @@ def as_counts(values: np.ndarray) -> Counting:
         clipped, analog), or too few bins can tell.
     """
     y = np.asarray(values, dtype=float)
+    if sigma is not None:
+        return _by_errors(y, np.asarray(sigma, dtype=float))
     whole = bool(np.all(np.abs(y - np.round(y)) < 1e-6))
     level, square, neighbours = _scatter(y)
     enough = level.size >= LEAST_BINS
@@ -86,6 +89,26 @@ def as_counts(values: np.ndarray) -> Counting:
         )
     said = f"variance is {gain:.3g} times the mean: numbers are no raw counts, divided by it"
     return Counting(y / gain, gain, said)
+
+
+def _by_errors(y, sigma):
+    """Numbers with stated errors: σ² over the number is the gain, one for all."""
+    lit = (y > 0.05 * y.max()) & (sigma > 0)
+    if np.count_nonzero(lit) < 3:
+        raise ValueError(
+            f"errors: expected some above 0 beside the decay, found {np.count_nonzero(lit)}"
+        )
+    ratio = sigma[lit] ** 2 / y[lit]
+    gain = float(np.median(ratio))
+    low, high = np.quantile(ratio, [0.05, 0.95])
+    if high > LINEAR * low:
+        raise ValueError(
+            "errors: expected σ² in proportion to the number, as counting gives it, found "
+            f"{low:.3g} to {high:.3g} times it; export the raw histogram"
+        )
+    if abs(gain - 1) < 0.02:
+        return Counting(y, 1.0, "")
+    return Counting(y / gain, gain, f"σ² is {gain:.3g} times the number: divided by it")
 
 
 def _scatter(y):

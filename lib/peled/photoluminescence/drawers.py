@@ -183,4 +183,17 @@ def _course(one, figure) -> None:
     second.set(xlabel="Time (min)", ylabel="Red share (%)", title=one.fit.account)
 
 
-DRAWERS = (absorption, emission, yields, decays, rates, series)
+def images(report: Report) -> Iterator[Panel]:
+    """Frames of each confocal series, the spots that were found in the first."""
+    for sample, found in report.found.items():
+        for one in found.images:
+            yield Panel("confocal", partial(_images, one), sample, _title(sample, one, "confocal"))
+
+
+def _images(one, figure) -> None:
+    plots.images(
+        figure.subplots(1, min(3, len(one.raw.frames)), squeeze=False)[0], one.raw, one.fit
+    )
+
+
+DRAWERS = (absorption, emission, yields, decays, rates, series, images)

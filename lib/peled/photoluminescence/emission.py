@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,14 +9,6 @@ from scipy.ndimage import median_filter
 
 from peled import lineshapes
 from peled.photoluminescence.plqy import estimate_noise
-
-#: How samples of the paper are named in heads of columns, most specific first.
-TREATMENTS = {
-    "E+G": r"E ?\+ ?G|(?<![A-Z])EG(?![A-Z])|EDTA ?\+ ?GL",
-    "GL": r"(?<![A-Z])GL(?![A-Z])|glutathione",
-    "EDTA": r"EDTA",
-    "neat": r"neat|control|untreated|pristine|as.synth|OA",
-}
 
 
 @dataclass(frozen=True)
@@ -144,15 +135,6 @@ def measure(
     )
 
 
-def measure_all(spectra, **options) -> list[Emission]:
-    """`measure` for every spectrum of a `peled.formats.spectra.Spectra`; densities per eV become densities per nm first."""
-    wavelength, table = per_nanometre(spectra)
-    return [
-        measure(wavelength, row, label=label, **options)
-        for row, label in zip(table, spectra.labels, strict=True)
-    ]
-
-
 def per_nanometre(spectra) -> tuple[np.ndarray, np.ndarray]:
     """Wavelengths (n,), ascending, and spectra (m, n) per nm of a `Spectra` on either axis."""
     if spectra.x_unit == "nm":
@@ -168,21 +150,6 @@ def looks_like_counts(values: np.ndarray) -> bool:
     return bool(
         np.all(y >= 0) and np.all(np.abs(y - np.round(y)) < 1e-6) and y.max(initial=0) >= 10
     )
-
-
-def by_treatment(labels: Sequence[str]) -> dict[str, int]:
-    """Position of each treatment of the paper among labels; treatments that no label names are left out."""
-    import re
-
-    found: dict[str, int] = {}
-    for i, label in enumerate(labels):
-        name = next(
-            (t for t, pattern in TREATMENTS.items() if re.search(pattern, label, re.IGNORECASE)),
-            None,
-        )
-        if name is not None:
-            found.setdefault(name, i)
-    return found
 
 
 def _emission_window(w, y, laser_nm):

@@ -10,7 +10,6 @@ Conventions: times in ns, `counts` per bin, amplitudes in counts per ns at time 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -25,7 +24,9 @@ from peled.photoluminescence.response import Folding, Response
 #: Gain of BIC for which a law takes a scatter term: strong evidence (R. E. Kass, A. E. Raftery,
 #: J. Am. Stat. Assoc. 90 (1995) 773, doi:10.1080/01621459.1995.10476572).
 SCATTER = 6.0
+AS_WELL = 12.0  #: deviance above the preferred law's below which another describes as well
 MISFIT = 3.0  #: `goodness_z` above which a law does not describe the counts
+WITH_SCATTER = " + scatter"
 PROMPT_SAID = "shorter than the response"
 #: A component that decays within this share of the response's width is no lifetime.
 PROMPT = 0.1
@@ -157,33 +158,85 @@ def _accumulated(u, lifetime, beta, sigma, period):
     return sum(single(u + k * period) for k in range(-1, back + 1))
 
 
-def _twice_accumulated(u, lifetime, beta, period):
-    """Integral of `_accumulated` (no Gaussian): its second differences spread a response bin and a decay bin evenly."""
-    if beta != 1.0:
-        area = lifetime / beta * special.gamma(1 / beta)
-        moment = lifetime**2 / beta * special.gamma(2 / beta)
-
-        def single(v):
-            v = np.maximum(v, 0)
-            z = (v / lifetime) ** beta
-            return v * area * special.gammainc(1 / beta, z) - moment * special.gammainc(2 / beta, z)
-
-        if period is None:
-            return single(u)
-        back = int(min(np.ceil(12 * lifetime / beta**2 / period) + 2, 60))
-        return sum(single(u + k * period) for k in range(-1, back + 1))
+def _images(period, lifetime, beta):
+    """Pulses whose light is still there, by the time since each (0 the last; −1 the one to come)."""
     if period is None:
-        v = np.maximum(u, 0)
-        return lifetime * (v + lifetime * np.expm1(-v / lifetime))
-    k = np.floor(u / period)
-    rest = u - k * period
-    whole = -np.expm1(-period / lifetime)
-    return lifetime * (
-        period * k * (k - 1) / 2
-        + k * (period / whole - lifetime)
-        + k * rest
-        + (rest + lifetime * np.expm1(-rest / lifetime)) / whole
-    )
+        return [0.0]
+    back = int(min(np.ceil(12 * lifetime / beta**2 / period) + 2, 60))
+    return [k * period for k in range(-1, back + 1)]
+
+
+def _stretched_in_bins(edges, bin_ns, lifetime, beta, period, slopes):
+    """Light of a stretched decay spread over its bins (n,); see `_exponentials_in_bins`.
+
+    Second differences of F₂, the decay integrated twice; ∂F₂/∂ln τ = 2 F₂ − v F₁, ∂F₂/∂v = F₁.
+    """
+    area = lifetime / beta * special.gamma(1 / beta)
+    moment = lifetime**2 / beta * special.gamma(2 / beta)
+    twice = np.zeros((3 if slopes else 1, edges.size))
+    for image in _images(period, lifetime, beta):
+        v = np.maximum(edges + image, 0)
+        z = (v / lifetime) ** beta
+        once = area * special.gammainc(1 / beta, z)
+        first = moment * special.gammainc(2 / beta, z)
+        twice[0] += v * once - first
+        if slopes:
+            twice[1] += v * once - 2 * first
+            twice[2] -= once
+    return np.diff(twice, 2) / bin_ns
+
+
+def _exponentials_in_bins(edges, bin_ns, lifetimes, period, slopes):
+    """Light of exponential decays (k,) whose pulse and bins are both spread over `bin_ns` = h.
+
+    With s the time of a bin's earliest photon it is A e^(−s/τ), A = τ² (1 − e^(−h/τ))²/h, divided
+    by 1 − e^(−T/τ) where pulses repeat after T; in the two bins that the pulse itself touches,
+    second differences of F₂(v) = τ v + τ² (e^(−v/τ) − 1).
+
+    Parameters
+    ----------
+    edges : ndarray, shape (n + 2,)
+        Times of the bins' ends since the pulse, from one bin before the first.
+    slopes : bool
+        Give derivatives by ln τ and by a shift of the pulse too.
+
+    Returns
+    -------
+    ndarray, shape (1 or 3, k, n)
+    """
+    since, tau = edges[:-2], lifetimes[:, None]
+    if period is not None:
+        since = since - np.floor(since / period) * period
+    left = -np.expm1(-bin_ns / tau)
+    scale = (tau * left) ** 2 / bin_ns
+    growth = 2 - 2 * bin_ns / tau * (1 - left) / left
+    starts = since
+    if period is not None:
+        turn = period / tau
+        scale, growth = scale / -np.expm1(-turn), growth + turn / np.expm1(turn)
+        starts = since - period
+    out = np.empty((3 if slopes else 1, tau.size, since.size))
+    late = since / tau
+    np.exp(-np.maximum(late, 0), out=out[0])
+    out[0] *= scale
+    if period is None:
+        out[0, :, since < 0] = 0.0
+    if slopes:
+        np.multiply(out[0], late + growth, out=out[1])
+        np.divide(out[0], tau, out=out[2])
+    first = np.flatnonzero((starts > -2 * bin_ns) & (starts < 0))
+    if first.size:
+        out[:, :, first] += _onset(starts[first], bin_ns, tau)[: len(out)]
+    return out
+
+
+def _onset(starts, bin_ns, tau):
+    """Light of bins that the pulse begins in or just before, with both derivatives (3, k, m)."""
+    v = np.maximum(starts + bin_ns * np.array([0.0, 1.0, 2.0])[:, None, None], 0)
+    fall = np.expm1(-v / tau)
+    twice = tau * (v + tau * fall)
+    found = np.array([twice, 2 * twice + tau * v * fall, tau * fall])
+    return (found[:, 0] - 2 * found[:, 1] + found[:, 2]) / bin_ns
 
 
 class _Model:
@@ -260,17 +313,54 @@ class _Model:
 
     def _light(self, theta, log_lifetimes):
         """Light of each lifetime before a measured response widens it, unit amplitude (k, ·)."""
+        if self.response is not None:
+            return self._in_bins(theta, log_lifetimes, False)[0]
         beta = theta[self.components] if self.stretched else 1.0
         edges, sigma = self._edges(theta)
-        lifetimes = np.exp(log_lifetimes)
-        if self.response is None:
-            return np.array([
-                np.diff(_accumulated(edges, t, beta, sigma, self.period)) for t in lifetimes
-            ])  # fmt: skip
-        finer = np.append(edges[0] - self.bin, edges)
         return np.array([
-            np.diff(_twice_accumulated(finer, t, beta, self.period), 2) for t in lifetimes
-        ]) / self.bin  # fmt: skip
+            np.diff(_accumulated(edges, t, beta, sigma, self.period))
+            for t in np.exp(log_lifetimes)
+        ])  # fmt: skip
+
+    def _in_bins(self, theta, log_lifetimes, slopes):
+        """Light (k, ·) for a measured response, and its derivatives by ln τ and shift."""
+        edges, _ = self._edges(theta)
+        finer = np.append(edges[0] - self.bin, edges)
+        lifetimes = np.exp(log_lifetimes)
+        if not self.stretched:
+            return _exponentials_in_bins(finer, self.bin, lifetimes, self.period, slopes)
+        beta = theta[self.components]
+        found = _stretched_in_bins(finer, self.bin, lifetimes[0], beta, self.period, slopes)
+        return found[:, None]
+
+    def _slopes(self, theta, amplitudes):
+        """Light of each lifetime (k, ·), and how all of it changes with what is not linear."""
+        k = self.components
+        by = np.zeros((self.nonlinear, self.lags.size))
+        if self.response is not None:
+            light, by_log, by_shift = self._in_bins(theta, theta[:k], True)
+            by[:k] = by_log * amplitudes[:k, None]
+            if self.free_shift:
+                by[k + self.stretched] = amplitudes[:k] @ by_shift
+            rest = [k] if self.stretched else []
+        else:
+            light = self._light(theta, theta[:k])
+            # The step is small beside any standard error. A lifetime changes its own light alone.
+            moved = self._light(theta, theta[:k] + STEP)
+            by[:k] = (moved - light) * amplitudes[:k, None] / STEP
+            rest = range(k, self.nonlinear)
+        for j in rest:
+            # Central: a decay that begins at its maximum leaves shift and amplitude open, and
+            # a one-sided difference would seem to tell them apart.
+            (up, down), step = self._either_way(theta, j)
+            by[j] = amplitudes[:k] @ (self._light(up, up[:k]) - self._light(down, down[:k]))
+            by[j] /= 2 * step
+        return light, by
+
+    def _either_way(self, theta, j):
+        step = 3e-3 * self.bin if self.names[j] == "shift" else STEP
+        move = step * (np.arange(theta.size) == j)
+        return (theta + move, theta - move), step
 
     def pulse(self, theta):
         """All light before a measured response widens it (n + kernel - 1,)."""
@@ -315,22 +405,16 @@ class _Model:
     def jacobian(self, theta):
         k, linear = self.components, slice(self.nonlinear, self.nonlinear + self.linear)
         amplitudes = theta[linear]
-        light = self._light(theta, theta[:k])
-        # The step is small beside any standard error. A lifetime changes its own light alone.
-        moved = (self._light(theta, theta[:k] + STEP) - light) * amplitudes[:k, None] / STEP
+        light, by = self._slopes(theta, amplitudes)
         prompts = np.zeros((self.nonlinear, self.time.size))
-        rows = [light, moved]
-        for j in range(k, self.nonlinear):
-            # Central: a decay that begins at its maximum leaves shift and amplitude open, and
-            # a one-sided difference would seem to tell them apart.
-            step = 3e-3 * self.bin if self.names[j] == "shift" else STEP
-            up, down = (theta + way * step * (np.arange(theta.size) == j) for way in (1, -1))
-            change = amplitudes[:k] @ (self._light(up, up[:k]) - self._light(down, down[:k]))
-            rows.append(change / (2 * step))
-            if self.scatter:
-                prompts[j] = amplitudes[-1] * (self.prompt(up) - self.prompt(down)) / (2 * step)
-        folded = self._folded(np.vstack(rows))
+        for j in range(k, self.nonlinear) if self.scatter else ():
+            (up, down), step = self._either_way(theta, j)
+            prompts[j] = amplitudes[-1] * (self.prompt(up) - self.prompt(down)) / (2 * step)
+        folded = self._folded(np.vstack([light, by]))
         shapes = np.maximum(folded[:k], 0)
+        # What is cut off at zero does not change. (The response's sharpening overshoots a little.)
+        folded[k : 2 * k][folded[:k] < 0] = 0.0
+        folded[2 * k :, np.all(folded[:k] < 0, axis=0)] = 0.0
         if self.scatter:
             shapes = np.vstack([shapes, self.prompt(theta)])
         flat = np.ones((int(self.free_background), self.time.size))
@@ -361,6 +445,7 @@ def fit_decay(
     fit_shift: bool | None = None,
     fit_width: bool = False,
     scatter: bool = False,
+    sigma: np.ndarray | None = None,
 ) -> DecayFit:
     """Fit a decay law to a TCSPC histogram by Poisson maximum likelihood.
 
@@ -391,6 +476,8 @@ def fit_decay(
         Fit the width of a Gaussian response.
     scatter : bool
         Fit scattered excitation light, in the shape of the response.
+    sigma : ndarray, shape (n,), optional
+        Standard errors that came with the counts; they tell by what counts were scaled.
 
     Raises
     ------
@@ -398,7 +485,7 @@ def fit_decay(
         Uneven bins, numbers that are no counts, negative or non-finite counts, no counts, an unsuitable response, fewer bins than parameters.
     """
     time, y, bin_ns = _prepared(time_ns, counts)
-    y, gain, _ = as_counts(y)
+    y, gain, _ = as_counts(y, sigma)
     if cycles is not None and gain != 1:
         cycles = None  # how many pulses are behind a rescaled histogram is not known
     inside = (
@@ -446,6 +533,8 @@ def fit_decay(
         found = poisson.descend(model, y, inside, start)
         if best is None or found[1] < best[1] - 1e-6:
             best = found
+        if poisson.as_noise(model.expected(best[0])[inside], best[1], best[2]):
+            break
     return _summary(model, y, inside, *best, gain=gain)
 
 
@@ -459,7 +548,8 @@ def fit_decays(
 
     `laws` are numbers of exponentials as text, or "stretched"; `options` as `fit_decay`. A law that
     the data cannot support (fewer counts than it needs) is left out. Where there is a response, a
-    law takes a scatter term if that lowers its BIC by more than `SCATTER`.
+    law takes a scatter term if that lowers its BIC by more than `SCATTER`; the best law is given
+    with scatter in any case, beside the one without: few counts do not show it, and bend to it.
     """
     fits = {}
     for law in laws:
@@ -480,69 +570,13 @@ def fit_decays(
                 raise
             continue
         fits[fit.law] = fit
+    best = min(fits, key=lambda law: fits[law].bic)
+    if options.get("response") and not best.endswith(WITH_SCATTER):
+        stretched = best.startswith("stretched")
+        one = {"stretched": stretched, "components": 1 if stretched else int(best[0])} | options
+        more = fit_decay(time_ns, counts, **one, scatter=True)
+        fits[more.law] = more
     return dict(sorted(fits.items(), key=lambda item: item[1].bic))
-
-
-def fit_histogram(
-    histogram, laws: Sequence[str] = ("1", "2", "3", "stretched"), names: Sequence[str] = ()
-) -> tuple[dict[str, dict[str, DecayFit]], tuple[np.ndarray, np.ndarray] | None]:
-    """All decays of a file by several laws, with the response that the file holds.
-
-    Parameters
-    ----------
-    histogram : peled.formats.tcspc.Histogram
-        A decay named like `IRF`, `response`, `prompt` or `scatter` is the instrument's. Without one the fits start at
-        each decay's maximum.
-    laws : sequence of str
-        As in `fit_decays`.
-    names : sequence of str, optional
-        Names of all curves in the file's order, where the file has none.
-
-    Returns
-    -------
-    fits : dict
-        {name: {law: fit}}
-    response : (time_ns, counts) or None
-
-    Raises
-    ------
-    ValueError
-        If the number of names is not that of the curves.
-    """
-    labels = [n.strip() for n in names] or list(histogram.labels)
-    if len(labels) != len(histogram):
-        raise ValueError(
-            f"{histogram.path.name}: names: expected {len(histogram)}, one a curve, found {len(labels)}: {', '.join(labels)}"
-        )
-    irf = next(
-        (
-            i
-            for i, label in enumerate(labels)
-            if re.search(r"irf|response|prompt|scatter", label, re.IGNORECASE)
-        ),
-        None,
-    )
-    response = (
-        prepare_response(histogram.time_ns, histogram.counts[irf], histogram.bin_ns)
-        if irf is not None
-        else None
-    )
-    fits = {}
-    for i, label in enumerate(labels):
-        if i == irf:
-            continue
-        window = None if response else (histogram.time_ns[np.argmax(histogram.counts[i])], np.inf)
-        fits[label] = fit_decays(
-            histogram.time_ns,
-            histogram.counts[i],
-            laws,
-            response=response,
-            period_ns=histogram.period_ns,
-            window_ns=window,
-            background=None if histogram.background is None else float(histogram.background[i]),
-            cycles=None if histogram.cycles is None else float(histogram.cycles[i]),
-        )
-    return fits, (histogram.time_ns, histogram.counts[irf]) if irf is not None else None
 
 
 def preferred(fits: dict[str, DecayFit]) -> DecayFit:
@@ -592,7 +626,7 @@ def mean_lifetime(fits: dict[str, DecayFit], which: str = "amplitude-weighted") 
         fit.mean_ns[which][0]
         for fit in fits.values()
         if fit.converged
-        and fit.deviance < best.deviance + 12
+        and fit.deviance < best.deviance + AS_WELL
         and fit.lifetimes_ns[0] > 2 * bin_ns
         and not any(PROMPT_SAID in problem for problem in fit.problems)
     ]
@@ -898,7 +932,7 @@ def _summary(model, y, inside, theta, cost, converged, gain):
     count = int(free.sum())
     return DecayFit(
         ("stretched exponential" if model.stretched else f"{k} exponential{'s' if k > 1 else ''}")
-        + (" + scatter" if model.scatter else ""),
+        + (WITH_SCATTER if model.scatter else ""),
         tau[order],
         (tau * errors[:k])[order],
         a[order],

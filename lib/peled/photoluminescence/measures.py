@@ -15,9 +15,16 @@ from peled.lineshapes import HC_EV_NM
 from peled.photoluminescence import reciprocity
 from peled.photoluminescence.emission import measure
 from peled.photoluminescence.gap import elliott_gap, tauc_gap
-from peled.photoluminescence.lifetimes import fit_decays, mean_lifetime, preferred, prepare_response
-from peled.photoluminescence.plqy import estimate_noise, quantum_yield
-from peled.photoluminescence.segregation import partly_exposed, track
+from peled.photoluminescence.lifetimes import (
+    AS_WELL,
+    WITH_SCATTER,
+    fit_decays,
+    mean_lifetime,
+    preferred,
+    prepare_response,
+)
+from peled.photoluminescence.plqy import estimate_noise, quantum_yield, unabsorbed
+from peled.photoluminescence.segregation import Kinetics, fit_kinetics, partly_exposed, track
 from peled.photoluminescence.yields import sphere_yield, unstated
 from peled.quantities import Finding, Quantity, described, judge, possible, signal
 from peled.samples import Held, Holdings
@@ -27,7 +34,8 @@ from peled.samples import Held, Holdings
 class Result:
     """What one measurement gave: quantities, what was conditioned (`raw`, `signal`) and fitted.
 
-    `problems` are sentences about what gave nothing; `intensity_mW_cm2` belongs to `quantities`.
+    `problems` are sentences about what gave nothing; `intensity_mW_cm2` belongs to `quantities`;
+    `kinetics` are those of a series in time, in the dark from `dark_from_s`.
     """
 
     label: str
@@ -39,6 +47,8 @@ class Result:
     problems: tuple[str, ...] = ()
     excitation_nm: float | None = None
     intensity_mW_cm2: tuple[float | None, ...] = ()
+    kinetics: Kinetics | None = None
+    dark_from_s: float | None = None
 
     def doubted(self, *findings: Finding) -> Result:
         """The same with findings at every quantity."""
@@ -186,11 +196,13 @@ def _of_line(name, line, unit, factor, findings, labels) -> Quantity:
     return judge(q, signal(line.scale_eV, line.error_eV, "the slope"), described(line.z))
 
 
-def reciprocity_of(absorbed: Result, emitted: Result, labels) -> Result:
-    """Temperature of the emitting carriers by van Roosbroeck and Shockley's relation.
+def reciprocity_of(absorbed: Result, emitted: Result, said: Mapping, labels) -> Result:
+    """What van Roosbroeck and Shockley's relation says of absorption and emission together.
 
-    A film that is homogeneous and thermal gives the temperature at which it was measured; a film of
-    unlike crystals, whose emission comes from the smallest gaps, does not, and that is then said.
+    The temperature of the emitting carriers: a film that is homogeneous and thermal gives that at
+    which it was measured; a film of unlike crystals, whose emission comes from the smallest gaps,
+    does not, and that is then said. With `photocurrent_mA_cm2` and `temperature_K` in `said` the
+    radiative limit of the voltage too, the absorptance going on as the emission.
 
     Raises
     ------
@@ -203,8 +215,42 @@ def reciprocity_of(absorbed: Result, emitted: Result, labels) -> Result:
     seen = np.interp(energy, edge[0], share, left=0.0, right=0.0)
     error = np.interp(energy, edge[0], noise * np.log(10) * 10 ** -edge[1])
     line = reciprocity.thermal_energy(energy, per_eV, _errors(per_eV, energy), seen, error)
-    q = _of_line("temperature of emission", line, "K", 1 / reciprocity.K_EV, (), labels)
-    return Result(emitted.label, emitted.state, (q,), (absorbed, emitted), None, line)
+    made = [_of_line("temperature of emission", line, "K", 1 / reciprocity.K_EV, (), labels)]
+    if "photocurrent_mA_cm2" in said:
+        grid = np.union1d(edge[0], energy)
+        grid = grid[grid >= energy[0]]
+        both = (np.interp(grid, *edge), np.interp(grid, energy, per_eV, left=0, right=0))
+        made.append(_radiative_limit(grid, 1 - 10 ** -both[0], both[1], line, said, labels))
+    return Result(emitted.label, emitted.state, tuple(made), (absorbed, emitted), None, line)
+
+
+TEMPERATURE_K = 2.0  #: standard error of a stated temperature
+
+
+def _radiative_limit(energy, share, per_eV, line, said: Mapping, labels) -> Quantity:
+    """V_oc,rad; its error by the scale of the tail, the slope's doubt and the temperature."""
+    if "temperature_K" not in said:
+        raise ValueError("radiative limit: expected temperature_K in the sample sheet")
+
+    def voltage(kelvin: float) -> float:
+        kT = reciprocity.K_EV * kelvin
+        whole = reciprocity.with_tail(energy, np.clip(share, 0, 1), per_eV, line, kT)
+        dark = reciprocity.radiative_dark_current(energy, whole, kelvin)
+        return reciprocity.radiative_voltage(said["photocurrent_mA_cm2"], dark, kelvin)
+
+    kelvin = said["temperature_K"]
+    value, kT = voltage(kelvin), reciprocity.K_EV * kelvin
+    # Emission of another slope than kT: the tail's share turns about the middle of the window.
+    turned = abs(1 / kT - 1 / line.scale_eV) * (line.window_eV[1] - line.window_eV[0]) / 12**0.5
+    budget = {
+        "temperature": abs(voltage(kelvin + TEMPERATURE_K) - value),
+        "slope": kT * turned,
+        "tail": kT * np.sqrt(2 / line.points) / reciprocity.SEEN,  # its scale, by points this good
+    }
+    q = Quantity("radiative limit of the voltage", value=value, unit="V",
+                 budget={k: float(v) for k, v in budget.items()},
+                 note=f"at {said['photocurrent_mA_cm2']:g} mA/cm², {kelvin:g} K", **labels)  # fmt: skip
+    return judge(q, described(line.z), possible(0, float(energy.max())))
 
 
 # ---- emission ------------------------------------------------------------------------------------
@@ -328,13 +374,36 @@ def _of_runs(holdings, members, calibration, labels):
         emission_band_nm=_set(held, "emission_band_nm"),
         **{**labels, "inputs": inputs},
     )
-    return (found.plqy, found.absorptance), found, found.raw, found.runs
+    plqy = _outside(found.plqy, _taken_back(held))
+    return (plqy, found.absorptance), found, found.raw, found.runs
+
+
+def _taken_back(held: Held) -> tuple[float, float] | None:
+    """Share of the emission that the sample takes back inside the sphere, and its error."""
+    share = _set(held, "self_absorption")
+    if share is None:
+        return None
+    error = _set(held, "self_absorption_error")
+    if error is None:
+        raise ValueError(
+            "self_absorption: fill in the column self_absorption_error beside it (0 if it is known)"
+        )
+    return share, error
+
+
+def _outside(plqy: Quantity, taken_back: tuple[float, float] | None) -> Quantity:
+    """The yield without self-absorption, by `quantum_yield`'s relation."""
+    if taken_back is None or plqy.value is None:
+        return plqy
+    value, slope, error = unabsorbed(plqy.value, *taken_back)
+    budget = {cause: abs(slope) * e for cause, e in plqy.budget.items()}
+    return replace(plqy, value=float(value), budget={**budget, "self-absorption": float(error)})
 
 
 def _of_table(held: Held, calibration, labels):
     """Triples whose dark is subtracted: as the table says, and without a file of its own."""
     triples = held.data
-    found = quantum_yield(triples, calibration)
+    found = quantum_yield(triples, calibration, self_absorption=_taken_back(held))
     made = []
     for i, triple in enumerate(triples):
         at = (
@@ -395,12 +464,14 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
     fits = fit_decays(
         decay.time_ns, decay.counts, settings["laws"], response=response, window_ns=window,
         period_ns=decay.period_ns, cycles=decay.cycles, background=decay.background,
+        sigma=decay.sigma,
     )  # fmt: skip
     best = preferred(fits)
     findings = [Finding("assumed", "doubtful", f"{name} is stated nowhere; fill in that column")
                 for name in decay.asks]  # fmt: skip
     if best.gain != 1:
         said = f"numbers are no raw counts: divided by {best.gain:.3g}, their variance over mean"
+        said += ", by the column of errors" if decay.sigma is not None else ""
         findings.append(Finding("assumed", "reported", said))
     findings += [Finding("determined", "withheld", f"{best.law}: {p}") for p in best.problems]
     light = float(np.sum(best.model - best.model.min()))
@@ -421,10 +492,15 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
     several = len(best.lifetimes_ns) > 1
     for k, (tau, error) in enumerate(zip(best.lifetimes_ns, best.lifetime_errors_ns), start=1):
         name = f"lifetime {k} of {len(best.lifetimes_ns)}" if several else f"lifetime, {best.law}"
-        made.append((name, tau, {"counting": error}))
+        others = [
+            abs(fit.lifetimes_ns[k - 1] - tau) for fit in fits.values()
+            if fit.law in (f"{best.law}{WITH_SCATTER}", best.law.removesuffix(WITH_SCATTER))
+            and fit.deviance < best.deviance + AS_WELL
+        ]  # fmt: skip
+        made.append((name, tau, {"counting": error, "law": max(others, default=0.0)}))
     quantities = []
     for name, value, budget in made:
-        relative = float(np.hypot(*[*budget.values(), 0.0][:2]) / value) if value > 0 else np.inf
+        relative = float(np.hypot(*budget.values()) / value) if value > 0 else np.inf
         found = list(findings)
         if not relative < settings["lifetime_error"]:
             said = (
@@ -490,5 +566,17 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         q = Quantity("red share at the end", value=float(share), budget={"fit": float(error)},
                      unit="", note=found.account, **labels)  # fmt: skip
         made.append(judge(q, possible(0, 1)))
+    kinetics, dark = None, _set(held, "dark_from_s")
+    if found.segregates:
+        kinetics = fit_kinetics(
+            found.time_s, found.fraction, found.fraction_error, dark_from_s=dark
+        )
+        for name, value, error in (
+            ("red share, rise time", kinetics.rise_s, kinetics.rise_error_s),
+            ("red share, recovery time", kinetics.recovery_s, kinetics.recovery_error_s),
+        ):  # fmt: skip
+            if np.isfinite(value):
+                made.append(Quantity(name, value=float(value), budget={"fit": float(error)},
+                                     unit="s", note=found.account, **labels))  # fmt: skip
     return Result(held.row.label, held.row.state, tuple(made), raw, ready, found, tuple(problems),
-                  _set(held, "excitation_nm"))  # fmt: skip
+                  _set(held, "excitation_nm"), kinetics=kinetics, dark_from_s=dark)  # fmt: skip

@@ -7,30 +7,13 @@ import numpy as np
 from peled.figures import COLOURS
 from peled.materials import HC_EV_NM
 from peled.photoluminescence import fluence as rates
-from peled.photoluminescence.emission import by_treatment
 
 _CYCLE = [COLOURS[c] for c in ("blue", "orange", "green", "pink", "amber", "sky", "black", "brown")]
 
 
 def colour(label: str, position: int = 0) -> str:
-    """Colour of a sample: by treatment where its label names one, else by position."""
-    treatment = by_treatment([label])
-    return COLOURS[next(iter(treatment))] if treatment else _CYCLE[position % len(_CYCLE)]
-
-
-def no_file(axes, what: str) -> None:
-    """Empty axes that say what is missing."""
-    for ax in np.atleast_1d(axes).ravel():
-        ax.set_xticks([])
-        ax.set_yticks([])
-    np.atleast_1d(axes).ravel()[0].text(
-        0.5,
-        0.5,
-        f"no file:\n{what}",
-        ha="center",
-        va="center",
-        transform=np.atleast_1d(axes).ravel()[0].transAxes,
-    )
+    """Colour of a sample: its own where the style has one of that name, else by position."""
+    return COLOURS.get(label, _CYCLE[position % len(_CYCLE)])
 
 
 def absorption_and_emission(ax, absorbances: dict, emission) -> None:
@@ -235,29 +218,30 @@ def lifetime_table(ax, rows: list[tuple[str, object]]) -> None:
     table.scale(1, 1.5)
 
 
-def series(ax, spectra, *, track=None, every: int = 1) -> None:
+def series(ax, signal, *, track=None, every: int = 1, excitation_nm=None) -> None:
     """Spectra of a timed series, each divided by its maximum, coloured by time."""
     import matplotlib as mpl
 
-    times = spectra.time_s
+    x, times, values = signal.axis, signal.at[signal.used], signal.values[signal.used]
     chosen = list(range(0, times.size, every))
     labelled = {
         chosen[i] for i in np.unique(np.linspace(0, len(chosen) - 1, 5).round().astype(int))
     }
     for k in chosen:
-        y = np.convolve(np.pad(spectra.values[k], 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
+        y = np.convolve(np.pad(values[k], 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
         floor = np.quantile(y, 0.05)
         shade = mpl.colormaps["cividis"](0.92 * (chosen.index(k) / max(len(chosen) - 1, 1)))
         ax.plot(
-            spectra.wavelength_nm,
+            x,
             (y - floor) / (y.max() - floor),
             color=shade,
             lw=0.7,
             label=f"{times[k]:g} s" if k in labelled else None,
         )
-    ax.legend(loc="upper right", title="under 405 nm", title_fontsize=6)
+    said = f"under {excitation_nm:g} nm" if excitation_nm else None
+    ax.legend(loc="upper right", title=said, title_fontsize=6)
     ax.set(xlabel="Wavelength (nm)", ylabel="PL (normalised)", ylim=(0, 1.25))
-    ax.set_xlim(spectra.wavelength_nm.min() + 15, spectra.wavelength_nm.max() - 10)
+    ax.set_xlim(x.min() + 15, x.max() - 10)
     if track is not None:
         word = {
             "two bands": f"red band at {track.red_nm:.0f} nm",

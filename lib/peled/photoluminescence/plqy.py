@@ -226,11 +226,8 @@ def quantum_yield(
     common = value * (calibration.relative_error or 0.0)
     extra = np.zeros(k)
     if self_absorption is not None:
-        loss, loss_error = self_absorption
-        below = 1 - loss + loss * value
-        slope = (1 - loss) / below**2
-        extra = value * (1 - value) / below**2 * loss_error
-        jacobian, common, value = jacobian * slope[:, None], common * slope, value / below
+        value, slope, extra = unabsorbed(value, *self_absorption)
+        jacobian, common = jacobian * slope[:, None], common * slope
     covariance = (
         (jacobian * variance) @ jacobian.T + np.outer(common, common) + np.outer(extra, extra)
     )
@@ -256,3 +253,23 @@ def quantum_yield(
         for y, s, a, sa in zip(value, error, absorbed, error_a, strict=True)
     )
     return PLQY(value, error, covariance, absorbed, error_a, budget, flags)
+
+
+def unabsorbed(plqy, share: float, error: float):
+    """Yield without self-absorption η/(1 − a + aη), its slope by η, and its error by that of a.
+
+    Parameters
+    ----------
+    plqy : float or ndarray
+        As measured.
+    share, error : float
+        Of the emission that the sample takes back, a, and its standard error (T.-S. Ahn et al.,
+        Rev. Sci. Instrum. 78 (2007) 086105, doi:10.1063/1.2768926).
+
+    Examples
+    --------
+    >>> round(unabsorbed(0.5, 0.1, 0.0)[0], 4)
+    0.5263
+    """
+    below = 1 - share + share * plqy
+    return plqy / below, (1 - share) / below**2, abs(plqy * (1 - plqy) / below**2 * error)

@@ -8,6 +8,7 @@ from scipy import special
 #: Curvature, relative to the largest, below which a way down is rounding: an error 1e4 times that
 #: of the best parameter.
 FLAT = 1e-8
+ENOUGH = 2.0  #: standard deviations of the deviance below which no other start is tried
 
 
 def descend(model, y, inside, theta, max_iterations=60):
@@ -15,31 +16,36 @@ def descend(model, y, inside, theta, max_iterations=60):
     low, high = model.bounds()
     theta = np.clip(theta, low, high)
     data = y[inside]
-    mu, jac = model.jacobian(theta)
-    cost = deviance(data, mu[inside])
+    best = 2 * float(np.sum(special.xlogy(data, np.maximum(data, 1e-300)) - data))
+
+    def evaluated(at):
+        mu, jac = model.jacobian(at)
+        m = np.maximum(mu[inside], 1e-9)
+        cost = best + 2 * float(m.sum() - data @ np.log(m))
+        return cost if np.isfinite(cost) else np.inf, m, jac[inside]
+
+    cost, m, j = evaluated(theta)
     damping, converged = 1e-3, False
     for _ in range(max_iterations):
-        m = np.maximum(mu[inside], 1e-9)
-        j = jac[inside]
-        gradient = j.T @ ((m - data) / m)
-        curvature = (j / m[:, None]).T @ j
+        weighted = j / m[:, None]
+        gradient = weighted.T @ (m - data)
+        curvature = weighted.T @ j
         held = ((theta <= low) & (gradient > 0)) | ((theta >= high) & (gradient < 0))
-        free = ~held
-        scale = np.diag(curvature)[free]
-        if not np.all(scale > 0):
-            free[np.flatnonzero(free)[scale <= 0]] = False
-            scale = np.diag(curvature)[free]
-        if not free.any():
-            return theta, cost, True
-        h, g = curvature[np.ix_(free, free)], gradient[free]
-        s = np.sqrt(scale)
-        h, g = h / np.outer(s, s), g / s
-        undamped = np.linalg.lstsq(h, -g, rcond=FLAT)[0]
-        if -(g @ undamped) < 1e-8:  # squared distance to the optimum in standard errors
+        free = np.flatnonzero(~held & (np.diag(curvature) > 0))
+        if not free.size:
+            return theta, max(cost, 0.0), True
+        s = np.sqrt(np.diag(curvature)[free])
+        h, g = curvature[np.ix_(free, free)] / np.outer(s, s), gradient[free] / s
+        values, vectors = np.linalg.eigh(h)
+        along = vectors.T @ g
+        steep = values > FLAT * values[-1]
+        # Squared distance to the optimum in standard errors.
+        distance = float(np.sum(along[steep] ** 2 / values[steep]))
+        if distance < 1e-8:
             converged = True
             break
         for _ in range(12):
-            step = np.linalg.solve(h + damping * np.eye(len(g)), -g) / s
+            step = -(vectors @ (along / (np.maximum(values, 0) + damping))) / s
             trial = theta.copy()
             trial[free] += step
             trial[: model.capped] = np.clip(
@@ -48,31 +54,31 @@ def descend(model, y, inside, theta, max_iterations=60):
                 theta[: model.capped] + 1.5,
             )
             trial = np.clip(trial, low, high)
-            trial_mu = model.expected(trial)
-            trial_cost = deviance(data, trial_mu[inside])
-            if trial_cost < cost:
+            found = evaluated(trial)
+            if found[0] < cost:
                 break
             damping = max(damping * 6, 1e-6)
         else:
-            converged = -(g @ undamped) < 1e-4
+            converged = distance < 1e-4
             break
-        gain = cost - trial_cost
-        theta, cost = trial, trial_cost
+        gain = cost - found[0]
+        theta, (cost, m, j) = trial, found
         damping = max(damping / 8, 1e-9)
-        mu, jac = model.jacobian(theta)
-        if gain < 1e-9 * (1 + abs(cost)) and -(g @ undamped) < 1e-4:
+        if gain < 1e-9 * (1 + abs(cost)) and distance < 1e-4:
             converged = True
             break
-    return theta, cost, converged
+    return theta, max(cost, 0.0), converged
+
+
+def as_noise(mean, cost, converged) -> bool:
+    """Whether a fit ended and leaves no more than noise: no other start can do much better."""
+    expected, variance = (part.sum() for part in expected_unit_deviance(mean))
+    return bool(converged and cost < expected + ENOUGH * np.sqrt(variance))
 
 
 def unit_deviance(y, mu):
     mu = np.maximum(mu, 1e-12)
     return np.maximum(2 * (special.xlogy(y, np.maximum(y, 1e-300) / mu) - (y - mu)), 0)
-
-
-def deviance(y, mu):
-    return float(np.sum(unit_deviance(y, mu))) if np.all(np.isfinite(mu)) else np.inf
 
 
 _GRID = np.geomspace(1e-4, 60, 160)

@@ -94,7 +94,7 @@ def recombination(
 
 def _transient(holdings, held: Held, responses: dict, findings: list) -> Transient:
     row, decay = held.row, held.data
-    counts, gain, said = as_counts(decay.counts)
+    counts, gain, said = as_counts(decay.counts, decay.sigma)
     if gain != 1:
         findings.append(Finding("assumed", "reported", said, row.label))
     share = row.settings.get("absorptance")

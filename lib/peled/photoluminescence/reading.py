@@ -11,7 +11,8 @@ import numpy as np
 from peled.conditioning import Signal
 from peled.formats import FormatError
 from peled.formats.confocal import read_stack
-from peled.formats.delimited import stated
+from peled.formats.contract import reader
+from peled.formats.delimited import read_records, stated
 from peled.formats.spectra import Spectra, read_each
 from peled.formats.sphere import read_calibration, read_sphere
 from peled.formats.tcspc import read_histograms
@@ -36,6 +37,7 @@ class Decay:
     cycles: float | None = None
     background: float | None = None
     asks: tuple[str, ...] = ()
+    sigma: np.ndarray | None = field(default=None, repr=False)
 
 
 def sniff(path: Path) -> Content | None:
@@ -216,6 +218,7 @@ def read_decay(path: Path, row: Row) -> Decay:
             advice="name it in the column part of the sample sheet",
         )
     g, i = chosen[0]
+    errors = None if g.errors is None or np.isnan(g.errors[i]).any() else g.errors[i]
     rate, pulses = row.settings.get("repetition_MHz"), row.settings.get("pulses")
     cycles = pulses or (None if g.cycles is None else float(g.cycles[i]))
     return Decay(
@@ -227,7 +230,14 @@ def read_decay(path: Path, row: Row) -> Decay:
         cycles,
         None if g.background is None else float(g.background[i]),
         g.asks,
+        errors,
     )
+
+
+@reader("a table of name, value, unit")
+def read_truth(path: Path) -> dict[str, float]:
+    """What went into simulated files: {name: value} from a table of name, value, unit."""
+    return {row["name"]: row.number("value") for row in read_records(path, ("name", "value"))[0]}
 
 
 READERS = {
@@ -239,4 +249,4 @@ READERS = {
     "confocal": lambda path, row: read_stack(path),
 }
 
-__all__ = ["READERS", "Decay", "sniff"]
+__all__ = ["READERS", "Decay", "read_truth", "sniff"]

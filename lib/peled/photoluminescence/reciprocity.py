@@ -24,6 +24,9 @@ import numpy as np
 from peled.lineshapes import HC_EV_NM
 
 K_EV = 8.617333262e-5  # eV/K
+#: 2π/(h³c²) in 1/(cm² s eV³), and the charge in mC: blackbody photons, current in mA/cm².
+BLACKBODY = 2 * np.pi / (4.135667696e-15**3 * 2.99792458e10**2)
+CHARGE_MC = 1.602176634e-16
 SEEN = 8.0  #: noises above which a value enters
 LEAST = 10  #: points of a line
 
@@ -134,6 +137,69 @@ def urbach_energy(energy_eV: np.ndarray, absorption: np.ndarray, error: np.ndarr
             f"third of the maximum, found {np.count_nonzero(good)}"
         )
     return _line(e[good], np.log(a[good]), error[good] / a[good], "ln α")
+
+
+def absorption_of_emission(energy_eV: np.ndarray, emission: np.ndarray, kT_eV: float) -> np.ndarray:
+    """Absorption (n,) in arbitrary unit that emission implies: φ e^(E/kT)/E²."""
+    e = np.asarray(energy_eV, float)
+    return emission * np.exp((e - e.mean()) / kT_eV) / e**2
+
+
+def with_tail(
+    energy_eV: np.ndarray,
+    absorptance: np.ndarray,
+    emission: np.ndarray,
+    line: Line,
+    kT_eV: float,
+) -> np.ndarray:
+    """Absorptance (n,), below the middle of `line`'s window by the emission there (both (n,)).
+
+    An absorptance ends in its noise where most of the thermal emission still lies; the emission
+    goes on. It is scaled to the absorptance where both are seen.
+
+    Parameters
+    ----------
+    energy_eV : ndarray, shape (n,)
+    line : Line
+        Of `thermal_energy`.
+    kT_eV : float
+        Of the sample.
+    """
+    e = np.asarray(energy_eV, float)
+    both = (e >= line.window_eV[0]) & (e <= line.window_eV[1])
+    tail = absorption_of_emission(e, np.maximum(emission, 0.0), kT_eV)
+    scale = np.exp(np.mean(np.log(absorptance[both] / tail[both])))
+    return np.where(e < line.at_eV, scale * tail, absorptance)
+
+
+def radiative_dark_current(
+    energy_eV: np.ndarray, absorptance: np.ndarray, temperature_K: float
+) -> float:
+    """J₀,rad = q ∫ A φ_bb dE in mA/cm², of emission into one half space.
+
+    Parameters
+    ----------
+    energy_eV : ndarray, shape (n,)
+        Rising.
+    absorptance : ndarray, shape (n,)
+    temperature_K : float
+    """
+    e = np.asarray(energy_eV, float)
+    photons = BLACKBODY * e**2 * np.exp(-e / (K_EV * temperature_K))
+    return float(CHARGE_MC * np.trapezoid(absorptance * photons, e))
+
+
+def radiative_voltage(current_mA_cm2: float, dark_mA_cm2: float, temperature_K: float) -> float:
+    """Voltage at which radiation alone carries a current: kT ln(J/J₀,rad + 1), in V.
+
+    With a yield below 1 the voltage is lower by kT |ln PLQY|.
+
+    Examples
+    --------
+    >>> round(radiative_voltage(20.0, 1e-21, 300.0), 3)
+    1.328
+    """
+    return float(K_EV * temperature_K * np.log1p(current_mA_cm2 / dark_mA_cm2))
 
 
 def _line(x, y, error, what) -> Line:

@@ -38,7 +38,6 @@ LAWS: Mapping[str, tuple[str, ...]] = {
     "traps + first order + radiative": ("k1", "radiative", "capture", "traps", "detrap"),
 }
 STEP = 1e-4  #: of a logarithm, for derivatives
-ENOUGH = 2.0  #: standard deviations of the deviance below which no other start is tried
 LIMIT = 2.706  #: rise of the deviance at a one-sided 95 % limit
 #: Share of the largest rate, over all densities and times of a series, that a rate must reach.
 REACH = 1e-6
@@ -388,8 +387,7 @@ def fit_transients(
         found = poisson.descend(model, model.counts, model.inside, model.start(**start))
         if best is None or found[1] < best[1] - 1e-6:
             best = found
-        mean, variance = poisson.expected_unit_deviance(model.expected(best[0]))
-        if best[2] and best[1] < mean.sum() + ENOUGH * np.sqrt(variance.sum()):
+        if poisson.as_noise(model.expected(best[0]), best[1], best[2]):
             break
     return _summary(model, *best, law or " + ".join(free))
 

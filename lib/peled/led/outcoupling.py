@@ -1,0 +1,190 @@
+"""What a laboratory's own stack lets out: over its spectrum, from where it emits, by thickness.
+
+The dipole model of `peled.led.ceiling` at a few wavelengths of equal photon number. With S the
+spectrum of the unbounded emitter, F the Purcell factor and η the outcoupling, all of wavelength,
+
+    F̄ = ∫ S F dλ,   η̄ = ∫ S F η dλ / F̄,   EQE_max = q F̄ / (1 − q + q F̄) · η̄
+
+and, with the share a of the emitted light that the emitter takes back from the substrate,
+EQE_max / (1 − q a) [1]_.
+
+References
+----------
+.. [1] C. Cho et al., Nat. Commun. 11, 611 (2020), doi:10.1038/s41467-020-14401-1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from peled.led.ceiling import Stack, emission
+from peled.optics.dipole import substrate_reabsorption
+from peled.quantities import Finding, Quantity
+
+LINES = 5  #: wavelengths of equal photon number that stand for a spectrum
+DEPTHS = 5  #: places of equal share that stand for a profile
+TOLERANCE = 1e-3  #: of each integral: far below what thicknesses and indices leave open
+
+
+class Assumed(NamedTuple):
+    """What a stack's table does not say.
+
+    `vertical` share of the dipoles (1/3: isotropic); `profile_nm` 1/e length of the emission from
+    the emitter's upper face (negative: its lower face; 0: uniform); `internal_yield` of the
+    unbounded emitter.
+    """
+
+    vertical: float = 1 / 3
+    profile_nm: float = 0.0
+    internal_yield: float = 1.0
+
+
+PLAIN = Assumed()
+
+
+class Limit(NamedTuple):
+    """Mean outcoupling, Purcell factor and EQE; arrays where a thickness was scanned."""
+
+    outcoupling: np.ndarray
+    purcell: np.ndarray
+    eqe: np.ndarray
+
+
+def lines(stack: Stack) -> np.ndarray:
+    """Wavelengths of equal photon number of the emission, a Gaussian band per nm.
+
+    Examples
+    --------
+    >>> from peled.led.ceiling import Stack
+    >>> lines(Stack((), 620.0, fwhm_nm=0.0))
+    array([620.])
+    """
+    if not stack.fwhm_nm:
+        return np.array([stack.wavelength_nm])
+    from scipy.special import ndtri
+
+    share = (np.arange(LINES) + 0.5) / LINES
+    return stack.wavelength_nm + stack.fwhm_nm / np.sqrt(8 * np.log(2)) * ndtri(share)
+
+
+def depths(profile_nm: float, thickness_nm: float) -> np.ndarray | None:
+    """Places in the emitter, 0 its bottom and 1 its top, that hold equal shares of the emission.
+
+    None is uniform, for which the dipole model has better ones.
+
+    Examples
+    --------
+    >>> bool(depths(1.0, 30.0).min() > 0.9), bool(depths(-1.0, 30.0).max() < 0.1)
+    (True, True)
+    """
+    if not profile_nm:
+        return None
+    length = abs(profile_nm)
+    share = (np.arange(DEPTHS) + 0.5) / DEPTHS
+    away = -length * np.log1p(share * np.expm1(-thickness_nm / length)) / thickness_nm
+    return 1 - away if profile_nm > 0 else away
+
+
+def limit(stack: Stack, assumed: Assumed = PLAIN) -> Limit:
+    """Outcoupling over the spectrum; one thickness may be an array (scan,).
+
+    Raises
+    ------
+    ValueError
+        If a wavelength of the emission lies outside an index table.
+    """
+    emitter = stack["emitter"]
+    thick = np.atleast_1d(np.asarray(emitter.thickness_nm, float))
+    if assumed.profile_nm and thick.size > 1:  # places move with the thickness
+        each = [limit(stack.change("emitter", thickness_nm=d), assumed) for d in thick]
+        return Limit(*map(np.array, zip(*each)))
+    how = {
+        "orientation": assumed.vertical,
+        "depth": depths(assumed.profile_nm, float(thick[0])),
+        "tolerance": TOLERANCE,
+    }
+    found = [emission(stack.at(nm), **how) for nm in lines(stack)]
+    rate = np.mean([f.purcell for f in found], axis=0)
+    out = np.mean([f.purcell * f.outcoupling for f in found], axis=0) / rate
+    q = assumed.internal_yield
+    return Limit(out, rate, q * rate / (1 - q + q * rate) * out)
+
+
+def scan(stack: Stack, name: str, thickness_nm: np.ndarray, assumed: Assumed = PLAIN) -> Limit:
+    """The same with one layer at each of several thicknesses."""
+    return limit(stack.change(name, thickness_nm=np.asarray(thickness_nm, float)), assumed)
+
+
+def slopes(stack: Stack, assumed: Assumed = PLAIN) -> dict[str, float]:
+    """Change of the outcoupling with 1 nm of each layer, by name."""
+    found = {}
+    for layer in stack.layers[1:]:
+        step = max(0.02 * layer.thickness_nm, 0.2)
+        ends = layer.thickness_nm + step * np.array([-1.0, 1.0])
+        low, high = scan(stack, layer.name, np.maximum(ends, 0.0), assumed).outcoupling
+        found[layer.name] = float((high - low) / np.ptp(np.maximum(ends, 0.0)))
+    return found
+
+
+def taken_back(stack: Stack, assumed: Assumed = PLAIN) -> float:
+    """Share of all emitted light that the emitter absorbs again out of the substrate.
+
+    Of a round slide of 1 mm and 6 mm radius (`peled.optics.dipole.substrate_reabsorption`); 0
+    without absorption in the emitter at its own emission.
+    """
+    emitter = stack["emitter"]
+    if not emitter.k:
+        return 0.0
+    share = substrate_reabsorption(
+        [layer.index for layer in stack.layers] + [1.0],
+        [layer.thickness_nm for layer in stack.layers[1:]],
+        stack.index("emitter"), stack.wavelength_nm, emitter.k, orientation=assumed.vertical,
+    )  # fmt: skip
+    return float(share * emission(stack, orientation=assumed.vertical).substrate)
+
+
+def quantities(stack: Stack, settings: Mapping, labels: Mapping) -> tuple[Quantity, ...]:
+    """Outcoupling and EQE limit, with what thicknesses and dipoles leave open.
+
+    `settings`: `internal_yield` (None: 1, and said), `vertical`, `profile_nm`, and
+    `thickness_relative`, the standard error of every thickness.
+    """
+    q = settings["internal_yield"]
+    assumed = Assumed(settings["vertical"], settings["profile_nm"], 1.0 if q is None else q)
+    found, each = limit(stack, assumed), slopes(stack, assumed)
+    by_thickness = np.hypot.reduce([
+        each[layer.name] * layer.thickness_nm * settings["thickness_relative"]
+        for layer in stack.layers[1:]
+    ])  # fmt: skip
+    flat = limit(stack, assumed._replace(vertical=max(assumed.vertical - 0.1, 0.0)))
+    budget = {
+        "thicknesses": float(by_thickness),
+        "dipoles": float(abs(flat.outcoupling - found.outcoupling)),
+    }
+    strongest = max(each, key=lambda name: abs(each[name]) * stack[name].thickness_nm)
+    note = f"most by {strongest}: {100 * each[strongest]:+.2g} % a nm"
+    findings = []
+    if q is None:
+        said = "internal_yield is not stated (a setting): the limit is that of a yield of 1"
+        findings.append(Finding("assumed", "reported", said))
+    guessed = [
+        x.name for x in stack.layers
+        if "assumed" in f"{x.index_source} {x.table.name if x.table else ''}".lower()
+    ]  # fmt: skip
+    if guessed:
+        said = f"index without a measurement behind it: {', '.join(guessed)}"
+        findings.append(Finding("assumed", "doubtful", said))
+    made = [("outcoupling", float(found.outcoupling)), ("EQE limit", float(found.eqe))]
+    if back := taken_back(stack, assumed):
+        grown = float(found.eqe) / (1 - assumed.internal_yield * back)
+        made.append(("EQE limit with recycling", grown))
+    return tuple(
+        Quantity(
+            name, value=value, unit="", note=note, findings=tuple(findings),
+            budget={k: e * value / float(found.outcoupling) for k, e in budget.items()}, **labels,
+        )
+        for name, value in made
+    )  # fmt: skip
