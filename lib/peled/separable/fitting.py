@@ -368,9 +368,11 @@ def _block(basis, data, weight, parameters, non_negative):
     index = np.arange(parameters)
     rows = weight[:, :1]
 
-    def shared(values, derivatives):
+    def weighted(values, derivatives):
         c, dc = basis(values, derivatives)
         return c * rows, None if dc is None else dc * rows
+
+    shared = basis if (rows == 1).all() else weighted
 
     if (weight == rows).all():
         if non_negative:
