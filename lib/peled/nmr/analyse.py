@@ -33,7 +33,7 @@ from peled.nmr.reading import (
     spectrum_of,
     traces_of,
 )
-from peled.nmr.referencing import Solvents, Standard, read_solvents, read_standards, reference
+from peled.nmr.referencing import SEARCH_PPM, Solvents, Standard, read_solvents, read_standards, reference
 from peled.nmr.series import Resonance, follow
 from peled.nmr.significance import there
 from peled.nmr.titration import trend
@@ -83,7 +83,8 @@ DESCRIBED = 1.3
 class Region:
     """A line, or lines whose wings overlap, with the window of its fit and its integral.
 
-    `area_error` is of the sum of the lines, `misfit` what the fit misses over the noise.
+    `area_error` is of the sum of the lines, `misfit` what the fit misses over the noise. Lines of
+    a fit that has not `converged` are more than the spectrum tells apart.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Region:
     solvent: bool = False
     area_error: float = 0.0
     misfit: float = np.inf
+    converged: bool = True
 
     @property
     def strongest(self) -> Line:
@@ -348,7 +350,7 @@ def _named(seen: Seen, fit: LineFit, window, bench: _Bench) -> Region:
             pass
     error = float(np.sqrt(max(fit.area_covariance.sum(), 0.0)))
     whole = fit.misfit if len(kept) == len(fit.lines) else np.inf
-    return Region(name, tuple(kept), window, row is None, error, whole)
+    return Region(name, tuple(kept), window, row is None, error, whole, fit.converged)
 
 
 def _place(seen: Seen, line: Line) -> str:
@@ -387,23 +389,29 @@ def _shifts(seen: Seen, regions: Sequence[Region], digest: str) -> list[Quantity
     free = max(phase.lines - 2, 1)
     few = np.sqrt(max(phase.lines / free, 1.0)) * student.ppf(0.8413, free)
     turn = np.deg2rad(min(phase.spread_deg * few, 90.0))
+    # A scale that nothing set is the receiver's: anywhere in the range a standard is sought in.
+    unset = SEARCH_PPM.get(seen.spectrum.nucleus, 3.0) / np.sqrt(3)
     out = []
     for region, line in ((r, line) for r in regions for line in r.lines):
         width = line.width_Hz + seen.spectrum.line_broadening_Hz
         budget = {
             "noise": line.position_error_ppm,
             "phase": turn * width / 2 / seen.spectrum.reference_MHz,
-            "scale": seen.scale_error_ppm or 0.0,
+            "scale": unset if seen.scale_error_ppm is None else seen.scale_error_ppm,
         }
         budget = {cause: float(e) for cause, e in budget.items() if e > 0}
+        findings = [*seen.findings, *seen.scale]
+        if not region.converged:
+            said = f"the {len(region.lines)} lines fitted there are more than the spectrum tells apart"
+            findings.append(Finding("determined", "withheld", said, seen.row.label))
         out.append(
             Quantity(
                 f"shift, {_label(seen, region, line)}",
                 seen.row.sample,
-                line.position_ppm,
-                budget,
+                line.position_ppm if region.converged else None,
+                budget if region.converged else {},
                 "ppm",
-                findings=(*seen.findings, *seen.scale),
+                findings=tuple(findings),
                 **_common(seen, digest),
             )
         )
@@ -452,7 +460,7 @@ def _by_lines(found: Integrals, regions: Sequence[Region]) -> Integrals:
     covariance, out = found.covariance.copy(), []
     for i, (one, region) in enumerate(zip(found.regions, regions, strict=True)):
         area = sum(line.area for line in region.lines)
-        if region.lines and region.misfit < DESCRIBED:
+        if region.lines and region.converged and region.misfit < DESCRIBED:
             one = Integral(one.low_ppm, one.high_ppm, area, region.area_error, 0.0, 0.0)
             covariance[i], covariance[:, i] = 0.0, 0.0
             covariance[i, i] = region.area_error**2

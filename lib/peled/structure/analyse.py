@@ -27,7 +27,7 @@ SETTINGS: Mapping[str, Any] = {
     "thin_film": False,  # film much thinner than the X-rays' path
     "alloy": False,  # also turn lattice constants and ratios into x_Br of MAPb(I,Br)3
     "pixel_relative": 0.01,  # standard error of the microscope's magnification
-    "background": "shirley",  # under core levels: shirley, tougaard or linear
+    "background": "shirley",  # under core levels: shirley, tougaard, linear or exponential
     "sensitivity_relative": 0.1,  # standard error of a ratio of sensitivity factors
     "energy_eV": 0.02,  # standard error of an ultraviolet spectrometer's scale
     "wavenumber_cm1": 0.5,  # of an infrared spectrometer's scale

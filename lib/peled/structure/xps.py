@@ -21,6 +21,8 @@ MG_EV, AL_EV, HE_I_EV = 1253.6, 1486.7, 21.218
 
 #: How far a fitted level may lie from where it is looked for, eV: chemical shifts, not charging.
 REACH_EV = 1.5
+#: What may lie under core levels.
+BACKGROUNDS = ("shirley", "tougaard", "linear", "exponential")
 _SUBSHELLS = {
     "1s": ("K",),
     "2s": ("L1",),
@@ -144,7 +146,8 @@ def fit_levels(
 
     Each doublet is two sums of Gaussian and Lorentzian with one width, held splitting and ratio; their mixing is one for all.
     The background is fitted with them: a constant, a slope, and a step that is the running integral of the signal (Shirley's
-    idea, applied to the model) or Tougaard's loss of the signal.
+    idea, applied to the model) or Tougaard's loss of the signal; or a constant and an exponential, the tail of a strong line
+    at lower energy or of the secondaries.
 
     Raises
     ------
@@ -152,8 +155,8 @@ def fit_levels(
         For unusable input, an unknown background, or a level outside the window.
     """
     x, y = _sorted(energy_eV, counts)
-    if background not in ("shirley", "tougaard", "linear"):
-        raise ValueError(f"background: expected shirley, tougaard or linear, found {background!r}")
+    if background not in BACKGROUNDS:
+        raise ValueError(f"background: expected {', '.join(BACKGROUNDS)}, found {background!r}")
     if len(x) < 20 or not np.isfinite(y).all():
         raise ValueError(
             f"core levels: expected at least 20 finite counts in the window, found {len(x)}"
@@ -213,9 +216,10 @@ class _LevelModel:
         self.tail = {
             "shirley": (loss > 0) * 1.0,
             "tougaard": np.where(loss > 0, loss / (1643 + loss**2) ** 2, 0.0) * 1643,
-            "linear": None,
-        }[background]
-        self.grounds = ["offset", "slope", *(["loss"] if self.tail is not None else [])]
+        }.get(background)
+        self.decays = background == "exponential"
+        self.grounds = ["offset", "tail" if self.decays else "slope"]
+        self.grounds += ["loss"] if self.tail is not None else []
         self.metals = [i for i, d in enumerate(doublets) if d.asymmetry > 0]
         self.sought = {
             f"{d.name} position": Sought(
@@ -231,6 +235,9 @@ class _LevelModel:
             f"{doublets[i].name} index": Sought(doublets[i].asymmetry, 0.0, 0.45, 0.05)
             for i in self.metals
         }
+        if self.decays:
+            span = float(x[-1] - x[0])
+            self.sought["decay"] = Sought(span / 3, span / 50, span * 20, 0.3, log=True, unit="eV")
         self.sought["mixing"] = Sought(0.3, 0.0, 1.0, 0.2)
         self.follow(np.maximum(y - np.linspace(y[:5].mean(), y[-5:].mean(), len(y)), 0))
 
@@ -247,6 +254,11 @@ class _LevelModel:
         out = np.empty((len(self.x), n + self.ground.shape[1]))
         out[:, n:] = self.ground
         slopes = np.zeros((len(p), *out.shape)) if derivatives else None
+        if self.decays:
+            lag = (self.x - self.x[0]) / p[-2]
+            out[:, n + 1] = np.exp(-lag)
+            if derivatives:
+                slopes[-2, :, n + 1] = out[:, n + 1] * lag / p[-2]
         for i, d in enumerate(self.doublets):
             curves = self._doublet(d, p[i], p[n + i], p[-1], derivatives)
             if i in self.metals:
