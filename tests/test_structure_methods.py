@@ -8,7 +8,8 @@ import pytest
 from peled import separable
 from peled.lineshapes.bands import pseudo_voigt
 from peled.separable import Sought
-from peled.structure import xps
+from peled.quantities import derive
+from peled.structure import xps, xrd
 
 NIST = Path(__file__).parent / "nist"
 
@@ -80,3 +81,142 @@ def test_a_metals_line_is_that_of_doniach_and_sunjic():
         near = np.abs(x) < 3
         quotient = ours[near] / theirs[near]
         assert np.ptp(quotient) < 0.02 * quotient.mean()
+
+
+# ---- powder patterns of several phases -----------------------------------------------------------
+
+CU = (1.540593, 1.544427)
+ANGLES = np.linspace(10, 60, 2000)
+CSCL = """data_CsCl
+_cell_length_a 4.123
+_cell_length_b 4.123
+_cell_length_c 4.123
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+_symmetry_space_group_name_H-M 'P m -3 m'
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_U_iso_or_equiv
+Cs1 Cs 0 0 0 0.01
+Cl1 Cl 0.5 0.5 0.5 0.01
+"""
+NACL = CSCL.replace("CsCl", "NaCl").replace("4.123", "5.6402").replace("P m -3 m", "F m -3 m")
+NACL = NACL.replace("Cs1 Cs", "Na1 Na")
+
+
+def powder(cell, spacegroup, atoms, size_nm):
+    """Lines of a powder by brute force: all (hkl) of a cell with all its atoms, no symmetry."""
+    import gemmi
+
+    out = np.zeros_like(ANGLES)
+    u = gemmi.UnitCell(*cell)
+    r = range(-8, 9)
+    for h in np.array(np.meshgrid(r, r, r)).reshape(3, -1).T:
+        if not h.any() or (s := 1 / u.calculate_d(list(map(int, h)))) > 2 * np.sin(0.55) / CU[0]:
+            continue
+        f = 0.0
+        for name, at in atoms:
+            f += (
+                gemmi.Element(name).it92.calculate_sf(s * s / 4)
+                * np.exp(-8 * np.pi**2 * 0.01 * s * s / 4)
+                * np.exp(2j * np.pi * (h @ at))
+            )
+        if abs(f) < 1e-6:
+            continue
+        for wavelength, share in zip(CU, (2 / 3, 1 / 3), strict=True):
+            theta = np.arcsin(wavelength * s / 2)
+            polar = (1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta))
+            width = np.degrees(2 * wavelength / (np.pi * 10 * size_nm * np.cos(theta)))
+            at = np.degrees(2 * theta)
+            out += share * abs(f) ** 2 * polar * pseudo_voigt(ANGLES, at, width, 1.0, False)[0]
+    return out / u.volume  # counts go as the volume lit over that of the cell squared
+
+
+def test_weight_fractions_of_a_mixture_made_by_brute_force(tmp_path):
+    """60 : 40 by weight of CsCl and NaCl, counts and errors; as fast as one looks."""
+    phases = []
+    for name, text in (("CsCl", CSCL), ("NaCl", NACL)):
+        (tmp_path / f"{name}.cif").write_text(text)
+        phases.append(xrd.read_cif(tmp_path / f"{name}.cif"))
+    half = np.array([0.5, 0.5, 0.5])
+    face = [np.array(v) for v in ((0, 0, 0), (0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0))]
+    one = powder(phases[0].cell, "", [("Cs", 0 * half), ("Cl", half)], 30.0)
+    two = powder(phases[1].cell, "", [("Na", f) for f in face] + [("Cl", f + half) for f in face],
+                 20.0)  # fmt: skip
+    # Per gram: the lines of a cell over its mass, which takes the place of one of its volumes.
+    lit = 0.6 * one / phases[0].mass + 0.4 * two / phases[1].mass
+    pulls, rng = [], np.random.default_rng(1)
+    for _ in range(12):
+        counts = rng.poisson(300 + 1.2e4 * lit / lit.max() * 10)
+        fit = xrd.fit_phases(ANGLES, counts, np.sqrt(counts), phases=phases, wavelengths_A=CU,
+                             instrument_fwhm_deg=0.02)  # fmt: skip
+        w = fit.weights
+
+        def share(q, w=w):
+            own = q["CsCl scale"] * w["CsCl"]
+            return own / (own + q["NaCl scale"] * w["NaCl"])
+
+        found = derive("share", "1", share, fit.estimates)
+        pulls.append((found.value - 0.6) / found.standard_error)
+        assert found.value == pytest.approx(0.6, abs=0.01)
+    assert np.mean(np.abs(pulls) < 1.96) > 0.7 and abs(np.mean(pulls)) < 1.5
+
+
+def test_cells_of_two_phases_cover():
+    """A perovskite and lead iodide with lines of their own: cells with the height free."""
+    phases = [xrd.Phase("perovskite", (6.06, 6.06, 6.06, 90, 90, 90), "P m -3 m"),
+              xrd.known_phases()["PbI2 2H"]]  # fmt: skip
+    truth = [xrd.Phase("", (6.05, 6.05, 6.05, 90, 90, 90), "P m -3 m"),
+             xrd.Phase("", (4.55, 4.55, 6.99, 90, 90, 120), "P -3 m 1")]  # fmt: skip
+    rng, pattern = np.random.default_rng(3), np.full(len(ANGLES), 100.0)
+    for phase, size in zip(truth, (25.0, 15.0), strict=True):
+        for h in phase.lines(1.55, 8.9)[0]:
+            d = 1 / np.sqrt(np.sum((h @ np.linalg.inv(_axes(phase.cell)).T) ** 2))
+            top = rng.uniform(20, 300)
+            for wavelength, share in zip(CU, (2 / 3, 1 / 3), strict=True):
+                theta = np.arcsin(wavelength / 2 / d)
+                width = np.degrees(2 * wavelength / (np.pi * 10 * size * np.cos(theta)))
+                at = np.degrees(2 * theta) - 0.08 * np.degrees(2 / 240) * np.cos(theta)
+                line = pseudo_voigt(ANGLES, at, width, 1.0, False)[0]
+                pattern += top * share * line
+    inside = []
+    for _ in range(25):
+        counts = rng.poisson(pattern)
+        fit = xrd.fit_phases(ANGLES, counts, np.sqrt(counts), phases=phases, wavelengths_A=CU,
+                             displacement_mm=None, instrument_fwhm_deg=0.01)  # fmt: skip
+        e = fit.estimates
+        for name, value in (("perovskite a", 6.05), ("PbI2 2H a", 4.55), ("PbI2 2H c", 6.99)):
+            i = e.names.index(name)
+            inside.append(abs(e.values[i] - value) < 1.96 * np.sqrt(e.covariance[i, i]))
+    assert 0.88 < np.mean(inside) <= 1.0
+
+
+def _axes(cell):
+    import gemmi
+
+    return np.array(gemmi.UnitCell(*cell).orth.mat.tolist()).T
+
+
+def test_williamson_hall_parts_size_from_strain():
+    """β = λ/(L cos θ) + 4 ε tan θ put in: 30 nm and 0.3 %; without strain, none is found."""
+    for strain in (0.3, 0.0):
+        rng, pattern, found = np.random.default_rng(7), np.full(len(ANGLES), 200.0), []
+        for hkl in ((1, 0, 0), (1, 1, 0), (2, 0, 0), (2, 1, 0), (2, 1, 1), (2, 2, 0)):
+            for wavelength, share in zip(CU, (2 / 3, 1 / 3), strict=True):
+                theta = np.arcsin(wavelength * np.linalg.norm(hkl) / 2 / 6.05)
+                breadth = wavelength / (300 * np.cos(theta)) + 0.04 * strain * np.tan(theta)
+                width = np.degrees(breadth) * 2 / np.pi
+                at = np.degrees(2 * theta)
+                pattern += 900 * share * pseudo_voigt(ANGLES, at, width, 1.0, False)[0]
+        for _ in range(10):
+            counts = rng.poisson(pattern)
+            fit = xrd.pawley_fit(ANGLES, counts, wavelengths_A=CU, a_A=6.05, displacement_mm=0.0,
+                                 instrument_fwhm_deg=0.02)  # fmt: skip
+            e = xrd.williamson_hall(xrd.breadths(fit, CU, 0.02), CU[0])
+            found.append((e.values - (1 / 30, strain)) / np.sqrt(np.diag(e.covariance)))
+        assert np.mean(np.abs(found) < 1.96) >= 0.8 and np.abs(np.mean(found, axis=0)).max() < 1

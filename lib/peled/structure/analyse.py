@@ -24,6 +24,7 @@ __all__ = ["SETTINGS", "analyse", "sniff"]
 SETTINGS: Mapping[str, Any] = {
     "crystals": "any",  # any: Lorentzian size broadening; cubes: exact lines of cubes
     "edge_spread": 0.1,  # relative spread of the edges of cubes without micrographs
+    "phases": (),  # crystals beside the lattice: names of cells.csv, CIF files of the folder
     "thin_film": False,  # film much thinner than the X-rays' path
     "alloy": False,  # also turn lattice constants and ratios into x_Br of MAPb(I,Br)3
     "pixel_relative": 0.01,  # standard error of the microscope's magnification
