@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from peled.formats.nmr import Fid
+from peled.formats.nmr import GYROMAGNETIC_MHz_T, Fid, read_gradients
 from peled.nmr import drawers
-from peled.nmr.detection import Course, fit_build_up, fit_relaxation
+from peled.nmr.detection import Course, fit_build_up, fit_diffusion, fit_relaxation
 from peled.nmr.integrals import Integral, Integrals, integrate
 from peled.nmr.lines import Component, Line, LineFit, fit_lines
 from peled.nmr.processing import Processed
@@ -103,10 +103,13 @@ class Region:
 
 @dataclass(frozen=True)
 class Series:
-    """A contact or relaxation series: its strongest trace, all of them, the courses of lines."""
+    """A contact, relaxation or diffusion series: its strongest trace, all of them, courses of lines.
+
+    `axis` is a time (s), of diffusion b (s/m²).
+    """
 
     seen: Seen
-    times_s: np.ndarray
+    axis: np.ndarray
     traces: tuple[Processed, ...]
     courses: tuple[tuple[str, Course], ...]
 
@@ -152,7 +155,7 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
     Report
         `found[sample]` is a `Tube`. Quantities: shifts of the lines that stand out of the noise of
         their spectrum, integrals over that of the strongest line, T_IS and T1rho of a contact
-        series, T1 or T2 of a relaxation series, shifts along a titration.
+        series, T1 or T2 of a relaxation series, D of a diffusion series, shifts along a titration.
 
     Raises
     ------
@@ -175,8 +178,6 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
     for name in filter(None, names):
         found[name], made = _tube(name, holdings, bench, problems)
         quantities += made
-    for held in holdings.select(measurement="dosy"):
-        problems.append(Problem(held.row.label, "diffusion is not analysed yet"))
     return from_holdings(
         holdings, quantities, found=found, problems=problems, settings=chosen,
         drawers=drawers.DRAWERS, test=chosen["test"],
@@ -497,10 +498,9 @@ def _noise_of_ratio(found: Integrals, i: int, j: int) -> float:
 
 
 def _series(held: Held, bench: _Bench, problems: list[Problem]):
-    """Courses of the strongest lines of a contact or relaxation series."""
+    """Courses of the strongest lines of a contact, relaxation or diffusion series."""
     row, content = held.row, held.data
-    if not isinstance(content, Fid) or content.delays_s is None:
-        raise ValueError("a series needs its list of times (vdlist, vclist, vplist) in the folder")
+    axis = _axis(row, content)
     contact = row.measurement == "contact"
     p1 = bench.p1_deg.get(receiver(content))
     traces = traces_of(content, broadening(content, bench.settings, contact), p1)
@@ -517,27 +517,47 @@ def _series(held: Held, bench: _Bench, problems: list[Problem]):
     courses, quantities = [], []
     areas = integrate(seen.spectrum, windows, wings=True).regions if regions else ()
     for region, area in zip(regions, areas, strict=True):
-        course = _course(traces, content.delays_s, region.window, contact)
+        course = _course(traces, axis, region.window, row.measurement)
         label = _label(seen, region)
         courses.append((label, course))
         common = _common(seen, held.digest) | {"sample": row.sample, "where": row.label}
         for name in (n[3:] for n in course.estimates.names if n.startswith("ln ")):
-            q = course.time(name, "ms", label=f"{name}, {label}", **common)
+            if name == "1/D":
+                q = course.diffusion(label=f"D, {label}", **common)
+            else:
+                q = course.time(name, "ms", label=f"{name}, {label}", **common)
             against = [_always(f) for f in seen.findings]
             quantities.append(judge(q, *against, _flank(area, row.label)))
-    return Series(seen, content.delays_s, traces, tuple(courses)), quantities
+    return Series(seen, axis, traces, tuple(courses)), quantities
+
+
+def _axis(row, content) -> np.ndarray:
+    """Time (s) of each trace; of a diffusion experiment b, s/m²."""
+    if row.measurement == "dosy" and isinstance(content, Fid):
+        axis = read_gradients(content.path).weights_s_m2(GYROMAGNETIC_MHz_T[content.nucleus])
+    elif not isinstance(content, Fid) or content.delays_s is None:
+        raise ValueError("a series needs its list of times (vdlist, vclist, vplist) in the folder")
+    else:
+        axis = content.delays_s
+    if len(axis) < len(content.data) and row.measurement == "dosy":
+        raise ValueError(f"{len(axis)} gradients for {len(content.data)} traces")
+    return axis[: len(content.data)]
+
+
+#: Fit of a series by its measurement.
+_FITS = {"contact": fit_build_up, "relaxation": fit_relaxation, "dosy": fit_diffusion}
 
 
 def _always(finding: Finding) -> Gate:
     return lambda _: finding
 
 
-def _course(traces: Sequence[Processed], times, region, contact: bool) -> Course:
+def _course(traces: Sequence[Processed], times, region, measurement: str) -> Course:
     found = [integrate(t, [region]).regions[0] for t in traces]
     areas = np.array([r.area for r in found])
     # Wings and flank cost each trace the same share.
     errors = np.array([r.noise_error for r in found])
-    return (fit_build_up if contact else fit_relaxation)(times, areas, errors)
+    return _FITS[measurement](times, areas, errors)
 
 
 def _titration(name: str, seen: Sequence[Seen], table: Sequence[Resonance]) -> list[Quantity]:
