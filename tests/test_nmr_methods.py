@@ -37,7 +37,7 @@ def test_diffusion_by_stejskal_and_tanner_covers(tmp_path):
         folder = tmp_path / f"s{k}"
         write_bruker(folder, 1e4 * data, spectral_width_Hz=4000.0, base_MHz=400.0,
                      carrier_MHz=400.0, reference_MHz=400.0, nucleus="1H",
-                     pulse_program="ledbpgp2s")  # fmt: skip
+                     pulse_program="ledbpgp2s", contact_times_s=gradients)  # fmt: skip
         (folder / "difflist").write_text("".join(f"{g:.4f}\n" for g in gradients))
         acqus = (folder / "acqus").read_text().replace("##END=", "")
         zeros = " ".join(["0"] * 30)

@@ -31,6 +31,7 @@ SETTINGS: Mapping[str, Any] = {
     "background": "shirley",  # under core levels: shirley, tougaard, linear or exponential
     "sensitivity_relative": 0.1,  # standard error of a ratio of sensitivity factors
     "energy_eV": 0.02,  # standard error of an ultraviolet spectrometer's scale
+    "atr": False,  # infrared by attenuated total reflection, where the file does not say so
     "wavenumber_cm1": 0.5,  # of an infrared spectrometer's scale
     "windows": {},  # by name of a signal: (low, high) of its axis that is evaluated
     "test": "Welch",  # between groups: Welch or Mann-Whitney
@@ -50,7 +51,7 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
     Returns
     -------
     Report
-        `found[sample]` maps a measurement (xrd, tem, hrtem, xps, ups, ftir, absorption, icpms) to
+        `found[sample]` maps a measurement (xrd, tem, hrtem, xps, ups, ftir, absorption, icpms, eds) to
         what its technique keeps: fits by row, images with their outlines, spectra with edges.
 
     Raises
@@ -113,4 +114,5 @@ def _techniques(ruler) -> dict[str, Callable[[Bench, float | None], float | None
         "ftir": lambda bench, _: optical.bands(bench),
         "absorption": lambda bench, _: optical.tails(bench),
         "icpms": lambda bench, _: optical.contents(bench),
+        "eds": lambda bench, _: optical.elements(bench),
     }
