@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from peled import separable
 from peled.lineshapes.bands import pseudo_voigt
@@ -12,7 +13,7 @@ from peled.formats import FormatError
 from peled.quantities import derive
 from peled.samples import read_sheet
 from peled.structure import analyse as structure
-from peled.structure import eds, ftir, xps, xrd
+from peled.structure import eds, ftir, microscopy, xps, xrd
 from peled.structure.reading import read_counts
 
 NIST = Path(__file__).parent / "nist"
@@ -271,3 +272,41 @@ def test_attenuated_total_reflection_is_undone():
     back = ftir.atr_corrected(x, flat * depth)
     heights = [back[np.abs(x - c) < 20].max() for c in (1000.0, 2900.0)]
     assert heights[1] == pytest.approx(heights[0], rel=1e-3)
+
+
+# ---- micrographs ---------------------------------------------------------------------------------
+
+
+def dark_field(rng, low, high, pixel_nm=0.4):
+    """Cubes of 12 nm, each as bright as it is thick; the edges that went in."""
+    y, x = np.mgrid[0:512, 0:512] * pixel_nm
+    picture, edges = np.full(x.shape, 100.0), rng.normal(12.0, 1.2, 49)
+    for k, edge in enumerate(edges):
+        centre = (np.array(divmod(k, 7)) + 0.5) * 28 + rng.uniform(-3, 3, 2)
+        turn = rng.uniform(0, np.pi / 2)
+        u = (x - centre[0]) * np.cos(turn) + (y - centre[1]) * np.sin(turn)
+        v = (y - centre[1]) * np.cos(turn) - (x - centre[0]) * np.sin(turn)
+        inside = (np.abs(u) < edge / 2) & (np.abs(v) < edge / 2)
+        picture[inside] += np.exp(rng.uniform(np.log(low), np.log(high)))
+    picture = ndimage.gaussian_filter(picture, 2.0)
+    return picture + 6 * rng.standard_normal(x.shape), edges
+
+
+@pytest.mark.parametrize("high", [45, 400])
+def test_particles_in_dark_field_need_no_grey_level_in_common(high):
+    """From one brightness to a factor of ten between the thinnest and the thickest."""
+    for seed in range(3):
+        picture, edges = dark_field(np.random.default_rng(seed), 40, high)
+        found = microscopy.segment(picture, 0.4)
+        assert len(found.particles) >= 46
+        mean = np.mean([p.edge_nm for p in found.particles])
+        assert mean == pytest.approx(edges.mean(), abs=0.15)
+
+
+def test_a_film_alone_has_no_particles_in_dark_field():
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        grain = ndimage.gaussian_filter(rng.standard_normal((512, 512)), 6)
+        for film in (rng.normal(100, 6, (512, 512)), 100 + 60 * grain + rng.normal(0, 6, (512, 512))):
+            with pytest.raises(ValueError, match="no two grey levels"):
+                microscopy.segment(film, 0.4)
