@@ -41,7 +41,9 @@ def test_diffusion_by_stejskal_and_tanner_covers(tmp_path):
         (folder / "difflist").write_text("".join(f"{g:.4f}\n" for g in gradients))
         acqus = (folder / "acqus").read_text().replace("##END=", "")
         zeros = " ".join(["0"] * 30)
-        acqus += f"##$P= (0..63)\n{zeros} 1000\n##$D= (0..63)\n{' '.join(['0'] * 20)} 0.05\n##END=\n"
+        acqus += (
+            f"##$P= (0..63)\n{zeros} 1000\n##$D= (0..63)\n{' '.join(['0'] * 20)} 0.05\n##END=\n"
+        )
         (folder / "acqus").write_text(acqus)
     report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
     for q in report.quantities:

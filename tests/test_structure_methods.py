@@ -7,11 +7,11 @@ import pytest
 from scipy import ndimage
 
 from peled import separable
-from peled.lineshapes.bands import pseudo_voigt
-from peled.separable import Sought
 from peled.formats import FormatError
+from peled.lineshapes.bands import pseudo_voigt
 from peled.quantities import derive
 from peled.samples import read_sheet
+from peled.separable import Sought
 from peled.structure import analyse as structure
 from peled.structure import eds, ftir, microscopy, xps, xrd
 from peled.structure.reading import read_counts
@@ -307,6 +307,9 @@ def test_a_film_alone_has_no_particles_in_dark_field():
     for seed in range(3):
         rng = np.random.default_rng(seed)
         grain = ndimage.gaussian_filter(rng.standard_normal((512, 512)), 6)
-        for film in (rng.normal(100, 6, (512, 512)), 100 + 60 * grain + rng.normal(0, 6, (512, 512))):
+        for film in (
+            rng.normal(100, 6, (512, 512)),
+            100 + 60 * grain + rng.normal(0, 6, (512, 512)),
+        ):
             with pytest.raises(ValueError, match="no two grey levels"):
                 microscopy.segment(film, 0.4)

@@ -6,7 +6,14 @@ exchange), `assignment`, `series` (lines through spectra), `plots`.
 """
 
 from peled.nmr.assignment import Candidate, Reference, collisions, rank, read_references, sidebands
-from peled.nmr.detection import Course, build_up, fit_build_up, fit_diffusion, fit_relaxation, limit_at
+from peled.nmr.detection import (
+    Course,
+    build_up,
+    fit_build_up,
+    fit_diffusion,
+    fit_relaxation,
+    limit_at,
+)
 from peled.nmr.integrals import integrate
 from peled.nmr.lines import Component, Line, LineFit, choose_lines, fit_lines, pick_peaks
 from peled.nmr.processing import (

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from peled.formats.nmr import GYROMAGNETIC_MHz_T, Fid, read_gradients
+from peled.formats.nmr import Fid, GYROMAGNETIC_MHz_T, read_gradients
 from peled.nmr import drawers
 from peled.nmr.detection import Course, fit_build_up, fit_diffusion, fit_relaxation
 from peled.nmr.integrals import Integral, Integrals, integrate
@@ -33,7 +33,14 @@ from peled.nmr.reading import (
     spectrum_of,
     traces_of,
 )
-from peled.nmr.referencing import SEARCH_PPM, Solvents, Standard, read_solvents, read_standards, reference
+from peled.nmr.referencing import (
+    SEARCH_PPM,
+    Solvents,
+    Standard,
+    read_solvents,
+    read_standards,
+    reference,
+)
 from peled.nmr.series import Resonance, follow
 from peled.nmr.significance import there
 from peled.nmr.titration import trend
@@ -403,7 +410,9 @@ def _shifts(seen: Seen, regions: Sequence[Region], digest: str) -> list[Quantity
         budget = {cause: float(e) for cause, e in budget.items() if e > 0}
         findings = [*seen.findings, *seen.scale]
         if not region.converged:
-            said = f"the {len(region.lines)} lines fitted there are more than the spectrum tells apart"
+            said = (
+                f"the {len(region.lines)} lines fitted there are more than the spectrum tells apart"
+            )
             findings.append(Finding("determined", "withheld", said, seen.row.label))
         out.append(
             Quantity(

@@ -247,7 +247,9 @@ def _several(bench: Bench, held: Held, fit, ruler) -> None:
     found = together.estimates
     for p in phases:
         for i in p.free:
-            label = f"{p.name} {'abc'[i]}" if i < 3 else f"{p.name} {('alpha', 'beta', 'gamma')[i - 3]}"
+            label = (
+                f"{p.name} {'abc'[i]}" if i < 3 else f"{p.name} {('alpha', 'beta', 'gamma')[i - 3]}"
+            )
             unit = "Å" if i < 3 else "°"
             bench.make(held, label, unit, lambda q, n=label: q[n], found)
         bench.make(held, f"{p.name} size", "nm", lambda q, n=f"{p.name} size": q[n], found)

@@ -36,7 +36,14 @@ def sniff(path: Path) -> Content | None:
     if is_vamas(path):
         return _photoelectrons(read_vamas(path))
     errors = []
-    for look in (_sniff_image, _sniff_lead, _sniff_counts, _sniff_pattern, _sniff_table, _sniff_infrared):
+    for look in (
+        _sniff_image,
+        _sniff_lead,
+        _sniff_counts,
+        _sniff_pattern,
+        _sniff_table,
+        _sniff_infrared,
+    ):
         try:
             found = look(path)
         except FormatError as error:

@@ -351,19 +351,25 @@ def find_shift(energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: floa
     alone = optimize.nnls(ground, y * weights)[1] ** 2
     grid = np.arange(-reach_eV, reach_eV + 1e-9, 0.1)
     chi2 = np.full(len(grid), alone)
-    for k, shift in enumerate(grid):
+
+    def look(k: int) -> None:
         columns = []
         for d in doublets:
-            at = d.position_eV + shift
+            at = d.position_eV + grid[k]
             if not x[0] + 1 < at < x[-1] - 1:
-                break
+                return
             line = pseudo_voigt(x, at, d.fwhm_eV, 0.3, False)[0]
             weak = pseudo_voigt(x, at + d.splitting_eV, d.fwhm_eV, 0.3, False)[0]
             line = line + d.ratio * weak
             step = np.cumsum(line)
             columns += [line * weights, step / step[-1] * weights]
-        else:
-            chi2[k] = optimize.nnls(np.column_stack([ground, *columns]), y * weights)[1] ** 2
+        chi2[k] = optimize.nnls(np.column_stack([ground, *columns]), y * weights)[1] ** 2
+
+    for k in range(0, len(grid), 2):  # a fifth of a line's width; then around the best
+        look(k)
+    near = int(np.argmin(chi2))
+    for k in {max(near - 1, 0), min(near + 1, len(grid) - 1)}:
+        look(k)
     best = int(np.argmin(chi2))
     misfit = max(1.0, chi2[best] / max(len(x) - 3 - 2 * len(doublets), 1))
     away = np.abs(grid - grid[best]) > REACH_EV

@@ -7,7 +7,7 @@ fraction; of the others each line has its own (Pawley).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,9 @@ class Phase:
         calculator = gemmi.StructureFactorCalculatorX(self.structure.cell)
         operations = group.operations()
         strength = [
-            len({tuple(s * i for i in o.apply_to_hkl(list(h))) for o in operations for s in (1, -1)})
+            len(
+                {tuple(s * i for i in o.apply_to_hkl(list(h))) for o in operations for s in (1, -1)}
+            )
             * abs(calculator.calculate_sf_from_small_structure(self.structure, h)) ** 2
             for h in hkl.tolist()
         ]
@@ -247,9 +249,7 @@ class _Model:
         d_of = [self.wavelengths[0] / 2 / np.sin(np.radians(e / 2)) for e in (x[-1], x[0])]
         self.lines = [p.lines(*d_of) for p in self.phases]
         order = int(np.clip((x[-1] - x[0]) / 8, 3, 14))
-        self.ground = np.polynomial.chebyshev.chebvander(
-            2 * (x - x[0]) / (x[-1] - x[0]) - 1, order
-        )
+        self.ground = np.polynomial.chebyshev.chebvander(2 * (x - x[0]) / (x[-1] - x[0]) - 1, order)
         self.linear = [
             name
             for p, (hkl, strength) in zip(self.phases, self.lines, strict=True)
@@ -349,6 +349,7 @@ _SHARE = np.array([0, 1.36603, -0.47719, 0.11116])
 
 def widths(gauss: float, lorentz: np.ndarray):
     """Full width, Lorentzian share, and derivatives of both by Gaussian, Lorentzian width."""
+
     def both(g, l):
         powers = [k * g ** (5 - i) * l**i for i, k in enumerate(_FIFTH)]
         full = np.sum(powers, axis=0) ** 0.2
