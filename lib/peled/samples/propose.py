@@ -160,7 +160,7 @@ def _left(text: str, measurement: str, columns: Mapping[str, Column], cells: dic
         head, _, end = token.rpartition("-")
         if end.lower() in kinds:
             token = head
-        elif end.lower() not in others:  # `1h` may be a nucleus: no hour then
+        if token.rpartition("-")[2].lower() not in others:  # `1h` may be a nucleus: no hour then
             token, number = _number(token, columns)
             if number:
                 cells.setdefault(*number)
