@@ -120,6 +120,7 @@ class Seed:
 
 _FOLDERS = {"formats.nmr.read": ("acqus", "fid", "pdata/1/procs", "procpar")}
 _FOLDERS["formats.nmr.bruker.read_bruker"] = ("acqus", "ser", "vplist", "pdata/1/procs")
+_FOLDERS["formats.nmr.diffusion.read_gradients"] = ("difflist", "pdata/1/dosy")
 _FOLDERS["formats.tas.read_tas"] = ("matrix.txt", "delay_ps.txt", "wavelength_nm.txt")
 _FOLDERS["formats.sphere.read_sphere"] = ("direct.txt",)
 #: Readers of bundled files that are no instrument's, and have no file of their own among the

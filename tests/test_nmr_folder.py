@@ -161,8 +161,11 @@ def test_shifts_cover_where_the_phase_was_found_without_hand(tmp_path):
     report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
     shifts = [q for q in report.quantities if q.name.startswith("shift") and q.value is not None]
     assert len(shifts) >= 90
-    off = [np.abs(q.value - places).min() < 1.96 * q.standard_error for q in shifts]
-    assert np.mean(off) >= 0.88
+    # The scale is the receiver's here and exact; its error, of a range, is left out.
+    errors = [np.sqrt(sum(e**2 for c, e in q.budget.items() if c != "scale")) for q in shifts]
+    off = [np.abs(q.value - places).min() for q in shifts]
+    inside = np.array(off) < 1.96 * np.array(errors)
+    assert 0.88 <= np.mean(inside) <= 1.0
 
 
 def test_a_solvent_that_is_unknown_is_said(tmp_path):
@@ -289,7 +292,7 @@ def test_a_relaxation_series_from_its_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("flank", "wings"), [(None, False), (0, False), (0.05, False), (0.2, True)]
+    ("flank", "wings"), [(None, False), (0, False), (0.05, False), (0.2, True), (0.02, True)]
 )
 def test_ratios_of_integrals_cover_for_any_flank(flank, wings):
     rng = np.random.default_rng(11)
@@ -300,7 +303,9 @@ def test_ratios_of_integrals_cover_for_any_flank(flank, wings):
         got = nmr.integrate(p, [(-1.15, -0.85), (0.85, 1.15)], flank_ppm=flank, wings=wings)
         value, error = got.ratio(0, 1)
         inside += abs(value - 0.2316) < 1.96 * error
-    assert inside / count >= 0.88
+    # Without wings the error holds what they would change, which a ratio of lines of one width does
+    # not feel; with them it is that of the noise: 96.8 and 97.2 % of 250 draws.
+    assert inside / count >= (0.9 if wings else 0.93)
 
 
 def test_wings_outside_the_region_are_added():

@@ -584,6 +584,21 @@ def test_numbers_with_units_in_names(tmp_path, name, column, value):
     assert row.settings == {column: value} and row.sample.startswith("film")
 
 
+@pytest.mark.parametrize(
+    "name, sample, settings",
+    [
+        ("aspirin-1h", "aspirin", {}),
+        ("aspirin_1H", "aspirin", {}),
+        ("aspirin-13C-1h", "aspirin-13C", {}),
+        ("aspirin_2h", "aspirin", {"time_s": 7200.0}),
+        ("aspirin-30min-1h", "aspirin", {"time_s": 1800.0}),
+    ],
+)
+def test_a_nucleus_in_a_name_is_no_time(tmp_path, name, sample, settings):
+    (row,) = proposed(tmp_path, [f"{name}.dx"], "nmr", lambda p: Content("1h"))
+    assert (row.sample, row.settings) == (sample, settings)
+
+
 def test_before_and_after_are_states_and_an_energy_is_no_fluence(tmp_path):
     sheet = proposed(tmp_path, ["neat_before.txt", "neat_after.txt", "EG_5uJ.txt"],
                      "transient_absorption", lambda p: Content("ta"))  # fmt: skip

@@ -237,7 +237,7 @@ class Evidence:
         if self.contact is None:
             return {}
         c = self.contact
-        return {n: solid.contact_series(c.traces, c.times_s, w) for n, w in CONTACT.items()}
+        return {n: solid.contact_series(c.traces, c.axis, w) for n, w in CONTACT.items()}
 
     def efficiency(self, name: str) -> tuple[float, float]:
         """Of cross polarisation at the contact time; 1 where it is not determined."""

@@ -43,14 +43,14 @@ class InfraredSpectrum:
 
     @property
     def absorbance(self) -> np.ndarray:
-        """Absorbance, computed from transmittance where that was recorded.
+        """Absorbance, computed from transmittance where that was recorded; of ATR as recorded.
 
         Raises
         ------
         FormatError
             Where transmittance is not positive, or the quantity is neither.
         """
-        if self.quantity == "absorbance":
+        if self.quantity in ("absorbance", "ATR"):
             return self.values
         if self.quantity.startswith("transmittance"):
             fraction = self.values / (100 if self.quantity.endswith("%") else 1)

@@ -6,7 +6,14 @@ exchange), `assignment`, `series` (lines through spectra), `plots`.
 """
 
 from peled.nmr.assignment import Candidate, Reference, collisions, rank, read_references, sidebands
-from peled.nmr.detection import Course, build_up, fit_build_up, fit_relaxation, limit_at
+from peled.nmr.detection import (
+    Course,
+    build_up,
+    fit_build_up,
+    fit_diffusion,
+    fit_relaxation,
+    limit_at,
+)
 from peled.nmr.integrals import integrate
 from peled.nmr.lines import Component, Line, LineFit, fit_lines, pick_peaks
 from peled.nmr.processing import (
@@ -55,6 +62,7 @@ __all__ = [
     "collisions",
     "fit_binding",
     "fit_build_up",
+    "fit_diffusion",
     "fit_relaxation",
     "fit_exchange",
     "fit_lines",

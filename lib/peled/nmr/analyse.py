@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from peled.formats.nmr import Fid
+from peled.formats.nmr import Fid, GYROMAGNETIC_MHz_T, read_gradients
 from peled.nmr import drawers
-from peled.nmr.detection import Course, fit_build_up, fit_relaxation
+from peled.nmr.detection import Course, fit_build_up, fit_diffusion, fit_relaxation
 from peled.nmr.integrals import Integral, Integrals, integrate
 from peled.nmr.lines import Component, Line, LineFit, fit_lines
 from peled.nmr.processing import Processed
@@ -33,7 +33,14 @@ from peled.nmr.reading import (
     spectrum_of,
     traces_of,
 )
-from peled.nmr.referencing import Solvents, Standard, read_solvents, read_standards, reference
+from peled.nmr.referencing import (
+    SEARCH_PPM,
+    Solvents,
+    Standard,
+    read_solvents,
+    read_standards,
+    reference,
+)
 from peled.nmr.series import Resonance, follow
 from peled.nmr.significance import there
 from peled.nmr.titration import trend
@@ -83,7 +90,8 @@ DESCRIBED = 1.3
 class Region:
     """A line, or lines whose wings overlap, with the window of its fit and its integral.
 
-    `area_error` is of the sum of the lines, `misfit` what the fit misses over the noise.
+    `area_error` is of the sum of the lines, `misfit` what the fit misses over the noise. Lines of
+    a fit that has not `converged` are more than the spectrum tells apart.
     """
 
     name: str
@@ -92,6 +100,7 @@ class Region:
     solvent: bool = False
     area_error: float = 0.0
     misfit: float = np.inf
+    converged: bool = True
 
     @property
     def strongest(self) -> Line:
@@ -101,10 +110,13 @@ class Region:
 
 @dataclass(frozen=True)
 class Series:
-    """A contact or relaxation series: its strongest trace, all of them, the courses of lines."""
+    """A contact, relaxation or diffusion series: its strongest trace, all of them, courses of lines.
+
+    `axis` is a time (s), of diffusion b (s/m²).
+    """
 
     seen: Seen
-    times_s: np.ndarray
+    axis: np.ndarray
     traces: tuple[Processed, ...]
     courses: tuple[tuple[str, Course], ...]
 
@@ -150,7 +162,7 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
     Report
         `found[sample]` is a `Tube`. Quantities: shifts of the lines that stand out of the noise of
         their spectrum, integrals over that of the strongest line, T_IS and T1rho of a contact
-        series, T1 or T2 of a relaxation series, shifts along a titration.
+        series, T1 or T2 of a relaxation series, D of a diffusion series, shifts along a titration.
 
     Raises
     ------
@@ -173,8 +185,6 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
     for name in filter(None, names):
         found[name], made = _tube(name, holdings, bench, problems)
         quantities += made
-    for held in holdings.select(measurement="dosy"):
-        problems.append(Problem(held.row.label, "diffusion is not analysed yet"))
     return from_holdings(
         holdings, quantities, found=found, problems=problems, settings=chosen,
         drawers=drawers.DRAWERS, test=chosen["test"],
@@ -348,7 +358,7 @@ def _named(seen: Seen, fit: LineFit, window, bench: _Bench) -> Region:
             pass
     error = float(np.sqrt(max(fit.area_covariance.sum(), 0.0)))
     whole = fit.misfit if len(kept) == len(fit.lines) else np.inf
-    return Region(name, tuple(kept), window, row is None, error, whole)
+    return Region(name, tuple(kept), window, row is None, error, whole, fit.converged)
 
 
 def _place(seen: Seen, line: Line) -> str:
@@ -387,23 +397,31 @@ def _shifts(seen: Seen, regions: Sequence[Region], digest: str) -> list[Quantity
     free = max(phase.lines - 2, 1)
     few = np.sqrt(max(phase.lines / free, 1.0)) * student.ppf(0.8413, free)
     turn = np.deg2rad(min(phase.spread_deg * few, 90.0))
+    # A scale that nothing set is the receiver's: anywhere in the range a standard is sought in.
+    unset = SEARCH_PPM.get(seen.spectrum.nucleus, 3.0) / np.sqrt(3)
     out = []
     for region, line in ((r, line) for r in regions for line in r.lines):
         width = line.width_Hz + seen.spectrum.line_broadening_Hz
         budget = {
             "noise": line.position_error_ppm,
             "phase": turn * width / 2 / seen.spectrum.reference_MHz,
-            "scale": seen.scale_error_ppm or 0.0,
+            "scale": unset if seen.scale_error_ppm is None else seen.scale_error_ppm,
         }
         budget = {cause: float(e) for cause, e in budget.items() if e > 0}
+        findings = [*seen.findings, *seen.scale]
+        if not region.converged:
+            said = (
+                f"the {len(region.lines)} lines fitted there are more than the spectrum tells apart"
+            )
+            findings.append(Finding("determined", "withheld", said, seen.row.label))
         out.append(
             Quantity(
                 f"shift, {_label(seen, region, line)}",
                 seen.row.sample,
-                line.position_ppm,
-                budget,
+                line.position_ppm if region.converged else None,
+                budget if region.converged else {},
                 "ppm",
-                findings=(*seen.findings, *seen.scale),
+                findings=tuple(findings),
                 **_common(seen, digest),
             )
         )
@@ -452,7 +470,7 @@ def _by_lines(found: Integrals, regions: Sequence[Region]) -> Integrals:
     covariance, out = found.covariance.copy(), []
     for i, (one, region) in enumerate(zip(found.regions, regions, strict=True)):
         area = sum(line.area for line in region.lines)
-        if region.lines and region.misfit < DESCRIBED:
+        if region.lines and region.converged and region.misfit < DESCRIBED:
             one = Integral(one.low_ppm, one.high_ppm, area, region.area_error, 0.0, 0.0)
             covariance[i], covariance[:, i] = 0.0, 0.0
             covariance[i, i] = region.area_error**2
@@ -489,10 +507,9 @@ def _noise_of_ratio(found: Integrals, i: int, j: int) -> float:
 
 
 def _series(held: Held, bench: _Bench, problems: list[Problem]):
-    """Courses of the strongest lines of a contact or relaxation series."""
+    """Courses of the strongest lines of a contact, relaxation or diffusion series."""
     row, content = held.row, held.data
-    if not isinstance(content, Fid) or content.delays_s is None:
-        raise ValueError("a series needs its list of times (vdlist, vclist, vplist) in the folder")
+    axis = _axis(row, content)
     contact = row.measurement == "contact"
     p1 = bench.p1_deg.get(receiver(content))
     traces = traces_of(content, broadening(content, bench.settings, contact), p1)
@@ -509,27 +526,47 @@ def _series(held: Held, bench: _Bench, problems: list[Problem]):
     courses, quantities = [], []
     areas = integrate(seen.spectrum, windows, wings=True).regions if regions else ()
     for region, area in zip(regions, areas, strict=True):
-        course = _course(traces, content.delays_s, region.window, contact)
+        course = _course(traces, axis, region.window, row.measurement)
         label = _label(seen, region)
         courses.append((label, course))
         common = _common(seen, held.digest) | {"sample": row.sample, "where": row.label}
         for name in (n[3:] for n in course.estimates.names if n.startswith("ln ")):
-            q = course.time(name, "ms", label=f"{name}, {label}", **common)
+            if name == "1/D":
+                q = course.diffusion(label=f"D, {label}", **common)
+            else:
+                q = course.time(name, "ms", label=f"{name}, {label}", **common)
             against = [_always(f) for f in seen.findings]
             quantities.append(judge(q, *against, _flank(area, row.label)))
-    return Series(seen, content.delays_s, traces, tuple(courses)), quantities
+    return Series(seen, axis, traces, tuple(courses)), quantities
+
+
+def _axis(row, content) -> np.ndarray:
+    """Time (s) of each trace; of a diffusion experiment b, s/m²."""
+    if row.measurement == "dosy" and isinstance(content, Fid):
+        axis = read_gradients(content.path).weights_s_m2(GYROMAGNETIC_MHz_T[content.nucleus])
+    elif not isinstance(content, Fid) or content.delays_s is None:
+        raise ValueError("a series needs its list of times (vdlist, vclist, vplist) in the folder")
+    else:
+        axis = content.delays_s
+    if len(axis) < len(content.data) and row.measurement == "dosy":
+        raise ValueError(f"{len(axis)} gradients for {len(content.data)} traces")
+    return axis[: len(content.data)]
+
+
+#: Fit of a series by its measurement.
+_FITS = {"contact": fit_build_up, "relaxation": fit_relaxation, "dosy": fit_diffusion}
 
 
 def _always(finding: Finding) -> Gate:
     return lambda _: finding
 
 
-def _course(traces: Sequence[Processed], times, region, contact: bool) -> Course:
+def _course(traces: Sequence[Processed], times, region, measurement: str) -> Course:
     found = [integrate(t, [region]).regions[0] for t in traces]
     areas = np.array([r.area for r in found])
     # Wings and flank cost each trace the same share.
     errors = np.array([r.noise_error for r in found])
-    return (fit_build_up if contact else fit_relaxation)(times, areas, errors)
+    return _FITS[measurement](times, areas, errors)
 
 
 def _titration(name: str, seen: Sequence[Seen], table: Sequence[Resonance]) -> list[Quantity]:

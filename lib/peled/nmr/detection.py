@@ -182,6 +182,14 @@ class Course:
 
         return gate
 
+    def diffusion(self, **labels) -> Quantity:
+        """Diffusion coefficient, 1/b of `fit_diffusion`; `labels` as those of `derive`."""
+        gates = (*self.gates, self._bounded("1/D"))
+        label = labels.pop("label", "D")
+        return derive(
+            label, "m²/s", lambda p: np.exp(-p["ln 1/D"]), self.estimates, gates=gates, **labels
+        )
+
     def efficiency(self, contact_time_s: float) -> Quantity:
         """Of cross polarisation: intensity at a contact time over the quantitative amplitude."""
 
@@ -255,6 +263,23 @@ def fit_relaxation(time_s: np.ndarray, signal: np.ndarray, error: np.ndarray) ->
     return _fit(t, y, e, basis, ("T1" if grows else "T2",))
 
 
+def fit_diffusion(weight_s_m2: np.ndarray, signal: np.ndarray, error: np.ndarray) -> Course:
+    """Fit I(b) = A exp(-b D), the decay of a signal under growing gradients; `time_s` of the course
+    is b, s/m².
+
+    Raises
+    ------
+    ValueError
+        For fewer than four gradients.
+
+    Notes
+    -----
+    One species a line: two that overlap leave a curved decay, which the goodness of fit says.
+    """
+    b, y, e = _course(weight_s_m2, signal, error)
+    return _fit(b, y, e, lambda scale: {"amplitude": np.exp(-b / scale)}, ("1/D",))
+
+
 def _course(time_s, signal, error) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     t, y, e = (np.asarray(a, float) for a in (time_s, signal, error))
     if len(t) < 4:
@@ -283,10 +308,10 @@ def _fit(t, y, e, basis, times: tuple[str, ...]) -> Course:
     for name, value in linear.items():
         parameters.add(name, value / scale)
     for name, value in zip(times, starts, strict=True):
-        parameters.add(f"ln_{name}", value, min=axis[0], max=axis[-1])
+        parameters.add(_word(name), value, min=axis[0], max=axis[-1])
 
     def model(p) -> np.ndarray:
-        columns = basis(*(np.exp(p[f"ln_{name}"].value) for name in times))
+        columns = basis(*(np.exp(p[_word(name)].value) for name in times))
         return sum(scale * p[name].value * column for name, column in columns.items())
 
     minimizer = lmfit.Minimizer(lambda p: (model(p) - y) / e, parameters)
@@ -295,7 +320,8 @@ def _fit(t, y, e, basis, times: tuple[str, ...]) -> Course:
     # A course that scatters by more than its errors is less sure than they say.
     noise = max(np.sqrt(square / freedom), 1.0)
     found = from_lmfit(result, {}, noise, minimizer=minimizer)
-    found = replace(found, names=tuple(n.replace("ln_", "ln ") for n in found.names))
+    words = {_word(name): f"ln {name}" for name in times}
+    found = replace(found, names=tuple(words.get(n, n) for n in found.names))
     shown = model(result.params)
     # What the times rest on is what changes with time.
     size = np.linalg.norm((shown - shown.mean() * ("level" in linear)) / e)
@@ -310,6 +336,11 @@ def _fit(t, y, e, basis, times: tuple[str, ...]) -> Course:
         )
         ends[name] = (low - square) / noise**2 < OPEN, (high - square) / noise**2 < OPEN
     return Course(found, gates, t, y, e, shown, square / freedom, ends)
+
+
+def _word(name: str) -> str:
+    """A parameter's name that lmfit takes."""
+    return "ln_" + name.replace("/", "_per_").replace("1_", "one_")
 
 
 def _linear(columns: dict[str, np.ndarray], y, e) -> tuple[dict[str, float], float]:

@@ -75,27 +75,30 @@ def nucleus(seen) -> str:
 
 
 def courses(report: Report) -> Iterator[Panel]:
-    """Signals against contact or relaxation time, all lines of a sample together."""
+    """Signals against contact or relaxation time, or b of gradients, all lines of a sample
+    together."""
     for sample, tube in report.found.items():
-        if tube.courses:
-            title = plain(f"{sample}: signal against time")
-            yield Panel("course", partial(_courses, tube), sample, title)
+        for word, unit, factor in (("time", "ms", 1e3), ("b", "s/m²", 1.0)):
+            kept = [
+                one for series in tube.series for one in series.courses
+                if (series.seen.row.measurement == "dosy") == (word == "b")
+            ]  # fmt: skip
+            if kept:
+                title = plain(f"{sample}: signal against {word}")
+                draw = partial(_courses, kept, f"{word} ({unit})", factor)
+                yield Panel("course", draw, sample, title)
 
 
-def _courses(tube, figure) -> None:
+def _courses(kept, axis: str, factor: float, figure) -> None:
     ax = figure.subplots()
-    for label, course in tube.courses:
-        scale = np.abs(course.signal).max() or 1.0
-        drawn = ax.errorbar(
-            course.time_s * 1e3, course.signal / scale, course.error / scale, fmt="o", ms=2
-        )
+    for label, course in kept:
+        scale, x = np.abs(course.signal).max() or 1.0, course.time_s * factor
+        drawn = ax.errorbar(x, course.signal / scale, course.error / scale, fmt="o", ms=2)
         colour = drawn.lines[0].get_color()
-        ax.plot(course.time_s * 1e3, course.model / scale, color=colour, lw=0.8, label=plain(label))
-    ax.set_xscale(
-        "symlog",
-        linthresh=max(min(c.time_s[c.time_s > 0].min() for _, c in tube.courses) * 1e3, 1e-6),
-    )
-    ax.set_xlabel("time (ms)")
+        ax.plot(x, course.model / scale, color=colour, lw=0.8, label=plain(label))
+    least = min(c.time_s[c.time_s > 0].min() for _, c in kept)
+    ax.set_xscale("symlog", linthresh=max(least * factor, 1e-6))
+    ax.set_xlabel(axis)
     ax.set_ylabel("signal (norm.)")
     ax.legend(fontsize=5)
 

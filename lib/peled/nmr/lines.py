@@ -205,6 +205,10 @@ def _multiplet(partners: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     return steps, weights
 
 
+#: Fits that end at all have ended by then; of two lines where there is one, none ends.
+MOST_EVALUATIONS = 90
+
+
 def fit_window(
     processed: Processed,
     window_ppm: tuple[float, float],
@@ -232,6 +236,7 @@ def fit_window(
     under = np.zeros((len(sought), *polynomial.shape))
     independent = processed.independent_points(len(data))
     linear = [*amplitudes, *(f"baseline {k}" for k in range(baseline_order + 1))]
+    options = {"max_evaluations": MOST_EVALUATIONS} | options
     misfits = []
 
     def whole(values, derivatives):
@@ -338,6 +343,9 @@ class _Layout:
 
     def __init__(self, components: list[Component], processed: Processed, ppm: np.ndarray):
         self.components, self.processed, self.ppm = components, processed, ppm
+        # Sought is a width as drawn, the window's with it: one's own may be nothing, and a fit in its
+        # logarithm has no end there.
+        self.window_Hz = max(processed.line_broadening_Hz, 0.0)
         self.sought: dict[str, Sought] = {}
         self.relations: dict = {}
         self.columns: list[slice] = []
@@ -374,15 +382,16 @@ class _Layout:
             held="centre" in c.fixed,
             unit="ppm",
         )
-        fixed = "width" in c.fixed
-        for kind, start, used in (
-            ("width", c.width_Hz, c.shape != "gauss"),
-            ("gauss", c.gauss_Hz if fixed else c.gauss_Hz or c.width_Hz, c.shape != "lorentz"),
+        fixed, point = "width" in c.fixed, self.processed.hz_per_point
+        for kind, start, window, used in (
+            ("width", c.width_Hz, self.window_Hz, c.shape != "gauss"),
+            ("gauss", c.gauss_Hz or (not fixed) * c.width_Hz, 0.0, c.shape != "lorentz"),
         ):
+            start, least = (start if used else 0.0) + window, max(window, 0.02 * point)
             self.sought[f"{c.name} {kind}"] = Sought(
-                (start if fixed else max(start, 1e-3)) if used else 0.0,
-                1e-3,
-                max(2 * reach * mhz, 10 * c.width_Hz),
+                start if fixed or not used else max(start, 1.01 * least),
+                least,
+                max(2 * reach * mhz, 10 * start),
                 0.3,
                 log=True,
                 held=fixed or not used,
@@ -404,7 +413,8 @@ class _Layout:
         for c, columns, (steps, weights) in zip(
             self.components, self.columns, self.multiplets, strict=True
         ):
-            centre, width, gauss, *couplings = values[at : at + 3 + len(c.couplings_Hz)]
+            centre, full, gauss, *couplings = values[at : at + 3 + len(c.couplings_Hz)]
+            width = full - self.window_Hz
             orders = np.arange(-c.sidebands, c.sidebands + 1)
             offsets = (orders[:, None] * c.mas_rate_Hz + steps @ np.array(couplings)).ravel()
             lines, moved = _shapes(
@@ -441,7 +451,7 @@ class _Layout:
                     c.name,
                     value[f"{c.name} centre"],
                     error[f"{c.name} centre"],
-                    value[f"{c.name} width"],
+                    value[f"{c.name} width"] - self.window_Hz,
                     error[f"{leader} width"],
                     float(areas.sum()),
                     area_error,

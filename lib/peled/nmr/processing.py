@@ -401,6 +401,10 @@ def autophase(
     return replace(second, p0_deg=p0, p1_deg=first.p1_deg + second.p1_deg)
 
 
+#: Of the first-order phases that the lines' own phases allow, so many are refined.
+REFINED = 3
+
+
 def _one_pass(
     processed: Processed,
     p1_deg: float | None,
@@ -479,34 +483,36 @@ def _one_pass(
     part, place = values[index], x[index]
     scale = np.abs(part).sum()
 
-    def negative(angles: np.ndarray) -> float:
-        real = (part * np.exp(-1j * (angles[0] + angles[1] * place))).real
-        rest = np.cos(phases - angles[0] - angles[1] * places)
-        return float(
-            -np.minimum(real + noise, 0).sum() / scale + 0.5 * (1 - weights @ rest / weights.sum())
-        )
+    def negative(angles: np.ndarray) -> tuple[float, np.ndarray]:
+        """Share of the area below the noise and the lines' disagreement, and its gradient."""
+        turned = part * np.exp(-1j * (angles[0] + angles[1] * place))
+        under = turned.real < -noise
+        below, across = turned.real[under] + noise, turned.imag[under]
+        away = phases - angles[0] - angles[1] * places
+        pull = 0.5 * weights * np.sin(away) / weights.sum()
+        cost = -below.sum() / scale + 0.5 * (1 - weights @ np.cos(away) / weights.sum())
+        slope = -across.sum() / scale - pull.sum()
+        tilt = -(across @ place[under]) / scale - pull @ places
+        return float(cost), np.array([slope, tilt])
 
+    starts = []
+    for p1 in np.deg2rad(candidates):
+        p0 = np.angle(np.sum(weights * np.exp(1j * (phases - p1 * places))))
+        starts.append((negative(np.array([p0, p1]))[0], p0, p1))
     best = None
-    for p1 in candidates:
-        p0 = np.angle(np.sum(weights * np.exp(1j * (phases - np.deg2rad(p1) * places))))
-        start = np.array([p0, np.deg2rad(p1)])
+    for _, p0, p1 in sorted(starts)[:REFINED]:
         if free:
-            steps = np.array([start, start + [0.15, 0.0], start + [0.0, 0.3]])
-            angles = minimize(
-                negative,
-                start,
-                method="Nelder-Mead",
-                options={"initial_simplex": steps, "xatol": 2e-4, "fatol": 1e-7, "maxiter": 150},
-            ).x
+            options = {"gtol": 1e-4}
+            angles = minimize(negative, (p0, p1), jac=True, method="BFGS", options=options).x
         else:
             only = minimize_scalar(
-                lambda a: negative((a, start[1])),  # noqa: B023
+                lambda a: negative((a, p1))[0],  # noqa: B023
                 bounds=(p0 - 0.6, p0 + 0.6),
                 method="bounded",
                 options={"xatol": 1e-4},
             )
-            angles = np.array([only.x, start[1]])
-        score = negative(angles)
+            angles = np.array([only.x, p1])
+        score = negative(angles)[0]
         if best is None or score < best[0] - 1e-4:
             best = (score, angles)
     angles = best[1]

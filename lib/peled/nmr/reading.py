@@ -18,7 +18,7 @@ from peled.nmr.significance import Matched, matched_filter
 from peled.quantities import Finding
 from peled.samples import Content, Row
 
-SERIES = ("contact", "relaxation")
+SERIES = ("contact", "relaxation", "dosy")
 SPECTRA = ("1h", "13c", "13c_cpmas", "exchange")
 
 
@@ -52,7 +52,7 @@ def _lines(path: Path, row: Row) -> Any:
     return read_resonances(path) if path.suffix.lower() == ".csv" else path
 
 
-READERS = {name: _experiment for name in (*SERIES, *SPECTRA, "dosy")}
+READERS = {name: _experiment for name in (*SERIES, *SPECTRA)}
 READERS |= {"line_table": _lines, "shift_table": lambda path, row: path}
 
 

@@ -30,8 +30,8 @@ class Standard:
 
 @dataclass(frozen=True)
 class Referenced:
-    """A spectrum with its axis moved, by how much, and how sure that is; how many other lines of like
-    height stand where that of the standard was sought.
+    """A spectrum with its axis moved, by how much, and how sure that is; where other lines of like
+    height stand where that of the standard was sought, ppm from the one taken.
     """
 
     spectrum: Processed
@@ -39,7 +39,7 @@ class Referenced:
     moved_ppm: float
     error_ppm: float
     fit: LineFit
-    rivals: int
+    rivals_ppm: np.ndarray
 
 
 def _standard_rows(path: Path) -> list[Standard]:
@@ -130,7 +130,7 @@ def reference(
         moved,
         error,
         fit,
-        int(((peaks.height > RIVAL * top) & (np.abs(peaks.ppm - place) > half)).sum()),
+        (peaks.ppm - place)[(peaks.height > RIVAL * top) & (np.abs(peaks.ppm - place) > half)],
     )
 
 
@@ -248,7 +248,10 @@ def _tables(name: str, folder: str | Path | None) -> list[Path]:
 def first_standard(
     spectrum: Processed, standards: Sequence[Standard]
 ) -> tuple[Processed, float | None, str]:
-    """Reference to the first standard found: spectrum, error of its scale, what was amiss."""
+    """Reference to the first standard found: spectrum, error of its scale, what was amiss.
+
+    Where the line taken is one of several, the error holds the others.
+    """
     trouble = "no standard is known for its solvent"
     for standard in standards:
         try:
@@ -256,9 +259,13 @@ def first_standard(
         except ValueError as error:
             trouble = str(error)
         else:
+            rivals = found.rivals_ppm
+            if not len(rivals):
+                return found.spectrum, found.error_ppm, ""
             said = (
-                f"{found.rivals} more lines like that of {standard.name} stand within reach: which "
+                f"{len(rivals)} more lines like that of {standard.name} stand within reach: which "
                 "is the solvent's cannot be told"
             )
-            return found.spectrum, found.error_ppm, said if found.rivals else ""
+            error = float(np.sqrt(found.error_ppm**2 + np.mean(rivals**2)))
+            return found.spectrum, error, said
     return spectrum, None, f"not referenced: {trouble}"

@@ -142,25 +142,36 @@ def matched_filter(
     .. [2] S. O. Rice, Bell Syst. Tech. J. 23, 282 (1944), doi:10.1002/j.1538-7305.1944.tb00874.x
     """
     part = processed.window(*window_ppm) if window_ppm else slice(0, len(processed.ppm))
-    count, rows, widths, tries = part.stop - part.start, [], [], 0.0
-    for width in _widths(processed, widths_Hz):
-        template = _template(processed, width)
-        if len(template) > len(processed.ppm) // 3 and rows:
-            break
-        sd, crossings = _noise(processed, template, count)
+    rows, widths, tries = [], [], 0.0
+    for width, template, sd, crossings in _templates(processed, widths_Hz, part.stop - part.start):
         answer = oaconvolve(processed.real, template[::-1], mode="same")[part]
         low, middle = np.quantile(answer, [0.159, 0.5])
         rows.append(answer / max(sd, min(middle - low, 3 * sd)))
         widths.append(width)
-        tries += min(count, crossings)
+        tries += crossings
     rows, widths = np.array(rows), np.array(widths)
     best = rows.argmax(axis=0)
     ratio = np.take_along_axis(rows, best[None], axis=0)[0]
-    sought = not (processed.phase.accepted and processed.phase.lines) and processed.points
-    tries = max(int((PHASE_TRIES if sought else 1.0) * tries), 1)
+    tries = _all_tries(processed, tries)
     needed = threshold(tries, false_alarm=false_alarm)
     ppm, mhz = processed.ppm[part], processed.reference_MHz
     return Matched(ppm, mhz, rows, widths, ratio, widths[best], needed, tries, false_alarm)
+
+
+def _templates(processed: Processed, widths_Hz, count: int):
+    """Of each width: it, its template, the noise of the answer, comparisons in `count` points."""
+    for k, width in enumerate(_widths(processed, widths_Hz)):
+        template = _template(processed, width)
+        if k and len(template) > len(processed.ppm) // 3:
+            return
+        sd, crossings = _noise(processed, template, count)
+        yield width, template, sd, min(count, crossings)
+
+
+def _all_tries(processed: Processed, tries: float) -> int:
+    """With those of a phase that was sought in the noise too."""
+    sought = not (processed.phase.accepted and processed.phase.lines) and processed.points
+    return max(int((PHASE_TRIES if sought else 1.0) * tries), 1)
 
 
 def _widths(processed: Processed, widths_Hz: tuple[float, float] | None) -> np.ndarray:
@@ -195,5 +206,7 @@ def there(processed: Processed, line: Line, window_ppm: tuple[float, float]) -> 
     The level is that of `matched_filter` in the window, for lines of about its width.
     """
     wide = max(line.width_Hz, line.gauss_Hz, processed.hz_per_point)
-    found = matched_filter(processed, window_ppm, widths_Hz=(wide / 2, wide))
-    return bool(line.area > found.needed * line.area_error)
+    part = processed.window(*window_ppm)
+    looked = _templates(processed, (wide / 2, wide), part.stop - part.start)
+    tries = _all_tries(processed, sum(crossings for *_, crossings in looked))
+    return bool(line.area > threshold(tries) * line.area_error)

@@ -145,8 +145,11 @@ def _stem(name: str) -> str:
 
 def _left(text: str, measurement: str, columns: Mapping[str, Column], cells: dict) -> str:
     """What remains of a name without numbers with units, roles, states, measurements."""
-    kinds = columns["measurement"].words.get(measurement)
-    kinds = {measurement.lower(), *(name.lower() for name in kinds.names)} if kinds else set()
+    words = {
+        kind: {kind.lower(), *(name.lower() for name in word.names)}
+        for kind, word in columns["measurement"].words.items()
+    }
+    kinds, others = words.get(measurement, set()), set().union(*words.values())
     roles = {
         name.lower(): role for role, word in columns["role"].words.items() for name in word.names
     }
@@ -154,9 +157,13 @@ def _left(text: str, measurement: str, columns: Mapping[str, Column], cells: dic
     text = re.sub(r"(?<=\d[munµμ][AJW])[_ ](?=cm-?2)", "", text)  # `5uJ_cm2` is one number
     pieces = re.split(r"([_\s]+|(?<=\w)-(?=[A-Za-z]))", text)
     for separator, token in zip(["", *pieces[1::2]], pieces[::2]):
-        token, number = _number(token, columns)
-        if number:
-            cells.setdefault(*number)
+        head, _, end = token.rpartition("-")
+        if end.lower() in kinds:
+            token = head
+        if token.rpartition("-")[2].lower() not in others:  # `1h` may be a nucleus: no hour then
+            token, number = _number(token, columns)
+            if number:
+                cells.setdefault(*number)
         word = token.lower()
         if word in roles:
             cells.setdefault("role", roles[word])

@@ -24,12 +24,14 @@ __all__ = ["SETTINGS", "analyse", "sniff"]
 SETTINGS: Mapping[str, Any] = {
     "crystals": "any",  # any: Lorentzian size broadening; cubes: exact lines of cubes
     "edge_spread": 0.1,  # relative spread of the edges of cubes without micrographs
+    "phases": (),  # crystals beside the lattice: names of cells.csv, CIF files of the folder
     "thin_film": False,  # film much thinner than the X-rays' path
     "alloy": False,  # also turn lattice constants and ratios into x_Br of MAPb(I,Br)3
     "pixel_relative": 0.01,  # standard error of the microscope's magnification
-    "background": "shirley",  # under core levels: shirley, tougaard or linear
+    "background": "shirley",  # under core levels: shirley, tougaard, linear or exponential
     "sensitivity_relative": 0.1,  # standard error of a ratio of sensitivity factors
     "energy_eV": 0.02,  # standard error of an ultraviolet spectrometer's scale
+    "atr": False,  # infrared by attenuated total reflection, where the file does not say so
     "wavenumber_cm1": 0.5,  # of an infrared spectrometer's scale
     "windows": {},  # by name of a signal: (low, high) of its axis that is evaluated
     "test": "Welch",  # between groups: Welch or Mann-Whitney
@@ -49,7 +51,7 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
     Returns
     -------
     Report
-        `found[sample]` maps a measurement (xrd, tem, hrtem, xps, ups, ftir, absorption, icpms) to
+        `found[sample]` maps a measurement (xrd, tem, hrtem, xps, ups, ftir, absorption, icpms, eds) to
         what its technique keeps: fits by row, images with their outlines, spectra with edges.
 
     Raises
@@ -112,4 +114,5 @@ def _techniques(ruler) -> dict[str, Callable[[Bench, float | None], float | None
         "ftir": lambda bench, _: optical.bands(bench),
         "absorption": lambda bench, _: optical.tails(bench),
         "icpms": lambda bench, _: optical.contents(bench),
+        "eds": lambda bench, _: optical.elements(bench),
     }

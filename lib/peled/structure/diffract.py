@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -102,6 +103,10 @@ def _pattern(bench: Bench, held: Held, ruler, spread) -> None:
         return
     bench.keep[held.row.label] = fit
     _quantities(bench, held, fit, ruler, wavelengths)
+    if ruler is not None and fit.size_nm < 200:
+        _single_lines(bench, held, fit, ruler, wavelengths)
+    if bench.settings["phases"]:
+        _several(bench, held, fit, ruler)
 
 
 def fit_options(held: Held, ruler: standards.Ruler | None, spread: float | None, settings) -> dict:
@@ -199,6 +204,68 @@ def _doubted(bench: Bench, since: int, fit: xrd.PawleyFit, where: str) -> None:
     for index in range(since, len(bench.quantities)):
         more = [Finding("described", "doubtful", n, where) for n in said]
         bench.quantities[index] = with_findings(bench.quantities[index], *more)
+
+
+def _single_lines(bench: Bench, held: Held, fit, ruler, wavelengths) -> None:
+    """Sizes after Scherrer and Williamson-Hall beside that of the whole pattern."""
+    lines = xrd.breadths(fit, wavelengths, ruler.fwhm_deg)
+    for line in lines[:1]:
+        size, error = line.size_nm(wavelengths[0])
+        name = f"crystal size (Scherrer, {' '.join(f'{i:g}' for i in line.hkl)})"
+        one = estimates(("size",), (size,), ("nm",), (error,))
+        note = "volume-weighted column length, no strain"
+        bench.make(held, name, "nm", lambda p: p["size"], one, note=note)
+    if len(lines) < 3:
+        return
+    both = xrd.williamson_hall(lines, wavelengths[0])
+    note = f"{len(lines)} single lines"
+    gates = (possible(0, where=held.row.label),)
+    bench.make(held, "crystal size (Williamson-Hall)", "nm", lambda p: 1 / p["inverse size"], both,
+               gates=gates, note=note)  # fmt: skip
+    bench.make(held, "microstrain (Williamson-Hall)", "%", lambda p: p["strain"], both, note=note)
+
+
+def _phase_of(word: str, folder: Path) -> xrd.Phase:
+    """A phase that the settings name: a CIF of the folder, or one of the table."""
+    if word.lower().endswith(".cif"):
+        return xrd.read_cif(folder / word)
+    known = xrd.known_phases(folder)
+    if word not in known:
+        raise ValueError(f"phases: expected a CIF or one of {', '.join(known)}, found {word!r}")
+    return known[word]
+
+
+def _several(bench: Bench, held: Held, fit, ruler) -> None:
+    """Cells of the phases that the settings name, beside the lattice found; shares of the weight
+    where two or more of them have structures."""
+    phases = [_phase_of(word, held.row.path.parent) for word in bench.settings["phases"]]
+    if not any(p.system == "cubic" and abs(p.cell[0] / fit.a_A - 1) < 0.05 for p in phases):
+        phases.insert(0, xrd.Phase("lattice", (*[fit.a_A] * 3, 90, 90, 90), "P m -3 m"))
+    options = fit_options(held, ruler, None, {**bench.settings, "crystals": "any"})
+    options["phases"] = phases
+    together = xrd.fit_phases(fit.two_theta_deg, fit.observed, fit.sigma, **options)
+    found = together.estimates
+    for p in phases:
+        for i in p.free:
+            label = (
+                f"{p.name} {'abc'[i]}" if i < 3 else f"{p.name} {('alpha', 'beta', 'gamma')[i - 3]}"
+            )
+            unit = "Å" if i < 3 else "°"
+            bench.make(held, label, unit, lambda q, n=label: q[n], found)
+        bench.make(held, f"{p.name} size", "nm", lambda q, n=f"{p.name} size": q[n], found)
+    total = together.weights
+    if len(total) < 2:
+        return
+    where = held.row.label
+    said = "of a random powder without microabsorption; a texture of the film is in it"
+    for name in total:
+        made = bench.make(
+            held, f"weight fraction, {name}", "1",
+            lambda q, n=name: q[f"{n} scale"] * total[n]
+            / sum(q[f"{k} scale"] * m for k, m in total.items()),
+            found, gates=(possible(0, 1, where=where),),
+        )  # fmt: skip
+        bench.quantities[-1] = with_findings(made, Finding("assumed", "doubtful", said, where))
 
 
 def _other_phases(bench, held, fit, wavelengths) -> None:

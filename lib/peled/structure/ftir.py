@@ -55,6 +55,20 @@ class BandFit:
     noise: float = 0.0
 
 
+def atr_corrected(wavenumber_cm1, absorbance) -> np.ndarray:
+    """Absorbance by attenuated total reflection as in transmission, that at 1000 1/cm as it is.
+
+    The depth that light reaches goes as the wavelength, dₚ = λ / (2π n₁ √(sin²θ - n₂²/n₁²)) [1]_:
+    angle and indices are in a common factor. Limits: weak bands, no dispersion of the indices, so
+    that the maxima of strong bands stay a little too low in wavenumber.
+
+    References
+    ----------
+    .. [1] N. J. Harrick, J. Opt. Soc. Am. 55, 851 (1965), doi:10.1364/JOSA.55.000851
+    """
+    return np.asarray(absorbance, float) * np.asarray(wavenumber_cm1, float) / 1000.0
+
+
 def baseline(wavenumber_cm1, absorbance, *, stiffness: float = 1e6) -> np.ndarray:
     """Asymmetrically reweighted penalised least squares (arPLS: Baek et al., Analyst 140, 250 (2015)), by pybaselines."""
     from pybaselines import Baseline

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from peled.quantities import FALSE_ALARM
+from peled.quantities import FALSE_ALARM, threshold
 
 #: Area that the half-way contour of a Gaussian-blurred right-angled corner loses, in units of the blur's variance:
 #: the integral of probit(1/(2 Phi(y))) over y from 0 to infinity.
@@ -132,20 +132,21 @@ def segment(
     if dark:
         smooth = -smooth
     smooth = smooth - _plane(smooth)
-    threshold = filters.threshold_otsu(smooth)
-    mask = smooth > threshold
+    mask = smooth > filters.threshold_otsu(smooth)
     low, high = smooth[~mask].mean(), smooth[mask].mean()
     # Otsu parts even one bell curve, into halves 2.65 of their own spreads apart.
-    if not high - low > 3.2 * max(smooth[~mask].std(), smooth[mask].std()):
-        raise ValueError(
-            "micrograph: expected particles that stand out of the film, found no two grey levels"
-        )
+    two_levels = high - low > 3.2 * max(smooth[~mask].std(), smooth[mask].std())
+    if not two_levels:
+        mask = smooth > _above_film(smooth, blur_nm / pixel_nm)
+        low, high = smooth[~mask].mean(), smooth[mask].mean()
     away = ~ndimage.binary_dilation(mask, iterations=max(1, round(2 * blur_nm / pixel_nm)))
     low = (
         float(np.mean(smooth[away])) if away.sum() > 100 else low
     )  # the film away from blurred outlines
-    threshold = 0.5 * (low + high)  # the outline of a blurred step lies half-way
-    mask = ndimage.binary_fill_holes(smooth > threshold)
+    middle = 0.5 * (low + high)  # the outline of a blurred step lies half-way
+    if two_levels:
+        mask = smooth > middle
+    mask = ndimage.binary_fill_holes(mask)
     mask = ndimage.binary_opening(mask, iterations=max(1, round(0.4 / pixel_nm)))
     distance = ndimage.distance_transform_edt(mask)
     labels = segmentation.watershed(-distance, _seeds(distance, pixel_nm), mask=mask)
@@ -178,7 +179,35 @@ def segment(
                 float(region.solidity),
             )
         )
-    return Segmentation(tuple(particles), labels, cut, odd, float(threshold))
+    return Segmentation(tuple(particles), labels, cut, odd, float(middle))
+
+
+def _above_film(smooth, blur: float) -> float:
+    """Level that the film alone passes nowhere, where particles have no grey level in common.
+
+    In dark field a particle is as bright as it is thick. The film is the mode of the grey values,
+    its scatter that below the mode.
+
+    Raises
+    ------
+    ValueError
+        If less than a hundredth of the picture is above it, or what is above it is no brighter
+        than twice as far from the film as that level.
+    """
+    counts, edges = np.histogram(smooth, bins=256)
+    wide = np.convolve(counts, np.ones(9), "same")
+    film = edges[int(np.argmax(wide))]
+    under = film - smooth[smooth < film]
+    scatter = np.sqrt(np.mean(under**2)) if under.size else 0.0
+    places = smooth.size / max(4 * np.pi * blur**2, 1.0)
+    level = film + threshold(max(int(places), 1)) * scatter
+    above = smooth > level
+    if not above.mean() > 0.01 or np.median(smooth[above]) - film < 2 * (level - film):
+        raise ValueError(
+            "micrograph: expected particles that stand out of the film, found no two grey levels "
+            "and nothing that the noise of the film does not reach"
+        )
+    return float(level)
 
 
 def _seeds(distance, pixel_nm: float):

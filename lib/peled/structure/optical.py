@@ -1,4 +1,4 @@
-"""Infrared bands, sub-gap absorption and lead contents of a sheet."""
+"""Infrared bands, sub-gap absorption, lead contents and X-ray counts of a sheet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from peled.quantities import Finding, possible, signal, threshold
 from peled.samples import Held
-from peled.structure import ftir, urbach
+from peled.structure import eds, ftir, urbach
 from peled.structure.detection import find_lines
 from peled.structure.making import Bench, estimates, with_findings
 from peled.structure.reading import read_assignments
@@ -19,6 +19,9 @@ def bands(bench: Bench) -> None:
 
 def _spectrum(bench: Bench, held: Held) -> None:
     x, y = held.data.wavenumber_cm1, held.data.absorbance
+    if bench.settings["atr"] or held.data.quantity == "ATR":
+        y = ftir.atr_corrected(x, y)
+        bench.say(held, "ATR: heights as in transmission, over that at 1000 1/cm")
     seen = find_lines(x, y, least=5)
     if not seen.features:
         bench.nothing(held, "bands", "1/cm", "signal", seen.sentence("band"))
@@ -112,4 +115,39 @@ def _table(bench: Bench, held: Held) -> None:
         if line.chi2_reduced > 4:
             text = f"the standards scatter around the line: chi² {line.chi2_reduced:.1f}"
             doubts.append(Finding("described", "doubtful", text, held.row.label))
+        bench.quantities[-1] = with_findings(made, *doubts)
+
+
+def elements(bench: Bench) -> None:
+    """Ratios of elements by number, and shares, from counts of X-rays."""
+    bench.each(_counts)
+
+
+def _counts(bench: Bench, held: Held) -> None:
+    lines, where = held.data, held.row.label
+    bench.keep[where] = lines
+    found = eds.amounts(lines)
+    there = {
+        one.element: signal(*one.net, f"the line of {one.element}", tries=len(lines), where=where)
+        for one in lines
+    }
+    below = max(lines, key=lambda one: one.net[0] / one.net[1]).element
+    note = "thin foil: no absorption, no fluorescence"
+    doubts = [
+        Finding("assumed", "doubtful", f"the k factor of {one.element} has no error", where)
+        for one in lines if not one.k_error
+    ]  # fmt: skip
+    for one in lines:
+        gates = (there[one.element], there[below])
+        if one.element != below:
+            made = bench.make(
+                held, f"{one.element} : {below} (EDS)", "1",
+                lambda p, e=one.element: p[e] / p[below], found, gates=gates, note=note,
+            )  # fmt: skip
+            bench.quantities[-1] = with_findings(made, *doubts)
+        made = bench.make(
+            held, f"atomic fraction {one.element} (EDS)", "1",
+            lambda p, e=one.element: p[e] / sum(p[o.element] for o in lines), found,
+            gates=gates, note=f"{note}; of the elements listed",
+        )  # fmt: skip
         bench.quantities[-1] = with_findings(made, *doubts)

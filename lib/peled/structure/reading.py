@@ -1,4 +1,5 @@
-"""Tables of a folder of structure files: lead, assignments of bands, what went into simulated ones."""
+"""Tables of a folder of structure files: lead, X-ray counts, assignments of bands, what went into
+simulated ones."""
 
 from __future__ import annotations
 
@@ -6,8 +7,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from peled.formats.contract import reader
+from peled.formats.contract import FormatError, reader
 from peled.formats.delimited import read_records
+from peled.structure.eds import Counts, refuse_unknown
 from peled.structure.ftir import Assignment
 from peled.structure.icpms import Calibration, Content, calibrate, lead_content
 from peled.tables import table
@@ -62,6 +64,30 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
             dilution_relative_error=0.005,
         )
     return replace(line, account=account), contents
+
+
+@reader("a table of X-ray counts (element, counts, background, k, k_error)")
+def read_counts(path: Path) -> tuple[Counts, ...]:
+    """Lines of X-rays with k factors: columns element, counts, background, k; k_error where known.
+
+    Raises
+    ------
+    FormatError
+        Naming the line of an unknown element, a count below zero or a k factor that is none.
+    """
+    columns = ("element", "counts", "background", "k", "k_error")
+    rows, _ = read_records(path, columns[:4])
+    lines = tuple(
+        Counts(
+            row["element"], *(row.number(c) for c in columns[1:4]),
+            row.number("k_error", 0.0) if row.cells.get("k_error") else 0.0, f"line {row.line}",
+        )
+        for row in rows
+    )  # fmt: skip
+    refuse_unknown(path, lines)
+    if len(lines) < 2:
+        raise FormatError(path, expected="two elements or more", found=str(len(lines)))
+    return lines
 
 
 @reader("a folder with ftir_bands.csv, or none in it", folder=True)

@@ -16,7 +16,7 @@ from peled.formats.vamas import Spectrum, is_vamas, read_vamas
 from peled.materials import HC_EV_NM
 from peled.samples import Content, Row
 from peled.structure import icpms, xps
-from peled.structure.reading import read_lead
+from peled.structure.reading import read_counts, read_lead
 
 #: Photon energies by what stands in the column `anode`, eV.
 PHOTONS_EV = {"al": xps.AL_EV, "mg": xps.MG_EV, "he": xps.HE_I_EV, "he i": xps.HE_I_EV}
@@ -36,7 +36,14 @@ def sniff(path: Path) -> Content | None:
     if is_vamas(path):
         return _photoelectrons(read_vamas(path))
     errors = []
-    for look in (_sniff_image, _sniff_lead, _sniff_pattern, _sniff_table, _sniff_infrared):
+    for look in (
+        _sniff_image,
+        _sniff_lead,
+        _sniff_counts,
+        _sniff_pattern,
+        _sniff_table,
+        _sniff_infrared,
+    ):
         try:
             found = look(path)
         except FormatError as error:
@@ -64,6 +71,11 @@ def _sniff_image(path: Path) -> Content:
 
 def _sniff_lead(path: Path) -> Content:
     return Content("icpms", tuple(read_lead(path)[1]))
+
+
+def _sniff_counts(path: Path) -> Content:
+    read_counts(path)
+    return Content("eds")
 
 
 def _axis(table: Table) -> str:
@@ -194,4 +206,5 @@ def _lead(path: Path, row: Row) -> tuple[icpms.Calibration, dict[str, icpms.Cont
 READERS = {
     "xrd": _xrd, "tem": _image, "hrtem": _image, "xps": _spectra, "ups": _spectra,
     "ftir": _infrared, "absorption": _tail, "icpms": _lead,
+    "eds": lambda path, row: read_counts(path),
 }  # fmt: skip

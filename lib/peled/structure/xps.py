@@ -21,6 +21,8 @@ MG_EV, AL_EV, HE_I_EV = 1253.6, 1486.7, 21.218
 
 #: How far a fitted level may lie from where it is looked for, eV: chemical shifts, not charging.
 REACH_EV = 1.5
+#: What may lie under core levels.
+BACKGROUNDS = ("shirley", "tougaard", "linear", "exponential")
 _SUBSHELLS = {
     "1s": ("K",),
     "2s": ("L1",),
@@ -98,7 +100,8 @@ def fit_levels(
 
     Each doublet is two sums of Gaussian and Lorentzian with one width, held splitting and ratio; their mixing is one for all.
     The background is fitted with them: a constant, a slope, and a step that is the running integral of the signal (Shirley's
-    idea, applied to the model) or Tougaard's loss of the signal.
+    idea, applied to the model) or Tougaard's loss of the signal; or a constant and an exponential, the tail of a strong line
+    at lower energy or of the secondaries.
 
     Raises
     ------
@@ -106,8 +109,8 @@ def fit_levels(
         For unusable input, an unknown background, or a level outside the window.
     """
     x, y = _sorted(energy_eV, counts)
-    if background not in ("shirley", "tougaard", "linear"):
-        raise ValueError(f"background: expected shirley, tougaard or linear, found {background!r}")
+    if background not in BACKGROUNDS:
+        raise ValueError(f"background: expected {', '.join(BACKGROUNDS)}, found {background!r}")
     if len(x) < 20 or not np.isfinite(y).all():
         raise ValueError(
             f"core levels: expected at least 20 finite counts in the window, found {len(x)}"
@@ -167,9 +170,10 @@ class _LevelModel:
         self.tail = {
             "shirley": (loss > 0) * 1.0,
             "tougaard": np.where(loss > 0, loss / (1643 + loss**2) ** 2, 0.0) * 1643,
-            "linear": None,
-        }[background]
-        self.grounds = ["offset", "slope", *(["loss"] if self.tail is not None else [])]
+        }.get(background)
+        self.decays = background == "exponential"
+        self.grounds = ["offset", "tail" if self.decays else "slope"]
+        self.grounds += ["loss"] if self.tail is not None else []
         self.metals = [i for i, d in enumerate(doublets) if d.asymmetry > 0]
         self.sought = {
             f"{d.name} position": Sought(
@@ -185,6 +189,9 @@ class _LevelModel:
             f"{doublets[i].name} index": Sought(doublets[i].asymmetry, 0.0, 0.45, 0.05)
             for i in self.metals
         }
+        if self.decays:
+            span = float(x[-1] - x[0])
+            self.sought["decay"] = Sought(span / 3, span / 50, span * 20, 0.3, log=True, unit="eV")
         self.sought["mixing"] = Sought(0.3, 0.0, 1.0, 0.2)
         self.follow(np.maximum(y - np.linspace(y[:5].mean(), y[-5:].mean(), len(y)), 0))
 
@@ -201,6 +208,11 @@ class _LevelModel:
         out = np.empty((len(self.x), n + self.ground.shape[1]))
         out[:, n:] = self.ground
         slopes = np.zeros((len(p), *out.shape)) if derivatives else None
+        if self.decays:
+            lag = (self.x - self.x[0]) / p[-2]
+            out[:, n + 1] = np.exp(-lag)
+            if derivatives:
+                slopes[-2, :, n + 1] = out[:, n + 1] * lag / p[-2]
         for i, d in enumerate(self.doublets):
             curves = self._doublet(d, p[i], p[n + i], p[-1], derivatives)
             if i in self.metals:
@@ -293,19 +305,25 @@ def find_shift(energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: floa
     alone = optimize.nnls(ground, y * weights)[1] ** 2
     grid = np.arange(-reach_eV, reach_eV + 1e-9, 0.1)
     chi2 = np.full(len(grid), alone)
-    for k, shift in enumerate(grid):
+
+    def look(k: int) -> None:
         columns = []
         for d in doublets:
-            at = d.position_eV + shift
+            at = d.position_eV + grid[k]
             if not x[0] + 1 < at < x[-1] - 1:
-                break
+                return
             line = pseudo_voigt(x, at, d.fwhm_eV, 0.3, False)[0]
             weak = pseudo_voigt(x, at + d.splitting_eV, d.fwhm_eV, 0.3, False)[0]
             line = line + d.ratio * weak
             step = np.cumsum(line)
             columns += [line * weights, step / step[-1] * weights]
-        else:
-            chi2[k] = optimize.nnls(np.column_stack([ground, *columns]), y * weights)[1] ** 2
+        chi2[k] = optimize.nnls(np.column_stack([ground, *columns]), y * weights)[1] ** 2
+
+    for k in range(0, len(grid), 2):  # a fifth of a line's width; then around the best
+        look(k)
+    near = int(np.argmin(chi2))
+    for k in {max(near - 1, 0), min(near + 1, len(grid) - 1)}:
+        look(k)
     best = int(np.argmin(chi2))
     misfit = max(1.0, chi2[best] / max(len(x) - 3 - 2 * len(doublets), 1))
     away = np.abs(grid - grid[best]) > REACH_EV

@@ -1,4 +1,4 @@
-"""NMR files: Bruker (raw and processed), Varian/Agilent, JCAMP-DX, ppm tables.
+"""NMR files: Bruker (raw and processed), Varian/Agilent, JCAMP-DX, NMRPipe, ppm tables.
 
 One convention for all that is returned: a complex free induction decay whose plain forward Fourier
 transform has the higher chemical shift at the higher frequency, and spectra with the chemical shift
@@ -32,13 +32,16 @@ from peled.formats.nmr.bruker import (
     read_bruker_parameters,
     read_bruker_processed,
 )
+from peled.formats.nmr.diffusion import Gradients, read_gradients
 from peled.formats.nmr.jcamp import read_jcamp
+from peled.formats.nmr.pipe import is_pipe, read_pipe
 from peled.formats.nmr.records import XI, Fid, GYROMAGNETIC_MHz_T, PeakTable, Spectrum
 from peled.formats.nmr.varian import read_varian
 
 __all__ = [
     "Fid",
     "GYROMAGNETIC_MHz_T",
+    "Gradients",
     "PeakTable",
     "Spectrum",
     "XI",
@@ -46,7 +49,9 @@ __all__ = [
     "read_bruker",
     "read_bruker_parameters",
     "read_bruker_processed",
+    "read_gradients",
     "read_jcamp",
+    "read_pipe",
     "read_ppm_table",
     "read_varian",
 ]
@@ -61,8 +66,8 @@ def read(
     Parameters
     ----------
     path : path-like
-        A Bruker experiment or `pdata` folder, a Varian folder, a JCAMP-DX file, or a table of ppm
-        and intensity.
+        A Bruker experiment or `pdata` folder, a Varian folder, a JCAMP-DX or NMRPipe file, or a
+        table of ppm and intensity.
     processed : bool
         Of a Bruker experiment that holds both, take the processed spectrum.
     part : str, optional
@@ -99,6 +104,8 @@ def read(
             found=", ".join(sorted(p.name for p in path.iterdir())[:6]) or "an empty folder",
         )
     head = read_bytes(path, what="an NMR file")[:800]
+    if is_pipe(head):
+        return read_pipe(path)
     if jcampdx.is_jcampdx(head):
         return read_jcamp(path, part)
     return read_ppm_table(path)

@@ -10,6 +10,7 @@ nanometres this factor varies across one line and pulls its maximum down by up t
 over 2theta finds the lattice constant too large.
 """
 
+from peled.structure.xrd.breadths import Breadth, breadths, williamson_hall
 from peled.structure.xrd.crystal import (
     CU_KALPHA_A,
     KALPHA2_RATIO,
@@ -26,9 +27,18 @@ from peled.structure.xrd.evidence import (
     phase_test,
 )
 from peled.structure.xrd.pawley import PawleyFit, find_cubic_cell, noise_of, pawley_fit
+from peled.structure.xrd.phases import Phase, PhasesFit, fit_phases, known_phases, read_cif
 from peled.structure.xrd.profiles import cube_transform, model_pattern, streaks
 
 __all__ = [
+    "williamson_hall",
+    "read_cif",
+    "known_phases",
+    "fit_phases",
+    "breadths",
+    "PhasesFit",
+    "Phase",
+    "Breadth",
     "CU_KALPHA_A",
     "KALPHA2_RATIO",
     "PawleyFit",

@@ -1,0 +1,99 @@
+"""Single methods of NMR against peers and closed forms: diffusion, NMRPipe, scales, phases."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from peled import nmr
+from peled.formats.nmr import Fid, read, read_gradients, write_bruker
+from peled.nmr.analyse import analyse, sniff
+from peled.samples import read_sheet
+
+FORMATS = Path(__file__).parent / "formats"
+
+
+def decay(lines, rng, *, points=4096, width=4000.0, noise=0.3, mhz=400.0):
+    """Sum of exponentials (ppm, Hz, amplitude) in white noise."""
+    t = np.arange(points) / width
+    signal = sum(a * np.exp((2j * np.pi * d * mhz - np.pi * w) * t) for d, w, a in lines)
+    return signal + noise * (rng.standard_normal(points) + 1j * rng.standard_normal(points))
+
+
+# ---- diffusion -----------------------------------------------------------------------------------
+
+
+def test_diffusion_by_stejskal_and_tanner_covers(tmp_path):
+    """Two molecules with lines of their own: D in the closed form of rectangular gradients."""
+    gradients = np.linspace(2.0, 48.0, 10)  # G/cm
+    turn = 2 * np.pi * 42.577478518e6 * gradients * 0.01 * 2e-3
+    b = turn**2 * (0.05 - 2e-3 / 3)
+    rng, pulls = np.random.default_rng(0), []
+    for k in range(12):
+        data = np.array([
+            decay([(1.0, 2.0, 30 * np.exp(-x * 1.2e-9)), (-2.0, 3.0, 40 * np.exp(-x * 4e-10))], rng)
+            for x in b
+        ])  # fmt: skip
+        folder = tmp_path / f"s{k}"
+        write_bruker(folder, 1e4 * data, spectral_width_Hz=4000.0, base_MHz=400.0,
+                     carrier_MHz=400.0, reference_MHz=400.0, nucleus="1H",
+                     pulse_program="ledbpgp2s", contact_times_s=gradients)  # fmt: skip
+        (folder / "difflist").write_text("".join(f"{g:.4f}\n" for g in gradients))
+        acqus = (folder / "acqus").read_text().replace("##END=", "")
+        zeros = " ".join(["0"] * 30)
+        acqus += (
+            f"##$P= (0..63)\n{zeros} 1000\n##$D= (0..63)\n{' '.join(['0'] * 20)} 0.05\n##END=\n"
+        )
+        (folder / "acqus").write_text(acqus)
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    for q in report.quantities:
+        truth = 1.2e-9 if "near 1.00" in q.name else 4e-10
+        pulls.append((q.value - truth) / q.standard_error)
+        assert q.unit == "m²/s" and q.standard_error < 0.1 * truth
+    assert len(pulls) == 24 and np.mean(np.abs(pulls) < 1.96) > 0.8
+
+
+def test_gradients_without_their_times_are_asked_for(tmp_path):
+    folder = tmp_path / "s"
+    write_bruker(folder, 1e4 * np.ones((4, 64), complex), spectral_width_Hz=4e3, base_MHz=400.0,
+                 carrier_MHz=400.0, reference_MHz=400.0, nucleus="1H")  # fmt: skip
+    (folder / "difflist").write_text("1\n2\n3\n4\n")
+    with pytest.raises(ValueError, match="P30 and D20"):
+        read_gradients(folder)
+
+
+# ---- NMRPipe -------------------------------------------------------------------------------------
+
+
+def test_nmrpipe_is_what_nmrglue_makes_of_it():
+    """The decay, transformed by either, and the spectrum, point by point."""
+    nmrglue = pytest.importorskip("nmrglue")
+    head, data = nmrglue.pipe.read(str(FORMATS / "nmr_pipe.ft1"))
+    axis = nmrglue.pipe.make_uc(head, data).ppm_scale()[::-1]
+    spectrum = read(FORMATS / "nmr_pipe.ft1")
+    assert np.allclose(spectrum.ppm, axis, atol=1e-9)
+    assert np.array_equal(spectrum.intensity, data.real[::-1].astype(float))
+    fid = read(FORMATS / "nmr_pipe.fid")
+    assert isinstance(fid, Fid) and fid.nucleus == "1H"
+    ours = nmr.process(fid, zero_fill=1)
+    strongest = ours.ppm[np.argmax(np.abs(ours.values))]
+    theirs = axis[np.argmax(np.abs(data[::-1]))]
+    assert strongest == pytest.approx(theirs, abs=0.012) == pytest.approx(5.9, abs=0.02)
+
+
+# ---- the scale -----------------------------------------------------------------------------------
+
+
+def test_a_scale_that_nothing_sets_has_the_error_of_its_range(tmp_path):
+    """Without a solvent, and where lines of the sample hide which is the solvent's."""
+    rng = np.random.default_rng(1)
+    options = {"spectral_width_Hz": 4e3, "base_MHz": 400.0, "carrier_MHz": 400.0,
+               "reference_MHz": 400.0, "nucleus": "1H"}  # fmt: skip
+    write_bruker(tmp_path / "bare", 1e4 * decay([(2.0, 2.0, 30.0)], rng), **options)
+    near = [(2.43, 2.0, 30.0), (2.6, 2.0, 25.0), (-1.0, 2.0, 50.0)]
+    write_bruker(tmp_path / "crowded", 1e4 * decay(near, rng), solvent="DMSO", **options)
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    for sample, least in (("bare", 0.15), ("crowded", 0.05)):
+        found = [q for q in report.quantities if q.sample == sample and q.name.startswith("shift")]
+        assert found and all(q.standard_error > least for q in found)
+        assert all(q.status == "doubtful" for q in found)

@@ -1,0 +1,315 @@
+"""Single methods of structure and of separable fits against certified values and peers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from peled import separable
+from peled.formats import FormatError
+from peled.lineshapes.bands import pseudo_voigt
+from peled.quantities import derive
+from peled.samples import read_sheet
+from peled.separable import Sought
+from peled.structure import analyse as structure
+from peled.structure import eds, ftir, microscopy, xps, xrd
+from peled.structure.reading import read_counts
+
+NIST = Path(__file__).parent / "nist"
+
+# ---- separable fit -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", [(0.009, 113, 20, 140, 20), (0.0096, 110, 25, 139, 25)])
+def test_two_gaussians_on_an_exponential_to_the_certified_digits(start):
+    """NIST StRD Gauss3, both starts: values, standard deviations, residual sum of squares."""
+    lines = (NIST / "Gauss3.dat").read_text().splitlines()
+    certified = {
+        name: tuple(map(float, rest.split()[2:])) for name, rest in
+        (line.strip().split(" =") for line in lines[40:48])
+    }  # fmt: skip
+    y, x = np.array([line.split() for line in lines[60:]], float).T
+
+    def basis(p, derivatives):
+        fall = np.exp(-p[0] * x)
+        u = [(x - p[k]) / p[k + 1] for k in (1, 3)]
+        bells = [np.exp(-(v**2)) for v in u]
+        slopes = np.zeros((5, len(x), 3))
+        slopes[0, :, 0] = -x * fall
+        for k, (v, bell) in enumerate(zip(u, bells, strict=True)):
+            slopes[1 + 2 * k, :, 1 + k] = 2 * v / p[2 + 2 * k] * bell
+            slopes[2 + 2 * k, :, 1 + k] = 2 * v**2 / p[2 + 2 * k] * bell
+        return np.column_stack([fall, *bells]), slopes
+
+    sought = {
+        name: Sought(value, step=step) for name, value, step in
+        zip(("b2", "b4", "b5", "b7", "b8"), start, (1e-3, 2, 2, 2, 2), strict=True)
+    }  # fmt: skip
+    fit = separable.fit(basis, y, sought, ["b1", "b3", "b6"], close=1e-9)
+    assert fit.estimates.converged
+    for name, value, error in zip(
+        fit.estimates.names, fit.estimates.values, fit.errors, strict=True
+    ):
+        assert value == pytest.approx(certified[name][0], rel=1e-8)
+        assert error == pytest.approx(certified[name][1], rel=1e-6)
+    assert fit.chi2 == pytest.approx(1.2444846360e03, rel=1e-10)
+
+
+# ---- photoelectrons ------------------------------------------------------------------------------
+
+
+def test_levels_on_an_exponential_tail_cover():
+    """I 4d on the tail of the valence band: areas of repeated noise, and what a line would do."""
+    x = np.arange(40.0, 60.0, 0.1)
+    line = pseudo_voigt(x, 49.4, 1.1, 0.3, False)[0]
+    line = (line + 0.69 * pseudo_voigt(x, 51.1, 1.1, 0.3, False)[0]) / 1.69
+    truth = 3000 * line + 150 + 4000 * np.exp(-(x - x[0]) / 5)
+    level = [xps.Doublet("I 4d", 49.4, 1.7, 0.69, 1.1)]
+    pulls, rng = [], np.random.default_rng(5)
+    for _ in range(120):
+        fit = xps.fit_levels(x, rng.poisson(truth), level, background="exponential")
+        pulls.append((fit.areas[0] - 3000) / fit.area_errors[0])
+    assert 0.9 < np.mean(np.abs(pulls) < 1.96) <= 1.0
+    straight = xps.fit_levels(x, truth, level, background="linear")
+    assert straight.chi2_reduced > 3
+
+
+def test_a_metals_line_is_that_of_doniach_and_sunjic():
+    """Peer: lmfit's closed form, where the band is wide enough not to end it."""
+    lineshapes = pytest.importorskip("lmfit").lineshapes
+    x = np.arange(-60.0, 60.0, 0.02)
+    for index in (0.05, 0.15):
+        lorentz = pseudo_voigt(x, 0.0, 0.6, 1.0, False)[0]
+        ours = xps.metal_tail(x, lorentz, index, band_eV=3e4)
+        theirs = lineshapes.doniach(-x, 1.0, 0.0, 0.3, index)
+        near = np.abs(x) < 3
+        quotient = ours[near] / theirs[near]
+        assert np.ptp(quotient) < 0.02 * quotient.mean()
+
+
+# ---- powder patterns of several phases -----------------------------------------------------------
+
+CU = (1.540593, 1.544427)
+ANGLES = np.linspace(10, 60, 2000)
+CSCL = """data_CsCl
+_cell_length_a 4.123
+_cell_length_b 4.123
+_cell_length_c 4.123
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+_symmetry_space_group_name_H-M 'P m -3 m'
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_U_iso_or_equiv
+Cs1 Cs 0 0 0 0.01
+Cl1 Cl 0.5 0.5 0.5 0.01
+"""
+NACL = CSCL.replace("CsCl", "NaCl").replace("4.123", "5.6402").replace("P m -3 m", "F m -3 m")
+NACL = NACL.replace("Cs1 Cs", "Na1 Na")
+
+
+def powder(cell, spacegroup, atoms, size_nm):
+    """Lines of a powder by brute force: all (hkl) of a cell with all its atoms, no symmetry."""
+    import gemmi
+
+    out = np.zeros_like(ANGLES)
+    u = gemmi.UnitCell(*cell)
+    r = range(-8, 9)
+    for h in np.array(np.meshgrid(r, r, r)).reshape(3, -1).T:
+        if not h.any() or (s := 1 / u.calculate_d(list(map(int, h)))) > 2 * np.sin(0.55) / CU[0]:
+            continue
+        f = 0.0
+        for name, at in atoms:
+            f += (
+                gemmi.Element(name).it92.calculate_sf(s * s / 4)
+                * np.exp(-8 * np.pi**2 * 0.01 * s * s / 4)
+                * np.exp(2j * np.pi * (h @ at))
+            )
+        if abs(f) < 1e-6:
+            continue
+        for wavelength, share in zip(CU, (2 / 3, 1 / 3), strict=True):
+            theta = np.arcsin(wavelength * s / 2)
+            polar = (1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta))
+            width = np.degrees(2 * wavelength / (np.pi * 10 * size_nm * np.cos(theta)))
+            at = np.degrees(2 * theta)
+            out += share * abs(f) ** 2 * polar * pseudo_voigt(ANGLES, at, width, 1.0, False)[0]
+    return out / u.volume  # counts go as the volume lit over that of the cell squared
+
+
+def test_weight_fractions_of_a_mixture_made_by_brute_force(tmp_path):
+    """60 : 40 by weight of CsCl and NaCl, counts and errors; as fast as one looks."""
+    phases = []
+    for name, text in (("CsCl", CSCL), ("NaCl", NACL)):
+        (tmp_path / f"{name}.cif").write_text(text)
+        phases.append(xrd.read_cif(tmp_path / f"{name}.cif"))
+    half = np.array([0.5, 0.5, 0.5])
+    face = [np.array(v) for v in ((0, 0, 0), (0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0))]
+    one = powder(phases[0].cell, "", [("Cs", 0 * half), ("Cl", half)], 30.0)
+    two = powder(phases[1].cell, "", [("Na", f) for f in face] + [("Cl", f + half) for f in face],
+                 20.0)  # fmt: skip
+    # Per gram: the lines of a cell over its mass, which takes the place of one of its volumes.
+    lit = 0.6 * one / phases[0].mass + 0.4 * two / phases[1].mass
+    pulls, rng = [], np.random.default_rng(1)
+    for _ in range(12):
+        counts = rng.poisson(300 + 1.2e4 * lit / lit.max() * 10)
+        fit = xrd.fit_phases(ANGLES, counts, np.sqrt(counts), phases=phases, wavelengths_A=CU,
+                             instrument_fwhm_deg=0.02)  # fmt: skip
+        w = fit.weights
+
+        def share(q, w=w):
+            own = q["CsCl scale"] * w["CsCl"]
+            return own / (own + q["NaCl scale"] * w["NaCl"])
+
+        found = derive("share", "1", share, fit.estimates)
+        pulls.append((found.value - 0.6) / found.standard_error)
+        assert found.value == pytest.approx(0.6, abs=0.01)
+    assert np.mean(np.abs(pulls) < 1.96) > 0.7 and abs(np.mean(pulls)) < 1.5
+
+
+def test_cells_of_two_phases_cover():
+    """A perovskite and lead iodide with lines of their own: cells with the height free."""
+    phases = [xrd.Phase("perovskite", (6.06, 6.06, 6.06, 90, 90, 90), "P m -3 m"),
+              xrd.known_phases()["PbI2 2H"]]  # fmt: skip
+    truth = [xrd.Phase("", (6.05, 6.05, 6.05, 90, 90, 90), "P m -3 m"),
+             xrd.Phase("", (4.55, 4.55, 6.99, 90, 90, 120), "P -3 m 1")]  # fmt: skip
+    rng, pattern = np.random.default_rng(3), np.full(len(ANGLES), 100.0)
+    for phase, size in zip(truth, (25.0, 15.0), strict=True):
+        for h in phase.lines(1.55, 8.9)[0]:
+            d = 1 / np.sqrt(np.sum((h @ np.linalg.inv(_axes(phase.cell)).T) ** 2))
+            top = rng.uniform(20, 300)
+            for wavelength, share in zip(CU, (2 / 3, 1 / 3), strict=True):
+                theta = np.arcsin(wavelength / 2 / d)
+                width = np.degrees(2 * wavelength / (np.pi * 10 * size * np.cos(theta)))
+                at = np.degrees(2 * theta) - 0.08 * np.degrees(2 / 240) * np.cos(theta)
+                line = pseudo_voigt(ANGLES, at, width, 1.0, False)[0]
+                pattern += top * share * line
+    inside = []
+    for _ in range(16):
+        counts = rng.poisson(pattern)
+        fit = xrd.fit_phases(ANGLES, counts, np.sqrt(counts), phases=phases, wavelengths_A=CU,
+                             displacement_mm=None, instrument_fwhm_deg=0.01)  # fmt: skip
+        e = fit.estimates
+        for name, value in (("perovskite a", 6.05), ("PbI2 2H a", 4.55), ("PbI2 2H c", 6.99)):
+            i = e.names.index(name)
+            inside.append(abs(e.values[i] - value) < 1.96 * np.sqrt(e.covariance[i, i]))
+    assert 0.85 < np.mean(inside) <= 1.0
+
+
+def _axes(cell):
+    import gemmi
+
+    return np.array(gemmi.UnitCell(*cell).orth.mat.tolist()).T
+
+
+def test_williamson_hall_parts_size_from_strain():
+    """β = λ/(L cos θ) + 4 ε tan θ put in: 30 nm and 0.3 %; without strain, none is found."""
+    for strain in (0.3, 0.0):
+        rng, pattern, found = np.random.default_rng(7), np.full(len(ANGLES), 200.0), []
+        for hkl in ((1, 0, 0), (1, 1, 0), (2, 0, 0), (2, 1, 0), (2, 1, 1), (2, 2, 0)):
+            for wavelength, share in zip(CU, (2 / 3, 1 / 3), strict=True):
+                theta = np.arcsin(wavelength * np.linalg.norm(hkl) / 2 / 6.05)
+                breadth = wavelength / (300 * np.cos(theta)) + 0.04 * strain * np.tan(theta)
+                width = np.degrees(breadth) * 2 / np.pi
+                at = np.degrees(2 * theta)
+                pattern += 900 * share * pseudo_voigt(ANGLES, at, width, 1.0, False)[0]
+        for _ in range(10):
+            counts = rng.poisson(pattern)
+            fit = xrd.pawley_fit(ANGLES, counts, wavelengths_A=CU, a_A=6.05, displacement_mm=0.0,
+                                 instrument_fwhm_deg=0.02)  # fmt: skip
+            e = xrd.williamson_hall(xrd.breadths(fit, CU, 0.02), CU[0])
+            found.append((e.values - (1 / 30, strain)) / np.sqrt(np.diag(e.covariance)))
+        assert np.mean(np.abs(found) < 1.96) >= 0.8 and np.abs(np.mean(found, axis=0)).max() < 1
+
+
+# ---- X-ray counts, infrared ----------------------------------------------------------------------
+
+
+def test_composition_from_counts_covers(tmp_path):
+    """MAPb(I0.4Br0.6)3 by Cliff and Lorimer with k factors of 3 %, which err too; Poisson counts."""
+    rng, truth = np.random.default_rng(2), {"Pb": 1.0, "I": 1.2, "Br": 1.8}
+    k, inside = {"Pb": 2.05, "I": 1.48, "Br": 1.21}, []
+    for trial in range(40):
+        folder = tmp_path / str(trial)
+        folder.mkdir()
+        text = "element,counts,background,k,k_error\n"
+        for element, amount in truth.items():
+            actual = k[element] * (1 + 0.03 * rng.standard_normal())
+            net = 40 * amount * eds.atomic_weight(element) / actual
+            counts, below = rng.poisson(net + 300), rng.poisson(300)
+            text += f"{element},{counts},{below},{k[element]},{0.03 * k[element]}\n"
+        text += f"Cs,{rng.poisson(300)},{rng.poisson(300)},1.5,0.05\n"
+        (folder / "counts.csv").write_text(text)
+        report = structure.analyse(read_sheet(folder, "structure", sniff=structure.sniff))
+        total = sum(truth.values())
+        for q in report.quantities:
+            if "Cs" in q.name:
+                assert q.value is None
+            elif q.name.startswith("atomic fraction"):
+                away = q.value - truth[q.name.split()[2]] / total
+                inside.append(abs(away) < 1.96 * q.standard_error)
+    assert len(inside) == 120 and 0.88 < np.mean(inside) < 1.0
+
+
+@pytest.mark.parametrize("line", ["Xx,1,0,1,0", "Pb,-1,0,1,0", "Pb,1,0,0,0"])
+def test_counts_that_cannot_be_used_are_refused(tmp_path, line):
+    (tmp_path / "c.csv").write_text(f"element,counts,background,k,k_error\nI,5,1,1,0\n{line}\n")
+    with pytest.raises(FormatError, match="line 3"):
+        read_counts(tmp_path / "c.csv")
+
+
+def test_attenuated_total_reflection_is_undone():
+    """Two bands of one height in transmission: what the depth of the light makes of them."""
+    x = np.arange(800.0, 3200.0, 2.0)
+    flat = sum(np.exp(-(((x - c) / 15) ** 2)) for c in (1000.0, 2900.0))
+    theta, n1, n2 = np.radians(45), 2.4, 1.6
+    depth = 1e7 / x / (2 * np.pi * n1 * np.sqrt(np.sin(theta) ** 2 - (n2 / n1) ** 2))
+    back = ftir.atr_corrected(x, flat * depth)
+    heights = [back[np.abs(x - c) < 20].max() for c in (1000.0, 2900.0)]
+    assert heights[1] == pytest.approx(heights[0], rel=1e-3)
+
+
+# ---- micrographs ---------------------------------------------------------------------------------
+
+
+def dark_field(rng, low, high, pixel_nm=0.4):
+    """Cubes of 12 nm, each as bright as it is thick; the edges that went in."""
+    y, x = np.mgrid[0:512, 0:512] * pixel_nm
+    picture, edges = np.full(x.shape, 100.0), rng.normal(12.0, 1.2, 49)
+    for k, edge in enumerate(edges):
+        centre = (np.array(divmod(k, 7)) + 0.5) * 28 + rng.uniform(-3, 3, 2)
+        turn = rng.uniform(0, np.pi / 2)
+        u = (x - centre[0]) * np.cos(turn) + (y - centre[1]) * np.sin(turn)
+        v = (y - centre[1]) * np.cos(turn) - (x - centre[0]) * np.sin(turn)
+        inside = (np.abs(u) < edge / 2) & (np.abs(v) < edge / 2)
+        picture[inside] += np.exp(rng.uniform(np.log(low), np.log(high)))
+    picture = ndimage.gaussian_filter(picture, 2.0)
+    return picture + 6 * rng.standard_normal(x.shape), edges
+
+
+@pytest.mark.parametrize("high", [45, 400])
+def test_particles_in_dark_field_need_no_grey_level_in_common(high):
+    """From one brightness to a factor of ten between the thinnest and the thickest."""
+    for seed in range(3):
+        picture, edges = dark_field(np.random.default_rng(seed), 40, high)
+        found = microscopy.segment(picture, 0.4)
+        assert len(found.particles) >= 46
+        mean = np.mean([p.edge_nm for p in found.particles])
+        assert mean == pytest.approx(edges.mean(), abs=0.15)
+
+
+def test_a_film_alone_has_no_particles_in_dark_field():
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        grain = ndimage.gaussian_filter(rng.standard_normal((512, 512)), 6)
+        for film in (
+            rng.normal(100, 6, (512, 512)),
+            100 + 60 * grain + rng.normal(0, 6, (512, 512)),
+        ):
+            with pytest.raises(ValueError, match="no two grey levels"):
+                microscopy.segment(film, 0.4)
