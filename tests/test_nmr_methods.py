@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hassan2021.simulate.writers import write_bruker
 from peled import nmr
-from peled.formats.nmr import Fid, read, read_gradients, write_bruker
+from peled.formats.nmr import Fid, read, read_gradients
 from peled.nmr.analyse import analyse, sniff
 from peled.samples import read_sheet
 
