@@ -10,6 +10,7 @@ from peled.optics.dipole import (
     dipole_emission,
     far_field,
     power_spectrum,
+    substrate_reabsorption,
 )
 from peled.optics.escape import (
     FilmEscape,
@@ -38,5 +39,6 @@ __all__ = [
     "multilayer",
     "power_spectrum",
     "read_index",
+    "substrate_reabsorption",
     "waveguide_cutoff",
 ]

@@ -22,6 +22,7 @@ from peled.optics.planewave import (
     admittances,
     cascade,
     check_layers,
+    multilayer,
     normal_component,
     reflection,
 )
@@ -525,3 +526,75 @@ class _Stack:
         out[3] += returned * np.where(escaping, steps[-1], 0.0)
         for k in range(count):
             out[4 + count + k] += returned * np.where(escaping, steps[k] - steps[k + 1], 0.0)
+
+
+#: A round slide, excited in its middle, and the nodes over its trapped rays.
+SLIDE_MM, RADIUS_MM, NODES = 1.0, 6.0, 200
+
+
+def substrate_reabsorption(
+    indices,
+    thickness_nm,
+    emitter,
+    wavelength_nm,
+    k,
+    *,
+    radius_mm=RADIUS_MM,
+    depth=None,
+    orientation="isotropic",
+) -> float:
+    """Fraction of the light trapped in a slide of 1 mm that the emitter layer absorbs before the
+    light reaches the rim.
+
+    A ray at angle theta in the slide meets the stack radius / (2 thickness tan theta) times,
+    counted as a real number, and loses each time what the stack with an absorbing emitter does not
+    reflect (plane waves, so with interference). Trapped is what the far face, to air, reflects
+    totally.
+
+    Parameters
+    ----------
+    indices, thickness_nm, emitter, wavelength_nm, depth, orientation
+        As in `dipole_emission`.
+    k : float
+        Imaginary index of the emitter at the emission wavelength: k = OD ln(10) lambda / (4 pi d)
+        for a decadic density OD of a normal pass.
+    radius_mm : float
+        Of the round slide, excited in its middle.
+
+    Returns
+    -------
+    float
+        0 for k = 0, 1 for an endless slide.
+
+    Raises
+    ------
+    ValueError
+        If k is negative, the radius not positive, or nothing is trapped.
+    """
+    if not (k >= 0 and radius_mm > 0):
+        raise ValueError(f"k, radius_mm: expected k ≥ 0 and a radius, found {k}, {radius_mm}")
+    below = complex(indices[0]).real
+    if not below > 1:
+        raise ValueError(f"substrate: expected an index above that of air, found {below:g}")
+    t, w = np.polynomial.legendre.leggauss(NODES)
+    low = np.arcsin(1 / below)
+    # denser towards both ends, where the film's reflectance has roots
+    angle = low + (np.pi / 2 - low) * np.sin(np.pi / 4 * (t + 1)) ** 2
+    weight = w * np.sin(np.pi / 2 * (t + 1)) * np.sin(angle)
+    light = far_field(
+        indices, thickness_nm, emitter, wavelength_nm, angle, depth=depth, orientation=orientation
+    )
+    absorbing = [complex(value) for value in indices]
+    absorbing[emitter] = complex(absorbing[emitter].real, k)
+    bounces = radius_mm / (2 * SLIDE_MM * np.tan(angle))
+    taken = total = 0.0
+    for polarisation, power in zip(("s", "p"), light, strict=True):
+        wave = multilayer(absorbing, thickness_nm, wavelength_nm, angle, polarisation)
+        gone = np.clip(1 - wave.R, 0, 1)
+        share = np.divide(
+            wave.layers[emitter - 1], gone, out=np.zeros_like(gone), where=gone > 1e-15
+        )
+        met = -np.expm1(bounces * np.log1p(-np.minimum(gone, 1 - 1e-15)))
+        taken += np.sum(weight * power * share * met)
+        total += np.sum(weight * power)
+    return float(taken / total)
