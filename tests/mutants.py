@@ -127,7 +127,7 @@ _FOLDERS["formats.sphere.read_sphere"] = ("direct.txt",)
 _BUNDLED = {
     "synthesis.procedure.load_procedure": "data/synthesis/procedure.yaml",
     "led.ceiling.read_stack": "data/led/device.yaml",
-    "energetics.loading.constants": "data/energetics/stability.yaml",
+    "energetics.affinity.constants": "data/energetics/stability.yaml",
     "structure.reading.read_lead": "data/structure/icpms.csv",
     "molecules.read_molecules": "data/synthesis/molecules.json",
     "nmr.series.read_resonances": "data/nmr/resonances.csv",
