@@ -129,7 +129,7 @@ _BUNDLED = {
     "synthesis.procedure.load_procedure": "data/synthesis/procedure.yaml",
     "led.ceiling.read_stack": "data/led/device.yaml",
     "formats.atomistic.records.read_numbers": "data/energetics/lead/dispersion.json",
-    "energetics.loading.constants": "data/energetics/stability.yaml",
+    "energetics.affinity.constants": "data/energetics/stability.yaml",
     "structure.reading.read_lead": "data/structure/icpms.csv",
     "molecules.read_molecules": "data/synthesis/molecules.json",
     "nmr.series.read_resonances": "data/nmr/resonances.csv",

@@ -644,4 +644,4 @@ def test_constants_that_make_no_sense(tmp_path, change):
         yaml.safe_dump({"EDTA": {"log_k": [17.9, 18.1], "pKa": [10.2], "source": "s"} | change})
     )
     with pytest.raises(FormatError, match=r"stability\.yaml"):
-        loading.constants(path)
+        affinity.constants(path)

@@ -3,5 +3,6 @@
 published  its claims and panels, read from the accepted manuscript
 verdicts   what is said of its claims, by topic
 simulate   forward models that write the bundled files
-recompute  the kept calculations of energies
+recompute  the kept calculations of energies, repeated
+energetics, nmr, led, structure, synthesis   what the notebooks of a topic work on
 """

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from hassan2021.energetics.methods import reference_gap
+from peled.energetics.affinity import constants
 from peled.energetics.outputs import EnergyRow, read_table
-from peled.formats import FormatError, read_text, read_yaml
+from peled.formats import read_text, read_yaml
 from peled.formats.atomistic import Structure, formula, read_calculation, read_structure
-from peled.formats.contract import reader
 from peled.sources import kind_of
 
 OWN = "own outputs"
@@ -268,34 +268,6 @@ def shells(folder: Path) -> dict[str, str]:
             shell.lower() for shell, occupied in rows if float(occupied) > 0
         )
     return {element: " ".join(sorted(names)) for element, names in found.items()}
-
-
-@reader("stability constants in YAML")
-def constants(path: Path) -> dict:
-    """Stability constants of a YAML file: by ligand `log_k` (low, high), `pKa`, `source`.
-
-    Raises
-    ------
-    FormatError
-        If an entry lacks one of them or its numbers make no sense.
-    """
-    found = read_yaml(path, what="stability constants in YAML")
-    try:
-        for name, entry in found.items():
-            low, high = map(float, entry["log_k"])
-            if not (
-                np.isfinite([low, high, *map(float, entry["pKa"])]).all()
-                and low <= high
-                and entry["source"]
-            ):
-                raise ValueError(f"{name}: {entry}")
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise FormatError(
-            path,
-            expected="for each ligand log_k: [low, high], pKa: [...], source",
-            found=str(error)[:120],
-        ) from None
-    return found
 
 
 def ligands_above(picture: Picture | None) -> np.ndarray | None:

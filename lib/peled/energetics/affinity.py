@@ -13,12 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from peled.energetics.frenkel import K_EV
+from peled.formats import FormatError, read_yaml
+from peled.formats.contract import reader
 
 #: log10 of the hydrolysis constants of Pb2+, to Pb(OH)+, Pb(OH)2 and Pb(OH)3-, at 25 C and zero
 #: ionic strength (Baes & Mesmer, The Hydrolysis of Cations, 1976).
@@ -108,3 +111,31 @@ def speciation(metal: float, ligands: Sequence[float], conditional: Sequence[flo
     low = np.log10(metal) - max(0.0, np.log10(1 + np.sum(k * total))) - 1
     free = 10.0 ** brentq(surplus, low, np.log10(metal) + 1e-12, xtol=1e-14, rtol=1e-14)
     return Speciation(float(free), tuple(float(x) for x in total * k * free / (1 + k * free)))
+
+
+@reader("stability constants in YAML")
+def constants(path: Path) -> dict:
+    """Stability constants of a YAML file: by ligand `log_k` (low, high), `pKa`, `source`.
+
+    Raises
+    ------
+    FormatError
+        If an entry lacks one of them or its numbers make no sense.
+    """
+    found = read_yaml(path, what="stability constants in YAML")
+    try:
+        for name, entry in found.items():
+            low, high = map(float, entry["log_k"])
+            if not (
+                np.isfinite([low, high, *map(float, entry["pKa"])]).all()
+                and low <= high
+                and entry["source"]
+            ):
+                raise ValueError(f"{name}: {entry}")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise FormatError(
+            path,
+            expected="for each ligand log_k: [low, high], pKa: [...], source",
+            found=str(error)[:120],
+        ) from None
+    return found
