@@ -1,4 +1,4 @@
-"""What another thickness would give: drag along the outcoupling of a stack against one of its layers."""
+"""What another thickness would give: drag along the limit of a stack against one of its layers."""
 
 from __future__ import annotations
 
