@@ -25,7 +25,7 @@ TRUE = {"tau": (0.4, 14.0, 280.0), "t0": 0.0, "fwhm": 0.1}
 START = {"tau": (0.2, 5.0, 500.0), "t0": 0.02, "fwhm": 0.15}
 CHIRP = 0.43  # ps over the window, as 1/λ²
 PEER = os.environ.get("PELED_PYGLOTARAN")
-LEAST = {False: 150, True: 40}  # times the peer's speed at 1000 wavelengths, without and with chirp
+LEAST = {False: 100, True: 40}  # times the peer's speed at 1000 wavelengths, without and with chirp
 
 PEER_PROGRAM = r"""
 import json, sys, time, warnings
