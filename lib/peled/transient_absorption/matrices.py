@@ -209,7 +209,8 @@ class Rise:
 
 
 _DECAYS = 12  # exponentials that stand for any decay
-_LEVEL = 0.25  # of what follows, above which a constant is no background
+_LEVEL = 0.5  # of what follows, above which a constant is no background
+_NOTHING = 0.05  # and where it rises after the first delay, below which it is one nevertheless
 _GROUPS = 48  # averages of neighbouring wavelengths in which a rise is looked for
 
 
@@ -253,11 +254,14 @@ def find_rise(m: Matrix) -> Rise:
     broken = (f > 30) & (best > 0)
     # Before zero time there is next to nothing; a plateau between two decays is as high as what
     # follows it.
-    level = np.abs(mean[np.maximum(best, 1) - 1, np.arange(len(best))] / np.maximum(best, 1))
-    height = np.array([np.abs(column[b:]).max() for column, b in zip(y.T, best)])
     rising = broken & signal
-    plateau = bool(rising.any() and np.median(level[rising] / height[rising]) > _LEVEL)
-    seen = not plateau and bool(broken.any() or (f_whole[0] > 30 and whole[0] > 0))
+    plateau = False
+    if rising.any():
+        common = int(np.median(best[rising]))
+        level = mean[common - 1] / common
+        share = np.abs(level) / np.abs(y[common:] - level).max(axis=0)
+        plateau = np.median(share[signal]) > _LEVEL and np.median(share[rising]) > _NOTHING
+    seen = bool(not plateau and (broken.any() or (f_whole[0] > 30 and whole[0] > 0)))
     if not seen:
         late = bool(signal.any())
         onset = np.full(len(m.wavelength_nm), np.nan if late else t[0])
