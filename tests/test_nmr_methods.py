@@ -98,3 +98,18 @@ def test_a_scale_that_nothing_sets_has_the_error_of_its_range(tmp_path):
         found = [q for q in report.quantities if q.sample == sample and q.name.startswith("shift")]
         assert found and all(q.standard_error > least for q in found)
         assert all(q.status == "doubtful" for q in found)
+
+
+# ---- phase ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("p1", [-150.0, -45.0, 45.0, 150.0])
+def test_first_order_phase_of_two_lines_close_together(p1):
+    """A tenth of the sweep apart, as those of adamantane: what p1 leaves there is in their phases."""
+    rng, found = np.random.default_rng(4), []
+    for _ in range(6):
+        data = decay([(0.6, 4.0, 60.0), (1.6, 4.0, 40.0)], rng)[None]
+        made = Fid(Path("made"), data, 4000.0, 400.0, 400.0, "1H")
+        spectrum = nmr.process(made, line_broadening_Hz=1.0)
+        found.append(nmr.autophase(nmr.apply_phase(spectrum, nmr.Phase(20.0, -p1))).p1_deg)
+    assert np.mean(found) == pytest.approx(p1, abs=15)

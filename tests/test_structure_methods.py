@@ -207,6 +207,22 @@ def _axes(cell):
     return np.array(gemmi.UnitCell(*cell).orth.mat.tolist()).T
 
 
+def test_lines_that_two_cubic_cells_explain_give_no_lattice_constant(tmp_path):
+    """Lines at 3, 4, 8 of a are at 6, 8, 16 of √2 a too, and two foreign ones tip the balance."""
+    x, a, rng = np.arange(22.0, 100.0, 0.02), 3.76, np.random.default_rng(3)
+    y = np.full(len(x), 60.0)
+    lines = [(2 * np.degrees(np.arcsin(CU[0] * np.sqrt(n) / 2 / a)), h)
+             for n, h in ((3, 300.0), (4, 160.0), (8, 150.0))]  # fmt: skip
+    for at, height in (*lines, (27.1, 80.0), (38.1, 80.0)):
+        y += height / (1 + ((x - at) / 0.25) ** 2)
+    counts = np.column_stack([x, rng.poisson(y)])
+    np.savetxt(tmp_path / "film.xy", counts, header="2theta (deg),counts", delimiter=",")
+    (tmp_path / "samples.csv").write_text("sample,measurement,file,anode\nfilm,xrd,film.xy,Cu\n")
+    report = structure.analyse(read_sheet(tmp_path, "structure", sniff=structure.sniff))
+    (q,) = [q for q in report.quantities if q.name == "lattice constant"]
+    assert q.value is None or q.value == pytest.approx(a, rel=0.01), str(q)
+
+
 def test_williamson_hall_parts_size_from_strain():
     """β = λ/(L cos θ) + 4 ε tan θ put in: 30 nm and 0.3 %; without strain, none is found."""
     for strain in (0.3, 0.0):

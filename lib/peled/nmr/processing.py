@@ -495,6 +495,16 @@ def _one_pass(
         tilt = -(across @ place[under]) / scale - pull @ places
         return float(cost), np.array([slope, tilt])
 
+    # Sought are the phase amid the lines and its change over their spread, which are alike in size
+    # and do not feel each other; lines close together would leave p1 where it began.
+    amid = float(np.average(places, weights=weights))
+    spread = float(np.sqrt(np.average((places - amid) ** 2, weights=weights))) or 1.0
+    turns = np.array([[1.0, amid], [0.0, spread]])
+
+    def around(angles: np.ndarray) -> tuple[float, np.ndarray]:
+        cost, gradient = negative(np.linalg.solve(turns, angles))
+        return cost, np.linalg.solve(turns.T, gradient)
+
     starts = []
     for p1 in np.deg2rad(candidates):
         p0 = np.angle(np.sum(weights * np.exp(1j * (phases - p1 * places))))
@@ -502,8 +512,9 @@ def _one_pass(
     best = None
     for _, p0, p1 in sorted(starts)[:REFINED]:
         if free:
-            options = {"gtol": 1e-4}
-            angles = minimize(negative, (p0, p1), jac=True, method="BFGS", options=options).x
+            start = turns @ (p0, p1)
+            found = minimize(around, start, jac=True, method="BFGS", options={"gtol": 1e-5})
+            angles = np.linalg.solve(turns, found.x)
         else:
             only = minimize_scalar(
                 lambda a: negative((a, p1))[0],  # noqa: B023

@@ -21,6 +21,10 @@ from peled.tables import table
 #: Half range of a zero error that no standard told, degrees.
 ZERO_DEG = 0.02
 
+#: Two cells of scores closer than this are not told apart: 0.94 for a pattern with three lines in
+#: the ratio 3 : 4 : 8, at most 0.76 for perovskites and LaB6.
+RIVAL_CELL = 0.85
+
 
 @lru_cache(maxsize=1)
 def _phases() -> dict[str, tuple[tuple[str, float], ...]]:
@@ -97,6 +101,7 @@ def _pattern(bench: Bench, held: Held, ruler, spread) -> None:
         bench.nothing(held, "lattice constant", "Å", "signal", lines.sentence("two lines"))
         return
     try:
+        _one_cell(x, y, wavelengths[0])
         fit = _fit(held, ruler, spread, bench.settings)
     except ValueError as error:
         bench.nothing(held, "lattice constant", "Å", "determined", str(error))
@@ -107,6 +112,17 @@ def _pattern(bench: Bench, held: Held, ruler, spread) -> None:
         _single_lines(bench, held, fit, ruler, wavelengths)
     if bench.settings["phases"]:
         _several(bench, held, fit, ruler)
+
+
+def _one_cell(x, y, wavelength: float) -> None:
+    """ValueError where another cubic cell explains the lines nearly as well as the best."""
+    (best, a), *others = xrd.cubic_cells(x, y, wavelength_A=wavelength)
+    for score, other in others:
+        if score > RIVAL_CELL * best and abs(other / a - 1) > 0.03:
+            raise ValueError(
+                f"cubic cells of {a:.3f} and {other:.3f} Å explain the lines alike "
+                f"({best:.2f} and {score:.2f}): measure a wider range, or the lattice is another"
+            )
 
 
 def fit_options(held: Held, ruler: standards.Ruler | None, spread: float | None, settings) -> dict:

@@ -26,7 +26,7 @@ from peled.structure.xrd.evidence import (
     lattice_change,
     phase_test,
 )
-from peled.structure.xrd.pawley import PawleyFit, find_cubic_cell, noise_of, pawley_fit
+from peled.structure.xrd.pawley import PawleyFit, cubic_cells, find_cubic_cell, noise_of, pawley_fit
 from peled.structure.xrd.phases import Phase, PhasesFit, fit_phases, known_phases, read_cif
 from peled.structure.xrd.profiles import cube_transform, model_pattern, streaks
 
@@ -45,6 +45,7 @@ __all__ = [
     "PhaseTest",
     "composition_from_intensities",
     "cube_transform",
+    "cubic_cells",
     "find_cubic_cell",
     "lattice_change",
     "line_strength",

@@ -112,14 +112,25 @@ def noise_of(intensity) -> np.ndarray:
     )
 
 
-def find_cubic_cell(
+def find_cubic_cell(two_theta_deg, intensity, *, wavelength_A: float) -> float:
+    """The first of `cubic_cells`, ångström."""
+    return cubic_cells(two_theta_deg, intensity, wavelength_A=wavelength_A)[0][1]
+
+
+def cubic_cells(
     two_theta_deg,
     intensity,
     *,
     wavelength_A: float,
     a_range_A: tuple[float, float] = (3.4, 6.9),
-) -> float:
-    """A first lattice constant, ångström: the primitive cubic cell that explains most of the strongest lines with few absent ones.
+) -> list[tuple[float, float]]:
+    """Primitive cubic cells that explain the strongest lines with few absent ones, best first.
+
+    Returns
+    -------
+    list of (score, a)
+        Score: the share of the lines that is explained, less for lines that are absent; a in
+        ångström.
 
     Raises
     ------
@@ -138,7 +149,7 @@ def find_cubic_cell(
     heights = np.array([f.significance for f in strong])
     d = wavelength_A / (2 * np.sin(np.radians(peaks) / 2))
     sums = np.array([sum(i * i for i in hkl) for hkl in reflection_families(48)])
-    best, best_score = None, 0.0
+    scored = []
     for i in np.argsort(-heights)[:4]:
         for n in (1, 2, 3, 4, 5, 6, 8):
             a = d[i] * np.sqrt(n)
@@ -152,13 +163,13 @@ def find_cubic_cell(
             tolerance = 0.25 + 0.004 * peaks
             explained = heights[distance.min(axis=1) < tolerance].sum() / heights.sum()
             seen = (distance.min(axis=0) < 0.3 + 0.004 * lines)[: max(4, len(lines) // 2)].mean()
-            if explained * (0.4 + 0.6 * seen) > best_score:
-                best, best_score, best_explained = a, explained * (0.4 + 0.6 * seen), explained
-    if best is None or best_explained < 0.5:
+            if explained >= 0.5:
+                scored.append((float(explained * (0.4 + 0.6 * seen)), float(a)))
+    if not scored:
         raise ValueError(
             f"powder pattern: expected a primitive cubic cell between {a_range_A[0]} and {a_range_A[1]} ångström, found none that explains half of the lines"
         )
-    return float(best)
+    return sorted(scored, reverse=True)
 
 
 def pawley_fit(
