@@ -5,6 +5,7 @@ the clock's are printed beside. `BENCH=benchmarks/bench_campaign.py make bench` 
 a few samples.
 """
 
+import contextlib
 import resource
 import subprocess
 import sys
@@ -139,21 +140,25 @@ def papermill(folder: Path) -> None:
 
 
 @pytest.mark.benchmark(group="growth")
-def test_the_cost_of_a_sample_does_not_grow_with_their_number(benchmark, tmp_path, quick):
-    each = {}
-    for count in (1, 2) if quick else (10, 100, 1000):
+def test_neither_cost_nor_memory_grow_with_the_number_of_samples(benchmark, tmp_path, quick):
+    each, counts = {}, (1, 2) if quick else (10, 100, 1000)
+    for count in counts:
         toy.devices(tmp_path / f"in{count}", count)
         work = Campaign("led", tmp_path / f"in{count}", tmp_path / f"out{count}")
-        with engine(Budget(work.module, 300.0, 1000.0), workers=WORKERS) as run:
+        with watched() as most, engine(Budget(work.module, 300, 1000), workers=WORKERS) as run:
             units = work.units()
             list(run((unit.key, unit.line()) for unit in units[: 2 * WORKERS]))  # started and warm
             children = [psutil.Process(pid) for pid in _below()]
             began = cpu() + sum(sum(c.cpu_times()[:2]) for c in children)
             work.analyse(run, units)
             used = cpu() + sum(sum(c.cpu_times()[:2]) for c in children) - began
+            if count == counts[-1]:
+                benchmark.pedantic(work.write, args=(units,), rounds=1)
         each[count] = used / count
-        print(f"\n{count} devices: {1e3 * used / count:.1f} ms CPU each")
-    benchmark.pedantic(work.write, args=(units,), rounds=1)
+        said = f"{1e3 * used / count:.1f} ms CPU each, {most[0] / 2**20:.0f} MiB together"
+        benchmark.extra_info[f"{count} devices"] = said
+        print(f"\n{count} devices: {said}")
+        assert most[0] < 2**30
     assert quick or each[1000] < 1.1 * each[10]
 
 
@@ -179,37 +184,22 @@ def test_maps(benchmark, tmp_path, quick):
     )
 
 
-@pytest.mark.benchmark(group="memory")
-def test_memory_is_bounded(benchmark, tmp_path, quick):
-    count = 2 if quick else 1000
-    toy.devices(tmp_path / "in", count)
-    command = [
-        sys.executable,
-        "-m",
-        "peled",
-        "campaign",
-        "led",
-        tmp_path / "in",
-        "--out",
-        tmp_path / "out",
-    ]
+@contextlib.contextmanager
+def watched():
+    """The most memory that this process and those below it hold together, looked at as it runs."""
     most, done = [0], threading.Event()
 
-    def watch(process) -> None:
+    def look() -> None:
         while not done.wait(0.3):
-            most[0] = max(most[0], _resident(process))
+            most[0] = max(most[0], _resident(psutil.Process()))
 
-    def run() -> None:
-        process = subprocess.Popen([*command, "--workers", str(WORKERS)], stdout=subprocess.DEVNULL)
-        looking = threading.Thread(target=watch, args=(psutil.Process(process.pid),))
-        looking.start()
-        assert process.wait() == 0
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield most
+    finally:
         done.set()
         looking.join()
-
-    benchmark.pedantic(run, rounds=1)
-    print(f"\n{count} devices: at most {most[0] / 2**20:.0f} MiB resident, all processes together")
-    assert most[0] < 2**30
 
 
 def _resident(process: psutil.Process) -> int:

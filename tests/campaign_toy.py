@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-import lab_examples
 from peled.campaign.engines import engine
 from peled.campaign.run import Campaign
 from peled.campaign.worker import Budget
@@ -76,6 +75,8 @@ def devices(folder: Path, count: int) -> None:
 
     The EQE grows with the annealing temperature.
     """
+    import lab_examples  # for this alone: a worker of the toy starts without it
+
     rng = np.random.default_rng(25)
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["sample,measurement,file,group,area_cm2,geometry,date,x_annealing_C"]
@@ -93,9 +94,14 @@ def devices(folder: Path, count: int) -> None:
 
 def run(folder: Path, out: Path, scheduler: str | None = None, **options) -> list[dict]:
     """The rows of a whole campaign."""
+    with engine(Budget(Toy.module, CPU_S, MEMORY_MB), scheduler, workers=2) as go:
+        return through(go, folder, out, **options)
+
+
+def through(go, folder: Path, out: Path, **options) -> list[dict]:
+    """The same through an engine that runs already."""
     work = Toy("led", folder, out, **options)
-    with engine(Budget(work.module, CPU_S, MEMORY_MB), scheduler, workers=2) as go:
-        units = work.once(go)
+    units = work.once(go)
     work.write(units)
     return list(work.rows(units))
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from click.testing import CliRunner
 
 import campaign_toy as toy
 import peled.led.analyse
-from peled.campaign import engines, overview, statistics
+from peled.campaign import engines, overview, statistics, worker
 from peled.campaign.engines import EngineError, engine
 from peled.campaign.run import Campaign
 from peled.campaign.units import sheet_of
@@ -48,13 +49,21 @@ def units(folder, out="out", **options):
     return {unit.label: unit for unit in toy.Toy("led", folder, Path(out), **options).units()}
 
 
+@pytest.fixture(scope="module")
+def run():
+    """Whole campaigns of the toy by one worker that goes on from test to test: folder, out -> rows."""
+    with engine(Budget(toy.Toy.module, toy.CPU_S, toy.MEMORY_MB), workers=1) as go:
+        yield partial(toy.through, go)
+
+
 # ---- no sample stops another ---------------------------------------------------------------------
 
 
-def test_every_poison_is_a_row_with_its_reason(tmp_path):
+def test_every_poison_is_a_row_with_its_reason(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "TRIES", 2)
     poison = {"l": "loop", "e": "eat", "s": "segfault", "x": "leave", "r": "raise"}
     toy.write(tmp_path / "in", {"a": "1", **poison, "b": "2", "z": "3"})
-    rows = toy.run(tmp_path / "in", tmp_path / "out")
+    rows = run(tmp_path / "in", tmp_path / "out")
     assert {k: v for k, v in values(rows).items() if v} == {"a": 1, "b": 2, "z": 3}
     said = reasons(rows)
     assert "1 s of CPU time" in said["l"] and "300 MB" in said["e"]
@@ -63,11 +72,11 @@ def test_every_poison_is_a_row_with_its_reason(tmp_path):
     assert "status 3" in said["x"] and said["r"] == "failed: ValueError: no sweep"
 
 
-def test_one_sheet_that_cannot_be_read_stops_no_other(tmp_path):
+def test_one_sheet_that_cannot_be_read_stops_no_other(run, tmp_path):
     toy.write(tmp_path / "in" / "good", {"a": "1"})
     (tmp_path / "in" / "bad").mkdir()
     (tmp_path / "in" / "bad" / "samples.csv").write_text("sample,nonsense\n1,2\n")
-    assert values(toy.run(tmp_path / "in", tmp_path / "out")) == {"a": 1.0}
+    assert values(run(tmp_path / "in", tmp_path / "out")) == {"a": 1.0}
     said = list(csv.reader((tmp_path / "out" / "led_problems.csv").open(encoding="utf-8-sig")))
     assert said[1][:2] == ["bad", "samples.csv"] and "nonsense" in said[1][2]
 
@@ -94,49 +103,49 @@ def count_runs(monkeypatch):
     return seen
 
 
-def test_only_what_changed_is_analysed_again(tmp_path, monkeypatch):
+def test_only_what_changed_is_analysed_again(run, tmp_path, monkeypatch):
     folder, out = tmp_path / "in", tmp_path / "out"
     toy.write(folder, {"a": "1", "b": "2", "c": "beside d/other.dat"})
     (folder / "d").mkdir()
     (folder / "d" / "other.dat").write_text("5")
     seen = count_runs(monkeypatch)
-    first = toy.run(folder, out)
+    first = run(folder, out)
     assert values(first)["c"] == 5 and sorted(seen) == ["a", "b", "c"]
     before = table(out)
     seen.clear()
-    toy.run(folder, out)
+    run(folder, out)
     assert seen == [] and table(out) == before
     (folder / "a.txt").write_text("10")
     (folder / "d" / "other.dat").write_text("50")  # what an analysis opens by itself counts, too
-    assert values(toy.run(folder, out))["c"] == 50 and seen == ["a", "c"]
+    assert values(run(folder, out))["c"] == 50 and seen == ["a", "c"]
     seen.clear()
     sheet = (folder / "samples.csv").read_text().replace("{sample}.txt", "{sample}.txt").rstrip()
     (folder / "samples.csv").write_text(sheet + "\nb,jvl,b.txt\n")  # the same meaning
-    toy.run(folder, out)
+    run(folder, out)
     assert seen == []
-    toy.run(folder, out, settings={"gain": 2.0})
+    run(folder, out, settings={"gain": 2.0})
     assert seen == ["a", "b", "c"]
     kept = list((out / "kept").iterdir())
     assert len(kept) == 3, "records of other settings are gone"
 
 
-def test_a_damaged_record_is_made_again(tmp_path, monkeypatch):
+def test_a_damaged_record_is_made_again(run, tmp_path, monkeypatch):
     toy.write(tmp_path / "in", {"a": "1", "b": "2"})
-    toy.run(tmp_path / "in", tmp_path / "out")
+    run(tmp_path / "in", tmp_path / "out")
     before = table(tmp_path / "out")
     one = next((tmp_path / "out" / "kept").glob("*.json"))
     one.write_bytes(one.read_bytes()[:50])
     seen = count_runs(monkeypatch)
-    toy.run(tmp_path / "in", tmp_path / "out")
+    run(tmp_path / "in", tmp_path / "out")
     assert len(seen) == 1 and table(tmp_path / "out") == before
 
 
-def test_what_was_stopped_is_tried_again_by_the_next_run(tmp_path, monkeypatch):
+def test_what_was_stopped_is_tried_again_by_the_next_run(run, tmp_path, monkeypatch):
     toy.write(tmp_path / "in", {"a": "1", "e": "eat"})
     seen = count_runs(monkeypatch)
-    toy.run(tmp_path / "in", tmp_path / "out")
+    run(tmp_path / "in", tmp_path / "out")
     assert sorted(seen) == ["a", "e"], "once in one run"
-    toy.run(tmp_path / "in", tmp_path / "out")
+    run(tmp_path / "in", tmp_path / "out")
     assert sorted(seen) == ["a", "e", "e"]
 
 
@@ -190,10 +199,9 @@ def test_a_line_to_a_worker_brings_the_same_sheet():
 
 
 def test_numbers_are_those_of_the_topic_on_the_whole_folder(tmp_path):
-    run = CliRunner().invoke(
-        main, ["campaign", "led", str(EXAMPLES / "led"), "--out", str(tmp_path)]
-    )
-    assert run.exit_code == 0, run.output
+    command = ["campaign", "led", str(EXAMPLES / "led"), "--out", str(tmp_path), "--workers", "1"]
+    said = CliRunner().invoke(main, command)
+    assert said.exit_code == 0, said.output
     room = peled.led.analyse
     report = room.analyse(read_sheet(EXAMPLES / "led", "led", sniff=room.sniff), {})
     with (tmp_path / "led.csv").open(encoding="utf-8-sig") as stream:
@@ -444,7 +452,7 @@ def test_a_growing_folder_is_analysed_file_by_file_when_each_is_whole(tmp_path):
 # ---- the table and the page ----------------------------------------------------------------------
 
 
-def test_an_outlier_is_named_and_linked_and_a_trend_within_groups_is_seen(tmp_path):
+def test_an_outlier_is_named_and_linked_and_a_trend_within_groups_is_seen(run, tmp_path):
     rng, lines, words = np.random.default_rng(4), [], {}
     for i in range(40):
         group, x = ("control", "treated")[i % 2], i // 2
@@ -456,7 +464,7 @@ def test_an_outlier_is_named_and_linked_and_a_trend_within_groups_is_seen(tmp_pa
     toy.write(folder, words)
     head = "sample,measurement,file,group,date,x_dose,x_spot"
     (folder / "samples.csv").write_text("\n".join([head, *lines]))
-    toy.run(folder, out, parquet=bool(find_spec("pyarrow")))
+    run(folder, out, parquet=bool(find_spec("pyarrow")))
     page = (out / "led.html").read_text()
     flagged = page.split("To be looked at")[1].split("</section>")[0]
     assert "s17" in flagged and flagged.count("outlier") == 1

@@ -15,14 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-import matplotlib as mpl
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from peled import files
+
+if TYPE_CHECKING:  # whoever analyses without a picture does not wait for matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 SINGLE, DOUBLE = 89 / 25.4, 183 / 25.4  # widths of one and two journal columns, inch
 RATIO = 0.72  # of height to width, at most of one column
@@ -60,6 +59,8 @@ _PACKAGES = ("numpy", "scipy", "matplotlib", "lmfit")
 
 def use_style() -> None:
     """Set the repository's matplotlib style, for this process."""
+    import matplotlib as mpl
+
     mpl.rcdefaults()
     mpl.style.use(Path(__file__).with_name("style") / "peled.mplstyle")
 
@@ -96,6 +97,8 @@ def panel(
         As `matplotlib.pyplot.subplots` returns them.
     """
     height = height or min(width, SINGLE) * RATIO
+    import matplotlib.pyplot as plt
+
     figure, axes = plt.subplots(figsize=(width, height), layout=_below_strip(height), **subplots)
     letter = "" if name.startswith("extra_") else re.sub(r"^(fig|ed)\d+", "", name)
     _head(figure, letter, title)
@@ -105,12 +108,16 @@ def panel(
 def blank(title: str, *, width: float = SINGLE) -> Figure:
     """An empty figure with its title in the strip, for a drawer that makes its own axes."""
     height = width * RATIO
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), layout=_below_strip(height))
     _head(figure, "", title)
     return figure
 
 
 def _below_strip(height: float) -> ConstrainedLayoutEngine:
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     return ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, rect=(0, 0, 1, 1 - STRIP / height))
 
 
@@ -245,6 +252,9 @@ def save(figure: Figure, folder: str | Path, provenance: Provenance) -> list[Pat
 
 def _half_size(png: bytes) -> bytes:
     """A picture of half the width and height, for a notebook's own page: no second drawing."""
+    import matplotlib as mpl
+    from PIL import Image
+
     picture, stream = Image.open(io.BytesIO(png)).convert("RGB").reduce(2), io.BytesIO()
     picture.save(stream, "png", dpi=(mpl.rcParams["savefig.dpi"] / 2,) * 2)
     return stream.getvalue()

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 from scipy.ndimage import uniform_filter1d
 
 from peled.figures import COLOURS
-from peled.lab.live import lay_out
 from peled.led.photometry import A_M2_PER_MA_CM2
 
 #: Colours of samples in their order.
@@ -135,10 +132,12 @@ def spectra(
 
     Where they lie on each other what changed since the first is drawn below, magnified.
     """
+    from matplotlib import colormaps
+
     s = series.signal
     used = np.flatnonzero(series.used)
     pick = used[np.unique(np.linspace(0, used.size - 1, min(most, used.size)).astype(int))]
-    shades = plt.get_cmap("viridis_r")(np.linspace(0.15, 1.0, pick.size))
+    shades = colormaps["viridis_r"](np.linspace(0.15, 1.0, pick.size))
     unit = s.at_unit.replace("mA/cm2", "mA cm$^{-2}$")
     shapes = s.values[pick] / np.nanmax(s.values[pick], axis=1, keepdims=True)
     for k, y, shade in zip(pick, shapes, shades):
@@ -250,6 +249,8 @@ class LossChannels:
 
     def __init__(self, thickness_nm, xlabel: str):
         self.thickness_nm, self.xlabel = np.asarray(thickness_nm, float), xlabel
+        from matplotlib.figure import Figure
+
         self.figure = Figure(figsize=(3.5, 2.4), layout="constrained")
         self.axes = self.figure.subplots()
         self.bands: list = []
@@ -257,6 +258,8 @@ class LossChannels:
     def move(self, emission, at_nm: float, title: str) -> None:
         """Show an emission at `thickness_nm`, one thickness marked."""
         if not self.bands:
+            from peled.lab.live import lay_out
+
             self.bands = loss_channels(self.axes, self.thickness_nm, emission, self.xlabel)
             self.line = self.axes.axvline(at_nm, color="k", lw=0.7, ls=":")
             self.title = self.axes.set_title(title, fontsize=6.5)

@@ -1,0 +1,144 @@
+"""Light-emitting diodes: a sweep, spectra at five biases, a log of the luminance."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import brentq
+
+import labs
+import peled
+from calibration import Condition
+from calibration.noise import SHAPES
+
+DRAWS = 100
+SHEET = """\
+sample,measurement,file,geometry,luminance_unit
+{sample},jvl,{sample}_jvl.csv,lambertian,
+{sample},el_series,{sample}_el.txt,,
+{sample},lifetime,{sample}_life.txt,,
+"""
+BIASES = np.array([2.5, 3.0, 3.5, 4.0, 5.0])
+#: What the analysis takes for granted unless the sheet says otherwise, as it states it.
+METER, CURRENT, SCALE_NM = 0.02, 0.003, 0.3
+SPECTRAL = ("EL peak", "EL FWHM", "CIE x", "CIE y", "peak EQE")
+
+CONDITIONS = (
+    Condition("white", "photon-starved", {"counts": 60.0}, "open"),
+    Condition("white", "dim", {"counts": 400.0}),
+    Condition("white", "bright"),
+    Condition("saturated", "60 % of the peak", {"clip": 0.6}, "act", SPECTRAL),
+    Condition("drift", "0.2 cd/m2 over the sweep", {"drift": 0.2}),
+    Condition("1/f", "", {"shape": "1/f"}),
+    Condition("common mode", "1 % of the peak", {"common": 0.01}),
+    Condition("correlated", "three pixels", {"shape": "correlated"}),
+    Condition("proportional", "3 % of the light", {"scatter": 0.03}),
+    Condition("missing cells", "3 %", {"missing": 0.03}),
+    Condition("offsets", "0.5 cd/m2, 3 % of the peak", {"offset": 0.5, "stray": 0.03}),
+    Condition("contamination", "room light, 3 % of the peak", {"line": 0.03}, "open"),
+    Condition("no light", "", {"eqe": 0.0}, "act", (*SPECTRAL, "turn-on voltage")),
+    Condition("wrong unit", "EQE of 150 %", {"eqe": 1.5}, "act", ("peak EQE",)),
+)
+
+
+def draw(folder: Path, sample: str, rng, *, counts=4000.0, clip=None, drift=0.0, shape="white",
+         common=0.0, scatter=0.005, missing=0.0, offset=0.0, stray=0.0, line=0.0,
+         eqe=None) -> dict[str, float]:  # fmt: skip
+    """Files of one device.
+
+    Parameters
+    ----------
+    counts : float
+        Of the maximum at 5 V, with read noise of 8 and shot noise.
+    clip : float, optional
+        Share of that maximum at which the detector is full.
+    drift, offset : float
+        Of the luminance meter over the sweep, cd/m²; its noise is 0.02.
+    shape : str
+        Of `noise.SHAPES`, along the sweep and along each spectrum.
+    common, stray, line : float
+        Offset of each spectrum by chance, of all with a slope, a line of room light at 546 nm;
+        shares of the maximum.
+    scatter : float
+        Of the light from point to point, relative.
+    missing : float
+        Share of cells without a value.
+    eqe : float, optional
+        0.03 to 0.2 if not given.
+    """
+    lamp = labs.Lamp(
+        eqe=rng.uniform(0.03, 0.2) if eqe is None else eqe, centre=rng.uniform(625, 675),
+        fwhm=rng.uniform(26, 38), j_peak=10 ** rng.uniform(-0.3, 0.7),
+    )  # fmt: skip
+    _sweep(folder / f"{sample}_jvl.csv", lamp, rng, drift, SHAPES[shape], scatter, missing, offset)
+    _spectra(folder / f"{sample}_el.txt", lamp, rng, counts, clip, SHAPES[shape], common, missing,
+             stray, line)  # fmt: skip
+    t50 = rng.uniform(60, 300)
+    labs.write_life(folder / f"{sample}_life.txt", t50, seed=int(rng.integers(2**31)))
+    truth = {"EL peak": lamp.centre, "EL FWHM": lamp.fwhm, "EL peak shift": 0.0, "T50": t50,
+             "T80": t50 * (np.log(1.25) / np.log(2)) ** (1 / 0.7)}  # fmt: skip
+    return truth | _colour(lamp) | _light(lamp)
+
+
+def _sweep(path, lamp, rng, drift, noise, scatter, missing, offset) -> None:
+    v = lamp.voltages()
+    read = lamp.light() * (1 + METER * rng.standard_normal())
+    read = read * (1 + scatter * noise(rng, v.size)) + 0.02 * noise(rng, v.size)
+    read += offset + drift * np.linspace(0, 1, v.size)
+    current = lamp.current() * (1 + CURRENT * rng.standard_normal()) * 1e-3 * lamp.area_cm2
+    cells = np.where(rng.random(v.size) < missing, "NaN", np.char.mod("%.5f", read))
+    lines = [f"{a:.3f},{b:.6e},{c}" for a, b, c in zip(v, current, cells)]
+    head = f"Area (cm2),{lamp.area_cm2}\nVoltage (V),Current (A),Luminance (cd/m2)\n"
+    path.write_text(head + "\n".join(lines) + "\n")
+
+
+def _spectra(path, lamp, rng, counts, clip, noise, common, missing, stray, line) -> None:
+    x = lamp.x()
+    bright = np.interp(BIASES, lamp.voltages(), lamp.light(1.0))
+    y = counts * (bright / max(bright[-1], 1e-30))[:, None] * labs.band(x, lamp.centre, lamp.fwhm)
+    if not lamp.eqe:
+        y[:] = 0.0
+    y = y + np.sqrt(y) * noise(rng, *y.shape) + 8 * noise(rng, *y.shape)
+    y += counts * (common * rng.standard_normal((len(y), 1)) + stray * (1 + x / x[-1]) / 2)
+    y += counts * line * np.exp(-0.5 * ((x - 546.1) / 0.9) ** 2)
+    y = np.minimum(y, np.inf if clip is None else clip * counts)
+    cells = np.where(rng.random(y.shape) < missing, "NaN", np.char.mod("%.2f", y))
+    shown = x + SCALE_NM * rng.standard_normal()
+    lines = ["\t".join(["Wavelength (nm)", *(f"{b:.1f} V" for b in BIASES)])]
+    lines += ["\t".join([f"{a:.3f}", *row]) for a, row in zip(shown, cells.T)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+@cache
+def _matching() -> np.ndarray:
+    table = Path(peled.__file__).parent / "tables/cie/cie_1931_colour_matching.csv"
+    rows = [r for r in csv.reader(table.open(encoding="utf-8")) if not r[0].startswith("#")]
+    return np.array(rows[1:], float).T
+
+
+def _colour(lamp) -> dict[str, float]:
+    x, *matching = _matching()
+    sums = [(labs.band(x, lamp.centre, lamp.fwhm) * one).sum() for one in matching]
+    return {"CIE x": sums[0] / sum(sums), "CIE y": sums[1] / sum(sums)}
+
+
+def _light(lamp) -> dict[str, float]:
+    """True values of what the sweep gives; the maxima of smooth curves, not of readings."""
+    if not lamp.eqe:
+        return {}
+    per_photon = labs.photon(lamp.centre, None, lamp.fwhm) / np.pi
+    v = np.arange(1.76, 6.0, 0.002)
+    j = lamp.current(v)
+    luminance = lamp.efficiency(v) * 10 * j / labs.Q * per_photon
+    truth = {
+        "peak EQE": 100 * lamp.efficiency(v).max(),
+        "largest luminance": lamp.light().max(),
+        "largest current efficiency": (luminance / (10 * j)).max(),
+        "largest power efficacy": (np.pi * luminance / (10 * j * v)).max(),
+    }
+    if luminance[0] < 1 < luminance.max():
+        truth["turn-on voltage"] = brentq(lambda at: np.interp(at, v, luminance) - 1, v[0], v[-1])
+    return truth

@@ -1,0 +1,92 @@
+"""Draws written, analysed by the engine of campaigns, and counted."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from calibration import Condition, tables
+from peled.campaign.engines import Run, engine
+from peled.campaign.run import Campaign
+from peled.campaign.worker import Budget
+
+SEED = 25
+MODULE = "calibration.judged"
+
+
+class Judged(Campaign):
+    """A campaign of a topic's own `analyse`; each number says which gates acted."""
+
+    module = MODULE
+
+
+def engine_for(workers: int | None = None):
+    return engine(Budget(MODULE, 120.0, 1500.0), workers=workers)
+
+
+def write(room, place: Path, condition: Condition, n: int, seed: int) -> dict[str, dict]:
+    """The files of one condition; the truth of each sample."""
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "samples.csv").write_text(room.SHEET)
+    truth = {}
+    for k in range(n):
+        rng = np.random.default_rng([seed, zlib.crc32(condition.name.encode()), k])
+        sample = f"s{k:04d}"
+        truth[sample] = room.draw(place, sample, rng, **condition.settings)
+    return truth
+
+
+def calibrate(topic: str, work: Path, run: Run, share: float = 1.0, seed: int = SEED):
+    """(rows of coverage, rows of gates) of a topic.
+
+    Parameters
+    ----------
+    work : Path
+        For files and records; what is kept there is not analysed again.
+    share : float
+        Of the draws a condition that the topic asks for.
+    """
+    room = importlib.import_module(f"calibration.{topic}")
+    places = {c: f"c{i:02d}" for i, c in enumerate(room.CONDITIONS)}
+    n = max(round(share * room.DRAWS), 1)
+    truths = {
+        c: write(room, work / "in" / place, c, n, seed) for c, place in places.items()
+    }  # fmt: skip
+    campaign = Judged(topic, work / "in", work / "out", getattr(room, "SETTINGS", {}))
+    found: dict[tuple[str, str], list[dict]] = {}
+    for row in campaign.rows(campaign.once(run)):
+        if "name" not in row:  # a sample that gave nothing at all
+            raise RuntimeError(f"{row['folder']}/{row['sample']}: {row['reasons']}")
+        found.setdefault((row["folder"], row["name"]), []).append(row)
+    coverage, outcomes = [], []
+    for c, place in places.items():
+        for name in [name for folder, name in found if folder == place]:
+            rows, said = found[place, name], truths[c]
+            true = {s: t[name] for s, t in said.items() if name in t}
+            outcomes.append((c, name, rows))
+            rows = [row for row in rows if row["sample"] in true]
+            if rows and c.meant != "act":
+                common = {"topic": topic, "quantity": name, "unit": rows[0]["unit"],
+                          "kind": c.kind, "level": c.level}  # fmt: skip
+                coverage.append(tables.coverage_row(common, rows, true))
+    return coverage, tables.gate_rows(topic, outcomes)
+
+
+def publish(out: Path, topic: str, coverage: list[dict], gates: list[dict]) -> None:
+    """`<topic>.csv` and `<topic>_gates.csv`."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, rows, columns in (
+        (topic, coverage, tables.COVERAGE), (f"{topic}_gates", gates, tables.GATES),
+    ):  # fmt: skip
+        with open(out / f"{name}.csv", "w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({k: _cell(v) for k, v in row.items()} for row in rows)
+
+
+def _cell(value) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
