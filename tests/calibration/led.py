@@ -14,7 +14,7 @@ import peled
 from calibration import Condition
 from calibration.noise import SHAPES
 
-DRAWS = 100
+DRAWS = 50
 SHEET = """\
 sample,measurement,file,geometry,luminance_unit
 {sample},jvl,{sample}_jvl.csv,lambertian,
@@ -36,7 +36,7 @@ CONDITIONS = (
     Condition("common mode", "1 % of the peak", {"common": 0.01}),
     Condition("correlated", "three pixels", {"shape": "correlated"}),
     Condition("proportional", "3 % of the light", {"scatter": 0.03}),
-    Condition("missing cells", "3 %", {"missing": 0.03}),
+    Condition("missing cells", "3 % of the sweep", {"missing": 0.03}),
     Condition("offsets", "0.5 cd/m2, 3 % of the peak", {"offset": 0.5, "stray": 0.03}),
     Condition("contamination", "room light, 3 % of the peak", {"line": 0.03}, "open"),
     Condition("no light", "", {"eqe": 0.0}, "act", (*SPECTRAL, "turn-on voltage")),
@@ -65,7 +65,7 @@ def draw(folder: Path, sample: str, rng, *, counts=4000.0, clip=None, drift=0.0,
     scatter : float
         Of the light from point to point, relative.
     missing : float
-        Share of cells without a value.
+        Share of readings of the luminance without a value.
     eqe : float, optional
         0.03 to 0.2 if not given.
     """
@@ -74,8 +74,8 @@ def draw(folder: Path, sample: str, rng, *, counts=4000.0, clip=None, drift=0.0,
         fwhm=rng.uniform(26, 38), j_peak=10 ** rng.uniform(-0.3, 0.7),
     )  # fmt: skip
     _sweep(folder / f"{sample}_jvl.csv", lamp, rng, drift, SHAPES[shape], scatter, missing, offset)
-    _spectra(folder / f"{sample}_el.txt", lamp, rng, counts, clip, SHAPES[shape], common, missing,
-             stray, line)  # fmt: skip
+    _spectra(folder / f"{sample}_el.txt", lamp, rng, counts, clip, SHAPES[shape], common, stray,
+             line)  # fmt: skip
     t50 = rng.uniform(60, 300)
     labs.write_life(folder / f"{sample}_life.txt", t50, seed=int(rng.integers(2**31)))
     truth = {"EL peak": lamp.centre, "EL FWHM": lamp.fwhm, "EL peak shift": 0.0, "T50": t50,
@@ -95,7 +95,7 @@ def _sweep(path, lamp, rng, drift, noise, scatter, missing, offset) -> None:
     path.write_text(head + "\n".join(lines) + "\n")
 
 
-def _spectra(path, lamp, rng, counts, clip, noise, common, missing, stray, line) -> None:
+def _spectra(path, lamp, rng, counts, clip, noise, common, stray, line) -> None:
     x = lamp.x()
     bright = np.interp(BIASES, lamp.voltages(), lamp.light(1.0))
     y = counts * (bright / max(bright[-1], 1e-30))[:, None] * labs.band(x, lamp.centre, lamp.fwhm)
@@ -105,7 +105,7 @@ def _spectra(path, lamp, rng, counts, clip, noise, common, missing, stray, line)
     y += counts * (common * rng.standard_normal((len(y), 1)) + stray * (1 + x / x[-1]) / 2)
     y += counts * line * np.exp(-0.5 * ((x - 546.1) / 0.9) ** 2)
     y = np.minimum(y, np.inf if clip is None else clip * counts)
-    cells = np.where(rng.random(y.shape) < missing, "NaN", np.char.mod("%.2f", y))
+    cells = np.char.mod("%.2f", y)
     shown = x + SCALE_NM * rng.standard_normal()
     lines = ["\t".join(["Wavelength (nm)", *(f"{b:.1f} V" for b in BIASES)])]
     lines += ["\t".join([f"{a:.3f}", *row]) for a, row in zip(shown, cells.T)]

@@ -67,9 +67,9 @@ def calibrate(topic: str, work: Path, run: Run, share: float = 1.0, seed: int = 
         for name in [name for folder, name in found if folder == place]:
             rows, said = found[place, name], truths[c]
             true = {s: t[name] for s, t in said.items() if name in t}
-            outcomes.append((c, name, rows))
+            outcomes.append((c, name, rows, true))
             rows = [row for row in rows if row["sample"] in true]
-            if rows and c.meant != "act":
+            if rows:
                 common = {"topic": topic, "quantity": name, "unit": rows[0]["unit"],
                           "kind": c.kind, "level": c.level}  # fmt: skip
                 coverage.append(tables.coverage_row(common, rows, true))

@@ -33,13 +33,22 @@ def wilson(count: int, n: int) -> tuple[float, float]:
 
 
 def deviations(rows: Iterable[Mapping[str, Any]], truth: Mapping[str, float]) -> np.ndarray:
-    """(value − truth) / (half of the 95 % interval on that side / 1.96), (n,)."""
+    """(value − truth) / (half of the 95 % interval on that side / 1.96), (n,); infinite where
+    there is no true value."""
     out = []
     for row in rows:
+        if row["sample"] not in truth:
+            out.append(np.inf)
+            continue
         off = row["value"] - truth[row["sample"]]
         side = row["value"] - row["low_95"] if off > 0 else row["high_95"] - row["value"]
         out.append(off / side * ndtri(0.975))
     return np.array(out)
+
+
+def quoted(rows: Iterable[Mapping[str, Any]]) -> list:
+    """Those with an interval and nothing against it."""
+    return [row for row in rows if row["status"] == "reported" and row["relation"] == "="]
 
 
 def coverage_row(common: Mapping[str, Any], rows: list, truth: Mapping[str, float]) -> dict:
@@ -49,10 +58,9 @@ def coverage_row(common: Mapping[str, Any], rows: list, truth: Mapping[str, floa
     numbers that are doubtful count apart, limits and withheld ones have no interval.
     """
     states = [row["status"] for row in rows]
-    quoted = [r for r in rows if r["status"] == "reported" and r["relation"] == "="]
-    z = deviations(quoted, truth)
+    z = deviations(quoted(rows), truth)
     made = {**common, "n": len(rows), **{s: states.count(s) for s in ("doubtful", "withheld")}}
-    made["reported"] = len(quoted)
+    made["reported"] = len(z)
     for level in LEVELS if len(z) else ():
         count = int(np.sum(np.abs(z) <= ndtri(0.5 + level / 2)))
         name = f"{level:.0%}".rstrip("%")
@@ -73,15 +81,16 @@ def label(row: Mapping[str, Any]) -> str:
     return "95 %"
 
 
-def gate_rows(topic: str, outcomes: list[tuple[Any, str, list]]) -> list[dict]:
-    """False alarms of each gate over sound files, and numbers reported of files that are not.
+def gate_rows(topic: str, outcomes: list[tuple[Any, str, list, Mapping]]) -> list[dict]:
+    """False alarms of each gate over sound files; of files that are not, numbers reported that are
+    wrong by more than three standard errors, or of what is not there.
 
     Parameters
     ----------
-    outcomes : list of (condition, quantity, rows)
+    outcomes : list of (condition, quantity, rows, truth)
     """
     alarms: dict[tuple[str, str], list] = {}
-    for condition, quantity, rows in outcomes:
+    for condition, quantity, rows, _ in outcomes:
         if condition.meant == "quiet":
             for gate in ("signal", "possible", "determined", "described", "undamaged", "assumed"):
                 acted = sum(gate in json.loads(row["note"]) for row in rows)
@@ -91,9 +100,9 @@ def gate_rows(topic: str, outcomes: list[tuple[Any, str, list]]) -> list[dict]:
         wrong, n = sum(f[1] for f in found), sum(f[2] for f in found)
         where = "; ".join(f"{c.name}: {k}" for c, k, _ in found if k) or "all sound files"
         made.append(_share(topic, quantity, gate, "quiet", where, wrong, n))
-    for condition, quantity, rows in outcomes:
+    for condition, quantity, rows, truth in outcomes:
         if condition.meant == "act" and quantity in condition.on:
-            wrong = sum(row["status"] == "reported" for row in rows)
+            wrong = int(np.sum(np.abs(deviations(quoted(rows), truth)) > 3))
             made.append(_share(topic, quantity, "any", "act", condition.name, wrong, len(rows)))
     return made
 
