@@ -35,7 +35,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 quoted = '$(subst ','\'',$(1))'
 RUN := $(PY) -m ledger.run $(if $(J),-j $(J)) $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(FIGURES),--figures $(call quoted,$(FIGURES)))
 
-.PHONY: help figures test fuzz mutants verify site test-browser lab energetics energetics-env env notebooks references data datapackage lint bench overview lock clean distclean
+.PHONY: help figures test fuzz mutants verify site test-browser lab energetics energetics-env env notebooks references data datapackage lint bench calibration overview lock clean distclean
 
 help: ## list the targets
 	@echo 'make TARGET [VARIABLE=value]'; echo
@@ -57,6 +57,9 @@ fuzz: $(OK) ## damaged files of every kind through every reader, a thousand each
 
 mutants: $(VENV)/.test ## two hundred slips planted in the physics, one at a time, against its own tests (N=20 for fewer, ONLY=led for a room)
 	@$(PY) tests/slips.py $(or $(N),200) $(ONLY)
+
+calibration: $(VENV)/.test ## how often intervals hold the truth and gates act, by simulated files: docs/calibration (ONLY=led for a topic, SHARE=0.1 for fewer files)
+	@PYTHONPATH='$(CURDIR)/tests' $(PY) -m calibration --share $(or $(SHARE),1) $(ONLY)
 
 verify: $(OK) ## hold every figure against the data, code and picture it was saved with
 	@$(PY) -m ledger.run.verify $(if $(FIGURES),--figures $(call quoted,$(FIGURES)))

@@ -269,8 +269,7 @@ def test_killed_at_random_moments_the_table_is_the_undisturbed_one(many):
             json.loads(path.read_bytes())
         killed += 1
         if process.poll() is not None:
-            left = len(list((out / "kept").glob("*.json")))
-            if left >= 60:  # all done: begin again
+            if kept(out) >= 60:  # all done: begin again
                 shutil.rmtree(out / "kept")
             process = start(many, out)
     assert process.wait(timeout=120) == 0
@@ -317,48 +316,60 @@ def test_a_scheduler_gives_the_same_table_while_workers_are_killed(many, cluster
     assert table(many / "dask") == table(many / "undisturbed")
 
 
-def dask_processes(address):
-    """A scheduler and two workers, as processes."""
+def kept(out):
+    return len(list((out / "kept").glob("*.json")))
+
+
+def dask(address, what):
+    """A scheduler or a worker as a process."""
     port = address.rpartition(":")[2]
-    commands = [["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]]
-    commands += [
-        [
-            "worker",
-            address,
-            "--nthreads",
-            "1",
-            "--death-timeout",
-            "30",
-            "--no-dashboard",
-            "--no-nanny",
-        ]
-    ] * 2
-    return [
-        subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_" + name, *more],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-        for name, *more in commands
-    ]  # fmt: skip
+    words = {
+        "scheduler": ["--host", "127.0.0.1", "--port", port, "--dashboard-address", ":0"],
+        "worker": [address, "--nthreads", "1", "--death-timeout", "5", "--dashboard-address", ":0",
+                   "--no-nanny"],
+    }  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.dask_{what}", *words[what]],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
-@pytest.mark.skipif(os.name != "posix" or KILLS < 30, reason="a minute; PELED_KILLS=30")
-def test_after_the_scheduler_was_killed_the_same_command_goes_on(many):
+@pytest.mark.skipif(os.name != "posix" or KILLS < 30, reason="minutes; PELED_KILLS=30")
+def test_scheduler_workers_and_client_are_killed_and_the_same_command_goes_on(many):
     pytest.importorskip("distributed")
-    address, out = "tcp://127.0.0.1:28786", many / "lost"
-    running = dask_processes(address)
+    address, out, rng = "tcp://127.0.0.1:28786", many / "lost", random.Random(3)
+    part = out / "led.jsonl"
+    whats = ["scheduler", "worker", "worker"]
+    running, process = [dask(address, what) for what in whats], start(many, out, address)
     try:
-        process = start(many, out, address)
-        wait_for(lambda: len(list((out / "kept").glob("*.json"))) > 5, 150)
-        below = [p for one in running for p in children(one)]
-        running[0].kill()
-        assert process.wait(timeout=90) != 0, "it says so and ends"
-        assert not (out / "led.jsonl").exists(), "no table of a part"
-        assert gone(below, 60), "workers and their children end with their scheduler"
-        running += dask_processes(address)
-        assert start(many, out, address).wait(timeout=120) == 0
+        for _ in range(KILLS):
+            most = kept(out) + 3
+            wait_for(lambda p=process, m=most: p.poll() is not None or kept(out) >= m, 150)
+            time.sleep(rng.uniform(0, 0.5))
+            hit = rng.randrange(4)
+            if process.poll() == 0:  # all done: begin again
+                assert table(out) == table(many / "undisturbed")
+                shutil.rmtree(out)
+            lost = [process] if hit == 3 else [running[hit]]
+            below = [child for one in lost for child in children(one)]
+            lost[0].kill()
+            lost[0].wait()
+            if hit == 0:
+                assert process.wait(timeout=90) != 0 or part.exists(), "it says so and ends"
+                assert not part.exists() or table(out) == table(many / "undisturbed")
+                below += [child for one in running[1:] for child in children(one)]
+                for one in running[1:]:
+                    one.wait(timeout=60)  # workers end with their scheduler
+                running = [dask(address, what) for what in whats]
+            elif hit < 3:
+                running[hit] = dask(address, "worker")
+            assert gone(below, 20), "no orphan is left"
+            if process.poll() is not None:
+                process = start(many, out, address)
+        while process.wait(timeout=300) != 0:  # the scheduler was the last
+            process = start(many, out, address)
     finally:
-        for one in running:
+        for one in [process, *running]:
             one.kill()
             one.wait()
     assert table(out) == table(many / "undisturbed")

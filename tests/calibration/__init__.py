@@ -1,6 +1,6 @@
 """How often intervals hold the truth, and gates act: draws of known truth through the analyses.
 
-`python -m calibration` (`make calibration`, from `tests/`) writes a table and a picture a topic.
+`make calibration` writes a table and a picture a topic.
 A topic is a module with `SHEET`, the sample sheet of all its folders, `CONDITIONS`, and
 
     draw(folder, sample, rng, **settings) -> {quantity: true value}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from calibration import TOPICS, pictures
+from calibration import TOPICS, page, pictures
 from calibration.run import calibrate, engine_for, publish
 
 
@@ -23,7 +23,8 @@ def main() -> None:
         for topic in said.topics or TOPICS:
             coverage, gates = calibrate(topic, said.work / topic, run, said.share)
             publish(said.out, topic, coverage, gates)
-            pictures.save(said.out / f"{topic}.svg", topic, coverage)
+            pictures.save(said.out / f"{topic}.png", topic, coverage)
+    page.write(said.out)
 
 
 if __name__ == "__main__":

@@ -73,19 +73,30 @@ def draw(folder: Path, sample: str, rng, *, counts=4000.0, clip=None, drift=0.0,
         eqe=rng.uniform(0.03, 0.2) if eqe is None else eqe, centre=rng.uniform(625, 675),
         fwhm=rng.uniform(26, 38), j_peak=10 ** rng.uniform(-0.3, 0.7),
     )  # fmt: skip
-    _sweep(folder / f"{sample}_jvl.csv", lamp, rng, drift, SHAPES[shape], scatter, missing, offset)
+    per_photon = labs.photon(lamp.centre, None, lamp.fwhm)  # lm s
+    _sweep(
+        folder / f"{sample}_jvl.csv",
+        lamp,
+        per_photon,
+        rng,
+        drift,
+        SHAPES[shape],
+        scatter,
+        missing,
+        offset,
+    )
     _spectra(folder / f"{sample}_el.txt", lamp, rng, counts, clip, SHAPES[shape], common, stray,
              line)  # fmt: skip
     t50 = rng.uniform(60, 300)
     labs.write_life(folder / f"{sample}_life.txt", t50, seed=int(rng.integers(2**31)))
     truth = {"EL peak": lamp.centre, "EL FWHM": lamp.fwhm, "EL peak shift": 0.0, "T50": t50,
              "T80": t50 * (np.log(1.25) / np.log(2)) ** (1 / 0.7)}  # fmt: skip
-    return truth | _colour(lamp) | _light(lamp)
+    return truth | _colour(lamp) | _light(lamp, per_photon)
 
 
-def _sweep(path, lamp, rng, drift, noise, scatter, missing, offset) -> None:
+def _sweep(path, lamp, per_photon, rng, drift, noise, scatter, missing, offset) -> None:
     v = lamp.voltages()
-    read = lamp.light() * (1 + METER * rng.standard_normal())
+    read = _luminance(lamp, v, per_photon) * (1 + METER * rng.standard_normal())
     read = read * (1 + scatter * noise(rng, v.size)) + 0.02 * noise(rng, v.size)
     read += offset + drift * np.linspace(0, 1, v.size)
     current = lamp.current() * (1 + CURRENT * rng.standard_normal()) * 1e-3 * lamp.area_cm2
@@ -97,7 +108,7 @@ def _sweep(path, lamp, rng, drift, noise, scatter, missing, offset) -> None:
 
 def _spectra(path, lamp, rng, counts, clip, noise, common, stray, line) -> None:
     x = lamp.x()
-    bright = np.interp(BIASES, lamp.voltages(), lamp.light(1.0))
+    bright = lamp.efficiency(BIASES) * lamp.current(BIASES)
     y = counts * (bright / max(bright[-1], 1e-30))[:, None] * labs.band(x, lamp.centre, lamp.fwhm)
     if not lamp.eqe:
         y[:] = 0.0
@@ -125,17 +136,20 @@ def _colour(lamp) -> dict[str, float]:
     return {"CIE x": sums[0] / sum(sums), "CIE y": sums[1] / sum(sums)}
 
 
-def _light(lamp) -> dict[str, float]:
+def _luminance(lamp, v, per_photon: float) -> np.ndarray:
+    """Of a Lambertian emitter, cd/m², from the photons that leave it."""
+    return lamp.efficiency(v) * 10 * lamp.current(v) / labs.Q * per_photon / np.pi
+
+
+def _light(lamp, per_photon: float) -> dict[str, float]:
     """True values of what the sweep gives; the maxima of smooth curves, not of readings."""
     if not lamp.eqe:
         return {}
-    per_photon = labs.photon(lamp.centre, None, lamp.fwhm) / np.pi
     v = np.arange(1.76, 6.0, 0.002)
-    j = lamp.current(v)
-    luminance = lamp.efficiency(v) * 10 * j / labs.Q * per_photon
+    j, luminance = lamp.current(v), _luminance(lamp, v, per_photon)
     truth = {
         "peak EQE": 100 * lamp.efficiency(v).max(),
-        "largest luminance": lamp.light().max(),
+        "largest luminance": _luminance(lamp, lamp.voltages(), per_photon).max(),
         "largest current efficiency": (luminance / (10 * j)).max(),
         "largest power efficacy": (np.pi * luminance / (10 * j * v)).max(),
     }

@@ -48,31 +48,25 @@ def calibrate(topic: str, work: Path, run: Run, share: float = 1.0, seed: int = 
     work : Path
         For files and records; what is kept there is not analysed again.
     share : float
-        Of the draws a condition that the topic asks for.
+        Of the draws a condition that the topic asks for; one at least.
     """
     room = importlib.import_module(f"calibration.{topic}")
     places = {c: f"c{i:02d}" for i, c in enumerate(room.CONDITIONS)}
     n = max(round(share * room.DRAWS), 1)
-    truths = {
-        c: write(room, work / "in" / place, c, n, seed) for c, place in places.items()
-    }  # fmt: skip
-    campaign = Judged(topic, work / "in", work / "out", getattr(room, "SETTINGS", {}))
+    truths = {c: write(room, work / "in" / place, c, n, seed) for c, place in places.items()}
+    campaign = Judged(topic, work / "in", work / "out")
     found: dict[tuple[str, str], list[dict]] = {}
     for row in campaign.rows(campaign.once(run)):
-        if "name" not in row:  # a sample that gave nothing at all
-            raise RuntimeError(f"{row['folder']}/{row['sample']}: {row['reasons']}")
-        found.setdefault((row["folder"], row["name"]), []).append(row)
-    coverage, outcomes = [], []
+        found.setdefault((row["folder"], row.get("name", "")), []).append(row)
+    names = dict.fromkeys(name for said in truths.values() for t in said.values() for name in t)
+    outcomes = []
     for c, place in places.items():
-        for name in [name for folder, name in found if folder == place]:
-            rows, said = found[place, name], truths[c]
-            true = {s: t[name] for s, t in said.items() if name in t}
-            outcomes.append((c, name, rows, true))
-            rows = [row for row in rows if row["sample"] in true]
-            if rows:
-                common = {"topic": topic, "quantity": name, "unit": rows[0]["unit"],
-                          "kind": c.kind, "level": c.level}  # fmt: skip
-                coverage.append(tables.coverage_row(common, rows, true))
+        for name in names:
+            true = {s: t[name] for s, t in truths[c].items() if name in t}
+            if true or c.meant == "act":
+                rows = found.get((place, name), [])
+                outcomes.append(tables.Outcome(c, name, n, rows, true))
+    coverage = [tables.coverage_row(topic, one) for one in outcomes if one.truth]
     return coverage, tables.gate_rows(topic, outcomes)
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
 
 import numpy as np
 from scipy import stats
 from scipy.special import ndtri
 
+from calibration import Condition
+from peled.quantities.quantity import GateName
+
+NAMES = get_args(GateName)
 LEVELS = (0.50, 0.68, 0.95)
 #: Where the share of 95 % intervals that hold the truth has to lie.
 FROM, TO = 0.93, 0.97
@@ -32,35 +37,46 @@ def wilson(count: int, n: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def deviations(rows: Iterable[Mapping[str, Any]], truth: Mapping[str, float]) -> np.ndarray:
-    """(value − truth) / (half of the 95 % interval on that side / 1.96), (n,); infinite where
-    there is no true value."""
-    out = []
-    for row in rows:
-        if row["sample"] not in truth:
-            out.append(np.inf)
-            continue
-        off = row["value"] - truth[row["sample"]]
-        side = row["value"] - row["low_95"] if off > 0 else row["high_95"] - row["value"]
-        out.append(off / side * ndtri(0.975))
-    return np.array(out)
+@dataclass(frozen=True)
+class Outcome:
+    """One quantity of `n` files under one condition: its rows, the true values by sample."""
+
+    condition: Condition
+    quantity: str
+    n: int
+    rows: Sequence[Mapping[str, Any]] = field(repr=False)
+    truth: Mapping[str, float] = field(repr=False)
+
+    @property
+    def quoted(self) -> list[Mapping[str, Any]]:
+        """Rows with an interval and nothing against it."""
+        return [r for r in self.rows if r["status"] == "reported" and r["relation"] == "="]
+
+    @property
+    def deviations(self) -> np.ndarray:
+        """(value − truth) / (half of the 95 % interval on that side / 1.96) of what is quoted;
+        infinite where there is no true value.
+        """
+        out = []
+        for row in self.quoted:
+            off = row["value"] - self.truth.get(row["sample"], np.inf)
+            side = row["value"] - row["low_95"] if off > 0 else row["high_95"] - row["value"]
+            out.append(off / side * ndtri(0.975))
+        return np.array(out)
 
 
-def quoted(rows: Iterable[Mapping[str, Any]]) -> list:
-    """Those with an interval and nothing against it."""
-    return [row for row in rows if row["status"] == "reported" and row["relation"] == "="]
-
-
-def coverage_row(common: Mapping[str, Any], rows: list, truth: Mapping[str, float]) -> dict:
+def coverage_row(topic: str, one: Outcome) -> dict[str, Any]:
     """One quantity under one condition.
 
     An interval of 50 or 68 % is that of 95 % with both sides scaled as a normal distribution's;
     numbers that are doubtful count apart, limits and withheld ones have no interval.
     """
-    states = [row["status"] for row in rows]
-    z = deviations(quoted(rows), truth)
-    made = {**common, "n": len(rows), **{s: states.count(s) for s in ("doubtful", "withheld")}}
-    made["reported"] = len(z)
+    z, doubtful = one.deviations, sum(row["status"] == "doubtful" for row in one.rows)
+    made = {
+        "topic": topic, "quantity": one.quantity, "kind": one.condition.kind,
+        "level": one.condition.level, "n": one.n, "reported": len(z), "doubtful": doubtful,
+        "withheld": one.n - len(z) - doubtful, "unit": one.rows[0]["unit"] if one.rows else "",
+    }  # fmt: skip
     for level in LEVELS if len(z) else ():
         count = int(np.sum(np.abs(z) <= ndtri(0.5 + level / 2)))
         name = f"{level:.0%}".rstrip("%")
@@ -81,29 +97,27 @@ def label(row: Mapping[str, Any]) -> str:
     return "95 %"
 
 
-def gate_rows(topic: str, outcomes: list[tuple[Any, str, list, Mapping]]) -> list[dict]:
+def gate_rows(topic: str, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     """False alarms of each gate over sound files; of files that are not, numbers reported that are
     wrong by more than three standard errors, or of what is not there.
-
-    Parameters
-    ----------
-    outcomes : list of (condition, quantity, rows, truth)
     """
-    alarms: dict[tuple[str, str], list] = {}
-    for condition, quantity, rows, _ in outcomes:
-        if condition.meant == "quiet":
-            for gate in ("signal", "possible", "determined", "described", "undamaged", "assumed"):
-                acted = sum(gate in json.loads(row["note"]) for row in rows)
-                alarms.setdefault((quantity, gate), []).append((condition, acted, len(rows)))
+    alarms: dict[tuple[str, str], list[tuple[str, int, int]]] = {}
+    for one in outcomes:
+        if one.condition.meant == "quiet":
+            acted = {gate: sum(gate in json.loads(r["note"]) for r in one.rows) for gate in NAMES}
+            acted["no row"] = one.n - len(one.rows)
+            for gate, count in acted.items():
+                found = (one.condition.name, count, one.n)
+                alarms.setdefault((one.quantity, gate), []).append(found)
     made = []
     for (quantity, gate), found in alarms.items():
         wrong, n = sum(f[1] for f in found), sum(f[2] for f in found)
-        where = "; ".join(f"{c.name}: {k}" for c, k, _ in found if k) or "all sound files"
+        where = "; ".join(f"{name}: {count}" for name, count, _ in found if count)
         made.append(_share(topic, quantity, gate, "quiet", where, wrong, n))
-    for condition, quantity, rows, truth in outcomes:
-        if condition.meant == "act" and quantity in condition.on:
-            wrong = int(np.sum(np.abs(deviations(quoted(rows), truth)) > 3))
-            made.append(_share(topic, quantity, "any", "act", condition.name, wrong, len(rows)))
+    for one in outcomes:
+        if one.condition.meant == "act" and one.quantity in one.condition.on:
+            wrong, where = int(np.sum(np.abs(one.deviations) > 3)), one.condition.name
+            made.append(_share(topic, one.quantity, "any", "act", where, wrong, one.n))
     return made
 
 

@@ -36,8 +36,8 @@ def write(folder: Path, figures_dir: Path, gathered: claims.Gathered) -> dict:
     source = Source(folder, content.citation())
     board, cards = claims.board(gathered), content.cards(figures_dir, gathered)
     drawn = [source.panel(figures_dir, card) for card in cards]
-    for picture in (files.ROOT / "docs").glob("*.png"):
-        source.put(f"docs/{picture.name}", picture.read_bytes())
+    for picture in (files.ROOT / "docs").rglob("*.png"):
+        source.put(picture.relative_to(files.ROOT).as_posix(), picture.read_bytes())
         source.put(f"_extra/figures/{picture.name}", picture.read_bytes())
     notebooks = [source.notebook(path) for path in _notebooks()]
     documents = [source.document(path) for path in _documents()]
