@@ -325,7 +325,7 @@ def dask(address, what):
     port = address.rpartition(":")[2]
     words = {
         "scheduler": ["--host", "127.0.0.1", "--port", port, "--dashboard-address", ":0"],
-        "worker": [address, "--nthreads", "1", "--death-timeout", "5", "--dashboard-address", ":0",
+        "worker": [address, "--nthreads", "1", "--death-timeout", "30", "--dashboard-address", ":0",
                    "--no-nanny"],
     }  # fmt: skip
     return subprocess.Popen(
@@ -359,7 +359,7 @@ def test_scheduler_workers_and_client_are_killed_and_the_same_command_goes_on(ma
                 assert not part.exists() or table(out) == table(many / "undisturbed")
                 below += [child for one in running[1:] for child in children(one)]
                 for one in running[1:]:
-                    one.wait(timeout=60)  # workers end with their scheduler
+                    one.wait(timeout=90)  # workers end with their scheduler
                 running = [dask(address, what) for what in whats]
             elif hit < 3:
                 running[hit] = dask(address, "worker")

@@ -322,16 +322,3 @@ def test_peaks_of_counted_spectra_cover():
         pulls.append([*((found.peak_nm - true) / found.peak_error), (shift + 0.6) / error])
     assert (np.std(pulls, axis=0) < 1.4).all() and (np.std(pulls, axis=0) > 0.6).all()
     assert (np.abs(np.mean(pulls, axis=0)) < 0.7).all()
-
-
-def test_a_first_spectrum_near_the_noise_misleads_no_other():
-    """It does not know where the band is, and its area may come out negative."""
-    rng = np.random.default_rng(6)
-    x, at = np.linspace(350, 1000, 1024), np.array([2.5, 3.0, 4.0])
-    band = np.exp(-4 * np.log(2) * ((x - 642) / 32) ** 2)
-    variance = np.full((3, x.size), 64.0)
-    for _ in range(8):
-        spectra = np.outer([8.0, 400.0, 4000.0], band) + 8 * rng.standard_normal((3, x.size))
-        found = stability.follow(at, x, spectra, variance=variance)
-        assert (np.abs(found.peak_nm[1:] - 642) < 4 * found.peak_error[1:]).all()
-        assert (np.abs(found.fwhm_nm[1:] - 32) < 4 * found.fwhm_error[1:]).all()

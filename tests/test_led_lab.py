@@ -125,6 +125,21 @@ def test_dim_device_is_no_bright_one(tmp_path):
     agrees(one(analysed(tmp_path)), 0.13)
 
 
+def test_a_spectrum_near_the_noise_misleads_no_other(tmp_path):
+    """It does not know where the band is, and its area may come out negative."""
+    lamp = replace(PLAIN, spectrum_noise=10.0)
+    for seed in range(4):
+        one_lamp = replace(lamp, seed=seed)
+        write_jvl(tmp_path / f"d{seed}.csv", one_lamp)
+        write_series(tmp_path / f"d{seed}_voltage.txt", one_lamp, (2.45, 2.5, 2.55, 3.5, 5.0))
+    report = analysed(tmp_path)
+    for seed in range(4):
+        shift = one(report, "EL peak shift", sample=f"d{seed}")
+        agrees(one(report, "EL peak", sample=f"d{seed}"), 642)
+        assert one(report, "EL FWHM", sample=f"d{seed}").value is not None
+        assert abs(shift.value) < 4 * shift.standard_error and shift.standard_error < 2
+
+
 @pytest.mark.parametrize("offset", [0.002, 0.02, 0.05])
 @pytest.mark.parametrize("centre", [620.0, 680.0, 700.0])
 def test_offsets_of_spectra_are_covered(tmp_path, centre, offset):

@@ -22,6 +22,8 @@ from peled.sources import kind_of
 
 LEVELS = (0.8, 0.5)  #: fractions of the first luminance
 NAMES = ("T80", "T50")
+#: Noise of a point, of the maximum, up to which `moments` finds peak and width of a spectrum.
+CLEAR = 0.2
 
 
 def lifetime_quantities(logs: Sequence[Held]):
@@ -106,10 +108,17 @@ def colour_quantities(series: Sequence[Series], wavelength_nm: float):
     """
     followed, out = {}, []
     for one in series:
-        used = np.flatnonzero(one.used)
-        if not used.size:
+        if not one.used.any():
             continue
         s = one.signal
+        seen = np.flatnonzero(one.used)
+        top = np.nanmax(s.values[seen], axis=1)
+        noise = np.sqrt(np.nanmedian(s.variance[seen], axis=1)) / top
+        used = seen[noise < CLEAR]
+        if not used.size:
+            out.append(_lost(one, f"noise of a point is {noise.min():.2g} of the maximum, "
+                             f"{CLEAR:g} at most is needed"))  # fmt: skip
+            continue
         values = s.values[used]
         at = s.at[used] if s.at is not None else np.zeros(used.size)
         try:
@@ -117,13 +126,12 @@ def colour_quantities(series: Sequence[Series], wavelength_nm: float):
             # over far more points than they correlate over.
             lumped = max(1 + 2 * float(s.correlation.sum()), 1.0)
             found = follow(at, s.axis, np.nan_to_num(values), variance=lumped * s.variance[used])
+            by_modes = _by_modes(s, used)
         except (SpectrumError, ValueError) as error:
             out.append(_lost(one, str(error)))
             continue
         followed[one.state, one.label] = found
-        out += _colours(
-            one, found, used, _by_modes(s, used), *routes.scale_error(one, wavelength_nm)
-        )
+        out += _colours(one, found, used, by_modes, *routes.scale_error(one, wavelength_nm))
     return followed, out
 
 

@@ -16,8 +16,6 @@ from scipy.optimize import least_squares
 from peled.led.photometry import SpectrumError, check_spectrum
 from peled.lineshapes import BandModel, Parameter, fit_series, moments
 
-CLEAR = 0.1  # noise of a point, of the maximum, up to which a spectrum says where the band is
-
 
 @dataclass(frozen=True)
 class Followed:
@@ -112,11 +110,7 @@ def follow(
     spread = None
     if variance is not None:  # in the order of the wavelengths, as the spectra now are
         spread = np.asarray(variance, float)[:, np.argsort(wavelength_nm)] / top**2
-    lead = 0  # the first spectrum that stands clear of its noise says where the band is
-    if spread is not None:
-        noise = np.sqrt(np.median(spread, axis=1))
-        lead = int(np.argmax(noise < CLEAR)) if (noise < CLEAR).any() else int(np.argmin(noise))
-    first = moments(x, y[lead])
+    first = moments(x, y[0])
     half = 0.5 * (first.fwhm if np.isfinite(first.fwhm) else 40.0)
     low, high = (
         max(x[0], first.peak - window_half_maxima * half),
