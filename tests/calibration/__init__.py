@@ -6,7 +6,8 @@ A topic is a module with `SHEET`, the sample sheet of all its folders, `CONDITIO
     draw(folder, sample, rng, **settings) -> {quantity: true value}
 
 which writes one sample's files, as instruments would have them, by formulas that share nothing with
-the analysis. What an analysis takes as a stated error (of a meter, of a wavelength scale) is drawn
+the analysis. `matched(rows, truth)`, where a topic has it, names the rows of a sample after the
+true values that they are of. What an analysis takes as a stated error (of a meter, of a wavelength scale) is drawn
 from it; all else is of the files' own noise.
 """
 
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 #: Topics that are calibrated.
-TOPICS = ("led", "photoluminescence", "transient_absorption")
+TOPICS = ("led", "photoluminescence", "transient_absorption", "nmr", "structure")
 
 
 @dataclass(frozen=True)

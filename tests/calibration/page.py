@@ -80,7 +80,10 @@ def _pooled(rows: list[dict]) -> Iterator[tuple[str, ...]]:
             for level in ("50", "68", "95")
         ]
         known = [row for row in mine if "spread" in row]
-        middle = [f"{np.median([row[k] for row in known]):.2f}" for k in ("bias", "spread")]
+        middle = [
+            f"{np.median([row[k] for row in known]):.2f}" if known else "–"
+            for k in ("bias", "spread")
+        ]
         yield name, f"{n:.0f}", *shares, *middle
 
 

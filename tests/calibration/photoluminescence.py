@@ -9,7 +9,7 @@ import numpy as np
 from calibration import Condition
 from calibration.noise import SHAPES
 
-DRAWS = 50
+DRAWS = 15
 SHEET = """\
 sample,measurement,file,role,excitation_nm
 {sample},pl,{sample}_pl.csv,,405

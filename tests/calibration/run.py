@@ -55,9 +55,14 @@ def calibrate(topic: str, work: Path, run: Run, share: float = 1.0, seed: int = 
     n = max(round(share * room.DRAWS), 1)
     truths = {c: write(room, work / "in" / place, c, n, seed) for c, place in places.items()}
     campaign = Judged(topic, work / "in", work / "out")
-    found: dict[tuple[str, str], list[dict]] = {}
+    by_sample: dict[tuple[str, str], list[dict]] = {}
     for row in campaign.rows(campaign.once(run)):
-        found.setdefault((row["folder"], row.get("name", "")), []).append(row)
+        by_sample.setdefault((row["folder"], row["sample"]), []).append(row)
+    matched, found = getattr(room, "matched", lambda rows, truth: rows), {}
+    for c, place in places.items():
+        for sample, truth in truths[c].items():
+            for row in matched(by_sample.get((place, sample), []), truth):
+                found.setdefault((place, row.get("name", "")), []).append(row)
     names = dict.fromkeys(name for said in truths.values() for t in said.values() for name in t)
     outcomes = []
     for c, place in places.items():

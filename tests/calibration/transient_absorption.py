@@ -10,7 +10,7 @@ import numpy as np
 from calibration import Condition
 from calibration.noise import SHAPES
 
-DRAWS = 30
+DRAWS = 10
 SHEET = """\
 sample,measurement,file
 {sample},ta,{sample}.csv
@@ -87,6 +87,18 @@ def draw(folder: Path, sample: str, rng, *, noise=0.05, clip=None, drift=0.0, sh
     lines += [",".join([f"{t:g}", *row]) for t, row in zip(T, cells)]
     (folder / f"{sample}.csv").write_text("\n".join(lines) + "\n")
     return dict(zip(LIFETIMES, taus)) if size else {}
+
+
+def matched(rows: list[dict], truth: dict[str, float]) -> list[dict]:
+    """Lifetimes under the name of the true one that is nearest, as a fit may find fewer."""
+    left, out = dict(truth), []
+    for row in rows:
+        name = row.get("name", "")
+        if name.startswith("lifetime") and row["value"] and left:
+            name = min(left, key=lambda n, v=row["value"]: abs(np.log(v / left[n])))
+            del left[name]
+        out.append({**row, "name": name})
+    return out
 
 
 def _convolved(t: np.ndarray, tau: float, sigma: float) -> np.ndarray:
