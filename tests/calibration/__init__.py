@@ -7,8 +7,8 @@ A topic is a module with `SHEET`, the sample sheet of all its folders, `CONDITIO
 
 which writes one sample's files, as instruments would have them, by formulas that share nothing with
 the analysis. `matched(rows, truth)`, where a topic has it, names the rows of a sample after the
-true values that they are of. What an analysis takes as a stated error (of a meter, of a wavelength scale) is drawn
-from it; all else is of the files' own noise.
+true values that they are of. What an analysis takes as a stated error (of a meter, of a wavelength
+scale) is drawn from it; all else is of the files' own noise.
 """
 
 from __future__ import annotations

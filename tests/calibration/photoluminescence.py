@@ -20,6 +20,7 @@ sample,measurement,file,role,excitation_nm
 """
 #: Standard error of the wavelength scale that the analysis takes for granted, nm.
 SCALE_NM = 0.3
+#: The calibration of the sphere ends at 780 nm: a wide band that reaches beyond gives no yield.
 X = np.arange(380.0, 800.0, 0.8)
 T = np.arange(0.0, 120.0, 0.25)
 SPECTRAL = ("PL peak", "PL centroid", "PL width", "PL peak energy", "PL area")

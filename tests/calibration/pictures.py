@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration.tables import FROM, TO
 from peled import figures
 from peled.files import write_atomically
 
@@ -29,7 +28,7 @@ def save(path: Path, topic: str, rows: list[dict]) -> None:
             at = quantities.index(row["quantity"]), kinds.index((row["kind"], row["level"]))
             if "inside_95" in row:
                 grid[at] = 100 * row["inside_95"]
-                out = row["high_95"] < FROM or row["low_95"] > TO
+                out = row["covers"] != "95 %"
                 ax.text(at[1], at[0], f"{grid[at]:.0f}", ha="center", va="center", fontsize=5.5,
                         weight="bold" if out else "normal")  # fmt: skip
         norm = mpl.colors.TwoSlopeNorm(95, 60, 100)

@@ -36,8 +36,9 @@ def write(folder: Path, figures_dir: Path, gathered: claims.Gathered) -> dict:
     source = Source(folder, content.citation())
     board, cards = claims.board(gathered), content.cards(figures_dir, gathered)
     drawn = [source.panel(figures_dir, card) for card in cards]
-    for picture in (files.ROOT / "docs").rglob("*.png"):
-        source.put(picture.relative_to(files.ROOT).as_posix(), picture.read_bytes())
+    for beside in filter(_beside_documents, (files.ROOT / "docs").rglob("*.*")):
+        source.put(beside.relative_to(files.ROOT).as_posix(), beside.read_bytes())
+    for picture in (files.ROOT / "docs").glob("*.png"):
         source.put(f"_extra/figures/{picture.name}", picture.read_bytes())
     notebooks = [source.notebook(path) for path in _notebooks()]
     documents = [source.document(path) for path in _documents()]
@@ -84,6 +85,11 @@ def _documents() -> list[Path]:
         *sorted((files.ROOT / "docs").glob("*.md")),
         *sorted((files.ROOT / "data").glob("*/README.md")),
     ]
+
+
+def _beside_documents(path: Path) -> bool:
+    """Pictures and tables that documents bring along."""
+    return path.is_relative_to(files.ROOT / "docs") and path.suffix in (".png", ".csv")
 
 
 def _claims(board: list[claims.Row]) -> dict:
@@ -248,7 +254,8 @@ class Source:
             inner = target.relative_to(files.ROOT)
             if inner.parts[0] == "figures" and inner.stem in paper.panels():
                 return f"#{inner.stem}"
-            if target in (*_notebooks(), *_documents()) or inner.suffix == ".png":
+            shown = inner.suffix == ".png" or _beside_documents(target)
+            if shown or target in (*_notebooks(), *_documents()):
                 near = "" if page is None and not path else os.path.relpath(inner, home)
                 return near + hash_ + _slug(fragment)
             return f"{self.repository}/blob/HEAD/{inner.as_posix()}" if self.repository else ""
