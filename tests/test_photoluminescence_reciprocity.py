@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.constants import c, e, h, k
 
 from peled.photoluminescence import reciprocity as r
 from peled.photoluminescence.analyse import analyse, sniff
@@ -17,13 +16,6 @@ def film(urbach=0.015, gap=1.9):
     alpha = np.where(gap < E, 1 + 3 * (E - gap), np.exp((E - gap) / urbach))
     absorbed = 1 - np.exp(-1.5 * alpha)
     return absorbed, absorbed * E**2 * np.exp(-(E - gap) / KT)
-
-
-def test_blackbody_photons():
-    """One kT wide, the relation's prefactor is that of SI constants."""
-    expected = 2 * np.pi * e**3 / (h**3 * c**2) * 1e-4
-    assert pytest.approx(expected, rel=1e-6) == r.BLACKBODY
-    assert pytest.approx(k / e, rel=1e-9) == r.K_EV
 
 
 def test_kT_and_urbach_energy_cover():

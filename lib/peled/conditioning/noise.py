@@ -64,8 +64,11 @@ class Region(NamedTuple):
     level: np.ndarray
 
 
-def white_deviation(values: np.ndarray, size: int = 32) -> np.ndarray:
-    """Standard deviation (n, B) of white noise on smooth curves (n, n_x), of each `size` points.
+BLOCK = 32  #: points that share one white deviation
+
+
+def white_deviation(values: np.ndarray) -> np.ndarray:
+    """Standard deviation (n, B) of white noise on smooth curves (n, n_x), of each `BLOCK` points.
 
     From the median of third differences, which bears spikes and lines; correlated neighbours make
     it too small.
@@ -73,8 +76,8 @@ def white_deviation(values: np.ndarray, size: int = 32) -> np.ndarray:
     third = np.diff(values, axis=1)
     third = third[:, 2:] - 2 * third[:, 1:-1] + third[:, :-2]
     np.abs(third, out=third)
-    blocks = max(third.shape[1] // size, 1)
-    size = min(size, third.shape[1])
+    blocks = max(third.shape[1] // BLOCK, 1)
+    size = min(BLOCK, third.shape[1])
     part = third[:, : blocks * size].reshape(len(values), blocks, size)
     spread = np.partition(part, size // 2, axis=2)[:, :, size // 2] / 0.6744897501960817
     overall = np.median(spread, axis=1, keepdims=True)

@@ -299,9 +299,7 @@ class Ceiling:
         return q * self.central, q * self.low, q * self.high
 
 
-def ceiling(
-    stack: Stack, varied: Mapping[str, Sequence[float]], *, tolerance: float = 1e-4
-) -> Ceiling:
+def ceiling(stack: Stack, varied: Mapping[str, Sequence[float]]) -> Ceiling:
     """Outcoupling of the stack, and its range over what is not known of it.
 
     Parameters
@@ -314,9 +312,9 @@ def ceiling(
     """
 
     def outcoupling(of: Stack, **dipoles) -> np.ndarray:
-        return emission(of, tolerance=tolerance, **dipoles).outcoupling
+        return emission(of, tolerance=1e-4, **dipoles).outcoupling
 
-    centre = emission(stack, tolerance=tolerance)
+    centre = emission(stack, tolerance=1e-4)
     central = float(centre.outcoupling)
     anode = stack["anode"].name
     table = [("as described", central)]

@@ -248,7 +248,6 @@ class TurnOn:
 
     voltage_V: float
     standard_error_V: float
-    threshold_cd_m2: float
     reached: bool
 
 
@@ -277,13 +276,13 @@ def turn_on(
     v, lum = v[keep], lum[keep]
     above = lum >= threshold_cd_m2
     if not above.any():
-        return TurnOn(math.nan, math.nan, threshold_cd_m2, False)
+        return TurnOn(math.nan, math.nan, False)
     # The first point from which on most readings are above, so that one spike in the dark is no
     # turn-on.
     starts = [i for i in np.flatnonzero(above) if above[i : i + 3].all()]
     i = int(starts[0]) if starts else int(np.flatnonzero(above)[0])
     if i == 0:
-        return TurnOn(float(v[0]), math.nan, threshold_cd_m2, False)
+        return TurnOn(float(v[0]), math.nan, False)
     low, high = max(float(lum[i - 1]), noise_cd_m2), float(lum[i])
     a, b = math.log(low), math.log(high)
     target = math.log(threshold_cd_m2)
@@ -298,7 +297,7 @@ def turn_on(
     if i + 1 < v.size and lum[i + 1] > 0:
         after = (math.log(lum[i + 1]) - b) / max(float(v[i + 1] - v[i]), 1e-9)
         bend = abs(after - slope) * step / 8 / slope * 0.58
-    return TurnOn(float(v[i - 1] + share * step), math.hypot(error, bend), threshold_cd_m2, True)
+    return TurnOn(float(v[i - 1] + share * step), math.hypot(error, bend), True)
 
 
 @dataclass(frozen=True)

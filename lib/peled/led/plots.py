@@ -171,7 +171,6 @@ def peak_course(
     courses: Mapping[str, tuple],
     *,
     xlabel: str,
-    ylabel: str = "EL peak (nm)",
     log: bool = False,
     colours: Mapping[str, str] | None = None,
 ) -> None:
@@ -179,7 +178,7 @@ def peak_course(
     chosen = colours_of(courses, colours)
     for label, (x, y, e) in courses.items():
         ax.errorbar(x, y, e, fmt="o-", ms=2, lw=0.6, color=chosen[label], label=label)
-    ax.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
+    ax.set(xlabel=xlabel, ylabel="EL peak (nm)", xscale="log" if log else "linear")
     low, high = ax.get_ylim()
     if high - low < 4:  # a shift of a tenth of a nanometre must not fill the panel
         ax.set_ylim((low + high) / 2 - 2, (low + high) / 2 + 2)

@@ -264,7 +264,7 @@ def read_row_spectra(path: Path, row: Row) -> Signal:
         )
     x, values = found.x, found.values
     if found.x_unit != "nm":
-        x, values, _ = to_wavelength(x, values)
+        x, values = to_wavelength(x, values)
     at, unit = None, ""
     if found.parameter is not None and (axis := _axis(found.parameter_unit)):
         at, unit = found.parameter * axis[1], axis[0].partition("_")[2].replace("mA_cm2", "mA/cm2")

@@ -21,6 +21,10 @@ _FEW_COUNTS = 1e-3  # see _deviance
 _BLOCK = 2**16  # doubles of Jacobian worked on at once: a block stays in the cache
 
 
+#: Distance to the optimum, in standard errors, at which a fit counts as converged.
+TOLERANCE = 1e-4
+
+
 def fit_series(
     x: np.ndarray,
     Y: np.ndarray,
@@ -32,9 +36,7 @@ def fit_series(
     mask: np.ndarray | None = None,
     shared: Sequence[str] = (),
     noise_covariance: np.ndarray | None = None,
-    scale_covariance: bool | None = None,
     max_iterations: int = 200,
-    tolerance: float = 1e-4,
 ) -> SeriesFit:
     """Fit one spectrum or a whole series.
 
@@ -62,12 +64,7 @@ def fit_series(
         Covariance of the noise along a spectrum, or its autocovariance from lag 0 where the noise
         is stationary (processed NMR spectra: neighbours are correlated). The fit stays the same,
         the errors become right (sandwich).
-    scale_covariance : bool, optional
-        Multiply the covariance by chi2/dof. Default: only where no variance, counts or noise
-        covariance are given.
     max_iterations : int
-    tolerance : float
-        Distance to the optimum, in standard errors, at which a fit counts as converged.
 
     Returns
     -------
@@ -101,11 +98,9 @@ def fit_series(
     if start is None and len(theta) > 1 and len(problem.x) == 1 and not common.any():
         theta, state = _with_series_start(problem, theta, state)
     theta, converged, iterations = _descend(
-        problem, theta, common, max_iterations, tolerance, state
+        problem, theta, common, max_iterations, TOLERANCE, state
     )
-    return _summarise(
-        problem, theta, common, converged, iterations, noise_covariance, scale_covariance
-    )
+    return _summarise(problem, theta, common, converged, iterations, noise_covariance)
 
 
 class _Problem:
@@ -520,7 +515,7 @@ def _descend_shared(problem, theta, common, max_iterations, tolerance, state):
     return theta, np.full(n, converged), np.full(n, count)
 
 
-def _summarise(problem, theta, common, converged, iterations, noise_covariance, scale_covariance):
+def _summarise(problem, theta, common, converged, iterations, noise_covariance):
     model, (n, q) = problem.model, theta.shape
     rows = np.arange(n)
     cost, curvature, gradient = problem.normal(theta, rows)
@@ -560,17 +555,8 @@ def _summarise(problem, theta, common, converged, iterations, noise_covariance, 
         if common.any():
             raise ValueError("noise_covariance: not available together with shared parameters")
         inverse = _sandwich(problem, theta, inverse, np.asarray(noise_covariance, float))
-    if scale_covariance is None:
-        scale_covariance = (
-            problem.weights is None and not problem.poisson and noise_covariance is None
-        )
-        if (
-            problem.weights is not None
-            and not problem.poisson
-            and set(np.unique(problem.weights)) <= {0.0, 1.0}
-        ):
-            scale_covariance = noise_covariance is None  # a mask is not a variance
-    if scale_covariance:
+    plain = problem.weights is None or set(np.unique(problem.weights)) <= {0.0, 1.0}  # a mask
+    if plain and not problem.poisson and noise_covariance is None:
         inverse = inverse * scale[:, None, None]
     transform = model.transform
     covariance = inverse if model._plain else transform @ inverse @ transform.T

@@ -73,11 +73,10 @@ def to_energy(
     return EnergySpectrum(HC_EV_NM / wavelength, signal[..., order] * jacobian, variance)
 
 
-def to_wavelength(energy_eV: np.ndarray, signal: np.ndarray, variance: np.ndarray | None = None):
-    """The way back: a density per eV as one per nm. Returns (wavelength_nm ascending, signal,
-    variance)."""
+def to_wavelength(energy_eV: np.ndarray, signal: np.ndarray):
+    """The way back: a density per eV as one per nm. Returns (wavelength_nm ascending, signal)."""
     energy = _axis(energy_eV, "energy_eV")
-    return tuple(to_energy(energy, signal, variance))
+    return tuple(to_energy(energy, signal))[:2]
 
 
 def estimate_variance(y: np.ndarray) -> np.ndarray:

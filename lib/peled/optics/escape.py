@@ -47,17 +47,21 @@ def fresnel_transmittance(n_in, n_out, cosine):
     return s, p
 
 
-def escape_fresnel(n_film: float, n_outside: float = 1.0, nodes: int = 64) -> float:
+#: Gauss nodes per angular interval.
+NODES = 64
+
+
+def escape_fresnel(n_film: float, n_outside: float = 1.0) -> float:
     """Escape through one face without returns: half the mean over cos(theta) of the unpolarised
     Fresnel transmittance."""
     _positive(n_film=n_film, n_outside=n_outside)
-    cosine, weight = _cosine_nodes(n_film, (n_outside,), nodes)
+    cosine, weight = _cosine_nodes(n_film, (n_outside,), NODES)
     s, p = fresnel_transmittance(n_film, n_outside, cosine)
     return float(0.25 * np.sum(weight * (s + p)))
 
 
 def film_escape(
-    n_film: float, n_front: float, n_back: float, optical_density: float = 0.0, nodes: int = 64
+    n_film: float, n_front: float, n_back: float, optical_density: float = 0.0, nodes: int = NODES
 ) -> FilmEscape:
     """Exact ray optics of a film: s and p Fresnel over angle, all bounces, absorption, emission
     uniform in depth.

@@ -51,7 +51,12 @@ GAUSS = np.zeros(21)
 GAUSS[1::2] = np.concatenate([_GAUSS, _GAUSS[::-1]])
 
 
-def integrate_contour(function, ranges, tolerance, first=24, rounds=6):
+#: Nodes of the first answer on a contour, and how often their number is doubled at most.
+FIRST, DOUBLED = 24, 5
+HALVED = 13  #: how often a panel is halved at most
+
+
+def integrate_contour(function, ranges, tolerance):
     """Integrals of an analytic `function` over each of the ranges, along half ellipses below the
     real axis; real parts.
 
@@ -64,8 +69,8 @@ def integrate_contour(function, ranges, tolerance, first=24, rounds=6):
     low, high = np.array(ranges[:-1])[:, None], np.array(ranges[1:])[:, None]
     middle, half = 0.5 * (low + high), 0.5 * (high - low)
     dip = np.minimum(half, 0.3)
-    last, count = None, first
-    for _ in range(rounds):
+    last, count = None, FIRST
+    for _ in range(DOUBLED + 1):
         t, w = np.polynomial.legendre.leggauss(count)
         s = 0.5 * (t + 1)
         phi, dphi = (
@@ -85,7 +90,7 @@ def integrate_contour(function, ranges, tolerance, first=24, rounds=6):
     return np.moveaxis(values, -1, 1)
 
 
-def integrate_panels(function, edges, tolerance, rounds=14):
+def integrate_panels(function, edges, tolerance):
     """Integral of a real `function` from the first to the last of the edges, halving panels until
     each is good.
 
@@ -102,7 +107,7 @@ def integrate_panels(function, edges, tolerance, rounds=14):
     # panels live in (piece, a, b) of the piece's own variable, 0..1
     pieces, a, b = np.arange(len(width)), np.zeros(len(width)), np.ones(len(width))
     total = 0.0
-    for turn in range(rounds):
+    for turn in range(HALVED + 1):
         centre, half = 0.5 * (a + b), 0.5 * (b - a)
         v = centre[:, None] + half[:, None] * NODES
         x = start[pieces][:, None] + width[pieces][:, None] * np.sin(0.5 * np.pi * v) ** 2
@@ -116,7 +121,7 @@ def integrate_panels(function, edges, tolerance, rounds=14):
         size = (np.abs(values) @ KRONROD).reshape(-1, len(a)).max(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             error = np.where(size > 0, size * np.minimum(1.0, (200 * rough / size) ** 1.5), 0.0)
-        good = (error <= tolerance * np.sqrt(half)) | (turn == rounds - 1)
+        good = (error <= tolerance * np.sqrt(half)) | (turn == HALVED)
         total = total + best[..., good].sum(axis=-1)
         if good.all():
             break

@@ -92,22 +92,18 @@ class CrystalPopulation:
         """Mean mass of a crystal without its ligands."""
         return self.density_g_cm3 * self.mean(lambda edge: edge**3) * 1e-21
 
-    def per_mL(self, concentration_mg_mL: float, inorganic_fraction: float = 1.0) -> float:
+    def per_mL(self, concentration_mg_mL: float) -> float:
         """Crystals per mL of a dispersion of given solid content."""
-        return concentration_mg_mL * 1e-3 * inorganic_fraction / self.mean_mass_g
+        return concentration_mg_mL * 1e-3 / self.mean_mass_g
 
-    def lead_mmol(self, mass_mg: float, inorganic_fraction: float = 1.0) -> float:
+    def lead_mmol(self, mass_mg: float) -> float:
         """Lead in a mass of crystals, mmol."""
-        return (
-            mass_mg * inorganic_fraction / molar_mass(perovskite_formula(self.x_br)).nominal_value
-        )
+        return mass_mg / molar_mass(perovskite_formula(self.x_br)).nominal_value
 
-    def ligands_per_surface_lead(
-        self, ligand_mmol: float, mass_mg: float, inorganic_fraction: float = 1.0
-    ) -> float:
+    def ligands_per_surface_lead(self, ligand_mmol: float, mass_mg: float) -> float:
         """Ligand molecules offered per lead atom of the surface."""
         exposed = self.mean(self.surface_lead) / self.mean(self.lead_atoms)
-        return ligand_mmol / (self.lead_mmol(mass_mg, inorganic_fraction) * exposed)
+        return ligand_mmol / (self.lead_mmol(mass_mg) * exposed)
 
     def lost_fraction(self, after: CrystalPopulation) -> float:
         """Share of all lead that goes when every crystal of this population shrinks to one of
@@ -116,27 +112,20 @@ class CrystalPopulation:
         return 1 - after.mean(after.lead_atoms) / self.mean(self.lead_atoms)
 
 
-def lead_complex_ceiling(
-    ligand_formulas: dict[str, float], lead_per_ligand: float = 1.0, protons_lost: float = 2.0
-) -> float:
-    """Largest lead content of a dry lead-ligand complex, µg Pb per mg.
+def lead_complex_ceiling(ligand_formulas: dict[str, float], protons_lost: float = 2.0) -> float:
+    """Largest lead content of a dry complex of one lead a ligand, µg Pb per mg.
 
     Parameters
     ----------
     ligand_formulas : dict
         Formula to mole fraction; one entry for a single ligand.
-    lead_per_ligand : float
-        Pb per ligand molecule.
     protons_lost : float
         Protons that each Pb2+ replaces.
     """
-    lead = lead_per_ligand * molar_mass("Pb")
+    lead = molar_mass("Pb")
     ligand = sum(fraction * molar_mass(formula) for formula, fraction in ligand_formulas.items())
-    return float(
-        (
-            1000 * lead / (lead + ligand - lead_per_ligand * protons_lost * molar_mass("H"))
-        ).nominal_value
-    )
+    whole = lead + ligand - protons_lost * molar_mass("H")
+    return float((1000 * lead / whole).nominal_value)
 
 
 def sedimentation_mm(
