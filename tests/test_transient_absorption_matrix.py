@@ -97,7 +97,7 @@ def test_no_quoted_lifetime_is_wrong(laboratory):
         found = [q for q in report.select(sample=name) if q.name.startswith("lifetime")]
         right = np.log(TRUE[case["number"]])
         for q in found:
-            if q.status != "reported" or q.value is None:
+            if q.value is None:
                 continue
             z = np.abs(np.log(q.value) - right).min() * q.value / q.standard_error
             off.append(z)
