@@ -56,6 +56,20 @@ def test_decays_of_a_timeharp_and_of_a_data_frame():
     assert frame.left_out == ("column 1",)  # the index, which is no axis and no decay
 
 
+def test_gaps_in_an_index_and_a_last_channel_that_is_gone(tmp_path):
+    whole = (FILES / "trpl_data_frame.csv").read_text()
+    for gap in ("\n\t4500.0", "\nnan\t4500.0"):
+        (tmp_path / "a.csv").write_text(whole.replace("\n9\t4500.0", gap))
+        found = read_histogram(tmp_path / "a.csv")
+        np.testing.assert_array_equal(
+            found.counts, read_histogram(FILES / "trpl_data_frame.csv").counts
+        )
+    lines = (FILES / "trpl_timeharp.dat").read_text().split("\n")
+    (tmp_path / "a.dat").write_text("\n".join([*lines[:-2], "\t", ""]))
+    with pytest.raises(FormatError, match="line 3: expected 64 channels, to line 74, found 63"):
+        read_histogram(tmp_path / "a.dat")
+
+
 def test_topspin_writes_limits_and_intensities_alone(tmp_path):
     found = read_ppm_table(FILES / "nmr_topspin_totxt.txt")
     assert (found.ppm[0], found.ppm[-1], found.ppm.size) == (0.0, 10.0, 60)

@@ -226,8 +226,9 @@ def _picoquant_text(sheet: Sheet) -> Histogram | None:
     counts = np.array([sheet.numbers(i, size) for i in rows]).T
     _refuse_gap(sheet.path, np.array(rows) + 1)
     told = marks.get("#channels per curve")
-    if told is not None and sheet.numbers(told + 1)[0] != len(rows):
-        raise sheet.refuse(told + 1, f"the {len(rows)} channels below", advice="export it again")
+    if told is not None and (n := sheet.numbers(told + 1)[0]) != len(rows):
+        expected = f"{n:g} channels, to line {rows[0] + n:.0f}"
+        raise sheet.refuse(told + 1, expected, f"{len(rows)}", "export it again")
     sheet.claim(
         (i for i in sheet.content if i < marks["#counts"] and not sheet.is_comment(i)), "key"
     )
@@ -366,8 +367,9 @@ def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
 
 def _is_index(table: Table, j: int) -> bool:
     """Whether a nameless column only counts the rows, as data frames are saved."""
-    column = table.columns[j]
-    return not column.head and np.array_equal(column.values, np.arange(len(table)))
+    column, rows = table.columns[j], np.arange(len(table))
+    told = ~np.isnan(column.values)
+    return not column.head and np.array_equal(column.values[told], rows[told])
 
 
 def _is_error(columns, j: int) -> bool:
