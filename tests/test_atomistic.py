@@ -58,8 +58,7 @@ def put(folder, name, text):
     return path
 
 
-# ---- readers
-# ------------------------------------------------------------------------------------------------------------
+# ---- readers -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", FINISHED)
@@ -391,8 +390,7 @@ def test_what_ase_writes_is_read_back(tmp_path, kind):
     assert np.allclose(*distance, atol=1e-3)
 
 
-# ---- what may be subtracted
-# ---------------------------------------------------------------------------------------------
+# ---- what may be subtracted ----------------------------------------------------------------------
 
 
 def calculation(name, structure, energy_eV=0.0, program="Quantum ESPRESSO", **settings):

@@ -44,8 +44,7 @@ from peled.formats.atomistic.calculation import RYDBERG_EV
 FINITE = st.floats(-1e3, 1e3)
 
 
-# ---- intervals and binding
-# ----------------------------------------------------------------------------------------------
+# ---- intervals and binding -----------------------------------------------------------------------
 
 
 @given(FINITE, FINITE, FINITE, FINITE, st.floats(0, 1), st.floats(0, 1), st.floats(-10, 10))
@@ -108,8 +107,7 @@ def test_quoting(cell, text):
     assert charts.quoted(cell).startswith(text[:-1])
 
 
-# ---- Frenkel pairs
-# ------------------------------------------------------------------------------------------------------
+# ---- Frenkel pairs -------------------------------------------------------------------------------
 
 
 def test_limits_of_the_pair_fraction():
@@ -199,8 +197,7 @@ def test_three_hundredths_of_an_electronvolt_decide_nothing():
         suppression(0.1, 0.2, error_eV=0.05, correlation=1.5)
 
 
-# ---- affinity
-# -----------------------------------------------------------------------------------------------------------
+# ---- affinity ------------------------------------------------------------------------------------
 
 
 def test_protons_against_a_titration_done_by_hand():
@@ -251,8 +248,7 @@ def test_eighty_hundredths_are_thirteen_powers_of_ten():
     assert affinity.log_units(0.80, 300.0) == pytest.approx(13.44, abs=0.01)
 
 
-# ---- tables of outputs
-# --------------------------------------------------------------------------------------------------
+# ---- tables of outputs ---------------------------------------------------------------------------
 
 CELL = np.diag([10.0, 10.0, 20.0])
 #: Atoms of glutathione, put on a line: only their number matters.
@@ -441,8 +437,7 @@ def test_charges_must_balance(tmp_path):
     assert "charge" in read_table(tmp_path / "table.csv").refused["Pb"]
 
 
-# ---- pictures
-# -----------------------------------------------------------------------------------------------------------
+# ---- pictures ------------------------------------------------------------------------------------
 
 
 def test_the_acid_dimer_has_two_hydrogen_bonds_and_the_known_energy(root):
@@ -467,8 +462,7 @@ def test_projection_keeps_distances_in_three_dimensions():
     )
 
 
-# ---- the room
-# -----------------------------------------------------------------------------------------------------------
+# ---- the room ------------------------------------------------------------------------------------
 
 
 def open_here(tmp_path, data_dir):

@@ -207,8 +207,7 @@ def test_thermal_preference_is_the_difference_of_the_two_reactions(tmp_path):
     )
 
 
-# ---- verdicts
-# ---------------------------------------------------------------------------------------------------------------
+# ---- verdicts ------------------------------------------------------------------------------------
 
 
 def verdict(claim_id: str, route: str, held=None, gaps=None, **found) -> str:
@@ -335,8 +334,7 @@ def test_shells_that_differ_from_the_list_are_noticed():
         assert verdict("C216", "potentials made here", potentials=potentials) == wanted
 
 
-# ---- pictures
-# ---------------------------------------------------------------------------------------------------------------
+# ---- pictures ------------------------------------------------------------------------------------
 
 
 def test_ladder_stands_at_the_energies():

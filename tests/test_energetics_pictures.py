@@ -22,8 +22,7 @@ from peled.energetics.waterfall import KINDS, MEMBERS, running, waterfall
 from peled.formats.atomistic import Structure
 from slabs import CELL, A, adduct, sheet
 
-# ---- pictures
-# -----------------------------------------------------------------------------------------------------------
+# ---- pictures ------------------------------------------------------------------------------------
 
 
 def bound_pairs(structure):
@@ -201,8 +200,7 @@ def test_two_views_have_one_scale(root):
     assert words[:7] == ["H", "C", "N", "O", "S", "I", "Pb"] and "Pb" in words[7]
 
 
-# ---- the turning picture
-# ------------------------------------------------------------------------------------------------
+# ---- the turning picture -------------------------------------------------------------------------
 
 
 class Tags(HTMLParser):
@@ -336,8 +334,7 @@ def test_in_a_browser_it_turns_by_keys_and_mouse_and_names_its_atoms(root, tmp_p
         assert not page.console()
 
 
-# ---- waterfall
-# ----------------------------------------------------------------------------------------------------------
+# ---- waterfall -----------------------------------------------------------------------------------
 
 STEPS = [
     ("GL", -1.85, 0.1, "member"),

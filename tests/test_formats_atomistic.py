@@ -404,8 +404,7 @@ def test_useless_outputs_are_refused_by_name(tmp_path, text):
         read_calculation(put(tmp_path, "useless.out", text))
 
 
-# ---- structures
-# ---------------------------------------------------------------------------------------------------------
+# ---- structures ----------------------------------------------------------------------------------
 
 PBI2 = {
     "a.xyz": '3\nLattice="4.5 0 0 0 4.5 0 0 0 7" Properties=species:S:1:pos:R:3\nPb 0 0 0\nI 2.25 0 1.5\nI 0 2.25 5.5\n',
@@ -503,8 +502,7 @@ def test_elements_of_labels(label, symbol):
     assert element(label) == symbol
 
 
-# ---- meshes of k-points
-# ---------------------------------------------------------------------------
+# ---- meshes of k-points --------------------------------------------------------------------------
 
 HEXAGONAL = np.array([[4.0, 0, 0], [-2.0, 2 * 3**0.5, 0], [0, 0, 15.0]])
 LATTICES = {
@@ -557,8 +555,7 @@ def test_a_mesh_that_the_lattices_symmetry_folds_up():
     assert sampling(path, np.ones(17), HEXAGONAL) == "17 irreducible k-points"
 
 
-# ---- the ground state of ORCA, and its blocks
-# ------------------------------------------------------
+# ---- the ground state of ORCA, and its blocks ----------------------------------------------------
 
 
 def test_orca_with_excited_states_gives_the_ground_state(tmp_path):
@@ -590,8 +587,7 @@ def test_order_and_talk_of_orcas_keywords_do_not_matter_and_blocks_do(tmp_path):
     assert "dispersion" not in settings("! r2SCAN-3c")
 
 
-# ---- programs that other packages read
-# -------------------------------------------------------------
+# ---- programs that other packages read -----------------------------------------------------------
 
 GAUSSIAN_TEXT = """ Entering Gaussian System, Link 0=g16
  #p mp2/def2svp
@@ -723,8 +719,7 @@ def test_aims(tmp_path):
         read_calculation(put(tmp_path, "cut.out", cut))
 
 
-# ---- relaxations that stopped
-# ---------------------------------------------------------------------
+# ---- relaxations that stopped --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

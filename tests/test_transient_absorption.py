@@ -90,7 +90,6 @@ MODEL = Model((0.2, 5.0, 500.0), t0_ps=0.04, fwhm_ps=0.15)
 
 
 # ---- response ------------------------------------------------------------------------------------
-# ----------------------
 
 
 @pytest.mark.parametrize(
@@ -193,7 +192,6 @@ def test_streak_period_sums_all_earlier_pulses():
 
 
 # ---- engine --------------------------------------------------------------------------------------
-# ----------------------
 
 
 def gradient_check(fit_model, data, theta_shift=0.05, **options):
@@ -341,7 +339,6 @@ def test_random_starts_find_the_global_minimum():
 
 
 # ---- invariances ---------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_invariances():
@@ -423,8 +420,7 @@ def test_columns_of_a_chirped_set_are_those_of_each_wavelength(fastest):
         assert np.allclose(full[j, :, 6], -dx * xi**2, rtol=1e-9, atol=1e-11)
 
 
-# ---- schemes and parameters
-# --------------------------------------------------------------------------------------------
+# ---- schemes and parameters ----------------------------------------------------------------------
 
 
 def test_sequential_scheme_three_ways():
@@ -601,7 +597,6 @@ def test_non_negative_lifetimes_have_honest_errors():
 
 
 # ---- trust ---------------------------------------------------------------------------------------
-# ----------------------
 
 
 @pytest.mark.parametrize(
@@ -725,8 +720,7 @@ def test_distinct_minima_are_listed_best_first():
     assert fit.ssr == pytest.approx(costs[0], rel=1e-9)
 
 
-# ---- comparison, density, record
-# ---------------------------------------------------------------------------------------
+# ---- comparison, density, record -----------------------------------------------------------------
 
 
 def test_before_after_tells_change_from_none():
@@ -830,7 +824,6 @@ def test_record_repeats_the_fit():
 
 
 # ---- bad input -----------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_bad_input_is_named():

@@ -68,7 +68,6 @@ def started(m, lifetimes=(0.4, 14.0, 280.0)):
 
 
 # ---- missing cells -------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_missing_cells_cost_no_delay_and_only_their_share_of_certainty():
@@ -125,8 +124,7 @@ def test_density_of_missing_cells_is_least_squares_over_the_others():
         assert np.allclose(found.density[:, j], expected, atol=1e-6 * np.abs(expected).max())
 
 
-# ---- zero time, background, dispersion
-# ---------------------------------------------------------------------------------
+# ---- zero time, background, dispersion -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("t0", [0.0, -8.0, 40.0])
@@ -200,7 +198,6 @@ def test_windows_of_other_probes_and_struck_delays_are_said():
 
 
 # ---- scans ---------------------------------------------------------------------------------------
-# ----------------------
 
 
 @pytest.mark.parametrize("count", [2, 3, 12])
@@ -257,8 +254,7 @@ def test_errors_from_scans_are_those_of_the_noise_not_of_the_misfit():
         fit.with_scans(scans[:3])
 
 
-# ---- what the data do not determine
-# ------------------------------------------------------------------------------------
+# ---- what the data do not determine --------------------------------------------------------------
 
 
 def branching(start):
@@ -337,8 +333,7 @@ def test_a_bound_costs_its_own_error_only():
     assert np.isnan(own.lifetime_errors()[1]) and own.lifetime_errors()[0] > 0
 
 
-# ---- noise as lasers make it
-# -------------------------------------------------------------------------------------------
+# ---- noise as lasers make it ---------------------------------------------------------------------
 
 
 def laser_noise(kind, clean, rng):
@@ -437,8 +432,7 @@ def test_number_of_components_of_few_and_late_delays(delays, artefact):
     assert sum(n == 3 for n in found) >= 4
 
 
-# ---- every wavelength its own zero time
-# --------------------------------------------------------------------------------
+# ---- every wavelength its own zero time ----------------------------------------------------------
 
 
 def gram_and_exact(fit, shift=0.02):
@@ -504,7 +498,6 @@ def test_scales_and_widths_are_found_from_a_far_start():
 
 
 # ---- oscillations --------------------------------------------------------------------------------
-# ----------------------
 
 
 WAVE_DELAYS = np.r_[np.arange(-1, 5, 0.05), np.geomspace(5, 800, 30)]

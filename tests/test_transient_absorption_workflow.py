@@ -35,7 +35,6 @@ def chirped(total_ps, noise=0.05, seed=0, quiet_red=False):
 
 
 # ---- preparation ---------------------------------------------------------------------------------
-# ----------------------
 
 
 @pytest.mark.parametrize("total", [0.0, 0.7, 2.4])
@@ -125,7 +124,6 @@ def test_bins_and_bands():
 
 
 # ---- forward model -------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_populations_conserve_crystals_and_have_known_limits():
@@ -189,8 +187,7 @@ def test_committed_files_are_those_of_the_forward_model(tmp_path):
             )  # other processors round the last digit
 
 
-# ---- a whole analysis
-# --------------------------------------------------------------------------------------------------
+# ---- a whole analysis ----------------------------------------------------------------------------
 
 
 def small(name):

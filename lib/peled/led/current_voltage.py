@@ -350,8 +350,7 @@ def hysteresis(up_voltage_V, up_current, down_voltage_V, down_current) -> Hyster
     )
 
 
-# ---- efficiency against current
-# --------------------------------------------------------------------------------------
+# ---- efficiency against current ------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

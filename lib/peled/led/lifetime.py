@@ -315,8 +315,7 @@ def _half(values: Sequence[float]) -> float:
     return float(optimize.brentq(lambda t: decay_model(t, shape) - 0.5, 0.0, high))
 
 
-# ---- acceleration
-# --------------------------------------------------------------------------------------------------
+# ---- acceleration --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -425,8 +425,7 @@ def disc_view_factor(
     return 2 * ratio2 / (x + math.sqrt(max(x**2 - 4 * ratio2, 0.0)))
 
 
-# ---- colour
-# --------------------------------------------------------------------------------------------------
+# ---- colour --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -462,8 +461,7 @@ def colour(wavelength_nm, spectrum, *, quantity: str = "power") -> Colour:
     )
 
 
-# ---- stand-ins for a spectrum that is only described
-# -----------------------------------------------------------------
+# ---- stand-ins for a spectrum that is only described ---------------------------------------------
 
 
 def gaussian_band(
