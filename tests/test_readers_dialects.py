@@ -188,6 +188,15 @@ def test_decays_keep_their_heads_and_errors_are_no_decays(tmp_path):
     assert read_histogram(path).labels == ("film 1", "film 2")
 
 
+@pytest.mark.parametrize("word", ["", "nan"])
+def test_a_gap_among_the_errors_of_a_decay_is_named(tmp_path, word):
+    text = (FILES / "trpl_two_axes.csv").read_text()
+    assert ",832,28.844" in text
+    (tmp_path / "a.csv").write_text(text.replace(",832,28.844", f",832,{word}"))
+    with pytest.raises(FormatError, match="line 3, column 5"):
+        read_histograms(tmp_path / "a.csv")
+
+
 def test_runs_named_on_and_off_at_several_powers(tmp_path):
     x = np.arange(390, 720, 4.0)
     laser, band = 1e5 * np.exp(-(((x - 405) / 4) ** 2)), 2e3 * np.exp(-(((x - 640) / 18) ** 2))

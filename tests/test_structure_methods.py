@@ -272,9 +272,9 @@ def test_composition_from_counts_covers(tmp_path):
     assert len(inside) == 120 and 0.88 < np.mean(inside) < 1.0
 
 
-@pytest.mark.parametrize("line", ["Xx,1,0,1,0", "Pb,-1,0,1,0", "Pb,1,0,0,0"])
+@pytest.mark.parametrize("line", ["Xx,1,0,1,0", "Pb,-1,0,1,0", "Pb,1,0,0,0", "Pb,1,0,1,"])
 def test_counts_that_cannot_be_used_are_refused(tmp_path, line):
-    (tmp_path / "c.csv").write_text(f"element,counts,background,k,k_error\nI,5,1,1,0\n{line}\n")
+    (tmp_path / "c.csv").write_text(f"element,counts,background,k,k_error\nI,5,1,1,0.1\n{line}\n")
     with pytest.raises(FormatError, match="line 3"):
         read_counts(tmp_path / "c.csv")
 

@@ -436,6 +436,8 @@ def _errors(table: Table, labels: dict[int, str], rows: slice) -> np.ndarray | N
             _ERROR.search(after.name) or _is_error(table.columns, j + 1)
         )  # fmt: skip
         none &= not is_error
+        if is_error:
+            table.refuse_missing([j + 1], rows)
         found.append(
             after.values[rows] if is_error else np.full_like(table.columns[j].values[rows], np.nan)
         )

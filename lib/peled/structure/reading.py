@@ -68,7 +68,7 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
 
 @reader("a table of X-ray counts (element, counts, background, k, k_error)")
 def read_counts(path: Path) -> tuple[Counts, ...]:
-    """Lines of X-rays with k factors: columns element, counts, background, k; k_error where known.
+    """Lines of X-rays with k factors: columns element, counts, background, k; k_error of all or none.
 
     Raises
     ------
@@ -77,10 +77,11 @@ def read_counts(path: Path) -> tuple[Counts, ...]:
     """
     columns = ("element", "counts", "background", "k", "k_error")
     rows, _ = read_records(path, columns[:4])
+    known = any(row.cells.get("k_error") for row in rows)
     lines = tuple(
         Counts(
             row["element"], *(row.number(c) for c in columns[1:4]),
-            row.number("k_error", 0.0) if row.cells.get("k_error") else 0.0, f"line {row.line}",
+            row.number("k_error") if known else 0.0, f"line {row.line}",
         )
         for row in rows
     )  # fmt: skip
