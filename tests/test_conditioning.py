@@ -275,6 +275,46 @@ def test_a_rising_series_loses_no_band_and_no_line_to_the_search():
     assert condition(Signal(x, series), [("cosmic", {})]).good.all()
 
 
+def test_what_a_ray_struck_is_not_lost_from_the_band():
+    """A ray on the top of a band over an offset: its points stay on the band, area and all."""
+    rng = np.random.default_rng(25)
+    clean = detector(rng, 4000 * band(WIDE, 640), 5) + 200
+    hit = clean.copy()
+    hit[2, np.argmin(np.abs(WIDE - 640))] += 3000
+    steps = plan(Signal(WIDE, clean), {"measurement": "el"})
+    whole, mended = (condition(Signal(WIDE, y), steps).values[2].sum() for y in (clean, hit))
+    assert mended == pytest.approx(whole, rel=3e-3)
+
+
+# --- room light -------------------------------------------------------------
+
+
+def lamp(x, height):
+    return height * np.exp(-4 * np.log(2) * ((x - 546.07) / 2.5) ** 2)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.03, 0.3])
+def test_a_line_of_room_light_is_cut_out(share):
+    rng = np.random.default_rng(26)
+    light = np.linspace(0.05, 1, 8)[:, None] * 4000 * band(WIDE, 650)
+    y = detector(rng, light + lamp(WIDE, 4000 * share), 8) + 20
+    got = condition(Signal(WIDE, y), plan(Signal(WIDE, y), {"measurement": "el"}))
+    said = next(step.sentence for step in got.steps if step.name == "mask")
+    assert "room light 540.07 to 552.07 nm" in said
+    near = np.abs(WIDE - 546) < 5
+    assert not got.good[:, near].any() and np.abs(got.values[:, near]).max() < 12
+
+
+def test_bands_of_emitters_are_no_room_light():
+    rng = np.random.default_rng(27)
+    for _ in range(150):
+        centre, fwhm = rng.uniform(400, 760), rng.uniform(14, 120)
+        height = rng.choice([50, 500, 5000, 50000]) * np.linspace(0.05, 1, 4)[:, None]
+        y = detector(rng, height * band(WIDE, centre, fwhm=fwhm), 4)
+        got = condition(Signal(WIDE, y), [("mask", {})])
+        assert got.good.all(), (centre, fwhm)
+
+
 # --- other steps ------------------------------------------------------------
 
 

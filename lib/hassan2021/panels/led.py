@@ -302,7 +302,7 @@ def _drive_and_rest(e: Evidence, axes, sample: str) -> None:
     """Peak under drive (left, min) and at rest (right, h), one scale."""
     both = [e.followed(sample, state) for state in ("drive", "rest")]
     colour = SURFACES[label_of(sample)]
-    words = ("driven (min)", "at rest (h)")
+    words = ("Driven (min)", "At rest (h)")
     for ax, f, seconds, xlabel in zip(axes, both, (60, 3600), words, strict=True):
         ax.errorbar(f.parameter / seconds, f.peak_nm, f.peak_error, fmt="o", ms=2.2, lw=0.6,
                     color=colour)  # fmt: skip

@@ -51,6 +51,7 @@ def plan(signal: Signal, row: Mapping[str, Any]) -> Plan:
     dark {}
     scale {'integration_ms': 20.0}
     cosmic {}
+    mask {}
     baseline {'order': 1}
     signal {}
     whole {}
@@ -71,8 +72,7 @@ def plan(signal: Signal, row: Mapping[str, Any]) -> Plan:
     scales = {k: v for k, v in number.items() if k != "excitation_nm"}
     steps = [("axis", {}), ("saturation", {}), ("dark", {})]
     steps += [("scale", scales)] if scales else []
-    steps += [("cosmic", laser)]
-    steps += [("mask", laser)] if laser else []
+    steps += [("cosmic", laser), ("mask", laser)]
     baseline: dict[str, Any] = {"order": 1}
     if row.get("baseline_nm"):
         baseline["region_nm"] = tuple(row["baseline_nm"])

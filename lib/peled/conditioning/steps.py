@@ -207,6 +207,33 @@ def _regions(x, excitation_nm, width_nm, edges):
     return [r for r in out if r[1] < x[-1] and r[2] > x[0]]
 
 
+#: Lines of mercury in fluorescent tubes, the yellow pair as one, in nm (NIST Atomic Spectra Database,
+#: doi:10.18434/T4W30F).
+LAMP_NM = (404.66, 435.83, 546.07, 578.0)
+LINE_NM = 6.0  #: half of what a line of a lamp may cover, slit and scale included
+
+
+def _lamp_lines(x, values, sd, taken):
+    """Lines of room light (name, low, high) in the mean of the spectra, out of any wider band.
+
+    One stands six errors above the mean of what is 6 to 10 nm beside it, and makes up most of
+    what is there above the darkest tenth of the spectrum, as no flank or top of a band does.
+    """
+    mean = values.mean(axis=0)
+    error = float(np.sqrt(np.mean(sd**2) / len(values)))
+    floor = np.percentile(mean, 10)
+    for line in LAMP_NM:
+        at = x - line
+        beside = [(side * at >= LINE_NM) & (side * at <= LINE_NM + 4) for side in (-1, 1)]
+        near = np.abs(at) <= 2
+        if not near.any() or min(b.sum() for b in beside) < 2 or (taken & near).any():
+            continue
+        top = mean[near].max()
+        rise = top - np.mean([mean[b].mean() for b in beside])
+        if rise > 6 * error and rise > 0.6 * (top - floor):
+            yield "room light", line - LINE_NM, line + LINE_NM
+
+
 def cosmic(
     signal: Signal,
     companions: Mapping[str, Signal],
@@ -242,16 +269,21 @@ def mask(
     laser_width_nm: float = 10.0,
     edges: tuple[tuple[float, float], ...] = (),
 ):
-    """Laser line, its second order and filter edges taken out: replaced by the line between their
-    ends.
+    """Laser line, its second order, filter edges and lines of room light taken out: replaced by the
+    line between their ends.
 
     The line is drawn between the means of five points at either end; what it may be wrong by, the
     error of those means and a quarter of the difference between them, becomes the mode "mask".
     """
     x, values, good = signal.axis, signal.values.copy(), signal.good.copy()
     mode, said = np.zeros_like(values), []
-    sd = np.sqrt(estimate_noise(np.where(good, values, 0.0), x).read)
-    for name, low, high in _regions(x, excitation_nm, laser_width_nm, edges):
+    finite = np.where(np.isfinite(values), values, 0.0)
+    sd = np.sqrt(estimate_noise(finite, x).read)
+    regions = _regions(x, excitation_nm, laser_width_nm, edges)
+    taken = np.zeros(x.size, bool)
+    for _, low, high in regions:
+        taken |= (x >= low) & (x <= high)
+    for name, low, high in (*regions, *_lamp_lines(x, finite, sd, taken)):
         inside = (x >= low) & (x <= high)
         first, last = np.searchsorted(x, (low, high))
         ends = [p for p in (slice(max(first - 5, 0), first), slice(last, last + 5))]
@@ -354,7 +386,8 @@ def baseline(
     if order not in (0, 1):
         raise ConditioningError(f"baseline: order: expected 0 or 1, found {order!r}")
     x = signal.axis
-    values = np.where(signal.good, signal.values, 0.0)
+    # Points that a step has replaced are no evidence of the baseline, and still stand on it.
+    values = np.where(np.isfinite(signal.values), signal.values, 0.0)
     if region_nm is None:
         region = free_region(x, values, signal.good)
     else:
