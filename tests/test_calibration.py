@@ -2,6 +2,7 @@
 
 import importlib
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,8 @@ from scipy import stats
 
 from calibration import TOPICS, Condition, noise, page, tables
 from calibration.run import calibrate, engine_for
-from conftest import ROOT
 
-PUBLISHED = ROOT / "docs" / "calibration"
+PUBLISHED = Path(__file__).resolve().parents[1] / "docs" / "calibration"
 #: How many conditions of sound files are tried, with one file each that was not published.
 TRIED = {
     "led": 6, "photoluminescence": 3, "transient_absorption": 2, "nmr": 3, "structure": 3,

@@ -51,7 +51,7 @@ def plan(signal: Signal, row: Mapping[str, Any]) -> Plan:
     dark {}
     scale {'integration_ms': 20.0}
     cosmic {}
-    mask {}
+    mask {'room_light': True}
     baseline {'order': 1}
     signal {}
     whole {}
@@ -72,7 +72,7 @@ def plan(signal: Signal, row: Mapping[str, Any]) -> Plan:
     scales = {k: v for k, v in number.items() if k != "excitation_nm"}
     steps = [("axis", {}), ("saturation", {}), ("dark", {})]
     steps += [("scale", scales)] if scales else []
-    steps += [("cosmic", laser), ("mask", laser)]
+    steps += [("cosmic", laser), ("mask", laser | {"room_light": True})]
     baseline: dict[str, Any] = {"order": 1}
     if row.get("baseline_nm"):
         baseline["region_nm"] = tuple(row["baseline_nm"])

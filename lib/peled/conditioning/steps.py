@@ -268,9 +268,10 @@ def mask(
     excitation_nm: float | None = None,
     laser_width_nm: float = 10.0,
     edges: tuple[tuple[float, float], ...] = (),
+    room_light: bool = False,
 ):
-    """Laser line, its second order, filter edges and lines of room light taken out: replaced by the
-    line between their ends.
+    """Laser line, its second order and filter edges, and on request lines of room light, taken out:
+    replaced by the line between their ends.
 
     The line is drawn between the means of five points at either end; what it may be wrong by, the
     error of those means and a quarter of the difference between them, becomes the mode "mask".
@@ -283,7 +284,9 @@ def mask(
     taken = np.zeros(x.size, bool)
     for _, low, high in regions:
         taken |= (x >= low) & (x <= high)
-    for name, low, high in (*regions, *_lamp_lines(x, finite, sd, taken)):
+    if room_light:
+        regions += _lamp_lines(x, finite, sd, taken)
+    for name, low, high in regions:
         inside = (x >= low) & (x <= high)
         first, last = np.searchsorted(x, (low, high))
         ends = [p for p in (slice(max(first - 5, 0), first), slice(last, last + 5))]

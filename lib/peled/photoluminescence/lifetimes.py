@@ -213,7 +213,8 @@ def _exponentials_in_bins(edges, bin_ns, lifetimes, period, slopes):
     starts = since
     if period is not None:
         turn = period / tau
-        scale, growth = scale / -np.expm1(-turn), growth + turn / np.expm1(turn)
+        full = -np.expm1(-turn)
+        scale, growth = scale / full, growth + turn * np.exp(-turn) / full
         starts = since - period
     out = np.empty((3 if slopes else 1, tau.size, since.size))
     late = since / tau

@@ -78,7 +78,7 @@ def _emitted(held: Held, companions: Mapping[str, Signal]) -> Signal:
     scales = {k: v for k, v in number.items() if k != "excitation_nm"}
     steps = [("axis", {}), ("saturation", {}), ("dark", {})]
     steps += [("scale", scales)] if scales else []
-    steps += [("cosmic", laser), ("mask", laser)]
+    steps += [("cosmic", laser), ("mask", laser | {"room_light": True})]
     ready = condition(held.data, [*steps[:2]])
     if not ready.used.any():
         return ready
