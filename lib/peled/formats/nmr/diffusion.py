@@ -44,7 +44,8 @@ def read_gradients(path: str | os.PathLike) -> Gradients:
     """Gradients, δ and Δ of a Bruker or Varian folder.
 
     Bruker: `difflist` in G/cm, δ and Δ from `pdata/*/dosy` (Glen, Gdist), else from P30 and D20,
-    P30 twice in a bipolar programme. Varian: `gzlvl1` times `gcal_` (or `DAC_to_G`), `gt1` and `del`.
+    P30 twice in a bipolar programme. Varian: `gzlvl1` times `gcal_` (or `DAC_to_G`), `gt1` and
+    `del`.
 
     Raises
     ------
