@@ -9,6 +9,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ledger import paper
+from peled.quantities import Quantity
+from peled.report import Report
 from peled.samples import Row, Sheet
 from peled.sources import kind_of
 
@@ -35,6 +38,22 @@ def rows(evidence: Evidence, **wanted: Any) -> list[Row]:
         if row.role != "ignore"
         and all(getattr(row, k, row.settings.get(k)) == v for k, v in wanted.items())
     ]
+
+
+def number(claim_id: str) -> float:
+    """The printed number of a claim."""
+    return paper.claim(claim_id).number
+
+
+def quantity(report: Report, sample: str, name: str, **more: str) -> Quantity:
+    """A number of the report that is not withheld; `more` as for `Report.select`."""
+    found = report.select(sample=sample, name=name, **more)
+    if not found:
+        what = ", ".join(filter(None, (sample, *more.values())))
+        raise Missing(f"no {name} of {what} in the folder")
+    if found[0].value is None:
+        raise Missing(f"{name} of {sample}: {found[0].reasons}")
+    return found[0]
 
 
 def of_paper(evidence: Evidence) -> bool:

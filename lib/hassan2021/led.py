@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from hassan2021 import desk
 from hassan2021.desk import Missing
 from ledger import paper
 from peled.conditioning import propagate
@@ -123,12 +124,7 @@ class Evidence:
 
     def quantity(self, sample: str, name: str, state: str = "") -> Quantity:
         """A number of the report that is not withheld."""
-        found = self.report.select(sample=sample, name=name, state=state)
-        if not found:
-            raise Missing(f"no {name} of {sample} in the folder")
-        if found[0].value is None:
-            raise Missing(f"{name} of {sample}: {found[0]}")
-        return found[0]
+        return desk.quantity(self.report, sample, name, state=state)
 
     @cached_property
     def devices(self) -> tuple[str, ...]:

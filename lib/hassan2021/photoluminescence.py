@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hassan2021.desk import Missing
+from hassan2021 import desk
+from hassan2021.desk import Missing, number
 from hassan2021.simulate.photon_recycling import Fates, trace
-from hassan2021.structure import number
 from ledger import paper
 from peled import photoluminescence as pl
 from peled.photoluminescence import recycling, shift_budget
@@ -113,12 +113,7 @@ class Evidence:
 
     def quantity(self, sample: str, name: str, state: str = "") -> Quantity:
         """A number of the report that is not withheld."""
-        found = self.report.select(sample=sample, name=name, state=state)
-        if not found:
-            raise Missing(f"no {name} of {sample}{', ' if state else ''}{state} in the folder")
-        if found[0].value is None:
-            raise Missing(f"{name} of {sample}: {found[0].reasons}")
-        return found[0]
+        return desk.quantity(self.report, sample, name, state=state)
 
     def kind(self, measurement: str) -> str:
         """Kind of source of the files of a measurement."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hassan2021.desk import Missing
+from hassan2021 import desk
+from hassan2021.desk import Missing, number
 from ledger import paper
 from peled import materials
 from peled.quantities import Quantity
@@ -23,11 +24,6 @@ NEAT, TREATED = "neat", "E+G"
 PAIR = (NEAT, TREATED)
 #: Settings of the analysis for a film of cubes of mixed halides on a substrate.
 SETTINGS = {"crystals": "cubes", "thin_film": True, "alloy": True}
-
-
-def number(claim_id: str) -> float:
-    """The printed number of a claim."""
-    return paper.claim(claim_id).number
 
 
 @dataclass(frozen=True)
@@ -57,12 +53,7 @@ class Evidence:
 
     def quantity(self, sample: str, name: str) -> Quantity:
         """A number of the report that is not withheld."""
-        found = self.report.select(sample=sample, name=name)
-        if not found:
-            raise Missing(f"{sample}: no {name} in the folder")
-        if found[0].value is None:
-            raise Missing(found[0].reasons)
-        return found[0]
+        return desk.quantity(self.report, sample, name)
 
     def kept(self, sample: str, word: str) -> dict:
         """What a technique keeps of a sample."""

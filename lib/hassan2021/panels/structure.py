@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 
 from hassan2021 import desk
-from hassan2021.desk import Missing, Panel
-from hassan2021.structure import NEAT, PAIR, TREATED, Evidence, number
+from hassan2021.desk import Missing, Panel, number
+from hassan2021.structure import NEAT, PAIR, TREATED, Evidence
 from peled.figures import COLOURS
 from peled.structure import icpms, plots
 

@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from hassan2021.desk import Checks, Found, Missing
+from hassan2021.desk import Checks, Found, Missing, number
 from hassan2021.energetics import Evidence, loading
 from hassan2021.energetics.told import rounded
 from ledger import paper
@@ -38,15 +38,11 @@ claims = Checks(
 )
 
 
-def _number(claim_id: str) -> float:
-    return paper.claim(claim_id).number
-
-
 # ---- the same number twice -----------------------------------------------------------------------
 
 
 def as_printed(e: Evidence, other: str) -> Found:
-    return {"found": _number(other), "note": f"as printed in {other}"}
+    return {"found": number(other), "note": f"as printed in {other}"}
 
 
 for _one, _other in TWICE:
@@ -61,7 +57,7 @@ def edta_twice(e: Evidence) -> Found:
 
 @claims("C204", "restated")
 def both_twice(e: Evidence) -> Found:
-    return {"found": [_number("C080"), _number("C077")], "note": "as printed in C080 and C077"}
+    return {"found": [number("C080"), number("C077")], "note": "as printed in C080 and C077"}
 
 
 # ---- signs and sums ------------------------------------------------------------------------------
@@ -69,7 +65,7 @@ def both_twice(e: Evidence) -> Found:
 
 @claims("C076")
 def sign_of_binding(e: Evidence) -> Found:
-    singles, legend = [_number("C077"), _number("C080")], paper.claim("C076").printed
+    singles, legend = [number("C077"), number("C080")], paper.claim("C076").printed
     pairs = list(zip(singles, legend, strict=True))
     sizes = all(math.isclose(abs(a), b.value, abs_tol=0.005) for a, b in pairs)
     same = all(like_sign(Interval(a, a), rounded("C076", k)) for k, a in enumerate(singles))
@@ -119,7 +115,7 @@ def per_molecule(e: Evidence) -> Found:
     each = e.told.cells["GL+EDTA"].per_molecule_eV.middle
     return {
         "found": f"{each:.3f} eV",
-        "holds": math.isclose(2 * each, _number("C082")),
+        "holds": math.isclose(2 * each, number("C082")),
         "note": "a mean: of an unlike pair it belongs to neither molecule",
     }
 
@@ -129,7 +125,7 @@ def per_molecule(e: Evidence) -> Found:
 
 @claims("C088", "like with like")
 def increase_with_increase(e: Evidence) -> Found:
-    up, ether, quoted = e.told.increases_eV, e.told.ether_increase_eV, _number("C087")
+    up, ether, quoted = e.told.increases_eV, e.told.ether_increase_eV, number("C087")
     pair, gl = up["GL+EDTA"], up["GL"]
     fair = math.isclose(quoted, pair, abs_tol=0.005)
     return {
@@ -151,7 +147,7 @@ def the_adjective(e: Evidence) -> Found:
         "holds": True if share > 0.5 else "partly" if times > 1 else False,
         "note": f"{up['GL+EDTA']:.2f} eV against {ether:.2f} for PEO, with which the text "
         f"compares, and {up['MAI']:.2f} eV for full MAI in the same paragraph; "
-        f"{_number('C087') / frenkel.K_EV / 300:.0f} kT in absolute terms",
+        f"{number('C087') / frenkel.K_EV / 300:.0f} kT in absolute terms",
     }
 
 
@@ -191,7 +187,7 @@ def shells(statement: str) -> dict[str, frozenset[str]]:
 
 @claims("C218")
 def density_cutoff(e: Evidence) -> Found:
-    ratio = _number("C218") / _number("C217")
+    ratio = number("C218") / number("C217")
     return {
         "found": f"{ratio:.0f} times the wavefunction cutoff",
         "holds": 8 <= ratio <= 12,
@@ -252,7 +248,7 @@ def room_for_a_ligand(e: Evidence) -> Found:
 @claims("C222")
 def vacuum(e: Evidence) -> Found:
     height = float(max(a[:, 2].max() for a in _ligands(e)))
-    gap = _number("C222") - height
+    gap = number("C222") - height
     return {
         "found": gap,
         "kind": "calculated",
@@ -287,7 +283,7 @@ def dipole(e: Evidence) -> Found:
 
 @claims("C175", "stability constants in water")
 def grip_in_water(e: Evidence) -> Found:
-    gap, constants = _number("C175"), e.held.constants
+    gap, constants = number("C175"), e.held.constants
     units = float(affinity.log_units(gap, TEMPERATURE_K))
     water = Interval(*constants["EDTA"]["log_k"]) - Interval(*constants["GL"]["log_k"])
     energy = water * (gap / units)

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from hassan2021.desk import Checks, Found, Missing, of_paper
+from hassan2021.desk import Checks, Found, Missing, number, of_paper
 from hassan2021.led import LATER_LAYERS, Evidence, printed_ageing
 from ledger import paper
 from peled.led.ceiling import implied_outcoupling
@@ -40,10 +40,6 @@ CHECKS = Checks({
 def judge_all(room, evidence: Evidence) -> None:
     """A verdict on every claim of the room."""
     CHECKS.judge(room, evidence, own=of_paper(evidence))
-
-
-def _number(claim_id: str) -> float:
-    return paper.claim(claim_id).number
 
 
 # ---- operating points: light, current and yield of the lifetime device ---------------------------
@@ -134,23 +130,23 @@ def ageing_law(e: Evidence) -> Found:
 
 @CHECKS("C089")
 def above_twenty(e: Evidence) -> Found:
-    champion = _number("C056")
+    champion = number("C056")
     return {"found": champion, "note": f"{champion:g} is above 20"}
 
 
 @CHECKS("C059")
 def share_of_the_limit(e: Evidence) -> Found:
-    limit = _number("C058")
+    limit = number("C058")
     implied = implied_outcoupling(limit / 100, e.internal_yield)
     return {
-        "found": _number("C056") / limit,
+        "found": number("C056") / limit,
         "note": f"the implied outcoupling is {100 * implied:.1f} %, printed nowhere",
     }
 
 
 @CHECKS("C056", "against the lifetime device")
 def champion_and_lifetime_device(e: Evidence) -> Found:
-    champion, other = _number("C056"), 100 * e.points.eqe[0].value
+    champion, other = number("C056"), 100 * e.points.eqe[0].value
     return {
         "found": f"{champion:g} % needs {e.points.champion.value:.0f} cd m-2 at 0.1 mA cm-2",
         "holds": "partly" if other / champion < 0.95 else True,
@@ -198,7 +194,7 @@ def limit_of_the_stack(e: Evidence) -> Found:
 @CHECKS("C045")
 def emitter_of_the_legend(e: Evidence) -> Found:
     return {
-        "found": _number("C177"),
+        "found": number("C177"),
         "note": "legend of Fig. 3 against Methods: 20 or 30 nm; 1.7 or 2.5 edges of a 12 nm "
         "nanocrystal",
     }
@@ -207,35 +203,35 @@ def emitter_of_the_legend(e: Evidence) -> Found:
 @CHECKS("C177")
 def emitter_of_methods(e: Evidence) -> Found:
     note = "the same conflict seen from Methods, read as 25 to 35 nm"
-    return {"found": _number("C045"), "note": note}
+    return {"found": number("C045"), "note": note}
 
 
 @CHECKS("C046")
 def transport_layer_of_the_legend(e: Evidence) -> Found:
-    return {"found": _number("C190"), "note": "legend and Methods agree"}
+    return {"found": number("C190"), "note": "legend and Methods agree"}
 
 
 @CHECKS("C190")
 def transport_layer_of_methods(e: Evidence) -> Found:
-    return {"found": _number("C046"), "note": "legend and Methods agree"}
+    return {"found": number("C046"), "note": "legend and Methods agree"}
 
 
 @CHECKS("C047")
 def cathode_of_the_legend(e: Evidence) -> Found:
-    return {"found": _number("C191") + _number("C192"), "note": "1 nm LiF and 80 nm Al"}
+    return {"found": number("C191") + number("C192"), "note": "1 nm LiF and 80 nm Al"}
 
 
 @CHECKS("C192")
 def cathode_of_methods(e: Evidence) -> Found:
     note = "80 nm for LiF/Al together less 1 nm of LiF"
-    return {"found": _number("C047") - _number("C191"), "note": note}
+    return {"found": number("C047") - number("C191"), "note": note}
 
 
 @CHECKS("C188")
 def name_of_the_emitter(e: Evidence) -> Found:
     return {
         "found": "x_I = 0.67 nominal, 0.40 by XPS",
-        "holds": abs(2 / 3 - _number("C225")) < 0.05,
+        "holds": abs(2 / 3 - number("C225")) < 0.05,
         "note": "MAPbI2Br is the precursor ratio; the product is MAPb(I0.4Br0.6)3 by the paper's "
         "own XPS",
     }

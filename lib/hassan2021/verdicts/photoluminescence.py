@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from hassan2021.desk import Checks, Found, Missing, of_paper
+from hassan2021.desk import Checks, Found, Missing, number, of_paper
 from hassan2021.photoluminescence import (
     BARE,
     EMISSION_NM,
@@ -23,7 +23,6 @@ from hassan2021.photoluminescence import (
     Evidence,
     Film,
 )
-from hassan2021.structure import number
 from hassan2021.verdicts import evidence as shared
 from ledger import paper
 from peled.materials import GAP_ERROR_EV, HC_EV_NM, bulk_wavelength_nm

@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from hassan2021.desk import Checks, Found, Missing, of_paper
-from hassan2021.structure import NEAT, PAIR, TREATED, Evidence, balance, number, step
+from hassan2021.desk import Checks, Found, Missing, number, of_paper
+from hassan2021.structure import NEAT, PAIR, TREATED, Evidence, balance, step
 from ledger import paper
 from peled import materials
 from peled.structure import composition, icpms, microscopy

@@ -14,9 +14,8 @@ from typing import Any
 
 from uncertainties import UFloat, ufloat
 
-from hassan2021.desk import DOI, Checks, Missing
+from hassan2021.desk import DOI, Checks, Missing, number
 from hassan2021.verdicts.evidence import iodide_by_xps
-from ledger import paper
 from peled.synthesis.amounts import composition, molar_mass, parse_quantity
 from peled.synthesis.crystals import CrystalPopulation, sedimentation_mm, sedimenting_diameter_nm
 from peled.synthesis.procedure import (
@@ -114,10 +113,6 @@ def shell_share(crystals: CrystalPopulation) -> UFloat:
     return mass / (mass + crystals.density_g_cm3)
 
 
-def _number(claim_id: str) -> float:
-    return paper.claim(claim_id).number
-
-
 @dataclass(frozen=True)
 class Evidence:
     """A procedure that has been run, and the crystals that the paper prints.
@@ -167,8 +162,8 @@ class Evidence:
         return mass_balance(
             self.pure,
             vessel="batches",
-            volume_mL=_number("C117"),
-            concentration_mg_mL=_number("C112"),
+            volume_mL=number("C117"),
+            concentration_mg_mL=number("C112"),
             x_br=self.crystals["x_br"],
         )
 
@@ -193,12 +188,12 @@ class Evidence:
     @property
     def portion_mg(self) -> float:
         """Crystals in a portion that is treated."""
-        return _number("C123") * _number("C112")
+        return number("C123") * number("C112")
 
     @property
     def ligands_per_lead(self) -> float:
         """Ligands offered for a lead atom of the crystals that are treated."""
-        return _number("C122") / self.neat.lead_mmol(self.portion_mg)
+        return number("C122") / self.neat.lead_mmol(self.portion_mg)
 
 
 def of_paper(procedure: Procedure) -> bool:
@@ -226,10 +221,10 @@ def finding(evidence: Evidence) -> list[str]:
     )
     atoms, surface = neat.mean(neat.lead_atoms), neat.mean(neat.surface_lead)
     deep = (neat.edge_nm - treated.edge_nm) * 10 / neat.a_angstrom / 2
-    per_surface = neat.ligands_per_surface_lead(_number("C122"), evidence.portion_mg)
+    per_surface = neat.ligands_per_surface_lead(number("C122"), evidence.portion_mg)
     return [
         f"the weighings fit: I:Br {ratio.nominal_value:.3f} ± {ratio.std_dev:.3f} (printed "
-        f"{_number('C028'):g}), {((iodide + bromide) / lead).nominal_value:.2f} halides a lead",
+        f"{number('C028'):g}), {((iodide + bromide) / lead).nominal_value:.2f} halides a lead",
         f"whether the mass fits hangs on what a batch is: stated {balance.stated_mg:.0f} mg, "
         f"{100 * shell.nominal_value:.0f} % acid and amine; {most} mg, or twice that",
         f"a neat crystal has {atoms:.0f} lead atoms, {100 * surface / atoms:.0f} % of them at its "
@@ -362,8 +357,8 @@ def injection(evidence: Evidence) -> dict:
 @CHECKS("C102", "room in the batch")
 @CHECKS("C103", "room in the batch")
 def room_in_the_batch(evidence: Evidence) -> dict:
-    batch = _number("C106") * 3 / _number("C105")
-    rest = batch - _number("C102") - _number("C103") - _number("C100")
+    batch = number("C106") * 3 / number("C105")
+    rest = batch - number("C102") - number("C103") - number("C100")
     return {
         "found": f"{rest:.1f} mL of a {batch:.0f} mL batch left for toluene",
         "holds": rest > 0,
@@ -376,7 +371,7 @@ def room_in_the_batch(evidence: Evidence) -> dict:
 @CHECKS("C103", "acid to amine", other="C102", factor=0.1)
 def acid_to_amine(evidence: Evidence, other: str, factor: float) -> dict:
     note = "ten parts of acid to one of amine by volume, 14.7 to 1 in moles"
-    return _amount(factor * _number(other), note)
+    return _amount(factor * number(other), note)
 
 
 @CHECKS("C105")
@@ -389,7 +384,7 @@ def number_of_batches(evidence: Evidence) -> dict:
 @CHECKS("C107", wash="second", other="first", volumes=("C106", "C111", "C110"))
 @CHECKS("C111", wash="first", other="second", volumes=("C110", "C107", "C106"))
 def antisolvent(evidence: Evidence, wash: str, other: str, volumes: tuple[str, ...]) -> dict:
-    a, b, c = map(_number, volumes)
+    a, b, c = map(number, volumes)
     note = f"the antisolvent ratio of the {wash} wash, 2:1, applied to the {other}"
     return _amount(a * b / c, note)
 
@@ -402,26 +397,26 @@ def precipitations(evidence: Evidence) -> dict:
 
 @CHECKS("C116")
 def volume_of_a_batch(evidence: Evidence) -> dict:
-    return _amount(_number("C117") / _number("C105"), "12 mL for six batches")
+    return _amount(number("C117") / number("C105"), "12 mL for six batches")
 
 
 @CHECKS("C117")
 def volume_of_the_stock(evidence: Evidence) -> dict:
-    return _amount(_number("C105") * _number("C116"), "six batches of 2 mL")
+    return _amount(number("C105") * number("C116"), "six batches of 2 mL")
 
 
 @CHECKS("C121", "two treatments", other="C123")
 @CHECKS("C123", "two treatments", other="C121")
 def two_treatments(evidence: Evidence, other: str) -> dict:
     note = "two treatments of 3 mL use up one of two portions of a 12 mL stock"
-    return _amount(_number("C117") / (2 * _number(other)), note)
+    return _amount(number("C117") / (2 * number(other)), note)
 
 
 @CHECKS("C121", "three treatments")
 @CHECKS("C123", "three treatments")
 def three_treatments(evidence: Evidence) -> dict:
     count = sum(bool(step.get("alternative")) for step in evidence.procedure.steps)
-    portion, needed = _number("C117") / _number("C121"), count * _number("C123")
+    portion, needed = number("C117") / number("C121"), count * number("C123")
     return {
         "found": f"{count} treatments need {needed:.0f} mL, "
         f"a portion of the stock is {portion:.0f} mL",
@@ -441,7 +436,7 @@ def _limits(evidence: Evidence) -> dict[str, tuple[UFloat, str]]:
     give another; what bromide allows goes with its inverse.
     """
     balance, crystal_share = evidence.balance, 1 - shell_share(evidence.neat)
-    iodide = _number("C225")
+    iodide = number("C225")
     off = math.hypot(0.05, iodide_by_xps("I 3d5/2") - iodide) / 3**0.5
     spread = ufloat(1.0, off / (1 - iodide))
     found = f"for x_Br = {1 - iodide:.1f} ± {off:.2f}, which XPS found, {balance.limiting} limits"
@@ -482,7 +477,7 @@ for _claim, _per_mL in (("C112", True), ("C118", False)):
 
 @CHECKS("C122")
 def enough_ligand(evidence: Evidence) -> dict:
-    neat, treated, ligand = evidence.neat, evidence.treated, _number("C122")
+    neat, treated, ligand = evidence.neat, evidence.treated, number("C122")
     freed = neat.lead_mmol(evidence.portion_mg) * evidence.lost
     return {
         "found": f"{ligand:g} mmol of ligand, {freed:.3f} mmol of lead freed when all crystals "
@@ -501,14 +496,14 @@ STOKES = f"Stokes' law; the rotor is not printed, {ROTOR_MM[0]:.0f}-{ROTOR_MM[1]
 @CHECKS("C108")
 @CHECKS("C109")
 def pellet(evidence: Evidence) -> dict:
-    spin = {"rpm": _number("C108"), "minutes": _number("C109")}
+    spin = {"rpm": number("C108"), "minutes": number("C109")}
     density = evidence.neat.density_g_cm3
     size = max(
         sedimenting_diameter_nm(40, density_g_cm3=density, rotor_mm=r, **spin) for r in ROTOR_MM
     )
     return {
         "found": f"flocs above {size:.0f} nm reach the bottom",
-        "holds": size < 1000 * _number("C126"),
+        "holds": size < 1000 * number("C126"),
         "kind": "calculated",
         "note": STOKES,
     }
@@ -519,10 +514,10 @@ def pellet(evidence: Evidence) -> dict:
 @CHECKS("C125", crystals="treated", rpm="C125")
 def stays_up(evidence: Evidence, crystals: str, rpm: str) -> dict:
     found = evidence.population(crystals)
-    minutes = _number("C120") if crystals == "neat" else 10.0
+    minutes = number("C120") if crystals == "neat" else 10.0
     # A sphere of equal volume with its ligand shell.
     size = found.edge_nm * (6 / math.pi) ** (1 / 3) + 3.5
-    spin = {"density_g_cm3": found.density_g_cm3, "rpm": _number(rpm), "minutes": minutes}
+    spin = {"density_g_cm3": found.density_g_cm3, "rpm": number(rpm), "minutes": minutes}
     path = max(sedimentation_mm(size, rotor_mm=r, **spin) for r in ROTOR_MM)
     return {
         "found": f"single crystals sink at most {path:.1f} mm",
@@ -537,7 +532,7 @@ def through_the_filter(evidence: Evidence) -> dict:
     across = evidence.treated.edge_nm * 3**0.5 + 4
     return {
         "found": f"a crystal is {across:.0f} nm across its corners with ligands",
-        "holds": across < _number("C126") * 1000,
+        "holds": across < number("C126") * 1000,
         "kind": "calculated",
         "note": "single crystals pass the filter; what it stops are aggregates and powder",
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hassan2021.desk import Checks, Missing
+from hassan2021.desk import Checks, Missing, number
 from ledger import paper
 from peled import transient_absorption as ta
 
@@ -94,17 +94,13 @@ def bleach(evidence: Evidence) -> tuple[float, float]:
     return after - before, float(np.hypot(error_before, error_after))
 
 
-def _number(claim_id: str) -> float:
-    return paper.claim(claim_id).number
-
-
 def finding(evidence: Evidence) -> list[str]:
     """What the files say, in four lines."""
     lines = []
     try:
         tau = [lifetime(evidence, i) for i in range(3)]
         said = ", ".join(f"{t:.3g} ± {s:.1g}" for t, s in tau)
-        printed = ", ".join(f"~{_number(c):g}" for c in ("C008", "C009", "C010"))
+        printed = ", ".join(f"~{number(c):g}" for c in ("C008", "C009", "C010"))
         lines.append(
             f"{evidence.kind} files: three constants describe all sets, {said} ps (printed {printed})"
         )
@@ -121,7 +117,7 @@ def finding(evidence: Evidence) -> list[str]:
         found = fluence_of_the_constants(evidence)
         lines.append(
             f"the printed constants fit a fluence of {found['found']:.0f} ± {found['standard_error']:.0f} uJ cm-2, "
-            f"printed {_number('C130'):g}: they are no rates of crystals with tens of pairs"
+            f"printed {number('C130'):g}: they are no rates of crystals with tens of pairs"
         )
     except (Missing, KeyError) as reason:
         lines.append(f"the rest is not in this folder ({reason})")
@@ -146,30 +142,30 @@ def quantities(evidence: Evidence) -> dict[str, tuple[float, float, str]]:
 
 @CHECKS("C007", "Methods against legend")
 def power_in_legend(evidence: Evidence) -> dict:
-    found = _number("C139")
+    found = number("C139")
     return {
         "found": found,
-        "note": f"{found:g} in Methods rounds to the legend's {_number('C007'):g}",
+        "note": f"{found:g} in Methods rounds to the legend's {number('C007'):g}",
     }
 
 
 @CHECKS("C139", "legend against Methods")
 def power_in_methods(evidence: Evidence) -> dict:
-    dose = _number("C139") * _number("C138")
-    return {"found": _number("C007"), "note": f"dose {dose:.0f} J cm-2 in the exposure"}
+    dose = number("C139") * number("C138")
+    return {"found": number("C007"), "note": f"dose {dose:.0f} J cm-2 in the exposure"}
 
 
 @CHECKS("C138", "Methods against main text", twin="C038")
 @CHECKS("C038", "main text against Methods", twin="C138")
 def exposure(evidence: Evidence, twin: str) -> dict:
-    return {"found": _number(twin), "note": f"{_number(twin):g} s as printed in {twin}"}
+    return {"found": number(twin), "note": f"{number(twin):g} s as printed in {twin}"}
 
 
 @CHECKS("C131", "weaker than the pump", which="C131")
 @CHECKS("C132", "weaker than the pump", which="C132")
 def probe(evidence: Evidence, which: str) -> dict:
-    pump = _number("C130")
-    ratio = _number(which) / pump
+    pump = number("C130")
+    ratio = number(which) / pump
     return {
         "found": pump,
         "limit": "upper",
@@ -182,7 +178,7 @@ def probe(evidence: Evidence, which: str) -> dict:
 
 @CHECKS("C142")
 def few_seconds(evidence: Evidence) -> dict:
-    scans, few = _number("C143"), {"neat": _number("C239"), "E+G": _number("C240")}
+    scans, few = number("C143"), {"neat": number("C239"), "E+G": number("C240")}
     short = [seconds / 2 <= 5 for seconds in few.values()]
     return {
         "found": f"{few['neat']:g} s neat, {few['E+G']:g} s E+G",
@@ -196,7 +192,7 @@ def few_seconds(evidence: Evidence) -> dict:
 
 @CHECKS("C238", "printed wavelengths")
 def ratio_of_shifts(evidence: Evidence) -> dict:
-    neat, treated = _number("C235") - _number("C234"), _number("C237") - _number("C236")
+    neat, treated = number("C235") - number("C234"), number("C237") - number("C236")
     u = paper.claim("C235").printed_uncertainty
     ratio = neat / treated
     error = ratio * float(np.hypot(u / neat, u / treated))
@@ -295,11 +291,11 @@ def fastest(evidence: Evidence) -> dict:
 def fluence_of_the_constants(evidence: Evidence) -> dict:
     """Fluence at which the model has the two slow constants as printed, by the pairs that a fluence makes."""
     pairs, tau = _fluence(evidence)
-    printed = np.log([_number("C009"), _number("C010")])
+    printed = np.log([number("C009"), number("C010")])
     fine = np.geomspace(pairs[0], pairs[-1], 400)
     model = np.array([np.interp(np.log(fine), np.log(pairs), np.log(tau[:, i])) for i in (1, 2)])
     best = fine[np.argmin(np.abs(model - printed[:, None]).max(axis=0))]
-    edge, pump = _number("C022"), _number("C128")
+    edge, pump = number("C022"), number("C128")
     made = [ta.carriers_per_crystal(1.0, pump, a, edge)[1] for a in (3e4, 5e4)]  # pairs a uJ cm-2
     found = best / np.mean(made)
     error = found * float(np.hypot(np.ptp(made) / 12**0.5 / np.mean(made), 0.3))
@@ -307,7 +303,7 @@ def fluence_of_the_constants(evidence: Evidence) -> dict:
         "found": float(found),
         "standard_error": error,
         "kind": evidence.kind,
-        "note": f"{_number('C130'):g} uJ cm-2 make {_number('C130') * min(made):.0f} to {_number('C130') * max(made):.0f} "
+        "note": f"{number('C130'):g} uJ cm-2 make {number('C130') * min(made):.0f} to {number('C130') * max(made):.0f} "
         f"pairs in a neat crystal, where the model has {tau[-1, 1]:.2g} and {tau[-1, 2]:.3g} ps; the printed constants "
         f"fit {best:.1f} pairs. Called a pulse energy, given as a fluence",
     }

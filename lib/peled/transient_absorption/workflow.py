@@ -332,6 +332,17 @@ def without_chirp(m: Matrix, fit: GlobalFit) -> Matrix:
     return out.take(delays=whole)
 
 
+def refit(
+    m: Matrix, model: Model, count: int, fwhm_ps: float, from_ps: float, longest_nm: float
+) -> GlobalFit:
+    """`count` lifetimes at a held response, of a part of a map without chirp: delays from `from_ps`
+    on, wavelengths to `longest_nm`, six of them at least."""
+    window = m.wavelength_nm[0], max(longest_nm, m.wavelength_nm[5])
+    part = preprocess.crop(m, wavelength_nm=window, delay_ps=(from_ps, m.delay_ps[-1]))
+    held = replace(with_components(model, count, part.delay_ps[-1]), fwhm_ps=fwhm_ps)
+    return global_fit(part, replace(held, fixed=("fwhm",)))
+
+
 def lifetime_rows(fits: Mapping[str, GlobalFit]) -> list[tuple[str, ...]]:
     """One row a component: value ± standard error of each fit, ps."""
     n = max(len(f.lifetimes_ps) for f in fits.values())
