@@ -286,6 +286,17 @@ def test_what_a_ray_struck_is_not_lost_from_the_band():
     assert mended == pytest.approx(whole, rel=3e-3)
 
 
+def test_what_a_laser_covered_stands_on_the_baseline():
+    """Of whatever was replaced, over an offset: nothing falls below the signal beside it."""
+    rng = np.random.default_rng(28)
+    light = 4000 * band(WIDE, 640) + 9000 * np.exp(-0.5 * ((WIDE - 450) / 1.3) ** 2)
+    y = detector(rng, light, 4) + 300
+    steps = plan(Signal(WIDE, y), {"measurement": "pl", "excitation_nm": 450})
+    got = condition(Signal(WIDE, y), steps)
+    replaced = ~got.good & np.isfinite(got.values)
+    assert replaced.any(axis=1).all() and np.abs(got.values[replaced]).max() < 30
+
+
 # --- room light -------------------------------------------------------------
 
 

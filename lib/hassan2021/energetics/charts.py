@@ -38,21 +38,6 @@ def quoted(cell: Cell, digits: int = 2) -> str:
     return f"{e.low:.{digits}f} to {e.high:.{digits}f}"
 
 
-def no_file(ax, text: str) -> None:
-    """A panel whose file is not there says so."""
-    ax.text(
-        0.5,
-        0.5,
-        text,
-        transform=ax.transAxes,
-        ha="center",
-        va="center",
-        fontsize=6.5,
-        color="#777777",
-    )
-    ax.axis("off")
-
-
 def adsorbate(
     axes,
     structure: Structure,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hassan2021 import desk
 from hassan2021.energetics import Evidence, charts, loading, methods
 from ledger import paper
 from peled.energetics import affinity
@@ -91,7 +92,7 @@ def _on_slab(name: str, *, beyond: bool = False, **options) -> Panel:
         if picture:
             charts.adsorbate(axes, picture.structure, _binding(e, name, beyond), **options)
         for ax in () if picture else axes:
-            charts.no_file(ax, f"no structure of {name}")
+            desk.nothing(ax, f"no structure of {name}")
 
     size = {"width": 4.7, "height": 3.1, "ncols": 2}
     return Panel(draw, *_pictured(name, name), size, assumptions=lambda e: [CRYSTAL])
@@ -129,7 +130,7 @@ def _displaced(name: str, **options) -> Panel:
     def draw(e: Evidence, ax) -> None:
         picture, sites = e.held.picture(f"Frenkel {name}"), e.surfaces.get(name)
         if picture is None:
-            charts.no_file(ax, f"no structure of the pair with {name}")
+            desk.nothing(ax, f"no structure of the pair with {name}")
             return
         above = "" if name == "bare" else f", {e.told.increases_eV[name]:.2f} above bare"
         lines = [f"paper: formation {e.told.frenkel_eV[name]:.2f} eV{above}"]
@@ -161,7 +162,7 @@ def _on_lead(e: Evidence, axes) -> None:
             said = f"{name}: {row.energy_eV:.2f} eV, {len(row.starts_eV)} conformer(s)"
             charts.complex_of_lead(ax, row.complex.structure, [said, e.best])
         else:
-            charts.no_file(ax, f"no {name}")
+            desk.nothing(ax, f"no {name}")
     if e.best:
         printed = paper.claim("C175").number
         said = f"EDTA stronger by {e.gaps[e.best].gap_eV:.2f} eV; paper {printed:.2f}"

@@ -104,6 +104,11 @@ class Signal:
         """(n,) bool: spectra that were not set aside."""
         return self.good.any(axis=1)
 
+    @property
+    def finite(self) -> np.ndarray:
+        """Values (n, n_x) with 0 where a point is lost; what was replaced stays as it stands."""
+        return np.where(np.isfinite(self.values), self.values, 0.0)
+
     def without(self, rows: np.ndarray) -> Signal:
         """Those spectra set aside: all their points lost."""
         rows = np.asarray(rows)

@@ -278,14 +278,13 @@ def mask(
     """
     x, values, good = signal.axis, signal.values.copy(), signal.good.copy()
     mode, said = np.zeros_like(values), []
-    finite = np.where(np.isfinite(values), values, 0.0)
-    sd = np.sqrt(estimate_noise(finite, x).read)
+    sd = np.sqrt(estimate_noise(signal.finite, x).read)
     regions = _regions(x, excitation_nm, laser_width_nm, edges)
     taken = np.zeros(x.size, bool)
     for _, low, high in regions:
         taken |= (x >= low) & (x <= high)
     if room_light:
-        regions += _lamp_lines(x, finite, sd, taken)
+        regions += _lamp_lines(x, signal.finite, sd, taken)
     for name, low, high in regions:
         inside = (x >= low) & (x <= high)
         first, last = np.searchsorted(x, (low, high))
@@ -354,7 +353,7 @@ def noise(signal: Signal, companions: Mapping[str, Signal]):
     """
     if signal.variance is not None:
         return signal, "variance as given", ()
-    region = free_region(signal.axis, np.where(signal.good, signal.values, 0.0), signal.good)
+    region = free_region(signal.axis, signal.finite, signal.good)
     found = noise_in(region)
     sd = np.sqrt(np.median(found.read))
     out = replace(signal, variance=found.variance(region.level), correlation=found.correlation)
@@ -390,7 +389,7 @@ def baseline(
         raise ConditioningError(f"baseline: order: expected 0 or 1, found {order!r}")
     x = signal.axis
     # Points that a step has replaced are no evidence of the baseline, and still stand on it.
-    values = np.where(np.isfinite(signal.values), signal.values, 0.0)
+    values = signal.finite
     if region_nm is None:
         region = free_region(x, values, signal.good)
     else:

@@ -82,8 +82,8 @@ def _emitted(held: Held, companions: Mapping[str, Signal]) -> Signal:
     ready = condition(held.data, [*steps[:2]])
     if not ready.used.any():
         return ready
-    whole = np.where(np.isfinite(ready.values), ready.values, 0.0)  # steps want finite values
-    ready = condition(replace(ready, values=whole), steps[2:], companions)
+    # steps want finite values
+    ready = condition(replace(ready, values=ready.finite), steps[2:], companions)
     return ready.without(~ready.used) if not ready.used.all() else ready
 
 
