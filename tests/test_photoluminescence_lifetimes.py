@@ -260,6 +260,16 @@ def test_real_decay_by_likelihood_and_by_least_squares(samples):
     )[0] == pytest.approx(6.127, abs=1e-3)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_light_that_does_not_decay_has_no_lifetime_and_no_warning():
+    """A constant beside a response: laws of lifetimes without end overflow nothing."""
+    t, rng = np.arange(0, 60, 0.25), np.random.default_rng(3)
+    pulse = 1e5 * np.exp(-0.5 * ((t - 3) / 0.3) ** 2)
+    response = pl.prepare_response(t, rng.poisson(pulse), 0.25)
+    best = pl.preferred(pl.fit_decays(t, rng.poisson(1002.0, t.size), response=response))
+    assert best.problems or best.lifetime_errors_ns[0] > 0.5 * best.lifetimes_ns[0]
+
+
 def test_real_response_serves_a_simulated_decay(samples):
     irf = read_histogram(samples / "trpl" / "irf_520nm.csv")
     rng = np.random.default_rng(11)

@@ -906,23 +906,17 @@ def _summary(model, y, inside, theta, cost, converged, gain):
         return np.array([total / max(amp.sum(), 1e-300), (amp @ first) / max(total, 1e-300)])
 
     gradient = np.zeros((2, theta.size))
-    for p in np.flatnonzero(free):
-        step = 1e-4 * max(errors[p], 1e-12)
-        up, down = theta.copy(), theta.copy()
-        up[p] += step
-        down[p] -= step
-        gradient[:, p] = (means(up) - means(down)) / (2 * step)
-    with np.errstate(
-        all="ignore"
-    ):  # a component without width or amplitude can make these overflow; it is reported above
-        mean, mean_error = (
-            means(theta),
-            np.sqrt(
-                np.maximum(
-                    np.nan_to_num(np.diag(gradient @ covariance @ gradient.T), nan=np.inf), 0
-                )
-            ),
-        )
+    # A component without width or amplitude can make these overflow; it is reported above.
+    with np.errstate(all="ignore"):
+        for p in np.flatnonzero(free):
+            step = 1e-4 * max(errors[p], 1e-12)
+            up, down = theta.copy(), theta.copy()
+            up[p] += step
+            down[p] -= step
+            gradient[:, p] = (means(up) - means(down)) / (2 * step)
+        mean = means(theta)
+        variances = np.nan_to_num(np.diag(gradient @ covariance @ gradient.T), nan=np.inf)
+        mean_error = np.sqrt(np.maximum(variances, 0))
     expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
     if model.response is not None and model.response.variance is not None:
         within = np.where(inside, mu, np.inf)

@@ -145,8 +145,10 @@ def _scan_variances(stack):
     pair = np.zeros((n, n))
     middle = np.nanmean(stack, axis=0) if n > 12 else None
     if middle is not None:  # many scans: against their mean, of which each is a small part
-        found = np.nanmean((stack - middle) ** 2, axis=(1, 2))
-        return _bounded(found)
+        square = (stack - middle) ** 2
+        count = np.isfinite(square).sum(axis=(1, 2))  # none in a scan that is all missing
+        found = np.nansum(square, axis=(1, 2)) / np.maximum(count, 1)
+        return _bounded(np.where(count, found, np.nan))
     for j in range(n):
         for k in range(j):
             square = (stack[j] - stack[k]) ** 2
