@@ -68,6 +68,10 @@ def test_gaps_in_an_index_and_a_last_channel_that_is_gone(tmp_path):
     (tmp_path / "a.dat").write_text("\n".join([*lines[:-2], "\t", ""]))
     with pytest.raises(FormatError, match="line 3: expected 64 channels, to line 74, found 63"):
         read_histogram(tmp_path / "a.dat")
+    head = lines.index("#counts") + 1
+    (tmp_path / "a.dat").write_text("\n".join([*lines[:head], "", *lines[head + 1 :]]))
+    with pytest.raises(FormatError, match=f"line {head + 1}: expected counts, found none"):
+        read_histogram(tmp_path / "a.dat")
 
 
 def test_topspin_writes_limits_and_intensities_alone(tmp_path):

@@ -395,6 +395,7 @@ def test_quantities_and_units():
         ("922", "bare number"),
         ("922 mL", "unit like mg"),
         ("922 furlong/cup", "unit like mg"),
+        ("922 " + "e1" * 30_000, "unit like mg, found 'e1e1.* and 59980 characters more"),
         ("-1 mg", "no negative"),
         ("some mg", "a number with a unit"),
     ):

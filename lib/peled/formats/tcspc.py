@@ -227,6 +227,8 @@ def _picoquant_text(sheet: Sheet) -> Histogram | None:
     _refuse_gap(sheet.path, np.array(rows) + 1)
     told = marks.get("#channels per curve")
     if told is not None and (n := sheet.numbers(told + 1)[0]) != len(rows):
+        # One short at the head: the first line of counts is blank.
+        _refuse_gap(sheet.path, np.array([marks["#counts"], *rows]) + 1)
         expected = f"{n:g} channels, to line {rows[0] + n:.0f}"
         raise sheet.refuse(told + 1, expected, f"{len(rows)}", "export it again")
     sheet.claim(

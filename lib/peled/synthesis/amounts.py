@@ -30,6 +30,10 @@ class UnitError(ValueError):
     """A quantity without a unit, with an unknown one, or with one of another dimension."""
 
 
+#: pint takes a time that grows with the square of the text's length.
+_LONGEST_UNIT = 60
+
+
 @lru_cache(maxsize=1)
 def _units():
     import pint
@@ -54,9 +58,11 @@ def parse_quantity(text: str | float, unit: str, *, what: str = "quantity") -> f
         raise UnitError(f"{what}: expected a number with a unit such as '1 {unit}', found {text!r}")
     if not match[2]:
         raise UnitError(f"{what}: expected a unit such as {unit}, found the bare number {text!r}")
-    if (
-        unit == "rpm" or match[2] == "rpm"
-    ):  # pint reads rpm as an angular velocity; here it is a setting of a machine
+    if len(match[2]) > _LONGEST_UNIT:
+        found = f"{match[2][:20]!r} and {len(match[2]) - 20} characters more"
+        raise UnitError(f"{what}: expected a unit like {unit}, found {found}")
+    # pint reads rpm as an angular velocity; here it is a setting of a machine.
+    if "rpm" in (unit, match[2]):
         if unit != match[2]:
             raise UnitError(f"{what}: expected a unit like {unit}, found {match[2]!r}")
         return float(match[1])
