@@ -5,6 +5,8 @@ The bar: no more than the same code run as plain scripts one after another.
 
 import json
 import os
+import resource
+import shutil
 import subprocess
 import sys
 
@@ -84,3 +86,32 @@ def test_nothing_to_do(benchmark):
     command = [sys.executable, "-m", "ledger.run"]
     subprocess.run(command, check=True, capture_output=True)
     benchmark.pedantic(lambda: subprocess.run(command, check=True, capture_output=True), rounds=10)
+
+
+@pytest.mark.benchmark(group="first run")
+def test_first_run(benchmark, tmp_path, quick):
+    """What the README says of a first run: a fresh clone with an empty home, in CPU seconds."""
+    if quick or not shutil.which("git"):
+        pytest.skip("needs git and what the environment is made from")
+    clone, home = tmp_path / "peled", tmp_path / "home"
+    home.mkdir()
+    subprocess.run(["git", "clone", "-q", str(files.ROOT), str(clone)], check=True)
+    kept = {name: os.environ[name] for name in os.environ if not name.startswith("PYTHON")}
+
+    def spent(target):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = ["make", "-C", str(clone), target]
+        subprocess.run(command, check=True, capture_output=True, env={**kept, "HOME": str(home)})
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    def first():
+        for name, target in (
+            ("environment", "env"),
+            ("notebooks", "figures"),
+            ("again", "figures"),
+        ):
+            benchmark.extra_info[f"{name}, CPU s"] = spent(target)
+
+    benchmark.pedantic(first, rounds=1, warmup_rounds=0)
+    print("\n" + ", ".join(f"{k} {v:.3g}" for k, v in benchmark.extra_info.items()))
