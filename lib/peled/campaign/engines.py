@@ -71,7 +71,7 @@ def at(scheduler: str, budget: worker.Budget) -> Iterator[Run]:
     except ImportError:
         raise EngineError(f"--scheduler {EXTRA}") from None
     try:
-        client = Client(scheduler, timeout="30s", set_as_default=False)
+        client = Client(scheduler, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise EngineError(f"no scheduler at {scheduler}: {error}") from error
     with client:
