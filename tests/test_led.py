@@ -408,6 +408,17 @@ def test_turn_on_of_an_exponential_is_exact_and_spikes_do_not_count():
     assert not current_voltage.turn_on(v, lum * 1e-30).reached
 
 
+def test_turn_on_follows_the_bend_of_the_logarithm():
+    """Light that rises as a power of the voltage above a threshold; wherever the readings lie."""
+    true = 2.0 + 10 ** (-3 / 5)
+    for first in np.linspace(0, 0.1, 7, endpoint=False):
+        v = np.arange(2.05 + first, 5, 0.1)
+        light = 1e3 * (v - 2.0) ** 5
+        found = current_voltage.turn_on(v, light, noise_cd_m2=1e-9, luminance_relative_error=0.0)
+        assert abs(found.voltage_V - true) < 0.4 * (np.interp(0.0, np.log(light), v) - true)
+        assert abs(found.voltage_V - true) < 1.96 * found.standard_error_V
+
+
 def test_turn_on_error_covers():
     rng = np.random.default_rng(4)
     v, hits = np.arange(0, 5, 0.1), 0

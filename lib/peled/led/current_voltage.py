@@ -259,8 +259,8 @@ def turn_on(
     luminance_relative_error: float = 0.03,
     noise_cd_m2: float = 0.02,
 ) -> TurnOn:
-    """Turn-on voltage: log L against V, interpolated linearly through the first pair that stays
-    above the threshold.
+    """Turn-on voltage: where log L, interpolated between the first pair that stays above the
+    threshold by a parabola through the next reading, passes it.
 
     Parameters
     ----------
@@ -291,13 +291,24 @@ def turn_on(
     relative = [math.hypot(luminance_relative_error, noise_cd_m2 / x) for x in (low, high)]
     slope = (b - a) / step if step > 0 else math.inf
     error = math.hypot((1 - share) * relative[0], share * relative[1]) / slope
-    # Linear interpolation over a step in which the slope changes: at most an eighth of the second
-    # difference.
-    bend = 0.0
-    if i + 1 < v.size and lum[i + 1] > 0:
-        after = (math.log(lum[i + 1]) - b) / max(float(v[i + 1] - v[i]), 1e-9)
-        bend = abs(after - slope) * step / 8 / slope * 0.58
+    # The slope of log L changes within the step: the parabola through the reading after it. What a
+    # parabola leaves over is taken as a third of what a straight line does.
+    straight = share
+    if i + 1 < v.size and lum[i + 1] > 0 and b > a:
+        further = float(v[i + 1] - v[i])
+        after = (math.log(lum[i + 1]) - b) / max(further, 1e-9)
+        half = (after - slope) * step**2 / (step + further)
+        share = _crossing(target - a, b - a, half)
+    bend = abs(share - straight) * step / 3
     return TurnOn(float(v[i - 1] + share * step), math.hypot(error, bend), True)
+
+
+def _crossing(rise: float, whole: float, half: float) -> float:
+    """Where s whole - s (1 - s) half reaches `rise`, between 0 and 1; a straight line's place
+    where the parabola has none or turns back."""
+    roots = np.roots([half, whole - half, -rise]) if half else np.array([rise / whole])
+    inside = [float(r.real) for r in roots if abs(r.imag) < 1e-12 and 0 <= r.real <= 1]
+    return inside[0] if len(inside) == 1 else rise / whole
 
 
 @dataclass(frozen=True)
