@@ -451,6 +451,15 @@ def test_every_claim_has_outcome_test_kind_power_and_a_note_with_arithmetic(real
             assert spoken or any(map(str.isdigit, said)), v
 
 
+def test_what_is_judged_against_a_coarse_number_has_a_written_tolerance(real):
+    """Half the last digit of "100 fs" is half of it: a rule stands in the row, or another digit is printed."""
+    for v in real.verdicts:
+        entry = paper.claim(v.claim_id)
+        judged = v.verdict != "not testable" and not isinstance(v.found, str | None)
+        if judged and entry.shape in ("number", "range") and not entry.tolerance:
+            assert all(p.half_width < 0.1 * abs(p.value) for p in entry.printed), v
+
+
 def test_what_decides_turns_when_its_claim_is_printed_otherwise(real):
     """All claims from kept evidence: what decides turns on every side that is contrary, and nothing crashes."""
     test = {(v.claim_id, v.route): v.test for v in real.verdicts}
@@ -482,7 +491,7 @@ def test_impossible_values_stop_no_notebook(tmp_path, monkeypatch):
 
     from hassan2021.desk import Missing
     from hassan2021.energetics.told import published
-    from hassan2021.verdicts import energetics, photoluminescence
+    from hassan2021.verdicts import energetics, evidence, photoluminescence
 
     shutil.copytree(paper.published_folder(), tmp_path / "published")
     path = tmp_path / "published" / "claims.csv"
@@ -511,7 +520,7 @@ def test_impossible_values_stop_no_notebook(tmp_path, monkeypatch):
         (check,) = (c for c in energetics.claims if c.find.func is find)
         found = check.find(SimpleNamespace(told=published()))
         Desk().check(check.claim, route=check.route, kind="recomputed", **found)
-    photoluminescence.literature(Desk())
+    evidence.judge_all(Desk())
     with pytest.raises(Missing, match="impossible"):
         photoluminescence.window_of_displays(None)
     assert said["C083", "restated"].verdict == "disagrees"

@@ -274,6 +274,31 @@ def test_a_broken_ledger_row_is_named(tmp_path, change, message):
         paper.claims(broken(tmp_path, change))
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"read": "memory", "doi": "10.1/x"}, "expected a DOI and read from full text"),
+        ({"read": "abstract"}, "found no DOI, abstract"),
+        ({"read": "searched", "holds": "not found"}, "expected no value, a place"),
+        ({"read": "searched", "holds": "not found", "place": "pages", "value": "3"}, "no value"),
+        ({"read": "searched", "place": "pages"}, "found no DOI, searched"),
+        ({"read": "database", "place": "a file, line 3"}, ""),
+        ({"read": "searched", "holds": "not found", "place": "stored pages"}, ""),
+    ],
+)
+def test_a_published_value_can_be_found_again_or_says_where_it_was_sought(tmp_path, row, message):
+    names = "claim,route,quantity,value,unit,conditions,found,error,holds,source,doi,place,read,note"
+    with (tmp_path / "literature.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, names.split(","), restval="")
+        writer.writeheader()
+        writer.writerow({"claim": "C001"} | row)
+    if message:
+        with pytest.raises(paper.LedgerError, match=message):
+            paper.literature(tmp_path)
+    else:
+        assert paper.literature(tmp_path)[0]["claim"] == "C001"
+
+
 def test_a_missing_ledger_is_named(tmp_path):
     with pytest.raises(paper.LedgerError, match=r"claims\.csv: expected a ledger"):
         paper.claims(tmp_path / "nowhere")

@@ -295,7 +295,8 @@ def literature(folder: Path | None = None) -> list[dict[str, str]]:
     """Published values that bear on claims, a row each, empty where the paper's folder has no `literature.csv`.
 
     `holds` says what a value can do: empty, it is compared with the claim; `inconclusive`, it was measured on another
-    material or under other conditions; `context`, it tests nothing and stands beside the claim.
+    material or under other conditions; `context`, it tests nothing and stands beside the claim; `not found`, nobody's
+    value could be found, and `place` says where it was looked for.
 
     Raises
     ------
@@ -309,10 +310,16 @@ def literature(folder: Path | None = None) -> list[dict[str, str]]:
     names += ["holds", "source", "doi", "place", "read", "note"]
     found = []
     for line, row in _rows(path, names):
-        if row["read"] not in READ or not (row["doi"] or row["read"] == "database"):
+        if row["holds"] == "not found":
+            fits = row["place"] and row["read"] == "searched" and not row["value"]
+            wanted = "no value, a place and read as searched"
+        else:
+            fits = row["read"] in READ and (row["doi"] or row["read"] == "database")
+            wanted = f"a DOI and read from {', '.join(READ)}"
+        if not fits:
             raise LedgerError(
-                f"{files.display_path(path)}, line {line}: {row['claim']} {row['route']}: expected a DOI and "
-                f"read from {', '.join(READ)}, found {row['doi'] or 'no DOI'}, {row['read']}"
+                f"{files.display_path(path)}, line {line}: {row['claim']} {row['route']}: expected {wanted}, "
+                f"found {row['doi'] or 'no DOI'}, {row['read']}"
             )
         found.append(row)
     return found

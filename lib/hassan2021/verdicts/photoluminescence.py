@@ -58,17 +58,8 @@ claims = Checks({
 
 def judge_all(room, e: Evidence) -> None:
     """A verdict on every claim of the topic, and on what no topic owns."""
-    literature(room)
+    shared.judge_all(room)
     claims.judge(room, e, own=of_paper(e))
-
-
-def literature(room) -> None:
-    """What other groups measured, and evidence that no one topic owns."""
-    shared.literature(room)
-    shared.xps_reading(room)
-    shared.stability_of_drive(room)
-    shared.ageing(room)
-    shared.losses(room)
 
 
 def _untested(claim_id: str):
