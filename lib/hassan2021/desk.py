@@ -63,7 +63,7 @@ def of_paper(evidence: Evidence) -> bool:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: `draw(evidence, axes)` of what `rows` of the sample sheet hold, and `files` beside.
+    """One panel: `draw(evidence, axes)` of what `rows` of the sheet hold, and `files` beside.
 
     `assumptions` are those of the forward model: they are said of simulated files alone.
     """

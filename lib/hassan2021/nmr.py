@@ -39,7 +39,7 @@ OUTER_HZ = 29.9  #: between the outer lines of the free vinyl protons, as seen
 
 @dataclass(frozen=True)
 class Bound:
-    """Binding of one ligand to lead: the isotherm kept, both tried, and the exchange that widths say."""
+    """Binding of one ligand to lead: the isotherm kept, both tried, the exchange by widths."""
 
     fit: nmr.titration.Binding
     tried: tuple[nmr.titration.Binding, ...]

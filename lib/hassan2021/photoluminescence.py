@@ -1,4 +1,4 @@
-"""What notebook 02 holds the paper against: printed numbers, optics, and what the sheet's files say."""
+"""What notebook 02 holds the paper against: printed numbers, optics, what the files say."""
 
 from __future__ import annotations
 

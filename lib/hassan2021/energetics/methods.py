@@ -173,8 +173,8 @@ def parts(rows: Mapping[str, EnergyRow], *terms: tuple[int, str]) -> Parts | Non
 def conformers(folder: Path, system: str, damping: str) -> dict[str, Parts]:
     """Kept conformers of a molecule or complex in PBE/def2-SVP, with D3 in one damping.
 
-    From the records `pbe/<system>-<k>.def2-svp.vacuum.json`, whose own D3(BJ) is replaced by that of
-    `dispersion.json` in the damping asked for (`d3bj`, `d3zero`); empty without them.
+    From the records `pbe/<system>-<k>.def2-svp.vacuum.json`, whose own D3(BJ) is replaced by that
+    of `dispersion.json` in the damping asked for (`d3bj`, `d3zero`); empty without them.
     """
     table = folder / "dispersion.json"
     if not table.exists():
@@ -198,8 +198,8 @@ def reference_gap(folder: Path, system: str) -> Parts | None:
     """By how much the lowest kept conformer of a free molecule lies below the one that an
     adsorption energy refers to, in PBE with the zero-damping D3 of `pw.x`.
 
-    The reference is conformer 0, the lowest in tight binding; an adsorption energy that refers to it
-    is that much too strong. None without the records.
+    The reference is conformer 0, the lowest in tight binding; an adsorption energy that refers to
+    it is that much too strong. None without the records.
     """
     found = conformers(folder, system, "d3zero")
     ours = found.get(f"{system}-0")

@@ -115,5 +115,5 @@ def published() -> Published:
 
 
 def _two_digits(claim_id: str) -> Interval:
-    """A ledger value that lost its last zero (-1.60 stored as -1.6) keeps the rounding of its neighbours."""
+    """A value that lost its last zero (-1.60 kept as -1.6) has the rounding of its neighbours."""
     return Interval.rounded(paper.claim(claim_id).number, 0.005)

@@ -87,9 +87,9 @@ def in_words(e: Evidence) -> str:
 1. **Light, current and yield fit, within rounding.** At {drive} mA cm⁻² luminance and current give
    {", ".join(found)} %; printed are {", ".join(stated)} %. One band serves all, at
    {p.rounded.low_nm:.1f} to {p.rounded.high_nm:.1f} nm.
-2. **The champion is not the device whose lifetime is shown.** {champion:g} % at {p.drive[0]:g} mA cm⁻²
-   needs {p.champion.value:.0f} cd m⁻²; the lifetime device has {p.luminance[0].value:g} cd m⁻² and
-   {stated[0]} % there.
+2. **The champion is not the device whose lifetime is shown.** {champion:g} % at
+   {p.drive[0]:g} mA cm⁻² needs {p.champion.value:.0f} cd m⁻²; the lifetime device has
+   {p.luminance[0].value:g} cd m⁻² and {stated[0]} % there.
 3. **{limit:g} % is not what the stack lets out.** It needs an outcoupling of {100 * needed:.1f} %;
    calculated are {100 * out.central:.0f} %: a ceiling of {top:.0f} % ({low:.0f} to {high:.0f} %),
    unless photons are recycled.

@@ -65,7 +65,7 @@ def _estimate(found: float | str, standard_error: float = 0.0, *, note: str) -> 
 
 
 def iodide_by_xps(line: str) -> float:
-    """Share of iodide in the halide if the printed I:Br was made of areas without the mean free path.
+    """Share of iodide if the printed I:Br was made of areas without the mean free path.
 
     Electrons of I 3d5/2 are slower than those of Br 3d and come from less deep; those of I 4d are
     not.

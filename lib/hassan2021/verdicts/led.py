@@ -263,8 +263,8 @@ def two_stacks(e: Evidence) -> Found:
         "found": f"{', '.join(LATER_LAYERS)} in Fig. 3a, not in Extended Data Fig. 7a",
         # Methods speak of the final stack; an earlier one under its own legend contradicts nothing.
         "holds": "inconclusive" if LATER_LAYERS else True,
-        "note": "Methods call theirs the final stack and the legend names its own layers: two stacks, "
-        "no slip; whether the devices of that figure lack the layer is not said beyond the "
+        "note": "Methods call theirs the final stack and the legend names its own layers: two "
+        "stacks, no slip; whether the devices of that figure lack the layer is not said beyond the "
         "schematic, so their numbers must not be mixed",
     }
 
@@ -412,8 +412,8 @@ def recovery(e: Evidence) -> Found:
         "found": folds * r.time_constant.value,
         "standard_error": folds * r.time_constant.standard_error,
         "limit": "lower", "holds": r.determined, "kind": e.series("ed7_OA", "rest").kind,
-        "note": f"hours until a twentieth of the shift is left, time constant {r.time_constant.value:.1f} "
-        f"h; after 6 h {100 * r.remaining.value:.1f} % are left",
+        "note": "hours until a twentieth of the shift is left, time constant "
+        f"{r.time_constant.value:.1f} h; after 6 h {100 * r.remaining.value:.1f} % are left",
     }  # fmt: skip
 
 

@@ -51,7 +51,7 @@ CHECKS = Checks(
 
 @dataclass(frozen=True)
 class MassBalance:
-    """Stated mass of crystals in the stock, and what the lead and halide that went in allow (mg)."""
+    """Stated mass of crystals in the stock, and what lead and halide that went in allow (mg)."""
 
     stated_mg: float
     lead_limit_mg: UFloat
@@ -84,7 +84,7 @@ def mass_balance(
     x_br: float,
     x_br_precursor: float = 1 / 3,
 ) -> MassBalance:
-    """Compare volume × concentration with the largest yield of crystals from what `vessel` received.
+    """Compare volume × concentration with the largest yield from what `vessel` received.
 
     `x_br_precursor` is the composition for which lead limits; `x_br` that measured in the product.
     """
@@ -104,7 +104,8 @@ def shell_share(crystals: CrystalPopulation) -> UFloat:
     """Share of oleyl acid and amine in the mass of cubes that were washed twice.
 
     Three (± 1) chains a nm² of surface are bound; of those in which the crystals were made, none to
-    six a nm² more are assumed to be weighed with them, since no weighing of a dried residue is printed.
+    six a nm² more are assumed to be weighed with them, since no weighing of a dried residue is
+    printed.
     """
     chains = ufloat(3.0, 1.0) + ufloat(3.0, 3.0 / math.sqrt(3))
     per_nm3 = chains * 6 / crystals.edge_nm  # chains for a nm³ of crystal

@@ -1,4 +1,7 @@
-"""The paper's claims about transient absorption: one short function a claim, evidence in, found value out."""
+"""The paper's claims about transient absorption: one short function a claim.
+
+Evidence in, found value out.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ class Evidence:
     fits, data : mapping
         Global fit and map by set (`neat before`, ...).
     red : mapping
-        By film: signal of the slowest spectrum at the red edge, before and after, (mOD, standard error).
+        By film: signal of the slowest spectrum at the red edge, before and after (mOD, error).
     shapes : mapping
         By film: how the slowest spectrum changes.
     fluence : (pairs a crystal, lifetimes in ps, ...), or None
@@ -102,12 +105,14 @@ def finding(evidence: Evidence) -> list[str]:
         said = ", ".join(f"{t:.3g} ± {s:.1g}" for t, s in tau)
         printed = ", ".join(f"~{number(c):g}" for c in ("C008", "C009", "C010"))
         lines.append(
-            f"{evidence.kind} files: three constants describe all sets, {said} ps (printed {printed})"
+            f"{evidence.kind} files: three constants describe all sets, {said} ps (printed "
+            f"{printed})"
         )
         change, error = bleach(evidence)
         low, high = evidence.red_window_nm
         lines.append(
-            f"after the exposure the neat film gains {change:.2f} ± {error:.2f} mOD at {low:g} to {high:g} nm"
+            f"after the exposure the neat film gains {change:.2f} ± {error:.2f} mOD at {low:g} to "
+            f"{high:g} nm"
         )
         s = evidence.shapes["E+G"]
         lines.append(
@@ -116,8 +121,9 @@ def finding(evidence: Evidence) -> list[str]:
         )
         found = fluence_of_the_constants(evidence)
         lines.append(
-            f"the printed constants fit a fluence of {found['found']:.0f} ± {found['standard_error']:.0f} uJ cm-2, "
-            f"printed {number('C130'):g}: they are no rates of crystals with tens of pairs"
+            f"the printed constants fit a fluence of {found['found']:.0f} ± "
+            f"{found['standard_error']:.0f} uJ cm-2, printed {number('C130'):g}: they are no rates "
+            "of crystals with tens of pairs"
         )
     except (Missing, KeyError) as reason:
         lines.append(f"the rest is not in this folder ({reason})")
@@ -137,7 +143,7 @@ def quantities(evidence: Evidence) -> dict[str, tuple[float, float, str]]:
     return found
 
 
-# ---- what follows from printed numbers -------------------------------------------------------------------------------
+# ---- what follows from printed numbers -----------------------------------------------------------
 
 
 @CHECKS("C007", "Methods against legend")
@@ -171,8 +177,8 @@ def probe(evidence: Evidence, which: str) -> dict:
         "limit": "upper",
         # Unusual is not impossible: a strong probe spoils a measurement, it does not forbid one.
         "holds": "inconclusive" if ratio < 3 else False,
-        "note": f"{ratio:.2f} times the pump's {pump:g} uJ cm-2; a probe is usually far weaker, so a unit, "
-        "or pump and probe, may be exchanged; the laboratory's log would settle it",
+        "note": f"{ratio:.2f} times the pump's {pump:g} uJ cm-2; a probe is usually far weaker, so "
+        "a unit, or pump and probe, may be exchanged; the laboratory's log would settle it",
     }
 
 
@@ -184,9 +190,9 @@ def few_seconds(evidence: Evidence) -> dict:
         "found": f"{few['neat']:g} s neat, {few['E+G']:g} s E+G",
         # Before and after each scan: T may be each of the two exposures, or their sum.
         "holds": "inconclusive" if all(short) else "partly" if any(short) else False,
-        "note": f"'a few seconds' fits the E+G film, and the neat one if T is shared by the exposures before and after, "
-        f"{few['neat'] / 2:g} s each; T counted once a scan is {scans * few['neat']:.0f} s in all, the other film's "
-        f"{scans * few['E+G']:.0f} s",
+        "note": "'a few seconds' fits the E+G film, and the neat one if T is shared by the "
+        f"exposures before and after, {few['neat'] / 2:g} s each; T counted once a scan is "
+        f"{scans * few['neat']:.0f} s in all, the other film's {scans * few['E+G']:.0f} s",
     }
 
 
@@ -207,12 +213,13 @@ def title_of_the_figure(evidence: Evidence) -> dict:
     return {
         "found": f"{len(tas)} of {len(all_of)} panels show transient absorption",
         "holds": len(tas) > len(all_of) / 2,
-        "note": "the title names photoluminescence, of which the schematic (panel a) gives wavelengths, and structure, of "
-        "which there is none; of transient absorption, which fills the figure, it does not speak",
+        "note": "the title names photoluminescence, of which the schematic (panel a) gives "
+        "wavelengths, and structure, of which there is none; of transient absorption, which fills "
+        "the figure, it does not speak",
     }
 
 
-# ---- what the files say ----------------------------------------------------------------------------------------------
+# ---- what the files say --------------------------------------------------------------------------
 
 
 @CHECKS("C008", "mean of the sets, ± their spread", component=0)
@@ -251,8 +258,9 @@ def lasting_shape(evidence: Evidence) -> dict:
         "found": f"{100 * s.difference:.1f} % (neat: {100 * n.difference:.1f} %)",
         "kind": evidence.kind,
         "holds": s.difference < 0.05 and s.difference < 0.5 * n.difference,
-        "note": f"relative difference of the scaled slowest DADS; errors alone make {100 * s.expected_difference:.1f} %; "
-        f"centroid shift {s.shift_nm:.1f} ± {s.shift_error_nm:.1f} nm",
+        "note": "relative difference of the scaled slowest DADS; errors alone make "
+        f"{100 * s.expected_difference:.1f} %; centroid shift {s.shift_nm:.1f} ± "
+        f"{s.shift_error_nm:.1f} nm",
     }
 
 
@@ -280,16 +288,18 @@ def fastest(evidence: Evidence) -> dict:
     _, tau = _fluence(evidence)
     low, high, fast = tau[0], tau[-1], tau[:, 0]
     return {
-        "found": f"tau1 stays within {fast.min():.2g} to {fast.max():.2g} ps, tau2 falls to {high[1]:.2g} ps",
+        "found": f"tau1 stays within {fast.min():.2g} to {fast.max():.2g} ps, tau2 falls to "
+        f"{high[1]:.2g} ps",
         "kind": evidence.kind,
         "holds": bool(low[0] < 1 and fast.min() > 0.75 * low[0] and high[1] < 0.75 * low[1]),
-        "note": "Auger recombination shows in the middle constant, not in the sub-ps one, at a few pairs",
+        "note": "Auger recombination shows in the middle constant, not in the sub-ps one, at a few "
+        "pairs",
     }
 
 
 @CHECKS("C130", "constants at the pairs the fluence implies")
 def fluence_of_the_constants(evidence: Evidence) -> dict:
-    """Fluence at which the model has the two slow constants as printed, by the pairs that a fluence makes."""
+    """Fluence at which the model has the two slow constants as printed, by the pairs it makes."""
     pairs, tau = _fluence(evidence)
     printed = np.log([number("C009"), number("C010")])
     fine = np.geomspace(pairs[0], pairs[-1], 400)
@@ -303,9 +313,10 @@ def fluence_of_the_constants(evidence: Evidence) -> dict:
         "found": float(found),
         "standard_error": error,
         "kind": evidence.kind,
-        "note": f"{number('C130'):g} uJ cm-2 make {number('C130') * min(made):.0f} to {number('C130') * max(made):.0f} "
-        f"pairs in a neat crystal, where the model has {tau[-1, 1]:.2g} and {tau[-1, 2]:.3g} ps; the printed constants "
-        f"fit {best:.1f} pairs. Called a pulse energy, given as a fluence",
+        "note": f"{number('C130'):g} uJ cm-2 make {number('C130') * min(made):.0f} to "
+        f"{number('C130') * max(made):.0f} pairs in a neat crystal, where the model has "
+        f"{tau[-1, 1]:.2g} and {tau[-1, 2]:.3g} ps; the printed constants fit {best:.1f} pairs. "
+        "Called a pulse energy, given as a fluence",
     }
 
 
@@ -321,9 +332,10 @@ def time_resolution(evidence: Evidence) -> dict:
         "found": width[:, 0].mean(),
         "standard_error": float(np.hypot(width[:, 0].std(), width[:, 1].mean())),
         "kind": evidence.kind,
-        "note": "fitted full width at half maximum of files made with 100 fs: hot carriers do not cool exponentially, "
-        "and the artefact's derivatives, free at each wavelength, trade what is left of the rise for width. Without both "
-        "the same fit finds 100 fs; this says nothing about the paper, which does not print what its 100 fs are",
+        "note": "fitted full width at half maximum of files made with 100 fs: hot carriers do not "
+        "cool exponentially, and the artefact's derivatives, free at each wavelength, trade what "
+        "is left of the rise for width. Without both the same fit finds 100 fs; this says nothing "
+        "about the paper, which does not print what its 100 fs are",
     }
 
 
@@ -391,5 +403,6 @@ def no_blue_band(evidence: Evidence) -> dict:
         "found": f"blue share of the PL grows by less than {100 * max(limit, 0):.2g} %",
         "kind": evidence.kind,
         "holds": bool(limit < 0.01),
-        "note": "upper 95 % limit; segregation between crystals would leave bromide-rich, bluer ones",
+        "note": "upper 95 % limit; segregation between crystals would leave bromide-rich, bluer "
+        "ones",
     }
