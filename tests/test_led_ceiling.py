@@ -10,6 +10,7 @@ import pytest
 
 from peled.formats import FormatError
 from peled.lab.live import lay_out, picture
+from peled.led import drawers
 from peled.led.analyse import analyse, sniff
 from peled.led.ceiling import Layer, Stack, emission, read_stack
 from peled.led.explore import OTHERS
@@ -111,6 +112,20 @@ def test_the_folder_gives_limits_with_what_they_hang_on(folder):
     assert "a nm" in out.note and set(out.budget) == {"thicknesses", "dipoles"}
     unstated = analyse(read_sheet(folder, "led", sniff=sniff)).select(name="EQE limit")[0]
     assert "internal_yield is not stated" in unstated.reasons
+    assert list(report.found["stack"].slopes) == [layer.name for layer in stack.layers[1:]]
+
+
+def test_without_a_limit_there_is_no_panel_of_it(folder, monkeypatch):
+    """An index table that ends before the emission is a problem of that file, not of the report."""
+
+    def outside(*_):
+        raise ValueError("620 nm lies outside the table")
+
+    monkeypatch.setattr("peled.led.outcoupling.slopes", outside)
+    report = analyse(read_sheet(folder, "led", sniff=sniff))
+    assert any("outside the table" in str(p) for p in report.problems)
+    assert not report.found["stack"].slopes
+    assert "stack" not in [panel.name for panel in drawers.stacks(report)]
 
 
 def test_a_thinner_layer_answers_at_once(folder):

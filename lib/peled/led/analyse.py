@@ -104,12 +104,14 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
         problems += said
     for h in holdings.select(measurement="stack"):
         name = h.row.sample or "stack"
-        found[name] = replace(found.get(name, Device(name)), stack=h.data)
         labels = {"sample": name, "kind": "calculated", "inputs": (h.digest,)}
+        each = {}
         try:
-            quantities += outcoupling.quantities(h.data, chosen, labels)
+            each = outcoupling.slopes(h.data, outcoupling.assumed(chosen))
+            quantities += outcoupling.quantities(h.data, each, chosen, labels)
         except ValueError as error:
             problems.append(Problem(h.row.label, str(error)))
+        found[name] = replace(found.get(name, Device(name)), stack=h.data, slopes=each)
     return from_holdings(
         holdings, quantities, found=found, problems=problems, settings=chosen,
         drawers=(*drawers.DRAWERS, held.panels), test=chosen["test"],

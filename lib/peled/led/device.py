@@ -103,6 +103,8 @@ class Device:
         Readings at one bias against time.
     stack : peled.led.ceiling.Stack or None
         Its layers, where the sheet has them; those for all devices are kept under "stack".
+    slopes : mapping of str to float
+        Change of the outcoupling with 1 nm of each layer, by name; empty where not calculated.
     """
 
     sample: str
@@ -114,6 +116,7 @@ class Device:
     pattern: Pattern | None = None
     held: tuple[Run, ...] = ()
     stack: Stack | None = None
+    slopes: Mapping[str, float] = field(default_factory=dict)
 
 
 def run_of(sweep: Sweep, row: Row, kind: str, digest: str) -> Run:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from peled.led import plots
 from peled.led.device import Device
-from peled.led.outcoupling import Assumed, slopes
 from peled.report.report import Panel
 
 if TYPE_CHECKING:
@@ -36,14 +35,13 @@ def devices(report: Report) -> Iterator[Panel]:
 def stacks(report: Report) -> Iterator[Panel]:
     """What each layer's thickness does to the outcoupling."""
     for sample, device in report.found.items():
-        if device.stack is not None:
-            yield Panel("stack", partial(_stack, device, report.settings), sample,
-                        f"{plain(sample)}: outcoupling")  # fmt: skip
+        if device.slopes:
+            title = f"{plain(sample)}: outcoupling"
+            yield Panel("stack", partial(_stack, device), sample, title)
 
 
-def _stack(device: Device, settings, figure) -> None:
-    assumed = Assumed(settings["vertical"], settings["profile_nm"])
-    each = slopes(device.stack, assumed)
+def _stack(device: Device, figure) -> None:
+    each = device.slopes
     ax = figure.subplots()
     per_tenth = [100 * v * 0.1 * device.stack[name].thickness_nm for name, v in each.items()]
     ax.barh(range(len(each)), per_tenth, height=0.6)

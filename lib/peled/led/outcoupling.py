@@ -146,20 +146,27 @@ def taken_back(stack: Stack, assumed: Assumed = PLAIN) -> float:
     return float(share * emission(stack, orientation=assumed.vertical).substrate)
 
 
-def quantities(stack: Stack, settings: Mapping, labels: Mapping) -> tuple[Quantity, ...]:
+def assumed(settings: Mapping) -> Assumed:
+    """What the settings say of dipoles and emitter; a yield of 1 where `internal_yield` is None."""
+    q = settings["internal_yield"]
+    return Assumed(settings["vertical"], settings["profile_nm"], 1.0 if q is None else q)
+
+
+def quantities(
+    stack: Stack, each: Mapping[str, float], settings: Mapping, labels: Mapping
+) -> tuple[Quantity, ...]:
     """Outcoupling and EQE limit, with what thicknesses and dipoles leave open.
 
-    `settings`: `internal_yield` (None: 1, and said), `vertical`, `profile_nm`, and
-    `thickness_relative`, the standard error of every thickness.
+    `each` are the `slopes` of the stack. `settings`: `internal_yield` (None: 1, and said),
+    `vertical`, `profile_nm`, and `thickness_relative`, the standard error of every thickness.
     """
-    q = settings["internal_yield"]
-    assumed = Assumed(settings["vertical"], settings["profile_nm"], 1.0 if q is None else q)
-    found, each = limit(stack, assumed), slopes(stack, assumed)
+    how = assumed(settings)
+    found = limit(stack, how)
     by_thickness = np.hypot.reduce([
         each[layer.name] * layer.thickness_nm * settings["thickness_relative"]
         for layer in stack.layers[1:]
     ])  # fmt: skip
-    flat = limit(stack, assumed._replace(vertical=max(assumed.vertical - 0.1, 0.0)))
+    flat = limit(stack, how._replace(vertical=max(how.vertical - 0.1, 0.0)))
     budget = {
         "thicknesses": float(by_thickness),
         "dipoles": float(abs(flat.outcoupling - found.outcoupling)),
@@ -167,7 +174,7 @@ def quantities(stack: Stack, settings: Mapping, labels: Mapping) -> tuple[Quanti
     strongest = max(each, key=lambda name: abs(each[name]) * stack[name].thickness_nm)
     note = f"most by {strongest}: {100 * each[strongest]:+.2g} % a nm"
     findings = []
-    if q is None:
+    if settings["internal_yield"] is None:
         said = "internal_yield is not stated (a setting): the limit is that of a yield of 1"
         findings.append(Finding("assumed", "reported", said))
     guessed = [
@@ -178,8 +185,8 @@ def quantities(stack: Stack, settings: Mapping, labels: Mapping) -> tuple[Quanti
         said = f"index without a measurement behind it: {', '.join(guessed)}"
         findings.append(Finding("assumed", "doubtful", said))
     made = [("outcoupling", float(found.outcoupling)), ("EQE limit", float(found.eqe))]
-    if back := taken_back(stack, assumed):
-        grown = float(found.eqe) / (1 - assumed.internal_yield * back)
+    if back := taken_back(stack, how):
+        grown = float(found.eqe) / (1 - how.internal_yield * back)
         made.append(("EQE limit with recycling", grown))
     return tuple(
         Quantity(

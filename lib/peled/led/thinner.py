@@ -8,7 +8,7 @@ from matplotlib.ticker import NullLocator
 
 from peled.lab import Explorer
 from peled.led.ceiling import Stack
-from peled.led.outcoupling import Assumed, Limit, scan
+from peled.led.outcoupling import Limit, assumed, scan
 from peled.report import Report
 from peled.samples import Sheet
 
@@ -37,8 +37,7 @@ class Thinner(Explorer):
     """
 
     def __init__(self, stacks: dict[str, Stack], report: Report):
-        said = report.settings
-        self.assumed = Assumed(said["vertical"], said["profile_nm"], said["internal_yield"] or 1.0)
+        self.assumed = assumed(report.settings)
         self.stacks = stacks
         self.curves: dict[tuple[str, str], tuple[np.ndarray, Limit]] = {}
         self.chosen = {"stack": next(iter(stacks)), "layer": "", "thickness_nm": None}
