@@ -341,7 +341,7 @@ def test_distances_are_those_of_the_comparison():
 def row(fact, verdict, found, test="decides", kind="recomputed"):
     entry = replace(paper.claim("C118"), id=fact, fact=fact)
     said = replace(paper.judge("C118", found, kind=kind), verdict=verdict, test=test)
-    return scoreboard.Row(entry, verdict, test, kind, 1.0, (said,), (), "")
+    return scoreboard.Row(entry, verdict, test, kind, 1.0, (fact,), (said,), (), "")
 
 
 def test_what_means_most_comes_first():

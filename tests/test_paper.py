@@ -128,10 +128,12 @@ def test_what_has_no_power_is_inconclusive_either_way():
 @pytest.mark.parametrize(
     ("limit", "found", "expected"),
     [
-        ("upper", 30.0, ("agrees", "bound")),  # the rival, 26, would pass too
+        ("upper", 30.0, ("inconclusive", "")),  # the rival, 26, would pass too
+        ("upper", 24.9, ("agrees", "bound")),  # and here it would more often not
         ("upper", 21.0, ("agrees", "decides")),
         ("upper", 12.0, ("disagrees", "decides")),
-        ("lower", 8.0, ("agrees", "bound")),
+        ("lower", 8.0, ("inconclusive", "")),
+        ("lower", 15.1, ("agrees", "bound")),
         ("lower", 28.0, ("disagrees", "decides")),
     ],
 )

@@ -10,7 +10,8 @@ How a claim is tested stands in its row of the ledger, what was found in the che
 both. It allows for the rounding of the printed number (h), the uncertainty printed with it and the standard error of
 what was found (together sigma). A test decides when it has power: had the truth been the rival, at a distance Delta
 from the printed value, it would have been rejected with probability Phi((Delta - h)/sigma - 1.96) of at least 0.9.
-A comparison without that power, agreeing or not, is inconclusive.
+A comparison without that power, agreeing or not, is inconclusive; so is a limit that would have let the rival pass
+more often than not.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ MEANINGS = ("matter", "photons", "kinetics", "numbers", "text")
 TESTING = ("measured", "calculated", "literature", "recomputed")
 #: Least power of a test that decides, and the distance in standard errors at which a value is rejected.
 POWER, Z = 0.9, 1.96
+#: Least power of a limit: below it the rival would more likely have passed than not, and the limit says nothing.
+LIMIT_POWER = 0.5
 #: A rival of ratio scale, where the ledger names none, is off by this share of the printed value.
 RIVAL_SHARE = 0.3
 #: Ways of reading a source that may carry a verdict.
@@ -101,6 +104,11 @@ class Claim:
         Their half-widths are half the last digit printed, or what `tolerance` says.
         """
         return _parse(self.value, self.uncertainty, self.tolerance)[1]
+
+    @property
+    def derived(self) -> bool:
+        """Whether the number is ours, made of printed ones, and printed nowhere itself (`derive`)."""
+        return self.check_kind == "derive"
 
     @property
     def meaning(self) -> str:
@@ -191,12 +199,12 @@ class Claim:
         return float(self.uncertainty) if re.fullmatch(_NUMBER, self.uncertainty) else 0.0
 
     def as_printed(self) -> str:
-        """Value, uncertainty and unit in one string."""
+        """Value, uncertainty and unit in one string, and whether it is derived from printed numbers."""
         if self.uncertainty in ("~", "<=", ">=", "<", ">"):
             text = self.uncertainty + self.value
         else:
             text = self.value + (f" ± {self.uncertainty}" if self.uncertainty else "")
-        return f"{text} {self.unit}".strip()
+        return f"{text} {self.unit}".strip() + (" (derived)" if self.derived else "")
 
 
 @dataclass(frozen=True)
@@ -325,6 +333,31 @@ def literature(folder: Path | None = None) -> list[dict[str, str]]:
     return found
 
 
+def headlines(folder: Path | None = None) -> list[tuple[str, tuple[str, ...]]]:
+    """What the paper is read for: each finding in a few words, and the claims that carry it.
+
+    Empty where the paper's folder has no `headlines.csv`.
+
+    Raises
+    ------
+    LedgerError
+        Naming a claim that is not in the ledger.
+    """
+    folder = folder or published_folder()
+    path, known = folder / "headlines.csv", claims(folder)
+    if not path.exists():
+        return []
+    found = [
+        (row["finding"], tuple(row["claims"].split()))
+        for _, row in _rows(path, ["finding", "claims"])
+    ]
+    if lost := [c for _, ids in found for c in ids if c not in known]:
+        raise LedgerError(
+            f"{files.display_path(path)}: expected claims of the ledger, found {', '.join(lost)}"
+        )
+    return found
+
+
 def claim(claim_id: str) -> Claim:
     """One claim.
 
@@ -434,12 +467,13 @@ def _power(distance: float, half: float, sigma: float) -> float:
 
 @dataclass(frozen=True)
 class Combined:
-    """What all routes together say: the outcome, and test, kind and power of the routes that settled it."""
+    """What all routes together say: the outcome, and test, kind, power and claims of the routes that settled it."""
 
     verdict: str
     test: str
     kind: str
     power: float | None
+    by: tuple[str, ...] = ()
 
 
 def combine(routes: Sequence[Verdict]) -> Combined:
@@ -447,7 +481,8 @@ def combine(routes: Sequence[Verdict]) -> Combined:
 
     The weightiest trial speaks: a test that decides, then a bound, then evidence too weak to decide, then text, then a
     number restated, then a pipeline; where trials of one weight differ, the claim holds partly. So a number printed
-    twice softens no calculation, and simulated data never stand beside a test of the paper.
+    twice softens no calculation, and simulated data never stand beside a test of the paper. Evidence that would have
+    let the rival pass more often than not comes after a number restated: it had nothing to say.
     """
     weight = min(map(_weight, routes))
     speaking = [route for route in routes if _weight(route) == weight]
@@ -464,6 +499,7 @@ def combine(routes: Sequence[Verdict]) -> Combined:
         min(filter(None, tests), key=TESTS.index, default=""),
         min((route.source_kind for route in speaking), key=strength.index),
         max(powers) if powers else None,
+        tuple(dict.fromkeys(route.claim_id for route in speaking)),
     )
 
 
@@ -471,8 +507,8 @@ def _weight(route: Verdict) -> int:
     if route.verdict == "not testable":
         return 7
     if route.verdict == "inconclusive":
-        return 2
-    return {"decides": 0, "bound": 1, "text": 3, "restated": 4}.get(route.test, 5)
+        return 2 if route.power is None or route.power >= LIMIT_POWER else 5
+    return {"decides": 0, "bound": 1, "text": 3, "restated": 4}.get(route.test, 6)
 
 
 def judge(
@@ -553,7 +589,9 @@ def evaluate(
         verdict, power = _outcome(entry, found, error, holds, margin, limit)
         test = entry.named_test(kind, route)
         if not test:
-            test = "decides" if power is not None and power >= POWER else "bound" if limit else ""
+            reach = power or 0.0
+            test = "decides" if reach >= POWER else ""
+            test = test or ("bound" if limit and reach >= LIMIT_POWER else "")
         if kind == "simulated":
             verdict = "pipeline recovers" if verdict == "agrees" else "pipeline misses"
         elif not test:

@@ -212,7 +212,7 @@ def title_of_the_figure(evidence: Evidence) -> dict:
     tas = [p for p in all_of if p.kind != "schematic"]
     return {
         "found": f"{len(tas)} of {len(all_of)} panels show transient absorption",
-        "holds": len(tas) > len(all_of) / 2,
+        "holds": len(tas) < len(all_of) / 2,
         "note": "the title names photoluminescence, of which the schematic (panel a) gives "
         "wavelengths, and structure, of which there is none; of transient absorption, which fills "
         "the figure, it does not speak",

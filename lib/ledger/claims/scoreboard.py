@@ -13,6 +13,9 @@ from ledger import paper
 from ledger.claims.gather import Gathered
 from ledger.notebook import shown
 
+#: Margins from here on are those of counts and logic, which have no standard error.
+COUNTED = 1e5
+
 
 @dataclass(frozen=True)
 class Row:
@@ -23,6 +26,8 @@ class Row:
     claim : Claim
     verdict, test, kind, power
         Combined over the routes of all claims of the same fact; see `ledger.paper.combine`.
+    by : tuple of str
+        The claims of the fact whose routes settled it.
     routes : tuple of Verdict
         Those of this claim.
     panels : tuple of str
@@ -36,6 +41,7 @@ class Row:
     test: str
     kind: str
     power: float | None
+    by: tuple[str, ...]
     routes: tuple[paper.Verdict, ...]
     panels: tuple[str, ...]
     notebook: str
@@ -154,6 +160,7 @@ def board(gathered: Gathered) -> list[Row]:
             said[entry.fact_id].test,
             said[entry.fact_id].kind,
             said[entry.fact_id].power,
+            said[entry.fact_id].by,
             tuple(routes[entry.id]),
             shown.get(entry.id, ()),
             gathered.results[entry.topic]["notebook"],
@@ -188,7 +195,7 @@ def heading(row: Row) -> str:
         return HEADINGS[9]
     if row.verdict == "inconclusive":
         return HEADINGS[6]
-    if row.test == "decides":
+    if row.test == "decides" or (row.test == "bound" and row.verdict != "agrees"):
         return HEADINGS[("agrees", "disagrees", "partly").index(row.verdict)]
     return HEADINGS[{"bound": 3, "text": 4, "restated": 5, "read back": 8}.get(row.test, 7)]
 
@@ -198,6 +205,12 @@ def summary(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
     by_fact = Counter(map(heading, facts(rows)))
     by_claim = Counter(map(heading, rows))
     return {name: (by_fact[name], by_claim[name]) for name in HEADINGS}
+
+
+def answers(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """What became of each finding that the paper is read for (`ledger.paper.headlines`)."""
+    of = {row.claim.id: row for row in rows}
+    return [(finding, [of[c] for c in ids if c in of]) for finding, ids in paper.headlines()]
 
 
 def flips(verdicts: Sequence[paper.Verdict]) -> dict[tuple[str, str], list[tuple[str, bool]]]:
@@ -243,11 +256,16 @@ def counts(rows: Sequence[Row]) -> dict[tuple[str, str, str], int]:
 def deviation(verdict: paper.Verdict) -> tuple[float, float]:
     """Found over printed, and their distance in units of what rounding and errors allow.
 
-    NaN where there is no one number for both.
+    NaN where there is no one number for both, and for matters of text. Of a statement the distance is that from where
+    its predicate would turn.
 
     The allowed distance is that of `ledger.paper.compare`: the rounding, and 1.96 standard errors of both.
     """
     entry = paper.claim(verdict.claim_id)
+    if verdict.test == "text":
+        return math.nan, math.nan
+    if not entry.printed and verdict.margin is not None and verdict.margin < COUNTED:
+        return math.nan, verdict.margin / paper.Z
     if isinstance(verdict.found, (str, list)) or verdict.found is None or not entry.printed:
         return math.nan, math.nan
     found, error = float(verdict.found), float(verdict.standard_error or 0)
@@ -291,7 +309,7 @@ def contradictions(rows: Sequence[Row]) -> list[Contradiction]:
             tuple(of_fact[fact]),
             ratio,
             excess,
-            _comparison(row.claim, route, ratio, excess),
+            _comparison(row, route, ratio, excess),
             _why(route),
         )
     return sorted(
@@ -316,7 +334,9 @@ def _order(x: float) -> float:
 
 
 def found_of(row: Row) -> str:
-    """What was found on a claim, by each route that decided it."""
+    """What was found on a claim, by each route that decided it, or the claims of its fact that did."""
+    if row.claim.id not in row.by:
+        return f"see {', '.join(row.by)}"
     said = [
         route
         for route in row.routes
@@ -325,13 +345,17 @@ def found_of(row: Row) -> str:
     return "; ".join(dict.fromkeys(filter(None, map(shown, said))))
 
 
-def _comparison(entry: paper.Claim, verdict: paper.Verdict, ratio: float, excess: float) -> str:
-    printed, found = entry.as_printed(), shown(verdict)
-    text = f"printed {printed}" if entry.printed else f"stated: {entry.statement}"
+def _comparison(row: Row, verdict: paper.Verdict, ratio: float, excess: float) -> str:
+    entry, found = row.claim, shown(verdict)
+    printed = entry.as_printed()
+    text = f"printed {printed}" if entry.printed else f"as read: {entry.statement}"
+    text = f"from printed numbers {printed}" if entry.derived else text
     text += f"; found {found}" if found else ""
-    if not math.isnan(ratio) and not math.isnan(excess):
-        text += f" = {ratio:.3g} of it, {excess:.2g} times as far off as rounding and errors allow"
-    return text
+    text += "" if math.isnan(ratio) else f" = {ratio:.3g} of it"
+    if not math.isnan(excess):
+        text += f", {excess:.2g} times as far off as rounding and errors allow"
+    others = [v for v in row.routes if v.test == verdict.test and v.verdict == "agrees"]
+    return "; ".join([text, *(f"but {shown(v)} by {v.route}" for v in others)])
 
 
 def _why(verdict: paper.Verdict) -> str:

@@ -56,6 +56,7 @@ def write(folder: Path, figures_dir: Path, gathered: claims.Gathered) -> dict:
         "index.md",
         **common,
         summary=claims.summary(board),
+        answers=claims.answers(board),
         panels=sum(card["name"] in paper.panels() for card in drawn),
         commit=next((card.commit for card in cards if card.commit), ""),
         notebooks=notebooks,

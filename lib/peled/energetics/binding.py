@@ -34,8 +34,3 @@ def pair_interaction_eV(pair: Interval, *singles: Interval) -> Interval:
     for single in singles:
         total = total + single
     return pair - total
-
-
-def like_sign(definition_eV: Interval, legend_eV: Interval) -> bool:
-    """Whether two quotations of one energy agree in sign."""
-    return (definition_eV.middle < 0) == (legend_eV.middle < 0)
