@@ -78,6 +78,18 @@ def test_a_number_agrees_with_its_own_rounding_and_not_with_one_digit_more_off(v
     assert paper.compare(claim, float(printed) + 2.1 * width, width)[0]
 
 
+def test_the_spread_of_a_population_is_no_error_of_its_mean():
+    spread, error = entry("16.3", "sd 2"), entry("16.3", "2")
+    assert paper.compare(error, 18.0)[0] and not paper.compare(spread, 18.0, 0.1)[0]
+    assert (spread.printed_spread, spread.printed_uncertainty) == (2.0, 0.0)
+    assert spread.as_printed().startswith("16.3 (population ± 2)")
+
+
+def test_a_number_made_of_printed_ones_says_so():
+    made = replace(entry("480"), check_kind="derive")
+    assert made.as_printed().endswith("(derived)") and made.printed == entry("480").printed
+
+
 @pytest.mark.parametrize(
     ("value", "uncertainty", "inside", "outside"),
     [
@@ -289,7 +301,9 @@ def test_a_broken_ledger_row_is_named(tmp_path, change, message):
     ],
 )
 def test_a_published_value_can_be_found_again_or_says_where_it_was_sought(tmp_path, row, message):
-    names = "claim,route,quantity,value,unit,conditions,found,error,holds,source,doi,place,read,note"
+    names = (
+        "claim,route,quantity,value,unit,conditions,found,error,holds,source,doi,place,read,note"
+    )
     with (tmp_path / "literature.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, names.split(","), restval="")
         writer.writeheader()

@@ -236,7 +236,7 @@ class Evidence:
 
 def step() -> microscopy.SizeChange:
     """What the printed edges mean: volume and layers lost."""
-    edges = [(number(c), paper.claim(c).printed_uncertainty) for c in ("C022", "C021")]
+    edges = [(number(c), paper.claim(c).printed_spread) for c in ("C022", "C021")]
     return microscopy.size_change(*edges, number("C033"))
 
 

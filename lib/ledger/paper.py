@@ -195,13 +195,21 @@ class Claim:
 
     @property
     def printed_uncertainty(self) -> float:
-        """The uncertainty printed with the value, 0 where none is."""
+        """The standard error printed with the value, 0 where none is."""
         return float(self.uncertainty) if re.fullmatch(_NUMBER, self.uncertainty) else 0.0
+
+    @property
+    def printed_spread(self) -> float:
+        """The standard deviation of a population printed with its mean (`sd 2`), 0 where none is; no error of the mean."""
+        match = re.fullmatch(rf"sd ({_NUMBER})", self.uncertainty)
+        return float(match[1]) if match else 0.0
 
     def as_printed(self) -> str:
         """Value, uncertainty and unit in one string, and whether it is derived from printed numbers."""
         if self.uncertainty in ("~", "<=", ">=", "<", ">"):
             text = self.uncertainty + self.value
+        elif self.printed_spread:
+            text = f"{self.value} (population ± {self.printed_spread:g})"
         else:
             text = self.value + (f" ± {self.uncertainty}" if self.uncertainty else "")
         return f"{text} {self.unit}".strip() + (" (derived)" if self.derived else "")

@@ -28,7 +28,7 @@ def _edge(e: Evidence, sample: str, claim_id: str) -> Found:
     mean, spread = (e.quantity(sample, f"particle edge, {x}") for x in ("mean", "spread"))
     c = paper.claim(claim_id)
     holds = abs(mean.value - c.number) < c.printed[0].half_width + 1.96 * mean.standard_error
-    holds &= abs(spread.value - c.printed_uncertainty) < 0.5 + 1.96 * spread.standard_error
+    holds &= abs(spread.value - c.printed_spread) < 0.5 + 1.96 * spread.standard_error
     return {
         "found": mean.value, "standard_error": mean.standard_error, "holds": bool(holds),
         "kind": mean.kind,
