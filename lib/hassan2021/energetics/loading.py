@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from hassan2021.energetics.methods import reference_gap
 from peled.energetics.affinity import constants
 from peled.energetics.outputs import EnergyRow, read_table
 from peled.formats import read_text, read_yaml
@@ -160,7 +159,6 @@ def load(room) -> Holdings:
     if OWN in read:
         read[OWN], misnamed = recognised(read[OWN], molecules)
         refused |= {f"{tables[OWN].name}: {name}": why for name, why in misnamed.items()}
-    read[DFT] = at_lowest_reference(read[DFT], files["dispersion.json"].parent)
     lead, box = read.pop("lead"), read.pop("box")
     return Holdings(
         read,
@@ -229,32 +227,6 @@ def recognised(
         else:
             found[name] = row
     return found, refused
-
-
-def at_lowest_reference(rows: dict[str, EnergyRow], folder: Path) -> dict[str, EnergyRow]:
-    """Rows whose free ligands were taken in the conformer that is lowest in tight binding,
-    referred to the lowest in PBE.
-    """
-    gaps = {
-        name: reference_gap(folder, system)
-        for name, system in (("GL", "glutathione"), ("EDTA", "edta"))
-    }
-    found = dict(rows)
-    for name, row in rows.items():
-        mine = [gaps[part] for part in name.split("+") if gaps.get(part)]
-        shift = sum(g.functional_eV + g.dispersion_eV for g in mine)
-        if shift > 0:
-            note = (
-                f"the lowest conformer in PBE lies {shift:.3f} eV below the kept reference; added"
-            )
-            found[name] = replace(
-                row,
-                energy_eV=row.energy_eV + shift,
-                starts_eV=tuple(e + shift for e in row.starts_eV),
-                dispersion_eV=row.dispersion_eV + sum(g.dispersion_eV for g in mine),
-                notes=(*row.notes, note),
-            )
-    return found
 
 
 def shells(folder: Path) -> dict[str, str]:

@@ -170,11 +170,11 @@ def parts(rows: Mapping[str, EnergyRow], *terms: tuple[int, str]) -> Parts | Non
     return Parts(sum(count * row.energy_eV for count, row in found) - dispersion, dispersion)
 
 
-def conformers(folder: Path, system: str, damping: str) -> dict[str, Parts]:
-    """Kept conformers of a molecule or complex in PBE/def2-SVP, with D3 in one damping.
+def conformers(folder: Path, system: str) -> dict[str, Parts]:
+    """Kept conformers of a molecule or complex in PBE-D3(BJ)/def2-SVP.
 
-    From the records `pbe/<system>-<k>.def2-svp.vacuum.json`, whose own D3(BJ) is replaced by that
-    of `dispersion.json` in the damping asked for (`d3bj`, `d3zero`); empty without them.
+    From the records `pbe/<system>-<k>.def2-svp.vacuum.json` and their D3 in `dispersion.json`;
+    empty without them.
     """
     table = folder / "dispersion.json"
     if not table.exists():
@@ -182,11 +182,8 @@ def conformers(folder: Path, system: str, damping: str) -> dict[str, Parts]:
     terms, found = read_numbers(table), {}
     for path in sorted(folder.glob(f"pbe/{system}-[0-9].def2-svp.vacuum.json")):
         name = path.name.split(".")[0]
-        kinds = (f"{name}/d3bj_eV", f"{name}/{damping}_eV")
-        if terms.keys() >= set(kinds):
-            total = read_numbers(path, ("energy_eV",))["energy_eV"]
-            own, asked = (terms[kind] for kind in kinds)
-            found[name] = Parts(total - own, asked)
+        if (d3 := terms.get(f"{name}/d3bj_eV")) is not None:
+            found[name] = Parts(read_numbers(path, ("energy_eV",))["energy_eV"] - d3, d3)
     return found
 
 
@@ -194,27 +191,12 @@ def _lowest(found: Mapping[str, Parts]) -> Parts:
     return min(found.values(), key=lambda p: p.functional_eV + p.dispersion_eV)
 
 
-def reference_gap(folder: Path, system: str) -> Parts | None:
-    """By how much the lowest kept conformer of a free molecule lies below the one that an
-    adsorption energy refers to, in PBE with the zero-damping D3 of `pw.x`.
-
-    The reference is conformer 0, the lowest in tight binding; an adsorption energy that refers to
-    it is that much too strong. None without the records.
-    """
-    found = conformers(folder, system, "d3zero")
-    ours = found.get(f"{system}-0")
-    if ours is None:
-        return None
-    best = _lowest(found)
-    return Parts(ours.functional_eV - best.functional_eV, ours.dispersion_eV - best.dispersion_eV)
-
-
 def lead_parts(folder: Path) -> Parts | None:
     """The preference of free lead for EDTA over glutathione in PBE-D3(BJ)/def2-SVP, split into
     what PBE gives and what D3 adds; None without the records of both complexes and ligands.
     """
     systems = ("glutathione_on_lead_ion", "glutathione", "edta_on_lead_ion", "edta")
-    kept = [conformers(folder, system, "d3bj") for system in systems]
+    kept = [conformers(folder, system) for system in systems]
     if not all(kept):
         return None
     terms = [(sign, _lowest(found)) for sign, found in zip((1, -1, -1, 1), kept, strict=True)]

@@ -217,6 +217,7 @@ def _row(path: Path, line: int, row: dict, cache: dict) -> EnergyRow:
     borrowed = _borrowed(path, line, row, best, cache)
     notes, doubts = _compared(where, best, members)
     notes = [*map(str, broken), *notes, *_remarks(best, members, borrowed)]
+    notes += [said for _, cs in parts if (said := _chosen(cs))]
     if not intact:
         doubts = [f"{best.path.name}: covalent bonds differ from those of the parts", *doubts]
     doubts += [_unsettled(c) for c in everyone if abs(c.scf_step_eV or 0) > SETTLED_EV]
@@ -352,6 +353,15 @@ def _remarks(
         for c in (best, *(c for _, c in members))
         if c.geometry_converged is False
     ]
+
+
+def _chosen(found: list[Calculation]) -> str:
+    """Which of several files of one part is referred to."""
+    kept = sorted(found, key=lambda c: c.energy_eV)
+    if len({c.path for c in kept}) < 2:
+        return ""
+    gap = kept[1].energy_eV - kept[0].energy_eV
+    return f"{kept[0].path.name}: the lowest of {len(kept)}, {gap:.3f} eV below the next"
 
 
 def _difference(
