@@ -25,12 +25,14 @@ from peled.synthesis import (
     amount_mmol,
     analyse,
     carry_out,
+    components,
     lead_complex_ceiling,
     load_procedure,
     make_recipe,
     molar_mass,
     parse_quantity,
     run_procedure,
+    salt,
 )
 from peled.synthesis.amounts import composition
 from peled.synthesis.crystals import sedimentation_mm, sedimenting_diameter_nm
@@ -291,25 +293,25 @@ def test_any_recipe_has_the_composition_it_was_made_for(x, lead, volume):
         assert found.get(component, 0.0) == pytest.approx(n, rel=1e-6, abs=1e-6 * amount)
 
 
-def salt(name, formula, **releases):
+def bottle(name, formula, **releases):
     return Chemical(name, name, formula, releases)
 
 
 def test_a_recipe_with_mixed_sites_and_other_metals():
     salts = [
-        salt("PbI2", "PbI2", Pb=1, I=2),
-        salt("FAI", "CH5N2I", FA=1, I=1),
-        salt("CsI", "CsI", Cs=1, I=1),
-        salt("PbBr2", "PbBr2", Pb=1, Br=2),
-        salt("MABr", "CH3NH3Br", MA=1, Br=1),
-        salt("ZnCl2", "ZnCl2", Zn=1, Cl=2),
+        bottle("PbI2", "PbI2", Pb=1, I=2),
+        bottle("FAI", "CH5N2I", FA=1, I=1),
+        bottle("CsI", "CsI", Cs=1, I=1),
+        bottle("PbBr2", "PbBr2", Pb=1, Br=2),
+        bottle("MABr", "CH3NH3Br", MA=1, Br=1),
+        bottle("ZnCl2", "ZnCl2", Zn=1, Cl=2),
     ]
     target = {"Cs": 0.05, "FA": 0.79, "MA": 0.16, "Pb": 1.0, "I": 2.49, "Br": 0.51}
     triple = {"concentration_mol_L": 1.2, "batches": 10, "batch_volume_mL": 0.1}
     found = brought(make_recipe(target, salts, **triple), salts)
     for component, n in target.items():
         assert found[component] == pytest.approx(1.2 * n)
-    copper = [salt("CsI", "CsI", Cs=1, I=1), salt("CuI", "CuI", Cu=1, I=1)]
+    copper = [bottle("CsI", "CsI", Cs=1, I=1), bottle("CuI", "CuI", Cu=1, I=1)]
     found = brought(make_recipe({"Cs": 3, "Cu": 2, "I": 5}, copper, **triple), copper)
     assert found == pytest.approx({"Cs": 3.6, "Cu": 2.4, "I": 6.0})
     for wrong, message in (
@@ -711,3 +713,97 @@ def test_a_weighed_solvent_takes_its_density_from_the_table_and_says_so(
         assert volume.nominal_value == pytest.approx(10.0)
         assert volume.std_dev == pytest.approx(0.03, rel=0.01)
         assert "0.9446 g/mL at 25 °C" in said and "J. Chem. Eng. Data" in said
+
+
+def test_components_of_formulas_with_letters_for_cations():
+    assert components("Cs0.05FA0.79MA0.16Pb(I0.83Br0.17)3") == pytest.approx(
+        {"Cs": 0.05, "FA": 0.79, "MA": 0.16, "Pb": 1, "I": 2.49, "Br": 0.51}
+    )
+    assert components("PEA2(CH3NH3)Pb2I7") == {"PEA": 2, "MA": 1, "Pb": 2, "I": 7}
+    assert components("BaTiO3") == {"Ba": 1, "Ti": 1, "O": 3}
+    assert molar_mass(salt("FAI").formula).nominal_value == pytest.approx(171.97, abs=0.01)
+    for wrong in ("CsPb(Br3", "Cs)2", "cspbbr3", "", "3", "Pb·I2"):
+        with pytest.raises(ValueError, match="formula: expected elements"):
+            components(wrong)
+
+
+def test_the_recipe_calculator_mixes_sites_and_exports_its_choices(tmp_path):
+    from peled.lab import open_folder
+
+    lab = open_folder("synthesis", results_dir=tmp_path)
+    lab.explore("recipe", salts="PbI2, CsI 99 %, MABr", concentration_mol_L=0.4, batches=30)
+    planned = lab._others["recipe"]
+    assert planned.sheet.target == {"Cs": 1, "Pb": 1, "Br": 3}  # the product of the folder
+    assert planned.sheet.volume_mL == 30  # as many batches as asked for
+    planned.choose(replaced="Br", by="I", share=0.2)
+    assert planned.sheet.target == pytest.approx({"Cs": 1, "Pb": 1, "Br": 2.4, "I": 0.6})
+    planned.choose(target="Cs0.5MA0.5Pb(Br0.8I0.2)3", share=0.0)
+    names = {path.name for path in lab.export()}
+    assert {"weighing_sheet.csv", "weighing_sheet.html", "recipe.explored.json"} <= names
+    kept = yaml.safe_load((tmp_path / "recipe.explored.json").read_text())
+    assert (kept["target"], kept["batches"]) == ("Cs0.5MA0.5Pb(Br0.8I0.2)3", 30)
+    planned.choose(target="CdSe")
+    assert planned.sheet is None and not planned.files
+    assert "found Cd, Se" in planned.axes.texts[0].get_text()
+
+
+def test_a_tolerance_that_the_balance_cannot_hold_is_said():
+    assert any("twice what the balance" in s for s in recipe_of(0.5, batch_volume=0.01).expected)
+    assert not any("balance" in s for s in recipe_of(0.5, batch_volume=10).expected)
+
+
+def test_solids_take_room_between_none_and_that_of_their_crystals(tmp_path):
+    """The error is the root mean square of a rectangle that begins at none."""
+    content = {
+        "title": "room",
+        "chemicals": {
+            "salt": {"formula": "PbI2", "releases": {"Pb": 1}, "density": "6.16 g/mL"},
+            "solvent": {"formula": "C3H7NO"},
+        },
+        "steps": [
+            {
+                "id": "s",
+                "add": [
+                    {"chemical": "salt", "mass": "616 mg", "to": "flask"},
+                    {"chemical": "solvent", "volume": "2 mL", "to": "flask"},
+                ],
+                "transfer": {"from": "flask", "to": "vial", "volume": "1 mL"},
+            }
+        ],
+    }
+    (tmp_path / "procedure.yaml").write_text(yaml.safe_dump(content))
+    sharp = Laboratory(0, 0, 0, 0)
+    outcome = run_procedure(load_procedure(tmp_path / "procedure.yaml"), sharp)
+    got = outcome.vessels["vial"].amounts["Pb"]
+    shared = outcome.added["Pb"].std_dev / outcome.added["Pb"].nominal_value
+    draws = np.random.default_rng(1).uniform(0, 0.1, 100_000)
+    expected = np.sqrt(np.mean((1 / (2 + draws) - 0.5) ** 2)) / 0.5
+    relative = got.std_dev / got.nominal_value
+    assert np.sqrt(relative**2 - shared**2) == pytest.approx(expected, rel=0.05)
+    assert "at most salt 0.1 mL" in outcome.assumptions[0]
+
+
+def test_a_paste_is_weighed(tmp_path):
+    content = {
+        "title": "paste",
+        "chemicals": {
+            "paste": {
+                "formula": "Ag",
+                "releases": {"Ag": 1},
+                "state": "paste",
+                "purity": "20 %",
+                "grade": "technical",
+                "density": "1.5 g/mL",
+            }
+        },
+        "steps": [{"id": "s", "add": {"chemical": "paste", "mass": "1.5 g", "to": "flask"}}],
+    }
+    file = tmp_path / "procedure.yaml"
+    file.write_text(yaml.safe_dump(content))
+    flask = run_procedure(load_procedure(file)).vessels["flask"]
+    assert flask.amounts["Ag"].nominal_value == pytest.approx(300 / 107.87, rel=1e-3)
+    assert flask.volume_mL.nominal_value == pytest.approx(1.0)
+    content["steps"][0]["add"] = {"chemical": "paste", "volume": "1 mL", "to": "flask"}
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(ProcedureError, match="a paste is weighed"):
+        run_procedure(load_procedure(file))

@@ -94,6 +94,7 @@ class Lab:
         self.quick = quick
         self.settings = dict(settings)
         self.explorer: Explorer | None = None
+        self._others: dict[str, Explorer] = {}
 
     @property
     def topic(self) -> str:
@@ -206,7 +207,8 @@ class Lab:
         Parameters
         ----------
         what : str
-            Another explorer of the topic, by its name (`stack` of LEDs); it writes nothing.
+            Another explorer of the topic, by its name: `stack` of LEDs, `recipe` of syntheses. Its
+            choices touch neither sheet nor settings; `export` writes what it makes of them.
         **chosen
             What to begin with, as the topic's explorer names it. What is chosen last is written by
             `export`: as `samples.explored.csv`, the sheet with the choices as further lines, for
@@ -221,7 +223,9 @@ class Lab:
         except LookupError as error:
             print(error)
             return
-        if not what:
+        if what:
+            self._others[what] = explorer
+        else:
             self.explorer = explorer
         if chosen:
             explorer.choose(**chosen)
@@ -257,6 +261,9 @@ class Lab:
         if self.explorer and self.explorer.settings:
             path = self.results_dir / "settings.explored.json"
             written.append(write_atomically(path, to_json(self.explorer.settings)))
+        for explorer in self._others.values():
+            for name, content in explorer.files.items():
+                written.append(write_atomically(self.results_dir / name, content))
         if slides:
             from peled.report.slides import slides as made
 

@@ -45,7 +45,8 @@ class Explorer:
     A subclass makes its artists on `figure` in `__init__`, and moves them in `update`. `menus` are
     the choices by name, `chosen` what is chosen; `spans` maps the name of a region to the axes on
     which it is drawn with the pointer, `chosen` holds its ends or None; `points` maps the name of a
-    place to the axes on which it is clicked, `chosen` holds (x, y) or None. `rows` are the choices
+    place to the axes on which it is clicked, `chosen` holds (x, y) or None; `sliders` are numbers
+    by name, each with the lowest, the highest and the step. `rows` are the choices
     as lines of the sample sheet, `settings` those that are settings of the analysis.
     """
 
@@ -53,6 +54,7 @@ class Explorer:
     menus: Mapping[str, Sequence[str]]
     spans: Mapping[str, Any] = {}
     points: Mapping[str, Any] = {}
+    sliders: Mapping[str, tuple[float, float, float]] = {}
     follows = True  #: whether places follow the pointer while a button is held
     chosen: dict[str, Any]
 
@@ -68,6 +70,11 @@ class Explorer:
     @property
     def settings(self) -> dict[str, Any]:
         """The choices as settings of the analysis; empty where nothing was changed."""
+        return {}
+
+    @property
+    def files(self) -> dict[str, str]:
+        """What an export writes of the choices, content by name."""
         return {}
 
     def choose(self, **wanted: Any) -> None:
@@ -142,6 +149,11 @@ def controls(explorer: Explorer):
         name: widgets.Dropdown(options=list(options), value=explorer.chosen[name],
                                description=name.replace("_", " "))
         for name, options in explorer.menus.items()
+    } | {
+        name: widgets.FloatSlider(explorer.chosen[name], min=low, step=step, readout_format=".4g",
+                                  max=max(high, explorer.chosen[name]), continuous_update=False,
+                                  description=name.replace("_", " "))
+        for name, (low, high, step) in explorer.sliders.items()
     }  # fmt: skip
 
     def answer(**wanted) -> None:
@@ -149,7 +161,7 @@ def controls(explorer: Explorer):
             return
         explorer.choose(**wanted)
         for name, box in boxes.items():  # one menu may have changed what another offers
-            if box.options != tuple(explorer.menus[name]):
+            if name in explorer.menus and box.options != tuple(explorer.menus[name]):
                 box.options = tuple(explorer.menus[name])
             box.value = explorer.chosen[name]
         canvas.draw_idle()
@@ -176,4 +188,5 @@ def controls(explorer: Explorer):
 
     for event in ("button_press_event", "motion_notify_event") if explorer.points else ():
         canvas.mpl_connect(event, pointed)
-    return widgets.VBox([widgets.HBox(list(boxes.values())), canvas])
+    wrapping = widgets.Layout(flex_flow="row wrap")
+    return widgets.VBox([widgets.HBox(list(boxes.values()), layout=wrapping), canvas])

@@ -20,7 +20,7 @@ from peled.synthesis.procedure import (
     load_procedure,
     run_procedure,
 )
-from peled.synthesis.recipe import Recipe, make_recipe
+from peled.synthesis.recipe import Recipe, components, make_recipe, salt
 from peled.synthesis.result import Result, carry_out
 
 __all__ = [
@@ -34,10 +34,12 @@ __all__ = [
     "UnitError",
     "amount_mmol",
     "carry_out",
+    "components",
     "lead_complex_ceiling",
     "load_procedure",
     "make_recipe",
     "molar_mass",
     "parse_quantity",
     "run_procedure",
+    "salt",
 ]

@@ -27,6 +27,7 @@ _CAUSES = {
     "purity": "purities",
     "pipettes": "volumes",
     "density": "densities",
+    "room": "dissolved solids",
 }
 
 

@@ -15,8 +15,9 @@ Contents are amounts of components (Pb, I, Br, MA, or a ligand's name), so that 
 what has been added
 stands in the vessels and in the waste, to rounding. Using more than a vessel holds is an error,
 and so is a key that is
-not known. Volumes of liquids add up; what dissolved solids add to them is left out, and said in
-`Outcome.assumptions`.
+not known. Volumes of liquids add up. That a solution takes the room of its solvent is an assumption:
+dissolved solids add between nothing and the room of their crystals, V = m/density, and the root
+mean square of that, V/√3, is in the error of the volume; `Outcome.assumptions` says so.
 """
 
 from __future__ import annotations
@@ -73,12 +74,15 @@ _UNITS = {
     "density": "g/mL",
     "concentration": "mol/L",
 }
-_WORDS = {"grade": ("at least", "technical"), "state": ("solid", "liquid", "gas")}
+_WORDS = {"grade": ("at least", "technical"), "state": ("solid", "liquid", "gas", "paste")}
 
 
 #: Relative standard error of a density taken from the table: 25 ± 5 °C at an expansion of 0.1 %
 #: a kelvin, all temperatures equally likely.
 ROOM = 0.003
+#: Density of a solid where the file has none (g/mL): crystals weighed into solutions are denser, so
+#: the room they take is bounded from above.
+LIGHTEST_SOLID = 1.0
 
 
 class ProcedureError(FormatError):
@@ -144,12 +148,13 @@ class Vessel:
     """Content of one vessel (or set of equal vessels): amounts of components in mmol, its volume
     in mL.
 
-    `solids` names what was added as a solid since the volume was last measured.
+    `solids` has what was added as a solid since the volume was last measured, with the room of its
+    crystals (mL).
     """
 
     amounts: dict[str, UFloat] = field(default_factory=lambda: defaultdict(float))
     volume_mL: UFloat | float = 0.0
-    solids: dict[str, None] = field(default_factory=dict)
+    solids: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -336,7 +341,11 @@ class _Runner:
         if amounts:
             self.flows.append(Flow(step, f"bottle: {chemical.name}", entry["to"], amounts))
         if chemical.state == "solid":
-            vessel.solids[chemical.name] = None
+            mg = _nominal(moles) * molar_mass(chemical.formula).nominal_value
+            room = mg / 1000 / (chemical.density_g_mL or LIGHTEST_SOLID)
+            vessel.solids[chemical.name] = vessel.solids.get(chemical.name, 0.0) + room
+            if room:
+                vessel.volume_mL += ufloat(0.0, room / 3**0.5, tag=f"room of {chemical.name}")
 
     treat = add
 
@@ -346,6 +355,13 @@ class _Runner:
         if "volume" in entry:
             poured = parse_quantity(entry["volume"], "mL", what=what)
             volume = self.laboratory.measured_mL(poured, tag=what, times=times)
+            if chemical.state == "paste":
+                raise ProcedureError(
+                    self.procedure.path,
+                    place=what,
+                    expected="a mass, since a paste is weighed",
+                    found=f"the volume {entry['volume']}",
+                )
             if chemical.state == "gas":
                 return volume * self._gas_mmol_mL(what, entry) * self.purity[chemical.key], 0.0
             if chemical.concentration_mol_L is not None:
@@ -370,7 +386,7 @@ class _Runner:
             )
             mass = self.laboratory.weighed_mg(mg, tag=what, times=times)
             volume = 0.0
-            if chemical.state == "liquid":
+            if chemical.state in ("liquid", "paste"):
                 if (density := self._density(what, chemical)) is None:
                     self.assumptions[f"{what}: weighed, no density: adds no volume"] = None
                 else:
@@ -426,9 +442,10 @@ class _Runner:
                 parse_quantity(entry["volume"], "mL", what=place), tag=place, times=times
             )
             if source.solids:
+                added = ", ".join(f"{n} {room:.2g} mL" for n, room in source.solids.items())
                 self.assumptions[
                     f"{entry['from']}: the volume of the solution is that of its liquids added up; "
-                    f"what {', '.join(source.solids)} add to it is left out"
+                    f"what solids add to it, at most {added}, is in its error"
                 ] = None
             if _nominal(volume) > _nominal(source.volume_mL) * (1 + 1e-9):
                 raise ProcedureError(

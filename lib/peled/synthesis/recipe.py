@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import html
 import io
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +14,93 @@ import numpy as np
 from scipy.optimize import linprog
 from uncertainties import nominal_value
 
-from peled.synthesis.amounts import molar_mass, purity_factor
+from peled.synthesis.amounts import Laboratory, molar_mass, parse_quantity, purity_factor
 from peled.synthesis.procedure import Chemical
+
+#: Cations that a formula may name by their letters, and what they are made of.
+CATIONS = {
+    "MA": "CH6N",
+    "FA": "CH5N2",
+    "GUA": "CH6N3",
+    "GA": "CH6N3",
+    "DMA": "C2H8N",
+    "EA": "C2H8N",
+    "BA": "C4H12N",
+    "PEA": "C8H12N",
+}
+_SPELT = {"CH3NH3": "MA", "HC(NH2)2": "FA", "CH(NH2)2": "FA"}
+_CATION = rf"(?:{'|'.join(sorted(CATIONS, key=len, reverse=True))})(?![a-z])"
+_TOKEN = re.compile(rf"({_CATION}|[A-Z][a-z]?|\(|\))(\d+\.?\d*|\.\d+)?")
+
+
+def components(formula: str) -> dict[str, float]:
+    """Components of a formula with their numbers: elements, and cations by their letters
+    (`CATIONS`).
+
+    Parameters
+    ----------
+    formula : str
+        With brackets and fractions, sites mixed where wanted.
+
+    Returns
+    -------
+    dict
+        Number by component, in the order of the formula.
+
+    Raises
+    ------
+    ValueError
+        For what is no such formula.
+
+    Examples
+    --------
+    >>> components("Cs0.1FA0.9Pb(I0.8Br0.2)3")["FA"]
+    0.9
+    >>> components("Cs3Cu2I5")
+    {'Cs': 3.0, 'Cu': 2.0, 'I': 5.0}
+    """
+    text = "".join(str(formula).split())
+    for spelt, letters in _SPELT.items():
+        text = text.replace(spelt, letters)
+    levels: list[Counter] = [Counter()]
+    for match in (found := list(_TOKEN.finditer(text))):
+        name, number = match[1], float(match[2] or 1)
+        if name == "(":
+            levels.append(Counter())
+            continue
+        inner = Counter({name: 1.0})
+        if name == ")":
+            inner = levels.pop()
+            if not levels:
+                break
+        for component, count in inner.items():
+            levels[-1][component] += count * number
+    if len(levels) != 1 or "".join(m[0] for m in found) != text or not levels[0]:
+        raise ValueError(
+            f"formula: expected elements, {', '.join(CATIONS)} and brackets such as "
+            f"FA0.9Cs0.1Pb(I0.8Br0.2)3, found {str(formula)!r}"
+        )
+    return {component: round(count, 12) for component, count in levels[0].items()}
+
+
+def salt(text: str) -> Chemical:
+    """A bottle by its formula, all of whose components count: `CsI`, `FAI 99.5 %`.
+
+    Raises
+    ------
+    ValueError
+        For what is no formula or purity.
+
+    Examples
+    --------
+    >>> salt("MAI 98 %").releases
+    {'MA': 1.0, 'I': 1.0}
+    """
+    name, _, purity = text.strip().partition(" ")
+    releases = components(name)
+    formula = "".join(f"({CATIONS.get(c, c)}){n:g}" for c, n in releases.items())
+    share = parse_quantity(purity, "percent", what=f"purity of {name}") / 100 if purity else None
+    return Chemical(name, name, formula, releases, share)
 
 
 @dataclass(frozen=True)
@@ -106,6 +193,7 @@ def make_recipe(
     volume_mL: float | None = None,
     tolerance: float = 0.01,
     expected: tuple[str, ...] = (),
+    laboratory: Laboratory | None = None,
 ) -> Recipe:
     """Masses of salts that give a precursor of a target composition: any chemistry, mixed sites,
     excess where wanted.
@@ -137,6 +225,8 @@ def make_recipe(
         Relative, of each component.
     expected : tuple of str
         Sentences for the sheet.
+    laboratory : Laboratory, optional
+        Whose balance is to do it; a tolerance below twice its repeatability is said on the sheet.
 
     Raises
     ------
@@ -174,6 +264,13 @@ def make_recipe(
         )
         weighings.append(
             Weighing(salt.name, float(n), float(mass), float(tolerance * mass * allowed))
+        )
+    coarse = 2 * (laboratory or Laboratory()).balance_repeatability_mg
+    if fine := [w.salt for w in weighings if w.tolerance_mg < coarse]:
+        expected = (
+            *expected,
+            f"{', '.join(fine)}: the tolerance is below {coarse:g} mg, twice what the balance "
+            "repeats; make more, or dilute a stock.",
         )
     product = sum(n * molar_mass(salt.formula).nominal_value for salt, n in used)
     return Recipe(
