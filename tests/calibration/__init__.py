@@ -34,6 +34,8 @@ class Condition:
         `quiet`: no gate has a reason to act, one that does is a false alarm. `act`: numbers of
         `on` are wrong or worth nothing, one that is reported is missed. `open`: either is right.
     on : tuple of str
+    sheet : str
+        Of this condition's folder, where it is not the topic's.
     """
 
     kind: str
@@ -41,6 +43,7 @@ class Condition:
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     meant: Literal["quiet", "act", "open"] = "quiet"
     on: tuple[str, ...] = ()
+    sheet: str = ""
 
     @property
     def name(self) -> str:

@@ -21,6 +21,16 @@ sample,measurement,file,geometry,luminance_unit
 {sample},el_series,{sample}_el.txt,,
 {sample},lifetime,{sample}_life.txt,,
 """
+SHEET_PHOTODIODE = """\
+sample,measurement,file,geometry,area_cm2,responsivity_A_W,solid_angle_sr
+{sample},jvl,{sample}_diode.csv,lambertian,0.045,0.55,0.8417872
+{sample},el_series,{sample}_el.txt,,,,
+"""
+SHEET_SPHERE = """\
+sample,measurement,file,geometry,spectrum_unit
+{sample},jvl,{sample}_jvl.csv,,
+{sample},el_series,{sample}_sphere.txt,sphere,uW/nm
+"""
 BIASES = np.array([2.5, 3.0, 3.5, 4.0, 5.0])
 #: What the analysis takes for granted unless the sheet says otherwise, as it states it.
 METER, CURRENT, SCALE_NM = 0.02, 0.003, 0.3
@@ -39,6 +49,8 @@ CONDITIONS = (
     Condition("missing cells", "3 % of the sweep", {"missing": 0.03}),
     Condition("offsets", "0.5 cd/m2, 3 % of the peak", {"offset": 0.5, "stray": 0.03}),
     Condition("contamination", "room light, 3 % of the peak", {"line": 0.03}, "open"),
+    Condition("route", "photodiode", {"route": "photodiode"}, sheet=SHEET_PHOTODIODE),
+    Condition("route", "sphere", {"route": "sphere"}, sheet=SHEET_SPHERE),
     Condition("no light", "", {"eqe": 0.0}, "act", (*SPECTRAL, "turn-on voltage")),
     Condition("wrong unit", "EQE of 150 %", {"eqe": 1.5}, "act", ("peak EQE",)),
 )
@@ -46,7 +58,7 @@ CONDITIONS = (
 
 def draw(folder: Path, sample: str, rng, *, counts=4000.0, clip=None, drift=0.0, shape="white",
          common=0.0, scatter=0.005, missing=0.0, offset=0.0, stray=0.0, line=0.0,
-         eqe=None) -> dict[str, float]:  # fmt: skip
+         eqe=None, route="") -> dict[str, float]:  # fmt: skip
     """Files of one device.
 
     Parameters
@@ -68,6 +80,8 @@ def draw(folder: Path, sample: str, rng, *, counts=4000.0, clip=None, drift=0.0,
         Share of readings of the luminance without a value.
     eqe : float, optional
         0.03 to 0.2 if not given.
+    route : str
+        `photodiode` or `sphere` in place of a luminance meter.
     """
     lamp = labs.Lamp(
         eqe=rng.uniform(0.03, 0.2) if eqe is None else eqe, centre=rng.uniform(625, 675),
@@ -87,6 +101,14 @@ def draw(folder: Path, sample: str, rng, *, counts=4000.0, clip=None, drift=0.0,
     )
     _spectra(folder / f"{sample}_el.txt", lamp, rng, counts, clip, SHAPES[shape], common, stray,
              line)  # fmt: skip
+    if route:
+        if route == "photodiode":
+            _diode(folder / f"{sample}_diode.csv", lamp, rng)
+        else:
+            _sphere(folder / f"{sample}_sphere.txt", lamp, rng)
+        name = "peak EQE" + (", integrating sphere" if route == "sphere" else "")
+        v = np.arange(1.76, 6.0, 0.002) if route == "photodiode" else BIASES
+        return {name: 100 * lamp.efficiency(v).max()}
     t50 = rng.uniform(60, 300)
     labs.write_life(folder / f"{sample}_life.txt", t50, seed=int(rng.integers(2**31)))
     truth = {"EL peak": lamp.centre, "EL FWHM": lamp.fwhm, "EL peak shift": 0.0, "T50": t50,
@@ -120,6 +142,29 @@ def _spectra(path, lamp, rng, counts, clip, noise, common, stray, line) -> None:
     shown = x + SCALE_NM * rng.standard_normal()
     lines = ["\t".join(["Wavelength (nm)", *(f"{b:.1f} V" for b in BIASES)])]
     lines += ["\t".join([f"{a:.3f}", *row]) for a, row in zip(shown, cells.T)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _diode(path, lamp, rng) -> None:
+    """Photocurrent of a diode that sees a quarter of a Lambertian emitter."""
+    light = lamp.light(0.55, 0.25) * lamp.area_cm2 * 1e-4
+    light *= (1 + METER * rng.standard_normal()) * (1 + 0.005 * rng.standard_normal(light.size))
+    light += 1e-11 * rng.standard_normal(light.size)
+    current = lamp.current() * (1 + CURRENT * rng.standard_normal()) * 1e-3 * lamp.area_cm2
+    rows = [f"{a:.3f},{b:.6e},{c:.6e}" for a, b, c in zip(lamp.voltages(), current, light)]
+    path.write_text("Voltage (V),Current (A),Photodiode (A)\n" + "\n".join(rows) + "\n")
+
+
+def _sphere(path, lamp, rng) -> None:
+    """Spectral power at each bias, all of the light."""
+    x = lamp.x()
+    photons = lamp.efficiency(BIASES) * lamp.current(BIASES) * 1e-3 * lamp.area_cm2 / labs.Q
+    shape = labs.band(x, lamp.centre, lamp.fwhm)
+    unit = labs.photon(lamp.centre, 1.0, lamp.fwhm) / (shape.sum() * (x[1] - x[0]))
+    y = (photons * unit)[:, None] * shape * 1e6 * (1 + METER * rng.standard_normal())
+    y += 2e-3 * y.max() * rng.standard_normal(y.shape)
+    lines = ["\t".join(["Wavelength (nm)", *(f"{b:.1f} V" for b in BIASES)])]
+    lines += ["\t".join(f"{a:.8g}" for a in row) for row in zip(x, *y)]
     path.write_text("\n".join(lines) + "\n")
 
 

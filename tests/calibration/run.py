@@ -31,7 +31,7 @@ def engine_for(workers: int | None = None):
 def write(room, place: Path, condition: Condition, n: int, seed: int) -> dict[str, dict]:
     """The files of one condition; the truth of each sample."""
     place.mkdir(parents=True, exist_ok=True)
-    (place / "samples.csv").write_text(room.SHEET)
+    (place / "samples.csv").write_text(condition.sheet or room.SHEET)
     truth = {}
     for k in range(n):
         rng = np.random.default_rng([seed, zlib.crc32(condition.name.encode()), k])
