@@ -144,7 +144,7 @@ def test_a_folder_that_names_no_doi_has_no_verdict_on_its_files(some):
     sheet = replace(some.sheet, rows=tuple(replace(r, doi="") for r in some.sheet.rows))
     desk = judged(replace(some, sheet=sheet))
     assert "DOI" in desk.lost["C004"] and ("C004", "peak of the sweep") not in desk.checked
-    assert desk.checked["C066", ""].verdict == "agrees"  # printed numbers need no file
+    assert desk.checked["C003", "common band of L0, J, EQE0"].verdict == "agrees"  # no file needed
 
 
 @pytest.mark.parametrize("scale,holds", [(1.0, True), (0.5, False)])
@@ -162,7 +162,8 @@ def test_a_lower_ceiling_turns_the_bound(some):
     low = replace(LIMIT, central=0.12, low=0.10, high=0.13)
     found = judged(replace(some, ceiling=low)).checked["C056", "optical ceiling"]
     assert found.verdict == "disagrees"
-    assert judged(some).checked["C056", "optical ceiling"].verdict == "agrees"
+    # The real one lies so near that it would have let the rival pass, too.
+    assert judged(some).checked["C056", "optical ceiling"].verdict == "inconclusive"
 
 
 def printed_otherwise():

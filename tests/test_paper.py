@@ -68,6 +68,15 @@ def test_printed_numbers_are_read_with_their_rounding(value, uncertainty, shape,
     assert [(p.value, pytest.approx(p.half_width), p.relation) for p in found.printed] == numbers
 
 
+def test_a_coarse_tolerance_has_a_written_rule():
+    """Trailing zeros mislead: what allows a tenth of the value or more says in its row why."""
+    for c in CLAIMS.values():
+        rule = c.tolerance.partition(":")[2].strip()
+        assert bool(rule) == bool(c.tolerance), f"{c.id}: a tolerance without its rule"
+        coarse = [p for p in c.printed if p.half_width >= 0.0999 * abs(p.value)]
+        assert not coarse or rule, f"{c.id}: {c.as_printed()} ± half a digit"
+
+
 @given(st.decimals(min_value="0.001", max_value="9999", places=3), st.integers(0, 3))
 def test_a_number_agrees_with_its_own_rounding_and_not_with_one_digit_more_off(value, places):
     printed = f"{value:.{places}f}"
