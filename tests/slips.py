@@ -3,12 +3,14 @@
     python tests/slips.py 200            a seeded sample of as many slips, and those by hand
     python tests/slips.py 200 led nmr    in these rooms only
     python tests/slips.py 0              those by hand
+    python tests/slips.py errors led     every error formula half as large again (`widened`)
 
 A slip is a change that a tired person makes: a sign, a factor of a thousand, a root forgotten, sine
 for cosine, an argument for its neighbour. The tests of the room that name the function it sits in
 run first, then those that name what calls it, until one fails. What survives is printed with its
 place: the slip changes nothing, or a test is missing. Those that were looked at and change nothing
-stand in `equivalent_slips.csv` with the reason and are counted apart.
+stand in `equivalent_slips.csv` with the reason and are counted apart. Of each error formula, the
+test that catches it stands in `error_formulas.csv`, which `test_error_terms` holds complete.
 
 Everything is imported once; each slip is planted in a fork (so this needs Linux or macOS).
 """
@@ -21,6 +23,7 @@ import csv
 import gc
 import os
 import random
+import re
 import resource
 import signal
 import sys
@@ -238,6 +241,79 @@ def changes(node: ast.AST) -> list[tuple[str, ast.AST]]:
     return found
 
 
+_ERROR = re.compile(
+    r"(?<!is)(^|_)(errors?|variances?|covariance|std|sigma|half_width|deviation)(_|$)"
+)
+_SPREADS = {"sqrt", "hypot", "std", "var", "norm", "inv", "pinv"}
+
+
+def widened(node: ast.AST) -> list[tuple[str, ast.AST]]:
+    """A statement that calculates an error, with the error half as large again: as `changes`.
+
+    An error formula is arithmetic that is given a name of an error (or of a variance, covariance,
+    deviation), by assignment or by keyword, or is the second of a returned pair and has a root in
+    it.
+    """
+    if isinstance(node, ast.keyword) and node.arg:
+        return [(s, _with(node, value=new)) for s, new in _wider(node.arg, node.value)]
+    if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+        *value, error = node.value.elts or [None]
+        if len(value) == 1 and _calls(error) & _SPREADS:
+            pair = _with(node.value, elts=[*value, _times(error, 1.5)])
+            return [(f"1.5 times {ast.unparse(error)}", ast.Return(pair))]
+    if isinstance(node, (ast.AnnAssign, ast.AugAssign)) and node.value is not None:
+        return [(s, _with(node, value=n)) for s, n in _wider(_called(node.target), node.value)]
+    if not isinstance(node, ast.Assign):
+        return []
+    targets, value = node.targets[0], node.value
+    if not isinstance(targets, ast.Tuple):
+        return [(s, _with(node, value=new)) for s, new in _wider(_called(targets), value)]
+    if not isinstance(value, ast.Tuple):
+        return []
+    found = []
+    for k, (target, one) in enumerate(zip(targets.elts, value.elts)):
+        for said, new in _wider(_called(target), one):
+            elts = [*value.elts[:k], new, *value.elts[k + 1 :]]
+            found.append((said, _with(node, value=_with(value, elts=elts))))
+    return found
+
+
+def _wider(name: str, value: ast.AST) -> list[tuple[str, ast.AST]]:
+    sums = any(isinstance(n, ast.BinOp) and type(n.op) is not ast.BitOr for n in ast.walk(value))
+    if not _ERROR.search(name) or not (sums or _calls(value) & _SPREADS):
+        return []
+    if "SIGMA_PER_FWHM" in ast.unparse(value):  # the width of a line
+        return []
+    factor = 2.25 if re.search("variance", name) else 1.5
+    return [(f"{factor} times {name} = {ast.unparse(value)}", _times(value, factor))]
+
+
+def _times(value: ast.AST, factor: float) -> ast.AST:
+    """An expression times a factor; of a dict, its values."""
+    if isinstance(value, ast.Dict):
+        return _with(value, values=[_times(v, factor) for v in value.values])
+    if isinstance(value, ast.DictComp):
+        return _with(value, value=_times(value.value, factor))
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.BitOr):
+        return _with(value, left=_times(value.left, factor), right=_times(value.right, factor))
+    if isinstance(value, ast.IfExp):
+        return _with(value, body=_times(value.body, factor), orelse=_times(value.orelse, factor))
+    if isinstance(value, ast.Constant) and not isinstance(value.value, float):  # None
+        return value
+    if isinstance(value, (ast.Lambda, ast.ListComp)):
+        body = "body" if isinstance(value, ast.Lambda) else "elt"
+        return _with(value, **{body: _times(getattr(value, body), factor)})
+    return ast.BinOp(value, ast.Mult(), ast.Constant(factor))
+
+
+def _called(node: ast.AST) -> str:
+    return getattr(node, "id", getattr(node, "attr", ""))
+
+
+def _calls(node: ast.AST) -> set[str]:
+    return {_called(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}
+
+
 def _with(node, **fields):
     new = copy.copy(node)
     for name, value in fields.items():
@@ -248,7 +324,8 @@ def _with(node, **fields):
 class _Places(ast.NodeVisitor):
     """All slips of a module, with the outermost function each sits in."""
 
-    def __init__(self):
+    def __init__(self, changes=changes):
+        self.changes = changes
         self.found: list[tuple[int, str, str, int]] = []  # line of function, name, said, line
         self.function: list[tuple[int, str]] = []
 
@@ -270,7 +347,7 @@ class _Places(ast.NodeVisitor):
 
     def generic_visit(self, node):
         if self.function:
-            for said, new in changes(node):
+            for said, new in self.changes(node):
                 self.note(node, said, new)
         super().generic_visit(node)
 
@@ -282,8 +359,8 @@ class _Places(ast.NodeVisitor):
 class _Plant(_Places):
     """The same walk, which finds the node of a number and what comes in its place."""
 
-    def __init__(self, number: int):
-        super().__init__()
+    def __init__(self, number: int, changes):
+        super().__init__(changes)
         self.number, self.count, self.target = number, 0, None
 
     def note(self, node, said, new):
@@ -300,9 +377,9 @@ class _Replace(ast.NodeTransformer):
         return self.new if node is self.old else self.generic_visit(node)
 
 
-def slips_of(path: Path) -> list[tuple[int, str, str, int]]:
+def slips_of(path: Path, changes=changes) -> list[tuple[int, str, str, int]]:
     """(first line of the function, its name, what is done, line) of each slip of a module."""
-    places = _Places()
+    places = _Places(changes)
     places.visit(ast.parse(path.read_text(encoding="utf-8")))
     return places.found
 
@@ -323,13 +400,13 @@ def by_hand() -> list[tuple[str, Path, int, tuple]]:
     return found
 
 
-def planted(source: str, number: int) -> ast.Module:
+def planted(source: str, number: int, changes) -> ast.Module:
     """The module with its slip of a number."""
     if number < 0:
         _, old, new = BY_HAND[-1 - number]
         return ast.parse(source.replace(old, new))
     tree = ast.parse(source)
-    plant = _Plant(number)
+    plant = _Plant(number, changes)
     plant.visit(tree)
     old, new = plant.target
     return ast.fix_missing_locations(_Replace(old, new).visit(tree))
@@ -345,9 +422,9 @@ def _codes(code: CodeType):
             yield from _codes(const)
 
 
-def plant(path: Path, number: int, first: int, name: str) -> None:
+def plant(path: Path, number: int, changes, first: int, name: str) -> None:
     """Give the function of a loaded module the code with the slip."""
-    whole = compile(planted(path.read_text(encoding="utf-8"), number), str(path), "exec")
+    whole = compile(planted(path.read_text(encoding="utf-8"), number, changes), str(path), "exec")
     (new,) = (c for c in _codes(whole) if c.co_name == name and c.co_firstlineno == first)
     functions = [f for f in gc.get_objects() if isinstance(f, FunctionType)]
     (live,) = (
@@ -362,25 +439,35 @@ def plant(path: Path, number: int, first: int, name: str) -> None:
 _PYTEST = ["-q", "-x", "-p", "no:cacheprovider", "--no-header", "--tb=no", "--rootdir", str(ROOT)]
 
 
-def _quiet(arguments) -> int:
+class _First:
+    """A plugin of pytest that says which test fails first."""
+
+    def __init__(self, pipe: int):
+        self.pipe = pipe
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            os.write(self.pipe, report.nodeid.encode())
+
+
+def _quiet(arguments, plugins=()) -> int:
     """Run pytest and say nothing."""
     kept = [os.dup(k) for k in (1, 2)]
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for k in (1, 2):
         os.dup2(nowhere, k)
     try:
-        return int(pytest.main([*_PYTEST, *arguments]))
+        return int(pytest.main([*_PYTEST, *arguments], plugins=list(plugins)))
     finally:
         for k in (1, 2):
             os.dup2(kept[k - 1], k)
 
 
 def _names(node: ast.AST) -> set[str]:
-    return {
-        n.id if isinstance(n, ast.Name) else n.attr
-        for n in ast.walk(node)
-        if isinstance(n, (ast.Name, ast.Attribute))
-    }
+    """What a function mentions, by name or as a word of its own ("voigt" in a table of shapes)."""
+    named = {_called(n) for n in ast.walk(node)}
+    words = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant)}
+    return (named | {w for w in words if isinstance(w, str) and w.isidentifier()}) - {""}
 
 
 def _functions(path: Path) -> list[ast.AST]:
@@ -421,34 +508,38 @@ class Reach:
         return [node for _, node in sorted(found)]
 
 
-def candidates(rooms) -> list[tuple[str, Path, int, tuple]]:
+def candidates(rooms, changes=changes) -> list[tuple[str, Path, int, tuple]]:
     """Every slip of the physics: room, module, number, what it is."""
     found = []
     for room in rooms:
         top = LIB / room
         for path in [top] if top.is_file() else sorted(top.rglob("*.py")):
-            if path.stem not in NO_PHYSICS:
-                found += [(room, path, k, slip) for k, slip in enumerate(slips_of(path))]
+            if changes is widened or path.stem not in NO_PHYSICS:
+                found += [(room, path, k, slip) for k, slip in enumerate(slips_of(path, changes))]
     return found
 
 
-def judge(path: Path, number: int, first: int, name: str, tests: list[str]) -> str:
-    """caught, survived, unreached, out of time, or not run (an error of this tool)."""
+def judge(path, number, changes, first, name, tests: list[str]) -> tuple[str, str]:
+    """caught, survived, unreached, out of time, or not run (an error of this tool); the test."""
     if not tests:
-        return "unreached"
+        return "unreached", ""
+    reading, writing = os.pipe()
     child = os.fork()
     if not child:
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
         try:
-            plant(path, number, first, name)
-            os._exit(_quiet(tests))
+            plant(path, number, changes, first, name)
+            os._exit(_quiet(tests, [_First(writing)]))
         finally:  # an error of ours
             os._exit(99)
     status = os.waitpid(child, 0)[1]
+    os.close(writing)
+    with os.fdopen(reading) as f:
+        test = f.read()
     if os.WIFSIGNALED(status):
-        return "out of time" if os.WTERMSIG(status) == signal.SIGXCPU else "caught"
+        return "out of time" if os.WTERMSIG(status) == signal.SIGXCPU else "caught", test
     outcomes = {pytest.ExitCode.OK: "survived", pytest.ExitCode.TESTS_FAILED: "caught"}
-    return outcomes.get(os.WEXITSTATUS(status), "not run")
+    return outcomes.get(os.WEXITSTATUS(status), "not run"), test
 
 
 def known_equivalents() -> set[tuple[str, str, str]]:
@@ -459,28 +550,27 @@ def known_equivalents() -> set[tuple[str, str, str]]:
 
 def main(arguments: list[str]) -> int:
     rooms = [a for a in arguments if a in ROOMS] or list(ROOMS)
-    count = next((int(a) for a in arguments if a.isdigit()), 200)
-    every = candidates(rooms)
-    sample = random.Random(int(os.environ.get("SEED", 1))).sample(every, min(count, len(every)))
-    sample = [slip for slip in by_hand() if slip[0] in rooms] + sample
+    change = widened if "errors" in arguments else changes
+    sample = candidates(rooms, change)
+    if change is changes:
+        count = next((int(a) for a in arguments if a.isdigit()), 200)
+        generator = random.Random(int(os.environ.get("SEED", 1)))
+        sample = generator.sample(sample, min(count, len(sample)))
+        sample = [slip for slip in by_hand() if slip[0] in rooms] + sample
     _quiet(["--collect-only", *{f"tests/{name}.py" for room in rooms for name in ROOMS[room]}])
     equivalent = known_equivalents()
     known, table = {}, defaultdict(lambda: defaultdict(int))
-    for room, path, number, (
-        first,
-        function,
-        said,
-        line,
-    ) in sample:  # at random: what is there after a while is a sample too
+    for room, path, number, (first, function, said, line) in sample:
         if room not in known:
             known[room] = Reach(room)
-        where = path.relative_to(LIB)
+        where, test = path.relative_to(LIB), ""
         if (where.as_posix(), function, said) in equivalent:
             outcome = "equivalent"
         else:
-            outcome = judge(path, number, first, function, known[room].near(function)[:MOST])
+            near = known[room].near(function)[:MOST]
+            outcome, test = judge(path, number, change, first, function, near)
         table[room][outcome] += 1
-        print(f"{outcome}: {where}:{line} {function}: {said}", flush=True)
+        print(f"{outcome}: {where}:{line} {function}: {said} [{test}]", flush=True)
     outcomes = ("caught", "equivalent", "survived", "unreached", "out of time", "not run")
     print(f"\n{'':22}", *outcomes)
     for room, counts in sorted(table.items()):

@@ -10,7 +10,8 @@ import pytest
 
 from hassan2021.verdicts.photoluminescence import film_effective_index
 from peled import materials, nmr, quantities
-from peled.led import current_voltage, photometry, stability
+from peled.energetics import poses
+from peled.led import consistency, current_voltage, photometry, stability
 from peled.lineshapes import result as bands
 from peled.lineshapes.model import SHAPES
 from peled.nmr import solid, titration
@@ -626,3 +627,40 @@ def test_halide_ratio_of_two_regions_and_the_bromide_fraction_of_it(tmp_path):
     fraction = bench.made["x_Br (I 4d)"]
     assert fraction.value == pytest.approx(2 / 3)
     assert fraction.standard_error == pytest.approx(ratio.standard_error / 1.5**2, rel=1e-3)
+
+
+def test_the_fourth_quantity_has_the_error_of_the_three():
+    def fourth(light, drive, centre):
+        given = {"luminance_cd_m2": light, "current_density_mA_cm2": drive, "centre_nm": centre}
+        return consistency.solve(**given, fwhm_nm=35.0)
+
+    at, errors = (30.0, 0.1, 620.0), (1.5, 0.002, 0.4)
+    stated = [consistency.Stated(v, h, e) for v, h, e in zip(at, (0.5, 0.0, 0.0), errors)]
+    found = fourth(*stated)
+    expected = propagated(lambda *v: fourth(*v).value, at, errors)
+    assert found.standard_error == pytest.approx(expected, rel=1e-3)
+    assert found.high == pytest.approx(fourth(30.5, 0.1, 620.0).value + 1.96 * expected, rel=1e-3)
+
+
+def test_trend_of_a_printed_column_is_a_straight_line():
+    rng, drive = np.random.default_rng(3), np.geomspace(0.1, 100, 25)
+    ratio = np.exp(0.04 * np.log10(drive) + 0.02 * rng.standard_normal(25))
+    found = consistency.check_column(ratio, drive, {})
+    line, covariance = np.polyfit(np.log10(drive), np.log(ratio), 1, cov=True)
+    assert found.trend_per_decade == pytest.approx(line[0])
+    assert found.trend_error == pytest.approx(math.sqrt(covariance[0, 0]))
+
+
+def test_runs_of_shuffled_signs_are_standard_normal():
+    rng, signs = np.random.default_rng(4), np.repeat([1.0, -1.0], [18, 30])
+    z = [current_voltage._runs_z(rng.permutation(signs)) for _ in range(4000)]
+    assert np.mean(z) == pytest.approx(0, abs=0.06)
+    assert np.std(z) == pytest.approx(1, abs=0.04)
+    assert current_voltage._runs_z(np.repeat([1.0, -1.0], 20)) < -5
+
+
+def test_interval_of_a_site_is_that_of_the_distance_to_its_rival():
+    kt = 8.617333262e-5 * 300
+    found, _ = poses.site_shares({"a": (0.0, 0.03), "b": (0.05, 0.04)}, 300.0)
+    for share, moved in ((found.share, 0), (found.low, 1.96 * 0.05), (found.high, -1.96 * 0.05)):
+        assert share == pytest.approx(1 / (1 + math.exp((moved - 0.05) / kt)))

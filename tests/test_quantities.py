@@ -411,16 +411,6 @@ def test_a_residual_above_known_noise_makes_doubtful():
         assert derive("k1", "", lambda p: p["k1"], e).status == status
 
 
-def test_damage_passes_marks_and_withholds():
-    q = Quantity("EQE", "", 0.1, {"x": 0.01}, "")
-    status = [pq.judge(q, pq.undamaged("saturated", s)).status for s in (0, 0.01, 0.2)]
-    assert status == ["reported", "doubtful", "withheld"]
-    assert pq.judge(q, pq.undamaged("missing", 0.05)).status == "reported"
-    assert "0.2 of its weight is clipped" in pq.judge(q, pq.undamaged("clipped", 0.2)).reasons
-    with pytest.raises(ValueError, match="second order"):
-        pq.undamaged("odd", 0.1)
-
-
 def test_an_unstated_setting_widens_or_withholds_with_its_column():
     a = Quantity("absorbed", "", 2.0, {"counting": 0.02}, "")
     asked = derive("PLQY", "", lambda a, f: a / f, a, pq.assumed("filter_transmission"))

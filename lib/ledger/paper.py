@@ -302,9 +302,9 @@ def claims(folder: Path | None = None) -> dict[str, Claim]:
     return dict(_read_claims((folder or published_folder()) / "claims.csv"))
 
 
-def panels(folder: Path | None = None) -> dict[str, Panel]:
+def panels() -> dict[str, Panel]:
     """All panels by file name (`fig2g`, `ed3n`)."""
-    return dict(_read_panels((folder or published_folder()) / "panels.csv"))
+    return dict(_read_panels(published_folder() / "panels.csv"))
 
 
 def literature(folder: Path | None = None) -> list[dict[str, str]]:
@@ -653,11 +653,11 @@ def _arithmetic(entry: Claim, found, error: float) -> str:
     )
 
 
-def not_testable(claim_id: str, why: str, *, kind: str = "published") -> Verdict:
+def not_testable(claim_id: str, why: str) -> Verdict:
     """A claim that nothing at hand can test, and why."""
     entry = claim(claim_id)
     return Verdict(
-        claim_id, "", "not testable", kind, entry.as_printed(), None, None, entry.unit, why
+        claim_id, "", "not testable", "published", entry.as_printed(), None, None, entry.unit, why
     )
 
 

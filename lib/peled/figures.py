@@ -95,12 +95,12 @@ def panel(
     return figure, axes
 
 
-def blank(title: str, *, width: float = SINGLE) -> Figure:
+def blank(title: str) -> Figure:
     """An empty figure with its title in the strip, for a drawer that makes its own axes."""
-    height = width * RATIO
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout=_below_strip(height))
+    height = SINGLE * RATIO
+    figure = Figure(figsize=(SINGLE, height), layout=_below_strip(height))
     _head(figure, "", title)
     return figure
 
@@ -171,11 +171,11 @@ class Provenance:
             "cell": self.cell,
             "parameters": dict(self.parameters or {}),
             "assumptions": list(self.assumptions),
-            "packages": package_versions(),
+            "packages": _package_versions(),
         }
 
 
-def package_versions() -> dict[str, str]:
+def _package_versions() -> dict[str, str]:
     """Versions of what a figure depends on."""
     import peled
 

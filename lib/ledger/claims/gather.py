@@ -206,6 +206,6 @@ def _stale_code(path: Path) -> list[str]:
     return [f"stale: {reason}"] if reason else []
 
 
-def _few(names: Iterable[str], most: int = 6) -> str:
+def _few(names: Iterable[str]) -> str:
     names = list(names)
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

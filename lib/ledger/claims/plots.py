@@ -96,7 +96,7 @@ def headlines(ax, rows: Sequence[Row]) -> None:
     ax.tick_params(axis="y", length=0)
 
 
-def found_over_printed(ax, rows: Sequence[Row], *, labels: int = 8) -> None:
+def found_over_printed(ax, rows: Sequence[Row]) -> None:
     """Every numeric check that tests the paper: found over printed, a lane a topic; the furthest are named."""
     topics = list(dict.fromkeys(row.claim.topic for row in rows))
     points = [
@@ -126,7 +126,7 @@ def found_over_printed(ax, rows: Sequence[Row], *, labels: int = 8) -> None:
         )
     worst = sorted(
         (p for p in points if p[1].verdict != "agrees"), key=lambda p: -abs(math.log(p[2]))
-    )[:labels]
+    )[:8]
     for topic in topics:
         named = [
             f"{row.claim.id} {ratio:.2g}"

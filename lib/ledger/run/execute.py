@@ -98,7 +98,7 @@ def tagged_parameters(notebook: Path) -> set[str]:
     }
 
 
-def run_in_child(job: Job, parent: int) -> int:
+def _run_in_child(job: Job, parent: int) -> int:
     """Execute the notebook of `job` in this (forked) process; returns the exit status for it."""
     global _parent
     _parent = parent
@@ -305,7 +305,7 @@ def timed(job: Job, parent: int) -> None:
     """Body of a forked child: never returns."""
     status = 1
     try:
-        status = run_in_child(job, parent)
+        status = _run_in_child(job, parent)
     except BaseException as error:
         print(f"{job.stem}: {error!r}", file=sys.stderr)
     finally:

@@ -60,7 +60,7 @@ def store(names: list[str] | None = None) -> int:
     ours = [name for name in names or () if name not in lab]
     if (ours or not names) and (status := _store_numbered(ours)):
         return status
-    chosen = lab_notebooks(lab) if lab or not names else []
+    chosen = _lab_notebooks(lab) if lab or not names else []
     for path in chosen:
         try:
             _keep(path, _executed_here(path))
@@ -72,7 +72,7 @@ def store(names: list[str] | None = None) -> int:
     return 0
 
 
-def lab_notebooks(names: list[str] | None = None) -> list[Path]:
+def _lab_notebooks(names: list[str] | None = None) -> list[Path]:
     """The notebooks for a laboratory's own folders, all or those named (`lab/led`).
 
     Raises

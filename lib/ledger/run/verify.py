@@ -83,7 +83,7 @@ def _altered(folder: Path, name: str, record: dict, digests: dict) -> list[str]:
             wrong.append(f"{path.name} is gone")
         elif files.sha256(path) != digests.get(suffix):
             wrong.append(f"{path.name} is not the file that was saved")
-        elif (said := embedded(path)) is None or any(
+        elif (said := _embedded(path)) is None or any(
             said.get(key) != record.get(key)
             for key in ("panel", "source_kind", "inputs", "notebook", "cell")
         ):
@@ -107,7 +107,7 @@ def _stale(name: str, inputs: dict[str, str], data_dir: str) -> list[Finding]:
     return found
 
 
-def embedded(path: Path) -> dict | None:
+def _embedded(path: Path) -> dict | None:
     """What a picture says of its own origin; None when it says nothing.
 
     Raises

@@ -79,7 +79,7 @@ def at(scheduler: str, budget: worker.Budget) -> Iterator[Run]:
 
 
 @contextlib.contextmanager
-def queued(path: Path, budget: worker.Budget) -> Iterator[Run]:
+def _queued(path: Path, budget: worker.Budget) -> Iterator[Run]:
     """On a cluster with a queue, as a file says (`jobs_of`)."""
     from distributed import Client
 
@@ -181,5 +181,5 @@ def engine(
         On entry, where dask is asked for and cannot be had.
     """
     if jobqueue:
-        return queued(jobqueue, budget)
+        return _queued(jobqueue, budget)
     return at(scheduler, budget) if scheduler else here(budget, workers)

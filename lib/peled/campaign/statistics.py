@@ -15,22 +15,25 @@ FEWEST = 8  # values of a group below which neither outliers nor limits are told
 _TO_SD = 1.128  # mean moving range of two normal values over their standard deviation
 
 
-def outliers(values: Sequence[float], alpha: float = FALSE_ALARM) -> list[int]:
+def outliers(values: Sequence[float]) -> list[int]:
     """Indices of outliers among normal values, by the generalised extreme studentised deviate.
 
     R_i is the largest deviation from the mean over the standard deviation after i − 1 removals; the
     largest i with R_i > λ_i,
 
-        λ_i = (n − i) t / √((n − i − 1 + t²)(n − i + 1)),  t = t_{1 − α / 2(n − i + 1), n − i − 1},
+        λ_i = (n − i) t / √((n − i − 1 + t²)(n − i + 1)),  t = t_{1 − α / 2(n − i + 1), n − i − 1}
 
-    is the number of outliers, so that one does not hide another. At most a fifth of the values.
+    with α = `FALSE_ALARM` [1]_, is the number of outliers, so that one does not hide another. At
+    most a fifth of the values.
 
     Parameters
     ----------
     values : sequence of float
         Finite. Fewer than `FEWEST` have no outliers.
-    alpha : float
-        Probability that any is found where there is none.
+
+    Returns
+    -------
+    list of int
 
     References
     ----------
@@ -57,7 +60,7 @@ def outliers(values: Sequence[float], alpha: float = FALSE_ALARM) -> list[int]:
         removed.append(int(left[worst]))
         left = np.delete(left, worst)
         n = y.size
-        t = stats.t.isf(alpha / (2 * (n - i + 1)), n - i - 1)
+        t = stats.t.isf(FALSE_ALARM / (2 * (n - i + 1)), n - i - 1)
         if statistic > (n - i) * t / np.sqrt((n - i - 1 + t * t) * (n - i + 1)):
             found = i
     return removed[:found]

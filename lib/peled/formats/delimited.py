@@ -484,9 +484,9 @@ class Sheet:
         ]
 
     def _missing(self, i: int, j: int, cell: str, allowed: bool) -> float:
-        if allowed and is_missing(cell):
+        if allowed and _is_missing(cell):
             return np.nan
-        advice = "fill or remove the row" if is_missing(cell) else "mend the cell"
+        advice = "fill or remove the row" if _is_missing(cell) else "mend the cell"
         raise self.refuse(i, "a number", repr(cell[:40]) if cell else "an empty cell", advice, j)
 
     def claim(self, lines: Iterable[int], kind: str) -> None:
@@ -590,7 +590,7 @@ def key_values(lines: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def is_missing(cell: str) -> bool:
+def _is_missing(cell: str) -> bool:
     """Whether a cell says that there is no value."""
     return not cell or cell.lower() in MISSING
 
@@ -621,7 +621,7 @@ def is_name(cell: str) -> bool:
     >>> is_name("Wavelength (nm)"), is_name("T"), is_name("4O0"), is_name("")
     (True, True, False, False)
     """
-    if is_missing(cell) or not _has_letters(cell):
+    if _is_missing(cell) or not _has_letters(cell):
         return False
     slips = (cell[:k] + cell[k + 1 :] for k in range(len(cell)))
     return not 2 < len(cell) < 40 or all(
@@ -765,7 +765,7 @@ def _shape(sheet: Sheet, content: list[int]) -> tuple[int, list[bool]]:
             n = len(_stripped(list(cells)))
             masks[
                 tuple(
-                    value is not None or (j > 0 and is_missing(cell))
+                    value is not None or (j > 0 and _is_missing(cell))
                     for j, (cell, value) in enumerate(zip(cells[:n], values, strict=False))
                 )
             ] += 1
@@ -781,7 +781,7 @@ def _shape(sheet: Sheet, content: list[int]) -> tuple[int, list[bool]]:
     rows = [i for i in content if _fits(sheet, i, len(mask), numeric, but=True)]
     for j in range(len(mask)):
         numbers = sum(sheet.row(i)[1][j] is not None for i in rows)
-        texts = sum(not is_missing(sheet.row(i)[0][j]) for i in rows) - numbers
+        texts = sum(not _is_missing(sheet.row(i)[0][j]) for i in rows) - numbers
         if texts == 0 or numbers == 0:  # words or numbers with gaps
             numeric[j] = texts == 0
     return len(mask), numeric
@@ -796,7 +796,7 @@ def _fits(sheet: Sheet, i: int, width: int, numeric: list[bool], *, but: bool = 
     cells, values = sheet.row(i)
     if len(cells) < width:
         return False
-    off = [j for j in range(width) if numeric[j] and values[j] is None and not is_missing(cells[j])]
+    off = [j for j in range(width) if numeric[j] and values[j] is None and not _is_missing(cells[j])]
     lead = numeric.index(True)
     filled = sum(v is not None for v in values[:width])
     return len(off) <= but and (values[lead] is not None or filled > 1)

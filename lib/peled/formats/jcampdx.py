@@ -68,14 +68,14 @@ class Block:
     def text(self, *labels: str) -> str:
         """The first of these labels that is present."""
         for label in labels:
-            if found := self.records.get(normalise(label)):
+            if found := self.records.get(_normalise(label)):
                 return found[0].text.strip()
         return ""
 
     def number(self, *labels: str) -> float | None:
         """The first of these labels that begins with a number, a decimal comma allowed."""
         for label in labels:
-            for record in self.records.get(normalise(label), [])[:1]:
+            for record in self.records.get(_normalise(label), [])[:1]:
                 text = re.sub(r"^([+-]?\d+),(\d+)\s*$", r"\1.\2", record.text.strip())
                 if match := _NUMBER.match(text):
                     return float(match[0])
@@ -123,7 +123,7 @@ class Table:
     paired: bool = False
 
 
-def normalise(label: str) -> str:
+def _normalise(label: str) -> str:
     """A label as it is compared: upper case, without blanks, dashes, slashes and underscores."""
     return re.sub(r"[\s\-/_]", "", label).upper()
 
@@ -156,7 +156,7 @@ def read_blocks(path: str | os.PathLike) -> list[Block]:
     for number, line in enumerate(text.split("\n"), 1):
         stripped = line.split("$$", 1)[0].rstrip()
         match = re.match(r"\s*##([^=]*)=\s?(.*)$", stripped)
-        label = normalise(match[1]) if match else ""
+        label = _normalise(match[1]) if match else ""
         if label == "END" or re.match(r"\s*##\s*END\s*$", stripped, re.IGNORECASE):
             del stack[-1:]
             current = None
@@ -319,13 +319,9 @@ def _read_ntuples(block: Block) -> Table:
     return Table(x, real, units.get(x_symbol, ""), units.get("R", ""), columns.get("I"))
 
 
-def _entry(
-    block: Block, symbols: list[str], name: str, symbol: str, default: float | None = None
-) -> float:
+def _entry(block: Block, symbols: list[str], name: str, symbol: str) -> float:
     """What a row of the NTUPLES header says of a variable."""
     row = block.list(name)
-    if default is not None and not row:
-        return default
     try:
         return float(row[symbols.index(symbol)])
     except (ValueError, IndexError):

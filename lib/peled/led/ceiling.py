@@ -245,7 +245,32 @@ def emission(
     layers: bool = False,
     tolerance: float = 1e-5,
 ) -> DipoleEmission:
-    """Dipole emission of the stack's emitter by channel; thicknesses may be arrays."""
+    """Where the light of a stack's emitter goes, by channel.
+
+    `peled.optics.dipole_emission` of the stack's layers in air, at its wavelength.
+
+    Parameters
+    ----------
+    stack : Stack
+        Layers from the substrate upwards; one thickness may be an array (scan,).
+    orientation : "isotropic", "horizontal", "vertical" or float
+        Of the dipoles; a number is the share of vertical ones, 1/3 when isotropic.
+    depth : sequence of float, optional
+        Places of the dipoles in the emitter, 0 its bottom and 1 its top, with equal weights;
+        by default spread evenly.
+    layers : bool
+        Also what each layer absorbs.
+    tolerance : float
+        Relative, of each integral over the in-plane wavevector.
+
+    Returns
+    -------
+    DipoleEmission
+
+    See Also
+    --------
+    ceiling : the range over what is not known of a stack.
+    """
     indices = [layer.index for layer in stack.layers] + [1.0]
     thickness = list(
         np.broadcast_arrays(*(np.asarray(layer.thickness_nm, float) for layer in stack.layers[1:]))
@@ -309,6 +334,14 @@ def ceiling(stack: Stack, varied: Mapping[str, Sequence[float]]) -> Ceiling:
         Values for `emitter_nm`, `hole_nm`, `ito_nm`, `organic_index` (all transparent hole and
         electron layers together), `vertical` (fraction of vertical dipoles) and, alone only,
         `ito_index`. The hole layers are scanned in one call each.
+
+    Returns
+    -------
+    Ceiling
+
+    See Also
+    --------
+    emission : one set of assumptions.
     """
 
     def outcoupling(of: Stack, **dipoles) -> np.ndarray:
@@ -368,12 +401,25 @@ def _organic(stack: Stack, n: float) -> Stack:
 
 
 def half_stack_outcoupling(stack: Stack) -> float:
-    """Outcoupling by a common shortcut: glass-air transmission applied once to the light in the
-    glass, without what comes back.
+    """Outcoupling by a common shortcut: glass-air transmission once for the light in the glass.
 
     The light that the far face sends back is lost here; in the device it meets the reflectance of
     the whole cavity and part of it leaves on a later pass. The difference from `emission` is what
     the shortcut costs.
+
+    Parameters
+    ----------
+    stack : Stack
+        On a transparent substrate, its first layer.
+
+    Returns
+    -------
+    float
+        Fraction of the photons.
+
+    See Also
+    --------
+    emission : with what comes back.
     """
     from peled.optics.dipole import far_field
 
@@ -394,16 +440,49 @@ def half_stack_outcoupling(stack: Stack) -> float:
 
 
 def implied_outcoupling(eqe_limit: float, internal_yield: float) -> float:
-    """Outcoupling that a stated EQE limit stands for at a stated internal yield: the quotient."""
+    """Outcoupling that a stated EQE limit stands for, η = EQE/q, without recycling.
+
+    Parameters
+    ----------
+    eqe_limit, internal_yield : float
+        Fractions.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> round(implied_outcoupling(0.22, 0.88), 4)
+    0.25
+    """
     return eqe_limit / internal_yield
 
 
 def recycling_needed(eqe_limit: float, internal_yield: float, outcoupling: float) -> float:
-    """Share of the photons that miss the first exit which the emitter must absorb again to reach an
-    EQE limit.
+    """Share of the photons that miss the first exit which must be absorbed again to reach a limit.
 
-    EQE = q η / (1 − q (1 − η) a) is solved for a; above 1 the limit cannot be reached. (A geometric
-    series; C. Cho et al., Nat. Commun. 11, 611 (2020).)
+    EQE = q η / (1 − q (1 − η) a), the sum over all generations, solved for a [1]_.
+
+    Parameters
+    ----------
+    eqe_limit, internal_yield, outcoupling : float
+        EQE, q and η, fractions.
+
+    Returns
+    -------
+    float
+        a; above 1 the limit cannot be reached.
+
+    References
+    ----------
+    .. [1] C. Cho et al., Nat. Commun. 11, 611 (2020), doi:10.1038/s41467-020-14401-1
+
+    Examples
+    --------
+    >>> a = recycling_needed(0.25, 0.9, 0.2)
+    >>> round(0.9 * 0.2 / (1 - 0.9 * 0.8 * a), 12)
+    0.25
     """
     q, eta = internal_yield, outcoupling
     return (1 - q * eta / eqe_limit) / (q * (1 - eta))

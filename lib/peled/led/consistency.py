@@ -18,6 +18,9 @@ from scipy.optimize import brentq
 
 from peled.led import photometry
 from peled.led.photometry import A_M2_PER_MA_CM2, ELEMENTARY_CHARGE, LAMBERTIAN_SR
+from peled.quantities.quantity import Z95
+
+BRACKET_NM = (560.0, 800.0)  #: where the centre of a band is looked for
 
 QUANTITIES = ("luminance_cd_m2", "current_density_mA_cm2", "eqe", "centre_nm")
 
@@ -43,7 +46,7 @@ class Stated:
 class Derived:
     """The quantity that followed from the three others.
 
-    `low` and `high` bound it over all roundings and ± z standard errors; `standard_error` is
+    `low` and `high` bound it over all roundings and ± 1.96 standard errors; `standard_error` is
     without rounding.
     """
 
@@ -53,10 +56,6 @@ class Derived:
     high: float
     standard_error: float
 
-    def holds(self, value: float, half_width: float = 0.0) -> bool:
-        """Whether a stated value, with its own rounding, meets the interval."""
-        return self.low <= value + half_width and self.high >= value - half_width
-
 
 def solve(
     *,
@@ -64,12 +63,7 @@ def solve(
     current_density_mA_cm2: Stated | float | None = None,
     eqe: Stated | float | None = None,
     centre_nm: Stated | float | None = None,
-    fwhm_nm: float | None = None,
-    spectrum: tuple[np.ndarray, np.ndarray] | None = None,
-    quantity: str = "power",
-    solid_angle_sr: float = LAMBERTIAN_SR,
-    z: float = 1.96,
-    bracket_nm: tuple[float, float] = (560.0, 800.0),
+    fwhm_nm: float,
 ) -> Derived:
     """The one quantity left out, from the three given.
 
@@ -78,17 +72,10 @@ def solve(
     luminance_cd_m2, current_density_mA_cm2, eqe : Stated or float, optional
         EQE as a fraction.
     centre_nm : Stated or float, optional
-        Centre of a Gaussian band (in power) of width `fwhm_nm`, for devices whose spectrum is only
-        described.
-    spectrum : (wavelength_nm, values), optional
-        The measured spectrum, instead of `centre_nm` and `fwhm_nm`.
-    quantity : "power" or "photons"
-        What the spectrum counts.
-    z : float
-        Standard errors on either side.
-    bracket_nm : (float, float)
-        Where a centre is looked for. Luminance cannot tell the two flanks of V(λ) apart: the
-        bracket must lie on one.
+        Centre of a Gaussian band (in power), for devices whose spectrum is only described. It is
+        looked for between 560 and 800 nm: luminance cannot tell the two flanks of V(λ) apart.
+    fwhm_nm : float
+        Width of the band.
 
     Returns
     -------
@@ -97,20 +84,25 @@ def solve(
     Raises
     ------
     ValueError
-        If not exactly one quantity is missing, a value is not positive, or no band in the bracket
-        fits.
+        If not exactly one quantity is missing, a value is not positive, or no band fits.
+
+    Notes
+    -----
+    L = EQE (J/q) Λ/Ω_f of a Lambertian emitter (`photometry`).
+
+    Examples
+    --------
+    >>> found = solve(luminance_cd_m2=30.0, current_density_mA_cm2=0.1, centre_nm=620.0,
+    ...               fwhm_nm=35.0)
+    >>> found.quantity, round(found.value, 3)
+    ('eqe', 0.176)
     """
     given = {
         "luminance_cd_m2": luminance_cd_m2,
         "current_density_mA_cm2": current_density_mA_cm2,
         "eqe": eqe,
+        "centre_nm": centre_nm,
     }
-    if spectrum is None:
-        given["centre_nm"] = centre_nm
-        if fwhm_nm is None:
-            raise ValueError("solve: expected a spectrum, or the FWHM of the band; found neither")
-    elif centre_nm is not None:
-        raise ValueError("solve: expected either a spectrum or a described band, found both")
     missing = [name for name, value in given.items() if value is None]
     if len(missing) != 1:
         raise ValueError(
@@ -127,31 +119,17 @@ def solve(
             raise ValueError(
                 f"{name}: expected a positive number, found {value.value:g} ± {value.half_width:g}"
             )
-    per_photon = (
-        None
-        if spectrum is None
-        else float(photometry.luminous_energy_per_photon(*spectrum, quantity=quantity))
-    )
     target = missing[0]
 
     def answer(**v: float) -> float:
-        lam = (
-            per_photon
-            if per_photon is not None
-            else (_band(v["centre_nm"], fwhm_nm) if "centre_nm" in v else None)
-        )
-        scale = A_M2_PER_MA_CM2 / (ELEMENTARY_CHARGE * solid_angle_sr)  # L = eqe * J * scale * lam
+        # L = eqe J scale Λ: what is missing is L, or what L is missing by.
+        scale = A_M2_PER_MA_CM2 / (ELEMENTARY_CHARGE * LAMBERTIAN_SR)
+        per_photon = _band(v["centre_nm"], fwhm_nm) if "centre_nm" in v else 1.0
+        product = v.get("eqe", 1.0) * v.get("current_density_mA_cm2", 1.0) * scale * per_photon
         if target == "luminance_cd_m2":
-            return v["eqe"] * v["current_density_mA_cm2"] * scale * lam
-        if target == "current_density_mA_cm2":
-            return v["luminance_cd_m2"] / (v["eqe"] * scale * lam)
-        if target == "eqe":
-            return v["luminance_cd_m2"] / (v["current_density_mA_cm2"] * scale * lam)
-        return _centre(
-            v["luminance_cd_m2"] / (v["eqe"] * v["current_density_mA_cm2"] * scale),
-            fwhm_nm,
-            bracket_nm,
-        )
+            return product
+        quotient = v["luminance_cd_m2"] / product
+        return _centre(quotient, fwhm_nm) if target == "centre_nm" else quotient
 
     value = answer(**{name: entry.value for name, entry in known.items()})
     corners = [
@@ -168,26 +146,28 @@ def solve(
             ]
             variance += (moved[0] - moved[1]) ** 2
     error = math.sqrt(variance)
-    return Derived(target, value, min(corners) - z * error, max(corners) + z * error, error)
+    return Derived(target, value, min(corners) - Z95 * error, max(corners) + Z95 * error, error)
 
 
-def _band(centre_nm: float, fwhm_nm: float) -> float:
+def _per_photon(wavelength_nm, spectrum, **how) -> float:
     return float(
-        photometry.luminous_energy_per_photon(
-            *photometry.gaussian_band(centre_nm, fwhm_nm), checked=True
-        )
+        photometry.luminous_energy_per_photon(wavelength_nm, spectrum, checked=True, **how)
     )
 
 
-def _centre(per_photon: float, fwhm_nm: float, bracket_nm: tuple[float, float]) -> float:
-    low, high = (_band(end, fwhm_nm) for end in bracket_nm)
+def _band(centre_nm: float, fwhm_nm: float) -> float:
+    return _per_photon(*photometry.gaussian_band(centre_nm, fwhm_nm))
+
+
+def _centre(per_photon: float, fwhm_nm: float) -> float:
+    low, high = (_band(end, fwhm_nm) for end in BRACKET_NM)
     if not min(low, high) <= per_photon <= max(low, high):
         raise ValueError(
-            f"centre: expected a band between {bracket_nm[0]:g} and {bracket_nm[1]:g} nm with "
+            f"centre: expected a band between {BRACKET_NM[0]:g} and {BRACKET_NM[1]:g} nm with "
             f"{per_photon:.3g} lm s per photon, "
             f"found {min(low, high):.3g} to {max(low, high):.3g}"
         )
-    return float(brentq(lambda centre: _band(centre, fwhm_nm) - per_photon, *bracket_nm, xtol=1e-6))
+    return float(brentq(lambda centre: _band(centre, fwhm_nm) - per_photon, *BRACKET_NM, xtol=1e-6))
 
 
 @dataclass(frozen=True)
@@ -214,13 +194,31 @@ class CommonBand:
         return self.low_nm <= self.high_nm
 
 
-def common_band(
-    luminance_cd_m2, current_density_mA_cm2, eqe, *, fwhm_nm: float, **options
-) -> CommonBand:
-    """The centre of a band of given width that several points (sequences of `Stated`) agree on, if
-    any; options as in `solve`."""
+def common_band(luminance_cd_m2, current_density_mA_cm2, eqe, *, fwhm_nm: float) -> CommonBand:
+    """The centre of a band of given width that several operating points agree on, if any.
+
+    Parameters
+    ----------
+    luminance_cd_m2, current_density_mA_cm2, eqe : sequence of Stated
+        One a point; EQE as a fraction.
+    fwhm_nm : float
+        Of the band, Gaussian in power.
+
+    Returns
+    -------
+    CommonBand
+
+    Raises
+    ------
+    ValueError
+        Where no band between 560 and 800 nm fits a point.
+
+    See Also
+    --------
+    solve : one point.
+    """
     found = [
-        solve(luminance_cd_m2=lum, current_density_mA_cm2=j, eqe=e, fwhm_nm=fwhm_nm, **options)
+        solve(luminance_cd_m2=lum, current_density_mA_cm2=j, eqe=e, fwhm_nm=fwhm_nm)
         for lum, j, e in zip(luminance_cd_m2, current_density_mA_cm2, eqe, strict=True)
     ]
     ranges = np.array([(d.low, d.high) for d in found])
@@ -249,8 +247,7 @@ class ColumnCheck:
     trend_per_decade : float
         Slope of ln(ratio) against log10 J; its standard error in `trend_error`.
     agrees : bool
-        The interval of the median, widened by `tolerance`, covers 1.
-    tolerance : float
+        The interval of the median, widened by `TOLERANCE`, covers 1.
     explanations : tuple of (name, predicted ratio)
         Shortcuts that predict the median ratio within its interval (or 0.5 %), the closest first.
     points : int
@@ -263,7 +260,6 @@ class ColumnCheck:
     trend_per_decade: float
     trend_error: float
     agrees: bool
-    tolerance: float
     explanations: tuple[tuple[str, float], ...]
     points: int
 
@@ -281,15 +277,38 @@ class ColumnCheck:
         return text
 
 
-def shortcuts(wavelength_nm, spectrum, *, quantity: str = "power") -> dict[str, float]:
-    """Ratio (EQE by a common shortcut) / (EQE by the integral) for one spectrum: what each would do
-    to a reported column."""
-    wavelength, values = photometry.check_spectrum(wavelength_nm, spectrum, quantity=quantity)
-    true = float(
-        photometry.luminous_energy_per_photon(wavelength, values, quantity=quantity, checked=True)
-    )
+def shortcuts(wavelength_nm, spectrum) -> dict[str, float]:
+    """What each common shortcut would make of a reported EQE: its ratio to that by the integral.
+
+    Parameters
+    ----------
+    wavelength_nm : array (n,)
+    spectrum : array (n,)
+        Power per nm.
+
+    Returns
+    -------
+    dict of str to float
+        Sentence that names the shortcut, and (EQE by it)/(EQE by the integral).
+
+    Raises
+    ------
+    SpectrumError
+        For a spectrum that cannot be integrated (`photometry.check_spectrum`).
+
+    Examples
+    --------
+    A narrow band is its own peak; a factor of two for 2π sr does not depend on the band.
+
+    >>> from peled.led.photometry import gaussian_band
+    >>> found = shortcuts(*gaussian_band(555.0, 2.0))
+    >>> [round(float(r), 2) for r in list(found.values())[:2]]
+    [1.0, 1.0]
+    """
+    wavelength, values = photometry.check_spectrum(wavelength_nm, spectrum)
+    true = _per_photon(wavelength, values)
     step = np.gradient(wavelength)
-    photons = values * wavelength if quantity == "power" else values
+    photons = values * wavelength
     peak = wavelength[np.argmax(values)]
     centroid = float((photons * wavelength) @ step / (photons @ step))
 
@@ -297,20 +316,13 @@ def shortcuts(wavelength_nm, spectrum, *, quantity: str = "power") -> dict[str, 
         energy = photometry.PLANCK * photometry.SPEED_OF_LIGHT / (wavelength_of_line * 1e-9)
         return photometry.KM_LM_W * float(photometry.photopic_response(wavelength_of_line)) * energy
 
-    other = "photons" if quantity == "power" else "power"
     return {
         "V(λ) was taken at the peak instead of over the spectrum": true / line(peak),
         "V(λ) was taken at the centroid instead of over the spectrum": true / line(centroid),
         "the spectrum counts photons where power was meant, or the reverse": true
-        / float(
-            photometry.luminous_energy_per_photon(wavelength, values, quantity=other, checked=True)
-        ),
+        / _per_photon(wavelength, values, quantity="photons"),
         "V(λ) of CIE 2008 was used": true
-        / float(
-            photometry.luminous_energy_per_photon(
-                wavelength, values, quantity=quantity, observer="CIE 2008", checked=True
-            )
-        ),
+        / _per_photon(wavelength, values, observer="CIE 2008"),
         "emission into 2π sr with constant intensity was assumed instead of Lambertian": 2.0,
         "π was left out": 1 / math.pi,
         "per cent and fraction were mixed": 100.0,
@@ -320,9 +332,7 @@ def shortcuts(wavelength_nm, spectrum, *, quantity: str = "power") -> dict[str, 
     }
 
 
-def check_column(
-    ratio, current_density_mA_cm2, expected, tolerance: float = TOLERANCE
-) -> ColumnCheck:
+def check_column(ratio, current_density_mA_cm2, expected) -> ColumnCheck:
     """What the ratio of a reported column to what its own readings give says.
 
     Parameters
@@ -331,8 +341,23 @@ def check_column(
         Reported over found; NaN where not comparable.
     expected : mapping of str to float
         Shortcut -> ratio that it would make.
-    tolerance : float
-        Disagreement that is put down to the calibration of luminance meter, area and wavelength.
+
+    Returns
+    -------
+    ColumnCheck
+
+    Notes
+    -----
+    The interval of the median is that of the order statistics n/2 ± 0.98 √n, without a
+    distribution assumed; it is widened by `TOLERANCE` before it is held against 1.
+
+    Examples
+    --------
+    >>> ratio = np.array([1.99, 2.0, 2.01, 2.0, 1.98, 2.02])
+    >>> found = check_column(ratio, np.geomspace(1, 100, 6), {"π was left out": 1 / math.pi,
+    ...                                                       "2π for π": 2.0})
+    >>> found.agrees, found.explanations[0][0]
+    (False, '2π for π')
     """
     usable = np.isfinite(ratio)
     r = np.sort(ratio[usable])
@@ -347,7 +372,7 @@ def check_column(
         ((name, p) for name, p in expected.items() if low * 0.995 <= p <= high * 1.005),
         key=lambda pair: abs(math.log(median / pair[1])),
     )
-    agrees = bool(low - tolerance <= 1 <= high + tolerance)
+    agrees = bool(low - TOLERANCE <= 1 <= high + TOLERANCE)
     return ColumnCheck(
         ratio,
         median,
@@ -356,7 +381,6 @@ def check_column(
         slope,
         slope_error,
         agrees,
-        tolerance,
         tuple(explanations),
         n,
     )

@@ -34,7 +34,7 @@ from scipy.constants import h as PLANCK
 from peled.formats.delimited import read_table
 from peled.tables import table
 
-# : maximum luminous efficacy of V(λ) in standard air, lm W⁻¹ (683 lm W⁻¹ at exactly 540 THz)
+#: maximum luminous efficacy of V(λ) in standard air, lm W⁻¹ (683 lm W⁻¹ at exactly 540 THz)
 KM_LM_W = 683.002
 A_M2_PER_MA_CM2 = 10.0
 WIDE_GRID_NM = np.arange(450.0, 850.5, 0.5)  #: a grid that holds a red band and its shoulder
@@ -58,11 +58,26 @@ def _reference(name: str) -> np.ndarray:
 
 
 def photopic_response(wavelength_nm: np.ndarray, observer: str = "CIE 1924") -> np.ndarray:
-    """V(λ), interpolated linearly in the 1 nm table; 0 outside 360–830 nm, where it is below 4e-6.
+    """V(λ), the luminous efficiency of the eye in daylight.
 
-    `observer="CIE 2008"` gives the physiologically relevant 2° function, which no luminance meter
-    uses: at 620 nm it is 10 % higher.
+    Parameters
+    ----------
+    wavelength_nm : array or float
+    observer : "CIE 1924" or "CIE 2008"
+        The second is the physiologically relevant 2° function, which no luminance meter uses: at
+        620 nm it is 10 % higher.
 
+    Returns
+    -------
+    array or float
+        Interpolated linearly in the 1 nm table; 0 outside 360–830 nm, where it is below 4e-6.
+
+    References
+    ----------
+    CIE 018:2019, The Basis of Physical Photometry.
+
+    Examples
+    --------
     >>> float(photopic_response(620.0))
     0.381
     """
@@ -71,7 +86,29 @@ def photopic_response(wavelength_nm: np.ndarray, observer: str = "CIE 1924") -> 
 
 
 def matching_functions(wavelength_nm: np.ndarray) -> np.ndarray:
-    """CIE 1931 x̄, ȳ, z̄ at the given wavelengths, shape (3, wavelength)."""
+    """CIE 1931 x̄, ȳ, z̄ of the 2° observer.
+
+    Parameters
+    ----------
+    wavelength_nm : array (n,)
+
+    Returns
+    -------
+    array (3, n)
+        Interpolated linearly in the 1 nm table; 0 outside it.
+
+    References
+    ----------
+    CIE 015:2018, Colorimetry, 4th edition.
+
+    Examples
+    --------
+    ȳ is V(λ):
+
+    >>> y = matching_functions(np.array([555.0, 620.0]))[1]
+    >>> y.round(3).tolist()
+    [1.0, 0.381]
+    """
     known = _reference(MATCHING_FILE)
     return np.stack(
         [np.interp(wavelength_nm, known[:, 0], known[:, i], left=0.0, right=0.0) for i in (1, 2, 3)]
@@ -248,13 +285,12 @@ class Efficiency:
     """Efficiencies at one or many operating points; arrays of one shape, fractions and SI-derived
     units.
 
-    `eqe_error` is one standard error. `power_efficacy_lm_W` is NaN where no voltage was given.
+    `eqe_error` is one standard error.
     """
 
     eqe: np.ndarray
     eqe_error: np.ndarray
     current_efficiency_cd_A: np.ndarray
-    power_efficacy_lm_W: np.ndarray
 
 
 def _positive(name: str, value, *, zero: bool = False) -> np.ndarray:
@@ -274,16 +310,13 @@ def efficiency(
     wavelength_nm,
     spectrum,
     *,
-    voltage_V=None,
-    quantity: str = "power",
     solid_angle_sr: float = LAMBERTIAN_SR,
     luminance_error=0.0,
     current_relative_error=0.0,
     wavelength_error_nm: float = 0.0,
     solid_angle_relative_error: float = 0.0,
 ) -> Efficiency:
-    """External quantum efficiency, cd A⁻¹ and lm W⁻¹ from luminance, current density and the
-    spectrum at each point.
+    """External quantum efficiency and cd A⁻¹, EQE = Ω_f L q/(J Λ), at each point.
 
     Parameters
     ----------
@@ -292,11 +325,8 @@ def efficiency(
     current_density_mA_cm2 : array (...)
     wavelength_nm : array (n,)
     spectrum : array (n,) or (..., n)
-        One for all points, or one for each: a shoulder of 25 % at 680 nm takes 24 % off the cd A⁻¹
+        Power per nm, one for all points, or one for each: a shoulder of 25 % at 680 nm takes 24 % off the cd A⁻¹
         of the same EQE.
-    voltage_V : array (...), optional
-        For lm W⁻¹ = π_f · (cd A⁻¹) / V.
-    quantity : "power" or "photons"
     solid_angle_sr : float
         `effective_solid_angle` of the pattern; π (Lambertian) by default.
     luminance_error : array or float
@@ -319,20 +349,30 @@ def efficiency(
     Notes
     -----
     First-order propagation with independent inputs.
+
+    See Also
+    --------
+    luminance : the inverse.
+
+    Examples
+    --------
+    >>> found = efficiency(30.0, 0.1, *gaussian_band(620.0, 35.0), luminance_error=1.5)
+    >>> round(float(found.eqe), 3), round(float(found.eqe_error / found.eqe), 6)
+    (0.176, 0.05)
     """
     luminance, current = (
         _positive("luminance", luminance_cd_m2, zero=True),
         _positive("current density", current_density_mA_cm2),
     )
-    wavelength, values = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
-    per_photon = luminous_energy_per_photon(wavelength, values, quantity=quantity, checked=True)
+    wavelength, values = check_spectrum(wavelength_nm, spectrum)
+    per_photon = luminous_energy_per_photon(wavelength, values, checked=True)
     electrons = A_M2_PER_MA_CM2 * current / ELEMENTARY_CHARGE
     eqe = solid_angle_sr * luminance / (electrons * per_photon)
     slope = 0.0
     if wavelength_error_nm:
         # The whole scale moves: the band is seen by V(λ) half a nanometre up and down.
         up, down = (
-            luminous_energy_per_photon(wavelength + d, values, quantity=quantity, checked=True)
+            luminous_energy_per_photon(wavelength + d, values, checked=True)
             for d in (0.5, -0.5)
         )
         slope = np.log(up / down)
@@ -350,47 +390,73 @@ def efficiency(
         solid_angle_sr * np.asarray(luminance_error) / (electrons * per_photon),
     )
     cd_A = luminance / (A_M2_PER_MA_CM2 * current)
-    lm_W = (
-        np.full(np.shape(eqe), np.nan)
-        if voltage_V is None
-        else solid_angle_sr * cd_A / _positive("voltage", voltage_V)
-    )
     return Efficiency(
         eqe,
         np.broadcast_to(error, np.shape(eqe)),
         np.broadcast_to(cd_A, np.shape(eqe)),
-        np.broadcast_to(lm_W, np.shape(eqe)),
     )
 
 
-def luminance(
-    eqe,
-    current_density_mA_cm2,
-    wavelength_nm,
-    spectrum,
-    *,
-    quantity: str = "power",
-    solid_angle_sr: float = LAMBERTIAN_SR,
-) -> np.ndarray:
-    """Normal luminance in cd m⁻² that an EQE at a current density stands for: the inverse of
-    `efficiency`."""
+def luminance(eqe, current_density_mA_cm2, wavelength_nm, spectrum) -> np.ndarray:
+    """Normal luminance that an EQE at a current density stands for, L = EQE (J/q) Λ/Ω_f.
+
+    Parameters
+    ----------
+    eqe : array or float
+        A fraction.
+    current_density_mA_cm2 : array or float
+    wavelength_nm : array (n,)
+    spectrum : array (n,) or (..., n)
+        Power per nm.
+
+    Returns
+    -------
+    array
+        cd m⁻², of a Lambertian emitter (Ω_f = π).
+
+    Raises
+    ------
+    ValueError, SpectrumError
+        For negative or non-finite values, or a spectrum that cannot be integrated.
+
+    See Also
+    --------
+    efficiency : the inverse.
+
+    Examples
+    --------
+    >>> band = gaussian_band(620.0, 35.0)
+    >>> round(float(luminance(efficiency(30.0, 0.1, *band).eqe, 0.1, *band)), 6)
+    30.0
+    """
     electrons = (
         A_M2_PER_MA_CM2
         * _positive("current density", current_density_mA_cm2, zero=True)
         / ELEMENTARY_CHARGE
     )
-    per_photon = luminous_energy_per_photon(wavelength_nm, spectrum, quantity=quantity)
-    return _positive("EQE", eqe, zero=True) * electrons * per_photon / solid_angle_sr
+    per_photon = luminous_energy_per_photon(wavelength_nm, spectrum)
+    return _positive("EQE", eqe, zero=True) * electrons * per_photon / LAMBERTIAN_SR
 
 
-def current_efficiency(
-    eqe, wavelength_nm, spectrum, *, quantity: str = "power", solid_angle_sr: float = LAMBERTIAN_SR
-) -> np.ndarray:
-    """cd A⁻¹ of an EQE: EQE · Λ / (q Ω_f).
+def current_efficiency(eqe, wavelength_nm, spectrum, *, quantity: str = "power") -> np.ndarray:
+    """cd A⁻¹ of an EQE, EQE Λ/(q Ω_f), of a Lambertian emitter.
+
+    Parameters
+    ----------
+    eqe : array or float
+        A fraction.
+    wavelength_nm : array (n,)
+    spectrum : array (n,) or (..., n)
+    quantity : "power" or "photons"
+        What the spectrum counts.
+
+    Returns
+    -------
+    array
 
     Examples
     --------
-    A Gaussian at 550 nm with standard deviation 40 nm in power, 30 %, Lambertian:
+    A Gaussian at 550 nm with standard deviation 40 nm in power, 30 %:
 
     >>> w = np.arange(400.0, 720.0)
     >>> round(float(current_efficiency(0.3, w, np.exp(-0.5 * ((w - 550) / 40) ** 2))), 1)
@@ -399,20 +465,42 @@ def current_efficiency(
     return (
         np.asarray(eqe)
         * luminous_energy_per_photon(wavelength_nm, spectrum, quantity=quantity)
-        / (ELEMENTARY_CHARGE * solid_angle_sr)
+        / (ELEMENTARY_CHARGE * LAMBERTIAN_SR)
     )
 
 
 def disc_view_factor(
     emitter_radius_mm: float, detector_radius_mm: float, distance_mm: float
 ) -> float:
-    """Fraction of a Lambertian disc's emission that falls on a coaxial parallel disc (configuration
-    factor of two discs).
+    """Fraction of a Lambertian disc's emission that falls on a coaxial parallel disc.
 
-    F₁₂ = (X − √(X² − 4 (r₂/r₁)²)) / 2 with X = 1 + (d² + r₂²)/r₁²; J. R. Howell, A Catalog of
-    Radiation Heat Transfer Configuration Factors, C-41.
+    F₁₂ = (X − √(X² − 4 (r₂/r₁)²))/2 with X = 1 + (d² + r₂²)/r₁² [1]_.
 
-    >>> round(disc_view_factor(0.01, 5.0, 5.0), 4)   # a point sees sin² of the half angle
+    Parameters
+    ----------
+    emitter_radius_mm, detector_radius_mm : float
+        r₁ and r₂.
+    distance_mm : float
+        d, between the two planes.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        For a radius that is not positive or a negative distance.
+
+    References
+    ----------
+    .. [1] J. R. Howell, A Catalog of Radiation Heat Transfer Configuration Factors, C-41.
+
+    Examples
+    --------
+    A point sees sin² of the half angle:
+
+    >>> round(disc_view_factor(0.01, 5.0, 5.0), 4)
     0.5
     """
     if min(emitter_radius_mm, detector_radius_mm) <= 0 or distance_mm < 0:
@@ -441,17 +529,56 @@ class Colour:
 
 
 def uv_prime(x, y) -> tuple[np.ndarray, np.ndarray]:
-    """CIE 1976 u', v' from CIE 1931 x, y."""
+    """CIE 1976 u' = 4x/(−2x + 12y + 3), v' = 9y/(−2x + 12y + 3).
+
+    Parameters
+    ----------
+    x, y : array or float
+        CIE 1931 chromaticity.
+
+    Returns
+    -------
+    u, v : array or float
+
+    Examples
+    --------
+    Equal energy:
+
+    >>> u, v = uv_prime(1 / 3, 1 / 3)
+    >>> round(float(u), 4), round(float(v), 4)
+    (0.2105, 0.4737)
+    """
     denominator = -2 * np.asarray(x) + 12 * np.asarray(y) + 3
     return 4 * np.asarray(x) / denominator, 9 * np.asarray(y) / denominator
 
 
-def colour(wavelength_nm, spectrum, *, quantity: str = "power") -> Colour:
-    """CIE 1931 x, y and CIE 1976 u', v' of emission spectra, with Euclidean u'v' distances to
-    `RED_PRIMARIES`."""
-    wavelength, values = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
-    power = values if quantity == "power" else values / wavelength
-    xyz = power @ (matching_functions(wavelength) * _weights(wavelength)).T
+def colour(wavelength_nm, spectrum) -> Colour:
+    """Chromaticity of emission spectra, with distances in u'v' to the display primaries.
+
+    Parameters
+    ----------
+    wavelength_nm : array (n,)
+    spectrum : array (..., n)
+        Power per nm.
+
+    Returns
+    -------
+    Colour
+        CIE 1931 x, y, CIE 1976 u', v' and the Euclidean distance to each of `RED_PRIMARIES`.
+
+    Raises
+    ------
+    SpectrumError
+        For a spectrum that cannot be integrated (`check_spectrum`).
+
+    Examples
+    --------
+    >>> found = colour(*gaussian_band(630.0, 20.0))
+    >>> round(float(found.x), 3), round(float(found.y), 3)
+    (0.703, 0.297)
+    """
+    wavelength, values = check_spectrum(wavelength_nm, spectrum)
+    xyz = values @ (matching_functions(wavelength) * _weights(wavelength)).T
     total = xyz.sum(axis=-1)
     x, y = xyz[..., 0] / total, xyz[..., 1] / total
     u, v = uv_prime(x, y)
@@ -467,10 +594,29 @@ def colour(wavelength_nm, spectrum, *, quantity: str = "power") -> Colour:
 def gaussian_band(
     centre_nm: float, fwhm_nm: float, wavelength_nm=None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A Gaussian emission band in power, for devices of which only peak and width are printed:
-    wavelengths and spectrum.
+    """A Gaussian band in power, for devices of which only peak and width are printed.
 
-    Without `wavelength_nm` on a 0.5 nm grid over ±4 FWHM.
+    Parameters
+    ----------
+    centre_nm, fwhm_nm : float
+    wavelength_nm : array (n,), optional
+        By default a grid of 0.5 nm over ± 4 FWHM.
+
+    Returns
+    -------
+    wavelength_nm, spectrum : array (n,)
+        Height 1.
+
+    Raises
+    ------
+    ValueError
+        For a centre or width that is not positive.
+
+    Examples
+    --------
+    >>> x, y = gaussian_band(620.0, 35.0)
+    >>> round(float(np.ptp(x[y > 0.5])), 1)
+    34.0
     """
     if centre_nm <= 0 or fwhm_nm <= 0:
         raise ValueError(

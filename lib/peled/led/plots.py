@@ -25,7 +25,7 @@ LIGHT = {
 }
 
 
-def colours_of(names: Iterable[str], given: Mapping[str, str] | None = None) -> dict[str, str]:
+def _colours_of(names: Iterable[str], given: Mapping[str, str] | None = None) -> dict[str, str]:
     """A colour a name: the one given, else the next of `CYCLE`."""
     names = list(names)
     found = {n: COLOURS[CYCLE[i % len(CYCLE)]] for i, n in enumerate(names)}
@@ -43,7 +43,7 @@ def current_and_luminance(
     Points in compliance or at a range step are crosses; light only where it is above its noise.
     """
     right = ax.twinx() if current and light else ax
-    for (label, run), colour in zip(runs.items(), colours_of(runs, colours).values()):
+    for (label, run), colour in zip(runs.items(), _colours_of(runs, colours).values()):
         sweep = run.sweep
         v, j = sweep.voltage_V, sweep.current_density_mA_cm2
         if current:
@@ -65,7 +65,7 @@ def current_and_luminance(
 
 def efficiency_curve(ax, curves: Mapping, *, colours=None) -> None:
     """EQE (%) against J with errors of the points."""
-    for (label, curve), colour in zip(curves.items(), colours_of(curves, colours).values()):
+    for (label, curve), colour in zip(curves.items(), _colours_of(curves, colours).values()):
         y, e = 100 * curve.eqe, 100 * curve.error
         _against_current(ax, curve.current_mA_cm2, y, e, label, colour)
     ax.set(xscale="log", xlabel="J (mA cm$^{-2}$)", ylabel="EQE (%)")
@@ -75,7 +75,7 @@ def efficiency_curve(ax, curves: Mapping, *, colours=None) -> None:
 
 def current_efficiency(ax, runs: Mapping, *, colours=None) -> None:
     """Current efficiency (cd/A) of sweeps against J with errors of the points."""
-    for (label, run), colour in zip(runs.items(), colours_of(runs, colours).values()):
+    for (label, run), colour in zip(runs.items(), _colours_of(runs, colours).values()):
         j, light = run.sweep.current_density_mA_cm2, run.lights["luminance"]
         with np.errstate(divide="ignore", invalid="ignore"):
             y, e = (
@@ -99,7 +99,7 @@ def histogram(ax, groups: Mapping[str, Sequence[float]], label: str, colours=Non
     step = max(np.ptp(every) / 9, 1e-9)
     edges = np.arange(np.floor(every.min() / step) * step, every.max() + 1.001 * step, step)
     top = 1
-    for (group, values), colour in zip(groups.items(), colours_of(groups, colours).values()):
+    for (group, values), colour in zip(groups.items(), _colours_of(groups, colours).values()):
         v = np.asarray(values, float)
         counts, _ = np.histogram(v, edges)
         top = max(top, counts.max())
@@ -117,6 +117,7 @@ def histogram(ax, groups: Mapping[str, Sequence[float]], label: str, colours=Non
 
 
 ALIKE = 0.1  #: of the maximum: curves that change less lie on each other
+MOST = 7  #: curves of a series, the first and the last among them
 
 
 def _shown(value: float, unit: str) -> str:
@@ -125,9 +126,7 @@ def _shown(value: float, unit: str) -> str:
     return f"{value:.3g} {unit.replace('mA/cm2', 'mA cm$^{-2}$')}"
 
 
-def spectra(
-    ax, series, *, title: str = "", most: int = 7, labels: Sequence[str] | None = None
-) -> None:
+def spectra(ax, series, *, title: str = "", labels: Sequence[str] | None = None) -> None:
     """Normalised conditioned spectra of one series, light to dark, with a key of first to last.
 
     Where they lie on each other what changed since the first is drawn below, magnified.
@@ -136,7 +135,7 @@ def spectra(
 
     s = series.signal
     used = np.flatnonzero(series.used)
-    pick = used[np.unique(np.linspace(0, used.size - 1, min(most, used.size)).astype(int))]
+    pick = used[np.unique(np.linspace(0, used.size - 1, min(MOST, used.size)).astype(int))]
     shades = colormaps["viridis_r"](np.linspace(0.15, 1.0, pick.size))
     unit = s.at_unit.replace("mA/cm2", "mA cm$^{-2}$")
     shapes = s.values[pick] / np.nanmax(s.values[pick], axis=1, keepdims=True)
@@ -175,7 +174,7 @@ def peak_course(
     colours: Mapping[str, str] | None = None,
 ) -> None:
     """Peak (or width) against time or current; `courses` maps a label to (x, y, error)."""
-    chosen = colours_of(courses, colours)
+    chosen = _colours_of(courses, colours)
     for label, (x, y, e) in courses.items():
         ax.errorbar(x, y, e, fmt="o-", ms=2, lw=0.6, color=chosen[label], label=label)
     ax.set(xlabel=xlabel, ylabel="EL peak (nm)", xscale="log" if log else "linear")
@@ -190,7 +189,7 @@ def peak_course(
 
 def lifetimes(ax, logs: Mapping) -> None:
     """L/L0 against time; `logs` maps a label to (LifetimeLog, Crossing of one half)."""
-    chosen = colours_of(logs)
+    chosen = _colours_of(logs)
     for label, (log, crossing) in logs.items():
         start = log.initial_luminance_cd_m2 or float(log.signal[0])
         after = log.time_s > 0  # a logarithmic axis has no place for zero

@@ -175,7 +175,7 @@ class Series:
         return self.signal.used
 
 
-def read_row_sweeps(path: Path, row: Row) -> tuple[Sweep, ...]:
+def _read_row_sweeps(path: Path, row: Row) -> tuple[Sweep, ...]:
     """The sweeps of a row; a current without an area is read as it stands, area NaN.
 
     Raises
@@ -237,7 +237,7 @@ def _in_unit(sweep: Sweep, unit: str) -> Sweep:
     return replace(sweep, **light)
 
 
-def read_row_spectra(path: Path, row: Row) -> Signal:
+def _read_row_spectra(path: Path, row: Row) -> Signal:
     """The spectra of a row as a signal per nm, with what they count in where the heads say so."""
     groups = read_each(path, part=row.part)
     if row.part and row.part not in _sheets(path):
@@ -309,12 +309,12 @@ def read_pattern(path: Path, part: str = "") -> Pattern:
 
 
 READERS = {
-    "jvl": read_row_sweeps,
-    "el": read_row_spectra,
-    "el_series": read_row_spectra,
+    "jvl": _read_row_sweeps,
+    "el": _read_row_spectra,
+    "el_series": _read_row_spectra,
     "lifetime": lambda path, row: read_lifetime(path, part=row.part),
     "goniometer": lambda path, row: read_pattern(path, row.part),
-    "responsivity": read_row_spectra,
+    "responsivity": _read_row_spectra,
     "stack": lambda path, row: read_stack(path),
 }
 

@@ -154,7 +154,7 @@ def dipole_emission(
     A 30 nm film of n = 1.82 on glass guides nothing at 620 nm:
 
     >>> film = dipole_emission([1.5, 1.82, 1.0], [30.0], 1, 620.0, outside=1.0)
-    >>> round(film.guided, 6)
+    >>> abs(round(film.guided, 6))
     0.0
     """
     stack = _Stack(indices, thickness_nm, emitter, wavelength_nm, depth, orientation)
@@ -232,11 +232,25 @@ def power_spectrum(
     depth=0.5,
     orientation="isotropic",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Dissipated power per effective index N, s and p polarised: its integral over N is the Purcell
-    factor.
+    """Dissipated power per effective index N, whose integral over N is the Purcell factor.
 
-    Arguments as in `dipole_emission`; `effective_index` (m,) may be complex (below the real axis).
-    Returns two (m,) arrays. Modes show as peaks, of no width where nothing absorbs.
+    Parameters
+    ----------
+    indices, thickness_nm, emitter, wavelength_nm, orientation
+        As in `dipole_emission`.
+    effective_index : array (m,)
+        May be complex (below the real axis).
+    depth : float
+        Place of the dipole in the emitter, 0 its bottom and 1 its top.
+
+    Returns
+    -------
+    s, p : array (m,)
+        By polarisation. Modes show as peaks, of no width where nothing absorbs.
+
+    See Also
+    --------
+    dipole_emission : the integrals, by channel.
     """
     stack = _Stack(indices, thickness_nm, emitter, wavelength_nm, depth, orientation)
     s, p = stack.power(np.asarray(effective_index))
@@ -539,27 +553,23 @@ def substrate_reabsorption(
     wavelength_nm,
     k,
     *,
-    radius_mm=RADIUS_MM,
-    depth=None,
     orientation="isotropic",
 ) -> float:
-    """Fraction of the light trapped in a slide of 1 mm that the emitter layer absorbs before the
-    light reaches the rim.
+    """Fraction of the light trapped in a slide that the emitter layer absorbs before the rim.
 
-    A ray at angle theta in the slide meets the stack radius / (2 thickness tan theta) times,
+    The slide is round, of 1 mm and 6 mm radius, and excited in its middle. A ray at angle theta in
+    it meets the stack radius / (2 thickness tan theta) times,
     counted as a real number, and loses each time what the stack with an absorbing emitter does not
     reflect (plane waves, so with interference). Trapped is what the far face, to air, reflects
     totally.
 
     Parameters
     ----------
-    indices, thickness_nm, emitter, wavelength_nm, depth, orientation
+    indices, thickness_nm, emitter, wavelength_nm, orientation
         As in `dipole_emission`.
     k : float
         Imaginary index of the emitter at the emission wavelength: k = OD ln(10) lambda / (4 pi d)
         for a decadic density OD of a normal pass.
-    radius_mm : float
-        Of the round slide, excited in its middle.
 
     Returns
     -------
@@ -569,10 +579,10 @@ def substrate_reabsorption(
     Raises
     ------
     ValueError
-        If k is negative, the radius not positive, or nothing is trapped.
+        If k is negative, or nothing is trapped.
     """
-    if not (k >= 0 and radius_mm > 0):
-        raise ValueError(f"k, radius_mm: expected k ≥ 0 and a radius, found {k}, {radius_mm}")
+    if not k >= 0:
+        raise ValueError(f"k: expected k ≥ 0, found {k}")
     below = complex(indices[0]).real
     if not below > 1:
         raise ValueError(f"substrate: expected an index above that of air, found {below:g}")
@@ -582,11 +592,11 @@ def substrate_reabsorption(
     angle = low + (np.pi / 2 - low) * np.sin(np.pi / 4 * (t + 1)) ** 2
     weight = w * np.sin(np.pi / 2 * (t + 1)) * np.sin(angle)
     light = far_field(
-        indices, thickness_nm, emitter, wavelength_nm, angle, depth=depth, orientation=orientation
+        indices, thickness_nm, emitter, wavelength_nm, angle, orientation=orientation
     )
     absorbing = [complex(value) for value in indices]
     absorbing[emitter] = complex(absorbing[emitter].real, k)
-    bounces = radius_mm / (2 * SLIDE_MM * np.tan(angle))
+    bounces = RADIUS_MM / (2 * SLIDE_MM * np.tan(angle))
     taken = total = 0.0
     for polarisation, power in zip(("s", "p"), light, strict=True):
         wave = multilayer(absorbing, thickness_nm, wavelength_nm, angle, polarisation)

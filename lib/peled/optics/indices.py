@@ -117,12 +117,19 @@ _UNITS = {"um": 1000.0, "nm": 1.0}
 
 @reader("a refractive index (refractiveindex.info YAML, or a table)")
 def read_index(path: str | os.PathLike) -> IndexTable:
-    """Read a YAML file of the refractiveindex.info database, or a delimited table of wavelength, n
-    and optionally k.
+    """Read a YAML file of the refractiveindex.info database, or a table of wavelength, n and k.
 
     YAML: `tabulated nk`, `tabulated n`, `tabulated k` and `formula 1` to `6`, wavelengths in
     micrometres. Delimited: the unit of the first column (nm, um) is taken from its head; without
-    one, values below 25 are micrometres.
+    one, values below 25 are micrometres; k may be left out.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    IndexTable
 
     Raises
     ------
@@ -291,12 +298,26 @@ def _assemble(path, blocks, source, comment):
 
 @lru_cache(maxsize=64)
 def index_table(name: str) -> IndexTable:
-    """A material of the package's tables by its file's stem, e.g. `index_table("Al_Rakic")(620.0)`.
+    """A material of the package's tables by its file's stem.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    IndexTable
+        To be called with wavelengths in nm.
 
     Raises
     ------
     FormatError
         Naming the materials there are.
+
+    Examples
+    --------
+    >>> complex(index_table("Al_Rakic")(620.0)).imag > 6
+    True
     """
     base = table("optics")
     found = {path.stem: path for path in sorted(base.glob("*.y*ml")) if path.name != "about.yaml"}

@@ -121,7 +121,24 @@ def multilayer(
 
 
 def check_layers(indices, thickness_nm):
-    """Indices as arrays and thicknesses as floats, refused where they make no stack."""
+    """Indices as arrays and thicknesses as floats, refused where they make no stack.
+
+    Parameters
+    ----------
+    indices : sequence of complex
+        First and last are the outer media.
+    thickness_nm : sequence of float or array
+        Of the inner layers.
+
+    Returns
+    -------
+    indices, thickness : sequence
+
+    Raises
+    ------
+    ValueError
+        Naming the layer: too few or many, negative, not finite, a gain (k < 0).
+    """
     thickness = [
         np.asarray(value, float)
         for value in ([thickness_nm] if np.isscalar(thickness_nm) else thickness_nm)
@@ -147,15 +164,43 @@ def check_layers(indices, thickness_nm):
 
 
 def normal_component(index, effective):
-    """kz / k0 for effective indices N; the root with Im >= 0, on the real axis and below it in the
-    complex N plane."""
+    """k_z/k_0 = √(n² − N²) for effective indices N, the root that decays.
+
+    Parameters
+    ----------
+    index : complex
+    effective : array or float
+        On the real axis or below it in the complex plane.
+
+    Returns
+    -------
+    array of complex
+        With Im >= 0.
+
+    Examples
+    --------
+    >>> complex(normal_component(1.0, 1.25))
+    0.75j
+    """
     root = np.sqrt(np.asarray(index, complex) ** 2 - np.asarray(effective) ** 2 + 0j)
     # n^2 - N^2 on the negative real axis may carry -0j, which would give the growing wave
     return np.where(root.imag < 0, -root, root)
 
 
 def admittances(indices, kz, polarisation):
-    """Y of each medium for one polarisation."""
+    """Y of each medium for one polarisation: k_z for s, k_z/n² for p.
+
+    Parameters
+    ----------
+    indices : sequence of complex
+    kz : sequence of array
+        As `normal_component` gives them.
+    polarisation : "s" or "p"
+
+    Returns
+    -------
+    list of array
+    """
     return list(kz) if polarisation == "s" else [k / index**2 for index, k in zip(indices, kz)]
 
 
@@ -183,7 +228,19 @@ class Cascade:
 
 
 def reflection(y, phases):
-    """Only the reflection seen from the first medium."""
+    """The reflection seen from the first medium, by the recursion r ← (s + r φ²)/(1 + s r φ²).
+
+    Parameters
+    ----------
+    y : sequence of array
+        Admittances of all media.
+    phases : sequence of array
+        exp(i k_z d) of the inner layers.
+
+    Returns
+    -------
+    array of complex
+    """
     r = (y[-2] - y[-1]) / (y[-2] + y[-1])
     for j in range(len(y) - 3, -1, -1):
         step = (y[j] - y[j + 1]) / (y[j] + y[j + 1])
@@ -193,8 +250,19 @@ def reflection(y, phases):
 
 
 def cascade(y, phases) -> Cascade:
-    """The recursion from the last medium to the first (reflections), then back (amplitudes).
-    Stable: phases only decay."""
+    """Reflections from the last medium to the first, then amplitudes back: phases only decay.
+
+    Parameters
+    ----------
+    y : sequence of array
+        Admittances of all media.
+    phases : sequence of array
+        exp(i k_z d) of the inner layers.
+
+    Returns
+    -------
+    Cascade
+    """
     count = len(y)
     r, rho = [None] * (count - 1), [None] * count
     rho[-1] = np.zeros_like(y[-1])

@@ -57,14 +57,24 @@ HALVED = 13  #: how often a panel is halved at most
 
 
 def integrate_contour(function, ranges, tolerance):
-    """Integrals of an analytic `function` over each of the ranges, along half ellipses below the
-    real axis; real parts.
+    """Integrals of an analytic function along half ellipses below the real axis; real parts.
 
-    `function(N)` takes (m,) complex and returns (..., m). Nodes are Gauss's in a variable that is
-    flat at both ends, where branch points lie; their number doubles until two answers agree to
-    `tolerance` (times the sum of all magnitudes).
+    Nodes are Gauss's in a variable that is flat at both ends, where branch points lie; their number
+    doubles until two answers agree.
 
-    Returns an array (..., ranges, rest) with the ranges after the first axis.
+    Parameters
+    ----------
+    function : callable
+        Takes (m,) complex and returns (..., m).
+    ranges : sequence of float
+        Ends of the ranges on the real axis, rising.
+    tolerance : float
+        Times the sum of all magnitudes.
+
+    Returns
+    -------
+    array (..., ranges, rest)
+        The ranges after the first axis.
     """
     low, high = np.array(ranges[:-1])[:, None], np.array(ranges[1:])[:, None]
     middle, half = 0.5 * (low + high), 0.5 * (high - low)
@@ -91,12 +101,27 @@ def integrate_contour(function, ranges, tolerance):
 
 
 def integrate_panels(function, edges, tolerance):
-    """Integral of a real `function` from the first to the last of the edges, halving panels until
-    each is good.
+    """Integral of a real function over all edges, halving panels until each is good.
 
-    `function(x)` takes (m,) and returns (..., m). Near each edge x goes as the square of the
-    variable, so that roots and inverse roots there are smooth. `tolerance` is absolute, for the
-    largest component.
+    Gauss and Kronrod's 10 and 21 nodes; near each edge x goes as the square of the variable, so
+    that roots and inverse roots there are smooth.
+
+    Parameters
+    ----------
+    function : callable
+        Takes (m,) and returns (..., m).
+    edges : sequence of float
+    tolerance : float
+        Absolute, for the largest component.
+
+    Returns
+    -------
+    array (...)
+
+    Examples
+    --------
+    >>> float(integrate_panels(np.sqrt, [0.0, 1.0], 1e-12).round(12))
+    0.666666666667
     """
     edges = np.asarray(edges, float)
     edges = edges[np.concatenate([[True], np.diff(edges) > 0])]

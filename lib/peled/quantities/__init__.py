@@ -7,7 +7,6 @@ cause, or withholds it; gates add what speaks against it.
 from .derivation import derive, judge
 from .estimates import NULL_TOLERANCE, Estimates, from_jacobian, from_normal, goodness_z
 from .gates import (
-    DAMAGE,
     FALSE_ALARM,
     Gate,
     assumed,
@@ -15,13 +14,11 @@ from .gates import (
     possible,
     signal,
     threshold,
-    undamaged,
 )
 from .lmfit_adapter import fit_lmfit, from_lmfit
 from .quantity import SOURCE_KINDS, STATUSES, Z95, Finding, Kind, Quantity, Status, shown
 
 __all__ = [
-    "DAMAGE",
     "FALSE_ALARM",
     "NULL_TOLERANCE",
     "SOURCE_KINDS",
@@ -46,5 +43,4 @@ __all__ = [
     "shown",
     "signal",
     "threshold",
-    "undamaged",
 ]

@@ -136,7 +136,18 @@ def derive(
 
 
 def judge(quantity: Quantity, *gates: Gate) -> Quantity:
-    """The quantity with what the gates find, each seeing what the one before left."""
+    """The quantity with what the gates find, each seeing what the one before left.
+
+    Parameters
+    ----------
+    quantity : Quantity
+    *gates : callable
+        Each takes the quantity and returns a finding or None.
+
+    Returns
+    -------
+    Quantity
+    """
     for gate in gates:
         if (finding := gate(quantity)) is not None:
             quantity = quantity.found(finding)

@@ -90,8 +90,18 @@ class Estimates:
 def goodness_z(chi_square: float, degrees_of_freedom: int) -> float:
     """Standard normal equivalent of a χ² (Wilson and Hilferty).
 
-    z = [(χ²/ν)^(1/3) − (1 − 2/9ν)] / √(2/9ν); unlike (χ² − ν)/√(2ν) it has the right tails at small
-    ν.
+    z = [(χ²/ν)^(1/3) − (1 − 2/9ν)] / √(2/9ν) [1]_; unlike (χ² − ν)/√(2ν) it has the right tails at
+    small ν.
+
+    Parameters
+    ----------
+    chi_square : float
+    degrees_of_freedom : int
+        ν.
+
+    Returns
+    -------
+    float
 
     References
     ----------

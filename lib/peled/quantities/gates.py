@@ -13,23 +13,12 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from .quantity import Finding, Kind, Quantity
+from .quantity import Finding, Quantity
 
 Gate = Callable[[Quantity], Finding | None]
 
 #: Share of good numbers that a statistical gate stops, and of noise that passes for a signal.
 FALSE_ALARM = 1e-3
-
-#: Kinds of damage: share of a number's weight above which it is doubtful, and above which it is
-#: withheld. A saturated, clipped or compliant point is wrong by an unknown amount; a missing one
-#: has weight zero and costs precision first.
-DAMAGE = {
-    "saturated": (0.0, 0.05),
-    "clipped": (0.0, 0.05),
-    "second order": (0.0, 0.05),
-    "at compliance": (0.0, 0.05),
-    "missing": (0.1, 0.5),
-}
 
 
 def threshold(tries: int = 1, dof: float | None = None, false_alarm: float = FALSE_ALARM) -> float:
@@ -72,9 +61,32 @@ def signal(
 ) -> Gate:
     """Withholds what rests on a line, band, step or integral that noise could have made.
 
-    Give the number itself, or what stands in a denominator (photopic integral, absorbed photons),
-    and the standard deviation of that very number from noise *and* baseline; other arguments as
-    `threshold`.
+    Parameters
+    ----------
+    value : float
+        The number itself, or what stands in a denominator (photopic integral, absorbed photons).
+    noise : float
+        Standard deviation of that very number, from noise *and* baseline.
+    what : str
+        Its name in the sentence.
+    tries : int
+    dof : float, optional
+    false_alarm : float
+        As in `threshold`.
+    where : str
+        File, part or operating point, for the finding.
+
+    Returns
+    -------
+    callable
+        A gate for `derive` or `judge`.
+
+    Examples
+    --------
+    >>> print(signal(4.0, 1.0, "the line")(None))
+    None
+    >>> signal(4.0, 1.0, "the line", tries=1024)(None).status
+    'withheld'
     """
     needed = threshold(tries, dof, false_alarm)
 
@@ -101,7 +113,31 @@ def possible(
     false_alarm: float = FALSE_ALARM,
     where: str = "",
 ) -> Gate:
-    """Withholds a value outside [low, high] by more than its error; nothing is clipped."""
+    """Withholds a value outside [low, high] by more than its error; nothing is clipped.
+
+    Parameters
+    ----------
+    low, high : float
+        Limits of what is possible, in the unit of the quantity.
+    false_alarm : float
+        Chance that a true value at the limit is withheld.
+    where : str
+        For the finding.
+
+    Returns
+    -------
+    callable
+        A gate for `derive` or `judge`.
+
+    Examples
+    --------
+    >>> from peled.quantities import derive
+    >>> gates = (possible(0, 1),)
+    >>> derive("share", "1", lambda: 1.02, gates=gates, reading=0.02).status
+    'reported'
+    >>> derive("share", "1", lambda: 1.10, gates=gates, reading=0.02).status
+    'withheld'
+    """
     needed = threshold(false_alarm=false_alarm)
 
     def gate(q: Quantity) -> Finding | None:
@@ -147,42 +183,12 @@ def described(z: float, *, false_alarm: float = FALSE_ALARM, where: str = "") ->
     return gate
 
 
-def undamaged(damage: str, share: float, *, where: str = "") -> Gate:
-    """Marks or withholds what damaged points made.
-
-    Parameters
-    ----------
-    damage : str
-        One of `DAMAGE`: saturated, clipped, second order, at compliance, missing.
-    share : float
-        Share of the number's weight (of the integral, of the points of a fit) that the damaged
-        points hold, 0 to 1.
-
-    Raises
-    ------
-    ValueError
-        If the damage is unknown or the share no share.
-    """
-    if damage not in DAMAGE or not 0 <= share <= 1:
-        raise ValueError(f"undamaged: {damage!r}, {share}: expected one of {list(DAMAGE)}, 0 to 1")
-    doubtful, withheld = DAMAGE[damage]
-
-    def gate(_: Quantity | None) -> Finding | None:
-        if share <= doubtful:
-            return None
-        status = "withheld" if share > withheld else "doubtful"
-        return Finding("undamaged", status, f"{share:.2g} of its weight is {damage}", where)
-
-    return gate
-
-
 def assumed(
     column: str,
     unit: str = "",
     low: float | None = None,
     high: float | None = None,
     *,
-    kind: Kind = "measured",
     where: str = "",
 ) -> Quantity:
     """A setting that nobody stated, as a quantity to `derive` from.
@@ -190,6 +196,18 @@ def assumed(
     With a range it stands for any value in it (middle, standard error (high − low)/√12, cause
     'assumed') and the widened error is all that happens; without, whatever is derived from it is
     withheld. The finding names the column of the sample sheet to fill in.
+
+    Parameters
+    ----------
+    column, unit : str
+    low, high : float, optional
+        In `unit`.
+    where : str
+        For the finding.
+
+    Returns
+    -------
+    Quantity
 
     Examples
     --------
@@ -202,7 +220,7 @@ def assumed(
     if low is None or high is None:
         said = f"{column} is stated nowhere; {remedy}"
         finding = Finding("assumed", "withheld", said, where)
-        return Quantity(column, "", None, {}, unit, kind, (finding,))
+        return Quantity(column, "", None, {}, unit, "measured", (finding,))
     said = f"{column} is stated nowhere; {low:g} to {high:g} {unit}".rstrip() + f" taken; {remedy}"
     return Quantity(
         column,
@@ -210,7 +228,7 @@ def assumed(
         (low + high) / 2,
         {"assumed": (high - low) / 12**0.5},
         unit,
-        kind,
+        "measured",
         (Finding("assumed", "reported", said, where),),
         interval=(low, high),
     )

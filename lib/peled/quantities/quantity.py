@@ -157,12 +157,38 @@ class Quantity:
 
 
 def shown(unit: str) -> str:
-    """A unit as it is printed: of a pure number, none."""
+    """A unit as it is printed: of a pure number, none.
+
+    Parameters
+    ----------
+    unit : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> shown("1"), shown("nm")
+    ('', 'nm')
+    """
     return "" if unit == "1" else unit
 
 
 def independent(name: str, budget: Mapping[str, float]) -> dict[tuple[str, str], float]:
-    """Parts of a budget that is shared with nothing else."""
+    """Parts of a budget that is shared with nothing else.
+
+    Parameters
+    ----------
+    name : str
+    budget : mapping of str to float
+        Standard errors by cause.
+
+    Returns
+    -------
+    dict
+        Standard variables that no other quantity holds, with their errors.
+    """
     return {(cause, f"{name} {next(_serial)}"): float(e) for cause, e in budget.items()}
 
 

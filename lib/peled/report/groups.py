@@ -164,7 +164,7 @@ def compare(summaries: Iterable[Summary], test: Test = "Welch") -> tuple[Compari
         family.sort(key=lambda s: s.group.casefold() != "control")
         raw = [(s, _tested(family[0], s, test)) for s in family[1:]]
         raw = [(s, r) for s, r in raw if np.isfinite(r[0])]
-        adjusted = holm([r[0] for _, r in raw])
+        adjusted = _holm([r[0] for _, r in raw])
         made += [
             Comparison(
                 s.name, s.state, s.unit, family[0].group, s.group, test, family[0].n, s.n,
@@ -175,10 +175,10 @@ def compare(summaries: Iterable[Summary], test: Test = "Welch") -> tuple[Compari
     return tuple(made)
 
 
-def holm(p: Sequence[float]) -> list[float]:
+def _holm(p: Sequence[float]) -> list[float]:
     """Holm's adjusted p values, in the order given.
 
-    >>> holm([0.01, 0.04, 0.03])
+    >>> _holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
     order = np.argsort(p)
@@ -207,15 +207,15 @@ def _tested(reference: Summary, group: Summary, test: Test):
     return float(result.pvalue), float(np.median(shifts)), ends
 
 
-def _outside(m: int, n: int, level: float = 0.95) -> int:
+def _outside(m: int, n: int) -> int:
     """How many of the m n sorted differences lie outside the interval at either end.
 
     By the exact distribution of U where the test is exact (scipy: up to 8 in the smaller group):
     arrangements with a given U are coefficients of the Gaussian binomial. 0 where even the widest
-    interval does not reach the level. By the normal approximation above.
+    interval does not reach 95 %. By the normal approximation above.
     """
     if min(m, n) > 8:
-        reach = -ndtri((1 - level) / 2) * np.sqrt(m * n * (m + n + 1) / 12)
+        reach = -ndtri(0.025) * np.sqrt(m * n * (m + n + 1) / 12)
         return int(np.ceil(m * n / 2 - 0.5 - reach))
     counts = np.zeros(m * n + 1)
     counts[0] = 1.0
@@ -225,4 +225,4 @@ def _outside(m: int, n: int, level: float = 0.95) -> int:
         for k in range(i):
             counts[k::i] = np.cumsum(counts[k::i])
     below = np.cumsum(counts) / counts.sum()
-    return int(np.searchsorted(below, (1 - level) / 2, side="right"))
+    return int(np.searchsorted(below, 0.025, side="right"))

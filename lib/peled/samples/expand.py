@@ -92,12 +92,12 @@ class Claim:
         return self.literal_file + self.literal_part
 
 
-def literals(pattern: str) -> int:
+def _literals(pattern: str) -> int:
     """How many characters of a pattern stand for themselves."""
     return len(PLACEHOLDER.sub("", pattern).replace("*", ""))
 
 
-def matcher(
+def _matcher(
     pattern: str, columns: Mapping[str, Column], known: Mapping[str, str], *, part: bool = False
 ) -> Callable[[str], dict[str, str] | None]:
     """A function text -> captured columns, None where the pattern does not fit.
@@ -150,7 +150,7 @@ def claims(
         pattern = line.cells.get("file", "").removeprefix("./").rstrip("/")
         known = {k: v for k, v in line.cells.items() if "{" not in v}
         if pattern and not any(p.startswith("file: ") for p in line.problems):
-            matchers.append((line, literals(pattern), matcher(pattern, columns, known)))
+            matchers.append((line, _literals(pattern), _matcher(pattern, columns, known)))
 
     def fitting(name: str) -> list[Claim]:
         fits = ((line, n, match(name)) for line, n, match in matchers)
@@ -201,11 +201,11 @@ def resolve(
 def _part_claim(claim: Claim, part: str, columns) -> Claim | None:
     cells = claim.line.cells
     known = {k: v for k, v in cells.items() if "{" not in v} | dict(claim.captured)
-    got = matcher(cells["part"], columns, known, part=True)(part)
+    got = _matcher(cells["part"], columns, known, part=True)(part)
     if got is None:
         return None
     captured = {**claim.captured, **got}
-    return Claim(claim.line, captured, claim.literal_file, literals(cells["part"]), part)
+    return Claim(claim.line, captured, claim.literal_file, _literals(cells["part"]), part)
 
 
 def _best(fits: Sequence[Claim], part: str, problems: list[str]) -> Claim | None:
@@ -230,7 +230,7 @@ def fill(claim: Claim) -> dict[str, str]:
     return {k: v for k, v in claim.captured.items()} | cells
 
 
-def inherit(
+def _inherit(
     cells: Mapping[str, str], sources: Sequence[Sequence[Line]], columns: Mapping[str, Column]
 ) -> tuple[dict[str, str], dict[str, str], list[str]]:
     """Cells completed from settings lines, nearest source first; where from; sentences on ties.
@@ -284,7 +284,7 @@ def to_row(
     if measurement and "measurement" not in cells:
         cells["measurement"] = measurement
     problems = list(claim.line.problems)
-    cells, inherited, ties = inherit(cells, sources, columns)
+    cells, inherited, ties = _inherit(cells, sources, columns)
     problems += ties
     values: dict[str, object] = {}
     for name, cell in cells.items():

@@ -90,7 +90,7 @@ def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
     if re.search(r"^[ \t]*data_", text, re.M) and "_cell_length_a" in text:
         return _read_cif(path, text)
     if re.search(r"^[ \t]*ATOMIC_POSITIONS", text, re.M | re.I):
-        return with_ase(path, text, "espresso-in", "an input of Quantum ESPRESSO's pw.x")
+        return _with_ase(path, text, "espresso-in", "an input of Quantum ESPRESSO's pw.x")
     if re.fullmatch(r"\s*\d+\s*", lines[0]):
         frames = xyz_frames(path, lines)
         try:
@@ -162,7 +162,7 @@ def xyz_frames(path: Path, lines: list[str]) -> list[Structure]:
                 found=f"{sum(bool(b.strip()) for b in body)}",
                 advice="the file is cut short",
             )
-        info = comment_keys(lines[start + 1])
+        info = _comment_keys(lines[start + 1])
         names, places = _columns(path, info, start + 2)
         symbols, positions = [], []
         for k, row in enumerate(body):
@@ -208,7 +208,7 @@ def _columns(path: Path, info: dict, at: int) -> tuple[int, int]:
         ) from None
 
 
-def comment_keys(line: str) -> dict:
+def _comment_keys(line: str) -> dict:
     """`key=value` pairs of an extended-XYZ comment line; quoted values may hold blanks."""
     try:
         words = shlex.split(line)
@@ -246,7 +246,7 @@ def _read_poscar(path: Path, text: str) -> Structure:
             expected="as many atoms as there are lines of positions",
             found=f"{sum(map(int, counts))} atoms, {len(lines) - 7} lines",
         )
-    found = with_ase(path, text, "vasp", "a POSCAR or CONTCAR of VASP 5")
+    found = _with_ase(path, text, "vasp", "a POSCAR or CONTCAR of VASP 5")
     if abs(np.linalg.det(found.cell)) < 1e-3:
         raise FormatError(
             path,
@@ -257,7 +257,7 @@ def _read_poscar(path: Path, text: str) -> Structure:
     return found
 
 
-def with_ase(path: Path, text: str, name: str, what: str) -> Structure:
+def _with_ase(path: Path, text: str, name: str, what: str) -> Structure:
     """The last structure that ASE (doi:10.1088/1361-648X/aa680e) finds in a text of the format it
     calls `name`.
 
