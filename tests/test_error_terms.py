@@ -9,9 +9,18 @@ import numpy as np
 import pytest
 
 from hassan2021.verdicts.photoluminescence import film_effective_index
-from peled import materials, nmr, quantities
+from peled import conditioning, materials, nmr, quantities
 from peled.energetics import poses
-from peled.led import consistency, current_voltage, photometry, stability
+from peled.led import (
+    consistency,
+    current_voltage,
+    device,
+    lifetime,
+    light,
+    photometry,
+    routes,
+    stability,
+)
 from peled.lineshapes import result as bands
 from peled.lineshapes.model import SHAPES
 from peled.nmr import solid, titration
@@ -664,3 +673,117 @@ def test_interval_of_a_site_is_that_of_the_distance_to_its_rival():
     found, _ = poses.site_shares({"a": (0.0, 0.03), "b": (0.05, 0.04)}, 300.0)
     for share, moved in ((found.share, 0), (found.low, 1.96 * 0.05), (found.high, -1.96 * 0.05)):
         assert share == pytest.approx(1 / (1 + math.exp((moved - 0.05) / kt)))
+
+
+# ---- light-emitting devices ----------------------------------------------------------------------
+
+
+def test_exponents_of_a_lifetime_against_drive():
+    drive, life = np.array([0.1, 1.0, 10.0]), np.array([200.0, 35.0, 4.0])
+    errors, drive_errors = np.array([9.0, 2.0, 0.3]), np.array([0.004, 0.05, 0.2])
+    found = lifetime.acceleration(drive, life, errors, drive_errors)
+
+    def of(k):
+        return lambda *v: lifetime.acceleration(v[:3], v[3:], errors).exponents[k]
+
+    every = (np.r_[drive, life], np.r_[drive_errors, errors])
+    for k in (0, 1):
+        assert found.exponent_errors[k] == pytest.approx(propagated(of(k), *every), rel=1e-5)
+    between = propagated(lambda *v: of(0)(*v) - of(1)(*v), *every)
+    apart = abs(found.exponents[0] - found.exponents[1])
+    assert found.largest_difference_sigma == pytest.approx(apart / between, rel=1e-5)
+    exact = lifetime.acceleration(drive, 35 * drive**-1.2, errors)  # no misfit: its own errors
+    line = propagated(lambda *t: lifetime.acceleration(drive, t, errors).power_law,
+                      35 * drive**-1.2, errors)  # fmt: skip
+    assert exact.power_law_error == pytest.approx(line, rel=1e-5)
+
+
+def test_changes_along_a_series_are_differences():
+    at, x = np.arange(5.0), np.linspace(560, 760, 301)
+    share = np.array([0.0, 0.05, 0.1, 0.15, 0.2])[:, None]
+    clean = np.exp(-(((x - 630) / 15) ** 2)) + share * np.exp(-(((x - 680) / 15) ** 2))
+    noisy = clean + 0.002 * np.random.default_rng(2).standard_normal(clean.shape)
+    found = stability.follow(at, x, noisy)
+    shift, error = found.change("fwhm_nm")
+    assert shift == found.fwhm_nm[-1] - found.fwhm_nm[0]
+    assert error == pytest.approx(math.hypot(found.fwhm_error[0], found.fwhm_error[-1]))
+    assert found.grows and found.growth_error[0] == 0.0
+    assert found.growth_error[3] == pytest.approx(
+        math.hypot(found.share_error[0], found.share_error[3])
+    )
+
+
+def test_offset_of_a_sweep_and_its_error():
+    rng, bias = np.random.default_rng(6), np.linspace(0, 4, 41)
+    true = np.where(bias > 2, (bias - 2) ** 3 * 1e3, 0.0)
+    current, usable = np.geomspace(1e-4, 100, 41), np.ones(41, bool)
+    found = [
+        light.find_light(bias, current, 5 + true + rng.standard_normal(41), usable, "cd/m2")
+        for _ in range(400)
+    ]
+    offsets = np.array([f.offset for f in found])
+    claimed = np.array([f.offset_error for f in found])
+    assert np.sqrt(np.mean(claimed**2)) == pytest.approx(offsets.std(), rel=0.12)
+    one = found[0]
+    assert one.error() == pytest.approx(np.sqrt(one.noise**2 + (one.relative * one.values) ** 2))
+    # A sweep that begins in the light: anything up to the smallest reading, evenly.
+    bright = light.find_light(bias, current, 50 * np.exp(2 * bias), usable, "cd/m2")
+    assert (bright.offset, bright.offset_error) == pytest.approx((0.0, 50 / math.sqrt(3)))
+
+
+def test_error_of_a_pattern_is_half_the_difference_of_its_sides():
+    angle = np.arange(-90.0, 91.0, 5.0)
+    cosine = np.cos(np.radians(angle))
+    made = np.where(angle < 0, cosine**1.4, cosine)
+    found = routes.effective_angle(SimpleNamespace(angle_deg=angle, intensity=made), "", 0.1, "")
+    assert found.standard_error == pytest.approx(math.pi * (1 - 2 / 2.4) / 2, rel=0.01)
+    taken = routes.effective_angle(None, "", 0.1, "")
+    assert taken.standard_error == pytest.approx(0.1 * math.pi / math.sqrt(3))
+
+
+def test_response_of_a_spectrum_scatters_as_it_says():
+    rng, x = np.random.default_rng(7), np.linspace(560, 720, 161)
+    clean, sd = 400 * np.exp(-(((x - 630) / 20) ** 2)), np.full(161, 6.0)
+
+    def of(values):
+        return routes._response_of(
+            SimpleNamespace(
+                signal=conditioning.Signal(x, values[None], variance=sd[None] ** 2),
+                label="a",
+            ),
+            photometry.photopic_response,
+            "light",
+        )[0][0]
+
+    value, errors, slope = of(clean)
+    drawn = [of(clean + sd * rng.standard_normal(161))[0] for _ in range(600)]
+    claimed = math.sqrt(sum(e**2 for e in errors.values()))
+    assert claimed == pytest.approx(np.std(drawn) / value, rel=0.1)
+    moved = [photometry.photopic_response(x + d) @ clean for d in (0.5, 0.0, -0.5)]
+    assert slope == pytest.approx((moved[0] - moved[2]) / moved[1], rel=1e-3)
+
+
+class _Sweep(SimpleNamespace):
+    """A sweep of which only bias, current and luminance are asked."""
+
+
+def test_luminance_and_turn_on_carry_reading_offset_and_calibration():
+    volts = np.array([1.8, 2.0, 2.2, 2.4, 2.6, 2.8])
+    values = np.array([0.01, 0.2, 4.0, 30.0, 120.0, 300.0])
+    held = light.Light(values, 0.02, 0.03, 0.1, 0.01, values < 0.1, values > 0.1)
+    sweep = _Sweep(voltage_V=volts, current_density_mA_cm2=np.geomspace(0.01, 10, 6))
+    row = SimpleNamespace(state="", label="a", settings={"light_error": 0.04})
+    run = SimpleNamespace(lights={"luminance": held}, sweep=sweep, row=row, kind="measured",
+                          digest="")  # fmt: skip
+    settings = {"turn_on_cd_m2": 1.0, "luminance_relative": 0.5, "current_relative": 0.02}
+    angle = quantities.Quantity("angle", "", math.pi, {"pattern": 1e-9}, "sr")
+    made = device.luminance_quantities(device.Context("d", run, "", settings), angle)
+    found = {q.name: q for q in made}
+    assert found["largest luminance"].budget == pytest.approx(
+        {"reading": math.hypot(0.02, 0.03 * 300), "offset": 0.01, "calibration": 0.04 * 300}
+    )
+    alone = current_voltage.turn_on(
+        volts, values, threshold_cd_m2=1.0, noise_cd_m2=math.hypot(0.02, 0.01),
+        luminance_relative_error=math.hypot(0.03, 0.04),
+    )  # fmt: skip
+    assert found["turn-on voltage"].standard_error == pytest.approx(alone.standard_error_V)

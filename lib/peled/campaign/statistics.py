@@ -69,8 +69,16 @@ def outliers(values: Sequence[float]) -> list[int]:
 def limits(values: Sequence[float]) -> tuple[float, float, float] | None:
     """Centre and limits of a control chart for individual values, in the order they were made.
 
-    Mean ± 3 s, with s the mean moving range over 1.128: a slow drift does not widen them. None
-    below `FEWEST` values, or where nothing varies.
+    Mean ± 3 s, with s the mean moving range over 1.128 [1]_: a slow drift does not widen them.
+
+    Parameters
+    ----------
+    values : sequence of float
+
+    Returns
+    -------
+    (float, float, float) or None
+        Centre, lower and upper limit; None below `FEWEST` values, or where nothing varies.
 
     References
     ----------

@@ -19,8 +19,23 @@ __all__ = ["FormatError", "limits", "read_bytes", "read_json", "read_text", "rea
 
 
 def read_bytes(path: str | os.PathLike, *, what: str = "a data file") -> bytes:
-    """The content of a file, gzip or bzip2 taken off; what is missing, a folder, or empty is a
-    `FormatError`."""
+    """The content of a file, gzip or bzip2 taken off.
+
+    Parameters
+    ----------
+    path : path-like
+    what : str
+        What was expected of the file, for the messages.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    FormatError
+        No file, a folder, an empty or damaged file, or more than the limit when unpacked.
+    """
     require_file(path, what)
     try:
         content = Path(path).read_bytes()
@@ -44,7 +59,25 @@ _BINARY = {
 
 
 def read_text(path: str | os.PathLike, *, what: str = "a text file") -> str:
-    """The whole text of a file, packed or not, in any common encoding, with plain newlines."""
+    """The whole text of a file, packed or not, in any common encoding, with plain newlines.
+
+    UTF-8 or UTF-16 with or without a mark, else Windows-1252 or Latin-1.
+
+    Parameters
+    ----------
+    path : path-like
+    what : str
+        What was expected of the file, for the messages.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    FormatError
+        As `read_bytes`; with the byte, where the content is binary.
+    """
     content = read_bytes(path, what=what)
     text = _decoded(content)
     if text is None:
@@ -86,6 +119,16 @@ def _decoded(content: bytes) -> str | None:
 def read_yaml(path: str | os.PathLike, *, what: str = "a YAML file"):
     """The content of a YAML file of plain values.
 
+    Parameters
+    ----------
+    path : path-like
+    what : str
+        What was expected of the file, for the messages.
+
+    Returns
+    -------
+    dict, list, str, float, int, bool or None
+
     Raises
     ------
     FormatError
@@ -121,6 +164,16 @@ def read_yaml(path: str | os.PathLike, *, what: str = "a YAML file"):
 
 def read_json(path: str | os.PathLike, *, what: str = "a JSON file"):
     """The content of a JSON file, whose numbers are finite.
+
+    Parameters
+    ----------
+    path : path-like
+    what : str
+        What was expected of the file, for the messages.
+
+    Returns
+    -------
+    dict, list, str, float, int, bool or None
 
     Raises
     ------

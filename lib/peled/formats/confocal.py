@@ -34,7 +34,15 @@ class ImageStack:
 
 @reader("a TIFF image series")
 def read_stack(path: str | os.PathLike) -> ImageStack:
-    """Read a TIFF stack.
+    """A series of images of a confocal microscope, from a TIFF stack.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    ImageStack
 
     Raises
     ------

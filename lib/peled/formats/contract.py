@@ -103,6 +103,17 @@ _RAISE = "if the file is what it should be, read it within peled.formats.limits(
 def limits(**changed: int) -> Iterator[Limits]:
     """Other limits for the readers called within.
 
+    Parameters
+    ----------
+    **changed : int
+        Fields of `Limits`.
+
+    Yields
+    ------
+    Limits
+
+    Examples
+    --------
     >>> with limits(unpacked=2**30) as now:
     ...     now.unpacked >> 20
     1024
@@ -115,8 +126,19 @@ def limits(**changed: int) -> Iterator[Limits]:
 
 
 def allow(path: str | os.PathLike, size: int, what: str, *, place: str = "") -> int:
-    """`size`, the bytes that a header asks for, if they are within the limit or within what the
-    file holds itself.
+    """The bytes that a header asks for, if they are within the limit or what the file holds itself.
+
+    Parameters
+    ----------
+    path : path-like
+    size : int
+    what, place : str
+        What they are for, and where the header is, for the message.
+
+    Returns
+    -------
+    int
+        `size`.
 
     Raises
     ------
@@ -136,8 +158,19 @@ def allow(path: str | os.PathLike, size: int, what: str, *, place: str = "") -> 
 
 
 def unpacked(path: str | os.PathLike, content: bytes, what: str) -> bytes:
-    """`content` with gzip (all members) or bzip2 taken off, within the limit; anything else as it
-    is.
+    """Content with gzip (all members) or bzip2 taken off, within the limit; anything else as it is.
+
+    Parameters
+    ----------
+    path : path-like
+        For the message.
+    content : bytes
+    what : str
+        What was expected of the file.
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------
@@ -224,8 +257,17 @@ class Archive:
 
 @contextlib.contextmanager
 def archive(path: str | os.PathLike, what: str) -> Iterator[Archive]:
-    """Open a zip archive; Python unpacks no more of a member than the directory says, which is
-    what is limited.
+    """Open a zip archive, of which no more is unpacked than its directory says, which is limited.
+
+    Parameters
+    ----------
+    path : path-like
+    what : str
+        What was expected of the file, for the messages.
+
+    Yields
+    ------
+    Archive
 
     Raises
     ------
@@ -251,8 +293,15 @@ def sheets(path: str | os.PathLike) -> list[tuple[str, list[tuple]]]:
     """Name and rows of each sheet of an Excel workbook, values as calculated, rows of one width.
 
     Rows are streamed, so that a stray cell far out costs no rectangle: where one of all rows would
-    be more than the limit,
-    each is as wide as its last filled cell.
+    be more than the limit, each is as wide as its last filled cell.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    list of (str, list of tuple)
 
     Raises
     ------
@@ -310,13 +359,20 @@ def _trimmed(row) -> tuple:
 
 
 def arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """All arrays of a NumPy archive (.npz), none of them pickled, each as large as its member and
-    not as its header says.
+    """All arrays of a NumPy archive (.npz), each as large as its member and not as its header says.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    dict of str to array
 
     Raises
     ------
     FormatError
-        No archive, damaged, too large, or arrays of Python objects.
+        No archive, damaged, too large, or arrays of Python objects, which would be pickled.
     """
     what, found = "a NumPy archive (.npz)", {}
     with archive(path, what) as members:
@@ -353,6 +409,18 @@ def arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 def xml_root(path: str | os.PathLike, content: str | bytes, what: str) -> ElementTree.Element:
     """The root of an XML text without entities, with which a few lines unfold without end.
+
+    Parameters
+    ----------
+    path : path-like
+        For the message.
+    content : str or bytes
+    what : str
+        What was expected of the file.
+
+    Returns
+    -------
+    xml.etree.ElementTree.Element
 
     Raises
     ------
@@ -492,7 +560,20 @@ def reader(what: str, *, folder: bool = False, missing: tuple[str, ...] = ()) ->
 
 
 def require_file(path: str | os.PathLike, what: str, folder: bool = False) -> None:
-    """Refuse what is not there, a folder unless it will do, and what is no file at all."""
+    """Refuse what is not there, a folder unless it will do, and what is no file at all.
+
+    Parameters
+    ----------
+    path : path-like
+    what : str
+        What was expected, for the message.
+    folder : bool
+        Whether a folder will do.
+
+    Raises
+    ------
+    FormatError
+    """
     try:
         kind = os.stat(path).st_mode
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name

@@ -201,11 +201,20 @@ class Table:
 
 
 def parse_number(cell: str, decimal: str = ".") -> float | None:
-    """A cell as a float: decimal point or comma, Fortran exponents, typographic minus; None if it
-    is none.
+    """A cell as a float: decimal point or comma, Fortran exponents, typographic minus.
 
-    What overflows is no number either.
+    Parameters
+    ----------
+    cell : str
+    decimal : "." or ","
 
+    Returns
+    -------
+    float or None
+        None for what is no number, and for what overflows.
+
+    Examples
+    --------
     >>> parse_number("−1,5e3", ","), parse_number("12 nm"), parse_number("1e400")
     (-1500.0, None, None)
     """
@@ -217,8 +226,19 @@ def parse_number(cell: str, decimal: str = ".") -> float | None:
 
 
 def stated_number(text: str) -> tuple[float, str] | None:
-    """The first number in the value of a header line, and what follows it: decimal point or comma.
+    """The first number in the value of a header line, and what follows it.
 
+    Parameters
+    ----------
+    text : str
+        With decimal point or comma.
+
+    Returns
+    -------
+    (float, str) or None
+
+    Examples
+    --------
     >>> stated_number("0,015"), stated_number("about 2 MHz"), stated_number("1.2.3 ns")
     ((0.015, ''), (2.0, 'MHz'), None)
     """
@@ -228,10 +248,22 @@ def stated_number(text: str) -> tuple[float, str] | None:
 
 
 def stated(path, metadata: dict, pattern: str, *, positive: bool = False):
-    """Number and what follows it of the first key in `metadata` that fits `pattern` (case ignored),
-    or None.
+    """Number and unit of the first header line whose key fits a pattern.
 
-    A unit in the key itself, `Area (cm2)`, is put where the value has none.
+    Parameters
+    ----------
+    path : path-like
+        For the message.
+    metadata : dict of str to str
+        Key and value of each line; a unit in the key, `Area (cm2)`, counts where the value has none.
+    pattern : str
+        Regular expression for the key, case ignored.
+    positive : bool
+        Whether the number must be above 0.
+
+    Returns
+    -------
+    (float, str) or None
 
     Raises
     ------
@@ -260,6 +292,16 @@ def split_unit(head: str) -> tuple[str, str]:
 
     What follows a known unit in brackets belongs to the name: `Voltage (V) forward`.
 
+    Parameters
+    ----------
+    head : str
+
+    Returns
+    -------
+    name, unit : str
+
+    Examples
+    --------
     >>> split_unit("Current density [mA/cm2]"), split_unit("counts")
     (('Current density', 'mA/cm2'), ('counts', ''))
     """
@@ -283,9 +325,19 @@ def _time(stamp: str, form: str) -> float:
 
 
 def clock_times(stamps: Sequence[str]) -> np.ndarray | None:
-    """Seconds from the first of times of day or dates with time; None where they are none, or
-    where day and month could be either.
+    """Seconds from the first of times of day or dates with time.
 
+    Parameters
+    ----------
+    stamps : sequence of str
+
+    Returns
+    -------
+    array or None
+        None where they are none, or where day and month could be either.
+
+    Examples
+    --------
     >>> clock_times(["23:59:50", "00:00:05.5"]), clock_times(["01/05/26 12:00:00"])
     (array([ 0. , 15.5]), None)
     """
@@ -303,12 +355,40 @@ def clock_times(stamps: Sequence[str]) -> np.ndarray | None:
 
 
 def stem(path: Path) -> str:
-    """The name of a file without its suffixes: `a_2.5V.txt.gz` is `a_2.5V`."""
+    """The name of a file without its suffixes.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> stem(Path("a_2.5V.txt.gz"))
+    'a_2.5V'
+    """
     return re.sub(r"(\.[A-Za-z]\w{0,4}){1,2}$", "", path.name) or path.name
 
 
 def is_unit(cell: str) -> bool:
-    """Whether a cell is a bare unit, as in a row of units under a row of names."""
+    """Whether a cell is a bare unit, as in a row of units under a row of names.
+
+    Parameters
+    ----------
+    cell : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_unit("nm"), is_unit("Wavelength")
+    (True, False)
+    """
     return bool(_BARE_UNIT.fullmatch(cell))
 
 
@@ -580,8 +660,21 @@ class Sheet:
 
 
 def key_values(lines: Iterable[str]) -> dict[str, str]:
-    """The `key: value`, `key = value` and `key<delimiter>value` lines; the first of each key
-    counts.
+    """The `key: value`, `key = value` and `key<delimiter>value` lines.
+
+    Parameters
+    ----------
+    lines : iterable of str
+
+    Returns
+    -------
+    dict of str to str
+        The first of each key counts.
+
+    Examples
+    --------
+    >>> key_values(["Area: 0.1 cm2", "words", "Area: 2"])
+    {'Area': '0.1 cm2'}
     """
     found = {}
     for line in lines:
@@ -618,6 +711,16 @@ def _has_letters(text: str) -> bool:
 def is_name(cell: str) -> bool:
     """Whether the first cell above a column of numbers is a name, not a number with a slip in it.
 
+    Parameters
+    ----------
+    cell : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
     >>> is_name("Wavelength (nm)"), is_name("T"), is_name("4O0"), is_name("")
     (True, True, False, False)
     """
@@ -651,7 +754,20 @@ def read_table(path: str | os.PathLike, *, allow_missing: bool = False) -> Table
 def read_tables(path: str | os.PathLike, part: str = "") -> list[tuple[str, Table]]:
     """Each table of a text file or of a workbook (.xlsx), gaps as NaN, with the name of its sheet.
 
-    Parameters and errors as `sheets_of`; and as `read_table`.
+    Parameters
+    ----------
+    path : path-like
+    part : str
+        Of a workbook with a sheet of this name only that one; any other name leaves all.
+
+    Returns
+    -------
+    list of (str, Table)
+
+    Raises
+    ------
+    FormatError
+        As `sheets_of` and `read_table`.
     """
     found = sheets_of(path, part, what="a table as text or .xlsx")
     return [(name, table_of(sheet, allow_missing=True)) for name, sheet in found]
@@ -692,7 +808,16 @@ def sheets_of(path: str | os.PathLike, part: str = "", *, what: str) -> list[tup
 
 
 def read_workbook(path: Path) -> list[tuple[str, list[str]]]:
-    """Each sheet as lines of cells between tabs."""
+    """Each sheet of a workbook as lines of cells between tabs.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    list of (str, list of str)
+    """
     return [
         (title, ["\t".join(map(_cell_text, row)) for row in rows]) for title, rows in sheets(path)
     ]
@@ -710,7 +835,23 @@ def _cell_text(cell) -> str:
 
 
 def table_of(sheet: Sheet, *, allow_missing: bool = False) -> Table:
-    """The one block of columns of a sheet; as `read_table`."""
+    """The one block of columns of a sheet.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    allow_missing : bool
+        As in `read_table`.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    FormatError
+        As `read_table`.
+    """
     content = [i for i in sheet.content if not sheet.is_comment(i)]
     width, numeric = _shape(sheet, content)
     rows = [i for i in content if _fits(sheet, i, width, numeric)]
@@ -947,6 +1088,16 @@ def read_records(path: str | os.PathLike, needed: Sequence[str]) -> tuple[list[R
     """Rows of a table with words.
 
     The first line that is no comment holds the heads, and every other line has as many cells.
+
+    Parameters
+    ----------
+    path : path-like
+    needed : sequence of str
+        Columns that must be there.
+
+    Returns
+    -------
+    list of Record, Account
 
     Raises
     ------

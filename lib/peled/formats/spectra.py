@@ -197,7 +197,22 @@ def read_each(
 ) -> tuple[Spectra, ...]:
     """All spectra of a file, grouped by axis; of a workbook those of all sheets.
 
-    Parameters and errors as `read_spectra`; of a workbook with a sheet named `part` that one alone.
+    Parameters
+    ----------
+    path : path-like
+    x_unit : str, optional
+        As in `read_spectra`.
+    part : str
+        Of a workbook with a sheet of this name that one alone.
+
+    Returns
+    -------
+    tuple of Spectra
+
+    Raises
+    ------
+    FormatError
+        As `read_spectra`.
     """
     what = "a text file with a spectrum"
     if jcampdx.is_jcampdx(read_bytes(path, what=what)[:4096]):

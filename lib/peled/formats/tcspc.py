@@ -80,8 +80,22 @@ class Histogram:
 
 @reader("a TCSPC histogram")
 def read_histogram(path: str | os.PathLike, *, bin_ns: float | None = None) -> Histogram:
-    """All decays of a file, which must share one time axis; parameters and errors as
-    `read_histograms`.
+    """All decays of a file, which must share one time axis.
+
+    Parameters
+    ----------
+    path : path-like
+    bin_ns : float, optional
+        As in `read_histograms`.
+
+    Returns
+    -------
+    Histogram
+
+    Raises
+    ------
+    FormatError
+        As `read_histograms`, and for decays on several time axes.
     """
     groups = read_histograms(path, bin_ns=bin_ns)
     if len(groups) > 1:

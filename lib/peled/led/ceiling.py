@@ -119,12 +119,20 @@ class Stack:
 
 @reader("a stack of layers")
 def read_stack(path: str | Path) -> Stack:
-    """A stack from YAML or a table.
+    """A stack of layers from YAML or a table.
 
     YAML: `wavelength_nm` of the emission, `fwhm_nm` where it is no line, `stack` (a list from the
     substrate up; each layer with n and k or an `index_table`) and, for drawing, `levels`. A table
     (CSV) has a row a layer and the same words as heads: name, role, thickness_nm, and n and k or
     index_table; wavelength_nm and fwhm_nm stand in the row of the emitter.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Stack
 
     Raises
     ------

@@ -326,6 +326,15 @@ class Hysteresis:
 def hysteresis(up_voltage_V, up_current, down_voltage_V, down_current) -> Hysteresis:
     """Compare a sweep up with the sweep down that followed.
 
+    Parameters
+    ----------
+    up_voltage_V, up_current, down_voltage_V, down_current : array
+        Currents in mA cm⁻².
+
+    Returns
+    -------
+    Hysteresis
+
     Raises
     ------
     ValueError

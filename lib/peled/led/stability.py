@@ -229,13 +229,33 @@ class Drift:
 
 
 def drift(time, values, errors) -> Drift:
-    """Weighted straight line; its error is scaled up where the scatter is larger than the errors
-    say (a course that is no line).
+    """Weighted straight line of a quantity against time.
+
+    Parameters
+    ----------
+    time, values, errors : array (n,)
+        Standard errors.
+
+    Returns
+    -------
+    Drift
+        Slope, its error, whether it stands above three of them, and the largest departure from the
+        first value.
 
     Raises
     ------
     ValueError
-        For fewer than three points or errors that are not positive.
+        For fewer than three points, equal times, or errors that are not positive.
+
+    Notes
+    -----
+    The error is scaled by √(χ²/ν) where that is above 1: a course that is no line.
+
+    Examples
+    --------
+    >>> found = drift([0.0, 1.0, 2.0, 3.0], [5.0, 5.2, 5.4, 5.6], [0.1] * 4)
+    >>> round(found.rate, 6), round(found.standard_error, 6), found.significant
+    (0.2, 0.044721, True)
     """
     t, v, e = (np.asarray(a, float) for a in (time, values, errors))
     if t.size < 3 or not (e > 0).all():

@@ -43,7 +43,16 @@ def code_digest() -> str:
 
 
 def to_csv(report: Report) -> bytes:
-    """One row a quantity, UTF-8 with the mark by which Excel knows it; full precision."""
+    """One row a quantity, UTF-8 with the mark by which Excel knows it; full precision.
+
+    Parameters
+    ----------
+    report : Report
+
+    Returns
+    -------
+    bytes
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -52,7 +61,16 @@ def to_csv(report: Report) -> bytes:
 
 
 def rows(report: Report) -> list[dict[str, Any]]:
-    """The quantities as flat records with the keys `COLUMNS`, ready for JSON."""
+    """The quantities as flat records with the keys `COLUMNS`, ready for JSON.
+
+    Parameters
+    ----------
+    report : Report
+
+    Returns
+    -------
+    list of dict
+    """
     common = {
         "topic": report.topic, "sheet": report.sheet, "version": peled.__version__,
         "code": code_digest(),
@@ -75,7 +93,17 @@ def cells(row: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
 
 
 def record(report: Report) -> dict[str, Any]:
-    """The whole report as plain data, ready for JSON."""
+    """The whole report as plain data, ready for JSON.
+
+    Parameters
+    ----------
+    report : Report
+
+    Returns
+    -------
+    dict
+        As `tables/report.schema.json` describes it.
+    """
     return {
         "topic": report.topic,
         "sheet": report.sheet,

@@ -28,7 +28,16 @@ LINES, FULL = 30, 88  # of text on a page with pictures, without
 
 
 def pages(report: Report) -> bytes:
-    """The PDF's bytes: the same report gives the same."""
+    """A report as PDF: the same report gives the same bytes.
+
+    Parameters
+    ----------
+    report : Report
+
+    Returns
+    -------
+    bytes
+    """
     stream = io.BytesIO()
     dates = {"CreationDate": None, "ModDate": None, "Title": f"{report.topic} report"}
     with mpl.rc_context():

@@ -23,7 +23,16 @@ DPI = 200
 
 
 def slides(report: Report) -> bytes:
-    """The bytes of a .pptx.
+    """A report as PowerPoint, a slide a sample.
+
+    Parameters
+    ----------
+    report : Report
+
+    Returns
+    -------
+    bytes
+        Of a .pptx.
 
     Raises
     ------

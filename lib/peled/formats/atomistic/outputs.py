@@ -82,8 +82,19 @@ def read_calculation(path: str | os.PathLike, *, allow_unconverged: bool = False
 def read_calculations(
     path: str | os.PathLike, *, allow_unconverged: bool = False
 ) -> list[Calculation]:
-    """All calculations of a file: the frames of an extended XYZ if each says whether it
-    `converged` (a set of conformers), else the last.
+    """All calculations of a file.
+
+    Parameters
+    ----------
+    path : path-like
+    allow_unconverged : bool
+        As in `read_calculation`.
+
+    Returns
+    -------
+    list of Calculation
+        The frames of an extended XYZ if each says whether it `converged` (a set of conformers),
+        else the last.
 
     Raises
     ------

@@ -93,12 +93,24 @@ def json_record(path: Path, text: str) -> Calculation:
 
 @reader("numbers kept as JSON")
 def read_numbers(path: str | os.PathLike, needed: Sequence[str] = ()) -> dict[str, float]:
-    """The numbers of a kept record by name, `a/b` for what stands under b in a.
+    """The numbers of a kept record by name.
+
+    Parameters
+    ----------
+    path : path-like
+        A JSON object.
+    needed : sequence of str
+        Names that must be there.
+
+    Returns
+    -------
+    dict of str to float
+        `a/b` for what stands under b in a.
 
     Raises
     ------
     FormatError
-        No JSON object, or none of the numbers that are needed.
+        No JSON object, or one of the numbers that are needed is missing.
     """
     data = read_json(path, what="numbers kept as JSON")
     if not isinstance(data, dict):

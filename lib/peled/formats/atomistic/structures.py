@@ -45,6 +45,17 @@ class Structure:
 def formula(composition: Counter) -> str:
     """Composition in Hill order: carbon and hydrogen first, then the alphabet.
 
+    Parameters
+    ----------
+    composition : Counter
+        Number of atoms by element.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> formula(Counter({"O": 2, "H": 4, "C": 2}))
     'C2H4O2'
     """

@@ -98,7 +98,19 @@ _KEITHLEY_NAN = 9.91e37  # what a 2400 writes for a function that was not measur
 
 
 def read_tables(path: Path, part: str = "") -> list[tuple[str, Table]]:
-    """Each table of a text file or workbook with its name ("" where there is only one)."""
+    """Each table of a text file or workbook, with the heads of a SourceMeter's buffer put right.
+
+    Parameters
+    ----------
+    path : Path
+    part : str
+        Of a workbook with a sheet of this name that one alone.
+
+    Returns
+    -------
+    list of (str, Table)
+        The name is empty where there is only one.
+    """
     tables = delimited.read_tables(path, part)
     return [(name, _buffer_export(t if any(t.names) else _headless(t))) for name, t in tables]
 
@@ -170,8 +182,17 @@ def _buffer_export(table: Table) -> Table:
 
 
 def identify(column: Column) -> tuple[str | None, str]:
-    """The quantity of a column by its name, and its unit; units may hide in the name (`J_mA_cm2`,
-    `V_V`).
+    """The quantity of a column by its name, and its unit.
+
+    Parameters
+    ----------
+    column : Column
+        Its unit may hide in the name (`J_mA_cm2`, `V_V`).
+
+    Returns
+    -------
+    quantity : str or None
+    unit : str
     """
     name, unit = column.name.strip(), column.unit.strip()
     if not unit and (
@@ -207,7 +228,21 @@ def identify(column: Column) -> tuple[str | None, str]:
 
 
 def unit_key(unit: str) -> str:
-    """A unit in one spelling: `mA/cm²`, `mA cm^-2`, `mA/cm2`, `mA·cm⁻²` are all `macm-2`."""
+    """A unit in one spelling.
+
+    Parameters
+    ----------
+    unit : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> unit_key("mA/cm²"), unit_key("mA cm^-2"), unit_key("mA·cm⁻²")
+    ('macm-2', 'macm-2', 'macm-2')
+    """
     text = (
         unit.lower()
         .replace("µ", "u")

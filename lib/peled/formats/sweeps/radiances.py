@@ -41,8 +41,17 @@ class Radiances:
 
 @reader("radiances of a luminance meter")
 def read_radiances(path: str | os.PathLike) -> Radiances:
-    """A Konica-Minolta CS-2000 export (CS-S10w): a column a measurement, rows named (Lv, x, y,
-    ...), then one row a wavelength.
+    """A Konica-Minolta CS-2000 export (CS-S10w).
+
+    A column a measurement, rows named (Lv, x, y, ...), then one row a wavelength.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Radiances
 
     Raises
     ------
