@@ -23,6 +23,7 @@ from peled.led import (
 )
 from peled.lineshapes import result as bands
 from peled.lineshapes.model import SHAPES
+from peled.nmr import analyse as nmr_analyse
 from peled.nmr import solid, titration
 from peled.nmr.integrals import Integral, Integrals
 from peled.optics import dipole
@@ -787,3 +788,24 @@ def test_luminance_and_turn_on_carry_reading_offset_and_calibration():
         luminance_relative_error=math.hypot(0.03, 0.04),
     )  # fmt: skip
     assert found["turn-on voltage"].standard_error == pytest.approx(alone.standard_error_V)
+
+
+def test_an_integral_that_its_lines_do_not_describe_is_as_far_off_as_they_differ():
+    def region(area, error, misfit):
+        return nmr_analyse.Region("", (SimpleNamespace(area=area),), (1.0, 1.2), True, error,
+                                  misfit, True)  # fmt: skip
+
+    covariance = np.array([[0.81, 0.2], [0.2, 1.96]])
+    whole = Integrals(
+        (Integral(1.0, 1.2, 30.0, 0.9, 0.3, 0.4), Integral(2.0, 2.2, 80.0, 1.4, 0.5, 1.2)),
+        covariance,
+    )
+    assert nmr_analyse._noise_of_ratio(whole, 0, 1) == pytest.approx(
+        propagated(lambda a, b: a / b, (30.0, 80.0), covariance), rel=1e-6
+    )
+    fitted, other = region(31.0, 0.6, 1.0), region(86.0, 1.0, 1e3)
+    found = nmr_analyse._by_lines(whole, (fitted, other))
+    assert (found.regions[0].area, found.regions[0].error) == (31.0, 0.6)
+    assert found.covariance[0, 0] == pytest.approx(0.36) and found.covariance[0, 1] == 0.0
+    assert found.regions[1].area == 80.0  # six apart, of which 1.4 are noise
+    assert found.regions[1].baseline_error == pytest.approx(math.sqrt(0.5**2 + 36 - 1.4**2))
