@@ -937,7 +937,9 @@ def _fits(sheet: Sheet, i: int, width: int, numeric: list[bool], *, but: bool = 
     cells, values = sheet.row(i)
     if len(cells) < width:
         return False
-    off = [j for j in range(width) if numeric[j] and values[j] is None and not _is_missing(cells[j])]
+    off = [
+        j for j in range(width) if numeric[j] and values[j] is None and not _is_missing(cells[j])
+    ]
     lead = numeric.index(True)
     filled = sum(v is not None for v in values[:width])
     return len(off) <= but and (values[lead] is not None or filled > 1)

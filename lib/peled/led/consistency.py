@@ -321,8 +321,7 @@ def shortcuts(wavelength_nm, spectrum) -> dict[str, float]:
         "V(λ) was taken at the centroid instead of over the spectrum": true / line(centroid),
         "the spectrum counts photons where power was meant, or the reverse": true
         / _per_photon(wavelength, values, quantity="photons"),
-        "V(λ) of CIE 2008 was used": true
-        / _per_photon(wavelength, values, observer="CIE 2008"),
+        "V(λ) of CIE 2008 was used": true / _per_photon(wavelength, values, observer="CIE 2008"),
         "emission into 2π sr with constant intensity was assumed instead of Lambertian": 2.0,
         "π was left out": 1 / math.pi,
         "per cent and fraction were mixed": 100.0,

@@ -372,8 +372,7 @@ def efficiency(
     if wavelength_error_nm:
         # The whole scale moves: the band is seen by V(λ) half a nanometre up and down.
         up, down = (
-            luminous_energy_per_photon(wavelength + d, values, checked=True)
-            for d in (0.5, -0.5)
+            luminous_energy_per_photon(wavelength + d, values, checked=True) for d in (0.5, -0.5)
         )
         slope = np.log(up / down)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -591,9 +591,7 @@ def substrate_reabsorption(
     # denser towards both ends, where the film's reflectance has roots
     angle = low + (np.pi / 2 - low) * np.sin(np.pi / 4 * (t + 1)) ** 2
     weight = w * np.sin(np.pi / 2 * (t + 1)) * np.sin(angle)
-    light = far_field(
-        indices, thickness_nm, emitter, wavelength_nm, angle, orientation=orientation
-    )
+    light = far_field(indices, thickness_nm, emitter, wavelength_nm, angle, orientation=orientation)
     absorbing = [complex(value) for value in indices]
     absorbing[emitter] = complex(absorbing[emitter].real, k)
     bounces = RADIUS_MM / (2 * SLIDE_MM * np.tan(angle))
