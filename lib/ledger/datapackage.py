@@ -1,8 +1,9 @@
-"""Catalogues of files, `datapackage.json` in the Frictionless standard, made from `about.yaml` files.
+"""Catalogues of files, `datapackage.json` in the Frictionless standard, made from `about.yaml`
+files.
 
-`about.yaml` lists files with title, kind of source, how they were made and, for plain tables, their columns; the one
-at the root of a catalogue describes the whole (`package`). The catalogue adds size and SHA-256 of each file, and every
-file of the folder is in it. `peled.sources.kind_of` reads it.
+`about.yaml` lists files with title, kind of source, how they were made and, for plain tables, their
+columns; the one at the root of a catalogue describes the whole (`package`). The catalogue adds size
+and SHA-256 of each file, and every file of the folder is in it. `peled.sources.kind_of` reads it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ _IGNORED = {"README.md", "about.yaml", "__init__.py", CATALOGUE}
 
 
 def roots() -> list[Path]:
-    """The folders that have a catalogue: `data`, and the topmost below `lib` that say what they hold."""
+    """The folders that have a catalogue: `data`, and the topmost below `lib` that say what they
+    hold."""
     below = sorted((files.ROOT / "lib").rglob("about.yaml"), key=lambda path: len(path.parts))
     top: list[Path] = []
     for about in below:
@@ -49,7 +51,8 @@ def build(data: Path) -> dict:
     Raises
     ------
     CatalogueError
-        Naming the entry: unknown kind or licence, a file listed and missing, present and not listed, or listed twice.
+        Naming the entry: unknown kind or licence, a file listed and missing, present and not
+        listed, or listed twice.
     """
     import yaml
 

@@ -28,7 +28,8 @@ def resolve(path: str | os.PathLike) -> Path:
 
 
 def display_path(path: str | os.PathLike) -> str:
-    """`path` as a reader should see it: relative to the repository when inside it, else its last two parts.
+    """`path` as a reader should see it: relative to the repository when inside it, else its last
+    two parts.
 
     Keeps the folders of one machine out of notebooks, sidecars and results.
     """
@@ -40,7 +41,8 @@ def display_path(path: str | os.PathLike) -> str:
 
 
 def topic_folder(data_dir: str | os.PathLike, topic: str) -> Path:
-    """The folder that holds a topic's files: `data_dir/topic` when it exists, else `data_dir` itself.
+    """The folder that holds a topic's files: `data_dir/topic` when it exists, else `data_dir`
+    itself.
 
     So one `data_dir` serves all notebooks, and a plain folder of files serves one.
 
@@ -55,5 +57,6 @@ def topic_folder(data_dir: str | os.PathLike, topic: str) -> Path:
     if folder.is_dir():
         return folder
     raise MissingDataError(
-        f"data_dir: expected a folder with {topic} files, found nothing at {data_dir!s}; give an existing folder, absolute or relative to the repository root"
+        f"data_dir: expected a folder with {topic} files, found nothing at {data_dir!s}; "
+        "give an existing folder, absolute or relative to the repository root"
     )

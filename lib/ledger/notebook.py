@@ -1,4 +1,5 @@
-"""What a notebook needs around its physics: where its files are, panels saved with provenance, results and verdicts kept.
+"""What a notebook needs around its physics: where its files are, panels saved with provenance,
+results and verdicts kept.
 
 One object serves one notebook from its first code cell to its last:
 
@@ -39,7 +40,8 @@ COMMON_PARAMETERS = {
 STAGE = "PELED_STAGE"
 #: What a slider may cost (CPU seconds, picture included) and still be followed while it moves.
 AT_ONCE_S = 0.2
-#: Names the folder of results that a notebook reads which gathers those of the others; by default its own `results_dir`.
+#: Names the folder of results that a notebook reads which gathers those of the others; by default
+#: its own `results_dir`.
 RESULTS = "PELED_RESULTS"
 
 
@@ -68,7 +70,7 @@ class Room:
             return files.ROOT / "build" / "interactive" / inside
         return files.resolve(self.parameters[name])
 
-    # ---- files -----------------------------------------------------------------------------------------------------
+    # ---- files -----------------------------------------------------------------------------------
 
     @cached_property
     def folder(self) -> Path:
@@ -87,13 +89,15 @@ class Room:
         if not path.exists():
             there = sorted(p.name for p in self.folder.iterdir())[:8]
             raise files.MissingDataError(
-                f"{files.display_path(self.folder)}: expected the file {name}, found {', '.join(there) or 'an empty folder'}; "
+                f"{files.display_path(self.folder)}: expected the file {name}, found "
+                f"{', '.join(there) or 'an empty folder'}; "
                 f"data/{self.topic}/README.md describes the files"
             )
         return path
 
     def file_or_bundled(self, name: str) -> Path:
-        """One data file of this topic, the repository's own where the folder in `data_dir` has none."""
+        """One data file of this topic, the repository's own where the folder in `data_dir` has
+        none."""
         path = self.folder / name
         return path if path.exists() else files.ROOT / "data" / self.topic / name
 
@@ -115,11 +119,13 @@ class Room:
         )
         if not found:
             raise files.MissingDataError(
-                f"{files.display_path(self.folder)}: expected files like {' or '.join(patterns)}, found none; data/{self.topic}/README.md describes the files"
+                f"{files.display_path(self.folder)}: expected files like "
+                f"{' or '.join(patterns)}, found none; data/{self.topic}/README.md "
+                "describes the files"
             )
         return found
 
-    # ---- figures ---------------------------------------------------------------------------------------------------
+    # ---- figures ---------------------------------------------------------------------------------
 
     def panel(self, name: str, **options):
         """A new figure for a panel; see `peled.figures.panel`."""
@@ -174,10 +180,11 @@ class Room:
         }
 
     def write(self, name: str, content: str) -> None:
-        """Write a further result file, such as a table to take away, beside the results as `<topic>_<name>`."""
+        """Write a further result file, such as a table to take away, beside the results as
+        `<topic>_<name>`."""
         files.write_atomically(self.results_dir / f"{self.topic}_{name}", content)
 
-    # ---- results ---------------------------------------------------------------------------------------------------
+    # ---- results ---------------------------------------------------------------------------------
 
     def quantity(
         self,
@@ -192,7 +199,8 @@ class Room:
         Raises
         ------
         ValueError
-            If the name is used twice with different values, the value is not finite, or the kind unknown.
+            If the name is used twice with different values, the value is not finite, or the kind
+            unknown.
         """
         value = float(value)
         error = None if standard_error is None else float(standard_error)
@@ -200,11 +208,13 @@ class Room:
             error is not None and not (math.isfinite(error) and error >= 0)
         ):
             raise ValueError(
-                f"quantity {name!r}: expected a finite value and standard error, found {value} ± {error}"
+                f"quantity {name!r}: expected a finite value and standard error, found "
+                f"{value} ± {error}"
             )
         if kind not in SOURCE_KINDS:
             raise ValueError(
-                f"quantity {name!r}: source kind: expected one of {', '.join(SOURCE_KINDS)}, found {kind!r}"
+                f"quantity {name!r}: source kind: expected one of "
+                f"{', '.join(SOURCE_KINDS)}, found {kind!r}"
             )
         self._quantities[name] = {
             "name": name,
@@ -261,7 +271,8 @@ class Room:
         }
 
     def finish(self) -> None:
-        """Validate the results against the schema, write `<results_dir>/<topic>.json` and print a summary.
+        """Validate the results against the schema, write `<results_dir>/<topic>.json` and print a
+        summary.
 
         Raises
         ------
@@ -273,7 +284,8 @@ class Room:
         missing = self.missing_claims() + self.missing_panels()
         if missing:
             raise ValueError(
-                f"{self.topic}: expected a verdict on every claim and a file for every panel; missing: {', '.join(missing)}"
+                f"{self.topic}: expected a verdict on every claim and a file for every "
+                f"panel; missing: {', '.join(missing)}"
             )
         results = self.results()
         try:
@@ -282,10 +294,11 @@ class Room:
             raise ValueError(f"{self.topic}: results, {error.json_path}: {error.message}") from None
         files.write_atomically(self.results_dir / f"{self.topic}.json", files.to_json(results))
         print(
-            f"{len(results['figures'])} panels, {len(results['quantities'])} quantities; claims: {self.verdicts().summary()}"
+            f"{len(results['figures'])} panels, {len(results['quantities'])} quantities; "
+            f"claims: {self.verdicts().summary()}"
         )
 
-    # ---- where it runs ---------------------------------------------------------------------------------------------
+    # ---- where it runs ---------------------------------------------------------------------------
 
     @cached_property
     def notebook(self) -> str:
@@ -318,14 +331,16 @@ class Room:
 
 
 def explore(draw, **controls) -> None:
-    """Sliders in a live notebook; one static rendering where no front end is attached (headless runs, code hosts).
+    """Sliders in a live notebook; one static rendering where no front end is attached (headless
+    runs, code hosts).
 
     Parameters
     ----------
     draw : callable
         Called with one keyword a control; draws with pyplot or prints.
     **controls
-        `(low, high, step, start)` makes a slider, a list makes a choice (its first entry starts), a bool a check box.
+        `(low, high, step, start)` makes a slider, a list makes a choice (its first entry starts), a
+        bool a check box.
     """
     starts = {
         name: c[3] if isinstance(c, tuple) else c[0] if isinstance(c, list) else c
@@ -435,14 +450,16 @@ def open_room(topic: str, **parameters) -> Room:
     Raises
     ------
     TypeError
-        If a common parameter is missing, or a name was injected that the notebook does not know (a mistyped `-p`).
+        If a common parameter is missing, or a name was injected that the notebook does not know (a
+        mistyped `-p`).
     MissingDataError
         If `data_dir` is not a folder.
     """
     lacking = [name for name in COMMON_PARAMETERS if name not in parameters]
     if lacking:
         raise TypeError(
-            f"{topic}: parameters: expected {', '.join(COMMON_PARAMETERS)}; missing: {', '.join(lacking)}"
+            f"{topic}: parameters: expected {', '.join(COMMON_PARAMETERS)}; missing: "
+            f"{', '.join(lacking)}"
         )
     _refuse_unknown_parameters(topic, parameters)
     room = Room(topic, parameters)
@@ -470,7 +487,8 @@ def shown(v: paper.Verdict) -> str:
 
 
 def _rounded(value: float, standard_error: float | None) -> str:
-    """A number to the second digit of its standard error: digits beyond it differ between machines and mean nothing."""
+    """A number to the second digit of its standard error: digits beyond it differ between machines
+    and mean nothing."""
     if not standard_error or not 1e-4 < standard_error < 1e4:
         return f"{value:.4g}"
     decimals = max(0, 1 - math.floor(math.log10(standard_error)))
@@ -510,7 +528,8 @@ def _tune_inline_backend() -> None:
 
 
 def _refuse_unknown_parameters(topic: str, parameters: dict) -> None:
-    """Papermill sets any name it is given. Nothing else has run yet, so an unknown name is a mistyped parameter."""
+    """Papermill sets any name it is given. Nothing else has run yet, so an unknown name is a
+    mistyped parameter."""
     shell = _shell()
     if shell is None or shell.execution_count > 4:
         return
@@ -525,5 +544,6 @@ def _refuse_unknown_parameters(topic: str, parameters: dict) -> None:
     )
     if unknown:
         raise TypeError(
-            f"{topic}: unknown parameter: {', '.join(unknown)}; this notebook knows {', '.join(parameters)}"
+            f"{topic}: unknown parameter: {', '.join(unknown)}; this notebook knows "
+            f"{', '.join(parameters)}"
         )

@@ -3,15 +3,17 @@
 A claim is a printed number (or range, ratio, list) or a statement. A verdict has three parts:
 
 outcome  agrees, disagrees, partly, inconclusive, not testable; recovers or misses on simulated data
-test     what kind of trial it was: decides, bound, restated, text; method tested or read back on simulated data
+test     what kind of trial it was: decides, bound, restated, text; method tested or read back on
+         simulated data
 kind     what it stands on: measured, calculated, recomputed, literature, simulated, published
 
-How a claim is tested stands in its row of the ledger, what was found in the check; one evaluator makes the verdict of
-both. It allows for the rounding of the printed number (h), the uncertainty printed with it and the standard error of
-what was found (together sigma). A test decides when it has power: had the truth been the rival, at a distance Delta
-from the printed value, it would have been rejected with probability Phi((Delta - h)/sigma - 1.96) of at least 0.9.
-A comparison without that power, agreeing or not, is inconclusive; so is a limit that would have let the rival pass
-more often than not.
+How a claim is tested stands in its row of the ledger, what was found in the check; one evaluator
+makes the verdict of both. It allows for the rounding of the printed number (h), the uncertainty
+printed with it and the standard error of what was found (together sigma). A test decides when it
+has power: had the truth been the rival, at a distance Delta from the printed value, it would have
+been rejected with probability Phi((Delta - h)/sigma - 1.96) of at least 0.9. A comparison without
+that power, agreeing or not, is inconclusive; so is a limit that would have let the rival pass more
+often than not.
 """
 
 from __future__ import annotations
@@ -44,9 +46,11 @@ TESTS = ("decides", "bound", "text", "restated", "method tested", "read back")
 MEANINGS = ("matter", "photons", "kinetics", "numbers", "text")
 #: Kinds of source that put the paper itself to the test.
 TESTING = ("measured", "calculated", "literature", "recomputed")
-#: Least power of a test that decides, and the distance in standard errors at which a value is rejected.
+#: Least power of a test that decides, and the distance in standard errors at which a value is
+#: rejected.
 POWER, Z = 0.9, 1.96
-#: Least power of a limit: below it the rival would more likely have passed than not, and the limit says nothing.
+#: Least power of a limit: below it the rival would more likely have passed than not, and the limit
+#: says nothing.
 LIMIT_POWER = 0.5
 #: A rival of ratio scale, where the ledger names none, is off by this share of the printed value.
 RIVAL_SHARE = 0.3
@@ -61,7 +65,8 @@ class LedgerError(ValueError):
 
 @dataclass(frozen=True)
 class Printed:
-    """A number as printed: its value, half the last digit printed, and how it is related to the truth (`=`, `~`, `<=`, ...)."""
+    """A number as printed: its value, half the last digit printed, and how it is related to the
+    truth (`=`, `~`, `<=`, ...)."""
 
     value: float
     half_width: float
@@ -99,7 +104,8 @@ class Claim:
 
     @property
     def printed(self) -> tuple[Printed, ...]:
-        """The numbers printed: one for a number or ratio, two for a range, several for a list, none for text.
+        """The numbers printed: one for a number or ratio, two for a range, several for a list, none
+        for text.
 
         Their half-widths are half the last digit printed, or what `tolerance` says.
         """
@@ -107,7 +113,8 @@ class Claim:
 
     @property
     def derived(self) -> bool:
-        """Whether the number is ours, made of printed ones, and printed nowhere itself (`derive`)."""
+        """Whether the number is ours, made of printed ones, and printed nowhere itself
+        (`derive`)."""
         return self.check_kind == "derive"
 
     @property
@@ -122,7 +129,8 @@ class Claim:
 
     @property
     def rival_distance(self) -> float:
-        """How far the rival lies from the (first) printed number; 30 % of it where the ledger names none."""
+        """How far the rival lies from the (first) printed number; 30 % of it where the ledger names
+        none."""
         if not self.printed:
             return math.nan
         number = self.rival.split(":")[0].strip()
@@ -133,14 +141,16 @@ class Claim:
 
     @property
     def reversed(self) -> bool:
-        """Whether the ledger states the contrary of what the checks of this claim evaluate (`not ...`)."""
+        """Whether the ledger states the contrary of what the checks of this claim evaluate (`not
+        ...`)."""
         return self.predicate.startswith("not ")
 
     def named_test(self, kind: str, route: str) -> str:
         """The kind of trial that the ledger names for a route, "" where it is to be computed.
 
-        `test` holds words with semicolons between: `bound`, `text`, `restated` for every route that tests the paper,
-        `method tested` or `read back` for the simulated ones, `route=word` for one route alone.
+        `test` holds words with semicolons between: `bound`, `text`, `restated` for every route that
+        tests the paper, `method tested` or `read back` for the simulated ones, `route=word` for one
+        route alone.
         """
         plain, of_route = [], {}
         for word in filter(None, map(str.strip, self.test.split(";"))):
@@ -162,7 +172,8 @@ class Claim:
         return replace(self, value=joined.join(f"{x:.9g}" for x in values), tolerance=f"{share:g}")
 
     def flipped(self, limit: str = "") -> list[Claim]:
-        """The claim as its rivals would print it: the value on either side, or the predicate reversed.
+        """The claim as its rivals would print it: the value on either side, or the predicate
+        reversed.
 
         Of a printed bound, and where what was found is itself a `limit`, only one side is contrary.
         """
@@ -200,12 +211,14 @@ class Claim:
 
     @property
     def printed_spread(self) -> float:
-        """The standard deviation of a population printed with its mean (`sd 2`), 0 where none is; no error of the mean."""
+        """The standard deviation of a population printed with its mean (`sd 2`), 0 where none is;
+        no error of the mean."""
         match = re.fullmatch(rf"sd ({_NUMBER})", self.uncertainty)
         return float(match[1]) if match else 0.0
 
     def as_printed(self) -> str:
-        """Value, uncertainty and unit in one string, and whether it is derived from printed numbers."""
+        """Value, uncertainty and unit in one string, and whether it is derived from printed
+        numbers."""
         if self.uncertainty in ("~", "<=", ">=", "<", ">"):
             text = self.uncertainty + self.value
         elif self.printed_spread:
@@ -236,8 +249,8 @@ class Panel:
 class Verdict:
     """What one route of one kind says about one claim, with the evidence that it was made of.
 
-    `verdict` is the outcome, `test` the kind of trial, `power` the probability of rejecting the rival (None where that
-    is not defined). `holds`, `margin` and `limit` are as `judge` takes them.
+    `verdict` is the outcome, `test` the kind of trial, `power` the probability of rejecting the
+    rival (None where that is not defined). `holds`, `margin` and `limit` are as `judge` takes them.
     """
 
     claim_id: str
@@ -308,11 +321,13 @@ def panels() -> dict[str, Panel]:
 
 
 def literature(folder: Path | None = None) -> list[dict[str, str]]:
-    """Published values that bear on claims, a row each, empty where the paper's folder has no `literature.csv`.
+    """Published values that bear on claims, a row each, empty where the paper's folder has no
+    `literature.csv`.
 
-    `holds` says what a value can do: empty, it is compared with the claim; `inconclusive`, it was measured on another
-    material or under other conditions; `context`, it tests nothing and stands beside the claim; `not found`, nobody's
-    value could be found, and `place` says where it was looked for.
+    `holds` says what a value can do: empty, it is compared with the claim; `inconclusive`, it was
+    measured on another material or under other conditions; `context`, it tests nothing and stands
+    beside the claim; `not found`, nobody's value could be found, and `place` says where it was
+    looked for.
 
     Raises
     ------
@@ -334,7 +349,8 @@ def literature(folder: Path | None = None) -> list[dict[str, str]]:
             wanted = f"a DOI and read from {', '.join(READ)}"
         if not fits:
             raise LedgerError(
-                f"{files.display_path(path)}, line {line}: {row['claim']} {row['route']}: expected {wanted}, "
+                f"{files.display_path(path)}, line {line}: {row['claim']} "
+                f"{row['route']}: expected {wanted}, "
                 f"found {row['doi'] or 'no DOI'}, {row['read']}"
             )
         found.append(row)
@@ -377,7 +393,8 @@ def claim(claim_id: str) -> Claim:
     found = _read_claims(published_folder() / "claims.csv")
     if claim_id not in found:
         raise LedgerError(
-            f"claim {claim_id!r}: expected an id of the ledger ({min(found)} to {max(found)}), found none such"
+            f"claim {claim_id!r}: expected an id of the ledger ({min(found)} to "
+            f"{max(found)}), found none such"
         )
     return found[claim_id]
 
@@ -391,9 +408,10 @@ def compare(
 ) -> tuple[bool, float]:
     """Whether `found` is what the claim prints, and the power of that comparison.
 
-    A printed number v of half-width h with printed uncertainty u holds when |found - v| <= h + 1.96 sigma, where
-    sigma = sqrt(u^2 + s^2); a printed bound when it is not passed by more; a range when found lies inside with that
-    margin (when `found` has two values: when both ends of the range are met); a list when every member holds.
+    A printed number v of half-width h with printed uncertainty u holds when |found - v| <= h + 1.96
+    sigma, where sigma = sqrt(u^2 + s^2); a printed bound when it is not passed by more; a range
+    when found lies inside with that margin (when `found` has two values: when both ends of the
+    range are met); a list when every member holds.
 
     Parameters
     ----------
@@ -401,14 +419,15 @@ def compare(
     found : float or sequence of float
     standard_error : float
     limit : str
-        `upper` or `lower` when the truth is at most, or at least, what was found: then only a printed value beyond
-        that limit is rejected.
+        `upper` or `lower` when the truth is at most, or at least, what was found: then only a
+        printed value beyond that limit is rejected.
 
     Returns
     -------
     holds : bool
     power : float
-        Probability of rejecting the rival; after a rejection the rival is what was found, where that is farther.
+        Probability of rejecting the rival; after a rejection the rival is what was found, where
+        that is farther.
 
     Raises
     ------
@@ -475,7 +494,8 @@ def _power(distance: float, half: float, sigma: float) -> float:
 
 @dataclass(frozen=True)
 class Combined:
-    """What all routes together say: the outcome, and test, kind, power and claims of the routes that settled it."""
+    """What all routes together say: the outcome, and test, kind, power and claims of the routes
+    that settled it."""
 
     verdict: str
     test: str
@@ -487,10 +507,11 @@ class Combined:
 def combine(routes: Sequence[Verdict]) -> Combined:
     """One verdict from those of all routes.
 
-    The weightiest trial speaks: a test that decides, then a bound, then evidence too weak to decide, then text, then a
-    number restated, then a pipeline; where trials of one weight differ, the claim holds partly. So a number printed
-    twice softens no calculation, and simulated data never stand beside a test of the paper. Evidence that would have
-    let the rival pass more often than not comes after a number restated: it had nothing to say.
+    The weightiest trial speaks: a test that decides, then a bound, then evidence too weak to
+    decide, then text, then a number restated, then a pipeline; where trials of one weight differ,
+    the claim holds partly. So a number printed twice softens no calculation, and simulated data
+    never stand beside a test of the paper. Evidence that would have let the rival pass more often
+    than not comes after a number restated: it had nothing to say.
     """
     weight = min(map(_weight, routes))
     speaking = [route for route in routes if _weight(route) == weight]
@@ -543,10 +564,11 @@ def judge(
     kind : str
         One of `SOURCE_KINDS`. `published` tests nothing and gives `not testable`.
     holds : bool, "partly" or "inconclusive", optional
-        For statements: whether the predicate of the ledger was found true. With a number, a further condition.
+        For statements: whether the predicate of the ledger was found true. With a number, a further
+        condition.
     margin : float, optional
-        For statements: how many standard errors the evidence lies from where the predicate would turn (infinite for
-        counts and logic). Without it a statement decides nothing.
+        For statements: how many standard errors the evidence lies from where the predicate would
+        turn (infinite for counts and logic). Without it a statement decides nothing.
     limit : str
         `upper` or `lower`; see `compare`.
     route : str
@@ -675,9 +697,11 @@ def _moved(entry: Claim, by: float) -> str:
 
 
 def _printed(text: str, relation: str = "=") -> Printed:
-    """Half of the last digit printed; trailing zeros of an integer are not counted as printed digits.
+    """Half of the last digit printed; trailing zeros of an integer are not counted as printed
+    digits.
 
-    `~` doubles the half-width: a number called approximate is rounded more freely than it is printed.
+    `~` doubles the half-width: a number called approximate is rounded more freely than it is
+    printed.
     """
     mantissa, _, exponent = text.lower().partition("e")
     digits = mantissa.lstrip("+-")
@@ -722,11 +746,13 @@ def _read_claims(path: Path) -> dict[str, Claim]:
         entry = Claim(**{name: row[name].strip() for name in names})
         if not re.fullmatch(r"C\d{3,}", entry.id):
             raise LedgerError(
-                f"{files.display_path(path)}, line {line}: id: expected C and three digits, found {entry.id!r}"
+                f"{files.display_path(path)}, line {line}: id: expected C and three "
+                f"digits, found {entry.id!r}"
             )
         if entry.id in found:
             raise LedgerError(
-                f"{files.display_path(path)}, line {line}: id: expected a new one, found {entry.id} again"
+                f"{files.display_path(path)}, line {line}: id: expected a new one, found "
+                f"{entry.id} again"
             )
         found[entry.id] = entry
     return found
@@ -741,7 +767,8 @@ def _read_panels(path: Path) -> dict[str, Panel]:
         values["claims"] = tuple(values["claims"].split())
         if values["name"] in found:
             raise LedgerError(
-                f"{files.display_path(path)}, line {line}: name: expected a new one, found {values['name']} again"
+                f"{files.display_path(path)}, line {line}: name: expected a new one, "
+                f"found {values['name']} again"
             )
         found[values["name"]] = Panel(**values)
     return found
@@ -759,11 +786,14 @@ def _rows(path: Path, names: list[str]):
         missing = [name for name in names if name not in (reader.fieldnames or [])]
         if missing:
             raise LedgerError(
-                f"{files.display_path(path)}, line 1: expected the columns {', '.join(names)}; missing: {', '.join(missing)}"
+                f"{files.display_path(path)}, line 1: expected the columns "
+                f"{', '.join(names)}; missing: {', '.join(missing)}"
             )
         for row in reader:
             if None in row or None in row.values():
                 raise LedgerError(
-                    f"{files.display_path(path)}, line {reader.line_num}: expected {len(reader.fieldnames)} cells, found {'more' if None in row else 'fewer'}"
+                    f"{files.display_path(path)}, line {reader.line_num}: expected "
+                    f"{len(reader.fieldnames)} cells, found "
+                    f"{'more' if None in row else 'fewer'}"
                 )
             yield reader.line_num, row

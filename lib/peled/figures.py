@@ -1,8 +1,8 @@
 """Panels: one style, the paper's own names, and on every panel what it stands on.
 
-A panel is saved as SVG and PNG under the paper's name (`fig2g`, `ed3n`) with its kind of source stamped in the strip
-above the axes, a description in the file's own metadata, and a sidecar JSON that names every input with its SHA-256.
-The same inputs give the same bytes.
+A panel is saved as SVG and PNG under the paper's name (`fig2g`, `ed3n`) with its kind of source
+stamped in the strip above the axes, a description in the file's own metadata, and a sidecar JSON
+that names every input with its SHA-256. The same inputs give the same bytes.
 """
 
 from __future__ import annotations
@@ -68,14 +68,16 @@ def use_style() -> None:
 def panel(
     name: str, *, width: float = SINGLE, height: float | None = None, title: str = "", **subplots
 ):
-    """A new figure for one panel, with its letter and an optional title in the strip above the axes.
+    """A new figure for one panel, with its letter and an optional title in the strip above the
+    axes.
 
     Parameters
     ----------
     name : str
         Panel name such as `fig2g`; `extra_...` for a figure that the paper does not have.
     width, height : float
-        Size in inch; `SINGLE` and `DOUBLE` are the journal's column widths. The height is 0.72 of the width by default.
+        Size in inch; `SINGLE` and `DOUBLE` are the journal's column widths. The height is 0.72 of
+        the width by default.
     title : str
         A few words beside the letter.
     **subplots
@@ -121,7 +123,8 @@ def _head(figure: Figure, letter: str, title: str) -> None:
 
 
 def stamp(figure: Figure, kind: str) -> None:
-    """Write the kind of source into the upper right corner; of printed numbers only a drawing can be made.
+    """Write the kind of source into the upper right corner; of printed numbers only a drawing can
+    be made.
 
     Raises
     ------
@@ -148,7 +151,8 @@ def stamp(figure: Figure, kind: str) -> None:
 class Provenance:
     """Where a panel comes from: the content of its sidecar.
 
-    `inputs` maps displayed paths to SHA-256; `cell` is the identifier of the notebook cell that saved the panel.
+    `inputs` maps displayed paths to SHA-256; `cell` is the identifier of the notebook cell that
+    saved the panel.
     """
 
     panel: str
@@ -189,7 +193,8 @@ def _package_versions() -> dict[str, str]:
 
 
 def save(figure: Figure, folder: str | Path, provenance: Provenance) -> list[Path]:
-    """Stamp the figure and write `<panel>.svg`, `<panel>.png` and the sidecar `<panel>.json`, each whole or not at all.
+    """Stamp the figure and write `<panel>.svg`, `<panel>.png` and the sidecar `<panel>.json`, each
+    whole or not at all.
 
     Raises
     ------

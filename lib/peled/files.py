@@ -17,7 +17,8 @@ class MissingDataError(FileNotFoundError):
 
 
 def display_path(path: str | os.PathLike) -> str:
-    """`path` as a reader should see it: from the working folder when inside it, else its last two parts.
+    """`path` as a reader should see it: from the working folder when inside it, else its last two
+    parts.
 
     Numbered folders, as those of Bruker experiments, say nothing without the one above. Keeps the
     folders of one machine out of messages and results.
@@ -40,7 +41,8 @@ def sha256(path: str | os.PathLike) -> str:
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """A stream to a file beside `path` that is renamed into place at the end: readers see the old file or the new one, never a part.
+    """A stream to a file beside `path` that is renamed into place at the end: readers see the old
+    file or the new one, never a part.
 
     Raises
     ------
@@ -71,5 +73,6 @@ def write_atomically(path: str | os.PathLike, content: str | bytes) -> Path:
 
 
 def to_json(value) -> str:
-    """`value` as JSON text with sorted keys and one trailing newline: the same bytes for the same content."""
+    """`value` as JSON text with sorted keys and one trailing newline: the same bytes for the same
+    content."""
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,7 +1,9 @@
-"""Skeletal structures from stored 2-D coordinates, drawn with matplotlib: no chemistry library is needed to look at them.
+"""Skeletal structures from stored 2-D coordinates, drawn with matplotlib: no chemistry library is
+needed to look at them.
 
-A drawing file (JSON) holds, under `molecules`, atoms (`element`, `hydrogens`, `x`, `y` in units of about 1.5 per bond, and
-optionally a `label`) and bonds (`[i, j, order]`) by name. It is made once from SMILES by RDKit.
+A drawing file (JSON) holds, under `molecules`, atoms (`element`, `hydrogens`, `x`, `y` in units of
+about 1.5 per bond, and optionally a `label`) and bonds (`[i, j, order]`) by name. It is made once
+from SMILES by RDKit.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ ELEMENT_COLOURS = {
 
 @dataclass(frozen=True)
 class Molecule:
-    """A drawn molecule: elements, hydrogens and labels by atom, positions (n, 2), bonds (i, j, order)."""
+    """A drawn molecule: elements, hydrogens and labels by atom, positions (n, 2), bonds (i, j,
+    order)."""
 
     name: str
     elements: tuple[str, ...]
@@ -93,7 +96,8 @@ def draw(
     fontsize: float = 6.5,
     linewidth: float = 0.9,
 ) -> np.ndarray:
-    """Draw a skeletal structure: carbons as corners, other atoms by symbol with their hydrogens, labels in bold.
+    """Draw a skeletal structure: carbons as corners, other atoms by symbol with their hydrogens,
+    labels in bold.
 
     Parameters
     ----------

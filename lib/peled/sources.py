@@ -1,6 +1,7 @@
 """What a number stands on: the kinds of source, and the kind of a file by the catalogue above it.
 
-A `datapackage.json` in a folder above a file says what the file is; a file without one is somebody's own and *measured*.
+A `datapackage.json` in a folder above a file says what the file is; a file without one is
+somebody's own and *measured*.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def kind_of(*paths: str | Path) -> str:
     Raises
     ------
     CatalogueError
-        If a catalogue stands above the file but does not list it; for a file of this package without a catalogue.
+        If a catalogue stands above the file but does not list it; for a file of this package
+        without a catalogue.
     """
     kinds = {_kind(Path(path).resolve()) for path in paths} or {"published"}
     return max(kinds, key=SOURCE_KINDS.index)

@@ -1,7 +1,9 @@
-"""The scoreboard: every claim of the paper with what the notebooks found, the contradictions, and what stays untested.
+"""The scoreboard: every claim of the paper with what the notebooks found, the contradictions, and
+what stays untested.
 
 gather      the notebooks' results, refused when missing or older than what they were made from
-scoreboard  one row a claim, one verdict a fact, contradictions ranked, flips, what would settle the rest
+scoreboard  one row a claim, one verdict a fact, contradictions ranked, flips, what would settle the
+            rest
 plots       the scoreboard, found over printed, what each panel stands on
 
 Nothing here knows a topic: the ledgers say which there are.

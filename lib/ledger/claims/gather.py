@@ -1,8 +1,8 @@
 """The results of all notebooks, or a refusal that names what is missing or stale.
 
-Results are stale when a file they were made from has changed since: a data file (its digest stands beside each figure), a
-row of the ledger (its printed value stands in each verdict), or, where the runner kept a record of the run, any module,
-notebook or lock file.
+Results are stale when a file they were made from has changed since: a data file (its digest stands
+beside each figure), a row of the ledger (its printed value stands in each verdict), or, where the
+runner kept a record of the run, any module, notebook or lock file.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Gathered:
 
 
 def results_folder(results_dir: str | os.PathLike) -> Path:
-    """Where the other notebooks' results are: the folder that a headless run names, else `results_dir` itself."""
+    """Where the other notebooks' results are: the folder that a headless run names, else
+    `results_dir` itself."""
     return Path(os.environ.get(RESULTS) or files.resolve(results_dir))
 
 
@@ -81,7 +82,8 @@ def gather(folder: str | os.PathLike, *, accept_missing: bool = False) -> Gather
     folder : path
         Holds one `<topic>.json` a notebook.
     accept_missing : bool
-        Take what is there; missing topics are then listed in the answer. Stale results are refused all the same.
+        Take what is there; missing topics are then listed in the answer. Stale results are refused
+        all the same.
 
     Raises
     ------
@@ -115,7 +117,8 @@ def gather(folder: str | os.PathLike, *, accept_missing: bool = False) -> Gather
 
 
 def problems(topic: str, content: dict, path: Path | None = None) -> tuple[list[str], list[str]]:
-    """Why one notebook's results cannot be used (empty when they can), and which of its inputs lie elsewhere.
+    """Why one notebook's results cannot be used (empty when they can), and which of its inputs lie
+    elsewhere.
 
     Parameters
     ----------

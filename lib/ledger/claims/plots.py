@@ -97,7 +97,8 @@ def headlines(ax, rows: Sequence[Row]) -> None:
 
 
 def found_over_printed(ax, rows: Sequence[Row]) -> None:
-    """Every numeric check that tests the paper: found over printed, a lane a topic; the furthest are named."""
+    """Every numeric check that tests the paper: found over printed, a lane a topic; the furthest
+    are named."""
     topics = list(dict.fromkeys(row.claim.topic for row in rows))
     points = [
         (row, route, deviation(route)[0])

@@ -54,7 +54,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A fact that the manuscript's own numbers or independent physics do not support, with its arithmetic.
+    """A fact that the manuscript's own numbers or independent physics do not support, with its
+    arithmetic.
 
     Attributes
     ----------
@@ -65,7 +66,8 @@ class Contradiction:
     ratio : float
         Found over printed, NaN where either is no single number.
     excess : float
-        Distance between found and printed in units of what rounding and errors allow, NaN for statements.
+        Distance between found and printed in units of what rounding and errors allow, NaN for
+        statements.
     comparison, arithmetic : str
         The two lines: printed against found, and why.
     """
@@ -132,7 +134,8 @@ def panels_of() -> dict[str, tuple[str, ...]]:
 
 
 def board(gathered: Gathered) -> list[Row]:
-    """One row for every claim of the ledger, in its order (for every claim of the topics that are there, where some are missing).
+    """One row for every claim of the ledger, in its order (for every claim of the topics that are
+    there, where some are missing).
 
     Raises
     ------
@@ -243,7 +246,8 @@ def flips(verdicts: Sequence[paper.Verdict]) -> dict[tuple[str, str], list[tuple
 
 
 def must_turn(verdict: paper.Verdict) -> bool:
-    """Whether a rival must turn this verdict: all trials but a limit far from the value and evidence without power."""
+    """Whether a rival must turn this verdict: all trials but a limit far from the value and
+    evidence without power."""
     weak = verdict.power is not None and verdict.power < paper.POWER
     return verdict.test not in ("", "bound") and not weak
 
@@ -259,7 +263,8 @@ def deviation(verdict: paper.Verdict) -> tuple[float, float]:
     NaN where there is no one number for both, and for matters of text. Of a statement the distance is that from where
     its predicate would turn.
 
-    The allowed distance is that of `ledger.paper.compare`: the rounding, and 1.96 standard errors of both.
+    The allowed distance is that of `ledger.paper.compare`: the rounding, and 1.96 standard errors
+    of both.
     """
     entry = paper.claim(verdict.claim_id)
     if verdict.test == "text":
@@ -286,7 +291,8 @@ def deviation(verdict: paper.Verdict) -> tuple[float, float]:
 def contradictions(rows: Sequence[Row]) -> list[Contradiction]:
     """Facts that do not hold, wholly or in part; what they mean comes first, then the distance.
 
-    Accounting of matter and of photons comes before kinetics, those before other numbers, slips of the text last.
+    Accounting of matter and of photons comes before kinetics, those before other numbers, slips of
+    the text last.
     """
     worst: dict[str, Contradiction] = {}
     of_fact: dict[str, list[str]] = {}
@@ -366,7 +372,8 @@ def _why(verdict: paper.Verdict) -> str:
 
 
 def unsettled(rows: Sequence[Row]) -> list[tuple[tuple[str, ...], Row, str]]:
-    """Each fact that nothing at hand decides, its claims, and the measurement or file that would settle it.
+    """Each fact that nothing at hand decides, its claims, and the measurement or file that would
+    settle it.
 
     The ledger names it (`settles`); where it does not, the file behind the fact's panels would.
     """

@@ -1,7 +1,8 @@
 """What is saved of a notebook that was only run: nothing.
 
 Outputs in a committed notebook are those of `make notebooks`, which later runs are compared with.
-Running it in JupyterLab and saving keeps the file as it is; an edited notebook is saved as it stands.
+Running it in JupyterLab and saving keeps the file as it is; an edited notebook is saved as it
+stands.
 """
 
 from __future__ import annotations

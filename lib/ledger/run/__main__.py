@@ -33,7 +33,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status 0 when all asked-for notebooks are up to date, 1 when one failed, 2 for unusable arguments."""
+    """Exit status 0 when all asked-for notebooks are up to date, 1 when one failed, 2 for unusable
+    arguments."""
     options = _arguments(arguments)
     try:
         jobs = _jobs(options)
@@ -62,7 +63,8 @@ def _reasons(jobs: list[dict], options: argparse.Namespace) -> dict[str, str]:
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m ledger.run",
-        description="Run the notebooks whose inputs have changed and publish their figures and results.",
+        description="Run the notebooks whose inputs have changed and publish their figures and "
+        "results.",
     )
     parser.add_argument("names", nargs="*", help="notebooks, such as 04_led or led; all by default")
     parser.add_argument(
@@ -101,7 +103,8 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--engine",
         choices=("fork", "kernel"),
         default="fork",
-        help="fork: one forked child a notebook (default); kernel: papermill's own, a Jupyter kernel each",
+        help="fork: one forked child a notebook (default); kernel: papermill's own, a "
+        "Jupyter kernel each",
     )
     parser.add_argument("--force", action="store_true", help="run even what is up to date")
     parser.add_argument(
@@ -153,7 +156,8 @@ def _jobs(options: argparse.Namespace) -> list[dict]:
             here = [path for path in chosen if (files.resolve(data) / path.stem[3:]).is_dir()]
             if not here:
                 raise ValueError(
-                    f"data folder {options.data}: expected a subfolder named {', '.join(path.stem[3:] for path in chosen)}, found none; "
+                    f"data folder {options.data}: expected a subfolder named "
+                    f"{', '.join(path.stem[3:] for path in chosen)}, found none; "
                     "name the notebook to run it on a plain folder of files"
                 )
             left = [path.stem for path in chosen if path not in here]
@@ -220,7 +224,8 @@ def _run(jobs: list[dict], reasons: dict[str, str], options: argparse.Namespace)
             unknown = set(job.parameters) - execute.tagged_parameters(job.notebook)
             if unknown:
                 raise execute.NotebookFailed(
-                    f"unknown parameter {', '.join(sorted(unknown))}; it knows {', '.join(sorted(execute.tagged_parameters(job.notebook)))}"
+                    f"unknown parameter {', '.join(sorted(unknown))}; it knows "
+                    f"{', '.join(sorted(execute.tagged_parameters(job.notebook)))}"
                 )
         except execute.NotebookFailed as error:
             failed[job.stem] = str(error)
@@ -233,7 +238,8 @@ def _run(jobs: list[dict], reasons: dict[str, str], options: argparse.Namespace)
             (folder / ".writable").unlink()
         except OSError as error:
             print(
-                f"error: figures folder {files.display_path(folder)}: expected a folder that can be written, found: {error.strerror or error}",
+                f"error: figures folder {files.display_path(folder)}: expected a folder "
+                f"that can be written, found: {error.strerror or error}",
                 file=sys.stderr,
             )
             return 2
@@ -250,7 +256,8 @@ def _run(jobs: list[dict], reasons: dict[str, str], options: argparse.Namespace)
     failed |= _schedule([job for job in made if not job.gathers], reasons, options)
     if failed and gathering:
         print(
-            f"not run, for it gathers the results of all: {', '.join(job.stem for job in gathering)}",
+            "not run, for it gathers the results of all: "
+            f"{', '.join(job.stem for job in gathering)}",
             file=sys.stderr,
         )
     elif gathering:
@@ -332,7 +339,8 @@ def _schedule(jobs: list, reasons: dict[str, str], options: argparse.Namespace) 
 
 
 class _Progress:
-    """One line that tells what runs and for how long, on a terminal; nothing but finished lines elsewhere."""
+    """One line that tells what runs and for how long, on a terminal; nothing but finished lines
+    elsewhere."""
 
     def __init__(self, total: int):
         self.total, self.done, self.shown = total, 0, 0.0
@@ -378,7 +386,8 @@ def _die_with_children(live: dict[int, tuple]) -> None:
 
 
 def _end_with_parent() -> None:
-    """On Linux, a child goes when its parent is killed; elsewhere its leftovers are cleared by the next run."""
+    """On Linux, a child goes when its parent is killed; elsewhere its leftovers are cleared by the
+    next run."""
     try:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     except (OSError, AttributeError):

@@ -1,7 +1,7 @@
 """A papermill engine that runs a notebook inside this process, with IPython's own shell.
 
-Meant for a child forked from a process that has the heavy imports done: six notebooks then cost one start-up. The
-outputs are those of a real kernel, to the byte; a test compares the two.
+Meant for a child forked from a process that has the heavy imports done: six notebooks then cost one
+start-up. The outputs are those of a real kernel, to the byte; a test compares the two.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ class _Shell(InteractiveShell):
 
 
 class ForkEngine(Engine):
-    """Runs the cells of a notebook here and now. Failing cells, `exit()` and failing shell lines end it, each by name."""
+    """Runs the cells of a notebook here and now. Failing cells, `exit()` and failing shell lines
+    end it, each by name."""
 
     @classmethod
     def execute_managed_notebook(cls, manager, kernel_name, **_) -> None:
@@ -149,7 +150,8 @@ class ForkEngine(Engine):
 
 
 def _said(error: BaseException) -> tuple[str, str]:
-    """Name and text of an error for the notebook; papermill would take `SystemExit: 0` for success."""
+    """Name and text of an error for the notebook; papermill would take `SystemExit: 0` for
+    success."""
     if isinstance(error, SystemExit):
         return (
             "NotebookExit",

@@ -19,7 +19,8 @@ from ledger.run.quick import STARTED
 from ledger.run.watch import Watch
 from peled.lab import keep_headless
 
-#: Exit status of a child whose notebook passed: a cell that ends the process with status 0 is no success.
+#: Exit status of a child whose notebook passed: a cell that ends the process with status 0 is no
+#: success.
 PASSED = 77
 #: Linux: namespaces of users and of the network, for unshare(2).
 _NEWUSER, _NEWNET = 0x10000000, 0x40000000
@@ -27,7 +28,8 @@ _NEWUSER, _NEWNET = 0x10000000, 0x40000000
 
 @dataclass(frozen=True)
 class Job:
-    """A notebook with its parameters and where its outputs go; `gathers` is the folder of results that it reads, if it does."""
+    """A notebook with its parameters and where its outputs go; `gathers` is the folder of results
+    that it reads, if it does."""
 
     notebook: Path
     parameters: dict
@@ -133,7 +135,8 @@ def _run_in_child(job: Job, parent: int) -> int:
 
 
 def _leave_the_network() -> None:
-    """Leave the network, with every program that is started from here, where the kernel lets one."""
+    """Leave the network, with every program that is started from here, where the kernel lets
+    one."""
     unshare = getattr(ctypes.CDLL(None), "unshare", None)  # Linux alone has it
     user, group = os.getuid(), os.getgid()
     if unshare is None or unshare(_NEWNET) == 0 or unshare(_NEWUSER | _NEWNET) != 0:
@@ -224,7 +227,8 @@ def _inputs(report: dict) -> dict[str, str]:
 
 
 def keep_failure(job: Job, status: str) -> str:
-    """Keep the executed copy of a failed notebook, clear its stage, and say in one line what happened."""
+    """Keep the executed copy of a failed notebook, clear its stage, and say in one line what
+    happened."""
     stage, message = job.stage, status
     try:
         message = (stage / "failure.txt").read_text(encoding="utf-8") or status
@@ -263,12 +267,14 @@ def _execute(job: Job, stage: Path, **options) -> None:
 
 
 def _execute_in_kernel(job: Job, stage: Path, folders: tuple[Path, ...]) -> dict:
-    """Papermill's own engine, with a real kernel that is watched through a start-up file of its own."""
+    """Papermill's own engine, with a real kernel that is watched through a start-up file of its
+    own."""
     startup = stage / "ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
     report = stage / "kernel.json"
     (startup / "00-watch.py").write_text(
-        f"from ledger.run.watch import start_in_kernel\nstart_in_kernel({str(report)!r}, {[str(f) for f in folders]!r})\ndel start_in_kernel\n",
+        f"from ledger.run.watch import start_in_kernel\nstart_in_kernel({str(report)!r}, "
+        f"{[str(f) for f in folders]!r})\ndel start_in_kernel\n",
         encoding="utf-8",
     )
     os.environ["IPYTHONDIR"] = str(stage / "ipython")
@@ -280,7 +286,8 @@ def _execute_in_kernel(job: Job, stage: Path, folders: tuple[Path, ...]) -> dict
 
 
 def _check_results(job: Job, stage: Path) -> None:
-    """A notebook that ended early without an error (`exit()`, a dead kernel) has written no results."""
+    """A notebook that ended early without an error (`exit()`, a dead kernel) has written no
+    results."""
     import jsonschema
 
     path = stage / "results" / f"{job.topic}.json"

@@ -1,7 +1,8 @@
 """Is everything up to date? Answered before anything heavy is imported.
 
-Only file dates, sizes and the names in folders are looked at. Whatever this is not sure of (a date that moved, a record
-that is missing) is left to the full check in `records`, which decides by content.
+Only file dates, sizes and the names in folders are looked at. Whatever this is not sure of (a date
+that moved, a record that is missing) is left to the full check in `records`, which decides by
+content.
 """
 
 import hashlib

@@ -26,15 +26,18 @@ class Record:
     inputs, outputs : dict
         Path (relative to the repository root where inside it) to SHA-256.
     listings : dict
-        Folders the notebook listed, with a digest of the names found there: a new data file counts as a change.
+        Folders the notebook listed, with a digest of the names found there: a new data file counts
+        as a change.
     absent : list
         Files looked for and not there: their appearance counts as a change.
     stats : dict
-        Size, modification time and inode of every file when it was hashed; while they stand, it is not hashed again.
+        Size, modification time and inode of every file when it was hashed; while they stand, it is
+        not hashed again.
     seconds : float
         How long the run took; the longest notebooks start first.
     commit : str
-        Of the repository at that time, with `+` where files under version control had been changed; empty where there is none.
+        Of the repository at that time, with `+` where files under version control had been changed;
+        empty where there is none.
     """
 
     parameters: dict
@@ -75,7 +78,8 @@ def record_path(stem: str, figures_dir: Path) -> Path:
 
 
 def runs_after_all(notebook: Path) -> bool:
-    """Whether the notebook's metadata say that it reads the results of all others. A file that is no notebook says nothing."""
+    """Whether the notebook's metadata say that it reads the results of all others. A file that is
+    no notebook says nothing."""
     try:
         return (
             json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
@@ -102,7 +106,8 @@ def source_digest(notebook: dict) -> str:
 
 
 def digest(path: Path) -> str:
-    """What a file counts as: SHA-256 of its bytes, of a notebook's sources; empty where it is no file."""
+    """What a file counts as: SHA-256 of its bytes, of a notebook's sources; empty where it is no
+    file."""
     try:
         if path.suffix == ".ipynb":
             return source_digest(json.loads(path.read_bytes()))
@@ -121,7 +126,8 @@ def stat_of(path: Path) -> list[int]:
 def whats_changed(path: Path, parameters: dict) -> str:
     """Why a notebook must run, in a few words; empty when its record still holds.
 
-    Content decides, not dates: a file with another date and the same content is noted as such and changes nothing.
+    Content decides, not dates: a file with another date and the same content is noted as such and
+    changes nothing.
     """
     record = load(path)
     if record is None:
@@ -135,7 +141,8 @@ def whats_changed(path: Path, parameters: dict) -> str:
 
 
 def moved(record: Record, *, outputs: bool = True) -> tuple[str, bool]:
-    """What has moved since a record was made, in a few words (empty when nothing has), and whether dates alone did.
+    """What has moved since a record was made, in a few words (empty when nothing has), and whether
+    dates alone did.
 
     `outputs=False` asks only whether what was read is still the same.
     """
@@ -162,7 +169,8 @@ def moved(record: Record, *, outputs: bool = True) -> tuple[str, bool]:
 
 
 def of_output(path: Path) -> Record | None:
-    """The record of the run that wrote a file, None when no record names it with its present content."""
+    """The record of the run that wrote a file, None when no record names it with its present
+    content."""
     name = key(path.resolve())
     for place in sorted((BUILD / "records").glob("*.json")):
         record = load(place)
@@ -172,7 +180,8 @@ def of_output(path: Path) -> Record | None:
 
 
 def commit() -> str:
-    """The checked-out commit, with `+` where tracked files have been changed; empty outside version control."""
+    """The checked-out commit, with `+` where tracked files have been changed; empty outside version
+    control."""
     import subprocess
 
     try:

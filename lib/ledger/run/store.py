@@ -1,7 +1,9 @@
-"""`python -m ledger.run.store`: execute the notebooks and keep their outputs in them, the same bytes every time.
+"""`python -m ledger.run.store`: execute the notebooks and keep their outputs in them, the same
+bytes every time.
 
-What a reader on a code host sees, and what every later run is compared with. Timing, machine and widget state are
-dropped; a digest of the sources is kept, so that outputs older than the code beside them are found.
+What a reader on a code host sees, and what every later run is compared with. Timing, machine and
+widget state are dropped; a digest of the sources is kept, so that outputs older than the code
+beside them are found.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ def cleaned(executed: dict) -> dict:
 
 
 def store(names: list[str] | None = None) -> int:
-    """Run the notebooks (all, or those named, `lab/led` among them) and write their outputs into them.
+    """Run the notebooks (all, or those named, `lab/led` among them) and write their outputs into
+    them.
 
     Returns the exit status.
     """
@@ -102,7 +105,8 @@ def _store_numbered(names: list[str]) -> int:
 
 
 def _executed_here(path: Path) -> dict:
-    """A lab notebook as its reader runs it: a kernel in the notebook's own folder, no parameters."""
+    """A lab notebook as its reader runs it: a kernel in the notebook's own folder, no
+    parameters."""
     import papermill
 
     keep_headless()

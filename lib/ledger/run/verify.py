@@ -1,8 +1,9 @@
 """`python -m ledger.run.verify`: hold every figure against what it says it was made from.
 
-*altered*: a picture is not the one that was saved, or it says something else about itself than its sidecar does.
-*stale*: a data file is not what it was when the figure was made; or, where the runner kept a record, a module, the notebook or
-the lock file is not. *unknown*: a picture without a sidecar, a sidecar that cannot be read, an input that lies elsewhere.
+*altered*: a picture is not the one that was saved, or it says something else about itself than its
+sidecar does. *stale*: a data file is not what it was when the figure was made; or, where the runner
+kept a record, a module, the notebook or the lock file is not. *unknown*: a picture without a
+sidecar, a sidecar that cannot be read, an input that lies elsewhere.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Finding:
 
 
 def verify(folder: Path) -> tuple[list[str], list[Finding]]:
-    """Names of the figures in a folder, and what is wrong with any; a figure not named in the findings is good."""
+    """Names of the figures in a folder, and what is wrong with any; a figure not named in the
+    findings is good."""
     names = sorted(
         {
             path.stem
@@ -67,7 +69,8 @@ def verify(folder: Path) -> tuple[list[str], list[Finding]]:
 
 
 def _runs() -> dict[str, str]:
-    """For every file that a recorded run wrote, what has moved since among all that the run read (modules, notebook, lock, data)."""
+    """For every file that a recorded run wrote, what has moved since among all that the run read
+    (modules, notebook, lock, data)."""
     found = {}
     for place in sorted((records.BUILD / "records").glob("*.json")):
         if record := records.load(place):
@@ -135,7 +138,8 @@ def _svg_description(content: bytes) -> str | None:
 
 
 def _png_text(content: bytes) -> dict[str, str]:
-    """The texts in a PNG (chunks tEXt, zTXt and iTXt; PNG specification, third edition, section 11.3.3)."""
+    """The texts in a PNG (chunks tEXt, zTXt and iTXt; PNG specification, third edition, section
+    11.3.3)."""
     import zlib
 
     found, at = {}, 8
@@ -157,7 +161,8 @@ def _png_text(content: bytes) -> dict[str, str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status 0 when every figure is good, 1 when one is not, 2 when there is nothing to check."""
+    """Exit status 0 when every figure is good, 1 when one is not, 2 when there is nothing to
+    check."""
     parser = argparse.ArgumentParser(
         prog="python -m ledger.run.verify",
         description="Hold every figure against what it says it was made from.",

@@ -2,7 +2,8 @@
 
 An audit hook reports every file that Python opens and every folder it lists, each as it was at that
 moment: what changes later was not read. Files opened inside C libraries escape it;
-readers that hand a path to one (HDF5) pass through `peled.formats.read_bytes` or open the file first.
+readers that hand a path to one (HDF5) pass through `peled.formats.read_bytes` or open the file
+first.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class NetworkError(RuntimeError):
 class Watch:
     """Records this process's reads from the moment it is made.
 
-    `folders` lists further places that count: a `data_dir` elsewhere, or the folder of results for a notebook that gathers them.
+    `folders` lists further places that count: a `data_dir` elsewhere, or the folder of results for
+    a notebook that gathers them.
     """
 
     def __init__(self, folders: tuple[Path, ...] = ()):
@@ -105,7 +107,8 @@ class Watch:
             "seen": {str(p): stat for p in inside if (stat := self.opened.get(str(p)))},
             "overwritten": sorted(str(p) for p in inside if str(p) in self.written),
             "absent": [str(path) for path in inside if not path.exists()],
-            # Python's import system lists lib/ and a notebook looks up its own name: neither is data.
+            # Python's import system lists lib/ and a notebook looks up its own name: neither is
+            # data.
             "listings": {
                 str(path): self.listed[str(path)]
                 for path in sorted(map(Path, self.listed))

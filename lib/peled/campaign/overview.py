@@ -326,7 +326,8 @@ def _page(topic: str, gathered: Gathered, pictures: Sequence[bytes], links: Mapp
         "<meta name=viewport content='width=device-width,initial-scale=1'>",
         f"<style>{_STYLE}</style><h1>{topic}: {len(gathered.samples)} samples</h1>",
         f"<p>All numbers: <a href={topic}.csv>{topic}.csv</a>; files that gave nothing: "
-        f"<a href={topic}_problems.csv>{topic}_problems.csv</a>.</p><section><h2>To be looked at</h2>",
+        f"<a href={topic}_problems.csv>{topic}_problems.csv</a>.</p><section><h2>To be "
+        "looked at</h2>",
     ]
     rows = [
         (html.escape(s.title), _linked(p.folder, p.sample, links), f"{p.value:.4g} {s.unit}", why)

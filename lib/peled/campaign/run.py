@@ -56,7 +56,8 @@ class Campaign:
         return f"peled.{self.topic}.analyse"
 
     def units(self) -> list[Unit]:
-        """What lies there now, in the order of folders and sheets; `problems` is of the same look."""
+        """What lies there now, in the order of folders and sheets; `problems` is of the same
+        look."""
         found, self.problems = [], []
         places = sheets_below(self.folder)
         for folder in places:
@@ -101,7 +102,8 @@ class Campaign:
         return not (self.reports and record["status"] == "done") or self.report_of(unit).exists()
 
     def report_of(self, unit: Unit) -> Path:
-        """The PDF of a unit; its folder carries a part of the key, so that it is never an old one."""
+        """The PDF of a unit; its folder carries a part of the key, so that it is never an old
+        one."""
         return (
             self.out
             / "reports"

@@ -255,7 +255,8 @@ def stated(path, metadata: dict, pattern: str, *, positive: bool = False):
     path : path-like
         For the message.
     metadata : dict of str to str
-        Key and value of each line; a unit in the key, `Area (cm2)`, counts where the value has none.
+        Key and value of each line; a unit in the key, `Area (cm2)`, counts where the value has
+        none.
     pattern : str
         Regular expression for the key, case ignored.
     positive : bool

@@ -88,7 +88,8 @@ class Pattern:
                 place=self.label,
                 expected="the wavelength of the radiation",
                 found="neither a wavelength nor an anode in the file",
-                advice="give wavelength_A (ångström) or anode (Cu, Co, ...) in the sample sheet or in "
+                advice="give wavelength_A (ångström) or anode (Cu, Co, ...) in the sample "
+                "sheet or in "
                 "a line at the head of a text file",
             )
         return self.wavelengths_A

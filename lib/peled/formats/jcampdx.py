@@ -129,7 +129,8 @@ def _normalise(label: str) -> str:
 
 
 def is_jcampdx(head: bytes) -> bool:
-    """Whether the first bytes of a file are a label or comment of JCAMP-DX, in whatever encoding."""
+    """Whether the first bytes of a file are a label or comment of JCAMP-DX, in whatever
+    encoding."""
     start = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
     return bool(re.match(rb"##\s*[^=\r\n]*=|\$\$", start))
 
@@ -507,7 +508,8 @@ def _check_abscissae(
         raise FormatError(
             path,
             place=f"line {heads[-1][0]}",
-            expected=f"about {x[0] + known[0] * points:.6g} as the abscissa after {points:.0f} points",
+            expected=f"about {x[0] + known[0] * points:.6g} as the abscissa after {points:.0f} "
+            "points",
             found=heads[-1][1],
             advice="points are missing or doubled, or the header is of another table",
         )

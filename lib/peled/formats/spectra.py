@@ -59,8 +59,8 @@ _SERIES = re.compile(
     r"(?:[mµu]?[AW]|[µu]J)[ /]?cm(?:\^?[-−]?2|⁻²|²))?\s*\)?$"
 )
 _SETTING = re.compile(
-    r"time|^t(?![a-z])|delay|scan|sample|film|device|bias|volt|current|power|fluence|temperature|run|index|"
-    r"^no\b",
+    r"time|^t(?![a-z])|delay|scan|sample|film|device|bias|volt|current|power|fluence|"
+    r"temperature|run|index|^no\b",
     re.IGNORECASE,
 )
 _SETTING_UNIT = re.compile(

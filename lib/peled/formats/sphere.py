@@ -36,7 +36,8 @@ _NAMES = {
     "empty": r"empty|blank|reference|(no|without)[ _-]?(sample|film)|(?<![a-z])a(?=\d|$|[_. -])",
     "indirect": r"indirect|diffuse|beside|(?<![a-z])out(?![a-z])|"
     r"off[ _-]?(beam|sample|film|target)|"
-    r"(?<!laser[ _-])(?<![a-z])off(?=$|[ _-]*\d)|on[ _-]?(the[ _-])?wall|(?<![a-z])b(?=\d|$|[_. -])",
+    r"(?<!laser[ _-])(?<![a-z])off(?=$|[ _-]*\d)|on[ _-]?(the[ _-])?wall|"
+    r"(?<![a-z])b(?=\d|$|[_. -])",
     "direct": r"(?<!in)direct|(?<![a-z])in(?![a-z])|on[ _-]?(the[ _-])?(beam|sample|film|target)|"
     r"(?<![a-z])on(?=$|[ _-]*\d)|(?<![a-z])c(?=\d|$|[_. -])",
 }

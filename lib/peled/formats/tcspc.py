@@ -8,7 +8,8 @@ Hickl .sdt (through sdtfile).
 
 Tried on files not written here: tables and a response among the examples of MetroTRPL, a text
 export of a TimeHarp 260 and a data frame in `tests/data/*.trpl.dat` of
-github.com/nomad-hzb/nomad-hysprint; the others on files written here after the makers' descriptions.
+github.com/nomad-hzb/nomad-hysprint; the others on files written here after the makers'
+descriptions.
 """
 
 from __future__ import annotations
@@ -222,8 +223,8 @@ def _becker_hickl(path: Path) -> Histogram:
 
 
 def _picoquant_text(sheet: Sheet) -> Histogram | None:
-    """`#ns/channel` (TimeHarp: `#ns/bin`) on one line, its value on the next; then `#counts` and one
-    row a channel, one column a curve.
+    """`#ns/channel` (TimeHarp: `#ns/bin`) on one line, its value on the next; then `#counts` and
+    one row a channel, one column a curve.
     """
     marks = {sheet.lines[i].strip().lower(): i for i in sheet.content[:400] if sheet.is_comment(i)}
     width = marks.get("#ns/channel", marks.get("#ns/bin"))

@@ -1,6 +1,8 @@
-"""VAMAS files (ISO 14976:1998) of photoelectron spectra, regular and irregular scans, with or without CasaXPS comments; a writer too.
+"""VAMAS files (ISO 14976:1998) of photoelectron spectra, regular and irregular scans, with or
+without CasaXPS comments; a writer too.
 
-Energies come out as binding energies where the file has them or where the photon energy tells them; the kinetic axis is kept.
+Energies come out as binding energies where the file has them or where the photon energy tells them;
+the kinetic axis is kept.
 
 Tried on files not written here: `samples/*.vms` of github.com/wojdyr/xylib and the Fe 2p example of
 pynxtools-xps (irregular, with comments of CasaXPS).
@@ -132,7 +134,8 @@ def read_vamas(path: str | os.PathLike) -> tuple[Spectrum, ...]:
     Raises
     ------
     FormatError
-        With line, expectation and finding: no VAMAS file, cut, a mapping scan, or a block that does not follow the standard.
+        With line, expectation and finding: no VAMAS file, cut, a mapping scan, or a block that does
+        not follow the standard.
     """
     path = Path(path)
     lines = _Lines(path, read_text(path, what="a VAMAS file"))

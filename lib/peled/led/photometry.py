@@ -325,8 +325,8 @@ def efficiency(
     current_density_mA_cm2 : array (...)
     wavelength_nm : array (n,)
     spectrum : array (n,) or (..., n)
-        Power per nm, one for all points, or one for each: a shoulder of 25 % at 680 nm takes 24 % off the cd A⁻¹
-        of the same EQE.
+        Power per nm, one for all points, or one for each: a shoulder of 25 % at 680 nm takes 24 %
+        off the cd A⁻¹ of the same EQE.
     solid_angle_sr : float
         `effective_solid_angle` of the pattern; π (Lambertian) by default.
     luminance_error : array or float

@@ -1,4 +1,5 @@
-"""Reference tables that ship with the package; `about.yaml` names the source and the kind of each."""
+"""Reference tables that ship with the package; `about.yaml` names the source and the kind of
+each."""
 
 from __future__ import annotations
 

@@ -68,8 +68,9 @@ class Calculation:
     def label(self) -> str:
         """Method, basis or cutoffs, sampling and medium in a few words, as stands beside a number.
 
-        >>> Calculation(Path("a"), "Quantum ESPRESSO", -1.0, True, None, True, {"functional": "PBE", "dispersion": "DFT-D3", "cutoff_eV": 25 * RYDBERG_EV,
-        ...             "density_cutoff_eV": 200 * RYDBERG_EV, "kpoints": "Gamma"}).label
+        >>> of = {"functional": "PBE", "dispersion": "DFT-D3", "kpoints": "Gamma",
+        ...       "cutoff_eV": 25 * RYDBERG_EV, "density_cutoff_eV": 200 * RYDBERG_EV}
+        >>> Calculation(Path("a"), "Quantum ESPRESSO", -1.0, True, None, True, of).label
         'PBE-D3, 25/200 Ry, Gamma'
         """
         get = self.settings.get

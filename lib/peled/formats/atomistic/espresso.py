@@ -202,7 +202,10 @@ def _espresso_settings(text: str, sites: Counter) -> dict:
         settings["functional"] = _SPELT_OUT.get(name.replace("+", " "), name)
     # Not in the tables of stress, which name corrections that were not used. A correction without
     # a name is from when there was one only.
-    names = "DFT-D3|Grimme-D3|DFT-D2|Grimme-D2|XDM|Tkatchenko-Scheffler|T-S(?= Correction)|TS-vdW|many-body dispersion|(?<=for )Dispersion Correction"
+    names = (
+        "DFT-D3|Grimme-D3|DFT-D2|Grimme-D2|XDM|Tkatchenko-Scheffler|T-S(?= "
+        "Correction)|TS-vdW|many-body dispersion|(?<=for )Dispersion Correction"
+    )
     if found := re.search(rf"^(?!.*stress).*?({names})", text, re.I | re.M):
         name = found[1].upper()
         settings["dispersion"] = _DISPERSION.get(name, name)

@@ -77,7 +77,8 @@ PSI4 = _Program(
         r"\n\s*Total Energy\s*=\s*{0}",
         r"(?<!SCS )(?<!SCS-)(?:MP\d(?:\.5)?|CCSD|CCSD\(T\)|CC2|CC3|CISD|OMP\d)\s+total "
         r"energy\s*=\s*{0}",
-        r"(?m)^[ \t]*\*?\s*(?:MP\d|CCSD(?:\(T\)|\(AT\))?|CC2|CC3) [Tt]otal [Ee]nergy[^=\n]*[=:]\s*{0}",
+        r"(?m)^[ \t]*\*?\s*(?:MP\d|CCSD(?:\(T\)|\(AT\))?|CC2|CC3) [Tt]otal "
+        r"[Ee]nergy[^=\n]*[=:]\s*{0}",
     ),
     r"Could not converge SCF|SCF did not converge|PsiException",
     r"Psi4 exiting successfully",

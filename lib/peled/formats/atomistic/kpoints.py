@@ -46,7 +46,8 @@ def sampling(
     --------
     The three points of a square 2 x 2 mesh, and the two of a hexagonal one:
 
-    >>> sampling([[0, 0, 0], [0.5, 0, 0], [0.5, 0.5, 0]], [1, 2, 1], [[4, 0, 0], [0, 4, 0], [0, 0, 9]])
+    >>> square = [[4, 0, 0], [0, 4, 0], [0, 0, 9]]
+    >>> sampling([[0, 0, 0], [0.5, 0, 0], [0.5, 0.5, 0]], [1, 2, 1], square)
     '2x2x1 k-points'
     >>> sampling([[0, 0, 0], [0.5, 0, 0]], [1, 3], [[2, 0, 0], [-1, 3**0.5, 0], [0, 0, 9]])
     '2x2x1 k-points'

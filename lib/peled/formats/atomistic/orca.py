@@ -30,7 +30,8 @@ _NO_SETTING = re.compile(
     r"|(no)?(pop|mulliken|loewdin)|largeprint|direct|conventional"
 )
 _BASIS = re.compile(
-    r"((ma|x2c|sarc\d?|zora|dkh|old|minis)-)*def2?-\S+|(aug-|may-|jun-|jul-|heavyaug-)?(cc|saug)-p\S+"
+    r"((ma|x2c|sarc\d?|zora|dkh|old|minis)-)*def2?-\S+"
+    r"|(aug-|may-|jun-|jul-|heavyaug-)?(cc|saug)-p\S+"
     r"|\d-\d+\+{0,2}g\S*|sto-\d+g|(aug-)?pc\w*-\d|(sarc\d?|zora|dkh|x2c|ano|epr|iglo|lanl)\S*"
     r"|sv(p|\(p\))?|tzvp{0,2}|qzvp{0,2}|minix|vdzp|autoaux"
 )
