@@ -260,8 +260,8 @@ def counts(rows: Sequence[Row]) -> dict[tuple[str, str, str], int]:
 def deviation(verdict: paper.Verdict) -> tuple[float, float]:
     """Found over printed, and their distance in units of what rounding and errors allow.
 
-    NaN where there is no one number for both, and for matters of text. Of a statement the distance is that from where
-    its predicate would turn.
+    NaN where there is no one number for both, and for matters of text. Of a statement the distance
+    is that from where its predicate would turn.
 
     The allowed distance is that of `ledger.paper.compare`: the rounding, and 1.96 standard errors
     of both.
@@ -340,7 +340,8 @@ def _order(x: float) -> float:
 
 
 def found_of(row: Row) -> str:
-    """What was found on a claim, by each route that decided it, or the claims of its fact that did."""
+    """What was found on a claim, by each route that decided it, or the claims of its fact that
+    did."""
     if row.claim.id not in row.by:
         return f"see {', '.join(row.by)}"
     said = [
