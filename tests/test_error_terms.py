@@ -3,6 +3,7 @@ gradients with the full covariance, or the scatter of many repetitions."""
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from hassan2021.verdicts.photoluminescence import film_effective_index
 from peled import conditioning, materials, nmr, quantities
 from peled.energetics import poses
+from peled.formats import nmr as nmr_formats
 from peled.led import (
     consistency,
     current_voltage,
@@ -24,7 +26,7 @@ from peled.led import (
 from peled.lineshapes import result as bands
 from peled.lineshapes.model import SHAPES
 from peled.nmr import analyse as nmr_analyse
-from peled.nmr import solid, titration
+from peled.nmr import integrals, processing, referencing, solid, titration
 from peled.nmr.integrals import Integral, Integrals
 from peled.optics import dipole
 from peled.photoluminescence import fluence, gap, recycling, segregation, shift_budget
@@ -809,3 +811,60 @@ def test_an_integral_that_its_lines_do_not_describe_is_as_far_off_as_they_differ
     assert found.covariance[0, 0] == pytest.approx(0.36) and found.covariance[0, 1] == 0.0
     assert found.regions[1].area == 80.0  # six apart, of which 1.4 are noise
     assert found.regions[1].baseline_error == pytest.approx(math.sqrt(0.5**2 + 36 - 1.4**2))
+
+
+# ---- NMR: noise and places -----------------------------------------------------------------------
+
+
+def test_noise_of_a_decay_under_strong_lines():
+    rng, t = np.random.default_rng(11), np.arange(8192)
+    lines = [(900, 0.06, 80.0), (300, -0.21, 200.0), (40, 0.33, 30.0)]
+    decay = sum(a * np.exp(2j * np.pi * f * t - t / w) for a, f, w in lines)
+    noise = 1.7 * (rng.standard_normal(8192) + 1j * rng.standard_normal(8192))
+    assert processing.noise_of_decay(decay + noise) == pytest.approx(1.7, rel=0.05)
+
+
+def _with_correlated_noise(seed, height=0.0):
+    """A spectrum whose neighbours err together, and the standard deviation of its points."""
+    rng, ppm = np.random.default_rng(seed), np.linspace(0, 10, 16384)
+    kernel = np.array([1.0, 2.0, 1.0])
+    noise = np.convolve(rng.standard_normal(16386), kernel, "valid")
+    line = height * 0.02**2 / ((ppm - 4.0) ** 2 + 0.02**2)
+    spectrum = nmr_formats.Spectrum(Path("a"), ppm, line + noise, 400.0, "1H")
+    return processing.from_spectrum(spectrum), math.sqrt(6.0)
+
+
+def test_covariance_of_a_processed_spectrum_is_that_of_its_noise():
+    """The quietest eighth of stretches stands for all: up to a tenth low where all are alike."""
+    done, sd = _with_correlated_noise(12)
+    assert 0.87 < done.noise_sd / sd < 1.03
+    sums = np.lib.stride_tricks.sliding_window_view(done.real, 40)[::7].sum(axis=1)
+    operator = np.ones((40, 1))
+    assert math.sqrt(done.covariance_of(operator)[0, 0]) == pytest.approx(sums.std(), rel=0.15)
+
+
+def test_place_of_a_reference_adds_the_error_of_its_shift():
+    done, _ = _with_correlated_noise(13, height=400.0)
+    standard = referencing.Standard("a", "1H", 4.01, 0.002, 0, 0.0, "")
+    found = referencing.reference(done, standard)
+    own = found.fit["standard"].position_error_ppm
+    assert found.error_ppm == pytest.approx(math.hypot(own, 0.002))
+    assert found.moved_ppm == pytest.approx(0.01, abs=4 * own)
+
+
+def test_region_of_several_lines_has_the_error_of_their_sum(monkeypatch):
+    monkeypatch.setattr(nmr_analyse, "there", lambda *_: True)
+    lines = [SimpleNamespace(position_ppm=1.0, area=2.0), SimpleNamespace(position_ppm=1.1, area=1)]
+    covariance = np.array([[0.04, -0.01], [-0.01, 0.09]])
+    fit = SimpleNamespace(lines=lines, area_covariance=covariance, misfit=1.0, converged=True)
+    seen = SimpleNamespace(spectrum=SimpleNamespace(nucleus="1H"), row=None, solvent=())
+    found = nmr_analyse._named(seen, fit, (0.9, 1.2), SimpleNamespace(table=()))
+    assert found.area_error == pytest.approx(math.sqrt(0.04 + 0.09 - 0.02))
+
+
+def test_two_ways_to_integrate_differ_by_what_noise_does_not_make():
+    seen = SimpleNamespace(covariance_of=lambda columns: columns.T @ columns * 4.0)
+    y, difference = np.array([0.0, 3.0, 4.0, 5.0]), np.array([0.0, 1.0, 0.0, 1.0])
+    expected = math.sqrt((3.0 + 5.0) ** 2 - 2 * 4.0)
+    assert integrals._moved(seen, difference, y) == pytest.approx(expected)
+    assert integrals._moved(seen, np.zeros(4), y) == 0.0
