@@ -301,17 +301,45 @@ def noise_of_decay(decay: np.ndarray, group_delay: float = 0.0) -> float:
     return sigma
 
 
+def _autocovariance(rows: np.ndarray, lags: int) -> tuple[np.ndarray, int]:
+    """Autocovariance of stretches that are less a parabola, and where it has fallen into its error.
+
+    A parabola takes three of n coefficients away, and with them 3/n of the power at low frequency
+    from every lag; that is given back.
+    """
+    length = rows.shape[1]
+    found = np.array([np.mean(rows[:, : length - m] * rows[:, m:]) for m in range(lags)])
+    covariance, cut = found, lags
+    for _ in range(10):
+        floor = 2 * covariance[0] / np.sqrt(rows.size)
+        small = np.flatnonzero(np.abs(covariance) < floor)
+        cut = int(small[0]) + 1 if len(small) else lags
+        power = 2 * covariance[:cut].sum() - covariance[0]
+        covariance = found + 3 / length * max(power, 0.0)
+    return covariance, cut
+
+
 def from_spectrum(spectrum) -> Processed:
-    """A spectrum that somebody else processed, with the covariance of its noise estimated where it is quiet.
+    """A spectrum that somebody else processed, with the covariance of its noise where it is quiet.
 
     Parameters
     ----------
     spectrum : peled.formats.nmr.Spectrum
 
+    Returns
+    -------
+    Processed
+
+    Raises
+    ------
+    ValueError
+        For intensities that are not finite.
+
     Notes
     -----
-    The autocovariance is the mean over the quietest eighth of stretches of M/64 points, each less a parabola, and is cut
-    where it has fallen into its own uncertainty.
+    The autocovariance is the mean over stretches of M/64 points, each less a parabola: the quietest
+    eighth, and all that are not louder than these by more than stretches of one noise differ. It is
+    cut where it has fallen into its own uncertainty.
     """
     y = np.asarray(spectrum.intensity, float)
     if not np.isfinite(y).all():
@@ -328,21 +356,19 @@ def from_spectrum(spectrum) -> Processed:
         np.abs(y).max() or 1.0
     )  # a stretch set to zero by a vendor's software is not quiet but empty
     rows = rows[live] if live.any() else rows
-    quiet = rows[np.argsort(rows.std(axis=1))[: max(len(rows) // 8, 3)]]
-    lags = length // 3
-    covariance = (
-        np.array(
-            [
-                (quiet[:, : length - m] * quiet[:, m:]).sum() / (quiet.shape[0] * (length - m))
-                for m in range(lags)
-            ]
-        )
-        * length
-        / (length - 3)
-    )
-    floor = 2 * covariance[0] / np.sqrt(quiet.size)
-    small = np.flatnonzero(np.abs(covariance) < floor)
-    cut = int(small[0]) + 1 if len(small) else lags
+    rows = rows[np.argsort(rows.std(axis=1))]
+    lags, spread = length // 3, rows.std(axis=1)
+    count = max(len(rows) // 8, 3)
+    for _ in range(20):
+        covariance, cut = _autocovariance(rows[:count], lags)
+        # By what one stretch is off; the quietest of many alike would stand for less than noise.
+        shares = (covariance[:cut] / (covariance[0] or 1.0)) ** 2
+        off = np.sqrt(max(2 * shares.sum() - 1, 0.0) / (2 * length))
+        level = np.sqrt(np.mean(spread[:count] ** 2))
+        more = int(np.searchsorted(spread, level * (1 + 3 * off), side="right"))
+        if more <= count:
+            break
+        count = more
     full = np.zeros(len(y) // 2)
     full[: min(2 * cut, lags)] = covariance[: min(2 * cut, lags)]
     values = (
