@@ -19,8 +19,10 @@ from peled.sources import kind_of
 from peled.transient_absorption import plots, preprocess, workflow
 from peled.transient_absorption.blank import subtract_blank
 from peled.transient_absorption.components import ComponentTable, number_of_components
+from peled.transient_absorption.drift import Drift, drift, without
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
 from peled.transient_absorption.matrices import Matrix
+from peled.transient_absorption.scans import loss_over_scans
 from peled.transient_absorption.schemes import Model
 
 SETTINGS = {
@@ -31,6 +33,9 @@ SETTINGS = {
     "dispersion_order": 2,
     "oscillations_ps": (),  # start values (period, damping time) of wave packets
     "artefact": 3,
+    # part of the signal that may be lost or gained over the delays of a scan, as a standard error;
+    # 0 where they were measured together or in random order
+    "drift": 0.1,
     "window_nm": (),
     "masks_nm": (),
     "background_before_ps": None,
@@ -56,13 +61,15 @@ _SCANS = 6  # single scans from which on their scatter gives the errors
 @dataclass(frozen=True)
 class Analysed:
     """What is kept of one set: prepared and chirp-corrected matrix, fit, numbers of components
-    tried, its single scans by number on averaged wavelengths, the files' digests."""
+    tried, drift over the delays, its single scans by number on averaged wavelengths, the files'
+    digests."""
 
     label: str
     matrix: Matrix
     flat: Matrix
     fit: GlobalFit
     components: ComponentTable | None
+    drift: Drift | None
     scans: Mapping[int, np.ndarray] = field(default_factory=dict, repr=False)
     inputs: tuple[str, ...] = field(default=(), repr=False)
 
@@ -197,7 +204,7 @@ def _fitted(prepared, settings, problems) -> Iterator[tuple[tuple, Analysed]]:
     for key, model in models.items():
         made = prepared[key]
         try:
-            yield key, _one(made, model, tables[key])
+            yield key, _one(made, model, tables[key], settings["drift"])
         except ValueError as error:
             problems.append(Problem(made.members[0].row.label, str(error)))
 
@@ -246,20 +253,36 @@ def _with_shared_dispersion(matrices, models) -> dict[tuple, Model]:
     return out
 
 
-def _one(made: Prepared, model: Model, table: ComponentTable | None) -> Analysed:
-    m = made.matrix
-    fit = global_fit(m, model)
-    scans = {}
+def _one(made: Prepared, model: Model, table: ComponentTable | None, drifts: float) -> Analysed:
+    m, scans, stack = made.matrix, {}, None
     if len(made.scans) > 1:
         stack = workflow.like_prepared(list(made.scans.values()), m)
+    found = None
+    if drifts:
+        found = drift(coarse(m), model, _known_drift(stack, drifts))
+        m = replace(without(m, found.value), steps=(*m.steps, f"drift divided out: {found}"))
+    fit = global_fit(m, model)
+    if stack is not None:
+        if found:
+            stack = np.stack([without(replace(m, signal=one), found.value).signal for one in stack])
         if len(stack) >= _SCANS:
             fit = fit.with_scans(stack)
         scans = {
             number: coarse(replace(m, signal=one, standard_error=None)).signal
             for number, one in zip(made.scans, stack, strict=True)
         }
+    if found:
+        fit = fit.widened(found.moves, found.standard_error)
     inputs = tuple(held.digest for held in made.members)
-    return Analysed(m.name, m, workflow.without_chirp(m, fit), fit, table, scans, inputs)
+    flat = workflow.without_chirp(m, fit)
+    return Analysed(m.name, m, flat, fit, table, found, scans, inputs)
+
+
+def _known_drift(stack, drifts: float) -> tuple[float, float]:
+    """What is lost in a scan, and its standard error: as assumed for a single one; of several what
+    they lose from one to the next, which may not be steady."""
+    each = None if stack is None else loss_over_scans(stack)
+    return (0.0, drifts) if each is None else (each[0], float(np.hypot(each[1], each[0] / 2)))
 
 
 def coarse(m: Matrix) -> Matrix:
@@ -321,6 +344,9 @@ def _findings(one: Analysed, row: Row) -> list[Finding]:
         found.append(Finding("undamaged", "reported", f"{100 * share:.2g} % of the cells missing"))
     if one.components is not None and one.components.at_least:
         said = f"at least {one.components.supported} components: more cannot be told apart"
+        found.append(Finding("described", "doubtful", said))
+    if one.drift and one.drift.sure:
+        said = f"{one.drift}: a drift is taken out, a decay missing in the model would look like it"
         found.append(Finding("described", "doubtful", said))
     found += [
         Finding("described", "reported", flag)

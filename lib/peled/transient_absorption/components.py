@@ -66,6 +66,10 @@ class ComponentTable:
         )
 
 
+# p value of a further decay that is there whatever BIC says. BIC charges it for a spectrum of its own
+# at every wavelength, and with much noise would rather bend the lifetimes of the others than pay. The
+# F test knows nothing of the search for the lifetime: a hundredth alone is not rare by chance.
+_SEEN = 1e-7
 _BEYOND = "longer than the window"
 _UNCLEAR = (
     "coalescing",
@@ -86,8 +90,9 @@ def number_of_components(
     The F test and the Bayesian information criterion count wavelengths by their effective
     independent number, found from the residual of the richest fit: noise common to many pixels is
     otherwise taken for signal. A number counts as supported when its p value against the best
-    smaller one is below 0.01, BIC falls, and its lifetimes stay apart (none coalescing, at a bound,
-    shorter than the response, undetermined). The walk goes on past numbers that fail.
+    smaller one is below 0.01 and BIC falls, or p is below 10⁻⁷, and its lifetimes stay apart (none
+    coalescing, at a bound, shorter than the response, undetermined). The walk goes on past numbers
+    that fail.
 
     Parameters
     ----------
@@ -126,7 +131,7 @@ def number_of_components(
                 unclear,
             )
         )
-        if i and p < 0.01 and bic[i] < bic[best]:
+        if i and (p < _SEEN or (p < 0.01 and bic[i] < bic[best])):
             # one decay beyond the window is told from the faster ones; two are not from each other
             one = np.sum(fit.lifetimes_ps > data.delay_ps[-1]) == 1
             unclear = [f for f in unclear if not (one and _BEYOND in f)]

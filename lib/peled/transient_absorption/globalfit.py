@@ -280,6 +280,16 @@ class GlobalFit:
             flags=(*kept, *said, *errors.nearly_free(estimates)),
         )
 
+    def widened(self, moves: Mapping[str, float], standard_error: float) -> GlobalFit:
+        """The same fit with what a further unknown, of this standard error, adds to the covariance;
+        `moves` are the derivatives of the coordinates `free` by it."""
+        along = standard_error * np.array([moves.get(name, 0.0) for name in self.free])
+        along = np.where(self.minimum.at_bound, 0.0, along)
+        covariance = self.covariance + np.outer(along, along)
+        trust = errors.Trust(covariance, self.covariance_white, self.null, 1.0)
+        estimates = _estimates(self.setup, self.minimum, trust)
+        return replace(self, parameters=estimates, covariance=covariance)
+
     def fitted(self, matrix: int | str = 0) -> np.ndarray:
         """The model of one data set, shape (nt, nw), without weights, at missing points too."""
         i = self._which(matrix)

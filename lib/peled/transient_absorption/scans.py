@@ -171,12 +171,44 @@ def _bounded(variance):
 
 def _drift(stack, good, mean, weight) -> tuple[str, ...]:
     """A note where the signal's size changes steadily over the scans."""
+    found = _slope(stack, good, mean, weight)
+    if found is None:
+        return ()
+    slope, error, scans = found
+    whole = slope * scans
+    if abs(slope) < _DRIFT * error or abs(whole) < _LEAST_DRIFT:
+        return ()
+    verb = "falls" if whole < 0 else "grows"
+    return (
+        f"the signal {verb} by {100 * abs(whole):.0f} ± {100 * error * scans:.0f} % over the scans",
+    )
+
+
+def loss_over_scans(stack: np.ndarray) -> tuple[float, float] | None:
+    """Relative change of the signal from one scan to the next, and its standard error; None for
+    fewer than three scans.
+
+    Parameters
+    ----------
+    stack : ndarray, shape (scans, nt, nw)
+        NaN where missing.
+    """
+    good = np.isfinite(stack)
+    number = good.sum(0)
+    mean = np.where(number > 0, np.where(good, stack, 0).sum(0) / np.maximum(number, 1), np.nan)
+    weight = 1 / _scan_variances(np.where(good, stack, np.nan))
+    found = _slope(stack, good, mean, weight[:, None, None])
+    return found and found[:2]
+
+
+def _slope(stack, good, mean, weight) -> tuple[float, float, float] | None:
+    """Change of the signal's size a scan, its standard error, and the scans from first to last."""
     filled = np.nan_to_num(mean)
     use = good & np.isfinite(mean)
     square = np.where(use, weight * filled**2, 0).sum((1, 2))
     used = square > 0
     if used.sum() < 3:
-        return ()
+        return None
     size = np.where(use, weight * filled * np.nan_to_num(stack), 0).sum((1, 2))[used] / square[used]
     order = np.flatnonzero(used) - np.flatnonzero(used).mean()
     slope = float(order @ size / (order @ order))
@@ -185,15 +217,7 @@ def _drift(stack, good, mean, weight) -> tuple[str, ...]:
     # What the noise of the points alone makes of it, should the scatter of few scans be small by
     # chance.
     alone = float(np.sqrt(np.mean(1 / square[used])))
-    error = max(scatter, alone) / np.sqrt(order @ order)
-    whole = slope * np.ptp(order)
-    if abs(slope) < _DRIFT * error or abs(whole) < _LEAST_DRIFT:
-        return ()
-    verb = "falls" if whole < 0 else "grows"
-    return (
-        f"the signal {verb} by {100 * abs(whole):.0f} ± {100 * error * np.ptp(order):.0f} % over "
-        "the scans",
-    )
+    return slope, float(max(scatter, alone) / np.sqrt(order @ order)), float(np.ptp(order))
 
 
 def smooth_errors(m: Matrix) -> Matrix:
