@@ -25,6 +25,7 @@ from peled.transient_absorption import (
     workflow,
 )
 from peled.transient_absorption.dispersed import NormalBlock
+from peled.transient_absorption.drift import drift, without
 from peled.transient_absorption.irf import damped_wave, gaussian, gaussian_decay
 
 WAVELENGTH = np.linspace(480, 720, 60)
@@ -554,3 +555,49 @@ def test_oscillations_and_decays_in_one_fit(chirp):
         up, down = (problem.evaluate(theta + s * step, derivatives=False).cost for s in (1, -1))
         assert 2 * now.gradient[i] == pytest.approx((up - down) / 2e-5, rel=1e-3)
     assert export.repeat(export.fit_record(fit), m).ssr == pytest.approx(fit.ssr, rel=1e-10)
+
+
+# ---- while the delays are measured ---------------------------------------------------------------
+
+
+def test_a_drift_of_the_signal_over_the_delays_is_told_from_the_decays():
+    """Signals that lose a tenth from the first delay to the last: lifetimes of the fit alone are
+    off by many standard errors, beside the drift by few; without a drift none is found."""
+    model = Model((0.4, 14.0, 280.0), t0_ps=0.0, fwhm_ps=0.12)
+    off, alone = [], []
+    for seed in range(4):
+        m = film(EARLY, WAVELENGTH[::4], seed=seed, sigma=3e-5)
+        gain = np.linspace(1, 0.9, len(EARLY))[:, None]
+        bleached = replace(m, signal=m.signal * gain)
+        found = drift(bleached, model, (0.0, 0.1))
+        assert found.sure and abs(found.value + 0.1 / 0.95) < 4 * found.standard_error
+        assert not drift(m, model, (0.0, 0.1)).sure
+        for data, into in ((without(bleached, found.value), off), (bleached, alone)):
+            fit = global_fit(data, model, starts=0)
+            if into is off:
+                fit = fit.widened(found.moves, found.standard_error)
+            into.append((fit.lifetimes_ps - (0.4, 14.0, 280.0)) / fit.lifetime_errors())
+    assert np.abs(off).max() < 4 and np.sqrt(np.mean(np.square(off))) < 1.6
+    assert np.abs(np.mean(alone, axis=0)).max() > 3.5
+
+
+def test_what_is_known_of_a_drift_weighs_as_a_datum():
+    m = film(EARLY, WAVELENGTH[::4])
+    model = Model((0.4, 14.0, 280.0), t0_ps=0.0, fwhm_ps=0.12)
+    free, held = (drift(m, model, (-0.05, sd)) for sd in (10.0, 1e-6))
+    assert abs(held.value + 0.05) < 1e-5 and abs(free.value) < 4 * free.standard_error
+    half = drift(m, model, (0.02, free.standard_error))
+    assert np.isclose(half.value, (free.value + 0.02) / 2, atol=0.3 * free.standard_error)
+
+
+def test_a_weak_decay_in_much_noise_is_missed_by_no_criterion():
+    """With noise of a tenth of the signal BIC does not pay for a second decay at 23 wavelengths;
+    one lifetime alone would be a third too long."""
+    delays = np.r_[np.arange(-1, 1.6, 0.08), np.geomspace(1.7, 900, 24)]
+    bands = ((0.6, 3.0, 520.0), (-1.0, 80.0, 610.0))
+    for seed in range(3):
+        m = film(delays, np.linspace(480, 700, 23), bands, seed=seed, sigma=1e-3)
+        table = number_of_components(m, Model((1.0,), fwhm_ps=0.1, artefact=0), most=3, starts=1)
+        assert table.supported == 2
+        (fast, slow), errors_ = table.fits[1].lifetimes_ps, table.fits[1].lifetime_errors()
+        assert abs(slow - 80) < 4 * errors_[1] and abs(fast - 3) < 4 * errors_[0]

@@ -69,7 +69,7 @@ class ComponentTable:
 # p value of a further decay that is there whatever BIC says. BIC charges it for a spectrum of its own
 # at every wavelength, and with much noise would rather bend the lifetimes of the others than pay. The
 # F test knows nothing of the search for the lifetime: a hundredth alone is not rare by chance.
-_SEEN = 1e-7
+_SEEN = 1e-9
 _BEYOND = "longer than the window"
 _UNCLEAR = (
     "coalescing",
@@ -90,7 +90,7 @@ def number_of_components(
     The F test and the Bayesian information criterion count wavelengths by their effective
     independent number, found from the residual of the richest fit: noise common to many pixels is
     otherwise taken for signal. A number counts as supported when its p value against the best
-    smaller one is below 0.01 and BIC falls, or p is below 10⁻⁷, and its lifetimes stay apart (none
+    smaller one is below 0.01 and BIC falls, or p is below 10⁻⁹, and its lifetimes stay apart (none
     coalescing, at a bound, shorter than the response, undetermined). The walk goes on past numbers
     that fail.
 
