@@ -112,10 +112,11 @@ def estimate(
 ) -> Estimate:
     """A row with the error of its method and the spread of its starts (see `spread`)."""
     s = spread(row, searched)
+    starts = "starts" if len(row.starts_eV) > 1 else "starts of the search it came from"
     return Estimate(
         row.energy_eV,
         math.hypot(error_eV, s),
-        f"{what} {error_eV:.2f}" + (f", starts {s:.2f}" if s else ""),
+        f"{what} {error_eV:.2f}" + (f", {starts} {s:.2f}" if s else ""),
     )
 
 

@@ -201,8 +201,8 @@ def mixed_pair(e: Evidence, method: str) -> Found:
     ]
     if split:
         said.append(
-            f"{split.functional_eV:+.2f} of it by the functional, {split.dispersion_eV:+.2f} "
-            "by dispersion"
+            f"{mixed.value_eV:+.2f} is {split.functional_eV:+.2f} of the functional and "
+            f"{split.dispersion_eV:+.2f} of dispersion"
         )
     return {
         "found": mixed.value_eV,

@@ -320,7 +320,8 @@ def amide_exchanges(e: Evidence) -> Found:
     left = [e.amide["DMSO + D2O"][i][0] / e.amide["DMSO"][i][0] for i in (0, 1)]
     return {
         "found": f"{max(left):.0%} of the amide protons left", "holds": max(left) < 0.2,
-        "kind": e.kind("exchange"),
+        "kind": e.kind("exchange"), "note": "after D2O over before, the larger of two lines; 20 % "
+        "would count as there",
     }  # fmt: skip
 
 

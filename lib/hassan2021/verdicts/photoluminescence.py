@@ -421,7 +421,7 @@ def dose_alone(e: Evidence) -> Found:
     return {
         "found": f"red shares at equal dose differ by at most {z:.1f} standard errors",
         "holds": bool(z < 3.5), "kind": e.kind("pl_series"),
-        "note": "largest of all common times; 3.5 allows for their number",
+        "note": "largest of all common times: of so many, 3.5 standard errors are no sign",
     }  # fmt: skip
 
 

@@ -398,11 +398,11 @@ def steady_pl(evidence: Evidence) -> dict:
 @CHECKS("C041")
 def no_blue_band(evidence: Evidence) -> dict:
     s = evidence.series("neat")
-    limit = s.blue_share_after - s.blue_share_fresh + 1.645 * s.blue_share_error
+    grown = s.blue_share_after - s.blue_share_fresh
     return {
-        "found": f"blue share of the PL grows by less than {100 * max(limit, 0):.2g} %",
+        "found": f"blue share of the PL {100 * grown:+.2g} ± {100 * s.blue_share_error:.2g} %",
         "kind": evidence.kind,
-        "holds": bool(limit < 0.01),
-        "note": "upper 95 % limit; segregation between crystals would leave bromide-rich, bluer "
-        "ones",
+        "holds": bool(grown + 1.645 * s.blue_share_error < 0.01),
+        "note": "a growth of 1 % is excluded at 95 %; segregation between crystals would leave "
+        "bromide-rich, bluer ones",
     }
