@@ -451,6 +451,20 @@ def test_every_claim_has_outcome_test_kind_power_and_a_note_with_arithmetic(real
             assert spoken or any(map(str.isdigit, said)), v
 
 
+def test_no_claim_borrows_a_verdict_where_the_paper_was_not_tested(real):
+    """What only simulated data or nothing speaks on has no word of the paper's, whatever its fact says."""
+    for row in claims.board(real):
+        if row.verdict in ("agrees", "disagrees", "partly"):
+            assert any(v.source_kind in paper.TESTING for v in row.routes), row.claim.id
+
+
+def test_what_the_paper_is_read_for_is_not_said_to_be_decided(real):
+    """Notebook 08 says so in a sentence."""
+    rows = claims.board(real)
+    told = {claims.heading(row) for _, members in claims.answers(rows) for row in members}
+    assert "decided: holds" not in told and len(told) > 3
+
+
 def test_what_is_judged_against_a_coarse_number_has_a_written_tolerance(real):
     """Half the last digit of "100 fs" is half of it: a rule stands in the row, or another digit is printed."""
     for v in real.verdicts:

@@ -132,7 +132,8 @@ def the_adjective(e: Evidence) -> Found:
         "holds": True if share > 0.5 else "partly" if times > 1 else False,
         "note": f"{up['GL+EDTA']:.2f} eV against {ether:.2f} for PEO, with which the text "
         f"compares, and {up['MAI']:.2f} eV for full MAI in the same paragraph; "
-        f"the energy itself, {number('C087'):g} eV, is {number('C087') / frenkel.K_EV / 300:.0f} kT",
+        f"the energy itself, {number('C087'):g} eV, is {number('C087') / frenkel.K_EV / 300:.0f} "
+        "kT",
     }
 
 

@@ -181,6 +181,15 @@ def tetragonal_in_methods(e: Evidence) -> Found:
     }  # fmt: skip
 
 
+@claims("C233", "against Methods")
+def cubic_by_fft(e: Evidence) -> Found:
+    return {
+        "found": paper.claim("C114").value + " in Methods", "holds": False,
+        "note": "one panel, 2f, and two phases; the pseudo-cubic spacings of a tetragonal cell "
+        "differ by 1 %, less than an image can tell",
+    }  # fmt: skip
+
+
 @claims("C231", "a")
 def plane_100(e: Evidence) -> Found:
     return {"found": number("C033") / 10, "note": "d(001) = a"}

@@ -232,7 +232,8 @@ def time_constant(evidence: Evidence, component: int) -> dict:
         "found": found,
         "standard_error": spread,
         "kind": evidence.kind,
-        "note": "; ".join(each),
+        "note": "; ".join(each) + " ps; went in crystals that cool and recombine pair by pair, not "
+        "three exponentials",
     }
 
 
