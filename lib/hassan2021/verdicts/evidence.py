@@ -93,18 +93,17 @@ for _id, _ratio in (("C029", True), ("C225", False)):
     claims(_id, "mean free path")(partial(_without_mean_free_path, ratio=_ratio))
 
 
-def pair_rates(
-    edge_nm: float, *, shell_nm: float = 2.0, layer_nm: float = 30.0
-) -> tuple[float, float]:
+def pair_rates(edge_nm: float) -> tuple[float, float]:
     """Electron-hole pairs a second and crystal, under the laser and in the LED at 1.5 mA/cm².
 
     The laser of the segregation test gives flux times absorption, 10⁵ cm⁻¹ times the crystal's
     volume at 405 nm (known to a factor of three); the LED shares one pair a carrier among the
-    crystals of a layer of close-packed cubes.
+    crystals of a layer, as thick as Methods have it, of cubes packed closely with 2 nm of shell.
     """
+    pitch_nm = edge_nm + 2.0
     flux = number("C139") / (HC_EV_NM / number("C036") * ELEMENTARY_CHARGE_C)
     laser = flux * 1e5 * (edge_nm * 1e-7) ** 3
-    crystals = layer_nm / (edge_nm + shell_nm) / ((edge_nm + shell_nm) * 1e-7) ** 2
+    crystals = number("C177") / pitch_nm / (pitch_nm * 1e-7) ** 2
     return laser, number("C048") * 1e-3 / ELEMENTARY_CHARGE_C / crystals
 
 

@@ -178,13 +178,15 @@ def champion_below_the_ceiling(e: Evidence) -> Found:
 @CHECKS("C152", "optical ceiling")
 def limit_of_the_stack(e: Evidence) -> Found:
     top, low, high = _ceiling(e)
+    needed = implied_outcoupling(number("C058") / 100, e.internal_yield)
     return {
         "found": top,
         "standard_error": (high - low) / 4,
         "kind": "calculated",
         "holds": "inconclusive",
         "note": f"{low:.0f} to {high:.0f} % for the stated stack without recycling, which the text "
-        "counts in; it adds what parasitic losses allow, and those are printed nowhere",
+        "counts in; it adds what parasitic losses allow, and those are printed nowhere; taken as "
+        f"internal yield times outcoupling {number('C058'):g} % needs {100 * needed:.1f} %",
     }
 
 

@@ -475,9 +475,9 @@ def film_index(e: Evidence) -> Found:
     }  # fmt: skip
 
 
-def film_effective_index(fill: float, *, n_crystal: float = 2.35, n_ligand: float = 1.48) -> float:
-    """Maxwell Garnett index of crystals that fill this share of a ligand matrix."""
-    inside, around = n_crystal**2, n_ligand**2
+def film_effective_index(fill: float) -> float:
+    """Maxwell Garnett index of crystals (2.35) that fill this share of a ligand matrix (1.48)."""
+    inside, around = 2.35**2, 1.48**2
     ratio = (inside - around) / (inside + 2 * around)
     return float(np.sqrt(around * (1 + 2 * fill * ratio) / (1 - fill * ratio)))
 

@@ -83,18 +83,18 @@ def mass_balance(
     volume_mL: float,
     concentration_mg_mL: float,
     x_br: float,
-    x_br_precursor: float = 1 / 3,
 ) -> MassBalance:
     """Compare volume × concentration with the largest yield from what `vessel` received.
 
-    `x_br_precursor` is the composition for which lead limits; `x_br` that measured in the product.
+    Lead limits for the composition of the precursor, one bromide in three; `x_br` is that measured
+    in the product.
     """
     injected = outcome.received(vessel)
     lead, _ = yield_limit_mmol({"Pb": injected["Pb"]}, {"Pb": 1.0})
     halide, limiting = yield_limit_mmol(injected, perovskite_needs(x_br))
     return MassBalance(
         volume_mL * concentration_mg_mL,
-        lead * molar_mass(perovskite_formula(x_br_precursor)),
+        lead * molar_mass(perovskite_formula(1 / 3)),
         halide * molar_mass(perovskite_formula(x_br)),
         limiting,
         volume_mL,
