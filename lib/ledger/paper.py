@@ -665,7 +665,8 @@ def _outcome(entry: Claim, found, error: float, holds, margin, limit: str):
 def _arithmetic(entry: Claim, found, error: float) -> str:
     """The arithmetic of a comparison on which its check says nothing more."""
     if isinstance(found, str) or found is None or not entry.printed:
-        return f"evaluated: {entry.predicate or entry.statement}"
+        relation, _, what = entry.predicate.removeprefix("not ").partition(": ")
+        return f"asked: {what}, {relation}?" if what else f"asked: {entry.statement}?"
     values = found if isinstance(found, list) else [found] * len(entry.printed)
     apart = [x - p.value for p, x in zip(entry.printed, values, strict=True)]
     sigma = math.hypot(entry.printed_uncertainty, error)

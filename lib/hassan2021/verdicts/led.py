@@ -56,8 +56,8 @@ def _eqe(e: Evidence, i: int) -> Found:
         "found": 100 * point.value,
         "standard_error": 100 * (point.high - point.low) / 12**0.5,
         "note": f"{100 * point.low:.1f} to {100 * point.high:.1f} % within the rounding of the "
-        f"luminance; taken as exact it would be {exact:+.0f} %; the same relation, solved for the "
-        "luminance, has the power that this has not at the lowest drive",
+        f"luminance; taken as exact it would be {exact:+.0f} %"
+        + "; solved for the luminance the same relation decides" * (point.high > 1.3 * point.low),
     }
 
 
@@ -79,7 +79,7 @@ def unit_of_the_drive(e: Evidence) -> Found:
         "found": [1e4 * p.value for p in e.points.drive_found],
         "note": "in mA per m2, what is printed less its missing letters, L0 and EQE0 need 1e4 "
         "times as much; mA cm-2 is meant, as the legend has it, and is right within the rounding "
-        "of L0",
+        "of L0; the letters may be lost in the conversion of the text",
     }
 
 

@@ -260,7 +260,8 @@ def both_bind(e: Evidence) -> Found:
         for n, edta in (("EDTA", True), ("GL", False))
     }
     return {
-        "found": f"lines of both answer to PbI2: {binds}", "holds": all(binds.values()),
+        "found": f"lines answer to PbI2: {', '.join(n for n in binds if binds[n]) or 'of none'}",
+        "holds": all(binds.values()),
         "kind": e.kind("1h"), "note": _sizes(e),
     }  # fmt: skip
 
