@@ -465,15 +465,6 @@ def test_what_the_paper_is_read_for_is_not_said_to_be_decided(real):
     assert "decided: holds" not in told and len(told) > 3
 
 
-def test_what_is_judged_against_a_coarse_number_has_a_written_tolerance(real):
-    """Half the last digit of "100 fs" is half of it: a rule stands in the row, or another digit is printed."""
-    for v in real.verdicts:
-        entry = paper.claim(v.claim_id)
-        judged = v.verdict != "not testable" and not isinstance(v.found, str | None)
-        if judged and entry.shape in ("number", "range") and not entry.tolerance:
-            assert all(p.half_width < 0.1 * abs(p.value) for p in entry.printed), v
-
-
 def test_what_decides_turns_when_its_claim_is_printed_otherwise(real):
     """All claims from kept evidence: what decides turns on every side that is contrary, and nothing crashes."""
     test = {(v.claim_id, v.route): v.test for v in real.verdicts}

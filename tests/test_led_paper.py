@@ -143,7 +143,7 @@ def test_what_the_folder_lacks_is_not_testable_and_says_why(some):
 def test_a_folder_that_names_no_doi_has_no_verdict_on_its_files(some):
     sheet = replace(some.sheet, rows=tuple(replace(r, doi="") for r in some.sheet.rows))
     desk = judged(replace(some, sheet=sheet))
-    assert "DOI" in desk.lost["C004"] and ("C004", "peak of the sweep") not in desk.checked
+    assert "DOI" in desk.lost["C057"] and ("C004", "peak of the sweep") not in desk.checked
     assert desk.checked["C003", "common band of L0, J, EQE0"].verdict == "agrees"  # no file needed
 
 
