@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from peled.conditioning.detection import find_band
-from peled.conditioning.noise import Noise, estimate_noise
+from peled.conditioning.noise import Noise, detector_noise, estimate_noise
 from peled.conditioning.propagation import Ratio, covariance, propagate, ratio
 from peled.conditioning.signal import ConditioningError, Plan, Signal, Step
 from peled.conditioning.steps import STEPS
@@ -29,6 +29,7 @@ __all__ = [
     "Step",
     "condition",
     "covariance",
+    "detector_noise",
     "draw",
     "estimate_noise",
     "find_band",

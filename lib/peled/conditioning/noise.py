@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 from scipy.ndimage import uniform_filter1d
+from scipy.optimize import nnls
 
-LAGS = 10  #: longest correlation that is looked for, in points
+LAGS = 30  #: longest correlation that is looked for, in points
 LEAST_CORRELATION = (
     0.05  #: below it neighbours count as independent; a fitted line alone makes some -0.01
 )
@@ -21,12 +23,13 @@ LEAST_FREE = 20  #: points free of signal that a scatter is judged by
 
 class Noise(NamedTuple):
     """Noise of n spectra: variance = read + gain * level, level above the baseline; correlation
-    from lag 1 on.
+    from lag 1 on, of the read noise, and of the rest too unless that is `white`.
     """
 
-    read: np.ndarray
-    gain: np.ndarray
-    correlation: np.ndarray
+    read: np.ndarray | float
+    gain: np.ndarray | float
+    correlation: np.ndarray = np.empty(0)
+    white: bool = False
 
     @property
     def lumping(self) -> float:
@@ -36,14 +39,23 @@ class Noise(NamedTuple):
         return float(1 + 2 * self.correlation.sum())
 
     def variance(self, level: np.ndarray) -> np.ndarray:
-        """Variance (n, n_x) under spectra `level` (n, n_x), smoothed over five points first."""
-        if not self.gain.any():
-            return np.broadcast_to(self.read[:, None], level.shape)
-        smooth = uniform_filter1d(level, 5, axis=1, mode="nearest")
+        """Variance of spectra `level` (n, n_x), or of one (n_x,), smoothed over five points
+        first.
+        """
+        read, gain = (np.reshape(part, (-1, 1)[-level.ndim :]) for part in self[:2])
+        if not gain.any():
+            return np.broadcast_to(read, level.shape)
+        smooth = uniform_filter1d(level, 5, axis=-1, mode="nearest")
         np.maximum(smooth, 0.0, out=smooth)
-        smooth *= self.gain[:, None]
-        smooth += self.read[:, None]
+        smooth *= gain
+        smooth += read
         return smooth
+
+    def independent(self, variance: np.ndarray) -> np.ndarray | None:
+        """What neighbours do not share of `variance` (n, n_x); None: they share all of it alike."""
+        if not (self.white and self.correlation.size):
+            return None
+        return np.maximum(variance - self.read[:, None], 0.0)
 
 
 class Region(NamedTuple):
@@ -223,7 +235,7 @@ def _correlation(residual, free):
             break
         r = float(np.einsum("ij,ij->", residual[:, lag:], residual[:, :-lag])) / square
         r *= np.count_nonzero(free) / pairs
-        if r < max(4 / np.sqrt(pairs), LEAST_CORRELATION):
+        if r < max(2.5 / np.sqrt(pairs), LEAST_CORRELATION):
             break
         found.append(r)
     return np.array(found)
@@ -240,17 +252,47 @@ def noise_in(region: Region) -> Noise:
     )
     sample = slice(None) if len(level) <= 200 else slice(None, None, len(level) // 100)
     correlation = _correlation(residual[sample], free[sample] & enough[sample, None])
-    r = np.concatenate([correlation, np.zeros(3)])[:3]
-    share = max(
-        1 - 1.5 * r[0] + 0.6 * r[1] - 0.1 * r[2], 0.02
-    )  # of the noise, in third differences
-    third = np.diff(np.where(np.isfinite(level), level, 0.0), 3, axis=1) ** 2 / (20.0 * share)
+    filled = np.where(np.isfinite(level), level, 0.0)
+    third = np.diff(filled, 3, axis=1)
+    height = np.maximum(filled[:, 1:-2], 0.0)
+    like = _of_third(correlation)
+    white = bool(correlation.size) and _grows_white(third, height, read, like)
+    share = max(like[0] / 20.0, 0.02)  # of correlated noise in third differences
     use = np.ones_like(third, bool)
-    v, _, _ = block_means(third, use)
-    height, _, _ = block_means(np.where(np.isfinite(level), level, 0.0)[:, 1:-2], use)
+    v, _, _ = block_means(third**2 / 20.0, use)
+    height, _, _ = block_means(height, use)
     far = np.maximum(np.roll(v, 2, axis=1), np.roll(v, -2, axis=1))
     v = np.where(v > 8 * far, far, v)  # a spike or a line sits in one block or two
-    return Noise(read, _gain(np.maximum(height, 0.0), v, read), correlation)
+    gain = _gain(height, v, share * read) / (1.0 if white else share)
+    return Noise(read, gain, correlation, white)
+
+
+THIRD = np.array([-1.0, 6.0, -15.0, 20.0, -15.0, 6.0, -1.0])  #: autocovariance of third differences
+
+
+def _of_third(correlation) -> np.ndarray:
+    """Autocovariance (8,) of third differences of noise of variance 1 at lags 0 to 7."""
+    r = np.concatenate([correlation, np.zeros(LAGS)])[:LAGS]
+    around = np.concatenate([r[::-1], [1.0], r])
+    return np.convolve(THIRD, around)[LAGS + 3 :][:8]
+
+
+def _grows_white(third, height, read, like) -> bool:
+    """Whether what grows with the level is independent from point to point though the rest is not.
+
+    The autocovariance of third differences under signal, less that of the read noise, lies nearer
+    to that of white noise than to `like`.
+    """
+    weight = height / np.maximum(height.max(axis=1, keepdims=True), 1e-300)
+    size = third.shape[1]
+    found = np.array([
+        np.sum(weight[:, : size - lag] * (
+            third[:, : size - lag] * third[:, lag:] - like[lag] * read[:, None]
+        ))
+        for lag in range(8)
+    ])  # fmt: skip
+    white = _of_third(np.empty(0))
+    return bool(found @ white / np.linalg.norm(white) > found @ like / np.linalg.norm(like))
 
 
 def _gain(height, v, read):
@@ -262,13 +304,19 @@ def _gain(height, v, read):
     for _ in range(4):
         weight = (read + gain[:, None] * height) ** -2.0
         top, below = (weight * height * (v - read)).sum(axis=1), (weight * height**2).sum(axis=1)
-        gain = np.maximum(top / np.maximum(below, 1e-300), 0.0)
+        found = top / np.maximum(below, 1e-300)
+        gain = np.maximum(found, 0.0)
     # A block's variance is known to about a half; below three standard errors a spectrum shows no
-    # growth of its own. It then has that of its series, as far as two standard errors allow.
+    # growth of its own. It then has that of its series, as far as two standard errors allow; of a
+    # series that shows none, the mean of what all its blocks allow.
     root = np.sqrt(np.maximum(below, 1e-300))
     shown = gain * root > 1.5
-    others = np.median(gain[shown]) if shown.any() else 0.0
-    return np.where(shown, gain, np.minimum(others, gain + 1 / root))
+    if shown.any():
+        return np.where(shown, gain, np.minimum(np.median(gain[shown]), gain + 1 / root))
+    sd = 0.5 / np.sqrt(np.maximum(below.sum(), 1e-300))
+    mean = top.sum() / np.maximum(below.sum(), 1e-300)
+    hazard = np.sqrt(2 / np.pi) / special.erfcx(-mean / sd / np.sqrt(2))
+    return np.full(len(v), mean + sd * hazard)
 
 
 def estimate_noise(values: np.ndarray, axis: np.ndarray | None = None) -> Noise:
@@ -308,3 +356,47 @@ def estimate_noise(values: np.ndarray, axis: np.ndarray | None = None) -> Noise:
         raise ValueError(f"noise: expected at least 32 points, found {table.shape[1]}")
     axis = np.arange(table.shape[1], dtype=float) if axis is None else np.asarray(axis, float)
     return noise_in(free_region(axis, table, np.isfinite(table)))
+
+
+def detector_noise(*bands: np.ndarray, read: float | None = None) -> Noise:
+    """Read noise and gain that all spectra of one detector share, from bands with no free region.
+
+    Third differences of white noise have 20 times its variance, d²/20 = read + gain × level:
+    weighted least squares, the weights from the round before (those of the scattered squares
+    would favour small ones), neither part negative.
+
+    Parameters
+    ----------
+    *bands : (n,) arrays, n >= 12 each
+        Counts, smooth on the scale of their points.
+    read : float, optional
+        Variance of the read noise, where it is known.
+
+    Raises
+    ------
+    ValueError
+        If a band has fewer than 12 points.
+
+    Examples
+    --------
+    >>> rng, x = np.random.default_rng(1), np.arange(2000.0)
+    >>> level = 50 + 4000 * np.exp(-0.5 * ((x - 1000) / 180) ** 2)
+    >>> noise = detector_noise(rng.normal(level, np.sqrt(25 + 2.5 * level)))
+    >>> bool(abs(noise.gain - 2.5) < 0.3)
+    True
+    """
+    if any(len(y) < 12 for y in bands):
+        raise ValueError(f"noise: expected at least 12 points, found {min(map(len, bands))}")
+    bands = [np.asarray(y, float) for y in bands]
+    square = np.concatenate([np.diff(y, 3) ** 2 / 20 for y in bands])
+    level = np.concatenate([np.maximum((y[1:-2] + y[2:-1]) / 2, 0) for y in bands])
+    top = max(level.max(), 1e-300)
+    basis = np.column_stack([np.ones_like(level), level / top])
+    held = np.zeros(2) if read is None else np.array([read, 0.0])
+    free = basis[:, 0 if read is None else 1 :]
+    found = np.array([square.mean(), 0.0]) if read is None else held
+    for _ in range(6):
+        weight = 1 / np.maximum(basis @ found, 1e-6 * square.mean() + 1e-300)
+        part = nnls(free * weight[:, None], (square - held[0]) * weight)[0]
+        found = held + np.concatenate([np.zeros(2 - part.size), part])
+    return Noise(float(found[0]), float(found[1] / top))

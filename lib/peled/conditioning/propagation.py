@@ -39,8 +39,9 @@ def covariance(signal: Signal, weights: np.ndarray) -> dict[str, np.ndarray]:
         )
     w = np.asarray(weights, float)
     w = w[None] if w.ndim == 2 else w
-    sd = np.sqrt(signal.variance)
     counting = _products(signal.variance, w, w)
+    alike = signal.variance - (0.0 if signal.independent is None else signal.independent)
+    sd = np.sqrt(np.maximum(alike, 0.0))
     for lag, r in enumerate(signal.correlation, 1):
         cross = _products(sd[:, lag:] * sd[:, :-lag], w[:, lag:], w[:, :-lag])
         counting += r * (cross + cross.transpose(0, 2, 1))

@@ -23,10 +23,10 @@ class Signal:
 
     The covariance of spectrum i is
 
-        C = D^(1/2) R D^(1/2) + M^T M - F^T F,    D = diag(variance[i]), M = modes[:, i], F =
-        fitted[:, i],
+        C = D^(1/2) R D^(1/2) + W + M^T M - F^T F,    M = modes[:, i], F = fitted[:, i],
 
-    R the Toeplitz matrix of `correlation`. `fitted` is the noise that a fit to these very points
+    D and W the diagonal matrices of variance[i] - independent[i] and independent[i], R the Toeplitz
+    matrix of `correlation`. `fitted` is the noise that a fit to these very points
     has taken out of them: where a baseline was fitted the residual scatters less than the
     detector, elsewhere the mode says how wrong it is.
 
@@ -51,6 +51,8 @@ class Signal:
     fitted : (k, n, n_x) array
     correlation : (L,) array
         Autocorrelation of the noise at lags 1 to L; empty for white noise.
+    independent : (n, n_x) array or None
+        The part of `variance` that neighbours do not share; None: none of it.
     exposure_ms : float or None
     steps, findings, source
         What was done, what was found, and the file.
@@ -68,6 +70,7 @@ class Signal:
     mode_names: tuple[str, ...] = ()
     fitted: np.ndarray | None = None
     correlation: np.ndarray = field(default_factory=lambda: np.empty(0))
+    independent: np.ndarray | None = None
     exposure_ms: float | None = None
     steps: tuple[Step, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -84,8 +87,9 @@ class Signal:
             )
         good = np.isfinite(self.values) if self.good is None else np.asarray(self.good, bool)
         self._put("good", np.broadcast_to(good, shape))
-        if self.variance is not None:
-            self._put("variance", np.broadcast_to(np.asarray(self.variance, float), shape))
+        for name in ("variance", "independent"):
+            if getattr(self, name) is not None:
+                self._put(name, np.broadcast_to(np.asarray(getattr(self, name), float), shape))
         for name in ("modes", "fitted"):
             given = getattr(self, name)
             self._put(name, np.empty((0, *shape)) if given is None else np.asarray(given, float))

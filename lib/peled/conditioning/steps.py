@@ -80,7 +80,7 @@ def axis(signal: Signal, companions: Mapping[str, Signal]):
         return signal, said, ()
     turned = {
         part: getattr(signal, part)[..., ::-1]
-        for part in ("axis", "values", "good", "variance", "modes", "fitted")
+        for part in ("axis", "values", "good", "variance", "independent", "modes", "fitted")
         if getattr(signal, part) is not None
     }
     return replace(signal, **turned), said + ", turned to rise", ()
@@ -160,12 +160,16 @@ def dark(signal: Signal, companions: Mapping[str, Signal]):
 
 
 def _scaled(signal: Signal, factor: np.ndarray | float, unit: str) -> Signal:
-    variance = None if signal.variance is None else signal.variance * np.square(factor)
+    variance, independent = (
+        None if part is None else part * np.square(factor)
+        for part in (signal.variance, signal.independent)
+    )
     return replace(
         signal,
         values=signal.values * factor,
         unit=unit,
         variance=variance,
+        independent=independent,
         modes=signal.modes * factor,
         fitted=signal.fitted * factor,
     )
@@ -356,7 +360,11 @@ def noise(signal: Signal, companions: Mapping[str, Signal]):
     region = free_region(signal.axis, signal.finite, signal.good)
     found = noise_in(region)
     sd = np.sqrt(np.median(found.read))
-    out = replace(signal, variance=found.variance(region.level), correlation=found.correlation)
+    variance = found.variance(region.level)
+    out = replace(
+        signal, variance=variance, correlation=found.correlation,
+        independent=found.independent(variance),
+    )  # fmt: skip
     return out, f"{sd:.3g} {signal.unit} a point{_correlated(found)}", ()
 
 
@@ -375,9 +383,11 @@ def baseline(
     companions: Mapping[str, Signal],
     order: int = 1,
     region_nm: tuple[float, float] | None = None,
+    band_nm: tuple[float, float] | None = None,
 ):
     """A constant (order 0) or a line (1) from where there is statistically no signal, and what it
     may be wrong by; from `region_nm` (low, high) where somebody has said that it is free of it.
+    With `band_nm`, spectra whose tails leave too little free have it from all that is outside.
 
     Modes "offset" and "slope" hold the noise of the estimate, under the band; where the baseline
     was fitted the noise that went into it is taken out of the counting error instead
@@ -395,13 +405,18 @@ def baseline(
     else:
         inside = (x >= region_nm[0]) & (x <= region_nm[1])
         region = stated_region(x, values, signal.good & inside)
-    enough = region.count >= max(LEAST_FREE, TAIL * x.size)
-    found = noise_in(region)
+    least = max(LEAST_FREE, TAIL * x.size)
+    found = noise_in(region)  # tails outside a band are no noise
+    if band_nm is not None and (tight := region.count < least).any():
+        outside = signal.good & ((x < band_nm[0]) | (x > band_nm[1]))
+        region = stated_region(x, values, np.where(tight[:, None], outside, region.free))
+    enough = region.count >= least
     line = region.slope[:, None] * (region.t - region.centre[:, None])
     level = region.level if order else region.level + line
-    variance = signal.variance
+    variance, independent = signal.variance, signal.independent
     if variance is None:
         variance = found.variance(level)
+        independent = found.independent(variance)
     lumping = found.lumping if signal.variance is None else 1.0
     free_variance = found.read if signal.variance is None else _mean(variance, region.free)
     offset_sd = np.sqrt(lumping * free_variance / np.maximum(region.count, 1))
@@ -418,6 +433,7 @@ def baseline(
         signal,
         values=values,
         variance=variance,
+        independent=independent,
         correlation=found.correlation if signal.variance is None else signal.correlation,
         modes=np.concatenate(
             [
@@ -442,7 +458,7 @@ def baseline(
             "undamaged",
             "withheld",
             f"{region.count[row]:.0f} of {x.size} points free of signal, "
-            f"{max(LEAST_FREE, int(TAIL * x.size))} needed for a baseline; measure a wider range",
+            f"{least:.0f} needed for a baseline; measure a wider range",
             signal.label(row),
         )
         for row in np.flatnonzero(poor)

@@ -33,6 +33,8 @@ class Moments:
         In the order area, centroid, peak, fwhm, shoulder_fraction; zero where a quantity is nan.
     height : float or (n,) array
         Value at the peak.
+    gradient : (5, m) or (n, 5, m) array
+        Derivatives of the quantities by the points, a baseline that is given included.
     """
 
     area: np.ndarray
@@ -47,6 +49,7 @@ class Moments:
     shoulder_fraction_se: np.ndarray
     height: np.ndarray
     covariance: np.ndarray = field(repr=False)
+    gradient: np.ndarray = field(repr=False)
 
 
 def moments(
@@ -163,8 +166,8 @@ def moments(
     errors = np.where(np.isnan(values), np.nan, np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)))
     parts = [*values.T, *errors.T, height]
     if y.ndim == 1:
-        return Moments(*(float(part[0]) for part in parts), covariance[0])
-    return Moments(*parts, covariance)
+        return Moments(*(float(part[0]) for part in parts), covariance[0], back[0])
+    return Moments(*parts, covariance, back)
 
 
 def _trapezium(x):

@@ -31,13 +31,7 @@ from peled.photoluminescence.lifetimes import (
     preferred,
     prepare_response,
 )
-from peled.photoluminescence.plqy import (
-    PLQY,
-    Noise,
-    estimate_noise,
-    photon_weights,
-    quantum_yield,
-)
+from peled.photoluminescence.plqy import PLQY, photon_weights, quantum_yield
 from peled.photoluminescence.reading import read_truth
 from peled.photoluminescence.segregation import Kinetics, Segregation, drift, fit_kinetics, track
 
@@ -47,7 +41,6 @@ __all__ = [
     "Emission",
     "Kinetics",
     "MeanLifetime",
-    "Noise",
     "PLQY",
     "Recombination",
     "Response",
@@ -56,7 +49,6 @@ __all__ = [
     "confocal",
     "drift",
     "elliott_gap",
-    "estimate_noise",
     "excitons_per_crystal",
     "fit_decay",
     "fit_decays",

@@ -1,32 +1,32 @@
-"""Emission spectra made ready and measured: cosmic rays, laser tail, dark counts; centre, width, area with errors."""
+"""Emission spectra measured: centre, width, area with errors by cause."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.ndimage import median_filter
 
 from peled import lineshapes
-from peled.photoluminescence.plqy import estimate_noise
+from peled.conditioning import ConditioningError, Signal, condition, covariance
 
 
 @dataclass(frozen=True)
 class Emission:
-    """One emission spectrum, cleaned and measured.
+    """One emission spectrum, measured.
 
     Attributes
     ----------
     label : str
     peak_nm, peak_error_nm, centroid_nm, centroid_error_nm, fwhm_nm, fwhm_error_nm : float
     area, area_error : float
-        Counts × nm.
+        In the unit of the spectrum times nm.
     energy_peak_eV, energy_peak_error_eV : float
         Maximum of the same spectrum per unit energy: not the energy of `peak_nm`.
-    spikes : int
-        Points that were cosmic rays.
+    budgets : mapping of str to mapping of str to float
+        Standard errors by cause of `peak_nm`, `centroid_nm`, `fwhm_nm`, `area`, `energy_peak_eV`.
     wavelength_nm, counts : ndarray, shape (n,)
-        Cleaned, baseline off.
+        Baseline off.
     """
 
     label: str
@@ -40,99 +40,71 @@ class Emission:
     area_error: float
     energy_peak_eV: float
     energy_peak_error_eV: float
-    spikes: int
+    budgets: Mapping[str, Mapping[str, float]] = field(repr=False)
     wavelength_nm: np.ndarray = field(repr=False)
     counts: np.ndarray = field(repr=False)
 
 
-def measure(
-    wavelength_nm: np.ndarray,
-    counts: np.ndarray,
-    *,
-    label: str = "",
-    window_nm: tuple[float, float] | None = None,
-    laser_nm: float | None = None,
-    poisson: bool | None = None,
-) -> Emission:
-    """Clean and measure one emission spectrum.
+#: Modes of error that are one cause: what lies under the band.
+_BASELINE = ("offset", "slope", "baseline model", "wings")
 
-    Cosmic rays are replaced, a laser tail or a constant is fitted outside the emission and taken off, the emission is
-    measured inside a window of ±3 FWHM about its maximum with the baseline's error passed on.
+
+def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") -> Emission:
+    """Peak, centroid, width and area of one emission spectrum.
+
+    Each is, near the data, a sum over the points (`lineshapes.moments`): noise and what
+    conditioning may have got wrong, the baseline under the wings above all, go on through the
+    same weights.
 
     Parameters
     ----------
-    wavelength_nm, counts : ndarray, shape (n,)
+    signal : peled.conditioning.Signal
+        One spectrum per nm, rising axis, with the variance of its points: conditioned as far as
+        `baseline`.
+    window_nm : (float, float)
+        Where the emission is.
     label : str
-    window_nm : (float, float), optional
-        Where the emission is; ±3 FWHM about the maximum otherwise.
-    laser_nm : float, optional
-        Position of the laser whose tail reaches into the spectrum.
-    poisson : bool, optional
-        Counts have their Poisson variance; otherwise the noise is estimated from the data. Left out, whole numbers that
-        are not negative count as counts.
 
     Raises
     ------
+    ConditioningError
+        If the spectrum was set aside: too little of it is free of emission for a baseline.
     ValueError
-        Negative counts where Poisson is asked, no emission in the window.
+        If there is no positive area in the window.
+
+    Examples
+    --------
+    >>> x, rng = np.arange(500.0, 800.0, 0.5), np.random.default_rng(0)
+    >>> counts = rng.poisson(3000 * np.exp(-0.5 * ((x - 640) / 12) ** 2) + 15)
+    >>> ready = condition(Signal(x, counts[None]), [("baseline", {"order": 1})])
+    >>> found = measure(ready, (570, 710))
+    >>> bool(abs(found.peak_nm - 640) < 3 * found.peak_error_nm < 0.5)
+    True
     """
-    w, y = np.asarray(wavelength_nm, dtype=float), np.asarray(counts, dtype=float)
-    poisson = looks_like_counts(y) if poisson is None else poisson
-    if poisson and np.any(y < 0):
-        i = int(np.argmax(y < 0))
-        raise ValueError(
-            f"{label or 'spectrum'}: expected raw counts, none negative, found {y[i]:g} at {w[i]:g} nm; give raw counts or poisson=False"
-        )
-    # The level without spikes gives the noise: a spike must not vouch for itself, nor the top of a band be taken for one.
-    level = median_filter(y, size=9, mode="nearest")
-    cleaned = lineshapes.despike(
-        y,
-        variance=np.maximum(level, 1.0) + 1e-4 * level**2 if poisson else None,
-        threshold=7.0 if poisson else 12.0,
-    )
-    y = cleaned.signal
-    variance = (
-        np.maximum(np.convolve(np.pad(y, 2, mode="edge"), np.full(5, 0.2), mode="valid"), 1.0)
-        if poisson
-        else estimate_noise(y).variance(y)
-    )
-    low, high = window_nm or _emission_window(w, y, laser_nm)
-    outside = [
-        (a, b)
-        for a, b in ((w.min(), low), (high, w.max()))
-        if np.count_nonzero((w >= a) & (w <= b)) >= 6
-    ]
-    base = None
-    if outside:
-        kind = "laser tail" if laser_nm is not None and laser_nm < low else "constant"
-        base = lineshapes.baseline(w, y, kind, regions=outside, variance=variance, laser=laser_nm)
-        y_off = y - np.reshape(base.values, y.shape)
-    else:
-        y_off = y
-    found = lineshapes.moments(w, y, variance, window=(low, high), baseline=base)
-    energy = lineshapes.to_energy(w, y_off, variance)
-    peak = lineshapes.moments(
-        energy.energy_eV,
-        energy.signal,
-        energy.variance,
-        window=(lineshapes.HC_EV_NM / high, lineshapes.HC_EV_NM / low),
-    )
-    return Emission(
-        label,
-        found.peak,
-        found.peak_se,
-        found.centroid,
-        found.centroid_se,
-        found.fwhm,
-        found.fwhm_se,
-        found.area,
-        found.area_se,
-        peak.peak,
-        peak.peak_se,
-        int(np.count_nonzero(cleaned.spikes)),
-        w,
-        y_off,
-    )
+    if not signal.used[0]:
+        said = "; ".join(f.evidence for f in signal.findings if f.status == "withheld")
+        raise ConditioningError(f"{label or 'spectrum'}: {said}")
+    x, y = signal.axis, signal.values[0]
+    found = lineshapes.moments(x, y, signal.variance[0], window=window_nm)
+    per_eV = lineshapes.to_energy(x, y, signal.variance[0])
+    hc = lineshapes.HC_EV_NM
+    window_eV = (hc / max(window_nm), hc / min(window_nm))
+    energy = lineshapes.moments(
+        per_eV.energy_eV, per_eV.signal, per_eV.variance, window=window_eV
+    )  # fmt: skip
+    # The density per eV is that per nm times lambda^2/hc, on the axis turned round.
+    by_energy = energy.gradient[2, ::-1] * x**2 / hc
+    weights = np.column_stack([*found.gradient[[2, 1, 3, 0]], by_energy])
+    budgets: list[dict[str, float]] = [{} for _ in range(5)]
+    for name, cov in covariance(signal, weights).items():
+        cause = "baseline" if name in _BASELINE else name
+        for budget, square in zip(budgets, np.diag(cov[0])):
+            if square > 0:
+                budget[cause] = float(np.hypot(budget.get(cause, 0.0), np.sqrt(square)))
+    names = ("peak_nm", "centroid_nm", "fwhm_nm", "area", "energy_peak_eV")
+    values = (found.peak, found.centroid, found.fwhm, found.area, energy.peak)
+    pairs = [n for v, b in zip(values, budgets) for n in (v, sum(e * e for e in b.values()) ** 0.5)]
+    return Emission(label, *pairs, dict(zip(names, budgets)), x, y)
 
 
 def per_nanometre(spectra) -> tuple[np.ndarray, np.ndarray]:
@@ -150,22 +122,3 @@ def looks_like_counts(values: np.ndarray) -> bool:
     return bool(
         np.all(y >= 0) and np.all(np.abs(y - np.round(y)) < 1e-6) and y.max(initial=0) >= 10
     )
-
-
-def _emission_window(w, y, laser_nm):
-    smooth = np.convolve(np.pad(y, 3, mode="edge"), np.full(7, 1 / 7), mode="valid")
-    allowed = w > (laser_nm + 60 if laser_nm is not None else -np.inf)
-    if not allowed.any():
-        raise ValueError(
-            f"spectrum: expected points beyond the laser at {laser_nm:g} nm, found none"
-        )
-    floor = np.quantile(smooth[allowed], 0.1)
-    top = int(np.argmax(np.where(allowed, smooth, -np.inf)))
-    half = smooth > floor + 0.5 * (smooth[top] - floor)
-    left, right = top, top
-    while left > 0 and half[left - 1]:
-        left -= 1
-    while right < w.size - 1 and half[right + 1]:
-        right += 1
-    width = max(abs(w[right] - w[left]), 3 * abs(np.median(np.diff(w))))
-    return max(w.min(), w[top] - 2.6 * width), min(w.max(), w[top] + 3.2 * width)

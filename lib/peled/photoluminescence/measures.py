@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import median_filter
 
-from peled.conditioning import ConditioningError, Signal, condition
-from peled.conditioning import estimate_noise as scatter
+from peled.conditioning import (
+    ConditioningError,
+    Signal,
+    condition,
+    detector_noise,
+    estimate_noise,
+)
+from peled.conditioning.spikes import replace_points
 from peled.lineshapes import HC_EV_NM
 from peled.photoluminescence import reciprocity
 from peled.photoluminescence.emission import measure
@@ -23,7 +29,7 @@ from peled.photoluminescence.lifetimes import (
     preferred,
     prepare_response,
 )
-from peled.photoluminescence.plqy import estimate_noise, quantum_yield, unabsorbed
+from peled.photoluminescence.plqy import quantum_yield, unabsorbed
 from peled.photoluminescence.segregation import Kinetics, fit_kinetics, partly_exposed, track
 from peled.photoluminescence.yields import sphere_yield, unstated
 from peled.quantities import Finding, Quantity, described, judge, possible, signal
@@ -82,8 +88,9 @@ def _emitted(held: Held, companions: Mapping[str, Signal]) -> Signal:
     ready = condition(held.data, [*steps[:2]])
     if not ready.used.any():
         return ready
-    # steps want finite values
-    ready = condition(replace(ready, values=ready.finite), steps[2:], companions)
+    # Steps want finite values. A cell that is missing lies on the line between its neighbours.
+    seen = replace_points(ready.finite, ~np.isfinite(ready.values) & ready.used[:, None])
+    ready = condition(replace(ready, values=seen), steps[2:], companions)
     return ready.without(~ready.used) if not ready.used.all() else ready
 
 
@@ -185,7 +192,7 @@ def _edge(ready: Signal):
 
 def _errors(values, axis):
     """Standard errors (n,) of one spectrum by the scatter of its points."""
-    variance = scatter(values[None], axis).variance(np.maximum(values, 0)[None])
+    variance = estimate_noise(values[None], axis).variance(np.maximum(values, 0)[None])
     return np.sqrt(np.maximum(np.ravel(variance), 1e-18))
 
 
@@ -266,24 +273,24 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
         said = "; ".join(f.evidence for f in ready.findings if f.status == "withheld")
         return Result(held.row.label, held.row.state, (), raw, ready, None, (said,), laser)
     window = _set(held, "emission_band_nm") or _band(ready)
-    found = measure(
-        ready.axis, ready.values[0], label=labels["sample"], window_nm=window, poisson=False
-    )
+    based = condition(ready, [("baseline", {"order": 1, "band_nm": window})])
+    found = measure(based, window, label=labels["sample"])
     scale = settings["wavelength_nm"]
-    findings = tuple(ready.findings)
+    findings = tuple(based.findings)
     made = []
-    for name, value, budget, unit in (
-        ("PL peak", found.peak_nm, {"fit": found.peak_error_nm, "wavelength": scale}, "nm"),
-        ("PL centroid", found.centroid_nm,
-         {"counting": found.centroid_error_nm, "wavelength": scale}, "nm"),
-        ("PL width", found.fwhm_nm, {"counting": found.fwhm_error_nm}, "nm"),
-        ("PL peak energy", found.energy_peak_eV,
-         {"fit": found.energy_peak_error_eV,
-          "wavelength": found.energy_peak_eV**2 / HC_EV_NM * scale}, "eV"),
-        ("PL area", found.area, {"counting": found.area_error}, f"{ready.unit} nm"),
-    ):  # fmt: skip
-        q = Quantity(name, value=float(value), budget={k: float(v) for k, v in budget.items()},
-                     unit=unit, findings=findings, **labels)  # fmt: skip
+    for name, of, unit, off in (
+        ("PL peak", "peak_nm", "nm", scale),
+        ("PL centroid", "centroid_nm", "nm", scale),
+        ("PL width", "fwhm_nm", "nm", 0.0),
+        ("PL peak energy", "energy_peak_eV", "eV", found.energy_peak_eV**2 / HC_EV_NM * scale),
+        ("PL area", "area", f"{ready.unit} nm", 0.0),
+    ):
+        budget = {**found.budgets[of], **({"wavelength": float(off)} if off else {})}
+        # What the baseline lacks is in its error, and no doubt where that is a small part.
+        small = budget.get("baseline", 0.0) < 0.5 * sum(e * e for e in budget.values()) ** 0.5
+        kept = tuple(f for f in findings if not (small and f.gate == "described"))
+        q = Quantity(name, value=float(getattr(found, of)), budget=budget,
+                     unit=unit, findings=kept, **labels)  # fmt: skip
         low, high = (
             (ready.axis[0], ready.axis[-1]) if name in ("PL peak", "PL centroid") else (0, np.inf)
         )
@@ -372,6 +379,7 @@ def _of_runs(holdings, members, calibration, labels):
         settings=said,
         laser_band_nm=_set(held, "laser_band_nm"),
         emission_band_nm=_set(held, "emission_band_nm"),
+        laser_drift=_set(held, "laser_drift"),
         **{**labels, "inputs": inputs},
     )
     plqy = _outside(found.plqy, _taken_back(held))
@@ -403,7 +411,10 @@ def _outside(plqy: Quantity, taken_back: tuple[float, float] | None) -> Quantity
 def _of_table(held: Held, calibration, labels):
     """Triples whose dark is subtracted: as the table says, and without a file of its own."""
     triples = held.data
-    found = quantum_yield(triples, calibration, self_absorption=_taken_back(held))
+    drift = _set(held, "laser_drift")
+    found = quantum_yield(
+        triples, calibration, self_absorption=_taken_back(held), laser_drift=drift or 0.0
+    )
     made = []
     for i, triple in enumerate(triples):
         at = (
@@ -417,7 +428,7 @@ def _of_table(held: Held, calibration, labels):
             value=float(found.plqy[i]),
             budget=budget,
             unit="",
-            findings=unstated(calibration),
+            findings=unstated(calibration, drift),
             **labels,
         )
         made.append(
@@ -550,9 +561,8 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         return Result(held.row.label, held.row.state, (), raw, ready, None, tuple(problems),
                       _set(held, "excitation_nm"))  # fmt: skip
     values = ready.values[used]
-    noise = estimate_noise(*values)
     lost = ~ready.good[used]  # rays and masks stay on the axis without weight
-    variance = np.array([noise.variance(row) for row in values])
+    variance = detector_noise(*values).variance(values)
     variance = np.where(lost, 1e4 * variance.max(), variance)
     found = track(ready.axis, values, ready.at[used], variance=variance, window_nm=window)
     made = []

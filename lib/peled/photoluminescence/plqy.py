@@ -13,28 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Noise:
-    """Variance of a detector count: `offset` + `per_count` × signal. Pure photon counting is `Noise(0, 1)`."""
-
-    offset: float
-    per_count: float
-
-    def variance(self, counts: np.ndarray) -> np.ndarray:
-        """Variance of counts (n,); the noise itself is smoothed out of the signal over five points first."""
-        counts = np.asarray(counts, dtype=float)
-        pad = np.pad(counts, 2, mode="edge")
-        smooth = np.convolve(pad, np.full(5, 0.2), mode="valid")
-        # A laser line is narrower than the smoothing: there the count itself is the better estimate.
-        level = np.where(
-            counts
-            > smooth
-            + 10 * np.sqrt(np.maximum(self.offset + self.per_count * np.maximum(smooth, 0), 0)),
-            counts,
-            smooth,
-        )
-        return np.maximum(self.offset + self.per_count * np.maximum(level, 0), 1e-300)
+from peled.conditioning import Noise, detector_noise
 
 
 @dataclass(frozen=True)
@@ -49,7 +28,8 @@ class PLQY:
     absorptance, absorptance_error : ndarray, shape (k,)
         Absorbed fraction of the laser in the direct run.
     budget : dict of str to ndarray, shape (k,)
-        Standard error that each source alone would give: `laser`, `emission`, `calibration`, `self-absorption`.
+        Standard error that each source alone would give: `laser`, `emission`, `laser drift`,
+        `calibration`, `self-absorption`.
     flags : tuple of str
         Per triple: "" or what is wrong with it (|PLQY|/σ < 3, absorptance not above zero, PLQY above 1).
     """
@@ -61,42 +41,6 @@ class PLQY:
     absorptance_error: np.ndarray = field(repr=False)
     budget: dict = field(repr=False)
     flags: tuple[str, ...] = ()
-
-
-def estimate_noise(*signals: np.ndarray) -> Noise:
-    """Noise of a detector from smooth spectra: spread of second differences against signal level.
-
-    Second differences of white noise have six times its variance and remove anything that is straight over three points.
-
-    Parameters
-    ----------
-    *signals : ndarray, shape (n,) each, n >= 12
-        Counts of spectra that are smooth on the scale of their points (an emission band, not a laser line).
-    """
-    levels, spreads = [], []
-    for signal in signals:
-        y = np.asarray(signal, dtype=float)
-        if y.size < 12:
-            raise ValueError(f"noise estimate: expected at least 12 points, found {y.size}")
-        levels.append((y[:-2] + y[1:-1] + y[2:]) / 3)
-        spreads.append(np.abs(y[:-2] - 2 * y[1:-1] + y[2:]) / np.sqrt(6))
-    level, spread = np.concatenate(levels), np.concatenate(spreads)
-    order = np.argsort(level)
-    groups = np.array_split(order, min(8, max(1, level.size // 24)))
-    x = np.array([max(np.mean(level[g]), 0.0) for g in groups])
-    v = np.array([(1.4826 * np.median(spread[g])) ** 2 for g in groups])
-    if len(groups) < 3 or x[-1] <= 0 or not np.any(v > 0):
-        return Noise(float(np.mean(v)), 0.0)
-    # Relative least squares with both terms kept from being negative. The weights come from the fit of the round before:
-    # weighting by the scattered variances themselves would favour the small ones.
-    from scipy.optimize import nnls
-
-    basis, model = np.column_stack([np.ones_like(x), x / x[-1]]), np.full_like(v, v.mean())
-    for _ in range(6):
-        weight = np.sqrt([g.size for g in groups]) / np.maximum(model, 1e-6 * v.max())
-        offset, slope = nnls(basis * weight[:, None], v * weight)[0]
-        model = basis @ [offset, slope]
-    return Noise(float(offset), float(slope / x[-1]))
 
 
 def photon_weights(wavelength_nm: np.ndarray, calibration) -> np.ndarray:
@@ -130,6 +74,7 @@ def quantum_yield(
     noise: Noise | None = None,
     subtract_blank: bool = True,
     self_absorption: tuple[float, float] | None = None,
+    laser_drift: float = 0.0,
 ) -> PLQY:
     """Quantum yields of one or more sphere triples, analysed together.
 
@@ -148,6 +93,8 @@ def quantum_yield(
         Of the detector; estimated from the emission bands when left out.
     subtract_blank : bool
     self_absorption : (a, standard error), optional
+    laser_drift : float
+        Standard deviation of the laser's power from run to run, relative.
 
     Raises
     ------
@@ -157,7 +104,7 @@ def quantum_yield(
     if not triples:
         raise ValueError("triples: expected at least one, found none")
     if noise is None:
-        noise = estimate_noise(
+        noise = detector_noise(
             *[
                 run.emission.counts
                 for t in triples
@@ -179,7 +126,7 @@ def quantum_yield(
             weights = photon_weights(part.wavelength_nm, calibration)
             columns[key] = len(means)
             means.append(float(weights @ part.counts))
-            variances.append(float(weights**2 @ noise.variance(part.counts)))
+            variances.append(float(weights**2 @ noise.variance(np.asarray(part.counts, float))))
             laser.append(band == "laser")
         return columns[key]
 
@@ -228,17 +175,24 @@ def quantum_yield(
     if self_absorption is not None:
         value, slope, extra = unabsorbed(value, *self_absorption)
         jacobian, common = jacobian * slope[:, None], common * slope
-    covariance = (
-        (jacobian * variance) @ jacobian.T + np.outer(common, common) + np.outer(extra, extra)
-    )
+    # All light of a run goes with its laser.
+    runs = dict.fromkeys((row[i], row[i + 3]) for row in index for i in range(3))
+    drifts = laser_drift * np.array([
+        sum(jacobian[:, c] * means[c] for c in run if c is not None) for run in runs
+    ])  # fmt: skip
+    covariance = (jacobian * variance) @ jacobian.T + drifts.T @ drifts
+    covariance += np.outer(common, common) + np.outer(extra, extra)
     error = np.sqrt(np.diag(covariance))
     budget = {
         "laser": np.sqrt((jacobian**2 * variance * is_laser).sum(axis=1)),
         "emission": np.sqrt((jacobian**2 * variance * ~is_laser).sum(axis=1)),
+        "laser drift": np.sqrt((drifts**2).sum(axis=0)),
         "calibration": np.abs(common),
         "self-absorption": np.abs(extra),
     }
-    error_a = np.sqrt((jacobian_a**2 * variance).sum(axis=1))
+    error_a = np.sqrt(
+        (jacobian_a**2 * variance).sum(axis=1) + 2 * (laser_drift * (1 - absorbed)) ** 2
+    )
     flags = tuple(
         "; ".join(
             filter(

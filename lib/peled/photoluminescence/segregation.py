@@ -14,9 +14,9 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.stats import chi2 as chi2_distribution
 
 from peled import lineshapes, separable
+from peled.conditioning import detector_noise
 from peled.lineshapes import HC_EV_NM, BandModel, Parameter
 from peled.photoluminescence.emission import looks_like_counts
-from peled.photoluminescence.plqy import estimate_noise
 from peled.separable import Sought, differences
 
 # A sloping line per eV stands for a constant dark count per nm.
@@ -167,7 +167,7 @@ def track(
     if not np.all(np.isfinite(y)):
         raise ValueError("counts: expected finite numbers, found others")
     if variance is None and not looks_like_counts(y):
-        variance = np.array([estimate_noise(row).variance(row) for row in y])
+        variance = detector_noise(*y).variance(y)
     first_variance = (
         np.maximum(_smooth(y), 1.0) if variance is None else np.broadcast_to(variance, y.shape)
     )

@@ -19,8 +19,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from peled.conditioning import ConditioningError, Signal, condition, covariance
-from peled.photoluminescence.plqy import Noise, photon_weights
+from peled.conditioning import (
+    ConditioningError,
+    Noise,
+    Signal,
+    condition,
+    covariance,
+    detector_noise,
+)
+from peled.photoluminescence.plqy import photon_weights
 from peled.quantities import Finding, Quantity, judge, possible, signal
 
 #: Half of the emission window in full widths at half maximum about the maximum.
@@ -63,6 +70,7 @@ def sphere_yield(
     settings: Mapping[str, Mapping[str, float]] = {},
     laser_band_nm: tuple[float, float] | None = None,
     emission_band_nm: tuple[float, float] | None = None,
+    laser_drift: float | None = None,
     sample: str = "",
     **labels,
 ) -> SphereYield:
@@ -84,6 +92,8 @@ def sphere_yield(
         By role: `integration_ms`, `filter_transmission` of that run.
     laser_band_nm, emission_band_nm : (float, float), optional
         Else the strongest line of the empty run, and ±3 FWHM about the emission.
+    laser_drift : float, optional
+        Standard deviation of the laser's power from run to run, relative.
     sample, **labels
         For the quantities (`state`, `kind`, `inputs`).
 
@@ -123,22 +133,28 @@ def sphere_yield(
         ready,
         calibration,
         method,
-        [*findings, *more, *unstated(calibration)],
+        [*findings, *more, *unstated(calibration, laser_drift)],
+        laser_drift or 0.0,
         runs,
         sample,
         labels,
     )
 
 
-def unstated(calibration) -> tuple[Finding, ...]:
-    """The remark that a yield lacks the error of its calibration, where the file states none."""
-    if calibration.relative_error is not None:
-        return ()
-    said = (
-        "the calibration states no error, so none is in that of the yield; a line "
-        "'relative error: 0.02' in its head says it"
-    )
-    return (Finding("assumed", "reported", said),)
+def unstated(calibration, laser_drift: float | None) -> tuple[Finding, ...]:
+    """Remarks on errors that a yield lacks because nobody has stated them."""
+    said = []
+    if calibration.relative_error is None:
+        said.append(
+            "the calibration states no error, so none is in that of the yield; a line "
+            "'relative error: 0.02' in its head says it"
+        )
+    if laser_drift is None:
+        said.append(
+            "how far the laser's power drifts from run to run is stated nowhere, so it is not in "
+            "the error; fill in the column laser_drift (0.01 for 1 %)"
+        )
+    return tuple(Finding("assumed", "reported", one) for one in said)
 
 
 def _check_settings(settings, runs) -> None:
@@ -186,30 +202,15 @@ def _with_common_gain(ready, bands: Bands, settings):
         role: float(np.quantile(run.variance[0], 0.1)) * factor[role] ** 2
         for role, run in ready.items()
     }
-    gain = _gain([(run.values[0, inside] * factor[r], reads[r]) for r, run in ready.items()])
+    bands_of = [run.values[0, inside] * factor[role] for role, run in ready.items()]
+    gain = detector_noise(*bands_of, read=float(np.mean([*reads.values()]))).gain
     out = {}
     for role, run in ready.items():
         variance = (
             Noise(reads[role], gain).variance(run.values[0] * factor[role]) / factor[role] ** 2
         )
-        out[role] = replace(run, variance=np.maximum(run.variance, variance))
+        out[role] = replace(run, variance=variance, independent=None)
     return out
-
-
-def _gain(bands) -> float:
-    """Variance a count, from third differences of bands whose read noise is known.
-
-    Least squares of d²/20 = read + gain × level, weighted by the model of the round before.
-    """
-    square, level, read = (np.concatenate(part) for part in zip(*(
-        (np.diff(y, 3) ** 2 / 20, np.maximum((y[1:-2] + y[2:-1]) / 2, 0), np.full(y.size - 3, r))
-        for y, r in bands
-    ), strict=True))  # fmt: skip
-    gain = 0.0
-    for _ in range(5):
-        weight = level / (read + gain * level) ** 2
-        gain = max(float(weight @ (square - read) / max(weight @ level, 1e-300)), 0.0)
-    return gain
 
 
 def _laser_band(empty: Signal) -> tuple[float, float]:
@@ -284,7 +285,7 @@ def _without_second_order(bands: Bands, ready, empty: Signal):
     return replace(bands, second=(low, high)), cut, [Finding("undamaged", "reported", said)]
 
 
-def _balance(bands, ready, calibration, method, findings, raw, sample, labels) -> SphereYield:
+def _balance(bands, ready, calibration, method, findings, drift, raw, sample, labels) -> SphereYield:
     names = sorted(ready)
     values, errors = [], []  # L, E of each run in turn; covariance by cause
     for role in names:
@@ -330,6 +331,10 @@ def _balance(bands, ready, calibration, method, findings, raw, sample, labels) -
             for row in range(3):
                 squared = budgets[row].get(cause, 0.0) ** 2 + own[row] @ c @ own[row]
                 budgets[row][cause] = float(np.sqrt(max(squared, 0.0)))
+        if drift:  # all light of a run goes with its laser
+            moved = jacobian[:, 2 * i : 2 * i + 2] @ values[2 * i : 2 * i + 2] * drift
+            for budget, by in zip(budgets, moved):
+                budget["laser drift"] = float(np.hypot(budget.get("laser drift", 0.0), by))
     if calibration.relative_error:
         budgets[0]["calibration"] = abs(found[0]) * calibration.relative_error
     total = [float(np.sqrt(sum(e * e for e in b.values()))) for b in budgets]
