@@ -8,7 +8,7 @@ interactive work.
 from peled.lineshapes.bands import SHAPES
 from peled.lineshapes.fit import fit_series
 from peled.lineshapes.interactive import to_lmfit
-from peled.lineshapes.measures import Moments, moments
+from peled.lineshapes.measures import Moments, centroids, moments
 from peled.lineshapes.model import BandModel, Parameter
 from peled.lineshapes.result import SeriesFit
 from peled.lineshapes.spectra import (
@@ -39,6 +39,7 @@ __all__ = [
     "despike",
     "estimate_variance",
     "fit_series",
+    "centroids",
     "moments",
     "to_energy",
     "to_lmfit",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from peled import lineshapes
-from peled.conditioning import ConditioningError, Signal, condition, covariance
+from peled.conditioning import ConditioningError, Signal, covariance
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
 
     Examples
     --------
+    >>> from peled.conditioning import condition
     >>> x, rng = np.arange(500.0, 800.0, 0.5), np.random.default_rng(0)
     >>> counts = rng.poisson(3000 * np.exp(-0.5 * ((x - 640) / 12) ** 2) + 15)
     >>> ready = condition(Signal(x, counts[None]), [("baseline", {"order": 1})])

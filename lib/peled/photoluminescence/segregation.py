@@ -180,7 +180,7 @@ def track(
     if variance is None:
         # Weights from the fit rather than from the noisy data take the bias out of them.
         spread = jacobian * np.maximum(two.evaluate(energy), 0.3 * jacobian)
-        one, moving, two = _fits(energy, signal, spread, t)
+        one, moving, two = _fits(energy, signal, spread, t, (one, moving, two))
     count = np.log(signal.size)
     bic = {
         "steady": one.chi2.sum() + count * (3 * t.size + 2),
@@ -188,7 +188,7 @@ def track(
         "two bands": two.chi2.sum() + count * (4 * t.size + 4),
     }
     fraction, error = two.ratio("red")
-    measured = lineshapes.moments(
+    centroid, centroid_error = lineshapes.centroids(
         HC_EV_NM / energy[::-1], (signal / jacobian)[:, ::-1], (spread / jacobian**2)[:, ::-1]
     )
     growth = drift(t, fraction, error)
@@ -205,13 +205,13 @@ def track(
         t,
         fraction,
         error,
-        measured.centroid,
-        measured.centroid_se,
+        centroid,
+        centroid_error,
         HC_EV_NM / main,
         HC_EV_NM / red,
         HC_EV_NM / red**2 * red_error,
         growth,
-        drift(t, measured.centroid, measured.centroid_se),
+        drift(t, centroid, centroid_error),
         _blue(energy, signal, spread, two, t),
         float(two.chi2.sum() / max(signal.size - 4 * t.size - 4, 1)),
         energy,
@@ -254,22 +254,24 @@ def _varies(fraction, error) -> bool:
     )
 
 
-def _fits(energy, signal, spread, t):
-    first = lineshapes.fit_series(
-        energy,
-        signal[:1],
-        BandModel({"main": "gaussian"}, baseline=1, origin=_ORIGIN_EV),
-        variance=spread[:1],
-    )
-    centre, width = float(first.value("main_centre")[0]), float(first.value("main_fwhm")[0])
+def _fits(energy, signal, spread, t, found=None):
+    """The three accounts, from the starts of `found` where they were fitted before."""
     single = BandModel({"main": "gaussian"}, baseline=1, origin=_ORIGIN_EV)
+    shared = ("main_centre", "main_fwhm", "red_centre", "red_fwhm")
+
+    def fitted(model, start, shared):
+        return lineshapes.fit_series(energy, signal, model, start, variance=spread, shared=shared)
+
+    if found is not None:
+        one, moving, two = found
+        return (
+            fitted(single, one.values, shared[:2]),
+            fitted(single, moving.values, shared[1:2]),
+            fitted(two.model, two.values, shared),
+        )
+    first = lineshapes.fit_series(energy, signal[:1], single, variance=spread[:1])
+    centre, width = float(first.value("main_centre")[0]), float(first.value("main_fwhm")[0])
     start = {"main_centre": centre, "main_fwhm": width}
-    one = lineshapes.fit_series(
-        energy, signal, single, start, variance=spread, shared=("main_centre", "main_fwhm")
-    )
-    moving = lineshapes.fit_series(
-        energy, signal, single, start, variance=spread, shared=("main_fwhm",)
-    )
     model = BandModel(
         {"main": "gaussian", "red": "gaussian"},
         baseline=1,
@@ -281,7 +283,8 @@ def _fits(energy, signal, spread, t):
             "red_fwhm": Parameter(lower=0.35 * width, upper=2 * width),
         },
     )
-    # The change from first to last spectra, where it is positive on the red side, shows where the red band is.
+    # The change from first to last spectra, where it is positive on the red side, shows where the
+    # red band is.
     k = max(1, t.size // 4)
     early, late = signal[:k].sum(axis=0), signal[-k:].sum(axis=0)
     side = (energy < centre - 0.3 * width) & (energy > centre - 4 * width)
@@ -289,22 +292,14 @@ def _fits(energy, signal, spread, t):
     guess = float(gain @ energy / gain.sum()) if gain.sum() > 0 else centre - width
     starts = [
         {
-            "main_centre": centre,
-            "main_fwhm": width,
+            **start,
             "red_centre": float(np.clip(g, centre - 3.5 * width, centre - 0.35 * width)),
             "red_fwhm": width,
         }
         for g in (guess, centre - width)
     ]
-    shared = ("main_centre", "main_fwhm", "red_centre", "red_fwhm")
-    two = min(
-        (
-            lineshapes.fit_series(energy, signal, model, s, variance=spread, shared=shared)
-            for s in starts
-        ),
-        key=lambda f: f.chi2.sum(),
-    )
-    return one, moving, two
+    two = min((fitted(model, s, shared) for s in starts), key=lambda f: f.chi2.sum())
+    return fitted(single, start, shared[:2]), fitted(single, start, shared[1:2]), two
 
 
 def _blue(energy, signal, spread, two, t) -> Drift:

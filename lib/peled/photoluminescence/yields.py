@@ -285,7 +285,9 @@ def _without_second_order(bands: Bands, ready, empty: Signal):
     return replace(bands, second=(low, high)), cut, [Finding("undamaged", "reported", said)]
 
 
-def _balance(bands, ready, calibration, method, findings, drift, raw, sample, labels) -> SphereYield:
+def _balance(
+    bands, ready, calibration, method, findings, drift, raw, sample, labels
+) -> SphereYield:
     names = sorted(ready)
     values, errors = [], []  # L, E of each run in turn; covariance by cause
     for role in names:
