@@ -563,6 +563,9 @@ def test_orca_with_excited_states_gives_the_ground_state(tmp_path):
     excited = ORCA.replace("FINAL SINGLE", states + "FINAL SINGLE")
     found = read_calculation(put(tmp_path, "td.out", excited))
     assert found.energy_eV == pytest.approx(-76.521 * HARTREE_EV)
+    rocis = ORCA.replace("FINAL SINGLE", "|  3> % Rocis NRoots 5 end\nFINAL SINGLE")
+    with pytest.raises(FormatError, match="excited states"):
+        read_calculation(put(tmp_path, "rocis.out", rocis))
     unclear = excited.replace("-76.521000000", "-70.000000000")
     with pytest.raises(FormatError, match="ground state"):
         read_calculation(put(tmp_path, "odd.out", unclear))

@@ -102,6 +102,7 @@ QCHEM = _Program(
         r"Total energy in the final basis set =\s*{0}",
         r"(?m)^ *Total energy =\s*{0}",
         r"(?m)^ *(?:MP2|MP3|CCD|CCSD|CCSD\(T\)|RIMP2)\s+(?:total )?energy\s*=\s*{0}",
+        r"(?m)^ *EMP4(?:SDQ)?\s*=\s*{0}",
     ),
     r"SCF failed to converge|Convergence failure|MAXIMUM OPTIMIZATION CYCLES REACHED",
     r"Have a nice day|Thank you very much for using Q-Chem",

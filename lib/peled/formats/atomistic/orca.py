@@ -96,7 +96,7 @@ def _excitation(path: Path, text: str, final: float) -> float:
         for excitation in (0.0, *above) if below else ():
             if abs(final - to_float(below[1]) - excitation) < 5e-6:
                 return excitation
-    if re.search(r"IROOT=\s*\d+:|DE\(CIS\)|^\|\s*\d+>\s*%rocis", text, re.M):
+    if re.search(r"IROOT=\s*\d+:|DE\(CIS\)|^\|\s*\d+>\s*%\s*(?i:rocis)\b", text, re.M):
         raise FormatError(
             path,
             expected="the total energy of the ground state",

@@ -50,7 +50,7 @@ _READERS = (
     (("Psi4: An Open-Source", "PSI4: An Open-Source"), molecular(PSI4)),
     (("Northwest Computational Chemistry Package",), molecular(NWCHEM)),
     (("Welcome to Q-Chem",), molecular(QCHEM)),
-    (("Invoking FHI-aims", "FHI-aims"), aims),
+    (("Invoking FHI-aims", "FHI-aims", "| Total energy corrected  "), aims),
     (("Welcome to CASTEP", "CASTEP version", "| CCC   AA"), castep),
     (("x T B", "normal termination of xtb"), xtb),
 )
