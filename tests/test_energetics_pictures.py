@@ -61,7 +61,7 @@ def test_molecules_are_whole_and_above_the_surface_after_arranging(root):
         before.symbols, (before.positions + [6.0, -3.0, 17.0]) % [2 * A, 2 * A, 30.0], CELL
     )
     shown = bonding.arranged(torn)
-    light = bonding.light(shown.symbols)
+    light = bonding.molecules(shown) >= 0
     inside = [
         b for b in bonding.links(shown.symbols, shown.positions, CELL) if light[b.i] and light[b.j]
     ]
@@ -128,7 +128,7 @@ def test_contacts_end_at_their_limits(donor, near, far):
         s = Structure(
             ("Pb", donor, "C"), np.array([[0.0, 0, 0], [0, 0, distance], [0, 0, distance + 1.45]])
         )
-        assert [c.kind for c in bonding.contacts(s)] == ["lead"] * count
+        assert [c.kind for c in bonding.contacts(s)] == ["metal"] * count
 
 
 def test_hydrogen_bonds_of_a_dimer_and_to_iodide():
@@ -369,3 +369,48 @@ def test_waterfall_prints_its_values_and_marks_errors_that_are_known():
     with pytest.raises(ValueError, match="finite"):
         running([("x", float("nan"), None, "other")])
     assert not set(KINDS.values()) & set(MEMBERS)
+
+
+@pytest.mark.parametrize(
+    ("metal", "anion", "spacing", "donor", "kind"),
+    [
+        ("Cd", "Se", 3.0, "N", "donor\u2013Cd"),
+        ("Zn", "O", 2.6, "O", "donor\u2013Zn"),
+        ("Ti", "O", 2.9, "P", "donor\u2013Ti"),
+        ("Pb", "S", 3.0, "S", "donor\u2013Pb"),
+        ("Sn", "Br", 3.1, "N", "donor\u2013Sn"),
+    ],
+)
+def test_ligands_on_any_surface_are_told_from_its_atoms(metal, anion, spacing, donor, kind):
+    n = 4
+    grid = [(i, j) for i in range(n) for j in range(n)]
+    sheet_atoms = [(metal if (i + j) % 2 else anion, i * spacing, j * spacing, 0.0) for i, j in grid]
+    reach = 0.95 * (bonding.COVALENT[metal] + bonding.COVALENT[donor]) + 0.1
+    x, y = spacing, 2 * spacing  # above a metal
+    ligand = [(donor, x, y, reach), ("C", x, y + 0.6, reach + 1.4), ("F", x, y + 0.6, reach + 2.75)]
+    names, *at = zip(*(sheet_atoms + ligand), strict=True)
+    s = Structure(names, np.array(at).T, np.diag([n * spacing, n * spacing, 25.0]))
+    group = bonding.molecules(s)
+    assert [k for k in range(len(s)) if group[k] >= 0] == [16, 17, 18]
+    found = bonding.contacts(s)
+    assert (16, "metal") in [(max(c.i, c.j), c.kind) for c in found]
+    assert all({c.i, c.j} & {16} for c in found)
+    assert draw.meaning("metal", s.symbols) == kind
+    shown, _ = bonding.cropped(s, 2.0)
+    assert len(shown) == len(s)
+    colour, radius = draw.appearance(metal)
+    assert colour.startswith("#") and 0.2 < radius < 1.2
+
+
+def test_carbon_layers_silica_and_iodine_over_a_vacancy_are_no_molecules():
+    a = 2.46
+    layer = Structure(
+        ("C", "C", "O", "C"),
+        np.array([[0.0, 0, 0], [0, a / 3**0.5, 0], [0.1, 0.1, 3.2], [0.1, 0.1, 4.35]]),
+        np.array([[a, 0, 0], [-a / 2, a * 3**0.5 / 2, 0], [0, 0, 20]]),
+    )
+    assert bonding.molecules(layer).tolist() == [-1, -1, 0, 0]
+    pair = Structure(
+        ("Pb", "Pb", "I", "I"), np.array([[0.0, 0, 0], [6, 0, 0], [3, 0, 1], [3, 0, 3.7]])
+    )
+    assert (bonding.molecules(pair) == -1).all()

@@ -30,12 +30,22 @@ _RADII_H_TO_CM = (
 COVALENT = dict(zip(ELEMENTS, map(float, _RADII_H_TO_CM.split()), strict=True))
 #: Cations of the A site, which are bound to nothing.
 _FREE_CATIONS = ("Cs", "Rb", "K")
-#: Longest contact of a ligand's donor to lead that is drawn (angstrom): about the first-shell
-#: limits of Pb(II) in crystals.
+#: What molecules are made of; all else is metal, semimetal or a cation by itself.
+_NONMETALS = ("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Se", "Br", "I")
+#: Without one of these a cluster of nonmetals belongs to the surface (I2 over a vacancy, Se chains).
+_OF_MOLECULES = ("H", "B", "C", "N", "O", "P")
+#: Longest contact of a ligand's donor to a metal that is drawn: of lead (angstrom) about the
+#: first-shell limits of Pb(II) in crystals, whose lone pair keeps some far; of other metals this
+#: many times the sum of covalent radii.
 LONGEST_TO_LEAD = {"N": 3.1, "O": 3.1, "S": 3.4}
-#: Longest H...acceptor distance called a hydrogen bond (angstrom); the one to iodide is drawn only
+_LONGEST_TO_METAL = 1.3
+#: A halogen within this many times the sum of radii is shared with its neighbour.
+_SHARED = 1.1
+_DONORS = ("N", "O", "P", "S", "Se")
+#: Longest H...acceptor distance called a hydrogen bond (angstrom); those to halides are drawn only
 #: on request.
-LONGEST_HYDROGEN = {"N": 2.5, "O": 2.5, "S": 2.9, "I": 2.9}
+LONGEST_HYDROGEN = {"N": 2.5, "O": 2.5, "S": 2.9, "I": 2.9, "Br": 2.8, "Cl": 2.6}
+_HALIDES = ("I", "Br", "Cl")
 #: Smallest angle donor-H...acceptor of a hydrogen bond (degrees); with the lengths, the usual
 #: geometric criterion (Steiner 2002,
 #: doi:10.1002/1521-3773(20020104)41:1<48::AID-ANIE48>3.0.CO;2-U).
@@ -46,7 +56,7 @@ _SHIFTS = np.array(list(product((-1, 0, 1), repeat=3)))
 @dataclass(frozen=True)
 class Link:
     """Atoms i and j, the cell vectors by which j is moved, their distance in angstrom, and what
-    binds: `bond`, `lead` or `hydrogen`.
+    binds: `bond`, `metal` or `hydrogen`.
     """
 
     i: int
@@ -194,27 +204,68 @@ def components(count: int, bound: Sequence[Link]) -> tuple[np.ndarray, np.ndarra
     return part, shift, np.array(endless, bool)
 
 
-def light(symbols: Sequence[str]) -> np.ndarray:
-    """Which atoms are H, C, N, O or S."""
-    return np.isin(np.asarray(symbols), ["H", "C", "N", "O", "S"])
+def metals(symbols: Sequence[str]) -> np.ndarray:
+    """Which atoms are metals or semimetals of a framework; cations of the A site are not."""
+    return ~np.isin(np.asarray(symbols), (*_NONMETALS, *_FREE_CATIONS))
 
 
 def molecules(structure: Structure, bound: Sequence[Link] | None = None) -> np.ndarray:
-    """The number of the molecule of light atoms to which each atom belongs, -1 for Pb, I and Cs;
-    `bound` are its `links` if they are known.
+    """The number of the molecule to which each atom belongs, -1 for the atoms of surfaces.
+
+    A molecule is a set of nonmetals bound to each other that does not go on without end and holds
+    more than halogens or chalcogens: so an organic cation, water or CO is one, and an iodide,
+    sulphide or oxide of a lattice, silica and graphene are none. Beside a single metal atom (a
+    complex) single atoms of H, C, N, O and S are ligands too.
+
+    Parameters
+    ----------
+    structure : Structure
+    bound : sequence of Link, optional
+        Its `links`, if they are known.
+
+    Returns
+    -------
+    ndarray of int, shape (atoms,)
+
+    Examples
+    --------
+    >>> slab = Structure(("Zn", "O", "O", "H", "H"), np.array(
+    ...     [[0, 0, 0], [0, 0, -2.0], [0, 0, 2.1], [0.8, 0, 2.7], [-0.8, 0, 2.7]]), np.eye(3) * 12)
+    >>> molecules(Structure(slab.symbols + ("Zn",), np.vstack([slab.positions, [3, 0, 0]])))
+    array([-1, -1,  0,  0,  0, -1])
     """
-    organic = light(structure.symbols)
-    part = components(len(structure), _organic_links(structure, organic, bound))[0]
-    return np.where(organic, np.searchsorted(np.unique(part[organic]), part), -1)
+    return _molecules(structure, _links_of(structure, bound))[0]
 
 
-def _organic_links(
-    structure: Structure, organic: np.ndarray, bound: Sequence[Link] | None
-) -> list[Link]:
-    bound = (
-        links(structure.symbols, structure.positions, structure.cell) if bound is None else bound
-    )
-    return [b for b in bound if organic[b.i] and organic[b.j]]
+def _links_of(structure: Structure, bound: Sequence[Link] | None) -> Sequence[Link]:
+    return links(structure.symbols, structure.positions, structure.cell) if bound is None else bound
+
+
+def _molecules(
+    structure: Structure, bound: Sequence[Link]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers of molecules, the parts that bonds between atoms of molecules make, and the shifts
+    that make these whole.
+    """
+    symbols = np.asarray(structure.symbols)
+    nonmetal = np.isin(symbols, _NONMETALS)
+
+    def holds(b: Link) -> bool:
+        """A halide of the surface may come near a ligand; that of a molecule sits on no H."""
+        pair = symbols[b.i], symbols[b.j]
+        near = b.distance_angstrom < _SHARED * (COVALENT[pair[0]] + COVALENT[pair[1]])
+        return not set(pair) & set(_HALIDES) or (near and "H" not in pair)
+
+    within = [b for b in bound if nonmetal[b.i] and nonmetal[b.j] and holds(b)]
+    part, _, endless = components(len(symbols), within)
+    counts = np.bincount(part, minlength=len(endless))
+    proper = np.isin(np.arange(len(endless)), part[np.isin(symbols, _OF_MOLECULES)])
+    inside = nonmetal & (proper & (counts > 1) & ~endless)[part]
+    if metals(symbols).sum() <= 1:
+        whole, _, goes_on = components(len(symbols), bound)
+        inside |= np.isin(symbols, ("H", "C", "N", "O", "S")) & ~goes_on[whole]
+    part, shift, _ = components(len(symbols), [b for b in within if inside[b.i] and inside[b.j]])
+    return np.where(inside, np.searchsorted(np.unique(part[inside]), part), -1), part, shift
 
 
 def _widest_gaps(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
@@ -239,12 +290,8 @@ def arranged(structure: Structure, bound: Sequence[Link] | None = None) -> Struc
     """
     if structure.cell is None:
         return structure
-    bound = (
-        links(structure.symbols, structure.positions, structure.cell) if bound is None else bound
-    )
-    part, shift, _ = components(
-        len(structure), _organic_links(structure, light(structure.symbols), bound)
-    )
+    bound = _links_of(structure, bound)
+    group, part, shift = _molecules(structure, bound)
     fractions = structure.positions @ np.linalg.inv(structure.cell)
     gaps, middles = _widest_gaps(structure)
     gapped = gaps > 4.0
@@ -258,7 +305,6 @@ def arranged(structure: Structure, bound: Sequence[Link] | None = None) -> Struc
 
     whole = placed(cut)
     first = Structure(structure.symbols, whole @ structure.cell, structure.cell, structure.info)
-    group = molecules(structure, bound)
     ligands = np.isin(group, adsorbed(first, group))
     if ligands.any() and not ligands.all():
         turns = np.exp(2j * np.pi * whole[ligands]).mean(axis=0)
@@ -287,34 +333,47 @@ def isolated(structure: Structure) -> bool:
 
 
 def adsorbed(structure: Structure, group: np.ndarray) -> np.ndarray:
-    """Which molecules (by number) are ligands: light molecules reaching more than 0.8 angstrom
-    above the topmost lead, or all without lead.
+    """Which molecules (by number) are ligands: those whose middle is more than 0.8 angstrom above
+    the topmost atom of the surface (`_top`), or all where there is no surface.
 
-    Cations of the A site lie between the lead layers and are none.
+    Cations of the A site lie between the sheets and are none.
     """
-    lead = structure.positions[[s == "Pb" for s in structure.symbols], 2]
-    top = lead.max() + 0.8 if len(lead) > 1 else -np.inf
+    top = _top(structure, group) + 0.8
     numbers = np.unique(group[group >= 0])
     return np.array([n for n in numbers if structure.positions[group == n, 2].mean() > top], int)
 
 
+def _top(structure: Structure, group: np.ndarray) -> float:
+    """Height of the topmost metal, or where there is none, of the topmost atom of no molecule;
+    minus infinity where these are fewer than two.
+    """
+    found = metals(structure.symbols)
+    if not found.any():
+        found = group < 0
+    return structure.positions[found, 2].max() if found.sum() > 1 else -np.inf
+
+
 def contacts(structure: Structure, *, iodide: bool = False) -> list[Link]:
-    """Donor-lead contacts of adsorbed molecules and hydrogen bonds between molecules, with lengths.
+    """Donor-metal contacts of adsorbed molecules, and hydrogen bonds between molecules, with lengths.
 
     Parameters
     ----------
     structure : Structure
         With a cell, the nearest images count.
     iodide : bool
-        Also N-H, O-H and S-H to iodide.
+        Also N-H, O-H and S-H to the halides of the surface.
     """
     symbols = np.asarray(structure.symbols)
     bound = links(structure.symbols, structure.positions, structure.cell)
     group = molecules(structure, bound)
     ligands = np.isin(group, adsorbed(arranged(structure, bound), group))
     limit = np.zeros((len(symbols), len(symbols)))
-    for name, longest in LONGEST_TO_LEAD.items():
-        pair = (ligands & (symbols == name))[:, None] & (symbols == "Pb")[None]
+    metal = metals(symbols)
+    for name, other in product(_DONORS, np.unique(symbols[metal])):
+        longest = _LONGEST_TO_METAL * (COVALENT[name] + COVALENT[other])
+        if other == "Pb":
+            longest = LONGEST_TO_LEAD.get(name, longest)
+        pair = (ligands & (symbols == name))[:, None] & (symbols == other)[None]
         limit[pair | pair.T] = longest
     heavy: dict[int, np.ndarray] = {}  # of a hydrogen that can be given, where what it sits on is
     cell = np.zeros((3, 3)) if structure.cell is None else structure.cell
@@ -324,15 +383,15 @@ def contacts(structure: Structure, *, iodide: bool = False) -> list[Link]:
                 heavy[h] = structure.positions[other] + sign * np.array(b.shift) @ cell
     donor = np.isin(np.arange(len(symbols)), list(heavy))
     for name, longest in LONGEST_HYDROGEN.items():
-        if name == "I" and not iodide:
+        if name in _HALIDES and not iodide:
             continue
-        accepts = (symbols == name) & (ligands | (symbols == "I"))
+        accepts = (symbols == name) & (ligands | (name in _HALIDES))
         pair = donor[:, None] & accepts[None] & (group[:, None] != group[None])
         limit[pair | pair.T] = longest
     found = []
     for i, j, shift, d in near_pairs(structure.positions, structure.cell, limit):
-        if "Pb" in (symbols[i], symbols[j]):
-            found.append(Link(i, j, shift, d, "lead"))
+        if metal[i] or metal[j]:
+            found.append(Link(i, j, shift, d, "metal"))
             continue
         h, acceptor, sign = (i, j, 1) if i in heavy else (j, i, -1)
         if _straight(
@@ -347,16 +406,17 @@ def contacts(structure: Structure, *, iodide: bool = False) -> list[Link]:
 def cropped(
     structure: Structure, depth_angstrom: float | None, *, iodide: bool = False
 ) -> tuple[Structure, list[Link]]:
-    """What lies no deeper than `depth_angstrom` under the topmost lead (everything for None), and
+    """What lies no deeper than `depth_angstrom` under the topmost metal (everything for None), and
     the contacts among it.
 
     Contacts are found in the whole structure; `info["kept"]` of the result names the indices of
     the atoms that stay.
     """
     found = contacts(structure, iodide=iodide)
-    if depth_angstrom is None or "Pb" not in structure.symbols:
+    metal = metals(structure.symbols)
+    if depth_angstrom is None or not metal.any():
         return structure, found
-    top = structure.positions[[s == "Pb" for s in structure.symbols], 2].max()
+    top = structure.positions[metal, 2].max()
     keep = np.flatnonzero(structure.positions[:, 2] > top - depth_angstrom)
     new = {int(old): k for k, old in enumerate(keep)}
     kept = [

@@ -3,18 +3,22 @@ atoms fading into the page.
 
 `atoms` draws what it is given; `structure` first writes a periodic structure so that molecules are
 whole, then marks
-contacts to lead and hydrogen bonds with their lengths. Bonds that leave the cell are drawn as half
+contacts to metals and hydrogen bonds with their lengths. Bonds that leave the cell are drawn as half
 sticks on both sides.
+
+Own code, since `ase.visualize.plot.plot_atoms` (3.29: deterministic, self-contained) draws circles
+alone: neither bonds nor contacts nor depth.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
@@ -29,11 +33,13 @@ __all__ = [
     "MARKS",
     "Drawn",
     "Label",
+    "appearance",
     "atoms",
     "bonds",
     "clearest",
     "hydrogen_bonds",
     "legend",
+    "meaning",
     "project",
     "scale_bar",
     "structure",
@@ -52,12 +58,30 @@ LOOK = {
     "Pb": ("#2F2F2F", 0.75),
     "Cs": ("#B9D7EA", 0.8),
 }
-OTHER = ("#888888", 0.5)
-#: Colour and meaning of dashed lines.
-MARKS = {
-    "lead": (COLOURS["orange"], "donor\u2013Pb"),
-    "hydrogen": (COLOURS["green"], "hydrogen bond"),
-}
+#: Colour of dashed lines.
+MARKS = {"metal": COLOURS["orange"], "hydrogen": COLOURS["green"]}
+
+
+@cache
+def appearance(symbol: str) -> tuple[str, float]:
+    """Colour and drawn radius (angstrom) of an element: of `LOOK`, else the colour of Jmol and half
+    the covalent radius.
+    """
+    if symbol in LOOK:
+        return LOOK[symbol]
+    from ase.data import atomic_numbers
+    from ase.data.colors import jmol_colors
+
+    return to_hex(jmol_colors[atomic_numbers[symbol]]), 0.5 * COVALENT[symbol]
+
+
+def meaning(kind: str, symbols: Collection[str]) -> str:
+    """What a dashed line of a kind says in a picture of these elements."""
+    if kind == "hydrogen":
+        return "hydrogen bond"
+    here = sorted({s for s in symbols if bonding.metals([s])[0]})
+    return f"donor\u2013{here[0] if len(here) == 1 else 'metal'}"
+
 _CIRCLE = np.stack(
     [np.cos(np.linspace(0, 2 * np.pi, 25)[:-1]), np.sin(np.linspace(0, 2 * np.pi, 25)[:-1])], axis=1
 )
@@ -169,11 +193,11 @@ def atoms(
         for k, half in ((b.i, along / 2), (b.j, -along / 2)):
             start, end = view[k, :2], view[k, :2] + half[:2]
             polygons.append(np.array([start - normal, start + normal, end + normal, end - normal]))
-            faces.append(faded(colours.get(k, LOOK.get(symbols[k], OTHER)[0]), depth[k]))
+            faces.append(faded(colours.get(k, appearance(symbols[k])[0]), depth[k]))
             edges.append(faces[-1])
             order.append(depth[k] + half[2])
     for k, s in enumerate(symbols):
-        colour, radius = LOOK.get(s, OTHER)
+        colour, radius = appearance(s)
         radius *= scale * sizes.get(k, 1.0)
         face = faded(colours.get(k, colour), depth[k])
         polygons.append(view[k, :2] + radius * _CIRCLE)
@@ -196,7 +220,7 @@ def atoms(
         )
     )
     for i, j in dashed if dashed is not None else ():
-        ax.plot(*view[[i, j], :2].T, color=MARKS["hydrogen"][0], lw=0.9, ls=(0, (2, 1.5)))
+        ax.plot(*view[[i, j], :2].T, color=MARKS["hydrogen"], lw=0.9, ls=(0, (2, 1.5)))
     pad = _PAD if cell is None else _PAD_PERIODIC
     ax.set_xlim(view[:, 0].min() - pad, view[:, 0].max() + pad)
     ax.set_ylim(view[:, 1].min() - pad, view[:, 1].max() + pad)
@@ -230,9 +254,9 @@ def structure(
     tilt_deg, turn_deg : float
         See `project`.
     depth_angstrom : float, optional
-        Leave out what lies deeper than this under the topmost lead.
+        Leave out what lies deeper than this under the topmost metal.
     iodide : bool
-        Mark hydrogen bonds to iodide as well.
+        Mark hydrogen bonds to halides of the surface as well.
     lengths : bool
         Write the lengths,
     shortest_angstrom : float
@@ -301,7 +325,7 @@ def _structure(
         for a, b in pieces:
             ax.plot(
                 *np.array([a, b]).T,
-                color=MARKS[c.kind][0],
+                color=MARKS[c.kind],
                 lw=0.9,
                 ls=(0, (2, 1.3)),
                 zorder=3,
@@ -315,7 +339,7 @@ def _structure(
     ]
     if options["lengths"] and long:
         radii = np.array(
-            [0.7 * look.get("scale", 1.0) * LOOK.get(s, OTHER)[1] for s in shown.symbols]
+            [0.7 * look.get("scale", 1.0) * appearance(s)[1] for s in shown.symbols]
         )
         labels = _write_lengths(
             ax, [contacts[k] for k in long], [ends[k] for k in long], view, radii, fontsize
@@ -456,7 +480,7 @@ def _write_lengths(
             fontsize=fontsize,
             ha="center",
             va="center",
-            color=MARKS[c.kind][0],
+            color=MARKS[c.kind],
             zorder=5,
             path_effects=[_halo(2.0)],
             gid="length",
@@ -508,7 +532,7 @@ def legend(
     known = list(LOOK)
     handles = []
     for s in sorted(set(symbols), key=lambda s: (known.index(s) if s in LOOK else 99, s)):
-        colour, radius = LOOK.get(s, OTHER)
+        colour, radius = appearance(s)
         handles.append(
             Line2D(
                 [],
@@ -523,9 +547,9 @@ def legend(
             )
         )
     for kind in dict.fromkeys(kinds):
-        colour, meaning = MARKS[kind]
+        colour, said = MARKS[kind], meaning(kind, symbols)
         handles.append(
-            Line2D([], [], color=colour, lw=0.9, ls=(0, (2, 1.3)), label=f"{meaning} (\u00c5)")
+            Line2D([], [], color=colour, lw=0.9, ls=(0, (2, 1.3)), label=f"{said} (\u00c5)")
         )
     where = {
         "loc": "upper center",

@@ -34,7 +34,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from peled.energetics.bonding import light, links
+from peled.energetics.bonding import links, molecules
 from peled.energetics.comparability import BookkeepingError, compare
 from peled.formats import FormatError
 from peled.formats.atomistic import Calculation, Structure, formula, read_calculations
@@ -425,13 +425,14 @@ def _alike(path: Path, line: int, name: str, sets: list[list[Calculation]]) -> N
 
 
 def covalent_bonds(structure: Structure) -> Counter:
-    """Number of bonds between light atoms by the pair of elements, across cell boundaries where
+    """Number of bonds within molecules by the pair of elements, across cell boundaries where
     there is a cell.
 
-    Metals and heavy halides are left out, since adsorbing is making bonds to them.
+    Atoms of surfaces are left out, since adsorbing is making bonds to them.
     """
-    organic, names = light(structure.symbols), structure.symbols
+    names = structure.symbols
     found = links(names, structure.positions, structure.cell)
+    organic = molecules(structure, found) >= 0
     return Counter(
         tuple(sorted((names[b.i], names[b.j]))) for b in found if organic[b.i] and organic[b.j]
     )

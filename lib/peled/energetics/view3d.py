@@ -6,6 +6,10 @@ Where scripts do not run (a
 notebook that is not trusted, a static page without them) the frame stays transparent or is taken
 out, and the SVG is seen.
 The same structure gives the same bytes.
+
+Own code, since no library tried does both: py3Dmol 2.5 and ASE's X3DOM fetch their scripts from a
+network, py3Dmol numbers its elements by the clock, so the same structure gives other bytes each
+time, and nglview 4.0 shows nothing without a running kernel and 29 MB of widget files.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
 from peled.energetics import bonding
-from peled.energetics.draw import LOOK, MARKS, OTHER, project
+from peled.energetics.draw import LOOK, MARKS, appearance, meaning, project
 from peled.formats.atomistic import Structure, formula
 
 _SCRIPT = Path(__file__).parents[1] / "style" / "view3d.js"
@@ -51,9 +55,10 @@ class View3D:
             f"{self.title or 'Structure'}: {formula(self.structure.composition)}, "
             f"{len(self.structure)} atoms"
         ]
-        for kind, (_, meaning) in MARKS.items():
+        for kind in MARKS:
             if lengths := sorted(c.distance_angstrom for c in self.contacts if c.kind == kind):
-                said.append(f"{meaning} {', '.join(f'{x:.2f}' for x in lengths)} \u00c5")
+                meant = meaning(kind, self.structure.symbols)
+                said.append(f"{meant} {', '.join(f'{x:.2f}' for x in lengths)} \u00c5")
         return "; ".join(said)
 
     @cached_property
@@ -103,7 +108,7 @@ class View3D:
                     f"stroke-width='{0.26 * pixels:.1f}'/>"
                 )
             for s in sorted({self.structure.symbols[k] for k in inside}):
-                colour, radius = LOOK.get(s, OTHER)
+                colour, radius = appearance(s)
                 # A line of no length with a round cap is a disc: all discs of an element and layer
                 # in one path.
                 discs = "".join(
@@ -123,7 +128,7 @@ class View3D:
             x, y = project(self._away(c)[None], tilt_deg=self.tilt_deg, turn_deg=self.turn_deg)[
                 0, :2
             ] * (pixels, -pixels)
-            a, colour = view[c.i, :2], MARKS[c.kind][0]
+            a, colour = view[c.i, :2], MARKS[c.kind]
             rows.append(
                 f"<path d='M{a[0]:.0f} {a[1]:.0f}l{x:.0f} {y:.0f}' stroke='{colour}' "
                 "stroke-width='1.5' stroke-dasharray='3 4'/>"
@@ -134,7 +139,7 @@ class View3D:
             )
         left = 6
         for s in self._elements():
-            colour = LOOK.get(s, OTHER)[0]
+            colour = appearance(s)[0]
             rows.append(
                 f"<circle cx='{left + 4}' cy='{self.height - 8}' r='4' fill='{colour}' "
                 "stroke='#555'/>"
@@ -154,7 +159,7 @@ class View3D:
         pixels, *middle = self.scale
         elements = self._elements()
         data = {
-            "e": [[s, LOOK.get(s, OTHER)[0], LOOK.get(s, OTHER)[1]] for s in elements],
+            "e": [[s, appearance(s)[0], appearance(s)[1]] for s in elements],
             "s": [elements.index(s) for s in self.structure.symbols],
             "p": [int(x) for x in np.rint(100 * (self.structure.positions - middle)).ravel()],
             "b": [k for b in self._bonds() if not any(b.shift) for k in (b.i, b.j)],
@@ -167,7 +172,7 @@ class View3D:
                 [
                     c.i,
                     *(int(x) for x in np.rint(100 * self._away(c))),
-                    MARKS[c.kind][0],
+                    MARKS[c.kind],
                     f"{c.distance_angstrom:.2f}",
                 ]
                 for c in self.contacts
@@ -178,10 +183,12 @@ class View3D:
             data["k"] = [
                 int(k) for k in self.structure.info["kept"]
             ]  # the numbers that atoms have in their file
-        marks = [MARKS[kind] for kind in dict.fromkeys(c.kind for c in self.contacts)]
-        keys = "".join(f"<i style='background:{LOOK.get(s, OTHER)[0]}'></i>{s}" for s in elements)
+        symbols = self.structure.symbols
+        kinds = dict.fromkeys(c.kind for c in self.contacts)
+        keys = "".join(f"<i style='background:{appearance(s)[0]}'></i>{s}" for s in elements)
         keys += "".join(
-            f"<b style='border-color:{colour}'></b>{meaning} (\u00c5)" for colour, meaning in marks
+            f"<b style='border-color:{MARKS[kind]}'></b>{meaning(kind, symbols)} (\u00c5)"
+            for kind in kinds
         )
         style = (
             "html,body{margin:0;overflow:hidden;font:11px sans-serif;color:#333}canvas{display:block;cursor:grab;touch-action:pan-y}"
