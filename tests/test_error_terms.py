@@ -30,7 +30,18 @@ from peled.nmr import integrals, processing, referencing, solid, titration
 from peled.nmr.integrals import Integral, Integrals
 from peled.optics import dipole
 from peled.photoluminescence import fluence, gap, recycling, segregation, shift_budget
-from peled.structure import composition, electrons, icpms, microscopy, ups, xps, xrd
+from peled.structure import (
+    composition,
+    detection,
+    eds,
+    electrons,
+    ftir,
+    icpms,
+    microscopy,
+    ups,
+    xps,
+    xrd,
+)
 from peled.synthesis import amounts
 from peled.transient_absorption import carriers_per_crystal, matrix
 from peled.transient_absorption.scans import average_scans
@@ -868,3 +879,111 @@ def test_two_ways_to_integrate_differ_by_what_noise_does_not_make():
     expected = math.sqrt((3.0 + 5.0) ** 2 - 2 * 4.0)
     assert integrals._moved(seen, difference, y) == pytest.approx(expected)
     assert integrals._moved(seen, np.zeros(4), y) == 0.0
+
+
+# ---- fits ----------------------------------------------------------------------------------------
+
+
+def test_known_noise_makes_the_covariance_and_lmfit_is_told():
+    import lmfit
+
+    rng, x = np.random.default_rng(14), np.linspace(0, 3, 25)
+    design = np.stack([x, np.ones(25)], axis=1)
+    made = quantities.from_jacobian(
+        ["a", "b"], [1.0, 2.0], ["", ""], design, rng.standard_normal(25), noise=0.3
+    )
+    assert made.covariance == pytest.approx(0.09 * np.linalg.inv(design.T @ design))
+    y = 1.4 * x + 2 + 0.1 * rng.standard_normal(25)
+    result, _ = quantities.fit_lmfit(
+        lambda p: p["a"] * x + p["b"] - y, [lmfit.create_params(a=1.0, b=1.0)], {}
+    )
+    (a, b), covariance = np.polyfit(x, y, 1, cov=True)
+    assert (result.params["a"].value, result.params["b"].value) == pytest.approx((a, b), rel=1e-5)
+    errors = np.sqrt(np.diag(covariance))
+    assert [result.params[n].stderr for n in "ab"] == pytest.approx(errors, rel=1e-3)
+    correlation = covariance[0, 1] / errors.prod()
+    assert result.params["a"].correl["b"] == pytest.approx(correlation, rel=1e-3)
+
+
+# ---- structure: counts, lines, images ------------------------------------------------------------
+
+
+def test_net_counts_scatter_as_poisson():
+    rng = np.random.default_rng(15)
+    draws = rng.poisson(150, 20_000) - rng.poisson(60, 20_000)
+    net, error = eds.Counts("Pb", 150.0, 60.0, 1.0, 0.0, "").net
+    assert net == pytest.approx(draws.mean(), abs=0.4)
+    assert error == pytest.approx(draws.std(), rel=0.02)
+    assert eds.Counts("Pb", 0.0, 0.0, 1.0, 0.0, "").net == (0.0, 1.0)
+
+
+def test_height_of_a_line_is_in_units_of_its_error():
+    """White noise of any size through the filters for lines and edges has unit variance."""
+    rng = np.random.default_rng(18)
+    y, variance = 3 * rng.standard_normal(200_000), np.full(200_000, 9.0)
+    for score in (detection._line, detection._edge):
+        found = score(y, variance, 8)
+        assert np.nanstd(found) == pytest.approx(1, abs=0.02)
+
+
+def test_spinning_rate_is_the_weighted_mean_of_both_sidebands(monkeypatch):
+    def line(place, error):
+        return SimpleNamespace(position_ppm=place, position_error_ppm=error, width_Hz=40.0,
+                               gauss_Hz=50.0, area=10.0, area_error=0.1)  # fmt: skip
+
+    lines = [line(130.0, 0.01), line(29.8, 0.03), line(230.5, 0.05)]
+    seen = iter(lines)
+
+    class Fit(SimpleNamespace):
+        def __getitem__(self, name):
+            return self.lines[0]
+
+    monkeypatch.setattr(solid, "fit_lines", lambda *_: Fit(lines=[next(seen)]))
+    monkeypatch.setattr(solid, "_highest", lambda *_: 130.0)
+    monkeypatch.setattr(solid, "there", lambda *_: True)
+    found = solid.fit_vinyl(SimpleNamespace(reference_MHz=100.0), 10_000.0)
+    errors = 100 * np.hypot([0.03, 0.05], 0.01)
+    assert found.rate_Hz == pytest.approx(np.average([10_020, 10_050], weights=errors**-2))
+    assert found.rate_error_Hz == pytest.approx(np.sum(errors**-2) ** -0.5)
+
+
+def test_bands_of_an_infrared_spectrum_cover():
+    rng, x = np.random.default_rng(16), np.arange(1200.0, 2000, 2)
+    bands = ((1640, 40, 0.1), (1545, 44, 0.12))
+    clean = 0.02 + sum(h / (1 + 4 * ((x - c) / w) ** 2) for c, w, h in bands)
+    found = []
+    for _ in range(50):
+        made = ftir.fit_bands(x, clean + 3e-4 * rng.standard_normal(x.size))
+        band = min(made.bands, key=lambda b: abs(b.position_cm1 - 1545))
+        found.append((band.position_cm1, band.height, band.position_error_cm1, band.height_error))
+    place, height, place_error, height_error = np.array(found).T
+    assert np.mean(place_error) == pytest.approx(place.std(), rel=0.3)
+    assert np.mean(height_error) == pytest.approx(height.std(), rel=0.3)
+
+
+def test_axes_of_a_lattice_scatter_as_they_say():
+    rng = np.random.default_rng(17)
+    y, x = np.mgrid[0:144, 0:144] * 0.05
+    u, v = 0.921 * x + 0.389 * y, 0.921 * y - 0.389 * x
+    clean = np.cos(2 * np.pi * u / 0.605) + np.cos(2 * np.pi * v / 0.605)
+    fits = [
+        microscopy.fit_square_lattice(
+            clean + 2 * rng.standard_normal(x.shape), 0.05, pixel_relative_error=0.0
+        )
+        for _ in range(20)
+    ]
+    axes = np.array([(f.ellipticity, f.ellipticity_error) for f in fits])
+    spacing = np.array([(f.d100_nm, f.d100_error_nm) for f in fits])
+    assert 0.7 < np.mean(axes[:, 1]) / axes[:, 0].std() < 1.35
+    assert 0.8 < np.mean(spacing[:, 1]) / spacing[:, 0].std() < 2.0  # unequal axes are added
+    stretched = microscopy.fit_square_lattice(clean, 0.05, pixel_relative_error=0.01)
+    assert stretched.d100_error_nm == pytest.approx(0.01 * stretched.d100_nm, rel=0.5)
+
+
+def test_a_reference_among_rivals_holds_them_all(monkeypatch):
+    found = SimpleNamespace(spectrum="s", error_ppm=0.003, rivals_ppm=np.array([0.05, -0.09]))
+    monkeypatch.setattr(referencing, "reference", lambda *_: found)
+    standard = referencing.Standard("a", "1H", 4.0, 0.0, 0, 0.0, "")
+    _, error, said = referencing.first_standard(None, [standard])
+    assert error == pytest.approx(math.sqrt(0.003**2 + (0.05**2 + 0.09**2) / 2))
+    assert "2 more lines" in said
