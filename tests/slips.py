@@ -35,53 +35,21 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LIB = ROOT / "lib" / "peled"
+TESTS = ROOT / "tests"
+
+
+def _tests_of(room: str) -> list[str]:
+    """The tests whose names begin with that of a room, then those that hold all formulas."""
+    own = [path.stem for path in sorted(TESTS.glob(f"test_{room}*.py"))]
+    return [*own, "test_error_terms", "test_formulas"]
+
+
 ROOMS = {
-    "conditioning": ["test_conditioning"],
-    "energetics": [
-        "test_energetics",
-        "test_energetics_methods",
-        "test_energetics_pictures",
-        "test_energetics_poses",
-    ],
-    "led": ["test_error_terms", "test_formulas", "test_led", "test_led_devices", "test_led_lab"],
-    "lineshapes": ["test_formulas", "test_lineshapes"],
-    "materials.py": [
-        "test_error_terms",
-        "test_formulas",
-        "test_optics",
-        "test_structure",
-        "test_photoluminescence",
-    ],
-    "nmr": ["test_error_terms", "test_formulas", "test_nmr", "test_nmr_folder"],
-    "optics": ["test_error_terms", "test_formulas", "test_optics"],
-    "photoluminescence": [
-        "test_error_terms",
-        "test_formulas",
-        "test_photoluminescence",
-        "test_photoluminescence_lab",
-        "test_photoluminescence_lifetimes",
-        "test_photoluminescence_rates",
-        "test_photoluminescence_reciprocity",
-        "test_photoluminescence_workflow",
-    ],
-    "quantities": ["test_error_terms", "test_quantities"],
-    "separable": ["test_separable"],
-    "structure": [
-        "test_error_terms",
-        "test_formulas",
-        "test_structure",
-        "test_structure_lab",
-        "test_structure_xrd",
-    ],
-    "synthesis": ["test_error_terms", "test_formulas", "test_synthesis"],
-    "transient_absorption": [
-        "test_error_terms",
-        "test_formulas",
-        "test_transient_absorption",
-        "test_transient_absorption_trust",
-        "test_transient_absorption_workflow",
-    ],
-}
+    path.name: _tests_of(path.name)
+    for path in sorted(LIB.iterdir())
+    if (path / "__init__.py").exists()
+    and path.name not in ("campaign", "formats", "lab", "samples")
+} | {"materials.py": _tests_of("structure"), "photoluminescence": _tests_of("pho")}
 #: Modules that hold no physics: pictures, files, tables for a person.
 NO_PHYSICS = (
     "plots",

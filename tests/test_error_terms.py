@@ -42,6 +42,8 @@ from peled.structure import (
     xps,
     xrd,
 )
+from peled.structure.xrd import evidence
+from peled.structure.xrd.breadths import Breadth
 from peled.synthesis import amounts
 from peled.transient_absorption import carriers_per_crystal, matrix
 from peled.transient_absorption.scans import average_scans
@@ -987,3 +989,53 @@ def test_a_reference_among_rivals_holds_them_all(monkeypatch):
     _, error, said = referencing.first_standard(None, [standard])
     assert error == pytest.approx(math.sqrt(0.003**2 + (0.05**2 + 0.09**2) / 2))
     assert "2 more lines" in said
+
+
+# ---- powder patterns -----------------------------------------------------------------------------
+
+
+def test_size_and_strain_scatter_as_they_say():
+    rng, wavelength = np.random.default_rng(19), 1.5406
+    two_theta = np.array([14.6, 20.8, 29.6, 33.2, 42.4, 45.1])
+    theta = np.radians(two_theta / 2)
+    true = np.degrees((wavelength / 120 + 4 * 0.004 * np.sin(theta)) / np.cos(theta))
+    errors = np.linspace(0.02, 0.05, 6)
+    fits = []
+    for _ in range(1500):
+        drawn = true + errors * rng.standard_normal(6)
+        lines = [Breadth((), *line) for line in zip(two_theta, drawn, errors)]
+        fits.append(xrd.williamson_hall(lines, wavelength))
+    found = np.array([f.values for f in fits])
+    assert found.mean(axis=0) == pytest.approx([1 / 12, 0.4], rel=0.03)
+    calm = min((f.covariance for f in fits), key=np.trace)
+    assert np.sqrt(np.diag(calm)) == pytest.approx(found.std(axis=0), rel=0.07)
+
+
+def test_bromide_fraction_of_intensities_and_its_error():
+    lines = [(1, 0, 0), (1, 1, 0), (1, 1, 1), (2, 0, 0), (2, 1, 0), (2, 1, 1), (2, 2, 0)]
+
+    def strengths(x):
+        return np.array([evidence.line_strength(hkl, x) for hkl in lines])
+
+    true = (strengths(0.4) + strengths(0.45)) / 2  # between two nodes of the table
+    made = dict(zip(lines, np.stack([true, 0.03 * true], axis=1)))
+    fit = SimpleNamespace(indices=lines, intensity=lambda *hkl: made[hkl])
+    x, error, *_ = xrd.composition_from_intensities(fit, texture=False)
+    design = np.stack([(strengths(0.45) - strengths(0.4)) / 0.05, true], axis=1)
+    design /= (math.hypot(0.03, 0.02) * true)[:, None]
+    assert x == pytest.approx(0.425, abs=1e-4)
+    assert error == pytest.approx(math.sqrt(np.linalg.inv(design.T @ design)[0, 0]), rel=0.01)
+
+
+def test_superlattice_line_keeps_its_relative_error(monkeypatch):
+    made = SimpleNamespace(
+        a_A=6.0,
+        indices=[(1, 0, 0), (2, 0, 0), (1.5, 0.5, 0.5)],
+        intensities=np.array([100.0, 80.0, 3.0]),
+        intensity_errors=np.array([1.0, 1.0, 0.6]),
+        chi2_reduced=1.0,
+        bic=0.0,
+    )
+    monkeypatch.setattr(evidence, "pawley_fit", lambda *_, **__: made)
+    found = xrd.phase_test([], [], wavelengths_A=(1.5406,))
+    assert found.superlattice_error / found.superlattice_ratio == pytest.approx(0.2)
