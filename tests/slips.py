@@ -3,7 +3,7 @@
     python tests/slips.py 200            a seeded sample of as many slips, and those by hand
     python tests/slips.py 200 led nmr    in these rooms only
     python tests/slips.py 0              those by hand
-    python tests/slips.py errors led     every error formula half as large again (`widened`)
+    python tests/slips.py errors led     every error formula half as large again (`widened`), against its check
 
 A slip is a change that a tired person makes: a sign, a factor of a thousand, a root forgotten, sine
 for cosine, an argument for its neighbour. The tests of the room that name the function it sits in
@@ -72,6 +72,7 @@ NO_PHYSICS = (
 SECONDS = 60  # of a processor, for the tests of one slip
 MOST = 24  # tests a slip
 EQUIVALENT = Path(__file__).with_name("equivalent_slips.csv")
+FORMULAS = Path(__file__).with_name("error_formulas.csv")
 
 #: By hand: what somebody once got wrong, or nearly did (module, as it stands, the slip).
 BY_HAND = (
@@ -516,6 +517,13 @@ def known_equivalents() -> set[tuple[str, str, str]]:
         return {(row["module"], row["function"], row["slip"]) for row in csv.DictReader(f)}
 
 
+def error_checks() -> dict[tuple[str, str], list[str]]:
+    """The test (none or one) that holds the error formulas of each function."""
+    with FORMULAS.open(encoding="utf-8", newline="") as f:
+        rows = list(csv.DictReader(f))
+    return {(row["module"], row["function"]): [row["check"]] * bool(row["check"]) for row in rows}
+
+
 def main(arguments: list[str]) -> int:
     rooms = [a for a in arguments if a in ROOMS] or list(ROOMS)
     change = widened if "errors" in arguments else changes
@@ -526,7 +534,7 @@ def main(arguments: list[str]) -> int:
         sample = generator.sample(sample, min(count, len(sample)))
         sample = [slip for slip in by_hand() if slip[0] in rooms] + sample
     _quiet(["--collect-only", *{f"tests/{name}.py" for room in rooms for name in ROOMS[room]}])
-    equivalent = known_equivalents()
+    equivalent, checks = known_equivalents(), error_checks()
     known, table = {}, defaultdict(lambda: defaultdict(int))
     for room, path, number, (first, function, said, line) in sample:
         if room not in known:
@@ -536,6 +544,8 @@ def main(arguments: list[str]) -> int:
             outcome = "equivalent"
         else:
             near = known[room].near(function)[:MOST]
+            if change is widened:
+                near = [f"tests/{c.replace('::', '.py::')}" for c in checks[where.as_posix(), function]]
             outcome, test = judge(path, number, change, first, function, near)
         table[room][outcome] += 1
         print(f"{outcome}: {where}:{line} {function}: {said} [{test}]", flush=True)

@@ -1,6 +1,7 @@
 """Every error formula once, against what it abbreviates: first-order propagation by numerical
 gradients with the full covariance, or the scatter of many repetitions."""
 
+import csv
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import slips
 
 from hassan2021.verdicts.photoluminescence import film_effective_index
 from peled import conditioning, materials, nmr, quantities
@@ -457,9 +459,22 @@ def test_the_error_of_a_cutoff_covers():
 
 
 def test_slips_by_hand_still_find_their_lines():
-    import slips
-
     assert len(slips.by_hand()) == len(slips.BY_HAND)
+
+
+def test_every_error_formula_has_a_check_or_a_reason():
+    """A new one is to be entered in `error_formulas.csv`; `slips.py errors` tries the checks."""
+    found = slips.candidates(slips.ROOMS, slips.widened)
+    there = {(path.relative_to(slips.LIB).as_posix(), slip[1]) for _, path, _, slip in found}
+    with slips.FORMULAS.open(encoding="utf-8", newline="") as f:
+        listed = list(csv.DictReader(f))
+    assert sorted(there) == sorted((row["module"], row["function"]) for row in listed)
+    for row in listed:
+        assert bool(row["check"]) != bool(row["why none"]), row
+        if row["check"]:
+            file, name = row["check"].split("::")
+            text = (slips.TESTS / f"{file}.py").read_text(encoding="utf-8")
+            assert f"def {name}(" in text, row
 
 
 def test_capture_coefficient_shares_the_covariance_of_rate_and_traps():
