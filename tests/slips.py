@@ -248,8 +248,10 @@ def widened(node: ast.AST) -> list[tuple[str, ast.AST]]:
 
 
 def _wider(name: str, value: ast.AST) -> list[tuple[str, ast.AST]]:
+    if not _ERROR.search(name):
+        return []
     sums = any(isinstance(n, ast.BinOp) and type(n.op) is not ast.BitOr for n in ast.walk(value))
-    if not _ERROR.search(name) or not (sums or _calls(value) & _SPREADS):
+    if not (sums or _calls(value) & _SPREADS):
         return []
     if "SIGMA_PER_FWHM" in ast.unparse(value):  # the width of a line
         return []
@@ -545,7 +547,9 @@ def main(arguments: list[str]) -> int:
         else:
             near = known[room].near(function)[:MOST]
             if change is widened:
-                near = [f"tests/{c.replace('::', '.py::')}" for c in checks[where.as_posix(), function]]
+                near = [
+                    f"tests/{c.replace('::', '.py::')}" for c in checks[where.as_posix(), function]
+                ]
             outcome, test = judge(path, number, change, first, function, near)
         table[room][outcome] += 1
         print(f"{outcome}: {where}:{line} {function}: {said} [{test}]", flush=True)

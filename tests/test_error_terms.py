@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import slips
 
+import slips
 from hassan2021.verdicts.photoluminescence import film_effective_index
-from peled import conditioning, materials, nmr, quantities
+from peled import conditioning, lineshapes, materials, nmr, quantities
 from peled.energetics import poses
 from peled.formats import nmr as nmr_formats
 from peled.led import (
@@ -31,7 +31,17 @@ from peled.nmr import analyse as nmr_analyse
 from peled.nmr import integrals, processing, referencing, solid, titration
 from peled.nmr.integrals import Integral, Integrals
 from peled.optics import dipole
-from peled.photoluminescence import fluence, gap, recycling, segregation, shift_budget
+from peled.photoluminescence import (
+    confocal,
+    fluence,
+    gap,
+    measures,
+    recycling,
+    segregation,
+    shift_budget,
+    spots,
+    yields,
+)
 from peled.structure import (
     composition,
     detection,
@@ -47,7 +57,9 @@ from peled.structure import (
 from peled.structure.xrd import evidence
 from peled.structure.xrd.breadths import Breadth
 from peled.synthesis import amounts
-from peled.transient_absorption import carriers_per_crystal, matrix
+from peled.transient_absorption import carriers_per_crystal, compare, matrix, workflow
+from peled.transient_absorption import errors as ta_errors
+from peled.transient_absorption.globalfit import GlobalFit
 from peled.transient_absorption.scans import average_scans
 
 
@@ -992,7 +1004,7 @@ def test_axes_of_a_lattice_scatter_as_they_say():
     axes = np.array([(f.ellipticity, f.ellipticity_error) for f in fits])
     spacing = np.array([(f.d100_nm, f.d100_error_nm) for f in fits])
     assert 0.7 < np.mean(axes[:, 1]) / axes[:, 0].std() < 1.35
-    assert 0.8 < np.mean(spacing[:, 1]) / spacing[:, 0].std() < 2.0  # unequal axes are added
+    assert 0.8 < np.mean(spacing[:, 1]) / spacing[:, 0].std() < 1.8  # unequal axes are added
     stretched = microscopy.fit_square_lattice(clean, 0.05, pixel_relative_error=0.01)
     assert stretched.d100_error_nm == pytest.approx(0.01 * stretched.d100_nm, rel=0.5)
 
@@ -1054,3 +1066,166 @@ def test_superlattice_line_keeps_its_relative_error(monkeypatch):
     monkeypatch.setattr(evidence, "pawley_fit", lambda *_, **__: made)
     found = xrd.phase_test([], [], wavelengths_A=(1.5406,))
     assert found.superlattice_error / found.superlattice_ratio == pytest.approx(0.2)
+
+
+# ---- light and time ------------------------------------------------------------------------------
+
+
+def test_a_spectrum_keeps_its_relative_errors_on_an_axis_of_energy():
+    x = np.array([500.0, 560.0, 640.0, 700.0])
+    signal, variance = np.array([1.0, 4.0, 9.0, 2.0]), np.array([0.01, 0.04, 0.25, 0.04])
+    found = lineshapes.to_energy(x, signal, variance=variance)
+    assert found.variance / found.signal**2 == pytest.approx((variance / signal**2)[::-1])
+
+
+def test_width_of_spots_is_a_median_with_the_error_of_one(monkeypatch):
+    rng, size = np.random.default_rng(21), 29
+    place = 20 * np.arange(1, size + 1)
+    frame, middle = np.zeros((41, 20 * size + 40)), np.full(size, 20)
+
+    def fit(*_, **__):
+        sigma = 2.0 + 0.2 * rng.standard_normal()
+        return SimpleNamespace(estimates=SimpleNamespace(converged=True),
+                               values=np.array([0, 0, sigma]), errors=np.full(3, 0.1))  # fmt: skip
+
+    monkeypatch.setattr(confocal.separable, "fit", fit)
+    found = np.array([confocal._width(frame, place, middle, 4.7) for _ in range(300)])
+    assert np.mean(found[:, 1]) == pytest.approx(found[:, 0].std(), rel=0.12)
+    assert found[:, 0].mean() == pytest.approx(2 * 2.3548, rel=0.01)
+
+
+def test_absorptance_has_the_error_of_its_absorbance(monkeypatch):
+    energy, noise = np.linspace(1.8, 2.4, 61), 0.004
+    absorbance = 0.6 / (1 + np.exp(-(energy - 2.0) / 0.05))
+    seen = {}
+
+    def thermal(energy, emission, emission_error, share, error):
+        seen.update(share=share, error=error)
+        raise ValueError
+
+    monkeypatch.setattr(measures, "_edge", lambda _: ((energy, absorbance), noise))
+    monkeypatch.setattr(measures.reciprocity, "thermal_energy", thermal)
+    monkeypatch.setattr(measures.reciprocity, "per_energy", lambda x, y: (energy, y))
+    noisy = 1 + 0.01 * np.random.default_rng(24).standard_normal(61)
+    emitted = SimpleNamespace(signal=SimpleNamespace(axis=energy, values=[noisy]))
+    with pytest.raises(ValueError):
+        measures.reciprocity_of(SimpleNamespace(signal=None), emitted, {}, {})
+    at = 30
+    expected = propagated(lambda a: 1 - 10**-a, (absorbance[at],), (noise,))
+    assert seen["share"][at] == pytest.approx(1 - 10 ** -absorbance[at])
+    assert seen["error"][at] == pytest.approx(expected, rel=1e-6)
+
+
+def test_runs_of_one_detector_share_its_gain():
+    rng, x = np.random.default_rng(22), np.linspace(500, 700, 400)
+    band = np.exp(-(((x - 600) / 40) ** 2))
+    ready, true = {}, {}
+    for role, factor, height in (("a", 2.0, 4e3), ("b", 5.0, 2e4)):
+        level = height * band
+        true[role] = (9.0 + 3.0 * level) / factor**2
+        drawn = (level + np.sqrt(9.0 + 3.0 * level) * rng.standard_normal(400)) / factor
+        read = np.full((1, 400), 9.0 / factor**2)
+        ready[role] = conditioning.Signal(x, drawn[None], variance=read)
+    settings = {"a": {"integration_ms": 2.0}, "b": {"integration_ms": 5.0}}
+    bands = SimpleNamespace(emission=(520.0, 680.0))
+    found = yields._with_common_gain(ready, bands, settings)
+    for role, variance in true.items():
+        assert np.median(found[role].variance[0] / variance) == pytest.approx(1, abs=0.2)
+
+
+def test_a_pair_of_lifetimes_that_is_determined_has_its_errors():
+    covariance = np.array([[0.02, -0.012], [-0.012, 0.03]])
+    u = np.log([3.0, 40.0])
+    setup = SimpleNamespace(names=["t1", "t2"])
+    trust = SimpleNamespace(null=np.zeros((2, 0)), covariance=covariance)
+    total, others = ta_errors._determined(setup, u, np.eye(2), trust, (0, 1))
+    for found, of in zip(
+        [*total, *others],
+        (
+            lambda a, b: math.exp(-a) + math.exp(-b),
+            lambda a, b: math.exp(a + b),
+            lambda a, b: math.exp(a - b),
+        ),
+    ):
+        assert found.value == pytest.approx(of(*u))
+        assert found.standard_error == pytest.approx(propagated(of, u, covariance), rel=1e-6)
+
+
+def test_amplitude_and_phase_of_an_oscillation():
+    values, errors = np.array([[3.0], [-1.5]]), np.array([[0.2], [0.4]])
+    names = ("decay", "oscillation 1 cosine", "oscillation 1 sine")
+    spectra = SimpleNamespace(names=names, values=np.vstack([[[9.0]], values]),
+                              standard_errors=np.vstack([[[9.0]], errors]),
+                              wavelength_nm=np.array([500.0]), unit="mOD")  # fmt: skip
+    fit = SimpleNamespace(
+        spectra=lambda _: spectra,
+        model=SimpleNamespace(oscillations=[None]),
+        optimum=[1.3],
+        setup=SimpleNamespace(locals=[{"period_1": 0}]),
+        _which=lambda _: 0,
+    )
+    size, turn = GlobalFit.oscillations(fit)
+    at, of = (3.0, -1.5), (0.2, 0.4)
+    assert size.values[0, 0] == pytest.approx(math.hypot(*at))
+    assert size.standard_errors[0, 0] == pytest.approx(propagated(math.hypot, at, of), rel=1e-6)
+    expected = propagated(lambda c, s: math.atan2(s, c), at, of)
+    assert turn.standard_errors[0, 0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_weights_of_a_matrix_are_its_errors_times_the_noise():
+    m = matrix(np.arange(4.0), np.arange(500.0, 505.0), np.ones((4, 5)))
+    assert compare._scaled(m, 0.3).signal == pytest.approx(m.signal / 0.3)
+    held = replace(m, standard_error=np.full((4, 5), 2.0))
+    assert compare._scaled(held, 0.3).standard_error == pytest.approx(np.full((4, 5), 0.6))
+
+
+def test_mean_wavelengths_of_counted_spectra_scatter_as_they_say(tmp_path):
+    rng, x = np.random.default_rng(23), np.linspace(560, 700, 281)
+    clean = 900 * np.exp(-(((x - 630) / 14) ** 2)) + 25
+    found = []
+    for _ in range(60):
+        counts = rng.poisson(clean, (3, 281))
+        rows = (",".join(map(str, row)) for row in zip(x, *counts))
+        (tmp_path / "a.csv").write_text("wavelength (nm),fresh,1,2\n" + "\n".join(rows))
+        found.append(workflow.read_pl_series(tmp_path / "a.csv"))
+    shares = np.array([f.blue_share_after - f.blue_share_fresh for f in found])
+    # The dark level and the blue side share channels, which is left out: a little too large.
+    assert 0.9 < np.mean([f.blue_share_error for f in found]) / shares.std() < 1.4
+    fresh = np.array([f.fresh_nm for f in found])
+    assert np.mean([f.fresh_error_nm for f in found]) == pytest.approx(fresh.std(), rel=0.25)
+
+
+def test_share_of_spots_that_shine_is_binomial(monkeypatch):
+    class Spots(list):
+        fwhm_px = math.nan
+
+        def on_fraction(self):
+            return [1.0, sum(self) / len(self)]
+
+    def share(on):
+        found = iter([Spots(on), []])
+        monkeypatch.setattr(spots, "find_spots", lambda *_, **__: next(found))
+        stack = SimpleNamespace(frames=np.zeros((2, 4, 4)), pixel_um=None)
+        held = SimpleNamespace(data=stack, row=SimpleNamespace(label="a", state=""))
+        (made,) = spots.images(None, [held], {}, {"sample": "s"}).quantities
+        return made
+
+    rng = np.random.default_rng(25)
+    drawn = [share(rng.random(50) < 0.7) for _ in range(400)]
+    claimed = np.mean([q.standard_error for q in drawn])
+    assert claimed == pytest.approx(np.std([q.value for q in drawn]), rel=0.12)
+    assert share([1] * 50).standard_error > 0.01  # all of fifty are not all of any number
+
+
+def test_height_and_place_of_a_peak_scatter_as_they_say():
+    rng, j = np.random.default_rng(26), np.geomspace(0.1, 30, 25)
+    true = 12 * np.exp(-(np.log10(j / 2.0) ** 2) / 0.8)
+    errors = 0.02 * true
+    found = []
+    for _ in range(250):
+        peak = current_voltage.peak_eqe(j, true + errors * rng.standard_normal(25), errors)
+        found.append((peak.eqe, peak.eqe_error, peak.current_density_mA_cm2, peak.current_error))
+    value, value_error, place, place_error = np.array(found).T
+    # Widened by scatter above one only, so a little too large on the whole.
+    assert 0.9 < np.nanmedian(value_error) / np.nanstd(value) < 1.3
+    assert 0.9 < np.nanmedian(place_error) / np.nanstd(place) < 1.25

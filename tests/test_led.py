@@ -365,16 +365,17 @@ def test_jv_fit_recovers_with_coverage():
     truth = np.array([-16.0, 1.8, 0.5, 2.6, 5.0, 1.5])
     v = np.arange(0.1, 8.01, 0.1)
     clean = current_voltage.jv_current(v, truth)
-    hits, count = np.zeros(6), 0
+    pulls = []
     for _ in range(24):
         fit = current_voltage.fit_jv(v, clean * 10 ** (0.005 * rng.normal(size=v.size)))
         if fit.estimates.at_bound.any():  # its errors are conditional, as it says
             continue
-        count += 1
-        hits += np.abs(fit.values - truth) < 1.96 * np.nan_to_num(fit.standard_errors, nan=np.inf)
+        pulls.append((fit.values - truth) / fit.standard_errors)
     # 6 parameters of 24 sets, correlated: the mean of the six is known to about 3 %.
-    assert count >= 21
-    assert hits.sum() / (6 * count) == pytest.approx(0.95, abs=0.05) and (hits / count > 0.8).all()
+    hits = ~(np.abs(pulls) > 1.96)
+    assert len(pulls) >= 21
+    assert hits.mean() == pytest.approx(0.95, abs=0.05) and (hits.mean(axis=0) > 0.8).all()
+    assert np.sqrt(np.nanmean(np.square(pulls))) == pytest.approx(1, abs=0.25)
 
 
 def test_jv_fit_says_when_the_model_does_not_hold_and_skips_flagged_points():
