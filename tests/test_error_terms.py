@@ -58,6 +58,7 @@ from peled.structure.xrd import evidence
 from peled.structure.xrd.breadths import Breadth
 from peled.synthesis import amounts
 from peled.transient_absorption import carriers_per_crystal, compare, matrix, workflow
+from peled.transient_absorption import drift as ta_drift
 from peled.transient_absorption import errors as ta_errors
 from peled.transient_absorption.globalfit import GlobalFit
 from peled.transient_absorption.scans import average_scans
@@ -1229,3 +1230,19 @@ def test_height_and_place_of_a_peak_scatter_as_they_say():
     # Widened by scatter above one only, so a little too large on the whole.
     assert 0.9 < np.nanmedian(value_error) / np.nanstd(value) < 1.3
     assert 0.9 < np.nanmedian(place_error) / np.nanstd(place) < 1.25
+
+
+def test_centroids_scatter_as_they_say():
+    rng, x = np.random.default_rng(27), np.sort(np.random.default_rng(1).uniform(600, 660, 50))
+    clean, sd = 100 * np.exp(-(((x - 630) / 9) ** 2)), np.linspace(1.0, 3.0, 50)
+    drawn = clean + sd * rng.standard_normal((2000, 50))
+    values, errors = lineshapes.measures.centroids(x, drawn, np.broadcast_to(sd**2, drawn.shape))
+    assert np.mean(errors) == pytest.approx(values.std(), rel=0.06)
+
+
+def test_a_drift_divided_out_leaves_relative_errors():
+    m = matrix(np.arange(4.0), np.arange(500.0, 505.0), np.ones((4, 5)))
+    m = replace(m, standard_error=np.full((4, 5), 0.1))
+    found = ta_drift.without(m, 0.2)
+    assert found.standard_error / found.signal == pytest.approx(np.full((4, 5), 0.1))
+    assert found.signal[[0, -1], 0] == pytest.approx([1 / 0.9, 1 / 1.1])
