@@ -2,6 +2,7 @@
 
 import io
 import json
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,7 +13,8 @@ from peled.report.slides import slides
 from peled.samples import read_sheet
 from peled.transient_absorption import Model, analyse, explore, preprocess
 from peled.transient_absorption.blank import subtract_blank
-from peled.transient_absorption.irf import gaussian
+from peled.transient_absorption.irf import columns, gaussian
+from peled.transient_absorption.terms import Recombination
 from test_transient_absorption_trust import DELAYS, film, holes, waves
 from writers import write_matrix
 
@@ -229,3 +231,52 @@ def test_slides_name_the_package_that_they_need(report, tmp_path):
     assert len(deck.slides) == len(report.samples) + 1
     assert "lifetime 1" in deck.slides[0].notes_slide.notes_text_frame.text
     assert any(shape.shape_type == 13 for shape in deck.slides[0].shapes)  # a picture
+
+
+# ---- fluence, and streak cameras -----------------------------------------------------------------
+
+
+def test_all_fluences_of_a_sample_in_one_fit(tmp_path):
+    """Mono- and bimolecular decay at 1, 4 and 16 times a fluence: both lifetimes as made, where
+    each set alone has others."""
+    t, nm = np.r_[np.arange(-1, 2, 0.1), np.geomspace(2, 1500, 35)], np.linspace(500, 700, 12)
+    law = Recombination({1: 400.0, 2: 900.0})
+    rng = np.random.default_rng(0)
+    for fluence in (1, 4, 16):
+        pulse = SimpleNamespace(matrix=SimpleNamespace(fluence=fluence))
+        n = law.made(np.log(law.start), t, 0.1, pulse, False)[0]
+        y = 1e-3 * n * np.exp(-(((nm - 600) / 40) ** 2))
+        noise = 2e-5 * rng.standard_normal(y.shape)
+        write_matrix(tmp_path / f"film_{fluence}.csv", t, nm, y + noise, digits=7)
+    (tmp_path / "samples.csv").write_text(
+        "sample,measurement,file,fluence_uJ_cm2,signal_unit\n"
+        "film,ta,film_{fluence_uJ_cm2}.csv,,OD\n"
+    )
+    sheet = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff)
+    settings = {"artefact": 0, "dispersion_order": 0, "components": 1, "orders": (1, 2)}
+    report = analyse.analyse(sheet, settings | {"fwhm_ps": 0.25})
+    for name, truth in (("first", 400.0), ("second", 900.0)):
+        (q,) = report.select(sample="film", name=f"lifetime of {name} order at the lowest fluence")
+        assert q.value is not None, q.reasons
+        assert abs(q.value - truth) < max(4 * q.standard_error, 0.03 * truth), str(q)
+    alone = [q.value for q in report.quantities if q.name == "lifetime 1"]
+    assert max(alone) > 2 * min(alone)
+
+
+def test_a_streak_camera_through_the_folder(tmp_path):
+    """The sweep back, half a period later, is part of the model and no background."""
+    t, nm = np.linspace(-40, 160, 300), np.linspace(500, 700, 12)
+    c = columns(t - 5.0, np.array([1 / 30, 1 / 900]), 1.2, period=2000.0)[0]
+    spectra = [np.exp(-(((nm - at) / 30) ** 2)) for at in (570, 630)]
+    y = 0.1 * c @ spectra + 3e-4 * np.random.default_rng(0).standard_normal((300, 12))
+    write_matrix(tmp_path / "film.csv", t, nm, y, digits=6)
+    (tmp_path / "samples.csv").write_text(
+        "sample,measurement,file,signal_unit\nfilm,ta,film.csv,OD\n"
+    )
+    sheet = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff)
+    settings = {"period_ps": 2000.0, "fwhm_ps": 3.0, "dispersion_order": 0, "components": 2}
+    report = analyse.analyse(sheet, settings)
+    assert not report.problems
+    for name, truth in (("lifetime 1", 30.0), ("lifetime 2", 900.0)):
+        (q,) = report.select(sample="film", name=name)
+        assert q.value is not None and abs(q.value - truth) < 4 * q.standard_error, q.reasons

@@ -24,6 +24,7 @@ from peled.transient_absorption.globalfit import GlobalFit, global_fit
 from peled.transient_absorption.matrices import Matrix
 from peled.transient_absorption.scans import loss_over_scans
 from peled.transient_absorption.schemes import Model
+from peled.transient_absorption.series import fluence_fit
 
 SETTINGS = {
     # start values; their number is tested where `components` is 0
@@ -31,6 +32,8 @@ SETTINGS = {
     "components": 0,  # 0: as many as the data support; or set -> number
     "fwhm_ps": 0.1,
     "dispersion_order": 2,
+    "period_ps": None,  # of a synchroscan streak camera, whose backsweep comes half of it later
+    "orders": (),  # 1, 2, 3: recombination fitted to all fluences of a sample together
     "oscillations_ps": (),  # start values (period, damping time) of wave packets
     "artefact": 3,
     # part of the signal that may be lost or gained over the delays of a scan, as a standard error;
@@ -122,6 +125,7 @@ def analyse(sheet: Sheet, settings: Mapping[str, object]) -> Report:
         found.setdefault(sample, {})[one.label.removeprefix(sample).strip() or one.label] = one
         quantities += _quantities(one, row, sample)
     quantities += _changes(quantities, found, problems)
+    quantities += _recombination(prepared, found, settings["orders"], problems)
     return from_holdings(
         holdings,
         quantities,
@@ -186,6 +190,7 @@ def _prepared(m: Matrix, held: Held, holdings: Holdings, sample: str, settings) 
         window_nm=settings["window_nm"],
         masks_nm=[*settings["masks_nm"], *scatter],
         background_before_ps=settings["background_before_ps"],
+        background=not settings["period_ps"],  # a backsweep is no background
         drop_delays_ps=_of(settings["drop_delays_ps"], m.name, sample, ()),
     )
 
@@ -204,7 +209,8 @@ def _fitted(prepared, settings, problems) -> Iterator[tuple[tuple, Analysed]]:
     for key, model in models.items():
         made = prepared[key]
         try:
-            yield key, _one(made, model, tables[key], settings["drift"])
+            drifts = 0.0 if settings["period_ps"] else settings["drift"]  # all delays at once
+            yield key, _one(made, model, tables[key], drifts)
         except ValueError as error:
             problems.append(Problem(made.members[0].row.label, str(error)))
 
@@ -220,8 +226,16 @@ def _started(m: Matrix, settings, sample: str) -> tuple[Model, ComponentTable | 
     """A model with its own dispersion and as many lifetimes as asked for, or as the data
     support."""
     options = {k: settings[k] for k in ("lifetimes_ps", "fwhm_ps", "dispersion_order", "artefact")}
-    model, _ = workflow.start_model(m, **options)
-    model = replace(model, oscillations=tuple(settings["oscillations_ps"]))
+    period = settings["period_ps"]
+    model, _ = workflow.start_model(m, **{**options, **({"artefact": 0} if period else {})})
+    # what the mean of a few delays leaves of the background is the same at all delays: not noise that
+    # averages out, and a slow decay would take it up
+    model = replace(
+        model,
+        oscillations=tuple(settings["oscillations_ps"]),
+        offset=m.rise.seen and not period,
+        period_ps=period,
+    )
     if points := _of(settings["chirp_ps"], m.name, sample, ()):
         model = workflow.with_chirp(model, points)
     if count := _of(settings["components"], m.name, sample, 0):
@@ -374,6 +388,34 @@ def _changes(quantities, found, problems) -> Iterator[Quantity]:
             name = f"lifetime {i + 1}"
             both = (pick["after", name], pick["before", name])
             yield derive(f"{name}, after/before", "", lambda a, b: a / b, *both, sample=sample)
+
+
+def _recombination(prepared, found, orders, problems) -> Iterator[Quantity]:
+    """Lifetimes of each order at the lowest fluence of each sample, from all its fluences."""
+    if not orders:
+        return
+    for sample, states in found.items():
+        series: dict[str, dict[float, Analysed]] = {}
+        for one in states.values():
+            made = next(p for key, p in prepared.items() if key[::2] == (sample, one.label))
+            row = made.members[0].row
+            fluence = row.settings.get("fluence_uJ_cm2", row.settings.get("pairs"))
+            if fluence:
+                series.setdefault(row.state, {})[fluence] = one
+        for state, sets in series.items():
+            try:
+                fit = fluence_fit({f: (coarse(o.matrix), o.fit) for f, o in sets.items()}, orders)
+            except ValueError as error:
+                problems.append(Problem(f"{sample} {state}".strip(), str(error)))
+                continue
+            inputs = [digest for one in sets.values() for digest in one.inputs]
+            estimates = fit.estimates()
+            for name in fit.model.law.names:
+                said = f"lifetime of {name.removeprefix('tau_')} order at the lowest fluence"
+                yield derive(
+                    said, "ps", value_of(name), estimates,
+                    sample=sample, state=state, inputs=inputs, where=f"{len(sets)} fluences",
+                )  # fmt: skip
 
 
 # ---- pictures ------------------------------------------------------------------------------------

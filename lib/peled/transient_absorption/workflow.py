@@ -133,7 +133,7 @@ def prepare(
     window_nm: Sequence[float] | None,
     masks_nm: Sequence[Sequence[float]] = (),
     background_before_ps: float | None = None,
-    spikes: bool = True,
+    background: bool = True,
     drop_delays_ps: Sequence[float] = (),
 ) -> Matrix:
     """Crop, mask scatter, drop delays, subtract the background and reject spikes, in this order;
@@ -145,12 +145,13 @@ def prepare(
     m = _windowed(m, window_nm)
     m = preprocess.mask(m, *(tuple(region) for region in masks_nm))
     m = preprocess.drop_delays(m, drop_delays_ps)
-    m = preprocess.subtract_background(m, background_before_ps)
+    if background:
+        m = preprocess.subtract_background(m, background_before_ps)
     struck = preprocess.struck_delays(m)
     if struck:
         named = ", ".join(f"{t:.4g}" for t in struck)
         m = replace(m, steps=(*m.steps, f"struck delays? look at {named} ps"))
-    return preprocess.reject_spikes(m, threshold=10.0) if spikes else m
+    return preprocess.reject_spikes(m, threshold=10.0)
 
 
 def _windowed(m: Matrix, window_nm) -> Matrix:
