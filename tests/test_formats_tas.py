@@ -270,7 +270,7 @@ def test_units_that_nobody_says_are_asked_for_and_can_be_said(tmp_path):
 
 
 @pytest.mark.parametrize("explicit", ["time", "wavelength"])
-@pytest.mark.parametrize("dress", ["comma", "decimal comma", "wrapped"])
+@pytest.mark.parametrize("dress", ["comma", "decimal comma", "wrapped", "padded"])
 def test_explicit_files_in_other_dress(tmp_path, explicit, dress):
     write_glotaran(tmp_path / "a.ascii", T, W, X, explicit=explicit)
     head, body = (tmp_path / "a.ascii").read_text().split("\n\t", 1)
@@ -278,6 +278,8 @@ def test_explicit_files_in_other_dress(tmp_path, explicit, dress):
         body = body.replace("\t", ", ")
     elif dress == "decimal comma":
         body = body.replace(".", ",").replace("\t", " ")
+    elif dress == "padded":
+        head = head.replace("Intervalnr ", " Intervalnr          ")
     else:
         rows = [line.split("\t") for line in body.strip().split("\n")]
         body = "\n".join(" ".join(r[k : k + 3]) for r in rows for k in range(0, len(r), 3))

@@ -230,7 +230,7 @@ def _read_explicit(sheet: Sheet, asked: dict) -> TransientMap:
     for i in sheet.content[:60]:
         if match := re.match(r"\s*(time|wavelength)\s+explicit", sheet.lines[i], re.IGNORECASE):
             kind = match[1].lower()
-        if match := re.match(r"\s*intervalnr\D{0,5}(\d{1,7})\b", sheet.lines[i], re.IGNORECASE):
+        if match := re.match(r"\s*intervalnr\D{0,40}(\d{1,7})\b", sheet.lines[i], re.IGNORECASE):
             count, at = int(match[1]), i + 1
             break
     if kind is None or not count:

@@ -116,13 +116,37 @@ class SeparableFit:
 
 def scatter(residual: np.ndarray, freedom: int) -> float:
     """Variance of one residual by their scatter: the errors of the points are known but for a
-    factor."""
+    factor.
+
+    Parameters
+    ----------
+    residual : ndarray
+        In units of the stated errors.
+    freedom : int
+        Degrees of freedom.
+
+    Returns
+    -------
+    float
+    """
     return float(np.sum(residual**2) / freedom)
 
 
 def larger(residual: np.ndarray, freedom: int) -> float:
     """Variance of one residual: 1, or their scatter where that is larger (the model misses
-    something)."""
+    something).
+
+    Parameters
+    ----------
+    residual : ndarray
+        In units of the stated errors.
+    freedom : int
+        Degrees of freedom.
+
+    Returns
+    -------
+    float
+    """
     return max(scatter(residual, freedom), 1.0)
 
 

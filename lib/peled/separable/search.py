@@ -65,6 +65,18 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
     A coordinate at its bound whose gradient points outward is held there. The search ends when the
     fall of the cost that the quadratic model still promises is below `tolerance` of the cost or of
     what rounding leaves of it.
+
+    Parameters
+    ----------
+    problem : Problem
+    start : array, shape (free,)
+    tolerance : float
+        Fall of the cost, relative to it, below which the search ends.
+    max_evaluations : int
+
+    Returns
+    -------
+    Minimum
     """
     low, high = problem.low, problem.high
     theta = np.clip(np.asarray(start, float), low, high)

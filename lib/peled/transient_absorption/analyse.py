@@ -97,7 +97,9 @@ def analyse(sheet: Sheet, settings: Mapping[str, object]) -> Report:
 
     Rows of one sample, state and replicate with different `scan` are scans and averaged by their
     scatter; `role` blank is subtracted with its own amplitude and zero time. The dispersion is
-    fitted to all sets together where they share it.
+    fitted to all sets together where they share it. What the signal may have lost while the delays
+    were measured (`drift`) and what is left of the background are fitted beside the decays. With
+    `orders`, all fluences of a sample (columns `fluence_uJ_cm2` or `pairs`) are fitted together.
 
     Parameters
     ----------
@@ -228,8 +230,8 @@ def _started(m: Matrix, settings, sample: str) -> tuple[Model, ComponentTable | 
     options = {k: settings[k] for k in ("lifetimes_ps", "fwhm_ps", "dispersion_order", "artefact")}
     period = settings["period_ps"]
     model, _ = workflow.start_model(m, **{**options, **({"artefact": 0} if period else {})})
-    # what the mean of a few delays leaves of the background is the same at all delays: not noise that
-    # averages out, and a slow decay would take it up
+    # what the mean of a few delays leaves of the background is the same at all delays: a slow decay
+    # would take it up
     model = replace(
         model,
         oscillations=tuple(settings["oscillations_ps"]),
@@ -327,7 +329,17 @@ def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
 
 def noise_explains(fit: GlobalFit) -> float:
     """Probability that noise alone lets the fit take up as much of the map as it does: F test of
-    its spectra and parameters against an empty map."""
+    its spectra and parameters against an empty map.
+
+    Parameters
+    ----------
+    fit : GlobalFit
+        Of one matrix.
+
+    Returns
+    -------
+    float
+    """
     y = fit.matrices[0].signal
     there = np.isfinite(y)
     count = len(fit.model.spectra) * y.shape[1] + len(fit.free)

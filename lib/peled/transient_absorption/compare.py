@@ -67,6 +67,19 @@ def before_after(before: Matrix, after: Matrix, model: Model, **options) -> Pair
     does not make every difference significant. Sharing spectra allows one factor of amplitude and
     needs matrices without fitted dispersion; it is left out otherwise.
 
+    Parameters
+    ----------
+    before, after : Matrix
+        On the same wavelengths, with different names.
+    model : Model
+        Of either set.
+    **options
+        For `global_fit`.
+
+    Returns
+    -------
+    PairTest
+
     Raises
     ------
     ValueError
@@ -221,6 +234,18 @@ def shape_change(wavelength_nm, a, b, a_error, b_error) -> ShapeChange:
 
     Centroids weigh by the spectrum itself where it has the sign of its extremum, above a tenth of
     it.
+
+    Parameters
+    ----------
+    wavelength_nm : array, shape (n,)
+    a, b : array, shape (n,)
+        Spectra in one unit.
+    a_error, b_error : array, shape (n,)
+        Their standard errors.
+
+    Returns
+    -------
+    ShapeChange
     """
     wavelength_nm, a, b, a_error, b_error = (
         np.asarray(x, float) for x in (wavelength_nm, a, b, a_error, b_error)
@@ -252,6 +277,23 @@ def carriers_per_crystal(
     """Photons per cm² and electron–hole pairs per crystal (fluence × absorption coefficient ×
     volume) of a pump pulse.
 
+    Parameters
+    ----------
+    fluence_uJ_cm2 : float
+    wavelength_nm : float
+        Of the pump.
+    absorption_per_cm : float
+        Absorption coefficient, 1/cm, base e.
+    edge_nm : float
+        Of a cube.
+
+    Returns
+    -------
+    (float, float)
+        Photons/cm² and pairs per crystal.
+
+    Examples
+    --------
     >>> [float(f"{x:.3g}") for x in carriers_per_crystal(106, 520, 4e4, 16.3)]
     [277000000000000.0, 48.1]
     """

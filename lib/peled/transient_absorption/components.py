@@ -66,9 +66,9 @@ class ComponentTable:
         )
 
 
-# p value of a further decay that is there whatever BIC says. BIC charges it for a spectrum of its own
-# at every wavelength, and with much noise would rather bend the lifetimes of the others than pay. The
-# F test knows nothing of the search for the lifetime: a hundredth alone is not rare by chance.
+# p value of a further decay that is there whatever BIC says. BIC charges it for a spectrum of its
+# own at every wavelength, and with much noise would rather bend the lifetimes of the others. The F
+# test knows nothing of the search for the lifetime: a hundredth alone is not rare by chance.
 _SEEN = 1e-9
 _BEYOND = "longer than the window"
 _UNCLEAR = (

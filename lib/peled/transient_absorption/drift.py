@@ -93,7 +93,18 @@ def _beside(fit: GlobalFit, known: tuple[float, float]) -> Drift:
 
 
 def without(m: Matrix, value: float) -> Matrix:
-    """The matrix with a drift divided out."""
+    """The matrix with a drift divided out.
+
+    Parameters
+    ----------
+    m : Matrix
+    value : float
+        Relative change of the signal from the first delay to the last.
+
+    Returns
+    -------
+    Matrix
+    """
     gain = (1 + value * _order(len(m.delay_ps)))[:, None]
     error = None if m.standard_error is None else m.standard_error / gain
     return replace(m, signal=m.signal / gain, standard_error=error)

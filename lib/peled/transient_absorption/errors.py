@@ -350,6 +350,21 @@ def profile(fit, name: str, *, level: float = 0.95, points: int = 9) -> Interval
     (the ratio of `covariance` to `covariance_white`), and compared with the χ² distribution. An end
     that is not reached within 8 standard errors is infinite (or 0).
 
+    Parameters
+    ----------
+    fit : GlobalFit
+    name : str
+        One of `fit.free`.
+    level : float
+        Of confidence.
+    points : int
+        Refits on either side at most.
+
+    Returns
+    -------
+    Interval
+        In the parameter's unit.
+
     Raises
     ------
     ValueError

@@ -88,13 +88,13 @@ class _Choice:
 
 
 class Cuts(Explorer):
-    """A map with the spectrum and the trace under the pointer, their fit, its lifetimes and spectra,
-    and the sizes of the single scans.
+    """A map with the spectrum and the trace under the pointer, their fit, its lifetimes and
+    spectra, and the sizes of the single scans.
 
     Choices are `set`, `components` (their number, or by the data), `beside` (another set or the fit
-    by the data, drawn in grey and dashed), `pointer` (what a click does), `point`: (ps, nm) on the map and
-    `scan`: (number, size) among the scans. A click looks there, moves the nearest of three points
-    of the chirp to that delay, or drops the nearest delay or scan and takes it back.
+    by the data, drawn in grey and dashed), `pointer` (what a click does), `point`: (ps, nm) on the
+    map and `scan`: (number, size) among the scans. A click looks there, moves the nearest of three
+    points of the chirp to that delay, or drops the nearest delay or scan and takes it back.
     """
 
     def __init__(self, sets: dict[str, Analysed]):
@@ -240,8 +240,8 @@ class Cuts(Explorer):
         grey, blue, orange = COLOURS["grey"], COLOURS["blue"], COLOURS["orange"]
         ax = self.axes
         self.lines = {}
-        for where, colour, style in (("spectrum", blue, {"lw": 0.8}),
-                                     ("trace", orange, {"marker": ".", "ms": 3, "ls": ""})):  # fmt: skip
+        dots = {"marker": ".", "ms": 3, "ls": ""}
+        for where, colour, style in (("spectrum", blue, {"lw": 0.8}), ("trace", orange, dots)):
             self.lines[where] = [
                 ax[where].plot([], [], **style, color=grey)[0],  # the set beside
                 ax[where].plot([], [], **style, color=colour, label="measured")[0],

@@ -20,7 +20,17 @@ from peled.transient_absorption.setup import as_matrices
 
 
 def spectra_csv(spectra) -> str:
-    """Spectra with standard errors, one row a wavelength."""
+    """Spectra with standard errors, one row a wavelength.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        nm, and the unit of the signal.
+
+    Returns
+    -------
+    str
+    """
     heads = ["wavelength (nm)"]
     for name in spectra.names:
         heads += [name, f"{name} standard error"]
@@ -34,7 +44,16 @@ def spectra_csv(spectra) -> str:
 
 
 def matrix_csv(m) -> str:
-    """A matrix with delays down and wavelengths across; missing points are empty-free `NaN`."""
+    """A matrix with delays down and wavelengths across; missing points are empty-free `NaN`.
+
+    Parameters
+    ----------
+    m : Matrix
+
+    Returns
+    -------
+    str
+    """
     head = ",".join(["delay (ps)\\wavelength (nm)", *(f"{w:.7g}" for w in m.wavelength_nm)])
     return (
         "\n".join(
@@ -59,6 +78,17 @@ def netcdf(fit, matrix: int = 0) -> bytes:
     `standard_error`; the fitted spectra and their errors (component, spectral) with `lifetime` (ps;
     NaN for what is no decay); times in ps, wavelengths in nm. The record of the fit stands as JSON
     in the attribute `record`.
+
+    Parameters
+    ----------
+    fit : GlobalFit
+    matrix : int
+        Number of the set.
+
+    Returns
+    -------
+    bytes
+        Of the file.
     """
     m, spectra = fit.matrices[matrix], fit.spectra(matrix)
     stream = io.BytesIO()
@@ -205,6 +235,16 @@ def model_from_record(record: dict) -> Model:
 
 def repeat(record: dict, data):
     """Repeat a recorded fit on the same data.
+
+    Parameters
+    ----------
+    record : dict
+        Of `fit_record`.
+    data : Matrix, or sequence of them
+
+    Returns
+    -------
+    GlobalFit
 
     Raises
     ------

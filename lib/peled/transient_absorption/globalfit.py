@@ -5,8 +5,8 @@ their errors.
 >>> fit.lifetimes_ps, fit.spectra("before").values                    # doctest: +SKIP
 
 Lifetimes and widths are searched as logarithms, by variable projection with analytic derivatives
-(`peled.separable`). Several starts are tried by default; the distinct minima they find are kept in the
-result.
+(`peled.separable`). Several starts are tried by default; the distinct minima they find are kept in
+the result.
 """
 
 from __future__ import annotations
@@ -482,7 +482,6 @@ def global_fit(
     seed: int = 0,
     max_evaluations: int = 300,
     noise: float | None = None,
-    refine: Mapping[str, float] | None = None,
 ) -> GlobalFit:
     """Fit one or several matrices.
 

@@ -72,6 +72,23 @@ def matrix(
     Delays that are out of order are sorted and repeated delays averaged; both are recorded.
     Wavelengths without any finite value are dropped and recorded.
 
+    Parameters
+    ----------
+    delay_ps : array, shape (nt,)
+    wavelength_nm : array, shape (nw,)
+    signal : array, shape (nt, nw)
+        In OD (or what `unit` says); NaN where missing.
+    name : str
+    standard_error : array, shape (nt, nw), optional
+        Weights the fits.
+    unit : str
+    steps : sequence of str
+        What was done before.
+
+    Returns
+    -------
+    Matrix
+
     Raises
     ------
     ValueError
@@ -164,7 +181,17 @@ def matrix(
 
 def bin_wavelengths(m: Matrix, count: int) -> Matrix:
     """Mean of each `count` neighbouring wavelengths; an incomplete last group is averaged as it
-    is."""
+    is.
+
+    Parameters
+    ----------
+    m : Matrix
+    count : int
+
+    Returns
+    -------
+    Matrix
+    """
     if count < 2:
         return m
     starts = np.arange(0, len(m.wavelength_nm), count)

@@ -81,12 +81,11 @@ def draw_map(
     ax,
     m: Matrix,
     *,
-    linear_ps: float = 1.0,
     limit: float | None = None,
     label: str = "ΔA (mOD)",
     scale=None,
 ) -> None:
-    """The matrix as a map, delays linear up to `linear_ps` and logarithmic beyond; blank where
+    """The matrix as a map, delays linear up to 1 ps and logarithmic beyond; blank where
     nothing was measured. `scale` are the axes of the colours, beside the map where there are
     none."""
     z = m.signal.T * 1e3
@@ -104,7 +103,7 @@ def draw_map(
                 shading="nearest",
                 rasterized=True,
             )
-    delay_axis(ax, m.delay_ps, linear_ps)
+    delay_axis(ax, m.delay_ps)
     ax.set_ylabel("Wavelength (nm)")
     place = {"ax": ax, "pad": 0.02} if scale is None else {"cax": scale}
     ax.figure.colorbar(mesh, label=label, **place)
@@ -304,9 +303,9 @@ def _broken(x, y):
     )
 
 
-def delay_axis(ax, delay_ps, linear_ps: float = 1.0) -> None:
-    """Delays along x, linear up to `linear_ps` and logarithmic beyond."""
-    ax.set_xscale("symlog", linthresh=linear_ps, linscale=0.8)
+def delay_axis(ax, delay_ps) -> None:
+    """Delays along x, linear up to 1 ps and logarithmic beyond."""
+    ax.set_xscale("symlog", linthresh=1.0, linscale=0.8)
     ax.set(xlabel="Delay (ps)", xlim=(delay_ps[0], delay_ps[-1]))
     _delay_ticks(ax, delay_ps)
 

@@ -48,6 +48,16 @@ def crop(
 ) -> Matrix:
     """The part inside closed ranges.
 
+    Parameters
+    ----------
+    m : Matrix
+    wavelength_nm, delay_ps : (float, float), optional
+        Lowest and highest; None: all.
+
+    Returns
+    -------
+    Matrix
+
     Raises
     ------
     ValueError
@@ -109,7 +119,24 @@ def subtract_background(m: Matrix, before_ps: float | None = None) -> Matrix:
 
 
 def mask(m: Matrix, *regions_nm: tuple[float, float]) -> Matrix:
-    """Drop wavelength regions, such as the scattered pump."""
+    """Drop wavelength regions, such as the scattered pump.
+
+    Parameters
+    ----------
+    m : Matrix
+    *regions_nm : (float, float)
+        Lowest and highest wavelength, nm.
+
+    Returns
+    -------
+    Matrix
+        Without them.
+
+    Raises
+    ------
+    ValueError
+        If no wavelength is left.
+    """
     keep = np.ones(len(m.wavelength_nm), bool)
     for low, high in regions_nm:
         keep &= (m.wavelength_nm < low) | (m.wavelength_nm > high)
@@ -131,6 +158,17 @@ def find_scatter(m: Matrix, *, threshold: float = 5.0) -> tuple[tuple[float, flo
 
     The scale is the median over wavelengths of the standard deviation before zero; a region begins
     where it is passed `threshold` times.
+
+    Parameters
+    ----------
+    m : Matrix
+    threshold : float
+        In scales.
+
+    Returns
+    -------
+    tuple of (float, float)
+        Lowest and highest wavelength of each region, nm; for `mask`.
     """
     rows = m.delay_ps < estimate_t0(m) - 0.3 * (estimate_t0(m) - m.delay_ps[0])
     if rows.sum() < 3:
@@ -153,6 +191,17 @@ def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
     wavelength: the rise and the coherent artefact are steep in delay but smooth in wavelength, a
     narrow band the reverse. The scale of each is the median over the row and the column. Masked
     points are NaN and the fit does not use them.
+
+    Parameters
+    ----------
+    m : Matrix
+    threshold : float
+        In robust standard deviations.
+
+    Returns
+    -------
+    Matrix
+        With their number in `steps`.
     """
     if min(m.shape) < 5:
         return m
@@ -195,7 +244,19 @@ def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
 
 def band_average(m: Matrix, low_nm: float, high_nm: float, signal=None) -> np.ndarray:
     """Mean transient over a band of wavelengths, shape (nt,); NaN where the data do not reach into
-    it."""
+    it.
+
+    Parameters
+    ----------
+    m : Matrix
+    low_nm, high_nm : float
+    signal : array, shape (nt, nw), optional
+        On the axes of `m`; by default its own.
+
+    Returns
+    -------
+    ndarray, shape (nt,)
+    """
     inside = (m.wavelength_nm >= low_nm) & (m.wavelength_nm <= high_nm)
     signal = m.signal if signal is None else signal
     if not inside.any():
@@ -236,6 +297,20 @@ def find_chirp(
     Each wavelength's early transient is fitted by two decays, a step and an artefact through a
     Gaussian response, the centre scanned over a grid and refined; wavelengths with little signal
     weigh little, and those far off the polynomial (Tukey's biweight) nothing.
+
+    Parameters
+    ----------
+    m : Matrix
+    order : int
+        Of the polynomial.
+    fwhm_ps : float
+        Of the response.
+    reference_nm : float, optional
+        Where the polynomial begins; by default the middle of the probe.
+
+    Returns
+    -------
+    Chirp
 
     Raises
     ------
@@ -374,6 +449,16 @@ def struck_delays(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
     A delay is named when its distance from the line between its neighbours is `threshold` times the
     usual one and twice the distance between them (the rise and the coherent artefact have unlike
     neighbours).
+
+    Parameters
+    ----------
+    m : Matrix
+    threshold : float
+
+    Returns
+    -------
+    tuple of float
+        Delays, ps.
     """
     y = filled(m.delay_ps, m.signal)
     if len(y) < 8:
@@ -388,6 +473,15 @@ def struck_delays(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
 
 def drop_delays(m: Matrix, delays_ps: Sequence[float]) -> Matrix:
     """Without the delays nearest to the given ones.
+
+    Parameters
+    ----------
+    m : Matrix
+    delays_ps : sequence of float
+
+    Returns
+    -------
+    Matrix
 
     Raises
     ------

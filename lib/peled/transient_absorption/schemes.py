@@ -74,7 +74,8 @@ class Scheme:
         object.__setattr__(self, "apart", {})
         decays = np.linalg.eigvals(self.matrix(start)[0])
         if len(decays) > 1 and _closest(decays) < 1e-9:
-            # Steps with one rate in a chain decay as t·exp(−kt), the limit of two close exponentials.
+            # Steps with one rate in a chain decay as t·exp(−kt), the limit of two close
+            # exponentials.
             seen: dict[str, int] = {}
             for pair, name in self.transfers.items():
                 self.apart[pair] = 1 + _SPLIT * seen.get(name, 0)

@@ -624,7 +624,21 @@ def lmfit_parameters(
     shared_spectra: bool = False,
 ):
     """The fit's parameters as `lmfit.Parameters`, to set values, bounds and relations and hand them
-    to `global_fit(parameters=...)`."""
+    to `global_fit(parameters=...)`.
+
+    Parameters
+    ----------
+    model : Model
+    data : Matrix, or sequence or mapping of them
+    link : names
+        Groups of parameters that several sets share.
+    shared_spectra : bool
+        Whether the sets share their spectra, and have a `scale` each.
+
+    Returns
+    -------
+    lmfit.Parameters
+    """
     import lmfit
 
     found, _, _ = parameters_of(model, as_matrices(data), link, shared_spectra)

@@ -101,7 +101,18 @@ def _load(label, paths, reading) -> LoadedSet:
 
 def averaged(scans: Sequence[Matrix], name: str) -> Matrix:
     """One scan as it is; several as their mean, with smoothed standard errors that weight the
-    fits."""
+    fits.
+
+    Parameters
+    ----------
+    scans : sequence of Matrix
+    name : str
+        Of the mean.
+
+    Returns
+    -------
+    Matrix
+    """
     if len(scans) == 1:
         return scans[0]
     return smooth_errors(average_scans(scans, name=name))
@@ -141,6 +152,22 @@ def prepare(
 
     A window that belongs to another probe (it reaches beyond this one and leaves less than a fifth
     of it) is not applied. Delays that look struck are proposed in the steps, not dropped.
+
+    Parameters
+    ----------
+    m : Matrix
+    window_nm : (float, float) or empty
+    masks_nm : sequence of (float, float)
+    background_before_ps : float, optional
+        Only delays before this count as background.
+    background : bool
+        False: none is subtracted, as for a streak camera with backsweep.
+    drop_delays_ps : sequence of float
+
+    Returns
+    -------
+    Matrix
+        With what was done in `steps`.
     """
     m = _windowed(m, window_nm)
     m = preprocess.mask(m, *(tuple(region) for region in masks_nm))
@@ -178,7 +205,22 @@ def start_model(
     artefact: int,
 ) -> tuple[Model, preprocess.Chirp | None]:
     """A model whose centre and dispersion start at the chirp found in the data; without dispersion
-    where none can be found, and without artefact where the delays do not resolve it."""
+    where none can be found, and without artefact where the delays do not resolve it.
+
+    Parameters
+    ----------
+    m : Matrix
+    lifetimes_ps : sequence of float
+    fwhm_ps : float
+    dispersion_order : int
+        0: none.
+    artefact : int
+        Columns of the coherent artefact.
+
+    Returns
+    -------
+    (Model, Chirp or None)
+    """
     chirp = None
     artefact = resolved_artefact(m, artefact, fwhm_ps)
     if dispersion_order and not m.rise.late:
@@ -215,6 +257,17 @@ def common_dispersion(
     residual falls significantly (p < 10⁻³, F test over effective wavelengths) with a dispersion
     that differs by more than a quarter of the response where it has signal is named in the result's
     flags; its own dispersion must then be fitted (`with_dispersion`). None without dispersion.
+
+    Parameters
+    ----------
+    matrices : sequence of Matrix
+    model : Model
+        With start values of the dispersion.
+    wavelengths : int
+
+    Returns
+    -------
+    GlobalFit or None
     """
     if not model.dispersion:
         return None
@@ -273,6 +326,15 @@ def with_dispersion(model: Model, joint: GlobalFit | None) -> Model:
 def with_chirp(model: Model, points: Sequence[tuple[float, float]]) -> Model:
     """The model with its dispersion held at the parabola (line) through points (nm, ps); its zero
     time is still fitted.
+
+    Parameters
+    ----------
+    model : Model
+    points : sequence of (nm, ps)
+
+    Returns
+    -------
+    Model
 
     Raises
     ------
@@ -337,7 +399,24 @@ def refit(
     m: Matrix, model: Model, count: int, fwhm_ps: float, from_ps: float, longest_nm: float
 ) -> GlobalFit:
     """`count` lifetimes at a held response, of a part of a map without chirp: delays from `from_ps`
-    on, wavelengths to `longest_nm`, six of them at least."""
+    on, wavelengths to `longest_nm`, six of them at least.
+
+    Parameters
+    ----------
+    m : Matrix
+    model : Model
+        Start values.
+    count : int
+        Lifetimes.
+    fwhm_ps : float
+        Held.
+    from_ps : float
+    longest_nm : float
+
+    Returns
+    -------
+    GlobalFit
+    """
     window = m.wavelength_nm[0], max(longest_nm, m.wavelength_nm[5])
     part = preprocess.crop(m, wavelength_nm=window, delay_ps=(from_ps, m.delay_ps[-1]))
     held = replace(with_components(model, count, part.delay_ps[-1]), fwhm_ps=fwhm_ps)
@@ -423,7 +502,20 @@ def fluence_series(
     paths: Sequence[Path], model: Model
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs per crystal (from the file's notes), fitted lifetimes and their errors, for files of
-    rising fluence."""
+    rising fluence.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Each with a note 'Average pairs per crystal'.
+    model : Model
+        Start of the first; each starts where the one before ended.
+
+    Returns
+    -------
+    (ndarray, ndarray, ndarray)
+        Pairs (n,), lifetimes and standard errors (n, components) in ps.
+    """
     pairs, tau, error = [], [], []
     start = model
     for path in paths:
@@ -443,7 +535,17 @@ def red_edge(
     fits: Mapping[str, GlobalFit], low_nm: float, high_nm: float
 ) -> dict[str, tuple[float, float]]:
     """Mean amplitude of the slowest decay in a band and its standard error, mOD, for each fit that
-    reaches into the band."""
+    reaches into the band.
+
+    Parameters
+    ----------
+    fits : mapping of label to GlobalFit
+    low_nm, high_nm : float
+
+    Returns
+    -------
+    dict of label to (float, float)
+    """
     out = {}
     for label, fit in fits.items():
         try:
