@@ -43,7 +43,7 @@ class Drift:
 
     def __str__(self) -> str:
         return (
-            f"{100 * self.value:+.2g} ± {100 * self.standard_error:.1g} % of the signal "
+            f"{100 * self.value:+.1f} ± {100 * self.standard_error:.1f} % of the signal "
             "from the first delay to the last"
         )
 
