@@ -242,7 +242,7 @@ def _lifetime_flags(segment, u) -> list[str]:
     with np.errstate(divide="ignore"):
         tau = np.sort(1 / segment.rates(u)[0])
     delay = segment.matrix.delay_ps
-    window = delay[-1] - u[segment.t0]
+    window = segment.model.period_ps or delay[-1] - u[segment.t0]  # a backsweep is later light
     fwhm = float(np.exp(u[segment.fwhm])) if segment.fwhm is not None else 0.0
     step = float(np.diff(delay).min())
     said = [
