@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,8 +91,9 @@ DESCRIBED = 1.3
 class Region:
     """A line, or lines whose wings overlap, with the window of its fit and its integral.
 
-    `area_error` is of the sum of the lines, `misfit` what the fit misses over the noise. Lines of
-    a fit that has not `converged` are more than the spectrum tells apart.
+    `area_error` is of the sum of the lines, `outside` what of it lies beyond the window, `misfit`
+    what the fit misses over the noise. Lines of a fit that has not `converged` are more than the
+    spectrum tells apart.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Region:
     window: tuple[float, float]
     solvent: bool = False
     area_error: float = 0.0
+    outside: float = 0.0
     misfit: float = np.inf
     converged: bool = True
 
@@ -279,8 +282,7 @@ def _one(held: Held, bench: _Bench, problems: list[Problem]):
         Region(name, (), tuple(sorted(map(float, ends))))
         for name, ends in chosen["regions_ppm"].get(row.label, {}).items()
     ]
-    over = 0 if drawn else _reference(seen, regions, bench)
-    made = integrals(seen, drawn or regions, over, held.digest)
+    made = integrals(seen, drawn or regions, _first(drawn, regions, bench), held.digest)
     return seen, tuple(drawn or regions), [*_shifts(seen, regions, held.digest), *made]
 
 
@@ -290,33 +292,63 @@ def _regions(seen: Seen, bench: _Bench, problems: list[Problem]) -> list[Region]
     index, widths = m.lines()
     if not len(index):
         index, widths = np.array([m.best]), m.width_Hz[[m.best]]
+    found = [
+        Component(f"line {k + 1}", *pair)
+        for k, pair in enumerate(zip(m.ppm[index].tolist(), widths.tolist(), strict=True))
+    ]
+    ratio = {c.name: m.ratio[i] for c, i in zip(found, index, strict=True)}
+    groups = _windows(seen, found)
+    order = sorted(groups, key=lambda g: -max(ratio[c.name] for c in g[0]))
+    out = []
+    for group, window in sorted(order[: bench.settings["lines"]], key=lambda g: g[1]):
+        strongest = sorted(group, key=lambda c: -ratio[c.name])[:TOGETHER]
+        place = f"{seen.row.label}, {np.mean(window):.2f} ppm"
+        try:
+            fits = _fits(seen, sorted(strongest, key=lambda c: c.centre_ppm), window)
+        except ValueError as error:
+            problems.append(Problem(place, str(error)))
+            continue
+        if not fits:
+            said = "what stands there is no line: wider than its window, or of no sure area"
+            problems.append(Problem(place, said))
+        out += [_named(seen, fit, own, bench) for fit, own in fits]
+    return out
+
+
+def _windows(seen: Seen, lines: Sequence[Component]):
+    """Lines that overlap, with the window that holds them and their wings."""
+    spectrum, end = seen.spectrum, seen.spectrum.ppm[[1, -2]]
+    places, widths = np.array([(c.centre_ppm, c.width_Hz) for c in lines]).T
     full = np.maximum(widths + spectrum.line_broadening_Hz, spectrum.hz_per_point)
     least = 0.0 if seen.row.measurement in SOLIDS else LEAST_HZ
     reach = np.maximum(REACH * full, least) / spectrum.reference_MHz
-    groups = _overlapping(m.ppm[index], 1.5 * reach)
-    edges = [
-        (min(m.ppm[index[k]] - reach[k] for k in g), max(m.ppm[index[k]] + reach[k] for k in g))
-        for g in groups
-    ]
-    order = sorted(
-        range(len(groups)), key=lambda g: -max(m.ratio[index[k]] for k in groups[g])
-    )[: bench.settings["lines"]]  # fmt: skip
     out = []
-    for g in sorted(order):
-        low, high = max(edges[g][0], spectrum.ppm[1]), min(edges[g][1], spectrum.ppm[-2])
-        window = float(low), float(high)
-        inside = sorted(groups[g], key=lambda k: -m.ratio[index[k]])[:TOGETHER]
-        starts = [
-            Component(f"line {k + 1}", float(m.ppm[index[k]]), float(widths[k]))
-            for k in sorted(inside)
-        ]
-        try:
-            fit = fit_lines(spectrum, window, starts)
-        except ValueError as error:
-            problems.append(Problem(f"{seen.row.label}, {np.mean(window):.2f} ppm", str(error)))
-            continue
-        if any(there(spectrum, line, window) for line in fit.lines):
-            out.append(_named(seen, fit, window, bench))
+    for g in _overlapping(places, 1.5 * reach):
+        low, high = (places[g] - reach[g]).min(), (places[g] + reach[g]).max()
+        out.append(([lines[k] for k in g], (float(max(low, end[0])), float(min(high, end[1])))))
+    return out
+
+
+def _fits(seen: Seen, lines: Sequence[Component], window) -> list[tuple[LineFit, tuple]]:
+    """Fits of lines in their windows, until all that are fitted are there.
+
+    What a fit makes wider than its window, or moves out of it, is baseline.
+    """
+    spectrum = seen.spectrum
+    fit = fit_lines(spectrum, window, lines)
+    wide = (window[1] - window[0]) * spectrum.reference_MHz
+    kept = [
+        replace(c, centre_ppm=line.position_ppm, width_Hz=line.width_Hz if fit.converged else c.width_Hz)
+        for c, line in zip(lines, fit.lines, strict=True)
+        if window[0] < line.position_ppm < window[1]
+        and line.width_Hz < wide
+        and there(spectrum, line, window)
+    ]
+    if len(kept) == len(lines):
+        return [(fit, window)]
+    out = []
+    for group, (low, high) in _windows(seen, kept) if kept else ():
+        out += _fits(seen, group, (max(low, window[0]), min(high, window[1])))
     return out
 
 
@@ -337,7 +369,7 @@ def _named(seen: Seen, fit: LineFit, window, bench: _Bench) -> Region:
 
     A line of the table that is split is fitted anew by its first-order pattern.
     """
-    kept = [line for line in fit.lines if there(seen.spectrum, line, window)]
+    kept = fit.lines
     centre = float(np.average([q.position_ppm for q in kept], weights=[q.area for q in kept]))
     known = [
         (abs(r.shift_ppm - centre) / r.reach_ppm, r.name, r)
@@ -351,14 +383,12 @@ def _named(seen: Seen, fit: LineFit, window, bench: _Bench) -> Region:
     if row and row.couplings_Hz:
         width = min(q.width_Hz for q in kept)
         pattern = {"couplings_Hz": row.couplings_Hz, "partners": row.partners}
-        try:
+        with suppress(ValueError):  # too few points for the pattern: the lines as they are
             fit = fit_lines(seen.spectrum, window, [Component(name, centre, width, **pattern)])
-            kept = fit.lines
-        except ValueError:  # too few points for the pattern: the lines as they are
-            pass
     error = float(np.sqrt(max(fit.area_covariance.sum(), 0.0)))
-    whole = fit.misfit if len(kept) == len(fit.lines) else np.inf
-    return Region(name, tuple(kept), window, row is None, error, whole, fit.converged)
+    inside = float(fit.curves.sum()) * seen.spectrum.hz_per_point
+    outside = abs(sum(line.area for line in fit.lines) - inside)
+    return Region(name, fit.lines, window, row is None, error, outside, fit.misfit, fit.converged)
 
 
 def _place(seen: Seen, line: Line) -> str:
@@ -410,9 +440,9 @@ def _shifts(seen: Seen, regions: Sequence[Region], digest: str) -> list[Quantity
         budget = {cause: float(e) for cause, e in budget.items() if e > 0}
         findings = [*seen.findings, *seen.scale]
         if not region.converged:
-            said = (
-                f"the {len(region.lines)} lines fitted there are more than the spectrum tells apart"
-            )
+            count = len(region.lines)
+            said = f"the {count} lines fitted there are more than the spectrum tells apart"
+            said = said if count > 1 else "no line shape that is known describes what stands there"
             findings.append(Finding("determined", "withheld", said, seen.row.label))
         out.append(
             Quantity(
@@ -428,17 +458,27 @@ def _shifts(seen: Seen, regions: Sequence[Region], digest: str) -> list[Quantity
     return out
 
 
-def _reference(seen: Seen, regions: Sequence[Region], bench: _Bench) -> int:
-    """Which integral the others are over: the first line of the table, else the largest own one."""
-    own = [i for i, r in enumerate(regions) if not r.solvent] or list(range(len(regions)))
-    named = {regions[i].name: i for i in own}
-    first = next((r.name for r in bench.table if r.name in named), None)
-    area = [sum(line.area for line in r.lines) for r in regions]
-    return named[first] if first else max(own, key=lambda i: area[i])
+def _first(drawn: Sequence[Region], regions: Sequence[Region], bench: _Bench) -> int | None:
+    """Which integral the others are to be over: the first region drawn, else the first line of the
+    table that is there."""
+    named = {r.name: i for i, r in enumerate(regions) if not r.solvent}
+    return 0 if drawn else next((named[r.name] for r in bench.table if r.name in named), None)
 
 
-def integrals(seen: Seen, regions: Sequence[Region], over: int, digest: str) -> list[Quantity]:
-    """Integrals of the other regions over that of region `over`.
+def _largest(found: Integrals, regions: Sequence[Region]) -> int:
+    """The largest integral, of no solvent's line and of a sure size where there is such a one."""
+
+    def order(i: int) -> tuple[bool, bool, float]:
+        one = found.regions[i]
+        return one.error < FLANK_SHARE * one.area, not regions[i].solvent, one.area
+
+    return max(range(len(regions)), key=order)
+
+
+def integrals(
+    seen: Seen, regions: Sequence[Region], over: int | None, digest: str
+) -> list[Quantity]:
+    """Integrals of the other regions over that of region `over`, by default the largest.
 
     Where fitted lines describe a signal their areas are taken: they hold all of its wings. Else, as
     the foot of a real line is no Lorentzian's, the integral with its wings corrected, and by what
@@ -448,6 +488,7 @@ def integrals(seen: Seen, regions: Sequence[Region], over: int, digest: str) -> 
         return []
     found = integrate(seen.spectrum, [r.window for r in regions], wings=True)
     found = _by_lines(found, regions)
+    over = _largest(found, regions) if over is None else over
     where = seen.row.label
     below = regions[over].name or f"that near {_place(seen, regions[over].strongest)}"
     out = []
@@ -466,7 +507,10 @@ def integrals(seen: Seen, regions: Sequence[Region], over: int, digest: str) -> 
 
 
 def _by_lines(found: Integrals, regions: Sequence[Region]) -> Integrals:
-    """Areas of fitted lines where the fit describes them, and what fit and integral differ by."""
+    """Areas of fitted lines where the fit describes them, and what fit and integral differ by.
+
+    A fit that misses the shape is no judge of the baseline: it is heard on the wings alone.
+    """
     covariance, out = found.covariance.copy(), []
     for i, (one, region) in enumerate(zip(found.regions, regions, strict=True)):
         area = sum(line.area for line in region.lines)
@@ -476,7 +520,8 @@ def _by_lines(found: Integrals, regions: Sequence[Region]) -> Integrals:
             covariance[i, i] = region.area_error**2
         elif region.lines:
             beyond = np.sqrt(max((area - one.area) ** 2 - one.noise_error**2, 0.0))
-            one = replace(one, baseline_error=float(np.hypot(one.baseline_error, beyond)))
+            wing = float(np.hypot(one.wing_error, min(beyond, region.outside)))
+            one = replace(one, wing_error=wing)
         out.append(one)
     return Integrals(tuple(out), covariance)
 

@@ -238,8 +238,8 @@ def fit_relaxation(time_s: np.ndarray, signal: np.ndarray, error: np.ndarray) ->
     Notes
     -----
     Recovery: M(t) = a - b exp(-t/T1), b free, so that an imperfect pulse does not enter T1 [1]_. A
-    signal that falls with time is a decay to zero, b exp(-t/T2). Which it is, is taken from the
-    data: the later half of the delays against the earlier, beyond their errors.
+    signal that falls with time is a decay to zero, b exp(-t/T2); one that falls through zero is
+    a recovery phased upside down. Which it is, is taken from the data.
 
     References
     ----------
@@ -254,6 +254,8 @@ def fit_relaxation(time_s: np.ndarray, signal: np.ndarray, error: np.ndarray) ->
     """
     t, y, e = _course(time_s, signal, error)
     late = t > np.median(t)
+    upside_down = y[0] > SURE * e[0] and y[-1] < -SURE * e[-1]
+    y = -y if upside_down else y
     grows = y[late].mean() > y[~late].mean()
 
     def basis(scale: float) -> dict[str, np.ndarray]:
@@ -278,6 +280,10 @@ def fit_diffusion(weight_s_m2: np.ndarray, signal: np.ndarray, error: np.ndarray
     """
     b, y, e = _course(weight_s_m2, signal, error)
     return _fit(b, y, e, lambda scale: {"amplitude": np.exp(-b / scale)}, ("1/D",))
+
+
+#: A signal has another sign where it lies this many errors on either side of zero.
+SURE = 5.0
 
 
 def _course(time_s, signal, error) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
