@@ -113,3 +113,56 @@ def test_first_order_phase_of_two_lines_close_together(p1):
         spectrum = nmr.process(made, line_broadening_Hz=1.0)
         found.append(nmr.autophase(nmr.apply_phase(spectrum, nmr.Phase(20.0, -p1))).p1_deg)
     assert np.mean(found) == pytest.approx(p1, abs=15)
+
+
+@pytest.mark.parametrize("missing", [-1.6, 1.43, 3.4])
+def test_points_missing_at_the_beginning_cost_neither_phase_nor_baseline(missing):
+    """A dead time of some points turns the phase by 360° each and rolls the baseline."""
+    rng = np.random.default_rng(21)
+    t = (np.arange(8192) + missing) / 4000.0
+    places, sizes = np.linspace(-4.2, 4.4, 12), rng.uniform(10, 60, 12)
+    data = sum(
+        a * np.exp((2j * np.pi * d * 400.0 - np.pi * 1.5) * t)
+        for d, a in zip(places, sizes, strict=True)
+    ) * np.exp(0.7j) + 0.3 * (rng.standard_normal(8192) + 1j * rng.standard_normal(8192))
+    made = Fid(Path("made"), data[None], 4000.0, 400.0, 400.0, "1H")
+    p = nmr.process(made, phase="auto")
+    assert p.phase.accepted and p.phase.p1_deg == pytest.approx(360 * missing, abs=2.0)
+    for d, a in zip(places, sizes, strict=True):
+        line = nmr.fit_lines(p, (d - 0.05, d + 0.05), [nmr.Component("a", d, 1.5)])["a"]
+        assert line.area == pytest.approx(a, rel=0.02)
+
+
+def test_a_saturated_solvent_does_not_turn_the_others():
+    rng = np.random.default_rng(22)
+    t = np.arange(8192) / 4000.0
+    lines = [(d, 1.0, 10.0) for d in (-3.1, -2.4, -1.0, 1.2, 2.0)]
+    data = sum(a * np.exp((2j * np.pi * d * 400.0 - np.pi * w) * t) for d, w, a in lines)
+    data = data + 200.0 * np.exp((2j * np.pi * 0.1 * 400.0 - np.pi * 2.0) * t + 2.9j)
+    data = np.exp(0.5j) * data + 0.05 * (rng.standard_normal(8192) + 1j * rng.standard_normal(8192))
+    made = Fid(Path("made"), data[None], 4000.0, 400.0, 400.0, "1H")
+    phase = nmr.process(made, line_broadening_Hz=0.3, phase="auto").phase
+    assert phase.accepted and phase.aside
+    assert phase.p0_deg == pytest.approx(np.rad2deg(0.5), abs=5) and abs(phase.p1_deg) < 15
+
+
+def test_a_recovery_phased_upside_down_is_a_recovery():
+    t = np.array([0.01, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2])
+    course = nmr.fit_relaxation(t, -5 + 9.6 * np.exp(-t / 0.3), np.full(8, 0.02))
+    assert course.time("T1", "s").value == pytest.approx(0.3, rel=0.01)
+
+
+def test_a_hump_takes_no_lines_along(tmp_path):
+    """What is no line leaves the fit of those in its reach, which then are numbers."""
+    rng = np.random.default_rng(23)
+    t = np.arange(16384) / 4000.0
+    lines = [(-1.0, 1.5, 40.0), (0.0, 1.5, 40.0), (0.6, 1.5, 80.0), (0.3, 400.0, 900.0)]
+    data = sum(a * np.exp((2j * np.pi * d * 400.0 - np.pi * w) * t) for d, w, a in lines)
+    data = data + 0.1 * (rng.standard_normal(t.size) + 1j * rng.standard_normal(t.size))
+    options = {"base_MHz": 400.0, "carrier_MHz": 400.0, "reference_MHz": 400.0}
+    write_bruker(tmp_path / "a", 1e3 * data, nucleus="1H", spectral_width_Hz=4000.0, **options)
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    found = [q.value for q in report.quantities if q.name.startswith("shift")]
+    assert all(any(v is not None and abs(v - d) < 0.002 for v in found) for d in (-1.0, 0.0, 0.6))
+    ratios = [q for q in report.quantities if q.name.startswith("integral") and q.value is not None]
+    assert any(abs(q.value - 0.5) < 3 * q.standard_error < 0.3 for q in ratios)

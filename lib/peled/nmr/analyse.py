@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from peled.formats.nmr import Fid, GYROMAGNETIC_MHz_T, read_gradients
 from peled.nmr import drawers
@@ -425,7 +425,7 @@ def _shifts(seen: Seen, regions: Sequence[Region], digest: str) -> list[Quantity
     """
     phase = seen.spectrum.phase  # two numbers were fitted to the phases of its lines
     free = max(phase.lines - 2, 1)
-    few = np.sqrt(max(phase.lines / free, 1.0)) * student.ppf(0.8413, free)
+    few = np.sqrt(max(phase.lines / free, 1.0)) * stdtrit(free, 0.8413)
     turn = np.deg2rad(min(phase.spread_deg * few, 90.0))
     # A scale that nothing set is the receiver's: anywhere in the range a standard is sought in.
     unset = SEARCH_PPM.get(seen.spectrum.nucleus, 3.0) / np.sqrt(3)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from peled.nmr.lines import shape_columns
 from peled.nmr.processing import Processed
@@ -106,9 +106,9 @@ def limit_at(
     )
     if misfit**2 > 1 + 4 * np.sqrt(2 / max(independent - design.shape[1], 2.0)):
         error *= float(misfit)
-    z = norm.ppf(0.95)
+    z = float(ndtri(0.95))
     # A Gaussian truncated at zero: the limit stays meaningful when the estimate is negative.
-    upper = estimate + error * norm.ppf(1 - 0.05 * norm.cdf(estimate / error))
+    upper = estimate + error * ndtri(1 - 0.05 * ndtr(estimate / error))
     return Limit(estimate, error, z * error, 2 * z * error, float(upper), estimate > z * error)
 
 

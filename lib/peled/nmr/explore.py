@@ -37,6 +37,8 @@ def _steps(seen: Seen) -> list[Step]:
     told = f", from {phase.lines} lines that scatter by {phase.spread_deg:.1f}°"
     said = [f"window: exponential, {spectrum.line_broadening_Hz:g} Hz"] if spectrum.points else []
     said += [f"phase: {turned}{told if phase.lines else ''}"]
+    if phase.aside:
+        said.append("the largest line has a phase of its own and was left out of it")
     said += list(spectrum.notes)
     said += [f.evidence for f in (*seen.findings, *seen.scale)]
     said += [f"noise: {spectrum.noise_sd:.3g} a point, lines of it by its own correlation"]

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from math import comb
 
 import numpy as np
 from scipy.signal import find_peaks
-from scipy.special import comb
 
 from peled import separable
 from peled.lineshapes.bands import lorentzian, voigt
@@ -158,50 +159,93 @@ def shape_columns(
     so that truncation wiggles and the window are in the model. A line with Gaussian width is the real part of the
     Faddeeva function (a Voigt profile).
     """
-    return _shapes(processed, ppm, np.asarray(positions_ppm), width_Hz, gauss_Hz, False)[0].T
+    positions = np.asarray(positions_ppm, float)
+    widths = (np.full(len(positions), w) for w in (width_Hz, gauss_Hz))
+    return _Shapes(processed, ppm)(positions, *widths, False)[0].T
 
 
-def _shapes(processed, ppm, positions_ppm, width_Hz, gauss_Hz, derivatives):
-    """Lines (lines, points) and their derivatives by position (Hz), width and Gaussian width."""
-    place = positions_ppm[:, None] * processed.reference_MHz
-    x = ppm[None, :] * processed.reference_MHz
-    gauss = float(np.hypot(gauss_Hz, processed.gaussian_Hz))
-    width = width_Hz + processed.line_broadening_Hz
-    if gauss > 1e-3 * abs(width) and gauss > 0:
-        values, slopes = voigt(x, place, gauss, max(width, 0.0), derivatives)
+class _Shapes:
+    """Line shapes on a stretch of the axis; what depends on the axis alone is made once."""
+
+    def __init__(self, processed: Processed, ppm: np.ndarray):
+        self.processed, self.mhz = processed, processed.reference_MHz
+        self.x = ppm * self.mhz
+        if processed.points:
+            self.turn = -2j * np.pi / processed.spectral_width_Hz
+            self.once = np.exp(self.turn * self.x)
+            self.whole = np.exp(self.turn * processed.points * self.x)
+
+    def __call__(self, positions_ppm, width_Hz, gauss_Hz, derivatives: bool) -> np.ndarray:
+        """Lines and their derivatives by position (Hz), width and Gaussian width.
+
+        Parameters
+        ----------
+        positions_ppm, width_Hz, gauss_Hz : ndarray, shape (lines,)
+
+        Returns
+        -------
+        ndarray, shape (4, lines, points), without `derivatives` (1, lines, points)
+        """
+        place = (positions_ppm * self.mhz)[:, None]
+        width = (width_Hz + self.processed.line_broadening_Hz)[:, None]
+        own = gauss_Hz[:, None]
+        gauss = np.hypot(own, self.processed.gaussian_Hz)
+        voigts = (gauss > 1e-3 * np.abs(width))[:, 0]
+        out = np.zeros((4 if derivatives else 1, len(place), len(self.x)))
+        if not voigts.all():
+            chosen = slice(None) if not voigts.any() else ~voigts
+            found = (self._decays if self.processed.points else self._lorentzians)(
+                place[chosen], width[chosen], derivatives
+            )
+            for k, part in enumerate(found):
+                out[k, chosen] = part
+        if voigts.any():
+            g = gauss[voigts]
+            values, slopes = voigt(
+                self.x, place[voigts], g, np.maximum(width[voigts], 0.0), derivatives
+            )
+            out[0, voigts] = values
+            if derivatives:
+                out[1, voigts], out[2, voigts] = slopes[0], slopes[2]
+                out[3, voigts] = slopes[1] * own[voigts] / g
+        return out
+
+    def _lorentzians(self, place, width, derivatives: bool):
+        values, slopes = lorentzian(self.x, place, width, derivatives)
+        return values, *slopes
+
+    def _decays(self, place, width, derivatives: bool):
+        """Transforms of exponentials of the length of the decay."""
+        dwell, length = 1.0 / self.processed.spectral_width_Hz, self.processed.points
+        rate = -np.pi * width * dwell - self.turn * place
+        z, last = np.exp(rate) * self.once, np.exp(rate * length) * self.whole
+        share = 1 / (1 - z)
+        filled = (1 - last) * share
+        values = 2 * dwell * (filled.real - 0.5)
         if not derivatives:
-            return values, ()
-        return values, (slopes[0], slopes[2], slopes[1] * gauss_Hz / gauss)
-    if not processed.points:
-        values, slopes = lorentzian(x, place, width, derivatives)
-        return values, (*slopes, np.zeros_like(values)) if derivatives else ()
-    dwell, length = 1.0 / processed.spectral_width_Hz, processed.points
-    exponent = -(np.pi * width + 2j * np.pi * (x - place)) * dwell
-    z, last = np.exp(exponent), np.exp(exponent * length)
-    share = 1 / (1 - z)
-    values = 2 * dwell * ((1 - last) * share - 0.5).real
-    if not derivatives:
-        return values, ()
-    slope = 2 * dwell**2 * np.pi * ((1 - last) * z * share - length * last) * share
-    return values, (-2 * slope.imag, -slope.real, np.zeros_like(values))
+            return (values,)
+        slope = 2 * np.pi * dwell**2 * (filled * z - length * last) * share
+        return values, -2 * slope.imag, -slope.real
 
 
 def multiplet(
     couplings_Hz: Sequence[float], partners: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Offsets (Hz) and relative intensities (sum 1) of a first-order multiplet of spin-1/2 partners."""
-    steps, weights = _multiplet(partners)
+    steps, weights = _multiplet(tuple(partners))
     return steps @ np.asarray(couplings_Hz, float), weights
 
 
-def _multiplet(partners: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+@lru_cache(maxsize=256)
+def _multiplet(partners: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Offsets in units of each coupling (lines, couplings), and intensities (lines,)."""
     steps, weights = np.zeros((1, 0)), np.ones(1)
     for count in partners:
         k = np.arange(count + 1)
         ways = np.repeat(steps, count + 1, axis=0)
         steps = np.column_stack([ways, np.tile(k - count / 2, len(steps))])
-        weights = np.outer(weights, comb(count, k) / 2.0**count).ravel()
+        ways_of = np.array([comb(count, i) for i in range(count + 1)])
+        weights = np.outer(weights, ways_of / 2.0**count).ravel()
     return steps, weights
 
 
@@ -233,17 +277,19 @@ def fit_window(
     part = processed.window(*window_ppm)
     data = processed.real[part]
     polynomial = np.vander(np.linspace(-1, 1, len(data)), baseline_order + 1, increasing=True)
-    under = np.zeros((len(sought), *polynomial.shape))
     independent = processed.independent_points(len(data))
     linear = [*amplitudes, *(f"baseline {k}" for k in range(baseline_order + 1))]
     options = {"max_evaluations": MOST_EVALUATIONS} | options
     misfits = []
 
     def whole(values, derivatives):
-        columns, slopes = basis(values, derivatives)
-        if derivatives:
-            slopes = np.concatenate([slopes, under], axis=2)
-        return np.hstack([columns, polynomial]), slopes
+        columns, moved = basis(values, derivatives)
+        design = np.concatenate([columns, polynomial], axis=1)
+        if not derivatives:
+            return design, None
+        slopes = np.zeros((len(sought), *design.shape))
+        slopes[:, :, : columns.shape[1]] = moved
+        return design, slopes
 
     def variance(residual, freedom):
         spare = independent - (len(data) - freedom)
@@ -343,6 +389,7 @@ class _Layout:
 
     def __init__(self, components: list[Component], processed: Processed, ppm: np.ndarray):
         self.components, self.processed, self.ppm = components, processed, ppm
+        self.shapes = _Shapes(processed, ppm)
         # Sought is a width as drawn, the window's with it: one's own may be nothing, and a fit in its
         # logarithm has no end there.
         self.window_Hz = max(processed.line_broadening_Hz, 0.0)
@@ -364,11 +411,31 @@ class _Layout:
             self.own_areas.append(
                 [f"{c.name} area {order}" for order in range(-c.sidebands, c.sidebands + 1)]
             )
+        self._share()
         self.free = sum(not s.held and n not in self.relations for n, s in self.sought.items())
 
     @property
     def areas(self) -> list[str]:
         return [name for own in self.own_areas for name in own]
+
+    def _share(self) -> None:
+        """Share of each line in each area; where the parameters of a component begin."""
+        counts = [
+            (2 * c.sidebands + 1) * len(weights)
+            for c, (_, weights) in zip(self.components, self.multiplets, strict=True)
+        ]
+        ends = np.cumsum(counts)
+        self.own_lines = [slice(e - n, e) for e, n in zip(ends.tolist(), counts, strict=True)]
+        self.share = np.zeros((len(self.areas), int(ends[-1])))
+        self.spread = []  # the same, times what a coupling moves each line by
+        for c, own, columns, (steps, weights) in zip(
+            self.components, self.own_lines, self.columns, self.multiplets, strict=True
+        ):
+            each = np.eye(2 * c.sidebands + 1)
+            self.share[columns, own] = np.kron(each, weights)
+            self.spread.append([np.kron(each, weights * step) for step in steps.T])
+        starts = np.cumsum([0, *(3 + len(c.couplings_Hz) for c in self.components)])
+        self.starts = starts[:-1].tolist()
 
     def _seek(self, c: Component) -> None:
         mhz = self.processed.reference_MHz
@@ -407,32 +474,30 @@ class _Layout:
 
     def basis(self, values, derivatives):
         """Columns (points, areas) and their derivatives (parameters, points, areas)."""
-        mhz, at = self.processed.reference_MHz, 0
-        out = np.empty((len(self.ppm), len(self.areas)))
-        slopes = np.zeros((len(values), *out.shape)) if derivatives else None
-        for c, columns, (steps, weights) in zip(
-            self.components, self.columns, self.multiplets, strict=True
+        mhz, count = self.processed.reference_MHz, self.share.shape[1]
+        place, width, gauss = np.empty((3, count))
+        for c, at, own, (steps, _) in zip(
+            self.components, self.starts, self.own_lines, self.multiplets, strict=True
         ):
-            centre, full, gauss, *couplings = values[at : at + 3 + len(c.couplings_Hz)]
-            width = full - self.window_Hz
-            orders = np.arange(-c.sidebands, c.sidebands + 1)
-            offsets = (orders[:, None] * c.mas_rate_Hz + steps @ np.array(couplings)).ravel()
-            lines, moved = _shapes(
-                self.processed, self.ppm, centre + offsets / mhz, width, gauss, derivatives
-            )
-
-            def summed(lines, weights=weights):
-                return (weights @ lines.reshape(-1, len(weights), len(self.ppm))).T
-
-            out[:, columns] = summed(lines)
-            if derivatives:
-                slopes[at, :, columns] = summed(moved[0]) * mhz
-                slopes[at + 1, :, columns] = summed(moved[1])
-                slopes[at + 2, :, columns] = summed(moved[2])
-                for k in range(len(couplings)):
-                    slopes[at + 3 + k, :, columns] = summed(moved[0], weights * steps[:, k])
-            at += 3 + len(couplings)
-        return out, slopes
+            offsets = steps @ values[at + 3 : at + 3 + len(c.couplings_Hz)]
+            if c.sidebands:
+                orders = np.arange(-c.sidebands, c.sidebands + 1)
+                offsets = np.add.outer(orders * c.mas_rate_Hz, offsets).ravel()
+            place[own] = values[at] + offsets / mhz
+            width[own], gauss[own] = values[at + 1] - self.window_Hz, values[at + 2]
+        found = self.shapes(place, width, gauss, derivatives)
+        summed = self.share @ found
+        if not derivatives:
+            return summed[0].T, None
+        slopes = np.zeros((len(values), len(self.ppm), len(self.share)))
+        for at, own, columns, spread in zip(
+            self.starts, self.own_lines, self.columns, self.spread, strict=True
+        ):
+            slopes[at : at + 3, :, columns] = summed[1:, columns].swapaxes(1, 2)
+            slopes[at, :, columns] *= mhz
+            for k, moved in enumerate(spread):
+                slopes[at + 3 + k, :, columns] = (moved @ found[1, own]).T
+        return summed[0].T, slopes
 
     def lines(self, found: SeparableFit, area_errors) -> tuple[Line, ...]:
         value = dict(zip(self.sought, found.values.tolist()))

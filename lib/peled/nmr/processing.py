@@ -31,12 +31,16 @@ class Phase:
     p0_deg, p1_deg : float
         Applied as exp(-i (p0 + p1 (f - carrier) / sweep width)).
     negative_fraction : float
-        Area below the baseline (beyond three noise standard deviations) over all area, within the signals.
+        Area below the baseline (beyond three noise standard deviations) over all area, within the
+        signals, each divided by the root of its height.
     spread_deg : float
         Scatter of the lines' own phases about p0 + p1 x (1.48 times the weighted median deviation).
     lines : int
         Lines that were used.
     accepted : bool
+    aside : bool
+        Whether the largest line has a phase of its own, as a solvent that was saturated, and was
+        left out.
     """
 
     p0_deg: float
@@ -45,6 +49,7 @@ class Phase:
     spread_deg: float = 0.0
     lines: int = 0
     accepted: bool = True
+    aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -246,8 +251,8 @@ def process(
                 f"{fid.path.name}: automatic phasing: expected lines of one phase with less than 5 % of their area negative, found {solution.negative_fraction:.0%} negative, "
                 f"{solution.spread_deg:.0f}° spread over {solution.lines} lines; give phase=(p0, p1)"
             )
-        return apply_phase(found, solution)
-    return apply_phase(found, Phase(*phase)) if phase is not None else found
+        return without_roll(apply_phase(found, solution))
+    return without_roll(apply_phase(found, Phase(*phase))) if phase is not None else found
 
 
 def apply_phase(processed: Processed, phase: Phase) -> Processed:
@@ -404,7 +409,9 @@ def autophase(
 ) -> Phase:
     """Phase without a hand on the mouse.
 
-    Sought in two passes: a large first-order turn also turns the baseline, which the second pass then finds flat.
+    A large first-order turn also turns the baseline: its roll is taken off, and the rest of the
+    phase sought in a second pass. Where the lines agree on none, or none is seen beside the largest,
+    the others are asked without it.
 
     Parameters
     ----------
@@ -417,14 +424,75 @@ def autophase(
     --------
     _one_pass : how.
     """
-    first = _one_pass(processed, p1_deg, window_ppm, max_lines)
-    if not first.lines:
+    inside = np.ones(len(processed.ppm), bool)
+    if window_ppm is not None:
+        inside = (processed.ppm >= min(window_ppm)) & (processed.ppm <= max(window_ppm))
+    found = _two_passes(processed, p1_deg, inside, max_lines)
+    if found.accepted and found.lines >= LEAST_LINES:
+        return found
+    largest = np.where(inside, np.abs(processed.values), 0.0).argmax()
+    reach = int(ASIDE * len(inside))
+    inside[max(largest - reach, 0) : largest + reach + 1] = False
+    others = _two_passes(processed, p1_deg, inside, max_lines)
+    enough = others.accepted and others.lines >= LEAST_LINES
+    return replace(others, aside=True) if enough else found
+
+
+#: Where lines agree on no phase, or so few are seen beside the largest, that is left out, with what
+#: is a share of the width off.
+LEAST_LINES, ASIDE = 3, 0.004
+
+
+def _two_passes(processed: Processed, p1_deg: float | None, inside, max_lines: int) -> Phase:
+    if p1_deg is not None:
+        turned = apply_phase(processed, Phase(0.0, p1_deg))
+        return replace(_one_pass(without_roll(turned), 0.0, inside, max_lines), p1_deg=p1_deg)
+    first = _one_pass(processed, None, inside, max_lines)
+    if not first.lines or abs(first.p1_deg) < ROLLS_DEG:
         return first
-    second = _one_pass(
-        apply_phase(processed, first), None if p1_deg is None else 0.0, window_ppm, max_lines
-    )
+    second = _one_pass(without_roll(apply_phase(processed, first)), None, inside, max_lines)
     p0 = (first.p0_deg + second.p0_deg + 180) % 360 - 180
     return replace(second, p0_deg=p0, p1_deg=first.p1_deg + second.p1_deg)
+
+
+#: A first-order phase beyond this, degrees, turns the baseline too: points are missing at the
+#: beginning of the decay, or stand before it.
+ROLLS_DEG = 45.0
+
+#: So many of them at most are thought of.
+MISSING_POINTS = 10
+
+
+def without_roll(processed: Processed) -> Processed:
+    """A spectrum phased by a large first-order turn, less the roll of its baseline.
+
+    Notes
+    -----
+    A first-order phase p1 over the width is a decay that begins d = p1/360° points after its time
+    origin. The points at the times τ = d, d - 1, … that are missing, or too many where d is
+    negative, each add c exp(-2πi x τ) to the spectrum, x from -1/2 to 1/2 over the width: a few
+    terms of known τ, fitted to what is no line.
+    """
+    begin = processed.phase.p1_deg / 360
+    if abs(processed.phase.p1_deg) < ROLLS_DEG or abs(begin) > MISSING_POINTS:
+        return processed
+    times = begin - np.sign(begin) * np.arange(np.floor(abs(begin)) + 1)
+    size = len(processed.ppm)
+    x = 2 * np.pi * (np.arange(size) / size - 0.5)
+    turns = np.exp(-1j * np.outer(x, times))
+    basis = np.column_stack([np.ones(size), turns.real, turns.imag])
+    coarse = min(2048, size)
+    rows = np.arange(coarse) * (size // coarse) + size // (2 * coarse)
+    y = np.median(
+        processed.real[: size // coarse * coarse].reshape(coarse, -1), axis=1
+    )
+    weight = np.ones(coarse)
+    for _ in range(30):  # lines stand up: what is above the fit counts for less the higher it is
+        found = np.linalg.lstsq(basis[rows] * weight[:, None], y * weight, rcond=1e-8)[0]
+        rest = y - basis[rows] @ found
+        scale = 1.4826 * np.median(np.abs(rest)) or 1.0
+        weight = 1 / (1 + (rest / (2 * scale)) ** 2)
+    return processed.minus(basis @ found)
 
 
 #: Of the first-order phases that the lines' own phases allow, so many are refined.
@@ -434,7 +502,7 @@ REFINED = 3
 def _one_pass(
     processed: Processed,
     p1_deg: float | None,
-    window_ppm: tuple[float, float] | None,
+    inside: np.ndarray,
     max_lines: int,
 ) -> Phase:
     """Phase from the lines' own phases, refined until the least area is negative, from several starts.
@@ -456,16 +524,13 @@ def _one_pass(
         * processed.reference_MHz
         / processed.spectral_width_Hz
     )
+    top = magnitude[inside].max()
     peaks, found = find_peaks(
         magnitude,
-        height=max(10 * noise, 0.01 * magnitude.max()),
-        prominence=max(6 * noise, 0.005 * magnitude.max()),
+        height=max(10 * noise, 0.01 * top),
+        prominence=max(6 * noise, 0.005 * top),
     )
-    if window_ppm is not None:
-        inside = (processed.ppm[peaks] >= min(window_ppm)) & (
-            processed.ppm[peaks] <= max(window_ppm)
-        )
-        peaks, found = peaks[inside], {"prominences": found["prominences"][inside]}
+    peaks, found = peaks[inside[peaks]], {"prominences": found["prominences"][inside[peaks]]}
     if not len(peaks):
         return Phase(0.0, 0.0, 1.0, 180.0, 0, False)
     # Shoulders have no phase of their own: lines that stand out from what is around them come first.
@@ -500,20 +565,23 @@ def _one_pass(
         candidates = [
             float(grid[i]) for i in tops[np.argsort(agreement[tops])[::-1][:5]]
         ] + candidates
-    near = np.zeros(size, bool)
-    for peak, half in zip(peaks, half_widths, strict=True):
-        near[max(peak - int(15 * half) - 8, 0) : peak + int(15 * half) + 9] = True
-    index = np.flatnonzero(near)
+    # A line counts by the root of its height: a solvent that was saturated has a phase of its own.
+    share = np.zeros(size)
+    for k in np.argsort(magnitude[peaks]):
+        reach = int(15 * half_widths[k]) + 8
+        share[max(peaks[k] - reach, 0) : peaks[k] + reach + 1] = magnitude[peaks[k]] ** -0.5
+    index = np.flatnonzero(share)
     if len(index) > 6000:
         index = index[:: len(index) // 6000 + 1]
-    part, place = values[index], x[index]
-    scale = np.abs(part).sum()
+    part, place, share = values[index], x[index], share[index]
+    scale = share @ np.abs(part)
 
     def negative(angles: np.ndarray) -> tuple[float, np.ndarray]:
         """Share of the area below the noise and the lines' disagreement, and its gradient."""
         turned = part * np.exp(-1j * (angles[0] + angles[1] * place))
         under = turned.real < -noise
-        below, across = turned.real[under] + noise, turned.imag[under]
+        below = share[under] * (turned.real[under] + noise)
+        across = share[under] * turned.imag[under]
         away = phases - angles[0] - angles[1] * places
         pull = 0.5 * weights * np.sin(away) / weights.sum()
         cost = -below.sum() / scale + 0.5 * (1 - weights @ np.cos(away) / weights.sum())
@@ -554,11 +622,11 @@ def _one_pass(
             best = (score, angles)
     angles = best[1]
     real = (part * np.exp(-1j * (angles[0] + angles[1] * place))).real
-    fraction = float(-np.minimum(real + 3 * noise, 0).sum() / np.abs(real).sum())
+    fraction = float(-(share @ np.minimum(real + 3 * noise, 0)) / (share @ np.abs(real)))
     rest = np.angle(np.exp(1j * (phases - angles[0] - angles[1] * places)))
     ranked = np.argsort(np.abs(rest))
-    share = np.cumsum(weights[ranked]) / weights.sum()
-    spread = float(1.4826 * np.rad2deg(np.abs(rest)[ranked][np.searchsorted(share, 0.5)]))
+    half = np.searchsorted(np.cumsum(weights[ranked]), 0.5 * weights.sum())
+    spread = float(1.4826 * np.rad2deg(np.abs(rest)[ranked][half]))
     p0 = float(np.rad2deg(np.angle(np.exp(1j * angles[0]))))
     return Phase(
         p0,

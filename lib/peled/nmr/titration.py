@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from peled import separable
 from peled.separable import Sought, differences
@@ -176,17 +176,24 @@ def bound_fractions(
 
     Notes
     -----
-    Free ligand x solves x + M (K1 x + 2 K1 K2 x^2) / (1 + K1 x + K1 K2 x^2) = L; it is bracketed in (0, L) and found by
-    bisection, which cannot fail.
+    Free ligand x solves x + M (K1 x + 2 K1 K2 x²) / (1 + K1 x + K1 K2 x²) = L; it is bracketed in
+    (0, L) and found by Newton's steps, by halving where one leaves the bracket.
     """
     ligand, metal = np.broadcast_arrays(np.asarray(ligand, float), np.asarray(metal, float))
     k1, k12 = constants[0], constants[0] * constants[1] if len(constants) == 2 else 0.0
     low, high = np.zeros_like(ligand), ligand.copy()
+    x = 0.5 * ligand
     for _ in range(60):
-        x = 0.5 * (low + high)
-        total = x + metal * (k1 * x + 2 * k12 * x**2) / (1 + k1 * x + k12 * x**2)
-        low, high = np.where(total < ligand, x, low), np.where(total < ligand, high, x)
-    x = 0.5 * (low + high)
+        partition = 1 + k1 * x + k12 * x**2
+        bound = (k1 * x + 2 * k12 * x**2) / partition
+        away = x + metal * bound - ligand
+        low, high = np.where(away < 0, x, low), np.where(away < 0, high, x)
+        slope = (k1 + 4 * k12 * x - bound * (k1 + 2 * k12 * x)) / partition
+        step = x - away / (1 + metal * slope)
+        next_x = np.where((low < step) & (step < high), step, 0.5 * (low + high))
+        settled, x = np.abs(next_x - x) <= 1e-14 * ligand, next_x
+        if settled.all():
+            break
     partition = 1 + k1 * x + k12 * x**2
     rows = [metal * k1 * x / partition / ligand]
     if len(constants) == 2:
@@ -222,6 +229,9 @@ class Binding:
 
 
 LOG_K_RANGE = (0.0, 8.0)
+
+#: Of the constants that a search may start from, so many that lie nearest are refined.
+NEAREST = 3
 
 
 def fit_binding(
@@ -265,6 +275,16 @@ def fit_binding(
     starts = [(v,) for v in (0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5)]
     if states == 2:
         starts = [(a, b) for a in (1.5, 3.0, 5.0) for b in (1.0, 2.5, 4.5)]
+
+    def missed(start) -> float:
+        c = columns(start)
+        return float(
+            sum(
+                np.linalg.lstsq(c / s[:, None], v / s, rcond=None)[1].sum()
+                for v, s in zip(y.T, e.T, strict=True)
+            )
+        )
+
     fits = [
         separable.fit(
             differences(columns, [1e-4] * states),
@@ -273,11 +293,11 @@ def fit_binding(
             ["free", *(f"bound {i + 1}" for i in range(states))],
             error=e,
         )
-        for start in starts
+        for start in sorted(starts, key=missed)[:NEAREST]
     ]
     best = min(fits, key=lambda f: f.chi2)
     reduced = best.chi2 / max(count - parameters, 1)
-    rise = chi2.ppf(0.95, 1) * max(reduced, 1.0)
+    rise = float(chdtri(1, 0.05)) * max(reduced, 1.0)
     free = best.linear[0]
     return Binding(
         model,

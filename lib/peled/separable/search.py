@@ -38,6 +38,8 @@ class Problem:
     def gathered(self, size: int, parts) -> np.ndarray:
         """Sum of each block's vector or matrix over its own entries of the `size` full
         coordinates."""
+        if len(parts) == 1 and np.array_equal(self.blocks[0].index, np.arange(size)):
+            return parts[0]
         out = np.zeros((size,) * parts[0].ndim)
         for block, part in zip(self.blocks, parts, strict=True):
             where = block.index if part.ndim == 1 else np.ix_(block.index, block.index)
@@ -96,8 +98,8 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
         if decrement <= tolerance * floor:
             converged = True
             break
-        free = ~held
-        h, g = now.hessian[np.ix_(free, free)], now.gradient[free]
+        free = ~held if held.any() else slice(None)
+        h, g = now.hessian[free][:, free], now.gradient[free]
         diagonal = np.diag(h).copy()
         diagonal[diagonal <= 0] = max(diagonal.max(), 1.0) * 1e-12
         improved = False
@@ -146,11 +148,12 @@ def _stationarity(now: Evaluation, theta, low, high):
     """Held coordinates, Newton decrement gᵀH⁻¹g of the others, and their scaled gradient norm."""
     g = now.gradient
     held = ((theta <= low) & (g > 0)) | ((theta >= high) & (g < 0))
-    free = ~held
-    if not free.any():
+    if held.all():
         return held, 0.0, 0.0
-    h = now.hessian[np.ix_(free, free)]
-    scale = np.sqrt(np.maximum(np.diag(h), max(1e-28 * np.diag(h).max(), 1e-200)))
+    free = ~held if held.any() else slice(None)
+    h = now.hessian[free][:, free]
+    size = h.diagonal()
+    scale = np.sqrt(np.maximum(size, max(1e-28 * size.max(), 1e-200)))
     scaled = g[free] / scale
     step = _solved(h / np.outer(scale, scale), scaled)
     norm = float(np.linalg.norm(scaled) / np.sqrt(max(now.cost, 1e-300)))
