@@ -99,7 +99,7 @@ BY_HAND = (
     ),
     ("nmr/titration.py", "4 * np.pi * (1 - p) ** 2 * p", "4 * np.pi * (1 - p) * p**2"),
     ("nmr/titration.py", "error[2] / slow**2", "error[2] / slow"),
-    ("nmr/solid.py", "area / carbons / (total / 2)", "area / carbons / total"),
+    ("../hassan2021/cpmas.py", "area / carbons / (total / 2)", "area / carbons / total"),
     (
         "structure/electrons.py",
         's.photon_energy_eV - (p["cutoff"] - bias)',

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import slips
+from hassan2021 import cpmas
 from hassan2021.verdicts.photoluminescence import film_effective_index
 from peled import conditioning, lineshapes, materials, nmr, quantities
 from peled.energetics import poses
@@ -28,7 +29,7 @@ from peled.led import (
 from peled.lineshapes import result as bands
 from peled.lineshapes.model import SHAPES
 from peled.nmr import analyse as nmr_analyse
-from peled.nmr import integrals, processing, referencing, solid, titration
+from peled.nmr import integrals, processing, referencing, titration
 from peled.nmr.integrals import Integral, Integrals
 from peled.optics import dipole
 from peled.photoluminescence import (
@@ -396,17 +397,17 @@ def test_trend_of_shift_and_width():
 
 def test_moles_per_chain_propagate_all_areas_and_efficiencies():
     def made(area, error, sidebands):
-        return solid.Vinyl(None, 130.0, 0.1, area, error, sidebands, 1e4, 1.0, True)
+        return cpmas.Vinyl(None, 130.0, 0.1, area, error, sidebands, 1e4, 1.0, True)
 
     vinyl = made(40.0, 1.5, {-1: (6.0, 0.8), 1: (5.0, 0.7)})
 
     def corrected(area, centre, left, right, e, ev):
         v = made(centre, 0.0, {-1: (left, 0.0), 1: (right, 0.0)})
-        return solid.per_chain(
+        return cpmas.per_chain(
             area, 0.0, 4, v, efficiency=(e, 0.0), vinyl_efficiency=(ev, 0.0)
         ).corrected
 
-    found = solid.per_chain(
+    found = cpmas.per_chain(
         20.0, 1.2, 4, vinyl, efficiency=(0.7, 0.05), vinyl_efficiency=(0.9, 0.04)
     )
     at, errors = (20.0, 40.0, 6.0, 5.0, 0.7, 0.9), (1.2, 1.5, 0.8, 0.7, 0.05, 0.04)
@@ -834,9 +835,9 @@ def test_luminance_and_turn_on_carry_reading_offset_and_calibration():
 
 
 def test_an_integral_that_its_lines_do_not_describe_is_as_far_off_as_they_differ():
-    def region(area, error, misfit):
+    def region(area, error, misfit, outside=100.0):
         return nmr_analyse.Region("", (SimpleNamespace(area=area),), (1.0, 1.2), True, error,
-                                  misfit, True)  # fmt: skip
+                                  outside, misfit, True)  # fmt: skip
 
     covariance = np.array([[0.81, 0.2], [0.2, 1.96]])
     whole = Integrals(
@@ -851,7 +852,9 @@ def test_an_integral_that_its_lines_do_not_describe_is_as_far_off_as_they_differ
     assert (found.regions[0].area, found.regions[0].error) == (31.0, 0.6)
     assert found.covariance[0, 0] == pytest.approx(0.36) and found.covariance[0, 1] == 0.0
     assert found.regions[1].area == 80.0  # six apart, of which 1.4 are noise
-    assert found.regions[1].baseline_error == pytest.approx(math.sqrt(0.5**2 + 36 - 1.4**2))
+    assert found.regions[1].wing_error == pytest.approx(math.sqrt(1.2**2 + 36 - 1.4**2))
+    found = nmr_analyse._by_lines(whole, (fitted, region(86.0, 1.0, 1e3, outside=2.0)))
+    assert found.regions[1].wing_error == pytest.approx(math.hypot(1.2, 2.0))
 
 
 # ---- NMR: noise and places -----------------------------------------------------------------------
@@ -893,14 +896,17 @@ def test_place_of_a_reference_adds_the_error_of_its_shift():
     assert found.moved_ppm == pytest.approx(0.01, abs=4 * own)
 
 
-def test_region_of_several_lines_has_the_error_of_their_sum(monkeypatch):
-    monkeypatch.setattr(nmr_analyse, "there", lambda *_: True)
+def test_region_of_several_lines_has_the_error_of_their_sum():
     lines = [SimpleNamespace(position_ppm=1.0, area=2.0), SimpleNamespace(position_ppm=1.1, area=1)]
     covariance = np.array([[0.04, -0.01], [-0.01, 0.09]])
-    fit = SimpleNamespace(lines=lines, area_covariance=covariance, misfit=1.0, converged=True)
-    seen = SimpleNamespace(spectrum=SimpleNamespace(nucleus="1H"), row=None, solvent=())
+    fit = SimpleNamespace(
+        lines=lines, area_covariance=covariance, misfit=1.0, converged=True, curves=np.ones((2, 5))
+    )
+    spectrum = SimpleNamespace(nucleus="1H", hz_per_point=0.2)
+    seen = SimpleNamespace(spectrum=spectrum, row=None, solvent=())
     found = nmr_analyse._named(seen, fit, (0.9, 1.2), SimpleNamespace(table=()))
     assert found.area_error == pytest.approx(math.sqrt(0.04 + 0.09 - 0.02))
+    assert found.outside == pytest.approx(3.0 - 2.0)
 
 
 def test_two_ways_to_integrate_differ_by_what_noise_does_not_make():
@@ -968,10 +974,10 @@ def test_spinning_rate_is_the_weighted_mean_of_both_sidebands(monkeypatch):
         def __getitem__(self, name):
             return self.lines[0]
 
-    monkeypatch.setattr(solid, "fit_lines", lambda *_: Fit(lines=[next(seen)]))
-    monkeypatch.setattr(solid, "_highest", lambda *_: 130.0)
-    monkeypatch.setattr(solid, "there", lambda *_: True)
-    found = solid.fit_vinyl(SimpleNamespace(reference_MHz=100.0), 10_000.0)
+    monkeypatch.setattr(cpmas, "fit_lines", lambda *_: Fit(lines=[next(seen)]))
+    monkeypatch.setattr(cpmas, "_highest", lambda *_: 130.0)
+    monkeypatch.setattr(cpmas, "there", lambda *_: True)
+    found = cpmas.fit_vinyl(SimpleNamespace(reference_MHz=100.0), 10_000.0)
     errors = 100 * np.hypot([0.03, 0.05], 0.01)
     assert found.rate_Hz == pytest.approx(np.average([10_020, 10_050], weights=errors**-2))
     assert found.rate_error_Hz == pytest.approx(np.sum(errors**-2) ** -0.5)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hassan2021 import cpmas
 from hassan2021.simulate.nmr import samples as tubes
 from hassan2021.simulate.nmr import solid as solid_model
 from hassan2021.simulate.nmr import solution
 from peled import nmr
 from peled.formats.nmr import Fid, read
-from peled.nmr import solid
 from peled.nmr.analyse import analyse, sniff
 from peled.nmr.titration import bound_fractions
 from peled.samples import read_sheet
@@ -37,7 +37,9 @@ def decay(lines, points=1024, width=2000.0):
     return sum(a * np.exp((2j * np.pi * d * MHZ - np.pi * w) * t) for d, w, a in lines)
 
 
-# ---- noise -------------------------------------------------------------------------------------------------------------
+# ---- noise
+# -------------------------------------------------------------------------------------------------------------
+#  
 
 
 @pytest.mark.parametrize(
@@ -424,14 +426,14 @@ def test_sideband_of_the_double_bond_is_not_taken_for_an_alpha_carbon(root):
     fid = read(root / "data" / "nmr" / "13c_cpmas" / "neat")
     spectrum = nmr.process(fid, line_broadening_Hz=20, phase="auto", p1_deg=45.0)
     spectrum = spectrum.shifted(-tubes.MISREFERENCE_13C_ppm)
-    vinyl = solid.fit_vinyl(spectrum, 8000.0)
+    vinyl = cpmas.fit_vinyl(spectrum, 8000.0)
     assert vinyl.rate_Hz == pytest.approx(8000, abs=5 * vinyl.rate_error_Hz + 1)
     assert vinyl.position_ppm == pytest.approx(130.2, abs=0.03)
     side = vinyl.position_ppm - 8000 / spectrum.reference_MHz
     assert side == pytest.approx(50.7, abs=0.1)
     naive = nmr.limit_at(spectrum, [50.7], 100, window_ppm=(46, 64))
     assert naive.detected
-    found = solid.evidence(
+    found = cpmas.evidence(
         spectrum, [56.4, 54.5], 60, (46, 64), sideband=(side, 100.0), gauss_Hz=130
     )
     assert found.corrected.area < 3 * found.corrected.area_error

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from hassan2021 import cpmas
 from hassan2021.desk import Missing
 from peled import molecules, nmr
 from peled.formats import read_json
 from peled.formats.nmr import GYROMAGNETIC_MHz_T  # noqa: F401  (of the notebook's arithmetic)
-from peled.nmr import solid
 from peled.nmr.analyse import Series
 from peled.nmr.lines import LineFit
 from peled.nmr.processing import Processed
@@ -161,12 +161,12 @@ class Evidence:
         return max(errors, default=0.0)
 
     @cached_property
-    def vinyl(self) -> dict[str, solid.Vinyl]:
+    def vinyl(self) -> dict[str, cpmas.Vinyl]:
         """The double bond's line, of the samples that show it."""
         found = {}
         for name, spectrum in self.solids.items():
             try:
-                v = solid.fit_vinyl(spectrum, self.mas_rate_Hz)
+                v = cpmas.fit_vinyl(spectrum, self.mas_rate_Hz)
             except ValueError:  # the spectrum does not reach there
                 continue
             if v.there:
@@ -175,10 +175,10 @@ class Evidence:
 
     @cached_property
     def chain(self) -> dict[str, LineFit]:
-        return {name: solid.fit_chain(self.solids[name]) for name in self.vinyl}
+        return {name: cpmas.fit_chain(self.solids[name]) for name in self.vinyl}
 
     @property
-    def all_vinyl(self) -> dict[str, solid.Vinyl]:
+    def all_vinyl(self) -> dict[str, cpmas.Vinyl]:
         """Of all four samples, as the paper has them."""
         if set(self.vinyl) != set(SOLIDS):
             raise Missing("no line of C=C above the noise in all four solids")
@@ -195,10 +195,10 @@ class Evidence:
         for name in self.vinyl:
             side = (self.sideband_ppm(name), 100.0)
             spectrum = self.solids[name]
-            alpha = solid.evidence(
+            alpha = cpmas.evidence(
                 spectrum, [56.4, 54.5], 60, (46, 64), sideband=side, gauss_Hz=130
             )
-            carbonyl = solid.evidence(
+            carbonyl = cpmas.evidence(
                 spectrum, [176.5, 174.8, 172.6, 175.6], 60, (160, 195),
                 others=((181.0, 450.0),), gauss_Hz=130,
             )  # fmt: skip
@@ -210,7 +210,7 @@ class Evidence:
         """The line near 38 ppm, where it stands out of the noise."""
         found = {}
         for name in (n for n in ("GL", "E+G") if n in self.vinyl):
-            line = solid.fit_oxidised(self.solids[name])["near 38"]
+            line = cpmas.fit_oxidised(self.solids[name])["near 38"]
             if nmr.there(self.solids[name], line, (35.3, 48.0)):
                 found[name] = line
         return found
@@ -237,7 +237,7 @@ class Evidence:
         if self.contact is None:
             return {}
         c = self.contact
-        return {n: solid.contact_series(c.traces, c.axis, w) for n, w in CONTACT.items()}
+        return {n: cpmas.contact_series(c.traces, c.axis, w) for n, w in CONTACT.items()}
 
     def efficiency(self, name: str) -> tuple[float, float]:
         """Of cross polarisation at the contact time; 1 where it is not determined."""
@@ -247,7 +247,7 @@ class Evidence:
         return (1.0, 0.0) if e.value is None else (e.value, e.standard_error)
 
     @cached_property
-    def edta(self) -> dict[str, tuple[nmr.detection.Limit, tuple[solid.Amount, ...]]]:
+    def edta(self) -> dict[str, tuple[nmr.detection.Limit, tuple[cpmas.Amount, ...]]]:
         """How much EDTA could be there unseen: limit and detection limit per oleyl chain."""
         if "EDTA" not in self.vinyl:
             raise Missing("no spectrum of the EDTA sample in which C=C is seen")
@@ -264,7 +264,7 @@ class Evidence:
                 "vinyl_efficiency": self.efficiency("vinyl"),
             }
             amounts = tuple(
-                solid.per_chain(area, got.area_error, 4, vinyl, **both)
+                cpmas.per_chain(area, got.area_error, 4, vinyl, **both)
                 for area in (got.upper_limit, got.detection_limit)
             )
             found[label] = got, amounts

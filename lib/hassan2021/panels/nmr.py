@@ -77,7 +77,98 @@ def _with_lead(e: Evidence, ax) -> None:
 
 
 def _surface(e: Evidence, ax) -> None:
-    plots.surface(ax, e.drawings)
+    """The proposed binding: carboxylates, thiol and amide of GL and the carboxylates of EDTA on
+    lead of the NC surface."""
+    drawings = e.drawings
+    for column in range(12):
+        for row in range(2):
+            lead = (column + row) % 2 == 0
+            ax.scatter(
+                1.35 * column,
+                -1.2 * row,
+                s=70 if lead else 110,
+                color="#6D6D6D" if lead else "#8E44AD",
+                alpha=1 if row == 0 else 0.45,
+                edgecolor="none",
+                zorder=3,
+            )
+            if lead and row == 0:
+                ax.text(
+                    1.35 * column,
+                    0,
+                    "Pb",
+                    ha="center",
+                    va="center",
+                    size=4.5,
+                    color="white",
+                    zorder=4,
+                )
+    left = molecules.draw(
+        ax,
+        drawings["GL"],
+        origin=(3.2, 4.0),
+        size=0.52,
+        flip=True,
+        labels=False,
+        fontsize=5,
+        linewidth=0.8,
+    )
+    right = molecules.draw(
+        ax, drawings["EDTA"], origin=(11.5, 4.0), size=0.52, labels=False, fontsize=5, linewidth=0.8
+    )
+    leads = np.array([(1.35 * c, 0.0) for c in range(0, 12, 2)])
+    for xy, donors in (
+        (left, _donors(drawings["GL"], ("S", "Glu α", "Cys α"))),
+        (
+            right,
+            sorted(
+                (k for k, e in enumerate(drawings["EDTA"].elements) if e == "O"),
+                key=lambda k: right[k][1],
+            )[:3],
+        ),
+    ):
+        for k in donors:
+            target = leads[np.argmin(np.abs(leads[:, 0] - xy[k][0]))]
+            ax.plot(
+                *np.array([xy[k] - [0, 0.2], target + [0, 0.35]]).T,
+                ls=":",
+                lw=1.0,
+                color=COLOURS["orange"],
+                zorder=2,
+            )
+    ax.text(3.2, 7.2, "GL", ha="center", size=7, color=COLOURS["GL"], weight="bold")
+    ax.text(11.5, 7.2, "EDTA", ha="center", size=7, color=COLOURS["EDTA"], weight="bold")
+    ax.text(
+        7.4,
+        -2.4,
+        "lead-halide surface; dotted: lead to carboxylate, thiolate, amide",
+        ha="center",
+        size=5.5,
+    )
+    ax.set_xlim(-1.5, 16.5)
+    ax.set_ylim(-2.8, 7.9)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+
+
+def _donors(drawing: molecules.Molecule, wanted: Sequence[str]) -> list[int]:
+    """Atoms that the paper has on lead: an element, the carboxyl oxygen beside a labelled carbon,
+    or the nitrogen on it."""
+    found = []
+    for name in wanted:
+        for k, (element, label) in enumerate(zip(drawing.elements, drawing.labels, strict=True)):
+            if element == name:
+                found.append(k)
+            elif label == name == "Glu α":
+                found += [
+                    o
+                    for c in drawing.neighbours(k)
+                    for o in drawing.neighbours(c)
+                    if drawing.elements[o] == "O"
+                ][:1]
+            elif label == name == "Cys α":
+                found += [n for n in drawing.neighbours(k) if drawing.elements[n] == "N"]
+    return found
 
 
 def _colloids(e: Evidence, ax) -> None:
@@ -102,7 +193,7 @@ def _curve(e: Evidence, ax, sample: str, line: str, colour: str) -> None:
     bound = e.binding.get(sample)
     model = bound.curves.get(line) if bound else None
     y, error = f.shift_ppm[:, i], f.shift_error_ppm[:, i]
-    plots.shift_curves(ax, f.ratio, y, error, greek(line), colour, model)
+    plots.shift_curves(ax, f.ratio, y, error, greek(line), colour, model, axis="PbI$_2$ : ligand")
 
 
 def _titration(e: Evidence, axes, sample: str, windows: Sequence, lines: Sequence) -> None:

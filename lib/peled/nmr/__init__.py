@@ -1,8 +1,9 @@
 """NMR: from a free induction decay to a claim with an error.
 
-`processing` (window, transform, phase, baseline, noise covariance), `referencing`, `lines` (lines, multiplets, sidebands),
-`spins` (strong coupling), `integrals`, `detection` (limits, cross polarisation), `titration` (tracking, binding,
-exchange), `assignment`, `series` (lines through spectra), `plots`.
+`processing` (window, transform, phase, baseline, noise covariance), `referencing`, `lines` (lines,
+multiplets, sidebands), `spins` (strong coupling), `integrals`, `detection` (limits, cross
+polarisation), `titration` (tracking, binding, exchange), `assignment`, `series` (lines through
+spectra), `plots`.
 """
 
 from peled.nmr.assignment import Candidate, Reference, collisions, rank, read_references, sidebands

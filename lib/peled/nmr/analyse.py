@@ -113,7 +113,8 @@ class Region:
 
 @dataclass(frozen=True)
 class Series:
-    """A contact, relaxation or diffusion series: its strongest trace, all of them, courses of lines.
+    """A contact, relaxation or diffusion series: its strongest trace, all of them, courses of
+    lines.
 
     `axis` is a time (s), of diffusion b (s/m²).
     """
@@ -288,7 +289,7 @@ def _one(held: Held, bench: _Bench, problems: list[Problem]):
 
 def _regions(seen: Seen, bench: _Bench, problems: list[Problem]) -> list[Region]:
     """The strongest signals: lines that overlap are fitted together, in a window of their own."""
-    m, spectrum = seen.matched, seen.spectrum
+    m = seen.matched
     index, widths = m.lines()
     if not len(index):
         index, widths = np.array([m.best]), m.width_Hz[[m.best]]
@@ -338,7 +339,11 @@ def _fits(seen: Seen, lines: Sequence[Component], window) -> list[tuple[LineFit,
     fit = fit_lines(spectrum, window, lines)
     wide = (window[1] - window[0]) * spectrum.reference_MHz
     kept = [
-        replace(c, centre_ppm=line.position_ppm, width_Hz=line.width_Hz if fit.converged else c.width_Hz)
+        replace(
+            c,
+            centre_ppm=line.position_ppm,
+            width_Hz=line.width_Hz if fit.converged else c.width_Hz,
+        )
         for c, line in zip(lines, fit.lines, strict=True)
         if window[0] < line.position_ppm < window[1]
         and line.width_Hz < wide

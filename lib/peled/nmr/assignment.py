@@ -1,4 +1,6 @@
-"""Assignment by shift: candidates ranked by distance over combined error, never asserted; collisions shown."""
+"""Assignment by shift: candidates ranked by distance over combined error, never asserted;
+collisions shown.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ COLUMNS = ("nucleus", "molecule", "site", "shift_ppm", "spread_ppm", "medium", "
 
 @dataclass(frozen=True)
 class Reference:
-    """A shift from the literature: value, spread (media, ionisation, solid against solution), where it is from."""
+    """A shift from the literature: value, spread (media, ionisation, solid against solution), where
+    it is from.
+    """
 
     nucleus: str
     molecule: str
@@ -33,7 +37,9 @@ class Reference:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One reading of a line. `z` is the distance over the combined error; `weight` the share of its likelihood."""
+    """One reading of a line. `z` is the distance over the combined error; `weight` the share of its
+    likelihood.
+    """
 
     label: str
     shift_ppm: float
@@ -67,7 +73,9 @@ def read_references(path: str | os.PathLike) -> list[Reference]:
 def sidebands(
     lines: Sequence[tuple[str, float]], mas_rate_Hz: float, reference_MHz: float, *, orders: int = 2
 ) -> list[tuple[str, float]]:
-    """Where the spinning sidebands of lines lie: (label, shift) for each order, delta +- k nu_r / nu_0."""
+    """Where the spinning sidebands of lines lie: (label, shift) for each order, delta +- k nu_r /
+    nu_0.
+    """
     step = mas_rate_Hz / reference_MHz
     return [
         (f"{name} sideband {order:+d}", shift + order * step)
@@ -98,8 +106,8 @@ def rank(
 
     Notes
     -----
-    Weights are Gaussian likelihoods normalised to one: a flat prior over the candidates listed. They say how much the
-    shift alone tells them apart, not which is true.
+    Weights are Gaussian likelihoods normalised to one: a flat prior over the candidates listed.
+    They say how much the shift alone tells them apart, not which is true.
     """
     rows = [(r.label, r.shift_ppm, r.spread_ppm, False) for r in references] + [
         (label, shift, error, True) for label, shift, error in extra
@@ -130,7 +138,9 @@ def rank(
 
 @dataclass(frozen=True)
 class Collision:
-    """Two expected lines that a spectrum cannot tell apart: closer than their spreads and the line width."""
+    """Two expected lines that a spectrum cannot tell apart: closer than their spreads and the line
+    width.
+    """
 
     first: str
     second: str
@@ -139,7 +149,9 @@ class Collision:
 
 
 def collisions(lines: Sequence[tuple[str, float, float]], width_ppm: float) -> list[Collision]:
-    """Pairs of (label, shift, spread) closer than the larger of the line width and their combined spread, nearest first."""
+    """Pairs of (label, shift, spread) closer than the larger of the line width and their combined
+    spread, nearest first.
+    """
     found = []
     for i, (a, x, s) in enumerate(lines):
         for b, y, t in lines[i + 1 :]:

@@ -1,4 +1,6 @@
-"""Below the detection limit, in numbers: how much could be there unseen, and how cross polarisation bends the answer."""
+"""Below the detection limit, in numbers: how much could be there unseen, and how cross polarisation
+bends the answer.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ class Limit:
     critical : float
         Area above which a signal is called detected, 5 % false alarms.
     detection_limit : float
-        Area that is missed 5 % of the time (Currie, Anal. Chem. 40, 586 (1968), doi:10.1021/ac60259a007).
+        Area that is missed 5 % of the time (Currie, Anal. Chem. 40, 586 (1968),
+        doi:10.1021/ac60259a007).
     upper_limit : float
         95 % upper limit on the area, given what was seen and that areas are not negative.
     detected : bool
@@ -65,7 +68,8 @@ def limit_at(
     Parameters
     ----------
     shifts_ppm : sequence of float
-        Where the lines are expected; they are estimated together, with `weights` as their relative areas.
+        Where the lines are expected; they are estimated together, with `weights` as their relative
+        areas.
     width_Hz, gauss_Hz : float
         Lorentzian and Gaussian width expected.
     window_ppm : (low, high), optional
@@ -115,7 +119,8 @@ def limit_at(
 def build_up(
     contact_time_s: np.ndarray, amplitude: float, t_is_s: float, t1rho_s: float
 ) -> np.ndarray:
-    """Intensity after cross polarisation, abundant spins relaxing with T1rho (that of 13C neglected).
+    """Intensity after cross polarisation, abundant spins relaxing with T1rho (that of 13C
+    neglected).
 
     I(t) = A (1 - T_IS/T1rho)^-1 [exp(-t/T1rho) - exp(-t/T_IS)] (Kolodziejski and Klinowski, Chem.
     Rev. 102, 613 (2002), doi:10.1021/cr000060n, equation for the I-S model).

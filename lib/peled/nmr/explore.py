@@ -160,11 +160,13 @@ class Ratio(Explorer):
         self.near[name].set_xlim(high + room, low - room)
 
 
-# ---- views of the paper's notebook
+# ---- views of the paper's notebook ---------------------------------------------------------------
 
 
 def phase_view(path, *, points: int = 4000) -> Callable:
-    """A drawing of one spectrum for given phases (relative to the automatic p0) and polynomial baseline."""
+    """A drawing of one spectrum for given phases (relative to the automatic p0) and polynomial
+    baseline.
+    """
     content = read(path)
     spectrum = (
         process(content, line_broadening_Hz=0.3 if content.nucleus == "1H" else 20.0, zero_fill=0)

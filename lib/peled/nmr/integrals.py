@@ -1,10 +1,10 @@
 """Integrals as linear functionals of the spectrum: their error follows from the noise of the decay.
 
-An integral is the sum over its region less a straight line through the two flanks. Sum, line and noise are linear:
-integral = a . s, variance = a' C a with the covariance of the processed noise. What the noise does
-not contain, the choice of baseline and the wings of the lines, is a second, systematic error: by
-how much, beyond noise, the integral changes with half the flank and with the wings in the model or
-without them.
+An integral is the sum over its region less a straight line through the two flanks. Sum, line and
+noise are linear: integral = a . s, variance = a' C a with the covariance of the processed noise.
+What the noise does not contain, the choice of baseline and the wings of the lines, is a second,
+systematic error: by how much, beyond noise, the integral changes with half the flank and with the
+wings in the model or without them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class Integral:
 
 @dataclass(frozen=True)
 class Integrals:
-    """Several regions with the covariance of their noise (regions that share a flank are correlated)."""
+    """Several regions with the covariance of their noise (regions that share a flank are
+    correlated).
+    """
 
     regions: tuple[Integral, ...]
     covariance: np.ndarray = field(repr=False)
@@ -78,10 +80,11 @@ def integrate(
     processed : Processed
     regions_ppm : sequence of (low, high)
     flank_ppm : float, optional
-        Width of the flank on each side through which a straight baseline is laid; 0 for none; by default a fifth of the
-        region. With `base` the default is none.
+        Width of the flank on each side through which a straight baseline is laid; 0 for none; by
+        default a fifth of the region. With `base` the default is none.
     base : Baseline, optional
-        A baseline by several methods, taken off first; its methods' integrals spread by the systematic error.
+        A baseline by several methods, taken off first; its methods' integrals spread by the
+        systematic error.
     wings : bool
         Whether Lorentzian wings are fitted in the flanks beside the line, and what lies of them
         outside the region is added. Without, what they would change is part of the systematic
@@ -107,7 +110,8 @@ def integrate(
         part = processed.window(low, high)
         if low < processed.ppm[0] or high > processed.ppm[-1]:
             raise ValueError(
-                f"region {low:g} to {high:g} ppm: expected it inside the spectrum ({processed.ppm[0]:.2f} to {processed.ppm[-1]:.2f} ppm)"
+                f"region {low:g} to {high:g} ppm: expected it inside the spectrum "
+                f"({processed.ppm[0]:.2f} to {processed.ppm[-1]:.2f} ppm)"
             )
         flank = (
             flank_ppm if flank_ppm is not None else 0.0 if base is not None else (high - low) / 5

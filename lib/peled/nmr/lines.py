@@ -1,4 +1,5 @@
-"""Lines with uncertainties: singlets, first-order multiplets, families of spinning sidebands, any of them overlapping.
+"""Lines with uncertainties: singlets, first-order multiplets, families of spinning sidebands, any
+of them overlapping.
 
 Amplitudes and baseline enter linearly and are eliminated (`peled.separable`); positions, widths and
 couplings are sought. The covariance of the estimates is (G'G)^-1 G'CG (G'G)^-1 with the true
@@ -30,7 +31,8 @@ class Component:
     name : str
     centre_ppm : float
     width_Hz : float
-        Full width at half maximum of the Lorentzian; without the line broadening of the window when that is known.
+        Full width at half maximum of the Lorentzian; without the line broadening of the window when
+        that is known.
     gauss_Hz : float
         Full width of the Gaussian; used by `gauss` and `voigt`.
     shape : "lorentz", "gauss" or "voigt"
@@ -65,7 +67,8 @@ class Component:
             )
         if len(self.couplings_Hz) != len(self.partners):
             raise ValueError(
-                f"{self.name}: expected one count of partners for each coupling, found {len(self.partners)} for {len(self.couplings_Hz)}"
+                f"{self.name}: expected one count of partners for each coupling, found "
+                f"{len(self.partners)} for {len(self.couplings_Hz)}"
             )
         if self.sidebands and not self.mas_rate_Hz > 0:
             raise ValueError(f"{self.name}: sidebands need mas_rate_Hz, found {self.mas_rate_Hz}")
@@ -73,7 +76,9 @@ class Component:
 
 @dataclass(frozen=True)
 class Line:
-    """A fitted signal. Areas are over Hz, in the units of the spectrum; `areas_by_order` from the lowest sideband up."""
+    """A fitted signal. Areas are over Hz, in the units of the spectrum; `areas_by_order` from the
+    lowest sideband up.
+    """
 
     name: str
     position_ppm: float
@@ -100,8 +105,8 @@ class LineFit:
     ppm, data, model, baseline : ndarray, shape (points,)
     curves : ndarray, shape (lines, points)
     misfit : float
-        Root mean square of the residual over the noise. Above about 1.2 the model misses structure; errors are then
-        scaled by it.
+        Root mean square of the residual over the noise. Above about 1.2 the model misses structure;
+        errors are then scaled by it.
     bic : float
         Bayesian information criterion with the count of independent points.
     independent_points : float
@@ -138,7 +143,8 @@ def shape_columns(
     width_Hz: float,
     gauss_Hz: float = 0.0,
 ) -> np.ndarray:
-    """Absorption lines of unit area over Hz at each position, as the processing of this spectrum would draw them.
+    """Absorption lines of unit area over Hz at each position, as the processing of this spectrum
+    would draw them.
 
     Parameters
     ----------
@@ -155,9 +161,9 @@ def shape_columns(
 
     Notes
     -----
-    A Lorentzian from a decay of known length is summed as the discrete transform sums it, sum z^n = (1 - z^T) / (1 - z),
-    so that truncation wiggles and the window are in the model. A line with Gaussian width is the real part of the
-    Faddeeva function (a Voigt profile).
+    A Lorentzian from a decay of known length is summed as the discrete transform sums it, sum z^n =
+    (1 - z^T) / (1 - z), so that truncation wiggles and the window are in the model. A line with
+    Gaussian width is the real part of the Faddeeva function (a Voigt profile).
     """
     positions = np.asarray(positions_ppm, float)
     widths = (np.full(len(positions), w) for w in (width_Hz, gauss_Hz))
@@ -231,7 +237,9 @@ class _Shapes:
 def multiplet(
     couplings_Hz: Sequence[float], partners: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets (Hz) and relative intensities (sum 1) of a first-order multiplet of spin-1/2 partners."""
+    """Offsets (Hz) and relative intensities (sum 1) of a first-order multiplet of spin-1/2
+    partners.
+    """
     steps, weights = _multiplet(tuple(partners))
     return steps @ np.asarray(couplings_Hz, float), weights
 
@@ -390,8 +398,8 @@ class _Layout:
     def __init__(self, components: list[Component], processed: Processed, ppm: np.ndarray):
         self.components, self.processed, self.ppm = components, processed, ppm
         self.shapes = _Shapes(processed, ppm)
-        # Sought is a width as drawn, the window's with it: one's own may be nothing, and a fit in its
-        # logarithm has no end there.
+        # Sought is a width as drawn, the window's with it: one's own may be nothing, and a fit in
+        # its logarithm has no end there.
         self.window_Hz = max(processed.line_broadening_Hz, 0.0)
         self.sought: dict[str, Sought] = {}
         self.relations: dict = {}
@@ -530,7 +538,7 @@ class _Layout:
         return tuple(out)
 
 
-# ---- how many lines ----------------------------------------------------------------------------------------------------
+# ---- how many lines ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -545,7 +553,8 @@ class Peaks:
 def pick_peaks(
     processed: Processed, *, threshold: float = 6.0, window_ppm: tuple[float, float] | None = None
 ) -> Peaks:
-    """Maxima of the absorption spectrum that stand `threshold` noise standard deviations above their surroundings.
+    """Maxima of the absorption spectrum that stand `threshold` noise standard deviations above
+    their surroundings.
 
     Positions are those of a parabola through the three highest points.
     """

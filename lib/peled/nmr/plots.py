@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from peled import molecules
 from peled.figures import COLOURS
 from peled.nmr.lines import LineFit
 from peled.nmr.processing import Processed
@@ -125,98 +124,6 @@ def fit(
     ax.set_xlabel("chemical shift (ppm)")
 
 
-def surface(ax, drawings: dict[str, molecules.Molecule]) -> None:
-    """The proposed binding: carboxylates, thiol and amide of GL and the carboxylates of EDTA on lead of the NC surface."""
-    for column in range(12):
-        for row in range(2):
-            lead = (column + row) % 2 == 0
-            ax.scatter(
-                1.35 * column,
-                -1.2 * row,
-                s=70 if lead else 110,
-                color="#6D6D6D" if lead else "#8E44AD",
-                alpha=1 if row == 0 else 0.45,
-                edgecolor="none",
-                zorder=3,
-            )
-            if lead and row == 0:
-                ax.text(
-                    1.35 * column,
-                    0,
-                    "Pb",
-                    ha="center",
-                    va="center",
-                    size=4.5,
-                    color="white",
-                    zorder=4,
-                )
-    left = molecules.draw(
-        ax,
-        drawings["GL"],
-        origin=(3.2, 4.0),
-        size=0.52,
-        flip=True,
-        labels=False,
-        fontsize=5,
-        linewidth=0.8,
-    )
-    right = molecules.draw(
-        ax, drawings["EDTA"], origin=(11.5, 4.0), size=0.52, labels=False, fontsize=5, linewidth=0.8
-    )
-    leads = np.array([(1.35 * c, 0.0) for c in range(0, 12, 2)])
-    for xy, donors in (
-        (left, _donors(drawings["GL"], ("S", "Glu α", "Cys α"))),
-        (
-            right,
-            sorted(
-                (k for k, e in enumerate(drawings["EDTA"].elements) if e == "O"),
-                key=lambda k: right[k][1],
-            )[:3],
-        ),
-    ):
-        for k in donors:
-            target = leads[np.argmin(np.abs(leads[:, 0] - xy[k][0]))]
-            ax.plot(
-                *np.array([xy[k] - [0, 0.2], target + [0, 0.35]]).T,
-                ls=":",
-                lw=1.0,
-                color=COLOURS["orange"],
-                zorder=2,
-            )
-    ax.text(3.2, 7.2, "GL", ha="center", size=7, color=COLOURS["GL"], weight="bold")
-    ax.text(11.5, 7.2, "EDTA", ha="center", size=7, color=COLOURS["EDTA"], weight="bold")
-    ax.text(
-        7.4,
-        -2.4,
-        "lead-halide surface; dotted: lead to carboxylate, thiolate, amide",
-        ha="center",
-        size=5.5,
-    )
-    ax.set_xlim(-1.5, 16.5)
-    ax.set_ylim(-2.8, 7.9)
-    ax.set_aspect("equal")
-    ax.set_axis_off()
-
-
-def _donors(drawing: molecules.Molecule, wanted: Sequence[str]) -> list[int]:
-    """Atoms that the paper has on lead: an element, the carboxyl oxygen beside a labelled carbon, or the nitrogen on it."""
-    found = []
-    for name in wanted:
-        for k, (element, label) in enumerate(zip(drawing.elements, drawing.labels, strict=True)):
-            if element == name:
-                found.append(k)
-            elif label == name == "Glu α":
-                found += [
-                    o
-                    for c in drawing.neighbours(k)
-                    for o in drawing.neighbours(c)
-                    if drawing.elements[o] == "O"
-                ][:1]
-            elif label == name == "Cys α":
-                found += [n for n in drawing.neighbours(k) if drawing.elements[n] == "N"]
-    return found
-
-
 def shift_curves(
     ax,
     ratio: np.ndarray,
@@ -225,8 +132,21 @@ def shift_curves(
     label: str,
     colour: str,
     model: tuple[np.ndarray, np.ndarray] | None = None,
+    *,
+    axis: str = "equivalents",
 ) -> None:
-    """Change of shift along a titration, with the fitted isotherm, or dots to guide the eye."""
+    """Change of shift along a titration, with the fitted isotherm, or dots to guide the eye.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    ratio, shift_ppm, error_ppm : ndarray, shape (points,)
+    label, colour : str
+    model : (ratio, shift in ppm), optional
+        Of the isotherm.
+    axis : str
+        What the ratio is of.
+    """
     ax.errorbar(
         ratio,
         shift_ppm - shift_ppm[0],
@@ -241,5 +161,5 @@ def shift_curves(
         ax.plot(model[0], model[1] - shift_ppm[0], color=colour, lw=0.7)
     else:
         ax.plot(ratio, shift_ppm - shift_ppm[0], ":", color=colour, lw=0.5)
-    ax.set_xlabel("PbI$_2$ : ligand")
+    ax.set_xlabel(axis)
     ax.set_ylabel("change of shift (ppm)")

@@ -1,12 +1,13 @@
 """From a free induction decay to a phased spectrum whose noise is known at every point.
 
-Everything done to the decay is linear: window, zero filling, Fourier transform, phase. White noise of the digitiser
-therefore becomes noise with an autocovariance that follows from the window alone, and every later estimate uses it.
-Apodised and zero-filled points are correlated; counting them as independent makes errors 2 to 7 times too small.
+Everything done to the decay is linear: window, zero filling, Fourier transform, phase. White noise
+of the digitiser therefore becomes noise with an autocovariance that follows from the window alone,
+and every later estimate uses it. Apodised and zero-filled points are correlated; counting them as
+independent makes errors 2 to 7 times too small.
 
-Conventions: chemical shift ascending; S = 2 dt sum w_n x_n exp(-2 pi i k n / M), so that the area of an absorption line
-over Hz is the signal's amplitude at time zero; phases in degrees, the first-order one over the whole sweep width with
-its pivot at the receiver frequency.
+Conventions: chemical shift ascending; S = 2 dt sum w_n x_n exp(-2 pi i k n / M), so that the area
+of an absorption line over Hz is the signal's amplitude at time zero; phases in degrees, the
+first-order one over the whole sweep width with its pivot at the receiver frequency.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ class Processed:
         Frequency at 0 ppm: 1 ppm is this many Hz.
     spectral_width_Hz, carrier_ppm : float
     points : float
-        Length of the decay in points from its time origin; 0 when not known (a spectrum that somebody else processed).
+        Length of the decay in points from its time origin; 0 when not known (a spectrum that
+        somebody else processed).
     line_broadening_Hz, gaussian_Hz : float
         Of the window: exp(-pi LB t) exp(-(pi GB t)^2 / (4 ln 2)).
     phase : Phase
@@ -113,7 +115,8 @@ class Processed:
         a, b = np.searchsorted(self.ppm, [low, high])
         if b - a < 8:
             raise ValueError(
-                f"window {low:g} to {high:g} ppm: expected at least 8 points of the spectrum ({self.ppm[0]:.2f} to {self.ppm[-1]:.2f} ppm), found {max(b - a, 0)}"
+                f"window {low:g} to {high:g} ppm: expected at least 8 points of the spectrum "
+                f"({self.ppm[0]:.2f} to {self.ppm[-1]:.2f} ppm), found {max(b - a, 0)}"
             )
         return slice(int(a), int(b))
 
@@ -200,12 +203,12 @@ def process(
     x = np.asarray(fid.data[trace], complex)
     if len(x) < 32 or len(x) <= fid.group_delay + 16:
         raise ValueError(
-            f"{fid.path.name}: expected at least 32 complex points beyond the filter delay of {fid.group_delay:g}, found {len(x)}"
+            f"{fid.path.name}: expected at least 32 complex points beyond the filter delay of "
+            f"{fid.group_delay:g}, found {len(x)}"
         )
     if not np.isfinite(x).all() or not np.any(x):
-        raise ValueError(
-            f"{fid.path.name}: trace {trace}: expected a finite signal, found {'zeros only' if not np.any(x) else 'NaN or infinite points'}"
-        )
+        found = "NaN or infinite points" if np.any(x) else "zeros only"
+        raise ValueError(f"{fid.path.name}: trace {trace}: expected a finite signal, found {found}")
     dwell, delay = fid.dwell_s, fid.group_delay
     time = (np.arange(len(x)) - delay) * dwell
     weight = np.exp(
@@ -213,7 +216,8 @@ def process(
         - (np.pi * gaussian_Hz * np.maximum(time, 0)) ** 2 / (4 * np.log(2))
     )
     if delay == 0:
-        # The transform of a decay from t = 0 counts its first point by half (trapezoid rule), else the baseline is lifted.
+        # The transform of a decay from t = 0 counts its first point by half (trapezoid rule), else
+        # the baseline is lifted.
         weight[0] *= 0.5
     size = 2 ** (int(np.ceil(np.log2(len(x)))) + zero_fill)
     offset = np.fft.fftshift(np.fft.fftfreq(size, dwell))
@@ -248,15 +252,19 @@ def process(
         solution = autophase(found, p1_deg=p1_deg, window_ppm=phase_window_ppm)
         if strict and not solution.accepted:
             raise PhaseError(
-                f"{fid.path.name}: automatic phasing: expected lines of one phase with less than 5 % of their area negative, found {solution.negative_fraction:.0%} negative, "
-                f"{solution.spread_deg:.0f}° spread over {solution.lines} lines; give phase=(p0, p1)"
+                f"{fid.path.name}: automatic phasing: expected lines of one phase with less than "
+                f"5 % of their area negative, found {solution.negative_fraction:.0%} negative, "
+                f"{solution.spread_deg:.0f}° spread over {solution.lines} lines; "
+                "give phase=(p0, p1)"
             )
         return without_roll(apply_phase(found, solution))
     return without_roll(apply_phase(found, Phase(*phase))) if phase is not None else found
 
 
 def apply_phase(processed: Processed, phase: Phase) -> Processed:
-    """Turn the phase of a spectrum. The noise keeps its variance; a first-order phase shifts its covariance in time."""
+    """Turn the phase of a spectrum. The noise keeps its variance; a first-order phase shifts its
+    covariance in time.
+    """
     x = (
         (processed.ppm - processed.carrier_ppm)
         * processed.reference_MHz
@@ -275,23 +283,27 @@ def apply_phase(processed: Processed, phase: Phase) -> Processed:
 
 
 def noise_of_decay(decay: np.ndarray, group_delay: float = 0.0) -> float:
-    """Standard deviation of the noise in each of the two components of a decay, robust against its signals.
+    """Standard deviation of the noise in each of the two components of a decay, robust against its
+    signals.
 
-    Taken in the frequency domain, where the unweighted, unfilled spectrum of N points has white noise: median absolute
-    second difference of the quieter stretches of its central part (filters cut the edges).
+    Taken in the frequency domain, where the unweighted, unfilled spectrum of N points has white
+    noise: median absolute second difference of the quieter stretches of its central part (filters
+    cut the edges).
     """
     n = len(decay)
     spectrum = np.fft.fftshift(np.fft.fft(decay)) / np.sqrt(n)
     spectrum = spectrum * np.exp(2j * np.pi * np.fft.fftshift(np.fft.fftfreq(n)) * group_delay)
     middle = spectrum[int(0.08 * n) : int(0.92 * n)]
-    # Third differences remove the wings of strong lines; variance factor 20 (squares of 1, 3, 3, 1).
+    # Third differences remove the wings of strong lines; variance factor 20 (squares of 1, 3, 3,
+    # 1).
     difference = np.diff(middle, 3) / np.sqrt(20)
     block = max(min(len(difference) // 24, 256), 16)
     rows = difference[: len(difference) // block * block].reshape(-1, block)
     level = np.median(np.abs(rows), axis=1)
     quiet = rows[level <= 1.25 * np.quantile(level, 0.2)]
-    # |d| of complex Gaussian noise is Rayleigh: its median is sigma sqrt(2 ln 2). From the quiet stretches the estimate
-    # starts low; all differences below 2.5 sigma, with the variance that this cut takes away, make it consistent.
+    # |d| of complex Gaussian noise is Rayleigh: its median is sigma sqrt(2 ln 2). From the quiet
+    # stretches the estimate starts low; all differences below 2.5 sigma, with the variance that
+    # this cut takes away, make it consistent.
     sigma = float(np.median(np.abs(quiet)) / np.sqrt(2 * np.log(2)))
     squares, cut = np.abs(difference) ** 2, 2.5
     kept = 2 * (1 - (1 + cut**2 / 2) * np.exp(-(cut**2) / 2)) / (1 - np.exp(-(cut**2) / 2))
@@ -348,8 +360,9 @@ def from_spectrum(spectrum) -> Processed:
     """
     y = np.asarray(spectrum.intensity, float)
     if not np.isfinite(y).all():
+        lost = int((~np.isfinite(y)).sum())
         raise ValueError(
-            f"{spectrum.path.name}: expected finite intensities, found {int((~np.isfinite(y)).sum())} that are not"
+            f"{spectrum.path.name}: expected finite intensities, found {lost} that are not"
         )
     length = max(len(y) // 64, 64)
     rows = y[: len(y) // length * length].reshape(-1, length)
@@ -397,7 +410,7 @@ def from_spectrum(spectrum) -> Processed:
     )
 
 
-# ---- phase -------------------------------------------------------------------------------------------------------------
+# ---- phase ---------------------------------------------------------------------------------------
 
 
 def autophase(
@@ -410,13 +423,14 @@ def autophase(
     """Phase without a hand on the mouse.
 
     A large first-order turn also turns the baseline: its roll is taken off, and the rest of the
-    phase sought in a second pass. Where the lines agree on none, or none is seen beside the largest,
-    the others are asked without it.
+    phase sought in a second pass. Where the lines agree on none, or none is seen beside the
+    largest, the others are asked without it.
 
     Parameters
     ----------
     p1_deg : float, optional
-        A first-order phase that is known (a receiver's dead time is the same for all its spectra); only p0 is sought.
+        A first-order phase that is known (a receiver's dead time is the same for all its spectra);
+        only p0 is sought.
     window_ppm : (low, high), optional
         Use only lines between these shifts: sharp ones, where the rest of the spectrum is broad.
 
@@ -483,9 +497,7 @@ def without_roll(processed: Processed) -> Processed:
     basis = np.column_stack([np.ones(size), turns.real, turns.imag])
     coarse = min(2048, size)
     rows = np.arange(coarse) * (size // coarse) + size // (2 * coarse)
-    y = np.median(
-        processed.real[: size // coarse * coarse].reshape(coarse, -1), axis=1
-    )
+    y = np.median(processed.real[: size // coarse * coarse].reshape(coarse, -1), axis=1)
     weight = np.ones(coarse)
     for _ in range(30):  # lines stand up: what is above the fit counts for less the higher it is
         found = np.linalg.lstsq(basis[rows] * weight[:, None], y * weight, rcond=1e-8)[0]
@@ -505,17 +517,18 @@ def _one_pass(
     inside: np.ndarray,
     max_lines: int,
 ) -> Phase:
-    """Phase from the lines' own phases, refined until the least area is negative, from several starts.
+    """Phase from the lines' own phases, refined until the least area is negative, from several
+    starts.
 
-    The dispersive wings of each group of lines give its own phase. These phases are met by p0 + p1 x over a
-    grid of p1 (several turns); the best few are refined on them and on the negative part of the absorption spectrum near
-    the signals, and the best is kept.
+    The dispersive wings of each group of lines give its own phase. These phases are met by p0 + p1
+    x over a grid of p1 (several turns); the best few are refined on them and on the negative part
+    of the absorption spectrum near the signals, and the best is kept.
 
     Returns
     -------
     Phase
-        `accepted` is False when more than 5 % of the area stays negative, the lines' phases scatter by more than 20°
-        about the solution, or no line stands above ten times the noise.
+        `accepted` is False when more than 5 % of the area stays negative, the lines' phases scatter
+        by more than 20° about the solution, or no line stands above ten times the noise.
     """
     values, size = processed.values, len(processed.ppm)
     magnitude, noise = np.abs(values), processed.noise_sd
@@ -533,7 +546,8 @@ def _one_pass(
     peaks, found = peaks[inside[peaks]], {"prominences": found["prominences"][inside[peaks]]}
     if not len(peaks):
         return Phase(0.0, 0.0, 1.0, 180.0, 0, False)
-    # Shoulders have no phase of their own: lines that stand out from what is around them come first.
+    # Shoulders have no phase of their own: lines that stand out from what is around them come
+    # first.
     standing = found["prominences"] > 0.5 * magnitude[peaks]
     if standing.sum() >= 3:
         peaks, found = peaks[standing], {"prominences": found["prominences"][standing]}
@@ -541,7 +555,8 @@ def _one_pass(
     peaks = peaks[order]
     half_widths = np.array([_half_width(magnitude, peak) for peak in peaks])
     centres, phases, errors = _group_phases(processed, peaks, half_widths)
-    # Two readings of the phase, each blind to what disturbs the other: wings to line shape, cores to overlap and baseline.
+    # Two readings of the phase, each blind to what disturbs the other: wings to line shape, cores
+    # to overlap and baseline.
     places = np.concatenate([np.interp(centres, np.arange(size), x), x[peaks]])
     phases = np.concatenate([phases, _line_phases(processed, peaks, half_widths)])
     weights = np.concatenate(
@@ -643,9 +658,10 @@ def _group_phases(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Place (points), phase and its standard error (rad) of each group of lines, from its wings.
 
-    Far from a group of lines of any shape the spectrum is its area over 2 pi i (f - f0): pure dispersion, with the
-    group's phase. Between the groups the spectrum is therefore a sum of such hyperbolas and a smooth baseline, and one
-    linear fit gives all complex areas. Absorption falls off as 1/f^2 and is even about the group: it hardly enters.
+    Far from a group of lines of any shape the spectrum is its area over 2 pi i (f - f0): pure
+    dispersion, with the group's phase. Between the groups the spectrum is therefore a sum of such
+    hyperbolas and a smooth baseline, and one linear fit gives all complex areas. Absorption falls
+    off as 1/f^2 and is even about the group: it hardly enters.
     """
     size = len(processed.ppm)
     order = np.argsort(peaks)
@@ -718,7 +734,9 @@ def _group_phases(
 
 
 def _line_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarray) -> np.ndarray:
-    """Phase of each line: complex amplitudes of causal Lorentzians 1 / (R + 2 pi i f), fitted all together."""
+    """Phase of each line: complex amplitudes of causal Lorentzians 1 / (R + 2 pi i f), fitted all
+    together.
+    """
     step = processed.hz_per_point
     near = np.zeros(len(processed.ppm), bool)
     for peak, half in zip(peaks, half_widths, strict=True):
@@ -759,12 +777,14 @@ def _half_width(magnitude: np.ndarray, peak: int) -> int:
     return reach
 
 
-# ---- baseline ----------------------------------------------------------------------------------------------------------
+# ---- baseline ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A baseline by several methods: their mean, and their spread as a systematic error at each point."""
+    """A baseline by several methods: their mean, and their spread as a systematic error at each
+    point.
+    """
 
     mean: np.ndarray = field(repr=False)
     spread: np.ndarray = field(repr=False)
@@ -785,8 +805,9 @@ def baseline(
     span_ppm : float, optional
         Nothing wider than this counts as a signal; by default a fifth of the sweep.
     methods : names of `pybaselines`
-        `arpls` (Baek et al. 2015, doi:10.1039/C4AN01061B), `imodpoly` (Zhao et al. 2007, doi:10.1366/000370207782597003),
-        `std_distribution` (Wang et al. 2013, doi:10.1021/ac303233c, made for NMR), or others.
+        `arpls` (Baek et al. 2015, doi:10.1039/C4AN01061B), `imodpoly` (Zhao et al. 2007,
+        doi:10.1366/000370207782597003), `std_distribution` (Wang et al. 2013,
+        doi:10.1021/ac303233c, made for NMR), or others.
 
     Raises
     ------

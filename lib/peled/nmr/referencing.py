@@ -76,14 +76,16 @@ def reference(
     """
     if processed.nucleus and standard.nucleus != processed.nucleus:
         raise ValueError(
-            f"{standard.name}: a standard for {standard.nucleus}, the spectrum is {processed.nucleus}"
+            f"{standard.name}: a standard for {standard.nucleus}, "
+            f"the spectrum is {processed.nucleus}"
         )
     search_ppm = search_ppm or SEARCH_PPM.get(standard.nucleus, 3.0)
     low, high = standard.shift_ppm - search_ppm, standard.shift_ppm + search_ppm
     peaks = pick_peaks(processed, threshold=8.0, window_ppm=(low, high))
     if not len(peaks.ppm):
         raise ValueError(
-            f"{standard.name}: expected a line within {search_ppm:g} ppm of {standard.shift_ppm:g} ppm, found none above eight times the noise"
+            f"{standard.name}: expected a line within {search_ppm:g} ppm of "
+            f"{standard.shift_ppm:g} ppm, found none above eight times the noise"
         )
     top = float(peaks.height.max())
     if top < FAINTEST * float(np.abs(processed.real).max()):
@@ -123,7 +125,8 @@ def reference(
             processed.shifted(moved),
             notes=(
                 *processed.notes,
-                f"referenced to {standard.name} at {standard.shift_ppm:g} ppm, moved by {moved:+.4f} ppm",
+                f"referenced to {standard.name} at {standard.shift_ppm:g} ppm, "
+                f"moved by {moved:+.4f} ppm",
             ),
         ),
         standard,

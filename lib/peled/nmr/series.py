@@ -21,7 +21,9 @@ RESONANCE_COLUMNS = (
 
 @dataclass(frozen=True)
 class Resonance:
-    """A line of a ligand to follow: where it starts, its first-order pattern, how far around it is fitted."""
+    """A line of a ligand to follow: where it starts, its first-order pattern, how far around it is
+    fitted.
+    """
 
     ligand: str
     name: str
@@ -54,7 +56,9 @@ def read_resonances(path: str | os.PathLike) -> list[Resonance]:
 
 @dataclass(frozen=True)
 class Followed:
-    """Resonances through a series: arrays of shape (spectra, resonances), NaN where a line was lost."""
+    """Resonances through a series: arrays of shape (spectra, resonances), NaN where a line was
+    lost.
+    """
 
     names: tuple[str, ...]
     ratio: np.ndarray
@@ -79,8 +83,9 @@ def follow(
 ) -> Followed:
     """Fit resonances in every spectrum, each sought where its last places point.
 
-    Lines whose windows meet are fitted together. A line is looked for within `step_ppm` of where it is expected by the
-    pattern that correlates best with the spectrum there, and is lost when it does not stand out from the noise.
+    Lines whose windows meet are fitted together. A line is looked for within `step_ppm` of where it
+    is expected by the pattern that correlates best with the spectrum there, and is lost when it
+    does not stand out from the noise.
 
     Parameters
     ----------
@@ -100,7 +105,8 @@ def follow(
     )
     couplings = [r.couplings_Hz for r in resonances]
     for k, spectrum in enumerate(spectra):
-        # The first step is the largest and has no history; later ones are expected where the last step points.
+        # The first step is the largest and has no history; later ones are expected where the last
+        # step points.
         seek = [
             0.05
             if k == 0
@@ -190,10 +196,11 @@ def _next_step(ratios, k: int) -> float:
 def _pattern(
     spectrum: Processed, ppm: float, couplings, partners, width_Hz: float, reach: float, area: float
 ) -> tuple[float, float]:
-    """Where, and how wide, the pattern of a multiplet explains the spectrum best within `reach` of a shift.
+    """Where, and how wide, the pattern of a multiplet explains the spectrum best within `reach` of
+    a shift.
 
-    With a known area the squared residual under the pattern decides, so that a stronger neighbour does not attract it;
-    without, the likeness (cosine) times the size.
+    With a known area the squared residual under the pattern decides, so that a stronger neighbour
+    does not attract it; without, the likeness (cosine) times the size.
     """
     offsets, weights = multiplet(couplings, partners)
     half = (np.abs(offsets).max() + 6 * width_Hz) / spectrum.reference_MHz
@@ -219,9 +226,9 @@ def _pattern(
         ).astype(float)
         power = np.correlate(y**2, support, mode="same")
         norm = float(template @ template)
-        if np.isfinite(
-            area
-        ):  # explained share of what the pattern would bring; steps cost, so that neighbours are not taken
+        if np.isfinite(area):
+            # Explained share of what the pattern would bring; steps cost, so that neighbours are
+            # not taken.
             score = (2 * area * overlap - power) / (area**2 * norm) - 0.5 * (
                 (lag - ppm) / reach
             ) ** 2
@@ -250,13 +257,14 @@ def _groups(place: np.ndarray, reach: Sequence[float]) -> list[list[int]]:
 def follow_geminal(
     spectra: Sequence[Processed], system: dict
 ) -> tuple[np.ndarray, np.ndarray, list]:
-    """Geminal coupling of the beta protons of a spin system along a series: |2J| (Hz), its errors, the fits.
+    """Geminal coupling of the beta protons of a spin system along a series: |2J| (Hz), its errors,
+    the fits.
 
     Parameters
     ----------
     system : dict
-        `shifts_ppm`, `couplings_Hz` as [i, j, J], `window_ppm`; the coupling of spins 1 and 2 is fitted with their shifts
-        and width, all others are held.
+        `shifts_ppm`, `couplings_Hz` as [i, j, J], `window_ppm`; the coupling of spins 1 and 2 is
+        fitted with their shifts and width, all others are held.
     """
     shifts, couplings = (
         np.array(system["shifts_ppm"], float),
@@ -266,7 +274,8 @@ def follow_geminal(
         couplings[i, j] = value
     fits, width = [], 1.5
     for spectrum in spectra:
-        # Strongly coupled patterns have false minima in J: start again from other couplings when the fit is poor.
+        # Strongly coupled patterns have false minima in J: start again from other couplings when
+        # the fit is poor.
         fit = None
         for factor in (1.0, 0.93, 0.86, 1.07):
             start = couplings.copy()

@@ -1,7 +1,8 @@
 """Strongly coupled spin systems by their Hamiltonian, up to eight spins 1/2.
 
-H = sum nu_i I_iz + sum J_ij I_i . I_j, in blocks of the total magnetic quantum number (it commutes with H); lines are
-the transitions of I+ between neighbouring blocks (Corio, Structure of High-Resolution NMR Spectra, 1966).
+H = sum nu_i I_iz + sum J_ij I_i . I_j, in blocks of the total magnetic quantum number (it commutes
+with H); lines are the transitions of I+ between neighbouring blocks (Corio, Structure of
+High-Resolution NMR Spectra, 1966).
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ MAX_SPINS = 8
 
 @dataclass(frozen=True)
 class Transitions:
-    """Lines of a spin system: frequency offsets (Hz, from 0 ppm) and intensities whose sum is the number of spins."""
+    """Lines of a spin system: frequency offsets (Hz, from 0 ppm) and intensities whose sum is the
+    number of spins.
+    """
 
     frequency_Hz: np.ndarray
     intensity: np.ndarray
@@ -29,7 +32,9 @@ class Transitions:
 
 @lru_cache(maxsize=16)
 def _bases(spins: int):
-    """Basis states by total M, the z components, flip-flop partners and the raising operator between blocks."""
+    """Basis states by total M, the z components, flip-flop partners and the raising operator
+    between blocks.
+    """
     states = np.arange(2**spins)
     bits = (states[:, None] >> np.arange(spins)) & 1  # 1: spin up
     ups = bits.sum(axis=1)
@@ -75,8 +80,8 @@ def transitions(
     couplings_Hz : ndarray, shape (n, n)
         Only the upper triangle is read.
     reference_MHz : float
-        Frequency at 0 ppm. Positions in Hz depend on it only through the shifts: a header that lies about the field
-        gives wrong ppm, not wrong patterns.
+        Frequency at 0 ppm. Positions in Hz depend on it only through the shifts: a header that lies
+        about the field gives wrong ppm, not wrong patterns.
     smallest : float
         Weaker transitions are left out.
 
@@ -150,7 +155,8 @@ def fit_spin_system(
     Parameters
     ----------
     window_ppm : (low, high)
-        Spins whose lines lie outside may take part (their couplings act); their shifts are then held.
+        Spins whose lines lie outside may take part (their couplings act); their shifts are then
+        held.
     shifts_ppm, couplings_Hz
         Starting values.
     equivalent : sequence of groups of spins

@@ -1,7 +1,9 @@
-"""Shifts and widths along a titration: which line is which, what moves, what only broadens, and a binding model.
+"""Shifts and widths along a titration: which line is which, what moves, what only broadens, and a
+binding model.
 
-Concentrations in mol/L; ratios are metal to ligand. In the fast limit the observed shift is the mean over free and
-bound ligand, and exchange adds to the width 4 pi p_f^2 p_b dnu^2 / k_off (Hz; Leigh, J. Magn. Reson. 4, 308 (1971)).
+Concentrations in mol/L; ratios are metal to ligand. In the fast limit the observed shift is the
+mean over free and bound ligand, and exchange adds to the width 4 pi p_f^2 p_b dnu^2 / k_off (Hz;
+Leigh, J. Magn. Reson. 4, 308 (1971)).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from scipy.special import chdtri
 from peled import separable
 from peled.separable import Sought, differences
 
-# ---- which line is which -----------------------------------------------------------------------------------------------
+# ---- which line is which -------------------------------------------------------------------------
 
 
 def track(
@@ -25,9 +27,11 @@ def track(
     *,
     reach_ppm: float = 0.1,
 ) -> np.ndarray:
-    """Follow lines along a series by the cheapest assignment of each spectrum's lines to the lines before.
+    """Follow lines along a series by the cheapest assignment of each spectrum's lines to the lines
+    before.
 
-    Each line is expected where its last two places point; missing it costs as much as a step of `reach_ppm`.
+    Each line is expected where its last two places point; missing it costs as much as a step of
+    `reach_ppm`.
 
     Parameters
     ----------
@@ -76,7 +80,8 @@ def track(
 class Trend:
     """How one line answers to a titration.
 
-    `kind` is "shift and broadening", "shift only", "broadening only", "narrowing" or "unchanged", at `z` standard errors.
+    `kind` is "shift and broadening", "shift only", "broadening only", "narrowing" or "unchanged",
+    at `z` standard errors.
     """
 
     name: str
@@ -98,11 +103,13 @@ def trend(
     *,
     z: float = 3.0,
 ) -> Trend:
-    """Change of shift from the start of a series to its end, and of width from its start to the rest.
+    """Change of shift from the start of a series to its end, and of width from its start to the
+    rest.
 
-    The change of shift is that of a straight line in ratio / (1 + ratio), which any saturating isotherm follows closely
-    enough to tell its sign; its error is scaled up where the points scatter more than their errors. Exchange broadening
-    rises and falls again, so the width of the first spectrum is compared with the mean of the others.
+    The change of shift is that of a straight line in ratio / (1 + ratio), which any saturating
+    isotherm follows closely enough to tell its sign; its error is scaled up where the points
+    scatter more than their errors. Exchange broadening rises and falls again, so the width of the
+    first spectrum is compared with the mean of the others.
 
     Parameters
     ----------
@@ -155,7 +162,7 @@ def _slope(x, y, error) -> tuple[float, float]:
     return float(solution[1] * span), float(np.sqrt(covariance[1, 1] * max(reduced, 1.0)) * span)
 
 
-# ---- binding -----------------------------------------------------------------------------------------------------------
+# ---- binding -------------------------------------------------------------------------------------
 
 
 def bound_fractions(
@@ -210,7 +217,8 @@ class Binding:
     model : "1:1" or "1:2"
     log10_K : tuple of float
     log10_K_intervals : tuple of (low, high)
-        95 % profile intervals; an end at the limit of the search (0 and 8) means the data set no bound there.
+        95 % profile intervals; an end at the limit of the search (0 and 8) means the data set no
+        bound there.
     free_ppm, bound_ppm : ndarray
         Limiting shifts of each line: free (lines,), bound (states, lines).
     chi2, bic : float
@@ -314,7 +322,9 @@ def fit_binding(
 
 @dataclass(frozen=True)
 class Exchange:
-    """Rate of leaving the complex from the widths of one line in fast exchange; `fast` tells whether that limit holds."""
+    """Rate of leaving the complex from the widths of one line in fast exchange; `fast` tells
+    whether that limit holds.
+    """
 
     k_off_s: float
     k_off_error_s: float
@@ -327,7 +337,8 @@ class Exchange:
 def fit_exchange(
     fraction_bound: np.ndarray, difference_Hz: float, width_Hz: np.ndarray, error_Hz: np.ndarray
 ) -> Exchange:
-    """Fit widths by free and bound width and two-site exchange broadening 4 pi p_f^2 p_b dnu^2 / k_off.
+    """Fit widths by free and bound width and two-site exchange broadening 4 pi p_f^2 p_b dnu^2 /
+    k_off.
 
     The rate is held not to be negative; `fast` is k_ex > 2 pi |dnu| at every point of the series.
     """
@@ -363,8 +374,8 @@ def two_site(
 ) -> np.ndarray:
     """Absorption of unit area over Hz of one spin that exchanges between two sites, at any rate.
 
-    McConnell, J. Chem. Phys. 28, 430 (1958), doi:10.1063/1.1744152: S = Re 1'(R + i(w - W) - K)^-1 p, the 2 x 2 inverse
-    written out. `k_ex_s` is the sum of the rates both ways.
+    McConnell, J. Chem. Phys. 28, 430 (1958), doi:10.1063/1.1744152: S = Re 1'(R + i(w - W) - K)^-1
+    p, the 2 x 2 inverse written out. `k_ex_s` is the sum of the rates both ways.
     """
     w = 2 * np.pi * np.asarray(offset_Hz, float)
     pf, pb = 1 - fraction_bound, fraction_bound

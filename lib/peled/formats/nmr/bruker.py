@@ -1,4 +1,6 @@
-"""Bruker: raw experiments with the digital filter removed, processed spectra, and a writer for simulated experiments."""
+"""Bruker: raw experiments with the digital filter removed, processed spectra, and a writer for
+simulated experiments.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from peled.formats.nmr.records import Fid, Spectrum, field_notes, need
 
 @reader("a Bruker parameter file (##$NAME= value)")
 def read_bruker_parameters(path: str | os.PathLike) -> dict:
-    """A Bruker parameter file (`acqus`, `procs`): names without `$`, values as int, float, str or list.
+    """A Bruker parameter file (`acqus`, `procs`): names without `$`, values as int, float, str or
+    list.
 
     Raises
     ------
@@ -59,14 +62,15 @@ def _bruker_value(text: str):
 def read_bruker(path: str | os.PathLike) -> Fid:
     """Read the raw data of a Bruker experiment folder.
 
-    The digital filter's delay is reported, not removed (`Fid.group_delay`). The frequency at 0 ppm is SF of the
-    processing parameters where there are any, else BF1: the two differ by whatever the operator referenced to.
+    The digital filter's delay is reported, not removed (`Fid.group_delay`). The frequency at 0 ppm
+    is SF of the processing parameters where there are any, else BF1: the two differ by whatever the
+    operator referenced to.
 
     Raises
     ------
     FormatError
-        For a missing `acqus`, a truncated `fid`, a wrong byte order (BYTORDA), an acquisition mode without quadrature,
-        a firmware whose filter delay is not known.
+        For a missing `acqus`, a truncated `fid`, a wrong byte order (BYTORDA), an acquisition mode
+        without quadrature, a firmware whose filter delay is not known.
     """
     path = Path(path)
     acqus_path = path / "acqus"

@@ -9,7 +9,8 @@ import numpy as np
 
 from peled.formats import FormatError
 
-#: Gyromagnetic ratio over 2 pi in MHz/T (CODATA 2018 for the proton; Harris et al., Pure Appl. Chem. 73, 1795 (2001), doi:10.1351/pac200173111795).
+#: Gyromagnetic ratio over 2 pi in MHz/T (CODATA 2018 for the proton; Harris et al., Pure Appl.
+#: Chem. 73, 1795 (2001), doi:10.1351/pac200173111795).
 GYROMAGNETIC_MHz_T = {
     "1H": 42.577478518,
     "2H": 6.53590,
@@ -88,7 +89,9 @@ class Fid:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """A spectrum processed by somebody else: `ppm` ascending, `intensity` real, `imaginary` where the file has it."""
+    """A spectrum processed by somebody else: `ppm` ascending, `intensity` real, `imaginary` where
+    the file has it.
+    """
 
     path: Path
     ppm: np.ndarray = field(repr=False)
@@ -104,7 +107,9 @@ class Spectrum:
 
 @dataclass(frozen=True)
 class PeakTable:
-    """Picked peaks: positions (ppm, ascending) and intensities; `labels` where the table assigns them."""
+    """Picked peaks: positions (ppm, ascending) and intensities; `labels` where the table assigns
+    them.
+    """
 
     path: Path
     ppm: np.ndarray
@@ -135,6 +140,7 @@ def field_notes(nucleus: str, carrier_MHz: float, parameters: dict) -> list[str]
         ratio = carrier_MHz / frequency * XI[other] / XI[nucleus]
         if abs(ratio - 1) > 1e-3:
             return [
-                f"SFO1 {carrier_MHz:.3f} MHz ({nucleus}) and SFO2 {frequency:.3f} MHz ({other}) belong to different fields"
+                f"SFO1 {carrier_MHz:.3f} MHz ({nucleus}) and SFO2 {frequency:.3f} MHz ({other}) "
+                "belong to different fields"
             ]
     return []

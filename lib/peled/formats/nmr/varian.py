@@ -19,7 +19,8 @@ from peled.formats.nmr.records import Fid, need
 def read_varian(path: str | os.PathLike) -> Fid:
     """Read a Varian/Agilent folder (`procpar` and `fid`).
 
-    The imaginary part is negated to the convention of this module; the reference is `reffrq`, else `rfl` and `rfp`.
+    The imaginary part is negated to the convention of this module; the reference is `reffrq`, else
+    `rfl` and `rfp`.
 
     Raises
     ------

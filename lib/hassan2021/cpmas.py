@@ -1,4 +1,6 @@
-"""13C CP-MAS of ligands on nanocrystals: the windows in which the paper sees its ligands, fitted with their sidebands."""
+"""13C CP-MAS of ligands on nanocrystals: the windows in which the paper sees its ligands, fitted
+with their sidebands.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from peled.nmr.significance import there
 
 @dataclass(frozen=True)
 class Vinyl:
-    """The C=C line with its first sidebands and the spinning rate they give; `there`: more than noise."""
+    """The C=C line with its first sidebands and the spinning rate they give; `there`: more than
+    noise.
+    """
 
     fit: LineFit
     position_ppm: float
@@ -32,7 +36,8 @@ class Vinyl:
 def fit_vinyl(spectrum: Processed, mas_rate_Hz: float, *, shift_ppm: float = 130.0) -> Vinyl:
     """Fit the vinyl line, and both first-order sidebands at free places.
 
-    The sidebands are fitted with the shape of the centre line; their distance measures the spinning rate.
+    The sidebands are fitted with the shape of the centre line; their distance measures the spinning
+    rate.
     """
     centre = fit_lines(
         spectrum,
@@ -99,7 +104,9 @@ def fit_chain(spectrum: Processed) -> LineFit:
 
 
 def fit_oxidised(spectrum: Processed, *, near_ppm: float = 38.0) -> LineFit:
-    """What lies between 35.5 and 47 ppm: a line near 38, the broad carbon beside the ammonium group, the glycine alpha carbon."""
+    """What lies between 35.5 and 47 ppm: a line near 38, the broad carbon beside the ammonium
+    group, the glycine alpha carbon.
+    """
     components = [
         Component("near 38", near_ppm, 130, 130, "gauss"),
         Component("C1 ammonium", 40.2, 330, 330, "gauss", fixed=("width",)),
@@ -110,7 +117,9 @@ def fit_oxidised(spectrum: Processed, *, near_ppm: float = 38.0) -> LineFit:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Signal in a window beyond what is known to be there: with and without the sideband that falls into it."""
+    """Signal in a window beyond what is known to be there: with and without the sideband that falls
+    into it.
+    """
 
     window_ppm: tuple[float, float]
     naive: Limit
@@ -127,7 +136,9 @@ def evidence(
     gauss_Hz: float = 0.0,
     others: Sequence[tuple[float, float]] = (),
 ) -> Evidence:
-    """Area of ligand lines in a window, first ignoring, then fitting the sideband (shift, width) beside them."""
+    """Area of ligand lines in a window, first ignoring, then fitting the sideband (shift, width)
+    beside them.
+    """
     options = {"window_ppm": window_ppm, "baseline_order": 1, "gauss_Hz": gauss_Hz}
     return Evidence(
         window_ppm,
@@ -144,7 +155,9 @@ def evidence(
 
 @dataclass(frozen=True)
 class Amount:
-    """An area turned into mol per mol of oleyl chains, as measured and after correction for cross polarisation."""
+    """An area turned into mol per mol of oleyl chains, as measured and after correction for cross
+    polarisation.
+    """
 
     plain: float
     plain_error: float
@@ -161,12 +174,14 @@ def per_chain(
     efficiency: tuple[float, float] = (1.0, 0.0),
     vinyl_efficiency: tuple[float, float] = (1.0, 0.0),
 ) -> Amount:
-    """Moles of a ligand per mole of oleyl chains from its area and that of the two vinyl carbons with their sidebands.
+    """Moles of a ligand per mole of oleyl chains from its area and that of the two vinyl carbons
+    with their sidebands.
 
     Parameters
     ----------
     efficiency, vinyl_efficiency : (value, error)
-        Cross-polarisation efficiencies of the ligand's carbons and of the vinyl carbons at the contact time.
+        Cross-polarisation efficiencies of the ligand's carbons and of the vinyl carbons at the
+        contact time.
     """
     total = vinyl.area + sum(a for a, _ in vinyl.sidebands.values())
     total_error = np.sqrt(vinyl.area_error**2 + sum(e**2 for _, e in vinyl.sidebands.values()))
@@ -193,7 +208,8 @@ def contact_series(
     *,
     flank_ppm: float = 3.0,
 ) -> Course:
-    """Build-up of the signal of a window: integrals of each spectrum, fitted with their errors by noise and baseline.
+    """Build-up of the signal of a window: integrals of each spectrum, fitted with their errors by
+    noise and baseline.
 
     What the wings take is a share common to the whole series; it cancels in the times.
     """
