@@ -525,8 +525,8 @@ def _by_lines(found: Integrals, regions: Sequence[Region]) -> Integrals:
             covariance[i, i] = region.area_error**2
         elif region.lines:
             beyond = np.sqrt(max((area - one.area) ** 2 - one.noise_error**2, 0.0))
-            wing = float(np.hypot(one.wing_error, min(beyond, region.outside)))
-            one = replace(one, wing_error=wing)
+            wing_error = float(np.hypot(one.wing_error, min(beyond, region.outside)))
+            one = replace(one, wing_error=wing_error)
         out.append(one)
     return Integrals(tuple(out), covariance)
 
