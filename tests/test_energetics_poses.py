@@ -74,6 +74,10 @@ def test_lateral_interaction_is_the_slope_and_its_error_covers():
         inside += abs(found.slope_eV - 0.3) <= 1.96 * found.error_eV
     assert 0.92 < inside / 400 < 0.98
     assert poses.lateral([row("a", -1.0, coverage="0.5")], 0.1) is None
+    # a second, poorer site at a coverage is no neighbour
+    clean = [row("a", -1.0, coverage="0.25"), row("b", -0.9, coverage="0.5")]
+    poorer = row("c", -0.2, coverage="0.25")
+    assert poses.lateral([poorer, *clean], 0.1) == poses.lateral(clean, 0.1)
 
 
 def test_parts_of_a_pair_add_up():

@@ -209,6 +209,8 @@ def test_energies_are_differences_of_the_outputs(tmp_path):
     assert not any(".xyz: not recognised" in str(problem) for problem in lab.report.problems)
     lab.explore(row="ammonia")
     assert "ammonia" in lab.explorer.said.get_text()
+    (page,) = [path for path in lab.export() if path.name == "water+ammonia.html"]
+    assert "https" not in page.read_text("utf-8")  # turns without a network
 
 
 def near(found, truth, share, sigma=3.0):

@@ -14,7 +14,7 @@ import numpy as np
 
 from peled.energetics import draw
 from peled.energetics.outputs import BookkeepingError, EnergyRow, EnergyTable, named, read_table
-from peled.energetics.poses import lateral, poses, site_shares
+from peled.energetics.poses import lateral, poses, site_shares, standard_error
 from peled.energetics.waterfall import waterfall
 from peled.figures import COLOURS
 from peled.formats import FormatError
@@ -146,7 +146,10 @@ def _of_row(
         yield Quantity("Gibbs energy", sample, row.gibbs_eV, findings=findings, **options)
     if many:
         p = poses(row.starts_eV, temperature_K)
-        said = f"{len(row.starts_eV)} starts over {p.range_eV:.3f} eV, {p.populated:.2f} poses populated"
+        said = (
+            f"{len(row.starts_eV)} starts over {p.range_eV:.3f} eV, "
+            f"{p.populated:.2f} poses populated"
+        )
         yield Quantity(
             f"Boltzmann mean at {temperature_K:g} K",
             sample,
@@ -168,7 +171,7 @@ def _of_rows(
         members = row.name.split("+")
         if len(members) > 1 and all(m in by_name for m in members):
             beyond = row.energy_eV - sum(by_name[m].energy_eV for m in members)
-            each = [_error(by_name[n], single_eV) for n in (row.name, *members)]
+            each = [standard_error(by_name[n], single_eV) for n in (row.name, *members)]
             yield Quantity(
                 "beyond its members",
                 row.name,
@@ -189,7 +192,7 @@ def _of_rows(
         if kind == "site":
             sites = {r.labels["site"]: r for r in members if "site" in r.labels}
             if len(sites) > 1:
-                energies = {s: (r.energy_eV, _error(r, single_eV)) for s, r in sites.items()}
+                energies = {s: (r.energy_eV, standard_error(r, single_eV)) for s, r in sites.items()}
                 for share in site_shares(energies, temperature_K):
                     half = max((share.high - share.low) / 3.92, 1e-6)
                     yield Quantity(
@@ -214,10 +217,6 @@ def _of_rows(
                 note=f"per molecule, coverages {at}; positive repels",
                 state=state,
             )
-
-
-def _error(row: EnergyRow, single_eV: float) -> float:
-    return max(row.spread_eV, 1e-3) if len(row.starts_eV) > 1 else single_eV
 
 
 def _chart(report: Report) -> Iterator[Panel]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from matplotlib.figure import Figure
 
-from peled.energetics import draw
+from peled.energetics import draw, view3d
 from peled.energetics.outputs import EnergyRow
 from peled.lab import Explorer, Prepared, Step
 from peled.report import Report
@@ -51,7 +53,7 @@ def explorer(sheet: Sheet, report: Report) -> Explorer:
 
 class Structures(Explorer):
     """The lowest start of a row from the side and from above beside the energies of all starts;
-    the choice is `row`.
+    the choice is `row`. An export writes every row as a page to turn.
     """
 
     def __init__(self, found: dict[str, EnergyRow]):
@@ -73,3 +75,13 @@ class Structures(Explorer):
         self.axes[2].set(xlabel="start, lowest first", ylabel="energy (eV)")
         self.axes[2].set(xlim=(0.4, len(starts) + 0.6), xticks=range(1, len(starts) + 1))
         self.said.set_text(f"{self.chosen['row']}: {row.energy_eV:.3f} eV\n{row.caption}")
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Pages to turn, by the names of the rows in the table."""
+        found = {}
+        for name, row in self.found.items():
+            stem = re.sub(r"[^\w.+-]+", "-", name)
+            page = view3d.view(row.complex.structure, name, width=760, height=560).page
+            found[f"views/{stem}.html"] = page
+        return found

@@ -146,28 +146,41 @@ class Lateral:
 def lateral(rows: Sequence[EnergyRow], single_eV: float) -> Lateral | None:
     """Lateral interaction of one adsorbate on one surface, from rows at two coverages or more.
 
-    Weighted straight line of energy per molecule against coverage; positive: neighbours repel.
-    Each energy counts with the
-    bootstrap error of its starts, a row of one start with `single_eV`. The slope's error is that
-    of these, not of the
-    scatter about the line: two points have none. None with fewer than two coverages.
+    Weighted straight line of energy per molecule against coverage; positive: neighbours repel. At
+    each coverage the lowest row counts, whatever its site. Each energy counts with the bootstrap
+    error of its starts, a row of one start with `single_eV`. The slope's error is that of these,
+    not of the scatter about the line: two points have none.
+
+    Parameters
+    ----------
+    rows : sequence of EnergyRow
+        With the label `coverage` (any unit); others are left out.
+    single_eV : float
+        Standard error of a row of one start.
+
+    Returns
+    -------
+    Lateral or None
+        None with fewer than two coverages.
     """
-    points = [
-        (float(r.labels["coverage"]), r.energy_eV / r.molecules, _error(r, single_eV) / r.molecules)
-        for r in rows
-        if r.molecules and "coverage" in r.labels
-    ]
-    x, y, error = np.array(points, float).reshape(-1, 3).T
-    if len(set(x.tolist())) < 2:
+    points: dict[float, tuple[float, float]] = {}
+    for r in rows:
+        if r.molecules and "coverage" in r.labels:
+            each = r.energy_eV / r.molecules, standard_error(r, single_eV) / r.molecules
+            at = float(r.labels["coverage"])
+            points[at] = min(points.get(at, each), each)
+    if len(points) < 2:
         return None
+    x = np.array(list(points))
+    y, error = np.array(list(points.values())).T
     weight = 1 / error**2
     centre = np.average(x, weights=weight)
     spread = np.sum(weight * (x - centre) ** 2)
     slope = np.sum(weight * (x - centre) * y) / spread
-    return Lateral(float(slope), float(spread**-0.5), tuple(sorted(set(x.tolist()))))
+    return Lateral(float(slope), float(spread**-0.5), tuple(sorted(points)))
 
 
-def _error(row: EnergyRow, single_eV: float) -> float:
+def standard_error(row: EnergyRow, single_eV: float) -> float:
     """Standard error of the lowest of a row's starts; starts that agree to the last digit leave a
     meV.
     """

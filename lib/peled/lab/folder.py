@@ -261,7 +261,7 @@ class Lab:
         if self.explorer and self.explorer.settings:
             path = self.results_dir / "settings.explored.json"
             written.append(write_atomically(path, to_json(self.explorer.settings)))
-        for explorer in self._others.values():
+        for explorer in filter(None, (self.explorer, *self._others.values())):
             for name, content in explorer.files.items():
                 written.append(write_atomically(self.results_dir / name, content))
         if slides:
