@@ -31,6 +31,18 @@ LEAD_HYDROLYSIS = (-7.71, -17.12, -28.06)
 def log_units(energy_eV: ArrayLike, temperature_K: float = 300.0) -> np.ndarray:
     """Energy in units of log10 K.
 
+    Parameters
+    ----------
+    energy_eV : array_like
+    temperature_K : float
+
+    Returns
+    -------
+    ndarray
+        E / (kT ln 10), of the shape of `energy_eV`.
+
+    Examples
+    --------
     >>> float(log_units(0.80).round(2))
     13.44
     """
@@ -40,6 +52,26 @@ def log_units(energy_eV: ArrayLike, temperature_K: float = 300.0) -> np.ndarray:
 def log_alpha(pH: ArrayLike, pKa: Sequence[float]) -> np.ndarray:
     """log10 of the side-reaction coefficient of a ligand with protons: total over fully
     deprotonated ligand.
+
+    Parameters
+    ----------
+    pH : array_like
+    pKa : sequence of float
+        Of the fully protonated ligand, in any order.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of `pH`; 0 where the ligand is fully deprotonated.
+
+    References
+    ----------
+    .. [1] Ringbom, Complexation in Analytical Chemistry (1963).
+
+    Examples
+    --------
+    >>> float(log_alpha(9.25, [9.25]).round(3))     # half of an amine is protonated
+    0.301
     """
     descending = np.sort(np.asarray(pKa, float))[::-1]
     steps = np.concatenate([[0.0], np.cumsum(descending)])
@@ -51,6 +83,22 @@ def log_alpha(pH: ArrayLike, pKa: Sequence[float]) -> np.ndarray:
 def log_alpha_metal(pH: ArrayLike, hydrolysis: Sequence[float] = LEAD_HYDROLYSIS) -> np.ndarray:
     """log10 of the side-reaction coefficient of a metal ion with hydroxide: total over free aqua
     ion, from log10 of M + q H2O = M(OH)q + q H.
+
+    Parameters
+    ----------
+    pH : array_like
+    hydrolysis : sequence of float
+        Cumulative constants, one hydroxide first; those of Pb2+ by default.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of `pH`; 0 in acid.
+
+    Examples
+    --------
+    >>> float(log_alpha_metal(7.71).round(2))       # as much Pb(OH)+ as Pb2+, a trace of Pb(OH)2
+    0.31
     """
     steps = np.concatenate([[0.0], np.asarray(hydrolysis, float)])
     return np.log10(
@@ -66,6 +114,24 @@ def conditional_log_k(
 ) -> np.ndarray:
     """log10 of the constant that counts all uncomplexed ligand, protonated or not, and all
     uncomplexed metal, hydrolysed or not.
+
+    Parameters
+    ----------
+    log_k : array_like
+        Constant of the free metal with the fully deprotonated ligand.
+    pH : array_like
+    pKa, hydrolysis : sequence of float
+        See `log_alpha` and `log_alpha_metal`.
+
+    Returns
+    -------
+    ndarray
+        Of the broadcast shape of `log_k` and `pH`.
+
+    Examples
+    --------
+    >>> float(conditional_log_k(18.0, 7.0, [10.2, 6.1, 2.7, 2.0]).round(1))
+    14.7
     """
     return np.asarray(log_k, float) - log_alpha(pH, pKa) - log_alpha_metal(pH, hydrolysis)
 
@@ -116,6 +182,16 @@ def speciation(metal: float, ligands: Sequence[float], conditional: Sequence[flo
 @reader("stability constants in YAML")
 def constants(path: Path) -> dict:
     """Stability constants of a YAML file: by ligand `log_k` (low, high), `pKa`, `source`.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    dict
+        Entries by ligand, as in the file.
 
     Raises
     ------

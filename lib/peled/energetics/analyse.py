@@ -192,7 +192,9 @@ def _of_rows(
         if kind == "site":
             sites = {r.labels["site"]: r for r in members if "site" in r.labels}
             if len(sites) > 1:
-                energies = {s: (r.energy_eV, standard_error(r, single_eV)) for s, r in sites.items()}
+                energies = {
+                    s: (r.energy_eV, standard_error(r, single_eV)) for s, r in sites.items()
+                }
                 for share in site_shares(energies, temperature_K):
                     half = max((share.high - share.low) / 3.92, 1e-6)
                     yield Quantity(

@@ -27,6 +27,20 @@ class Cell:
 def pair_interaction_eV(pair: Interval, *singles: Interval) -> Interval:
     """Energy of a pair beyond the sum of its molecules adsorbed alone (negative: they attract).
 
+    Parameters
+    ----------
+    pair : Interval
+        Binding energy of the pair, eV.
+    *singles : Interval
+        Of each molecule alone, eV.
+
+    Returns
+    -------
+    Interval
+        E(pair) minus the sum of the singles, eV; all half widths add.
+
+    Examples
+    --------
     >>> pair_interaction_eV(Interval(-4.45, -4.45), Interval(-1.85, -1.85), Interval(-1.6, -1.6))
     Interval(low=-1.0, high=-1.0)
     """

@@ -32,7 +32,7 @@ COVALENT = dict(zip(ELEMENTS, map(float, _RADII_H_TO_CM.split()), strict=True))
 _FREE_CATIONS = ("Cs", "Rb", "K")
 #: What molecules are made of; all else is metal, semimetal or a cation by itself.
 _NONMETALS = ("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Se", "Br", "I")
-#: Without one of these a cluster of nonmetals belongs to the surface (I2 over a vacancy, Se chains).
+#: Without one of these a cluster of nonmetals belongs to the surface (I2 over a vacancy, Se rows).
 _OF_MOLECULES = ("H", "B", "C", "N", "O", "P")
 #: Longest contact of a ligand's donor to a metal that is drawn: of lead (angstrom) about the
 #: first-shell limits of Pb(II) in crystals, whose lone pair keeps some far; of other metals this
@@ -71,6 +71,19 @@ def near_pairs(
 ) -> list[tuple[int, int, tuple[int, int, int], float]]:
     """Pairs i <= j with distance below `limit[i, j]`, with the shift of j and the distance;
     neighbouring cells included once each.
+
+    Parameters
+    ----------
+    positions : ndarray, shape (atoms, 3)
+        Angstrom; also outside the cell.
+    cell : ndarray, shape (3, 3), or None
+    limit : ndarray, shape (atoms, atoms)
+        Symmetric, angstrom; 0 leaves a pair out.
+
+    Returns
+    -------
+    list of (i, j, shift, distance)
+        Sorted.
     """
     positions, found = np.asarray(positions, float), []
     shifts = _SHIFTS if cell is not None else np.zeros((1, 3), int)
@@ -113,6 +126,21 @@ def links(
 ) -> list[Link]:
     """Bonds: pairs nearer than `slack` times the sum of their covalent radii. Cations of the A
     site and pairs of hydrogens are left unbound.
+
+    Parameters
+    ----------
+    symbols : sequence of str
+    positions : ndarray, shape (atoms, 3)
+        Angstrom.
+    cell : ndarray, shape (3, 3), optional
+        Vectors as rows; with it bonds cross its faces.
+    slack : float
+        1.2 allows for long bonds and thermal motion.
+
+    Returns
+    -------
+    list of Link
+        Each pair once, i <= j.
     """
     radius = np.array([COVALENT[s] if s not in _FREE_CATIONS else -9.0 for s in symbols])
     hydrogen = np.array([s == "H" for s in symbols], bool)
@@ -125,6 +153,17 @@ def links(
 def bonds(symbols: Sequence[str], positions: np.ndarray, *, slack: float = 1.2) -> np.ndarray:
     """Bonds inside the cell as pairs of indices, shape (bonds, 2).
 
+    Parameters
+    ----------
+    symbols, positions, slack
+        See `links`.
+
+    Returns
+    -------
+    ndarray of int, shape (bonds, 2)
+
+    Examples
+    --------
     >>> bonds(["O", "H", "H"], np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])).tolist()
     [[0, 1], [0, 2]]
     """
@@ -175,6 +214,13 @@ def components(count: int, bound: Sequence[Link]) -> tuple[np.ndarray, np.ndarra
     """Connected parts: a number for each atom, the shift that makes each part whole, and whether
     each part repeats without end.
 
+    Parameters
+    ----------
+    count : int
+        Number of atoms.
+    bound : sequence of Link
+        What connects them.
+
     Returns
     -------
     part : ndarray of int, shape (atoms,)
@@ -205,7 +251,21 @@ def components(count: int, bound: Sequence[Link]) -> tuple[np.ndarray, np.ndarra
 
 
 def metals(symbols: Sequence[str]) -> np.ndarray:
-    """Which atoms are metals or semimetals of a framework; cations of the A site are not."""
+    """Which atoms are metals or semimetals of a framework; cations of the A site are not.
+
+    Parameters
+    ----------
+    symbols : sequence of str
+
+    Returns
+    -------
+    ndarray of bool, shape (atoms,)
+
+    Examples
+    --------
+    >>> metals(["Cs", "Pb", "I", "C", "Ti"]).tolist()
+    [False, True, False, False, True]
+    """
     return ~np.isin(np.asarray(symbols), (*_NONMETALS, *_FREE_CATIONS))
 
 
@@ -287,6 +347,17 @@ def arranged(structure: Structure, bound: Sequence[Link] | None = None) -> Struc
     Every atom is moved by whole cell vectors only, so all distances between nearest images stay.
     Along an axis with a gap of
     more than 4 angstrom the cell is cut in the gap; along the others ligands come to the middle.
+
+    Parameters
+    ----------
+    structure : Structure
+    bound : sequence of Link, optional
+        Its `links`, if they are known.
+
+    Returns
+    -------
+    Structure
+        Atoms in the same order; without a cell the structure itself.
     """
     if structure.cell is None:
         return structure
@@ -322,6 +393,15 @@ def isolated(structure: Structure) -> bool:
     and along every axis there is a gap of `LEAST_GAP`.
 
     The gap keeps out what is layered or ionic, where no bond is seen.
+
+    Parameters
+    ----------
+    structure : Structure
+        Without a cell it is isolated.
+
+    Returns
+    -------
+    bool
     """
     if structure.cell is None:
         return True
@@ -337,6 +417,17 @@ def adsorbed(structure: Structure, group: np.ndarray) -> np.ndarray:
     the topmost atom of the surface (`_top`), or all where there is no surface.
 
     Cations of the A site lie between the sheets and are none.
+
+    Parameters
+    ----------
+    structure : Structure
+        As `arranged`, z the surface normal.
+    group : ndarray of int, shape (atoms,)
+        Of `molecules`.
+
+    Returns
+    -------
+    ndarray of int
     """
     top = _top(structure, group) + 0.8
     numbers = np.unique(group[group >= 0])
@@ -354,7 +445,7 @@ def _top(structure: Structure, group: np.ndarray) -> float:
 
 
 def contacts(structure: Structure, *, iodide: bool = False) -> list[Link]:
-    """Donor-metal contacts of adsorbed molecules, and hydrogen bonds between molecules, with lengths.
+    """Donor-metal contacts of adsorbed molecules, hydrogen bonds between molecules; with lengths.
 
     Parameters
     ----------
@@ -362,6 +453,11 @@ def contacts(structure: Structure, *, iodide: bool = False) -> list[Link]:
         With a cell, the nearest images count.
     iodide : bool
         Also N-H, O-H and S-H to the halides of the surface.
+
+    Returns
+    -------
+    list of Link
+        Of kind `metal` or `hydrogen`.
     """
     symbols = np.asarray(structure.symbols)
     bound = links(structure.symbols, structure.positions, structure.cell)
@@ -411,6 +507,18 @@ def cropped(
 
     Contacts are found in the whole structure; `info["kept"]` of the result names the indices of
     the atoms that stay.
+
+    Parameters
+    ----------
+    structure : Structure
+    depth_angstrom : float or None
+    iodide : bool
+        See `contacts`.
+
+    Returns
+    -------
+    Structure
+    contacts : list of Link
     """
     found = contacts(structure, iodide=iodide)
     metal = metals(structure.symbols)

@@ -71,6 +71,17 @@ class Comparison:
 def compare(whole: Calculation, part: Calculation, *, same_system: bool = False) -> Comparison:
     """What differs between a calculation and a part of it (or, with `same_system`, another start
     of it): file, setting, both values.
+
+    Parameters
+    ----------
+    whole, part : Calculation
+    same_system : bool
+        Another start of one system: cell and spin have to agree even for a molecule.
+
+    Returns
+    -------
+    Comparison
+        `differences` forbid, `doubts` make doubtful, `notes` are to be known.
     """
     differences, notes, doubts = [], [], []
 

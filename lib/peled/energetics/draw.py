@@ -3,8 +3,8 @@ atoms fading into the page.
 
 `atoms` draws what it is given; `structure` first writes a periodic structure so that molecules are
 whole, then marks
-contacts to metals and hydrogen bonds with their lengths. Bonds that leave the cell are drawn as half
-sticks on both sides.
+contacts to metals and hydrogen bonds with their lengths. Bonds that leave the cell are drawn as
+half sticks on both sides.
 
 Own code, since `ase.visualize.plot.plot_atoms` (3.29: deterministic, self-contained) draws circles
 alone: neither bonds nor contacts nor depth.
@@ -66,6 +66,17 @@ MARKS = {"metal": COLOURS["orange"], "hydrogen": COLOURS["green"]}
 def appearance(symbol: str) -> tuple[str, float]:
     """Colour and drawn radius (angstrom) of an element: of `LOOK`, else the colour of Jmol and half
     the covalent radius.
+
+    Parameters
+    ----------
+    symbol : str
+        Of an element.
+
+    Returns
+    -------
+    colour : str
+        As #rrggbb.
+    radius_angstrom : float
     """
     if symbol in LOOK:
         return LOOK[symbol]
@@ -76,7 +87,20 @@ def appearance(symbol: str) -> tuple[str, float]:
 
 
 def meaning(kind: str, symbols: Collection[str]) -> str:
-    """What a dashed line of a kind says in a picture of these elements."""
+    """What a dashed line of a kind says in a picture of these elements.
+
+    Parameters
+    ----------
+    kind : str
+        Of a `Link`: `metal` or `hydrogen`.
+    symbols : collection of str
+        Elements of the picture.
+
+    Returns
+    -------
+    str
+        Such as "donor–Pb"; "donor–metal" where there are several.
+    """
     if kind == "hydrogen":
         return "hydrogen bond"
     here = sorted({s for s in symbols if bonding.metals([s])[0]})
@@ -318,9 +342,8 @@ def _structure(
             project(away[None], tilt_deg=tilt_deg, turn_deg=turn_deg)[0, :2],
         )
         pieces = [(start, start + along)]
-        if any(
-            c.shift
-        ):  # the partner is beyond the cell's face: the same line also ends at the atom that is drawn
+        # The partner is beyond the cell's face: the same line also ends at the atom that is drawn.
+        if any(c.shift):
             pieces.append((view[c.j, :2] - along, view[c.j, :2]))
         for a, b in pieces:
             ax.plot(
@@ -393,6 +416,15 @@ def two_views(
 def clearest(found: Structure) -> tuple[float, float]:
     """The view (tilt_deg, turn_deg) of a molecule or complex in which heavy atoms hide each other
     least and contacts look longest.
+
+    Parameters
+    ----------
+    found : Structure
+
+    Returns
+    -------
+    tilt_deg, turn_deg : float
+        On a grid of 15 and 10 degrees.
     """
     heavy = [k for k, s in enumerate(found.symbols) if s != "H"]
     marked = bonding.contacts(found)
@@ -499,7 +531,14 @@ def _covered(
 
 
 def scale_bar(ax, length_angstrom: float = 2.0, *, fontsize: float = 5.5) -> None:
-    """A bar of known length in the lower right corner."""
+    """A bar of known length in the lower right corner.
+
+    Parameters
+    ----------
+    ax : Axes
+        Whose unit is the angstrom.
+    length_angstrom, fontsize : float
+    """
     (_, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     y = y0 + 0.02 * (y1 - y0)
     ax.plot(
@@ -528,6 +567,17 @@ def legend(
 ):
     """Elements as balls, and what the dashed lines mean; below the Axes unless `where` (arguments
     of `Axes.legend`) says otherwise.
+
+    Parameters
+    ----------
+    ax : Axes
+    symbols : sequence of str
+        Elements, each shown once.
+    kinds : sequence of str
+        Kinds of contacts, see `meaning`.
+    fontsize : float
+    **where
+        Of `Axes.legend`.
     """
     known = list(LOOK)
     handles = []

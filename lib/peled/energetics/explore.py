@@ -14,7 +14,16 @@ from peled.samples import Sheet
 
 
 def signals(report: Report) -> list[tuple[str, Prepared]]:
-    """(sample, what its differences were held against before they were taken)."""
+    """(sample, what its differences were held against before they were taken).
+
+    Parameters
+    ----------
+    report : Report
+
+    Returns
+    -------
+    list of (str, Prepared)
+    """
     return [
         (sample, Prepared(sample, tuple(step for row in rows.values() for step in _steps(row))))
         for sample, rows in report.found.items()
@@ -34,6 +43,15 @@ def _steps(row: EnergyRow) -> list[Step]:
 
 def explorer(sheet: Sheet, report: Report) -> Explorer:
     """The explorer of a folder.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    report : Report
+
+    Returns
+    -------
+    Structures
 
     Raises
     ------

@@ -24,6 +24,25 @@ def dilute_fraction(
 ) -> np.ndarray:
     """sqrt(m) exp(-E/2kT): displaced iodides per lattice site where pairs are few.
 
+    Parameters
+    ----------
+    energy_eV : array_like
+        Formation energy of a pair.
+    temperature_K : array_like
+    interstitials : float
+        Interstitial sites per lattice site, m.
+
+    Returns
+    -------
+    ndarray
+        Of the broadcast shape; above 1 where the formula does not hold (see `pair_fraction`).
+
+    References
+    ----------
+    .. [1] Ashcroft & Mermin, Solid State Physics (1976), ch. 30.
+
+    Examples
+    --------
     >>> float(dilute_fraction(0.15).round(4))
     0.055
     """
@@ -38,6 +57,23 @@ def pair_fraction(
     """Displaced iodides per lattice site with sites that fill up; never above 1 or above the
     number of interstitial sites.
 
+    Parameters
+    ----------
+    energy_eV, temperature_K, interstitials
+        See `dilute_fraction`.
+
+    Returns
+    -------
+    ndarray
+        x of x^2 / ((1 - x)(m - x)) = exp(-E/kT).
+
+    Raises
+    ------
+    ValueError
+        Without interstitial sites, or at a temperature that is not positive.
+
+    Examples
+    --------
     >>> float(pair_fraction(0.0).round(4))     # no cost: half of the ions are displaced
     0.5
     """
@@ -72,6 +108,24 @@ def pairs_per_crystal(
     y I1(2y)/I0(2y), where y is the mass-action number: y for a large crystal, y² when less than
     one pair is expected. So in
     a small crystal the Boltzmann factor counts with E/kT, not E/2kT.
+
+    Parameters
+    ----------
+    energy_eV, temperature_K, interstitials
+        See `dilute_fraction`.
+    sites : array_like
+        Lattice sites of the crystal.
+
+    Returns
+    -------
+    ndarray
+        Mean number of pairs.
+
+    Examples
+    --------
+    >>> big = pairs_per_crystal(0.2, 1e6)           # as in bulk
+    >>> bool(abs(big / (1e6 * pair_fraction(0.2)) - 1) < 0.001)
+    True
     """
     y = np.asarray(sites, float) * pair_fraction(
         energy_eV, temperature_K, interstitials=interstitials
@@ -103,6 +157,27 @@ def difference_error_eV(error_eV: float, correlation: float = 0.5) -> float:
 
     The same functional errs alike on similar surfaces, so part of the error cancels: r is the
     correlation.
+
+    Parameters
+    ----------
+    error_eV : float
+        Standard error of each energy.
+    correlation : float
+        From 0 (nothing shared) to 1 (all of it cancels).
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        For a negative error or a correlation outside 0 to 1.
+
+    Examples
+    --------
+    >>> difference_error_eV(0.1, 0.5)
+    0.1
     """
     if error_eV < 0 or not 0 <= correlation <= 1:
         raise ValueError(
@@ -190,5 +265,17 @@ def suppression(
 
 
 def energy_for_error(ratio: float, temperature_K: float = 300.0) -> float:
-    """The energy error (eV) that moves a pair concentration by `ratio`: 2 kT ln(ratio)."""
+    """The energy error (eV) that moves a pair concentration by `ratio`: 2 kT ln(ratio).
+
+    Parameters
+    ----------
+    factor : float
+        Of the number of pairs.
+    temperature_K : float
+
+    Returns
+    -------
+    float
+        eV.
+    """
     return float(2 * K_EV * temperature_K * np.log(ratio))

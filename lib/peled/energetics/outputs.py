@@ -117,6 +117,21 @@ def error_of_minimum(starts_eV: Sequence[float]) -> float:
     n^n, k from 0. Unlike the range, it does not grow with
     every bad start that is added. It measures how well the search agrees with itself; that all
     starts missed the minimum it cannot see.
+
+    Parameters
+    ----------
+    starts_eV : sequence of float
+        Energies that separate searches ended in.
+
+    Returns
+    -------
+    float
+        eV.
+
+    Examples
+    --------
+    >>> round(error_of_minimum([-1.0, -0.9]), 4)    # the lowest is missed in a quarter of redraws
+    0.0433
     """
     n = len(starts_eV)
     if n < 2:
@@ -158,6 +173,16 @@ def named(path: Path) -> set[str]:
 @reader("a table of outputs")
 def read_table(path: str | os.PathLike) -> EnergyTable:
     """All rows of a table of outputs: those computed, and those refused with their reasons.
+
+    Parameters
+    ----------
+    path : path-like
+        The table (CSV); the outputs lie beside it or below.
+
+    Returns
+    -------
+    EnergyTable
+        `rows` and `refused`.
 
     Raises
     ------
@@ -412,7 +437,8 @@ def _alike(path: Path, line: int, name: str, sets: list[list[Calculation]]) -> N
     for first, *others in sets:
         for other in others:
             if first.composition and other.composition and first.composition != other.composition:
-                found = f"{first.path.name} is {formula(first.composition)}, {other.path.name} is {formula(other.composition)}"
+                both = (f"{c.path.name} is {formula(c.composition)}" for c in (first, other))
+                found = ", ".join(both)
                 raise BookkeepingError(
                     f"{path.name}, line {line}: {name}: starts of one system differ: {found}"
                 )
@@ -429,6 +455,15 @@ def covalent_bonds(structure: Structure) -> Counter:
     there is a cell.
 
     Atoms of surfaces are left out, since adsorbing is making bonds to them.
+
+    Parameters
+    ----------
+    structure : Structure
+
+    Returns
+    -------
+    Counter
+        By pairs such as ("C", "H").
     """
     names = structure.symbols
     found = links(names, structure.positions, structure.cell)
@@ -516,6 +551,16 @@ def _three(value: float | None) -> str:
 def to_csv(rows: list[EnergyRow], refused: dict[str, str] | None = None) -> str:
     """The table to take away: energies in eV and kJ/mol, per molecule, method, size, spread over
     starts, warnings, notes; refused rows last, with reasons.
+
+    Parameters
+    ----------
+    rows : sequence of EnergyRow
+    refused : mapping, optional
+        By name, why a row was not computed.
+
+    Returns
+    -------
+    str
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

@@ -49,6 +49,16 @@ class Poses:
 def populations(energies_eV: Sequence[float], temperature_K: float = 300.0) -> np.ndarray:
     """Boltzmann populations p = exp(-E/kT)/sum.
 
+    Parameters
+    ----------
+    energies_eV : sequence of float
+    temperature_K : float
+
+    Returns
+    -------
+    ndarray
+        Adds up to 1.
+
     Raises
     ------
     ValueError
@@ -72,6 +82,21 @@ def populations(energies_eV: Sequence[float], temperature_K: float = 300.0) -> n
 def distinct(energies_eV: Sequence[float], apart_eV: float = 0.002) -> np.ndarray:
     """Energies of different minima: of those closer than `apart_eV` to a lower one, which are the
     same found twice, the lower.
+
+    Parameters
+    ----------
+    energies_eV : sequence of float
+    apart_eV : float
+
+    Returns
+    -------
+    ndarray
+        Ascending.
+
+    Examples
+    --------
+    >>> distinct([-1.0, -1.5, -1.4995]).tolist()
+    [-1.5, -1.0]
     """
     kept: list[float] = []
     for energy in sorted(energies_eV):
@@ -83,6 +108,22 @@ def distinct(energies_eV: Sequence[float], apart_eV: float = 0.002) -> np.ndarra
 def poses(energies_eV: Sequence[float], temperature_K: float = 300.0) -> Poses:
     """Statistics of the poses of one system; starts that ended in one minimum are one pose for the
     populations.
+
+    Parameters
+    ----------
+    energies_eV : sequence of float
+        Of all starts.
+    temperature_K : float
+
+    Returns
+    -------
+    Poses
+
+    Examples
+    --------
+    >>> found = poses([-1.50, -1.47, -1.20], 300.0)
+    >>> round(found.range_eV, 2), round(found.populated, 2)
+    (0.3, 1.73)
     """
     minima = distinct(energies_eV)
     p = populations(minima, temperature_K)
@@ -116,6 +157,23 @@ def site_shares(
     Each interval moves its own site by 1.96 times the error of its distance to the others' lowest.
     An error of a few kT
     (26 meV at 300 K) leaves 0 to 1: such a calculation does not say which site is populated.
+
+    Parameters
+    ----------
+    energies_eV : mapping
+        By site, the energy of its lowest pose and that energy's standard error.
+    temperature_K : float
+
+    Returns
+    -------
+    list of Share
+        In the order of the mapping.
+
+    Examples
+    --------
+    >>> top, bridge = site_shares({"top": (-1.0, 0.01), "bridge": (-0.9, 0.01)})
+    >>> round(top.share, 2), top.low > 0.8
+    (0.98, True)
     """
     names, pairs = list(energies_eV), list(energies_eV.values())
     e, s = (np.array([pair[k] for pair in pairs], float) for k in (0, 1))

@@ -151,7 +151,10 @@ class View3D:
         )
         style = "font-family='sans-serif' font-size='11' fill='none' stroke-linecap='round'"
         words = "<style>text{paint-order:stroke;stroke:#fff;stroke-width:2px}</style>"
-        return f"<svg xmlns='http://www.w3.org/2000/svg' {size} {style}>{words}<path d='M0 0h{self.width}v{self.height}H0z' fill='#fff'/>{''.join(rows)}</svg>"
+        return (
+            f"<svg xmlns='http://www.w3.org/2000/svg' {size} {style}>{words}"
+            f"<path d='M0 0h{self.width}v{self.height}H0z' fill='#fff'/>{''.join(rows)}</svg>"
+        )
 
     @cached_property
     def page(self) -> str:
@@ -191,19 +194,27 @@ class View3D:
             for kind in kinds
         )
         style = (
-            "html,body{margin:0;overflow:hidden;font:11px sans-serif;color:#333}canvas{display:block;cursor:grab;touch-action:pan-y}"
-            "canvas:focus-visible{outline:2px solid #0072B2;outline-offset:-2px}#k{height:18px;line-height:18px;white-space:nowrap;display:none;background:#fff}"
-            "i{display:inline-block;width:8px;height:8px;border-radius:8px;border:1px solid #555;margin:0 3px 0 8px}"
-            "b{display:inline-block;width:14px;border-top:2px dashed;margin:0 3px 3px 8px}#o{float:right;margin-right:6px;color:#666}"
+            "html,body{margin:0;overflow:hidden;font:11px sans-serif;color:#333}"
+            "canvas{display:block;cursor:grab;touch-action:pan-y}"
+            "canvas:focus-visible{outline:2px solid #0072B2;outline-offset:-2px}"
+            "#k{height:18px;line-height:18px;white-space:nowrap;display:none;background:#fff}"
+            "i{display:inline-block;width:8px;height:8px;border-radius:8px;border:1px solid #555;"
+            "margin:0 3px 0 8px}"
+            "b{display:inline-block;width:14px;border-top:2px dashed;margin:0 3px 3px 8px}"
+            "#o{float:right;margin-right:6px;color:#666}"
         )
         words = json.dumps(data, separators=(",", ":")).replace(
             '"', "'"
         )  # element names, colours and numbers only: no quotes inside
-        canvas = f"<canvas id='c' tabindex='0' role='img' aria-label='{escape(self.description, quote=True)}. Arrow keys turn, plus and minus zoom.'></canvas>"
+        canvas = (
+            "<canvas id='c' tabindex='0' role='img' aria-label='"
+            f"{escape(self.description, quote=True)}. Arrow keys turn, plus and minus zoom.'></canvas>"
+        )
         script = _SCRIPT.read_text(encoding="utf-8")
         return (
             "<!DOCTYPE html><html lang='en'><meta "
-            f"charset='utf-8'><title>{escape(self.title or 'Structure')}</title><style>{style}</style>{canvas}"
+            f"charset='utf-8'><title>{escape(self.title or 'Structure')}</title>"
+            f"<style>{style}</style>{canvas}"
             f"<div id='k'><span id='o' role='status'></span>{keys}</div><script>const "
             f"D={words};\n{script}</script></html>"
         )
@@ -214,11 +225,14 @@ class View3D:
         still = "data:image/svg+xml," + quote(self.svg, safe=" =:/'(),;.-")
         size = f'width="{self.width}" height="{self.height}"'
         alt = escape(self.description, quote=True)
+        page = escape(self.page, quote=False).replace('"', "&quot;")
         return (
-            f'<div style="position:relative;width:{self.width}px;height:{self.height}px;max-width:100%;overflow:hidden">'
+            f'<div style="position:relative;width:{self.width}px;height:{self.height}px;'
+            'max-width:100%;overflow:hidden">'
             f'<img {size} alt="{alt}" src="{still}">'
-            f'<iframe title="{escape(self.title or "Structure", quote=True)}, to turn" {size} sandbox="allow-scripts" loading="lazy" '
-            f'style="position:absolute;left:0;top:0;border:0" srcdoc="{escape(self.page, quote=False).replace(chr(34), "&quot;")}"></iframe></div>'
+            f'<iframe title="{escape(self.title or "Structure", quote=True)}, to turn" {size} '
+            'sandbox="allow-scripts" loading="lazy" '
+            f'style="position:absolute;left:0;top:0;border:0" srcdoc="{page}"></iframe></div>'
         )
 
     def _elements(self) -> list[str]:

@@ -15,7 +15,9 @@ MEMBERS = tuple(COLOURS[name] for name in ("green", "pink", "sky", "brown"))
 
 
 class Step(NamedTuple):
-    """One contribution: name, energy in eV, its error in eV or None, and a kind: `member` or one of `KINDS`."""
+    """One contribution: name, energy in eV, its error in eV or None, and a kind: `member` or one of
+    `KINDS`.
+    """
 
     label: str
     value_eV: float

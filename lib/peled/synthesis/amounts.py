@@ -44,14 +44,29 @@ def _units():
 def parse_quantity(text: str | float, unit: str, *, what: str = "quantity") -> float:
     """The magnitude of a quantity such as `922 mg` in another unit.
 
-    >>> parse_quantity("0.5 mol/L", "mmol/mL")
-    0.5
+    Parameters
+    ----------
+    text : str or float
+        A number with a unit; a bare number is refused.
+    unit : str
+        Wanted.
+    what : str
+        Named in an error.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
     UnitError
         If the text has no number, no unit, an unknown unit or one of another dimension, or is
         negative where `unit` is not a temperature.
+
+    Examples
+    --------
+    >>> parse_quantity("0.5 mol/L", "mmol/mL")
+    0.5
     """
     match = re.fullmatch(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*", str(text))
     if not match:
@@ -82,6 +97,19 @@ def parse_quantity(text: str | float, unit: str, *, what: str = "quantity") -> f
 def atomic_weight(symbol: str) -> UFloat:
     """Standard atomic weight in g/mol, IUPAC's bound over √3; one variable an element, shared by
     all formulas.
+
+    Parameters
+    ----------
+    symbol : str
+
+    Returns
+    -------
+    ufloat
+        g/mol.
+
+    References
+    ----------
+    .. [1] Possolo et al., Metrologia 55, 476 (2018), doi:10.1088/1681-7575/aab9ee.
     """
     import periodictable
 
@@ -121,13 +149,25 @@ def _parts(formula: str) -> list[tuple[float, str]]:
 def composition(formula: str) -> tuple[tuple[str, float], ...]:
     """Elements of a formula with their counts.
 
-    >>> composition("Pb(CH3COO)2.3H2O") == composition("Pb(CH₃COO)₂ · 3 H₂O")
-    True
+    Parameters
+    ----------
+    formula : str
+        Hydrates, brackets and halves in any spelling.
+
+    Returns
+    -------
+    tuple of (symbol, count)
+        Sorted by symbol.
 
     Raises
     ------
     ValueError
         If the formula cannot be read or is empty.
+
+    Examples
+    --------
+    >>> composition("Pb(CH3COO)2.3H2O") == composition("Pb(CH₃COO)₂ · 3 H₂O")
+    True
     """
     import periodictable
 
@@ -151,13 +191,24 @@ def composition(formula: str) -> tuple[tuple[str, float], ...]:
 def molar_mass(formula: str) -> UFloat:
     """Molar mass in g/mol, with the uncertainty of the atomic weights.
 
-    >>> print(f"{molar_mass('PbI2'):.1u}")
-    461.0+/-0.6
+    Parameters
+    ----------
+    formula : str
+        See `composition`.
+
+    Returns
+    -------
+    ufloat
 
     Raises
     ------
     ValueError
         For a formula that cannot be read.
+
+    Examples
+    --------
+    >>> print(f"{molar_mass('PbI2'):.1u}")
+    461.0+/-0.6
     """
     return sum(count * atomic_weight(symbol) for symbol, count in composition(formula))
 
@@ -226,10 +277,28 @@ def purity_factor(purity: float, *, at_least: bool = True, tag: str = "") -> UFl
     deviation (1 − p)/√12); a technical grade ("70 %") as that value within a tenth of what is
     missing.
 
+    Parameters
+    ----------
+    purity : float
+        Of the label, a fraction.
+    at_least : bool
+        Whether the label is a bound, or (technical grade) a value.
+    tag : str
+        Names the bottle: one bottle errs once.
+
+    Returns
+    -------
+    ufloat, or 1.0 for a pure substance
+
     Raises
     ------
     ValueError
         If the purity is not a fraction in (0, 1].
+
+    Examples
+    --------
+    >>> print(f"{purity_factor(0.98):.2u}")
+    0.9900+/-0.0058
     """
     if not 0 < purity <= 1:
         raise ValueError(
@@ -246,10 +315,27 @@ def purity_factor(purity: float, *, at_least: bool = True, tag: str = "") -> UFl
 def amount_mmol(formula: str, mass_mg: UFloat | float, purity: UFloat | float = 1.0) -> UFloat:
     """Amount of substance in a mass: n = m·p/M.
 
+    Parameters
+    ----------
+    formula : str
+    mass_mg : ufloat or float
+    purity : ufloat or float
+        Mass fraction of the substance, see `purity_factor`.
+
+    Returns
+    -------
+    ufloat
+        mmol.
+
     Raises
     ------
     ValueError
         For an unknown formula or a negative mass.
+
+    Examples
+    --------
+    >>> print(f"{amount_mmol('CsBr', 212.81):.3f}")
+    1.000+/-0.000
     """
     if getattr(mass_mg, "nominal_value", mass_mg) < 0:
         raise ValueError(f"{formula}: mass: expected no negative value, found {mass_mg} mg")

@@ -20,7 +20,16 @@ from peled.synthesis.result import Result
 
 
 def signals(report: Report) -> list[tuple[str, Prepared]]:
-    """(sample, what its numbers take for granted)."""
+    """(sample, what its numbers take for granted).
+
+    Parameters
+    ----------
+    report : Report
+
+    Returns
+    -------
+    list of (str, Prepared)
+    """
     return [
         (name, Prepared(found.procedure.path.name, _steps(found)))
         for name, found in report.found.items()
@@ -33,6 +42,15 @@ def _steps(found: Result) -> tuple[Step, ...]:
 
 def explorer(sheet: Sheet, report: Report) -> Explorer:
     """The explorer of a folder.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    report : Report
+
+    Returns
+    -------
+    Ways
 
     Raises
     ------
@@ -84,6 +102,15 @@ class Ways(Explorer):
 def recipe(sheet: Sheet, report: Report) -> Explorer:
     """The recipe calculator on the bottles of a folder: those of its procedures that release
     something and are weighed. It begins with the product that a procedure names.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    report : Report
+
+    Returns
+    -------
+    Planned
     """
     bottles: dict[str, Chemical] = {}
     products = []

@@ -278,7 +278,15 @@ def _composition(drawing: molecules.Molecule) -> tuple[tuple[str, float], ...]:
 
 
 def mass_balance(ax, stated_mg: float, bounds: dict[str, float]) -> None:
-    """The stated mass of crystals beside what the lead and the bromide allow."""
+    """The stated mass of crystals beside what the lead and the bromide allow.
+
+    Parameters
+    ----------
+    ax : Axes
+    stated_mg : float
+    bounds : dict
+        Largest masses by what limits them, mg.
+    """
     labels = ["stated", *bounds]
     values = [stated_mg, *bounds.values()]
     bars = ax.barh(
@@ -295,7 +303,13 @@ def mass_balance(ax, stated_mg: float, bounds: dict[str, float]) -> None:
 
 
 def weighing_table(ax, recipe: Recipe) -> None:
-    """The weighing table of a recipe, with what to expect of it."""
+    """The weighing table of a recipe, with what to expect of it.
+
+    Parameters
+    ----------
+    ax : Axes
+    recipe : Recipe
+    """
     cells = [
         [w.salt, f"{w.amount_mmol:.3f}", f"{w.mass_mg:.1f}", f"± {w.tolerance_mg:.1f}"]
         for w in recipe.weighings

@@ -15,9 +15,9 @@ Contents are amounts of components (Pb, I, Br, MA, or a ligand's name), so that 
 what has been added
 stands in the vessels and in the waste, to rounding. Using more than a vessel holds is an error,
 and so is a key that is
-not known. Volumes of liquids add up. That a solution takes the room of its solvent is an assumption:
-dissolved solids add between nothing and the room of their crystals, V = m/density, and the root
-mean square of that, V/√3, is in the error of the volume; `Outcome.assumptions` says so.
+not known. Volumes of liquids add up. That a solution takes the room of its solvent is an
+assumption: dissolved solids add between nothing and the room of their crystals, V = m/density, and
+the root mean square of that, V/√3, is in the error of the volume; `Outcome.assumptions` says so.
 """
 
 from __future__ import annotations
@@ -209,6 +209,15 @@ class Outcome:
 @reader("a procedure in YAML")
 def load_procedure(path: str | os.PathLike) -> Procedure:
     """Read a procedure file; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : path-like
+        YAML, its form as in the head of this module.
+
+    Returns
+    -------
+    Procedure
 
     Raises
     ------
@@ -404,7 +413,7 @@ class _Runner:
         return amount_mmol(chemical.formula, mass, self.purity[chemical.key]), volume
 
     def _density(self, what: str, chemical: Chemical) -> UFloat | float | None:
-        """As the file has it, else that of the table of solvents (`peled.tables`), which is said."""
+        """As the file has it, else of the table of solvents (`peled.tables`), which is said."""
         if chemical.density_g_mL is not None:
             return chemical.density_g_mL
         for row in _densities():
@@ -524,7 +533,18 @@ def _place(number: int, step: dict) -> str:
 
 
 def entries(step: dict, action: str) -> list[dict]:
-    """What a step does of one kind; a single entry need not be a list."""
+    """What a step does of one kind; a single entry need not be a list.
+
+    Parameters
+    ----------
+    step : dict
+    action : str
+        One of `ACTIONS`.
+
+    Returns
+    -------
+    list of dict
+    """
     found = step.get(action) or []
     return found if isinstance(found, list) else [found]
 

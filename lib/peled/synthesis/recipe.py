@@ -86,6 +86,15 @@ def components(formula: str) -> dict[str, float]:
 def salt(text: str) -> Chemical:
     """A bottle by its formula, all of whose components count: `CsI`, `FAI 99.5 %`.
 
+    Parameters
+    ----------
+    text : str
+        A formula, and behind a blank the purity of its label.
+
+    Returns
+    -------
+    Chemical
+
     Raises
     ------
     ValueError
