@@ -384,7 +384,9 @@ def test_waterfall_prints_its_values_and_marks_errors_that_are_known():
 def test_ligands_on_any_surface_are_told_from_its_atoms(metal, anion, spacing, donor, kind):
     n = 4
     grid = [(i, j) for i in range(n) for j in range(n)]
-    sheet_atoms = [(metal if (i + j) % 2 else anion, i * spacing, j * spacing, 0.0) for i, j in grid]
+    sheet_atoms = [
+        (metal if (i + j) % 2 else anion, i * spacing, j * spacing, 0.0) for i, j in grid
+    ]
     reach = 0.95 * (bonding.COVALENT[metal] + bonding.COVALENT[donor]) + 0.1
     x, y = spacing, 2 * spacing  # above a metal
     ligand = [(donor, x, y, reach), ("C", x, y + 0.6, reach + 1.4), ("F", x, y + 0.6, reach + 2.75)]

@@ -1252,3 +1252,26 @@ def test_a_drift_divided_out_leaves_relative_errors():
     found = ta_drift.without(m, 0.2)
     assert found.standard_error / found.signal == pytest.approx(np.full((4, 5), 0.1))
     assert found.signal[[0, -1], 0] == pytest.approx([1 / 0.9, 1 / 1.1])
+
+
+def test_a_recovery_counts_from_three_of_its_errors():
+    t, tau = np.linspace(0, 6, 13), 1.4
+    fall = np.exp(-t / tau)
+    design = np.stack([np.ones(13), fall, fall * t / tau], axis=1)
+    step_error = math.sqrt(np.linalg.inv(design.T @ design)[1, 1])  # of a step of 1, noise 1
+    for times, seen in ((3.4, True), (2.7, False)):
+        errors = np.full(13, 1 / times / step_error)
+        found = stability.relaxation(t, 600 + fall, errors, at=6, unit="h")
+        assert found.determined is seen
+
+
+def test_place_of_a_shoulder_scatters_as_it_says():
+    rng, at, x = np.random.default_rng(28), np.arange(4.0), np.linspace(580, 740, 161)
+    share = np.array([0.0, 0.1, 0.2, 0.3])[:, None]
+    clean = np.exp(-(((x - 630) / 12) ** 2)) + share * np.exp(-(((x - 672) / 14) ** 2))
+    found = []
+    for _ in range(40):
+        made = stability.follow(at, x, clean + 0.006 * rng.standard_normal(clean.shape))
+        found.append((made.shoulder_nm, made.shoulder_error))
+    place, claimed = np.array(found).T
+    assert 0.85 < np.median(claimed) / place.std() < 1.4  # the two shapes differ by something

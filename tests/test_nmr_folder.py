@@ -351,3 +351,10 @@ def test_a_faint_line_near_zero_is_no_standard(tmp_path):
     report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
     (found,) = [q for q in report.select(sample="a") if q.name.endswith("near 2.00 ppm")]
     assert found.status == "doubtful" and "not referenced" in found.reasons
+
+
+def test_a_recovery_from_saturation_is_no_decay():
+    """Most delays before the plateau, all signals positive: the later half still lies higher."""
+    t = np.array([0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0])
+    course = nmr.fit_relaxation(t, 5 * (1 - np.exp(-t / 0.9)), np.full(t.size, 0.02))
+    assert course.time("T1", "s").value == pytest.approx(0.9, rel=1e-3)

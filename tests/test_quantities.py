@@ -492,3 +492,11 @@ def test_a_profile_interval_goes_through_the_function():
     made = derive("fwhm", "", lambda p: 2.3548 * p["s"], e)
     assert made.interval == pytest.approx((2.3548 * low, 2.3548 * high))
     assert low < result.params["s"].value < high
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_falls_along_an_open_direction_is_as_open_as_what_rises(sign):
+    fit = pq.from_normal(["k1", "k2"], [2.0, 3.0], ["1/ns"] * 2, [[100.0] * 2] * 2)
+    found = derive("change", "1/ns", lambda p: 10 + sign * p["k1"] - sign * p["k2"], fit)
+    assert found.value is None and "not determined" in found.reasons
+    assert derive("sum", "1/ns", lambda p: 10 + sign * (p["k1"] + p["k2"]), fit).value is not None
