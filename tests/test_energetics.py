@@ -476,7 +476,7 @@ def open_here(tmp_path, data_dir):
 
 
 def judge(room):
-    verdicts.judge(room, gather(room))
+    verdicts.judge_all(room, gather(room))
     return {(v.claim_id, v.route): v for v in room.verdicts().rows}
 
 
@@ -503,7 +503,7 @@ def test_ones_own_outputs_stand_beside_the_kept_ones_and_count_as_calculated(tmp
     evidence = gather(room)
     held = evidence.held
     assert held.own and held.kind(loading.OWN) == "calculated"
-    verdicts.judge(room, evidence)
+    verdicts.judge_all(room, evidence)
     found = {(v.claim_id, v.route): v for v in room.verdicts().rows}
     assert (
         found["C077", "own outputs"].verdict == "agrees"

@@ -127,9 +127,9 @@ def test_wider_axis_left_the_bands_as_they_were():
 
 
 def test_every_claim_of_the_room_has_a_function_or_a_reason():
-    known = {check.claim for check in verdicts.CHECKS} | set(verdicts.CHECKS.not_testable)
+    known = {check.claim for check in verdicts.claims} | set(verdicts.claims.not_testable)
     assert {c.id for c in paper.claims().values() if c.topic == "led"} <= known
-    routes = [(check.claim, check.route) for check in verdicts.CHECKS]
+    routes = [(check.claim, check.route) for check in verdicts.claims]
     assert len(set(routes)) == len(routes)
 
 
@@ -181,7 +181,7 @@ def test_another_printed_number_stops_nothing(some, other, monkeypatch):
     points = led.printed_points(620.0, 35.0)
     desk = judged(replace(some, points=points))
     assert {c for c, _ in desk.checked} | set(desk.lost) >= {
-        check.claim for check in verdicts.CHECKS
+        check.claim for check in verdicts.claims
     }
 
 

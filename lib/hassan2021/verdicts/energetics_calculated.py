@@ -36,7 +36,7 @@ SEARCH_ERROR_EV = 0.25
 AMPLE_RY = 45.0
 
 
-def judge(room, evidence: Evidence) -> None:
+def judge_all(room, evidence: Evidence) -> None:
     """A verdict on every claim about energies, by every route."""
     claims.judge(room, evidence)
 

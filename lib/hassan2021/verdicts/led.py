@@ -26,7 +26,7 @@ from peled.led.stability import Followed
 WIDTHS_NM = (25.0, 45.0)
 RECIPE = "a step of the recipe; no other printed number depends on it"
 CONDITION = "a condition of the measurement; only the log of the run would show it"
-CHECKS = Checks({
+claims = Checks({
     **dict.fromkeys(
         ("C179", "C180", "C181", "C182", "C183", "C184", "C185", "C186", "C187", "C189", "C191"),
         RECIPE,
@@ -43,7 +43,7 @@ CHECKS = Checks({
 
 def judge_all(room, evidence: Evidence) -> None:
     """A verdict on every claim of the room."""
-    CHECKS.judge(room, evidence, own=of_paper(evidence))
+    claims.judge(room, evidence, own=of_paper(evidence))
 
 
 # ---- operating points: light, current and yield of the lifetime device ---------------------------
@@ -69,11 +69,11 @@ def _luminance(e: Evidence, i: int) -> Found:
 for _i, (_of_eqe, _of_luminance) in enumerate(
     (("C259", "C262"), ("C260", "C263"), ("C261", "C264"))
 ):
-    CHECKS(_of_eqe, "from L0 and J at 620 nm, 35 nm")(partial(_eqe, i=_i))
-    CHECKS(_of_luminance, "from EQE0 and J at 620 nm, 35 nm")(partial(_luminance, i=_i))
+    claims(_of_eqe, "from L0 and J at 620 nm, 35 nm")(partial(_eqe, i=_i))
+    claims(_of_luminance, "from EQE0 and J at 620 nm, 35 nm")(partial(_luminance, i=_i))
 
 
-@CHECKS("C066")
+@claims("C066")
 def unit_of_the_drive(e: Evidence) -> Found:
     return {
         "found": [1e4 * p.value for p in e.points.drive_found],
@@ -83,7 +83,7 @@ def unit_of_the_drive(e: Evidence) -> Found:
     }
 
 
-@CHECKS("C003", "common band of L0, J, EQE0")
+@claims("C003", "common band of L0, J, EQE0")
 def wavelength_of_the_points(e: Evidence) -> Found:
     p, band = e.points, e.points.rounded
     ends = [common_band(p.luminance, p.drive, p.eqe, fwhm_nm=w).low_nm for w in WIDTHS_NM]
@@ -97,12 +97,12 @@ def wavelength_of_the_points(e: Evidence) -> Found:
     }
 
 
-@CHECKS("C004", "abstract against main text")
+@claims("C004", "abstract against main text")
 def champion_of_the_abstract(e: Evidence) -> Found:
     return {"found": number("C056"), "note": "the same number in the main text"}
 
 
-@CHECKS("C265")
+@claims("C265")
 def roll_off(e: Evidence) -> Found:
     found = rolloff(e.points.drive, [s.value for s in e.points.eqe])
     return {
@@ -112,7 +112,7 @@ def roll_off(e: Evidence) -> Found:
     }
 
 
-@CHECKS("C269")
+@claims("C269")
 def last_slope(e: Evidence) -> Found:
     slopes = rolloff(e.points.drive, [s.value for s in e.points.eqe]).local_slopes
     return {
@@ -122,7 +122,7 @@ def last_slope(e: Evidence) -> Found:
     }
 
 
-@CHECKS("C067")
+@claims("C067")
 def ageing_law(e: Evidence) -> Found:
     law = printed_ageing()
     low, high = law.exponents
@@ -140,13 +140,13 @@ def ageing_law(e: Evidence) -> Found:
 # ---- the champion and its ceiling ----------------------------------------------------------------
 
 
-@CHECKS("C089")
+@claims("C089")
 def above_twenty(e: Evidence) -> Found:
     champion = number("C056")
     return {"found": champion, "note": f"{champion:g} is above 20"}
 
 
-@CHECKS("C059")
+@claims("C059")
 def share_of_the_limit(e: Evidence) -> Found:
     limit = number("C058")
     implied = implied_outcoupling(limit / 100, e.internal_yield)
@@ -160,7 +160,7 @@ def _ceiling(e: Evidence) -> tuple[float, float, float]:
     return tuple(100 * x for x in e.ceiling.eqe(e.internal_yield))
 
 
-@CHECKS("C056", "optical ceiling")
+@claims("C056", "optical ceiling")
 def champion_below_the_ceiling(e: Evidence) -> Found:
     top, low, high = _ceiling(e)
     return {
@@ -174,8 +174,8 @@ def champion_below_the_ceiling(e: Evidence) -> Found:
     }
 
 
-@CHECKS("C058", "optical ceiling")
-@CHECKS("C152", "optical ceiling")
+@claims("C058", "optical ceiling")
+@claims("C152", "optical ceiling")
 def limit_of_the_stack(e: Evidence) -> Found:
     top, low, high = _ceiling(e)
     needed = implied_outcoupling(number("C058") / 100, e.internal_yield)
@@ -193,7 +193,7 @@ def limit_of_the_stack(e: Evidence) -> Found:
 # ---- numbers and text against themselves ---------------------------------------------------------
 
 
-@CHECKS("C045")
+@claims("C045")
 def emitter_of_the_legend(e: Evidence) -> Found:
     return {
         "found": number("C177"),
@@ -202,34 +202,34 @@ def emitter_of_the_legend(e: Evidence) -> Found:
     }
 
 
-@CHECKS("C177")
+@claims("C177")
 def emitter_of_methods(e: Evidence) -> Found:
     note = "the same conflict seen from Methods, read as 25 to 35 nm"
     return {"found": number("C045"), "note": note}
 
 
-@CHECKS("C046")
+@claims("C046")
 def transport_layer_of_the_legend(e: Evidence) -> Found:
     return {"found": number("C190"), "note": "legend and Methods agree"}
 
 
-@CHECKS("C190")
+@claims("C190")
 def transport_layer_of_methods(e: Evidence) -> Found:
     return {"found": number("C046"), "note": "legend and Methods agree"}
 
 
-@CHECKS("C047")
+@claims("C047")
 def cathode_of_the_legend(e: Evidence) -> Found:
     return {"found": number("C191") + number("C192"), "note": "1 nm LiF and 80 nm Al"}
 
 
-@CHECKS("C192")
+@claims("C192")
 def cathode_of_methods(e: Evidence) -> Found:
     note = "80 nm for LiF/Al together less 1 nm of LiF"
     return {"found": number("C047") - number("C191"), "note": note}
 
 
-@CHECKS("C188")
+@claims("C188")
 def name_of_the_emitter(e: Evidence) -> Found:
     return {
         "found": f"x_I = 0.67 by name, {number('C225'):g} by XPS",
@@ -240,7 +240,7 @@ def name_of_the_emitter(e: Evidence) -> Found:
     }
 
 
-@CHECKS("C267")
+@claims("C267")
 def undescribed_panels(e: Evidence) -> Found:
     found = [
         name
@@ -254,7 +254,7 @@ def undescribed_panels(e: Evidence) -> Found:
     }  # fmt: skip
 
 
-@CHECKS("C054")
+@claims("C054")
 def call_out(e: Evidence) -> Found:
     shown = paper.panels()["fig3b"].plotted
     return {
@@ -264,7 +264,7 @@ def call_out(e: Evidence) -> Found:
     }
 
 
-@CHECKS("C176")
+@claims("C176")
 def two_stacks(e: Evidence) -> Found:
     return {
         "found": f"{', '.join(LATER_LAYERS)} in Fig. 3a, not in Extended Data Fig. 7a",
@@ -276,7 +276,7 @@ def two_stacks(e: Evidence) -> Found:
     }
 
 
-@CHECKS("C178")
+@claims("C178")
 def misspelt(e: Evidence) -> Found:
     note = "a slip of the manuscript's text; nothing depends on it"
     return {"found": "TBPI for TPBi in Methods", "holds": False, "note": note}
@@ -285,21 +285,21 @@ def misspelt(e: Evidence) -> Found:
 # ---- what follows from the files: devices --------------------------------------------------------
 
 
-@CHECKS("C004", "peak of the sweep")
-@CHECKS("C056", "peak of the sweep")
+@claims("C004", "peak of the sweep")
+@claims("C056", "peak of the sweep")
 def peak_of_the_sweep(e: Evidence) -> Found:
     q = e.quantity("fig3_EG", "peak EQE")
     note = "from L, J and the spectrum at each current"
     return {"found": q.value, "standard_error": q.standard_error, "kind": q.kind, "note": note}
 
 
-@CHECKS("C057")
+@claims("C057")
 def current_at_the_peak(e: Evidence) -> Found:
     q = e.quantity("fig3_EG", "J at peak EQE")
     return {"found": q.value, "standard_error": q.standard_error, "kind": q.kind}
 
 
-@CHECKS("C055")
+@claims("C055")
 def treated_against_neat(e: Evidence) -> Found:
     treated, neat = e.quantity("fig3_EG", "peak EQE"), e.quantity("fig3_neat", "peak EQE")
     from_V = max(e.quantity(s, "turn-on voltage").value for s in ("fig3_EG", "fig3_neat"))
@@ -326,7 +326,7 @@ def current_ratio(first: Run, second: Run, from_V: float) -> float:
     return float(np.exp(np.mean(logs[0] - logs[1])))
 
 
-@CHECKS("C258")
+@claims("C258")
 def devices_of_the_histogram(e: Evidence) -> Found:
     return {"found": len(e.batch), "kind": e.batch[0].kind}
 
@@ -340,14 +340,14 @@ def _moved(followed: Followed) -> float:
     return float(np.max(np.abs(followed.centroid_nm - followed.centroid_nm[0])))
 
 
-@CHECKS("C003", "peak of the EL series")
+@claims("C003", "peak of the EL series")
 def wavelength_of_the_series(e: Evidence) -> Found:
     f = e.followed("fig3_EG", "drive")
     kind = e.series("fig3_EG", "drive").kind
     return {"found": f.peak_nm[0], "standard_error": f.peak_error[0], "kind": kind}
 
 
-@CHECKS("C061", "second band of the series")
+@claims("C061", "second band of the series")
 def shoulder_of_the_neat_device(e: Evidence) -> Found:
     f, kind = e.followed("fig3_neat", "drive"), e.series("fig3_neat", "drive").kind
     if not f.grows:
@@ -355,7 +355,7 @@ def shoulder_of_the_neat_device(e: Evidence) -> Found:
     return {"found": f.shoulder_nm, "standard_error": f.shoulder_error, "kind": kind}
 
 
-@CHECKS("C062")
+@claims("C062")
 def treated_device_stays(e: Evidence) -> Found:
     treated, neat = e.followed("fig3_EG", "drive"), e.followed("fig3_neat", "drive")
     move, error = treated.change("peak_nm")
@@ -368,7 +368,7 @@ def treated_device_stays(e: Evidence) -> Found:
     }
 
 
-@CHECKS("C050")
+@claims("C050")
 def ligands_suppress_segregation(e: Evidence) -> Found:
     samples = ("fig3_neat", "ed5_EDTA", "ed5_GL")
     neat, edta, gl = (e.followed(s, "drive") for s in samples)
@@ -381,7 +381,7 @@ def ligands_suppress_segregation(e: Evidence) -> Found:
     }
 
 
-@CHECKS("C051")
+@claims("C051")
 def most_stable_least_efficient(e: Evidence) -> Found:
     named = {"EDTA": "ed5_EDTA", "GL": "ed5_GL", "E+G": "ed5_EG"}
     moved = {name: _moved(e.followed(sample, "drive")) for name, sample in named.items()}
@@ -395,7 +395,7 @@ def most_stable_least_efficient(e: Evidence) -> Found:
     }
 
 
-@CHECKS("C052")
+@claims("C052")
 def second_treatment(e: Evidence) -> Found:
     named = {"EDTA": "ed5_EDTA", "GL": "ed5_GL", "E+G": "ed5_EG"}
     moved, after = (
@@ -412,7 +412,7 @@ def second_treatment(e: Evidence) -> Found:
     }
 
 
-@CHECKS("C257")
+@claims("C257")
 def recovery(e: Evidence) -> Found:
     r, folds = e.rest("ed7_OA"), math.log(20)
     return {
@@ -435,4 +435,4 @@ def _half_life(e: Evidence, drive: str) -> Found:
 
 
 for _id, _drive in (("C063", "0.1 mA/cm2"), ("C064", "1 mA/cm2"), ("C065", "10 mA/cm2")):
-    CHECKS(_id, "crossing of L0/2")(partial(_half_life, drive=_drive))
+    claims(_id, "crossing of L0/2")(partial(_half_life, drive=_drive))

@@ -14,7 +14,7 @@ from typing import Any
 
 from uncertainties import UFloat, ufloat
 
-from hassan2021.desk import DOI, Checks, Missing, number
+from hassan2021.desk import DOI, Checks, Found, Missing, number
 from hassan2021.verdicts.evidence import iodide_by_xps
 from peled.synthesis.amounts import composition, molar_mass, parse_quantity
 from peled.synthesis.crystals import CrystalPopulation, sedimentation_mm, sedimenting_diameter_nm
@@ -32,7 +32,7 @@ _Z = {"H": 1, "C": 6, "N": 7, "O": 8, "S": 16}
 #: Range of the radius of the centrifuge's rotor (mm), which is not printed.
 ROTOR_MM = (50.0, 120.0)
 
-CHECKS = Checks(
+claims = Checks(
     {
         "C090": "a label; at 99.99 % it moves no number here",
         "C091": "a label; the acid is in 60-fold excess over lead",
@@ -203,45 +203,45 @@ def of_paper(procedure: Procedure) -> bool:
     return DOI in procedure.source
 
 
-def judge(room, evidence: Evidence | None) -> None:
+def judge_all(room, e: Evidence | None) -> None:
     """A verdict on every claim of the synthesis; None is another procedure than the paper's."""
-    if evidence is not None:
-        CHECKS.judge(room, evidence)
+    if e is not None:
+        claims.judge(room, e)
         return
     for claim_id in room.missing_claims():
         room.not_testable(claim_id, "the procedure is not the paper's")
 
 
-def finding(evidence: Evidence) -> list[str]:
+def finding(e: Evidence) -> list[str]:
     """What follows from the printed numbers, in four lines."""
-    lead, iodide, bromide = (evidence.added(c) for c in ("Pb", "I", "Br"))
-    balance, neat, treated = evidence.balance, evidence.neat, evidence.treated
+    lead, iodide, bromide = (e.added(c) for c in ("Pb", "I", "Br"))
+    balance, neat, treated = e.balance, e.neat, e.treated
     ratio, shell = iodide / bromide, shell_share(neat)
     most = ", ".join(
         f"all the {e} makes {m.nominal_value:.0f} ± {m.std_dev:.0f}"
-        for e, (m, _) in _limits(evidence).items()
+        for e, (m, _) in _limits(e).items()
     )
     atoms, surface = neat.mean(neat.lead_atoms), neat.mean(neat.surface_lead)
     deep = (neat.edge_nm - treated.edge_nm) * 10 / neat.a_angstrom / 2
-    per_surface = neat.ligands_per_surface_lead(number("C122"), evidence.portion_mg)
+    per_surface = neat.ligands_per_surface_lead(number("C122"), e.portion_mg)
     return [
         f"the weighings fit: I:Br {ratio.nominal_value:.3f} ± {ratio.std_dev:.3f} (printed "
         f"{number('C028'):g}), {((iodide + bromide) / lead).nominal_value:.2f} halides a lead",
         f"whether the mass fits hangs on what a batch is: stated {balance.stated_mg:.0f} mg, "
         f"{100 * shell.nominal_value:.0f} % acid and amine; {most} mg, or twice that",
         f"a neat crystal has {atoms:.0f} lead atoms, {100 * surface / atoms:.0f} % of them at its "
-        f"surface; from {neat.edge_nm:g} to {treated.edge_nm:g} nm {100 * evidence.lost:.0f} % of "
+        f"surface; from {neat.edge_nm:g} to {treated.edge_nm:g} nm {100 * e.lost:.0f} % of "
         f"all lead goes, {deep:.1f} unit cells from each face",
-        f"the ligand is in excess: {evidence.ligands_per_lead:.1f} molecules for each lead atom, "
+        f"the ligand is in excess: {e.ligands_per_lead:.1f} molecules for each lead atom, "
         f"{per_surface:.0f} for each at the surface",
     ]
 
 
-def quantities(evidence: Evidence) -> dict[str, tuple[float, float | None, str]]:
+def quantities(e: Evidence) -> dict[str, tuple[float, float | None, str]]:
     """Numbers to keep: (value, standard error, unit) by name."""
-    lead, iodide, bromide = (evidence.added(c) for c in ("Pb", "I", "Br"))
-    precursor, balance = evidence.pure.vessels["precursor"], evidence.balance
-    neat, treated = evidence.neat, evidence.treated
+    lead, iodide, bromide = (e.added(c) for c in ("Pb", "I", "Br"))
+    precursor, balance = e.pure.vessels["precursor"], e.balance
+    neat, treated = e.neat, e.treated
     sure = {
         "PbI2": (lead, "mmol"),
         "MABr": (bromide, "mmol"),
@@ -257,15 +257,15 @@ def quantities(evidence: Evidence) -> dict[str, tuple[float, float | None, str]]
     means = {
         "lead atoms per neat crystal": neat.mean(neat.lead_atoms),
         "lead atoms per treated crystal": treated.mean(treated.lead_atoms),
-        "lead removed by shrinkage": evidence.lost,
-        "ligands per lead atom": evidence.ligands_per_lead,
+        "lead removed by shrinkage": e.lost,
+        "ligands per lead atom": e.ligands_per_lead,
     }
     return {k: (v.nominal_value, v.std_dev, unit) for k, (v, unit) in sure.items()} | {
         k: (v, None, "") for k, v in means.items()
     }
 
 
-def _amount(found: UFloat | float, note: str) -> dict:
+def _amount(found: UFloat | float, note: str) -> Found:
     return {
         "found": getattr(found, "nominal_value", found),
         "standard_error": getattr(found, "std_dev", 0.0),
@@ -276,9 +276,9 @@ def _amount(found: UFloat | float, note: str) -> dict:
 # ---- composition -------------------------------------------------------------------------------
 
 
-@CHECKS("C006")
-def letter_x(evidence: Evidence) -> dict:
-    x = evidence.iodide_fraction.nominal_value
+@claims("C006")
+def letter_x(e: Evidence) -> Found:
+    x = e.iodide_fraction.nominal_value
     return {
         "found": f"x = {x:.3f} is iodide in one spelling, bromide in the other",
         "holds": abs(x - 0.5) < 1e-3,
@@ -287,40 +287,40 @@ def letter_x(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS("C028")
-def iodide_to_bromide(evidence: Evidence) -> dict:
-    ratio = 2 * evidence.added("Pb") / evidence.added("Br")
+@claims("C028")
+def iodide_to_bromide(e: Evidence) -> Found:
+    ratio = 2 * e.added("Pb") / e.added("Br")
     return _amount(ratio, "2 n(PbI2)/n(MABr), both bottles taken as pure")
 
 
-@CHECKS("C226")
-def iodide_share(evidence: Evidence) -> dict:
-    return _amount(evidence.iodide_fraction, "iodide fraction of the halide in the precursor")
+@claims("C226")
+def iodide_share(e: Evidence) -> Found:
+    return _amount(e.iodide_fraction, "iodide fraction of the halide in the precursor")
 
 
-@CHECKS("C096")
-def mass_of_lead_iodide(evidence: Evidence) -> dict:
+@claims("C096")
+def mass_of_lead_iodide(e: Evidence) -> Found:
     return _amount(
-        evidence.added("Br") * molar_mass("PbI2"),
+        e.added("Br") * molar_mass("PbI2"),
         "PbI2 that makes I:Br 2:1 with the MABr weighed; most of the error is lead's atomic weight",
     )
 
 
-@CHECKS("C097")
-def mass_of_bromide(evidence: Evidence) -> dict:
-    found = evidence.added("Pb") * molar_mass("CH3NH3Br")
+@claims("C097")
+def mass_of_bromide(e: Evidence) -> Found:
+    found = e.added("Pb") * molar_mass("CH3NH3Br")
     return _amount(found, "MABr that makes I:Br 2:1 with the PbI2 weighed")
 
 
-@CHECKS("C023")
-def equimolar(evidence: Evidence) -> dict:
+@claims("C023")
+def equimolar(e: Evidence) -> Found:
     grams = (molar_mass("C10H17N3O6S") / molar_mass("C10H16N2O8")).nominal_value
     note = f"equimolar is {grams:.3f} g of GL to 1 g of EDTA"
-    return _amount(evidence.added("GL") / evidence.added("EDTA"), note)
+    return _amount(e.added("GL") / e.added("EDTA"), note)
 
 
-@CHECKS("C099")
-def formula_of_the_gas(evidence: Evidence) -> dict:
+@claims("C099")
+def formula_of_the_gas(e: Evidence) -> Found:
     printed, methylamine = (
         int(sum(_Z[symbol] * n for symbol, n in composition(formula)))
         for formula in ("CH3NH3", "CH3NH2")
@@ -337,28 +337,28 @@ def formula_of_the_gas(evidence: Evidence) -> dict:
 # ---- volumes and counts ------------------------------------------------------------------------
 
 
-@CHECKS("C098")
-def acetonitrile(evidence: Evidence) -> dict:
+@claims("C098")
+def acetonitrile(e: Evidence) -> Found:
     return _amount(
-        evidence.added("Pb") / 0.5,
+        e.added("Pb") / 0.5,
         "acetonitrile for 0.50 mol/L of lead, the round number the masses point to; "
         "the salts' own volume is left out",
     )
 
 
-@CHECKS("C100")
-def injection(evidence: Evidence) -> dict:
-    volume = evidence.quantity("precursor", "add", "mL", "acetonitrile")
+@claims("C100")
+def injection(e: Evidence) -> Found:
+    volume = e.quantity("precursor", "add", "mL", "acetonitrile")
     return _amount(
-        0.1 / (evidence.added("Pb") / volume),
+        0.1 / (e.added("Pb") / volume),
         "precursor for 0.100 mmol of lead a batch, the round number; "
         "six injections use 1.2 of 4 mL",
     )
 
 
-@CHECKS("C102", "room in the batch")
-@CHECKS("C103", "room in the batch")
-def room_in_the_batch(evidence: Evidence) -> dict:
+@claims("C102", "room in the batch")
+@claims("C103", "room in the batch")
+def room_in_the_batch(e: Evidence) -> Found:
     batch = number("C106") * 3 / number("C105")
     rest = batch - number("C102") - number("C103") - number("C100")
     return {
@@ -369,55 +369,55 @@ def room_in_the_batch(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS("C102", "acid to amine", other="C103", factor=10)
-@CHECKS("C103", "acid to amine", other="C102", factor=0.1)
-def acid_to_amine(evidence: Evidence, other: str, factor: float) -> dict:
+@claims("C102", "acid to amine", other="C103", factor=10)
+@claims("C103", "acid to amine", other="C102", factor=0.1)
+def acid_to_amine(e: Evidence, other: str, factor: float) -> Found:
     note = "ten parts of acid to one of amine by volume, 14.7 to 1 in moles"
     return _amount(factor * number(other), note)
 
 
-@CHECKS("C105")
-def number_of_batches(evidence: Evidence) -> dict:
-    moved = evidence.quantity("control", "transfer", "mL")
-    found = moved * 2 / evidence.quantity("stock", "disperse", "mL")
+@claims("C105")
+def number_of_batches(e: Evidence) -> Found:
+    moved = e.quantity("control", "transfer", "mL")
+    found = moved * 2 / e.quantity("stock", "disperse", "mL")
     return _amount(found, "12 mL of stock from 2 mL a batch")
 
 
-@CHECKS("C107", wash="second", other="first", volumes=("C106", "C111", "C110"))
-@CHECKS("C111", wash="first", other="second", volumes=("C110", "C107", "C106"))
-def antisolvent(evidence: Evidence, wash: str, other: str, volumes: tuple[str, ...]) -> dict:
+@claims("C107", wash="second", other="first", volumes=("C106", "C111", "C110"))
+@claims("C111", wash="first", other="second", volumes=("C110", "C107", "C106"))
+def antisolvent(e: Evidence, wash: str, other: str, volumes: tuple[str, ...]) -> Found:
     a, b, c = map(number, volumes)
     note = f"the antisolvent ratio of the {wash} wash, 2:1, applied to the {other}"
     return _amount(a * b / c, note)
 
 
-@CHECKS("C115")
-def precipitations(evidence: Evidence) -> dict:
-    count = sum("precipitate" in step for step in evidence.procedure.steps)
+@claims("C115")
+def precipitations(e: Evidence) -> Found:
+    count = sum("precipitate" in step for step in e.procedure.steps)
     return _amount(float(count), "precipitations counted in the synthesis section")
 
 
-@CHECKS("C116")
-def volume_of_a_batch(evidence: Evidence) -> dict:
+@claims("C116")
+def volume_of_a_batch(e: Evidence) -> Found:
     return _amount(number("C117") / number("C105"), "12 mL for six batches")
 
 
-@CHECKS("C117")
-def volume_of_the_stock(evidence: Evidence) -> dict:
+@claims("C117")
+def volume_of_the_stock(e: Evidence) -> Found:
     return _amount(number("C105") * number("C116"), "six batches of 2 mL")
 
 
-@CHECKS("C121", "two treatments", other="C123")
-@CHECKS("C123", "two treatments", other="C121")
-def two_treatments(evidence: Evidence, other: str) -> dict:
+@claims("C121", "two treatments", other="C123")
+@claims("C123", "two treatments", other="C121")
+def two_treatments(e: Evidence, other: str) -> Found:
     note = "two treatments of 3 mL use up one of two portions of a 12 mL stock"
     return _amount(number("C117") / (2 * number(other)), note)
 
 
-@CHECKS("C121", "three treatments")
-@CHECKS("C123", "three treatments")
-def three_treatments(evidence: Evidence) -> dict:
-    count = sum(bool(step.get("alternative")) for step in evidence.procedure.steps)
+@claims("C121", "three treatments")
+@claims("C123", "three treatments")
+def three_treatments(e: Evidence) -> Found:
+    count = sum(bool(step.get("alternative")) for step in e.procedure.steps)
     portion, needed = number("C117") / number("C121"), count * number("C123")
     return {
         "found": f"{count} treatments need {needed:.0f} mL, "
@@ -431,13 +431,13 @@ def three_treatments(evidence: Evidence) -> dict:
 # ---- mass --------------------------------------------------------------------------------------
 
 
-def _limits(evidence: Evidence) -> dict[str, tuple[UFloat, str]]:
+def _limits(e: Evidence) -> dict[str, tuple[UFloat, str]]:
     """Most solid (mg) that lead and bromide allow, ligands included, and why.
 
     The composition is printed to tenths, and one line of iodine without its mean free path would
     give another; what bromide allows goes with its inverse.
     """
-    balance, crystal_share = evidence.balance, 1 - shell_share(evidence.neat)
+    balance, crystal_share = e.balance, 1 - shell_share(e.neat)
     iodide = number("C225")
     off = math.hypot(0.05, iodide_by_xps("I 3d5/2") - iodide) / 3**0.5
     spread = ufloat(1.0, off / (1 - iodide))
@@ -448,13 +448,13 @@ def _limits(evidence: Evidence) -> dict[str, tuple[UFloat, str]]:
     }
 
 
-def stated_mass(evidence: Evidence, element: str, injections: int, per_mL: bool) -> dict:
+def stated_mass(e: Evidence, element: str, injections: int, per_mL: bool) -> Found:
     """A batch may be one injection (six in 12 mL) or a centrifuge tube of 10 mL (two injections).
 
     The solid that was weighed holds its ligands too.
     """
-    balance, shell = evidence.balance, shell_share(evidence.neat)
-    most, why = _limits(evidence)[element]
+    balance, shell = e.balance, shell_share(e.neat)
+    most, why = _limits(e)[element]
     share = (injections * most / balance.stated_mg).nominal_value
     note = (
         f"{why}, with {100 * shell.nominal_value:.0f} % of acid and amine in the solid, in "
@@ -469,7 +469,7 @@ def stated_mass(evidence: Evidence, element: str, injections: int, per_mL: bool)
 for _claim, _per_mL in (("C112", True), ("C118", False)):
     for _element in ("lead", "bromide"):
         for _reading, _n in (("one injection", 1), ("a tube", 2)):
-            CHECKS(
+            claims(
                 _claim,
                 f"{_element}, a batch is {_reading}",
                 element=_element,
@@ -483,11 +483,11 @@ for _claim, _per_mL in (("C112", True), ("C118", False)):
 STOKES = f"Stokes' law; the rotor is not printed, {ROTOR_MM[0]:.0f}-{ROTOR_MM[1]:.0f} mm taken"
 
 
-@CHECKS("C108")
-@CHECKS("C109")
-def pellet(evidence: Evidence) -> dict:
+@claims("C108")
+@claims("C109")
+def pellet(e: Evidence) -> Found:
     spin = {"rpm": number("C108"), "minutes": number("C109")}
-    density = evidence.neat.density_g_cm3
+    density = e.neat.density_g_cm3
     size = max(
         sedimenting_diameter_nm(40, density_g_cm3=density, rotor_mm=r, **spin) for r in ROTOR_MM
     )
@@ -499,11 +499,11 @@ def pellet(evidence: Evidence) -> dict:
     }
 
 
-@CHECKS("C119", crystals="neat", rpm="C119")
-@CHECKS("C120", crystals="neat", rpm="C119")
-@CHECKS("C125", crystals="treated", rpm="C125")
-def stays_up(evidence: Evidence, crystals: str, rpm: str) -> dict:
-    found = evidence.population(crystals)
+@claims("C119", crystals="neat", rpm="C119")
+@claims("C120", crystals="neat", rpm="C119")
+@claims("C125", crystals="treated", rpm="C125")
+def stays_up(e: Evidence, crystals: str, rpm: str) -> Found:
+    found = e.population(crystals)
     minutes = number("C120") if crystals == "neat" else 10.0
     # A sphere of equal volume with its ligand shell.
     size = found.edge_nm * (6 / math.pi) ** (1 / 3) + 3.5
@@ -517,9 +517,9 @@ def stays_up(evidence: Evidence, crystals: str, rpm: str) -> dict:
     }
 
 
-@CHECKS("C126")
-def through_the_filter(evidence: Evidence) -> dict:
-    across = evidence.treated.edge_nm * 3**0.5 + 4
+@claims("C126")
+def through_the_filter(e: Evidence) -> Found:
+    across = e.treated.edge_nm * 3**0.5 + 4
     return {
         "found": f"a crystal is {across:.0f} nm across its corners with ligands",
         "holds": across < number("C126") * 1000,
