@@ -148,7 +148,8 @@ class Evidence:
             self.quantity(NEAT, "PL peak", "solution"),
             self.quantity(sample, "PL peak", "film"),
         ]
-        return ends[0].value - ends[1].value, float(np.hypot(*(q.budget["fit"] for q in ends)))
+        own = [e for q in ends for cause, e in q.budget.items() if cause != "wavelength"]
+        return ends[0].value - ends[1].value, float(np.hypot.reduce(own))
 
     @cached_property
     def relative(self) -> dict[str, tuple[float, float]]:
