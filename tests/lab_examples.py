@@ -491,7 +491,8 @@ def structure(folder: Path) -> None:
         write_tiff(folder / f"tem_{name}.tif", cubes(rng, edge), 0.4)
         photoelectrons(rng, folder, name, halides, charging)
         e = np.arange(1.5, 2.3, 0.005)
-        signal = np.where(e < 1.9, np.exp((np.minimum(e, 1.9) - 1.9) / tail * 1e3), 1.0)
+        depth = 1.5 * np.exp((np.minimum(e, 1.9) - 1.9) / tail * 1e3)
+        signal = 1 - np.exp(-depth - 6 * np.sqrt(np.maximum(e - 1.9, 0)))
         signal = signal * (1 + rng.normal(0, 0.01, e.size)) + 2e-4 + rng.normal(0, 2e-5, e.size)
         text = [f"{a:.3f},{b:.5e}" for a, b in zip(e, signal)]
         write(folder / f"pds_{name}.csv", ["energy (eV),signal", *text])

@@ -77,7 +77,7 @@ def test_bundled_folder_by_its_sheet():
     value = {(q.sample, q.name): q for q in report.quantities}
     for sample, work, edge in (("neat", 4.56, 15.98), ("E+G", 4.36, 11.87)):
         a = value[sample, "lattice constant"]
-        assert abs(a.value - 6.05) < 3 * a.standard_error < 0.01
+        assert abs(a.value - 6.05) < 3 * a.standard_error < 0.03
         assert value[sample, "work function"].value == pytest.approx(work, abs=0.03)
         assert value[sample, "particle edge, mean"].value == pytest.approx(edge, abs=0.3)
         assert value[sample, "binding energy Br 3d"].value is None  # no carbon in the file
@@ -295,3 +295,66 @@ def test_a_metal_keeps_its_area():
     plain = xps.fit_levels(e, y, [xps.Doublet("Au 4f", 84.0, 3.67, 0.75, 0.9)], background="linear")
     assert plain.area("Au 4f")[0] < 0.98 * count * 0.1
     assert plain.chi2_reduced > 3 * fit.chi2_reduced
+
+
+# ---- edges of files ------------------------------------------------------------------------------
+
+
+def test_counts_at_a_ceiling_have_no_weight(tmp_path):
+    """A strongest line cut at 0.6 of its height: size and cell from what is left, in doubt; areas
+    of core levels are withheld.
+    """
+    rng = np.random.default_rng(3)
+    x, y = pattern_of(rng, size_nm=10.0)
+    save(tmp_path / "a.xy", "2theta (deg),counts", x, np.minimum(y, int(0.6 * y.max())))
+    e, counts = region_of(rng, 0.0)
+    save(tmp_path / "I 4d + Br 3d.csv", "binding energy (eV),counts", e, np.minimum(counts, 900))
+    sheet = "sample,measurement,file,anode\na,xrd,a.xy,Cu\na,xps,I*.csv,Al\n"
+    found = {q.name: q for q in report_of(tmp_path, sheet).quantities}
+    for name, true in (("lattice constant", 6.05), ("crystal size", 10.0)):
+        assert found[name].status == "doubtful" and "ceiling" in found[name].reasons
+        assert abs(found[name].value - true) < 3.5 * found[name].standard_error
+    assert found["levels of I 4d + Br 3d"].value is None
+
+
+def test_axes_of_other_laboratories(tmp_path):
+    """A tail over wavenumbers and wavelengths, core levels over kinetic energies: the same numbers;
+    an axis that could be two things is asked about.
+    """
+    rng = np.random.default_rng(2)
+    e = np.linspace(1.4, 1.9, 101)
+    s = np.exp((e - 1.9) / 0.02) * (1 + 0.01 * rng.normal(size=101)) + 1e-4
+    s += 1e-5 * rng.normal(size=101)
+    for name, head, axis in (
+        ("ev", "energy (eV)", e), ("nm", "wavelength (nm)", 1239.842 / e),
+        ("cm", "wavenumber (cm-1)", e * 1e7 / 1239.842), ("bare", "x", e * 1e7 / 1239.842),
+    ):  # fmt: skip
+        save(tmp_path / f"{name}.csv", f"{head},signal", axis, s)
+    binding, counts = region_of(rng, 0.0)
+    save(tmp_path / "I 4d + Br 3d.csv", "kinetic energy (eV),counts", 1486.7 - binding, counts)
+    rows = "".join(f"{n},absorption,{n}.csv,\n" for n in ("ev", "nm", "cm", "bare"))
+    report = report_of(tmp_path, f"sample,measurement,file,anode\n{rows}a,xps,I*.csv,Al\n")
+    tails = {q.sample: q.value for q in report.quantities if q.name == "Urbach energy"}
+    assert tails["ev"] == pytest.approx(20, abs=0.5)
+    assert tails["nm"] == pytest.approx(tails["ev"], rel=1e-3)
+    assert tails["cm"] == pytest.approx(tails["ev"], rel=1e-3)
+    assert any("cm-1 in the head" in str(p) for p in report.problems)
+    assert report.select(sample="a", name="I : Br (I 4d)")[0].value > 0
+
+
+def test_water_vapour_and_opaque_ranges_are_no_bands(tmp_path):
+    """Lines as narrow as the spectrometer's, and the logarithm of noise where no light comes
+    through.
+    """
+    rng = np.random.default_rng(6)
+    x = np.arange(600.0, 4000.0, 1.0)
+    y = 0.1 * np.exp(-4 * np.log(2) * ((x - 2924) / 30) ** 2)
+    y += 9 * np.exp(-4 * np.log(2) * ((x - 1120) / 90) ** 2)
+    for at in np.arange(1400, 1800, 6.0) + rng.uniform(-2, 2, 67):
+        y += rng.uniform(0.01, 0.05) * np.exp(-4 * np.log(2) * ((x - at) / 2.0) ** 2)
+    light = np.abs(10**-y + rng.normal(0, 7e-4, len(x)))
+    save(tmp_path / "a.csv", "wavenumber (cm-1),absorbance", x, -np.log10(light))
+    report = report_of(tmp_path, "sample,measurement,file\na,ftir,a.csv\n")
+    bands = [q.value for q in report.quantities if q.status == "reported"]
+    # The opaque band is placed by its flanks.
+    assert sorted(bands) == pytest.approx([1120, 2924], abs=1.5)

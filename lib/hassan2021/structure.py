@@ -240,7 +240,24 @@ def step() -> microscopy.SizeChange:
     return microscopy.size_change(*edges, number("C033"))
 
 
+#: Molar masses, g/mol (IUPAC 2021, abridged weights).
+LIGANDS = {"GL": 307.32, "EDTA": 292.24}
+SOLIDS = {"MAPbI2Br": 572.98, "MAPb(I0.4Br0.6)3": 535.39, "PbI2": 461.0, "PbBr2": 367.0}
+CUBES_MG = 120.0  #: of MAPbI2Br that is washed
+
+
+def stoichiometric_ceilings() -> dict[str, float]:
+    """Lead contents of the pure solids one could think of, µg/mg."""
+    found = {f"Pb-{name} 1:1": icpms.ceiling(mass) for name, mass in LIGANDS.items()}
+    found["Pb-E+G 1:1"] = icpms.ceiling(sum(LIGANDS.values()), lead=2)
+    return found | {name: 1000 * icpms.PB / mass for name, mass in SOLIDS.items()}
+
+
 def balance() -> dict[str, float]:
     """The most lead (µg/mg) that a residue can hold if all 2 mmol of ligand stay in it."""
     mixes = {"GL": {"GL": 2.0}, "E+G": {"GL": 1.0, "EDTA": 1.0}, "EDTA": {"EDTA": 2.0}}
-    return {name: icpms.mass_balance(ligand_mmol=mix) for name, mix in mixes.items()}
+    lead = CUBES_MG * icpms.PB / SOLIDS["MAPbI2Br"]
+    return {
+        name: icpms.mass_balance(lead, sum(n * LIGANDS[ligand] for ligand, n in mix.items()))
+        for name, mix in mixes.items()
+    }

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.patches import Circle
 
+from hassan2021.colours import COLOURS
 from hassan2021.energetics.methods import LeadGap
 from peled.energetics import affinity, draw, frenkel
 from peled.energetics.binding import Cell
 from peled.energetics.outputs import EnergyRow
-from peled.figures import COLOURS
 from peled.formats.atomistic import Structure
 
 _SURFACE_COLOURS = {

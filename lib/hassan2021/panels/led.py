@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from hassan2021 import desk
+from hassan2021.colours import COLOURS
 from hassan2021.desk import Missing, Panel
 from hassan2021.led import BATCH, LATER_LAYERS, Evidence
 from ledger import paper
-from peled.figures import COLOURS
 from peled.led import plots
 from peled.led.ceiling import Layer, Stack, implied_outcoupling
 from peled.led.current_voltage import jv_current

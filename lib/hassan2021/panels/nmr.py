@@ -8,10 +8,11 @@ from functools import partial
 import numpy as np
 
 from hassan2021 import desk
+from hassan2021.colours import COLOURS
 from hassan2021.desk import Missing, Panel
 from hassan2021.nmr import SOLIDS, Evidence
 from peled import molecules
-from peled.figures import COLOURS, DOUBLE
+from peled.figures import DOUBLE
 from peled.nmr import plots
 
 #: Marks of the carbon spectra: shift, text, colour; asterisks are sidebands of the double bond.

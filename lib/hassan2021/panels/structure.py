@@ -7,16 +7,16 @@ from functools import partial
 import numpy as np
 
 from hassan2021 import desk
+from hassan2021.colours import COLOURS
 from hassan2021.desk import Missing, Panel, number
-from hassan2021.structure import NEAT, PAIR, TREATED, Evidence
-from peled.figures import COLOURS
-from peled.structure import icpms, plots
+from hassan2021.structure import NEAT, PAIR, TREATED, Evidence, stoichiometric_ceilings
+from peled.structure import plots
 
 
 def finding(e: Evidence, axes) -> None:
     """Left: lead that the paper found and the most there can be; right: bromide by four routes."""
     names = {"GL": "C170", "E+G": "C171", "EDTA": "C172"}
-    ceilings = icpms.stoichiometric_ceilings()
+    ceilings = stoichiometric_ceilings()
     ax = axes[0]
     for i, (name, claim) in enumerate(names.items()):
         limit = ceilings[f"Pb-{name} 1:1"]
@@ -33,7 +33,7 @@ def finding(e: Evidence, axes) -> None:
 
 
 def _patterns(e: Evidence, ax) -> None:
-    plots.patterns(ax, e.of("xrd", e.fit))
+    plots.patterns(ax, e.of("xrd", e.fit), COLOURS)
 
 
 def _image(e: Evidence, ax, sample: str, word: str, bar_nm: float) -> None:
@@ -43,7 +43,7 @@ def _image(e: Evidence, ax, sample: str, word: str, bar_nm: float) -> None:
 def _overview(e: Evidence, axes, sample: str) -> None:
     found = [one for name, one in e.kept(sample, "tem").items() if name != "sizes"]
     plots.micrograph(axes[0], *found[0], bar_nm=50)
-    plots.histogram(axes[1], e.sizes(sample), sample)
+    plots.histogram(axes[1], e.sizes(sample), COLOURS[sample])
 
 
 def _transform(e: Evidence, ax, sample: str) -> None:
@@ -52,16 +52,19 @@ def _transform(e: Evidence, ax, sample: str) -> None:
 
 def _core_levels(e: Evidence, axes) -> None:
     found = e.of("xps", e.levels)
-    plots.core_levels(axes, found, {s: e.survey(s) for s in found})
+    plots.core_levels(axes, found, {s: e.survey(s) for s in found}, COLOURS)
 
 
 def _tails(e: Evidence, ax) -> None:
     found = e.of("absorption", e.tail)
-    plots.tails(ax, {s: f for s, (f, _) in found.items()}, {s: d for s, (_, d) in found.items()})
+    plots.tails(ax, found, COLOURS)
 
 
 def _infrared(e: Evidence, ax) -> None:
-    plots.infrared(ax, e.of("ftir", lambda s: next(iter(e.kept(s, "ftir").values()))))
+    found = e.of("ftir", lambda s: next(iter(e.kept(s, "ftir").values())))
+    order = ["OA", "EDTA", "GL", TREATED]
+    shown = sorted(found, key=lambda s: [*order, s].index(s))
+    plots.infrared(ax, {s: found[s] for s in shown}, COLOURS)
 
 
 def _ups(e: Evidence, ax, edge: str, name: str, draw) -> None:
@@ -71,15 +74,15 @@ def _ups(e: Evidence, ax, edge: str, name: str, draw) -> None:
             found[sample] = (*kept[edge], e.quantity(sample, name).value)
     if not found:
         raise Missing(f"no {edge} in the folder")
-    draw(ax, found)
+    draw(ax, found, COLOURS)
 
 
 def _lead(e: Evidence, axes) -> None:
-    limits = icpms.stoichiometric_ceilings()
+    limits = stoichiometric_ceilings()
     if not e.lead:
         raise Missing("no icpms in the folder")
     shown = {k: v for k, v in limits.items() if "1:1" in k or k == "PbI2"}
-    plots.calibration(axes[0], e.lead, shown)
+    plots.calibration(axes[0], e.lead, shown, COLOURS)
     plots.compositions(axes[1], e.crystals)
 
 

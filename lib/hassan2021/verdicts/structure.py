@@ -7,7 +7,16 @@ from functools import partial
 import numpy as np
 
 from hassan2021.desk import Checks, Found, Missing, number, of_paper
-from hassan2021.structure import NEAT, PAIR, TREATED, Evidence, balance, step
+from hassan2021.structure import (
+    LIGANDS,
+    NEAT,
+    PAIR,
+    TREATED,
+    Evidence,
+    balance,
+    step,
+    stoichiometric_ceilings,
+)
 from ledger import paper
 from peled import materials
 from peled.structure import composition, icpms, microscopy
@@ -295,10 +304,10 @@ RESIDUES = {"C170": "GL", "C171": "E+G", "C172": "EDTA"}
 
 def _ceiling(e: Evidence, claim_id: str) -> Found:
     name = RESIDUES[claim_id]
-    one = icpms.stoichiometric_ceilings()[f"Pb-{name} 1:1"]
-    mass = icpms.LIGANDS.get(name, sum(icpms.LIGANDS.values()) / 2)
+    one = stoichiometric_ceilings()[f"Pb-{name} 1:1"]
+    mass = LIGANDS.get(name, sum(LIGANDS.values()) / 2)
     # Glutathione has a thiol and two acids, and may hold two; 5 % for digestion and weighing.
-    most = icpms.ceiling(icpms.LIGANDS[name] / 2) if name == "GL" else one
+    most = icpms.ceiling(LIGANDS[name] / 2) if name == "GL" else one
     per = icpms.lead_per_ligand(number(claim_id), mass)
     return {
         "found": most, "standard_error": 0.05 * most, "limit": "upper",

@@ -22,6 +22,7 @@ from peled.conditioning.noise import (
     free_region,
     noise_in,
     stated_region,
+    white_deviation,
 )
 from peled.conditioning.signal import ConditioningError, Signal
 from peled.conditioning.spikes import find_spikes, replace_points
@@ -96,8 +97,11 @@ def saturation(signal: Signal, companions: Mapping[str, Signal], ceiling: float 
     top = y.max(axis=1)
     at_top = y >= top[:, None]
     run = at_top[:, 2:] & at_top[:, 1:-1] & at_top[:, :-2]
-    middle, low = np.quantile(np.where(signal.good, signal.values, 0.0), (0.5, 0.1), axis=1)
-    clear = top > middle + 12 * (middle - low)  # equal counts in noise are no ceiling
+    known = np.where(signal.good, signal.values, 0.0)
+    middle, low = np.quantile(known, (0.5, 0.1), axis=1)
+    # Equal counts in noise are no ceiling; a background that falls is no noise.
+    noise = 1.28 * np.median(white_deviation(known), axis=1)
+    clear = top > middle + 12 * np.minimum(middle - low, noise)
     full = clear & (
         run.any(axis=1) | (np.isin(top, CEILINGS) & (np.count_nonzero(at_top, axis=1) > 1))
     )

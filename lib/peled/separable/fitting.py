@@ -193,7 +193,6 @@ def fit(
     variance: Callable[[np.ndarray, int], float] | None = None,
     non_negative: int = 0,
     max_evaluations: int = 200,
-    close: float = _CLOSE,
 ) -> SeparableFit:
     """Fit D = C(p)·A by least squares in p and A.
 
@@ -224,9 +223,6 @@ def fit(
     non_negative : int
         So many of the first coefficients must not be negative.
     max_evaluations : int
-    close : float
-        Distance to the minimum, in standard errors, at which the search ends: a thousandth is more
-        than data say, certified digits want less.
 
     Returns
     -------
@@ -274,7 +270,7 @@ def fit(
         )
     weight = np.where(present, 1 / np.where(present, spread, 1.0), 0.0)
     block = _block(basis, np.where(present, table, 0.0) * weight, weight, len(sought), non_negative)
-    tolerance = close**2 / max(count - fitted, 1)
+    tolerance = _CLOSE**2 / max(count - fitted, 1)
 
     def search(place, start):
         problem = Problem([block, *place.priors], place.expand, place.low, place.high)

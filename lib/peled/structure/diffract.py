@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import numpy as np
 
 from peled.formats import FormatError
 from peled.formats.delimited import read_records
+from peled.formats.diffraction import Pattern
 from peled.materials import bromide_fraction_of_lattice
 from peled.quantities import Finding, possible, signal, threshold
 from peled.samples import Held, Holdings
 from peled.structure import standards, xrd
 from peled.structure.detection import find_lines
-from peled.structure.making import Bench, asked, estimates, with_findings
+from peled.structure.making import Bench, asked, estimates, saturated, with_findings
+from peled.structure.windows import part
 from peled.tables import table
 
 #: Half range of a zero error that no standard told, degrees.
@@ -55,7 +58,9 @@ def ruler_of(holdings: Holdings, settings) -> tuple[standards.Ruler | None, list
             if standard is None:
                 said.append((held.row.label, "a standard that is neither named nor recognised"))
                 continue
-            ruler = standards.calibrate(held.data, standard, _radius(held)[0])
+            pattern, clipped = _unclipped(held)
+            said += [(f.where, f.evidence) for f in clipped]
+            ruler = standards.calibrate(pattern, standard, _radius(held)[0])
         except (ValueError, ArithmeticError) as error:
             said.append((held.row.label, str(error)))
             continue
@@ -70,6 +75,18 @@ def ruler_of(holdings: Holdings, settings) -> tuple[standards.Ruler | None, list
             )
         return ruler, [*said, (held.row.label, text)]
     return None, said
+
+
+def _unclipped(held: Held) -> tuple[Pattern, tuple[Finding, ...]]:
+    """The pattern without points at a ceiling of the counts, whose flanks still tell cell and size,
+    and what that leaves in doubt.
+    """
+    y = held.data.intensity
+    said = saturated(held.data.two_theta_deg, y, held.row.label)
+    if not said:
+        return held.data, ()
+    doubts = (replace(f, status="doubtful", evidence=f"{f.evidence}; they have no weight") for f in said)
+    return part(held.data, y < y.max()), tuple(doubts)
 
 
 def _radius(held: Held) -> tuple[float, bool]:
@@ -102,16 +119,25 @@ def _pattern(bench: Bench, held: Held, ruler, spread) -> None:
         return
     try:
         _one_cell(x, y, wavelengths[0])
+        sound, clipped = _unclipped(held)
+        held = replace(held, data=sound)
         fit = _fit(held, ruler, spread, bench.settings)
     except ValueError as error:
         bench.nothing(held, "lattice constant", "Å", "determined", str(error))
         return
     bench.keep[held.row.label] = fit
+    since = len(bench.quantities)
     _quantities(bench, held, fit, ruler, wavelengths)
+    _other_phases(bench, held, fit, wavelengths)
+    # Errors are widened by a misfit, but it may have a direction.
+    misfit = [Finding("described", "doubtful", n, held.row.label)
+              for n in fit.notes if "chi-square" in n]  # fmt: skip
+    bench.doubt(since, *misfit)
     if ruler is not None and fit.size_nm < 200:
         _single_lines(bench, held, fit, ruler, wavelengths)
     if bench.settings["phases"]:
         _several(bench, held, fit, ruler)
+    bench.doubt(since, *clipped)
 
 
 def _one_cell(x, y, wavelength: float) -> None:
@@ -160,7 +186,7 @@ def _fit(held: Held, ruler, spread, settings) -> xrd.PawleyFit:
 
 
 def _quantities(bench, held, fit, ruler, wavelengths) -> None:
-    where, since = held.row.label, len(bench.quantities)
+    where = held.row.label
     strength = fit.intensities / np.maximum(fit.intensity_errors, 1e-300)
     second = int(np.argsort(-strength)[min(1, len(strength) - 1)])
     there = signal(
@@ -210,16 +236,6 @@ def _quantities(bench, held, fit, ruler, wavelengths) -> None:
             gates=(possible(0, 1, where=where),), note="Vegard, bulk end members",
             **{"end members": ends},
         )  # fmt: skip
-    _other_phases(bench, held, fit, wavelengths)
-    _doubted(bench, since, fit, where)
-
-
-def _doubted(bench: Bench, since: int, fit: xrd.PawleyFit, where: str) -> None:
-    """What a misfit makes doubtful; errors are widened by it, but it may have a direction."""
-    said = [n for n in fit.notes if "chi-square" in n]
-    for index in range(since, len(bench.quantities)):
-        more = [Finding("described", "doubtful", n, where) for n in said]
-        bench.quantities[index] = with_findings(bench.quantities[index], *more)
 
 
 def _single_lines(bench: Bench, held: Held, fit, ruler, wavelengths) -> None:

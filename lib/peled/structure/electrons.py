@@ -15,7 +15,7 @@ from peled.quantities import Finding, Quantity, assumed, possible, signal
 from peled.samples import Held
 from peled.structure import ups, xps
 from peled.structure.detection import find_edges
-from peled.structure.making import Bench, asked, estimates
+from peled.structure.making import Bench, asked, estimates, saturated
 from peled.tables import table
 
 #: What adventitious carbon was found at, eV (G. Greczynski, L. Hultman, Prog. Mater. Sci. 107,
@@ -87,6 +87,9 @@ def _region(bench: Bench, held: Held, spectrum: Spectrum) -> Region | None:
                 held,
                 f"{spectrum.name}: no level of the table; add it to levels.csv beside the data",
             )
+        return None
+    if clipped := saturated(spectrum.binding_energy_eV, spectrum.counts, held.row.label):
+        bench.withheld(held, name, "counts eV", *clipped)
         return None
     try:
         shift = xps.find_shift(spectrum.binding_energy_eV, spectrum.counts, doublets)
@@ -266,6 +269,9 @@ def edges(bench: Bench) -> None:
             x, y = x[order], y[order]
             sigma = np.sqrt(np.maximum(np.convolve(y, np.ones(5) / 5, "same"), 1))
             name = "secondary cut-off" if _is_cutoff(s, bias) else "valence edge"
+            if clipped := saturated(x, y, held.row.label):
+                bench.withheld(held, name, "eV", *clipped)
+                continue
             try:
                 seen = find_edges(x, y, sigma, falling=name == "secondary cut-off")
                 if not seen.features:

@@ -54,7 +54,7 @@ def _steps(word: str, found: dict, settings) -> list[Step]:
             f"background {settings['background']}"
         ),
         "ups": lambda _: "edge fitted with its width",
-        "ftir": lambda f: f"baseline subtracted, noise {f.noise:.2g}",
+        "ftir": lambda f: f"baseline subtracted, noise {np.median(f.noise):.2g}",
         "absorption": lambda o: (
             f"{o[0].window_eV[0]:.3f} to {o[0].window_eV[1]:.3f} eV, the "
             "window that the data choose"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from peled.formats.delimited import Account
 
-#: Molar masses, g/mol, IUPAC 2021 abridged weights: C 12.011, H 1.008, N 14.007, O 15.999, S 32.06, Pb 207.2, I 126.90, Br 79.904.
+#: Molar masses, g/mol (IUPAC 2021, abridged).
 PB, HYDROGEN = 207.2, 1.008
-LIGANDS = {"GL": 307.32, "EDTA": 292.24}
-PEROVSKITE = {"MAPbI2Br": 572.98, "MAPb(I0.4Br0.6)3": 535.39, "PbI2": 461.0, "PbBr2": 367.0}
 
 
 @dataclass(frozen=True)
@@ -115,36 +112,50 @@ def lead_content(
     return Content(float(value), float(error), notes)
 
 
-def ceiling(
-    ligand_mass: float, *, lead: float = 1.0, ligands: float = 1.0, hydrogens_lost: float = 2.0
-) -> float:
-    """Lead content, microgram per milligram, of a complex of `lead` Pb with `ligands` ligands, `hydrogens_lost` H from each Pb bound."""
-    return 1000 * lead * PB / (lead * PB + ligands * ligand_mass - lead * hydrogens_lost * HYDROGEN)
+def ceiling(ligand_mass: float, *, lead: float = 1.0) -> float:
+    """Lead content of a complex of one ligand, in which each lead takes the place of two hydrogens.
 
+    Parameters
+    ----------
+    ligand_mass : float
+        Molar mass of the free ligand (of all that one formula holds), g/mol.
+    lead : float
+        Lead atoms for one of it.
 
-def stoichiometric_ceilings() -> dict[str, float]:
-    """Lead contents of the pure solids one could think of, microgram per milligram."""
-    both = sum(LIGANDS.values())
-    return {
-        "Pb-GL 1:1": ceiling(LIGANDS["GL"]),
-        "Pb-EDTA 1:1": ceiling(LIGANDS["EDTA"]),
-        "Pb-E+G 1:1": ceiling(both, lead=2, ligands=1),
-    } | {name: 1000 * PB / mass for name, mass in PEROVSKITE.items()}
+    Returns
+    -------
+    float
+        n M(Pb) / (n M(Pb) + M − 2 n M(H)), µg/mg.
+
+    Examples
+    --------
+    >>> round(ceiling(292.24))  # ethylenediaminetetraacetic acid
+    417
+    """
+    return 1000 * lead * PB / (lead * (PB - 2 * HYDROGEN) + ligand_mass)
 
 
 def lead_per_ligand(content_ug_mg: float, ligand_mass: float) -> float:
-    """Lead atoms per ligand in a solid of only these two, each Pb replacing two H; infinite when lead alone exceeds the mass balance."""
+    """Lead atoms per ligand in a solid of these two alone, `ceiling` turned round.
+
+    Parameters
+    ----------
+    content_ug_mg : float
+        Lead content, µg/mg.
+    ligand_mass : float
+        Molar mass of the free ligand, g/mol.
+    """
     w = content_ug_mg / 1000
     rest = (1 - w) / w * PB + 2 * HYDROGEN  # mass of ligand for one mole of lead
     return ligand_mass / rest
 
 
-def mass_balance(
-    *,
-    nanocrystal_mg: float = 120.0,
-    nanocrystal_molar_mass: float = PEROVSKITE["MAPbI2Br"],
-    ligand_mmol: Mapping[str, float],
-) -> float:
-    """Largest lead content, microgram per milligram, of a residue that keeps all undissolved ligand and takes all lead of the nanocrystals."""
-    lead_mg = nanocrystal_mg * PB / nanocrystal_molar_mass
-    return 1000 * lead_mg / (lead_mg + sum(n * LIGANDS[name] for name, n in ligand_mmol.items()))
+def mass_balance(lead_mg: float, others_mg: float) -> float:
+    """Largest lead content, µg/mg, of a residue that takes all lead and keeps all of the others.
+
+    Parameters
+    ----------
+    lead_mg, others_mg : float
+        Masses.
+    """
+    return 1000 * lead_mg / (lead_mg + others_mg)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from peled.conditioning.signal import ConditioningError, Signal
+from peled.conditioning.steps import saturation
 from peled.quantities import Estimates, Finding, Quantity, assumed, derive, from_normal
 from peled.report import Problem
 from peled.samples import Held
@@ -69,6 +71,10 @@ class Bench:
             )
         )  # fmt: skip
 
+    def doubt(self, since: int, *findings: Finding) -> None:
+        """More findings for the quantities made since that place."""
+        self.quantities[since:] = [with_findings(q, *findings) for q in self.quantities[since:]]
+
     def nothing(self, held: Held, name: str, unit: str, gate: str, reason: str) -> None:
         """`withheld` by one reason."""
         self.withheld(held, name, unit, Finding(gate, "withheld", reason, held.row.label))
@@ -86,6 +92,14 @@ def with_findings(quantity: Quantity, *findings: Finding) -> Quantity:
 def asked(column: str, where: str) -> Finding:
     """The finding that asks for a column of the sheet."""
     return assumed(column, where=where).findings[0]
+
+
+def saturated(x, y, where: str, unit: str = "counts") -> tuple[Finding, ...]:
+    """What the gate of conditioning says of counts at a ceiling; nothing for a sound signal."""
+    try:
+        return saturation(Signal(x, y, axis_unit="", unit=unit, source=where), {})[2]
+    except ConditioningError:
+        return ()
 
 
 def estimates(names: Sequence[str], values, units: Sequence[str], errors, **more) -> Estimates:

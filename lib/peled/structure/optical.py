@@ -8,7 +8,7 @@ from peled.quantities import Finding, possible, signal, threshold
 from peled.samples import Held
 from peled.structure import eds, ftir, urbach
 from peled.structure.detection import find_lines
-from peled.structure.making import Bench, estimates, with_findings
+from peled.structure.making import Bench, estimates, saturated, with_findings
 from peled.structure.reading import read_assignments
 
 
@@ -19,10 +19,13 @@ def bands(bench: Bench) -> None:
 
 def _spectrum(bench: Bench, held: Held) -> None:
     x, y = held.data.wavenumber_cm1, held.data.absorbance
+    if clipped := saturated(x, y, held.row.label, "absorbance"):
+        bench.withheld(held, "bands", "1/cm", *clipped)
+        return
     if bench.settings["atr"] or held.data.quantity == "ATR":
         y = ftir.atr_corrected(x, y)
         bench.say(held, "ATR: heights as in transmission, over that at 1000 1/cm")
-    seen = find_lines(x, y, least=5)
+    seen = find_lines(x, y, ftir.local_noise(y), least=5)
     if not seen.features:
         bench.nothing(held, "bands", "1/cm", "signal", seen.sentence("band"))
         return
@@ -35,6 +38,7 @@ def _spectrum(bench: Bench, held: Held) -> None:
         if not seen.near(band.position_cm1, max(band.fwhm_cm1, 4 * step)):
             continue
         kept += 1
+        noise = float(np.interp(band.position_cm1, x, fit.noise))
         what = " / ".join(dict.fromkeys(a.vibration for a in band.assignments))
         place = estimates(
             ("at",), (band.position_cm1,), ("1/cm",), (max(band.position_error_cm1, 1e-3),)
@@ -46,7 +50,7 @@ def _spectrum(bench: Bench, held: Held) -> None:
             lambda p: p["at"],
             place,
             gates=(
-                signal(band.height, max(band.height_error, fit.noise), "the band",
+                signal(band.height, max(band.height_error, noise), "the band",
                        tries=len(fit.bands), where=held.row.label),
             ),
             note=what or "no assignment in the table",

@@ -1,6 +1,10 @@
-"""Panels of the structure notebook: each takes results and an Axes."""
+"""Panels of several samples beside each other: each takes results by sample, an Axes and `shades`,
+the colour of each sample.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -8,12 +12,10 @@ from peled.figures import COLOURS
 from peled.structure.xrd import two_theta
 
 
-def colour(sample: str) -> str:
-    """The sample's colour; `neat` and `E+G` as everywhere."""
-    return COLOURS.get(sample, COLOURS["grey"])
+GREY = COLOURS["grey"]
 
 
-def patterns(ax, fits: dict) -> None:
+def patterns(ax, fits: dict, shades: Mapping[str, str]) -> None:
     """Patterns with fits, residuals below each, indices above the first."""
     top = 0.0
     for sample, fit in reversed(list(fits.items())):
@@ -24,7 +26,7 @@ def patterns(ax, fits: dict) -> None:
             base + (fit.observed - fit.background) / unit,
             ".",
             ms=1.0,
-            color=colour(sample),
+            color=shades.get(sample, GREY),
             alpha=0.55,
             rasterized=True,
         )
@@ -34,7 +36,7 @@ def patterns(ax, fits: dict) -> None:
         ax.plot(
             fit.two_theta_deg,
             base - 0.16 + (fit.observed - fit.model) / unit * 0.9,
-            color=COLOURS["grey"],
+            color=GREY,
             lw=0.35,
         )
         ax.text(
@@ -45,7 +47,7 @@ def patterns(ax, fits: dict) -> None:
             ha="right",
             va="bottom",
             size=5.5,
-            color=colour(sample),
+            color=shades.get(sample, GREY),
         )
         top = base + 0.85
     for hkl in fit.indices:
@@ -120,13 +122,13 @@ def micrograph(ax, image, segmentation=None, *, bar_nm: float = 20.0) -> None:
     ax.set(xticks=[], yticks=[])
 
 
-def histogram(ax, distribution, sample: str) -> None:
+def histogram(ax, distribution, shade: str) -> None:
     """Edges with mean, spread and the printed value's place."""
     edges = distribution.edges_nm
     ax.hist(
         edges,
         bins=np.arange(np.floor(edges.min()), np.ceil(edges.max()) + 1),
-        color=colour(sample),
+        color=shade,
         alpha=0.75,
         edgecolor="white",
         lw=0.3,
@@ -200,7 +202,9 @@ def transform(ax, lattice, *, reach: float = 4.0) -> None:
     ax.set(xlabel="1/nm", ylabel="1/nm")
 
 
-def core_levels(axes, fits: dict[str, dict], surveys: dict) -> None:
+def core_levels(
+    axes, fits: dict[str, dict], surveys: dict, shades: Mapping[str, str]
+) -> None:
     """Survey and three regions of core levels of each sample, above each other.
 
     `fits` is sample -> level -> fit, `surveys` sample -> spectrum or None.
@@ -209,14 +213,14 @@ def core_levels(axes, fits: dict[str, dict], surveys: dict) -> None:
     for i, (sample, survey) in enumerate(surveys.items()):
         if survey is not None:
             y = survey.counts / survey.counts.max() + 0.55 * i
-            ax.plot(survey.binding_energy_eV, y, lw=0.4, color=colour(sample), label=sample)
+            ax.plot(survey.binding_energy_eV, y, lw=0.4, color=shades.get(sample, GREY), label=sample)
     ax.set(xlabel="binding energy (eV)", ylabel="counts (norm.)", yticks=[])
     ax.set_xlim(ax.get_xlim()[::-1])
     ax.legend(loc="upper right")
     for ax, name in zip(axes[1:], ("I 3d", "Br 3d", "Pb 4f"), strict=True):
         for i, (sample, levels) in enumerate(fits.items()):
             if name in levels:
-                _level(ax, levels[name], 1.1 * i, colour(sample))
+                _level(ax, levels[name], 1.1 * i, shades.get(sample, GREY))
         with_iodine = any("I 4d" in fit.names for f in fits.values() for fit in f.values())
         said = "I 4d, Br 3d" if name == "Br 3d" and with_iodine else name
         ax.set(xlabel="binding energy (eV)", yticks=[], ylim=(-0.05, 2.45))
@@ -230,10 +234,10 @@ def _level(ax, fit, offset: float, shade: str) -> None:
     ax.plot(x, (fit.counts - low) / unit + offset, ".", ms=1, color=shade, alpha=0.6,
             rasterized=True)  # fmt: skip
     ax.plot(x, (fit.model - low) / unit + offset, color="black", lw=0.5)
-    ax.plot(x, (fit.background - low) / unit + offset, color=COLOURS["grey"], lw=0.5, ls="--")
+    ax.plot(x, (fit.background - low) / unit + offset, color=GREY, lw=0.5, ls="--")
 
 
-def cutoffs(ax, found: dict) -> None:
+def cutoffs(ax, found: dict, shades: Mapping[str, str]) -> None:
     """Secondary edges with fits, bias removed: sample -> spectrum, cut-off, work function (eV)."""
     for sample, (s, cutoff, work_eV) in found.items():
         bias = s.target_bias_V or 0.0
@@ -241,16 +245,16 @@ def cutoffs(ax, found: dict) -> None:
         at = cutoff.energy_eV - bias
         near = np.abs(x - at) < 1.4
         unit = cutoff.curve[:, 1].max()
-        ax.plot(x[near], s.counts[near] / unit, ".", ms=2, color=colour(sample))
+        ax.plot(x[near], s.counts[near] / unit, ".", ms=2, color=shades.get(sample, GREY))
         ax.plot(cutoff.curve[:, 0] - bias, cutoff.curve[:, 1] / unit, color="black", lw=0.6)
         said = f"{sample}: {at:.2f} eV, work function {work_eV:.2f} eV"
-        ax.axvline(at, ymax=0.72, color=colour(sample), lw=0.6, ls="--", label=said)
+        ax.axvline(at, ymax=0.72, color=shades.get(sample, GREY), lw=0.6, ls="--", label=said)
     ax.set(xlabel="binding energy (eV, bias removed)", ylabel="counts (norm.)", ylim=(-0.03, 1.45))
     ax.invert_xaxis()
     ax.legend(loc="upper left", fontsize=5.5)
 
 
-def valence(ax, found: dict) -> None:
+def valence(ax, found: dict, shades: Mapping[str, str]) -> None:
     """Valence regions with the extrapolated edges, bias removed: sample -> spectrum, edge,
     ionisation energy (eV).
     """
@@ -261,11 +265,11 @@ def valence(ax, found: dict) -> None:
         said = (
             f"{sample}: edge {at:.2f} ± {onset.error_eV:.2f} eV, ionisation {ionisation_eV:.2f} eV"
         )
-        ax.plot(x, s.counts / unit + 0.5 * i, ".", ms=1.5, color=colour(sample), label=said)
+        ax.plot(x, s.counts / unit + 0.5 * i, ".", ms=1.5, color=shades.get(sample, GREY), label=said)
         line = onset.energy_eV + np.array([-0.05, 0.9])
         y = (onset.line[0] * line + onset.line[1]) / unit + 0.5 * i
         ax.plot(line - bias, y, color="black", lw=0.6)
-        ax.axhline(onset.baseline / unit + 0.5 * i, color=COLOURS["grey"], lw=0.4)
+        ax.axhline(onset.baseline / unit + 0.5 * i, color=GREY, lw=0.4)
     ax.set(
         xlabel="binding energy (eV from the Fermi level)", ylabel="counts (norm., shifted)",
         xlim=(5.5, -1), ylim=(-0.05, 1.95), yticks=[],
@@ -273,27 +277,15 @@ def valence(ax, found: dict) -> None:
     ax.legend(loc="upper right", fontsize=5.5)
 
 
-def infrared(ax, fits: dict) -> None:
-    """Spectra above each other, baselines removed, bands marked."""
-    order = {
-        "OA": COLOURS["black"],
-        "EDTA": COLOURS["EDTA"],
-        "GL": COLOURS["GL"],
-        "E+G": COLOURS["E+G"],
-    }
-    for i, (name, fit) in enumerate(
-        sorted(fits.items(), key=lambda kv: [*order, kv[0]].index(kv[0]))
-    ):
+def infrared(ax, fits: dict, shades: Mapping[str, str]) -> None:
+    """Spectra above each other in the order given, baselines removed, bands marked."""
+    for i, (name, fit) in enumerate(fits.items()):
         unit = 0.8 * np.percentile(fit.absorbance, 99.8)
-        shade = order.get(name, COLOURS["grey"])
+        shade = shades.get(name, GREY)
         ax.plot(fit.wavenumber_cm1, fit.absorbance / unit + 1.4 * i, lw=0.6, color=shade)
         for band in fit.bands:
-            ax.plot(
-                [band.position_cm1] * 2,
-                1.4 * i + np.array([-0.16, -0.06]),
-                color=shade,
-                lw=0.5,
-            )
+            ends = 1.4 * i + np.array([-0.16, -0.06])
+            ax.plot([band.position_cm1] * 2, ends, color=shade, lw=0.5)
         ax.text(2050, 1.4 * i + 0.12, name, size=6, color=shade, ha="center")
     ax.set(
         xlabel="wavenumber (cm⁻¹)",
@@ -303,27 +295,26 @@ def infrared(ax, fits: dict) -> None:
     )
 
 
-def tails(ax, fits: dict, data: dict) -> None:
+def tails(ax, found: dict, shades: Mapping[str, str]) -> None:
     """Sub-gap absorption on a logarithmic scale, fitted tails; inset: the result against the end of
-    the window.
+    the window. `found` is sample -> fit, (energy, signal).
     """
-    for sample, fit in fits.items():
-        e, s = data[sample]
+    for sample, (fit, (e, s)) in found.items():
         unit = s.max()
-        ax.semilogy(e, np.maximum(s, 1e-12) / unit, ".", ms=1.8, color=colour(sample))
+        ax.semilogy(e, np.maximum(s, 1e-12) / unit, ".", ms=1.8, color=shades.get(sample, GREY))
         ax.plot(fit.curve[:, 0], fit.curve[:, 1] / unit, color="black", lw=0.6)
         ax.plot(
             [],
             [],
             ".",
-            color=colour(sample),
+            color=shades.get(sample, GREY),
             label=f"{sample}: {fit.energy_meV:.1f} ± {fit.error_meV:.1f} "
             f"(window {fit.window_error_meV:.1f}) meV",
         )
     ax.set(xlabel="photon energy (eV)", ylabel="PDS signal (norm.)", ylim=(1.2e-4, 60))
     ax.legend(loc="upper left", fontsize=5.5)
     inset = ax.inset_axes([0.66, 0.14, 0.31, 0.34])
-    for sample, fit in fits.items():
+    for sample, (fit, _) in found.items():
         inset.errorbar(
             fit.scan[:, 0],
             fit.scan[:, 1],
@@ -331,21 +322,21 @@ def tails(ax, fits: dict, data: dict) -> None:
             fmt=".",
             ms=2,
             lw=0.4,
-            color=colour(sample),
+            color=shades.get(sample, GREY),
         )
     inset.set_xlabel("upper end of window (eV)", size=5, labelpad=1)
     inset.set_ylabel("meV", size=5, labelpad=1)
     inset.tick_params(labelsize=5)
 
 
-def calibration(ax, contents: dict, ceilings: dict) -> None:
+def calibration(ax, contents: dict, ceilings: dict, shades: Mapping[str, str]) -> None:
     """Lead contents beside the stoichiometric ceilings."""
     names = [n for n in contents if contents[n].value > 5]
     ax.bar(
         range(len(names)),
         [contents[n].value for n in names],
         yerr=[1.96 * contents[n].standard_error for n in names],
-        color=[COLOURS.get(n, COLOURS["grey"]) for n in names],
+        color=[shades.get(n, GREY) for n in names],
         width=0.6,
         capsize=2,
     )
@@ -356,7 +347,7 @@ def calibration(ax, contents: dict, ceilings: dict) -> None:
         groups.append([(name, value)]) if not groups or value - groups[-1][-1][1] > 45 else groups[
             -1
         ].append((name, value))
-        ax.axhline(value, lw=0.5, ls="--", color=COLOURS["grey"])
+        ax.axhline(value, lw=0.5, ls="--", color=GREY)
     for group in groups:
         ax.text(
             len(names) - 0.45,
@@ -389,7 +380,7 @@ def compositions(ax, joint) -> None:
     ax.axvspan(
         joint.x_br - 1.96 * joint.error,
         joint.x_br + 1.96 * joint.error,
-        color=COLOURS["grey"],
+        color=GREY,
         alpha=0.3,
     )
     ax.set(yticks=[], xlabel="bromide fraction", ylim=(-0.6, len(joint.estimates) - 0.4))

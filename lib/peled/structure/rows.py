@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from peled.formats import FormatError
-from peled.formats.delimited import Table, read_table
+from peled.formats.delimited import Column, Table, read_table
 from peled.formats.diffraction import Pattern, read_pattern, read_patterns
 from peled.formats.images import Image, read_image
 from peled.formats.infrared import InfraredSpectrum, read_infrared
@@ -150,8 +151,8 @@ def _spectra(path: Path, row: Row) -> tuple[Spectrum, ...]:
         raise FormatError(path, expected="binding energy and counts", found="one column")
     names = [c.name for c in table.numeric[1:]]
     index = names.index(row.part) if row.part in names else 0
-    energy, counts = table.numeric[0].values, table.numeric[1 + index].values
     photon = PHOTONS_EV.get(str(row.settings.get("anode", "")).lower())
+    energy, counts = _binding(path, table.numeric[0], photon), table.numeric[1 + index].values
     kinetic = photon - energy if photon else np.full_like(energy, np.nan)
     one = Spectrum(
         path, path.stem, row.sample, row.measurement.upper(), path.stem, "", photon, kinetic,
@@ -171,6 +172,38 @@ def _infrared(path: Path, row: Row) -> InfraredSpectrum:
     return spectra[0]
 
 
+def _binding(path: Path, axis: Column, photon: float | None) -> np.ndarray:
+    """Binding energies, eV, of an axis of binding or kinetic energies or of E − E_F."""
+    head = re.sub(r"[\s_−–]", lambda m: "-" if m[0] in "−–" else "", axis.name.lower())
+    if "kinetic" in head:
+        if photon is None:
+            raise FormatError(path, expected="the photon energy of kinetic energies", found="none",
+                              advice="give anode (Al, Mg, He I) in the sample sheet")  # fmt: skip
+        return photon - axis.values
+    return -axis.values if re.match(r"e-e?f", head) else axis.values
+
+
+#: Photon energy, eV, of an axis in a unit.
+_AXIS_EV = {
+    "ev": lambda x: x, "mev": lambda x: x / 1e3, "nm": lambda x: HC_EV_NM / x,
+    "µm": lambda x: HC_EV_NM / (1e3 * x), "um": lambda x: HC_EV_NM / (1e3 * x),
+    "cm-1": lambda x: 1e-7 * HC_EV_NM * x, "1/cm": lambda x: 1e-7 * HC_EV_NM * x,
+}  # fmt: skip
+
+
+def _photon_eV(path: Path, axis: Column, x: np.ndarray) -> np.ndarray:
+    """By the unit in the axis' head; without one only what cannot be mistaken is taken."""
+    unit = axis.unit.lower().replace("⁻¹", "-1").replace("^", "").replace("μ", "µ").strip()
+    if unit not in _AXIS_EV:
+        unit = "ev" if x.max() < 12 else "nm" if 150 < x.min() and x.max() < 3500 else ""
+    if not unit:
+        raise FormatError(
+            path, expected="nm, µm, eV or cm-1 in the head of the axis",
+            found=f"{axis.name!r} from {x.min():g} to {x.max():g}", advice="write the unit there",
+        )  # fmt: skip
+    return _AXIS_EV[unit](x)
+
+
 def _tail(path: Path, row: Row) -> tuple[np.ndarray, np.ndarray]:
     """Photon energy, eV, increasing, and signal."""
     table = read_table(path)
@@ -187,10 +220,7 @@ def _tail(path: Path, row: Row) -> tuple[np.ndarray, np.ndarray]:
     x, y = x[good], y[good]
     if len(x) < 20 or x.min() <= 0:
         raise FormatError(path, expected="20 points over a positive axis", found=f"{len(x)}")
-    if x.min() > 50:
-        x = HC_EV_NM / x
-    elif x.max() > 12:
-        raise FormatError(path, expected="nm or eV", found=f"{x.min():g} to {x.max():g}")
+    x = _photon_eV(path, axis, x)
     order = np.argsort(x)
     return x[order], y[order]
 

@@ -1,20 +1,41 @@
-"""Urbach energy from sub-gap absorption (photothermal deflection): which window can carry it, and what it is worth."""
+"""Urbach energy from sub-gap absorption (photothermal deflection): which window carries it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
+
+from peled import separable
+from peled.quantities import threshold
+from peled.separable import Sought
 
 
 @dataclass(frozen=True)
 class UrbachFit:
     """Result of `urbach_energy`.
 
-    `energy_meV` with the statistical `error_meV`; `window_error_meV` is the standard deviation over all acceptable windows and stays beside it;
-    `window_eV` the widest acceptable window; `floor` the noise floor (signal unit) and `saturation_eV` where saturation begins (NaN if nowhere);
-    `scan` rows (upper end eV, energy meV, error meV, p); `curve` rows (eV, signal); `notes` what to doubt.
+    Attributes
+    ----------
+    energy_meV, error_meV : float
+        With its statistical error.
+    window_error_meV : float
+        By how much acceptable windows differ beyond noise.
+    window_eV : (low, high)
+    floor : float
+        Of the signal.
+    saturation_eV : float
+        Where the signal begins to saturate; NaN if nowhere.
+    decades, p_value : float
+        Of the window.
+    scan : (m, 4) array
+        Upper end (eV), energy, error (meV), p of each window.
+    curve : (k, 2) array
+        Energy (eV) and fitted signal.
+    notes : tuple of str
+        What to doubt.
     """
 
     energy_meV: float
@@ -42,114 +63,149 @@ def saturation_onset(energy_eV, signal) -> float:
     return float(e[min(below[-1] + 1, len(e) - 1)]) if len(below) else float(e[0])
 
 
-def urbach_energy(
-    energy_eV,
-    signal,
-    relative_error: float | None = None,
-    *,
-    upper_eV: float | None = None,
-    min_decades: float = 1.0,
-) -> UrbachFit:
+def urbach_energy(energy_eV, signal) -> UrbachFit:
     """Fit floor + A exp(E/E_U) below the gap, the upper end of the window scanned.
-
-    The floor comes with the fit, so that points near it need not be cut. A window is acceptable while chi-square allows it (p > 0.01)
-    and the exponential spans `min_decades` above the floor. The widest acceptable window, shortened by a tenth of its tail, gives the
-    result (the test only sees a departure once it is large). A signal that saturates at high energy is made linear first. Noise is relative (source, lock-in) plus a constant at the floor.
 
     Parameters
     ----------
-    energy_eV, signal : (n,) arrays, increasing energy
-    relative_error : float, optional
-        Relative standard error of a point; by default from the scatter of third differences of ln signal above the floor.
-    upper_eV : float, optional
-        Only windows that end below this energy.
+    energy_eV : (n,) array, increasing
+    signal : (n,) array
+        Proportional to the absorptance.
+
+    Returns
+    -------
+    UrbachFit
 
     Raises
     ------
     ValueError
-        If energies do not increase, or no window is acceptable.
+        If energies do not increase, or no window is described by an exponential over a decade.
+
+    Notes
+    -----
+    The floor comes with the fit, so that points near it need not be cut. A window is acceptable
+    while chi-square allows it (p > 0.01) and the exponential spans a decade above the noise. The
+    widest acceptable one, shortened by a tenth (the test only sees a departure once it is large),
+    gives the result. A signal that saturates, S₀ (1 − exp(−αd)), is made linear up to half of its
+    plateau. Noise is relative (lamp, lock-in), from third differences of ln S, plus that of the
+    floor.
+
+    Windows share their points, and the fit to the wider one is the better: by noise alone two
+    results differ by √(σ²_narrow − σ²_wide) [1]_. What they differ by beyond that is
+    `window_error_meV`.
+
+    References
+    ----------
+    .. [1] J. A. Hausman, Econometrica 46, 1251 (1978), doi:10.2307/1913827
+
+    Examples
+    --------
+    >>> e = np.arange(1.4, 1.9, 0.005)
+    >>> noise = np.random.default_rng(1).normal(0, 1, (2, e.size))
+    >>> s = np.exp((e - 1.9) / 0.020) * (1 + 0.01 * noise[0]) + 1e-5 * noise[1]
+    >>> fit = urbach_energy(e, s)
+    >>> abs(fit.energy_meV - 20) < 3 * fit.error_meV < 0.3
+    True
     """
     e, s = np.asarray(energy_eV, float), np.asarray(signal, float)
     if e.shape != s.shape or len(e) < 20 or (np.diff(e) <= 0).any() or not np.isfinite(s).all():
         raise ValueError(
             "sub-gap absorption: expected at least 20 finite points over increasing energy"
         )
-    ground = _ground(e, s)
-    floor, noise = (
-        (float(np.mean(s[ground])), float(np.std(s[ground], ddof=1)))
-        if ground.sum() >= 5
-        else (0.0, float(np.min(np.abs(s))) * 0.1 + 1e-300)
-    )
+    floor, noise = _floor(e, s)
     saturation = saturation_onset(e, s)
-    plateau = float(np.median(s[e >= saturation])) if np.isfinite(saturation) else np.inf
-    if np.isfinite(plateau):
-        # A film that absorbs all light: signal = plateau (1 - exp(-alpha d)); undone up to half of the plateau, error carried along.
-        s = np.where(
-            s < 0.5 * plateau, -plateau * np.log1p(-np.minimum(s, 0.5 * plateau) / plateau), s
-        )
-        limit = e[np.argmax(np.convolve(s, np.ones(3) / 3, "same") > 0.45 * plateau)]
-    else:
-        limit = e[-1]
-    if relative_error is None:
-        clear = s > floor + 20 * noise
-        third = np.diff(np.log(s[clear]), 3) if clear.sum() > 8 else np.array([0.05])
-        relative_error = float(np.sqrt(np.median(third**2) / 0.455 / 20))
-    limit = min(upper_eV or np.inf, limit)
+    s, limit = _linear(e, s, saturation)
+    clear = s > floor + 20 * noise
+    third = np.diff(np.log(s[clear]), 3) if clear.sum() > 8 else np.array([0.05])
+    relative = float(np.sqrt(np.median(third**2) / 0.455 / 20))
     ends = np.flatnonzero((e <= limit) & (s > floor + 10 * noise))
-    scan, start = [], None
+    scan: list[_Window] = []
     for end in ends:
-        if np.log10(max(s[end] - floor, 1e-300) / max(noise * 3, 1e-300)) < min_decades:
+        if s[end] - floor < 10 * 3 * noise:
             continue
-        fitted = _exponential(e[: end + 1], s[: end + 1], relative_error, noise, floor, start)
-        if fitted is not None:
-            scan.append((e[end], *fitted))
-            start = np.log(fitted[0] / 1e3)  # the next window differs little
+        start = scan[-1].energy_meV if scan else 20.0  # the next window differs little
+        one = _exponential(e[: end + 1], s[: end + 1], relative, noise, floor, start)
+        scan += [one] if one else []
     if not scan:
         raise ValueError(
-            "sub-gap absorption: expected an exponential tail over a decade above the noise floor, found none"
+            "sub-gap absorption: expected an exponential tail over a decade above the noise "
+            "floor, found none"
         )
-    table = np.array([row[:4] for row in scan])
-    good = np.flatnonzero(table[:, 3] > 0.01)
-    forced = not len(good)
-    if forced:  # one stray point at the floor spoils every window alike
-        good = np.flatnonzero(table[:, 3] >= table[:, 3].max() / 10)
-    if table[good, 3].max() < 1e-8:
-        raise ValueError(
-            "sub-gap absorption: expected one window that an exponential describes (p > 0.01), found none"
-        )
-    start = e[ends[0]]
-    shortened = start + 0.9 * (table[good[-1], 0] - start)
-    chosen = int(np.argmin(np.abs(table[:, 0] - shortened)))
-    value, error, p = table[chosen, 1:4]
-    spread = float(table[good, 1].std(ddof=1)) if len(good) > 1 else 0.0
-    amplitude, fitted_floor = scan[chosen][4:6]
-    end = table[chosen, 0]
-    curve = e[e <= end + 0.05]
+    good = [w for w in scan if w.p > 0.01]
     notes = []
-    if forced:
+    if not good:  # one stray point at the floor spoils every window alike
+        best = max(w.p for w in scan)
+        if best < 1e-8:
+            raise ValueError(
+                "sub-gap absorption: expected one window that an exponential describes "
+                "(p > 0.01), found none"
+            )
+        good = [w for w in scan if w.p >= best / 10]
         notes.append("no window is described to p > 0.01; errors are enlarged by the misfit")
-    if spread > error:
+    first = float(e[ends[0]])
+    shortened = first + 0.9 * (good[-1].end_eV - first)
+    chosen = min(scan, key=lambda w: abs(w.end_eV - shortened))
+    spread = _beyond_noise(good, chosen)
+    if spread > chosen.error_meV:
         notes.append(
-            f"the choice of window moves the result by {spread:.2g} meV, more than its statistical error"
+            f"the choice of window moves the result by {spread:.2g} meV beyond noise, more than "
+            "its statistical error"
         )
-    if value < 26 * 0.5:
-        notes.append(
-            "below half of kT at room temperature: instrument resolution or a wrong window"
-        )
-    decades = float(np.log10(np.exp((end - start) / (value / 1e3))))
+    curve = e[e <= chosen.end_eV + 0.05]
+    rise = (curve - chosen.end_eV) / chosen.energy_meV * 1e3
     return UrbachFit(
-        float(value),
-        float(error),
+        chosen.energy_meV,
+        chosen.error_meV,
         spread,
-        (float(start), float(end)),
-        float(fitted_floor),
+        (first, chosen.end_eV),
+        chosen.floor,
         saturation,
-        decades,
-        float(p),
-        table,
-        np.column_stack([curve, fitted_floor + np.exp(amplitude + (curve - end) / (value / 1e3))]),
+        float((chosen.end_eV - first) / chosen.energy_meV * 1e3 / np.log(10)),
+        chosen.p,
+        np.array([[w.end_eV, w.energy_meV, w.error_meV, w.p] for w in scan]),
+        np.column_stack([curve, chosen.floor + chosen.height * np.exp(rise)]),
         tuple(notes),
     )
+
+
+class _Window(NamedTuple):
+    """The fit up to one end: floor + height exp((E − end)/E_U)."""
+
+    end_eV: float
+    energy_meV: float
+    error_meV: float
+    p: float
+    height: float
+    floor: float
+
+
+def _beyond_noise(windows: list[_Window], chosen: _Window) -> float:
+    """By how much windows differ from the chosen one, meV; 0 where noise alone may have done it."""
+    away = np.array([w.energy_meV - chosen.energy_meV for w in windows])
+    chance = np.array([abs(w.error_meV**2 - chosen.error_meV**2) for w in windows])
+    compared = (chance > 0) & (chance < 8 * chosen.error_meV**2)  # a narrow one says little
+    away, chance = away[compared], chance[compared]
+    if not (away**2 > threshold(tries=max(len(away), 1)) ** 2 * chance).any():
+        return 0.0
+    return float(np.sqrt(max(np.mean(away**2 - chance), 0.0)))
+
+
+def _floor(e, s) -> tuple[float, float]:
+    """Level and noise at low energy; 0 and a tenth of the smallest value where there is no floor."""
+    ground = _ground(e, s)
+    if ground.sum() < 5:
+        return 0.0, float(np.min(np.abs(s))) * 0.1 + 1e-300
+    return float(np.mean(s[ground])), float(np.std(s[ground], ddof=1))
+
+
+def _linear(e, s, saturation: float) -> tuple[np.ndarray, float]:
+    """The signal as without saturation, and the energy up to which it can be had."""
+    if not np.isfinite(saturation):
+        return s, float(e[-1])
+    plateau = float(np.median(s[e >= saturation]))
+    low = np.minimum(s, 0.5 * plateau)
+    s = np.where(s < 0.5 * plateau, -plateau * np.log1p(-low / plateau), s)
+    return s, float(e[np.argmax(np.convolve(s, np.ones(3) / 3, "same") > 0.45 * plateau)])
 
 
 def _ground(e, s) -> np.ndarray:
@@ -163,43 +219,27 @@ def _ground(e, s) -> np.ndarray:
     return out
 
 
-def _exponential(e, s, relative, noise, floor, start=None):
-    """Weighted fit of f + exp(a + (E - E_end)/E_U), weights from the model; (energy meV, error, p, a, f) or None."""
-    end = e[-1]
-    p = np.array(
-        [np.log(max(s[-1] - floor, 1e-300)), np.log(0.02) if start is None else start, 0.0]
-    )
-    unit = max(noise, 1e-12 * abs(s[-1]))
+def _exponential(e, s, relative, noise, floor, start_meV) -> _Window | None:
+    """Weighted fit of one window, weights from the model; None where no tail comes out of it."""
+    end = float(e[-1])
 
-    def model(p):
-        return floor + p[2] * unit + np.exp(p[0] + np.clip((e - end) / np.exp(p[1]), -200, 50))
+    def basis(p, derivatives):
+        u = (e - end) / p[0] * 1e3
+        tail = np.exp(np.clip(u, -700, 0))
+        slopes = np.stack([np.column_stack([-tail * u / p[0], 0 * e])]) if derivatives else None
+        return np.column_stack([tail, np.ones_like(e)]), slopes
 
-    sigma = np.hypot(relative * s, noise)
-    for _ in range(2 if start is not None else 3):
-        solution = optimize.least_squares(
-            lambda p, sigma=sigma: (s - model(p)) / sigma,
-            p,
-            jac=lambda p, sigma=sigma: _jacobian(p, e, end, unit, sigma),
-            method="lm",
-            max_nfev=100,
-        )
-        p = solution.x
-        sigma = np.sqrt((relative * (model(p) - floor - p[2] * unit)) ** 2 + noise**2)
-    covariance = np.linalg.pinv(solution.jac.T @ solution.jac)
-    energy = np.exp(p[1]) * 1e3
-    chi2 = float(np.sum(((s - model(p)) / sigma) ** 2))
-    if not 2 < energy < 500:
+    sigma = np.hypot(relative * np.maximum(s - floor, 0), noise)
+    for _ in range(2):
+        fit = separable.fit(
+            basis, s, {"E_U": Sought(start_meV, 2.0, 500.0, 0.2, log=True, unit="meV")},
+            ["height", "floor"], error=sigma, variance=separable.larger,
+        )  # fmt: skip
+        start_meV = float(fit.values[0])
+        sigma = np.hypot(relative * (fit.model - fit.linear[1]), noise)
+    if fit.linear[0] <= 0 or not fit.estimates.converged or fit.estimates.at_bound.any():
         return None
-    return (
-        energy,
-        energy * 1.08 * np.sqrt(covariance[1, 1] * max(1.0, chi2 / (len(e) - 3))),
-        float(stats.chi2.sf(chi2, len(e) - 3)),
-        p[0],
-        floor + p[2] * unit,
-    )
-
-
-def _jacobian(p, e, end, unit, sigma):
-    u = (e - end) / np.exp(p[1])
-    tail = np.exp(p[0] + np.clip(u, -200, 50))
-    return -np.column_stack([tail, -tail * u, np.full_like(e, unit)]) / sigma[:, None]
+    return _Window(
+        end, start_meV, float(fit.errors[0]), float(stats.chi2.sf(fit.chi2, fit.freedom)),
+        *map(float, fit.linear),
+    )  # fmt: skip

@@ -49,7 +49,7 @@ def cut(held: Held, windows: Mapping[str, tuple[float, float]]) -> Held:
         return replace(held, data=(x[inside], y[inside]))
     axis = _AXES[held.row.measurement][0]
     parts = tuple(
-        _cut(one, axis, windows[name]) if name in windows else one
+        part(one, _inside(getattr(one, axis), windows[name])) if name in windows else one
         for name, one in zip(_names(held), _parts(held), strict=True)
     )
     return replace(held, data=parts if isinstance(held.data, tuple) else parts[0])
@@ -68,16 +68,15 @@ def _names(held: Held) -> list[str]:
     ]
 
 
-def _cut(one: Any, axis: str, ends: tuple[float, float]) -> Any:
-    x = getattr(one, axis)
-    inside = _inside(x, ends)
+def part(one: Any, kept: np.ndarray) -> Any:
+    """A pattern or spectrum with those of its points alone."""
     columns = {f.name: getattr(one, f.name) for f in fields(one)}
     return replace(
         one,
         **{
-            name: value[inside]
+            name: value[kept]
             for name, value in columns.items()
-            if isinstance(value, np.ndarray) and value.shape == x.shape
+            if isinstance(value, np.ndarray) and value.shape == kept.shape
         },
     )
 

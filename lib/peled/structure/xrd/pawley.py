@@ -322,7 +322,7 @@ def pawley_fit(
             sought,
             names,
             error=sigma,
-            variance=lambda r, freedom: separable.larger(r, freedom) * _serial_factor(r[:, 0]) ** 2,
+            variance=misfit(y, sigma),
             max_evaluations=most,
         )
 
@@ -411,7 +411,7 @@ def _report(x, y, sigma, fit: SeparableFit, sought, hkls, extras, shape) -> Pawl
     if shape == "cube":  # see MODEL_ERROR
         errors["a"] = np.hypot(errors["a"], MODEL_ERROR[0] / size)
         errors["size"] = np.hypot(errors["size"], MODEL_ERROR[1])
-    scale = np.sqrt(separable.larger(fit.residual, fit.freedom)) * _serial_factor(fit.residual)
+    scale = np.sqrt(misfit(y, sigma)(fit.residual, fit.freedom))
     return PawleyFit(
         values["a"],
         float(errors["a"]),
@@ -442,16 +442,38 @@ def _report(x, y, sigma, fit: SeparableFit, sought, hkls, extras, shape) -> Pawl
     )
 
 
-def _serial_factor(residual: np.ndarray) -> float:
-    """Enlargement for serially correlated residuals of a real pattern (after Bérar and Lelann, J. Appl. Cryst. 24, 1 (1991)).
+def misfit(y, sigma):
+    """By how much a fit to a pattern enlarges the variances of what it finds: `variance` of
+    `separable.fit`.
 
-    sqrt of 1 + 2 sum of the autocorrelations that stand clear of noise; 1 for white residuals.
+    The mean square of the residual times 1 + 2 Σ ρ, ρ its autocorrelations that stand clear of
+    noise (after [1]_); the larger of that over the whole pattern and that over its lines, where
+    each point counts as (dI/d2θ)²/σ² does for the place of a line: noise that goes with the
+    intensity is in the lines alone. At least 1.
+
+    References
+    ----------
+    .. [1] J.-F. Bérar, P. Lelann, J. Appl. Cryst. 24, 1 (1991)
     """
-    r = residual - residual.mean()
-    n, total, power = len(r), 0.0, r @ r
-    for lag in range(1, min(60, n // 8)):
-        rho = (r[:-lag] @ r[lag:]) / power
-        if rho < 3 / np.sqrt(n):
+
+    def variance(residual: np.ndarray, freedom: int) -> float:
+        r = residual.ravel()
+        weight = (np.gradient(y - r * sigma) / sigma) ** 2
+        of_all = _serial(r - r.mean(), np.ones_like(r)) * np.mean(r**2)
+        of_lines = _serial(r, weight) * np.sum(weight * r**2) / np.sum(weight)
+        return max(1.0, max(of_all, of_lines) * len(r) / freedom)
+
+    return variance
+
+
+def _serial(r: np.ndarray, weight: np.ndarray) -> float:
+    """1 + 2 Σ ρ of a residual whose points have weights; 1 where neighbours are independent."""
+    points = np.sum(weight) ** 2 / np.sum(weight**2)
+    root, total = np.sqrt(weight) * r, 0.0
+    power = root @ root
+    for lag in range(1, min(60, len(r) // 8)):
+        rho = root[:-lag] @ root[lag:] / power
+        if rho < 2 / np.sqrt(points):
             break
         total += rho
-    return float(np.sqrt(1 + 2 * total))
+    return 1 + 2 * total

@@ -20,7 +20,7 @@ from peled.lineshapes.bands import pseudo_voigt
 from peled.quantities import Estimates
 from peled.separable import Sought
 from peled.structure.xrd.crystal import KALPHA2_RATIO
-from peled.structure.xrd.pawley import _freedom, _serial_factor, noise_of
+from peled.structure.xrd.pawley import _freedom, misfit, noise_of
 from peled.tables import table
 
 #: Which of a, b, c, alpha, beta, gamma are free, by crystal system; others follow these.
@@ -214,7 +214,7 @@ def fit_phases(
         sought,
         model.linear,
         error=error,
-        variance=lambda r, freedom: separable.larger(r, freedom) * _serial_factor(r[:, 0]) ** 2,
+        variance=misfit(y, error),
         max_evaluations=60,
     )
     values = dict(zip(sought, fit.values.tolist(), strict=True))
