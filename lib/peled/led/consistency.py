@@ -178,14 +178,12 @@ class CommonBand:
     ----------
     centres_nm : array
         The centre that each point needs when its numbers are taken as exact.
-    ranges_nm : array (points, 2)
-        The centres that each point allows within the rounding of its numbers.
     low_nm, high_nm : float
-        What all points allow together; `low_nm` > `high_nm` when nothing does.
+        What all points allow together within the rounding of their numbers; `low_nm` > `high_nm`
+        when nothing does.
     """
 
     centres_nm: np.ndarray
-    ranges_nm: np.ndarray
     low_nm: float
     high_nm: float
 
@@ -221,12 +219,10 @@ def common_band(luminance_cd_m2, current_density_mA_cm2, eqe, *, fwhm_nm: float)
         solve(luminance_cd_m2=lum, current_density_mA_cm2=j, eqe=e, fwhm_nm=fwhm_nm)
         for lum, j, e in zip(luminance_cd_m2, current_density_mA_cm2, eqe, strict=True)
     ]
-    ranges = np.array([(d.low, d.high) for d in found])
     return CommonBand(
         np.array([d.value for d in found]),
-        ranges,
-        float(ranges[:, 0].max()),
-        float(ranges[:, 1].min()),
+        max(d.low for d in found),
+        min(d.high for d in found),
     )
 
 

@@ -313,11 +313,9 @@ def _crossing(rise: float, whole: float, half: float) -> float:
 
 @dataclass(frozen=True)
 class Hysteresis:
-    """Mean and largest |log10(J_down/J_up)| over the common voltages, and the mean shift in voltage
-    that it amounts to, with the standard error of that mean."""
+    """Mean shift in voltage between two directions over their common voltages, with the standard
+    error of that mean."""
 
-    mean_decades: float
-    largest_decades: float
     shift_V: float
     points: int
     shift_error: float
@@ -362,8 +360,6 @@ def hysteresis(up_voltage_V, up_current, down_voltage_V, down_current) -> Hyster
     steep = slope > 0.2 * slope.max()
     shift = difference[steep] / slope[steep]
     return Hysteresis(
-        float(np.mean(np.abs(difference))),
-        float(np.max(np.abs(difference))),
         float(np.mean(shift)),
         int(inside.sum()),
         float(np.std(shift, ddof=1) / np.sqrt(shift.size)) if shift.size > 1 else math.nan,

@@ -36,7 +36,6 @@ class Followed:
         Area of the second band over both.
     shoulder_nm, shoulder_error : float
         Its common place; NaN where the share never grows beyond its error.
-    shoulder_fwhm_nm : float
     growth, growth_error : array (m,)
         Share minus share of the first spectrum.
     grows : bool
@@ -57,7 +56,6 @@ class Followed:
     share_error: np.ndarray
     shoulder_nm: float
     shoulder_error: float
-    shoulder_fwhm_nm: float
     growth: np.ndarray
     growth_error: np.ndarray
     grows: bool
@@ -119,7 +117,7 @@ def follow(
     seen = moments(x, y, spread, window=(low, high))
     notes = []
     share = share_error = np.full(at.size, np.nan)
-    place = place_error = width = math.nan
+    place = place_error = math.nan
     converged = True
     range_nm = (first.peak + 1.6 * half, first.peak + 6.0 * half)
     if x[-1] > range_nm[0] + half and y.shape[0] >= 3:
@@ -137,7 +135,6 @@ def follow(
             np.nan_to_num(float(fit.error("side_centre")[0])),
             place - float(other.value("side_centre")[0]),
         )
-        width = float(fit.value("side_fwhm")[0])
         if not converged:
             notes.append("two-band fit did not converge for every spectrum")
     else:
@@ -156,7 +153,7 @@ def follow(
             "changes its form, no band of its own is seen"
         )
     if not grows:
-        place = place_error = width = math.nan
+        place = place_error = math.nan
     return Followed(
         at,
         seen.peak,
@@ -169,7 +166,6 @@ def follow(
         share_error,
         place,
         place_error,
-        width,
         growth,
         growth_error,
         grows,
