@@ -476,7 +476,8 @@ class Reach:
             ring = {c for name in ring for c in self.callers[name]} - set(distance)
             distance |= dict.fromkeys(ring, step)
         found = [(distance[name], node) for node, name, _ in self.tests if name in distance]
-        return [node for _, node in sorted(found)]
+        # What is called by an entry of a table only: any test of the room.
+        return [node for _, node in sorted(found)] or [node for node, *_ in self.tests]
 
 
 def candidates(rooms, changes=changes) -> list[tuple[str, Path, int, tuple]]:

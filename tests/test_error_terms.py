@@ -1275,3 +1275,26 @@ def test_place_of_a_shoulder_scatters_as_it_says():
         found.append((made.shoulder_nm, made.shoulder_error))
     place, claimed = np.array(found).T
     assert 0.85 < np.median(claimed) / place.std() < 1.4  # the two shapes differ by something
+
+
+def test_a_degenerate_fit_has_errors_only_of_what_is_fixed():
+    covariance = np.diag([0.04, 0.0, 0.09])
+    fit = SimpleNamespace(
+        covariance=np.stack([covariance, covariance]),
+        at_bound=np.array([[False, False, True], [False, False, False]]),
+        degenerate=np.array([False, True]),
+    )
+    found = bands.SeriesFit.standard_errors.fget(fit)
+    assert found == pytest.approx(
+        np.array([[0.2, 0.0, np.nan], [np.nan, 0.0, np.nan]]), nan_ok=True
+    )
+
+
+def test_a_yield_of_either_calibration_covers_both():
+    def made(value):
+        return quantities.Quantity("PLQY", "s", value, {"laser": 0.01}, "")
+
+    found = measures._either(made(0.6), made(0.5))
+    assert found.value == pytest.approx(0.55)
+    assert found.budget["assumed"] == pytest.approx(0.1 / math.sqrt(12))
+    assert found.interval == pytest.approx((0.48, 0.62))
