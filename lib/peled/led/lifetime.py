@@ -212,7 +212,24 @@ class DecayFit:
 
 
 def decay_model(time, values) -> np.ndarray:
-    """The signal of `DecayFit.values` at the given times."""
+    """The signal of `DecayFit.values` at the given times.
+
+    S (f exp(−t/t_b) + (1 − f) exp(−(t/τ)^β)).
+
+    Parameters
+    ----------
+    time : array (n,)
+    values : (S, f, t_b, τ, β)
+
+    Returns
+    -------
+    array (n,)
+
+    Examples
+    --------
+    >>> decay_model([0.0, 100.0], (1.0, 0.0, 1.0, 100.0, 1.0)).round(3).tolist()
+    [1.0, 0.368]
+    """
     t = np.asarray(time, float)
     scale, share, burn, tau, beta = values
     return scale * (share * np.exp(-t / burn) + (1 - share) * np.exp(-((t / tau) ** beta)))
@@ -418,12 +435,26 @@ def acceleration(
 
 
 def lifetime_at(drive: float, measured: Acceleration) -> dict[str, float]:
-    """Lifetime at another drive by each common route; their spread shows what the extrapolation is
-    worth.
+    """Lifetime at another drive by each common route; their spread is what all are worth.
 
-    Routes: `interpolated` (log-log between neighbours, beyond the ends with the last exponent),
-    `power law` (one line through all), `lowest pair`, `highest pair` (its exponent, from the nearer
-    of its drives), `n = 1.5` (from the lowest drive; often assumed).
+    Parameters
+    ----------
+    drive : float
+        In the unit of the measured ones.
+    measured : Acceleration
+
+    Returns
+    -------
+    dict of str to float
+        `interpolated` (log-log between neighbours, beyond the ends with the last exponent),
+        `power law` (one line through all), `lowest pair`, `highest pair` (its exponent, from the
+        nearer of its drives), `n = 1.5` (from the lowest drive; often assumed).
+
+    Examples
+    --------
+    >>> measured = acceleration([1.0, 10.0], [100.0, 10.0], [1.0, 0.1])
+    >>> round(lifetime_at(0.1, measured)["lowest pair"])
+    1000
     """
     x, t = np.log(measured.drive), np.log(measured.lifetime)
     target = math.log(drive)
@@ -440,5 +471,20 @@ def lifetime_at(drive: float, measured: Acceleration) -> dict[str, float]:
 
 
 def charge_to(current_density_mA_cm2, lifetime_s) -> np.ndarray:
-    """Charge that has passed at the end of the lifetime, C cm⁻²."""
+    """Charge that has passed at the end of the lifetime, Q = J T.
+
+    Parameters
+    ----------
+    current_density_mA_cm2, lifetime_s : array or float
+
+    Returns
+    -------
+    array or float
+        C cm⁻².
+
+    Examples
+    --------
+    >>> float(charge_to(10.0, 3600.0))
+    36.0
+    """
     return np.asarray(current_density_mA_cm2, float) * 1e-3 * np.asarray(lifetime_s, float)

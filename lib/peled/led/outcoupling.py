@@ -56,6 +56,15 @@ class Limit(NamedTuple):
 def lines(stack: Stack) -> np.ndarray:
     """Wavelengths of equal photon number of the emission, a Gaussian band per nm.
 
+    Parameters
+    ----------
+    stack : Stack
+
+    Returns
+    -------
+    array (LINES,)
+        nm; one where the emission is a line.
+
     Examples
     --------
     >>> from peled.led.ceiling import Stack
@@ -73,7 +82,16 @@ def lines(stack: Stack) -> np.ndarray:
 def depths(profile_nm: float, thickness_nm: float) -> np.ndarray | None:
     """Places in the emitter, 0 its bottom and 1 its top, that hold equal shares of the emission.
 
-    None is uniform, for which the dipole model has better ones.
+    Parameters
+    ----------
+    profile_nm : float
+        1/e length from the upper face, negative from the lower.
+    thickness_nm : float
+
+    Returns
+    -------
+    array (DEPTHS,) or None
+        None is uniform, for which the dipole model has better ones.
 
     Examples
     --------
@@ -89,7 +107,17 @@ def depths(profile_nm: float, thickness_nm: float) -> np.ndarray | None:
 
 
 def limit(stack: Stack, assumed: Assumed = PLAIN) -> Limit:
-    """Outcoupling over the spectrum; one thickness may be an array (scan,).
+    """Outcoupling over the spectrum, EQE = q F̄/(1 − q + q F̄) η̄.
+
+    Parameters
+    ----------
+    stack : Stack
+        One thickness may be an array (scan,).
+    assumed : Assumed
+
+    Returns
+    -------
+    Limit
 
     Raises
     ------
@@ -114,12 +142,36 @@ def limit(stack: Stack, assumed: Assumed = PLAIN) -> Limit:
 
 
 def scan(stack: Stack, name: str, thickness_nm: np.ndarray, assumed: Assumed = PLAIN) -> Limit:
-    """The same with one layer at each of several thicknesses."""
+    """Outcoupling over the spectrum with one layer at each of several thicknesses.
+
+    Parameters
+    ----------
+    stack : Stack
+    name : str
+        Of the layer.
+    thickness_nm : array (scan,)
+    assumed : Assumed
+
+    Returns
+    -------
+    Limit
+    """
     return limit(stack.change(name, thickness_nm=np.asarray(thickness_nm, float)), assumed)
 
 
 def slopes(stack: Stack, assumed: Assumed = PLAIN) -> dict[str, float]:
-    """Change of the outcoupling with 1 nm of each layer, by name."""
+    """Change of the outcoupling with 1 nm of each layer.
+
+    Parameters
+    ----------
+    stack : Stack
+    assumed : Assumed
+
+    Returns
+    -------
+    dict of str to float
+        By the layer's name.
+    """
     found = {}
     for layer in stack.layers[1:]:
         step = max(0.02 * layer.thickness_nm, 0.2)
@@ -132,8 +184,17 @@ def slopes(stack: Stack, assumed: Assumed = PLAIN) -> dict[str, float]:
 def taken_back(stack: Stack, assumed: Assumed = PLAIN) -> float:
     """Share of all emitted light that the emitter absorbs again out of the substrate.
 
-    Of a round slide of 1 mm and 6 mm radius (`peled.optics.dipole.substrate_reabsorption`); 0
-    without absorption in the emitter at its own emission.
+    Of a round slide of 1 mm and 6 mm radius (`peled.optics.dipole.substrate_reabsorption`).
+
+    Parameters
+    ----------
+    stack : Stack
+    assumed : Assumed
+
+    Returns
+    -------
+    float
+        0 without absorption in the emitter at its own emission.
     """
     emitter = stack["emitter"]
     if not emitter.k:

@@ -39,7 +39,21 @@ Weights = Callable[[np.ndarray], np.ndarray]
 
 
 def photopic(wavelength_nm: np.ndarray) -> np.ndarray:
-    """K_m V(λ), lm W⁻¹."""
+    """K_m V(λ), lm W⁻¹.
+
+    Parameters
+    ----------
+    wavelength_nm : array (n,)
+
+    Returns
+    -------
+    array (n,)
+
+    Examples
+    --------
+    >>> float(photopic(555.0))
+    683.002
+    """
     return photometry.KM_LM_W * photometry.photopic_response(wavelength_nm)
 
 
@@ -213,6 +227,12 @@ def _cut(s, i: int) -> str:
 def scale_error(one: Series, taken_nm: float) -> tuple[float, tuple[Finding, ...]]:
     """Standard error of a spectrometer's wavelength scale: as the sheet states it, or as taken.
 
+    Parameters
+    ----------
+    one : Series
+    taken_nm : float
+        Where nobody stated it.
+
     Returns
     -------
     float, tuple of Finding
@@ -278,8 +298,25 @@ def collected_share(settings: Mapping, emitter_cm2: float, where: str) -> Quanti
     """Fraction of the forward light that a photodiode sees, from the columns of the sheet.
 
     `geometry` sphere: all; contact: all but up to a tenth; `distance_mm` with `detector_area_cm2`:
-    the view factor of two discs; `solid_angle_sr`: that cone of a Lambertian emitter, Ω/π (1 −
-    Ω/4π). Otherwise withheld, with the columns to fill in.
+    the view factor of two discs; `solid_angle_sr`: that cone of a Lambertian emitter,
+    Ω/π (1 − Ω/4π).
+
+    Parameters
+    ----------
+    settings : mapping
+    emitter_cm2 : float
+    where : str
+        For the findings.
+
+    Returns
+    -------
+    Quantity
+        Otherwise withheld, with the columns to fill in.
+
+    Examples
+    --------
+    >>> collected_share({"geometry": "sphere"}, 0.1, "").value
+    1.0
     """
     stated = str(settings.get("geometry", "")).lower()
     name = "share of the light collected"
