@@ -128,7 +128,7 @@ def gather(room, **assumed) -> Evidence:
 
 
 def finding(evidence: Evidence) -> list[str]:
-    """What the numbers say, in four lines."""
+    """What the numbers say, in five lines."""
     told, lines = evidence.told, []
     singles = {
         m: [f"{n} {rows[n].energy_eV:.2f}" for n in ("GL", "EDTA") if n in rows]
@@ -147,6 +147,21 @@ def finding(evidence: Evidence) -> list[str]:
         f"the pair beyond its singles, eV: printed {told.interaction.middle:.2f}; "
         + "; ".join(beyond.values())
     )
+    terms = {
+        "GL": [(1, "GL")],
+        "EDTA": [(1, "EDTA")],
+        "the pair beyond its singles": [(1, "GL+EDTA"), (-1, "GL"), (-1, "EDTA")],
+    }
+    reference = evidence.rows(loading.DFT)
+    splits = {name: methods.parts(reference, *each) for name, each in terms.items()}
+    if all(splits.values()):
+        lines.append(
+            f"of {loading.DFT}, by the functional and by D3: "
+            + ", ".join(
+                f"{name} {s.functional_eV:+.2f} {s.dispersion_eV:+.2f}"
+                for name, s in splits.items()
+            )
+        )
     real = ", ".join(
         f"{name} {s.difference_eV:+.2f} eV {s.probability:.2f}"
         for name, (s, _) in evidence.factors.items()

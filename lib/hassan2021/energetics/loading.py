@@ -209,6 +209,19 @@ def recognised(
 
     Hydrogen may be missing or in excess (a ligand can adsorb as its anion); any other element must
     be as in the molecule of that name.
+
+    Parameters
+    ----------
+    rows : dict of EnergyRow
+        By the names in the table.
+    molecules : dict of Structure
+        By file stem.
+
+    Returns
+    -------
+    found : dict of EnergyRow
+    refused : dict of str
+        Why, by the name in the table.
     """
     found, refused = {}, {}
     for given, row in rows.items():
@@ -259,6 +272,14 @@ def ligands_above(picture: Picture | None) -> np.ndarray | None:
 def convergence(box: dict[str, EnergyRow]) -> dict[tuple[str, str], list[tuple[float, EnergyRow]]]:
     """Rows of the box by (system, potentials), each a list of (cutoff in Ry, row), ascending;
     names are `system | potentials | cutoff`.
+
+    Parameters
+    ----------
+    box : dict of EnergyRow
+
+    Returns
+    -------
+    dict of list of (cutoff_Ry, EnergyRow)
     """
     found: dict[tuple[str, str], list[tuple[float, EnergyRow]]] = {}
     for name, row in box.items():
@@ -274,6 +295,15 @@ def frenkel_rows(rows: dict[str, EnergyRow]) -> dict[str, dict[str, EnergyRow]]:
     Sites of one name are one place of the crystal: surfaces are to be compared site by site, since
     two sites of one
     surface can differ by as much as two surfaces do.
+
+    Parameters
+    ----------
+    rows : dict of EnergyRow
+        Such as "Frenkel GL second site".
+
+    Returns
+    -------
+    dict of dict of EnergyRow
     """
     found: dict[str, dict[str, EnergyRow]] = {}
     for name, row in rows.items():

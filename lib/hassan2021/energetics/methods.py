@@ -79,6 +79,16 @@ def method_error_eV(
 
     Frenkel pairs and molecules without a surface are left out. With fewer than three the assumed
     error is returned.
+
+    Parameters
+    ----------
+    rows, reference : mapping of EnergyRow
+        By system, of the method and of the better one.
+
+    Returns
+    -------
+    error_eV : float
+    shared : int
     """
     shared = [n for n in rows if n in reference and on_slab(n)]
     if len(shared) < 3:
@@ -101,6 +111,17 @@ def mean_difference_eV(rows: Mapping[str, EnergyRow], reference: Mapping[str, En
 def spread(row: EnergyRow, searched: EnergyRow | None = None) -> float:
     """Standard error of the lowest start (`outputs.error_of_minimum`); of a single start that of
     the search it came from, else 0.
+
+    Parameters
+    ----------
+    row : EnergyRow
+    searched : EnergyRow, optional
+        The same system where it was searched, for a row of one start.
+
+    Returns
+    -------
+    float
+        eV.
     """
     if len(row.starts_eV) > 1:
         return row.spread_eV
@@ -110,7 +131,22 @@ def spread(row: EnergyRow, searched: EnergyRow | None = None) -> float:
 def estimate(
     row: EnergyRow, error_eV: float, what: str, searched: EnergyRow | None = None
 ) -> Estimate:
-    """A row with the error of its method and the spread of its starts (see `spread`)."""
+    """A row with the error of its method and the spread of its starts (see `spread`).
+
+    Parameters
+    ----------
+    row : EnergyRow
+    error_eV : float
+        Of the method.
+    what : str
+        Names it.
+    searched : EnergyRow, optional
+        See `spread`.
+
+    Returns
+    -------
+    Estimate
+    """
     s = spread(row, searched)
     starts = "starts" if len(row.starts_eV) > 1 else "starts of the search it came from"
     return Estimate(
@@ -130,6 +166,20 @@ def interaction(
     (`searched`: rows of the search, see `spread`).
 
     The surface contacts are alike in the three, so the method's error counts once, not for each.
+
+    Parameters
+    ----------
+    rows : mapping of EnergyRow
+    pair : str
+        Such as "GL+EDTA".
+    error_eV : float
+        Of the method.
+    searched : mapping of EnergyRow, optional
+        See `spread`.
+
+    Returns
+    -------
+    Estimate or None
     """
     names = pair.split("+")
     if pair not in rows or any(n not in rows for n in names):
@@ -160,6 +210,15 @@ def parts(rows: Mapping[str, EnergyRow], *terms: tuple[int, str]) -> Parts | Non
     bonds, electrostatics) is another statement than attraction by dispersion, whose correction
     knows no electrons [1]_.
 
+    Parameters
+    ----------
+    rows : mapping of EnergyRow
+    *terms : (count, name)
+
+    Returns
+    -------
+    Parts or None
+
     References
     ----------
     .. [1] Grimme et al., J. Chem. Phys. 132, 154104 (2010), doi:10.1063/1.3382344.
@@ -176,6 +235,17 @@ def conformers(folder: Path, system: str) -> dict[str, Parts]:
 
     From the records `pbe/<system>-<k>.def2-svp.vacuum.json` and their D3 in `dispersion.json`;
     empty without them.
+
+    Parameters
+    ----------
+    folder : Path
+        `lead` of the kept calculations.
+    system : str
+        Such as "edta" or "edta_on_lead_ion".
+
+    Returns
+    -------
+    dict of Parts
     """
     table = folder / "dispersion.json"
     if not table.exists():
@@ -251,6 +321,15 @@ def lead_gaps(lead: Mapping[str, EnergyRow]) -> dict[str, LeadGap]:
 
     A larger basis or a solvent is given to the lowest conformer only; its error is then the widest
     that a search among conformers of the same species left.
+
+    Parameters
+    ----------
+    lead : mapping of EnergyRow
+
+    Returns
+    -------
+    dict of LeadGap
+        By method and, for anions, their forms.
     """
     # Ascending, so that the widest stays.
     searches = {
@@ -288,6 +367,18 @@ def counterpoise_eV(folder: Path, system: str, basis: str = "def2-svp") -> float
     other's functions on ghost atoms, at the geometry of the
     complex, from the kept records `<system>-<conformer>.<part>.<basis>.vacuum.json` and
     `lead_ion-0.<basis>.vacuum.json`.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the records.
+    system : str
+    basis : str
+
+    Returns
+    -------
+    float or None
+        eV.
     """
     found = {}
     for part in ("ligand", "ligand+ghost", "lead+ghost"):

@@ -92,6 +92,17 @@ def listed(table: Path = TABLE) -> list[Job]:
 def chosen(jobs: Sequence[Job], patterns: Sequence[str]) -> list[Job]:
     """The jobs whose names match any of `patterns`, with or without the suffix of the file.
 
+    Parameters
+    ----------
+    jobs : sequence of Job
+    patterns : sequence of str
+        Names, or with * and ?.
+
+    Returns
+    -------
+    list of Job
+        In the order of the list.
+
     Raises
     ------
     ValueError
@@ -125,14 +136,36 @@ def require(packages: Iterable[str] = (), programs: Iterable[str] = ()) -> None:
 
 
 def kept_structure(path: Path, frame: int = 0) -> Structure:
-    """Atoms of a kept output or geometry; `info` holds what its comment line says."""
+    """Atoms of a kept output or geometry; `info` holds what its comment line says.
+
+    Parameters
+    ----------
+    path : Path
+    frame : int
+        Of an XYZ file.
+
+    Returns
+    -------
+    Structure
+    """
     if path.suffix == ".xyz":
         return xyz_frames(path, path.read_text(encoding="utf-8").split("\n"))[frame]
     return read_calculation(path, allow_unconverged=True).structure
 
 
 def numbers(path: Path) -> np.ndarray:
-    """The energies that a kept file holds: every frame, record, row."""
+    """The energies that a kept file holds: every frame, record, row.
+
+    Parameters
+    ----------
+    path : Path
+        .xyz, .json, .csv, or an output.
+
+    Returns
+    -------
+    ndarray
+        eV.
+    """
     if path.suffix == ".xyz":
         frames = xyz_frames(path, path.read_text(encoding="utf-8").split("\n"))
         return np.array([float(frame.info["energy"]) for frame in frames])
@@ -161,6 +194,19 @@ def run_all(
     the others go on. Returns the names that failed.
 
     A runner gets the job, the file to write and an empty scratch folder.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    kinds : mapping
+        By kind, what runs a job: called with the job, the file to write and an empty scratch folder.
+    say : callable
+        Gets one line a job.
+
+    Returns
+    -------
+    list of str
+        Names of those that failed.
     """
     failed = []
     for job in jobs:

@@ -76,6 +76,15 @@ def slab(lead_sheets: int = 2) -> Atoms:
     The top sheet is turned alike for any number; every further one lifts it by half of `CELL_C`.
     Tags: 0 top PbI2 sheet, 1 apical iodide and cations below it, 2 everything lower.
 
+    Parameters
+    ----------
+    lead_sheets : int
+
+    Returns
+    -------
+    ase.Atoms
+        Unrelaxed, 10 angstrom of vacuum above a ligand.
+
     Raises
     ------
     ValueError
@@ -102,6 +111,18 @@ def slab(lead_sheets: int = 2) -> Atoms:
 def covered(on: Atoms, share: float = 1.0) -> Atoms:
     """A slab with methylammonium iodide on its top sheet, iodide over lead, where the crystal
     would go on; below full coverage the cells are taken in a chequerboard.
+
+    Parameters
+    ----------
+    on : ase.Atoms
+        The slab, from `slab` or relaxed.
+    share : float
+        In quarters, from 0 to 1.
+
+    Returns
+    -------
+    ase.Atoms
+        What was added is tagged 10.
     """
     salt = _repeated(lambda p: _salt_sheet(p, True), TOP + CELL_C / 4, 10)
     cells = np.arange(len(salt)) // (len(salt) // 4)
@@ -130,6 +151,17 @@ def displaced(atoms: Atoms, rank: int) -> Atoms:
 
     `rank` counts the iodides that have such a place, nearest to what lies on the slab first, since
     it is its effect that is asked for. `info` says which atom moved and from where.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        A slab with what lies on it tagged 10 or more.
+    rank : int
+
+    Returns
+    -------
+    ase.Atoms
+        With `interstitial` and `vacancy` in `info`.
 
     Raises
     ------
@@ -207,6 +239,14 @@ def to_atoms(found: Structure) -> Atoms:
 def build(start: str) -> Atoms:
     """The start of a job: `slab:2`, `covered:0.5`, `displaced:<kept file>:<rank>`, or a kept file,
     `#` and the number of its frame behind it where it has several.
+
+    Parameters
+    ----------
+    start : str
+
+    Returns
+    -------
+    ase.Atoms
     """
     what, _, rest = start.partition(":")
     if what == "slab":

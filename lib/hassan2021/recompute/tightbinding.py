@@ -175,6 +175,15 @@ def run_solvation(job: Job, target: Path, scratch: Path) -> None:
 def corrections(text: str) -> dict[str, float]:
     """Gibbs, enthalpy and entropy terms (eV) from the printout of `xtb --hess`; entropy as T S.
 
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    dict
+        `gibbs_correction_eV`, `enthalpy_correction_eV`, `temperature_times_entropy_eV`.
+
     Raises
     ------
     ValueError

@@ -228,6 +228,15 @@ _KEPT = re.compile(
 def trim(text: str) -> str:
     """An output of `pw.x` without bands, timings, paths, dates and all positions of a relaxation
     but those of the last energy and the final ones. What a reader needs stays as printed.
+
+    Parameters
+    ----------
+    text : str
+        What `pw.x` printed.
+
+    Returns
+    -------
+    str
     """
     lines = text.split("\n")
     blocks = [k for k, line in enumerate(lines) if line.startswith("ATOMIC_POSITIONS")]

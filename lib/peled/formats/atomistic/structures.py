@@ -65,7 +65,21 @@ def formula(composition: Counter) -> str:
 
 
 def element(label: str) -> str | None:
-    """The element of an atom label (`Pb`, `PB`, `C12`, `H_ca`, `O1-`, `Pb.pbe`), or None."""
+    """The element of an atom label (`Pb`, `PB`, `C12`, `H_ca`, `O1-`, `Pb.pbe`), or None.
+
+    Parameters
+    ----------
+    label : str
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
+    >>> element("PB"), element("C12"), element("xx")
+    ('Pb', 'C', None)
+    """
     if not (match := re.match(r"([A-Za-z]{1,2})(.*)$", label.strip())):
         return None
     two, rest = match[1].capitalize(), match[2]
@@ -150,6 +164,16 @@ def xyz_frames(path: Path, lines: list[str]) -> list[Structure]:
 
     Not by ASE: it takes `nan` for a position, knows no labels (`C12`, `82`, `D`) and does not say
     which line is wrong.
+
+    Parameters
+    ----------
+    path : Path
+        Named in errors.
+    lines : list of str
+
+    Returns
+    -------
+    list of Structure
     """
     frames, start = [], 0
     while start < len(lines):
