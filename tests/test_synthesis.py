@@ -31,6 +31,7 @@ from peled.synthesis import (
     make_recipe,
     molar_mass,
     parse_quantity,
+    procedure,
     run_procedure,
     salt,
 )
@@ -781,6 +782,18 @@ def test_solids_take_room_between_none_and_that_of_their_crystals(tmp_path):
     relative = got.std_dev / got.nominal_value
     assert np.sqrt(relative**2 - shared**2) == pytest.approx(expected, rel=0.05)
     assert "at most salt 0.1 mL" in outcome.assumptions[0]
+
+
+@pytest.mark.parametrize(
+    ("formula", "density"),
+    [("PbI2", 6.16), ("CsI", 4.51), ("NaCl", 2.165), ("Cs2CO3", 4.24), ("KCl", 1.98), ("CuI", 5.67),
+     ("C10H16N2O8", 1.57), ("C6H12O6", 1.54)],
+)  # fmt: skip
+def test_the_room_of_atoms_is_above_that_of_crystals_and_below_twice_it(formula, density):
+    unknown = procedure._room_mL_mmol(Chemical("x", "x", formula, {}))
+    known = procedure._room_mL_mmol(Chemical("x", "x", formula, {}, density_g_mL=density))
+    assert known == pytest.approx(molar_mass(formula).nominal_value / density / 1000)
+    assert 1.0 < unknown / known < 2.0
 
 
 def test_a_paste_is_weighed(tmp_path):

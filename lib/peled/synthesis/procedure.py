@@ -33,7 +33,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from scipy.constants import R
+from scipy.constants import N_A, R
 from uncertainties import UFloat, ufloat
 
 from peled.formats import FormatError, read_yaml
@@ -80,9 +80,10 @@ _WORDS = {"grade": ("at least", "technical"), "state": ("solid", "liquid", "gas"
 #: Relative standard error of a density taken from the table: 25 ± 5 °C at an expansion of 0.1 %
 #: a kelvin, all temperatures equally likely.
 ROOM = 0.003
-#: Density of a solid where the file has none (g/mL): crystals weighed into solutions are denser, so
-#: the room they take is bounded from above.
-LIGHTEST_SOLID = 1.0
+#: Room of an atom in a solid whose density the file does not have (cubic angstrom), by its element:
+#: of organic matter, up to argon, beyond. An assumed bound, above what crystals of salts and
+#: ligands have (PbI2 150 for 124, CsBr 100 for 79, NaCl 50 for 45, EDTA 396 for 309).
+_ATOM_A3 = {"organic": 11.0, "light": 25.0, "heavy": 50.0}
 
 
 class ProcedureError(FormatError):
@@ -350,8 +351,7 @@ class _Runner:
         if amounts:
             self.flows.append(Flow(step, f"bottle: {chemical.name}", entry["to"], amounts))
         if chemical.state == "solid":
-            mg = _nominal(moles) * molar_mass(chemical.formula).nominal_value
-            room = mg / 1000 / (chemical.density_g_mL or LIGHTEST_SOLID)
+            room = _nominal(moles) * _room_mL_mmol(chemical)
             vessel.solids[chemical.name] = vessel.solids.get(chemical.name, 0.0) + room
             if room:
                 vessel.volume_mL += ufloat(0.0, room / 3**0.5, tag=f"room of {chemical.name}")
@@ -516,6 +516,20 @@ class _Runner:
                 found=repr(name),
             )
         return self.vessels[name]
+
+
+def _room_mL_mmol(chemical: Chemical) -> float:
+    """Room of a solid: by its density, else at most that of its atoms (`_ATOM_A3`)."""
+    if chemical.density_g_mL is not None:
+        return molar_mass(chemical.formula).nominal_value / 1000 / chemical.density_g_mL
+    import periodictable
+
+    volume = 0.0
+    for symbol, count in composition(chemical.formula):
+        organic, number = symbol in ("H", "C", "N", "O"), getattr(periodictable, symbol).number
+        kind = "organic" if organic else "light" if number <= 18 else "heavy"
+        volume += count * _ATOM_A3[kind]
+    return volume * N_A * 1e-27
 
 
 @cache
