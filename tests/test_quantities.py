@@ -500,3 +500,8 @@ def test_what_falls_along_an_open_direction_is_as_open_as_what_rises(sign):
     found = derive("change", "1/ns", lambda p: 10 + sign * p["k1"] - sign * p["k2"], fit)
     assert found.value is None and "not determined" in found.reasons
     assert derive("sum", "1/ns", lambda p: 10 + sign * (p["k1"] + p["k2"]), fit).value is not None
+
+
+def test_what_no_data_bound_is_withheld_without_a_warning():
+    fit = from_normal(["tau"], [0.02], ["ps"], [[1e-12]], log=["tau"])
+    assert derive("tau", "ps", lambda p: p["tau"], fit).status == "withheld"

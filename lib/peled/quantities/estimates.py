@@ -71,7 +71,8 @@ class Estimates:
 
     def natural(self, coordinates: np.ndarray) -> dict[str, float]:
         """Natural values by name at some coordinates (p,)."""
-        x = np.where(self.log, np.exp(np.where(self.log, coordinates, 0.0)), coordinates)
+        with np.errstate(over="ignore"):  # what no data bound may be infinite within its error
+            x = np.where(self.log, np.exp(np.where(self.log, coordinates, 0.0)), coordinates)
         return dict(zip(self.names, x.tolist()))
 
     @cached_property
