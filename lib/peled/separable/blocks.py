@@ -62,10 +62,14 @@ class Evaluation:
     rows: tuple[Rows, ...] = ()
 
 
-def _crossed(y):
-    """`Rows.score` from Y_p = X_p·Rᵀ, shape (p, nt, nt)."""
+def _crossed(y, rest):
+    """`Rows.score` from Y_p = X_p·Rᵀ, shape (p, nt, nt), and Rᵀ (nw, nt): its rows span all that
+    the last index holds, where they are fewer than the delays."""
+    span = np.linalg.qr(rest.T)[0] if len(rest) < y.shape[2] else None
+    y = y if span is None else y @ span
 
     def score(k, a):
+        a = a if span is None or a is None else span.T @ a @ span
         return np.einsum("pij,qij->pq", y if a is None else np.matmul(y, a), np.matmul(k, y))
 
     return score
@@ -236,10 +240,11 @@ class DispersedBlock:
             out.floor, cross, gram, energy = (sum(part[i] for part in parts) for i in (3, 4, 5, 6))
             hats = np.concatenate([part[7] for part in parts])
             hats = hats[:: -(-len(hats) // _HATS)]
+            rest = np.concatenate([part[8] for part in parts])
             seen = self.present.astype(float)
             present = None if self.present.all() else seen @ seen.T / len(seen.T)
             signal = np.sqrt(energy / self.shape[1])
-            out.rows = (Rows(gram, signal, hats, present, _crossed(cross)),)
+            out.rows = (Rows(gram, signal, hats, present, _crossed(cross, rest)),)
         return out
 
     def _made(self, u, derivatives):
@@ -253,8 +258,8 @@ class DispersedBlock:
         return 0.0
 
     def _evaluate(self, u, derivatives, covariance):
-        """Cost, Jᵀr, JᵀJ; floor, Σ X·Rᵀ, R·Rᵀ, squares of the fit by delay, and the bases of some
-        wavelengths."""
+        """Cost, Jᵀr, JᵀJ; floor, Σ X·Rᵀ, R·Rᵀ, squares of the fit by delay, the bases of some
+        wavelengths, and Rᵀ."""
         c, columns, local, more = self._made(u, derivatives)
         q, inverse = self._project(c)
         qt = np.swapaxes(q, 1, 2)
@@ -292,6 +297,7 @@ class DispersedBlock:
             r.T @ r,
             np.einsum("wt,wt->t", fitted, fitted),
             hats,
+            r,
         )
 
     def solve(self, u):
@@ -355,6 +361,7 @@ class NonNegativeBlock:
         p, nt = len(self.index), self.shape[0]
         out = Evaluation(0.0, np.zeros(p), np.zeros((p, p)), np.zeros((p, p)))
         gram, energy, cross = np.zeros((nt, nt)), np.zeros(nt), np.zeros((p, nt, nt))
+        rests = [np.zeros((0, nt))]
         for number in np.unique(chosen):
             keep, data = sets[number], self.data[:, chosen == number]
             if not keep:
@@ -378,10 +385,12 @@ class NonNegativeBlock:
                 x = np.einsum("ptn,nw->ptw", dc[:, :, keep], a)
                 hat = rows.hats[0]
                 x -= np.einsum("tn,pnw->ptw", hat, np.einsum("tn,ptw->pnw", hat, x))
-                cross += np.matmul(x, (data - c[:, keep] @ a).T)
+                rests.append((data - c[:, keep] @ a).T)
+                cross += np.matmul(x, rests[-1])
         if covariance:  # noise is correlated over wavelengths whatever their sets
             hats = np.linalg.qr(c)[0][None]
-            out.rows = (Rows(gram, np.sqrt(energy / self.shape[1]), hats, None, _crossed(cross)),)
+            score = _crossed(cross, np.concatenate(rests))
+            out.rows = (Rows(gram, np.sqrt(energy / self.shape[1]), hats, None, score),)
         return out
 
     def solve(self, u):
