@@ -24,7 +24,7 @@ from peled.transient_absorption.schemes import Model
 
 _ROUNDS = 3  # of correction and fit
 _SMALL = 0.05  # step whose square does not matter
-_SURE = 3.0  # standard errors from which on a drift is said
+_SURE = 2.5  # standard errors from which on a drift is said
 
 
 @dataclass(frozen=True)
