@@ -304,8 +304,8 @@ def covered_by_salt(e: Evidence) -> Found:
         "holds": "inconclusive",
         "note": f"printed {printed:+.2f} eV at full coverage, the largest increase of the set, "
         f"which the main text leaves out; {methods.ASSUMED_ERROR_EV} eV assumed for the method; "
-        "not fully relaxed; an iodide still finds a place between the salt, so the printed rise "
-        "would come from its last half",
+        "not fully relaxed; an iodide still finds a place beside the salt, and full cover was not "
+        "calculated",
     }
 
 
