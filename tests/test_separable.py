@@ -267,3 +267,11 @@ def test_the_cost_is_what_lmfit_finds():
     assert found.values[0] == pytest.approx(other.params["decay"].value, rel=1e-4)
     scaled = other.params["decay"].stderr / np.sqrt(other.redchi)
     assert found.errors[0] == pytest.approx(scaled, rel=1e-3)
+
+
+def test_a_variance_widens_the_errors_of_correlated_noise_too():
+    data = noisy(np.random.default_rng(11))[:, 0]
+    options = {"error": 0.03, "covariance_of": lambda jacobian: jacobian.T @ jacobian}
+    plain = fit(decays, data, LIFETIME, ["height", "offset"], **options)
+    wide = fit(decays, data, LIFETIME, ["height", "offset"], variance=lambda *_: 4.0, **options)
+    assert wide.errors == pytest.approx(2 * plain.errors, rel=1e-6)
