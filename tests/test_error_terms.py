@@ -1298,3 +1298,10 @@ def test_a_yield_of_either_calibration_covers_both():
     assert found.value == pytest.approx(0.55)
     assert found.budget["assumed"] == pytest.approx(0.1 / math.sqrt(12))
     assert found.interval == pytest.approx((0.48, 0.62))
+
+
+def test_a_setting_within_a_range_is_uniform_over_it():
+    draws = np.random.default_rng(29).uniform(0.8, 1.1, 100_000)
+    found = quantities.assumed("filter_transmission", "", 0.8, 1.1)
+    assert found.value == pytest.approx(0.95) and found.interval == (0.8, 1.1)
+    assert found.standard_error == pytest.approx(draws.std(), rel=0.01)
