@@ -855,6 +855,8 @@ def test_an_integral_that_its_lines_do_not_describe_is_as_far_off_as_they_differ
     assert found.regions[1].wing_error == pytest.approx(math.sqrt(1.2**2 + 36 - 1.4**2))
     found = nmr_analyse._by_lines(whole, (fitted, region(86.0, 1.0, 1e3, outside=2.0)))
     assert found.regions[1].wing_error == pytest.approx(math.hypot(1.2, 2.0))
+    found = nmr_analyse._by_lines(whole, (fitted, region(74.0, 1.0, 1e3, outside=2.0)))
+    assert found.regions[1].wing_error == pytest.approx(math.sqrt(1.2**2 + 36 - 1.4**2))
 
 
 # ---- NMR: noise and places -----------------------------------------------------------------------

@@ -331,7 +331,7 @@ def _windows(seen: Seen, lines: Sequence[Component]):
 
 
 def _fits(seen: Seen, lines: Sequence[Component], window) -> list[tuple[LineFit, tuple]]:
-    """Fits of lines in their windows, until all that are fitted are there.
+    """Fits of lines in their windows, until all that are fitted are there and overlap.
 
     What a fit makes wider than its window, or moves out of it, is baseline.
     """
@@ -349,10 +349,11 @@ def _fits(seen: Seen, lines: Sequence[Component], window) -> list[tuple[LineFit,
         and line.width_Hz < wide
         and there(spectrum, line, window)
     ]
-    if len(kept) == len(lines):
+    groups = _windows(seen, kept) if kept else []
+    if len(groups) == 1 and len(kept) == len(lines):
         return [(fit, window)]
     out = []
-    for group, (low, high) in _windows(seen, kept) if kept else ():
+    for group, (low, high) in groups:
         out += _fits(seen, group, (max(low, window[0]), min(high, window[1])))
     return out
 
@@ -514,7 +515,8 @@ def integrals(
 def _by_lines(found: Integrals, regions: Sequence[Region]) -> Integrals:
     """Areas of fitted lines where the fit describes them, and what fit and integral differ by.
 
-    A fit that misses the shape is no judge of the baseline: it is heard on the wings alone.
+    What an integral has above the lines is signal that they do not describe. Lines above the
+    integral have bent the baseline: they are heard on their wings beyond the window alone.
     """
     covariance, out = found.covariance.copy(), []
     for i, (one, region) in enumerate(zip(found.regions, regions, strict=True)):
@@ -525,7 +527,8 @@ def _by_lines(found: Integrals, regions: Sequence[Region]) -> Integrals:
             covariance[i, i] = region.area_error**2
         elif region.lines:
             beyond = np.sqrt(max((area - one.area) ** 2 - one.noise_error**2, 0.0))
-            wing_error = float(np.hypot(one.wing_error, min(beyond, region.outside)))
+            heard = beyond if area < one.area else min(beyond, region.outside)
+            wing_error = float(np.hypot(one.wing_error, heard))
             one = replace(one, wing_error=wing_error)
         out.append(one)
     return Integrals(tuple(out), covariance)
