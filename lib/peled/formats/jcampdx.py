@@ -320,9 +320,13 @@ def _read_ntuples(block: Block) -> Table:
     return Table(x, real, units.get(x_symbol, ""), units.get("R", ""), columns.get("I"))
 
 
-def _entry(block: Block, symbols: list[str], name: str, symbol: str) -> float:
-    """What a row of the NTUPLES header says of a variable."""
+def _entry(
+    block: Block, symbols: list[str], name: str, symbol: str, otherwise: float | None = None
+) -> float:
+    """What a row of the NTUPLES header says of a variable; `otherwise` where it says nothing."""
     row = block.list(name)
+    if otherwise is not None and not row:
+        return otherwise
     try:
         return float(row[symbols.index(symbol)])
     except (ValueError, IndexError):

@@ -489,6 +489,20 @@ def integrals(
     Where fitted lines describe a signal their areas are taken: they hold all of its wings. Else, as
     the foot of a real line is no Lorentzian's, the integral with its wings corrected, and by what
     the lines differ from it is part of its error.
+
+    Parameters
+    ----------
+    seen : Seen
+    regions : sequence of Region
+    over : int or None
+        Index of the region that the others are over.
+    digest : str
+        Of the file, for the record of the quantity.
+
+    Returns
+    -------
+    list of Quantity
+        One for each other region, without unit; withheld where flank or wings move it too far.
     """
     if len(regions) < 2:
         return []

@@ -54,6 +54,11 @@ class Candidate:
 def read_references(path: str | os.PathLike) -> list[Reference]:
     """The table of reference shifts (columns `COLUMNS`).
 
+    Parameters
+    ----------
+    path : path-like
+        A table with the columns of the package's `tables/nmr/shifts.csv`.
+
     Raises
     ------
     FormatError
@@ -75,6 +80,16 @@ def sidebands(
 ) -> list[tuple[str, float]]:
     """Where the spinning sidebands of lines lie: (label, shift) for each order, delta +- k nu_r /
     nu_0.
+
+    Parameters
+    ----------
+    lines : sequence of (label, shift in ppm)
+    mas_rate_Hz : float
+        Spinning rate.
+    reference_MHz : float
+        Frequency at 0 ppm.
+    orders : int
+        Highest order, on either side.
     """
     step = mas_rate_Hz / reference_MHz
     return [
@@ -151,6 +166,18 @@ class Collision:
 def collisions(lines: Sequence[tuple[str, float, float]], width_ppm: float) -> list[Collision]:
     """Pairs of (label, shift, spread) closer than the larger of the line width and their combined
     spread, nearest first.
+
+    Parameters
+    ----------
+    lines : sequence of (label, shift, spread)
+        In ppm.
+    width_ppm : float
+        Full width of a line at half its height.
+
+    Returns
+    -------
+    list of Collision
+        Nearest first.
     """
     found = []
     for i, (a, x, s) in enumerate(lines):

@@ -124,6 +124,18 @@ def build_up(
 
     I(t) = A (1 - T_IS/T1rho)^-1 [exp(-t/T1rho) - exp(-t/T_IS)] (Kolodziejski and Klinowski, Chem.
     Rev. 102, 613 (2002), doi:10.1021/cr000060n, equation for the I-S model).
+
+    Parameters
+    ----------
+    contact_time_s : ndarray
+    amplitude : float
+        Intensity without relaxation.
+    t_is_s, t1rho_s : float
+        Time of the transfer of polarisation, and of the protons' relaxation under the lock.
+
+    Returns
+    -------
+    ndarray, shape of `contact_time_s`
     """
     ratio = t_is_s / t1rho_s
     if abs(ratio - 1) < 1e-6:
@@ -209,6 +221,17 @@ class Course:
 def fit_build_up(contact_time_s: np.ndarray, intensity: np.ndarray, error: np.ndarray) -> Course:
     """Fit a contact-time series; times `T_IS` and `T1rho`, the shorter being T_IS.
 
+    Parameters
+    ----------
+    contact_time_s : array_like, shape (times,)
+    intensity, error : array_like, shape (times,)
+        Integrals and their standard errors by noise.
+
+    Returns
+    -------
+    Course
+        With the times `T_IS` and `T1rho`.
+
     Raises
     ------
     ValueError
@@ -273,6 +296,17 @@ def fit_relaxation(time_s: np.ndarray, signal: np.ndarray, error: np.ndarray) ->
 def fit_diffusion(weight_s_m2: np.ndarray, signal: np.ndarray, error: np.ndarray) -> Course:
     """Fit I(b) = A exp(-b D), the decay of a signal under growing gradients; `time_s` of the course
     is b, s/m².
+
+    Parameters
+    ----------
+    weight_s_m2 : array_like, shape (gradients,)
+        b of each trace, s/m², as of `peled.formats.nmr.Gradients`.
+    signal, error : array_like, shape (gradients,)
+
+    Returns
+    -------
+    Course
+        With the weight `1/D`; its `diffusion` gives D, m²/s.
 
     Raises
     ------

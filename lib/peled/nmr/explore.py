@@ -23,7 +23,12 @@ COLOURS = {FIRST: "tab:blue", OTHER: "tab:orange"}
 
 
 def signals(report: Report) -> list[tuple[str, Prepared]]:
-    """(sample, what was done to its spectra)."""
+    """(sample, what was done to its spectra).
+
+    Parameters
+    ----------
+    report : peled.report.Report
+    """
     return [
         (sample, Prepared(sample, tuple(s for seen, _ in tube.spectra for s in _steps(seen))))
         for sample, tube in report.found.items()
@@ -47,6 +52,11 @@ def _steps(seen: Seen) -> list[Step]:
 
 def explorer(sheet: Sheet, report: Report) -> Explorer:
     """The explorer of a folder.
+
+    Parameters
+    ----------
+    sheet : peled.samples.Sheet
+    report : peled.report.Report
 
     Raises
     ------

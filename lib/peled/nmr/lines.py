@@ -239,6 +239,16 @@ def multiplet(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Offsets (Hz) and relative intensities (sum 1) of a first-order multiplet of spin-1/2
     partners.
+
+    Parameters
+    ----------
+    couplings_Hz : sequence of float
+    partners : sequence of int
+        Equivalent nuclei behind each coupling.
+
+    Returns
+    -------
+    offsets_Hz, intensity : ndarray, shape (lines,)
     """
     steps, weights = _multiplet(tuple(partners))
     return steps @ np.asarray(couplings_Hz, float), weights
@@ -557,6 +567,17 @@ def pick_peaks(
     their surroundings.
 
     Positions are those of a parabola through the three highest points.
+
+    Parameters
+    ----------
+    processed : Processed
+    threshold : float
+        Prominence in standard deviations of the noise.
+    window_ppm : (low, high), optional
+
+    Returns
+    -------
+    Peaks
     """
     part = processed.window(*window_ppm) if window_ppm else slice(0, len(processed.ppm))
     y = processed.real[part]

@@ -69,7 +69,19 @@ def _tops(ppm: np.ndarray, cut: np.ndarray) -> np.ndarray:
 
 
 def mark(ax, ppm: float, text: str, *, y: float, colour: str = "black", size: float = 5.5) -> None:
-    """A label with a short tick above a line (y in axes fraction)."""
+    """A label with a short tick above a line (y in axes fraction).
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    ppm : float
+    text : str
+    y : float
+        Fraction of the axes.
+    colour : str
+    size : float
+        Of the type, points.
+    """
     ax.annotate(
         text,
         (ppm, y),
@@ -93,7 +105,21 @@ def fit(
     offset: float = 0.0,
     labels: bool = True,
 ) -> None:
-    """Data, model and components of a fit."""
+    """Data, model and components of a fit.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    result : LineFit
+    colours : sequence of str
+        Of the components, in their order.
+    scale : float, optional
+        Height that is drawn as 1; by default the largest.
+    offset : float
+        Of the whole drawing.
+    labels : bool
+        Whether the legend names them.
+    """
     unit = scale or np.abs(result.data).max()
     ax.plot(
         result.ppm,

@@ -264,6 +264,15 @@ def process(
 def apply_phase(processed: Processed, phase: Phase) -> Processed:
     """Turn the phase of a spectrum. The noise keeps its variance; a first-order phase shifts its
     covariance in time.
+
+    Parameters
+    ----------
+    processed : Processed
+    phase : Phase
+
+    Returns
+    -------
+    Processed
     """
     x = (
         (processed.ppm - processed.carrier_ppm)
@@ -289,6 +298,17 @@ def noise_of_decay(decay: np.ndarray, group_delay: float = 0.0) -> float:
     Taken in the frequency domain, where the unweighted, unfilled spectrum of N points has white
     noise: median absolute second difference of the quieter stretches of its central part (filters
     cut the edges).
+
+    Parameters
+    ----------
+    decay : ndarray, complex, shape (points,)
+    group_delay : float
+        Points before the time origin.
+
+    Returns
+    -------
+    float
+        In the units of the decay.
     """
     n = len(decay)
     spectrum = np.fft.fftshift(np.fft.fft(decay)) / np.sqrt(n)
@@ -389,6 +409,9 @@ def from_spectrum(spectrum) -> Processed:
         count = more
     full = np.zeros(len(y) // 2)
     full[: min(2 * cut, lags)] = covariance[: min(2 * cut, lags)]
+    # A cut may leave directions of less than no noise; they have none.
+    both = np.concatenate([full, [0.0], full[:0:-1]])
+    full = np.fft.irfft(np.maximum(np.fft.rfft(both).real, 0.0), len(both))[: len(full)]
     values = (
         y + 1j * np.asarray(spectrum.imaginary)
         if spectrum.imaginary is not None
@@ -479,6 +502,15 @@ MISSING_POINTS = 10
 
 def without_roll(processed: Processed) -> Processed:
     """A spectrum phased by a large first-order turn, less the roll of its baseline.
+
+    Parameters
+    ----------
+    processed : Processed
+        Phased.
+
+    Returns
+    -------
+    Processed
 
     Notes
     -----

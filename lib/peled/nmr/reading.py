@@ -27,6 +27,15 @@ def sniff(path: Path) -> Content | None:
 
     Nucleus and pulse programme say what was measured; several traces with a list of times are a
     series.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Content or None
+        None where it is no measurement of 1H or 13C.
     """
     content = read(path)
     if isinstance(content, PeakTable):
@@ -99,7 +108,22 @@ def spectrum_of(
     phase: Any = "auto",
     p1_deg: float | None = None,
 ):
-    """One trace as a spectrum; what came processed is taken as it is."""
+    """One trace as a spectrum; what came processed is taken as it is.
+
+    Parameters
+    ----------
+    content : Fid or Spectrum
+    broadening_Hz : float
+        Exponential window of a decay.
+    trace : int
+    phase : "auto", (p0, p1) in degrees or None
+    p1_deg : float, optional
+        First-order phase that is known.
+
+    Returns
+    -------
+    Processed
+    """
     if not isinstance(content, Fid):
         return from_spectrum(content)
     options = {"line_broadening_Hz": broadening_Hz, "strict": False, "p1_deg": p1_deg}
@@ -127,6 +151,23 @@ def see(
 
     The scale comes from the column reference_ppm, else from a line of the solvent (sheet before
     file), else from the external standard (its move and error, ppm).
+
+    Parameters
+    ----------
+    row : peled.samples.Row
+    content : Fid or Spectrum
+    spectrum : Processed
+        Of it, on the scale of the instrument.
+    standards, solvents
+        As of `read_standards` and `read_solvents`.
+    external : (float, float), optional
+        Move of the scale by an external standard and its error, ppm.
+    false_alarm : float
+        Chance that noise makes a line anywhere.
+
+    Returns
+    -------
+    Seen
     """
     where, nucleus = row.label, spectrum.nucleus
     solvent = str(row.settings.get("solvent") or content.solvent)
@@ -156,7 +197,19 @@ def see(
 
 
 def traces_of(content: Fid, broadening_Hz: float, p1_deg: float | None = None) -> list[Processed]:
-    """All traces of a series, phased alike: as the one with the largest signal."""
+    """All traces of a series, phased alike: as the one with the largest signal.
+
+    Parameters
+    ----------
+    content : Fid
+    broadening_Hz : float
+    p1_deg : float, optional
+
+    Returns
+    -------
+    list of Processed
+        One a trace.
+    """
     strongest = int(np.argmax((np.abs(content.data) ** 2).sum(axis=1)))
     phase = spectrum_of(content, broadening_Hz, strongest, p1_deg=p1_deg).phase
     turn = (phase.p0_deg, phase.p1_deg)

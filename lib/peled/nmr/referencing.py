@@ -69,6 +69,19 @@ def reference(
     stated (4 partners give 1:4:6:4:1, which shares the centre; only the centre is used).
     `search_ppm` is by default `SEARCH_PPM` of the nucleus.
 
+    Parameters
+    ----------
+    processed : Processed
+    standard : Standard
+    search_ppm : float, optional
+        How far on either side its line is sought.
+    width_Hz : float
+        Start of the width of its line.
+
+    Returns
+    -------
+    Referenced
+
     Raises
     ------
     ValueError
@@ -213,6 +226,11 @@ def read_solvents(folder: str | Path | None = None) -> Solvents:
 
     Columns: solvent, aliases (by semicolons), nucleus, standards (by semicolons), source.
 
+    Parameters
+    ----------
+    folder : path-like, optional
+        Where an own `solvents.csv` may lie.
+
     Raises
     ------
     FormatError
@@ -231,6 +249,11 @@ def read_solvents(folder: str | Path | None = None) -> Solvents:
 
 def read_standards(folder: str | Path | None = None) -> dict[tuple[str, str], Standard]:
     """Standards by (name, nucleus): the shipped table, extended by `standards.csv` in a folder.
+
+    Parameters
+    ----------
+    folder : path-like, optional
+        Where an own `standards.csv` may lie.
 
     Raises
     ------
@@ -254,6 +277,12 @@ def first_standard(
     """Reference to the first standard found: spectrum, error of its scale, what was amiss.
 
     Where the line taken is one of several, the error holds the others.
+
+    Parameters
+    ----------
+    spectrum : Processed
+    standards : sequence of Standard
+        In the order of preference.
     """
     trouble = "no standard is known for its solvent"
     for standard in standards:

@@ -38,6 +38,14 @@ class Resonance:
 def read_resonances(path: str | os.PathLike) -> list[Resonance]:
     """The table of resonances (columns `RESONANCE_COLUMNS`; lists by semicolons).
 
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    list of Resonance
+
     Raises
     ------
     FormatError

@@ -204,6 +204,13 @@ def there(processed: Processed, line: Line, window_ppm: tuple[float, float]) -> 
     """Whether a line that a fit found in a window has an area that noise alone would not give it.
 
     The level is that of `matched_filter` in the window, for lines of about its width.
+
+    Parameters
+    ----------
+    processed : Processed
+    line : Line
+        Fitted in the window.
+    window_ppm : (low, high)
     """
     wide = max(line.width_Hz, line.gauss_Hz, processed.hz_per_point)
     part = processed.window(*window_ppm)

@@ -341,6 +341,17 @@ def fit_exchange(
     k_off.
 
     The rate is held not to be negative; `fast` is k_ex > 2 pi |dnu| at every point of the series.
+
+    Parameters
+    ----------
+    fraction_bound : ndarray, shape (points,)
+    difference_Hz : float
+        Between the shifts of bound and free.
+    width_Hz, error_Hz : ndarray, shape (points,)
+
+    Returns
+    -------
+    Exchange
     """
     p = np.asarray(fraction_bound, float)
     y, e = np.asarray(width_Hz, float), np.asarray(error_Hz, float)
@@ -376,6 +387,22 @@ def two_site(
 
     McConnell, J. Chem. Phys. 28, 430 (1958), doi:10.1063/1.1744152: S = Re 1'(R + i(w - W) - K)^-1
     p, the 2 x 2 inverse written out. `k_ex_s` is the sum of the rates both ways.
+
+    Parameters
+    ----------
+    offset_Hz : ndarray
+    fraction_bound : float
+    free_Hz, bound_Hz : float
+        Places of both sites.
+    k_ex_s : float
+        Sum of the rates both ways, 1/s.
+    width_free_Hz, width_bound_Hz : float
+        Full widths without exchange.
+
+    Returns
+    -------
+    ndarray, shape of `offset_Hz`
+        Per Hz.
     """
     w = 2 * np.pi * np.asarray(offset_Hz, float)
     pf, pb = 1 - fraction_bound, fraction_bound

@@ -22,6 +22,11 @@ def read_bruker_parameters(path: str | os.PathLike) -> dict:
     """A Bruker parameter file (`acqus`, `procs`): names without `$`, values as int, float, str or
     list.
 
+    Parameters
+    ----------
+    path : path-like
+        `acqus`, `procs` or another of their kind.
+
     Raises
     ------
     FormatError
@@ -65,6 +70,11 @@ def read_bruker(path: str | os.PathLike) -> Fid:
     The digital filter's delay is reported, not removed (`Fid.group_delay`). The frequency at 0 ppm
     is SF of the processing parameters where there are any, else BF1: the two differ by whatever the
     operator referenced to.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder of the experiment, or its `fid` or `ser`.
 
     Raises
     ------
@@ -278,6 +288,11 @@ def read_bruker_processed(path: str | os.PathLike) -> Spectrum:
     """Read a processed one-dimensional Bruker spectrum (`1r`, with `1i` where present).
 
     `path` is `pdata/1` itself or the experiment above it.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder of the experiment, or of its processed data.
 
     Raises
     ------

@@ -47,6 +47,11 @@ def read_gradients(path: str | os.PathLike) -> Gradients:
     P30 twice in a bipolar programme. Varian: `gzlvl1` times `gcal_` (or `DAC_to_G`), `gt1` and
     `del`.
 
+    Parameters
+    ----------
+    path : path-like
+        Folder of the experiment.
+
     Raises
     ------
     FormatError

@@ -17,7 +17,13 @@ _HEADER = 2048  #: bytes
 
 
 def is_pipe(head: bytes) -> bool:
-    """Whether a file begins as an NMRPipe file does."""
+    """Whether a file begins as an NMRPipe file does.
+
+    Parameters
+    ----------
+    head : bytes
+        The first of the file.
+    """
     if len(head) < 12:
         return False
     return any(abs(np.frombuffer(head, f"{o}f4", 3)[2] - _ORDER) < 1e-6 for o in "<>")
@@ -29,6 +35,10 @@ def read_pipe(path: str | os.PathLike) -> Fid | Spectrum:
 
     A decay keeps the delay of its digital filter where the header says one (FDDMXVAL). The axis is
     that of the header: FDF2ORIG, the frequency of the last point, and FDF2OBS at 0 ppm.
+
+    Parameters
+    ----------
+    path : path-like
 
     Raises
     ------

@@ -22,6 +22,11 @@ def read_varian(path: str | os.PathLike) -> Fid:
     The imaginary part is negated to the convention of this module; the reference is `reffrq`, else
     `rfl` and `rfp`.
 
+    Parameters
+    ----------
+    path : path-like
+        Folder with `fid` and `procpar`.
+
     Raises
     ------
     FormatError
