@@ -51,8 +51,8 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
     Returns
     -------
     Report
-        `found[sample]` maps a measurement (xrd, tem, hrtem, xps, ups, ftir, absorption, icpms, eds) to
-        what its technique keeps: fits by row, images with their outlines, spectra with edges.
+        `found[sample]` maps a measurement (xrd, tem, hrtem, xps, ups, ftir, absorption, icpms, eds)
+        to what its technique keeps: fits by row, images with their outlines, spectra with edges.
 
     Raises
     ------

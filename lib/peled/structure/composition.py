@@ -20,8 +20,9 @@ from peled.materials import (
 class JointComposition:
     """Weighted mean of bromide fractions with the tension between them.
 
-    `chi2`, `p_value` test that all estimate one number; `error` is enlarged by sqrt(chi2/(n-1)) where they do not (Birge);
-    `pulls` is each estimate's distance from the mean of the others, in standard errors; `estimates` as given.
+    `chi2`, `p_value` test that all estimate one number; `error` is enlarged by sqrt(chi2/(n-1))
+    where they do not (Birge); `pulls` is each estimate's distance from the mean of the others, in
+    standard errors; `estimates` as given.
     """
 
     x_br: float
@@ -50,7 +51,8 @@ def joint_composition(estimates: Mapping[str, tuple[float, float]]) -> JointComp
     )
     if len(values) < 2 or not (errors > 0).all():
         raise ValueError(
-            f"joint composition: expected at least two estimates with positive errors, found {dict(estimates)}"
+            "joint composition: expected at least two estimates with positive errors, found "
+            f"{dict(estimates)}"
         )
     w = errors**-2.0
     mean = float(w @ values / w.sum())
@@ -76,7 +78,8 @@ def composition_from_gap(
     confinement_eV: float = 0.0,
     confinement_error_eV: float = 0.0,
 ) -> tuple[float, float]:
-    """Bromide fraction whose bulk gap, plus a confinement energy, emits at `wavelength_nm`; with its error.
+    """Bromide fraction whose bulk gap, plus a confinement energy, emits at `wavelength_nm`; with
+    its error.
 
     Raises
     ------

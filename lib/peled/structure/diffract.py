@@ -85,8 +85,10 @@ def _unclipped(held: Held) -> tuple[Pattern, tuple[Finding, ...]]:
     said = saturated(held.data.two_theta_deg, y, held.row.label)
     if not said:
         return held.data, ()
-    doubts = (replace(f, status="doubtful", evidence=f"{f.evidence}; they have no weight") for f in said)
-    return part(held.data, y < y.max()), tuple(doubts)
+    doubts = tuple(
+        replace(f, status="doubtful", evidence=f"{f.evidence}; they have no weight") for f in said
+    )
+    return part(held.data, y < y.max()), doubts
 
 
 def _radius(held: Held) -> tuple[float, bool]:

@@ -1,4 +1,6 @@
-"""Mass-spectrometric lead contents: from counts over a calibration line, and what stoichiometry allows."""
+"""Mass-spectrometric lead contents: from counts over a calibration line, and what stoichiometry
+allows.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ PB, HYDROGEN = 207.2, 1.008
 
 @dataclass(frozen=True)
 class Calibration:
-    """Straight line counts = intercept + slope x concentration: coefficients, covariance, and the scatter it was drawn through."""
+    """Straight line counts = intercept + slope x concentration: coefficients, covariance, and the
+    scatter it was drawn through.
+    """
 
     intercept: float
     slope: float
@@ -28,7 +32,9 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Content:
-    """Lead content of a solid, microgram per milligram, with its standard error; notes say what to doubt."""
+    """Lead content of a solid, microgram per milligram, with its standard error; notes say what to
+    doubt.
+    """
 
     value: float
     standard_error: float
@@ -46,7 +52,8 @@ def calibrate(concentration, signal, signal_error) -> Calibration:
     c, y, s = (np.asarray(v, float) for v in (concentration, signal, signal_error))
     if len(c) < 3 or not (s > 0).all() or len(np.unique(c)) < 2:
         raise ValueError(
-            f"calibration: expected at least three standards of different concentration with positive errors, found {len(c)}"
+            "calibration: expected at least three standards of different concentration with "
+            f"positive errors, found {len(c)}"
         )
     design = np.column_stack([np.ones_like(c), c]) / s[:, None]
     covariance = np.linalg.inv(design.T @ design)
@@ -74,7 +81,8 @@ def lead_content(
     mass_error_mg: float = 0.0,
     dilution_relative_error: float = 0.0,
 ) -> Content:
-    """Lead per mass of a solid from a digested sample: concentration (microgram per litre) x volume x dilution / mass, all errors first order.
+    """Lead per mass of a solid from a digested sample: concentration (microgram per litre) x volume
+    x dilution / mass, all errors first order.
 
     Raises
     ------

@@ -8,14 +8,17 @@ import numpy as np
 
 from peled.quantities import FALSE_ALARM, threshold
 
-#: Area that the half-way contour of a Gaussian-blurred right-angled corner loses, in units of the blur's variance:
-#: the integral of probit(1/(2 Phi(y))) over y from 0 to infinity.
+#: Area that the half-way contour of a Gaussian-blurred right-angled corner loses, in units of the
+#: blur's variance: the integral of probit(1/(2 Phi(y))) over y from 0 to infinity.
 CORNER = 0.86477
+_MOST_ASPECT, _LEAST_SOLIDITY = 1.45, 0.88  #: of one cube; the rest is refused as odd
 
 
 @dataclass(frozen=True)
 class Particle:
-    """One projected cube: centre (pixels), edge (square root of its area) and the sides of the tightest rectangle, nm, and its rotation, degrees (0 to 90)."""
+    """One projected cube: centre (pixels), edge (square root of its area) and the sides of the
+    tightest rectangle, nm, and its rotation, degrees (0 to 90).
+    """
 
     row: float
     column: float
@@ -30,8 +33,9 @@ class Particle:
 class SizeDistribution:
     """Edges of many particles, nm.
 
-    `mean_nm` with `mean_error_nm` (of the mean, with the error of the pixel size and of the outline inside), `sd_nm` with `sd_error_nm`
-    (of the population, outline error taken out), `edges_nm`, and `notes`.
+    `mean_nm` with `mean_error_nm` (of the mean, with the error of the pixel size and of the outline
+    inside), `sd_nm` with `sd_error_nm` (of the population, outline error taken out), `edges_nm`,
+    and `notes`.
     """
 
     mean_nm: float
@@ -44,7 +48,9 @@ class SizeDistribution:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Particles found in an image, the label image, and how many were refused (`cut` by the border, `odd` in shape)."""
+    """Particles found in an image, the label image, and how many were refused (`cut` by the border,
+    `odd` in shape).
+    """
 
     particles: tuple[Particle, ...] = field(repr=False)
     labels: np.ndarray = field(repr=False)
@@ -55,7 +61,9 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class Spot:
-    """One maximum of the Fourier transform: spatial frequency (1/nm), error, spacing d (nm), error, direction (degrees), strength over the noise there."""
+    """One maximum of the Fourier transform: spatial frequency (1/nm), error, spacing d (nm), error,
+    direction (degrees), strength over the noise there.
+    """
 
     fx: float
     fy: float
@@ -70,8 +78,9 @@ class Spot:
 class LatticeFit:
     """A square net {100}, {110} fitted to spots.
 
-    `d100_nm`, `d110_nm` with errors from all spots of a family, the pixel size included; `rotation_deg` of the net; `ellipticity` = ratio of
-    the two {100} spacings; `angle_deg` between them (90 for a cube seen along an axis); `spots` with indices.
+    `d100_nm`, `d110_nm` with errors from all spots of a family, the pixel size included;
+    `rotation_deg` of the net; `ellipticity` = ratio of the two {100} spacings; `angle_deg` between
+    them (90 for a cube seen along an axis); `spots` with indices.
     """
 
     d100_nm: float
@@ -95,10 +104,9 @@ def segment(
     smallest_nm: float = 4.0,
     smoothing_nm: float = 0.8,
     dark: bool | None = None,
-    most_aspect: float = 1.45,
-    least_solidity: float = 0.88,
 ) -> Segmentation:
-    """Find cubes: background taken off, smoothed, threshold (Otsu 1979), touching ones parted by watershed on the distance to the outline.
+    """Find cubes: background taken off, smoothed, threshold (Otsu 1979), touching ones parted by
+    watershed on the distance to the outline.
 
     Parameters
     ----------
@@ -107,9 +115,8 @@ def segment(
     smallest_nm : float
         Particles with a shorter edge are noise.
     dark : bool, optional
-        Particles darker than the film (bright field); decided by the skew of the grey values when None.
-    most_aspect, least_solidity : float
-        Limits of what counts as one cube; the rest is refused as `odd`.
+        Particles darker than the film (bright field); decided by the skew of the grey values when
+        None.
 
     Raises
     ------
@@ -122,7 +129,8 @@ def segment(
     image = np.asarray(pixels, float)
     if image.ndim != 2 or not pixel_nm > 0:
         raise ValueError(
-            f"micrograph: expected a two-dimensional image and a positive pixel size, found shape {image.shape} and {pixel_nm}"
+            "micrograph: expected a two-dimensional image and a positive pixel size, found shape "
+            f"{image.shape} and {pixel_nm}"
         )
     blur_nm = max(smoothing_nm, 0.7 * pixel_nm)
     smooth = ndimage.gaussian_filter(image, blur_nm / pixel_nm)
@@ -163,8 +171,8 @@ def segment(
             continue
         length, width, rotation = _tightest_rectangle(_rim(region.image))
         if (
-            region.solidity < least_solidity
-            or length > most_aspect * width
+            region.solidity < _LEAST_SOLIDITY
+            or length > _MOST_ASPECT * width
             or region.area < 0.82 * length * width
         ):
             odd += 1
@@ -211,8 +219,9 @@ def _above_film(smooth, blur: float) -> float:
 
 
 def _seeds(distance, pixel_nm: float):
-    """One seed a cube: maxima of the distance to the outline that stand a tenth of the deepest one above their saddles (h-maxima,
-    on every second pixel, which is much faster and as good)."""
+    """One seed a cube: maxima of the distance to the outline that stand a tenth of the deepest one
+    above their saddles (h-maxima, on every second pixel, which is much faster and as good).
+    """
     from scipy import ndimage
     from skimage import measure, morphology
 
@@ -224,8 +233,9 @@ def _seeds(distance, pixel_nm: float):
 
 
 def _outline_each(smooth, labels, distance, background: float, pixel_nm: float):
-    """Each particle outlined half-way between its own level and the film: thick cubes are darker, and one threshold for all
-    would draw them too large and thin ones too small."""
+    """Each particle outlined half-way between its own level and the film: thick cubes are darker,
+    and one threshold for all would draw them too large and thin ones too small.
+    """
     from scipy import ndimage
     from skimage import segmentation
 
@@ -264,7 +274,9 @@ def _rim(mask) -> np.ndarray:
 
 
 def _tightest_rectangle(coordinates) -> tuple[float, float, float]:
-    """Longer and shorter side (pixels) and rotation (degrees) of the rectangle of least area around the pixels."""
+    """Longer and shorter side (pixels) and rotation (degrees) of the rectangle of least area around
+    the pixels.
+    """
     angles = np.radians(np.arange(0, 90, 2.0))
     points = coordinates - coordinates.mean(axis=0)
     u = points[:, 0, None] * np.cos(angles) + points[:, 1, None] * np.sin(angles)
@@ -282,7 +294,8 @@ def size_distribution(
     Parameters
     ----------
     outline_error_nm : float
-        Standard error of one edge from its outline; taken out of the spread.
+        Standard error that one edge may at most have from its outline; the half of its square is
+        taken out of the variance, the range is in the error of the spread.
     pixel_relative_error : float
         Standard error of the pixel size, common to all edges: it does not average out.
 
@@ -295,7 +308,9 @@ def size_distribution(
     if len(edges) < 3 or not (edges > 0).all():
         raise ValueError(f"sizes: expected at least three positive edges, found {len(edges)}")
     n, mean, sd = len(edges), float(edges.mean()), float(edges.std(ddof=1))
-    population = np.sqrt(max(sd**2 - outline_error_nm**2, 0.0))
+    # What outlines add to the variance lies between nothing and that error's square.
+    population = np.sqrt(max(sd**2 - outline_error_nm**2 / 2, 0.0))
+    of_outlines = outline_error_nm**2 / np.sqrt(12) / max(2 * population, outline_error_nm, 1e-9)
     # Student's factor turns the error of few particles into one whose 1.96-fold covers 95 %.
     from scipy import stats
 
@@ -307,9 +322,12 @@ def size_distribution(
         float(np.hypot(student * sd / np.sqrt(n), pixel_relative_error * mean)),
         float(population),
         float(
-            np.hypot(
-                sd * np.sqrt(max(excess - 1, 2.0) / (4 * (n - 1))) * student,
-                pixel_relative_error * sd,
+            np.linalg.norm(
+                [
+                    sd * np.sqrt(max(excess - 1, 2.0) / (4 * (n - 1))) * student,
+                    pixel_relative_error * sd,
+                    of_outlines,
+                ]
             )
         ),
         edges,
@@ -319,8 +337,11 @@ def size_distribution(
 
 @dataclass(frozen=True)
 class SizeChange:
-    """What a change of edge means for cubes of lattice constant a: `ratio` and error, share of volume gone, unit cells along an edge before and after,
-    layers lost on each face, lead atoms before and after, and the difference in units of the two populations' combined spread and of its error."""
+    """What a change of edge means for cubes of lattice constant a: `ratio` and error, share of
+    volume gone, unit cells along an edge before and after, layers lost on each face, lead atoms
+    before and after, and the difference in units of the two populations' combined spread and of its
+    error.
+    """
 
     ratio: float
     ratio_error: float
@@ -359,11 +380,13 @@ def size_change(
     )
 
 
-# ---- lattice from the Fourier transform ---------------------------------------------------------------------------
+# ---- lattice from the Fourier transform ----------------------------------------------------------
 
 
 def power_spectrum(pixels, pixel_nm: float) -> tuple[np.ndarray, float]:
-    """Power of the windowed image (Hann), zero frequency in the centre, and the frequency step of the finer padded grid, 1/nm."""
+    """Power of the windowed image (Hann), zero frequency in the centre, and the frequency step of
+    the finer padded grid, 1/nm.
+    """
     image = np.asarray(pixels, float)
     side = min(image.shape)
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
@@ -385,13 +408,15 @@ def find_spots(
     least: float | None = None,
     pixel_relative_error: float = 0.0,
 ) -> tuple[tuple[Spot, ...], np.ndarray, float]:
-    """Maxima of the power spectrum over its local noise, with positions below the grid step (parabola through the logarithm).
+    """Maxima of the power spectrum over its local noise, with positions below the grid step
+    (parabola through the logarithm).
 
     Noise of one frequency is exponential, so that its largest of m independent ones passes
     ln(m/alpha) with the chance alpha: that is `least` where nothing is said, with `FALSE_ALARM` and
     the frequencies of the unpadded image.
 
-    The error of a frequency is that of a sine wave's in white noise (Rife and Boorstyn, IEEE Trans. Inf. Theory 20, 591 (1974)), widened for the window.
+    The error of a frequency is that of a sine wave's in white noise (Rife and Boorstyn, IEEE Trans.
+    Inf. Theory 20, 591 (1974)), widened for the window.
 
     Returns
     -------
@@ -403,7 +428,8 @@ def find_spots(
     n = power.shape[0]
     f = (np.arange(n) - n // 2) * step
     radius = np.hypot(f[:, None], f[None, :])
-    # Noise falls with frequency (amorphous film, contrast transfer): the median in rings is its level.
+    # Noise falls with frequency (amorphous film, contrast transfer): the median in rings is its
+    # level.
     ring = np.minimum((radius / (8 * step)).astype(int), n // 16)
     flat = np.argsort(ring, axis=None)
     counts = np.bincount(ring.ravel())
@@ -436,7 +462,8 @@ def find_spots(
         dc = _vertex(logs[r, c - 1], logs[r, c], logs[r, c + 1])
         fy, fx = f[r] + dr * step, f[c] + dc * step
         q = float(np.hypot(fx, fy))
-        # Half width of a Hann spectrum line is 2/T; its position is known to that over the amplitude's signal to noise.
+        # Half width of a Hann spectrum line is 2/T; its position is known to that over the
+        # amplitude's signal to noise.
         error = float(
             np.hypot(0.7 / window_length / np.sqrt(2 * relative[r, c]), pixel_relative_error * q)
         )
@@ -492,7 +519,8 @@ def fit_square_lattice(
     if best is None:
         seen = ", ".join(f"{s.d_nm:.3f}" for s in spots[:6]) or "none"
         raise ValueError(
-            f"lattice: expected two spots of about {d100_nm:.3f} nm at 90 degrees, found spacings {seen} nm; choose a region with one crystal along a cube axis"
+            f"lattice: expected two spots of about {d100_nm:.3f} nm at 90 degrees, found spacings "
+            f"{seen} nm; choose a region with one crystal along a cube axis"
         )
     a, b = best
     basis = np.array([[a.fx, a.fy], [b.fx, b.fy]])

@@ -11,7 +11,6 @@ import numpy as np
 from peled.figures import COLOURS
 from peled.structure.xrd import two_theta
 
-
 GREY = COLOURS["grey"]
 
 
@@ -202,9 +201,7 @@ def transform(ax, lattice, *, reach: float = 4.0) -> None:
     ax.set(xlabel="1/nm", ylabel="1/nm")
 
 
-def core_levels(
-    axes, fits: dict[str, dict], surveys: dict, shades: Mapping[str, str]
-) -> None:
+def core_levels(axes, fits: dict[str, dict], surveys: dict, shades: Mapping[str, str]) -> None:
     """Survey and three regions of core levels of each sample, above each other.
 
     `fits` is sample -> level -> fit, `surveys` sample -> spectrum or None.
@@ -213,7 +210,8 @@ def core_levels(
     for i, (sample, survey) in enumerate(surveys.items()):
         if survey is not None:
             y = survey.counts / survey.counts.max() + 0.55 * i
-            ax.plot(survey.binding_energy_eV, y, lw=0.4, color=shades.get(sample, GREY), label=sample)
+            shade = shades.get(sample, GREY)
+            ax.plot(survey.binding_energy_eV, y, lw=0.4, color=shade, label=sample)
     ax.set(xlabel="binding energy (eV)", ylabel="counts (norm.)", yticks=[])
     ax.set_xlim(ax.get_xlim()[::-1])
     ax.legend(loc="upper right")
@@ -265,7 +263,8 @@ def valence(ax, found: dict, shades: Mapping[str, str]) -> None:
         said = (
             f"{sample}: edge {at:.2f} ± {onset.error_eV:.2f} eV, ionisation {ionisation_eV:.2f} eV"
         )
-        ax.plot(x, s.counts / unit + 0.5 * i, ".", ms=1.5, color=shades.get(sample, GREY), label=said)
+        shade = shades.get(sample, GREY)
+        ax.plot(x, s.counts / unit + 0.5 * i, ".", ms=1.5, color=shade, label=said)
         line = onset.energy_eV + np.array([-0.05, 0.9])
         y = (onset.line[0] * line + onset.line[1]) / unit + 0.5 * i
         ax.plot(line - bias, y, color="black", lw=0.6)

@@ -68,7 +68,8 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
 
 @reader("a table of X-ray counts (element, counts, background, k, k_error)")
 def read_counts(path: Path) -> tuple[Counts, ...]:
-    """Lines of X-rays with k factors: columns element, counts, background, k; k_error of all or none.
+    """Lines of X-rays with k factors: columns element, counts, background, k; k_error of all or
+    none.
 
     Raises
     ------

@@ -195,7 +195,7 @@ def _photon_eV(path: Path, axis: Column, x: np.ndarray) -> np.ndarray:
     """By the unit in the axis' head; without one only what cannot be mistaken is taken."""
     unit = axis.unit.lower().replace("⁻¹", "-1").replace("^", "").replace("μ", "µ").strip()
     if unit not in _AXIS_EV:
-        unit = "ev" if x.max() < 12 else "nm" if 150 < x.min() and x.max() < 3500 else ""
+        unit = "ev" if x.max() < 12 else "nm" if x.min() > 150 and x.max() < 3500 else ""
     if not unit:
         raise FormatError(
             path, expected="nm, µm, eV or cm-1 in the head of the axis",

@@ -1,4 +1,6 @@
-"""Ultraviolet photoelectron spectra: secondary cut-off, valence edge, work function, ionisation energy."""
+"""Ultraviolet photoelectron spectra: secondary cut-off, valence edge, work function, ionisation
+energy.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,10 @@ from peled.structure.xps import edge
 
 @dataclass(frozen=True)
 class Cutoff:
-    """Secondary cut-off: `energy_eV` on the binding energy scale with error, `width_eV` (standard deviation of the edge), and how far the
-    straight-line extrapolation usual in the field would have put it (`extrapolated_eV`)."""
+    """Secondary cut-off: `energy_eV` on the binding energy scale with error, `width_eV` (standard
+    deviation of the edge), and how far the straight-line extrapolation usual in the field would
+    have put it (`extrapolated_eV`).
+    """
 
     energy_eV: float
     error_eV: float
@@ -25,8 +29,10 @@ class Cutoff:
 
 @dataclass(frozen=True)
 class Onset:
-    """Valence edge: straight line against background (`energy_eV`), its error with the scatter over windows (`window_error_eV`) inside `error_eV`,
-    and the edge on a logarithmic scale (`log_energy_eV`), which follows weak states at the top of the band."""
+    """Valence edge: straight line against background (`energy_eV`), its error with the scatter over
+    windows (`window_error_eV`) inside `error_eV`, and the edge on a logarithmic scale
+    (`log_energy_eV`), which follows weak states at the top of the band.
+    """
 
     energy_eV: float
     error_eV: float
@@ -37,9 +43,11 @@ class Onset:
 
 
 def secondary_cutoff(binding_eV, counts, *, bias_V: float = 0.0) -> Cutoff:
-    """Fit the low-energy edge of the secondary electrons: an error-function step times a straight line above a floor.
+    """Fit the low-energy edge of the secondary electrons: an error-function step times a straight
+    line above a floor.
 
-    `bias_V` is the potential of the sample (usually negative); it moves all binding energies and is taken back.
+    `bias_V` is the potential of the sample (usually negative); it moves all binding energies and is
+    taken back.
 
     Raises
     ------
@@ -56,7 +64,8 @@ def secondary_cutoff(binding_eV, counts, *, bias_V: float = 0.0) -> Cutoff:
     at = int(np.argmin(slope))
     if slope[at] >= 0 or y[-5:].mean() > 0.5 * y.max():
         raise ValueError(
-            "secondary cut-off: expected counts that fall to a floor at high binding energy, found none"
+            "secondary cut-off: expected counts that fall to a floor at high binding energy, "
+            "found none"
         )
     centre = x[2:-2][at]
     near = (x > centre - 0.6) & (x < centre + 0.8)
@@ -91,7 +100,8 @@ def secondary_cutoff(binding_eV, counts, *, bias_V: float = 0.0) -> Cutoff:
 
 
 def valence_onset(binding_eV, counts, *, log_threshold: float = 3.0) -> Onset:
-    """Straight-line extrapolation of the first leading edge to the background, over a range of windows; binding energy from the Fermi level.
+    """Straight-line extrapolation of the first leading edge to the background, over a range of
+    windows; binding energy from the Fermi level.
 
     Raises
     ------
@@ -154,7 +164,9 @@ def valence_onset(binding_eV, counts, *, log_threshold: float = 3.0) -> Onset:
 
 
 def _first_shoulder(x, smooth, first: int) -> int:
-    """Index where the first edge stops rising steeply: the first maximum, or where the slope has fallen to a fifth of its largest."""
+    """Index where the first edge stops rising steeply: the first maximum, or where the slope has
+    fallen to a fifth of its largest.
+    """
     slope = np.gradient(np.convolve(smooth, np.ones(5) / 5, "same"), x)
     best = slope[first]
     for i in range(first, len(x) - 3):

@@ -1,6 +1,8 @@
-"""Photoelectron spectra: backgrounds, spin-orbit doublets, sensitivity, mean free paths, atomic ratios.
+"""Photoelectron spectra: backgrounds, spin-orbit doublets, sensitivity, mean free paths, atomic
+ratios.
 
-Energies are binding energies in eV. Areas are counts x eV above the background, summed over both lines of a doublet.
+Energies are binding energies in eV. Areas are counts x eV above the background, summed over both
+lines of a doublet.
 """
 
 from __future__ import annotations
@@ -51,9 +53,10 @@ _SUBSHELLS = {
 
 @dataclass(frozen=True)
 class Doublet:
-    """One core level in a fit. `position_eV` is the stronger line's start; `splitting_eV` and `ratio`
-    (weak : strong) are held; a ratio of 0 makes a singlet. `asymmetry` above 0 is the start of a
-    metal's index, fitted then (see `metal_tail`)."""
+    """One core level in a fit. `position_eV` is the stronger line's start; `splitting_eV` and
+    `ratio` (weak : strong) are held; a ratio of 0 makes a singlet. `asymmetry` above 0 is the start
+    of a metal's index, fitted then (see `metal_tail`).
+    """
 
     name: str
     position_eV: float
@@ -65,8 +68,10 @@ class Doublet:
 
 @dataclass(frozen=True)
 class LevelFit:
-    """Fitted doublets of one region: `areas`, `area_errors` (counts eV), `positions_eV`, `fwhms_eV` with errors, by name; the joint
-    covariance of the areas; `energy_eV`, `counts`, `background`, `model`, and one curve a doublet in `parts`."""
+    """Fitted doublets of one region: `areas`, `area_errors` (counts eV), `positions_eV`, `fwhms_eV`
+    with errors, by name; the joint covariance of the areas; `energy_eV`, `counts`, `background`,
+    `model`, and one curve a doublet in `parts`.
+    """
 
     names: tuple[str, ...]
     areas: np.ndarray
@@ -98,10 +103,11 @@ def fit_levels(
 ) -> LevelFit:
     """Fit the core levels of one region at once, with Poisson weights.
 
-    Each doublet is two sums of Gaussian and Lorentzian with one width, held splitting and ratio; their mixing is one for all.
-    The background is fitted with them: a constant, a slope, and a step that is the running integral of the signal (Shirley's
-    idea, applied to the model) or Tougaard's loss of the signal; or a constant and an exponential, the tail of a strong line
-    at lower energy or of the secondaries.
+    Each doublet is two sums of Gaussian and Lorentzian with one width, held splitting and ratio;
+    their mixing is one for all. The background is fitted with them: a constant, a slope, and a step
+    that is the running integral of the signal (Shirley's idea, applied to the model) or Tougaard's
+    loss of the signal; or a constant and an exponential, the tail of a strong line at lower energy
+    or of the secondaries.
 
     Raises
     ------
@@ -347,8 +353,9 @@ def _sorted(energy_eV, counts):
 
 @lru_cache(maxsize=128)
 def sensitivity(element: str, orbital: str, photon_eV: float = AL_EV) -> float:
-    """Photo-ionisation cross-section of a subshell or level (`3d5/2`, `3d`), relative to C 1s: xraylib's partial cross-sections of one
-    electron state times occupancy, which reproduce Scofield's (J. Electron Spectrosc. 8, 129 (1976)).
+    """Photo-ionisation cross-section of a subshell or level (`3d5/2`, `3d`), relative to C 1s:
+    xraylib's partial cross-sections of one electron state times occupancy, which reproduce
+    Scofield's (J. Electron Spectrosc. 8, 129 (1976)).
 
     Raises
     ------
@@ -378,9 +385,11 @@ def mean_free_path_nm(
     valence_electrons: float = 40.0,
     gap_eV: float = 1.93,
 ):
-    """Inelastic mean free path by TPP-2M (Tanuma, Powell and Penn, Surf. Interface Anal. 21, 165 (1994)), nm, valid 50 to 2000 eV.
+    """Inelastic mean free path by TPP-2M (Tanuma, Powell and Penn, Surf. Interface Anal. 21, 165
+    (1994)), nm, valid 50 to 2000 eV.
 
-    The defaults are MAPb(I0.4Br0.6)3: 40 valence electrons (cation C 4, N 5, H 6; Pb 4; three halides 7 each).
+    The defaults are MAPb(I0.4Br0.6)3: 40 valence electrons (cation C 4, N 5, H 6; Pb 4; three
+    halides 7 each).
     """
     e = np.asarray(kinetic_eV, float)
     plasmon2 = 829.4 * valence_electrons * density_g_cm3 / molar_mass

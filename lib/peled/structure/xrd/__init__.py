@@ -1,13 +1,16 @@
-"""Powder diffraction: the kinematic pattern of MAPb(I,Br)3, and whole-pattern (Pawley-type) fits of cubic patterns.
+"""Powder diffraction: the kinematic pattern of MAPb(I,Br)3, and whole-pattern (Pawley-type) fits of
+cubic patterns.
 
-Conventions: s = 2 sin(theta)/lambda in 1/ångström; angles in degrees of 2theta; the lattice constant `a_A` is that of the
-(pseudo-)cubic perovskite cell. A sample that stands lower than the goniometer axis by d shifts its lines by
--2 d cos(theta)/R (positive `displacement_mm`: too low), a zero error shifts all alike.
+Conventions: s = 2 sin(theta)/lambda in 1/ångström; angles in degrees of 2theta; the lattice
+constant `a_A` is that of the (pseudo-)cubic perovskite cell. A sample that stands lower than the
+goniometer axis by d shifts its lines by -2 d cos(theta)/R (positive `displacement_mm`: too low), a
+zero error shifts all alike.
 
-Profiles are written in s, where a crystal's shape broadens every line independently of angle; they are carried to 2theta
-together with the factor P(theta)/s (polarisation and the spherical average of a powder). For crystals of a few
-nanometres this factor varies across one line and pulls its maximum down by up to 0.03 degrees: a fit of symmetric lines
-over 2theta finds the lattice constant too large.
+Profiles are written in s, where a crystal's shape broadens every line independently of angle; they
+are carried to 2theta together with the factor P(theta)/s (polarisation and the spherical average of
+a powder). For crystals of a few nanometres this factor varies across one line and pulls its maximum
+down by up to 0.03 degrees: a fit of symmetric lines over 2theta finds the lattice constant too
+large.
 """
 
 from peled.structure.xrd.breadths import Breadth, breadths, williamson_hall

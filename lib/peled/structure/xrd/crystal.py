@@ -27,8 +27,10 @@ def two_theta(a_A, hkl, wavelength_A: float = CU_KALPHA_A[0]):
 def scherrer_fwhm_deg(
     size_nm, two_theta_deg, shape_factor: float = 0.9, wavelength_A: float = CU_KALPHA_A[0]
 ):
-    """Width K lambda/(L cos theta), degrees of 2theta (Scherrer 1918). For the (h00) lines of a cube of edge L, K is 0.886
-    for the full width at half maximum and 1 for the integral breadth (Langford and Wilson, J. Appl. Cryst. 11, 102 (1978))."""
+    """Width K lambda/(L cos theta), degrees of 2theta (Scherrer 1918). For the (h00) lines of a
+    cube of edge L, K is 0.886 for the full width at half maximum and 1 for the integral breadth
+    (Langford and Wilson, J. Appl. Cryst. 11, 102 (1978)).
+    """
     return np.degrees(
         shape_factor
         * wavelength_A
@@ -38,9 +40,11 @@ def scherrer_fwhm_deg(
 
 @lru_cache(maxsize=64)
 def reflection_families(n_max: int) -> tuple[tuple[int, int, int], ...]:
-    """One (h, k, l), h >= k >= l >= 0, for every h2+k2+l2 up to `n_max` of a primitive cubic cell, by increasing sum.
+    """One (h, k, l), h >= k >= l >= 0, for every h2+k2+l2 up to `n_max` of a primitive cubic cell,
+    by increasing sum.
 
-    Families of equal sum, such as (300) and (221), fall together; the one with the most equivalents stands for both.
+    Families of equal sum, such as (300) and (221), fall together; the one with the most equivalents
+    stands for both.
     """
     best: dict[int, tuple] = {}
     top = int(np.sqrt(n_max)) + 1
@@ -79,10 +83,12 @@ def powder_pattern(
     b_iso_A2: tuple[float, float, float] = (1.5, 3.0, 5.0),
     wavelength_A: float = CU_KALPHA_A[0],
 ) -> dict[tuple, float]:
-    """Relative integrated intensities m |F|2 LP of cubic MAPb(I,Br)3 (Pm-3m, random powder), by reflection.
+    """Relative integrated intensities m |F|2 LP of cubic MAPb(I,Br)3 (Pm-3m, random powder), by
+    reflection.
 
-    Structure factors from gemmi (International Tables C form factors, Cromer-Liberman anomalous dispersion).
-    The cation is placed at the cell's centre as carbon and nitrogen of half weight at +-0.75 Å along the axes.
+    Structure factors from gemmi (International Tables C form factors, Cromer-Liberman anomalous
+    dispersion). The cation is placed at the cell's centre as carbon and nitrogen of half weight at
+    +-0.75 Å along the axes.
 
     Parameters
     ----------

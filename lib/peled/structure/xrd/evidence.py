@@ -17,9 +17,9 @@ from peled.structure.xrd.pawley import PawleyFit, pawley_fit
 class PhaseTest:
     """Cubic against tetragonal.
 
-    `superlattice_ratio` is the (211) line of the tetragonal cell, near 23.4 degrees, over the strongest line (integrated
-    intensities); `delta_bic_superlattice` and `delta_bic_split` are BIC(cubic) - BIC(with those freedoms): positive speaks
-    for tetragonal, above 10 strongly.
+    `superlattice_ratio` is the (211) line of the tetragonal cell, near 23.4 degrees, over the
+    strongest line (integrated intensities); `delta_bic_superlattice` and `delta_bic_split` are
+    BIC(cubic) - BIC(with those freedoms): positive speaks for tetragonal, above 10 strongly.
     """
 
     superlattice_ratio: float
@@ -31,7 +31,8 @@ class PhaseTest:
     def verdict(self) -> str:
         """`tetragonal`, `cubic` or `undecided`, at five standard errors or Delta BIC of 10.
 
-        A line that is absent speaks for cubic only when one of 0.08 (as in MAPbI3) would have been seen.
+        A line that is absent speaks for cubic only when one of 0.08 (as in MAPbI3) would have been
+        seen.
         """
         if (
             self.superlattice_ratio > 5 * self.superlattice_error
@@ -52,7 +53,8 @@ def phase_test(two_theta_deg, intensity, sigma=None, **options) -> PhaseTest:
     cubic = pawley_fit(two_theta_deg, intensity, sigma, **options)
     options = options | {"a_A": cubic.a_A}
     tilted = pawley_fit(two_theta_deg, intensity, sigma, superlattice=True, **options)
-    # At c/a = 1 the split is of second order only and the iteration creeps: few steps are enough to see whether it pays.
+    # At c/a = 1 the split is of second order only and the iteration creeps: few steps are enough to
+    # see whether it pays.
     split = pawley_fit(
         two_theta_deg, intensity, sigma, tetragonal=True, **options | {"max_evaluations": 8}
     )
@@ -74,7 +76,9 @@ def phase_test(two_theta_deg, intensity, sigma=None, **options) -> PhaseTest:
 
 
 def lattice_change(first: PawleyFit, second: PawleyFit) -> tuple[float, float]:
-    """Difference second - first of two lattice constants and its standard error, ångström, as independent fits."""
+    """Difference second - first of two lattice constants and its standard error, ångström, as
+    independent fits.
+    """
     return second.a_A - first.a_A, float(np.hypot(first.a_error_A, second.a_error_A))
 
 
@@ -92,7 +96,8 @@ def composition_from_intensities(
         (2, 2, 0),
     ),
 ) -> tuple[float, float, float, float]:
-    """Bromide fraction from line intensities, with a March-Dollase texture along <100> (Dollase, J. Appl. Cryst. 19, 267 (1986)).
+    """Bromide fraction from line intensities, with a March-Dollase texture along <100> (Dollase, J.
+    Appl. Cryst. 19, 267 (1986)).
 
     Returns
     -------

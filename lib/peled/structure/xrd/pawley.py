@@ -19,8 +19,9 @@ from peled.structure.xrd.crystal import (
 )
 from peled.structure.xrd.profiles import Profiles
 
-#: What the line profile of cubes misses against exact Debye sums (12 to 16 nm, sample height free): a is found up to 0.012 ångström nm / L
-#: too small, L within 0.4 %. Added in quadrature to the standard errors of `shape="cube"` fits.
+#: What the line profile of cubes misses against exact Debye sums (12 to 16 nm, sample height free):
+#: a is found up to 0.012 ångström nm / L too small, L within 0.4 %. Added in quadrature to the
+#: standard errors of `shape="cube"` fits.
 MODEL_ERROR = (0.012, 0.004)
 
 
@@ -31,7 +32,8 @@ class PawleyFit:
     Attributes
     ----------
     a_A, a_error_A : float
-        Lattice constant and standard error, ångström; the cube root of the cell volume when c/a is free.
+        Lattice constant and standard error, ångström; the cube root of the cell volume when c/a is
+        free.
     zero_deg, zero_error_deg, displacement_mm, displacement_error_mm : float
         Zero error of the goniometer and sample height; an error of 0 means held.
     size_nm, size_error_nm : float
@@ -93,14 +95,16 @@ class PawleyFit:
 def noise_of(intensity) -> np.ndarray:
     """Standard error of each point of a pattern that is not given in counts.
 
-    The scatter of third differences is regressed on the local intensity: variance = floor + gain * intensity.
+    The scatter of third differences is regressed on the local intensity: variance = floor + gain *
+    intensity.
     """
     y = np.asarray(intensity, float)
     third = np.convolve(y, [1, -3, 3, -1], "valid") ** 2 / 20
     level = np.convolve(y, np.full(9, 1 / 9), "same")[1:-2]
     order = np.argsort(level)
     groups = np.array_split(order, max(8, min(40, len(order) // 25)))
-    # The median of a squared normal variable is 0.455 of its mean, and lines bend the mean, not the median.
+    # The median of a squared normal variable is 0.455 of its mean, and lines bend the mean, not the
+    # median.
     v = np.array([np.median(third[g]) / 0.455 for g in groups])
     m = np.array([level[g].mean() for g in groups])
     weights = 1 / np.maximum(v, np.median(v) * 0.1)
@@ -167,7 +171,8 @@ def cubic_cells(
                 scored.append((float(explained * (0.4 + 0.6 * seen)), float(a)))
     if not scored:
         raise ValueError(
-            f"powder pattern: expected a primitive cubic cell between {a_range_A[0]} and {a_range_A[1]} ångström, found none that explains half of the lines"
+            f"powder pattern: expected a primitive cubic cell between {a_range_A[0]} and "
+            f"{a_range_A[1]} ångström, found none that explains half of the lines"
         )
     return sorted(scored, reverse=True)
 
@@ -193,10 +198,11 @@ def pawley_fit(
     window_deg: tuple[float, float] | None = None,
     max_evaluations: int = 60,
 ) -> PawleyFit:
-    """Fit a whole pattern of a primitive cubic crystal with free line intensities (Pawley, J. Appl. Cryst. 14, 357 (1981)).
+    """Fit a whole pattern of a primitive cubic crystal with free line intensities (Pawley, J. Appl.
+    Cryst. 14, 357 (1981)).
 
-    Intensities and background are linear and solved for at every step (variable projection); lattice constant, zero,
-    sample height, size and instrument width are iterated.
+    Intensities and background are linear and solved for at every step (variable projection);
+    lattice constant, zero, sample height, size and instrument width are iterated.
 
     Parameters
     ----------
@@ -204,8 +210,9 @@ def pawley_fit(
     sigma : (n,) array, optional
         Standard errors. Without them whole numbers are taken as counts, others by `noise_of`.
     wavelengths_A : sequence of float
-        Kalpha1 and, if not removed, Kalpha2, ångström: `Pattern.radiation_A`. There is no default: a pattern taken with
-        cobalt and evaluated with copper gives a cell that is 14 % too small and looks good.
+        Kalpha1 and, if not removed, Kalpha2, ångström: `Pattern.radiation_A`. There is no default:
+        a pattern taken with cobalt and evaluated with copper gives a cell that is 14 % too small
+        and looks good.
     a_A : float or (mean, sd), optional
         Start of the lattice constant, by default from `find_cubic_cell`; with a standard deviation
         it is known from elsewhere (a certificate) and leaves zero and height to be found.
@@ -213,17 +220,20 @@ def pawley_fit(
     zero_deg, displacement_mm : float, (mean, sd) or None
         Held at a value, fitted with a prior, or (None) fitted freely.
     shape : "lorentzian" or "cube"
-        Size broadening: Lorentzian lines, or the exact lines of cubes with edges of relative spread `size_relative_sd`.
+        Size broadening: Lorentzian lines, or the exact lines of cubes with edges of relative spread
+        `size_relative_sd`.
     instrument_fwhm_deg : float, optional
         Gaussian width of the instrument; fitted when None.
     tetragonal, superlattice : bool
-        Also fit c/a; the lines (h/2 k/2 l/2) of octahedra tilted in antiphase (tetragonal (211) and its kin).
+        Also fit c/a; the lines (h/2 k/2 l/2) of octahedra tilted in antiphase (tetragonal (211) and
+        its kin).
     extra_d_A : sequence of float
         Spacings of lines of other phases, fitted in intensity only.
     background_order : int, optional
         Of the Chebyshev polynomial; by default one order for every 8 degrees.
     thin_film : bool
-        The film is much thinner than the X-rays' path: its lit volume goes as 1/sin(theta), which tilts broad lines further.
+        The film is much thinner than the X-rays' path: its lit volume goes as 1/sin(theta), which
+        tilts broad lines further.
     window_deg : (low, high), optional
         Part of the pattern to fit; by default from 10 degrees (less for shorter wavelengths).
 
@@ -242,7 +252,8 @@ def pawley_fit(
     x, y = np.asarray(two_theta_deg, float), np.asarray(intensity, float)
     if x.shape != y.shape or x.ndim != 1 or len(x) < 30:
         raise ValueError(
-            f"powder pattern: expected two arrays of equal length, at least 30, found {x.shape} and {y.shape}"
+            f"powder pattern: expected two arrays of equal length, at least 30, found {x.shape} "
+            f"and {y.shape}"
         )
     if not (np.isfinite(x).all() and np.isfinite(y).all() and (np.diff(x) > 0).all()):
         raise ValueError("powder pattern: expected finite intensities over increasing 2theta")
@@ -260,7 +271,8 @@ def pawley_fit(
     x, y, sigma = x[inside], y[inside], np.asarray(sigma, float)[inside]
     if len(x) < 30 or not (sigma > 0).all():
         raise ValueError(
-            f"powder pattern: expected at least 30 points with positive errors between {low} and {high} degrees, found {len(x)}"
+            f"powder pattern: expected at least 30 points with positive errors between {low} and "
+            f"{high} degrees, found {len(x)}"
         )
     hkls = lines_in(a, x, wavelengths_A[0])
     if superlattice:

@@ -20,10 +20,12 @@ _HERMITE = np.polynomial.hermite_e.hermegauss(5)
 
 
 def cube_transform(t, edge, directions, relative_sd: float = 0.0):
-    """Fourier transform of the size profile of cubes: common volume of a cube and its copy shifted by t along a line normal.
+    """Fourier transform of the size profile of cubes: common volume of a cube and its copy shifted
+    by t along a line normal.
 
-    V(t)/V(0) = product over axes of max(0, 1 - |n_i| t/L) (Wilson, X-ray Optics, 1962), averaged over a normal distribution
-    of edges by volume with five Gauss-Hermite nodes, and over `directions`, the line normals of the family.
+    V(t)/V(0) = product over axes of max(0, 1 - |n_i| t/L) (Wilson, X-ray Optics, 1962), averaged
+    over a normal distribution of edges by volume with five Gauss-Hermite nodes, and over
+    `directions`, the line normals of the family.
 
     Parameters
     ----------
@@ -40,11 +42,13 @@ def cube_transform(t, edge, directions, relative_sd: float = 0.0):
 
 
 def streaks(t, edge, s0):
-    """Factor to the transform of a line for each axis normal to it: the powder average cuts a cube's streaks on a sphere.
+    """Factor to the transform of a line for each axis normal to it: the powder average cuts a
+    cube's streaks on a sphere.
 
-    A cube's intensity runs out along its axes as 1/q2; where such a streak stands across a line's direction the sphere of
-    radius s meets it at s > s0 only, so the line leans to high angles. With sinc2 across,
-    <exp(i pi t q2/s0)> = 1 - sqrt(t/(s0 L2)) exp(-i pi/4)/pi for t << s0 L2 (Fresnel integral). Without it a is found 0.02 ångström nm/L too large.
+    A cube's intensity runs out along its axes as 1/q2; where such a streak stands across a line's
+    direction the sphere of radius s meets it at s > s0 only, so the line leans to high angles. With
+    sinc2 across, <exp(i pi t q2/s0)> = 1 - sqrt(t/(s0 L2)) exp(-i pi/4)/pi for t << s0 L2 (Fresnel
+    integral). Without it a is found 0.02 ångström nm/L too large.
     """
     return 1 - np.sqrt(np.maximum(t, 0) / (s0 * edge**2)) * np.exp(-0.25j * np.pi) / np.pi
 
@@ -98,7 +102,8 @@ class Profiles:
             + np.degrees(2 * displacement / self.radius) * np.cos(np.radians(self.x) / 2)
         )
         theta = np.radians(true) / 2
-        # The mean edge of the distorted cell is kept: (a a c)^(1/3), so that a and c/a stay independent.
+        # The mean edge of the distorted cell is kept: (a a c)^(1/3), so that a and c/a stay
+        # independent.
         edge = a * (1 + tetragonality) ** (-1 / 3)
         film = 1 / np.maximum(np.sin(theta), 0.02) if self.thin_film else 1.0
         columns[:] = 0
@@ -190,7 +195,8 @@ def model_pattern(
     relative_sd: float = 0.13,
     radius_mm: float = 240.0,
 ) -> np.ndarray:
-    """Pattern of a film of cubes with calculated intensities, lattice constant by Vegard, no background: to look at, not to fit.
+    """Pattern of a film of cubes with calculated intensities, lattice constant by Vegard, no
+    background: to look at, not to fit.
 
     Raises
     ------
@@ -201,7 +207,8 @@ def model_pattern(
         raise ValueError(f"edge_nm: expected a positive number, found {edge_nm}")
     x, a = np.asarray(two_theta_deg, float), float(lattice_constant_angstrom(x_br))
     hkls = lines_in(a, x, CU_KALPHA_A[0])
-    # Calculated intensities vary smoothly with composition: a coarse grid is kept, so that a slider answers at once.
+    # Calculated intensities vary smoothly with composition: a coarse grid is kept, so that a slider
+    # answers at once.
     grid = np.round(x_br, 1)
     profiles = Profiles(x, hkls, CU_KALPHA_A, radius_mm, "cube", relative_sd, True)
     return profiles.matrix(
