@@ -25,6 +25,7 @@ from peled.transient_absorption.schemes import Model
 _ROUNDS = 3  # of correction and fit
 _SMALL = 0.05  # step whose square does not matter
 _SURE = 2.5  # standard errors from which on a drift is said
+_LEAST = 0.02  # and its least size
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Drift:
 
     @property
     def sure(self) -> bool:
-        """Whether the data show it."""
-        return abs(self.value) > _SURE * self.standard_error
+        """Whether the data show it, and it is worth a word."""
+        return abs(self.value) > max(_SURE * self.standard_error, _LEAST)
 
     def __str__(self) -> str:
         return (
