@@ -392,3 +392,18 @@ def test_images_give_spots_or_the_reason_that_there_are_none(spots, tmp_path):
     assert abs(shining.value - 0.5) < 3 * shining.standard_error
     (panel,) = report.panels()
     panel.draw(plt.figure())
+
+
+def test_runs_that_nobody_named_are_pointed_out(tmp_path):
+    runs = sphere(np.random.default_rng(3), 0.5)
+    names = {"direct": "S1_001.txt", "empty": "S1_002.txt", "indirect": "S1_003.txt"}
+    for role, run in runs.items():
+        table = np.column_stack([run.axis, run.values[0]])
+        np.savetxt(tmp_path / names[role], table, "%.3f")
+    report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
+    said = " ".join(str(p) for p in report.problems)
+    assert "empty: S1_002.txt, indirect: S1_003.txt, direct: S1_001.txt" in said
+    (tmp_path / "S1_003.txt").unlink()
+    (tmp_path / "S1_001.txt").unlink()
+    report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
+    assert "integrating sphere" not in " ".join(str(p) for p in report.problems)

@@ -68,19 +68,56 @@ def test_an_offset_of_the_absorption_widens_the_error():
     assert abs(off.scale_eV - KT) < 3 * off.error_eV
 
 
-def test_a_folder_gives_the_radiative_limit_of_its_film(tmp_path):
-    """J₀ by the absorptance and, below its noise, by the emission: the truth within errors."""
-    absorbed, emitted = film(gap=1.6 + 0.3)
-    truth = r.radiative_voltage(20.0, r.radiative_dark_current(E, absorbed, 300.0), 300.0)
+def _folder(place, absorbed, emitted, seed=4):
+    """Emission and absorptance of a film as files."""
     wavelength = (r.HC_EV_NM / E)[::-1]
     per_nm = (emitted * E**2)[::-1]
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(seed)
     counts = rng.poisson(3e4 * per_nm / per_nm.max() + 3)
     percent = 100 * (absorbed + rng.normal(0, 5e-4, E.size))[::-1]
     for name, head, values in (("pl", "counts", counts), ("abs", "absorptance (%)", percent)):
         table = np.column_stack([wavelength, values])
-        np.savetxt(tmp_path / f"{name}.csv", table, "%.4f", ",",
+        np.savetxt(place / f"{name}.csv", table, "%.4f", ",",
                    header=f"Wavelength (nm),{head}", comments="")  # fmt: skip
+
+
+def test_the_quasi_fermi_splitting_is_the_radiative_limit_less_what_the_yield_costs(tmp_path):
+    """Δμ/q = V_oc,rad(A I λ/hc) + kT ln PLQY, of runs of a sphere beside the spectra."""
+    absorbed, emitted = film(gap=1.6 + 0.3)
+    _folder(tmp_path, absorbed, emitted)
+    x, rng, plqy, share = np.arange(380.0, 800.0, 0.8), np.random.default_rng(5), 0.2, 0.5
+    laser, band = (np.exp(-0.5 * ((x - c) / w) ** 2) for c, w in ((405, 1.5), (650, 12)))
+    light = {"empty": laser / laser.sum()}
+    light["direct"] = (1 - share) * light["empty"] + plqy * share * band / band.sum()
+    for role, seen in light.items():
+        counts = rng.poisson(4e6 * seen * 405 / x) + rng.normal(30, 8, x.size)
+        np.savetxt(tmp_path / f"{role}.csv", np.column_stack([x, counts]), "%.2f", ",",
+                   header="Wavelength (nm),counts", comments="")  # fmt: skip
+    (tmp_path / "gain.csv").write_text("# quantity: energy\nWavelength (nm),factor\n300,1\n900,1\n")
+    head = "sample,measurement,file,role,value_unit,temperature_K,excitation_nm,intensity_mW_cm2\n"
+    rows = (
+        "f,pl,pl.csv,,,,,\nf,absorption,abs.csv,,%A,{},,\nf,plqy,gain.csv,gain,,,,\n"
+        "f,plqy,{{role}}.csv,{{role}},,,405,100\n"
+    )
+    for kelvin in ("300", ""):
+        (tmp_path / "samples.csv").write_text(head + rows.format(kelvin))
+        report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
+        found = report.select(name="quasi-Fermi level splitting")
+        if not kelvin:
+            assert not found and any("temperature_K" in p.reason for p in report.problems)
+            continue
+        dark = r.radiative_dark_current(E, absorbed, 300.0)
+        current = share * 100 * 405 / r.HC_EV_NM
+        truth = r.radiative_voltage(current, dark, 300.0) + r.K_EV * 300 * np.log(plqy)
+        (q,) = found
+        assert abs(q.value - truth) < 2 * q.standard_error < 0.02 and q.budget["PLQY"] > 0
+
+
+def test_a_folder_gives_the_radiative_limit_of_its_film(tmp_path):
+    """J₀ by the absorptance and, below its noise, by the emission: the truth within errors."""
+    absorbed, emitted = film(gap=1.6 + 0.3)
+    truth = r.radiative_voltage(20.0, r.radiative_dark_current(E, absorbed, 300.0), 300.0)
+    _folder(tmp_path, absorbed, emitted)
     sheet = (
         "sample,measurement,file,value_unit,temperature_K,photocurrent_mA_cm2\n"
         "f,pl,pl.csv,,,\nf,absorption,abs.csv,%A,{},20\n"

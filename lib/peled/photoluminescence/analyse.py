@@ -103,6 +103,9 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
         quantities += [q for one in kept["rates"] for q in one.quantities]
         quantities += _reciprocal(holdings, kept, name, problems)
         found[name] = Sample(name, **kept)
+    plain = [h for h in holdings.select(measurement="pl") if h.row.role == "sample"]
+    if said := measures.unnamed_runs({h.row.path.name: h.data for h in plain}):
+        problems.append(Problem("folder", said))
     return from_holdings(
         holdings, quantities, found=found, problems=problems, settings=chosen,
         drawers=drawers.DRAWERS, test=chosen["test"],
@@ -160,7 +163,10 @@ def _reciprocal(
         labels = {"sample": name, "state": absorbed.state, "kind": emitted[0].quantities[0].kind}
         said = next(h.row.settings for h in holdings if h.row.label == absorbed.label)
         try:
-            made += measures.reciprocity_of(absorbed, emitted[0], said, labels).quantities
+            yields = [one for one in kept["yields"] if one.state == absorbed.state]
+            result = measures.reciprocity_of(absorbed, emitted[0], said, labels, yields)
+            made += result.quantities
+            problems += [Problem(result.label, one) for one in result.problems]
         except ValueError as error:
             problems.append(Problem(emitted[0].label, f"temperature of emission: {error}"))
     return made

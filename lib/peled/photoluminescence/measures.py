@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -107,13 +107,8 @@ def _band(ready: Signal) -> tuple[float, float]:
     """
     x = ready.axis
     total = np.nansum(ready.values, axis=0)
-    size = max(round(LINE_NM / float(np.median(np.diff(x)))) | 1, 3)
-    smooth = median_filter(total, size, mode="nearest")
-    noise = 1.4826 * np.median(np.abs(np.diff(total, 3))) / np.sqrt(20)
-    line = total - smooth
-    top = int(np.argmax(line))
-    hidden = line[top] > max(0.5 * (total[top] - total.min()), 20 * noise)
-    first = min(top + size, x.size - size) if hidden else 0
+    smooth, noise, size, top = _line(x, total)
+    first = min(top + size, x.size - size) if top is not None else 0
     smooth = np.convolve(np.pad(smooth, 3, mode="edge"), np.full(7, 1 / 7), mode="valid")[first:]
     excess = smooth - np.minimum.accumulate(smooth)
     top = int(np.argmax(excess))
@@ -130,6 +125,47 @@ def _band(ready: Signal) -> tuple[float, float]:
     x = x[first:]
     width = max(x[right] - x[left], 3 * float(np.median(np.diff(x))))
     return max(x[0], x[top] - 2.6 * width), min(x[-1], x[top] + 3.2 * width)
+
+
+def _line(x, y):
+    """A spectrum (n,) without what is narrower than `LINE_NM`, its noise, that width in points, and
+    the index of a line that stands out; None where none does."""
+    size = max(round(LINE_NM / float(np.median(np.diff(x)))) | 1, 3)
+    smooth = median_filter(y, size, mode="nearest")
+    noise = 1.4826 * np.median(np.abs(np.diff(y, 3))) / np.sqrt(20)
+    top = int(np.argmax(y - smooth))
+    stands = y[top] - smooth[top] > max(0.5 * (y[top] - y.min()), 20 * noise)
+    return smooth, noise, size, top if stands else None
+
+
+def unnamed_runs(spectra: Mapping[str, Signal]) -> str:
+    """A sentence where spectra by file look like runs of a sphere that nobody has named; or "".
+
+    They share an axis and a laser line, the light of which differs by more than 5 %: the sphere is
+    empty where it is strongest, and the sample in the beam where it is weakest.
+    """
+    axes: dict[bytes, list[tuple[float, float, str]]] = {}
+    for name, one in spectra.items():
+        x, y = one.axis, one.finite[0]
+        if x.size < 32 or not np.all(np.diff(x) > 0):
+            continue
+        smooth, _, size, top = _line(x, y)
+        if top is not None:
+            near = slice(max(top - size, 0), top + size)
+            light = float(np.sum(y[near] - smooth[near]))
+            axes.setdefault(x.tobytes(), []).append((light, float(x[top]), name))
+    for members in axes.values():
+        members.sort(reverse=True)
+        lines = [at for _, at, _ in members]
+        if len(members) in (2, 3) and np.ptp(lines) < 3 and members[-1][0] < 0.95 * members[0][0]:
+            roles = ("empty", "indirect", "direct") if len(members) == 3 else ("empty", "direct")
+            said = ", ".join(f"{role}: {name}" for role, (*_, name) in zip(roles, members))
+            return (
+                f"spectra with one laser line at {np.mean(lines):.0f} nm of unlike height: if they "
+                "are runs of an integrating sphere, write plqy into the column measurement and "
+                f"into role what they are; by the laser light they hold that is {said}"
+            )
+    return ""
 
 
 # ---- absorption ----------------------------------------------------------------------------------
@@ -203,13 +239,16 @@ def _of_line(name, line, unit, factor, findings, labels) -> Quantity:
     return judge(q, signal(line.scale_eV, line.error_eV, "the slope"), described(line.z))
 
 
-def reciprocity_of(absorbed: Result, emitted: Result, said: Mapping, labels) -> Result:
+def reciprocity_of(
+    absorbed: Result, emitted: Result, said: Mapping, labels, yields: Sequence[Result] = ()
+) -> Result:
     """What van Roosbroeck and Shockley's relation says of absorption and emission together.
 
     The temperature of the emitting carriers: a film that is homogeneous and thermal gives that at
     which it was measured; a film of unlike crystals, whose emission comes from the smallest gaps,
     does not, and that is then said. With `photocurrent_mA_cm2` and `temperature_K` in `said` the
-    radiative limit of the voltage too, the absorptance going on as the emission.
+    radiative limit of the voltage too, the absorptance going on as the emission; with quantum
+    yields of the same state the splitting of the quasi-Fermi levels at each of them.
 
     Raises
     ------
@@ -223,41 +262,95 @@ def reciprocity_of(absorbed: Result, emitted: Result, said: Mapping, labels) -> 
     error = np.interp(energy, edge[0], noise * np.log(10) * 10 ** -edge[1])
     line = reciprocity.thermal_energy(energy, per_eV, _errors(per_eV, energy), seen, error)
     made = [_of_line("temperature of emission", line, "K", 1 / reciprocity.K_EV, (), labels)]
-    if "photocurrent_mA_cm2" in said:
+    pumped = [(q, at) for one in yields for q, at in _pumped(one, said)]
+    problems = ()
+    if pumped and "temperature_K" not in said:
+        pumped = []
+        problems = ("quasi-Fermi level splitting: expected temperature_K in the sample sheet",)
+    if "photocurrent_mA_cm2" in said or pumped:
         grid = np.union1d(edge[0], energy)
         grid = grid[grid >= energy[0]]
         both = (np.interp(grid, *edge), np.interp(grid, energy, per_eV, left=0, right=0))
-        made.append(_radiative_limit(grid, 1 - 10 ** -both[0], both[1], line, said, labels))
-    return Result(emitted.label, emitted.state, tuple(made), (absorbed, emitted), None, line)
+        limit = _Limit(grid, 1 - 10 ** -both[0], both[1], line, said)
+        if "photocurrent_mA_cm2" in said:
+            made.append(limit.voltage(said["photocurrent_mA_cm2"], labels))
+        made += [limit.voltage(current, labels, plqy) for plqy, current in pumped]
+    return Result(
+        emitted.label, emitted.state, tuple(made), (absorbed, emitted), None, line, problems
+    )  # fmt: skip
+
+
+def _pumped(one: Result, said: Mapping) -> Iterator[tuple[Quantity, float]]:
+    """Yields of a result and the current, mA/cm², of the carriers that were made: A I λ/(hc), or
+    `photocurrent_mA_cm2` where the intensity is not known."""
+    absorbed = [q.value for q in one.quantities if q.name == "absorptance"]
+    yields = [q for q in one.quantities if q.name.startswith("PLQY")]
+    shares = absorbed or getattr(one.fit, "absorptance", ())
+    for q, share, at in zip(yields, shares, one.intensity_mW_cm2):
+        if at is not None and one.excitation_nm is not None and share is not None:
+            current = at * share * one.excitation_nm / HC_EV_NM
+        else:
+            current = said.get("photocurrent_mA_cm2")
+        if current is not None and q.value is not None and q.status != "withheld" and q.value > 0:
+            yield q, float(current)
 
 
 TEMPERATURE_K = 2.0  #: standard error of a stated temperature
 
 
-def _radiative_limit(energy, share, per_eV, line, said: Mapping, labels) -> Quantity:
-    """V_oc,rad; its error by the scale of the tail, the slope's doubt and the temperature."""
-    if "temperature_K" not in said:
-        raise ValueError("radiative limit: expected temperature_K in the sample sheet")
+class _Limit:
+    """Voltages that a film's own emission allows: absorptance `share` and emission `per_eV` (n,)
+    over `energy` (n,), and the line that joins them.
 
-    def voltage(kelvin: float) -> float:
+    Raises
+    ------
+    ValueError
+        If the sheet states no `temperature_K`.
+    """
+
+    def __init__(self, energy, share, per_eV, line, said: Mapping):
+        if "temperature_K" not in said:
+            raise ValueError("radiative limit: expected temperature_K in the sample sheet")
+        self.energy, self.share, self.per_eV = energy, np.clip(share, 0, 1), per_eV
+        self.line, self.kelvin = line, said["temperature_K"]
+
+    def _at(self, kelvin: float, current: float, plqy: float) -> float:
         kT = reciprocity.K_EV * kelvin
-        whole = reciprocity.with_tail(energy, np.clip(share, 0, 1), per_eV, line, kT)
-        dark = reciprocity.radiative_dark_current(energy, whole, kelvin)
-        return reciprocity.radiative_voltage(said["photocurrent_mA_cm2"], dark, kelvin)
+        whole = reciprocity.with_tail(self.energy, self.share, self.per_eV, self.line, kT)
+        dark = reciprocity.radiative_dark_current(self.energy, whole, kelvin)
+        return reciprocity.radiative_voltage(current, dark, kelvin) + kT * np.log(plqy)
 
-    kelvin = said["temperature_K"]
-    value, kT = voltage(kelvin), reciprocity.K_EV * kelvin
-    # Emission of another slope than kT: the tail's share turns about the middle of the window.
-    turned = abs(1 / kT - 1 / line.scale_eV) * (line.window_eV[1] - line.window_eV[0]) / 12**0.5
-    budget = {
-        "temperature": abs(voltage(kelvin + TEMPERATURE_K) - value),
-        "slope": kT * turned,
-        "tail": kT * np.sqrt(2 / line.points) / reciprocity.SEEN,  # its scale, by points this good
-    }
-    q = Quantity("radiative limit of the voltage", value=value, unit="V",
-                 budget={k: float(v) for k, v in budget.items()},
-                 note=f"at {said['photocurrent_mA_cm2']:g} mA/cm², {kelvin:g} K", **labels)  # fmt: skip
-    return judge(q, described(line.z), possible(0, float(energy.max())))
+    def voltage(self, current: float, labels, plqy: Quantity | None = None) -> Quantity:
+        """V_oc,rad at a current (mA/cm²) [1]_; with a yield Δμ/q = V_oc,rad + kT ln PLQY [2]_.
+
+        Its error by the scale of the tail, the slope's doubt, the temperature and the yield.
+
+        References
+        ----------
+        .. [1] U. Rau, Phys. Rev. B 76, 085303 (2007), doi:10.1103/PhysRevB.76.085303
+        .. [2] R. T. Ross, J. Chem. Phys. 46, 4590 (1967), doi:10.1063/1.1840606
+        """
+        line, kT = self.line, reciprocity.K_EV * self.kelvin
+        share = 1.0 if plqy is None else plqy.value
+        value = self._at(self.kelvin, current, share)
+        # Emission of another slope than kT: the tail's share turns about the window's middle.
+        turned = abs(1 / kT - 1 / line.scale_eV) * (line.window_eV[1] - line.window_eV[0])
+        budget = {
+            "temperature": abs(self._at(self.kelvin + TEMPERATURE_K, current, share) - value),
+            "slope": kT * turned / 12**0.5,
+            # the tail's scale, by points this good
+            "tail": kT * np.sqrt(2 / line.points) / reciprocity.SEEN,
+        }
+        name, unit, findings = "radiative limit of the voltage", "V", ()
+        if plqy is not None:
+            budget["PLQY"] = kT * plqy.standard_error / share
+            name = plqy.name.replace("PLQY", "quasi-Fermi level splitting")
+            unit, findings = "eV", plqy.findings
+        q = Quantity(
+            name, value=value, unit=unit, budget={k: float(v) for k, v in budget.items()},
+            findings=findings, note=f"at {current:.3g} mA/cm², {self.kelvin:g} K", **labels,
+        )  # fmt: skip
+        return judge(q, described(line.z), possible(0, float(self.energy.max())))
 
 
 # ---- emission ------------------------------------------------------------------------------------
